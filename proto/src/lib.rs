@@ -1,0 +1,5 @@
+//! stub
+pub mod clock;
+pub mod ids;
+pub mod limits;
+pub mod wire;

@@ -1,0 +1,97 @@
+//! Every limit of the protocol, in one place. Bytes unless the name says otherwise.
+//!
+//! The assertions at the end tie them together: a change that makes two of them contradict each other does not compile.
+
+use std::time::Duration;
+
+/// A serialised `Entry`.
+pub const ENTRY_BYTES: usize = 16 * 1024;
+/// A content that is carried inline.
+pub const CONTENT_BYTES: usize = 256 * 1024;
+/// A `Frame` of the sync stream.
+pub const FRAME_BYTES: usize = 4 * 1024 * 1024;
+/// Items of one `Deliver`.
+pub const FRAME_ITEMS: usize = 256;
+/// What a `Deliver` may carry, so that the frame around it stays under [`FRAME_BYTES`].
+pub const DELIVER_BYTES: usize = FRAME_BYTES - 64 * 1024;
+/// What a sender fills a `Deliver` up to: small enough that the pipeline keeps moving.
+pub const DELIVER_TARGET_BYTES: usize = 512 * 1024;
+/// Sent and not acknowledged on one link.
+pub const LINK_WINDOW_BYTES: usize = 16 * 1024 * 1024;
+/// Sent and not acknowledged on all links together.
+pub const ALL_WINDOWS_BYTES: usize = 256 * 1024 * 1024;
+/// `Deliver` frames sent and not acknowledged on one link.
+pub const LINK_WINDOW_FRAMES: usize = 256;
+/// Leaves that a sender passes over silently before it tells the receiver its new cursor.
+pub const SILENT_LEAVES: u64 = 4096;
+
+/// Entries of one complaint by one author.
+pub const ENTRIES_PER_AUTHOR: usize = 10_000;
+/// Parents of an entry.
+pub const PARENTS: usize = 32;
+/// Content commitments of an entry.
+pub const COMMITMENTS: usize = 8;
+/// Agencies that may pass an entry on.
+pub const RELAYS: u32 = 8;
+/// Deferred items that a node keeps for one peer.
+pub const DEFERRED_PER_PEER: usize = 10_000;
+
+/// A charter's text with its signatures.
+pub const CHARTER_BYTES: usize = 1024 * 1024;
+/// Members of a charter.
+pub const MEMBERS: usize = 10_000;
+
+/// An agency id.
+pub const AGENCY_ID_BYTES: usize = 63;
+/// A federation name (SPIFFE trust domain).
+pub const FEDERATION_BYTES: usize = 255;
+/// A category code.
+pub const CATEGORY_BYTES: usize = 128;
+/// An area code.
+pub const AREA_BYTES: usize = 64;
+/// The title of a complaint.
+pub const TITLE_BYTES: usize = 512;
+/// Body of a text: what remains of [`CONTENT_BYTES`] beside title, place and names.
+pub const BODY_BYTES: usize = 240 * 1024;
+/// Location and reporter of a text, each.
+pub const TEXT_FIELD_BYTES: usize = 2048;
+/// The source of an external reference.
+pub const EXTERNAL_SOURCE_BYTES: usize = 64;
+/// The id in an external reference.
+pub const EXTERNAL_ID_BYTES: usize = 128;
+/// A citizen's reply code, in characters.
+pub const REPLY_CODE_CHARS: usize = 16;
+
+/// Submissions that wait for the writer.
+pub const WRITER_QUEUE_SUBMISSIONS: usize = 4096;
+/// What these submissions may hold.
+pub const WRITER_QUEUE_BYTES: usize = 64 * 1024 * 1024;
+/// What one group commit may hold.
+pub const GROUP_BYTES: usize = 8 * 1024 * 1024;
+/// Submissions of one group commit.
+pub const GROUP_SUBMISSIONS: usize = 1024;
+
+/// Connections from peers, linked or not.
+pub const INBOUND_CONNECTIONS: usize = 1024;
+/// Time for a TLS handshake.
+pub const TLS_HANDSHAKE: Duration = Duration::from_secs(5);
+/// Silence after which a link is taken for dead.
+pub const IDLE_LINK: Duration = Duration::from_secs(60);
+/// Silence after which a side says `Ping`.
+pub const PING_AFTER: Duration = Duration::from_secs(20);
+
+/// How far an entry's clock may be ahead of the receiver's before the entry is deferred.
+pub const CLOCK_AHEAD: Duration = Duration::from_secs(5 * 60);
+/// How long after `answer_by` the others may act on an offer that only its addressee could answer until then.
+pub const ANSWER_MARGIN: Duration = Duration::from_secs(10 * 60);
+/// Longest time from an offer to its `answer_by`.
+pub const ANSWER_BY_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+
+const _: () = assert!(ENTRY_BYTES + CONTENT_BYTES * COMMITMENTS < DELIVER_BYTES, "an item fits into a frame");
+const _: () = assert!(DELIVER_TARGET_BYTES < DELIVER_BYTES && DELIVER_BYTES < FRAME_BYTES);
+const _: () = assert!(FRAME_BYTES < LINK_WINDOW_BYTES && LINK_WINDOW_BYTES < ALL_WINDOWS_BYTES);
+const _: () =
+    assert!(TITLE_BYTES + BODY_BYTES + 2 * TEXT_FIELD_BYTES + 256 < CONTENT_BYTES, "a text fits into a content");
+const _: () = assert!(PARENTS * 34 + COMMITMENTS * 48 + 1024 < ENTRY_BYTES, "the fixed parts of an entry fit into it");
+const _: () = assert!(FRAME_BYTES < GROUP_BYTES && GROUP_BYTES < WRITER_QUEUE_BYTES);
+const _: () = assert!(ENTRY_BYTES + 128 < 65_536, "an entry fits into a tlog-tiles entry bundle");
