@@ -36,8 +36,8 @@ pub const RELAYS: u32 = 8;
 /// Deferred items that a node keeps for one peer.
 pub const DEFERRED_PER_PEER: usize = 10_000;
 
-/// A charter's text with its signatures.
-pub const CHARTER_BYTES: usize = 1024 * 1024;
+/// A charter's text with its signatures: the largest signed note that `signed_note` reads.
+pub const CHARTER_BYTES: usize = 1_000_000;
 /// Members of a charter.
 pub const MEMBERS: usize = 10_000;
 
@@ -59,6 +59,8 @@ pub const TEXT_FIELD_BYTES: usize = 2048;
 pub const EXTERNAL_SOURCE_BYTES: usize = 64;
 /// The id in an external reference.
 pub const EXTERNAL_ID_BYTES: usize = 128;
+/// A reply code as it is typed.
+pub const REPLY_CODE_BYTES: usize = 64;
 /// A citizen's reply code, in characters.
 pub const REPLY_CODE_CHARS: usize = 16;
 

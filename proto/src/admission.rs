@@ -1,0 +1,169 @@
+//! Whether a received entry is taken: authentication by the charter alone, then admission by its ancestors.
+//!
+//! Invariants:
+//! - a refusal depends on nothing but the entry's bytes, its ancestors and the charter version it names, so it is the same on every node;
+//! - what is not here yet (a parent, a charter) or not yet due (a clock ahead) defers an entry and never refuses it;
+//! - conflicts of state are no business of this module: the fold supersedes them.
+
+use std::collections::BTreeSet;
+
+use ed25519_zebra::VerificationKeyBytes;
+use ed25519_zebra::batch;
+
+use crate::charter::{Charter, Charters, MemberKey, MemberStatus};
+use crate::complaint::Complaint;
+use crate::entry::{Body, Entry};
+use crate::ids::{AgencyId, EntryId};
+use crate::limits;
+use crate::refusal::{DeferralCode, Refusal, RefusalCode};
+
+/// What is to be done with an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Take it.
+    Admit,
+    /// Refuse it for good.
+    Refuse(Refusal),
+    /// Keep it durably and judge it again later.
+    Defer {
+        /// What it waits for.
+        code: DeferralCode,
+        /// The same in words.
+        detail: String,
+    },
+}
+
+impl Verdict {
+    fn refuse(code: RefusalCode, detail: impl Into<String>) -> Self {
+        Self::Refuse(Refusal::new(code, detail))
+    }
+}
+
+/// The key that must have signed an entry, by the charter that the entry names.
+///
+/// # Errors
+/// The verdict, if there is no such key.
+pub fn signing_key<'a>(entry: &Entry, charters: &'a Charters) -> Result<&'a MemberKey, Verdict> {
+    let Some(charter) = charters.version(entry.charter_version) else {
+        return Err(Verdict::Defer {
+            code: DeferralCode::MissingCharter,
+            detail: format!(
+                "names charter version {}, the newest here is {}",
+                entry.charter_version,
+                charters.newest().version
+            ),
+        });
+    };
+    let author = &entry.author;
+    match charter.member(author).map(|member| member.status) {
+        None => {
+            let detail = format!("{author} is no member of charter version {}", charter.version);
+            return Err(Verdict::refuse(RefusalCode::UnknownAuthor, detail));
+        }
+        Some(MemberStatus::Retired) => {
+            let detail = format!("{author} is retired in charter version {}", charter.version);
+            return Err(Verdict::refuse(RefusalCode::UnknownAuthor, detail));
+        }
+        Some(MemberStatus::Active | MemberStatus::Suspended) => {}
+    }
+    let key = charter.entry_key(author, entry.key_id).ok_or_else(|| {
+        let detail = format!("{author} has no entry key {:08x} in charter version {}", entry.key_id, charter.version);
+        Verdict::refuse(RefusalCode::UnknownKey, detail)
+    })?;
+    if !key.valid_at(entry.clock.millis()) {
+        let detail = format!("key {:08x} of {author} was not valid at {} ms", key.id, entry.clock.millis());
+        return Err(Verdict::refuse(RefusalCode::KeyNotValidThen, detail));
+    }
+    Ok(key)
+}
+
+/// Checks the signatures of entries that came from one peer: as a batch, and one by one if the batch fails, so that exactly the bad ones
+/// are refused. The verdict of entry `i` is at index `i`; `Admit` means authentic.
+pub fn authenticate(entries: &[Entry], charters: &Charters, rng: impl rand::CryptoRng) -> Vec<Verdict> {
+    let keys: Vec<Result<&MemberKey, Verdict>> = entries.iter().map(|entry| signing_key(entry, charters)).collect();
+    let mut batch = batch::Verifier::new();
+    for (entry, key) in entries.iter().zip(&keys) {
+        if let Ok(key) = key {
+            entry.queue_into(&mut batch, VerificationKeyBytes::from(key.public));
+        }
+    }
+    let all_good = batch.verify(rng).is_ok();
+    let verdict = |(entry, key): (&Entry, Result<&MemberKey, Verdict>)| match key {
+        Err(verdict) => verdict,
+        Ok(key) if all_good || entry.verify(&key.public) => Verdict::Admit,
+        Ok(key) => {
+            let detail = format!("the signature does not verify under key {:08x} of {}", key.id, entry.author);
+            Verdict::refuse(RefusalCode::BadSignature, detail)
+        }
+    };
+    entries.iter().zip(keys).map(verdict).collect()
+}
+
+/// Judges an authentic entry of a complaint by its ancestors. `complaint` is what this node has of it; `now_millis` its wall clock.
+pub fn admit(entry: &Entry, complaint: Option<&Complaint>, charter: &Charter, now_millis: u64) -> Verdict {
+    let latest = now_millis.saturating_add(u64::try_from(limits::CLOCK_AHEAD.as_millis()).unwrap_or(u64::MAX));
+    if entry.clock.millis() > latest {
+        let ahead = entry.clock.millis().saturating_sub(now_millis) / 1000;
+        let detail = format!("its clock is {ahead} s ahead of ours, at most {} s", limits::CLOCK_AHEAD.as_secs());
+        return Verdict::Defer { code: DeferralCode::ClockAhead, detail };
+    }
+    if matches!(entry.body, Body::Lodged(_) | Body::Node(_)) || entry.complaint.is_none() {
+        return Verdict::Admit;
+    }
+    let missing = |parent: &EntryId| Verdict::Defer {
+        code: DeferralCode::MissingParent,
+        detail: format!("its parent {parent} is not here"),
+    };
+    let Some(complaint) = complaint else { return missing(&entry.parents[0]) };
+    for parent in &entry.parents {
+        let Some(known) = complaint.entry(parent) else { return missing(parent) };
+        if entry.clock <= known.clock {
+            let detail = format!("clock {:?} does not exceed {:?} of its parent {parent}", entry.clock, known.clock);
+            return Verdict::refuse(RefusalCode::ClockNotAfterParents, detail);
+        }
+    }
+    match by_ancestors(entry, complaint, charter) {
+        Ok(()) => Verdict::Admit,
+        Err(refusal) => Verdict::Refuse(refusal),
+    }
+}
+
+fn by_ancestors(entry: &Entry, complaint: &Complaint, charter: &Charter) -> Result<(), Refusal> {
+    let all: BTreeSet<EntryId>;
+    let ancestors: &mut dyn Iterator<Item = EntryId> = if complaint.are_heads(&entry.parents) {
+        &mut complaint.timeline().map(|(id, _)| id)
+    } else {
+        all = complaint.ancestors(&entry.parents);
+        &mut all.iter().copied()
+    };
+    let mut basis_found = entry.body.basis().is_none();
+    let mut participants = BTreeSet::from([complaint.intake().clone()]);
+    let mut written = 0;
+    for id in ancestors {
+        let Some(known) = complaint.entry(&id) else { continue };
+        basis_found |= entry.body.basis() == Some(id) && complaint.is_custody(&id);
+        written += usize::from(known.author == entry.author);
+        if let Some(offer) = known.custody().and_then(|custody| custody.offer.as_ref()) {
+            participants.insert(offer.to.clone());
+        }
+    }
+    if !basis_found {
+        return Err(Refusal::new(RefusalCode::ForeignBasis, "its basis is no custody entry among its ancestors"));
+    }
+    if written >= limits::ENTRIES_PER_AUTHOR {
+        let detail =
+            format!("{} has written {written} entries of this complaint, the most that are taken", entry.author);
+        return Err(Refusal::new(RefusalCode::AuthorQuota, detail));
+    }
+    if !has_role(&entry.author, &participants, charter) {
+        let detail = format!("{} is neither participant nor supervisor nor oversight", entry.author);
+        return Err(Refusal::new(RefusalCode::NoRole, detail));
+    }
+    Ok(())
+}
+
+fn has_role(author: &AgencyId, participants: &BTreeSet<AgencyId>, charter: &Charter) -> bool {
+    participants.contains(author)
+        || charter.is_oversight(author)
+        || participants.iter().any(|participant| charter.supervises(author, participant))
+}

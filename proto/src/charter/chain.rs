@@ -1,0 +1,153 @@
+//! Which charters are trusted: the chain from the pinned first one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use data_encoding::HEXLOWER;
+
+use super::{Charter, CharterError};
+use crate::note;
+
+/// The trusted charters of a federation, without a gap from the first.
+#[derive(Clone, Debug)]
+pub struct Charters {
+    by_version: BTreeMap<u64, Arc<Charter>>,
+    newest: Arc<Charter>,
+}
+
+/// Why a charter is not trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum CharterTrustError {
+    /// Not a charter.
+    #[error(transparent)]
+    Charter(#[from] CharterError),
+    /// The first charter is not the pinned one.
+    #[error("the first charter has the hash {found}, this node pins {pinned}")]
+    NotPinned {
+        /// Its hash.
+        found: String,
+        /// The configured hash.
+        pinned: String,
+    },
+    /// Too few managers signed.
+    #[error(
+        "charter version {version} is signed by {signed} of the {managers} managers of version {of}, the threshold is {threshold}"
+    )]
+    BelowThreshold {
+        /// The charter.
+        version: u64,
+        /// The charter whose managers are counted.
+        of: u64,
+        /// Managers who signed.
+        signed: usize,
+        /// Managers in all.
+        managers: usize,
+        /// How many must.
+        threshold: usize,
+    },
+    /// A known key's signature fails.
+    #[error("a signature on charter version {version} does not verify: {source}")]
+    BadSignature {
+        /// The charter.
+        version: u64,
+        /// Which one.
+        source: signed_note::NoteError,
+    },
+    /// Not the next one.
+    #[error("charter version {found} does not follow version {newest}: {problem}")]
+    NotSuccessor {
+        /// The offered version.
+        found: u64,
+        /// The newest that is trusted.
+        newest: u64,
+        /// What is wrong.
+        problem: &'static str,
+    },
+}
+
+impl Charters {
+    /// Trusts a first charter whose text has the pinned hash and that is signed by the threshold of its own managers.
+    ///
+    /// # Errors
+    /// When it is not the pinned one, or not signed by enough.
+    pub fn pinned(note_bytes: &[u8], pin: &[u8; 32]) -> Result<Self, CharterTrustError> {
+        let charter = Charter::parse(note_bytes)?;
+        if charter.hash != *pin {
+            return Err(CharterTrustError::NotPinned {
+                found: HEXLOWER.encode(&charter.hash),
+                pinned: HEXLOWER.encode(pin),
+            });
+        }
+        Self::self_signed(note_bytes)
+    }
+
+    /// Trusts a first charter that is signed by the threshold of its own managers: what `charter verify` checks before anybody has
+    /// pinned it.
+    ///
+    /// # Errors
+    /// When it is not signed by enough.
+    pub fn self_signed(note_bytes: &[u8]) -> Result<Self, CharterTrustError> {
+        let charter = Charter::parse(note_bytes)?;
+        check_threshold(&charter, &charter)?;
+        let newest = Arc::new(charter);
+        Ok(Self { by_version: BTreeMap::from([(newest.version, newest.clone())]), newest })
+    }
+
+    /// Trusts the successor of the newest charter: version N+1, naming its predecessor, signed by the threshold of the old and of the
+    /// new managers.
+    ///
+    /// # Errors
+    /// When it is anything else; the chain stays as it was.
+    pub fn succeed(&mut self, note_bytes: &[u8]) -> Result<Arc<Charter>, CharterTrustError> {
+        let next = Charter::parse(note_bytes)?;
+        let newest = &self.newest;
+        let wrong = |problem| CharterTrustError::NotSuccessor { found: next.version, newest: newest.version, problem };
+        if next.version != newest.version + 1 {
+            return Err(wrong("the versions are not consecutive"));
+        }
+        if next.federation != newest.federation {
+            return Err(wrong("it is of another federation"));
+        }
+        if next.predecessor != Some(newest.hash) {
+            return Err(wrong("it names another predecessor"));
+        }
+        check_threshold(newest, &next)?;
+        check_threshold(&next, &next)?;
+        let next = Arc::new(next);
+        self.by_version.insert(next.version, next.clone());
+        self.newest = next.clone();
+        Ok(next)
+    }
+
+    /// The newest charter.
+    pub fn newest(&self) -> &Arc<Charter> {
+        &self.newest
+    }
+
+    /// The charter of this version, if it is here.
+    pub fn version(&self, version: u64) -> Option<&Arc<Charter>> {
+        self.by_version.get(&version)
+    }
+
+    /// All versions after `version`, oldest first.
+    pub fn after(&self, version: u64) -> impl Iterator<Item = &Arc<Charter>> {
+        self.by_version.range(version.saturating_add(1)..).map(|(_, charter)| charter)
+    }
+}
+
+/// Enough of the managers of `of` signed `charter`.
+fn check_threshold(of: &Charter, charter: &Charter) -> Result<(), CharterTrustError> {
+    let signature = |source| CharterTrustError::BadSignature { version: charter.version, source };
+    let note = note::read(charter.note()).map_err(signature)?;
+    let signed = of.signers(&note).map_err(signature)?.len();
+    if signed < of.threshold {
+        return Err(CharterTrustError::BelowThreshold {
+            version: charter.version,
+            of: of.version,
+            signed,
+            managers: of.managers.len(),
+            threshold: of.threshold,
+        });
+    }
+    Ok(())
+}

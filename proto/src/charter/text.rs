@@ -1,0 +1,294 @@
+//! The TOML text of a charter, and its parsing into [`Charter`].
+//!
+//! The raw types are public because tools write charters; everything else works on the domain type.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use data_encoding::{BASE64, HEXLOWER};
+use ed25519_zebra::VerificationKey;
+use serde::{Deserialize, Serialize};
+
+use super::{Charter, KeyUse, Manager, Member, MemberKey, MemberKind, MemberStatus, text_hash};
+use crate::ids::{AgencyId, AgencyIdError};
+use crate::limits;
+use crate::note::{self, NoteKey, NoteKeyError};
+
+/// A charter as it is written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CharterText {
+    /// Name of the federation.
+    pub federation: String,
+    /// Version.
+    pub version: u64,
+    /// SHA-256 of the text of the version before, in hex; absent in the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predecessor: Option<String>,
+    /// RFC 3339.
+    pub valid_from: String,
+    /// RFC 3339.
+    pub valid_until: String,
+    /// Days.
+    pub grace_days: u32,
+    /// How many managers must sign.
+    pub threshold: usize,
+    /// Who may sign.
+    #[serde(default)]
+    pub manager: Vec<ManagerText>,
+    /// The agencies.
+    #[serde(default)]
+    pub member: Vec<MemberText>,
+}
+
+/// A manager as it is written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManagerText {
+    /// Name.
+    pub name: String,
+    /// Verifier keys of signed notes.
+    pub keys: Vec<String>,
+}
+
+/// A member as it is written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberText {
+    /// Id.
+    pub id: AgencyId,
+    /// Full name.
+    pub name: String,
+    /// Kind.
+    pub kind: MemberKind,
+    /// Supervisor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<AgencyId>,
+    /// Area code.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub area: String,
+    /// `host:port`.
+    #[serde(default)]
+    pub endpoints: Vec<String>,
+    /// May audit everybody.
+    #[serde(default)]
+    pub oversight: bool,
+    /// Takes part.
+    pub status: MemberStatus,
+    /// Base64 of the DER certificates.
+    pub authorities: Vec<String>,
+    /// Keys.
+    #[serde(default)]
+    pub key: Vec<MemberKeyText>,
+}
+
+/// A member's key as it is written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberKeyText {
+    /// What it is for.
+    #[serde(rename = "use")]
+    pub key_use: KeyUse,
+    /// Base64 of the 32 bytes.
+    pub public: String,
+    /// RFC 3339.
+    pub valid_from: String,
+    /// RFC 3339.
+    pub valid_until: String,
+}
+
+/// Why a note is no charter.
+#[derive(Debug, thiserror::Error)]
+pub enum CharterError {
+    /// Not a signed note.
+    #[error("the charter is no signed note of at most {limit} bytes: {0}", limit = limits::CHARTER_BYTES)]
+    Note(#[from] signed_note::NoteError),
+    /// Not UTF-8.
+    #[error("the charter's text is not UTF-8")]
+    NotUtf8,
+    /// Not TOML of the right shape; the message names line and field.
+    #[error("the charter's text: {0}")]
+    Toml(#[from] toml::de::Error),
+    /// A value that is not allowed.
+    #[error("charter field {field}: {problem}")]
+    Field {
+        /// The field, with the member or manager that it belongs to.
+        field: String,
+        /// What is wrong with it, and the bound.
+        problem: String,
+    },
+}
+
+fn field(field: impl Into<String>, problem: impl Into<String>) -> CharterError {
+    CharterError::Field { field: field.into(), problem: problem.into() }
+}
+
+impl Charter {
+    /// Parses a charter without trusting it: no signature is checked. See [`super::Charters`].
+    ///
+    /// # Errors
+    /// The first thing that is not as it must be.
+    pub fn parse(note_bytes: &[u8]) -> Result<Self, CharterError> {
+        let note = note::read(note_bytes)?;
+        let text = std::str::from_utf8(note.text()).map_err(|_| CharterError::NotUtf8)?;
+        Self::parse_text(text, note_bytes)
+    }
+
+    pub(super) fn parse_text(text: &str, note: &[u8]) -> Result<Self, CharterError> {
+        let raw: CharterText = toml::from_str(text)?;
+        check_federation(&raw.federation)?;
+        if raw.version == 0 || (raw.version == 1) != raw.predecessor.is_none() {
+            return Err(field("version", "counts from 1, and every version but the first names its predecessor"));
+        }
+        let predecessor = raw.predecessor.as_deref().map(parse_hash).transpose()?;
+        let valid_from = parse_time("valid_from", &raw.valid_from)?;
+        let valid_until = parse_time("valid_until", &raw.valid_until)?;
+        if valid_from >= valid_until {
+            return Err(field("valid_until", format!("{:?} is not after valid_from", raw.valid_until)));
+        }
+        let managers = parse_managers(&raw.manager)?;
+        if raw.threshold == 0 || raw.threshold > managers.len() {
+            return Err(field("threshold", format!("{} of {} managers", raw.threshold, managers.len())));
+        }
+        let members = parse_members(raw.member)?;
+        Ok(Self {
+            federation: raw.federation,
+            version: raw.version,
+            hash: text_hash(text.as_bytes()),
+            predecessor,
+            valid_from,
+            valid_until,
+            grace_days: raw.grace_days,
+            threshold: raw.threshold,
+            managers,
+            members,
+            note: note.to_vec(),
+        })
+    }
+}
+
+fn check_federation(name: &str) -> Result<(), CharterError> {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._".contains(&byte);
+    if name.is_empty() || name.len() > limits::FEDERATION_BYTES || !name.bytes().all(allowed) {
+        return Err(field("federation", format!("{name:?} is no SPIFFE trust domain (1 to 255 of a-z 0-9 . - _)")));
+    }
+    Ok(())
+}
+
+fn parse_hash(text: &str) -> Result<[u8; 32], CharterError> {
+    HEXLOWER
+        .decode(text.as_bytes())
+        .ok()
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| field("predecessor", format!("{text:?} is not 64 lower-case hex digits")))
+}
+
+fn parse_time(name: &str, text: &str) -> Result<u64, CharterError> {
+    let time: jiff::Timestamp = text
+        .parse()
+        .map_err(|_| field(name, format!("{text:?} is no RFC 3339 time, as in \"2026-01-01T00:00:00Z\"")))?;
+    u64::try_from(time.as_millisecond()).map_err(|_| field(name, format!("{text:?} is before 1970")))
+}
+
+fn parse_managers(raw: &[ManagerText]) -> Result<Vec<Manager>, CharterError> {
+    let mut names = BTreeSet::new();
+    let mut keys = BTreeSet::new();
+    let mut managers = Vec::new();
+    for manager in raw {
+        if manager.name.is_empty() || !names.insert(&manager.name) {
+            return Err(field(format!("manager {:?}", manager.name), "name is empty or stands twice"));
+        }
+        for key in &manager.keys {
+            if !keys.insert(key) {
+                return Err(field(format!("manager {:?}", manager.name), format!("key {key:?} stands twice")));
+            }
+        }
+        let parsed: Result<Vec<_>, NoteKeyError> = manager.keys.iter().map(|key| NoteKey::parse(key)).collect();
+        let parsed = parsed.map_err(|error| field(format!("manager {:?}", manager.name), error.to_string()))?;
+        if parsed.is_empty() {
+            return Err(field(format!("manager {:?}", manager.name), "has no key"));
+        }
+        managers.push(Manager { name: manager.name.clone(), keys: parsed });
+    }
+    Ok(managers)
+}
+
+fn parse_members(raw: Vec<MemberText>) -> Result<BTreeMap<AgencyId, Member>, CharterError> {
+    if raw.len() > limits::MEMBERS {
+        return Err(field("member", format!("{} members, at most {}", raw.len(), limits::MEMBERS)));
+    }
+    let mut members = BTreeMap::new();
+    let mut keys = BTreeMap::new();
+    for member in raw {
+        let member = parse_member(member)?;
+        for key in &member.keys {
+            let bytes: [u8; 32] = key.public.into();
+            if let Some(other) = keys.insert(bytes, member.id.clone()) {
+                let problem = format!("one key serves two uses, or two members (also {other}): keys must differ");
+                return Err(field(format!("member {}", member.id), problem));
+            }
+        }
+        let id = member.id.clone();
+        if members.insert(id.clone(), member).is_some() {
+            return Err(field(format!("member {id}"), "stands twice"));
+        }
+    }
+    check_parents(&members)?;
+    Ok(members)
+}
+
+fn parse_member(raw: MemberText) -> Result<Member, CharterError> {
+    let of = |name: &str| format!("member {}: {name}", raw.id);
+    let authorities: Result<Vec<_>, _> = raw.authorities.iter().map(|text| BASE64.decode(text.as_bytes())).collect();
+    let authorities = authorities.map_err(|error| field(of("authorities"), format!("no base64: {error}")))?;
+    let mut keys = Vec::new();
+    for key in &raw.key {
+        let problem = || field(of("key"), format!("{:?} is no base64 of an Ed25519 public key", key.public));
+        let bytes = BASE64.decode(key.public.as_bytes()).map_err(|_| problem())?;
+        let public = VerificationKey::try_from(bytes.as_slice()).map_err(|_| problem())?;
+        let valid_from = parse_time(&of("key valid_from"), &key.valid_from)?;
+        let valid_until = parse_time(&of("key valid_until"), &key.valid_until)?;
+        keys.push(MemberKey::new(key.key_use, public, valid_from, valid_until));
+    }
+    if raw.name.is_empty() || raw.name.len() > limits::TITLE_BYTES {
+        return Err(field(of("name"), format!("must be 1 to {} bytes", limits::TITLE_BYTES)));
+    }
+    if raw.area.len() > limits::AREA_BYTES {
+        return Err(field(of("area"), format!("{} bytes, at most {}", raw.area.len(), limits::AREA_BYTES)));
+    }
+    Ok(Member {
+        id: raw.id,
+        name: raw.name,
+        kind: raw.kind,
+        parent: raw.parent,
+        area: raw.area,
+        endpoints: raw.endpoints,
+        authorities,
+        keys,
+        oversight: raw.oversight,
+        status: raw.status,
+    })
+}
+
+/// Every parent exists, and nobody is above himself.
+fn check_parents(members: &BTreeMap<AgencyId, Member>) -> Result<(), CharterError> {
+    for member in members.values() {
+        let mut at = member;
+        let mut steps = 0;
+        while let Some(parent) = &at.parent {
+            at = members
+                .get(parent)
+                .ok_or_else(|| field(format!("member {}: parent", at.id), format!("{parent} is no member")))?;
+            steps += 1;
+            if steps > members.len() {
+                return Err(field(format!("member {}: parent", member.id), "the parents form a cycle"));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl From<AgencyIdError> for CharterError {
+    fn from(error: AgencyIdError) -> Self {
+        field("id", error.to_string())
+    }
+}

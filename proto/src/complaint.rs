@@ -1,0 +1,20 @@
+//! One complaint: what its set of entries says about custody and about the case.
+//!
+//! [`Complaint`] is a fold over a **set**: any order of arrival gives the same state, because
+//! - an entry is judged on the path to its own basis alone, which never changes once the entry is here;
+//! - custody is the path from `Lodged` that takes, at each fork of the tree of bases, the child of best rank and then of smallest id;
+//! - case entries take effect in the order of (clock, id).
+//!
+//! Invariants, checked by [`Complaint::check_invariants`] in the tests:
+//! - nobody holds a complaint without an own `Lodged` or `Accepted` on the path;
+//! - equal sets give equal states;
+//! - at most one offer is open on the path;
+//! - nothing disappears: every entry that was inserted is in the timeline, with its standing.
+
+mod case;
+mod custody;
+mod fold;
+
+pub use case::{CaseState, Phase};
+pub use custody::{Actor, CustodyState, NoEffect, Offer};
+pub use fold::{Complaint, Inserted, Known, SetDigest, Standing};

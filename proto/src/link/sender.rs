@@ -1,0 +1,319 @@
+//! The sender: reads its own ledger on from the cursor that the receiver has, and keeps a bounded window of unacknowledged frames in flight.
+//!
+//! Invariants:
+//! - what is in flight never exceeds the window, in bytes and in frames, by more than one frame;
+//! - frames are acknowledged in the order in which they were sent, item by item;
+//! - a receiver that claims more than the ledger holds ends the link: the ledger was set back, or the peer lies.
+
+use std::collections::VecDeque;
+
+use super::Cursor;
+use crate::ids::{EntryId, Epoch, LedgerIndex};
+use crate::limits;
+use crate::receipt::{ItemOutcome, ItemResult};
+use crate::refusal::FaultCode;
+
+/// What happens to a sender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SenderEvent {
+    /// The peer said hello: it has our ledger up to there; `None`: nothing yet.
+    Linked {
+        /// Its cursor.
+        have: Option<Cursor>,
+    },
+    /// The ledger has this many durable leaves now.
+    Grown {
+        /// Leaves.
+        size: LedgerIndex,
+    },
+    /// What [`SenderOutput::Read`] asked for.
+    Prepared(Batch),
+    /// A receipt whose signature was checked.
+    Acknowledged {
+        /// The cursor of the frame.
+        cursor: Cursor,
+        /// What became of its items.
+        results: Vec<ItemResult>,
+    },
+}
+
+/// Items read from the ledger for one frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The position after them.
+    pub cursor: Cursor,
+    /// Their entries, in order.
+    pub entries: Vec<EntryId>,
+    /// What the frame weighs.
+    pub bytes: usize,
+}
+
+/// What the shell must do, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SenderOutput {
+    /// Read the next items for this link, at most [`limits::FRAME_ITEMS`] and about [`limits::DELIVER_TARGET_BYTES`], and answer `Prepared`.
+    Read {
+        /// From here on.
+        from: Cursor,
+    },
+    /// Send the frame that was prepared last.
+    Deliver {
+        /// Its cursor.
+        cursor: Cursor,
+    },
+    /// Store the receipt durably.
+    Store {
+        /// The cursor that it acknowledges.
+        cursor: Cursor,
+        /// Items that the peer refused, with the code.
+        refused: Vec<(EntryId, u32)>,
+    },
+    /// End the link.
+    Fault(FaultCode, String),
+}
+
+/// The sending half of one link.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    epoch: Epoch,
+    size: LedgerIndex,
+    /// Where the next read begins; `None` until the peer has said hello.
+    next: Option<Cursor>,
+    /// The cursor of the last frame that was sent.
+    sent: Cursor,
+    acknowledged: Cursor,
+    in_flight: VecDeque<Batch>,
+    in_flight_bytes: usize,
+    reading: bool,
+}
+
+impl Sender {
+    /// A sender over a ledger with `size` durable leaves.
+    pub fn new(epoch: Epoch, size: LedgerIndex) -> Self {
+        let start = Cursor::start(epoch);
+        Self {
+            epoch,
+            size,
+            next: None,
+            sent: start,
+            acknowledged: start,
+            in_flight: VecDeque::new(),
+            in_flight_bytes: 0,
+            reading: false,
+        }
+    }
+
+    /// Takes one event and says what to do.
+    pub fn handle(&mut self, event: SenderEvent) -> Vec<SenderOutput> {
+        match event {
+            SenderEvent::Linked { have } => self.linked(have),
+            SenderEvent::Grown { size } => {
+                self.size = self.size.max(size);
+                self.read_on().into_iter().collect()
+            }
+            SenderEvent::Prepared(batch) => self.prepared(batch),
+            SenderEvent::Acknowledged { cursor, results } => self.acknowledged(cursor, &results),
+        }
+    }
+
+    /// The cursor of the last frame that was sent.
+    pub fn sent(&self) -> Cursor {
+        self.sent
+    }
+
+    /// The cursor up to which the peer has everything.
+    pub fn acknowledged_cursor(&self) -> Cursor {
+        self.acknowledged
+    }
+
+    /// Bytes sent and not acknowledged.
+    pub fn in_flight_bytes(&self) -> usize {
+        self.in_flight_bytes
+    }
+
+    fn linked(&mut self, have: Option<Cursor>) -> Vec<SenderOutput> {
+        // A cursor of an earlier epoch says nothing about this one: everything is offered again and duplicates are recognised.
+        let from = have.filter(|cursor| cursor.epoch >= self.epoch).unwrap_or(Cursor::start(self.epoch));
+        if from.epoch > self.epoch || from.index > self.size {
+            let reason =
+                format!("the peer has our ledger up to {from}, it has {} leaves in epoch {}", self.size, self.epoch);
+            return vec![SenderOutput::Fault(FaultCode::AheadOfLedger, reason)];
+        }
+        self.next = Some(from);
+        self.sent = from;
+        self.acknowledged = from;
+        self.read_on().into_iter().collect()
+    }
+
+    fn read_on(&mut self) -> Option<SenderOutput> {
+        let from = self.next?;
+        let window_full =
+            self.in_flight_bytes >= limits::LINK_WINDOW_BYTES || self.in_flight.len() >= limits::LINK_WINDOW_FRAMES;
+        if self.reading || window_full || from.index >= self.size {
+            return None;
+        }
+        self.reading = true;
+        Some(SenderOutput::Read { from })
+    }
+
+    fn prepared(&mut self, batch: Batch) -> Vec<SenderOutput> {
+        self.reading = false;
+        let mut outputs = Vec::new();
+        self.next = Some(batch.cursor);
+        let passed_over = batch.cursor.index.0.saturating_sub(self.sent.index.0);
+        if !batch.entries.is_empty() || passed_over >= limits::SILENT_LEAVES {
+            self.sent = batch.cursor;
+            self.in_flight_bytes += batch.bytes;
+            outputs.push(SenderOutput::Deliver { cursor: batch.cursor });
+            self.in_flight.push_back(batch);
+        } else if self.in_flight.is_empty() {
+            // Nothing there is for this link: it is as far as it can be.
+            self.acknowledged = batch.cursor;
+        }
+        outputs.extend(self.read_on());
+        outputs
+    }
+
+    fn acknowledged(&mut self, cursor: Cursor, results: &[ItemResult]) -> Vec<SenderOutput> {
+        let Some(batch) = self.in_flight.front() else {
+            let reason = format!("the peer acknowledged {cursor}, nothing is unacknowledged");
+            return vec![SenderOutput::Fault(FaultCode::BadReceipt, reason)];
+        };
+        if batch.cursor != cursor || !batch.entries.iter().eq(results.iter().map(|result| &result.entry)) {
+            let reason = format!(
+                "the peer acknowledged {} items at {cursor}, expected {} items at {}, or other entries",
+                results.len(),
+                batch.entries.len(),
+                batch.cursor
+            );
+            return vec![SenderOutput::Fault(FaultCode::BadReceipt, reason)];
+        }
+        self.in_flight_bytes -= batch.bytes;
+        self.in_flight.pop_front();
+        self.acknowledged = match (self.in_flight.is_empty(), self.next) {
+            (true, Some(next)) => next,
+            _ => cursor,
+        };
+        let refused = results
+            .iter()
+            .filter_map(|result| match result.outcome {
+                ItemOutcome::Refused(code) => Some((result.entry, code)),
+                ItemOutcome::Leaf(_) | ItemOutcome::Deferred(_) => None,
+            })
+            .collect();
+        let mut outputs = vec![SenderOutput::Store { cursor, refused }];
+        outputs.extend(self.read_on());
+        outputs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cursor(index: u64) -> Cursor {
+        Cursor { epoch: Epoch(1), index: LedgerIndex(index), part: 0 }
+    }
+
+    fn batch(index: u64, entries: &[u8], bytes: usize) -> Batch {
+        Batch { cursor: cursor(index), entries: entries.iter().map(|n| EntryId([*n; 32])).collect(), bytes }
+    }
+
+    fn stored(entry: u8, outcome: ItemOutcome) -> ItemResult {
+        ItemResult { entry: EntryId([entry; 32]), outcome }
+    }
+
+    fn linked(size: u64, have: Option<Cursor>) -> (Sender, Vec<SenderOutput>) {
+        let mut sender = Sender::new(Epoch(1), LedgerIndex(size));
+        let outputs = sender.handle(SenderEvent::Linked { have });
+        (sender, outputs)
+    }
+
+    #[test]
+    fn a_new_peer_is_read_to_from_the_beginning() {
+        let (_, outputs) = linked(3, None);
+        assert_eq!(outputs, [SenderOutput::Read { from: cursor(0) }]);
+    }
+
+    #[test]
+    fn a_known_peer_is_read_to_from_what_it_has() {
+        let (mut sender, outputs) = linked(3, Some(cursor(3)));
+        assert_eq!(outputs, []);
+        let outputs = sender.handle(SenderEvent::Grown { size: LedgerIndex(4) });
+        assert_eq!(outputs, [SenderOutput::Read { from: cursor(3) }]);
+    }
+
+    #[test]
+    fn a_cursor_of_an_earlier_epoch_starts_the_epoch_anew() {
+        let mut sender = Sender::new(Epoch(2), LedgerIndex(1));
+        let outputs = sender.handle(SenderEvent::Linked { have: Some(cursor(900)) });
+        assert_eq!(outputs, [SenderOutput::Read { from: Cursor::start(Epoch(2)) }]);
+    }
+
+    #[test]
+    fn a_peer_that_has_more_than_there_is_ends_the_link() {
+        let (_, outputs) = linked(3, Some(cursor(4)));
+        assert!(matches!(outputs[..], [SenderOutput::Fault(FaultCode::AheadOfLedger, _)]));
+        let (_, outputs) = linked(3, Some(Cursor { epoch: Epoch(2), index: LedgerIndex(0), part: 0 }));
+        assert!(matches!(outputs[..], [SenderOutput::Fault(FaultCode::AheadOfLedger, _)]));
+    }
+
+    #[test]
+    fn nothing_is_read_before_the_peer_said_hello() {
+        let mut sender = Sender::new(Epoch(1), LedgerIndex(3));
+        assert_eq!(sender.handle(SenderEvent::Grown { size: LedgerIndex(9) }), []);
+    }
+
+    #[test]
+    fn a_prepared_batch_is_delivered_and_the_next_is_read_without_waiting_for_the_ack() {
+        let (mut sender, _) = linked(3, None);
+        let outputs = sender.handle(SenderEvent::Prepared(batch(2, &[1, 2], 100)));
+        let expected = [SenderOutput::Deliver { cursor: cursor(2) }, SenderOutput::Read { from: cursor(2) }];
+        assert_eq!(outputs, expected);
+    }
+
+    #[test]
+    fn leaves_for_others_are_passed_over_silently_and_a_long_stretch_of_them_is_told() {
+        let (mut sender, _) = linked(10, None);
+        assert_eq!(sender.handle(SenderEvent::Prepared(batch(10, &[], 0))), []);
+        assert_eq!(sender.acknowledged_cursor(), cursor(10));
+        let far = 10 + limits::SILENT_LEAVES;
+        sender.handle(SenderEvent::Grown { size: LedgerIndex(far) });
+        let outputs = sender.handle(SenderEvent::Prepared(batch(far, &[], 0)));
+        assert_eq!(outputs, [SenderOutput::Deliver { cursor: cursor(far) }]);
+    }
+
+    #[test]
+    fn a_full_window_stops_reading_until_an_ack_makes_room() {
+        let (mut sender, _) = linked(3, None);
+        let outputs = sender.handle(SenderEvent::Prepared(batch(1, &[1], limits::LINK_WINDOW_BYTES)));
+        assert_eq!(outputs, [SenderOutput::Deliver { cursor: cursor(1) }]);
+        assert_eq!(sender.handle(SenderEvent::Grown { size: LedgerIndex(5) }), []);
+        let results = vec![stored(1, ItemOutcome::Leaf(LedgerIndex(7)))];
+        let outputs = sender.handle(SenderEvent::Acknowledged { cursor: cursor(1), results });
+        let store = SenderOutput::Store { cursor: cursor(1), refused: vec![] };
+        assert_eq!(outputs, [store, SenderOutput::Read { from: cursor(1) }]);
+        assert_eq!(sender.in_flight_bytes(), 0);
+    }
+
+    #[test]
+    fn a_refused_item_is_reported_and_the_line_goes_on() {
+        let (mut sender, _) = linked(2, None);
+        sender.handle(SenderEvent::Prepared(batch(2, &[1, 2], 10)));
+        let results = vec![stored(1, ItemOutcome::Refused(203)), stored(2, ItemOutcome::Leaf(LedgerIndex(0)))];
+        let outputs = sender.handle(SenderEvent::Acknowledged { cursor: cursor(2), results });
+        assert_eq!(outputs, [SenderOutput::Store { cursor: cursor(2), refused: vec![(EntryId([1; 32]), 203)] }]);
+        assert_eq!(sender.acknowledged_cursor(), cursor(2));
+    }
+
+    #[test]
+    fn an_ack_for_what_was_never_sent_ends_the_link() {
+        let (mut sender, _) = linked(2, None);
+        let nothing_sent = sender.handle(SenderEvent::Acknowledged { cursor: cursor(1), results: vec![] });
+        assert!(matches!(nothing_sent[..], [SenderOutput::Fault(FaultCode::BadReceipt, _)]));
+        sender.handle(SenderEvent::Prepared(batch(2, &[1], 10)));
+        let results = vec![stored(2, ItemOutcome::Leaf(LedgerIndex(0)))];
+        let other_entry = sender.handle(SenderEvent::Acknowledged { cursor: cursor(2), results });
+        assert!(matches!(other_entry[..], [SenderOutput::Fault(FaultCode::BadReceipt, _)]));
+    }
+}

@@ -1,0 +1,155 @@
+//! Signed receipts: what a receiver says it has, durably, and where. They make a later denial provable.
+//!
+//! Like entries, receipts are kept as the bytes that were signed.
+
+use ed25519_zebra::{Signature, SigningKey, VerificationKey, VerificationKeyBytes};
+use prost::Message;
+
+use crate::entry::key_id;
+use crate::ids::{AgencyId, EntryId, LedgerIndex};
+use crate::link::Cursor;
+use crate::wire;
+
+const DOMAIN: &[u8] = b"sinergi/receipt/v1\0";
+
+/// What became of one delivered item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemOutcome {
+    /// Durable, at this leaf of the receiver.
+    Leaf(LedgerIndex),
+    /// Refused for good, with this code.
+    Refused(u32),
+    /// Kept durably, waiting for what this code names.
+    Deferred(u32),
+}
+
+/// One delivered item and what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ItemResult {
+    /// The entry, or SHA-256 of bytes that are none.
+    pub entry: EntryId,
+    /// What became of it.
+    pub outcome: ItemOutcome,
+}
+
+/// A receipt as the receiver fills it in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The federation.
+    pub federation: String,
+    /// Who received.
+    pub receiver: AgencyId,
+    /// Who sent.
+    pub sender: AgencyId,
+    /// Which of the receiver's entry keys signs.
+    pub key_id: u32,
+    /// The charter version under which the key is found.
+    pub charter_version: u64,
+    /// The cursor of the delivery.
+    pub cursor: Cursor,
+    /// One a delivered item, in its order.
+    pub results: Vec<ItemResult>,
+    /// The receiver's signed checkpoint, which covers the leaves.
+    pub checkpoint: Vec<u8>,
+}
+
+/// Why an acknowledgement is not taken.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ReceiptError {
+    /// Not a receipt.
+    #[error("the receipt is malformed: {0}")]
+    Malformed(String),
+    /// Of another link.
+    #[error("the receipt is of {found}, this link is {expected}")]
+    OtherLink {
+        /// Its parties.
+        found: String,
+        /// The link's.
+        expected: String,
+    },
+    /// The signature fails.
+    #[error("the receipt's signature does not verify under key {0:08x} of the receiver")]
+    BadSignature(u32),
+}
+
+impl Receipt {
+    /// Signs the receipt.
+    pub fn sign(&self, key: &SigningKey) -> wire::Ack {
+        let receipt = self.to_wire().encode_to_vec();
+        let signature = key.sign(&[DOMAIN, &receipt].concat()).to_bytes().to_vec();
+        wire::Ack { receipt, signature }
+    }
+
+    /// The id of the key as receipts name it.
+    pub fn key_id_of(key: &SigningKey) -> u32 {
+        key_id(&VerificationKeyBytes::from(key))
+    }
+
+    /// Reads an acknowledgement without checking the signature.
+    ///
+    /// # Errors
+    /// When it has not the shape of a receipt.
+    pub fn parse(ack: &wire::Ack) -> Result<Self, ReceiptError> {
+        let malformed = |what: &str| ReceiptError::Malformed(what.to_owned());
+        let message = wire::Receipt::decode(ack.receipt.as_slice())
+            .map_err(|error| ReceiptError::Malformed(error.to_string()))?;
+        Ok(Self {
+            receiver: message.receiver.parse().map_err(|_| malformed("receiver"))?,
+            sender: message.sender.parse().map_err(|_| malformed("sender"))?,
+            federation: message.federation,
+            key_id: message.key_id,
+            charter_version: message.charter_version,
+            cursor: message.cursor.map(Cursor::from_wire).ok_or_else(|| malformed("no cursor"))?,
+            results: message
+                .results
+                .iter()
+                .map(parse_result)
+                .collect::<Option<_>>()
+                .ok_or_else(|| malformed("result"))?,
+            checkpoint: message.checkpoint,
+        })
+    }
+
+    /// Checks the signature of an acknowledgement.
+    ///
+    /// # Errors
+    /// When it does not verify under the key.
+    pub fn verify(&self, ack: &wire::Ack, key: &VerificationKey) -> Result<(), ReceiptError> {
+        let bad = || ReceiptError::BadSignature(self.key_id);
+        let signature = Signature::from_slice(&ack.signature).map_err(|_| bad())?;
+        key.verify(&signature, &[DOMAIN, &ack.receipt].concat()).map_err(|_| bad())
+    }
+
+    fn to_wire(&self) -> wire::Receipt {
+        wire::Receipt {
+            federation: self.federation.clone(),
+            receiver: self.receiver.to_string(),
+            sender: self.sender.to_string(),
+            key_id: self.key_id,
+            charter_version: self.charter_version,
+            cursor: Some(self.cursor.to_wire()),
+            results: self.results.iter().map(result_to_wire).collect(),
+            checkpoint: self.checkpoint.clone(),
+        }
+    }
+}
+
+fn result_to_wire(result: &ItemResult) -> wire::ItemResult {
+    use wire::item_result::Result;
+    let outcome = match result.outcome {
+        ItemOutcome::Leaf(index) => Result::LeafIndex(index.0),
+        ItemOutcome::Refused(code) => Result::Refused(code),
+        ItemOutcome::Deferred(code) => Result::Deferred(code),
+    };
+    wire::ItemResult { entry_id: result.entry.0.to_vec(), result: Some(outcome) }
+}
+
+fn parse_result(result: &wire::ItemResult) -> Option<ItemResult> {
+    use wire::item_result::Result;
+    let outcome = match result.result? {
+        Result::LeafIndex(index) => ItemOutcome::Leaf(LedgerIndex(index)),
+        Result::Refused(code) => ItemOutcome::Refused(code),
+        Result::Deferred(code) => ItemOutcome::Deferred(code),
+    };
+    Some(ItemResult { entry: EntryId::from_slice(&result.entry_id)?, outcome })
+}

@@ -1,0 +1,88 @@
+//! Where an entry goes: which adjacent peers get it, and how much of its content.
+//!
+//! Participants (the intake agency and every agency that custody was offered to) get entries and contents; observers (their supervisors,
+//! and oversight) get entries only. An entry goes to each adjacent peer that is one of them, or the next hop toward one: the peer itself,
+//! else an adjacent ancestor of it in the charter, else my own parent.
+//!
+//! Invariant: through a relay passes public content only; confidential content goes over a direct link to its reader; identity goes nowhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::charter::Charter;
+use crate::entry::ContentClass;
+use crate::ids::AgencyId;
+
+/// How much content a link gets beside the entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Access {
+    /// Entries only.
+    Entries,
+    /// And public contents: the link leads to a participant.
+    Public,
+    /// And confidential contents: the link's peer is a participant.
+    Confidential,
+}
+
+impl Access {
+    /// Whether a content of this class may pass.
+    pub fn allows(self, class: ContentClass) -> bool {
+        match class {
+            ContentClass::Public => self >= Self::Public,
+            ContentClass::Confidential => self >= Self::Confidential,
+            ContentClass::Identity => false,
+        }
+    }
+}
+
+/// Where the entries of a complaint go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routes {
+    /// The adjacent peers, and what they may have.
+    pub links: BTreeMap<AgencyId, Access>,
+    /// Agencies that should have it and that no adjacent peer leads to.
+    pub unreachable: BTreeSet<AgencyId>,
+}
+
+/// The routes from `me`, whose adjacent peers are `adjacent`, for a complaint with these participants.
+pub fn routes(
+    me: &AgencyId,
+    adjacent: &BTreeSet<AgencyId>,
+    participants: &BTreeSet<AgencyId>,
+    charter: &Charter,
+) -> Routes {
+    let mut routes = Routes::default();
+    let observers = charter.observers(participants);
+    for (agency, participates) in participants.iter().map(|a| (a, true)).chain(observers.iter().map(|a| (a, false))) {
+        if agency == me {
+            continue;
+        }
+        let Some(hop) = next_hop(me, agency, adjacent, charter) else {
+            routes.unreachable.insert(agency.clone());
+            continue;
+        };
+        let access = match (participates, hop == agency) {
+            (false, _) => Access::Entries,
+            (true, false) => Access::Public,
+            (true, true) => Access::Confidential,
+        };
+        let granted = routes.links.entry(hop.clone()).or_insert(access);
+        *granted = access.max(*granted);
+    }
+    routes
+}
+
+/// The adjacent peer that leads to `agency`.
+pub fn next_hop<'a>(
+    me: &AgencyId,
+    agency: &'a AgencyId,
+    adjacent: &'a BTreeSet<AgencyId>,
+    charter: &'a Charter,
+) -> Option<&'a AgencyId> {
+    if adjacent.contains(agency) {
+        return Some(agency);
+    }
+    let ancestor = charter.ancestors(agency).find(|ancestor| *ancestor != me && adjacent.contains(*ancestor));
+    ancestor.or_else(|| charter.parent(me).and_then(|parent| adjacent.get(parent)))
+}
