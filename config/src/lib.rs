@@ -1,1 +1,27 @@
-//! stub
+//! What an operator writes: the configuration file `sinergid.toml` of one node, read once into [`Config`].
+//!
+//! It knows names, bounds and defaults. It must not know keys, certificates, charters or sockets: it reads one file and
+//! opens nothing that the file names.
+//!
+//! ```text
+//! sinergid.toml --toml--> raw (what was written, with its lines) --parse--> Config (what it means)
+//! NodeFile ----render---> sinergid.toml of a new node
+//! ```
+//!
+//! Invariants:
+//! - a [`Config`] that exists is within its bounds, and its paths are joined: nobody checks again;
+//! - every problem names file, line, field, value and bound, and all problems are reported at once.
+
+mod model;
+mod names;
+mod parse;
+mod problem;
+mod raw;
+mod render;
+
+pub use model::{
+    Charter, Config, Forward, Keys, Log, LogFormat, Operator, Peer, Shutdown, Store, Tls, bounds, defaults,
+};
+pub use names::{CharterPin, Endpoint, Federation, NameError};
+pub use problem::{ConfigError, Problem};
+pub use render::{NodeFile, pin_charter};

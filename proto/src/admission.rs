@@ -167,3 +167,6 @@ fn has_role(author: &AgencyId, participants: &BTreeSet<AgencyId>, charter: &Char
         || charter.is_oversight(author)
         || participants.iter().any(|participant| charter.supervises(author, participant))
 }
+
+#[cfg(test)]
+mod tests;

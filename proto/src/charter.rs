@@ -233,3 +233,6 @@ impl Charter {
         Ok(self.managers.iter().filter(signed).map(|manager| manager.name.as_str()).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,3 +18,6 @@ mod fold;
 pub use case::{CaseState, Phase};
 pub use custody::{Actor, CustodyState, NoEffect, Offer};
 pub use fold::{Complaint, Inserted, Known, SetDigest, Standing};
+
+#[cfg(test)]
+mod tests;

@@ -220,3 +220,6 @@ pub fn recall_to_answer(complaint: &Complaint, agency: &AgencyId) -> Option<Entr
     });
     recalled.then_some(offer.entry)
 }
+
+#[cfg(test)]
+mod tests;

@@ -258,3 +258,6 @@ pub(crate) fn malformed(detail: impl Into<String>) -> Refusal {
 pub(crate) fn clip(text: &str) -> String {
     text.chars().take(80).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,3 +15,8 @@ pub mod receipt;
 pub mod refusal;
 pub mod route;
 pub mod wire;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod golden;

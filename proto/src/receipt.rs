@@ -153,3 +153,6 @@ fn parse_result(result: &wire::ItemResult) -> Option<ItemResult> {
     };
     Some(ItemResult { entry: EntryId::from_slice(&result.entry_id)?, outcome })
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,8 +69,6 @@ codes! {
         OtherFederation = 104, "other-federation";
         /// A field is missing or malformed.
         Malformed = 105, "malformed";
-        /// Passed on by too many agencies.
-        TooManyRelays = 106, "too-many-relays";
         /// The author is no member under the charter that the entry names.
         UnknownAuthor = 201, "unknown-author";
         /// The author has no entry key with this key id.

@@ -86,3 +86,6 @@ pub fn next_hop<'a>(
     let ancestor = charter.ancestors(agency).find(|ancestor| *ancestor != me && adjacent.contains(*ancestor));
     ancestor.or_else(|| charter.parent(me).and_then(|parent| adjacent.get(parent)))
 }
+
+#[cfg(test)]
+mod tests;

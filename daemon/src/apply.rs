@@ -1,0 +1,241 @@
+//! Applying the ledger to the store: the one code path for new groups, for start-up after a crash, and for a rebuild.
+//!
+//! Must not know where records come from. Holds the folds of the complaints that are being worked on.
+//!
+//! Invariants:
+//! - a leaf is applied in two steps that always follow each other: into the fold (so that the next entry of the same group is decided on it),
+//!   and to its place;
+//! - nothing reaches the store before [`Applier::flush`], which the writer calls when the group is durable;
+//! - applying a record again changes nothing.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+
+use lru::LruCache;
+use sinergi_proto::entry::Entry;
+use sinergi_proto::ids::{AgencyId, ComplaintId, LedgerIndex};
+
+use crate::case::{Case, CaseError, Leaf};
+use crate::directory::Directory;
+use crate::headers::{
+    self, CursorHeader, DeferredDoneHeader, DeferredHeader, LeafHeader, ReceiptHeader, RefusedHeader,
+};
+use crate::ledger::{LedgerReader, Position, Record, RecordKind};
+use crate::store::{Changes, Counts, PeerCursor, RefusedRow, Store, StoreError};
+
+/// Complaints whose folds are kept in memory.
+const CASES_KEPT: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
+/// Leaves after which a replay writes to the store.
+const REPLAY_BATCH: u64 = 1024;
+
+/// Applies records to the store.
+pub struct Applier {
+    own: AgencyId,
+    federation: String,
+    store: Store,
+    reader: LedgerReader,
+    directory: Directory,
+    cases: LruCache<ComplaintId, Case>,
+    /// Complaints that the records since the last flush touched. They are not evicted before it.
+    touched: HashMap<ComplaintId, Case>,
+    changes: Changes,
+    counts: Counts,
+}
+
+/// What a leaf's insertion into the fold showed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Folded {
+    /// The custody path changed otherwise than by growing: both parties are alarmed.
+    pub path_changed: bool,
+}
+
+impl Applier {
+    /// An applier that has applied what the store says.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn new(
+        own: AgencyId,
+        federation: String,
+        store: Store,
+        reader: LedgerReader,
+        directory: Directory,
+    ) -> Result<Self, StoreError> {
+        let counts = Counts::of(&store, &own)?;
+        let (cases, touched, changes) = (LruCache::new(CASES_KEPT), HashMap::new(), Changes::default());
+        Ok(Self { own, federation, store, reader, directory, cases, touched, changes, counts })
+    }
+
+    /// A complaint as the records up to now left it.
+    ///
+    /// # Errors
+    /// When store, ledger and charters contradict each other.
+    pub fn case(&mut self, id: &ComplaintId) -> Result<Option<&mut Case>, CaseError> {
+        if !self.touched.contains_key(id) {
+            let case = match self.cases.pop(id) {
+                Some(case) => Some(case),
+                None => {
+                    let charters = self.directory.charters();
+                    Case::load(id, &self.store, &self.reader, &self.federation, &charters)?
+                }
+            };
+            let Some(case) = case else { return Ok(None) };
+            self.touched.insert(*id, case);
+        }
+        Ok(self.touched.get_mut(id))
+    }
+
+    /// First step of a leaf: its entry into the fold. It was admitted; `index` will be its leaf.
+    ///
+    /// # Errors
+    /// When store, ledger and charters contradict each other.
+    pub fn fold(&mut self, entry: &Entry, index: LedgerIndex) -> Result<Folded, CaseError> {
+        let Some(id) = entry.complaint else { return Ok(Folded::default()) };
+        let charters = self.directory.charters();
+        match self.case(&id)? {
+            Some(case) => Ok(Folded { path_changed: case.insert(entry, index, &charters)? }),
+            None => {
+                // An entry of a later version's body may be the first of its complaint that is here only by being Lodged.
+                let case = Case::lodge(entry).ok_or(CaseError::StoreMismatch(id))?;
+                self.touched.insert(id, case);
+                Ok(Folded::default())
+            }
+        }
+    }
+
+    /// Second step of a leaf: where it lies and where it goes.
+    pub fn place(&mut self, entry: &Entry, index: LedgerIndex, header: &LeafHeader) {
+        self.changes.entry(entry.complaint, entry.clock, &entry.id, index);
+        if entry.author == self.own {
+            self.changes.own_clock(entry.clock);
+        }
+        for agency in &header.unreachable {
+            self.changes.unreachable(agency, index);
+        }
+        let Some(id) = entry.complaint else { return };
+        if let Some(external) = &header.external {
+            self.changes.imported(external, &id);
+        }
+        if let Some(case) = self.touched.get_mut(&id) {
+            case.place(index, header, entry);
+        }
+    }
+
+    /// A record that is no leaf.
+    ///
+    /// # Errors
+    /// When its header cannot be read.
+    pub fn record(&mut self, kind: RecordKind, position: Position, header: &[u8]) -> Result<(), CaseError> {
+        let malformed = |source| CaseError::Header { index: LedgerIndex::default(), source };
+        match kind {
+            RecordKind::Receipt => {
+                let receipt: ReceiptHeader = headers::decode(header).map_err(malformed)?;
+                self.changes.cursor(PeerCursor::Acknowledged, &receipt.peer, receipt.cursor);
+                for (number, (entry, code)) in (0..).zip(&receipt.refused) {
+                    let peer = receipt.peer.clone();
+                    let row = RefusedRow {
+                        peer,
+                        by_us: false,
+                        entry: entry.0,
+                        code: *code,
+                        detail: String::new(),
+                        at: receipt.at,
+                    };
+                    self.changes.refused(position, number, row);
+                }
+            }
+            RecordKind::Cursor => {
+                let header: CursorHeader = headers::decode(header).map_err(malformed)?;
+                self.changes.cursor(PeerCursor::Received, &header.peer, header.cursor);
+            }
+            RecordKind::Refused => {
+                let header: RefusedHeader = headers::decode(header).map_err(malformed)?;
+                let row = RefusedRow {
+                    peer: header.peer,
+                    by_us: true,
+                    entry: header.entry.0,
+                    code: header.code,
+                    detail: header.detail,
+                    at: header.at,
+                };
+                self.changes.refused(position, 0, row);
+            }
+            RecordKind::Deferred => {
+                let header: DeferredHeader = headers::decode(header).map_err(malformed)?;
+                self.changes.deferred(header.entry, position);
+            }
+            RecordKind::DeferredDone => {
+                let header: DeferredDoneHeader = headers::decode(header).map_err(malformed)?;
+                self.changes.settled(header.entry);
+            }
+            RecordKind::Leaf
+            | RecordKind::Content
+            | RecordKind::Signed
+            | RecordKind::Routing
+            | RecordKind::Unknown(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Writes what was applied since the last flush: the ledger is applied up to `end` then.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn flush(&mut self, end: Position) -> Result<(), StoreError> {
+        for (id, case) in self.touched.drain() {
+            self.changes.summary(id, case.summary());
+            self.cases.put(id, case);
+        }
+        self.store.write(std::mem::take(&mut self.changes), end, &self.own, &mut self.counts)
+    }
+
+    /// Applies everything behind the store's watermark. `progress` hears how many leaves are done and how many there are.
+    ///
+    /// # Errors
+    /// When store, ledger and charters contradict each other.
+    pub fn replay(&mut self, mut progress: impl FnMut(u64, u64)) -> Result<u64, CaseError> {
+        let from = self.store.watermark()?.unwrap_or(self.reader.start());
+        let total = self.reader.size();
+        let mut records = self.reader.records_from(from);
+        let mut applied = 0;
+        while let Some(record) = records.next() {
+            let record = record?;
+            let leaf = record.leaf().filter(|_| record.kind == RecordKind::Leaf);
+            self.apply(record)?;
+            let Some(index) = leaf else { continue };
+            applied += 1;
+            if applied % REPLAY_BATCH == 0 {
+                self.flush(records.position())?;
+                progress(index.0 + 1, total);
+            }
+        }
+        self.flush(records.position())?;
+        progress(total, total);
+        Ok(applied)
+    }
+
+    fn apply(&mut self, record: Record) -> Result<(), CaseError> {
+        if record.kind != RecordKind::Leaf {
+            return self.record(record.kind, record.position, &record.header);
+        }
+        let Leaf { index, header, entry } = Leaf::parse(record, &self.federation)?;
+        self.fold(&entry, index)?;
+        self.place(&entry, index, &header);
+        Ok(())
+    }
+
+    /// The figures over all complaints.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The ledger.
+    pub fn reader(&self) -> &LedgerReader {
+        &self.reader
+    }
+}

@@ -1,0 +1,139 @@
+//! A group: the records that become durable together, encoded where they will lie.
+//!
+//! It must not know files beyond looking up the newest content of an older leaf.
+//!
+//! Invariants:
+//! - the first record is the group head, whose length field is filled in last;
+//! - positions and indexes are those that commit will give, because only one group is built at a time on one end;
+//! - a refused record leaves the group as it was.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sinergi_proto::ids::LedgerIndex;
+
+use super::derived::Batch;
+use super::files::Files;
+use super::record::{self, Own};
+use super::{AppendError, GROUP_BYTES_MAX, HEADER_BYTES_MAX, Position, RecordKind};
+
+/// Records that are being collected for one commit. Dropped without a commit, it leaves no trace.
+pub struct Group {
+    files: Arc<Files>,
+    pub(super) start: Position,
+    pub(super) seed: u32,
+    pub(super) first_leaf: u64,
+    pub(super) signed_size: u64,
+    note: Vec<u8>,
+    head_bytes: usize,
+    pub(super) bytes: Vec<u8>,
+    pub(super) batch: Batch,
+    newest_content: HashMap<u64, Position>,
+}
+
+impl Group {
+    /// A group that will begin at `start`; `bytes` is a buffer to use again.
+    pub(super) fn new(
+        files: Arc<Files>,
+        start: Position,
+        seed: u32,
+        first_leaf: u64,
+        signed: (u64, Vec<u8>),
+        mut bytes: Vec<u8>,
+    ) -> Self {
+        bytes.clear();
+        let (signed_size, note) = signed;
+        let head = Own::Group { signed_size, bytes: 0 };
+        record::encode(&mut bytes, seed, RecordKind::Signed, head, &[], &note);
+        let (head_bytes, batch, newest_content) = (bytes.len(), Batch::default(), HashMap::new());
+        Self { files, start, seed, first_leaf, signed_size, note, head_bytes, bytes, batch, newest_content }
+    }
+
+    /// The index that the next leaf gets.
+    pub fn next_index(&self) -> LedgerIndex {
+        LedgerIndex(self.first_leaf + self.batch.leaves.len() as u64)
+    }
+
+    /// Bytes that the group takes so far.
+    pub fn length(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether nothing was added yet.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.len() == self.head_bytes
+    }
+
+    /// Adds a leaf; its index.
+    pub fn leaf(&mut self, header: &[u8], signed_entry: &[u8]) -> Result<LedgerIndex, AppendError> {
+        let index = self.next_index();
+        let position = self.push(RecordKind::Leaf, Own::Leaf { index: index.0 }, header, signed_entry)?;
+        self.batch.leaves.push((tlog_tiles::record_hash(signed_entry), position));
+        Ok(index)
+    }
+
+    /// Adds content of an entry: of a leaf that is in the ledger or in this group, or of the next one, which then must follow
+    /// before the commit.
+    pub fn content(&mut self, leaf: LedgerIndex, header: &[u8], body: &[u8]) -> Result<Position, AppendError> {
+        if leaf > self.next_index() {
+            return Err(AppendError::NoSuchLeaf { index: leaf, next: self.next_index() });
+        }
+        let previous = match self.newest_content.get(&leaf.0) {
+            Some(position) => Some(*position),
+            None if leaf.0 < self.first_leaf => self.files.derived.places(leaf)?.content,
+            None => None,
+        };
+        let own = Own::Content { index: leaf.0, previous };
+        let position = self.push(RecordKind::Content, own, header, body)?;
+        self.newest_content.insert(leaf.0, position);
+        self.batch.contents.push((leaf.0, position));
+        Ok(position)
+    }
+
+    /// Adds any other record; where it will be.
+    pub fn record(&mut self, kind: RecordKind, header: &[u8], body: &[u8]) -> Result<Position, AppendError> {
+        match kind {
+            RecordKind::Leaf | RecordKind::Content | RecordKind::Signed | RecordKind::Unknown(_) => {
+                Err(AppendError::NotARecord(kind))
+            }
+            _ => self.push(kind, Own::None, header, body),
+        }
+    }
+
+    pub(super) fn push(
+        &mut self,
+        kind: RecordKind,
+        own: Own,
+        header: &[u8],
+        body: &[u8],
+    ) -> Result<Position, AppendError> {
+        for (what, length, bound) in
+            [("header", header.len(), HEADER_BYTES_MAX), ("body", body.len(), kind.body_bound())]
+        {
+            if length > bound {
+                return Err(AppendError::TooLarge { what, kind, length, bound });
+            }
+        }
+        let length = record::encoded_length(header.len(), body.len());
+        if self.bytes.len() + length > GROUP_BYTES_MAX {
+            return Err(AppendError::GroupFull { length });
+        }
+        let offset = self.start.offset + self.bytes.len() as u32;
+        record::encode(&mut self.bytes, self.seed, kind, own, header, body);
+        Ok(Position { segment: self.start.segment, offset })
+    }
+
+    /// Fills in the head; what is wrong with the group, if anything.
+    pub(super) fn finish(&mut self) -> Result<(), &'static str> {
+        let next = self.next_index().0;
+        if self.batch.contents.iter().any(|(index, _)| *index >= next) {
+            return Err("it holds content of a leaf that was not appended after it");
+        }
+        let bytes = u32::try_from(self.bytes.len() - self.head_bytes).expect("groups are bounded");
+        let mut head = Vec::with_capacity(self.head_bytes);
+        let own = Own::Group { signed_size: self.signed_size, bytes };
+        record::encode(&mut head, self.seed, RecordKind::Signed, own, &[], &self.note);
+        self.bytes[..self.head_bytes].copy_from_slice(&head);
+        Ok(())
+    }
+}

@@ -1,0 +1,57 @@
+//! The keys of the trees. Numbers are big-endian, so that keys sort as they grow.
+
+use sinergi_proto::clock::HybridClock;
+use sinergi_proto::complaint::Phase;
+use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId};
+
+use crate::headers::External;
+use crate::ledger::Position;
+
+/// Bytes of an entry's id in a timeline key.
+pub(super) const ID_PREFIX: usize = 8;
+
+pub(super) fn timeline(complaint: &ComplaintId, clock: HybridClock, entry: &EntryId) -> [u8; 48] {
+    let mut key = [0; 48];
+    key[..32].copy_from_slice(&complaint.0);
+    key[32..40].copy_from_slice(&clock.to_bits().to_be_bytes());
+    key[40..].copy_from_slice(&entry.0[..ID_PREFIX]);
+    key
+}
+
+/// The clock and the id prefix of a timeline key.
+pub(super) fn timeline_parts(key: &[u8]) -> Option<(HybridClock, &[u8])> {
+    let clock = key.get(32..40)?.try_into().ok()?;
+    Some((HybridClock::from_bits(u64::from_be_bytes(clock)), key.get(40..)?))
+}
+
+pub(super) fn queue(holder: &AgencyId, phase: Phase, due: u64, complaint: &ComplaintId) -> Vec<u8> {
+    let mut key = queue_prefix(holder);
+    key.push(phase as u8);
+    key.extend(due.to_be_bytes());
+    key.extend(complaint.0);
+    key
+}
+
+pub(super) fn queue_prefix(holder: &AgencyId) -> Vec<u8> {
+    [holder.as_str().as_bytes(), &[0]].concat()
+}
+
+/// The complaint of a queue key.
+pub(super) fn queue_complaint(key: &[u8]) -> Option<ComplaintId> {
+    key.last_chunk::<32>().map(|id| ComplaintId(*id))
+}
+
+pub(super) fn external(external: &External) -> Vec<u8> {
+    [external.source.as_bytes(), &[0], external.id.as_bytes()].concat()
+}
+
+pub(super) fn peer(what: u8, agency: &AgencyId) -> Vec<u8> {
+    [&[what], agency.as_str().as_bytes()].concat()
+}
+
+pub(super) fn refused(position: Position, number: u32) -> [u8; 12] {
+    let mut key = [0; 12];
+    key[..8].copy_from_slice(&position.to_bits().to_be_bytes());
+    key[8..].copy_from_slice(&number.to_be_bytes());
+    key
+}

@@ -1,0 +1,217 @@
+//! Questions to the store.
+
+use sinergi_proto::clock::HybridClock;
+use sinergi_proto::complaint::SetDigest;
+use sinergi_proto::ids::{AgencyId, ComplaintId, ComplaintName, EntryId, LedgerIndex};
+use sinergi_proto::link::Cursor;
+
+use super::{RefusedRow, Store, StoreError, Summary, keys};
+use crate::headers::External;
+use crate::ledger::Position;
+
+/// Which cursor of a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerCursor {
+    /// How far we have the peer's ledger.
+    Received,
+    /// How far the peer has ours, by its newest receipt.
+    Acknowledged,
+}
+
+impl PeerCursor {
+    pub(super) fn tag(self) -> u8 {
+        match self {
+            Self::Received => b'r',
+            Self::Acknowledged => b'a',
+        }
+    }
+}
+
+impl Store {
+    /// The leaves of a complaint's entries, in the order of (clock, id prefix).
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn timeline(&self, complaint: &ComplaintId) -> Result<Vec<LedgerIndex>, StoreError> {
+        self.timeline.scan_prefix(complaint.0).values().map(|value| index_of(&value?)).collect()
+    }
+
+    /// Equal on nodes that hold the same entries of the complaint.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn digest(&self, complaint: &ComplaintId) -> Result<[u8; 32], StoreError> {
+        let mut digest = SetDigest::default();
+        for key in self.timeline.scan_prefix(complaint.0).keys() {
+            let key = key?;
+            let (clock, prefix) = keys::timeline_parts(&key).ok_or(StoreError::Malformed { tree: "timeline" })?;
+            digest.add(clock, prefix);
+        }
+        Ok(digest.finish())
+    }
+
+    /// The leaf of an entry that is of no complaint.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn node_entry(&self, clock: HybridClock, entry: &EntryId) -> Result<Option<LedgerIndex>, StoreError> {
+        let key = keys::timeline(&super::write::NO_COMPLAINT, clock, entry);
+        self.timeline.get(key)?.map(|value| index_of(&value)).transpose()
+    }
+
+    /// A complaint's summary.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn summary(&self, complaint: &ComplaintId) -> Result<Option<Summary>, StoreError> {
+        self.complaint.get(complaint.0)?.map(|value| parse_summary(&value)).transpose()
+    }
+
+    /// All complaints, newest first.
+    pub fn complaints(&self) -> impl Iterator<Item = Result<(ComplaintId, Summary), StoreError>> + use<> {
+        self.complaint.iter().rev().map(|item| {
+            let (key, value) = item?;
+            let id = ComplaintId::from_slice(&key).ok_or(StoreError::Malformed { tree: "complaint" })?;
+            Ok((id, parse_summary(&value)?))
+        })
+    }
+
+    /// The complaints that an agency holds, newest first.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn held_by(&self, holder: &AgencyId) -> Result<Vec<(ComplaintId, Summary)>, StoreError> {
+        let mut ids = Vec::new();
+        for key in self.queue.scan_prefix(keys::queue_prefix(holder)).keys() {
+            ids.push(keys::queue_complaint(&key?).ok_or(StoreError::Malformed { tree: "queue" })?);
+        }
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        ids.dedup();
+        let mut held = Vec::new();
+        for id in ids {
+            // A crash between two trees may have left a stale key: the summary decides.
+            if let Some(summary) = self.summary(&id)?.filter(|summary| summary.holder == *holder) {
+                held.push((id, summary));
+            }
+        }
+        Ok(held)
+    }
+
+    /// The complaints that a name may mean, at most `most`.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn named(&self, name: &ComplaintName, most: usize) -> Result<Vec<ComplaintId>, StoreError> {
+        if let Some(id) = name.whole() {
+            return Ok(self.complaint.contains_key(id.0)?.then_some(id).into_iter().collect());
+        }
+        let mut found = Vec::new();
+        for item in self.complaint.iter().rev() {
+            let id = ComplaintId::from_slice(&item?.0).ok_or(StoreError::Malformed { tree: "complaint" })?;
+            if name.names(&id) {
+                found.push(id);
+                if found.len() >= most {
+                    break;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The complaint that was imported from a record of another system.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn imported(&self, external: &External) -> Result<Option<ComplaintId>, StoreError> {
+        let malformed = StoreError::Malformed { tree: "external" };
+        match self.external.get(keys::external(external))? {
+            Some(value) => Ok(Some(ComplaintId::from_slice(&value).ok_or(malformed)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// A cursor of a peer.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn cursor(&self, which: PeerCursor, peer: &AgencyId) -> Result<Option<Cursor>, StoreError> {
+        let value = self.peer.get(keys::peer(which.tag(), peer))?;
+        value.map(|value| postcard::from_bytes(&value).map_err(|_| StoreError::Malformed { tree: "peer" })).transpose()
+    }
+
+    /// The agencies that could not be reached when an entry should have gone to them, with how many entries.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn unreachable(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let malformed = || StoreError::Malformed { tree: "peer" };
+        let mut found = Vec::new();
+        for item in self.peer.scan_prefix(b"u") {
+            let (key, value) = item?;
+            let agency = std::str::from_utf8(&key[1..]).map_err(|_| malformed())?.to_owned();
+            let index: LedgerIndex = index_of(&value)?;
+            found.push((agency, index.0));
+        }
+        Ok(found)
+    }
+
+    /// Refused items, newest first, with their keys.
+    pub fn refused(&self) -> impl Iterator<Item = Result<(String, Position, RefusedRow), StoreError>> + use<> {
+        self.refused.iter().rev().map(|item| {
+            let malformed = || StoreError::Malformed { tree: "refused" };
+            let (key, value) = item?;
+            let bits = key.first_chunk::<8>().map(|bits| u64::from_be_bytes(*bits)).ok_or_else(malformed)?;
+            let number = key.last_chunk::<4>().map(|n| u32::from_be_bytes(*n)).ok_or_else(malformed)?;
+            let position = Position::from_bits(bits).ok_or_else(malformed)?;
+            let row = postcard::from_bytes(&value).map_err(|_| malformed())?;
+            Ok((format!("{}-{}-{number}", position.segment, position.offset), position, row))
+        })
+    }
+
+    /// Items that wait, with the position of their record.
+    pub fn deferred(&self) -> impl Iterator<Item = Result<(EntryId, Position), StoreError>> + use<> {
+        self.deferred.iter().map(|item| {
+            let malformed = || StoreError::Malformed { tree: "deferred" };
+            let (key, value) = item?;
+            let entry = EntryId::from_slice(&key).ok_or_else(malformed)?;
+            let bits = value.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| malformed())?;
+            Ok((entry, Position::from_bits(bits).ok_or_else(malformed)?))
+        })
+    }
+
+    /// Up to where the ledger was applied.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn watermark(&self) -> Result<Option<Position>, StoreError> {
+        let value = self.meta.get("watermark")?;
+        Ok(value.and_then(|v| v.as_ref().try_into().ok()).map(u64::from_be_bytes).and_then(Position::from_bits))
+    }
+
+    /// The newest clock of an own entry.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn own_clock(&self) -> Result<HybridClock, StoreError> {
+        let value = self.meta.get("clock")?;
+        let bits = value.and_then(|value| value.as_ref().try_into().ok()).map(u64::from_be_bytes);
+        Ok(bits.map(HybridClock::from_bits).unwrap_or_default())
+    }
+
+    /// Bytes on the disk.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn disk_bytes(&self) -> Result<u64, StoreError> {
+        Ok(self.db.size_on_disk()?)
+    }
+}
+
+fn index_of(value: &[u8]) -> Result<LedgerIndex, StoreError> {
+    let bytes = value.try_into().map_err(|_| StoreError::Malformed { tree: "timeline" })?;
+    Ok(LedgerIndex(u64::from_be_bytes(bytes)))
+}
+
+fn parse_summary(value: &[u8]) -> Result<Summary, StoreError> {
+    postcard::from_bytes(value).map_err(|_| StoreError::Malformed { tree: "complaint" })
+}

@@ -1,0 +1,96 @@
+//! The values of the trees.
+
+use serde::{Deserialize, Serialize};
+use sinergi_proto::complaint::{Complaint, Phase};
+use sinergi_proto::entry::ContentClass;
+use sinergi_proto::ids::{AgencyId, LedgerIndex};
+
+use crate::headers::External;
+
+/// A complaint as listings show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Where it was lodged.
+    pub intake: AgencyId,
+    /// Who is accountable.
+    pub holder: AgencyId,
+    /// The open offer.
+    pub offer: Option<OpenOffer>,
+    /// How far the work is.
+    pub phase: Phase,
+    /// `ComplaintKind`.
+    pub kind: i32,
+    /// Category code.
+    pub category: String,
+    /// Area code.
+    pub area: String,
+    /// Class of the text.
+    pub class: ContentClass,
+    /// How many entries are here.
+    pub entries: u32,
+    /// The newest entry's clock, milliseconds since 1970.
+    pub changed_at: u64,
+    /// Closed without the citizen's reply code.
+    pub self_closed: bool,
+    /// The leaf of `Lodged`.
+    pub lodged: LedgerIndex,
+    /// Where it was imported from.
+    pub external: Option<External>,
+    /// Whether content of it was ever sent to somebody.
+    pub content_shared: bool,
+}
+
+/// An offer that waits for an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenOffer {
+    /// The addressee.
+    pub to: AgencyId,
+    /// Until when, milliseconds since 1970.
+    pub answer_by: u64,
+}
+
+impl Summary {
+    /// The summary of a complaint.
+    pub fn of(complaint: &Complaint, lodged: LedgerIndex, external: Option<External>, content_shared: bool) -> Self {
+        let custody = complaint.custody();
+        let case = complaint.case();
+        Self {
+            intake: complaint.intake().clone(),
+            holder: custody.holder.clone(),
+            offer: custody.offer.as_ref().map(|o| OpenOffer { to: o.to.clone(), answer_by: o.answer_by }),
+            phase: case.phase,
+            kind: complaint.lodged().kind,
+            category: case.category.clone(),
+            area: complaint.lodged().area.clone(),
+            class: complaint.lodged().class,
+            entries: u32::try_from(complaint.len()).unwrap_or(u32::MAX),
+            changed_at: complaint.newest_clock().millis(),
+            self_closed: case.self_closed,
+            lodged,
+            external,
+            content_shared,
+        }
+    }
+
+    /// What the complaint is due for: the answer to its open offer; otherwise never.
+    pub(super) fn due(&self) -> u64 {
+        self.offer.as_ref().map_or(u64::MAX, |offer| offer.answer_by)
+    }
+}
+
+/// A refused item as listings show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedRow {
+    /// The other side.
+    pub peer: AgencyId,
+    /// We refused it; otherwise the peer did.
+    pub by_us: bool,
+    /// The entry.
+    pub entry: [u8; 32],
+    /// The refusal code.
+    pub code: u32,
+    /// Why, in words; empty if the peer refused.
+    pub detail: String,
+    /// When, milliseconds since 1970.
+    pub at: u64,
+}

@@ -1,0 +1,210 @@
+//! Writing the store: changes are collected, then written tree by tree, the watermark last.
+//!
+//! Applying the same changes twice gives the same store: a crash between two trees is healed by applying the records since the
+//! watermark again.
+
+use std::collections::BTreeMap;
+
+use sinergi_proto::clock::HybridClock;
+use sinergi_proto::complaint::Phase;
+use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
+use sinergi_proto::link::Cursor;
+
+use super::{PeerCursor, RefusedRow, Store, StoreError, Summary, keys};
+use crate::headers::External;
+use crate::ledger::Position;
+
+/// Stands in timeline keys for entries that are of no complaint.
+pub(super) const NO_COMPLAINT: ComplaintId = ComplaintId([0; 32]);
+
+/// What one group changes in the store.
+#[derive(Default)]
+pub struct Changes {
+    timeline: sled::Batch,
+    summaries: BTreeMap<ComplaintId, Summary>,
+    external: sled::Batch,
+    cursors: BTreeMap<(u8, AgencyId), Cursor>,
+    unreachable: BTreeMap<AgencyId, LedgerIndex>,
+    refused: Vec<([u8; 12], RefusedRow)>,
+    deferred: BTreeMap<EntryId, Option<Position>>,
+    own_clock: Option<HybridClock>,
+}
+
+impl Changes {
+    /// An entry has its leaf.
+    pub fn entry(&mut self, complaint: Option<ComplaintId>, clock: HybridClock, entry: &EntryId, leaf: LedgerIndex) {
+        let key = keys::timeline(&complaint.unwrap_or(NO_COMPLAINT), clock, entry);
+        self.timeline.insert(&key[..], &leaf.0.to_be_bytes());
+    }
+
+    /// A complaint has this state now.
+    pub fn summary(&mut self, complaint: ComplaintId, summary: Summary) {
+        self.summaries.insert(complaint, summary);
+    }
+
+    /// A complaint came from a record of another system.
+    pub fn imported(&mut self, external: &External, complaint: &ComplaintId) {
+        self.external.insert(keys::external(external), &complaint.0);
+    }
+
+    /// A cursor of a peer. Cursors only go forward.
+    pub fn cursor(&mut self, which: PeerCursor, peer: &AgencyId, cursor: Cursor) {
+        let newest = self.cursors.entry((which.tag(), peer.clone())).or_insert(cursor);
+        *newest = cursor.max(*newest);
+    }
+
+    /// An agency could not be reached with the entry at this leaf.
+    pub fn unreachable(&mut self, agency: &AgencyId, leaf: LedgerIndex) {
+        self.unreachable.insert(agency.clone(), leaf);
+    }
+
+    /// An item was refused; `position` and `number` make its key.
+    pub fn refused(&mut self, position: Position, number: u32, row: RefusedRow) {
+        self.refused.push((keys::refused(position, number), row));
+    }
+
+    /// An item waits.
+    pub fn deferred(&mut self, entry: EntryId, position: Position) {
+        self.deferred.insert(entry, Some(position));
+    }
+
+    /// An item no longer waits.
+    pub fn settled(&mut self, entry: EntryId) {
+        self.deferred.insert(entry, None);
+    }
+
+    /// An own entry carries this clock.
+    pub fn own_clock(&mut self, clock: HybridClock) {
+        self.own_clock = self.own_clock.max(Some(clock));
+    }
+}
+
+/// Figures over all complaints, kept up while the node runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Complaints.
+    pub complaints: u64,
+    /// Held by this agency and not closed.
+    pub held: u64,
+    /// Open offers to this agency.
+    pub offered_to_us: u64,
+    /// Complaints whose content was never sent to anybody.
+    pub content_only_here: u64,
+    /// Items that wait.
+    pub deferred: u64,
+    /// Items that we refused.
+    pub refused_by_us: u64,
+    /// Items that peers refused.
+    pub refused_by_peers: u64,
+}
+
+impl Counts {
+    /// Counts the whole store.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn of(store: &Store, own: &AgencyId) -> Result<Self, StoreError> {
+        let mut counts = Self::default();
+        for item in store.complaints() {
+            counts.add(&item?.1, own, 1);
+        }
+        counts.deferred = store.deferred.len() as u64;
+        for item in store.refused() {
+            let by_us = item?.2.by_us;
+            counts.refused_by_us += u64::from(by_us);
+            counts.refused_by_peers += u64::from(!by_us);
+        }
+        Ok(counts)
+    }
+
+    fn add(&mut self, summary: &Summary, own: &AgencyId, sign: i64) {
+        let count = |figure: &mut u64, counts: bool| {
+            if counts {
+                *figure = figure.saturating_add_signed(sign);
+            }
+        };
+        count(&mut self.complaints, true);
+        count(&mut self.held, summary.holder == *own && summary.phase != Phase::Closed);
+        count(&mut self.offered_to_us, summary.offer.as_ref().is_some_and(|offer| offer.to == *own));
+        count(&mut self.content_only_here, summary.intake == *own && !summary.content_shared);
+    }
+}
+
+impl Store {
+    /// Writes the changes, and that the ledger is applied up to `watermark`. Keeps `counts` up.
+    ///
+    /// # Errors
+    /// When sled fails. The store then lacks a part; it must be opened again, which applies the records since the watermark.
+    pub fn write(
+        &self,
+        mut changes: Changes,
+        watermark: Position,
+        own: &AgencyId,
+        counts: &mut Counts,
+    ) -> Result<(), StoreError> {
+        self.timeline.apply_batch(std::mem::take(&mut changes.timeline))?;
+        self.external.apply_batch(std::mem::take(&mut changes.external))?;
+        let mut complaint = sled::Batch::default();
+        let mut queue = sled::Batch::default();
+        for (id, summary) in &changes.summaries {
+            if let Some(old) = self.summary(id)? {
+                queue.remove(keys::queue(&old.holder, old.phase, old.due(), id));
+                counts.add(&old, own, -1);
+            }
+            counts.add(summary, own, 1);
+            queue.insert(keys::queue(&summary.holder, summary.phase, summary.due(), id), &[]);
+            complaint.insert(&id.0, encode(summary));
+        }
+        self.complaint.apply_batch(complaint)?;
+        self.queue.apply_batch(queue)?;
+        self.write_peers(&changes)?;
+        for (key, row) in &changes.refused {
+            if self.refused.insert(key, encode(row))?.is_none() {
+                counts.refused_by_us += u64::from(row.by_us);
+                counts.refused_by_peers += u64::from(!row.by_us);
+            }
+        }
+        for (entry, position) in &changes.deferred {
+            let old = match position {
+                Some(position) => self.deferred.insert(entry.0, &position.to_bits().to_be_bytes())?,
+                None => self.deferred.remove(entry.0)?,
+            };
+            let (was, is) = (u64::from(old.is_some()), u64::from(position.is_some()));
+            counts.deferred = (counts.deferred + is).saturating_sub(was);
+        }
+        let mut meta = sled::Batch::default();
+        if let Some(clock) = changes.own_clock.filter(|clock| self.own_clock().is_ok_and(|old| *clock > old)) {
+            meta.insert("clock", &clock.to_bits().to_be_bytes());
+        }
+        meta.insert("watermark", &watermark.to_bits().to_be_bytes());
+        self.meta.apply_batch(meta)?;
+        Ok(())
+    }
+
+    fn write_peers(&self, changes: &Changes) -> Result<(), StoreError> {
+        for ((tag, agency), cursor) in &changes.cursors {
+            let which =
+                if *tag == PeerCursor::Received.tag() { PeerCursor::Received } else { PeerCursor::Acknowledged };
+            if self.cursor(which, agency)?.is_none_or(|old| old < *cursor) {
+                self.peer.insert(keys::peer(*tag, agency), encode(cursor))?;
+            }
+        }
+        for (agency, leaf) in &changes.unreachable {
+            self.peer.insert(keys::peer(b'u', agency), &leaf.0.to_be_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Hands what is in memory to the disk, without waiting for it to be safe there: the ledger is.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.db.flush()?;
+        Ok(())
+    }
+}
+
+fn encode(value: &impl serde::Serialize) -> Vec<u8> {
+    postcard::to_stdvec(value).expect("values hold nothing that postcard cannot write")
+}

@@ -1,0 +1,256 @@
+//! The writer: one thread that owns all mutation of the node.
+//!
+//! It takes a group of submissions from a bounded queue, decides and signs each on the state that the ones before left, appends all to the
+//! ledger with one fdatasync, applies them to the store, signs one checkpoint, and answers every waiter.
+//!
+//! Invariants:
+//! - nobody is answered before the group is durable;
+//! - a checkpoint is signed only over durable leaves;
+//! - place, parents and clock of an own entry are filled in here, just before it is signed: there is no other signer;
+//! - after a failed write nothing is written or answered any more ([`WriterError`] ends the node).
+
+mod author;
+mod deferred;
+mod receive;
+mod submission;
+
+pub use submission::{
+    Act, Acted, Authentic, Delivered, Delivery, Head, Lodge, Lodged, Received, Submission, SubmitError, WriterHandle,
+};
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use sinergi_proto::checkpoint::CheckpointSigner;
+use sinergi_proto::clock::HybridClock;
+use sinergi_proto::ids::{AgencyId, ComplaintId, LedgerIndex};
+use sinergi_proto::limits;
+use sinergi_proto::receipt::ItemResult;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::alarms::Alarms;
+use crate::apply::Applier;
+use crate::case::CaseError;
+use crate::directory::Directory;
+use crate::headers::{self, CursorHeader, External};
+use crate::keys::SigningKeys;
+use crate::ledger::{AppendError, Committed, Fatal, Group, Ledger, RecordKind};
+use crate::store::StoreError;
+use crate::time::now_millis;
+
+use deferred::Waiting;
+use submission::Queued;
+
+/// Why the writer, and with it the node, stops. Nothing that was acknowledged is lost; the next start recovers.
+#[derive(Debug, thiserror::Error)]
+pub enum WriterError {
+    /// The disk.
+    #[error("the ledger cannot be written: {0}")]
+    Ledger(#[from] Fatal),
+    /// A record that no limit allows.
+    #[error("a record does not fit the ledger: {0}")]
+    Append(#[from] AppendError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The node's data contradict each other.
+    #[error(transparent)]
+    Case(#[from] CaseError),
+    /// The clock has reached its end.
+    #[error("the hybrid clock has reached its end at {0:?}: an entry with an absurd clock was admitted")]
+    Clock(HybridClock),
+}
+
+/// What a writer is made of.
+pub struct WriterParts {
+    /// The agency that it signs for.
+    pub own: AgencyId,
+    /// Its federation.
+    pub federation: String,
+    /// The ledger.
+    pub ledger: Ledger,
+    /// The applier, which has applied the whole ledger.
+    pub applier: Applier,
+    /// The charters.
+    pub directory: Directory,
+    /// The adjacent peers.
+    pub adjacent: BTreeSet<AgencyId>,
+    /// The keys.
+    pub keys: SigningKeys,
+    /// How long an addressee has to answer, if the operator says nothing.
+    pub answer_within_millis: u64,
+    /// Where alarms go.
+    pub alarms: Alarms,
+    /// By how much the clocks of most peers are ahead of ours, in milliseconds.
+    pub clock_offset: Arc<AtomicI64>,
+}
+
+/// The writer. Runs on its own thread.
+pub struct Writer {
+    parts: WriterParts,
+    signer: CheckpointSigner,
+    queue: mpsc::Receiver<Queued>,
+    head: watch::Sender<Head>,
+    clock: HybridClock,
+    waiting: Waiting,
+    /// Imported in the group that is being built.
+    imported: HashMap<External, ComplaintId>,
+}
+
+/// Who is answered when the group is durable.
+enum Answer {
+    Lodged(oneshot::Sender<Result<Lodged, SubmitError>>, Result<Lodged, SubmitError>),
+    Acted(oneshot::Sender<Result<Acted, SubmitError>>, Result<Acted, SubmitError>),
+    Delivered(oneshot::Sender<Delivered>, Vec<ItemResult>),
+}
+
+impl Writer {
+    /// A writer over a ledger that was opened (so everything in it is on the disk), and the handle to it. Signs the first checkpoint.
+    ///
+    /// # Errors
+    /// When the items that wait cannot be read.
+    pub fn new(mut parts: WriterParts) -> Result<(Self, WriterHandle), WriterError> {
+        let epoch = parts.ledger.epoch();
+        let signer =
+            CheckpointSigner::new(&parts.federation, &parts.own, epoch, parts.keys.checkpoint, parts.keys.time);
+        let waiting = Waiting::load(&parts.applier, &parts.federation)?;
+        let clock = parts.applier.store().own_clock()?;
+        let checkpoint = sign_checkpoint(&signer, &mut parts.ledger);
+        let first = Head {
+            epoch,
+            size: parts.ledger.next_index(),
+            root: parts.ledger.root().0,
+            checkpoint,
+            counts: parts.applier.counts(),
+        };
+        let (head, head_receiver) = watch::channel(first);
+        let (handle, queue) = WriterHandle::new(head_receiver);
+        Ok((Self { parts, signer, queue, head, clock, waiting, imported: HashMap::new() }, handle))
+    }
+
+    /// Works until it is told to stop, everybody has gone, or the disk fails.
+    ///
+    /// # Errors
+    /// What ends the node.
+    pub fn run(mut self) -> Result<(), WriterError> {
+        let mut stop = false;
+        while !stop {
+            let Some(first) = self.queue.blocking_recv() else { break };
+            let group = self.take_group(first);
+            stop = group.iter().any(|queued| matches!(queued.submission, Submission::Stop));
+            self.commit_group(group)?;
+        }
+        self.queue.close();
+        while let Ok(queued) = self.queue.try_recv() {
+            self.commit_group(vec![queued])?;
+        }
+        self.parts.ledger.seal_signed()?;
+        self.parts.applier.store().flush()?;
+        Ok(())
+    }
+
+    /// 1: a group is whatever waits, bounded in submissions and bytes: under load it grows, so that an fdatasync carries more.
+    fn take_group(&mut self, first: Queued) -> Vec<Queued> {
+        let mut bytes = first.weight;
+        let mut group = vec![first];
+        while group.len() < limits::GROUP_SUBMISSIONS && bytes < limits::GROUP_BYTES - limits::FRAME_BYTES {
+            let Ok(next) = self.queue.try_recv() else { break };
+            bytes += next.weight;
+            group.push(next);
+        }
+        group
+    }
+
+    fn commit_group(&mut self, submissions: Vec<Queued>) -> Result<(), WriterError> {
+        let mut group = self.parts.ledger.begin();
+        let mut answers = Vec::with_capacity(submissions.len());
+        let mut rooms = Vec::with_capacity(submissions.len());
+        // 2: decide and sign each. A crash here loses what nobody was told of.
+        for queued in submissions {
+            let Queued { submission, room, .. } = queued;
+            rooms.push(room);
+            answers.extend(self.prepare(&mut group, submission)?);
+        }
+        self.imported.clear();
+        if !group.is_empty() {
+            self.make_durable(group)?;
+        }
+        // 6: answer. A crash before leaves waiters without an answer to what was done: they ask again, and duplicates are recognised.
+        let checkpoint = self.head.borrow().checkpoint.clone();
+        for answer in answers {
+            // A waiter that has gone away does not need its answer.
+            match answer {
+                Answer::Lodged(to, result) => drop(to.send(result)),
+                Answer::Acted(to, result) => drop(to.send(result)),
+                Answer::Delivered(to, results) => {
+                    drop(to.send(Delivered { results, checkpoint: checkpoint.clone() }));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn make_durable(&mut self, group: Group) -> Result<(), WriterError> {
+        // 3: one write, one fdatasync. A crash during it leaves the whole group or nothing of it.
+        let Committed { size, root, end, .. } = self.parts.ledger.commit(group)?;
+        // 4: the store is derived: a crash here is healed by the watermark at the next start.
+        self.parts.applier.flush(end)?;
+        // 5: the checkpoint covers durable leaves only, which determine it: a crash here changes nothing.
+        let checkpoint = sign_checkpoint(&self.signer, &mut self.parts.ledger);
+        let counts = self.parts.applier.counts();
+        self.head.send_modify(|head| {
+            *head = Head { epoch: head.epoch, size: LedgerIndex(size), root: root.0, checkpoint, counts };
+        });
+        Ok(())
+    }
+
+    /// Decides a submission and puts what it writes into the group.
+    fn prepare(&mut self, group: &mut Group, submission: Submission) -> Result<Option<Answer>, WriterError> {
+        Ok(match submission {
+            Submission::Lodge(lodge, to) => Some(Answer::Lodged(to, self.lodge(group, *lodge)?)),
+            Submission::Act(act, to) => Some(Answer::Acted(to, self.act(group, *act)?)),
+            Submission::Delivery(delivery, to) => Some(Answer::Delivered(to, self.deliver(group, delivery)?)),
+            Submission::Receipt(header, ack) => {
+                self.record(group, RecordKind::Receipt, &headers::encode(&header), &ack)?;
+                None
+            }
+            Submission::Retry => {
+                self.retry_waiting(group)?;
+                None
+            }
+            Submission::Stop => None,
+        })
+    }
+
+    fn deliver(&mut self, group: &mut Group, delivery: Delivery) -> Result<Vec<ItemResult>, WriterError> {
+        let mut results = Vec::with_capacity(delivery.items.len());
+        for item in delivery.items {
+            results.push(self.receive(group, &delivery.peer, item)?);
+        }
+        // Behind its items: when the cursor is durable, so are they.
+        let header = CursorHeader { peer: delivery.peer, cursor: delivery.cursor };
+        self.record(group, RecordKind::Cursor, &headers::encode(&header), &[])?;
+        Ok(results)
+    }
+
+    /// Appends a record that is no leaf, and applies it.
+    fn record(&mut self, group: &mut Group, kind: RecordKind, header: &[u8], body: &[u8]) -> Result<(), WriterError> {
+        let position = group.record(kind, header, body)?;
+        self.parts.applier.record(kind, position, header)?;
+        Ok(())
+    }
+
+    /// By how much the clocks of most peers are ahead of ours, if it is too much to sign anything.
+    fn clock_error(&self) -> Option<SubmitError> {
+        let offset = self.parts.clock_offset.load(Ordering::Relaxed);
+        let bound = i64::try_from(limits::CLOCK_AHEAD.as_millis()).unwrap_or(i64::MAX);
+        (offset.abs() > bound).then_some(SubmitError::Clock { offset_seconds: offset / 1000 })
+    }
+}
+
+fn sign_checkpoint(signer: &CheckpointSigner, ledger: &mut Ledger) -> Arc<[u8]> {
+    let note = signer.sign(ledger.size(), ledger.root().0, now_millis() / 1000);
+    ledger.signed(ledger.size(), &note);
+    note.into()
+}

@@ -1,0 +1,273 @@
+//! Taking what peers deliver: duplicates, admission, refusal, deferral; and the append that own entries share.
+
+use prost::Message;
+use sinergi_proto::admission::{Verdict, admit};
+use sinergi_proto::content::Content;
+use sinergi_proto::entry::{Body, CaseAct, Entry};
+use sinergi_proto::ids::{AgencyId, EntryId, LedgerIndex};
+use sinergi_proto::limits;
+use sinergi_proto::receipt::{ItemOutcome, ItemResult};
+use sinergi_proto::refusal::{Refusal, RefusalCode};
+use sinergi_proto::route::{Access, Routes, routes};
+use sinergi_proto::wire;
+
+use super::{Authentic, Received, Writer, WriterError};
+use crate::case::{Case, CaseError};
+use crate::headers::{self, ContentHeader, DeferredHeader, External, LeafHeader, RefusedHeader, Route};
+use crate::ledger::{Group, RecordKind};
+use crate::time::now_millis;
+
+/// Where an entry came from.
+#[derive(Clone, Copy)]
+pub(super) struct Origin<'a> {
+    pub(super) peer: &'a AgencyId,
+    pub(super) relays: u32,
+}
+
+impl Writer {
+    /// Takes one item; what became of it.
+    pub(super) fn receive(
+        &mut self,
+        group: &mut Group,
+        peer: &AgencyId,
+        item: Received,
+    ) -> Result<ItemResult, WriterError> {
+        match item {
+            Received::Refused { entry, refusal, bytes } => self.refuse(group, peer, entry, &refusal, &bytes),
+            Received::Deferred { entry, code, detail, item } => self.defer(group, peer, entry, code, &detail, &item),
+            Received::Authentic(authentic) => self.receive_authentic(group, peer, *authentic),
+        }
+    }
+
+    pub(super) fn receive_authentic(
+        &mut self,
+        group: &mut Group,
+        peer: &AgencyId,
+        authentic: Authentic,
+    ) -> Result<ItemResult, WriterError> {
+        let Authentic { entry, item } = authentic;
+        if let Some(leaf) = self.leaf_of(&entry)? {
+            self.take_missing_contents(group, peer, leaf, &entry, item.content)?;
+            self.react(group, &entry)?;
+            return Ok(ItemResult { entry: entry.id, outcome: ItemOutcome::Leaf(leaf) });
+        }
+        match self.judge(&entry)? {
+            Verdict::Refuse(refusal) => self.refuse(group, peer, entry.id, &refusal, &item.signed_entry),
+            Verdict::Defer { code, detail } => self.defer(group, peer, entry.id, code.number(), &detail, &item),
+            Verdict::Admit => {
+                let contents = self.check_contents(group, peer, &entry, item.content)?;
+                let origin = Origin { peer, relays: item.relays.saturating_add(1) };
+                let leaf = self.append(group, &entry, &contents, Some(origin), None)?;
+                self.react(group, &entry)?;
+                self.retry_children(group, entry.id)?;
+                Ok(ItemResult { entry: entry.id, outcome: ItemOutcome::Leaf(leaf) })
+            }
+        }
+    }
+
+    /// The duplicate check: by the full id.
+    fn leaf_of(&mut self, entry: &Entry) -> Result<Option<LedgerIndex>, WriterError> {
+        let Some(complaint) = entry.complaint else {
+            return Ok(self.parts.applier.store().node_entry(entry.clock, &entry.id)?);
+        };
+        Ok(self.parts.applier.case(&complaint)?.and_then(|case| case.leaves.get(&entry.id).copied()))
+    }
+
+    fn judge(&mut self, entry: &Entry) -> Result<Verdict, WriterError> {
+        let charters = self.parts.directory.charters();
+        let (version, index) = (entry.charter_version, LedgerIndex::default());
+        let charter = charters.version(version).ok_or(CaseError::Charter { index, version })?;
+        let case = match &entry.complaint {
+            Some(complaint) => self.parts.applier.case(complaint)?,
+            None => None,
+        };
+        Ok(admit(entry, case.map(|case| &case.complaint), charter, now_millis()))
+    }
+
+    /// Appends an admitted entry with its contents, routed to whoever should have it.
+    pub(super) fn append(
+        &mut self,
+        group: &mut Group,
+        entry: &Entry,
+        contents: &[Content],
+        origin: Option<Origin<'_>>,
+        external: Option<External>,
+    ) -> Result<LedgerIndex, WriterError> {
+        let index = group.next_index();
+        let folded = self.parts.applier.fold(entry, index)?;
+        if folded.path_changed {
+            self.alarm_path_change(entry)?;
+        }
+        let (routes, unreachable) = self.route(entry, origin)?;
+        for agency in &unreachable {
+            let text =
+                format!("no link leads to {agency}, which should get entries: add a [[peer]] toward it and restart");
+            self.parts.alarms.raise(format!("no-route {agency}"), text);
+        }
+        for content in contents {
+            write_content(group, index, entry.id, content)?;
+        }
+        let header = LeafHeader {
+            at: now_millis(),
+            from: origin.map(|origin| origin.peer.clone()),
+            relays: origin.map_or(0, |origin| origin.relays),
+            routes,
+            unreachable,
+            external,
+        };
+        group.leaf(&headers::encode(&header), &entry.signed)?;
+        self.parts.applier.place(entry, index, &header);
+        Ok(index)
+    }
+
+    /// The links that an entry goes to. Its complaint's history goes before it where the link is new to it, or may see more now.
+    fn route(&mut self, entry: &Entry, origin: Option<Origin<'_>>) -> Result<(Vec<Route>, Vec<AgencyId>), WriterError> {
+        let charter = self.parts.directory.newest();
+        let (own, adjacent) = (self.parts.own.clone(), self.parts.adjacent.clone());
+        let Some(complaint) = &entry.complaint else { return Ok((Vec::new(), Vec::new())) };
+        if origin.is_some_and(|origin| origin.relays >= limits::RELAYS) {
+            tracing::warn!(entry = ?entry.id, relays = limits::RELAYS, "the relay limit is reached, not passed on");
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let Some(case) = self.parts.applier.case(complaint)? else { return Ok((Vec::new(), Vec::new())) };
+        let Routes { links, unreachable } = routes(&own, &adjacent, case.complaint.participants(), &charter);
+        let is_source = |agency: &AgencyId| *agency == entry.author || origin.is_some_and(|o| *agency == *o.peer);
+        let route = |(to, access): (AgencyId, Access)| {
+            let history = case.routed.get(&to).is_none_or(|given| *given < access) && case.complaint.len() > 1;
+            Route { to, access, history }
+        };
+        let links = links.into_iter().filter(|(to, _)| !is_source(to)).map(route).collect();
+        // Others may lead where we do not: only who writes an entry must be able to send it.
+        let unreachable = if origin.is_none() { unreachable.into_iter().collect() } else { Vec::new() };
+        Ok((links, unreachable))
+    }
+
+    /// What this node does by itself when an entry is here, new or again.
+    fn react(&mut self, group: &mut Group, entry: &Entry) -> Result<(), WriterError> {
+        match (&entry.body, entry.complaint) {
+            (Body::Case { act: CaseAct::Recalled, .. }, Some(complaint)) => self.answer_recall(group, complaint),
+            _ => Ok(()),
+        }
+    }
+
+    fn alarm_path_change(&mut self, entry: &Entry) -> Result<(), WriterError> {
+        let Some(complaint) = entry.complaint else { return Ok(()) };
+        let Some(case) = self.parts.applier.case(&complaint)? else { return Ok(()) };
+        let text = format!(
+            "complaint {}: an entry of {} that came late changed custody; {} holds it now. Look at `sinergi complaint timeline {}`",
+            complaint.short(),
+            entry.author,
+            case.complaint.custody().holder,
+            complaint.short()
+        );
+        self.parts.alarms.raise(format!("custody {}", complaint.short()), text);
+        Ok(())
+    }
+
+    fn refuse(
+        &mut self,
+        group: &mut Group,
+        peer: &AgencyId,
+        entry: EntryId,
+        refusal: &Refusal,
+        bytes: &[u8],
+    ) -> Result<ItemResult, WriterError> {
+        let code = refusal.code.number();
+        tracing::warn!(%peer, ?entry, code, "refused an item: {refusal}");
+        let header =
+            RefusedHeader { at: now_millis(), peer: peer.clone(), entry, code, detail: refusal.detail.clone() };
+        let shown = &bytes[..bytes.len().min(limits::ENTRY_BYTES + 128)];
+        self.record(group, RecordKind::Refused, &headers::encode(&header), shown)?;
+        Ok(ItemResult { entry, outcome: ItemOutcome::Refused(code) })
+    }
+
+    fn defer(
+        &mut self,
+        group: &mut Group,
+        peer: &AgencyId,
+        entry: EntryId,
+        code: u32,
+        detail: &str,
+        item: &wire::Item,
+    ) -> Result<ItemResult, WriterError> {
+        let result = ItemResult { entry, outcome: ItemOutcome::Deferred(code) };
+        if self.waiting.contains(&entry) {
+            return Ok(result);
+        }
+        if self.waiting.of_peer(peer) >= limits::DEFERRED_PER_PEER {
+            let detail =
+                format!("{} items of {peer} wait here, the most that are kept: {detail}", limits::DEFERRED_PER_PEER);
+            let refusal = Refusal::new(RefusalCode::DeferredFull, detail);
+            return self.refuse(group, peer, entry, &refusal, &item.signed_entry);
+        }
+        tracing::info!(%peer, ?entry, code, detail, "an item waits");
+        let header = DeferredHeader { at: now_millis(), peer: peer.clone(), entry, code, detail: detail.to_owned() };
+        self.record(group, RecordKind::Deferred, &headers::encode(&header), &item.encode_to_vec())?;
+        self.waiting.add(entry, peer.clone(), item.clone(), &self.parts.federation);
+        Ok(result)
+    }
+
+    /// The contents that are what the entry committed to. Others are refused alone: a relay that garbles a content cannot keep the entry away.
+    fn check_contents(
+        &mut self,
+        group: &mut Group,
+        peer: &AgencyId,
+        entry: &Entry,
+        contents: Vec<wire::Content>,
+    ) -> Result<Vec<Content>, WriterError> {
+        let mut good: Vec<Content> = Vec::new();
+        for content in contents {
+            match Content::parse(content, &entry.commitments) {
+                Ok(content) if good.iter().any(|other| other.commitment == content.commitment) => {}
+                Ok(content) => good.push(content),
+                Err(detail) => {
+                    let refusal = Refusal::new(RefusalCode::ContentMismatch, detail);
+                    self.refuse(group, peer, entry.id, &refusal, &entry.signed)?;
+                }
+            }
+        }
+        Ok(good)
+    }
+
+    /// A duplicate may bring content that was withheld before, or that did not come along.
+    fn take_missing_contents(
+        &mut self,
+        group: &mut Group,
+        peer: &AgencyId,
+        leaf: LedgerIndex,
+        entry: &Entry,
+        contents: Vec<wire::Content>,
+    ) -> Result<(), WriterError> {
+        // The leaf of this very group cannot be read yet; its contents came with it.
+        if contents.is_empty() || leaf.0 >= self.parts.ledger.size() {
+            return Ok(());
+        }
+        let mut held = Vec::new();
+        for record in self.parts.applier.reader().contents(leaf).map_err(CaseError::Ledger)? {
+            let header: ContentHeader =
+                headers::decode(&record.header).map_err(|source| CaseError::Header { index: leaf, source })?;
+            held.push(header.commitment);
+        }
+        for content in self.check_contents(group, peer, entry, contents)? {
+            if !held.contains(&content.commitment) {
+                write_content(group, leaf, entry.id, &content)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A complaint as the writer has it.
+    pub(super) fn case_of(&mut self, entry: &Entry) -> Result<Option<&mut Case>, WriterError> {
+        match &entry.complaint {
+            Some(complaint) => Ok(self.parts.applier.case(complaint)?),
+            None => Ok(None),
+        }
+    }
+}
+
+fn write_content(group: &mut Group, leaf: LedgerIndex, entry: EntryId, content: &Content) -> Result<(), WriterError> {
+    let header = headers::encode(&ContentHeader { entry, commitment: content.commitment });
+    let body = [&content.salt[..], &content.data].concat();
+    group.content(leaf, &header, &body)?;
+    Ok(())
+}

@@ -1,0 +1,270 @@
+//! What is given to the writer, and how: a queue bounded in submissions and in bytes.
+//!
+//! Invariant: an operator's call never waits for room (it hears Busy, at once), a link always does (its peer stops sending).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sinergi_proto::content::Content;
+use sinergi_proto::decide::Declined;
+use sinergi_proto::entry::{ContentClass, Entry};
+use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use sinergi_proto::limits;
+use sinergi_proto::link::Cursor;
+use sinergi_proto::receipt::ItemResult;
+use sinergi_proto::refusal::Refusal;
+use sinergi_proto::wire;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+
+use crate::headers::{External, ReceiptHeader};
+use crate::store::Counts;
+
+/// A new complaint.
+pub struct Lodge {
+    /// The body.
+    pub body: wire::Lodged,
+    /// Its contents, with their classes.
+    pub contents: Vec<(Content, ContentClass)>,
+    /// The record of another system that it comes from.
+    pub external: Option<External>,
+}
+
+/// What became of a new complaint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lodged {
+    /// Its id.
+    pub complaint: ComplaintId,
+    /// It was lodged before; nothing was added.
+    pub existed: bool,
+}
+
+/// Something done to a complaint.
+pub struct Act {
+    /// The complaint.
+    pub complaint: ComplaintId,
+    /// What.
+    pub act: wire::act_request::Act,
+    /// The text that goes with it; without a class it gets the complaint's.
+    pub text: Option<(Content, Option<ContentClass>)>,
+}
+
+/// The entry that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acted {
+    /// Its id.
+    pub entry: EntryId,
+    /// Its leaf.
+    pub leaf: LedgerIndex,
+}
+
+/// A frame from a peer, decoded and authenticated.
+pub struct Delivery {
+    /// Who sent it.
+    pub peer: AgencyId,
+    /// The position of the peer's ledger after it.
+    pub cursor: Cursor,
+    /// Its items.
+    pub items: Vec<Received>,
+}
+
+/// One received item.
+pub enum Received {
+    /// It is no entry, or its signature is wrong, or its author unknown.
+    Refused {
+        /// The entry, or SHA-256 of the bytes.
+        entry: EntryId,
+        /// Why.
+        refusal: Refusal,
+        /// What came.
+        bytes: Bytes,
+    },
+    /// It names a charter that is not here, so it cannot be authenticated yet.
+    Deferred {
+        /// The entry.
+        entry: EntryId,
+        /// The code of what it waits for.
+        code: u32,
+        /// The same in words.
+        detail: String,
+        /// What came.
+        item: wire::Item,
+    },
+    /// It is authentic.
+    Authentic(Box<Authentic>),
+}
+
+/// An authentic entry with the contents that came with it.
+pub struct Authentic {
+    /// The entry.
+    pub entry: Entry,
+    /// What came: entry and contents.
+    pub item: wire::Item,
+}
+
+/// What became of a delivery; it is durable.
+pub struct Delivered {
+    /// One an item, in order.
+    pub results: Vec<ItemResult>,
+    /// The signed checkpoint that covers them.
+    pub checkpoint: Arc<[u8]>,
+}
+
+/// Something for the writer.
+pub enum Submission {
+    /// Lodge a complaint.
+    Lodge(Box<Lodge>, oneshot::Sender<Result<Lodged, SubmitError>>),
+    /// Write an entry of a complaint.
+    Act(Box<Act>, oneshot::Sender<Result<Acted, SubmitError>>),
+    /// Take what a peer delivered.
+    Delivery(Delivery, oneshot::Sender<Delivered>),
+    /// Store a peer's receipt; the bytes are the `Ack`.
+    Receipt(ReceiptHeader, Vec<u8>),
+    /// Judge again what waits: time has passed, or a charter came.
+    Retry,
+    /// Finish what was submitted before, then stop.
+    Stop,
+}
+
+/// Why a submission was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The queue is full. Nothing was done.
+    #[error("busy: {queued} submissions wait for the disk; nothing was done, try again")]
+    Busy {
+        /// Submissions that wait.
+        queued: usize,
+    },
+    /// The node is stopping or has stopped.
+    #[error("the node is stopping; nothing was done")]
+    Stopped,
+    /// Declined by authority or state.
+    #[error(transparent)]
+    Declined(#[from] Declined),
+    /// No such complaint.
+    #[error("there is no complaint {0} here")]
+    NoComplaint(ComplaintId),
+    /// The entry would be larger than an entry may be.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Peers would not accept what this node signs.
+    #[error("this node may not sign now: {0}; see `sinergi charter show`")]
+    OwnKey(String),
+    /// The clock cannot be trusted.
+    #[error(
+        "this node's clock differs by {offset_seconds} s from most of its peers', at most {} s: set the clock (NTP), nothing was signed",
+        limits::CLOCK_AHEAD.as_secs()
+    )]
+    Clock {
+        /// By how much the peers' clocks are ahead, in seconds.
+        offset_seconds: i64,
+    },
+}
+
+/// What the writer has made durable, and what it knows.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// The epoch of the ledger.
+    pub epoch: Epoch,
+    /// Durable leaves.
+    pub size: LedgerIndex,
+    /// Root of their tree.
+    pub root: [u8; 32],
+    /// The signed checkpoint over them.
+    pub checkpoint: Arc<[u8]>,
+    /// Figures over all complaints.
+    pub counts: Counts,
+}
+
+/// A submission in the queue, with the room that it takes.
+pub(super) struct Queued {
+    pub(super) submission: Submission,
+    pub(super) weight: usize,
+    pub(super) room: OwnedSemaphorePermit,
+}
+
+/// Room is counted in KiB: a semaphore holds fewer permits than 64 MiB has bytes on small platforms.
+const ROOM_UNIT: usize = 1024;
+/// What a submission takes beside its bytes.
+const SUBMISSION_OVERHEAD: usize = 512;
+
+/// Where submissions go. Cheap to clone.
+#[derive(Clone)]
+pub struct WriterHandle {
+    queue: mpsc::Sender<Queued>,
+    room: Arc<Semaphore>,
+    head: watch::Receiver<Head>,
+}
+
+impl WriterHandle {
+    pub(super) fn new(head: watch::Receiver<Head>) -> (Self, mpsc::Receiver<Queued>) {
+        let (queue, receiver) = mpsc::channel(limits::WRITER_QUEUE_SUBMISSIONS);
+        let room = Arc::new(Semaphore::new(limits::WRITER_QUEUE_BYTES / ROOM_UNIT));
+        (Self { queue, room, head }, receiver)
+    }
+
+    /// What is durable, now and as it grows.
+    pub fn head(&self) -> watch::Receiver<Head> {
+        self.head.clone()
+    }
+
+    /// Submissions that wait.
+    pub fn queued(&self) -> usize {
+        limits::WRITER_QUEUE_SUBMISSIONS - self.queue.capacity()
+    }
+
+    /// Submits if there is room now: for operators.
+    ///
+    /// # Errors
+    /// `Busy` when there is none, `Stopped` when the writer has ended.
+    pub fn try_submit(&self, submission: Submission) -> Result<(), SubmitError> {
+        let weight = weight_of(&submission);
+        let busy = || SubmitError::Busy { queued: self.queued() };
+        let room = Arc::clone(&self.room).try_acquire_many_owned(units(weight)).map_err(|_| busy())?;
+        let queued = Queued { submission, weight, room };
+        self.queue.try_send(queued).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => busy(),
+            mpsc::error::TrySendError::Closed(_) => SubmitError::Stopped,
+        })
+    }
+
+    /// Submits, waiting for room: for links.
+    ///
+    /// # Errors
+    /// `Stopped` when the writer has ended.
+    pub async fn submit(&self, submission: Submission) -> Result<(), SubmitError> {
+        let weight = weight_of(&submission);
+        let room = Arc::clone(&self.room).acquire_many_owned(units(weight)).await.map_err(|_| SubmitError::Stopped)?;
+        let queued = Queued { submission, weight, room };
+        self.queue.send(queued).await.map_err(|_| SubmitError::Stopped)
+    }
+}
+
+fn units(weight: usize) -> u32 {
+    u32::try_from(weight.div_ceil(ROOM_UNIT)).unwrap_or(u32::MAX)
+}
+
+/// What a submission will take of the queue and of a group, in bytes.
+fn weight_of(submission: &Submission) -> usize {
+    let bytes = match submission {
+        Submission::Lodge(lodge, _) => lodge.contents.iter().map(|(content, _)| content.data.len()).sum(),
+        Submission::Act(act, _) => act.text.as_ref().map_or(0, |(content, _)| content.data.len()),
+        Submission::Delivery(delivery, _) => delivery.items.iter().map(Received::weight).sum(),
+        Submission::Receipt(_, ack) => ack.len(),
+        Submission::Retry | Submission::Stop => 0,
+    };
+    bytes + SUBMISSION_OVERHEAD
+}
+
+impl Received {
+    fn weight(&self) -> usize {
+        let item = |item: &wire::Item| {
+            item.signed_entry.len() + item.content.iter().map(|content| content.data.len()).sum::<usize>()
+        };
+        SUBMISSION_OVERHEAD
+            + match self {
+                Self::Refused { bytes, .. } => bytes.len(),
+                Self::Deferred { item: deferred, .. } => item(deferred),
+                Self::Authentic(authentic) => item(&authentic.item),
+            }
+    }
+}

@@ -1,0 +1,370 @@
+//! The charter: what text is one, and which one is trusted.
+
+use super::{Charter, CharterError, CharterText, CharterTrustError, Charters, MemberStatus};
+use crate::fixture::{
+    FEDERATION, Federation, MANAGERS, agency, charter_text, manager, manager_key, member_of, signed_by, successor_text,
+    written,
+};
+use crate::ids::AgencyId;
+use crate::limits;
+
+fn parse(text: &CharterText) -> Result<Charter, CharterError> {
+    Charter::parse(&signed_by(&MANAGERS[..3], &written(text)))
+}
+
+fn parse_changed(change: impl FnOnce(&mut CharterText)) -> Result<Charter, CharterError> {
+    let mut text = charter_text();
+    change(&mut text);
+    parse(&text)
+}
+
+/// The refused field and the problem with it.
+fn refused_field(change: impl FnOnce(&mut CharterText)) -> (String, String) {
+    match parse_changed(change) {
+        Err(CharterError::Field { field, problem }) => (field, problem),
+        other => panic!("expected a refused field, got {other:?}"),
+    }
+}
+
+fn trusted() -> Charters {
+    Federation::new().charters
+}
+
+fn succeed(text: &CharterText, managers: &[&str]) -> Result<(), CharterTrustError> {
+    let mut charters = trusted();
+    let result = charters.succeed(&signed_by(managers, &written(text))).map(drop);
+    assert_eq!(charters.newest().version, if result.is_ok() { 2 } else { 1 }, "a refused charter changes nothing");
+    assert_eq!(charters.version(2).is_some(), result.is_ok());
+    result
+}
+
+fn below_threshold(result: Result<(), CharterTrustError>) -> (u64, usize) {
+    match result {
+        Err(CharterTrustError::BelowThreshold { of, signed, .. }) => (of, signed),
+        other => panic!("expected too few signatures, got {other:?}"),
+    }
+}
+
+fn not_successor(result: Result<(), CharterTrustError>) -> &'static str {
+    match result {
+        Err(CharterTrustError::NotSuccessor { problem, .. }) => problem,
+        other => panic!("expected another refusal, got {other:?}"),
+    }
+}
+
+#[test]
+fn a_charter_reads_back_what_was_written() {
+    let charter = parse(&charter_text()).expect("a charter");
+    assert_eq!((charter.federation.as_str(), charter.version, charter.threshold), (FEDERATION, 1, 3));
+    assert_eq!(charter.valid_from, 1_735_689_600_000);
+    assert_eq!(charter.members().count(), 7);
+    let city = charter.member(&agency("kota-bandung")).expect("a member");
+    assert_eq!(city.parent, Some(agency("prov-jabar")));
+    assert_eq!(city.status, MemberStatus::Active);
+    assert_eq!(city.endpoints, ["kota-bandung.example:7443"]);
+    assert_eq!(city.authorities, [b"certificate authority of kota-bandung"]);
+    let ancestors: Vec<&AgencyId> = charter.ancestors(&agency("kota-bandung")).collect();
+    assert_eq!(ancestors, [&agency("prov-jabar"), &agency("kemendagri")]);
+}
+
+#[test]
+fn the_first_charter_needs_the_threshold_of_its_managers() {
+    let text = written(&charter_text());
+    assert!(Charters::self_signed(&signed_by(&MANAGERS[..3], &text)).is_ok());
+    assert!(Charters::self_signed(&signed_by(&MANAGERS, &text)).is_ok());
+    let two = Charters::self_signed(&signed_by(&MANAGERS[..2], &text)).map(drop);
+    assert_eq!(below_threshold(two), (1, 2));
+    let strangers = Charters::self_signed(&signed_by(&["prov-jabar", "kota-bandung", "setneg"], &text)).map(drop);
+    assert_eq!(below_threshold(strangers), (1, 0));
+}
+
+#[test]
+fn a_manager_who_signs_with_two_keys_counts_once() {
+    let mut text = charter_text();
+    text.manager[0].keys.push(manager_key("second", "second"));
+    let note = signed_by(&["kemenpanrb", "second", "kemendagri"], &written(&text));
+    assert_eq!(below_threshold(Charters::self_signed(&note).map(drop)), (1, 2));
+    let note = signed_by(&["second", "kemendagri", "ksp"], &written(&text));
+    assert!(Charters::self_signed(&note).is_ok(), "either key speaks for its manager");
+}
+
+#[test]
+fn a_line_that_stands_twice_counts_once() {
+    let text = written(&charter_text());
+    let twice = signed_by(&["kemendagri", "kemendagri", "ksp"], &text);
+    assert_eq!(below_threshold(Charters::self_signed(&twice).map(drop)), (1, 2));
+}
+
+#[test]
+fn a_tampered_text_is_refused() {
+    let note = String::from_utf8(signed_by(&MANAGERS[..3], &written(&charter_text()))).expect("utf-8");
+    let tampered = note.replacen("threshold = 3", "threshold = 1", 1);
+    assert_ne!(tampered, note);
+    let result = Charters::self_signed(tampered.as_bytes());
+    assert!(matches!(result, Err(CharterTrustError::BadSignature { version: 1, .. })), "{result:?}");
+}
+
+#[test]
+fn the_pin_names_the_one_charter_that_may_be_first() {
+    let note = signed_by(&MANAGERS[..3], &written(&charter_text()));
+    let hash = Charter::parse(&note).expect("a charter").hash;
+    assert!(Charters::pinned(&note, &hash).is_ok());
+    let more_signatures = signed_by(&MANAGERS, &written(&charter_text()));
+    assert!(Charters::pinned(&more_signatures, &hash).is_ok(), "the pin is of the text, not of the signatures");
+    let mut other = charter_text();
+    other.grace_days += 1;
+    let other = signed_by(&MANAGERS[..3], &written(&other));
+    assert!(matches!(Charters::pinned(&other, &hash), Err(CharterTrustError::NotPinned { .. })));
+    let unsigned_enough = signed_by(&MANAGERS[..2], &written(&charter_text()));
+    assert!(matches!(Charters::pinned(&unsigned_enough, &hash), Err(CharterTrustError::BelowThreshold { .. })));
+}
+
+#[test]
+fn a_successor_needs_the_old_and_the_new_managers() {
+    let mut text = successor_text(&charter_text());
+    text.manager = ["kemenpanrb", "kemendagri", "bpk", "bssn", "bappenas"].map(manager).into();
+    assert_eq!(below_threshold(succeed(&text, &["kemenpanrb", "bpk", "bssn", "bappenas"])), (1, 1));
+    assert_eq!(below_threshold(succeed(&text, &["kemenpanrb", "kemendagri", "ksp"])), (2, 2));
+    assert!(succeed(&text, &["kemenpanrb", "kemendagri", "ksp", "bpk"]).is_ok());
+}
+
+#[test]
+fn the_old_threshold_binds_a_successor_that_lowers_it() {
+    let mut text = successor_text(&charter_text());
+    text.threshold = 1;
+    assert_eq!(below_threshold(succeed(&text, &["ksp"])), (1, 1));
+    assert!(succeed(&text, &["ksp", "kominfo", "ombudsman"]).is_ok());
+}
+
+#[test]
+fn the_new_threshold_binds_a_successor_that_raises_it() {
+    let mut text = successor_text(&charter_text());
+    text.threshold = 5;
+    assert_eq!(below_threshold(succeed(&text, &MANAGERS[..3])), (2, 3));
+    assert!(succeed(&text, &MANAGERS).is_ok());
+}
+
+#[test]
+fn no_version_is_skipped_or_replaced() {
+    let second = successor_text(&charter_text());
+    let mut third = second.clone();
+    third.version = 3;
+    assert_eq!(not_successor(succeed(&third, &MANAGERS)), "the versions are not consecutive");
+
+    let mut charters = trusted();
+    charters.succeed(&signed_by(&MANAGERS, &written(&second))).expect("the successor");
+    let mut rival = second.clone();
+    rival.grace_days += 1;
+    let result = charters.succeed(&signed_by(&MANAGERS, &written(&rival))).map(drop);
+    assert_eq!(not_successor(result), "the versions are not consecutive");
+    let first = charters.succeed(&signed_by(&MANAGERS, &written(&charter_text()))).map(drop);
+    assert_eq!(not_successor(first), "the versions are not consecutive");
+    assert_eq!(charters.newest().grace_days, second.grace_days);
+}
+
+#[test]
+fn a_successor_names_the_charter_before_it() {
+    let mut other = charter_text();
+    other.grace_days += 1;
+    let text = successor_text(&other);
+    assert_eq!(not_successor(succeed(&text, &MANAGERS)), "it names another predecessor");
+}
+
+#[test]
+fn a_successor_is_of_the_same_federation() {
+    let mut text = successor_text(&charter_text());
+    text.federation = "other.example".to_owned();
+    assert_eq!(not_successor(succeed(&text, &MANAGERS)), "it is of another federation");
+}
+
+#[test]
+fn every_version_stays_and_newer_ones_are_listed_in_order() {
+    let mut charters = trusted();
+    let mut text = charter_text();
+    for _ in 0..3 {
+        text = successor_text(&text);
+        charters.succeed(&signed_by(&MANAGERS[..3], &written(&text))).expect("a successor");
+    }
+    let after: Vec<u64> = charters.after(1).map(|charter| charter.version).collect();
+    assert_eq!(after, [2, 3, 4]);
+    assert_eq!(charters.after(u64::MAX).count(), 0);
+    assert!(charters.version(1).is_some());
+}
+
+#[test]
+fn only_the_first_version_is_without_a_predecessor() {
+    assert_eq!(refused_field(|text| text.version = 2).0, "version");
+    assert_eq!(refused_field(|text| text.version = 0).0, "version");
+    assert_eq!(refused_field(|text| text.predecessor = Some("00".repeat(32))).0, "version");
+    let short = |text: &mut CharterText| {
+        text.version = 2;
+        text.predecessor = Some("00".repeat(31));
+    };
+    assert_eq!(refused_field(short).0, "predecessor");
+}
+
+#[test]
+fn a_cycle_of_parents_is_refused() {
+    let cycle = |text: &mut CharterText| {
+        member_of(text, "kemendagri").parent = Some(agency("kota-bandung"));
+    };
+    assert_eq!(refused_field(cycle).1, "the parents form a cycle");
+    let itself = |text: &mut CharterText| member_of(text, "ksp").parent = Some(agency("ksp"));
+    assert_eq!(refused_field(itself), ("member ksp: parent".to_owned(), "the parents form a cycle".to_owned()));
+}
+
+#[test]
+fn a_parent_that_is_no_member_is_refused() {
+    let (field, problem) = refused_field(|text| member_of(text, "ksp").parent = Some(agency("setneg")));
+    assert_eq!((field.as_str(), problem.as_str()), ("member ksp: parent", "setneg is no member"));
+}
+
+#[test]
+fn an_unknown_field_is_refused_and_named() {
+    for place in ["federation = ", "[[member]]\n", "[[manager]]\n", "[[member.key]]\n"] {
+        let text = written(&charter_text());
+        let field = if place.ends_with('\n') { format!("{place}thresold = 3\n") } else { format!("thresold = 3\n{place}") };
+        let text = text.replacen(place, &field, 1);
+        let error = Charter::parse(&signed_by(&MANAGERS[..3], &text)).expect_err("an unknown field");
+        assert!(matches!(error, CharterError::Toml(_)));
+        assert!(error.to_string().contains("thresold"), "{error}");
+    }
+}
+
+#[test]
+fn a_key_serves_one_member_and_one_use() {
+    let two_members = |text: &mut CharterText| {
+        let key = member_of(text, "ksp").key[0].clone();
+        member_of(text, "kominfo").key[0] = key;
+    };
+    assert_eq!(refused_field(two_members).0, "member kominfo");
+    let two_uses = |text: &mut CharterText| {
+        let member = member_of(text, "ksp");
+        member.key[1].public = member.key[0].public.clone();
+    };
+    assert_eq!(refused_field(two_uses).0, "member ksp");
+}
+
+#[test]
+fn a_manager_s_key_stands_once_under_whatever_name() {
+    let same_text = |text: &mut CharterText| {
+        let key = text.manager[0].keys[0].clone();
+        text.manager[1].keys.push(key);
+    };
+    assert_eq!(refused_field(same_text).0, "manager \"kemendagri\"");
+    // One person could otherwise count as two managers.
+    let other_name = |text: &mut CharterText| text.manager[1].keys = vec![manager_key("kemendagri", "kemenpanrb")];
+    assert_eq!(refused_field(other_name).0, "manager \"kemendagri\"");
+}
+
+#[test]
+fn a_member_or_manager_that_stands_twice_is_refused() {
+    let twice = |text: &mut CharterText| {
+        let mut again = text.member[0].clone();
+        again.key.clear();
+        text.member.push(again);
+    };
+    assert_eq!(refused_field(twice), ("member kemenpanrb".to_owned(), "stands twice".to_owned()));
+    let twice = |text: &mut CharterText| text.manager[1].name = "kemenpanrb".to_owned();
+    assert_eq!(refused_field(twice).0, "manager \"kemenpanrb\"");
+    assert_eq!(refused_field(|text| text.manager[1].keys.clear()).1, "has no key");
+}
+
+#[test]
+fn the_threshold_lies_within_the_managers() {
+    assert_eq!(refused_field(|text| text.threshold = 0).0, "threshold");
+    assert_eq!(refused_field(|text| text.threshold = 6).1, "6 of 5 managers");
+    assert!(parse_changed(|text| text.threshold = 5).is_ok());
+}
+
+#[test]
+fn times_are_rfc_3339_and_in_order() {
+    assert_eq!(refused_field(|text| text.valid_from = "2025-01-01".to_owned()).0, "valid_from");
+    assert_eq!(refused_field(|text| text.valid_from = "1969-12-31T23:59:59Z".to_owned()).0, "valid_from");
+    assert_eq!(refused_field(|text| text.valid_until = text.valid_from.clone()).0, "valid_until");
+}
+
+#[test]
+fn keys_and_authorities_are_what_they_say() {
+    let bad_key = |text: &mut CharterText| member_of(text, "ksp").key[0].public = "AAAA".to_owned();
+    assert_eq!(refused_field(bad_key).0, "member ksp: key");
+    let bad_authority = |text: &mut CharterText| member_of(text, "ksp").authorities = vec!["%".to_owned()];
+    assert_eq!(refused_field(bad_authority).0, "member ksp: authorities");
+    let bad_manager_key = |text: &mut CharterText| text.manager[0].keys[0].push('=');
+    assert_eq!(refused_field(bad_manager_key).0, "manager \"kemenpanrb\"");
+    let reversed = |text: &mut CharterText| {
+        let key = &mut member_of(text, "ksp").key[0];
+        std::mem::swap(&mut key.valid_from, &mut key.valid_until);
+    };
+    assert_eq!(refused_field(reversed).0, "member ksp: key valid_until");
+}
+
+#[test]
+fn names_are_bounded_and_printable() {
+    let long = "x".repeat(limits::TITLE_BYTES + 1);
+    assert_eq!(refused_field(|text| member_of(text, "ksp").name = long).0, "member ksp: name");
+    assert_eq!(refused_field(|text| member_of(text, "ksp").name.clear()).0, "member ksp: name");
+    let escape = |text: &mut CharterText| member_of(text, "ksp").name = "\u{1b}[2J".to_owned();
+    assert_eq!(refused_field(escape).0, "member ksp: name");
+    let area = "x".repeat(limits::AREA_BYTES + 1);
+    assert_eq!(refused_field(|text| member_of(text, "ksp").area = area).0, "member ksp: area");
+    let long = "a".repeat(limits::FEDERATION_BYTES + 1);
+    assert_eq!(refused_field(|text| text.federation = long).0, "federation");
+    assert_eq!(refused_field(|text| text.federation = "Sinergi/Example".to_owned()).0, "federation");
+}
+
+/// A charter of `count` members, each the parent of the next.
+fn chain_of(count: usize) -> CharterText {
+    let mut text = charter_text();
+    text.member = (0..count)
+        .map(|index| {
+            let mut member = crate::fixture::member("ksp", super::MemberKind::City, None);
+            member.id = agency(&format!("a{index}"));
+            member.parent = index.checked_sub(1).map(|parent| agency(&format!("a{parent}")));
+            member.name = "x".to_owned();
+            (member.endpoints, member.authorities, member.key) = Default::default();
+            member
+        })
+        .collect();
+    text
+}
+
+#[test]
+fn the_members_are_bounded() {
+    let parse_text = |text: &CharterText| Charter::parse_text(&written(text), &[]);
+    assert!(parse_text(&chain_of(limits::MEMBERS)).is_ok());
+    let error = parse_text(&chain_of(limits::MEMBERS + 1)).expect_err("one too many");
+    assert_eq!(error.to_string(), "charter field member: 10001 members, at most 10000");
+}
+
+#[test]
+fn a_note_over_the_limit_is_no_charter() {
+    let note = vec![b'x'; limits::CHARTER_BYTES + 1];
+    assert!(matches!(Charter::parse(&note), Err(CharterError::Note(_))));
+}
+
+#[test]
+fn oversight_stands_in_for_a_parent_that_an_agency_has_not() {
+    let federation = Federation::new();
+    let supervises = |supervisor: &str, of: &str| federation.charter().supervises(&agency(supervisor), &agency(of));
+    assert!(supervises("prov-jabar", "kota-bandung"));
+    assert!(!supervises("kemendagri", "kota-bandung"), "the parent's parent is no supervisor");
+    assert!(!supervises("ombudsman", "kota-bandung"), "it has a parent");
+    assert!(supervises("ombudsman", "kominfo"));
+    assert!(supervises("ombudsman", "ksp"));
+    assert!(!supervises("ombudsman", "ombudsman"), "nobody supervises himself");
+    assert!(!supervises("kominfo", "kemendagri"));
+}
+
+#[test]
+fn observers_are_the_supervisors_and_oversight_without_the_retired() {
+    let observers = |federation: &Federation, participants: &[&str]| -> Vec<String> {
+        let participants = participants.iter().copied().map(agency).collect();
+        federation.charter().observers(&participants).into_iter().map(String::from).collect()
+    };
+    let federation = Federation::new();
+    assert_eq!(observers(&federation, &["kota-bandung"]), ["ksp", "ombudsman", "prov-jabar"]);
+    assert_eq!(observers(&federation, &["ksp", "prov-jabar"]), ["kemendagri", "ombudsman"]);
+    let federation = Federation::changed(|text| member_of(text, "ombudsman").status = MemberStatus::Retired);
+    assert_eq!(observers(&federation, &["kota-bandung"]), ["ksp", "prov-jabar"]);
+}

@@ -1,0 +1,331 @@
+//! What bytes are an entry, and with which code all others are refused.
+
+use bytes::Bytes;
+use prost::Message;
+use proptest::prelude::*;
+
+use super::{Body, CaseAct, ContentClass, Entry, VERSION};
+use crate::fixture::{Case, FEDERATION, Federation, START, Writing, entry_key, sealed};
+use crate::ids::{ComplaintId, EntryId};
+use crate::limits;
+use crate::refusal::RefusalCode;
+use crate::wire::{self, entry::Body as Wire};
+
+fn parse(signed: Bytes) -> Result<Entry, RefusalCode> {
+    Entry::parse(signed, FEDERATION).map_err(|refusal| refusal.code)
+}
+
+fn refusal(signed: Bytes) -> RefusalCode {
+    parse(signed).expect_err("bytes that are refused")
+}
+
+fn edited(writing: &Writing<'_>, change: impl FnOnce(&mut wire::Entry)) -> Result<Entry, RefusalCode> {
+    parse(writing.edited(change))
+}
+
+/// A complaint with the ombudsman, and what the ombudsman may write next.
+fn with_case<T>(test: impl FnOnce(&Federation, &Case<'_>) -> T) -> T {
+    let federation = Federation::new();
+    let case = federation.case_at("ombudsman");
+    test(&federation, &case)
+}
+
+fn forwarded(change: impl FnOnce(&mut wire::Entry)) -> Result<Entry, RefusalCode> {
+    with_case(|federation, case| edited(&federation.node("ombudsman").forwards(case).to("kominfo"), change))
+}
+
+fn lodged(change: impl FnOnce(&mut wire::Lodged)) -> Result<Entry, RefusalCode> {
+    edited(&Federation::new().node("ombudsman").lodges(), |message| match &mut message.body {
+        Some(Wire::Lodged(body)) => change(body),
+        other => panic!("{other:?}"),
+    })
+}
+
+#[test]
+fn an_entry_reads_back_what_was_written_and_keeps_its_bytes() {
+    with_case(|federation, case| {
+        let writing = federation.node("ombudsman").forwards(case).to("kominfo");
+        let signed = writing.signed();
+        let entry = Entry::parse(signed.bytes.clone(), FEDERATION).expect("an entry");
+        assert_eq!(entry.signed, signed.bytes);
+        assert_eq!(entry.id, signed.id);
+        assert_eq!(entry.id, EntryId::of(&entry.bytes));
+        assert_eq!(entry.complaint, Some(case.complaint.id()));
+        assert_eq!(entry.parents, [case.complaint.tip()]);
+        assert_eq!(entry.body.basis(), Some(case.complaint.tip()));
+        assert_eq!(entry.body.name(), "Forwarded");
+        assert!(entry.verify(&entry_key("ombudsman").verification_key()));
+    });
+}
+
+#[test]
+fn the_received_bytes_are_kept_even_when_the_encoding_is_unusual() {
+    with_case(|federation, case| {
+        let usual = federation.node("ombudsman").responds(case).entry();
+        // A field that this version does not know, at the end.
+        let unusual = [usual.bytes.as_ref(), &[0xc0, 0x3e, 0x01]].concat();
+        let entry = parse(sealed(unusual.clone(), &entry_key("ombudsman"))).expect("an entry of a later version");
+        assert_eq!(entry.bytes, unusual);
+        assert_eq!(entry.id, EntryId::of(&unusual));
+        assert_ne!(entry.id, usual.id);
+        assert!(entry.verify(&entry_key("ombudsman").verification_key()));
+    });
+}
+
+#[test]
+fn a_lodged_entry_makes_its_own_complaint_id() {
+    let entry = Federation::new().node("ombudsman").lodges().entry();
+    let id = entry.complaint.expect("a complaint");
+    assert_eq!(id, ComplaintId::of_lodged(entry.clock, &entry.id));
+    assert_eq!(id.lodged_millis(), START);
+    assert_eq!(id.0[6..], entry.id.0[..26]);
+}
+
+#[test]
+fn bytes_that_are_no_signed_entry_are_undecodable() {
+    assert_eq!(refusal(Bytes::new()), RefusalCode::Undecodable);
+    assert_eq!(refusal(Bytes::from_static(b"\xff\xff\xff")), RefusalCode::Undecodable);
+    let short = wire::SignedEntry { entry: vec![8, 1], signature: vec![0; 63] };
+    assert_eq!(refusal(short.encode_to_vec().into()), RefusalCode::Undecodable);
+    let empty = wire::SignedEntry { entry: Vec::new(), signature: vec![0; 64] };
+    assert_eq!(refusal(empty.encode_to_vec().into()), RefusalCode::Undecodable);
+    let noise = wire::SignedEntry { entry: vec![0xff; 8], signature: vec![0; 64] };
+    assert_eq!(refusal(noise.encode_to_vec().into()), RefusalCode::Undecodable);
+}
+
+#[test]
+fn an_entry_of_the_largest_size_is_taken_and_one_byte_more_is_too_large() {
+    with_case(|federation, case| {
+        let entry = federation.node("ombudsman").remarks(case).entry();
+        // An unknown bytes field (number 1000) as padding: two bytes of tag, three of length.
+        let padded = |size: usize| {
+            let length = size - entry.bytes.len() - 5;
+            let mut bytes = entry.bytes.to_vec();
+            prost::encoding::encode_key(1000, prost::encoding::WireType::LengthDelimited, &mut bytes);
+            bytes.extend([(length & 0x7f) as u8 | 0x80, (length >> 7 & 0x7f) as u8 | 0x80, (length >> 14) as u8]);
+            bytes.resize(size, 0);
+            sealed(bytes, &entry_key("ombudsman"))
+        };
+        assert_eq!(parse(padded(limits::ENTRY_BYTES)).map(|entry| entry.bytes.len()), Ok(limits::ENTRY_BYTES));
+        assert_eq!(refusal(padded(limits::ENTRY_BYTES + 1)), RefusalCode::TooLarge);
+        assert_eq!(refusal(vec![0; limits::ENTRY_BYTES + 129].into()), RefusalCode::TooLarge);
+    });
+}
+
+#[test]
+fn another_version_or_federation_is_refused() {
+    assert_eq!(forwarded(|entry| entry.version = VERSION + 1).err(), Some(RefusalCode::UnsupportedVersion));
+    assert_eq!(forwarded(|entry| entry.version = 0).err(), Some(RefusalCode::UnsupportedVersion));
+    let other = forwarded(|entry| entry.federation = "other.example".to_owned());
+    assert_eq!(other.err(), Some(RefusalCode::OtherFederation));
+}
+
+#[test]
+fn a_missing_or_misshapen_field_is_malformed() {
+    let malformed = |change: fn(&mut wire::Entry)| {
+        assert_eq!(forwarded(change).err(), Some(RefusalCode::Malformed));
+    };
+    malformed(|entry| entry.author.clear());
+    malformed(|entry| entry.author = "Ombudsman".to_owned());
+    malformed(|entry| entry.place = None);
+    malformed(|entry| entry.place = Some(wire::Place { epoch: 0, index: 0 }));
+    malformed(|entry| entry.charter_version = 0);
+    malformed(|entry| entry.complaint = vec![1; 31]);
+    malformed(|entry| entry.parents = vec![vec![1; 33]]);
+    malformed(|entry| entry.content = vec![wire::ContentCommitment { hash: vec![0; 31], length: 1, class: 1 }]);
+    malformed(|entry| entry.content = vec![wire::ContentCommitment { hash: vec![0; 32], length: 1, class: 0 }]);
+    let body = |change: fn(&mut wire::Forwarded)| {
+        let result = forwarded(|entry| match &mut entry.body {
+            Some(Wire::Forwarded(body)) => change(body),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(result.err(), Some(RefusalCode::Malformed));
+    };
+    body(|body| body.basis.clear());
+    body(|body| body.to.clear());
+    body(|body| body.to = "kota bandung".to_owned());
+}
+
+#[test]
+fn a_suggestion_is_an_agency_or_nothing() {
+    with_case(|federation, case| {
+        let returned = |suggestion: &str| {
+            edited(&federation.node("kominfo").returns(case), |message| match &mut message.body {
+                Some(Wire::Returned(body)) => body.suggestion = suggestion.to_owned(),
+                other => panic!("{other:?}"),
+            })
+        };
+        assert!(returned("").is_ok());
+        assert!(returned("kota-bandung").is_ok());
+        assert_eq!(returned("?").err(), Some(RefusalCode::Malformed));
+    });
+}
+
+#[test]
+fn what_lodged_says_is_bounded() {
+    let too_large = Some(RefusalCode::TooLarge);
+    assert!(lodged(|body| body.category = "x".repeat(limits::CATEGORY_BYTES)).is_ok());
+    assert_eq!(lodged(|body| body.category = "x".repeat(limits::CATEGORY_BYTES + 1)).err(), too_large);
+    assert_eq!(lodged(|body| body.area = "x".repeat(limits::AREA_BYTES + 1)).err(), too_large);
+    assert_eq!(lodged(|body| body.category = "a\u{7}".to_owned()).err(), Some(RefusalCode::Malformed));
+    assert_eq!(lodged(|body| body.reply_code_hash = vec![0; 31]).err(), Some(RefusalCode::Malformed));
+    assert_eq!(lodged(|body| body.class = 0).err(), Some(RefusalCode::Malformed));
+}
+
+#[test]
+fn case_fields_are_bounded() {
+    with_case(|federation, case| {
+        let node = federation.node("ombudsman");
+        let category = |length| parse(node.verifies(case, &"x".repeat(length)).signed().bytes);
+        assert!(category(limits::CATEGORY_BYTES).is_ok());
+        assert_eq!(category(limits::CATEGORY_BYTES + 1).err(), Some(RefusalCode::TooLarge));
+        let code = |text: &str| parse(node.replies(case, wire::ReplyWord::Satisfied, text).signed().bytes);
+        assert!(code(&"x".repeat(limits::REPLY_CODE_BYTES)).is_ok());
+        assert_eq!(code(&"x".repeat(limits::REPLY_CODE_BYTES + 1)).err(), Some(RefusalCode::TooLarge));
+        assert_eq!(code("a\nb").err(), Some(RefusalCode::Malformed));
+    });
+}
+
+#[test]
+fn parents_and_commitments_are_bounded() {
+    let parents = |count: usize| forwarded(|entry| entry.parents = vec![vec![1; 32]; count]);
+    assert_eq!(parents(limits::PARENTS).map(|entry| entry.parents.len()), Ok(limits::PARENTS));
+    assert_eq!(parents(limits::PARENTS + 1).err(), Some(RefusalCode::TooLarge));
+    let commitment = |length: usize| wire::ContentCommitment { hash: vec![0; 32], length: length as u32, class: 1 };
+    let commitments = |count: usize| forwarded(|entry| entry.content = vec![commitment(1); count]);
+    assert!(commitments(limits::COMMITMENTS).is_ok());
+    assert_eq!(commitments(limits::COMMITMENTS + 1).err(), Some(RefusalCode::TooLarge));
+    assert!(forwarded(|entry| entry.content = vec![commitment(limits::CONTENT_BYTES)]).is_ok());
+    let larger = forwarded(|entry| entry.content = vec![commitment(limits::CONTENT_BYTES + 1)]);
+    assert_eq!(larger.err(), Some(RefusalCode::TooLarge));
+}
+
+#[test]
+fn lodged_alone_has_neither_complaint_nor_parents() {
+    let lodges = Federation::new().node("ombudsman").lodges();
+    let malformed = Some(RefusalCode::Malformed);
+    assert_eq!(edited(&lodges, |entry| entry.complaint = vec![1; 32]).err(), malformed);
+    assert_eq!(edited(&lodges, |entry| entry.parents = vec![vec![1; 32]]).err(), malformed);
+    assert_eq!(forwarded(|entry| entry.parents.clear()).err(), Some(RefusalCode::NoParents));
+    assert_eq!(forwarded(|entry| entry.complaint.clear()).err(), malformed);
+}
+
+#[test]
+fn a_node_entry_is_of_no_complaint() {
+    let witnesses = Federation::new().node("ombudsman").witnesses();
+    let entry = witnesses.entry();
+    assert_eq!((entry.complaint, entry.body.name()), (None, "Witnessed"));
+    assert_eq!(edited(&witnesses, |entry| entry.complaint = vec![1; 32]).err(), Some(RefusalCode::Malformed));
+}
+
+#[test]
+fn a_body_of_a_later_version_is_kept() {
+    with_case(|federation, case| {
+        let remark = federation.node("ombudsman").remarks(case);
+        let entry = remark.entry();
+        assert_eq!(entry.body.name(), "Remarked");
+        assert!(matches!(entry.body, Body::Kept { body: Some(_) }));
+
+        // Body number 60, which the schema does not have: an empty message.
+        let mut bytes = Vec::new();
+        let signed = remark.edited(|message| {
+            message.body = None;
+            bytes = [message.encode_to_vec(), vec![0xe2, 0x03, 0x00]].concat();
+        });
+        drop(signed);
+        let entry = parse(sealed(bytes.clone(), &entry_key("ombudsman"))).expect("an entry of a later version");
+        assert!(matches!(entry.body, Body::Kept { body: None }));
+        assert_eq!(entry.body.name(), "Unknown");
+        assert_eq!(entry.complaint, Some(case.complaint.id()));
+        assert_eq!(entry.bytes, bytes);
+    });
+}
+
+#[test]
+fn a_kept_body_of_a_complaint_has_parents() {
+    with_case(|federation, case| {
+        let remark = federation.node("ombudsman").remarks(case);
+        assert_eq!(edited(&remark, |entry| entry.parents.clear()).err(), Some(RefusalCode::NoParents));
+        let of_none = edited(&remark, |entry| entry.complaint.clear()).expect("kept");
+        assert_eq!(of_none.complaint, None);
+    });
+}
+
+#[test]
+fn an_unknown_code_is_kept_and_decides_nothing() {
+    let entry = forwarded(|entry| match &mut entry.body {
+        Some(Wire::Forwarded(body)) => body.reason = 4711,
+        other => panic!("{other:?}"),
+    });
+    assert!(entry.is_ok());
+    with_case(|federation, case| {
+        let reply = federation.node("ombudsman").replies(case, wire::ReplyWord::Satisfied, "");
+        let entry = edited(&reply, |message| match &mut message.body {
+            Some(Wire::Replied(body)) => body.word = 4711,
+            other => panic!("{other:?}"),
+        });
+        let body = entry.expect("a reply").body;
+        let Body::Case { act: CaseAct::Replied { word, .. }, .. } = body else { panic!("{body:?}") };
+        assert_eq!(word, wire::ReplyWord::Unspecified);
+    });
+}
+
+#[test]
+fn an_unknown_content_class_is_taken_for_the_most_restrictive() {
+    let class = |number| ContentClass::from_wire(number);
+    assert_eq!(class(0), None);
+    assert_eq!(class(4711), Some(ContentClass::Identity));
+    assert_eq!(class(-1), Some(ContentClass::Identity));
+    for known in [ContentClass::Public, ContentClass::Confidential, ContentClass::Identity] {
+        assert_eq!(class(known.to_wire().into()), Some(known));
+    }
+}
+
+#[test]
+fn the_largest_entry_that_a_node_writes_is_within_the_limits() {
+    with_case(|federation, case| {
+        let parents: Vec<EntryId> = (0..limits::PARENTS).map(|n| EntryId([n as u8; 32])).collect();
+        let longest = "a".repeat(limits::AGENCY_ID_BYTES);
+        let mut writing = federation.node("ombudsman").forwards(case).to(&longest).after(&parents);
+        let content =
+            crate::content::Content { commitment: 0, salt: [0; 32], data: vec![0; limits::CONTENT_BYTES].into() };
+        for _ in 0..limits::COMMITMENTS {
+            writing = writing.committing(&content, ContentClass::Identity);
+        }
+        assert!(parse(writing.signed().bytes).is_ok());
+    });
+}
+
+fn bytes_of_every_shape() -> impl Strategy<Value = Vec<u8>> {
+    let valid = with_case(|federation, case| federation.node("ombudsman").forwards(case).to("kominfo").signed().bytes);
+    let mutated = (proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6), 0..40_usize).prop_map(
+        move |(changes, cut)| {
+            let mut bytes = valid.to_vec();
+            for (index, byte) in changes {
+                let at = index.index(bytes.len());
+                bytes[at] = byte;
+            }
+            bytes.truncate(bytes.len() - cut);
+            bytes
+        },
+    );
+    prop_oneof![mutated, proptest::collection::vec(any::<u8>(), 0..400)]
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic_and_the_same_bytes_get_the_same_answer(bytes in bytes_of_every_shape()) {
+        let first = Entry::parse(bytes.clone().into(), FEDERATION);
+        let second = Entry::parse(bytes.into(), FEDERATION);
+        prop_assert_eq!(first.as_ref().err(), second.as_ref().err());
+        if let Ok(entry) = first {
+            prop_assert_eq!(entry.id, EntryId::of(&entry.bytes));
+            prop_assert_eq!(entry.complaint.is_some(), !matches!(entry.body, Body::Node(_)) && (matches!(entry.body, Body::Lodged(_)) || !entry.parents.is_empty() || entry.complaint.is_some()));
+        }
+    }
+
+    #[test]
+    fn no_entry_bytes_in_a_sound_envelope_panic(bytes in bytes_of_every_shape()) {
+        let _ = Entry::parse(sealed(bytes, &entry_key("ombudsman")), FEDERATION);
+    }
+}
