@@ -6,6 +6,8 @@ pub mod directory;
 pub mod headers;
 pub mod keys;
 pub mod ledger;
+pub mod link;
+pub mod outbox;
 pub mod store;
 pub mod time;
 pub mod tls;

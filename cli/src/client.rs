@@ -1,0 +1,113 @@
+//! The connection to a node's operator API, over its Unix socket.
+//!
+//! Invariant: a node that does not answer becomes a [`Failure`] that names the socket, the reason and how to start the node.
+
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use sinergi_proto::wire::operator_client::OperatorClient;
+use tokio::net::UnixStream;
+use tonic::Streaming;
+use tonic::transport::{Channel, Endpoint};
+use tower::service_fn;
+
+use crate::failure::{Exit, Failure, causes, innermost};
+use crate::options::Target;
+
+/// How long a node may take to take the connection.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long a node may take to begin an answer.
+const ANSWER: Duration = Duration::from_secs(60);
+/// The largest answer that is read: a complaint with thousands of entries and all their texts.
+const ANSWER_BYTES: usize = 256 * 1024 * 1024;
+
+/// A running node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The operator API.
+    pub api: OperatorClient<Channel>,
+    /// The socket behind it.
+    pub socket: PathBuf,
+}
+
+impl Node {
+    /// Connects to the node that is meant.
+    pub async fn connect(target: &Target) -> Result<Self, Failure> {
+        let socket = target.socket()?;
+        let api = Self::dial(&socket).await.map_err(|error| unreachable(&socket, &error, target.advice()))?;
+        Ok(Self { api, socket })
+    }
+
+    /// Connects to the operator API behind a socket.
+    pub async fn dial(socket: &Path) -> Result<OperatorClient<Channel>, tonic::transport::Error> {
+        let path = socket.to_owned();
+        let connector = service_fn(move |_| {
+            let path = path.clone();
+            async move { UnixStream::connect(path).await.map(TokioIo::new) }
+        });
+        // The address is never looked up: the connector knows where to go.
+        let channel = Endpoint::from_static("http://node.sinergi.invalid")
+            .connect_timeout(CONNECT)
+            .timeout(ANSWER)
+            .connect_with_connector(connector)
+            .await?;
+        Ok(OperatorClient::new(channel).max_decoding_message_size(ANSWER_BYTES))
+    }
+}
+
+/// All messages of a stream. `what` says what was asked for.
+pub async fn collect<T>(mut stream: Streaming<T>, what: &str) -> Result<Vec<T>, Failure> {
+    let mut all = Vec::new();
+    while let Some(message) = stream.message().await.map_err(|status| Failure::from_status(what, &status))? {
+        all.push(message);
+    }
+    Ok(all)
+}
+
+fn unreachable(socket: &Path, error: &tonic::transport::Error, advice: String) -> Failure {
+    let message = format!("the node does not answer at {}", socket.display());
+    let (reason, help) = match io_kind(error) {
+        Some(io::ErrorKind::NotFound) => ("there is no such socket: the node is not running".to_owned(), advice),
+        Some(io::ErrorKind::ConnectionRefused) => ("nobody listens there: the node has stopped".to_owned(), advice),
+        Some(io::ErrorKind::PermissionDenied) => (
+            "permission denied".to_owned(),
+            "the socket belongs to the node's user; run this command as that user".to_owned(),
+        ),
+        _ => (innermost(error), advice),
+    };
+    Failure::new(Exit::Unreachable, message).because(reason).help(help)
+}
+
+fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+    causes(error).find_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_node_that_is_down_is_unreachable_and_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let target = Target::Folder(folder.path().into());
+        let failure = Node::connect(&target).await.expect_err("nobody is there");
+        assert_eq!(failure.exit(), Exit::Unreachable);
+        let report = failure.report();
+        assert!(report.contains("sinergid.sock"), "{report}");
+        assert!(report.contains("the node is not running"), "{report}");
+        assert!(report.contains("help: "), "{report}");
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_a_dead_node_left_is_told_apart_from_a_missing_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join("left.sock");
+        drop(std::os::unix::net::UnixListener::bind(&socket).expect("bound"));
+        let failure = Node::connect(&Target::Socket(socket)).await.expect_err("nobody listens");
+        assert_eq!(failure.exit(), Exit::Unreachable);
+        assert!(failure.report().contains("has stopped"), "{}", failure.report());
+    }
+}

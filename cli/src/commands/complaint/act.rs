@@ -1,0 +1,81 @@
+//! What all commands share that write one entry about a complaint: name it, add a text, ask the node, show what was written.
+
+use sinergi_proto::ids::ComplaintName;
+use sinergi_proto::wire::act_request::Act;
+use sinergi_proto::wire::{ActRequest, Text};
+
+use tonic::{Code, Status};
+
+use crate::failure::Failure;
+use crate::options::Context;
+use crate::output::Output;
+use crate::view::{self, short_id};
+use crate::words::ContentClass;
+
+/// One act on a complaint.
+pub(super) struct Deed<'a> {
+    /// The complaint.
+    pub(super) complaint: &'a ComplaintName,
+    /// What is done, for a failure: "accept the complaint".
+    pub(super) attempt: &'a str,
+    /// What was done, for the answer: "accepted".
+    pub(super) done: String,
+    /// The text that goes with it.
+    pub(super) text: Option<Text>,
+    /// The text's class, if it is not the complaint's.
+    pub(super) class: Option<ContentClass>,
+    /// The act.
+    pub(super) act: Act,
+}
+
+impl Deed<'_> {
+    /// Does it and shows what was written.
+    pub(super) async fn carry_out(self, context: &Context) -> Result<(), Failure> {
+        let mut node = context.connect().await?;
+        let request = ActRequest {
+            complaint: self.complaint.as_str().to_owned(),
+            text: self.text,
+            class: self.class.map_or(0, i32::from),
+            act: Some(self.act),
+        };
+        let answer = node.api.act(request).await;
+        let reply = answer.map_err(|status| refusal(self.attempt, &status))?.into_inner();
+        context.output.document(&view::Act::from(reply), |_: &Output, act| sentence(&self.done, act))
+    }
+}
+
+/// What the node answered instead, with where to look.
+pub(super) fn refusal(attempt: &str, status: &Status) -> Failure {
+    let failure = Failure::from_status(attempt, status);
+    match status.code() {
+        Code::NotFound => failure.help("`sinergi complaint list` shows the complaints that this node knows"),
+        Code::FailedPrecondition | Code::PermissionDenied => {
+            failure.help("`sinergi complaint show ID` shows who holds it, what is offered and what happened")
+        }
+        _ => failure,
+    }
+}
+
+fn sentence(done: &str, act: &view::Act) -> String {
+    format!(
+        "Complaint {}: {done} (leaf {}, entry {})",
+        short_id(&act.complaint),
+        act.leaf_index,
+        view::short_hash(&act.entry_id)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_names_the_complaint_the_act_and_where_it_stands() {
+        let act = view::Act {
+            complaint: "0".repeat(42) + "7h3k2m9x0q",
+            entry_id: "1a2b3c4d5e6f7788".to_owned(),
+            leaf_index: 1042,
+        };
+        assert_eq!(sentence("accepted", &act), "Complaint 7h3k2m9x0q: accepted (leaf 1042, entry 1a2b3c4d5e6f)");
+    }
+}

@@ -1,0 +1,203 @@
+//! `sinergi complaint lodge`: lodge a complaint of a citizen. The citizen's reply code is shown this once and kept nowhere.
+
+use clap::Args;
+use sinergi_proto::content::TextRole;
+use sinergi_proto::limits;
+use sinergi_proto::wire::{ExternalReference, LodgeRequest, Text};
+
+use crate::failure::Failure;
+use crate::options::Context;
+use crate::output::{Output, Tone};
+use crate::text::{self, TextOptions};
+use crate::view::{Lodged, short_id};
+use crate::when::{self, Moment};
+use crate::words::{ComplaintKind, ContentClass};
+
+/// Options of `complaint lodge`.
+#[derive(Args, Clone, Debug)]
+pub struct LodgeArgs {
+    /// What the citizen wants
+    #[arg(long, value_enum, value_name = "KIND", default_value = "complaint")]
+    pub kind: ComplaintKind,
+
+    /// Category code
+    #[arg(long, value_name = "CODE", value_parser = code::<{ limits::CATEGORY_BYTES }>)]
+    pub category: String,
+
+    /// Code of the area that it is about
+    #[arg(long, value_name = "CODE", value_parser = code::<{ limits::AREA_BYTES }>)]
+    pub area: Option<String>,
+
+    /// Who may have the text
+    #[arg(long, value_enum, value_name = "CLASS", default_value = "public")]
+    pub class: ContentClass,
+
+    /// One line that says what it is about
+    #[arg(long, value_name = "TITLE")]
+    pub title: String,
+
+    /// What the citizen says.
+    #[command(flatten)]
+    pub text: TextOptions,
+
+    /// Where it happened
+    #[arg(long, value_name = "PLACE")]
+    pub location: Option<String>,
+
+    /// Who the citizen is; never leaves this agency unless it is disclosed on the record
+    #[arg(long, value_name = "NAME")]
+    pub reporter: Option<String>,
+
+    /// When it happened or was first received: RFC 3339, or a date
+    #[arg(long, value_name = "TIME")]
+    pub occurred_at: Option<Moment>,
+
+    /// The system that the record comes from
+    #[arg(long, value_name = "NAME", requires = "external_id", value_parser = code::<{ limits::EXTERNAL_SOURCE_BYTES }>)]
+    pub source: Option<String>,
+
+    /// The record's id there; one reference is lodged once
+    #[arg(long, value_name = "ID", requires = "source", value_parser = code::<{ limits::EXTERNAL_ID_BYTES }>)]
+    pub external_id: Option<String>,
+}
+
+/// Runs the command.
+pub(super) async fn run(args: LodgeArgs, context: &Context) -> Result<(), Failure> {
+    let request = request(args, &context.output)?;
+    let mut node = context.connect().await?;
+    let answer = node.api.lodge(request).await;
+    let reply = answer.map_err(|status| Failure::from_status("lodge the complaint", &status))?.into_inner();
+    context.output.document(&Lodged::from(reply), receipt)
+}
+
+fn request(args: LodgeArgs, output: &Output) -> Result<LodgeRequest, Failure> {
+    let body = args.text.read()?.ok_or_else(text::missing)?;
+    let occurred_at = match args.occurred_at {
+        Some(moment) => {
+            let time = moment.start(&output.zone).map_err(|error| Failure::usage(error.to_string()))?;
+            when::rfc3339(&time)
+        }
+        None => String::new(),
+    };
+    let text = Text {
+        title: args.title.trim().to_owned(),
+        body,
+        location: args.location.unwrap_or_default(),
+        reporter: args.reporter.unwrap_or_default(),
+        occurred_at,
+    };
+    Ok(LodgeRequest {
+        kind: args.kind.into(),
+        category: args.category,
+        area: args.area.unwrap_or_default(),
+        class: args.class.into(),
+        text: Some(text::checked(text, TextRole::Complaint)?),
+        external: args.source.zip(args.external_id).map(|(source, id)| ExternalReference { source, id }),
+    })
+}
+
+fn receipt(output: &Output, lodged: &Lodged) -> String {
+    let row = |label: &str, value: &str| format!("  {:<12}{value}", label);
+    let ids = [row("id", &output.paint(Tone::Strong, short_id(&lodged.complaint))), row("whole id", &lodged.complaint)];
+    match &lodged.reply_code {
+        Some(code) => [
+            "Complaint lodged.".to_owned(),
+            ids.join("\n"),
+            row("reply code", &output.paint(Tone::Strong, code)),
+            output.wrapped(
+                "The reply code is shown this once and kept nowhere. Give it to the citizen with the receipt: without it \
+                 nobody can answer in the citizen's name.",
+                "",
+            ),
+        ]
+        .join("\n"),
+        None => format!("Already there: the record was lodged before, nothing was added.\n{}", ids.join("\n")),
+    }
+}
+
+/// A code of one line, at most `LIMIT` bytes, without control characters.
+fn code<const LIMIT: usize>(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("must not be empty".to_owned());
+    }
+    if text.len() > LIMIT {
+        return Err(format!("has {} bytes, at most {LIMIT}", text.len()));
+    }
+    match text.chars().find(|c| c.is_control()) {
+        Some(c) => Err(format!("holds the control character U+{:04X}", u32::from(c))),
+        None => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::failure::Exit;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: LodgeArgs,
+    }
+
+    fn lodge(more: &[&str]) -> Result<LodgeRequest, Exit> {
+        let line = ["lodge", "--category", "road"].iter().chain(more);
+        let args = Line::try_parse_from(line).map_err(|_| Exit::Usage)?.args;
+        request(args, &Output::fixed("2026-03-01T12:00:00Z".parse().expect("a time"))).map_err(|failure| failure.exit())
+    }
+
+    #[test]
+    fn what_was_typed_becomes_a_request() {
+        let options = [
+            "--title",
+            "Hole",
+            "--text",
+            "Deep.",
+            "--occurred-at",
+            "2026-02-27",
+            "--source",
+            "nyc311",
+            "--external-id",
+            "7",
+        ];
+        let request = lodge(&options).expect("a request");
+        let text = request.text.expect("a text");
+        assert_eq!((text.title.as_str(), text.body.as_str()), ("Hole", "Deep."));
+        assert_eq!(text.occurred_at, "2026-02-27T00:00:00+00:00");
+        assert_eq!(request.external.map(|external| external.id), Some("7".to_owned()));
+    }
+
+    #[test]
+    fn bad_input_is_wrong_usage_before_anything_is_sent() {
+        let long = "x".repeat(limits::TITLE_BYTES + 1);
+        for bad in [
+            &["--title", "Hole"][..],
+            &["--title", " ", "--text", "x"],
+            &["--title", &long, "--text", "x"],
+            &["--title", "Hole", "--text", " "],
+            &["--title", "Ho\u{7}le", "--text", "x"],
+            &["--title", "Hole", "--text", "x", "--occurred-at", "2026-02-30"],
+            &["--title", "Hole", "--text", "x", "--source", "nyc311"],
+            &["--title", "Hole", "--text", "x", "--area", ""],
+        ] {
+            assert_eq!(lodge(bad).err(), Some(Exit::Usage), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_receipt_shows_both_ids_and_the_code_once() {
+        let output = Output::fixed("2026-03-01T12:00:00Z".parse().expect("a time"));
+        let id = "01k3".to_owned() + &"0".repeat(38) + "7h3k2m9x0q";
+        let lodged =
+            Lodged { complaint: id.clone(), existed: false, reply_code: Some("abcd-efgh-jkmn-pqrs".to_owned()) };
+        let expected = format!(
+            "Complaint lodged.\n  id          7h3k2m9x0q\n  whole id    {id}\n  reply code  abcd-efgh-jkmn-pqrs\n\
+             The reply code is shown this once and kept nowhere. Give it to the citizen with\n\
+             the receipt: without it nobody can answer in the citizen's name."
+        );
+        assert_eq!(receipt(&output, &lodged), expected);
+    }
+}

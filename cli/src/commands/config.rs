@@ -1,0 +1,247 @@
+//! `sinergi config check`: everything that is wrong with a node's files, at once, before the node finds out one by one.
+//!
+//! Invariants: it changes nothing; it needs no running node; every problem says what to do.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use jiff::Timestamp;
+use serde::Serialize;
+use sinergi_config::{Config, ConfigError, defaults};
+use sinergi_daemon::keys::SigningKeys;
+use sinergi_daemon::tls::{Authorities, Credentials};
+use sinergi_proto::charter::{Charter, Charters, KeyUse, Member};
+
+use crate::failure::Failure;
+use crate::options::Context;
+use crate::output::{Output, Tone, safe};
+
+/// Days before the end of a certificate from which it is worth a look.
+const SOON: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
+
+/// What can be done with a configuration.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Check the node's configuration, keys, certificate and charter
+    Check,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Findings {
+    /// The configuration file.
+    pub file: PathBuf,
+    /// What keeps the node from working.
+    pub problems: Vec<String>,
+    /// What deserves a look.
+    pub warnings: Vec<String>,
+    /// When the node's certificate ends, if it could be read.
+    pub certificate_expires: Option<Timestamp>,
+}
+
+/// Runs the command.
+pub fn run(command: &Command, context: &Context) -> Result<(), Failure> {
+    let Command::Check = command;
+    let folder = context.target.folder().ok_or_else(|| {
+        Failure::usage("config check works on the files of a node").help("name the node's folder with --node DIR")
+    })?;
+    let findings = check(folder, context.output.now);
+    context.output.document(&findings, screen)?;
+    match findings.problems.len() {
+        0 => Ok(()),
+        count => Err(Failure::failed(format!("{count} problem{} found", if count == 1 { "" } else { "s" }))),
+    }
+}
+
+/// Checks the files of the node in `folder`.
+pub fn check(folder: &Path, now: Timestamp) -> Findings {
+    let mut findings = Findings { file: folder.join(defaults::FILE), ..Findings::default() };
+    let config = match Config::load(&findings.file) {
+        Ok(config) => config,
+        Err(error) => {
+            findings.problems = ConfigError::problems(&error);
+            return findings;
+        }
+    };
+    check_folder(&config.data, &mut findings);
+    let keys = SigningKeys::load(&config.keys).map_err(|errors| findings.problems.extend(errors.iter().map(said))).ok();
+    let credentials = Credentials::load(&config.tls).map_err(|error| findings.problems.push(said(&error))).ok();
+    if let Some(credentials) = &credentials {
+        check_certificate(&config, credentials, now, &mut findings);
+    }
+    match newest_charter(&config) {
+        Ok(charters) => {
+            let charter = charters.newest();
+            check_validity(charter, now, &mut findings);
+            match charter.member(&config.agency) {
+                Some(member) => {
+                    check_member(&config, charter, member, keys.as_ref(), credentials.as_ref(), now, &mut findings)
+                }
+                None => findings.problems.push(format!(
+                    "charter version {} lists no member {}: give member.toml to its managers",
+                    charter.version, config.agency
+                )),
+            }
+            for peer in config.peers.iter().filter(|peer| charter.member(&peer.agency).is_none()) {
+                findings
+                    .problems
+                    .push(format!("peer {} is no member of charter version {}", peer.agency, charter.version));
+            }
+        }
+        Err(problem) => findings.problems.push(problem),
+    }
+    findings
+}
+
+/// An error with its causes, on one line.
+fn said(error: &(impl std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// The ledger below holds what citizens wrote.
+fn check_folder(data: &Path, findings: &mut Findings) {
+    match std::fs::metadata(data) {
+        Ok(folder) if !folder.is_dir() => findings.problems.push(format!("data = {} is no folder", data.display())),
+        Ok(folder) => {
+            let mode = folder.permissions().mode() & 0o7777;
+            if mode & 0o007 != 0 {
+                findings.warnings.push(format!(
+                    "{} has mode {mode:04o}, so that everybody on this machine can look into it: run `chmod o= {}`",
+                    data.display(),
+                    data.display()
+                ));
+            }
+        }
+        Err(error) => findings.problems.push(format!("data = {} cannot be used: {error}", data.display())),
+    }
+}
+
+fn check_certificate(config: &Config, credentials: &Credentials, now: Timestamp, findings: &mut Findings) {
+    match credentials.check(&config.federation, &config.agency, now) {
+        Ok(identity) => {
+            let end = identity.certificate.not_after;
+            findings.certificate_expires = Some(end);
+            if end.duration_since(now) < SOON {
+                findings.warnings.push(format!("the certificate ends at {end}: renew it with `sinergi pki renew`"));
+            }
+        }
+        Err(error) => findings.problems.push(said(&error)),
+    }
+}
+
+/// The chain of charters from the pinned one on.
+fn newest_charter(config: &Config) -> Result<Charters, String> {
+    let Some(pin) = config.charter.pin else {
+        return Err(
+            "charter.pin is missing: the node does not run before it has a charter; adopt the first one".to_owned()
+        );
+    };
+    let read = |version| {
+        let file = config.charter.file(version);
+        std::fs::read(&file).map_err(|error| format!("{} cannot be read: {error}", file.display()))
+    };
+    let first = config.charter.file(1);
+    let mut charters =
+        Charters::pinned(&read(1)?, &pin.0).map_err(|error| format!("{}: {}", first.display(), said(&error)))?;
+    loop {
+        let version = charters.newest().version + 1;
+        let file = config.charter.file(version);
+        if !file.exists() {
+            return Ok(charters);
+        }
+        charters.succeed(&read(version)?).map_err(|error| format!("{}: {}", file.display(), said(&error)))?;
+    }
+}
+
+fn check_validity(charter: &Charter, now: Timestamp, findings: &mut Findings) {
+    let end = i64::try_from(charter.valid_until).ok().and_then(|end| Timestamp::from_millisecond(end).ok());
+    if let Some(end) = end.filter(|end| *end <= now) {
+        findings.warnings.push(format!(
+            "charter version {} ended at {end} and is in its {} days of grace, or past them: ask its managers for the next",
+            charter.version, charter.grace_days
+        ));
+    }
+}
+
+/// What the charter says about this node must be what this node has.
+fn check_member(
+    config: &Config,
+    charter: &Charter,
+    member: &Member,
+    keys: Option<&SigningKeys>,
+    credentials: Option<&Credentials>,
+    now: Timestamp,
+    findings: &mut Findings,
+) {
+    if charter.federation != config.federation.as_str() {
+        let problem =
+            format!("the charter is of federation {}, this node of {}", charter.federation, config.federation);
+        findings.problems.push(problem);
+    }
+    let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);
+    if let Some(keys) = keys {
+        for (name, key_use, key, file) in [
+            ("entry", KeyUse::Entry, &keys.entry, &config.keys.entry),
+            ("checkpoint", KeyUse::Checkpoint, &keys.checkpoint, &config.keys.checkpoint),
+            ("time", KeyUse::Time, &keys.time, &config.keys.time),
+        ] {
+            let public = <[u8; 32]>::from(key.verification_key());
+            let listed = member
+                .keys
+                .iter()
+                .find(|listed| listed.key_use == key_use && <[u8; 32]>::from(listed.public) == public);
+            match listed {
+                Some(listed) if listed.valid_at(millis) => {}
+                Some(_) => findings
+                    .problems
+                    .push(format!("the charter lists the {name} key as not valid now: a new key is due")),
+                None => findings.problems.push(format!(
+                    "{} is none of the {name} keys that charter version {} lists for {}",
+                    file.display(),
+                    charter.version,
+                    config.agency
+                )),
+            }
+        }
+    }
+    if let Some(credentials) = credentials {
+        let (authorities, bad) = Authorities::of_charter(config.federation.clone(), charter);
+        findings.warnings.extend(bad.iter().map(said));
+        // What the certificate itself is wrong about has been said before.
+        if credentials.check(&config.federation, &config.agency, now).is_ok()
+            && let Err(error) = credentials.check_under(&authorities, now)
+        {
+            findings.problems.push(said(&error));
+        }
+    }
+}
+
+/// The findings for people.
+fn screen(output: &Output, findings: &Findings) -> String {
+    let mut lines = Vec::new();
+    let mut list = |tone, mark, texts: &[String]| {
+        for text in texts {
+            lines.push(output.paint(tone, &output.wrapped(&safe::line(text), "  ").replacen("  ", mark, 1)));
+        }
+    };
+    list(Tone::Alarm, "! ", &findings.problems);
+    list(Tone::Warning, "? ", &findings.warnings);
+    if findings.problems.is_empty() {
+        lines.push(output.paint(Tone::Good, &format!("{} is in order.", findings.file.display())));
+    }
+    if let Some(end) = findings.certificate_expires {
+        lines.push(format!("The certificate ends {} ({}).", output.relative(end), output.minute(end)));
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! `member.toml`: what the charter says about a new node, ready to be put into it.
+//!
+//! Invariants: only public halves of keys stand in it; it parses as an element of the charter's text.
+
+use clap::{Args, ValueEnum};
+use data_encoding::BASE64;
+use jiff::Timestamp;
+use serde::Serialize;
+use sinergi_daemon::keys::SigningKeys;
+use sinergi_proto::charter::{KeyUse, MemberKeyText, MemberKind, MemberStatus, MemberText};
+use sinergi_proto::ids::AgencyId;
+
+use super::InitArgs;
+use crate::pki::Authority;
+
+const SECONDS_A_DAY: i64 = 86_400;
+/// Days that the signing keys are valid: five years.
+const KEY_DAYS: i64 = 1826;
+
+/// What the charter says about an agency beside names and keys.
+#[derive(Args, Clone, Debug, Default)]
+pub struct MemberDetails {
+    /// The agency's full name, for the charter [default: its id]
+    #[arg(long, value_name = "TEXT")]
+    pub name: Option<String>,
+    /// What kind of agency it is, for the charter [default: by its id, as in kota-…, kab-…, prov-…, kemen…]
+    #[arg(long, value_enum)]
+    pub kind: Option<Kind>,
+    /// The agency that supervises it, for the charter
+    #[arg(long, value_name = "ID")]
+    pub parent: Option<AgencyId>,
+    /// Its area code, for the charter
+    #[arg(long, value_name = "CODE")]
+    pub area: Option<String>,
+    /// It may audit everybody, for the charter
+    #[arg(long)]
+    pub oversight: bool,
+}
+
+/// Kinds of agencies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Kementerian
+    Ministry,
+    /// Lembaga
+    Institution,
+    /// Provinsi
+    Province,
+    /// Kabupaten
+    Regency,
+    /// Kota
+    City,
+}
+
+impl Kind {
+    /// The kind that an id suggests.
+    fn suggested(agency: &AgencyId) -> Self {
+        let suggestions =
+            [("kota-", Self::City), ("kab-", Self::Regency), ("prov-", Self::Province), ("kemen", Self::Ministry)];
+        let fits = |(prefix, _): &&(&str, Self)| agency.as_str().starts_with(prefix);
+        suggestions.iter().find(fits).map_or(Self::Institution, |(_, kind)| *kind)
+    }
+}
+
+impl From<Kind> for MemberKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Ministry => Self::Ministry,
+            Kind::Institution => Self::Institution,
+            Kind::Province => Self::Province,
+            Kind::Regency => Self::Regency,
+            Kind::City => Self::City,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct MemberFile {
+    member: [MemberText; 1],
+}
+
+/// The text of `member.toml`.
+pub(super) fn render(args: &InitArgs, keys: &SigningKeys, authority: Option<&Authority>, now: Timestamp) -> String {
+    // From midnight on: an entry signed in the node's first minute is not "too early" on a clock that is behind.
+    let from = now.as_second() - now.as_second().rem_euclid(SECONDS_A_DAY);
+    let at = |seconds| Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX).to_string();
+    let key = |key_use, public: [u8; 32]| MemberKeyText {
+        key_use,
+        public: BASE64.encode(&public),
+        valid_from: at(from),
+        valid_until: at(from + KEY_DAYS * SECONDS_A_DAY),
+    };
+    let details = &args.member;
+    let member = MemberText {
+        id: args.agency.clone(),
+        name: details.name.clone().unwrap_or_else(|| args.agency.to_string()),
+        kind: details.kind.unwrap_or_else(|| Kind::suggested(&args.agency)).into(),
+        parent: details.parent.clone(),
+        area: details.area.clone().unwrap_or_default(),
+        endpoints: args.endpoints.iter().map(ToString::to_string).collect(),
+        oversight: details.oversight,
+        status: MemberStatus::Active,
+        authorities: authority.map(|authority| BASE64.encode(authority.certificate_der())).into_iter().collect(),
+        key: vec![
+            key(KeyUse::Entry, keys.entry.verification_key().into()),
+            key(KeyUse::Checkpoint, keys.checkpoint.verification_key().into()),
+            key(KeyUse::Time, keys.time.verification_key().into()),
+        ],
+    };
+    let text = toml::to_string(&MemberFile { member: [member] }).expect("texts, lists and tables are TOML");
+    format!("# What the charter of {} says about {}: for its managers.\n{text}", args.federation, args.agency)
+}

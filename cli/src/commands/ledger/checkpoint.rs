@@ -1,0 +1,24 @@
+//! `sinergi ledger checkpoint`: the newest signed checkpoint, byte for byte, so that any tool of the C2SP formats reads it.
+
+use sinergi_proto::wire::GetCheckpointRequest;
+
+use crate::failure::Failure;
+use crate::options::Context;
+use crate::output::Format;
+use crate::view::Checkpoint;
+
+/// Runs the command.
+pub(super) async fn run(context: &Context) -> Result<(), Failure> {
+    let mut node = context.connect().await?;
+    let answer = node.api.get_checkpoint(GetCheckpointRequest {}).await;
+    let note = answer.map_err(|status| Failure::from_status("show its checkpoint", &status))?.into_inner().note;
+    match context.output.format {
+        Format::Table => context.output.bytes(&note),
+        Format::Json => {
+            let checkpoint = Checkpoint::read(&note).ok_or_else(|| {
+                Failure::failed("the node's answer is no checkpoint").help("see it with --output table")
+            })?;
+            context.output.json(&checkpoint)
+        }
+    }
+}

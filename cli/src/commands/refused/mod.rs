@@ -1,0 +1,26 @@
+//! `sinergi refused …`: what was refused, by whom and why, and what has to wait.
+
+mod list;
+mod show;
+
+use clap::Subcommand;
+
+use crate::failure::Failure;
+use crate::options::Context;
+
+/// What can be done with refusals.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// List refusals, newest first
+    List(list::ListArgs),
+    /// Show one refusal
+    Show(show::ShowArgs),
+}
+
+/// Runs the command.
+pub(super) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
+    match command {
+        Command::List(args) => list::run(args, context).await,
+        Command::Show(args) => show::run(args, context).await,
+    }
+}

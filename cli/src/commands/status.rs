@@ -1,0 +1,192 @@
+//! `sinergi status`: the node on one screen, what needs somebody to act first.
+
+use clap::Args;
+use sinergi_proto::wire::GetStatusRequest;
+
+use crate::failure::Failure;
+use crate::options::Context;
+use crate::output::{Output, Tone, safe, times};
+use crate::view::NodeStatus;
+
+/// Options of `status`.
+#[derive(Args, Clone, Debug)]
+pub struct StatusArgs {
+    /// End with exit code 5 if there is an alarm
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// Runs the command.
+pub async fn run(args: &StatusArgs, context: &Context) -> Result<(), Failure> {
+    let mut node = context.connect().await?;
+    let answer = node.api.get_status(GetStatusRequest {}).await;
+    let status = answer.map_err(|status| Failure::from_status("show its status", &status))?.into_inner();
+    let status = NodeStatus::from(status);
+    context.output.document(&status, screen)?;
+    match status.alarms.len() {
+        count if args.check && count > 0 => {
+            Err(Failure::findings(format!("{} has {count} alarm{}", status.agency, plural(count as u64)))
+                .help("each alarm says what to do"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The screen.
+pub fn screen(output: &Output, status: &NodeStatus) -> String {
+    let mut lines = Vec::new();
+    let uptime = status.started_at.map_or_else(
+        || "not started".to_owned(),
+        |started| format!("running for {}", times::span(output.now.duration_since(started))),
+    );
+    let name = output.paint(Tone::Strong, &safe::line(&status.agency));
+    lines.push(format!("{name} in {}, {uptime}", safe::line(&status.federation)));
+    lines.push(String::new());
+    if status.alarms.is_empty() {
+        lines.push(output.paint(Tone::Good, "No alarms."));
+    } else {
+        let heading = format!("{} ALARM{}", status.alarms.len(), plural(status.alarms.len() as u64).to_uppercase());
+        lines.push(output.paint(Tone::Alarm, &heading));
+        for alarm in &status.alarms {
+            let wrapped = output.wrapped(&safe::line(alarm), "    ");
+            lines.push(output.paint(Tone::Alarm, &wrapped.replacen("    ", "  ! ", 1)));
+        }
+    }
+    lines.push(String::new());
+    lines.extend(figures(output, status));
+    lines.join("\n")
+}
+
+fn figures(output: &Output, status: &NodeStatus) -> Vec<String> {
+    let row = |label: &str, value: String, more: String| {
+        let label = output.paint(Tone::Faint, &format!("{label:<18}"));
+        if more.is_empty() { format!("{label}{value:>12}") } else { format!("{label}{value:>12}  {more}") }
+    };
+    let worth_a_look = |count: u64, text: String| {
+        if count > 0 { output.paint(Tone::Warning, &text) } else { text }
+    };
+    vec![
+        row("complaints", grouped(status.complaints), format!("{} held here", grouped(status.held))),
+        row("offers to us", grouped(status.offered_to_us), "wait for our answer".to_owned()),
+        row(
+            "overdue offers",
+            grouped(status.offers_overdue),
+            worth_a_look(status.offers_overdue, "to anybody, nobody answered in time".to_owned()),
+        ),
+        String::new(),
+        row("peers linked", format!("{} of {}", status.peers_linked, status.peers), String::new()),
+        row("outbox", grouped(status.outbox), "entries not acknowledged yet".to_owned()),
+        row("deferred", grouped(status.deferred), "entries wait for what they depend on".to_owned()),
+        row(
+            "refused",
+            grouped(status.refused_by_us + status.refused_by_peers),
+            worth_a_look(
+                status.refused_by_us + status.refused_by_peers,
+                format!("{} by us, {} by peers", grouped(status.refused_by_us), grouped(status.refused_by_peers)),
+            ),
+        ),
+        row("only here", grouped(status.content_only_here), "texts that no peer has acknowledged".to_owned()),
+        String::new(),
+        row("ledger", grouped(status.ledger_size), format!("leaves in epoch {}", status.epoch)),
+        row("writer queue", grouped(status.writer_queue), "submissions wait".to_owned()),
+        row("disk", bytes(status.disk_bytes), String::new()),
+        row("charter", format!("version {}", status.charter_version), String::new()),
+        row("program", safe::line(&status.version), String::new()),
+    ]
+}
+
+fn plural(count: u64) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+/// A number with its thousands apart: `12,345`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn bytes(count: u64) -> String {
+    indicatif::BinaryBytes(count).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status() -> NodeStatus {
+        NodeStatus::from(sinergi_proto::wire::NodeStatus {
+            federation: "sinergi.example".to_owned(),
+            agency: "kota-bandung".to_owned(),
+            version: "0.1.0".to_owned(),
+            charter_version: 3,
+            started_at: 1_772_359_200_000,
+            epoch: 1,
+            ledger_size: 12_345,
+            complaints: 420,
+            held: 17,
+            offered_to_us: 2,
+            offers_overdue: 1,
+            peers: 6,
+            peers_linked: 5,
+            outbox: 512,
+            refused_by_peers: 1,
+            disk_bytes: 3 * 1024 * 1024,
+            alarms: vec![
+                "prov-jabar has shown two ledgers with one size (1042): keep the evidence file and tell the managers of the \
+                 charter"
+                    .to_owned(),
+            ],
+            ..Default::default()
+        })
+    }
+
+    #[test]
+    fn one_screen_shows_alarms_first_and_fits_eighty_columns() {
+        let output = Output::fixed("2026-03-01T12:00:00Z".parse().expect("a time"));
+        let screen = screen(&output, &status());
+        let expected = "\
+kota-bandung in sinergi.example, running for 2 h
+
+1 ALARM
+  ! prov-jabar has shown two ledgers with one size (1042): keep the evidence
+    file and tell the managers of the charter
+
+complaints                 420  17 held here
+offers to us                 2  wait for our answer
+overdue offers               1  to anybody, nobody answered in time
+
+peers linked            5 of 6
+outbox                     512  entries not acknowledged yet
+deferred                     0  entries wait for what they depend on
+refused                      1  0 by us, 1 by peers
+only here                    0  texts that no peer has acknowledged
+
+ledger                  12,345  leaves in epoch 1
+writer queue                 0  submissions wait
+disk                  3.00 MiB
+charter              version 3
+program                  0.1.0";
+        assert_eq!(screen, expected);
+        assert!(screen.lines().count() <= 24, "one screen");
+    }
+
+    #[test]
+    fn json_has_times_as_rfc_3339_and_every_figure() {
+        let json = serde_json::to_value(status()).expect("JSON");
+        assert_eq!(json["started_at"], "2026-03-01T10:00:00Z");
+        assert_eq!(json["ledger_root"], serde_json::Value::Null);
+        assert_eq!(json["outbox"], 512);
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
+}

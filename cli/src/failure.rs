@@ -1,0 +1,235 @@
+//! The one way in which a command fails: an exit code, what failed, why, and what to do next.
+//!
+//! Invariants:
+//! - exit codes are a promise to scripts: 0 done, 1 failed, 2 wrong usage, 3 node unreachable, 4 refused, 5 a check found something;
+//! - what is printed goes to stderr as `error: …`, the chain of causes, `help: …`.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use tonic::{Code, Status};
+
+use crate::output::safe;
+
+/// How the program ends when a command did not succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Whoever read our output has gone (`sinergi … | head`): nothing to say, exit code 0.
+    ReaderGone,
+    /// 1: the command failed.
+    Failed,
+    /// 2: the command line or a value in it is wrong.
+    Usage,
+    /// 3: the node does not answer.
+    Unreachable,
+    /// 4: the node refused, by authority or by the complaint's state.
+    Refused,
+    /// 5: a check found something.
+    Findings,
+}
+
+impl Exit {
+    /// The process's exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::ReaderGone => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Unreachable => 3,
+            Self::Refused => 4,
+            Self::Findings => 5,
+        }
+    }
+}
+
+/// Why a command did not succeed, for the person who typed it.
+#[derive(Debug)]
+pub struct Failure {
+    exit: Exit,
+    message: String,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+    help: Option<String>,
+}
+
+impl Failure {
+    /// A failure that ends the program with `exit`.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), cause: None, help: None }
+    }
+
+    /// The command failed (exit code 1).
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, message)
+    }
+
+    /// An argument is wrong (exit code 2).
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// The node refused, or there is no such thing (exit code 4).
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new(Exit::Refused, message)
+    }
+
+    /// A check found something (exit code 5).
+    pub fn findings(message: impl Into<String>) -> Self {
+        Self::new(Exit::Findings, message)
+    }
+
+    /// With the error that led to it.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// With what to do next.
+    #[must_use]
+    pub fn help(mut self, advice: impl Into<String>) -> Self {
+        self.help = Some(advice.into());
+        self
+    }
+
+    /// How the program ends.
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// What failed.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do next.
+    pub fn advice(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
+    /// What the node answered instead of a result. `what` says what was tried, as in "forward the complaint".
+    pub fn from_status(what: &str, status: &Status) -> Self {
+        if is_transport(status) {
+            return Self::new(Exit::Unreachable, format!("the node went away while it was asked to {what}"))
+                .because(innermost(status))
+                .help("see with `sinergi status` whether the node runs and what was done, then repeat the command");
+        }
+        let said = safe::line(status.message());
+        match status.code() {
+            Code::InvalidArgument => Self::usage(format!("cannot {what}: {said}"))
+                .help("correct that value and repeat the command; nothing was done"),
+            Code::NotFound | Code::FailedPrecondition | Code::PermissionDenied => {
+                Self::refused(format!("the node refused to {what}: {said}"))
+            }
+            Code::ResourceExhausted => Self::failed(format!("the node is too busy to {what}: {said}"))
+                .help("nothing was done; repeat the command in a moment"),
+            Code::Unavailable => {
+                Self::new(Exit::Unreachable, format!("the node is stopping and did not {what}: {said}"))
+                    .help("see with `sinergi status` when it is back, then repeat the command")
+            }
+            Code::Cancelled | Code::DeadlineExceeded => {
+                Self::failed(format!("the node did not {what} in time: {said}"))
+                    .help("see with `sinergi status` and in the node's log what it is busy with")
+            }
+            Code::Unimplemented => Self::failed(format!("the node does not know how to {what}")).help(
+                "the node and this program are of different versions; compare `sinergi --version` and `sinergi status`",
+            ),
+            code => {
+                Self::failed(format!("the node could not {what}: {said} ({code:?})")).help("the node's log tells more")
+            }
+        }
+    }
+
+    /// The text for stderr: message, causes, advice.
+    pub fn report(&self) -> String {
+        let mut text = String::new();
+        if self.exit == Exit::ReaderGone {
+            return text;
+        }
+        let _ = writeln!(text, "error: {}", self.message);
+        let mut last = self.message.clone();
+        let mut cause: Option<&dyn Error> = self.cause.as_ref().map(|cause| &**cause as &dyn Error);
+        while let Some(error) = cause {
+            let said = safe::line(&error.to_string());
+            if said != last {
+                let _ = writeln!(text, "  caused by: {said}");
+            }
+            last = said;
+            cause = error.source();
+        }
+        if let Some(help) = &self.help {
+            let _ = writeln!(text, "help: {help}");
+        }
+        text
+    }
+}
+
+impl From<&Failure> for ExitCode {
+    fn from(failure: &Failure) -> Self {
+        Self::from(failure.exit.code())
+    }
+}
+
+/// The error at the end of a chain of causes, in words.
+pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
+    causes(error).last().map_or_else(String::new, ToString::to_string)
+}
+
+/// An error and its causes, outermost first.
+pub(crate) fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+/// Whether the connection broke, as opposed to the node having answered.
+pub fn is_transport(status: &Status) -> bool {
+    causes(status).any(|error| error.is::<tonic::transport::Error>() || error.is::<std::io::Error>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_answer_of_the_node_has_its_exit_code() {
+        for (code, exit) in [
+            (Code::InvalidArgument, 2),
+            (Code::NotFound, 4),
+            (Code::FailedPrecondition, 4),
+            (Code::PermissionDenied, 4),
+            (Code::ResourceExhausted, 1),
+            (Code::Unavailable, 3),
+            (Code::DeadlineExceeded, 1),
+            (Code::Unimplemented, 1),
+            (Code::Internal, 1),
+        ] {
+            let failure = Failure::from_status("lodge the complaint", &Status::new(code, "because"));
+            assert_eq!(failure.exit().code(), exit, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_broken_connection_is_an_unreachable_node_whatever_its_code() {
+        let broken = std::io::Error::new(std::io::ErrorKind::BrokenPipe, "broken pipe");
+        let failure = Failure::from_status("accept the complaint", &Status::from_error(Box::new(broken)));
+        assert_eq!(failure.exit(), Exit::Unreachable);
+    }
+
+    #[test]
+    fn a_report_names_what_failed_why_and_what_to_do() {
+        let failure =
+            Failure::failed("cannot read a.csv").because(std::io::Error::other("disk on fire")).help("put it out");
+        assert_eq!(failure.report(), "error: cannot read a.csv\n  caused by: disk on fire\nhelp: put it out\n");
+    }
+
+    #[test]
+    fn a_reader_that_left_is_told_nothing() {
+        let failure = Failure::new(Exit::ReaderGone, "");
+        assert_eq!((failure.report().as_str(), failure.exit().code()), ("", 0));
+    }
+
+    #[test]
+    fn what_the_node_says_cannot_drive_the_terminal() {
+        let failure = Failure::from_status("lodge", &Status::invalid_argument("bad \x1b[2J title"));
+        assert!(!failure.report().contains('\x1b'));
+    }
+}

@@ -1,0 +1,111 @@
+//! One row of a file, parsed: the request that lodges it, and what it was in the file.
+
+use sinergi_proto::content::{TextError, TextRole, serialise_text};
+use sinergi_proto::limits;
+use sinergi_proto::wire::{ExternalReference, LodgeRequest, Text};
+
+use super::rejected::{Problem, Rejected};
+use crate::words::{ComplaintKind, ContentClass};
+
+/// A complaint to be lodged.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its first line in the file, counted from 1.
+    pub line: u64,
+    /// What lodges it.
+    pub request: LodgeRequest,
+    /// Its bytes in the file.
+    pub original: Vec<u8>,
+    /// Bytes of the file up to its end.
+    pub end: u64,
+}
+
+impl Row {
+    /// The record's id at its source.
+    pub fn external_id(&self) -> &str {
+        self.request.external.as_ref().map_or("", |external| &external.id)
+    }
+
+    /// The row as one that the node refused.
+    pub fn refused(self, reason: &str) -> Rejected {
+        Rejected {
+            line: self.line,
+            column: None,
+            problem: Problem::Refused(reason.to_owned()),
+            original: self.original,
+            end: self.end,
+        }
+    }
+}
+
+/// The values of a row before they were checked.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) source: String,
+    pub(super) id: String,
+    pub(super) category: String,
+    pub(super) area: String,
+    pub(super) kind: ComplaintKind,
+    pub(super) class: ContentClass,
+    pub(super) text: Text,
+}
+
+/// What is wrong with a value: the field it is for, and the problem.
+pub(super) type Fault = (&'static str, Problem);
+
+impl Draft {
+    /// The request, if every value is within its limits.
+    pub(super) fn check(self) -> Result<LodgeRequest, Fault> {
+        code("source", &self.source, limits::EXTERNAL_SOURCE_BYTES)?;
+        code("id", &self.id, limits::EXTERNAL_ID_BYTES)?;
+        code("category", &self.category, limits::CATEGORY_BYTES)?;
+        if !self.area.is_empty() {
+            code("area", &self.area, limits::AREA_BYTES)?;
+        }
+        serialise_text(&self.text, TextRole::Complaint).map_err(|error| (field(&error), error.into()))?;
+        Ok(LodgeRequest {
+            kind: self.kind.into(),
+            category: self.category,
+            area: self.area,
+            class: self.class.into(),
+            text: Some(self.text),
+            external: Some(ExternalReference { source: self.source, id: self.id }),
+        })
+    }
+}
+
+/// White space as single spaces: what a value of one line is made of.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Newlines unified, the end trimmed.
+pub(super) fn several_lines(text: &str) -> String {
+    text.replace("\r\n", "\n").trim_end().to_owned()
+}
+
+fn code(field: &'static str, value: &str, limit: usize) -> Result<(), Fault> {
+    if value.is_empty() {
+        return Err((field, Problem::Empty));
+    }
+    if value.len() > limit {
+        return Err((field, Problem::TooLong { length: value.len(), limit }));
+    }
+    match value.chars().enumerate().find(|(_, c)| c.is_control()) {
+        Some((index, c)) => Err((field, Problem::ControlCharacter { character: c.into(), position: index + 1 })),
+        None => Ok(()),
+    }
+}
+
+/// The field of a row that a text's error is about.
+fn field(error: &TextError) -> &'static str {
+    let (TextError::Empty(field)
+    | TextError::TooLong { field, .. }
+    | TextError::ControlCharacter { field, .. }
+    | TextError::InvalidTime { field, .. }) = error;
+    match *field {
+        "text" => "body",
+        "occurred-at" => "occurred_at",
+        other => other,
+    }
+}

@@ -1,0 +1,71 @@
+//! A ledger as `ledger checkpoint` and `ledger verify` give it.
+
+use serde::Serialize;
+use sinergi_proto::wire;
+
+/// A signed checkpoint.
+#[derive(Clone, Debug, Serialize)]
+pub struct Checkpoint {
+    /// `<federation>/<agency>/<epoch>`.
+    pub origin: String,
+    /// Leaves that it covers.
+    pub size: u64,
+    /// Root hash, base64.
+    pub root: String,
+    /// The whole signed note (C2SP `tlog-checkpoint`).
+    pub note: String,
+}
+
+impl Checkpoint {
+    /// Reads the first lines of a signed note; `None` if it is no checkpoint.
+    pub fn read(note: &[u8]) -> Option<Self> {
+        let note = std::str::from_utf8(note).ok()?.to_owned();
+        let mut lines = note.lines();
+        let (origin, size, root) = (lines.next()?.to_owned(), lines.next()?.parse().ok()?, lines.next()?.to_owned());
+        Some(Self { origin, size, root, note })
+    }
+}
+
+/// The result of a ledger's verification.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verification {
+    /// Leaves that were checked.
+    pub checked: u64,
+    /// Leaves that the ledger has.
+    pub total: u64,
+    /// What is wrong; empty if nothing is.
+    pub findings: Vec<VerificationFinding>,
+}
+
+/// Something wrong in a ledger.
+#[derive(Clone, Debug, Serialize)]
+pub struct VerificationFinding {
+    /// The file.
+    pub file: String,
+    /// Where in it, in bytes.
+    pub offset: u64,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do.
+    pub advice: String,
+}
+
+impl From<wire::VerifyFinding> for VerificationFinding {
+    fn from(finding: wire::VerifyFinding) -> Self {
+        Self { file: finding.file, offset: finding.offset, problem: finding.problem, advice: finding.advice }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_is_read_from_its_note() {
+        let note = "pilot/ksp/1\n8\nXcnaeacGWamtVZy3Ad7ZoqudgjqtL0lgz+Nw7/RgQyg=\n\n— pilot/ksp/1 9Ixo\n";
+        let checkpoint = Checkpoint::read(note.as_bytes()).expect("a checkpoint");
+        assert_eq!((checkpoint.origin.as_str(), checkpoint.size), ("pilot/ksp/1", 8));
+        assert_eq!(checkpoint.note, note);
+        assert!(Checkpoint::read(b"something else").is_none());
+    }
+}

@@ -1,0 +1,82 @@
+//! The documents that `--output json` prints, and from which every table is made.
+//!
+//! A promise to scripts:
+//! - fields are snake_case and never disappear or change their meaning; new ones may be added;
+//! - times are RFC 3339 strings in UTC, or null; ids are whole; what does not exist is null, never an empty string;
+//! - codes are lower-case words joined by `_`;
+//! - a listing is an array of objects.
+
+mod answer;
+mod complaint;
+mod ledger;
+mod node;
+mod peer;
+mod queue;
+mod timeline;
+
+pub use answer::{Act, Import, Lodged};
+pub use complaint::{Complaint, ComplaintDetail};
+pub use ledger::{Checkpoint, Verification, VerificationFinding};
+pub use node::NodeStatus;
+pub use peer::{Cursor, Peer, Ping};
+pub use queue::{Outgoing, Refused};
+pub use timeline::{Content, TimelineEntry};
+
+use data_encoding::HEXLOWER;
+use jiff::Timestamp;
+use sinergi_proto::ids::ComplaintId;
+
+/// A wire time: milliseconds since 1970, 0 for none.
+pub fn moment(milliseconds: u64) -> Option<Timestamp> {
+    let milliseconds = i64::try_from(milliseconds).ok().filter(|&milliseconds| milliseconds != 0)?;
+    Timestamp::from_millisecond(milliseconds).ok()
+}
+
+/// A complaint's id as it is written; bytes that are none in hexadecimal.
+pub fn complaint_id(bytes: &[u8]) -> String {
+    ComplaintId::from_slice(bytes).map_or_else(|| HEXLOWER.encode(bytes), |id| id.to_string())
+}
+
+/// What people see of a complaint's id: its end.
+pub fn short_id(id: &str) -> &str {
+    let cut = id.len().saturating_sub(ComplaintId::SHORT_LENGTH);
+    id.get(cut..).unwrap_or(id)
+}
+
+/// What people see of an entry's id: its beginning.
+pub fn short_hash(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    HEXLOWER.encode(bytes)
+}
+
+fn present(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// The word of a wire value: `COMPLAINT_KIND_INFORMATION_REQUEST` without its prefix, in lower case.
+fn word(name: &str, prefix: &str) -> String {
+    name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_time_on_the_wire_is_no_time() {
+        assert_eq!(moment(0), None);
+        assert_eq!(moment(1_772_366_400_123).map(|time| time.to_string()), Some("2026-03-01T12:00:00.123Z".to_owned()));
+        assert_eq!(moment(u64::MAX), None);
+    }
+
+    #[test]
+    fn a_short_id_is_the_end_of_the_whole_one() {
+        let id = complaint_id(&[0x5a; 32]);
+        assert_eq!(id.len(), 52);
+        assert!(id.ends_with(short_id(&id)) && short_id(&id).len() == 10);
+        assert_eq!(complaint_id(&[1, 2]), "0102");
+    }
+}

@@ -1,0 +1,110 @@
+//! Links with peers: dialled and waited for, one at a time for each peer, over mutually authenticated TLS.
+//!
+//! Executes what the state machines of [`sinergi_proto::link`] say; decides nothing about entries.
+//!
+//! ```text
+//! accept.rs   TcpListener -> TLS (bounded in time and number) -> gRPC        waited for
+//! dial.rs     endpoint -> TLS -> gRPC, with backoff without end              dialled
+//! session.rs  one stream: Hello, then frames both ways                       both
+//! intake.rs   decode and authenticate received items, off the async threads
+//! peer.rs     what is known of a peer: shown to operators, and the slot that one session holds
+//! ```
+//!
+//! Invariants:
+//! - the agency comes from the certificate, never from a message;
+//! - a peer has one session; a second one takes its place or is turned away by a rule that both sides share;
+//! - only an application-level answer (its Hello) counts as success.
+
+mod accept;
+mod dial;
+mod intake;
+mod peer;
+mod service;
+mod session;
+
+pub use accept::{listen, serve};
+pub use dial::keep_linked;
+pub use peer::{Peer, PeerSnapshot, Peers};
+pub use session::{Start, run_sessions};
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use ed25519_zebra::SigningKey;
+use sinergi_proto::ids::AgencyId;
+use sinergi_proto::refusal::FaultCode;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::alarms::Alarms;
+use crate::case::CaseError;
+use crate::directory::Directory;
+use crate::outbox::Outbox;
+use crate::tls::{Credentials, SharedAuthorities};
+use crate::writer::WriterHandle;
+
+/// What every link works with.
+#[derive(Clone)]
+pub struct Links {
+    /// This agency.
+    pub own: AgencyId,
+    /// Its federation.
+    pub federation: sinergi_config::Federation,
+    /// The charters.
+    pub directory: Directory,
+    /// Whose certificates count.
+    pub authorities: SharedAuthorities,
+    /// Our certificate.
+    pub credentials: Credentials,
+    /// Signs receipts.
+    pub entry_key: SigningKey,
+    /// Where received frames go.
+    pub writer: WriterHandle,
+    /// What is to be sent.
+    pub outbox: Outbox,
+    /// The adjacent peers.
+    pub peers: Peers,
+    /// Room for what is sent and not acknowledged on all links, in KiB.
+    pub windows: Arc<Semaphore>,
+    /// Where alarms go.
+    pub alarms: Alarms,
+    /// By how much the clocks of most peers are ahead of ours, in milliseconds.
+    pub clock_offset: Arc<AtomicI64>,
+    /// Where new sessions are handed over to be run.
+    pub sessions: mpsc::Sender<Start>,
+    /// Ends everything.
+    pub stop: CancellationToken,
+}
+
+/// Why a link ended or did not come about.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// No connection.
+    #[error("cannot connect to {endpoint}: {reason}")]
+    Connect {
+        /// Where to.
+        endpoint: String,
+        /// Why not, down to the certificate.
+        reason: String,
+    },
+    /// The connection broke.
+    #[error("the connection ended: {0}")]
+    Broken(String),
+    /// The peer ended it.
+    #[error("the peer ended the link: {code}: {reason}")]
+    ByPeer {
+        /// Its code, as it sent it.
+        code: String,
+        /// Its reason.
+        reason: String,
+    },
+    /// We ended it.
+    #[error("ended the link: {0}: {1}")]
+    Fault(FaultCode, String),
+    /// The node's own data cannot be read.
+    #[error("this node's own data: {0}")]
+    Own(#[from] CaseError),
+    /// The writer has ended.
+    #[error("the node is stopping")]
+    Stopped,
+}

@@ -1,0 +1,171 @@
+//! Accepting connections: our own loop, because a handshake must be bounded in time and number and must not hold up the next one.
+//!
+//! Invariants: a connection that fails its handshake costs one log line with the reason, and nobody else anything.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use sinergi_proto::limits;
+use sinergi_proto::wire::federation_server::FederationServer;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Server;
+use tonic::transport::server::Connected;
+
+use super::Links;
+use super::service::{Caller, FederationService};
+use crate::tls::{self, HandshakeFailure};
+
+/// Streams of one connection: a peer needs one.
+const STREAMS: u32 = 8;
+/// Flow-control windows of HTTP/2: a whole frame fits, so that a frame never waits for half of itself.
+pub(super) const STREAM_WINDOW: u32 = 8 * 1024 * 1024;
+/// How long to wait after the system refused to accept (too many open files).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Binds the listening socket.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+/// Accepts connections and serves peers on them until the links are told to stop.
+///
+/// # Errors
+/// When the gRPC server fails.
+pub async fn serve(links: Links, listener: TcpListener) -> Result<(), tonic::transport::Error> {
+    let (accepted, incoming) = mpsc::channel(16);
+    let service = FederationServer::new(FederationService { links: links.clone() })
+        .max_decoding_message_size(limits::FRAME_BYTES)
+        .max_encoding_message_size(limits::FRAME_BYTES);
+    let server = Server::builder()
+        .http2_keepalive_interval(Some(limits::PING_AFTER))
+        .http2_keepalive_timeout(Some(limits::PING_AFTER))
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(2 * STREAM_WINDOW)
+        .tcp_nodelay(true)
+        .add_service(service)
+        .serve_with_incoming_shutdown(ReceiverStream::new(incoming), links.stop.clone().cancelled_owned());
+    let accepting = accept(links, listener, accepted);
+    let ((), served) = tokio::join!(accepting, server);
+    served
+}
+
+async fn accept(links: Links, listener: TcpListener, accepted: mpsc::Sender<std::io::Result<Connection>>) {
+    let config = tls::server_config(&links.credentials, links.authorities.clone());
+    let room = Arc::new(Semaphore::new(limits::INBOUND_CONNECTIONS));
+    let mut handshakes = JoinSet::new();
+    loop {
+        let permit = tokio::select! {
+            () = links.stop.cancelled() => break,
+            Some(_) = handshakes.join_next() => continue,
+            permit = Arc::clone(&room).acquire_owned() => permit.expect("the semaphore is never closed"),
+        };
+        let stream = tokio::select! {
+            () = links.stop.cancelled() => break,
+            stream = listener.accept() => stream,
+        };
+        match stream {
+            Ok((stream, from)) => {
+                let shake = handshake(links.clone(), Arc::clone(&config), stream, from, permit, accepted.clone());
+                handshakes.spawn(shake);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection; open files or memory may be short");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    // Handshakes that have not ended are dropped with the set.
+}
+
+async fn handshake(
+    links: Links,
+    config: Arc<ServerConfig>,
+    stream: TcpStream,
+    from: SocketAddr,
+    permit: OwnedSemaphorePermit,
+    accepted: mpsc::Sender<std::io::Result<Connection>>,
+) {
+    // Without it small frames wait for the acknowledgement of the ones before.
+    let _ = stream.set_nodelay(true);
+    let shaken = tokio::time::timeout(limits::TLS_HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await;
+    let stream = match shaken {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return report_refusal(&links, from, &error),
+        Err(_) => {
+            let seconds = limits::TLS_HANDSHAKE.as_secs();
+            return tracing::warn!(%from, "refused a connection: no TLS handshake within {seconds} s");
+        }
+    };
+    let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let Some(identity) = certificate.and_then(|leaf| tls::peer_identity(leaf, &links.federation).ok()) else {
+        return tracing::warn!(%from, "refused a connection: its certificate names no agency");
+    };
+    let certificate_expires = u64::try_from(identity.certificate.not_after.as_millisecond()).unwrap_or(0);
+    let caller = Caller { agency: identity.agency, certificate_expires };
+    // Nobody receives any more: the node is stopping.
+    let _ = accepted.send(Ok(Connection { stream, caller, _permit: permit })).await;
+}
+
+/// Says which certificate was refused and why, in the log and at the peer that it names.
+fn report_refusal(links: &Links, from: SocketAddr, error: &std::io::Error) {
+    let failure = tls::explain(error);
+    let reason = failure.as_ref().map_or_else(|| error.to_string(), ToString::to_string);
+    tracing::warn!(%from, "refused a connection: {reason}");
+    if let Some(HandshakeFailure::Refused(refusal)) = failure
+        && let Some(certificate) = refusal.certificate.as_deref()
+    {
+        let names = |agency| certificate.uris.iter().any(|uri| *uri == tls::spiffe_id(&links.federation, agency));
+        for peer in links.peers.iter().filter(|peer| names(&peer.agency)) {
+            peer.failed(&format!("{from} was refused: {reason}"));
+        }
+    }
+}
+
+/// A connection whose caller is known.
+struct Connection {
+    stream: TlsStream<TcpStream>,
+    caller: Caller,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Connected for Connection {
+    type ConnectInfo = Caller;
+
+    fn connect_info(&self) -> Caller {
+        self.caller.clone()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,150 @@
+//! Dialling: one task a peer with an endpoint, with backoff without end.
+//!
+//! Invariants: the delay grows with full jitter up to a minute and never gives up; an answer, or the peer's own contact, resets it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backoff::ExponentialBackoff;
+use backoff::backoff::Backoff;
+use hyper_util::rt::TokioIo;
+use sinergi_config::Endpoint;
+use sinergi_proto::limits;
+use sinergi_proto::wire::federation_client::FederationClient;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio_rustls::TlsConnector;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+
+use super::accept::STREAM_WINDOW;
+use super::peer::{Direction, Peer};
+use super::session::{Ended, OUTBOUND_FRAMES, Start};
+use super::{LinkError, Links};
+use crate::time::now_millis;
+use crate::tls;
+
+const FIRST_DELAY: Duration = Duration::from_millis(250);
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Keeps one peer linked until the links are told to stop.
+pub async fn keep_linked(links: Links, peer: Arc<Peer>, endpoint: Endpoint) {
+    let mut backoff = ExponentialBackoff {
+        initial_interval: FIRST_DELAY,
+        current_interval: FIRST_DELAY,
+        max_interval: LONGEST_DELAY,
+        // Full jitter: nodes that lost the same peer at once do not come back at once.
+        randomization_factor: 1.0,
+        max_elapsed_time: None,
+        ..ExponentialBackoff::default()
+    };
+    let mut linked = peer.linked();
+    while !links.stop.is_cancelled() {
+        tokio::select! {
+            () = links.stop.cancelled() => break,
+            free = linked.wait_for(|linked| !linked) => if free.is_err() { break },
+        }
+        peer.note(|state| (state.connecting, state.next_retry) = (true, 0));
+        let ended = tokio::select! {
+            () = links.stop.cancelled() => break,
+            ended = link(&links, &peer, &endpoint) => ended,
+        };
+        peer.note(|state| state.connecting = false);
+        match ended {
+            Ok(ended) if ended.was_linked => backoff.reset(),
+            Ok(_) => {}
+            Err(error) => peer.failed(&error),
+        }
+        if *linked.borrow_and_update() {
+            // The peer came to us meanwhile.
+            backoff.reset();
+            continue;
+        }
+        let delay = backoff.next_backoff().unwrap_or(LONGEST_DELAY);
+        let until = now_millis() + u64::try_from(delay.as_millis()).unwrap_or(0);
+        peer.note(|state| state.next_retry = until);
+        tokio::select! {
+            () = links.stop.cancelled() => break,
+            () = tokio::time::sleep(delay) => {}
+            _ = linked.wait_for(|linked| *linked) => backoff.reset(),
+        }
+        peer.note(|state| state.next_retry = 0);
+    }
+}
+
+/// One connection from dialling to its end.
+async fn link(links: &Links, peer: &Arc<Peer>, endpoint: &Endpoint) -> Result<Ended, LinkError> {
+    let connect = |reason: String| LinkError::Connect { endpoint: endpoint.to_string(), reason };
+    let channel = connect_channel(links, peer, endpoint).await.map_err(connect)?;
+    let mut client = FederationClient::new(channel)
+        .max_decoding_message_size(limits::FRAME_BYTES)
+        .max_encoding_message_size(limits::FRAME_BYTES);
+    let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
+    let call = tokio::time::timeout(CONNECT_TIMEOUT, client.sync(ReceiverStream::new(frames))).await;
+    let inbound = match call {
+        Ok(Ok(response)) => response.into_inner(),
+        Ok(Err(status)) if status.code() == tonic::Code::AlreadyExists => {
+            return Ok(Ended { was_linked: false });
+        }
+        Ok(Err(status)) => return Err(connect(explain(&status))),
+        Err(_) => return Err(connect(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),
+    };
+    let Some(hold) = peer.take_slot(&links.own, Direction::Dialled) else { return Ok(Ended { was_linked: false }) };
+    let (ended, end) = oneshot::channel();
+    let start = Start { peer: Arc::clone(peer), hold, inbound, outbound, ended: Some(ended) };
+    links.sessions.send(start).await.map_err(|_| LinkError::Stopped)?;
+    end.await.map_err(|_| LinkError::Stopped)
+}
+
+async fn connect_channel(links: &Links, peer: &Arc<Peer>, endpoint: &Endpoint) -> Result<Channel, String> {
+    let config = tls::client_config(&links.credentials, links.authorities.clone(), peer.agency.clone());
+    let connector = TlsConnector::from(config);
+    let (host, port) = (endpoint.host().to_owned(), endpoint.port());
+    let (peer, federation) = (Arc::clone(peer), links.federation.clone());
+    let connect = tower::service_fn(move |_| {
+        let (connector, host, peer, federation) =
+            (connector.clone(), host.clone(), Arc::clone(&peer), federation.clone());
+        async move {
+            let stream = TcpStream::connect((host.as_str(), port)).await?;
+            stream.set_nodelay(true)?;
+            let shaken =
+                tokio::time::timeout(limits::TLS_HANDSHAKE, connector.connect(tls::server_name(), stream)).await;
+            let stream = shaken.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
+            let leaf = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+            if let Some(Ok(identity)) = leaf.map(|leaf| tls::peer_identity(leaf, &federation)) {
+                let expires = u64::try_from(identity.certificate.not_after.as_millisecond()).unwrap_or(0);
+                peer.note(|state| state.certificate_expires = expires);
+            }
+            Ok::<_, std::io::Error>(TokioIo::new(stream))
+        }
+    });
+    // The scheme is http because the connector above speaks TLS; https would add a second layer.
+    tonic::transport::Endpoint::from_static("http://node.invalid")
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(limits::PING_AFTER)
+        .keep_alive_timeout(limits::PING_AFTER)
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(2 * STREAM_WINDOW)
+        .connect_with_connector(connect)
+        .await
+        .map_err(|error| explain(&error))
+}
+
+/// Down to the certificate if that is the cause, else the whole chain of causes.
+pub(super) fn explain(error: &(dyn std::error::Error + 'static)) -> String {
+    if let Some(failure) = tls::explain(error) {
+        return failure.to_string();
+    }
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,200 @@
+//! What is known of a peer, for operators; and the slot that one session at a time holds.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sinergi_config::Endpoint;
+use sinergi_proto::ids::AgencyId;
+use sinergi_proto::link::Cursor;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::time::now_millis;
+
+/// The adjacent peers, as configured.
+#[derive(Clone, Default)]
+pub struct Peers(Arc<BTreeMap<AgencyId, Arc<Peer>>>);
+
+/// One adjacent peer.
+pub struct Peer {
+    /// Who it is.
+    pub agency: AgencyId,
+    /// Where to dial it; `None`: it is waited for.
+    pub endpoint: Option<Endpoint>,
+    state: Mutex<PeerSnapshot>,
+    slot: Mutex<Option<Holder>>,
+    linked: watch::Sender<bool>,
+}
+
+/// What is known of a peer. Times are milliseconds since 1970; 0: none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerSnapshot {
+    /// Since when it is linked.
+    pub linked_since: u64,
+    /// Whether a connection is being made.
+    pub connecting: bool,
+    /// Its last application-level answer.
+    pub last_success: u64,
+    /// The first failure since then.
+    pub first_failure: u64,
+    /// What failed last.
+    pub last_error: String,
+    /// When it is dialled again.
+    pub next_retry: u64,
+    /// The cursor of the last frame sent to it.
+    pub sent: Option<Cursor>,
+    /// Up to where it has our ledger.
+    pub acknowledged: Option<Cursor>,
+    /// When its certificate expires.
+    pub certificate_expires: u64,
+    /// The negotiated protocol version.
+    pub protocol: u32,
+    /// Its charter version.
+    pub charter_version: u64,
+    /// Entries sent in this run of the program.
+    pub sent_entries: u64,
+    /// Entries received in this run of the program.
+    pub received_entries: u64,
+    /// Its clock less ours, in milliseconds, as last heard.
+    pub clock_offset: Option<i64>,
+    /// Items refused in either direction in this run of the program.
+    pub refused: u64,
+    /// Size and note of the newest checkpoint that it signed.
+    pub checkpoint: Option<(u64, Vec<u8>)>,
+}
+
+/// Who began a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// We did.
+    Dialled,
+    /// The peer did.
+    Accepted,
+}
+
+struct Holder {
+    direction: Direction,
+    superseded: CancellationToken,
+    number: u64,
+    pings: mpsc::Sender<oneshot::Sender<()>>,
+}
+
+/// A session's hold of its peer's slot; given up when dropped.
+pub struct Hold {
+    peer: Arc<Peer>,
+    number: u64,
+    /// Another session has taken the slot.
+    pub superseded: CancellationToken,
+    /// Asks for a `Ping` now; answered when the reply comes.
+    pub pings: mpsc::Receiver<oneshot::Sender<()>>,
+}
+
+impl Peers {
+    /// These peers.
+    pub fn new(configured: &[sinergi_config::Peer]) -> Self {
+        let peer = |peer: &sinergi_config::Peer| {
+            let state = Mutex::new(PeerSnapshot::default());
+            let (agency, endpoint) = (peer.agency.clone(), peer.endpoint.clone());
+            let linked = watch::Sender::new(false);
+            (agency.clone(), Arc::new(Peer { agency, endpoint, state, slot: Mutex::new(None), linked }))
+        };
+        Self(Arc::new(configured.iter().map(peer).collect()))
+    }
+
+    /// The peer with this id.
+    pub fn get(&self, agency: &AgencyId) -> Option<&Arc<Peer>> {
+        self.0.get(agency)
+    }
+
+    /// All peers, in the order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Peer>> {
+        self.0.values()
+    }
+
+    /// The median of the linked peers' clocks and our own, less our own: 0 unless most agree that ours is off.
+    pub fn median_clock_offset(&self) -> i64 {
+        let mut offsets: Vec<i64> = self.iter().filter_map(|peer| peer.snapshot().clock_offset).collect();
+        offsets.push(0);
+        offsets.sort_unstable();
+        let (low, high) = (offsets[(offsets.len() - 1) / 2], offsets[offsets.len() / 2]);
+        // Of an even number, the one that trusts our clock more: one peer alone cannot stop us.
+        if low.abs() <= high.abs() { low } else { high }
+    }
+}
+
+impl Peer {
+    /// What is known of it now.
+    pub fn snapshot(&self) -> PeerSnapshot {
+        self.state().clone()
+    }
+
+    /// Notes something about it.
+    pub fn note(&self, change: impl FnOnce(&mut PeerSnapshot)) {
+        change(&mut self.state());
+    }
+
+    /// Notes a failure, and logs it when it is another than before.
+    pub fn failed(&self, error: &dyn std::fmt::Display) {
+        let text = error.to_string();
+        let mut state = self.state();
+        if state.last_error != text {
+            tracing::warn!(peer = %self.agency, "{text}");
+        }
+        if state.first_failure == 0 {
+            state.first_failure = now_millis();
+        }
+        state.last_error = text;
+    }
+
+    /// Takes the slot for a new connection, or says that it must be turned away.
+    ///
+    /// The rule, the same on both sides: the connection that the smaller agency id dialled stays when both dialled at once; otherwise the
+    /// newer one takes over, for it may replace one that died unseen.
+    pub fn take_slot(self: &Arc<Self>, own: &AgencyId, direction: Direction) -> Option<Hold> {
+        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(holder) = &*slot
+            && holder.direction != direction
+        {
+            let ours_stays = *own < self.agency;
+            let dialled_is_ours = holder.direction == Direction::Dialled;
+            // Both directions exist: keep the one dialled by the smaller id.
+            if ours_stays == dialled_is_ours {
+                return None;
+            }
+        }
+        let number = slot.as_ref().map_or(1, |holder| holder.number + 1);
+        if let Some(holder) = slot.take() {
+            holder.superseded.cancel();
+        }
+        let superseded = CancellationToken::new();
+        let (pings, receiver) = mpsc::channel(1);
+        *slot = Some(Holder { direction, superseded: superseded.clone(), number, pings });
+        self.linked.send_replace(true);
+        Some(Hold { peer: Arc::clone(self), number, superseded, pings: receiver })
+    }
+
+    /// Whether a session holds the slot, now and as it changes.
+    pub fn linked(&self) -> watch::Receiver<bool> {
+        self.linked.subscribe()
+    }
+
+    /// Where a `Ping` is asked for, if a session is up.
+    pub fn pings(&self) -> Option<mpsc::Sender<oneshot::Sender<()>>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|holder| holder.pings.clone())
+    }
+
+    fn state(&self) -> MutexGuard<'_, PeerSnapshot> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut slot = self.peer.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.as_ref().is_some_and(|holder| holder.number == self.number) {
+            *slot = None;
+            self.peer.note(|state| state.linked_since = 0);
+            self.peer.linked.send_replace(false);
+        }
+    }
+}

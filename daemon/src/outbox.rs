@@ -1,0 +1,263 @@
+//! The outbox: the ledger itself, read on from each link's cursor. What goes over a link was decided when the leaf was written.
+//!
+//! Reads only; blocks, so never in an async task.
+//!
+//! Invariants:
+//! - items go in ledger order, and the history that is owed goes before its leaf;
+//! - content goes only as far as the route's access allows, judged by the class that the entry committed to;
+//! - a frame stays within its limits, whatever the ledger holds.
+
+use bytes::Bytes;
+use prost::Message;
+use sinergi_proto::entry::Entry;
+use sinergi_proto::ids::{AgencyId, EntryId, LedgerIndex};
+use sinergi_proto::limits;
+use sinergi_proto::link::{Batch, Cursor};
+use sinergi_proto::route::Access;
+use sinergi_proto::wire;
+
+use crate::case::{CaseError, Leaf};
+use crate::headers::{self, ContentHeader, LeafHeader, Route};
+use crate::ledger::{LedgerReader, RecordKind};
+use crate::store::Store;
+
+/// Leaves looked at in one read, so that a link hears of its cursor now and then.
+const LEAVES_A_READ: u64 = 16 * 1024;
+
+/// Reads what links have to send.
+#[derive(Clone)]
+pub struct Outbox {
+    federation: String,
+    store: Store,
+    reader: LedgerReader,
+}
+
+/// A frame that is ready to go.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What the sender's state machine must know of it.
+    pub batch: Batch,
+    /// The frame.
+    pub frame: wire::Deliver,
+}
+
+/// An entry that a peer has not acknowledged.
+#[derive(Debug)]
+pub struct Queued {
+    /// Its leaf here.
+    pub leaf: LedgerIndex,
+    /// The entry.
+    pub entry: Entry,
+    /// Bytes of the signed entry.
+    pub bytes: usize,
+}
+
+/// How much waits for a peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Entries.
+    pub entries: u64,
+    /// When the oldest of them was written here, milliseconds since 1970; 0: none waits.
+    pub oldest: u64,
+}
+
+impl Outbox {
+    /// An outbox over this store and ledger.
+    pub fn new(federation: String, store: Store, reader: LedgerReader) -> Self {
+        Self { federation, store, reader }
+    }
+
+    /// The next items for `peer` from `from` on, of the first `size` leaves.
+    ///
+    /// # Errors
+    /// When the node's own data cannot be read.
+    pub fn prepare(&self, peer: &AgencyId, from: Cursor, size: LedgerIndex) -> Result<Prepared, CaseError> {
+        let mut frame = Frame::default();
+        let mut cursor = from;
+        let last = size.min(LedgerIndex(from.index.0.saturating_add(LEAVES_A_READ)));
+        if from.index >= last {
+            return Ok(frame.finish(cursor));
+        }
+        for record in self.reader.leaves_from(from.index)? {
+            let record = record?;
+            let index = record.leaf().unwrap_or_default();
+            if index >= last {
+                break;
+            }
+            let header = parse_header(index, &record.header)?;
+            if let Some(route) = header.routes.iter().find(|route| route.to == *peer) {
+                let leaf = Leaf::parse(record, &self.federation)?;
+                if route.history && !self.add_history(&mut frame, &mut cursor, peer, &leaf, route.access)? {
+                    return Ok(frame.finish(cursor));
+                }
+                if !frame.add(&leaf.entry, self.item(&leaf, route.access)?) {
+                    return Ok(frame.finish(cursor));
+                }
+            }
+            cursor = Cursor { epoch: cursor.epoch, index: index.next(), part: 0 };
+        }
+        Ok(frame.finish(cursor))
+    }
+
+    /// Adds what the peer lacks of the leaf's complaint, from part `cursor.part` on; `false` when the frame is full before its end.
+    fn add_history(
+        &self,
+        frame: &mut Frame,
+        cursor: &mut Cursor,
+        peer: &AgencyId,
+        leaf: &Leaf,
+        access: Access,
+    ) -> Result<bool, CaseError> {
+        let Some(complaint) = &leaf.entry.complaint else { return Ok(true) };
+        let mut earlier = self.store.timeline(complaint)?;
+        earlier.retain(|index| *index < leaf.index);
+        earlier.sort_unstable();
+        // What the peer itself gave us is counted as a part, so that parts mean the same in every read, but it is not sent back.
+        for index in earlier.into_iter().skip(cursor.part as usize) {
+            let old = Leaf::parse(self.reader.leaf(index)?, &self.federation)?;
+            if old.header.from.as_ref() != Some(peer) && !frame.add(&old.entry, self.item(&old, access)?) {
+                return Ok(false);
+            }
+            cursor.part += 1;
+        }
+        Ok(true)
+    }
+
+    fn item(&self, leaf: &Leaf, access: Access) -> Result<wire::Item, CaseError> {
+        let mut content = Vec::new();
+        let allowed = leaf.entry.commitments.iter().any(|commitment| access.allows(commitment.class));
+        if allowed {
+            for record in self.reader.contents(leaf.index)? {
+                let header: ContentHeader = headers::decode(&record.header)
+                    .map_err(|source| CaseError::Header { index: leaf.index, source })?;
+                let class = leaf.entry.commitments.get(header.commitment as usize).map(|commitment| commitment.class);
+                if let Some((salt, data)) = record.body.split_first_chunk::<32>()
+                    && class.is_some_and(|class| access.allows(class))
+                    && !record.erased
+                {
+                    let data = Bytes::copy_from_slice(data);
+                    content.push(wire::Content { commitment: header.commitment, salt: salt.to_vec(), data });
+                }
+            }
+        }
+        Ok(wire::Item { signed_entry: leaf.entry.signed.clone(), content, relays: leaf.header.relays })
+    }
+
+    /// How much waits for `peer` behind what it acknowledged.
+    ///
+    /// # Errors
+    /// When the node's own data cannot be read.
+    pub fn backlog(&self, peer: &AgencyId, acknowledged: Cursor) -> Result<Backlog, CaseError> {
+        let mut backlog = Backlog::default();
+        self.for_each_queued(peer, acknowledged, |header, _| {
+            backlog.entries += 1;
+            if backlog.oldest == 0 {
+                backlog.oldest = header.at;
+            }
+            Ok(true)
+        })?;
+        Ok(backlog)
+    }
+
+    /// What waits for `peer`, oldest first, as long as `take` says go on.
+    ///
+    /// # Errors
+    /// When the node's own data cannot be read.
+    pub fn queued(
+        &self,
+        peer: &AgencyId,
+        acknowledged: Cursor,
+        mut take: impl FnMut(Queued) -> bool,
+    ) -> Result<(), CaseError> {
+        self.for_each_queued(peer, acknowledged, |_, record| {
+            let bytes = record.body.len();
+            let leaf = Leaf::parse(record, &self.federation)?;
+            Ok(take(Queued { leaf: leaf.index, entry: leaf.entry, bytes }))
+        })
+    }
+
+    fn for_each_queued(
+        &self,
+        peer: &AgencyId,
+        acknowledged: Cursor,
+        mut each: impl FnMut(LeafHeader, crate::ledger::Record) -> Result<bool, CaseError>,
+    ) -> Result<(), CaseError> {
+        if acknowledged.index.0 >= self.reader.size() {
+            return Ok(());
+        }
+        for record in self.reader.leaves_from(acknowledged.index)? {
+            let record = record?;
+            let header = parse_header(record.leaf().unwrap_or_default(), &record.header)?;
+            if header.routes.iter().any(|route: &Route| route.to == *peer) && !each(header, record)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The signed entry that a record of a refused or deferred item shows.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn shown_entry(&self, position: crate::ledger::Position) -> Result<Option<Entry>, CaseError> {
+        let record = self.reader.record(position)?;
+        let bytes = match record.kind {
+            RecordKind::Refused => Bytes::from(record.body),
+            RecordKind::Deferred => match wire::Item::decode(Bytes::from(record.body)) {
+                Ok(item) => item.signed_entry,
+                Err(_) => return Ok(None),
+            },
+            _ => return Ok(None),
+        };
+        Ok(Entry::parse(bytes, &self.federation).ok())
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The ledger.
+    pub fn reader(&self) -> &LedgerReader {
+        &self.reader
+    }
+
+    /// The federation.
+    pub fn federation(&self) -> &str {
+        &self.federation
+    }
+}
+
+fn parse_header(index: LedgerIndex, header: &[u8]) -> Result<LeafHeader, CaseError> {
+    headers::decode(header).map_err(|source| CaseError::Header { index, source })
+}
+
+/// A frame being filled.
+#[derive(Default)]
+struct Frame {
+    items: Vec<wire::Item>,
+    entries: Vec<EntryId>,
+    bytes: usize,
+}
+
+impl Frame {
+    /// Adds an item, unless the frame is full.
+    fn add(&mut self, entry: &Entry, item: wire::Item) -> bool {
+        let bytes = item.encoded_len() + 8;
+        let full = self.items.len() >= limits::FRAME_ITEMS
+            || self.bytes >= limits::DELIVER_TARGET_BYTES
+            || (self.bytes + bytes > limits::DELIVER_BYTES && !self.items.is_empty());
+        if full {
+            return false;
+        }
+        self.items.push(item);
+        self.entries.push(entry.id);
+        self.bytes += bytes;
+        true
+    }
+
+    fn finish(self, cursor: Cursor) -> Prepared {
+        let batch = Batch { cursor, entries: self.entries, bytes: self.bytes };
+        Prepared { batch, frame: wire::Deliver { cursor: Some(cursor.to_wire()), items: self.items } }
+    }
+}
