@@ -50,20 +50,11 @@ pub struct Folded {
 }
 
 impl Applier {
-    /// An applier that has applied what the store says.
-    ///
-    /// # Errors
-    /// When sled fails.
-    pub fn new(
-        own: AgencyId,
-        federation: String,
-        store: Store,
-        reader: LedgerReader,
-        directory: Directory,
-    ) -> Result<Self, StoreError> {
-        let counts = Counts::of(&store, &own)?;
+    /// An applier that has applied what the store says. Its counts are wrong until [`Self::count`].
+    pub fn new(own: AgencyId, federation: String, store: Store, reader: LedgerReader, directory: Directory) -> Self {
         let (cases, touched, changes) = (LruCache::new(CASES_KEPT), HashMap::new(), Changes::default());
-        Ok(Self { own, federation, store, reader, directory, cases, touched, changes, counts })
+        let counts = Counts::default();
+        Self { own, federation, store, reader, directory, cases, touched, changes, counts }
     }
 
     /// A complaint as the records up to now left it.
@@ -221,6 +212,15 @@ impl Applier {
         let Leaf { index, header, entry } = Leaf::parse(record, &self.federation)?;
         self.fold(&entry, index)?;
         self.place(&entry, index, &header);
+        Ok(())
+    }
+
+    /// Counts the whole store; from then on the figures are kept up.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn count(&mut self) -> Result<(), StoreError> {
+        self.counts = Counts::of(&self.store, &self.own)?;
         Ok(())
     }
 

@@ -1,4 +1,38 @@
-//! stub
+//! What one agency runs: its ledger, its store, the one writer, the links with peers, the operator API.
+//!
+//! Executes what [`sinergi_proto`] decides. Nothing here judges an entry, moves custody or chooses a route by itself.
+//!
+//! ```text
+//!  operator (unix socket)                                        peer (gRPC over mutual TLS)
+//!        |  operator/  parse, draw salts and codes                     ^  link/   Hello, Deliver, Ack
+//!        v                                                             |          session.rs, dial.rs, accept.rs
+//!     Submission ------------------------------------------------------+          intake.rs: authenticate, in parallel
+//!        |        bounded queue (writer/submission.rs)                 |
+//!        v                                                             |
+//!     WRITER  one thread (writer.rs)                                   |
+//!        | 1 take a group                                              |
+//!        | 2 decide and sign (author.rs), admit, refuse, defer (receive.rs, deferred.rs)
+//!        | 3 append, ONE fdatasync              ledger/                |
+//!        | 4 apply                              apply.rs -> store/     |
+//!        | 5 sign one checkpoint                                       |
+//!        | 6 answer every waiter ------------------------------------->+  outbox.rs: the ledger, read on
+//! ```
+//!
+//! | where | what |
+//! |---|---|
+//! | [`node`] | load, open, start, wait, drain: all wiring |
+//! | [`ledger`] | segment files, the Merkle tree, the rules of opening |
+//! | [`apply`], [`store`], [`case`] | the derived store, and the one code path that fills it |
+//! | [`writer`] | group commit, the only signer |
+//! | [`link`], [`outbox`], [`tls`] | sessions with peers, what is to be sent, whose certificate counts |
+//! | [`operator`] | the API of the command line tool |
+//! | [`directory`], [`keys`] | charters and keys on the disk |
+//! | [`headers`] | what the node notes beside each record |
+//! | [`alarms`], [`telemetry`], [`time`] | what the operator must hear of, logs, the wall clock |
+//!
+//! Invariants of the whole: what was acknowledged is on the disk; a checkpoint covers durable leaves only; everything but the ledger can
+//! be thrown away; sled and signature checks never run in an async task.
+
 pub mod alarms;
 pub mod apply;
 pub mod case;
@@ -7,8 +41,11 @@ pub mod headers;
 pub mod keys;
 pub mod ledger;
 pub mod link;
+pub mod node;
+pub mod operator;
 pub mod outbox;
 pub mod store;
+pub mod telemetry;
 pub mod time;
 pub mod tls;
 pub mod writer;

@@ -1,0 +1,418 @@
+//! A node from start to end: load, open, start, wait, drain. All wiring is here.
+//!
+//! Invariants:
+//! - nothing is signed before the ledger is open, which makes what it shows durable;
+//! - every task belongs to one set; a task that panics or fails ends the node;
+//! - told to stop, a node takes nothing more, finishes what it took, and ends within the configured time.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
+use sinergi_config::Config;
+use sinergi_proto::limits;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::alarms::Alarms;
+use crate::apply::Applier;
+use crate::case::CaseError;
+use crate::directory::{Directory, DirectoryError};
+use crate::keys::{KeyError, SigningKeys};
+use crate::ledger::{Ledger, LedgerOptions, OpenError, Opened};
+use crate::link::{self, Links, Peers};
+use crate::operator::{self, OperatorService, SocketError};
+use crate::outbox::Outbox;
+use crate::store::{self, Store, StoreError, StoreOpened};
+use crate::telemetry::{self, TelemetryError};
+use crate::time::now_millis;
+use crate::tls::{Authorities, Credentials, CredentialsError, SharedAuthorities};
+use crate::writer::{Submission, Writer, WriterError, WriterHandle, WriterParts};
+
+/// Sessions that wait to be run.
+const SESSIONS_WAITING: usize = 16;
+
+/// Why a node does not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The log settings.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The signing keys; all problems at once.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Keys(Vec<KeyError>),
+    /// The charters.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// What the configuration says and what the charter says.
+    #[error("{0}")]
+    Membership(String),
+    /// The certificate.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] OpenError),
+    /// The ledger has lost what it had.
+    #[error(
+        "the ledger in {} has lost {leaves} entries that it held: do not start it; restore what it acknowledged, or begin a new epoch",
+        path.display()
+    )]
+    LostLeaves {
+        /// The ledger's folder.
+        path: PathBuf,
+        /// How many.
+        leaves: u64,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The data contradict each other.
+    #[error(transparent)]
+    Case(#[from] CaseError),
+    /// The listening socket.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The operator socket.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// A gRPC server.
+    #[error("a server failed: {0}")]
+    Server(#[from] tonic::transport::Error),
+    /// The writer.
+    #[error("the node stops, nothing acknowledged is lost: {0}. Mend the cause and start it again")]
+    Writer(#[from] WriterError),
+    /// A defect.
+    #[error("a task failed: {0}; this is a defect of the program, please report it")]
+    Task(#[from] tokio::task::JoinError),
+    /// The system.
+    #[error("the system refuses to start the node: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// Runs a node until it is told to stop (SIGTERM or SIGINT). Blocks.
+///
+/// # Errors
+/// Why it did not start, or what ended it.
+pub fn run(config: &Config) -> Result<(), NodeError> {
+    telemetry::start(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(serve(config));
+    // A blocked read does not hold up the end: nothing acknowledged depends on it.
+    runtime.shutdown_timeout(config.shutdown.drain);
+    result
+}
+
+/// Builds the store anew from the ledger. The node must not run.
+///
+/// # Errors
+/// Why it cannot.
+pub fn rebuild(config: &Config) -> Result<u64, NodeError> {
+    telemetry::start(&config.log)?;
+    let directory = Directory::load(&config.charter)?;
+    let ledger = open_ledger(config, LedgerOptions { rebuild_derived: true, ..LedgerOptions::default() })?;
+    let path = store_path(config);
+    if path.exists() {
+        std::fs::remove_dir_all(&path)?;
+    }
+    let (store, _) = store::open(&path, config.store.cache_bytes)?;
+    let applier = open_applier(config, &ledger, store, directory)?;
+    Ok(applier.reader().size())
+}
+
+/// The state of a node on the disk, open.
+struct Opening {
+    directory: Directory,
+    keys: SigningKeys,
+    ledger: Ledger,
+    applier: Applier,
+    store: Store,
+}
+
+async fn serve(config: &Config) -> Result<(), NodeError> {
+    let started_at = now_millis();
+    let (credentials, authorities, opening) = open(config)?;
+    let (stop, alarms) = (CancellationToken::new(), Alarms::default());
+    let clock_offset = Arc::new(AtomicI64::new(0));
+    let outbox = Outbox::new(config.federation.to_string(), opening.store.clone(), opening.applier.reader().clone());
+    let (directory, entry_key) = (opening.directory.clone(), opening.keys.entry);
+    let (writer_thread, writer) = start_writer(config, opening, alarms.clone(), Arc::clone(&clock_offset))?;
+    let (sessions, starts) = mpsc::channel(SESSIONS_WAITING);
+    let links = Links {
+        own: config.agency.clone(),
+        federation: config.federation.clone(),
+        directory,
+        authorities,
+        credentials,
+        entry_key,
+        writer: writer.clone(),
+        outbox,
+        peers: Peers::new(&config.peers),
+        windows: Arc::new(Semaphore::new(limits::ALL_WINDOWS_BYTES / 1024)),
+        alarms,
+        clock_offset,
+        sessions,
+        stop: stop.clone(),
+    };
+    let mut tasks: JoinSet<Result<(), NodeError>> = JoinSet::new();
+    start_links(config, &links, starts, &mut tasks).await?;
+    let socket = operator::bind(&config.operator.socket).await?;
+    let service = OperatorService { links, started_at, data: config.data.clone() };
+    let operator_stop = stop.clone();
+    tasks.spawn(async move { Ok(operator::serve(service, socket, operator_stop).await?) });
+    let retry = writer.clone();
+    let retry_stop = stop.clone();
+    tasks.spawn(async move {
+        retry_waiting(retry, retry_stop).await;
+        Ok(())
+    });
+    tracing::info!(agency = %config.agency, socket = %config.operator.socket.display(), "the node is up");
+    wait_and_drain(config, stop, tasks, writer, writer_thread).await
+}
+
+fn open(config: &Config) -> Result<(Credentials, SharedAuthorities, Opening), NodeError> {
+    let keys = SigningKeys::load(&config.keys).map_err(NodeError::Keys)?;
+    let directory = Directory::load(&config.charter)?;
+    check_membership(config, &directory, &keys)?;
+    let (authorities, bad) = Authorities::of_charter(config.federation.clone(), &directory.newest());
+    bad.iter().for_each(|bad| tracing::warn!("{bad}"));
+    let credentials = Credentials::load(&config.tls)?;
+    credentials.check(&config.federation, &config.agency, now())?;
+    if let Err(refusal) = credentials.check_under(&authorities, now()) {
+        tracing::warn!("peers will refuse this node: {refusal}");
+    }
+    let ledger = open_ledger(config, LedgerOptions::default())?;
+    let (store, opened) = store::open(&store_path(config), config.store.cache_bytes)?;
+    if let StoreOpened::MovedAside { to, reason } = opened {
+        tracing::warn!(to = %to.display(), reason, "moved a damaged store aside; it is rebuilt from the ledger");
+    }
+    let applier = open_applier(config, &ledger, store.clone(), directory.clone())?;
+    Ok((credentials, SharedAuthorities::new(authorities), Opening { directory, keys, ledger, applier, store }))
+}
+
+fn now() -> Timestamp {
+    i64::try_from(now_millis()).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or_default()
+}
+
+/// The charter must know this node, under the keys that it has.
+fn check_membership(config: &Config, directory: &Directory, keys: &SigningKeys) -> Result<(), NodeError> {
+    let charter = directory.newest();
+    let wrong = |text: String| Err(NodeError::Membership(text));
+    if charter.federation != config.federation.as_str() {
+        return wrong(format!(
+            "the charter is of {}, this node is configured for {}",
+            charter.federation, config.federation
+        ));
+    }
+    let Some(member) = charter.member(&config.agency) else {
+        return wrong(format!("{} is no member of charter version {}", config.agency, charter.version));
+    };
+    for (name, key) in [("entry", &keys.entry), ("checkpoint", &keys.checkpoint), ("time", &keys.time)] {
+        let public = key.verification_key();
+        if !member.keys.iter().any(|listed| listed.public == public) {
+            return wrong(format!(
+                "charter version {} does not list this node's {name} key for {}: is it another node's folder?",
+                charter.version, config.agency
+            ));
+        }
+    }
+    for peer in &config.peers {
+        if charter.member(&peer.agency).is_none() {
+            tracing::warn!(peer = %peer.agency, version = charter.version, "a configured peer is no member of the charter");
+        }
+    }
+    Ok(())
+}
+
+fn open_ledger(config: &Config, options: LedgerOptions) -> Result<Ledger, NodeError> {
+    let path = config.data.join("ledger");
+    let (ledger, opened) = Ledger::open(&path, options)?;
+    let Opened { cut, removed, rebuilt_from, lost_leaves, .. } = opened;
+    if let Some(cut) = cut {
+        tracing::warn!(?cut, "cut a group that a crash left half written; nobody was told of it");
+    }
+    if let Some(removed) = removed {
+        tracing::warn!(file = %removed.display(), "removed a segment that a crash left half made");
+    }
+    if let Some(index) = rebuilt_from {
+        tracing::warn!(from = index.0, "built the tree and the positions anew from the segments");
+    }
+    if lost_leaves > 0 {
+        return Err(NodeError::LostLeaves { path, leaves: lost_leaves });
+    }
+    Ok(ledger)
+}
+
+fn store_path(config: &Config) -> PathBuf {
+    config.data.join("store")
+}
+
+/// Brings the store up to the ledger, with a progress bar where somebody may see it.
+fn open_applier(config: &Config, ledger: &Ledger, store: Store, directory: Directory) -> Result<Applier, NodeError> {
+    // A watermark behind the ledger's end is of a ledger that was longer: the store is of another one.
+    let store = match store.watermark()? {
+        Some(watermark) if watermark > ledger.end() => {
+            tracing::warn!("the store is ahead of the ledger; it is rebuilt");
+            drop(store);
+            std::fs::remove_dir_all(store_path(config))?;
+            store::open(&store_path(config), config.store.cache_bytes)?.0
+        }
+        _ => store,
+    };
+    let federation = config.federation.to_string();
+    let mut applier = Applier::new(config.agency.clone(), federation, store, ledger.reader(), directory);
+    let bar = ProgressBar::with_draw_target(Some(ledger.size()), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("rebuilding the store {bar:30} {pos}/{len} entries {eta}") {
+        bar.set_style(style);
+    }
+    let applied = applier.replay(|done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    })?;
+    bar.finish_and_clear();
+    if applied > 0 {
+        tracing::info!(entries = applied, "brought the store up to the ledger");
+    }
+    applier.count()?;
+    Ok(applier)
+}
+
+/// Ends with the writer's result; dropped without a word if the thread panics.
+type WriterThread = oneshot::Receiver<Result<(), WriterError>>;
+
+fn start_writer(
+    config: &Config,
+    opening: Opening,
+    alarms: Alarms,
+    clock_offset: Arc<AtomicI64>,
+) -> Result<(WriterThread, WriterHandle), NodeError> {
+    let Opening { directory, keys, ledger, applier, .. } = opening;
+    let parts = WriterParts {
+        own: config.agency.clone(),
+        federation: config.federation.to_string(),
+        ledger,
+        applier,
+        directory,
+        adjacent: config.peers.iter().map(|peer| peer.agency.clone()).collect(),
+        keys,
+        answer_within_millis: u64::try_from(config.forward.answer_by.as_millis()).unwrap_or(u64::MAX),
+        alarms,
+        clock_offset,
+    };
+    let (writer, handle) = Writer::new(parts)?;
+    let (ended, end) = oneshot::channel();
+    std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
+        // Nobody waits any more only when the process is ending.
+        let _ = ended.send(writer.run());
+    })?;
+    Ok((end, handle))
+}
+
+async fn start_links(
+    config: &Config,
+    links: &Links,
+    starts: mpsc::Receiver<link::Start>,
+    tasks: &mut JoinSet<Result<(), NodeError>>,
+) -> Result<(), NodeError> {
+    let sessions = link::run_sessions(links.clone(), starts);
+    tasks.spawn(async move {
+        sessions.await;
+        Ok(())
+    });
+    if let Some(address) = config.listen {
+        let listener = link::listen(address).await.map_err(|source| NodeError::Listen { address, source })?;
+        let serving = link::serve(links.clone(), listener);
+        tasks.spawn(async move { Ok(serving.await?) });
+    }
+    for peer in links.peers.iter() {
+        if let Some(endpoint) = peer.endpoint.clone() {
+            let dialling = link::keep_linked(links.clone(), Arc::clone(peer), endpoint);
+            tasks.spawn(async move {
+                dialling.await;
+                Ok(())
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Items that wait for their time are judged again now and then.
+async fn retry_waiting(writer: WriterHandle, stop: CancellationToken) {
+    const EVERY: std::time::Duration = std::time::Duration::from_secs(30);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+        let waiting = writer.head().borrow().counts.deferred > 0;
+        if waiting && writer.submit(Submission::Retry).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Waits for a signal or a failure, then ends everything in order: links and operators first, the writer last.
+async fn wait_and_drain(
+    config: &Config,
+    stop: CancellationToken,
+    mut tasks: JoinSet<Result<(), NodeError>>,
+    writer: WriterHandle,
+    mut writer_thread: WriterThread,
+) -> Result<(), NodeError> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut writer_ended = None;
+    let failure = tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+        ended = &mut writer_thread => {
+            writer_ended = Some(writer_result(ended));
+            Ok(())
+        }
+        Some(ended) = tasks.join_next() => ended.map_err(NodeError::from).and_then(|result| result),
+    };
+    tracing::info!("stopping");
+    stop.cancel();
+    let drain = async {
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended.map_err(NodeError::from).and_then(|result| result) {
+                tracing::warn!("{error}");
+            }
+        }
+    };
+    if tokio::time::timeout(config.shutdown.drain, drain).await.is_err() {
+        tracing::warn!(
+            seconds = config.shutdown.drain.as_secs(),
+            "not everything ended in time, stopping all the same"
+        );
+        tasks.abort_all();
+    }
+    let writer_result = match writer_ended {
+        Some(ended) => ended,
+        None => {
+            // Everything that was taken is written before it ends.
+            let _ = writer.submit(Submission::Stop).await;
+            writer_result(writer_thread.await)
+        }
+    };
+    let _ = std::fs::remove_file(&config.operator.socket);
+    tracing::info!("stopped");
+    failure.and(writer_result)
+}
+
+fn writer_result(ended: Result<Result<(), WriterError>, oneshot::error::RecvError>) -> Result<(), NodeError> {
+    match ended {
+        Ok(result) => Ok(result?),
+        Err(_) => {
+            Err(NodeError::System(std::io::Error::other("the writer thread panicked; please report this defect")))
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The operator API: gRPC on a Unix socket that only the node's owner can open, with health and reflection on it.
+//!
+//! Parses what operators send, hands it to the writer, and answers questions from the store and the ledger. Decides nothing.
+//!
+//! Invariants:
+//! - reads run off the async threads (sled and the ledger block);
+//! - a listing is streamed and stops when its reader goes away;
+//! - every error says what, which value, and which bound; its code tells scripts which kind it is.
+
+mod complaints;
+mod intake;
+mod ledger;
+mod names;
+mod peers;
+mod socket;
+mod status;
+
+pub use socket::{SocketError, bind};
+
+use std::pin::Pin;
+
+use sinergi_proto::wire::operator_server::{Operator, OperatorServer};
+use sinergi_proto::wire::{self, DESCRIPTORS};
+use tokio::net::UnixListener;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
+use tokio_stream::{Stream, StreamExt};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::{Request, Response, Status};
+
+use crate::case::CaseError;
+use crate::link::Links;
+use crate::store::StoreError;
+use crate::writer::SubmitError;
+
+/// Rows of a listing that are read ahead of its reader.
+const ROWS_AHEAD: usize = 64;
+/// Rows of a listing whose caller names no limit.
+const DEFAULT_LIMIT: usize = 100;
+
+/// The service.
+#[derive(Clone)]
+pub struct OperatorService {
+    /// Everything a link works with is what an operator asks about.
+    pub links: Links,
+    /// When the node started, milliseconds since 1970.
+    pub started_at: u64,
+    /// The data folder, for its size.
+    pub data: std::path::PathBuf,
+}
+
+type Rows<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// Serves the operator API until told to stop.
+///
+/// # Errors
+/// When the gRPC server fails.
+pub async fn serve(
+    service: OperatorService,
+    listener: UnixListener,
+    stop: CancellationToken,
+) -> Result<(), tonic::transport::Error> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<OperatorServer<OperatorService>>().await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTORS)
+        .build_v1()
+        .expect("the compiled schema is a descriptor set");
+    let stopping = {
+        let (stop, health) = (stop.clone(), health.clone());
+        async move {
+            stop.cancelled().await;
+            health.set_not_serving::<OperatorServer<OperatorService>>().await;
+        }
+    };
+    Server::builder()
+        .add_service(OperatorServer::new(service))
+        .add_service(health_service)
+        .add_service(reflection)
+        .serve_with_incoming_shutdown(UnixListenerStream::new(listener), stopping)
+        .await
+}
+
+#[tonic::async_trait]
+impl Operator for OperatorService {
+    type ListComplaintsStream = Rows<wire::ComplaintSummary>;
+    type ListOutboxStream = Rows<wire::OutboxItem>;
+    type ListRefusedStream = Rows<wire::RefusedItem>;
+    type VerifyLedgerStream = Rows<wire::VerifyProgress>;
+
+    async fn get_status(&self, _: Request<wire::GetStatusRequest>) -> Result<Response<wire::NodeStatus>, Status> {
+        let service = self.clone();
+        blocking(move || service.status()).await.map(Response::new)
+    }
+
+    async fn lodge(&self, request: Request<wire::LodgeRequest>) -> Result<Response<wire::LodgeReply>, Status> {
+        self.lodge_complaint(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn act(&self, request: Request<wire::ActRequest>) -> Result<Response<wire::ActReply>, Status> {
+        self.act_on_complaint(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_complaints(
+        &self,
+        request: Request<wire::ListComplaintsRequest>,
+    ) -> Result<Response<Self::ListComplaintsStream>, Status> {
+        let filter = complaints::Filter::parse(request.into_inner())?;
+        let service = self.clone();
+        Ok(Response::new(rows(move |row| service.list(&filter, row))))
+    }
+
+    async fn show_complaint(
+        &self,
+        request: Request<wire::ShowComplaintRequest>,
+    ) -> Result<Response<wire::ComplaintDetail>, Status> {
+        let service = self.clone();
+        blocking(move || service.show(&request.into_inner().complaint)).await.map(Response::new)
+    }
+
+    async fn list_peers(
+        &self,
+        request: Request<wire::ListPeersRequest>,
+    ) -> Result<Response<wire::ListPeersReply>, Status> {
+        let service = self.clone();
+        blocking(move || service.peers(&request.into_inner().agency)).await.map(Response::new)
+    }
+
+    async fn ping_peer(
+        &self,
+        request: Request<wire::PingPeerRequest>,
+    ) -> Result<Response<wire::PingPeerReply>, Status> {
+        self.ping(&request.into_inner().agency).await.map(Response::new)
+    }
+
+    async fn list_outbox(
+        &self,
+        request: Request<wire::ListOutboxRequest>,
+    ) -> Result<Response<Self::ListOutboxStream>, Status> {
+        let service = self.clone();
+        Ok(Response::new(rows(move |row| service.outbox(&request.into_inner(), row))))
+    }
+
+    async fn list_refused(
+        &self,
+        request: Request<wire::ListRefusedRequest>,
+    ) -> Result<Response<Self::ListRefusedStream>, Status> {
+        let service = self.clone();
+        Ok(Response::new(rows(move |row| service.refused(&request.into_inner(), row))))
+    }
+
+    async fn get_checkpoint(
+        &self,
+        _: Request<wire::GetCheckpointRequest>,
+    ) -> Result<Response<wire::CheckpointReply>, Status> {
+        let note = self.links.writer.head().borrow().checkpoint.to_vec();
+        Ok(Response::new(wire::CheckpointReply { note }))
+    }
+
+    async fn verify_ledger(
+        &self,
+        _: Request<wire::VerifyLedgerRequest>,
+    ) -> Result<Response<Self::VerifyLedgerStream>, Status> {
+        let service = self.clone();
+        Ok(Response::new(rows(move |row| service.verify(row))))
+    }
+}
+
+/// Runs a question off the async threads.
+async fn blocking<T: Send + 'static>(ask: impl FnOnce() -> Result<T, Status> + Send + 'static) -> Result<T, Status> {
+    tokio::task::spawn_blocking(ask).await.map_err(|error| Status::internal(format!("the question failed: {error}")))?
+}
+
+/// Takes the rows of a listing; `false`: nobody reads them any more.
+type RowSink<'a, T> = &'a mut dyn FnMut(T) -> bool;
+
+/// Streams the rows that `list` gives, off the async threads, no further ahead of the reader than [`ROWS_AHEAD`].
+fn rows<T: Send + 'static>(list: impl FnOnce(RowSink<'_, T>) -> Result<(), Status> + Send + 'static) -> Rows<T> {
+    let (sender, receiver) = mpsc::channel(ROWS_AHEAD);
+    let listing = tokio::task::spawn_blocking(move || {
+        let mut sink = |row| sender.blocking_send(Ok(row)).is_ok();
+        if let Err(status) = list(&mut sink) {
+            // The reader may have gone.
+            let _ = sender.blocking_send(Err(status));
+        }
+    });
+    // The stream ends when the sender is dropped; a panic in the listing is told as an error, not as a short listing.
+    let ended = futures_util::stream::once(listing).filter_map(|end| match end {
+        Ok(()) => None,
+        Err(error) => Some(Err(Status::internal(format!("the listing failed: {error}")))),
+    });
+    Box::pin(ReceiverStream::new(receiver).chain(ended))
+}
+
+fn limit_of(limit: u32) -> usize {
+    if limit == 0 { DEFAULT_LIMIT } else { usize::try_from(limit).unwrap_or(usize::MAX) }
+}
+
+impl From<StoreError> for OwnDataError {
+    fn from(error: StoreError) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<CaseError> for OwnDataError {
+    fn from(error: CaseError) -> Self {
+        Self(error)
+    }
+}
+
+impl From<crate::ledger::ReadError> for OwnDataError {
+    fn from(error: crate::ledger::ReadError) -> Self {
+        Self(error.into())
+    }
+}
+
+/// The node cannot read its own data.
+struct OwnDataError(CaseError);
+
+impl From<OwnDataError> for Status {
+    fn from(OwnDataError(error): OwnDataError) -> Self {
+        tracing::error!(%error, "cannot read the node's own data");
+        Self::internal(error.to_string())
+    }
+}
+
+fn own<T, E: Into<OwnDataError>>(result: Result<T, E>) -> Result<T, Status> {
+    result.map_err(|error| Status::from(error.into()))
+}
+
+fn submit_status(error: &SubmitError) -> Status {
+    let text = error.to_string();
+    match error {
+        SubmitError::Busy { .. } => Status::resource_exhausted(text),
+        SubmitError::Stopped => Status::unavailable(text),
+        SubmitError::Declined(declined) if declined.is_usage() => Status::invalid_argument(text),
+        SubmitError::Declined(_) | SubmitError::OwnKey(_) | SubmitError::Clock { .. } => {
+            Status::failed_precondition(text)
+        }
+        SubmitError::NoComplaint(_) => Status::not_found(text),
+        SubmitError::Refused(_) => Status::invalid_argument(text),
+    }
+}

@@ -1,0 +1,138 @@
+//! From an operator's call to a submission: texts are checked, salts and the citizen's code drawn, everything else is the writer's.
+
+use rand::RngExt;
+use sinergi_proto::content::{Content, TextRole, reply_code_hash, serialise_text};
+use sinergi_proto::entry::ContentClass;
+use sinergi_proto::limits;
+use sinergi_proto::wire;
+use tokio::sync::oneshot;
+use tonic::Status;
+
+use super::{OperatorService, blocking, submit_status};
+use crate::headers::External;
+use crate::writer::{Act, Lodge, Submission, SubmitError};
+
+/// Crockford's base32 without the letters that look like digits: what a citizen can read aloud.
+const REPLY_CODE_ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+impl OperatorService {
+    pub(super) async fn lodge_complaint(&self, request: wire::LodgeRequest) -> Result<wire::LodgeReply, Status> {
+        let reply_code = draw_reply_code();
+        let lodge = parse_lodge(request, &reply_code)?;
+        let (answer, lodged) = oneshot::channel();
+        self.submit(Submission::Lodge(Box::new(lodge), answer))?;
+        let lodged = answer_of(lodged).await?;
+        let reply_code = if lodged.existed { String::new() } else { reply_code };
+        Ok(wire::LodgeReply { complaint: lodged.complaint.0.to_vec(), existed: lodged.existed, reply_code })
+    }
+
+    pub(super) async fn act_on_complaint(&self, request: wire::ActRequest) -> Result<wire::ActReply, Status> {
+        let act = request.act.ok_or_else(|| Status::invalid_argument("the call names no act"))?;
+        let given_class = class_of(request.class)?;
+        let text = request.text.map(|text| parse_text(&text)).transpose()?;
+        let (service, name) = (self.clone(), request.complaint);
+        let complaint = blocking(move || service.complaint_named(&name)).await?;
+        let act = Act { complaint, act, text: text.map(|content| (content, given_class)) };
+        let (answer, acted) = oneshot::channel();
+        self.submit(Submission::Act(Box::new(act), answer))?;
+        let acted = answer_of(acted).await?;
+        Ok(wire::ActReply {
+            complaint: complaint.0.to_vec(),
+            entry_id: acted.entry.0.to_vec(),
+            leaf_index: acted.leaf.0,
+        })
+    }
+
+    fn submit(&self, submission: Submission) -> Result<(), Status> {
+        self.links.writer.try_submit(submission).map_err(|error| submit_status(&error))
+    }
+}
+
+async fn answer_of<T>(answer: oneshot::Receiver<Result<T, SubmitError>>) -> Result<T, Status> {
+    match answer.await {
+        Ok(result) => result.map_err(|error| submit_status(&error)),
+        // The writer has ended before it answered: whether the entry is durable is not known.
+        Err(_) => {
+            Err(Status::unavailable("the node stopped before it answered; look whether it was done when it runs again"))
+        }
+    }
+}
+
+fn parse_lodge(request: wire::LodgeRequest, reply_code: &str) -> Result<Lodge, Status> {
+    let kind = request.kind();
+    if kind == wire::ComplaintKind::Unspecified {
+        let text = format!("kind {}: must be complaint, aspiration or information-request", request.kind);
+        return Err(Status::invalid_argument(text));
+    }
+    let class = class_of(request.class)?.unwrap_or(ContentClass::Public);
+    if class == ContentClass::Identity {
+        return Err(Status::invalid_argument("class identity: a complaint's text is public or confidential"));
+    }
+    check_code("category", &request.category, limits::CATEGORY_BYTES, true)?;
+    check_code("area", &request.area, limits::AREA_BYTES, false)?;
+    let mut text = request.text.ok_or_else(|| Status::invalid_argument("text: a complaint needs title and text"))?;
+    let mut contents = Vec::new();
+    let reporter = std::mem::take(&mut text.reporter);
+    contents.push((content(0, serialise(&text, TextRole::Complaint)?), class));
+    if !reporter.is_empty() {
+        // Who reported never travels with what was reported.
+        let identity = wire::Text { body: reporter.clone(), reporter, ..Default::default() };
+        contents.push((content(1, serialise(&identity, TextRole::Note)?), ContentClass::Identity));
+    }
+    let body = wire::Lodged {
+        kind: kind.into(),
+        category: request.category,
+        area: request.area,
+        class: class.to_wire().into(),
+        reply_code_hash: reply_code_hash(reply_code).to_vec(),
+    };
+    let external = request.external.map(parse_external).transpose()?;
+    Ok(Lodge { body, contents, external })
+}
+
+fn parse_external(external: wire::ExternalReference) -> Result<External, Status> {
+    check_code("source", &external.source, limits::EXTERNAL_SOURCE_BYTES, true)?;
+    check_code("external id", &external.id, limits::EXTERNAL_ID_BYTES, true)?;
+    Ok(External { source: external.source, id: external.id })
+}
+
+fn parse_text(text: &wire::Text) -> Result<Content, Status> {
+    Ok(content(0, serialise(text, TextRole::Note)?))
+}
+
+fn serialise(text: &wire::Text, role: TextRole) -> Result<bytes::Bytes, Status> {
+    serialise_text(text, role).map_err(|error| Status::invalid_argument(error.to_string()))
+}
+
+fn content(commitment: u32, data: bytes::Bytes) -> Content {
+    Content { commitment, salt: rand::rng().random(), data }
+}
+
+fn class_of(number: i32) -> Result<Option<ContentClass>, Status> {
+    match wire::ContentClass::try_from(number) {
+        Ok(_) => Ok(ContentClass::from_wire(number)),
+        Err(_) => Err(Status::invalid_argument(format!("class {number}: must be public, confidential or identity"))),
+    }
+}
+
+/// A code is one short line.
+fn check_code(field: &str, text: &str, bytes: usize, required: bool) -> Result<(), Status> {
+    if required && text.is_empty() {
+        return Err(Status::invalid_argument(format!("{field} is empty")));
+    }
+    if text.len() > bytes {
+        return Err(Status::invalid_argument(format!("{field} has {} bytes, at most {bytes}", text.len())));
+    }
+    match text.chars().find(|c| c.is_control()) {
+        Some(c) => Err(Status::invalid_argument(format!("{field} holds the control character U+{:04X}", u32::from(c)))),
+        None => Ok(()),
+    }
+}
+
+/// 80 random bits in four groups.
+fn draw_reply_code() -> String {
+    let mut rng = rand::rng();
+    let symbol = |_| char::from(REPLY_CODE_ALPHABET[usize::from(rng.random::<u8>() % 32)]);
+    let symbols: Vec<char> = (0..limits::REPLY_CODE_CHARS).map(symbol).collect();
+    symbols.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")
+}

@@ -1,0 +1,39 @@
+//! Checking the ledger while the node runs.
+
+use std::ops::ControlFlow;
+
+use sinergi_proto::wire;
+use tonic::Status;
+
+use super::{OperatorService, RowSink};
+use crate::ledger::{self, Progress};
+
+/// Bytes between two words about the progress.
+const PROGRESS_EVERY: u64 = 4 * 1024 * 1024;
+
+impl OperatorService {
+    /// Checks every record, the tree and the positions; streams how far it is, and at last what it found.
+    pub(super) fn verify(&self, row: RowSink<'_, wire::VerifyProgress>) -> Result<(), Status> {
+        let mut told = 0;
+        let mut total = 0;
+        let findings = ledger::verify(self.links.outbox.reader(), |progress| {
+            let Progress { checked, .. } = progress;
+            total = progress.total;
+            if checked < told + PROGRESS_EVERY {
+                return ControlFlow::Continue(());
+            }
+            told = checked;
+            let progress = wire::VerifyProgress { checked, total, done: false, findings: Vec::new() };
+            if row(progress) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        let findings = findings.into_iter().map(|finding| wire::VerifyFinding {
+            file: finding.file.display().to_string(),
+            offset: finding.offset,
+            problem: finding.problem.to_string(),
+            advice: finding.advice.to_string(),
+        });
+        let findings = findings.collect();
+        row(wire::VerifyProgress { checked: total, total, done: true, findings });
+        Ok(())
+    }
+}

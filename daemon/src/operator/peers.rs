@@ -1,0 +1,241 @@
+//! Questions about peers, and what waits for them or was refused.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sinergi_proto::ids::{AgencyId, EntryId};
+use sinergi_proto::link::Cursor;
+use sinergi_proto::refusal::{DeferralCode, RefusalCode};
+use sinergi_proto::wire;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tonic::Status;
+
+use super::names::optional_agency;
+use super::{OperatorService, RowSink, limit_of, own};
+use crate::headers::{self, DeferredHeader};
+use crate::link::{Peer, PeerSnapshot};
+use crate::store::PeerCursor;
+
+/// How long a peer may take to answer a ping.
+const PING: Duration = Duration::from_secs(10);
+
+impl OperatorService {
+    /// The peers, or one of them.
+    pub(super) fn peers(&self, agency: &str) -> Result<wire::ListPeersReply, Status> {
+        let wanted = self.wanted_peers(agency)?;
+        let peers: Result<Vec<_>, Status> = wanted.iter().map(|peer| self.peer_status(peer)).collect();
+        Ok(wire::ListPeersReply { peers: peers? })
+    }
+
+    fn wanted_peers(&self, agency: &str) -> Result<Vec<Arc<Peer>>, Status> {
+        match optional_agency("peer", agency)? {
+            None => Ok(self.links.peers.iter().cloned().collect()),
+            Some(agency) => Ok(vec![self.peer_named(&agency)?]),
+        }
+    }
+
+    fn peer_named(&self, agency: &AgencyId) -> Result<Arc<Peer>, Status> {
+        let unknown = || Status::not_found(format!("{agency} is no peer of this node; `sinergi peer list` shows them"));
+        self.links.peers.get(agency).cloned().ok_or_else(unknown)
+    }
+
+    /// Up to where a peer has our ledger: what the session knows, or what its receipts said.
+    pub(super) fn acknowledged(&self, peer: &Peer, state: &PeerSnapshot) -> Result<Cursor, Status> {
+        let start = Cursor::start(self.links.writer.head().borrow().epoch);
+        let stored = own(self.links.outbox.store().cursor(PeerCursor::Acknowledged, &peer.agency))?;
+        let newest = state.acknowledged.max(stored).unwrap_or(start);
+        Ok(if newest.epoch == start.epoch { newest } else { start })
+    }
+
+    fn peer_status(&self, peer: &Peer) -> Result<wire::PeerStatus, Status> {
+        let state = peer.snapshot();
+        let acknowledged = self.acknowledged(peer, &state)?;
+        let backlog = own(self.links.outbox.backlog(&peer.agency, acknowledged))?;
+        let received = own(self.links.outbox.store().cursor(PeerCursor::Received, &peer.agency))?;
+        let name = match (state.linked_since > 0, state.connecting, peer.endpoint.is_some()) {
+            (true, ..) => "linked",
+            (_, true, _) => "connecting",
+            (_, _, true) => "backoff",
+            (_, _, false) => "waiting",
+        };
+        Ok(wire::PeerStatus {
+            agency: peer.agency.to_string(),
+            state: name.to_owned(),
+            direction: if peer.endpoint.is_some() { "dials" } else { "waits" }.to_owned(),
+            endpoint: peer.endpoint.as_ref().map(ToString::to_string).unwrap_or_default(),
+            linked_since: state.linked_since,
+            last_success: state.last_success,
+            first_failure: state.first_failure,
+            last_error: state.last_error,
+            next_retry: state.next_retry,
+            queue_depth: backlog.entries,
+            oldest_queued: backlog.oldest,
+            sent: state.sent.map(Cursor::to_wire),
+            acknowledged: Some(acknowledged.to_wire()),
+            received: received.map(Cursor::to_wire),
+            certificate_expires: state.certificate_expires,
+            protocol: state.protocol,
+            charter_version: state.charter_version,
+            sent_entries: state.sent_entries,
+            received_entries: state.received_entries,
+            clock_offset: state.clock_offset.unwrap_or(0),
+            refused: state.refused,
+            peer_size: state.checkpoint.map_or(0, |(size, _)| size),
+        })
+    }
+
+    /// Asks a peer for an answer, through the link that is up.
+    pub(super) async fn ping(&self, agency: &str) -> Result<wire::PingPeerReply, Status> {
+        let agency = optional_agency("peer", agency)?.ok_or_else(|| Status::invalid_argument("peer is empty"))?;
+        let peer = self.peer_named(&agency)?;
+        let not_linked = || {
+            let state = peer.snapshot();
+            let reason = if state.last_error.is_empty() { "no contact yet" } else { &state.last_error };
+            Status::failed_precondition(format!("{agency} is not linked: {reason}"))
+        };
+        let pings = peer.pings().ok_or_else(not_linked)?;
+        let (asked, answered) = oneshot::channel();
+        let began = Instant::now();
+        pings.send(asked).await.map_err(|_| not_linked())?;
+        match tokio::time::timeout(PING, answered).await {
+            Ok(Ok(())) => {
+                let round_trip_micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+                Ok(wire::PingPeerReply { round_trip_micros })
+            }
+            Ok(Err(_)) => Err(not_linked()),
+            Err(_) => Err(Status::deadline_exceeded(format!("{agency} did not answer within {} s", PING.as_secs()))),
+        }
+    }
+
+    /// What peers have not acknowledged, oldest first.
+    pub(super) fn outbox(
+        &self,
+        request: &wire::ListOutboxRequest,
+        row: RowSink<'_, wire::OutboxItem>,
+    ) -> Result<(), Status> {
+        let only = match request.complaint.as_str() {
+            "" => None,
+            name => Some(self.complaint_named(name)?),
+        };
+        let mut left = limit_of(request.limit);
+        for peer in self.wanted_peers(&request.peer)? {
+            let state = peer.snapshot();
+            let acknowledged = self.acknowledged(&peer, &state)?;
+            let sent = state.sent.unwrap_or(acknowledged);
+            let listed = self.links.outbox.queued(&peer.agency, acknowledged, |queued| {
+                if only.is_some() && queued.entry.complaint != only {
+                    return true;
+                }
+                let in_flight = state.linked_since > 0 && queued.leaf < sent.index;
+                let item = wire::OutboxItem {
+                    peer: peer.agency.to_string(),
+                    leaf_index: queued.leaf.0,
+                    entry_id: queued.entry.id.0.to_vec(),
+                    complaint: queued.entry.complaint.map(|id| id.0.to_vec()).unwrap_or_default(),
+                    body: queued.entry.body.name().to_owned(),
+                    author: queued.entry.author.to_string(),
+                    at: queued.entry.clock.millis(),
+                    bytes: u32::try_from(queued.bytes).unwrap_or(u32::MAX),
+                    state: if in_flight { "in_flight" } else { "queued" }.to_owned(),
+                };
+                left -= 1;
+                row(item) && left > 0
+            });
+            own(listed)?;
+            if left == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was refused, newest first; or what waits.
+    pub(super) fn refused(
+        &self,
+        request: &wire::ListRefusedRequest,
+        row: RowSink<'_, wire::RefusedItem>,
+    ) -> Result<(), Status> {
+        let peer = optional_agency("peer", &request.peer)?;
+        if !matches!(request.direction.as_str(), "" | "by_us" | "by_peer") {
+            return Err(Status::invalid_argument(format!(
+                "direction {:?}: must be by_us or by_peer",
+                request.direction
+            )));
+        }
+        let limit = limit_of(request.limit);
+        if request.deferred {
+            return self.deferred(peer.as_ref(), limit, row);
+        }
+        let mut left = limit;
+        for item in self.links.outbox.store().refused() {
+            let (number, position, refused) = own(item)?;
+            let direction = if refused.by_us { "by_us" } else { "by_peer" };
+            if peer.as_ref().is_some_and(|peer| *peer != refused.peer)
+                || (!request.direction.is_empty() && request.direction != direction)
+            {
+                continue;
+            }
+            let entry = if refused.by_us { own(self.links.outbox.shown_entry(position))? } else { None };
+            let code = RefusalCode::from_number(refused.code);
+            let item = wire::RefusedItem {
+                number,
+                peer: refused.peer.to_string(),
+                direction: direction.to_owned(),
+                entry_id: refused.entry.to_vec(),
+                code: refused.code,
+                code_name: code.map_or("unknown", RefusalCode::name).to_owned(),
+                reason: refused.detail,
+                at: refused.at,
+                complaint: entry.as_ref().and_then(|e| e.complaint).map(|id| id.0.to_vec()).unwrap_or_default(),
+                author: entry.as_ref().map(|e| e.author.to_string()).unwrap_or_default(),
+                body: entry.as_ref().map(|e| e.body.name().to_owned()).unwrap_or_default(),
+            };
+            left -= 1;
+            if !row(item) || left == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn deferred(
+        &self,
+        peer: Option<&AgencyId>,
+        limit: usize,
+        row: RowSink<'_, wire::RefusedItem>,
+    ) -> Result<(), Status> {
+        let mut left = limit;
+        for item in self.links.outbox.store().deferred() {
+            let (EntryId(entry_id), position) = own(item)?;
+            let record = own(self.links.outbox.reader().record(position))?;
+            let index = Default::default();
+            let header: DeferredHeader = own(
+                headers::decode(&record.header).map_err(|source| crate::case::CaseError::Header { index, source })
+            )?;
+            if peer.is_some_and(|peer| *peer != header.peer) {
+                continue;
+            }
+            let entry = own(self.links.outbox.shown_entry(position))?;
+            let code = DeferralCode::from_number(header.code);
+            let item = wire::RefusedItem {
+                number: format!("{}-{}-0", position.segment, position.offset),
+                peer: header.peer.to_string(),
+                direction: "by_us".to_owned(),
+                entry_id: entry_id.to_vec(),
+                code: header.code,
+                code_name: code.map_or("unknown", DeferralCode::name).to_owned(),
+                reason: header.detail,
+                at: header.at,
+                complaint: entry.as_ref().and_then(|e| e.complaint).map(|id| id.0.to_vec()).unwrap_or_default(),
+                author: entry.as_ref().map(|e| e.author.to_string()).unwrap_or_default(),
+                body: entry.as_ref().map(|e| e.body.name().to_owned()).unwrap_or_default(),
+            };
+            left -= 1;
+            if !row(item) || left == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
