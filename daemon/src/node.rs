@@ -302,7 +302,7 @@ fn start_writer(
         ledger,
         applier,
         directory,
-        adjacent: config.peers.iter().map(|peer| peer.agency.clone()).collect(),
+        adjacent: Arc::new(config.peers.iter().map(|peer| peer.agency.clone()).collect()),
         keys,
         answer_within_millis: u64::try_from(config.forward.answer_by.as_millis()).unwrap_or(u64::MAX),
         alarms,

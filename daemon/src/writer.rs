@@ -75,7 +75,7 @@ pub struct WriterParts {
     /// The charters.
     pub directory: Directory,
     /// The adjacent peers.
-    pub adjacent: BTreeSet<AgencyId>,
+    pub adjacent: Arc<BTreeSet<AgencyId>>,
     /// The keys.
     pub keys: SigningKeys,
     /// How long an addressee has to answer, if the operator says nothing.

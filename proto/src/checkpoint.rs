@@ -175,4 +175,46 @@ mod tests {
         let changed = String::from_utf8(note).expect("utf-8").replacen("\n8\n", "\n9\n", 1);
         assert!(Checkpoint::open(changed.as_bytes(), "sinergi.example", &agency, &keys).is_err());
     }
+
+    #[test]
+    fn a_time_line_alone_makes_no_checkpoint() {
+        let (note, keys, agency) = signed();
+        let note = String::from_utf8(note).expect("utf-8");
+        let without_statement: String =
+            note.split_inclusive('\n').filter(|line| !line.starts_with("\u{2014} sinergi.example/dinas-a/2")).collect();
+        assert!(Checkpoint::open(without_statement.as_bytes(), "sinergi.example", &agency, &keys).is_err());
+        let without_time: String = note
+            .split_inclusive('\n')
+            .filter(|line| !line.starts_with("\u{2014} sinergi.example/dinas-a/time"))
+            .collect();
+        let opened = Checkpoint::open(without_time.as_bytes(), "sinergi.example", &agency, &keys);
+        assert_eq!(opened.expect("the statement verifies").seconds, None);
+    }
+
+    #[test]
+    fn an_epoch_is_written_in_one_way() {
+        let (_, keys, agency) = signed();
+        for origin in ["sinergi.example/dinas-a/02", "sinergi.example/dinas-a/+2", "sinergi.example/dinas-a/4294967296"]
+        {
+            let text = TlogCheckpoint::new(origin, 8, Hash([9; 32]), "").expect("an origin").to_bytes();
+            let Ok(line) = note::sign_statement(origin, &seed(0), &text) else { continue };
+            let note = Note::new(&text, &[line]).expect("a note").to_bytes();
+            let result = Checkpoint::open(&note, "sinergi.example", &agency, &keys);
+            assert!(matches!(result, Err(CheckpointError::Origin { .. })), "{origin}: {result:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_note_panics(
+            changes in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), proptest::prelude::any::<u8>()), 1..6),
+        ) {
+            let (mut note, keys, agency) = signed();
+            for (index, byte) in changes {
+                let at = index.index(note.len());
+                note[at] = byte;
+            }
+            let _ = Checkpoint::open(&note, "sinergi.example", &agency, &keys);
+        }
+    }
 }

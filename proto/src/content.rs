@@ -3,7 +3,7 @@
 //! Invariants:
 //! - a content is bound to its entry by `SHA-256("sinergi/content/v1\0" || salt || bytes)`; the salt keeps a short text from being guessed
 //!   from the hash, and is destroyed with it;
-//! - a [`Text`] that a person wrote is checked once, where it enters, and is within its limits from then on.
+//! - a [`wire::Text`] that a person wrote is checked once, where it enters, and is within its limits from then on.
 
 use bytes::Bytes;
 use prost::Message;
@@ -120,6 +120,8 @@ pub enum TextRole {
     Complaint,
     /// A reason, note or answer: body.
     Note,
+    /// Who reported: reporter.
+    Reporter,
 }
 
 /// Checks a text that a person wrote and serialises it.
@@ -130,13 +132,17 @@ pub fn serialise_text(text: &wire::Text, role: TextRole) -> Result<Bytes, TextEr
     if role == TextRole::Complaint && text.title.trim().is_empty() {
         return Err(TextError::Empty("title"));
     }
-    if text.body.trim().is_empty() {
+    if role == TextRole::Reporter && text.reporter.trim().is_empty() {
+        return Err(TextError::Empty("reporter"));
+    }
+    if role != TextRole::Reporter && text.body.trim().is_empty() {
         return Err(TextError::Empty("text"));
     }
     check_line("title", &text.title, limits::TITLE_BYTES)?;
     check_characters("text", &text.body, limits::BODY_BYTES, true)?;
     check_line("location", &text.location, limits::TEXT_FIELD_BYTES)?;
     check_line("reporter", &text.reporter, limits::TEXT_FIELD_BYTES)?;
+    check_line("occurred-at", &text.occurred_at, limits::TIME_BYTES)?;
     if !text.occurred_at.is_empty() && text.occurred_at.parse::<jiff::Timestamp>().is_err() {
         return Err(TextError::InvalidTime { field: "occurred-at", value: clip(&text.occurred_at) });
     }
@@ -212,6 +218,34 @@ mod tests {
         let mut dated = text("a", "b");
         dated.occurred_at = "2026-02-30T00:00:00Z".to_owned();
         assert!(matches!(serialise_text(&dated, TextRole::Complaint), Err(TextError::InvalidTime { .. })));
+    }
+
+    #[test]
+    fn a_text_of_the_largest_size_fits_into_a_content_and_no_field_is_without_bound() {
+        let line = "x".repeat(limits::TEXT_FIELD_BYTES);
+        let mut largest = wire::Text {
+            title: "x".repeat(limits::TITLE_BYTES),
+            body: "x".repeat(limits::BODY_BYTES),
+            location: line.clone(),
+            reporter: line,
+            occurred_at: "2026-03-01T14:05:00+07:00".to_owned(),
+        };
+        let data = serialise_text(&largest, TextRole::Complaint).expect("every field at its bound");
+        assert!(data.len() <= limits::CONTENT_BYTES);
+        assert_eq!(read_text(&data), Some(largest.clone()));
+        // A time may carry annotations without end.
+        largest.occurred_at =
+            format!("2026-03-01T14:05:00+07:00{}", "[u-ca=iso8601]".repeat(limits::CONTENT_BYTES / 14));
+        assert!(matches!(
+            serialise_text(&largest, TextRole::Complaint),
+            Err(TextError::TooLong { field: "occurred-at", .. })
+        ));
+    }
+
+    #[test]
+    fn a_content_is_not_printed() {
+        let content = Content { commitment: 0, salt: [7; 32], data: Bytes::from_static(b"jalan rusak") };
+        assert_eq!(format!("{content:?}"), "Content(0, 11 bytes)");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::charter::Charter;
 use crate::complaint::{Complaint, NoEffect, Phase};
 use crate::entry::{CaseAct, CustodyAct};
 use crate::ids::{AgencyId, EntryId};
+use crate::limits;
 use crate::wire::{self, act_request::Act, entry::Body as Wire};
 
 /// Why a command is declined. Nothing was written.
@@ -122,6 +123,7 @@ fn decide_case(complaint: &Complaint, act: &Act, basis: Vec<u8>, author: Author<
     let (case, body) = match act {
         Act::Recall(_) => (CaseAct::Recalled, Wire::Recalled(wire::Recalled { basis })),
         Act::Verify(verify) => {
+            check_code("category", &verify.category, limits::CATEGORY_BYTES)?;
             let (category, priority, handling) = (verify.category.clone(), verify.priority, verify.handling);
             let class = complaint.lodged().class.to_wire().into();
             let body = wire::Verified { basis, category: category.clone(), priority, class, handling };
@@ -139,6 +141,7 @@ fn decide_case(complaint: &Complaint, act: &Act, basis: Vec<u8>, author: Author<
         Act::Reply(reply) => {
             let word = code("word", reply.word)?;
             check_reply_code(complaint, &reply.reply_code)?;
+            check_code("reply code", &reply.reply_code, limits::REPLY_CODE_BYTES)?;
             let case = CaseAct::Replied { word: reply.word(), reply_code: reply.reply_code.clone() };
             (case, Wire::Replied(wire::Replied { basis, word, reply_code: reply.reply_code.clone() }))
         }
@@ -198,6 +201,15 @@ fn parse_agency(field: &'static str, text: &str) -> Result<AgencyId, Declined> {
         field,
         value: crate::entry::clip(text),
         problem: error.to_string(),
+    })
+}
+
+/// The bounds of a code in an entry: a node that signed more would be refused by every other.
+fn check_code(field: &'static str, text: &str, bytes: usize) -> Result<(), Declined> {
+    crate::entry::bounded(field, text, bytes).map_err(|_| Declined::Field {
+        field,
+        value: crate::entry::clip(text),
+        problem: format!("must be at most {bytes} bytes, without control characters"),
     })
 }
 

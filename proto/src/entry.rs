@@ -9,6 +9,7 @@
 mod body;
 mod sign;
 
+pub(crate) use body::bounded;
 pub use body::{Body, CaseAct, CustodyAct, Lodged};
 pub use sign::{EntryDraft, Signed, key_id};
 
@@ -155,7 +156,11 @@ impl Entry {
         }
         let author: AgencyId = message.author.parse().map_err(|error| malformed(format!("author: {error}")))?;
         let clock = HybridClock::from_bits(message.clock);
-        let place = message.place.ok_or_else(|| malformed("no place"))?;
+        let place =
+            message.place.filter(|place| place.epoch > 0).ok_or_else(|| malformed("no place, or one in epoch 0"))?;
+        if message.charter_version == 0 {
+            return Err(malformed("names no charter version"));
+        }
         let parents = parse_parents(&message.parents)?;
         let commitments = parse_commitments(&message.content)?;
         let body = Body::parse(message.body)?;

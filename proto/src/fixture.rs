@@ -209,9 +209,9 @@ pub(crate) struct Node<'f> {
     id: AgencyId,
 }
 
-impl<'f> Node<'f> {
+impl Node<'_> {
     /// A new complaint, lodged at [`START`].
-    pub(crate) fn lodges(&self) -> Writing<'f> {
+    pub(crate) fn lodges(&self) -> Writing {
         let body = Wire::Lodged(wire::Lodged {
             kind: wire::ComplaintKind::Complaint.into(),
             category: "jalan".to_owned(),
@@ -223,89 +223,83 @@ impl<'f> Node<'f> {
     }
 
     /// Any body, on what the case shows now. A body's empty basis becomes the tip.
-    pub(crate) fn says(&self, case: &Case<'_>, body: Wire) -> Writing<'f> {
+    pub(crate) fn says(&self, case: &Case<'_>, body: Wire) -> Writing {
         let clock = HybridClock::tick(case.now, case.complaint.newest_clock()).expect("a clock before its end");
         let writing = self.writes(Some(case.complaint.id()), case.complaint.parents_of_next(), clock, body);
         writing.on(case.complaint.tip())
     }
 
     /// A node body.
-    pub(crate) fn witnesses(&self) -> Writing<'f> {
+    pub(crate) fn witnesses(&self) -> Writing {
         let body = Wire::Witnessed(wire::Witnessed { root: vec![7; 32], peers: 3 });
         self.writes(None, Vec::new(), HybridClock::new(START, 0), body)
     }
 
     /// An offer of custody, to be completed with [`Writing::to`].
-    pub(crate) fn forwards(&self, case: &Case<'_>) -> Writing<'f> {
+    pub(crate) fn forwards(&self, case: &Case<'_>) -> Writing {
         let reason = wire::ForwardReason::Competence.into();
         let answer_by = case.now + ANSWER_WITHIN;
         self.says(case, Wire::Forwarded(wire::Forwarded { reason, answer_by, ..Default::default() }))
     }
 
     /// A supervisor's offer of custody, to be completed with [`Writing::to`].
-    pub(crate) fn reassigns(&self, case: &Case<'_>) -> Writing<'f> {
+    pub(crate) fn reassigns(&self, case: &Case<'_>) -> Writing {
         let reason = wire::ForwardReason::Unanswered.into();
         let answer_by = case.now + ANSWER_WITHIN;
         self.says(case, Wire::Reassigned(wire::Reassigned { reason, answer_by, ..Default::default() }))
     }
 
-    pub(crate) fn accepts(&self, case: &Case<'_>) -> Writing<'f> {
+    pub(crate) fn accepts(&self, case: &Case<'_>) -> Writing {
         self.says(case, Wire::Accepted(wire::Accepted::default()))
     }
 
-    pub(crate) fn returns(&self, case: &Case<'_>) -> Writing<'f> {
+    pub(crate) fn returns(&self, case: &Case<'_>) -> Writing {
         let reason = wire::ReturnReason::NotCompetent.into();
         self.says(case, Wire::Returned(wire::Returned { reason, ..Default::default() }))
     }
 
-    pub(crate) fn withdraws(&self, case: &Case<'_>) -> Writing<'f> {
+    pub(crate) fn withdraws(&self, case: &Case<'_>) -> Writing {
         self.says(case, Wire::Withdrawn(wire::Withdrawn::default()))
     }
 
-    pub(crate) fn recalls(&self, case: &Case<'_>) -> Writing<'f> {
+    pub(crate) fn recalls(&self, case: &Case<'_>) -> Writing {
         self.says(case, Wire::Recalled(wire::Recalled::default()))
     }
 
-    pub(crate) fn verifies(&self, case: &Case<'_>, category: &str) -> Writing<'f> {
+    pub(crate) fn verifies(&self, case: &Case<'_>, category: &str) -> Writing {
         let category = category.to_owned();
         self.says(case, Wire::Verified(wire::Verified { category, ..Default::default() }))
     }
 
-    pub(crate) fn progresses(&self, case: &Case<'_>) -> Writing<'f> {
+    pub(crate) fn progresses(&self, case: &Case<'_>) -> Writing {
         let state = wire::ProgressState::Started.into();
         self.says(case, Wire::Progressed(wire::Progressed { state, ..Default::default() }))
     }
 
-    pub(crate) fn responds(&self, case: &Case<'_>) -> Writing<'f> {
+    pub(crate) fn responds(&self, case: &Case<'_>) -> Writing {
         self.says(case, Wire::Responded(wire::Responded::default()))
     }
 
-    pub(crate) fn resolves(&self, case: &Case<'_>) -> Writing<'f> {
+    pub(crate) fn resolves(&self, case: &Case<'_>) -> Writing {
         let outcome = wire::Outcome::Fixed.into();
         self.says(case, Wire::Resolved(wire::Resolved { outcome, ..Default::default() }))
     }
 
-    pub(crate) fn replies(&self, case: &Case<'_>, word: wire::ReplyWord, reply_code: &str) -> Writing<'f> {
+    pub(crate) fn replies(&self, case: &Case<'_>, word: wire::ReplyWord, reply_code: &str) -> Writing {
         let (word, reply_code) = (word.into(), reply_code.to_owned());
         self.says(case, Wire::Replied(wire::Replied { word, reply_code, ..Default::default() }))
     }
 
-    pub(crate) fn closes(&self, case: &Case<'_>, cause: wire::CloseCause) -> Writing<'f> {
+    pub(crate) fn closes(&self, case: &Case<'_>, cause: wire::CloseCause) -> Writing {
         self.says(case, Wire::Closed(wire::Closed { cause: cause.into(), ..Default::default() }))
     }
 
     /// A body that this version knows and does not act on.
-    pub(crate) fn remarks(&self, case: &Case<'_>) -> Writing<'f> {
+    pub(crate) fn remarks(&self, case: &Case<'_>) -> Writing {
         self.says(case, Wire::Remarked(wire::Remarked::default()))
     }
 
-    fn writes(
-        &self,
-        complaint: Option<ComplaintId>,
-        parents: Vec<EntryId>,
-        clock: HybridClock,
-        body: Wire,
-    ) -> Writing<'f> {
+    fn writes(&self, complaint: Option<ComplaintId>, parents: Vec<EntryId>, clock: HybridClock, body: Wire) -> Writing {
         let draft = EntryDraft {
             federation: FEDERATION.to_owned(),
             author: self.id.clone(),
@@ -317,20 +311,19 @@ impl<'f> Node<'f> {
             content: Vec::new(),
             body,
         };
-        Writing { federation: self.federation, draft, key: entry_key(self.id.as_str()) }
+        Writing { draft, key: entry_key(self.id.as_str()) }
     }
 }
 
 /// An entry that is being written.
 #[derive(Clone)]
-pub(crate) struct Writing<'f> {
-    federation: &'f Federation,
+pub(crate) struct Writing {
     /// The draft as it stands.
     pub(crate) draft: EntryDraft,
     key: SigningKey,
 }
 
-impl<'f> Writing<'f> {
+impl Writing {
     /// The addressee of an offer.
     pub(crate) fn to(mut self, addressee: &str) -> Self {
         match &mut self.draft.body {
@@ -462,7 +455,7 @@ impl<'f> Case<'f> {
     }
 
     /// Writes an entry, admits it and adds it; its id.
-    pub(crate) fn take(&mut self, writing: Writing<'_>) -> EntryId {
+    pub(crate) fn take(&mut self, writing: Writing) -> EntryId {
         let entry = writing.entry();
         self.learn(&entry);
         entry.id

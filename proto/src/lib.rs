@@ -1,4 +1,30 @@
-//! stub
+//! What the parties of a Sinergi federation must agree on: formats, rules and decisions. Pure: no clock, no randomness, no file, no
+//! socket, no runtime; time and random numbers are arguments.
+//!
+//! ```text
+//!   bytes --entry--> Entry --admission--> Verdict --complaint--> custody, case, participants
+//!                      |      (by charter,   |        (fold over the set)        |
+//!                      |       ancestors)    |                                   v
+//!   command ---------- | ------------------- | ----------------------decide--> body, to be signed
+//!                      v                     v
+//!                   content               route: to whom          link: sender and receiver, receipt: what was taken
+//! ```
+//!
+//! | module | what it settles |
+//! |---|---|
+//! | [`ids`], [`clock`], [`limits`] | names, hybrid clock, every bound |
+//! | [`wire`] | the generated messages; decides nothing |
+//! | [`entry`], [`content`] | what is signed, and what may be forgotten |
+//! | [`charter`] | who is who, with which keys, under whom; which charter is trusted |
+//! | [`admission`], [`refusal`] | what is taken, refused or deferred, with stable codes |
+//! | [`complaint`] | who holds a complaint and how far it is: the same for equal sets |
+//! | [`decide`] | what an operator may do now |
+//! | [`route`] | which peers get an entry, and how much of its content |
+//! | [`link`], [`receipt`] | how two nodes stay in step, and how a denial is proved |
+//! | [`note`], [`checkpoint`] | C2SP signed notes and ledger checkpoints |
+//!
+//! Invariants: received bytes are never encoded again; a refusal is the same on every node; no bytes make it panic.
+
 pub mod admission;
 pub mod charter;
 pub mod checkpoint;

@@ -55,6 +55,8 @@ pub const TITLE_BYTES: usize = 512;
 pub const BODY_BYTES: usize = 240 * 1024;
 /// Location and reporter of a text, each.
 pub const TEXT_FIELD_BYTES: usize = 2048;
+/// A written RFC 3339 time.
+pub const TIME_BYTES: usize = 64;
 /// The source of an external reference.
 pub const EXTERNAL_SOURCE_BYTES: usize = 64;
 /// The id in an external reference.
@@ -92,8 +94,10 @@ pub const ANSWER_BY_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 const _: () = assert!(ENTRY_BYTES + CONTENT_BYTES * COMMITMENTS < DELIVER_BYTES, "an item fits into a frame");
 const _: () = assert!(DELIVER_TARGET_BYTES < DELIVER_BYTES && DELIVER_BYTES < FRAME_BYTES);
 const _: () = assert!(FRAME_BYTES < LINK_WINDOW_BYTES && LINK_WINDOW_BYTES < ALL_WINDOWS_BYTES);
-const _: () =
-    assert!(TITLE_BYTES + BODY_BYTES + 2 * TEXT_FIELD_BYTES + 256 < CONTENT_BYTES, "a text fits into a content");
+const _: () = assert!(
+    TITLE_BYTES + BODY_BYTES + 2 * TEXT_FIELD_BYTES + TIME_BYTES + 64 < CONTENT_BYTES,
+    "a text fits into a content"
+);
 const _: () = assert!(PARENTS * 34 + COMMITMENTS * 48 + 1024 < ENTRY_BYTES, "the fixed parts of an entry fit into it");
 const _: () = assert!(FRAME_BYTES < GROUP_BYTES && GROUP_BYTES < WRITER_QUEUE_BYTES);
 const _: () = assert!(ENTRY_BYTES + 128 < 65_536, "an entry fits into a tlog-tiles entry bundle");

@@ -155,4 +155,4 @@ fn parse_result(result: &wire::ItemResult) -> Option<ItemResult> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

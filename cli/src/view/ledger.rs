@@ -29,9 +29,9 @@ impl Checkpoint {
 /// The result of a ledger's verification.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verification {
-    /// Leaves that were checked.
+    /// Bytes that were checked.
     pub checked: u64,
-    /// Leaves that the ledger has.
+    /// Bytes that the ledger has.
     pub total: u64,
     /// What is wrong; empty if nothing is.
     pub findings: Vec<VerificationFinding>,

@@ -297,14 +297,12 @@ impl<'a> Session<'a> {
     }
 
     fn deliver(&mut self, deliver: wire::Deliver, bytes: usize) -> Result<(), LinkError> {
-        let Some(cursor) = deliver.cursor.map(Cursor::from_wire) else {
-            return Err(unexpected("Deliver without a cursor"));
-        };
-        let event = ReceiverEvent::Delivered { cursor, items: deliver.items.len(), bytes };
-        for output in self.receiver.handle(event) {
+        let wire::Deliver { cursor, mut items } = deliver;
+        let Some(cursor) = cursor.map(Cursor::from_wire) else { return Err(unexpected("Deliver without a cursor")) };
+        for output in self.receiver.handle(ReceiverEvent::Delivered { cursor, items: items.len(), bytes }) {
             match output {
                 ReceiverOutput::Submit { cursor } => {
-                    let (links, items) = (self.links.clone(), deliver.items.clone());
+                    let (links, items) = (self.links.clone(), std::mem::take(&mut items));
                     let check = tokio::task::spawn_blocking(move || {
                         receive_items(items, links.federation.as_str(), &links.directory.charters())
                     });

@@ -76,8 +76,8 @@ fn parse_lodge(request: wire::LodgeRequest, reply_code: &str) -> Result<Lodge, S
     contents.push((content(0, serialise(&text, TextRole::Complaint)?), class));
     if !reporter.is_empty() {
         // Who reported never travels with what was reported.
-        let identity = wire::Text { body: reporter.clone(), reporter, ..Default::default() };
-        contents.push((content(1, serialise(&identity, TextRole::Note)?), ContentClass::Identity));
+        let identity = wire::Text { reporter, ..Default::default() };
+        contents.push((content(1, serialise(&identity, TextRole::Reporter)?), ContentClass::Identity));
     }
     let body = wire::Lodged {
         kind: kind.into(),

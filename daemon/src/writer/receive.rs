@@ -1,5 +1,7 @@
 //! Taking what peers deliver: duplicates, admission, refusal, deferral; and the append that own entries share.
 
+use std::sync::Arc;
+
 use prost::Message;
 use sinergi_proto::admission::{Verdict, admit};
 use sinergi_proto::content::Content;
@@ -123,7 +125,7 @@ impl Writer {
     /// The links that an entry goes to. Its complaint's history goes before it where the link is new to it, or may see more now.
     fn route(&mut self, entry: &Entry, origin: Option<Origin<'_>>) -> Result<(Vec<Route>, Vec<AgencyId>), WriterError> {
         let charter = self.parts.directory.newest();
-        let (own, adjacent) = (self.parts.own.clone(), self.parts.adjacent.clone());
+        let (own, adjacent) = (self.parts.own.clone(), Arc::clone(&self.parts.adjacent));
         let Some(complaint) = &entry.complaint else { return Ok((Vec::new(), Vec::new())) };
         if origin.is_some_and(|origin| origin.relays >= limits::RELAYS) {
             tracing::warn!(entry = ?entry.id, relays = limits::RELAYS, "the relay limit is reached, not passed on");

@@ -223,7 +223,8 @@ fn a_parent_that_is_no_member_is_refused() {
 fn an_unknown_field_is_refused_and_named() {
     for place in ["federation = ", "[[member]]\n", "[[manager]]\n", "[[member.key]]\n"] {
         let text = written(&charter_text());
-        let field = if place.ends_with('\n') { format!("{place}thresold = 3\n") } else { format!("thresold = 3\n{place}") };
+        let field =
+            if place.ends_with('\n') { format!("{place}thresold = 3\n") } else { format!("thresold = 3\n{place}") };
         let text = text.replacen(place, &field, 1);
         let error = Charter::parse(&signed_by(&MANAGERS[..3], &text)).expect_err("an unknown field");
         assert!(matches!(error, CharterError::Toml(_)));
@@ -367,4 +368,35 @@ fn observers_are_the_supervisors_and_oversight_without_the_retired() {
     assert_eq!(observers(&federation, &["ksp", "prov-jabar"]), ["kemendagri", "ombudsman"]);
     let federation = Federation::changed(|text| member_of(text, "ombudsman").status = MemberStatus::Retired);
     assert_eq!(observers(&federation, &["kota-bandung"]), ["ksp", "prov-jabar"]);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_note_panics(
+        changes in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), proptest::prelude::any::<u8>()), 1..8),
+        cut in 0..2000_usize,
+    ) {
+        let mut note = signed_by(&MANAGERS[..3], &written(&charter_text()));
+        for (index, byte) in changes {
+            let at = index.index(note.len());
+            note[at] = byte;
+        }
+        note.truncate(note.len() - cut % note.len());
+        let _ = Charter::parse(&note);
+        let _ = Charters::self_signed(&note);
+        let _ = trusted().succeed(&note);
+    }
+}
+
+#[test]
+fn a_long_chain_of_parents_is_followed_once() {
+    // Members are checked in the order of their ids, so that the deepest comes first.
+    let mut text = chain_of(limits::MEMBERS);
+    for (index, member) in text.member.iter_mut().enumerate() {
+        let name = |index: usize| agency(&format!("a{:05}", limits::MEMBERS - index));
+        member.id = name(index);
+        member.parent = index.checked_sub(1).map(name);
+    }
+    let charter = Charter::parse_text(&written(&text), &[]).expect("no cycle");
+    assert_eq!(charter.ancestors(&agency("a00001")).count(), limits::MEMBERS - 1);
 }

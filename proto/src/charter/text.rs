@@ -197,15 +197,14 @@ fn parse_managers(raw: &[ManagerText]) -> Result<Vec<Manager>, CharterError> {
         if manager.name.is_empty() || !names.insert(&manager.name) {
             return Err(field(format!("manager {:?}", manager.name), "name is empty or stands twice"));
         }
-        for key in &manager.keys {
-            if !keys.insert(key) {
-                return Err(field(format!("manager {:?}", manager.name), format!("key {key:?} stands twice")));
-            }
-        }
         let parsed: Result<Vec<_>, NoteKeyError> = manager.keys.iter().map(|key| NoteKey::parse(key)).collect();
         let parsed = parsed.map_err(|error| field(format!("manager {:?}", manager.name), error.to_string()))?;
         if parsed.is_empty() {
             return Err(field(format!("manager {:?}", manager.name), "has no key"));
+        }
+        // The key itself, not its text: one key under two names must not count as two managers.
+        if let Some(twice) = parsed.iter().find(|key| !keys.insert(<[u8; 32]>::from(*key.public()))) {
+            return Err(field(format!("manager {:?}", manager.name), format!("key {twice} stands twice")));
         }
         managers.push(Manager { name: manager.name.clone(), keys: parsed });
     }
@@ -247,10 +246,13 @@ fn parse_member(raw: MemberText) -> Result<Member, CharterError> {
         let public = VerificationKey::try_from(bytes.as_slice()).map_err(|_| problem())?;
         let valid_from = parse_time(&of("key valid_from"), &key.valid_from)?;
         let valid_until = parse_time(&of("key valid_until"), &key.valid_until)?;
+        if valid_from >= valid_until {
+            return Err(field(of("key valid_until"), format!("{:?} is not after valid_from", key.valid_until)));
+        }
         keys.push(MemberKey::new(key.key_use, public, valid_from, valid_until));
     }
-    if raw.name.is_empty() || raw.name.len() > limits::TITLE_BYTES {
-        return Err(field(of("name"), format!("must be 1 to {} bytes", limits::TITLE_BYTES)));
+    if raw.name.is_empty() || raw.name.len() > limits::TITLE_BYTES || raw.name.chars().any(char::is_control) {
+        return Err(field(of("name"), format!("must be 1 to {} bytes, printable", limits::TITLE_BYTES)));
     }
     if raw.area.len() > limits::AREA_BYTES {
         return Err(field(of("area"), format!("{} bytes, at most {}", raw.area.len(), limits::AREA_BYTES)));
@@ -269,20 +271,23 @@ fn parse_member(raw: MemberText) -> Result<Member, CharterError> {
     })
 }
 
-/// Every parent exists, and nobody is above himself.
+/// Every parent exists, and nobody is above himself. Passes over each member once: anybody may send a charter, and it is parsed before
+/// its signatures are checked.
 fn check_parents(members: &BTreeMap<AgencyId, Member>) -> Result<(), CharterError> {
+    let mut checked = BTreeSet::new();
     for member in members.values() {
+        let mut above = BTreeSet::new();
         let mut at = member;
-        let mut steps = 0;
-        while let Some(parent) = &at.parent {
+        while !checked.contains(&at.id) {
+            if !above.insert(&at.id) {
+                return Err(field(format!("member {}: parent", member.id), "the parents form a cycle"));
+            }
+            let Some(parent) = &at.parent else { break };
             at = members
                 .get(parent)
                 .ok_or_else(|| field(format!("member {}: parent", at.id), format!("{parent} is no member")))?;
-            steps += 1;
-            if steps > members.len() {
-                return Err(field(format!("member {}: parent", member.id), "the parents form a cycle"));
-            }
         }
+        checked.append(&mut above);
     }
     Ok(())
 }

@@ -63,9 +63,9 @@ pub struct CaseState {
     pub phase: Phase,
     /// The category, as last classified.
     pub category: String,
-    /// Closed on a reply that came without the citizen's reply code.
+    /// Closed neither by silence nor on a reply with the citizen's reply code.
     pub self_closed: bool,
-    /// Whether the newest reply carried the citizen's reply code.
+    /// Whether the newest reply carried the citizen's reply code and was not a complaint about the answer.
     reply_proven: bool,
 }
 
@@ -93,7 +93,9 @@ impl CaseState {
             CaseAct::Resolved { .. } if self.phase != Phase::Closed => self.phase = Phase::Resolved,
             CaseAct::Progressed { .. } | CaseAct::Responded | CaseAct::Resolved { .. } => {}
             CaseAct::Replied { word, reply_code } => {
-                self.reply_proven = !reply_code.is_empty() && reply_code_hash(reply_code) == lodged.reply_code_hash;
+                self.reply_proven = !reply_code.is_empty()
+                    && reply_code_hash(reply_code) == lodged.reply_code_hash
+                    && *word != ReplyWord::Dissatisfied;
                 if *word == ReplyWord::Dissatisfied {
                     self.phase = Phase::Reopened;
                     self.self_closed = false;
@@ -101,7 +103,8 @@ impl CaseState {
             }
             CaseAct::Closed { cause } => {
                 self.phase = Phase::Closed;
-                self.self_closed = *cause == i32::from(CloseCause::Reply) && !self.reply_proven;
+                // A cause that is missing or unknown is no way around the mark.
+                self.self_closed = *cause != i32::from(CloseCause::Silence) && !self.reply_proven;
             }
         }
     }

@@ -266,8 +266,8 @@ fn agency(field: &str, text: &str) -> Result<AgencyId, Refusal> {
     text.parse().map_err(|error| malformed(format!("{field}: {error}")))
 }
 
-/// Codes are single words of printable characters: they stand in tables and logs.
-fn bounded(field: &str, text: &str, bytes: usize) -> Result<(), Refusal> {
+/// Codes hold no control characters: they stand in tables and logs.
+pub(crate) fn bounded(field: &str, text: &str, bytes: usize) -> Result<(), Refusal> {
     if text.len() > bytes {
         return Err(Refusal::new(
             RefusalCode::TooLarge,

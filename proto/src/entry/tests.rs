@@ -1,8 +1,8 @@
 //! What bytes are an entry, and with which code all others are refused.
 
 use bytes::Bytes;
-use prost::Message;
 use proptest::prelude::*;
+use prost::Message;
 
 use super::{Body, CaseAct, ContentClass, Entry, VERSION};
 use crate::fixture::{Case, FEDERATION, Federation, START, Writing, entry_key, sealed};
@@ -19,7 +19,7 @@ fn refusal(signed: Bytes) -> RefusalCode {
     parse(signed).expect_err("bytes that are refused")
 }
 
-fn edited(writing: &Writing<'_>, change: impl FnOnce(&mut wire::Entry)) -> Result<Entry, RefusalCode> {
+fn edited(writing: &Writing, change: impl FnOnce(&mut wire::Entry)) -> Result<Entry, RefusalCode> {
     parse(writing.edited(change))
 }
 

@@ -1,6 +1,6 @@
-//! `sinergi ledger verify`: check every record, every hash and every signature of the ledger. Exit code 5 if anything is wrong.
+//! `sinergi ledger verify`: check every record and every hash of the ledger. Exit code 5 if anything is wrong.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 use sinergi_proto::wire::VerifyLedgerRequest;
 
 use crate::failure::Failure;
@@ -15,7 +15,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let answer = node.api.verify_ledger(VerifyLedgerRequest {}).await;
     let mut stream = answer.map_err(|status| Failure::from_status(what, &status))?.into_inner();
     // On stderr, and nothing at all unless that is a terminal.
-    let style = ProgressStyle::with_template("verifying {wide_bar} {human_pos} of {human_len} leaves, {eta} left")
+    let style = ProgressStyle::with_template("verifying {wide_bar} {binary_bytes} of {binary_total_bytes}, {eta} left")
         .expect("the template is well-formed");
     let bar = ProgressBar::new(0).with_style(style);
     let mut result = Verification { checked: 0, total: 0, findings: Vec::new() };
@@ -30,7 +30,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     }
     bar.finish_and_clear();
     if !done {
-        return Err(Failure::failed(format!("the node stopped after {} of {} leaves", result.checked, result.total))
+        return Err(Failure::failed(format!("the node stopped after {} of {}", BinaryBytes(result.checked), BinaryBytes(result.total)))
             .help("repeat the command; the node's log tells why it stopped"));
     }
     context.output.document(&result, page)?;
@@ -43,10 +43,10 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
 
 fn page(output: &Output, result: &Verification) -> String {
     if result.findings.is_empty() {
-        let text = format!("The ledger is sound: {} leaves checked.", result.checked);
+        let text = format!("The ledger is sound: {} checked.", BinaryBytes(result.checked));
         return output.paint(Tone::Good, &text);
     }
-    let mut lines = vec![format!("{} of {} leaves checked.", result.checked, result.total)];
+    let mut lines = vec![format!("{} of {} checked.", BinaryBytes(result.checked), BinaryBytes(result.total))];
     for finding in &result.findings {
         let place = format!("{} at byte {}", safe::line(&finding.file), finding.offset);
         lines.push(output.paint(Tone::Alarm, &place));
@@ -72,7 +72,7 @@ mod tests {
         };
         let result = Verification { checked: 10, total: 12, findings: vec![finding] };
         let expected = "\
-10 of 12 leaves checked.
+10 B of 12 B checked.
 ledger/00000001.seg at byte 4096
   checksum differs
   what to do: stop the node and restore this file";

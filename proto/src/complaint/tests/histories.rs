@@ -1,0 +1,434 @@
+//! Random histories, honest, conflicting and hostile, in random causal orders: the state depends on the set alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use crate::admission::{Verdict, admit};
+use crate::clock::HybridClock;
+use crate::complaint::case::CaseState;
+use crate::complaint::{Complaint, CustodyState, Standing};
+use crate::decide::{Author, Declined, decide};
+use crate::entry::{Body, Entry};
+use crate::fixture::{ANSWER_WITHIN, Case, DAY, Federation, MEMBERS, MINUTE, REPLY_CODE, Writing, agency};
+use crate::ids::{AgencyId, EntryId};
+use crate::wire::{self, CloseCause, ReplyWord, act_request::Act, entry::Body as Wire};
+
+/// One step of a history: who writes what, from which view.
+#[derive(Clone, Debug)]
+struct Step {
+    /// What the author does.
+    deed: u8,
+    /// Who does it, unless it is honest; the addressee of offers.
+    who: Index,
+    to: Index,
+    /// Which entries the author has seen; all of them, unless the author was cut off.
+    seen: Option<Vec<Index>>,
+    /// Which custody entry it names instead of the tip of its view.
+    basis: Option<Index>,
+    /// Author and clock do not follow the rules.
+    hostile: bool,
+    /// Time since the step before, in minutes; a hostile clock may step back.
+    minutes: i32,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let minutes = prop_oneof![4 => 0..60_i32, 2 => 60..3000_i32, 1 => 4300..4400_i32, 1 => -6000..0_i32];
+    (
+        0..16_u8,
+        any::<Index>(),
+        any::<Index>(),
+        prop::option::weighted(0.4, prop::collection::vec(any::<Index>(), 1..4)),
+        prop::option::weighted(0.2, any::<Index>()),
+        prop::bool::weighted(0.2),
+        minutes,
+    )
+        .prop_map(|(deed, who, to, seen, basis, hostile, minutes)| Step {
+            deed,
+            who,
+            to,
+            seen,
+            basis,
+            hostile,
+            minutes,
+        })
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(step(), 1..28)
+}
+
+/// Who an honest node would be, for a deed on this custody.
+fn entitled(deed: u8, custody: &CustodyState, federation: &Federation, intake: &AgencyId) -> Option<AgencyId> {
+    match deed {
+        0..=1 => custody.offer.is_none().then(|| custody.holder.clone()),
+        2..=4 => custody.offer.as_ref().map(|offer| offer.to.clone()),
+        5 => {
+            let charter = federation.charter();
+            MEMBERS.map(agency).into_iter().find(|id| charter.supervises(id, &custody.holder))
+        }
+        6..=7 => custody.offer.is_some().then(|| custody.holder.clone()),
+        8..=11 => Some(custody.holder.clone()),
+        12..=14 => Some(intake.clone()),
+        _ => Some(agency("ombudsman")),
+    }
+}
+
+/// The entries in which a history results, with the verdict that each got when it was new.
+struct History {
+    lodged: Entry,
+    written: Vec<(Entry, Verdict)>,
+    end: u64,
+}
+
+fn write(federation: &Federation, steps: &[Step]) -> History {
+    let mut all = federation.case_at("kominfo");
+    let lodged = federation.node("kominfo").lodges().entry();
+    let mut history = History { lodged: lodged.clone(), written: Vec::new(), end: all.now };
+    for (number, step) in steps.iter().enumerate() {
+        all.now = all.now.saturating_add_signed(i64::from(step.minutes.max(0)) * 60_000);
+        let view = match &step.seen {
+            None => all.clone(),
+            Some(seen) => view_of(federation, &all, &history, seen),
+        };
+        let Some(writing) = act(federation, &view, step, number) else { continue };
+        let entry = writing.entry();
+        let verdict = all.judges(&entry);
+        if verdict == Verdict::Admit {
+            all.learn(&entry);
+        }
+        history.written.push((entry, verdict));
+    }
+    history.end = all.now;
+    history
+}
+
+/// The view of a node that has these entries and all below them, and nothing else.
+fn view_of<'f>(federation: &'f Federation, all: &Case<'f>, history: &History, seen: &[Index]) -> Case<'f> {
+    let ids: Vec<EntryId> = all.complaint.timeline().map(|(id, _)| id).collect();
+    let newest: Vec<EntryId> = seen.iter().map(|index| *index.get(&ids)).collect();
+    let below = all.complaint.ancestors(&newest);
+    let mut view = Case::lodged(federation, &history.lodged);
+    view.now = all.now;
+    for (entry, verdict) in &history.written {
+        if *verdict == Verdict::Admit && below.contains(&entry.id) {
+            view.complaint.insert(entry, federation.charter());
+        }
+    }
+    view
+}
+
+fn act(federation: &Federation, view: &Case<'_>, step: &Step, number: usize) -> Option<Writing> {
+    let custody_entries: Vec<EntryId> =
+        view.complaint.timeline().map(|(id, _)| id).filter(|id| view.complaint.is_custody(id)).collect();
+    let basis = step.basis.map_or(view.complaint.tip(), |index| *index.get(&custody_entries));
+    let at_basis = view.complaint.entry(&basis).and_then(|known| known.custody()).unwrap_or(view.complaint.custody());
+    let author = match step.hostile {
+        true => agency(MEMBERS[step.who.index(MEMBERS.len())]),
+        false => entitled(step.deed, at_basis, federation, view.complaint.intake())?,
+    };
+    let node = federation.node(author.as_str());
+    let to = MEMBERS[step.to.index(MEMBERS.len())];
+    let mut writing = match step.deed {
+        0..=1 => node.forwards(view).to(to),
+        2 | 3 => node.accepts(view),
+        4 => node.returns(view),
+        5 => node.reassigns(view).to(to),
+        6 => node.withdraws(view),
+        7 => node.recalls(view),
+        8 => node.verifies(view, to),
+        9 => node.progresses(view),
+        10 => node.responds(view),
+        11 => node.resolves(view),
+        12 => node.replies(view, ReplyWord::Dissatisfied, if step.minutes % 2 == 0 { REPLY_CODE } else { "" }),
+        13 => node.replies(view, ReplyWord::Satisfied, if step.minutes % 2 == 0 { REPLY_CODE } else { "" }),
+        14 => node.closes(view, if step.minutes % 3 == 0 { CloseCause::Silence } else { CloseCause::Reply }),
+        _ => node.remarks(view),
+    };
+    writing = writing.on(basis).at_leaf(number as u64);
+    if step.hostile {
+        writing = writing.at(view.now.saturating_add_signed(i64::from(step.minutes) * 60_000));
+    }
+    Some(writing)
+}
+
+/// Everything that is said of a complaint.
+#[derive(Debug, PartialEq)]
+struct Picture {
+    custody: CustodyState,
+    tip: EntryId,
+    case: CaseState,
+    participants: BTreeSet<AgencyId>,
+    digest: [u8; 32],
+    standings: BTreeMap<EntryId, Standing>,
+    parents_of_next: Vec<EntryId>,
+}
+
+fn picture(complaint: &Complaint) -> Picture {
+    let standing = |id: &EntryId| complaint.standing(id).expect("an entry of the timeline");
+    Picture {
+        custody: complaint.custody().clone(),
+        tip: complaint.tip(),
+        case: complaint.case().clone(),
+        participants: complaint.participants().clone(),
+        digest: complaint.digest(),
+        standings: complaint.timeline().map(|(id, _)| (id, standing(&id))).collect(),
+        parents_of_next: complaint.parents_of_next(),
+    }
+}
+
+/// What becomes of a set of entries that arrive in some order: each is judged when its parents are here.
+fn arrive(federation: &Federation, history: &History, order: &[usize]) -> (Complaint, BTreeMap<EntryId, Verdict>) {
+    let mut complaint = Complaint::lodge(&history.lodged).expect("Lodged");
+    let mut verdicts = BTreeMap::new();
+    let mut waiting: Vec<&Entry> = Vec::new();
+    for &index in order {
+        waiting.push(&history.written[index].0);
+        loop {
+            let before = waiting.len();
+            waiting.retain(|entry| match admit(entry, Some(&complaint), federation.charter(), u64::MAX) {
+                Verdict::Defer { .. } => true,
+                verdict => {
+                    if verdict == Verdict::Admit {
+                        complaint.insert(entry, federation.charter());
+                        complaint.check_invariants();
+                        check_by_definition(&complaint);
+                    }
+                    verdicts.insert(entry.id, verdict);
+                    false
+                }
+            });
+            if waiting.len() == before {
+                break;
+            }
+        }
+    }
+    (complaint, verdicts)
+}
+
+/// The definitions of path and case, written out again without any increment.
+fn check_by_definition(complaint: &Complaint) {
+    let act = |id: &EntryId| match &complaint.entry(id).expect("here").body {
+        Body::Custody { basis, act } => Some((*basis, act.rank())),
+        _ => None,
+    };
+    let effective: Vec<EntryId> =
+        complaint.timeline().filter(|(_, known)| known.custody().is_some()).map(|(id, _)| id).collect();
+    let mut path = vec![*effective.first().expect("Lodged")];
+    loop {
+        let at = path[path.len() - 1];
+        let children =
+            effective.iter().filter_map(|id| act(id).filter(|(basis, _)| *basis == at).map(|(_, rank)| (rank, *id)));
+        match children.min() {
+            Some((_, child)) => path.push(child),
+            None => break,
+        }
+    }
+    assert_eq!(complaint.tip(), path[path.len() - 1]);
+    for id in &effective {
+        let on_path = path.contains(id);
+        assert_eq!(complaint.standing(id) == Some(Standing::Effective), on_path, "{id:?}");
+        if let Some(Standing::Superseded { by }) = complaint.standing(id) {
+            assert!(path.contains(&by));
+        }
+    }
+    let offers = path.iter().filter_map(|id| complaint.entry(id)?.custody()?.offer.as_ref()).map(|offer| offer.entry);
+    let open: Vec<EntryId> = offers.filter(|offer| path.last() == Some(offer)).collect();
+    assert_eq!(open.first().copied(), complaint.custody().offer.as_ref().map(|offer| offer.entry));
+
+    let mut case = CaseState::new(complaint.lodged());
+    for (id, known) in complaint.timeline() {
+        if let (Body::Case { act, .. }, Some(Standing::Effective)) = (&known.body, complaint.standing(&id)) {
+            case.apply(act, complaint.lodged());
+        }
+    }
+    assert_eq!(complaint.case(), &case);
+    let mut participants = BTreeSet::from([complaint.intake().clone()]);
+    participants.extend(effective.iter().filter_map(|id| match &complaint.entry(id)?.body {
+        Body::Custody { act, .. } => act.offers_to().cloned(),
+        _ => None,
+    }));
+    assert_eq!(complaint.participants(), &participants);
+}
+
+fn shuffled(count: usize, priorities: &[u64]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    order.sort_by_key(|index| priorities[index % priorities.len()].rotate_left(*index as u32));
+    order
+}
+
+/// Everything that an operator may command, with sound and unsound arguments.
+fn commands(to: &str) -> Vec<Act> {
+    vec![
+        Act::Forward(wire::Forward { to: to.to_owned(), reason: 1, answer_by: 0 }),
+        Act::Accept(wire::Accept {}),
+        Act::Return(wire::Return { reason: 1, suggestion: to.to_owned() }),
+        Act::Withdraw(wire::Withdraw {}),
+        Act::Recall(wire::Recall {}),
+        Act::Verify(wire::Verify { category: "air".to_owned(), priority: 1, handling: 1 }),
+        Act::Progress(wire::Progress { state: 1 }),
+        Act::Respond(wire::Respond {}),
+        Act::Resolve(wire::Resolve { outcome: 1 }),
+        Act::Reply(wire::Reply { word: ReplyWord::Dissatisfied.into(), reply_code: REPLY_CODE.to_owned() }),
+        Act::Close(wire::Close { cause: 1, silence_working_days: 0 }),
+    ]
+}
+
+/// The body that a command would become, without asking whether it is allowed.
+fn forced(federation: &Federation, case: &Case<'_>, author: &str, act: &Act) -> Writing {
+    let node = federation.node(author);
+    match act {
+        Act::Forward(forward) => node.forwards(case).to(&forward.to),
+        Act::Accept(_) => node.accepts(case),
+        Act::Return(_) => node.returns(case),
+        Act::Withdraw(_) => node.withdraws(case),
+        Act::Recall(_) => node.recalls(case),
+        Act::Verify(_) => node.verifies(case, "air"),
+        Act::Progress(_) => node.progresses(case),
+        Act::Respond(_) => node.responds(case),
+        Act::Resolve(_) => node.resolves(case),
+        Act::Reply(reply) => node.replies(case, reply.word(), &reply.reply_code),
+        Act::Close(_) => node.closes(case, CloseCause::Reply),
+    }
+}
+
+fn says(federation: &Federation, case: &Case<'_>, author: &str, body: Wire) -> Writing {
+    federation.node(author).says(case, body)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_state_depends_on_the_set_and_not_on_the_order_of_arrival(
+        steps in steps(),
+        priorities in prop::collection::vec(prop::collection::vec(any::<u64>(), 28), 3),
+    ) {
+        let federation = Federation::new();
+        let history = write(&federation, &steps);
+        let in_order: Vec<usize> = (0..history.written.len()).collect();
+        let (expected, verdicts) = arrive(&federation, &history, &in_order);
+        for (entry, verdict) in &history.written {
+            prop_assert_eq!(&verdicts[&entry.id], verdict, "the verdict of the writer's own node");
+        }
+        for priorities in &priorities {
+            let order = shuffled(history.written.len(), priorities);
+            let (complaint, theirs) = arrive(&federation, &history, &order);
+            prop_assert_eq!(&theirs, &verdicts, "refusals depend on ancestors alone");
+            prop_assert_eq!(picture(&complaint), picture(&expected));
+        }
+    }
+
+    #[test]
+    fn duplicates_change_nothing(steps in steps()) {
+        let federation = Federation::new();
+        let history = write(&federation, &steps);
+        let in_order: Vec<usize> = (0..history.written.len()).collect();
+        let (mut complaint, verdicts) = arrive(&federation, &history, &in_order);
+        let before = picture(&complaint);
+        complaint.insert(&history.lodged, federation.charter());
+        for (entry, _) in history.written.iter().filter(|(entry, _)| verdicts[&entry.id] == Verdict::Admit) {
+            prop_assert_eq!(complaint.insert(entry, federation.charter()).path_changed_from, None);
+        }
+        prop_assert_eq!(picture(&complaint), before);
+    }
+
+    #[test]
+    fn a_path_that_changed_is_reported_and_one_that_grew_is_not(steps in steps(), priorities in prop::collection::vec(any::<u64>(), 28)) {
+        let federation = Federation::new();
+        let history = write(&federation, &steps);
+        let order = shuffled(history.written.len(), &priorities);
+        let mut complaint = Complaint::lodge(&history.lodged).expect("Lodged");
+        for _ in 0..2 {
+            for &index in &order {
+                let entry = &history.written[index].0;
+                if admit(entry, Some(&complaint), federation.charter(), u64::MAX) != Verdict::Admit {
+                    continue;
+                }
+                let old_tip = complaint.tip();
+                let inserted = complaint.insert(entry, federation.charter());
+                let still_there = complaint.standing(&old_tip) == Some(Standing::Effective);
+                prop_assert_eq!(inserted.path_changed_from, (!still_there).then_some(old_tip));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_decided_has_effect_and_what_would_have_none_is_declined(steps in steps(), later in 0..6000_u64) {
+        let federation = Federation::new();
+        let history = write(&federation, &steps);
+        let in_order: Vec<usize> = (0..history.written.len()).collect();
+        let (complaint, _) = arrive(&federation, &history, &in_order);
+        let mut case = Case::lodged(&federation, &history.lodged);
+        (case.complaint, case.now) = (complaint, history.end + later * MINUTE);
+        for author in MEMBERS {
+            let millis = HybridClock::tick(case.now, case.complaint.newest_clock()).expect("a clock").millis();
+            let id = agency(author);
+            let me = Author { agency: &id, millis, charter: federation.charter(), answer_within_millis: ANSWER_WITHIN };
+            for act in commands("kota-bandung") {
+                let mut after = case.clone();
+                match decide(&case.complaint, &act, me) {
+                    Ok(body) => {
+                        let entry = after.take(says(&federation, &case, author, body));
+                        prop_assert_eq!(after.standing(entry), Standing::Effective, "{:?} by {}", act, author);
+                    }
+                    Err(Declined::NoEffect { reason, .. }) => {
+                        let entry = forced(&federation, &case, author, &act).entry();
+                        if after.judges(&entry) == Verdict::Admit {
+                            after.learn(&entry);
+                            prop_assert_eq!(after.standing(entry.id), Standing::WithoutEffect(reason));
+                        }
+                    }
+                    Err(Declined::Ended { .. } | Declined::NotAnswered { .. }) => {}
+                    Err(other) => prop_assert!(false, "{:?} by {}: {}", act, author, other),
+                }
+            }
+        }
+        prop_assert!(DAY > MINUTE);
+    }
+}
+
+#[test]
+fn the_histories_are_worth_folding() {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let federation = Federation::new();
+    let mut seen = BTreeMap::<&str, usize>::new();
+    for _ in 0..150 {
+        let steps = steps().new_tree(&mut runner).expect("a value").current();
+        let history = write(&federation, &steps);
+        let in_order: Vec<usize> = (0..history.written.len()).collect();
+        let (complaint, verdicts) = arrive(&federation, &history, &in_order);
+        for verdict in verdicts.values() {
+            *seen.entry(if *verdict == Verdict::Admit { "admitted" } else { "refused" }).or_default() += 1;
+        }
+        for (id, known) in complaint.timeline() {
+            let standing = match complaint.standing(&id).expect("here") {
+                Standing::Effective => "effective",
+                Standing::Superseded { .. } => "superseded",
+                Standing::WithoutEffect(_) => "without effect",
+                Standing::Kept => "kept",
+            };
+            *seen.entry(standing).or_default() += 1;
+            if known.custody().is_some() && known.body.name() != "Lodged" {
+                *seen.entry(known.body.name()).or_default() += 1;
+            }
+        }
+    }
+    for what in [
+        "admitted",
+        "refused",
+        "effective",
+        "superseded",
+        "without effect",
+        "kept",
+        "Forwarded",
+        "Accepted",
+        "Returned",
+        "Reassigned",
+        "Withdrawn",
+    ] {
+        assert!(seen.get(what).copied().unwrap_or_default() >= 10, "{what}: {seen:?}");
+    }
+}

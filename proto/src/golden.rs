@@ -1,0 +1,327 @@
+//! Golden vectors: what crosses between nodes, as bytes, so that an old reader and a new writer are checked against each other.
+//!
+//! The files in `golden/` were made once by this code. A test that fails here means that other nodes no longer understand this one, or
+//! no longer find its hashes. Only a new protocol version may change them: `SINERGI_WRITE_GOLDEN=1 cargo test -p sinergi-proto golden`.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use data_encoding::HEXLOWER;
+use ed25519_zebra::{Signature, SigningKey};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::charter::{Charter, Charters};
+use crate::checkpoint::{Checkpoint, CheckpointSigner};
+use crate::content::{Content, TextRole, read_text, reply_code_hash, serialise_text};
+use crate::entry::{ContentClass, Entry};
+use crate::fixture::{
+    DAY, FEDERATION, Federation, MANAGERS, MINUTE, REPLY_CODE, agency, charter_text, entry_key, key, signed_by,
+    successor_text, written,
+};
+use crate::ids::{ComplaintId, EntryId, Epoch};
+use crate::receipt::Receipt;
+use crate::wire::{self, CloseCause, ReplyWord};
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct GoldenEntries {
+    federation: String,
+    entry: Vec<GoldenEntry>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct GoldenEntry {
+    body: String,
+    author: String,
+    public_key: String,
+    entry: String,
+    signature: String,
+    signed_entry: String,
+    id: String,
+    complaint: String,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct GoldenContent {
+    salt: String,
+    bytes: String,
+    hash: String,
+    reply_code: String,
+    reply_code_hash: String,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct GoldenReceipt {
+    public_key: String,
+    receipt: String,
+    signature: String,
+}
+
+fn hex(bytes: impl AsRef<[u8]>) -> String {
+    HEXLOWER.encode(bytes.as_ref())
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    HEXLOWER.decode(text.as_bytes()).expect("hex in a golden file")
+}
+
+fn public(key: &SigningKey) -> String {
+    hex(key.verification_key().as_ref())
+}
+
+fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    Sha256::digest(parts.concat()).into()
+}
+
+/// The text of a golden file; `now` is what the code writes today, and must be the same.
+fn golden(file: &str, now: &str) -> String {
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "golden", file].iter().collect();
+    if std::env::var_os("SINERGI_WRITE_GOLDEN").is_some() {
+        std::fs::write(&path, now).expect("the golden folder is writable");
+    }
+    let kept = std::fs::read_to_string(&path).expect("a golden file");
+    assert_eq!(kept, now, "{file}: what is written today differs from what other nodes know");
+    kept
+}
+
+fn golden_toml<T: Serialize + serde::de::DeserializeOwned>(file: &str, now: &T) -> T {
+    let kept = golden(file, &toml::to_string(now).expect("a golden value is TOML"));
+    toml::from_str(&kept).expect("a golden file is TOML")
+}
+
+/// A text as a content of the fixture.
+fn content() -> Content {
+    let text = wire::Text {
+        title: "Jalan rusak".to_owned(),
+        body: "Lubang sedalam 30 cm di depan pasar.".to_owned(),
+        location: "Jl. Braga 10".to_owned(),
+        ..Default::default()
+    };
+    let data = serialise_text(&text, TextRole::Complaint).expect("a text within its limits");
+    Content { commitment: 0, salt: [0x5a; 32], data }
+}
+
+/// One entry of every body that this version acts on, one kept body and one node body.
+fn entries() -> Vec<Entry> {
+    let federation = Federation::new();
+    let node = |id: &str| federation.node(id);
+    let lodged = node("ombudsman").lodges().committing(&content(), ContentClass::Public).entry();
+    let mut case = crate::fixture::Case::lodged(&federation, &lodged);
+    let mut entries = vec![lodged];
+    let mut leaf = 0;
+    let mut write = |case: &mut crate::fixture::Case<'_>, writing: crate::fixture::Writing| {
+        leaf += 1;
+        let entry = writing.at_leaf(leaf).entry();
+        case.learn(&entry);
+        case.later(MINUTE);
+        entries.push(entry);
+    };
+    let writing = node("ombudsman").forwards(&case).to("kominfo");
+    write(&mut case, writing);
+    let writing = node("ombudsman").recalls(&case);
+    write(&mut case, writing);
+    let writing = node("kominfo").returns(&case);
+    write(&mut case, writing);
+    let writing = node("ombudsman").forwards(&case).to("kemenpanrb");
+    write(&mut case, writing);
+    case.later(4 * DAY);
+    let writing = node("ombudsman").withdraws(&case);
+    write(&mut case, writing);
+    let writing = node("ksp").reassigns(&case).to("kota-bandung");
+    write(&mut case, writing);
+    let writing = node("kota-bandung").accepts(&case);
+    write(&mut case, writing);
+    let holder = node("kota-bandung");
+    let writing = holder.verifies(&case, "jalan");
+    write(&mut case, writing);
+    let writing = holder.progresses(&case);
+    write(&mut case, writing);
+    let writing = holder.responds(&case).committing(&content(), ContentClass::Confidential);
+    write(&mut case, writing);
+    let writing = holder.resolves(&case);
+    write(&mut case, writing);
+    let writing = node("ombudsman").replies(&case, ReplyWord::Satisfied, REPLY_CODE);
+    write(&mut case, writing);
+    let writing = node("ombudsman").closes(&case, CloseCause::Reply);
+    write(&mut case, writing);
+    let writing = node("prov-jabar").remarks(&case);
+    write(&mut case, writing);
+    entries.push(node("ombudsman").witnesses().entry());
+    entries
+}
+
+#[test]
+fn golden_entries_are_written_as_ever() {
+    let of = |entry: &Entry| GoldenEntry {
+        body: entry.body.name().to_owned(),
+        author: entry.author.to_string(),
+        public_key: public(&entry_key(entry.author.as_str())),
+        entry: hex(&entry.bytes),
+        signature: hex(entry.signature),
+        signed_entry: hex(&entry.signed),
+        id: entry.id.to_string(),
+        complaint: entry.complaint.map(|id| id.to_string()).unwrap_or_default(),
+    };
+    let now = GoldenEntries { federation: FEDERATION.to_owned(), entry: entries().iter().map(of).collect() };
+    assert_eq!(golden_toml("entries.toml", &now), now);
+}
+
+fn kept_entries() -> GoldenEntries {
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "golden", "entries.toml"].iter().collect();
+    toml::from_str(&std::fs::read_to_string(path).expect("a golden file")).expect("TOML")
+}
+
+#[test]
+fn golden_entries_are_read_and_their_ids_and_signatures_are_what_the_formats_say() {
+    for kept in kept_entries().entry {
+        let signed = unhex(&kept.signed_entry);
+        let entry = Entry::parse(Bytes::from(signed.clone()), FEDERATION).expect("an entry of version 1");
+        let bytes = unhex(&kept.entry);
+        assert_eq!(entry.bytes, bytes);
+        assert_eq!(entry.body.name(), kept.body);
+        assert_eq!(entry.author.as_str(), kept.author);
+        assert_eq!(hex(sha256(&[b"sinergi/id/v1\0", &bytes])), kept.id);
+        assert_eq!(entry.id.to_string(), kept.id);
+
+        let signature = Signature::from_slice(&unhex(&kept.signature)).expect("64 bytes");
+        let key: [u8; 32] = unhex(&kept.public_key).try_into().expect("32 bytes");
+        let key = ed25519_zebra::VerificationKey::try_from(key).expect("a key");
+        let message = [b"sinergi/entry/v1\0", bytes.as_slice()].concat();
+        assert!(key.verify(&signature, &message).is_ok());
+        let key_id = u32::from_be_bytes(sha256(&[b"sinergi/key/v1\0", key.as_ref()])[..4].try_into().expect("4 bytes"));
+        assert_eq!(entry.key_id, key_id);
+
+        // SignedEntry: field 1 is the entry, field 2 the signature, both as bytes.
+        let field = |tag: u8, data: &[u8]| {
+            let mut out = vec![tag];
+            prost::encoding::encode_varint(data.len() as u64, &mut out);
+            [out, data.to_vec()].concat()
+        };
+        assert_eq!([field(0x0a, &bytes), field(0x12, &unhex(&kept.signature))].concat(), signed);
+        let leaf_hash = tlog_tiles::record_hash(&signed).0;
+        assert_eq!(leaf_hash, sha256(&[&[0], &signed]));
+    }
+}
+
+#[test]
+fn a_golden_complaint_id_is_its_lodging_time_and_the_id_of_its_lodged_entry() {
+    let kept = kept_entries();
+    let lodged = &kept.entry[0];
+    assert_eq!(lodged.body, "Lodged");
+    let millis: u64 = 1_764_000_000_000;
+    let id = [&millis.to_be_bytes()[2..], &unhex(&lodged.id)[..26]].concat();
+    let id = ComplaintId(id.try_into().expect("32 bytes"));
+    assert_eq!(lodged.complaint, id.to_string());
+    for entry in &kept.entry {
+        let of_none = entry.body == "Witnessed";
+        assert_eq!(entry.complaint, if of_none { String::new() } else { id.to_string() }, "{}", entry.body);
+    }
+}
+
+#[test]
+fn a_golden_complaint_folds_to_the_state_that_it_had() {
+    let federation = Federation::new();
+    let entry = |kept: &GoldenEntry| Entry::parse(unhex(&kept.signed_entry).into(), FEDERATION).expect("an entry");
+    let kept = kept_entries();
+    let mut case = crate::fixture::Case::lodged(&federation, &entry(&kept.entry[0]));
+    for kept in kept.entry[1..].iter().filter(|kept| kept.body != "Witnessed") {
+        case.learn(&entry(kept));
+    }
+    assert_eq!((case.holder(), case.offered_to()), ("kota-bandung", None));
+    assert_eq!(case.complaint.case().phase.name(), "closed");
+    assert!(!case.complaint.case().self_closed);
+    let digest = hex(case.complaint.digest());
+    assert_eq!(golden("digest.txt", &format!("{digest}\n")).trim_end(), digest);
+}
+
+#[test]
+fn a_golden_content_has_the_hash_that_the_format_says() {
+    let content = content();
+    let now = GoldenContent {
+        salt: hex(content.salt),
+        bytes: hex(&content.data),
+        hash: hex(content.hash()),
+        reply_code: REPLY_CODE.to_owned(),
+        reply_code_hash: hex(reply_code_hash(REPLY_CODE)),
+    };
+    let kept = golden_toml("content.toml", &now);
+    let hash = sha256(&[b"sinergi/content/v1\0", &unhex(&kept.salt), &unhex(&kept.bytes)]);
+    assert_eq!(hex(hash), kept.hash);
+    assert_eq!(hex(sha256(&[b"sinergi/reply-code/v1\0k7qm2d9xp4vt0hsz"])), kept.reply_code_hash);
+    assert_eq!(read_text(&unhex(&kept.bytes)).expect("a text").title, "Jalan rusak");
+
+    let lodged = &kept_entries().entry[0];
+    let entry = Entry::parse(unhex(&lodged.signed_entry).into(), FEDERATION).expect("an entry");
+    assert_eq!(hex(entry.commitments[0].hash), kept.hash);
+    assert_eq!(Content::parse(content.to_wire(), &entry.commitments), Ok(content));
+}
+
+#[test]
+fn a_golden_receipt_verifies() {
+    let key = entry_key("kota-bandung");
+    let ack = crate::receipt::tests::receipt().sign(&key);
+    let now = GoldenReceipt { public_key: public(&key), receipt: hex(&ack.receipt), signature: hex(&ack.signature) };
+    let kept = golden_toml("receipt.toml", &now);
+    let ack = wire::Ack { receipt: unhex(&kept.receipt), signature: unhex(&kept.signature) };
+    let receipt = Receipt::parse(&ack).expect("a receipt of version 1");
+    assert_eq!(receipt, crate::receipt::tests::receipt());
+    let message = [b"sinergi/receipt/v1\0", ack.receipt.as_slice()].concat();
+    let signature = Signature::from_slice(&ack.signature).expect("64 bytes");
+    assert!(key.verification_key().verify(&signature, &message).is_ok());
+}
+
+#[test]
+fn a_golden_checkpoint_opens_under_the_charter_s_keys() {
+    let (checkpoint_key, time_key) = (key("kota-bandung checkpoint"), key("kota-bandung time"));
+    let city = agency("kota-bandung");
+    let signer = CheckpointSigner::new(FEDERATION, &city, Epoch::FIRST, checkpoint_key, time_key);
+    let root = sha256(&[b"a root"]);
+    let note = String::from_utf8(signer.sign(8, root, 1_764_000_123)).expect("a note is UTF-8");
+    let kept = golden("checkpoint.txt", &note);
+    let keys = Federation::new().charter().checkpoint_keys(&city).expect("a member");
+    let opened = Checkpoint::open(kept.as_bytes(), FEDERATION, &city, &keys).expect("a checkpoint");
+    assert_eq!(opened, Checkpoint { epoch: Epoch::FIRST, size: 8, root, seconds: Some(1_764_000_123) });
+
+    // C2SP cosignature/v1: the signed message and the bytes of the line, written out.
+    let text = format!("{FEDERATION}/kota-bandung/1\n8\n{}\n", data_encoding::BASE64.encode(&root));
+    assert!(kept.starts_with(&format!("{text}\n")));
+    let line = kept.lines().last().expect("two lines");
+    let encoded = line.strip_prefix("\u{2014} sinergi.example/kota-bandung/time ").expect("the time line");
+    let bytes = data_encoding::BASE64.decode(encoded.as_bytes()).expect("base64");
+    let name = b"sinergi.example/kota-bandung/time";
+    let id = sha256(&[name, b"\n", &[4], time_key.verification_key().as_ref()]);
+    assert_eq!(bytes[..4], id[..4]);
+    assert_eq!(bytes[4..12], 1_764_000_123_u64.to_be_bytes());
+    let message = format!("cosignature/v1\ntime 1764000123\n{text}");
+    let signature = Signature::from_slice(&bytes[12..]).expect("64 bytes");
+    assert!(time_key.verification_key().verify(&signature, message.as_bytes()).is_ok());
+}
+
+#[test]
+fn golden_charters_are_trusted_in_turn() {
+    let first = String::from_utf8(signed_by(&MANAGERS[..3], &written(&charter_text()))).expect("a note is UTF-8");
+    let mut text = successor_text(&charter_text());
+    text.manager.pop();
+    let second = String::from_utf8(signed_by(&MANAGERS[..4], &written(&text))).expect("a note is UTF-8");
+    let (first, second) = (golden("charter-1.txt", &first), golden("charter-2.txt", &second));
+
+    let body = first.rsplit_once("\n\n").expect("text and signatures").0;
+    let hash = sha256(&[body.as_bytes(), b"\n"]);
+    let mut charters = Charters::pinned(first.as_bytes(), &hash).expect("the pinned charter");
+    let next = charters.succeed(second.as_bytes()).expect("its successor");
+    assert_eq!(next.predecessor, Some(hash));
+    assert_eq!(next.managers.len(), 4);
+    assert_eq!(Charter::parse(second.as_bytes()).expect("a charter").hash, next.hash);
+}
+
+#[test]
+fn an_id_is_not_of_the_signature() {
+    let entry = entries().swap_remove(0);
+    let mut other = wire::SignedEntry { entry: entry.bytes.to_vec(), signature: vec![1; 64] };
+    let reread = |signed: &wire::SignedEntry| {
+        Entry::parse(prost::Message::encode_to_vec(signed).into(), FEDERATION).expect("an entry").id
+    };
+    assert_eq!(reread(&other), entry.id);
+    other.entry.push(0);
+    assert_ne!(EntryId::of(&other.entry), entry.id);
+}

@@ -1,0 +1,104 @@
+//! Where entries go, and how much content with them.
+
+use std::collections::BTreeSet;
+
+use super::{Access, next_hop, routes};
+use crate::entry::ContentClass;
+use crate::fixture::{Federation, agency};
+use crate::ids::AgencyId;
+
+fn agencies(ids: &[&str]) -> BTreeSet<AgencyId> {
+    ids.iter().copied().map(agency).collect()
+}
+
+/// The links with their access, and the unreachable.
+fn route(me: &str, adjacent: &[&str], participants: &[&str]) -> (Vec<(String, Access)>, Vec<String>) {
+    let federation = Federation::new();
+    let routes = routes(&agency(me), &agencies(adjacent), &agencies(participants), federation.charter());
+    let links = routes.links.into_iter().map(|(id, access)| (id.into(), access)).collect();
+    (links, routes.unreachable.into_iter().map(String::from).collect())
+}
+
+fn link(id: &str, access: Access) -> (String, Access) {
+    (id.to_owned(), access)
+}
+
+#[test]
+fn an_adjacent_participant_gets_everything_it_may_have() {
+    let (links, unreachable) = route("kominfo", &["kemendagri", "ksp", "ombudsman"], &["kominfo", "kemendagri"]);
+    let expected =
+        [link("kemendagri", Access::Confidential), link("ksp", Access::Entries), link("ombudsman", Access::Entries)];
+    assert_eq!(links, expected);
+    assert_eq!(unreachable, [""; 0]);
+}
+
+#[test]
+fn an_observer_gets_entries_only() {
+    let all = ["kemendagri", "ksp", "ombudsman", "kota-bandung", "kominfo", "kemenpanrb"];
+    let (links, _) = route("prov-jabar", &all, &["prov-jabar"]);
+    let expected =
+        [link("kemendagri", Access::Entries), link("ksp", Access::Entries), link("ombudsman", Access::Entries)];
+    assert_eq!(links, expected, "and who is neither participant nor observer gets nothing");
+}
+
+#[test]
+fn an_adjacent_ancestor_leads_to_its_descendants() {
+    let (links, unreachable) = route("kominfo", &["kemendagri", "ksp", "ombudsman"], &["kominfo", "kota-bandung"]);
+    let expected =
+        [link("kemendagri", Access::Public), link("ksp", Access::Entries), link("ombudsman", Access::Entries)];
+    assert_eq!(links, expected, "a relay of public content");
+    assert_eq!(unreachable, [""; 0]);
+}
+
+#[test]
+fn the_nearest_adjacent_ancestor_is_taken() {
+    let federation = Federation::new();
+    let (me, adjacent) = (agency("kominfo"), agencies(&["kemendagri", "prov-jabar"]));
+    let city = agency("kota-bandung");
+    assert_eq!(next_hop(&me, &city, &adjacent, federation.charter()), Some(&agency("prov-jabar")));
+    let direct = agencies(&["kemendagri", "prov-jabar", "kota-bandung"]);
+    assert_eq!(next_hop(&me, &city, &direct, federation.charter()), Some(&city));
+}
+
+#[test]
+fn my_own_parent_leads_to_everybody_else() {
+    let (links, unreachable) = route("kota-bandung", &["prov-jabar"], &["kota-bandung", "kominfo"]);
+    assert_eq!(links, [link("prov-jabar", Access::Public)]);
+    assert_eq!(unreachable, [""; 0]);
+    let (links, _) = route("kota-bandung", &["prov-jabar"], &["kota-bandung"]);
+    assert_eq!(links, [link("prov-jabar", Access::Entries)], "observer itself, and the way to oversight");
+}
+
+#[test]
+fn no_route_is_told() {
+    let (links, unreachable) = route("kominfo", &["ksp"], &["kominfo", "kota-bandung"]);
+    assert_eq!(links, [link("ksp", Access::Entries)]);
+    assert_eq!(unreachable, ["kota-bandung", "ombudsman", "prov-jabar"]);
+    let (links, unreachable) = route("kominfo", &[], &["kominfo"]);
+    assert_eq!((links, unreachable), (Vec::new(), vec!["ksp".to_owned(), "ombudsman".to_owned()]));
+}
+
+#[test]
+fn nobody_sends_to_himself() {
+    let (links, _) = route("kominfo", &["kominfo", "ksp", "ombudsman"], &["kominfo"]);
+    assert_eq!(links, [link("ksp", Access::Entries), link("ombudsman", Access::Entries)]);
+}
+
+#[test]
+fn the_widest_access_of_a_link_counts() {
+    // prov-jabar is observer and relay of public content, then participant itself.
+    let (links, _) = route("kemendagri", &["prov-jabar"], &["kemendagri", "kota-bandung"]);
+    assert!(links.contains(&link("prov-jabar", Access::Public)));
+    let (links, _) = route("kemendagri", &["prov-jabar"], &["kemendagri", "kota-bandung", "prov-jabar"]);
+    assert!(links.contains(&link("prov-jabar", Access::Confidential)));
+}
+
+#[test]
+fn a_relay_gets_public_content_only_and_identity_goes_nowhere() {
+    let allowed = |access: Access| {
+        [ContentClass::Public, ContentClass::Confidential, ContentClass::Identity].map(|class| access.allows(class))
+    };
+    assert_eq!(allowed(Access::Entries), [false, false, false]);
+    assert_eq!(allowed(Access::Public), [true, false, false]);
+    assert_eq!(allowed(Access::Confidential), [true, true, false]);
+}

@@ -1,0 +1,281 @@
+//! A peer under the test's control: a member with its own valid keys and certificate that says whatever the test wants.
+//!
+//! Speaks the wire protocol over real mutual TLS, with none of the daemon's link code.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ed25519_zebra::SigningKey;
+use hyper_util::rt::TokioIo;
+use prost::Message;
+use sinergi_config::Config;
+use sinergi_daemon::directory::Directory;
+use sinergi_daemon::keys::SigningKeys;
+use sinergi_daemon::tls::{self, Authorities, Credentials, SharedAuthorities};
+use sinergi_proto::clock::HybridClock;
+use sinergi_proto::content::{Content, TextRole, reply_code_hash, serialise_text};
+use sinergi_proto::entry::{ContentClass, Entry, EntryDraft, Place};
+use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use sinergi_proto::limits;
+use sinergi_proto::link::Cursor;
+use sinergi_proto::receipt::Receipt;
+use sinergi_proto::wire::entry::Body;
+use sinergi_proto::wire::federation_client::FederationClient;
+use sinergi_proto::wire::{self, Frame, frame::Kind};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_rustls::TlsConnector;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Endpoint;
+use tonic::{Status, Streaming};
+
+/// How long a node may take to say something.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A member whose node does not run: the test speaks for it.
+pub struct Impostor {
+    /// Its configuration.
+    pub config: Config,
+    /// Its keys.
+    pub keys: SigningKeys,
+    /// The charters.
+    pub directory: Directory,
+    next_place: u64,
+}
+
+impl Impostor {
+    /// Takes over the node in this folder.
+    pub fn of(folder: &Path) -> Self {
+        let config = Config::load(folder).expect("the folder's configuration");
+        let keys = SigningKeys::load(&config.keys).expect("the folder's keys");
+        let directory = Directory::load(&config.charter).expect("the folder's charter");
+        Self { config, keys, directory, next_place: 0 }
+    }
+
+    /// Dials a node. Whether the handshake and the call succeed is the test's business.
+    pub async fn dial(&self, agency: &AgencyId, address: &str) -> Result<Connection, String> {
+        let credentials = Credentials::load(&self.config.tls).map_err(|error| error.to_string())?;
+        self.dial_with(&credentials, agency, address).await
+    }
+
+    /// Dials a node with another certificate.
+    pub async fn dial_with(
+        &self,
+        credentials: &Credentials,
+        agency: &AgencyId,
+        address: &str,
+    ) -> Result<Connection, String> {
+        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.directory.newest());
+        let tls = tls::client_config(credentials, SharedAuthorities::new(authorities), agency.clone());
+        let (connector, address) = (TlsConnector::from(tls), address.to_owned());
+        let connect = tower::service_fn(move |_| {
+            let (connector, address) = (connector.clone(), address.clone());
+            async move {
+                let stream = TcpStream::connect(address).await?;
+                Ok::<_, std::io::Error>(TokioIo::new(connector.connect(tls::server_name(), stream).await?))
+            }
+        });
+        let channel = Endpoint::from_static("http://node.invalid")
+            .connect_with_connector(connect)
+            .await
+            .map_err(|error| chain(&error))?;
+        let (outbound, frames) = mpsc::channel(64);
+        let response = FederationClient::new(channel)
+            .max_decoding_message_size(limits::FRAME_BYTES)
+            .max_encoding_message_size(usize::MAX)
+            .sync(ReceiverStream::new(frames))
+            .await
+            .map_err(|status| chain(&status))?;
+        Ok(Connection { outbound, inbound: response.into_inner() })
+    }
+
+    /// A truthful Hello.
+    pub fn hello(&self) -> wire::Hello {
+        wire::Hello {
+            protocol_min: 1,
+            protocol_max: 1,
+            federation: self.config.federation.to_string(),
+            agency: self.config.agency.to_string(),
+            charter_version: self.directory.newest().version,
+            have_cursor: None,
+            checkpoint: Vec::new(),
+            seen_of_you: Vec::new(),
+            now: sinergi_daemon::time::now_millis(),
+        }
+    }
+
+    /// A draft of an entry by this member, with the next place of its ledger.
+    pub fn draft(&mut self, complaint: Option<ComplaintId>, parents: Vec<EntryId>, body: Body) -> EntryDraft {
+        let index = LedgerIndex(self.next_place);
+        self.next_place += 1;
+        let now = HybridClock::new(sinergi_daemon::time::now_millis(), u16::try_from(index.0).unwrap_or(0));
+        EntryDraft {
+            federation: self.config.federation.to_string(),
+            author: self.config.agency.clone(),
+            charter_version: self.directory.newest().version,
+            place: Place { epoch: Epoch::FIRST, index },
+            complaint,
+            parents,
+            clock: now,
+            content: Vec::new(),
+            body,
+        }
+    }
+
+    /// A complaint lodged by this member, with a public text.
+    pub fn lodge(&mut self, title: &str) -> Made {
+        let text = wire::Text { title: title.to_owned(), body: format!("{title}: details"), ..Default::default() };
+        let data = serialise_text(&text, TextRole::Complaint).expect("a good text");
+        let content = Content { commitment: 0, salt: [3; 32], data };
+        let body = Body::Lodged(wire::Lodged {
+            kind: wire::ComplaintKind::Complaint.into(),
+            category: "road".to_owned(),
+            area: String::new(),
+            class: wire::ContentClass::Public.into(),
+            reply_code_hash: reply_code_hash("code").to_vec(),
+        });
+        let mut draft = self.draft(None, Vec::new(), body);
+        draft.content = vec![content.commit(ContentClass::Public)];
+        self.sign(draft, vec![content])
+    }
+
+    /// An offer of custody on `basis`, with `parents`.
+    pub fn forward(&mut self, complaint: ComplaintId, basis: EntryId, to: &str) -> Made {
+        let answer_by = sinergi_daemon::time::now_millis() + 3_600_000;
+        let reason = wire::ForwardReason::Competence.into();
+        let body = Body::Forwarded(wire::Forwarded { basis: basis.0.to_vec(), to: to.to_owned(), reason, answer_by });
+        let draft = self.draft(Some(complaint), vec![basis], body);
+        self.sign(draft, Vec::new())
+    }
+
+    /// Signs a draft with this member's key.
+    pub fn sign(&self, draft: EntryDraft, contents: Vec<Content>) -> Made {
+        Made::new(draft, &self.keys.entry, contents)
+    }
+}
+
+/// An entry that a test has made, ready to be delivered.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// Its id.
+    pub id: EntryId,
+    /// Its complaint; of `Lodged` its own.
+    pub complaint: ComplaintId,
+    /// The item that carries it.
+    pub item: wire::Item,
+}
+
+impl Made {
+    /// Signs a draft with any key.
+    pub fn new(draft: EntryDraft, key: &SigningKey, contents: Vec<Content>) -> Self {
+        let (named, clock) = (draft.complaint, draft.clock);
+        let signed = draft.sign(key);
+        let complaint = named.unwrap_or_else(|| ComplaintId::of_lodged(clock, &signed.id));
+        let content = contents.iter().map(Content::to_wire).collect();
+        Self { id: signed.id, complaint, item: wire::Item { signed_entry: signed.bytes, content, relays: 0 } }
+    }
+
+    /// The same entry with one bit of its signature changed.
+    pub fn with_a_broken_signature(&self) -> Self {
+        let mut envelope = wire::SignedEntry::decode(self.item.signed_entry.clone()).expect("a signed entry");
+        envelope.signature[0] ^= 1;
+        let item = wire::Item { signed_entry: Bytes::from(envelope.encode_to_vec()), ..self.item.clone() };
+        Self { item, ..self.clone() }
+    }
+
+    /// Parses it, as a node would.
+    pub fn parsed(&self, federation: &str) -> Entry {
+        Entry::parse(self.item.signed_entry.clone(), federation).expect("a test's entry parses")
+    }
+}
+
+/// A stream of frames with a node.
+pub struct Connection {
+    /// What the test says.
+    pub outbound: mpsc::Sender<Frame>,
+    /// What the node says.
+    pub inbound: Streaming<Frame>,
+}
+
+impl Connection {
+    /// Says a frame.
+    pub async fn say(&self, kind: Kind) {
+        // A node that has ended the link takes no more: the test looks at what it said before.
+        let _ = self.outbound.send(Frame { kind: Some(kind) }).await;
+    }
+
+    /// The next frame, within bounds; `Ok(None)`: the node has closed the stream.
+    pub async fn next(&mut self) -> Result<Option<Kind>, Status> {
+        loop {
+            let message = tokio::time::timeout(PATIENCE, self.inbound.message()).await;
+            let message = message.map_err(|_| Status::deadline_exceeded("the node says nothing"))??;
+            match message.map(|frame| frame.kind) {
+                Some(None) => {}
+                Some(Some(Kind::Ping(_))) => {}
+                Some(kind) => return Ok(kind),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Exchanges Hellos; the node's.
+    pub async fn greet(&mut self, hello: wire::Hello) -> wire::Hello {
+        self.say(Kind::Hello(hello)).await;
+        match self.next().await {
+            Ok(Some(Kind::Hello(theirs))) => theirs,
+            other => panic!("expected a Hello, got {other:?}"),
+        }
+    }
+
+    /// Delivers items at a cursor, and waits for the receipt.
+    pub async fn deliver(&mut self, index: u64, items: Vec<wire::Item>) -> Receipt {
+        self.send_items(index, items).await;
+        loop {
+            match self.next().await {
+                Ok(Some(Kind::Ack(ack))) => return Receipt::parse(&ack).expect("a node's receipt"),
+                Ok(Some(Kind::Fault(fault))) => panic!("the node ended the link: {} {}", fault.code, fault.reason),
+                Ok(Some(_)) => {}
+                other => panic!("expected a receipt, got {other:?}"),
+            }
+        }
+    }
+
+    /// Delivers items without waiting.
+    pub async fn send_items(&self, index: u64, items: Vec<wire::Item>) {
+        let cursor = Cursor { epoch: Epoch::FIRST, index: LedgerIndex(index), part: 0 };
+        self.say(Kind::Deliver(wire::Deliver { cursor: Some(cursor.to_wire()), items })).await;
+    }
+
+    /// The fault with which the node ends the link: code and reason.
+    pub async fn fault(&mut self) -> (u32, String) {
+        loop {
+            match self.next().await {
+                Ok(Some(Kind::Fault(fault))) => return (fault.code, fault.reason),
+                Ok(Some(_)) => {}
+                other => panic!("expected a fault, got {other:?}"),
+            }
+        }
+    }
+
+    /// The next delivery of the node.
+    pub async fn delivery(&mut self) -> wire::Deliver {
+        loop {
+            match self.next().await {
+                Ok(Some(Kind::Deliver(deliver))) => return deliver,
+                Ok(Some(_)) => {}
+                other => panic!("expected a delivery, got {other:?}"),
+            }
+        }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
