@@ -121,6 +121,12 @@ pub fn admit(entry: &Entry, complaint: Option<&Complaint>, charter: &Charter, no
             let detail = format!("clock {:?} does not exceed {:?} of its parent {parent}", entry.clock, known.clock);
             return Verdict::refuse(RefusalCode::ClockNotAfterParents, detail);
         }
+        // Who has seen an entry has its charter: nobody chooses an older one that gave him more.
+        if entry.charter_version < known.charter_version {
+            let (named, newer) = (entry.charter_version, known.charter_version);
+            let detail = format!("names charter version {named}, its parent {parent} names {newer}");
+            return Verdict::refuse(RefusalCode::OlderCharter, detail);
+        }
     }
     match by_ancestors(entry, complaint, charter) {
         Ok(()) => Verdict::Admit,

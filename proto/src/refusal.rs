@@ -89,6 +89,8 @@ codes! {
         ForeignBasis = 304, "foreign-basis";
         /// The author has written too many entries of this complaint.
         AuthorQuota = 305, "author-quota";
+        /// It names an older charter than one of its parents.
+        OlderCharter = 306, "older-charter";
         /// A content is not what the entry committed to.
         ContentMismatch = 401, "content-mismatch";
         /// The peer has as many items waiting here as it may.

@@ -29,6 +29,9 @@ pub enum CharterTrustError {
         /// The configured hash.
         pinned: String,
     },
+    /// Not the beginning of a chain.
+    #[error("the pinned charter is version {0}; the first is version 1, and every other is reached from it")]
+    NotTheFirst(u64),
     /// Too few managers signed.
     #[error(
         "charter version {version} is signed by {signed} of the {managers} managers of version {of}, the threshold is {threshold}"
@@ -88,6 +91,9 @@ impl Charters {
     /// When it is not signed by enough.
     pub fn self_signed(note_bytes: &[u8]) -> Result<Self, CharterTrustError> {
         let charter = Charter::parse(note_bytes)?;
+        if charter.version != 1 {
+            return Err(CharterTrustError::NotTheFirst(charter.version));
+        }
         check_threshold(&charter, &charter)?;
         let newest = Arc::new(charter);
         Ok(Self { by_version: BTreeMap::from([(newest.version, newest.clone())]), newest })

@@ -392,8 +392,8 @@ proptest::proptest! {
 fn a_long_chain_of_parents_is_followed_once() {
     // Members are checked in the order of their ids, so that the deepest comes first.
     let mut text = chain_of(limits::MEMBERS);
+    let name = |index: usize| agency(&format!("a{:05}", limits::MEMBERS - index));
     for (index, member) in text.member.iter_mut().enumerate() {
-        let name = |index: usize| agency(&format!("a{:05}", limits::MEMBERS - index));
         member.id = name(index);
         member.parent = index.checked_sub(1).map(name);
     }

@@ -84,6 +84,8 @@ pub enum NoEffect {
     },
     /// The entry that it acts on has no effect itself.
     BasisWithoutEffect,
+    /// Its author knew that custody had gone on from there: one of the entry's ancestors acts on the same basis with effect.
+    BasisActedOn,
 }
 
 impl fmt::Display for NoEffect {
@@ -106,6 +108,7 @@ impl fmt::Display for NoEffect {
                 limits::ANSWER_BY_MAX.as_secs() / 86_400
             ),
             Self::BasisWithoutEffect => write!(f, "the entry that it acts on has no effect"),
+            Self::BasisActedOn => write!(f, "its author knew that custody had gone on from there"),
         }
     }
 }

@@ -39,6 +39,8 @@ pub struct Known {
     pub author: AgencyId,
     /// Its clock.
     pub clock: HybridClock,
+    /// The charter version that it names.
+    pub charter_version: u64,
     /// Its parents.
     pub parents: Vec<EntryId>,
     /// What it says.
@@ -145,6 +147,18 @@ impl Complaint {
             Body::Lodged(_) | Body::Node(_) | Body::Kept { .. } => Ok(Judged::Kept),
         };
         judged.unwrap_or_else(Judged::NoEffect)
+    }
+
+    /// Whether the author had, when it wrote the entry, another custody entry with effect on the same basis. Without this a former holder
+    /// could go on from the time when it held the complaint, as often as it takes to win the fork. Honest authors act on the
+    /// tip, on which nobody has acted.
+    fn knew_better(&self, entry: &Entry, basis: &EntryId) -> bool {
+        let children = self.entries.get(basis).map(|known| known.children.as_slice()).unwrap_or_default();
+        if children.is_empty() {
+            return false;
+        }
+        let ancestors = self.ancestors(&entry.parents);
+        children.iter().any(|child| ancestors.contains(child))
     }
 
     /// Takes a custody entry with effect into the tree, and the path along it if it wins.
@@ -367,6 +381,7 @@ impl Known {
         Self {
             author: entry.author.clone(),
             clock: entry.clock,
+            charter_version: entry.charter_version,
             parents: entry.parents.clone(),
             body: entry.body.clone(),
             judged,

@@ -82,6 +82,8 @@ fn no_route_is_told() {
 fn nobody_sends_to_himself() {
     let (links, _) = route("kominfo", &["kominfo", "ksp", "ombudsman"], &["kominfo"]);
     assert_eq!(links, [link("ksp", Access::Entries), link("ombudsman", Access::Entries)]);
+    let (links, _) = route("prov-jabar", &["kemendagri", "prov-jabar"], &["kota-bandung"]);
+    assert_eq!(links, [link("kemendagri", Access::Public)], "I am the city's ancestor and no next hop of mine");
 }
 
 #[test]
