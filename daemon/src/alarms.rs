@@ -2,41 +2,48 @@
 //!
 //! In memory: what must outlast a restart is raised again by whoever finds it again.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Alarms kept; the oldest of a full list gives way.
 const MOST: usize = 100;
 
-/// The raised alarms, by topic: raising a topic again replaces its words.
+/// The raised alarms with their topics: raising a topic again replaces its words.
 #[derive(Clone, Default)]
-pub struct Alarms(Arc<Mutex<BTreeMap<String, String>>>);
+pub struct Alarms(Arc<Mutex<Vec<(String, String)>>>);
 
 impl Alarms {
     /// Raises an alarm, and logs it when it is new.
     pub fn raise(&self, topic: impl Into<String>, text: impl Into<String>) {
         let (topic, text) = (topic.into(), text.into());
         let mut alarms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if alarms.get(&topic) == Some(&text) {
+        if alarms.iter().any(|(raised, words)| *raised == topic && *words == text) {
             return;
         }
         tracing::warn!(topic, "{text}");
-        if alarms.len() >= MOST && !alarms.contains_key(&topic) {
-            alarms.pop_first();
+        alarms.retain(|(raised, _)| *raised != topic);
+        if alarms.len() >= MOST {
+            alarms.remove(0);
         }
-        alarms.insert(topic, text);
+        alarms.push((topic, text));
     }
 
     /// Settles a topic.
     pub fn settle(&self, topic: &str) {
         let mut alarms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if alarms.remove(topic).is_some() {
+        let before = alarms.len();
+        alarms.retain(|(raised, _)| raised != topic);
+        if alarms.len() < before {
             tracing::info!(topic, "settled");
         }
     }
 
-    /// All raised alarms.
+    /// Whether a topic is raised.
+    pub fn is_raised(&self, topic: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|(raised, _)| raised == topic)
+    }
+
+    /// All raised alarms, oldest first.
     pub fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|(_, text)| text.clone()).collect()
     }
 }

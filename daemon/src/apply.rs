@@ -153,11 +153,11 @@ impl Applier {
             }
             RecordKind::Deferred => {
                 let header: DeferredHeader = headers::decode(header).map_err(malformed)?;
-                self.changes.deferred(header.entry, position);
+                self.changes.deferred(header.item, position);
             }
             RecordKind::DeferredDone => {
                 let header: DeferredDoneHeader = headers::decode(header).map_err(malformed)?;
-                self.changes.settled(header.entry);
+                self.changes.settled(header.item);
             }
             RecordKind::Leaf
             | RecordKind::Content
@@ -166,6 +166,13 @@ impl Applier {
             | RecordKind::Unknown(_) => {}
         }
         Ok(())
+    }
+
+    /// Nothing was appended: what was looked at may be evicted again.
+    pub fn nothing_appended(&mut self) {
+        for (id, case) in self.touched.drain() {
+            self.cases.put(id, case);
+        }
     }
 
     /// Writes what was applied since the last flush: the ledger is applied up to `end` then.

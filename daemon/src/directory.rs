@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use sinergi_proto::charter::{Charter, CharterTrustError, Charters};
+use tokio::sync::watch;
 
 /// Why the charters cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,7 @@ pub enum DirectoryError {
 pub struct Directory {
     files: sinergi_config::Charter,
     charters: Arc<RwLock<Arc<Charters>>>,
+    version: Arc<watch::Sender<u64>>,
 }
 
 impl Directory {
@@ -62,7 +64,8 @@ impl Directory {
             }
             charters.succeed(&read(&path)?).map_err(|source| DirectoryError::NotTrusted { path, source })?;
         }
-        Ok(Self { files: files.clone(), charters: Arc::new(RwLock::new(Arc::new(charters))) })
+        let version = Arc::new(watch::Sender::new(charters.newest().version));
+        Ok(Self { files: files.clone(), charters: Arc::new(RwLock::new(Arc::new(charters))), version })
     }
 
     /// All trusted charters.
@@ -73,6 +76,11 @@ impl Directory {
     /// The newest charter.
     pub fn newest(&self) -> Arc<Charter> {
         Arc::clone(self.charters().newest())
+    }
+
+    /// The newest version, now and as it changes.
+    pub fn version(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
     }
 
     /// Adopts the successor of the newest charter: checks it, writes it to the disk, and uses it.
@@ -87,6 +95,7 @@ impl Directory {
             extended.succeed(note).map_err(|source| DirectoryError::NotTrusted { path: path.clone(), source })?;
         write_durably(&path, note)?;
         *charters = Arc::new(extended);
+        self.version.send_replace(adopted.version);
         Ok(adopted)
     }
 }

@@ -102,6 +102,8 @@ pub struct DeferredHeader {
     pub at: u64,
     /// Who delivered it.
     pub peer: AgencyId,
+    /// SHA-256 over the peer and the item: its name among what waits.
+    pub item: [u8; 32],
     /// The entry.
     pub entry: EntryId,
     /// What it waits for.
@@ -113,8 +115,8 @@ pub struct DeferredHeader {
 /// A deferred item that was settled; no body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeferredDoneHeader {
-    /// The entry.
-    pub entry: EntryId,
+    /// The item's name among what waits.
+    pub item: [u8; 32],
 }
 
 /// Why the bytes are no header.

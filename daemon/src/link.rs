@@ -24,11 +24,12 @@ mod session;
 
 pub use accept::{listen, serve};
 pub use dial::keep_linked;
+pub(crate) use intake::receive_items;
 pub use peer::{Peer, PeerSnapshot, Peers};
 pub use session::{Start, run_sessions};
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 
 use ed25519_zebra::SigningKey;
 use sinergi_proto::ids::AgencyId;
@@ -42,6 +43,9 @@ use crate::directory::Directory;
 use crate::outbox::Outbox;
 use crate::tls::{Credentials, SharedAuthorities};
 use crate::writer::WriterHandle;
+
+/// Unit in which the room for all windows is counted, in bytes.
+pub(crate) const WINDOW_UNIT: usize = 1024;
 
 /// What every link works with.
 #[derive(Clone)]
@@ -70,6 +74,8 @@ pub struct Links {
     pub alarms: Alarms,
     /// By how much the clocks of most peers are ahead of ours, in milliseconds.
     pub clock_offset: Arc<AtomicI64>,
+    /// A peer has seen more of this ledger than there is: nothing may be signed.
+    pub set_back: Arc<AtomicBool>,
     /// Where new sessions are handed over to be run.
     pub sessions: mpsc::Sender<Start>,
     /// Ends everything.
@@ -91,10 +97,10 @@ pub enum LinkError {
     #[error("the connection ended: {0}")]
     Broken(String),
     /// The peer ended it.
-    #[error("the peer ended the link: {code}: {reason}")]
+    #[error("the peer ended the link: {}: {reason}", code_name(*code))]
     ByPeer {
         /// Its code, as it sent it.
-        code: String,
+        code: u32,
         /// Its reason.
         reason: String,
     },
@@ -107,4 +113,23 @@ pub enum LinkError {
     /// The writer has ended.
     #[error("the node is stopping")]
     Stopped,
+}
+
+/// The name of a fault that a peer sent, or its number if this version does not know it.
+fn code_name(code: u32) -> String {
+    FaultCode::from_number(code).map_or_else(|| code.to_string(), |code| code.to_string())
+}
+
+impl LinkError {
+    /// Whether the link ended in good order, so that nobody has to look at it.
+    fn is_orderly(&self) -> bool {
+        match self {
+            Self::Stopped => true,
+            Self::Fault(code, _) => matches!(code, FaultCode::Stopping | FaultCode::Superseded),
+            Self::ByPeer { code, .. } => {
+                matches!(FaultCode::from_number(*code), Some(FaultCode::Stopping | FaultCode::Superseded))
+            }
+            Self::Connect { .. } | Self::Broken(_) | Self::Own(_) => false,
+        }
+    }
 }

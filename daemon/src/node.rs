@@ -7,7 +7,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
@@ -33,6 +33,8 @@ use crate::time::now_millis;
 use crate::tls::{Authorities, Credentials, CredentialsError, SharedAuthorities};
 use crate::writer::{Submission, Writer, WriterError, WriterHandle, WriterParts};
 
+/// What the writer has for its end, if everybody else has used up the time.
+const WRITER_MOMENT: std::time::Duration = std::time::Duration::from_secs(1);
 /// Sessions that wait to be run.
 const SESSIONS_WAITING: usize = 16;
 
@@ -91,6 +93,14 @@ pub enum NodeError {
     /// The writer.
     #[error("the node stops, nothing acknowledged is lost: {0}. Mend the cause and start it again")]
     Writer(#[from] WriterError),
+    /// The disk hangs.
+    #[error(
+        "the writer did not end within {seconds} s: the disk hangs; nothing acknowledged is lost, what was not answered may not be written"
+    )]
+    Drain {
+        /// The configured time.
+        seconds: u64,
+    },
     /// A defect.
     #[error("a task failed: {0}; this is a defect of the program, please report it")]
     Task(#[from] tokio::task::JoinError),
@@ -108,7 +118,7 @@ pub fn run(config: &Config) -> Result<(), NodeError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(serve(config));
     // A blocked read does not hold up the end: nothing acknowledged depends on it.
-    runtime.shutdown_timeout(config.shutdown.drain);
+    runtime.shutdown_timeout(std::time::Duration::from_millis(100));
     result
 }
 
@@ -135,17 +145,17 @@ struct Opening {
     keys: SigningKeys,
     ledger: Ledger,
     applier: Applier,
-    store: Store,
 }
 
 async fn serve(config: &Config) -> Result<(), NodeError> {
     let started_at = now_millis();
     let (credentials, authorities, opening) = open(config)?;
     let (stop, alarms) = (CancellationToken::new(), Alarms::default());
-    let clock_offset = Arc::new(AtomicI64::new(0));
-    let outbox = Outbox::new(config.federation.to_string(), opening.store.clone(), opening.applier.reader().clone());
+    let guards = Guards::default();
+    let outbox =
+        Outbox::new(config.federation.to_string(), opening.applier.store().clone(), opening.applier.reader().clone());
     let (directory, entry_key) = (opening.directory.clone(), opening.keys.entry);
-    let (writer_thread, writer) = start_writer(config, opening, alarms.clone(), Arc::clone(&clock_offset))?;
+    let (writer_thread, writer) = start_writer(config, opening, alarms.clone(), guards.clone())?;
     let (sessions, starts) = mpsc::channel(SESSIONS_WAITING);
     let links = Links {
         own: config.agency.clone(),
@@ -157,9 +167,10 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
         writer: writer.clone(),
         outbox,
         peers: Peers::new(&config.peers),
-        windows: Arc::new(Semaphore::new(limits::ALL_WINDOWS_BYTES / 1024)),
+        windows: Arc::new(Semaphore::new(limits::ALL_WINDOWS_BYTES / link::WINDOW_UNIT)),
         alarms,
-        clock_offset,
+        clock_offset: guards.clock_offset,
+        set_back: guards.set_back,
         sessions,
         stop: stop.clone(),
     };
@@ -195,8 +206,8 @@ fn open(config: &Config) -> Result<(Credentials, SharedAuthorities, Opening), No
     if let StoreOpened::MovedAside { to, reason } = opened {
         tracing::warn!(to = %to.display(), reason, "moved a damaged store aside; it is rebuilt from the ledger");
     }
-    let applier = open_applier(config, &ledger, store.clone(), directory.clone())?;
-    Ok((credentials, SharedAuthorities::new(authorities), Opening { directory, keys, ledger, applier, store }))
+    let applier = open_applier(config, &ledger, store, directory.clone())?;
+    Ok((credentials, SharedAuthorities::new(authorities), Opening { directory, keys, ledger, applier }))
 }
 
 fn now() -> Timestamp {
@@ -286,6 +297,13 @@ fn open_applier(config: &Config, ledger: &Ledger, store: Store, directory: Direc
     Ok(applier)
 }
 
+/// What the links find out that keeps the writer from signing.
+#[derive(Clone, Default)]
+struct Guards {
+    clock_offset: Arc<AtomicI64>,
+    set_back: Arc<AtomicBool>,
+}
+
 /// Ends with the writer's result; dropped without a word if the thread panics.
 type WriterThread = oneshot::Receiver<Result<(), WriterError>>;
 
@@ -293,7 +311,7 @@ fn start_writer(
     config: &Config,
     opening: Opening,
     alarms: Alarms,
-    clock_offset: Arc<AtomicI64>,
+    guards: Guards,
 ) -> Result<(WriterThread, WriterHandle), NodeError> {
     let Opening { directory, keys, ledger, applier, .. } = opening;
     let parts = WriterParts {
@@ -306,7 +324,8 @@ fn start_writer(
         keys,
         answer_within_millis: u64::try_from(config.forward.answer_by.as_millis()).unwrap_or(u64::MAX),
         alarms,
-        clock_offset,
+        clock_offset: guards.clock_offset,
+        set_back: guards.set_back,
     };
     let (writer, handle) = Writer::new(parts)?;
     let (ended, end) = oneshot::channel();
@@ -353,8 +372,7 @@ async fn retry_waiting(writer: WriterHandle, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}
         }
-        let waiting = writer.head().borrow().counts.deferred > 0;
-        if waiting && writer.submit(Submission::Retry).await.is_err() {
+        if writer.submit(Submission::Retry).await.is_err() {
             return;
         }
     }
@@ -381,6 +399,7 @@ async fn wait_and_drain(
     };
     tracing::info!("stopping");
     stop.cancel();
+    let until = tokio::time::Instant::now() + config.shutdown.drain;
     let drain = async {
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended.map_err(NodeError::from).and_then(|result| result) {
@@ -388,19 +407,22 @@ async fn wait_and_drain(
             }
         }
     };
-    if tokio::time::timeout(config.shutdown.drain, drain).await.is_err() {
-        tracing::warn!(
-            seconds = config.shutdown.drain.as_secs(),
-            "not everything ended in time, stopping all the same"
-        );
+    let seconds = config.shutdown.drain.as_secs();
+    if tokio::time::timeout_at(until, drain).await.is_err() {
+        tracing::warn!(seconds, "links or operators did not end in time, stopping all the same");
         tasks.abort_all();
     }
     let writer_result = match writer_ended {
         Some(ended) => ended,
         None => {
-            // Everything that was taken is written before it ends.
-            let _ = writer.submit(Submission::Stop).await;
-            writer_result(writer_thread.await)
+            let write_rest = async {
+                // Everything that was taken is written before it ends.
+                let _ = writer.submit(Submission::Stop).await;
+                writer_result(writer_thread.await)
+            };
+            // The writer gets a moment even if the links took all the time.
+            let until = until.max(tokio::time::Instant::now() + WRITER_MOMENT);
+            tokio::time::timeout_at(until, write_rest).await.unwrap_or(Err(NodeError::Drain { seconds }))
         }
     };
     let _ = std::fs::remove_file(&config.operator.socket);

@@ -235,9 +235,11 @@ fn submit_status(error: &SubmitError) -> Status {
         SubmitError::Busy { .. } => Status::resource_exhausted(text),
         SubmitError::Stopped => Status::unavailable(text),
         SubmitError::Declined(declined) if declined.is_usage() => Status::invalid_argument(text),
-        SubmitError::Declined(_) | SubmitError::OwnKey(_) | SubmitError::Clock { .. } => {
-            Status::failed_precondition(text)
-        }
+        SubmitError::Declined(_)
+        | SubmitError::OwnKey(_)
+        | SubmitError::Clock { .. }
+        | SubmitError::SetBack
+        | SubmitError::NoRoute(_) => Status::failed_precondition(text),
         SubmitError::NoComplaint(_) => Status::not_found(text),
         SubmitError::Refused(_) => Status::invalid_argument(text),
     }

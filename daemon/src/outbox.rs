@@ -124,7 +124,7 @@ impl Outbox {
     }
 
     fn item(&self, leaf: &Leaf, access: Access) -> Result<wire::Item, CaseError> {
-        let mut content = Vec::new();
+        let mut content: Vec<wire::Content> = Vec::new();
         let allowed = leaf.entry.commitments.iter().any(|commitment| access.allows(commitment.class));
         if allowed {
             for record in self.reader.contents(leaf.index)? {
@@ -134,6 +134,7 @@ impl Outbox {
                 if let Some((salt, data)) = record.body.split_first_chunk::<32>()
                     && class.is_some_and(|class| access.allows(class))
                     && !record.erased
+                    && content.iter().all(|other| other.commitment != header.commitment)
                 {
                     let data = Bytes::copy_from_slice(data);
                     content.push(wire::Content { commitment: header.commitment, salt: salt.to_vec(), data });
@@ -143,20 +144,42 @@ impl Outbox {
         Ok(wire::Item { signed_entry: leaf.entry.signed.clone(), content, relays: leaf.header.relays })
     }
 
-    /// How much waits for `peer` behind what it acknowledged.
+    /// How much waits for each of these peers behind what it acknowledged, and how many own contents nobody has acknowledged yet. One pass
+    /// over the ledger from the peer that is furthest behind.
     ///
     /// # Errors
     /// When the node's own data cannot be read.
-    pub fn backlog(&self, peer: &AgencyId, acknowledged: Cursor) -> Result<Backlog, CaseError> {
-        let mut backlog = Backlog::default();
-        self.for_each_queued(peer, acknowledged, |header, _| {
-            backlog.entries += 1;
-            if backlog.oldest == 0 {
-                backlog.oldest = header.at;
+    pub fn backlogs(&self, peers: &[(AgencyId, Cursor)]) -> Result<(Vec<Backlog>, u64), CaseError> {
+        let mut backlogs = vec![Backlog::default(); peers.len()];
+        let mut only_here = 0;
+        let from = peers.iter().map(|(_, acknowledged)| acknowledged.index).min().unwrap_or_default();
+        if from.0 >= self.reader.size() {
+            return Ok((backlogs, only_here));
+        }
+        for record in self.reader.leaves_from(from)? {
+            let record = record?;
+            let index = record.leaf().unwrap_or_default();
+            let header = parse_header(index, &record.header)?;
+            let (mut shared, mut queued_content) = (false, false);
+            for route in &header.routes {
+                let Some(number) = peers.iter().position(|(peer, _)| *peer == route.to) else { continue };
+                let waits = index >= peers[number].1.index;
+                let has_content = route.access > Access::Entries;
+                shared |= has_content && !waits;
+                queued_content |= has_content && waits;
+                if waits {
+                    let backlog = &mut backlogs[number];
+                    backlog.entries += 1;
+                    backlog.oldest = if backlog.oldest == 0 { header.at } else { backlog.oldest };
+                }
             }
-            Ok(true)
-        })?;
-        Ok(backlog)
+            let is_own_content =
+                || Leaf::parse(record, &self.federation).map(|leaf| !leaf.entry.commitments.is_empty());
+            if header.from.is_none() && queued_content && !shared && is_own_content()? {
+                only_here += 1;
+            }
+        }
+        Ok((backlogs, only_here))
     }
 
     /// What waits for `peer`, oldest first, as long as `take` says go on.
@@ -169,27 +192,18 @@ impl Outbox {
         acknowledged: Cursor,
         mut take: impl FnMut(Queued) -> bool,
     ) -> Result<(), CaseError> {
-        self.for_each_queued(peer, acknowledged, |_, record| {
-            let bytes = record.body.len();
-            let leaf = Leaf::parse(record, &self.federation)?;
-            Ok(take(Queued { leaf: leaf.index, entry: leaf.entry, bytes }))
-        })
-    }
-
-    fn for_each_queued(
-        &self,
-        peer: &AgencyId,
-        acknowledged: Cursor,
-        mut each: impl FnMut(LeafHeader, crate::ledger::Record) -> Result<bool, CaseError>,
-    ) -> Result<(), CaseError> {
         if acknowledged.index.0 >= self.reader.size() {
             return Ok(());
         }
         for record in self.reader.leaves_from(acknowledged.index)? {
             let record = record?;
             let header = parse_header(record.leaf().unwrap_or_default(), &record.header)?;
-            if header.routes.iter().any(|route: &Route| route.to == *peer) && !each(header, record)? {
-                break;
+            if header.routes.iter().any(|route: &Route| route.to == *peer) {
+                let bytes = record.body.len();
+                let leaf = Leaf::parse(record, &self.federation)?;
+                if !take(Queued { leaf: leaf.index, entry: leaf.entry, bytes }) {
+                    break;
+                }
             }
         }
         Ok(())

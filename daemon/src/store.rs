@@ -9,7 +9,7 @@
 //! external   source, external id -> complaint
 //! peer       receive|acknowledge, agency -> Cursor
 //! refused    position, number -> RefusedRow
-//! deferred   entry -> position
+//! deferred   hash of peer and item -> position
 //! meta       watermark, own clock
 //! ```
 //!

@@ -18,13 +18,13 @@ pub use submission::{
     Act, Acted, Authentic, Delivered, Delivery, Head, Lodge, Lodged, Received, Submission, SubmitError, WriterHandle,
 };
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use sinergi_proto::checkpoint::CheckpointSigner;
 use sinergi_proto::clock::HybridClock;
-use sinergi_proto::ids::{AgencyId, ComplaintId, LedgerIndex};
+use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
 use sinergi_proto::limits;
 use sinergi_proto::receipt::ItemResult;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -36,7 +36,7 @@ use crate::directory::Directory;
 use crate::headers::{self, CursorHeader, External};
 use crate::keys::SigningKeys;
 use crate::ledger::{AppendError, Committed, Fatal, Group, Ledger, RecordKind};
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 use crate::time::now_millis;
 
 use deferred::Waiting;
@@ -84,6 +84,8 @@ pub struct WriterParts {
     pub alarms: Alarms,
     /// By how much the clocks of most peers are ahead of ours, in milliseconds.
     pub clock_offset: Arc<AtomicI64>,
+    /// A peer has seen more of this ledger than there is: nothing may be signed.
+    pub set_back: Arc<AtomicBool>,
 }
 
 /// The writer. Runs on its own thread.
@@ -94,15 +96,28 @@ pub struct Writer {
     head: watch::Sender<Head>,
     clock: HybridClock,
     waiting: Waiting,
-    /// Imported in the group that is being built.
+    /// Offers to us whose recall may wait for our answer.
+    recalls: BTreeSet<ComplaintId>,
+    /// What the group that is being built holds and the store does not know yet.
+    open: OpenGroup,
+}
+
+/// What a group holds that cannot be looked up before it is durable.
+#[derive(Default)]
+struct OpenGroup {
+    /// Complaints that were imported.
     imported: HashMap<External, ComplaintId>,
+    /// Contents that were written, by leaf and commitment.
+    contents: HashSet<(LedgerIndex, u32)>,
+    /// Entries that are of no complaint.
+    node_entries: HashMap<EntryId, LedgerIndex>,
 }
 
 /// Who is answered when the group is durable.
 enum Answer {
     Lodged(oneshot::Sender<Result<Lodged, SubmitError>>, Result<Lodged, SubmitError>),
     Acted(oneshot::Sender<Result<Acted, SubmitError>>, Result<Acted, SubmitError>),
-    Delivered(oneshot::Sender<Delivered>, Vec<ItemResult>),
+    Delivered(oneshot::Sender<Delivered>, Option<Vec<ItemResult>>),
 }
 
 impl Writer {
@@ -115,6 +130,7 @@ impl Writer {
         let signer =
             CheckpointSigner::new(&parts.federation, &parts.own, epoch, parts.keys.checkpoint, parts.keys.time);
         let waiting = Waiting::load(&parts.applier, &parts.federation)?;
+        let recalls = offers_to(&parts.own, parts.applier.store())?;
         let clock = parts.applier.store().own_clock()?;
         let checkpoint = sign_checkpoint(&signer, &mut parts.ledger);
         let first = Head {
@@ -126,7 +142,8 @@ impl Writer {
         };
         let (head, head_receiver) = watch::channel(first);
         let (handle, queue) = WriterHandle::new(head_receiver);
-        Ok((Self { parts, signer, queue, head, clock, waiting, imported: HashMap::new() }, handle))
+        let open = OpenGroup::default();
+        Ok((Self { parts, signer, queue, head, clock, waiting, recalls, open }, handle))
     }
 
     /// Works until it is told to stop, everybody has gone, or the disk fails.
@@ -136,8 +153,13 @@ impl Writer {
     pub fn run(mut self) -> Result<(), WriterError> {
         let mut stop = false;
         while !stop {
-            let Some(first) = self.queue.blocking_recv() else { break };
-            let group = self.take_group(first);
+            // What became possible with the last group goes on without waiting for somebody to submit something.
+            let group = if self.waiting.is_unblocked() {
+                self.queue.try_recv().map(|first| self.take_group(first)).unwrap_or_default()
+            } else {
+                let Some(first) = self.queue.blocking_recv() else { break };
+                self.take_group(first)
+            };
             stop = group.iter().any(|queued| matches!(queued.submission, Submission::Stop));
             self.commit_group(group)?;
         }
@@ -172,8 +194,11 @@ impl Writer {
             rooms.push(room);
             answers.extend(self.prepare(&mut group, submission)?);
         }
-        self.imported.clear();
-        if !group.is_empty() {
+        self.try_unblocked(&mut group)?;
+        self.open = OpenGroup::default();
+        if group.is_empty() {
+            self.parts.applier.nothing_appended();
+        } else {
             self.make_durable(group)?;
         }
         // 6: answer. A crash before leaves waiters without an answer to what was done: they ask again, and duplicates are recognised.
@@ -216,14 +241,26 @@ impl Writer {
                 None
             }
             Submission::Retry => {
-                self.retry_waiting(group)?;
+                self.waiting.time_passed();
+                self.answer_recalls(group)?;
                 None
             }
             Submission::Stop => None,
         })
     }
 
-    fn deliver(&mut self, group: &mut Group, delivery: Delivery) -> Result<Vec<ItemResult>, WriterError> {
+    /// Takes a frame; `None`: it is not taken, because too much of this peer waits already.
+    fn deliver(&mut self, group: &mut Group, delivery: Delivery) -> Result<Option<Vec<ItemResult>>, WriterError> {
+        let topic = format!("deferred {}", delivery.peer);
+        if self.waiting.is_full(&delivery.peer) {
+            let text = format!(
+                "too much of what {} delivered waits for something, so its link is held: see `sinergi refused list --deferred`",
+                delivery.peer
+            );
+            self.parts.alarms.raise(topic, text);
+            return Ok(None);
+        }
+        self.parts.alarms.settle(&topic);
         let mut results = Vec::with_capacity(delivery.items.len());
         for item in delivery.items {
             results.push(self.receive(group, &delivery.peer, item)?);
@@ -231,7 +268,7 @@ impl Writer {
         // Behind its items: when the cursor is durable, so are they.
         let header = CursorHeader { peer: delivery.peer, cursor: delivery.cursor };
         self.record(group, RecordKind::Cursor, &headers::encode(&header), &[])?;
-        Ok(results)
+        Ok(Some(results))
     }
 
     /// Appends a record that is no leaf, and applies it.
@@ -241,8 +278,11 @@ impl Writer {
         Ok(())
     }
 
-    /// By how much the clocks of most peers are ahead of ours, if it is too much to sign anything.
-    fn clock_error(&self) -> Option<SubmitError> {
+    /// Why nothing may be signed now.
+    fn may_not_sign(&self) -> Option<SubmitError> {
+        if self.parts.set_back.load(Ordering::Relaxed) {
+            return Some(SubmitError::SetBack);
+        }
         let offset = self.parts.clock_offset.load(Ordering::Relaxed);
         let bound = i64::try_from(limits::CLOCK_AHEAD.as_millis()).unwrap_or(i64::MAX);
         (offset.abs() > bound).then_some(SubmitError::Clock { offset_seconds: offset / 1000 })
@@ -253,4 +293,16 @@ fn sign_checkpoint(signer: &CheckpointSigner, ledger: &mut Ledger) -> Arc<[u8]> 
     let note = signer.sign(ledger.size(), ledger.root().0, now_millis() / 1000);
     ledger.signed(ledger.size(), &note);
     note.into()
+}
+
+/// The complaints that are offered to an agency.
+fn offers_to(own: &AgencyId, store: &Store) -> Result<BTreeSet<ComplaintId>, StoreError> {
+    let mut offers = BTreeSet::new();
+    for item in store.complaints() {
+        let (id, summary) = item?;
+        if summary.offer.is_some_and(|offer| offer.to == *own) {
+            offers.insert(id);
+        }
+    }
+    Ok(offers)
 }

@@ -14,8 +14,8 @@ pub const FRAME_BYTES: usize = 4 * 1024 * 1024;
 pub const FRAME_ITEMS: usize = 256;
 /// What a `Deliver` may carry, so that the frame around it stays under [`FRAME_BYTES`].
 pub const DELIVER_BYTES: usize = FRAME_BYTES - 64 * 1024;
-/// What a sender fills a `Deliver` up to: small enough that the pipeline keeps moving.
-pub const DELIVER_TARGET_BYTES: usize = 512 * 1024;
+/// What a sender fills a `Deliver` up to: small enough that it crosses a poor link (2 KiB/s) within [`IDLE_LINK`].
+pub const DELIVER_TARGET_BYTES: usize = 128 * 1024;
 /// Sent and not acknowledged on one link.
 pub const LINK_WINDOW_BYTES: usize = 16 * 1024 * 1024;
 /// Sent and not acknowledged on all links together.
@@ -33,8 +33,12 @@ pub const PARENTS: usize = 32;
 pub const COMMITMENTS: usize = 8;
 /// Agencies that may pass an entry on.
 pub const RELAYS: u32 = 8;
-/// Deferred items that a node keeps for one peer.
+/// Deferred items that a node keeps for one peer; a peer that delivers more is not read on until some have been settled.
 pub const DEFERRED_PER_PEER: usize = 10_000;
+/// Deferred items of one author that came from one peer; more of them are refused.
+pub const DEFERRED_PER_AUTHOR: usize = 1_000;
+/// What the deferred items of one peer may hold.
+pub const DEFERRED_BYTES_PER_PEER: usize = 64 * 1024 * 1024;
 
 /// A charter's text with its signatures: the largest signed note that `signed_note` reads.
 pub const CHARTER_BYTES: usize = 1_000_000;
@@ -77,6 +81,10 @@ pub const GROUP_SUBMISSIONS: usize = 1024;
 
 /// Connections from peers, linked or not.
 pub const INBOUND_CONNECTIONS: usize = 1024;
+/// Connections whose handshake has not ended.
+pub const PENDING_HANDSHAKES: usize = 256;
+/// Connections of one peer: the one that works, and those that take its place.
+pub const CONNECTIONS_PER_PEER: usize = 4;
 /// Time for a TLS handshake.
 pub const TLS_HANDSHAKE: Duration = Duration::from_secs(5);
 /// Silence after which a link is taken for dead.

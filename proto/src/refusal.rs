@@ -135,6 +135,10 @@ codes! {
         Stopping = 710, "stopping";
         /// The node itself has failed.
         Internal = 711, "internal";
+        /// The charter in force does not permit the link.
+        NotPermitted = 712, "not-permitted";
+        /// Too much of what the peer delivered waits for something.
+        TooMuchDeferred = 713, "too-much-deferred";
     }
 }
 

@@ -45,12 +45,22 @@ pub struct Routes {
     pub unreachable: BTreeSet<AgencyId>,
 }
 
+/// How far an entry may still go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// To its readers, and to next hops toward them.
+    Relayed,
+    /// Only to readers that are adjacent: the relay limit is used up.
+    Adjacent,
+}
+
 /// The routes from `me`, whose adjacent peers are `adjacent`, for a complaint with these participants.
 pub fn routes(
     me: &AgencyId,
     adjacent: &BTreeSet<AgencyId>,
     participants: &BTreeSet<AgencyId>,
     charter: &Charter,
+    reach: Reach,
 ) -> Routes {
     let mut routes = Routes::default();
     let observers = charter.observers(participants);
@@ -62,6 +72,9 @@ pub fn routes(
             routes.unreachable.insert(agency.clone());
             continue;
         };
+        if reach == Reach::Adjacent && hop != agency {
+            continue;
+        }
         let access = match (participates, hop == agency) {
             (false, _) => Access::Entries,
             (true, false) => Access::Public,

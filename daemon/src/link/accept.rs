@@ -65,22 +65,18 @@ pub async fn serve(links: Links, listener: TcpListener) -> Result<(), tonic::tra
 
 async fn accept(links: Links, listener: TcpListener, accepted: mpsc::Sender<std::io::Result<Connection>>) {
     let config = tls::server_config(&links.credentials, links.authorities.clone());
-    let room = Arc::new(Semaphore::new(limits::INBOUND_CONNECTIONS));
+    let room = Arc::new(Room::default());
     let mut handshakes = JoinSet::new();
     loop {
-        let permit = tokio::select! {
-            () = links.stop.cancelled() => break,
-            Some(_) = handshakes.join_next() => continue,
-            permit = Arc::clone(&room).acquire_owned() => permit.expect("the semaphore is never closed"),
-        };
         let stream = tokio::select! {
             () = links.stop.cancelled() => break,
-            stream = listener.accept() => stream,
+            Some(_) = handshakes.join_next() => continue,
+            stream = listener.accept(), if handshakes.len() < limits::PENDING_HANDSHAKES => stream,
         };
         match stream {
             Ok((stream, from)) => {
-                let shake = handshake(links.clone(), Arc::clone(&config), stream, from, permit, accepted.clone());
-                handshakes.spawn(shake);
+                let (links, config) = (links.clone(), Arc::clone(&config));
+                handshakes.spawn(handshake(links, config, stream, from, Arc::clone(&room), accepted.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection; open files or memory may be short");
@@ -96,7 +92,7 @@ async fn handshake(
     config: Arc<ServerConfig>,
     stream: TcpStream,
     from: SocketAddr,
-    permit: OwnedSemaphorePermit,
+    room: Arc<Room>,
     accepted: mpsc::Sender<std::io::Result<Connection>>,
 ) {
     // Without it small frames wait for the acknowledgement of the ones before.
@@ -116,8 +112,32 @@ async fn handshake(
     };
     let certificate_expires = u64::try_from(identity.certificate.not_after.as_millisecond()).unwrap_or(0);
     let caller = Caller { agency: identity.agency, certificate_expires };
+    let Some(permits) = room.for_caller(&links, &caller) else {
+        return tracing::warn!(%from, peer = %caller.agency, "refused a connection: it has too many, or there are too many in all");
+    };
     // Nobody receives any more: the node is stopping.
-    let _ = accepted.send(Ok(Connection { stream, caller, _permit: permit })).await;
+    let _ = accepted.send(Ok(Connection { stream, caller, _permits: permits })).await;
+}
+
+/// Room for connections: of each peer a few, of all members that are no peers here a few together.
+struct Room {
+    all: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        let strangers = Arc::new(Semaphore::new(limits::CONNECTIONS_PER_PEER));
+        Self { all: Arc::new(Semaphore::new(limits::INBOUND_CONNECTIONS)), strangers }
+    }
+}
+
+impl Room {
+    fn for_caller(&self, links: &Links, caller: &Caller) -> Option<[OwnedSemaphorePermit; 2]> {
+        let own = links.peers.get(&caller.agency).map_or(&self.strangers, |peer| &peer.connections);
+        let own = Arc::clone(own).try_acquire_owned().ok()?;
+        Some([own, Arc::clone(&self.all).try_acquire_owned().ok()?])
+    }
 }
 
 /// Says which certificate was refused and why, in the log and at the peer that it names.
@@ -139,7 +159,7 @@ fn report_refusal(links: &Links, from: SocketAddr, error: &std::io::Error) {
 struct Connection {
     stream: TlsStream<TcpStream>,
     caller: Caller,
-    _permit: OwnedSemaphorePermit,
+    _permits: [OwnedSemaphorePermit; 2],
 }
 
 impl Connected for Connection {

@@ -25,7 +25,8 @@ use crate::time::now_millis;
 use crate::tls;
 
 const FIRST_DELAY: Duration = Duration::from_millis(250);
-const LONGEST_DELAY: Duration = Duration::from_secs(60);
+/// With full jitter a delay is up to twice this.
+const LONGEST_DELAY: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Keeps one peer linked until the links are told to stop.
@@ -52,7 +53,7 @@ pub async fn keep_linked(links: Links, peer: Arc<Peer>, endpoint: Endpoint) {
         };
         peer.note(|state| state.connecting = false);
         match ended {
-            Ok(ended) if ended.was_linked => backoff.reset(),
+            Ok(ended) if ended.was_success => backoff.reset(),
             Ok(_) => {}
             Err(error) => peer.failed(&error),
         }
@@ -85,12 +86,12 @@ async fn link(links: &Links, peer: &Arc<Peer>, endpoint: &Endpoint) -> Result<En
     let inbound = match call {
         Ok(Ok(response)) => response.into_inner(),
         Ok(Err(status)) if status.code() == tonic::Code::AlreadyExists => {
-            return Ok(Ended { was_linked: false });
+            return Ok(Ended { was_success: false });
         }
         Ok(Err(status)) => return Err(connect(explain(&status))),
         Err(_) => return Err(connect(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),
     };
-    let Some(hold) = peer.take_slot(&links.own, Direction::Dialled) else { return Ok(Ended { was_linked: false }) };
+    let Some(hold) = peer.take_slot(&links.own, Direction::Dialled) else { return Ok(Ended { was_success: false }) };
     let (ended, end) = oneshot::channel();
     let start = Start { peer: Arc::clone(peer), hold, inbound, outbound, ended: Some(ended) };
     links.sessions.send(start).await.map_err(|_| LinkError::Stopped)?;

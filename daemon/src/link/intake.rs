@@ -6,16 +6,18 @@ use sinergi_proto::admission::{Verdict, authenticate};
 use sinergi_proto::charter::Charters;
 use sinergi_proto::entry::Entry;
 use sinergi_proto::ids::{AgencyId, EntryId};
+use sinergi_proto::limits;
 use sinergi_proto::receipt::{Receipt, ReceiptError};
+use sinergi_proto::refusal::{Refusal, RefusalCode};
 use sinergi_proto::wire;
 
 use crate::writer::{Authentic, Received};
 
 /// Decodes and authenticates the items of one frame. One result an item, in order.
-pub(super) fn receive_items(items: Vec<wire::Item>, federation: &str, charters: &Charters) -> Vec<Received> {
+pub(crate) fn receive_items(items: Vec<wire::Item>, federation: &str, charters: &Charters) -> Vec<Received> {
     let mut parsed: Vec<(Option<Entry>, Result<wire::Item, Received>)> = Vec::with_capacity(items.len());
     for item in items {
-        match Entry::parse(item.signed_entry.clone(), federation) {
+        match check_item(&item).and_then(|()| Entry::parse(item.signed_entry.clone(), federation)) {
             Ok(entry) => parsed.push((Some(entry), Ok(item))),
             Err(refusal) => {
                 let entry = id_of(&item.signed_entry);
@@ -36,6 +38,22 @@ pub(super) fn receive_items(items: Vec<wire::Item>, federation: &str, charters: 
             }
         })
         .collect()
+}
+
+/// What no honest item exceeds, whatever its entry says.
+fn check_item(item: &wire::Item) -> Result<(), Refusal> {
+    let too_large = |detail: String| Err(Refusal::new(RefusalCode::TooLarge, detail));
+    if item.content.len() > limits::COMMITMENTS {
+        return too_large(format!("{} contents of one entry, at most {}", item.content.len(), limits::COMMITMENTS));
+    }
+    for content in &item.content {
+        let (data, salt) = (content.data.len(), content.salt.len());
+        if data > limits::CONTENT_BYTES || salt > 32 {
+            let most = limits::CONTENT_BYTES;
+            return too_large(format!("content of {data} bytes with a salt of {salt}, at most {most} and 32"));
+        }
+    }
+    Ok(())
 }
 
 fn judged(entry: Entry, verdict: Verdict, item: wire::Item) -> Received {

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sinergi_config::Endpoint;
 use sinergi_proto::ids::AgencyId;
+use sinergi_proto::limits;
 use sinergi_proto::link::Cursor;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::time::now_millis;
@@ -24,6 +25,8 @@ pub struct Peer {
     state: Mutex<PeerSnapshot>,
     slot: Mutex<Option<Holder>>,
     linked: watch::Sender<bool>,
+    /// Room for its connections.
+    pub(super) connections: Arc<Semaphore>,
 }
 
 /// What is known of a peer. Times are milliseconds since 1970; 0: none.
@@ -96,7 +99,8 @@ impl Peers {
             let state = Mutex::new(PeerSnapshot::default());
             let (agency, endpoint) = (peer.agency.clone(), peer.endpoint.clone());
             let linked = watch::Sender::new(false);
-            (agency.clone(), Arc::new(Peer { agency, endpoint, state, slot: Mutex::new(None), linked }))
+            let (slot, connections) = (Mutex::new(None), Arc::new(Semaphore::new(limits::CONNECTIONS_PER_PEER)));
+            (agency.clone(), Arc::new(Peer { agency, endpoint, state, slot, linked, connections }))
         };
         Self(Arc::new(configured.iter().map(peer).collect()))
     }
@@ -118,7 +122,7 @@ impl Peers {
         offsets.sort_unstable();
         let (low, high) = (offsets[(offsets.len() - 1) / 2], offsets[offsets.len() / 2]);
         // Of an even number, the one that trusts our clock more: one peer alone cannot stop us.
-        if low.abs() <= high.abs() { low } else { high }
+        if low.unsigned_abs() <= high.unsigned_abs() { low } else { high }
     }
 }
 
@@ -193,7 +197,7 @@ impl Drop for Hold {
         let mut slot = self.peer.slot.lock().unwrap_or_else(PoisonError::into_inner);
         if slot.as_ref().is_some_and(|holder| holder.number == self.number) {
             *slot = None;
-            self.peer.note(|state| state.linked_since = 0);
+            self.peer.note(|state| (state.linked_since, state.clock_offset) = (0, None));
             self.peer.linked.send_replace(false);
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sinergi_proto::ids::{AgencyId, EntryId};
+use sinergi_proto::ids::AgencyId;
 use sinergi_proto::link::Cursor;
 use sinergi_proto::refusal::{DeferralCode, RefusalCode};
 use sinergi_proto::wire;
@@ -15,6 +15,7 @@ use super::names::optional_agency;
 use super::{OperatorService, RowSink, limit_of, own};
 use crate::headers::{self, DeferredHeader};
 use crate::link::{Peer, PeerSnapshot};
+use crate::outbox::Backlog;
 use crate::store::PeerCursor;
 
 /// How long a peer may take to answer a ping.
@@ -24,8 +25,9 @@ impl OperatorService {
     /// The peers, or one of them.
     pub(super) fn peers(&self, agency: &str) -> Result<wire::ListPeersReply, Status> {
         let wanted = self.wanted_peers(agency)?;
-        let peers: Result<Vec<_>, Status> = wanted.iter().map(|peer| self.peer_status(peer)).collect();
-        Ok(wire::ListPeersReply { peers: peers? })
+        let (backlogs, _) = self.backlogs(&wanted)?;
+        let statuses = wanted.iter().zip(backlogs).map(|(peer, backlog)| self.peer_status(peer, backlog));
+        Ok(wire::ListPeersReply { peers: statuses.collect::<Result<_, Status>>()? })
     }
 
     fn wanted_peers(&self, agency: &str) -> Result<Vec<Arc<Peer>>, Status> {
@@ -48,10 +50,19 @@ impl OperatorService {
         Ok(if newest.epoch == start.epoch { newest } else { start })
     }
 
-    fn peer_status(&self, peer: &Peer) -> Result<wire::PeerStatus, Status> {
+    /// What waits for each of these peers, and how many own contents nobody has acknowledged.
+    pub(super) fn backlogs(&self, peers: &[Arc<Peer>]) -> Result<(Vec<Backlog>, u64), Status> {
+        let acknowledged = |peer: &Arc<Peer>| {
+            let cursor = self.acknowledged(peer, &peer.snapshot())?;
+            Ok::<_, Status>((peer.agency.clone(), cursor))
+        };
+        let peers: Vec<_> = peers.iter().map(acknowledged).collect::<Result<_, _>>()?;
+        own(self.links.outbox.backlogs(&peers))
+    }
+
+    fn peer_status(&self, peer: &Peer, backlog: Backlog) -> Result<wire::PeerStatus, Status> {
         let state = peer.snapshot();
         let acknowledged = self.acknowledged(peer, &state)?;
-        let backlog = own(self.links.outbox.backlog(&peer.agency, acknowledged))?;
         let received = own(self.links.outbox.store().cursor(PeerCursor::Received, &peer.agency))?;
         let name = match (state.linked_since > 0, state.connecting, peer.endpoint.is_some()) {
             (true, ..) => "linked",
@@ -207,7 +218,7 @@ impl OperatorService {
     ) -> Result<(), Status> {
         let mut left = limit;
         for item in self.links.outbox.store().deferred() {
-            let (EntryId(entry_id), position) = own(item)?;
+            let (_, position) = own(item)?;
             let record = own(self.links.outbox.reader().record(position))?;
             let index = Default::default();
             let header: DeferredHeader = own(
@@ -222,7 +233,7 @@ impl OperatorService {
                 number: format!("{}-{}-0", position.segment, position.offset),
                 peer: header.peer.to_string(),
                 direction: "by_us".to_owned(),
-                entry_id: entry_id.to_vec(),
+                entry_id: header.entry.0.to_vec(),
                 code: header.code,
                 code_name: code.map_or("unknown", DeferralCode::name).to_owned(),
                 reason: header.detail,

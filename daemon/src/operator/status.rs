@@ -12,14 +12,9 @@ impl OperatorService {
     pub(super) fn status(&self) -> Result<wire::NodeStatus, Status> {
         let head = self.links.writer.head().borrow().clone();
         let store = self.links.outbox.store();
-        let (mut peers, mut peers_linked, mut outbox) = (0, 0, 0);
-        for peer in self.links.peers.iter() {
-            let state = peer.snapshot();
-            let acknowledged = self.acknowledged(peer, &state)?;
-            outbox += own(self.links.outbox.backlog(&peer.agency, acknowledged))?.entries;
-            peers += 1;
-            peers_linked += u32::from(state.linked_since > 0);
-        }
+        let peers: Vec<_> = self.links.peers.iter().cloned().collect();
+        let peers_linked = peers.iter().filter(|peer| peer.snapshot().linked_since > 0).count();
+        let (backlogs, unacknowledged) = self.backlogs(&peers)?;
         let now = now_millis();
         let mut offers_overdue = 0;
         for item in store.complaints() {
@@ -40,13 +35,13 @@ impl OperatorService {
             held: head.counts.held,
             offered_to_us: head.counts.offered_to_us,
             offers_overdue,
-            peers,
-            peers_linked,
-            outbox,
+            peers: u32::try_from(peers.len()).unwrap_or(u32::MAX),
+            peers_linked: u32::try_from(peers_linked).unwrap_or(u32::MAX),
+            outbox: backlogs.iter().map(|backlog| backlog.entries).sum(),
             deferred: head.counts.deferred,
             refused_by_us: head.counts.refused_by_us,
             refused_by_peers: head.counts.refused_by_peers,
-            content_only_here: head.counts.content_only_here,
+            content_only_here: head.counts.content_only_here + unacknowledged,
             disk_bytes: ledger_bytes + own(store.disk_bytes())?,
             alarms: self.alarms(offers_overdue)?,
             writer_queue: self.links.writer.queued() as u64,
@@ -63,7 +58,7 @@ impl OperatorService {
         for (agency, _) in own(self.links.outbox.store().unreachable())? {
             let reachable =
                 agency.parse().is_ok_and(|agency| next_hop(&self.links.own, &agency, &adjacent, &charter).is_some());
-            let raised = alarms.iter().any(|alarm| alarm.contains(&agency));
+            let raised = self.links.alarms.is_raised(&format!("no-route {agency}"));
             if !reachable && !raised {
                 alarms.push(format!(
                     "no link leads to {agency}, which should get entries: add a [[peer]] toward it and restart"

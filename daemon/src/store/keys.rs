@@ -1,17 +1,17 @@
 //! The keys of the trees. Numbers are big-endian, so that keys sort as they grow.
 
 use sinergi_proto::clock::HybridClock;
-use sinergi_proto::complaint::Phase;
+use sinergi_proto::complaint::{Phase, SetDigest};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId};
 
 use crate::headers::External;
 use crate::ledger::Position;
 
 /// Bytes of an entry's id in a timeline key.
-pub(super) const ID_PREFIX: usize = 8;
+const ID_PREFIX: usize = SetDigest::ID_PREFIX;
 
-pub(super) fn timeline(complaint: &ComplaintId, clock: HybridClock, entry: &EntryId) -> [u8; 48] {
-    let mut key = [0; 48];
+pub(super) fn timeline(complaint: &ComplaintId, clock: HybridClock, entry: &EntryId) -> [u8; 40 + ID_PREFIX] {
+    let mut key = [0; 40 + ID_PREFIX];
     key[..32].copy_from_slice(&complaint.0);
     key[32..40].copy_from_slice(&clock.to_bits().to_be_bytes());
     key[40..].copy_from_slice(&entry.0[..ID_PREFIX]);

@@ -168,14 +168,14 @@ impl Store {
         })
     }
 
-    /// Items that wait, with the position of their record.
-    pub fn deferred(&self) -> impl Iterator<Item = Result<(EntryId, Position), StoreError>> + use<> {
+    /// Items that wait, by the hash of peer and item, with the position of their record.
+    pub fn deferred(&self) -> impl Iterator<Item = Result<([u8; 32], Position), StoreError>> + use<> {
         self.deferred.iter().map(|item| {
             let malformed = || StoreError::Malformed { tree: "deferred" };
             let (key, value) = item?;
-            let entry = EntryId::from_slice(&key).ok_or_else(malformed)?;
+            let item = key.as_ref().try_into().map_err(|_| malformed())?;
             let bits = value.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| malformed())?;
-            Ok((entry, Position::from_bits(bits).ok_or_else(malformed)?))
+            Ok((item, Position::from_bits(bits).ok_or_else(malformed)?))
         })
     }
 

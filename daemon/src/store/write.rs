@@ -26,7 +26,7 @@ pub struct Changes {
     cursors: BTreeMap<(u8, AgencyId), Cursor>,
     unreachable: BTreeMap<AgencyId, LedgerIndex>,
     refused: Vec<([u8; 12], RefusedRow)>,
-    deferred: BTreeMap<EntryId, Option<Position>>,
+    deferred: BTreeMap<[u8; 32], Option<Position>>,
     own_clock: Option<HybridClock>,
 }
 
@@ -64,13 +64,13 @@ impl Changes {
     }
 
     /// An item waits.
-    pub fn deferred(&mut self, entry: EntryId, position: Position) {
-        self.deferred.insert(entry, Some(position));
+    pub fn deferred(&mut self, item: [u8; 32], position: Position) {
+        self.deferred.insert(item, Some(position));
     }
 
     /// An item no longer waits.
-    pub fn settled(&mut self, entry: EntryId) {
-        self.deferred.insert(entry, None);
+    pub fn settled(&mut self, item: [u8; 32]) {
+        self.deferred.insert(item, None);
     }
 
     /// An own entry carries this clock.
@@ -164,10 +164,10 @@ impl Store {
                 counts.refused_by_peers += u64::from(!row.by_us);
             }
         }
-        for (entry, position) in &changes.deferred {
+        for (item, position) in &changes.deferred {
             let old = match position {
-                Some(position) => self.deferred.insert(entry.0, &position.to_bits().to_be_bytes())?,
-                None => self.deferred.remove(entry.0)?,
+                Some(position) => self.deferred.insert(item, &position.to_bits().to_be_bytes())?,
+                None => self.deferred.remove(item)?,
             };
             let (was, is) = (u64::from(old.is_some()), u64::from(position.is_some()));
             counts.deferred = (counts.deferred + is).saturating_sub(was);

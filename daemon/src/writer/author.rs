@@ -5,7 +5,8 @@ use sinergi_proto::clock::HybridClock;
 use sinergi_proto::content::Content;
 use sinergi_proto::decide::{self, Author};
 use sinergi_proto::entry::{ContentClass, Entry, EntryDraft, Place};
-use sinergi_proto::ids::{ComplaintId, EntryId, LedgerIndex};
+use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
+use sinergi_proto::route::next_hop;
 use sinergi_proto::wire::{self, entry::Body};
 
 use super::{Act, Acted, Lodge, Lodged, SubmitError, Writer, WriterError};
@@ -31,7 +32,7 @@ impl Writer {
         lodge: Lodge,
     ) -> Result<Result<Lodged, SubmitError>, WriterError> {
         if let Some(external) = &lodge.external {
-            let known = match self.imported.get(external) {
+            let known = match self.open.imported.get(external) {
                 Some(complaint) => Some(*complaint),
                 None => self.parts.applier.store().imported(external)?,
             };
@@ -54,7 +55,7 @@ impl Writer {
         };
         let complaint = ComplaintId::of_lodged(clock, &entry);
         if let Some(external) = lodge.external {
-            self.imported.insert(external, complaint);
+            self.open.imported.insert(external, complaint);
         }
         Ok(Ok(Lodged { complaint, existed: false }))
     }
@@ -67,13 +68,16 @@ impl Writer {
         let newest = case.complaint.newest_clock();
         let class = case.complaint.lodged().class;
         let clock = self.next_clock(newest)?;
-        let charter = self.parts.directory.newest();
+        let (charter, own) = (self.parts.directory.newest(), self.parts.own.clone());
         let author = Author {
-            agency: &self.parts.own,
+            agency: &own,
             millis: clock.millis(),
             charter: &charter,
             answer_within_millis: self.parts.answer_within_millis,
         };
+        if let Some(to) = self.without_route(&act.act) {
+            return Ok(Err(SubmitError::NoRoute(to)));
+        }
         let Some(case) = self.parts.applier.case(&act.complaint)? else {
             return Ok(Err(SubmitError::NoComplaint(act.complaint)));
         };
@@ -92,23 +96,37 @@ impl Writer {
         Ok(self.write(group, draft)?.map(|(entry, leaf)| Acted { entry, leaf }))
     }
 
-    /// Answers a recall of an offer to this agency that is still open: custody goes back by itself.
-    pub(super) fn answer_recall(&mut self, group: &mut Group, complaint: ComplaintId) -> Result<(), WriterError> {
-        let own = self.parts.own.clone();
-        let Some(case) = self.parts.applier.case(&complaint)? else { return Ok(()) };
-        if decide::recall_to_answer(&case.complaint, &own).is_none() {
-            return Ok(());
-        }
-        let reason = wire::ReturnReason::Recalled.into();
-        let give_back = wire::Return { reason, suggestion: String::new() };
-        let act = Act { complaint, act: wire::act_request::Act::Return(give_back), text: None };
-        match self.act(group, act)? {
-            Ok(acted) => {
-                tracing::info!(complaint = %complaint.short(), entry = ?acted.entry, "returned a recalled offer")
+    /// Answers recalls of offers to this agency that are still open: custody goes back by itself. What cannot be answered now is tried
+    /// again.
+    pub(super) fn answer_recalls(&mut self, group: &mut Group) -> Result<(), WriterError> {
+        for complaint in std::mem::take(&mut self.recalls) {
+            let own = self.parts.own.clone();
+            let Some(case) = self.parts.applier.case(&complaint)? else { continue };
+            if decide::recall_to_answer(&case.complaint, &own).is_none() {
+                continue;
             }
-            Err(error) => tracing::warn!(complaint = %complaint.short(), %error, "cannot answer a recall"),
+            let reason = wire::ReturnReason::Recalled.into();
+            let give_back = wire::Return { reason, suggestion: String::new() };
+            let act = Act { complaint, act: wire::act_request::Act::Return(give_back), text: None };
+            let short = complaint.short();
+            match self.act(group, act)? {
+                Ok(acted) => tracing::info!(complaint = short, entry = ?acted.entry, "returned a recalled offer"),
+                Err(error) => {
+                    tracing::warn!(complaint = short, %error, "cannot answer a recall now");
+                    self.recalls.insert(complaint);
+                }
+            }
         }
         Ok(())
+    }
+
+    /// The addressee of an offer, if no link leads to it.
+    fn without_route(&self, act: &wire::act_request::Act) -> Option<AgencyId> {
+        let wire::act_request::Act::Forward(forward) = act else { return None };
+        let to: AgencyId = forward.to.parse().ok()?;
+        let charter = self.parts.directory.newest();
+        let is_member = to != self.parts.own && charter.member(&to).is_some();
+        (is_member && next_hop(&self.parts.own, &to, &self.parts.adjacent, &charter).is_none()).then_some(to)
     }
 
     /// The clock of the next own entry: after the last own one and after every parent's.
@@ -123,7 +141,7 @@ impl Writer {
         group: &mut Group,
         draft: Draft,
     ) -> Result<Result<(EntryId, LedgerIndex), SubmitError>, WriterError> {
-        if let Some(error) = self.clock_error() {
+        if let Some(error) = self.may_not_sign() {
             return Ok(Err(error));
         }
         let Draft { complaint, parents, clock, body, contents, external } = draft;

@@ -10,11 +10,12 @@ use sinergi_proto::ids::{AgencyId, EntryId, LedgerIndex};
 use sinergi_proto::limits;
 use sinergi_proto::receipt::{ItemOutcome, ItemResult};
 use sinergi_proto::refusal::{Refusal, RefusalCode};
-use sinergi_proto::route::{Access, Routes, routes};
+use sinergi_proto::route::{Access, Reach, Routes, routes};
 use sinergi_proto::wire;
 
+use super::deferred::item_key;
 use super::{Authentic, Received, Writer, WriterError};
-use crate::case::{Case, CaseError};
+use crate::case::CaseError;
 use crate::headers::{self, ContentHeader, DeferredHeader, External, LeafHeader, RefusedHeader, Route};
 use crate::ledger::{Group, RecordKind};
 use crate::time::now_millis;
@@ -36,7 +37,7 @@ impl Writer {
     ) -> Result<ItemResult, WriterError> {
         match item {
             Received::Refused { entry, refusal, bytes } => self.refuse(group, peer, entry, &refusal, &bytes),
-            Received::Deferred { entry, code, detail, item } => self.defer(group, peer, entry, code, &detail, &item),
+            Received::Deferred { entry, code, detail, item } => self.defer(group, peer, entry, (code, detail), &item),
             Received::Authentic(authentic) => self.receive_authentic(group, peer, *authentic),
         }
     }
@@ -55,13 +56,12 @@ impl Writer {
         }
         match self.judge(&entry)? {
             Verdict::Refuse(refusal) => self.refuse(group, peer, entry.id, &refusal, &item.signed_entry),
-            Verdict::Defer { code, detail } => self.defer(group, peer, entry.id, code.number(), &detail, &item),
+            Verdict::Defer { code, detail } => self.defer(group, peer, entry.id, (code.number(), detail), &item),
             Verdict::Admit => {
                 let contents = self.check_contents(group, peer, &entry, item.content)?;
                 let origin = Origin { peer, relays: item.relays.saturating_add(1) };
                 let leaf = self.append(group, &entry, &contents, Some(origin), None)?;
                 self.react(group, &entry)?;
-                self.retry_children(group, entry.id)?;
                 Ok(ItemResult { entry: entry.id, outcome: ItemOutcome::Leaf(leaf) })
             }
         }
@@ -70,7 +70,10 @@ impl Writer {
     /// The duplicate check: by the full id.
     fn leaf_of(&mut self, entry: &Entry) -> Result<Option<LedgerIndex>, WriterError> {
         let Some(complaint) = entry.complaint else {
-            return Ok(self.parts.applier.store().node_entry(entry.clock, &entry.id)?);
+            return match self.open.node_entries.get(&entry.id) {
+                Some(leaf) => Ok(Some(*leaf)),
+                None => Ok(self.parts.applier.store().node_entry(entry.clock, &entry.id)?),
+            };
         };
         Ok(self.parts.applier.case(&complaint)?.and_then(|case| case.leaves.get(&entry.id).copied()))
     }
@@ -107,7 +110,10 @@ impl Writer {
             self.parts.alarms.raise(format!("no-route {agency}"), text);
         }
         for content in contents {
-            write_content(group, index, entry.id, content)?;
+            self.write_content(group, index, entry.id, content)?;
+        }
+        if entry.complaint.is_none() {
+            self.open.node_entries.insert(entry.id, index);
         }
         let header = LeafHeader {
             at: now_millis(),
@@ -119,6 +125,7 @@ impl Writer {
         };
         group.leaf(&headers::encode(&header), &entry.signed)?;
         self.parts.applier.place(entry, index, &header);
+        self.waiting.arrived(&entry.id);
         Ok(index)
     }
 
@@ -127,12 +134,13 @@ impl Writer {
         let charter = self.parts.directory.newest();
         let (own, adjacent) = (self.parts.own.clone(), Arc::clone(&self.parts.adjacent));
         let Some(complaint) = &entry.complaint else { return Ok((Vec::new(), Vec::new())) };
-        if origin.is_some_and(|origin| origin.relays >= limits::RELAYS) {
-            tracing::warn!(entry = ?entry.id, relays = limits::RELAYS, "the relay limit is reached, not passed on");
-            return Ok((Vec::new(), Vec::new()));
+        let spent = origin.is_some_and(|origin| origin.relays >= limits::RELAYS);
+        if spent {
+            tracing::warn!(entry = ?entry.id, relays = limits::RELAYS, "the relay limit is reached: passed on to adjacent readers only");
         }
+        let reach = if spent { Reach::Adjacent } else { Reach::Relayed };
         let Some(case) = self.parts.applier.case(complaint)? else { return Ok((Vec::new(), Vec::new())) };
-        let Routes { links, unreachable } = routes(&own, &adjacent, case.complaint.participants(), &charter);
+        let Routes { links, unreachable } = routes(&own, &adjacent, case.complaint.participants(), &charter, reach);
         let is_source = |agency: &AgencyId| *agency == entry.author || origin.is_some_and(|o| *agency == *o.peer);
         let route = |(to, access): (AgencyId, Access)| {
             let history = case.routed.get(&to).is_none_or(|given| *given < access) && case.complaint.len() > 1;
@@ -147,7 +155,10 @@ impl Writer {
     /// What this node does by itself when an entry is here, new or again.
     fn react(&mut self, group: &mut Group, entry: &Entry) -> Result<(), WriterError> {
         match (&entry.body, entry.complaint) {
-            (Body::Case { act: CaseAct::Recalled, .. }, Some(complaint)) => self.answer_recall(group, complaint),
+            (Body::Case { act: CaseAct::Recalled, .. }, Some(complaint)) => {
+                self.recalls.insert(complaint);
+                self.answer_recalls(group)
+            }
             _ => Ok(()),
         }
     }
@@ -188,28 +199,35 @@ impl Writer {
         group: &mut Group,
         peer: &AgencyId,
         entry: EntryId,
-        code: u32,
-        detail: &str,
+        waits_for: (u32, String),
         item: &wire::Item,
     ) -> Result<ItemResult, WriterError> {
+        let (code, detail) = waits_for;
+        let bytes = item.encode_to_vec();
+        let key = item_key(peer, &bytes);
         let result = ItemResult { entry, outcome: ItemOutcome::Deferred(code) };
-        if self.waiting.contains(&entry) {
+        if self.waiting.contains(&key) {
             return Ok(result);
         }
-        if self.waiting.of_peer(peer) >= limits::DEFERRED_PER_PEER {
-            let detail =
-                format!("{} items of {peer} wait here, the most that are kept: {detail}", limits::DEFERRED_PER_PEER);
+        let author = Entry::parse(item.signed_entry.clone(), &self.parts.federation).map(|entry| entry.author);
+        let author = author.map(String::from).unwrap_or_default();
+        if self.waiting.of_author(peer, &author) >= limits::DEFERRED_PER_AUTHOR {
+            let most = limits::DEFERRED_PER_AUTHOR;
+            let detail = format!("{most} items of {author} wait here, the most that are kept: {detail}");
             let refusal = Refusal::new(RefusalCode::DeferredFull, detail);
             return self.refuse(group, peer, entry, &refusal, &item.signed_entry);
         }
         tracing::info!(%peer, ?entry, code, detail, "an item waits");
-        let header = DeferredHeader { at: now_millis(), peer: peer.clone(), entry, code, detail: detail.to_owned() };
-        self.record(group, RecordKind::Deferred, &headers::encode(&header), &item.encode_to_vec())?;
-        self.waiting.add(entry, peer.clone(), item.clone(), &self.parts.federation);
+        let header = DeferredHeader { at: now_millis(), peer: peer.clone(), item: key, entry, code, detail };
+        let encoded = headers::encode(&header);
+        let position = group.record(RecordKind::Deferred, &encoded, &bytes)?;
+        self.parts.applier.record(RecordKind::Deferred, position, &encoded)?;
+        self.waiting.add(key, position, header, &bytes, &self.parts.federation);
         Ok(result)
     }
 
-    /// The contents that are what the entry committed to. Others are refused alone: a relay that garbles a content cannot keep the entry away.
+    /// The contents that are what the entry committed to. Others are refused alone: a relay that garbles a content cannot keep the entry
+    /// away.
     fn check_contents(
         &mut self,
         group: &mut Group,
@@ -218,15 +236,17 @@ impl Writer {
         contents: Vec<wire::Content>,
     ) -> Result<Vec<Content>, WriterError> {
         let mut good: Vec<Content> = Vec::new();
+        let mut bad = None;
         for content in contents {
             match Content::parse(content, &entry.commitments) {
                 Ok(content) if good.iter().any(|other| other.commitment == content.commitment) => {}
                 Ok(content) => good.push(content),
-                Err(detail) => {
-                    let refusal = Refusal::new(RefusalCode::ContentMismatch, detail);
-                    self.refuse(group, peer, entry.id, &refusal, &entry.signed)?;
-                }
+                Err(detail) => bad = bad.or(Some(detail)),
             }
+        }
+        if let Some(detail) = bad {
+            let refusal = Refusal::new(RefusalCode::ContentMismatch, detail);
+            self.refuse(group, peer, entry.id, &refusal, &entry.signed)?;
         }
         Ok(good)
     }
@@ -240,36 +260,39 @@ impl Writer {
         entry: &Entry,
         contents: Vec<wire::Content>,
     ) -> Result<(), WriterError> {
-        // The leaf of this very group cannot be read yet; its contents came with it.
-        if contents.is_empty() || leaf.0 >= self.parts.ledger.size() {
+        if contents.is_empty() {
             return Ok(());
         }
         let mut held = Vec::new();
-        for record in self.parts.applier.reader().contents(leaf).map_err(CaseError::Ledger)? {
-            let header: ContentHeader =
-                headers::decode(&record.header).map_err(|source| CaseError::Header { index: leaf, source })?;
-            held.push(header.commitment);
+        if leaf.0 < self.parts.ledger.size() {
+            for record in self.parts.applier.reader().contents(leaf).map_err(CaseError::Ledger)? {
+                let header: ContentHeader =
+                    headers::decode(&record.header).map_err(|source| CaseError::Header { index: leaf, source })?;
+                held.push(header.commitment);
+            }
         }
         for content in self.check_contents(group, peer, entry, contents)? {
             if !held.contains(&content.commitment) {
-                write_content(group, leaf, entry.id, &content)?;
+                self.write_content(group, leaf, entry.id, &content)?;
             }
         }
         Ok(())
     }
 
-    /// A complaint as the writer has it.
-    pub(super) fn case_of(&mut self, entry: &Entry) -> Result<Option<&mut Case>, WriterError> {
-        match &entry.complaint {
-            Some(complaint) => Ok(self.parts.applier.case(complaint)?),
-            None => Ok(None),
+    /// Writes a content, once in a group.
+    fn write_content(
+        &mut self,
+        group: &mut Group,
+        leaf: LedgerIndex,
+        entry: EntryId,
+        content: &Content,
+    ) -> Result<(), WriterError> {
+        if !self.open.contents.insert((leaf, content.commitment)) {
+            return Ok(());
         }
+        let header = headers::encode(&ContentHeader { entry, commitment: content.commitment });
+        let body = [&content.salt[..], &content.data].concat();
+        group.content(leaf, &header, &body)?;
+        Ok(())
     }
-}
-
-fn write_content(group: &mut Group, leaf: LedgerIndex, entry: EntryId, content: &Content) -> Result<(), WriterError> {
-    let header = headers::encode(&ContentHeader { entry, commitment: content.commitment });
-    let body = [&content.salt[..], &content.data].concat();
-    group.content(leaf, &header, &body)?;
-    Ok(())
 }

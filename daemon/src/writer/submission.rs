@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use prost::Message;
 use sinergi_proto::content::Content;
 use sinergi_proto::decide::Declined;
 use sinergi_proto::entry::{ContentClass, Entry};
@@ -101,10 +102,10 @@ pub struct Authentic {
     pub item: wire::Item,
 }
 
-/// What became of a delivery; it is durable.
+/// What became of a delivery; what was taken is durable.
 pub struct Delivered {
-    /// One an item, in order.
-    pub results: Vec<ItemResult>,
+    /// One an item, in order; `None`: the frame was not taken, because too much of this peer waits.
+    pub results: Option<Vec<ItemResult>>,
     /// The signed checkpoint that covers them.
     pub checkpoint: Arc<[u8]>,
 }
@@ -149,6 +150,12 @@ pub enum SubmitError {
     /// Peers would not accept what this node signs.
     #[error("this node may not sign now: {0}; see `sinergi charter show`")]
     OwnKey(String),
+    /// A peer has seen more of this ledger than there is.
+    #[error("this node's ledger was set back: a peer has seen more of it; nothing may be signed, see `sinergi status`")]
+    SetBack,
+    /// No link leads to the addressee.
+    #[error("no link leads to {0}: add a [[peer]] toward it to sinergid.toml and restart the node; nothing was done")]
+    NoRoute(AgencyId),
     /// The clock cannot be trusted.
     #[error(
         "this node's clock differs by {offset_seconds} s from most of its peers', at most {} s: set the clock (NTP), nothing was signed",
@@ -257,9 +264,7 @@ fn weight_of(submission: &Submission) -> usize {
 
 impl Received {
     fn weight(&self) -> usize {
-        let item = |item: &wire::Item| {
-            item.signed_entry.len() + item.content.iter().map(|content| content.data.len()).sum::<usize>()
-        };
+        let item = wire::Item::encoded_len;
         SUBMISSION_OVERHEAD
             + match self {
                 Self::Refused { bytes, .. } => bytes.len(),

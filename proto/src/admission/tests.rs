@@ -8,8 +8,8 @@ use crate::charter::MemberStatus;
 use crate::clock::HybridClock;
 use crate::entry::Entry;
 use crate::fixture::{
-    DAY, FEDERATION, Federation, MINUTE, START, agency, charter_text, entry_key, key, member_of, sealed, signed_by,
-    successor_text, written,
+    Case, DAY, FEDERATION, Federation, MINUTE, START, agency, charter_text, entry_key, key, member_of, sealed,
+    signed_by, successor_text, written,
 };
 use crate::ids::EntryId;
 use crate::limits;
@@ -179,6 +179,26 @@ fn a_clock_exceeds_every_parent_s() {
 }
 
 #[test]
+fn an_entry_names_no_older_charter_than_any_of_its_parents() {
+    let federation = Federation::changed(|_| ());
+    let node = federation.node("ombudsman");
+    let mut case = Case::lodged(&federation, &node.lodges().under_charter(1).entry());
+    let lodged = case.complaint.tip();
+    let older = case.take(node.responds(&case).under_charter(1));
+    let newer = case.take(node.progresses(&case).after(&[lodged]).under_charter(2));
+    let older_charter = refused(RefusalCode::OlderCharter);
+    for parents in [vec![newer], vec![older, newer], vec![newer, older]] {
+        let writing = node.remarks(&case).after(&parents);
+        assert_eq!(code(&case.judges(&writing.clone().under_charter(1).entry())), older_charter, "{parents:?}");
+        assert_eq!(case.judges(&writing.under_charter(2).entry()), Verdict::Admit);
+    }
+    for parents in [vec![lodged], vec![older]] {
+        let beside = node.remarks(&case).after(&parents).under_charter(1).entry();
+        assert_eq!(case.judges(&beside), Verdict::Admit, "who has not seen the newer charter may name the older one");
+    }
+}
+
+#[test]
 fn the_basis_is_a_custody_entry_among_the_ancestors() {
     let federation = Federation::new();
     let mut case = federation.case_at("ombudsman");
@@ -200,7 +220,7 @@ fn the_basis_is_a_custody_entry_among_the_ancestors() {
 fn an_author_has_a_role_in_the_complaint() {
     let federation = Federation::new();
     let mut case = federation.case_at("kominfo");
-    let by = |case: &crate::fixture::Case<'_>, id: &str| code(&case.judges(&federation.node(id).remarks(case).entry()));
+    let by = |case: &Case<'_>, id: &str| code(&case.judges(&federation.node(id).remarks(case).entry()));
     let no_role = refused(RefusalCode::NoRole);
     assert_eq!(by(&case, "kominfo"), None, "the intake agency");
     assert_eq!(by(&case, "ombudsman"), None, "oversight");

@@ -120,6 +120,16 @@ fn the_pin_names_the_one_charter_that_may_be_first() {
 }
 
 #[test]
+fn a_charter_of_version_2_is_never_the_first_even_if_it_is_pinned() {
+    let second = signed_by(&MANAGERS, &written(&successor_text(&charter_text())));
+    let hash = Charter::parse(&second).expect("a charter").hash;
+    for result in [Charters::pinned(&second, &hash), Charters::self_signed(&second)] {
+        assert!(matches!(result, Err(CharterTrustError::NotTheFirst(2))), "{result:?}");
+    }
+    assert!(trusted().succeed(&second).is_ok(), "it is reached from the first");
+}
+
+#[test]
 fn a_successor_needs_the_old_and_the_new_managers() {
     let mut text = successor_text(&charter_text());
     text.manager = ["kemenpanrb", "kemendagri", "bpk", "bssn", "bappenas"].map(manager).into();

@@ -139,6 +139,9 @@ impl Complaint {
         let Some(Judged::Custody { state, depth }) = self.entries.get(&basis).map(|known| &known.judged) else {
             return Judged::NoEffect(NoEffect::BasisWithoutEffect);
         };
+        if self.knew_better(entry, &basis) {
+            return Judged::NoEffect(NoEffect::BasisActedOn);
+        }
         let judged = match &entry.body {
             Body::Custody { act, .. } => {
                 state.after(entry.id, act, actor).map(|state| Judged::Custody { state, depth: depth + 1 })
@@ -338,7 +341,7 @@ impl Complaint {
     /// Equal on nodes that hold the same set; see [`SetDigest`].
     pub fn digest(&self) -> [u8; 32] {
         let mut digest = SetDigest::default();
-        self.order.iter().for_each(|(clock, id)| digest.add(*clock, &id.0[..8]));
+        self.order.iter().for_each(|(clock, id)| digest.add(*clock, &id.0[..SetDigest::ID_PREFIX]));
         digest.finish()
     }
 
@@ -358,12 +361,15 @@ impl Complaint {
     }
 }
 
-/// SHA-256 over (clock, first 8 bytes of the id) of a complaint's entries in their order: lets two operators compare what their nodes
+/// SHA-256 over (clock, first 16 bytes of the id) of a complaint's entries in their order: lets two operators compare what their nodes
 /// hold. It convinces nobody else.
 #[derive(Clone, Debug, Default)]
 pub struct SetDigest(Sha256);
 
 impl SetDigest {
+    /// Bytes of an entry's id that count: two entries of one clock that agree in so many cannot be made.
+    pub const ID_PREFIX: usize = 16;
+
     /// Adds the next entry.
     pub fn add(&mut self, clock: HybridClock, id_prefix: &[u8]) {
         self.0.update(clock.to_bits().to_be_bytes());

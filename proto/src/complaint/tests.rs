@@ -116,10 +116,14 @@ fn nothing_is_offered_to_its_holder_or_to_one_who_takes_no_part() {
 #[test]
 fn the_charter_that_an_offer_names_says_who_is_active() {
     let federation = Federation::changed(|text| member_of(text, "kominfo").status = MemberStatus::Suspended);
-    let mut case = federation.case_at("ombudsman");
-    case.take(federation.node("ombudsman").forwards(&case).to("kominfo").under_charter(1));
+    let lodged = federation.node("ombudsman").lodges().under_charter(1).entry();
+    let mut case = Case::lodged(&federation, &lodged);
+    let offer = federation.node("ombudsman").forwards(&case).to("kominfo");
+    let under_newer = offer.clone().under_charter(2);
+    assert_eq!(without_effect(&mut case.clone(), under_newer), NoEffect::AddresseeNotActive { to: agency("kominfo") });
+    case.take(offer.under_charter(1));
     assert_eq!(case.offered_to(), Some("kominfo"));
-    case.take(federation.node("kominfo").accepts(&case));
+    case.take(federation.node("kominfo").accepts(&case).under_charter(2));
     assert_eq!(case.holder(), "kominfo", "a suspended member finishes what it was offered");
 }
 
@@ -270,6 +274,67 @@ fn an_act_on_an_entry_without_effect_has_none() {
     assert_eq!(without_effect(&mut case, on_void), NoEffect::BasisWithoutEffect);
 }
 
+#[test]
+fn a_former_holder_s_work_on_an_old_basis_has_no_effect_once_it_knew_better() {
+    let federation = Federation::new();
+    let mut case = federation.case_at("ombudsman");
+    let lodged = case.complaint.tip();
+    case.take(federation.node("ombudsman").forwards(&case).to("kominfo"));
+    case.take(federation.node("kominfo").accepts(&case));
+    let former = federation.node("ombudsman");
+    for writing in [former.resolves(&case), former.responds(&case), former.progresses(&case)] {
+        assert_eq!(without_effect(&mut case, writing.on(lodged)), NoEffect::BasisActedOn);
+    }
+    case.take(federation.node("kominfo").resolves(&case));
+    assert_eq!(case.complaint.case().phase, Phase::Resolved, "the holder resolves it");
+}
+
+#[test]
+fn who_knew_better_never_takes_custody_back_whatever_the_id_of_the_entry() {
+    let federation = Federation::new();
+    let mut case = federation.case_at("ombudsman");
+    let lodged = case.complaint.tip();
+    let offer = case.take(federation.node("ombudsman").forwards(&case).to("kominfo"));
+    let accepts = case.take(federation.node("kominfo").accepts(&case));
+    let mut smaller = 0;
+    for leaf in 1..17 {
+        let again = federation.node("ombudsman").forwards(&case).to("kemendagri").on(lodged).at_leaf(leaf);
+        smaller += usize::from(again.entry().id < offer);
+        assert_eq!(without_effect(&mut case.clone(), again), NoEffect::BasisActedOn);
+        // To have seen the offer is enough: it need not be a parent, nor need the answer have been seen.
+        let remark = federation.node("ksp").remarks(&case).after(&[offer]).entry();
+        let mut case = case.clone();
+        case.learn(&remark);
+        let again = federation.node("ombudsman").forwards(&case).to("kemendagri").on(lodged).at_leaf(leaf);
+        assert_eq!(without_effect(&mut case, again.after(&[remark.id])), NoEffect::BasisActedOn);
+        assert_eq!((case.complaint.tip(), case.holder()), (accepts, "kominfo"));
+    }
+    assert!((1..16).contains(&smaller), "ids that would win a fork, and ids that would lose it: {smaller} of 16");
+}
+
+#[test]
+fn a_better_rank_does_not_help_who_knew_better() {
+    let federation = Federation::new();
+    let mut case = federation.case_held_by("ombudsman", "kota-bandung");
+    let held = case.complaint.tip();
+    case.take(federation.node("kota-bandung").forwards(&case).to("kominfo"));
+    let accepts = case.take(federation.node("kominfo").accepts(&case));
+    let reassigns = federation.node("prov-jabar").reassigns(&case).to("ksp").on(held);
+    assert_eq!(without_effect(&mut case, reassigns), NoEffect::BasisActedOn);
+    assert_eq!((case.complaint.tip(), case.holder()), (accepts, "kominfo"));
+}
+
+#[test]
+fn only_a_custody_entry_with_effect_ends_what_may_be_done_on_its_basis() {
+    let federation = Federation::new();
+    let mut case = federation.case_at("ombudsman");
+    let by_other = federation.node("ksp").forwards(&case).to("kominfo");
+    assert_eq!(without_effect(&mut case, by_other), NoEffect::NotHolder { holder: agency("ombudsman") });
+    case.take(federation.node("ombudsman").progresses(&case));
+    case.take(federation.node("ombudsman").forwards(&case).to("kominfo"));
+    assert_eq!(case.offered_to(), Some("kominfo"));
+}
+
 // Forks.
 
 /// Folds `second` after `first` and `first` after `second`; both ways the same must be on the path, and it is returned.
@@ -336,6 +401,31 @@ fn at_equal_rank_the_smallest_id_wins() {
     let accepts = federation.node("kominfo").accepts(&case);
     let returns = federation.node("kominfo").returns(&case);
     assert_eq!(winner(&case, &accepts, &returns), accepts.entry().id.min(returns.entry().id));
+}
+
+#[test]
+fn who_could_not_know_still_forks_the_path() {
+    let federation = Federation::new();
+    let mut case = federation.case_at("ombudsman");
+    let cut_off = case.clone();
+    let offer = case.take(federation.node("ombudsman").forwards(&case).to("kominfo"));
+    let accepts = case.take(federation.node("kominfo").accepts(&case));
+    let (mut won, mut lost) = (0, 0);
+    for leaf in 1..17 {
+        let second = federation.node("ombudsman").forwards(&cut_off).to("kemendagri").at_leaf(leaf).entry();
+        let mut case = case.clone();
+        let changed = case.learn(&second).path_changed_from;
+        if second.id < offer {
+            assert_eq!((changed, case.complaint.tip()), (Some(accepts), second.id));
+            assert_eq!(case.standing(offer), Standing::Superseded { by: second.id });
+            won += 1;
+        } else {
+            assert_eq!((changed, case.complaint.tip()), (None, accepts));
+            assert_eq!(case.standing(second.id), Standing::Superseded { by: offer });
+            lost += 1;
+        }
+    }
+    assert!(won > 0 && lost > 0, "{won} won, {lost} lost");
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub enum ReceiverOutput {
 }
 
 /// The receiving half of one link.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Receiver {
     last: Option<Cursor>,
     submitted: VecDeque<(Cursor, usize)>,
@@ -68,9 +68,9 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// A receiver whose ledger has the peer's up to `have`.
-    pub fn new(have: Option<Cursor>) -> Self {
-        Self { last: have, submitted: VecDeque::new(), submitted_bytes: 0, paused: false }
+    /// The receiver of a new link. The sender may begin before what we have: where it lacks our receipt.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Takes one event and says what to do.
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_frame_is_submitted_and_acknowledged_when_it_is_durable() {
-        let mut receiver = Receiver::new(None);
+        let mut receiver = Receiver::new();
         assert_eq!(receiver.handle(delivered(3, 10)), [ReceiverOutput::Submit { cursor: cursor(3) }]);
         let results = vec![ItemResult { entry: EntryId([1; 32]), outcome: ItemOutcome::Leaf(LedgerIndex(0)) }];
         let event = ReceiverEvent::Committed { results: results.clone(), checkpoint: vec![1] };
@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn a_cursor_that_goes_back_or_stands_still_ends_the_link() {
-        let mut receiver = Receiver::new(Some(cursor(5)));
+        let mut receiver = Receiver::new();
+        receiver.handle(delivered(5, 1));
         for index in [4, 5] {
             let outputs = receiver.handle(delivered(index, 1));
             assert!(matches!(outputs[..], [ReceiverOutput::Fault(FaultCode::BadCursor, _)]), "{index}");
@@ -163,13 +164,13 @@ mod tests {
     #[test]
     fn a_frame_with_too_many_items_ends_the_link() {
         let event = ReceiverEvent::Delivered { cursor: cursor(1), items: limits::FRAME_ITEMS + 1, bytes: 1 };
-        let outputs = Receiver::new(None).handle(event);
+        let outputs = Receiver::new().handle(event);
         assert!(matches!(outputs[..], [ReceiverOutput::Fault(FaultCode::LimitExceeded, _)]));
     }
 
     #[test]
     fn reading_stops_while_the_window_is_full() {
-        let mut receiver = Receiver::new(None);
+        let mut receiver = Receiver::new();
         receiver.handle(delivered(1, 1));
         let outputs = receiver.handle(delivered(2, limits::LINK_WINDOW_BYTES));
         assert_eq!(outputs, [ReceiverOutput::Submit { cursor: cursor(2) }, ReceiverOutput::PauseReading]);
@@ -179,7 +180,7 @@ mod tests {
 
     #[test]
     fn frames_are_acknowledged_in_the_order_of_their_arrival() {
-        let mut receiver = Receiver::new(None);
+        let mut receiver = Receiver::new();
         receiver.handle(delivered(1, 1));
         receiver.handle(delivered(2, 1));
         for index in [1, 2] {

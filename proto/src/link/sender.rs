@@ -16,10 +16,12 @@ use crate::refusal::FaultCode;
 /// What happens to a sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SenderEvent {
-    /// The peer said hello: it has our ledger up to there; `None`: nothing yet.
+    /// The peer said hello.
     Linked {
-        /// Its cursor.
+        /// It has our ledger up to there; `None`: nothing yet.
         have: Option<Cursor>,
+        /// Up to there we hold its receipts.
+        receipted: Option<Cursor>,
     },
     /// The ledger has this many durable leaves now.
     Grown {
@@ -106,7 +108,7 @@ impl Sender {
     /// Takes one event and says what to do.
     pub fn handle(&mut self, event: SenderEvent) -> Vec<SenderOutput> {
         match event {
-            SenderEvent::Linked { have } => self.linked(have),
+            SenderEvent::Linked { have, receipted } => self.linked(have, receipted),
             SenderEvent::Grown { size } => {
                 self.size = self.size.max(size);
                 self.read_on().into_iter().collect()
@@ -131,14 +133,17 @@ impl Sender {
         self.in_flight_bytes
     }
 
-    fn linked(&mut self, have: Option<Cursor>) -> Vec<SenderOutput> {
+    fn linked(&mut self, have: Option<Cursor>, receipted: Option<Cursor>) -> Vec<SenderOutput> {
         // A cursor of an earlier epoch says nothing about this one: everything is offered again and duplicates are recognised.
-        let from = have.filter(|cursor| cursor.epoch >= self.epoch).unwrap_or(Cursor::start(self.epoch));
-        if from.epoch > self.epoch || from.index > self.size {
-            let reason =
-                format!("the peer has our ledger up to {from}, it has {} leaves in epoch {}", self.size, self.epoch);
+        let start = Cursor::start(self.epoch);
+        let have = have.filter(|cursor| cursor.epoch >= self.epoch).unwrap_or(start);
+        if have.epoch > self.epoch || have.index > self.size {
+            let (size, epoch) = (self.size, self.epoch);
+            let reason = format!("the peer has our ledger up to {have}, it has {size} leaves in epoch {epoch}");
             return vec![SenderOutput::Fault(FaultCode::AheadOfLedger, reason)];
         }
+        // What the peer has but gave no receipt for (its answer was lost) is sent once more, for the receipt.
+        let from = receipted.filter(|cursor| cursor.epoch == self.epoch).unwrap_or(start).min(have);
         self.next = Some(from);
         self.sent = from;
         self.acknowledged = from;
@@ -225,7 +230,7 @@ mod tests {
 
     fn linked(size: u64, have: Option<Cursor>) -> (Sender, Vec<SenderOutput>) {
         let mut sender = Sender::new(Epoch(1), LedgerIndex(size));
-        let outputs = sender.handle(SenderEvent::Linked { have });
+        let outputs = sender.handle(SenderEvent::Linked { have, receipted: have });
         (sender, outputs)
     }
 
@@ -244,9 +249,20 @@ mod tests {
     }
 
     #[test]
+    fn what_lacks_a_receipt_is_sent_once_more() {
+        let mut sender = Sender::new(Epoch(1), LedgerIndex(9));
+        let outputs = sender.handle(SenderEvent::Linked { have: Some(cursor(9)), receipted: Some(cursor(4)) });
+        assert_eq!(outputs, [SenderOutput::Read { from: cursor(4) }]);
+        let mut sender = Sender::new(Epoch(1), LedgerIndex(9));
+        let outputs = sender.handle(SenderEvent::Linked { have: Some(cursor(4)), receipted: Some(cursor(9)) });
+        assert_eq!(outputs, [SenderOutput::Read { from: cursor(4) }], "a peer that lost what it had gets it again");
+    }
+
+    #[test]
     fn a_cursor_of_an_earlier_epoch_starts_the_epoch_anew() {
         let mut sender = Sender::new(Epoch(2), LedgerIndex(1));
-        let outputs = sender.handle(SenderEvent::Linked { have: Some(cursor(900)) });
+        let have = Some(cursor(900));
+        let outputs = sender.handle(SenderEvent::Linked { have, receipted: have });
         assert_eq!(outputs, [SenderOutput::Read { from: Cursor::start(Epoch(2)) }]);
     }
 

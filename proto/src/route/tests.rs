@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Access, next_hop, routes};
+use super::{Access, Reach, next_hop, routes};
 use crate::entry::ContentClass;
 use crate::fixture::{Federation, agency};
 use crate::ids::AgencyId;
@@ -14,7 +14,8 @@ fn agencies(ids: &[&str]) -> BTreeSet<AgencyId> {
 /// The links with their access, and the unreachable.
 fn route(me: &str, adjacent: &[&str], participants: &[&str]) -> (Vec<(String, Access)>, Vec<String>) {
     let federation = Federation::new();
-    let routes = routes(&agency(me), &agencies(adjacent), &agencies(participants), federation.charter());
+    let routes =
+        routes(&agency(me), &agencies(adjacent), &agencies(participants), federation.charter(), Reach::Relayed);
     let links = routes.links.into_iter().map(|(id, access)| (id.into(), access)).collect();
     (links, routes.unreachable.into_iter().map(String::from).collect())
 }
@@ -103,4 +104,13 @@ fn a_relay_gets_public_content_only_and_identity_goes_nowhere() {
     assert_eq!(allowed(Access::Entries), [false, false, false]);
     assert_eq!(allowed(Access::Public), [true, false, false]);
     assert_eq!(allowed(Access::Confidential), [true, true, false]);
+}
+
+#[test]
+fn beyond_the_relay_limit_only_adjacent_readers_get_it() {
+    let federation = Federation::new();
+    let (adjacent, participants) = (agencies(&["kemendagri", "kominfo"]), agencies(&["kota-bandung", "kominfo"]));
+    let routes = routes(&agency("kemenpanrb"), &adjacent, &participants, federation.charter(), Reach::Adjacent);
+    assert!(routes.links.contains_key(&agency("kominfo")), "a reader itself");
+    assert!(routes.links.get(&agency("kemendagri")) <= Some(&Access::Entries), "no relay toward kota-bandung");
 }

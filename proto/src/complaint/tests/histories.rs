@@ -8,7 +8,7 @@ use proptest::sample::Index;
 use crate::admission::{Verdict, admit};
 use crate::clock::HybridClock;
 use crate::complaint::case::CaseState;
-use crate::complaint::{Complaint, CustodyState, Standing};
+use crate::complaint::{Complaint, CustodyState, NoEffect, Standing};
 use crate::decide::{Author, Declined, decide};
 use crate::entry::{Body, Entry};
 use crate::fixture::{ANSWER_WITHIN, Case, Federation, MEMBERS, MINUTE, REPLY_CODE, Writing, agency};
@@ -215,6 +215,18 @@ fn check_by_definition(complaint: &Complaint) {
     };
     let effective: Vec<EntryId> =
         complaint.timeline().filter(|(_, known)| known.custody().is_some()).map(|(id, _)| id).collect();
+    // Parents come before their children in the timeline.
+    let mut below: BTreeMap<EntryId, BTreeSet<EntryId>> = BTreeMap::new();
+    for (id, known) in complaint.timeline() {
+        let mut ancestors: BTreeSet<EntryId> = known.parents.iter().copied().collect();
+        ancestors.extend(known.parents.iter().flat_map(|parent| &below[parent]));
+        let basis = known.body.basis().filter(|basis| effective.contains(basis));
+        let acts_on_basis = |other: &EntryId| basis.is_some() && act(other).map(|(basis, _)| basis) == basis;
+        let knew_better = effective.iter().any(|other| ancestors.contains(other) && acts_on_basis(other));
+        let judged_so = complaint.standing(&id) == Some(Standing::WithoutEffect(NoEffect::BasisActedOn));
+        assert_eq!(judged_so, knew_better, "{id:?}");
+        below.insert(id, ancestors);
+    }
     let mut path = vec![*effective.first().expect("Lodged")];
     loop {
         let at = path[path.len() - 1];
@@ -406,6 +418,7 @@ fn the_histories_are_worth_folding() {
             let standing = match complaint.standing(&id).expect("here") {
                 Standing::Effective => "effective",
                 Standing::Superseded { .. } => "superseded",
+                Standing::WithoutEffect(NoEffect::BasisActedOn) => "knew better",
                 Standing::WithoutEffect(_) => "without effect",
                 Standing::Kept => "kept",
             };
@@ -421,6 +434,7 @@ fn the_histories_are_worth_folding() {
         "effective",
         "superseded",
         "without effect",
+        "knew better",
         "kept",
         "Forwarded",
         "Accepted",

@@ -1,0 +1,117 @@
+//! What keeps a link honest beside the entries: pings, clocks, charters, checkpoints.
+
+use std::sync::atomic::Ordering;
+
+use sinergi_proto::charter::MemberStatus;
+use sinergi_proto::checkpoint::Checkpoint;
+use sinergi_proto::limits;
+use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::wire::{self, Frame, frame::Kind};
+
+use super::{LinkError, Links, Session, frame};
+use crate::time::now_millis;
+use crate::tls::Authorities;
+use crate::writer::Submission;
+
+pub(super) fn ping(reply: bool) -> Frame {
+    frame(Kind::Ping(wire::Ping { nonce: 0, reply, now: now_millis() }))
+}
+
+/// The peer's clock less ours, in milliseconds.
+pub(super) fn offset(theirs: u64) -> i64 {
+    let offset = i128::from(theirs) - i128::from(now_millis());
+    i64::try_from(offset).unwrap_or(if offset < 0 { i64::MIN } else { i64::MAX })
+}
+
+impl Session<'_> {
+    pub(super) fn pinged(&mut self, ping: &wire::Ping) {
+        self.peer.note(|state| state.clock_offset = Some(offset(ping.now)));
+        self.links.check_clock();
+        if !ping.reply {
+            self.pong_due = true;
+            return;
+        }
+        self.peer.note(|state| state.last_success = now_millis());
+        for asked in self.pinged.drain(..) {
+            // Who asked may have gone.
+            let _ = asked.send(());
+        }
+    }
+
+    /// Passes on the charters that the peer does not have.
+    pub(super) fn pass_on_charters(&mut self) -> Result<(), LinkError> {
+        let charters = self.links.directory.charters();
+        for charter in charters.after(self.peer_charter) {
+            self.say(Kind::Charter(wire::CharterNote { note: charter.note().to_vec() }))?;
+        }
+        self.peer_charter = self.peer_charter.max(charters.newest().version);
+        Ok(())
+    }
+
+    /// This node adopted a charter: the peer should have it, and may not be a peer any more.
+    pub(super) fn charter_changed(&mut self) -> Result<(), LinkError> {
+        self.charter.borrow_and_update();
+        self.pass_on_charters()?;
+        let charter = self.links.directory.newest();
+        let permitted = charter.member(&self.peer.agency).is_some_and(|member| member.status != MemberStatus::Retired);
+        if permitted {
+            return Ok(());
+        }
+        let reason = format!("{} is no active member of charter version {}", self.peer.agency, charter.version);
+        Err(LinkError::Fault(FaultCode::NotPermitted, reason))
+    }
+
+    /// A charter from the peer.
+    pub(super) async fn adopt_charter(&mut self, note: Vec<u8>) -> Result<(), LinkError> {
+        let directory = self.links.directory.clone();
+        let adopted = tokio::task::spawn_blocking(move || directory.adopt(&note)).await;
+        match adopted.map_err(|error| LinkError::Broken(error.to_string()))? {
+            Ok(charter) => {
+                tracing::info!(version = charter.version, from = %self.peer.agency, "adopted a charter");
+                self.peer_charter = self.peer_charter.max(charter.version);
+                let newest = self.links.directory.newest();
+                let (authorities, bad) = Authorities::of_charter(self.links.federation.clone(), &newest);
+                bad.iter().for_each(|bad| tracing::warn!("{bad}"));
+                self.links.authorities.replace(authorities);
+                self.links.writer.submit(Submission::Retry).await.map_err(|_| LinkError::Stopped)
+            }
+            // Several peers may pass it on: only what is not here yet is worth adopting, and nothing else is worth a word.
+            Err(error) => {
+                tracing::debug!(peer = %self.peer.agency, %error, "did not adopt a charter");
+                Ok(())
+            }
+        }
+    }
+
+    /// Keeps the newest checkpoint of the peer that verifies.
+    pub(super) fn note_checkpoint(&self, note: Vec<u8>) {
+        let charter = self.links.directory.newest();
+        let Some(keys) = charter.checkpoint_keys(&self.peer.agency) else { return };
+        match Checkpoint::open(&note, self.links.federation.as_str(), &self.peer.agency, &keys) {
+            Ok(checkpoint) => self.peer.note(|state| {
+                if state.checkpoint.as_ref().is_none_or(|(size, _)| *size <= checkpoint.size) {
+                    state.checkpoint = Some((checkpoint.size, note));
+                }
+            }),
+            Err(error) => tracing::warn!(peer = %self.peer.agency, %error, "the peer's checkpoint does not verify"),
+        }
+    }
+}
+
+impl Links {
+    /// Whether this node's clock agrees with most of its linked peers'.
+    pub(in crate::link) fn check_clock(&self) {
+        let median = self.peers.median_clock_offset();
+        self.clock_offset.store(median, Ordering::Relaxed);
+        let bound = u64::try_from(limits::CLOCK_AHEAD.as_millis()).unwrap_or(u64::MAX);
+        if median.unsigned_abs() > bound {
+            let seconds = median / 1000;
+            let text = format!(
+                "this node's clock differs by {seconds} s from most of its peers': it signs nothing until the clock is set (NTP)"
+            );
+            self.alarms.raise("clock", text);
+        } else {
+            self.alarms.settle("clock");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Receiving: frames are authenticated in parallel, reach the writer in order, and are acknowledged when they are durable.
+
+use sinergi_proto::link::{Cursor, ReceiverEvent, ReceiverOutput};
+use sinergi_proto::receipt::{ItemResult, Receipt};
+use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::wire::{self, frame::Kind};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::{LinkError, Session, unexpected};
+use crate::link::intake::receive_items;
+use crate::writer::{Delivered, Delivery, Received, Submission};
+
+impl Session<'_> {
+    /// A frame with entries.
+    pub(super) fn deliver(&mut self, deliver: wire::Deliver, bytes: usize) -> Result<(), LinkError> {
+        let wire::Deliver { cursor, mut items } = deliver;
+        let cursor = cursor.map(Cursor::from_wire).ok_or_else(|| unexpected("Deliver without a cursor"))?;
+        for output in self.receiver.handle(ReceiverEvent::Delivered { cursor, items: items.len(), bytes }) {
+            match output {
+                ReceiverOutput::Submit { cursor } => {
+                    let (links, items) = (self.links.clone(), std::mem::take(&mut items));
+                    let check = tokio::task::spawn_blocking(move || {
+                        receive_items(items, links.federation.as_str(), &links.directory.charters())
+                    });
+                    self.authenticating.push_back(Box::pin(async move {
+                        (cursor, check.await.expect("authentication does not panic on any bytes"))
+                    }));
+                }
+                other => self.perform_receiving(other)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives authenticated items to the writer. Waits for room there: a node that is full stops reading.
+    pub(super) async fn submit(&mut self, cursor: Cursor, items: Vec<Received>) -> Result<(), LinkError> {
+        let count = items.len() as u64;
+        let (answer, delivered) = oneshot::channel();
+        let delivery = Delivery { peer: self.peer.agency.clone(), cursor, items };
+        let submission = Submission::Delivery(delivery, answer);
+        self.links.writer.submit(submission).await.map_err(|_| LinkError::Stopped)?;
+        self.committing.push_back(delivered);
+        self.peer.note(|state| state.received_entries += count);
+        Ok(())
+    }
+
+    /// A frame is durable.
+    pub(super) fn committed(&mut self, delivered: Delivered) -> Result<(), LinkError> {
+        let Delivered { results, checkpoint } = delivered;
+        let results = results.ok_or_else(|| {
+            let reason = "too much of what this peer delivered waits for parents or charters".to_owned();
+            LinkError::Fault(FaultCode::TooMuchDeferred, reason)
+        })?;
+        self.moved = true;
+        let event = ReceiverEvent::Committed { results, checkpoint: checkpoint.to_vec() };
+        for output in self.receiver.handle(event) {
+            self.perform_receiving(output)?;
+        }
+        Ok(())
+    }
+
+    fn perform_receiving(&mut self, output: ReceiverOutput) -> Result<(), LinkError> {
+        match output {
+            ReceiverOutput::Acknowledge { cursor, results, checkpoint } => {
+                self.say_receipt(cursor, results, checkpoint)?;
+            }
+            ReceiverOutput::PauseReading => self.paused = true,
+            ReceiverOutput::ResumeReading => {
+                self.paused = false;
+                self.last_heard = Instant::now();
+            }
+            ReceiverOutput::Fault(code, reason) => return Err(LinkError::Fault(code, reason)),
+            ReceiverOutput::Submit { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn say_receipt(&mut self, cursor: Cursor, results: Vec<ItemResult>, checkpoint: Vec<u8>) -> Result<(), LinkError> {
+        let receipt = Receipt {
+            federation: self.links.federation.to_string(),
+            receiver: self.links.own.clone(),
+            sender: self.peer.agency.clone(),
+            key_id: Receipt::key_id_of(&self.links.entry_key),
+            charter_version: self.links.directory.newest().version,
+            cursor,
+            results,
+            checkpoint,
+        };
+        self.say(Kind::Ack(receipt.sign(&self.links.entry_key)))
+    }
+}

@@ -1,0 +1,126 @@
+//! Sending: frames are read from the ledger off the async threads, within the windows; receipts are checked and stored.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use prost::Message;
+use sinergi_proto::ids::EntryId;
+use sinergi_proto::limits;
+use sinergi_proto::link::{Cursor, SenderEvent, SenderOutput};
+use sinergi_proto::receipt::Receipt;
+use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::wire::{self, frame::Kind};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::{CheckedAck, LinkError, PreparedRead, Session};
+use crate::headers::ReceiptHeader;
+use crate::link::WINDOW_UNIT;
+use crate::link::intake::check_receipt;
+use crate::outbox::Prepared;
+use crate::time::now_millis;
+use crate::writer::Submission;
+
+impl Session<'_> {
+    /// Does what the sender's state machine says, but for storing receipts.
+    pub(super) fn perform_sending(&mut self, outputs: Vec<SenderOutput>) -> Result<(), LinkError> {
+        for output in outputs {
+            match output {
+                SenderOutput::Read { from } => self.reading = Some(self.read(from)),
+                SenderOutput::Deliver { .. } => self.send_prepared()?,
+                SenderOutput::Fault(code, reason) => {
+                    if code == FaultCode::AheadOfLedger {
+                        self.links.set_back(self.peer, &reason);
+                    }
+                    return Err(LinkError::Fault(code, reason));
+                }
+                SenderOutput::Store { .. } => {}
+            }
+        }
+        let (sent, acknowledged) = (self.sender.sent(), self.sender.acknowledged_cursor());
+        self.peer.note(|state| (state.sent, state.acknowledged) = (Some(sent), Some(acknowledged)));
+        Ok(())
+    }
+
+    fn send_prepared(&mut self) -> Result<(), LinkError> {
+        let Some((frame, room)) = self.prepared.take() else { return Ok(()) };
+        if self.in_flight.is_empty() {
+            self.last_progress = Instant::now();
+        }
+        self.in_flight.push_back(room);
+        let count = frame.items.len() as u64;
+        self.peer.note(|state| state.sent_entries += count);
+        self.say(Kind::Deliver(frame))
+    }
+
+    /// Reads the next frame from the ledger, off the async threads, when there is room in all windows together.
+    fn read(&self, from: Cursor) -> BoxFuture<'static, PreparedRead> {
+        let (windows, outbox) = (Arc::clone(&self.links.windows), self.links.outbox.clone());
+        let (peer, size) = (self.peer.agency.clone(), self.head.borrow().size);
+        Box::pin(async move {
+            let most = u32::try_from(limits::DELIVER_BYTES / WINDOW_UNIT).unwrap_or(u32::MAX);
+            let mut room = windows.acquire_many_owned(most).await.expect("the semaphore is never closed");
+            let prepared = tokio::task::spawn_blocking(move || outbox.prepare(&peer, from, size));
+            let prepared = prepared.await.expect("reading the ledger does not panic")?;
+            let used = prepared.batch.bytes.div_ceil(WINDOW_UNIT);
+            // What the frame does not need goes back.
+            drop(room.split(room.num_permits().saturating_sub(used)));
+            Ok((prepared, room))
+        })
+    }
+
+    /// A frame was read.
+    pub(super) fn prepared(&mut self, read: (Prepared, OwnedSemaphorePermit)) -> Result<(), LinkError> {
+        let (Prepared { batch, frame }, room) = read;
+        self.prepared = Some((frame, room));
+        let outputs = self.sender.handle(SenderEvent::Prepared(batch));
+        self.perform_sending(outputs)?;
+        // Not delivered: nothing in it was for this link.
+        self.prepared = None;
+        Ok(())
+    }
+
+    /// A receipt came: its signature is checked off the async threads.
+    pub(super) fn acknowledge(&mut self, ack: wire::Ack) {
+        let (links, peer) = (self.links.clone(), self.peer.agency.clone());
+        let check = tokio::task::spawn_blocking(move || {
+            let charters = links.directory.charters();
+            check_receipt(&ack, &links.own, &peer, links.federation.as_str(), &charters).map(|receipt| (receipt, ack))
+        });
+        self.acks
+            .push_back(Box::pin(async move { check.await.expect("a receipt's check does not panic on any bytes") }));
+    }
+
+    /// A receipt was checked.
+    pub(super) async fn acknowledged(&mut self, ack: CheckedAck) -> Result<(), LinkError> {
+        let (receipt, ack) = ack.map_err(|error| LinkError::Fault(FaultCode::BadReceipt, error.to_string()))?;
+        self.last_progress = Instant::now();
+        let Receipt { cursor, results, checkpoint, .. } = receipt;
+        let mut outputs = self.sender.handle(SenderEvent::Acknowledged { cursor, results });
+        if let Some(SenderOutput::Store { cursor, refused }) = outputs.first().cloned() {
+            outputs.remove(0);
+            self.store_receipt(cursor, refused, &ack).await?;
+        }
+        self.perform_sending(outputs)?;
+        self.peer.note(|state| state.last_success = now_millis());
+        self.note_checkpoint(checkpoint);
+        Ok(())
+    }
+
+    async fn store_receipt(
+        &mut self,
+        cursor: Cursor,
+        refused: Vec<(EntryId, u32)>,
+        ack: &wire::Ack,
+    ) -> Result<(), LinkError> {
+        self.in_flight.pop_front();
+        self.moved = true;
+        for (entry, code) in &refused {
+            tracing::warn!(peer = %self.peer.agency, ?entry, code, "the peer refused an entry; see `sinergi refused list`");
+        }
+        self.peer.note(|state| state.refused += refused.len() as u64);
+        let header = ReceiptHeader { at: now_millis(), peer: self.peer.agency.clone(), cursor, refused };
+        let submission = Submission::Receipt(header, ack.encode_to_vec());
+        self.links.writer.submit(submission).await.map_err(|_| LinkError::Stopped)
+    }
+}
