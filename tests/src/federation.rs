@@ -1,0 +1,349 @@
+//! Federations of real processes, in the domain's words: `node("prov-jabar").forwards(complaint, "kemendagri")`.
+//!
+//! Invariant: whoever waits, waits for a condition with a deadline, and says what it saw last.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sinergi_cli::commands::init::Kind;
+use sinergi_cli::demo::federation::{Agency, Builder, Federation};
+use sinergi_cli::demo::node::Node;
+use sinergi_cli::demo::wait;
+use sinergi_proto::ids::{AgencyId, ComplaintId};
+use sinergi_proto::wire::act_request::Act;
+use sinergi_proto::wire::operator_client::OperatorClient;
+use sinergi_proto::wire::{self, ComplaintDetail, ComplaintSummary, NodeStatus, PeerStatus};
+use tempfile::TempDir;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+use crate::program::sinergi;
+
+/// How long anything may take to come about.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The name of all federations in tests.
+pub const NAME: &str = "lapor.example";
+
+/// A federation in a folder that is removed at the end.
+pub struct TestFederation {
+    federation: Federation,
+    folder: TempDir,
+}
+
+/// An agency id that a test writes.
+pub fn agency(id: &str) -> AgencyId {
+    id.parse().expect("an agency id")
+}
+
+/// A province and a city that dials it: the smallest federation.
+pub fn province_and_city() -> Vec<Agency> {
+    vec![
+        Agency::new(agency("prov-jabar"), Kind::Province),
+        Agency::new(agency("kota-bandung"), Kind::City).under(agency("prov-jabar")),
+    ]
+}
+
+/// A ministry, a province, its city, and the Ombudsman who sees everything.
+pub fn hierarchy() -> Vec<Agency> {
+    vec![
+        Agency::new(agency("kemendagri"), Kind::Ministry),
+        Agency::new(agency("ombudsman"), Kind::Institution).oversight(),
+        Agency::new(agency("prov-jabar"), Kind::Province).under(agency("kemendagri")),
+        Agency::new(agency("kota-bandung"), Kind::City).under(agency("prov-jabar")).dials_only(),
+    ]
+}
+
+impl TestFederation {
+    /// Makes the folders; nothing runs yet.
+    pub fn make(agencies: Vec<Agency>) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let name = NAME.parse().expect("a federation name");
+        let builder = Builder::new(folder.path(), name, sinergi());
+        let federation = agencies.into_iter().fold(builder, Builder::agency).build().expect("a federation");
+        Self { federation, folder }
+    }
+
+    /// Makes the folders of a federation with these links alone, each as dialler and waiter.
+    pub fn make_with_links(agencies: Vec<Agency>, links: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let name = NAME.parse().expect("a federation name");
+        let builder = agencies.into_iter().fold(Builder::new(folder.path(), name, sinergi()), Builder::agency);
+        let builder = links.iter().fold(builder, |builder, (from, to)| builder.link(agency(from), agency(to)));
+        Self { federation: builder.build().expect("a federation"), folder }
+    }
+
+    /// Makes it, starts all nodes and waits for all links.
+    pub async fn start(agencies: Vec<Agency>) -> Self {
+        let mut made = Self::make(agencies);
+        made.federation.start(|| ()).await.expect("all nodes start");
+        made.federation.linked(|_| ()).await.expect("all links come up");
+        made
+    }
+
+    /// Waits for all links.
+    pub async fn linked(&mut self) {
+        self.federation.linked(|_| ()).await.expect("all links come up");
+    }
+
+    /// The folder that holds everything.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A node's folder.
+    pub fn folder_of(&self, id: &str) -> PathBuf {
+        self.process(id).folder().to_owned()
+    }
+
+    /// A node's process.
+    pub fn process(&self, id: &str) -> &Node {
+        self.federation.node(id).expect("a node of the federation")
+    }
+
+    /// A node's process, to be started, stopped or killed.
+    pub fn process_mut(&mut self, id: &str) -> &mut Node {
+        self.federation.node_mut(id).expect("a node of the federation")
+    }
+
+    /// Starts one node and waits until it answers.
+    pub async fn start_node(&mut self, id: &str) -> NodeStatus {
+        let node = self.process_mut(id);
+        node.start().expect("the program starts");
+        node.up().await.unwrap_or_else(|error| panic!("{id} does not come up: {error:?}"))
+    }
+
+    /// Stops a node as an operator would; it must end in order.
+    pub async fn stop_node(&mut self, id: &str) {
+        assert!(self.process_mut(id).stop().await, "{id} had to be killed");
+    }
+
+    /// What a node has logged.
+    pub fn log_of(&self, id: &str) -> String {
+        std::fs::read_to_string(self.folder_of(id).join("sinergid.log")).unwrap_or_default()
+    }
+
+    /// The address at which a node listens.
+    pub fn address_of(&self, id: &str) -> String {
+        self.process(id).listen().expect("a node that listens").to_string()
+    }
+
+    /// A node to be asked and told.
+    pub async fn node(&self, id: &str) -> TestNode {
+        let api = self.process(id).client().await.unwrap_or_else(|error| panic!("{id}: {error:?}"));
+        TestNode { id: id.to_owned(), api }
+    }
+}
+
+/// A running node, asked and told over its operator API.
+#[derive(Clone)]
+pub struct TestNode {
+    /// Its agency.
+    pub id: String,
+    /// The operator API.
+    pub api: OperatorClient<Channel>,
+}
+
+/// A complaint that was lodged, with what the citizen got.
+#[derive(Clone, Debug)]
+pub struct Lodged {
+    /// Its id.
+    pub complaint: ComplaintId,
+    /// The citizen's code.
+    pub reply_code: String,
+}
+
+/// A complaint to be lodged.
+pub fn complaint_about(title: &str) -> wire::LodgeRequest {
+    wire::LodgeRequest {
+        kind: wire::ComplaintKind::Complaint.into(),
+        category: "road".to_owned(),
+        area: "32.73".to_owned(),
+        class: wire::ContentClass::Public.into(),
+        text: Some(wire::Text { title: title.to_owned(), body: format!("{title}: details"), ..Default::default() }),
+        external: None,
+    }
+}
+
+/// A text for a reason or an answer.
+pub fn text(body: &str) -> Option<wire::Text> {
+    Some(wire::Text { body: body.to_owned(), ..Default::default() })
+}
+
+impl TestNode {
+    /// Lodges a complaint.
+    pub async fn lodges(&self, title: &str) -> Lodged {
+        self.lodges_request(complaint_about(title)).await.expect("a good complaint is lodged")
+    }
+
+    /// Lodges what the request says.
+    pub async fn lodges_request(&self, request: wire::LodgeRequest) -> Result<Lodged, Status> {
+        let reply = self.api.clone().lodge(request).await?.into_inner();
+        let complaint = ComplaintId::from_slice(&reply.complaint).expect("a complaint id");
+        Ok(Lodged { complaint, reply_code: reply.reply_code })
+    }
+
+    /// Does something to a complaint.
+    pub async fn acts(&self, complaint: ComplaintId, act: Act, text: Option<wire::Text>) -> Result<(), Status> {
+        let request = wire::ActRequest { complaint: complaint.to_string(), text, class: 0, act: Some(act) };
+        self.api.clone().act(request).await.map(|_| ())
+    }
+
+    /// Forwards, with the configured time to answer.
+    pub async fn forwards(&self, complaint: ComplaintId, to: &str) {
+        let reason = wire::ForwardReason::Competence.into();
+        let forward = wire::Forward { to: to.to_owned(), reason, answer_by: 0 };
+        self.acts(complaint, Act::Forward(forward), text("please")).await.expect("the holder forwards");
+    }
+
+    /// Waits for the offer, and accepts it.
+    pub async fn accepts(&self, complaint: ComplaintId) {
+        self.sees(complaint, |seen| seen.offered_to == self.id).await;
+        self.acts(complaint, Act::Accept(wire::Accept {}), None).await.expect("the addressee accepts");
+    }
+
+    /// Waits for the offer, and returns it.
+    pub async fn returns(&self, complaint: ComplaintId, suggestion: &str) {
+        self.sees(complaint, |seen| seen.offered_to == self.id).await;
+        let reason = wire::ReturnReason::NotCompetent.into();
+        let act = Act::Return(wire::Return { reason, suggestion: suggestion.to_owned() });
+        self.acts(complaint, act, text("not ours")).await.expect("the addressee returns");
+    }
+
+    /// Resolves.
+    pub async fn resolves(&self, complaint: ComplaintId) {
+        let act = Act::Resolve(wire::Resolve { outcome: wire::Outcome::Fixed.into() });
+        self.acts(complaint, act, text("done")).await.expect("the holder resolves");
+    }
+
+    /// Passes on the citizen's word.
+    pub async fn replies(&self, lodged: &Lodged, word: wire::ReplyWord) {
+        let act = Act::Reply(wire::Reply { word: word.into(), reply_code: lodged.reply_code.clone() });
+        self.acts(lodged.complaint, act, None).await.expect("the intake agency replies");
+    }
+
+    /// Closes on the citizen's reply.
+    pub async fn closes(&self, complaint: ComplaintId) {
+        let act = Act::Close(wire::Close { cause: wire::CloseCause::Reply.into(), silence_working_days: 0 });
+        self.acts(complaint, act, None).await.expect("the intake agency closes");
+    }
+
+    /// Everything about a complaint; `None`: it is not here.
+    pub async fn shows(&self, complaint: ComplaintId) -> Option<ComplaintDetail> {
+        let request = wire::ShowComplaintRequest { complaint: complaint.to_string() };
+        match self.api.clone().show_complaint(request).await {
+            Ok(detail) => Some(detail.into_inner()),
+            Err(status) if status.code() == Code::NotFound => None,
+            Err(status) => panic!("{} cannot show {complaint}: {status}", self.id),
+        }
+    }
+
+    /// Waits until the complaint is here and is as it should be.
+    pub async fn sees(&self, complaint: ComplaintId, expected: impl Fn(&ComplaintSummary) -> bool) -> ComplaintDetail {
+        let mut last = None;
+        let seen = wait::until(PATIENCE, async || {
+            let shown = self.shows(complaint).await;
+            let fits = shown.as_ref().and_then(|detail| detail.summary.as_ref()).is_some_and(&expected);
+            last.clone_from(&shown);
+            Ok::<_, Status>(shown.filter(|_| fits))
+        });
+        let seen = seen.await.expect("the node answers");
+        seen.unwrap_or_else(|| panic!("{} does not see {complaint} as expected, last: {last:#?}", self.id))
+    }
+
+    /// All complaints, newest first.
+    pub async fn lists(&self) -> Vec<ComplaintSummary> {
+        let request = wire::ListComplaintsRequest { limit: u32::MAX, ..Default::default() };
+        let mut stream = self.api.clone().list_complaints(request).await.expect("a listing").into_inner();
+        let mut all = Vec::new();
+        while let Some(row) = stream.message().await.expect("a listing that ends well") {
+            all.push(row);
+        }
+        all
+    }
+
+    /// Waits until so many complaints are here.
+    pub async fn has_complaints(&self, count: usize) {
+        let mut last = 0;
+        let reached = wait::until(PATIENCE * 3, async || {
+            last = self.status().await.complaints;
+            Ok::<_, Status>((last >= count as u64).then_some(()))
+        });
+        assert!(reached.await.expect("the node answers").is_some(), "{} has {last} complaints of {count}", self.id);
+    }
+
+    /// The node's figures.
+    pub async fn status(&self) -> NodeStatus {
+        self.api.clone().get_status(wire::GetStatusRequest {}).await.expect("a status").into_inner()
+    }
+
+    /// What the node knows of a peer.
+    pub async fn peer(&self, id: &str) -> PeerStatus {
+        let request = wire::ListPeersRequest { agency: id.to_owned() };
+        let peers = self.api.clone().list_peers(request).await.expect("the peers").into_inner().peers;
+        peers.into_iter().next().expect("a configured peer")
+    }
+
+    /// Waits until what the node knows of a peer is as it should be.
+    pub async fn sees_peer(&self, id: &str, expected: impl Fn(&PeerStatus) -> bool) -> PeerStatus {
+        let mut last = None;
+        let seen = wait::until(PATIENCE, async || {
+            let peer = self.peer(id).await;
+            last = Some(peer.clone());
+            Ok::<_, Status>(Some(peer).filter(&expected))
+        });
+        seen.await.expect("the node answers").unwrap_or_else(|| panic!("{} sees {id} as {last:#?}", self.id))
+    }
+
+    /// Waits until peers have acknowledged everything.
+    pub async fn has_an_empty_outbox(&self) {
+        let mut last = 0;
+        let empty = wait::until(PATIENCE, async || {
+            last = self.status().await.outbox;
+            Ok::<_, Status>((last == 0).then_some(()))
+        });
+        assert!(empty.await.expect("the node answers").is_some(), "{}: {last} entries wait in the outbox", self.id);
+    }
+
+    /// What the node refused or was refused.
+    pub async fn refused(&self) -> Vec<wire::RefusedItem> {
+        self.refused_request(wire::ListRefusedRequest { limit: 1000, ..Default::default() }).await
+    }
+
+    /// What waits at the node.
+    pub async fn deferred(&self) -> Vec<wire::RefusedItem> {
+        self.refused_request(wire::ListRefusedRequest { limit: 1000, deferred: true, ..Default::default() }).await
+    }
+
+    async fn refused_request(&self, request: wire::ListRefusedRequest) -> Vec<wire::RefusedItem> {
+        let mut stream = self.api.clone().list_refused(request).await.expect("a listing").into_inner();
+        let mut all = Vec::new();
+        while let Some(row) = stream.message().await.expect("a listing that ends well") {
+            all.push(row);
+        }
+        all
+    }
+
+    /// Checks the whole ledger: it must be sound.
+    pub async fn has_a_sound_ledger(&self) {
+        let mut stream =
+            self.api.clone().verify_ledger(wire::VerifyLedgerRequest {}).await.expect("a check").into_inner();
+        let mut done = false;
+        while let Some(progress) = stream.message().await.expect("a check that ends well") {
+            assert!(progress.findings.is_empty(), "{}: {:?}", self.id, progress.findings);
+            done = progress.done;
+        }
+        assert!(done, "{}: the check did not end", self.id);
+    }
+
+    /// Asserts that both nodes hold the same entries of all complaints that both know.
+    pub async fn agrees_with(&self, other: &Self) {
+        let (mine, theirs) = (self.lists().await, other.lists().await);
+        let digests = |all: &[ComplaintSummary]| {
+            all.iter()
+                .map(|row| (row.complaint.clone(), row.digest.clone(), row.holder.clone(), row.phase.clone()))
+                .collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(digests(&mine), digests(&theirs), "{} and {} differ", self.id, other.id);
+    }
+}

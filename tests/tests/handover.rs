@@ -1,0 +1,116 @@
+//! The life of a complaint between agencies, with real nodes.
+
+use sinergi_proto::wire::act_request::Act;
+use sinergi_proto::wire::{self, ReplyWord};
+use sinergi_tests::federation::{TestFederation, complaint_about, hierarchy, province_and_city};
+
+#[tokio::test]
+async fn a_complaint_is_forwarded_accepted_resolved_and_closed_on_the_citizen_s_word() {
+    let federation = TestFederation::start(hierarchy()).await;
+    let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
+    let lodged = city.lodges("Jalan rusak").await;
+    city.forwards(lodged.complaint, "prov-jabar").await;
+    province.accepts(lodged.complaint).await;
+    province.resolves(lodged.complaint).await;
+    city.sees(lodged.complaint, |seen| seen.holder == "prov-jabar" && seen.phase == "resolved").await;
+    city.replies(&lodged, ReplyWord::Satisfied).await;
+    city.closes(lodged.complaint).await;
+
+    let closed = |seen: &wire::ComplaintSummary| seen.phase == "closed" && !seen.self_closed && seen.entries == 6;
+    let mut digests = Vec::new();
+    for id in ["kota-bandung", "prov-jabar", "kemendagri", "ombudsman"] {
+        let detail = federation.node(id).await.sees(lodged.complaint, closed).await;
+        digests.push(detail.summary.expect("a summary").digest);
+    }
+    digests.dedup();
+    assert_eq!(digests.len(), 1, "all parties hold the same entries");
+}
+
+#[tokio::test]
+async fn a_returned_complaint_goes_back_to_its_holder_and_on_to_the_suggested_agency() {
+    let federation = TestFederation::start(hierarchy()).await;
+    let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
+    let ministry = federation.node("kemendagri").await;
+    let lodged = city.lodges("Listrik padam").await;
+    city.forwards(lodged.complaint, "prov-jabar").await;
+    province.returns(lodged.complaint, "kemendagri").await;
+    let detail = city.sees(lodged.complaint, |seen| seen.holder == "kota-bandung" && seen.offered_to.is_empty()).await;
+    let returned = detail.timeline.last().expect("a timeline");
+    assert_eq!((returned.body.as_str(), returned.suggestion.as_str()), ("Returned", "kemendagri"));
+    city.forwards(lodged.complaint, "kemendagri").await;
+    ministry.accepts(lodged.complaint).await;
+    let seen = province.sees(lodged.complaint, |seen| seen.holder == "kemendagri").await;
+    assert!(seen.timeline.iter().all(|row| row.standing == "effective"), "{:#?}", seen.timeline);
+}
+
+#[tokio::test]
+async fn a_recalled_offer_is_returned_by_the_addressee_s_node_itself() {
+    let federation = TestFederation::start(province_and_city()).await;
+    let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
+    let lodged = city.lodges("Salah alamat").await;
+    city.forwards(lodged.complaint, "prov-jabar").await;
+    province.sees(lodged.complaint, |seen| seen.offered_to == "prov-jabar").await;
+    city.acts(lodged.complaint, Act::Recall(wire::Recall {}), None).await.expect("the holder recalls");
+    let detail = city.sees(lodged.complaint, |seen| seen.offered_to.is_empty()).await;
+    let last = detail.timeline.last().expect("a timeline");
+    assert_eq!((last.body.as_str(), last.author.as_str(), last.code.as_str()), ("Returned", "prov-jabar", "recalled"));
+}
+
+#[tokio::test]
+async fn observers_see_every_entry_and_no_content_and_identity_never_leaves_the_intake_agency() {
+    let federation = TestFederation::start(hierarchy()).await;
+    let city = federation.node("kota-bandung").await;
+    let mut request = complaint_about("Pungutan liar");
+    if let Some(text) = &mut request.text {
+        text.reporter = "Siti".to_owned();
+    }
+    let lodged = city.lodges_request(request).await.expect("lodged");
+    city.forwards(lodged.complaint, "prov-jabar").await;
+
+    let at_observer = federation.node("ombudsman").await.sees(lodged.complaint, |seen| seen.entries == 2).await;
+    let contents = at_observer.timeline.iter().flat_map(|row| &row.content);
+    assert!(contents.clone().count() >= 3, "the commitments are seen");
+    assert!(contents.into_iter().all(|content| content.availability == "withheld" && content.text.is_none()));
+
+    let at_participant = federation.node("prov-jabar").await.sees(lodged.complaint, |seen| seen.entries == 2).await;
+    let lodged_row = &at_participant.timeline[0];
+    let availabilities: Vec<_> = lodged_row.content.iter().map(|content| content.availability.as_str()).collect();
+    assert_eq!(availabilities, ["here", "withheld"], "the text is here, the reporter is not");
+    let at_intake = city.shows(lodged.complaint).await.expect("lodged here");
+    let reporter = at_intake.timeline[0].content[1].text.as_ref().map(|text| text.reporter.as_str());
+    assert_eq!(reporter, Some("Siti"));
+}
+
+#[tokio::test]
+async fn only_the_holder_forwards_and_only_the_addressee_answers() {
+    let federation = TestFederation::start(hierarchy()).await;
+    let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
+    let lodged = city.lodges("Sampah").await;
+    let accept = city.acts(lodged.complaint, Act::Accept(wire::Accept {}), None).await.expect_err("nothing is offered");
+    assert_eq!(accept.code(), tonic::Code::FailedPrecondition);
+    assert!(accept.message().contains("there is no open offer"), "{accept}");
+    city.forwards(lodged.complaint, "prov-jabar").await;
+    province.sees(lodged.complaint, |seen| seen.offered_to == "prov-jabar").await;
+    let act = Act::Resolve(wire::Resolve { outcome: wire::Outcome::Fixed.into() });
+    let resolve = province.acts(lodged.complaint, act, None).await.expect_err("it has not accepted yet");
+    assert!(resolve.message().contains("only the holder may do this, and kota-bandung holds it"), "{resolve}");
+    let reply = Act::Reply(wire::Reply { word: ReplyWord::Satisfied.into(), reply_code: "wrong-code".to_owned() });
+    let wrong = city.acts(lodged.complaint, reply, None).await.expect_err("not the citizen's code");
+    assert!(wrong.message().contains("not the one on the citizen's receipt"), "{wrong}");
+}
+
+#[tokio::test]
+async fn an_offer_that_no_link_leads_to_is_declined_with_advice() {
+    let mut agencies = province_and_city();
+    agencies.push(sinergi_cli::demo::federation::Agency::new(
+        sinergi_tests::federation::agency("kominfo"),
+        sinergi_cli::commands::init::Kind::Ministry,
+    ));
+    let mut federation = TestFederation::make_with_links(agencies, &[("kota-bandung", "prov-jabar")]);
+    federation.start_node("prov-jabar").await;
+    let province = federation.node("prov-jabar").await;
+    let lodged = province.lodges("Internet mati").await;
+    let forward = wire::Forward { to: "kominfo".to_owned(), reason: 1, answer_by: 0 };
+    let declined = province.acts(lodged.complaint, Act::Forward(forward), None).await.expect_err("no route");
+    assert!(declined.message().contains("no link leads to kominfo: add a [[peer]]"), "{declined}");
+}
