@@ -7,6 +7,8 @@
 //! - content goes only as far as the route's access allows, judged by the class that the entry committed to;
 //! - a frame stays within its limits, whatever the ledger holds.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use prost::Message;
 use sinergi_proto::entry::Entry;
@@ -144,17 +146,17 @@ impl Outbox {
         Ok(wire::Item { signed_entry: leaf.entry.signed.clone(), content, relays: leaf.header.relays })
     }
 
-    /// How much waits for each of these peers behind what it acknowledged, and how many own contents nobody has acknowledged yet. One pass
+    /// How much waits for each of these peers behind what it acknowledged, and how many complaints have own content under way that nobody has acknowledged yet. One pass
     /// over the ledger from the peer that is furthest behind.
     ///
     /// # Errors
     /// When the node's own data cannot be read.
     pub fn backlogs(&self, peers: &[(AgencyId, Cursor)]) -> Result<(Vec<Backlog>, u64), CaseError> {
         let mut backlogs = vec![Backlog::default(); peers.len()];
-        let mut only_here = 0;
+        let mut only_here = HashSet::new();
         let from = peers.iter().map(|(_, acknowledged)| acknowledged.index).min().unwrap_or_default();
         if from.0 >= self.reader.size() {
-            return Ok((backlogs, only_here));
+            return Ok((backlogs, 0));
         }
         for record in self.reader.leaves_from(from)? {
             let record = record?;
@@ -173,13 +175,11 @@ impl Outbox {
                     backlog.oldest = if backlog.oldest == 0 { header.at } else { backlog.oldest };
                 }
             }
-            let is_own_content =
-                || Leaf::parse(record, &self.federation).map(|leaf| !leaf.entry.commitments.is_empty());
-            if header.from.is_none() && queued_content && !shared && is_own_content()? {
-                only_here += 1;
+            if header.from.is_none() && queued_content && !shared {
+                only_here.extend(Leaf::parse(record, &self.federation)?.entry.complaint);
             }
         }
-        Ok((backlogs, only_here))
+        Ok((backlogs, only_here.len() as u64))
     }
 
     /// What waits for `peer`, oldest first, as long as `take` says go on.

@@ -336,7 +336,7 @@ impl TestNode {
         assert!(done, "{}: the check did not end", self.id);
     }
 
-    /// Asserts that both nodes hold the same entries of all complaints that both know.
+    /// Asserts that both nodes hold the same complaints, with the same entries and the same outcome.
     pub async fn agrees_with(&self, other: &Self) {
         let (mine, theirs) = (self.lists().await, other.lists().await);
         let digests = |all: &[ComplaintSummary]| {
@@ -344,6 +344,8 @@ impl TestNode {
                 .map(|row| (row.complaint.clone(), row.digest.clone(), row.holder.clone(), row.phase.clone()))
                 .collect::<std::collections::BTreeSet<_>>()
         };
-        assert_eq!(digests(&mine), digests(&theirs), "{} and {} differ", self.id, other.id);
+        let (mine, theirs) = (digests(&mine), digests(&theirs));
+        let (only_mine, only_theirs) = (mine.difference(&theirs).count(), theirs.difference(&mine).count());
+        assert_eq!((only_mine, only_theirs), (0, 0), "complaints in which {} and {} differ", self.id, other.id);
     }
 }

@@ -7,10 +7,16 @@
 //! |---|---|
 //! | [`federation`] | federations that tests start, ask, stop and kill, in the domain's words |
 //! | [`peer`] | a member under the test's control that says whatever the test wants |
+//! | [`certificate`] | certificates that a test makes, good and bad |
 //! | [`program`] | the binaries under test, and the command line as a user runs it |
+//! | [`terminal`] | a command as it looks on a terminal |
+//! | [`process_table`] | which nodes run on this machine |
 //! | `tests/*.rs` | the claims, by subject |
 //! | `interop/` | checks with implementations that share no code with ours |
 
+pub mod certificate;
 pub mod federation;
 pub mod peer;
+pub mod process_table;
 pub mod program;
+pub mod terminal;

@@ -50,7 +50,7 @@ impl OperatorService {
         Ok(if newest.epoch == start.epoch { newest } else { start })
     }
 
-    /// What waits for each of these peers, and how many own contents nobody has acknowledged.
+    /// What waits for each of these peers, and how many complaints have own content that nobody has acknowledged.
     pub(super) fn backlogs(&self, peers: &[Arc<Peer>]) -> Result<(Vec<Backlog>, u64), Status> {
         let acknowledged = |peer: &Arc<Peer>| {
             let cursor = self.acknowledged(peer, &peer.snapshot())?;

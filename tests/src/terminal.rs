@@ -1,0 +1,52 @@
+//! A command as it looks to somebody who types it on a terminal of 80 columns.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use crate::program::sinergi;
+
+/// What `sinergi --node FOLDER ARGUMENTS` writes to a terminal, with these variables set.
+pub fn shown_on(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let (ours, terminal) = open();
+    let second = terminal.try_clone().expect("a second handle");
+    let mut command = Command::new(sinergi());
+    command.arg("--node").arg(folder).args(arguments);
+    for variable in ["NO_COLOR", "SINERGI_NODE", "SINERGI_SOCKET", "SINERGI_OUTPUT"] {
+        command.env_remove(variable);
+    }
+    command.env("TERM", "xterm").envs(variables.iter().copied());
+    command.stdin(Stdio::null()).stdout(terminal).stderr(second);
+    let mut child = command.spawn().expect("the program runs");
+    // Only the child may hold the terminal: its end is ours to read.
+    drop(command);
+    let text = read(ours);
+    assert!(child.wait().expect("it ends").success(), "{text}");
+    text
+}
+
+/// Both ends of a new terminal: ours, and the one for the program.
+fn open() -> (OwnedFd, OwnedFd) {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&ours).and_then(|()| unlockpt(&ours)).expect("our own terminal");
+    let name = ptsname(&ours, Vec::new()).expect("it has a name");
+    let terminal = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).expect("it can be opened");
+    let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&terminal, size).expect("it has a size");
+    (ours, terminal)
+}
+
+/// Everything until the last program that holds the terminal has ended, which Linux tells as an error.
+fn read(ours: OwnedFd) -> String {
+    let (mut file, mut bytes, mut buffer) = (File::from(ours), Vec::new(), [0; 4096]);
+    while let Ok(length @ 1..) = file.read(&mut buffer) {
+        bytes.extend_from_slice(&buffer[..length]);
+    }
+    String::from_utf8(bytes).expect("text").replace("\r\n", "\n")
+}

@@ -1,0 +1,416 @@
+//! A member that lies: whatever it sends, nothing is lost, others are unaffected, and both operators can read why.
+
+use bytes::Bytes;
+use sinergi_cli::commands::init::Kind;
+use sinergi_cli::demo::federation::Agency;
+use sinergi_cli::demo::wait;
+use sinergi_proto::clock::HybridClock;
+use sinergi_proto::content::Content;
+use sinergi_proto::ids::{EntryId, LedgerIndex};
+use sinergi_proto::limits;
+use sinergi_proto::link::Cursor;
+use sinergi_proto::receipt::{ItemOutcome, Receipt};
+use sinergi_proto::refusal::{DeferralCode, FaultCode, RefusalCode};
+use sinergi_proto::wire::{self, frame::Kind as FrameKind};
+use sinergi_tests::federation::{PATIENCE, TestFederation, agency, province_and_city};
+use sinergi_tests::peer::{Connection, Impostor, Made};
+
+/// The city's node runs; for the ministry speaks the test. The province is honest and looks on.
+struct Stage {
+    federation: TestFederation,
+    impostor: Impostor,
+}
+
+impl Stage {
+    async fn set() -> Self {
+        let mut agencies = province_and_city();
+        agencies.push(Agency::new(agency("kominfo"), Kind::Ministry).dials_only());
+        let mut federation = TestFederation::make(agencies);
+        federation.start_node("prov-jabar").await;
+        federation.start_node("kota-bandung").await;
+        let impostor = Impostor::of(&federation.folder_of("kominfo"));
+        Self { federation, impostor }
+    }
+
+    async fn link(&self) -> Connection {
+        let mut connection = self.connect().await;
+        connection.greet(self.impostor.hello()).await;
+        connection
+    }
+
+    async fn connect(&self) -> Connection {
+        let address = self.federation.address_of("kota-bandung");
+        self.impostor.dial(&agency("kota-bandung"), &address).await.expect("a member with a good certificate")
+    }
+
+    /// The honest ones still work with each other, and the liar's link still takes an honest entry.
+    async fn others_are_unaffected(&mut self) {
+        let city = self.federation.node("kota-bandung").await;
+        let lodged = city.lodges("Tetap jalan").await;
+        city.forwards(lodged.complaint, "prov-jabar").await;
+        self.federation.node("prov-jabar").await.accepts(lodged.complaint).await;
+        city.has_a_sound_ledger().await;
+    }
+
+    /// Delivers one item and expects its refusal, at the receipt and in the listing.
+    async fn is_refused(&mut self, item: wire::Item, code: RefusalCode) {
+        let mut link = self.link().await;
+        let honest = self.impostor.lodge("Laporan jujur");
+        let receipt = link.deliver(2, vec![item, honest.item.clone()]).await;
+        assert_eq!(receipt.results[0].outcome, ItemOutcome::Refused(code.number()));
+        assert!(matches!(receipt.results[1].outcome, ItemOutcome::Leaf(_)), "the line goes on: {receipt:?}");
+        let city = self.federation.node("kota-bandung").await;
+        let refused = city.refused().await;
+        assert_eq!((refused.len(), refused[0].code), (1, code.number()), "{refused:#?}");
+        assert_eq!((refused[0].peer.as_str(), refused[0].direction.as_str()), ("kominfo", "by_us"));
+        assert!(!refused[0].reason.is_empty());
+        city.sees(honest.complaint, |seen| seen.intake == "kominfo").await;
+        self.others_are_unaffected().await;
+    }
+}
+
+fn outcome(receipt: &Receipt) -> ItemOutcome {
+    receipt.results[0].outcome
+}
+
+#[tokio::test]
+async fn an_entry_with_a_bad_signature_is_refused() {
+    let mut stage = Stage::set().await;
+    let broken = stage.impostor.lodge("Palsu").with_a_broken_signature();
+    stage.is_refused(broken.item, RefusalCode::BadSignature).await;
+}
+
+#[tokio::test]
+async fn an_entry_of_another_author_than_its_key_is_refused() {
+    let mut stage = Stage::set().await;
+    let mut draft = stage.impostor.draft(None, Vec::new(), stage_lodged());
+    draft.author = agency("prov-jabar");
+    let forged = stage.impostor.sign(draft, Vec::new());
+    stage.is_refused(forged.item, RefusalCode::UnknownKey).await;
+}
+
+fn stage_lodged() -> wire::entry::Body {
+    wire::entry::Body::Lodged(wire::Lodged {
+        kind: 1,
+        category: "road".to_owned(),
+        area: String::new(),
+        class: 1,
+        reply_code_hash: vec![0; 32],
+    })
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_entry_are_refused() {
+    let mut stage = Stage::set().await;
+    let item = wire::Item { signed_entry: Bytes::from_static(b"\xff\xffgarbage"), ..Default::default() };
+    stage.is_refused(item, RefusalCode::Undecodable).await;
+}
+
+#[tokio::test]
+async fn an_entry_over_its_limit_is_refused() {
+    let mut stage = Stage::set().await;
+    let mut good = stage.impostor.lodge("Besar").item;
+    good.signed_entry = Bytes::from(vec![0; limits::ENTRY_BYTES + 129]);
+    stage.is_refused(good, RefusalCode::TooLarge).await;
+}
+
+#[tokio::test]
+async fn an_item_with_more_contents_than_an_entry_may_have_is_refused() {
+    let mut stage = Stage::set().await;
+    let mut item = stage.impostor.lodge("Banyak").item;
+    item.content = vec![wire::Content::default(); 5000];
+    stage.is_refused(item, RefusalCode::TooLarge).await;
+}
+
+#[tokio::test]
+async fn an_entry_on_somebody_else_s_complaint_is_refused() {
+    let mut stage = Stage::set().await;
+    let city = stage.federation.node("kota-bandung").await;
+    let lodged = city.lodges("Bukan urusanmu").await;
+    let detail = city.shows(lodged.complaint).await.expect("lodged");
+    let lodged_entry = EntryId::from_slice(&detail.timeline[0].entry_id).expect("an id");
+    let forged = stage.impostor.forward(lodged.complaint, lodged_entry, "kominfo");
+    stage.is_refused(forged.item, RefusalCode::NoRole).await;
+    let after = city.shows(lodged.complaint).await.expect("lodged").summary.expect("a summary");
+    assert_eq!((after.holder.as_str(), after.entries), ("kota-bandung", 1));
+}
+
+#[tokio::test]
+async fn a_content_that_does_not_match_is_refused_and_its_entry_is_taken() {
+    let mut stage = Stage::set().await;
+    let mut made = stage.impostor.lodge("Isi lain");
+    made.item.content[0].data = Bytes::from_static(b"something else");
+    let receipt = stage.link().await.deliver(1, vec![made.item.clone()]).await;
+    assert!(matches!(outcome(&receipt), ItemOutcome::Leaf(_)));
+    let city = stage.federation.node("kota-bandung").await;
+    let refused = city.refused().await;
+    assert_eq!(refused[0].code, RefusalCode::ContentMismatch.number());
+    assert!(city.shows(made.complaint).await.expect("the entry is here").timeline[0].content[0].text.is_none());
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_future_clock_and_an_unknown_parent_and_an_unknown_charter_wait_and_are_listed() {
+    let mut stage = Stage::set().await;
+    let now = sinergi_daemon::time::now_millis();
+    let mut draft = stage.impostor.draft(None, Vec::new(), stage_lodged());
+    draft.clock = HybridClock::new(now + 3_600_000, 0);
+    let future = stage.impostor.sign(draft, Vec::new());
+    let lodged = stage.impostor.lodge("Tanpa induk");
+    let orphan = stage.impostor.forward(lodged.complaint, lodged.id, "kota-bandung");
+    let mut draft = stage.impostor.draft(None, Vec::new(), stage_lodged());
+    draft.charter_version = 7;
+    let uncharted = stage.impostor.sign(draft, Vec::new());
+
+    let mut link = stage.link().await;
+    let receipt = link.deliver(3, vec![future.item, orphan.item.clone(), uncharted.item]).await;
+    let outcomes: Vec<_> = receipt.results.iter().map(|result| result.outcome).collect();
+    let expected = [DeferralCode::ClockAhead, DeferralCode::MissingParent, DeferralCode::MissingCharter];
+    assert_eq!(outcomes, expected.map(|code| ItemOutcome::Deferred(code.number())));
+    let city = stage.federation.node("kota-bandung").await;
+    assert_eq!((city.deferred().await.len(), city.status().await.deferred), (3, 3));
+
+    // The same again changes nothing; and what waits survives a restart.
+    link.deliver(4, vec![orphan.item.clone()]).await;
+    assert_eq!(city.deferred().await.len(), 3);
+    stage.federation.stop_node("kota-bandung").await;
+    stage.federation.start_node("kota-bandung").await;
+    let city = stage.federation.node("kota-bandung").await;
+    assert_eq!(city.deferred().await.len(), 3);
+
+    // The parent comes: its child follows by itself.
+    stage.link().await.deliver(5, vec![lodged.item.clone()]).await;
+    city.sees(lodged.complaint, |seen| seen.entries == 2 && seen.offered_to == "kota-bandung").await;
+    assert_eq!(city.deferred().await.len(), 2);
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_long_chain_that_waits_for_its_first_entry_follows_it_whole() {
+    const CHAIN: usize = 900;
+    let mut stage = Stage::set().await;
+    let lodged = stage.impostor.lodge("Rantai");
+    let mut chain: Vec<Made> = Vec::new();
+    for number in 0..CHAIN {
+        let parent = chain.last().map_or(lodged.id, |made| made.id);
+        let body = wire::entry::Body::Progressed(wire::Progressed { basis: lodged.id.0.to_vec(), state: 1 });
+        let mut draft = stage.impostor.draft(Some(lodged.complaint), vec![parent], body);
+        let counter = u16::try_from(number + 2).expect("it fits");
+        draft.clock = HybridClock::new(lodged.parsed("lapor.example").clock.millis() + 1, counter);
+        chain.push(stage.impostor.sign(draft, Vec::new()));
+    }
+    let mut link = stage.link().await;
+    for (index, part) in (1..).zip(chain.chunks(limits::FRAME_ITEMS)) {
+        link.deliver(index, part.iter().map(|made| made.item.clone()).collect()).await;
+    }
+    let city = stage.federation.node("kota-bandung").await;
+    assert_eq!(city.status().await.deferred, CHAIN as u64);
+    link.deliver(99, vec![lodged.item.clone()]).await;
+    city.sees(lodged.complaint, |seen| seen.entries == CHAIN as u64 + 1).await;
+    assert_eq!(city.status().await.deferred, 0);
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn two_copies_of_a_waiting_entry_are_judged_each_by_itself() {
+    let mut stage = Stage::set().await;
+    let lodged = stage.impostor.lodge("Dua salinan");
+    let mut draft = stage.impostor.draft(None, Vec::new(), stage_lodged());
+    draft.charter_version = 2;
+    let uncharted = stage.impostor.sign(draft, Vec::new());
+    let mut link = stage.link().await;
+    // Nobody can check a signature under a charter that is not here: the bad copy must not keep the good one out.
+    let items = vec![uncharted.with_a_broken_signature().item, uncharted.item.clone(), lodged.item];
+    link.deliver(1, items).await;
+    assert_eq!(stage.federation.node("kota-bandung").await.deferred().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_duplicate_adds_nothing_and_is_receipted_at_its_leaf() {
+    let mut stage = Stage::set().await;
+    let made = stage.impostor.lodge("Sekali saja");
+    let mut link = stage.link().await;
+    let first = link.deliver(1, vec![made.item.clone()]).await;
+    let city = stage.federation.node("kota-bandung").await;
+    let size = city.status().await.ledger_size;
+    let again = link.deliver(2, vec![made.item.clone(), made.item.clone()]).await;
+    assert_eq!(again.results[0], first.results[0]);
+    assert_eq!(again.results[1], first.results[0]);
+    assert_eq!(city.status().await.ledger_size, size);
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_duplicate_with_content_fills_in_what_its_entries_only_copy_lacked() {
+    let mut stage = Stage::set().await;
+    let made = stage.impostor.lodge("Isi menyusul");
+    let bare = wire::Item { content: Vec::new(), ..made.item.clone() };
+    let mut link = stage.link().await;
+    // Both in one frame, so in one group: the second copy is all that brings the content.
+    link.deliver(1, vec![bare, made.item.clone()]).await;
+    let city = stage.federation.node("kota-bandung").await;
+    let detail = city.shows(made.complaint).await.expect("here");
+    assert_eq!(detail.timeline[0].content[0].availability, "here");
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_cursor_that_goes_back_ends_the_link_and_only_the_link() {
+    let mut stage = Stage::set().await;
+    let made = stage.impostor.lodge("Maju");
+    let mut link = stage.link().await;
+    link.deliver(5, vec![made.item.clone()]).await;
+    link.send_items(4, vec![made.item.clone()]).await;
+    let (code, reason) = link.fault().await;
+    assert_eq!(code, FaultCode::BadCursor.number());
+    assert!(reason.contains("1:5") && reason.contains("1:4"), "{reason}");
+    let city = stage.federation.node("kota-bandung").await;
+    city.sees_peer("kominfo", |peer| peer.last_error.contains("bad-cursor") && peer.first_failure > 0).await;
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_frame_over_the_limit_ends_the_link_and_only_the_link() {
+    let mut stage = Stage::set().await;
+    let mut link = stage.link().await;
+    let item = wire::Item { signed_entry: Bytes::from(vec![7; limits::FRAME_BYTES]), ..Default::default() };
+    link.send_items(1, vec![item]).await;
+    assert_eq!(link.fault().await.0, FaultCode::LimitExceeded.number());
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_frame_with_too_many_items_ends_the_link_and_only_the_link() {
+    let mut stage = Stage::set().await;
+    let made = stage.impostor.lodge("Banyak sekali");
+    let mut link = stage.link().await;
+    link.send_items(1, vec![made.item; limits::FRAME_ITEMS + 1]).await;
+    assert_eq!(link.fault().await.0, FaultCode::LimitExceeded.number());
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_the_certificate_s_ends_the_link() {
+    let mut stage = Stage::set().await;
+    let mut connection = stage.connect().await;
+    let hello = wire::Hello { agency: "prov-jabar".to_owned(), ..stage.impostor.hello() };
+    connection.say(FrameKind::Hello(hello)).await;
+    assert_eq!(connection.fault().await.0, FaultCode::IdentityMismatch.number());
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_protocol_that_nobody_speaks_ends_the_link_with_both_ranges() {
+    let stage = Stage::set().await;
+    let mut connection = stage.connect().await;
+    let hello = wire::Hello { protocol_min: 7, protocol_max: 9, ..stage.impostor.hello() };
+    connection.say(FrameKind::Hello(hello)).await;
+    let (code, reason) = connection.fault().await;
+    assert_eq!(code, FaultCode::NoCommonVersion.number());
+    assert!(reason.contains("7 to 9"), "{reason}");
+}
+
+#[tokio::test]
+async fn an_acknowledgement_for_what_was_never_sent_ends_the_link() {
+    let mut stage = Stage::set().await;
+    let mut link = stage.link().await;
+    let receipt = receipt(&stage.impostor, 44, Vec::new());
+    link.say(FrameKind::Ack(receipt.sign(&stage.impostor.keys.entry))).await;
+    assert_eq!(link.fault().await.0, FaultCode::BadReceipt.number());
+    stage.others_are_unaffected().await;
+}
+
+fn receipt(impostor: &Impostor, index: u64, results: Vec<sinergi_proto::receipt::ItemResult>) -> Receipt {
+    Receipt {
+        federation: impostor.config.federation.to_string(),
+        receiver: impostor.config.agency.clone(),
+        sender: agency("kota-bandung"),
+        key_id: Receipt::key_id_of(&impostor.keys.entry),
+        charter_version: 1,
+        cursor: Cursor { epoch: sinergi_proto::ids::Epoch::FIRST, index: LedgerIndex(index), part: 0 },
+        results,
+        checkpoint: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn what_a_peer_refuses_is_shown_to_the_sender_s_operator_and_the_line_goes_on() {
+    let stage = Stage::set().await;
+    let city = stage.federation.node("kota-bandung").await;
+    let first = city.lodges("Ditolak").await;
+    city.forwards(first.complaint, "kominfo").await;
+    let mut link = stage.link().await;
+    let delivered = link.delivery().await;
+    let results = delivered.items.iter().map(|item| {
+        let entry = sinergi_proto::entry::Entry::parse(item.signed_entry.clone(), "lapor.example").expect("an entry");
+        let outcome = ItemOutcome::Refused(RefusalCode::Malformed.number());
+        sinergi_proto::receipt::ItemResult { entry: entry.id, outcome }
+    });
+    let cursor = delivered.cursor.expect("a cursor");
+    let ack = receipt(&stage.impostor, cursor.index, results.collect()).sign(&stage.impostor.keys.entry);
+    link.say(FrameKind::Ack(ack)).await;
+    let refused = wait::until(PATIENCE, async || {
+        let refused = city.refused().await;
+        Ok::<_, ()>((refused.len() == delivered.items.len()).then_some(refused))
+    });
+    let refused = refused.await.expect("no error").expect("the refusals are listed");
+    assert!(refused.iter().all(|row| row.direction == "by_peer" && row.peer == "kominfo"));
+    let second = city.lodges("Berikutnya").await;
+    city.forwards(second.complaint, "kominfo").await;
+    assert!(!link.delivery().await.items.is_empty(), "the line goes on");
+}
+
+#[tokio::test]
+async fn a_peer_that_has_seen_more_of_the_ledger_than_there_is_stops_all_signing() {
+    let stage = Stage::set().await;
+    let city = stage.federation.node("kota-bandung").await;
+    let mut connection = stage.connect().await;
+    let have = Cursor { epoch: sinergi_proto::ids::Epoch::FIRST, index: LedgerIndex(1000), part: 0 };
+    let hello = wire::Hello { have_cursor: Some(have.to_wire()), ..stage.impostor.hello() };
+    connection.say(FrameKind::Hello(hello)).await;
+    assert_eq!(connection.fault().await.0, FaultCode::AheadOfLedger.number());
+    let request = sinergi_tests::federation::complaint_about("Tidak boleh");
+    let refused = city.lodges_request(request).await.expect_err("nothing is signed");
+    assert!(refused.message().contains("set back"), "{refused}");
+    let alarms = city.status().await.alarms;
+    assert!(alarms.iter().any(|alarm| alarm.contains("1:1000") && alarm.contains("set back")), "{alarms:?}");
+}
+
+#[tokio::test]
+async fn an_item_that_was_passed_on_too_often_still_reaches_its_reader() {
+    let mut stage = Stage::set().await;
+    let lodged = stage.impostor.lodge("Jauh");
+    let offer = stage.impostor.forward(lodged.complaint, lodged.id, "prov-jabar");
+    let far = |made: &Made| wire::Item { relays: 255, ..made.item.clone() };
+    stage.link().await.deliver(2, vec![far(&lodged), far(&offer)]).await;
+    stage.federation.node("prov-jabar").await.sees(lodged.complaint, |seen| seen.offered_to == "prov-jabar").await;
+}
+
+#[tokio::test]
+async fn contents_of_every_class_go_only_as_far_as_they_may() {
+    let mut stage = Stage::set().await;
+    let city = stage.federation.node("kota-bandung").await;
+    let mut request = sinergi_tests::federation::complaint_about("Rahasia");
+    request.class = wire::ContentClass::Confidential.into();
+    let lodged = city.lodges_request(request).await.expect("lodged");
+    city.forwards(lodged.complaint, "kominfo").await;
+    // A direct link to its reader: confidential content goes along.
+    let delivered = stage.link().await.delivery().await;
+    let contents: Vec<Content> = delivered
+        .items
+        .iter()
+        .flat_map(|item| {
+            let entry =
+                sinergi_proto::entry::Entry::parse(item.signed_entry.clone(), "lapor.example").expect("an entry");
+            item.content
+                .iter()
+                .map(move |content| Content::parse(content.clone(), &entry.commitments).expect("it fits"))
+        })
+        .collect();
+    assert_eq!(contents.len(), 2, "the text and the reason");
+    // The observer of the city gets the entries alone.
+    let province = stage.federation.node("prov-jabar").await;
+    let seen = province.sees(lodged.complaint, |seen| seen.entries == 2).await;
+    assert!(seen.timeline.iter().flat_map(|row| &row.content).all(|content| content.availability == "withheld"));
+    stage.others_are_unaffected().await;
+}

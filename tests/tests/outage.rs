@@ -1,0 +1,230 @@
+//! Outages: nothing acknowledged is lost, nothing is doubled, whatever is stopped or taken away.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sinergi_cli::demo::wait;
+use sinergi_proto::wire;
+use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, complaint_about, province_and_city};
+use tokio::task::JoinSet;
+use tonic::Code;
+
+/// Calls that one node answers at the same time.
+const CLIENTS: usize = 32;
+
+/// Lodges and forwards so many complaints, as many clients do at once.
+async fn lodge_and_forward(node: &TestNode, to: &str, count: usize) {
+    let mut clients = JoinSet::new();
+    for client in 0..CLIENTS {
+        let (node, to) = (node.clone(), to.to_owned());
+        clients.spawn(async move {
+            for number in (client..count).step_by(CLIENTS) {
+                let lodged = node.lodges(&format!("Laporan {number}")).await;
+                node.forwards(lodged.complaint, &to).await;
+            }
+        });
+    }
+    while let Some(done) = clients.join_next().await {
+        done.expect("every client is served");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_was_down_while_5000_complaints_were_lodged_gets_them_all_in_order() {
+    const COMPLAINTS: usize = 5000;
+    let mut federation = TestFederation::start(province_and_city()).await;
+    federation.stop_node("prov-jabar").await;
+    let city = federation.node("kota-bandung").await;
+    lodge_and_forward(&city, "prov-jabar", COMPLAINTS).await;
+    let status = city.status().await;
+    assert_eq!((status.outbox, status.complaints), (2 * COMPLAINTS as u64, COMPLAINTS as u64));
+    assert_eq!(status.content_only_here, COMPLAINTS as u64, "the texts of all are here alone");
+
+    federation.start_node("prov-jabar").await;
+    let province = federation.node("prov-jabar").await;
+    province.has_complaints(COMPLAINTS).await;
+    city.has_an_empty_outbox().await;
+    city.agrees_with(&province).await;
+    assert_eq!(city.status().await.content_only_here, 0);
+
+    // In order: the province's ledger holds the city's entries in the city's order.
+    let mut last = None;
+    for row in province.lists().await.into_iter().rev().take(200) {
+        let complaint = row.complaint.as_slice().try_into().map(sinergi_proto::ids::ComplaintId).expect("an id");
+        let detail = province.shows(complaint).await.expect("listed");
+        let leaves: Vec<u64> = detail.timeline.iter().map(|row| row.leaf_index).collect();
+        assert!(leaves.is_sorted() && Some(leaves[0]) > last, "{leaves:?} after {last:?}");
+        last = leaves.first().copied();
+    }
+    province.has_a_sound_ledger().await;
+}
+
+/// What one client was told, until its node went away.
+#[derive(Default)]
+struct Told {
+    acknowledged: BTreeSet<Vec<u8>>,
+    unanswered: usize,
+}
+
+/// Lodges and forwards until the node no longer answers.
+async fn lodge_until_it_goes_away(node: TestNode, round: usize, client: usize) -> Told {
+    let mut told = Told::default();
+    for number in 0.. {
+        let title = format!("Laporan {round}/{client}/{number}");
+        match node.lodges_request(complaint_about(&title)).await {
+            Ok(lodged) => {
+                told.acknowledged.insert(lodged.complaint.0.to_vec());
+                let forward = wire::Forward { to: "prov-jabar".to_owned(), reason: 1, answer_by: 0 };
+                let act = wire::act_request::Act::Forward(forward);
+                if node.acts(lodged.complaint, act, None).await.is_err() {
+                    return told;
+                }
+            }
+            Err(status) if status.code() == Code::ResourceExhausted => {}
+            Err(_) => {
+                told.unanswered += 1;
+                return told;
+            }
+        }
+    }
+    told
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_nodes_killed_under_load_agree_again_with_nothing_missing_and_nothing_doubled() {
+    const ROUNDS: usize = 6;
+    const LOADERS: usize = 4;
+    let mut federation = TestFederation::start(province_and_city()).await;
+    let mut told = Told::default();
+    for round in 0..ROUNDS {
+        let city = federation.node("kota-bandung").await;
+        let mut clients = JoinSet::new();
+        for client in 0..LOADERS {
+            clients.spawn(lodge_until_it_goes_away(city.clone(), round, client));
+        }
+        // Not at the same point of the work in every round.
+        let until = city.status().await.complaints + 40 + 37 * round as u64;
+        wait::until(PATIENCE, async || Ok::<_, ()>((city.status().await.complaints >= until).then_some(()))).await.ok();
+        if round % 2 == 0 {
+            federation.process_mut("prov-jabar").kill().await;
+            federation.process_mut("kota-bandung").kill().await;
+        } else {
+            federation.process_mut("kota-bandung").kill().await;
+        }
+        while let Some(done) = clients.join_next().await {
+            let client = done.expect("a client ends");
+            told.acknowledged.extend(client.acknowledged);
+            told.unanswered += client.unanswered;
+        }
+        federation.start_node("prov-jabar").await;
+        federation.start_node("kota-bandung").await;
+    }
+    federation.linked().await;
+    let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
+    city.has_an_empty_outbox().await;
+
+    let here: Vec<Vec<u8>> = city.lists().await.into_iter().map(|row| row.complaint).collect();
+    let distinct: BTreeSet<Vec<u8>> = here.iter().cloned().collect();
+    assert_eq!(here.len(), distinct.len(), "none is doubled");
+    assert!(told.acknowledged.len() > ROUNDS * 40, "the load was a load: {}", told.acknowledged.len());
+    let missing: Vec<_> = told.acknowledged.difference(&distinct).collect();
+    assert!(missing.is_empty(), "{} acknowledged complaints are missing", missing.len());
+    assert!(distinct.len() <= told.acknowledged.len() + told.unanswered, "more complaints than were lodged");
+
+    city.agrees_with(&province).await;
+    city.has_a_sound_ledger().await;
+    province.has_a_sound_ledger().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleting_the_store_of_a_stopped_node_loses_nothing() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    let city = federation.node("kota-bandung").await;
+    lodge_and_forward(&city, "prov-jabar", 300).await;
+    city.has_an_empty_outbox().await;
+    let (before, figures) = (city.lists().await, city.status().await);
+    federation.stop_node("kota-bandung").await;
+    std::fs::remove_dir_all(federation.folder_of("kota-bandung").join("store")).expect("the store is a folder");
+    federation.start_node("kota-bandung").await;
+
+    let city = federation.node("kota-bandung").await;
+    assert_eq!(city.lists().await, before, "the rebuilt store says the same");
+    let rebuilt = city.status().await;
+    assert_eq!(
+        (rebuilt.complaints, rebuilt.held, rebuilt.ledger_root, rebuilt.content_only_here),
+        (figures.complaints, figures.held, figures.ledger_root, figures.content_only_here)
+    );
+    federation.linked().await;
+    let lodged = city.lodges("Sesudahnya").await;
+    city.forwards(lodged.complaint, "prov-jabar").await;
+    federation.node("prov-jabar").await.accepts(lodged.complaint).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_does_not_open_is_moved_aside_and_rebuilt() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    let city = federation.node("kota-bandung").await;
+    lodge_and_forward(&city, "prov-jabar", 50).await;
+    city.has_an_empty_outbox().await;
+    let before = city.lists().await;
+    federation.stop_node("kota-bandung").await;
+    let store = federation.folder_of("kota-bandung").join("store");
+    std::fs::write(store.join("conf"), b"no configuration of sled").expect("the store's file");
+    federation.start_node("kota-bandung").await;
+    assert_eq!(federation.node("kota-bandung").await.lists().await, before);
+    assert!(store.with_extension("damaged-1").exists(), "the damaged store is kept");
+    let log = federation.log_of("kota-bandung");
+    assert!(log.contains("moved a damaged store aside"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_gives_the_store_that_the_node_had() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    let city = federation.node("kota-bandung").await;
+    lodge_and_forward(&city, "prov-jabar", 100).await;
+    city.has_an_empty_outbox().await;
+    let before = city.lists().await;
+    federation.stop_node("kota-bandung").await;
+    let mut rebuild = std::process::Command::new(sinergi_tests::program::sinergid());
+    rebuild.arg("rebuild").arg("--node").arg(federation.folder_of("kota-bandung"));
+    let said = sinergi_tests::program::said(&mut rebuild);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.contains("from 200 entries"), "{}", said.out);
+    federation.start_node("kota-bandung").await;
+    assert_eq!(federation.node("kota-bandung").await.lists().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_told_to_stop_under_load_finishes_what_it_took_and_ends_in_time() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    let city = federation.node("kota-bandung").await;
+    let mut clients = JoinSet::new();
+    for client in 0..CLIENTS {
+        clients.spawn(lodge_until_it_goes_away(city.clone(), 0, client));
+    }
+    wait::until(PATIENCE, async || Ok::<_, ()>((city.status().await.complaints >= 500).then_some(()))).await.ok();
+    let told_to_stop = tokio::time::Instant::now();
+    federation.stop_node("kota-bandung").await;
+    assert!(told_to_stop.elapsed() < Duration::from_secs(15), "it ends within the configured 10 s and a moment");
+    let mut acknowledged = BTreeSet::new();
+    while let Some(done) = clients.join_next().await {
+        acknowledged.extend(done.expect("a client ends").acknowledged);
+    }
+    federation.start_node("kota-bandung").await;
+    let here: BTreeSet<_> =
+        federation.node("kota-bandung").await.lists().await.into_iter().map(|r| r.complaint).collect();
+    assert!(acknowledged.is_subset(&here), "{} acknowledged, {} here", acknowledged.len(), here.len());
+    let log = federation.log_of("kota-bandung");
+    assert!(log.contains("stopped"), "{log}");
+}
+
+#[tokio::test]
+async fn a_second_node_on_the_same_folder_is_refused_and_the_first_goes_on() {
+    let federation = TestFederation::start(province_and_city()).await;
+    let folder = federation.folder_of("prov-jabar");
+    let mut second = std::process::Command::new(sinergi_tests::program::sinergid());
+    let said = sinergi_tests::program::said(second.arg("--node").arg(&folder));
+    assert_eq!(said.code, 1, "{}", said.err);
+    assert!(said.err.contains("ledger") && said.err.contains("another"), "{}", said.err);
+    federation.node("prov-jabar").await.lodges("Masih jalan").await;
+}
