@@ -92,6 +92,13 @@ impl Failure {
         self
     }
 
+    /// With another end of the program, for a command in which the step that failed is one of many.
+    #[must_use]
+    pub fn ending_with(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
     /// How the program ends.
     pub fn exit(&self) -> Exit {
         self.exit

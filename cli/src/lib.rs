@@ -14,12 +14,15 @@
 //! - [`client`]: the operator API of a running node.
 //! - [`view`]: the documents that `--output json` prints. Their fields are a promise to scripts.
 //! - [`import`]: complaints from files of other systems.
-//! - [`pki`]: certificates for a pilot.
+//! - [`pki`]: certificates for a pilot. [`charter`]: charters in the making.
+//! - [`demo`]: a whole federation on this machine; tests build theirs with its parts.
 //!
 //! The command line decides nothing about complaints: it parses, asks the node and shows the answer.
 
+pub mod charter;
 pub mod client;
 pub mod commands;
+pub mod demo;
 pub mod failure;
 pub mod import;
 pub mod options;

@@ -18,8 +18,11 @@ pub fn sinergid() -> &'static Path {
 
 /// Builds a binary in the profile of this test, into the folder that this test was built into.
 fn build(package: &str, binary: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test has a path");
-    let profile = test.ancestors().nth(2).expect("tests lie in <target>/<profile>/deps");
+    let this = std::env::current_exe().expect("a program has a path");
+    // Tests lie in <target>/<profile>/deps, programs one folder above.
+    let folder = this.parent().expect("a program lies in a folder");
+    let in_deps = folder.file_name().is_some_and(|name| name == "deps");
+    let profile = if in_deps { folder.parent().expect("deps lies in a profile's folder") } else { folder };
     let target = profile.parent().expect("profiles lie in the target folder");
     let mut command = Command::new(env!("CARGO"));
     command.args(["build", "--quiet", "--package", package, "--bin", binary]).env("CARGO_TARGET_DIR", target);

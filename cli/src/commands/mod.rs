@@ -1,6 +1,7 @@
 //! What can be typed: one file per command. A command parses its arguments, asks the node or works on files, and shows the
 //! answer; it decides nothing about complaints.
 
+pub mod charter;
 pub mod complaint;
 pub mod config;
 pub mod init;
@@ -9,10 +10,12 @@ pub mod outbox;
 pub mod peer;
 pub mod pki;
 pub mod refused;
+pub mod run;
 pub mod status;
 
 use clap::{Parser, Subcommand};
 
+use crate::demo::{self, DemoArgs};
 use crate::failure::Failure;
 use crate::options::{Context, GlobalOptions};
 
@@ -35,14 +38,21 @@ pub struct Cli {
 /// The commands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    /// Run a whole federation on this machine, from complaints to verified ledgers
+    Demo(DemoArgs),
     /// Make a node's folder: keys, certificate, configuration
     Init(init::InitArgs),
     /// Check the node's configuration and the files that it names
     #[command(subcommand)]
     Config(config::Command),
+    /// Run the node until SIGTERM or Ctrl-C
+    Run(run::RunArgs),
     /// Certificates for a pilot
     #[command(subcommand)]
     Pki(pki::Command),
+    /// The federation's directory: write it, sign it, check it
+    #[command(subcommand)]
+    Charter(charter::Command),
     /// Lodge complaints, see them, hand them over and answer them
     #[command(subcommand)]
     Complaint(complaint::Command),
@@ -66,9 +76,12 @@ pub enum Command {
 pub fn run(cli: Cli) -> Result<(), Failure> {
     let context = Context::of_process(&cli.options)?;
     match cli.command {
+        Command::Demo(args) => block_on(demo::run(args, &context)),
         Command::Init(args) => init::run(&args, &context),
         Command::Config(command) => config::run(&command, &context),
+        Command::Run(args) => run::run(&args, &context),
         Command::Pki(command) => pki::run(command, &context),
+        Command::Charter(command) => charter::run(command, &context),
         Command::Complaint(command) => block_on(complaint::run(command, &context)),
         Command::Status(args) => block_on(status::run(&args, &context)),
         Command::Peer(command) => block_on(peer::run(command, &context)),

@@ -30,8 +30,12 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     }
     bar.finish_and_clear();
     if !done {
-        return Err(Failure::failed(format!("the node stopped after {} of {}", BinaryBytes(result.checked), BinaryBytes(result.total)))
-            .help("repeat the command; the node's log tells why it stopped"));
+        return Err(Failure::failed(format!(
+            "the node stopped after {} of {}",
+            BinaryBytes(result.checked),
+            BinaryBytes(result.total)
+        ))
+        .help("repeat the command; the node's log tells why it stopped"));
     }
     context.output.document(&result, page)?;
     match result.findings.len() {

@@ -44,8 +44,8 @@ pub(super) async fn run(args: ListArgs, context: &Context) -> Result<(), Failure
 }
 
 fn table(output: &Output, items: &[Outgoing]) -> String {
-    let mut table = output
-        .table(&["NUMBER", "STATE", "MADE", "COMPLAINT", "ENTRY", "AUTHOR"], &["NUMBER", "STATE", "MADE", "COMPLAINT"]);
+    let mut table =
+        output.table(&["NUMBER", "STATE", "MADE", "COMPLAINT", "ENTRY", "AUTHOR"], &["STATE", "MADE", "COMPLAINT"]);
     for item in items {
         table.add_row([
             safe::line(&item.number),

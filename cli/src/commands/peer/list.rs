@@ -8,6 +8,9 @@ use crate::options::Context;
 use crate::output::{Output, Tone, safe};
 use crate::view::Peer;
 
+/// Columns for an agency's id, beside which everything else of a row fits.
+const NAME_WIDTH: usize = 36;
+
 /// Options of `peer list`.
 #[derive(Args, Clone, Debug)]
 pub struct ListArgs {
@@ -34,12 +37,17 @@ pub(super) async fn run(args: ListArgs, context: &Context) -> Result<(), Failure
 }
 
 fn table(output: &Output, peers: &[Peer]) -> String {
-    let width = peers.iter().map(|peer| peer.agency.chars().count()).max().unwrap_or(0).clamp("PEER".len(), 40);
+    let width = peers.iter().map(|peer| peer.agency.chars().count()).max().unwrap_or(0).clamp("PEER".len(), NAME_WIDTH);
     let heading = format!("{:<width$}  {:<10}  {:<9}  {:>8}  {}", "PEER", "STATE", "DIRECTION", "QUEUE", "OLDEST");
     let mut lines = vec![output.paint(Tone::Faint, &heading)];
     for peer in peers {
         let state = format!("{:<10}", safe::line(&peer.state));
-        let name = format!("{:<width$}", safe::line(&peer.agency));
+        let mut name = format!("{:<width$}", safe::line(&peer.agency));
+        if name.chars().count() > width {
+            // An id that is cut could not be typed: it gets a line of its own.
+            lines.push(output.paint(Tone::Strong, &name));
+            name = " ".repeat(width);
+        }
         lines.push(format!(
             "{}  {}  {:<9}  {:>8}  {}",
             output.paint(Tone::Strong, &name),

@@ -1,0 +1,143 @@
+//! Claims about charters in the making.
+
+use sinergi_proto::charter::{Charters, ManagerText, MemberKind, MemberStatus};
+
+use super::*;
+
+const MANAGERS: [&str; 3] = ["kemendagri", "ksp", "ombudsman"];
+
+fn federation() -> Federation {
+    "lapor.go.id".parse().expect("a name")
+}
+
+fn key(manager: &str) -> SigningKey {
+    let mut seed = [0; 32];
+    seed[..manager.len()].copy_from_slice(manager.as_bytes());
+    SigningKey::from(seed)
+}
+
+fn manager(name: &str) -> ManagerText {
+    let key = verifier_key(&manager_key_name(&federation(), name), &key(name));
+    ManagerText { name: name.to_owned(), keys: vec![key.to_string()] }
+}
+
+fn member(id: &str, parent: Option<&str>) -> MemberText {
+    MemberText {
+        id: id.parse().expect("an id"),
+        name: id.to_owned(),
+        kind: MemberKind::City,
+        parent: parent.map(|parent| parent.parse().expect("an id")),
+        area: String::new(),
+        endpoints: Vec::new(),
+        oversight: false,
+        status: MemberStatus::Active,
+        authorities: Vec::new(),
+        key: Vec::new(),
+    }
+}
+
+fn text() -> CharterText {
+    CharterText {
+        federation: federation().to_string(),
+        version: 1,
+        predecessor: None,
+        valid_from: "2026-01-01T00:00:00Z".to_owned(),
+        valid_until: "2028-01-01T00:00:00Z".to_owned(),
+        grace_days: 30,
+        threshold: 2,
+        manager: MANAGERS.map(manager).into(),
+        member: vec![member("prov-jabar", None)],
+    }
+}
+
+fn signed(paper: &Paper, managers: &[&str]) -> Paper {
+    managers.iter().fold(paper.clone(), |paper, manager| {
+        Paper::read(&paper.sign(Some(manager), &key(manager)).expect("a manager").note).expect("a note")
+    })
+}
+
+fn refused<T>(result: Result<T, CharterWorkError>) -> String {
+    result.err().map(|error| error.to_string()).expect("refused")
+}
+
+#[test]
+fn signatures_of_managers_make_a_draft_a_charter_to_be_trusted() {
+    let draft = draft(&text()).expect("a draft");
+    assert!(draft.signers().expect("none").is_empty());
+    let one = signed(&draft, &["ksp"]);
+    Charters::self_signed(one.bytes()).expect_err("one of two");
+    let two = signed(&one, &["kemendagri"]);
+    assert_eq!(two.signers().expect("read"), ["kemendagri", "ksp"]);
+    let charters = Charters::self_signed(two.bytes()).expect("two of two");
+    assert_eq!(charters.newest().hash, draft.charter().expect("a charter").hash, "signing does not change the text");
+}
+
+#[test]
+fn a_manager_who_signs_twice_adds_nothing() {
+    let one = signed(&draft(&text()).expect("a draft"), &["ksp"]);
+    let again = one.sign(None, &key("ksp")).expect("a manager");
+    assert!(again.before);
+    assert_eq!(again.note, one.bytes());
+}
+
+#[test]
+fn nobody_signs_whom_the_charter_does_not_list() {
+    let draft = draft(&text()).expect("a draft");
+    let error = refused(draft.sign(None, &key("kominfo")));
+    assert!(error.contains("none of the keys of its managers (kemendagri, ksp, ombudsman)"), "{error}");
+    let error = refused(draft.sign(Some("ombudsman"), &key("ksp")));
+    assert!(error.contains("belongs to the manager ksp (as lapor.go.id/manager/ksp), not to ombudsman"), "{error}");
+    draft.sign(Some("lapor.go.id/manager/ksp"), &key("ksp")).expect("named by its key");
+}
+
+#[test]
+fn what_is_no_charter_is_not_signed() {
+    for (wrong, said) in [
+        ("version = 1\n", "its text is no charter"),
+        ("hello\n", "its text is no charter"),
+        ("version\t= 1\n", "line 1, column 8 holds the control character U+0009"),
+        ("a = 1\r\n", "U+000D"),
+        ("a = 1\n\n\u{2014} broken\n", "its signature lines cannot be read"),
+    ] {
+        let error = refused(Paper::read(wrong.as_bytes()).and_then(|paper| paper.sign(None, &key("ksp"))));
+        assert!(error.contains(said), "{wrong:?}: {error}");
+    }
+    assert!(refused(Paper::read(b"\xff")).contains("not UTF-8 at byte 0"));
+    assert!(refused(Paper::read(&vec![b'#'; limits::CHARTER_BYTES + 1])).contains("more than"));
+}
+
+#[test]
+fn a_text_that_was_changed_after_it_was_signed_is_seen() {
+    let note = signed(&draft(&text()).expect("a draft"), &["ksp"]);
+    let changed = String::from_utf8(note.bytes().to_vec()).expect("text").replacen("threshold = 2", "threshold = 1", 1);
+    let changed = Paper::read(changed.as_bytes()).expect("still a note");
+    assert!(refused(changed.signers()).contains("does not verify"));
+    assert!(refused(changed.sign(None, &key("ksp"))).contains("does not verify"));
+}
+
+#[test]
+fn a_successor_names_the_text_that_it_follows_and_is_signed_by_old_and_new() {
+    let first = signed(&draft(&text()).expect("a draft"), &["ksp", "ombudsman"]);
+    let mut next = successor(&first).expect("signed");
+    assert_eq!((next.version, next.member.len(), next.manager.len()), (2, 1, 3));
+    assert!(!add_member(&mut next, member("kota-bandung", Some("prov-jabar")), false).expect("new"));
+    let next = signed(&draft(&next).expect("a draft"), &["ksp", "kemendagri"]);
+    let mut charters = Charters::self_signed(first.bytes()).expect("trusted");
+    assert_eq!(charters.succeed(next.bytes()).expect("its successor").version, 2);
+    assert!(refused(successor(&draft(&text()).expect("a draft"))).contains("it is a draft"));
+}
+
+#[test]
+fn a_member_takes_the_place_of_another_only_when_told_so() {
+    let mut text = text();
+    assert!(refused(add_member(&mut text, member("prov-jabar", None), false)).contains("listed already"));
+    assert!(add_member(&mut text, member("prov-jabar", None), true).expect("replaced"));
+    assert_eq!(text.member.len(), 1);
+}
+
+#[test]
+fn a_block_is_what_init_wrote_and_nothing_else() {
+    let blocks = toml::to_string(&std::collections::BTreeMap::from([("member", vec![member("ksp", None)])]));
+    assert_eq!(member_blocks(&blocks.expect("TOML")).expect("a block").len(), 1);
+    assert!(refused(member_blocks("[[member]]\nidd = \"ksp\"\n")).contains("no block of a member"));
+}

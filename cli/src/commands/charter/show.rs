@@ -1,0 +1,165 @@
+//! `sinergi charter show`: what stands in a charter, signed or not. Whether it is to be trusted is what `verify` tells.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use data_encoding::HEXLOWER;
+use jiff::Timestamp;
+use serde::Serialize;
+use sinergi_proto::charter::{Charter, Member, MemberKind, MemberStatus};
+
+use super::files;
+use super::validity::{self, Validity};
+use crate::failure::Failure;
+use crate::options::Context;
+use crate::output::{Output, Tone, columns, safe};
+use crate::view::moment;
+
+/// Options of `charter show`.
+#[derive(Args, Clone, Debug)]
+pub struct ShowArgs {
+    /// The draft or the signed charter
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// A charter as it is shown.
+#[derive(Debug, Serialize)]
+struct CharterView {
+    federation: String,
+    version: u64,
+    /// SHA-256 of the text: what a node pins of the first version.
+    hash: String,
+    predecessor: Option<String>,
+    valid_from: Option<Timestamp>,
+    valid_until: Option<Timestamp>,
+    grace_days: u32,
+    validity: Validity,
+    threshold: usize,
+    managers: Vec<ManagerView>,
+    members: Vec<MemberView>,
+}
+
+#[derive(Debug, Serialize)]
+struct ManagerView {
+    name: String,
+    keys: Vec<String>,
+    signed: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct MemberView {
+    id: String,
+    name: String,
+    kind: MemberKind,
+    parent: Option<String>,
+    area: Option<String>,
+    oversight: bool,
+    status: MemberStatus,
+    endpoints: Vec<String>,
+    authorities: usize,
+    /// When the first of its keys that is valid now ends.
+    keys_until: Option<Timestamp>,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &ShowArgs, context: &Context) -> Result<(), Failure> {
+    let cannot = |error| Failure::failed(format!("cannot show {}", args.file.display())).because(error);
+    let paper = files::read(&args.file)?;
+    let charter = paper.charter().map_err(cannot)?;
+    let signers = paper.signers().map_err(cannot)?;
+    let view = view(&charter, &signers, context.output.now);
+    context.output.document(&view, |output, view| page(output, view, &charter))
+}
+
+fn view(charter: &Charter, signers: &[String], now: Timestamp) -> CharterView {
+    let manager = |manager: &sinergi_proto::charter::Manager| ManagerView {
+        name: manager.name.clone(),
+        keys: manager.keys.iter().map(ToString::to_string).collect(),
+        signed: signers.contains(&manager.name),
+    };
+    CharterView {
+        federation: charter.federation.clone(),
+        version: charter.version,
+        hash: HEXLOWER.encode(&charter.hash),
+        predecessor: charter.predecessor.map(|hash| HEXLOWER.encode(&hash)),
+        valid_from: moment(charter.valid_from),
+        valid_until: moment(charter.valid_until),
+        grace_days: charter.grace_days,
+        validity: Validity::at(charter, now),
+        threshold: charter.threshold,
+        managers: charter.managers.iter().map(manager).collect(),
+        members: charter.members().map(|listed| member(listed, now)).collect(),
+    }
+}
+
+fn member(member: &Member, now: Timestamp) -> MemberView {
+    let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);
+    let ends = member.keys.iter().filter(|key| key.valid_at(millis)).map(|key| key.valid_until).min();
+    MemberView {
+        id: member.id.to_string(),
+        name: member.name.clone(),
+        kind: member.kind,
+        parent: member.parent.as_ref().map(ToString::to_string),
+        area: Some(member.area.clone()).filter(|area| !area.is_empty()),
+        oversight: member.oversight,
+        status: member.status,
+        endpoints: member.endpoints.clone(),
+        authorities: member.authorities.len(),
+        keys_until: ends.and_then(moment),
+    }
+}
+
+fn page(output: &Output, view: &CharterView, charter: &Charter) -> String {
+    let signed: Vec<&str> = view.managers.iter().filter(|manager| manager.signed).map(|m| m.name.as_str()).collect();
+    let managers: Vec<&str> = view.managers.iter().map(|manager| manager.name.as_str()).collect();
+    let signatures = match signed.len() {
+        0 => format!("nobody yet, {} must", view.threshold),
+        count => format!("{} ({count} of the {} that must)", signed.join(", "), view.threshold),
+    };
+    let facts = output.facts(&[
+        ("charter", format!("version {} of {}", view.version, view.federation)),
+        ("hash", view.hash.clone()),
+        ("predecessor", view.predecessor.clone().unwrap_or_default()),
+        ("valid", validity::told(output, charter)),
+        ("managers", safe::line(&managers.join(", "))),
+        ("signed by", safe::line(&signatures)),
+    ]);
+    if view.members.is_empty() {
+        return format!("{facts}\n\nNo members yet.");
+    }
+    let mut table = output.table(&["MEMBER", "KIND", "PARENT", "ENDPOINT", "NOTES"], &["MEMBER", "PARENT"]);
+    for member in &view.members {
+        table.add_row([
+            output.cell(Tone::Strong, &member.id),
+            word(&member.kind).as_str().into(),
+            member.parent.as_deref().unwrap_or("-").into(),
+            member.endpoints.first().map_or_else(|| "-".to_owned(), |endpoint| safe::line(endpoint)).as_str().into(),
+            notes(member).as_str().into(),
+        ]);
+    }
+    format!("{facts}\n\n{}", columns::rendered(&table))
+}
+
+/// What is out of the ordinary about a member.
+fn notes(member: &MemberView) -> String {
+    let mut notes = Vec::new();
+    if member.oversight {
+        notes.push("oversight".to_owned());
+    }
+    if member.status != MemberStatus::Active {
+        notes.push(word(&member.status));
+    }
+    if member.authorities == 0 {
+        notes.push("no authority".to_owned());
+    }
+    if member.keys_until.is_none() {
+        notes.push("no valid key".to_owned());
+    }
+    notes.join(", ")
+}
+
+/// The word that stands in the charter.
+fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}

@@ -1,0 +1,56 @@
+//! `sinergi run`: the node itself, in this process, until SIGTERM or Ctrl-C. The same as the program `sinergid`.
+
+use clap::Args;
+use sinergi_config::Config;
+
+use crate::failure::Failure;
+use crate::options::Context;
+
+/// Options of `run`.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// Stop when the process with this id, which started this one, ends, however it ends
+    #[arg(long, value_name = "PID", hide = true)]
+    pub with_parent: Option<u32>,
+}
+
+/// Runs the node to its end.
+pub fn run(args: &RunArgs, context: &Context) -> Result<(), Failure> {
+    let folder = context.target.folder().ok_or_else(|| {
+        Failure::usage("run starts the node in a folder, not one behind a socket")
+            .help("name the node's folder with --node DIR")
+    })?;
+    let config = Config::load(folder).map_err(|error| {
+        Failure::failed("cannot read the node's configuration")
+            .because(error)
+            .help(format!("`sinergi --node {} config check` shows every problem", folder.display()))
+    })?;
+    if let Some(parent) = args.with_parent {
+        end_with_parent(parent)?;
+    }
+    sinergi_daemon::node::run(&config).map_err(|error| {
+        Failure::failed(format!("the node of {} in {} does not run", config.agency, folder.display()))
+            .because(error)
+            .help(format!("`sinergi --node {} config check` shows what is wrong with its files", folder.display()))
+    })
+}
+
+/// Asks the system for SIGTERM when the parent ends, so that a parent that is killed leaves no node behind.
+#[cfg(any(target_os = "linux", target_os = "freebsd"))]
+fn end_with_parent(parent: u32) -> Result<(), Failure> {
+    use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+    set_parent_process_death_signal(Some(Signal::TERM))
+        .map_err(|error| Failure::failed("cannot tie this process to its parent").because(error))?;
+    // A parent that ended before the call sends nothing any more.
+    let now = getppid().and_then(|now| u32::try_from(Pid::as_raw(Some(now))).ok());
+    if now == Some(parent) {
+        return Ok(());
+    }
+    Err(Failure::failed(format!("process {parent}, which started this one, has ended already")))
+}
+
+/// Elsewhere there is no such signal: the parent stops its nodes itself.
+#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+fn end_with_parent(_parent: u32) -> Result<(), Failure> {
+    Ok(())
+}

@@ -1,0 +1,276 @@
+//! `sinergi demo`: a whole federation on this machine: real processes, real mTLS, real complaints.
+//!
+//! ```text
+//! federation (folders, charter, processes, links) ── desks (one operator at each node)
+//!        │                                              │
+//!        │                    scenario (what happens) ── play ── convergence (do all agree?) ── report
+//!        └ stopped in the end, whatever happened
+//! ```
+//!
+//! [`federation`] and [`node`] know nothing of complaints: tests build their federations with them.
+//!
+//! Invariants: no process and, unless the user keeps it, no folder is left behind; what is shown was asked from the nodes.
+
+pub mod convergence;
+pub mod desk;
+pub mod federation;
+pub mod node;
+pub mod place;
+pub mod play;
+pub mod process;
+pub mod report;
+pub mod scenario;
+pub mod seven;
+pub mod steps;
+pub mod wait;
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, value_parser};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::failure::{Exit, Failure};
+use crate::import::{self, Row, Shape};
+use crate::options::Context;
+use crate::output::{Format, Output};
+
+use desk::Desks;
+use federation::{Federation, Link};
+use place::Place;
+use report::{LinkView, Report, Seconds};
+use scenario::{KOTA_BANDUNG, OMBUDSMAN, PROV_JABAR};
+use seven::{SEVEN, seven};
+use steps::{Part, Steps};
+
+/// Rows that ship with the program.
+const ROWS: &[u8] = include_bytes!("../../data/nyc311-200.csv");
+/// How long it is looked, after something failed, whether a node has ended.
+const POST_MORTEM: Duration = Duration::from_secs(1);
+
+/// Options of `demo`.
+#[derive(Args, Clone, Debug)]
+pub struct DemoArgs {
+    /// A new or empty folder for the nodes: node X lives in DIR/X, and stays [default: a temporary one]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Complaints that are lodged
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = value_parser!(u32).range(1..=100_000))]
+    pub complaints: u32,
+    /// Keep the federation running until Ctrl-C
+    #[arg(long)]
+    pub hold: bool,
+}
+
+/// How a demo ended.
+enum Ending {
+    /// Everything is as it should be.
+    Good,
+    /// The report says what is not.
+    Bad,
+    /// Ctrl-C or SIGTERM came first.
+    Interrupted,
+    /// There is no report.
+    Failed(Failure),
+}
+
+/// Runs the demo.
+///
+/// # Errors
+/// It cannot be run, or something in it is not as it should be.
+pub async fn run(args: DemoArgs, context: &Context) -> Result<(), Failure> {
+    let output = &context.output;
+    let mut interrupts = Interrupts::listen()?;
+    let mut place = Place::make(args.dir.as_deref())?;
+    if args.hold {
+        place.keep();
+    }
+    let mut steps = Steps::default();
+    let made = steps.during(Part::Making, SEVEN, async |bar| {
+        let federation = seven(place.path())?;
+        bar.set_position(SEVEN as u64);
+        Ok::<_, Failure>(federation)
+    });
+    let mut federation = made.await?;
+    let mut ending = tokio::select! {
+        ending = perform(&args, &mut federation, &mut steps, &place, output) => ending.unwrap_or_else(Ending::Failed),
+        () = interrupts.next() => Ending::Interrupted,
+    };
+    if args.hold && matches!(ending, Ending::Good | Ending::Bad) {
+        say_how_to_look(&place, output)?;
+        tokio::select! {
+            () = interrupts.next() => {}
+            failure = federation.watch() => ending = Ending::Failed(failure),
+        }
+    }
+    stop(&mut federation, &mut interrupts, output).await;
+    if matches!(ending, Ending::Bad | Ending::Failed(_)) {
+        place.keep();
+    }
+    if args.dir.is_none() && place.is_kept() {
+        output.note(&format!("The nodes' folders are kept in {}", place.path().display()));
+    }
+    match ending {
+        Ending::Good => Ok(()),
+        Ending::Bad => {
+            Err(Failure::failed("the federation did not end as it should").help("what is wrong stands above"))
+        }
+        Ending::Interrupted => Err(Failure::failed("interrupted: the demo did not come to its end")),
+        Ending::Failed(failure) => Err(failure.ending_with(Exit::Failed)),
+    }
+}
+
+/// From the first process to the report.
+async fn perform(
+    args: &DemoArgs,
+    federation: &mut Federation,
+    steps: &mut Steps,
+    place: &Place,
+    output: &Output,
+) -> Result<Ending, Failure> {
+    let (nodes, links) = (federation.nodes().len(), federation.links().to_vec());
+    steps.during(Part::Starting, nodes, async |bar| federation.start(|| bar.inc(1)).await).await?;
+    let up = async |bar: &indicatif::ProgressBar| federation.linked(|up| bar.set_position(up as u64)).await;
+    steps.during(Part::Linking, links.len(), up).await?;
+    let desks = Desks::of(federation).await?;
+    let acted = tokio::select! {
+        acted = act(args, &desks, &links, steps) => acted,
+        failure = federation.watch() => return Err(failure),
+    };
+    let mut report = match acted {
+        Ok(report) => report,
+        // A node that ended says more than whoever did not reach it.
+        Err(failure) => {
+            return Err(tokio::time::timeout(POST_MORTEM, federation.watch()).await.unwrap_or(failure));
+        }
+    };
+    report.folder = place.is_kept().then(|| place.path().to_owned());
+    match output.document(&report, report::page) {
+        // Whoever wanted only the first lines still gets the right exit code.
+        Err(failure) if failure.exit() != Exit::ReaderGone => return Err(failure),
+        _ => {}
+    }
+    Ok(if report.is_good() { Ending::Good } else { Ending::Bad })
+}
+
+/// What the agencies do, and what came of it.
+async fn act(args: &DemoArgs, desks: &Desks, links: &[Link], steps: &mut Steps) -> Result<Report, Failure> {
+    let rows = rows(args.complaints as usize)?;
+    let lodged = steps.during(Part::Importing, rows.len(), async |bar| play::lodge(rows, desks, bar).await).await?;
+    let acts = lodged.iter().map(|case| case.story.steps.len()).sum();
+    let cases = steps.during(Part::HandingOver, acts, async |bar| play::play(lodged, desks, bar).await).await?;
+    let agreeing = async |bar: &_| convergence::agree(&cases, desks, bar).await;
+    let agreement = steps.during(Part::Agreeing, cases.len(), agreeing).await?;
+    let (mut statuses, mut peers) = (Vec::new(), Vec::new());
+    for desk in desks.iter() {
+        statuses.push(desk.status().await?);
+        peers.push((desk.agency.as_str(), desk.peers().await?));
+    }
+    let findings = steps.during(Part::Verifying, 0, async |bar| desks.verify_ledgers(bar).await).await?;
+    let seen = |link: &Link| {
+        let (_, peers) = peers.iter().find(|(agency, _)| *agency == link.dialler.as_str())?;
+        peers.iter().find(|peer| peer.agency == link.waiter.as_str())
+    };
+    Ok(Report {
+        agencies: statuses.len(),
+        complaints: cases.len(),
+        entries: report::entries(&agreement.details),
+        converged: agreement.disagreements.is_empty(),
+        lost: agreement.lost.len(),
+        ledgers_verified: findings.is_empty(),
+        links: links.iter().map(|link| LinkView::new(link, seen(link))).collect(),
+        by_agency: report::by_agency(&statuses, &agreement.details),
+        seconds: Seconds::of(steps),
+        problems: Report::problems_of(&agreement, &findings),
+        folder: None,
+    })
+}
+
+/// The first rows of the shipped file; if there are not enough, again with other ids.
+fn rows(count: usize) -> Result<Vec<Row>, Failure> {
+    let unreadable =
+        |error: String| Failure::failed("the rows that ship with the program are unreadable").because(error);
+    let shipped: Vec<Row> = import::rows(ROWS, Shape::Csv(None))
+        .map_err(|error| unreadable(error.to_string()))?
+        .map(|row| row.map_err(|rejected| unreadable(rejected.reason())))
+        .collect::<Result<_, Failure>>()?;
+    let nth = |number: usize| {
+        let mut row = shipped[number % shipped.len()].clone();
+        if let (round @ 1.., Some(external)) = (number / shipped.len(), &mut row.request.external) {
+            external.id = format!("{}-{}", external.id, round + 1);
+        }
+        row
+    };
+    Ok((0..count).map(nth).collect())
+}
+
+/// Says how to look into the federation while it runs.
+fn say_how_to_look(place: &Place, output: &Output) -> Result<(), Failure> {
+    let program = std::env::args().next().unwrap_or_else(|| "sinergi".to_owned());
+    let looks = [
+        (KOTA_BANDUNG, "status"),
+        (KOTA_BANDUNG, "complaint list"),
+        (PROV_JABAR, "peer list"),
+        (OMBUDSMAN, "ledger verify"),
+    ];
+    let mut text = "\nThe federation runs until Ctrl-C. Look into it from another terminal:".to_owned();
+    for (agency, command) in looks {
+        text.push_str(&format!("\n  {program} --node {} {command}", place.path().join(agency).display()));
+    }
+    match output.format {
+        Format::Table => output.text(&text),
+        Format::Json => {
+            output.note(&text);
+            Ok(())
+        }
+    }
+}
+
+/// Stops all nodes; a second Ctrl-C kills them.
+async fn stop(federation: &mut Federation, interrupts: &mut Interrupts, output: &Output) {
+    let killed = tokio::select! {
+        killed = federation.stop() => killed,
+        () = interrupts.next() => Vec::new(),
+    };
+    federation.kill().await;
+    for agency in killed {
+        output.note(&format!("the node of {agency} did not stop in time and was killed"));
+    }
+}
+
+/// SIGINT and SIGTERM.
+struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    fn listen() -> Result<Self, Failure> {
+        let listen =
+            || Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? });
+        listen().map_err(|error: io::Error| Failure::failed("cannot listen for signals").because(error))
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_row_that_ships_can_be_lodged_and_more_have_ids_of_their_own() {
+        let rows = rows(450).expect("readable");
+        let ids: BTreeSet<&str> = rows.iter().map(Row::external_id).collect();
+        assert_eq!((rows.len(), ids.len()), (450, 450));
+        assert_eq!(rows[400].external_id(), format!("{}-3", rows[0].external_id()));
+    }
+}

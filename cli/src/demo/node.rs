@@ -1,0 +1,193 @@
+//! A node of a federation on this machine: its folder, its process, and the way to its operator API.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sinergi_proto::ids::AgencyId;
+use sinergi_proto::wire::operator_client::OperatorClient;
+use sinergi_proto::wire::{GetStatusRequest, ListPeersRequest, NodeStatus, PeerStatus};
+use tonic::transport::Channel;
+
+use super::process::{self, Process};
+use super::wait;
+use crate::client;
+use crate::failure::Failure;
+use crate::options::Target;
+
+/// How long a node may take until its operator API answers: it may have a store to rebuild.
+const UP: Duration = Duration::from_secs(60);
+
+/// A node, running or not.
+#[derive(Debug)]
+pub struct Node {
+    agency: AgencyId,
+    folder: PathBuf,
+    program: PathBuf,
+    listen: Option<SocketAddr>,
+    process: Option<Process>,
+}
+
+/// Why a node did not come up.
+#[derive(Debug)]
+pub enum NotUp {
+    /// Somebody else took its port before it did.
+    PortTaken(SocketAddr),
+    /// Anything else.
+    Failed(Failure),
+}
+
+impl From<NotUp> for Failure {
+    fn from(not_up: NotUp) -> Self {
+        match not_up {
+            NotUp::PortTaken(address) => Self::failed(format!("{address} is taken by another process"))
+                .help("choose another port, or end that process"),
+            NotUp::Failed(failure) => failure,
+        }
+    }
+}
+
+impl Node {
+    pub(super) fn new(agency: AgencyId, folder: PathBuf, program: PathBuf, listen: Option<SocketAddr>) -> Self {
+        Self { agency, folder, program, listen, process: None }
+    }
+
+    /// The agency.
+    pub fn agency(&self) -> &AgencyId {
+        &self.agency
+    }
+
+    /// Its folder: what `sinergi --node` names.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where peers dial in; `None` for one that only dials out.
+    pub fn listen(&self) -> Option<SocketAddr> {
+        self.listen
+    }
+
+    /// Whether its process runs.
+    pub fn is_running(&mut self) -> bool {
+        self.process.as_mut().is_some_and(|process| process.ended().is_none())
+    }
+
+    /// The id of its process, while it runs.
+    pub fn process_id(&self) -> Option<u32> {
+        self.process.as_ref().and_then(Process::id)
+    }
+
+    /// Starts its process, unless it runs. [`Self::up`] waits for it.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn start(&mut self) -> Result<(), Failure> {
+        if !self.is_running() {
+            self.process = Some(Process::start(&self.program, &self.folder)?);
+        }
+        Ok(())
+    }
+
+    /// Waits until its operator API answers.
+    ///
+    /// # Errors
+    /// Its process ended, or the time is over.
+    pub async fn up(&mut self) -> Result<NodeStatus, NotUp> {
+        let failed = NotUp::Failed;
+        let status = wait::until(UP, async || {
+            // Looked at first: a socket of an earlier run may still lie there.
+            if let Some(problem) = self.problem() {
+                return Err(problem);
+            }
+            Ok(self.status().await.ok())
+        });
+        let status = status.await?;
+        status.ok_or_else(|| failed(self.failure(&format!("does not answer within {} s", UP.as_secs()))))
+    }
+
+    /// Why its process has ended, if it has.
+    fn problem(&mut self) -> Option<NotUp> {
+        let status = match &mut self.process {
+            None => {
+                return Some(NotUp::Failed(Failure::failed(format!("the node of {} was not started", self.agency))));
+            }
+            Some(process) => process.ended()?,
+        };
+        let log = process::log_tail(&self.folder);
+        match self.listen.filter(|_| log.contains("cannot listen on") && log.contains("in use")) {
+            Some(address) => Some(NotUp::PortTaken(address)),
+            None => Some(NotUp::Failed(self.failure(&format!("ended by itself ({status})")))),
+        }
+    }
+
+    /// What is wrong with the node, with the end of its log.
+    pub(super) fn failure(&self, what: &str) -> Failure {
+        Failure::failed(format!(
+            "the node of {} {what}; the end of {}:\n{}",
+            self.agency,
+            self.folder.join(process::LOG_FILE).display(),
+            process::log_tail(&self.folder)
+        ))
+    }
+
+    /// Stops its process as an operator would, and waits for its end. `false`: it did not end and was killed.
+    pub async fn stop(&mut self) -> bool {
+        match self.process.take() {
+            Some(process) => process.stop().await,
+            None => true,
+        }
+    }
+
+    /// Tells its process to stop, and does not wait.
+    pub fn terminate(&self) {
+        if let Some(process) = &self.process {
+            process.terminate();
+        }
+    }
+
+    /// Kills its process as a power failure would.
+    pub async fn kill(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.kill().await;
+        }
+    }
+
+    /// Waits until its process has ended without having been told to.
+    pub async fn ended(&mut self) -> Failure {
+        loop {
+            if self.process.is_some()
+                && let Some(problem) = self.problem()
+            {
+                return problem.into();
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// A new connection to its operator API.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn client(&self) -> Result<OperatorClient<Channel>, Failure> {
+        Ok(client::Node::connect(&Target::Folder(self.folder.clone())).await?.api)
+    }
+
+    /// What it says of itself.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn status(&self) -> Result<NodeStatus, Failure> {
+        let answer = self.client().await?.get_status(GetStatusRequest {}).await;
+        answer.map(tonic::Response::into_inner).map_err(|status| Failure::from_status("tell its status", &status))
+    }
+
+    /// Its links.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn peers(&self) -> Result<Vec<PeerStatus>, Failure> {
+        let answer = self.client().await?.list_peers(ListPeersRequest::default()).await;
+        let reply = answer.map_err(|status| Failure::from_status("list its peers", &status))?;
+        Ok(reply.into_inner().peers)
+    }
+}

@@ -1,0 +1,73 @@
+//! The parts of the demo: a progress bar for each on a terminal, and how long it took.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::Instant;
+
+/// A part of the demo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Keys, certificates, charter, folders.
+    Making,
+    /// Starting the processes.
+    Starting,
+    /// Links between them.
+    Linking,
+    /// Lodging complaints.
+    Importing,
+    /// Acts of the agencies.
+    HandingOver,
+    /// Waiting until all parties agree.
+    Agreeing,
+    /// Checking the ledgers.
+    Verifying,
+}
+
+impl Part {
+    /// What is done, for people.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Making => "making keys and charter",
+            Self::Starting => "starting nodes",
+            Self::Linking => "linking them",
+            Self::Importing => "importing complaints",
+            Self::HandingOver => "handing them over",
+            Self::Agreeing => "waiting for agreement",
+            Self::Verifying => "verifying ledgers",
+        }
+    }
+}
+
+/// The parts so far.
+#[derive(Debug, Default)]
+pub struct Steps(Vec<(Part, Duration)>);
+
+impl Steps {
+    /// Does one part, of `length` pieces that the bar counts; of bytes, when ledgers are verified.
+    pub async fn during<T>(&mut self, part: Part, length: usize, work: impl AsyncFnOnce(&ProgressBar) -> T) -> T {
+        let template = match part {
+            Part::Verifying => "{msg:<24} {bar:24} {binary_bytes:>10} of {binary_total_bytes:<10} {elapsed:>4}",
+            _ => "{msg:<24} {bar:24} {human_pos:>10} of {human_len:<10} {elapsed:>4}",
+        };
+        let style = ProgressStyle::with_template(template).expect("the template is well-formed");
+        // On stderr, and nothing at all unless that is a terminal.
+        let bar = ProgressBar::new(length as u64).with_style(style).with_message(part.label());
+        let begun = Instant::now();
+        bar.tick();
+        let done = work(&bar).await;
+        bar.abandon();
+        self.0.push((part, begun.elapsed()));
+        done
+    }
+
+    /// How long each part took.
+    pub fn times(&self) -> impl Iterator<Item = (Part, Duration)> {
+        self.0.iter().copied()
+    }
+
+    /// How long all took together.
+    pub fn total(&self) -> Duration {
+        self.0.iter().map(|(_, time)| *time).sum()
+    }
+}

@@ -1,0 +1,49 @@
+//! Waiting for a condition: look, pause, look again, until it holds or the time is over.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The first pause; each is longer than the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// The longest pause: what a condition that came true is noticed late by.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Looks until `look` finds something. `None`: it did not within this time.
+///
+/// # Errors
+/// The first error of `look`.
+pub async fn until<T, E>(
+    within: Duration,
+    mut look: impl AsyncFnMut() -> Result<Option<T>, E>,
+) -> Result<Option<T>, E> {
+    let end = Instant::now() + within;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        if let Some(found) = look().await? {
+            return Ok(Some(found));
+        }
+        if Instant::now() >= end {
+            return Ok(None);
+        }
+        tokio::time::sleep(pause).await;
+        pause = LONGEST_PAUSE.min(pause * 3 / 2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_ends_when_the_condition_holds_or_the_time_is_over() {
+        let mut looks = 0;
+        let found = until(Duration::from_secs(5), async || {
+            looks += 1;
+            Ok::<_, ()>((looks == 7).then_some(looks))
+        });
+        assert_eq!(found.await, Ok(Some(7)));
+        assert_eq!(until(Duration::from_secs(5), async || Ok::<Option<()>, ()>(None)).await, Ok(None));
+        assert_eq!(until(Duration::from_secs(5), async || Err::<Option<()>, _>("broken")).await, Err("broken"));
+    }
+}
