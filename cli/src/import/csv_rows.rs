@@ -104,6 +104,15 @@ fn places(mapping: &Mapping, names: &[String]) -> Result<HashMap<String, usize>,
     Ok(places)
 }
 
+/// The column that a text is made of, if it is one.
+fn only_column(parts: &[Part]) -> Option<&String> {
+    let mut columns = parts.iter().flatten().filter_map(|piece| match piece {
+        Piece::Column(column) => Some(column),
+        Piece::Words(_) => None,
+    });
+    columns.next().filter(|_| columns.next().is_none())
+}
+
 /// What is wrong with a row: the column, or the field of several columns, and the problem.
 type Fault = (String, Problem);
 
@@ -211,6 +220,9 @@ impl Cells<'_> {
             "area" => mapping.area.as_ref().map(|area| &area.0),
             "reporter" => mapping.reporter.as_ref(),
             "occurred_at" => mapping.occurred_at.as_ref().map(|time| &time.column),
+            "title" => only_column(&mapping.title),
+            "body" => only_column(&mapping.body),
+            "location" => only_column(&mapping.location),
             _ => None,
         };
         column.map_or(field, String::as_str).to_owned()

@@ -1,12 +1,13 @@
 //! `sinergi charter …`: the federation's directory of members, from the managers' keys to the signed note, in files.
 //!
 //! ```text
-//! key (each manager) ── new ── add member.toml … ── sign (each manager, on the same file) ── verify, show
+//! key (each manager) ── new ── add member.toml … ── sign (each manager, on the same file) ── verify, show ── adopt (each node)
 //! ```
 //!
 //! Invariants: a file is replaced as a whole or not at all; a new file never takes the place of another one.
 
 mod add;
+mod adopt;
 mod files;
 mod key;
 mod new;
@@ -35,6 +36,8 @@ pub enum Command {
     Verify(verify::VerifyArgs),
     /// Show what stands in a charter: members, managers, validity, hash
     Show(show::ShowArgs),
+    /// Give a new node the federation's first charter, and pin its hash
+    Adopt(adopt::AdoptArgs),
 }
 
 /// Runs the command.
@@ -46,6 +49,7 @@ pub fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Sign(args) => sign::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Show(args) => show::run(&args, context),
+        Command::Adopt(args) => adopt::run(&args, context),
     }
 }
 

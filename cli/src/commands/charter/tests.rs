@@ -85,6 +85,10 @@ fn keys_draft_members_and_signatures_make_a_charter_that_verifies() {
     let charters = Charters::self_signed(&read(&desk.path("c.note"))).expect("trusted");
     assert_eq!(charters.newest().members().count(), 1);
     assert_eq!(desk.refused("charter verify @c").exit(), Exit::Findings, "the other file is as it was");
+    desk.refused("charter adopt @c");
+    desk.run("charter adopt @c.note").expect("adopted");
+    let findings = crate::commands::config::check(&desk.path("node"), "2026-03-01T12:00:00Z".parse().expect("a time"));
+    assert_eq!(findings.problems, Vec::<String>::new());
 }
 
 #[test]
