@@ -17,7 +17,9 @@ use tokio::sync::watch;
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
     /// No pin in the configuration.
-    #[error("no charter is pinned: set charter.pin to the hash that `sinergi charter show` prints")]
+    #[error(
+        "no charter is pinned: `sinergi --node DIR charter adopt FILE` puts the federation's first charter in place"
+    )]
     NotPinned,
     /// A file cannot be read or written.
     #[error("cannot {action} the charter {}: {source}", path.display())]

@@ -162,6 +162,7 @@ pub fn complaint_about(title: &str) -> wire::LodgeRequest {
         class: wire::ContentClass::Public.into(),
         text: Some(wire::Text { title: title.to_owned(), body: format!("{title}: details"), ..Default::default() }),
         external: None,
+        forward: None,
     }
 }
 
@@ -179,6 +180,7 @@ impl TestNode {
     /// Lodges what the request says.
     pub async fn lodges_request(&self, request: wire::LodgeRequest) -> Result<Lodged, Status> {
         let reply = self.api.clone().lodge(request).await?.into_inner();
+        assert_eq!(reply.forward_declined, "", "lodged, but not forwarded");
         let complaint = ComplaintId::from_slice(&reply.complaint).expect("a complaint id");
         Ok(Lodged { complaint, reply_code: reply.reply_code })
     }

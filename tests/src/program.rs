@@ -25,6 +25,7 @@ fn build(package: &str, binary: &str) -> PathBuf {
     let profile = if in_deps { folder.parent().expect("deps lies in a profile's folder") } else { folder };
     let target = profile.parent().expect("profiles lie in the target folder");
     let mut command = Command::new(env!("CARGO"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
     command.args(["build", "--quiet", "--package", package, "--bin", binary]).env("CARGO_TARGET_DIR", target);
     if profile.file_name().is_some_and(|name| name == "release") {
         command.arg("--release");

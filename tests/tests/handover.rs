@@ -114,3 +114,20 @@ async fn an_offer_that_no_link_leads_to_is_declined_with_advice() {
     let declined = province.acts(lodged.complaint, Act::Forward(forward), None).await.expect_err("no route");
     assert!(declined.message().contains("no link leads to kominfo: add a [[peer]]"), "{declined}");
 }
+
+#[tokio::test]
+async fn a_complaint_is_lodged_and_offered_in_one_call_and_stays_lodged_if_the_offer_is_declined() {
+    let federation = TestFederation::start(province_and_city()).await;
+    let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
+    let forward = |to: &str| Some(wire::Forward { to: to.to_owned(), reason: 1, answer_by: 0 });
+    let mut request = complaint_about("Sekali panggil");
+    request.forward = forward("prov-jabar");
+    let lodged = city.lodges_request(request.clone()).await.expect("lodged and forwarded");
+    province.accepts(lodged.complaint).await;
+
+    request.forward = forward("kota-bandung");
+    let reply = city.api.clone().lodge(request).await.expect("lodged").into_inner();
+    assert!(reply.forward_declined.contains("offered to the agency that holds it"), "{reply:?}");
+    assert!(!reply.reply_code.is_empty());
+    assert_eq!(city.lists().await.len(), 2);
+}

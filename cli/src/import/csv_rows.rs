@@ -104,13 +104,15 @@ fn places(mapping: &Mapping, names: &[String]) -> Result<HashMap<String, usize>,
     Ok(places)
 }
 
-/// The column that a text is made of, if it is one.
+/// The column that a text is, if it is nothing else: then positions in the text are those in the cell.
 fn only_column(parts: &[Part]) -> Option<&String> {
-    let mut columns = parts.iter().flatten().filter_map(|piece| match piece {
-        Piece::Column(column) => Some(column),
-        Piece::Words(_) => None,
-    });
-    columns.next().filter(|_| columns.next().is_none())
+    match parts {
+        [part] => match part.as_slice() {
+            [Piece::Column(column)] => Some(column),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// What is wrong with a row: the column, or the field of several columns, and the problem.
@@ -303,10 +305,10 @@ occurred_at = { column = "Date", format = "%m/%d/%Y %I:%M:%S %p", time_zone = "A
         let bad: [(&[u8], &str); 10] = [
             (b",Road,Hole,Text,,,,,", "Id: must not be empty"),
             (b"2,N/A,Hole,Text,,,,,", "Type: must not be empty"),
-            (b"3,Road,Hole,,,,,,", "body: must not be empty"),
+            (b"3,Road,Hole,,,,,,", "Text: must not be empty"),
             (b"4,Road,Hole,Text,,,,02/30/2011 02:27:57 PM,", "Date: \"02/30/2011 02:27:57 PM\" is no time of the form"),
             (b"5,Road,Hole,Text,,,,yesterday,", "Date: \"yesterday\" is no time"),
-            (b"6,Road,Hole,Te\x07xt,,,,,", "body: holds the control character U+0007 at character 3"),
+            (b"6,Road,Hole,Te\x07xt,,,,,", "Text: holds the control character U+0007 at character 3"),
             (long.as_bytes(), "title: has 606 bytes, at most 512"),
             (b"8,Road,caf\xe9,Text,,,,,", "What: is not UTF-8 at byte 3"),
             (b"9,Road,Hole,Text,,,W,,", "Kind: \"W\" is not one of \"Q\""),

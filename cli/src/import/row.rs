@@ -70,6 +70,7 @@ impl Draft {
             class: self.class.into(),
             text: Some(self.text),
             external: Some(ExternalReference { source: self.source, id: self.id }),
+            forward: None,
         })
     }
 }

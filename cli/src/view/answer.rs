@@ -14,6 +14,8 @@ pub struct Lodged {
     pub existed: bool,
     /// The citizen's reply code, shown this once; null if the complaint existed.
     pub reply_code: Option<String>,
+    /// Why it was lodged but not forwarded, although that was asked for.
+    pub forward_declined: Option<String>,
 }
 
 impl From<wire::LodgeReply> for Lodged {
@@ -22,6 +24,7 @@ impl From<wire::LodgeReply> for Lodged {
             complaint: complaint_id(&reply.complaint),
             existed: reply.existed,
             reply_code: present(reply.reply_code),
+            forward_declined: present(reply.forward_declined),
         }
     }
 }

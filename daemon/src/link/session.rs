@@ -100,7 +100,7 @@ async fn run(links: Links, start: Start) {
     drop(hold);
     links.check_clock();
     if let Err(error) = result {
-        say_goodbye(&outbound, &error).await;
+        say_goodbye(outbound, &mut inbound, &error).await;
         if error.is_orderly() {
             tracing::info!(peer = %peer.agency, "the link ended: {error}");
         } else {
@@ -113,15 +113,22 @@ async fn run(links: Links, start: Start) {
     }
 }
 
-async fn say_goodbye(outbound: &mpsc::Sender<Frame>, error: &LinkError) {
+/// Tells the peer why, and lets it end the stream: dropped at once, the last frame might not leave.
+async fn say_goodbye(outbound: mpsc::Sender<Frame>, inbound: &mut Streaming<Frame>, error: &LinkError) {
     let (code, reason) = match error {
         LinkError::Fault(code, reason) => (*code, reason.clone()),
         LinkError::Stopped => (FaultCode::Stopping, "the node is stopping".to_owned()),
         LinkError::Own(_) => (FaultCode::Internal, "the node cannot read its own data".to_owned()),
         LinkError::Connect { .. } | LinkError::Broken(_) | LinkError::ByPeer { .. } => return,
     };
-    let fault = frame(Kind::Fault(wire::Fault { code: code.number(), reason }));
-    let _ = tokio::time::timeout(GOODBYE, outbound.send(fault)).await;
+    let goodbye = async {
+        let fault = frame(Kind::Fault(wire::Fault { code: code.number(), reason }));
+        if outbound.send(fault).await.is_ok() {
+            drop(outbound);
+            while let Ok(Some(_)) = inbound.message().await {}
+        }
+    };
+    let _ = tokio::time::timeout(GOODBYE, goodbye).await;
 }
 
 fn frame(kind: Kind) -> Frame {

@@ -23,7 +23,9 @@ impl OperatorService {
         self.submit(Submission::Lodge(Box::new(lodge), answer))?;
         let lodged = answer_of(lodged).await?;
         let reply_code = if lodged.existed { String::new() } else { reply_code };
-        Ok(wire::LodgeReply { complaint: lodged.complaint.0.to_vec(), existed: lodged.existed, reply_code })
+        let forward_declined = lodged.forward_declined.map(|error| error.to_string()).unwrap_or_default();
+        let complaint = lodged.complaint.0.to_vec();
+        Ok(wire::LodgeReply { complaint, existed: lodged.existed, reply_code, forward_declined })
     }
 
     pub(super) async fn act_on_complaint(&self, request: wire::ActRequest) -> Result<wire::ActReply, Status> {
@@ -87,7 +89,7 @@ fn parse_lodge(request: wire::LodgeRequest, reply_code: &str) -> Result<Lodge, S
         reply_code_hash: reply_code_hash(reply_code).to_vec(),
     };
     let external = request.external.map(parse_external).transpose()?;
-    Ok(Lodge { body, contents, external })
+    Ok(Lodge { body, contents, external, forward: request.forward })
 }
 
 fn parse_external(external: wire::ExternalReference) -> Result<External, Status> {

@@ -37,7 +37,7 @@ impl Writer {
                 None => self.parts.applier.store().imported(external)?,
             };
             if let Some(complaint) = known {
-                return Ok(Ok(Lodged { complaint, existed: true }));
+                return Ok(Ok(Lodged { complaint, existed: true, forward_declined: None }));
             }
         }
         let clock = self.next_clock(HybridClock::default())?;
@@ -57,7 +57,14 @@ impl Writer {
         if let Some(external) = lodge.external {
             self.open.imported.insert(external, complaint);
         }
-        Ok(Ok(Lodged { complaint, existed: false }))
+        let forward_declined = match lodge.forward {
+            Some(forward) => {
+                let act = wire::act_request::Act::Forward(forward);
+                self.act(group, Act { complaint, act, text: None })?.err()
+            }
+            None => None,
+        };
+        Ok(Ok(Lodged { complaint, existed: false, forward_declined }))
     }
 
     /// Writes what an operator does to a complaint, if it has effect now.

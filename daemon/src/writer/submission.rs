@@ -28,15 +28,19 @@ pub struct Lodge {
     pub contents: Vec<(Content, ContentClass)>,
     /// The record of another system that it comes from.
     pub external: Option<External>,
+    /// The offer to make at once.
+    pub forward: Option<wire::Forward>,
 }
 
 /// What became of a new complaint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Lodged {
     /// Its id.
     pub complaint: ComplaintId,
     /// It was lodged before; nothing was added.
     pub existed: bool,
+    /// Why it was lodged but not forwarded.
+    pub forward_declined: Option<SubmitError>,
 }
 
 /// Something done to a complaint.

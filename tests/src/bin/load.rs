@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use sinergi_proto::wire::{self, act_request::Act};
+use sinergi_proto::wire;
 use sinergi_tests::federation::{TestFederation, TestNode, province_and_city};
 use sinergi_tests::program;
 use tokio::task::JoinSet;
@@ -112,18 +112,15 @@ fn request(options: &Options, number: usize) -> wire::LodgeRequest {
         class: wire::ContentClass::Public.into(),
         text: Some(wire::Text { title: format!("Laporan {number}"), body, ..Default::default() }),
         external: None,
+        forward: Some(wire::Forward { to: B.to_owned(), reason: 1, answer_by: 0 }),
     }
 }
 
-/// Lodges one complaint and forwards it to B.
+/// Lodges one complaint and forwards it to B: one call, two entries.
 async fn hand_over(node: &TestNode, options: &Options, number: usize) -> sinergi_proto::ids::ComplaintId {
     loop {
         match node.lodges_request(request(options, number)).await {
-            Ok(lodged) => {
-                let forward = wire::Forward { to: B.to_owned(), reason: 1, answer_by: 0 };
-                node.acts(lodged.complaint, Act::Forward(forward), None).await.expect("the holder forwards");
-                return lodged.complaint;
-            }
+            Ok(lodged) => return lodged.complaint,
             Err(status) if status.code() == tonic::Code::ResourceExhausted => tokio::task::yield_now().await,
             Err(status) => panic!("A refuses a complaint: {status}"),
         }

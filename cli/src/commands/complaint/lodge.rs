@@ -2,8 +2,9 @@
 
 use clap::Args;
 use sinergi_proto::content::TextRole;
+use sinergi_proto::ids::AgencyId;
 use sinergi_proto::limits;
-use sinergi_proto::wire::{ExternalReference, LodgeRequest, Text};
+use sinergi_proto::wire::{ExternalReference, Forward, ForwardReason, LodgeRequest, Text};
 
 use crate::failure::Failure;
 use crate::options::Context;
@@ -59,6 +60,10 @@ pub struct LodgeArgs {
     /// The record's id there; one reference is lodged once
     #[arg(long, value_name = "ID", requires = "source", value_parser = code::<{ limits::EXTERNAL_ID_BYTES }>)]
     pub external_id: Option<String>,
+
+    /// Offer it to this agency at once, as a matter of its competence
+    #[arg(long, value_name = "AGENCY")]
+    pub forward_to: Option<AgencyId>,
 }
 
 /// Runs the command.
@@ -67,7 +72,14 @@ pub(super) async fn run(args: LodgeArgs, context: &Context) -> Result<(), Failur
     let mut node = context.connect().await?;
     let answer = node.api.lodge(request).await;
     let reply = answer.map_err(|status| Failure::from_status("lodge the complaint", &status))?.into_inner();
-    context.output.document(&Lodged::from(reply), receipt)
+    let lodged = Lodged::from(reply);
+    // The receipt first: the reply code is shown this once, whatever became of the offer.
+    context.output.document(&lodged, receipt)?;
+    match lodged.forward_declined {
+        None => Ok(()),
+        Some(reason) => Err(Failure::refused(format!("the complaint was lodged but not forwarded: {reason}"))
+            .help("forward it with `sinergi complaint forward` when the reason is gone")),
+    }
 }
 
 fn request(args: LodgeArgs, output: &Output) -> Result<LodgeRequest, Failure> {
@@ -93,6 +105,11 @@ fn request(args: LodgeArgs, output: &Output) -> Result<LodgeRequest, Failure> {
         class: args.class.into(),
         text: Some(text::checked(text, TextRole::Complaint)?),
         external: args.source.zip(args.external_id).map(|(source, id)| ExternalReference { source, id }),
+        forward: args.forward_to.map(|to| Forward {
+            to: to.into(),
+            reason: ForwardReason::Competence.into(),
+            answer_by: 0,
+        }),
     })
 }
 
@@ -191,8 +208,12 @@ mod tests {
     fn the_receipt_shows_both_ids_and_the_code_once() {
         let output = Output::fixed("2026-03-01T12:00:00Z".parse().expect("a time"));
         let id = "01k3".to_owned() + &"0".repeat(38) + "7h3k2m9x0q";
-        let lodged =
-            Lodged { complaint: id.clone(), existed: false, reply_code: Some("abcd-efgh-jkmn-pqrs".to_owned()) };
+        let lodged = Lodged {
+            complaint: id.clone(),
+            existed: false,
+            reply_code: Some("abcd-efgh-jkmn-pqrs".to_owned()),
+            forward_declined: None,
+        };
         let expected = format!(
             "Complaint lodged.\n  id          7h3k2m9x0q\n  whole id    {id}\n  reply code  abcd-efgh-jkmn-pqrs\n\
              The reply code is shown this once and kept nowhere. Give it to the citizen with\n\

@@ -37,7 +37,9 @@ impl Session<'_> {
                 SenderOutput::Store { .. } => {}
             }
         }
-        let (sent, acknowledged) = (self.sender.sent(), self.sender.acknowledged_cursor());
+        let acknowledged = self.sender.acknowledged_cursor();
+        // What was passed over silently counts as sent.
+        let sent = self.sender.sent().max(acknowledged);
         self.peer.note(|state| (state.sent, state.acknowledged) = (Some(sent), Some(acknowledged)));
         Ok(())
     }
