@@ -22,7 +22,7 @@ use super::peer::{Direction, Peer};
 use super::session::{Ended, OUTBOUND_FRAMES, Start};
 use super::{LinkError, Links};
 use crate::time::now_millis;
-use crate::tls;
+use crate::tls::{self, Witness, Witnessed};
 
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 /// With full jitter a delay is up to twice this.
@@ -76,8 +76,13 @@ pub async fn keep_linked(links: Links, peer: Arc<Peer>, endpoint: Endpoint) {
 
 /// One connection from dialling to its end.
 async fn link(links: &Links, peer: &Arc<Peer>, endpoint: &Endpoint) -> Result<Ended, LinkError> {
-    let connect = |reason: String| LinkError::Connect { endpoint: endpoint.to_string(), reason };
-    let channel = connect_channel(links, peer, endpoint).await.map_err(connect)?;
+    let witness = Witness::default();
+    // What TLS said is the cause of whatever HTTP/2 makes of it.
+    let connect = |reason: String| LinkError::Connect {
+        endpoint: endpoint.to_string(),
+        reason: witness.reason().unwrap_or(reason),
+    };
+    let channel = connect_channel(links, peer, endpoint, witness.clone()).await.map_err(connect)?;
     let mut client = FederationClient::new(channel)
         .max_decoding_message_size(limits::FRAME_BYTES)
         .max_encoding_message_size(limits::FRAME_BYTES);
@@ -98,7 +103,12 @@ async fn link(links: &Links, peer: &Arc<Peer>, endpoint: &Endpoint) -> Result<En
     end.await.map_err(|_| LinkError::Stopped)
 }
 
-async fn connect_channel(links: &Links, peer: &Arc<Peer>, endpoint: &Endpoint) -> Result<Channel, String> {
+async fn connect_channel(
+    links: &Links,
+    peer: &Arc<Peer>,
+    endpoint: &Endpoint,
+    witness: Witness,
+) -> Result<Channel, String> {
     let config = tls::client_config(&links.credentials, links.authorities.clone(), peer.agency.clone());
     let connector = TlsConnector::from(config);
     let (host, port) = (endpoint.host().to_owned(), endpoint.port());
@@ -106,6 +116,7 @@ async fn connect_channel(links: &Links, peer: &Arc<Peer>, endpoint: &Endpoint) -
     let connect = tower::service_fn(move |_| {
         let (connector, host, peer, federation) =
             (connector.clone(), host.clone(), Arc::clone(&peer), federation.clone());
+        let witness = witness.clone();
         async move {
             let stream = TcpStream::connect((host.as_str(), port)).await?;
             stream.set_nodelay(true)?;
@@ -117,7 +128,7 @@ async fn connect_channel(links: &Links, peer: &Arc<Peer>, endpoint: &Endpoint) -
                 let expires = u64::try_from(identity.certificate.not_after.as_millisecond()).unwrap_or(0);
                 peer.note(|state| state.certificate_expires = expires);
             }
-            Ok::<_, std::io::Error>(TokioIo::new(stream))
+            Ok::<_, std::io::Error>(TokioIo::new(Witnessed::new(stream, witness)))
         }
     });
     // The scheme is http because the connector above speaks TLS; https would add a second layer.

@@ -22,6 +22,7 @@ mod refusal;
 #[cfg(test)]
 mod tests;
 mod verifier;
+mod witness;
 
 use std::sync::{Arc, LazyLock};
 
@@ -39,6 +40,7 @@ pub use credentials::{Credentials, CredentialsError};
 pub use identity::{CertificateSummary, PeerIdentity, SPIFFE_ID_BYTES, peer_identity, spiffe_id};
 pub use refusal::{HandshakeFailure, Refusal, RefusalReason, explain};
 pub use verifier::{ShownBy, verify};
+pub use witness::{Witness, Witnessed};
 
 /// What is spoken inside: HTTP/2, for gRPC.
 const ALPN: &[u8] = b"h2";

@@ -1,0 +1,190 @@
+//! The README: every `sinergi` command in it is run as it stands there.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+use sinergi_cli::demo::wait;
+use sinergi_tests::federation::PATIENCE;
+use sinergi_tests::process_table::{nodes_in, send};
+use sinergi_tests::program::{Said, run_in, said, sinergi};
+use tempfile::TempDir;
+
+const README: &str = include_str!("../../README.md");
+/// Where the README keeps its demo.
+const DEMO_FOLDER: &str = "/tmp/federation";
+/// What the README leaves for the reader to fill in, with what a command before it has shown.
+const VERIFIER_KEY: &str = "VERIFIER_KEY";
+
+/// The command lines of the README's shell blocks, in order.
+fn commands() -> Vec<&'static str> {
+    let blocks = README.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
+    blocks.flat_map(str::lines).filter(|line| !line.trim().is_empty()).collect()
+}
+
+/// Somebody who follows the README: a folder to work in, and what was shown so far.
+struct Reader {
+    folder: TempDir,
+    federation: PathBuf,
+    verifier_keys: Vec<(String, String)>,
+}
+
+impl Reader {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let federation = folder.path().join("federation");
+        Self { folder, federation, verifier_keys: Vec::new() }
+    }
+
+    /// The line as the reader types it.
+    fn typed(&self, line: &str) -> String {
+        let mut typed = line.replace(DEMO_FOLDER, self.federation.to_str().expect("a path"));
+        for (manager, key) in &self.verifier_keys {
+            typed = typed.replace(&format!("{manager}={VERIFIER_KEY}"), &format!("{manager}={key}"));
+        }
+        assert!(!typed.contains(VERIFIER_KEY), "no command before it shows the key: {line}");
+        typed
+    }
+
+    /// A shell that finds this program as `sinergi`, in the reader's folder.
+    fn shell(&self, line: &str) -> Command {
+        let programs = sinergi().parent().expect("a folder");
+        let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
+        let mut command = Command::new("sh");
+        command.current_dir(self.folder.path()).env("PATH", path).args(["-c", &format!("exec {}", self.typed(line))]);
+        command
+    }
+
+    /// Runs a line to its end.
+    fn runs(&mut self, line: &str) -> Said {
+        let said = said(&mut self.shell(line));
+        assert_eq!(said.code, 0, "{line}: {said:?}");
+        if let Some(name) = line.strip_prefix("sinergi charter key --name ").and_then(|rest| rest.split(' ').next()) {
+            let key = said.out.lines().find_map(|shown| shown.strip_prefix("verifier key: "));
+            let manager = name.rsplit('/').next().unwrap_or_default().to_owned();
+            self.verifier_keys.push((manager, key.unwrap_or_else(|| panic!("{line}: {said:?}")).to_owned()));
+        }
+        said
+    }
+
+    /// Runs a node until it answers, and stops it.
+    async fn runs_node(&self, line: &str) {
+        let node = line.strip_suffix(" run").expect("a node to be run");
+        let mut command = self.shell(line);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let answers = wait::until(PATIENCE, async || {
+            let status = said(&mut self.shell(&format!("{node} status")));
+            assert_eq!(child.try_wait().expect("a child"), None, "{line} ended by itself");
+            Ok::<_, ()>((status.code == 0).then_some(()))
+        });
+        let answers = answers.await;
+        send(child.id(), Signal::TERM);
+        let ended = child.wait_with_output().expect("it ends");
+        let log = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(answers == Ok(Some(())) && ended.status.success(), "{line}: {:?}: {log}", ended.status);
+    }
+}
+
+/// The demo that the README leaves running in another terminal.
+struct Demo {
+    child: std::process::Child,
+    output: PathBuf,
+}
+
+impl Demo {
+    /// Starts it, and waits until it says that it may be looked into.
+    async fn hold(folder: &Path, federation: &Path) -> Self {
+        let output = folder.join("demo.txt");
+        let file = || std::fs::File::options().create(true).append(true).open(&output).expect("a file");
+        let mut command = Command::new(sinergi());
+        command.args(["demo", "--complaints", "20", "--hold", "--dir"]).arg(federation);
+        let child = command.stdin(Stdio::null()).stdout(file()).stderr(file()).spawn().expect("the program starts");
+        let mut demo = Self { child, output };
+        let holds = wait::until(PATIENCE * 3, async || {
+            assert_eq!(demo.child.try_wait().expect("a child"), None, "the demo ended: {}", demo.said());
+            Ok::<_, ()>(demo.said().contains("The federation runs until Ctrl-C").then_some(()))
+        });
+        assert_eq!(holds.await, Ok(Some(())), "{}", demo.said());
+        demo
+    }
+
+    fn said(&self) -> String {
+        std::fs::read_to_string(&self.output).unwrap_or_default()
+    }
+
+    /// Ends it as Ctrl-C would.
+    fn end(mut self) {
+        send(self.child.id(), Signal::TERM);
+        let status = self.child.wait().expect("it ends");
+        assert!(status.success(), "{status}: {}", self.said());
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        // Only after a failed test is there anything left to kill; its nodes end with it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn every_command_of_the_readme_does_what_it_says() {
+    let mut reader = Reader::new();
+    let demo = Demo::hold(reader.folder.path(), &reader.federation).await;
+    let mut run = 0;
+    for line in commands().into_iter().filter(|line| line.starts_with("sinergi ")) {
+        run += 1;
+        if line.ends_with(" run") {
+            reader.runs_node(line).await;
+        } else {
+            let said = reader.runs(line);
+            assert!(!said.out.is_empty(), "{line} shows nothing: {said:?}");
+        }
+    }
+    assert!(run >= 10, "only {run} commands were found: is the README written as before?");
+    demo.end();
+    assert_eq!(nodes_in(reader.folder.path()), [0; 0], "no process is left");
+}
+
+#[test]
+fn the_commands_that_build_and_run_are_understood() {
+    let mut found = 0;
+    for line in commands().into_iter().filter(|line| !line.starts_with("sinergi ")) {
+        let Some(arguments) = line.strip_prefix("cargo run --release --bin sinergi -- ") else {
+            assert_eq!(line, "cargo test --workspace", "a command that no test runs");
+            continue;
+        };
+        found += 1;
+        // With `--help` behind them, arguments are parsed as they stand, and nothing is run.
+        let mut words: Vec<&str> = arguments.split_whitespace().collect();
+        let program = words.remove(0);
+        let help = run_in(Path::new("."), &[program, "--help"]);
+        assert_eq!(help.code, 0, "{line}: {help:?}");
+        for option in words.iter().filter(|word| word.starts_with("--")) {
+            assert!(help.out.contains(option), "{line}: {option} is not in {}", help.out);
+        }
+    }
+    assert!(found >= 2, "the README's first command is a demo");
+}
+
+#[test]
+fn every_command_of_the_table_explains_itself_with_help() {
+    let rows = README.lines().skip_while(|line| *line != "| command | what it does |").skip(2);
+    let cells = rows.take_while(|line| line.starts_with('|')).map(|row| row.split(" | ").next().unwrap_or_default());
+    let mut found = 0;
+    for command in cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)) {
+        let (words, options) = command.split_once(" [").unwrap_or((command, ""));
+        let (group, last) = words.rsplit_once(' ').unwrap_or(("", words));
+        for name in last.split("\\|") {
+            let arguments: Vec<&str> = group.split_whitespace().chain([name, "--help"]).collect();
+            let help = run_in(Path::new("."), &arguments);
+            assert!(help.code == 0 && help.out.contains("Usage: sinergi"), "{command}: {help:?}");
+            for option in options.split(['[', ']', ' ']).filter(|word| word.starts_with("--")) {
+                assert!(help.out.contains(option), "{command}: {option} is not in {}", help.out);
+            }
+            found += 1;
+        }
+    }
+    assert!(found >= 35, "only {found} commands were found: is the table written as before?");
+}
