@@ -177,7 +177,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let mut tasks: JoinSet<Result<(), NodeError>> = JoinSet::new();
     start_links(config, &links, starts, &mut tasks).await?;
     let socket = operator::bind(&config.operator.socket).await?;
-    let service = OperatorService { links, started_at, data: config.data.clone() };
+    let service = OperatorService { links, started_at };
     let operator_stop = stop.clone();
     tasks.spawn(async move { Ok(operator::serve(service, socket, operator_stop).await?) });
     let retry = writer.clone();

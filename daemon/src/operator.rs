@@ -46,8 +46,6 @@ pub struct OperatorService {
     pub links: Links,
     /// When the node started, milliseconds since 1970.
     pub started_at: u64,
-    /// The data folder, for its size.
-    pub data: std::path::PathBuf,
 }
 
 type Rows<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;

@@ -5,10 +5,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sinergi_cli::charter::{self, Paper};
 use sinergi_cli::commands::init::Kind;
 use sinergi_cli::demo::federation::{Agency, Builder, Federation};
 use sinergi_cli::demo::node::Node;
 use sinergi_cli::demo::wait;
+use sinergi_proto::charter::CharterText;
 use sinergi_proto::ids::{AgencyId, ComplaintId};
 use sinergi_proto::wire::act_request::Act;
 use sinergi_proto::wire::operator_client::OperatorClient;
@@ -89,6 +91,18 @@ impl TestFederation {
     /// The folder that holds everything.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The successor of the federation's charter, changed by the test and signed by all managers.
+    pub fn next_charter(&self, change: impl FnOnce(&mut CharterText)) -> Vec<u8> {
+        let first = Paper::read(self.federation.charter()).expect("the federation's charter");
+        let mut text = charter::successor(&first).expect("a successor");
+        change(&mut text);
+        let draft = charter::draft(&text).expect("a whole charter");
+        let signed = self.federation.managers().iter().fold(draft, |paper, manager| {
+            Paper::Note(paper.sign(Some(&manager.name), &manager.key).expect("a manager's key").note)
+        });
+        signed.bytes().to_vec()
     }
 
     /// A node's folder.

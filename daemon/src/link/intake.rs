@@ -4,6 +4,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use sinergi_proto::admission::{Verdict, authenticate};
 use sinergi_proto::charter::Charters;
+use sinergi_proto::checkpoint::Checkpoint;
 use sinergi_proto::entry::Entry;
 use sinergi_proto::ids::{AgencyId, EntryId};
 use sinergi_proto::limits;
@@ -74,18 +75,27 @@ fn id_of(signed: &Bytes) -> EntryId {
     }
 }
 
+/// A receipt that was checked.
+pub(super) struct CheckedReceipt {
+    pub(super) receipt: Receipt,
+    /// The bytes that were signed.
+    pub(super) ack: wire::Ack,
+    /// The checkpoint in it, if it verifies.
+    pub(super) checkpoint: Option<Checkpoint>,
+}
+
 /// Reads an acknowledgement and checks that it is the peer's receipt for our delivery.
 ///
 /// # Errors
 /// What is wrong with it.
 pub(super) fn check_receipt(
-    ack: &wire::Ack,
+    ack: wire::Ack,
     own: &AgencyId,
     peer: &AgencyId,
     federation: &str,
     charters: &Charters,
-) -> Result<Receipt, ReceiptError> {
-    let receipt = Receipt::parse(ack)?;
+) -> Result<CheckedReceipt, ReceiptError> {
+    let receipt = Receipt::parse(&ack)?;
     if receipt.receiver != *peer || receipt.sender != *own || receipt.federation != federation {
         return Err(ReceiptError::OtherLink {
             found: format!("{} to {} in {}", receipt.sender, receipt.receiver, receipt.federation),
@@ -96,6 +106,24 @@ pub(super) fn check_receipt(
     // A peer that has a newer charter than ours signs with a key that it also had before, or we learn the charter first.
     let charter = charters.version(receipt.charter_version).unwrap_or(charters.newest());
     let key = charter.entry_key(peer, receipt.key_id).ok_or_else(unknown)?;
-    receipt.verify(ack, &key.public)?;
-    Ok(receipt)
+    receipt.verify(&ack, &key.public)?;
+    let checkpoint = check_checkpoint(&receipt.checkpoint, peer, federation, charters);
+    Ok(CheckedReceipt { receipt, ack, checkpoint })
+}
+
+/// A peer's checkpoint, if it verifies.
+pub(super) fn check_checkpoint(
+    note: &[u8],
+    peer: &AgencyId,
+    federation: &str,
+    charters: &Charters,
+) -> Option<Checkpoint> {
+    let keys = charters.newest().checkpoint_keys(peer)?;
+    match Checkpoint::open(note, federation, peer, &keys) {
+        Ok(checkpoint) => Some(checkpoint),
+        Err(error) => {
+            tracing::warn!(%peer, %error, "the peer's checkpoint does not verify");
+            None
+        }
+    }
 }

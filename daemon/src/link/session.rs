@@ -28,7 +28,7 @@ use futures_util::stream::FuturesOrdered;
 use prost::Message;
 use sinergi_proto::limits;
 use sinergi_proto::link::{Cursor, Receiver, Sender, SenderEvent};
-use sinergi_proto::receipt::{Receipt, ReceiptError};
+use sinergi_proto::receipt::ReceiptError;
 use sinergi_proto::refusal::FaultCode;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
@@ -36,6 +36,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tonic::Streaming;
 
+use super::intake::CheckedReceipt;
 use super::peer::{Hold, Peer};
 use super::{LinkError, Links, dial};
 use crate::case::CaseError;
@@ -135,8 +136,8 @@ fn frame(kind: Kind) -> Frame {
     Frame { kind: Some(kind) }
 }
 
-/// A receipt that was checked, with its bytes and the checkpoint in it, if that verifies.
-type CheckedAck = Result<(Receipt, wire::Ack), ReceiptError>;
+/// A receipt that was checked off the async threads.
+type CheckedAck = Result<CheckedReceipt, ReceiptError>;
 /// A frame whose items were authenticated.
 type CheckedItems = (Cursor, Vec<Received>);
 /// A frame that was read from the ledger, with its room in all windows.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sinergi_proto::entry::Entry;
 use sinergi_proto::ids::AgencyId;
 use sinergi_proto::link::Cursor;
 use sinergi_proto::refusal::{DeferralCode, RefusalCode};
@@ -188,19 +189,17 @@ impl OperatorService {
                 continue;
             }
             let entry = if refused.by_us { own(self.links.outbox.shown_entry(position))? } else { None };
-            let code = RefusalCode::from_number(refused.code);
+            let code_name = RefusalCode::from_number(refused.code).map_or("unknown", RefusalCode::name);
             let item = wire::RefusedItem {
                 number,
                 peer: refused.peer.to_string(),
                 direction: direction.to_owned(),
                 entry_id: refused.entry.to_vec(),
                 code: refused.code,
-                code_name: code.map_or("unknown", RefusalCode::name).to_owned(),
+                code_name: code_name.to_owned(),
                 reason: refused.detail,
                 at: refused.at,
-                complaint: entry.as_ref().and_then(|e| e.complaint).map(|id| id.0.to_vec()).unwrap_or_default(),
-                author: entry.as_ref().map(|e| e.author.to_string()).unwrap_or_default(),
-                body: entry.as_ref().map(|e| e.body.name().to_owned()).unwrap_or_default(),
+                ..shown(entry.as_ref())
             };
             left -= 1;
             if !row(item) || left == 0 {
@@ -228,19 +227,17 @@ impl OperatorService {
                 continue;
             }
             let entry = own(self.links.outbox.shown_entry(position))?;
-            let code = DeferralCode::from_number(header.code);
+            let code_name = DeferralCode::from_number(header.code).map_or("unknown", DeferralCode::name);
             let item = wire::RefusedItem {
                 number: format!("{}-{}-0", position.segment, position.offset),
                 peer: header.peer.to_string(),
                 direction: "by_us".to_owned(),
                 entry_id: header.entry.0.to_vec(),
                 code: header.code,
-                code_name: code.map_or("unknown", DeferralCode::name).to_owned(),
+                code_name: code_name.to_owned(),
                 reason: header.detail,
                 at: header.at,
-                complaint: entry.as_ref().and_then(|e| e.complaint).map(|id| id.0.to_vec()).unwrap_or_default(),
-                author: entry.as_ref().map(|e| e.author.to_string()).unwrap_or_default(),
-                body: entry.as_ref().map(|e| e.body.name().to_owned()).unwrap_or_default(),
+                ..shown(entry.as_ref())
             };
             left -= 1;
             if !row(item) || left == 0 {
@@ -248,5 +245,16 @@ impl OperatorService {
             }
         }
         Ok(())
+    }
+}
+
+/// What a row says of the entry itself, as far as it could be read.
+fn shown(entry: Option<&Entry>) -> wire::RefusedItem {
+    let Some(entry) = entry else { return wire::RefusedItem::default() };
+    wire::RefusedItem {
+        complaint: entry.complaint.map(|id| id.0.to_vec()).unwrap_or_default(),
+        author: entry.author.to_string(),
+        body: entry.body.name().to_owned(),
+        ..Default::default()
     }
 }

@@ -277,3 +277,51 @@ impl Received {
             }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handle() -> (WriterHandle, mpsc::Receiver<Queued>, watch::Sender<Head>) {
+        let (size, root, counts) = (LedgerIndex(0), [0; 32], Counts::default());
+        let head = Head { epoch: Epoch::FIRST, size, root, checkpoint: Arc::from([]), counts };
+        let (head, receiver) = watch::channel(head);
+        let (handle, queue) = WriterHandle::new(receiver);
+        (handle, queue, head)
+    }
+
+    #[test]
+    fn a_full_queue_answers_busy_at_once_and_takes_again_when_there_is_room() {
+        let (handle, mut queue, _head) = handle();
+        for _ in 0..limits::WRITER_QUEUE_SUBMISSIONS {
+            handle.try_submit(Submission::Retry).expect("there is room");
+        }
+        let refused = handle.try_submit(Submission::Retry);
+        assert!(matches!(refused, Err(SubmitError::Busy { queued: limits::WRITER_QUEUE_SUBMISSIONS })), "{refused:?}");
+        drop(queue.try_recv().expect("the oldest"));
+        handle.try_submit(Submission::Retry).expect("there is room again");
+    }
+
+    #[test]
+    fn a_queue_full_of_bytes_answers_busy_too() {
+        let (handle, _queue, _head) = handle();
+        let header = || ReceiptHeader {
+            at: 0,
+            peer: "ksp".parse().expect("an id"),
+            cursor: Cursor::start(Epoch::FIRST),
+            refused: Vec::new(),
+        };
+        let big = || Submission::Receipt(header(), vec![0; limits::FRAME_BYTES]);
+        let fits = (0..).take_while(|_| handle.try_submit(big()).is_ok()).count();
+        assert!((1..=limits::WRITER_QUEUE_BYTES / limits::FRAME_BYTES).contains(&fits), "{fits} frames");
+        assert!(matches!(handle.try_submit(big()), Err(SubmitError::Busy { .. })));
+        handle.try_submit(Submission::Retry).expect("something small still fits");
+    }
+
+    #[test]
+    fn a_writer_that_has_ended_takes_nothing() {
+        let (handle, queue, _head) = handle();
+        drop(queue);
+        assert!(matches!(handle.try_submit(Submission::Retry), Err(SubmitError::Stopped)));
+    }
+}

@@ -83,18 +83,14 @@ impl Session<'_> {
         }
     }
 
-    /// Keeps the newest checkpoint of the peer that verifies.
-    pub(super) fn note_checkpoint(&self, note: Vec<u8>) {
-        let charter = self.links.directory.newest();
-        let Some(keys) = charter.checkpoint_keys(&self.peer.agency) else { return };
-        match Checkpoint::open(&note, self.links.federation.as_str(), &self.peer.agency, &keys) {
-            Ok(checkpoint) => self.peer.note(|state| {
-                if state.checkpoint.as_ref().is_none_or(|(size, _)| *size <= checkpoint.size) {
-                    state.checkpoint = Some((checkpoint.size, note));
-                }
-            }),
-            Err(error) => tracing::warn!(peer = %self.peer.agency, %error, "the peer's checkpoint does not verify"),
-        }
+    /// Keeps the newest checkpoint of the peer that verified, with its note.
+    pub(super) fn note_checkpoint(&self, verified: Option<Checkpoint>, note: Vec<u8>) {
+        let Some(checkpoint) = verified else { return };
+        self.peer.note(|state| {
+            if state.checkpoint.as_ref().is_none_or(|(size, _)| *size <= checkpoint.size) {
+                state.checkpoint = Some((checkpoint.size, note));
+            }
+        });
     }
 }
 

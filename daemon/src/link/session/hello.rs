@@ -17,6 +17,7 @@ use tonic::Streaming;
 use super::{LinkError, Links, Session, frame, health, unexpected};
 use crate::case::CaseError;
 use crate::link::dial;
+use crate::link::intake::check_checkpoint;
 use crate::link::peer::{Hold, Peer, PeerSnapshot};
 use crate::store::PeerCursor;
 use crate::time::now_millis;
@@ -54,8 +55,13 @@ impl<'a> Session<'a> {
         };
         let protocol = check_hello(links, peer, &theirs)?;
         check_seen(links, peer, theirs.seen_of_you.clone()).await?;
+        let (shown, agency) = (theirs.checkpoint.clone(), peer.agency.clone());
+        let (charters, federation) = (links.directory.charters(), links.federation.clone());
+        let check = move || check_checkpoint(&shown, &agency, federation.as_str(), &charters);
+        let shown = tokio::task::spawn_blocking(check).await.map_err(|error| LinkError::Broken(error.to_string()))?;
         let mut session = Self::new(links, peer, outbound, theirs.charter_version);
         session.linked(&theirs, protocol);
+        session.note_checkpoint(shown, theirs.checkpoint);
         session.pass_on_charters()?;
         let have = theirs.have_cursor.map(Cursor::from_wire);
         let outputs = session.sender.handle(SenderEvent::Linked { have, receipted: cursors.receipted });
@@ -114,7 +120,6 @@ impl<'a> Session<'a> {
         });
         tracing::info!(peer = %self.peer.agency, protocol, "linked");
         self.links.check_clock();
-        self.note_checkpoint(theirs.checkpoint.clone());
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::{CheckedAck, LinkError, PreparedRead, Session};
 use crate::headers::ReceiptHeader;
 use crate::link::WINDOW_UNIT;
-use crate::link::intake::check_receipt;
+use crate::link::intake::{CheckedReceipt, check_receipt};
 use crate::outbox::Prepared;
 use crate::time::now_millis;
 use crate::writer::Submission;
@@ -87,7 +87,7 @@ impl Session<'_> {
         let (links, peer) = (self.links.clone(), self.peer.agency.clone());
         let check = tokio::task::spawn_blocking(move || {
             let charters = links.directory.charters();
-            check_receipt(&ack, &links.own, &peer, links.federation.as_str(), &charters).map(|receipt| (receipt, ack))
+            check_receipt(ack, &links.own, &peer, links.federation.as_str(), &charters)
         });
         self.acks
             .push_back(Box::pin(async move { check.await.expect("a receipt's check does not panic on any bytes") }));
@@ -95,7 +95,8 @@ impl Session<'_> {
 
     /// A receipt was checked.
     pub(super) async fn acknowledged(&mut self, ack: CheckedAck) -> Result<(), LinkError> {
-        let (receipt, ack) = ack.map_err(|error| LinkError::Fault(FaultCode::BadReceipt, error.to_string()))?;
+        let CheckedReceipt { receipt, ack, checkpoint: verified } =
+            ack.map_err(|error| LinkError::Fault(FaultCode::BadReceipt, error.to_string()))?;
         self.last_progress = Instant::now();
         let Receipt { cursor, results, checkpoint, .. } = receipt;
         let mut outputs = self.sender.handle(SenderEvent::Acknowledged { cursor, results });
@@ -105,7 +106,7 @@ impl Session<'_> {
         }
         self.perform_sending(outputs)?;
         self.peer.note(|state| state.last_success = now_millis());
-        self.note_checkpoint(checkpoint);
+        self.note_checkpoint(verified, checkpoint);
         Ok(())
     }
 

@@ -1,0 +1,106 @@
+//! A newer charter on its way through the federation.
+
+use sinergi_cli::commands::init::Kind;
+use sinergi_cli::demo::federation::Agency;
+use sinergi_cli::demo::wait;
+use sinergi_proto::charter::MemberStatus;
+use sinergi_proto::receipt::ItemOutcome;
+use sinergi_proto::refusal::{DeferralCode, FaultCode};
+use sinergi_proto::wire::{self, frame::Kind as FrameKind};
+use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, agency, province_and_city};
+use sinergi_tests::peer::Impostor;
+
+async fn has_charter(node: &TestNode, version: u64) {
+    let adopted =
+        wait::until(PATIENCE, async || Ok::<_, ()>((node.status().await.charter_version == version).then_some(())));
+    assert!(adopted.await.expect("no error").is_some(), "{} does not adopt charter version {version}", node.id);
+}
+
+/// The city and the province run; the ministry is spoken for by the test.
+async fn stage() -> (TestFederation, Impostor) {
+    let mut agencies = province_and_city();
+    agencies.push(Agency::new(agency("kominfo"), Kind::Ministry).dials_only());
+    let mut federation = TestFederation::make(agencies);
+    federation.start_node("prov-jabar").await;
+    federation.start_node("kota-bandung").await;
+    let impostor = Impostor::of(&federation.folder_of("kominfo"));
+    (federation, impostor)
+}
+
+#[tokio::test]
+async fn a_newer_charter_reaches_every_node_over_the_links_and_what_waited_for_it_is_taken() {
+    let (mut federation, mut impostor) = stage().await;
+    let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
+    let note = federation.next_charter(|text| text.grace_days = 60);
+    let address = federation.address_of("kota-bandung");
+    let mut link = impostor.dial(&agency("kota-bandung"), &address).await.expect("a member");
+    link.greet(impostor.hello()).await;
+
+    let lodged_under_it = {
+        let body = wire::entry::Body::Lodged(wire::Lodged {
+            kind: 1,
+            category: "road".to_owned(),
+            area: String::new(),
+            class: 1,
+            reply_code_hash: vec![0; 32],
+        });
+        let mut draft = impostor.draft(None, Vec::new(), body);
+        draft.charter_version = 2;
+        impostor.sign(draft, Vec::new())
+    };
+    let receipt = link.deliver(1, vec![lodged_under_it.item.clone()]).await;
+    let waits = ItemOutcome::Deferred(DeferralCode::MissingCharter.number());
+    assert_eq!(receipt.results[0].outcome, waits);
+
+    link.say(FrameKind::Charter(wire::CharterNote { note })).await;
+    has_charter(&city, 2).await;
+    has_charter(&province, 2).await;
+    city.sees(lodged_under_it.complaint, |seen| seen.intake == "kominfo").await;
+    assert_eq!(city.status().await.deferred, 0);
+
+    // It is kept, and work goes on under it.
+    federation.stop_node("kota-bandung").await;
+    assert_eq!(federation.start_node("kota-bandung").await.charter_version, 2);
+    let city = federation.node("kota-bandung").await;
+    let lodged = city.lodges("Di bawah piagam baru").await;
+    city.forwards(lodged.complaint, "prov-jabar").await;
+    province.accepts(lodged.complaint).await;
+}
+
+#[tokio::test]
+async fn a_charter_that_too_few_signed_is_not_adopted() {
+    let (federation, impostor) = stage().await;
+    let city = federation.node("kota-bandung").await;
+    let note = federation.next_charter(|text| text.grace_days = 60);
+    let text = String::from_utf8(note).expect("text");
+    // One signature line alone, of the several that there must be.
+    let (body, lines) = text.rsplit_once("\n\n").expect("a signed note");
+    let one = lines.lines().next().expect("a signature");
+    let below = format!("{body}\n\n{one}\n").into_bytes();
+    let address = federation.address_of("kota-bandung");
+    let mut link = impostor.dial(&agency("kota-bandung"), &address).await.expect("a member");
+    link.greet(impostor.hello()).await;
+    link.say(FrameKind::Charter(wire::CharterNote { note: below })).await;
+    // Whatever came after the charter was read after it.
+    let mut impostor = impostor;
+    let made = impostor.lodge("Sesudah piagam palsu");
+    link.deliver(1, vec![made.item]).await;
+    assert_eq!(city.status().await.charter_version, 1);
+}
+
+#[tokio::test]
+async fn a_member_that_a_newer_charter_retires_loses_its_link() {
+    let (federation, impostor) = stage().await;
+    let address = federation.address_of("kota-bandung");
+    let retired = |text: &mut sinergi_proto::charter::CharterText| {
+        let member = text.member.iter_mut().find(|member| member.id == agency("kominfo")).expect("a member");
+        member.status = MemberStatus::Retired;
+    };
+    let note = federation.next_charter(retired);
+    let mut link = impostor.dial(&agency("kota-bandung"), &address).await.expect("a member still");
+    link.greet(impostor.hello()).await;
+    link.say(FrameKind::Charter(wire::CharterNote { note })).await;
+    assert_eq!(link.fault().await.0, FaultCode::NotPermitted.number());
+    let again = impostor.dial(&agency("kota-bandung"), &address).await;
+    assert!(again.is_err(), "its certificate counts no more");
+}
