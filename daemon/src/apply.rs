@@ -8,7 +8,7 @@
 //! - nothing reaches the store before [`Applier::flush`], which the writer calls when the group is durable;
 //! - applying a record again changes nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
@@ -38,6 +38,8 @@ pub struct Applier {
     cases: LruCache<ComplaintId, Case>,
     /// Complaints that the records since the last flush touched. They are not evicted before it.
     touched: HashMap<ComplaintId, Case>,
+    /// Complaints that were looked for since the last flush and are not here: a new one is asked for several times.
+    absent: HashSet<ComplaintId>,
     changes: Changes,
     counts: Counts,
 }
@@ -52,9 +54,10 @@ pub struct Folded {
 impl Applier {
     /// An applier that has applied what the store says. Its counts are wrong until [`Self::count`].
     pub fn new(own: AgencyId, federation: String, store: Store, reader: LedgerReader, directory: Directory) -> Self {
-        let (cases, touched, changes) = (LruCache::new(CASES_KEPT), HashMap::new(), Changes::default());
+        let (cases, touched, absent) = (LruCache::new(CASES_KEPT), HashMap::new(), HashSet::new());
+        let changes = Changes::default();
         let counts = Counts::default();
-        Self { own, federation, store, reader, directory, cases, touched, changes, counts }
+        Self { own, federation, store, reader, directory, cases, touched, absent, changes, counts }
     }
 
     /// A complaint as the records up to now left it.
@@ -62,6 +65,9 @@ impl Applier {
     /// # Errors
     /// When store, ledger and charters contradict each other.
     pub fn case(&mut self, id: &ComplaintId) -> Result<Option<&mut Case>, CaseError> {
+        if self.absent.contains(id) {
+            return Ok(None);
+        }
         if !self.touched.contains_key(id) {
             let case = match self.cases.pop(id) {
                 Some(case) => Some(case),
@@ -70,7 +76,10 @@ impl Applier {
                     Case::load(id, &self.store, &self.reader, &self.federation, &charters)?
                 }
             };
-            let Some(case) = case else { return Ok(None) };
+            let Some(case) = case else {
+                self.absent.insert(*id);
+                return Ok(None);
+            };
             self.touched.insert(*id, case);
         }
         Ok(self.touched.get_mut(id))
@@ -88,6 +97,7 @@ impl Applier {
             None => {
                 // An entry of a later version's body may be the first of its complaint that is here only by being Lodged.
                 let case = Case::lodge(entry).ok_or(CaseError::StoreMismatch(id))?;
+                self.absent.remove(&id);
                 self.touched.insert(id, case);
                 Ok(Folded::default())
             }
@@ -170,6 +180,7 @@ impl Applier {
 
     /// Nothing was appended: what was looked at may be evicted again.
     pub fn nothing_appended(&mut self) {
+        self.absent.clear();
         for (id, case) in self.touched.drain() {
             self.cases.put(id, case);
         }
@@ -180,6 +191,7 @@ impl Applier {
     /// # Errors
     /// When sled fails.
     pub fn flush(&mut self, end: Position) -> Result<(), StoreError> {
+        self.absent.clear();
         for (id, case) in self.touched.drain() {
             self.changes.summary(id, case.summary());
             self.cases.put(id, case);

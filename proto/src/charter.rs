@@ -44,6 +44,8 @@ pub struct Charter {
     /// Who may sign the charter.
     pub managers: Vec<Manager>,
     members: BTreeMap<AgencyId, Member>,
+    /// The members with the oversight flag: asked for with every entry.
+    oversight: Vec<AgencyId>,
     note: Vec<u8>,
 }
 
@@ -198,9 +200,8 @@ impl Charter {
     /// The observers of a complaint with these participants: their supervisors, and oversight; without the participants themselves.
     pub fn observers(&self, participants: &BTreeSet<AgencyId>) -> BTreeSet<AgencyId> {
         let supervisors = participants.iter().filter_map(|agency| self.member(agency)?.parent.clone());
-        let oversight = self.members().filter(|member| member.oversight).map(|member| member.id.clone());
         supervisors
-            .chain(oversight)
+            .chain(self.oversight.iter().cloned())
             .filter(|agency| !participants.contains(agency))
             .filter(|agency| self.member(agency).is_some_and(|member| member.status != MemberStatus::Retired))
             .collect()

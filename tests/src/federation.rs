@@ -88,6 +88,11 @@ impl TestFederation {
         self.federation.linked(|_| ()).await.expect("all links come up");
     }
 
+    /// The first charter, as a signed note.
+    pub fn charter(&self) -> &[u8] {
+        self.federation.charter()
+    }
+
     /// The folder that holds everything.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -150,6 +150,7 @@ impl Charter {
             return Err(field("threshold", format!("{} of {} managers", raw.threshold, managers.len())));
         }
         let members = parse_members(raw.member)?;
+        let oversight = members.values().filter(|member| member.oversight).map(|member| member.id.clone()).collect();
         Ok(Self {
             federation: raw.federation,
             version: raw.version,
@@ -161,6 +162,7 @@ impl Charter {
             threshold: raw.threshold,
             managers,
             members,
+            oversight,
             note: note.to_vec(),
         })
     }

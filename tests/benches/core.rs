@@ -1,0 +1,151 @@
+//! What one step costs: `cargo bench -p sinergi-tests`.
+//!
+//! append: a group of 128 entries of 1 KiB made durable. verify: 128 signatures as a batch. fold: the entries of one complaint's life.
+//! sender, receiver: the link's state machines over one frame.
+
+use std::hint::black_box;
+
+use bytes::Bytes;
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use ed25519_zebra::{SigningKey, VerificationKeyBytes, batch};
+use sinergi_daemon::ledger::{Ledger, LedgerOptions};
+use sinergi_proto::charter::Charters;
+use sinergi_proto::clock::HybridClock;
+use sinergi_proto::complaint::Complaint;
+use sinergi_proto::entry::{Entry, EntryDraft, Place};
+use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use sinergi_proto::link::{Batch, Cursor, Receiver, ReceiverEvent, Sender, SenderEvent};
+use sinergi_proto::receipt::{ItemOutcome, ItemResult};
+use sinergi_proto::wire::{self, entry::Body};
+
+const FEDERATION: &str = "lapor.example";
+const GROUP: usize = 128;
+const NOW: u64 = 1_790_000_000_000;
+
+fn key() -> SigningKey {
+    SigningKey::from([7; 32])
+}
+
+fn sign(complaint: Option<ComplaintId>, parents: Vec<EntryId>, millis: u64, body: Body) -> Entry {
+    let author: AgencyId = "kota-bandung".parse().expect("an id");
+    let place = Place { epoch: Epoch::FIRST, index: LedgerIndex(0) };
+    let clock = HybridClock::new(millis, 0);
+    let (federation, content) = (FEDERATION.to_owned(), Vec::new());
+    let draft = EntryDraft { federation, author, charter_version: 1, place, complaint, parents, clock, content, body };
+    Entry::parse(draft.sign(&key()).bytes, FEDERATION).expect("a good entry")
+}
+
+fn lodged(millis: u64) -> Entry {
+    let body = wire::Lodged {
+        kind: 1,
+        category: "road".to_owned(),
+        area: "32.73".to_owned(),
+        class: 1,
+        reply_code_hash: vec![0; 32],
+    };
+    sign(None, Vec::new(), millis, Body::Lodged(body))
+}
+
+fn append(c: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut ledger, _) = Ledger::open(folder.path(), LedgerOptions::default()).expect("a new ledger");
+    let (entry, content) = (lodged(NOW).signed, [1; 1024]);
+    let mut group = c.benchmark_group("append");
+    group.throughput(Throughput::Elements(GROUP as u64));
+    group.bench_function("128 entries with 1 KiB of content, one fdatasync", |b| {
+        b.iter(|| {
+            let mut records = ledger.begin();
+            for _ in 0..GROUP {
+                records.content(records.next_index(), b"header", &content).expect("it fits");
+                records.leaf(b"header", &entry).expect("it fits");
+            }
+            ledger.commit(records).expect("the disk works")
+        });
+    });
+    group.finish();
+}
+
+fn verify(c: &mut Criterion) {
+    let entries: Vec<Entry> = (0..GROUP as u64).map(|n| lodged(NOW + n)).collect();
+    let public = VerificationKeyBytes::from(&key());
+    let mut group = c.benchmark_group("verify");
+    group.throughput(Throughput::Elements(GROUP as u64));
+    group.bench_function("128 signatures of one author as a batch", |b| {
+        b.iter(|| {
+            let mut batch = batch::Verifier::new();
+            entries.iter().for_each(|entry| entry.queue_into(&mut batch, public));
+            batch.verify(rand::rng()).expect("good signatures");
+        });
+    });
+    group.bench_function("parse 128 entries", |b| {
+        let bytes: Vec<Bytes> = entries.iter().map(|entry| entry.signed.clone()).collect();
+        b.iter(|| {
+            for entry in &bytes {
+                black_box(Entry::parse(entry.clone(), FEDERATION).expect("a good entry"));
+            }
+        });
+    });
+    group.finish();
+}
+
+fn fold(c: &mut Criterion) {
+    let federation = sinergi_tests::federation::TestFederation::make(sinergi_tests::federation::province_and_city());
+    let charters = Charters::self_signed(federation.charter()).expect("a charter");
+    let first = lodged(NOW);
+    let complaint = first.complaint.expect("a complaint");
+    let mut life = Vec::new();
+    let mut parent = first.id;
+    for step in 1..=8 {
+        let body = Body::Progressed(wire::Progressed { basis: first.id.0.to_vec(), state: 1 });
+        let entry = sign(Some(complaint), vec![parent], NOW + step, body);
+        parent = entry.id;
+        life.push(entry);
+    }
+    c.bench_function("fold/a complaint of 9 entries", |b| {
+        b.iter(|| {
+            let mut complaint = Complaint::lodge(&first).expect("Lodged");
+            for entry in &life {
+                black_box(complaint.insert(entry, charters.newest()));
+            }
+            complaint
+        });
+    });
+}
+
+fn machines(c: &mut Criterion) {
+    let entries: Vec<EntryId> = (0..GROUP).map(|n| EntryId([n as u8; 32])).collect();
+    let cursor = Cursor { epoch: Epoch::FIRST, index: LedgerIndex(GROUP as u64), part: 0 };
+    let results: Vec<ItemResult> =
+        entries.iter().map(|entry| ItemResult { entry: *entry, outcome: ItemOutcome::Leaf(LedgerIndex(0)) }).collect();
+    let linked = || {
+        let mut sender = Sender::new(Epoch::FIRST, LedgerIndex(GROUP as u64));
+        sender.handle(SenderEvent::Linked { have: None, receipted: None });
+        sender
+    };
+    c.bench_function("sender/a frame of 128 items, delivered and acknowledged", |b| {
+        b.iter_batched(
+            linked,
+            |mut sender| {
+                let batch = Batch { cursor, entries: entries.clone(), bytes: 200_000 };
+                let delivered = sender.handle(SenderEvent::Prepared(batch));
+                let stored = sender.handle(SenderEvent::Acknowledged { cursor, results: results.clone() });
+                (delivered, stored)
+            },
+            BatchSize::SmallInput,
+        );
+    });
+    c.bench_function("receiver/a frame of 128 items, submitted and acknowledged", |b| {
+        b.iter_batched(
+            Receiver::new,
+            |mut receiver| {
+                let submitted = receiver.handle(ReceiverEvent::Delivered { cursor, items: GROUP, bytes: 200_000 });
+                let event = ReceiverEvent::Committed { results: results.clone(), checkpoint: vec![0; 400] };
+                (submitted, receiver.handle(event))
+            },
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+criterion_group!(benches, append, verify, fold, machines);
+criterion_main!(benches);
