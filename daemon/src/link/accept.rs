@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustls::ServerConfig;
 use sinergi_proto::limits;
 use sinergi_proto::wire::federation_server::FederationServer;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -29,6 +29,9 @@ use crate::tls::{self, HandshakeFailure};
 const STREAMS: u32 = 8;
 /// Flow-control windows of HTTP/2: a whole frame fits, so that a frame never waits for half of itself.
 pub(super) const STREAM_WINDOW: u32 = 8 * 1024 * 1024;
+/// How long, and for how much, a refused connection is kept so that its other side learns why.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: u64 = 64 * 1024;
 /// How long to wait after the system refused to accept (too many open files).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -97,10 +100,14 @@ async fn handshake(
 ) {
     // Without it small frames wait for the acknowledgement of the ones before.
     let _ = stream.set_nodelay(true);
-    let shaken = tokio::time::timeout(limits::TLS_HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await;
+    let shaken =
+        tokio::time::timeout(limits::TLS_HANDSHAKE, TlsAcceptor::from(config).accept(stream).into_fallible()).await;
     let stream = match shaken {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return report_refusal(&links, from, &error),
+        Ok(Err((error, stream))) => {
+            report_refusal(&links, from, &error);
+            return linger(stream).await;
+        }
         Err(_) => {
             let seconds = limits::TLS_HANDSHAKE.as_secs();
             return tracing::warn!(%from, "refused a connection: no TLS handshake within {seconds} s");
@@ -117,6 +124,15 @@ async fn handshake(
     };
     // Nobody receives any more: the node is stopping.
     let _ = accepted.send(Ok(Connection { stream, caller, _permits: permits })).await;
+}
+
+/// Lets the other side read our alert. A socket that is closed while something lies in it unread is reset, and the alert with it.
+async fn linger(mut stream: TcpStream) {
+    let read_to_its_end = async {
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream.take(LINGER_BYTES), &mut tokio::io::sink()).await
+    };
+    let _ = tokio::time::timeout(LINGER, read_to_its_end).await;
 }
 
 /// Room for connections: of each peer a few, of all members that are no peers here a few together.

@@ -50,6 +50,15 @@ impl<S> Witnessed<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> Witnessed<S> {
+    /// After a failed write: the peer's last word may lie there unread, and nobody would read it any more.
+    fn hear_last_word(&mut self, cx: &mut Context<'_>) {
+        let mut byte = [0; 1];
+        let last_word = Pin::new(&mut self.stream).poll_read(cx, &mut ReadBuf::new(&mut byte));
+        let _ = self.seen(last_word);
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Witnessed<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let poll = Pin::new(&mut self.stream).poll_read(cx, buf);
@@ -57,14 +66,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for Witnessed<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Witnessed<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Witnessed<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(cx, buf);
+        if matches!(poll, Poll::Ready(Err(_))) {
+            self.hear_last_word(cx);
+        }
         self.seen(poll)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let poll = Pin::new(&mut self.stream).poll_flush(cx);
+        if matches!(poll, Poll::Ready(Err(_))) {
+            self.hear_last_word(cx);
+        }
         self.seen(poll)
     }
 
