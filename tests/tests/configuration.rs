@@ -302,3 +302,18 @@ async fn grpc_reflection_on_the_operator_socket_describes_the_operator_api() {
         .any(|file| file.windows(b"LodgeRequest".len()).any(|window| window == b"LodgeRequest"));
     assert!(described, "the schema of a call is told");
 }
+
+#[tokio::test]
+async fn logs_in_json_are_one_object_a_line_with_time_level_and_message_and_without_any_text_of_a_complaint() {
+    let mut federation = TestFederation::make(province_and_city());
+    rewrite(&federation.folder_of("prov-jabar"), "# format = \"text\"", "format = \"json\"");
+    federation.start_node("prov-jabar").await;
+    federation.node("prov-jabar").await.lodges("Tidak untuk catatan").await;
+    federation.stop_node("prov-jabar").await;
+    let log = federation.log_of("prov-jabar");
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let says = |message: &str| lines.iter().any(|line| line["fields"]["message"] == message);
+    assert!(says("the node is up") && says("stopped"), "{log}");
+    assert!(lines.iter().all(|line| line["timestamp"].is_string() && line["level"].is_string()), "{log}");
+    assert!(!log.contains("Tidak untuk catatan"), "{log}");
+}
