@@ -80,9 +80,14 @@ impl Directory {
         Arc::clone(self.charters().newest())
     }
 
-    /// The newest version, now and as it changes.
+    /// The newest version that was announced, now and as it changes.
     pub fn version(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
+    }
+
+    /// Tells everybody who follows [`Self::version`] that the newest charter, and whatever depends on it, is in place.
+    pub fn announce(&self) {
+        self.version.send_replace(self.newest().version);
     }
 
     /// Adopts the successor of the newest charter: checks it, writes it to the disk, and uses it.
@@ -97,7 +102,6 @@ impl Directory {
             extended.succeed(note).map_err(|source| DirectoryError::NotTrusted { path: path.clone(), source })?;
         write_durably(&path, note)?;
         *charters = Arc::new(extended);
-        self.version.send_replace(adopted.version);
         Ok(adopted)
     }
 }

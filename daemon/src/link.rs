@@ -58,6 +58,8 @@ pub struct Links {
     pub directory: Directory,
     /// Whose certificates count.
     pub authorities: SharedAuthorities,
+    /// Held while a charter is adopted, so that the authorities that hold at the end are the newest charter's.
+    pub adopting: Arc<tokio::sync::Mutex<()>>,
     /// Our certificate.
     pub credentials: Credentials,
     /// Signs receipts.

@@ -162,6 +162,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
         federation: config.federation.clone(),
         directory,
         authorities,
+        adopting: Arc::default(),
         credentials,
         entry_key,
         writer: writer.clone(),

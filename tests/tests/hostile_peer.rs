@@ -361,19 +361,62 @@ async fn what_a_peer_refuses_is_shown_to_the_sender_s_operator_and_the_line_goes
 }
 
 #[tokio::test]
-async fn a_peer_that_has_seen_more_of_the_ledger_than_there_is_stops_all_signing() {
-    let stage = Stage::set().await;
+async fn a_peer_that_claims_more_of_the_ledger_than_there_is_ends_its_link_and_cannot_stop_the_signing() {
+    let mut stage = Stage::set().await;
     let city = stage.federation.node("kota-bandung").await;
     let mut connection = stage.connect().await;
     let have = Cursor { epoch: sinergi_proto::ids::Epoch::FIRST, index: LedgerIndex(1000), part: 0 };
     let hello = wire::Hello { have_cursor: Some(have.to_wire()), ..stage.impostor.hello() };
     connection.say(FrameKind::Hello(hello)).await;
     assert_eq!(connection.fault().await.0, FaultCode::AheadOfLedger.number());
+    let alarms = city.status().await.alarms;
+    assert!(alarms.iter().any(|alarm| alarm.contains("1:1000") && alarm.contains("restored")), "{alarms:?}");
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_shows_a_signed_checkpoint_of_another_ledger_stops_all_signing() {
+    let stage = Stage::set().await;
+    let city = stage.federation.node("kota-bandung").await;
+    // What this node has signed in a ledger that was set back since: its own keys, a tree that is not here.
+    let owner = Impostor::of(&stage.federation.folder_of("kota-bandung"));
+    let (federation, agency) = (owner.config.federation.to_string(), owner.config.agency.clone());
+    let (key, time_key) = (owner.keys.checkpoint, owner.keys.time);
+    let epoch = sinergi_proto::ids::Epoch::FIRST;
+    let signer = sinergi_proto::checkpoint::CheckpointSigner::new(&federation, &agency, epoch, key, time_key);
+    let mut connection = stage.connect().await;
+    let seen_of_you = signer.sign(1000, [9; 32], 1_790_000_000);
+    connection.say(FrameKind::Hello(wire::Hello { seen_of_you, ..stage.impostor.hello() })).await;
+    assert_eq!(connection.fault().await.0, FaultCode::AheadOfLedger.number());
     let request = sinergi_tests::federation::complaint_about("Tidak boleh");
     let refused = city.lodges_request(request).await.expect_err("nothing is signed");
     assert!(refused.message().contains("set back"), "{refused}");
     let alarms = city.status().await.alarms;
-    assert!(alarms.iter().any(|alarm| alarm.contains("1:1000") && alarm.contains("set back")), "{alarms:?}");
+    assert!(alarms.iter().any(|alarm| alarm.contains("set back")), "{alarms:?}");
+}
+
+#[tokio::test]
+async fn a_peer_s_own_backlog_is_never_refused_however_much_of_it_waits() {
+    const BACKLOG: usize = limits::DEFERRED_PER_AUTHOR + 200;
+    let mut stage = Stage::set().await;
+    let lodged = stage.impostor.lodge("Banyak menunggu");
+    let mut link = stage.link().await;
+    let base = lodged.parsed("lapor.example").clock.millis() + 1;
+    let mut waiting = Vec::new();
+    for number in 0..BACKLOG {
+        let body = wire::entry::Body::Progressed(wire::Progressed { basis: lodged.id.0.to_vec(), state: 1 });
+        let mut draft = stage.impostor.draft(Some(lodged.complaint), vec![lodged.id], body);
+        draft.clock = HybridClock::new(base, u16::try_from(number).expect("it fits"));
+        waiting.push(stage.impostor.sign(draft, Vec::new()).item);
+    }
+    for (index, part) in (1..).zip(waiting.chunks(limits::FRAME_ITEMS)) {
+        let receipt = link.deliver(index, part.to_vec()).await;
+        assert!(receipt.results.iter().all(|result| matches!(result.outcome, ItemOutcome::Deferred(_))));
+    }
+    link.deliver(99, vec![lodged.item.clone()]).await;
+    let city = stage.federation.node("kota-bandung").await;
+    city.sees(lodged.complaint, |seen| seen.entries == BACKLOG as u64 + 1).await;
+    stage.others_are_unaffected().await;
 }
 
 #[tokio::test]

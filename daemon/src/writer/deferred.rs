@@ -67,6 +67,8 @@ impl Waiting {
             let (header, body) = read(applier, position)?;
             waiting.add(key, position, header, &body, federation);
         }
+        // What became possible just before the node ended was not tried yet, or not durably.
+        waiting.unblocked = waiting.items.keys().copied().collect();
         Ok(waiting)
     }
 

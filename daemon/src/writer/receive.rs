@@ -211,7 +211,8 @@ impl Writer {
         }
         let author = Entry::parse(item.signed_entry.clone(), &self.parts.federation).map(|entry| entry.author);
         let author = author.map(String::from).unwrap_or_default();
-        if self.waiting.of_author(peer, &author) >= limits::DEFERRED_PER_AUTHOR {
+        // The peer's own backlog is held by not reading on, never refused: it would be lost. Somebody else's must not hold the peer's line.
+        if author != peer.as_str() && self.waiting.of_author(peer, &author) >= limits::DEFERRED_PER_AUTHOR {
             let most = limits::DEFERRED_PER_AUTHOR;
             let detail = format!("{most} items of {author} wait here, the most that are kept: {detail}");
             let refusal = Refusal::new(RefusalCode::DeferredFull, detail);

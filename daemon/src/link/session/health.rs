@@ -9,6 +9,7 @@ use sinergi_proto::refusal::FaultCode;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
 use super::{LinkError, Links, Session, frame};
+use crate::directory::DirectoryError;
 use crate::time::now_millis;
 use crate::tls::Authorities;
 use crate::writer::Submission;
@@ -48,14 +49,15 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// This node adopted a charter: the peer should have it, and may not be a peer any more.
+    /// This node adopted a charter: the peer learns of it in the next Hello, if it may still be a peer.
     pub(super) fn charter_changed(&mut self) -> Result<(), LinkError> {
         self.charter.borrow_and_update();
-        self.pass_on_charters()?;
         let charter = self.links.directory.newest();
-        let permitted = charter.member(&self.peer.agency).is_some_and(|member| member.status != MemberStatus::Retired);
-        if permitted {
-            return Ok(());
+        // Every link is made anew, so that its certificate is checked under the authorities that hold now.
+        let member = charter.member(&self.peer.agency);
+        if member.is_some_and(|member| member.status != MemberStatus::Retired) {
+            let reason = format!("charter version {} was adopted, the link is made anew under it", charter.version);
+            return Err(LinkError::Fault(FaultCode::Superseded, reason));
         }
         let reason = format!("{} is no active member of charter version {}", self.peer.agency, charter.version);
         Err(LinkError::Fault(FaultCode::NotPermitted, reason))
@@ -63,16 +65,20 @@ impl Session<'_> {
 
     /// A charter from the peer.
     pub(super) async fn adopt_charter(&mut self, note: Vec<u8>) -> Result<(), LinkError> {
-        let directory = self.links.directory.clone();
-        let adopted = tokio::task::spawn_blocking(move || directory.adopt(&note)).await;
+        let links = self.links.clone();
+        let _one_at_a_time = self.links.adopting.lock().await;
+        let adopt = move || {
+            let adopted = links.directory.adopt(&note)?;
+            let (authorities, bad) = Authorities::of_charter(links.federation.clone(), &adopted);
+            bad.iter().for_each(|bad| tracing::warn!("{bad}"));
+            links.authorities.replace(authorities);
+            links.directory.announce();
+            Ok::<_, DirectoryError>(adopted)
+        };
+        let adopted = tokio::task::spawn_blocking(adopt).await;
         match adopted.map_err(|error| LinkError::Broken(error.to_string()))? {
             Ok(charter) => {
                 tracing::info!(version = charter.version, from = %self.peer.agency, "adopted a charter");
-                self.peer_charter = self.peer_charter.max(charter.version);
-                let newest = self.links.directory.newest();
-                let (authorities, bad) = Authorities::of_charter(self.links.federation.clone(), &newest);
-                bad.iter().for_each(|bad| tracing::warn!("{bad}"));
-                self.links.authorities.replace(authorities);
                 self.links.writer.submit(Submission::Retry).await.map_err(|_| LinkError::Stopped)
             }
             // Several peers may pass it on: only what is not here yet is worth adopting, and nothing else is worth a word.

@@ -199,6 +199,15 @@ async fn check_seen(links: &Links, peer: &Peer, note: Vec<u8>) -> Result<(), Lin
 }
 
 impl Links {
+    /// A peer says, without proof, that it has more of this ledger than there is. Only a checkpoint that we signed stops the signing.
+    pub(in crate::link) fn raise_ahead(&self, peer: &Peer, reason: &str) {
+        let text = format!(
+            "{}: {reason}. If this node's folder was restored from a copy, stop it and put back the newest one; otherwise the peer is wrong",
+            peer.agency
+        );
+        self.alarms.raise(format!("ahead {}", peer.agency), text);
+    }
+
     /// A peer has seen more of this ledger than there is: nothing may be signed any more.
     pub(in crate::link) fn set_back(&self, peer: &Peer, reason: &str) {
         self.set_back.store(true, Ordering::Relaxed);

@@ -30,7 +30,7 @@ impl Session<'_> {
                 SenderOutput::Deliver { .. } => self.send_prepared()?,
                 SenderOutput::Fault(code, reason) => {
                     if code == FaultCode::AheadOfLedger {
-                        self.links.set_back(self.peer, &reason);
+                        self.links.raise_ahead(self.peer, &reason);
                     }
                     return Err(LinkError::Fault(code, reason));
                 }
