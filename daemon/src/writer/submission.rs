@@ -195,6 +195,8 @@ pub(super) struct Queued {
 
 /// Room is counted in KiB: a semaphore holds fewer permits than 64 MiB has bytes on small platforms.
 const ROOM_UNIT: usize = 1024;
+/// What the local headers of an item take: routes to some 90 peers.
+const ITEM_HEADERS: usize = 2048;
 /// What a submission takes beside its bytes.
 const SUBMISSION_OVERHEAD: usize = 512;
 
@@ -267,14 +269,16 @@ fn weight_of(submission: &Submission) -> usize {
 }
 
 impl Received {
+    /// What it may take of a group: an item can be written twice (a leaf, and the record of its refused content), and its local header
+    /// names the links that it goes to.
     fn weight(&self) -> usize {
         let item = wire::Item::encoded_len;
-        SUBMISSION_OVERHEAD
-            + match self {
-                Self::Refused { bytes, .. } => bytes.len(),
-                Self::Deferred { item: deferred, .. } => item(deferred),
-                Self::Authentic(authentic) => item(&authentic.item),
-            }
+        let bytes = match self {
+            Self::Refused { bytes, .. } => bytes.len(),
+            Self::Deferred { item: deferred, .. } => item(deferred),
+            Self::Authentic(authentic) => item(&authentic.item) + authentic.item.signed_entry.len(),
+        };
+        bytes + ITEM_HEADERS
     }
 }
 
