@@ -8,6 +8,7 @@
 //! | [`federation`] | federations that tests start, ask, stop and kill, in the domain's words |
 //! | [`peer`] | a member under the test's control that says whatever the test wants |
 //! | [`certificate`] | certificates that a test makes, good and bad |
+//! | [`stage`] | two honest nodes and a member that the test speaks for |
 //! | [`program`] | the binaries under test, and the command line as a user runs it |
 //! | [`terminal`] | a command as it looks on a terminal |
 //! | [`process_table`] | which nodes run on this machine |
@@ -19,4 +20,5 @@ pub mod federation;
 pub mod peer;
 pub mod process_table;
 pub mod program;
+pub mod stage;
 pub mod terminal;

@@ -1,14 +1,12 @@
 //! A newer charter on its way through the federation.
 
-use sinergi_cli::commands::init::Kind;
-use sinergi_cli::demo::federation::Agency;
 use sinergi_cli::demo::wait;
 use sinergi_proto::charter::MemberStatus;
 use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::refusal::{DeferralCode, FaultCode};
 use sinergi_proto::wire::{self, frame::Kind as FrameKind};
-use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, agency, province_and_city};
-use sinergi_tests::peer::Impostor;
+use sinergi_tests::federation::{PATIENCE, TestNode, agency};
+use sinergi_tests::stage::Stage;
 
 async fn has_charter(node: &TestNode, version: u64) {
     let adopted =
@@ -16,20 +14,9 @@ async fn has_charter(node: &TestNode, version: u64) {
     assert!(adopted.await.expect("no error").is_some(), "{} does not adopt charter version {version}", node.id);
 }
 
-/// The city and the province run; the ministry is spoken for by the test.
-async fn stage() -> (TestFederation, Impostor) {
-    let mut agencies = province_and_city();
-    agencies.push(Agency::new(agency("kominfo"), Kind::Ministry).dials_only());
-    let mut federation = TestFederation::make(agencies);
-    federation.start_node("prov-jabar").await;
-    federation.start_node("kota-bandung").await;
-    let impostor = Impostor::of(&federation.folder_of("kominfo"));
-    (federation, impostor)
-}
-
 #[tokio::test]
 async fn a_newer_charter_reaches_every_node_over_the_links_and_what_waited_for_it_is_taken() {
-    let (mut federation, mut impostor) = stage().await;
+    let Stage { mut federation, mut impostor } = Stage::set().await;
     let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
     let note = federation.next_charter(|text| text.grace_days = 60);
     let address = federation.address_of("kota-bandung");
@@ -69,7 +56,7 @@ async fn a_newer_charter_reaches_every_node_over_the_links_and_what_waited_for_i
 
 #[tokio::test]
 async fn a_charter_that_too_few_signed_is_not_adopted() {
-    let (federation, impostor) = stage().await;
+    let Stage { federation, impostor } = Stage::set().await;
     let city = federation.node("kota-bandung").await;
     let note = federation.next_charter(|text| text.grace_days = 60);
     let text = String::from_utf8(note).expect("text");
@@ -90,7 +77,7 @@ async fn a_charter_that_too_few_signed_is_not_adopted() {
 
 #[tokio::test]
 async fn a_member_that_a_newer_charter_retires_loses_its_link() {
-    let (federation, impostor) = stage().await;
+    let Stage { federation, impostor } = Stage::set().await;
     let address = federation.address_of("kota-bandung");
     let retired = |text: &mut sinergi_proto::charter::CharterText| {
         let member = text.member.iter_mut().find(|member| member.id == agency("kominfo")).expect("a member");

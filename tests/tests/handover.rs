@@ -1,5 +1,10 @@
 //! The life of a complaint between agencies, with real nodes.
 
+use prost::Message;
+use sinergi_daemon::ledger::{Ledger, LedgerOptions, RecordKind};
+use sinergi_proto::charter::Charters;
+use sinergi_proto::ids::LedgerIndex;
+use sinergi_proto::receipt::{ItemOutcome, Receipt};
 use sinergi_proto::wire::act_request::Act;
 use sinergi_proto::wire::{self, ReplyWord};
 use sinergi_tests::federation::{TestFederation, complaint_about, hierarchy, province_and_city};
@@ -130,4 +135,37 @@ async fn a_complaint_is_lodged_and_offered_in_one_call_and_stays_lodged_if_the_o
     assert!(reply.forward_declined.contains("offered to the agency that holds it"), "{reply:?}");
     assert!(!reply.reply_code.is_empty());
     assert_eq!(city.lists().await.len(), 2);
+}
+
+#[tokio::test]
+async fn the_sender_s_ledger_holds_the_receiver_s_signed_receipt_for_every_entry() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    let city = federation.node("kota-bandung").await;
+    let lodged = city.lodges("Tanda terima").await;
+    city.forwards(lodged.complaint, "prov-jabar").await;
+    let province = federation.node("prov-jabar").await;
+    let received = province.sees(lodged.complaint, |seen| seen.entries == 2).await;
+    city.has_an_empty_outbox().await;
+    federation.stop_node("kota-bandung").await;
+
+    let charters = Charters::self_signed(federation.charter()).expect("the charter");
+    let ledger = federation.folder_of("kota-bandung").join("ledger");
+    let (ledger, _) = Ledger::open(&ledger, LedgerOptions::default()).expect("the stopped node's ledger");
+    let reader = ledger.reader();
+    let mut receipted = std::collections::BTreeMap::new();
+    for record in reader.records_from(reader.start()) {
+        let record = record.expect("a sound ledger");
+        if record.kind != RecordKind::Receipt {
+            continue;
+        }
+        let ack = wire::Ack::decode(record.body.as_slice()).expect("an acknowledgement");
+        let receipt = Receipt::parse(&ack).expect("a receipt");
+        let key = charters.newest().entry_key(&receipt.receiver, receipt.key_id).expect("the province's key");
+        receipt.verify(&ack, &key.public).expect("the province has signed it");
+        receipted.extend(receipt.results.into_iter().map(|result| (result.entry.0.to_vec(), result.outcome)));
+    }
+    for row in received.timeline {
+        let leaf = ItemOutcome::Leaf(LedgerIndex(row.leaf_index));
+        assert_eq!(receipted.get(&row.entry_id), Some(&leaf), "{} is receipted at its leaf", row.body);
+    }
 }

@@ -1,8 +1,6 @@
 //! A member that lies: whatever it sends, nothing is lost, others are unaffected, and both operators can read why.
 
 use bytes::Bytes;
-use sinergi_cli::commands::init::Kind;
-use sinergi_cli::demo::federation::Agency;
 use sinergi_cli::demo::wait;
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::content::Content;
@@ -12,62 +10,9 @@ use sinergi_proto::link::Cursor;
 use sinergi_proto::receipt::{ItemOutcome, Receipt};
 use sinergi_proto::refusal::{DeferralCode, FaultCode, RefusalCode};
 use sinergi_proto::wire::{self, frame::Kind as FrameKind};
-use sinergi_tests::federation::{PATIENCE, TestFederation, agency, province_and_city};
-use sinergi_tests::peer::{Connection, Impostor, Made};
-
-/// The city's node runs; for the ministry speaks the test. The province is honest and looks on.
-struct Stage {
-    federation: TestFederation,
-    impostor: Impostor,
-}
-
-impl Stage {
-    async fn set() -> Self {
-        let mut agencies = province_and_city();
-        agencies.push(Agency::new(agency("kominfo"), Kind::Ministry).dials_only());
-        let mut federation = TestFederation::make(agencies);
-        federation.start_node("prov-jabar").await;
-        federation.start_node("kota-bandung").await;
-        let impostor = Impostor::of(&federation.folder_of("kominfo"));
-        Self { federation, impostor }
-    }
-
-    async fn link(&self) -> Connection {
-        let mut connection = self.connect().await;
-        connection.greet(self.impostor.hello()).await;
-        connection
-    }
-
-    async fn connect(&self) -> Connection {
-        let address = self.federation.address_of("kota-bandung");
-        self.impostor.dial(&agency("kota-bandung"), &address).await.expect("a member with a good certificate")
-    }
-
-    /// The honest ones still work with each other, and the liar's link still takes an honest entry.
-    async fn others_are_unaffected(&mut self) {
-        let city = self.federation.node("kota-bandung").await;
-        let lodged = city.lodges("Tetap jalan").await;
-        city.forwards(lodged.complaint, "prov-jabar").await;
-        self.federation.node("prov-jabar").await.accepts(lodged.complaint).await;
-        city.has_a_sound_ledger().await;
-    }
-
-    /// Delivers one item and expects its refusal, at the receipt and in the listing.
-    async fn is_refused(&mut self, item: wire::Item, code: RefusalCode) {
-        let mut link = self.link().await;
-        let honest = self.impostor.lodge("Laporan jujur");
-        let receipt = link.deliver(2, vec![item, honest.item.clone()]).await;
-        assert_eq!(receipt.results[0].outcome, ItemOutcome::Refused(code.number()));
-        assert!(matches!(receipt.results[1].outcome, ItemOutcome::Leaf(_)), "the line goes on: {receipt:?}");
-        let city = self.federation.node("kota-bandung").await;
-        let refused = city.refused().await;
-        assert_eq!((refused.len(), refused[0].code), (1, code.number()), "{refused:#?}");
-        assert_eq!((refused[0].peer.as_str(), refused[0].direction.as_str()), ("kominfo", "by_us"));
-        assert!(!refused[0].reason.is_empty());
-        city.sees(honest.complaint, |seen| seen.intake == "kominfo").await;
-        self.others_are_unaffected().await;
-    }
-}
+use sinergi_tests::federation::{PATIENCE, agency};
+use sinergi_tests::peer::{Impostor, Made};
+use sinergi_tests::stage::Stage;
 
 fn outcome(receipt: &Receipt) -> ItemOutcome {
     receipt.results[0].outcome
@@ -455,5 +400,26 @@ async fn contents_of_every_class_go_only_as_far_as_they_may() {
     let province = stage.federation.node("prov-jabar").await;
     let seen = province.sees(lodged.complaint, |seen| seen.entries == 2).await;
     assert!(seen.timeline.iter().flat_map(|row| &row.content).all(|content| content.availability == "withheld"));
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn what_a_peer_passes_on_for_a_flooding_author_is_refused_above_the_author_s_bound_and_the_line_goes_on() {
+    const FLOOD: usize = limits::DEFERRED_PER_AUTHOR + 10;
+    let mut stage = Stage::set().await;
+    // The ministry passes on orphans that the province has signed.
+    let mut author = Impostor::of(&stage.federation.folder_of("prov-jabar"));
+    let lodged = author.lodge("Banjir");
+    let mut link = stage.link().await;
+    let mut outcomes = Vec::new();
+    let orphans: Vec<wire::Item> =
+        (0..FLOOD).map(|_| author.forward(lodged.complaint, lodged.id, "kota-bandung").item).collect();
+    for (index, part) in (1..).zip(orphans.chunks(limits::FRAME_ITEMS)) {
+        outcomes.extend(link.deliver(index, part.to_vec()).await.results.into_iter().map(|result| result.outcome));
+    }
+    let refused = ItemOutcome::Refused(RefusalCode::DeferredFull.number());
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == refused).count(), 10);
+    let honest = stage.impostor.lodge("Di belakang banjir");
+    assert!(matches!(outcome(&link.deliver(99, vec![honest.item]).await), ItemOutcome::Leaf(_)));
     stage.others_are_unaffected().await;
 }

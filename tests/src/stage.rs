@@ -1,0 +1,69 @@
+//! A stage for a member that the test speaks for: the city's node runs, the province is honest and looks on, the ministry is the impostor.
+
+use sinergi_cli::commands::init::Kind;
+use sinergi_cli::demo::federation::Agency;
+use sinergi_proto::receipt::ItemOutcome;
+use sinergi_proto::refusal::RefusalCode;
+use sinergi_proto::wire;
+
+use crate::federation::{TestFederation, agency, province_and_city};
+use crate::peer::{Connection, Impostor};
+
+/// The city's node runs; for the ministry speaks the test. The province is honest and looks on.
+pub struct Stage {
+    /// The federation: city and province run.
+    pub federation: TestFederation,
+    /// The ministry, by the test.
+    pub impostor: Impostor,
+}
+
+impl Stage {
+    /// Makes the federation and starts the two honest nodes.
+    pub async fn set() -> Self {
+        let mut agencies = province_and_city();
+        agencies.push(Agency::new(agency("kominfo"), Kind::Ministry).dials_only());
+        let mut federation = TestFederation::make(agencies);
+        federation.start_node("prov-jabar").await;
+        federation.start_node("kota-bandung").await;
+        let impostor = Impostor::of(&federation.folder_of("kominfo"));
+        Self { federation, impostor }
+    }
+
+    /// A link of the ministry with the city, greeted.
+    pub async fn link(&self) -> Connection {
+        let mut connection = self.connect().await;
+        connection.greet(self.impostor.hello()).await;
+        connection
+    }
+
+    /// A connection of the ministry with the city, nothing said yet.
+    pub async fn connect(&self) -> Connection {
+        let address = self.federation.address_of("kota-bandung");
+        self.impostor.dial(&agency("kota-bandung"), &address).await.expect("a member with a good certificate")
+    }
+
+    /// The honest ones still work with each other, and the liar's link still takes an honest entry.
+    pub async fn others_are_unaffected(&mut self) {
+        let city = self.federation.node("kota-bandung").await;
+        let lodged = city.lodges("Tetap jalan").await;
+        city.forwards(lodged.complaint, "prov-jabar").await;
+        self.federation.node("prov-jabar").await.accepts(lodged.complaint).await;
+        city.has_a_sound_ledger().await;
+    }
+
+    /// Delivers one item and expects its refusal, at the receipt and in the listing.
+    pub async fn is_refused(&mut self, item: wire::Item, code: RefusalCode) {
+        let mut link = self.link().await;
+        let honest = self.impostor.lodge("Laporan jujur");
+        let receipt = link.deliver(2, vec![item, honest.item.clone()]).await;
+        assert_eq!(receipt.results[0].outcome, ItemOutcome::Refused(code.number()));
+        assert!(matches!(receipt.results[1].outcome, ItemOutcome::Leaf(_)), "the line goes on: {receipt:?}");
+        let city = self.federation.node("kota-bandung").await;
+        let refused = city.refused().await;
+        assert_eq!((refused.len(), refused[0].code), (1, code.number()), "{refused:#?}");
+        assert_eq!((refused[0].peer.as_str(), refused[0].direction.as_str()), ("kominfo", "by_us"));
+        assert!(!refused[0].reason.is_empty());
+        city.sees(honest.complaint, |seen| seen.intake == "kominfo").await;
+        self.others_are_unaffected().await;
+    }
+}
