@@ -10,6 +10,7 @@ use sinergi_proto::wire;
 use sinergi_tests::federation::{TestFederation, TestNode, agency, complaint_about, province_and_city};
 use sinergi_tests::peer::Impostor;
 use sinergi_tests::program::{Said, run_in, run_on, said, sinergi};
+use sinergi_tests::stage::Stage;
 use sinergi_tests::terminal::shown_on;
 use tonic::Code;
 
@@ -495,4 +496,51 @@ async fn a_reader_that_leaves_early_ends_a_listing_quietly() {
     let ended = child.wait_with_output().expect("it ends");
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert!(ended.status.success() && said.is_empty(), "{:?}: {said}", ended.status);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_listing_names_can_be_shown_and_a_peer_pinged() {
+    let mut stage = Stage::set().await;
+    // Something waits for a peer that is not linked, and something was refused.
+    let broken = stage.impostor.lodge("Palsu").with_a_broken_signature();
+    stage.link().await.deliver(1, vec![broken.item]).await;
+    let city = stage.federation.folder_of("kota-bandung");
+    let json = |arguments: &[&str]| -> Value {
+        let said = run_on(&city, &[arguments, &["--output", "json"]].concat());
+        assert_eq!(said.code, 0, "{arguments:?}: {said:?}");
+        serde_json::from_str(&said.out).expect("JSON")
+    };
+    let text = ["--title", "Banjir", "--text", "Sejak pagi", "--category", "flood", "--forward-to", "kominfo"];
+    let lodged = json(&[&["complaint", "lodge"], &text[..]].concat());
+    assert!(lodged["forward_declined"].is_null() && lodged["reply_code"].is_string(), "{lodged}");
+
+    let waiting = json(&["outbox", "list", "--peer", "kominfo"]);
+    let number = format!("kominfo/{}", waiting[0]["leaf_index"]);
+    let shown = json(&["outbox", "show", &number]);
+    assert_eq!((&shown["entry_id"], &shown["complaint"]), (&waiting[0]["entry_id"], &lodged["complaint"]));
+
+    let refused = json(&["refused", "list"]);
+    let shown = json(&["refused", "show", refused[0]["number"].as_str().expect("a number")]);
+    assert_eq!((&shown["code"], &shown["peer"]), (&Value::from(203), &Value::from("kominfo")));
+    assert_eq!(run_on(&city, &["refused", "show", "9-9-9"]).code, 4, "no such refusal");
+
+    assert!(run_on(&city, &["peer", "ping", "prov-jabar"]).out.contains("prov-jabar answered in"));
+    let unlinked = run_on(&city, &["peer", "ping", "kominfo"]);
+    assert!(unlinked.code != 0 && unlinked.err.contains("kominfo is not linked"), "{unlinked:?}");
+    assert_eq!(json(&["peer", "show", "prov-jabar"])["state"], "linked");
+}
+
+#[test]
+fn a_certificate_and_a_charter_are_shown_with_what_they_name() {
+    let federation = TestFederation::make(province_and_city());
+    let folder = federation.folder_of("kota-bandung");
+    let certificate = run_on(&folder, &["pki", "show"]);
+    assert_eq!(certificate.code, 0, "{certificate:?}");
+    assert!(certificate.out.contains("spiffe://lapor.example/agency/kota-bandung"), "{certificate:?}");
+    let charter = run_in(&folder, &["charter", "show", "charter/00000001.note", "--output", "json"]);
+    let shown: Value = serde_json::from_str(&charter.out).expect("JSON");
+    assert_eq!((&shown["version"], &shown["federation"]), (&Value::from(1), &Value::from("lapor.example")), "{shown}");
+    for id in ["kota-bandung", "prov-jabar"] {
+        assert!(charter.out.contains(id), "{charter:?}");
+    }
 }
