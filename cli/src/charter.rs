@@ -8,12 +8,12 @@
 //! - signing adds a line and never changes the text; nobody signs whom the charter does not list.
 
 use data_encoding::HEXLOWER;
-use ed25519_zebra::SigningKey;
 use serde::Deserialize;
 use signed_note::{Note, NoteError, Signature};
 use sinergi_config::Federation;
 use sinergi_proto::charter::{Charter, CharterError, CharterText, Manager, MemberText};
 use sinergi_proto::ids::AgencyId;
+use sinergi_proto::key::SigningKey;
 use sinergi_proto::limits;
 use sinergi_proto::note::{self, KnownKeys, NoteKey, NoteKeyUse};
 

@@ -12,11 +12,12 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use ed25519_zebra::VerificationKeyBytes;
 use ed25519_zebra::ed25519::KeypairBytes;
-use ed25519_zebra::ed25519::pkcs8::DecodePrivateKey;
-use ed25519_zebra::{SigningKey, VerificationKeyBytes};
+use ed25519_zebra::ed25519::pkcs8::{DecodePrivateKey, EncodePrivateKey};
 use rand::TryRng;
 use rand::rngs::SysRng;
+use sinergi_proto::key::SigningKey;
 
 /// What a key or certificate file may hold: a chain of some certificates fits well below it.
 pub const FILE_BYTES: u64 = 64 * 1024;
@@ -104,7 +105,7 @@ impl SigningKeys {
         }
         match keys.as_slice() {
             [(_, entry), (_, checkpoint), (_, time)] if errors.is_empty() => {
-                Ok(Self { entry: *entry, checkpoint: *checkpoint, time: *time })
+                Ok(Self { entry: entry.clone(), checkpoint: checkpoint.clone(), time: time.clone() })
             }
             _ => Err(errors),
         }
@@ -127,7 +128,6 @@ pub fn generate() -> Result<SigningKey, KeyError> {
 /// The file is missing, readable by others, or holds something else.
 pub fn load(path: &Path) -> Result<SigningKey, KeyError> {
     let pem = read_private(path)?;
-    // `SigningKey::from_pkcs8_pem` panics on a key of another kind, so the bytes are parsed by the crate below it.
     let not_a_key = |reason: String| KeyError::NotAKey { path: path.to_owned(), reason };
     let pair = KeypairBytes::from_pkcs8_pem(pem.trim()).map_err(|error| not_a_key(error.to_string()))?;
     let key = SigningKey::from(pair.secret_key);
@@ -144,7 +144,8 @@ pub fn load(path: &Path) -> Result<SigningKey, KeyError> {
 /// # Errors
 /// The file exists or cannot be written.
 pub fn write_new(path: &Path, key: &SigningKey) -> Result<(), KeyError> {
-    let pem = key.to_pkcs8_pem_v1(Default::default()).expect("32 bytes fit into a PKCS#8 document");
+    let pair = KeypairBytes { secret_key: key.seed(), public_key: None };
+    let pem = pair.to_pkcs8_pem(Default::default()).expect("32 bytes fit into a PKCS#8 document");
     write_private(path, pem.as_bytes())
 }
 

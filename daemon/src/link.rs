@@ -31,8 +31,8 @@ pub use session::{Start, run_sessions};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 
-use ed25519_zebra::SigningKey;
 use sinergi_proto::ids::AgencyId;
+use sinergi_proto::key::SigningKey;
 use sinergi_proto::refusal::FaultCode;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;

@@ -154,7 +154,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let guards = Guards::default();
     let outbox =
         Outbox::new(config.federation.to_string(), opening.applier.store().clone(), opening.applier.reader().clone());
-    let (directory, entry_key) = (opening.directory.clone(), opening.keys.entry);
+    let (directory, entry_key) = (opening.directory.clone(), opening.keys.entry.clone());
     let (writer_thread, writer) = start_writer(config, opening, alarms.clone(), guards.clone())?;
     let (sessions, starts) = mpsc::channel(SESSIONS_WAITING);
     let links = Links {

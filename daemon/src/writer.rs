@@ -127,8 +127,8 @@ impl Writer {
     /// When the items that wait cannot be read.
     pub fn new(mut parts: WriterParts) -> Result<(Self, WriterHandle), WriterError> {
         let epoch = parts.ledger.epoch();
-        let signer =
-            CheckpointSigner::new(&parts.federation, &parts.own, epoch, parts.keys.checkpoint, parts.keys.time);
+        let (checkpoint_key, time_key) = (parts.keys.checkpoint.clone(), parts.keys.time.clone());
+        let signer = CheckpointSigner::new(&parts.federation, &parts.own, epoch, checkpoint_key, time_key);
         let waiting = Waiting::load(&parts.applier, &parts.federation)?;
         let recalls = offers_to(&parts.own, parts.applier.store())?;
         let clock = parts.applier.store().own_clock()?;

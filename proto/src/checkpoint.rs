@@ -5,11 +5,12 @@
 //! - the origin is `<federation>/<agency>/<epoch>`, and the key's name equals it, so that any tool of that ecosystem reads the note;
 //! - the time line is under a separate key, named `<federation>/<agency>/time`.
 
-use ed25519_zebra::{SigningKey, VerificationKey};
+use ed25519_zebra::VerificationKey;
 use signed_note::Note;
 use tlog_tiles::{Checkpoint as TlogCheckpoint, Hash};
 
 use crate::ids::{AgencyId, Epoch};
+use crate::key::SigningKey;
 use crate::note::{self, KnownKeys, NoteKey, NoteKeyUse};
 
 /// The origin of an agency's ledger in one epoch.

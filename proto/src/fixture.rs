@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use data_encoding::{BASE64, HEXLOWER};
-use ed25519_zebra::{SigningKey, VerificationKeyBytes};
+use ed25519_zebra::VerificationKeyBytes;
 use prost::Message;
 use sha2::{Digest, Sha256};
 use signed_note::Note;
@@ -21,6 +21,7 @@ use crate::complaint::{Complaint, Inserted, Standing};
 use crate::content::{Content, reply_code_hash};
 use crate::entry::{ContentClass, Entry, EntryDraft, Place, Signed};
 use crate::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::key::SigningKey;
 use crate::note::{self, NoteKey, NoteKeyUse};
 use crate::wire::{self, entry::Body as Wire};
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
-use ed25519_zebra::{Signature, SigningKey};
+use ed25519_zebra::Signature;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -20,6 +20,7 @@ use crate::fixture::{
     successor_text, written,
 };
 use crate::ids::{ComplaintId, EntryId, Epoch};
+use crate::key::SigningKey;
 use crate::receipt::Receipt;
 use crate::wire::{self, CloseCause, ReplyWord};
 
@@ -274,7 +275,7 @@ fn a_golden_receipt_verifies() {
 fn a_golden_checkpoint_opens_under_the_charter_s_keys() {
     let (checkpoint_key, time_key) = (key("kota-bandung checkpoint"), key("kota-bandung time"));
     let city = agency("kota-bandung");
-    let signer = CheckpointSigner::new(FEDERATION, &city, Epoch::FIRST, checkpoint_key, time_key);
+    let signer = CheckpointSigner::new(FEDERATION, &city, Epoch::FIRST, checkpoint_key, time_key.clone());
     let root = sha256(&[b"a root"]);
     let note = String::from_utf8(signer.sign(8, root, 1_764_000_123)).expect("a note is UTF-8");
     let kept = golden("checkpoint.txt", &note);

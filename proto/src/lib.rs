@@ -34,6 +34,7 @@ pub mod content;
 pub mod decide;
 pub mod entry;
 pub mod ids;
+pub mod key;
 pub mod limits;
 pub mod link;
 pub mod note;

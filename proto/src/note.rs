@@ -3,8 +3,10 @@
 //! Source: c2sp.org/signed-note, c2sp.org/tlog-cosignature.
 
 use data_encoding::BASE64;
-use ed25519_zebra::{Signature, SigningKey, VerificationKey};
+use ed25519_zebra::{Signature, VerificationKey};
 use signed_note::{Note, NoteError, VerificationError, Verifier, Verifiers};
+
+use crate::key::SigningKey;
 
 const ED25519: u8 = 0x01;
 const COSIGNATURE_V1: u8 = 0x04;

@@ -2,11 +2,12 @@
 //!
 //! Like entries, receipts are kept as the bytes that were signed.
 
-use ed25519_zebra::{Signature, SigningKey, VerificationKey, VerificationKeyBytes};
+use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes};
 use prost::Message;
 
 use crate::entry::key_id;
 use crate::ids::{AgencyId, EntryId, LedgerIndex};
+use crate::key::SigningKey;
 use crate::link::Cursor;
 use crate::wire;
 

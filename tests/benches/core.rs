@@ -7,13 +7,14 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use ed25519_zebra::{SigningKey, VerificationKeyBytes, batch};
+use ed25519_zebra::{VerificationKeyBytes, batch};
 use sinergi_daemon::ledger::{Ledger, LedgerOptions};
 use sinergi_proto::charter::Charters;
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::complaint::Complaint;
 use sinergi_proto::entry::{Entry, EntryDraft, Place};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use sinergi_proto::key::SigningKey;
 use sinergi_proto::link::{Batch, Cursor, Receiver, ReceiverEvent, Sender, SenderEvent};
 use sinergi_proto::receipt::{ItemOutcome, ItemResult};
 use sinergi_proto::wire::{self, entry::Body};

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ed25519_zebra::SigningKey;
 use hyper_util::rt::TokioIo;
 use prost::Message;
 use sinergi_config::Config;
@@ -17,6 +16,7 @@ use sinergi_proto::clock::HybridClock;
 use sinergi_proto::content::{Content, TextRole, reply_code_hash, serialise_text};
 use sinergi_proto::entry::{ContentClass, Entry, EntryDraft, Place};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use sinergi_proto::key::SigningKey;
 use sinergi_proto::limits;
 use sinergi_proto::link::Cursor;
 use sinergi_proto::receipt::Receipt;

@@ -14,12 +14,12 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ed25519_zebra::SigningKey;
 use jiff::Timestamp;
 use sinergi_config::{CharterPin, Endpoint, Federation as Name, Peer};
 use sinergi_daemon::keys;
 use sinergi_proto::charter::{CharterText, ManagerText, MemberText};
 use sinergi_proto::ids::AgencyId;
+use sinergi_proto::key::SigningKey;
 
 use super::node::{Node, NotUp};
 use super::wait;

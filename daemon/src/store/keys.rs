@@ -10,7 +10,9 @@ use crate::ledger::Position;
 /// Bytes of an entry's id in a timeline key.
 const ID_PREFIX: usize = SetDigest::ID_PREFIX;
 
-pub(super) fn timeline(complaint: &ComplaintId, clock: HybridClock, entry: &EntryId) -> [u8; 40 + ID_PREFIX] {
+pub(super) type TimelineKey = [u8; 40 + ID_PREFIX];
+
+pub(super) fn timeline(complaint: &ComplaintId, clock: HybridClock, entry: &EntryId) -> TimelineKey {
     let mut key = [0; 40 + ID_PREFIX];
     key[..32].copy_from_slice(&complaint.0);
     key[32..40].copy_from_slice(&clock.to_bits().to_be_bytes());

@@ -1,7 +1,8 @@
 //! Writing the store: changes are collected, then written tree by tree, the watermark last.
 //!
-//! Applying the same changes twice gives the same store: a crash between two trees is healed by applying the records since the
-//! watermark again.
+//! Applying the same changes twice gives the same store, and sled's log keeps the order of the writes: a crash between two of them is healed
+//! by applying the records since the watermark again. So nothing is written as a sled batch, which costs two seals of its log buffer, each
+//! waking all of sled's threads.
 
 use std::collections::BTreeMap;
 
@@ -20,9 +21,9 @@ pub(super) const NO_COMPLAINT: ComplaintId = ComplaintId([0; 32]);
 /// What one group changes in the store.
 #[derive(Default)]
 pub struct Changes {
-    timeline: sled::Batch,
+    timeline: Vec<(keys::TimelineKey, LedgerIndex)>,
     summaries: BTreeMap<ComplaintId, Summary>,
-    external: sled::Batch,
+    external: Vec<(Vec<u8>, ComplaintId)>,
     cursors: BTreeMap<(u8, AgencyId), Cursor>,
     unreachable: BTreeMap<AgencyId, LedgerIndex>,
     refused: Vec<([u8; 12], RefusedRow)>,
@@ -33,8 +34,7 @@ pub struct Changes {
 impl Changes {
     /// An entry has its leaf.
     pub fn entry(&mut self, complaint: Option<ComplaintId>, clock: HybridClock, entry: &EntryId, leaf: LedgerIndex) {
-        let key = keys::timeline(&complaint.unwrap_or(NO_COMPLAINT), clock, entry);
-        self.timeline.insert(&key[..], &leaf.0.to_be_bytes());
+        self.timeline.push((keys::timeline(&complaint.unwrap_or(NO_COMPLAINT), clock, entry), leaf));
     }
 
     /// A complaint has this state now.
@@ -44,7 +44,7 @@ impl Changes {
 
     /// A complaint came from a record of another system.
     pub fn imported(&mut self, external: &External, complaint: &ComplaintId) {
-        self.external.insert(keys::external(external), &complaint.0);
+        self.external.push((keys::external(external), *complaint));
     }
 
     /// A cursor of a peer. Cursors only go forward.
@@ -137,26 +137,31 @@ impl Store {
     /// When sled fails. The store then lacks a part; it must be opened again, which applies the records since the watermark.
     pub fn write(
         &self,
-        mut changes: Changes,
+        changes: Changes,
         watermark: Position,
         own: &AgencyId,
         counts: &mut Counts,
     ) -> Result<(), StoreError> {
-        self.timeline.apply_batch(std::mem::take(&mut changes.timeline))?;
-        self.external.apply_batch(std::mem::take(&mut changes.external))?;
-        let mut complaint = sled::Batch::default();
-        let mut queue = sled::Batch::default();
+        for (key, leaf) in &changes.timeline {
+            self.timeline.insert(key, &leaf.0.to_be_bytes())?;
+        }
+        for (key, complaint) in &changes.external {
+            self.external.insert(key, &complaint.0)?;
+        }
         for (id, summary) in &changes.summaries {
+            let queued = keys::queue(&summary.holder, summary.phase, summary.due(), id);
+            // The state last: what a crash leaves undone before it is done again from the old state.
             if let Some(old) = self.summary(id)? {
-                queue.remove(keys::queue(&old.holder, old.phase, old.due(), id));
+                let was_queued = keys::queue(&old.holder, old.phase, old.due(), id);
+                if was_queued != queued {
+                    self.queue.remove(was_queued)?;
+                }
                 counts.add(&old, own, -1);
             }
             counts.add(summary, own, 1);
-            queue.insert(keys::queue(&summary.holder, summary.phase, summary.due(), id), &[]);
-            complaint.insert(&id.0, encode(summary));
+            self.queue.insert(queued, &[])?;
+            self.complaint.insert(id.0, encode(summary))?;
         }
-        self.complaint.apply_batch(complaint)?;
-        self.queue.apply_batch(queue)?;
         self.write_peers(&changes)?;
         for (key, row) in &changes.refused {
             if self.refused.insert(key, encode(row))?.is_none() {
@@ -172,12 +177,10 @@ impl Store {
             let (was, is) = (u64::from(old.is_some()), u64::from(position.is_some()));
             counts.deferred = (counts.deferred + is).saturating_sub(was);
         }
-        let mut meta = sled::Batch::default();
         if let Some(clock) = changes.own_clock.filter(|clock| self.own_clock().is_ok_and(|old| *clock > old)) {
-            meta.insert("clock", &clock.to_bits().to_be_bytes());
+            self.meta.insert("clock", &clock.to_bits().to_be_bytes())?;
         }
-        meta.insert("watermark", &watermark.to_bits().to_be_bytes());
-        self.meta.apply_batch(meta)?;
+        self.meta.insert("watermark", &watermark.to_bits().to_be_bytes())?;
         Ok(())
     }
 

@@ -3,13 +3,14 @@
 //! Ed25519 by the ZIP-215 rules, under which batch and single verification accept the same signatures on every node.
 
 use bytes::Bytes;
-use ed25519_zebra::{Signature, SigningKey, VerificationKey, VerificationKeyBytes};
+use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes};
 use prost::Message;
 use sha2::{Digest, Sha256};
 
 use super::{Entry, Place, VERSION};
 use crate::clock::HybridClock;
 use crate::ids::{AgencyId, ComplaintId, EntryId};
+use crate::key::SigningKey;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::wire;
 
