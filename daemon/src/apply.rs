@@ -21,7 +21,7 @@ use crate::headers::{
     self, CursorHeader, DeferredDoneHeader, DeferredHeader, LeafHeader, ReceiptHeader, RefusedHeader,
 };
 use crate::ledger::{LedgerReader, Position, Record, RecordKind};
-use crate::store::{Changes, Counts, PeerCursor, RefusedRow, Store, StoreError};
+use crate::store::{Changes, Counts, PeerCursor, Placed, RefusedRow, Store, StoreError};
 
 /// Complaints whose folds are kept in memory.
 const CASES_KEPT: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
@@ -106,14 +106,15 @@ impl Applier {
 
     /// Second step of a leaf: where it lies and where it goes.
     pub fn place(&mut self, entry: &Entry, index: LedgerIndex, header: &LeafHeader) {
-        self.changes.entry(entry.complaint, entry.clock, &entry.id, index);
         if entry.author == self.own {
             self.changes.own_clock(entry.clock);
         }
         for agency in &header.unreachable {
             self.changes.unreachable(agency, index);
         }
-        let Some(id) = entry.complaint else { return };
+        let Some(id) = entry.complaint else {
+            return self.changes.node_entry(Placed::new(entry.clock, &entry.id, index));
+        };
         if let Some(external) = &header.external {
             self.changes.imported(external, &id);
         }
@@ -192,8 +193,8 @@ impl Applier {
     /// When sled fails.
     pub fn flush(&mut self, end: Position) -> Result<(), StoreError> {
         self.absent.clear();
-        for (id, case) in self.touched.drain() {
-            self.changes.summary(id, case.summary());
+        for (id, mut case) in self.touched.drain() {
+            case.save(id, &self.own, &mut self.changes);
             self.cases.put(id, case);
         }
         self.store.write(std::mem::take(&mut self.changes), end, &self.own, &mut self.counts)
@@ -234,13 +235,26 @@ impl Applier {
         Ok(())
     }
 
-    /// Counts the whole store; from then on the figures are kept up.
+    /// The figures: those that the last orderly end left, if nothing was applied since; counted otherwise. From then on they are kept up.
     ///
     /// # Errors
     /// When sled fails.
     pub fn count(&mut self) -> Result<(), StoreError> {
-        self.counts = Counts::of(&self.store, &self.own)?;
+        self.counts = match self.store.remembered_counts()? {
+            Some(counts) => counts,
+            None => Counts::of(&self.store, &self.own)?,
+        };
         Ok(())
+    }
+
+    /// An orderly end: the next start need not count.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn close(&mut self, end: Position) -> Result<(), StoreError> {
+        self.flush(end)?;
+        self.store.remember_counts(&self.counts)?;
+        self.store.flush()
     }
 
     /// The figures over all complaints.

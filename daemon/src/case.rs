@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::Bytes;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::complaint::Complaint;
+use sinergi_proto::decide;
 use sinergi_proto::entry::Entry;
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
 use sinergi_proto::refusal::Refusal;
@@ -14,7 +15,7 @@ use sinergi_proto::route::Access;
 
 use crate::headers::{self, External, HeaderError, LeafHeader};
 use crate::ledger::{LedgerReader, ReadError, Record};
-use crate::store::{Store, StoreError, Summary};
+use crate::store::{Changes, Placed, Row, Store, StoreError, Summary};
 
 /// A complaint with its leaves.
 pub struct Case {
@@ -27,6 +28,10 @@ pub struct Case {
     /// Where it was imported from.
     pub external: Option<External>,
     lodged: LedgerIndex,
+    /// What the store has of it.
+    stored: Option<Summary>,
+    /// Its entries that the store's row of it holds, or will.
+    recent: Vec<Placed>,
 }
 
 /// Why a complaint cannot be loaded: the node's own data contradict each other.
@@ -96,7 +101,8 @@ impl Case {
     pub fn lodge(entry: &Entry) -> Option<Self> {
         let complaint = Complaint::lodge(entry)?;
         let (leaves, routed) = (HashMap::new(), BTreeMap::new());
-        Some(Self { complaint, leaves, routed, external: None, lodged: LedgerIndex::default() })
+        let (lodged, stored, recent) = (LedgerIndex::default(), None, Vec::new());
+        Some(Self { complaint, leaves, routed, external: None, lodged, stored, recent })
     }
 
     /// Loads a complaint; `None` if the store has none of its entries.
@@ -110,8 +116,9 @@ impl Case {
         federation: &str,
         charters: &Charters,
     ) -> Result<Option<Self>, CaseError> {
+        let Some(Row { summary, recent }) = store.row(id)? else { return Ok(None) };
         let mut case: Option<Self> = None;
-        for index in store.timeline(id)? {
+        for Placed { leaf: index, .. } in store.timeline(id)? {
             let leaf = Leaf::parse(reader.leaf(index)?, federation)?;
             let case = match &mut case {
                 Some(case) => {
@@ -122,7 +129,8 @@ impl Case {
             };
             case.place(index, &leaf.header, &leaf.entry);
         }
-        Ok(case)
+        let case = case.ok_or(CaseError::StoreMismatch(*id))?;
+        Ok(Some(Self { stored: Some(summary), recent, ..case }))
     }
 
     /// Adds an entry that was admitted to the fold. `true` if the custody path changed otherwise than by growing.
@@ -140,7 +148,9 @@ impl Case {
         if self.leaves.is_empty() {
             self.lodged = index;
         }
-        self.leaves.insert(entry.id, index);
+        if self.leaves.insert(entry.id, index).is_none() {
+            self.recent.push(Placed::new(entry.clock, &entry.id, index));
+        }
         if header.external.is_some() {
             self.external.clone_from(&header.external);
         }
@@ -148,6 +158,20 @@ impl Case {
             let access = self.routed.entry(route.to.clone()).or_insert(route.access);
             *access = route.access.max(*access);
         }
+    }
+
+    /// Adds to `changes` what the store lacks of the complaint.
+    pub fn save(&mut self, id: ComplaintId, own: &AgencyId, changes: &mut Changes) {
+        let recall_waits = decide::recall_to_answer(&self.complaint, own).is_some();
+        let summary = Summary { recall_waits, ..self.summary() };
+        if self.stored.as_ref() == Some(&summary) {
+            return;
+        }
+        if self.recent.len() > Row::RECENT {
+            changes.no_longer_recent(id, self.recent.drain(..));
+        }
+        let old = self.stored.replace(summary.clone());
+        changes.complaint(id, old, Row { summary, recent: self.recent.clone() });
     }
 
     /// The summary for the store.

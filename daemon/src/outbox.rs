@@ -111,7 +111,7 @@ impl Outbox {
         access: Access,
     ) -> Result<bool, CaseError> {
         let Some(complaint) = &leaf.entry.complaint else { return Ok(true) };
-        let mut earlier = self.store.timeline(complaint)?;
+        let mut earlier: Vec<LedgerIndex> = self.store.timeline(complaint)?.iter().map(|placed| placed.leaf).collect();
         earlier.retain(|index| *index < leaf.index);
         earlier.sort_unstable();
         // What the peer itself gave us is counted as a part, so that parts mean the same in every read, but it is not sent back.

@@ -3,14 +3,15 @@
 //! Must not know how anything is decided. Written by [`crate::apply`] alone; read by anybody, never in an async task (sled blocks).
 //!
 //! ```text
-//! timeline   complaint, clock, id prefix -> leaf        also the duplicate check
-//! complaint  id -> Summary
+//! complaint  id -> Row: its Summary, and where its newest entries lie
+//! timeline   complaint, clock, id prefix -> leaf        entries that no longer fit into the row; entries of no complaint
 //! queue      holder, phase, due, complaint -> ()        may hold stale keys after a crash: readers check the summary
+//! recalled   complaints whose recalled offer this node has to answer
 //! external   source, external id -> complaint
 //! peer       receive|acknowledge, agency -> Cursor
 //! refused    position, number -> RefusedRow
 //! deferred   hash of peer and item -> position
-//! meta       watermark, own clock
+//! meta       watermark, own clock, figures of the last orderly end
 //! ```
 //!
 //! Invariants:
@@ -25,7 +26,7 @@ mod write;
 
 pub use open::{StoreOpened, open};
 pub use read::PeerCursor;
-pub use summary::{OpenOffer, RefusedRow, Summary};
+pub use summary::{OpenOffer, Placed, RefusedRow, Row, Summary};
 pub use write::{Changes, Counts};
 
 use std::path::PathBuf;
@@ -37,6 +38,7 @@ pub struct Store {
     timeline: sled::Tree,
     complaint: sled::Tree,
     queue: sled::Tree,
+    recalled: sled::Tree,
     external: sled::Tree,
     peer: sled::Tree,
     refused: sled::Tree,

@@ -36,7 +36,7 @@ use crate::directory::Directory;
 use crate::headers::{self, CursorHeader, External};
 use crate::keys::SigningKeys;
 use crate::ledger::{AppendError, Committed, Fatal, Group, Ledger, RecordKind};
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
 use crate::time::now_millis;
 
 use deferred::Waiting;
@@ -96,7 +96,7 @@ pub struct Writer {
     head: watch::Sender<Head>,
     clock: HybridClock,
     waiting: Waiting,
-    /// Offers to us whose recall may wait for our answer.
+    /// Offers to us that were recalled and wait for our answer.
     recalls: BTreeSet<ComplaintId>,
     /// What the group that is being built holds and the store does not know yet.
     open: OpenGroup,
@@ -130,7 +130,7 @@ impl Writer {
         let (checkpoint_key, time_key) = (parts.keys.checkpoint.clone(), parts.keys.time.clone());
         let signer = CheckpointSigner::new(&parts.federation, &parts.own, epoch, checkpoint_key, time_key);
         let waiting = Waiting::load(&parts.applier, &parts.federation)?;
-        let recalls = offers_to(&parts.own, parts.applier.store())?;
+        let recalls = parts.applier.store().recalled()?;
         let clock = parts.applier.store().own_clock()?;
         let checkpoint = sign_checkpoint(&signer, &mut parts.ledger);
         let first = Head {
@@ -168,7 +168,7 @@ impl Writer {
             self.commit_group(vec![queued])?;
         }
         self.parts.ledger.seal_signed()?;
-        self.parts.applier.store().flush()?;
+        self.parts.applier.close(self.parts.ledger.end())?;
         Ok(())
     }
 
@@ -293,16 +293,4 @@ fn sign_checkpoint(signer: &CheckpointSigner, ledger: &mut Ledger) -> Arc<[u8]> 
     let note = signer.sign(ledger.size(), ledger.root().0, now_millis() / 1000);
     ledger.signed(ledger.size(), &note);
     note.into()
-}
-
-/// The complaints that are offered to an agency.
-fn offers_to(own: &AgencyId, store: &Store) -> Result<BTreeSet<ComplaintId>, StoreError> {
-    let mut offers = BTreeSet::new();
-    for item in store.complaints() {
-        let (id, summary) = item?;
-        if summary.offer.is_some_and(|offer| offer.to == *own) {
-            offers.insert(id);
-        }
-    }
-    Ok(offers)
 }

@@ -2,28 +2,28 @@
 
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::complaint::{Phase, SetDigest};
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId};
+use sinergi_proto::ids::{AgencyId, ComplaintId};
 
 use crate::headers::External;
 use crate::ledger::Position;
 
 /// Bytes of an entry's id in a timeline key.
-const ID_PREFIX: usize = SetDigest::ID_PREFIX;
+pub(super) const ID_PREFIX: usize = SetDigest::ID_PREFIX;
 
 pub(super) type TimelineKey = [u8; 40 + ID_PREFIX];
 
-pub(super) fn timeline(complaint: &ComplaintId, clock: HybridClock, entry: &EntryId) -> TimelineKey {
+pub(super) fn timeline(complaint: &ComplaintId, clock: HybridClock, id_prefix: &[u8; ID_PREFIX]) -> TimelineKey {
     let mut key = [0; 40 + ID_PREFIX];
     key[..32].copy_from_slice(&complaint.0);
     key[32..40].copy_from_slice(&clock.to_bits().to_be_bytes());
-    key[40..].copy_from_slice(&entry.0[..ID_PREFIX]);
+    key[40..].copy_from_slice(id_prefix);
     key
 }
 
 /// The clock and the id prefix of a timeline key.
-pub(super) fn timeline_parts(key: &[u8]) -> Option<(HybridClock, &[u8])> {
+pub(super) fn timeline_parts(key: &[u8]) -> Option<(HybridClock, [u8; ID_PREFIX])> {
     let clock = key.get(32..40)?.try_into().ok()?;
-    Some((HybridClock::from_bits(u64::from_be_bytes(clock)), key.get(40..)?))
+    Some((HybridClock::from_bits(u64::from_be_bytes(clock)), key.get(40..)?.try_into().ok()?))
 }
 
 pub(super) fn queue(holder: &AgencyId, phase: Phase, due: u64, complaint: &ComplaintId) -> Vec<u8> {

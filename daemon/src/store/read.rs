@@ -1,11 +1,13 @@
 //! Questions to the store.
 
+use std::collections::BTreeSet;
+
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::complaint::SetDigest;
 use sinergi_proto::ids::{AgencyId, ComplaintId, ComplaintName, EntryId, LedgerIndex};
 use sinergi_proto::link::Cursor;
 
-use super::{RefusedRow, Store, StoreError, Summary, keys};
+use super::{Placed, RefusedRow, Row, Store, StoreError, Summary, keys};
 use crate::headers::External;
 use crate::ledger::Position;
 
@@ -28,12 +30,34 @@ impl PeerCursor {
 }
 
 impl Store {
-    /// The leaves of a complaint's entries, in the order of (clock, id prefix).
+    /// Where a complaint's entries lie, in the order of (clock, id prefix).
     ///
     /// # Errors
     /// When sled fails.
-    pub fn timeline(&self, complaint: &ComplaintId) -> Result<Vec<LedgerIndex>, StoreError> {
-        self.timeline.scan_prefix(complaint.0).values().map(|value| index_of(&value?)).collect()
+    pub fn timeline(&self, complaint: &ComplaintId) -> Result<Vec<Placed>, StoreError> {
+        let Some(Row { summary, recent: mut timeline }) = self.row(complaint)? else { return Ok(Vec::new()) };
+        if (summary.entries as usize) > timeline.len() {
+            for item in self.timeline.scan_prefix(complaint.0) {
+                let (key, value) = item?;
+                let malformed = StoreError::Malformed { tree: "timeline" };
+                let (clock, id_prefix) = keys::timeline_parts(&key).ok_or(malformed)?;
+                timeline.push(Placed { clock, id_prefix, leaf: index_of(&value)? });
+            }
+        }
+        timeline.sort_unstable();
+        // A crash between two trees may have left an entry in both.
+        timeline.dedup();
+        Ok(timeline)
+    }
+
+    /// What is held of a complaint under its own key.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn row(&self, complaint: &ComplaintId) -> Result<Option<Row>, StoreError> {
+        let parse =
+            |value: sled::IVec| postcard::from_bytes(&value).map_err(|_| StoreError::Malformed { tree: "complaint" });
+        self.complaint.get(complaint.0)?.map(parse).transpose()
     }
 
     /// Equal on nodes that hold the same entries of the complaint.
@@ -42,11 +66,7 @@ impl Store {
     /// When sled fails.
     pub fn digest(&self, complaint: &ComplaintId) -> Result<[u8; 32], StoreError> {
         let mut digest = SetDigest::default();
-        for key in self.timeline.scan_prefix(complaint.0).keys() {
-            let key = key?;
-            let (clock, prefix) = keys::timeline_parts(&key).ok_or(StoreError::Malformed { tree: "timeline" })?;
-            digest.add(clock, prefix);
-        }
+        self.timeline(complaint)?.iter().for_each(|placed| digest.add(placed.clock, &placed.id_prefix));
         Ok(digest.finish())
     }
 
@@ -55,7 +75,8 @@ impl Store {
     /// # Errors
     /// When sled fails.
     pub fn node_entry(&self, clock: HybridClock, entry: &EntryId) -> Result<Option<LedgerIndex>, StoreError> {
-        let key = keys::timeline(&super::write::NO_COMPLAINT, clock, entry);
+        let Placed { clock, id_prefix, .. } = Placed::new(clock, entry, LedgerIndex::default());
+        let key = keys::timeline(&super::write::NO_COMPLAINT, clock, &id_prefix);
         self.timeline.get(key)?.map(|value| index_of(&value)).transpose()
     }
 
@@ -74,6 +95,15 @@ impl Store {
             let id = ComplaintId::from_slice(&key).ok_or(StoreError::Malformed { tree: "complaint" })?;
             Ok((id, parse_summary(&value)?))
         })
+    }
+
+    /// The complaints whose recalled offer this node has to answer.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn recalled(&self) -> Result<BTreeSet<ComplaintId>, StoreError> {
+        let malformed = || StoreError::Malformed { tree: "recalled" };
+        self.recalled.iter().keys().map(|key| ComplaintId::from_slice(&key?).ok_or_else(malformed)).collect()
     }
 
     /// The complaints that an agency holds, newest first.
@@ -213,5 +243,6 @@ fn index_of(value: &[u8]) -> Result<LedgerIndex, StoreError> {
 }
 
 fn parse_summary(value: &[u8]) -> Result<Summary, StoreError> {
-    postcard::from_bytes(value).map_err(|_| StoreError::Malformed { tree: "complaint" })
+    let parsed = postcard::take_from_bytes(value).map_err(|_| StoreError::Malformed { tree: "complaint" })?;
+    Ok(parsed.0)
 }

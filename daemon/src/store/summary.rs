@@ -1,11 +1,46 @@
 //! The values of the trees.
 
 use serde::{Deserialize, Serialize};
+use sinergi_proto::clock::HybridClock;
 use sinergi_proto::complaint::{Complaint, Phase};
 use sinergi_proto::entry::ContentClass;
-use sinergi_proto::ids::{AgencyId, LedgerIndex};
+use sinergi_proto::ids::{AgencyId, EntryId, LedgerIndex};
 
+use super::keys::ID_PREFIX;
 use crate::headers::External;
+
+/// What the store holds of a complaint under one key, so that most complaints cost one write an entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// What listings show. It comes first, so that it can be read without the rest.
+    pub summary: Summary,
+    /// Where the newest entries lie, at most [`Row::RECENT`]; the others are in the tree `timeline`.
+    pub recent: Vec<Placed>,
+}
+
+impl Row {
+    /// Entries that a row holds: it stays small, and few complaints have more.
+    pub const RECENT: usize = 32;
+}
+
+/// Where an entry of a complaint lies. The order is that of the complaint's timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Placed {
+    /// Its clock.
+    pub clock: HybridClock,
+    /// The first bytes of its id.
+    pub id_prefix: [u8; ID_PREFIX],
+    /// Its leaf.
+    pub leaf: LedgerIndex,
+}
+
+impl Placed {
+    /// An entry at a leaf.
+    pub fn new(clock: HybridClock, entry: &EntryId, leaf: LedgerIndex) -> Self {
+        let id_prefix = *entry.0.first_chunk().expect("an id is longer than its prefix");
+        Self { clock, id_prefix, leaf }
+    }
+}
 
 /// A complaint as listings show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +73,8 @@ pub struct Summary {
     pub external: Option<External>,
     /// Whether content of it was ever sent to somebody.
     pub content_shared: bool,
+    /// The open offer was recalled and this node is the one to answer.
+    pub recall_waits: bool,
 }
 
 /// An offer that waits for an answer.
@@ -69,6 +106,7 @@ impl Summary {
             lodged,
             external,
             content_shared,
+            recall_waits: false,
         }
     }
 

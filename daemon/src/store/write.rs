@@ -6,23 +6,31 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::complaint::Phase;
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
+use sinergi_proto::ids::{AgencyId, ComplaintId, LedgerIndex};
 use sinergi_proto::link::Cursor;
 
-use super::{PeerCursor, RefusedRow, Store, StoreError, Summary, keys};
+use super::{PeerCursor, Placed, RefusedRow, Row, Store, StoreError, Summary, keys};
 use crate::headers::External;
 use crate::ledger::Position;
 
 /// Stands in timeline keys for entries that are of no complaint.
 pub(super) const NO_COMPLAINT: ComplaintId = ComplaintId([0; 32]);
 
+/// A complaint as it was and as it is.
+struct Complaint {
+    id: ComplaintId,
+    old: Option<Summary>,
+    row: Row,
+}
+
 /// What one group changes in the store.
 #[derive(Default)]
 pub struct Changes {
-    timeline: Vec<(keys::TimelineKey, LedgerIndex)>,
-    summaries: BTreeMap<ComplaintId, Summary>,
+    timeline: Vec<(ComplaintId, Placed)>,
+    complaints: Vec<Complaint>,
     external: Vec<(Vec<u8>, ComplaintId)>,
     cursors: BTreeMap<(u8, AgencyId), Cursor>,
     unreachable: BTreeMap<AgencyId, LedgerIndex>,
@@ -32,14 +40,19 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// An entry has its leaf.
-    pub fn entry(&mut self, complaint: Option<ComplaintId>, clock: HybridClock, entry: &EntryId, leaf: LedgerIndex) {
-        self.timeline.push((keys::timeline(&complaint.unwrap_or(NO_COMPLAINT), clock, entry), leaf));
+    /// An entry that is of no complaint has its leaf.
+    pub fn node_entry(&mut self, placed: Placed) {
+        self.timeline.push((NO_COMPLAINT, placed));
     }
 
-    /// A complaint has this state now.
-    pub fn summary(&mut self, complaint: ComplaintId, summary: Summary) {
-        self.summaries.insert(complaint, summary);
+    /// A complaint has this state now; `old` is what the store has of it. Each complaint once.
+    pub fn complaint(&mut self, id: ComplaintId, old: Option<Summary>, row: Row) {
+        self.complaints.push(Complaint { id, old, row });
+    }
+
+    /// Entries of a complaint no longer fit into its row.
+    pub fn no_longer_recent(&mut self, complaint: ComplaintId, placed: impl IntoIterator<Item = Placed>) {
+        self.timeline.extend(placed.into_iter().map(|placed| (complaint, placed)));
     }
 
     /// A complaint came from a record of another system.
@@ -80,7 +93,7 @@ impl Changes {
 }
 
 /// Figures over all complaints, kept up while the node runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Complaints.
     pub complaints: u64,
@@ -137,30 +150,40 @@ impl Store {
     /// When sled fails. The store then lacks a part; it must be opened again, which applies the records since the watermark.
     pub fn write(
         &self,
-        changes: Changes,
+        mut changes: Changes,
         watermark: Position,
         own: &AgencyId,
         counts: &mut Counts,
     ) -> Result<(), StoreError> {
-        for (key, leaf) in &changes.timeline {
-            self.timeline.insert(key, &leaf.0.to_be_bytes())?;
+        for (complaint, placed) in &changes.timeline {
+            let key = keys::timeline(complaint, placed.clock, &placed.id_prefix);
+            self.timeline.insert(key, &placed.leaf.0.to_be_bytes())?;
         }
         for (key, complaint) in &changes.external {
             self.external.insert(key, &complaint.0)?;
         }
-        for (id, summary) in &changes.summaries {
+        changes.complaints.sort_unstable_by_key(|complaint| complaint.id);
+        for Complaint { id, old, row } in &changes.complaints {
+            let summary = &row.summary;
             let queued = keys::queue(&summary.holder, summary.phase, summary.due(), id);
-            // The state last: what a crash leaves undone before it is done again from the old state.
-            if let Some(old) = self.summary(id)? {
-                let was_queued = keys::queue(&old.holder, old.phase, old.due(), id);
-                if was_queued != queued {
-                    self.queue.remove(was_queued)?;
-                }
-                counts.add(&old, own, -1);
+            let was_queued = old.as_ref().map(|old| keys::queue(&old.holder, old.phase, old.due(), id));
+            // The row last: what a crash leaves undone before it is done again from the old row.
+            if let Some(was_queued) = was_queued.as_ref().filter(|was| **was != queued) {
+                self.queue.remove(was_queued)?;
+            }
+            if was_queued.as_ref() != Some(&queued) {
+                self.queue.insert(queued, &[])?;
+            }
+            match (old.as_ref().is_some_and(|old| old.recall_waits), summary.recall_waits) {
+                (false, true) => drop(self.recalled.insert(id.0, &[])?),
+                (true, false) => drop(self.recalled.remove(id.0)?),
+                _ => {}
+            }
+            self.complaint.insert(id.0, encode(row))?;
+            if let Some(old) = old {
+                counts.add(old, own, -1);
             }
             counts.add(summary, own, 1);
-            self.queue.insert(queued, &[])?;
-            self.complaint.insert(id.0, encode(summary))?;
         }
         self.write_peers(&changes)?;
         for (key, row) in &changes.refused {
@@ -196,6 +219,28 @@ impl Store {
             self.peer.insert(keys::peer(b'u', agency), &leaf.0.to_be_bytes())?;
         }
         Ok(())
+    }
+
+    /// Keeps the figures for the next start. They hold as long as nothing more is applied.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn remember_counts(&self, counts: &Counts) -> Result<(), StoreError> {
+        if let Some(watermark) = self.watermark()? {
+            self.meta.insert("counts", encode(&(watermark.to_bits(), counts)))?;
+        }
+        Ok(())
+    }
+
+    /// The figures that were kept, if nothing was applied since.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn remembered_counts(&self) -> Result<Option<Counts>, StoreError> {
+        let Some(value) = self.meta.get("counts")? else { return Ok(None) };
+        let malformed = |_| StoreError::Malformed { tree: "meta" };
+        let (watermark, counts): (u64, Counts) = postcard::from_bytes(&value).map_err(malformed)?;
+        Ok((self.watermark()?.map(Position::to_bits) == Some(watermark)).then_some(counts))
     }
 
     /// Hands what is in memory to the disk, without waiting for it to be safe there: the ledger is.

@@ -66,6 +66,8 @@ async fn measure(options: &Options) {
     let latencies = paced(&a, &b, options).await;
     let before = b.status().await.ledger_size;
 
+    let processor = |node: &str| processor_micros(federation.process(node).process_id());
+    let (used_a, used_b) = (processor(A), processor(B));
     let began = Instant::now();
     lodge_all(&federation, options).await;
     let published = began.elapsed();
@@ -79,6 +81,8 @@ async fn measure(options: &Options) {
     }
     let handed_over = began.elapsed();
 
+    let micros_each = |used: u64, before: u64| used.saturating_sub(before) / options.complaints.max(1) as u64;
+    let (cpu_a, cpu_b) = (micros_each(processor(A), used_a), micros_each(processor(B), used_b));
     let rss = |node: &str| peak_rss_mib(federation.process(node).process_id());
     let (rss_a, rss_b) = (rss(A), rss(B));
     federation.stop_node(A).await;
@@ -90,7 +94,7 @@ async fn measure(options: &Options) {
 
     let rate = |time: Duration| (options.complaints as f64 / time.as_secs_f64()).round();
     println!(
-        "{{\"complaints\": {}, \"size\": {}, \"clients\": {}, \"publish_rate\": {}, \"e2e_rate\": {}, \"latency_p50_ms\": {:.2}, \"latency_p99_ms\": {:.2}, \"rss_a_mib\": {rss_a}, \"rss_b_mib\": {rss_b}, \"disk_a_bytes\": {disk_a}, \"disk_b_bytes\": {disk_b}, \"restart_b_ms\": {}}}",
+        "{{\"complaints\": {}, \"size\": {}, \"clients\": {}, \"publish_rate\": {}, \"e2e_rate\": {}, \"latency_p50_ms\": {:.2}, \"latency_p99_ms\": {:.2}, \"rss_a_mib\": {rss_a}, \"rss_b_mib\": {rss_b}, \"cpu_a_us\": {cpu_a}, \"cpu_b_us\": {cpu_b}, \"disk_a_bytes\": {disk_a}, \"disk_b_bytes\": {disk_b}, \"restart_b_ms\": {}}}",
         options.complaints,
         options.size,
         options.clients,
@@ -191,6 +195,14 @@ fn peak_rss_mib(process: Option<u32>) -> u64 {
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
     let kib: u64 = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0);
     kib / 1024
+}
+
+/// The processor time that a process has used, in microseconds (`/proc/PID/stat` counts in hundredths of a second).
+fn processor_micros(process: Option<u32>) -> u64 {
+    let stat = process.and_then(|id| std::fs::read_to_string(format!("/proc/{id}/stat")).ok()).unwrap_or_default();
+    let after_name = stat.rsplit(") ").next().unwrap_or_default();
+    let ticks = |field: usize| after_name.split(' ').nth(field).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+    (ticks(11) + ticks(12)) * 10_000
 }
 
 fn disk_bytes(folder: &Path) -> u64 {
