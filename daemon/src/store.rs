@@ -5,7 +5,7 @@
 //! ```text
 //! complaint  id -> Row: its Summary, and where its newest entries lie
 //! timeline   complaint, clock, id prefix -> leaf        entries that no longer fit into the row; entries of no complaint
-//! queue      holder, phase, due, complaint -> ()        may hold stale keys after a crash: readers check the summary
+//! queue      holder, phase, due, complaint -> ()
 //! recalled   complaints whose recalled offer this node has to answer
 //! external   source, external id -> complaint
 //! peer       receive|acknowledge, agency -> Cursor
@@ -67,3 +67,6 @@ pub enum StoreError {
         source: std::io::Error,
     },
 }
+
+#[cfg(test)]
+mod tests;

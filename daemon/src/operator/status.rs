@@ -16,11 +16,7 @@ impl OperatorService {
         let peers_linked = peers.iter().filter(|peer| peer.snapshot().linked_since > 0).count();
         let (backlogs, unacknowledged) = self.backlogs(&peers)?;
         let now = now_millis();
-        let mut offers_overdue = 0;
-        for item in store.complaints() {
-            let (_, summary) = own(item)?;
-            offers_overdue += u64::from(summary.offer.is_some_and(|offer| offer.answer_by < now));
-        }
+        let offers_overdue = own(store.overdue(now))?;
         let ledger_bytes = own(self.links.outbox.reader().disk_bytes())?;
         Ok(wire::NodeStatus {
             federation: self.links.federation.to_string(),

@@ -38,6 +38,21 @@ pub(super) fn queue_prefix(holder: &AgencyId) -> Vec<u8> {
     [holder.as_str().as_bytes(), &[0]].concat()
 }
 
+/// What the queue keys of one holder and phase begin with.
+pub(super) fn queue_group(key: &[u8]) -> Option<&[u8]> {
+    key.len().checked_sub(8 + 32).map(|length| &key[..length])
+}
+
+/// Where what is due at this time begins in a group, in milliseconds since 1970.
+pub(super) fn queue_due_at(group: &[u8], millis: u64) -> Vec<u8> {
+    [group, &millis.to_be_bytes()].concat()
+}
+
+/// No key of the group comes after this.
+pub(super) fn queue_end(group: &[u8]) -> Vec<u8> {
+    [group, &[0xFF; 8 + 32]].concat()
+}
+
 /// The complaint of a queue key.
 pub(super) fn queue_complaint(key: &[u8]) -> Option<ComplaintId> {
     key.last_chunk::<32>().map(|id| ComplaintId(*id))

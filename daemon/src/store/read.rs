@@ -127,6 +127,25 @@ impl Store {
         Ok(held)
     }
 
+    /// How many open offers found no answer until `now`, in milliseconds since 1970. Looks at one place a holder and phase, and at what it counts.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn overdue(&self, now: u64) -> Result<u64, StoreError> {
+        let malformed = || StoreError::Malformed { tree: "queue" };
+        let mut count = 0;
+        let mut next = self.queue.first()?;
+        while let Some((key, _)) = next {
+            let group = keys::queue_group(&key).ok_or_else(malformed)?;
+            for key in self.queue.range(group.to_vec()..keys::queue_due_at(group, now)).keys() {
+                key?;
+                count += 1;
+            }
+            next = self.queue.get_gt(keys::queue_end(group))?;
+        }
+        Ok(count)
+    }
+
     /// The complaints that a name may mean, at most `most`.
     ///
     /// # Errors
