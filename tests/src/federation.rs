@@ -83,6 +83,11 @@ impl TestFederation {
         made
     }
 
+    /// Starts all nodes.
+    pub async fn start_all(&mut self) {
+        self.federation.start(|| ()).await.expect("all nodes start");
+    }
+
     /// Waits for all links.
     pub async fn linked(&mut self) {
         self.federation.linked(|_| ()).await.expect("all links come up");
@@ -274,7 +279,12 @@ impl TestNode {
 
     /// All complaints, newest first.
     pub async fn lists(&self) -> Vec<ComplaintSummary> {
-        let request = wire::ListComplaintsRequest { limit: u32::MAX, ..Default::default() };
+        self.lists_newest(u32::MAX).await
+    }
+
+    /// The newest complaints, so many.
+    pub async fn lists_newest(&self, limit: u32) -> Vec<ComplaintSummary> {
+        let request = wire::ListComplaintsRequest { limit, ..Default::default() };
         let mut stream = self.api.clone().list_complaints(request).await.expect("a listing").into_inner();
         let mut all = Vec::new();
         while let Some(row) = stream.message().await.expect("a listing that ends well") {

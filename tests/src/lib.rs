@@ -9,6 +9,7 @@
 //! | [`peer`] | a member under the test's control that says whatever the test wants |
 //! | [`certificate`] | certificates that a test makes, good and bad |
 //! | [`stage`] | two honest nodes and a member that the test speaks for |
+//! | [`measure`] | what the benchmarks in `src/bin` share |
 //! | [`program`] | the binaries under test, and the command line as a user runs it |
 //! | [`terminal`] | a command as it looks on a terminal |
 //! | [`process_table`] | which nodes run on this machine |
@@ -17,6 +18,7 @@
 
 pub mod certificate;
 pub mod federation;
+pub mod measure;
 pub mod peer;
 pub mod process_table;
 pub mod program;

@@ -1,0 +1,131 @@
+//! What the benchmarks share: complaints under load, and what a node costs.
+//!
+//! Times and sizes are of this machine and never decide whether anything passes.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sinergi_proto::ids::ComplaintId;
+use sinergi_proto::wire;
+use tokio::task::JoinSet;
+
+use crate::federation::{TestFederation, TestNode};
+
+/// Connections that the clients of a load share.
+const CONNECTIONS: usize = 8;
+
+/// Complaints to be lodged at one node and forwarded to another.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// How many.
+    pub complaints: usize,
+    /// Bytes of the text of each.
+    pub size: usize,
+    /// Clients, each with one call at a time.
+    pub clients: usize,
+    /// The addressee of every offer.
+    pub to: String,
+}
+
+impl Load {
+    fn request(&self, number: usize) -> wire::LodgeRequest {
+        let mut body = format!("Laporan {number} ");
+        body.extend(std::iter::repeat_n('x', self.size.saturating_sub(body.len())));
+        wire::LodgeRequest {
+            kind: wire::ComplaintKind::Complaint.into(),
+            category: "road".to_owned(),
+            area: "32.73".to_owned(),
+            class: wire::ContentClass::Public.into(),
+            text: Some(wire::Text { title: format!("Laporan {number}"), body, ..Default::default() }),
+            external: None,
+            forward: Some(wire::Forward { to: self.to.clone(), reason: 1, answer_by: 0 }),
+        }
+    }
+
+    /// Lodges one complaint and forwards it: one call, two entries.
+    pub async fn hand_over(&self, node: &TestNode, number: usize) -> ComplaintId {
+        loop {
+            match node.lodges_request(self.request(number)).await {
+                Ok(lodged) => return lodged.complaint,
+                Err(status) if status.code() == tonic::Code::ResourceExhausted => tokio::task::yield_now().await,
+                Err(status) => panic!("{} refuses a complaint: {status}", node.id),
+            }
+        }
+    }
+
+    /// All of them at one node: all clients at once, over a few connections.
+    pub async fn run(&self, federation: &TestFederation, at: &str) {
+        let next = Arc::new(AtomicUsize::new(0));
+        let mut connections = Vec::new();
+        for _ in 0..CONNECTIONS.min(self.clients) {
+            connections.push(federation.node(at).await);
+        }
+        let mut clients = JoinSet::new();
+        for client in 0..self.clients {
+            let (node, next) = (connections[client % connections.len()].clone(), Arc::clone(&next));
+            let load = self.clone();
+            clients.spawn(async move {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= load.complaints {
+                        return;
+                    }
+                    load.hand_over(&node, number).await;
+                }
+            });
+        }
+        while let Some(done) = clients.join_next().await {
+            done.expect("a client is served to its end");
+        }
+    }
+}
+
+/// The value that so many percent of the sorted ones do not exceed.
+pub fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    sorted.get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1))).copied().unwrap_or(0.0)
+}
+
+/// The largest resident size that a process had, in MiB.
+pub fn peak_rss_mib(process: Option<u32>) -> u64 {
+    let status = process.and_then(|id| std::fs::read_to_string(format!("/proc/{id}/status")).ok()).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
+    let kib: u64 = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0);
+    kib / 1024
+}
+
+/// The processor time that a process has used, in microseconds (`/proc/PID/stat` counts in hundredths of a second).
+pub fn processor_micros(process: Option<u32>) -> u64 {
+    let stat = process.and_then(|id| std::fs::read_to_string(format!("/proc/{id}/stat")).ok()).unwrap_or_default();
+    let after_name = stat.rsplit(") ").next().unwrap_or_default();
+    let ticks = |field: usize| after_name.split(' ').nth(field).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+    (ticks(11) + ticks(12)) * 10_000
+}
+
+/// Bytes of all files below a folder.
+pub fn disk_bytes(folder: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    let bytes = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => disk_bytes(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    };
+    entries.flatten().map(bytes).sum()
+}
+
+/// Number arguments by name: `--name N`, each with its default.
+///
+/// # Errors
+/// What is wrong with the arguments, with all names.
+pub fn numbers<const N: usize>(defaults: [(&str, usize); N]) -> Result<[usize; N], String> {
+    let mut values = defaults.map(|(_, value)| value);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(name) = arguments.next() {
+        let known = defaults.iter().position(|(known, _)| *known == name);
+        let names = || defaults.map(|(name, value)| format!("{name} {value}")).join(", ");
+        let index = known.ok_or_else(|| format!("{name} is unknown; there are (with their defaults) {}", names()))?;
+        let value = arguments.next().ok_or_else(|| format!("{name} needs a number"))?;
+        values[index] = value.parse().map_err(|_| format!("{name} {value:?} is no number"))?;
+    }
+    Ok(values)
+}
