@@ -23,6 +23,8 @@ pub mod bounds {
     pub const CACHE_MIB: RangeInclusive<i64> = 16..=4096;
     /// `forward.answer_by_hours`: up to the longest offer of the protocol.
     pub const ANSWER_BY_HOURS: RangeInclusive<i64> = 1..=8784;
+    /// `link.idle_seconds`: below it a busy peer is taken for a dead one, above it nobody notices that it is gone.
+    pub const IDLE_SECONDS: RangeInclusive<i64> = 5..=3600;
     /// `shutdown.drain_seconds`: packaging/sinergid.service waits longer than the upper end.
     pub const DRAIN_SECONDS: RangeInclusive<i64> = 1..=300;
     /// Path of a Unix socket: `sockaddr_un.sun_path` holds 108 bytes with the final zero.
@@ -59,6 +61,8 @@ pub mod defaults {
     pub const CACHE_MIB: i64 = 64;
     /// `forward.answer_by_hours`.
     pub const ANSWER_BY_HOURS: i64 = 72;
+    /// `link.idle_seconds`.
+    pub const IDLE_SECONDS: i64 = sinergi_proto::limits::IDLE_LINK.as_secs().cast_signed();
     /// `log.filter`.
     pub const LOG_FILTER: &str = "info";
     /// `shutdown.drain_seconds`.
@@ -88,6 +92,8 @@ pub struct Config {
     pub store: Store,
     /// Offers to other agencies.
     pub forward: Forward,
+    /// Links with peers.
+    pub link: Link,
     /// Log output.
     pub log: Log,
     /// How the node stops.
@@ -151,6 +157,13 @@ pub struct Store {
 pub struct Forward {
     /// How long the addressee of an offer has to answer, unless the operator says otherwise.
     pub answer_by: Duration,
+}
+
+/// `[link]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Silence after which a link is taken for dead.
+    pub idle: Duration,
 }
 
 /// `[log]`.

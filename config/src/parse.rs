@@ -15,7 +15,7 @@ use std::time::Duration;
 use sinergi_proto::ids::AgencyId;
 use toml::Spanned;
 
-use crate::model::{Charter, Config, Forward, Keys, Log, LogFormat, Operator, Peer, Shutdown, Store, Tls};
+use crate::model::{Charter, Config, Forward, Keys, Link, Log, LogFormat, Operator, Peer, Shutdown, Store, Tls};
 use crate::model::{bounds, defaults};
 use crate::problem::{ConfigError, Problems};
 use crate::raw::{Number, Raw, RawPeer, Text};
@@ -85,6 +85,8 @@ impl Reader<'_, '_> {
             defaults::ANSWER_BY_HOURS,
             bounds::ANSWER_BY_HOURS,
         );
+        let idle_seconds =
+            self.number("link.idle_seconds", raw.link.idle_seconds, defaults::IDLE_SECONDS, bounds::IDLE_SECONDS);
         let drain_seconds = self.number(
             "shutdown.drain_seconds",
             raw.shutdown.drain_seconds,
@@ -105,6 +107,7 @@ impl Reader<'_, '_> {
             operator: Operator { socket },
             store: Store { cache_bytes: cache_mib * 1024 * 1024 },
             forward: Forward { answer_by: Duration::from_secs(answer_by_hours * 3600) },
+            link: Link { idle: Duration::from_secs(idle_seconds) },
             log: Log { format, filter },
             shutdown: Shutdown { drain: Duration::from_secs(drain_seconds) },
             peers,

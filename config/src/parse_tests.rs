@@ -26,6 +26,7 @@ fn two_lines_are_a_configuration() {
     assert_eq!(config.operator.socket, Path::new("/var/lib/sinergi/sinergid.sock"));
     assert_eq!(config.store.cache_bytes, 64 * 1024 * 1024);
     assert_eq!(config.forward.answer_by, Duration::from_secs(72 * 3600));
+    assert_eq!(config.link.idle, Duration::from_secs(60));
     assert_eq!(config.shutdown.drain, Duration::from_secs(10));
     assert_eq!(config.log, Log { format: LogFormat::Text, filter: "info".into() });
     assert_eq!(config.peers, []);
@@ -44,6 +45,10 @@ fn a_value_out_of_bounds_is_named_with_line_value_and_bound() {
     assert_eq!(
         refused("[forward]\nanswer_by_hours = 8785\n"),
         "sinergid.toml:4: forward.answer_by_hours = 8785: must be 1 to 8784"
+    );
+    assert_eq!(
+        refused("[link]\n\nidle_seconds = 4\n"),
+        "sinergid.toml:5: link.idle_seconds = 4: must be 5 to 3600"
     );
     assert_eq!(
         refused("[shutdown]\n\ndrain_seconds = -1\n"),

@@ -28,6 +28,8 @@ pub(crate) struct Raw {
     #[serde(default)]
     pub(crate) forward: RawForward,
     #[serde(default)]
+    pub(crate) link: RawLink,
+    #[serde(default)]
     pub(crate) log: RawLog,
     #[serde(default)]
     pub(crate) shutdown: RawShutdown,
@@ -73,6 +75,12 @@ pub(crate) struct RawStore {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawForward {
     pub(crate) answer_by_hours: Number,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawLink {
+    pub(crate) idle_seconds: Number,
 }
 
 #[derive(Default, Deserialize)]

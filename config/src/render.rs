@@ -146,6 +146,11 @@ fn settings() -> String {
          # How long the addressee of a forwarded complaint has to accept or return it, {} to {} hours.\n\
          # answer_by_hours = {}\n\
          \n\
+         [link]\n\
+         # Silence after which a link is taken for dead and made anew, {} to {} seconds. A frame of up to 128 KiB must\n\
+         # get through within it: longer for links under 3 KiB/s.\n\
+         # idle_seconds = {}\n\
+         \n\
          [log]\n\
          # \"text\" or \"json\"; and what: a level, or levels for parts, as in \"info,sinergi_daemon::link=debug\".\n\
          # format = \"text\"\n\
@@ -163,6 +168,9 @@ fn settings() -> String {
         bounds::ANSWER_BY_HOURS.start(),
         bounds::ANSWER_BY_HOURS.end(),
         defaults::ANSWER_BY_HOURS,
+        bounds::IDLE_SECONDS.start(),
+        bounds::IDLE_SECONDS.end(),
+        defaults::IDLE_SECONDS,
         defaults::LOG_FILTER,
         bounds::DRAIN_SECONDS.start(),
         bounds::DRAIN_SECONDS.end(),

@@ -30,9 +30,11 @@ pub use session::{Start, run_sessions};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::time::Duration;
 
 use sinergi_proto::ids::AgencyId;
 use sinergi_proto::key::SigningKey;
+use sinergi_proto::limits;
 use sinergi_proto::refusal::FaultCode;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -60,6 +62,8 @@ pub struct Links {
     pub authorities: SharedAuthorities,
     /// Held while a charter is adopted, so that the authorities that hold at the end are the newest charter's.
     pub adopting: Arc<tokio::sync::Mutex<()>>,
+    /// Silence after which a link is taken for dead.
+    pub idle: Duration,
     /// Our certificate.
     pub credentials: Credentials,
     /// Signs receipts.
@@ -82,6 +86,13 @@ pub struct Links {
     pub sessions: mpsc::Sender<Start>,
     /// Ends everything.
     pub stop: CancellationToken,
+}
+
+impl Links {
+    /// Silence after which a side says `Ping`.
+    fn ping_after(&self) -> Duration {
+        self.idle / limits::PINGS_WITHIN_IDLE
+    }
 }
 
 /// Why a link ended or did not come about.

@@ -163,6 +163,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
         directory,
         authorities,
         adopting: Arc::default(),
+        idle: config.link.idle,
         credentials,
         entry_key,
         writer: writer.clone(),

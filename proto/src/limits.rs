@@ -87,10 +87,10 @@ pub const PENDING_HANDSHAKES: usize = 256;
 pub const CONNECTIONS_PER_PEER: usize = 4;
 /// Time for a TLS handshake.
 pub const TLS_HANDSHAKE: Duration = Duration::from_secs(5);
-/// Silence after which a link is taken for dead.
+/// Silence after which a link is taken for dead, unless the node is configured otherwise.
 pub const IDLE_LINK: Duration = Duration::from_secs(60);
-/// Silence after which a side says `Ping`.
-pub const PING_AFTER: Duration = Duration::from_secs(20);
+/// A side that is silent says `Ping` so many times before it may be taken for dead.
+pub const PINGS_WITHIN_IDLE: u32 = 3;
 
 /// How far an entry's clock may be ahead of the receiver's before the entry is deferred.
 pub const CLOCK_AHEAD: Duration = Duration::from_secs(5 * 60);

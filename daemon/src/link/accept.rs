@@ -53,8 +53,8 @@ pub async fn serve(links: Links, listener: TcpListener) -> Result<(), tonic::tra
         .max_decoding_message_size(limits::FRAME_BYTES)
         .max_encoding_message_size(limits::FRAME_BYTES);
     let server = Server::builder()
-        .http2_keepalive_interval(Some(limits::PING_AFTER))
-        .http2_keepalive_timeout(Some(limits::PING_AFTER))
+        .http2_keepalive_interval(Some(links.ping_after()))
+        .http2_keepalive_timeout(Some(links.ping_after()))
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(2 * STREAM_WINDOW)

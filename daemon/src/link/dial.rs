@@ -134,8 +134,8 @@ async fn connect_channel(
     // The scheme is http because the connector above speaks TLS; https would add a second layer.
     tonic::transport::Endpoint::from_static("http://node.invalid")
         .connect_timeout(CONNECT_TIMEOUT)
-        .http2_keep_alive_interval(limits::PING_AFTER)
-        .keep_alive_timeout(limits::PING_AFTER)
+        .http2_keep_alive_interval(links.ping_after())
+        .keep_alive_timeout(links.ping_after())
         .keep_alive_while_idle(true)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(2 * STREAM_WINDOW)

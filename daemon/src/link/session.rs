@@ -11,7 +11,7 @@
 //! - received frames reach the writer, and are acknowledged, in the order of their arrival, however long their signature checks take;
 //! - nothing here waits for the peer to read while holding something the peer waits for: what goes out is queued, and a peer that does not
 //!   read while it is owed more than the windows allow is let go;
-//! - silence for [`limits::IDLE_LINK`] ends the session, and so does a peer that reads but never acknowledges.
+//! - silence for [`Links::idle`] ends the session, and so does a peer that reads but never acknowledges.
 
 mod health;
 mod hello;
@@ -278,7 +278,7 @@ impl Session<'_> {
 
     fn check_silence(&mut self) -> Result<(), LinkError> {
         let now = Instant::now();
-        let idle = limits::IDLE_LINK;
+        let idle = self.links.idle;
         if !self.paused && now.duration_since(self.last_heard) > idle {
             return Err(LinkError::Fault(FaultCode::Idle, format!("nothing heard for {} s", idle.as_secs())));
         }
@@ -286,7 +286,7 @@ impl Session<'_> {
             let reason = format!("nothing acknowledged for {} s", idle.as_secs());
             return Err(LinkError::Fault(FaultCode::Idle, reason));
         }
-        if now.duration_since(self.last_said) > limits::PING_AFTER {
+        if now.duration_since(self.last_said) > self.links.ping_after() {
             self.ping_due = true;
         }
         Ok(())
