@@ -46,10 +46,7 @@ fn a_value_out_of_bounds_is_named_with_line_value_and_bound() {
         refused("[forward]\nanswer_by_hours = 8785\n"),
         "sinergid.toml:4: forward.answer_by_hours = 8785: must be 1 to 8784"
     );
-    assert_eq!(
-        refused("[link]\n\nidle_seconds = 4\n"),
-        "sinergid.toml:5: link.idle_seconds = 4: must be 5 to 3600"
-    );
+    assert_eq!(refused("[link]\n\nidle_seconds = 4\n"), "sinergid.toml:5: link.idle_seconds = 4: must be 5 to 3600");
     assert_eq!(
         refused("[shutdown]\n\ndrain_seconds = -1\n"),
         "sinergid.toml:5: shutdown.drain_seconds = -1: must be 1 to 300"

@@ -10,6 +10,8 @@ use sinergi_cli::commands::init::Kind;
 use sinergi_cli::demo::federation::{Agency, Builder, Federation};
 use sinergi_cli::demo::node::Node;
 use sinergi_cli::demo::wait;
+use sinergi_config::Config;
+use sinergi_config::defaults::FILE;
 use sinergi_proto::charter::CharterText;
 use sinergi_proto::ids::{AgencyId, ComplaintId};
 use sinergi_proto::wire::act_request::Act;
@@ -19,7 +21,9 @@ use tempfile::TempDir;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
+use crate::memory;
 use crate::program::sinergi;
+use crate::proxy::Proxy;
 
 /// How long anything may take to come about.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -145,6 +149,34 @@ impl TestFederation {
     /// What a node has logged.
     pub fn log_of(&self, id: &str) -> String {
         std::fs::read_to_string(self.folder_of(id).join("sinergid.log")).unwrap_or_default()
+    }
+
+    /// Puts a proxy between a node that is not running yet and a peer that it dials.
+    pub async fn proxy(&self, dialler: &str, waiter: &str) -> Proxy {
+        let proxy = Proxy::to(&self.address_of(waiter)).await;
+        let endpoint = |address: &str| format!("endpoint = \"{address}\"");
+        self.configure(dialler, |text| {
+            let dialled = endpoint(&self.address_of(waiter));
+            assert!(text.contains(&dialled), "{dialler} does not dial {waiter}");
+            text.replace(&dialled, &endpoint(&proxy.address().to_string()))
+        });
+        proxy
+    }
+
+    /// Changes the configuration of a node that is not running.
+    pub fn configure(&self, id: &str, change: impl FnOnce(&str) -> String) {
+        let file = self.folder_of(id).join(FILE);
+        let text = std::fs::read_to_string(&file).expect("the node's configuration");
+        std::fs::write(&file, change(&text)).expect("the node's configuration");
+    }
+
+    /// Asserts that a running node has never held more memory than its limits allow; what it held at most.
+    pub fn is_bounded_in_memory(&self, id: &str) -> usize {
+        let process = self.process(id).process_id().expect("a running node");
+        let links = Config::load(&self.folder_of(id)).expect("the node's configuration").peers.len();
+        let (peak, most) = (memory::peak(process), memory::most(links));
+        assert!(peak <= most, "{id} held {} MiB, at most {} MiB", peak >> 20, most >> 20);
+        peak
     }
 
     /// The address at which a node listens.

@@ -7,11 +7,13 @@
 //! |---|---|
 //! | [`federation`] | federations that tests start, ask, stop and kill, in the domain's words |
 //! | [`peer`] | a member under the test's control that says whatever the test wants |
+//! | [`proxy`] | the network between two nodes, with faults that are switched while it carries bytes |
 //! | [`certificate`] | certificates that a test makes, good and bad |
 //! | [`stage`] | two honest nodes and a member that the test speaks for |
 //! | [`measure`] | what the benchmarks in `src/bin` share |
 //! | [`program`] | the binaries under test, and the command line as a user runs it |
 //! | [`terminal`] | a command as it looks on a terminal |
+//! | [`memory`] | what a node may hold in memory, derived from its limits |
 //! | [`process_table`] | which nodes run on this machine |
 //! | `tests/*.rs` | the claims, by subject |
 //! | `interop/` | checks with implementations that share no code with ours |
@@ -19,8 +21,10 @@
 pub mod certificate;
 pub mod federation;
 pub mod measure;
+pub mod memory;
 pub mod peer;
 pub mod process_table;
 pub mod program;
+pub mod proxy;
 pub mod stage;
 pub mod terminal;

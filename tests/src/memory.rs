@@ -1,0 +1,30 @@
+//! What a node may hold in memory at most, whatever its peers, its disk and its network do; and what it did hold.
+//!
+//! Derived from the limits: a queue or a window that is let grow shows here.
+
+use sinergi_config::defaults;
+use sinergi_proto::limits;
+
+const MIB: usize = 1024 * 1024;
+
+/// The program with its threads and allocator, the tree's edge, the caches of the ledger.
+const BASE: usize = 64 * MIB;
+/// The store: its cache, and as much again for pages that are being written.
+const STORE: usize = 2 * defaults::CACHE_MIB.unsigned_abs() as usize * MIB;
+/// The writer: its queue, and the group that is being written, once as it came and once as it goes to the disk.
+const WRITER: usize = limits::WRITER_QUEUE_BYTES + 2 * limits::GROUP_BYTES;
+/// A direction of a link: its window with the frame that crosses its edge, and one frame on its way through the transport.
+const DIRECTION: usize = limits::LINK_WINDOW_BYTES + 2 * limits::FRAME_BYTES;
+
+/// What a node with so many links may hold, in bytes.
+pub const fn most(links: usize) -> usize {
+    BASE + STORE + WRITER + links * 2 * DIRECTION
+}
+
+/// The largest resident size that a running process has had, in bytes.
+pub fn peak(process: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a running process");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("Linux tells the peak");
+    let kib: usize = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("in KiB");
+    kib * 1024
+}

@@ -1,0 +1,385 @@
+//! A small TCP proxy between a node that dials and its peer: the network, with faults that are switched while it carries bytes.
+//!
+//! The bytes are TLS: whole frames are the business of [`crate::peer`]; here streams are cut, swallowed, slowed down and reset.
+//!
+//! Invariants:
+//! - what is passed on is passed on unchanged and in order;
+//! - a connection that has lost bytes carries no more of that direction: a network repeats what it loses, or loses the connection;
+//! - the end of a stream travels like its bytes: swallowed, it is not noticed on the other side.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Bytes read at a time.
+const BUFFER: usize = 64 * 1024;
+/// How often a throttled direction carries its share.
+const SHARES_A_SECOND: usize = 20;
+
+/// A direction of the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From who dialled to its peer.
+    Out,
+    /// From the peer to who dialled.
+    Back,
+}
+
+/// What happens to the bytes of one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flow {
+    /// They are passed on.
+    #[default]
+    Pass,
+    /// They vanish, and nobody is told.
+    Swallow,
+    /// Nobody reads them, until they pass again: a peer that does not read, or a late network.
+    Hold,
+    /// So many a second are passed on.
+    Throttle(usize),
+}
+
+/// How connections end that the proxy ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum End {
+    #[default]
+    Closed,
+    Reset,
+}
+
+/// The proxy; gone with all its connections when it is dropped.
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    _tasks: JoinSet<()>,
+}
+
+/// One direction of all connections.
+#[derive(Default)]
+struct Lane {
+    flow: watch::Sender<Flow>,
+    /// Bytes that are still passed on before the connection is reset.
+    until_reset: Mutex<Option<usize>>,
+    carried: AtomicU64,
+    swallowed: AtomicU64,
+}
+
+#[derive(Default)]
+struct Shared {
+    out: Lane,
+    back: Lane,
+    refusing: watch::Sender<bool>,
+    /// Counts the orders to end all connections; with how the newest is to be done.
+    ended: watch::Sender<(u64, End)>,
+    accepted: AtomicU64,
+    resets: AtomicU64,
+}
+
+impl Proxy {
+    /// A proxy to this address, on a loopback port of its own.
+    pub async fn to(target: &str) -> Self {
+        let target = target.parse().expect("an address");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a loopback port");
+        let address = listener.local_addr().expect("a bound socket");
+        let shared = Arc::<Shared>::default();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(accept(Arc::clone(&shared), listener, address, target));
+        Self { address, shared, _tasks: tasks }
+    }
+
+    /// Where to dial.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From now on this happens to the bytes of one direction.
+    pub fn set(&self, way: Way, flow: Flow) {
+        self.shared.lane(way).flow.send_replace(flow);
+    }
+
+    /// From now on this happens to the bytes of both directions.
+    pub fn set_both(&self, flow: Flow) {
+        self.set(Way::Out, flow);
+        self.set(Way::Back, flow);
+    }
+
+    /// Refuses new connections, or takes them again.
+    pub fn refuse(&self, refuse: bool) {
+        self.shared.refusing.send_replace(refuse);
+    }
+
+    /// Closes all connections, seen by both sides.
+    pub fn cut(&self) {
+        self.shared.end_all(End::Closed);
+    }
+
+    /// Resets all connections: what was under way is lost.
+    pub fn reset(&self) {
+        self.shared.end_all(End::Reset);
+    }
+
+    /// Passes on so many more bytes of one direction, then resets the connection: in the middle of whatever it carries.
+    pub fn reset_after(&self, way: Way, bytes: usize) {
+        *lock(&self.shared.lane(way).until_reset) = Some(bytes);
+    }
+
+    /// Connections taken so far.
+    pub fn accepted(&self) -> u64 {
+        self.shared.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Connections reset so far by [`Self::reset_after`].
+    pub fn resets(&self) -> u64 {
+        self.shared.resets.load(Ordering::Relaxed)
+    }
+
+    /// Bytes passed on so far.
+    pub fn carried(&self, way: Way) -> u64 {
+        self.shared.lane(way).carried.load(Ordering::Relaxed)
+    }
+
+    /// Bytes swallowed so far.
+    pub fn swallowed(&self, way: Way) -> u64 {
+        self.shared.lane(way).swallowed.load(Ordering::Relaxed)
+    }
+}
+
+impl Shared {
+    fn lane(&self, way: Way) -> &Lane {
+        match way {
+            Way::Out => &self.out,
+            Way::Back => &self.back,
+        }
+    }
+
+    fn end_all(&self, how: End) {
+        self.ended.send_modify(|(count, end)| (*count, *end) = (*count + 1, how));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes connections. While it refuses there is no listener, so that the system itself refuses.
+async fn accept(shared: Arc<Shared>, first: TcpListener, address: SocketAddr, target: SocketAddr) {
+    let (mut listener, mut connections) = (Some(first), JoinSet::new());
+    let mut refusing = shared.refusing.subscribe();
+    loop {
+        if *refusing.borrow_and_update() {
+            listener = None;
+        } else if listener.is_none() {
+            listener = Some(TcpListener::bind(address).await.expect("the port that was ours"));
+        }
+        let taken = async {
+            match &listener {
+                Some(listener) => listener.accept().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Ok((stream, _)) = taken => {
+                shared.accepted.fetch_add(1, Ordering::Relaxed);
+                connections.spawn(connection(Arc::clone(&shared), stream, target));
+            }
+            Some(_) = connections.join_next() => {}
+            changed = refusing.changed() => if changed.is_err() { break },
+        }
+    }
+}
+
+/// One connection, from its beginning to its end.
+async fn connection(shared: Arc<Shared>, mut near: TcpStream, target: SocketAddr) {
+    let mut ended = shared.ended.subscribe();
+    // A peer that is not there: closed at once, as a network address translator does.
+    let Ok(mut far) = TcpStream::connect(target).await else { return };
+    let nodelay = near.set_nodelay(true).and_then(|()| far.set_nodelay(true));
+    nodelay.expect("a socket option");
+    let end = {
+        let (mut from_near, mut to_near) = near.split();
+        let (mut from_far, mut to_far) = far.split();
+        let out = pump(&shared, &shared.out, &mut from_near, &mut to_far);
+        let back = pump(&shared, &shared.back, &mut from_far, &mut to_near);
+        tokio::select! {
+            ended = async { tokio::try_join!(out, back) } => ended.err().unwrap_or_default(),
+            Ok(()) = ended.changed() => ended.borrow().1,
+        }
+    };
+    if end == End::Reset {
+        // The other side may be gone already.
+        let _ = near.set_zero_linger().and_then(|()| far.set_zero_linger());
+    }
+}
+
+/// Carries one direction of one connection until its end.
+async fn pump(shared: &Shared, lane: &Lane, from: &mut ReadHalf<'_>, to: &mut WriteHalf<'_>) -> Result<(), End> {
+    let mut flow = lane.flow.subscribe();
+    let mut buffer = vec![0; BUFFER];
+    let mut lost = false;
+    loop {
+        let now = *flow.borrow_and_update();
+        lost |= now == Flow::Swallow;
+        let most = match now {
+            Flow::Throttle(a_second) if !lost => (a_second / SHARES_A_SECOND).clamp(1, BUFFER),
+            _ => BUFFER,
+        };
+        let read = async {
+            match now {
+                Flow::Hold if !lost => std::future::pending().await,
+                _ => from.read(&mut buffer[..most]).await,
+            }
+        };
+        let length = tokio::select! {
+            // A socket that the other side has reset ends both directions alike.
+            read = read => read.map_err(|_| End::Reset)?,
+            Ok(()) = flow.changed() => continue,
+        };
+        match length {
+            // An end that nobody hears of.
+            0 if lost => std::future::pending::<()>().await,
+            0 => return to.shutdown().await.map_err(|_| End::Closed),
+            length if lost => {
+                lane.swallowed.fetch_add(length as u64, Ordering::Relaxed);
+            }
+            length => pass_on(shared, lane, to, &buffer[..length]).await?,
+        }
+        if let Flow::Throttle(a_second) = now
+            && !lost
+        {
+            let share = Duration::from_secs_f64(length as f64 / a_second.max(1) as f64);
+            tokio::select! {
+                () = tokio::time::sleep(share) => {}
+                Ok(()) = flow.changed() => {}
+            }
+        }
+    }
+}
+
+/// Passes bytes on, up to where the connection is to be reset.
+async fn pass_on(shared: &Shared, lane: &Lane, to: &mut WriteHalf<'_>, bytes: &[u8]) -> Result<(), End> {
+    let (passed, is_last) = {
+        let mut until_reset = lock(&lane.until_reset);
+        match &mut *until_reset {
+            Some(left) if *left <= bytes.len() => (until_reset.take().unwrap_or_default(), true),
+            Some(left) => {
+                *left -= bytes.len();
+                (bytes.len(), false)
+            }
+            None => (bytes.len(), false),
+        }
+    };
+    let written: io::Result<()> = to.write_all(&bytes[..passed]).await;
+    lane.carried.fetch_add(passed as u64, Ordering::Relaxed);
+    if is_last {
+        shared.resets.fetch_add(1, Ordering::Relaxed);
+        return Err(End::Reset);
+    }
+    written.map_err(|_| End::Reset)
+}
+
+#[cfg(test)]
+mod tests {
+    use sinergi_cli::demo::wait;
+
+    use super::*;
+
+    /// Both ends of a connection through a proxy.
+    async fn connected() -> (Proxy, TcpStream, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+        let proxy = Proxy::to(&listener.local_addr().expect("bound").to_string()).await;
+        let near = TcpStream::connect(proxy.address()).await.expect("the proxy listens");
+        let (far, _) = listener.accept().await.expect("the proxy dials");
+        (proxy, near, far)
+    }
+
+    async fn read(stream: &mut TcpStream, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        stream.read_exact(&mut bytes).await.expect("that many bytes");
+        bytes
+    }
+
+    #[tokio::test]
+    async fn bytes_and_the_end_of_a_stream_pass_in_both_directions() {
+        let (proxy, mut near, mut far) = connected().await;
+        near.write_all(b"out").await.expect("written");
+        assert_eq!(read(&mut far, 3).await, b"out");
+        near.shutdown().await.expect("ended");
+        assert_eq!(far.read(&mut [0]).await.expect("the end"), 0);
+        far.write_all(b"back").await.expect("written");
+        assert_eq!(read(&mut near, 4).await, b"back");
+        assert_eq!((proxy.carried(Way::Out), proxy.carried(Way::Back)), (3, 4));
+    }
+
+    #[tokio::test]
+    async fn held_bytes_come_late_and_swallowed_ones_never_and_the_connection_carries_no_more_then() {
+        let (proxy, mut near, mut far) = connected().await;
+        proxy.set(Way::Out, Flow::Hold);
+        near.write_all(b"late").await.expect("written");
+        far.write_all(b"x").await.expect("written");
+        read(&mut near, 1).await;
+        assert_eq!(proxy.carried(Way::Out), 0, "held");
+        proxy.set(Way::Out, Flow::Pass);
+        assert_eq!(read(&mut far, 4).await, b"late");
+
+        proxy.set(Way::Out, Flow::Swallow);
+        near.write_all(b"lost").await.expect("written");
+        let swallowed = async || Ok::<_, ()>((proxy.swallowed(Way::Out) == 4).then_some(()));
+        assert_eq!(wait::until(Duration::from_secs(10), swallowed).await, Ok(Some(())));
+        proxy.set(Way::Out, Flow::Pass);
+        near.shutdown().await.expect("ended");
+        far.write_all(b"y").await.expect("the other direction goes on");
+        read(&mut near, 1).await;
+        assert_eq!(proxy.carried(Way::Out), 4, "nothing more");
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_reset_after_the_bytes_that_were_told() {
+        let (proxy, mut near, mut far) = connected().await;
+        proxy.reset_after(Way::Out, 5);
+        near.write_all(b"a frame that is longer").await.expect("written");
+        let mut seen = Vec::new();
+        let error = loop {
+            match far.read_u8().await {
+                Ok(byte) => seen.push(byte),
+                Err(error) => break error,
+            }
+        };
+        // What came before a reset may be lost with it.
+        assert!(b"a fra".starts_with(&seen), "{seen:?}");
+        assert_eq!((error.kind(), proxy.resets()), (io::ErrorKind::ConnectionReset, 1));
+    }
+
+    #[tokio::test]
+    async fn a_cut_is_seen_by_both_sides_and_a_refusal_by_who_dials() {
+        let (proxy, mut near, mut far) = connected().await;
+        proxy.cut();
+        assert_eq!((near.read(&mut [0]).await.ok(), far.read(&mut [0]).await.ok()), (Some(0), Some(0)));
+        proxy.refuse(true);
+        let refused = async || match TcpStream::connect(proxy.address()).await {
+            Ok(_) => Ok::<_, ()>(None),
+            Err(error) => Ok((error.kind() == io::ErrorKind::ConnectionRefused).then_some(())),
+        };
+        assert_eq!(wait::until(Duration::from_secs(10), refused).await, Ok(Some(())));
+        proxy.refuse(false);
+        let taken = async || Ok::<_, ()>(TcpStream::connect(proxy.address()).await.ok());
+        assert!(matches!(wait::until(Duration::from_secs(10), taken).await, Ok(Some(_))));
+    }
+
+    #[tokio::test]
+    async fn a_throttled_direction_carries_so_many_bytes_a_second() {
+        let (proxy, mut near, mut far) = connected().await;
+        proxy.set(Way::Out, Flow::Throttle(5));
+        let began = tokio::time::Instant::now();
+        near.write_all(b"slowly").await.expect("written");
+        assert_eq!(read(&mut far, 6).await, b"slowly");
+        assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
+    }
+}
