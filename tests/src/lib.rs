@@ -13,6 +13,7 @@
 //! | [`measure`] | what the benchmarks in `src/bin` share |
 //! | [`program`] | the binaries under test, and the command line as a user runs it |
 //! | [`terminal`] | a command as it looks on a terminal |
+//! | [`workload`] | clients that lodge and forward, and the account of what they were told |
 //! | [`memory`] | what a node may hold in memory, derived from its limits |
 //! | [`process_table`] | which nodes run on this machine |
 //! | `tests/*.rs` | the claims, by subject |
@@ -28,3 +29,4 @@ pub mod program;
 pub mod proxy;
 pub mod stage;
 pub mod terminal;
+pub mod workload;

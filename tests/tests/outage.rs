@@ -1,34 +1,11 @@
 //! Outages: nothing acknowledged is lost, nothing is doubled, whatever is stopped or taken away.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sinergi_cli::demo::wait;
 use sinergi_proto::ids::ComplaintId;
-use sinergi_proto::wire;
-use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, complaint_about, province_and_city};
-use tokio::task::JoinSet;
-use tonic::Code;
-
-/// Calls that one node answers at the same time.
-const CLIENTS: usize = 32;
-
-/// Lodges and forwards so many complaints, as many clients do at once.
-async fn lodge_and_forward(node: &TestNode, to: &str, count: usize) {
-    let mut clients = JoinSet::new();
-    for client in 0..CLIENTS {
-        let (node, to) = (node.clone(), to.to_owned());
-        clients.spawn(async move {
-            for number in (client..count).step_by(CLIENTS) {
-                let lodged = node.lodges(&format!("Laporan {number}")).await;
-                node.forwards(lodged.complaint, &to).await;
-            }
-        });
-    }
-    while let Some(done) = clients.join_next().await {
-        done.expect("every client is served");
-    }
-}
+use sinergi_tests::federation::{PATIENCE, TestFederation, province_and_city};
+use sinergi_tests::workload::{CLIENTS, Loaders, Told, lodge_and_forward};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_was_down_while_5000_complaints_were_lodged_gets_them_all_in_order() {
@@ -62,37 +39,6 @@ async fn a_peer_that_was_down_while_5000_complaints_were_lodged_gets_them_all_in
     province.has_a_sound_ledger().await;
 }
 
-/// What one client was told, until its node went away.
-#[derive(Default)]
-struct Told {
-    acknowledged: BTreeSet<Vec<u8>>,
-    unanswered: usize,
-}
-
-/// Lodges and forwards until the node no longer answers.
-async fn lodge_until_it_goes_away(node: TestNode, round: usize, client: usize) -> Told {
-    let mut told = Told::default();
-    for number in 0.. {
-        let title = format!("Laporan {round}/{client}/{number}");
-        match node.lodges_request(complaint_about(&title)).await {
-            Ok(lodged) => {
-                told.acknowledged.insert(lodged.complaint.0.to_vec());
-                let forward = wire::Forward { to: "prov-jabar".to_owned(), reason: 1, answer_by: 0 };
-                let act = wire::act_request::Act::Forward(forward);
-                if node.acts(lodged.complaint, act, None).await.is_err() {
-                    return told;
-                }
-            }
-            Err(status) if status.code() == Code::ResourceExhausted => {}
-            Err(_) => {
-                told.unanswered += 1;
-                return told;
-            }
-        }
-    }
-    told
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn both_nodes_killed_under_load_agree_again_with_nothing_missing_and_nothing_doubled() {
     const ROUNDS: usize = 6;
@@ -101,10 +47,7 @@ async fn both_nodes_killed_under_load_agree_again_with_nothing_missing_and_nothi
     let mut told = Told::default();
     for round in 0..ROUNDS {
         let city = federation.node("kota-bandung").await;
-        let mut clients = JoinSet::new();
-        for client in 0..LOADERS {
-            clients.spawn(lodge_until_it_goes_away(city.clone(), round, client));
-        }
+        let loaders = Loaders::start(&city, "prov-jabar", LOADERS, &round.to_string());
         // Not at the same point of the work in every round.
         let until = city.status().await.complaints + 40 + 37 * round as u64;
         wait::until(PATIENCE, async || Ok::<_, ()>((city.status().await.complaints >= until).then_some(()))).await.ok();
@@ -114,11 +57,7 @@ async fn both_nodes_killed_under_load_agree_again_with_nothing_missing_and_nothi
         } else {
             federation.process_mut("kota-bandung").kill().await;
         }
-        while let Some(done) = clients.join_next().await {
-            let client = done.expect("a client ends");
-            told.acknowledged.extend(client.acknowledged);
-            told.unanswered += client.unanswered;
-        }
+        told.add(loaders.stop().await);
         federation.start_node("prov-jabar").await;
         federation.start_node("kota-bandung").await;
     }
@@ -127,12 +66,8 @@ async fn both_nodes_killed_under_load_agree_again_with_nothing_missing_and_nothi
     city.has_an_empty_outbox().await;
 
     let here: Vec<Vec<u8>> = city.lists().await.into_iter().map(|row| row.complaint).collect();
-    let distinct: BTreeSet<Vec<u8>> = here.iter().cloned().collect();
-    assert_eq!(here.len(), distinct.len(), "none is doubled");
     assert!(told.acknowledged.len() > ROUNDS * 40, "the load was a load: {}", told.acknowledged.len());
-    let missing: Vec<_> = told.acknowledged.difference(&distinct).collect();
-    assert!(missing.is_empty(), "{} acknowledged complaints are missing", missing.len());
-    assert!(distinct.len() <= told.acknowledged.len() + told.unanswered, "more complaints than were lodged");
+    assert_eq!(told.violated_by(&here), [""; 0]);
 
     city.agrees_with(&province).await;
     city.has_a_sound_ledger().await;
@@ -201,22 +136,15 @@ async fn a_rebuild_gives_the_store_that_the_node_had() {
 async fn a_node_told_to_stop_under_load_finishes_what_it_took_and_ends_in_time() {
     let mut federation = TestFederation::start(province_and_city()).await;
     let city = federation.node("kota-bandung").await;
-    let mut clients = JoinSet::new();
-    for client in 0..CLIENTS {
-        clients.spawn(lodge_until_it_goes_away(city.clone(), 0, client));
-    }
+    let loaders = Loaders::start(&city, "prov-jabar", CLIENTS, "0");
     wait::until(PATIENCE, async || Ok::<_, ()>((city.status().await.complaints >= 500).then_some(()))).await.ok();
     let told_to_stop = tokio::time::Instant::now();
     federation.stop_node("kota-bandung").await;
     assert!(told_to_stop.elapsed() < Duration::from_secs(15), "it ends within the configured 10 s and a moment");
-    let mut acknowledged = BTreeSet::new();
-    while let Some(done) = clients.join_next().await {
-        acknowledged.extend(done.expect("a client ends").acknowledged);
-    }
+    let told = loaders.stop().await;
     federation.start_node("kota-bandung").await;
-    let here: BTreeSet<_> =
-        federation.node("kota-bandung").await.lists().await.into_iter().map(|r| r.complaint).collect();
-    assert!(acknowledged.is_subset(&here), "{} acknowledged, {} here", acknowledged.len(), here.len());
+    let here: Vec<_> = federation.node("kota-bandung").await.lists().await.into_iter().map(|r| r.complaint).collect();
+    assert_eq!(told.violated_by(&here), [""; 0]);
     let log = federation.log_of("kota-bandung");
     assert!(log.contains("stopped"), "{log}");
 }

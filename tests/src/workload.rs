@@ -1,0 +1,150 @@
+//! Work on a node by many clients at once, and the account of what they were told: to be held against what the nodes have in the end.
+//!
+//! Invariant: a client counts as acknowledged only what a node has answered with success.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use sinergi_proto::wire;
+use sinergi_proto::wire::act_request::Act;
+use tokio::task::JoinSet;
+use tonic::Code;
+
+use crate::federation::{TestNode, complaint_about};
+
+/// Calls that one node answers at the same time.
+pub const CLIENTS: usize = 32;
+
+/// Lodges and forwards so many complaints, as many clients do at once.
+pub async fn lodge_and_forward(node: &TestNode, to: &str, count: usize) {
+    let mut clients = JoinSet::new();
+    for client in 0..CLIENTS {
+        let (node, to) = (node.clone(), to.to_owned());
+        clients.spawn(async move {
+            for number in (client..count).step_by(CLIENTS) {
+                let lodged = node.lodges(&format!("Laporan {number}")).await;
+                node.forwards(lodged.complaint, &to).await;
+            }
+        });
+    }
+    while let Some(done) = clients.join_next().await {
+        done.expect("every client is served");
+    }
+}
+
+/// What clients were told.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Complaints that a node has acknowledged.
+    pub acknowledged: BTreeSet<Vec<u8>>,
+    /// Complaints that a node was asked to lodge and gave no answer: they may be there or not.
+    pub unanswered: usize,
+}
+
+impl Told {
+    /// What other clients were told.
+    pub fn add(&mut self, other: Self) {
+        self.acknowledged.extend(other.acknowledged);
+        self.unanswered += other.unanswered;
+    }
+
+    /// What is wrong with the complaints that a node has: acknowledged ones are missing, some are doubled, some were never lodged.
+    pub fn violated_by(&self, here: &[Vec<u8>]) -> Vec<String> {
+        let distinct: BTreeSet<_> = here.iter().cloned().collect();
+        let mut violations = Vec::new();
+        if distinct.len() < here.len() {
+            violations.push(format!("{} complaints are doubled", here.len() - distinct.len()));
+        }
+        let missing = self.acknowledged.difference(&distinct).count();
+        if missing > 0 {
+            violations.push(format!("{missing} acknowledged complaints are missing"));
+        }
+        let most = self.acknowledged.len() + self.unanswered;
+        if distinct.len() > most {
+            violations.push(format!("{} complaints, and at most {most} were lodged", distinct.len()));
+        }
+        violations
+    }
+}
+
+/// Clients that lodge and forward until they are stopped or their node no longer answers.
+pub struct Loaders {
+    clients: JoinSet<Told>,
+    stop: Arc<AtomicBool>,
+    done: Arc<AtomicUsize>,
+}
+
+impl Loaders {
+    /// So many clients of a node, all forwarding to the same agency; their complaints are named after `mark`.
+    pub fn start(node: &TestNode, to: &str, clients: usize, mark: &str) -> Self {
+        let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let mut set = JoinSet::new();
+        for client in 0..clients {
+            let (node, to, mark) = (node.clone(), to.to_owned(), format!("{mark}/{client}"));
+            let (stop, done) = (Arc::clone(&stop), Arc::clone(&done));
+            set.spawn(async move { lodge_until(&stop, &done, &node, &to, &mark).await });
+        }
+        Self { clients: set, stop, done }
+    }
+
+    /// Complaints acknowledged so far.
+    pub fn acknowledged(&self) -> usize {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// Tells the clients to stop, waits for them, and says what they were told.
+    pub async fn stop(mut self) -> Told {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut told = Told::default();
+        while let Some(client) = self.clients.join_next().await {
+            told.add(client.expect("a client ends"));
+        }
+        told
+    }
+}
+
+async fn lodge_until(stop: &AtomicBool, done: &AtomicUsize, node: &TestNode, to: &str, mark: &str) -> Told {
+    let mut told = Told::default();
+    for number in 0.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        match node.lodges_request(complaint_about(&format!("Laporan {mark}/{number}"))).await {
+            Ok(lodged) => {
+                told.acknowledged.insert(lodged.complaint.0.to_vec());
+                done.fetch_add(1, Ordering::Relaxed);
+                let act = Act::Forward(wire::Forward { to: to.to_owned(), reason: 1, answer_by: 0 });
+                match node.acts(lodged.complaint, act, None).await {
+                    Err(status) if status.code() != Code::ResourceExhausted => break,
+                    _ => {}
+                }
+            }
+            // Full: nothing was done.
+            Err(status) if status.code() == Code::ResourceExhausted => tokio::task::yield_now().await,
+            Err(_) => {
+                told.unanswered += 1;
+                break;
+            }
+        }
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_doubled_or_more_than_was_lodged_is_named() {
+        let told = Told { acknowledged: [vec![1], vec![2]].into(), unanswered: 1 };
+        assert_eq!(told.violated_by(&[vec![2], vec![1]]), [""; 0]);
+        assert_eq!(told.violated_by(&[vec![2], vec![1], vec![3]]), [""; 0], "the unanswered one was lodged");
+        assert_eq!(
+            told.violated_by(&[vec![2], vec![2]]),
+            ["1 complaints are doubled", "1 acknowledged complaints are missing"]
+        );
+        let more = [1, 2, 3, 4].map(|id| vec![id]);
+        assert_eq!(told.violated_by(&more), ["4 complaints, and at most 3 were lodged"]);
+    }
+}
