@@ -6,6 +6,7 @@
 //! accept.rs   TcpListener -> TLS (bounded in time and number) -> gRPC        waited for
 //! dial.rs     endpoint -> TLS -> gRPC, with backoff without end              dialled
 //! session.rs  one stream: Hello, then frames both ways                       both
+//! silence.rs  a connection whose other side says nothing ends                both
 //! intake.rs   decode and authenticate received items, off the async threads
 //! peer.rs     what is known of a peer: shown to operators, and the slot that one session holds
 //! ```
@@ -21,6 +22,7 @@ mod intake;
 mod peer;
 mod service;
 mod session;
+mod silence;
 
 pub use accept::{listen, serve};
 pub use dial::keep_linked;

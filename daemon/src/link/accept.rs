@@ -23,6 +23,7 @@ use tonic::transport::server::Connected;
 
 use super::Links;
 use super::service::{Caller, FederationService};
+use super::silence::Attentive;
 use crate::tls::{self, HandshakeFailure};
 
 /// Streams of one connection: a peer needs one.
@@ -53,8 +54,6 @@ pub async fn serve(links: Links, listener: TcpListener) -> Result<(), tonic::tra
         .max_decoding_message_size(limits::FRAME_BYTES)
         .max_encoding_message_size(limits::FRAME_BYTES);
     let server = Server::builder()
-        .http2_keepalive_interval(Some(links.ping_after()))
-        .http2_keepalive_timeout(Some(links.ping_after()))
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(2 * STREAM_WINDOW)
@@ -123,7 +122,8 @@ async fn handshake(
         return tracing::warn!(%from, peer = %caller.agency, "refused a connection: it has too many, or there are too many in all");
     };
     // Nobody receives any more: the node is stopping.
-    let _ = accepted.send(Ok(Connection { stream, caller, _permits: permits })).await;
+    let _ =
+        accepted.send(Ok(Connection { stream: Attentive::new(stream, links.idle), caller, _permits: permits })).await;
 }
 
 /// Lets the other side read our alert. A socket that is closed while something lies in it unread is reset, and the alert with it.
@@ -173,7 +173,7 @@ fn report_refusal(links: &Links, from: SocketAddr, error: &std::io::Error) {
 
 /// A connection whose caller is known.
 struct Connection {
-    stream: TlsStream<TcpStream>,
+    stream: Attentive<TlsStream<TcpStream>>,
     caller: Caller,
     _permits: [OwnedSemaphorePermit; 2],
 }

@@ -20,6 +20,7 @@ use tonic::transport::Channel;
 use super::accept::STREAM_WINDOW;
 use super::peer::{Direction, Peer};
 use super::session::{Ended, OUTBOUND_FRAMES, Start};
+use super::silence::Attentive;
 use super::{LinkError, Links};
 use crate::time::now_millis;
 use crate::tls::{self, Witness, Witnessed};
@@ -93,7 +94,7 @@ async fn link(links: &Links, peer: &Arc<Peer>, endpoint: &Endpoint) -> Result<En
         Ok(Err(status)) if status.code() == tonic::Code::AlreadyExists => {
             return Ok(Ended { was_success: false });
         }
-        Ok(Err(status)) => return Err(connect(explain(&status))),
+        Ok(Err(status)) => return Err(connect(explain_status(&status))),
         Err(_) => return Err(connect(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),
     };
     let Some(hold) = peer.take_slot(&links.own, Direction::Dialled) else { return Ok(Ended { was_success: false }) };
@@ -112,7 +113,7 @@ async fn connect_channel(
     let config = tls::client_config(&links.credentials, links.authorities.clone(), peer.agency.clone());
     let connector = TlsConnector::from(config);
     let (host, port) = (endpoint.host().to_owned(), endpoint.port());
-    let (peer, federation) = (Arc::clone(peer), links.federation.clone());
+    let (peer, federation, idle) = (Arc::clone(peer), links.federation.clone(), links.idle);
     let connect = tower::service_fn(move |_| {
         let (connector, host, peer, federation) =
             (connector.clone(), host.clone(), Arc::clone(&peer), federation.clone());
@@ -122,21 +123,19 @@ async fn connect_channel(
             stream.set_nodelay(true)?;
             let shaken =
                 tokio::time::timeout(limits::TLS_HANDSHAKE, connector.connect(tls::server_name(), stream)).await;
-            let stream = shaken.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
+            let late = || format!("no TLS handshake within {} s", limits::TLS_HANDSHAKE.as_secs());
+            let stream = shaken.map_err(|_| std::io::Error::new(std::io::ErrorKind::TimedOut, late()))??;
             let leaf = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
             if let Some(Ok(identity)) = leaf.map(|leaf| tls::peer_identity(leaf, &federation)) {
                 let expires = u64::try_from(identity.certificate.not_after.as_millisecond()).unwrap_or(0);
                 peer.note(|state| state.certificate_expires = expires);
             }
-            Ok::<_, std::io::Error>(TokioIo::new(Witnessed::new(stream, witness)))
+            Ok::<_, std::io::Error>(TokioIo::new(Witnessed::new(Attentive::new(stream, idle), witness)))
         }
     });
     // The scheme is http because the connector above speaks TLS; https would add a second layer.
     tonic::transport::Endpoint::from_static("http://node.invalid")
         .connect_timeout(CONNECT_TIMEOUT)
-        .http2_keep_alive_interval(links.ping_after())
-        .keep_alive_timeout(links.ping_after())
-        .keep_alive_while_idle(true)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(2 * STREAM_WINDOW)
         .connect_with_connector(connect)
@@ -144,12 +143,22 @@ async fn connect_channel(
         .map_err(|error| explain(&error))
 }
 
+/// Why a call or a stream failed, as [`explain`] says it.
+pub(super) fn explain_status(status: &tonic::Status) -> String {
+    // The peer may have written it: bounded, and on one line.
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    explain_from(status.message().chars().map(printable).take(500).collect(), status)
+}
+
 /// Down to the certificate if that is the cause, else the whole chain of causes.
-pub(super) fn explain(error: &(dyn std::error::Error + 'static)) -> String {
+fn explain(error: &(dyn std::error::Error + 'static)) -> String {
+    explain_from(error.to_string(), error)
+}
+
+fn explain_from(mut text: String, error: &(dyn std::error::Error + 'static)) -> String {
     if let Some(failure) = tls::explain(error) {
         return failure.to_string();
     }
-    let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();

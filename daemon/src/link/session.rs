@@ -228,7 +228,7 @@ impl Session<'_> {
                 let reason = format!("a frame over {} bytes, or garbled: {}", limits::FRAME_BYTES, status.message());
                 return Err(LinkError::Fault(FaultCode::LimitExceeded, reason));
             }
-            Err(status) => return Err(LinkError::Broken(dial::explain(&status))),
+            Err(status) => return Err(LinkError::Broken(dial::explain_status(&status))),
         };
         self.last_heard = Instant::now();
         let bytes = frame.encoded_len();

@@ -153,7 +153,7 @@ fn read_hello(message: Result<Option<Frame>, tonic::Status>) -> Result<wire::Hel
         Ok(Some(Frame { kind: Some(Kind::Fault(fault)) })) => Err(by_peer(&fault)),
         Ok(Some(_)) => Err(unexpected("another frame before Hello")),
         Ok(None) => Err(LinkError::Broken("the peer closed it before its Hello".to_owned())),
-        Err(status) => Err(LinkError::Broken(dial::explain(&status))),
+        Err(status) => Err(LinkError::Broken(dial::explain_status(&status))),
     }
 }
 
