@@ -79,6 +79,20 @@ impl TestFederation {
         Self { federation: builder.build().expect("a federation"), folder }
     }
 
+    /// Starts the nodes that were made, and waits for all links.
+    pub async fn start_all(&mut self) {
+        self.federation.start(|| ()).await.expect("all nodes start");
+        self.linked().await;
+    }
+
+    /// Stops several nodes at the same time, as an operator would; they must end in order.
+    pub async fn stop_at_once(&mut self, ids: &[&str]) {
+        ids.iter().for_each(|id| self.process(id).terminate());
+        for id in ids {
+            self.stop_node(id).await;
+        }
+    }
+
     /// Makes it, starts all nodes and waits for all links.
     pub async fn start(agencies: Vec<Agency>) -> Self {
         let mut made = Self::make(agencies);
@@ -168,6 +182,15 @@ impl TestFederation {
         let file = self.folder_of(id).join(FILE);
         let text = std::fs::read_to_string(&file).expect("the node's configuration");
         std::fs::write(&file, change(&text)).expect("the node's configuration");
+    }
+
+    /// Sets the silence after which a node that is not running yet takes a link for dead.
+    pub fn idle_after(&self, id: &str, seconds: u64) {
+        self.configure(id, |text| {
+            let changed = text.replace("# idle_seconds = 60", &format!("idle_seconds = {seconds}"));
+            assert_ne!(changed, text, "{id} is configured already");
+            changed
+        });
     }
 
     /// Asserts that a running node has never held more memory than its limits allow; what it held at most.
@@ -360,12 +383,21 @@ impl TestNode {
 
     /// Waits until peers have acknowledged everything.
     pub async fn has_an_empty_outbox(&self) {
+        self.empties_its_outbox().await.unwrap_or_else(|problem| panic!("{problem}"));
+    }
+
+    /// Waits until peers have acknowledged everything.
+    ///
+    /// # Errors
+    /// What waits still.
+    pub async fn empties_its_outbox(&self) -> Result<(), String> {
         let mut last = 0;
         let empty = wait::until(PATIENCE, async || {
             last = self.status().await.outbox;
             Ok::<_, Status>((last == 0).then_some(()))
         });
-        assert!(empty.await.expect("the node answers").is_some(), "{}: {last} entries wait in the outbox", self.id);
+        let empty = empty.await.map_err(|status| format!("{}: {status}", self.id))?;
+        empty.ok_or_else(|| format!("{}: {last} entries wait in the outbox", self.id))
     }
 
     /// What the node refused or was refused.
@@ -389,14 +421,25 @@ impl TestNode {
 
     /// Checks the whole ledger: it must be sound.
     pub async fn has_a_sound_ledger(&self) {
+        self.verifies_its_ledger().await.unwrap_or_else(|problem| panic!("{problem}"));
+    }
+
+    /// Checks the whole ledger.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub async fn verifies_its_ledger(&self) -> Result<(), String> {
+        let failed = |status: Status| format!("{}: {status}", self.id);
         let mut stream =
-            self.api.clone().verify_ledger(wire::VerifyLedgerRequest {}).await.expect("a check").into_inner();
+            self.api.clone().verify_ledger(wire::VerifyLedgerRequest {}).await.map_err(failed)?.into_inner();
         let mut done = false;
-        while let Some(progress) = stream.message().await.expect("a check that ends well") {
-            assert!(progress.findings.is_empty(), "{}: {:?}", self.id, progress.findings);
+        while let Some(progress) = stream.message().await.map_err(failed)? {
+            if !progress.findings.is_empty() {
+                return Err(format!("{}: {:?}", self.id, progress.findings));
+            }
             done = progress.done;
         }
-        assert!(done, "{}: the check did not end", self.id);
+        if done { Ok(()) } else { Err(format!("{}: the check did not end", self.id)) }
     }
 
     /// Asserts that both nodes hold the same complaints, with the same entries and the same outcome.

@@ -14,7 +14,7 @@ const STORE: usize = 2 * defaults::CACHE_MIB.unsigned_abs() as usize * MIB;
 /// The writer: its queue, and the group that is being written, once as it came and once as it goes to the disk.
 const WRITER: usize = limits::WRITER_QUEUE_BYTES + 2 * limits::GROUP_BYTES;
 /// A direction of a link: its window with the frame that crosses its edge, and one frame on its way through the transport.
-const DIRECTION: usize = limits::LINK_WINDOW_BYTES + 2 * limits::FRAME_BYTES;
+pub const DIRECTION: usize = limits::LINK_WINDOW_BYTES + 2 * limits::FRAME_BYTES;
 
 /// What a node with so many links may hold, in bytes.
 pub const fn most(links: usize) -> usize {
@@ -27,4 +27,10 @@ pub fn peak(process: u32) -> usize {
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("Linux tells the peak");
     let kib: usize = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("in KiB");
     kib * 1024
+}
+
+/// Forgets the peak of a running process: from now on a new one is counted. The size that it has now, in bytes.
+pub fn forget_peak(process: u32) -> usize {
+    std::fs::write(format!("/proc/{process}/clear_refs"), "5").expect("a running process of ours");
+    peak(process)
 }

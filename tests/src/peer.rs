@@ -19,13 +19,15 @@ use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::key::SigningKey;
 use sinergi_proto::limits;
 use sinergi_proto::link::Cursor;
-use sinergi_proto::receipt::Receipt;
+use sinergi_proto::receipt::{ItemOutcome, ItemResult, Receipt};
 use sinergi_proto::wire::entry::Body;
 use sinergi_proto::wire::federation_client::FederationClient;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream as ClientStream;
+use tokio_rustls::server::TlsStream as ServerStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Endpoint;
 use tonic::{Status, Streaming};
@@ -57,6 +59,22 @@ impl Impostor {
     pub async fn dial(&self, agency: &AgencyId, address: &str) -> Result<Connection, String> {
         let credentials = Credentials::load(&self.config.tls).map_err(|error| error.to_string())?;
         self.dial_with(&credentials, agency, address).await
+    }
+
+    /// A TLS connection with a node, and nothing on it.
+    pub async fn shake_hands(&self, agency: &AgencyId, address: &str) -> std::io::Result<ClientStream<TcpStream>> {
+        let credentials = Credentials::load(&self.config.tls).expect("the folder's certificate");
+        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.directory.newest());
+        let tls = tls::client_config(&credentials, SharedAuthorities::new(authorities), agency.clone());
+        TlsConnector::from(tls).connect(tls::server_name(), TcpStream::connect(address).await?).await
+    }
+
+    /// The TLS connection of a node that dialled, and nothing on it.
+    pub async fn answer(&self, dialled: TcpStream) -> std::io::Result<ServerStream<TcpStream>> {
+        let credentials = Credentials::load(&self.config.tls).expect("the folder's certificate");
+        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.directory.newest());
+        let tls = tls::server_config(&credentials, SharedAuthorities::new(authorities));
+        TlsAcceptor::from(tls).accept(dialled).await
     }
 
     /// Dials a node with another certificate.
@@ -103,6 +121,25 @@ impl Impostor {
             seen_of_you: Vec::new(),
             now: sinergi_daemon::time::now_millis(),
         }
+    }
+
+    /// The receipt of this member for everything in a frame, each item at some leaf.
+    pub fn receipt_for(&self, delivered: &wire::Deliver, sender: &str) -> wire::Ack {
+        let results = delivered.items.iter().zip(0..).map(|(item, leaf)| {
+            let entry = Entry::parse(item.signed_entry.clone(), self.config.federation.as_str()).expect("an entry");
+            ItemResult { entry: entry.id, outcome: ItemOutcome::Leaf(LedgerIndex(leaf)) }
+        });
+        let receipt = Receipt {
+            federation: self.config.federation.to_string(),
+            receiver: self.config.agency.clone(),
+            sender: sender.parse().expect("an agency id"),
+            key_id: Receipt::key_id_of(&self.keys.entry),
+            charter_version: self.directory.newest().version,
+            cursor: Cursor::from_wire(delivered.cursor.expect("a cursor")),
+            results: results.collect(),
+            checkpoint: Vec::new(),
+        };
+        receipt.sign(&self.keys.entry)
     }
 
     /// A draft of an entry by this member, with the next place of its ledger.

@@ -20,9 +20,22 @@ pub struct Stage {
 impl Stage {
     /// Makes the federation and starts the two honest nodes.
     pub async fn set() -> Self {
+        Self::set_with(|_| ()).await
+    }
+
+    /// The same, but that the honest nodes take a link for dead after so long a silence.
+    pub async fn set_with_idle(seconds: u64) -> Self {
+        Self::set_with(|federation| {
+            ["prov-jabar", "kota-bandung"].iter().for_each(|id| federation.idle_after(id, seconds));
+        })
+        .await
+    }
+
+    async fn set_with(prepare: impl FnOnce(&TestFederation)) -> Self {
         let mut agencies = province_and_city();
         agencies.push(Agency::new(agency("kominfo"), Kind::Ministry).dials_only());
         let mut federation = TestFederation::make(agencies);
+        prepare(&federation);
         federation.start_node("prov-jabar").await;
         federation.start_node("kota-bandung").await;
         let impostor = Impostor::of(&federation.folder_of("kominfo"));

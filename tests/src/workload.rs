@@ -38,6 +38,8 @@ pub async fn lodge_and_forward(node: &TestNode, to: &str, count: usize) {
 pub struct Told {
     /// Complaints that a node has acknowledged.
     pub acknowledged: BTreeSet<Vec<u8>>,
+    /// Those of them whose forwarding it has acknowledged, too.
+    pub forwarded: BTreeSet<Vec<u8>>,
     /// Complaints that a node was asked to lodge and gave no answer: they may be there or not.
     pub unanswered: usize,
 }
@@ -46,7 +48,14 @@ impl Told {
     /// What other clients were told.
     pub fn add(&mut self, other: Self) {
         self.acknowledged.extend(other.acknowledged);
+        self.forwarded.extend(other.forwarded);
         self.unanswered += other.unanswered;
+    }
+
+    /// What is wrong with the complaints that the addressee has: forwarded ones have not arrived.
+    pub fn lacked_by(&self, there: &BTreeSet<Vec<u8>>) -> Option<String> {
+        let missing = self.forwarded.difference(there).count();
+        (missing > 0).then(|| format!("{missing} acknowledged hand-overs did not arrive"))
     }
 
     /// What is wrong with the complaints that a node has: acknowledged ones are missing, some are doubled, some were never lodged.
@@ -116,8 +125,9 @@ async fn lodge_until(stop: &AtomicBool, done: &AtomicUsize, node: &TestNode, to:
                 done.fetch_add(1, Ordering::Relaxed);
                 let act = Act::Forward(wire::Forward { to: to.to_owned(), reason: 1, answer_by: 0 });
                 match node.acts(lodged.complaint, act, None).await {
-                    Err(status) if status.code() != Code::ResourceExhausted => break,
-                    _ => {}
+                    Ok(()) => drop(told.forwarded.insert(lodged.complaint.0.to_vec())),
+                    Err(status) if status.code() == Code::ResourceExhausted => {}
+                    Err(_) => break,
                 }
             }
             // Full: nothing was done.
@@ -137,8 +147,11 @@ mod tests {
 
     #[test]
     fn what_is_missing_doubled_or_more_than_was_lodged_is_named() {
-        let told = Told { acknowledged: [vec![1], vec![2]].into(), unanswered: 1 };
+        let told = Told { acknowledged: [vec![1], vec![2]].into(), unanswered: 1, forwarded: [vec![2]].into() };
         assert_eq!(told.violated_by(&[vec![2], vec![1]]), [""; 0]);
+        assert_eq!(told.lacked_by(&[vec![2]].into()), None);
+        let lacked = told.lacked_by(&[vec![1]].into());
+        assert_eq!(lacked.as_deref(), Some("1 acknowledged hand-overs did not arrive"));
         assert_eq!(told.violated_by(&[vec![2], vec![1], vec![3]]), [""; 0], "the unanswered one was lodged");
         assert_eq!(
             told.violated_by(&[vec![2], vec![2]]),

@@ -20,7 +20,7 @@ use tonic::transport::Channel;
 use super::accept::STREAM_WINDOW;
 use super::peer::{Direction, Peer};
 use super::session::{Ended, OUTBOUND_FRAMES, Start};
-use super::silence::Attentive;
+use super::silence::{Attentive, GREETING};
 use super::{LinkError, Links};
 use crate::time::now_millis;
 use crate::tls::{self, Witness, Witnessed};
@@ -28,7 +28,6 @@ use crate::tls::{self, Witness, Witnessed};
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 /// With full jitter a delay is up to twice this.
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Keeps one peer linked until the links are told to stop.
 pub async fn keep_linked(links: Links, peer: Arc<Peer>, endpoint: Endpoint) {
@@ -88,14 +87,14 @@ async fn link(links: &Links, peer: &Arc<Peer>, endpoint: &Endpoint) -> Result<En
         .max_decoding_message_size(limits::FRAME_BYTES)
         .max_encoding_message_size(limits::FRAME_BYTES);
     let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
-    let call = tokio::time::timeout(CONNECT_TIMEOUT, client.sync(ReceiverStream::new(frames))).await;
+    let call = tokio::time::timeout(GREETING, client.sync(ReceiverStream::new(frames))).await;
     let inbound = match call {
         Ok(Ok(response)) => response.into_inner(),
         Ok(Err(status)) if status.code() == tonic::Code::AlreadyExists => {
             return Ok(Ended { was_success: false });
         }
         Ok(Err(status)) => return Err(connect(explain_status(&status))),
-        Err(_) => return Err(connect(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),
+        Err(_) => return Err(connect(format!("no answer within {} s", GREETING.as_secs()))),
     };
     let Some(hold) = peer.take_slot(&links.own, Direction::Dialled) else { return Ok(Ended { was_success: false }) };
     let (ended, end) = oneshot::channel();
@@ -135,7 +134,7 @@ async fn connect_channel(
     });
     // The scheme is http because the connector above speaks TLS; https would add a second layer.
     tonic::transport::Endpoint::from_static("http://node.invalid")
-        .connect_timeout(CONNECT_TIMEOUT)
+        .connect_timeout(GREETING)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(2 * STREAM_WINDOW)
         .connect_with_connector(connect)

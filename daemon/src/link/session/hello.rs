@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use futures_util::stream::FuturesOrdered;
 use sinergi_proto::checkpoint::Checkpoint;
@@ -19,11 +18,9 @@ use crate::case::CaseError;
 use crate::link::dial;
 use crate::link::intake::check_checkpoint;
 use crate::link::peer::{Hold, Peer, PeerSnapshot};
+use crate::link::silence::GREETING;
 use crate::store::PeerCursor;
 use crate::time::now_millis;
-
-/// Time for the peer's Hello.
-const HELLO: Duration = Duration::from_secs(10);
 
 /// How far each has the other's ledger, by our own records.
 struct Cursors {
@@ -48,9 +45,9 @@ impl<'a> Session<'a> {
         let theirs = tokio::select! {
             () = links.stop.cancelled() => return Err(LinkError::Stopped),
             () = hold.superseded.cancelled() => return Err(superseded()),
-            first = tokio::time::timeout(HELLO, inbound.message()) => match first {
+            first = tokio::time::timeout(GREETING, inbound.message()) => match first {
                 Ok(message) => read_hello(message)?,
-                Err(_) => return Err(LinkError::Fault(FaultCode::Idle, format!("no Hello within {} s", HELLO.as_secs()))),
+                Err(_) => return Err(LinkError::Fault(FaultCode::Idle, format!("no Hello within {} s", GREETING.as_secs()))),
             },
         };
         let protocol = check_hello(links, peer, &theirs)?;

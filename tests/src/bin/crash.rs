@@ -1,0 +1,166 @@
+//! `crash`: two nodes are killed at random moments under load, again and again, and must agree every time with nothing missing and nothing doubled.
+//!
+//! ```text
+//! cargo run --release -p sinergi-tests --bin crash -- [--rounds 100] [--seed N]
+//! ```
+//!
+//! Each round loads both nodes, kills one of them or both (SIGKILL) after a random time, starts them again, and waits until all that was
+//! acknowledged is at both, once. Every tenth round, and at the end, both ledgers are verified. Prints a line a round and one JSON object at the end;
+//! ends with 1 and says what was violated otherwise.
+//!
+//! The seed repeats who is killed and when by the clock; what the nodes are doing at that moment is the machine's.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use sinergi_tests::federation::{TestFederation, TestNode, province_and_city};
+use sinergi_tests::program;
+use sinergi_tests::workload::{Loaders, Told};
+use tokio::time::Instant;
+
+const A: &str = "kota-bandung";
+const B: &str = "prov-jabar";
+/// Clients of each node.
+const LOADERS: usize = 8;
+/// The time from the first call of a round to the kill, in milliseconds.
+const UNTIL_KILL: std::ops::Range<u64> = 1..1500;
+/// Between the kills of two nodes, in milliseconds.
+const BETWEEN_KILLS: std::ops::Range<u64> = 0..50;
+/// Between two verifications of the ledgers.
+const VERIFY_EVERY: usize = 10;
+
+struct Options {
+    rounds: usize,
+    seed: u64,
+}
+
+/// What has happened so far.
+#[derive(Default)]
+struct Report {
+    rounds: usize,
+    kills: [usize; 2],
+    told: [Told; 2],
+    slowest_recovery: Duration,
+}
+
+fn options() -> Result<Options, String> {
+    let mut options = Options { rounds: 100, seed: rand::random() };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(name) = arguments.next() {
+        let value = arguments.next().ok_or_else(|| format!("{name} needs a number"))?;
+        let number: u64 = value.parse().map_err(|_| format!("{name} {value:?} is no number"))?;
+        match name.as_str() {
+            "--rounds" => options.rounds = usize::try_from(number).map_err(|error| error.to_string())?,
+            "--seed" => options.seed = number,
+            _ => return Err(format!("{name} is unknown: --rounds N, --seed N")),
+        }
+    }
+    Ok(options)
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = match options() {
+        Ok(options) => options,
+        Err(problem) => {
+            eprintln!("{problem}");
+            return ExitCode::from(2);
+        }
+    };
+    println!("{} rounds, seed {}", options.rounds, options.seed);
+    program::sinergi();
+    let mut report = Report::default();
+    let violated = run(&options, &mut report).await.err();
+    let acknowledged: usize = report.told.iter().map(|told| told.acknowledged.len()).sum();
+    let unanswered: usize = report.told.iter().map(|told| told.unanswered).sum();
+    println!(
+        "{{\"seed\": {}, \"rounds\": {}, \"kills_a\": {}, \"kills_b\": {}, \"acknowledged\": {acknowledged}, \"unanswered\": {unanswered}, \"slowest_recovery_ms\": {}, \"violated\": {}}}",
+        options.seed,
+        report.rounds,
+        report.kills[0],
+        report.kills[1],
+        report.slowest_recovery.as_millis(),
+        violated.as_ref().map_or("null".to_owned(), |text| format!("{text:?}")),
+    );
+    match violated {
+        None => ExitCode::SUCCESS,
+        Some(violated) => {
+            eprintln!("round {} of seed {}: {violated}", report.rounds, options.seed);
+            ExitCode::from(1)
+        }
+    }
+}
+
+async fn run(options: &Options, report: &mut Report) -> Result<(), String> {
+    let mut random = StdRng::seed_from_u64(options.seed);
+    let mut federation = TestFederation::start(province_and_city()).await;
+    for round in 1..=options.rounds {
+        report.rounds = round;
+        let (a, b) = (federation.node(A).await, federation.node(B).await);
+        let loaders = [(&a, B), (&b, A)].map(|(node, to)| Loaders::start(node, to, LOADERS, &round.to_string()));
+        tokio::time::sleep(Duration::from_millis(random.random_range(UNTIL_KILL))).await;
+        let killed = kill(&mut federation, &mut random, report).await;
+        for (told, loaders) in report.told.iter_mut().zip(loaders) {
+            told.add(loaders.stop().await);
+        }
+        let began = Instant::now();
+        for id in killed {
+            federation.process_mut(id).start().map_err(|failure| failure.report())?;
+        }
+        for id in killed {
+            federation.process_mut(id).up().await.map_err(|not_up| format!("{id} does not come up: {not_up:?}"))?;
+        }
+        let (a, b) = (federation.node(A).await, federation.node(B).await);
+        check(report, &a, &b).await?;
+        report.slowest_recovery = report.slowest_recovery.max(began.elapsed());
+        if round % VERIFY_EVERY == 0 || round == options.rounds {
+            a.verifies_its_ledger().await?;
+            b.verifies_its_ledger().await?;
+        }
+        let acknowledged: usize = report.told.iter().map(|told| told.acknowledged.len()).sum();
+        println!("round {round}: killed {}, {acknowledged} acknowledged, all there", killed.join(" and "));
+    }
+    Ok(())
+}
+
+/// Kills one node or both; whom.
+async fn kill(federation: &mut TestFederation, random: &mut StdRng, report: &mut Report) -> &'static [&'static str] {
+    let victims: &[&str] = [&[A][..], &[B], &[A, B], &[B, A]][random.random_range(0..4)];
+    for (number, id) in victims.iter().enumerate() {
+        if number > 0 {
+            tokio::time::sleep(Duration::from_millis(random.random_range(BETWEEN_KILLS))).await;
+        }
+        federation.process_mut(id).kill().await;
+        report.kills[usize::from(*id == B)] += 1;
+    }
+    victims
+}
+
+/// Waits until both have receipts for everything, then compares what they have with each other and with what clients were told.
+async fn check(report: &Report, a: &TestNode, b: &TestNode) -> Result<(), String> {
+    a.empties_its_outbox().await?;
+    b.empties_its_outbox().await?;
+    let here = [a.lists().await, b.lists().await];
+    // What was lodged and not forwarded concerns nobody else.
+    let shared = here.each_ref().map(|rows| {
+        let offered = rows.iter().filter(|row| !row.offered_to.is_empty());
+        offered.map(|row| (row.complaint.clone(), row.digest.clone())).collect::<BTreeSet<_>>()
+    });
+    let differing = shared[0].symmetric_difference(&shared[1]).count();
+    if differing > 0 {
+        return Err(format!("{A} and {B} differ in {differing} complaints"));
+    }
+    let arrived: BTreeSet<_> = shared[0].iter().map(|(complaint, _)| complaint.clone()).collect();
+    for ((intake, rows), told) in [A, B].into_iter().zip(&here).zip(&report.told) {
+        let own = rows.iter().filter(|row| row.intake == intake).map(|row| row.complaint.clone());
+        let mut violations = told.violated_by(&own.collect::<Vec<_>>());
+        violations.extend(told.lacked_by(&arrived));
+        if !violations.is_empty() {
+            return Err(format!("of those lodged at {intake}: {}", violations.join(", ")));
+        }
+    }
+    Ok(())
+}
