@@ -308,24 +308,42 @@ async fn both_peers_restarting_at_once_under_load_link_again_and_agree() {
     line.the_other_link_works().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_node_told_to_stop_with_full_queues_and_a_peer_that_does_not_read_ends_in_time_and_loses_nothing() {
+/// A node is under load and its peer does not read; told to stop, it ends within its time, and later everything arrives.
+async fn stops_in_time(node: &str, peer: &str, way: Way) {
     let mut line = Line::set().await;
-    let city = line.city().await;
-    line.proxy.set(Way::Out, Flow::Hold);
-    let loaders = Loaders::start(&city, PROVINCE, 2 * CLIENTS, "stop");
+    let stopping = line.federation.node(node).await;
+    line.proxy.set(way, Flow::Hold);
+    let loaders = Loaders::start(&stopping, peer, 2 * CLIENTS, "stop");
     wait::until(PATIENCE, async || Ok::<_, ()>((loaders.acknowledged() >= 5 * SOME).then_some(()))).await.ok();
-    assert!(city.peer(PROVINCE).await.queue_depth >= SOME as u64, "it waits for the peer");
+    assert!(stopping.peer(peer).await.queue_depth >= SOME as u64, "it waits for the peer");
+    line.federation.is_bounded_in_memory(node);
     let told_to_stop = tokio::time::Instant::now();
-    line.federation.stop_node(CITY).await;
+    line.federation.stop_node(node).await;
     let bound = Duration::from_secs(DRAIN_SECONDS + 5);
     assert!(told_to_stop.elapsed() < bound, "it ends within the configured time and a moment: {bound:?}");
     let told = loaders.stop().await;
-    assert!(line.federation.log_of(CITY).contains("stopped"));
-    line.proxy.set(Way::Out, Flow::Pass);
-    line.federation.start_node(CITY).await;
-    line.recovers().await;
-    line.city_has_all(&told).await;
+    let log = line.federation.log_of(node);
+    assert!(log.contains("stopped") && !log.contains("ERROR"), "{log}");
+
+    line.proxy.set(way, Flow::Pass);
+    line.federation.start_node(node).await;
+    line.federation.linked().await;
+    let (stopped, peer) = (line.federation.node(node).await, line.federation.node(peer).await);
+    stopped.has_an_empty_outbox().await;
+    let complaints = |rows: Vec<wire::ComplaintSummary>| rows.into_iter().map(|row| row.complaint);
+    assert_eq!(told.violated_by(&complaints(stopped.lists().await).collect::<Vec<_>>()), [""; 0]);
+    assert_eq!(told.lacked_by(&complaints(peer.lists().await).collect()), None);
+    stopped.has_a_sound_ledger().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dialler_told_to_stop_with_full_queues_and_a_peer_that_does_not_read_ends_in_time_and_loses_nothing() {
+    stops_in_time(CITY, PROVINCE, Way::Out).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dialled_node_told_to_stop_with_full_queues_and_a_peer_that_does_not_read_ends_in_time_and_loses_nothing() {
+    stops_in_time(PROVINCE, CITY, Way::Back).await;
 }
 
 /// The province is away while so many complaints are lodged for it; back again, it catches up while new work goes on and the ministry is served.
@@ -379,7 +397,9 @@ async fn a_peer_catches_up_with_days_of_work_while_new_work_goes_on_and_others_a
 async fn a_peer_that_never_reads_costs_one_window_of_memory_and_nobody_else_anything() {
     const LARGE: usize = 200 * 1024;
     const COMPLAINTS: usize = 400;
-    let mut stage = Stage::set_with_idle(IDLE_SECONDS).await;
+    /// Long enough for the others to hand over meanwhile.
+    const STUCK_SECONDS: u64 = 15;
+    let mut stage = Stage::set_with_idle(STUCK_SECONDS).await;
     let city = stage.federation.node(CITY).await;
     for number in 0..COMPLAINTS {
         let mut request = complaint_about(&format!("Besar {number}"));
@@ -402,7 +422,8 @@ async fn a_peer_that_never_reads_costs_one_window_of_memory_and_nobody_else_anyt
     let index = |cursor: Option<wire::Cursor>| cursor.map_or(0, |cursor| cursor.index as usize);
     let sent = city.sees_peer(MINISTRY, |peer| index(peer.sent) > 2).await;
     stage.others_are_unaffected().await;
-    let dead = format!("708 idle: nothing acknowledged for {IDLE_SECONDS} s");
+    assert_eq!(city.peer(MINISTRY).await.state, "linked", "the others waited until the stuck link was given up");
+    let dead = format!("708 idle: nothing acknowledged for {STUCK_SECONDS} s");
     let ended = city.sees_peer(MINISTRY, |peer| is_down(peer) && peer.last_error.contains(&dead)).await;
     assert_eq!((index(ended.acknowledged), ended.queue_depth), (0, COMPLAINTS as u64), "{sent:?}");
     let in_flight = index(ended.sent) / 2 * LARGE;
