@@ -3,6 +3,7 @@
 //!
 //! The city dials the province through a proxy that this file controls, and the ministry directly.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use sinergi_tests::stage::Stage;
 use sinergi_tests::workload::{CLIENTS, Loaders, Told, lodge_and_forward};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 const CITY: &str = "kota-bandung";
 const PROVINCE: &str = "prov-jabar";
@@ -29,6 +31,8 @@ const MINISTRY: &str = "kominfo";
 const IDLE_SECONDS: u64 = 6;
 /// How long the nodes here may drain when they are told to stop.
 const DRAIN_SECONDS: u64 = 3;
+/// The text of a large complaint.
+const LARGE_BYTES: usize = 200 * 1024;
 /// Complaints handed over between two looks.
 const SOME: usize = 40;
 
@@ -39,8 +43,8 @@ struct Line {
 }
 
 impl Line {
-    /// Made, and nothing runs yet.
-    async fn make() -> Self {
+    /// Made, and nothing runs yet; links are taken for dead after so long a silence.
+    async fn make(idle_seconds: u64) -> Self {
         let agencies = vec![
             Agency::new(agency(PROVINCE), AgencyKind::Province),
             Agency::new(agency(MINISTRY), AgencyKind::Ministry),
@@ -48,7 +52,7 @@ impl Line {
         ];
         let federation = TestFederation::make_with_links(agencies, &[(CITY, PROVINCE), (CITY, MINISTRY)]);
         for id in [PROVINCE, MINISTRY, CITY] {
-            federation.idle_after(id, IDLE_SECONDS);
+            federation.idle_after(id, idle_seconds);
             federation.configure(id, |text| {
                 text.replace("# drain_seconds = 10", &format!("drain_seconds = {DRAIN_SECONDS}"))
             });
@@ -59,7 +63,11 @@ impl Line {
 
     /// All three run and are linked.
     async fn set() -> Self {
-        let mut line = Self::make().await;
+        Self::set_with_idle(IDLE_SECONDS).await
+    }
+
+    async fn set_with_idle(seconds: u64) -> Self {
+        let mut line = Self::make(seconds).await;
         line.federation.start_all().await;
         line
     }
@@ -135,6 +143,16 @@ impl Line {
             node.sees_peer(peer, settled).await;
         }
         assert_eq!((city.refused().await.len(), province.refused().await.len()), (0, 0));
+    }
+}
+
+/// Lodges and forwards so many complaints of 200 KiB: more than the network's buffers hold.
+async fn lodge_large(node: &TestNode, to: &str, count: usize) {
+    for number in 0..count {
+        let mut request = complaint_about(&format!("Besar {number}"));
+        request.text.as_mut().expect("a text").body = "x".repeat(LARGE_BYTES);
+        request.forward = Some(wire::Forward { to: to.to_owned(), reason: 1, answer_by: 0 });
+        node.lodges_request(request).await.expect("lodged");
     }
 }
 
@@ -278,12 +296,14 @@ async fn entries_whose_receipt_was_lost_after_they_were_durable_are_receipted_ag
     });
     let durable = durable.await.expect("no error").expect("all is durable at the province");
     assert_eq!(city.peer(PROVINCE).await.queue_depth, SOME as u64, "no receipt came back");
+    let sent = city.peer(PROVINCE).await.sent_entries;
     // The receipts lie in the proxy; they vanish with the connection.
     line.proxy.reset();
     line.proxy.set(Way::Back, Flow::Pass);
     line.recovers().await;
     assert_eq!(province.status().await.ledger_size, durable, "recognised, and not written again");
-    assert_eq!(city.peer(PROVINCE).await.queue_depth, 0, "receipted");
+    let after = city.peer(PROVINCE).await;
+    assert_eq!((after.queue_depth, after.sent_entries), (0, sent + 2 * SOME as u64), "sent again for their receipts");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -310,18 +330,21 @@ async fn both_peers_restarting_at_once_under_load_link_again_and_agree() {
 
 /// A node is under load and its peer does not read; told to stop, it ends within its time, and later everything arrives.
 async fn stops_in_time(node: &str, peer: &str, way: Way) {
-    let mut line = Line::set().await;
+    // Nobody gives up the link before the node has to stop.
+    let mut line = Line::set_with_idle(60).await;
     let stopping = line.federation.node(node).await;
     line.proxy.set(way, Flow::Hold);
+    lodge_large(&stopping, peer, 3 * SOME).await;
     let loaders = Loaders::start(&stopping, peer, 2 * CLIENTS, "stop");
     wait::until(PATIENCE, async || Ok::<_, ()>((loaders.acknowledged() >= 5 * SOME).then_some(()))).await.ok();
     assert!(stopping.peer(peer).await.queue_depth >= SOME as u64, "it waits for the peer");
     line.federation.is_bounded_in_memory(node);
-    let told_to_stop = tokio::time::Instant::now();
+    let told_to_stop = Instant::now();
     line.federation.stop_node(node).await;
     let bound = Duration::from_secs(DRAIN_SECONDS + 5);
     assert!(told_to_stop.elapsed() < bound, "it ends within the configured time and a moment: {bound:?}");
-    let told = loaders.stop().await;
+    let mut told = loaders.stop().await;
+    told.unanswered += 3 * SOME;
     let log = line.federation.log_of(node);
     assert!(log.contains("stopped") && !log.contains("ERROR"), "{log}");
 
@@ -359,9 +382,10 @@ async fn catches_up(complaints: usize) {
     line.federation.start_node(PROVINCE).await;
     let province = line.province().await;
     let loaders = Loaders::start(&city, PROVINCE, 2, "new");
-    let mut served = 0;
+    let (mut served, deadline) = (0, Instant::now() + PATIENCE * (1 + complaints as u32 / 2500));
     loop {
         line.the_other_link_works().await;
+        assert!(Instant::now() < deadline, "still catching up: {:?}", city.peer(PROVINCE).await);
         if province.status().await.complaints >= complaints as u64 {
             break;
         }
@@ -395,18 +419,12 @@ async fn a_peer_catches_up_with_days_of_work_while_new_work_goes_on_and_others_a
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_never_reads_costs_one_window_of_memory_and_nobody_else_anything() {
-    const LARGE: usize = 200 * 1024;
     const COMPLAINTS: usize = 400;
     /// Long enough for the others to hand over meanwhile.
     const STUCK_SECONDS: u64 = 15;
     let mut stage = Stage::set_with_idle(STUCK_SECONDS).await;
     let city = stage.federation.node(CITY).await;
-    for number in 0..COMPLAINTS {
-        let mut request = complaint_about(&format!("Besar {number}"));
-        request.text.as_mut().expect("a text").body = "x".repeat(LARGE);
-        request.forward = Some(wire::Forward { to: MINISTRY.to_owned(), reason: 1, answer_by: 0 });
-        city.lodges_request(request).await.expect("lodged");
-    }
+    lodge_large(&city, MINISTRY, COMPLAINTS).await;
     city.sees_peer(PROVINCE, |peer| peer.queue_depth == 0).await;
     let process = stage.federation.process(CITY).process_id().expect("it runs");
     let before = memory::forget_peak(process);
@@ -420,13 +438,18 @@ async fn a_peer_that_never_reads_costs_one_window_of_memory_and_nobody_else_anyt
         }
     }]);
     let index = |cursor: Option<wire::Cursor>| cursor.map_or(0, |cursor| cursor.index as usize);
-    let sent = city.sees_peer(MINISTRY, |peer| index(peer.sent) > 2).await;
+    let last = Cell::new(0);
+    let stands_still = |peer: &wire::PeerStatus| {
+        let sent = index(peer.sent);
+        sent > 2 && last.replace(sent) == sent
+    };
+    let sent = city.sees_peer(MINISTRY, stands_still).await;
     stage.others_are_unaffected().await;
     assert_eq!(city.peer(MINISTRY).await.state, "linked", "the others waited until the stuck link was given up");
     let dead = format!("708 idle: nothing acknowledged for {STUCK_SECONDS} s");
     let ended = city.sees_peer(MINISTRY, |peer| is_down(peer) && peer.last_error.contains(&dead)).await;
     assert_eq!((index(ended.acknowledged), ended.queue_depth), (0, COMPLAINTS as u64), "{sent:?}");
-    let in_flight = index(ended.sent) / 2 * LARGE;
+    let in_flight = index(ended.sent) / 2 * LARGE_BYTES;
     assert!(in_flight <= limits::LINK_WINDOW_BYTES + limits::FRAME_BYTES, "{in_flight} bytes were sent");
     let grown = memory::peak(process).saturating_sub(before);
     assert!(grown <= memory::DIRECTION, "grown by {} MiB, at most {}", grown >> 20, memory::DIRECTION >> 20);
@@ -459,7 +482,7 @@ async fn a_peer_that_says_nothing_after_the_handshake_keeps_its_own_places_only_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dialled_peer_that_says_nothing_after_the_handshake_is_given_up_and_dialled_again() {
-    let mut line = Line::make().await;
+    let mut line = Line::make(IDLE_SECONDS).await;
     line.federation.start_node(PROVINCE).await;
     let impostor = Impostor::of(&line.federation.folder_of(MINISTRY));
     let listener = TcpListener::bind(line.federation.address_of(MINISTRY)).await.expect("its port");
