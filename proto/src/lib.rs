@@ -22,6 +22,7 @@
 //! | [`route`] | which peers get an entry, and how much of its content |
 //! | [`link`], [`receipt`] | how two nodes stay in step, and how a denial is proved |
 //! | [`note`], [`checkpoint`] | C2SP signed notes and ledger checkpoints |
+//! | [`continuity`] | whether a ledger is still the one that its peers saw |
 //!
 //! Invariants: received bytes are never encoded again; a refusal is the same on every node; no bytes make it panic.
 
@@ -31,6 +32,7 @@ pub mod checkpoint;
 pub mod clock;
 pub mod complaint;
 pub mod content;
+pub mod continuity;
 pub mod decide;
 pub mod entry;
 pub mod ids;

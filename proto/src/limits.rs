@@ -92,6 +92,11 @@ pub const IDLE_LINK: Duration = Duration::from_secs(60);
 /// A side that is silent says `Ping` so many times before it may be taken for dead.
 pub const PINGS_WITHIN_IDLE: u32 = 3;
 
+/// How long a node that has just started waits for its peers to say what they saw of its ledger, before it signs.
+pub const HEAR_PEERS: Duration = Duration::from_secs(10);
+/// How long it waits for the others when one peer has answered.
+pub const HEAR_OTHER_PEERS: Duration = Duration::from_secs(2);
+
 /// How far an entry's clock may be ahead of the receiver's before the entry is deferred.
 pub const CLOCK_AHEAD: Duration = Duration::from_secs(5 * 60);
 /// How long after `answer_by` the others may act on an offer that only its addressee could answer until then.

@@ -36,6 +36,11 @@ impl Cursor {
         Self { epoch, index: LedgerIndex(0), part: 0 }
     }
 
+    /// Whether it is beyond a ledger of `size` leaves in `epoch`.
+    pub fn is_beyond(self, epoch: Epoch, size: LedgerIndex) -> bool {
+        self.epoch > epoch || (self.epoch == epoch && self.index > size)
+    }
+
     /// The wire representation.
     pub fn to_wire(self) -> wire::Cursor {
         wire::Cursor { epoch: self.epoch.0, index: self.index.0, part: self.part }

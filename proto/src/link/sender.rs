@@ -137,7 +137,7 @@ impl Sender {
         // A cursor of an earlier epoch says nothing about this one: everything is offered again and duplicates are recognised.
         let start = Cursor::start(self.epoch);
         let have = have.filter(|cursor| cursor.epoch >= self.epoch).unwrap_or(start);
-        if have.epoch > self.epoch || have.index > self.size {
+        if have.is_beyond(self.epoch, self.size) {
             let (size, epoch) = (self.size, self.epoch);
             let reason = format!("the peer has our ledger up to {have}, it has {size} leaves in epoch {epoch}");
             return vec![SenderOutput::Fault(FaultCode::AheadOfLedger, reason)];
