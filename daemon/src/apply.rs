@@ -12,16 +12,17 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
-use sinergi_proto::entry::Entry;
+use sinergi_proto::entry::{Body, Entry};
 use sinergi_proto::ids::{AgencyId, ComplaintId, LedgerIndex};
+use sinergi_proto::wire;
 
 use crate::case::{Case, CaseError, Leaf};
 use crate::directory::Directory;
 use crate::headers::{
-    self, CursorHeader, DeferredDoneHeader, DeferredHeader, LeafHeader, ReceiptHeader, RefusedHeader,
+    self, CursorHeader, DeferredDoneHeader, DeferredHeader, LeafHeader, ReceiptHeader, RefusedHeader, SeenHeader,
 };
 use crate::ledger::{LedgerReader, Position, Record, RecordKind};
-use crate::store::{Changes, Counts, PeerCursor, Placed, RefusedRow, Store, StoreError};
+use crate::store::{Changes, Counts, PeerCursor, Placed, RefusedRow, Sight, Store, StoreError};
 
 /// Complaints whose folds are kept in memory.
 const CASES_KEPT: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
@@ -108,6 +109,11 @@ impl Applier {
     pub fn place(&mut self, entry: &Entry, index: LedgerIndex, header: &LeafHeader) {
         if entry.author == self.own {
             self.changes.own_clock(entry.clock);
+        } else {
+            self.changes.authored(&entry.author, entry.place, index);
+            if matches!(&entry.body, Body::Node(body) if matches!(**body, wire::entry::Body::LedgerReset(_))) {
+                self.changes.reset(&entry.author, entry.place.epoch, index);
+            }
         }
         for agency in &header.unreachable {
             self.changes.unreachable(agency, index);
@@ -133,6 +139,7 @@ impl Applier {
             RecordKind::Receipt => {
                 let receipt: ReceiptHeader = headers::decode(header).map_err(malformed)?;
                 self.changes.cursor(PeerCursor::Acknowledged, &receipt.peer, receipt.cursor);
+                self.changes.sight(Sight::Receipt, &receipt.peer, position);
                 for (number, (entry, code)) in (0..).zip(&receipt.refused) {
                     let peer = receipt.peer.clone();
                     let row = RefusedRow {
@@ -149,6 +156,10 @@ impl Applier {
             RecordKind::Cursor => {
                 let header: CursorHeader = headers::decode(header).map_err(malformed)?;
                 self.changes.cursor(PeerCursor::Received, &header.peer, header.cursor);
+            }
+            RecordKind::Seen => {
+                let header: SeenHeader = headers::decode(header).map_err(malformed)?;
+                self.changes.sight(Sight::Shown, &header.peer, position);
             }
             RecordKind::Refused => {
                 let header: RefusedHeader = headers::decode(header).map_err(malformed)?;

@@ -6,12 +6,13 @@
 //! - a new version is on the disk before it is used.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use sinergi_proto::charter::{Charter, CharterTrustError, Charters};
 use tokio::sync::watch;
+
+use crate::durable;
 
 /// Why the charters cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -111,13 +112,6 @@ fn read(path: &Path) -> Result<Vec<u8>, DirectoryError> {
 }
 
 fn write_durably(path: &Path, note: &[u8]) -> Result<(), DirectoryError> {
-    let write = || {
-        let unfinished = path.with_extension("unfinished");
-        let mut file = fs::File::create(&unfinished)?;
-        file.write_all(note)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, path)?;
-        fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
-    };
-    write().map_err(|source| DirectoryError::File { action: "write", path: path.to_owned(), source })
+    let failed = |source| DirectoryError::File { action: "write", path: path.to_owned(), source };
+    durable::replace(path, note).map_err(failed)
 }

@@ -80,6 +80,15 @@ pub struct CursorHeader {
     pub cursor: Cursor,
 }
 
+/// Beside a checkpoint that a peer showed; the body is the signed note.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenHeader {
+    /// When, milliseconds since 1970.
+    pub at: u64,
+    /// Whose ledger it is of; it showed it itself.
+    pub peer: AgencyId,
+}
+
 /// Beside an item that we refused; the body is its `SignedEntry` bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedHeader {

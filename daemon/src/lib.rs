@@ -27,6 +27,7 @@
 //! | [`link`], [`outbox`], [`tls`] | sessions with peers, what is to be sent, whose certificate counts |
 //! | [`operator`] | the API of the command line tool |
 //! | [`directory`], [`keys`] | charters and keys on the disk |
+//! | [`continuity`] | whether the ledger is still the one that peers saw: before that nothing is signed |
 //! | [`headers`] | what the node notes beside each record |
 //! | [`alarms`], [`telemetry`], [`time`] | what the operator must hear of, logs, the wall clock |
 //!
@@ -36,7 +37,9 @@
 pub mod alarms;
 pub mod apply;
 pub mod case;
+pub mod continuity;
 pub mod directory;
+mod durable;
 pub mod headers;
 pub mod keys;
 pub mod ledger;
@@ -44,6 +47,7 @@ pub mod link;
 pub mod node;
 pub mod operator;
 pub mod outbox;
+pub mod recover;
 pub mod store;
 pub mod telemetry;
 pub mod time;

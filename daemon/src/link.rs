@@ -31,7 +31,7 @@ pub use peer::{Peer, PeerSnapshot, Peers};
 pub use session::{Start, run_sessions};
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use sinergi_proto::ids::AgencyId;
@@ -43,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alarms::Alarms;
 use crate::case::CaseError;
+use crate::continuity::Continuity;
 use crate::directory::Directory;
 use crate::outbox::Outbox;
 use crate::tls::{Credentials, SharedAuthorities};
@@ -82,8 +83,8 @@ pub struct Links {
     pub alarms: Alarms,
     /// By how much the clocks of most peers are ahead of ours, in milliseconds.
     pub clock_offset: Arc<AtomicI64>,
-    /// A peer has seen more of this ledger than there is: nothing may be signed.
-    pub set_back: Arc<AtomicBool>,
+    /// Whether this node may sign: its peers say whether they saw more of its ledger than there is.
+    pub continuity: Continuity,
     /// Where new sessions are handed over to be run.
     pub sessions: mpsc::Sender<Start>,
     /// Ends everything.

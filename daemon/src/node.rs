@@ -1,13 +1,13 @@
 //! A node from start to end: load, open, start, wait, drain. All wiring is here.
 //!
 //! Invariants:
-//! - nothing is signed before the ledger is open, which makes what it shows durable;
+//! - nothing is signed before the ledger is open, which makes what it shows durable, and peers had a chance to say what they saw of it;
 //! - every task belongs to one set; a task that panics or fails ends the node;
 //! - told to stop, a node takes nothing more, finishes what it took, and ends within the configured time.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::atomic::AtomicI64;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
@@ -21,12 +21,14 @@ use tokio_util::sync::CancellationToken;
 use crate::alarms::Alarms;
 use crate::apply::Applier;
 use crate::case::CaseError;
+use crate::continuity::{Continuity, ContinuityError, Proof};
 use crate::directory::{Directory, DirectoryError};
 use crate::keys::{KeyError, SigningKeys};
 use crate::ledger::{Ledger, LedgerOptions, OpenError, Opened};
 use crate::link::{self, Links, Peers};
 use crate::operator::{self, OperatorService, SocketError};
 use crate::outbox::Outbox;
+use crate::recover::{own_ledger, put_recovered_in_place};
 use crate::store::{self, Store, StoreError, StoreOpened};
 use crate::telemetry::{self, TelemetryError};
 use crate::time::now_millis;
@@ -59,20 +61,20 @@ pub enum NodeError {
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] OpenError),
-    /// The ledger has lost what it had.
-    #[error(
-        "the ledger in {} has lost {leaves} entries that it held: do not start it; restore what it acknowledged, or begin a new epoch",
-        path.display()
-    )]
-    LostLeaves {
-        /// The ledger's folder.
-        path: PathBuf,
-        /// How many.
-        leaves: u64,
-    },
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A new epoch's ledger.
+    #[error("cannot put {} in its place: {source}", path.display())]
+    Recovered {
+        /// Where it was made.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Whether peers saw another ledger.
+    #[error(transparent)]
+    Continuity(#[from] ContinuityError),
     /// The data contradict each other.
     #[error(transparent)]
     Case(#[from] CaseError),
@@ -129,9 +131,13 @@ pub fn run(config: &Config) -> Result<(), NodeError> {
 pub fn rebuild(config: &Config) -> Result<u64, NodeError> {
     telemetry::start(&config.log)?;
     let directory = Directory::load(&config.charter)?;
-    let ledger = open_ledger(config, LedgerOptions { rebuild_derived: true, ..LedgerOptions::default() })?;
+    finish_recovery(config)?;
+    let (ledger, opened) = open_ledger(config, LedgerOptions { rebuild_derived: true, ..LedgerOptions::default() })?;
     let path = store_path(config);
     if path.exists() {
+        // What the store shows of a longer ledger is kept, before it goes.
+        let local = shown_by_own_files(&ledger, &opened, &store::open(&path, config.store.cache_bytes)?.0)?;
+        Continuity::begin(own_ledger(config, &directory, &ledger), &config.data, [], local, Alarms::default())?;
         std::fs::remove_dir_all(&path)?;
     }
     let (store, _) = store::open(&path, config.store.cache_bytes)?;
@@ -145,17 +151,22 @@ struct Opening {
     keys: SigningKeys,
     ledger: Ledger,
     applier: Applier,
+    alarms: Alarms,
+    continuity: Continuity,
+    /// The newest checkpoint that the ledger has recorded.
+    recorded: Option<Vec<u8>>,
 }
 
 async fn serve(config: &Config) -> Result<(), NodeError> {
     let started_at = now_millis();
     let (credentials, authorities, opening) = open(config)?;
-    let (stop, alarms) = (CancellationToken::new(), Alarms::default());
-    let guards = Guards::default();
+    let stop = CancellationToken::new();
+    let (alarms, continuity) = (opening.alarms.clone(), opening.continuity.clone());
+    let clock_offset = Arc::<AtomicI64>::default();
     let outbox =
         Outbox::new(config.federation.to_string(), opening.applier.store().clone(), opening.applier.reader().clone());
     let (directory, entry_key) = (opening.directory.clone(), opening.keys.entry.clone());
-    let (writer_thread, writer) = start_writer(config, opening, alarms.clone(), guards.clone())?;
+    let (writer_thread, writer) = start_writer(config, opening, Arc::clone(&clock_offset))?;
     let (sessions, starts) = mpsc::channel(SESSIONS_WAITING);
     let links = Links {
         own: config.agency.clone(),
@@ -171,21 +182,30 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
         peers: Peers::new(&config.peers),
         windows: Arc::new(Semaphore::new(limits::ALL_WINDOWS_BYTES / link::WINDOW_UNIT)),
         alarms,
-        clock_offset: guards.clock_offset,
-        set_back: guards.set_back,
+        clock_offset,
+        continuity: continuity.clone(),
         sessions,
         stop: stop.clone(),
     };
     let mut tasks: JoinSet<Result<(), NodeError>> = JoinSet::new();
     start_links(config, &links, starts, &mut tasks).await?;
     let socket = operator::bind(&config.operator.socket).await?;
-    let service = OperatorService { links, started_at };
+    let service = OperatorService::new(links, started_at);
     let operator_stop = stop.clone();
     tasks.spawn(async move { Ok(operator::serve(service, socket, operator_stop).await?) });
     let retry = writer.clone();
     let retry_stop = stop.clone();
     tasks.spawn(async move {
         retry_waiting(retry, retry_stop).await;
+        Ok(())
+    });
+    let (first, hearing) = (writer.clone(), stop.clone());
+    tasks.spawn(async move {
+        continuity.run(&hearing).await;
+        // Wakes the writer, which signs its checkpoint and goes on with what waits. It may have ended.
+        let _ = first.submit(Submission::Retry).await;
+        // A task that ends is the end of the node.
+        hearing.cancelled().await;
         Ok(())
     });
     tracing::info!(agency = %config.agency, socket = %config.operator.socket.display(), "the node is up");
@@ -203,13 +223,34 @@ fn open(config: &Config) -> Result<(Credentials, SharedAuthorities, Opening), No
     if let Err(refusal) = credentials.check_under(&authorities, now()) {
         tracing::warn!("peers will refuse this node: {refusal}");
     }
-    let ledger = open_ledger(config, LedgerOptions::default())?;
-    let (store, opened) = store::open(&store_path(config), config.store.cache_bytes)?;
-    if let StoreOpened::MovedAside { to, reason } = opened {
+    finish_recovery(config)?;
+    let (ledger, opened) = open_ledger(config, LedgerOptions::default())?;
+    let (store, store_opened) = store::open(&store_path(config), config.store.cache_bytes)?;
+    if let StoreOpened::MovedAside { to, reason } = store_opened {
         tracing::warn!(to = %to.display(), reason, "moved a damaged store aside; it is rebuilt from the ledger");
     }
+    let local = shown_by_own_files(&ledger, &opened, &store)?;
     let applier = open_applier(config, &ledger, store, directory.clone())?;
-    Ok((credentials, SharedAuthorities::new(authorities), Opening { directory, keys, ledger, applier }))
+    let alarms = Alarms::default();
+    let own = own_ledger(config, &directory, &ledger);
+    let peers = config.peers.iter().map(|peer| peer.agency.clone());
+    let continuity = Continuity::begin(own, &config.data, peers, local, alarms.clone())?;
+    let recorded = opened.signed_note;
+    let opening = Opening { directory, keys, ledger, applier, alarms, continuity, recorded };
+    Ok((credentials, SharedAuthorities::new(authorities), opening))
+}
+
+/// What this node's derived files show of a ledger that was longer than the one that is here: they are written behind it.
+fn shown_by_own_files(ledger: &Ledger, opened: &Opened, store: &Store) -> Result<Vec<Proof>, StoreError> {
+    let epoch = ledger.epoch().0;
+    let mut shown = Vec::new();
+    if let Some(watermark) = store.watermark()?.filter(|watermark| *watermark > ledger.end()) {
+        shown.push(Proof::Applied { epoch, end: watermark.to_bits() });
+    }
+    if opened.lost_leaves > 0 {
+        shown.push(Proof::Tree { epoch, size: ledger.size() + opened.lost_leaves });
+    }
+    Ok(shown)
 }
 
 fn now() -> Timestamp {
@@ -217,7 +258,7 @@ fn now() -> Timestamp {
 }
 
 /// The charter must know this node, under the keys that it has.
-fn check_membership(config: &Config, directory: &Directory, keys: &SigningKeys) -> Result<(), NodeError> {
+pub(crate) fn check_membership(config: &Config, directory: &Directory, keys: &SigningKeys) -> Result<(), NodeError> {
     let charter = directory.newest();
     let wrong = |text: String| Err(NodeError::Membership(text));
     if charter.federation != config.federation.as_str() {
@@ -246,10 +287,15 @@ fn check_membership(config: &Config, directory: &Directory, keys: &SigningKeys) 
     Ok(())
 }
 
-fn open_ledger(config: &Config, options: LedgerOptions) -> Result<Ledger, NodeError> {
-    let path = config.data.join("ledger");
-    let (ledger, opened) = Ledger::open(&path, options)?;
-    let Opened { cut, removed, rebuilt_from, lost_leaves, .. } = opened;
+/// Finishes a `sinergi recover` that was interrupted when the old ledger had been moved aside.
+pub(crate) fn finish_recovery(config: &Config) -> Result<(), NodeError> {
+    put_recovered_in_place(&ledger_path(config), &store_path(config))
+        .map_err(|(path, source)| NodeError::Recovered { path, source })
+}
+
+fn open_ledger(config: &Config, options: LedgerOptions) -> Result<(Ledger, Opened), NodeError> {
+    let (ledger, opened) = Ledger::open(&ledger_path(config), options)?;
+    let Opened { cut, removed, rebuilt_from, .. } = &opened;
     if let Some(cut) = cut {
         tracing::warn!(?cut, "cut a group that a crash left half written; nobody was told of it");
     }
@@ -259,19 +305,20 @@ fn open_ledger(config: &Config, options: LedgerOptions) -> Result<Ledger, NodeEr
     if let Some(index) = rebuilt_from {
         tracing::warn!(from = index.0, "built the tree and the positions anew from the segments");
     }
-    if lost_leaves > 0 {
-        return Err(NodeError::LostLeaves { path, leaves: lost_leaves });
-    }
-    Ok(ledger)
+    Ok((ledger, opened))
 }
 
-fn store_path(config: &Config) -> PathBuf {
+pub(crate) fn ledger_path(config: &Config) -> PathBuf {
+    config.data.join("ledger")
+}
+
+pub(crate) fn store_path(config: &Config) -> PathBuf {
     config.data.join("store")
 }
 
 /// Brings the store up to the ledger, with a progress bar where somebody may see it.
 fn open_applier(config: &Config, ledger: &Ledger, store: Store, directory: Directory) -> Result<Applier, NodeError> {
-    // A watermark behind the ledger's end is of a ledger that was longer: the store is of another one.
+    // A watermark behind the ledger's end is of a ledger that was longer: the store is of another one, and the operator is told of it.
     let store = match store.watermark()? {
         Some(watermark) if watermark > ledger.end() => {
             tracing::warn!("the store is ahead of the ledger; it is rebuilt");
@@ -299,23 +346,15 @@ fn open_applier(config: &Config, ledger: &Ledger, store: Store, directory: Direc
     Ok(applier)
 }
 
-/// What the links find out that keeps the writer from signing.
-#[derive(Clone, Default)]
-struct Guards {
-    clock_offset: Arc<AtomicI64>,
-    set_back: Arc<AtomicBool>,
-}
-
 /// Ends with the writer's result; dropped without a word if the thread panics.
 type WriterThread = oneshot::Receiver<Result<(), WriterError>>;
 
 fn start_writer(
     config: &Config,
     opening: Opening,
-    alarms: Alarms,
-    guards: Guards,
+    clock_offset: Arc<AtomicI64>,
 ) -> Result<(WriterThread, WriterHandle), NodeError> {
-    let Opening { directory, keys, ledger, applier, .. } = opening;
+    let Opening { directory, keys, ledger, applier, alarms, continuity, recorded } = opening;
     let parts = WriterParts {
         own: config.agency.clone(),
         federation: config.federation.to_string(),
@@ -326,8 +365,9 @@ fn start_writer(
         keys,
         answer_within_millis: u64::try_from(config.forward.answer_by.as_millis()).unwrap_or(u64::MAX),
         alarms,
-        clock_offset: guards.clock_offset,
-        set_back: guards.set_back,
+        clock_offset,
+        continuity,
+        recorded,
     };
     let (writer, handle) = Writer::new(parts)?;
     let (ended, end) = oneshot::channel();

@@ -15,14 +15,17 @@ mod peers;
 mod socket;
 mod status;
 
+pub(crate) use peers::reset_reason;
 pub use socket::{SocketError, bind};
 
 use std::pin::Pin;
+use std::sync::Arc;
 
+use sinergi_proto::limits;
 use sinergi_proto::wire::operator_server::{Operator, OperatorServer};
 use sinergi_proto::wire::{self, DESCRIPTORS};
 use tokio::net::UnixListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
 use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
@@ -30,12 +33,15 @@ use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
 use crate::case::CaseError;
+use crate::continuity::State;
 use crate::link::Links;
 use crate::store::StoreError;
 use crate::writer::SubmitError;
 
 /// Rows of a listing that are read ahead of its reader.
 const ROWS_AHEAD: usize = 64;
+/// What a held call may weigh.
+const HELD_CALL_BYTES: usize = limits::CONTENT_BYTES;
 /// Rows of a listing whose caller names no limit.
 const DEFAULT_LIMIT: usize = 100;
 
@@ -46,6 +52,15 @@ pub struct OperatorService {
     pub links: Links,
     /// When the node started, milliseconds since 1970.
     pub started_at: u64,
+    /// Room for calls that are held until the peers were heard.
+    held_calls: Arc<Semaphore>,
+}
+
+impl OperatorService {
+    /// The service of a node.
+    pub fn new(links: Links, started_at: u64) -> Self {
+        Self { links, started_at, held_calls: Arc::new(Semaphore::new(limits::WRITER_QUEUE_BYTES / HELD_CALL_BYTES)) }
+    }
 }
 
 type Rows<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -152,7 +167,12 @@ impl Operator for OperatorService {
         &self,
         _: Request<wire::GetCheckpointRequest>,
     ) -> Result<Response<wire::CheckpointReply>, Status> {
-        let note = self.links.writer.head().borrow().checkpoint.to_vec();
+        let mut head = self.links.writer.head();
+        if self.links.continuity.settled().await == State::SetBack {
+            return Err(submit_status(&SubmitError::SetBack));
+        }
+        let signed = head.wait_for(|head| head.is_signed).await.map_err(|_| submit_status(&SubmitError::Stopped))?;
+        let note = signed.checkpoint.to_vec();
         Ok(Response::new(wire::CheckpointReply { note }))
     }
 
@@ -230,7 +250,7 @@ fn own<T, E: Into<OwnDataError>>(result: Result<T, E>) -> Result<T, Status> {
 fn submit_status(error: &SubmitError) -> Status {
     let text = error.to_string();
     match error {
-        SubmitError::Busy { .. } => Status::resource_exhausted(text),
+        SubmitError::Busy { .. } | SubmitError::Unheard => Status::resource_exhausted(text),
         SubmitError::Stopped => Status::unavailable(text),
         SubmitError::Declined(declined) if declined.is_usage() => Status::invalid_argument(text),
         SubmitError::Declined(_)

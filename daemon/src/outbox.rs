@@ -7,18 +7,20 @@
 //! - content goes only as far as the route's access allows, judged by the class that the entry committed to;
 //! - a frame stays within its limits, whatever the ledger holds.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message;
+use sinergi_proto::charter::Charters;
 use sinergi_proto::entry::Entry;
-use sinergi_proto::ids::{AgencyId, EntryId, LedgerIndex};
+use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::limits;
 use sinergi_proto::link::{Batch, Cursor};
-use sinergi_proto::route::Access;
+use sinergi_proto::route::{Access, Reach, routes};
 use sinergi_proto::wire;
 
-use crate::case::{CaseError, Leaf};
+use crate::case::{Case, CaseError, Leaf};
 use crate::headers::{self, ContentHeader, LeafHeader, Route};
 use crate::ledger::{LedgerReader, RecordKind};
 use crate::store::Store;
@@ -41,6 +43,28 @@ pub struct Prepared {
     pub batch: Batch,
     /// The frame.
     pub frame: wire::Deliver,
+}
+
+/// A peer's ledger has begun a new epoch: what this node got from it before is sent to it too, with everything else.
+#[derive(Clone, Debug)]
+pub struct GiveBack {
+    /// The epoch that it has begun: its own entries of earlier ones are given back.
+    pub epoch: Epoch,
+    /// What others wrote and it passed on is given back up to this leaf of ours.
+    pub before: LedgerIndex,
+    /// This agency.
+    pub own: AgencyId,
+    /// The adjacent peers.
+    pub adjacent: BTreeSet<AgencyId>,
+    /// By which its access is judged.
+    pub charters: Arc<Charters>,
+}
+
+impl GiveBack {
+    fn covers(&self, peer: &AgencyId, leaf: &Leaf) -> bool {
+        let wrote_it = leaf.entry.author == *peer && leaf.entry.place.epoch < self.epoch;
+        wrote_it || (leaf.header.from.as_ref() == Some(peer) && leaf.index < self.before)
+    }
 }
 
 /// An entry that a peer has not acknowledged.
@@ -73,8 +97,15 @@ impl Outbox {
     ///
     /// # Errors
     /// When the node's own data cannot be read.
-    pub fn prepare(&self, peer: &AgencyId, from: Cursor, size: LedgerIndex) -> Result<Prepared, CaseError> {
+    pub fn prepare(
+        &self,
+        peer: &AgencyId,
+        from: Cursor,
+        size: LedgerIndex,
+        give_back: Option<&GiveBack>,
+    ) -> Result<Prepared, CaseError> {
         let mut frame = Frame::default();
+        let mut accesses = HashMap::new();
         let mut cursor = from;
         let last = size.min(LedgerIndex(from.index.0.saturating_add(LEAVES_A_READ)));
         if from.index >= last {
@@ -94,6 +125,14 @@ impl Outbox {
                 }
                 if !frame.add(&leaf.entry, self.item(&leaf, route.access)?) {
                     return Ok(frame.finish(cursor));
+                }
+            } else if let Some(give_back) = give_back.filter(|_| header.from.is_some()) {
+                let leaf = Leaf::parse(record, &self.federation)?;
+                if give_back.covers(peer, &leaf) {
+                    let access = self.access_of_source(give_back, peer, &leaf, &mut accesses)?;
+                    if !frame.add(&leaf.entry, self.item(&leaf, access)?) {
+                        return Ok(frame.finish(cursor));
+                    }
                 }
             }
             cursor = Cursor { epoch: cursor.epoch, index: index.next(), part: 0 };
@@ -123,6 +162,29 @@ impl Outbox {
             cursor.part += 1;
         }
         Ok(true)
+    }
+
+    /// How much of the content an agency may have of what came from it. What it wrote itself it had whole.
+    fn access_of_source(
+        &self,
+        give_back: &GiveBack,
+        peer: &AgencyId,
+        leaf: &Leaf,
+        known: &mut HashMap<ComplaintId, Access>,
+    ) -> Result<Access, CaseError> {
+        let Some(complaint) = leaf.entry.complaint.filter(|_| leaf.entry.author != *peer) else {
+            return Ok(Access::Confidential);
+        };
+        if let Some(access) = known.get(&complaint) {
+            return Ok(*access);
+        }
+        let charters = &give_back.charters;
+        let case = Case::load(&complaint, &self.store, &self.reader, &self.federation, charters)?;
+        let participants = case.map(|case| case.complaint.participants().clone()).unwrap_or_default();
+        let routes = routes(&give_back.own, &give_back.adjacent, &participants, charters.newest(), Reach::Relayed);
+        let access = routes.links.get(peer).copied().unwrap_or(Access::Entries);
+        known.insert(complaint, access);
+        Ok(access)
     }
 
     fn item(&self, leaf: &Leaf, access: Access) -> Result<wire::Item, CaseError> {

@@ -9,6 +9,8 @@
 //! recalled   complaints whose recalled offer this node has to answer
 //! external   source, external id -> complaint
 //! peer       receive|acknowledge, agency -> Cursor
+//!            receipt|shown, agency -> position of the record with its newest checkpoint
+//!            newest|epoch, agency -> its entry with the highest place, its newest LedgerReset
 //! refused    position, number -> RefusedRow
 //! deferred   hash of peer and item -> position
 //! meta       watermark, own clock, figures of the last orderly end
@@ -25,7 +27,7 @@ mod summary;
 mod write;
 
 pub use open::{StoreOpened, open};
-pub use read::PeerCursor;
+pub use read::{Newest, PeerCursor, Sight};
 pub use summary::{OpenOffer, Placed, RefusedRow, Row, Summary};
 pub use write::{Changes, Counts};
 

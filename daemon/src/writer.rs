@@ -6,21 +6,24 @@
 //! Invariants:
 //! - nobody is answered before the group is durable;
 //! - a checkpoint is signed only over durable leaves;
+//! - nothing is appended or signed while [`Continuity`] says that peers may have seen another ledger;
 //! - place, parents and clock of an own entry are filled in here, just before it is signed: there is no other signer;
 //! - after a failed write nothing is written or answered any more ([`WriterError`] ends the node).
 
 mod author;
 mod deferred;
+mod epoch;
 mod receive;
 mod submission;
 
+pub use epoch::OldEntry;
 pub use submission::{
     Act, Acted, Authentic, Delivered, Delivery, Head, Lodge, Lodged, Received, Submission, SubmitError, WriterHandle,
 };
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use sinergi_proto::checkpoint::CheckpointSigner;
 use sinergi_proto::clock::HybridClock;
@@ -32,6 +35,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::alarms::Alarms;
 use crate::apply::Applier;
 use crate::case::CaseError;
+use crate::continuity::{Continuity, State};
 use crate::directory::Directory;
 use crate::headers::{self, CursorHeader, External};
 use crate::keys::SigningKeys;
@@ -84,8 +88,10 @@ pub struct WriterParts {
     pub alarms: Alarms,
     /// By how much the clocks of most peers are ahead of ours, in milliseconds.
     pub clock_offset: Arc<AtomicI64>,
-    /// A peer has seen more of this ledger than there is: nothing may be signed.
-    pub set_back: Arc<AtomicBool>,
+    /// Whether this node may sign.
+    pub continuity: Continuity,
+    /// The newest checkpoint that the ledger has recorded: all that is shown until this node may sign.
+    pub recorded: Option<Vec<u8>>,
 }
 
 /// The writer. Runs on its own thread.
@@ -121,7 +127,7 @@ enum Answer {
 }
 
 impl Writer {
-    /// A writer over a ledger that was opened (so everything in it is on the disk), and the handle to it. Signs the first checkpoint.
+    /// A writer over a ledger that was opened (so everything in it is on the disk), and the handle to it. Signs nothing yet.
     ///
     /// # Errors
     /// When the items that wait cannot be read.
@@ -132,12 +138,13 @@ impl Writer {
         let waiting = Waiting::load(&parts.applier, &parts.federation)?;
         let recalls = parts.applier.store().recalled()?;
         let clock = parts.applier.store().own_clock()?;
-        let checkpoint = sign_checkpoint(&signer, &mut parts.ledger);
+        let checkpoint = parts.recorded.take().unwrap_or_default().into();
         let first = Head {
             epoch,
             size: parts.ledger.next_index(),
             root: parts.ledger.root().0,
             checkpoint,
+            is_signed: false,
             counts: parts.applier.counts(),
         };
         let (head, head_receiver) = watch::channel(first);
@@ -154,7 +161,7 @@ impl Writer {
         let mut stop = false;
         while !stop {
             // What became possible with the last group goes on without waiting for somebody to submit something.
-            let group = if self.waiting.is_unblocked() {
+            let group = if self.is_clear() && self.waiting.is_unblocked() {
                 self.queue.try_recv().map(|first| self.take_group(first)).unwrap_or_default()
             } else {
                 let Some(first) = self.queue.blocking_recv() else { break };
@@ -185,6 +192,13 @@ impl Writer {
     }
 
     fn commit_group(&mut self, submissions: Vec<Queued>) -> Result<(), WriterError> {
+        if !self.is_clear() {
+            submissions.into_iter().for_each(|queued| self.decline(queued.submission));
+            return Ok(());
+        }
+        if !self.head.borrow().is_signed {
+            self.sign_first();
+        }
         let mut group = self.parts.ledger.begin();
         let mut answers = Vec::with_capacity(submissions.len());
         let mut rooms = Vec::with_capacity(submissions.len());
@@ -225,9 +239,34 @@ impl Writer {
         let checkpoint = sign_checkpoint(&self.signer, &mut self.parts.ledger);
         let counts = self.parts.applier.counts();
         self.head.send_modify(|head| {
-            *head = Head { epoch: head.epoch, size: LedgerIndex(size), root: root.0, checkpoint, counts };
+            let (epoch, size) = (head.epoch, LedgerIndex(size));
+            *head = Head { epoch, size, root: root.0, checkpoint, is_signed: true, counts };
         });
         Ok(())
+    }
+
+    fn is_clear(&self) -> bool {
+        self.parts.continuity.state() == State::Clear
+    }
+
+    /// Peers may have seen another ledger: nothing is taken. Links are told by the end of their session; what they sent is sent again.
+    fn decline(&self, submission: Submission) {
+        let error = || match self.parts.continuity.state() {
+            State::SetBack => SubmitError::SetBack,
+            State::Waiting | State::Clear => SubmitError::Unheard,
+        };
+        match submission {
+            Submission::Lodge(_, to) => drop(to.send(Err(error()))),
+            Submission::Act(_, to) => drop(to.send(Err(error()))),
+            Submission::Delivery(..) | Submission::Receipt(..) | Submission::Seen(..) => {}
+            Submission::Retry | Submission::Stop => {}
+        }
+    }
+
+    /// The first checkpoint since the start. The leaves are on the disk since the ledger was opened.
+    fn sign_first(&mut self) {
+        let checkpoint = sign_checkpoint(&self.signer, &mut self.parts.ledger);
+        self.head.send_modify(|head| (head.checkpoint, head.is_signed) = (checkpoint, true));
     }
 
     /// Decides a submission and puts what it writes into the group.
@@ -238,6 +277,10 @@ impl Writer {
             Submission::Delivery(delivery, to) => Some(Answer::Delivered(to, self.deliver(group, delivery)?)),
             Submission::Receipt(header, ack) => {
                 self.record(group, RecordKind::Receipt, &headers::encode(&header), &ack)?;
+                None
+            }
+            Submission::Seen(header, note) => {
+                self.record(group, RecordKind::Seen, &headers::encode(&header), &note)?;
                 None
             }
             Submission::Retry => {
@@ -280,7 +323,7 @@ impl Writer {
 
     /// Why nothing may be signed now.
     fn may_not_sign(&self) -> Option<SubmitError> {
-        if self.parts.set_back.load(Ordering::Relaxed) {
+        if self.parts.continuity.state() == State::SetBack {
             return Some(SubmitError::SetBack);
         }
         let offset = self.parts.clock_offset.load(Ordering::Relaxed);

@@ -120,6 +120,7 @@ impl Impostor {
             checkpoint: Vec::new(),
             seen_of_you: Vec::new(),
             now: sinergi_daemon::time::now_millis(),
+            entry_of_you: Vec::new(),
         }
     }
 

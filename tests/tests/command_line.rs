@@ -89,8 +89,8 @@ impl Province {
 const COMPLAINT: &str = "answer_by area category changed_at class digest entries external_id external_source holder id intake kind \
                          lodged_at offered_to phase self_closed title";
 const PEER: &str = "acknowledged agency certificate_expires charter_version clock_offset_ms direction endpoint first_failure last_error \
-                    last_success linked_since next_retry oldest_queued peer_size protocol queue_depth received received_entries refused \
-                    sent sent_entries state";
+                    last_success linked_since next_retry oldest_queued peer_epoch peer_size protocol queue_depth received received_entries \
+                    refused reset_at reset_reason sent sent_entries state";
 const OUTGOING: &str = "at author body bytes complaint entry_id leaf_index number peer state";
 const REFUSED: &str = "at author body code code_name complaint direction entry_id number peer reason";
 

@@ -9,6 +9,7 @@ pub mod ledger;
 pub mod outbox;
 pub mod peer;
 pub mod pki;
+pub mod recover;
 pub mod refused;
 pub mod run;
 pub mod status;
@@ -47,6 +48,8 @@ pub enum Command {
     Config(config::Command),
     /// Run the node until SIGTERM or Ctrl-C
     Run(run::RunArgs),
+    /// Begin a new epoch of a ledger that was set back or lost; the node must not run
+    Recover(recover::RecoverArgs),
     /// Certificates for a pilot
     #[command(subcommand)]
     Pki(pki::Command),
@@ -80,6 +83,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Init(args) => init::run(&args, &context),
         Command::Config(command) => config::run(&command, &context),
         Command::Run(args) => run::run(&args, &context),
+        Command::Recover(args) => recover::run(&args, &context),
         Command::Pki(command) => pki::run(command, &context),
         Command::Charter(command) => charter::run(command, &context),
         Command::Complaint(command) => block_on(complaint::run(command, &context)),

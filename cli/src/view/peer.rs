@@ -55,6 +55,12 @@ pub struct Peer {
     pub refused: u64,
     /// The size in the newest checkpoint that the peer sent; null before the first.
     pub peer_size: Option<u64>,
+    /// The epoch of the peer's ledger, by that checkpoint.
+    pub peer_epoch: Option<u32>,
+    /// When the peer declared that epoch; null in the first.
+    pub reset_at: Option<Timestamp>,
+    /// Why: `disk_lost` or `restored`.
+    pub reset_reason: Option<String>,
 }
 
 impl From<wire::PeerStatus> for Peer {
@@ -82,6 +88,9 @@ impl From<wire::PeerStatus> for Peer {
             clock_offset_ms: peer.clock_offset,
             refused: peer.refused,
             peer_size: (peer.peer_size != 0).then_some(peer.peer_size),
+            peer_epoch: (peer.peer_epoch != 0).then_some(peer.peer_epoch),
+            reset_at: moment(peer.reset_at),
+            reset_reason: present(peer.reset_reason),
         }
     }
 }

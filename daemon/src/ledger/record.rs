@@ -84,6 +84,8 @@ pub enum RecordKind {
     Signed,
     /// A routing or peer decision.
     Routing,
+    /// A checkpoint that a peer showed; body: the signed note.
+    Seen,
     /// A kind of a newer program.
     Unknown(u8),
 }
@@ -101,6 +103,7 @@ impl RecordKind {
             Self::DeferredDone => 7,
             Self::Signed => 8,
             Self::Routing => 9,
+            Self::Seen => 10,
             Self::Unknown(code) => code,
         }
     }
@@ -117,6 +120,7 @@ impl RecordKind {
             7 => Self::DeferredDone,
             8 => Self::Signed,
             9 => Self::Routing,
+            10 => Self::Seen,
             other => Self::Unknown(other),
         }
     }

@@ -67,11 +67,22 @@ impl Records {
 
     /// After damage to a body: goes on behind that record, and gives it without its body. `None` if its header is damaged too, so
     /// that nobody knows where it ends.
-    pub(super) fn pass_over_damage(&mut self) -> Option<Record> {
+    pub(crate) fn pass_over_damage(&mut self) -> Option<Record> {
         let record = self.damaged.take()?;
         self.at = record.end();
         self.failed = false;
         Some(record)
+    }
+
+    /// After damage whose length nobody knows: goes on at the next segment; `false` if there is none.
+    pub(crate) fn pass_to_next_segment(&mut self) -> bool {
+        let next = self.at.segment + 1;
+        if self.files.segment(next).is_none() {
+            return false;
+        }
+        self.at = Position { segment: next, offset: SEGMENT_HEADER_BYTES };
+        self.failed = false;
+        true
     }
 
     /// Where this segment ends for us; moves on to the next segment at its end. `None`: nothing more yet.

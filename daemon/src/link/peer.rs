@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sinergi_config::Endpoint;
+use sinergi_proto::checkpoint::Checkpoint;
 use sinergi_proto::ids::AgencyId;
 use sinergi_proto::limits;
 use sinergi_proto::link::Cursor;
@@ -62,8 +63,8 @@ pub struct PeerSnapshot {
     pub clock_offset: Option<i64>,
     /// Items refused in either direction in this run of the program.
     pub refused: u64,
-    /// Size and note of the newest checkpoint that it signed.
-    pub checkpoint: Option<(u64, Vec<u8>)>,
+    /// The newest checkpoint that it signed, and its note.
+    pub checkpoint: Option<(Checkpoint, Vec<u8>)>,
 }
 
 /// Who began a connection.

@@ -4,7 +4,8 @@
 //! hello.rs      the greeting: who, which version, what each has of the other's ledger
 //! receiving.rs  frames -> authenticated items -> writer -> receipts
 //! sending.rs    ledger -> frames -> receipts stored
-//! health.rs     pings, clocks, charters, checkpoints
+//! seen.rs       what each has seen of the other's ledger
+//! health.rs     pings, clocks, charters
 //! ```
 //!
 //! Invariants:
@@ -16,6 +17,7 @@
 mod health;
 mod hello;
 mod receiving;
+mod seen;
 mod sending;
 
 use std::collections::VecDeque;
@@ -40,7 +42,8 @@ use super::intake::CheckedReceipt;
 use super::peer::{Hold, Peer};
 use super::{LinkError, Links, dial};
 use crate::case::CaseError;
-use crate::outbox::Prepared;
+use crate::continuity::State;
+use crate::outbox::{GiveBack, Prepared};
 use crate::writer::{Delivered, Head, Received};
 
 /// Frames handed to the transport and not yet taken by it.
@@ -173,6 +176,9 @@ struct Session<'a> {
     head: watch::Receiver<Head>,
     charter: watch::Receiver<u64>,
     peer_charter: u64,
+    continuity: watch::Receiver<State>,
+    /// What the peer lost with its ledger.
+    give_back: Option<Arc<GiveBack>>,
 }
 
 impl Session<'_> {
@@ -210,6 +216,10 @@ impl Session<'_> {
                     changed.map_err(|_| LinkError::Stopped)?;
                     self.charter_changed()?;
                 }
+                changed = self.continuity.changed() => {
+                    changed.map_err(|_| LinkError::Stopped)?;
+                    self.continuity_changed()?;
+                }
                 Some(asked) = hold.pings.recv() => {
                     self.pinged.push(asked);
                     self.ping_due = true;
@@ -245,8 +255,12 @@ impl Session<'_> {
             Some(Kind::Charter(note)) => self.adopt_charter(note.note).await,
             Some(Kind::Fault(fault)) => Err(hello::by_peer(&fault)),
             Some(Kind::Hello(_)) => Err(unexpected("a second Hello")),
-            // Frames that this version does not act on: a later version's peer may send them.
-            Some(Kind::Recover(_) | Kind::Checkpoints(_)) | None => Ok(()),
+            Some(Kind::Checkpoints(notes)) => match notes.notes.into_iter().next() {
+                Some(note) => self.shown(note).await,
+                None => Ok(()),
+            },
+            // A kind that this version does not know: a later version's peer may send it.
+            None => Ok(()),
         }
     }
 

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tonic::Status;
 
 use super::{OperatorService, blocking, submit_status};
+use crate::continuity::State;
 use crate::headers::External;
 use crate::writer::{Act, Lodge, Submission, SubmitError};
 
@@ -20,7 +21,7 @@ impl OperatorService {
         let reply_code = draw_reply_code();
         let lodge = parse_lodge(request, &reply_code)?;
         let (answer, lodged) = oneshot::channel();
-        self.submit(Submission::Lodge(Box::new(lodge), answer))?;
+        self.submit(Submission::Lodge(Box::new(lodge), answer)).await?;
         let lodged = answer_of(lodged).await?;
         let reply_code = if lodged.existed { String::new() } else { reply_code };
         let forward_declined = lodged.forward_declined.map(|error| error.to_string()).unwrap_or_default();
@@ -36,7 +37,7 @@ impl OperatorService {
         let complaint = blocking(move || service.complaint_named(&name)).await?;
         let act = Act { complaint, act, text: text.map(|content| (content, given_class)) };
         let (answer, acted) = oneshot::channel();
-        self.submit(Submission::Act(Box::new(act), answer))?;
+        self.submit(Submission::Act(Box::new(act), answer)).await?;
         let acted = answer_of(acted).await?;
         Ok(wire::ActReply {
             complaint: complaint.0.to_vec(),
@@ -45,7 +46,12 @@ impl OperatorService {
         })
     }
 
-    fn submit(&self, submission: Submission) -> Result<(), Status> {
+    /// In the first moments after a start calls are held, as many as the queue would take, until the peers were heard.
+    async fn submit(&self, submission: Submission) -> Result<(), Status> {
+        if self.links.continuity.state() == State::Waiting {
+            let _held = self.held_calls.try_acquire().map_err(|_| submit_status(&SubmitError::Unheard))?;
+            self.links.continuity.settled().await;
+        }
         self.links.writer.try_submit(submission).map_err(|error| submit_status(&error))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sinergi_proto::entry::Entry;
+use sinergi_proto::entry::{Body, Entry};
 use sinergi_proto::ids::AgencyId;
 use sinergi_proto::link::Cursor;
 use sinergi_proto::refusal::{DeferralCode, RefusalCode};
@@ -14,6 +14,7 @@ use tonic::Status;
 
 use super::names::optional_agency;
 use super::{OperatorService, RowSink, limit_of, own};
+use crate::case::{CaseError, Leaf};
 use crate::headers::{self, DeferredHeader};
 use crate::link::{Peer, PeerSnapshot};
 use crate::outbox::Backlog;
@@ -65,6 +66,7 @@ impl OperatorService {
         let state = peer.snapshot();
         let acknowledged = self.acknowledged(peer, &state)?;
         let received = own(self.links.outbox.store().cursor(PeerCursor::Received, &peer.agency))?;
+        let reset = own(self.reset_of(&peer.agency))?;
         let name = match (state.linked_since > 0, state.connecting, peer.endpoint.is_some()) {
             (true, ..) => "linked",
             (_, true, _) => "connecting",
@@ -93,8 +95,21 @@ impl OperatorService {
             received_entries: state.received_entries,
             clock_offset: state.clock_offset.unwrap_or(0),
             refused: state.refused,
-            peer_size: state.checkpoint.map_or(0, |(size, _)| size),
+            peer_size: state.checkpoint.as_ref().map_or(0, |(checkpoint, _)| checkpoint.size),
+            peer_epoch: state.checkpoint.map_or(0, |(checkpoint, _)| checkpoint.epoch.0),
+            reset_at: reset.as_ref().map_or(0, |(at, _)| *at),
+            reset_reason: reset.map(|(_, reason)| reason).unwrap_or_default(),
         })
+    }
+
+    /// When and why a peer declared its newest epoch.
+    fn reset_of(&self, peer: &AgencyId) -> Result<Option<(u64, String)>, CaseError> {
+        let Some(newest) = self.links.outbox.store().reset_of(peer)? else { return Ok(None) };
+        let record = self.links.outbox.reader().leaf(newest.leaf)?;
+        let entry = Leaf::parse(record, self.links.outbox.federation())?.entry;
+        let Body::Node(body) = entry.body else { return Ok(None) };
+        let wire::entry::Body::LedgerReset(reset) = *body else { return Ok(None) };
+        Ok(Some((entry.clock.millis(), reset_reason(&reset).to_owned())))
     }
 
     /// Asks a peer for an answer, through the link that is up.
@@ -220,9 +235,8 @@ impl OperatorService {
             let (_, position) = own(item)?;
             let record = own(self.links.outbox.reader().record(position))?;
             let index = Default::default();
-            let header: DeferredHeader = own(
-                headers::decode(&record.header).map_err(|source| crate::case::CaseError::Header { index, source })
-            )?;
+            let header: DeferredHeader =
+                own(headers::decode(&record.header).map_err(|source| CaseError::Header { index, source }))?;
             if peer.is_some_and(|peer| *peer != header.peer) {
                 continue;
             }
@@ -256,5 +270,14 @@ fn shown(entry: Option<&Entry>) -> wire::RefusedItem {
         author: entry.author.to_string(),
         body: entry.body.name().to_owned(),
         ..Default::default()
+    }
+}
+
+/// Why an agency began a new epoch, as a word.
+pub(crate) fn reset_reason(reset: &wire::LedgerReset) -> &'static str {
+    match reset.reason() {
+        wire::ResetReason::DiskLost => "disk_lost",
+        wire::ResetReason::Restored => "restored",
+        wire::ResetReason::Unspecified => "unspecified",
     }
 }

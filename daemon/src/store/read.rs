@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::complaint::SetDigest;
-use sinergi_proto::ids::{AgencyId, ComplaintId, ComplaintName, EntryId, LedgerIndex};
+use sinergi_proto::ids::{AgencyId, ComplaintId, ComplaintName, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::link::Cursor;
 
 use super::{Placed, RefusedRow, Row, Store, StoreError, Summary, keys};
@@ -26,6 +27,42 @@ impl PeerCursor {
             Self::Received => b'r',
             Self::Acknowledged => b'a',
         }
+    }
+}
+
+/// Which record holds a peer's newest checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// Its newest receipt.
+    Receipt,
+    /// The newest that it showed itself.
+    Shown,
+}
+
+impl Sight {
+    pub(super) fn tag(self) -> u8 {
+        match self {
+            Self::Receipt => b'k',
+            Self::Shown => b's',
+        }
+    }
+}
+
+/// An entry of another agency, by the place that it takes in that agency's ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Newest {
+    /// Epoch of the author's ledger.
+    pub epoch: Epoch,
+    /// Leaf there.
+    pub index: LedgerIndex,
+    /// Leaf here.
+    pub leaf: LedgerIndex,
+}
+
+impl Newest {
+    /// Whether its place is the higher one.
+    pub(super) fn is_after(&self, other: &Self) -> bool {
+        (self.epoch, self.index) > (other.epoch, other.index)
     }
 }
 
@@ -185,6 +222,36 @@ impl Store {
     /// When sled fails.
     pub fn cursor(&self, which: PeerCursor, peer: &AgencyId) -> Result<Option<Cursor>, StoreError> {
         let value = self.peer.get(keys::peer(which.tag(), peer))?;
+        value.map(|value| postcard::from_bytes(&value).map_err(|_| StoreError::Malformed { tree: "peer" })).transpose()
+    }
+
+    /// The record that holds a peer's newest checkpoint.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn sight(&self, which: Sight, peer: &AgencyId) -> Result<Option<Position>, StoreError> {
+        let value = self.peer.get(keys::peer(which.tag(), peer))?;
+        Ok(value.and_then(|v| v.as_ref().try_into().ok()).map(u64::from_be_bytes).and_then(Position::from_bits))
+    }
+
+    /// The entry with the highest place that an agency other than this one has signed.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn newest_of(&self, author: &AgencyId) -> Result<Option<Newest>, StoreError> {
+        self.newest(b'n', author)
+    }
+
+    /// The newest `LedgerReset` of another agency.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn reset_of(&self, author: &AgencyId) -> Result<Option<Newest>, StoreError> {
+        self.newest(b'e', author)
+    }
+
+    pub(super) fn newest(&self, tag: u8, author: &AgencyId) -> Result<Option<Newest>, StoreError> {
+        let value = self.peer.get(keys::peer(tag, author))?;
         value.map(|value| postcard::from_bytes(&value).map_err(|_| StoreError::Malformed { tree: "peer" })).transpose()
     }
 

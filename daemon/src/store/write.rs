@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::complaint::Phase;
-use sinergi_proto::ids::{AgencyId, ComplaintId, LedgerIndex};
+use sinergi_proto::entry::Place;
+use sinergi_proto::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
 use sinergi_proto::link::Cursor;
 
-use super::{PeerCursor, Placed, RefusedRow, Row, Store, StoreError, Summary, keys};
+use super::{Newest, PeerCursor, Placed, RefusedRow, Row, Sight, Store, StoreError, Summary, keys};
 use crate::headers::External;
 use crate::ledger::Position;
 
@@ -34,6 +35,8 @@ pub struct Changes {
     external: Vec<(Vec<u8>, ComplaintId)>,
     cursors: BTreeMap<(u8, AgencyId), Cursor>,
     unreachable: BTreeMap<AgencyId, LedgerIndex>,
+    sights: BTreeMap<(u8, AgencyId), Position>,
+    newest: BTreeMap<(u8, AgencyId), Newest>,
     refused: Vec<([u8; 12], RefusedRow)>,
     deferred: BTreeMap<[u8; 32], Option<Position>>,
     own_clock: Option<HybridClock>,
@@ -69,6 +72,29 @@ impl Changes {
     /// An agency could not be reached with the entry at this leaf.
     pub fn unreachable(&mut self, agency: &AgencyId, leaf: LedgerIndex) {
         self.unreachable.insert(agency.clone(), leaf);
+    }
+
+    /// A record holds a checkpoint of a peer, newer than the ones before it.
+    pub fn sight(&mut self, which: Sight, peer: &AgencyId, position: Position) {
+        self.sights.insert((which.tag(), peer.clone()), position);
+    }
+
+    /// Another agency's entry with this place lies at this leaf.
+    pub fn authored(&mut self, author: &AgencyId, place: Place, leaf: LedgerIndex) {
+        self.newer(b'n', author, Newest { epoch: place.epoch, index: place.index, leaf });
+    }
+
+    /// Another agency began this epoch with the entry at this leaf.
+    pub fn reset(&mut self, author: &AgencyId, epoch: Epoch, leaf: LedgerIndex) {
+        self.newer(b'e', author, Newest { epoch, index: LedgerIndex::default(), leaf });
+    }
+
+    fn newer(&mut self, tag: u8, author: &AgencyId, found: Newest) {
+        match self.newest.get_mut(&(tag, author.clone())) {
+            Some(newest) if !found.is_after(newest) => {}
+            Some(newest) => *newest = found,
+            None => drop(self.newest.insert((tag, author.clone()), found)),
+        }
     }
 
     /// An item was refused; `position` and `number` make its key.
@@ -213,6 +239,14 @@ impl Store {
                 if *tag == PeerCursor::Received.tag() { PeerCursor::Received } else { PeerCursor::Acknowledged };
             if self.cursor(which, agency)?.is_none_or(|old| old < *cursor) {
                 self.peer.insert(keys::peer(*tag, agency), encode(cursor))?;
+            }
+        }
+        for ((tag, agency), position) in &changes.sights {
+            self.peer.insert(keys::peer(*tag, agency), &position.to_bits().to_be_bytes())?;
+        }
+        for ((tag, agency), found) in &changes.newest {
+            if self.newest(*tag, agency)?.is_none_or(|old| found.is_after(&old)) {
+                self.peer.insert(keys::peer(*tag, agency), encode(found))?;
             }
         }
         for (agency, leaf) in &changes.unreachable {

@@ -127,6 +127,18 @@ impl Writer {
         Ok(())
     }
 
+    /// Writes the declaration of a new epoch.
+    pub(super) fn write_reset(
+        &mut self,
+        group: &mut Group,
+        reset: wire::LedgerReset,
+    ) -> Result<Result<(), SubmitError>, WriterError> {
+        let clock = self.next_clock(HybridClock::default())?;
+        let body = Body::LedgerReset(reset);
+        let draft = Draft { complaint: None, parents: Vec::new(), clock, body, contents: Vec::new(), external: None };
+        Ok(self.write(group, draft)?.map(drop))
+    }
+
     /// The addressee of an offer, if no link leads to it.
     fn without_route(&self, act: &wire::act_request::Act) -> Option<AgencyId> {
         let wire::act_request::Act::Forward(forward) = act else { return None };

@@ -61,6 +61,7 @@ impl Writer {
                 let contents = self.check_contents(group, peer, &entry, item.content)?;
                 let origin = Origin { peer, relays: item.relays.saturating_add(1) };
                 let leaf = self.append(group, &entry, &contents, Some(origin), None)?;
+                self.tell_of_reset(&entry);
                 self.react(group, &entry)?;
                 Ok(ItemResult { entry: entry.id, outcome: ItemOutcome::Leaf(leaf) })
             }
@@ -76,6 +77,11 @@ impl Writer {
             };
         };
         Ok(self.parts.applier.case(&complaint)?.and_then(|case| case.leaves.get(&entry.id).copied()))
+    }
+
+    /// Whether an authentic entry is new and taken as it is.
+    pub(super) fn is_admitted(&mut self, entry: &Entry) -> Result<bool, WriterError> {
+        Ok(self.leaf_of(entry)?.is_none() && self.judge(entry)? == Verdict::Admit)
     }
 
     fn judge(&mut self, entry: &Entry) -> Result<Verdict, WriterError> {
@@ -133,11 +139,15 @@ impl Writer {
     fn route(&mut self, entry: &Entry, origin: Option<Origin<'_>>) -> Result<(Vec<Route>, Vec<AgencyId>), WriterError> {
         let charter = self.parts.directory.newest();
         let (own, adjacent) = (self.parts.own.clone(), Arc::clone(&self.parts.adjacent));
-        let Some(complaint) = &entry.complaint else { return Ok((Vec::new(), Vec::new())) };
         let spent = origin.is_some_and(|origin| origin.relays >= limits::RELAYS);
         if spent {
             tracing::warn!(entry = ?entry.id, relays = limits::RELAYS, "the relay limit is reached: passed on to adjacent readers only");
         }
+        let Some(complaint) = &entry.complaint else {
+            let readers = if spent { Vec::new() } else { self.reset_readers(entry, origin)? };
+            let route = |to| Route { to, access: Access::Entries, history: false };
+            return Ok((readers.into_iter().map(route).collect(), Vec::new()));
+        };
         let reach = if spent { Reach::Adjacent } else { Reach::Relayed };
         let Some(case) = self.parts.applier.case(complaint)? else { return Ok((Vec::new(), Vec::new())) };
         let Routes { links, unreachable } = routes(&own, &adjacent, case.complaint.participants(), &charter, reach);
@@ -229,7 +239,7 @@ impl Writer {
 
     /// The contents that are what the entry committed to. Others are refused alone: a relay that garbles a content cannot keep the entry
     /// away.
-    fn check_contents(
+    pub(super) fn check_contents(
         &mut self,
         group: &mut Group,
         peer: &AgencyId,

@@ -17,7 +17,7 @@ use sinergi_proto::refusal::Refusal;
 use sinergi_proto::wire;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
-use crate::headers::{External, ReceiptHeader};
+use crate::headers::{External, ReceiptHeader, SeenHeader};
 use crate::store::Counts;
 
 /// A new complaint.
@@ -124,6 +124,8 @@ pub enum Submission {
     Delivery(Delivery, oneshot::Sender<Delivered>),
     /// Store a peer's receipt; the bytes are the `Ack`.
     Receipt(ReceiptHeader, Vec<u8>),
+    /// Keep a checkpoint that a peer showed; the bytes are the note.
+    Seen(SeenHeader, Vec<u8>),
     /// Judge again what waits: time has passed, or a charter came.
     Retry,
     /// Finish what was submitted before, then stop.
@@ -155,8 +157,16 @@ pub enum SubmitError {
     #[error("this node may not sign now: {0}; see `sinergi charter show`")]
     OwnKey(String),
     /// A peer has seen more of this ledger than there is.
-    #[error("this node's ledger was set back: a peer has seen more of it; nothing may be signed, see `sinergi status`")]
+    #[error(
+        "this node's ledger was set back or lost: a peer has seen more of it, see `sinergi status`. Nothing may be signed until the newest \
+         copy of its folder is put back or `sinergi recover` has begun a new epoch"
+    )]
     SetBack,
+    /// The node has just started.
+    #[error(
+        "this node has just started and still asks its peers what they saw of its ledger; nothing was done, try again"
+    )]
+    Unheard,
     /// No link leads to the addressee.
     #[error("no link leads to {0}: add a [[peer]] toward it to sinergid.toml and restart the node; nothing was done")]
     NoRoute(AgencyId),
@@ -182,6 +192,8 @@ pub struct Head {
     pub root: [u8; 32],
     /// The signed checkpoint over them.
     pub checkpoint: Arc<[u8]>,
+    /// Whether it covers all of them: not until this node may sign, see [`crate::continuity`].
+    pub is_signed: bool,
     /// Figures over all complaints.
     pub counts: Counts,
 }
@@ -262,7 +274,7 @@ fn weight_of(submission: &Submission) -> usize {
         Submission::Lodge(lodge, _) => lodge.contents.iter().map(|(content, _)| content.data.len()).sum(),
         Submission::Act(act, _) => act.text.as_ref().map_or(0, |(content, _)| content.data.len()),
         Submission::Delivery(delivery, _) => delivery.items.iter().map(Received::weight).sum(),
-        Submission::Receipt(_, ack) => ack.len(),
+        Submission::Receipt(_, bytes) | Submission::Seen(_, bytes) => bytes.len(),
         Submission::Retry | Submission::Stop => 0,
     };
     bytes + SUBMISSION_OVERHEAD
@@ -288,7 +300,7 @@ mod tests {
 
     fn handle() -> (WriterHandle, mpsc::Receiver<Queued>, watch::Sender<Head>) {
         let (size, root, counts) = (LedgerIndex(0), [0; 32], Counts::default());
-        let head = Head { epoch: Epoch::FIRST, size, root, checkpoint: Arc::from([]), counts };
+        let head = Head { epoch: Epoch::FIRST, size, root, checkpoint: Arc::from([]), is_signed: false, counts };
         let (head, receiver) = watch::channel(head);
         let (handle, queue) = WriterHandle::new(receiver);
         (handle, queue, head)

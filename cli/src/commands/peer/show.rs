@@ -36,6 +36,10 @@ fn page(output: &Output, peer: &Peer) -> String {
     };
     let cursor = |cursor: Option<Cursor>| cursor.map_or_else(|| "-".to_owned(), |cursor| cursor.to_string());
     let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    let reset = match &peer.reset_reason {
+        Some(reason) => format!("declared {}: {}", time(peer.reset_at), safe::line(reason)),
+        None => "none declared".to_owned(),
+    };
     let facts = [
         ("direction", safe::line(&peer.direction)),
         ("endpoint", peer.endpoint.as_deref().map_or_else(|| "none, it is waited for".to_owned(), safe::line)),
@@ -49,7 +53,8 @@ fn page(output: &Output, peer: &Peer) -> String {
         ("sent cursor", format!("{} (epoch/leaf of our ledger)", cursor(peer.sent))),
         ("acknowledged cursor", cursor(peer.acknowledged)),
         ("received cursor", format!("{} (epoch/leaf of its ledger)", cursor(peer.received))),
-        ("its ledger", number(peer.peer_size)),
+        ("its ledger", its_ledger(peer)),
+        ("its new epoch", reset),
         ("sent, received", format!("{}, {} entries since the start", peer.sent_entries, peer.received_entries)),
         ("refused", peer.refused.to_string()),
         ("certificate expires", time(peer.certificate_expires)),
@@ -58,6 +63,13 @@ fn page(output: &Output, peer: &Peer) -> String {
         ("clock offset", format!("{} ms", peer.clock_offset_ms)),
     ];
     format!("{heading}\n{}", output.facts(&facts))
+}
+
+fn its_ledger(peer: &Peer) -> String {
+    match (peer.peer_size, peer.peer_epoch) {
+        (Some(size), Some(epoch)) => format!("{size} leaves in epoch {epoch}"),
+        _ => "-".to_owned(),
+    }
 }
 
 #[cfg(test)]

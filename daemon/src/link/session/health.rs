@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 
 use sinergi_proto::charter::MemberStatus;
-use sinergi_proto::checkpoint::Checkpoint;
 use sinergi_proto::limits;
 use sinergi_proto::refusal::FaultCode;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
@@ -87,16 +86,6 @@ impl Session<'_> {
                 Ok(())
             }
         }
-    }
-
-    /// Keeps the newest checkpoint of the peer that verified, with its note.
-    pub(super) fn note_checkpoint(&self, verified: Option<Checkpoint>, note: Vec<u8>) {
-        let Some(checkpoint) = verified else { return };
-        self.peer.note(|state| {
-            if state.checkpoint.as_ref().is_none_or(|(size, _)| *size <= checkpoint.size) {
-                state.checkpoint = Some((checkpoint.size, note));
-            }
-        });
     }
 }
 

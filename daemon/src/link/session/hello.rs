@@ -2,10 +2,8 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use futures_util::stream::FuturesOrdered;
-use sinergi_proto::checkpoint::Checkpoint;
 use sinergi_proto::link::{Cursor, PROTOCOL_MAX, PROTOCOL_MIN, Receiver, Sender, SenderEvent, common_version};
 use sinergi_proto::refusal::FaultCode;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
@@ -13,22 +11,13 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tonic::Streaming;
 
+use super::seen::{self, Held};
 use super::{LinkError, Links, Session, frame, health, unexpected};
-use crate::case::CaseError;
+use crate::continuity::State;
 use crate::link::dial;
-use crate::link::intake::check_checkpoint;
 use crate::link::peer::{Hold, Peer, PeerSnapshot};
 use crate::link::silence::GREETING;
-use crate::store::PeerCursor;
 use crate::time::now_millis;
-
-/// How far each has the other's ledger, by our own records.
-struct Cursors {
-    /// How far we have theirs.
-    received: Option<Cursor>,
-    /// Up to where we hold their receipts for ours.
-    receipted: Option<Cursor>,
-}
 
 impl<'a> Session<'a> {
     /// Says hello, waits for the peer's, and makes the session.
@@ -39,8 +28,9 @@ impl<'a> Session<'a> {
         outbound: mpsc::Sender<Frame>,
         hold: &Hold,
     ) -> Result<Self, LinkError> {
-        let cursors = read_cursors(links, peer).await?;
-        let hello = own_hello(links, peer, cursors.received);
+        let held = seen::read_held(links, peer).await?;
+        let hello = own_hello(links, peer, &held);
+        let shown = hello.checkpoint.clone();
         outbound.send(frame(Kind::Hello(hello))).await.map_err(|_| LinkError::Broken("the peer left".to_owned()))?;
         let theirs = tokio::select! {
             () = links.stop.cancelled() => return Err(LinkError::Stopped),
@@ -50,20 +40,35 @@ impl<'a> Session<'a> {
                 Err(_) => return Err(LinkError::Fault(FaultCode::Idle, format!("no Hello within {} s", GREETING.as_secs()))),
             },
         };
-        let protocol = check_hello(links, peer, &theirs)?;
-        check_seen(links, peer, theirs.seen_of_you.clone()).await?;
-        let (shown, agency) = (theirs.checkpoint.clone(), peer.agency.clone());
-        let (charters, federation) = (links.directory.charters(), links.federation.clone());
-        let check = move || check_checkpoint(&shown, &agency, federation.as_str(), &charters);
-        let shown = tokio::task::spawn_blocking(check).await.map_err(|error| LinkError::Broken(error.to_string()))?;
-        let mut session = Self::new(links, peer, outbound, theirs.charter_version);
-        session.linked(&theirs, protocol);
-        session.note_checkpoint(shown, theirs.checkpoint);
-        session.pass_on_charters()?;
+        let (protocol, clock_offset) = (check_hello(links, peer, &theirs)?, health::offset(theirs.now));
+        seen::check_seen(links, peer, &theirs).await?;
         let have = theirs.have_cursor.map(Cursor::from_wire);
-        let outputs = session.sender.handle(SenderEvent::Linked { have, receipted: cursors.receipted });
+        seen::check_claim(links, peer, have)?;
+        links.continuity.heard(&peer.agency);
+        // Other peers may have seen more: nothing is taken, and no receipt signed, before they were heard.
+        tokio::select! {
+            () = links.stop.cancelled() => return Err(LinkError::Stopped),
+            () = hold.superseded.cancelled() => return Err(superseded()),
+            may_sign = may_sign(links) => if !may_sign? { return Err(seen::set_back()) },
+        }
+        let mut session = Self::new(links, peer, outbound, theirs.charter_version);
+        session.linked(&theirs, protocol, clock_offset);
+        session.shown(theirs.checkpoint).await?;
+        session.give_back = seen::give_back(links, peer, held.reset).map(Arc::new);
+        session.pass_on_charters()?;
+        session.show_newer_than(&shown)?;
+        let outputs = session.sender.handle(SenderEvent::Linked { have, receipted: held.receipted });
         session.perform_sending(outputs)?;
         Ok(session)
+    }
+
+    /// Shows our checkpoint, if there is a newer one than Hello could show.
+    fn show_newer_than(&mut self, shown: &[u8]) -> Result<(), LinkError> {
+        let newest = self.head.borrow().checkpoint.to_vec();
+        if newest.is_empty() || newest == shown {
+            return Ok(());
+        }
+        self.say(Kind::Checkpoints(wire::CheckpointNotes { notes: vec![newest] }))
     }
 
     fn new(links: &'a Links, peer: &'a Arc<Peer>, outbound: mpsc::Sender<Frame>, peer_charter: u64) -> Self {
@@ -95,11 +100,13 @@ impl<'a> Session<'a> {
             head,
             charter: links.directory.version(),
             peer_charter,
+            continuity: links.continuity.watch(),
+            give_back: None,
         }
     }
 
     /// The peer has answered: that is success.
-    fn linked(&self, theirs: &wire::Hello, protocol: u32) {
+    fn linked(&self, theirs: &wire::Hello, protocol: u32, clock_offset: i64) {
         let now = now_millis();
         self.peer.note(|state| {
             *state = PeerSnapshot {
@@ -111,7 +118,7 @@ impl<'a> Session<'a> {
                 connecting: false,
                 protocol,
                 charter_version: theirs.charter_version,
-                clock_offset: Some(health::offset(theirs.now)),
+                clock_offset: Some(clock_offset),
                 ..std::mem::take(state)
             };
         });
@@ -120,27 +127,28 @@ impl<'a> Session<'a> {
     }
 }
 
-async fn read_cursors(links: &Links, peer: &Arc<Peer>) -> Result<Cursors, LinkError> {
-    let (store, agency) = (links.outbox.store().clone(), peer.agency.clone());
-    let read = move || -> Result<Cursors, CaseError> {
-        let received = store.cursor(PeerCursor::Received, &agency)?;
-        Ok(Cursors { received, receipted: store.cursor(PeerCursor::Acknowledged, &agency)? })
-    };
-    let cursors = tokio::task::spawn_blocking(read).await;
-    Ok(cursors.map_err(|error| LinkError::Broken(error.to_string()))??)
+/// Waits until the peers were heard; whether this node may sign, and then has signed its checkpoint.
+async fn may_sign(links: &Links) -> Result<bool, LinkError> {
+    if links.continuity.settled().await == State::SetBack {
+        return Ok(false);
+    }
+    let mut head = links.writer.head();
+    head.wait_for(|head| head.is_signed).await.map_err(|_| LinkError::Stopped)?;
+    Ok(true)
 }
 
-fn own_hello(links: &Links, peer: &Peer, have: Option<Cursor>) -> wire::Hello {
+fn own_hello(links: &Links, peer: &Peer, held: &Held) -> wire::Hello {
     wire::Hello {
         protocol_min: PROTOCOL_MIN,
         protocol_max: PROTOCOL_MAX,
         federation: links.federation.to_string(),
         agency: links.own.to_string(),
         charter_version: links.directory.newest().version,
-        have_cursor: have.map(Cursor::to_wire),
+        have_cursor: held.received.map(Cursor::to_wire),
         checkpoint: links.writer.head().borrow().checkpoint.to_vec(),
         seen_of_you: peer.snapshot().checkpoint.map(|(_, note)| note).unwrap_or_default(),
         now: now_millis(),
+        entry_of_you: held.entry.to_vec(),
     }
 }
 
@@ -174,45 +182,14 @@ fn check_hello(links: &Links, peer: &Peer, hello: &wire::Hello) -> Result<u32, L
     })
 }
 
-/// What the peer has seen of our ledger must be a part of it. If it is more, or another, the ledger was set back: nothing may be signed
-/// any more.
-async fn check_seen(links: &Links, peer: &Peer, note: Vec<u8>) -> Result<(), LinkError> {
-    let charter = links.directory.newest();
-    let Some(keys) = charter.checkpoint_keys(&links.own) else { return Ok(()) };
-    let Ok(seen) = Checkpoint::open(&note, links.federation.as_str(), &links.own, &keys) else { return Ok(()) };
-    let reader = links.outbox.reader().clone();
-    let is_ours = move || -> Result<bool, CaseError> {
-        let same_epoch = seen.epoch == reader.epoch();
-        Ok(!same_epoch || (seen.size <= reader.size() && reader.root_at(seen.size)?.0 == seen.root))
-    };
-    let is_ours =
-        tokio::task::spawn_blocking(is_ours).await.map_err(|error| LinkError::Broken(error.to_string()))??;
-    if is_ours {
-        return Ok(());
-    }
-    let reason = format!("the peer holds our checkpoint of {} leaves, which is not of this ledger", seen.size);
-    links.set_back(peer, &reason);
-    Err(LinkError::Fault(FaultCode::AheadOfLedger, reason))
-}
-
 impl Links {
     /// A peer says, without proof, that it has more of this ledger than there is. Only a checkpoint that we signed stops the signing.
     pub(in crate::link) fn raise_ahead(&self, peer: &Peer, reason: &str) {
         let text = format!(
-            "{}: {reason}. If this node's folder was restored from a copy, stop it and put back the newest one; otherwise the peer is wrong",
+            "{}: {reason}, and does not prove it. If this node's folder was restored from a copy, stop it and put back the newest one, or run `sinergi recover`; otherwise the peer is wrong",
             peer.agency
         );
         self.alarms.raise(format!("ahead {}", peer.agency), text);
-    }
-
-    /// A peer has seen more of this ledger than there is: nothing may be signed any more.
-    pub(in crate::link) fn set_back(&self, peer: &Peer, reason: &str) {
-        self.set_back.store(true, Ordering::Relaxed);
-        let text = format!(
-            "{}: {reason}. This ledger was set back and signs nothing any more: stop the node and put back the newest copy of its folder",
-            peer.agency
-        );
-        self.alarms.raise(format!("set-back {}", peer.agency), text);
     }
 }
 

@@ -1,0 +1,191 @@
+//! `sinergi recover`: begins a new epoch of a node's ledger that was set back or lost. Works on the folder of a stopped node.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use sinergi_config::Config;
+use sinergi_daemon::recover::{Plan, RecoverError, Recovery};
+use sinergi_proto::continuity::Extent;
+use sinergi_proto::ids::Epoch;
+use sinergi_proto::wire;
+
+use crate::failure::Failure;
+use crate::options::Context;
+use crate::output::safe;
+
+/// Options of `recover`.
+#[derive(Args, Clone, Debug)]
+pub struct RecoverArgs {
+    /// What happened; all parties see it
+    #[arg(long, value_enum, default_value = "disk-lost")]
+    pub reason: Reason,
+    /// Begin this epoch, if a later one than all that are known here was begun before
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(2..))]
+    pub epoch: Option<u32>,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// Why a new epoch begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Reason {
+    /// The ledger, or the newest part of it, was lost
+    DiskLost,
+    /// The folder was restored from an older copy
+    Restored,
+}
+
+/// What was done.
+#[derive(Debug, Serialize)]
+struct Recovered {
+    agency: String,
+    old_epoch: u32,
+    epoch: u32,
+    taken_over: u64,
+    left_behind: u64,
+    kept: Vec<PathBuf>,
+}
+
+/// Runs the command.
+pub fn run(args: &RecoverArgs, context: &Context) -> Result<(), Failure> {
+    let folder = context.target.folder().ok_or_else(|| {
+        Failure::usage("recover works on the folder of a stopped node, not behind a socket")
+            .help("name the node's folder with --node DIR")
+    })?;
+    let config = Config::load(folder).map_err(|error| {
+        Failure::failed("cannot read the node's configuration")
+            .because(error)
+            .help(format!("`sinergi --node {} config check` shows every problem", folder.display()))
+    })?;
+    let recovery = Recovery::prepare(&config, args.epoch.map(Epoch)).map_err(|error| failure(&config, error))?;
+    let plan = recovery.plan().clone();
+    if !args.yes {
+        confirm(&config, &plan)?;
+    }
+    let reason = match args.reason {
+        Reason::DiskLost => wire::ResetReason::DiskLost,
+        Reason::Restored => wire::ResetReason::Restored,
+    };
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("taking over the old ledger {bar:30} {pos}/{len} entries {eta}") {
+        bar.set_style(style);
+    }
+    let done = recovery.carry_out(reason, |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    let done = done.map_err(|error| failure(&config, error))?;
+    let recovered = Recovered {
+        agency: config.agency.to_string(),
+        old_epoch: plan.old_epoch.0,
+        epoch: plan.epoch.0,
+        taken_over: done.taken_over,
+        left_behind: done.left_behind,
+        kept: done.kept,
+    };
+    context.output.document(&recovered, |_, recovered| page(folder.display().to_string(), recovered))
+}
+
+fn page(folder: String, recovered: &Recovered) -> String {
+    let Recovered { agency, epoch, taken_over, left_behind, kept, .. } = recovered;
+    let mut text = format!(
+        "{agency} has begun epoch {epoch} of its ledger; {taken_over} entries were taken over from the old one\n"
+    );
+    if *left_behind > 0 {
+        text += &format!(
+            "{left_behind} entries of the old ledger could not be read or were not taken; peers may have them\n"
+        );
+    }
+    for kept in kept {
+        text += &format!("kept: {}\n", safe::line(&kept.display().to_string()));
+    }
+    text + &format!("Start the node, and its peers give back what they hold: `sinergi --node {folder} run`.")
+}
+
+/// What is found, and what will be done, before it is done.
+fn question(config: &Config, plan: &Plan) -> String {
+    let of = |extent: Option<Extent>| {
+        extent.map_or_else(|| "nothing".to_owned(), |e| format!("{} leaves in epoch {}", e.size, e.epoch))
+    };
+    let here = match &plan.unreadable {
+        Some(problem) => format!("cannot be opened: {}", safe::line(problem)),
+        None => of(plan.here),
+    };
+    format!(
+        "the ledger of {} here:  {here}\nwhat peers saw of it:  {}\nEpoch {} will begin, and everybody will see it. The ledger here is kept \
+         beside the new one, and what can be read of it is taken over.",
+        config.agency,
+        of(plan.seen),
+        plan.epoch
+    )
+}
+
+fn confirm(config: &Config, plan: &Plan) -> Result<(), Failure> {
+    let declined = || Failure::refused("not confirmed: nothing was changed").help("repeat it with --yes to do it");
+    let mut said = io::stderr().lock();
+    // If stderr is gone there is nobody to ask.
+    writeln!(said, "{}", question(config, plan)).map_err(|_| declined())?;
+    if !io::stdin().is_terminal() {
+        return Err(declined());
+    }
+    write!(said, "Begin epoch {} [y/N]? ", plan.epoch).and_then(|()| said.flush()).map_err(|_| declined())?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(|_| declined())?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(declined()) }
+}
+
+fn failure(config: &Config, error: RecoverError) -> Failure {
+    let what = format!("{} begins no new epoch", config.agency);
+    match error {
+        RecoverError::Running(_) | RecoverError::NothingKnown | RecoverError::Declare(_) => {
+            Failure::refused(what).because(error)
+        }
+        RecoverError::NotNew { .. } => Failure::usage(what).because(error),
+        error => Failure::failed(what).because(error).help("the old ledger is as it was; mend the cause and repeat it"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn extent(epoch: u32, size: u64) -> Extent {
+        Extent { epoch: Epoch(epoch), size }
+    }
+
+    #[test]
+    fn the_question_says_what_is_here_what_peers_saw_and_which_epoch_begins() {
+        let config = "agency = \"kota-bandung\"\nfederation = \"lapor.example\"\n";
+        let config = Config::parse(config, std::path::Path::new("/n/sinergid.toml")).expect("a configuration");
+        let plan = Plan {
+            old_epoch: Epoch(3),
+            epoch: Epoch(4),
+            here: Some(extent(2, 17)),
+            unreadable: None,
+            seen: Some(extent(3, 512)),
+        };
+        let text = question(&config, &plan);
+        assert!(text.contains("the ledger of kota-bandung here:  17 leaves in epoch 2\n"), "{text}");
+        assert!(text.contains("what peers saw of it:  512 leaves in epoch 3\nEpoch 4 will begin"), "{text}");
+        let plan = Plan { here: None, unreadable: Some("bad".to_owned()), seen: None, ..plan };
+        let text = question(&config, &plan);
+        assert!(text.contains("cannot be opened: bad") && text.contains("saw of it:  nothing"), "{text}");
+    }
+
+    #[test]
+    fn a_running_node_is_refused_and_an_old_epoch_is_wrong_usage() {
+        let config = "agency = \"kota-bandung\"\nfederation = \"lapor.example\"\n";
+        let config = Config::parse(config, std::path::Path::new("/n/sinergid.toml")).expect("a configuration");
+        let running = failure(&config, RecoverError::Running("/n/ledger/lock".into()));
+        assert_eq!(running.exit(), crate::failure::Exit::Refused);
+        assert!(running.report().contains("stop it first"), "{}", running.report());
+        let not_new = failure(&config, RecoverError::NotNew { given: Epoch(2), known: Epoch(5) });
+        assert_eq!(not_new.exit(), crate::failure::Exit::Usage);
+        assert!(not_new.report().contains("at least 6"), "{}", not_new.report());
+    }
+}

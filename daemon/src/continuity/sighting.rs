@@ -1,0 +1,203 @@
+//! What was seen of this node's ledger: by peers, or by this node's own derived files; and how it stands to the ledger that is here.
+//!
+//! Invariants: what a peer shows counts only under this node's own signature; what contradicts the ledger is kept in a file, so that a restart
+//! does not forget it and `sinergi recover` knows of it.
+
+use std::fs;
+use std::path::Path;
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sinergi_config::Federation;
+use sinergi_proto::admission::signing_key;
+use sinergi_proto::checkpoint::Checkpoint;
+use sinergi_proto::continuity::{Extent, Standing};
+use sinergi_proto::entry::Entry;
+use sinergi_proto::ids::{AgencyId, Epoch};
+
+use crate::case::{CaseError, Leaf};
+use crate::directory::Directory;
+use crate::durable;
+use crate::ledger::LedgerReader;
+
+/// Something that shows how far this node's ledger once reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sighting {
+    /// The peer that showed it; `None`: this node's own files do.
+    pub by: Option<AgencyId>,
+    /// When, milliseconds since 1970.
+    pub at: u64,
+    /// What.
+    pub proof: Proof,
+}
+
+/// What shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// A checkpoint that this node signed: the note.
+    Checkpoint(String),
+    /// An entry that this node signed, with its place: base64 of the `SignedEntry`.
+    Entry(String),
+    /// The store had been brought up to this end of a ledger.
+    Applied {
+        /// Epoch of the ledger that is here.
+        epoch: u32,
+        /// The end, as one number.
+        end: u64,
+    },
+    /// The tree had this many leaves.
+    Tree {
+        /// Epoch of the ledger that is here.
+        epoch: u32,
+        /// Leaves.
+        size: u64,
+    },
+}
+
+/// A sighting that was compared with the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compared {
+    /// How far the ledger reached when it was signed, as far as it shows.
+    pub shown: Extent,
+    /// How that stands to the ledger.
+    pub standing: Standing,
+    /// Of a checkpoint its time.
+    pub signed_at: Option<Timestamp>,
+}
+
+/// The ledger that is here, and whose it is.
+#[derive(Clone)]
+pub struct OwnLedger {
+    /// This agency.
+    pub agency: AgencyId,
+    /// Its federation.
+    pub federation: Federation,
+    /// The charters, which hold its keys.
+    pub directory: Directory,
+    /// The ledger.
+    pub reader: LedgerReader,
+}
+
+impl OwnLedger {
+    /// How far it reaches.
+    pub fn extent(&self) -> Extent {
+        Extent { epoch: self.reader.epoch(), size: self.reader.size() }
+    }
+
+    /// How a sighting stands to it; `None`: it does not bear this agency's signature. Blocks.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn compare(&self, proof: &Proof) -> Result<Option<Compared>, CaseError> {
+        match proof {
+            Proof::Checkpoint(note) => self.compare_checkpoint(note.as_bytes()),
+            Proof::Entry(signed) => self.compare_entry(signed),
+            Proof::Applied { epoch, end } => {
+                let shown = Extent { epoch: Epoch(*epoch), size: 0 };
+                let standing = Standing::of(self.extent(), shown, || Ok::<_, CaseError>(true))?;
+                let is_shorter = standing == Standing::Part && self.reader.end().to_bits() < *end;
+                let standing = if is_shorter { Standing::Longer } else { standing };
+                Ok(Some(Compared { shown, standing, signed_at: None }))
+            }
+            Proof::Tree { epoch, size } => {
+                let shown = Extent { epoch: Epoch(*epoch), size: *size };
+                let standing = Standing::of(self.extent(), shown, || Ok::<_, CaseError>(true))?;
+                Ok(Some(Compared { shown, standing, signed_at: None }))
+            }
+        }
+    }
+
+    /// The checkpoint in a note, if this agency signed it.
+    pub fn own_checkpoint(&self, note: &[u8]) -> Option<Checkpoint> {
+        let keys = self.directory.newest().checkpoint_keys(&self.agency)?;
+        Checkpoint::open(note, self.federation.as_str(), &self.agency, &keys).ok()
+    }
+
+    fn compare_checkpoint(&self, note: &[u8]) -> Result<Option<Compared>, CaseError> {
+        let Some(seen) = self.own_checkpoint(note) else { return Ok(None) };
+        let shown = Extent { epoch: seen.epoch, size: seen.size };
+        let same = || Ok::<_, CaseError>(self.reader.root_at(seen.size)?.0 == seen.root);
+        let standing = Standing::of(self.extent(), shown, same)?;
+        let seconds = seen.seconds.and_then(|seconds| i64::try_from(seconds).ok());
+        let signed_at = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+        Ok(Some(Compared { shown, standing, signed_at }))
+    }
+
+    fn compare_entry(&self, signed: &str) -> Result<Option<Compared>, CaseError> {
+        let Ok(bytes) = BASE64.decode(signed.as_bytes()) else { return Ok(None) };
+        let Ok(entry) = Entry::parse(Bytes::from(bytes), self.federation.as_str()) else { return Ok(None) };
+        if entry.author != self.agency || !self.has_signed(&entry) {
+            return Ok(None);
+        }
+        let shown = Extent { epoch: entry.place.epoch, size: entry.place.index.0.saturating_add(1) };
+        let same = || {
+            let leaf = Leaf::parse(self.reader.leaf(entry.place.index)?, self.federation.as_str())?;
+            Ok::<_, CaseError>(leaf.entry.id == entry.id)
+        };
+        let standing = Standing::of(self.extent(), shown, same)?;
+        Ok(Some(Compared { shown, standing, signed_at: None }))
+    }
+
+    /// By the key of the charter that the entry names; a ledger that was set back may lack that charter.
+    fn has_signed(&self, entry: &Entry) -> bool {
+        let charters = self.directory.charters();
+        let newest = || charters.newest().entry_key(&self.agency, entry.key_id);
+        let key = signing_key(entry, &charters).ok().or_else(newest);
+        key.is_some_and(|key| entry.verify(&key.public))
+    }
+}
+
+impl Sighting {
+    /// The finding in one line, without what to do.
+    pub fn describe(&self, compared: &Compared, ours: Extent) -> String {
+        let Compared { shown, standing, signed_at } = compared;
+        let here = format!("this ledger has {} leaves in epoch {}", ours.size, ours.epoch);
+        let by = self.by.as_ref().map_or("this node", AgencyId::as_str);
+        let what = match &self.proof {
+            Proof::Checkpoint(_) => {
+                let time = signed_at.map_or_else(String::new, |time| format!(", signed {time:.0}"));
+                format!("{by} holds our checkpoint of {} leaves in epoch {}{time}", shown.size, shown.epoch)
+            }
+            Proof::Entry(_) => {
+                let index = shown.size.saturating_sub(1);
+                format!("{by} holds our entry at leaf {index} of epoch {}", shown.epoch)
+            }
+            Proof::Applied { .. } => "the store was made of a ledger that was longer".to_owned(),
+            Proof::Tree { size, .. } => format!("the tree had {size} leaves"),
+        };
+        match standing {
+            Standing::Other => format!("{what}, and {here}, but others"),
+            _ => format!("{what}, and {here}"),
+        }
+    }
+}
+
+/// Reads the kept sightings; none if there is no file.
+///
+/// # Errors
+/// When it cannot be read, or is not what this program writes.
+pub fn load(path: &Path) -> std::io::Result<Vec<Sighting>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Keeps the sightings durably; without any the file goes.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn keep(path: &Path, sightings: &[Sighting]) -> std::io::Result<()> {
+    if !sightings.is_empty() {
+        return durable::replace(path, &serde_json::to_vec_pretty(sightings)?);
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
