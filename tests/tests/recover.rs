@@ -1,0 +1,469 @@
+//! A ledger that was set back or lost: noticed before anything is signed, and brought back with what peers hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sinergi_cli::commands::init::Kind;
+use sinergi_cli::demo::federation::Agency;
+use sinergi_cli::demo::wait;
+use sinergi_proto::ids::ComplaintId;
+use sinergi_proto::wire::{self, NodeStatus};
+use sinergi_tests::federation::{
+    Lodged, PATIENCE, TestFederation, TestNode, agency, complaint_about, province_and_city,
+};
+use sinergi_tests::program::{Said, run_on};
+use tonic::{Code, Status};
+
+const LODGE: [&str; 8] = ["complaint", "lodge", "--category", "road", "--title", "Baru", "--text", "rusak"];
+
+/// A ministry, its province, the province's city: the city has no link to the ministry.
+fn chain() -> TestFederation {
+    let agencies = vec![
+        Agency::new(agency("kemendagri"), Kind::Ministry),
+        Agency::new(agency("prov-jabar"), Kind::Province).under(agency("kemendagri")),
+        Agency::new(agency("kota-bandung"), Kind::City).under(agency("prov-jabar")),
+    ];
+    TestFederation::make_with_links(agencies, &[("prov-jabar", "kemendagri"), ("kota-bandung", "prov-jabar")])
+}
+
+async fn start_all(federation: &mut TestFederation, ids: &[&str]) {
+    for id in ids {
+        federation.start_node(id).await;
+    }
+    federation.linked().await;
+}
+
+/// The parts of a node's folder that its ledger lives in.
+const DATA: [&str; 2] = ["ledger", "store"];
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let (path, to) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy_folder(&path, &to);
+        } else {
+            fs::copy(&path, &to).expect("a file");
+        }
+    }
+}
+
+/// A copy of a stopped node's data.
+fn copy_of(federation: &TestFederation, id: &str) -> PathBuf {
+    let to = federation.folder().join(format!("copy-of-{id}"));
+    for part in DATA {
+        copy_folder(&federation.folder_of(id).join(part), &to.join(part));
+    }
+    to
+}
+
+/// Loses a stopped node's data, and puts a copy in its place, if there is one.
+fn lose(federation: &TestFederation, id: &str, copy: Option<&Path>) {
+    let folder = federation.folder_of(id);
+    for part in DATA {
+        fs::remove_dir_all(folder.join(part)).expect("the node's data");
+        if let Some(copy) = copy {
+            copy_folder(&copy.join(part), &folder.join(part));
+        }
+    }
+}
+
+/// Waits until the node's status is as it should be.
+async fn status_of(node: &TestNode, expected: impl Fn(&NodeStatus) -> bool) -> NodeStatus {
+    let mut last = None;
+    let seen = wait::until(PATIENCE, async || {
+        let status = node.status().await;
+        last = Some(status.clone());
+        Ok::<_, Status>(Some(status).filter(&expected))
+    });
+    seen.await.expect("the node answers").unwrap_or_else(|| panic!("{} is {last:#?}", node.id))
+}
+
+fn has_alarm(status: &NodeStatus, words: &[&str]) -> bool {
+    status.alarms.iter().any(|alarm| words.iter().all(|word| alarm.contains(word)))
+}
+
+/// Each complaint with the digest over its entries and its holder.
+async fn digests(node: &TestNode) -> BTreeMap<Vec<u8>, (Vec<u8>, String)> {
+    node.lists().await.into_iter().map(|row| (row.complaint, (row.digest, row.holder))).collect()
+}
+
+/// Waits until a node holds every complaint as it was before.
+async fn has_all_again(node: &TestNode, before: &BTreeMap<Vec<u8>, (Vec<u8>, String)>) {
+    let mut missing = Vec::new();
+    let all = wait::until(PATIENCE, async || {
+        let now = digests(node).await;
+        missing = before.iter().filter(|(id, state)| now.get(*id) != Some(state)).map(|(id, _)| id.clone()).collect();
+        Ok::<_, Status>(missing.is_empty().then_some(()))
+    });
+    assert!(all.await.expect("the node answers").is_some(), "{} lacks {} of {}", node.id, missing.len(), before.len());
+}
+
+/// Waits until all hold the same entries of the same complaints.
+async fn agree(nodes: &[&TestNode]) {
+    let mut last = Vec::new();
+    let agreed = wait::until(PATIENCE, async || {
+        last.clear();
+        for node in nodes {
+            last.push(digests(node).await);
+        }
+        Ok::<_, Status>(last.windows(2).all(|pair| pair[0] == pair[1]).then_some(()))
+    });
+    let counts = |last: &[BTreeMap<_, _>]| last.iter().map(BTreeMap::len).collect::<Vec<_>>();
+    assert!(agreed.await.expect("the nodes answer").is_some(), "the nodes differ, with {:?} complaints", counts(&last));
+}
+
+/// Lodges and forwards so many.
+async fn lodge_and_forward(node: &TestNode, to: &str, count: usize) -> Vec<Lodged> {
+    let mut all = Vec::new();
+    for number in 0..count {
+        let lodged = node.lodges(&format!("Laporan {number}")).await;
+        node.forwards(lodged.complaint, to).await;
+        all.push(lodged);
+    }
+    all
+}
+
+/// The city's operator sees that the ledger was set back, and that nothing is signed.
+async fn is_stopped_before_it_signs(federation: &TestFederation, size: u64, by: &str) {
+    let city = federation.node("kota-bandung").await;
+    let status = status_of(&city, |status| has_alarm(status, &["set back", "sinergi recover", by])).await;
+    assert_eq!((status.ledger_size, status.epoch), (size, 1), "nothing was written");
+    let folder = federation.folder_of("kota-bandung");
+    let refused = run_on(&folder, &LODGE);
+    assert_eq!(refused.code, 4, "{refused:?}");
+    assert!(refused.err.contains("set back") && refused.err.contains("sinergi recover"), "{refused:?}");
+    assert_eq!(run_on(&folder, &["ledger", "checkpoint"]).code, 4, "no checkpoint is signed either");
+    let check = run_on(&folder, &["status", "--check"]);
+    assert!(check.code == 5 && check.out.contains("set back"), "{check:?}");
+    assert_eq!(city.status().await.ledger_size, size, "nothing was written");
+    let log = federation.log_of("kota-bandung");
+    assert!(log.contains("set back") && log.contains("sinergi recover"), "{log}");
+}
+
+/// Begins a new epoch of a stopped node.
+fn recovers(federation: &TestFederation, id: &str, reason: &str) -> Said {
+    let folder = federation.folder_of(id);
+    let asked = run_on(&folder, &["recover", "--reason", reason]);
+    assert_eq!(asked.code, 4, "it asks before it does anything: {asked:?}");
+    assert!(asked.err.contains("Epoch 2 will begin") && asked.err.contains("--yes"), "{asked:?}");
+    let said = run_on(&folder, &["recover", "--reason", reason, "--yes"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.contains("has begun epoch 2"), "{said:?}");
+    said
+}
+
+/// After the recovery: new work goes both ways, and the peers know of the new epoch.
+async fn goes_on(federation: &mut TestFederation, reason: &str) {
+    let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
+    let lodged = city.lodges("Sesudahnya").await;
+    city.forwards(lodged.complaint, "prov-jabar").await;
+    province.accepts(lodged.complaint).await;
+    let other = province.lodges("Kembali").await;
+    province.forwards(other.complaint, "kota-bandung").await;
+    city.accepts(other.complaint).await;
+    city.resolves(other.complaint).await;
+    province.sees(other.complaint, |seen| seen.phase == "resolved").await;
+    let declared = ["kota-bandung declares", "epoch 2", reason];
+    status_of(&province, |status| has_alarm(status, &declared)).await;
+    let peer = province.peer("kota-bandung").await;
+    assert_eq!((peer.peer_epoch, peer.reset_reason.as_str()), (2, reason), "{peer:?}");
+    assert!(peer.reset_at > 0);
+    assert_eq!(city.status().await.epoch, 2);
+    city.has_a_sound_ledger().await;
+    province.has_a_sound_ledger().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_restored_from_an_older_copy_is_stopped_before_it_signs_and_gets_everything_back() {
+    const ALL: [&str; 3] = ["kemendagri", "prov-jabar", "kota-bandung"];
+    let mut federation = chain();
+    start_all(&mut federation, &ALL).await;
+    let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
+    let early = lodge_and_forward(&city, "prov-jabar", 4).await;
+    province.accepts(early[0].complaint).await;
+    let from_above = province.lodges("Dari provinsi").await;
+    province.forwards(from_above.complaint, "kota-bandung").await;
+    city.sees(from_above.complaint, |_| true).await;
+    city.has_an_empty_outbox().await;
+    federation.stop_node("kota-bandung").await;
+    let copy = copy_of(&federation, "kota-bandung");
+    federation.start_node("kota-bandung").await;
+    federation.linked().await;
+
+    // After the copy: new complaints, answers on old ones, custody to and from the city, through the province to the ministry.
+    let city = federation.node("kota-bandung").await;
+    let size_of_copy = city.status().await.ledger_size;
+    let late = lodge_and_forward(&city, "prov-jabar", 5).await;
+    province.accepts(late[0].complaint).await;
+    province.returns(late[1].complaint, "kemendagri").await;
+    city.sees(late[1].complaint, |seen| seen.offered_to.is_empty()).await;
+    city.forwards(late[1].complaint, "kemendagri").await;
+    federation.node("kemendagri").await.accepts(late[1].complaint).await;
+    city.sees(late[1].complaint, |seen| seen.holder == "kemendagri").await;
+    city.accepts(from_above.complaint).await;
+    city.resolves(from_above.complaint).await;
+    city.has_an_empty_outbox().await;
+    province.has_an_empty_outbox().await;
+    let before = digests(&city).await;
+    agree(&[&city, &province]).await;
+    assert!(city.status().await.ledger_size > size_of_copy + 10);
+
+    // The peer that knows is itself restarted meanwhile.
+    federation.stop_node("kota-bandung").await;
+    lose(&federation, "kota-bandung", Some(&copy));
+    federation.stop_node("prov-jabar").await;
+    federation.start_node("prov-jabar").await;
+    federation.start_node("kota-bandung").await;
+    is_stopped_before_it_signs(&federation, size_of_copy, "prov-jabar").await;
+    let province = federation.node("prov-jabar").await;
+    let peer = province.sees_peer("kota-bandung", |peer| peer.last_error.contains("ahead-of-ledger")).await;
+    assert!(peer.peer_size > size_of_copy && peer.received_entries == 0 && peer.linked_since == 0, "{peer:?}");
+
+    // It stays stopped, whoever is asked first.
+    federation.stop_node("prov-jabar").await;
+    federation.stop_node("kota-bandung").await;
+    federation.start_node("kota-bandung").await;
+    is_stopped_before_it_signs(&federation, size_of_copy, "prov-jabar").await;
+    federation.stop_node("kota-bandung").await;
+    federation.start_node("prov-jabar").await;
+
+    let said = recovers(&federation, "kota-bandung", "restored");
+    assert!(said.out.contains(&format!("{size_of_copy} entries were taken over")), "{said:?}");
+    assert!(federation.folder_of("kota-bandung").join("ledger.epoch-1").is_dir(), "the old ledger is kept: {said:?}");
+    federation.start_node("kota-bandung").await;
+    federation.linked().await;
+    let city = federation.node("kota-bandung").await;
+    has_all_again(&city, &before).await;
+    assert_eq!(city.status().await.alarms, Vec::<String>::new());
+    let text = city.shows(late[0].complaint).await.expect("it is back").summary.expect("a summary").title;
+    assert_eq!(text, "Laporan 0", "with its text");
+    goes_on(&mut federation, "restored").await;
+    let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
+    let ministry = federation.node("kemendagri").await;
+    agree(&[&city, &province, &ministry]).await;
+    status_of(&ministry, |status| has_alarm(status, &["kota-bandung declares", "epoch 2"])).await;
+    assert!(city.refused().await.is_empty() && province.refused().await.is_empty());
+    assert!(city.deferred().await.is_empty() && province.deferred().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_lost_its_whole_ledger_is_stopped_before_it_signs_and_gets_everything_back() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
+    let lodged = lodge_and_forward(&city, "prov-jabar", 20).await;
+    province.accepts(lodged[3].complaint).await;
+    province.resolves(lodged[3].complaint).await;
+    let from_above = province.lodges("Dari provinsi").await;
+    province.forwards(from_above.complaint, "kota-bandung").await;
+    city.accepts(from_above.complaint).await;
+    city.sees(lodged[3].complaint, |seen| seen.phase == "resolved").await;
+    city.has_an_empty_outbox().await;
+    province.has_an_empty_outbox().await;
+    let before = digests(&city).await;
+    federation.stop_node("kota-bandung").await;
+    lose(&federation, "kota-bandung", None);
+
+    // Without a word of any peer nobody knows which epoch there was.
+    let folder = federation.folder_of("kota-bandung");
+    let too_early = run_on(&folder, &["recover", "--yes"]);
+    assert_eq!(too_early.code, 4, "{too_early:?}");
+    assert!(too_early.err.contains("no peer has said") && too_early.err.contains("--epoch"), "{too_early:?}");
+
+    federation.start_node("kota-bandung").await;
+    is_stopped_before_it_signs(&federation, 0, "prov-jabar").await;
+    let running = run_on(&folder, &["recover", "--yes"]);
+    assert!(running.code == 4 && running.err.contains("stop it first"), "{running:?}");
+    federation.stop_node("kota-bandung").await;
+    recovers(&federation, "kota-bandung", "disk-lost");
+    federation.start_node("kota-bandung").await;
+    federation.linked().await;
+    let city = federation.node("kota-bandung").await;
+    has_all_again(&city, &before).await;
+    assert_eq!(city.status().await.alarms, Vec::<String>::new());
+    goes_on(&mut federation, "disk_lost").await;
+    agree(&[&city, &province]).await;
+
+    // An ordinary restart in the new epoch is one.
+    federation.stop_node("kota-bandung").await;
+    federation.start_node("kota-bandung").await;
+    federation.linked().await;
+    assert_eq!(federation.node("kota-bandung").await.status().await.alarms, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_was_never_sent_a_receipt_shows_the_entries_that_it_holds() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    // What the province saw at the greeting: nothing. What it holds then: entries alone, for it has sent nothing.
+    let city = federation.node("kota-bandung").await;
+    lodge_and_forward(&city, "prov-jabar", 3).await;
+    city.has_an_empty_outbox().await;
+    federation.stop_node("kota-bandung").await;
+    federation.stop_node("prov-jabar").await;
+    lose(&federation, "kota-bandung", None);
+    federation.start_node("prov-jabar").await;
+    assert_eq!(federation.node("prov-jabar").await.peer("kota-bandung").await.sent_entries, 0);
+    federation.start_node("kota-bandung").await;
+    is_stopped_before_it_signs(&federation, 0, "our entry at leaf 5 of epoch 1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ordinary_restart_is_not_mistaken_for_a_loss_with_the_peer_up_or_down() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    let city = federation.node("kota-bandung").await;
+    lodge_and_forward(&city, "prov-jabar", 3).await;
+    // In order, and as a power failure would.
+    for kill in [false, true] {
+        if kill {
+            federation.process_mut("kota-bandung").kill().await;
+        } else {
+            federation.stop_node("kota-bandung").await;
+        }
+        federation.start_node("kota-bandung").await;
+        let city = federation.node("kota-bandung").await;
+        let lodged = city.lodges("Sesudah mulai lagi").await;
+        city.forwards(lodged.complaint, "prov-jabar").await;
+        federation.node("prov-jabar").await.accepts(lodged.complaint).await;
+        let status = city.status().await;
+        assert_eq!((status.alarms, status.epoch), (Vec::<String>::new(), 1));
+    }
+    // With nobody to ask, the node goes on after a bounded time, and says so.
+    federation.stop_node("prov-jabar").await;
+    federation.stop_node("kota-bandung").await;
+    federation.start_node("kota-bandung").await;
+    let city = federation.node("kota-bandung").await;
+    let lodged = city.lodges("Tanpa provinsi").await;
+    city.forwards(lodged.complaint, "prov-jabar").await;
+    assert!(federation.log_of("kota-bandung").contains("not all peers could be asked"));
+    federation.start_node("prov-jabar").await;
+    federation.linked().await;
+    federation.node("prov-jabar").await.accepts(lodged.complaint).await;
+    assert_eq!(city.status().await.alarms, Vec::<String>::new());
+    let row = |all: &BTreeMap<Vec<u8>, (Vec<u8>, String)>| all.get(&lodged.complaint.0[..]).cloned();
+    city.sees(lodged.complaint, |seen| seen.holder == "prov-jabar").await;
+    let (city, province) = (digests(&city).await, digests(&federation.node("prov-jabar").await).await);
+    assert_eq!(row(&city), row(&province));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_the_old_ledger_had_survives_the_recovery() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    let city = federation.node("kota-bandung").await;
+    lodge_and_forward(&city, "prov-jabar", 3).await;
+    city.has_an_empty_outbox().await;
+    federation.stop_node("prov-jabar").await;
+    // Nobody else ever got these.
+    let offered = lodge_and_forward(&city, "prov-jabar", 3).await;
+    let mut request = complaint_about("Dari sistem lain");
+    let external = wire::ExternalReference { source: "lama".to_owned(), id: "7".to_owned() };
+    request.external = Some(external.clone());
+    let kept = city.lodges_request(request).await.expect("lodged");
+    let before = digests(&city).await;
+    federation.stop_node("kota-bandung").await;
+    recovers(&federation, "kota-bandung", "restored");
+    federation.start_node("kota-bandung").await;
+    federation.start_node("prov-jabar").await;
+    federation.linked().await;
+    let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
+    assert_eq!(digests(&city).await, before);
+    let row = city.shows(kept.complaint).await.expect("it is here").summary.expect("a summary");
+    assert_eq!((row.title.as_str(), row.external), ("Dari sistem lain", Some(external)));
+    for lodged in &offered {
+        province.accepts(lodged.complaint).await;
+    }
+    let given = province.shows(offered[0].complaint).await.expect("it arrived").summary.expect("a summary");
+    assert_eq!(given.title, "Laporan 0", "with its text");
+    goes_on(&mut federation, "restored").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_was_deleted_under_its_store_is_noticed_without_any_peer() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    let city = federation.node("kota-bandung").await;
+    lodge_and_forward(&city, "prov-jabar", 3).await;
+    city.has_an_empty_outbox().await;
+    let before = digests(&city).await;
+    federation.stop_node("prov-jabar").await;
+    federation.stop_node("kota-bandung").await;
+    let ledger = federation.folder_of("kota-bandung").join("ledger");
+    let newest = federation.folder_of("kota-bandung").join("newest");
+    fs::rename(&ledger, &newest).expect("the ledger is a folder");
+    for _ in 0..2 {
+        // The second time the store has been made anew: the first finding is kept.
+        federation.start_node("kota-bandung").await;
+        is_stopped_before_it_signs(&federation, 0, "the store was made of a ledger that was longer").await;
+        federation.stop_node("kota-bandung").await;
+    }
+    // The newest copy put back ends it.
+    fs::remove_dir_all(&ledger).expect("an empty ledger");
+    fs::rename(&newest, &ledger).expect("the newest ledger");
+    federation.start_node("prov-jabar").await;
+    federation.start_node("kota-bandung").await;
+    federation.linked().await;
+    let city = federation.node("kota-bandung").await;
+    assert_eq!((digests(&city).await, city.status().await.alarms), (before, Vec::new()));
+    city.lodges("Masih epoch 1").await;
+    assert_eq!(city.status().await.epoch, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recovery_that_was_interrupted_is_finished_by_the_next_start() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    let city = federation.node("kota-bandung").await;
+    lodge_and_forward(&city, "prov-jabar", 3).await;
+    city.has_an_empty_outbox().await;
+    let before = digests(&city).await;
+    federation.stop_node("kota-bandung").await;
+    let folder = federation.folder_of("kota-bandung");
+    // Before it counts: what was half made is made anew.
+    fs::create_dir_all(folder.join("ledger.recovering")).expect("a folder");
+    fs::write(folder.join("ledger.recovering").join("00000001.seg"), b"half a ledger").expect("a file");
+    recovers(&federation, "kota-bandung", "disk-lost");
+    // Between the two renames.
+    fs::rename(folder.join("ledger"), folder.join("ledger.recovering")).expect("the new ledger");
+    federation.start_node("kota-bandung").await;
+    federation.linked().await;
+    let city = federation.node("kota-bandung").await;
+    assert_eq!((digests(&city).await, city.status().await.epoch), (before, 2));
+    goes_on(&mut federation, "disk_lost").await;
+}
+
+/// A hub with one peer that saw everything and one that saw nothing new.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_does_not_go_on_at_the_word_of_the_first_peer_while_another_can_still_be_heard() {
+    let agencies = vec![
+        Agency::new(agency("prov-jabar"), Kind::Province),
+        Agency::new(agency("kota-bandung"), Kind::City).under(agency("prov-jabar")),
+        Agency::new(agency("kota-bekasi"), Kind::City).under(agency("prov-jabar")),
+    ];
+    // The hub dials both, so that both are heard within a moment.
+    let links = [("prov-jabar", "kota-bandung"), ("prov-jabar", "kota-bekasi")];
+    let mut federation = TestFederation::make_with_links(agencies, &links);
+    start_all(&mut federation, &["prov-jabar", "kota-bandung", "kota-bekasi"]).await;
+    let province = federation.node("prov-jabar").await;
+    lodge_and_forward(&province, "kota-bandung", 2).await;
+    province.has_an_empty_outbox().await;
+    federation.stop_node("prov-jabar").await;
+    let copy = copy_of(&federation, "prov-jabar");
+    // Only one city sees what comes after the copy.
+    federation.stop_node("kota-bandung").await;
+    federation.start_node("prov-jabar").await;
+    let province = federation.node("prov-jabar").await;
+    lodge_and_forward(&province, "kota-bekasi", 2).await;
+    federation.node("kota-bekasi").await.has_complaints(2).await;
+    federation.stop_node("prov-jabar").await;
+    lose(&federation, "prov-jabar", Some(&copy));
+    federation.start_node("kota-bandung").await;
+    federation.start_node("prov-jabar").await;
+    let province = federation.node("prov-jabar").await;
+    let refused = province.lodges_request(complaint_about("Tidak boleh")).await.expect_err("nothing is signed");
+    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
+    let status = province.status().await;
+    assert!(has_alarm(&status, &["kota-bekasi", "set back"]), "{status:?}");
+    assert_eq!(status.ledger_size, 4, "nothing was written");
+    let here: BTreeSet<ComplaintId> =
+        province.lists().await.iter().filter_map(|row| ComplaintId::from_slice(&row.complaint)).collect();
+    assert_eq!(here.len(), 2);
+}
