@@ -28,7 +28,7 @@ use crate::alarms::Alarms;
 use crate::case::CaseError;
 use crate::time::now_millis;
 
-pub use sighting::{Compared, OwnLedger, Proof, Sighting, keep, load};
+pub use sighting::{Compared, OwnKeys, OwnLedger, Proof, Shown, Sighting, keep, load};
 
 /// Whether this node may sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,11 +28,11 @@ use sinergi_proto::wire;
 use crate::alarms::Alarms;
 use crate::apply::Applier;
 use crate::case::CaseError;
-use crate::continuity::{self, Continuity, OwnLedger, Proof};
+use crate::continuity::{self, Continuity, OwnKeys, OwnLedger, Proof};
 use crate::directory::Directory;
 use crate::durable;
 use crate::keys::SigningKeys;
-use crate::ledger::{Ledger, LedgerOptions, OpenError};
+use crate::ledger::{self, Ledger, LedgerOptions, LedgerReader, OpenError, Salvage};
 use crate::node::{NodeError, check_membership, finish_recovery, ledger_path, store_path};
 use crate::store::{self, StoreError};
 use crate::writer::{SubmitError, Writer, WriterError, WriterParts};
@@ -54,6 +54,12 @@ pub enum RecoverError {
          stop it and repeat, or name the new epoch with --epoch"
     )]
     NothingKnown,
+    /// Nothing of the ledger can be read, so that the node does not even run to hear its peers.
+    #[error(
+        "nothing of the ledger here can be read ({0}), not even its epoch: ask a peer for it (`sinergi peer show` there) and name the next one \
+         with --epoch"
+    )]
+    NothingReadable(String),
     /// The epoch that was named is not new.
     #[error("epoch {given} is not new: epoch {known} is known already, so it must be at least {}", known.0.saturating_add(1))]
     NotNew {
@@ -80,8 +86,8 @@ pub enum RecoverError {
         /// Why not.
         source: io::Error,
     },
-    /// The new ledger.
-    #[error("cannot make the new ledger: {0}")]
+    /// The files of the old ledger or the new one.
+    #[error("a ledger's files: {0}")]
     Ledger(#[from] OpenError),
     /// The new store.
     #[error(transparent)]
@@ -104,12 +110,39 @@ pub struct Plan {
     pub old_epoch: Epoch,
     /// The one that begins.
     pub epoch: Epoch,
-    /// How far the ledger that is here reaches; `None`: it cannot be opened.
+    /// How far the ledger that is here reaches; `None`: nothing of it can be read.
     pub here: Option<Extent>,
     /// Why it cannot be opened.
     pub unreadable: Option<String>,
     /// The furthest that peers saw of it.
     pub seen: Option<Extent>,
+}
+
+/// The ledger of the epoch that is over; its lock is held.
+enum Old {
+    Whole(Ledger),
+    Damaged(Salvage),
+    Gone,
+}
+
+impl Old {
+    /// How far it reaches; how many leaves a damaged one has is not known.
+    fn extent(&self) -> Option<Extent> {
+        match self {
+            Self::Whole(ledger) => Some(Extent { epoch: ledger.epoch(), size: ledger.size() }),
+            Self::Damaged(salvage) => Some(Extent { epoch: salvage.epoch, size: 0 }),
+            Self::Gone => None,
+        }
+    }
+
+    /// For what can be read of it, and whether that is all.
+    fn reader(&self) -> Option<(LedgerReader, bool)> {
+        match self {
+            Self::Whole(ledger) => Some((ledger.reader(), true)),
+            Self::Damaged(salvage) => Some((salvage.reader.clone(), false)),
+            Self::Gone => None,
+        }
+    }
 }
 
 /// What was done.
@@ -128,7 +161,7 @@ pub struct Recovery<'a> {
     config: &'a Config,
     directory: Directory,
     keys: SigningKeys,
-    old: Option<Ledger>,
+    old: Old,
     plan: Plan,
     /// The newest checkpoint of the old epochs that is known.
     checkpoint: Vec<u8>,
@@ -144,33 +177,39 @@ impl<'a> Recovery<'a> {
         let directory = Directory::load(&config.charter).map_err(NodeError::from)?;
         check_membership(config, &directory, &keys)?;
         finish_recovery(config)?;
-        let (old, mut checkpoint, unreadable) = match Ledger::open(&ledger_path(config), LedgerOptions::default()) {
-            Ok((ledger, opened)) => (Some(ledger), opened.signed_note.unwrap_or_default(), None),
+        let path = ledger_path(config);
+        let (old, mut checkpoint, unreadable) = match Ledger::open(&path, LedgerOptions::default()) {
+            Ok((ledger, opened)) => (Old::Whole(ledger), opened.signed_note.unwrap_or_default(), None),
             Err(OpenError::InUse { path }) => return Err(RecoverError::Running(path)),
-            Err(error) => (None, Vec::new(), Some(error.to_string())),
+            Err(error) => {
+                let old = ledger::salvage(&path)?.map_or(Old::Gone, Old::Damaged);
+                (old, Vec::new(), Some(chain(&error)))
+            }
         };
-        let here = old.as_ref().map(|ledger| Extent { epoch: ledger.epoch(), size: ledger.size() });
+        let here = old.extent();
         let file = continuity::file(&config.data);
         let sightings = continuity::load(&file).map_err(|source| RecoverError::Sightings { path: file, source })?;
+        let own = own_keys(config, &directory);
+        let reach = |extent: Extent| (extent.epoch, extent.size);
+        let mut newest = own.read_checkpoint(&checkpoint).map(|shown| reach(shown.extent));
         let mut seen: Option<Extent> = None;
-        if let Some(ledger) = &old {
-            let own = own_ledger(config, &directory, ledger);
-            let mut furthest = own.own_checkpoint(&checkpoint).map(|known| (known.epoch, known.size));
-            for sighting in &sightings {
-                let Some(compared) = own.compare(&sighting.proof)?.filter(|_| sighting.by.is_some()) else { continue };
-                let reach = (compared.shown.epoch, compared.shown.size);
-                seen = seen.filter(|seen| (seen.epoch, seen.size) >= reach).or(Some(compared.shown));
-                if let Proof::Checkpoint(note) = &sighting.proof
-                    && furthest.is_none_or(|furthest| furthest < reach)
-                {
-                    (furthest, checkpoint) = (Some(reach), note.as_bytes().to_vec());
-                }
+        for sighting in sightings.iter().filter(|sighting| sighting.by.is_some()) {
+            let Some(shown) = own.read(&sighting.proof).map(|shown| shown.extent) else { continue };
+            seen = seen.filter(|seen| reach(*seen) >= reach(shown)).or(Some(shown));
+            if let Proof::Checkpoint(note) = &sighting.proof
+                && newest.is_none_or(|newest| newest < reach(shown))
+            {
+                (newest, checkpoint) = (Some(reach(shown)), note.as_bytes().to_vec());
             }
         }
-        let known = here.into_iter().chain(seen).map(|extent| extent.epoch).max();
-        let is_known = seen.is_some() || here.is_some_and(|here| here.size > 0) || epoch.is_some();
-        let Some(old_epoch) = known.or(epoch.map(|epoch| Epoch(epoch.0.saturating_sub(1)))).filter(|_| is_known) else {
-            return Err(RecoverError::NothingKnown);
+        let is_known =
+            seen.is_some() || unreadable.is_some() && here.is_some() || here.is_some_and(|here| here.size > 0);
+        let known = here.into_iter().chain(seen).map(|extent| extent.epoch).max().filter(|_| is_known);
+        let named = epoch.map(|epoch| Epoch(epoch.0.saturating_sub(1)));
+        let old_epoch = match (known.or(named), unreadable.clone()) {
+            (Some(old_epoch), _) => old_epoch,
+            (None, None) => return Err(RecoverError::NothingKnown),
+            (None, Some(problem)) => return Err(RecoverError::NothingReadable(problem)),
         };
         let epoch = epoch.unwrap_or(Epoch(old_epoch.0.saturating_add(1)));
         if epoch <= old_epoch {
@@ -210,8 +249,9 @@ impl<'a> Recovery<'a> {
             reason: reason.into(),
         })??;
         let mut recovered = Recovered::default();
-        if let Some(ledger) = &self.old {
-            let old = OldLedger::new(ledger.reader(), self.config.federation.to_string(), self.directory.clone());
+        if let Some((reader, is_whole)) = self.old.reader() {
+            let (federation, directory) = (self.config.federation.to_string(), self.directory.clone());
+            let old = OldLedger::new(reader, is_whole, federation, directory);
             (recovered.taken_over, recovered.left_behind) = old.take_over(&mut writer, progress)?;
         }
         writer.finish()?;
@@ -266,9 +306,18 @@ impl<'a> Recovery<'a> {
     }
 }
 
+fn own_keys(config: &Config, directory: &Directory) -> OwnKeys {
+    OwnKeys { agency: config.agency.clone(), federation: config.federation.clone(), directory: directory.clone() }
+}
+
 pub(crate) fn own_ledger(config: &Config, directory: &Directory, ledger: &Ledger) -> OwnLedger {
-    let (agency, federation) = (config.agency.clone(), config.federation.clone());
-    OwnLedger { agency, federation, directory: directory.clone(), reader: ledger.reader() }
+    OwnLedger { keys: own_keys(config, directory), reader: ledger.reader() }
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Puts a new ledger in its place whose old one was moved aside already. Without a ledger the one that was being made is whole: the old one

@@ -430,6 +430,132 @@ async fn a_recovery_that_was_interrupted_is_finished_by_the_next_start() {
     goes_on(&mut federation, "disk_lost").await;
 }
 
+/// Overwrites some bytes of a file.
+fn damage(path: &Path, at: usize) {
+    let mut bytes = fs::read(path).expect("a file");
+    bytes[at..at + 8].copy_from_slice(b"DAMAGED!");
+    fs::write(path, bytes).expect("a file");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_be_read_of_a_damaged_ledger_survives_the_recovery() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    let city = federation.node("kota-bandung").await;
+    lodge_and_forward(&city, "prov-jabar", 10).await;
+    city.has_an_empty_outbox().await;
+    federation.stop_node("prov-jabar").await;
+    // Nobody else ever got these.
+    let mut alone = Vec::new();
+    for number in 0..20 {
+        alone.push(city.lodges(&format!("Hanya di sini {number}")).await.complaint);
+    }
+    let before = digests(&city).await;
+    federation.stop_node("kota-bandung").await;
+    let segment = federation.folder_of("kota-bandung").join("ledger").join("00000001.seg");
+    let bytes = fs::read(&segment).expect("the segment");
+    // In the middle of what the province holds too: in a text, and in the head of a record.
+    let text = |title: &[u8]| bytes.windows(title.len()).position(|window| window == title).expect("a text");
+    damage(&segment, text(b"Laporan 3"));
+    damage(&segment, text(b"Laporan 6") - 90);
+
+    let folder = federation.folder_of("kota-bandung");
+    federation.process_mut("kota-bandung").start().expect("the program starts");
+    assert!(federation.process_mut("kota-bandung").up().await.is_err(), "a damaged ledger is not served");
+    let log = federation.log_of("kota-bandung");
+    assert!(log.contains("00000001.seg") && log.contains("sinergi recover"), "{log}");
+    let said = run_on(&folder, &["recover", "--yes"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.contains("could not be read"), "{said:?}");
+    federation.start_node("kota-bandung").await;
+    let city = federation.node("kota-bandung").await;
+    for (number, complaint) in alone.iter().enumerate() {
+        let row = city.shows(*complaint).await.expect("it survived").summary.expect("a summary");
+        assert_eq!(row.title, format!("Hanya di sini {number}"), "with its text");
+    }
+    federation.start_node("prov-jabar").await;
+    federation.linked().await;
+    has_all_again(&city, &before).await;
+    let mut titles = BTreeSet::new();
+    let all = wait::until(PATIENCE, async || {
+        titles = city.lists().await.into_iter().map(|row| row.title).collect();
+        let is_back = |number| titles.contains(&format!("Laporan {number}"));
+        Ok::<_, Status>((0..10).all(is_back).then_some(()))
+    });
+    assert!(all.await.expect("the node answers").is_some(), "the texts are not back: {titles:?}");
+    goes_on(&mut federation, "disk_lost").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_whose_only_segment_was_deleted_is_not_served_and_recovers_into_the_named_epoch() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    let city = federation.node("kota-bandung").await;
+    lodge_and_forward(&city, "prov-jabar", 3).await;
+    city.has_an_empty_outbox().await;
+    let before = digests(&city).await;
+    federation.stop_node("kota-bandung").await;
+    let folder = federation.folder_of("kota-bandung");
+    fs::remove_file(folder.join("ledger").join("00000001.seg")).expect("the segment");
+    federation.process_mut("kota-bandung").start().expect("the program starts");
+    assert!(federation.process_mut("kota-bandung").up().await.is_err(), "it is not served as if it were new");
+    let log = federation.log_of("kota-bandung");
+    assert!(log.contains("00000001.seg is missing") && log.contains("sinergi recover"), "{log}");
+    let unknown = run_on(&folder, &["recover", "--yes"]);
+    assert!(
+        unknown.code == 4 && unknown.err.contains("--epoch") && unknown.err.contains("sinergi peer show"),
+        "{unknown:?}"
+    );
+    let shown = run_on(&federation.folder_of("prov-jabar"), &["peer", "show", "kota-bandung"]);
+    assert!(shown.out.contains("in epoch 1"), "{shown:?}");
+    let said = run_on(&folder, &["recover", "--yes", "--epoch", "2"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    federation.start_node("kota-bandung").await;
+    federation.linked().await;
+    has_all_again(&federation.node("kota-bandung").await, &before).await;
+    goes_on(&mut federation, "disk_lost").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_epoch_that_is_known_already_is_not_begun_again() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    let city = federation.node("kota-bandung").await;
+    city.lodges("Satu").await;
+    federation.stop_node("kota-bandung").await;
+    let folder = federation.folder_of("kota-bandung");
+    let known = run_on(&folder, &["recover", "--yes", "--epoch", "1"]);
+    assert_eq!(known.code, 2, "{known:?}");
+    recovers(&federation, "kota-bandung", "restored");
+    let known = run_on(&folder, &["recover", "--yes", "--epoch", "2"]);
+    assert!(known.code == 2 && known.err.contains("at least 3"), "{known:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_killed_while_its_peers_give_back_what_they_hold_gets_all_of_it() {
+    const COMPLAINTS: usize = 800;
+    let mut federation = TestFederation::start(province_and_city()).await;
+    let city = federation.node("kota-bandung").await;
+    let clients = (0..8).map(|_| lodge_and_forward(&city, "prov-jabar", COMPLAINTS / 8));
+    futures_util::future::join_all(clients).await;
+    city.has_an_empty_outbox().await;
+    let before = digests(&city).await;
+    federation.stop_node("kota-bandung").await;
+    lose(&federation, "kota-bandung", None);
+    federation.start_node("kota-bandung").await;
+    is_stopped_before_it_signs(&federation, 0, "prov-jabar").await;
+    federation.stop_node("kota-bandung").await;
+    recovers(&federation, "kota-bandung", "disk-lost");
+    for share in [10, 300, 550] {
+        federation.start_node("kota-bandung").await;
+        federation.node("kota-bandung").await.has_complaints(share).await;
+        federation.process_mut("kota-bandung").kill().await;
+    }
+    federation.start_node("kota-bandung").await;
+    federation.linked().await;
+    let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
+    has_all_again(&city, &before).await;
+    goes_on(&mut federation, "disk_lost").await;
+    agree(&[&city, &province]).await;
+}
+
 /// A hub with one peer that saw everything and one that saw nothing new.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_does_not_go_on_at_the_word_of_the_first_peer_while_another_can_still_be_heard() {

@@ -142,9 +142,10 @@ fn confirm(config: &Config, plan: &Plan) -> Result<(), Failure> {
 fn failure(config: &Config, error: RecoverError) -> Failure {
     let what = format!("{} begins no new epoch", config.agency);
     match error {
-        RecoverError::Running(_) | RecoverError::NothingKnown | RecoverError::Declare(_) => {
-            Failure::refused(what).because(error)
-        }
+        RecoverError::Running(_)
+        | RecoverError::NothingKnown
+        | RecoverError::NothingReadable(_)
+        | RecoverError::Declare(_) => Failure::refused(what).because(error),
         RecoverError::NotNew { .. } => Failure::usage(what).because(error),
         error => Failure::failed(what).because(error).help("the old ledger is as it was; mend the cause and repeat it"),
     }

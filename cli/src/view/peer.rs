@@ -87,7 +87,7 @@ impl From<wire::PeerStatus> for Peer {
             received_entries: peer.received_entries,
             clock_offset_ms: peer.clock_offset,
             refused: peer.refused,
-            peer_size: (peer.peer_size != 0).then_some(peer.peer_size),
+            peer_size: (peer.peer_epoch != 0).then_some(peer.peer_size),
             peer_epoch: (peer.peer_epoch != 0).then_some(peer.peer_epoch),
             reset_at: moment(peer.reset_at),
             reset_reason: present(peer.reset_reason),

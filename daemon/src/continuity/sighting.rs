@@ -15,7 +15,7 @@ use sinergi_proto::admission::signing_key;
 use sinergi_proto::checkpoint::Checkpoint;
 use sinergi_proto::continuity::{Extent, Standing};
 use sinergi_proto::entry::Entry;
-use sinergi_proto::ids::{AgencyId, Epoch};
+use sinergi_proto::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 
 use crate::case::{CaseError, Leaf};
 use crate::directory::Directory;
@@ -69,17 +69,86 @@ pub struct Compared {
     pub signed_at: Option<Timestamp>,
 }
 
-/// The ledger that is here, and whose it is.
+/// How this agency's signatures are known.
 #[derive(Clone)]
-pub struct OwnLedger {
+pub struct OwnKeys {
     /// This agency.
     pub agency: AgencyId,
     /// Its federation.
     pub federation: Federation,
     /// The charters, which hold its keys.
     pub directory: Directory,
+}
+
+/// The ledger that is here, and whose it is.
+#[derive(Clone)]
+pub struct OwnLedger {
+    /// Whose.
+    pub keys: OwnKeys,
     /// The ledger.
     pub reader: LedgerReader,
+}
+
+/// What a proof shows, by itself.
+pub struct Shown {
+    /// How far the ledger reached.
+    pub extent: Extent,
+    signed_at: Option<Timestamp>,
+    content: Content,
+}
+
+/// What the ledger must hold within that extent.
+enum Content {
+    Root([u8; 32]),
+    Last(EntryId),
+    End(u64),
+    Nothing,
+}
+
+impl OwnKeys {
+    /// What a proof shows; `None`: it does not bear this agency's signature.
+    pub fn read(&self, proof: &Proof) -> Option<Shown> {
+        match proof {
+            Proof::Checkpoint(note) => self.read_checkpoint(note.as_bytes()),
+            Proof::Entry(signed) => self.read_entry(signed),
+            Proof::Applied { epoch, end } => {
+                let extent = Extent { epoch: Epoch(*epoch), size: 0 };
+                Some(Shown { extent, signed_at: None, content: Content::End(*end) })
+            }
+            Proof::Tree { epoch, size } => {
+                let extent = Extent { epoch: Epoch(*epoch), size: *size };
+                Some(Shown { extent, signed_at: None, content: Content::Nothing })
+            }
+        }
+    }
+
+    /// What a checkpoint of this agency shows.
+    pub fn read_checkpoint(&self, note: &[u8]) -> Option<Shown> {
+        let keys = self.directory.newest().checkpoint_keys(&self.agency)?;
+        let seen = Checkpoint::open(note, self.federation.as_str(), &self.agency, &keys).ok()?;
+        let seconds = seen.seconds.and_then(|seconds| i64::try_from(seconds).ok());
+        let signed_at = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+        let extent = Extent { epoch: seen.epoch, size: seen.size };
+        Some(Shown { extent, signed_at, content: Content::Root(seen.root) })
+    }
+
+    fn read_entry(&self, signed: &str) -> Option<Shown> {
+        let bytes = BASE64.decode(signed.as_bytes()).ok()?;
+        let entry = Entry::parse(Bytes::from(bytes), self.federation.as_str()).ok()?;
+        if entry.author != self.agency || !self.has_signed(&entry) {
+            return None;
+        }
+        let extent = Extent { epoch: entry.place.epoch, size: entry.place.index.0.saturating_add(1) };
+        Some(Shown { extent, signed_at: None, content: Content::Last(entry.id) })
+    }
+
+    /// By the key of the charter that the entry names; a ledger that was set back may lack that charter.
+    fn has_signed(&self, entry: &Entry) -> bool {
+        let charters = self.directory.charters();
+        let newest = || charters.newest().entry_key(&self.agency, entry.key_id);
+        let key = signing_key(entry, &charters).ok().or_else(newest);
+        key.is_some_and(|key| entry.verify(&key.public))
+    }
 }
 
 impl OwnLedger {
@@ -93,61 +162,26 @@ impl OwnLedger {
     /// # Errors
     /// When the ledger cannot be read.
     pub fn compare(&self, proof: &Proof) -> Result<Option<Compared>, CaseError> {
-        match proof {
-            Proof::Checkpoint(note) => self.compare_checkpoint(note.as_bytes()),
-            Proof::Entry(signed) => self.compare_entry(signed),
-            Proof::Applied { epoch, end } => {
-                let shown = Extent { epoch: Epoch(*epoch), size: 0 };
-                let standing = Standing::of(self.extent(), shown, || Ok::<_, CaseError>(true))?;
-                let is_shorter = standing == Standing::Part && self.reader.end().to_bits() < *end;
-                let standing = if is_shorter { Standing::Longer } else { standing };
-                Ok(Some(Compared { shown, standing, signed_at: None }))
+        let Some(Shown { extent, signed_at, content }) = self.keys.read(proof) else { return Ok(None) };
+        let standing = match content {
+            // Positions tell what is longer, not sizes.
+            Content::End(end) if extent.epoch == self.reader.epoch() && self.reader.end().to_bits() < end => {
+                Standing::Longer
             }
-            Proof::Tree { epoch, size } => {
-                let shown = Extent { epoch: Epoch(*epoch), size: *size };
-                let standing = Standing::of(self.extent(), shown, || Ok::<_, CaseError>(true))?;
-                Ok(Some(Compared { shown, standing, signed_at: None }))
-            }
-        }
-    }
-
-    /// The checkpoint in a note, if this agency signed it.
-    pub fn own_checkpoint(&self, note: &[u8]) -> Option<Checkpoint> {
-        let keys = self.directory.newest().checkpoint_keys(&self.agency)?;
-        Checkpoint::open(note, self.federation.as_str(), &self.agency, &keys).ok()
-    }
-
-    fn compare_checkpoint(&self, note: &[u8]) -> Result<Option<Compared>, CaseError> {
-        let Some(seen) = self.own_checkpoint(note) else { return Ok(None) };
-        let shown = Extent { epoch: seen.epoch, size: seen.size };
-        let same = || Ok::<_, CaseError>(self.reader.root_at(seen.size)?.0 == seen.root);
-        let standing = Standing::of(self.extent(), shown, same)?;
-        let seconds = seen.seconds.and_then(|seconds| i64::try_from(seconds).ok());
-        let signed_at = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
-        Ok(Some(Compared { shown, standing, signed_at }))
-    }
-
-    fn compare_entry(&self, signed: &str) -> Result<Option<Compared>, CaseError> {
-        let Ok(bytes) = BASE64.decode(signed.as_bytes()) else { return Ok(None) };
-        let Ok(entry) = Entry::parse(Bytes::from(bytes), self.federation.as_str()) else { return Ok(None) };
-        if entry.author != self.agency || !self.has_signed(&entry) {
-            return Ok(None);
-        }
-        let shown = Extent { epoch: entry.place.epoch, size: entry.place.index.0.saturating_add(1) };
-        let same = || {
-            let leaf = Leaf::parse(self.reader.leaf(entry.place.index)?, self.federation.as_str())?;
-            Ok::<_, CaseError>(leaf.entry.id == entry.id)
+            content => Standing::of(self.extent(), extent, || self.holds(extent, &content))?,
         };
-        let standing = Standing::of(self.extent(), shown, same)?;
-        Ok(Some(Compared { shown, standing, signed_at: None }))
+        Ok(Some(Compared { shown: extent, standing, signed_at }))
     }
 
-    /// By the key of the charter that the entry names; a ledger that was set back may lack that charter.
-    fn has_signed(&self, entry: &Entry) -> bool {
-        let charters = self.directory.charters();
-        let newest = || charters.newest().entry_key(&self.agency, entry.key_id);
-        let key = signing_key(entry, &charters).ok().or_else(newest);
-        key.is_some_and(|key| entry.verify(&key.public))
+    fn holds(&self, extent: Extent, content: &Content) -> Result<bool, CaseError> {
+        match content {
+            Content::Root(root) => Ok(self.reader.root_at(extent.size)?.0 == *root),
+            Content::Last(entry) => {
+                let record = self.reader.leaf(LedgerIndex(extent.size.saturating_sub(1)))?;
+                Ok(Leaf::parse(record, self.keys.federation.as_str())?.entry.id == *entry)
+            }
+            Content::End(_) | Content::Nothing => Ok(true),
+        }
     }
 }
 

@@ -44,7 +44,7 @@ use sinergi_proto::limits;
 
 pub use error::{AppendError, EraseError, Fatal, OpenError, Problem, ReadError};
 pub use group::Group;
-pub use open::{Cut, Opened};
+pub use open::{Cut, Opened, Salvage, salvage};
 pub use reader::{Leaves, LedgerReader};
 pub use record::{Position, Record, RecordKind};
 pub use scan::Records;

@@ -19,7 +19,9 @@ use sinergi_proto::ids::{Epoch, LedgerIndex};
 use super::derived::Derived;
 use super::files::{Files, Segment};
 use super::segment::{self, FORMAT, HeaderProblem, SEGMENT_HEADER_BYTES, SegmentHeader};
-use super::{GROUP_BYTES_MAX, Ledger, LedgerOptions, OpenError, Position, Problem, SEGMENT_BYTES_MAX, derive, tail};
+use super::{
+    GROUP_BYTES_MAX, Ledger, LedgerOptions, LedgerReader, OpenError, Position, Problem, SEGMENT_BYTES_MAX, derive, tail,
+};
 
 /// What opening found and did.
 #[derive(Clone, Debug)]
@@ -178,6 +180,45 @@ fn find_segments(dir: &Path, epoch: Option<Epoch>) -> Result<(Vec<Segment>, Opti
         segments.push(Segment { header, length });
     }
     Ok((segments, None))
+}
+
+/// What can be read of a ledger that does not open, segment by segment.
+pub struct Salvage {
+    /// The epoch of its segments.
+    pub epoch: Epoch,
+    /// For records at a position; it knows no leaves.
+    pub reader: LedgerReader,
+    _lock: File,
+}
+
+/// Looks for segments with whole headers in a ledger that does not open; `None` if there is none. Changes nothing.
+///
+/// # Errors
+/// When the directory cannot be read, or is in use.
+pub fn salvage(dir: &Path) -> Result<Option<Salvage>, OpenError> {
+    let lock = lock(dir)?;
+    let numbers = segment::numbers(dir).map_err(failed("list", dir))?;
+    let mut found = Vec::new();
+    for number in numbers {
+        // What cannot be read is left out, as what is damaged is.
+        if let Ok((Ok(header), length)) = read_header(&segment::path(dir, number))
+            && header.number == number
+        {
+            found.push(Segment { header, length: length.max(SEGMENT_HEADER_BYTES) });
+        }
+    }
+    let Some(last) = found.last().copied() else { return Ok(None) };
+    let epoch = last.header.epoch;
+    // Segments stand at their numbers: where one is missing, an empty one stands for it.
+    let at = |number: u32| {
+        let here = found.iter().find(|s| s.header.number == number && s.header.epoch == epoch);
+        let empty = Segment { header: SegmentHeader { number, ..last.header }, length: SEGMENT_HEADER_BYTES };
+        here.copied().unwrap_or(empty)
+    };
+    let segments = (1..=last.header.number).map(at).collect();
+    let derived = Derived::open(dir).map_err(failed("open hashes and positions in", dir))?;
+    let files = Arc::new(Files::new(dir.to_owned(), derived, segments));
+    Ok(Some(Salvage { epoch, reader: LedgerReader::new(files), _lock: lock }))
 }
 
 fn read_header(path: &Path) -> Result<(Result<SegmentHeader, HeaderProblem>, u32), OpenError> {

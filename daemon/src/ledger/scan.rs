@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::files::Files;
-use super::record::{BodyState, Own, PREFIX_BYTES, Prefix};
+use super::record::{ALIGNMENT, BodyState, Own, PREFIX_BYTES, Prefix};
 use super::segment::SEGMENT_HEADER_BYTES;
 use super::{Position, Problem, ReadError, Record, RecordKind};
 
@@ -74,15 +74,33 @@ impl Records {
         Some(record)
     }
 
-    /// After damage whose length nobody knows: goes on at the next segment; `false` if there is none.
-    pub(crate) fn pass_to_next_segment(&mut self) -> bool {
-        let next = self.at.segment + 1;
-        if self.files.segment(next).is_none() {
-            return false;
+    /// After damage whose length nobody knows: goes on at the next record with an intact header; `false` if there is none.
+    pub(crate) fn pass_to_next_record(&mut self) -> bool {
+        /// What a disk fails to read at once.
+        const SECTOR: u32 = 4096;
+        let mut step = ALIGNMENT as u32;
+        while let Ok(Some((_, limit))) = self.limit() {
+            self.at.offset = limit.min((self.at.offset + step) / step * step);
+            let Ok(Some((seed, limit))) = self.limit() else { return false };
+            step = match self.begins_record(seed, limit) {
+                Ok(true) => {
+                    self.failed = false;
+                    return true;
+                }
+                Err(ReadError::Io { .. }) => SECTOR,
+                Ok(false) | Err(_) => ALIGNMENT as u32,
+            };
         }
-        self.at = Position { segment: next, offset: SEGMENT_HEADER_BYTES };
-        self.failed = false;
-        true
+        false
+    }
+
+    fn begins_record(&mut self, seed: u32, limit: u32) -> Result<bool, ReadError> {
+        let start = self.load(PREFIX_BYTES as u32, limit)?;
+        let prefix = self.buffer[start..].first_chunk().expect("a whole prefix is loaded");
+        let Ok(prefix) = Prefix::decode(prefix) else { return Ok(false) };
+        let head = prefix.head_length() as usize;
+        let start = self.load(head as u32, limit)?;
+        Ok(prefix.header_is_intact(seed, &self.buffer[start + PREFIX_BYTES..start + head]))
     }
 
     /// Where this segment ends for us; moves on to the next segment at its end. `None`: nothing more yet.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use prost::Message;
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::limits;
 use sinergi_proto::link::Cursor;
 use sinergi_proto::wire;
@@ -24,6 +24,10 @@ const GROUP_BYTES: usize = limits::GROUP_BYTES / 4;
 /// The ledger of an epoch that is over.
 pub(super) struct OldLedger {
     reader: LedgerReader,
+    /// It opens: its leaves and their contents can be looked up.
+    is_whole: bool,
+    /// Of one that does not: contents whose leaf comes next.
+    early: BTreeMap<LedgerIndex, Vec<wire::Content>>,
     federation: String,
     directory: Directory,
     group: Vec<(LeafHeader, wire::Item)>,
@@ -37,9 +41,11 @@ pub(super) struct OldLedger {
 }
 
 impl OldLedger {
-    pub(super) fn new(reader: LedgerReader, federation: String, directory: Directory) -> Self {
+    pub(super) fn new(reader: LedgerReader, is_whole: bool, federation: String, directory: Directory) -> Self {
         Self {
             reader,
+            is_whole,
+            early: BTreeMap::new(),
             federation,
             directory,
             group: Vec::new(),
@@ -66,7 +72,7 @@ impl OldLedger {
                 Err(error) => {
                     tracing::warn!(%error, "passed over a damaged record of the old ledger");
                     self.unreadable += 1;
-                    if records.pass_over_damage().is_none() && !records.pass_to_next_segment() {
+                    if records.pass_over_damage().is_none() && !records.pass_to_next_record() {
                         break;
                     }
                 }
@@ -80,7 +86,7 @@ impl OldLedger {
         self.give_waiting(writer)?;
         progress(total, total);
         // Who has lost something must be sent everything once more.
-        if self.unreadable == 0 {
+        if self.unreadable == 0 && self.is_whole {
             let cursors = self.cursors.into_iter().map(|(peer, cursor)| CursorHeader { peer, cursor });
             writer.take_over_cursors(cursors.collect())?;
         }
@@ -90,6 +96,7 @@ impl OldLedger {
     fn read(&mut self, record: Record) {
         let read = match record.kind {
             RecordKind::Leaf => self.read_leaf(record),
+            RecordKind::Content if !self.is_whole => self.read_early(record),
             RecordKind::Cursor => headers::decode(&record.header).ok().map(|header: CursorHeader| {
                 let newest = self.cursors.entry(header.peer).or_insert(header.cursor);
                 *newest = header.cursor.max(*newest);
@@ -113,25 +120,27 @@ impl OldLedger {
             content: Vec::new(),
             relays: header.relays.saturating_sub(1),
         };
-        match self.reader.contents(leaf) {
-            Ok(contents) => {
-                for record in contents.into_iter().filter(|record| !record.erased) {
-                    let header: ContentHeader = headers::decode(&record.header).ok()?;
-                    let (salt, data) = record.body.split_first_chunk::<32>()?;
-                    if item.content.iter().all(|other| other.commitment != header.commitment) {
-                        let data = Bytes::copy_from_slice(data);
-                        item.content.push(wire::Content { commitment: header.commitment, salt: salt.to_vec(), data });
-                    }
+        if self.is_whole {
+            match self.reader.contents(leaf) {
+                Ok(contents) => contents.iter().for_each(|record| add_content(&mut item.content, record)),
+                // The entry itself is whole.
+                Err(error) => {
+                    tracing::warn!(%leaf, %error, "a text of the old ledger cannot be read");
+                    self.unreadable += 1;
                 }
             }
-            // The entry itself is whole.
-            Err(error) => {
-                tracing::warn!(%leaf, %error, "a text of the old ledger cannot be read");
-                self.unreadable += 1;
-            }
+        } else {
+            item.content = self.early.remove(&leaf).unwrap_or_default();
+            // Of leaves that are damaged, or that came before.
+            self.early = self.early.split_off(&leaf);
         }
         self.group_bytes += item.encoded_len();
         self.group.push((header, item));
+        Some(())
+    }
+
+    fn read_early(&mut self, record: Record) -> Option<()> {
+        add_content(self.early.entry(record.leaf()?).or_default(), &record);
         Some(())
     }
 
@@ -169,5 +178,15 @@ impl OldLedger {
 
     fn receive(&self, items: Vec<wire::Item>) -> Vec<Received> {
         receive_items(items, &self.federation, &self.directory.charters())
+    }
+}
+
+/// Adds a content that was not erased, once for a commitment.
+fn add_content(contents: &mut Vec<wire::Content>, record: &Record) {
+    let Ok(ContentHeader { commitment, .. }) = headers::decode(&record.header) else { return };
+    let Some((salt, data)) = record.body.split_first_chunk::<32>().filter(|_| !record.erased) else { return };
+    if contents.iter().all(|other| other.commitment != commitment) {
+        let data = Bytes::copy_from_slice(data);
+        contents.push(wire::Content { commitment, salt: salt.to_vec(), data });
     }
 }
