@@ -324,6 +324,68 @@ mod tests {
         }
     }
 
+    /// The leaves of a ledger that does not open, as far as they can be read.
+    fn salvaged(fixture: &Fixture) -> Vec<u64> {
+        let salvage = salvage(fixture.path()).expect("the directory is readable").expect("there is a segment");
+        let mut records = salvage.reader.records_from(salvage.reader.start());
+        let mut leaves = Vec::new();
+        loop {
+            match records.next() {
+                Some(Ok(record)) if record.kind == RecordKind::Leaf => leaves.extend(record.leaf()),
+                Some(Ok(_)) => {}
+                Some(Err(_)) => {
+                    if records.pass_over_damage().is_none() && !records.pass_to_next_record() {
+                        break;
+                    }
+                }
+                None => break,
+            }
+        }
+        leaves.into_iter().map(|leaf| leaf.0).collect()
+    }
+
+    #[test]
+    fn a_ledger_that_does_not_open_is_read_around_whichever_byte_is_damaged() {
+        let fixture = Fixture::new();
+        let (mut ledger, _) = fixture.open();
+        append(&mut ledger, 1);
+        let second = append(&mut ledger, 1);
+        let third = append(&mut ledger, 1);
+        ledger.signed(3, b"note");
+        append(&mut ledger, 2);
+        drop(ledger);
+        for offset in second.end.offset..third.end.offset {
+            let damaged = fixture.copy();
+            damaged.flip(FIRST, offset.into());
+            assert!(damaged.try_open().is_err(), "damaged at {offset}, below what was signed");
+            let leaves = salvaged(&damaged);
+            let others: Vec<u64> = leaves.iter().copied().filter(|leaf| *leaf != 2).collect();
+            assert_eq!(others, [0, 1, 3, 4], "damaged at {offset}");
+        }
+    }
+
+    #[test]
+    fn a_missing_segment_costs_itself_alone_and_another_epoch_is_left_out() {
+        let fixture = Fixture::with_segments_of(1000);
+        let (mut ledger, _) = fixture.open();
+        while ledger.end().segment < 4 {
+            append(&mut ledger, 3);
+        }
+        let segments = ledger.reader().files.segments();
+        drop(ledger);
+        let damaged = fixture.copy();
+        fs::remove_file(damaged.file("00000002.seg")).expect("the segment");
+        assert!(matches!(damaged.try_open(), Err(OpenError::MissingSegment { .. })));
+        let (from, to) = (segments[1].header.first_leaf, segments[2].header.first_leaf);
+        let leaves = salvaged(&damaged);
+        assert!(leaves.len() > 3 && leaves.iter().all(|leaf| !(from..to).contains(leaf)), "{leaves:?}");
+        assert!(leaves.contains(&0) && leaves.contains(&to), "{leaves:?}");
+        for file in segments {
+            let _ = fs::remove_file(damaged.file(&format!("{:08}.seg", file.header.number)));
+        }
+        assert!(salvage(damaged.path()).expect("the directory is readable").is_none());
+    }
+
     #[test]
     fn zeros_where_a_group_should_be_are_a_torn_tail() {
         let fixture = Fixture::new();

@@ -290,3 +290,50 @@ impl Store {
 fn encode(value: &impl serde::Serialize) -> Vec<u8> {
     postcard::to_stdvec(value).expect("values hold nothing that postcard cannot write")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(store: &Store, change: impl FnOnce(&mut Changes)) {
+        let mut changes = Changes::default();
+        change(&mut changes);
+        let own = "kota-bandung".parse().expect("an id");
+        let watermark = Position { segment: 1, offset: 64 };
+        store.write(changes, watermark, &own, &mut Counts::default()).expect("the store is writable");
+    }
+
+    #[test]
+    fn of_another_agency_s_entries_the_one_with_the_highest_place_is_remembered_whatever_the_order_of_arrival() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, _) = super::super::open(&folder.path().join("store"), 16 << 20).expect("a store");
+        let author: AgencyId = "ksp".parse().expect("an id");
+        let place = |epoch, index| Place { epoch: Epoch(epoch), index: LedgerIndex(index) };
+        written(&store, |changes| {
+            changes.authored(&author, place(1, 7), LedgerIndex(0));
+            changes.authored(&author, place(1, 5), LedgerIndex(1));
+        });
+        let newest = || store.newest_of(&author).expect("readable").map(|n| (n.epoch.0, n.index.0, n.leaf.0));
+        assert_eq!(newest(), Some((1, 7, 0)));
+        written(&store, |changes| changes.authored(&author, place(1, 6), LedgerIndex(2)));
+        assert_eq!(newest(), Some((1, 7, 0)));
+        written(&store, |changes| changes.authored(&author, place(2, 0), LedgerIndex(3)));
+        assert_eq!(newest(), Some((2, 0, 3)), "a later epoch is after every place of an earlier one");
+        assert_eq!(store.newest_of(&"ombudsman".parse().expect("an id")).expect("readable"), None);
+    }
+
+    #[test]
+    fn the_newest_record_with_a_peer_s_checkpoint_is_remembered_by_its_kind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, _) = super::super::open(&folder.path().join("store"), 16 << 20).expect("a store");
+        let peer: AgencyId = "ksp".parse().expect("an id");
+        let at = |offset| Position { segment: 2, offset };
+        written(&store, |changes| changes.sight(Sight::Receipt, &peer, at(64)));
+        written(&store, |changes| {
+            changes.sight(Sight::Receipt, &peer, at(128));
+            changes.sight(Sight::Shown, &peer, at(96));
+        });
+        assert_eq!(store.sight(Sight::Receipt, &peer).expect("readable"), Some(at(128)));
+        assert_eq!(store.sight(Sight::Shown, &peer).expect("readable"), Some(at(96)));
+    }
+}
