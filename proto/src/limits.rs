@@ -40,6 +40,8 @@ pub const DEFERRED_PER_AUTHOR: usize = 1_000;
 /// What the deferred items of one peer may hold.
 pub const DEFERRED_BYTES_PER_PEER: usize = 64 * 1024 * 1024;
 
+/// A checkpoint as a signed note: its own two lines, and room for those of witnesses.
+pub const CHECKPOINT_BYTES: usize = 16 * 1024;
 /// A charter's text with its signatures: the largest signed note that `signed_note` reads.
 pub const CHARTER_BYTES: usize = 1_000_000;
 /// Members of a charter.

@@ -3,15 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sinergi_cli::commands::init::Kind;
 use sinergi_cli::demo::federation::Agency;
 use sinergi_cli::demo::wait;
-use sinergi_proto::ids::ComplaintId;
+use sinergi_proto::checkpoint::CheckpointSigner;
+use sinergi_proto::ids::{ComplaintId, Epoch};
+use sinergi_proto::refusal::FaultCode;
 use sinergi_proto::wire::{self, NodeStatus};
 use sinergi_tests::federation::{
     Lodged, PATIENCE, TestFederation, TestNode, agency, complaint_about, province_and_city,
 };
+use sinergi_tests::peer::Impostor;
 use sinergi_tests::program::{Said, run_on};
 use tonic::{Code, Status};
 
@@ -430,6 +434,42 @@ async fn a_recovery_that_was_interrupted_is_finished_by_the_next_start() {
     goes_on(&mut federation, "disk_lost").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_nobody_could_warn_is_stopped_when_somebody_can_and_loses_neither_history() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    let city = federation.node("kota-bandung").await;
+    lodge_and_forward(&city, "prov-jabar", 2).await;
+    city.has_an_empty_outbox().await;
+    federation.stop_node("kota-bandung").await;
+    let copy = copy_of(&federation, "kota-bandung");
+    federation.start_node("kota-bandung").await;
+    federation.linked().await;
+    let city = federation.node("kota-bandung").await;
+    lodge_and_forward(&city, "prov-jabar", 3).await;
+    city.has_an_empty_outbox().await;
+    let mut before = digests(&city).await;
+    federation.stop_node("kota-bandung").await;
+    federation.stop_node("prov-jabar").await;
+    lose(&federation, "kota-bandung", Some(&copy));
+    // The only peer that knows is down: the outage of a peer is not one of the node.
+    federation.start_node("kota-bandung").await;
+    let city = federation.node("kota-bandung").await;
+    lodge_and_forward(&city, "prov-jabar", 4).await;
+    before.extend(digests(&city).await);
+    assert_eq!(before.len(), 9);
+    federation.start_node("prov-jabar").await;
+    is_stopped_before_it_signs(&federation, 12, "prov-jabar").await;
+    federation.stop_node("kota-bandung").await;
+    recovers(&federation, "kota-bandung", "restored");
+    federation.start_node("kota-bandung").await;
+    federation.linked().await;
+    let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
+    has_all_again(&city, &before).await;
+    has_all_again(&province, &before).await;
+    goes_on(&mut federation, "restored").await;
+    agree(&[&city, &province]).await;
+}
+
 /// Overwrites some bytes of a file.
 fn damage(path: &Path, at: usize) {
     let mut bytes = fs::read(path).expect("a file");
@@ -558,7 +598,7 @@ async fn a_node_killed_while_its_peers_give_back_what_they_hold_gets_all_of_it()
 
 /// A hub with one peer that saw everything and one that saw nothing new.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_does_not_go_on_at_the_word_of_the_first_peer_while_another_can_still_be_heard() {
+async fn a_hub_is_stopped_by_the_one_peer_that_saw_more() {
     let agencies = vec![
         Agency::new(agency("prov-jabar"), Kind::Province),
         Agency::new(agency("kota-bandung"), Kind::City).under(agency("prov-jabar")),
@@ -592,4 +632,91 @@ async fn a_node_does_not_go_on_at_the_word_of_the_first_peer_while_another_can_s
     let here: BTreeSet<ComplaintId> =
         province.lists().await.iter().filter_map(|row| ComplaintId::from_slice(&row.complaint)).collect();
     assert_eq!(here.len(), 2);
+}
+
+/// A checkpoint that the node in this folder signed over a ledger that is gone.
+fn checkpoint_of(folder: &Path, size: u64) -> Vec<u8> {
+    let owner = Impostor::of(folder);
+    let (federation, agency) = (owner.config.federation.to_string(), owner.config.agency.clone());
+    let signer = CheckpointSigner::new(&federation, &agency, Epoch::FIRST, owner.keys.checkpoint, owner.keys.time);
+    signer.sign(size, [9; 32], 1_790_000_000)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_signed_at_the_word_of_one_peer_while_another_may_still_say_more() {
+    let mut agencies = province_and_city();
+    agencies.push(Agency::new(agency("kominfo"), Kind::Ministry).dials_only());
+    let mut federation = TestFederation::make(agencies);
+    // The test speaks for both peers.
+    let province = Impostor::of(&federation.folder_of("prov-jabar"));
+    let ministry = Impostor::of(&federation.folder_of("kominfo"));
+    federation.start_node("kota-bandung").await;
+    let (city, address) = (federation.node("kota-bandung").await, federation.address_of("kota-bandung"));
+    let dialled = agency("kota-bandung");
+    let mut from_province = province.dial(&dialled, &address).await.expect("a member");
+    let mut from_ministry = ministry.dial(&dialled, &address).await.expect("a member");
+
+    let calling = city.clone();
+    let mut call = Box::pin(async move { calling.lodges_request(complaint_about("Menunggu")).await });
+    let held = Duration::from_millis(200);
+    assert!(tokio::time::timeout(held, &mut call).await.is_err(), "nobody was heard, and it was answered");
+    let greeting = from_ministry.greet(ministry.hello()).await;
+    assert!(greeting.checkpoint.is_empty(), "not even a checkpoint of nothing is signed");
+    assert!(tokio::time::timeout(held, &mut call).await.is_err(), "one of two was heard, and it was answered");
+    let seen_of_you = checkpoint_of(&federation.folder_of("kota-bandung"), 1000);
+    let greeting = from_province.greet(wire::Hello { seen_of_you, ..province.hello() }).await;
+    assert!(greeting.checkpoint.is_empty());
+    let refused = call.await.expect_err("nothing is signed");
+    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
+    let status = city.status().await;
+    assert!(has_alarm(&status, &["prov-jabar", "1000 leaves", "set back", "sinergi recover"]), "{status:?}");
+    assert_eq!(status.ledger_size, 0, "nothing was written");
+    // Both are told, and nothing more is said to either.
+    for link in [&mut from_province, &mut from_ministry] {
+        assert_eq!(link.fault().await.0, FaultCode::AheadOfLedger.number());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_shows_less_than_it_signed_before_is_a_finding_and_one_that_claims_more_of_us_ends_no_wait() {
+    let mut agencies = province_and_city();
+    agencies.push(Agency::new(agency("kominfo"), Kind::Ministry).dials_only());
+    let mut federation = TestFederation::make(agencies);
+    let ministry = Impostor::of(&federation.folder_of("kominfo"));
+    federation.start_node("kota-bandung").await;
+    let (city, address) = (federation.node("kota-bandung").await, federation.address_of("kota-bandung"));
+    let dialled = agency("kota-bandung");
+
+    let claim = wire::Cursor { epoch: 1, index: 7, part: 0 };
+    let mut link = ministry.dial(&dialled, &address).await.expect("a member");
+    link.greet(wire::Hello { have_cursor: Some(claim), ..ministry.hello() }).await;
+    assert_eq!(link.fault().await.0, FaultCode::AheadOfLedger.number());
+    let status = city.status().await;
+    assert!(has_alarm(&status, &["kominfo", "1:7", "does not prove it"]), "{status:?}");
+
+    let (name, own) = (ministry.config.federation.to_string(), ministry.config.agency.clone());
+    let (key, time_key) = (ministry.keys.checkpoint.clone(), ministry.keys.time.clone());
+    let signer = |epoch| CheckpointSigner::new(&name, &own, Epoch(epoch), key.clone(), time_key.clone());
+    let seconds = 1_790_000_000;
+    for (note, alarm) in [
+        (signer(1).sign(900, [1; 32], seconds), None),
+        (signer(1).sign(800, [2; 32], seconds - 5), None),
+        (signer(1).sign(800, [2; 32], seconds + 5), Some(["kominfo has signed 900 leaves", "later signed less"])),
+        (
+            signer(1).sign(900, [3; 32], seconds + 6),
+            Some(["kominfo has signed 900 leaves", "other leaves in their place"]),
+        ),
+        (signer(2).sign(1, [4; 32], seconds + 7), Some(["kominfo has begun epoch 2", "has not declared why"])),
+    ] {
+        let mut link = ministry.dial(&dialled, &address).await.expect("a member");
+        link.greet(wire::Hello { checkpoint: note, ..ministry.hello() }).await;
+        city.sees_peer("kominfo", |peer| peer.state == "linked").await;
+        match alarm {
+            Some(words) => drop(status_of(&city, |status| has_alarm(status, &words)).await),
+            None => assert!(!has_alarm(&city.status().await, &["kominfo has signed"])),
+        }
+        drop(link);
+        city.sees_peer("kominfo", |peer| peer.state != "linked").await;
+    }
+    assert_eq!(city.peer("kominfo").await.peer_epoch, 2);
 }

@@ -10,6 +10,7 @@ use prost::Message;
 use sinergi_proto::checkpoint::Checkpoint;
 use sinergi_proto::continuity::Movement;
 use sinergi_proto::ids::{AgencyId, Epoch};
+use sinergi_proto::limits;
 use sinergi_proto::link::Cursor;
 use sinergi_proto::receipt::Receipt;
 use sinergi_proto::refusal::FaultCode;
@@ -88,7 +89,9 @@ fn newest_checkpoint(links: &Links, peer: &AgencyId) -> Result<Option<(Checkpoin
 /// What the peer shows of our ledger must be a part of it. If it is more, or another, the ledger was set back or lost.
 pub(super) async fn check_seen(links: &Links, peer: &Peer, hello: &wire::Hello) -> Result<(), LinkError> {
     let mut proofs = Vec::new();
-    if let Ok(note) = String::from_utf8(hello.seen_of_you.clone()) {
+    if hello.seen_of_you.len() <= limits::CHECKPOINT_BYTES
+        && let Ok(note) = String::from_utf8(hello.seen_of_you.clone())
+    {
         proofs.push(Proof::Checkpoint(note));
     }
     proofs.push(Proof::Entry(BASE64.encode(&hello.entry_of_you)));
@@ -152,7 +155,7 @@ pub(super) fn give_back(links: &Links, peer: &Peer, reset: Option<Newest>) -> Op
 impl Session<'_> {
     /// The peer shows its checkpoint: it is remembered durably if it is new.
     pub(super) async fn shown(&mut self, note: Vec<u8>) -> Result<(), LinkError> {
-        if note.is_empty() {
+        if note.is_empty() || note.len() > limits::CHECKPOINT_BYTES {
             return Ok(());
         }
         let (links, agency, checked) = (self.links.clone(), self.peer.agency.clone(), note.clone());
