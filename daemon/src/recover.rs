@@ -120,7 +120,7 @@ pub struct Plan {
 
 /// The ledger of the epoch that is over; its lock is held.
 enum Old {
-    Whole(Ledger),
+    Whole(Box<Ledger>),
     Damaged(Salvage),
     Gone,
 }
@@ -179,7 +179,7 @@ impl<'a> Recovery<'a> {
         finish_recovery(config)?;
         let path = ledger_path(config);
         let (old, mut checkpoint, unreadable) = match Ledger::open(&path, LedgerOptions::default()) {
-            Ok((ledger, opened)) => (Old::Whole(ledger), opened.signed_note.unwrap_or_default(), None),
+            Ok((ledger, opened)) => (Old::Whole(Box::new(ledger)), opened.signed_note.unwrap_or_default(), None),
             Err(OpenError::InUse { path }) => return Err(RecoverError::Running(path)),
             Err(error) => {
                 let old = ledger::salvage(&path)?.map_or(Old::Gone, Old::Damaged);
