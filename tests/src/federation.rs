@@ -101,11 +101,6 @@ impl TestFederation {
         made
     }
 
-    /// Starts all nodes.
-    pub async fn start_all(&mut self) {
-        self.federation.start(|| ()).await.expect("all nodes start");
-    }
-
     /// Waits for all links.
     pub async fn linked(&mut self) {
         self.federation.linked(|_| ()).await.expect("all links come up");

@@ -101,7 +101,6 @@ async fn hub(peers: usize, size: usize) {
     let mut federation = TestFederation::make_with_links(agencies, &links);
     let began = Instant::now();
     federation.start_all().await;
-    federation.linked().await;
     let linked = began.elapsed().as_secs_f64();
 
     let hub = federation.node(HUB).await;
