@@ -5,6 +5,7 @@
 //! - what is not here yet (a parent, a charter) or not yet due (a clock ahead) defers an entry and never refuses it;
 //! - conflicts of state are no business of this module: the fold supersedes them.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use ed25519_zebra::VerificationKeyBytes;
@@ -134,26 +135,39 @@ pub fn admit(entry: &Entry, complaint: Option<&Complaint>, charter: &Charter, no
     }
 }
 
-fn by_ancestors(entry: &Entry, complaint: &Complaint, charter: &Charter) -> Result<(), Refusal> {
-    let all: BTreeSet<EntryId>;
-    let ancestors: &mut dyn Iterator<Item = EntryId> = if complaint.are_heads(&entry.parents) {
-        &mut complaint.timeline().map(|(id, _)| id)
-    } else {
-        all = complaint.ancestors(&entry.parents);
-        &mut all.iter().copied()
-    };
-    let mut basis_found = entry.body.basis().is_none();
-    let mut participants = BTreeSet::from([complaint.intake().clone()]);
-    let mut written = 0;
-    for id in ancestors {
-        let Some(known) = complaint.entry(&id) else { continue };
-        basis_found |= entry.body.basis() == Some(id) && complaint.is_custody(&id);
-        written += usize::from(known.author == entry.author);
-        if let Some(offer) = known.custody().and_then(|custody| custody.offer.as_ref()) {
-            participants.insert(offer.to.clone());
+/// What the ancestors of an entry say of it.
+struct Ancestry<'a> {
+    basis_is_custody: bool,
+    participants: Cow<'a, BTreeSet<AgencyId>>,
+    /// Entries of the same author among them.
+    written: usize,
+}
+
+impl<'a> Ancestry<'a> {
+    /// An honest author names the newest entries: then the ancestors are all that is here, of which the fold keeps count.
+    fn of(entry: &Entry, complaint: &'a Complaint) -> Self {
+        let basis = entry.body.basis();
+        if complaint.are_heads(&entry.parents) {
+            return Self {
+                basis_is_custody: basis.is_none_or(|basis| complaint.is_custody(&basis)),
+                participants: Cow::Borrowed(complaint.participants()),
+                written: complaint.written_by(&entry.author),
+            };
+        }
+        let ancestors = complaint.ancestors(&entry.parents);
+        let known = || ancestors.iter().filter_map(|id| complaint.entry(id));
+        let offered = known().filter_map(|known| Some(known.custody()?.offer.as_ref()?.to.clone()));
+        Self {
+            basis_is_custody: basis.is_none_or(|basis| ancestors.contains(&basis) && complaint.is_custody(&basis)),
+            participants: Cow::Owned(offered.chain([complaint.intake().clone()]).collect()),
+            written: known().filter(|known| known.author == entry.author).count(),
         }
     }
-    if !basis_found {
+}
+
+fn by_ancestors(entry: &Entry, complaint: &Complaint, charter: &Charter) -> Result<(), Refusal> {
+    let Ancestry { basis_is_custody, participants, written } = Ancestry::of(entry, complaint);
+    if !basis_is_custody {
         return Err(Refusal::new(RefusalCode::ForeignBasis, "its basis is no custody entry among its ancestors"));
     }
     if written >= limits::ENTRIES_PER_AUTHOR {

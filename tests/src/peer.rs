@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 use hyper_util::rt::TokioIo;
 use prost::Message;
 use sinergi_config::Config;
@@ -28,9 +28,12 @@ use tokio::sync::mpsc;
 use tokio_rustls::client::TlsStream as ClientStream;
 use tokio_rustls::server::TlsStream as ServerStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Endpoint;
-use tonic::{Status, Streaming};
+use tonic::codec::{Codec, EncodeBuf, Encoder};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status, Streaming};
+use tonic_prost::ProstCodec;
 
 /// How long a node may take to say something.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -84,6 +87,36 @@ impl Impostor {
         agency: &AgencyId,
         address: &str,
     ) -> Result<Connection, String> {
+        let channel = self.channel(credentials, agency, address).await?;
+        let (outbound, frames) = mpsc::channel(64);
+        let response = FederationClient::new(channel)
+            .max_decoding_message_size(limits::FRAME_BYTES)
+            .max_encoding_message_size(usize::MAX)
+            .sync(ReceiverStream::new(frames))
+            .await
+            .map_err(|status| chain(&status))?;
+        Ok(Connection { outbound, inbound: response.into_inner() })
+    }
+
+    /// Dials a node and sends these messages, whatever they hold, and nothing after them.
+    pub async fn dial_and_send(
+        &self,
+        agency: &AgencyId,
+        address: &str,
+        messages: Vec<Bytes>,
+    ) -> Result<Streaming<Frame>, String> {
+        let credentials = Credentials::load(&self.config.tls).map_err(|error| error.to_string())?;
+        let channel = self.channel(&credentials, agency, address).await?;
+        let mut grpc = tonic::client::Grpc::new(channel);
+        grpc.ready().await.map_err(|error| chain(&error))?;
+        let path = http::uri::PathAndQuery::from_static("/sinergi.v1.Federation/Sync");
+        // The stream stays open: the node ends it.
+        let messages = tokio_stream::iter(messages).chain(tokio_stream::pending());
+        let response = grpc.streaming(Request::new(messages), path, AsIs).await.map_err(|status| chain(&status))?;
+        Ok(response.into_inner())
+    }
+
+    async fn channel(&self, credentials: &Credentials, agency: &AgencyId, address: &str) -> Result<Channel, String> {
         let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.directory.newest());
         let tls = tls::client_config(credentials, SharedAuthorities::new(authorities), agency.clone());
         let (connector, address) = (TlsConnector::from(tls), address.to_owned());
@@ -94,18 +127,8 @@ impl Impostor {
                 Ok::<_, std::io::Error>(TokioIo::new(connector.connect(tls::server_name(), stream).await?))
             }
         });
-        let channel = Endpoint::from_static("http://node.invalid")
-            .connect_with_connector(connect)
-            .await
-            .map_err(|error| chain(&error))?;
-        let (outbound, frames) = mpsc::channel(64);
-        let response = FederationClient::new(channel)
-            .max_decoding_message_size(limits::FRAME_BYTES)
-            .max_encoding_message_size(usize::MAX)
-            .sync(ReceiverStream::new(frames))
-            .await
-            .map_err(|status| chain(&status))?;
-        Ok(Connection { outbound, inbound: response.into_inner() })
+        let endpoint = Endpoint::from_static("http://node.invalid");
+        endpoint.connect_with_connector(connect).await.map_err(|error| chain(&error))
     }
 
     /// A truthful Hello.
@@ -225,6 +248,35 @@ impl Made {
     /// Parses it, as a node would.
     pub fn parsed(&self, federation: &str) -> Entry {
         Entry::parse(self.item.signed_entry.clone(), federation).expect("a test's entry parses")
+    }
+}
+
+/// Sends bytes as they are, and reads frames.
+#[derive(Clone, Copy)]
+struct AsIs;
+
+impl Codec for AsIs {
+    type Encode = Bytes;
+    type Decode = Frame;
+    type Encoder = Self;
+    type Decoder = <ProstCodec<Frame, Frame> as Codec>::Decoder;
+
+    fn encoder(&mut self) -> Self::Encoder {
+        *self
+    }
+
+    fn decoder(&mut self) -> Self::Decoder {
+        ProstCodec::<Frame, Frame>::default().decoder()
+    }
+}
+
+impl Encoder for AsIs {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(message);
+        Ok(())
     }
 }
 

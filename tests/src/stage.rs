@@ -1,5 +1,9 @@
 //! A stage for a member that the test speaks for: the city's node runs, the province is honest and looks on, the ministry is the impostor.
 
+use std::time::Duration;
+
+use bytes::Bytes;
+use prost::Message;
 use sinergi_cli::commands::init::Kind;
 use sinergi_cli::demo::federation::Agency;
 use sinergi_proto::receipt::ItemOutcome;
@@ -53,6 +57,23 @@ impl Stage {
     pub async fn connect(&self) -> Connection {
         let address = self.federation.address_of("kota-bandung");
         self.impostor.dial(&agency("kota-bandung"), &address).await.expect("a member with a good certificate")
+    }
+
+    /// The ministry greets the city, then says these messages, whatever they hold; what the city says until it ends the link or is silent.
+    pub async fn says(&self, messages: Vec<Bytes>) -> Vec<wire::frame::Kind> {
+        let hello = wire::Frame { kind: Some(wire::frame::Kind::Hello(self.impostor.hello())) };
+        let messages = [vec![hello.encode_to_vec().into()], messages].concat();
+        let address = self.federation.address_of("kota-bandung");
+        let dialled = self.impostor.dial_and_send(&agency("kota-bandung"), &address, messages).await;
+        let mut inbound = dialled.expect("a member with a good certificate");
+        let mut said = Vec::new();
+        while let Ok(Ok(Some(frame))) = tokio::time::timeout(Duration::from_secs(5), inbound.message()).await {
+            said.extend(frame.kind);
+            if matches!(said.last(), Some(wire::frame::Kind::Fault(_) | wire::frame::Kind::Ack(_))) {
+                break;
+            }
+        }
+        said
     }
 
     /// The honest ones still work with each other, and the liar's link still takes an honest entry.

@@ -1,10 +1,12 @@
 //! A member that lies: whatever it sends, nothing is lost, others are unaffected, and both operators can read why.
 
 use bytes::Bytes;
+use prost::Message;
 use sinergi_cli::demo::wait;
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::content::Content;
-use sinergi_proto::ids::{EntryId, LedgerIndex};
+use sinergi_proto::entry::ContentClass;
+use sinergi_proto::ids::{EntryId, Epoch, LedgerIndex};
 use sinergi_proto::limits;
 use sinergi_proto::link::Cursor;
 use sinergi_proto::receipt::{ItemOutcome, Receipt};
@@ -231,6 +233,117 @@ async fn a_frame_with_too_many_items_ends_the_link_and_only_the_link() {
     let mut link = stage.link().await;
     link.send_items(1, vec![made.item; limits::FRAME_ITEMS + 1]).await;
     assert_eq!(link.fault().await.0, FaultCode::LimitExceeded.number());
+    stage.others_are_unaffected().await;
+}
+
+/// How the city ended the link, with the code and the reason.
+fn fault_in(said: &[FrameKind]) -> (u32, &str) {
+    match said.last() {
+        Some(FrameKind::Fault(fault)) => (fault.code, &fault.reason),
+        other => panic!("the link was not ended with a fault: {other:?}"),
+    }
+}
+
+/// What was delivered and receipted, in one stream with other messages before it.
+async fn is_taken_after(mut stage: Stage, before: Vec<Bytes>) {
+    let honest = stage.impostor.lodge("Tetap diambil");
+    let cursor = Cursor { epoch: Epoch::FIRST, index: LedgerIndex(1), part: 0 };
+    let deliver = wire::Deliver { cursor: Some(cursor.to_wire()), items: vec![honest.item.clone()] };
+    let frame = wire::Frame { kind: Some(FrameKind::Deliver(deliver)) };
+    let said = stage.says([before, vec![frame.encode_to_vec().into()]].concat()).await;
+    assert!(matches!(said.last(), Some(FrameKind::Ack(_))), "{said:?}");
+    let city = stage.federation.node("kota-bandung").await;
+    city.sees(honest.complaint, |seen| seen.intake == "kominfo").await;
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_garbled_frame_ends_the_link_and_only_the_link() {
+    let mut stage = Stage::set().await;
+    let said = stage.says(vec![Bytes::from_static(b"\xff\xff\xff no protobuf")]).await;
+    let (code, reason) = fault_in(&said);
+    assert_eq!(code, FaultCode::UnexpectedFrame.number(), "{reason}");
+    let city = stage.federation.node("kota-bandung").await;
+    city.sees_peer("kominfo", |peer| !peer.last_error.is_empty() && peer.first_failure > 0).await;
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn an_empty_frame_is_passed_over_and_the_link_goes_on() {
+    is_taken_after(Stage::set().await, vec![Bytes::new()]).await;
+}
+
+#[tokio::test]
+async fn a_frame_of_an_unknown_kind_is_passed_over_and_the_link_goes_on() {
+    // Field 99 of Frame, as a later version may have it: a message of three bytes.
+    is_taken_after(Stage::set().await, vec![Bytes::from_static(b"\x9a\x06\x03\x08\x96\x01")]).await;
+}
+
+#[tokio::test]
+async fn a_content_over_its_limit_is_refused() {
+    let mut stage = Stage::set().await;
+    let content = Content { commitment: 0, salt: [1; 32], data: Bytes::from(vec![b'x'; limits::CONTENT_BYTES + 1]) };
+    let mut draft = stage.impostor.draft(None, Vec::new(), stage_lodged());
+    draft.content = vec![content.commit(ContentClass::Public)];
+    let made = stage.impostor.sign(draft, vec![content]);
+    stage.is_refused(made.item, RefusalCode::TooLarge).await;
+}
+
+#[tokio::test]
+async fn an_entry_with_too_many_parents_is_refused() {
+    let mut stage = Stage::set().await;
+    let lodged = stage.impostor.lodge("Banyak induk");
+    let forward =
+        wire::Forwarded { basis: lodged.id.0.to_vec(), to: "kota-bandung".to_owned(), reason: 1, answer_by: 0 };
+    let parents = (0..=limits::PARENTS).map(|number| EntryId([number as u8; 32])).collect();
+    let draft = stage.impostor.draft(Some(lodged.complaint), parents, wire::entry::Body::Forwarded(forward));
+    let made = stage.impostor.sign(draft, Vec::new());
+    stage.is_refused(made.item, RefusalCode::TooLarge).await;
+}
+
+#[tokio::test]
+async fn an_author_s_entries_of_a_complaint_over_their_limit_are_refused() {
+    let mut stage = Stage::set().await;
+    let lodged = stage.impostor.lodge("Membanjiri");
+    let mut link = stage.link().await;
+    link.deliver(1, vec![lodged.item.clone()]).await;
+    let mut parent = lodged.id;
+    let mut outcomes = Vec::new();
+    // Lodged is the first of them.
+    let numbers: Vec<usize> = (1..=limits::ENTRIES_PER_AUTHOR).collect();
+    for (frame, numbers) in numbers.chunks(limits::FRAME_ITEMS).enumerate() {
+        let mut items = Vec::new();
+        for _ in numbers {
+            let made = stage.impostor.forward(lodged.complaint, parent, "kota-bandung");
+            parent = made.id;
+            items.push(made.item);
+        }
+        let receipt = link.deliver(2 + frame as u64, items).await;
+        outcomes.extend(receipt.results.iter().map(|result| result.outcome));
+    }
+    let taken = outcomes.iter().take_while(|outcome| matches!(outcome, ItemOutcome::Leaf(_))).count();
+    assert_eq!(taken, limits::ENTRIES_PER_AUTHOR - 1);
+    assert_eq!(outcomes[taken..], [ItemOutcome::Refused(RefusalCode::AuthorQuota.number())]);
+    let city = stage.federation.node("kota-bandung").await;
+    assert_eq!(city.refused().await[0].code, RefusalCode::AuthorQuota.number());
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_cursor_that_jumps_to_the_end_of_numbers_harms_only_who_sent_it() {
+    let mut stage = Stage::set().await;
+    let (first, second) = (stage.impostor.lodge("Pertama"), stage.impostor.lodge("Kedua"));
+    let mut link = stage.link().await;
+    let receipt = link.deliver(u64::MAX, vec![first.item.clone()]).await;
+    assert!(matches!(outcome(&receipt), ItemOutcome::Leaf(_)));
+    link.send_items(u64::MAX, vec![second.item.clone()]).await;
+    assert_eq!(link.fault().await.0, FaultCode::BadCursor.number());
+    // It lied about its own ledger: it is told so, and may still begin where it likes.
+    let mut again = stage.connect().await;
+    let theirs = again.greet(stage.impostor.hello()).await;
+    assert_eq!(theirs.have_cursor.expect("something is here").index, u64::MAX);
+    let receipt = again.deliver(2, vec![second.item.clone()]).await;
+    assert!(matches!(outcome(&receipt), ItemOutcome::Leaf(_)));
     stage.others_are_unaffected().await;
 }
 

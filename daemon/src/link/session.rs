@@ -234,9 +234,12 @@ impl Session<'_> {
         let frame = match message {
             Ok(Some(frame)) => frame,
             Ok(None) => return Err(LinkError::Broken("the peer closed it".to_owned())),
-            Err(status) if matches!(status.code(), tonic::Code::OutOfRange | tonic::Code::Internal) => {
-                let reason = format!("a frame over {} bytes, or garbled: {}", limits::FRAME_BYTES, status.message());
+            Err(status) if status.code() == tonic::Code::OutOfRange => {
+                let reason = format!("a frame over {} bytes: {}", limits::FRAME_BYTES, status.message());
                 return Err(LinkError::Fault(FaultCode::LimitExceeded, reason));
+            }
+            Err(status) if status.code() == tonic::Code::Internal && std::error::Error::source(&status).is_none() => {
+                return Err(unexpected(&format!("a garbled frame: {}", status.message())));
             }
             Err(status) => return Err(LinkError::Broken(dial::explain_status(&status))),
         };

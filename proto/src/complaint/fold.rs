@@ -30,6 +30,8 @@ pub struct Complaint {
     path: Vec<EntryId>,
     case: CaseState,
     participants: BTreeSet<AgencyId>,
+    /// How many entries each author wrote.
+    written: BTreeMap<AgencyId, usize>,
 }
 
 /// What the fold remembers of an entry.
@@ -102,6 +104,7 @@ impl Complaint {
             path: vec![entry.id],
             case: CaseState::new(lodged),
             participants: BTreeSet::from([entry.author.clone()]),
+            written: BTreeMap::from([(entry.author.clone(), 1)]),
         })
     }
 
@@ -120,6 +123,7 @@ impl Complaint {
         let newest = self.order.last().is_none_or(|last| *last < (entry.clock, entry.id));
         self.order.insert((entry.clock, entry.id));
         self.heads.insert((entry.clock, entry.id));
+        *self.written.entry(entry.author.clone()).or_default() += 1;
         let is_custody = matches!(judged, Judged::Custody { .. });
         let is_case = matches!(judged, Judged::Case);
         self.entries.insert(entry.id, Known::new(entry, judged));
@@ -303,6 +307,11 @@ impl Complaint {
             }
         }
         found
+    }
+
+    /// How many entries of the complaint an agency wrote.
+    pub fn written_by(&self, author: &AgencyId) -> usize {
+        self.written.get(author).copied().unwrap_or(0)
     }
 
     /// Whether `parents` are the newest entries: everything here is an ancestor.
