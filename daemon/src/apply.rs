@@ -26,8 +26,8 @@ use crate::store::{Changes, Counts, PeerCursor, Placed, RefusedRow, Sight, Store
 
 /// Complaints whose folds are kept in memory.
 const CASES_KEPT: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
-/// Leaves after which a replay writes to the store.
-const REPLAY_BATCH: u64 = 1024;
+/// Records after which a replay writes to the store.
+const REPLAY_BATCH: u64 = 4096;
 
 /// Applies records to the store.
 pub struct Applier {
@@ -219,16 +219,19 @@ impl Applier {
         let from = self.store.watermark()?.unwrap_or(self.reader.start());
         let total = self.reader.size();
         let mut records = self.reader.records_from(from);
-        let mut applied = 0;
+        let (mut applied, mut done, mut unwritten) = (0, 0, 0);
         while let Some(record) = records.next() {
             let record = record?;
-            let leaf = record.leaf().filter(|_| record.kind == RecordKind::Leaf);
+            if let Some(index) = record.leaf().filter(|_| record.kind == RecordKind::Leaf) {
+                applied += 1;
+                done = index.0 + 1;
+            }
             self.apply(record)?;
-            let Some(index) = leaf else { continue };
-            applied += 1;
-            if applied % REPLAY_BATCH == 0 {
+            unwritten += 1;
+            if unwritten == REPLAY_BATCH {
+                unwritten = 0;
                 self.flush(records.position())?;
-                progress(index.0 + 1, total);
+                progress(done, total);
             }
         }
         self.flush(records.position())?;

@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use sinergi_proto::charter::{Charter, CharterTrustError, Charters};
 use tokio::sync::watch;
@@ -47,6 +47,7 @@ pub enum DirectoryError {
 pub struct Directory {
     files: sinergi_config::Charter,
     charters: Arc<RwLock<Arc<Charters>>>,
+    adopting: Arc<Mutex<()>>,
     version: Arc<watch::Sender<u64>>,
 }
 
@@ -68,7 +69,8 @@ impl Directory {
             charters.succeed(&read(&path)?).map_err(|source| DirectoryError::NotTrusted { path, source })?;
         }
         let version = Arc::new(watch::Sender::new(charters.newest().version));
-        Ok(Self { files: files.clone(), charters: Arc::new(RwLock::new(Arc::new(charters))), version })
+        let charters = Arc::new(RwLock::new(Arc::new(charters)));
+        Ok(Self { files: files.clone(), charters, adopting: Arc::default(), version })
     }
 
     /// All trusted charters.
@@ -96,13 +98,14 @@ impl Directory {
     /// # Errors
     /// When it is not the trusted successor, or cannot be written. The directory stays as it was.
     pub fn adopt(&self, note: &[u8]) -> Result<Arc<Charter>, DirectoryError> {
-        let mut charters = self.charters.write().unwrap_or_else(PoisonError::into_inner);
-        let mut extended = Charters::clone(&charters);
+        // One at a time; who only reads does not wait for signatures and the disk.
+        let _adopting = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut extended = Charters::clone(&self.charters());
         let path = self.files.file(extended.newest().version + 1);
         let adopted =
             extended.succeed(note).map_err(|source| DirectoryError::NotTrusted { path: path.clone(), source })?;
         write_durably(&path, note)?;
-        *charters = Arc::new(extended);
+        *self.charters.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(extended);
         Ok(adopted)
     }
 }

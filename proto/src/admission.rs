@@ -102,8 +102,7 @@ pub fn authenticate(entries: &[Entry], charters: &Charters, rng: impl rand::Cryp
 
 /// Judges an authentic entry of a complaint by its ancestors. `complaint` is what this node has of it; `now_millis` its wall clock.
 pub fn admit(entry: &Entry, complaint: Option<&Complaint>, charter: &Charter, now_millis: u64) -> Verdict {
-    let latest = now_millis.saturating_add(u64::try_from(limits::CLOCK_AHEAD.as_millis()).unwrap_or(u64::MAX));
-    if entry.clock.millis() > latest {
+    if entry.clock.is_ahead_of(now_millis) {
         let ahead = entry.clock.millis().saturating_sub(now_millis) / 1000;
         let detail = format!("its clock is {ahead} s ahead of ours, at most {} s", limits::CLOCK_AHEAD.as_secs());
         return Verdict::Defer { code: DeferralCode::ClockAhead, detail };

@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits;
+
 /// 48-bit milliseconds since 1970 and a 16-bit counter, compared as one number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct HybridClock(u64);
@@ -40,6 +42,12 @@ impl HybridClock {
         (self.0 & 0xffff) as u16
     }
 
+    /// Whether it is further ahead of a wall clock than honest clocks differ ([`limits::CLOCK_AHEAD`]).
+    pub fn is_ahead_of(self, now_millis: u64) -> bool {
+        let most = u64::try_from(limits::CLOCK_AHEAD.as_millis()).unwrap_or(u64::MAX);
+        self.millis() > now_millis.saturating_add(most)
+    }
+
     /// The next clock of an author whose wall clock shows `now_millis` and who must exceed `last`: its own last clock or a
     /// parent's, whichever is greater. `None` when the clock has reached its end.
     pub fn tick(now_millis: u64, last: Self) -> Option<Self> {
@@ -67,6 +75,14 @@ mod tests {
         let back = HybridClock::tick(10, same).expect("room");
         assert_eq!(back, HybridClock::new(1000, 2));
         assert_eq!(HybridClock::tick(1001, back), Some(HybridClock::new(1001, 0)));
+    }
+
+    #[test]
+    fn a_clock_is_ahead_only_beyond_what_honest_clocks_differ_by() {
+        let most = u64::try_from(limits::CLOCK_AHEAD.as_millis()).expect("milliseconds");
+        assert!(!HybridClock::new(1000 + most, u16::MAX).is_ahead_of(1000));
+        assert!(HybridClock::new(1001 + most, 0).is_ahead_of(1000));
+        assert!(!HybridClock::from_bits(u64::MAX).is_ahead_of(u64::MAX));
     }
 
     #[test]

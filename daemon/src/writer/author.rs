@@ -148,10 +148,12 @@ impl Writer {
         (is_member && next_hop(&self.parts.own, &to, &self.parts.adjacent, &charter).is_none()).then_some(to)
     }
 
-    /// The clock of the next own entry: after the last own one and after every parent's.
+    /// The clock of the next own entry: after every parent's, and after the last own one, unless that was written while the machine's clock was far
+    /// ahead. That must not put everything written since off into the future.
     fn next_clock(&self, parents: HybridClock) -> Result<HybridClock, WriterError> {
-        let last = self.clock.max(parents);
-        HybridClock::tick(now_millis(), last).ok_or(WriterError::Clock(last))
+        let now = now_millis();
+        let last = if self.clock.is_ahead_of(now) { parents } else { parents.max(self.clock) };
+        HybridClock::tick(now, last).ok_or(WriterError::Clock(last))
     }
 
     /// Signs a draft and appends it.
