@@ -19,6 +19,8 @@ pub mod bounds {
 
     use sinergi_proto::limits;
 
+    /// `ledger.segment_mib`: offsets in a segment are 32 bits wide.
+    pub const SEGMENT_MIB: RangeInclusive<i64> = 1..=1024;
     /// `store.cache_mib`: below it the store rereads pages all the time, above it a small node runs out of memory.
     pub const CACHE_MIB: RangeInclusive<i64> = 16..=4096;
     /// `forward.answer_by_hours`: up to the longest offer of the protocol.
@@ -57,6 +59,8 @@ pub mod defaults {
     pub const TLS_KEY: &str = "keys/tls.key";
     /// `operator.socket`.
     pub const SOCKET: &str = "sinergid.sock";
+    /// `ledger.segment_mib`.
+    pub const SEGMENT_MIB: i64 = 64;
     /// `store.cache_mib`.
     pub const CACHE_MIB: i64 = 64;
     /// `forward.answer_by_hours`.
@@ -88,6 +92,8 @@ pub struct Config {
     pub tls: Tls,
     /// The operator API.
     pub operator: Operator,
+    /// The ledger's files.
+    pub ledger: Ledger,
     /// The embedded store.
     pub store: Store,
     /// Offers to other agencies.
@@ -143,6 +149,13 @@ pub struct Tls {
 pub struct Operator {
     /// Unix socket of the operator API.
     pub socket: PathBuf,
+}
+
+/// `[ledger]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    /// Size at which a segment is sealed and the next one begun, in bytes.
+    pub segment_bytes: u32,
 }
 
 /// `[store]`.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use sinergi_proto::ids::AgencyId;
 use toml::Spanned;
 
-use crate::model::{Charter, Config, Forward, Keys, Link, Log, LogFormat, Operator, Peer, Shutdown, Store, Tls};
+use crate::model::{Charter, Config, Forward, Keys, Ledger, Link, Log, LogFormat, Operator, Peer, Shutdown, Store, Tls};
 use crate::model::{bounds, defaults};
 use crate::problem::{ConfigError, Problems};
 use crate::raw::{Number, Raw, RawPeer, Text};
@@ -78,6 +78,8 @@ impl Reader<'_, '_> {
             key: self.path("tls.key", raw.tls.key, defaults::TLS_KEY, &data),
         };
         let socket = self.socket(raw.operator.socket, &data);
+        let segment_mib =
+            self.number("ledger.segment_mib", raw.ledger.segment_mib, defaults::SEGMENT_MIB, bounds::SEGMENT_MIB);
         let cache_mib = self.number("store.cache_mib", raw.store.cache_mib, defaults::CACHE_MIB, bounds::CACHE_MIB);
         let answer_by_hours = self.number(
             "forward.answer_by_hours",
@@ -105,6 +107,7 @@ impl Reader<'_, '_> {
             keys,
             tls,
             operator: Operator { socket },
+            ledger: Ledger { segment_bytes: u32::try_from(segment_mib * 1024 * 1024).expect("bounded") },
             store: Store { cache_bytes: cache_mib * 1024 * 1024 },
             forward: Forward { answer_by: Duration::from_secs(answer_by_hours * 3600) },
             link: Link { idle: Duration::from_secs(idle_seconds) },

@@ -24,6 +24,7 @@ fn two_lines_are_a_configuration() {
     assert_eq!(config.data, Path::new("/var/lib/sinergi"));
     assert_eq!(config.keys.entry, Path::new("/var/lib/sinergi/keys/entry.pem"));
     assert_eq!(config.operator.socket, Path::new("/var/lib/sinergi/sinergid.sock"));
+    assert_eq!(config.ledger.segment_bytes, 64 * 1024 * 1024);
     assert_eq!(config.store.cache_bytes, 64 * 1024 * 1024);
     assert_eq!(config.forward.answer_by, Duration::from_secs(72 * 3600));
     assert_eq!(config.link.idle, Duration::from_secs(60));
@@ -42,6 +43,10 @@ fn the_example_is_a_configuration() {
 #[test]
 fn a_value_out_of_bounds_is_named_with_line_value_and_bound() {
     assert_eq!(refused("[store]\ncache_mib = 5\n"), "sinergid.toml:4: store.cache_mib = 5: must be 16 to 4096");
+    assert_eq!(
+        refused("[ledger]\nsegment_mib = 1025\n"),
+        "sinergid.toml:4: ledger.segment_mib = 1025: must be 1 to 1024"
+    );
     assert_eq!(
         refused("[forward]\nanswer_by_hours = 8785\n"),
         "sinergid.toml:4: forward.answer_by_hours = 8785: must be 1 to 8784"

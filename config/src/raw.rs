@@ -24,6 +24,8 @@ pub(crate) struct Raw {
     #[serde(default)]
     pub(crate) operator: RawOperator,
     #[serde(default)]
+    pub(crate) ledger: RawLedger,
+    #[serde(default)]
     pub(crate) store: RawStore,
     #[serde(default)]
     pub(crate) forward: RawForward,
@@ -63,6 +65,12 @@ pub(crate) struct RawTls {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawOperator {
     pub(crate) socket: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawLedger {
+    pub(crate) segment_mib: Number,
 }
 
 #[derive(Default, Deserialize)]

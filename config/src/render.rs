@@ -138,6 +138,10 @@ fn settings() -> String {
          [operator]\n\
          # socket = \"{}\"\n\
          \n\
+         [ledger]\n\
+         # Size at which a file of the ledger is sealed and the next one begun, {} to {} MiB.\n\
+         # segment_mib = {}\n\
+         \n\
          [store]\n\
          # Cache of the embedded store, {} to {} MiB.\n\
          # cache_mib = {}\n\
@@ -162,6 +166,9 @@ fn settings() -> String {
          \n",
         bounds::SOCKET_PATH_BYTES,
         defaults::SOCKET,
+        bounds::SEGMENT_MIB.start(),
+        bounds::SEGMENT_MIB.end(),
+        defaults::SEGMENT_MIB,
         bounds::CACHE_MIB.start(),
         bounds::CACHE_MIB.end(),
         defaults::CACHE_MIB,

@@ -132,7 +132,7 @@ pub fn rebuild(config: &Config) -> Result<u64, NodeError> {
     telemetry::start(&config.log)?;
     let directory = Directory::load(&config.charter)?;
     finish_recovery(config)?;
-    let (ledger, opened) = open_ledger(config, LedgerOptions { rebuild_derived: true, ..LedgerOptions::default() })?;
+    let (ledger, opened) = open_ledger(config, true)?;
     let path = store_path(config);
     if path.exists() {
         // What the store shows of a longer ledger is kept, before it goes.
@@ -224,7 +224,7 @@ fn open(config: &Config) -> Result<(Credentials, SharedAuthorities, Opening), No
         tracing::warn!("peers will refuse this node: {refusal}");
     }
     finish_recovery(config)?;
-    let (ledger, opened) = open_ledger(config, LedgerOptions::default())?;
+    let (ledger, opened) = open_ledger(config, false)?;
     let (store, store_opened) = store::open(&store_path(config), config.store.cache_bytes)?;
     if let StoreOpened::MovedAside { to, reason } = store_opened {
         tracing::warn!(to = %to.display(), reason, "moved a damaged store aside; it is rebuilt from the ledger");
@@ -293,7 +293,8 @@ pub(crate) fn finish_recovery(config: &Config) -> Result<(), NodeError> {
         .map_err(|(path, source)| NodeError::Recovered { path, source })
 }
 
-fn open_ledger(config: &Config, options: LedgerOptions) -> Result<(Ledger, Opened), NodeError> {
+fn open_ledger(config: &Config, rebuild_derived: bool) -> Result<(Ledger, Opened), NodeError> {
+    let options = LedgerOptions { epoch: None, segment_bytes: config.ledger.segment_bytes, rebuild_derived };
     let (ledger, opened) = Ledger::open(&ledger_path(config), options)?;
     let Opened { cut, removed, rebuilt_from, .. } = &opened;
     if let Some(cut) = cut {

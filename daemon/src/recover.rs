@@ -261,7 +261,8 @@ impl<'a> Recovery<'a> {
 
     fn new_writer(&self, ledger: &Path, store: &Path) -> Result<Writer, RecoverError> {
         let config = self.config;
-        let options = LedgerOptions { epoch: Some(self.plan.epoch), ..LedgerOptions::default() };
+        let segment_bytes = config.ledger.segment_bytes;
+        let options = LedgerOptions { epoch: Some(self.plan.epoch), segment_bytes, rebuild_derived: false };
         let (ledger, _) = Ledger::open(ledger, options)?;
         let (store, _) = store::open(store, config.store.cache_bytes)?;
         let (own, federation) = (config.agency.clone(), config.federation.to_string());
