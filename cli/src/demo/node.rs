@@ -1,5 +1,6 @@
 //! A node of a federation on this machine: its folder, its process, and the way to its operator API.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub struct Node {
     folder: PathBuf,
     program: PathBuf,
     listen: Option<SocketAddr>,
+    environment: Vec<(String, OsString)>,
     process: Option<Process>,
 }
 
@@ -49,7 +51,7 @@ impl From<NotUp> for Failure {
 
 impl Node {
     pub(super) fn new(agency: AgencyId, folder: PathBuf, program: PathBuf, listen: Option<SocketAddr>) -> Self {
-        Self { agency, folder, program, listen, process: None }
+        Self { agency, folder, program, listen, environment: Vec::new(), process: None }
     }
 
     /// The agency.
@@ -77,13 +79,18 @@ impl Node {
         self.process.as_ref().and_then(Process::id)
     }
 
+    /// What its process finds in its environment, from the next start on.
+    pub fn set_environment(&mut self, environment: Vec<(String, OsString)>) {
+        self.environment = environment;
+    }
+
     /// Starts its process, unless it runs. [`Self::up`] waits for it.
     ///
     /// # Errors
     /// The program cannot be started.
     pub fn start(&mut self) -> Result<(), Failure> {
         if !self.is_running() {
-            self.process = Some(Process::start(&self.program, &self.folder)?);
+            self.process = Some(Process::start_with(&self.program, &self.folder, &self.environment)?);
         }
         Ok(())
     }

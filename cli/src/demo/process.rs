@@ -5,6 +5,7 @@
 //! - if this process is killed itself, the system ends the node (Linux, FreeBSD);
 //! - what the node says goes to [`LOG_FILE`] in its folder, the runs of a node one after the other.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -37,6 +38,14 @@ impl Process {
     /// # Errors
     /// The program cannot be started, or the log not be written.
     pub fn start(program: &Path, folder: &Path) -> Result<Self, Failure> {
+        Self::start_with(program, folder, &[])
+    }
+
+    /// Starts it with these variables in its environment.
+    ///
+    /// # Errors
+    /// The program cannot be started, or the log not be written.
+    pub fn start_with(program: &Path, folder: &Path, environment: &[(String, OsString)]) -> Result<Self, Failure> {
         let cannot = || Failure::failed(format!("cannot start the node in {}", folder.display()));
         let log = folder.join(LOG_FILE);
         let output = OpenOptions::new().create(true).append(true).open(&log);
@@ -44,6 +53,7 @@ impl Process {
         let errors = output.try_clone().map_err(|error| cannot().because(error))?;
         let mut command = Command::new(program);
         command.arg("--node").arg(folder).arg("run").arg("--with-parent").arg(std::process::id().to_string());
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         // In a group of its own, so that Ctrl-C in the terminal reaches its owner alone, who stops it in order.
         command.process_group(0).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(output).stderr(errors);
