@@ -15,7 +15,9 @@ use std::time::Duration;
 use sinergi_proto::ids::AgencyId;
 use toml::Spanned;
 
-use crate::model::{Charter, Config, Forward, Keys, Ledger, Link, Log, LogFormat, Operator, Peer, Shutdown, Store, Tls};
+use crate::model::{
+    Charter, Config, Forward, Keys, Ledger, Link, Log, LogFormat, Operator, Peer, Shutdown, Store, Tls,
+};
 use crate::model::{bounds, defaults};
 use crate::problem::{ConfigError, Problems};
 use crate::raw::{Number, Raw, RawPeer, Text};

@@ -5,11 +5,12 @@
 //! - every task belongs to one set; a task that panics or fails ends the node;
 //! - told to stop, a node takes nothing more, finishes what it took, and ends within the configured time.
 
+mod data;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use sinergi_config::Config;
 use sinergi_proto::limits;
@@ -18,22 +19,22 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::alarms::Alarms;
-use crate::apply::Applier;
 use crate::case::CaseError;
-use crate::continuity::{Continuity, ContinuityError, Proof};
+use crate::continuity::ContinuityError;
 use crate::directory::{Directory, DirectoryError};
 use crate::keys::{KeyError, SigningKeys};
-use crate::ledger::{Ledger, LedgerOptions, OpenError, Opened};
+use crate::ledger::OpenError;
 use crate::link::{self, Links, Peers};
 use crate::operator::{self, OperatorService, SocketError};
 use crate::outbox::Outbox;
-use crate::recover::{own_ledger, put_recovered_in_place};
-use crate::store::{self, Store, StoreError, StoreOpened};
+use crate::store::StoreError;
 use crate::telemetry::{self, TelemetryError};
 use crate::time::now_millis;
 use crate::tls::{Authorities, Credentials, CredentialsError, SharedAuthorities};
 use crate::writer::{Submission, Writer, WriterError, WriterHandle, WriterParts};
+
+pub use data::{Data, rebuild};
+pub(crate) use data::{finish_recovery, ledger_path, store_path};
 
 /// What the writer has for its end, if everybody else has used up the time.
 const WRITER_MOMENT: std::time::Duration = std::time::Duration::from_secs(1);
@@ -64,6 +65,14 @@ pub enum NodeError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store, at its place.
+    #[error("the store in {} cannot be used, nothing acknowledged is lost: {source}", path.display())]
+    StoreFailed {
+        /// Its folder.
+        path: PathBuf,
+        /// Why not.
+        source: StoreError,
+    },
     /// A new epoch's ledger.
     #[error("cannot put {} in its place: {source}", path.display())]
     Recovered {
@@ -121,50 +130,24 @@ pub fn run(config: &Config) -> Result<(), NodeError> {
     let result = runtime.block_on(serve(config));
     // A blocked read does not hold up the end: nothing acknowledged depends on it.
     runtime.shutdown_timeout(std::time::Duration::from_millis(100));
-    result
+    result.map_err(|error| data::after_a_failed_store(config, error))
 }
 
-/// Builds the store anew from the ledger. The node must not run.
-///
-/// # Errors
-/// Why it cannot.
-pub fn rebuild(config: &Config) -> Result<u64, NodeError> {
-    telemetry::start(&config.log)?;
-    let directory = Directory::load(&config.charter)?;
-    finish_recovery(config)?;
-    let (ledger, opened) = open_ledger(config, true)?;
-    let path = store_path(config);
-    if path.exists() {
-        // What the store shows of a longer ledger is kept, before it goes.
-        let local = shown_by_own_files(&ledger, &opened, &store::open(&path, config.store.cache_bytes)?.0)?;
-        Continuity::begin(own_ledger(config, &directory, &ledger), &config.data, [], local, Alarms::default())?;
-        std::fs::remove_dir_all(&path)?;
-    }
-    let (store, _) = store::open(&path, config.store.cache_bytes)?;
-    let applier = open_applier(config, &ledger, store, directory)?;
-    Ok(applier.reader().size())
-}
-
-/// The state of a node on the disk, open.
+/// A node that is about to start.
 struct Opening {
     directory: Directory,
     keys: SigningKeys,
-    ledger: Ledger,
-    applier: Applier,
-    alarms: Alarms,
-    continuity: Continuity,
-    /// The newest checkpoint that the ledger has recorded.
-    recorded: Option<Vec<u8>>,
+    data: Data,
 }
 
 async fn serve(config: &Config) -> Result<(), NodeError> {
     let started_at = now_millis();
     let (credentials, authorities, opening) = open(config)?;
     let stop = CancellationToken::new();
-    let (alarms, continuity) = (opening.alarms.clone(), opening.continuity.clone());
+    let (alarms, continuity) = (opening.data.alarms.clone(), opening.data.continuity.clone());
     let clock_offset = Arc::<AtomicI64>::default();
-    let outbox =
-        Outbox::new(config.federation.to_string(), opening.applier.store().clone(), opening.applier.reader().clone());
+    let applier = &opening.data.applier;
+    let outbox = Outbox::new(config.federation.to_string(), applier.store().clone(), applier.reader().clone());
     let (directory, entry_key) = (opening.directory.clone(), opening.keys.entry.clone());
     let (writer_thread, writer) = start_writer(config, opening, Arc::clone(&clock_offset))?;
     let (sessions, starts) = mpsc::channel(SESSIONS_WAITING);
@@ -223,34 +206,9 @@ fn open(config: &Config) -> Result<(Credentials, SharedAuthorities, Opening), No
     if let Err(refusal) = credentials.check_under(&authorities, now()) {
         tracing::warn!("peers will refuse this node: {refusal}");
     }
-    finish_recovery(config)?;
-    let (ledger, opened) = open_ledger(config, false)?;
-    let (store, store_opened) = store::open(&store_path(config), config.store.cache_bytes)?;
-    if let StoreOpened::MovedAside { to, reason } = store_opened {
-        tracing::warn!(to = %to.display(), reason, "moved a damaged store aside; it is rebuilt from the ledger");
-    }
-    let local = shown_by_own_files(&ledger, &opened, &store)?;
-    let applier = open_applier(config, &ledger, store, directory.clone())?;
-    let alarms = Alarms::default();
-    let own = own_ledger(config, &directory, &ledger);
-    let peers = config.peers.iter().map(|peer| peer.agency.clone());
-    let continuity = Continuity::begin(own, &config.data, peers, local, alarms.clone())?;
-    let recorded = opened.signed_note;
-    let opening = Opening { directory, keys, ledger, applier, alarms, continuity, recorded };
+    let data = Data::open(config, directory.clone())?;
+    let opening = Opening { directory, keys, data };
     Ok((credentials, SharedAuthorities::new(authorities), opening))
-}
-
-/// What this node's derived files show of a ledger that was longer than the one that is here: they are written behind it.
-fn shown_by_own_files(ledger: &Ledger, opened: &Opened, store: &Store) -> Result<Vec<Proof>, StoreError> {
-    let epoch = ledger.epoch().0;
-    let mut shown = Vec::new();
-    if let Some(watermark) = store.watermark()?.filter(|watermark| *watermark > ledger.end()) {
-        shown.push(Proof::Applied { epoch, end: watermark.to_bits() });
-    }
-    if opened.lost_leaves > 0 {
-        shown.push(Proof::Tree { epoch, size: ledger.size() + opened.lost_leaves });
-    }
-    Ok(shown)
 }
 
 fn now() -> Timestamp {
@@ -287,66 +245,6 @@ pub(crate) fn check_membership(config: &Config, directory: &Directory, keys: &Si
     Ok(())
 }
 
-/// Finishes a `sinergi recover` that was interrupted when the old ledger had been moved aside.
-pub(crate) fn finish_recovery(config: &Config) -> Result<(), NodeError> {
-    put_recovered_in_place(&ledger_path(config), &store_path(config))
-        .map_err(|(path, source)| NodeError::Recovered { path, source })
-}
-
-fn open_ledger(config: &Config, rebuild_derived: bool) -> Result<(Ledger, Opened), NodeError> {
-    let options = LedgerOptions { epoch: None, segment_bytes: config.ledger.segment_bytes, rebuild_derived };
-    let (ledger, opened) = Ledger::open(&ledger_path(config), options)?;
-    let Opened { cut, removed, rebuilt_from, .. } = &opened;
-    if let Some(cut) = cut {
-        tracing::warn!(?cut, "cut a group that a crash left half written; nobody was told of it");
-    }
-    if let Some(removed) = removed {
-        tracing::warn!(file = %removed.display(), "removed a segment that a crash left half made");
-    }
-    if let Some(index) = rebuilt_from {
-        tracing::warn!(from = index.0, "built the tree and the positions anew from the segments");
-    }
-    Ok((ledger, opened))
-}
-
-pub(crate) fn ledger_path(config: &Config) -> PathBuf {
-    config.data.join("ledger")
-}
-
-pub(crate) fn store_path(config: &Config) -> PathBuf {
-    config.data.join("store")
-}
-
-/// Brings the store up to the ledger, with a progress bar where somebody may see it.
-fn open_applier(config: &Config, ledger: &Ledger, store: Store, directory: Directory) -> Result<Applier, NodeError> {
-    // A watermark behind the ledger's end is of a ledger that was longer: the store is of another one, and the operator is told of it.
-    let store = match store.watermark()? {
-        Some(watermark) if watermark > ledger.end() => {
-            tracing::warn!("the store is ahead of the ledger; it is rebuilt");
-            drop(store);
-            std::fs::remove_dir_all(store_path(config))?;
-            store::open(&store_path(config), config.store.cache_bytes)?.0
-        }
-        _ => store,
-    };
-    let federation = config.federation.to_string();
-    let mut applier = Applier::new(config.agency.clone(), federation, store, ledger.reader(), directory);
-    let bar = ProgressBar::with_draw_target(Some(ledger.size()), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("rebuilding the store {bar:30} {pos}/{len} entries {eta}") {
-        bar.set_style(style);
-    }
-    let applied = applier.replay(|done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-    })?;
-    bar.finish_and_clear();
-    if applied > 0 {
-        tracing::info!(entries = applied, "brought the store up to the ledger");
-    }
-    applier.count()?;
-    Ok(applier)
-}
-
 /// Ends with the writer's result; dropped without a word if the thread panics.
 type WriterThread = oneshot::Receiver<Result<(), WriterError>>;
 
@@ -355,7 +253,8 @@ fn start_writer(
     opening: Opening,
     clock_offset: Arc<AtomicI64>,
 ) -> Result<(WriterThread, WriterHandle), NodeError> {
-    let Opening { directory, keys, ledger, applier, alarms, continuity, recorded } = opening;
+    let Opening { directory, keys, data } = opening;
+    let Data { ledger, applier, alarms, continuity, recorded } = data;
     let parts = WriterParts {
         own: config.agency.clone(),
         federation: config.federation.to_string(),

@@ -26,7 +26,7 @@ mod read;
 mod summary;
 mod write;
 
-pub use open::{StoreOpened, open};
+pub use open::{StoreOpened, guarded, open, set_aside};
 pub use read::{Newest, PeerCursor, Sight};
 pub use summary::{OpenOffer, Placed, RefusedRow, Row, Summary};
 pub use write::{Changes, Counts};
@@ -51,14 +51,33 @@ pub struct Store {
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// sled says so. Its errors stick until it is opened again.
-    #[error("the store failed: {0}; it is derived: start the node again and it is rebuilt from the ledger")]
-    Sled(#[from] sled::Error),
+    /// The system refuses something to sled. Its errors stick until it is opened again.
+    #[error(
+        "the store failed: {0}; mend the disk (space, permissions, cables), then start the node again: everything is in the ledger, \
+         and `sinergid rebuild` makes a new store of it if this one can no longer be read"
+    )]
+    System(#[source] sled::Error),
+    /// sled cannot make sense of its files.
+    #[error("the store is damaged: {0}; stop the node and run `sinergid rebuild`: everything is in the ledger")]
+    Damaged(#[source] sled::Error),
+    /// sled panicked over its files.
+    #[error(
+        "the store is damaged, sled says {0:?}; stop the node and run `sinergid rebuild`: everything is in the ledger"
+    )]
+    Panicked(String),
     /// A value that this program did not write.
     #[error("the store's tree {tree} holds a value that cannot be read: stop the node and run `sinergid rebuild`")]
     Malformed {
         /// The tree.
         tree: &'static str,
+    },
+    /// A store of another version of this program.
+    #[error("the store's layout is {found:?}, this program's is {known}")]
+    Layout {
+        /// What the store says.
+        found: Option<u64>,
+        /// What this program writes.
+        known: u64,
     },
     /// The damaged store cannot be moved aside.
     #[error("cannot move the damaged store {} aside: {source}", path.display())]
@@ -68,6 +87,31 @@ pub enum StoreError {
         /// Why not.
         source: std::io::Error,
     },
+}
+
+impl From<sled::Error> for StoreError {
+    fn from(error: sled::Error) -> Self {
+        use std::io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
+        let is_damage = match &error {
+            // sled's own word for a lock that another process holds is `Other`.
+            sled::Error::Io(io) => {
+                matches!(io.kind(), InvalidData | InvalidInput | Other | UnexpectedEof)
+                    && !io.to_string().contains("could not acquire lock")
+            }
+            _ => true,
+        };
+        if is_damage { Self::Damaged(error) } else { Self::System(error) }
+    }
+}
+
+impl StoreError {
+    /// Whether a new store, built from the ledger, is the remedy. Otherwise the disk is.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged(_) | Self::Panicked(_) | Self::Malformed { .. } | Self::Layout { .. } => true,
+            Self::System(_) | Self::Aside { .. } => false,
+        }
+    }
 }
 
 #[cfg(test)]

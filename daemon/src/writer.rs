@@ -285,6 +285,10 @@ impl Writer {
             }
             Submission::Retry => {
                 self.waiting.time_passed();
+                // sled's own threads write later, and their errors stick: a node that nobody writes to stops as well.
+                if group.is_empty() {
+                    self.parts.applier.store().flush()?;
+                }
                 self.answer_recalls(group)?;
                 None
             }

@@ -1,6 +1,7 @@
 //! Opening the store: a damaged one is moved aside and an empty one takes its place, to be filled from the ledger.
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use super::{Store, StoreError};
@@ -30,25 +31,37 @@ pub enum StoreOpened {
 /// When even an empty store cannot be opened, or the damaged one cannot be moved aside.
 pub fn open(dir: &Path, cache_bytes: u64) -> Result<(Store, StoreOpened), StoreError> {
     remove_unfinished_snapshots(dir);
-    let reason = match open_trees(dir, cache_bytes) {
-        Ok(store) => match store.layout()? {
-            Some(LAYOUT) => return Ok((store, StoreOpened::AsItWas)),
-            None if store.is_empty()? => {
-                store.set_layout(LAYOUT)?;
-                return Ok((store, StoreOpened::AsItWas));
-            }
-            other => format!("its layout is {other:?}, this program's {LAYOUT}"),
-        },
-        // Another process has it open: nothing is wrong with it.
-        Err(sled::Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
-            return Err(sled::Error::Io(error).into());
-        }
+    let reason = match guarded(|| open_layout(dir, cache_bytes)) {
+        Ok(store) => return Ok((store, StoreOpened::AsItWas)),
+        Err(error) if !error.is_damage() => return Err(error),
         Err(error) => error.to_string(),
     };
-    let to = move_aside(dir)?;
-    let store = open_trees(dir, cache_bytes)?;
-    store.set_layout(LAYOUT)?;
+    let to = set_aside(dir)?;
+    let store = open_layout(dir, cache_bytes)?;
     Ok((store, StoreOpened::MovedAside { to, reason }))
+}
+
+/// Does something with a store that may be damaged: sled panics over some damage, and then this is damage like any other.
+///
+/// # Errors
+/// What `work` says, or [`StoreError::Panicked`].
+pub fn guarded<T, E: From<StoreError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("nothing");
+        Err(StoreError::Panicked(text.to_owned()).into())
+    })
+}
+
+/// Opens the store that is there, or an empty one.
+fn open_layout(dir: &Path, cache_bytes: u64) -> Result<Store, StoreError> {
+    let store = open_trees(dir, cache_bytes)?;
+    match store.layout()? {
+        Some(LAYOUT) => {}
+        None if store.is_empty()? => store.set_layout(LAYOUT)?,
+        other => return Err(StoreError::Layout { found: other, known: LAYOUT }),
+    }
+    Ok(store)
 }
 
 fn open_trees(dir: &Path, cache_bytes: u64) -> Result<Store, sled::Error> {
@@ -83,7 +96,11 @@ fn remove_unfinished_snapshots(dir: &Path) {
     }
 }
 
-fn move_aside(dir: &Path) -> Result<PathBuf, StoreError> {
+/// Moves a store that cannot be used aside, where nothing looks for it; where it lies then. The next one to be opened is empty.
+///
+/// # Errors
+/// When the system refuses.
+pub fn set_aside(dir: &Path) -> Result<PathBuf, StoreError> {
     let aside = |source| StoreError::Aside { path: dir.to_owned(), source };
     let free = |number: &u32| !dir.with_extension(format!("damaged-{number}")).exists();
     let number = (1..).find(free).unwrap_or(1);

@@ -1,0 +1,202 @@
+//! What a node keeps, opened as a start opens it: the ledger, the store brought up to it, and what is known of a longer ledger.
+//!
+//! Must not know keys, links or operators; signs nothing.
+//!
+//! Invariants:
+//! - whatever a crash or a power failure leaves is brought in order here;
+//! - a damaged store never keeps a node from starting: it is moved aside and built anew, also if sled panics over it;
+//! - what the store shows of a longer ledger is kept before the store is built anew.
+
+use std::path::{Path, PathBuf};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sinergi_config::Config;
+
+use super::NodeError;
+use crate::alarms::Alarms;
+use crate::apply::Applier;
+use crate::case::CaseError;
+use crate::continuity::{Continuity, Proof};
+use crate::directory::Directory;
+use crate::ledger::{Ledger, LedgerOptions, Opened};
+use crate::recover::{own_ledger, put_recovered_in_place};
+use crate::store::{self, Store, StoreError, StoreOpened};
+use crate::telemetry;
+use crate::writer::WriterError;
+
+/// The data of a node, open.
+pub struct Data {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// The store, brought up to the ledger.
+    pub applier: Applier,
+    /// Whether the node may sign.
+    pub continuity: Continuity,
+    /// The newest checkpoint that the ledger has recorded.
+    pub(super) recorded: Option<Vec<u8>>,
+    pub(super) alarms: Alarms,
+}
+
+impl Data {
+    /// Opens what the node's folder holds.
+    ///
+    /// # Errors
+    /// Why a node with these data does not start.
+    pub fn open(config: &Config, directory: Directory) -> Result<Self, NodeError> {
+        finish_recovery(config)?;
+        let (ledger, opened) = open_ledger(config, false)?;
+        let (store, shown) = on_a_sound_store(config, || {
+            let store = open_store(config)?;
+            let shown = shown_by_own_files(&ledger, &opened, &store)?;
+            Ok((store, shown))
+        })?;
+        let alarms = Alarms::default();
+        let peers = config.peers.iter().map(|peer| peer.agency.clone());
+        let own = own_ledger(config, &directory, &ledger);
+        let continuity = Continuity::begin(own, &config.data, peers, shown, alarms.clone())?;
+        let mut store = Some(store);
+        let applier = on_a_sound_store(config, || {
+            let store = store.take().map_or_else(|| open_store(config), Ok)?;
+            open_applier(config, &ledger, store, directory.clone())
+        })?;
+        Ok(Self { ledger, applier, continuity, recorded: opened.signed_note, alarms })
+    }
+}
+
+/// Builds the store anew from the ledger. The node must not run.
+///
+/// # Errors
+/// Why it cannot.
+pub fn rebuild(config: &Config) -> Result<u64, NodeError> {
+    telemetry::start(&config.log)?;
+    let directory = Directory::load(&config.charter)?;
+    finish_recovery(config)?;
+    let (ledger, opened) = open_ledger(config, true)?;
+    let path = store_path(config);
+    if path.exists() {
+        // What the store shows of a longer ledger is kept, before it goes.
+        let look = || Ok(shown_by_own_files(&ledger, &opened, &open_store(config)?)?);
+        let local = on_a_sound_store(config, look)?;
+        Continuity::begin(own_ledger(config, &directory, &ledger), &config.data, [], local, Alarms::default())?;
+        std::fs::remove_dir_all(&path)?;
+    }
+    let applier = open_applier(config, &ledger, open_store(config)?, directory)?;
+    Ok(applier.reader().size())
+}
+
+/// Finishes a `sinergi recover` that was interrupted when the old ledger had been moved aside.
+pub(crate) fn finish_recovery(config: &Config) -> Result<(), NodeError> {
+    put_recovered_in_place(&ledger_path(config), &store_path(config))
+        .map_err(|(path, source)| NodeError::Recovered { path, source })
+}
+
+/// Works with the store. If that shows damage, or sled panics, the store is moved aside, and the work is done again with a new one.
+fn on_a_sound_store<T>(config: &Config, mut work: impl FnMut() -> Result<T, NodeError>) -> Result<T, NodeError> {
+    match store::guarded(&mut work) {
+        Err(NodeError::Store(error) | NodeError::Case(CaseError::Store(error))) if error.is_damage() => {
+            tell_moved(&store::set_aside(&store_path(config))?, &error.to_string());
+            work()
+        }
+        done => done,
+    }
+}
+
+fn open_store(config: &Config) -> Result<Store, NodeError> {
+    let (store, opened) = store::open(&store_path(config), config.store.cache_bytes)?;
+    if let StoreOpened::MovedAside { to, reason } = opened {
+        tell_moved(&to, &reason);
+    }
+    Ok(store)
+}
+
+fn tell_moved(to: &Path, reason: &str) {
+    tracing::warn!(to = %to.display(), reason, "moved a damaged store aside; it is rebuilt from the ledger");
+}
+
+/// A failed store is named by its path. One that proved to be damaged while the node ran may look well when it is opened: it is moved
+/// aside, so that the next start makes a new one.
+pub(super) fn after_a_failed_store(config: &Config, error: NodeError) -> NodeError {
+    let path = store_path(config);
+    let source = match error {
+        NodeError::Store(source)
+        | NodeError::Case(CaseError::Store(source))
+        | NodeError::Writer(WriterError::Store(source) | WriterError::Case(CaseError::Store(source))) => source,
+        other => return other,
+    };
+    if source.is_damage() {
+        match store::set_aside(&path) {
+            Ok(to) => {
+                tracing::warn!(to = %to.display(), "moved the damaged store aside; the next start makes a new one from the ledger")
+            }
+            Err(error) => tracing::warn!("{error}"),
+        }
+    }
+    NodeError::StoreFailed { path, source }
+}
+
+/// What this node's derived files show of a ledger that was longer than the one that is here: they are written behind it.
+fn shown_by_own_files(ledger: &Ledger, opened: &Opened, store: &Store) -> Result<Vec<Proof>, StoreError> {
+    let epoch = ledger.epoch().0;
+    let mut shown = Vec::new();
+    if let Some(watermark) = store.watermark()?.filter(|watermark| *watermark > ledger.end()) {
+        shown.push(Proof::Applied { epoch, end: watermark.to_bits() });
+    }
+    if opened.lost_leaves > 0 {
+        shown.push(Proof::Tree { epoch, size: ledger.size() + opened.lost_leaves });
+    }
+    Ok(shown)
+}
+
+fn open_ledger(config: &Config, rebuild_derived: bool) -> Result<(Ledger, Opened), NodeError> {
+    let options = LedgerOptions { epoch: None, segment_bytes: config.ledger.segment_bytes, rebuild_derived };
+    let (ledger, opened) = Ledger::open(&ledger_path(config), options)?;
+    let Opened { cut, removed, rebuilt_from, .. } = &opened;
+    if let Some(cut) = cut {
+        tracing::warn!(?cut, "cut a group that a crash left half written; nobody was told of it");
+    }
+    if let Some(removed) = removed {
+        tracing::warn!(file = %removed.display(), "removed a segment that a crash left half made");
+    }
+    if let Some(index) = rebuilt_from {
+        tracing::warn!(from = index.0, "built the tree and the positions anew from the segments");
+    }
+    Ok((ledger, opened))
+}
+
+/// Brings the store up to the ledger, with a progress bar where somebody may see it.
+fn open_applier(config: &Config, ledger: &Ledger, store: Store, directory: Directory) -> Result<Applier, NodeError> {
+    // A watermark behind the ledger's end is of a ledger that was longer: the store is of another one, and the operator is told of it.
+    let store = match store.watermark()? {
+        Some(watermark) if watermark > ledger.end() => {
+            tracing::warn!("the store is ahead of the ledger; it is rebuilt");
+            drop(store);
+            std::fs::remove_dir_all(store_path(config))?;
+            store::open(&store_path(config), config.store.cache_bytes)?.0
+        }
+        _ => store,
+    };
+    let federation = config.federation.to_string();
+    let mut applier = Applier::new(config.agency.clone(), federation, store, ledger.reader(), directory);
+    let bar = ProgressBar::with_draw_target(Some(ledger.size()), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("rebuilding the store {bar:30} {pos}/{len} entries {eta}") {
+        bar.set_style(style);
+    }
+    let applied = applier.replay(|done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    })?;
+    bar.finish_and_clear();
+    if applied > 0 {
+        tracing::info!(entries = applied, "brought the store up to the ledger");
+    }
+    applier.count()?;
+    Ok(applier)
+}
+
+pub(crate) fn ledger_path(config: &Config) -> PathBuf {
+    config.data.join("ledger")
+}
+
+pub(crate) fn store_path(config: &Config) -> PathBuf {
+    config.data.join("store")
+}
