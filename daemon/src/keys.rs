@@ -184,8 +184,11 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
             KeyError::Unwritable { path: path.to_owned(), source }
         }
     })?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     file.write_all(bytes)
         .and_then(|()| file.sync_all())
+        // Its name as well: a key that a charter lists must not be gone after a power failure.
+        .and_then(|()| File::open(folder)?.sync_all())
         .map_err(|source| KeyError::Unwritable { path: path.to_owned(), source })
 }
 

@@ -188,13 +188,18 @@ fn make_certificates(config: &Config, args: &InitArgs, now: Timestamp, folder: &
     Ok(authority)
 }
 
-/// A folder for its owner alone. One that is there is left as it is.
+/// A folder for its owner alone, with those that it lies in, and their names on the disk. One that is there is left as it is.
 fn make_folder(folder: &Path) -> Result<(), Failure> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().unwrap_or(Path::new(""));
+    make_folder(parent)?;
     std::fs::DirBuilder::new()
-        .recursive(true)
         .mode(0o700)
         .create(folder)
-        .map_err(|error| Failure::failed(format!("cannot make the folder {}", folder.display())).because(error))
+        .map_err(|error| Failure::failed(format!("cannot make the folder {}", folder.display())).because(error))?;
+    sync_folder(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

@@ -128,12 +128,7 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenEr
 
 /// Makes the directory if need be, and takes its lock.
 fn lock(dir: &Path) -> Result<File, OpenError> {
-    if !dir.is_dir() {
-        fs::create_dir_all(dir).map_err(failed("create", dir))?;
-        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            segment::sync_dir(parent).map_err(failed("sync", parent))?;
-        }
-    }
+    make_dir(dir)?;
     let path = dir.join("lock");
     let file =
         OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed("open", &path))?;
@@ -142,6 +137,18 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path }),
         Err(TryLockError::Error(source)) => Err(OpenError::Io { action: "lock", path, source }),
     }
+}
+
+/// Makes a directory, with those that it lies in; the names of all are on the disk.
+fn make_dir(dir: &Path) -> Result<(), OpenError> {
+    if dir.as_os_str().is_empty() || dir.is_dir() {
+        return Ok(());
+    }
+    let parent = dir.parent().unwrap_or(Path::new(""));
+    make_dir(parent)?;
+    fs::create_dir(dir).map_err(failed("create", dir))?;
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    segment::sync_dir(parent).map_err(failed("sync", parent))
 }
 
 /// All segments with whole headers, and the newest file if its creation was interrupted.
