@@ -9,6 +9,7 @@
 //! | [`peer`] | a member under the test's control that says whatever the test wants |
 //! | [`proxy`] | the network between two nodes, with faults that are switched while it carries bytes |
 //! | [`certificate`] | certificates that a test makes, good and bad |
+//! | [`disk`] | a disk that fails as the test says, and what it may hold after a power failure |
 //! | [`stage`] | two honest nodes and a member that the test speaks for |
 //! | [`measure`] | what the benchmarks in `src/bin` share |
 //! | [`program`] | the binaries under test, and the command line as a user runs it |
@@ -20,6 +21,7 @@
 //! | `interop/` | checks with implementations that share no code with ours |
 
 pub mod certificate;
+pub mod disk;
 pub mod federation;
 pub mod measure;
 pub mod memory;

@@ -1,0 +1,275 @@
+//! A disk that a test controls: what a node does to its files is recorded, and fails, hangs or ends the node when the test says so.
+//!
+//! The node is the real one; between it and the system's library lies `shim/disk.c`, preloaded. Linux with a C compiler (which the build
+//! needs anyway).
+//!
+//! | where | what |
+//! |---|---|
+//! | here | the shim, built and told what to do |
+//! | [`trace`] | what it recorded |
+//! | [`crash`] | what a disk may hold after the power failed at some moment of a trace |
+//! | [`reopen`] | a node's folder, opened as a start does |
+//!
+//! Invariant: a fault that a test sets is counted where it strikes, so that no test passes because its fault never happened.
+
+pub mod crash;
+pub mod reopen;
+pub mod trace;
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, OnceLock};
+
+use sinergi_cli::demo::wait;
+use tempfile::TempDir;
+
+use crate::federation::PATIENCE;
+
+/// What a node does to a file or a name. The numbers are those of `enum op` in the shim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Makes a file.
+    Create = 0,
+    /// Opens a file that is there, to write it.
+    Open = 1,
+    /// Writes.
+    Write = 2,
+    /// Sets a file's length.
+    Truncate = 3,
+    /// Renames.
+    Rename = 4,
+    /// Removes a file.
+    Unlink = 5,
+    /// Makes a folder.
+    MakeFolder = 6,
+    /// Removes a folder.
+    RemoveFolder = 7,
+    /// `fsync` or `fdatasync`.
+    Sync = 8,
+    /// The end of one; only recorded.
+    Synced = 9,
+    /// `sync_file_range`, which makes nothing durable.
+    RangeSync = 10,
+    /// A program starts; only recorded.
+    Start = 11,
+    /// Reads; never recorded.
+    Read = 12,
+}
+
+/// Everything that changes a file system: what a read-only one refuses.
+pub const CHANGES: [Op; 9] =
+    [Op::Create, Op::Open, Op::Write, Op::Truncate, Op::Rename, Op::Unlink, Op::MakeFolder, Op::RemoveFolder, Op::Sync];
+
+/// What the system says of a full disk.
+pub const NO_SPACE: i32 = 28;
+/// What it says of a disk that fails.
+pub const IO_ERROR: i32 = 5;
+/// What it says of a disk that was made read-only, usually by itself after an error.
+pub const READ_ONLY: i32 = 30;
+
+/// Rules that can hold at the same time, and the bytes of one; `struct rule` in the shim.
+const RULES: u64 = 16;
+const RULE_BYTES: u64 = 240;
+const PATH_BYTES: usize = 191;
+const HITS_OFFSET: u64 = 40;
+
+/// The disk under one folder.
+pub struct Disk {
+    root: PathBuf,
+    control: Arc<File>,
+    /// Holds control file and record; neither lies on the disk that is controlled.
+    own: TempDir,
+    records: bool,
+}
+
+impl Disk {
+    /// A disk that does what it is told to.
+    pub fn below(root: &Path) -> Self {
+        let root = root.canonicalize().expect("a folder");
+        let own = tempfile::tempdir().expect("a temporary folder");
+        let control =
+            OpenOptions::new().read(true).write(true).create_new(true).open(own.path().join("control")).expect("made");
+        control.set_len(RULES * RULE_BYTES).expect("room");
+        Self { root, control: Arc::new(control), own, records: false }
+    }
+
+    /// A disk that also records.
+    pub fn recorded_below(root: &Path) -> Self {
+        let disk = Self { records: true, ..Self::below(root) };
+        File::create(disk.record()).expect("made");
+        disk
+    }
+
+    /// What a process finds in its environment whose disk this is.
+    pub fn environment(&self) -> Vec<(String, OsString)> {
+        let mut environment = vec![
+            ("LD_PRELOAD".to_owned(), shim().into()),
+            ("SINERGI_DISK_ROOT".to_owned(), self.root.clone().into()),
+            ("SINERGI_DISK_CONTROL".to_owned(), self.own.path().join("control").into()),
+        ];
+        if self.records {
+            environment.push(("SINERGI_DISK_LOG".to_owned(), self.record().into()));
+        }
+        environment
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The file that holds the record.
+    pub fn record(&self) -> PathBuf {
+        self.own.path().join("record")
+    }
+
+    /// The moment that is now, in the record: everything up to it has happened.
+    pub fn now(&self) -> u64 {
+        self.record().metadata().expect("a record").len()
+    }
+
+    /// A fault in these operations on paths that contain `path`.
+    pub fn on(&self, ops: &[Op], path: &str) -> FaultAt {
+        assert!(path.len() <= PATH_BYTES);
+        let ops = ops.iter().fold(0, |bits, op| bits | 1u32 << *op as u32);
+        FaultAt { control: Arc::clone(&self.control), ops, path: path.to_owned(), after: 0, times: 0 }
+    }
+}
+
+/// Where a fault is to strike.
+pub struct FaultAt {
+    control: Arc<File>,
+    ops: u32,
+    path: String,
+    after: u64,
+    times: u64,
+}
+
+/// `enum kind` in the shim.
+#[derive(Clone, Copy)]
+enum Kind {
+    Fail = 0,
+    Hang = 1,
+    Kill = 2,
+    Full = 3,
+}
+
+impl FaultAt {
+    /// Lets this many go by first.
+    pub fn after(mut self, operations: u64) -> Self {
+        self.after = operations;
+        self
+    }
+
+    /// Strikes once only.
+    pub fn once(mut self) -> Self {
+        self.times = 1;
+        self
+    }
+
+    /// They fail with this `errno`.
+    pub fn fails(self, errno: i32) -> Fault {
+        self.set(Kind::Fail, errno, 0)
+    }
+
+    /// They take so many bytes more, the last write in part; then they fail, as on a full disk.
+    pub fn has_room_for(self, bytes: u64) -> Fault {
+        self.set(Kind::Full, NO_SPACE, bytes)
+    }
+
+    /// They do not return before the fault ends.
+    pub fn hangs(self) -> Fault {
+        self.set(Kind::Hang, 0, 0)
+    }
+
+    /// The process is killed just before one.
+    pub fn kills(self) -> Fault {
+        self.set(Kind::Kill, 0, 0)
+    }
+
+    fn set(self, kind: Kind, errno: i32, space: u64) -> Fault {
+        let control = self.control;
+        let is_free = |slot: &u64| {
+            let mut active = [0; 4];
+            control.read_exact_at(&mut active, slot * RULE_BYTES).expect("the control file");
+            active == [0; 4]
+        };
+        let slot = (0..RULES).find(is_free).expect("a free rule");
+        let mut bytes = vec![0; RULE_BYTES as usize];
+        bytes[4..8].copy_from_slice(&(kind as u32).to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.ops.to_le_bytes());
+        bytes[12..16].copy_from_slice(&errno.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.after.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.times.to_le_bytes());
+        bytes[32..40].copy_from_slice(&space.to_le_bytes());
+        bytes[48..48 + self.path.len()].copy_from_slice(self.path.as_bytes());
+        control.write_all_at(&bytes, slot * RULE_BYTES).expect("the control file");
+        // Last: a rule holds as a whole.
+        control.write_all_at(&1u32.to_le_bytes(), slot * RULE_BYTES).expect("the control file");
+        Fault { control, slot }
+    }
+}
+
+/// A fault that holds until it is dropped or ended.
+pub struct Fault {
+    control: Arc<File>,
+    slot: u64,
+}
+
+impl Fault {
+    /// How often it has struck.
+    pub fn hits(&self) -> u64 {
+        let mut hits = [0; 8];
+        self.control.read_exact_at(&mut hits, self.slot * RULE_BYTES + HITS_OFFSET).expect("the control file");
+        u64::from_le_bytes(hits)
+    }
+
+    /// Waits until it has struck.
+    pub async fn strikes(&self) {
+        let struck = wait::until(PATIENCE, async || Ok::<_, ()>((self.hits() > 0).then_some(())));
+        assert_eq!(struck.await, Ok(Some(())), "the fault never struck");
+    }
+
+    /// Ends it. It must have struck.
+    pub fn ends(self) {
+        assert!(self.hits() > 0, "the fault never struck");
+    }
+}
+
+impl Drop for Fault {
+    fn drop(&mut self) {
+        // A test that fails already needs no second panic.
+        let _ = self.control.write_all_at(&0u32.to_le_bytes(), self.slot * RULE_BYTES);
+    }
+}
+
+/// The shim, built once a test binary, beside the programs under test.
+fn shim() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let this = std::env::current_exe().expect("a program has a path");
+        let target = this.ancestors().nth(3).expect("tests lie in <target>/<profile>/deps");
+        let folder = target.join("tmp");
+        std::fs::create_dir_all(&folder).expect("the target folder can be written");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("shim/disk.c");
+        let (made, shim) = (folder.join(format!("disk-{}.so", std::process::id())), folder.join("disk.so"));
+        let mut compiler = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
+        compiler
+            .args(["-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o"])
+            .arg(&made)
+            .arg(&source)
+            .args(["-ldl", "-lpthread"]);
+        let built = compiler.status();
+        assert!(
+            built.as_ref().is_ok_and(std::process::ExitStatus::success),
+            "a C compiler must be there to build {} ({compiler:?}): {built:?}",
+            source.display()
+        );
+        // Another test binary may build it at the same time.
+        std::fs::rename(&made, &shim).expect("in one folder");
+        shim
+    })
+}

@@ -1,0 +1,119 @@
+//! A node's folder, opened as a start opens it, in this process: for the thousands of states for which a process each would take too long.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sinergi_config::Config;
+use sinergi_daemon::apply::Applier;
+use sinergi_daemon::directory::Directory;
+use sinergi_daemon::ledger::{self, Finding, Ledger};
+use sinergi_daemon::node::{NodeError, open_data};
+use sinergi_daemon::store::{self, PeerCursor};
+use tempfile::TempDir;
+
+/// A folder for things that are opened and thrown away: in memory, if there is such a place.
+pub fn place() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a temporary folder")
+}
+
+/// Judges all cases, on all processors; what is wrong with those that are wrong. A panic is wrong.
+pub fn judge_all<T: Sync>(cases: &[T], judge: impl Fn(&T) -> Result<(), String> + Sync) -> Vec<String> {
+    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let judged = catch_unwind(AssertUnwindSafe(|| judge(case)));
+            let judged = judged.unwrap_or_else(|_| Err("it panics (see above)".to_owned()));
+            wrong.lock().expect("no panic").extend(judged.err());
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    wrong.into_inner().expect("no panic")
+}
+
+/// The data of a node, open.
+pub struct Reopened {
+    /// Its ledger.
+    pub ledger: Ledger,
+    /// Its store.
+    pub applier: Applier,
+    config: Config,
+    directory: Directory,
+}
+
+impl Reopened {
+    /// Opens a folder.
+    ///
+    /// # Errors
+    /// Why the node would not start.
+    pub fn open(folder: &Path) -> Result<Self, NodeError> {
+        let config = Config::load(folder).expect("a configuration");
+        let directory = Directory::load(&config.charter)?;
+        let (ledger, applier) = open_data(&config, directory.clone())?;
+        Ok(Self { ledger, applier, config, directory })
+    }
+
+    /// What a full check of the ledger finds.
+    pub fn findings(&self) -> Vec<Finding> {
+        ledger::verify(&self.ledger.reader(), |_| ControlFlow::Continue(()))
+    }
+
+    /// Everything that the store says.
+    pub fn store(&self) -> String {
+        self.contents(&self.applier)
+    }
+
+    /// Everything that a new store says that is built from the ledger.
+    ///
+    /// # Errors
+    /// Why it cannot be built.
+    pub fn rebuilt_store(&self) -> Result<String, NodeError> {
+        let place = place();
+        let (store, _) = store::open(&place.path().join("store"), self.config.store.cache_bytes)?;
+        let federation = self.config.federation.to_string();
+        let own = self.config.agency.clone();
+        let mut rebuilt = Applier::new(own, federation, store, self.ledger.reader(), self.directory.clone());
+        rebuilt.replay(|_, _| ())?;
+        rebuilt.count()?;
+        Ok(self.contents(&rebuilt))
+    }
+
+    fn contents(&self, applier: &Applier) -> String {
+        const READS: &str = "the store can be read";
+        let store = applier.store();
+        let mut holders = BTreeMap::<_, BTreeSet<_>>::new();
+        let mut text = format!("{:?}\n", applier.counts());
+        let mut line = |line: String| writeln!(text, "{line}").expect("memory");
+        for item in store.complaints() {
+            let (id, summary) = item.expect(READS);
+            line(format!("{id} {summary:?} {:?}", store.timeline(&id).expect(READS)));
+            holders.entry(summary.holder.clone()).or_default().insert(id);
+            if let Some(external) = &summary.external {
+                line(format!("{:?}", store.imported(external).expect(READS)));
+            }
+        }
+        for (holder, ids) in holders {
+            let held = store.held_by(&holder).expect(READS).into_iter().map(|(id, _)| id);
+            assert!(held.collect::<BTreeSet<_>>() == ids, "the queue of {holder} is not what it holds");
+        }
+        for peer in &self.config.peers {
+            for which in [PeerCursor::Received, PeerCursor::Acknowledged] {
+                line(format!("{} {which:?} {:?}", peer.agency, store.cursor(which, &peer.agency).expect(READS)));
+            }
+        }
+        store.refused().for_each(|item| line(format!("{:?}", item.expect(READS))));
+        store.deferred().for_each(|item| line(format!("{:?}", item.expect(READS))));
+        let (unreachable, recalled) = (store.unreachable().expect(READS), store.recalled().expect(READS));
+        line(format!("{unreachable:?} {recalled:?} {:?}", store.own_clock().expect(READS)));
+        text
+    }
+}

@@ -1,0 +1,82 @@
+//! What the shim recorded: file operations, in the order in which they took effect.
+
+use std::path::{Path, PathBuf};
+
+use super::{Disk, Op};
+
+/// Bytes of `struct head` in the shim.
+const HEAD_BYTES: usize = 40;
+
+/// One operation.
+#[derive(Debug)]
+pub struct Operation {
+    /// The moment at which it had happened; see [`Disk::now`].
+    pub at: u64,
+    /// What was done.
+    pub op: Op,
+    /// To which file.
+    pub path: PathBuf,
+    /// Of `Rename`: what it is called afterwards.
+    pub to: Option<PathBuf>,
+    /// The file's number in its file system.
+    pub inode: u64,
+    /// Of `Write` where, of `Truncate` the new length.
+    pub offset: u64,
+    /// Of `Write` what.
+    pub data: Vec<u8>,
+    /// Of `Synced` the `errno`, or 0.
+    pub error: i32,
+}
+
+/// Everything that was recorded.
+pub fn read(disk: &Disk) -> Vec<Operation> {
+    let bytes = std::fs::read(disk.record()).expect("a record");
+    let mut operations = Vec::new();
+    let mut rest = &bytes[..];
+    while !rest.is_empty() {
+        let (head, behind) = rest.split_at(HEAD_BYTES);
+        let word = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().expect("four bytes"));
+        let long = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().expect("eight bytes"));
+        let (path, behind) = behind.split_at(word(4) as usize);
+        let (data, behind) = behind.split_at(usize::try_from(long(24)).expect("a length"));
+        rest = behind;
+        let mut paths = path
+            .split(|byte| *byte == 0)
+            .map(|path| PathBuf::from(std::str::from_utf8(path).expect("paths of tests are UTF-8")));
+        operations.push(Operation {
+            at: (bytes.len() - rest.len()) as u64,
+            op: op(word(0)),
+            path: paths.next().unwrap_or_default(),
+            to: paths.next(),
+            inode: long(8),
+            offset: long(16),
+            data: data.to_vec(),
+            error: word(32) as i32,
+        });
+    }
+    operations
+}
+
+fn op(number: u32) -> Op {
+    const ALL: [Op; 13] = [
+        Op::Create,
+        Op::Open,
+        Op::Write,
+        Op::Truncate,
+        Op::Rename,
+        Op::Unlink,
+        Op::MakeFolder,
+        Op::RemoveFolder,
+        Op::Sync,
+        Op::Synced,
+        Op::RangeSync,
+        Op::Start,
+        Op::Read,
+    ];
+    ALL[number as usize]
+}
+
+/// Whether this is no part of a node's data: its output, which the harness opens, and its socket, which is bound under another name first.
+pub fn is_not_data(path: &Path) -> bool {
+    ["sinergid.log", "sinergid.sock", "sinergid.new"].iter().any(|name| path.ends_with(name))
+}
