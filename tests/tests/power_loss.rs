@@ -1,0 +1,494 @@
+//! Power loss: a node is recorded at work, and opened again on what its disk may hold after the power failed at any moment of it.
+//!
+//! Claims of every such state: the node opens; what it had acknowledged is there; its tree reproduces every checkpoint that it had given
+//! out; the ledger is sound; the store is the one that a rebuild gives.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsString;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
+
+use rustix::process::Signal;
+use sha2::{Digest, Sha256};
+use sinergi_cli::demo::wait;
+use sinergi_proto::ids::ComplaintId;
+use sinergi_proto::wire;
+use sinergi_tests::disk::crash::{self, Before, Image, Trace, Unsynced};
+use sinergi_tests::disk::reopen::{Reopened, judge_all, place};
+use sinergi_tests::disk::trace::{self, Operation};
+use sinergi_tests::disk::{Disk, IO_ERROR, Op};
+use sinergi_tests::federation::{NAME, PATIENCE, TestFederation, TestNode, complaint_about, province_and_city};
+use sinergi_tests::process_table::send;
+use sinergi_tests::program::{run_on, said, sinergi, sinergid};
+use tokio::task::JoinSet;
+
+const CITY: &str = "kota-bandung";
+const PROVINCE: &str = "prov-jabar";
+/// Calls at the same time.
+const CLIENTS: usize = 4;
+
+/// A node's life, as its disk and those who asked it saw it.
+struct Life {
+    agency: &'static str,
+    trace: Trace,
+    /// What the folder held at the end.
+    left: Image,
+    seen: Seen,
+    /// What a rebuilt store says, by what the segments hold.
+    rebuilt: Mutex<HashMap<Vec<u8>, String>>,
+    /// Moments at which something was written to a segment that was not synced yet.
+    within_groups: Vec<u64>,
+}
+
+impl Life {
+    /// What a store says that is built from the ledger in this node's folder, built if it was not yet.
+    fn rebuilt(&self, folder: &Path, build: impl FnOnce() -> Result<String, String>) -> Result<String, String> {
+        let segments: Vec<Vec<u8>> = crash::read(folder)
+            .into_iter()
+            .filter(|(path, _)| path.extension().is_some_and(|extension| extension == "seg"))
+            .filter_map(|(_, bytes)| bytes)
+            .collect();
+        let name = Sha256::digest(segments.concat()).to_vec();
+        let known = self.rebuilt.lock().expect("no panic").get(&name).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let built = build()?;
+        self.rebuilt.lock().expect("no panic").insert(name, built.clone());
+        Ok(built)
+    }
+}
+
+/// What a node had told others, and at which moment at the latest.
+#[derive(Clone, Default)]
+struct Seen {
+    /// Complaint and how many entries of it, acknowledged.
+    acknowledged: Vec<(u64, ComplaintId, u64)>,
+    /// Size and root of a checkpoint.
+    checkpoints: Vec<(u64, u64, String)>,
+}
+
+/// A node that is being recorded.
+#[derive(Clone)]
+struct Watched {
+    disk: Arc<Disk>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl Watched {
+    fn node(federation: &mut TestFederation, id: &str) -> (Self, Before) {
+        let folder = federation.folder_of(id);
+        // Segments of a mebibyte, so that some are sealed.
+        let file = folder.join("sinergid.toml");
+        let text = std::fs::read_to_string(&file).expect("a configuration");
+        let smaller = text.replace("# segment_mib = 64", "segment_mib = 1");
+        assert_ne!(smaller, text);
+        std::fs::write(&file, smaller).expect("written");
+        let disk = Disk::recorded_below(&folder);
+        federation.process_mut(id).set_environment(disk.environment());
+        let before = Before::of(&folder);
+        (Self { disk: Arc::new(disk), seen: Arc::default() }, before)
+    }
+
+    fn acknowledged(&self, complaint: ComplaintId, entries: u64) {
+        let at = self.disk.now();
+        self.seen.lock().expect("no panic").acknowledged.push((at, complaint, entries));
+    }
+
+    async fn shows_its_checkpoint(&self, node: &TestNode) -> u64 {
+        let reply = node.api.clone().get_checkpoint(wire::GetCheckpointRequest {}).await;
+        // It may have been killed meanwhile: then it has shown none.
+        let Ok(reply) = reply else { return 0 };
+        let at = self.disk.now();
+        let note = String::from_utf8(reply.into_inner().note).expect("a note is text");
+        let mut lines = note.lines().skip(1);
+        let size = lines.next().and_then(|size| size.parse().ok()).expect("a size");
+        let root = lines.next().expect("a root").to_owned();
+        self.seen.lock().expect("no panic").checkpoints.push((at, size, root));
+        size
+    }
+
+    fn life(self, agency: &'static str, before: Before) -> Life {
+        let operations = trace::read(&self.disk);
+        let is_written = |operation: &&Operation| {
+            operation.op == Op::Write && operation.path.extension().is_some_and(|extension| extension == "seg")
+        };
+        let within_groups = operations.iter().filter(is_written).map(|operation| operation.at).collect();
+        let left = crash::read(self.disk.root());
+        let seen = self.seen.lock().expect("no panic").clone();
+        let trace = before.then(self.disk.root(), &operations);
+        Life { agency, trace, left, seen, rebuilt: Mutex::default(), within_groups }
+    }
+}
+
+/// Lodges and forwards so many complaints, as some clients do at once. Some are long, but no more than twenty. Ends when the node goes
+/// away.
+async fn lodge_and_forward(city: &TestNode, watched: &Watched, round: usize, count: usize) {
+    let mut clients = JoinSet::new();
+    for client in 0..CLIENTS {
+        let (city, watched) = (city.clone(), watched.clone());
+        clients.spawn(async move {
+            for number in (client..count).step_by(CLIENTS) {
+                let mut request = complaint_about(&format!("Laporan {round}/{number}"));
+                if let Some(text) = request.text.as_mut().filter(|_| number % 3 == 0 && number < 60) {
+                    text.body = "Jalan rusak. ".repeat(5000);
+                }
+                request.forward = Some(wire::Forward {
+                    to: PROVINCE.to_owned(),
+                    reason: wire::ForwardReason::Competence.into(),
+                    answer_by: 0,
+                });
+                let Ok(lodged) = city.lodges_request(request).await else { return };
+                watched.acknowledged(lodged.complaint, 2);
+                watched.shows_its_checkpoint(&city).await;
+            }
+        });
+    }
+    while let Some(done) = clients.join_next().await {
+        done.expect("a client ends");
+    }
+}
+
+/// Waits until a node has ended by itself, and starts it again.
+async fn starts_again(federation: &mut TestFederation, id: &str) {
+    let ended = wait::until(PATIENCE, async || Ok::<_, ()>((!federation.process_mut(id).is_running()).then_some(())));
+    assert_eq!(ended.await, Ok(Some(())), "{id} should have ended");
+    federation.start_node(id).await;
+}
+
+/// A city and its province at work: complaints, answers, segments that are sealed, a restart in order, a kill in the middle of a group, a
+/// failed sync. `times` as much work as it takes.
+async fn live(times: usize) -> [Life; 2] {
+    let mut federation = TestFederation::make(province_and_city());
+    let (city, city_before) = Watched::node(&mut federation, CITY);
+    let (province, province_before) = Watched::node(&mut federation, PROVINCE);
+    for id in [PROVINCE, CITY] {
+        federation.start_node(id).await;
+    }
+    federation.linked().await;
+
+    lodge_and_forward(&federation.node(CITY).await, &city, 0, 24 * times).await;
+    federation.stop_node(CITY).await;
+    federation.start_node(CITY).await;
+    lodge_and_forward(&federation.node(CITY).await, &city, 1, 16 * times).await;
+
+    let kill = city.disk.on(&[Op::Sync], ".seg").after(4).kills();
+    lodge_and_forward(&federation.node(CITY).await, &city, 2, 1000).await;
+    kill.ends();
+    starts_again(&mut federation, CITY).await;
+    let size = city.shows_its_checkpoint(&federation.node(CITY).await).await;
+    assert!(size > 0, "a checkpoint over what the page cache alone had");
+
+    let failure = city.disk.on(&[Op::Sync], ".seg").after(6).once().fails(IO_ERROR);
+    lodge_and_forward(&federation.node(CITY).await, &city, 3, 1000).await;
+    failure.ends();
+    starts_again(&mut federation, CITY).await;
+    assert!(city.shows_its_checkpoint(&federation.node(CITY).await).await > size);
+    lodge_and_forward(&federation.node(CITY).await, &city, 4, 24 * times).await;
+
+    // What the city has the province's receipts for, the province has acknowledged.
+    let (city_node, province_node) = (federation.node(CITY).await, federation.node(PROVINCE).await);
+    city_node.has_an_empty_outbox().await;
+    for row in city_node.lists().await {
+        province.acknowledged(ComplaintId::from_slice(&row.complaint).expect("an id"), row.entries);
+    }
+    for row in province_node.lists().await.into_iter().take(12) {
+        let complaint = ComplaintId::from_slice(&row.complaint).expect("an id");
+        province_node.accepts(complaint).await;
+        province.acknowledged(complaint, 3);
+        province.shows_its_checkpoint(&province_node).await;
+    }
+    province_node.has_an_empty_outbox().await;
+    for (_, complaint, entries) in province.seen.lock().expect("no panic").acknowledged.clone() {
+        city.acknowledged(complaint, entries);
+    }
+    city.shows_its_checkpoint(&city_node).await;
+    for id in [PROVINCE, CITY] {
+        federation.stop_node(id).await;
+    }
+    [city.life(CITY, city_before), province.life(PROVINCE, province_before)]
+}
+
+/// The lives of city and province, recorded on a thread that lives as long as the nodes.
+fn recorded(times: usize) -> [Life; 2] {
+    let recorded = std::thread::spawn(move || tokio::runtime::Runtime::new().expect("a runtime").block_on(live(times)));
+    recorded.join().expect("the nodes do their work")
+}
+
+/// Short ones; recorded once for all tests.
+fn lives() -> &'static [Life; 2] {
+    static LIVES: OnceLock<[Life; 2]> = OnceLock::new();
+    LIVES.get_or_init(|| recorded(1))
+}
+
+/// What is wrong with a state, if anything.
+fn judge(life: &Life, moment: u64, unsynced: Unsynced) -> Result<(), String> {
+    let folder = place();
+    crash::write(&life.trace.state(moment, unsynced), folder.path());
+    let node = Reopened::open(folder.path()).map_err(|error| format!("the node does not open: {error:?}"))?;
+    let reader = node.ledger.reader();
+    for (_, size, root) in life.seen.checkpoints.iter().filter(|(at, ..)| *at <= moment) {
+        let found = if *size > reader.size() {
+            "nothing".to_owned()
+        } else {
+            reader.root_at(*size).expect("a root").to_string()
+        };
+        if found != *root {
+            return Err(format!(
+                "a checkpoint of size {size} was given out, the ledger has {} leaves, root {found}",
+                reader.size()
+            ));
+        }
+    }
+    for (_, complaint, entries) in life.seen.acknowledged.iter().filter(|(at, ..)| *at <= moment) {
+        let here = node.applier.store().timeline(complaint).expect("a timeline").len();
+        if (here as u64) < *entries {
+            return Err(format!("{complaint}: {entries} entries were acknowledged, {here} are here"));
+        }
+    }
+    let findings = node.findings();
+    if !findings.is_empty() {
+        return Err(format!("the ledger is not sound: {findings:?}"));
+    }
+
+    let rebuilt = || node.rebuilt_store().map_err(|error| format!("the store cannot be built anew: {error}"));
+    let (found, expected) = (node.store(), life.rebuilt(folder.path(), rebuilt)?);
+    if found != expected {
+        let differ = found.lines().zip(expected.lines()).find(|(found, expected)| found != expected);
+        let lines = (found.lines().count(), expected.lines().count());
+        return Err(format!("the store is not the one that a rebuild gives: {lines:?} lines, {differ:?}"));
+    }
+    Ok(())
+}
+
+/// Judges these states on all processors. Fails with the first few that are wrong, each named so that it can be judged again.
+fn all_hold(life: &Life, states: &[(u64, Unsynced)]) {
+    let wrong = judge_all(states, |(moment, unsynced)| {
+        let open = life.trace.unsynced_at(*moment);
+        let named = |problem| {
+            format!("{}: power lost at {moment}, {open} changes not synced, {unsynced:?}: {problem}", life.agency)
+        };
+        catch_unwind(AssertUnwindSafe(|| judge(life, *moment, *unsynced)))
+            .unwrap_or_else(|_| Err("it panics (see above)".to_owned()))
+            .map_err(named)
+    });
+    assert!(
+        wrong.is_empty(),
+        "{} of {} states are wrong:\n{}",
+        wrong.len(),
+        states.len(),
+        wrong[..wrong.len().min(8)].join("\n")
+    );
+}
+
+/// Every so many moments of a life.
+fn every(life: &Life, step: usize) -> impl Iterator<Item = u64> {
+    life.trace.moments().iter().copied().step_by(step)
+}
+
+#[test]
+fn the_record_of_a_life_gives_the_folder_that_it_left() {
+    for life in lives() {
+        let told = life.trace.state(u64::MAX, Unsynced::Kept);
+        let names = |image: &Image| image.keys().cloned().collect::<BTreeSet<PathBuf>>();
+        assert_eq!(names(&told), names(&life.left));
+        let differ: BTreeMap<_, _> = told.iter().filter(|(path, bytes)| life.left[*path] != **bytes).collect();
+        assert!(differ.is_empty(), "{}: {:?} differ", life.agency, differ.keys());
+        let segments = told.keys().filter(|path| path.extension().is_some_and(|extension| extension == "seg")).count();
+        assert!(segments > 1, "no segment was sealed");
+    }
+}
+
+#[test]
+fn a_node_opens_whole_after_a_power_failure_whether_all_or_nothing_unsynced_is_there() {
+    for (life, step) in lives().iter().zip([8, 16]) {
+        let states: Vec<_> =
+            every(life, step).flat_map(|moment| [(moment, Unsynced::Kept), (moment, Unsynced::Lost)]).collect();
+        all_hold(life, &states);
+    }
+}
+
+#[test]
+fn a_node_opens_whole_after_a_power_failure_that_tore_and_reordered_what_was_unsynced() {
+    for (life, step) in lives().iter().zip([8, 16]) {
+        let states: Vec<_> =
+            every(life, step).enumerate().map(|(nth, moment)| (moment, Unsynced::Seed(nth as u64))).collect();
+        all_hold(life, &states);
+    }
+}
+
+#[test]
+#[ignore = "slow: opens a node some ten thousand times"]
+fn a_node_opens_whole_after_a_power_failure_at_every_moment_and_in_many_orders() {
+    const SEEDS: u64 = 8;
+    for life in lives() {
+        let states = every(life, 1).enumerate().flat_map(|(nth, moment)| {
+            let seeds = (0..SEEDS).map(move |seed| Unsynced::Seed(nth as u64 * SEEDS + seed));
+            [Unsynced::Kept, Unsynced::Lost].into_iter().chain(seeds).map(move |unsynced| (moment, unsynced))
+        });
+        all_hold(life, &states.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+#[ignore = "slow: opens a node with thousands of complaints a thousand times"]
+fn a_node_with_a_large_store_opens_whole_after_a_power_failure() {
+    for life in &recorded(60) {
+        let step = life.trace.moments().len().div_ceil(170);
+        let states = every(life, step).enumerate().flat_map(|(nth, moment)| {
+            [Unsynced::Kept, Unsynced::Lost, Unsynced::Seed(nth as u64)].map(|unsynced| (moment, unsynced))
+        });
+        all_hold(life, &states.collect::<Vec<_>>());
+    }
+}
+
+/// A node's program in a folder that is no federation's. Killed when it is dropped.
+struct Daemon(std::process::Child);
+
+impl Daemon {
+    /// Starts it and waits until it answers.
+    fn starts(folder: &Path, environment: Vec<(String, OsString)>) -> Self {
+        let log = || File::options().create(true).append(true).open(folder.join("sinergid.log")).expect("a log");
+        let mut command = Command::new(sinergid());
+        command.arg("--node").arg(folder).envs(environment).stdout(log()).stderr(log());
+        let mut daemon = Self(command.spawn().expect("the program starts"));
+        let until = Instant::now() + PATIENCE;
+        while run_on(folder, &["status"]).code != 0 {
+            let log = || std::fs::read_to_string(folder.join("sinergid.log")).unwrap_or_default();
+            assert!(daemon.0.try_wait().expect("a child").is_none(), "it ended: {}", log());
+            assert!(Instant::now() < until, "it does not answer: {}", log());
+        }
+        daemon
+    }
+
+    fn stops(mut self) {
+        send(self.0.id(), Signal::TERM);
+        assert!(self.0.wait().expect("a child").success());
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It has ended, or it ends now.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The port that a node listened on may be another's by now.
+fn listens_nowhere(folder: &Path) {
+    let file = folder.join("sinergid.toml");
+    let text = std::fs::read_to_string(&file).expect("a configuration");
+    std::fs::write(&file, text.replace("\nlisten = ", "\n# listen = ")).expect("written");
+}
+
+/// Moments at which a group was written, in part or as a whole, and not synced: one in so many.
+fn in_the_middle_of_a_group(life: &Life, one_in: usize) -> Vec<u64> {
+    life.within_groups.iter().copied().step_by(one_in).collect()
+}
+
+#[test]
+fn the_real_program_starts_after_a_power_failure_and_shows_everything_it_had_acknowledged() {
+    let life = &lives()[0];
+    let moments = in_the_middle_of_a_group(life, life.within_groups.len().div_ceil(4));
+    for (seed, moment) in (0..).zip(moments) {
+        let folder = place();
+        crash::write(&life.trace.state(moment, Unsynced::Seed(seed)), folder.path());
+        listens_nowhere(folder.path());
+        let daemon = Daemon::starts(folder.path(), Vec::new());
+        let listed = run_on(folder.path(), &["--output", "json", "complaint", "list", "--limit", "10000"]);
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&listed.out).expect("JSON");
+        let here: BTreeSet<&str> = rows.iter().filter_map(|row| row["id"].as_str()).collect();
+        for (_, complaint, _) in life.seen.acknowledged.iter().filter(|(at, ..)| *at <= moment) {
+            assert!(here.contains(complaint.to_string().as_str()), "{complaint} is missing at {moment}, seed {seed}");
+        }
+        assert_eq!(run_on(folder.path(), &["ledger", "verify"]).code, 0);
+        daemon.stops();
+    }
+}
+
+#[test]
+fn a_power_failure_while_a_node_recovers_from_a_power_failure_loses_nothing_either() {
+    let life = &lives()[0];
+    let moments = in_the_middle_of_a_group(life, life.within_groups.len().div_ceil(3));
+    for (seed, moment) in (100..).zip(moments) {
+        let folder = place();
+        crash::write(&life.trace.state(moment, Unsynced::Seed(seed)), folder.path());
+        listens_nowhere(folder.path());
+        let disk = Disk::recorded_below(folder.path());
+        let before = Before::of(folder.path());
+        Daemon::starts(folder.path(), disk.environment()).stops();
+        let trace = before.then(disk.root(), &trace::read(&disk));
+        // Nothing was asked of it: what it owes is what it owed before.
+        let mut seen = life.seen.clone();
+        seen.acknowledged.retain(|(at, ..)| *at <= moment);
+        seen.checkpoints.retain(|(at, ..)| *at <= moment);
+        seen.acknowledged.iter_mut().for_each(|(at, ..)| *at = 0);
+        seen.checkpoints.iter_mut().for_each(|(at, ..)| *at = 0);
+        let left = crash::read(folder.path());
+        let again =
+            Life { agency: life.agency, trace, left, seen, rebuilt: Mutex::default(), within_groups: Vec::new() };
+        let states =
+            again.trace.moments().iter().enumerate().flat_map(|(nth, moment)| {
+                [Unsynced::Lost, Unsynced::Seed(nth as u64)].map(|unsynced| (*moment, unsynced))
+            });
+        all_hold(&again, &states.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_node_that_was_made_is_whole_after_a_power_failure() {
+    let place = place();
+    let disk = Disk::recorded_below(place.path());
+    let before = Before::of(place.path());
+    let folder = place.path().join("nodes/city");
+    let mut init = Command::new(sinergi());
+    init.envs(disk.environment()).arg("--node").arg(&folder);
+    init.args(["init", "--agency", CITY, "--federation", NAME, "--kind", "city", "--name", "Kota Bandung"]);
+    let made = said(&mut init);
+    assert_eq!(made.code, 0, "{}", made.err);
+    let trace = before.then(disk.root(), &trace::read(&disk));
+    let (told, left) = (trace.state(u64::MAX, Unsynced::Lost), crash::read(place.path()));
+    let missing: Vec<_> = left.keys().filter(|path| told.get(*path) != left.get(*path)).collect();
+    assert!(missing.is_empty(), "told that the node was made, and these are not on the disk: {missing:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_folder_that_the_first_start_made_is_there_after_a_power_failure() {
+    let mut federation = TestFederation::make(province_and_city());
+    let folder = federation.folder_of(CITY);
+    let file = folder.join("sinergid.toml");
+    let mut text = std::fs::read_to_string(&file).expect("a configuration");
+    for (name, path) in [
+        ("directory", "charter"),
+        ("entry", "keys/entry.pem"),
+        ("checkpoint", "keys/checkpoint.pem"),
+        ("time", "keys/time.pem"),
+        ("certificate", "keys/tls.crt"),
+        ("key", "keys/tls.key"),
+        ("socket", "sinergid.sock"),
+    ] {
+        let line = format!("# {name} = \"{path}\"");
+        assert!(text.contains(&line), "{line} is missing in {text}");
+        text = text.replace(&line, &format!("{name} = \"{}\"", folder.join(path).display()));
+    }
+    std::fs::write(&file, format!("data = \"var/lib\"\n{text}")).expect("written");
+    let disk = Disk::recorded_below(&folder);
+    federation.process_mut(CITY).set_environment(disk.environment());
+    let before = Before::of(&folder);
+    federation.start_node(CITY).await;
+    let lodged = federation.node(CITY).await.lodges("Pertama").await;
+    let acknowledged = disk.now();
+    federation.stop_node(CITY).await;
+
+    let trace = before.then(disk.root(), &trace::read(&disk));
+    let place = place();
+    crash::write(&trace.state(acknowledged, Unsynced::Lost), place.path());
+    assert!(place.path().join("var/lib/ledger").is_dir(), "the ledger has lost its name");
+    let node = Reopened::open(place.path()).expect("it opens");
+    assert!(node.applier.store().summary(&lodged.complaint).expect("a store").is_some(), "it was acknowledged");
+}
