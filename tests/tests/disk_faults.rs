@@ -1,0 +1,332 @@
+//! A disk that is full, fails, hangs, becomes read-only or goes away, while a node runs and while it starts.
+//!
+//! Claims of every fault: the node says which file and what to do, and nothing that it acknowledged is missing when the disk is well again.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use sinergi_cli::demo::node::NotUp;
+use sinergi_cli::demo::wait;
+use sinergi_cli::failure::Failure;
+use sinergi_proto::ids::ComplaintId;
+use sinergi_tests::disk::{CHANGES, Disk, IO_ERROR, Op, READ_ONLY};
+use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, complaint_about, province_and_city};
+use tonic::{Code, Status};
+
+const CITY: &str = "kota-bandung";
+const PROVINCE: &str = "prov-jabar";
+
+/// A city on a disk that the test controls, and a province on one that is well.
+struct Scene {
+    federation: TestFederation,
+    disk: Disk,
+    acknowledged: BTreeSet<ComplaintId>,
+}
+
+impl Scene {
+    /// Both run, and the city has work behind it.
+    async fn set() -> Self {
+        let mut federation = TestFederation::make(province_and_city());
+        let disk = Disk::below(&federation.folder_of(CITY));
+        federation.process_mut(CITY).set_environment(disk.environment());
+        for id in [PROVINCE, CITY] {
+            federation.start_node(id).await;
+        }
+        federation.linked().await;
+        let mut scene = Self { federation, disk, acknowledged: BTreeSet::new() };
+        scene.lodges(5).await;
+        scene
+    }
+
+    async fn city(&self) -> TestNode {
+        self.federation.node(CITY).await
+    }
+
+    async fn lodges(&mut self, count: usize) {
+        let city = self.city().await;
+        for number in 0..count {
+            self.acknowledged.insert(city.lodges(&format!("Laporan {number}")).await.complaint);
+        }
+    }
+
+    /// Lodges until the node no longer answers; what the last client heard.
+    async fn lodges_until_it_fails(&mut self) -> Status {
+        let city = self.city().await;
+        let mut heard = None;
+        let failed = wait::until(PATIENCE, async || {
+            let mut request = complaint_about("Laporan");
+            request.text.as_mut().expect("a text").body = "Jalan rusak. ".repeat(1000);
+            match city.lodges_request(request).await {
+                Ok(lodged) => drop(self.acknowledged.insert(lodged.complaint)),
+                Err(status) => heard = Some(status),
+            }
+            Ok::<_, ()>(heard.clone())
+        });
+        failed.await.expect("no error").expect("the fault reaches the client")
+    }
+
+    /// Waits until the city's node has ended by itself with exit code 1; the end of its log, without colours and line breaks.
+    async fn ends_by_itself(&mut self) -> String {
+        let ended = tokio::time::timeout(PATIENCE, self.federation.process_mut(CITY).ended()).await;
+        said(&ended.expect("the node ends"))
+    }
+
+    /// The city's node is started and must not come up: exit code 1; the end of its log.
+    async fn does_not_start(&mut self) -> String {
+        let node = self.federation.process_mut(CITY);
+        node.start().expect("the program starts");
+        match node.up().await {
+            Err(NotUp::Failed(failure)) => said(&failure),
+            other => panic!("it should not come up: {other:?}"),
+        }
+    }
+
+    /// The city's node starts, has everything that it acknowledged, works, and agrees with the province.
+    async fn starts_whole(&mut self) {
+        self.federation.start_node(CITY).await;
+        self.is_whole().await;
+    }
+
+    async fn is_whole(&mut self) {
+        self.federation.linked().await;
+        let (city, province) = (self.city().await, self.federation.node(PROVINCE).await);
+        let here: BTreeSet<_> =
+            city.lists().await.iter().map(|row| ComplaintId::from_slice(&row.complaint).expect("an id")).collect();
+        let missing = self.acknowledged.difference(&here).count();
+        assert_eq!(missing, 0, "of {} acknowledged complaints are missing", self.acknowledged.len());
+        for complaint in here {
+            city.forwards(complaint, PROVINCE).await;
+        }
+        city.has_an_empty_outbox().await;
+        city.agrees_with(&province).await;
+        city.has_a_sound_ledger().await;
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.federation.folder_of(CITY).join(name)
+    }
+}
+
+/// What a node that ended said, in one line: its log may be wrapped.
+fn said(failure: &Failure) -> String {
+    let text = failure.message().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("exit status: 1"), "{text}");
+    text
+}
+
+fn says(text: &str, words: &[&str]) {
+    for word in words {
+        assert!(text.contains(word), "{word:?} is missing in: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_stops_the_node_which_names_the_file_and_no_client_is_told_that_it_was_done() {
+    let mut scene = Scene::set().await;
+    // Room for some groups and a part of one more: the last write is short.
+    let full = scene.disk.on(&[Op::Write], "/ledger/").has_room_for(50_000);
+    let heard = scene.lodges_until_it_fails().await;
+    assert_eq!(heard.code(), Code::Unavailable, "{heard}");
+    let said = scene.ends_by_itself().await;
+    says(&said, &["00000001.seg", "No space left on device", "space", "start again", "nothing acknowledged is lost"]);
+    full.ends();
+    scene.starts_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_starts_on_a_full_disk_or_says_which_file_has_no_room_and_moves_nothing_aside() {
+    let mut scene = Scene::set().await;
+    scene.federation.stop_node(CITY).await;
+    for (place, file) in [("/ledger", "ledger"), ("/store", "store")] {
+        let full = scene.disk.on(&[Op::Write, Op::Create, Op::MakeFolder], place).has_room_for(0);
+        let node = scene.federation.process_mut(CITY);
+        node.start().expect("the program starts");
+        match node.up().await {
+            Ok(_) => scene.federation.stop_node(CITY).await,
+            Err(NotUp::Failed(failure)) => says(&said(&failure), &[file, "No space left on device", "start"]),
+            Err(other) => panic!("{other:?}"),
+        }
+        assert!(!scene.path("store.damaged-1").exists(), "a full disk is no damage");
+        drop(full);
+    }
+    scene.starts_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_finds_no_room_stops_the_node_and_the_ledger_has_everything() {
+    let mut scene = Scene::set().await;
+    let full = scene.disk.on(&[Op::Write], "/store/").has_room_for(0);
+    let heard = scene.lodges_until_it_fails().await;
+    assert_eq!(heard.code(), Code::Unavailable, "{heard}");
+    says(
+        &scene.ends_by_itself().await,
+        &["/store", "No space left on device", "mend the disk (space", "nothing acknowledged is lost"],
+    );
+    full.ends();
+    scene.starts_whole().await;
+    assert!(!scene.path("store.damaged-1").exists(), "a full disk is no damage");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_error_stops_the_node_which_names_file_and_offset() {
+    let mut scene = Scene::set().await;
+    let failure = scene.disk.on(&[Op::Write], ".seg").after(3).fails(IO_ERROR);
+    let heard = scene.lodges_until_it_fails().await;
+    assert_eq!(heard.code(), Code::Unavailable, "{heard}");
+    says(
+        &scene.ends_by_itself().await,
+        &["cannot write", "00000001.seg at offset", "Input/output error", "repair the disk"],
+    );
+    failure.ends();
+    scene.starts_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_sync_is_the_end_even_if_the_next_one_would_succeed() {
+    let mut scene = Scene::set().await;
+    // Once: as systems do, the error is told once, and the next sync says that all is well.
+    let failure = scene.disk.on(&[Op::Sync], ".seg").after(3).once().fails(IO_ERROR);
+    let city = scene.city().await;
+    let heard = loop {
+        let has_failed = failure.hits() > 0;
+        match city.lodges_request(complaint_about("Laporan")).await {
+            Ok(_) if has_failed => panic!("acknowledged after a sync had failed"),
+            Ok(lodged) => drop(scene.acknowledged.insert(lodged.complaint)),
+            Err(heard) => break heard,
+        }
+    };
+    assert_eq!(heard.code(), Code::Unavailable, "{heard}");
+    says(
+        &scene.ends_by_itself().await,
+        &["cannot sync", "00000001.seg at offset", "Input/output error", "repair the disk"],
+    );
+    failure.ends();
+    scene.starts_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_in_a_derived_file_stops_the_node_and_the_next_start_makes_it_right() {
+    for file in ["hashes", "positions"] {
+        let mut scene = Scene::set().await;
+        let failure = scene.disk.on(&[Op::Write], &format!("ledger/{file}")).after(2).fails(IO_ERROR);
+        scene.lodges_until_it_fails().await;
+        says(&scene.ends_by_itself().await, &["cannot write", &format!("ledger/{file}"), "Input/output error"]);
+        failure.ends();
+        scene.starts_whole().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_fails_to_write_stops_the_node_and_the_ledger_has_everything() {
+    let mut scene = Scene::set().await;
+    let failure = scene.disk.on(&[Op::Write, Op::RangeSync], "/store/").fails(IO_ERROR);
+    scene.lodges_until_it_fails().await;
+    says(&scene.ends_by_itself().await, &["/store", "Input/output error", "nothing acknowledged is lost"]);
+    failure.ends();
+    scene.starts_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_system_that_becomes_read_only_stops_the_node_and_keeps_it_from_starting() {
+    let mut scene = Scene::set().await;
+    // The log is not on it: an operator's log goes to the journal.
+    let ledger = scene.disk.on(&CHANGES, "/ledger").fails(READ_ONLY);
+    let store = scene.disk.on(&CHANGES, "/store").fails(READ_ONLY);
+    scene.lodges_until_it_fails().await;
+    says(&scene.ends_by_itself().await, &["00000001.seg", "Read-only file system", "repair the disk"]);
+    says(&scene.does_not_start().await, &["/ledger", "Read-only file system"]);
+    ledger.ends();
+    drop(store);
+    let store = scene.disk.on(&CHANGES, "/store").fails(READ_ONLY);
+    says(&scene.does_not_start().await, &["/store", "Read-only file system"]);
+    store.ends();
+    assert!(!scene.path("store.damaged-1").exists(), "a read-only disk is no damage");
+    scene.starts_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_sync_hangs_nothing_is_acknowledged_or_signed_and_questions_are_answered() {
+    let mut scene = Scene::set().await;
+    let city = scene.city().await;
+    let before = city.status().await;
+    let hang = scene.disk.on(&[Op::Sync], ".seg").hangs();
+    let waiting = tokio::spawn({
+        let city = city.clone();
+        async move { city.lodges("Menunggu").await.complaint }
+    });
+    hang.strikes().await;
+    let during = city.status().await;
+    assert_eq!((during.ledger_size, during.complaints), (before.ledger_size, before.complaints));
+    assert_eq!(during.ledger_root, before.ledger_root, "no checkpoint covers what is not on the disk");
+    assert_eq!(city.lists().await.len(), 5);
+    assert_eq!(city.peer(PROVINCE).await.state, "linked");
+    city.has_a_sound_ledger().await;
+    assert!(!waiting.is_finished(), "acknowledged before it was on the disk");
+    hang.ends();
+    scene.acknowledged.insert(waiting.await.expect("answered when the disk goes on"));
+    scene.is_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_told_to_stop_while_a_sync_hangs_ends_in_time_and_says_that_the_disk_hangs() {
+    let mut scene = Scene::set().await;
+    let file = scene.path("sinergid.toml");
+    let text = std::fs::read_to_string(&file).expect("a configuration");
+    std::fs::write(&file, text.replace("# drain_seconds = 10", "drain_seconds = 2")).expect("written");
+    scene.federation.stop_node(CITY).await;
+    scene.federation.start_node(CITY).await;
+    let city = scene.city().await;
+    let hang = scene.disk.on(&[Op::Sync], ".seg").hangs();
+    let waiting = tokio::spawn({
+        let city = city.clone();
+        async move { city.lodges_request(complaint_about("Menunggu")).await.map(|lodged| lodged.complaint) }
+    });
+    hang.strikes().await;
+    // The harness kills a node that does not end within 20 s.
+    scene.federation.stop_node(CITY).await;
+    says(&scene.federation.log_of(CITY), &["the disk hangs", "nothing acknowledged is lost"]);
+    waiting.await.expect("the client ends").expect_err("not acknowledged");
+    hang.ends();
+    scene.starts_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_folder_that_is_moved_away_while_the_node_runs_has_everything_when_it_is_put_back() {
+    let mut scene = Scene::set().await;
+    let (ledger, away) = (scene.path("ledger"), scene.path("elsewhere"));
+    std::fs::rename(&ledger, &away).expect("moved away");
+    // The open files are still the ledger's: what is acknowledged goes there.
+    scene.lodges(3).await;
+    scene.federation.process_mut(CITY).kill().await;
+    std::fs::rename(&away, &ledger).expect("put back");
+    scene.starts_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_folder_that_disappears_is_rebuilt_at_the_next_start() {
+    let mut scene = Scene::set().await;
+    std::fs::remove_dir_all(scene.path("store")).expect("removed");
+    // sled goes on in its open file, or the node stops: in no case is anything acknowledged and lost.
+    let city = scene.city().await;
+    for number in 0..20 {
+        match city.lodges_request(complaint_about(&format!("Laporan {number}"))).await {
+            Ok(lodged) => drop(scene.acknowledged.insert(lodged.complaint)),
+            Err(status) => assert_eq!(status.code(), Code::Unavailable, "{status}"),
+        }
+    }
+    scene.federation.process_mut(CITY).kill().await;
+    scene.starts_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "slow: an idle node looks after its store twice a minute"]
+async fn a_node_that_nobody_writes_to_stops_as_well_when_its_store_has_failed() {
+    let mut scene = Scene::set().await;
+    let failure = scene.disk.on(&[Op::Write, Op::RangeSync], "/store/").fails(IO_ERROR);
+    // One more, so that there is something to flush.
+    scene.lodges(1).await;
+    failure.strikes().await;
+    says(&scene.ends_by_itself().await, &["/store", "Input/output error", "nothing acknowledged is lost"]);
+    failure.ends();
+    scene.starts_whole().await;
+}
