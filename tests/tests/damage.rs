@@ -1,0 +1,405 @@
+//! Damage: a flipped bit, or a file that was cut, anywhere in what a node keeps.
+//!
+//! Claims: it is found, and named with file, place and what to do; what can be built anew is built anew; nothing acknowledged is lost
+//! without a word. What the ledger does about damage record by record is told by its own tests; here is the node.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use sinergi_cli::demo::node::NotUp;
+use sinergi_proto::wire;
+use sinergi_tests::disk::crash::{self, Image};
+use sinergi_tests::disk::reopen::{Reopened, judge_all, place};
+use sinergi_tests::federation::{TestFederation, complaint_about, province_and_city};
+use sinergi_tests::program::run_on;
+use tokio::task::JoinSet;
+
+const CITY: &str = "kota-bandung";
+const PROVINCE: &str = "prov-jabar";
+const SEALED: &str = "ledger/00000001.seg";
+/// Bytes of a segment's header.
+const HEADER_BYTES: usize = 80;
+
+/// A city with work behind it, stopped in order: several segments, a store of several parts.
+async fn city_with_work(complaints: usize) -> TestFederation {
+    const CLIENTS: usize = 32;
+    let mut federation = TestFederation::make(province_and_city());
+    let file = federation.folder_of(CITY).join("sinergid.toml");
+    let text = fs::read_to_string(&file).expect("a configuration");
+    fs::write(&file, text.replace("# segment_mib = 64", "segment_mib = 1")).expect("written");
+    for id in [PROVINCE, CITY] {
+        federation.start_node(id).await;
+    }
+    federation.linked().await;
+    let city = federation.node(CITY).await;
+    let mut clients = JoinSet::new();
+    for client in 0..CLIENTS {
+        let city = city.clone();
+        clients.spawn(async move {
+            for number in (client..complaints).step_by(CLIENTS) {
+                let mut request = complaint_about(&format!("Laporan {number}"));
+                if let Some(text) = request.text.as_mut().filter(|_| number % 40 == 0) {
+                    text.body = "Jalan rusak. ".repeat(9000);
+                }
+                let reason = wire::ForwardReason::Competence.into();
+                request.forward = Some(wire::Forward { to: PROVINCE.to_owned(), reason, answer_by: 0 });
+                city.lodges_request(request).await.expect("lodged");
+            }
+        });
+    }
+    while let Some(done) = clients.join_next().await {
+        done.expect("a client ends");
+    }
+    city.has_an_empty_outbox().await;
+    for id in [PROVINCE, CITY] {
+        federation.stop_node(id).await;
+    }
+    federation
+}
+
+/// A stopped node's folder, what its store says, and where the newest segment is.
+struct Kept {
+    image: Image,
+    store: String,
+    newest: PathBuf,
+}
+
+/// The folder of such a city; made once for all tests.
+fn kept() -> &'static Kept {
+    static KEPT: OnceLock<Kept> = OnceLock::new();
+    KEPT.get_or_init(|| {
+        let make = || {
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+            crash::read(&runtime.block_on(city_with_work(1000)).folder_of(CITY))
+        };
+        // On a thread of its own: the caller may be in a runtime.
+        let image = std::thread::spawn(make).join().expect("a node at work");
+        let folder = place();
+        crash::write(&image, folder.path());
+        let store = Reopened::open(folder.path()).expect("a sound folder").store();
+        let newest = image.keys().rfind(|path| is_segment(path)).expect("a segment").clone();
+        assert_ne!(newest, Path::new(SEALED));
+        Kept { image, store, newest }
+    })
+}
+
+fn is_segment(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "seg")
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Damage {
+    Flip(usize),
+    Cut(usize),
+}
+
+/// A damaged folder.
+#[derive(Debug)]
+struct Case {
+    path: PathBuf,
+    damage: Damage,
+}
+
+impl Case {
+    fn made(&self) -> tempfile::TempDir {
+        let mut image = kept().image.clone();
+        damage(&mut image, &self.path, self.damage);
+        let folder = place();
+        crash::write(&image, folder.path());
+        folder
+    }
+}
+
+fn damage(image: &mut Image, path: &Path, damage: Damage) {
+    let bytes = image.get_mut(path).expect("it is there").as_mut().expect("a file");
+    match damage {
+        Damage::Flip(offset) => bytes[offset] ^= 1 << (offset % 8),
+        Damage::Cut(offset) => bytes.truncate(offset),
+    }
+}
+
+/// Flips and cuts spread over a file, its beginning and its end included.
+fn cases(path: &Path, count: usize) -> Vec<Case> {
+    let length = kept().image[path].as_ref().expect("a file").len();
+    // Not a multiple of anything that files are made of.
+    let step = (length / count).max(1) | 1;
+    let offsets = (0..length).step_by(step).chain([length - 1]);
+    offsets
+        .flat_map(|offset| [Damage::Flip(offset), Damage::Cut(offset)])
+        .map(|damage| Case { path: path.to_owned(), damage })
+        .collect()
+}
+
+fn all_hold(cases: &[Case], judge: impl Fn(&Case) -> Result<(), String> + Sync) {
+    let wrong = judge_all(cases, |case| judge(case).map_err(|problem| format!("{case:?}: {problem}")));
+    assert!(
+        wrong.is_empty(),
+        "{} of {} are wrong:\n{}",
+        wrong.len(),
+        cases.len(),
+        wrong[..wrong.len().min(8)].join("\n")
+    );
+}
+
+fn store_is_healed(case: &Case) -> Result<(), String> {
+    let folder = case.made();
+    let node = Reopened::open(folder.path()).map_err(|error| format!("the node does not open: {error}"))?;
+    if node.store() != kept().store {
+        return Err("the store says something else".to_owned());
+    }
+    match node.findings() {
+        findings if findings.is_empty() => Ok(()),
+        findings => Err(format!("{findings:?}")),
+    }
+}
+
+#[test]
+fn a_store_that_is_damaged_anywhere_is_healed_by_the_next_start() {
+    let in_store = kept().image.iter().filter(|(path, bytes)| path.starts_with("store") && bytes.is_some());
+    let all: Vec<Case> = in_store
+        .flat_map(|(path, bytes)| {
+            cases(path, if bytes.as_ref().is_some_and(|bytes| bytes.len() > 1000) { 16 } else { 6 })
+        })
+        .collect();
+    all_hold(&all, store_is_healed);
+}
+
+#[test]
+#[ignore = "slow: opens a node a thousand times"]
+fn a_store_that_is_damaged_at_any_of_very_many_places_is_healed_by_the_next_start() {
+    let in_store = kept().image.iter().filter(|(path, bytes)| path.starts_with("store") && bytes.is_some());
+    let all: Vec<Case> = in_store.flat_map(|(path, _)| cases(path, 400)).collect();
+    all_hold(&all, store_is_healed);
+}
+
+#[test]
+fn a_damaged_tree_or_position_is_healed_or_found_and_named_and_nothing_is_lost() {
+    let all: Vec<Case> =
+        ["ledger/hashes", "ledger/positions"].iter().flat_map(|name| cases(Path::new(name), 12)).collect();
+    all_hold(&all, |case| {
+        let folder = case.made();
+        let node = Reopened::open(folder.path()).map_err(|error| format!("the node does not open: {error}"))?;
+        if node.store() != kept().store {
+            return Err("the store says something else".to_owned());
+        }
+        let findings = node.findings();
+        let named = |finding: &sinergi_daemon::ledger::Finding| {
+            finding.file == folder.path().join(&case.path) && finding.advice.contains("sinergid rebuild")
+        };
+        if !findings.iter().all(named) {
+            return Err(format!("{findings:?}"));
+        }
+        match case.damage {
+            Damage::Cut(_) if !findings.is_empty() => Err("a cut derived file is built anew at open".to_owned()),
+            _ => Ok(()),
+        }
+    });
+}
+
+#[test]
+fn a_flipped_bit_in_the_newest_segment_stops_the_node_with_file_offset_and_what_to_do() {
+    let newest = &kept().newest;
+    let flips = |case: &Case| matches!(case.damage, Damage::Flip(at) if at < end_of_what_was_acknowledged());
+    let all: Vec<Case> = cases(newest, 40).into_iter().filter(flips).collect();
+    assert!(all.len() > 30);
+    all_hold(&all, |case| {
+        let folder = case.made();
+        let Damage::Flip(at) = case.damage else { return Err("no flip".to_owned()) };
+        let text = match Reopened::open(folder.path()) {
+            Ok(node) => return Err(format!("the node opens, with {} leaves", node.ledger.size())),
+            Err(error) => error.to_string(),
+        };
+        for word in [newest.to_str().expect("a name"), "put the file back from a backup or run `sinergi recover`"] {
+            if !text.contains(word) {
+                return Err(format!("{word:?} is missing in: {text}"));
+            }
+        }
+        let named = text.split("offset ").nth(1).and_then(|rest| rest.split([':', ')', ';']).next()?.parse().ok());
+        if named.is_none_or(|offset: usize| offset > at) {
+            return Err(format!("not the place of the damage: {text}"));
+        }
+        let mut expected = kept().image.clone();
+        damage(&mut expected, &case.path, case.damage);
+        let left = crash::read(folder.path());
+        let is_ledger = |path: &&PathBuf| path.starts_with("ledger") && !path.ends_with("lock");
+        match left.keys().filter(is_ledger).find(|path| left[*path] != expected[*path]) {
+            Some(path) => Err(format!("{} was changed", path.display())),
+            None => Ok(()),
+        }
+    });
+}
+
+/// Where in the newest segment the last group begins: an orderly end writes the newest checkpoint alone, of which nobody was told.
+fn end_of_what_was_acknowledged() -> usize {
+    static END: OnceLock<usize> = OnceLock::new();
+    *END.get_or_init(|| {
+        let folder = place();
+        crash::write(&kept().image, folder.path());
+        let node = Reopened::open(folder.path()).expect("a sound folder");
+        let reader = node.ledger.reader();
+        let records = reader.records_from(reader.start()).map(|record| record.expect("a sound ledger"));
+        let last = records.filter(|record| record.signed_size().is_some()).last().expect("a group");
+        last.position.offset as usize
+    })
+}
+
+#[test]
+fn a_damaged_sealed_segment_is_found_and_named_by_a_check() {
+    let all = cases(Path::new(SEALED), 12);
+    all_hold(&all, |case| {
+        let folder = case.made();
+        let at = match case.damage {
+            Damage::Flip(offset) | Damage::Cut(offset) => offset,
+        };
+        let node = match Reopened::open(folder.path()) {
+            Ok(node) => node,
+            Err(error) if at < HEADER_BYTES => {
+                let text = error.to_string();
+                return if text.contains("00000001.seg") { Ok(()) } else { Err(text) };
+            }
+            Err(error) => return Err(format!("a sealed segment is believed at open: {error}")),
+        };
+        let findings = node.findings();
+        let named = findings.first().is_some_and(|first| {
+            first.file == folder.path().join(SEALED) && first.offset <= at as u64 && first.advice.contains("recover")
+        });
+        if named { Ok(()) } else { Err(format!("{findings:?}")) }
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_of_a_running_node_names_each_damaged_record_and_ends_with_code_5() {
+    let mut federation = city_with_work(200).await;
+    federation.start_node(CITY).await;
+    let folder = federation.folder_of(CITY);
+    let sound = run_on(&folder, &["ledger", "verify"]);
+    assert_eq!(sound.code, 0, "{sound:?}");
+    let newest = crash::read(&folder).keys().rfind(|path| is_segment(path)).expect("a segment").clone();
+    for path in [PathBuf::from(SEALED), newest.clone(), "ledger/hashes".into(), "ledger/positions".into()] {
+        let file = folder.join(&path);
+        let bytes = fs::read(&file).expect("the file");
+        let mut damaged = bytes.clone();
+        let at = bytes.len() / 2;
+        damaged[at] ^= 4;
+        fs::write(&file, damaged).expect("written");
+        let said = run_on(&folder, &["--output", "json", "ledger", "verify"]);
+        assert_eq!(said.code, 5, "{said:?}");
+        let told: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
+        let finding = &told["findings"][0];
+        assert_eq!(finding["file"].as_str().map(Path::new), Some(file.as_path()), "{told}");
+        assert!(finding["offset"].as_u64().is_some_and(|offset| offset <= at as u64), "{told}");
+        let advice = finding["advice"].as_str().expect("advice");
+        assert!(advice.contains(if is_segment(&path) { "recover" } else { "sinergid rebuild" }), "{told}");
+        fs::write(&file, bytes).expect("written");
+    }
+    assert_eq!(run_on(&folder, &["ledger", "verify"]).code, 0, "all is as it was");
+    federation.stop_node(CITY).await;
+    let stopped = run_on(&folder, &["ledger", "verify"]);
+    assert_eq!(stopped.code, 3, "a stopped node is asked in vain: {stopped:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_reads_what_is_damaged_and_what_to_do_and_a_mended_node_goes_on() {
+    let mut federation = city_with_work(200).await;
+    let folder = federation.folder_of(CITY);
+    let newest = folder.join(crash::read(&folder).keys().rfind(|path| is_segment(path)).expect("a segment"));
+    let bytes = fs::read(&newest).expect("the file");
+    let mut damaged = bytes.clone();
+    damaged[HEADER_BYTES + 100] ^= 1;
+    fs::write(&newest, damaged).expect("written");
+    let said = does_not_start(&mut federation).await;
+    for word in
+        [newest.to_str().expect("a path"), "is damaged at offset", "put the file back from a backup", "sinergi recover"]
+    {
+        assert!(said.contains(word), "{word:?} is missing in: {said}");
+    }
+    fs::write(&newest, bytes).expect("put back");
+
+    // sled's trap: a snapshot that was never finished.
+    let stray = folder.join("store/snap.0000000000000000.generating");
+    fs::write(&stray, b"half of it").expect("written");
+    federation.start_node(CITY).await;
+    assert!(!stray.exists() && !folder.join("store.damaged-1").exists());
+    assert!(federation.log_of(CITY).contains("removed a snapshot that was never finished"));
+    assert_eq!(federation.node(CITY).await.status().await.complaints, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newest_group_that_was_damaged_cut_off_or_removed_is_not_taken_for_a_torn_write() {
+    for damage in [Damage::Flip(10), Damage::Cut(10), Damage::Cut(usize::MAX)] {
+        let mut federation = TestFederation::make(province_and_city());
+        federation.start_node(CITY).await;
+        for number in 0..3 {
+            federation.node(CITY).await.lodges(&format!("Laporan {number}")).await;
+        }
+        federation.process_mut(CITY).kill().await;
+        let file = federation.folder_of(CITY).join(SEALED);
+        let mut bytes = fs::read(&file).expect("the file");
+        let from_end = bytes.len();
+        match damage {
+            Damage::Flip(back) => bytes[from_end - back] ^= 1,
+            Damage::Cut(back) => bytes.truncate(from_end.saturating_sub(back)),
+        }
+        fs::write(&file, bytes).expect("written");
+        // It looks like a torn write; but tree, positions and store were written behind it.
+        let node = federation.process_mut(CITY);
+        node.start().expect("the program starts");
+        match node.up().await {
+            Err(NotUp::Failed(failure)) => {
+                let said = failure.message().to_owned();
+                assert!(said.contains("exit status: 1") && said.contains("ledger"), "{damage:?}: {said}");
+            }
+            Err(other) => panic!("{damage:?}: {other:?}"),
+            Ok(_) => {
+                let refused = federation.node(CITY).await.lodges_request(complaint_about("Berikutnya")).await;
+                let status = refused.expect_err("nothing is signed over a ledger that has lost what it had");
+                assert!(status.message().contains("recover"), "{damage:?}: {status}");
+            }
+        }
+    }
+}
+
+/// The city's node is started and must not come up: exit code 1; the end of its log in one line.
+async fn does_not_start(federation: &mut TestFederation) -> String {
+    let node = federation.process_mut(CITY);
+    node.start().expect("the program starts");
+    match node.up().await {
+        Err(NotUp::Failed(failure)) => {
+            let text = failure.message().split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(text.contains("exit status: 1"), "{text}");
+            text
+        }
+        other => panic!("it should not come up: {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_charter_or_key_keeps_the_node_from_starting_and_is_named() {
+    let mut federation = TestFederation::make(province_and_city());
+    let folder = federation.folder_of(CITY);
+    for (name, named) in [
+        ("charter/00000001.note", "charter/00000001.note"),
+        ("keys/entry.pem", "entry"),
+        ("keys/checkpoint.pem", "checkpoint"),
+        ("keys/time.pem", "time"),
+        ("keys/tls.key", "keys/tls.key"),
+        ("keys/tls.crt", "keys/tls.crt"),
+    ] {
+        let file = folder.join(name);
+        let bytes = fs::read(&file).expect("the file");
+        for damage in [Damage::Flip(bytes.len() / 2), Damage::Flip(3), Damage::Cut(bytes.len() / 3), Damage::Cut(0)] {
+            let mut damaged = bytes.clone();
+            match damage {
+                Damage::Flip(at) => damaged[at] ^= 1,
+                Damage::Cut(at) => damaged.truncate(at),
+            }
+            fs::write(&file, damaged).expect("written");
+            let said = does_not_start(&mut federation).await;
+            let said = said.rsplit("does not run").next().expect("an error");
+            assert!(said.contains(named), "{name} {damage:?}: {said}");
+        }
+        fs::write(&file, bytes).expect("put back");
+    }
+    federation.start_node(CITY).await;
+}
