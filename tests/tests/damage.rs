@@ -207,7 +207,7 @@ fn a_flipped_bit_in_the_newest_segment_stops_the_node_with_file_offset_and_what_
         let folder = case.made();
         let Damage::Flip(at) = case.damage else { return Err("no flip".to_owned()) };
         let text = match Reopened::open(folder.path()) {
-            Ok(node) => return Err(format!("the node opens, with {} leaves", node.ledger.size())),
+            Ok(node) => return Err(format!("the node opens, with {} leaves", node.data.ledger.size())),
             Err(error) => error.to_string(),
         };
         for word in [newest.to_str().expect("a name"), "put the file back from a backup or run `sinergi recover`"] {
@@ -237,7 +237,7 @@ fn end_of_what_was_acknowledged() -> usize {
         let folder = place();
         crash::write(&kept().image, folder.path());
         let node = Reopened::open(folder.path()).expect("a sound folder");
-        let reader = node.ledger.reader();
+        let reader = node.data.ledger.reader();
         let records = reader.records_from(reader.start()).map(|record| record.expect("a sound ledger"));
         let last = records.filter(|record| record.signed_size().is_some()).last().expect("a group");
         last.position.offset as usize

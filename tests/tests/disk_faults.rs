@@ -11,6 +11,7 @@ use sinergi_cli::failure::Failure;
 use sinergi_proto::ids::ComplaintId;
 use sinergi_tests::disk::{CHANGES, Disk, IO_ERROR, Op, READ_ONLY};
 use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, complaint_about, province_and_city};
+use tokio::task::JoinSet;
 use tonic::{Code, Status};
 
 const CITY: &str = "kota-bandung";
@@ -250,10 +251,8 @@ async fn while_a_sync_hangs_nothing_is_acknowledged_or_signed_and_questions_are_
     let city = scene.city().await;
     let before = city.status().await;
     let hang = scene.disk.on(&[Op::Sync], ".seg").hangs();
-    let waiting = tokio::spawn({
-        let city = city.clone();
-        async move { city.lodges("Menunggu").await.complaint }
-    });
+    let (mut waiting, client) = (JoinSet::new(), city.clone());
+    waiting.spawn(async move { client.lodges("Menunggu").await.complaint });
     hang.strikes().await;
     let during = city.status().await;
     assert_eq!((during.ledger_size, during.complaints), (before.ledger_size, before.complaints));
@@ -261,9 +260,10 @@ async fn while_a_sync_hangs_nothing_is_acknowledged_or_signed_and_questions_are_
     assert_eq!(city.lists().await.len(), 5);
     assert_eq!(city.peer(PROVINCE).await.state, "linked");
     city.has_a_sound_ledger().await;
-    assert!(!waiting.is_finished(), "acknowledged before it was on the disk");
+    assert!(waiting.try_join_next().is_none(), "acknowledged before it was on the disk");
     hang.ends();
-    scene.acknowledged.insert(waiting.await.expect("answered when the disk goes on"));
+    let answered = waiting.join_next().await.expect("one waits").expect("answered when the disk goes on");
+    scene.acknowledged.insert(answered);
     scene.is_whole().await;
 }
 
@@ -277,15 +277,14 @@ async fn a_node_told_to_stop_while_a_sync_hangs_ends_in_time_and_says_that_the_d
     scene.federation.start_node(CITY).await;
     let city = scene.city().await;
     let hang = scene.disk.on(&[Op::Sync], ".seg").hangs();
-    let waiting = tokio::spawn({
-        let city = city.clone();
-        async move { city.lodges_request(complaint_about("Menunggu")).await.map(|lodged| lodged.complaint) }
-    });
+    let (mut waiting, client) = (JoinSet::new(), city.clone());
+    waiting
+        .spawn(async move { client.lodges_request(complaint_about("Menunggu")).await.map(|lodged| lodged.complaint) });
     hang.strikes().await;
     // The harness kills a node that does not end within 20 s.
     scene.federation.stop_node(CITY).await;
     says(&scene.federation.log_of(CITY), &["the disk hangs", "nothing acknowledged is lost"]);
-    waiting.await.expect("the client ends").expect_err("not acknowledged");
+    waiting.join_next().await.expect("one waits").expect("the client ends").expect_err("not acknowledged");
     hang.ends();
     scene.starts_whole().await;
 }

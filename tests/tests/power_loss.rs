@@ -15,6 +15,7 @@ use std::time::Instant;
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 use sinergi_cli::demo::wait;
+use sinergi_daemon::continuity::State;
 use sinergi_proto::ids::ComplaintId;
 use sinergi_proto::wire;
 use sinergi_tests::disk::crash::{self, Before, Image, Trace, Unsynced};
@@ -230,7 +231,7 @@ fn judge(life: &Life, moment: u64, unsynced: Unsynced) -> Result<(), String> {
     let folder = place();
     crash::write(&life.trace.state(moment, unsynced), folder.path());
     let node = Reopened::open(folder.path()).map_err(|error| format!("the node does not open: {error:?}"))?;
-    let reader = node.ledger.reader();
+    let reader = node.data.ledger.reader();
     for (_, size, root) in life.seen.checkpoints.iter().filter(|(at, ..)| *at <= moment) {
         let found = if *size > reader.size() {
             "nothing".to_owned()
@@ -245,10 +246,13 @@ fn judge(life: &Life, moment: u64, unsynced: Unsynced) -> Result<(), String> {
         }
     }
     for (_, complaint, entries) in life.seen.acknowledged.iter().filter(|(at, ..)| *at <= moment) {
-        let here = node.applier.store().timeline(complaint).expect("a timeline").len();
+        let here = node.data.applier.store().timeline(complaint).expect("a timeline").len();
         if (here as u64) < *entries {
             return Err(format!("{complaint}: {entries} entries were acknowledged, {here} are here"));
         }
+    }
+    if node.data.continuity.state() == State::SetBack {
+        return Err("a power failure is taken for a ledger that was set back".to_owned());
     }
     let findings = node.findings();
     if !findings.is_empty() {
@@ -490,5 +494,5 @@ async fn a_data_folder_that_the_first_start_made_is_there_after_a_power_failure(
     crash::write(&trace.state(acknowledged, Unsynced::Lost), place.path());
     assert!(place.path().join("var/lib/ledger").is_dir(), "the ledger has lost its name");
     let node = Reopened::open(place.path()).expect("it opens");
-    assert!(node.applier.store().summary(&lodged.complaint).expect("a store").is_some(), "it was acknowledged");
+    assert!(node.data.applier.store().summary(&lodged.complaint).expect("a store").is_some(), "it was acknowledged");
 }

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sinergi_config::Config;
 use sinergi_daemon::apply::Applier;
 use sinergi_daemon::directory::Directory;
-use sinergi_daemon::ledger::{self, Finding, Ledger};
-use sinergi_daemon::node::{NodeError, open_data};
+use sinergi_daemon::ledger::{self, Finding};
+use sinergi_daemon::node::{Data, NodeError};
 use sinergi_daemon::store::{self, PeerCursor};
 use tempfile::TempDir;
 
@@ -42,10 +42,8 @@ pub fn judge_all<T: Sync>(cases: &[T], judge: impl Fn(&T) -> Result<(), String> 
 
 /// The data of a node, open.
 pub struct Reopened {
-    /// Its ledger.
-    pub ledger: Ledger,
-    /// Its store.
-    pub applier: Applier,
+    /// Ledger, store, and whether it may sign.
+    pub data: Data,
     config: Config,
     directory: Directory,
 }
@@ -58,18 +56,18 @@ impl Reopened {
     pub fn open(folder: &Path) -> Result<Self, NodeError> {
         let config = Config::load(folder).expect("a configuration");
         let directory = Directory::load(&config.charter)?;
-        let (ledger, applier) = open_data(&config, directory.clone())?;
-        Ok(Self { ledger, applier, config, directory })
+        let data = Data::open(&config, directory.clone())?;
+        Ok(Self { data, config, directory })
     }
 
     /// What a full check of the ledger finds.
     pub fn findings(&self) -> Vec<Finding> {
-        ledger::verify(&self.ledger.reader(), |_| ControlFlow::Continue(()))
+        ledger::verify(&self.data.ledger.reader(), |_| ControlFlow::Continue(()))
     }
 
     /// Everything that the store says.
     pub fn store(&self) -> String {
-        self.contents(&self.applier)
+        self.contents(&self.data.applier)
     }
 
     /// Everything that a new store says that is built from the ledger.
@@ -81,7 +79,7 @@ impl Reopened {
         let (store, _) = store::open(&place.path().join("store"), self.config.store.cache_bytes)?;
         let federation = self.config.federation.to_string();
         let own = self.config.agency.clone();
-        let mut rebuilt = Applier::new(own, federation, store, self.ledger.reader(), self.directory.clone());
+        let mut rebuilt = Applier::new(own, federation, store, self.data.ledger.reader(), self.directory.clone());
         rebuilt.replay(|_, _| ())?;
         rebuilt.count()?;
         Ok(self.contents(&rebuilt))
