@@ -32,17 +32,12 @@ pub(super) struct BroughtUp {
     pub(super) tree: Tree,
     /// The leaf from which on the files were rebuilt, if that is below the newest segment.
     pub(super) rebuilt_from: Option<LedgerIndex>,
-    /// Leaves that the files had beyond the ledger.
-    pub(super) surplus: u64,
 }
 
-/// Brings both files up to `leaves` leaves and makes them durable.
-pub(super) fn bring_up(files: &Arc<Files>, leaves: u64, rebuild: bool) -> Result<BroughtUp, OpenError> {
+/// Brings both files up to the end of the ledger and makes them durable.
+pub(super) fn bring_up(files: &Arc<Files>, rebuild: bool) -> Result<BroughtUp, OpenError> {
     let segments = files.segments();
     let mark = files.dir.join(MARK);
-    let (hashes, positions) = files.derived.lengths()?;
-    let is_longer = hashes > hashes_length(leaves) && positions / PLACE_BYTES > leaves;
-    let surplus = if is_longer { positions / PLACE_BYTES - leaves } else { 0 };
 
     let mut first = segments.len() - 1;
     while first > 0 && !holds_up_to(files, &segments[first])? {
@@ -65,7 +60,14 @@ pub(super) fn bring_up(files: &Arc<Files>, leaves: u64, rebuild: bool) -> Result
         _ => {}
     }
     let rebuilt_from = (below_the_newest || rebuild).then(|| LedgerIndex(segments[first].header.first_leaf));
-    Ok(BroughtUp { tree, rebuilt_from, surplus })
+    Ok(BroughtUp { tree, rebuilt_from })
+}
+
+/// Leaves that the files have beyond these.
+pub(super) fn surplus(files: &Files, leaves: u64) -> Result<u64, ReadError> {
+    let (hashes, positions) = files.derived.lengths()?;
+    let is_longer = hashes > hashes_length(leaves) && positions / PLACE_BYTES > leaves;
+    Ok(if is_longer { positions / PLACE_BYTES - leaves } else { 0 })
 }
 
 /// Computes both files anew from the first of these segments on.

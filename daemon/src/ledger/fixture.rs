@@ -63,6 +63,16 @@ impl Fixture {
         file.set_len(length).expect("a cut");
     }
 
+    /// Lengths of the derived files; [`Self::cut_derived`] makes them those of a crash before a later group was in them.
+    pub(super) fn derived_lengths(&self) -> [u64; 2] {
+        ["hashes", "positions"].map(|name| self.length(name))
+    }
+
+    pub(super) fn cut_derived(&self, lengths: [u64; 2]) {
+        self.cut("hashes", lengths[0]);
+        self.cut("positions", lengths[1]);
+    }
+
     pub(super) fn length(&self, name: &str) -> u64 {
         fs::metadata(self.file(name)).expect("the file").len()
     }

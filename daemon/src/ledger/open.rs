@@ -19,6 +19,7 @@ use sinergi_proto::ids::{Epoch, LedgerIndex};
 use super::derived::Derived;
 use super::files::{Files, Segment};
 use super::segment::{self, FORMAT, HeaderProblem, SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::tail::Tail;
 use super::{
     GROUP_BYTES_MAX, Ledger, LedgerOptions, LedgerReader, OpenError, Position, Problem, SEGMENT_BYTES_MAX, derive, tail,
 };
@@ -80,6 +81,10 @@ pub(super) fn open(dir: &Path, options: LedgerOptions) -> Result<(Ledger, Opened
         let evidence = format!("{} was begun after it had been synced", next.display());
         return Err(OpenError::Damaged { path, offset, problem, evidence });
     }
+    let surplus = derive::surplus(&files, tail.leaves)?;
+    if surplus > 0 {
+        refuse_if_written_behind(&path, &tail, torn_creation.as_deref(), surplus)?;
+    }
     let bytes = newest.length - tail.end.offset;
     let cut = tail.torn.map(|(_, problem)| Cut { path: path.clone(), offset: tail.end.offset, bytes, problem });
     let removed = torn_creation.filter(|_| !created);
@@ -90,7 +95,7 @@ pub(super) fn open(dir: &Path, options: LedgerOptions) -> Result<(Ledger, Opened
     segment::sync_dir(dir).map_err(failed("sync", dir))?;
 
     files.publish_durable(tail.end);
-    let brought = derive::bring_up(&files, tail.leaves, options.rebuild_derived)?;
+    let brought = derive::bring_up(&files, options.rebuild_derived)?;
     files.publish_settled(brought.tree.size());
     let opened = Opened {
         created,
@@ -100,7 +105,7 @@ pub(super) fn open(dir: &Path, options: LedgerOptions) -> Result<(Ledger, Opened
         signed_size: tail.signed_size,
         signed_note: tail.note,
         rebuilt_from: brought.rebuilt_from,
-        lost_leaves: brought.surplus,
+        lost_leaves: surplus,
         start: Files::START,
         end: tail.end,
     };
@@ -118,6 +123,23 @@ pub(super) fn open(dir: &Path, options: LedgerOptions) -> Result<(Ledger, Opened
         _lock: lock,
     };
     Ok((ledger, opened))
+}
+
+/// Stops if what looks like a torn write is none: leaves go into the derived files only when their group has been synced.
+fn refuse_if_written_behind(
+    path: &Path,
+    tail: &Tail,
+    torn_creation: Option<&Path>,
+    surplus: u64,
+) -> Result<(), OpenError> {
+    let evidence = format!("hashes and positions, which are written after it was synced, hold {surplus} more leaves");
+    if let Some((offset, problem)) = tail.torn {
+        return Err(OpenError::Damaged { path: path.into(), offset, problem, evidence });
+    }
+    match torn_creation {
+        Some(path) => Err(OpenError::SegmentHeader { path: path.into(), problem: format!("it is cut, {evidence}") }),
+        None => Ok(()),
+    }
 }
 
 /// The error for an action on a path.
@@ -298,17 +320,18 @@ mod tests {
         append(&mut ledger, 3);
         let kept = append(&mut ledger, 2);
         ledger.signed(5, b"note");
+        let derived = fixture.derived_lengths();
         let last = append(&mut ledger, 2);
         for length in kept.end.offset..last.end.offset {
             let crashed = fixture.copy();
             crashed.cut(FIRST, length.into());
+            crashed.cut_derived(derived);
             let (mut ledger, opened) = crashed.open();
             let cut = opened.cut.map(|cut| (cut.offset, cut.bytes));
             let expected = (length > kept.end.offset).then_some((kept.end.offset, length - kept.end.offset));
             assert_eq!(cut, expected, "torn at {length}");
             assert_eq!((ledger.root(), ledger.end()), (kept.root, kept.end));
-            // The derived files were ahead, as no crash leaves them.
-            assert_eq!(opened.lost_leaves, 2);
+            assert_eq!(opened.lost_leaves, 0);
             assert_holds(&ledger, 5);
             append(&mut ledger, 1);
             drop(ledger);
@@ -321,10 +344,12 @@ mod tests {
         let fixture = Fixture::new();
         let (mut ledger, _) = fixture.open();
         let kept = append(&mut ledger, 3);
+        let derived = fixture.derived_lengths();
         let last = append(&mut ledger, 2);
         for offset in kept.end.offset..last.end.offset {
             let crashed = fixture.copy();
             crashed.flip(FIRST, offset.into());
+            crashed.cut_derived(derived);
             let (ledger, opened) = crashed.open();
             assert_eq!(opened.cut.expect("a cut").offset, kept.end.offset, "damaged at {offset}");
             assert_holds(&ledger, 3);
@@ -391,6 +416,49 @@ mod tests {
             let _ = fs::remove_file(damaged.file(&format!("{:08}.seg", file.header.number)));
         }
         assert!(salvage(damaged.path()).expect("the directory is readable").is_none());
+    }
+
+    #[test]
+    fn damage_to_a_group_that_the_derived_files_hold_is_no_torn_tail() {
+        let fixture = Fixture::new();
+        let (mut ledger, _) = fixture.open();
+        let kept = append(&mut ledger, 3).end.offset;
+        let last = append(&mut ledger, 2).end.offset;
+        drop(ledger);
+        for offset in (kept..last).step_by(7) {
+            let (flipped, cut) = (fixture.copy(), fixture.copy());
+            flipped.flip(FIRST, offset.into());
+            cut.cut(FIRST, offset.max(kept + 1).into());
+            for damaged in [flipped, cut] {
+                let before = damaged.length(FIRST);
+                for _ in 0..2 {
+                    let error = damaged.try_open().map(|_| ()).expect_err("damage");
+                    assert!(
+                        matches!(error, OpenError::Damaged { offset: found, .. } if (kept..=offset).contains(&found)),
+                        "{error}"
+                    );
+                    assert!(error.to_string().contains("hold 2 more leaves"), "{error}");
+                }
+                assert_eq!(damaged.length(FIRST), before, "nothing was cut");
+            }
+        }
+        // At the end of a group nothing is torn: what is missing is told.
+        fixture.cut(FIRST, kept.into());
+        assert_eq!(fixture.open().1.lost_leaves, 2);
+    }
+
+    #[test]
+    fn a_newest_segment_that_was_emptied_is_not_removed_if_the_derived_files_hold_its_leaves() {
+        let fixture = Fixture::with_segments_of(500);
+        let (mut ledger, _) = fixture.open();
+        append(&mut ledger, 9);
+        append(&mut ledger, 1);
+        assert_eq!(ledger.end().segment, 2);
+        drop(ledger);
+        fixture.cut("00000002.seg", 0);
+        let error = fixture.try_open().map(|_| ()).expect_err("damage");
+        assert!(matches!(&error, OpenError::SegmentHeader { path, .. } if path.ends_with("00000002.seg")), "{error}");
+        assert!(fixture.file("00000002.seg").exists());
     }
 
     #[test]
