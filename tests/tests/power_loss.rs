@@ -10,7 +10,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Instant;
 
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
@@ -26,6 +25,7 @@ use sinergi_tests::federation::{NAME, PATIENCE, TestFederation, TestNode, compla
 use sinergi_tests::process_table::send;
 use sinergi_tests::program::{run_on, said, sinergi, sinergid};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 const CITY: &str = "kota-bandung";
 const PROVINCE: &str = "prov-jabar";
@@ -484,6 +484,7 @@ async fn a_data_folder_that_the_first_start_made_is_there_after_a_power_failure(
     let disk = Disk::recorded_below(&folder);
     federation.process_mut(CITY).set_environment(disk.environment());
     let before = Before::of(&folder);
+    federation.start_node(PROVINCE).await;
     federation.start_node(CITY).await;
     let lodged = federation.node(CITY).await.lodges("Pertama").await;
     let acknowledged = disk.now();
