@@ -105,6 +105,15 @@ impl From<sled::Error> for StoreError {
 }
 
 impl StoreError {
+    /// What was found, without what to do about it: for who does it.
+    pub fn found(&self) -> String {
+        match self {
+            Self::System(error) | Self::Damaged(error) => error.to_string(),
+            Self::Panicked(text) => text.clone(),
+            other => other.to_string(),
+        }
+    }
+
     /// Whether a new store, built from the ledger, is the remedy. Otherwise the disk is.
     pub fn is_damage(&self) -> bool {
         match self {

@@ -260,7 +260,8 @@ fn judge(life: &Life, moment: u64, unsynced: Unsynced) -> Result<(), String> {
     }
 
     let rebuilt = || node.rebuilt_store().map_err(|error| format!("the store cannot be built anew: {error}"));
-    let (found, expected) = (node.store(), life.rebuilt(folder.path(), rebuilt)?);
+    let found = node.store().map_err(|error| error.to_string())?;
+    let expected = life.rebuilt(folder.path(), rebuilt)?;
     if found != expected {
         let differ = found.lines().zip(expected.lines()).find(|(found, expected)| found != expected);
         let lines = (found.lines().count(), expected.lines().count());

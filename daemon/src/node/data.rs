@@ -94,7 +94,7 @@ pub(crate) fn finish_recovery(config: &Config) -> Result<(), NodeError> {
 fn on_a_sound_store<T>(config: &Config, mut work: impl FnMut() -> Result<T, NodeError>) -> Result<T, NodeError> {
     match store::guarded(&mut work) {
         Err(NodeError::Store(error) | NodeError::Case(CaseError::Store(error))) if error.is_damage() => {
-            tell_moved(&store::set_aside(&store_path(config))?, &error.to_string());
+            tell_moved(&store::set_aside(&store_path(config))?, &error.found());
             work()
         }
         done => done,

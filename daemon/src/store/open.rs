@@ -34,7 +34,7 @@ pub fn open(dir: &Path, cache_bytes: u64) -> Result<(Store, StoreOpened), StoreE
     let reason = match guarded(|| open_layout(dir, cache_bytes)) {
         Ok(store) => return Ok((store, StoreOpened::AsItWas)),
         Err(error) if !error.is_damage() => return Err(error),
-        Err(error) => error.to_string(),
+        Err(error) => error.found(),
     };
     let to = set_aside(dir)?;
     let store = open_layout(dir, cache_bytes)?;

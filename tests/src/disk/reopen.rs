@@ -13,7 +13,7 @@ use sinergi_daemon::apply::Applier;
 use sinergi_daemon::directory::Directory;
 use sinergi_daemon::ledger::{self, Finding};
 use sinergi_daemon::node::{Data, NodeError};
-use sinergi_daemon::store::{self, PeerCursor};
+use sinergi_daemon::store::{self, PeerCursor, StoreError};
 use tempfile::TempDir;
 
 /// A folder for things that are opened and thrown away: in memory, if there is such a place.
@@ -66,7 +66,10 @@ impl Reopened {
     }
 
     /// Everything that the store says.
-    pub fn store(&self) -> String {
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn store(&self) -> Result<String, StoreError> {
         self.contents(&self.data.applier)
     }
 
@@ -82,36 +85,38 @@ impl Reopened {
         let mut rebuilt = Applier::new(own, federation, store, self.data.ledger.reader(), self.directory.clone());
         rebuilt.replay(|_, _| ())?;
         rebuilt.count()?;
-        Ok(self.contents(&rebuilt))
+        Ok(self.contents(&rebuilt)?)
     }
 
-    fn contents(&self, applier: &Applier) -> String {
-        const READS: &str = "the store can be read";
+    fn contents(&self, applier: &Applier) -> Result<String, StoreError> {
         let store = applier.store();
         let mut holders = BTreeMap::<_, BTreeSet<_>>::new();
         let mut text = format!("{:?}\n", applier.counts());
         let mut line = |line: String| writeln!(text, "{line}").expect("memory");
         for item in store.complaints() {
-            let (id, summary) = item.expect(READS);
-            line(format!("{id} {summary:?} {:?}", store.timeline(&id).expect(READS)));
+            let (id, summary) = item?;
+            line(format!("{id} {summary:?} {:?}", store.timeline(&id)?));
             holders.entry(summary.holder.clone()).or_default().insert(id);
             if let Some(external) = &summary.external {
-                line(format!("{:?}", store.imported(external).expect(READS)));
+                line(format!("{:?}", store.imported(external)?));
             }
         }
         for (holder, ids) in holders {
-            let held = store.held_by(&holder).expect(READS).into_iter().map(|(id, _)| id);
+            let held = store.held_by(&holder)?.into_iter().map(|(id, _)| id);
             assert!(held.collect::<BTreeSet<_>>() == ids, "the queue of {holder} is not what it holds");
         }
         for peer in &self.config.peers {
             for which in [PeerCursor::Received, PeerCursor::Acknowledged] {
-                line(format!("{} {which:?} {:?}", peer.agency, store.cursor(which, &peer.agency).expect(READS)));
+                line(format!("{} {which:?} {:?}", peer.agency, store.cursor(which, &peer.agency)?));
             }
         }
-        store.refused().for_each(|item| line(format!("{:?}", item.expect(READS))));
-        store.deferred().for_each(|item| line(format!("{:?}", item.expect(READS))));
-        let (unreachable, recalled) = (store.unreachable().expect(READS), store.recalled().expect(READS));
-        line(format!("{unreachable:?} {recalled:?} {:?}", store.own_clock().expect(READS)));
-        text
+        for item in store.refused() {
+            line(format!("{:?}", item?));
+        }
+        for item in store.deferred() {
+            line(format!("{:?}", item?));
+        }
+        line(format!("{:?} {:?} {:?}", store.unreachable()?, store.recalled()?, store.own_clock()?));
+        Ok(text)
     }
 }
