@@ -9,7 +9,7 @@
 //!
 //! Invariants:
 //! - nothing that was there is deleted: the old ledger and its store lie beside the new ones;
-//! - an interruption before step 3 changes nothing; one within it is finished by the next start ([`finish_recovery`]);
+//! - an interruption before step 3 changes nothing; one within it is finished by the next start (`finish_recovery`);
 //! - the new epoch is later than every one that anybody is known to have seen.
 
 mod old;
