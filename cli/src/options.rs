@@ -61,6 +61,23 @@ impl Target {
         }
     }
 
+    /// The node's folder and its configuration, for a command that works on the node's files.
+    ///
+    /// # Errors
+    /// Only a socket was named, or the configuration cannot be used.
+    pub fn files(&self) -> Result<(&Path, Config), Failure> {
+        let folder = self.folder().ok_or_else(|| {
+            Failure::usage("this command works on the files of a node, not behind a socket")
+                .help("name the node's folder with --node DIR")
+        })?;
+        let config = Config::load(folder).map_err(|error| {
+            Failure::failed("cannot read the node's configuration")
+                .because(error)
+                .help(format!("`sinergi --node {} config check` shows every problem", folder.display()))
+        })?;
+        Ok((folder, config))
+    }
+
     /// The socket of the node's operator API.
     pub fn socket(&self) -> Result<PathBuf, Failure> {
         match self {

@@ -20,13 +20,13 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
 use sinergi_cli::demo::wait;
 use tempfile::TempDir;
 
 use crate::federation::PATIENCE;
+use crate::shim;
 
 /// What a node does to a file or a name. The numbers are those of `enum op` in the shim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -246,30 +246,8 @@ impl Drop for Fault {
     }
 }
 
-/// The shim, built once a test binary, beside the programs under test.
+/// The shim, built once a test binary.
 fn shim() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let this = std::env::current_exe().expect("a program has a path");
-        let target = this.ancestors().nth(3).expect("tests lie in <target>/<profile>/deps");
-        let folder = target.join("tmp");
-        std::fs::create_dir_all(&folder).expect("the target folder can be written");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("shim/disk.c");
-        let (made, shim) = (folder.join(format!("disk-{}.so", std::process::id())), folder.join("disk.so"));
-        let mut compiler = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
-        compiler
-            .args(["-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o"])
-            .arg(&made)
-            .arg(&source)
-            .args(["-ldl", "-lpthread"]);
-        let built = compiler.status();
-        assert!(
-            built.as_ref().is_ok_and(std::process::ExitStatus::success),
-            "a C compiler must be there to build {} ({compiler:?}): {built:?}",
-            source.display()
-        );
-        // Another test binary may build it at the same time.
-        std::fs::rename(&made, &shim).expect("in one folder");
-        shim
-    })
+    BUILT.get_or_init(|| shim::build("disk"))
 }

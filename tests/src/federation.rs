@@ -358,6 +358,17 @@ impl TestNode {
         self.api.clone().get_status(wire::GetStatusRequest {}).await.expect("a status").into_inner()
     }
 
+    /// Waits until the node's figures and alarms are as they should be.
+    pub async fn sees_status(&self, expected: impl Fn(&NodeStatus) -> bool) -> NodeStatus {
+        let mut last = None;
+        let seen = wait::until(PATIENCE, async || {
+            let status = self.status().await;
+            last = Some(status.clone());
+            Ok::<_, Status>(Some(status).filter(&expected))
+        });
+        seen.await.expect("the node answers").unwrap_or_else(|| panic!("{} says {last:#?}", self.id))
+    }
+
     /// What the node knows of a peer.
     pub async fn peer(&self, id: &str) -> PeerStatus {
         let request = wire::ListPeersRequest { agency: id.to_owned() };

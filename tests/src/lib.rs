@@ -17,10 +17,13 @@
 //! | [`workload`] | clients that lodge and forward, and the account of what they were told |
 //! | [`memory`] | what a node may hold in memory, derived from its limits |
 //! | [`process_table`] | which nodes run on this machine |
+//! | [`clock`] | a node's wall clock, set while it runs |
+//! | [`shim`] | what is preloaded into nodes, built from `shim/*.c` |
 //! | `tests/*.rs` | the claims, by subject |
 //! | `interop/` | checks with implementations that share no code with ours |
 
 pub mod certificate;
+pub mod clock;
 pub mod disk;
 pub mod federation;
 pub mod measure;
@@ -29,6 +32,7 @@ pub mod peer;
 pub mod process_table;
 pub mod program;
 pub mod proxy;
+pub mod shim;
 pub mod stage;
 pub mod terminal;
 pub mod workload;

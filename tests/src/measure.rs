@@ -5,12 +5,16 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use sinergi_cli::demo::wait;
 use sinergi_proto::ids::ComplaintId;
 use sinergi_proto::wire;
 use tokio::task::JoinSet;
+use tonic::Status;
 
 use crate::federation::{TestFederation, TestNode};
+use crate::memory;
 
 /// Connections that the clients of a load share.
 const CONNECTIONS: usize = 8;
@@ -81,6 +85,22 @@ impl Load {
     }
 }
 
+/// How long the last entries may take to arrive when nothing more is lodged.
+const ARRIVAL: Duration = Duration::from_secs(30 * 60);
+
+/// Waits until `there` has so many entries and `from`, if there is one, holds the receipts for all it sent.
+pub async fn arrived(there: &TestNode, entries: u64, from: Option<&TestNode>) {
+    let all = wait::until(ARRIVAL, async || {
+        let here = there.status().await.ledger_size >= entries;
+        let receipted = match from {
+            Some(from) if here => from.status().await.outbox == 0,
+            _ => here,
+        };
+        Ok::<_, Status>(receipted.then_some(()))
+    });
+    assert!(all.await.expect("the nodes answer").is_some(), "{} never got {entries} entries", there.id);
+}
+
 /// The value that so many percent of the sorted ones do not exceed.
 pub fn percentile(sorted: &[f64], percent: usize) -> f64 {
     sorted.get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1))).copied().unwrap_or(0.0)
@@ -88,10 +108,7 @@ pub fn percentile(sorted: &[f64], percent: usize) -> f64 {
 
 /// The largest resident size that a process had, in MiB.
 pub fn peak_rss_mib(process: Option<u32>) -> u64 {
-    let status = process.and_then(|id| std::fs::read_to_string(format!("/proc/{id}/status")).ok()).unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
-    let kib: u64 = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0);
-    kib / 1024
+    (process.map_or(0, memory::peak) >> 20) as u64
 }
 
 /// The processor time that a process has used, in microseconds (`/proc/PID/stat` counts in hundredths of a second).

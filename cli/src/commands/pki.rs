@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, value_parser};
 use serde::Serialize;
-use sinergi_config::{Config, Federation, Tls};
+use sinergi_config::{Federation, Tls};
 use sinergi_daemon::keys;
 use sinergi_proto::ids::AgencyId;
 
@@ -145,7 +145,7 @@ fn issue(args: &IssueArgs, context: &Context) -> Result<(), Failure> {
 }
 
 fn renew(args: &RenewArgs, context: &Context) -> Result<(), Failure> {
-    let config = node_config(context)?;
+    let config = context.target.files()?.1;
     let Tls { certificate, key } = &config.tls;
     let authority = read_authority(&args.authority, certificate.parent().unwrap_or(Path::new(".")))?;
     let old = read_pair(certificate, key)?;
@@ -158,20 +158,12 @@ fn renew(args: &RenewArgs, context: &Context) -> Result<(), Failure> {
 fn show(args: &ShowArgs, context: &Context) -> Result<(), Failure> {
     let file = match &args.file {
         Some(file) => file.clone(),
-        None => node_config(context)?.tls.certificate,
+        None => context.target.files()?.1.tls.certificate,
     };
     let failed = || Failure::failed(format!("cannot show {}", file.display()));
     let pem = keys::read_public(&file).map_err(|error| failed().because(error))?;
     let certificates = pki::read_certificates(&pem, context.output.now).map_err(|error| failed().because(error))?;
     context.output.listing(&certificates, "", pki::screen)
-}
-
-/// The configuration of the node that the command line names.
-fn node_config(context: &Context) -> Result<Config, Failure> {
-    let folder = context.target.folder().ok_or_else(|| {
-        Failure::usage("this command works on the files of a node").help("name the node's folder with --node DIR")
-    })?;
-    Config::load(folder).map_err(|error| Failure::failed("cannot read the node's configuration").because(error))
 }
 
 fn read_authority(files: &AuthorityFiles, directory: &Path) -> Result<Authority, Failure> {

@@ -52,15 +52,7 @@ struct Recovered {
 
 /// Runs the command.
 pub fn run(args: &RecoverArgs, context: &Context) -> Result<(), Failure> {
-    let folder = context.target.folder().ok_or_else(|| {
-        Failure::usage("recover works on the folder of a stopped node, not behind a socket")
-            .help("name the node's folder with --node DIR")
-    })?;
-    let config = Config::load(folder).map_err(|error| {
-        Failure::failed("cannot read the node's configuration")
-            .because(error)
-            .help(format!("`sinergi --node {} config check` shows every problem", folder.display()))
-    })?;
+    let (folder, config) = context.target.files()?;
     let recovery = Recovery::prepare(&config, args.epoch.map(Epoch)).map_err(|error| failure(&config, error))?;
     let plan = recovery.plan().clone();
     if !args.yes {

@@ -1,7 +1,6 @@
 //! `sinergi run`: the node itself, in this process, until SIGTERM or Ctrl-C. The same as the program `sinergid`.
 
 use clap::Args;
-use sinergi_config::Config;
 
 use crate::failure::Failure;
 use crate::options::Context;
@@ -16,15 +15,7 @@ pub struct RunArgs {
 
 /// Runs the node to its end.
 pub fn run(args: &RunArgs, context: &Context) -> Result<(), Failure> {
-    let folder = context.target.folder().ok_or_else(|| {
-        Failure::usage("run starts the node in a folder, not one behind a socket")
-            .help("name the node's folder with --node DIR")
-    })?;
-    let config = Config::load(folder).map_err(|error| {
-        Failure::failed("cannot read the node's configuration")
-            .because(error)
-            .help(format!("`sinergi --node {} config check` shows every problem", folder.display()))
-    })?;
+    let (folder, config) = context.target.files()?;
     if let Some(parent) = args.with_parent {
         end_with_parent(parent)?;
     }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use sinergi_tests::federation::{TestFederation, TestNode, province_and_city};
-use sinergi_tests::measure::{Load, disk_bytes, numbers, peak_rss_mib, percentile, processor_micros};
+use sinergi_tests::measure::{Load, arrived, disk_bytes, numbers, peak_rss_mib, percentile, processor_micros};
 use sinergi_tests::program;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -45,14 +45,7 @@ async fn measure(load: &Load) {
     let began = Instant::now();
     load.run(&federation, A).await;
     let published = began.elapsed();
-    let expected = before + 2 * load.complaints as u64;
-    loop {
-        let (size, waiting) = (b.status().await.ledger_size, a.status().await.outbox);
-        if size >= expected && waiting == 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    arrived(&b, before + 2 * load.complaints as u64, Some(&a)).await;
     let handed_over = began.elapsed();
 
     let micros_each = |used: u64, before: u64| used.saturating_sub(before) / load.complaints.max(1) as u64;

@@ -4,12 +4,11 @@
 //! hub to which many cities are linked. Prints a table in Markdown. Times are of this machine and never decide whether anything passes.
 
 use std::process::{Command, ExitCode, Stdio};
-use std::time::Duration;
 
 use sinergi_cli::commands::init::Kind;
 use sinergi_cli::demo::federation::Agency;
-use sinergi_tests::federation::{TestFederation, TestNode, agency, province_and_city};
-use sinergi_tests::measure::{Load, disk_bytes, numbers, peak_rss_mib, percentile};
+use sinergi_tests::federation::{TestFederation, agency, province_and_city};
+use sinergi_tests::measure::{Load, arrived, disk_bytes, numbers, peak_rss_mib, percentile};
 use sinergi_tests::program;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -53,10 +52,7 @@ async fn grow(load: &Load) {
     let (a, b) = (federation.node(A).await, federation.node(B).await);
     let began = Instant::now();
     load.run(&federation, A).await;
-    arrived(&b, 2 * load.complaints as u64).await;
-    while a.status().await.outbox > 0 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    arrived(&b, 2 * load.complaints as u64, Some(&a)).await;
     let rate = load.complaints as f64 / began.elapsed().as_secs_f64();
 
     let listed = b.lists_newest(50).await;
@@ -119,16 +115,10 @@ async fn hub(peers: usize, size: usize) {
     while let Some(done) = cities.join_next().await {
         done.expect("a city hands over");
     }
-    arrived(&hub, before + 2 * (EACH * peers) as u64).await;
+    arrived(&hub, before + 2 * (EACH * peers) as u64, None).await;
     let rate = (EACH * peers) as f64 / began.elapsed().as_secs_f64();
     let rss = |node: &str| peak_rss_mib(federation.process(node).process_id());
     println!("| {peers} | {linked:.1} | {rate:.0} | {} | {} |", rss(HUB), rss(&city(0)));
-}
-
-async fn arrived(node: &TestNode, entries: u64) {
-    while node.status().await.ledger_size < entries {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// The median time of a question, in milliseconds.
