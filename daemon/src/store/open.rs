@@ -123,35 +123,3 @@ impl Store {
         Ok(self.meta.first()?.is_none() && self.complaint.first()?.is_none() && self.timeline.first()?.is_none())
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::FileExt;
-
-    use super::*;
-
-    #[test]
-    fn a_store_that_sled_panics_over_is_moved_aside_and_an_empty_one_takes_its_place() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("store");
-        {
-            let (store, _) = open(&path, 64 << 20).expect("a store");
-            for number in (0..8000_u64).chain(0..8000) {
-                store.complaint.insert([number.to_be_bytes(); 4].concat(), vec![7; 200]).expect("room");
-            }
-            store.flush().expect("flushed");
-        }
-        // A hole in its log, and no snapshot: to sled's mind a page that was never written.
-        for file in fs::read_dir(&path).expect("a listing").flatten() {
-            if file.file_name().to_string_lossy().starts_with("snap.") {
-                fs::remove_file(file.path()).expect("removed");
-            }
-        }
-        let db = fs::OpenOptions::new().write(true).open(path.join("db")).expect("sled's file");
-        db.write_all_at(&[0; 1000], 1000).expect("damaged");
-        let (store, opened) = open(&path, 64 << 20).expect("a store");
-        assert!(matches!(opened, StoreOpened::MovedAside { .. }), "{opened:?}");
-        assert!(store.complaint.is_empty());
-        assert!(folder.path().join("store.damaged-1/db").exists());
-    }
-}
