@@ -3,7 +3,8 @@
 //! [`Complaint`] is a fold over a **set**: any order of arrival gives the same state, because
 //! - an entry is judged on the path to its own basis alone, which never changes once the entry is here;
 //! - custody is the path from `Lodged` that takes, at each fork of the tree of bases, the child of best rank and then of smallest id;
-//! - case entries take effect in the order of (clock, id).
+//! - case entries take effect in the order of (clock, id); an archiving counts only under custody that counts;
+//! - what is to be destroyed depends on the ancestors of the second signature alone, and is never taken back.
 //!
 //! Invariants, checked by [`Complaint::check_invariants`] in the tests:
 //! - nobody holds a complaint without an own `Lodged` or `Accepted` on the path;
@@ -12,12 +13,20 @@
 //! - nothing disappears: every entry that was inserted is in the timeline, with its standing.
 
 mod case;
+mod course;
 mod custody;
+mod digest;
 mod fold;
+mod no_effect;
+mod query;
 
-pub use case::{CaseState, Phase};
-pub use custody::{Actor, CustodyState, NoEffect, Offer};
-pub use fold::{Complaint, Inserted, Known, SetDigest, Standing};
+pub(crate) use case::DAY_MILLIS;
+pub use case::{ArchiveProposal, CaseEntry, CaseState, Phase};
+pub use custody::{Actor, CustodyState, Offer};
+pub use digest::SetDigest;
+pub use fold::{Complaint, Inserted, Known};
+pub use no_effect::NoEffect;
+pub use query::Standing;
 
 #[cfg(test)]
 mod tests;

@@ -148,7 +148,10 @@ fn decide_case(complaint: &Complaint, act: &Act, basis: Vec<u8>, author: Author<
         Act::Close(close) => {
             let cause = code("cause", close.cause)?;
             let silence_working_days = close.silence_working_days;
-            (CaseAct::Closed { cause }, Wire::Closed(wire::Closed { basis, cause, silence_working_days }))
+            (
+                CaseAct::Closed { cause, silence_working_days },
+                Wire::Closed(wire::Closed { basis, cause, silence_working_days }),
+            )
         }
         Act::Forward(_) | Act::Accept(_) | Act::Return(_) | Act::Withdraw(_) => unreachable!("a custody act"),
     };
@@ -225,12 +228,7 @@ fn code(field: &'static str, number: i32) -> Result<i32, Declined> {
 /// The node then answers `Returned` by itself.
 pub fn recall_to_answer(complaint: &Complaint, agency: &AgencyId) -> Option<EntryId> {
     let offer = complaint.custody().offer.as_ref().filter(|offer| offer.to == *agency)?;
-    let recalled = complaint.timeline().any(|(id, known)| {
-        let recalls =
-            matches!(&known.body, crate::entry::Body::Case { basis, act: CaseAct::Recalled } if *basis == offer.entry);
-        recalls && complaint.standing(&id) == Some(crate::complaint::Standing::Effective)
-    });
-    recalled.then_some(offer.entry)
+    complaint.is_recalled(&offer.entry).then_some(offer.entry)
 }
 
 #[cfg(test)]

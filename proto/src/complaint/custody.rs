@@ -3,12 +3,12 @@
 //! Until `answer_by` only the addressee can act on an offer; after it, and after a margin for clocks that differ, only the others. So honest
 //! nodes meet a fork only when a partition outlasts `answer_by`, or when supervisor and holder act at once.
 
-use std::fmt;
-
-use crate::charter::Charter;
+use super::no_effect::NoEffect;
+use crate::charter::{Charter, MemberStatus};
 use crate::entry::{CaseAct, CustodyAct};
 use crate::ids::{AgencyId, EntryId};
 use crate::limits;
+use crate::wire::{Deadline, ReplyWord};
 
 /// Who is accountable, and what is offered to whom, after one custody entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,96 +28,6 @@ pub struct Offer {
     pub to: AgencyId,
     /// Until when; milliseconds since 1970.
     pub answer_by: u64,
-}
-
-/// Why an entry has no effect where it was made. It is kept and shown all the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NoEffect {
-    /// Only the holder may do this.
-    NotHolder {
-        /// Who held the complaint there.
-        holder: AgencyId,
-    },
-    /// Only the intake agency may do this.
-    NotIntake {
-        /// The intake agency.
-        intake: AgencyId,
-    },
-    /// Only the addressee of the offer may answer it.
-    NotAddressee {
-        /// The addressee.
-        to: AgencyId,
-    },
-    /// Only the holder's supervisor may do this.
-    NotSupervisor {
-        /// Who held the complaint there.
-        holder: AgencyId,
-    },
-    /// There is no open offer to act on.
-    NoOpenOffer,
-    /// An offer is open; it must be answered, recalled or withdrawn first.
-    OfferOpen {
-        /// Its addressee.
-        to: AgencyId,
-    },
-    /// The time to answer has passed.
-    AfterAnswerBy {
-        /// Until when, milliseconds since 1970.
-        answer_by: u64,
-    },
-    /// Only the addressee can act until then.
-    BeforeMargin {
-        /// From when on, milliseconds since 1970.
-        from: u64,
-    },
-    /// An offer to the agency that holds the complaint.
-    OfferToHolder,
-    /// The addressee is no active member of the charter that judges the entry.
-    AddresseeNotActive {
-        /// The addressee.
-        to: AgencyId,
-    },
-    /// `answer_by` is not after the entry's clock, or too far after it.
-    AnswerByOutOfRange {
-        /// The value, milliseconds since 1970.
-        answer_by: u64,
-    },
-    /// The entry that it acts on has no effect itself.
-    BasisWithoutEffect,
-    /// Its author knew that custody had gone on from there: one of the entry's ancestors acts on the same basis with effect.
-    BasisActedOn,
-}
-
-impl fmt::Display for NoEffect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotHolder { holder } => write!(f, "only the holder may do this, and {holder} holds it"),
-            Self::NotIntake { intake } => write!(f, "only the intake agency may do this: {intake}"),
-            Self::NotAddressee { to } => write!(f, "only the addressee may answer the offer: {to}"),
-            Self::NotSupervisor { holder } => write!(f, "only the supervisor of the holder {holder} may do this"),
-            Self::NoOpenOffer => write!(f, "there is no open offer"),
-            Self::OfferOpen { to } => write!(f, "an offer to {to} is open"),
-            Self::AfterAnswerBy { answer_by } => write!(f, "the time to answer ended at {}", time(*answer_by)),
-            Self::BeforeMargin { from } => write!(f, "only the addressee can act on the offer until {}", time(*from)),
-            Self::OfferToHolder => write!(f, "it is offered to the agency that holds it"),
-            Self::AddresseeNotActive { to } => write!(f, "{to} is no active member of the federation"),
-            Self::AnswerByOutOfRange { answer_by } => write!(
-                f,
-                "answer-by {} is not within {} days after the offer",
-                time(*answer_by),
-                limits::ANSWER_BY_MAX.as_secs() / 86_400
-            ),
-            Self::BasisWithoutEffect => write!(f, "the entry that it acts on has no effect"),
-            Self::BasisActedOn => write!(f, "its author knew that custody had gone on from there"),
-        }
-    }
-}
-
-fn time(millis: u64) -> String {
-    i64::try_from(millis)
-        .ok()
-        .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
-        .map_or_else(|| format!("{millis} ms"), |time| time.to_string())
 }
 
 /// Who acts, when, and under which charter.
@@ -145,7 +55,7 @@ impl CustodyState {
             }
             CustodyAct::Reassigned { to, answer_by, .. } => {
                 if !actor.charter.supervises(actor.author, &self.holder) {
-                    return Err(NoEffect::NotSupervisor { holder: self.holder.clone() });
+                    return Err(NoEffect::NotSupervisor { agency: self.holder.clone() });
                 }
                 if let Some(offer) = &self.offer {
                     require_margin(offer, actor)?;
@@ -168,7 +78,8 @@ impl CustodyState {
         }
     }
 
-    /// Whether a case entry takes effect under this state.
+    /// Whether the author may make a case entry under this state. What the case itself says to it is judged apart
+    /// ([`super::CaseState::after`]).
     ///
     /// # Errors
     /// Why not.
@@ -182,27 +93,75 @@ impl CustodyState {
                 }
                 Ok(())
             }
-            CaseAct::Verified { .. } | CaseAct::Progressed { .. } | CaseAct::Responded | CaseAct::Resolved { .. } => {
-                self.require_holder(actor)
+            CaseAct::Verified { .. }
+            | CaseAct::Progressed { .. }
+            | CaseAct::Responded
+            | CaseAct::Resolved { .. }
+            | CaseAct::ArchiveProposed { .. }
+            | CaseAct::Linked { .. } => self.require_holder(actor),
+            CaseAct::Replied { word: ReplyWord::Dissatisfied, .. } if actor.author != intake => {
+                if self.oversees(intake, actor) { Ok(()) } else { Err(NoEffect::NotIntake { intake: intake.clone() }) }
             }
-            CaseAct::Replied { .. } | CaseAct::Closed { .. } => {
-                if actor.author == intake {
+            CaseAct::Replied { .. } | CaseAct::Closed { .. } | CaseAct::EraseProposed { .. } => {
+                require_intake(intake, actor)
+            }
+            CaseAct::ArchiveApproved { .. } | CaseAct::ArchiveRefused { .. } => {
+                self.require_second_of_archive(intake, actor)
+            }
+            CaseAct::Erased { .. } => require_second_of_erasure(intake, actor),
+            CaseAct::Arrived => self.require_addressee(actor).map(drop),
+            CaseAct::Escalated { deadline, due } => self.require_due(*deadline, *due, actor),
+            CaseAct::Remarked => {
+                if self.oversees(intake, actor) {
                     Ok(())
                 } else {
-                    Err(NoEffect::NotIntake { intake: intake.clone() })
+                    Err(NoEffect::NotOverseer)
                 }
+            }
+            CaseAct::Disclosed { to, .. } => {
+                if actor.author != intake {
+                    self.require_holder(actor)?;
+                }
+                require_active(to, actor)
             }
         }
     }
 
+    /// Whether the actor is a supervisor of one of the agencies that the state names, or an oversight agency.
+    fn oversees(&self, intake: &AgencyId, actor: Actor<'_>) -> bool {
+        let (charter, author) = (actor.charter, actor.author);
+        let addressee = self.offer.as_ref().map(|offer| &offer.to);
+        let mut named = [Some(&self.holder), Some(intake), addressee].into_iter().flatten();
+        charter.is_oversight(author) || named.any(|agency| charter.supervises(author, agency))
+    }
+
+    /// The intake agency signs for the citizen; if it is the holder itself, its supervisor does.
+    fn require_second_of_archive(&self, intake: &AgencyId, actor: Actor<'_>) -> Result<(), NoEffect> {
+        if self.holder != *intake {
+            return require_intake(intake, actor);
+        }
+        if *actor.author != self.holder && actor.charter.supervises(actor.author, &self.holder) {
+            return Ok(());
+        }
+        Err(NoEffect::NotSupervisor { agency: self.holder.clone() })
+    }
+
+    /// The time to answer an offer is what the offer says; what other deadlines are is the business of a profile.
+    fn require_due(&self, deadline: i32, due: u64, actor: Actor<'_>) -> Result<(), NoEffect> {
+        if deadline == i32::from(Deadline::Answer) {
+            let answer_by = self.require_offer()?.answer_by;
+            if due != answer_by {
+                return Err(NoEffect::OtherDue { due, answer_by });
+            }
+        }
+        if actor.millis <= due { Err(NoEffect::NotYetDue { due }) } else { Ok(()) }
+    }
+
     fn open_offer(&self, entry: EntryId, to: &AgencyId, answer_by: u64, actor: Actor<'_>) -> Result<Self, NoEffect> {
-        use crate::charter::MemberStatus;
         if *to == self.holder {
             return Err(NoEffect::OfferToHolder);
         }
-        if actor.charter.member(to).is_none_or(|member| member.status != MemberStatus::Active) {
-            return Err(NoEffect::AddresseeNotActive { to: to.clone() });
-        }
+        require_active(to, actor)?;
         let longest = u64::try_from(limits::ANSWER_BY_MAX.as_millis()).unwrap_or(u64::MAX);
         if answer_by <= actor.millis || answer_by - actor.millis > longest {
             return Err(NoEffect::AnswerByOutOfRange { answer_by });
@@ -228,16 +187,38 @@ impl CustodyState {
         self.offer.as_ref().ok_or(NoEffect::NoOpenOffer)
     }
 
-    fn require_answer_in_time(&self, actor: Actor<'_>) -> Result<(), NoEffect> {
+    fn require_addressee(&self, actor: Actor<'_>) -> Result<&Offer, NoEffect> {
         let offer = self.require_offer()?;
-        if offer.to != *actor.author {
-            return Err(NoEffect::NotAddressee { to: offer.to.clone() });
-        }
+        if offer.to == *actor.author { Ok(offer) } else { Err(NoEffect::NotAddressee { to: offer.to.clone() }) }
+    }
+
+    fn require_answer_in_time(&self, actor: Actor<'_>) -> Result<(), NoEffect> {
+        let offer = self.require_addressee(actor)?;
         if actor.millis > offer.answer_by {
             return Err(NoEffect::AfterAnswerBy { answer_by: offer.answer_by });
         }
         Ok(())
     }
+}
+
+fn require_intake(intake: &AgencyId, actor: Actor<'_>) -> Result<(), NoEffect> {
+    if actor.author == intake { Ok(()) } else { Err(NoEffect::NotIntake { intake: intake.clone() }) }
+}
+
+/// Who proposed it cannot be the second one, whatever else it is.
+fn require_second_of_erasure(intake: &AgencyId, actor: Actor<'_>) -> Result<(), NoEffect> {
+    let (charter, author) = (actor.charter, actor.author);
+    if author != intake && (charter.supervises(author, intake) || charter.is_oversight(author)) {
+        return Ok(());
+    }
+    Err(NoEffect::NotSupervisor { agency: intake.clone() })
+}
+
+fn require_active(to: &AgencyId, actor: Actor<'_>) -> Result<(), NoEffect> {
+    if actor.charter.member(to).is_some_and(|member| member.status == MemberStatus::Active) {
+        return Ok(());
+    }
+    Err(NoEffect::AddresseeNotActive { to: to.clone() })
 }
 
 fn require_margin(offer: &Offer, actor: Actor<'_>) -> Result<(), NoEffect> {

@@ -1,37 +1,52 @@
-//! The fold itself: entries in, state out, incrementally.
+//! The fold itself: entries in, state out, incrementally. What can be asked of the state is in [`super::query`].
 //!
-//! Must not know where entries come from or where they are stored. Adding an entry costs one step, except at a custody fork,
-//! where the path is walked again from the fork, and for a case entry that is not the newest, where the case is folded again.
+//! Must not know where entries come from or where they are stored. Adding an entry costs one step; at a custody fork the path is walked
+//! again from the fork, and the case judged again; a case entry that comes late has those behind it judged again whose state it changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sha2::{Digest, Sha256};
-
-use super::case::CaseState;
-use super::custody::{Actor, CustodyState, NoEffect};
+use super::NoEffect;
+use super::case::{CaseEntry, CaseState};
+use super::course::{Course, Turn};
+use super::custody::{Actor, CustodyState};
 use crate::charter::Charter;
 use crate::clock::HybridClock;
-use crate::entry::{Body, Entry, Lodged};
+use crate::entry::{Body, CaseAct, Commitment, ContentClass, Entry, Lodged};
 use crate::ids::{AgencyId, ComplaintId, EntryId};
-use crate::limits;
 
 /// One complaint with all its entries.
 #[derive(Clone, Debug)]
 pub struct Complaint {
-    id: ComplaintId,
-    intake: AgencyId,
-    lodged: Lodged,
-    entries: BTreeMap<EntryId, Known>,
+    pub(super) id: ComplaintId,
+    pub(super) intake: AgencyId,
+    pub(super) lodged: Lodged,
+    pub(super) entries: BTreeMap<EntryId, Known>,
     /// Every entry, in the order in which case entries take effect.
-    order: BTreeSet<(HybridClock, EntryId)>,
+    pub(super) order: BTreeSet<Turn>,
     /// Entries that are no other's parent.
-    heads: BTreeSet<(HybridClock, EntryId)>,
+    pub(super) heads: BTreeSet<Turn>,
     /// The winning path of custody, from `Lodged` to the tip.
-    path: Vec<EntryId>,
-    case: CaseState,
-    participants: BTreeSet<AgencyId>,
+    pub(super) path: Vec<EntryId>,
+    pub(super) course: Course,
+    pub(super) participants: BTreeSet<AgencyId>,
     /// How many entries each author wrote.
-    written: BTreeMap<AgencyId, usize>,
+    pub(super) written: BTreeMap<AgencyId, usize>,
+    pub(super) notices: Notices,
+}
+
+/// What case entries say that stands for itself: no order, and no later entry, changes it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Notices {
+    /// Offers that were recalled.
+    pub(super) recalled: BTreeSet<EntryId>,
+    /// Offers that reached their addressee through relays.
+    pub(super) arrived: BTreeSet<EntryId>,
+    /// Escalations of each deadline: of what, and which; the first counts.
+    pub(super) escalated: BTreeMap<(EntryId, i32), BTreeSet<Turn>>,
+    /// Entries whose contents are to be destroyed.
+    pub(super) erased: BTreeSet<EntryId>,
+    /// Agencies that a content was disclosed to.
+    pub(super) disclosed_to: BTreeSet<AgencyId>,
 }
 
 /// What the fold remembers of an entry.
@@ -47,37 +62,23 @@ pub struct Known {
     pub parents: Vec<EntryId>,
     /// What it says.
     pub body: Body,
+    /// What it says of its contents.
+    pub commitments: Vec<Commitment>,
     /// What it does where it was made. Never changes.
-    judged: Judged,
+    pub(super) judged: Judged,
     /// The custody entries that act on it and have effect.
-    children: Vec<EntryId>,
+    pub(super) children: Vec<EntryId>,
 }
 
 #[derive(Clone, Debug)]
-enum Judged {
+pub(super) enum Judged {
     /// A custody entry with effect: the state after it, and its depth in the tree.
     Custody { state: CustodyState, depth: usize },
-    /// A case entry with effect.
+    /// A case entry that its author was entitled to.
     Case,
     /// No effect, and why.
     NoEffect(NoEffect),
     /// A body that this version does not act on.
-    Kept,
-}
-
-/// Where an entry stands in the complaint now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It counts.
-    Effective,
-    /// A custody entry that another one won over: kept, shown, without effect.
-    Superseded {
-        /// The entry that won at the fork.
-        by: EntryId,
-    },
-    /// It had no effect where it was made.
-    WithoutEffect(NoEffect),
-    /// This version keeps and relays it.
     Kept,
 }
 
@@ -102,9 +103,10 @@ impl Complaint {
             order: BTreeSet::from([(entry.clock, entry.id)]),
             heads: BTreeSet::from([(entry.clock, entry.id)]),
             path: vec![entry.id],
-            case: CaseState::new(lodged),
+            course: Course::new(CaseState::new(lodged)),
             participants: BTreeSet::from([entry.author.clone()]),
             written: BTreeMap::from([(entry.author.clone(), 1)]),
+            notices: Notices::default(),
         })
     }
 
@@ -120,9 +122,9 @@ impl Complaint {
                 self.heads.remove(&(known.clock, *parent));
             }
         }
-        let newest = self.order.last().is_none_or(|last| *last < (entry.clock, entry.id));
-        self.order.insert((entry.clock, entry.id));
-        self.heads.insert((entry.clock, entry.id));
+        let turn = (entry.clock, entry.id);
+        self.order.insert(turn);
+        self.heads.insert(turn);
         *self.written.entry(entry.author.clone()).or_default() += 1;
         let is_custody = matches!(judged, Judged::Custody { .. });
         let is_case = matches!(judged, Judged::Case);
@@ -131,7 +133,7 @@ impl Complaint {
             return self.extend_path(entry);
         }
         if is_case {
-            self.apply_case(entry, newest);
+            self.apply_case(entry);
         }
         unchanged
     }
@@ -150,10 +152,61 @@ impl Complaint {
             Body::Custody { act, .. } => {
                 state.after(entry.id, act, actor).map(|state| Judged::Custody { state, depth: depth + 1 })
             }
-            Body::Case { act, .. } => state.allows(act, &self.intake, actor).map(|()| Judged::Case),
-            Body::Lodged(_) | Body::Node(_) | Body::Kept { .. } => Ok(Judged::Kept),
+            Body::Case { act, .. } => state
+                .allows(act, &self.intake, actor)
+                .and_then(|()| self.check_named(entry, act))
+                .map(|()| Judged::Case),
+            Body::Lodged(_) | Body::Node(_) | Body::Kept => Ok(Judged::Kept),
         };
         judged.unwrap_or_else(Judged::NoEffect)
+    }
+
+    /// What a case entry names must be among its ancestors, and be what it says.
+    fn check_named(&self, entry: &Entry, act: &CaseAct) -> Result<(), NoEffect> {
+        match act {
+            CaseAct::ArchiveApproved { proposal } | CaseAct::ArchiveRefused { proposal } => {
+                self.check_proposal(entry, proposal, |act| matches!(act, CaseAct::ArchiveProposed { .. }))
+            }
+            CaseAct::Erased { proposal, .. } => {
+                self.check_proposal(entry, proposal, |act| matches!(act, CaseAct::EraseProposed { .. }))
+            }
+            CaseAct::Linked { duplicate_of } if *duplicate_of == self.id => Err(NoEffect::DuplicateOfItself),
+            CaseAct::Disclosed { entry: named, commitment, .. } => self.check_disclosed(entry, named, *commitment),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_proposal(
+        &self,
+        entry: &Entry,
+        proposal: &EntryId,
+        is_of_kind: impl Fn(&CaseAct) -> bool,
+    ) -> Result<(), NoEffect> {
+        let known = self.entries.get(proposal).filter(|known| match &known.body {
+            Body::Case { act, .. } => is_of_kind(act) && matches!(known.judged, Judged::Case),
+            _ => false,
+        });
+        if known.is_some() && self.is_ancestor(entry, proposal) { Ok(()) } else { Err(NoEffect::NoProposal) }
+    }
+
+    /// The entry carries the content that it names, under the same commitment, and nothing else.
+    fn check_disclosed(&self, entry: &Entry, named: &EntryId, commitment: u32) -> Result<(), NoEffect> {
+        let of_named = self.entries.get(named).and_then(|known| known.commitments.get(commitment as usize));
+        let same = |of_named: &Commitment| *entry.commitments == [of_named.clone()];
+        if !of_named.is_some_and(same) || !self.is_ancestor(entry, named) {
+            return Err(NoEffect::NotDisclosed);
+        }
+        let is_identity = entry.commitments.iter().any(|own| own.class == ContentClass::Identity);
+        if is_identity && entry.author != self.intake {
+            return Err(NoEffect::IdentityOfIntake { intake: self.intake.clone() });
+        }
+        Ok(())
+    }
+
+    fn is_ancestor(&self, entry: &Entry, id: &EntryId) -> bool {
+        entry.parents.contains(id)
+            || (self.entries.contains_key(id) && self.are_heads(&entry.parents))
+            || self.ancestors(&entry.parents).contains(id)
     }
 
     /// Whether the author had, when it wrote the entry, another custody entry with effect on the same basis. Without this a former holder
@@ -187,8 +240,14 @@ impl Complaint {
             self.path.push(id);
             next = self.best_child(&id);
         }
-        let extended = tip == *basis;
-        Inserted { path_changed_from: (!extended).then_some(tip) }
+        if tip == *basis {
+            return Inserted { path_changed_from: None };
+        }
+        let (entries, path) = (&self.entries, &self.path);
+        let judge =
+            |state: &CaseState, id: &EntryId| judge_case(entries, path, (&self.intake, &self.lodged), state, id);
+        self.course.judge_again(judge);
+        Inserted { path_changed_from: Some(tip) }
     }
 
     /// The child that wins: best rank, then smallest id.
@@ -200,194 +259,74 @@ impl Complaint {
         self.entries.get(basis)?.children.iter().min_by_key(|id| (rank(id), **id)).copied()
     }
 
-    fn apply_case(&mut self, entry: &Entry, newest: bool) {
-        if newest {
-            if let Body::Case { act, .. } = &entry.body {
-                self.case.apply(act, &self.lodged);
+    fn apply_case(&mut self, entry: &Entry) {
+        let Body::Case { basis, act } = &entry.body else { return };
+        match act {
+            CaseAct::Recalled => drop(self.notices.recalled.insert(*basis)),
+            CaseAct::Arrived => drop(self.notices.arrived.insert(*basis)),
+            CaseAct::Escalated { deadline, .. } => {
+                let of = self.notices.escalated.entry((*basis, *deadline)).or_default();
+                of.insert((entry.clock, entry.id));
             }
+            CaseAct::Erased { proposal, .. } => self.erase(entry, proposal),
+            CaseAct::Disclosed { to, .. } => drop(self.notices.disclosed_to.insert(to.clone())),
+            CaseAct::EraseProposed { .. } | CaseAct::Remarked => {}
+            CaseAct::Verified { .. }
+            | CaseAct::Progressed { .. }
+            | CaseAct::Responded
+            | CaseAct::Resolved { .. }
+            | CaseAct::Replied { .. }
+            | CaseAct::Closed { .. }
+            | CaseAct::ArchiveProposed { .. }
+            | CaseAct::ArchiveApproved { .. }
+            | CaseAct::ArchiveRefused { .. }
+            | CaseAct::Linked { .. } => {
+                let (entries, path) = (&self.entries, &self.path);
+                let judge = |state: &CaseState, id: &EntryId| {
+                    judge_case(entries, path, (&self.intake, &self.lodged), state, id)
+                };
+                self.course.insert((entry.clock, entry.id), judge);
+            }
+        }
+    }
+
+    /// What is to be destroyed depends on the proposal and the ancestors of the second signature, so that nothing that comes later takes it
+    /// back or widens it.
+    fn erase(&mut self, entry: &Entry, proposal: &EntryId) {
+        let Some(Body::Case { act: CaseAct::EraseProposed { entries, .. }, .. }) =
+            self.entries.get(proposal).map(|known| &known.body)
+        else {
             return;
+        };
+        if entries.is_empty() {
+            let all = self.ancestors(&entry.parents);
+            self.notices.erased.extend(all);
+        } else {
+            let named = entries.clone();
+            self.notices.erased.extend(named);
         }
-        self.case = CaseState::new(&self.lodged);
-        for (_, id) in &self.order {
-            let known = &self.entries[id];
-            if let (Body::Case { act, .. }, Judged::Case) = (&known.body, &known.judged) {
-                self.case.apply(act, &self.lodged);
-            }
-        }
-    }
-
-    /// The complaint's id.
-    pub fn id(&self) -> ComplaintId {
-        self.id
-    }
-
-    /// Where the citizen lodged it.
-    pub fn intake(&self) -> &AgencyId {
-        &self.intake
-    }
-
-    /// What was lodged.
-    pub fn lodged(&self) -> &Lodged {
-        &self.lodged
-    }
-
-    /// Who is accountable now, and what is offered.
-    pub fn custody(&self) -> &CustodyState {
-        match &self.entries[&self.tip()].judged {
-            Judged::Custody { state, .. } => state,
-            _ => unreachable!("the path holds custody entries with effect only"),
-        }
-    }
-
-    /// The case now.
-    pub fn case(&self) -> &CaseState {
-        &self.case
-    }
-
-    /// The newest custody entry of the path: the basis of whatever is written next.
-    pub fn tip(&self) -> EntryId {
-        *self.path.last().expect("the path begins with Lodged")
-    }
-
-    /// The intake agency and every agency that custody was offered to.
-    pub fn participants(&self) -> &BTreeSet<AgencyId> {
-        &self.participants
-    }
-
-    /// How many entries are here.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Never: a complaint has its `Lodged`.
-    pub fn is_empty(&self) -> bool {
-        false
-    }
-
-    /// Whether the entry is here.
-    pub fn contains(&self, id: &EntryId) -> bool {
-        self.entries.contains_key(id)
-    }
-
-    /// What the fold remembers of an entry.
-    pub fn entry(&self, id: &EntryId) -> Option<&Known> {
-        self.entries.get(id)
-    }
-
-    /// All entries with their ids, in the order of (clock, id).
-    pub fn timeline(&self) -> impl Iterator<Item = (EntryId, &Known)> {
-        self.order.iter().map(|(_, id)| (*id, &self.entries[id]))
-    }
-
-    /// The newest clock.
-    pub fn newest_clock(&self) -> HybridClock {
-        self.order.last().map(|(clock, _)| *clock).unwrap_or_default()
-    }
-
-    /// The parents of the next entry: the newest entries, bounded, and always the tip's descendants or the tip itself, so that the
-    /// basis is among the ancestors.
-    pub fn parents_of_next(&self) -> Vec<EntryId> {
-        let mut parents: Vec<EntryId> = self.heads.iter().rev().take(limits::PARENTS).map(|(_, id)| *id).collect();
-        if self.heads.len() > limits::PARENTS && !parents.contains(&self.tip()) {
-            parents.pop();
-            parents.push(self.tip());
-        }
-        parents
-    }
-
-    /// The entries that `parents` descend from, and `parents` themselves.
-    pub fn ancestors(&self, parents: &[EntryId]) -> BTreeSet<EntryId> {
-        let mut found = BTreeSet::new();
-        let mut next: Vec<EntryId> = parents.to_vec();
-        while let Some(id) = next.pop() {
-            if let Some(known) = self.entries.get(&id)
-                && found.insert(id)
-            {
-                next.extend(&known.parents);
-            }
-        }
-        found
-    }
-
-    /// How many entries of the complaint an agency wrote.
-    pub fn written_by(&self, author: &AgencyId) -> usize {
-        self.written.get(author).copied().unwrap_or(0)
-    }
-
-    /// Whether `parents` are the newest entries: everything here is an ancestor.
-    pub fn are_heads(&self, parents: &[EntryId]) -> bool {
-        self.heads.len() == parents.len() && self.heads.iter().all(|(_, id)| parents.contains(id))
-    }
-
-    /// Whether an entry is a custody entry that acts on one, with effect or not.
-    pub fn is_custody(&self, id: &EntryId) -> bool {
-        matches!(self.entries.get(id).map(|known| &known.body), Some(Body::Lodged(_) | Body::Custody { .. }))
-    }
-
-    /// Where an entry stands now; `None` if it is not here.
-    pub fn standing(&self, id: &EntryId) -> Option<Standing> {
-        Some(match &self.entries.get(id)?.judged {
-            Judged::Case => Standing::Effective,
-            Judged::Kept => Standing::Kept,
-            Judged::NoEffect(reason) => Standing::WithoutEffect(reason.clone()),
-            Judged::Custody { depth, .. } if self.path.get(*depth) == Some(id) => Standing::Effective,
-            Judged::Custody { .. } => Standing::Superseded { by: self.winner_over(id) },
-        })
-    }
-
-    /// The entry of the path at the fork where `id` left it.
-    fn winner_over(&self, id: &EntryId) -> EntryId {
-        let mut at = *id;
-        loop {
-            let Some(basis) = self.entries.get(&at).and_then(|known| known.body.basis()) else { return self.path[0] };
-            if let Some(position) = self.path.iter().position(|on_path| *on_path == basis) {
-                return self.path.get(position + 1).copied().unwrap_or(basis);
-            }
-            at = basis;
-        }
-    }
-
-    /// Equal on nodes that hold the same set; see [`SetDigest`].
-    pub fn digest(&self) -> [u8; 32] {
-        let mut digest = SetDigest::default();
-        self.order.iter().for_each(|(clock, id)| digest.add(*clock, &id.0[..SetDigest::ID_PREFIX]));
-        digest.finish()
-    }
-
-    /// Panics if the state contradicts itself. For tests of every kind.
-    pub fn check_invariants(&self) {
-        let custody = self.custody();
-        let held_by_own_entry = self.path.iter().any(|id| {
-            let known = &self.entries[id];
-            known.author == custody.holder
-                && matches!(known.body, Body::Lodged(_) | Body::Custody { act: crate::entry::CustodyAct::Accepted, .. })
-        });
-        assert!(held_by_own_entry, "{} holds {:?} without an own Lodged or Accepted", custody.holder, self.id);
-        if let Some(offer) = &custody.offer {
-            assert_eq!(offer.entry, self.tip(), "an open offer is the tip of the path");
-        }
-        assert_eq!(self.order.len(), self.entries.len(), "every entry is in the timeline");
     }
 }
 
-/// SHA-256 over (clock, first 16 bytes of the id) of a complaint's entries in their order: lets two operators compare what their nodes
-/// hold. It convinces nobody else.
-#[derive(Clone, Debug, Default)]
-pub struct SetDigest(Sha256);
+/// What an entry of the course makes of the state before it.
+fn judge_case(
+    entries: &BTreeMap<EntryId, Known>,
+    path: &[EntryId],
+    (intake, lodged): (&AgencyId, &Lodged),
+    state: &CaseState,
+    id: &EntryId,
+) -> Result<CaseState, NoEffect> {
+    let known = &entries[id];
+    let Body::Case { basis, act } = &known.body else { return Ok(state.clone()) };
+    let on_path = known_depth(entries, basis).is_some_and(|depth| path.get(depth) == Some(basis));
+    let entry = CaseEntry { id: *id, author: &known.author, millis: known.clock.millis(), basis: *basis, on_path, act };
+    state.after(entry, intake, lodged)
+}
 
-impl SetDigest {
-    /// Bytes of an entry's id that count: two entries of one clock that agree in so many cannot be made.
-    pub const ID_PREFIX: usize = 16;
-
-    /// Adds the next entry.
-    pub fn add(&mut self, clock: HybridClock, id_prefix: &[u8]) {
-        self.0.update(clock.to_bits().to_be_bytes());
-        self.0.update(id_prefix);
-    }
-
-    /// The digest.
-    pub fn finish(self) -> [u8; 32] {
-        self.0.finalize().into()
+fn known_depth(entries: &BTreeMap<EntryId, Known>, id: &EntryId) -> Option<usize> {
+    match entries.get(id)?.judged {
+        Judged::Custody { depth, .. } => Some(depth),
+        _ => None,
     }
 }
 
@@ -399,6 +338,7 @@ impl Known {
             charter_version: entry.charter_version,
             parents: entry.parents.clone(),
             body: entry.body.clone(),
+            commitments: entry.commitments.clone(),
             judged,
             children: Vec::new(),
         }

@@ -3,10 +3,12 @@
 //! Codes (reasons, outcomes, words) stay the wire's open enums: a number that this version does not know is kept, shown by its
 //! number, and decides nothing. The exceptions decide something and are parsed: the citizen's word and the addressees.
 
-use crate::entry::{ContentClass, clip, malformed, parse_entry_id};
-use crate::ids::{AgencyId, EntryId};
-use crate::limits;
-use crate::refusal::{Refusal, RefusalCode};
+mod parse;
+
+pub(crate) use parse::bounded;
+
+use crate::entry::ContentClass;
+use crate::ids::{AgencyId, ComplaintId, EntryId};
 use crate::wire::{self, entry::Body as Wire};
 
 /// The body of an entry, sorted by what it can do.
@@ -30,11 +32,8 @@ pub enum Body {
     },
     /// About the author's own ledger.
     Node(Box<Wire>),
-    /// Kept and relayed; this version does not act on it.
-    Kept {
-        /// The body, if this version can at least name it.
-        body: Option<Box<Wire>>,
-    },
+    /// Of a later version: kept and relayed, without effect.
+    Kept,
 }
 
 /// The first entry of a complaint.
@@ -143,59 +142,71 @@ pub enum CaseAct {
     Closed {
         /// `CloseCause`.
         cause: i32,
+        /// How many working days nobody replied, if that is the cause.
+        silence_working_days: u32,
+    },
+    /// The holder proposes to put the complaint away.
+    ArchiveProposed {
+        /// `ArchiveReason`.
+        reason: i32,
+    },
+    /// The second signature puts the complaint away.
+    ArchiveApproved {
+        /// The `ArchiveProposed`.
+        proposal: EntryId,
+    },
+    /// The second signature is denied.
+    ArchiveRefused {
+        /// The `ArchiveProposed`.
+        proposal: EntryId,
+    },
+    /// The intake agency proposes to destroy contents.
+    EraseProposed {
+        /// `EraseGround`.
+        ground: i32,
+        /// Whose contents; empty: of all entries that the one who approves has.
+        entries: Vec<EntryId>,
+    },
+    /// The second signature: the contents are destroyed on every node.
+    Erased {
+        /// The `EraseProposed`.
+        proposal: EntryId,
+        /// `EraseGround`.
+        ground: i32,
+    },
+    /// The offer has reached its addressee through relays; the basis is the offer.
+    Arrived,
+    /// A deadline has passed.
+    Escalated {
+        /// `Deadline`.
+        deadline: i32,
+        /// When it ended, milliseconds since 1970.
+        due: u64,
+    },
+    /// The holder handles the complaint as part of another one.
+    Linked {
+        /// The other one.
+        duplicate_of: ComplaintId,
+    },
+    /// A supervisor's or oversight agency's note.
+    Remarked,
+    /// A content is handed to one more agency: the entry's own content is a copy of it, under the same commitment.
+    Disclosed {
+        /// The entry that committed to it first.
+        entry: EntryId,
+        /// Which of that entry's commitments.
+        commitment: u32,
+        /// To whom.
+        to: AgencyId,
     },
 }
 
 impl Body {
-    pub(super) fn parse(body: Option<Wire>) -> Result<Self, Refusal> {
-        let Some(body) = body else { return Ok(Self::Kept { body: None }) };
-        Ok(match body {
-            Wire::Lodged(body) => Self::Lodged(parse_lodged(body)?),
-            Wire::Forwarded(body) => custody(
-                &body.basis,
-                CustodyAct::Forwarded { to: agency("to", &body.to)?, reason: body.reason, answer_by: body.answer_by },
-            )?,
-            Wire::Accepted(body) => custody(&body.basis, CustodyAct::Accepted)?,
-            Wire::Returned(body) => {
-                let suggestion = match body.suggestion.as_str() {
-                    "" => None,
-                    text => Some(agency("suggestion", text)?),
-                };
-                custody(&body.basis, CustodyAct::Returned { reason: body.reason, suggestion })?
-            }
-            Wire::Reassigned(body) => custody(
-                &body.basis,
-                CustodyAct::Reassigned { to: agency("to", &body.to)?, reason: body.reason, answer_by: body.answer_by },
-            )?,
-            Wire::Withdrawn(body) => custody(&body.basis, CustodyAct::Withdrawn)?,
-            Wire::Recalled(body) => case(&body.basis, CaseAct::Recalled)?,
-            Wire::Verified(body) => {
-                bounded("category", &body.category, limits::CATEGORY_BYTES)?;
-                let act =
-                    CaseAct::Verified { category: body.category, priority: body.priority, handling: body.handling };
-                case(&body.basis, act)?
-            }
-            Wire::Progressed(body) => case(&body.basis, CaseAct::Progressed { state: body.state })?,
-            Wire::Responded(body) => case(&body.basis, CaseAct::Responded)?,
-            Wire::Resolved(body) => case(&body.basis, CaseAct::Resolved { outcome: body.outcome })?,
-            Wire::Replied(body) => {
-                bounded("reply code", &body.reply_code, limits::REPLY_CODE_BYTES)?;
-                let word = wire::ReplyWord::try_from(body.word).unwrap_or(wire::ReplyWord::Unspecified);
-                case(&body.basis, CaseAct::Replied { word, reply_code: body.reply_code })?
-            }
-            Wire::Closed(body) => case(&body.basis, CaseAct::Closed { cause: body.cause })?,
-            node @ (Wire::Witnessed(_) | Wire::CharterAdopted(_) | Wire::LedgerReset(_) | Wire::Published(_)) => {
-                Self::Node(Box::new(node))
-            }
-            kept => Self::Kept { body: Some(Box::new(kept)) },
-        })
-    }
-
     /// The custody entry that it acts on or was made under.
     pub fn basis(&self) -> Option<EntryId> {
         match self {
             Self::Custody { basis, .. } | Self::Case { basis, .. } => Some(*basis),
-            Self::Lodged(_) | Self::Node(_) | Self::Kept { .. } => None,
+            Self::Lodged(_) | Self::Node(_) | Self::Kept => None,
         }
     }
 
@@ -218,64 +229,29 @@ impl Body {
                 CaseAct::Resolved { .. } => "Resolved",
                 CaseAct::Replied { .. } => "Replied",
                 CaseAct::Closed { .. } => "Closed",
+                CaseAct::ArchiveProposed { .. } => "ArchiveProposed",
+                CaseAct::ArchiveApproved { .. } => "ArchiveApproved",
+                CaseAct::ArchiveRefused { .. } => "ArchiveRefused",
+                CaseAct::EraseProposed { .. } => "EraseProposed",
+                CaseAct::Erased { .. } => "Erased",
+                CaseAct::Arrived => "Arrived",
+                CaseAct::Escalated { .. } => "Escalated",
+                CaseAct::Linked { .. } => "Linked",
+                CaseAct::Remarked => "Remarked",
+                CaseAct::Disclosed { .. } => "Disclosed",
             },
-            Self::Node(body) => wire_name(body),
-            Self::Kept { body } => body.as_deref().map_or("Unknown", wire_name),
+            Self::Node(body) => node_name(body),
+            Self::Kept => "Unknown",
         }
     }
 }
 
-fn wire_name(body: &Wire) -> &'static str {
+fn node_name(body: &Wire) -> &'static str {
     match body {
         Wire::Witnessed(_) => "Witnessed",
         Wire::CharterAdopted(_) => "CharterAdopted",
         Wire::LedgerReset(_) => "LedgerReset",
         Wire::Published(_) => "Published",
-        Wire::ArchiveProposed(_) => "ArchiveProposed",
-        Wire::ArchiveApproved(_) => "ArchiveApproved",
-        Wire::ArchiveRefused(_) => "ArchiveRefused",
-        Wire::EraseProposed(_) => "EraseProposed",
-        Wire::Erased(_) => "Erased",
-        Wire::Arrived(_) => "Arrived",
-        Wire::Escalated(_) => "Escalated",
-        Wire::Linked(_) => "Linked",
-        Wire::Remarked(_) => "Remarked",
-        Wire::Disclosed(_) => "Disclosed",
         _ => "Unknown",
     }
-}
-
-fn parse_lodged(body: wire::Lodged) -> Result<Lodged, Refusal> {
-    bounded("category", &body.category, limits::CATEGORY_BYTES)?;
-    bounded("area", &body.area, limits::AREA_BYTES)?;
-    let reply_code_hash = <[u8; 32]>::try_from(body.reply_code_hash.as_slice())
-        .map_err(|_| malformed(format!("reply code hash of {} bytes, must be 32", body.reply_code_hash.len())))?;
-    let class = ContentClass::from_wire(body.class).ok_or_else(|| malformed("Lodged without a class"))?;
-    Ok(Lodged { kind: body.kind, category: body.category, area: body.area, class, reply_code_hash })
-}
-
-fn custody(basis: &[u8], act: CustodyAct) -> Result<Body, Refusal> {
-    Ok(Body::Custody { basis: parse_entry_id("basis", basis)?, act })
-}
-
-fn case(basis: &[u8], act: CaseAct) -> Result<Body, Refusal> {
-    Ok(Body::Case { basis: parse_entry_id("basis", basis)?, act })
-}
-
-fn agency(field: &str, text: &str) -> Result<AgencyId, Refusal> {
-    text.parse().map_err(|error| malformed(format!("{field}: {error}")))
-}
-
-/// Codes hold no control characters: they stand in tables and logs.
-pub(crate) fn bounded(field: &str, text: &str, bytes: usize) -> Result<(), Refusal> {
-    if text.len() > bytes {
-        return Err(Refusal::new(
-            RefusalCode::TooLarge,
-            format!("{field} of {} bytes, at most {bytes}: {:?}", text.len(), clip(text)),
-        ));
-    }
-    if text.chars().any(char::is_control) {
-        return Err(malformed(format!("{field} {:?} holds a control character", clip(text))));
-    }
-    Ok(())
 }

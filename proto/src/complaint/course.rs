@@ -1,0 +1,136 @@
+//! The course of a case: its entries in the order of (clock, id), each with the state that it left.
+//!
+//! Must not know what entries say. An entry that comes late is judged where it belongs; the ones behind it are judged again only until the
+//! state is what it was: usually at once.
+//!
+//! Invariant: the states are those that judging all entries from the first gives.
+
+use std::collections::BTreeMap;
+
+use super::{CaseState, NoEffect};
+use crate::clock::HybridClock;
+use crate::ids::EntryId;
+
+/// Where an entry stands in the order.
+pub(super) type Turn = (HybridClock, EntryId);
+
+/// What an entry did, and the state after it.
+#[derive(Clone, Debug)]
+struct Step {
+    outcome: Result<(), NoEffect>,
+    after: CaseState,
+}
+
+/// A case and how it came to be.
+#[derive(Clone, Debug)]
+pub(super) struct Course {
+    begin: CaseState,
+    steps: BTreeMap<Turn, Step>,
+}
+
+impl Course {
+    /// A case without entries.
+    pub(super) fn new(begin: CaseState) -> Self {
+        Self { begin, steps: BTreeMap::new() }
+    }
+
+    /// The state after all entries.
+    pub(super) fn now(&self) -> &CaseState {
+        self.steps.values().next_back().map_or(&self.begin, |step| &step.after)
+    }
+
+    /// What an entry of the course did.
+    pub(super) fn outcome(&self, turn: &Turn) -> Option<&Result<(), NoEffect>> {
+        self.steps.get(turn).map(|step| &step.outcome)
+    }
+
+    /// Adds an entry; how many were judged. `judge` says what an entry makes of the state before it.
+    pub(super) fn insert(
+        &mut self,
+        turn: Turn,
+        judge: impl Fn(&CaseState, &EntryId) -> Result<CaseState, NoEffect>,
+    ) -> usize {
+        let before = self.steps.range(..turn).next_back().map_or(&self.begin, |(_, step)| &step.after);
+        let step = take(before, judge(before, &turn.1));
+        let changes_nothing = step.after == *before;
+        let mut state = step.after.clone();
+        self.steps.insert(turn, step);
+        let mut judged = 1;
+        if changes_nothing {
+            return judged;
+        }
+        for (turn, step) in self.steps.range_mut((std::ops::Bound::Excluded(turn), std::ops::Bound::Unbounded)) {
+            let again = take(&state, judge(&state, &turn.1));
+            let settled = again.after == step.after;
+            *step = again;
+            judged += 1;
+            if settled {
+                break;
+            }
+            state.clone_from(&step.after);
+        }
+        judged
+    }
+
+    /// Judges all entries again: the custody that they were made under counts otherwise now.
+    pub(super) fn judge_again(&mut self, judge: impl Fn(&CaseState, &EntryId) -> Result<CaseState, NoEffect>) {
+        let mut state = self.begin.clone();
+        for (turn, step) in &mut self.steps {
+            *step = take(&state, judge(&state, &turn.1));
+            state.clone_from(&step.after);
+        }
+    }
+}
+
+fn take(before: &CaseState, judged: Result<CaseState, NoEffect>) -> Step {
+    match judged {
+        Ok(after) => Step { outcome: Ok(()), after },
+        Err(reason) => Step { outcome: Err(reason), after: before.clone() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::complaint::Phase;
+    use crate::entry::{ContentClass, Lodged};
+
+    fn begin() -> CaseState {
+        CaseState::new(&Lodged {
+            kind: 1,
+            category: String::new(),
+            area: String::new(),
+            class: ContentClass::Public,
+            reply_code_hash: [0; 32],
+        })
+    }
+
+    fn turn(millis: u64) -> Turn {
+        (HybridClock::new(millis, 0), EntryId([u8::try_from(millis).expect("small"); 32]))
+    }
+
+    /// Counts upward, except that the entry of 5 starts anew.
+    fn judge(state: &CaseState, id: &EntryId) -> Result<CaseState, NoEffect> {
+        match id.0[0] {
+            7 => Err(NoEffect::NotSelfClosed),
+            5 => Ok(CaseState { reopened: 0, phase: Phase::Reopened, ..state.clone() }),
+            _ => Ok(CaseState { reopened: state.reopened + 1, ..state.clone() }),
+        }
+    }
+
+    #[test]
+    fn a_late_entry_costs_as_many_steps_as_it_changes() {
+        let mut course = Course::new(begin());
+        for millis in [2, 3, 5, 6, 7, 8] {
+            assert_eq!(course.insert(turn(millis), judge), 1, "the newest costs one step");
+        }
+        assert_eq!(course.insert(turn(1), judge), 4, "itself, two that count on, and the one that starts anew");
+        assert_eq!(course.insert(turn(0), |state, _| Ok(state.clone())), 1, "it changes nothing");
+        let mut whole = Course::new(begin());
+        [1, 2, 3, 5, 6, 7, 8].map(|millis| whole.insert(turn(millis), judge));
+        assert_eq!(course.now(), whole.now());
+        assert_eq!(course.outcome(&turn(7)), Some(&Err(NoEffect::NotSelfClosed)));
+        course.judge_again(judge);
+        assert_eq!(course.now(), whole.now());
+    }
+}

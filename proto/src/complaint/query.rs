@@ -1,0 +1,248 @@
+//! What can be asked of a complaint.
+//!
+//! Reads only. Whatever is not an answer to a question of the daemon, the command line or a test belongs elsewhere.
+
+use std::collections::BTreeSet;
+
+use super::course::Turn;
+use super::fold::{Judged, Known};
+use super::{CaseState, Complaint, CustodyState, NoEffect, SetDigest};
+use crate::clock::HybridClock;
+use crate::entry::{Body, CaseAct, CustodyAct, Lodged};
+use crate::ids::{AgencyId, ComplaintId, EntryId};
+use crate::limits;
+
+/// Where an entry stands in the complaint now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It counts.
+    Effective,
+    /// A custody entry that another one won over: kept, shown, without effect.
+    Superseded {
+        /// The entry that won at the fork.
+        by: EntryId,
+    },
+    /// It had no effect where it was made.
+    WithoutEffect(NoEffect),
+    /// This version keeps and relays it.
+    Kept,
+}
+
+impl Complaint {
+    /// The complaint's id.
+    pub fn id(&self) -> ComplaintId {
+        self.id
+    }
+
+    /// Where the citizen lodged it.
+    pub fn intake(&self) -> &AgencyId {
+        &self.intake
+    }
+
+    /// What was lodged.
+    pub fn lodged(&self) -> &Lodged {
+        &self.lodged
+    }
+
+    /// Who is accountable now, and what is offered.
+    pub fn custody(&self) -> &CustodyState {
+        match &self.entries[&self.tip()].judged {
+            Judged::Custody { state, .. } => state,
+            _ => unreachable!("the path holds custody entries with effect only"),
+        }
+    }
+
+    /// The case now.
+    pub fn case(&self) -> &CaseState {
+        self.course.now()
+    }
+
+    /// The newest custody entry of the path: the basis of whatever is written next.
+    pub fn tip(&self) -> EntryId {
+        *self.path.last().expect("the path begins with Lodged")
+    }
+
+    /// How often custody was offered on the way to where it is.
+    pub fn offers(&self) -> usize {
+        let offers =
+            |id: &&EntryId| matches!(&self.entries[*id].body, Body::Custody { act, .. } if act.offers_to().is_some());
+        self.path.iter().filter(offers).count()
+    }
+
+    /// The custody entries that count, from `Lodged` to the tip.
+    pub fn path(&self) -> impl Iterator<Item = (EntryId, &Known)> {
+        self.path.iter().map(|id| (*id, &self.entries[id]))
+    }
+
+    /// Whether the holder wished this offer back.
+    pub fn is_recalled(&self, offer: &EntryId) -> bool {
+        self.notices.recalled.contains(offer)
+    }
+
+    /// Whether the addressee said that this offer reached it through relays.
+    pub fn has_arrived(&self, offer: &EntryId) -> bool {
+        self.notices.arrived.contains(offer)
+    }
+
+    /// The escalations that count: the deadline (`Deadline`), the custody entry that it is about, and the entry.
+    pub fn escalations(&self) -> impl Iterator<Item = (i32, EntryId, EntryId)> {
+        let first = |turns: &BTreeSet<Turn>| turns.first().map(|(_, id)| *id);
+        self.notices
+            .escalated
+            .iter()
+            .filter_map(move |((basis, deadline), turns)| Some((*deadline, *basis, first(turns)?)))
+    }
+
+    /// Whether the contents of an entry are to be destroyed, or were: its own, or the copy of another's that it discloses.
+    pub fn is_erased(&self, id: &EntryId) -> bool {
+        let discloses_erased = || {
+            matches!(&self.entries.get(id).map(|known| &known.body),
+                Some(Body::Case { act: CaseAct::Disclosed { entry, .. }, .. }) if self.notices.erased.contains(entry))
+        };
+        self.notices.erased.contains(id) || discloses_erased()
+    }
+
+    /// Whether any content is to be destroyed.
+    pub fn has_erasures(&self) -> bool {
+        !self.notices.erased.is_empty()
+    }
+
+    /// Agencies that a content was disclosed to; they get the entries.
+    pub fn disclosed_to(&self) -> &BTreeSet<AgencyId> {
+        &self.notices.disclosed_to
+    }
+
+    /// The intake agency and every agency that custody was offered to.
+    pub fn participants(&self) -> &BTreeSet<AgencyId> {
+        &self.participants
+    }
+
+    /// How many entries are here.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Never: a complaint has its `Lodged`.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// Whether the entry is here.
+    pub fn contains(&self, id: &EntryId) -> bool {
+        self.entries.contains_key(id)
+    }
+
+    /// What the fold remembers of an entry.
+    pub fn entry(&self, id: &EntryId) -> Option<&Known> {
+        self.entries.get(id)
+    }
+
+    /// All entries with their ids, in the order of (clock, id).
+    pub fn timeline(&self) -> impl Iterator<Item = (EntryId, &Known)> {
+        self.order.iter().map(|(_, id)| (*id, &self.entries[id]))
+    }
+
+    /// The newest clock.
+    pub fn newest_clock(&self) -> HybridClock {
+        self.order.last().map(|(clock, _)| *clock).unwrap_or_default()
+    }
+
+    /// The parents of the next entry: the newest entries, bounded, and always the tip's descendants or the tip itself, so that the
+    /// basis is among the ancestors.
+    pub fn parents_of_next(&self) -> Vec<EntryId> {
+        let mut parents: Vec<EntryId> = self.heads.iter().rev().take(limits::PARENTS).map(|(_, id)| *id).collect();
+        if self.heads.len() > limits::PARENTS && !parents.contains(&self.tip()) {
+            parents.pop();
+            parents.push(self.tip());
+        }
+        parents
+    }
+
+    /// The entries that `parents` descend from, and `parents` themselves.
+    pub fn ancestors(&self, parents: &[EntryId]) -> BTreeSet<EntryId> {
+        let mut found = BTreeSet::new();
+        let mut next: Vec<EntryId> = parents.to_vec();
+        while let Some(id) = next.pop() {
+            if let Some(known) = self.entries.get(&id)
+                && found.insert(id)
+            {
+                next.extend(&known.parents);
+            }
+        }
+        found
+    }
+
+    /// How many entries of the complaint an agency wrote.
+    pub fn written_by(&self, author: &AgencyId) -> usize {
+        self.written.get(author).copied().unwrap_or(0)
+    }
+
+    /// Whether `parents` are the newest entries: everything here is an ancestor.
+    pub fn are_heads(&self, parents: &[EntryId]) -> bool {
+        self.heads.len() == parents.len() && self.heads.iter().all(|(_, id)| parents.contains(id))
+    }
+
+    /// Whether an entry is a custody entry that acts on one, with effect or not.
+    pub fn is_custody(&self, id: &EntryId) -> bool {
+        matches!(self.entries.get(id).map(|known| &known.body), Some(Body::Lodged(_) | Body::Custody { .. }))
+    }
+
+    /// Where an entry stands now; `None` if it is not here.
+    pub fn standing(&self, id: &EntryId) -> Option<Standing> {
+        Some(match &self.entries.get(id)?.judged {
+            Judged::Case => self.standing_of_case(id),
+            Judged::Kept => Standing::Kept,
+            Judged::NoEffect(reason) => Standing::WithoutEffect(reason.clone()),
+            Judged::Custody { depth, .. } if self.path.get(*depth) == Some(id) => Standing::Effective,
+            Judged::Custody { .. } => Standing::Superseded { by: self.winner_over(id) },
+        })
+    }
+
+    fn standing_of_case(&self, id: &EntryId) -> Standing {
+        let known = &self.entries[id];
+        if let Some(Err(reason)) = self.course.outcome(&(known.clock, *id)) {
+            return Standing::WithoutEffect(reason.clone());
+        }
+        if let Body::Case { basis, act: CaseAct::Escalated { deadline, .. } } = &known.body
+            && let Some((_, by)) = self.notices.escalated.get(&(*basis, *deadline)).and_then(|turns| turns.first())
+            && by != id
+        {
+            return Standing::WithoutEffect(NoEffect::AlreadyEscalated { by: *by });
+        }
+        Standing::Effective
+    }
+
+    /// The entry of the path at the fork where `id` left it.
+    fn winner_over(&self, id: &EntryId) -> EntryId {
+        let mut at = *id;
+        loop {
+            let Some(basis) = self.entries.get(&at).and_then(|known| known.body.basis()) else { return self.path[0] };
+            if let Some(position) = self.path.iter().position(|on_path| *on_path == basis) {
+                return self.path.get(position + 1).copied().unwrap_or(basis);
+            }
+            at = basis;
+        }
+    }
+
+    /// Equal on nodes that hold the same set; see [`SetDigest`].
+    pub fn digest(&self) -> [u8; 32] {
+        let mut digest = SetDigest::default();
+        self.order.iter().for_each(|(clock, id)| digest.add(*clock, &id.0[..SetDigest::ID_PREFIX]));
+        digest.finish()
+    }
+
+    /// Panics if the state contradicts itself. For tests of every kind.
+    pub fn check_invariants(&self) {
+        let custody = self.custody();
+        let held_by_own_entry = self.path.iter().any(|id| {
+            let known = &self.entries[id];
+            known.author == custody.holder
+                && matches!(known.body, Body::Lodged(_) | Body::Custody { act: CustodyAct::Accepted, .. })
+        });
+        assert!(held_by_own_entry, "{} holds {:?} without an own Lodged or Accepted", custody.holder, self.id);
+        if let Some(offer) = &custody.offer {
+            assert_eq!(offer.entry, self.tip(), "an open offer is the tip of the path");
+        }
+        assert_eq!(self.order.len(), self.entries.len(), "every entry is in the timeline");
+    }
+}
