@@ -41,6 +41,8 @@ pub struct Charter {
     pub grace_days: u32,
     /// How many managers must sign.
     pub threshold: usize,
+    /// Offers of one complaint from which on the holder's supervisor is alarmed: it goes back and forth.
+    pub offers_before_alarm: u32,
     /// Who may sign the charter.
     pub managers: Vec<Manager>,
     members: BTreeMap<AgencyId, Member>,
@@ -190,6 +192,13 @@ impl Charter {
             Some(parent) => parent == supervisor,
             None => supervisor != agency && self.is_oversight(supervisor),
         }
+    }
+
+    /// Who supervises an agency: its parent, or oversight.
+    pub fn supervisors<'a>(&'a self, agency: &'a AgencyId) -> impl Iterator<Item = &'a AgencyId> {
+        let parent = self.parent(agency);
+        let oversight = self.oversight.iter().filter(move |id| parent.is_none() && *id != agency);
+        parent.into_iter().chain(oversight)
     }
 
     /// Whether an agency may audit everybody.

@@ -20,7 +20,6 @@ mod fold;
 mod no_effect;
 mod query;
 
-pub(crate) use case::DAY_MILLIS;
 pub use case::{ArchiveProposal, CaseEntry, CaseState, Phase};
 pub use custody::{Actor, CustodyState, Offer};
 pub use digest::SetDigest;

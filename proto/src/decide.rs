@@ -3,11 +3,12 @@
 //! Uses the same rules as the fold, so that a node never signs what would have no effect. What others signed meanwhile may still
 //! supersede it: that is the fold's business.
 
+mod case;
+
 use crate::charter::Charter;
 use crate::complaint::{Complaint, NoEffect, Phase};
-use crate::entry::{CaseAct, CustodyAct};
+use crate::entry::CustodyAct;
 use crate::ids::{AgencyId, EntryId};
-use crate::limits;
 use crate::wire::{self, act_request::Act, entry::Body as Wire};
 
 /// Why a command is declined. Nothing was written.
@@ -36,6 +37,24 @@ pub enum Declined {
         complaint: String,
         /// How far it is.
         phase: Phase,
+    },
+    /// Silence is no cause yet.
+    #[error("complaint {complaint}: nobody was silent for {working_days} working days since the last answer; {since}")]
+    NotSilent {
+        /// The complaint.
+        complaint: String,
+        /// How many the command names.
+        working_days: u32,
+        /// When the citizen was answered last, in words.
+        since: String,
+    },
+    /// There is no proposal to answer, or not one.
+    #[error("complaint {complaint}: {problem}")]
+    Proposal {
+        /// The complaint.
+        complaint: String,
+        /// What is wrong, and what to do.
+        problem: String,
     },
     /// A reply code that is not the citizen's.
     #[error(
@@ -82,24 +101,42 @@ pub struct Author<'a> {
 /// # Errors
 /// Why it is declined.
 pub fn decide(complaint: &Complaint, act: &Act, author: Author<'_>) -> Result<Wire, Declined> {
-    let basis = complaint.tip();
-    let named = basis.0.to_vec();
     check_phase(complaint, act)?;
-    let body = match act {
+    match act {
+        Act::Forward(_) | Act::Reassign(_) | Act::Accept(_) | Act::Return(_) | Act::Withdraw(_) => {
+            decide_custody(complaint, act, author)
+        }
+        case => case::decide_case(complaint, case, author),
+    }
+}
+
+/// The addressee's notice that an offer reached it, if one is owed: `offer` came over a relay, is open and was not noticed yet.
+pub fn arrival(complaint: &Complaint, offer: &EntryId, agency: &AgencyId) -> Option<Wire> {
+    let open = complaint.custody().offer.as_ref()?;
+    let owed = open.entry == *offer && open.to == *agency && !complaint.has_arrived(offer);
+    owed.then(|| Wire::Arrived(wire::Arrived { basis: offer.0.to_vec() }))
+}
+
+fn decide_custody(complaint: &Complaint, act: &Act, author: Author<'_>) -> Result<Wire, Declined> {
+    let basis = complaint.tip().0.to_vec();
+    Ok(match act {
         Act::Forward(forward) => {
-            let to = parse_agency("to", &forward.to)?;
-            let answer_by = match forward.answer_by {
-                0 => author.millis.saturating_add(author.answer_within_millis),
-                given => given,
-            };
+            let (to, answer_by) = offer(&forward.to, forward.answer_by, author)?;
             let custody = CustodyAct::Forwarded { to, reason: forward.reason, answer_by };
             check_custody(complaint, &custody, author)?;
             let (to, reason) = (forward.to.clone(), code("reason", forward.reason)?);
-            Wire::Forwarded(wire::Forwarded { basis: named, to, reason, answer_by })
+            Wire::Forwarded(wire::Forwarded { basis, to, reason, answer_by })
+        }
+        Act::Reassign(reassign) => {
+            let (to, answer_by) = offer(&reassign.to, reassign.answer_by, author)?;
+            let custody = CustodyAct::Reassigned { to, reason: reassign.reason, answer_by };
+            check_custody(complaint, &custody, author)?;
+            let (to, reason) = (reassign.to.clone(), code("reason", reassign.reason)?);
+            Wire::Reassigned(wire::Reassigned { basis, to, reason, answer_by })
         }
         Act::Accept(_) => {
             check_custody(complaint, &CustodyAct::Accepted, author)?;
-            Wire::Accepted(wire::Accepted { basis: named })
+            Wire::Accepted(wire::Accepted { basis })
         }
         Act::Return(give_back) => {
             if !give_back.suggestion.is_empty() {
@@ -108,58 +145,23 @@ pub fn decide(complaint: &Complaint, act: &Act, author: Author<'_>) -> Result<Wi
             let custody = CustodyAct::Returned { reason: give_back.reason, suggestion: None };
             check_custody(complaint, &custody, author)?;
             let (suggestion, reason) = (give_back.suggestion.clone(), code("reason", give_back.reason)?);
-            Wire::Returned(wire::Returned { basis: named, reason, suggestion })
+            Wire::Returned(wire::Returned { basis, reason, suggestion })
         }
         Act::Withdraw(_) => {
             check_custody(complaint, &CustodyAct::Withdrawn, author)?;
-            Wire::Withdrawn(wire::Withdrawn { basis: named })
+            Wire::Withdrawn(wire::Withdrawn { basis })
         }
-        case => return decide_case(complaint, case, named, author),
-    };
-    Ok(body)
+        _ => unreachable!("the caller has matched the custody acts"),
+    })
 }
 
-fn decide_case(complaint: &Complaint, act: &Act, basis: Vec<u8>, author: Author<'_>) -> Result<Wire, Declined> {
-    let (case, body) = match act {
-        Act::Recall(_) => (CaseAct::Recalled, Wire::Recalled(wire::Recalled { basis })),
-        Act::Verify(verify) => {
-            check_code("category", &verify.category, limits::CATEGORY_BYTES)?;
-            let (category, priority, handling) = (verify.category.clone(), verify.priority, verify.handling);
-            let class = complaint.lodged().class.to_wire().into();
-            let body = wire::Verified { basis, category: category.clone(), priority, class, handling };
-            (CaseAct::Verified { category, priority, handling }, Wire::Verified(body))
-        }
-        Act::Progress(progress) => {
-            let state = code("state", progress.state)?;
-            (CaseAct::Progressed { state }, Wire::Progressed(wire::Progressed { basis, state }))
-        }
-        Act::Respond(_) => (CaseAct::Responded, Wire::Responded(wire::Responded { basis })),
-        Act::Resolve(resolve) => {
-            let outcome = code("outcome", resolve.outcome)?;
-            (CaseAct::Resolved { outcome }, Wire::Resolved(wire::Resolved { basis, outcome }))
-        }
-        Act::Reply(reply) => {
-            let word = code("word", reply.word)?;
-            check_reply_code(complaint, &reply.reply_code)?;
-            check_code("reply code", &reply.reply_code, limits::REPLY_CODE_BYTES)?;
-            let case = CaseAct::Replied { word: reply.word(), reply_code: reply.reply_code.clone() };
-            (case, Wire::Replied(wire::Replied { basis, word, reply_code: reply.reply_code.clone() }))
-        }
-        Act::Close(close) => {
-            let cause = code("cause", close.cause)?;
-            let silence_working_days = close.silence_working_days;
-            (
-                CaseAct::Closed { cause, silence_working_days },
-                Wire::Closed(wire::Closed { basis, cause, silence_working_days }),
-            )
-        }
-        Act::Forward(_) | Act::Accept(_) | Act::Return(_) | Act::Withdraw(_) => unreachable!("a custody act"),
+/// Whom custody is offered to, and until when.
+fn offer(to: &str, answer_by: u64, author: Author<'_>) -> Result<(AgencyId, u64), Declined> {
+    let answer_by = match answer_by {
+        0 => author.millis.saturating_add(author.answer_within_millis),
+        given => given,
     };
-    complaint
-        .custody()
-        .allows(&case, complaint.intake(), actor(author))
-        .map_err(|reason| Declined::NoEffect { complaint: complaint.id().short(), reason })?;
-    Ok(body)
+    Ok((parse_agency("to", to)?, answer_by))
 }
 
 /// What the state of the case forbids, whoever commands it.
@@ -167,15 +169,22 @@ fn check_phase(complaint: &Complaint, act: &Act) -> Result<(), Declined> {
     let phase = complaint.case().phase;
     let name = || complaint.id().short();
     match act {
-        Act::Reply(_) | Act::Accept(_) | Act::Return(_) | Act::Withdraw(_) | Act::Recall(_) => Ok(()),
         Act::Close(_) => match phase {
             Phase::Responded | Phase::Resolved => Ok(()),
             _ => Err(Declined::NotAnswered { complaint: name(), phase }),
         },
-        Act::Forward(_) | Act::Verify(_) | Act::Progress(_) | Act::Respond(_) | Act::Resolve(_) => match phase {
-            Phase::Resolved | Phase::Closed => Err(Declined::Ended { complaint: name(), phase }),
-            _ => Ok(()),
-        },
+        Act::Forward(_)
+        | Act::Reassign(_)
+        | Act::Verify(_)
+        | Act::Progress(_)
+        | Act::Respond(_)
+        | Act::Resolve(_)
+        | Act::Link(_)
+            if !phase.is_open() =>
+        {
+            Err(Declined::Ended { complaint: name(), phase })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -187,14 +196,6 @@ fn check_custody(complaint: &Complaint, act: &CustodyAct, author: Author<'_>) ->
         .map_err(|reason| Declined::NoEffect { complaint: complaint.id().short(), reason })
 }
 
-fn check_reply_code(complaint: &Complaint, reply_code: &str) -> Result<(), Declined> {
-    let right = crate::content::reply_code_hash(reply_code) == complaint.lodged().reply_code_hash;
-    if reply_code.is_empty() || right {
-        return Ok(());
-    }
-    Err(Declined::WrongReplyCode { complaint: complaint.id().short() })
-}
-
 fn actor(author: Author<'_>) -> crate::complaint::Actor<'_> {
     crate::complaint::Actor { author: author.agency, millis: author.millis, charter: author.charter }
 }
@@ -204,15 +205,6 @@ fn parse_agency(field: &'static str, text: &str) -> Result<AgencyId, Declined> {
         field,
         value: crate::entry::clip(text),
         problem: error.to_string(),
-    })
-}
-
-/// The bounds of a code in an entry: a node that signed more would be refused by every other.
-fn check_code(field: &'static str, text: &str, bytes: usize) -> Result<(), Declined> {
-    crate::entry::bounded(field, text, bytes).map_err(|_| Declined::Field {
-        field,
-        value: crate::entry::clip(text),
-        problem: format!("must be at most {bytes} bytes, without control characters"),
     })
 }
 

@@ -116,6 +116,7 @@ pub(crate) fn charter_text() -> CharterText {
         valid_until: "2035-01-01T00:00:00Z".to_owned(),
         grace_days: 30,
         threshold: 3,
+        offers_before_alarm: None,
         manager: MANAGERS.map(manager).into(),
         member: vec![
             member("kemenpanrb", MemberKind::Ministry, None),
@@ -295,7 +296,7 @@ impl Node<'_> {
         self.says(case, Wire::Closed(wire::Closed { cause: cause.into(), ..Default::default() }))
     }
 
-    /// A body that this version knows and does not act on.
+    /// A supervisor's or oversight agency's note.
     pub(crate) fn remarks(&self, case: &Case<'_>) -> Writing {
         self.says(case, Wire::Remarked(wire::Remarked::default()))
     }
@@ -429,6 +430,15 @@ fn basis_field(body: &mut Wire) -> Option<&mut Vec<u8>> {
         Wire::Replied(body) => &mut body.basis,
         Wire::Closed(body) => &mut body.basis,
         Wire::Remarked(body) => &mut body.basis,
+        Wire::ArchiveProposed(body) => &mut body.basis,
+        Wire::ArchiveApproved(body) => &mut body.basis,
+        Wire::ArchiveRefused(body) => &mut body.basis,
+        Wire::EraseProposed(body) => &mut body.basis,
+        Wire::Erased(body) => &mut body.basis,
+        Wire::Arrived(body) => &mut body.basis,
+        Wire::Escalated(body) => &mut body.basis,
+        Wire::Linked(body) => &mut body.basis,
+        Wire::Disclosed(body) => &mut body.basis,
         _ => return None,
     })
 }

@@ -103,6 +103,8 @@ pub const HEAR_OTHER_PEERS: Duration = Duration::from_secs(2);
 pub const CLOCK_AHEAD: Duration = Duration::from_secs(5 * 60);
 /// How long after `answer_by` the others may act on an offer that only its addressee could answer until then.
 pub const ANSWER_MARGIN: Duration = Duration::from_secs(10 * 60);
+/// Offers of one complaint from which on the holder's supervisor is alarmed, unless the charter says otherwise.
+pub const OFFERS_BEFORE_ALARM: u32 = 5;
 /// Longest time from an offer to its `answer_by`.
 pub const ANSWER_BY_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 

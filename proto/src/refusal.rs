@@ -93,6 +93,8 @@ codes! {
         OlderCharter = 306, "older-charter";
         /// A content is not what the entry committed to.
         ContentMismatch = 401, "content-mismatch";
+        /// A content that was erased on two signatures.
+        ContentErased = 402, "content-erased";
         /// The peer has as many items waiting here as it may.
         DeferredFull = 501, "deferred-full";
     }

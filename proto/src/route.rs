@@ -1,17 +1,18 @@
 //! Where an entry goes: which adjacent peers get it, and how much of its content.
 //!
 //! Participants (the intake agency and every agency that custody was offered to) get entries and contents; observers (their supervisors,
-//! and oversight) get entries only. An entry goes to each adjacent peer that is one of them, or the next hop toward one: the peer itself,
+//! oversight, and agencies that a content was disclosed to) get entries only. An entry goes to each adjacent peer that is one of them, or the next hop toward one: the peer itself,
 //! else an adjacent ancestor of it in the charter, else my own parent.
 //!
-//! Invariant: through a relay passes public content only; confidential content goes over a direct link to its reader; identity goes nowhere.
+//! Invariant: through a relay passes public content only; confidential content goes over a direct link to its reader; identity goes nowhere
+//! but with `Disclosed`, whose content goes over a direct link to its addressee alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::charter::Charter;
-use crate::entry::ContentClass;
+use crate::entry::{Body, CaseAct, Commitment, ContentClass, Entry};
 use crate::ids::AgencyId;
 
 /// How much content a link gets beside the entries.
@@ -34,6 +35,14 @@ impl Access {
             ContentClass::Identity => false,
         }
     }
+
+    /// Whether a content of an entry may pass to a peer.
+    pub fn allows_of(self, entry: &Entry, commitment: &Commitment, peer: &AgencyId) -> bool {
+        match &entry.body {
+            Body::Case { act: CaseAct::Disclosed { to, .. }, .. } => to == peer || entry.author == *peer,
+            _ => self.allows(commitment.class),
+        }
+    }
 }
 
 /// Where the entries of a complaint go.
@@ -45,6 +54,15 @@ pub struct Routes {
     pub unreachable: BTreeSet<AgencyId>,
 }
 
+/// Who is to have a complaint.
+#[derive(Clone, Copy, Debug)]
+pub struct Readers<'a> {
+    /// The intake agency and every agency that custody was offered to.
+    pub participants: &'a BTreeSet<AgencyId>,
+    /// Agencies that a content was disclosed to.
+    pub disclosed_to: &'a BTreeSet<AgencyId>,
+}
+
 /// How far an entry may still go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
@@ -54,16 +72,18 @@ pub enum Reach {
     Adjacent,
 }
 
-/// The routes from `me`, whose adjacent peers are `adjacent`, for a complaint with these participants.
+/// The routes from `me`, whose adjacent peers are `adjacent`, for a complaint with these readers.
 pub fn routes(
     me: &AgencyId,
     adjacent: &BTreeSet<AgencyId>,
-    participants: &BTreeSet<AgencyId>,
+    readers: Readers<'_>,
     charter: &Charter,
     reach: Reach,
 ) -> Routes {
     let mut routes = Routes::default();
-    let observers = charter.observers(participants);
+    let participants = readers.participants;
+    let mut observers = charter.observers(participants);
+    observers.extend(readers.disclosed_to.difference(participants).cloned());
     for (agency, participates) in participants.iter().map(|a| (a, true)).chain(observers.iter().map(|a| (a, false))) {
         if agency == me {
             continue;

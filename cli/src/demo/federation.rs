@@ -254,6 +254,7 @@ impl Builder {
             valid_until: at(today + CHARTER_DAYS * SECONDS_A_DAY),
             grace_days: GRACE_DAYS,
             threshold: managers.len() / 2 + 1,
+            offers_before_alarm: None,
             manager: managers.iter().map(manager).collect(),
             member,
         }

@@ -239,7 +239,7 @@ fn a_role_comes_from_the_ancestors_and_not_from_what_else_is_here() {
     let mut case = federation.case_at("kominfo");
     let lodged = case.complaint.tip();
     case.take(federation.node("kominfo").forwards(&case).to("kota-bandung"));
-    let blind = federation.node("kota-bandung").remarks(&case).after(&[lodged]).entry();
+    let blind = federation.node("kota-bandung").remarks(&case).on(lodged).after(&[lodged]).entry();
     assert_eq!(code(&case.judges(&blind)), refused(RefusalCode::NoRole));
 }
 

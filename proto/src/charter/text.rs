@@ -32,6 +32,9 @@ pub struct CharterText {
     pub grace_days: u32,
     /// How many managers must sign.
     pub threshold: usize,
+    /// Offers of one complaint from which on the holder's supervisor is alarmed; at least 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offers_before_alarm: Option<u32>,
     /// Who may sign.
     #[serde(default)]
     pub manager: Vec<ManagerText>,
@@ -149,6 +152,10 @@ impl Charter {
         if raw.threshold == 0 || raw.threshold > managers.len() {
             return Err(field("threshold", format!("{} of {} managers", raw.threshold, managers.len())));
         }
+        let offers_before_alarm = raw.offers_before_alarm.unwrap_or(limits::OFFERS_BEFORE_ALARM);
+        if offers_before_alarm < 2 {
+            return Err(field("offers_before_alarm", format!("{offers_before_alarm}, at least 2")));
+        }
         let members = parse_members(raw.member)?;
         let oversight = members.values().filter(|member| member.oversight).map(|member| member.id.clone()).collect();
         Ok(Self {
@@ -160,6 +167,7 @@ impl Charter {
             valid_until,
             grace_days: raw.grace_days,
             threshold: raw.threshold,
+            offers_before_alarm,
             managers,
             members,
             oversight,

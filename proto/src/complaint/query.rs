@@ -11,6 +11,7 @@ use crate::clock::HybridClock;
 use crate::entry::{Body, CaseAct, CustodyAct, Lodged};
 use crate::ids::{AgencyId, ComplaintId, EntryId};
 use crate::limits;
+use crate::route::Readers;
 
 /// Where an entry stands in the complaint now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,9 +108,27 @@ impl Complaint {
         !self.notices.erased.is_empty()
     }
 
-    /// Agencies that a content was disclosed to; they get the entries.
-    pub fn disclosed_to(&self) -> &BTreeSet<AgencyId> {
-        &self.notices.disclosed_to
+    /// Who is to have it, beside supervisors and oversight.
+    pub fn readers(&self) -> Readers<'_> {
+        Readers { participants: &self.participants, disclosed_to: &self.notices.disclosed_to }
+    }
+
+    /// The effective proposals to erase that have not been approved.
+    pub fn erase_proposals(&self) -> BTreeSet<EntryId> {
+        let mut open = BTreeSet::new();
+        for (id, known) in self.timeline().filter(|(_, known)| matches!(known.judged, Judged::Case)) {
+            match &known.body {
+                Body::Case { act: CaseAct::EraseProposed { .. }, .. } => drop(open.insert(id)),
+                Body::Case { act: CaseAct::Erased { proposal, .. }, .. } => drop(open.remove(proposal)),
+                _ => {}
+            }
+        }
+        open
+    }
+
+    /// The first entry.
+    pub fn lodged_entry(&self) -> EntryId {
+        *self.path.first().expect("the path begins with Lodged")
     }
 
     /// The intake agency and every agency that custody was offered to.

@@ -1,6 +1,8 @@
 //! Custody and case: every rule of the fold, one claim at a time.
 
 mod histories;
+mod two_signatures;
+mod whole_life;
 
 use super::{NoEffect, Phase, Standing};
 use crate::charter::MemberStatus;
@@ -236,7 +238,7 @@ fn nobody_else_reassigns() {
     // Oversight has a role, and the holder has a parent; the intake agency and the holder itself are no supervisors.
     for other in ["ombudsman", "ksp", "kota-bandung"] {
         let reassigns = federation.node(other).reassigns(&case).to("kominfo");
-        assert_eq!(without_effect(&mut case, reassigns), NoEffect::NotSupervisor { holder: agency("kota-bandung") });
+        assert_eq!(without_effect(&mut case, reassigns), NoEffect::NotSupervisor { agency: agency("kota-bandung") });
     }
 }
 
@@ -249,7 +251,7 @@ fn oversight_reassigns_where_there_is_no_parent() {
 
     let mut own = federation.case_at("ksp");
     let reassigns = federation.node("ksp").reassigns(&own).to("kominfo");
-    assert_eq!(without_effect(&mut own, reassigns), NoEffect::NotSupervisor { holder: agency("ksp") });
+    assert_eq!(without_effect(&mut own, reassigns), NoEffect::NotSupervisor { agency: agency("ksp") });
 }
 
 #[test]
@@ -302,7 +304,7 @@ fn who_knew_better_never_takes_custody_back_whatever_the_id_of_the_entry() {
         smaller += usize::from(again.entry().id < offer);
         assert_eq!(without_effect(&mut case.clone(), again), NoEffect::BasisActedOn);
         // To have seen the offer is enough: it need not be a parent, nor need the answer have been seen.
-        let remark = federation.node("ksp").remarks(&case).after(&[offer]).entry();
+        let remark = federation.node("ksp").remarks(&case).on(offer).after(&[offer]).entry();
         let mut case = case.clone();
         case.learn(&remark);
         let again = federation.node("ombudsman").forwards(&case).to("kemendagri").on(lodged).at_leaf(leaf);
@@ -614,8 +616,7 @@ fn a_dissatisfied_reply_proves_no_closing() {
 }
 
 #[test]
-fn a_closing_by_silence_is_not_self_closed_and_one_without_a_cause_is() {
-    assert!(!self_closed(&[], CloseCause::Silence.into()));
+fn a_closing_without_a_cause_is_self_closed() {
     assert!(self_closed(&[], CloseCause::Unspecified.into()));
     assert!(self_closed(&[], 4711));
 }
@@ -656,12 +657,12 @@ fn an_offer_is_recalled_by_its_holder_before_answer_by() {
 }
 
 #[test]
-fn a_kept_body_stands_in_the_timeline_and_does_nothing() {
+fn a_remark_stands_in_the_timeline_and_changes_nothing() {
     let federation = Federation::new();
     let mut case = federation.case_at("ombudsman");
     let before = (case.complaint.custody().clone(), case.complaint.case().clone());
     let remark = case.take(federation.node("ksp").remarks(&case));
-    assert_eq!(case.standing(remark), Standing::Kept);
+    assert_eq!(case.standing(remark), Standing::Effective);
     assert_eq!((case.complaint.custody().clone(), case.complaint.case().clone()), before);
     assert_eq!(case.complaint.parents_of_next(), [remark]);
 }
@@ -677,7 +678,7 @@ fn the_next_entry_s_parents_are_the_newest_entries_and_lead_to_the_tip() {
     let tip = case.take(federation.node("ombudsman").forwards(&case).to("kominfo"));
     // More concurrent entries than an entry has parents, all newer than the tip.
     for leaf in 0..40 {
-        case.take(federation.node("ksp").remarks(&case).after(&[root]).at(case.now + MINUTE).at_leaf(leaf));
+        case.take(federation.node("ksp").remarks(&case).on(root).after(&[root]).at(case.now + MINUTE).at_leaf(leaf));
     }
     let parents = case.complaint.parents_of_next();
     assert_eq!(parents.len(), limits::PARENTS);
@@ -696,7 +697,7 @@ fn the_parents_suffice_when_the_tip_is_no_newest_entry() {
     let tip = case.take(federation.node("ombudsman").forwards(&case).to("kominfo"));
     case.take(federation.node("ombudsman").progresses(&case));
     for leaf in 0..40 {
-        case.take(federation.node("ksp").remarks(&case).after(&[root]).at(case.now + MINUTE).at_leaf(leaf));
+        case.take(federation.node("ksp").remarks(&case).on(root).after(&[root]).at(case.now + MINUTE).at_leaf(leaf));
     }
     case.later(DAY);
     let accepts = federation.node("kominfo").accepts(&case).entry();

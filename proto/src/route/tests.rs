@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Access, Reach, next_hop, routes};
+use super::{Access, Reach, Readers, next_hop, routes};
 use crate::entry::ContentClass;
 use crate::fixture::{Federation, agency};
 use crate::ids::AgencyId;
@@ -14,8 +14,9 @@ fn agencies(ids: &[&str]) -> BTreeSet<AgencyId> {
 /// The links with their access, and the unreachable.
 fn route(me: &str, adjacent: &[&str], participants: &[&str]) -> (Vec<(String, Access)>, Vec<String>) {
     let federation = Federation::new();
-    let routes =
-        routes(&agency(me), &agencies(adjacent), &agencies(participants), federation.charter(), Reach::Relayed);
+    let (participants, disclosed_to) = (agencies(participants), BTreeSet::new());
+    let readers = Readers { participants: &participants, disclosed_to: &disclosed_to };
+    let routes = routes(&agency(me), &agencies(adjacent), readers, federation.charter(), Reach::Relayed);
     let links = routes.links.into_iter().map(|(id, access)| (id.into(), access)).collect();
     (links, routes.unreachable.into_iter().map(String::from).collect())
 }
@@ -110,7 +111,19 @@ fn a_relay_gets_public_content_only_and_identity_goes_nowhere() {
 fn beyond_the_relay_limit_only_adjacent_readers_get_it() {
     let federation = Federation::new();
     let (adjacent, participants) = (agencies(&["kemendagri", "kominfo"]), agencies(&["kota-bandung", "kominfo"]));
-    let routes = routes(&agency("kemenpanrb"), &adjacent, &participants, federation.charter(), Reach::Adjacent);
+    let disclosed_to = BTreeSet::new();
+    let readers = Readers { participants: &participants, disclosed_to: &disclosed_to };
+    let routes = routes(&agency("kemenpanrb"), &adjacent, readers, federation.charter(), Reach::Adjacent);
     assert!(routes.links.contains_key(&agency("kominfo")), "a reader itself");
     assert!(routes.links.get(&agency("kemendagri")) <= Some(&Access::Entries), "no relay toward kota-bandung");
+}
+
+#[test]
+fn who_something_was_disclosed_to_gets_the_entries() {
+    let federation = Federation::new();
+    let (adjacent, participants) = (agencies(&["kominfo", "ksp"]), agencies(&["ombudsman"]));
+    let disclosed_to = agencies(&["kominfo", "ombudsman"]);
+    let readers = Readers { participants: &participants, disclosed_to: &disclosed_to };
+    let routes = routes(&agency("ombudsman"), &adjacent, readers, federation.charter(), Reach::Relayed);
+    assert_eq!(routes.links.get(&agency("kominfo")), Some(&Access::Entries));
 }

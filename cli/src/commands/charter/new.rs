@@ -120,6 +120,7 @@ fn text(args: &NewArgs, output: &Output) -> Result<CharterText, Failure> {
             valid_until: String::new(),
             grace_days: GRACE_DAYS,
             threshold: 0,
+            offers_before_alarm: None,
             manager: Vec::new(),
             member: Vec::new(),
         },
@@ -137,6 +138,7 @@ fn text(args: &NewArgs, output: &Output) -> Result<CharterText, Failure> {
         valid_until: until.to_string(),
         grace_days: args.grace_days.unwrap_or(base.grace_days),
         threshold: args.threshold.map_or(base.threshold, usize::from),
+        offers_before_alarm: None,
         manager,
         ..base
     })
