@@ -2,20 +2,21 @@
 //!
 //! Loaded from the store (which leaves) and the ledger (what they say). Decides nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::complaint::Complaint;
 use sinergi_proto::decide;
-use sinergi_proto::entry::Entry;
+use sinergi_proto::entry::{Body, Entry};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
 use sinergi_proto::refusal::Refusal;
 use sinergi_proto::route::Access;
+use sinergi_proto::wire;
 
 use crate::headers::{self, External, HeaderError, LeafHeader};
 use crate::ledger::{LedgerReader, ReadError, Record};
-use crate::store::{Changes, Placed, Row, Store, StoreError, Summary};
+use crate::store::{Changes, Duties, Placed, Row, Store, StoreError, Summary};
 
 /// A complaint with its leaves.
 pub struct Case {
@@ -28,6 +29,8 @@ pub struct Case {
     /// Where it was imported from.
     pub external: Option<External>,
     lodged: LedgerIndex,
+    /// Offers that came from another than their author: through a relay.
+    relayed: BTreeSet<EntryId>,
     /// What the store has of it.
     stored: Option<Summary>,
     /// Its entries that the store's row of it holds, or will.
@@ -102,7 +105,8 @@ impl Case {
         let complaint = Complaint::lodge(entry)?;
         let (leaves, routed) = (HashMap::new(), BTreeMap::new());
         let (lodged, stored, recent) = (LedgerIndex::default(), None, Vec::new());
-        Some(Self { complaint, leaves, routed, external: None, lodged, stored, recent })
+        let relayed = BTreeSet::new();
+        Some(Self { complaint, leaves, routed, external: None, lodged, relayed, stored, recent })
     }
 
     /// Loads a complaint; `None` if the store has none of its entries.
@@ -151,6 +155,12 @@ impl Case {
         if self.leaves.insert(entry.id, index).is_none() {
             self.recent.push(Placed::new(entry.clock, &entry.id, index));
         }
+        if let Body::Custody { act, .. } = &entry.body
+            && act.offers_to().is_some()
+            && header.from.as_ref().is_some_and(|from| *from != entry.author)
+        {
+            self.relayed.insert(entry.id);
+        }
         if header.external.is_some() {
             self.external.clone_from(&header.external);
         }
@@ -162,8 +172,8 @@ impl Case {
 
     /// Adds to `changes` what the store lacks of the complaint.
     pub fn save(&mut self, id: ComplaintId, own: &AgencyId, changes: &mut Changes) {
-        let recall_waits = decide::recall_to_answer(&self.complaint, own).is_some();
-        let summary = Summary { recall_waits, ..self.summary() };
+        let duties = self.duties(own);
+        let summary = Summary { duties, ..self.summary() };
         if self.stored.as_ref() == Some(&summary) {
             return;
         }
@@ -172,6 +182,26 @@ impl Case {
         }
         let old = self.stored.replace(summary.clone());
         changes.complaint(id, old, Row { summary, recent: self.recent.clone() });
+    }
+
+    /// What this node has to do about it by itself.
+    pub fn duties(&self, own: &AgencyId) -> Duties {
+        Duties {
+            recall: decide::recall_to_answer(&self.complaint, own).is_some(),
+            arrival: self.arrival(own).is_some(),
+            erasure: self.complaint.has_erasures(),
+        }
+    }
+
+    /// The notice that an offer to this agency arrived through a relay, if it is owed.
+    pub fn arrival(&self, own: &AgencyId) -> Option<wire::entry::Body> {
+        let offer = self.complaint.custody().offer.as_ref()?.entry;
+        self.relayed.contains(&offer).then(|| decide::arrival(&self.complaint, &offer, own))?
+    }
+
+    /// The leaves whose contents are to be destroyed.
+    pub fn erased_leaves(&self) -> impl Iterator<Item = LedgerIndex> {
+        self.leaves.iter().filter(|(entry, _)| self.complaint.is_erased(entry)).map(|(_, leaf)| *leaf)
     }
 
     /// The summary for the store.

@@ -7,13 +7,16 @@
 //! - a listing is streamed and stops when its reader goes away;
 //! - every error says what, which value, and which bound; its code tells scripts which kind it is.
 
+mod codes;
 mod complaints;
+mod detail;
 mod intake;
 mod ledger;
 mod names;
 mod peers;
 mod socket;
 mod status;
+mod verify;
 
 pub(crate) use peers::reset_reason;
 pub use socket::{SocketError, bind};
@@ -132,6 +135,14 @@ impl Operator for OperatorService {
         blocking(move || service.show(&request.into_inner().complaint)).await.map(Response::new)
     }
 
+    async fn verify_complaint(
+        &self,
+        request: Request<wire::VerifyComplaintRequest>,
+    ) -> Result<Response<wire::VerifyComplaintReply>, Status> {
+        let service = self.clone();
+        blocking(move || service.verify_one(&request.into_inner().complaint)).await.map(Response::new)
+    }
+
     async fn list_peers(
         &self,
         request: Request<wire::ListPeersRequest>,
@@ -161,6 +172,13 @@ impl Operator for OperatorService {
     ) -> Result<Response<Self::ListRefusedStream>, Status> {
         let service = self.clone();
         Ok(Response::new(rows(move |row| service.refused(&request.into_inner(), row))))
+    }
+
+    async fn retry_refused(
+        &self,
+        request: Request<wire::RetryRefusedRequest>,
+    ) -> Result<Response<wire::RetryRefusedReply>, Status> {
+        self.retry_items(request.into_inner()).await.map(Response::new)
     }
 
     async fn get_checkpoint(
@@ -257,8 +275,10 @@ fn submit_status(error: &SubmitError) -> Status {
         | SubmitError::OwnKey(_)
         | SubmitError::Clock { .. }
         | SubmitError::SetBack
+        | SubmitError::NoDirectLink(_)
+        | SubmitError::ContentNotHere
         | SubmitError::NoRoute(_) => Status::failed_precondition(text),
-        SubmitError::NoComplaint(_) => Status::not_found(text),
+        SubmitError::NoComplaint(_) | SubmitError::NoItem(_) => Status::not_found(text),
         SubmitError::Refused(_) => Status::invalid_argument(text),
     }
 }

@@ -13,11 +13,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prost::Message;
 use sinergi_proto::charter::Charters;
-use sinergi_proto::entry::Entry;
+use sinergi_proto::entry::{Commitment, Entry};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::limits;
 use sinergi_proto::link::{Batch, Cursor};
-use sinergi_proto::route::{Access, Reach, routes};
+use sinergi_proto::route::{Access, Reach, Readers, routes};
 use sinergi_proto::wire;
 
 use crate::case::{Case, CaseError, Leaf};
@@ -123,14 +123,14 @@ impl Outbox {
                 if route.history && !self.add_history(&mut frame, &mut cursor, peer, &leaf, route.access)? {
                     return Ok(frame.finish(cursor));
                 }
-                if !frame.add(&leaf.entry, self.item(&leaf, route.access)?) {
+                if !frame.add(&leaf.entry, self.item(&leaf, route.access, peer)?) {
                     return Ok(frame.finish(cursor));
                 }
             } else if let Some(give_back) = give_back.filter(|_| header.from.is_some()) {
                 let leaf = Leaf::parse(record, &self.federation)?;
                 if give_back.covers(peer, &leaf) {
                     let access = self.access_of_source(give_back, peer, &leaf, &mut accesses)?;
-                    if !frame.add(&leaf.entry, self.item(&leaf, access)?) {
+                    if !frame.add(&leaf.entry, self.item(&leaf, access, peer)?) {
                         return Ok(frame.finish(cursor));
                     }
                 }
@@ -156,7 +156,7 @@ impl Outbox {
         // What the peer itself gave us is counted as a part, so that parts mean the same in every read, but it is not sent back.
         for index in earlier.into_iter().skip(cursor.part as usize) {
             let old = Leaf::parse(self.reader.leaf(index)?, &self.federation)?;
-            if old.header.from.as_ref() != Some(peer) && !frame.add(&old.entry, self.item(&old, access)?) {
+            if old.header.from.as_ref() != Some(peer) && !frame.add(&old.entry, self.item(&old, access, peer)?) {
                 return Ok(false);
             }
             cursor.part += 1;
@@ -181,22 +181,24 @@ impl Outbox {
         let charters = &give_back.charters;
         let case = Case::load(&complaint, &self.store, &self.reader, &self.federation, charters)?;
         let participants = case.map(|case| case.complaint.participants().clone()).unwrap_or_default();
-        let routes = routes(&give_back.own, &give_back.adjacent, &participants, charters.newest(), Reach::Relayed);
+        let readers = Readers { participants: &participants, disclosed_to: &BTreeSet::new() };
+        let routes = routes(&give_back.own, &give_back.adjacent, readers, charters.newest(), Reach::Relayed);
         let access = routes.links.get(peer).copied().unwrap_or(Access::Entries);
         known.insert(complaint, access);
         Ok(access)
     }
 
-    fn item(&self, leaf: &Leaf, access: Access) -> Result<wire::Item, CaseError> {
+    fn item(&self, leaf: &Leaf, access: Access, peer: &AgencyId) -> Result<wire::Item, CaseError> {
         let mut content: Vec<wire::Content> = Vec::new();
-        let allowed = leaf.entry.commitments.iter().any(|commitment| access.allows(commitment.class));
+        let may_have = |commitment: &Commitment| access.allows_of(&leaf.entry, commitment, peer);
+        let allowed = leaf.entry.commitments.iter().any(may_have);
         if allowed {
             for record in self.reader.contents(leaf.index)? {
                 let header: ContentHeader = headers::decode(&record.header)
                     .map_err(|source| CaseError::Header { index: leaf.index, source })?;
-                let class = leaf.entry.commitments.get(header.commitment as usize).map(|commitment| commitment.class);
+                let commitment = leaf.entry.commitments.get(header.commitment as usize);
                 if let Some((salt, data)) = record.body.split_first_chunk::<32>()
-                    && class.is_some_and(|class| access.allows(class))
+                    && commitment.is_some_and(may_have)
                     && !record.erased
                     && content.iter().all(|other| other.commitment != header.commitment)
                 {

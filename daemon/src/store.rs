@@ -6,7 +6,7 @@
 //! complaint  id -> Row: its Summary, and where its newest entries lie
 //! timeline   complaint, clock, id prefix -> leaf        entries that no longer fit into the row; entries of no complaint
 //! queue      holder, phase, due, complaint -> ()
-//! recalled   complaints whose recalled offer this node has to answer
+//! duty       complaints about which this node has to do something by itself
 //! external   source, external id -> complaint
 //! peer       receive|acknowledge, agency -> Cursor
 //!            receipt|shown, agency -> position of the record with its newest checkpoint
@@ -28,7 +28,7 @@ mod write;
 
 pub use open::{StoreOpened, guarded, open, set_aside};
 pub use read::{Newest, PeerCursor, Sight};
-pub use summary::{OpenOffer, Placed, RefusedRow, Row, Summary};
+pub use summary::{Duties, OpenOffer, Placed, RefusedRow, Row, Summary};
 pub use write::{Changes, Counts};
 
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ pub struct Store {
     timeline: sled::Tree,
     complaint: sled::Tree,
     queue: sled::Tree,
-    recalled: sled::Tree,
+    duty: sled::Tree,
     external: sled::Tree,
     peer: sled::Tree,
     refused: sled::Tree,

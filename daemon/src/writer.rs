@@ -12,13 +12,16 @@
 
 mod author;
 mod deferred;
+mod duties;
 mod epoch;
 mod receive;
+mod retry;
 mod submission;
 
 pub use epoch::OldEntry;
 pub use submission::{
-    Act, Acted, Authentic, Delivered, Delivery, Head, Lodge, Lodged, Received, Submission, SubmitError, WriterHandle,
+    Act, Acted, Authentic, Delivered, Delivery, Head, Lodge, Lodged, Received, Retried, Selection, Submission,
+    SubmitError, WriterHandle,
 };
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -39,7 +42,7 @@ use crate::continuity::{Continuity, State};
 use crate::directory::Directory;
 use crate::headers::{self, CursorHeader, External};
 use crate::keys::SigningKeys;
-use crate::ledger::{AppendError, Committed, Fatal, Group, Ledger, RecordKind};
+use crate::ledger::{AppendError, Committed, EraseError, Fatal, Group, Ledger, RecordKind};
 use crate::store::StoreError;
 use crate::time::now_millis;
 
@@ -52,6 +55,9 @@ pub enum WriterError {
     /// The disk.
     #[error("the ledger cannot be written: {0}")]
     Ledger(#[from] Fatal),
+    /// The disk, while contents were destroyed.
+    #[error("an erased content cannot be destroyed: {0}")]
+    Erase(#[from] EraseError),
     /// A record that no limit allows.
     #[error("a record does not fit the ledger: {0}")]
     Append(#[from] AppendError),
@@ -102,8 +108,10 @@ pub struct Writer {
     head: watch::Sender<Head>,
     clock: HybridClock,
     waiting: Waiting,
-    /// Offers to us that were recalled and wait for our answer.
-    recalls: BTreeSet<ComplaintId>,
+    /// Complaints about which this node has to do something by itself.
+    duties: BTreeSet<ComplaintId>,
+    /// Complaints with contents to destroy when the group is durable.
+    to_erase: BTreeSet<ComplaintId>,
     /// What the group that is being built holds and the store does not know yet.
     open: OpenGroup,
 }
@@ -124,6 +132,7 @@ enum Answer {
     Lodged(oneshot::Sender<Result<Lodged, SubmitError>>, Result<Lodged, SubmitError>),
     Acted(oneshot::Sender<Result<Acted, SubmitError>>, Result<Acted, SubmitError>),
     Delivered(oneshot::Sender<Delivered>, Option<Vec<ItemResult>>),
+    Retried(oneshot::Sender<Result<Vec<Retried>, SubmitError>>, Result<Vec<Retried>, SubmitError>),
 }
 
 impl Writer {
@@ -136,7 +145,7 @@ impl Writer {
         let (checkpoint_key, time_key) = (parts.keys.checkpoint.clone(), parts.keys.time.clone());
         let signer = CheckpointSigner::new(&parts.federation, &parts.own, epoch, checkpoint_key, time_key);
         let waiting = Waiting::load(&parts.applier, &parts.federation)?;
-        let recalls = parts.applier.store().recalled()?;
+        let duties = parts.applier.store().duties()?;
         let clock = parts.applier.store().own_clock()?;
         let checkpoint = parts.recorded.take().unwrap_or_default().into();
         let first = Head {
@@ -150,7 +159,8 @@ impl Writer {
         let (head, head_receiver) = watch::channel(first);
         let (handle, queue) = WriterHandle::new(head_receiver);
         let open = OpenGroup::default();
-        Ok((Self { parts, signer, queue, head, clock, waiting, recalls, open }, handle))
+        let to_erase = duties.clone();
+        Ok((Self { parts, signer, queue, head, clock, waiting, duties, to_erase, open }, handle))
     }
 
     /// Works until it is told to stop, everybody has gone, or the disk fails.
@@ -158,6 +168,8 @@ impl Writer {
     /// # Errors
     /// What ends the node.
     pub fn run(mut self) -> Result<(), WriterError> {
+        // A crash may have come between an erasure and the destruction; it is repeated at every start.
+        self.erase_contents()?;
         let mut stop = false;
         while !stop {
             // What became possible with the last group goes on without waiting for somebody to submit something.
@@ -214,6 +226,7 @@ impl Writer {
             self.parts.applier.nothing_appended();
         } else {
             self.make_durable(group)?;
+            self.erase_contents()?;
         }
         // 6: answer. A crash before leaves waiters without an answer to what was done: they ask again, and duplicates are recognised.
         let checkpoint = self.head.borrow().checkpoint.clone();
@@ -222,6 +235,7 @@ impl Writer {
             match answer {
                 Answer::Lodged(to, result) => drop(to.send(result)),
                 Answer::Acted(to, result) => drop(to.send(result)),
+                Answer::Retried(to, result) => drop(to.send(result)),
                 Answer::Delivered(to, results) => {
                     drop(to.send(Delivered { results, checkpoint: checkpoint.clone() }));
                 }
@@ -258,6 +272,7 @@ impl Writer {
         match submission {
             Submission::Lodge(_, to) => drop(to.send(Err(error()))),
             Submission::Act(_, to) => drop(to.send(Err(error()))),
+            Submission::RetryItems(_, to) => drop(to.send(Err(error()))),
             Submission::Delivery(..) | Submission::Receipt(..) | Submission::Seen(..) => {}
             Submission::Retry | Submission::Stop => {}
         }
@@ -283,13 +298,14 @@ impl Writer {
                 self.record(group, RecordKind::Seen, &headers::encode(&header), &note)?;
                 None
             }
+            Submission::RetryItems(selection, to) => Some(Answer::Retried(to, self.retry_items(group, &selection)?)),
             Submission::Retry => {
                 self.waiting.time_passed();
                 // sled's own threads write later, and their errors stick: a node that nobody writes to stops as well.
                 if group.is_empty() {
                     self.parts.applier.store().flush()?;
                 }
-                self.answer_recalls(group)?;
+                self.do_duties(group)?;
                 None
             }
             Submission::Stop => None,

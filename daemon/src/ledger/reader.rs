@@ -84,6 +84,16 @@ impl LedgerReader {
 
     /// All content records of an entry, newest first.
     pub fn contents(&self, index: LedgerIndex) -> Result<Vec<Record>, ReadError> {
+        self.content_chain(index, Bodies::All)
+    }
+
+    /// Where the content records of an entry lie, whatever their bodies are.
+    pub fn content_positions(&self, index: LedgerIndex) -> Result<Vec<Position>, ReadError> {
+        let records = self.content_chain(index, Bodies::OfLeaves)?;
+        Ok(records.into_iter().map(|record| record.position).collect())
+    }
+
+    fn content_chain(&self, index: LedgerIndex, bodies: Bodies) -> Result<Vec<Record>, ReadError> {
         let size = self.size();
         if index.0 >= size {
             return Err(ReadError::NoLeaf { index, size });
@@ -91,7 +101,7 @@ impl LedgerReader {
         let mut next = self.files.derived.places(index)?.content;
         let mut records: Vec<Record> = Vec::new();
         while let Some(position) = next {
-            let record = record_at(&self.files, position, Bodies::All)?;
+            let record = record_at(&self.files, position, bodies)?;
             let Own::Content { index: of, previous } = record.own else {
                 return Err(self.derived_error(index, 8, format!("the record at {position} is no content")));
             };

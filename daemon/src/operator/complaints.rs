@@ -1,18 +1,16 @@
-//! Questions about complaints.
+//! Which complaints there are.
 
 use std::collections::BTreeMap;
 
-use sinergi_proto::complaint::{Phase, Standing};
+use sinergi_proto::complaint::Phase;
 use sinergi_proto::content::read_text;
-use sinergi_proto::entry::{Body, CaseAct, CustodyAct, Entry};
 use sinergi_proto::ids::{AgencyId, ComplaintId, LedgerIndex};
-use sinergi_proto::route::Access;
 use sinergi_proto::wire;
 use tonic::Status;
 
 use super::names::optional_agency;
 use super::{OperatorService, RowSink, limit_of, own};
-use crate::case::{Case, Leaf};
+use crate::case::Leaf;
 use crate::headers::{self, ContentHeader};
 use crate::store::Summary;
 use crate::time::now_millis;
@@ -91,7 +89,7 @@ impl OperatorService {
         Ok(())
     }
 
-    fn summary(&self, id: &ComplaintId, summary: Summary) -> Result<wire::ComplaintSummary, Status> {
+    pub(super) fn summary(&self, id: &ComplaintId, summary: Summary) -> Result<wire::ComplaintSummary, Status> {
         let outbox = &self.links.outbox;
         let lodged = own(Leaf::parse(own(outbox.reader().leaf(summary.lodged))?, outbox.federation()))?;
         let title = self.texts(&lodged)?.remove(&0).flatten().map(|text| text.title).unwrap_or_default();
@@ -118,85 +116,8 @@ impl OperatorService {
         })
     }
 
-    /// Everything about one complaint.
-    pub(super) fn show(&self, name: &str) -> Result<wire::ComplaintDetail, Status> {
-        let id = self.complaint_named(name)?;
-        let outbox = &self.links.outbox;
-        let charters = self.links.directory.charters();
-        let case = own(Case::load(&id, outbox.store(), outbox.reader(), outbox.federation(), &charters))?
-            .ok_or_else(|| Status::not_found(format!("there is no complaint {id} here")))?;
-        let mut timeline = Vec::with_capacity(case.complaint.len());
-        for (entry, _) in case.complaint.timeline() {
-            let index = case.leaves.get(&entry).copied().unwrap_or_default();
-            let leaf = own(Leaf::parse(own(outbox.reader().leaf(index))?, outbox.federation()))?;
-            timeline.push(self.timeline_row(&case, leaf)?);
-        }
-        let participants = case.complaint.participants();
-        let observers = charters.newest().observers(participants);
-        Ok(wire::ComplaintDetail {
-            summary: Some(self.summary(&id, case.summary())?),
-            timeline,
-            participants: participants.iter().map(ToString::to_string).collect(),
-            observers: observers.iter().map(ToString::to_string).collect(),
-        })
-    }
-
-    fn timeline_row(&self, case: &Case, leaf: Leaf) -> Result<wire::TimelineRow, Status> {
-        let content = self.timeline_contents(case, &leaf)?;
-        let Leaf { index, header, entry } = leaf;
-        let (standing, standing_reason) = standing_of(case, &entry);
-        let (to, answer_by) = match &entry.body {
-            Body::Custody { act: CustodyAct::Forwarded { to, answer_by, .. }, .. }
-            | Body::Custody { act: CustodyAct::Reassigned { to, answer_by, .. }, .. } => (to.to_string(), *answer_by),
-            _ => (String::new(), 0),
-        };
-        let suggestion = match &entry.body {
-            Body::Custody { act: CustodyAct::Returned { suggestion: Some(suggestion), .. }, .. } => {
-                suggestion.to_string()
-            }
-            _ => String::new(),
-        };
-        Ok(wire::TimelineRow {
-            entry_id: entry.id.0.to_vec(),
-            leaf_index: index.0,
-            at: entry.clock.millis(),
-            received_at: header.at,
-            author: entry.author.to_string(),
-            received_from: header.from.map(String::from).unwrap_or_default(),
-            body: entry.body.name().to_owned(),
-            standing,
-            standing_reason,
-            to,
-            answer_by,
-            code: code_of(&entry.body),
-            suggestion,
-            basis: entry.body.basis().map(|basis| basis.0.to_vec()).unwrap_or_default(),
-            content,
-        })
-    }
-
-    fn timeline_contents(&self, case: &Case, leaf: &Leaf) -> Result<Vec<wire::TimelineContent>, Status> {
-        let mut texts = self.texts(leaf)?;
-        let participant = case.complaint.participants().contains(&self.links.own);
-        let rows = (0u32..).zip(&leaf.entry.commitments).map(|(number, commitment)| {
-            let (availability, text) = match texts.remove(&number) {
-                Some(Some(text)) => ("here", Some(text)),
-                Some(None) => ("erased", None),
-                None if participant && Access::Confidential.allows(commitment.class) => ("awaited", None),
-                None => ("withheld", None),
-            };
-            wire::TimelineContent {
-                class: commitment.class.to_wire().into(),
-                length: commitment.length,
-                availability: availability.to_owned(),
-                text,
-            }
-        });
-        Ok(rows.collect())
-    }
-
     /// The texts of an entry that are here, by commitment; `None`: erased.
-    fn texts(&self, leaf: &Leaf) -> Result<BTreeMap<u32, Option<wire::Text>>, Status> {
+    pub(super) fn texts(&self, leaf: &Leaf) -> Result<BTreeMap<u32, Option<wire::Text>>, Status> {
         let mut texts = BTreeMap::new();
         if leaf.entry.commitments.is_empty() {
             return Ok(texts);
@@ -210,48 +131,5 @@ impl OperatorService {
             texts.insert(header.commitment, text);
         }
         Ok(texts)
-    }
-}
-
-fn standing_of(case: &Case, entry: &Entry) -> (String, String) {
-    let (standing, reason) = match case.complaint.standing(&entry.id) {
-        Some(Standing::Effective) => ("effective", String::new()),
-        Some(Standing::Superseded { by }) => {
-            let winner = case.complaint.entry(&by).map(|known| format!("{} of {}", known.body.name(), known.author));
-            ("superseded", format!("{} stands instead ({by})", winner.unwrap_or_default()))
-        }
-        Some(Standing::WithoutEffect(reason)) => ("without_effect", reason.to_string()),
-        Some(Standing::Kept) | None => ("kept", "this version does not act on it".to_owned()),
-    };
-    (standing.to_owned(), reason)
-}
-
-/// The reason, state, outcome or word of a body, in lower case.
-fn code_of(body: &Body) -> String {
-    fn name<T: TryFrom<i32>>(number: i32, prefix: &str, name: impl Fn(T) -> &'static str) -> String {
-        match T::try_from(number) {
-            Ok(known) => name(known).trim_start_matches(prefix).to_lowercase(),
-            Err(_) => number.to_string(),
-        }
-    }
-    match body {
-        Body::Custody { act: CustodyAct::Forwarded { reason, .. } | CustodyAct::Reassigned { reason, .. }, .. } => {
-            name(*reason, "FORWARD_REASON_", |code: wire::ForwardReason| code.as_str_name())
-        }
-        Body::Custody { act: CustodyAct::Returned { reason, .. }, .. } => {
-            name(*reason, "RETURN_REASON_", |code: wire::ReturnReason| code.as_str_name())
-        }
-        Body::Case { act, .. } => match act {
-            CaseAct::Verified { category, .. } => category.clone(),
-            CaseAct::Progressed { state } => {
-                name(*state, "PROGRESS_STATE_", |code: wire::ProgressState| code.as_str_name())
-            }
-            CaseAct::Resolved { outcome } => name(*outcome, "OUTCOME_", |code: wire::Outcome| code.as_str_name()),
-            CaseAct::Replied { word, .. } => word.as_str_name().trim_start_matches("REPLY_WORD_").to_lowercase(),
-            CaseAct::Closed { cause } => name(*cause, "CLOSE_CAUSE_", |code: wire::CloseCause| code.as_str_name()),
-            CaseAct::Recalled | CaseAct::Responded => String::new(),
-        },
-        Body::Lodged(lodged) => name(lodged.kind, "COMPLAINT_KIND_", |code: wire::ComplaintKind| code.as_str_name()),
-        Body::Custody { .. } | Body::Node(_) | Body::Kept { .. } => String::new(),
     }
 }

@@ -4,14 +4,17 @@ use rand::RngExt;
 use sinergi_proto::content::{Content, TextRole, reply_code_hash, serialise_text};
 use sinergi_proto::entry::ContentClass;
 use sinergi_proto::limits;
+use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::wire;
 use tokio::sync::oneshot;
 use tonic::Status;
 
+use super::names::optional_agency;
 use super::{OperatorService, blocking, submit_status};
 use crate::continuity::State;
 use crate::headers::External;
-use crate::writer::{Act, Lodge, Submission, SubmitError};
+use crate::ledger::Position;
+use crate::writer::{Act, Lodge, Retried, Selection, Submission, SubmitError};
 
 /// Crockford's base32 without the letters that look like digits: what a citizen can read aloud.
 const REPLY_CODE_ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -34,7 +37,11 @@ impl OperatorService {
         let given_class = class_of(request.class)?;
         let text = request.text.map(|text| parse_text(&text)).transpose()?;
         let (service, name) = (self.clone(), request.complaint);
-        let complaint = blocking(move || service.complaint_named(&name)).await?;
+        let (complaint, act) = blocking(move || {
+            let complaint = service.complaint_named(&name)?;
+            Ok((complaint, service.with_whole_ids(act)?))
+        })
+        .await?;
         let act = Act { complaint, act, text: text.map(|content| (content, given_class)) };
         let (answer, acted) = oneshot::channel();
         self.submit(Submission::Act(Box::new(act), answer)).await?;
@@ -44,6 +51,47 @@ impl OperatorService {
             entry_id: acted.entry.0.to_vec(),
             leaf_index: acted.leaf.0,
         })
+    }
+
+    /// The other complaint that an act names may be named by a part of its id.
+    fn with_whole_ids(&self, act: wire::act_request::Act) -> Result<wire::act_request::Act, Status> {
+        match act {
+            wire::act_request::Act::Link(link) => {
+                let duplicate_of = self.complaint_named(&link.duplicate_of)?.to_string();
+                Ok(wire::act_request::Act::Link(wire::Link { duplicate_of }))
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// Judges again what was refused or waits.
+    pub(super) async fn retry_items(
+        &self,
+        request: wire::RetryRefusedRequest,
+    ) -> Result<wire::RetryRefusedReply, Status> {
+        let position = match request.number.as_str() {
+            "" => None,
+            number => Some(parse_number(number)?),
+        };
+        let peer = optional_agency("peer", &request.peer)?;
+        let (answer, retried) = oneshot::channel();
+        self.submit(Submission::RetryItems(Selection { position, peer }, answer)).await?;
+        let items = answer_of(retried).await?;
+        let item = |item: Retried| {
+            let (outcome, code) = match item.outcome {
+                ItemOutcome::Leaf(_) => ("taken", 0),
+                ItemOutcome::Deferred(code) => ("waits", code),
+                ItemOutcome::Refused(code) => ("refused", code),
+            };
+            wire::RetriedItem {
+                number: format!("{}-{}-0", item.position.segment, item.position.offset),
+                entry_id: item.entry.0.to_vec(),
+                outcome: outcome.to_owned(),
+                code,
+                reason: item.reason,
+            }
+        };
+        Ok(wire::RetryRefusedReply { items: items.into_iter().map(item).collect() })
     }
 
     /// In the first moments after a start calls are held, as many as the queue would take, until the peers were heard.
@@ -63,6 +111,16 @@ async fn answer_of<T>(answer: oneshot::Receiver<Result<T, SubmitError>>) -> Resu
         Err(_) => {
             Err(Status::unavailable("the node stopped before it answered; look whether it was done when it runs again"))
         }
+    }
+}
+
+/// The number of an item in a listing: where its record lies.
+fn parse_number(number: &str) -> Result<Position, Status> {
+    let mut parts = number.split('-');
+    let mut part = || parts.next().and_then(|part| part.parse::<u32>().ok());
+    match (part(), part()) {
+        (Some(segment), Some(offset)) => Ok(Position { segment, offset }),
+        _ => Err(Status::invalid_argument(format!("number {number:?}: must be one that `sinergi refused list` shows"))),
     }
 }
 

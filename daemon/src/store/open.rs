@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{Store, StoreError};
 
 /// Layout of keys and values. A store of another layout is rebuilt.
-const LAYOUT: u64 = 2;
+const LAYOUT: u64 = 3;
 /// How often sled's flusher runs: its garbage collection happens only there.
 const FLUSH_EVERY_MILLIS: u64 = 500;
 
@@ -71,7 +71,7 @@ fn open_trees(dir: &Path, cache_bytes: u64) -> Result<Store, sled::Error> {
         timeline: db.open_tree("timeline")?,
         complaint: db.open_tree("complaint")?,
         queue: db.open_tree("queue")?,
-        recalled: db.open_tree("recalled")?,
+        duty: db.open_tree("duty")?,
         external: db.open_tree("external")?,
         peer: db.open_tree("peer")?,
         refused: db.open_tree("refused")?,

@@ -134,13 +134,13 @@ impl Store {
         })
     }
 
-    /// The complaints whose recalled offer this node has to answer.
+    /// The complaints about which this node has to do something by itself.
     ///
     /// # Errors
     /// When sled fails.
-    pub fn recalled(&self) -> Result<BTreeSet<ComplaintId>, StoreError> {
-        let malformed = || StoreError::Malformed { tree: "recalled" };
-        self.recalled.iter().keys().map(|key| ComplaintId::from_slice(&key?).ok_or_else(malformed)).collect()
+    pub fn duties(&self) -> Result<BTreeSet<ComplaintId>, StoreError> {
+        let malformed = || StoreError::Malformed { tree: "duty" };
+        self.duty.iter().keys().map(|key| ComplaintId::from_slice(&key?).ok_or_else(malformed)).collect()
     }
 
     /// The complaints that an agency holds, newest first.

@@ -73,8 +73,26 @@ pub struct Summary {
     pub external: Option<External>,
     /// Whether content of it was ever sent to somebody.
     pub content_shared: bool,
-    /// The open offer was recalled and this node is the one to answer.
-    pub recall_waits: bool,
+    /// What this node has to do about it by itself.
+    pub duties: Duties,
+}
+
+/// What this node has to do about a complaint by itself, whenever it starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Duties {
+    /// Its open offer to us was recalled: we return it.
+    pub recall: bool,
+    /// Its open offer to us came through a relay: we say that it arrived.
+    pub arrival: bool,
+    /// Contents were erased on two signatures: we make sure that nothing of them is left. Stays for good.
+    pub erasure: bool,
+}
+
+impl Duties {
+    /// Whether there is any.
+    pub fn any(self) -> bool {
+        self.recall || self.arrival || self.erasure
+    }
 }
 
 /// An offer that waits for an answer.
@@ -106,7 +124,7 @@ impl Summary {
             lodged,
             external,
             content_shared,
-            recall_waits: false,
+            duties: Duties::default(),
         }
     }
 

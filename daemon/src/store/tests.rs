@@ -5,7 +5,7 @@ use sinergi_proto::complaint::Phase;
 use sinergi_proto::entry::ContentClass;
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
 
-use super::{Changes, Counts, OpenOffer, Placed, Row, Store, Summary, open};
+use super::{Changes, Counts, Duties, OpenOffer, Placed, Row, Store, Summary, open};
 use crate::ledger::Position;
 
 const END: Position = Position { segment: 1, offset: 100 };
@@ -41,7 +41,7 @@ fn summary(holder: &str, answer_by: Option<u64>) -> Summary {
         lodged: LedgerIndex(0),
         external: None,
         content_shared: false,
-        recall_waits: false,
+        duties: Duties::default(),
     }
 }
 
@@ -114,13 +114,15 @@ fn figures_are_remembered_until_something_is_applied() {
 }
 
 #[test]
-fn a_recall_that_waits_is_listed_until_it_was_answered() {
+fn what_this_node_has_to_do_is_listed_until_it_was_done() {
     let (_folder, store) = store();
     let mut counts = Counts::default();
-    let (offered, waits) =
-        (summary("kota-bandung", Some(9)), Summary { recall_waits: true, ..summary("kota-bandung", Some(9)) });
+    let (offered, waits) = (
+        summary("kota-bandung", Some(9)),
+        Summary { duties: Duties { recall: true, ..Duties::default() }, ..summary("kota-bandung", Some(9)) },
+    );
     write(&store, &mut counts, 1, Some(offered), waits.clone());
-    assert_eq!(store.recalled().expect("a list"), [complaint(1)].into());
+    assert_eq!(store.duties().expect("a list"), [complaint(1)].into());
     write(&store, &mut counts, 1, Some(waits), summary("kota-bandung", None));
-    assert!(store.recalled().expect("a list").is_empty());
+    assert!(store.duties().expect("a list").is_empty());
 }

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sinergi_proto::clock::HybridClock;
-use sinergi_proto::complaint::Phase;
 use sinergi_proto::entry::Place;
 use sinergi_proto::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
 use sinergi_proto::link::Cursor;
@@ -123,7 +122,7 @@ impl Changes {
 pub struct Counts {
     /// Complaints.
     pub complaints: u64,
-    /// Held by this agency and not closed.
+    /// Held by this agency and not ended.
     pub held: u64,
     /// Open offers to this agency.
     pub offered_to_us: u64,
@@ -163,7 +162,7 @@ impl Counts {
             }
         };
         count(&mut self.complaints, true);
-        count(&mut self.held, summary.holder == *own && summary.phase != Phase::Closed);
+        count(&mut self.held, summary.holder == *own && !summary.phase.is_ended());
         count(&mut self.offered_to_us, summary.offer.as_ref().is_some_and(|offer| offer.to == *own));
         count(&mut self.content_only_here, summary.intake == *own && !summary.content_shared);
     }
@@ -200,9 +199,9 @@ impl Store {
             if was_queued.as_ref() != Some(&queued) {
                 self.queue.insert(queued, &[])?;
             }
-            match (old.as_ref().is_some_and(|old| old.recall_waits), summary.recall_waits) {
-                (false, true) => drop(self.recalled.insert(id.0, &[])?),
-                (true, false) => drop(self.recalled.remove(id.0)?),
+            match (old.as_ref().is_some_and(|old| old.duties.any()), summary.duties.any()) {
+                (false, true) => drop(self.duty.insert(id.0, &[])?),
+                (true, false) => drop(self.duty.remove(id.0)?),
                 _ => {}
             }
             self.complaint.insert(id.0, encode(row))?;

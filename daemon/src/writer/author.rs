@@ -10,7 +10,8 @@ use sinergi_proto::route::next_hop;
 use sinergi_proto::wire::{self, entry::Body};
 
 use super::{Act, Acted, Lodge, Lodged, SubmitError, Writer, WriterError};
-use crate::headers::External;
+use crate::case::CaseError;
+use crate::headers::{self, ContentHeader, External};
 use crate::ledger::Group;
 use crate::time::now_millis;
 
@@ -82,8 +83,8 @@ impl Writer {
             charter: &charter,
             answer_within_millis: self.parts.answer_within_millis,
         };
-        if let Some(to) = self.without_route(&act.act) {
-            return Ok(Err(SubmitError::NoRoute(to)));
+        if let Some(error) = self.without_route(&act.act) {
+            return Ok(Err(error));
         }
         let Some(case) = self.parts.applier.case(&act.complaint)? else {
             return Ok(Err(SubmitError::NoComplaint(act.complaint)));
@@ -92,39 +93,64 @@ impl Writer {
             Ok(body) => body,
             Err(declined) => return Ok(Err(declined.into())),
         };
-        let draft = Draft {
-            complaint: Some(act.complaint),
-            parents: case.complaint.parents_of_next(),
-            clock,
-            body,
-            contents: act.text.into_iter().map(|(text, given)| (text, given.unwrap_or(class))).collect(),
-            external: None,
+        let parents = case.complaint.parents_of_next();
+        let contents = match &body {
+            Body::Disclosed(disclosed) => match self.content_to_disclose(&act.complaint, disclosed)? {
+                Ok(content) => vec![content],
+                Err(error) => return Ok(Err(error)),
+            },
+            _ => act.text.into_iter().map(|(text, given)| (text, given.unwrap_or(class))).collect(),
         };
-        Ok(self.write(group, draft)?.map(|(entry, leaf)| Acted { entry, leaf }))
+        let draft = Draft { complaint: Some(act.complaint), parents, clock, body, contents, external: None };
+        let written = self.write(group, draft)?;
+        self.note_duties(&act.complaint)?;
+        Ok(written.map(|(entry, leaf)| Acted { entry, leaf }))
     }
 
-    /// Answers recalls of offers to this agency that are still open: custody goes back by itself. What cannot be answered now is tried
-    /// again.
-    pub(super) fn answer_recalls(&mut self, group: &mut Group) -> Result<(), WriterError> {
-        for complaint in std::mem::take(&mut self.recalls) {
-            let own = self.parts.own.clone();
-            let Some(case) = self.parts.applier.case(&complaint)? else { continue };
-            if decide::recall_to_answer(&case.complaint, &own).is_none() {
-                continue;
-            }
-            let reason = wire::ReturnReason::Recalled.into();
-            let give_back = wire::Return { reason, suggestion: String::new() };
-            let act = Act { complaint, act: wire::act_request::Act::Return(give_back), text: None };
-            let short = complaint.short();
-            match self.act(group, act)? {
-                Ok(acted) => tracing::info!(complaint = short, entry = ?acted.entry, "returned a recalled offer"),
-                Err(error) => {
-                    tracing::warn!(complaint = short, %error, "cannot answer a recall now");
-                    self.recalls.insert(complaint);
-                }
+    /// Writes a body that nobody commanded and that has effect.
+    pub(super) fn write_by_itself(
+        &mut self,
+        group: &mut Group,
+        complaint: ComplaintId,
+        body: Body,
+    ) -> Result<Result<EntryId, SubmitError>, WriterError> {
+        let Some(case) = self.parts.applier.case(&complaint)? else {
+            return Ok(Err(SubmitError::NoComplaint(complaint)));
+        };
+        let (newest, parents) = (case.complaint.newest_clock(), case.complaint.parents_of_next());
+        let clock = self.next_clock(newest)?;
+        let draft = Draft { complaint: Some(complaint), parents, clock, body, contents: Vec::new(), external: None };
+        Ok(self.write(group, draft)?.map(|(entry, _)| entry))
+    }
+
+    /// A copy of the content that is disclosed, under the same commitment.
+    fn content_to_disclose(
+        &mut self,
+        complaint: &ComplaintId,
+        disclosed: &wire::Disclosed,
+    ) -> Result<Result<(Content, ContentClass), SubmitError>, WriterError> {
+        let Some(entry) = EntryId::from_slice(&disclosed.entry) else {
+            return Ok(Err(SubmitError::ContentNotHere));
+        };
+        let Some(case) = self.parts.applier.case(complaint)? else {
+            return Ok(Err(SubmitError::NoComplaint(*complaint)));
+        };
+        let known = case.complaint.entry(&entry);
+        let class = known.and_then(|known| Some(known.commitments.get(disclosed.commitment as usize)?.class));
+        let leaf = case.leaves.get(&entry).copied().filter(|leaf| leaf.0 < self.parts.ledger.size());
+        let (Some(class), Some(leaf)) = (class, leaf) else { return Ok(Err(SubmitError::ContentNotHere)) };
+        for record in self.parts.applier.reader().contents(leaf).map_err(CaseError::Ledger)? {
+            let header: ContentHeader =
+                headers::decode(&record.header).map_err(|source| CaseError::Header { index: leaf, source })?;
+            if header.commitment == disclosed.commitment
+                && !record.erased
+                && let Some((salt, data)) = record.body.split_first_chunk::<32>()
+            {
+                let content = Content { commitment: 0, salt: *salt, data: data.to_vec().into() };
+                return Ok(Ok((content, class)));
             }
         }
-        Ok(())
+        Ok(Err(SubmitError::ContentNotHere))
     }
 
     /// Writes the declaration of a new epoch.
@@ -139,13 +165,25 @@ impl Writer {
         Ok(self.write(group, draft)?.map(drop))
     }
 
-    /// The addressee of an offer, if no link leads to it.
-    fn without_route(&self, act: &wire::act_request::Act) -> Option<AgencyId> {
-        let wire::act_request::Act::Forward(forward) = act else { return None };
-        let to: AgencyId = forward.to.parse().ok()?;
+    /// Why an act cannot reach whom it is for, if it cannot.
+    fn without_route(&self, act: &wire::act_request::Act) -> Option<SubmitError> {
+        use wire::act_request::Act;
+        let (to, directly) = match act {
+            Act::Forward(forward) => (&forward.to, false),
+            Act::Reassign(reassign) => (&reassign.to, false),
+            Act::Disclose(disclose) => (&disclose.to, true),
+            _ => return None,
+        };
+        let to: AgencyId = to.parse().ok()?;
         let charter = self.parts.directory.newest();
-        let is_member = to != self.parts.own && charter.member(&to).is_some();
-        (is_member && next_hop(&self.parts.own, &to, &self.parts.adjacent, &charter).is_none()).then_some(to)
+        if to == self.parts.own || charter.member(&to).is_none() {
+            return None;
+        }
+        if directly {
+            return (!self.parts.adjacent.contains(&to)).then_some(SubmitError::NoDirectLink(to));
+        }
+        let hop = next_hop(&self.parts.own, &to, &self.parts.adjacent, &charter);
+        hop.is_none().then_some(SubmitError::NoRoute(to))
     }
 
     /// The clock of the next own entry: after every parent's, and after the last own one, unless that was written while the machine's clock was far

@@ -17,7 +17,7 @@ use sinergi_proto::limits;
 use sinergi_proto::refusal::DeferralCode;
 use sinergi_proto::wire;
 
-use super::{Received, Writer, WriterError};
+use super::{Received, Selection, Writer, WriterError};
 use crate::apply::Applier;
 use crate::case::CaseError;
 use crate::headers::{self, DeferredDoneHeader, DeferredHeader};
@@ -138,6 +138,16 @@ impl Waiting {
         self.unblocked.extend(self.items.iter().filter(|(_, item)| waits(item)).map(|(key, _)| *key));
     }
 
+    /// The items that wait, or the one whose record lies at a position, of one peer or of all.
+    pub(super) fn selected(&self, selection: &Selection) -> Vec<(ItemKey, Position, DeferredHeader)> {
+        let is_meant = |item: &&WaitingItem| {
+            selection.position.is_none_or(|position| position == item.position)
+                && selection.peer.as_ref().is_none_or(|peer| *peer == item.header.peer)
+        };
+        let of = |(key, item): (&ItemKey, &WaitingItem)| (*key, item.position, item.header.clone());
+        self.items.iter().filter(|(_, item)| is_meant(item)).map(of).collect()
+    }
+
     /// Whether something may be possible that was not tried yet.
     pub(super) fn is_unblocked(&self) -> bool {
         !self.unblocked.is_empty()
@@ -172,7 +182,7 @@ impl Writer {
     }
 
     /// Judges one waiting item again.
-    fn try_again(&mut self, group: &mut Group, key: ItemKey) -> Result<(), WriterError> {
+    pub(super) fn try_again(&mut self, group: &mut Group, key: ItemKey) -> Result<(), WriterError> {
         let Some(WaitingItem { position, .. }) = self.waiting.items.get(&key) else { return Ok(()) };
         let (header, body) = read(&self.parts.applier, *position)?;
         // The same path as when it came: it may have been kept before its author's key was known.

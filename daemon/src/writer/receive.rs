@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prost::Message;
 use sinergi_proto::admission::{Verdict, admit};
 use sinergi_proto::content::Content;
-use sinergi_proto::entry::{Body, CaseAct, Entry};
+use sinergi_proto::entry::{Body, Entry};
 use sinergi_proto::ids::{AgencyId, EntryId, LedgerIndex};
 use sinergi_proto::limits;
 use sinergi_proto::receipt::{ItemOutcome, ItemResult};
@@ -69,7 +69,7 @@ impl Writer {
     }
 
     /// The duplicate check: by the full id.
-    fn leaf_of(&mut self, entry: &Entry) -> Result<Option<LedgerIndex>, WriterError> {
+    pub(super) fn leaf_of(&mut self, entry: &Entry) -> Result<Option<LedgerIndex>, WriterError> {
         let Some(complaint) = entry.complaint else {
             return match self.open.node_entries.get(&entry.id) {
                 Some(leaf) => Ok(Some(*leaf)),
@@ -84,7 +84,7 @@ impl Writer {
         Ok(self.leaf_of(entry)?.is_none() && self.judge(entry)? == Verdict::Admit)
     }
 
-    fn judge(&mut self, entry: &Entry) -> Result<Verdict, WriterError> {
+    pub(super) fn judge(&mut self, entry: &Entry) -> Result<Verdict, WriterError> {
         let charters = self.parts.directory.charters();
         let (version, index) = (entry.charter_version, LedgerIndex::default());
         let charter = charters.version(version).ok_or(CaseError::Charter { index, version })?;
@@ -109,6 +109,7 @@ impl Writer {
         if folded.path_changed {
             self.alarm_path_change(entry)?;
         }
+        self.alarm_back_and_forth(entry)?;
         let (routes, unreachable) = self.route(entry, origin)?;
         for agency in &unreachable {
             let text =
@@ -150,7 +151,7 @@ impl Writer {
         };
         let reach = if spent { Reach::Adjacent } else { Reach::Relayed };
         let Some(case) = self.parts.applier.case(complaint)? else { return Ok((Vec::new(), Vec::new())) };
-        let Routes { links, unreachable } = routes(&own, &adjacent, case.complaint.participants(), &charter, reach);
+        let Routes { links, unreachable } = routes(&own, &adjacent, case.complaint.readers(), &charter, reach);
         let is_source = |agency: &AgencyId| *agency == entry.author || origin.is_some_and(|o| *agency == *o.peer);
         let route = |(to, access): (AgencyId, Access)| {
             let history = case.routed.get(&to).is_none_or(|given| *given < access) && case.complaint.len() > 1;
@@ -164,13 +165,30 @@ impl Writer {
 
     /// What this node does by itself when an entry is here, new or again.
     fn react(&mut self, group: &mut Group, entry: &Entry) -> Result<(), WriterError> {
-        match (&entry.body, entry.complaint) {
-            (Body::Case { act: CaseAct::Recalled, .. }, Some(complaint)) => {
-                self.recalls.insert(complaint);
-                self.answer_recalls(group)
-            }
-            _ => Ok(()),
+        let Some(complaint) = &entry.complaint else { return Ok(()) };
+        self.note_duties(complaint)?;
+        if self.duties.remove(complaint) { self.do_duty(group, *complaint) } else { Ok(()) }
+    }
+
+    /// A complaint that goes back and forth is shown to the holder and to those who can end it.
+    fn alarm_back_and_forth(&mut self, entry: &Entry) -> Result<(), WriterError> {
+        let (Body::Custody { act, .. }, Some(complaint)) = (&entry.body, entry.complaint) else { return Ok(()) };
+        let charter = self.parts.directory.newest();
+        let own = self.parts.own.clone();
+        let Some(case) = self.parts.applier.case(&complaint)? else { return Ok(()) };
+        let (offers, holder) = (case.complaint.offers(), &case.complaint.custody().holder);
+        let is_concerned = *holder == own || charter.supervises(&own, holder);
+        if act.offers_to().is_none() || offers < charter.offers_before_alarm as usize || !is_concerned {
+            return Ok(());
         }
+        let supervisors: Vec<&str> = charter.supervisors(holder).map(AgencyId::as_str).collect();
+        let (short, supervisors) = (complaint.short(), supervisors.join(", "));
+        let text = format!(
+            "complaint {short} was offered {offers} times and {holder} still holds it: its supervisor ({supervisors}) can end this with \
+             `sinergi complaint reassign {short} --to AGENCY`"
+        );
+        self.parts.alarms.raise(format!("back-and-forth {short}"), text);
+        Ok(())
     }
 
     fn alarm_path_change(&mut self, entry: &Entry) -> Result<(), WriterError> {
@@ -254,6 +272,18 @@ impl Writer {
                 Ok(content) => good.push(content),
                 Err(detail) => bad = bad.or(Some(detail)),
             }
+        }
+        let erased = match &entry.complaint {
+            Some(complaint) if !good.is_empty() => {
+                self.parts.applier.case(complaint)?.is_some_and(|case| case.complaint.erases(entry))
+            }
+            _ => false,
+        };
+        if erased {
+            let detail = "it was erased on two signatures and is not taken again";
+            let refusal = Refusal::new(RefusalCode::ContentErased, detail);
+            self.refuse(group, peer, entry.id, &refusal, &entry.signed)?;
+            good.clear();
         }
         if let Some(detail) = bad {
             let refusal = Refusal::new(RefusalCode::ContentMismatch, detail);

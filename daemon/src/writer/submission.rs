@@ -12,12 +12,13 @@ use sinergi_proto::entry::{ContentClass, Entry};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::limits;
 use sinergi_proto::link::Cursor;
-use sinergi_proto::receipt::ItemResult;
+use sinergi_proto::receipt::{ItemOutcome, ItemResult};
 use sinergi_proto::refusal::Refusal;
 use sinergi_proto::wire;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::headers::{External, ReceiptHeader, SeenHeader};
+use crate::ledger::Position;
 use crate::store::Counts;
 
 /// A new complaint.
@@ -126,10 +127,34 @@ pub enum Submission {
     Receipt(ReceiptHeader, Vec<u8>),
     /// Keep a checkpoint that a peer showed; the bytes are the note.
     Seen(SeenHeader, Vec<u8>),
+    /// Judge again what an operator selects of what was refused or waits.
+    RetryItems(Selection, oneshot::Sender<Result<Vec<Retried>, SubmitError>>),
     /// Judge again what waits: time has passed, or a charter came.
     Retry,
     /// Finish what was submitted before, then stop.
     Stop,
+}
+
+/// Items that this node refused, or that wait.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    /// The one whose record lies here; `None`: all.
+    pub position: Option<Position>,
+    /// Only what came from this peer.
+    pub peer: Option<AgencyId>,
+}
+
+/// What became of an item that was judged again.
+#[derive(Clone, Debug)]
+pub struct Retried {
+    /// Where its record lies.
+    pub position: Position,
+    /// Its entry.
+    pub entry: EntryId,
+    /// Whether it is here now.
+    pub outcome: ItemOutcome,
+    /// Why not, in words.
+    pub reason: String,
 }
 
 /// Why a submission was not carried out.
@@ -147,6 +172,9 @@ pub enum SubmitError {
     /// Declined by authority or state.
     #[error(transparent)]
     Declined(#[from] Declined),
+    /// No such item.
+    #[error("there is no item {}-{}-0 that this node refused or that waits here: see `sinergi refused list`", .0.segment, .0.offset)]
+    NoItem(Position),
     /// No such complaint.
     #[error("there is no complaint {0} here")]
     NoComplaint(ComplaintId),
@@ -170,6 +198,17 @@ pub enum SubmitError {
     /// No link leads to the addressee.
     #[error("no link leads to {0}: add a [[peer]] toward it to sinergid.toml and restart the node; nothing was done")]
     NoRoute(AgencyId),
+    /// A content is handed over a direct link only.
+    #[error(
+        "there is no direct link to {0}, and what is disclosed passes through nobody: add a [[peer]] for it to sinergid.toml and restart the \
+         node; nothing was done"
+    )]
+    NoDirectLink(AgencyId),
+    /// The content to be disclosed is not here.
+    #[error(
+        "the content is not on this node: it was withheld from it, has not arrived, or was erased; nothing was done"
+    )]
+    ContentNotHere,
     /// The clock cannot be trusted.
     #[error(
         "this node's clock differs by {offset_seconds} s from most of its peers', at most {} s: set the clock (NTP), nothing was signed",
@@ -275,7 +314,7 @@ fn weight_of(submission: &Submission) -> usize {
         Submission::Act(act, _) => act.text.as_ref().map_or(0, |(content, _)| content.data.len()),
         Submission::Delivery(delivery, _) => delivery.items.iter().map(Received::weight).sum(),
         Submission::Receipt(_, bytes) | Submission::Seen(_, bytes) => bytes.len(),
-        Submission::Retry | Submission::Stop => 0,
+        Submission::RetryItems(..) | Submission::Retry | Submission::Stop => 0,
     };
     bytes + SUBMISSION_OVERHEAD
 }

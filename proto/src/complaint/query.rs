@@ -8,7 +8,7 @@ use super::course::Turn;
 use super::fold::{Judged, Known};
 use super::{CaseState, Complaint, CustodyState, NoEffect, SetDigest};
 use crate::clock::HybridClock;
-use crate::entry::{Body, CaseAct, CustodyAct, Lodged};
+use crate::entry::{Body, CaseAct, CustodyAct, Entry, Lodged};
 use crate::ids::{AgencyId, ComplaintId, EntryId};
 use crate::limits;
 use crate::route::Readers;
@@ -101,6 +101,15 @@ impl Complaint {
                 Some(Body::Case { act: CaseAct::Disclosed { entry, .. }, .. }) if self.notices.erased.contains(entry))
         };
         self.notices.erased.contains(id) || discloses_erased()
+    }
+
+    /// Whether the contents of an entry that need not be here yet are to be destroyed.
+    pub fn erases(&self, entry: &Entry) -> bool {
+        let of_erased = match &entry.body {
+            Body::Case { act: CaseAct::Disclosed { entry, .. }, .. } => self.notices.erased.contains(entry),
+            _ => false,
+        };
+        self.notices.erased.contains(&entry.id) || of_erased
     }
 
     /// Whether any content is to be destroyed.

@@ -116,7 +116,7 @@ impl Reopened {
         for item in store.deferred() {
             line(format!("{:?}", item?));
         }
-        line(format!("{:?} {:?} {:?}", store.unreachable()?, store.recalled()?, store.own_clock()?));
+        line(format!("{:?} {:?} {:?}", store.unreachable()?, store.duties()?, store.own_clock()?));
         Ok(text)
     }
 }

@@ -1,0 +1,218 @@
+//! Everything about one complaint.
+
+use std::collections::BTreeSet;
+
+use sinergi_proto::charter::Charter;
+use sinergi_proto::complaint::{Complaint, Standing};
+use sinergi_proto::entry::{Body, CaseAct, Commitment, ContentClass, CustodyAct, Entry};
+use sinergi_proto::ids::AgencyId;
+use sinergi_proto::wire;
+use tonic::Status;
+
+use super::codes::{archive_reason, code_of, deadline_name, erase_ground};
+use super::{OperatorService, own};
+use crate::case::{Case, Leaf};
+
+impl OperatorService {
+    /// Everything about one complaint.
+    pub(super) fn show(&self, name: &str) -> Result<wire::ComplaintDetail, Status> {
+        let case = self.case_named(name)?;
+        let (outbox, complaint) = (&self.links.outbox, &case.complaint);
+        let mut timeline = Vec::with_capacity(complaint.len());
+        for (entry, _) in complaint.timeline() {
+            let index = case.leaves.get(&entry).copied().unwrap_or_default();
+            let leaf = own(Leaf::parse(own(outbox.reader().leaf(index))?, outbox.federation()))?;
+            timeline.push(self.timeline_row(&case, leaf)?);
+        }
+        let charters = self.links.directory.charters();
+        let charter = charters.newest();
+        let (participants, state) = (complaint.participants(), complaint.case());
+        let holder = &complaint.custody().holder;
+        let offers = complaint.offers();
+        let disclosed_to = complaint.readers().disclosed_to;
+        Ok(wire::ComplaintDetail {
+            summary: Some(self.summary(&complaint.id(), case.summary())?),
+            timeline,
+            participants: names(participants),
+            observers: names(&charter.observers(participants)),
+            custody: custody_spans(complaint),
+            offers: u32::try_from(offers).unwrap_or(u32::MAX),
+            goes_back_and_forth: offers >= charter.offers_before_alarm as usize,
+            supervisors: names(charter.supervisors(holder)),
+            reopened: state.reopened,
+            resolved_by: state.resolved_by.as_ref().map(ToString::to_string).unwrap_or_default(),
+            duplicate_of: state.duplicate_of.map(|id| id.0.to_vec()).unwrap_or_default(),
+            proposals: proposals(complaint, charter),
+            disclosed_to: names(disclosed_to),
+            escalated: complaint.escalations().map(|(deadline, ..)| deadline_name(deadline)).collect(),
+        })
+    }
+
+    /// The one complaint that is meant, folded.
+    pub(super) fn case_named(&self, name: &str) -> Result<Case, Status> {
+        let id = self.complaint_named(name)?;
+        let outbox = &self.links.outbox;
+        let charters = self.links.directory.charters();
+        own(Case::load(&id, outbox.store(), outbox.reader(), outbox.federation(), &charters))?
+            .ok_or_else(|| Status::not_found(format!("there is no complaint {id} here")))
+    }
+
+    fn timeline_row(&self, case: &Case, leaf: Leaf) -> Result<wire::TimelineRow, Status> {
+        let content = self.timeline_contents(case, &leaf)?;
+        let Leaf { index, header, entry } = leaf;
+        let (standing, standing_reason) = standing_of(case, &entry);
+        let (to, answer_by) = match &entry.body {
+            Body::Custody { act: CustodyAct::Forwarded { to, answer_by, .. }, .. }
+            | Body::Custody { act: CustodyAct::Reassigned { to, answer_by, .. }, .. } => (to.to_string(), *answer_by),
+            Body::Case { act: CaseAct::Disclosed { to, .. }, .. } => (to.to_string(), 0),
+            _ => (String::new(), 0),
+        };
+        let suggestion = match &entry.body {
+            Body::Custody { act: CustodyAct::Returned { suggestion: Some(suggestion), .. }, .. } => {
+                suggestion.to_string()
+            }
+            _ => String::new(),
+        };
+        let proposal = match &entry.body {
+            Body::Case {
+                act:
+                    CaseAct::ArchiveApproved { proposal }
+                    | CaseAct::ArchiveRefused { proposal }
+                    | CaseAct::Erased { proposal, .. },
+                ..
+            } => proposal.0.to_vec(),
+            _ => Vec::new(),
+        };
+        Ok(wire::TimelineRow {
+            entry_id: entry.id.0.to_vec(),
+            leaf_index: index.0,
+            at: entry.clock.millis(),
+            received_at: header.at,
+            author: entry.author.to_string(),
+            received_from: header.from.map(String::from).unwrap_or_default(),
+            body: entry.body.name().to_owned(),
+            standing,
+            standing_reason,
+            to,
+            answer_by,
+            code: code_of(&entry.body),
+            suggestion,
+            basis: entry.body.basis().map(|basis| basis.0.to_vec()).unwrap_or_default(),
+            content,
+            proposal,
+            parents: entry.parents.iter().map(|parent| parent.0.to_vec()).collect(),
+        })
+    }
+
+    fn timeline_contents(&self, case: &Case, leaf: &Leaf) -> Result<Vec<wire::TimelineContent>, Status> {
+        let mut texts = self.texts(leaf)?;
+        let rows = (0u32..).zip(&leaf.entry.commitments).map(|(number, commitment)| {
+            let (availability, text, why) = match texts.remove(&number) {
+                Some(Some(text)) => ("here", Some(text), String::new()),
+                Some(None) => ("erased", None, "it was erased on two signatures".to_owned()),
+                None if case.complaint.is_erased(&leaf.entry.id) => {
+                    ("erased", None, "it was erased on two signatures before it came here".to_owned())
+                }
+                None => self.why_not_here(&case.complaint, &leaf.entry, commitment),
+            };
+            wire::TimelineContent {
+                class: commitment.class.to_wire().into(),
+                length: commitment.length,
+                availability: availability.to_owned(),
+                text,
+                why,
+            }
+        });
+        Ok(rows.collect())
+    }
+
+    /// Whether a content that is not here is withheld or still to come, and why.
+    fn why_not_here(
+        &self,
+        complaint: &Complaint,
+        entry: &Entry,
+        commitment: &Commitment,
+    ) -> (&'static str, Option<wire::Text>, String) {
+        let me = &self.links.own;
+        let (availability, why) = match &entry.body {
+            Body::Case { act: CaseAct::Disclosed { to, .. }, .. } if to != me => {
+                ("withheld", format!("it was disclosed to {to} alone"))
+            }
+            Body::Case { act: CaseAct::Disclosed { .. }, .. } => ("awaited", "it has not come yet".to_owned()),
+            _ if commitment.class == ContentClass::Identity => {
+                let intake = complaint.intake();
+                ("withheld", format!("who reported stays with {intake}, unless it discloses it"))
+            }
+            _ if !complaint.participants().contains(me) => {
+                ("withheld", "observers and relays get entries; contents go to participants".to_owned())
+            }
+            _ if commitment.class == ContentClass::Confidential && !self.links_to_another(complaint.participants()) => {
+                let why = "confidential contents come over a direct link to a participant only, and this node has none";
+                ("withheld", why.to_owned())
+            }
+            _ => ("awaited", "it has not come yet".to_owned()),
+        };
+        (availability, None, why)
+    }
+
+    fn links_to_another(&self, participants: &BTreeSet<AgencyId>) -> bool {
+        participants.iter().any(|agency| *agency != self.links.own && self.links.peers.get(agency).is_some())
+    }
+}
+
+fn names<'a>(agencies: impl IntoIterator<Item = &'a AgencyId>) -> Vec<String> {
+    agencies.into_iter().map(ToString::to_string).collect()
+}
+
+/// Who was accountable, and when.
+fn custody_spans(complaint: &Complaint) -> Vec<wire::CustodySpan> {
+    let mut spans: Vec<wire::CustodySpan> = Vec::new();
+    for (id, known) in complaint.path() {
+        let Some(custody) = known.custody() else { continue };
+        let holder = custody.holder.to_string();
+        if spans.last().is_none_or(|last| last.holder != holder) {
+            let from = known.clock.millis();
+            if let Some(last) = spans.last_mut() {
+                last.until = from;
+            }
+            spans.push(wire::CustodySpan { holder, from, until: 0, entry_id: id.0.to_vec() });
+        }
+    }
+    spans
+}
+
+/// What waits for a second signature, and whose.
+fn proposals(complaint: &Complaint, charter: &Charter) -> Vec<wire::Proposal> {
+    let (intake, holder) = (complaint.intake(), &complaint.custody().holder);
+    let archive = complaint.case().archive_proposal.map(|open| {
+        let second = if holder == intake { names(charter.supervisors(holder)) } else { vec![intake.to_string()] };
+        (open.entry, "archive", archive_reason(open.reason), second)
+    });
+    let erase = complaint.erase_proposals().into_iter().map(|entry| {
+        let ground = match complaint.entry(&entry).map(|known| &known.body) {
+            Some(Body::Case { act: CaseAct::EraseProposed { ground, .. }, .. }) => erase_ground(*ground),
+            _ => String::new(),
+        };
+        let mut second: BTreeSet<&AgencyId> = charter.supervisors(intake).collect();
+        second.extend(charter.members().filter(|member| member.oversight && member.id != *intake).map(|m| &m.id));
+        (entry, "erase", ground, names(second))
+    });
+    let proposal = |(entry, kind, code, second): (sinergi_proto::ids::EntryId, &str, String, Vec<String>)| {
+        let author = complaint.entry(&entry).map(|known| known.author.to_string()).unwrap_or_default();
+        wire::Proposal { entry_id: entry.0.to_vec(), kind: kind.to_owned(), code, author, second }
+    };
+    archive.into_iter().chain(erase).map(proposal).collect()
+}
+
+pub(super) fn standing_of(case: &Case, entry: &Entry) -> (String, String) {
+    let (standing, reason) = match case.complaint.standing(&entry.id) {
+        Some(Standing::Effective) => ("effective", String::new()),
+        Some(Standing::Superseded { by }) => {
+            let winner = case.complaint.entry(&by).map(|known| format!("{} of {}", known.body.name(), known.author));
+            ("superseded", format!("{} stands instead ({by})", winner.unwrap_or_default()))
+        }
+        Some(Standing::WithoutEffect(reason)) => ("without_effect", reason.to_string()),
+        Some(Standing::Kept) | None => ("kept", "this version does not act on it".to_owned()),
+    };
+    (standing.to_owned(), reason)
+}

@@ -1,0 +1,107 @@
+//! Checking one complaint anew: nothing that was checked when it came is believed.
+
+use sinergi_proto::admission::{Verdict, admit, authenticate};
+use sinergi_proto::complaint::Complaint;
+use sinergi_proto::content::Content;
+use sinergi_proto::ids::LedgerIndex;
+use sinergi_proto::wire;
+use tonic::Status;
+
+use super::detail::standing_of;
+use super::{OperatorService, own};
+use crate::case::{Case, CaseError, Leaf};
+use crate::headers::{self, ContentHeader};
+use crate::time::now_millis;
+
+impl OperatorService {
+    /// Checks every entry of a complaint as if it had just come, its contents, and its leaf in the tree.
+    pub(super) fn verify_one(&self, name: &str) -> Result<wire::VerifyComplaintReply, Status> {
+        let case = self.case_named(name)?;
+        let outbox = &self.links.outbox;
+        let mut leaves: Vec<LedgerIndex> = case.leaves.values().copied().collect();
+        leaves.sort_unstable();
+        let size = outbox.reader().size();
+        let root = own(outbox.reader().root_at(size))?;
+        let mut again: Option<Complaint> = None;
+        let mut entries = Vec::with_capacity(leaves.len());
+        for index in leaves {
+            let leaf = own(Leaf::parse(own(outbox.reader().leaf(index))?, outbox.federation()))?;
+            let mut problems = self.check_entry(&leaf, &mut again);
+            problems.extend(self.check_contents_of(&leaf)?);
+            problems.extend(self.check_in_tree(&leaf, size, root));
+            let entry = &leaf.entry;
+            entries.push(wire::VerifiedEntry {
+                entry_id: entry.id.0.to_vec(),
+                leaf_index: index.0,
+                author: entry.author.to_string(),
+                body: entry.body.name().to_owned(),
+                key_id: entry.key_id,
+                charter_version: entry.charter_version,
+                standing: standing_of(&case, entry).0,
+                problems,
+            });
+        }
+        let problem = self.check_whole(&case, again.as_ref())?;
+        Ok(wire::VerifyComplaintReply { complaint: case.complaint.id().0.to_vec(), entries, problem })
+    }
+
+    /// Signature, key, parents, clock and role; the entry then joins the others.
+    fn check_entry(&self, leaf: &Leaf, again: &mut Option<Complaint>) -> Vec<String> {
+        let (entry, charters) = (&leaf.entry, self.links.directory.charters());
+        let mut problems = Vec::new();
+        let said = |verdict: Verdict| match verdict {
+            Verdict::Admit => None,
+            Verdict::Refuse(refusal) => Some(refusal.to_string()),
+            Verdict::Defer { code, detail } => Some(format!("{code}: {detail}")),
+        };
+        let authentic = authenticate(std::slice::from_ref(entry), &charters, rand::rng());
+        problems.extend(authentic.into_iter().filter_map(said));
+        let Some(charter) = charters.version(entry.charter_version) else { return problems };
+        problems.extend(said(admit(entry, again.as_ref(), charter, now_millis())));
+        match again {
+            Some(complaint) => drop(complaint.insert(entry, charter)),
+            none => *none = Complaint::lodge(entry),
+        }
+        problems
+    }
+
+    fn check_contents_of(&self, leaf: &Leaf) -> Result<Vec<String>, Status> {
+        let index = leaf.index;
+        let mut problems = Vec::new();
+        for record in own(self.links.outbox.reader().contents(index))?.into_iter().filter(|record| !record.erased) {
+            let header: ContentHeader =
+                own(headers::decode(&record.header).map_err(|source| CaseError::Header { index, source }))?;
+            let Some((salt, data)) = record.body.split_first_chunk::<32>() else {
+                problems.push(format!("its content {} is too short", header.commitment));
+                continue;
+            };
+            let content =
+                wire::Content { commitment: header.commitment, salt: salt.to_vec(), data: data.to_vec().into() };
+            problems.extend(Content::parse(content, &leaf.entry.commitments).err());
+        }
+        Ok(problems)
+    }
+
+    fn check_in_tree(&self, leaf: &Leaf, size: u64, root: tlog_tiles::Hash) -> Option<String> {
+        let reader = self.links.outbox.reader();
+        let hash = tlog_tiles::record_hash(&leaf.entry.signed);
+        let proof = tlog_tiles::prove_record(size, leaf.index.0, reader);
+        let checked = proof.and_then(|proof| tlog_tiles::check_record(&proof, size, root, leaf.index.0, hash));
+        checked
+            .err()
+            .map(|error| format!("it is not leaf {} of the tree: {error}; run `sinergi ledger verify`", leaf.index))
+    }
+
+    /// What the entries say together is what the node shows.
+    fn check_whole(&self, case: &Case, again: Option<&Complaint>) -> Result<String, Status> {
+        let advice = "stop the node and run `sinergid rebuild`";
+        let Some(again) = again else { return Ok(format!("its Lodged is not here; {advice}")) };
+        let stored = own(self.links.outbox.store().digest(&again.id()))?;
+        let shown = &case.complaint;
+        let same = again.digest() == stored
+            && again.custody() == shown.custody()
+            && again.case() == shown.case()
+            && again.len() == shown.len();
+        Ok(if same { String::new() } else { format!("the store shows another state than its entries give; {advice}") })
+    }
+}

@@ -1,0 +1,104 @@
+//! What this node does by itself: it returns offers that were recalled, says that an offer arrived through relays, and destroys contents that
+//! were erased on two signatures.
+//!
+//! Invariants:
+//! - what cannot be done now (the clock, a link) stays a duty and is tried again;
+//! - a content is destroyed only when the entry that orders it is durable, and at every start again.
+
+use sinergi_proto::decide;
+use sinergi_proto::ids::ComplaintId;
+use sinergi_proto::wire::{self, act_request};
+
+use super::{Act, SubmitError, Writer, WriterError};
+use crate::case::CaseError;
+use crate::ledger::Group;
+
+impl Writer {
+    /// Remembers what is to be done about a complaint.
+    pub(super) fn note_duties(&mut self, complaint: &ComplaintId) -> Result<(), WriterError> {
+        let own = self.parts.own.clone();
+        let Some(case) = self.parts.applier.case(complaint)? else { return Ok(()) };
+        let duties = case.duties(&own);
+        if duties.recall || duties.arrival {
+            self.duties.insert(*complaint);
+        }
+        if duties.erasure {
+            self.to_erase.insert(*complaint);
+        }
+        Ok(())
+    }
+
+    /// Writes what this node has to write by itself.
+    pub(super) fn do_duties(&mut self, group: &mut Group) -> Result<(), WriterError> {
+        for complaint in std::mem::take(&mut self.duties) {
+            self.do_duty(group, complaint)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what this node has to write about one complaint.
+    pub(super) fn do_duty(&mut self, group: &mut Group, complaint: ComplaintId) -> Result<(), WriterError> {
+        if let Err(error) = self.say_arrived(group, complaint)? {
+            self.put_off(complaint, "say that an offer arrived", &error);
+        }
+        if let Err(error) = self.answer_recall(group, complaint)? {
+            self.put_off(complaint, "answer a recall", &error);
+        }
+        Ok(())
+    }
+
+    fn put_off(&mut self, complaint: ComplaintId, what: &str, error: &SubmitError) {
+        tracing::warn!(complaint = complaint.short(), %error, "cannot {what} now");
+        self.duties.insert(complaint);
+    }
+
+    fn say_arrived(
+        &mut self,
+        group: &mut Group,
+        complaint: ComplaintId,
+    ) -> Result<Result<(), SubmitError>, WriterError> {
+        let own = self.parts.own.clone();
+        let arrival = self.parts.applier.case(&complaint)?.and_then(|case| case.arrival(&own));
+        let Some(body) = arrival else { return Ok(Ok(())) };
+        Ok(self.write_by_itself(group, complaint, body)?.map(drop))
+    }
+
+    /// Custody goes back by itself.
+    fn answer_recall(
+        &mut self,
+        group: &mut Group,
+        complaint: ComplaintId,
+    ) -> Result<Result<(), SubmitError>, WriterError> {
+        let own = self.parts.own.clone();
+        let Some(case) = self.parts.applier.case(&complaint)? else { return Ok(Ok(())) };
+        if decide::recall_to_answer(&case.complaint, &own).is_none() {
+            return Ok(Ok(()));
+        }
+        let reason = wire::ReturnReason::Recalled.into();
+        let give_back = wire::Return { reason, suggestion: String::new() };
+        let acted = self.act(group, Act { complaint, act: act_request::Act::Return(give_back), text: None })?;
+        if let Ok(acted) = &acted {
+            tracing::info!(complaint = complaint.short(), entry = ?acted.entry, "returned a recalled offer");
+        }
+        Ok(acted.map(drop))
+    }
+
+    /// Destroys what the durable entries order to be destroyed.
+    pub(super) fn erase_contents(&mut self) -> Result<(), WriterError> {
+        for complaint in std::mem::take(&mut self.to_erase) {
+            let Some(case) = self.parts.applier.case(&complaint)? else { continue };
+            let leaves: Vec<_> = case.erased_leaves().collect();
+            let mut destroyed = 0;
+            for leaf in leaves {
+                for position in self.parts.applier.reader().content_positions(leaf).map_err(CaseError::Ledger)? {
+                    destroyed += u32::from(self.parts.ledger.erase_body(position)?);
+                }
+            }
+            if destroyed > 0 {
+                tracing::info!(complaint = complaint.short(), contents = destroyed, "destroyed what was erased");
+            }
+        }
+        self.parts.applier.nothing_appended();
+        Ok(())
+    }
+}
