@@ -1,0 +1,167 @@
+//! Complaints that travel through provinces and ministries, with real nodes: a city that can only dial its province reaches every ministry.
+
+use std::collections::BTreeSet;
+
+use sinergi_cli::commands::init::Kind;
+use sinergi_cli::demo::federation::Agency;
+use sinergi_proto::ids::ComplaintId;
+use sinergi_proto::wire::act_request::Act;
+use sinergi_proto::wire::{self, ComplaintDetail, ContentClass, ReplyWord};
+use sinergi_tests::federation::{Lodged, TestFederation, TestNode, agency, complaint_about, text};
+
+const CITY: &str = "kota-bandung";
+const PROVINCE: &str = "prov-jabar";
+const HUB: &str = "kemendagri";
+const MINISTRY: &str = "kemenpanrb";
+const OTHER: &str = "kominfo";
+const OVERSIGHT: &str = "ombudsman";
+
+/// The city dials its province alone, the province the ministry of the interior, and everybody else meets there.
+async fn chain() -> TestFederation {
+    let agencies = vec![
+        Agency::new(agency(HUB), Kind::Ministry),
+        Agency::new(agency(MINISTRY), Kind::Ministry),
+        Agency::new(agency(OTHER), Kind::Ministry),
+        Agency::new(agency(OVERSIGHT), Kind::Institution).oversight(),
+        Agency::new(agency(PROVINCE), Kind::Province).under(agency(HUB)),
+        Agency::new(agency(CITY), Kind::City).under(agency(PROVINCE)).dials_only(),
+    ];
+    let links = [(CITY, PROVINCE), (PROVINCE, HUB), (MINISTRY, HUB), (OTHER, HUB), (OTHER, MINISTRY), (OVERSIGHT, HUB)];
+    let mut federation = TestFederation::make_with_links(agencies, &links);
+    federation.start_all().await;
+    federation
+}
+
+/// What of a timeline must be the same everywhere.
+fn essence(detail: &ComplaintDetail) -> Vec<(String, String, String, String, String)> {
+    let row = |row: &wire::TimelineRow| {
+        (row.body.clone(), row.author.clone(), row.standing.clone(), row.code.clone(), row.to.clone())
+    };
+    detail.timeline.iter().map(row).collect()
+}
+
+/// The availabilities of all contents of a class.
+fn availabilities(detail: &ComplaintDetail, class: ContentClass) -> BTreeSet<String> {
+    let contents = detail.timeline.iter().flat_map(|row| &row.content);
+    contents.filter(|content| content.class() == class).map(|content| content.availability.clone()).collect()
+}
+
+async fn has_phase(node: &TestNode, complaint: ComplaintId, phase: &str) -> ComplaintDetail {
+    node.sees(complaint, |seen| seen.phase == phase).await
+}
+
+async fn lodges(city: &TestNode, class: ContentClass) -> Lodged {
+    let request = wire::LodgeRequest { class: class.into(), ..complaint_about("Aplikasi pengaduan tidak bisa dibuka") };
+    city.lodges_request(request).await.expect("a good complaint is lodged")
+}
+
+#[tokio::test]
+async fn a_city_that_only_dials_its_province_reaches_every_ministry_and_all_see_the_same() {
+    let federation = chain().await;
+    let (city, province, hub) =
+        (federation.node(CITY).await, federation.node(PROVINCE).await, federation.node(HUB).await);
+    let (ministry, other) = (federation.node(MINISTRY).await, federation.node(OTHER).await);
+    let oversight = federation.node(OVERSIGHT).await;
+
+    let lodged = lodges(&city, ContentClass::Public).await;
+    let complaint = lodged.complaint;
+    city.forwards(complaint, MINISTRY).await;
+    ministry.returns(complaint, OTHER).await;
+    let back = city.sees(complaint, |seen| seen.offered_to.is_empty() && seen.entries >= 4).await;
+    let returned = back.timeline.iter().find(|row| row.body == "Returned").expect("it was returned");
+    assert_eq!((returned.suggestion.as_str(), returned.code.as_str()), (OTHER, "not_competent"));
+    assert!(back.timeline.iter().any(|row| row.body == "Arrived" && row.author == MINISTRY), "it came over relays");
+
+    city.forwards(complaint, OTHER).await;
+    other.accepts(complaint).await;
+    other.resolves(complaint).await;
+    has_phase(&city, complaint, "resolved").await;
+    city.replies(&lodged, ReplyWord::Dissatisfied).await;
+    let reopened = has_phase(&other, complaint, "reopened").await;
+    assert_eq!((reopened.reopened, reopened.resolved_by.as_str()), (1, OTHER));
+    other.resolves(complaint).await;
+    has_phase(&city, complaint, "resolved").await;
+    city.replies(&lodged, ReplyWord::Satisfied).await;
+    city.closes(complaint).await;
+
+    let at_city = city.sees(complaint, |seen| seen.phase == "closed" && !seen.self_closed).await;
+    let entries = at_city.timeline.len() as u64;
+    for node in [&ministry, &other, &province, &hub, &oversight] {
+        let detail = node.sees(complaint, |seen| seen.entries == entries && seen.phase == "closed").await;
+        assert_eq!(essence(&detail), essence(&at_city), "{} shows the same timeline", node.id);
+        let digest = |detail: &ComplaintDetail| detail.summary.as_ref().map(|summary| summary.digest.clone());
+        assert_eq!(digest(&detail), digest(&at_city));
+        let public = availabilities(&detail, ContentClass::Public);
+        match node.id.as_str() {
+            MINISTRY | OTHER => assert_eq!(public, ["here".to_owned()].into(), "{} takes part", node.id),
+            OVERSIGHT => assert_eq!(public, ["withheld".to_owned()].into(), "{} observes", node.id),
+            // Relays carry what is public.
+            _ => assert!(!public.contains("awaited"), "{}: {public:?}", node.id),
+        }
+    }
+    let at_oversight = oversight.shows(complaint).await.expect("it is here");
+    let why: BTreeSet<&str> =
+        at_oversight.timeline.iter().flat_map(|row| &row.content).map(|c| c.why.as_str()).collect();
+    assert_eq!(why, ["observers and relays get entries; contents go to participants"].into());
+    assert_eq!(at_city.custody.iter().map(|span| span.holder.as_str()).collect::<Vec<_>>(), [CITY, OTHER]);
+}
+
+#[tokio::test]
+async fn confidential_content_passes_through_no_relay_and_the_timeline_says_why_it_is_withheld() {
+    let federation = chain().await;
+    let (city, ministry, hub) =
+        (federation.node(CITY).await, federation.node(MINISTRY).await, federation.node(HUB).await);
+    let lodged = lodges(&city, ContentClass::Confidential).await;
+    city.forwards(lodged.complaint, MINISTRY).await;
+    let at_ministry = ministry.sees(lodged.complaint, |seen| seen.offered_to == MINISTRY).await;
+    assert_eq!(availabilities(&at_ministry, ContentClass::Confidential), ["withheld".to_owned()].into());
+    let why = "confidential contents come over a direct link to a participant only, and this node has none";
+    assert!(at_ministry.timeline.iter().flat_map(|row| &row.content).all(|content| content.why == why));
+    let at_hub = hub.sees(lodged.complaint, |seen| seen.offered_to == MINISTRY).await;
+    assert_eq!(availabilities(&at_hub, ContentClass::Confidential), ["withheld".to_owned()].into());
+}
+
+#[tokio::test]
+async fn a_newcomer_gets_the_history_first_and_an_offer_without_a_route_is_declined_with_advice() {
+    let federation = chain().await;
+    let (city, ministry) = (federation.node(CITY).await, federation.node(MINISTRY).await);
+    let lodged = lodges(&city, ContentClass::Public).await;
+    for step in 0..5 {
+        let act = Act::Progress(wire::Progress { state: 1 });
+        city.acts(lodged.complaint, act, text(&format!("step {step}"))).await.expect("the holder works");
+    }
+    assert!(ministry.shows(lodged.complaint).await.is_none(), "it is no business of the ministry yet");
+    city.forwards(lodged.complaint, MINISTRY).await;
+    let seen = ministry.sees(lodged.complaint, |seen| seen.offered_to == MINISTRY && seen.entries >= 7).await;
+    assert_eq!(availabilities(&seen, ContentClass::Public), ["here".to_owned()].into());
+    assert_eq!(ministry.deferred().await, [], "nothing came before what it builds on");
+}
+
+#[tokio::test]
+async fn who_reported_is_disclosed_to_one_agency_on_the_record() {
+    let federation = chain().await;
+    let (city, province, hub) =
+        (federation.node(CITY).await, federation.node(PROVINCE).await, federation.node(HUB).await);
+    let mut request = complaint_about("Pungutan liar");
+    if let Some(text) = &mut request.text {
+        text.reporter = "Budi Santoso".to_owned();
+    }
+    let lodged = city.lodges_request(request).await.expect("a good complaint is lodged");
+    city.forwards(lodged.complaint, HUB).await;
+    hub.accepts(lodged.complaint).await;
+    city.sees(lodged.complaint, |seen| seen.holder == HUB).await;
+    let disclose = |to: &str| Act::Disclose(wire::Disclose { entry: Vec::new(), commitment: 1, to: to.to_owned() });
+    let far = city.acts(lodged.complaint, disclose(HUB), None).await.expect_err("there is no direct link");
+    assert!(far.message().contains("no direct link to kemendagri"), "{far}");
+    city.acts(lodged.complaint, disclose(PROVINCE), None).await.expect("the intake agency discloses");
+    let reporter = |detail: &ComplaintDetail| {
+        let row = detail.timeline.iter().find(|row| row.body == "Disclosed")?;
+        row.content[0].text.as_ref().map(|text| text.reporter.clone())
+    };
+    let disclosed = |detail: &ComplaintDetail| detail.timeline.iter().any(|row| row.body == "Disclosed");
+    let entries = city.shows(lodged.complaint).await.expect("it is here").timeline.len() as u64;
+    let at_province = province.sees(lodged.complaint, |seen| seen.entries == entries).await;
+    assert_eq!(reporter(&at_province).as_deref(), Some("Budi Santoso"));
+    let at_hub = hub.sees(lodged.complaint, |seen| seen.entries == entries).await;
+    assert!(disclosed(&at_hub) && reporter(&at_hub).is_none(), "it is on the record, and goes to nobody else");
+}
