@@ -19,7 +19,8 @@ use sinergi_proto::wire;
 use crate::case::{Case, CaseError, Leaf};
 use crate::directory::Directory;
 use crate::headers::{
-    self, CursorHeader, DeferredDoneHeader, DeferredHeader, LeafHeader, ReceiptHeader, RefusedHeader, SeenHeader,
+    self, CursorHeader, DeferredDoneHeader, DeferredHeader, LeafHeader, ReceiptHeader, RefusedHeader, RoutingHeader,
+    SeenHeader,
 };
 use crate::ledger::{LedgerReader, Position, Record, RecordKind};
 use crate::store::{Changes, Counts, PeerCursor, Placed, RefusedRow, Sight, Store, StoreError};
@@ -181,11 +182,12 @@ impl Applier {
                 let header: DeferredDoneHeader = headers::decode(header).map_err(malformed)?;
                 self.changes.settled(header.item);
             }
-            RecordKind::Leaf
-            | RecordKind::Content
-            | RecordKind::Signed
-            | RecordKind::Routing
-            | RecordKind::Unknown(_) => {}
+            RecordKind::Routing => {
+                if let RoutingHeader::Introduced { peer } = headers::decode(header).map_err(malformed)? {
+                    self.changes.introduced(&peer);
+                }
+            }
+            RecordKind::Leaf | RecordKind::Content | RecordKind::Signed | RecordKind::Unknown(_) => {}
         }
         Ok(())
     }

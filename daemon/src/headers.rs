@@ -6,7 +6,7 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sinergi_proto::ids::{AgencyId, EntryId};
+use sinergi_proto::ids::{AgencyId, EntryId, LedgerIndex};
 use sinergi_proto::link::Cursor;
 use sinergi_proto::route::Access;
 
@@ -38,6 +38,23 @@ pub struct Route {
     pub access: Access,
     /// The complaint's earlier entries go before it.
     pub history: bool,
+}
+
+/// What goes over links beside new leaves; no body. It lies before the next leaf, and is a part of what is owed before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RoutingHeader {
+    /// A leaf goes over these links, again or for the first time: a content of it came late, or a link is new.
+    Leaf {
+        /// The leaf.
+        leaf: LedgerIndex,
+        /// The links; none of them asks for history.
+        routes: Vec<Route>,
+    },
+    /// A peer was given all complaints that it should have since before it was configured.
+    Introduced {
+        /// The peer.
+        peer: AgencyId,
+    },
 }
 
 /// The record of another system that a complaint came from.

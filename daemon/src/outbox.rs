@@ -21,8 +21,8 @@ use sinergi_proto::route::{Access, Reach, Readers, routes};
 use sinergi_proto::wire;
 
 use crate::case::{Case, CaseError, Leaf};
-use crate::headers::{self, ContentHeader, LeafHeader, Route};
-use crate::ledger::{LedgerReader, RecordKind};
+use crate::headers::{self, ContentHeader, LeafHeader, Route, RoutingHeader};
+use crate::ledger::{LedgerReader, Record, RecordKind};
 use crate::store::Store;
 
 /// Leaves looked at in one read, so that a link hears of its cursor now and then.
@@ -93,7 +93,10 @@ impl Outbox {
         Self { federation, store, reader }
     }
 
-    /// The next items for `peer` from `from` on, of the first `size` leaves.
+    /// The next items for `peer` from `from` on, up to `end`.
+    ///
+    /// What is owed before a leaf (routing records, then its complaint's history) is counted in parts, in an order that never changes, so
+    /// that a link that was cut goes on where it was.
     ///
     /// # Errors
     /// When the node's own data cannot be read.
@@ -101,65 +104,89 @@ impl Outbox {
         &self,
         peer: &AgencyId,
         from: Cursor,
-        size: LedgerIndex,
+        end: Cursor,
         give_back: Option<&GiveBack>,
     ) -> Result<Prepared, CaseError> {
-        let mut frame = Frame::default();
+        let mut walk = Walk { peer, frame: Frame::default(), cursor: from, owed: 0 };
         let mut accesses = HashMap::new();
-        let mut cursor = from;
-        let last = size.min(LedgerIndex(from.index.0.saturating_add(LEAVES_A_READ)));
-        if from.index >= last {
-            return Ok(frame.finish(cursor));
+        if from >= end {
+            return Ok(walk.finish());
         }
-        for record in self.reader.leaves_from(from.index)? {
+        let last = end.index.min(LedgerIndex(from.index.0.saturating_add(LEAVES_A_READ)));
+        for record in self.reader.steps_from(from.index)? {
             let record = record?;
+            if record.kind == RecordKind::Routing {
+                if walk.cursor >= end || !self.add_routed(&mut walk, &record)? {
+                    break;
+                }
+                continue;
+            }
             let index = record.leaf().unwrap_or_default();
             if index >= last {
                 break;
             }
             let header = parse_header(index, &record.header)?;
-            if let Some(route) = header.routes.iter().find(|route| route.to == *peer) {
+            let added = if let Some(route) = header.routes.iter().find(|route| route.to == *peer) {
                 let leaf = Leaf::parse(record, &self.federation)?;
-                if route.history && !self.add_history(&mut frame, &mut cursor, peer, &leaf, route.access)? {
-                    return Ok(frame.finish(cursor));
-                }
-                if !frame.add(&leaf.entry, self.item(&leaf, route.access, peer)?) {
-                    return Ok(frame.finish(cursor));
-                }
+                (!route.history || self.add_history(&mut walk, &leaf, route.access)?)
+                    && walk.frame.add(&leaf.entry, self.item(&leaf, route.access, peer)?)
             } else if let Some(give_back) = give_back.filter(|_| header.from.is_some()) {
                 let leaf = Leaf::parse(record, &self.federation)?;
                 if give_back.covers(peer, &leaf) {
                     let access = self.access_of_source(give_back, peer, &leaf, &mut accesses)?;
-                    if !frame.add(&leaf.entry, self.item(&leaf, access, peer)?) {
-                        return Ok(frame.finish(cursor));
-                    }
+                    walk.frame.add(&leaf.entry, self.item(&leaf, access, peer)?)
+                } else {
+                    true
                 }
+            } else {
+                true
+            };
+            if !added {
+                break;
             }
-            cursor = Cursor { epoch: cursor.epoch, index: index.next(), part: 0 };
+            walk.passed(index);
         }
-        Ok(frame.finish(cursor))
+        Ok(walk.finish())
     }
 
-    /// Adds what the peer lacks of the leaf's complaint, from part `cursor.part` on; `false` when the frame is full before its end.
-    fn add_history(
-        &self,
-        frame: &mut Frame,
-        cursor: &mut Cursor,
-        peer: &AgencyId,
-        leaf: &Leaf,
-        access: Access,
-    ) -> Result<bool, CaseError> {
+    /// Adds the leaf that a routing record names, if it goes over this link; `false` when the frame is full before it.
+    fn add_routed(&self, walk: &mut Walk<'_>, record: &Record) -> Result<bool, CaseError> {
+        if walk.was_sent() {
+            return Ok(true);
+        }
+        let index = walk.cursor.index;
+        let header = headers::decode(&record.header).map_err(|source| CaseError::Header { index, source })?;
+        if let RoutingHeader::Leaf { leaf, routes } = header
+            && let Some(route) = routes.iter().find(|route| route.to == *walk.peer)
+        {
+            let leaf = Leaf::parse(self.reader.leaf(leaf)?, &self.federation)?;
+            if !walk.frame.add(&leaf.entry, self.item(&leaf, route.access, walk.peer)?) {
+                return Ok(false);
+            }
+        }
+        walk.cursor.part += 1;
+        Ok(true)
+    }
+
+    /// Adds what the peer lacks of the leaf's complaint; `false` when the frame is full before its end.
+    fn add_history(&self, walk: &mut Walk<'_>, leaf: &Leaf, access: Access) -> Result<bool, CaseError> {
         let Some(complaint) = &leaf.entry.complaint else { return Ok(true) };
         let mut earlier: Vec<LedgerIndex> = self.store.timeline(complaint)?.iter().map(|placed| placed.leaf).collect();
         earlier.retain(|index| *index < leaf.index);
         earlier.sort_unstable();
-        // What the peer itself gave us is counted as a part, so that parts mean the same in every read, but it is not sent back.
-        for index in earlier.into_iter().skip(cursor.part as usize) {
+        for index in earlier {
+            // Whatever the peer itself gave us is counted as a part, so that parts mean the same in every read.
+            if walk.was_sent() {
+                continue;
+            }
             let old = Leaf::parse(self.reader.leaf(index)?, &self.federation)?;
-            if old.header.from.as_ref() != Some(peer) && !frame.add(&old.entry, self.item(&old, access, peer)?) {
+            let item = self.item(&old, access, walk.peer)?;
+            // What it gave us is sent back only with a content, which may have come from another.
+            let is_known = old.header.from.as_ref() == Some(walk.peer) && item.content.is_empty();
+            if !is_known && !walk.frame.add(&old.entry, item) {
                 return Ok(false);
             }
-            cursor.part += 1;
+            walk.cursor.part += 1;
         }
         Ok(true)
     }
@@ -308,6 +335,33 @@ impl Outbox {
 
 fn parse_header(index: LedgerIndex, header: &[u8]) -> Result<LeafHeader, CaseError> {
     headers::decode(header).map_err(|source| CaseError::Header { index, source })
+}
+
+/// The way through the ledger for one frame.
+struct Walk<'a> {
+    peer: &'a AgencyId,
+    frame: Frame,
+    cursor: Cursor,
+    /// Parts before the cursor's leaf that were passed in this read.
+    owed: u32,
+}
+
+impl Walk<'_> {
+    /// Whether the next part was sent in an earlier frame.
+    fn was_sent(&mut self) -> bool {
+        self.owed += 1;
+        self.owed <= self.cursor.part
+    }
+
+    /// A leaf and all that is owed before it is in the frame, or not for this link.
+    fn passed(&mut self, index: LedgerIndex) {
+        self.cursor = Cursor { epoch: self.cursor.epoch, index: index.next(), part: 0 };
+        self.owed = 0;
+    }
+
+    fn finish(self) -> Prepared {
+        self.frame.finish(self.cursor)
+    }
 }
 
 /// A frame being filled.

@@ -10,6 +10,7 @@
 //! external   source, external id -> complaint
 //! peer       receive|acknowledge, agency -> Cursor
 //!            receipt|shown, agency -> position of the record with its newest checkpoint
+//!            introduced, agency -> ()
 //!            newest|epoch, agency -> its entry with the highest place, its newest LedgerReset
 //! refused    position, number -> RefusedRow
 //! deferred   hash of peer and item -> position

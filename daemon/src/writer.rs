@@ -14,6 +14,7 @@ mod author;
 mod deferred;
 mod duties;
 mod epoch;
+mod introduction;
 mod receive;
 mod retry;
 mod submission;
@@ -47,6 +48,7 @@ use crate::store::StoreError;
 use crate::time::now_millis;
 
 use deferred::Waiting;
+use introduction::{Introduction, owed_behind};
 use submission::Queued;
 
 /// Why the writer, and with it the node, stops. Nothing that was acknowledged is lost; the next start recovers.
@@ -114,6 +116,10 @@ pub struct Writer {
     to_erase: BTreeSet<ComplaintId>,
     /// What the group that is being built holds and the store does not know yet.
     open: OpenGroup,
+    /// Routing records behind the last leaf.
+    owed: u32,
+    /// Peers that are being given what they should have since before they were configured.
+    introduction: Introduction,
 }
 
 /// What a group holds that cannot be looked up before it is durable.
@@ -142,6 +148,8 @@ impl Writer {
     /// When the items that wait cannot be read.
     pub fn new(mut parts: WriterParts) -> Result<(Self, WriterHandle), WriterError> {
         let epoch = parts.ledger.epoch();
+        let owed = owed_behind(parts.applier.reader())?;
+        let introduction = Introduction::load(parts.applier.store(), &parts.adjacent)?;
         let (checkpoint_key, time_key) = (parts.keys.checkpoint.clone(), parts.keys.time.clone());
         let signer = CheckpointSigner::new(&parts.federation, &parts.own, epoch, checkpoint_key, time_key);
         let waiting = Waiting::load(&parts.applier, &parts.federation)?;
@@ -151,6 +159,7 @@ impl Writer {
         let first = Head {
             epoch,
             size: parts.ledger.next_index(),
+            owed,
             root: parts.ledger.root().0,
             checkpoint,
             is_signed: false,
@@ -160,7 +169,7 @@ impl Writer {
         let (handle, queue) = WriterHandle::new(head_receiver);
         let open = OpenGroup::default();
         let to_erase = duties.clone();
-        Ok((Self { parts, signer, queue, head, clock, waiting, duties, to_erase, open }, handle))
+        Ok((Self { parts, signer, queue, head, clock, waiting, duties, to_erase, open, owed, introduction }, handle))
     }
 
     /// Works until it is told to stop, everybody has gone, or the disk fails.
@@ -173,7 +182,7 @@ impl Writer {
         let mut stop = false;
         while !stop {
             // What became possible with the last group goes on without waiting for somebody to submit something.
-            let group = if self.is_clear() && self.waiting.is_unblocked() {
+            let group = if self.is_clear() && (self.waiting.is_unblocked() || self.introduction.is_under_way()) {
                 self.queue.try_recv().map(|first| self.take_group(first)).unwrap_or_default()
             } else {
                 let Some(first) = self.queue.blocking_recv() else { break };
@@ -221,6 +230,7 @@ impl Writer {
             answers.extend(self.prepare(&mut group, submission)?);
         }
         self.try_unblocked(&mut group)?;
+        self.introduce_peers(&mut group)?;
         self.open = OpenGroup::default();
         if group.is_empty() {
             self.parts.applier.nothing_appended();
@@ -254,7 +264,7 @@ impl Writer {
         let counts = self.parts.applier.counts();
         self.head.send_modify(|head| {
             let (epoch, size) = (head.epoch, LedgerIndex(size));
-            *head = Head { epoch, size, root: root.0, checkpoint, is_signed: true, counts };
+            *head = Head { epoch, size, owed: self.owed, root: root.0, checkpoint, is_signed: true, counts };
         });
         Ok(())
     }

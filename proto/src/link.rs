@@ -26,7 +26,7 @@ pub struct Cursor {
     pub epoch: Epoch,
     /// The next leaf.
     pub index: LedgerIndex,
-    /// How many items of the history that is owed before that leaf have been sent.
+    /// How many items that are owed before that leaf have been sent: contents that came late, leaves for a new link, history.
     pub part: u32,
 }
 
@@ -34,6 +34,11 @@ impl Cursor {
     /// The beginning of an epoch.
     pub fn start(epoch: Epoch) -> Self {
         Self { epoch, index: LedgerIndex(0), part: 0 }
+    }
+
+    /// The end of a ledger of `size` leaves, with `owed` items behind the last one.
+    pub fn end(epoch: Epoch, size: LedgerIndex, owed: u32) -> Self {
+        Self { epoch, index: size, part: owed }
     }
 
     /// Whether it is beyond a ledger of `size` leaves in `epoch`.

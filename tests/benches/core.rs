@@ -119,7 +119,7 @@ fn machines(c: &mut Criterion) {
     let results: Vec<ItemResult> =
         entries.iter().map(|entry| ItemResult { entry: *entry, outcome: ItemOutcome::Leaf(LedgerIndex(0)) }).collect();
     let linked = || {
-        let mut sender = Sender::new(Epoch::FIRST, LedgerIndex(GROUP as u64));
+        let mut sender = Sender::new(Cursor::end(Epoch::FIRST, LedgerIndex(GROUP as u64), 0));
         sender.handle(SenderEvent::Linked { have: None, receipted: None });
         sender
     };

@@ -165,3 +165,44 @@ async fn who_reported_is_disclosed_to_one_agency_on_the_record() {
     let at_hub = hub.sees(lodged.complaint, |seen| seen.entries == entries).await;
     assert!(disclosed(&at_hub) && reporter(&at_hub).is_none(), "it is on the record, and goes to nobody else");
 }
+
+#[tokio::test]
+async fn a_peer_that_is_configured_later_gets_what_it_should_have_had() {
+    let agencies = vec![
+        Agency::new(agency(HUB), Kind::Ministry),
+        Agency::new(agency(OVERSIGHT), Kind::Institution).oversight(),
+        Agency::new(agency(OTHER), Kind::Ministry),
+    ];
+    let mut federation = TestFederation::make_with_links(agencies, &[(OTHER, HUB), (OVERSIGHT, HUB)]);
+    let whole = std::fs::read_to_string(federation.folder_of(HUB).join("sinergid.toml")).expect("a configuration");
+    federation.configure(HUB, |text| without_peer(text, OVERSIGHT));
+    federation.start_node(HUB).await;
+    federation.start_node(OTHER).await;
+    let (hub, other) = (federation.node(HUB).await, federation.node(OTHER).await);
+    let mut complaints = Vec::new();
+    for number in 0..100 {
+        let lodged = hub.lodges(&format!("Laporan {number}")).await;
+        hub.forwards(lodged.complaint, OTHER).await;
+        complaints.push(lodged.complaint);
+    }
+    other.has_complaints(100).await;
+    federation.stop_node(HUB).await;
+    federation.configure(HUB, |_| whole.clone());
+    federation.start_node(HUB).await;
+    federation.start_node(OVERSIGHT).await;
+    let oversight = federation.node(OVERSIGHT).await;
+    oversight.has_complaints(100).await;
+    for complaint in complaints {
+        oversight.sees(complaint, |seen| seen.entries == 2 && seen.offered_to == OTHER).await;
+    }
+    assert_eq!(oversight.deferred().await, [], "in the order in which they build on each other");
+}
+
+/// A configuration without one of its peers.
+fn without_peer(text: &str, peer: &str) -> String {
+    let mut blocks: Vec<&str> = text.split("[[peer]]").collect();
+    let before = blocks.len();
+    blocks.retain(|block| !block.contains(&format!("agency = \"{peer}\"")));
+    assert_eq!(blocks.len() + 1, before, "{peer} is no peer in {text}");
+    blocks.join("[[peer]]")
+}

@@ -45,7 +45,7 @@ use sinergi_proto::limits;
 pub use error::{AppendError, EraseError, Fatal, OpenError, Problem, ReadError};
 pub use group::Group;
 pub use open::{Cut, Opened, Salvage, salvage};
-pub use reader::{Leaves, LedgerReader};
+pub use reader::{Leaves, LedgerReader, Steps};
 pub use record::{Position, Record, RecordKind};
 pub use scan::Records;
 pub use verify::{Finding, Progress, verify};

@@ -134,6 +134,18 @@ impl LedgerReader {
         Ok(Leaves { records, from: index })
     }
 
+    /// All leaves from an index on and the routing records before each of them, in order; the index may be that of the next leaf.
+    pub fn steps_from(&self, index: LedgerIndex) -> Result<Steps, ReadError> {
+        let Some(before) = index.0.checked_sub(1) else {
+            let records =
+                Records::new(Arc::clone(&self.files), self.start(), Bodies::OfLeaves, Until::Settled, SCAN_BYTES);
+            return Ok(Steps { records, from: index });
+        };
+        // From the end of the leaf before it on.
+        let leaves = self.leaves_from(LedgerIndex(before))?;
+        Ok(Steps { records: leaves.records, from: index })
+    }
+
     /// The hash of a leaf.
     pub fn leaf_hash(&self, index: LedgerIndex) -> Result<Hash, ReadError> {
         let size = self.size();
@@ -181,6 +193,26 @@ impl Iterator for Leaves {
         let from = self.from;
         self.records.find(|record| match record {
             Ok(record) => record.kind == RecordKind::Leaf && record.leaf() >= Some(from),
+            Err(_) => true,
+        })
+    }
+}
+
+/// Leaves and routing records in order. `None` at the end of what is durable.
+pub struct Steps {
+    records: Records,
+    from: LedgerIndex,
+}
+
+impl Iterator for Steps {
+    type Item = Result<Record, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let from = self.from;
+        self.records.find(|record| match record {
+            Ok(record) => {
+                record.kind == RecordKind::Routing || (record.kind == RecordKind::Leaf && record.leaf() >= Some(from))
+            }
             Err(_) => true,
         })
     }

@@ -208,8 +208,8 @@ impl Session<'_> {
                 Some(ack) = self.acks.next() => self.acknowledged(ack).await?,
                 changed = self.head.changed() => {
                     changed.map_err(|_| LinkError::Stopped)?;
-                    let size = self.head.borrow_and_update().size;
-                    let outputs = self.sender.handle(SenderEvent::Grown { size });
+                    let end = self.head.borrow_and_update().end();
+                    let outputs = self.sender.handle(SenderEvent::Grown { end });
                     self.perform_sending(outputs)?;
                 }
                 changed = self.charter.changed() => {

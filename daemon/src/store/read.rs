@@ -134,6 +134,14 @@ impl Store {
         })
     }
 
+    /// Whether a peer was given what it should have since before it was configured.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn is_introduced(&self, peer: &AgencyId) -> Result<bool, StoreError> {
+        Ok(self.peer.contains_key(keys::peer(b'i', peer))?)
+    }
+
     /// The complaints about which this node has to do something by itself.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 //! by applying the records since the watermark again. So nothing is written as a sled batch, which costs two seals of its log buffer, each
 //! waking all of sled's threads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use sinergi_proto::clock::HybridClock;
@@ -34,6 +34,7 @@ pub struct Changes {
     external: Vec<(Vec<u8>, ComplaintId)>,
     cursors: BTreeMap<(u8, AgencyId), Cursor>,
     unreachable: BTreeMap<AgencyId, LedgerIndex>,
+    introduced: BTreeSet<AgencyId>,
     sights: BTreeMap<(u8, AgencyId), Position>,
     newest: BTreeMap<(u8, AgencyId), Newest>,
     refused: Vec<([u8; 12], RefusedRow)>,
@@ -71,6 +72,11 @@ impl Changes {
     /// An agency could not be reached with the entry at this leaf.
     pub fn unreachable(&mut self, agency: &AgencyId, leaf: LedgerIndex) {
         self.unreachable.insert(agency.clone(), leaf);
+    }
+
+    /// A peer was given what it should have since before it was configured.
+    pub fn introduced(&mut self, peer: &AgencyId) {
+        self.introduced.insert(peer.clone());
     }
 
     /// A record holds a checkpoint of a peer, newer than the ones before it.
@@ -247,6 +253,9 @@ impl Store {
             if self.newest(*tag, agency)?.is_none_or(|old| found.is_after(&old)) {
                 self.peer.insert(keys::peer(*tag, agency), encode(found))?;
             }
+        }
+        for agency in &changes.introduced {
+            self.peer.insert(keys::peer(b'i', agency), &[])?;
         }
         for (agency, leaf) in &changes.unreachable {
             self.peer.insert(keys::peer(b'u', agency), &leaf.0.to_be_bytes())?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prost::Message;
 use sinergi_proto::admission::{Verdict, admit};
 use sinergi_proto::content::Content;
-use sinergi_proto::entry::{Body, Entry};
+use sinergi_proto::entry::{Body, Commitment, Entry};
 use sinergi_proto::ids::{AgencyId, EntryId, LedgerIndex};
 use sinergi_proto::limits;
 use sinergi_proto::receipt::{ItemOutcome, ItemResult};
@@ -16,7 +16,7 @@ use sinergi_proto::wire;
 use super::deferred::item_key;
 use super::{Authentic, Received, Writer, WriterError};
 use crate::case::CaseError;
-use crate::headers::{self, ContentHeader, DeferredHeader, External, LeafHeader, RefusedHeader, Route};
+use crate::headers::{self, ContentHeader, DeferredHeader, External, LeafHeader, RefusedHeader, Route, RoutingHeader};
 use crate::ledger::{Group, RecordKind};
 use crate::time::now_millis;
 
@@ -131,6 +131,7 @@ impl Writer {
             external,
         };
         group.leaf(&headers::encode(&header), &entry.signed)?;
+        self.owed = 0;
         self.parts.applier.place(entry, index, &header);
         self.waiting.arrived(&entry.id);
         Ok(index)
@@ -312,11 +313,48 @@ impl Writer {
                 held.push(header.commitment);
             }
         }
+        let mut late = Vec::new();
         for content in self.check_contents(group, peer, entry, contents)? {
             if !held.contains(&content.commitment) {
                 self.write_content(group, leaf, entry.id, &content)?;
+                late.extend(entry.commitments.get(content.commitment as usize));
             }
         }
+        if late.is_empty() { Ok(()) } else { self.pass_on_late(group, peer, leaf, entry, &late) }
+    }
+
+    /// A content that came after its entry goes on to whom it would have gone with it.
+    fn pass_on_late(
+        &mut self,
+        group: &mut Group,
+        peer: &AgencyId,
+        leaf: LedgerIndex,
+        entry: &Entry,
+        late: &[&Commitment],
+    ) -> Result<(), WriterError> {
+        let Some(complaint) = &entry.complaint else { return Ok(()) };
+        let charter = self.parts.directory.newest();
+        let (own, adjacent) = (self.parts.own.clone(), Arc::clone(&self.parts.adjacent));
+        let Some(case) = self.parts.applier.case(complaint)? else { return Ok(()) };
+        let Routes { links, .. } = routes(&own, &adjacent, case.complaint.readers(), &charter, Reach::Relayed);
+        let may_have = |to: &AgencyId, access: Access| {
+            *to != *peer && *to != entry.author && late.iter().any(|commitment| access.allows_of(entry, commitment, to))
+        };
+        let links = links.into_iter().filter(|(to, access)| may_have(to, *access));
+        let routes: Vec<Route> = links.map(|(to, access)| Route { to, access, history: false }).collect();
+        if routes.is_empty() { Ok(()) } else { self.route_again(group, leaf, routes) }
+    }
+
+    /// Sends a leaf over these links, again or for the first time.
+    pub(super) fn route_again(
+        &mut self,
+        group: &mut Group,
+        leaf: LedgerIndex,
+        routes: Vec<Route>,
+    ) -> Result<(), WriterError> {
+        let header = headers::encode(&RoutingHeader::Leaf { leaf, routes });
+        self.record(group, RecordKind::Routing, &header, &[])?;
+        self.owed += 1;
         Ok(())
     }
 

@@ -227,6 +227,8 @@ pub struct Head {
     pub epoch: Epoch,
     /// Durable leaves.
     pub size: LedgerIndex,
+    /// Routing records behind the last leaf.
+    pub owed: u32,
     /// Root of their tree.
     pub root: [u8; 32],
     /// The signed checkpoint over them.
@@ -235,6 +237,13 @@ pub struct Head {
     pub is_signed: bool,
     /// Figures over all complaints.
     pub counts: Counts,
+}
+
+impl Head {
+    /// The durable end, as links count.
+    pub fn end(&self) -> Cursor {
+        Cursor::end(self.epoch, self.size, self.owed)
+    }
 }
 
 /// A submission in the queue, with the room that it takes.
@@ -339,7 +348,8 @@ mod tests {
 
     fn handle() -> (WriterHandle, mpsc::Receiver<Queued>, watch::Sender<Head>) {
         let (size, root, counts) = (LedgerIndex(0), [0; 32], Counts::default());
-        let head = Head { epoch: Epoch::FIRST, size, root, checkpoint: Arc::from([]), is_signed: false, counts };
+        let head =
+            Head { epoch: Epoch::FIRST, size, owed: 0, root, checkpoint: Arc::from([]), is_signed: false, counts };
         let (head, receiver) = watch::channel(head);
         let (handle, queue) = WriterHandle::new(receiver);
         (handle, queue, head)

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use super::Cursor;
-use crate::ids::{EntryId, Epoch, LedgerIndex};
+use crate::ids::EntryId;
 use crate::limits;
 use crate::receipt::{ItemOutcome, ItemResult};
 use crate::refusal::FaultCode;
@@ -23,10 +23,10 @@ pub enum SenderEvent {
         /// Up to there we hold its receipts.
         receipted: Option<Cursor>,
     },
-    /// The ledger has this many durable leaves now.
+    /// The ledger has grown.
     Grown {
-        /// Leaves.
-        size: LedgerIndex,
+        /// Its durable end.
+        end: Cursor,
     },
     /// What [`SenderOutput::Read`] asked for.
     Prepared(Batch),
@@ -77,8 +77,8 @@ pub enum SenderOutput {
 /// The sending half of one link.
 #[derive(Clone, Debug)]
 pub struct Sender {
-    epoch: Epoch,
-    size: LedgerIndex,
+    /// The durable end of the ledger.
+    end: Cursor,
     /// Where the next read begins; `None` until the peer has said hello.
     next: Option<Cursor>,
     /// The cursor of the last frame that was sent.
@@ -90,12 +90,11 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// A sender over a ledger with `size` durable leaves.
-    pub fn new(epoch: Epoch, size: LedgerIndex) -> Self {
-        let start = Cursor::start(epoch);
+    /// A sender over a ledger with this durable end.
+    pub fn new(end: Cursor) -> Self {
+        let start = Cursor::start(end.epoch);
         Self {
-            epoch,
-            size,
+            end,
             next: None,
             sent: start,
             acknowledged: start,
@@ -109,8 +108,8 @@ impl Sender {
     pub fn handle(&mut self, event: SenderEvent) -> Vec<SenderOutput> {
         match event {
             SenderEvent::Linked { have, receipted } => self.linked(have, receipted),
-            SenderEvent::Grown { size } => {
-                self.size = self.size.max(size);
+            SenderEvent::Grown { end } => {
+                self.end = self.end.max(end);
                 self.read_on().into_iter().collect()
             }
             SenderEvent::Prepared(batch) => self.prepared(batch),
@@ -135,15 +134,15 @@ impl Sender {
 
     fn linked(&mut self, have: Option<Cursor>, receipted: Option<Cursor>) -> Vec<SenderOutput> {
         // A cursor of an earlier epoch says nothing about this one: everything is offered again and duplicates are recognised.
-        let start = Cursor::start(self.epoch);
-        let have = have.filter(|cursor| cursor.epoch >= self.epoch).unwrap_or(start);
-        if have.is_beyond(self.epoch, self.size) {
-            let (size, epoch) = (self.size, self.epoch);
+        let (epoch, size) = (self.end.epoch, self.end.index);
+        let start = Cursor::start(epoch);
+        let have = have.filter(|cursor| cursor.epoch >= epoch).unwrap_or(start);
+        if have.is_beyond(epoch, size) {
             let reason = format!("the peer has our ledger up to {have}, it has {size} leaves in epoch {epoch}");
             return vec![SenderOutput::Fault(FaultCode::AheadOfLedger, reason)];
         }
         // What the peer has but gave no receipt for (its answer was lost) is sent once more, for the receipt.
-        let from = receipted.filter(|cursor| cursor.epoch == self.epoch).unwrap_or(start).min(have);
+        let from = receipted.filter(|cursor| cursor.epoch == epoch).unwrap_or(start).min(have);
         self.next = Some(from);
         self.sent = from;
         self.acknowledged = from;
@@ -154,7 +153,7 @@ impl Sender {
         let from = self.next?;
         let window_full =
             self.in_flight_bytes >= limits::LINK_WINDOW_BYTES || self.in_flight.len() >= limits::LINK_WINDOW_FRAMES;
-        if self.reading || window_full || from.index >= self.size {
+        if self.reading || window_full || from >= self.end {
             return None;
         }
         self.reading = true;
@@ -215,6 +214,7 @@ impl Sender {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::{Epoch, LedgerIndex};
 
     fn cursor(index: u64) -> Cursor {
         Cursor { epoch: Epoch(1), index: LedgerIndex(index), part: 0 }
@@ -229,7 +229,7 @@ mod tests {
     }
 
     fn linked(size: u64, have: Option<Cursor>) -> (Sender, Vec<SenderOutput>) {
-        let mut sender = Sender::new(Epoch(1), LedgerIndex(size));
+        let mut sender = Sender::new(cursor(size));
         let outputs = sender.handle(SenderEvent::Linked { have, receipted: have });
         (sender, outputs)
     }
@@ -244,23 +244,23 @@ mod tests {
     fn a_known_peer_is_read_to_from_what_it_has() {
         let (mut sender, outputs) = linked(3, Some(cursor(3)));
         assert_eq!(outputs, []);
-        let outputs = sender.handle(SenderEvent::Grown { size: LedgerIndex(4) });
+        let outputs = sender.handle(SenderEvent::Grown { end: cursor(4) });
         assert_eq!(outputs, [SenderOutput::Read { from: cursor(3) }]);
     }
 
     #[test]
     fn what_lacks_a_receipt_is_sent_once_more() {
-        let mut sender = Sender::new(Epoch(1), LedgerIndex(9));
+        let mut sender = Sender::new(Cursor::end(Epoch(1), LedgerIndex(9), 0));
         let outputs = sender.handle(SenderEvent::Linked { have: Some(cursor(9)), receipted: Some(cursor(4)) });
         assert_eq!(outputs, [SenderOutput::Read { from: cursor(4) }]);
-        let mut sender = Sender::new(Epoch(1), LedgerIndex(9));
+        let mut sender = Sender::new(Cursor::end(Epoch(1), LedgerIndex(9), 0));
         let outputs = sender.handle(SenderEvent::Linked { have: Some(cursor(4)), receipted: Some(cursor(9)) });
         assert_eq!(outputs, [SenderOutput::Read { from: cursor(4) }], "a peer that lost what it had gets it again");
     }
 
     #[test]
     fn a_cursor_of_an_earlier_epoch_starts_the_epoch_anew() {
-        let mut sender = Sender::new(Epoch(2), LedgerIndex(1));
+        let mut sender = Sender::new(Cursor::end(Epoch(2), LedgerIndex(1), 0));
         let have = Some(cursor(900));
         let outputs = sender.handle(SenderEvent::Linked { have, receipted: have });
         assert_eq!(outputs, [SenderOutput::Read { from: Cursor::start(Epoch(2)) }]);
@@ -276,8 +276,8 @@ mod tests {
 
     #[test]
     fn nothing_is_read_before_the_peer_said_hello() {
-        let mut sender = Sender::new(Epoch(1), LedgerIndex(3));
-        assert_eq!(sender.handle(SenderEvent::Grown { size: LedgerIndex(9) }), []);
+        let mut sender = Sender::new(Cursor::end(Epoch(1), LedgerIndex(3), 0));
+        assert_eq!(sender.handle(SenderEvent::Grown { end: cursor(9) }), []);
     }
 
     #[test]
@@ -294,7 +294,7 @@ mod tests {
         assert_eq!(sender.handle(SenderEvent::Prepared(batch(10, &[], 0))), []);
         assert_eq!(sender.acknowledged_cursor(), cursor(10));
         let far = 10 + limits::SILENT_LEAVES;
-        sender.handle(SenderEvent::Grown { size: LedgerIndex(far) });
+        sender.handle(SenderEvent::Grown { end: cursor(far) });
         let outputs = sender.handle(SenderEvent::Prepared(batch(far, &[], 0)));
         assert_eq!(outputs, [SenderOutput::Deliver { cursor: cursor(far) }]);
     }
@@ -304,7 +304,7 @@ mod tests {
         let (mut sender, _) = linked(3, None);
         let outputs = sender.handle(SenderEvent::Prepared(batch(1, &[1], limits::LINK_WINDOW_BYTES)));
         assert_eq!(outputs, [SenderOutput::Deliver { cursor: cursor(1) }]);
-        assert_eq!(sender.handle(SenderEvent::Grown { size: LedgerIndex(5) }), []);
+        assert_eq!(sender.handle(SenderEvent::Grown { end: cursor(5) }), []);
         let results = vec![stored(1, ItemOutcome::Leaf(LedgerIndex(7)))];
         let outputs = sender.handle(SenderEvent::Acknowledged { cursor: cursor(1), results });
         let store = SenderOutput::Store { cursor: cursor(1), refused: vec![] };
@@ -331,5 +331,16 @@ mod tests {
         let results = vec![stored(2, ItemOutcome::Leaf(LedgerIndex(0)))];
         let other_entry = sender.handle(SenderEvent::Acknowledged { cursor: cursor(2), results });
         assert!(matches!(other_entry[..], [SenderOutput::Fault(FaultCode::BadReceipt, _)]));
+    }
+
+    #[test]
+    fn what_is_owed_behind_the_last_leaf_is_read_without_waiting_for_another_leaf() {
+        let (mut sender, outputs) = linked(3, Some(cursor(3)));
+        assert_eq!(outputs, []);
+        let owed = Cursor { part: 1, ..cursor(3) };
+        let outputs = sender.handle(SenderEvent::Grown { end: owed });
+        assert_eq!(outputs, [SenderOutput::Read { from: cursor(3) }]);
+        let content = Batch { cursor: owed, ..batch(3, &[7], 10) };
+        assert_eq!(sender.handle(SenderEvent::Prepared(content)), [SenderOutput::Deliver { cursor: owed }]);
     }
 }

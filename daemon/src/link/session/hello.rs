@@ -73,14 +73,14 @@ impl<'a> Session<'a> {
 
     fn new(links: &'a Links, peer: &'a Arc<Peer>, outbound: mpsc::Sender<Frame>, peer_charter: u64) -> Self {
         let head = links.writer.head();
-        let (epoch, size) = (head.borrow().epoch, head.borrow().size);
+        let end = head.borrow().end();
         let now = Instant::now();
         Self {
             links,
             peer,
             began: now,
             moved: false,
-            sender: Sender::new(epoch, size),
+            sender: Sender::new(end),
             reading: None,
             prepared: None,
             in_flight: VecDeque::new(),

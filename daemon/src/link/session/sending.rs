@@ -58,12 +58,12 @@ impl Session<'_> {
     /// Reads the next frame from the ledger, off the async threads, when there is room in all windows together.
     fn read(&self, from: Cursor) -> BoxFuture<'static, PreparedRead> {
         let (windows, outbox) = (Arc::clone(&self.links.windows), self.links.outbox.clone());
-        let (peer, size) = (self.peer.agency.clone(), self.head.borrow().size);
+        let (peer, end) = (self.peer.agency.clone(), self.head.borrow().end());
         let give_back = self.give_back.clone();
         Box::pin(async move {
             let most = u32::try_from(limits::DELIVER_BYTES / WINDOW_UNIT).unwrap_or(u32::MAX);
             let mut room = windows.acquire_many_owned(most).await.expect("the semaphore is never closed");
-            let prepared = tokio::task::spawn_blocking(move || outbox.prepare(&peer, from, size, give_back.as_deref()));
+            let prepared = tokio::task::spawn_blocking(move || outbox.prepare(&peer, from, end, give_back.as_deref()));
             let prepared = prepared.await.expect("reading the ledger does not panic")?;
             let used = prepared.batch.bytes.div_ceil(WINDOW_UNIT);
             // What the frame does not need goes back.

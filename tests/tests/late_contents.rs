@@ -1,0 +1,92 @@
+//! Contents that come after their entries, or after they were erased. For one member speaks the test.
+
+use sinergi_proto::receipt::ItemOutcome;
+use sinergi_proto::refusal::RefusalCode;
+use sinergi_proto::wire::act_request::Act;
+use sinergi_proto::wire::{self, ComplaintDetail};
+use sinergi_tests::federation::TestNode;
+use sinergi_tests::stage::Stage;
+
+fn availability(detail: &ComplaintDetail, body: &str) -> String {
+    let row = detail.timeline.iter().find(|row| row.body == body).expect("the entry is here");
+    row.content[0].availability.clone()
+}
+
+async fn shows(node: &TestNode, complaint: sinergi_proto::ids::ComplaintId, body: &str, expected: &str) {
+    let seen = sinergi_cli::demo::wait::until(sinergi_tests::federation::PATIENCE, async || {
+        let detail = node.shows(complaint).await;
+        Ok::<_, tonic::Status>(detail.filter(|detail| availability(detail, body) == expected))
+    });
+    assert!(
+        seen.await.expect("the node answers").is_some(),
+        "{} does not show {body}'s content as {expected}",
+        node.id
+    );
+}
+
+#[tokio::test]
+async fn a_content_that_comes_after_its_entry_is_passed_on_though_nothing_else_happens() {
+    let stage = &mut Stage::set().await;
+    let made = stage.impostor.lodge("Isi menyusul");
+    let forward = stage.impostor.forward(made.complaint, made.id, "prov-jabar");
+    let bare = wire::Item { content: Vec::new(), ..made.item.clone() };
+    let mut link = stage.link().await;
+    link.deliver(2, vec![bare, forward.item.clone()]).await;
+    let province = stage.federation.node("prov-jabar").await;
+    province.sees(made.complaint, |seen| seen.offered_to == "prov-jabar").await;
+    let city = stage.federation.node("kota-bandung").await;
+    city.has_an_empty_outbox().await;
+    shows(&province, made.complaint, "Lodged", "awaited").await;
+
+    let size = city.status().await.ledger_size;
+    link.deliver(3, vec![made.item.clone()]).await;
+    shows(&province, made.complaint, "Lodged", "here").await;
+    assert_eq!(city.status().await.ledger_size, size, "no new leaf was needed");
+
+    // The way is the same after a restart: nothing is sent twice, and what comes next goes on.
+    stage.federation.stop_node("kota-bandung").await;
+    stage.federation.start_node("kota-bandung").await;
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn erased_content_that_is_sent_again_is_refused_and_stays_erased() {
+    let stage = &mut Stage::set().await;
+    let city = stage.federation.node("kota-bandung").await;
+    let lodged = city.lodges("Hapus data saya").await;
+    city.forwards(lodged.complaint, "kominfo").await;
+    let mut link = stage.link().await;
+    let delivered = link.delivery().await;
+    let with_content = delivered.items.iter().find(|item| !item.content.is_empty()).expect("the text").clone();
+
+    let erase = Act::Erase(wire::Erase { ground: 1, entries: Vec::new() });
+    city.acts(lodged.complaint, erase, None).await.expect("the intake agency proposes");
+    let province = stage.federation.node("prov-jabar").await;
+    let proposed = |seen: &wire::ComplaintSummary| seen.entries >= 3;
+    province.sees(lodged.complaint, proposed).await;
+    province
+        .acts(lodged.complaint, Act::Approve(wire::Approve::default()), None)
+        .await
+        .expect("the supervisor approves");
+    shows(&city, lodged.complaint, "Lodged", "erased").await;
+
+    let mut again = stage.link().await;
+    let receipt = again.deliver(9, vec![with_content]).await;
+    assert!(matches!(receipt.results[0].outcome, ItemOutcome::Leaf(_)), "the entry is here: {receipt:?}");
+    let refused = city.refused().await;
+    assert_eq!(refused.first().map(|item| item.code), Some(RefusalCode::ContentErased.number()), "{refused:#?}");
+    shows(&city, lodged.complaint, "Lodged", "erased").await;
+    for (node, id) in [(&city, "kota-bandung"), (&province, "prov-jabar")] {
+        node.has_a_sound_ledger().await;
+        let folder = stage.federation.folder_of(id).join("ledger");
+        assert!(!holds(&folder, b"Hapus data saya"), "{id} holds the text still");
+    }
+}
+
+/// Whether any file of a folder holds these bytes.
+fn holds(folder: &std::path::Path, text: &[u8]) -> bool {
+    let files = std::fs::read_dir(folder).expect("the ledger's folder");
+    files
+        .map(|file| std::fs::read(file.expect("a file").path()).expect("readable"))
+        .any(|bytes| bytes.windows(text.len()).any(|window| window == text))
+}
