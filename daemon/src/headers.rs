@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sinergi_proto::ids::{AgencyId, EntryId, LedgerIndex};
 use sinergi_proto::link::Cursor;
-use sinergi_proto::route::Access;
+pub use sinergi_proto::route::Route;
 
 const LAYOUT: u8 = 1;
 
@@ -27,17 +27,6 @@ pub struct LeafHeader {
     pub unreachable: Vec<AgencyId>,
     /// The record of another system that a complaint was imported from.
     pub external: Option<External>,
-}
-
-/// One link that a leaf goes to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Route {
-    /// The adjacent peer.
-    pub to: AgencyId,
-    /// What it may have.
-    pub access: Access,
-    /// The complaint's earlier entries go before it.
-    pub history: bool,
 }
 
 /// What goes over links beside new leaves; no body. It lies before the next leaf, and is a part of what is owed before it.

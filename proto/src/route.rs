@@ -63,6 +63,17 @@ pub struct Readers<'a> {
     pub disclosed_to: &'a BTreeSet<AgencyId>,
 }
 
+/// One link that an entry goes to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// The adjacent peer.
+    pub to: AgencyId,
+    /// What it may have.
+    pub access: Access,
+    /// The complaint's earlier entries go before it.
+    pub history: bool,
+}
+
 /// How far an entry may still go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
@@ -104,6 +115,24 @@ pub fn routes(
         *granted = access.max(*granted);
     }
     routes
+}
+
+impl Routes {
+    /// The links that a new entry goes over: not back to its author, nor to the peer that it came from. The complaint's history goes before it
+    /// where the link is new to the complaint, or may see more now than it was given.
+    pub fn of_entry(
+        self,
+        author: &AgencyId,
+        source: Option<&AgencyId>,
+        given: &BTreeMap<AgencyId, Access>,
+        has_history: bool,
+    ) -> Vec<Route> {
+        let route = |(to, access): (AgencyId, Access)| {
+            let history = has_history && given.get(&to).is_none_or(|given| *given < access);
+            Route { to, access, history }
+        };
+        self.links.into_iter().filter(|(to, _)| to != author && Some(to) != source).map(route).collect()
+    }
 }
 
 /// The adjacent peer that leads to `agency`.

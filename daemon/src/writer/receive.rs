@@ -152,13 +152,10 @@ impl Writer {
         };
         let reach = if spent { Reach::Adjacent } else { Reach::Relayed };
         let Some(case) = self.parts.applier.case(complaint)? else { return Ok((Vec::new(), Vec::new())) };
-        let Routes { links, unreachable } = routes(&own, &adjacent, case.complaint.readers(), &charter, reach);
-        let is_source = |agency: &AgencyId| *agency == entry.author || origin.is_some_and(|o| *agency == *o.peer);
-        let route = |(to, access): (AgencyId, Access)| {
-            let history = case.routed.get(&to).is_none_or(|given| *given < access) && case.complaint.len() > 1;
-            Route { to, access, history }
-        };
-        let links = links.into_iter().filter(|(to, _)| !is_source(to)).map(route).collect();
+        let mut found = routes(&own, &adjacent, case.complaint.readers(), &charter, reach);
+        let unreachable = std::mem::take(&mut found.unreachable);
+        let has_history = case.complaint.len() > 1;
+        let links = found.of_entry(&entry.author, origin.map(|origin| origin.peer), &case.routed, has_history);
         // Others may lead where we do not: only who writes an entry must be able to send it.
         let unreachable = if origin.is_none() { unreachable.into_iter().collect() } else { Vec::new() };
         Ok((links, unreachable))

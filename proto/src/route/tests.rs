@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Access, Reach, Readers, next_hop, routes};
+use super::{Access, Reach, Readers, Routes, next_hop, routes};
 use crate::entry::ContentClass;
 use crate::fixture::{Federation, agency};
 use crate::ids::AgencyId;
@@ -126,4 +126,25 @@ fn who_something_was_disclosed_to_gets_the_entries() {
     let readers = Readers { participants: &participants, disclosed_to: &disclosed_to };
     let routes = routes(&agency("ombudsman"), &adjacent, readers, federation.charter(), Reach::Relayed);
     assert_eq!(routes.links.get(&agency("kominfo")), Some(&Access::Entries));
+}
+
+#[test]
+fn an_entry_does_not_go_back_and_history_goes_to_who_lacks_it() {
+    let of = |ids: &[(&str, Access)]| Routes {
+        links: ids.iter().map(|(id, access)| (agency(id), *access)).collect(),
+        ..Routes::default()
+    };
+    let links = [
+        ("kemendagri", Access::Confidential),
+        ("kominfo", Access::Entries),
+        ("ksp", Access::Entries),
+        ("ombudsman", Access::Entries),
+        ("prov-jabar", Access::Public),
+    ];
+    let given = [(agency("kominfo"), Access::Entries), (agency("prov-jabar"), Access::Entries)].into();
+    let legs = of(&links).of_entry(&agency("ksp"), Some(&agency("ombudsman")), &given, true);
+    let legs: Vec<(&str, bool)> = legs.iter().map(|route| (route.to.as_str(), route.history)).collect();
+    assert_eq!(legs, [("kemendagri", true), ("kominfo", false), ("prov-jabar", true)]);
+    let first = of(&links).of_entry(&agency("ksp"), None, &[].into(), false);
+    assert!(first.iter().all(|route| !route.history), "there is no history yet");
 }
