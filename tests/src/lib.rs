@@ -10,6 +10,7 @@
 //! | [`proxy`] | the network between two nodes, with faults that are switched while it carries bytes |
 //! | [`certificate`] | certificates that a test makes, good and bad |
 //! | [`disk`] | a disk that fails as the test says, and what it may hold after a power failure |
+//! | [`sim`] | many nodes in virtual time, under random faults |
 //! | [`stage`] | two honest nodes and a member that the test speaks for |
 //! | [`measure`] | what the benchmarks in `src/bin` share |
 //! | [`program`] | the binaries under test, and the command line as a user runs it |
@@ -33,6 +34,7 @@ pub mod process_table;
 pub mod program;
 pub mod proxy;
 pub mod shim;
+pub mod sim;
 pub mod stage;
 pub mod terminal;
 pub mod workload;

@@ -1,0 +1,41 @@
+//! What must hold. Each invariant is one file and one claim.
+
+mod acknowledged_is_never_lost;
+mod at_most_one_open_offer;
+mod content_goes_to_whom_it_may;
+mod converged;
+mod equal_sets_equal_states;
+mod incremental_equals_from_nothing;
+mod no_duplicates;
+mod nothing_honest_is_refused;
+mod one_holder;
+mod receipts_hold;
+
+use super::world::World;
+
+/// The name of the invariant that does not hold, and what was found.
+pub type Broken = (&'static str, String);
+
+/// What holds after every event.
+///
+/// # Errors
+/// The invariant that does not hold.
+pub fn always(world: &World) -> Result<(), Broken> {
+    nothing_honest_is_refused::check(world)
+}
+
+/// What holds when the network has healed and the time to converge is over.
+///
+/// # Errors
+/// The first invariant that does not hold.
+pub fn at_the_end(world: &World) -> Result<(), Broken> {
+    one_holder::check(world)?;
+    at_most_one_open_offer::check(world)?;
+    no_duplicates::check(world)?;
+    equal_sets_equal_states::check(world)?;
+    incremental_equals_from_nothing::check(world)?;
+    content_goes_to_whom_it_may::check(world)?;
+    acknowledged_is_never_lost::check(world)?;
+    receipts_hold::check(world)?;
+    converged::check(world)
+}

@@ -1,0 +1,13 @@
+//! What an operator was told is written is in the ledger of the node that said so, unless the node was set back before anybody else had it.
+
+use super::Broken;
+use crate::sim::world::World;
+
+pub(super) fn check(world: &World) -> Result<(), Broken> {
+    for (entry, id) in &world.acknowledged {
+        if !world.lost.contains(entry) && world.nodes[id].ledger.leaf_of(entry).is_none() {
+            return Err(("acknowledged_is_never_lost", format!("{id} has lost {entry}")));
+        }
+    }
+    Ok(())
+}

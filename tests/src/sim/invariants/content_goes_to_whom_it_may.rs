@@ -1,0 +1,34 @@
+//! Confidential content is with participants alone, and who reported is with the intake agency alone, but for what was disclosed.
+
+use std::collections::BTreeMap;
+
+use sinergi_proto::entry::{Body, CaseAct, ContentClass};
+
+use super::Broken;
+use crate::sim::world::World;
+
+pub(super) fn check(world: &World) -> Result<(), Broken> {
+    let mut participants = BTreeMap::new();
+    for case in world.nodes.values().flat_map(|node| node.cases.values()) {
+        let known: &mut std::collections::BTreeSet<_> = participants.entry(case.complaint.id()).or_default();
+        known.extend(case.complaint.participants().iter().cloned());
+    }
+    for (id, node) in &world.nodes {
+        for leaf in node.ledger.leaves.iter().filter(|leaf| leaf.entry.author != *id) {
+            let Some(complaint) = leaf.entry.complaint else { continue };
+            let disclosed =
+                matches!(&leaf.entry.body, Body::Case { act: CaseAct::Disclosed { to, .. }, .. } if to == id);
+            for content in &leaf.contents {
+                let allowed = match leaf.entry.commitments[content.commitment as usize].class {
+                    ContentClass::Public => true,
+                    ContentClass::Confidential => participants[&complaint].contains(id),
+                    ContentClass::Identity => false,
+                };
+                if !allowed && !disclosed {
+                    return Err(("content_goes_to_whom_it_may", format!("{id} has a content of {}", leaf.entry.id)));
+                }
+            }
+        }
+    }
+    Ok(())
+}

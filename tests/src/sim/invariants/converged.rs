@@ -1,0 +1,74 @@
+//! When the network is quiet, every agency that should have a complaint has all its entries, with the public contents if it takes part; nothing
+//! waits, and nothing is unacknowledged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sinergi_proto::entry::ContentClass;
+use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId};
+
+use super::Broken;
+use crate::sim::node::State;
+use crate::sim::world::World;
+
+const NAME: &str = "converged";
+
+pub(super) fn check(world: &World) -> Result<(), Broken> {
+    let mut whole: BTreeMap<ComplaintId, BTreeSet<EntryId>> = BTreeMap::new();
+    let mut readers: BTreeMap<ComplaintId, (BTreeSet<AgencyId>, BTreeSet<AgencyId>)> = BTreeMap::new();
+    for node in world.nodes.values() {
+        if node.state != State::Clear {
+            return Err((NAME, format!("{} is {:?}", node.id, node.state)));
+        }
+        if let Some(waiting) = node.ledger.waiting.first() {
+            return Err((NAME, format!("an item of {} waits at {}", waiting.peer, node.id)));
+        }
+        for (peer, link) in &node.links {
+            if link.sender.acknowledged_cursor() != node.ledger.end() {
+                let (has, end) = (link.sender.acknowledged_cursor(), node.ledger.end());
+                return Err((NAME, format!("{peer} has acknowledged {has} of {}, which ends at {end}", node.id)));
+            }
+        }
+        for case in node.cases.values() {
+            let complaint = &case.complaint;
+            whole.entry(complaint.id()).or_default().extend(complaint.timeline().map(|(id, _)| id));
+            let (participants, observers) = readers.entry(complaint.id()).or_default();
+            participants.extend(complaint.participants().iter().cloned());
+            observers.extend(node.charter().observers(complaint.participants()));
+        }
+    }
+    for (complaint, entries) in &whole {
+        let (participants, observers) = &readers[complaint];
+        for agency in participants.union(observers) {
+            let node = &world.nodes[agency];
+            let has: BTreeSet<EntryId> =
+                node.cases.get(complaint).iter().flat_map(|case| case.complaint.timeline()).map(|(id, _)| id).collect();
+            if let Some(missing) = entries.difference(&has).next() {
+                return Err((NAME, format!("{agency} lacks {missing} of {complaint:?}")));
+            }
+            if participants.contains(agency) {
+                check_contents(world, agency, *complaint)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whoever takes part has what is public, as long as its author still has it.
+fn check_contents(world: &World, agency: &AgencyId, complaint: ComplaintId) -> Result<(), Broken> {
+    for leaf in world.nodes[agency].ledger.leaves.iter().filter(|leaf| leaf.entry.complaint == Some(complaint)) {
+        let held: Vec<u32> = leaf.contents.iter().map(|content| content.commitment).collect();
+        let author = &world.nodes[&leaf.entry.author].ledger;
+        let at_author = author.leaf_of(&leaf.entry.id).map(|index| &author.leaves[index].contents);
+        for content in at_author.into_iter().flatten() {
+            let class = leaf.entry.commitments[content.commitment as usize].class;
+            if class == ContentClass::Public && !held.contains(&content.commitment) {
+                let (entry, body) = (leaf.entry.id, leaf.entry.body.name());
+                return Err((
+                    NAME,
+                    format!("{agency} lacks a public content of {entry} ({body} of {})", leaf.entry.author),
+                ));
+            }
+        }
+    }
+    Ok(())
+}

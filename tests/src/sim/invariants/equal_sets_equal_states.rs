@@ -1,0 +1,25 @@
+//! Two nodes that have the same entries of a complaint have the same state of it.
+
+use std::collections::BTreeMap;
+
+use super::Broken;
+use crate::sim::world::World;
+
+pub(super) fn check(world: &World) -> Result<(), Broken> {
+    let mut known = BTreeMap::new();
+    for (id, node) in &world.nodes {
+        for case in node.cases.values() {
+            let complaint = &case.complaint;
+            let standings: Vec<_> = complaint.timeline().map(|(id, _)| (id, complaint.standing(&id))).collect();
+            let state = (complaint.custody().clone(), complaint.tip(), complaint.case().clone(), standings);
+            let first = known.entry((complaint.id(), complaint.digest())).or_insert_with(|| (id, state.clone()));
+            if first.1 != state {
+                return Err((
+                    "equal_sets_equal_states",
+                    format!("{} and {id} differ over {:?}", first.0, complaint.id()),
+                ));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! Nobody holds a complaint without an own `Lodged` or `Accepted`.
+
+use sinergi_proto::entry::{Body, CustodyAct};
+
+use super::Broken;
+use crate::sim::world::World;
+
+pub(super) fn check(world: &World) -> Result<(), Broken> {
+    for (id, node) in &world.nodes {
+        for case in node.cases.values() {
+            let complaint = &case.complaint;
+            let holder = &complaint.custody().holder;
+            let took_it = complaint.path().any(|(_, known)| {
+                let takes = matches!(known.body, Body::Lodged(_) | Body::Custody { act: CustodyAct::Accepted, .. });
+                takes && known.author == *holder
+            });
+            if !took_it {
+                return Err((
+                    "one_holder",
+                    format!("at {id}, {holder} holds {:?} without its own word", complaint.id()),
+                ));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,18 @@
+//! Who gave a receipt for an entry has it: at the leaf that it named, or, if its ledger was set back since, somewhere in the new one.
+
+use super::Broken;
+use crate::sim::world::World;
+
+pub(super) fn check(world: &World) -> Result<(), Broken> {
+    for (id, epoch, entry, leaf) in &world.receipts {
+        let ledger = &world.nodes[id].ledger;
+        let holds = match ledger.leaf_of(entry) {
+            Some(here) => here as u64 == *leaf || *epoch != ledger.epoch,
+            None => false,
+        };
+        if !holds {
+            return Err(("receipts_hold", format!("{id} gave a receipt for {entry} at leaf {leaf} of epoch {epoch}")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! What operators do: random commands on complaints that their node has, sensible or not. The node declines what has no effect.
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+use sinergi_proto::content::{Content, reply_code_hash};
+use sinergi_proto::entry::ContentClass;
+use sinergi_proto::ids::{AgencyId, ComplaintId};
+use sinergi_proto::wire::{self, ReplyWord, act_request::Act};
+
+use super::node::{Node, State};
+
+/// The code on every citizen's receipt.
+const REPLY_CODE: &str = "k7qm-2d9x-p4vt-0hsz";
+
+/// One operator does something.
+pub fn operate(node: &mut Node, members: &[AgencyId], rng: &mut StdRng) {
+    if matches!(node.state, State::Down | State::SetBack) {
+        return;
+    }
+    if node.cases.is_empty() || rng.random_ratio(1, 6) {
+        return lodge(node, rng);
+    }
+    let number = rng.random_range(0..node.cases.len());
+    let complaint = *node.cases.keys().nth(number).expect("within the cases");
+    let act = choose(node, &complaint, members, rng);
+    let text = rng.random_bool(0.4).then(|| content(node, rng.random(), rng));
+    let text = text.filter(|_| !matches!(act, Act::Disclose(_)));
+    node.act(complaint, act, text);
+}
+
+fn lodge(node: &mut Node, rng: &mut StdRng) {
+    let (text, class) = content(node, rng.random(), rng);
+    let mut contents = vec![(text, class)];
+    if rng.random_bool(0.5) {
+        let (reporter, _) = content(node, rng.random(), rng);
+        contents.push((Content { commitment: 1, ..reporter }, ContentClass::Identity));
+    }
+    let body = wire::Lodged {
+        kind: wire::ComplaintKind::Complaint.into(),
+        category: "jalan".to_owned(),
+        area: String::new(),
+        class: class.to_wire().into(),
+        reply_code_hash: reply_code_hash(REPLY_CODE).to_vec(),
+    };
+    node.lodge(body, contents);
+}
+
+fn content(node: &mut Node, word: u32, rng: &mut StdRng) -> (Content, ContentClass) {
+    let class = if rng.random_bool(0.3) { ContentClass::Confidential } else { ContentClass::Public };
+    let data = format!("{} {word}", node.id).into_bytes().into();
+    (Content { commitment: 0, salt: node.next_salt(), data }, class)
+}
+
+/// Mostly what could have effect: who holds the complaint forwards or works, who is offered it answers.
+fn choose(node: &Node, complaint: &ComplaintId, members: &[AgencyId], rng: &mut StdRng) -> Act {
+    let case = &node.cases[complaint].complaint;
+    let custody = case.custody();
+    let to = members[rng.random_range(0..members.len())].to_string();
+    if custody.offer.as_ref().is_some_and(|offer| offer.to == node.id) && rng.random_bool(0.8) {
+        return match rng.random_range(0..3) {
+            0 => Act::Return(wire::Return { reason: 1, suggestion: to }),
+            _ => Act::Accept(wire::Accept {}),
+        };
+    }
+    if custody.holder == node.id && custody.offer.is_none() && rng.random_bool(0.4) {
+        return Act::Forward(wire::Forward { to, reason: 1, answer_by: 0 });
+    }
+    match rng.random_range(0..17) {
+        0 => Act::Withdraw(wire::Withdraw {}),
+        1 => Act::Recall(wire::Recall {}),
+        2 => Act::Verify(wire::Verify { category: "air".to_owned(), priority: 1, handling: 1 }),
+        3 => Act::Progress(wire::Progress { state: 1 }),
+        4 => Act::Respond(wire::Respond {}),
+        5 | 6 => Act::Resolve(wire::Resolve { outcome: 1 }),
+        7 => reply(ReplyWord::Dissatisfied, rng),
+        8 => reply(ReplyWord::Satisfied, rng),
+        9 => Act::Close(wire::Close { cause: 1, silence_working_days: 0 }),
+        10 => Act::Reassign(wire::Reassign { to, reason: 5, answer_by: 0 }),
+        11 => Act::Archive(wire::Archive { reason: 1 }),
+        12 => Act::Approve(wire::Approve::default()),
+        13 => Act::RefuseArchive(wire::RefuseArchive {}),
+        14 => Act::Erase(wire::Erase { ground: 1, entries: Vec::new() }),
+        15 => Act::Link(wire::Link { duplicate_of: ComplaintId([7; 32]).to_string() }),
+        _ => Act::Remark(wire::Remark {}),
+    }
+}
+
+fn reply(word: ReplyWord, rng: &mut StdRng) -> Act {
+    let reply_code = if rng.random_bool(0.5) { REPLY_CODE.to_owned() } else { String::new() };
+    Act::Reply(wire::Reply { word: word.into(), reply_code })
+}

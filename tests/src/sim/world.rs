@@ -1,0 +1,564 @@
+//! The world: virtual time, the event queue, the network, and the two phases of a run.
+//!
+//! Invariants:
+//! - events happen in the order of (time, number): one seed gives one run;
+//! - a connection keeps its frames in order, unless a fault says otherwise; what was on the way when it ends is lost.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::fmt;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use sha2::{Digest, Sha256};
+use sinergi_proto::ids::{AgencyId, EntryId, Epoch};
+
+use super::faults::Fault;
+use super::invariants;
+use super::ledger::Ledger;
+use super::link::Frame;
+use super::node::{Effect, Node, State};
+use super::operations::operate;
+use super::topology::Topology;
+
+/// When runs begin: 2025-11-24T16:00:00Z.
+const BEGIN: u64 = 1_764_000_000_000;
+const MINUTE: u64 = 60_000;
+/// From a node's first submission to the end of its group commit.
+const SYNC: u64 = 2;
+/// After such a silence a connection is given up.
+const IDLE: u64 = MINUTE;
+/// Faults and operations last so long.
+const TROUBLE: u64 = 300 * MINUTE;
+/// Then all must agree within this time.
+pub const CONVERGE: u64 = 60 * MINUTE;
+
+/// What one run is.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// The seed of everything random.
+    pub seed: u64,
+    /// Agencies.
+    pub nodes: usize,
+    /// Operations in all.
+    pub operations: usize,
+    /// Faults in all.
+    pub faults: usize,
+}
+
+impl Plan {
+    /// The plan of a seed: 7 agencies mostly, up to `most` now and then.
+    pub fn of(seed: u64, most: usize) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed ^ 0x5eed);
+        let nodes = if rng.random_ratio(1, 8) { rng.random_range(7..=most.max(7)) } else { rng.random_range(7..=9) };
+        Self { seed, nodes, operations: 60 + nodes * 10, faults: rng.random_range(0..24) }
+    }
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Events.
+    pub events: u64,
+    /// Entries written by operators and acknowledged.
+    pub acknowledged: usize,
+    /// Complaints.
+    pub complaints: usize,
+    /// Entries that were superseded somewhere.
+    pub superseded: usize,
+    /// Ledgers that were set back and recovered.
+    pub recovered: usize,
+    /// Over everything that happened.
+    pub trace: [u8; 32],
+}
+
+/// An invariant that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The plan.
+    pub seed: u64,
+    /// Virtual time since the beginning, in milliseconds.
+    pub at: u64,
+    /// Which.
+    pub invariant: &'static str,
+    /// What was found.
+    pub what: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.at / 1000;
+        write!(
+            f,
+            "seed {} after {seconds} s: {}: {}\n  cargo run --release -p sinergi-tests --bin sim -- --seeds 1 --from {}",
+            self.seed, self.invariant, self.what, self.seed
+        )
+    }
+}
+
+/// Two agencies, in order.
+type Pair = (AgencyId, AgencyId);
+
+enum Event {
+    Operate,
+    Fault,
+    Heal(Fault, Pair),
+    Start(AgencyId),
+    Recover(AgencyId),
+    Commit(AgencyId),
+    Tick(AgencyId),
+    Connect(Pair),
+    Arrive { connection: u64, to: AgencyId, from: AgencyId, frame: Box<Frame> },
+    Quiet(Pair),
+}
+
+/// A link of the network.
+#[derive(Default)]
+struct Line {
+    connection: Option<u64>,
+    cut: u32,
+    /// Who cannot be heard.
+    mute: BTreeSet<AgencyId>,
+    slow: u32,
+    /// When the last frame arrives, each way.
+    last: BTreeMap<AgencyId, u64>,
+    /// The next frame comes twice, or late.
+    duplicate: bool,
+    swap: bool,
+}
+
+/// One run.
+pub struct World {
+    plan: Plan,
+    rng: StdRng,
+    now: u64,
+    number: u64,
+    queue: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    events: BTreeMap<usize, Event>,
+    members: Vec<AgencyId>,
+    /// The nodes.
+    pub nodes: BTreeMap<AgencyId, Node>,
+    lines: BTreeMap<Pair, Line>,
+    connections: u64,
+    committing: BTreeSet<AgencyId>,
+    copies: BTreeMap<AgencyId, Ledger>,
+    healing: bool,
+    /// What operators were told, and by which node.
+    pub acknowledged: BTreeMap<EntryId, AgencyId>,
+    /// Receipts: who gave them, for what.
+    pub receipts: BTreeSet<(AgencyId, Epoch, EntryId, u64)>,
+    /// Verdicts: refused with a code, or taken.
+    pub verdicts: BTreeMap<EntryId, BTreeSet<Option<u32>>>,
+    /// What a restore took from its node before any other had it.
+    pub lost: BTreeSet<EntryId>,
+    /// Everything that was ever in a ledger, by agency.
+    pub restored: BTreeSet<AgencyId>,
+    report: Report,
+    trace: Sha256,
+}
+
+/// Runs a plan.
+///
+/// # Errors
+/// The first invariant that does not hold.
+pub fn run(plan: Plan) -> Result<Report, Failure> {
+    let mut world = World::new(plan);
+    world.run()?;
+    let mut report = world.report;
+    report.acknowledged = world.acknowledged.len();
+    report.trace = world.trace.finalize().into();
+    Ok(report)
+}
+
+impl World {
+    fn new(plan: Plan) -> Self {
+        let topology = Topology::of(plan.nodes);
+        let members: Vec<AgencyId> = topology.adjacent.keys().cloned().collect();
+        let nodes = members.iter().map(|id| (id.clone(), Node::new(id, &topology))).collect();
+        let pair = |a: &AgencyId, b: &AgencyId| (a.clone(), b.clone());
+        let lines = topology.adjacent.iter().flat_map(|(a, others)| others.iter().map(move |b| pair(a, b)));
+        let lines = lines.filter(|(a, b)| a < b).map(|pair| (pair, Line::default())).collect();
+        Self {
+            plan,
+            rng: StdRng::seed_from_u64(plan.seed),
+            now: BEGIN,
+            number: 0,
+            queue: BinaryHeap::new(),
+            events: BTreeMap::new(),
+            members,
+            nodes,
+            lines,
+            connections: 0,
+            committing: BTreeSet::new(),
+            copies: BTreeMap::new(),
+            healing: false,
+            acknowledged: BTreeMap::new(),
+            receipts: BTreeSet::new(),
+            verdicts: BTreeMap::new(),
+            lost: BTreeSet::new(),
+            restored: BTreeSet::new(),
+            report: Report::default(),
+            trace: Sha256::new(),
+        }
+    }
+
+    fn fails(&self, invariant: &'static str, what: String) -> Failure {
+        Failure { seed: self.plan.seed, at: self.now - BEGIN, invariant, what }
+    }
+
+    fn run(&mut self) -> Result<(), Failure> {
+        for id in self.members.clone() {
+            self.at(0, Event::Start(id));
+        }
+        for pair in self.lines.keys().cloned().collect::<Vec<_>>() {
+            self.at(10, Event::Connect(pair));
+        }
+        for _ in 0..self.plan.operations {
+            let after = self.rng.random_range(MINUTE..TROUBLE);
+            self.at(after, Event::Operate);
+        }
+        for _ in 0..self.plan.faults {
+            let after = self.rng.random_range(MINUTE..TROUBLE);
+            self.at(after, Event::Fault);
+        }
+        self.until(BEGIN + TROUBLE)?;
+        self.heal();
+        self.until(BEGIN + TROUBLE + CONVERGE)?;
+        let world = &*self;
+        invariants::at_the_end(world).map_err(|(invariant, what)| world.fails(invariant, what))?;
+        self.count();
+        Ok(())
+    }
+
+    fn count(&mut self) {
+        let mut superseded = BTreeSet::new();
+        let mut complaints = BTreeSet::new();
+        for case in self.nodes.values().flat_map(|node| node.cases.values()) {
+            complaints.insert(case.complaint.id());
+            for (id, _) in case.complaint.timeline() {
+                if matches!(case.complaint.standing(&id), Some(sinergi_proto::complaint::Standing::Superseded { .. })) {
+                    superseded.insert(id);
+                }
+            }
+        }
+        (self.report.complaints, self.report.superseded) = (complaints.len(), superseded.len());
+    }
+
+    fn at(&mut self, after: u64, event: Event) {
+        self.number += 1;
+        let key = usize::try_from(self.number).expect("runs are short");
+        self.queue.push(Reverse((self.now + after, self.number, key)));
+        self.events.insert(key, event);
+    }
+
+    fn until(&mut self, end: u64) -> Result<(), Failure> {
+        while self.queue.peek().is_some_and(|Reverse((time, ..))| *time <= end) {
+            let Some(Reverse((time, _, key))) = self.queue.pop() else { break };
+            self.now = time;
+            let event = self.events.remove(&key).expect("every event happens once");
+            self.report.events += 1;
+            self.happen(event);
+            invariants::always(self).map_err(|(invariant, what)| self.fails(invariant, what))?;
+        }
+        self.now = end;
+        Ok(())
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Operate => self.operate(),
+            Event::Fault => self.fault(),
+            Event::Heal(fault, pair) => self.over(fault, &pair),
+            Event::Start(id) => self.start(&id),
+            Event::Recover(id) => self.recover(&id),
+            Event::Commit(id) => {
+                self.committing.remove(&id);
+                let now = self.now;
+                let effects = self.node(&id).commit(now);
+                self.perform(&id, effects);
+            }
+            Event::Tick(id) => {
+                let now = self.now;
+                self.node(&id).tick(now);
+                self.wake(&id);
+            }
+            Event::Connect(pair) => self.connect(pair),
+            Event::Arrive { connection, to, from, frame } => self.arrive(connection, &to, &from, *frame),
+            Event::Quiet(pair) => self.give_up_if_mute(&pair),
+        }
+    }
+
+    fn node(&mut self, id: &AgencyId) -> &mut Node {
+        self.nodes.get_mut(id).expect("a member")
+    }
+
+    fn operate(&mut self) {
+        let id = self.members[self.rng.random_range(0..self.members.len())].clone();
+        let node = self.nodes.get_mut(&id).expect("a member");
+        operate(node, &self.members, &mut self.rng);
+        self.wake(&id);
+    }
+
+    /// A group commit begins if something waits for it.
+    fn wake(&mut self, id: &AgencyId) {
+        if self.node(id).has_work() && self.committing.insert(id.clone()) {
+            self.at(SYNC, Event::Commit(id.clone()));
+        }
+    }
+
+    fn start(&mut self, id: &AgencyId) {
+        if self.node(id).state == State::Down {
+            let now = self.now;
+            self.node(id).start(now);
+            self.clear_later(id);
+        }
+    }
+
+    fn clear_later(&mut self, id: &AgencyId) {
+        if let Some(at) = self.node(id).clear_at() {
+            let after = at.saturating_sub(self.now);
+            self.at(after, Event::Tick(id.clone()));
+        }
+    }
+
+    fn recover(&mut self, id: &AgencyId) {
+        if self.node(id).state != State::SetBack {
+            return;
+        }
+        let seen = |node: &Node| node.ledger.seen.get(id).map(|seen| seen.epoch);
+        let newest = self.nodes.values().filter_map(seen).max().unwrap_or(Epoch::FIRST);
+        let now = self.now;
+        self.node(id).recover(newest, now);
+        self.report.recovered += 1;
+        self.clear_later(id);
+    }
+
+    fn perform(&mut self, id: &AgencyId, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send(connection, to, frame) => self.transmit(connection, id, &to, frame),
+                Effect::Close(connection, why) => self.close(connection, &why),
+                Effect::Acknowledged(entry) => drop(self.acknowledged.insert(entry, id.clone())),
+                Effect::Receipt(epoch, entry, leaf) => drop(self.receipts.insert((id.clone(), epoch, entry, leaf.0))),
+                Effect::Judged(entry, code) => drop(self.verdicts.entry(entry).or_default().insert(code)),
+            }
+        }
+        if self.node(id).state == State::SetBack {
+            self.at(5 * MINUTE, Event::Recover(id.clone()));
+        }
+        self.wake(id);
+    }
+
+    // The network.
+
+    fn pair(a: &AgencyId, b: &AgencyId) -> Pair {
+        if a < b { (a.clone(), b.clone()) } else { (b.clone(), a.clone()) }
+    }
+
+    /// Both ends try to be connected, again and again.
+    fn connect(&mut self, pair: Pair) {
+        let again = self.rng.random_range(2_000..20_000);
+        self.at(again, Event::Connect(pair.clone()));
+        let works = |id: &AgencyId| matches!(self.nodes[id].state, State::Hearing | State::Clear);
+        let line = &self.lines[&pair];
+        if line.connection.is_some() || line.cut > 0 || !line.mute.is_empty() || !works(&pair.0) || !works(&pair.1) {
+            return;
+        }
+        self.connections += 1;
+        let connection = self.connections;
+        let line = self.lines.get_mut(&pair).expect("a line");
+        (line.connection, line.last) = (Some(connection), BTreeMap::new());
+        for (id, peer) in [(&pair.0, &pair.1), (&pair.1, &pair.0)] {
+            let effects = self.node(id).connected(connection, peer);
+            self.perform(id, effects);
+        }
+    }
+
+    fn transmit(&mut self, connection: u64, from: &AgencyId, to: &AgencyId, frame: Frame) {
+        let latency = self.rng.random_range(1..40);
+        let now = self.now;
+        let line = self.lines.get_mut(&Self::pair(from, to)).expect("a line");
+        if line.connection != Some(connection) || line.mute.contains(from) {
+            return;
+        }
+        let latency = if line.slow > 0 { latency * 100 } else { latency };
+        let last = line.last.get(to).copied().unwrap_or(0);
+        let mut at = (now + latency).max(last + 1);
+        line.last.insert(to.clone(), at);
+        let is_hello = matches!(frame, Frame::Hello { .. });
+        let twice = !is_hello && std::mem::take(&mut line.duplicate);
+        if !is_hello && std::mem::take(&mut line.swap) {
+            at += 200;
+        }
+        self.trace.update(at.to_be_bytes());
+        self.trace.update(from.as_str());
+        if let Frame::Deliver(deliver) = &frame {
+            deliver.items.iter().for_each(|item| self.trace.update(&item.signed_entry));
+        }
+        let arrive =
+            |frame: Frame| Event::Arrive { connection, to: to.clone(), from: from.clone(), frame: Box::new(frame) };
+        if twice {
+            self.at(at + 3 - now, arrive(frame.clone()));
+        }
+        self.at(at - now, arrive(frame));
+    }
+
+    fn arrive(&mut self, connection: u64, to: &AgencyId, from: &AgencyId, frame: Frame) {
+        let line = &self.lines[&Self::pair(from, to)];
+        if line.connection != Some(connection) || line.mute.contains(from) {
+            return;
+        }
+        let now = self.now;
+        let effects = self.node(to).receive(connection, from, frame, now);
+        self.perform(to, effects);
+        self.clear_later(to);
+    }
+
+    fn close(&mut self, connection: u64, why: &str) {
+        let Some((pair, line)) = self.lines.iter_mut().find(|(_, line)| line.connection == Some(connection)) else {
+            return;
+        };
+        line.connection = None;
+        let pair = pair.clone();
+        self.trace.update(why);
+        self.node(&pair.0).disconnected(connection, &pair.1);
+        self.node(&pair.1).disconnected(connection, &pair.0);
+    }
+
+    fn break_line(&mut self, pair: &Pair) {
+        if let Some(connection) = self.lines[pair].connection {
+            self.close(connection, "broken");
+        }
+    }
+
+    /// Nothing was heard one way for so long that the connection counts as dead.
+    fn give_up_if_mute(&mut self, pair: &Pair) {
+        if !self.lines[pair].mute.is_empty() {
+            self.break_line(pair);
+        }
+    }
+
+    // Faults.
+
+    fn fault(&mut self) {
+        if self.healing {
+            return;
+        }
+        let (fault, lasts) = Fault::draw(&mut self.rng);
+        let number = self.rng.random_range(0..self.lines.len());
+        let pair = self.lines.keys().nth(number).cloned().expect("within the lines");
+        let pair = if self.rng.random_bool(0.5) { pair } else { (pair.1, pair.0) };
+        self.trace.update(format!("{fault:?}"));
+        let key = Self::pair(&pair.0, &pair.1);
+        let line = self.lines.get_mut(&key).expect("a line");
+        match fault {
+            Fault::Cut => {
+                line.cut += 1;
+                self.break_line(&key);
+            }
+            Fault::OneWay => {
+                line.mute.insert(pair.0.clone());
+                self.at(IDLE, Event::Quiet(key.clone()));
+            }
+            Fault::Break => self.break_line(&key),
+            Fault::Duplicate => line.duplicate = true,
+            Fault::Swap => line.swap = true,
+            Fault::Slow => line.slow += 1,
+            Fault::Silent => self.silence(&pair.0),
+            Fault::Crash => self.crash(&pair.0, lasts),
+            Fault::Clock => {
+                let minutes = self.rng.random_range(-4..5_i64);
+                self.node(&pair.0).clock_error = minutes * 60_000;
+            }
+            Fault::Restore => self.restore(&pair.0, lasts),
+        }
+        self.at(lasts, Event::Heal(fault, pair));
+    }
+
+    fn lines_of(&self, id: &AgencyId) -> Vec<Pair> {
+        self.lines.keys().filter(|(a, b)| a == id || b == id).cloned().collect()
+    }
+
+    fn silence(&mut self, id: &AgencyId) {
+        for pair in self.lines_of(id) {
+            let line = self.lines.get_mut(&pair).expect("a line");
+            line.mute.extend([pair.0.clone(), pair.1.clone()]);
+            self.at(IDLE, Event::Quiet(pair));
+        }
+    }
+
+    fn crash(&mut self, id: &AgencyId, lasts: u64) {
+        for pair in self.lines_of(id) {
+            self.break_line(&pair);
+        }
+        let node = self.node(id);
+        if node.state != State::SetBack {
+            node.crash();
+            let copy = node.ledger.clone();
+            // Now and then somebody has copied the folder.
+            if !self.copies.contains_key(id) {
+                self.copies.insert(id.clone(), copy);
+            }
+            self.at(lasts, Event::Start(id.clone()));
+        }
+    }
+
+    /// The node's folder is replaced by the older copy, if there is one.
+    fn restore(&mut self, id: &AgencyId, lasts: u64) {
+        let Some(copy) = self.copies.remove(id) else { return self.crash(id, lasts) };
+        if self.nodes[id].ledger.epoch != copy.epoch || self.nodes[id].state == State::SetBack {
+            return;
+        }
+        self.crash(id, lasts);
+        self.copies.remove(id);
+        let node = self.node(id);
+        let gone = node.ledger.leaves[copy.leaves.len()..].iter().map(|leaf| leaf.entry.id).collect::<Vec<_>>();
+        node.ledger = copy;
+        for entry in gone {
+            if self.nodes.values().all(|node| node.ledger.leaf_of(&entry).is_none()) {
+                self.lost.insert(entry);
+            }
+        }
+        self.restored.insert(id.clone());
+    }
+
+    fn over(&mut self, fault: Fault, pair: &Pair) {
+        let key = Self::pair(&pair.0, &pair.1);
+        match fault {
+            Fault::Cut => {
+                let line = self.lines.get_mut(&key).expect("a line");
+                line.cut = line.cut.saturating_sub(1);
+            }
+            Fault::OneWay => drop(self.lines.get_mut(&key).expect("a line").mute.remove(&pair.0)),
+            Fault::Slow => {
+                let line = self.lines.get_mut(&key).expect("a line");
+                line.slow = line.slow.saturating_sub(1);
+            }
+            Fault::Silent => {
+                for pair in self.lines_of(&pair.0) {
+                    self.break_line(&pair);
+                    self.lines.get_mut(&pair).expect("a line").mute.clear();
+                }
+            }
+            Fault::Clock => self.node(&pair.0).clock_error = 0,
+            Fault::Break | Fault::Duplicate | Fault::Swap | Fault::Crash | Fault::Restore => {}
+        }
+    }
+
+    /// Everything works from now on.
+    fn heal(&mut self) {
+        self.healing = true;
+        for pair in self.lines.keys().cloned().collect::<Vec<_>>() {
+            if !self.lines[&pair].mute.is_empty() || self.lines[&pair].cut > 0 {
+                self.break_line(&pair);
+            }
+            let line = self.lines.get_mut(&pair).expect("a line");
+            line.mute.clear();
+            (line.cut, line.slow, line.duplicate, line.swap) = (0, 0, false, false);
+        }
+        for id in self.members.clone() {
+            self.node(&id).clock_error = 0;
+            self.at(1, Event::Start(id));
+        }
+    }
+}
