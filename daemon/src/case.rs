@@ -14,7 +14,7 @@ use sinergi_proto::refusal::Refusal;
 use sinergi_proto::route::Access;
 use sinergi_proto::wire;
 
-use crate::headers::{self, External, HeaderError, LeafHeader};
+use crate::headers::{self, External, HeaderError, LeafHeader, Route};
 use crate::ledger::{LedgerReader, ReadError, Record};
 use crate::store::{Changes, Duties, Placed, Row, Store, StoreError, Summary};
 
@@ -164,7 +164,12 @@ impl Case {
         if header.external.is_some() {
             self.external.clone_from(&header.external);
         }
-        for route in &header.routes {
+        self.note_given(&header.routes);
+    }
+
+    /// Notes what links were given.
+    pub fn note_given(&mut self, routes: &[Route]) {
+        for route in routes {
             let access = self.routed.entry(route.to.clone()).or_insert(route.access);
             *access = route.access.max(*access);
         }

@@ -118,6 +118,21 @@ pub fn routes(
 }
 
 impl Routes {
+    /// The links that an entry does not go over, because its author or the peer that it came from is there, and that may see more of the
+    /// complaint from now on than they were given: what did not come from there is owed to them. (A supervisor that reassigns a complaint
+    /// to itself takes part by its own entry; a node that was set back wrote before it knew again who takes part.)
+    pub fn raised(
+        &self,
+        author: &AgencyId,
+        source: Option<&AgencyId>,
+        given: &BTreeMap<AgencyId, Access>,
+    ) -> Vec<Route> {
+        let is_behind = |to: &AgencyId| to == author || Some(to) == source;
+        let raised =
+            self.links.iter().filter(|(to, access)| is_behind(to) && given.get(*to).is_none_or(|g| g < access));
+        raised.map(|(to, access)| Route { to: to.clone(), access: *access, history: false }).collect()
+    }
+
     /// The links that a new entry goes over: not back to its author, nor to the peer that it came from. The complaint's history goes before it
     /// where the link is new to the complaint, or may see more now than it was given.
     pub fn of_entry(

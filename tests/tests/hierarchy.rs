@@ -198,6 +198,24 @@ async fn a_peer_that_is_configured_later_gets_what_it_should_have_had() {
     assert_eq!(oversight.deferred().await, [], "in the order in which they build on each other");
 }
 
+#[tokio::test]
+async fn a_supervisor_that_takes_part_by_its_own_entry_gets_the_contents_of_the_earlier_ones() {
+    let federation = chain().await;
+    let (city, province) = (federation.node(CITY).await, federation.node(PROVINCE).await);
+    let lodged = lodges(&city, ContentClass::Public).await;
+    let at_province = province.sees(lodged.complaint, |seen| seen.entries == 1).await;
+    assert_eq!(availabilities(&at_province, ContentClass::Public), ["withheld".to_owned()].into(), "it observes");
+    let reassign = Act::Reassign(wire::Reassign { to: PROVINCE.to_owned(), reason: 4, answer_by: 0 });
+    province.acts(lodged.complaint, reassign, None).await.expect("the supervisor takes it");
+    let seen = sinergi_cli::demo::wait::until(sinergi_tests::federation::PATIENCE, async || {
+        let detail = province.shows(lodged.complaint).await;
+        let here =
+            |detail: &ComplaintDetail| availabilities(detail, ContentClass::Public) == ["here".to_owned()].into();
+        Ok::<_, tonic::Status>(detail.filter(here))
+    });
+    assert!(seen.await.expect("the node answers").is_some(), "the province still lacks the text");
+}
+
 /// A configuration without one of its peers.
 fn without_peer(text: &str, peer: &str) -> String {
     let mut blocks: Vec<&str> = text.split("[[peer]]").collect();

@@ -111,6 +111,7 @@ impl Writer {
         }
         self.alarm_back_and_forth(entry)?;
         let (routes, unreachable) = self.route(entry, origin)?;
+        self.pass_on_to_raised(group, entry, origin)?;
         for agency in &unreachable {
             let text =
                 format!("no link leads to {agency}, which should get entries: add a [[peer]] toward it and restart");
@@ -340,6 +341,47 @@ impl Writer {
         let links = links.into_iter().filter(|(to, access)| may_have(to, *access));
         let routes: Vec<Route> = links.map(|(to, access)| Route { to, access, history: false }).collect();
         if routes.is_empty() { Ok(()) } else { self.route_again(group, leaf, routes) }
+    }
+
+    /// What a link lacks goes over it when its reader takes part by an entry of its own, or by one that it passed on.
+    fn pass_on_to_raised(
+        &mut self,
+        group: &mut Group,
+        entry: &Entry,
+        origin: Option<Origin<'_>>,
+    ) -> Result<(), WriterError> {
+        let (Some(origin), Some(complaint)) = (origin, &entry.complaint) else { return Ok(()) };
+        let charter = self.parts.directory.newest();
+        let (own, adjacent) = (self.parts.own.clone(), Arc::clone(&self.parts.adjacent));
+        let Some(case) = self.parts.applier.case(complaint)? else { return Ok(()) };
+        let found = routes(&own, &adjacent, case.complaint.readers(), &charter, Reach::Relayed);
+        let raised = found.raised(&entry.author, Some(origin.peer), &case.routed);
+        if raised.is_empty() {
+            return Ok(());
+        }
+        let mut leaves: Vec<LedgerIndex> = case.leaves.values().copied().collect();
+        leaves.sort_unstable();
+        case.note_given(&raised);
+        for leaf in leaves {
+            let source = self.source_of(leaf)?;
+            let lacking: Vec<Route> =
+                raised.iter().filter(|route| source.as_ref() != Some(&route.to)).cloned().collect();
+            if !lacking.is_empty() {
+                self.route_again(group, leaf, lacking)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The peer that a leaf came from; `None`: written here, or too new to be read.
+    fn source_of(&self, leaf: LedgerIndex) -> Result<Option<AgencyId>, WriterError> {
+        if leaf.0 >= self.parts.ledger.size() {
+            return Ok(None);
+        }
+        let record = self.parts.applier.reader().leaf(leaf).map_err(CaseError::Ledger)?;
+        let header: LeafHeader =
+            headers::decode(&record.header).map_err(|source| CaseError::Header { index: leaf, source })?;
+        Ok(header.from)
     }
 
     /// Sends a leaf over these links, again or for the first time.

@@ -145,6 +145,13 @@ fn an_entry_does_not_go_back_and_history_goes_to_who_lacks_it() {
     let legs = of(&links).of_entry(&agency("ksp"), Some(&agency("ombudsman")), &given, true);
     let legs: Vec<(&str, bool)> = legs.iter().map(|route| (route.to.as_str(), route.history)).collect();
     assert_eq!(legs, [("kemendagri", true), ("kominfo", false), ("prov-jabar", true)]);
+    let raised = |author: &str, source: &str| {
+        let raised = of(&links).raised(&agency(author), Some(&agency(source)), &given);
+        raised.into_iter().map(|route| (route.to.to_string(), route.access)).collect::<Vec<_>>()
+    };
+    let more = ("prov-jabar".to_owned(), Access::Public);
+    assert_eq!(raised("prov-jabar", "kominfo"), [more], "kominfo was given as much before");
+    assert_eq!(raised("ksp", "kominfo"), [("ksp".to_owned(), Access::Entries)], "it was given nothing yet");
     let first = of(&links).of_entry(&agency("ksp"), None, &[].into(), false);
     assert!(first.iter().all(|route| !route.history), "there is no history yet");
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::content::Content;
-use sinergi_proto::entry::Entry;
+use sinergi_proto::entry::{Entry, Place};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::limits;
 use sinergi_proto::link::{Batch, Cursor};
@@ -154,11 +154,23 @@ impl Ledger {
         hash == seen.hash
     }
 
+    /// The entry of an agency with the highest place.
+    pub fn newest_of(&self, author: &AgencyId) -> Option<(Place, EntryId)> {
+        let theirs = self.leaves.iter().filter(|leaf| leaf.entry.author == *author);
+        theirs.map(|leaf| (leaf.entry.place, leaf.entry.id)).max()
+    }
+
     /// The next items for `peer` from `from` on.
-    pub fn prepare(&self, peer: &AgencyId, from: Cursor, give_back: Option<GiveBack>) -> (Batch, wire::Deliver) {
+    pub fn prepare(
+        &self,
+        peer: &AgencyId,
+        from: Cursor,
+        give_back: Option<GiveBack>,
+        access_of: &dyn Fn(&Entry) -> Access,
+    ) -> (Batch, wire::Deliver) {
         let mut walk = Walk { ledger: self, peer, frame: Vec::new(), entries: Vec::new(), cursor: from, passed: 0 };
         let mut index = usize::try_from(from.index.0).unwrap_or(usize::MAX);
-        while walk.step(index, give_back) {
+        while walk.step(index, give_back, access_of) {
             index += 1;
         }
         let Walk { frame: items, entries, cursor, .. } = walk;
@@ -184,7 +196,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// Adds what is owed before a leaf, and the leaf; `false`: the frame is full, or there is no such leaf yet.
-    fn step(&mut self, index: usize, give_back: Option<GiveBack>) -> bool {
+    fn step(&mut self, index: usize, give_back: Option<GiveBack>, access_of: &dyn Fn(&Entry) -> Access) -> bool {
         let ledger = self.ledger;
         for owed in ledger.owed.iter().filter(|owed| owed.before == index) {
             let leaf = &ledger.leaves[owed.leaf];
@@ -212,8 +224,13 @@ impl Walk<'_> {
             if !self.add(leaf, item(leaf, route.access, self.peer)) {
                 return false;
             }
-        } else if give_back.is_some_and(covered) && !self.add(leaf, item(leaf, Access::Confidential, self.peer)) {
-            return false;
+        } else if give_back.is_some_and(covered) {
+            // What it wrote itself it had whole.
+            let wrote_it = leaf.entry.author == *self.peer;
+            let access = if wrote_it { Access::Confidential } else { access_of(&leaf.entry) };
+            if !self.add(leaf, item(leaf, access, self.peer)) {
+                return false;
+            }
         }
         self.cursor = Cursor { index: LedgerIndex(index as u64 + 1), part: 0, ..self.cursor };
         self.passed = 0;

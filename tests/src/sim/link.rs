@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use sinergi_proto::ids::{AgencyId, Epoch};
+use sinergi_proto::entry::Place;
+use sinergi_proto::ids::{AgencyId, EntryId, Epoch};
 use sinergi_proto::link::{Cursor, Receiver, Sender};
 use sinergi_proto::receipt::ItemResult;
 use sinergi_proto::wire;
@@ -18,6 +19,8 @@ pub enum Frame {
         have: Option<Cursor>,
         /// The newest checkpoint of the other that it saw.
         seen_of_you: Option<Seen>,
+        /// The entry of the other with the highest place that it has.
+        newest_of_you: Option<(Place, EntryId)>,
         /// Its own.
         checkpoint: Seen,
     },

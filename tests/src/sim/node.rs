@@ -30,8 +30,8 @@ use super::ledger::{GiveBack, Leaf, Ledger, Seen, Waiting};
 use super::link::{Frame, Link};
 use super::topology::{FEDERATION, Topology};
 
-/// How long an addressee has to answer.
-pub const ANSWER_WITHIN: u64 = 60 * 60 * 1000;
+/// How long an addressee has to answer: shorter than many faults, so that custody forks.
+pub const ANSWER_WITHIN: u64 = 20 * 60 * 1000;
 /// Submissions of one group.
 const GROUP: usize = 16;
 
@@ -63,8 +63,8 @@ pub enum Effect {
     Close(u64, String),
     /// The node's operator was told that the entry is written.
     Acknowledged(EntryId),
-    /// A peer holds the node's receipt: the entry is at this leaf of the node's ledger in this epoch.
-    Receipt(Epoch, EntryId, LedgerIndex),
+    /// The node holds the receipt of a peer: the entry is at this leaf of the peer's ledger in this epoch.
+    Receipt(AgencyId, Epoch, EntryId, LedgerIndex),
     /// An admitted entry, or one that was refused for good.
     Judged(EntryId, Option<u32>),
 }
@@ -99,6 +99,15 @@ pub struct Node {
     guard: Guard,
     started: u64,
     salt: u64,
+}
+
+impl Case {
+    fn note_given(&mut self, routes: &[Route]) {
+        for route in routes {
+            let given = self.routed.entry(route.to.clone()).or_insert(route.access);
+            *given = route.access.max(*given);
+        }
+    }
 }
 
 impl Node {
@@ -202,7 +211,8 @@ impl Node {
         self.links.insert(peer.clone(), link);
         let have = self.ledger.received.get(peer).copied();
         let seen_of_you = self.ledger.seen.get(peer).copied();
-        let hello = Frame::Hello { have, seen_of_you, checkpoint: self.ledger.checkpoint() };
+        let newest_of_you = self.ledger.newest_of(peer);
+        let hello = Frame::Hello { have, seen_of_you, newest_of_you, checkpoint: self.ledger.checkpoint() };
         vec![Effect::Send(connection, peer.clone(), hello)]
     }
 
@@ -219,36 +229,53 @@ impl Node {
             return Vec::new();
         }
         match frame {
-            Frame::Hello { have, seen_of_you, checkpoint } => self.greeted(peer, have, seen_of_you, checkpoint, now),
+            Frame::Hello { have, seen_of_you, newest_of_you, checkpoint } => {
+                if self.conflicts(seen_of_you, newest_of_you) {
+                    return self.stop_signing();
+                }
+                self.greeted(peer, have, checkpoint, now)
+            }
             Frame::Deliver(deliver) => self.delivered(connection, peer, deliver),
             Frame::Ack { cursor, results, checkpoint } => {
                 self.note_seen(peer, checkpoint);
-                let event = SenderEvent::Acknowledged { cursor, results };
-                self.send(peer, event)
+                let taken = results.iter().filter_map(|result| match result.outcome {
+                    ItemOutcome::Leaf(leaf) => Some((result.entry, leaf)),
+                    ItemOutcome::Refused(_) | ItemOutcome::Deferred(_) => None,
+                });
+                let receipt = |(entry, leaf)| Effect::Receipt(peer.clone(), checkpoint.epoch, entry, leaf);
+                let mut effects: Vec<Effect> = taken.map(receipt).collect();
+                effects.extend(self.send(peer, SenderEvent::Acknowledged { cursor, results }));
+                effects
             }
         }
     }
 
-    fn greeted(
-        &mut self,
-        peer: &AgencyId,
-        have: Option<Cursor>,
-        seen_of_you: Option<Seen>,
-        checkpoint: Seen,
-        now: u64,
-    ) -> Vec<Effect> {
-        if let Some(shown) = seen_of_you {
-            let extent = |seen: &Seen| Extent { epoch: seen.epoch, size: seen.size as u64 };
-            let ours = self.ledger.checkpoint();
-            let same = || Ok::<_, std::convert::Infallible>(self.ledger.had(&shown));
-            let Ok(standing) = Standing::of(extent(&ours), extent(&shown), same);
-            if standing.is_conflict() {
-                self.state = State::SetBack;
-                self.queue.clear();
-                let links = std::mem::take(&mut self.links);
-                return links.into_values().map(|link| Effect::Close(link.connection, "set back".to_owned())).collect();
-            }
-        }
+    /// Whether a peer shows something that this node signed and that is no part of its ledger.
+    fn conflicts(&self, checkpoint: Option<Seen>, newest: Option<(Place, EntryId)>) -> bool {
+        let ours = Extent { epoch: self.ledger.epoch, size: self.ledger.leaves.len() as u64 };
+        let stands = |epoch, size, same: bool| {
+            let Ok(standing) = Standing::of(ours, Extent { epoch, size }, || Ok::<_, std::convert::Infallible>(same));
+            standing.is_conflict()
+        };
+        let by_checkpoint = checkpoint.is_some_and(|seen| {
+            let same = seen.size <= self.ledger.leaves.len() && self.ledger.had(&seen);
+            stands(seen.epoch, seen.size as u64, same)
+        });
+        let by_entry = newest.is_some_and(|(place, entry)| {
+            let same = self.ledger.leaf_of(&entry).is_some_and(|leaf| leaf as u64 == place.index.0);
+            stands(place.epoch, place.index.0 + 1, same)
+        });
+        by_checkpoint || by_entry
+    }
+
+    fn stop_signing(&mut self) -> Vec<Effect> {
+        self.state = State::SetBack;
+        self.queue.clear();
+        let links = std::mem::take(&mut self.links);
+        links.into_values().map(|link| Effect::Close(link.connection, "set back".to_owned())).collect()
+    }
+
+    fn greeted(&mut self, peer: &AgencyId, have: Option<Cursor>, checkpoint: Seen, now: u64) -> Vec<Effect> {
         self.guard.heard(peer, Duration::from_millis(now.saturating_sub(self.started)));
         self.tick(now);
         self.note_seen(peer, checkpoint);
@@ -307,10 +334,16 @@ impl Node {
         let Some(link) = self.links.get_mut(peer) else { return effects };
         let mut outputs: VecDeque<SenderOutput> = link.sender.handle(event).into();
         let mut prepared = None;
+        let (id, adjacent, charter, cases) = (&self.id, &self.adjacent, self.charters.newest(), &self.cases);
+        let access_of = |entry: &Entry| {
+            let case = entry.complaint.and_then(|complaint| cases.get(&complaint));
+            let found = case.map(|case| routes(id, adjacent, case.complaint.readers(), charter, Reach::Relayed));
+            found.and_then(|found| found.links.get(peer).copied()).unwrap_or(Access::Entries)
+        };
         while let Some(output) = outputs.pop_front() {
             match output {
                 SenderOutput::Read { from } => {
-                    let (batch, frame) = self.ledger.prepare(peer, from, link.give_back);
+                    let (batch, frame) = self.ledger.prepare(peer, from, link.give_back, &access_of);
                     prepared = Some(frame);
                     outputs.extend(link.sender.handle(SenderEvent::Prepared(batch)));
                 }
@@ -371,7 +404,6 @@ impl Node {
     }
 
     fn acknowledge(&mut self, peer: &AgencyId, connection: u64, results: Vec<ItemResult>) -> Vec<Effect> {
-        let epoch = self.ledger.epoch;
         let checkpoint = self.ledger.checkpoint();
         let Some(link) = self.links.get_mut(peer).filter(|link| link.connection == connection) else {
             return Vec::new();
@@ -380,11 +412,6 @@ impl Node {
         let mut effects = Vec::new();
         for output in link.receiver.handle(ReceiverEvent::Committed { results, checkpoint: Vec::new() }) {
             if let ReceiverOutput::Acknowledge { cursor, results, .. } = output {
-                for result in &results {
-                    if let ItemOutcome::Leaf(leaf) = result.outcome {
-                        effects.push(Effect::Receipt(epoch, result.entry, leaf));
-                    }
-                }
                 effects.push(Effect::Send(connection, peer.clone(), Frame::Ack { cursor, results, checkpoint }));
             }
         }
@@ -509,6 +536,7 @@ impl Node {
     fn append(&mut self, entry: &Entry, contents: Vec<Content>, origin: Option<(&AgencyId, u32)>) -> usize {
         fold(&mut self.cases, entry, self.charters.newest());
         let relays = origin.map_or(0, |(_, relays)| relays);
+        self.pass_on_to_raised(entry, origin);
         let leaf = Leaf {
             entry: entry.clone(),
             from: origin.map(|(peer, _)| peer.clone()),
@@ -536,6 +564,25 @@ impl Node {
         let reach = if spent { Reach::Adjacent } else { Reach::Relayed };
         let found = routes(&self.id, &self.adjacent, case.complaint.readers(), self.charters.newest(), reach);
         found.of_entry(&entry.author, source, &case.routed, case.complaint.len() > 1)
+    }
+
+    fn pass_on_to_raised(&mut self, entry: &Entry, origin: Option<(&AgencyId, u32)>) {
+        let (Some((peer, _)), Some(id)) = (origin, entry.complaint) else { return };
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let found = routes(&self.id, &self.adjacent, case.complaint.readers(), self.charters.newest(), Reach::Relayed);
+        let raised = found.raised(&entry.author, Some(peer), &case.routed);
+        case.note_given(&raised);
+        if raised.is_empty() {
+            return;
+        }
+        for index in 0..self.ledger.leaves.len() {
+            let leaf = &self.ledger.leaves[index];
+            let lacks = |route: &&Route| leaf.from.as_ref() != Some(&route.to);
+            let lacking: Vec<Route> = raised.iter().filter(lacks).cloned().collect();
+            if leaf.entry.complaint == Some(id) && !lacking.is_empty() {
+                self.ledger.route_again(index, lacking);
+            }
+        }
     }
 
     /// A duplicate may bring a content that was lacking; it goes on to whom it would have gone with its entry.
@@ -627,10 +674,7 @@ fn fold(cases: &mut BTreeMap<ComplaintId, Case>, entry: &Entry, charter: &Charte
 
 fn place(cases: &mut BTreeMap<ComplaintId, Case>, leaf: &Leaf) {
     let Some(case) = leaf.entry.complaint.and_then(|id| cases.get_mut(&id)) else { return };
-    for route in &leaf.routes {
-        let given = case.routed.entry(route.to.clone()).or_insert(route.access);
-        *given = route.access.max(*given);
-    }
+    case.note_given(&leaf.routes);
     if let Body::Custody { act, .. } = &leaf.entry.body
         && act.offers_to().is_some()
         && leaf.from.as_ref().is_some_and(|from| *from != leaf.entry.author)

@@ -51,7 +51,7 @@ impl Plan {
     pub fn of(seed: u64, most: usize) -> Self {
         let mut rng = StdRng::seed_from_u64(seed ^ 0x5eed);
         let nodes = if rng.random_ratio(1, 8) { rng.random_range(7..=most.max(7)) } else { rng.random_range(7..=9) };
-        Self { seed, nodes, operations: 60 + nodes * 10, faults: rng.random_range(0..24) }
+        Self { seed, nodes, operations: 100 + nodes * 12, faults: rng.random_range(0..40) }
     }
 }
 
@@ -151,8 +151,6 @@ pub struct World {
     pub verdicts: BTreeMap<EntryId, BTreeSet<Option<u32>>>,
     /// What a restore took from its node before any other had it.
     pub lost: BTreeSet<EntryId>,
-    /// Everything that was ever in a ledger, by agency.
-    pub restored: BTreeSet<AgencyId>,
     report: Report,
     trace: Sha256,
 }
@@ -196,7 +194,6 @@ impl World {
             receipts: BTreeSet::new(),
             verdicts: BTreeMap::new(),
             lost: BTreeSet::new(),
-            restored: BTreeSet::new(),
             report: Report::default(),
             trace: Sha256::new(),
         }
@@ -325,7 +322,10 @@ impl World {
         if self.node(id).state != State::SetBack {
             return;
         }
-        let seen = |node: &Node| node.ledger.seen.get(id).map(|seen| seen.epoch);
+        let seen = |node: &Node| {
+            let newest = node.ledger.newest_of(id).map(|(place, _)| place.epoch);
+            node.ledger.seen.get(id).map(|seen| seen.epoch).max(newest)
+        };
         let newest = self.nodes.values().filter_map(seen).max().unwrap_or(Epoch::FIRST);
         let now = self.now;
         self.node(id).recover(newest, now);
@@ -339,7 +339,9 @@ impl World {
                 Effect::Send(connection, to, frame) => self.transmit(connection, id, &to, frame),
                 Effect::Close(connection, why) => self.close(connection, &why),
                 Effect::Acknowledged(entry) => drop(self.acknowledged.insert(entry, id.clone())),
-                Effect::Receipt(epoch, entry, leaf) => drop(self.receipts.insert((id.clone(), epoch, entry, leaf.0))),
+                Effect::Receipt(by, epoch, entry, leaf) => {
+                    self.receipts.insert((by, epoch, entry, leaf.0));
+                }
                 Effect::Judged(entry, code) => drop(self.verdicts.entry(entry).or_default().insert(code)),
             }
         }
@@ -519,7 +521,6 @@ impl World {
                 self.lost.insert(entry);
             }
         }
-        self.restored.insert(id.clone());
     }
 
     fn over(&mut self, fault: Fault, pair: &Pair) {

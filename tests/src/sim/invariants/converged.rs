@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sinergi_proto::entry::ContentClass;
+use sinergi_proto::entry::{ContentClass, Entry};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId};
 
 use super::Broken;
+use crate::sim::ledger::Waiting;
 use crate::sim::node::State;
+use crate::sim::topology::FEDERATION;
 use crate::sim::world::World;
 
 const NAME: &str = "converged";
@@ -19,7 +21,7 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
         if node.state != State::Clear {
             return Err((NAME, format!("{} is {:?}", node.id, node.state)));
         }
-        if let Some(waiting) = node.ledger.waiting.first() {
+        if let Some(waiting) = node.ledger.waiting.iter().find(|waiting| !builds_on_the_lost(world, waiting)) {
             return Err((NAME, format!("an item of {} waits at {}", waiting.peer, node.id)));
         }
         for (peer, link) in &node.links {
@@ -51,6 +53,13 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
         }
     }
     Ok(())
+}
+
+/// Whether an item waits for what nobody has any more: two ledgers were set back before a third had it.
+fn builds_on_the_lost(world: &World, waiting: &Waiting) -> bool {
+    let Ok(entry) = Entry::parse(waiting.item.signed_entry.clone(), FEDERATION) else { return false };
+    let is_gone = |parent: &EntryId| world.nodes.values().all(|node| node.ledger.leaf_of(parent).is_none());
+    !world.lost.is_empty() && entry.parents.iter().any(is_gone)
 }
 
 /// Whoever takes part has what is public, as long as its author still has it.

@@ -1,0 +1,50 @@
+//! The simulation over a fixed range of seeds, each of seven agencies or more. `--bin sim` runs any others.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sinergi_tests::sim::{Failure, Plan, Report, run};
+
+/// Seeds that every change must hold for.
+const SEEDS: u64 = 200;
+/// The most agencies of a run here.
+const NODES: usize = 12;
+
+#[test]
+fn many_nodes_agree_after_any_faults() {
+    let (next, failures) = (AtomicU64::new(0), Mutex::new(Vec::<Failure>::new()));
+    let total = Mutex::new(Report::default());
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= SEEDS {
+                break;
+            }
+            match run(Plan::of(seed, NODES)) {
+                Ok(report) => {
+                    let mut total = total.lock().expect("nobody panics here");
+                    total.superseded += report.superseded;
+                    total.recovered += report.recovered;
+                }
+                Err(failure) => failures.lock().expect("nobody panics here").push(failure),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        (0..threads).for_each(|_| drop(scope.spawn(work)));
+    });
+    let failures = failures.into_inner().expect("nobody panicked");
+    let shown: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    assert!(failures.is_empty(), "{}", shown.join("\n"));
+    let total = total.into_inner().expect("nobody panicked");
+    assert!(total.superseded > 0 && total.recovered > 0, "the runs are worth it: {total:?}");
+}
+
+#[test]
+fn one_seed_gives_one_run() {
+    let plan = Plan::of(7, NODES);
+    assert_eq!(run(plan), run(plan));
+    let other = run(Plan { seed: 8, ..plan }).expect("it holds");
+    assert_ne!(run(plan).expect("it holds").trace, other.trace);
+}
