@@ -8,6 +8,7 @@
 //! session.rs  one stream: Hello, then frames both ways                       both
 //! silence.rs  a connection whose other side says nothing ends                both
 //! intake.rs   decode and authenticate received items, off the async threads
+//! budget.rs   room in memory that all links share
 //! peer.rs     what is known of a peer: shown to operators, and the slot that one session holds
 //! ```
 //!
@@ -17,6 +18,7 @@
 //! - only an application-level answer (its Hello) counts as success.
 
 mod accept;
+mod budget;
 mod dial;
 mod intake;
 mod peer;
@@ -25,6 +27,7 @@ mod session;
 mod silence;
 
 pub use accept::{listen, serve};
+pub use budget::Budget;
 pub use dial::keep_linked;
 pub(crate) use intake::receive_items;
 pub use peer::{Peer, PeerSnapshot, Peers};
@@ -38,7 +41,7 @@ use sinergi_proto::ids::AgencyId;
 use sinergi_proto::key::SigningKey;
 use sinergi_proto::limits;
 use sinergi_proto::refusal::FaultCode;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::alarms::Alarms;
@@ -48,9 +51,6 @@ use crate::directory::Directory;
 use crate::outbox::Outbox;
 use crate::tls::{Credentials, SharedAuthorities};
 use crate::writer::WriterHandle;
-
-/// Unit in which the room for all windows is counted, in bytes.
-pub(crate) const WINDOW_UNIT: usize = 1024;
 
 /// What every link works with.
 #[derive(Clone)]
@@ -77,8 +77,10 @@ pub struct Links {
     pub outbox: Outbox,
     /// The adjacent peers.
     pub peers: Peers,
-    /// Room for what is sent and not acknowledged on all links, in KiB.
-    pub windows: Arc<Semaphore>,
+    /// Room for what is sent and not acknowledged on all links.
+    pub sending: Budget,
+    /// Room for what was received and is not acknowledged on all links.
+    pub receiving: Budget,
     /// Where alarms go.
     pub alarms: Alarms,
     /// By how much the clocks of most peers are ahead of ours, in milliseconds.

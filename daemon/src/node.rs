@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use sinergi_config::Config;
 use sinergi_proto::limits;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +24,7 @@ use crate::continuity::ContinuityError;
 use crate::directory::{Directory, DirectoryError};
 use crate::keys::{KeyError, SigningKeys};
 use crate::ledger::OpenError;
-use crate::link::{self, Links, Peers};
+use crate::link::{self, Budget, Links, Peers};
 use crate::operator::{self, OperatorService, SocketError};
 use crate::outbox::Outbox;
 use crate::store::StoreError;
@@ -163,7 +163,8 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
         writer: writer.clone(),
         outbox,
         peers: Peers::new(&config.peers),
-        windows: Arc::new(Semaphore::new(limits::ALL_WINDOWS_BYTES / link::WINDOW_UNIT)),
+        sending: Budget::of(limits::ALL_WINDOWS_BYTES),
+        receiving: Budget::of(limits::ALL_WINDOWS_BYTES),
         alarms,
         clock_offset,
         continuity: continuity.clone(),

@@ -18,7 +18,8 @@ pub const DELIVER_BYTES: usize = FRAME_BYTES - 64 * 1024;
 pub const DELIVER_TARGET_BYTES: usize = 128 * 1024;
 /// Sent and not acknowledged on one link.
 pub const LINK_WINDOW_BYTES: usize = 16 * 1024 * 1024;
-/// Sent and not acknowledged on all links together.
+/// Sent and not acknowledged on all links together; and as much again received and not acknowledged, beside one frame a link that waits
+/// for room.
 pub const ALL_WINDOWS_BYTES: usize = 256 * 1024 * 1024;
 /// `Deliver` frames sent and not acknowledged on one link.
 pub const LINK_WINDOW_FRAMES: usize = 256;
@@ -111,6 +112,14 @@ pub const ANSWER_BY_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 const _: () = assert!(ENTRY_BYTES + CONTENT_BYTES * COMMITMENTS < DELIVER_BYTES, "an item fits into a frame");
 const _: () = assert!(DELIVER_TARGET_BYTES < DELIVER_BYTES && DELIVER_BYTES < FRAME_BYTES);
 const _: () = assert!(FRAME_BYTES < LINK_WINDOW_BYTES && LINK_WINDOW_BYTES < ALL_WINDOWS_BYTES);
+const _: () = assert!(
+    2 * LINK_WINDOW_BYTES + FRAME_BYTES <= ALL_WINDOWS_BYTES,
+    "a link's whole window leaves as much to the others, which is its condition"
+);
+const _: () = assert!(
+    INBOUND_CONNECTIONS * 2 * DELIVER_TARGET_BYTES <= ALL_WINDOWS_BYTES,
+    "every link can have a frame on its way, and as much stays free"
+);
 const _: () = assert!(
     TITLE_BYTES + BODY_BYTES + 2 * TEXT_FIELD_BYTES + TIME_BYTES + 64 < CONTENT_BYTES,
     "a text fits into a content"

@@ -14,11 +14,14 @@ const STORE: usize = 2 * defaults::CACHE_MIB.unsigned_abs() as usize * MIB;
 /// The writer: its queue, and the group that is being written, once as it came and once as it goes to the disk.
 const WRITER: usize = limits::WRITER_QUEUE_BYTES + 2 * limits::GROUP_BYTES;
 /// A direction of a link: its window with the frame that crosses its edge, and one frame on its way through the transport.
-pub const DIRECTION: usize = limits::LINK_WINDOW_BYTES + 2 * limits::FRAME_BYTES;
+pub const DIRECTION: usize = limits::LINK_WINDOW_BYTES + FRAMES;
+const FRAMES: usize = 2 * limits::FRAME_BYTES;
 
 /// What a node with so many links may hold, in bytes.
 pub const fn most(links: usize) -> usize {
-    BASE + STORE + WRITER + links * 2 * DIRECTION
+    let windows = links * limits::LINK_WINDOW_BYTES;
+    let windows = if windows < limits::ALL_WINDOWS_BYTES { windows } else { limits::ALL_WINDOWS_BYTES };
+    BASE + STORE + WRITER + 2 * (windows + links * FRAMES)
 }
 
 /// The largest resident size that a running process has had, in bytes.

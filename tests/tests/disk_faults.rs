@@ -9,8 +9,10 @@ use sinergi_cli::demo::node::NotUp;
 use sinergi_cli::demo::wait;
 use sinergi_cli::failure::Failure;
 use sinergi_proto::ids::ComplaintId;
+use sinergi_proto::{limits, wire};
 use sinergi_tests::disk::{CHANGES, Disk, IO_ERROR, Op, READ_ONLY};
 use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, complaint_about, province_and_city};
+use sinergi_tests::program::{Said, run_on};
 use tokio::task::JoinSet;
 use tonic::{Code, Status};
 
@@ -103,6 +105,84 @@ impl Scene {
         city.has_a_sound_ledger().await;
     }
 
+    /// While a sync hangs, so many clients lodge texts of this size at the same time, of whom at most `fit` can be taken. The others hear
+    /// Busy while it hangs, and so does the command line; then the disk goes on.
+    async fn is_overfilled(&mut self, clients: usize, text_bytes: usize, fit: usize) {
+        let (city, province) = (self.city().await, self.federation.node(PROVINCE).await);
+        let linked_since = city.peer(PROVINCE).await.linked_since;
+        let hang = self.disk.on(&[Op::Sync], ".seg").hangs();
+        let mut calls = JoinSet::new();
+        let mut call = |title: String| {
+            let (city, mut request) = (city.clone(), complaint_about(&title));
+            request.text.as_mut().expect("a text").body = "x".repeat(text_bytes);
+            calls.spawn(async move { city.lodges_request(request).await.map(|lodged| lodged.complaint) });
+        };
+        call("Pertama".to_owned());
+        hang.strikes().await;
+        (0..clients).for_each(|number| call(format!("Laporan {number}")));
+        let mut busy = 0;
+        while busy < clients - fit {
+            let heard = tokio::time::timeout(PATIENCE, calls.join_next()).await.unwrap_or_else(|_| {
+                panic!("while the disk hangs, {busy} of {clients} calls have heard Busy, at most {fit} can wait")
+            });
+            is_busy(
+                &heard.expect("calls wait").expect("a call ends").expect_err("acknowledged before it was on the disk"),
+            );
+            busy += 1;
+        }
+        let said = self.command_line_lodges(text_bytes).await;
+        assert_eq!((said.code, said.out.as_str()), (1, ""), "{said:?}");
+        let lines: Vec<_> = said.err.lines().collect();
+        assert_eq!(lines.len(), 2, "{said:?}");
+        says(lines[0], &["error: the node is too busy to lodge", "wait for the disk", "nothing was done"]);
+        says(lines[1], &["help:", "repeat the command in a moment"]);
+        // The province has something for the city, which must wait for room as well; their link goes on all the same.
+        let sent = province.peer(CITY).await.sent_entries;
+        let from_province = province.lodges("Dari provinsi").await.complaint;
+        province.forwards(from_province, CITY).await;
+        province.sees_peer(CITY, |peer| peer.sent_entries >= sent + 2).await;
+        self.pings().await;
+        hang.ends();
+        while let Some(heard) = calls.join_next().await {
+            match heard.expect("a call ends") {
+                Ok(complaint) => drop(self.acknowledged.insert(complaint)),
+                Err(status) => {
+                    is_busy(&status);
+                    busy += 1;
+                }
+            }
+        }
+        assert_eq!(self.acknowledged.len() + busy, 5 + 1 + clients, "every call was answered");
+        city.accepts(from_province).await;
+        let here = city.lists().await.into_iter().map(|row| ComplaintId::from_slice(&row.complaint).expect("an id"));
+        let own: BTreeSet<_> = here.filter(|complaint| *complaint != from_province).collect();
+        assert!(own == self.acknowledged, "{} are here, {} were acknowledged", own.len(), self.acknowledged.len());
+        assert_eq!(city.peer(PROVINCE).await.linked_since, linked_since, "the link has gone on");
+        city.has_a_sound_ledger().await;
+        self.federation.is_bounded_in_memory(CITY);
+    }
+
+    /// `sinergi complaint lodge`, with a text of so many bytes.
+    async fn command_line_lodges(&self, text_bytes: usize) -> Said {
+        let file = self.federation.folder().join("text");
+        std::fs::write(&file, "x".repeat(text_bytes)).expect("written");
+        let folder = self.federation.folder_of(CITY);
+        let lodge = move || {
+            let text = file.to_str().expect("a path");
+            run_on(&folder, &["complaint", "lodge", "--category", "road", "--title", "Jalan", "--text-file", text])
+        };
+        let said = tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(lodge)).await;
+        said.expect("the command line ends at once").expect("it runs")
+    }
+
+    /// City and province answer each other over their link.
+    async fn pings(&self) {
+        for (from, to) in [(CITY, PROVINCE), (PROVINCE, CITY)] {
+            let request = wire::PingPeerRequest { agency: to.to_owned() };
+            self.federation.node(from).await.api.ping_peer(request).await.expect("an answer over the link");
+        }
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.federation.folder_of(CITY).join(name)
     }
@@ -119,6 +199,11 @@ fn says(text: &str, words: &[&str]) {
     for word in words {
         assert!(text.contains(word), "{word:?} is missing in: {text}");
     }
+}
+
+fn is_busy(status: &Status) {
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+    says(status.message(), &["busy", "wait for the disk", "nothing was done, try again"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -265,6 +350,19 @@ async fn while_a_sync_hangs_nothing_is_acknowledged_or_signed_and_questions_are_
     let answered = waiting.join_next().await.expect("one waits").expect("answered when the disk goes on");
     scene.acknowledged.insert(answered);
     scene.is_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_node_answers_busy_at_once_and_loses_nothing() {
+    let mut scene = Scene::set().await;
+    scene.is_overfilled(limits::WRITER_QUEUE_SUBMISSIONS + 200, 100, limits::WRITER_QUEUE_SUBMISSIONS).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_full_of_large_texts_answers_busy_at_once_and_loses_nothing() {
+    let mut scene = Scene::set().await;
+    let fit = limits::WRITER_QUEUE_BYTES / limits::BODY_BYTES;
+    scene.is_overfilled(fit + 20, limits::BODY_BYTES, fit).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sinergi_cli::demo::wait;
 use sinergi_proto::ids::ComplaintId;
+use sinergi_tests::disk::reopen::Reopened;
 use sinergi_tests::federation::{PATIENCE, TestFederation, province_and_city};
 use sinergi_tests::workload::{CLIENTS, Loaders, Told, lodge_and_forward};
 
@@ -37,6 +38,18 @@ async fn a_peer_that_was_down_while_5000_complaints_were_lodged_gets_them_all_in
     assert_eq!(leaves.len(), 2 * COMPLAINTS / 25);
     assert!(leaves.is_sorted_by_key(|(_, received)| *received), "the province's ledger has another order");
     province.has_a_sound_ledger().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_told_to_stop_has_recorded_the_largest_size_that_it_signed() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    let city = federation.node("kota-bandung").await;
+    lodge_and_forward(&city, "prov-jabar", 10).await;
+    city.has_an_empty_outbox().await;
+    let size = city.status().await.ledger_size;
+    federation.stop_node("kota-bandung").await;
+    let node = Reopened::open(&federation.folder_of("kota-bandung")).expect("a whole folder");
+    assert_eq!((node.data.ledger.size(), node.data.ledger.signed_size()), (size, size));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -244,6 +244,13 @@ fn judge(life: &Life, moment: u64, unsynced: Unsynced) -> Result<(), String> {
                 reader.size()
             ));
         }
+        // Recorded with the group that followed it, so that nothing below it is ever taken for a torn write.
+        let recorded = node.data.ledger.signed_size();
+        if reader.size() > *size && recorded < *size {
+            return Err(format!(
+                "a checkpoint of size {size} was given out and leaves followed it, {recorded} is recorded"
+            ));
+        }
     }
     for (_, complaint, entries) in life.seen.acknowledged.iter().filter(|(at, ..)| *at <= moment) {
         let here = node.data.applier.store().timeline(complaint).expect("a timeline").len();

@@ -9,14 +9,17 @@ use sinergi_cli::commands::init::Kind;
 use sinergi_cli::demo::federation::Agency;
 use sinergi_cli::demo::wait;
 use sinergi_proto::checkpoint::CheckpointSigner;
-use sinergi_proto::ids::{ComplaintId, Epoch};
-use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::ids::{ComplaintId, EntryId, Epoch};
+use sinergi_proto::receipt::ItemOutcome;
+use sinergi_proto::refusal::{DeferralCode, FaultCode};
+use sinergi_proto::wire::entry::Body;
 use sinergi_proto::wire::{self, NodeStatus};
 use sinergi_tests::federation::{
     Lodged, PATIENCE, TestFederation, TestNode, agency, complaint_about, province_and_city,
 };
 use sinergi_tests::peer::Impostor;
 use sinergi_tests::program::{Said, run_on};
+use sinergi_tests::stage::Stage;
 use tonic::{Code, Status};
 
 const LODGE: [&str; 8] = ["complaint", "lodge", "--category", "road", "--title", "Baru", "--text", "rusak"];
@@ -380,6 +383,47 @@ async fn what_only_the_old_ledger_had_survives_the_recovery() {
     let given = province.shows(offered[0].complaint).await.expect("it arrived").summary.expect("a summary");
     assert_eq!(given.title, "Laporan 0", "with its text");
     goes_on(&mut federation, "restored").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_parent_or_a_charter_survives_the_recovery_and_is_taken_when_the_parent_comes() {
+    let mut stage = Stage::set().await;
+    let lodged = stage.impostor.lodge("Tanpa induk");
+    let offer = stage.impostor.forward(lodged.complaint, lodged.id, "kota-bandung");
+    let body = Body::Lodged(wire::Lodged {
+        kind: wire::ComplaintKind::Complaint.into(),
+        category: "road".to_owned(),
+        area: String::new(),
+        class: wire::ContentClass::Public.into(),
+        reply_code_hash: vec![0; 32],
+    });
+    let mut draft = stage.impostor.draft(None, Vec::new(), body);
+    draft.charter_version = 7;
+    let uncharted = stage.impostor.sign(draft, Vec::new());
+    stage.link().await.deliver(3, vec![offer.item, uncharted.item]).await;
+    let waits = async |federation: &TestFederation| {
+        let rows = federation.node("kota-bandung").await.deferred().await;
+        rows.into_iter().map(|row| (row.entry_id, row.peer, row.code)).collect::<BTreeSet<_>>()
+    };
+    let before = waits(&stage.federation).await;
+    let deferred = |id: EntryId, code: DeferralCode| (id.0.to_vec(), "kominfo".to_owned(), code.number());
+    let expected =
+        [deferred(offer.id, DeferralCode::MissingParent), deferred(uncharted.id, DeferralCode::MissingCharter)];
+    assert_eq!(before, BTreeSet::from(expected.clone()));
+    // Something that the epoch begins after.
+    stage.federation.node("kota-bandung").await.lodges("Sebelumnya").await;
+    stage.federation.stop_node("kota-bandung").await;
+    recovers(&stage.federation, "kota-bandung", "restored");
+    stage.federation.start_node("kota-bandung").await;
+    let city = stage.federation.node("kota-bandung").await;
+    assert_eq!((city.status().await.epoch, waits(&stage.federation).await), (2, before));
+    // Answered when the peers were heard.
+    city.lodges("Sesudahnya").await;
+    let receipt = stage.link().await.deliver(4, vec![lodged.item]).await;
+    assert!(matches!(receipt.results[0].outcome, ItemOutcome::Leaf(_)), "{receipt:?}");
+    city.sees(lodged.complaint, |seen| seen.entries == 2 && seen.offered_to == "kota-bandung").await;
+    assert_eq!(waits(&stage.federation).await, BTreeSet::from([expected[1].clone()]));
+    city.has_a_sound_ledger().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

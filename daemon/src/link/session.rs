@@ -5,6 +5,7 @@
 //! receiving.rs  frames -> authenticated items -> writer -> receipts
 //! sending.rs    ledger -> frames -> receipts stored
 //! seen.rs       what each has seen of the other's ledger
+//! to_writer.rs  what waits for room in the writer's queue
 //! health.rs     pings, clocks, charters
 //! ```
 //!
@@ -12,6 +13,7 @@
 //! - received frames reach the writer, and are acknowledged, in the order of their arrival, however long their signature checks take;
 //! - nothing here waits for the peer to read while holding something the peer waits for: what goes out is queued, and a peer that does not
 //!   read while it is owed more than the windows allow is let go;
+//! - a session that waits for room, in the writer's queue or in what all links may hold, reads no more frames and does everything else;
 //! - silence for [`Links::idle`] ends the session, and so does a peer that reads but never acknowledges.
 
 mod health;
@@ -19,6 +21,7 @@ mod hello;
 mod receiving;
 mod seen;
 mod sending;
+mod to_writer;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -33,11 +36,12 @@ use sinergi_proto::link::{Cursor, Receiver, Sender, SenderEvent};
 use sinergi_proto::receipt::ReceiptError;
 use sinergi_proto::refusal::FaultCode;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tonic::Streaming;
 
+use super::budget::Share;
 use super::intake::CheckedReceipt;
 use super::peer::{Hold, Peer};
 use super::{LinkError, Links, dial};
@@ -45,6 +49,7 @@ use crate::case::CaseError;
 use crate::continuity::State;
 use crate::outbox::{GiveBack, Prepared};
 use crate::writer::{Delivered, Head, Received};
+use to_writer::ToWriter;
 
 /// Frames handed to the transport and not yet taken by it.
 pub(super) const OUTBOUND_FRAMES: usize = 4;
@@ -144,7 +149,9 @@ type CheckedAck = Result<CheckedReceipt, ReceiptError>;
 /// A frame whose items were authenticated.
 type CheckedItems = (Cursor, Vec<Received>);
 /// A frame that was read from the ledger, with its room in all windows.
-type PreparedRead = Result<(Prepared, OwnedSemaphorePermit), CaseError>;
+type PreparedRead = Result<(Prepared, Share), CaseError>;
+/// A frame that came, its weight, and its room in what all links may hold.
+type Admitted = (wire::Deliver, usize, Share);
 
 struct Session<'a> {
     links: &'a Links,
@@ -155,14 +162,19 @@ struct Session<'a> {
 
     sender: Sender,
     reading: Option<BoxFuture<'static, PreparedRead>>,
-    prepared: Option<(wire::Deliver, OwnedSemaphorePermit)>,
-    in_flight: VecDeque<OwnedSemaphorePermit>,
+    prepared: Option<(wire::Deliver, Share)>,
+    in_flight: VecDeque<Share>,
     acks: FuturesOrdered<BoxFuture<'static, CheckedAck>>,
 
     receiver: Receiver,
+    /// The frame that came last, as long as there is no room for it.
+    admitting: Option<BoxFuture<'static, Admitted>>,
+    /// Room for the frames that are not acknowledged yet, in their order.
+    held: VecDeque<Share>,
     authenticating: FuturesOrdered<BoxFuture<'static, CheckedItems>>,
     committing: FuturesOrdered<oneshot::Receiver<Delivered>>,
     paused: bool,
+    to_writer: ToWriter,
 
     outbound: mpsc::Sender<Frame>,
     out: VecDeque<Frame>,
@@ -196,16 +208,23 @@ impl Session<'_> {
                         room.send(frame);
                     }
                 }
-                message = inbound.message(), if !self.paused => self.frame(message).await?,
-                Some((cursor, items)) = self.authenticating.next() => self.submit(cursor, items).await?,
+                message = inbound.message(), if self.listens() => self.frame(message).await?,
+                admitted = next(&mut self.admitting), if self.admitting.is_some() => {
+                    self.admitting = None;
+                    self.deliver(admitted)?;
+                }
+                Some((cursor, items)) = self.authenticating.next(), if self.to_writer.is_idle() => {
+                    self.submit(cursor, items);
+                }
+                taken = self.to_writer.taken(), if !self.to_writer.is_idle() => taken?,
                 Some(delivered) = self.committing.next() => {
                     self.committed(delivered.map_err(|_| LinkError::Stopped)?)?;
                 }
-                read = next_read(&mut self.reading), if self.reading.is_some() => {
+                read = next(&mut self.reading), if self.reading.is_some() => {
                     self.reading = None;
                     self.prepared(read?)?;
                 }
-                Some(ack) = self.acks.next() => self.acknowledged(ack).await?,
+                Some(ack) = self.acks.next(), if self.to_writer.is_idle() => self.acknowledged(ack)?,
                 changed = self.head.changed() => {
                     changed.map_err(|_| LinkError::Stopped)?;
                     let end = self.head.borrow_and_update().end();
@@ -246,11 +265,11 @@ impl Session<'_> {
         self.last_heard = Instant::now();
         let bytes = frame.encoded_len();
         match frame.kind {
-            Some(Kind::Deliver(deliver)) => self.deliver(deliver, bytes),
-            Some(Kind::Ack(ack)) => {
-                self.acknowledge(ack);
+            Some(Kind::Deliver(deliver)) => {
+                self.admitting = Some(self.admit(deliver, bytes));
                 Ok(())
             }
+            Some(Kind::Ack(ack)) => self.acknowledge(ack),
             Some(Kind::Ping(ping)) => {
                 self.pinged(&ping);
                 Ok(())
@@ -293,10 +312,18 @@ impl Session<'_> {
         self.out.pop_front()
     }
 
+    /// Whether frames are read: not while there is no room for what came before.
+    fn listens(&self) -> bool {
+        !self.paused && self.admitting.is_none() && self.to_writer.has_room()
+    }
+
     fn check_silence(&mut self) -> Result<(), LinkError> {
         let now = Instant::now();
         let idle = self.links.idle;
-        if !self.paused && now.duration_since(self.last_heard) > idle {
+        if !self.listens() {
+            self.last_heard = now;
+        }
+        if now.duration_since(self.last_heard) > idle {
             return Err(LinkError::Fault(FaultCode::Idle, format!("nothing heard for {} s", idle.as_secs())));
         }
         if !self.in_flight.is_empty() && now.duration_since(self.last_progress) > idle {
@@ -310,9 +337,9 @@ impl Session<'_> {
     }
 }
 
-async fn next_read(reading: &mut Option<BoxFuture<'static, PreparedRead>>) -> PreparedRead {
-    match reading {
-        Some(read) => read.await,
+async fn next<T>(awaited: &mut Option<BoxFuture<'static, T>>) -> T {
+    match awaited {
+        Some(future) => future.await,
         None => std::future::pending().await,
     }
 }

@@ -78,7 +78,8 @@ impl Session<'_> {
         match adopted.map_err(|error| LinkError::Broken(error.to_string()))? {
             Ok(charter) => {
                 tracing::info!(version = charter.version, from = %self.peer.agency, "adopted a charter");
-                self.links.writer.submit(Submission::Retry).await.map_err(|_| LinkError::Stopped)
+                self.to_writer.submit(Submission::Retry);
+                Ok(())
             }
             // Several peers may pass it on: only what is not here yet is worth adopting, and nothing else is worth a word.
             Err(error) => {

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tonic::Streaming;
 
 use super::seen::{self, Held};
+use super::to_writer::ToWriter;
 use super::{LinkError, Links, Session, frame, health, unexpected};
 use crate::continuity::State;
 use crate::link::dial;
@@ -86,9 +87,12 @@ impl<'a> Session<'a> {
             in_flight: VecDeque::new(),
             acks: FuturesOrdered::new(),
             receiver: Receiver::new(),
+            admitting: None,
+            held: VecDeque::new(),
             authenticating: FuturesOrdered::new(),
             committing: FuturesOrdered::new(),
             paused: false,
+            to_writer: ToWriter::new(links.writer.clone()),
             outbound,
             out: VecDeque::new(),
             ping_due: false,

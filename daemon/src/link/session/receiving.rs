@@ -1,19 +1,30 @@
 //! Receiving: frames are authenticated in parallel, reach the writer in order, and are acknowledged when they are durable.
 
+use futures_util::future::BoxFuture;
 use sinergi_proto::link::{Cursor, ReceiverEvent, ReceiverOutput};
 use sinergi_proto::receipt::{ItemResult, Receipt};
 use sinergi_proto::refusal::FaultCode;
 use sinergi_proto::wire::{self, frame::Kind};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
-use super::{LinkError, Session, unexpected};
+use super::{Admitted, LinkError, Session, unexpected};
+use crate::link::budget::Share;
 use crate::link::intake::receive_items;
 use crate::writer::{Delivered, Delivery, Received, Submission};
 
 impl Session<'_> {
-    /// A frame with entries.
-    pub(super) fn deliver(&mut self, deliver: wire::Deliver, bytes: usize) -> Result<(), LinkError> {
+    /// A frame with entries: taken when there is room in what all links may hold.
+    pub(super) fn admit(&self, deliver: wire::Deliver, bytes: usize) -> BoxFuture<'static, Admitted> {
+        let (receiving, held) = (self.links.receiving.clone(), self.held.iter().map(Share::bytes).sum());
+        Box::pin(async move {
+            let share = receiving.share(bytes, held).await;
+            (deliver, bytes, share)
+        })
+    }
+
+    /// There is room for the frame that came last.
+    pub(super) fn deliver(&mut self, (deliver, bytes, share): Admitted) -> Result<(), LinkError> {
+        self.held.push_back(share);
         let wire::Deliver { cursor, mut items } = deliver;
         let cursor = cursor.map(Cursor::from_wire).ok_or_else(|| unexpected("Deliver without a cursor"))?;
         for output in self.receiver.handle(ReceiverEvent::Delivered { cursor, items: items.len(), bytes }) {
@@ -33,16 +44,14 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Gives authenticated items to the writer. Waits for room there: a node that is full stops reading.
-    pub(super) async fn submit(&mut self, cursor: Cursor, items: Vec<Received>) -> Result<(), LinkError> {
+    /// Gives authenticated items to the writer.
+    pub(super) fn submit(&mut self, cursor: Cursor, items: Vec<Received>) {
         let count = items.len() as u64;
         let (answer, delivered) = oneshot::channel();
         let delivery = Delivery { peer: self.peer.agency.clone(), cursor, items };
-        let submission = Submission::Delivery(delivery, answer);
-        self.links.writer.submit(submission).await.map_err(|_| LinkError::Stopped)?;
+        self.to_writer.submit(Submission::Delivery(delivery, answer));
         self.committing.push_back(delivered);
         self.peer.note(|state| state.received_entries += count);
-        Ok(())
     }
 
     /// A frame is durable.
@@ -53,6 +62,7 @@ impl Session<'_> {
             LinkError::Fault(FaultCode::TooMuchDeferred, reason)
         })?;
         self.moved = true;
+        self.held.pop_front();
         let event = ReceiverEvent::Committed { results, checkpoint: checkpoint.to_vec() };
         for output in self.receiver.handle(event) {
             self.perform_receiving(output)?;
@@ -66,10 +76,7 @@ impl Session<'_> {
                 self.say_receipt(cursor, results, checkpoint)?;
             }
             ReceiverOutput::PauseReading => self.paused = true,
-            ReceiverOutput::ResumeReading => {
-                self.paused = false;
-                self.last_heard = Instant::now();
-            }
+            ReceiverOutput::ResumeReading => self.paused = false,
             ReceiverOutput::Fault(code, reason) => return Err(LinkError::Fault(code, reason)),
             ReceiverOutput::Submit { .. } => {}
         }

@@ -164,8 +164,7 @@ impl Session<'_> {
         let checkpoint = checkpoint.map_err(|error| LinkError::Broken(error.to_string()))?;
         if self.note_checkpoint(checkpoint, note.clone()) {
             let header = SeenHeader { at: now_millis(), peer: self.peer.agency.clone() };
-            let submission = Submission::Seen(header, note);
-            self.links.writer.submit(submission).await.map_err(|_| LinkError::Stopped)?;
+            self.to_writer.submit(Submission::Seen(header, note));
         }
         Ok(())
     }

@@ -1,7 +1,5 @@
 //! Sending: frames are read from the ledger off the async threads, within the windows; receipts are checked and stored.
 
-use std::sync::Arc;
-
 use futures_util::future::BoxFuture;
 use prost::Message;
 use sinergi_proto::ids::EntryId;
@@ -10,12 +8,11 @@ use sinergi_proto::link::{Cursor, SenderEvent, SenderOutput};
 use sinergi_proto::receipt::Receipt;
 use sinergi_proto::refusal::FaultCode;
 use sinergi_proto::wire::{self, frame::Kind};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::{CheckedAck, LinkError, PreparedRead, Session};
 use crate::headers::ReceiptHeader;
-use crate::link::WINDOW_UNIT;
+use crate::link::budget::Share;
 use crate::link::intake::{CheckedReceipt, check_receipt};
 use crate::outbox::Prepared;
 use crate::time::now_millis;
@@ -57,23 +54,22 @@ impl Session<'_> {
 
     /// Reads the next frame from the ledger, off the async threads, when there is room in all windows together.
     fn read(&self, from: Cursor) -> BoxFuture<'static, PreparedRead> {
-        let (windows, outbox) = (Arc::clone(&self.links.windows), self.links.outbox.clone());
+        let (sending, outbox) = (self.links.sending.clone(), self.links.outbox.clone());
+        let held = self.in_flight.iter().map(Share::bytes).sum();
         let (peer, end) = (self.peer.agency.clone(), self.head.borrow().end());
         let give_back = self.give_back.clone();
         Box::pin(async move {
-            let most = u32::try_from(limits::DELIVER_BYTES / WINDOW_UNIT).unwrap_or(u32::MAX);
-            let mut room = windows.acquire_many_owned(most).await.expect("the semaphore is never closed");
+            let mut room = sending.share(limits::DELIVER_BYTES, held).await;
             let prepared = tokio::task::spawn_blocking(move || outbox.prepare(&peer, from, end, give_back.as_deref()));
             let prepared = prepared.await.expect("reading the ledger does not panic")?;
-            let used = prepared.batch.bytes.div_ceil(WINDOW_UNIT);
             // What the frame does not need goes back.
-            drop(room.split(room.num_permits().saturating_sub(used)));
+            room.shrink_to(prepared.batch.bytes);
             Ok((prepared, room))
         })
     }
 
     /// A frame was read.
-    pub(super) fn prepared(&mut self, read: (Prepared, OwnedSemaphorePermit)) -> Result<(), LinkError> {
+    pub(super) fn prepared(&mut self, read: (Prepared, Share)) -> Result<(), LinkError> {
         let (Prepared { batch, frame }, room) = read;
         self.prepared = Some((frame, room));
         let outputs = self.sender.handle(SenderEvent::Prepared(batch));
@@ -84,7 +80,12 @@ impl Session<'_> {
     }
 
     /// A receipt came: its signature is checked off the async threads.
-    pub(super) fn acknowledge(&mut self, ack: wire::Ack) {
+    pub(super) fn acknowledge(&mut self, ack: wire::Ack) -> Result<(), LinkError> {
+        if self.acks.len() >= self.in_flight.len() {
+            let reason =
+                format!("a receipt beyond those for the {} frames that are unacknowledged", self.in_flight.len());
+            return Err(LinkError::Fault(FaultCode::BadReceipt, reason));
+        }
         let (links, peer) = (self.links.clone(), self.peer.agency.clone());
         let check = tokio::task::spawn_blocking(move || {
             let charters = links.directory.charters();
@@ -92,10 +93,11 @@ impl Session<'_> {
         });
         self.acks
             .push_back(Box::pin(async move { check.await.expect("a receipt's check does not panic on any bytes") }));
+        Ok(())
     }
 
     /// A receipt was checked.
-    pub(super) async fn acknowledged(&mut self, ack: CheckedAck) -> Result<(), LinkError> {
+    pub(super) fn acknowledged(&mut self, ack: CheckedAck) -> Result<(), LinkError> {
         let CheckedReceipt { receipt, ack, checkpoint: verified } =
             ack.map_err(|error| LinkError::Fault(FaultCode::BadReceipt, error.to_string()))?;
         self.last_progress = Instant::now();
@@ -103,7 +105,7 @@ impl Session<'_> {
         let mut outputs = self.sender.handle(SenderEvent::Acknowledged { cursor, results });
         if let Some(SenderOutput::Store { cursor, refused }) = outputs.first().cloned() {
             outputs.remove(0);
-            self.store_receipt(cursor, refused, &ack).await?;
+            self.store_receipt(cursor, refused, &ack);
         }
         self.perform_sending(outputs)?;
         self.peer.note(|state| state.last_success = now_millis());
@@ -111,12 +113,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    async fn store_receipt(
-        &mut self,
-        cursor: Cursor,
-        refused: Vec<(EntryId, u32)>,
-        ack: &wire::Ack,
-    ) -> Result<(), LinkError> {
+    fn store_receipt(&mut self, cursor: Cursor, refused: Vec<(EntryId, u32)>, ack: &wire::Ack) {
         self.in_flight.pop_front();
         self.moved = true;
         for (entry, code) in &refused {
@@ -124,7 +121,6 @@ impl Session<'_> {
         }
         self.peer.note(|state| state.refused += refused.len() as u64);
         let header = ReceiptHeader { at: now_millis(), peer: self.peer.agency.clone(), cursor, refused };
-        let submission = Submission::Receipt(header, ack.encode_to_vec());
-        self.links.writer.submit(submission).await.map_err(|_| LinkError::Stopped)
+        self.to_writer.submit(Submission::Receipt(header, ack.encode_to_vec()));
     }
 }

@@ -1,0 +1,100 @@
+//! Many peers, or many connections, at once: what is bounded over all of them stays bounded, and nobody is left out for good.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use prost::Message;
+use sinergi_cli::commands::init::Kind as AgencyKind;
+use sinergi_cli::demo::federation::Agency;
+use sinergi_proto::ids::Epoch;
+use sinergi_proto::limits;
+use sinergi_proto::link::Cursor;
+use sinergi_proto::wire::{self, Frame, frame::Kind};
+use sinergi_tests::disk::{Disk, Op};
+use sinergi_tests::federation::{PATIENCE, TestFederation, agency};
+use sinergi_tests::peer::{Connection, Impostor};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+const CITY: &str = "kota-bandung";
+/// How long something that must not happen is waited for.
+const QUIET: Duration = Duration::from_secs(3);
+
+/// What a peer delivers: almost the largest frame, of items that are no entries. Whether the node has taken it shows in its answer to the
+/// `Ping` behind it.
+fn large_frame() -> wire::Deliver {
+    let content = wire::Content { commitment: 0, salt: vec![0; 32], data: vec![0; limits::CONTENT_BYTES] };
+    let item = |count| wire::Item {
+        signed_entry: Bytes::from_static(b"no entry"),
+        content: vec![content.clone(); count],
+        relays: 0,
+    };
+    let cursor = Cursor::start(Epoch::FIRST).to_wire();
+    let cursor = wire::Cursor { index: 1, ..cursor };
+    wire::Deliver { cursor: Some(cursor), items: vec![item(limits::COMMITMENTS), item(limits::COMMITMENTS - 1)] }
+}
+
+/// Waits for a frame that fits.
+async fn hears(connection: &mut Connection, fits: impl Fn(&Kind) -> bool) {
+    loop {
+        let frame = connection.inbound.message().await.expect("the link holds").expect("the link holds");
+        match frame.kind {
+            Some(Kind::Fault(fault)) => panic!("the node ended the link: {fault:?}"),
+            Some(kind) if fits(&kind) => return,
+            _ => {}
+        }
+    }
+}
+
+fn is_pong(kind: &Kind) -> bool {
+    matches!(kind, Kind::Ping(ping) if ping.reply)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_links_together_hold_no_more_than_their_room_and_those_that_wait_for_it_go_on_later() {
+    let frame = large_frame();
+    let weight = Frame { kind: Some(Kind::Deliver(frame.clone())) }.encoded_len();
+    let (fit, waiting) = (limits::ALL_WINDOWS_BYTES / weight, 6);
+    let names: Vec<String> = (0..fit + waiting).map(|number| format!("dinas-{number}")).collect();
+    let member = |name: &str| Agency::new(agency(name), AgencyKind::Institution);
+    let mut agencies: Vec<_> = names.iter().map(|name| member(name).dials_only()).collect();
+    agencies.push(Agency::new(agency(CITY), AgencyKind::City));
+    let links: Vec<_> = names.iter().map(|name| (name.as_str(), CITY)).collect();
+    let mut federation = TestFederation::make_with_links(agencies, &links);
+    let disk = Disk::below(&federation.folder_of(CITY));
+    federation.process_mut(CITY).set_environment(disk.environment());
+    federation.start_node(CITY).await;
+    // Answered when the node no longer waits for its peers' word of its ledger.
+    federation.node(CITY).await.lodges("Pertama").await;
+
+    let hang = disk.on(&[Op::Sync], ".seg").hangs();
+    let (mut taking, address) = (JoinSet::new(), federation.address_of(CITY));
+    for name in &names {
+        let impostor = Impostor::of(&federation.folder_of(name));
+        let (frame, address) = (frame.clone(), address.clone());
+        taking.spawn(async move {
+            let mut connection = impostor.dial(&agency(CITY), &address).await.expect("a member");
+            connection.greet(impostor.hello()).await;
+            connection.say(Kind::Deliver(frame)).await;
+            connection.say(Kind::Ping(wire::Ping::default())).await;
+            hears(&mut connection, is_pong).await;
+            connection
+        });
+    }
+    let mut taken = Vec::new();
+    for _ in 0..fit {
+        let connection = timeout(PATIENCE, taking.join_next()).await;
+        let connection = connection.unwrap_or_else(|_| panic!("{} of {fit} frames were taken", taken.len()));
+        taken.push(connection.expect("links wait").expect("a frame is taken"));
+    }
+    let more = timeout(QUIET, taking.join_next()).await;
+    assert!(more.is_err(), "a frame was taken beyond {} MiB", limits::ALL_WINDOWS_BYTES >> 20);
+    hang.ends();
+    while let Some(connection) = timeout(PATIENCE, taking.join_next()).await.expect("those that waited go on") {
+        taken.push(connection.expect("a frame is taken"));
+    }
+    for connection in &mut taken {
+        timeout(PATIENCE, hears(connection, |kind| matches!(kind, Kind::Ack(_)))).await.expect("a receipt");
+    }
+    federation.is_bounded_in_memory(CITY);
+}
