@@ -10,7 +10,7 @@ use crate::clock::HybridClock;
 use crate::complaint::case::CaseState;
 use crate::complaint::{CaseEntry, Complaint, CustodyState, NoEffect, Standing};
 use crate::decide::{Author, Declined, decide};
-use crate::entry::{Body, Entry};
+use crate::entry::{Body, CustodyAct, Entry};
 use crate::fixture::{ANSWER_WITHIN, Case, Federation, MEMBERS, MINUTE, REPLY_CODE, Writing, agency};
 use crate::ids::{AgencyId, EntryId};
 use crate::wire::{self, CloseCause, ReplyWord, act_request::Act, entry::Body as Wire};
@@ -228,6 +228,7 @@ fn arrive(federation: &Federation, history: &History, order: &[usize]) -> (Compl
                         complaint.insert(entry, federation.charter());
                         complaint.check_invariants();
                         check_by_definition(&complaint);
+                        check_that_only_the_entitled_moved_custody(&complaint, federation);
                     }
                     verdicts.insert(entry.id, verdict);
                     false
@@ -298,6 +299,39 @@ fn check_by_definition(complaint: &Complaint) {
         _ => None,
     }));
     assert_eq!(complaint.participants(), &participants);
+}
+
+/// Whatever clocks, parents and bases a member chooses: it gets custody only by accepting what the holder or its supervisor offered to it, and
+/// nobody but holder, addressee and supervisor moves custody at all.
+fn check_that_only_the_entitled_moved_custody(complaint: &Complaint, federation: &Federation) {
+    let (mut holder, mut offered_to) = (complaint.intake().clone(), None);
+    for (id, known) in complaint.path().skip(1) {
+        let Body::Custody { act, .. } = &known.body else { panic!("{id:?} is no custody entry") };
+        let author = &known.author;
+        match act {
+            CustodyAct::Forwarded { to, .. } => {
+                assert_eq!((author, &offered_to), (&holder, &None), "{id:?}");
+                offered_to = Some(to.clone());
+            }
+            CustodyAct::Reassigned { to, .. } => {
+                assert!(federation.charter().supervises(author, &holder), "{author} reassigned what {holder} held");
+                offered_to = Some(to.clone());
+            }
+            CustodyAct::Accepted => {
+                assert_eq!(Some(author), offered_to.as_ref(), "{id:?}");
+                (holder, offered_to) = (author.clone(), None);
+            }
+            CustodyAct::Returned { .. } => {
+                assert_eq!(Some(author), offered_to.as_ref(), "{id:?}");
+                offered_to = None;
+            }
+            CustodyAct::Withdrawn => {
+                assert_eq!((author, offered_to.is_some()), (&holder, true), "{id:?}");
+                offered_to = None;
+            }
+        }
+    }
+    assert_eq!(complaint.custody().holder, holder);
 }
 
 fn shuffled(count: usize, priorities: &[u64]) -> Vec<usize> {
