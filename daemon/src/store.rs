@@ -14,6 +14,7 @@
 //!            newest|epoch, agency -> its entry with the highest place, its newest LedgerReset
 //! refused    position, number -> RefusedRow
 //! deferred   hash of peer and item -> position
+//! spent      position of items that no longer wait and are to be overwritten
 //! meta       watermark, own clock, figures of the last orderly end
 //! ```
 //!
@@ -46,6 +47,7 @@ pub struct Store {
     peer: sled::Tree,
     refused: sled::Tree,
     deferred: sled::Tree,
+    spent: sled::Tree,
     meta: sled::Tree,
 }
 

@@ -116,6 +116,8 @@ pub struct Writer {
     to_erase: BTreeSet<ComplaintId>,
     /// What the group that is being built holds and the store does not know yet.
     open: OpenGroup,
+    /// Whether items that waited may have to be overwritten: after every start, and when one no longer waits.
+    has_spent_items: bool,
     /// Routing records behind the last leaf.
     owed: u32,
     /// Peers that are being given what they should have since before they were configured.
@@ -169,7 +171,23 @@ impl Writer {
         let (handle, queue) = WriterHandle::new(head_receiver);
         let open = OpenGroup::default();
         let to_erase = duties.clone();
-        Ok((Self { parts, signer, queue, head, clock, waiting, duties, to_erase, open, owed, introduction }, handle))
+        Ok((
+            Self {
+                parts,
+                signer,
+                queue,
+                head,
+                clock,
+                waiting,
+                duties,
+                to_erase,
+                open,
+                has_spent_items: true,
+                owed,
+                introduction,
+            },
+            handle,
+        ))
     }
 
     /// Works until it is told to stop, everybody has gone, or the disk fails.

@@ -1,5 +1,8 @@
 //! Contents that come after their entries, or after they were erased. For one member speaks the test.
 
+use prost::Message;
+use sinergi_proto::content::Content;
+use sinergi_proto::entry::ContentClass;
 use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::refusal::RefusalCode;
 use sinergi_proto::wire::act_request::Act;
@@ -83,10 +86,38 @@ async fn erased_content_that_is_sent_again_is_refused_and_stays_erased() {
     }
 }
 
+#[tokio::test]
+async fn an_item_that_waited_leaves_no_second_copy_of_its_content() {
+    let stage = &mut Stage::set().await;
+    let lodged = stage.impostor.lodge("Induk");
+    let text = wire::Text { body: "Jawaban yang menunggu".to_owned(), ..Default::default() };
+    let answer = Content { commitment: 0, salt: [3; 32], data: text.encode_to_vec().into() };
+    let body = wire::entry::Body::Responded(wire::Responded { basis: lodged.id.0.to_vec() });
+    let mut draft = stage.impostor.draft(Some(lodged.complaint), vec![lodged.id], body);
+    draft.content = vec![answer.commit(ContentClass::Public)];
+    let responded = stage.impostor.sign(draft, vec![answer]);
+    let mut link = stage.link().await;
+    let receipt = link.deliver(1, vec![responded.item.clone()]).await;
+    assert!(matches!(receipt.results[0].outcome, ItemOutcome::Deferred(_)), "{receipt:?}");
+    link.deliver(2, vec![lodged.item.clone()]).await;
+    let city = stage.federation.node("kota-bandung").await;
+    shows(&city, lodged.complaint, "Responded", "here").await;
+    // Two more groups: the second is committed when the first has been followed up.
+    stage.others_are_unaffected().await;
+    let ledger = stage.federation.folder_of("kota-bandung").join("ledger");
+    assert_eq!(copies(&ledger, b"Jawaban yang menunggu"), 1, "the content itself, and not what waited");
+    city.has_a_sound_ledger().await;
+}
+
 /// Whether any file of a folder holds these bytes.
 fn holds(folder: &std::path::Path, text: &[u8]) -> bool {
+    copies(folder, text) > 0
+}
+
+/// How often the files of a folder hold these bytes.
+fn copies(folder: &std::path::Path, text: &[u8]) -> usize {
     let files = std::fs::read_dir(folder).expect("the ledger's folder");
-    files
-        .map(|file| std::fs::read(file.expect("a file").path()).expect("readable"))
-        .any(|bytes| bytes.windows(text.len()).any(|window| window == text))
+    let read =
+        |file: std::io::Result<std::fs::DirEntry>| std::fs::read(file.expect("a file").path()).expect("readable");
+    files.map(read).map(|bytes| bytes.windows(text.len()).filter(|window| *window == text).count()).sum()
 }

@@ -1,4 +1,4 @@
-//! Erasing the body of a content record, in place.
+//! Erasing the body of a content record, or of an item that waited with its contents, in place.
 //!
 //! It must not know why something is to be erased.
 //!
@@ -12,16 +12,16 @@ use std::os::unix::fs::FileExt;
 
 use super::record::{BODY_CHECKSUM_OFFSET, PREFIX_BYTES, Prefix, zeros_checksum};
 use super::scan::{Bodies, record_at};
-use super::{EraseError, Fatal, Ledger, Position, ReadError, RecordKind};
+use super::{EraseError, Fatal, Ledger, Position, ReadError};
 
 impl Ledger {
-    /// Overwrites the body of the content record at `position` with zeros, durably. `false` if nothing of it was left.
+    /// Overwrites the body of the content, or of the item that waited, at `position` with zeros, durably. `false` if nothing of it was left.
     pub fn erase_body(&mut self, position: Position) -> Result<bool, EraseError> {
         if let Some(cause) = &self.stopped {
             return Err(Fatal::Stopped { cause: cause.clone() }.into());
         }
         let record = record_at(&self.files, position, Bodies::OfLeaves)?;
-        if record.kind != RecordKind::Content {
+        if !record.kind.is_erasable() {
             return Err(EraseError::NotContent { position, kind: record.kind });
         }
         let (prefix, body) = self.raw(position)?;
@@ -76,6 +76,7 @@ mod tests {
 
     use sinergi_proto::ids::LedgerIndex;
 
+    use super::super::RecordKind;
     use super::super::fixture::{Fixture, append};
     use super::super::verify;
     use super::*;

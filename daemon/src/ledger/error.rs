@@ -283,8 +283,8 @@ pub enum EraseError {
     /// The record could not be read.
     #[error("cannot read the content to be erased")]
     Read(#[from] ReadError),
-    /// Only content can be erased.
-    #[error("the record at {position} is of kind {kind:?}; only content can be erased")]
+    /// Only contents, and items that waited, can be erased.
+    #[error("the record at {position} is of kind {kind:?}; only contents, and items that waited, can be erased")]
     NotContent {
         /// The position given.
         position: Position,

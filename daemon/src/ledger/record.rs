@@ -91,6 +91,11 @@ pub enum RecordKind {
 }
 
 impl RecordKind {
+    /// Whether the body may be overwritten in place: it holds what the law may order forgotten, and no leaf.
+    pub(super) fn is_erasable(self) -> bool {
+        matches!(self, Self::Content | Self::Deferred)
+    }
+
     /// The number in the file.
     pub fn code(self) -> u8 {
         match self {
@@ -282,13 +287,13 @@ impl Prefix {
 
     /// Whether the body (with its padding) is what was written, and whether it was erased.
     pub(super) fn body_state(&self, body: &[u8], padding: &[u8]) -> Result<BodyState, Problem> {
-        let is_content = self.kind == RecordKind::Content && self.body_length > 0;
+        let is_erasable = self.kind.is_erasable() && self.body_length > 0;
         if padding.iter().any(|byte| *byte != 0) {
             Err(Problem::Malformed("the padding is not zero"))
         } else if crc32fast::hash(body) == self.body_checksum {
-            let erased = is_content && body.iter().all(|byte| *byte == 0);
+            let erased = is_erasable && body.iter().all(|byte| *byte == 0);
             Ok(if erased { BodyState::Erased } else { BodyState::Intact })
-        } else if is_content && zeros_checksum(self.body_length) == self.body_checksum {
+        } else if is_erasable && zeros_checksum(self.body_length) == self.body_checksum {
             Ok(BodyState::Erased)
         } else {
             Err(Problem::BodyChecksum)

@@ -76,6 +76,7 @@ fn open_trees(dir: &Path, cache_bytes: u64) -> Result<Store, sled::Error> {
         peer: db.open_tree("peer")?,
         refused: db.open_tree("refused")?,
         deferred: db.open_tree("deferred")?,
+        spent: db.open_tree("spent")?,
         meta: db.open_tree("meta")?,
         db,
     })

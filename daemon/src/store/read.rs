@@ -134,6 +134,19 @@ impl Store {
         })
     }
 
+    /// Where items lie that no longer wait, and that may hold contents.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn spent(&self) -> Result<Vec<Position>, StoreError> {
+        let malformed = || StoreError::Malformed { tree: "spent" };
+        let position = |key: sled::IVec| {
+            let bytes = <[u8; 8]>::try_from(&*key).map_err(|_| malformed())?;
+            Position::from_bits(u64::from_be_bytes(bytes)).ok_or_else(malformed)
+        };
+        self.spent.iter().keys().map(|key| position(key?)).collect()
+    }
+
     /// Whether a peer was given what it should have since before it was configured.
     ///
     /// # Errors

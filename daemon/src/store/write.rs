@@ -39,6 +39,8 @@ pub struct Changes {
     newest: BTreeMap<(u8, AgencyId), Newest>,
     refused: Vec<([u8; 12], RefusedRow)>,
     deferred: BTreeMap<[u8; 32], Option<Position>>,
+    /// Where items lie that waited and no longer do.
+    spent: Vec<Position>,
     own_clock: Option<HybridClock>,
 }
 
@@ -114,7 +116,9 @@ impl Changes {
 
     /// An item no longer waits.
     pub fn settled(&mut self, item: [u8; 32]) {
-        self.deferred.insert(item, None);
+        if let Some(Some(position)) = self.deferred.insert(item, None) {
+            self.spent.push(position);
+        }
     }
 
     /// An own entry carries this clock.
@@ -226,10 +230,19 @@ impl Store {
         for (item, position) in &changes.deferred {
             let old = match position {
                 Some(position) => self.deferred.insert(item, &position.to_bits().to_be_bytes())?,
-                None => self.deferred.remove(item)?,
+                None => {
+                    let old = self.deferred.remove(item)?;
+                    if let Some(position) = &old {
+                        self.spent.insert(position, &[])?;
+                    }
+                    old
+                }
             };
             let (was, is) = (u64::from(old.is_some()), u64::from(position.is_some()));
             counts.deferred = (counts.deferred + is).saturating_sub(was);
+        }
+        for position in &changes.spent {
+            self.spent.insert(position.to_bits().to_be_bytes(), &[])?;
         }
         if let Some(clock) = changes.own_clock.filter(|clock| self.own_clock().is_ok_and(|old| *clock > old)) {
             self.meta.insert("clock", &clock.to_bits().to_be_bytes())?;
@@ -283,6 +296,15 @@ impl Store {
         let malformed = |_| StoreError::Malformed { tree: "meta" };
         let (watermark, counts): (u64, Counts) = postcard::from_bytes(&value).map_err(malformed)?;
         Ok((self.watermark()?.map(Position::to_bits) == Some(watermark)).then_some(counts))
+    }
+
+    /// The record of an item that no longer waits was overwritten.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn overwritten(&self, position: Position) -> Result<(), StoreError> {
+        self.spent.remove(position.to_bits().to_be_bytes())?;
+        Ok(())
     }
 
     /// Hands what is in memory to the disk, without waiting for it to be safe there: the ledger is.

@@ -198,6 +198,7 @@ impl Writer {
             return Ok(());
         }
         self.waiting.remove(&key);
+        self.has_spent_items = true;
         let done = headers::encode(&DeferredDoneHeader { item: key });
         self.record(group, RecordKind::DeferredDone, &done, &[])?;
         self.receive(group, &header.peer, received)?;

@@ -5,6 +5,8 @@
 //! - what cannot be done now (the clock, a link) stays a duty and is tried again;
 //! - a content is destroyed only when the entry that orders it is durable, and at every start again.
 
+use bytes::Bytes;
+use prost::Message;
 use sinergi_proto::decide;
 use sinergi_proto::ids::ComplaintId;
 use sinergi_proto::wire::{self, act_request};
@@ -83,8 +85,25 @@ impl Writer {
         Ok(acted.map(drop))
     }
 
+    /// Items that waited were written again with their contents: the first copy would outlast an erasure.
+    fn overwrite_spent_items(&mut self) -> Result<(), WriterError> {
+        if !std::mem::take(&mut self.has_spent_items) {
+            return Ok(());
+        }
+        for position in self.parts.applier.store().spent()? {
+            let record = self.parts.applier.reader().record(position).map_err(CaseError::Ledger)?;
+            let has_content = wire::Item::decode(Bytes::from(record.body)).is_ok_and(|item| !item.content.is_empty());
+            if has_content || record.erased {
+                self.parts.ledger.erase_body(position)?;
+            }
+            self.parts.applier.store().overwritten(position)?;
+        }
+        Ok(())
+    }
+
     /// Destroys what the durable entries order to be destroyed.
     pub(super) fn erase_contents(&mut self) -> Result<(), WriterError> {
+        self.overwrite_spent_items()?;
         for complaint in std::mem::take(&mut self.to_erase) {
             let Some(case) = self.parts.applier.case(&complaint)? else { continue };
             let leaves: Vec<_> = case.erased_leaves().collect();
