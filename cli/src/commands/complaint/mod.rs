@@ -3,7 +3,12 @@
 mod accept;
 mod act;
 mod close;
+mod custody;
+mod entry_words;
+#[cfg(test)]
+mod fixture;
 mod forward;
+mod history;
 mod import;
 mod list;
 mod lodge;
@@ -33,7 +38,7 @@ pub enum Command {
     List(list::ListArgs),
     /// Show a complaint
     Show(show::ShowArgs),
-    /// Show everything that happened to a complaint, in order
+    /// Show the way of a complaint: who held it, and everything that happened, in order
     Timeline(timeline::TimelineArgs),
     /// Offer custody of a complaint to another agency
     Forward(forward::ForwardArgs),
