@@ -342,6 +342,51 @@ async fn what_was_closed_without_the_citizen_is_reopened_by_the_supervisor_and_w
 }
 
 #[tokio::test]
+async fn a_sound_complaint_verifies_with_exit_code_0_and_one_with_a_damaged_text_with_5() {
+    let agencies = Agencies::start().await;
+    let lodged = agencies.node(CITY).await.lodges("Jalan berlubang").await;
+    let id = lodged.complaint.to_string();
+    agencies.does(CITY, &["forward", &id, "--to", PROVINCE]);
+    let verified = agencies.json(CITY, &["verify", &id]);
+    assert_eq!((&verified["sound"], &verified["problem"]), (&true.into(), &Value::Null), "{verified}");
+    let bodies: Vec<_> = verified["entries"].as_array().expect("entries").iter().map(|entry| &entry["body"]).collect();
+    assert_eq!(bodies, ["Lodged", "Forwarded"]);
+    let page = agencies.does(CITY, &["verify", &id]);
+    assert!(page.contains("holds") && page.contains("of 2 entries hold"), "{page}");
+
+    let segment = agencies.federation.folder_of(CITY).join("ledger/00000001.seg");
+    let mut bytes = std::fs::read(&segment).expect("a segment");
+    let text = b"Jalan berlubang: details";
+    let at = bytes.windows(text.len()).position(|window| window == text).expect("the text lies there");
+    bytes[at] ^= 1;
+    std::fs::write(&segment, &bytes).expect("written");
+    let said = agencies.run(CITY, &["complaint", "verify", &id]);
+    assert_eq!(said.code, 5, "{said:?}");
+    assert!(said.out.contains("does not hold") && said.err.contains("has 1 entry that does not hold"), "{said:?}");
+    let json = agencies.run(CITY, &["complaint", "verify", &id, "--output", "json"]);
+    let verified: Value = serde_json::from_str(&json.out).unwrap_or_else(|error| panic!("{error}: {json:?}"));
+    assert_eq!((json.code, &verified["sound"]), (5, &false.into()));
+    assert_eq!(verified["entries"][0]["problems"].as_array().map(Vec::len), Some(1), "{verified}");
+    assert_eq!(verified["entries"][1]["problems"], Value::Array(vec![]), "{verified}");
+}
+
+#[tokio::test]
+async fn a_complaint_with_a_damaged_entry_does_not_verify() {
+    let agencies = Agencies::start().await;
+    let lodged = agencies.node(CITY).await.lodges("Jalan berlubang").await;
+    let id = lodged.complaint.to_string();
+    let segment = agencies.federation.folder_of(CITY).join("ledger/00000001.seg");
+    let mut bytes = std::fs::read(&segment).expect("a segment");
+    // The category stands in the entry, and nowhere else in the segment.
+    let at = bytes.windows(4).position(|window| window == b"road").expect("the entry lies there");
+    bytes[at] ^= 1;
+    std::fs::write(&segment, &bytes).expect("written");
+    let said = agencies.run(CITY, &["complaint", "verify", &id]);
+    assert_eq!(said.code, 5, "{said:?}");
+    assert!(said.out.starts_with("As a whole: ") && said.out.contains("is damaged at"), "{said:?}");
+}
+
+#[tokio::test]
 async fn agencies_that_wrote_without_knowing_of_each_other_are_shown_so() {
     let mut agencies = Agencies::start().await;
     let lodged = agencies.node(CITY).await.lodges("Sungai meluap").await;
