@@ -123,6 +123,56 @@ words! {
     }
 }
 
+words! {
+    /// Why a complaint is put away without an answer.
+    ArchiveReason {
+        /// Too little to work with, and the citizen does not add to it.
+        Incomplete,
+        /// Handled as another complaint.
+        Duplicate,
+        /// Nothing that complaints are for.
+        OutOfScope,
+        /// A court decides it.
+        InCourt,
+    }
+}
+
+words! {
+    /// Why contents have to be destroyed.
+    EraseGround {
+        /// The person whom the data are about asks for it (UU PDP 27/2022).
+        SubjectRequest,
+        /// A court orders it.
+        CourtOrder,
+        /// They were kept as long as they may be.
+        RetentionEnded,
+    }
+}
+
+words! {
+    /// How soon a complaint has to be handled.
+    Priority {
+        /// In its turn.
+        Normal,
+        /// Before others.
+        High,
+        /// At once.
+        Urgent,
+    }
+}
+
+words! {
+    /// How a complaint is handled.
+    Handling {
+        /// By the rules of everyday service (normatif).
+        Routine,
+        /// To be looked into, without a supervision element.
+        WithoutSupervision,
+        /// To be looked into by those who supervise (berkadar pengawasan).
+        WithSupervision,
+    }
+}
+
 /// How far a complaint has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Phase {
@@ -140,6 +190,8 @@ pub enum Phase {
     Reopened,
     /// Ended.
     Closed,
+    /// Put away on two signatures.
+    Archived,
 }
 
 impl Phase {
@@ -153,6 +205,7 @@ impl Phase {
             Self::Resolved => "resolved",
             Self::Reopened => "reopened",
             Self::Closed => "closed",
+            Self::Archived => "archived",
         }
     }
 }

@@ -149,9 +149,19 @@ impl Impostor {
 
     /// The receipt of this member for everything in a frame, each item at some leaf.
     pub fn receipt_for(&self, delivered: &wire::Deliver, sender: &str) -> wire::Ack {
-        let results = delivered.items.iter().zip(0..).map(|(item, leaf)| {
+        self.receipt_with(delivered, sender, |leaf| ItemOutcome::Leaf(LedgerIndex(leaf)))
+    }
+
+    /// The receipt of this member for everything in a frame, with what it says to each item.
+    pub fn receipt_with(
+        &self,
+        delivered: &wire::Deliver,
+        sender: &str,
+        outcome: impl Fn(u64) -> ItemOutcome,
+    ) -> wire::Ack {
+        let results = delivered.items.iter().zip(0..).map(|(item, number)| {
             let entry = Entry::parse(item.signed_entry.clone(), self.config.federation.as_str()).expect("an entry");
-            ItemResult { entry: entry.id, outcome: ItemOutcome::Leaf(LedgerIndex(leaf)) }
+            ItemResult { entry: entry.id, outcome: outcome(number) }
         });
         let receipt = Receipt {
             federation: self.config.federation.to_string(),

@@ -1,7 +1,7 @@
 //! A command as it looks to somebody who types it on a terminal of 80 columns.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,19 +16,40 @@ use crate::program::sinergi;
 pub fn shown_on(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let (ours, terminal) = open();
     let second = terminal.try_clone().expect("a second handle");
+    let mut command = on_terminal(folder, arguments);
+    command.envs(variables.iter().copied());
+    command.stdin(Stdio::null()).stdout(terminal).stderr(second);
+    let mut child = command.spawn().expect("the program runs");
+    // Only the child may hold the terminal: its end is ours to read.
+    drop(command);
+    let text = read(File::from(ours));
+    assert!(child.wait().expect("it ends").success(), "{text}");
+    text
+}
+
+/// The exit code of `sinergi --node FOLDER ARGUMENTS` for somebody who answers its question so, and what the terminal shows.
+pub fn answered_on(folder: &Path, arguments: &[&str], answer: &str) -> (Option<i32>, String) {
+    let (ours, terminal) = open();
+    let another = || terminal.try_clone().expect("another handle");
+    let mut command = on_terminal(folder, arguments);
+    command.stdin(another()).stdout(another()).stderr(another());
+    let mut child = command.spawn().expect("the program runs");
+    drop((command, terminal));
+    let mut ours = File::from(ours);
+    // The terminal keeps what is typed until somebody reads it.
+    ours.write_all(format!("{answer}\n").as_bytes()).expect("typed");
+    let text = read(ours);
+    (child.wait().expect("it ends").code(), text)
+}
+
+fn on_terminal(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(sinergi());
     command.arg("--node").arg(folder).args(arguments);
     for variable in ["NO_COLOR", "SINERGI_NODE", "SINERGI_SOCKET", "SINERGI_OUTPUT"] {
         command.env_remove(variable);
     }
-    command.env("TERM", "xterm").envs(variables.iter().copied());
-    command.stdin(Stdio::null()).stdout(terminal).stderr(second);
-    let mut child = command.spawn().expect("the program runs");
-    // Only the child may hold the terminal: its end is ours to read.
-    drop(command);
-    let text = read(ours);
-    assert!(child.wait().expect("it ends").success(), "{text}");
-    text
+    command.env("TERM", "xterm");
+    command
 }
 
 /// Both ends of a new terminal: ours, and the one for the program.
@@ -43,9 +64,9 @@ fn open() -> (OwnedFd, OwnedFd) {
 }
 
 /// Everything until the last program that holds the terminal has ended, which Linux tells as an error.
-fn read(ours: OwnedFd) -> String {
-    let (mut file, mut bytes, mut buffer) = (File::from(ours), Vec::new(), [0; 4096]);
-    while let Ok(length @ 1..) = file.read(&mut buffer) {
+fn read(mut ours: File) -> String {
+    let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
+    while let Ok(length @ 1..) = ours.read(&mut buffer) {
         bytes.extend_from_slice(&buffer[..length]);
     }
     String::from_utf8(bytes).expect("text").replace("\r\n", "\n")

@@ -4,6 +4,7 @@
 pub mod charter;
 pub mod complaint;
 pub mod config;
+mod confirm;
 pub mod init;
 pub mod ledger;
 pub mod outbox;

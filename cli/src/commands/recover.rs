@@ -1,6 +1,5 @@
 //! `sinergi recover`: begins a new epoch of a node's ledger that was set back or lost. Works on the folder of a stopped node.
 
-use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -12,6 +11,7 @@ use sinergi_proto::continuity::Extent;
 use sinergi_proto::ids::Epoch;
 use sinergi_proto::wire;
 
+use super::confirm::confirm;
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::safe;
@@ -56,7 +56,7 @@ pub fn run(args: &RecoverArgs, context: &Context) -> Result<(), Failure> {
     let recovery = Recovery::prepare(&config, args.epoch.map(Epoch)).map_err(|error| failure(&config, error))?;
     let plan = recovery.plan().clone();
     if !args.yes {
-        confirm(&config, &plan)?;
+        confirm(&question(&config, &plan), &format!("Begin epoch {}", plan.epoch))?;
     }
     let reason = match args.reason {
         Reason::DiskLost => wire::ResetReason::DiskLost,
@@ -115,20 +115,6 @@ fn question(config: &Config, plan: &Plan) -> String {
         of(plan.seen),
         plan.epoch
     )
-}
-
-fn confirm(config: &Config, plan: &Plan) -> Result<(), Failure> {
-    let declined = || Failure::refused("not confirmed: nothing was changed").help("repeat it with --yes to do it");
-    let mut said = io::stderr().lock();
-    // If stderr is gone there is nobody to ask.
-    writeln!(said, "{}", question(config, plan)).map_err(|_| declined())?;
-    if !io::stdin().is_terminal() {
-        return Err(declined());
-    }
-    write!(said, "Begin epoch {} [y/N]? ", plan.epoch).and_then(|()| said.flush()).map_err(|_| declined())?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer).map_err(|_| declined())?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(declined()) }
 }
 
 fn failure(config: &Config, error: RecoverError) -> Failure {

@@ -50,6 +50,19 @@ impl From<wire::ActReply> for Act {
     }
 }
 
+/// The answer to the commands that propose what needs a second signature.
+#[derive(Clone, Debug, Serialize)]
+pub struct Proposed {
+    /// The complaint's whole id.
+    pub complaint: String,
+    /// The whole id of the entry that was written: the proposal.
+    pub entry_id: String,
+    /// Its place in this node's ledger.
+    pub leaf_index: u64,
+    /// The agencies any of which may approve it.
+    pub second: Vec<String>,
+}
+
 /// The answer to `complaint import`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Import {

@@ -29,7 +29,7 @@ pub struct Complaint {
     pub offered_to: Option<String>,
     /// Until when that agency can answer.
     pub answer_by: Option<Timestamp>,
-    /// `received`, `verified`, `in_progress`, `responded`, `resolved`, `reopened` or `closed`.
+    /// `received`, `verified`, `in_progress`, `responded`, `resolved`, `reopened`, `closed` or `archived`.
     pub phase: String,
     /// How many entries this node has of it.
     pub entries: u64,
@@ -84,6 +84,26 @@ pub struct ComplaintDetail {
     pub observers: Vec<String>,
     /// Its entries, oldest first.
     pub timeline: Vec<TimelineEntry>,
+    /// Who was accountable, in order; the last one is.
+    pub custody: Vec<CustodySpan>,
+    /// How often custody was offered on the way to where it is.
+    pub offers: u32,
+    /// It was offered so often that the supervisors are alarmed.
+    pub goes_back_and_forth: bool,
+    /// The supervisors of the holder.
+    pub supervisors: Vec<String>,
+    /// How often it was reopened.
+    pub reopened: u32,
+    /// The agency that ended the work last.
+    pub resolved_by: Option<String>,
+    /// The complaint that it is handled with.
+    pub duplicate_of: Option<String>,
+    /// What waits for a second signature.
+    pub proposals: Vec<Proposal>,
+    /// Agencies that a text was disclosed to.
+    pub disclosed_to: Vec<String>,
+    /// Deadlines that were escalated: `answer`, `verification`, `follow_up` or `handling`.
+    pub escalated: Vec<String>,
 }
 
 impl From<wire::ComplaintDetail> for ComplaintDetail {
@@ -93,6 +113,67 @@ impl From<wire::ComplaintDetail> for ComplaintDetail {
             participants: detail.participants,
             observers: detail.observers,
             timeline: detail.timeline.into_iter().map(Into::into).collect(),
+            custody: detail.custody.into_iter().map(Into::into).collect(),
+            offers: detail.offers,
+            goes_back_and_forth: detail.goes_back_and_forth,
+            supervisors: detail.supervisors,
+            reopened: detail.reopened,
+            resolved_by: present(detail.resolved_by),
+            duplicate_of: present(complaint_id(&detail.duplicate_of)),
+            proposals: detail.proposals.into_iter().map(Into::into).collect(),
+            disclosed_to: detail.disclosed_to,
+            escalated: detail.escalated,
+        }
+    }
+}
+
+/// A time during which one agency was accountable.
+#[derive(Clone, Debug, Serialize)]
+pub struct CustodySpan {
+    /// The agency.
+    pub holder: String,
+    /// The clock of the entry that gave it custody.
+    pub from: Option<Timestamp>,
+    /// Null: it holds it.
+    pub until: Option<Timestamp>,
+    /// The entry that gave it custody.
+    pub entry_id: String,
+}
+
+impl From<wire::CustodySpan> for CustodySpan {
+    fn from(span: wire::CustodySpan) -> Self {
+        Self {
+            holder: span.holder,
+            from: moment(span.from),
+            until: moment(span.until),
+            entry_id: hexadecimal(&span.entry_id),
+        }
+    }
+}
+
+/// What waits for a second signature.
+#[derive(Clone, Debug, Serialize)]
+pub struct Proposal {
+    /// The entry that proposes it.
+    pub entry_id: String,
+    /// `archive` or `erase`.
+    pub kind: String,
+    /// The reason or ground.
+    pub code: String,
+    /// The agency that proposed it.
+    pub author: String,
+    /// The agencies any of which may approve it.
+    pub second: Vec<String>,
+}
+
+impl From<wire::Proposal> for Proposal {
+    fn from(proposal: wire::Proposal) -> Self {
+        Self {
+            entry_id: hexadecimal(&proposal.entry_id),
+            kind: proposal.kind,
+            code: proposal.code,
+            author: proposal.author,
+            second: proposal.second,
         }
     }
 }

@@ -13,14 +13,16 @@ mod node;
 mod peer;
 mod queue;
 mod timeline;
+mod verified;
 
-pub use answer::{Act, Import, Lodged};
-pub use complaint::{Complaint, ComplaintDetail};
+pub use answer::{Act, Import, Lodged, Proposed};
+pub use complaint::{Complaint, ComplaintDetail, CustodySpan, Proposal};
 pub use ledger::{Checkpoint, Verification, VerificationFinding};
 pub use node::NodeStatus;
 pub use peer::{Cursor, Peer, Ping};
-pub use queue::{Outgoing, Refused};
+pub use queue::{Outgoing, Refused, Retried};
 pub use timeline::{Content, TimelineEntry};
+pub use verified::{Verified, VerifiedEntry};
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;

@@ -92,3 +92,30 @@ impl From<wire::RefusedItem> for Refused {
         }
     }
 }
+
+/// What became of an item that was judged again.
+#[derive(Clone, Debug, Serialize)]
+pub struct Retried {
+    /// Its name in the listing of refusals.
+    pub number: String,
+    /// Its whole id.
+    pub entry_id: String,
+    /// `taken`, `waits` or `refused`.
+    pub outcome: String,
+    /// Why it waits or was refused; null: it was taken.
+    pub code: Option<u32>,
+    /// Why, in words.
+    pub reason: Option<String>,
+}
+
+impl From<wire::RetriedItem> for Retried {
+    fn from(item: wire::RetriedItem) -> Self {
+        Self {
+            number: item.number,
+            entry_id: hexadecimal(&item.entry_id),
+            outcome: item.outcome,
+            code: (item.code != 0).then_some(item.code),
+            reason: present(item.reason),
+        }
+    }
+}

@@ -39,6 +39,10 @@ pub struct TimelineEntry {
     pub basis: Option<String>,
     /// Its texts.
     pub content: Vec<Content>,
+    /// The proposal that it answers.
+    pub proposal: Option<String>,
+    /// The entries that it was written after: its author's newest.
+    pub parents: Vec<String>,
 }
 
 impl From<wire::TimelineRow> for TimelineEntry {
@@ -59,6 +63,8 @@ impl From<wire::TimelineRow> for TimelineEntry {
             suggestion: present(row.suggestion),
             basis: present(hexadecimal(&row.basis)),
             content: row.content.into_iter().map(Into::into).collect(),
+            proposal: present(hexadecimal(&row.proposal)),
+            parents: row.parents.iter().map(|parent| hexadecimal(parent)).collect(),
         }
     }
 }
@@ -72,6 +78,8 @@ pub struct Content {
     pub length: u32,
     /// `here`, `withheld`, `awaited` or `erased`.
     pub availability: String,
+    /// Why it is not here.
+    pub why: Option<String>,
     /// Its title.
     pub title: Option<String>,
     /// What it says; null unless it is here.
@@ -92,6 +100,7 @@ impl From<wire::TimelineContent> for Content {
             class,
             length: content.length,
             availability: content.availability,
+            why: present(content.why),
             title: present(text.title),
             text: present(text.body),
             location: present(text.location),

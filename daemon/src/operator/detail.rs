@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use sinergi_proto::charter::Charter;
 use sinergi_proto::complaint::{Complaint, Standing};
 use sinergi_proto::entry::{Body, CaseAct, Commitment, ContentClass, CustodyAct, Entry};
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::ids::{AgencyId, ComplaintId};
 use sinergi_proto::wire;
 use tonic::Status;
 
 use super::codes::{archive_reason, code_of, deadline_name, erase_ground};
 use super::{OperatorService, own};
-use crate::case::{Case, Leaf};
+use crate::case::{Case, CaseError, Leaf};
 
 impl OperatorService {
     /// Everything about one complaint.
@@ -51,10 +51,14 @@ impl OperatorService {
     /// The one complaint that is meant, folded.
     pub(super) fn case_named(&self, name: &str) -> Result<Case, Status> {
         let id = self.complaint_named(name)?;
+        own(self.load_case(&id))?.ok_or_else(|| no_case(&id))
+    }
+
+    /// A complaint, folded; `None`: it is not here.
+    pub(super) fn load_case(&self, id: &ComplaintId) -> Result<Option<Case>, CaseError> {
         let outbox = &self.links.outbox;
         let charters = self.links.directory.charters();
-        own(Case::load(&id, outbox.store(), outbox.reader(), outbox.federation(), &charters))?
-            .ok_or_else(|| Status::not_found(format!("there is no complaint {id} here")))
+        Case::load(id, outbox.store(), outbox.reader(), outbox.federation(), &charters)
     }
 
     fn timeline_row(&self, case: &Case, leaf: Leaf) -> Result<wire::TimelineRow, Status> {
@@ -158,6 +162,10 @@ impl OperatorService {
     fn links_to_another(&self, participants: &BTreeSet<AgencyId>) -> bool {
         participants.iter().any(|agency| *agency != self.links.own && self.links.peers.get(agency).is_some())
     }
+}
+
+pub(super) fn no_case(id: &ComplaintId) -> Status {
+    Status::not_found(format!("there is no complaint {id} here"))
 }
 
 fn names<'a>(agencies: impl IntoIterator<Item = &'a AgencyId>) -> Vec<String> {

@@ -1,4 +1,6 @@
 //! Checking one complaint anew: nothing that was checked when it came is believed.
+//!
+//! Invariant: what is damaged is found, not a failure of the check; only what the disk does not give is one.
 
 use sinergi_proto::admission::{Verdict, admit, authenticate};
 use sinergi_proto::complaint::Complaint;
@@ -7,16 +9,24 @@ use sinergi_proto::ids::LedgerIndex;
 use sinergi_proto::wire;
 use tonic::Status;
 
-use super::detail::standing_of;
+use super::detail::{no_case, standing_of};
 use super::{OperatorService, own};
 use crate::case::{Case, CaseError, Leaf};
 use crate::headers::{self, ContentHeader};
+use crate::ledger::ReadError;
 use crate::time::now_millis;
 
 impl OperatorService {
     /// Checks every entry of a complaint as if it had just come, its contents, and its leaf in the tree.
     pub(super) fn verify_one(&self, name: &str) -> Result<wire::VerifyComplaintReply, Status> {
-        let case = self.case_named(name)?;
+        let id = self.complaint_named(name)?;
+        let case = match self.load_case(&id) {
+            Err(damage) if is_found(&damage) => {
+                let (complaint, problem) = (id.0.to_vec(), damage.to_string());
+                return Ok(wire::VerifyComplaintReply { complaint, entries: Vec::new(), problem });
+            }
+            loaded => own(loaded)?.ok_or_else(|| no_case(&id))?,
+        };
         let outbox = &self.links.outbox;
         let mut leaves: Vec<LedgerIndex> = case.leaves.values().copied().collect();
         leaves.sort_unstable();
@@ -68,7 +78,11 @@ impl OperatorService {
     fn check_contents_of(&self, leaf: &Leaf) -> Result<Vec<String>, Status> {
         let index = leaf.index;
         let mut problems = Vec::new();
-        for record in own(self.links.outbox.reader().contents(index))?.into_iter().filter(|record| !record.erased) {
+        let records = match self.links.outbox.reader().contents(index).map_err(CaseError::from) {
+            Err(damage) if is_found(&damage) => return Ok(vec![format!("its contents cannot be read: {damage}")]),
+            read => own(read)?,
+        };
+        for record in records.into_iter().filter(|record| !record.erased) {
             let header: ContentHeader =
                 own(headers::decode(&record.header).map_err(|source| CaseError::Header { index, source }))?;
             let Some((salt, data)) = record.body.split_first_chunk::<32>() else {
@@ -103,5 +117,17 @@ impl OperatorService {
             && again.case() == shown.case()
             && again.len() == shown.len();
         Ok(if same { String::new() } else { format!("the store shows another state than its entries give; {advice}") })
+    }
+}
+
+/// Whether it is the complaint's own data that are not as they should be.
+fn is_found(error: &CaseError) -> bool {
+    match error {
+        CaseError::Ledger(ReadError::Damaged { .. })
+        | CaseError::Header { .. }
+        | CaseError::Entry { .. }
+        | CaseError::Charter { .. }
+        | CaseError::StoreMismatch(_) => true,
+        CaseError::Store(_) | CaseError::Ledger(_) => false,
     }
 }

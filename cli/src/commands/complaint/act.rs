@@ -31,6 +31,13 @@ pub(super) struct Deed<'a> {
 impl Deed<'_> {
     /// Does it and shows what was written.
     pub(super) async fn carry_out(self, context: &Context) -> Result<(), Failure> {
+        let done = self.done.clone();
+        let act = self.write(context).await?;
+        context.output.document(&act, |_: &Output, act| sentence(&done, act))
+    }
+
+    /// Does it, and says nothing yet.
+    pub(super) async fn write(self, context: &Context) -> Result<view::Act, Failure> {
         let mut node = context.connect().await?;
         let request = ActRequest {
             complaint: self.complaint.as_str().to_owned(),
@@ -39,8 +46,7 @@ impl Deed<'_> {
             act: Some(self.act),
         };
         let answer = node.api.act(request).await;
-        let reply = answer.map_err(|status| refusal(self.attempt, &status))?.into_inner();
-        context.output.document(&view::Act::from(reply), |_: &Output, act| sentence(&self.done, act))
+        Ok(answer.map_err(|status| refusal(self.attempt, &status))?.into_inner().into())
     }
 }
 
@@ -56,7 +62,8 @@ pub(super) fn refusal(attempt: &str, status: &Status) -> Failure {
     }
 }
 
-fn sentence(done: &str, act: &view::Act) -> String {
+/// What was done, and where it stands.
+pub(super) fn sentence(done: &str, act: &view::Act) -> String {
     format!(
         "Complaint {}: {done} (leaf {}, entry {})",
         short_id(&act.complaint),

@@ -1,18 +1,15 @@
 //! `sinergi complaint forward`: offer custody to another agency. We stay accountable until it accepts.
 
 use clap::Args;
-use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp};
-use sinergi_proto::ids::{AgencyId, ComplaintName};
+use sinergi_proto::ids::ComplaintName;
 use sinergi_proto::wire::Forward;
 use sinergi_proto::wire::act_request::Act;
 
 use super::act::Deed;
+use super::offer::OfferOptions;
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::text::NoteOptions;
-use crate::when::{self, Moment, WhenError};
-use crate::words::ForwardReason;
 
 /// Options of `complaint forward`.
 #[derive(Args, Clone, Debug)]
@@ -21,21 +18,9 @@ pub struct ForwardArgs {
     #[arg(value_name = "ID")]
     pub complaint: ComplaintName,
 
-    /// The agency that it is offered to
-    #[arg(long, value_name = "AGENCY")]
-    pub to: AgencyId,
-
-    /// Why it is offered to that agency
-    #[arg(long, value_enum, value_name = "REASON", default_value = "competence")]
-    pub reason: ForwardReason,
-
-    /// Until when it can answer: RFC 3339, or a date (its end) [default: as the node is configured]
-    #[arg(long, value_name = "TIME", conflicts_with = "answer_within")]
-    pub answer_by: Option<Moment>,
-
-    /// How long it has to answer: 3d, 36h, 1w
-    #[arg(long, value_name = "SPAN", value_parser = when::span)]
-    pub answer_within: Option<Span>,
+    /// The offer.
+    #[command(flatten)]
+    pub offer: OfferOptions,
 
     /// What is said with it.
     #[command(flatten)]
@@ -44,76 +29,16 @@ pub struct ForwardArgs {
 
 /// Runs the command.
 pub(super) async fn run(args: ForwardArgs, context: &Context) -> Result<(), Failure> {
-    let answer_by = answer_by(&args, context.output.now, &context.output.zone).map_err(|error| {
-        Failure::usage(error.to_string()).help("leave it out to use the node's own default (forward.answer_by_hours)")
-    })?;
+    let offer = args.offer;
+    let answer_by = offer.answer_by(&context.output)?;
     Deed {
         complaint: &args.complaint,
         attempt: "forward the complaint",
-        done: format!("offered to {}, we stay accountable until it accepts", args.to),
+        done: format!("offered to {}, we stay accountable until it accepts", offer.to),
         text: args.note.read()?,
         class: args.note.class,
-        act: Act::Forward(Forward {
-            to: args.to.into(),
-            reason: args.reason.into(),
-            answer_by: answer_by.unwrap_or(0),
-        }),
+        act: Act::Forward(Forward { to: offer.to.into(), reason: offer.reason.into(), answer_by }),
     }
     .carry_out(context)
     .await
-}
-
-/// The end of the offer in milliseconds, if the operator chose one.
-fn answer_by(args: &ForwardArgs, now: Timestamp, zone: &TimeZone) -> Result<Option<u64>, WhenError> {
-    let end = match (&args.answer_by, args.answer_within) {
-        (Some(moment), _) => moment.end(zone)?.timestamp(),
-        (None, Some(span)) => when::after(now, span, zone)?,
-        (None, None) => return Ok(None),
-    };
-    when::answer_by(now, end).map(Some)
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: ForwardArgs,
-    }
-
-    fn chosen(options: &str) -> Result<Option<u64>, WhenError> {
-        let line = format!("forward 7h3k2m9x0q --to kemendagri {options}");
-        let args = Line::try_parse_from(line.split_whitespace()).expect("parses").args;
-        let now = "2026-03-01T12:00:00Z".parse().expect("a time");
-        answer_by(&args, now, &TimeZone::get("Asia/Jakarta").expect("the zone data is built in"))
-    }
-
-    #[test]
-    fn an_offer_ends_at_a_time_at_the_end_of_a_day_or_after_a_span() {
-        let millis = |time: &str| Ok(Some(when::milliseconds(time.parse().expect("a time"))));
-        assert_eq!(chosen(""), Ok(None));
-        assert_eq!(chosen("--answer-by 2026-03-04T09:00:00+07:00"), millis("2026-03-04T02:00:00Z"));
-        assert_eq!(chosen("--answer-by 2026-03-04"), millis("2026-03-04T16:59:59Z"));
-        assert_eq!(chosen("--answer-within 3d"), millis("2026-03-04T12:00:00Z"));
-    }
-
-    #[test]
-    fn an_offer_that_nobody_could_answer_is_wrong_usage() {
-        assert!(matches!(chosen("--answer-by 2026-02-28"), Err(WhenError::OutOfRange { .. })));
-        assert!(matches!(chosen("--answer-within 400d"), Err(WhenError::OutOfRange { .. })));
-        for bad in
-            ["--answer-by soon", "--answer-within soon", "--answer-within 3d --answer-by 2026-03-04", "--reason whim"]
-        {
-            let line = format!("forward 7h3k2m9x0q --to kemendagri {bad}");
-            assert_eq!(
-                Line::try_parse_from(line.split_whitespace()).err().map(|error| error.exit_code()),
-                Some(2),
-                "{bad}"
-            );
-        }
-    }
 }

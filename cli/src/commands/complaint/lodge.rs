@@ -133,7 +133,7 @@ fn receipt(output: &Output, lodged: &Lodged) -> String {
 }
 
 /// A code of one line, at most `LIMIT` bytes, without control characters.
-fn code<const LIMIT: usize>(text: &str) -> Result<String, String> {
+pub(super) fn code<const LIMIT: usize>(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() {
         return Err("must not be empty".to_owned());

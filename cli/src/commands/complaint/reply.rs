@@ -1,4 +1,5 @@
-//! `sinergi complaint reply`: record what the citizen says to it. Only the intake agency can.
+//! `sinergi complaint reply`: record what the citizen says to it. The intake agency speaks for the citizen; supervisors and oversight
+//! agencies can reopen what was closed without the citizen's reply code.
 
 use clap::Args;
 use sinergi_proto::ids::ComplaintName;
@@ -18,7 +19,8 @@ pub struct ReplyArgs {
     #[arg(value_name = "ID")]
     pub complaint: ComplaintName,
 
-    /// What the citizen says
+    /// What the citizen says; supervisors and oversight agencies can say `dissatisfied` to what was closed without the citizen's reply
+    /// code, which reopens it
     #[arg(long, value_enum, value_name = "WORD")]
     pub word: ReplyWord,
 

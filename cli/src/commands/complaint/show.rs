@@ -1,17 +1,19 @@
 //! `sinergi complaint show`: one complaint on a page: where it is, what the citizen said, what happened.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use jiff::Timestamp;
 use sinergi_proto::ids::ComplaintName;
 use sinergi_proto::wire::ShowComplaintRequest;
 
 use super::act;
-use super::timeline::{self, deed};
+use super::entry_words::{Detail, Title, contents, deed};
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::columns::shortened;
 use crate::output::{Output, Tone, safe};
-use crate::view::{Complaint, ComplaintDetail, short_id};
+use crate::view::{Complaint, ComplaintDetail, short_hash, short_id};
 
 /// Options of `complaint show`.
 #[derive(Args, Clone, Debug)]
@@ -37,9 +39,9 @@ pub(super) async fn fetch(complaint: &ComplaintName, context: &Context) -> Resul
 }
 
 fn page(output: &Output, detail: &ComplaintDetail) -> String {
-    let mut parts = vec![heading(output, &detail.complaint), facts(output, detail)];
+    let mut parts = vec![heading(output, detail), facts(output, detail)];
     if let Some(first) = detail.timeline.first() {
-        let said = timeline::contents(output, first, "  ", timeline::Title::Above);
+        let said = contents(output, first, "  ", Title::Above);
         if !said.is_empty() {
             parts.push(said);
         }
@@ -49,11 +51,16 @@ fn page(output: &Output, detail: &ComplaintDetail) -> String {
 }
 
 /// The id and, wrapped, the title.
-fn heading(output: &Output, complaint: &Complaint) -> String {
-    let title = complaint.title.as_deref().unwrap_or("(its text is not at this node)");
+pub(super) fn heading(output: &Output, detail: &ComplaintDetail) -> String {
+    let complaint = &detail.complaint;
+    let lodged = detail.timeline.first().and_then(|lodged| lodged.content.first());
+    let title = match (&complaint.title, lodged) {
+        (Some(title), _) => safe::line(title),
+        (None, Some(content)) if content.availability == "erased" => "(its text was erased)".to_owned(),
+        (None, _) => "(its text is not at this node)".to_owned(),
+    };
     let id = output.paint(Tone::Strong, short_id(&complaint.id));
-    let indent = " ".repeat(12);
-    let wrapped = output.wrapped(&safe::line(title), &indent);
+    let wrapped = output.wrapped(&title, &" ".repeat(12));
     format!("{id}  {}", wrapped.trim_start())
 }
 
@@ -66,8 +73,14 @@ fn facts(output: &Output, detail: &ComplaintDetail) -> String {
     let external = complaint.external_source.as_deref().zip(complaint.external_id.as_deref());
     output.facts(&[
         ("phase", format!("{}{own}", safe::line(&complaint.phase).replace('_', "-"))),
-        ("holder", safe::line(&complaint.holder)),
+        ("holder", holder(output, detail)),
         ("offered to", offer(output, complaint)),
+        ("offers", offers(detail)),
+        ("waits for", proposals(detail)),
+        ("escalated", safe::line(&detail.escalated.join(", ")).replace('_', "-")),
+        ("resolved by", safe::line(detail.resolved_by.as_deref().unwrap_or_default())),
+        ("reopened", times(detail.reopened)),
+        ("duplicate of", detail.duplicate_of.as_deref().map_or_else(String::new, |other| short_id(other).to_owned())),
         ("intake", safe::line(&complaint.intake)),
         ("kind", format!("{}, {}", complaint.kind.replace('_', "-"), complaint.class)),
         ("category", safe::line(&complaint.category)),
@@ -77,8 +90,80 @@ fn facts(output: &Output, detail: &ComplaintDetail) -> String {
         ("came from", external.map_or_else(String::new, |(source, id)| safe::line(&format!("{source}, record {id}")))),
         ("participants", safe::line(&detail.participants.join(", "))),
         ("observers", safe::line(&detail.observers.join(", "))),
+        ("disclosed to", safe::line(&detail.disclosed_to.join(", "))),
+        ("not here", absent(detail)),
         ("whole id", complaint.id.clone()),
     ])
+}
+
+/// Who is accountable, and since when.
+fn holder(output: &Output, detail: &ComplaintDetail) -> String {
+    let since = detail.custody.last().and_then(|custody| custody.from);
+    let since = since
+        .map_or_else(String::new, |since| format!(", since {} ({})", output.minute(since), output.relative(since)));
+    format!("{}{since}", safe::line(&detail.complaint.holder))
+}
+
+/// How often it was offered; if that goes back and forth, who can end it and how.
+fn offers(detail: &ComplaintDetail) -> String {
+    if !detail.goes_back_and_forth {
+        return if detail.offers > 1 { format!("{} so far", detail.offers) } else { String::new() };
+    }
+    let (id, who) = (short_id(&detail.complaint.id), either(&detail.supervisors));
+    let count = detail.offers;
+    format!(
+        "{count} so far: it goes back and forth; {who} can end that with `sinergi complaint reassign {id} --to AGENCY`"
+    )
+}
+
+/// What was proposed, and who gives the second signature how.
+fn proposals(detail: &ComplaintDetail) -> String {
+    let id = short_id(&detail.complaint.id);
+    let lines = detail.proposals.iter().map(|open| {
+        let (kind, code) = (safe::line(&open.kind), safe::line(&open.code).replace('_', "-"));
+        let entry = short_hash(&open.entry_id);
+        format!(
+            "the approval of {} to {kind} it ({code}), proposed by {}: `sinergi complaint approve {id} --proposal {entry}`",
+            either(&open.second),
+            safe::line(&open.author)
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// How many texts are not at this node, and why.
+fn absent(detail: &ComplaintDetail) -> String {
+    let mut kinds: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for content in
+        detail.timeline.iter().flat_map(|entry| &entry.content).filter(|content| content.availability != "here")
+    {
+        *kinds.entry((&content.availability, content.why.as_deref().unwrap_or_default())).or_default() += 1;
+    }
+    let lines = kinds.into_iter().map(|((availability, why), count)| {
+        let texts = if count == 1 { "1 text".to_owned() } else { format!("{count} texts") };
+        let why = if why.is_empty() { String::new() } else { format!(": {}", safe::line(why)) };
+        format!("{texts} {}{why}", safe::line(availability))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// `3 times`; empty for never.
+fn times(count: u32) -> String {
+    match count {
+        0 => String::new(),
+        1 => "once".to_owned(),
+        count => format!("{count} times"),
+    }
+}
+
+/// `a, b or c`.
+pub(super) fn either(agencies: &[String]) -> String {
+    let safe: Vec<String> = agencies.iter().map(|agency| safe::line(agency)).collect();
+    match safe.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => "no agency".to_owned(),
+    }
 }
 
 /// The open offer and its end; empty if there is none.
@@ -97,7 +182,7 @@ fn happened(output: &Output, detail: &ComplaintDetail) -> String {
     let lines = detail.timeline.iter().map(|entry| {
         let time = entry.at.map_or_else(|| "-".to_owned(), |at| output.minute(at));
         let author = shortened(&safe::line(&entry.author), author_width);
-        let line = format!("{time:<16}  {author:<author_width$}  {}", deed(output, entry, timeline::Detail::Short));
+        let line = format!("{time:<16}  {author:<author_width$}  {}", deed(output, entry, Detail::Short));
         let line = shortened(line.trim_end(), output.width);
         if entry.standing == "effective" { line } else { output.paint(Tone::Faint, &line) }
     });
@@ -107,7 +192,8 @@ fn happened(output: &Output, detail: &ComplaintDetail) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::complaint::timeline::tests::handed_over;
+    use crate::commands::complaint::fixture::{archived_and_erased, handed_over};
+    use crate::view::Proposal;
 
     #[test]
     fn a_complaint_fits_a_page_of_eighty_columns() {
@@ -116,8 +202,8 @@ mod tests {
 d5mpjtb9d0  HEAP Assistance
 
 phase         responded
-holder        kemenpanrb
-offered to    kemendagri, answer by 2026-03-04 12:00 (in 2 d)
+holder        kemenpanrb, since 2026-03-01 12:00 (24 h ago)
+offered to    kemendagri, answer by 2026-03-04 12:05 (in 2 d)
 intake        kemenpanrb
 kind          complaint, public
 category      heap-assistance
@@ -126,6 +212,8 @@ last change   2026-03-01 12:30:00 (23 h ago)
 came from     nyc311, record 19937945
 participants  kemenpanrb, kemendagri
 observers     ombudsman
+not here      1 text withheld: observers and relays get entries; contents go to
+              participants
 whole id      b9d5mpjtb9d5mpjtb9d5mpjtb9d5mpjtb9d5mpjtb9d5mpjtb9d0
 
   The Department for the Aging determined that this issue is not within its
@@ -134,10 +222,67 @@ whole id      b9d5mpjtb9d5mpjtb9d5mpjtb9d5mpjtb9d5mpjtb9d5mpjtb9d0
   where: RIDGEWOOD, 11385
   when: 2011-03-01T12:13:46-05:00
 
-2026-03-01 12:00  kemenpanrb  Lodged
+2026-03-01 12:00  kemenpanrb  Lodged (complaint)
 2026-03-01 12:05  kemenpanrb  Forwarded to kemendagri (competence)
-2026-03-01 12:09  kemendagri  Returned (not-competent), superseded
+2026-03-01 12:09  kemendagri  Returned (not-competent), without effect
 2026-03-01 12:30  kemenpanrb  Responded";
         assert_eq!(page(&output, &handed_over()), expected);
+    }
+
+    #[test]
+    fn what_waits_is_shown_with_who_can_do_what_about_it_and_how() {
+        let output = Output::fixed("2026-03-02T12:00:00Z".parse().expect("a time"));
+        let mut detail = archived_and_erased();
+        detail.timeline.truncate(1);
+        detail.offers = 5;
+        detail.goes_back_and_forth = true;
+        detail.supervisors = vec!["prov-jabar".to_owned()];
+        detail.reopened = 2;
+        detail.resolved_by = Some("prov-jabar".to_owned());
+        detail.duplicate_of = Some(detail.complaint.id.clone());
+        detail.disclosed_to = vec!["ombudsman".to_owned()];
+        detail.escalated = vec!["answer".to_owned(), "follow_up".to_owned()];
+        detail.proposals.push(Proposal {
+            entry_id: "ab".repeat(32),
+            kind: "erase".to_owned(),
+            code: "court_order".to_owned(),
+            author: "kota-bandung".to_owned(),
+            second: vec!["prov-jabar".to_owned(), "ombudsman".to_owned()],
+        });
+        let expected = "\
+d5mpjtb9d0  (its text was erased)
+
+phase         archived
+holder        kota-bandung, since 2026-03-01 12:00 (24 h ago)
+offers        5 so far: it goes back and forth; prov-jabar can end that with
+              `sinergi complaint reassign d5mpjtb9d0 --to AGENCY`
+waits for     the approval of prov-jabar or ombudsman to erase it (court-order),
+              proposed by kota-bandung: `sinergi complaint approve d5mpjtb9d0
+              --proposal abababababab`
+escalated     answer, follow-up
+resolved by   prov-jabar
+reopened      2 times
+duplicate of  d5mpjtb9d0
+intake        kota-bandung
+kind          complaint, public
+category      road
+lodged        2026-03-01 12:00:00 (24 h ago)
+last change   2026-03-01 15:20:00 (20 h ago)
+participants  kota-bandung, prov-jabar
+disclosed to  ombudsman
+not here      1 text erased: it was erased on two signatures
+whole id      b9d5mpjtb9d5mpjtb9d5mpjtb9d5mpjtb9d5mpjtb9d5mpjtb9d0
+
+  [public text of 412 bytes, erased: it was erased on two signatures]
+
+2026-03-01 12:00  kota-bandung  Lodged (complaint)";
+        assert_eq!(page(&output, &detail), expected);
+    }
+
+    #[test]
+    fn agencies_are_named_as_a_choice() {
+        let names = |names: &[&str]| either(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+        assert_eq!(names(&["a"]), "a");
+        assert_eq!(names(&["a", "b", "c"]), "a, b or c");
     }
 }

@@ -1,13 +1,28 @@
-//! `sinergi complaint timeline`: everything that happened to a complaint, in order, with what was said.
+//! `sinergi complaint timeline`: the way of a complaint as a picture: who held it and whom it was offered to, then everything that happened.
+//!
+//! ```text
+//!  1 ●     a custody entry that counts stands on the line
+//!  2 ├─●   what was made under it stands beside the line
+//!  3 ├─○   hollow: without effect, with the reason
+//!  4 │ └─○ made under what stands beside the line
+//! ```
 
 use clap::Args;
 use sinergi_proto::ids::ComplaintName;
 
-use super::show;
+use super::entry_words::{Detail, Title, contents, deed};
+use super::history::History;
+use super::{custody, show};
 use crate::failure::Failure;
 use crate::options::Context;
+use crate::output::columns::shortened;
 use crate::output::{Format, Output, Tone, safe};
-use crate::view::{ComplaintDetail, Content, TimelineEntry, short_id};
+use crate::view::{ComplaintDetail, TimelineEntry, short_hash};
+
+/// Entries that are named one by one where an entry did not know of earlier ones.
+const NAMED: usize = 3;
+/// Steps that an entry is set in from the line at most.
+const DEEPEST: usize = 4;
 
 /// Options of `complaint timeline`.
 #[derive(Args, Clone, Debug)]
@@ -31,56 +46,43 @@ pub(super) async fn run(args: TimelineArgs, context: &Context) -> Result<(), Fai
     }
 }
 
-/// Whether a line may carry everything or only what matters most.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Detail {
-    /// What matters most.
-    Short,
-    /// Everything.
-    Full,
-}
-
-/// Whether the title stands above a text, or elsewhere on the page already.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Title {
-    /// It is the first line.
-    Shown,
-    /// It stands above.
-    Above,
-}
-
 fn picture(output: &Output, detail: &ComplaintDetail, skipped: usize) -> String {
-    let complaint = &detail.complaint;
-    let title = complaint.title.as_deref().unwrap_or("(its text is not at this node)");
-    let heading = output.wrapped(&safe::line(title), &" ".repeat(12));
-    let mut parts = vec![format!("{}  {}", output.paint(Tone::Strong, short_id(&complaint.id)), heading.trim_start())];
+    let history = History::of(&detail.timeline);
+    let mut parts = vec![show::heading(output, detail)];
+    let custody = custody::picture(output, detail, &history);
+    parts.extend([String::new(), custody, String::new()]);
     if skipped > 0 {
         parts.push(output.paint(Tone::Faint, &format!("     {skipped} older entries left out")));
     }
-    for (index, entry) in detail.timeline.iter().enumerate().skip(skipped) {
-        let last = index + 1 == detail.timeline.len();
-        parts.push(block(output, index + 1, entry, if last { "       " } else { "    │  " }));
-    }
+    parts.extend((skipped..detail.timeline.len()).map(|place| block(output, detail, &history, place)));
     parts.join("\n")
 }
 
-/// One entry: a line with order, time, author; then what was done and said behind the thread that leads to the next.
-fn block(output: &Output, number: usize, entry: &TimelineEntry, thread: &str) -> String {
+/// One entry: a line with order, time, id, author; then what was done and said beside the line that leads to the next.
+fn block(output: &Output, detail: &ComplaintDetail, history: &History<'_>, place: usize) -> String {
+    let entry = &detail.timeline[place];
     let effective = entry.standing == "effective";
+    let (branch, thread) = branch(history.depth(place), place + 1 == detail.timeline.len());
     let time = entry.at.map_or_else(|| "-".to_owned(), |at| output.clock(at));
     let mark = if effective { "●" } else { "○" };
     let from = match &entry.received_from {
         Some(peer) if *peer != entry.author => format!(", through {}", safe::line(peer)),
         _ => String::new(),
     };
-    let author = output.paint(Tone::Strong, &safe::line(&entry.author));
-    let mut lines = vec![format!("{number:>3} {mark}  {time}  {author}{from}")];
-    let done = output.wrapped(&deed(output, entry, Detail::Full), thread);
+    let start = format!("{:>3} {branch}{mark}  {time}  ", place + 1);
+    let id = short_hash(&entry.entry_id);
+    let room = output.width.saturating_sub(start.chars().count() + id.len() + 2);
+    let author = shortened(&format!("{}{from}", safe::line(&entry.author)), room);
+    let mut lines = vec![format!("{start}{}  {}", output.paint(Tone::Faint, id), output.paint(Tone::Strong, &author))];
+    let deed = format!("{}{}", deed(output, entry, Detail::Full), relations(history, entry, place));
+    let done = output.wrapped(&deed, &thread);
     lines.push(if effective { done } else { output.paint(Tone::Faint, &done) });
+    let mut note = |text: String| lines.push(output.paint(Tone::Warning, &output.wrapped(&text, &thread)));
     if !effective {
-        let reason = entry.standing_reason.as_deref().map_or_else(String::new, |why| format!(": {}", safe::line(why)));
-        let standing = safe::line(&entry.standing).replace('_', " ");
-        lines.push(output.paint(Tone::Warning, &output.wrapped(&format!("{standing}{reason}"), thread)));
+        note(why_not(detail, history, place));
+    }
+    if !history.unknown(place).is_empty() {
+        note(format!("at the same time: its author did not know of {}", counted(history.unknown(place))));
     }
     let said = contents(output, entry, &format!("{thread}  "), Title::Shown);
     if !said.is_empty() {
@@ -89,149 +91,87 @@ fn block(output: &Output, number: usize, entry: &TimelineEntry, thread: &str) ->
     lines.join("\n")
 }
 
-/// What an entry did, in words: `Forwarded to kemendagri (competence), answer by 2026-03-04 12:00`.
-pub(super) fn deed(output: &Output, entry: &TimelineEntry, detail: Detail) -> String {
-    let mut text = safe::line(&entry.body);
-    if let Some(to) = &entry.to {
-        text.push_str(&format!(" to {}", safe::line(to)));
-    }
-    if let Some(code) = &entry.code {
-        text.push_str(&format!(" ({})", safe::line(code).replace('_', "-")));
-    }
-    if detail == Detail::Short {
-        if entry.standing != "effective" {
-            text.push_str(&format!(", {}", safe::line(&entry.standing).replace('_', " ")));
-        }
-        return text;
-    }
-    if let Some(suggestion) = &entry.suggestion {
-        text.push_str(&format!(", suggests {}", safe::line(suggestion)));
-    }
-    if let Some(answer_by) = entry.answer_by {
-        text.push_str(&format!(", answer by {}", output.minute(answer_by)));
-    }
-    text
+/// What stands before an entry's mark, and before its further lines.
+fn branch(depth: usize, last: bool) -> (String, String) {
+    let steps = depth.min(DEEPEST);
+    let line = if last { " " } else { "│" };
+    let branch = match (steps, last) {
+        (0, _) => String::new(),
+        (1, false) => "├─".to_owned(),
+        (1, true) => "└─".to_owned(),
+        (_, false) => format!("│{}└─", " ".repeat(2 * steps - 3)),
+        (_, true) => format!("└{}──", "─".repeat(2 * steps - 3)),
+    };
+    (branch, format!("    {line}  {}", "  ".repeat(steps)))
 }
 
-/// The texts of an entry, wrapped behind `indent`.
-pub(super) fn contents(output: &Output, entry: &TimelineEntry, indent: &str, title: Title) -> String {
-    let parts = entry.content.iter().map(|content| said(output, content, indent, title));
-    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+/// The other entries that an entry is about.
+fn relations(history: &History<'_>, entry: &TimelineEntry, place: usize) -> String {
+    let proposal = entry.proposal.as_deref().and_then(|id| history.place(id));
+    let answers = proposal.map_or_else(String::new, |proposal| format!(", to the proposal of entry {}", proposal + 1));
+    let under = history.under_another(place).map_or_else(String::new, |basis| {
+        let word = if history.is_custody(place) { "on" } else { "under" };
+        format!(", {word} entry {}", basis + 1)
+    });
+    answers + &under
 }
 
-fn said(output: &Output, content: &Content, indent: &str, title: Title) -> String {
-    if content.availability != "here" {
-        let note =
-            format!("[{} text of {} bytes: {}]", content.class, content.length, safe::line(&content.availability));
-        return output.paint(Tone::Faint, &output.wrapped(&note, indent));
-    }
-    let mut lines = Vec::new();
-    if title == Title::Shown
-        && let Some(title) = &content.title
+/// Why an entry has no effect; other entries are named by their numbers.
+fn why_not(detail: &ComplaintDetail, history: &History<'_>, place: usize) -> String {
+    let entry = &detail.timeline[place];
+    let standing = safe::line(&entry.standing).replace('_', " ");
+    if entry.standing == "superseded"
+        && let Some(winner) = history.winner_over(place)
     {
-        lines.push(output.wrapped(&safe::line(title), indent));
+        let stands = &detail.timeline[winner];
+        let (body, author) = (safe::line(&stands.body), safe::line(&stands.author));
+        return format!("{standing}: entry {} stands instead ({body} of {author})", winner + 1);
     }
-    if let Some(text) = &content.text {
-        lines.push(output.wrapped(&safe::block(text), indent));
-    }
-    for (label, value) in [("where", &content.location), ("when", &content.occurred_at), ("who", &content.reporter)] {
-        if let Some(value) = value {
-            lines.push(output.paint(Tone::Faint, &output.wrapped(&format!("{label}: {}", safe::line(value)), indent)));
+    let Some(reason) = &entry.standing_reason else { return standing };
+    let numbered = (1..).zip(&detail.timeline).filter(|(_, other)| !other.entry_id.is_empty());
+    let reason = numbered.fold(safe::line(reason), |reason, (number, other)| {
+        if reason.contains(&other.entry_id) {
+            reason.replace(&other.entry_id, &format!("entry {number}"))
+        } else {
+            reason
         }
+    });
+    format!("{standing}: {reason}")
+}
+
+/// `entry 3`, `entries 3 and 4`, `entries 3, 4, 5 and 7 more`.
+fn counted(places: &[usize]) -> String {
+    let named: Vec<String> = places.iter().take(NAMED).map(|place| (place + 1).to_string()).collect();
+    match (&named[..], places.len() - named.len()) {
+        ([one], 0) => format!("entry {one}"),
+        ([first @ .., last], 0) => format!("entries {} and {last}", first.join(", ")),
+        (_, more) => format!("entries {} and {more} more", named.join(", ")),
     }
-    lines.join("\n")
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use sinergi_proto::wire;
-
+mod tests {
     use super::*;
+    use crate::commands::complaint::fixture::{
+        accepted, archived_and_erased, concurrent, forked, handed_over, returned_and_accepted,
+    };
 
-    fn row(minute: u64, author: &str, body: &str) -> wire::TimelineRow {
-        wire::TimelineRow {
-            entry_id: vec![7; 32],
-            leaf_index: minute,
-            at: 1_772_366_400_000 + minute * 60_000,
-            received_at: 1_772_366_401_000 + minute * 60_000,
-            author: author.to_owned(),
-            body: body.to_owned(),
-            standing: "effective".to_owned(),
-            ..Default::default()
-        }
-    }
-
-    fn text(title: &str, body: &str) -> wire::TimelineContent {
-        wire::TimelineContent {
-            class: wire::ContentClass::Public.into(),
-            length: 100,
-            availability: "here".to_owned(),
-            text: Some(wire::Text { title: title.to_owned(), body: body.to_owned(), ..Default::default() }),
-        }
-    }
-
-    /// A complaint that was offered, returned too late and answered.
-    pub(in crate::commands::complaint) fn handed_over() -> ComplaintDetail {
-        let mut lodged = row(0, "kemenpanrb", "Lodged");
-        let mut content = text(
-            "HEAP Assistance",
-            "The Department for the Aging determined that this issue is not within its jurisdiction. It has been \
-             referred to the Human Resources Administration.\nStatus at the source: Closed",
-        );
-        if let Some(text) = &mut content.text {
-            text.location = "RIDGEWOOD, 11385".to_owned();
-            text.occurred_at = "2011-03-01T12:13:46-05:00".to_owned();
-        }
-        lodged.content.push(content);
-        let mut forwarded = row(5, "kemenpanrb", "Forwarded");
-        forwarded.to = "kemendagri".to_owned();
-        forwarded.code = "competence".to_owned();
-        forwarded.answer_by = 1_772_366_400_000 + 3 * 86_400_000;
-        let mut returned = row(9, "kemendagri", "Returned");
-        returned.received_from = "ksp".to_owned();
-        returned.code = "not_competent".to_owned();
-        returned.suggestion = "prov-jabar".to_owned();
-        returned.standing = "superseded".to_owned();
-        returned.standing_reason = "the offer was withdrawn on the path".to_owned();
-        returned.content.push(text("", "Not our authority."));
-        let mut responded = row(30, "kemenpanrb", "Responded");
-        responded.content.push(wire::TimelineContent {
-            class: wire::ContentClass::Confidential.into(),
-            length: 412,
-            availability: "withheld".to_owned(),
-            text: None,
-        });
-        ComplaintDetail::from(wire::ComplaintDetail {
-            summary: Some(wire::ComplaintSummary {
-                complaint: vec![0x5a; 32],
-                lodged_at: 1_772_366_400_000,
-                kind: wire::ComplaintKind::Complaint.into(),
-                class: wire::ContentClass::Public.into(),
-                category: "heap-assistance".to_owned(),
-                intake: "kemenpanrb".to_owned(),
-                holder: "kemenpanrb".to_owned(),
-                offered_to: "kemendagri".to_owned(),
-                answer_by: 1_772_366_400_000 + 3 * 86_400_000,
-                phase: "responded".to_owned(),
-                changed_at: 1_772_366_400_000 + 30 * 60_000,
-                entries: 4,
-                title: "HEAP Assistance".to_owned(),
-                external: Some(wire::ExternalReference { source: "nyc311".to_owned(), id: "19937945".to_owned() }),
-                ..Default::default()
-            }),
-            timeline: vec![lodged, forwarded, returned, responded],
-            participants: vec!["kemenpanrb".to_owned(), "kemendagri".to_owned()],
-            observers: vec!["ombudsman".to_owned()],
-        })
+    fn shown(detail: &ComplaintDetail) -> String {
+        let output = Output::fixed("2026-03-02T12:00:00Z".parse().expect("a time"));
+        picture(&output, detail, 0)
     }
 
     #[test]
     fn a_timeline_is_a_picture_of_eighty_columns() {
-        let output = Output::fixed("2026-03-02T12:00:00Z".parse().expect("a time"));
         let expected = "\
 d5mpjtb9d0  HEAP Assistance
-  1 ●  2026-03-01 12:00:00  kemenpanrb
-    │  Lodged
+
+kemenpanrb holds it for 24 h, since 2026-03-01 12:00: responded
+  → kemendagri, offered 2026-03-01 12:05: waits, can answer until 2026-03-04
+    12:05 (in 2 d)
+
+  1 ●  2026-03-01 12:00:00  010101010101  kemenpanrb
+    │  Lodged (complaint)
     │    HEAP Assistance
     │    The Department for the Aging determined that this issue is not within
     │    its jurisdiction. It has been referred to the Human Resources
@@ -239,25 +179,159 @@ d5mpjtb9d0  HEAP Assistance
     │    Status at the source: Closed
     │    where: RIDGEWOOD, 11385
     │    when: 2011-03-01T12:13:46-05:00
-  2 ●  2026-03-01 12:05:00  kemenpanrb
-    │  Forwarded to kemendagri (competence), answer by 2026-03-04 12:00
-  3 ○  2026-03-01 12:09:00  kemendagri, through ksp
-    │  Returned (not-competent), suggests prov-jabar
-    │  superseded: the offer was withdrawn on the path
-    │    Not our authority.
-  4 ●  2026-03-01 12:30:00  kemenpanrb
-       Responded
-         [confidential text of 412 bytes: withheld]";
-        assert_eq!(picture(&output, &handed_over(), 0), expected);
+  2 ●  2026-03-01 12:05:00  020202020202  kemenpanrb
+    │  Forwarded to kemendagri (competence), answer by 2026-03-04 12:05
+  3 ├─○  2026-03-01 12:09:00  030303030303  kemendagri, through ksp
+    │    Returned (not-competent), suggests prov-jabar
+    │    without effect: the time to answer ended at 2026-03-01T12:08:00Z
+    │      Not our authority.
+  4 └─●  2026-03-01 12:30:00  040404040404  kemenpanrb
+         Responded
+           [confidential text of 412 bytes, withheld: observers and relays get
+           entries; contents go to participants]";
+        assert_eq!(shown(&handed_over()), expected);
+    }
+
+    #[test]
+    fn a_hand_over_shows_both_holders_and_what_was_done_under_each() {
+        let expected = "\
+d5mpjtb9d0  Jalan rusak
+
+kota-bandung held it for 3 h, 2026-03-01 12:00 to 2026-03-01 15:05
+  → prov-jabar, offered 2026-03-01 12:05: accepted after 3 h
+prov-jabar holds it for 20 h, since 2026-03-01 15:05: in-progress
+
+  1 ●  2026-03-01 12:00:00  010101010101  kota-bandung
+    │  Lodged (complaint)
+  2 ●  2026-03-01 12:05:00  020202020202  kota-bandung
+    │  Forwarded to prov-jabar (competence), answer by 2026-03-04 12:05
+  3 ●  2026-03-01 15:05:00  030303030303  prov-jabar
+    │  Accepted
+  4 └─●  2026-03-01 15:20:00  040404040404  prov-jabar
+         Progressed (started)";
+        assert_eq!(shown(&accepted()), expected);
+    }
+
+    #[test]
+    fn a_returned_offer_shows_the_reason_and_who_was_suggested() {
+        let expected = "\
+d5mpjtb9d0  Jalan rusak
+
+kota-bandung held it for 90 min, 2026-03-01 12:00 to 2026-03-01 13:30
+  → prov-jabar, offered 2026-03-01 12:05: returned after 60 min as not-
+    competent, suggests kemendagri
+  → kemendagri, offered 2026-03-01 13:10: accepted after 20 min
+kemendagri holds it for 22 h, since 2026-03-01 13:30: received
+
+  1 ●  2026-03-01 12:00:00  010101010101  kota-bandung
+    │  Lodged (complaint)
+  2 ●  2026-03-01 12:05:00  020202020202  kota-bandung
+    │  Forwarded to prov-jabar (competence), answer by 2026-03-04 12:05
+  3 ●  2026-03-01 13:05:00  030303030303  prov-jabar
+    │  Returned (not-competent), suggests kemendagri
+  4 ●  2026-03-01 13:10:00  040404040404  kota-bandung
+    │  Forwarded to kemendagri (competence), answer by 2026-03-04 13:10
+  5 ●  2026-03-01 13:30:00  050505050505  kemendagri
+       Accepted";
+        assert_eq!(shown(&returned_and_accepted()), expected);
+    }
+
+    #[test]
+    fn what_was_superseded_stands_beside_the_line_with_what_stands_instead() {
+        let expected = "\
+d5mpjtb9d0  Jalan rusak
+
+kota-bandung holds it for 24 h, since 2026-03-01 12:00: in-progress
+  → prov-jabar, offered 2026-03-01 12:05: not answered, withdrawn after 60 s
+  → kemendagri, offered 2026-03-01 12:08: waits, can answer until 2026-03-04
+    12:08 (in 2 d)
+
+  1 ●  2026-03-01 12:00:00  010101010101  kota-bandung
+    │  Lodged (complaint)
+  2 ●  2026-03-01 12:05:00  020202020202  kota-bandung
+    │  Forwarded to prov-jabar (competence), answer by 2026-03-04 12:05
+  3 ●  2026-03-01 12:06:00  030303030303  kota-bandung
+    │  Withdrawn
+  4 ├─○  2026-03-01 12:07:00  040404040404  prov-jabar, through kemendagri
+    │    Accepted, on entry 2
+    │    superseded: entry 3 stands instead (Withdrawn of kota-bandung)
+    │    at the same time: its author did not know of entry 3
+  5 ●  2026-03-01 12:08:00  050505050505  kota-bandung
+    │  Forwarded to kemendagri (competence), answer by 2026-03-04 12:08
+    │  at the same time: its author did not know of entry 4
+  6 └───●  2026-03-01 12:09:00  060606060606  prov-jabar
+           Progressed (started), under entry 4
+           at the same time: its author did not know of entries 3 and 5";
+        assert_eq!(shown(&forked()), expected);
+    }
+
+    #[test]
+    fn who_wrote_at_once_without_knowing_of_each_other_is_said() {
+        let expected = "\
+d5mpjtb9d0  Jalan rusak
+
+kota-bandung holds it for 24 h, since 2026-03-01 12:00: resolved
+
+  1 ●  2026-03-01 12:00:00  010101010101  kota-bandung
+    │  Lodged (complaint)
+  2 ├─●  2026-03-01 12:05:00  020202020202  kota-bandung
+    │    Progressed (started)
+  3 ├─●  2026-03-01 12:06:00  030303030303  prov-jabar
+    │    Remarked
+    │    at the same time: its author did not know of entry 2
+  4 ├─●  2026-03-01 12:07:00  040404040404  kota-bandung
+    │    Responded
+    │    at the same time: its author did not know of entry 3
+  5 └─●  2026-03-01 12:30:00  050505050505  kota-bandung
+         Resolved (fixed)";
+        assert_eq!(shown(&concurrent()), expected);
+    }
+
+    #[test]
+    fn an_archived_complaint_with_erased_contents_says_so() {
+        let expected = "\
+d5mpjtb9d0  (its text was erased)
+
+kota-bandung holds it for 24 h, since 2026-03-01 12:00: archived
+
+  1 ●  2026-03-01 12:00:00  010101010101  kota-bandung
+    │  Lodged (complaint)
+    │    [public text of 412 bytes, erased: it was erased on two signatures]
+  2 ├─●  2026-03-01 13:00:00  020202020202  kota-bandung
+    │    ArchiveProposed (out-of-scope)
+  3 ├─●  2026-03-01 13:30:00  030303030303  prov-jabar
+    │    ArchiveApproved, to the proposal of entry 2
+  4 ├─●  2026-03-01 14:00:00  040404040404  kota-bandung
+    │    EraseProposed (subject-request)
+  5 └─●  2026-03-01 15:20:00  050505050505  prov-jabar
+         Erased (subject-request), to the proposal of entry 4";
+        assert_eq!(shown(&archived_and_erased()), expected);
+    }
+
+    #[test]
+    fn many_unknown_entries_are_counted() {
+        assert_eq!(counted(&[2]), "entry 3");
+        assert_eq!(counted(&[2, 3, 4]), "entries 3, 4 and 5");
+        assert_eq!(counted(&[2, 3, 4, 5, 6]), "entries 3, 4, 5 and 2 more");
+    }
+
+    #[test]
+    fn the_newest_entries_keep_their_numbers_when_older_ones_are_left_out() {
+        let output = Output::fixed("2026-03-02T12:00:00Z".parse().expect("a time"));
+        let text = picture(&output, &forked(), 4);
+        assert!(text.contains("4 older entries left out\n  5 ●"), "{text}");
     }
 
     #[test]
     fn a_hostile_text_cannot_drive_the_terminal() {
-        let output = Output::fixed("2026-03-02T12:00:00Z".parse().expect("a time"));
         let mut detail = handed_over();
         detail.complaint.title = Some("\x1b]0;owned\x07".to_owned());
+        detail.complaint.phase = "\x1b[1m".to_owned();
+        detail.custody[0].holder = "\x1b[2m".to_owned();
         detail.timeline[0].content[0].text = Some("\x1b[2J".to_owned());
+        detail.timeline[1].to = Some("\x1b[3m".to_owned());
         detail.timeline[2].standing_reason = Some("\x1b[31m".to_owned());
-        assert!(!picture(&output, &detail, 0).contains('\x1b'));
+        detail.timeline[3].content[0].why = Some("\x1b[32m".to_owned());
+        assert!(!shown(&detail).contains('\x1b'));
     }
 }

@@ -1,6 +1,7 @@
 //! `sinergi refused …`: what was refused, by whom and why, and what has to wait.
 
 mod list;
+mod retry;
 mod show;
 
 use clap::Subcommand;
@@ -15,6 +16,8 @@ pub enum Command {
     List(list::ListArgs),
     /// Show one refusal
     Show(show::ShowArgs),
+    /// Have it judged again, after its cause was mended
+    Retry(retry::RetryArgs),
 }
 
 /// Runs the command.
@@ -22,5 +25,6 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<(), Failu
     match command {
         Command::List(args) => list::run(args, context).await,
         Command::Show(args) => show::run(args, context).await,
+        Command::Retry(args) => retry::run(args, context).await,
     }
 }

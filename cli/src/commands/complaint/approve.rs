@@ -1,0 +1,133 @@
+//! `sinergi complaint approve`: give the second signature to what was proposed: archiving, or erasing. An erasure cannot be undone, so it asks.
+
+use clap::Args;
+use sinergi_proto::ids::ComplaintName;
+use sinergi_proto::wire::act_request::Act;
+use sinergi_proto::wire::{Approve, GetStatusRequest};
+
+use super::act::Deed;
+use super::entry_name::{self, EntryName};
+use super::show;
+use crate::commands::confirm::confirm;
+use crate::failure::Failure;
+use crate::options::Context;
+use crate::output::safe;
+use crate::text::NoteOptions;
+use crate::view::{ComplaintDetail, Proposal, short_hash, short_id};
+
+/// Options of `complaint approve`.
+#[derive(Args, Clone, Debug)]
+pub struct ApproveArgs {
+    /// The complaint
+    #[arg(value_name = "ID")]
+    pub complaint: ComplaintName,
+
+    /// The entry that proposes it [default: the one proposal that waits for us]
+    #[arg(long, value_name = "ENTRY")]
+    pub proposal: Option<EntryName>,
+
+    /// Do not ask before contents are destroyed
+    #[arg(long)]
+    pub yes: bool,
+
+    /// What is said with it.
+    #[command(flatten)]
+    pub note: NoteOptions,
+}
+
+/// Runs the command.
+pub(super) async fn run(args: ApproveArgs, context: &Context) -> Result<(), Failure> {
+    let text = args.note.read()?;
+    let detail = show::fetch(&args.complaint, context).await?;
+    // What was confirmed is what is approved, so it is named whatever was typed.
+    let (proposal, erases) = match &args.proposal {
+        Some(name) => {
+            let entry_id = entry_name::resolve(name, &detail)?.entry_id.clone();
+            let open = detail.proposals.iter().find(|open| open.entry_id == entry_id);
+            (entry_name::bytes(&entry_id)?, open.is_some_and(|open| open.kind == "erase"))
+        }
+        None => match only(&detail, &own_agency(context).await?)? {
+            Some(open) => (entry_name::bytes(&open.entry_id)?, open.kind == "erase"),
+            // The node says why there is nothing to approve.
+            None => (Vec::new(), false),
+        },
+    };
+    if erases && !args.yes {
+        let title =
+            detail.complaint.title.as_deref().map_or_else(String::new, |title| format!(": {}", safe::line(title)));
+        let id = short_id(&detail.complaint.id);
+        let explanation =
+            format!("Texts of complaint {id}{title}\nwill be destroyed on every node. This cannot be undone.");
+        confirm(&explanation, "Destroy them")?;
+    }
+    Deed {
+        complaint: &args.complaint,
+        attempt: "approve the proposal",
+        done: if erases {
+            "erasure approved, the texts are being destroyed on every node".to_owned()
+        } else {
+            "approved, the complaint is archived".to_owned()
+        },
+        text,
+        class: args.note.class,
+        act: Act::Approve(Approve { proposal }),
+    }
+    .carry_out(context)
+    .await
+}
+
+async fn own_agency(context: &Context) -> Result<String, Failure> {
+    let mut node = context.connect().await?;
+    let status = node.api.get_status(GetStatusRequest {}).await;
+    Ok(status.map_err(|status| Failure::from_status("tell its agency", &status))?.into_inner().agency)
+}
+
+/// The proposal that is meant if none is named: the only one, or the only one that waits for this agency.
+fn only<'d>(detail: &'d ComplaintDetail, own: &str) -> Result<Option<&'d Proposal>, Failure> {
+    let all: Vec<&Proposal> = detail.proposals.iter().collect();
+    let ours: Vec<&Proposal> =
+        all.iter().copied().filter(|open| open.second.iter().any(|second| second == own)).collect();
+    match (&all[..], &ours[..]) {
+        ([one], _) | (_, [one]) => Ok(Some(one)),
+        ([], _) => Ok(None),
+        (several, _) => {
+            let named = |open: &&Proposal| {
+                format!("{} ({}, {})", short_hash(&open.entry_id), open.kind, open.code.replace('_', "-"))
+            };
+            let named: Vec<String> = several.iter().map(named).collect();
+            Err(Failure::usage(format!("several proposals are open: {}", named.join("; ")))
+                .help("name the one to approve with --proposal ENTRY"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::complaint::fixture::handed_over;
+    use crate::failure::Exit;
+
+    fn proposal(id: &str, kind: &str, second: &str) -> Proposal {
+        Proposal {
+            entry_id: id.repeat(32),
+            kind: kind.to_owned(),
+            code: "court_order".to_owned(),
+            author: "kota-bandung".to_owned(),
+            second: vec![second.to_owned()],
+        }
+    }
+
+    #[test]
+    fn the_proposal_that_waits_for_us_is_meant_unless_there_are_several() {
+        let mut detail = handed_over();
+        assert!(only(&detail, "ombudsman").expect("none").is_none());
+        detail.proposals.push(proposal("aa", "archive", "prov-jabar"));
+        assert_eq!(only(&detail, "ombudsman").expect("one").map(|open| &open.kind[..]), Some("archive"));
+        detail.proposals.push(proposal("bb", "erase", "ombudsman"));
+        assert_eq!(only(&detail, "ombudsman").expect("ours").map(|open| &open.kind[..]), Some("erase"));
+        detail.proposals.push(proposal("cc", "erase", "ombudsman"));
+        let several = only(&detail, "ombudsman").expect_err("two of ours");
+        assert_eq!(several.exit(), Exit::Usage);
+        assert!(several.message().contains("bbbbbbbbbbbb (erase, court-order)"), "{}", several.message());
+    }
+}

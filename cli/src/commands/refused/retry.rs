@@ -1,0 +1,146 @@
+//! `sinergi refused retry`: have what this node refused, or what waits, judged again: after a charter was put right, a clock set, a link mended.
+//!
+//! What a peer refused is judged by the peer alone: its operator has to retry it there.
+
+use clap::{ArgGroup, Args};
+use sinergi_proto::ids::AgencyId;
+use sinergi_proto::wire::{ListRefusedRequest, RetryRefusedRequest};
+
+use crate::client;
+use crate::failure::Failure;
+use crate::options::Context;
+use crate::output::columns::rendered;
+use crate::output::{Output, Tone, safe};
+use crate::view::{Refused, Retried, short_hash};
+
+/// Options of `refused retry`.
+#[derive(Args, Clone, Debug)]
+#[command(group = ArgGroup::new("which").args(["number", "all"]).required(true))]
+pub struct RetryArgs {
+    /// The item's number in the listing
+    #[arg(value_name = "NUMBER")]
+    pub number: Option<String>,
+
+    /// Everything that waits, and everything that this node refused
+    #[arg(long)]
+    pub all: bool,
+
+    /// Only what came from this agency
+    #[arg(long, value_name = "AGENCY")]
+    pub peer: Option<AgencyId>,
+}
+
+/// Runs the command.
+pub(super) async fn run(args: RetryArgs, context: &Context) -> Result<(), Failure> {
+    let peer = args.peer.map_or_else(String::new, String::from);
+    let by_peers = refused_by_peers(&peer, context).await?;
+    if let Some(number) = &args.number
+        && let Some(item) = by_peers.iter().find(|item| item.number == *number)
+    {
+        return Err(Failure::refused(format!("{} refused {number}, not this node", safe::line(&item.peer))).help(
+            format!(
+                "only its own operator can have it judged again, with `sinergi refused retry` there; entry {}",
+                item.entry_id
+            ),
+        ));
+    }
+    let what = "judge again what was refused";
+    let mut node = context.connect().await?;
+    let request = RetryRefusedRequest { number: args.number.unwrap_or_default(), peer };
+    let answer = node.api.retry_refused(request).await.map_err(|status| {
+        Failure::from_status(what, &status)
+            .help("`sinergi refused list` and `sinergi refused list --deferred` show the numbers")
+    })?;
+    let items: Vec<Retried> = answer.into_inner().items.into_iter().map(Into::into).collect();
+    context.output.listing(&items, "Nothing waits, and this node has refused nothing.", table)?;
+    if args.all && !by_peers.is_empty() {
+        context.output.note(&left_to_others(&by_peers));
+    }
+    Ok(())
+}
+
+/// What peers refused of what this node sent.
+async fn refused_by_peers(peer: &str, context: &Context) -> Result<Vec<Refused>, Failure> {
+    let what = "list refusals";
+    let mut node = context.connect().await?;
+    let direction = "by_peer".to_owned();
+    let request = ListRefusedRequest { peer: peer.to_owned(), direction, deferred: false, limit: u32::MAX };
+    let answer = node.api.list_refused(request).await.map_err(|status| Failure::from_status(what, &status))?;
+    Ok(client::collect(answer.into_inner(), what).await?.into_iter().map(Into::into).collect())
+}
+
+fn left_to_others(by_peers: &[Refused]) -> String {
+    let mut peers: Vec<String> = by_peers.iter().map(|item| safe::line(&item.peer)).collect();
+    peers.sort_unstable();
+    peers.dedup();
+    let count = by_peers.len();
+    let items = if count == 1 { "1 item was".to_owned() } else { format!("{count} items were") };
+    format!("{items} refused by {}: only the operators there can retry that", peers.join(", "))
+}
+
+fn table(output: &Output, items: &[Retried]) -> String {
+    let mut table =
+        output.table(&["NUMBER", "ENTRY", "OUTCOME", "CODE", "REASON"], &["NUMBER", "ENTRY", "OUTCOME", "CODE"]);
+    for item in items {
+        let tone = match item.outcome.as_str() {
+            "taken" => Tone::Good,
+            "waits" => Tone::Warning,
+            _ => Tone::Alarm,
+        };
+        table.add_row([
+            safe::line(&item.number).into(),
+            output.cell(Tone::Faint, short_hash(&item.entry_id)),
+            output.cell(tone, &safe::line(&item.outcome)),
+            item.code.map_or_else(|| "-".to_owned(), |code| code.to_string()).into(),
+            safe::line(item.reason.as_deref().unwrap_or("-")).into(),
+        ]);
+    }
+    rendered(&table)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use sinergi_proto::wire;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: RetryArgs,
+    }
+
+    #[test]
+    fn what_is_retried_is_named_or_all_of_it() {
+        for (options, fine) in
+            [("", false), ("--peer ksp", false), ("1-2-0 --all", false), ("1-2-0", true), ("--all --peer ksp", true)]
+        {
+            let line = format!("retry {options}");
+            assert_eq!(Line::try_parse_from(line.split_whitespace()).is_ok(), fine, "{options}");
+        }
+    }
+
+    #[test]
+    fn each_item_is_listed_with_what_became_of_it() {
+        let output = Output::fixed("2026-03-01T12:00:00Z".parse().expect("a time"));
+        let item = |number: &str, outcome: &str, code: u32, reason: &str| {
+            let (number, outcome, reason) = (number.to_owned(), outcome.to_owned(), reason.to_owned());
+            Retried::from(wire::RetriedItem { number, entry_id: vec![0xab; 32], outcome, code, reason })
+        };
+        let items = [item("1-64-0", "taken", 0, ""), item("1-9000-0", "waits", 601, "parent 5f00aa17 is not here")];
+        let expected = "\
+NUMBER    ENTRY         OUTCOME  CODE  REASON
+1-64-0    abababababab  taken    -     -
+1-9000-0  abababababab  waits    601   parent 5f00aa17 is not here
+";
+        assert_eq!(table(&output, &items), expected);
+    }
+
+    #[test]
+    fn what_peers_refused_is_left_to_their_operators() {
+        let item = |peer: &str| Refused::from(wire::RefusedItem { peer: peer.to_owned(), ..Default::default() });
+        let said = left_to_others(&[item("ksp"), item("kominfo"), item("ksp")]);
+        assert_eq!(said, "3 items were refused by kominfo, ksp: only the operators there can retry that");
+    }
+}
