@@ -23,7 +23,7 @@ const QUIET: Duration = Duration::from_secs(3);
 /// What a peer delivers: almost the largest frame, of items that are no entries. Whether the node has taken it shows in its answer to the
 /// `Ping` behind it.
 fn large_frame() -> wire::Deliver {
-    let content = wire::Content { commitment: 0, salt: vec![0; 32], data: vec![0; limits::CONTENT_BYTES] };
+    let content = wire::Content { commitment: 0, salt: vec![0; 32], data: vec![0; limits::CONTENT_BYTES].into() };
     let item = |count| wire::Item {
         signed_entry: Bytes::from_static(b"no entry"),
         content: vec![content.clone(); count],
