@@ -16,6 +16,7 @@ mod duties;
 mod epoch;
 mod introduction;
 mod receive;
+mod refusals;
 mod retry;
 mod submission;
 
@@ -49,6 +50,7 @@ use crate::time::now_millis;
 
 use deferred::Waiting;
 use introduction::{Introduction, owed_behind};
+use refusals::Refusals;
 use submission::Queued;
 
 /// Why the writer, and with it the node, stops. Nothing that was acknowledged is lost; the next start recovers.
@@ -110,6 +112,7 @@ pub struct Writer {
     head: watch::Sender<Head>,
     clock: HybridClock,
     waiting: Waiting,
+    refusals: Refusals,
     /// Complaints about which this node has to do something by itself.
     duties: BTreeSet<ComplaintId>,
     /// Complaints with contents to destroy when the group is durable.
@@ -179,6 +182,7 @@ impl Writer {
                 head,
                 clock,
                 waiting,
+                refusals: Refusals::default(),
                 duties,
                 to_erase,
                 open,
@@ -329,6 +333,7 @@ impl Writer {
             Submission::RetryItems(selection, to) => Some(Answer::Retried(to, self.retry_items(group, &selection)?)),
             Submission::Retry => {
                 self.waiting.time_passed();
+                self.tell_of_refusals();
                 // sled's own threads write later, and their errors stick: a node that nobody writes to stops as well.
                 if group.is_empty() {
                     self.parts.applier.store().flush()?;

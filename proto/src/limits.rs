@@ -41,8 +41,15 @@ pub const DEFERRED_PER_AUTHOR: usize = 1_000;
 /// What the deferred items of one peer may hold.
 pub const DEFERRED_BYTES_PER_PEER: usize = 64 * 1024 * 1024;
 
-/// A checkpoint as a signed note: its own two lines, and room for those of witnesses.
-pub const CHECKPOINT_BYTES: usize = 16 * 1024;
+/// Records of refused items of one peer that a node keeps a day. More are refused, told on the receipt, counted and alarmed, but not kept.
+pub const REFUSED_PER_PEER_PER_DAY: usize = 10_000;
+/// What these records may hold.
+pub const REFUSED_BYTES_PER_PEER_PER_DAY: usize = 16 * 1024 * 1024;
+
+/// A checkpoint as a signed note: its own two lines (less than 2 KiB), and room for those of some witnesses.
+pub const CHECKPOINT_BYTES: usize = 4 * 1024;
+/// An `Ack`: a result an item of the frame, and a checkpoint.
+pub const RECEIPT_BYTES: usize = 64 * FRAME_ITEMS + CHECKPOINT_BYTES + 1024;
 /// A charter's text with its signatures: the largest signed note that `signed_note` reads.
 pub const CHARTER_BYTES: usize = 1_000_000;
 /// Members of a charter.
@@ -126,4 +133,13 @@ const _: () = assert!(
 );
 const _: () = assert!(PARENTS * 34 + COMMITMENTS * 48 + 1024 < ENTRY_BYTES, "the fixed parts of an entry fit into it");
 const _: () = assert!(FRAME_BYTES < GROUP_BYTES && GROUP_BYTES < WRITER_QUEUE_BYTES);
+const _: () = assert!(
+    FRAME_ITEMS * (ENTRY_BYTES + 128) <= REFUSED_BYTES_PER_PEER_PER_DAY && FRAME_ITEMS <= REFUSED_PER_PEER_PER_DAY,
+    "a whole frame that is refused is kept"
+);
+const _: () = assert!(
+    3 * FEDERATION_BYTES + 3 * AGENCY_ID_BYTES + 1024 < CHECKPOINT_BYTES,
+    "a checkpoint names its origin three times"
+);
+const _: () = assert!(RECEIPT_BYTES < DELIVER_TARGET_BYTES);
 const _: () = assert!(ENTRY_BYTES + 128 < 65_536, "an entry fits into a tlog-tiles entry bundle");

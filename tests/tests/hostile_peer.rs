@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use prost::Message;
 use sinergi_cli::demo::wait;
+use sinergi_daemon::ledger::RecordKind;
+use sinergi_proto::checkpoint::CheckpointSigner;
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::content::Content;
 use sinergi_proto::entry::ContentClass;
@@ -12,6 +14,7 @@ use sinergi_proto::link::Cursor;
 use sinergi_proto::receipt::{ItemOutcome, Receipt};
 use sinergi_proto::refusal::{DeferralCode, FaultCode, RefusalCode};
 use sinergi_proto::wire::{self, frame::Kind as FrameKind};
+use sinergi_tests::disk::reopen::Reopened;
 use sinergi_tests::federation::{PATIENCE, agency};
 use sinergi_tests::peer::{Impostor, Made};
 use sinergi_tests::stage::Stage;
@@ -376,6 +379,81 @@ async fn an_acknowledgement_for_what_was_never_sent_ends_the_link() {
     link.say(FrameKind::Ack(receipt.sign(&stage.impostor.keys.entry))).await;
     assert_eq!(link.fault().await.0, FaultCode::BadReceipt.number());
     stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_receipt_that_is_larger_than_any_honest_one_ends_the_link_and_is_not_kept() {
+    let mut stage = Stage::set().await;
+    let city = stage.federation.node("kota-bandung").await;
+    let lodged = city.lodges("Tanda terima besar").await;
+    city.forwards(lodged.complaint, "kominfo").await;
+    for (bytes, what) in [(limits::CHECKPOINT_BYTES + 1, "a receipt whose checkpoint has"), (1 << 20, "a receipt of")] {
+        let mut link = stage.link().await;
+        let delivered = link.delivery().await;
+        let good = Receipt::parse(&stage.impostor.receipt_for(&delivered, "kota-bandung")).expect("a receipt");
+        let large = Receipt { checkpoint: vec![b'x'; bytes], ..good };
+        link.say(FrameKind::Ack(large.sign(&stage.impostor.keys.entry))).await;
+        let (code, reason) = link.fault().await;
+        assert_eq!(code, FaultCode::LimitExceeded.number(), "{reason}");
+        assert!(reason.contains(what) && reason.contains("bytes, at most"), "{reason}");
+        city.sees_peer("kominfo", |peer| peer.queue_depth > 0 && peer.last_error.contains(what)).await;
+    }
+    let mut link = stage.link().await;
+    let delivered = link.delivery().await;
+    link.say(FrameKind::Ack(stage.impostor.receipt_for(&delivered, "kota-bandung"))).await;
+    city.sees_peer("kominfo", |peer| peer.queue_depth == 0).await;
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn what_is_refused_of_a_peer_beyond_its_room_for_a_day_is_told_and_counted_and_not_kept() {
+    const FRAMES: usize = 5;
+    const IN_A_FRAME: usize = 210;
+    let mut stage = Stage::set().await;
+    let mut link = stage.link().await;
+    let item = wire::Item { signed_entry: Bytes::from(vec![0xff; limits::ENTRY_BYTES]), ..Default::default() };
+    for frame in 1..=FRAMES {
+        let receipt = link.deliver(frame as u64, vec![item.clone(); IN_A_FRAME]).await;
+        let refused = ItemOutcome::Refused(RefusalCode::Undecodable.number());
+        assert!(receipt.results.iter().all(|result| result.outcome == refused), "each is told: {receipt:?}");
+    }
+    let city = stage.federation.node("kota-bandung").await;
+    let kept = limits::REFUSED_BYTES_PER_PEER_PER_DAY / limits::ENTRY_BYTES;
+    assert!(kept < FRAMES * IN_A_FRAME);
+    let status = city.status().await;
+    assert_eq!(status.refused_by_us, kept as u64);
+    let told = |alarm: &String| alarm.contains("kominfo delivers more that is refused than is kept");
+    assert!(status.alarms.iter().any(told), "{:?}", status.alarms);
+    // The line goes on, and good entries are taken.
+    let honest = stage.impostor.lodge("Laporan jujur");
+    link.deliver(1 + FRAMES as u64, vec![honest.item]).await;
+    city.sees(honest.complaint, |seen| seen.intake == "kominfo").await;
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn of_the_checkpoints_that_a_peer_shows_on_one_link_no_more_are_kept_than_an_honest_peer_shows() {
+    let mut stage = Stage::set().await;
+    let (config, keys) = (&stage.impostor.config, &stage.impostor.keys);
+    let (name, own) = (config.federation.to_string(), config.agency.clone());
+    let signer = CheckpointSigner::new(&name, &own, Epoch::FIRST, keys.checkpoint.clone(), keys.time.clone());
+    let note = |size| signer.sign(size, [1; 32], 1_790_000_000 + size);
+    let mut link = stage.connect().await;
+    link.greet(wire::Hello { checkpoint: note(1), ..stage.impostor.hello() }).await;
+    for size in 2..=50 {
+        link.say(FrameKind::Checkpoints(wire::CheckpointNotes { notes: vec![note(size)] })).await;
+    }
+    let city = stage.federation.node("kota-bandung").await;
+    city.sees_peer("kominfo", |peer| peer.peer_size == 50).await;
+    stage.others_are_unaffected().await;
+    stage.federation.stop_node("kota-bandung").await;
+    let node = Reopened::open(&stage.federation.folder_of("kota-bandung")).expect("a whole folder");
+    let reader = node.data.ledger.reader();
+    let kept = reader.records_from(reader.start()).filter(|record| {
+        let record = record.as_ref().expect("a sound ledger");
+        record.kind == RecordKind::Seen && record.body.starts_with(format!("{name}/{own}/").as_bytes())
+    });
+    assert_eq!(kept.count(), 2);
 }
 
 fn receipt(impostor: &Impostor, index: u64, results: Vec<sinergi_proto::receipt::ItemResult>) -> Receipt {

@@ -188,6 +188,8 @@ struct Session<'a> {
     head: watch::Receiver<Head>,
     charter: watch::Receiver<u64>,
     peer_charter: u64,
+    /// Checkpoints that the peer has shown and that were kept.
+    shown: usize,
     continuity: watch::Receiver<State>,
     /// What the peer lost with its ledger.
     give_back: Option<Arc<GiveBack>>,

@@ -14,6 +14,7 @@ use sinergi_proto::route::{Access, Reach, Routes, routes};
 use sinergi_proto::wire;
 
 use super::deferred::item_key;
+use super::refusals;
 use super::{Authentic, Received, Writer, WriterError};
 use crate::case::CaseError;
 use crate::headers::{self, ContentHeader, DeferredHeader, External, LeafHeader, RefusedHeader, Route, RoutingHeader};
@@ -213,12 +214,31 @@ impl Writer {
         bytes: &[u8],
     ) -> Result<ItemResult, WriterError> {
         let code = refusal.code.number();
+        let result = ItemResult { entry, outcome: ItemOutcome::Refused(code) };
+        let (at, shown) = (now_millis(), &bytes[..bytes.len().min(limits::ENTRY_BYTES + 128)]);
+        if let Err(unkept) = self.refusals.count(peer, shown.len(), at) {
+            // From then on as time passes, with the number that they have grown to.
+            if unkept == 1 {
+                self.tell_of_refusals();
+            }
+            return Ok(result);
+        }
         tracing::warn!(%peer, ?entry, code, "refused an item: {refusal}");
-        let header =
-            RefusedHeader { at: now_millis(), peer: peer.clone(), entry, code, detail: refusal.detail.clone() };
-        let shown = &bytes[..bytes.len().min(limits::ENTRY_BYTES + 128)];
+        let header = RefusedHeader { at, peer: peer.clone(), entry, code, detail: refusal.detail.clone() };
         self.record(group, RecordKind::Refused, &headers::encode(&header), shown)?;
-        Ok(ItemResult { entry, outcome: ItemOutcome::Refused(code) })
+        Ok(result)
+    }
+
+    /// Tells the operator of peers of which more is refused than is kept.
+    pub(super) fn tell_of_refusals(&self) {
+        for (peer, unkept) in self.refusals.unkept(now_millis()) {
+            let topic = format!("refused {peer}");
+            if unkept > 0 {
+                self.parts.alarms.raise(topic, refusals::alarm(peer, unkept));
+            } else {
+                self.parts.alarms.settle(&topic);
+            }
+        }
     }
 
     fn defer(

@@ -104,6 +104,7 @@ impl<'a> Session<'a> {
             head,
             charter: links.directory.version(),
             peer_charter,
+            shown: 0,
             continuity: links.continuity.watch(),
             give_back: None,
         }

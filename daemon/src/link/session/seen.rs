@@ -27,6 +27,9 @@ use crate::store::{Newest, PeerCursor, Sight};
 use crate::time::now_millis;
 use crate::writer::Submission;
 
+/// Checkpoints that a peer shows on one link: in its Hello, and a newer one behind it.
+const SHOWN: usize = 2;
+
 /// What we hold of a peer's ledger, and it of ours, by our own records.
 pub(super) struct Held {
     /// How far we have its ledger.
@@ -153,7 +156,7 @@ pub(super) fn give_back(links: &Links, peer: &Peer, reset: Option<Newest>) -> Op
 }
 
 impl Session<'_> {
-    /// The peer shows its checkpoint: it is remembered durably if it is new.
+    /// The peer shows its checkpoint: it is remembered durably if it is new, but for what no honest peer shows, which may not fill the disk.
     pub(super) async fn shown(&mut self, note: Vec<u8>) -> Result<(), LinkError> {
         if note.is_empty() || note.len() > limits::CHECKPOINT_BYTES {
             return Ok(());
@@ -162,7 +165,8 @@ impl Session<'_> {
         let check = move || check_checkpoint(&checked, &agency, links.federation.as_str(), &links.directory.charters());
         let checkpoint = tokio::task::spawn_blocking(check).await;
         let checkpoint = checkpoint.map_err(|error| LinkError::Broken(error.to_string()))?;
-        if self.note_checkpoint(checkpoint, note.clone()) {
+        if self.note_checkpoint(checkpoint, note.clone()) && self.shown < SHOWN {
+            self.shown += 1;
             let header = SeenHeader { at: now_millis(), peer: self.peer.agency.clone() };
             self.to_writer.submit(Submission::Seen(header, note));
         }

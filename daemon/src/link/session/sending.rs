@@ -81,6 +81,12 @@ impl Session<'_> {
 
     /// A receipt came: its signature is checked off the async threads.
     pub(super) fn acknowledge(&mut self, ack: wire::Ack) -> Result<(), LinkError> {
+        // It is kept, whole.
+        let bytes = ack.encoded_len();
+        if bytes > limits::RECEIPT_BYTES {
+            let reason = format!("a receipt of {bytes} bytes, at most {}", limits::RECEIPT_BYTES);
+            return Err(LinkError::Fault(FaultCode::LimitExceeded, reason));
+        }
         if self.acks.len() >= self.in_flight.len() {
             let reason =
                 format!("a receipt beyond those for the {} frames that are unacknowledged", self.in_flight.len());
@@ -102,6 +108,11 @@ impl Session<'_> {
             ack.map_err(|error| LinkError::Fault(FaultCode::BadReceipt, error.to_string()))?;
         self.last_progress = Instant::now();
         let Receipt { cursor, results, checkpoint, .. } = receipt;
+        if checkpoint.len() > limits::CHECKPOINT_BYTES {
+            let (bytes, most) = (checkpoint.len(), limits::CHECKPOINT_BYTES);
+            let reason = format!("a receipt whose checkpoint has {bytes} bytes, at most {most}");
+            return Err(LinkError::Fault(FaultCode::LimitExceeded, reason));
+        }
         let mut outputs = self.sender.handle(SenderEvent::Acknowledged { cursor, results });
         if let Some(SenderOutput::Store { cursor, refused }) = outputs.first().cloned() {
             outputs.remove(0);
