@@ -3,13 +3,14 @@
 //! Executes what the state machines of [`sinergi_proto::link`] say; decides nothing about entries.
 //!
 //! ```text
-//! accept.rs   TcpListener -> TLS (bounded in time and number) -> gRPC        waited for
-//! dial.rs     endpoint -> TLS -> gRPC, with backoff without end              dialled
-//! session.rs  one stream: Hello, then frames both ways                       both
-//! silence.rs  a connection whose other side says nothing ends                both
-//! intake.rs   decode and authenticate received items, off the async threads
-//! budget.rs   room in memory that all links share
-//! peer.rs     what is known of a peer: shown to operators, and the slot that one session holds
+//! accept.rs     TcpListener -> TLS (bounded in time and number) -> gRPC   waited for
+//! handshakes.rs places for connections whose handshake has not ended
+//! dial.rs       endpoint -> TLS -> gRPC, with backoff without end         dialled
+//! session.rs    one stream: Hello, then frames both ways                  both
+//! silence.rs    a connection whose other side says nothing ends           both
+//! intake.rs     decode and authenticate received items, off the async threads
+//! budget.rs     room in memory that all links share
+//! peer.rs       what is known of a peer: shown to operators, and the slot that one session holds
 //! ```
 //!
 //! Invariants:
@@ -20,6 +21,7 @@
 mod accept;
 mod budget;
 mod dial;
+mod handshakes;
 mod intake;
 mod peer;
 mod service;

@@ -91,7 +91,7 @@ pub const GROUP_SUBMISSIONS: usize = 1024;
 
 /// Connections from peers, linked or not.
 pub const INBOUND_CONNECTIONS: usize = 1024;
-/// Connections whose handshake has not ended.
+/// Connections whose handshake has not ended. When more come, the oldest of the source that has most of them ends.
 pub const PENDING_HANDSHAKES: usize = 256;
 /// Connections of one peer: the one that works, and those that take its place.
 pub const CONNECTIONS_PER_PEER: usize = 4;

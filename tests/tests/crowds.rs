@@ -1,11 +1,13 @@
 //! Many peers, or many connections, at once: what is bounded over all of them stays bounded, and nobody is left out for good.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message;
 use sinergi_cli::commands::init::Kind as AgencyKind;
 use sinergi_cli::demo::federation::Agency;
+use sinergi_cli::demo::wait;
 use sinergi_proto::ids::Epoch;
 use sinergi_proto::limits;
 use sinergi_proto::link::Cursor;
@@ -13,6 +15,9 @@ use sinergi_proto::wire::{self, Frame, frame::Kind};
 use sinergi_tests::disk::{Disk, Op};
 use sinergi_tests::federation::{PATIENCE, TestFederation, agency};
 use sinergi_tests::peer::{Connection, Impostor};
+use sinergi_tests::stage::Stage;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -97,4 +102,37 @@ async fn all_links_together_hold_no_more_than_their_room_and_those_that_wait_for
         timeout(PATIENCE, hears(connection, |kind| matches!(kind, Kind::Ack(_)))).await.expect("a receipt");
     }
     federation.is_bounded_in_memory(CITY);
+}
+
+/// Connects from another address of this machine again and again, keeps so many connections, and says nothing on any.
+fn silent_crowd(address: &str, connections: usize) -> JoinSet<()> {
+    let address: SocketAddr = address.parse().expect("an address");
+    let keep = move || async move {
+        let mut buffer = [0; 1];
+        loop {
+            let socket = TcpSocket::new_v4().expect("a socket");
+            socket.bind((Ipv4Addr::new(127, 0, 0, 2), 0).into()).expect("another address of this machine");
+            if let Ok(mut stream) = socket.connect(address).await {
+                // Until the node ends it.
+                let _ = stream.read(&mut buffer).await;
+            }
+        }
+    };
+    (0..connections).map(|_| keep()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_many_connect_and_say_nothing_a_peer_that_dials_meanwhile_is_linked_at_once() {
+    let stage = Stage::set().await;
+    // No more than the system keeps for a program that accepts none: it would turn some of the crowd away.
+    let mut crowd = silent_crowd(&stage.federation.address_of(CITY), 4 * limits::PENDING_HANDSHAKES);
+    let displaced = "others came while its TLS handshake had not ended";
+    let is_full =
+        wait::until(PATIENCE, async || Ok::<_, ()>(stage.federation.log_of(CITY).contains(displaced).then_some(())));
+    assert_eq!(is_full.await, Ok(Some(())), "all places were taken");
+    for _ in 0..5 {
+        // A node that dials waits no longer.
+        timeout(limits::TLS_HANDSHAKE, stage.link()).await.expect("a link in spite of the crowd");
+    }
+    crowd.abort_all();
 }

@@ -1,6 +1,8 @@
 //! Accepting connections: our own loop, because a handshake must be bounded in time and number and must not hold up the next one.
 //!
-//! Invariants: a connection that fails its handshake costs one log line with the reason, and nobody else anything.
+//! Invariants:
+//! - a connection that fails its handshake costs one log line with the reason, and nobody else anything;
+//! - accepting never waits: whoever says nothing is displaced by who comes after it, see [`Handshakes`].
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -22,6 +24,7 @@ use tonic::transport::Server;
 use tonic::transport::server::Connected;
 
 use super::Links;
+use super::handshakes::Handshakes;
 use super::service::{Caller, FederationService};
 use super::silence::Attentive;
 use crate::tls::{self, HandshakeFailure};
@@ -68,17 +71,30 @@ pub async fn serve(links: Links, listener: TcpListener) -> Result<(), tonic::tra
 async fn accept(links: Links, listener: TcpListener, accepted: mpsc::Sender<std::io::Result<Connection>>) {
     let config = tls::server_config(&links.credentials, links.authorities.clone());
     let room = Arc::new(Room::default());
+    let places = Handshakes::of(limits::PENDING_HANDSHAKES);
     let mut handshakes = JoinSet::new();
     loop {
         let stream = tokio::select! {
             () = links.stop.cancelled() => break,
             Some(_) = handshakes.join_next() => continue,
-            stream = listener.accept(), if handshakes.len() < limits::PENDING_HANDSHAKES => stream,
+            stream = listener.accept() => stream,
         };
         match stream {
             Ok((stream, from)) => {
-                let (links, config) = (links.clone(), Arc::clone(&config));
-                handshakes.spawn(handshake(links, config, stream, from, Arc::clone(&room), accepted.clone()));
+                let (links, config, room) = (links.clone(), Arc::clone(&config), Arc::clone(&room));
+                let (place, accepted) = (places.place(from.ip()), accepted.clone());
+                handshakes.spawn(async move {
+                    let shaken = tokio::select! {
+                        shaken = handshake(&links, config, stream, from) => shaken,
+                        () = place.displaced.cancelled() => {
+                            return tracing::warn!(%from, "refused a connection: others came while its TLS handshake had not ended");
+                        }
+                    };
+                    drop(place);
+                    if let Some((stream, caller)) = shaken {
+                        hand_over(&links, stream, caller, from, &room, &accepted).await;
+                    }
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection; open files or memory may be short");
@@ -89,14 +105,13 @@ async fn accept(links: Links, listener: TcpListener, accepted: mpsc::Sender<std:
     // Handshakes that have not ended are dropped with the set.
 }
 
+/// The TLS handshake, and who is on the other side of it.
 async fn handshake(
-    links: Links,
+    links: &Links,
     config: Arc<ServerConfig>,
     stream: TcpStream,
     from: SocketAddr,
-    room: Arc<Room>,
-    accepted: mpsc::Sender<std::io::Result<Connection>>,
-) {
+) -> Option<(TlsStream<TcpStream>, Caller)> {
     // Without it small frames wait for the acknowledgement of the ones before.
     let _ = stream.set_nodelay(true);
     let shaken =
@@ -104,21 +119,35 @@ async fn handshake(
     let stream = match shaken {
         Ok(Ok(stream)) => stream,
         Ok(Err((error, stream))) => {
-            report_refusal(&links, from, &error);
-            return linger(stream).await;
+            report_refusal(links, from, &error);
+            linger(stream).await;
+            return None;
         }
         Err(_) => {
             let seconds = limits::TLS_HANDSHAKE.as_secs();
-            return tracing::warn!(%from, "refused a connection: no TLS handshake within {seconds} s");
+            tracing::warn!(%from, "refused a connection: no TLS handshake within {seconds} s");
+            return None;
         }
     };
     let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let Some(identity) = certificate.and_then(|leaf| tls::peer_identity(leaf, &links.federation).ok()) else {
-        return tracing::warn!(%from, "refused a connection: its certificate names no agency");
+        tracing::warn!(%from, "refused a connection: its certificate names no agency");
+        return None;
     };
     let certificate_expires = u64::try_from(identity.certificate.not_after.as_millisecond()).unwrap_or(0);
-    let caller = Caller { agency: identity.agency, certificate_expires };
-    let Some(permits) = room.for_caller(&links, &caller) else {
+    Some((stream, Caller { agency: identity.agency, certificate_expires }))
+}
+
+/// Hands a connection whose caller is known over to the gRPC server, if there is room for it.
+async fn hand_over(
+    links: &Links,
+    stream: TlsStream<TcpStream>,
+    caller: Caller,
+    from: SocketAddr,
+    room: &Room,
+    accepted: &mpsc::Sender<std::io::Result<Connection>>,
+) {
+    let Some(permits) = room.for_caller(links, &caller) else {
         return tracing::warn!(%from, peer = %caller.agency, "refused a connection: it has too many, or there are too many in all");
     };
     // Nobody receives any more: the node is stopping.
