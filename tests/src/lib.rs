@@ -10,6 +10,7 @@
 //! | [`proxy`] | the network between two nodes, with faults that are switched while it carries bytes |
 //! | [`certificate`] | certificates that a test makes, good and bad |
 //! | [`disk`] | a disk that fails as the test says, and what it may hold after a power failure |
+//! | [`model`] | one hand-over, every order of its events |
 //! | [`sim`] | many nodes in virtual time, under random faults |
 //! | [`stage`] | two honest nodes and a member that the test speaks for |
 //! | [`measure`] | what the benchmarks in `src/bin` share |
@@ -29,6 +30,7 @@ pub mod disk;
 pub mod federation;
 pub mod measure;
 pub mod memory;
+pub mod model;
 pub mod peer;
 pub mod process_table;
 pub mod program;

@@ -1,0 +1,213 @@
+//! A bounded model of one hand-over, checked to the end of its space with stateright: every order in which so many entries can be written, lost,
+//! repeated, delivered and kept waiting while the clocks pass an offer's `answer_by`.
+//!
+//! What agencies may write, what nodes take, and what entries do is decided by the code that runs in production ([`sinergi_proto::decide`],
+//! [`sinergi_proto::admission`], [`sinergi_proto::complaint`]); the entries are real ones, signed and parsed. Only the time and the network are made up.
+//!
+//! | where | what |
+//! |---|---|
+//! | [`members`] | who takes part: keys, charter, clocks that differ |
+//! | [`time`] | the moments that matter to an offer |
+//! | [`acts`] | what an agency may write |
+//! | [`book`] | every entry and view of the space, once |
+//! | [`network`] | the states: nodes, and the messages between them |
+//! | [`properties`] | what must always hold, and what must be seen sometimes |
+//! | this file | the steps from state to state, and their bounds |
+
+pub mod acts;
+pub mod book;
+pub mod members;
+pub mod network;
+pub mod properties;
+pub mod time;
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard};
+
+use stateright::{Checker, Expectation, HasDiscoveries, Model, Property};
+
+use acts::Act;
+use book::{Book, EntryRef};
+use members::{Agency, Members};
+use network::{Message, State};
+
+/// What ends the space.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Agencies: the city, its province and the ministry, or these and the ombudsman.
+    pub agencies: usize,
+    /// Entries in all, `Lodged` among them. Nodes answer recalls beyond it.
+    pub entries: usize,
+    /// Moments of [`time`].
+    pub moments: usize,
+    /// Messages that are lost and not sent again, at the same time.
+    pub lost: usize,
+    /// Messages that will come once more, at the same time.
+    pub repeated: usize,
+    /// Entries whose authors lie.
+    pub lies: usize,
+    /// Whether operators may do anything, or only what shows most ([`Act::of_operators`]) and the complaint is already offered to the ministry.
+    pub free: bool,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Time passes to the next moment.
+    Wait,
+    /// An operator acts.
+    Write {
+        /// Whose.
+        by: Agency,
+        /// What.
+        act: Act,
+        /// The entry.
+        entry: EntryRef,
+    },
+    /// An agency goes on from where custody no longer is.
+    Lie {
+        /// Who.
+        by: Agency,
+        /// With what.
+        act: Act,
+        /// The entry.
+        entry: EntryRef,
+    },
+    /// A message comes.
+    Deliver(Message),
+    /// A message comes, and will come again.
+    Repeat(Message),
+    /// A message is lost.
+    Lose(Message),
+    /// What was lost is sent again.
+    Resend,
+}
+
+/// The model.
+pub struct HandOver {
+    /// Its bounds.
+    pub bounds: Bounds,
+    book: Mutex<Book>,
+}
+
+impl HandOver {
+    /// The model within these bounds.
+    pub fn new(bounds: Bounds) -> Self {
+        Self { bounds, book: Mutex::new(Book::new(Members::first(bounds.agencies), bounds.free)) }
+    }
+
+    /// What numbers in states stand for.
+    pub fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().expect("nobody panicked with the book in his hand")
+    }
+}
+
+impl Model for HandOver {
+    type State = State;
+    type Action = Step;
+
+    fn init_states(&self) -> Vec<State> {
+        let mut book = self.book();
+        let mut state = State::new(self.bounds.agencies);
+        let lodged = book.lodge(Agency::City, state.moment);
+        state.write(&mut book, Agency::City, lodged);
+        if !self.bounds.free {
+            let (view, act) = (state.node(Agency::City).view.expect("it has lodged"), Act::Forward(Agency::Ministry));
+            let written = book.writable(view, Agency::City, state.moment).iter();
+            let (_, offer) = *written.clone().find(|(written, _)| *written == act).expect("the holder may forward");
+            state.write(&mut book, Agency::City, offer);
+        }
+        vec![state]
+    }
+
+    fn actions(&self, state: &State, steps: &mut Vec<Step>) {
+        let (mut book, bounds) = (self.book(), self.bounds);
+        if usize::from(state.moment) + 1 < bounds.moments {
+            steps.push(Step::Wait);
+        }
+        if state.written < bounds.entries {
+            for (by, view) in state.views(&book).collect::<Vec<_>>() {
+                let written = book.writable(view, by, state.moment).iter();
+                steps.extend(written.map(|&(act, entry)| Step::Write { by, act, entry }));
+                if state.lies < bounds.lies {
+                    let told = book.lying(view, by, state.moment).iter();
+                    steps.extend(told.map(|&(act, entry)| Step::Lie { by, act, entry }));
+                }
+            }
+        }
+        let lost = if bounds.lost > 0 { state.lost(&book).len() } else { 0 };
+        if lost > 0 {
+            steps.push(Step::Resend);
+        }
+        let repeated = if bounds.repeated > 0 { state.repeated(&book) } else { 0 };
+        for message in &state.network {
+            steps.push(Step::Deliver(*message));
+            if repeated < bounds.repeated {
+                steps.push(Step::Repeat(*message));
+            }
+            if lost < bounds.lost {
+                steps.push(Step::Lose(*message));
+            }
+        }
+    }
+
+    fn next_state(&self, before: &State, step: Step) -> Option<State> {
+        let (mut state, mut book) = (before.clone(), self.book());
+        match step {
+            Step::Wait => state.pass_time(&mut book),
+            Step::Write { by, entry, .. } => state.write(&mut book, by, entry),
+            Step::Lie { by, entry, .. } => {
+                state.lies += 1;
+                state.write(&mut book, by, entry);
+            }
+            Step::Deliver(message) => state.deliver(&mut book, message, false),
+            Step::Repeat(message) => state.deliver(&mut book, message, true),
+            Step::Lose(message) => drop(state.network.remove(&message)),
+            Step::Resend => {
+                let lost: BTreeSet<Message> = state.lost(&book);
+                state.network.extend(lost);
+            }
+        }
+        Some(state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        properties::of(self.bounds)
+    }
+}
+
+/// What a check of the whole space found.
+#[derive(Debug)]
+pub struct Checked {
+    /// Different states.
+    pub states: usize,
+    /// Steps of the longest of the shortest ways to a state.
+    pub depth: usize,
+    /// Different entries and views in them.
+    pub entries_and_views: (usize, usize),
+    /// Properties that do not hold, each with the shortest way to where it does not; and what was never seen.
+    pub violated: Vec<String>,
+}
+
+/// Checks every state within the bounds; ends early only where a property does not hold.
+pub fn check(bounds: Bounds) -> Checked {
+    let model = HandOver::new(bounds);
+    let checker = model.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    let mut violated = Vec::new();
+    for Property { expectation, name, .. } in checker.model().properties() {
+        match (expectation, checker.discovery(name)) {
+            (Expectation::Sometimes, Some(_)) | (Expectation::Always | Expectation::Eventually, None) => {}
+            (Expectation::Sometimes, None) => violated.push(format!("never seen: {name}")),
+            (_, Some(path)) => {
+                let steps: Vec<String> = path.into_actions().iter().map(|step| format!("  {step:?}")).collect();
+                violated.push(format!("does not hold: {name}, after\n{}", steps.join("\n")));
+            }
+        }
+    }
+    Checked {
+        states: checker.unique_state_count(),
+        depth: checker.max_depth(),
+        entries_and_views: checker.model().book().size(),
+        violated,
+    }
+}

@@ -1,0 +1,140 @@
+//! What an agency may write: operators' commands through [`sinergi_proto::decide`], and the lies that the model allows.
+//!
+//! Must not know the rules of custody: whether an act is allowed is asked of the real code.
+
+use sinergi_proto::complaint::{Actor, Complaint};
+use sinergi_proto::decide::{Author, decide};
+use sinergi_proto::entry::CustodyAct;
+use sinergi_proto::ids::EntryId;
+use sinergi_proto::wire::act_request::Act as Request;
+use sinergi_proto::wire::{self, entry::Body};
+
+use super::members::{Agency, Members};
+use super::time;
+
+/// What an operator, or the node by itself, does to the complaint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Act {
+    /// Takes the complaint in.
+    Lodge,
+    /// Offers custody.
+    Forward(Agency),
+    /// Takes custody.
+    Accept,
+    /// Declines.
+    Return,
+    /// The node declines an offer that was recalled.
+    ReturnRecalled,
+    /// Takes back an offer that nobody answered in time.
+    Withdraw,
+    /// Wishes an offer back.
+    Recall,
+    /// Offers custody over the holder's head.
+    Reassign(Agency),
+    /// Answers the citizen.
+    Respond,
+    /// Ends the work.
+    Resolve,
+}
+
+impl Act {
+    /// Whether it answers an offer.
+    pub fn is_answer(self) -> bool {
+        matches!(self, Self::Accept | Self::Return | Self::ReturnRecalled)
+    }
+
+    /// Whether it acts on an open offer without being its addressee's answer.
+    pub fn overrides_offer(self) -> bool {
+        matches!(self, Self::Withdraw | Self::Reassign(_))
+    }
+
+    /// What an operator of an agency may think of: anything, if they are free, or what shows most in few entries. Then the city passes the
+    /// complaint on to the ministry and leaves the answers to others, the ministry passes it back, and the province takes over for its city.
+    pub(super) fn of_operators(by: Agency, members: &Members, free: bool) -> Vec<Self> {
+        let mut acts = vec![Self::Accept, Self::Return, Self::Withdraw, Self::Recall];
+        if free {
+            acts.extend([Self::Respond, Self::Resolve]);
+            acts.extend(members.all().flat_map(|to| [Self::Forward(to), Self::Reassign(to)]));
+            return acts;
+        }
+        match by {
+            Agency::City => acts.push(Self::Forward(Agency::Ministry)),
+            Agency::Ministry => acts.extend([Self::Respond, Self::Resolve, Self::Forward(Agency::City)]),
+            Agency::Province | Agency::Ombudsman => acts.push(Self::Reassign(Agency::Province)),
+        }
+        acts
+    }
+
+    fn request(self, members: &Members, clock: u64) -> Request {
+        let answer_by = time::answer_by(clock);
+        let reason = wire::ForwardReason::Competence.into();
+        let returned = |reason: wire::ReturnReason| wire::Return { reason: reason.into(), suggestion: String::new() };
+        match self {
+            Self::Lodge => unreachable!("the model begins with the only Lodged"),
+            Self::Forward(to) => Request::Forward(wire::Forward { to: members.id(to).to_string(), reason, answer_by }),
+            Self::Reassign(to) => {
+                Request::Reassign(wire::Reassign { to: members.id(to).to_string(), reason, answer_by })
+            }
+            Self::Accept => Request::Accept(wire::Accept {}),
+            Self::Return => Request::Return(returned(wire::ReturnReason::NotCompetent)),
+            Self::ReturnRecalled => Request::Return(returned(wire::ReturnReason::Recalled)),
+            Self::Withdraw => Request::Withdraw(wire::Withdraw {}),
+            Self::Recall => Request::Recall(wire::Recall {}),
+            Self::Respond => Request::Respond(wire::Respond {}),
+            Self::Resolve => Request::Resolve(wire::Resolve { outcome: wire::Outcome::Fixed.into() }),
+        }
+    }
+}
+
+/// The body that carries out an act, if it is allowed now. `clock` is the one that the entry will carry.
+pub(super) fn body(members: &Members, complaint: &Complaint, by: Agency, act: Act, clock: u64) -> Option<Body> {
+    let (agency, charter) = (members.id(by), members.charter());
+    let author = Author { agency, millis: clock, charter, answer_within_millis: 0 };
+    decide(complaint, &act.request(members, clock), author).ok()
+}
+
+/// The lies of an agency: it goes on from a custody entry on which, as it knows, custody has gone on already, with what it was entitled to there.
+pub(super) fn lies(members: &Members, complaint: &Complaint, by: Agency, clock: u64) -> Vec<(Act, Body)> {
+    let mut lies = Vec::new();
+    let actor = Actor { author: members.id(by), millis: clock, charter: members.charter() };
+    for (basis, known) in complaint.timeline().filter(|(id, _)| *id != complaint.tip()) {
+        let Some(state) = known.custody() else { continue };
+        for (act, custody, body) in stale(members, basis, clock) {
+            if state.after(EntryId([0; 32]), &custody, actor).is_ok() {
+                lies.push((act, body));
+            }
+        }
+    }
+    lies
+}
+
+/// Every custody act on a basis.
+fn stale(members: &Members, basis: EntryId, clock: u64) -> Vec<(Act, CustodyAct, Body)> {
+    let (answer_by, basis, reason) = (time::answer_by(clock), basis.0.to_vec(), 1);
+    let suggestion = String::new();
+    let mut acts = vec![
+        (Act::Accept, CustodyAct::Accepted, Body::Accepted(wire::Accepted { basis: basis.clone() })),
+        (
+            Act::Return,
+            CustodyAct::Returned { reason, suggestion: None },
+            Body::Returned(wire::Returned { basis: basis.clone(), reason, suggestion }),
+        ),
+        (Act::Withdraw, CustodyAct::Withdrawn, Body::Withdrawn(wire::Withdrawn { basis: basis.clone() })),
+    ];
+    for agency in members.all() {
+        let to = || members.id(agency).clone();
+        let forwarded = wire::Forwarded { basis: basis.clone(), to: to().to_string(), reason, answer_by };
+        let reassigned = wire::Reassigned { basis: basis.clone(), to: to().to_string(), reason, answer_by };
+        acts.push((
+            Act::Forward(agency),
+            CustodyAct::Forwarded { to: to(), reason, answer_by },
+            Body::Forwarded(forwarded),
+        ));
+        acts.push((
+            Act::Reassign(agency),
+            CustodyAct::Reassigned { to: to(), reason, answer_by },
+            Body::Reassigned(reassigned),
+        ));
+    }
+    acts
+}

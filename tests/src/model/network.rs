@@ -1,0 +1,160 @@
+//! The nodes and what is between them: a network that loses, repeats and reorders.
+//!
+//! A message is one entry on its way to one agency. It stays until it is delivered or lost; any message may be the next. A repeated message is
+//! delivered and stays. What was lost is sent again: nothing tells a lost message from a late one but that the network can be quiet without it.
+//!
+//! Invariant: the state holds numbers only; what they stand for is in the [`Book`].
+
+use std::collections::BTreeSet;
+
+use super::book::{Arrival, Book, EntryRef, ViewRef};
+use super::members::Agency;
+use super::time::Moment;
+
+/// One state of the federation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct State {
+    /// The time.
+    pub moment: Moment,
+    /// The nodes, by [`Agency::index`].
+    pub nodes: Vec<Node>,
+    /// What is on its way.
+    pub network: BTreeSet<Message>,
+    /// How many entries there are.
+    pub written: usize,
+    /// How many of them are lies.
+    pub lies: usize,
+}
+
+/// One agency's node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Node {
+    /// What it has of the complaint.
+    pub view: Option<ViewRef>,
+    /// Entries that wait for a parent, or for their time.
+    pub waiting: BTreeSet<EntryRef>,
+    /// Entries that it has refused.
+    pub refused: BTreeSet<EntryRef>,
+}
+
+/// An entry on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Message {
+    /// Where to.
+    pub to: Agency,
+    /// What.
+    pub entry: EntryRef,
+}
+
+impl State {
+    /// Nothing has happened.
+    pub fn new(nodes: usize) -> Self {
+        Self { moment: 0, nodes: vec![Node::default(); nodes], network: BTreeSet::new(), written: 0, lies: 0 }
+    }
+
+    /// A node.
+    pub fn node(&self, agency: Agency) -> &Node {
+        &self.nodes[agency.index()]
+    }
+
+    /// Everybody who has the complaint, with what they have.
+    pub fn views<'a>(&'a self, book: &'a Book) -> impl Iterator<Item = (Agency, ViewRef)> + 'a {
+        book.members().all().filter_map(|agency| Some((agency, self.node(agency).view?)))
+    }
+
+    /// Whether an entry has come to a node, whatever became of it.
+    pub fn has_come(&self, book: &Book, message: Message) -> bool {
+        let node = self.node(message.to);
+        node.view.is_some_and(|view| book.view(view).entries.contains(&message.entry))
+            || node.waiting.contains(&message.entry)
+            || node.refused.contains(&message.entry)
+    }
+
+    /// What readers lack of what others have.
+    fn owed<'a>(&'a self, book: &'a Book) -> impl Iterator<Item = Message> + 'a {
+        self.views(book).flat_map(move |(owner, _)| self.owed_by(book, owner))
+    }
+
+    fn owed_by<'a>(&'a self, book: &'a Book, owner: Agency) -> impl Iterator<Item = Message> + 'a {
+        let view = self.node(owner).view.map(|view| book.view(view));
+        let pairs = view.into_iter().flat_map(move |view| {
+            let readers = view.readers.iter().filter(move |reader| **reader != owner);
+            readers.flat_map(|reader| view.entries.iter().map(|entry| Message { to: *reader, entry: *entry }))
+        });
+        pairs.filter(|message| !self.has_come(book, *message))
+    }
+
+    /// What was lost and not sent again.
+    pub fn lost(&self, book: &Book) -> BTreeSet<Message> {
+        self.owed(book).filter(|message| !self.network.contains(message)).collect()
+    }
+
+    /// What is on its way to where it has come already.
+    pub fn repeated(&self, book: &Book) -> usize {
+        self.network.iter().filter(|message| self.has_come(book, **message)).count()
+    }
+
+    /// Nothing is on its way, nothing waits, and nobody lacks anything.
+    pub fn is_quiet(&self, book: &Book) -> bool {
+        self.network.is_empty()
+            && self.nodes.iter().all(|node| node.waiting.is_empty())
+            && self.owed(book).next().is_none()
+    }
+
+    /// A message is delivered; with `stays`, it will come once more.
+    pub fn deliver(&mut self, book: &mut Book, message: Message, stays: bool) {
+        if !stays {
+            self.network.remove(&message);
+        }
+        self.receive(book, message);
+        self.retry(book, message.to);
+    }
+
+    /// Time passes: what waited for its time may be taken.
+    pub fn pass_time(&mut self, book: &mut Book) {
+        self.moment += 1;
+        for agency in book.members().all().collect::<Vec<_>>() {
+            self.retry(book, agency);
+        }
+    }
+
+    /// A node writes an entry and sends it.
+    pub fn write(&mut self, book: &mut Book, by: Agency, entry: EntryRef) {
+        self.written += 1;
+        self.receive(book, Message { to: by, entry });
+    }
+
+    /// What a node does with an entry, its own or not: take it and pass on what others lack, keep it waiting, or refuse it.
+    fn receive(&mut self, book: &mut Book, message: Message) {
+        let Message { to, entry } = message;
+        let moment = self.moment;
+        let node = &mut self.nodes[to.index()];
+        match book.arrives(node.view, entry, to, moment) {
+            Arrival::Waits => drop(node.waiting.insert(entry)),
+            Arrival::Refused => drop(node.refused.insert(entry)),
+            Arrival::Taken(view) => {
+                let is_new = node.view != Some(view);
+                node.view = Some(view);
+                if !is_new {
+                    return;
+                }
+                let owed: Vec<Message> = self.owed_by(book, to).collect();
+                self.network.extend(owed);
+                if let Some(answer) = book.answer_to_recall(view, to, moment) {
+                    self.write(book, to, answer);
+                }
+            }
+        }
+    }
+
+    /// Tries what waits, until nothing more is taken.
+    fn retry(&mut self, book: &mut Book, at: Agency) {
+        loop {
+            let node = self.node(at);
+            let settled = |entry: &EntryRef| book.arrives(node.view, *entry, at, self.moment) != Arrival::Waits;
+            let Some(entry) = node.waiting.clone().into_iter().find(settled) else { return };
+            self.nodes[at.index()].waiting.remove(&entry);
+            self.receive(book, Message { to: at, entry });
+        }
+    }
+}
