@@ -46,7 +46,7 @@ pub struct Bounds {
     pub repeated: usize,
     /// Entries whose authors lie.
     pub lies: usize,
-    /// Whether operators may do anything, or only what shows most ([`Act::of_operators`]) and the complaint is already offered to the ministry.
+    /// Whether operators may do anything, or only what shows most (see `Act::of_operators`) and the complaint is already offered to the ministry.
     pub free: bool,
 }
 

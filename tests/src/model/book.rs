@@ -76,7 +76,7 @@ pub struct Book {
 }
 
 impl Book {
-    /// An empty book of a federation, whose operators are free or not ([`Act::of_operators`]).
+    /// An empty book of a federation, whose operators are free or not (see `Act::of_operators`).
     pub fn new(members: Members, free: bool) -> Self {
         Self {
             members,
