@@ -216,6 +216,40 @@ async fn a_supervisor_that_takes_part_by_its_own_entry_gets_the_contents_of_the_
     assert!(seen.await.expect("the node answers").is_some(), "the province still lacks the text");
 }
 
+#[tokio::test]
+async fn a_complaint_that_goes_back_and_forth_alarms_the_holder_and_its_supervisor() {
+    let agencies = vec![
+        Agency::new(agency(PROVINCE), Kind::Province),
+        Agency::new(agency(CITY), Kind::City).under(agency(PROVINCE)),
+        Agency::new(agency(OTHER), Kind::Ministry),
+    ];
+    let federation = TestFederation::start(agencies).await;
+    let (city, province, other) =
+        (federation.node(CITY).await, federation.node(PROVINCE).await, federation.node(OTHER).await);
+    let lodged = lodges(&city, ContentClass::Public).await;
+    for _ in 0..4 {
+        city.forwards(lodged.complaint, OTHER).await;
+        other.returns(lodged.complaint, CITY).await;
+        city.sees(lodged.complaint, |seen| seen.offered_to.is_empty()).await;
+    }
+    let quiet = city.status().await.alarms;
+    assert!(!quiet.iter().any(|alarm| alarm.contains("was offered")), "four times are no alarm: {quiet:?}");
+    city.forwards(lodged.complaint, OTHER).await;
+    let told = |alarms: &[String]| {
+        alarms.iter().any(|alarm| {
+            alarm.contains("was offered 5 times")
+                && alarm.contains("(prov-jabar)")
+                && alarm.contains("complaint reassign")
+        })
+    };
+    for node in [&city, &province] {
+        node.sees_status(|status| told(&status.alarms)).await;
+    }
+    let shown = province.shows(lodged.complaint).await.expect("it is here");
+    assert_eq!((shown.offers, shown.goes_back_and_forth), (5, true));
+    assert_eq!(shown.supervisors, [PROVINCE]);
+}
+
 /// A configuration without one of its peers.
 fn without_peer(text: &str, peer: &str) -> String {
     let mut blocks: Vec<&str> = text.split("[[peer]]").collect();
