@@ -26,6 +26,8 @@ pub struct Case {
     pub leaves: HashMap<EntryId, LedgerIndex>,
     /// The links that it was routed over, and what they were given.
     pub routed: BTreeMap<AgencyId, Access>,
+    /// What links are owed since this node has it in memory: not derived from leaves, so no part of what the store shows.
+    owed: BTreeMap<AgencyId, Access>,
     /// Where it was imported from.
     pub external: Option<External>,
     lodged: LedgerIndex,
@@ -105,8 +107,8 @@ impl Case {
         let complaint = Complaint::lodge(entry)?;
         let (leaves, routed) = (HashMap::new(), BTreeMap::new());
         let (lodged, stored, recent) = (LedgerIndex::default(), None, Vec::new());
-        let relayed = BTreeSet::new();
-        Some(Self { complaint, leaves, routed, external: None, lodged, relayed, stored, recent })
+        let (relayed, owed) = (BTreeSet::new(), BTreeMap::new());
+        Some(Self { complaint, leaves, routed, owed, external: None, lodged, relayed, stored, recent })
     }
 
     /// Loads a complaint; `None` if the store has none of its entries.
@@ -164,15 +166,22 @@ impl Case {
         if header.external.is_some() {
             self.external.clone_from(&header.external);
         }
-        self.note_given(&header.routes);
+        raise(&mut self.routed, &header.routes);
     }
 
-    /// Notes what links were given.
-    pub fn note_given(&mut self, routes: &[Route]) {
-        for route in routes {
-            let access = self.routed.entry(route.to.clone()).or_insert(route.access);
-            *access = route.access.max(*access);
+    /// Notes what links are owed beside what leaves were routed over them.
+    pub fn note_owed(&mut self, routes: &[Route]) {
+        raise(&mut self.owed, routes);
+    }
+
+    /// What links were given, or are owed.
+    pub fn given(&self) -> BTreeMap<AgencyId, Access> {
+        let mut given = self.routed.clone();
+        for (to, access) in &self.owed {
+            let known = given.entry(to.clone()).or_insert(*access);
+            *known = (*access).max(*known);
         }
+        given
     }
 
     /// Adds to `changes` what the store lacks of the complaint.
@@ -213,5 +222,12 @@ impl Case {
     pub fn summary(&self) -> Summary {
         let content_shared = self.routed.values().any(|access| *access > Access::Entries);
         Summary::of(&self.complaint, self.lodged, self.external.clone(), content_shared)
+    }
+}
+
+fn raise(given: &mut BTreeMap<AgencyId, Access>, routes: &[Route]) {
+    for route in routes {
+        let access = given.entry(route.to.clone()).or_insert(route.access);
+        *access = route.access.max(*access);
     }
 }

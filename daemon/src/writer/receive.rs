@@ -157,7 +157,7 @@ impl Writer {
         let mut found = routes(&own, &adjacent, case.complaint.readers(), &charter, reach);
         let unreachable = std::mem::take(&mut found.unreachable);
         let has_history = case.complaint.len() > 1;
-        let links = found.of_entry(&entry.author, origin.map(|origin| origin.peer), &case.routed, has_history);
+        let links = found.of_entry(&entry.author, origin.map(|origin| origin.peer), &case.given(), has_history);
         // Others may lead where we do not: only who writes an entry must be able to send it.
         let unreachable = if origin.is_none() { unreachable.into_iter().collect() } else { Vec::new() };
         Ok((links, unreachable))
@@ -375,13 +375,13 @@ impl Writer {
         let (own, adjacent) = (self.parts.own.clone(), Arc::clone(&self.parts.adjacent));
         let Some(case) = self.parts.applier.case(complaint)? else { return Ok(()) };
         let found = routes(&own, &adjacent, case.complaint.readers(), &charter, Reach::Relayed);
-        let raised = found.raised(&entry.author, Some(origin.peer), &case.routed);
+        let raised = found.raised(&entry.author, Some(origin.peer), &case.given());
         if raised.is_empty() {
             return Ok(());
         }
         let mut leaves: Vec<LedgerIndex> = case.leaves.values().copied().collect();
         leaves.sort_unstable();
-        case.note_given(&raised);
+        case.note_owed(&raised);
         for leaf in leaves {
             let source = self.source_of(leaf)?;
             let lacking: Vec<Route> =
