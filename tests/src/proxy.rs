@@ -206,8 +206,8 @@ async fn connection(shared: Arc<Shared>, mut near: TcpStream, target: SocketAddr
     let end = {
         let (mut from_near, mut to_near) = near.split();
         let (mut from_far, mut to_far) = far.split();
-        let out = pump(&shared, &shared.out, &mut from_near, &mut to_far);
-        let back = pump(&shared, &shared.back, &mut from_far, &mut to_near);
+        let out = pump(&shared, &shared.out, ended.clone(), &mut from_near, &mut to_far);
+        let back = pump(&shared, &shared.back, ended.clone(), &mut from_far, &mut to_near);
         tokio::select! {
             ended = async { tokio::try_join!(out, back) } => ended.err().unwrap_or_default(),
             Ok(()) = ended.changed() => ended.borrow().1,
@@ -220,7 +220,13 @@ async fn connection(shared: Arc<Shared>, mut near: TcpStream, target: SocketAddr
 }
 
 /// Carries one direction of one connection until its end.
-async fn pump(shared: &Shared, lane: &Lane, from: &mut ReadHalf<'_>, to: &mut WriteHalf<'_>) -> Result<(), End> {
+async fn pump(
+    shared: &Shared,
+    lane: &Lane,
+    ended: watch::Receiver<(u64, End)>,
+    from: &mut ReadHalf<'_>,
+    to: &mut WriteHalf<'_>,
+) -> Result<(), End> {
     let mut flow = lane.flow.subscribe();
     let mut buffer = vec![0; BUFFER];
     let mut lost = false;
@@ -242,6 +248,10 @@ async fn pump(shared: &Shared, lane: &Lane, from: &mut ReadHalf<'_>, to: &mut Wr
             read = read => read.map_err(|_| End::Reset)?,
             Ok(()) = flow.changed() => continue,
         };
+        // What passes again only after the end was ordered does not come through: the order may be seen late.
+        if ended.has_changed().is_ok_and(|ordered| ordered) {
+            return Err(ended.borrow().1);
+        }
         match length {
             // An end that nobody hears of.
             0 if lost => std::future::pending::<()>().await,
@@ -338,6 +348,19 @@ mod tests {
         far.write_all(b"y").await.expect("the other direction goes on");
         read(&mut near, 1).await;
         assert_eq!(proxy.carried(Way::Out), 4, "nothing more");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_held_when_the_connection_is_ended_never_comes() {
+        for _ in 0..50 {
+            let (proxy, mut near, mut far) = connected().await;
+            proxy.set(Way::Out, Flow::Hold);
+            near.write_all(b"held").await.expect("written");
+            proxy.reset();
+            proxy.set(Way::Out, Flow::Pass);
+            assert_eq!(far.read(&mut [0]).await.map_err(|error| error.kind()), Err(io::ErrorKind::ConnectionReset));
+            assert_eq!(proxy.carried(Way::Out), 0);
+        }
     }
 
     #[tokio::test]
