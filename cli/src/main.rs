@@ -6,6 +6,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use sinergi_cli::commands::{self, Cli};
 
+/// A node allocates on one thread what it frees on another, many times an entry: glibc's allocator takes a fifth of its time.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

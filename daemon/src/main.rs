@@ -6,6 +6,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use sinergi_config::Config;
 
+/// A node allocates on one thread what it frees on another, many times an entry: glibc's allocator takes a fifth of its time.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// The node of one agency: its ledger, its links with other agencies, its operator API.
 #[derive(Parser)]
 #[command(version)]

@@ -12,6 +12,10 @@ use sinergi_tests::program;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+/// As the nodes: the clients share the machine with them.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const A: &str = "kota-bandung";
 const B: &str = "prov-jabar";
 /// Complaints of the latency measurement, and how many a second.
@@ -42,6 +46,7 @@ async fn measure(load: &Load) {
 
     let processor = |node: &str| processor_micros(federation.process(node).process_id());
     let (used_a, used_b) = (processor(A), processor(B));
+    let used_here = processor_micros(Some(std::process::id()));
     let began = Instant::now();
     load.run(&federation, A).await;
     let published = began.elapsed();
@@ -50,6 +55,7 @@ async fn measure(load: &Load) {
 
     let micros_each = |used: u64, before: u64| used.saturating_sub(before) / load.complaints.max(1) as u64;
     let (cpu_a, cpu_b) = (micros_each(processor(A), used_a), micros_each(processor(B), used_b));
+    let cpu_clients = micros_each(processor_micros(Some(std::process::id())), used_here);
     let rss = |node: &str| peak_rss_mib(federation.process(node).process_id());
     let (rss_a, rss_b) = (rss(A), rss(B));
     federation.stop_node(A).await;
@@ -72,6 +78,7 @@ async fn measure(load: &Load) {
         "rss_b_mib": rss_b,
         "cpu_a_us": cpu_a,
         "cpu_b_us": cpu_b,
+        "cpu_clients_us": cpu_clients,
         "disk_a_bytes": disk_a,
         "disk_b_bytes": disk_b,
         "restart_b_ms": restart.as_millis() as u64,
