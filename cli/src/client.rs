@@ -20,7 +20,7 @@ use crate::options::Target;
 /// How long a node may take to take the connection.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a node may take to begin an answer.
-const ANSWER: Duration = Duration::from_secs(60);
+pub(crate) const ANSWER: Duration = Duration::from_secs(60);
 /// The largest answer that is read: a complaint with thousands of entries and all their texts.
 const ANSWER_BYTES: usize = 256 * 1024 * 1024;
 

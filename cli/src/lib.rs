@@ -11,7 +11,7 @@
 //!
 //! - [`options`]: the global options and which node they mean; [`words`], [`when`], [`text`]: what stands in arguments.
 //! - [`failure`]: the one way in which a command fails: exit code, message, cause, advice.
-//! - [`client`]: the operator API of a running node.
+//! - [`client`]: the operator API of a running node; [`lodging`]: many complaints in one call.
 //! - [`view`]: the documents that `--output json` prints. Their fields are a promise to scripts.
 //! - [`import`]: complaints from files of other systems.
 //! - [`pki`]: certificates for a pilot. [`charter`]: charters in the making.
@@ -25,6 +25,7 @@ pub mod commands;
 pub mod demo;
 pub mod failure;
 pub mod import;
+pub mod lodging;
 pub mod options;
 pub mod output;
 pub mod pki;

@@ -33,7 +33,7 @@ use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
 use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::case::CaseError;
 use crate::continuity::State;
@@ -100,6 +100,7 @@ pub async fn serve(
 
 #[tonic::async_trait]
 impl Operator for OperatorService {
+    type LodgeStreamStream = Rows<wire::LodgeResult>;
     type ListComplaintsStream = Rows<wire::ComplaintSummary>;
     type ListOutboxStream = Rows<wire::OutboxItem>;
     type ListRefusedStream = Rows<wire::RefusedItem>;
@@ -112,6 +113,13 @@ impl Operator for OperatorService {
 
     async fn lodge(&self, request: Request<wire::LodgeRequest>) -> Result<Response<wire::LodgeReply>, Status> {
         self.lodge_complaint(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn lodge_stream(
+        &self,
+        request: Request<Streaming<wire::LodgeRequest>>,
+    ) -> Result<Response<Self::LodgeStreamStream>, Status> {
+        Ok(Response::new(self.lodge_each(request.into_inner())))
     }
 
     async fn act(&self, request: Request<wire::ActRequest>) -> Result<Response<wire::ActReply>, Status> {

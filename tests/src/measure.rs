@@ -8,9 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sinergi_cli::demo::wait;
+use sinergi_cli::lodging::answer_of;
 use sinergi_proto::ids::ComplaintId;
 use sinergi_proto::wire;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use crate::federation::{TestFederation, TestNode};
@@ -58,7 +61,7 @@ impl Load {
         }
     }
 
-    /// All of them at one node: all clients at once, over a few connections.
+    /// All of them at one node: all clients at once, over a few connections, each in one call for all that it lodges.
     pub async fn run(&self, federation: &TestFederation, at: &str) {
         let next = Arc::new(AtomicUsize::new(0));
         let mut connections = Vec::new();
@@ -69,18 +72,32 @@ impl Load {
         for client in 0..self.clients {
             let (node, next) = (connections[client % connections.len()].clone(), Arc::clone(&next));
             let load = self.clone();
-            clients.spawn(async move {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= load.complaints {
-                        return;
-                    }
-                    load.hand_over(&node, number).await;
-                }
-            });
+            clients.spawn(async move { load.client(&node, &next).await });
         }
         while let Some(done) = clients.join_next().await {
             done.expect("a client is served to its end");
+        }
+    }
+
+    /// One client: the next complaint when the one before is answered.
+    async fn client(&self, node: &TestNode, next: &AtomicUsize) {
+        let (requests, lodged) = mpsc::channel(1);
+        let lodged = ReceiverStream::new(lodged);
+        let mut results = node.api.clone().lodge_stream(lodged).await.expect("a call").into_inner();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= self.complaints {
+                return;
+            }
+            loop {
+                requests.send(self.request(number)).await.expect("the call lasts");
+                let result = results.message().await.expect("the node runs").expect("an answer to each");
+                match answer_of(result) {
+                    Ok(reply) if reply.forward_declined.is_empty() => break,
+                    Err(status) if status.code() == tonic::Code::ResourceExhausted => tokio::task::yield_now().await,
+                    other => panic!("{} refuses a complaint: {other:?}", node.id),
+                }
+            }
         }
     }
 }

@@ -1,5 +1,8 @@
 //! From an operator's call to a submission: texts are checked, salts and the citizen's code drawn, everything else is the writer's.
 
+use std::sync::Arc;
+
+use futures_util::{StreamExt, future, stream};
 use rand::RngExt;
 use sinergi_proto::content::{Content, TextRole, reply_code_hash, serialise_text};
 use sinergi_proto::entry::ContentClass;
@@ -7,10 +10,10 @@ use sinergi_proto::limits;
 use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::wire;
 use tokio::sync::oneshot;
-use tonic::Status;
+use tonic::{Status, Streaming};
 
 use super::names::optional_agency;
-use super::{OperatorService, blocking, submit_status};
+use super::{OperatorService, Rows, blocking, submit_status};
 use crate::continuity::State;
 use crate::headers::External;
 use crate::ledger::Position;
@@ -19,7 +22,23 @@ use crate::writer::{Act, Lodge, Retried, Selection, Submission, SubmitError};
 /// Crockford's base32 without the letters that look like digits: what a citizen can read aloud.
 const REPLY_CODE_ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
+/// Complaints of one stream that are lodged at a time: one stream fills a group of the writer.
+const LODGED_AT_A_TIME: usize = limits::GROUP_SUBMISSIONS;
+
 impl OperatorService {
+    /// Lodges what comes on a stream, each answered in its turn. Told to stop, the node answers what it has read.
+    pub(super) fn lodge_each(&self, requests: Streaming<wire::LodgeRequest>) -> Rows<wire::LodgeResult> {
+        let service = Arc::new(self.clone());
+        let (stop, stopped) = (self.links.stop.clone().cancelled_owned(), self.links.stop.clone());
+        let results = requests.take_until(stop).map(move |request| {
+            let service = Arc::clone(&service);
+            async move { Ok(result_of(service.lodge_complaint(request?).await)) }
+        });
+        let last =
+            stream::once(async move { stopped.is_cancelled().then(|| Err(submit_status(&SubmitError::Stopped))) });
+        Box::pin(results.buffered(LODGED_AT_A_TIME).chain(last.filter_map(future::ready)))
+    }
+
     pub(super) async fn lodge_complaint(&self, request: wire::LodgeRequest) -> Result<wire::LodgeReply, Status> {
         let reply_code = draw_reply_code();
         let lodge = parse_lodge(request, &reply_code)?;
@@ -124,6 +143,15 @@ fn parse_number(number: &str) -> Result<Position, Status> {
     }
 }
 
+fn result_of(answer: Result<wire::LodgeReply, Status>) -> wire::LodgeResult {
+    use wire::lodge_result::Result as Kind;
+    let result = answer.map_or_else(
+        |status| Kind::NotLodged(wire::NotLodged { code: status.code().into(), message: status.message().to_owned() }),
+        Kind::Lodged,
+    );
+    wire::LodgeResult { result: Some(result) }
+}
+
 fn parse_lodge(request: wire::LodgeRequest, reply_code: &str) -> Result<Lodge, Status> {
     let kind = request.kind();
     if kind == wire::ComplaintKind::Unspecified {
@@ -198,7 +226,12 @@ fn check_code(field: &str, text: &str, bytes: usize, required: bool) -> Result<(
 /// 80 random bits in four groups.
 fn draw_reply_code() -> String {
     let mut rng = rand::rng();
-    let symbol = |_| char::from(REPLY_CODE_ALPHABET[usize::from(rng.random::<u8>() % 32)]);
-    let symbols: Vec<char> = (0..limits::REPLY_CODE_CHARS).map(symbol).collect();
-    symbols.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")
+    let mut code = String::with_capacity(limits::REPLY_CODE_CHARS * 5 / 4);
+    for number in 0..limits::REPLY_CODE_CHARS {
+        if number > 0 && number % 4 == 0 {
+            code.push('-');
+        }
+        code.push(char::from(REPLY_CODE_ALPHABET[usize::from(rng.random::<u8>() % 32)]));
+    }
+    code
 }

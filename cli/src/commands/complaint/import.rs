@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::client::Node;
 use crate::failure::{Exit, Failure};
 use crate::import::{self, Done, ImportError, Mapping, RejectedFile, Rows, Shape, StopCause, Stopped, Summary};
+use crate::lodging::LodgeCall;
 use crate::options::Context;
 use crate::output::{Output, safe};
 use crate::view::{self, complaint_id};
@@ -68,30 +68,23 @@ pub enum FileFormat {
 pub(super) async fn run(args: ImportArgs, context: &Context) -> Result<(), Failure> {
     let (rows, length) = open(&args)?;
     let node = context.connect().await?;
+    let begun = LodgeCall::begin(node.api.clone(), args.concurrency.into()).await;
+    let (call, answers) = begun.map_err(|status| Failure::from_status("begin the import", &status))?;
     let mut report = Report::begin(&args, &rows, length)?;
     let limit = args.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let result =
-        import::lodge_all(rows.take(limit), args.concurrency.into(), sender(&node), |done| report.hear(&done)).await;
+    let lodge = move |request| {
+        let call = call.clone();
+        async move { call.lodge(request).await }
+    };
+    let lodged = import::lodge_all(rows.take(limit), args.concurrency.into(), lodge, |done| report.hear(&done));
+    let result = tokio::select! {
+        result = lodged => result,
+        never = answers.hand_out() => match never {},
+    };
     report.bar.finish_and_clear();
     match result {
         Ok(summary) => report.end(&context.output, summary),
         Err(stopped) => Err(report.interrupted(&node.socket, stopped)),
-    }
-}
-
-/// Sends one request over the node's one channel.
-fn sender(
-    node: &Node,
-) -> impl Fn(
-    sinergi_proto::wire::LodgeRequest,
-) -> std::pin::Pin<Box<dyn Future<Output = Result<sinergi_proto::wire::LodgeReply, tonic::Status>> + Send>>
-+ Clone
-+ Send
-+ 'static {
-    let api = node.api.clone();
-    move |request| {
-        let mut api = api.clone();
-        Box::pin(async move { api.lodge(request).await.map(tonic::Response::into_inner) })
     }
 }
 

@@ -1,0 +1,140 @@
+//! Many complaints lodged in one call: what an agency's own application does all day.
+
+use std::time::Duration;
+
+use sinergi_cli::demo::wait;
+use sinergi_cli::lodging::answer_of;
+use sinergi_proto::wire;
+use sinergi_tests::federation::{TestFederation, TestNode, complaint_about, province_and_city};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status, Streaming};
+
+/// Calls that a node holds until its peers were heard; more are answered with Busy.
+const HELD: usize = 256;
+/// How long they are held at most.
+const HEARING: Duration = Duration::from_secs(10);
+/// A call that has no answer by then is held.
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// A call that lasts.
+struct Call {
+    requests: mpsc::Sender<wire::LodgeRequest>,
+    results: Streaming<wire::LodgeResult>,
+}
+
+impl Call {
+    async fn begin(node: &TestNode) -> Self {
+        let (requests, taken) = mpsc::channel(2 * HELD);
+        let results = node.api.clone().lodge_stream(ReceiverStream::new(taken)).await.expect("a call").into_inner();
+        Self { requests, results }
+    }
+
+    async fn asks(&self, request: wire::LodgeRequest) {
+        self.requests.send(request).await.expect("the call lasts");
+    }
+
+    /// The next answer; an error is that of the one request.
+    async fn hears(&mut self) -> Result<wire::LodgeReply, Status> {
+        answer_of(self.results.message().await.expect("the call lasts").expect("an answer to each"))
+    }
+}
+
+fn forwarded(title: &str, to: &str) -> wire::LodgeRequest {
+    let forward = wire::Forward { to: to.to_owned(), reason: 1, answer_by: 0 };
+    wire::LodgeRequest { forward: Some(forward), ..complaint_about(title) }
+}
+
+#[tokio::test]
+async fn requests_of_one_call_are_answered_in_their_order_and_a_bad_one_does_not_end_it() {
+    let federation = TestFederation::start(province_and_city()).await;
+    let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
+    let mut call = Call::begin(&city).await;
+    for number in 0..100 {
+        call.asks(match number % 10 {
+            3 => wire::LodgeRequest { kind: 0, ..complaint_about("tanpa jenis") },
+            7 => forwarded(&format!("Laporan {number}"), "prov-jabar"),
+            8 => forwarded(&format!("Laporan {number}"), "kota-bandung"),
+            _ => complaint_about(&format!("Laporan {number}")),
+        })
+        .await;
+    }
+    let mut arriving = 0;
+    for number in 0..100 {
+        let answer = call.hears().await;
+        if number % 10 == 3 {
+            let bad = answer.expect_err("it has no kind");
+            assert_eq!(bad.code(), Code::InvalidArgument);
+            assert!(bad.message().contains("must be complaint, aspiration"), "{bad}");
+            continue;
+        }
+        let reply = answer.expect("lodged");
+        assert_eq!(!reply.forward_declined.is_empty(), number % 10 == 8, "{number}: {reply:?}");
+        let complaint = sinergi_proto::ids::ComplaintId::from_slice(&reply.complaint).expect("an id");
+        let title = city.shows(complaint).await.and_then(|detail| detail.summary).expect("lodged here").title;
+        assert_eq!(title, format!("Laporan {number}"), "each hears of its own");
+        if number % 10 == 7 {
+            province.sees(complaint, |seen| seen.offered_to == "prov-jabar" && !seen.title.is_empty()).await;
+            arriving += 1;
+        }
+    }
+    assert_eq!((arriving, city.lists().await.len()), (10, 90));
+    let Call { requests, mut results } = call;
+    drop(requests);
+    assert!(results.message().await.expect("a good end").is_none(), "who asks no more ends the call");
+}
+
+#[tokio::test]
+async fn a_node_that_stops_answers_what_it_took_and_ends_the_call_with_unavailable() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    let city = federation.node("kota-bandung").await;
+    let mut call = Call::begin(&city).await;
+    for number in 0..50 {
+        call.asks(complaint_about(&format!("Laporan {number}"))).await;
+    }
+    call.hears().await.expect("lodged");
+    federation.stop_node("kota-bandung").await;
+    let mut lodged = 1;
+    let end = loop {
+        match call.results.message().await {
+            Ok(Some(result)) => lodged += usize::from(answer_of(result).is_ok()),
+            Ok(None) => panic!("a call that was cut short does not end well"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(end.code(), Code::Unavailable, "{end}");
+    assert!(end.message().contains("the node is stopping"), "{end}");
+    federation.start_node("kota-bandung").await;
+    assert_eq!(federation.node("kota-bandung").await.lists().await.len(), lodged, "what was taken was answered");
+}
+
+#[tokio::test]
+async fn a_node_that_has_no_room_says_busy_to_each_and_loses_nothing() {
+    let mut federation = TestFederation::make(province_and_city());
+    federation.start_node("kota-bandung").await;
+    let city = federation.node("kota-bandung").await;
+    // Until its peer was heard the node holds calls.
+    let mut held = Call::begin(&city).await;
+    for number in 0..HELD {
+        held.asks(complaint_about(&format!("Laporan {number}"))).await;
+    }
+    let full = wait::until(HEARING, async || {
+        let call = tokio::time::timeout(MOMENT, city.lodges_request(complaint_about("Sekarang juga"))).await;
+        let busy = |status: Status| status.code() == Code::ResourceExhausted;
+        Ok::<_, Status>(call.is_ok_and(|answer| answer.is_err_and(busy)).then_some(()))
+    });
+    full.await.expect("it answers").expect("as many are held as may be");
+    let mut other = Call::begin(&city).await;
+    for _ in 0..3 {
+        other.asks(complaint_about("Nanti saja")).await;
+        let busy = other.hears().await.expect_err("there is no room");
+        assert_eq!(busy.code(), Code::ResourceExhausted, "{busy}");
+    }
+    federation.start_node("prov-jabar").await;
+    for _ in 0..HELD {
+        held.hears().await.expect("held, then lodged");
+    }
+    other.asks(complaint_about("Nanti saja")).await;
+    other.hears().await.expect("there is room again");
+    assert_eq!(city.lists().await.len(), HELD + 1, "what met a full node was not done");
+}
