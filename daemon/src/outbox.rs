@@ -183,7 +183,7 @@ impl Outbox {
             let item = self.item(&old, access, walk.peer)?;
             // What it gave us is sent back only with a content, which may have come from another.
             let is_known = old.header.from.as_ref() == Some(walk.peer) && item.content.is_empty();
-            if !is_known && !walk.frame.add(&old.entry, item) {
+            if !is_known && !walk.frame.add_or_complete(&old.entry, item) {
                 return Ok(false);
             }
             walk.cursor.part += 1;
@@ -385,6 +385,22 @@ impl Frame {
         self.items.push(item);
         self.entries.push(entry.id);
         self.bytes += bytes;
+        true
+    }
+
+    /// Adds an item, unless the frame is full. If the frame has the entry already, for less than the link may have now, it gets its
+    /// contents: a complaint that was lodged and forwarded at once goes over as two items, not three.
+    fn add_or_complete(&mut self, entry: &Entry, item: wire::Item) -> bool {
+        let Some(number) = self.entries.iter().rposition(|id| *id == entry.id) else { return self.add(entry, item) };
+        let (old, new) = (self.items[number].encoded_len(), item.encoded_len());
+        let bytes = self.bytes + new.saturating_sub(old);
+        if bytes > limits::DELIVER_BYTES {
+            return false;
+        }
+        if new > old {
+            self.bytes = bytes;
+            self.items[number] = item;
+        }
         true
     }
 

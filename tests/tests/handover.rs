@@ -138,6 +138,30 @@ async fn a_complaint_is_lodged_and_offered_in_one_call_and_stays_lodged_if_the_o
 }
 
 #[tokio::test]
+async fn a_complaint_lodged_and_offered_at_once_goes_over_as_two_items_just_written_or_read_back() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    let city = federation.node("kota-bandung").await;
+    let forward = Some(wire::Forward { to: "prov-jabar".to_owned(), reason: 1, answer_by: 0 });
+    let request = wire::LodgeRequest { forward, ..complaint_about("Dua surat") };
+    let arrives = async |federation: &TestFederation, lodged: sinergi_proto::ids::ComplaintId| {
+        let province = federation.node("prov-jabar").await;
+        // The province supervises the city: it may have the entry of the lodging anyway, and its text with the offer.
+        province.sees(lodged, |seen| seen.offered_to == "prov-jabar" && seen.title == "Dua surat").await;
+        federation.node("kota-bandung").await.has_an_empty_outbox().await;
+        province.peer("kota-bandung").await.received_entries
+    };
+    let lodged = city.lodges_request(request.clone()).await.expect("lodged").complaint;
+    assert_eq!(arrives(&federation, lodged).await, 2);
+
+    federation.stop_node("prov-jabar").await;
+    let lodged = city.lodges_request(request).await.expect("lodged").complaint;
+    federation.stop_node("kota-bandung").await;
+    federation.start_node("kota-bandung").await;
+    federation.start_node("prov-jabar").await;
+    assert_eq!(arrives(&federation, lodged).await, 2);
+}
+
+#[tokio::test]
 async fn the_sender_s_ledger_holds_the_receiver_s_signed_receipt_for_every_entry() {
     let mut federation = TestFederation::start(province_and_city()).await;
     let city = federation.node("kota-bandung").await;
