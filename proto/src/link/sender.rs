@@ -2,6 +2,8 @@
 //!
 //! Invariants:
 //! - what is in flight never exceeds the window, in bytes and in frames, by more than one frame;
+//! - what came since the last frame and fills none waits while [`FULL_FRAMES_ONLY_FROM`] others are under way: they are signed, checked and made durable as
+//!   one, so under load frames grow;
 //! - frames are acknowledged in the order in which they were sent, item by item;
 //! - a receiver that claims more than the ledger holds ends the link: the ledger was set back, or the peer lies.
 
@@ -12,6 +14,9 @@ use crate::ids::EntryId;
 use crate::limits;
 use crate::receipt::{ItemOutcome, ItemResult};
 use crate::refusal::FaultCode;
+
+/// Frames under way from which on only a full one is added: one that travels while the peer works on another.
+const FULL_FRAMES_ONLY_FROM: usize = 2;
 
 /// What happens to a sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +92,10 @@ pub struct Sender {
     in_flight: VecDeque<Batch>,
     in_flight_bytes: usize,
     reading: bool,
+    /// The end of the ledger when that read began.
+    read_to: Cursor,
+    /// The last frame took all that there was: what comes now can wait for more. What a full frame left behind does not.
+    drained: bool,
 }
 
 impl Sender {
@@ -101,6 +110,8 @@ impl Sender {
             in_flight: VecDeque::new(),
             in_flight_bytes: 0,
             reading: false,
+            read_to: start,
+            drained: false,
         }
     }
 
@@ -153,15 +164,20 @@ impl Sender {
         let from = self.next?;
         let window_full =
             self.in_flight_bytes >= limits::LINK_WINDOW_BYTES || self.in_flight.len() >= limits::LINK_WINDOW_FRAMES;
-        if self.reading || window_full || from >= self.end {
+        let waiting = self.end.index.0.saturating_sub(from.index.0);
+        let few = self.drained && waiting < limits::FRAME_ITEMS as u64;
+        let can_grow = few && self.in_flight.len() >= FULL_FRAMES_ONLY_FROM;
+        if self.reading || window_full || from >= self.end || can_grow {
             return None;
         }
         self.reading = true;
+        self.read_to = self.end;
         Some(SenderOutput::Read { from })
     }
 
     fn prepared(&mut self, batch: Batch) -> Vec<SenderOutput> {
         self.reading = false;
+        self.drained = batch.cursor >= self.read_to;
         let mut outputs = Vec::new();
         self.next = Some(batch.cursor);
         let passed_over = batch.cursor.index.0.saturating_sub(self.sent.index.0);
@@ -286,6 +302,37 @@ mod tests {
         let outputs = sender.handle(SenderEvent::Prepared(batch(2, &[1, 2], 100)));
         let expected = [SenderOutput::Deliver { cursor: cursor(2) }, SenderOutput::Read { from: cursor(2) }];
         assert_eq!(outputs, expected);
+    }
+
+    #[test]
+    fn what_fills_no_frame_waits_while_two_are_under_way_and_what_does_never_waits() {
+        let (mut sender, _) = linked(1, None);
+        sender.handle(SenderEvent::Prepared(batch(1, &[1], 10)));
+        let read = |from| [SenderOutput::Read { from: cursor(from) }];
+        let grown = |size| SenderEvent::Grown { end: cursor(size) };
+        assert_eq!(sender.handle(grown(2)), read(1), "the second does not wait for the first");
+        sender.handle(SenderEvent::Prepared(batch(2, &[2], 10)));
+        assert_eq!(sender.handle(grown(1 + limits::FRAME_ITEMS as u64)), []);
+        assert_eq!(sender.handle(grown(2 + limits::FRAME_ITEMS as u64)), read(2));
+        let rest = 300;
+        assert_eq!(sender.handle(SenderEvent::Prepared(batch(rest, &[3], 10))), []);
+        assert_eq!(sender.handle(grown(rest + 1)), []);
+        let acknowledged = |index, entry| SenderEvent::Acknowledged {
+            cursor: cursor(index),
+            results: vec![stored(entry, ItemOutcome::Leaf(LedgerIndex(index)))],
+        };
+        assert_eq!(sender.handle(acknowledged(1, 1)).len(), 1, "two are still under way");
+        assert_eq!(sender.handle(acknowledged(2, 2))[1..], read(rest));
+    }
+
+    #[test]
+    fn what_a_full_frame_left_behind_does_not_wait() {
+        let (mut sender, _) = linked(9, None);
+        for index in 1..6 {
+            let outputs = sender.handle(SenderEvent::Prepared(batch(index, &[7], limits::DELIVER_TARGET_BYTES)));
+            let next = SenderOutput::Read { from: cursor(index) };
+            assert_eq!(outputs, [SenderOutput::Deliver { cursor: cursor(index) }, next]);
+        }
     }
 
     #[test]
