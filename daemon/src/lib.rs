@@ -24,7 +24,7 @@
 //! | [`ledger`] | segment files, the Merkle tree, the rules of opening |
 //! | [`apply`], [`store`], [`case`] | the derived store, and the one code path that fills it |
 //! | [`writer`] | group commit, the only signer |
-//! | [`link`], [`outbox`], [`tls`] | sessions with peers, what is to be sent, whose certificate counts |
+//! | [`link`], [`outbox`], [`recent`], [`tls`] | sessions with peers, what is to be sent, the newest of it in memory, whose certificate counts |
 //! | [`operator`] | the API of the command line tool |
 //! | [`directory`], [`keys`] | charters and keys on the disk |
 //! | [`continuity`] | whether the ledger is still the one that peers saw: before that nothing is signed |
@@ -47,6 +47,7 @@ pub mod link;
 pub mod node;
 pub mod operator;
 pub mod outbox;
+pub mod recent;
 pub mod recover;
 pub mod store;
 pub mod telemetry;

@@ -27,6 +27,7 @@ use crate::ledger::OpenError;
 use crate::link::{self, Budget, Links, Peers};
 use crate::operator::{self, OperatorService, SocketError};
 use crate::outbox::Outbox;
+use crate::recent::Recent;
 use crate::store::StoreError;
 use crate::telemetry::{self, TelemetryError};
 use crate::time::now_millis;
@@ -147,9 +148,11 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let (alarms, continuity) = (opening.data.alarms.clone(), opening.data.continuity.clone());
     let clock_offset = Arc::<AtomicI64>::default();
     let applier = &opening.data.applier;
-    let outbox = Outbox::new(config.federation.to_string(), applier.store().clone(), applier.reader().clone());
+    let recent = Recent::default();
+    let outbox =
+        Outbox::new(config.federation.to_string(), applier.store().clone(), applier.reader().clone(), recent.clone());
     let (directory, entry_key) = (opening.directory.clone(), opening.keys.entry.clone());
-    let (writer_thread, writer) = start_writer(config, opening, Arc::clone(&clock_offset))?;
+    let (writer_thread, writer) = start_writer(config, opening, recent, Arc::clone(&clock_offset))?;
     let (sessions, starts) = mpsc::channel(SESSIONS_WAITING);
     let links = Links {
         own: config.agency.clone(),
@@ -252,6 +255,7 @@ type WriterThread = oneshot::Receiver<Result<(), WriterError>>;
 fn start_writer(
     config: &Config,
     opening: Opening,
+    recent: Recent,
     clock_offset: Arc<AtomicI64>,
 ) -> Result<(WriterThread, WriterHandle), NodeError> {
     let Opening { directory, keys, data } = opening;
@@ -262,6 +266,7 @@ fn start_writer(
         ledger,
         applier,
         directory,
+        recent,
         adjacent: Arc::new(config.peers.iter().map(|peer| peer.agency.clone()).collect()),
         keys,
         answer_within_millis: u64::try_from(config.forward.answer_by.as_millis()).unwrap_or(u64::MAX),

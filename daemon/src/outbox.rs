@@ -13,6 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prost::Message;
 use sinergi_proto::charter::Charters;
+use sinergi_proto::content::Content;
 use sinergi_proto::entry::{Commitment, Entry};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::limits;
@@ -23,6 +24,7 @@ use sinergi_proto::wire;
 use crate::case::{Case, CaseError, Leaf};
 use crate::headers::{self, ContentHeader, LeafHeader, Route, RoutingHeader};
 use crate::ledger::{LedgerReader, Record, RecordKind};
+use crate::recent::{Recalled, Recent, RecentLeaf};
 use crate::store::Store;
 
 /// Leaves looked at in one read, so that a link hears of its cursor now and then.
@@ -34,6 +36,7 @@ pub struct Outbox {
     federation: String,
     store: Store,
     reader: LedgerReader,
+    recent: Recent,
 }
 
 /// A frame that is ready to go.
@@ -89,8 +92,8 @@ pub struct Backlog {
 
 impl Outbox {
     /// An outbox over this store and ledger.
-    pub fn new(federation: String, store: Store, reader: LedgerReader) -> Self {
-        Self { federation, store, reader }
+    pub fn new(federation: String, store: Store, reader: LedgerReader, recent: Recent) -> Self {
+        Self { federation, store, reader, recent }
     }
 
     /// The next items for `peer` from `from` on, up to `end`.
@@ -112,6 +115,12 @@ impl Outbox {
         if from >= end {
             return Ok(walk.finish());
         }
+        if give_back.is_none() {
+            let recent = self.recent.run(from.index, end.index, self.reader.erasures());
+            if !recent.is_empty() {
+                return self.prepare_recent(walk, recent);
+            }
+        }
         let last = end.index.min(LedgerIndex(from.index.0.saturating_add(LEAVES_A_READ)));
         for record in self.reader.steps_from(from.index)? {
             let record = record?;
@@ -128,7 +137,7 @@ impl Outbox {
             let header = parse_header(index, &record.header)?;
             let added = if let Some(route) = header.routes.iter().find(|route| route.to == *peer) {
                 let leaf = Leaf::parse(record, &self.federation)?;
-                (!route.history || self.add_history(&mut walk, &leaf, route.access)?)
+                (!route.history || self.add_history(&mut walk, &self.earlier(&leaf)?, route.access)?)
                     && walk.frame.add(&leaf.entry, self.item(&leaf, route.access, peer)?)
             } else if let Some(give_back) = give_back.filter(|_| header.from.is_some()) {
                 let leaf = Leaf::parse(record, &self.federation)?;
@@ -168,15 +177,43 @@ impl Outbox {
         Ok(true)
     }
 
-    /// Adds what the peer lacks of the leaf's complaint; `false` when the frame is full before its end.
-    fn add_history(&self, walk: &mut Walk<'_>, leaf: &Leaf, access: Access) -> Result<bool, CaseError> {
-        let Some(complaint) = &leaf.entry.complaint else { return Ok(true) };
+    /// As [`Self::prepare`], of leaves that need not be read.
+    fn prepare_recent(&self, mut walk: Walk<'_>, leaves: Vec<Recalled>) -> Result<Prepared, CaseError> {
+        for leaf in leaves {
+            if let Recalled::Whole(leaf) = leaf
+                && let Some(route) = leaf.header.routes.iter().find(|route| route.to == *walk.peer)
+            {
+                let has_history = !route.history || self.add_history(&mut walk, &leaf.earlier, route.access)?;
+                if !has_history || !walk.frame.add(&leaf.entry, recent_item(&leaf, route.access, walk.peer)) {
+                    break;
+                }
+            }
+            walk.passed(walk.cursor.index);
+        }
+        Ok(walk.finish())
+    }
+
+    /// The leaves of a leaf's complaint that lie before it, in order.
+    fn earlier(&self, leaf: &Leaf) -> Result<Vec<LedgerIndex>, CaseError> {
+        let Some(complaint) = &leaf.entry.complaint else { return Ok(Vec::new()) };
         let mut earlier: Vec<LedgerIndex> = self.store.timeline(complaint)?.iter().map(|placed| placed.leaf).collect();
         earlier.retain(|index| *index < leaf.index);
         earlier.sort_unstable();
-        for index in earlier {
+        Ok(earlier)
+    }
+
+    /// Adds what the peer lacks of the complaint's earlier leaves; `false` when the frame is full before their end.
+    fn add_history(&self, walk: &mut Walk<'_>, earlier: &[LedgerIndex], access: Access) -> Result<bool, CaseError> {
+        for &index in earlier {
             // Whatever the peer itself gave us is counted as a part, so that parts mean the same in every read.
             if walk.was_sent() {
+                continue;
+            }
+            if let Some(leaf) = self.recent.leaf(index, self.reader.erasures()) {
+                if !walk.frame.add_or_complete(&leaf.entry, recent_item(&leaf, access, walk.peer)) {
+                    return Ok(false);
+                }
+                walk.cursor.part += 1;
                 continue;
             }
             let old = Leaf::parse(self.reader.leaf(index)?, &self.federation)?;
@@ -331,6 +368,18 @@ impl Outbox {
     pub fn federation(&self) -> &str {
         &self.federation
     }
+}
+
+fn recent_item(leaf: &RecentLeaf, access: Access, peer: &AgencyId) -> wire::Item {
+    let commitment = |content: &Content| leaf.entry.commitments.get(content.commitment as usize);
+    let may_go = |content: &&Content| commitment(content).is_some_and(|of| access.allows_of(&leaf.entry, of, peer));
+    let to_wire = |content: &Content| wire::Content {
+        commitment: content.commitment,
+        salt: content.salt.to_vec(),
+        data: content.data.clone(),
+    };
+    let content = leaf.contents.iter().filter(may_go).map(to_wire).collect();
+    wire::Item { signed_entry: leaf.entry.signed.clone(), content, relays: leaf.header.relays }
 }
 
 fn parse_header(index: LedgerIndex, header: &[u8]) -> Result<LeafHeader, CaseError> {

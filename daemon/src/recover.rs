@@ -34,6 +34,7 @@ use crate::durable;
 use crate::keys::SigningKeys;
 use crate::ledger::{self, Ledger, LedgerOptions, LedgerReader, OpenError, Salvage};
 use crate::node::{NodeError, check_membership, finish_recovery, ledger_path, store_path};
+use crate::recent::Recent;
 use crate::store::{self, StoreError};
 use crate::writer::{SubmitError, Writer, WriterError, WriterParts};
 
@@ -275,6 +276,7 @@ impl<'a> Recovery<'a> {
             ledger,
             applier,
             directory: self.directory.clone(),
+            recent: Recent::default(),
             adjacent: Arc::new(adjacent),
             keys: self.keys.clone(),
             answer_within_millis: 0,

@@ -45,6 +45,7 @@ use crate::directory::Directory;
 use crate::headers::{self, CursorHeader, External};
 use crate::keys::SigningKeys;
 use crate::ledger::{AppendError, Committed, EraseError, Fatal, Group, Ledger, RecordKind};
+use crate::recent::{Recalled, Recent};
 use crate::store::StoreError;
 use crate::time::now_millis;
 
@@ -88,6 +89,8 @@ pub struct WriterParts {
     pub applier: Applier,
     /// The charters.
     pub directory: Directory,
+    /// Where links find the newest leaves.
+    pub recent: Recent,
     /// The adjacent peers.
     pub adjacent: Arc<BTreeSet<AgencyId>>,
     /// The keys.
@@ -136,6 +139,10 @@ struct OpenGroup {
     contents: HashSet<(LedgerIndex, u32)>,
     /// Entries that are of no complaint.
     node_entries: HashMap<EntryId, LedgerIndex>,
+    /// Its leaves, for the links.
+    leaves: Vec<Recalled>,
+    /// A content was written for a leaf of an earlier group.
+    late_content: bool,
 }
 
 /// Who is answered when the group is durable.
@@ -253,11 +260,9 @@ impl Writer {
         }
         self.try_unblocked(&mut group)?;
         self.introduce_peers(&mut group)?;
-        self.open = OpenGroup::default();
-        if group.is_empty() {
-            self.parts.applier.nothing_appended();
-        } else {
-            self.make_durable(group)?;
+        let has_grown = !group.is_empty();
+        self.end_group(group)?;
+        if has_grown {
             self.erase_contents()?;
         }
         // 6: answer. A crash before leaves waiters without an answer to what was done: they ask again, and duplicates are recognised.
@@ -276,9 +281,23 @@ impl Writer {
         Ok(())
     }
 
-    fn make_durable(&mut self, group: Group) -> Result<(), WriterError> {
+    fn end_group(&mut self, group: Group) -> Result<(), WriterError> {
+        let open = std::mem::take(&mut self.open);
+        if group.is_empty() {
+            self.parts.applier.nothing_appended();
+            return Ok(());
+        }
+        self.make_durable(group, open)
+    }
+
+    fn make_durable(&mut self, group: Group, open: OpenGroup) -> Result<(), WriterError> {
         // 3: one write, one fdatasync. A crash during it leaves the whole group or nothing of it.
-        let Committed { size, root, end, .. } = self.parts.ledger.commit(group)?;
+        let Committed { first, size, root, end } = self.parts.ledger.commit(group)?;
+        if open.late_content {
+            self.parts.recent.clear();
+        } else {
+            self.parts.recent.publish(first, open.leaves, self.parts.applier.reader().erasures());
+        }
         // 4: the store is derived: a crash here is healed by the watermark at the next start.
         self.parts.applier.flush(end)?;
         // 5: the checkpoint covers durable leaves only, which determine it: a crash here changes nothing.

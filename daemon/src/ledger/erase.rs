@@ -29,6 +29,8 @@ impl Ledger {
         if prefix.body_checksum == mark && body.iter().all(|byte| *byte == 0) {
             return Ok(false);
         }
+        // Who holds copies of bodies must not give them out from now on.
+        self.files.note_erasure();
         let zeros = vec![0; body.len()];
         let erased = self.overwrite(position, &mark.to_le_bytes(), prefix.head_length(), &zeros);
         if let Err(fatal) = &erased {

@@ -38,6 +38,7 @@ pub(super) struct Files {
     durable: AtomicU64,
     settled: AtomicU64,
     leaves: AtomicU64,
+    erasures: AtomicU64,
 }
 
 impl Files {
@@ -53,6 +54,7 @@ impl Files {
             durable: AtomicU64::new(end),
             settled: AtomicU64::new(end),
             leaves: AtomicU64::new(0),
+            erasures: AtomicU64::new(0),
         }
     }
 
@@ -83,6 +85,16 @@ impl Files {
     pub(super) fn publish_settled(&self, leaves: u64) {
         self.leaves.store(leaves, Ordering::Release);
         self.settled.store(self.durable.load(Ordering::Acquire), Ordering::Release);
+    }
+
+    /// Bodies that were erased since the ledger was opened.
+    pub(super) fn erasures(&self) -> u64 {
+        self.erasures.load(Ordering::Acquire)
+    }
+
+    /// A body is about to be erased.
+    pub(super) fn note_erasure(&self) {
+        self.erasures.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Seals the newest segment at its durable end and adds the one after it, which is on the disk.

@@ -37,6 +37,11 @@ impl LedgerReader {
         self.files.leaves()
     }
 
+    /// Bodies that were erased since the ledger was opened: who keeps copies of bodies compares.
+    pub fn erasures(&self) -> u64 {
+        self.files.erasures()
+    }
+
     /// Where the first record is, or will be.
     pub fn start(&self) -> Position {
         Files::START

@@ -1,5 +1,7 @@
 //! Writing own entries: decide on the state as it is now, sign, and take the same path as a received entry.
 
+use std::sync::Arc;
+
 use sinergi_proto::admission::{Verdict, signing_key};
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::content::Content;
@@ -9,10 +11,12 @@ use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
 use sinergi_proto::route::next_hop;
 use sinergi_proto::wire::{self, entry::Body};
 
+use super::receive::Appended;
 use super::{Act, Acted, Lodge, Lodged, SubmitError, Writer, WriterError};
 use crate::case::CaseError;
 use crate::headers::{self, ContentHeader, External};
 use crate::ledger::Group;
+use crate::recent::{Recalled, RecentLeaf};
 use crate::time::now_millis;
 
 /// An own entry before it is signed.
@@ -227,8 +231,30 @@ impl Writer {
             return Ok(Err(SubmitError::OwnKey(reason_of(verdict))));
         }
         self.clock = clock;
-        let leaf = self.append(group, &entry, &contents, None, external)?;
-        Ok(Ok((entry.id, leaf)))
+        let appended = self.append(group, &entry, &contents, None, external)?;
+        let (id, leaf) = (entry.id, appended.index);
+        self.keep_for_links(entry, contents, appended)?;
+        Ok(Ok((id, leaf)))
+    }
+
+    /// Keeps the leaf that was appended last for the links.
+    fn keep_for_links(&mut self, entry: Entry, contents: Vec<Content>, appended: Appended) -> Result<(), WriterError> {
+        let Appended { index: leaf, header, follows_directly } = appended;
+        if !follows_directly {
+            return Ok(());
+        }
+        let mut earlier = Vec::new();
+        if header.routes.iter().any(|route| route.history)
+            && let Some(complaint) = &entry.complaint
+            && let Some(case) = self.parts.applier.case(complaint)?
+        {
+            earlier.extend(case.leaves.values().copied().filter(|index| *index < leaf));
+            earlier.sort_unstable();
+        }
+        if let Some(last) = self.open.leaves.last_mut() {
+            *last = Recalled::Whole(Arc::new(RecentLeaf { entry, header, contents, earlier }));
+        }
+        Ok(())
     }
 }
 

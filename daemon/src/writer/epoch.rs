@@ -33,7 +33,7 @@ impl Writer {
         let mut group = self.parts.ledger.begin();
         let declared = self.write_reset(&mut group, reset)?;
         if declared.is_ok() {
-            self.make_durable(group)?;
+            self.end_group(group)?;
         }
         Ok(declared)
     }
@@ -71,15 +71,6 @@ impl Writer {
     pub fn finish(mut self) -> Result<(), WriterError> {
         self.parts.ledger.seal_signed()?;
         Ok(())
-    }
-
-    fn end_group(&mut self, group: Group) -> Result<(), WriterError> {
-        self.open = super::OpenGroup::default();
-        if group.is_empty() {
-            self.parts.applier.nothing_appended();
-            return Ok(());
-        }
-        self.make_durable(group)
     }
 
     fn take_over_entry(&mut self, group: &mut Group, old: OldEntry) -> Result<(), WriterError> {

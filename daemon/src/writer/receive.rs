@@ -19,6 +19,7 @@ use super::{Authentic, Received, Writer, WriterError};
 use crate::case::CaseError;
 use crate::headers::{self, ContentHeader, DeferredHeader, External, LeafHeader, RefusedHeader, Route, RoutingHeader};
 use crate::ledger::{Group, RecordKind};
+use crate::recent::Recalled;
 use crate::time::now_millis;
 
 /// Where an entry came from.
@@ -26,6 +27,14 @@ use crate::time::now_millis;
 pub(super) struct Origin<'a> {
     pub(super) peer: &'a AgencyId,
     pub(super) relays: u32,
+}
+
+/// A leaf that was appended.
+pub(super) struct Appended {
+    pub(super) index: LedgerIndex,
+    pub(super) header: LeafHeader,
+    /// No routing record lies between it and the leaf before it: the ledger alone knows those.
+    pub(super) follows_directly: bool,
 }
 
 impl Writer {
@@ -61,7 +70,7 @@ impl Writer {
             Verdict::Admit => {
                 let contents = self.check_contents(group, peer, &entry, item.content)?;
                 let origin = Origin { peer, relays: item.relays.saturating_add(1) };
-                let leaf = self.append(group, &entry, &contents, Some(origin), None)?;
+                let leaf = self.append(group, &entry, &contents, Some(origin), None)?.index;
                 self.tell_of_reset(&entry);
                 self.react(group, &entry)?;
                 Ok(ItemResult { entry: entry.id, outcome: ItemOutcome::Leaf(leaf) })
@@ -104,7 +113,7 @@ impl Writer {
         contents: &[Content],
         origin: Option<Origin<'_>>,
         external: Option<External>,
-    ) -> Result<LedgerIndex, WriterError> {
+    ) -> Result<Appended, WriterError> {
         let index = group.next_index();
         let folded = self.parts.applier.fold(entry, index)?;
         if folded.path_changed {
@@ -133,10 +142,12 @@ impl Writer {
             external,
         };
         group.leaf(&headers::encode(&header), &entry.signed)?;
-        self.owed = 0;
+        let follows_directly = std::mem::take(&mut self.owed) == 0;
+        let goes_nowhere = header.routes.is_empty() && follows_directly;
+        self.open.leaves.push(if goes_nowhere { Recalled::GoesNowhere } else { Recalled::InLedger });
         self.parts.applier.place(entry, index, &header);
         self.waiting.arrived(&entry.id);
-        Ok(index)
+        Ok(Appended { index, header, follows_directly })
     }
 
     /// The links that an entry goes to. Its complaint's history goes before it where the link is new to it, or may see more now.
@@ -336,6 +347,7 @@ impl Writer {
             if !held.contains(&content.commitment) {
                 self.write_content(group, leaf, entry.id, &content)?;
                 late.extend(entry.commitments.get(content.commitment as usize));
+                self.open.late_content = true;
             }
         }
         if late.is_empty() { Ok(()) } else { self.pass_on_late(group, peer, leaf, entry, &late) }
