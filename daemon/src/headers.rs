@@ -11,6 +11,8 @@ use sinergi_proto::link::Cursor;
 pub use sinergi_proto::route::Route;
 
 const LAYOUT: u8 = 1;
+/// What most headers take: room for them is made once.
+const USUAL_BYTES: usize = 128;
 
 /// Beside a leaf.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,7 +149,9 @@ pub enum HeaderError {
 
 /// Writes a header.
 pub fn encode(header: &impl Serialize) -> Vec<u8> {
-    postcard::to_extend(header, vec![LAYOUT]).expect("headers hold nothing that postcard cannot write")
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    bytes.push(LAYOUT);
+    postcard::to_extend(header, bytes).expect("headers hold nothing that postcard cannot write")
 }
 
 /// Reads a header.

@@ -27,7 +27,9 @@ pub(super) fn timeline_parts(key: &[u8]) -> Option<(HybridClock, [u8; ID_PREFIX]
 }
 
 pub(super) fn queue(holder: &AgencyId, phase: Phase, due: u64, complaint: &ComplaintId) -> Vec<u8> {
-    let mut key = queue_prefix(holder);
+    let mut key = Vec::with_capacity(holder.as_str().len() + 2 + 8 + 32);
+    key.extend(holder.as_str().as_bytes());
+    key.push(0);
     key.push(phase as u8);
     key.extend(due.to_be_bytes());
     key.extend(complaint.0);

@@ -16,6 +16,9 @@ use super::{Newest, PeerCursor, Placed, RefusedRow, Row, Sight, Store, StoreErro
 use crate::headers::External;
 use crate::ledger::Position;
 
+/// What most values take: room for them is made once.
+const USUAL_BYTES: usize = 256;
+
 /// Stands in timeline keys for entries that are of no complaint.
 pub(super) const NO_COMPLAINT: ComplaintId = ComplaintId([0; 32]);
 
@@ -318,7 +321,7 @@ impl Store {
 }
 
 fn encode(value: &impl serde::Serialize) -> Vec<u8> {
-    postcard::to_stdvec(value).expect("values hold nothing that postcard cannot write")
+    postcard::to_extend(value, Vec::with_capacity(USUAL_BYTES)).expect("values hold nothing that postcard cannot write")
 }
 
 #[cfg(test)]
