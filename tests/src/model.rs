@@ -64,7 +64,7 @@ pub enum Step {
         /// The entry.
         entry: EntryRef,
     },
-    /// An agency goes on from where custody no longer is.
+    /// An agency goes on from where custody no longer is, and may hide that it knows.
     Lie {
         /// Who.
         by: Agency,
@@ -193,16 +193,20 @@ pub struct Checked {
 pub fn check(bounds: Bounds) -> Checked {
     let model = HandOver::new(bounds);
     let checker = model.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
-    let mut violated = Vec::new();
+    let (mut violated, mut unseen) = (Vec::new(), Vec::new());
     for Property { expectation, name, .. } in checker.model().properties() {
         match (expectation, checker.discovery(name)) {
             (Expectation::Sometimes, Some(_)) | (Expectation::Always | Expectation::Eventually, None) => {}
-            (Expectation::Sometimes, None) => violated.push(format!("never seen: {name}")),
+            (Expectation::Sometimes, None) => unseen.push(format!("never seen: {name}")),
             (_, Some(path)) => {
                 let steps: Vec<String> = path.into_actions().iter().map(|step| format!("  {step:?}")).collect();
                 violated.push(format!("does not hold: {name}, after\n{}", steps.join("\n")));
             }
         }
+    }
+    // Where something does not hold, the rest of the space was not looked at.
+    if violated.is_empty() {
+        violated = unseen;
     }
     Checked {
         states: checker.unique_state_count(),

@@ -94,14 +94,15 @@ pub(super) fn body(members: &Members, complaint: &Complaint, by: Agency, act: Ac
 }
 
 /// The lies of an agency: it goes on from a custody entry on which, as it knows, custody has gone on already, with what it was entitled to there.
-pub(super) fn lies(members: &Members, complaint: &Complaint, by: Agency, clock: u64) -> Vec<(Act, Body)> {
+/// With each the entry that it goes on from.
+pub(super) fn lies(members: &Members, complaint: &Complaint, by: Agency, clock: u64) -> Vec<(Act, EntryId, Body)> {
     let mut lies = Vec::new();
     let actor = Actor { author: members.id(by), millis: clock, charter: members.charter() };
     for (basis, known) in complaint.timeline().filter(|(id, _)| *id != complaint.tip()) {
         let Some(state) = known.custody() else { continue };
         for (act, custody, body) in stale(members, basis, clock) {
             if state.after(EntryId([0; 32]), &custody, actor).is_ok() {
-                lies.push((act, body));
+                lies.push((act, basis, body));
             }
         }
     }

@@ -143,13 +143,17 @@ impl Book {
         &self.writable[&(view, by, moment)]
     }
 
-    /// The lies that an agency may tell now.
+    /// The lies that an agency may tell now, each twice: as one who has seen what it has, and as one who has seen nothing after what it goes on from.
     pub fn lying(&mut self, view: ViewRef, by: Agency, moment: Moment) -> &[(Act, EntryRef)] {
         if !self.lying.contains_key(&(view, by, moment)) {
             let clock = self.next_clock(view, by, moment);
-            let lies = acts::lies(&self.members, &self.view(view).complaint, by, clock.millis());
-            let told = lies.into_iter().map(|(act, body)| (act, self.sign_next(view, by, clock, body)));
-            let told: Vec<_> = told.collect();
+            let complaint = &self.view(view).complaint;
+            let (id, leaf) = (complaint.id(), LedgerIndex(self.view(view).entries.len() as u64));
+            let mut told = Vec::new();
+            for (act, basis, body) in acts::lies(&self.members, complaint, by, clock.millis()) {
+                told.push((act, self.sign_next(view, by, clock, body.clone())));
+                told.push((act, self.sign(by, Some(id), vec![basis], clock, leaf, body)));
+            }
             self.lies.extend(told.iter().map(|(_, entry)| self.entries[entry.0 as usize].id));
             self.lying.insert((view, by, moment), told);
         }
