@@ -21,7 +21,6 @@ pub mod network;
 pub mod properties;
 pub mod time;
 
-use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard};
 
 use stateright::{Checker, Expectation, HasDiscoveries, Model, Property};
@@ -135,19 +134,21 @@ impl Model for HandOver {
                 }
             }
         }
-        let lost = if bounds.lost > 0 { state.lost(&book).len() } else { 0 };
-        if lost > 0 {
+        if !state.lost.is_empty() {
             steps.push(Step::Resend);
         }
-        let repeated = if bounds.repeated > 0 { state.repeated(&book) } else { 0 };
         for message in &state.network {
             steps.push(Step::Deliver(*message));
-            if repeated < bounds.repeated {
+            if state.repeated.len() < bounds.repeated {
                 steps.push(Step::Repeat(*message));
             }
-            if lost < bounds.lost {
+            if state.lost.len() < bounds.lost {
                 steps.push(Step::Lose(*message));
             }
+        }
+        for message in &state.repeated {
+            steps.push(Step::Deliver(*message));
+            steps.push(Step::Lose(*message));
         }
     }
 
@@ -162,11 +163,8 @@ impl Model for HandOver {
             }
             Step::Deliver(message) => state.deliver(&mut book, message, false),
             Step::Repeat(message) => state.deliver(&mut book, message, true),
-            Step::Lose(message) => drop(state.network.remove(&message)),
-            Step::Resend => {
-                let lost: BTreeSet<Message> = state.lost(&book);
-                state.network.extend(lost);
-            }
+            Step::Lose(message) => state.lose(message),
+            Step::Resend => state.resend(),
         }
         Some(state)
     }

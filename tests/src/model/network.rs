@@ -20,6 +20,10 @@ pub struct State {
     pub nodes: Vec<Node>,
     /// What is on its way.
     pub network: BTreeSet<Message>,
+    /// What has come and will come once more.
+    pub repeated: BTreeSet<Message>,
+    /// What was lost and not sent again.
+    pub lost: BTreeSet<Message>,
     /// How many entries there are.
     pub written: usize,
     /// How many of them are lies.
@@ -49,7 +53,8 @@ pub struct Message {
 impl State {
     /// Nothing has happened.
     pub fn new(nodes: usize) -> Self {
-        Self { moment: 0, nodes: vec![Node::default(); nodes], network: BTreeSet::new(), written: 0, lies: 0 }
+        let (network, repeated, lost) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        Self { moment: 0, nodes: vec![Node::default(); nodes], network, repeated, lost, written: 0, lies: 0 }
     }
 
     /// A node.
@@ -62,52 +67,38 @@ impl State {
         book.members().all().filter_map(|agency| Some((agency, self.node(agency).view?)))
     }
 
-    /// Whether an entry has come to a node, whatever became of it.
-    pub fn has_come(&self, book: &Book, message: Message) -> bool {
-        let node = self.node(message.to);
-        node.view.is_some_and(|view| book.view(view).entries.contains(&message.entry))
-            || node.waiting.contains(&message.entry)
-            || node.refused.contains(&message.entry)
-    }
-
-    /// What readers lack of what others have.
-    fn owed<'a>(&'a self, book: &'a Book) -> impl Iterator<Item = Message> + 'a {
-        self.views(book).flat_map(move |(owner, _)| self.owed_by(book, owner))
-    }
-
-    fn owed_by<'a>(&'a self, book: &'a Book, owner: Agency) -> impl Iterator<Item = Message> + 'a {
-        let view = self.node(owner).view.map(|view| book.view(view));
-        let pairs = view.into_iter().flat_map(move |view| {
-            let readers = view.readers.iter().filter(move |reader| **reader != owner);
-            readers.flat_map(|reader| view.entries.iter().map(|entry| Message { to: *reader, entry: *entry }))
-        });
-        pairs.filter(|message| !self.has_come(book, *message))
-    }
-
-    /// What was lost and not sent again.
-    pub fn lost(&self, book: &Book) -> BTreeSet<Message> {
-        self.owed(book).filter(|message| !self.network.contains(message)).collect()
-    }
-
-    /// What is on its way to where it has come already.
-    pub fn repeated(&self, book: &Book) -> usize {
-        self.network.iter().filter(|message| self.has_come(book, **message)).count()
-    }
-
-    /// Nothing is on its way, nothing waits, and nobody lacks anything.
-    pub fn is_quiet(&self, book: &Book) -> bool {
+    /// Nothing is on its way, nothing waits, and nothing is lost.
+    pub fn is_quiet(&self) -> bool {
         self.network.is_empty()
+            && self.repeated.is_empty()
+            && self.lost.is_empty()
             && self.nodes.iter().all(|node| node.waiting.is_empty())
-            && self.owed(book).next().is_none()
     }
 
     /// A message is delivered; with `stays`, it will come once more.
     pub fn deliver(&mut self, book: &mut Book, message: Message, stays: bool) {
-        if !stays {
-            self.network.remove(&message);
+        if !self.network.remove(&message) {
+            self.repeated.remove(&message);
+        }
+        if stays {
+            self.repeated.insert(message);
         }
         self.receive(book, message);
         self.retry(book, message.to);
+    }
+
+    /// A message is lost: missed, unless it has come before.
+    pub fn lose(&mut self, message: Message) {
+        if self.network.remove(&message) {
+            self.lost.insert(message);
+        } else {
+            self.repeated.remove(&message);
+        }
+    }
+
+    /// What was lost is sent again.
+    pub fn resend(&mut self) {
+        self.network.append(&mut self.lost);
     }
 
     /// Time passes: what waited for its time may be taken.
@@ -138,13 +129,34 @@ impl State {
                 if !is_new {
                     return;
                 }
-                let owed: Vec<Message> = self.owed_by(book, to).collect();
-                self.network.extend(owed);
+                self.send(book, to, view);
                 if let Some(answer) = book.answer_to_recall(view, to, moment) {
                     self.write(book, to, answer);
                 }
             }
         }
+    }
+
+    /// Sends every reader what has not come to it, lost or not.
+    fn send(&mut self, book: &Book, from: Agency, view: ViewRef) {
+        let view = book.view(view);
+        for reader in view.readers.iter().filter(|reader| **reader != from) {
+            for entry in &view.entries {
+                let message = Message { to: *reader, entry: *entry };
+                if !self.has_come(book, message) {
+                    self.lost.remove(&message);
+                    self.network.insert(message);
+                }
+            }
+        }
+    }
+
+    /// Whether an entry has come to a node, whatever became of it.
+    fn has_come(&self, book: &Book, message: Message) -> bool {
+        let node = self.node(message.to);
+        node.view.is_some_and(|view| book.view(view).entries.contains(&message.entry))
+            || node.waiting.contains(&message.entry)
+            || node.refused.contains(&message.entry)
     }
 
     /// Tries what waits, until nothing more is taken.

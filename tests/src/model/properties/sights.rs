@@ -90,15 +90,15 @@ pub(super) fn properties(bounds: Bounds) -> Vec<Property<HandOver>> {
         (
             3,
             sight("the network is quiet when all entries are written", |model, state| {
-                state.written >= model.bounds.entries && state.is_quiet(&model.book())
+                state.written >= model.bounds.entries && state.is_quiet()
             }),
         ),
     ];
     if bounds.lost > 0 {
-        sights.push((1, sight("a message is lost", |model, state| !state.lost(&model.book()).is_empty())));
+        sights.push((1, sight("a message is lost", |_, state| !state.lost.is_empty())));
     }
     if bounds.repeated > 0 {
-        sights.push((1, sight("a message comes twice", |model, state| state.repeated(&model.book()) > 0)));
+        sights.push((1, sight("a message comes twice", |_, state| !state.repeated.is_empty())));
     }
     if bounds.lies > 0 {
         sights.push((4, sight("a lie has no effect", |model, state| seen(model, state, |sights| sights.lie))));
