@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let schema = ["wire/sinergi/v1/entry.proto", "wire/sinergi/v1/sync.proto", "wire/sinergi/v1/operator.proto"];
-    for file in schema {
+    let schema = ["entry", "audit", "sync", "operator"].map(|name| format!("wire/sinergi/v1/{name}.proto"));
+    for file in &schema {
         println!("cargo::rerun-if-changed={file}");
     }
-    let descriptors = protox::compile(schema, ["wire"])?;
+    let descriptors = protox::compile(&schema, ["wire"])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("descriptors.bin"), prost_bytes(&descriptors))?;
     tonic_prost_build::configure()

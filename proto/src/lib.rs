@@ -22,6 +22,7 @@
 //! | [`route`] | which peers get an entry, and how much of its content |
 //! | [`link`], [`receipt`] | how two nodes stay in step, and how a denial is proved |
 //! | [`note`], [`checkpoint`] | C2SP signed notes and ledger checkpoints |
+//! | [`tree`], [`evidence`] | proofs about another's ledger, and what convinces a stranger |
 //! | [`continuity`] | whether a ledger is still the one that its peers saw |
 //!
 //! Invariants: received bytes are never encoded again; a refusal is the same on every node; no bytes make it panic.
@@ -35,6 +36,7 @@ pub mod content;
 pub mod continuity;
 pub mod decide;
 pub mod entry;
+pub mod evidence;
 pub mod ids;
 pub mod key;
 pub mod limits;
@@ -43,6 +45,7 @@ pub mod note;
 pub mod receipt;
 pub mod refusal;
 pub mod route;
+pub mod tree;
 pub mod wire;
 
 #[cfg(test)]

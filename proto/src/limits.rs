@@ -48,8 +48,22 @@ pub const REFUSED_BYTES_PER_PEER_PER_DAY: usize = 16 * 1024 * 1024;
 
 /// A checkpoint as a signed note: its own two lines (less than 2 KiB), and room for those of some witnesses.
 pub const CHECKPOINT_BYTES: usize = 4 * 1024;
-/// An `Ack`: a result an item of the frame, and a checkpoint.
-pub const RECEIPT_BYTES: usize = 64 * FRAME_ITEMS + CHECKPOINT_BYTES + 1024;
+/// An `Ack`: a result and a leaf hash an item of the frame, and a checkpoint.
+pub const RECEIPT_BYTES: usize = 100 * FRAME_ITEMS + CHECKPOINT_BYTES + 1024;
+/// What one `Prove` may ask for: leaves, entries, sizes and whole leaves together.
+pub const PROVE_ITEMS: usize = 1024;
+/// `Prove` frames of one peer that are answered or wait for it.
+pub const PROVES_WAITING: usize = 4;
+/// What the whole leaves of one `Proof` may hold, so that the frame around them stays under [`FRAME_BYTES`].
+pub const PROVE_LEAF_BYTES: usize = 1024 * 1024;
+/// How long an agency may take to answer a `Prove`.
+pub const PROVE_WITHIN: Duration = Duration::from_secs(30);
+/// An evidence file.
+pub const EVIDENCE_BYTES: usize = 64 * 1024 * 1024;
+/// Accusations of one evidence file.
+pub const ACCUSATIONS: usize = 10_000;
+/// How far an entry's clock may lie before a cosigned time behind which it lies in its author's ledger.
+pub const BACK_DATED_BY: Duration = Duration::from_secs(10 * 60);
 /// A charter's text with its signatures: the largest signed note that `signed_note` reads.
 pub const CHARTER_BYTES: usize = 1_000_000;
 /// Members of a charter.
@@ -142,4 +156,8 @@ const _: () = assert!(
     "a checkpoint names its origin three times"
 );
 const _: () = assert!(RECEIPT_BYTES < DELIVER_TARGET_BYTES);
+const _: () = assert!(
+    PROVE_ITEMS * 2 * 64 * 48 > FRAME_BYTES && PROVE_LEAF_BYTES + ENTRY_BYTES < FRAME_BYTES / 2,
+    "an answer that has to leave room is cut by its size, not by the number of its items alone"
+);
 const _: () = assert!(ENTRY_BYTES + 128 < 65_536, "an entry fits into a tlog-tiles entry bundle");

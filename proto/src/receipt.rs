@@ -52,6 +52,8 @@ pub struct Receipt {
     pub results: Vec<ItemResult>,
     /// The receiver's signed checkpoint, which covers the leaves.
     pub checkpoint: Vec<u8>,
+    /// The hashes of the leaves that the results name, in their order: what the receiver says it holds there, to the bit.
+    pub leaf_hashes: Vec<[u8; 32]>,
 }
 
 /// Why an acknowledgement is not taken.
@@ -92,9 +94,10 @@ impl Receipt {
     /// When it has not the shape of a receipt.
     pub fn parse(ack: &wire::Ack) -> Result<Self, ReceiptError> {
         let malformed = |what: &str| ReceiptError::Malformed(what.to_owned());
+        let hash = |bytes: &Vec<u8>| <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| malformed("leaf hash"));
         let message = wire::Receipt::decode(ack.receipt.as_slice())
             .map_err(|error| ReceiptError::Malformed(error.to_string()))?;
-        Ok(Self {
+        let receipt = Self {
             receiver: message.receiver.parse().map_err(|_| malformed("receiver"))?,
             sender: message.sender.parse().map_err(|_| malformed("sender"))?,
             federation: message.federation,
@@ -107,7 +110,20 @@ impl Receipt {
                 .map(parse_result)
                 .collect::<Option<_>>()
                 .ok_or_else(|| malformed("result"))?,
+            leaf_hashes: message.leaf_hashes.iter().map(hash).collect::<Result<_, _>>()?,
             checkpoint: message.checkpoint,
+        };
+        if receipt.leaves().count() != receipt.leaf_hashes.len() {
+            return Err(malformed("not one hash a leaf"));
+        }
+        Ok(receipt)
+    }
+
+    /// The leaves that it names: each entry, and its leaf in the receiver's ledger; beside them the `leaf_hashes`.
+    pub fn leaves(&self) -> impl Iterator<Item = (EntryId, LedgerIndex)> {
+        self.results.iter().filter_map(|result| match result.outcome {
+            ItemOutcome::Leaf(index) => Some((result.entry, index)),
+            ItemOutcome::Refused(_) | ItemOutcome::Deferred(_) => None,
         })
     }
 
@@ -131,6 +147,7 @@ impl Receipt {
             cursor: Some(self.cursor.to_wire()),
             results: self.results.iter().map(result_to_wire).collect(),
             checkpoint: self.checkpoint.clone(),
+            leaf_hashes: self.leaf_hashes.iter().map(|hash| hash.to_vec()).collect(),
         }
     }
 }

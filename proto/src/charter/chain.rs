@@ -6,6 +6,8 @@ use std::sync::Arc;
 use data_encoding::HEXLOWER;
 
 use super::{Charter, CharterError};
+use crate::checkpoint::CheckpointKeys;
+use crate::ids::AgencyId;
 use crate::note;
 
 /// The trusted charters of a federation, without a gap from the first.
@@ -133,6 +135,22 @@ impl Charters {
     /// The charter of this version, if it is here.
     pub fn version(&self, version: u64) -> Option<&Arc<Charter>> {
         self.by_version.get(&version)
+    }
+
+    /// The keys under which an agency's checkpoints ever verified.
+    pub fn checkpoint_keys(&self, agency: &AgencyId) -> Option<CheckpointKeys> {
+        let mut known: Option<CheckpointKeys> = None;
+        for keys in self.by_version.values().rev().filter_map(|charter| charter.checkpoint_keys(agency)) {
+            let all = known.get_or_insert_with(|| CheckpointKeys { statement: Vec::new(), time: Vec::new() });
+            for (all, new) in [(&mut all.statement, keys.statement), (&mut all.time, keys.time)] {
+                for key in new {
+                    if !all.contains(&key) {
+                        all.push(key);
+                    }
+                }
+            }
+        }
+        known
     }
 
     /// All versions after `version`, oldest first.

@@ -103,6 +103,14 @@ impl CustodyAct {
             Self::Accepted | Self::Returned { .. } | Self::Withdrawn => None,
         }
     }
+
+    /// Until when an offer is to be answered, milliseconds since 1970.
+    pub fn answer_by(&self) -> Option<u64> {
+        match self {
+            Self::Forwarded { answer_by, .. } | Self::Reassigned { answer_by, .. } => Some(*answer_by),
+            Self::Accepted | Self::Returned { .. } | Self::Withdrawn => None,
+        }
+    }
 }
 
 /// What a case entry says.

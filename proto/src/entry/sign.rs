@@ -95,7 +95,7 @@ fn signed_message(entry: &[u8]) -> Vec<u8> {
     [DOMAIN, entry].concat()
 }
 
-/// Finds the entry's bytes and the signature in the bytes of a `SignedEntry`, without copying.
+/// Finds the entry's bytes and the signature in the bytes of a `SignedEntry`: the fields in their order, and nothing else.
 pub(super) fn open_envelope(signed: &Bytes) -> Result<(Bytes, [u8; 64]), Refusal> {
     let undecodable = |detail: String| Refusal::new(RefusalCode::Undecodable, detail);
     let envelope =
@@ -104,6 +104,10 @@ pub(super) fn open_envelope(signed: &Bytes) -> Result<(Bytes, [u8; 64]), Refusal
         .map_err(|_| undecodable(format!("signature of {} bytes, must be 64", envelope.signature.len())))?;
     if envelope.entry.is_empty() {
         return Err(undecodable("signed entry without an entry".to_owned()));
+    }
+    // A relay could write the same envelope in another way: its leaf would differ from the author's, and an audit accuse the wrong one.
+    if envelope.encode_to_vec() != signed.as_ref() {
+        return Err(undecodable("signed entry is not written in the one way that is allowed".to_owned()));
     }
     Ok((envelope.entry, signature))
 }

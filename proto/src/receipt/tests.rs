@@ -21,6 +21,7 @@ pub(crate) fn receipt() -> Receipt {
         cursor: Cursor { epoch: Epoch(1), index: LedgerIndex(77), part: 2 },
         results: outcomes.into_iter().enumerate().map(result).collect(),
         checkpoint: b"a checkpoint".to_vec(),
+        leaf_hashes: vec![[0x4c; 32]],
     }
 }
 
@@ -50,8 +51,17 @@ fn a_receipt_reads_back_what_was_signed() {
 fn a_leaf_of_index_zero_is_an_outcome() {
     let mut first = receipt();
     first.results = vec![ItemResult { entry: EntryId([1; 32]), outcome: ItemOutcome::Leaf(LedgerIndex(0)) }];
+    first.leaf_hashes = vec![[2; 32]];
     let ack = first.sign(&entry_key("kota-bandung"));
     assert_eq!(Receipt::parse(&ack).expect("a receipt").results, first.results);
+}
+
+#[test]
+fn a_receipt_has_one_hash_for_each_leaf_that_it_names() {
+    for hashes in [vec![], vec![vec![1; 32]; 2]] {
+        assert_eq!(edited(|receipt| receipt.leaf_hashes = hashes), malformed("not one hash a leaf"));
+    }
+    assert_eq!(edited(|receipt| receipt.leaf_hashes[0].truncate(31)), malformed("leaf hash"));
 }
 
 #[test]
@@ -90,7 +100,8 @@ fn a_malformed_receipt_is_refused_and_says_where() {
     assert_eq!(edited(|receipt| receipt.cursor = None), malformed("no cursor"));
     assert_eq!(edited(|receipt| receipt.results[0].result = None), malformed("result"));
     assert_eq!(edited(|receipt| receipt.results[0].entry_id.truncate(31)), malformed("result"));
-    assert!(edited(|receipt| receipt.results.clear()).is_ok(), "a delivery of no items, which only moves the cursor");
+    let emptied = |receipt: &mut wire::Receipt| (receipt.results, receipt.leaf_hashes) = (Vec::new(), Vec::new());
+    assert!(edited(emptied).is_ok(), "a delivery of no items, which only moves the cursor");
 }
 
 proptest! {
