@@ -315,7 +315,8 @@ mod tests {
         assert_eq!(sender.handle(grown(1 + limits::FRAME_ITEMS as u64)), []);
         assert_eq!(sender.handle(grown(2 + limits::FRAME_ITEMS as u64)), read(2));
         let rest = 300;
-        assert_eq!(sender.handle(SenderEvent::Prepared(batch(rest, &[3], 10))), []);
+        let outputs = sender.handle(SenderEvent::Prepared(batch(rest, &[3], 10)));
+        assert_eq!(outputs, [SenderOutput::Deliver { cursor: cursor(rest) }], "it took all there was");
         assert_eq!(sender.handle(grown(rest + 1)), []);
         let acknowledged = |index, entry| SenderEvent::Acknowledged {
             cursor: cursor(index),
