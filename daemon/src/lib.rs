@@ -27,6 +27,7 @@
 //! | [`link`], [`outbox`], [`recent`], [`tls`] | sessions with peers, what is to be sent, the newest of it in memory, whose certificate counts |
 //! | [`operator`] | the API of the command line tool |
 //! | [`directory`], [`keys`] | charters and keys on the disk |
+//! | [`audit`], `prover` | checking others' ledgers, and showing the own one |
 //! | [`continuity`] | whether the ledger is still the one that peers saw: before that nothing is signed |
 //! | [`headers`] | what the node notes beside each record |
 //! | [`alarms`], [`telemetry`], [`time`] | what the operator must hear of, logs, the wall clock |
@@ -36,6 +37,7 @@
 
 pub mod alarms;
 pub mod apply;
+pub mod audit;
 pub mod case;
 pub mod continuity;
 pub mod directory;
@@ -47,6 +49,7 @@ pub mod link;
 pub mod node;
 pub mod operator;
 pub mod outbox;
+mod prover;
 pub mod recent;
 pub mod recover;
 pub mod store;

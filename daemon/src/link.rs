@@ -10,6 +10,7 @@
 //! silence.rs    a connection whose other side says nothing ends           both
 //! intake.rs     decode and authenticate received items, off the async threads
 //! budget.rs     room in memory that all links share
+//! questions.rs  asking a peer about its ledger
 //! peer.rs       what is known of a peer: shown to operators, and the slot that one session holds
 //! ```
 //!
@@ -24,6 +25,7 @@ mod dial;
 mod handshakes;
 mod intake;
 mod peer;
+mod questions;
 mod service;
 mod session;
 mod silence;
@@ -33,6 +35,7 @@ pub use budget::Budget;
 pub use dial::keep_linked;
 pub(crate) use intake::receive_items;
 pub use peer::{Peer, PeerSnapshot, Peers};
+pub use questions::Unanswered;
 pub use session::{Start, run_sessions};
 
 use std::sync::Arc;

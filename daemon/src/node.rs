@@ -24,6 +24,7 @@ use crate::continuity::ContinuityError;
 use crate::directory::{Directory, DirectoryError};
 use crate::keys::{KeyError, SigningKeys};
 use crate::ledger::OpenError;
+use crate::audit::EvidenceFolder;
 use crate::link::{self, Budget, Links, Peers};
 use crate::operator::{self, OperatorService, SocketError};
 use crate::outbox::Outbox;
@@ -177,7 +178,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let mut tasks: JoinSet<Result<(), NodeError>> = JoinSet::new();
     start_links(config, &links, starts, &mut tasks).await?;
     let socket = operator::bind(&config.operator.socket).await?;
-    let service = OperatorService::new(links, started_at);
+    let service = OperatorService::new(links, EvidenceFolder::of(&config.data), started_at);
     let operator_stop = stop.clone();
     tasks.spawn(async move { Ok(operator::serve(service, socket, operator_stop).await?) });
     let retry = writer.clone();

@@ -7,6 +7,7 @@
 //! - a listing is streamed and stops when its reader goes away;
 //! - every error says what, which value, and which bound; its code tells scripts which kind it is.
 
+mod audit;
 mod codes;
 mod complaints;
 mod detail;
@@ -35,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::audit::EvidenceFolder;
 use crate::case::CaseError;
 use crate::continuity::State;
 use crate::link::Links;
@@ -55,14 +57,17 @@ pub struct OperatorService {
     pub links: Links,
     /// When the node started, milliseconds since 1970.
     pub started_at: u64,
+    /// Where evidence is kept.
+    evidence: EvidenceFolder,
     /// Room for calls that are held until the peers were heard.
     held_calls: Arc<Semaphore>,
 }
 
 impl OperatorService {
     /// The service of a node.
-    pub fn new(links: Links, started_at: u64) -> Self {
-        Self { links, started_at, held_calls: Arc::new(Semaphore::new(limits::WRITER_QUEUE_BYTES / HELD_CALL_BYTES)) }
+    pub fn new(links: Links, evidence: EvidenceFolder, started_at: u64) -> Self {
+        let held_calls = Arc::new(Semaphore::new(limits::WRITER_QUEUE_BYTES / HELD_CALL_BYTES));
+        Self { links, started_at, evidence, held_calls }
     }
 }
 
@@ -101,6 +106,7 @@ pub async fn serve(
 #[tonic::async_trait]
 impl Operator for OperatorService {
     type LodgeStreamStream = Rows<wire::LodgeResult>;
+    type AuditStream = Rows<wire::AuditEvent>;
     type ListComplaintsStream = Rows<wire::ComplaintSummary>;
     type ListOutboxStream = Rows<wire::OutboxItem>;
     type ListRefusedStream = Rows<wire::RefusedItem>;
@@ -209,6 +215,27 @@ impl Operator for OperatorService {
         let service = self.clone();
         Ok(Response::new(rows(move |row| service.verify(row))))
     }
+
+    async fn audit(&self, request: Request<wire::AuditRequest>) -> Result<Response<Self::AuditStream>, Status> {
+        self.audit_agencies(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_evidence(
+        &self,
+        _: Request<wire::ListEvidenceRequest>,
+    ) -> Result<Response<wire::ListEvidenceReply>, Status> {
+        let service = self.clone();
+        blocking(move || service.evidence_list()).await.map(Response::new)
+    }
+
+    async fn export_evidence(
+        &self,
+        request: Request<wire::ExportEvidenceRequest>,
+    ) -> Result<Response<wire::ExportEvidenceReply>, Status> {
+        let (service, request) = (self.clone(), request.into_inner());
+        let file = blocking(move || service.evidence_file(request)).await?;
+        Ok(Response::new(wire::ExportEvidenceReply { file }))
+    }
 }
 
 /// Runs a question off the async threads.
@@ -235,6 +262,17 @@ fn rows<T: Send + 'static>(list: impl FnOnce(RowSink<'_, T>) -> Result<(), Statu
         Err(error) => Some(Err(Status::internal(format!("the listing failed: {error}")))),
     });
     Box::pin(ReceiverStream::new(receiver).chain(ended))
+}
+
+/// Streams the rows that `work` sends while it is polled: it ends with its reader, and when the node is told to stop.
+fn driven<T: Send + 'static>(
+    receiver: mpsc::Receiver<Result<T, Status>>,
+    work: impl Future<Output = ()> + Send + 'static,
+    stop: CancellationToken,
+) -> Rows<T> {
+    let work = futures_util::stream::once(work).filter_map(|()| None);
+    let rows = futures_util::stream::select(ReceiverStream::new(receiver), work);
+    Box::pin(futures_util::StreamExt::take_until(rows, stop.cancelled_owned()))
 }
 
 fn limit_of(limit: u32) -> usize {

@@ -11,6 +11,7 @@
 //! - after a failed write nothing is written or answered any more ([`WriterError`] ends the node).
 
 mod author;
+mod checkpoints;
 mod deferred;
 mod duties;
 mod epoch;
@@ -30,7 +31,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use sinergi_proto::checkpoint::CheckpointSigner;
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
 use sinergi_proto::limits;
@@ -47,8 +47,8 @@ use crate::keys::SigningKeys;
 use crate::ledger::{AppendError, Committed, EraseError, Fatal, Group, Ledger, RecordKind};
 use crate::recent::{Recalled, Recent};
 use crate::store::StoreError;
-use crate::time::now_millis;
 
+use checkpoints::Checkpoints;
 use deferred::Waiting;
 use introduction::{Introduction, owed_behind};
 use refusals::Refusals;
@@ -110,7 +110,7 @@ pub struct WriterParts {
 /// The writer. Runs on its own thread.
 pub struct Writer {
     parts: WriterParts,
-    signer: CheckpointSigner,
+    checkpoints: Checkpoints,
     queue: mpsc::Receiver<Queued>,
     head: watch::Sender<Head>,
     clock: HybridClock,
@@ -162,12 +162,12 @@ impl Writer {
         let epoch = parts.ledger.epoch();
         let owed = owed_behind(parts.applier.reader())?;
         let introduction = Introduction::load(parts.applier.store(), &parts.adjacent)?;
-        let (checkpoint_key, time_key) = (parts.keys.checkpoint.clone(), parts.keys.time.clone());
-        let signer = CheckpointSigner::new(&parts.federation, &parts.own, epoch, checkpoint_key, time_key);
+        let recorded = parts.recorded.take();
+        let checkpoints = Checkpoints::new(&parts.federation, &parts.own, epoch, &parts.keys, recorded.as_deref());
         let waiting = Waiting::load(&parts.applier, &parts.federation)?;
         let duties = parts.applier.store().duties()?;
         let clock = parts.applier.store().own_clock()?;
-        let checkpoint = parts.recorded.take().unwrap_or_default().into();
+        let checkpoint = recorded.unwrap_or_default().into();
         let first = Head {
             epoch,
             size: parts.ledger.next_index(),
@@ -184,7 +184,7 @@ impl Writer {
         Ok((
             Self {
                 parts,
-                signer,
+                checkpoints,
                 queue,
                 head,
                 clock,
@@ -301,7 +301,7 @@ impl Writer {
         // 4: the store is derived: a crash here is healed by the watermark at the next start.
         self.parts.applier.flush(end)?;
         // 5: the checkpoint covers durable leaves only, which determine it: a crash here changes nothing.
-        let checkpoint = sign_checkpoint(&self.signer, &mut self.parts.ledger);
+        let checkpoint = self.sign_checkpoint();
         let counts = self.parts.applier.counts();
         self.head.send_modify(|head| {
             let (epoch, size) = (head.epoch, LedgerIndex(size));
@@ -331,8 +331,13 @@ impl Writer {
 
     /// The first checkpoint since the start. The leaves are on the disk since the ledger was opened.
     fn sign_first(&mut self) {
-        let checkpoint = sign_checkpoint(&self.signer, &mut self.parts.ledger);
+        let checkpoint = self.sign_checkpoint();
         self.head.send_modify(|head| (head.checkpoint, head.is_signed) = (checkpoint, true));
+    }
+
+    fn sign_checkpoint(&mut self) -> Arc<[u8]> {
+        let offset = self.parts.clock_offset.load(Ordering::Relaxed);
+        self.checkpoints.sign(&mut self.parts.ledger, offset)
     }
 
     /// Decides a submission and puts what it writes into the group.
@@ -402,10 +407,4 @@ impl Writer {
         let bound = i64::try_from(limits::CLOCK_AHEAD.as_millis()).unwrap_or(i64::MAX);
         (offset.abs() > bound).then_some(SubmitError::Clock { offset_seconds: offset / 1000 })
     }
-}
-
-fn sign_checkpoint(signer: &CheckpointSigner, ledger: &mut Ledger) -> Arc<[u8]> {
-    let note = signer.sign(ledger.size(), ledger.root().0, now_millis() / 1000);
-    ledger.signed(ledger.size(), &note);
-    note.into()
 }

@@ -23,7 +23,7 @@ mod ledger;
 mod offers;
 
 pub use custody::{HELD, counts_as_held};
-pub use file::{Evidence, EvidenceError, Opened};
+pub use file::{Evidence, EvidenceError, Opened, accusations_of};
 pub use judge::{Judge, NotProven};
 
 use std::fmt;

@@ -1,10 +1,12 @@
 //! What can be typed: one file per command. A command parses its arguments, asks the node or works on files, and shows the
 //! answer; it decides nothing about complaints.
 
+mod audit;
 pub mod charter;
 pub mod complaint;
 pub mod config;
 mod confirm;
+pub mod evidence;
 pub mod init;
 pub mod ledger;
 pub mod outbox;
@@ -74,6 +76,11 @@ pub enum Command {
     /// See and check the node's ledger
     #[command(subcommand)]
     Ledger(ledger::Command),
+    /// Check other agencies' ledgers against what this node knows that they hold
+    Audit(audit::AuditArgs),
+    /// Show others what audits found
+    #[command(subcommand)]
+    Evidence(evidence::Command),
 }
 
 /// Runs a command to its end.
@@ -93,6 +100,8 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Outbox(command) => block_on(outbox::run(command, &context)),
         Command::Refused(command) => block_on(refused::run(command, &context)),
         Command::Ledger(command) => block_on(ledger::run(command, &context)),
+        Command::Audit(args) => block_on(audit::run(args, &context)),
+        Command::Evidence(command) => block_on(evidence::run(command, &context)),
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod answer;
 mod complaint;
+mod finding;
 mod ledger;
 mod node;
 mod peer;
@@ -17,6 +18,7 @@ mod verified;
 
 pub use answer::{Act, Import, Lodged, Proposed};
 pub use complaint::{Complaint, ComplaintDetail, CustodySpan, Proposal};
+pub use finding::{Audited, Finding};
 pub use ledger::{Checkpoint, Verification, VerificationFinding};
 pub use node::NodeStatus;
 pub use peer::{Cursor, Peer, Ping};

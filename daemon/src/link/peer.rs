@@ -8,6 +8,7 @@ use sinergi_proto::checkpoint::Checkpoint;
 use sinergi_proto::ids::AgencyId;
 use sinergi_proto::limits;
 use sinergi_proto::link::Cursor;
+use sinergi_proto::wire;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -81,6 +82,15 @@ struct Holder {
     superseded: CancellationToken,
     number: u64,
     pings: mpsc::Sender<oneshot::Sender<()>>,
+    questions: mpsc::Sender<Question>,
+}
+
+/// A question about a peer's ledger, and who waits for the answer.
+pub(super) struct Question {
+    /// What is asked; the session numbers it.
+    pub(super) prove: wire::Prove,
+    /// Where the answer goes.
+    pub(super) answer: oneshot::Sender<wire::Proof>,
 }
 
 /// A session's hold of its peer's slot; given up when dropped.
@@ -91,6 +101,8 @@ pub struct Hold {
     pub superseded: CancellationToken,
     /// Asks for a `Ping` now; answered when the reply comes.
     pub pings: mpsc::Receiver<oneshot::Sender<()>>,
+    /// Questions about the peer's ledger.
+    pub(super) questions: mpsc::Receiver<Question>,
 }
 
 impl Peers {
@@ -172,10 +184,11 @@ impl Peer {
             holder.superseded.cancel();
         }
         let superseded = CancellationToken::new();
-        let (pings, receiver) = mpsc::channel(1);
-        *slot = Some(Holder { direction, superseded: superseded.clone(), number, pings });
+        let (pings, asked) = mpsc::channel(1);
+        let (questions, questioned) = mpsc::channel(1);
+        *slot = Some(Holder { direction, superseded: superseded.clone(), number, pings, questions });
         self.linked.send_replace(true);
-        Some(Hold { peer: Arc::clone(self), number, superseded, pings: receiver })
+        Some(Hold { peer: Arc::clone(self), number, superseded, pings: asked, questions: questioned })
     }
 
     /// Whether a session holds the slot, now and as it changes.
@@ -186,6 +199,11 @@ impl Peer {
     /// Where a `Ping` is asked for, if a session is up.
     pub fn pings(&self) -> Option<mpsc::Sender<oneshot::Sender<()>>> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|holder| holder.pings.clone())
+    }
+
+    /// Where questions about its ledger are asked, if a session is up.
+    pub(super) fn questions(&self) -> Option<mpsc::Sender<Question>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|holder| holder.questions.clone())
     }
 
     fn state(&self) -> MutexGuard<'_, PeerSnapshot> {

@@ -6,6 +6,7 @@
 //! sending.rs    ledger -> frames -> receipts stored
 //! seen.rs       what each has seen of the other's ledger
 //! to_writer.rs  what waits for room in the writer's queue
+//! proving.rs    questions about ledgers and their answers
 //! health.rs     pings, clocks, charters
 //! ```
 //!
@@ -18,12 +19,13 @@
 
 mod health;
 mod hello;
+mod proving;
 mod receiving;
 mod seen;
 mod sending;
 mod to_writer;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -173,6 +175,7 @@ struct Session<'a> {
     held: VecDeque<Share>,
     authenticating: FuturesOrdered<BoxFuture<'static, CheckedItems>>,
     committing: FuturesOrdered<oneshot::Receiver<Delivered>>,
+    receipting: FuturesOrdered<BoxFuture<'static, Result<wire::Ack, LinkError>>>,
     paused: bool,
     to_writer: ToWriter,
 
@@ -181,6 +184,12 @@ struct Session<'a> {
     ping_due: bool,
     pong_due: bool,
     pinged: Vec<oneshot::Sender<()>>,
+
+    /// Answers to the peer that are being made.
+    proving: FuturesOrdered<BoxFuture<'static, Result<wire::Proof, LinkError>>>,
+    /// Who waits for the peer's answers, by the number of the question.
+    questions: BTreeMap<u64, oneshot::Sender<wire::Proof>>,
+    asked: u64,
 
     last_heard: Instant,
     last_said: Instant,
@@ -222,6 +231,9 @@ impl Session<'_> {
                 Some(delivered) = self.committing.next() => {
                     self.committed(delivered.map_err(|_| LinkError::Stopped)?)?;
                 }
+                Some(ack) = self.receipting.next() => self.say(Kind::Ack(ack?))?,
+                Some(proof) = self.proving.next() => self.say(Kind::Proof(proof?))?,
+                Some(question) = hold.questions.recv() => self.ask(question)?,
                 read = next(&mut self.reading), if self.reading.is_some() => {
                     self.reading = None;
                     self.prepared(read?)?;
@@ -283,6 +295,11 @@ impl Session<'_> {
                 Some(note) => self.shown(note).await,
                 None => Ok(()),
             },
+            Some(Kind::Prove(prove)) => self.prove(prove),
+            Some(Kind::Proof(proof)) => {
+                self.proved(proof);
+                Ok(())
+            }
             // A kind that this version does not know: a later version's peer may send it.
             None => Ok(()),
         }

@@ -175,15 +175,29 @@ impl Complaint {
         self.order.last().map(|(clock, _)| *clock).unwrap_or_default()
     }
 
-    /// The parents of the next entry: the newest entries, bounded, and always the tip's descendants or the tip itself, so that the
-    /// basis is among the ancestors.
+    /// The parents of the next entry: the newest entries. If they are more than an entry has room for, the custody entries that no other one
+    /// descends from come first: an entry always descends from every custody entry that its author has, whoever floods it with remarks.
     pub fn parents_of_next(&self) -> Vec<EntryId> {
-        let mut parents: Vec<EntryId> = self.heads.iter().rev().take(limits::PARENTS).map(|(_, id)| *id).collect();
-        if self.heads.len() > limits::PARENTS && !parents.contains(&self.tip()) {
-            parents.pop();
-            parents.push(self.tip());
+        let newest = self.heads.iter().rev().map(|(_, id)| *id);
+        if self.heads.len() <= limits::PARENTS {
+            return newest.collect();
+        }
+        let mut parents = vec![self.tip()];
+        let ends = self.ends_of_custody();
+        for id in ends.into_iter().rev().chain(newest) {
+            if parents.len() < limits::PARENTS && !parents.contains(&id) {
+                parents.push(id);
+            }
         }
         parents
+    }
+
+    /// The custody entries that no other custody entry descends from, with effect or not, oldest first.
+    fn ends_of_custody(&self) -> Vec<EntryId> {
+        let custody: Vec<EntryId> = self.order.iter().map(|(_, id)| *id).filter(|id| self.is_custody(id)).collect();
+        let behind: Vec<EntryId> = custody.iter().flat_map(|id| self.entries[id].parents.clone()).collect();
+        let behind = self.ancestors(&behind);
+        custody.into_iter().filter(|id| !behind.contains(id)).collect()
     }
 
     /// The entries that `parents` descend from, and `parents` themselves.

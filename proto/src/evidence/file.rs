@@ -143,6 +143,14 @@ impl Opened {
     }
 }
 
+/// The accusations of a file, unjudged: to put them into another one.
+///
+/// # Errors
+/// When it is no evidence file.
+pub fn accusations_of(file: &[u8]) -> Result<Vec<wire::Accusation>, EvidenceError> {
+    Ok(read(file)?.1.accusations)
+}
+
 fn read(file: &[u8]) -> Result<(wire::SignedEvidence, wire::Evidence), EvidenceError> {
     let damaged = |problem: &dyn std::fmt::Display| EvidenceError::Damaged(problem.to_string());
     if file.len() > limits::EVIDENCE_BYTES {

@@ -1,6 +1,6 @@
 //! The greeting: who is there, which version both speak, and what each has of the other's ledger.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use futures_util::stream::FuturesOrdered;
@@ -91,6 +91,7 @@ impl<'a> Session<'a> {
             held: VecDeque::new(),
             authenticating: FuturesOrdered::new(),
             committing: FuturesOrdered::new(),
+            receipting: FuturesOrdered::new(),
             paused: false,
             to_writer: ToWriter::new(links.writer.clone()),
             outbound,
@@ -98,6 +99,9 @@ impl<'a> Session<'a> {
             ping_due: false,
             pong_due: false,
             pinged: Vec::new(),
+            proving: FuturesOrdered::new(),
+            questions: BTreeMap::new(),
+            asked: 0,
             last_heard: now,
             last_said: now,
             last_progress: now,

@@ -4,10 +4,11 @@ use futures_util::future::BoxFuture;
 use sinergi_proto::link::{Cursor, ReceiverEvent, ReceiverOutput};
 use sinergi_proto::receipt::{ItemResult, Receipt};
 use sinergi_proto::refusal::FaultCode;
-use sinergi_proto::wire::{self, frame::Kind};
+use sinergi_proto::wire;
 use tokio::sync::oneshot;
 
 use super::{Admitted, LinkError, Session, unexpected};
+use crate::case::CaseError;
 use crate::link::budget::Share;
 use crate::link::intake::receive_items;
 use crate::writer::{Delivered, Delivery, Received, Submission};
@@ -73,7 +74,7 @@ impl Session<'_> {
     fn perform_receiving(&mut self, output: ReceiverOutput) -> Result<(), LinkError> {
         match output {
             ReceiverOutput::Acknowledge { cursor, results, checkpoint } => {
-                self.say_receipt(cursor, results, checkpoint)?;
+                self.sign_receipt(cursor, results, checkpoint);
             }
             ReceiverOutput::PauseReading => self.paused = true,
             ReceiverOutput::ResumeReading => self.paused = false,
@@ -83,17 +84,29 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn say_receipt(&mut self, cursor: Cursor, results: Vec<ItemResult>, checkpoint: Vec<u8>) -> Result<(), LinkError> {
-        let receipt = Receipt {
-            federation: self.links.federation.to_string(),
-            receiver: self.links.own.clone(),
-            sender: self.peer.agency.clone(),
-            key_id: Receipt::key_id_of(&self.links.entry_key),
-            charter_version: self.links.directory.newest().version,
-            cursor,
-            results,
-            checkpoint,
+    /// Signs the receipt for a frame, off the async threads: it says of every leaf what is there, to the bit.
+    fn sign_receipt(&mut self, cursor: Cursor, results: Vec<ItemResult>, checkpoint: Vec<u8>) {
+        let (links, sender) = (self.links.clone(), self.peer.agency.clone());
+        let sign = move || -> Result<wire::Ack, LinkError> {
+            let mut receipt = Receipt {
+                federation: links.federation.to_string(),
+                receiver: links.own.clone(),
+                sender,
+                key_id: Receipt::key_id_of(&links.entry_key),
+                charter_version: links.directory.newest().version,
+                cursor,
+                results,
+                checkpoint,
+                leaf_hashes: Vec::new(),
+            };
+            let hashes = receipt.leaves().map(|(_, leaf)| links.outbox.reader().leaf_hash(leaf));
+            let hashes = hashes.map(|hash| hash.map(|hash| hash.0)).collect::<Result<_, _>>().map_err(CaseError::from)?;
+            receipt.leaf_hashes = hashes;
+            Ok(receipt.sign(&links.entry_key))
         };
-        self.say(Kind::Ack(receipt.sign(&self.links.entry_key)))
+        let signing = tokio::task::spawn_blocking(sign);
+        self.receipting.push_back(Box::pin(async {
+            signing.await.map_err(|error| LinkError::Broken(error.to_string()))?
+        }));
     }
 }

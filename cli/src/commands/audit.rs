@@ -1,0 +1,163 @@
+//! `sinergi audit`: check what other agencies' ledgers hold against what this node knows that they must hold. Exit code 5 if anything is wrong.
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use sinergi_proto::ids::{AgencyId, ComplaintName};
+use sinergi_proto::wire::{AuditRequest, audit_event::Event};
+
+use super::evidence::described;
+use crate::failure::Failure;
+use crate::options::Context;
+use crate::output::columns::rendered;
+use crate::output::{Output, Tone, safe};
+use crate::view::Audited;
+use crate::when::{self, Moment};
+
+/// Options of `audit`.
+#[derive(Args, Clone, Debug)]
+pub struct AuditArgs {
+    /// The agencies; they must be linked with this node
+    #[arg(value_name = "AGENCY", required_unless_present = "all", conflicts_with = "all")]
+    pub agencies: Vec<AgencyId>,
+
+    /// All agencies that are linked with this node
+    #[arg(long)]
+    pub all: bool,
+
+    /// Only what concerns one complaint
+    #[arg(long, value_name = "ID")]
+    pub complaint: Option<ComplaintName>,
+
+    /// Only what this node wrote or received since then: RFC 3339, or a date
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Moment>,
+}
+
+/// Runs the command.
+pub(super) async fn run(args: AuditArgs, context: &Context) -> Result<(), Failure> {
+    let what = "audit";
+    let since = args.since.map(|moment| moment.start(&context.output.zone)).transpose();
+    let since = since.map_err(|error| Failure::usage(error.to_string()))?;
+    let request = AuditRequest {
+        agencies: args.agencies.iter().map(ToString::to_string).collect(),
+        complaint: args.complaint.map(|name| name.as_str().to_owned()).unwrap_or_default(),
+        since: since.map_or(0, |time| when::milliseconds(time.timestamp())),
+    };
+    let mut node = context.connect().await?;
+    let answer = node.api.audit(request).await;
+    let mut stream = answer.map_err(|status| Failure::from_status(what, &status))?.into_inner();
+    // On stderr, and nothing at all unless that is a terminal.
+    let style = ProgressStyle::with_template("auditing {msg} {wide_bar} {pos} of {len} entries, {eta} left")
+        .expect("the template is well-formed");
+    let bar = ProgressBar::new(0).with_style(style);
+    let mut audits = Vec::new();
+    while let Some(event) = stream.message().await.map_err(|status| Failure::from_status(what, &status))? {
+        match event.event {
+            Some(Event::Progress(progress)) => {
+                bar.set_message(safe::line(&event.agency));
+                bar.set_length(progress.total);
+                bar.set_position(progress.checked);
+            }
+            Some(Event::Result(result)) => audits.push(Audited::new(event.agency, result)),
+            None => {}
+        }
+    }
+    bar.finish_and_clear();
+    context.output.document(&audits, page)?;
+    verdict(&audits)
+}
+
+fn verdict(audits: &[Audited]) -> Result<(), Failure> {
+    let findings: usize = audits.iter().map(|audit| audit.findings.len()).sum();
+    if findings > 0 {
+        let count = if findings == 1 { "1 finding".to_owned() } else { format!("{findings} findings") };
+        return Err(Failure::findings(format!("the audit has {count}"))
+            .help("`sinergi evidence export --to FILE` writes the evidence; `sinergi evidence verify` checks it anywhere"));
+    }
+    match audits.iter().find_map(|audit| Some((&audit.agency, audit.problem.as_ref()?))) {
+        Some((agency, problem)) => {
+            Err(Failure::failed(format!("{} was not audited", safe::line(agency))).because(safe::line(problem)))
+        }
+        None => Ok(()),
+    }
+}
+
+fn page(output: &Output, audits: &Vec<Audited>) -> String {
+    if audits.is_empty() {
+        return "No agency is linked with this node: there is nobody to audit.".to_owned();
+    }
+    let mut table = output.table(&["AGENCY", "LEAVES", "CHECKED", "RESULT"], &["LEAVES", "CHECKED"]);
+    for audit in audits {
+        let (tone, result) = match (&audit.problem, audit.findings.len()) {
+            (Some(problem), _) => (Tone::Alarm, safe::line(problem)),
+            (None, 0) => (Tone::Good, "nothing found".to_owned()),
+            (None, 1) => (Tone::Alarm, "1 finding".to_owned()),
+            (None, count) => (Tone::Alarm, format!("{count} findings")),
+        };
+        table.add_row([
+            safe::line(&audit.agency).into(),
+            audit.size.map_or_else(|| "-".to_owned(), |size| size.to_string()).into(),
+            audit.checked.to_string().into(),
+            output.cell(tone, &result),
+        ]);
+    }
+    let mut parts = vec![rendered(&table)];
+    for audit in audits.iter().filter(|audit| audit.of_earlier_epochs > 0) {
+        let text = format!(
+            "{} acknowledged {} entries in earlier epochs of its ledger; its present ledger cannot show them where they were.",
+            safe::line(&audit.agency),
+            audit.of_earlier_epochs
+        );
+        parts.push(output.wrapped(&text, ""));
+    }
+    parts.extend(audits.iter().flat_map(|audit| &audit.findings).map(|finding| described(output, finding)));
+    parts.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use sinergi_proto::wire;
+
+    use super::*;
+
+    fn audited(findings: Vec<wire::AuditFinding>) -> Audited {
+        let result = wire::AuditResult { size: 40, checked: 12, findings, ..Default::default() };
+        Audited::new("kota-bandung".to_owned(), result)
+    }
+
+    fn omitted() -> wire::AuditFinding {
+        wire::AuditFinding {
+            finding: "omitted".to_owned(),
+            accused: "kota-bandung".to_owned(),
+            proven: true,
+            text: "It said one thing. Its ledger holds another.".to_owned(),
+            evidence: "kota-bandung-omitted-00ff".to_owned(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn an_audit_says_what_was_checked_what_was_found_and_where_the_evidence_is() {
+        let output = Output::fixed("2026-03-01T12:00:00Z".parse().expect("a time"));
+        assert!(verdict(&[audited(vec![])]).is_ok());
+        let audits = vec![audited(vec![omitted()])];
+        let expected = "\
+AGENCY        LEAVES  CHECKED  RESULT
+kota-bandung  40      12       1 finding
+
+omitted by kota-bandung (proven)
+  It said one thing. Its ledger holds another.
+  evidence: kota-bandung-omitted-00ff";
+        assert_eq!(page(&output, &audits), expected);
+        let failure = verdict(&audits).expect_err("a finding");
+        assert_eq!(failure.exit(), crate::failure::Exit::Findings);
+    }
+
+    #[test]
+    fn an_agency_that_could_not_be_audited_is_a_failure_and_no_finding() {
+        let result = wire::AuditResult { problem: "no link".to_owned(), ..Default::default() };
+        let failure = verdict(&[Audited::new("ksp".to_owned(), result)]).expect_err("it was not audited");
+        assert_eq!(failure.exit(), crate::failure::Exit::Failed);
+        assert!(failure.report().contains("ksp was not audited"), "{}", failure.report());
+    }
+}

@@ -1,0 +1,58 @@
+//! `sinergi evidence verify`: what an evidence file proves, with nothing but the charter: no node, no network. Exit code 5 if it does not hold.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use sinergi_proto::evidence::Opened;
+use sinergi_proto::limits;
+
+use super::described;
+use crate::charter::Paper;
+use crate::failure::Failure;
+use crate::options::Context;
+use crate::output::{Output, Tone, safe};
+use crate::view::Finding;
+
+/// Options of `evidence verify`.
+#[derive(Args, Clone, Debug)]
+pub struct VerifyArgs {
+    /// The evidence
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// The signed charter that you trust, of any version that the evidence was judged by
+    #[arg(long, value_name = "CHARTER")]
+    pub charter: PathBuf,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<(), Failure> {
+    let unusable = |error| Failure::failed(format!("{} is no charter", args.charter.display())).because(error);
+    let paper = Paper::read(&read(&args.charter, limits::CHARTER_BYTES)?).map_err(unusable)?;
+    let charter = paper.charter().map_err(unusable)?;
+    let opened = Opened::judge(&read(&args.file, limits::EVIDENCE_BYTES)?, &charter).map_err(|error| {
+        Failure::findings(format!("{} proves nothing", args.file.display()))
+            .because(error)
+            .help("get the file again from whoever made it, and the charter from a manager of the federation")
+    })?;
+    let findings = Finding::of_file(opened);
+    context.output.document(&findings, page)
+}
+
+fn read(path: &Path, most: usize) -> Result<Vec<u8>, Failure> {
+    let failed = |error| Failure::failed(format!("cannot read {}", path.display())).because(error);
+    let length = std::fs::metadata(path).map_err(failed)?.len();
+    if length > most as u64 {
+        return Err(Failure::failed(format!("{} has {length} bytes, at most {most}", path.display())));
+    }
+    std::fs::read(path).map_err(failed)
+}
+
+fn page(output: &Output, findings: &Vec<Finding>) -> String {
+    let accuser = findings.first().and_then(|finding| finding.accuser.as_ref()).map(|id| safe::line(id));
+    let made = findings.first().and_then(|finding| finding.made_at).map(|at| format!(" on {at:.0}")).unwrap_or_default();
+    let head = format!("The evidence holds. It was made by {}{made}.", accuser.unwrap_or_default());
+    let mut parts = vec![output.paint(Tone::Good, &head)];
+    parts.extend(findings.iter().map(|finding| described(output, finding)));
+    parts.join("\n")
+}

@@ -1,0 +1,93 @@
+//! What an audit found.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sinergi_proto::evidence::{Opened, Statement};
+use sinergi_proto::wire;
+
+use super::{moment, present};
+
+/// The audit of one agency.
+#[derive(Clone, Debug, Serialize)]
+pub struct Audited {
+    /// The agency.
+    pub agency: String,
+    /// Why it was not audited.
+    pub problem: Option<String>,
+    /// Leaves of the ledger that it showed.
+    pub size: Option<u64>,
+    /// Leaves that were proved.
+    pub checked: u64,
+    /// What it acknowledged in earlier epochs: its present ledger says nothing about that.
+    pub of_earlier_epochs: u64,
+    /// What was found.
+    pub findings: Vec<Finding>,
+}
+
+/// One finding.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// `forked`, `rolled_back`, `omitted`, `concealed`, `back_dated`, `withheld`, `undelivered`, `unanswered`, `misreported` or `unresponsive`.
+    pub finding: String,
+    /// Against whom.
+    pub accused: String,
+    /// The accused's own signatures prove it; else the accuser states what did not happen.
+    pub proven: bool,
+    /// The complaint; null if it is about the ledger.
+    pub complaint: Option<String>,
+    /// What it says.
+    pub text: String,
+    /// The id of its evidence.
+    pub evidence: Option<String>,
+    /// Who accuses; null for the node that was asked.
+    pub accuser: Option<String>,
+    /// When the evidence was made.
+    pub made_at: Option<Timestamp>,
+}
+
+impl Audited {
+    /// The result for an agency.
+    pub fn new(agency: String, result: wire::AuditResult) -> Self {
+        Self {
+            agency,
+            problem: present(result.problem),
+            size: Some(result.size).filter(|size| *size > 0),
+            checked: result.checked,
+            of_earlier_epochs: result.of_earlier_epochs,
+            findings: result.findings.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<wire::AuditFinding> for Finding {
+    fn from(finding: wire::AuditFinding) -> Self {
+        Self {
+            finding: finding.finding,
+            accused: finding.accused,
+            proven: finding.proven,
+            complaint: present(finding.complaint),
+            text: finding.text,
+            evidence: present(finding.evidence),
+            accuser: present(finding.accuser),
+            made_at: moment(finding.made_at),
+        }
+    }
+}
+
+impl Finding {
+    /// What an evidence file says.
+    pub fn of_file(opened: Opened) -> Vec<Self> {
+        let (accuser, made_at) = (opened.accuser.to_string(), moment(opened.made_at));
+        let finding = |statement: Statement| Self {
+            finding: statement.finding.name().to_owned(),
+            accused: statement.accused.to_string(),
+            proven: statement.finding.is_proven(),
+            complaint: statement.complaint,
+            text: statement.text,
+            evidence: None,
+            accuser: Some(accuser.clone()),
+            made_at,
+        };
+        opened.statements.into_iter().map(finding).collect()
+    }
+}

@@ -1,0 +1,137 @@
+//! Audits on an operator's order, and the evidence that they leave.
+
+use sinergi_proto::evidence::Statement;
+use sinergi_proto::ids::{AgencyId, ComplaintId};
+use sinergi_proto::wire::{self, audit_event::Event};
+use tokio::sync::mpsc;
+use tonic::Status;
+
+use super::{OperatorService, ROWS_AHEAD, Rows};
+use crate::audit::{self, Audited, EvidenceFolder, FolderError, Kept, Progress, Scope};
+use crate::link::Links;
+
+impl OperatorService {
+    /// Audits, and tells how far it is.
+    pub(super) async fn audit_agencies(
+        &self,
+        request: wire::AuditRequest,
+    ) -> Result<Rows<wire::AuditEvent>, Status> {
+        let mut agencies = Vec::new();
+        for id in &request.agencies {
+            let malformed = |error| Status::invalid_argument(format!("agency {id:?}: {error}"));
+            agencies.push(id.parse::<AgencyId>().map_err(malformed)?);
+        }
+        if agencies.is_empty() {
+            agencies = self.links.peers.iter().map(|peer| peer.agency.clone()).collect();
+        }
+        let complaint = match request.complaint.as_str() {
+            "" => None,
+            name => Some(self.named(name.to_owned()).await?),
+        };
+        let scope = Scope { complaint, since: request.since };
+        let (events, rows) = mpsc::channel(ROWS_AHEAD);
+        let (links, folder) = (self.links.clone(), self.evidence.clone());
+        let stop = self.links.stop.clone();
+        let work = async move {
+            for agency in agencies {
+                let told = events.clone();
+                let of = agency.to_string();
+                let progress = move |progress: Progress| {
+                    let Progress { checked, total } = progress;
+                    let event = Some(Event::Progress(wire::AuditProgress { checked, total }));
+                    // A reader that is slow misses some of these, not the result.
+                    !matches!(
+                        told.try_send(Ok(wire::AuditEvent { agency: of.clone(), event })),
+                        Err(mpsc::error::TrySendError::Closed(_))
+                    )
+                };
+                let result = match audit::audit(&links, &agency, &scope, progress).await {
+                    Ok(audited) => kept(&links, &folder, audited).await,
+                    Err(error) => wire::AuditResult { problem: error.to_string(), ..Default::default() },
+                };
+                let event = Some(Event::Result(result));
+                if events.send(Ok(wire::AuditEvent { agency: agency.to_string(), event })).await.is_err() {
+                    break;
+                }
+            }
+        };
+        Ok(super::driven(rows, work, stop))
+    }
+
+    async fn named(&self, name: String) -> Result<ComplaintId, Status> {
+        let service = self.clone();
+        super::blocking(move || service.complaint_named(&name)).await
+    }
+
+    /// All evidence of this node.
+    pub(super) fn evidence_list(&self) -> Result<wire::ListEvidenceReply, Status> {
+        let kept = self.evidence.list(&self.links.directory.charters()).map_err(|error| folder_status(&error))?;
+        let findings = kept.into_iter().flat_map(|Kept { id, opened }| {
+            let (made_at, accuser) = (opened.made_at, opened.accuser.to_string());
+            let finding = move |statement| wire::AuditFinding {
+                made_at,
+                accuser: accuser.clone(),
+                ..finding(statement, id.clone())
+            };
+            opened.statements.into_iter().map(finding)
+        });
+        Ok(wire::ListEvidenceReply { findings: findings.collect() })
+    }
+
+    /// One file with the evidence that is named.
+    pub(super) fn evidence_file(&self, request: wire::ExportEvidenceRequest) -> Result<Vec<u8>, Status> {
+        let links = &self.links;
+        let charters = links.directory.charters();
+        let mut ids = request.ids;
+        if ids.is_empty() {
+            let all = self.evidence.list(&charters).map_err(|error| folder_status(&error))?;
+            ids = all.into_iter().map(|kept| kept.id).collect();
+        }
+        if ids.is_empty() {
+            return Err(Status::not_found("there is no evidence: `sinergi audit` makes some where something is wrong"));
+        }
+        self.evidence
+            .export(&ids, &links.own, &charters, &links.entry_key)
+            .map_err(|error| folder_status(&error))
+    }
+}
+
+/// Keeps what was found as evidence, and alarms.
+pub(crate) async fn kept(links: &Links, folder: &EvidenceFolder, audited: Audited) -> wire::AuditResult {
+    let (links, folder) = (links.clone(), folder.clone());
+    let kept = tokio::task::spawn_blocking(move || {
+        let mut findings = Vec::new();
+        for (accusation, statement) in audited.findings {
+            let id = audit::keep(&links, &folder, &accusation, &statement);
+            findings.push(finding(statement, id.unwrap_or_default()));
+        }
+        wire::AuditResult {
+            problem: String::new(),
+            size: audited.size.unwrap_or_default(),
+            checked: audited.checked,
+            of_earlier_epochs: audited.of_earlier_epochs,
+            findings,
+        }
+    });
+    let failed = |error| wire::AuditResult { problem: format!("the audit failed: {error}"), ..Default::default() };
+    kept.await.unwrap_or_else(failed)
+}
+
+fn finding(statement: Statement, evidence: String) -> wire::AuditFinding {
+    wire::AuditFinding {
+        finding: statement.finding.name().to_owned(),
+        accused: statement.accused.to_string(),
+        proven: statement.finding.is_proven(),
+        complaint: statement.complaint.unwrap_or_default(),
+        text: statement.text,
+        evidence,
+        ..Default::default()
+    }
+}
+
+fn folder_status(error: &FolderError) -> Status {
+    match error {
+        FolderError::Unknown(_) => Status::not_found(error.to_string()),
+        FolderError::Io { .. } | FolderError::Evidence { .. } | FolderError::Full(_) => Status::internal(error.to_string()),
+    }
+}
