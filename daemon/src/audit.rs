@@ -151,7 +151,8 @@ pub(crate) fn keep(
         Ok(id) => {
             if finding.is_proven() || matches!(finding, Finding::Withheld | Finding::Misreported) {
                 let advice = "show it to your supervisor and to an oversight agency";
-                let what = format!("{accused} {finding}: {text} `sinergi evidence export {id}` writes the evidence; {advice}");
+                let what =
+                    format!("{accused} {finding}: {text} `sinergi evidence export {id}` writes the evidence; {advice}");
                 links.alarms.raise(topic, what);
             } else {
                 tracing::info!(peer = %accused, evidence = id, "{finding}: {text}");

@@ -19,12 +19,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::EvidenceFolder;
 use crate::case::CaseError;
 use crate::continuity::ContinuityError;
 use crate::directory::{Directory, DirectoryError};
 use crate::keys::{KeyError, SigningKeys};
 use crate::ledger::OpenError;
-use crate::audit::EvidenceFolder;
 use crate::link::{self, Budget, Links, Peers};
 use crate::operator::{self, OperatorService, SocketError};
 use crate::outbox::Outbox;

@@ -112,12 +112,7 @@ fn locate(links: &Links, name: &wire::EntryName) -> Result<Option<LedgerIndex>, 
 }
 
 /// The leaves that were asked for, as many as fit.
-fn whole_leaves(
-    links: &Links,
-    asker: &AgencyId,
-    prove: &wire::Prove,
-    size: u64,
-) -> Result<Vec<Vec<u8>>, Unshown> {
+fn whole_leaves(links: &Links, asker: &AgencyId, prove: &wire::Prove, size: u64) -> Result<Vec<Vec<u8>>, Unshown> {
     if prove.leaf_count == 0 {
         return Ok(Vec::new());
     }
@@ -140,4 +135,3 @@ fn whole_leaves(
     }
     Ok(leaves)
 }
-

@@ -464,6 +464,11 @@ fn receipt(impostor: &Impostor, index: u64, results: Vec<sinergi_proto::receipt:
         key_id: Receipt::key_id_of(&impostor.keys.entry),
         charter_version: 1,
         cursor: Cursor { epoch: sinergi_proto::ids::Epoch::FIRST, index: LedgerIndex(index), part: 0 },
+        leaf_hashes: results
+            .iter()
+            .filter(|result| matches!(result.outcome, ItemOutcome::Leaf(_)))
+            .map(|_| [0; 32])
+            .collect(),
         results,
         checkpoint: Vec::new(),
     }

@@ -71,8 +71,9 @@ fn verdict(audits: &[Audited]) -> Result<(), Failure> {
     let findings: usize = audits.iter().map(|audit| audit.findings.len()).sum();
     if findings > 0 {
         let count = if findings == 1 { "1 finding".to_owned() } else { format!("{findings} findings") };
-        return Err(Failure::findings(format!("the audit has {count}"))
-            .help("`sinergi evidence export --to FILE` writes the evidence; `sinergi evidence verify` checks it anywhere"));
+        return Err(Failure::findings(format!("the audit has {count}")).help(
+            "`sinergi evidence export --to FILE` writes the evidence; `sinergi evidence verify` checks it anywhere",
+        ));
     }
     match audits.iter().find_map(|audit| Some((&audit.agency, audit.problem.as_ref()?))) {
         Some((agency, problem)) => {

@@ -199,7 +199,9 @@ impl Check<'_> {
     fn withheld(&self) -> Result<Vec<Finding>, CaseError> {
         let (store, agency) = (self.links.outbox.store(), self.known.agency());
         let received = store.cursor(PeerCursor::Received, agency)?;
-        let Some(received) = received.filter(|cursor| Some(cursor.epoch) == self.epoch()) else { return Ok(Vec::new()) };
+        let Some(received) = received.filter(|cursor| Some(cursor.epoch) == self.epoch()) else {
+            return Ok(Vec::new());
+        };
         let mut found = Vec::new();
         for (id, (index, signed)) in &self.shown.whole {
             let is_passed = *index < received.index;
@@ -244,7 +246,8 @@ impl Check<'_> {
             let published = Leaf::parse(outbox.reader().leaf(*leaf)?, outbox.federation())?;
             let Body::Node(body) = &published.entry.body else { continue };
             let Wire::Published(figures) = body.as_ref() else { continue };
-            let Some(said) = figures.figures.iter().find(|figure| figure.name == HELD).map(|figure| figure.value) else {
+            let Some(said) = figures.figures.iter().find(|figure| figure.name == HELD).map(|figure| figure.value)
+            else {
                 continue;
             };
             let size = figures.ledger_size.min(published.entry.place.index.0);

@@ -71,7 +71,8 @@ impl Shown {
         progress: &mut impl FnMut(Progress) -> bool,
     ) -> (Self, Result<(), NotShown>) {
         let (trees, leaves, whole) = (Vec::new(), HashMap::new(), HashMap::new());
-        let mut asking = Asking { links, agency, shown: Self { trees, leaves, beginnings: Vec::new(), whole }, progress };
+        let mut asking =
+            Asking { links, agency, shown: Self { trees, leaves, beginnings: Vec::new(), whole }, progress };
         let result = asking.everything(known, scope).await;
         (asking.shown, result)
     }

@@ -12,10 +12,7 @@ use crate::link::Links;
 
 impl OperatorService {
     /// Audits, and tells how far it is.
-    pub(super) async fn audit_agencies(
-        &self,
-        request: wire::AuditRequest,
-    ) -> Result<Rows<wire::AuditEvent>, Status> {
+    pub(super) async fn audit_agencies(&self, request: wire::AuditRequest) -> Result<Rows<wire::AuditEvent>, Status> {
         let mut agencies = Vec::new();
         for id in &request.agencies {
             let malformed = |error| Status::invalid_argument(format!("agency {id:?}: {error}"));
@@ -90,9 +87,7 @@ impl OperatorService {
         if ids.is_empty() {
             return Err(Status::not_found("there is no evidence: `sinergi audit` makes some where something is wrong"));
         }
-        self.evidence
-            .export(&ids, &links.own, &charters, &links.entry_key)
-            .map_err(|error| folder_status(&error))
+        self.evidence.export(&ids, &links.own, &charters, &links.entry_key).map_err(|error| folder_status(&error))
     }
 }
 
@@ -132,6 +127,8 @@ fn finding(statement: Statement, evidence: String) -> wire::AuditFinding {
 fn folder_status(error: &FolderError) -> Status {
     match error {
         FolderError::Unknown(_) => Status::not_found(error.to_string()),
-        FolderError::Io { .. } | FolderError::Evidence { .. } | FolderError::Full(_) => Status::internal(error.to_string()),
+        FolderError::Io { .. } | FolderError::Evidence { .. } | FolderError::Full(_) => {
+            Status::internal(error.to_string())
+        }
     }
 }

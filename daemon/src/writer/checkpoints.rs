@@ -52,7 +52,11 @@ impl Checkpoints {
 }
 
 fn time(now: u64, offset: i64) -> u64 {
-    if u128::from(offset.unsigned_abs()) <= limits::CLOCK_AHEAD.as_millis() { now } else { now.saturating_add_signed(offset) }
+    if u128::from(offset.unsigned_abs()) <= limits::CLOCK_AHEAD.as_millis() {
+        now
+    } else {
+        now.saturating_add_signed(offset)
+    }
 }
 
 #[cfg(test)]

@@ -50,7 +50,8 @@ fn read(path: &Path, most: usize) -> Result<Vec<u8>, Failure> {
 
 fn page(output: &Output, findings: &Vec<Finding>) -> String {
     let accuser = findings.first().and_then(|finding| finding.accuser.as_ref()).map(|id| safe::line(id));
-    let made = findings.first().and_then(|finding| finding.made_at).map(|at| format!(" on {at:.0}")).unwrap_or_default();
+    let made =
+        findings.first().and_then(|finding| finding.made_at).map(|at| format!(" on {at:.0}")).unwrap_or_default();
     let head = format!("The evidence holds. It was made by {}{made}.", accuser.unwrap_or_default());
     let mut parts = vec![output.paint(Tone::Good, &head)];
     parts.extend(findings.iter().map(|finding| described(output, finding)));

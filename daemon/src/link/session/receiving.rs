@@ -100,13 +100,13 @@ impl Session<'_> {
                 leaf_hashes: Vec::new(),
             };
             let hashes = receipt.leaves().map(|(_, leaf)| links.outbox.reader().leaf_hash(leaf));
-            let hashes = hashes.map(|hash| hash.map(|hash| hash.0)).collect::<Result<_, _>>().map_err(CaseError::from)?;
+            let hashes =
+                hashes.map(|hash| hash.map(|hash| hash.0)).collect::<Result<_, _>>().map_err(CaseError::from)?;
             receipt.leaf_hashes = hashes;
             Ok(receipt.sign(&links.entry_key))
         };
         let signing = tokio::task::spawn_blocking(sign);
-        self.receipting.push_back(Box::pin(async {
-            signing.await.map_err(|error| LinkError::Broken(error.to_string()))?
-        }));
+        self.receipting
+            .push_back(Box::pin(async { signing.await.map_err(|error| LinkError::Broken(error.to_string()))? }));
     }
 }

@@ -1,0 +1,135 @@
+//! A member with its own valid keys that keeps a ledger and lies about it: what it acknowledges and what it shows are the test's business.
+
+use bytes::Bytes;
+use prost::Message;
+use sinergi_proto::checkpoint::CheckpointSigner;
+use sinergi_proto::entry::Entry;
+use sinergi_proto::ids::{Epoch, LedgerIndex};
+use sinergi_proto::link::Cursor;
+use sinergi_proto::receipt::{ItemOutcome, ItemResult, Receipt};
+use sinergi_proto::tree::{leaf_hash, nodes_needed};
+use sinergi_proto::wire::{self, frame::Kind};
+use tlog_tiles::{Error as TreeError, Hash, HashReader};
+
+use crate::peer::{Connection, Impostor};
+
+/// A ledger of a member, as it keeps or shows it.
+#[derive(Clone, Default)]
+pub struct ShownLedger {
+    leaves: Vec<Bytes>,
+    hashes: Vec<Hash>,
+}
+
+impl HashReader for ShownLedger {
+    fn read_hashes(&self, numbers: &[u64]) -> Result<Vec<Hash>, TreeError> {
+        let hash = |number: &u64| usize::try_from(*number).ok().and_then(|number| self.hashes.get(number).copied());
+        numbers.iter().map(|number| hash(number).ok_or(TreeError::IndexesNotInTree)).collect()
+    }
+}
+
+impl ShownLedger {
+    /// Appends a leaf; its index.
+    pub fn push(&mut self, leaf: Bytes) -> LedgerIndex {
+        let index = self.size();
+        let new = tlog_tiles::stored_hashes(index, &leaf, self).expect("hashes");
+        self.hashes.extend(new);
+        self.leaves.push(leaf);
+        LedgerIndex(index)
+    }
+
+    /// The same ledger with another leaf in one place.
+    pub fn with_another(&self, index: LedgerIndex, leaf: Bytes) -> Self {
+        let mut other = Self::default();
+        for (at, old) in (0..).zip(&self.leaves) {
+            other.push(if at == index.0 { leaf.clone() } else { old.clone() });
+        }
+        other
+    }
+
+    /// Its first leaves alone.
+    pub fn cut_to(&self, size: u64) -> Self {
+        let mut other = Self::default();
+        for (_, leaf) in (0..size).zip(&self.leaves) {
+            other.push(leaf.clone());
+        }
+        other
+    }
+
+    /// Whether its last leaf is this one.
+    pub fn ends_with(&self, leaf: &Bytes) -> bool {
+        self.leaves.last() == Some(leaf)
+    }
+
+    /// Leaves.
+    pub fn size(&self) -> u64 {
+        self.leaves.len() as u64
+    }
+
+    /// Its checkpoint, signed by the member at this time, in seconds since 1970.
+    pub fn signed(&self, member: &Impostor, seconds: u64) -> Vec<u8> {
+        let (keys, config) = (&member.keys, &member.config);
+        let (checkpoint, time) = (keys.checkpoint.clone(), keys.time.clone());
+        let signer = CheckpointSigner::new(config.federation.as_str(), &config.agency, Epoch::FIRST, checkpoint, time);
+        signer.sign(self.size(), tlog_tiles::tree_hash(self.size(), self).expect("a root").0, seconds)
+    }
+
+    /// Takes the items of a frame as its next leaves, and acknowledges them.
+    pub fn takes(&mut self, member: &Impostor, delivered: &wire::Deliver, sender: &str, seconds: u64) -> wire::Ack {
+        let federation = member.config.federation.as_str();
+        let results = delivered.items.iter().map(|item| {
+            let entry = Entry::parse(item.signed_entry.clone(), federation).expect("an entry");
+            ItemResult { entry: entry.id, outcome: ItemOutcome::Leaf(self.push(item.signed_entry.clone())) }
+        });
+        let results = results.collect();
+        let receipt = Receipt {
+            federation: federation.to_owned(),
+            receiver: member.config.agency.clone(),
+            sender: sender.parse().expect("an agency id"),
+            key_id: Receipt::key_id_of(&member.keys.entry),
+            charter_version: 1,
+            cursor: Cursor::from_wire(delivered.cursor.expect("a cursor")),
+            results,
+            checkpoint: self.signed(member, seconds),
+            leaf_hashes: delivered.items.iter().map(|item| leaf_hash(&item.signed_entry)).collect(),
+        };
+        receipt.sign(&member.keys.entry)
+    }
+
+    /// What it shows when it is asked.
+    pub fn answer(&self, member: &Impostor, prove: &wire::Prove, seconds: u64) -> wire::Proof {
+        let leaves: Vec<LedgerIndex> =
+            prove.leaves.iter().filter(|index| **index < self.size()).map(|index| LedgerIndex(*index)).collect();
+        let sizes: Vec<u64> = prove.sizes.iter().copied().filter(|size| *size <= self.size()).collect();
+        let numbers = nodes_needed(self.size(), &leaves, &sizes).expect("within the tree");
+        let hashes = self.read_hashes(&numbers).expect("within the tree");
+        let node = |(number, hash): (u64, Hash)| wire::TreeNode { number, hash: hash.0.to_vec() };
+        wire::Proof {
+            number: prove.number,
+            checkpoint: self.signed(member, seconds),
+            nodes: numbers.into_iter().zip(hashes).map(node).collect(),
+            ..Default::default()
+        }
+    }
+}
+
+/// Speaks for the member until the node leaves: answers questions from `shown`, or refuses to.
+pub async fn speaks(link: &mut Connection, member: &Impostor, shown: Option<&ShownLedger>, seconds: u64) {
+    while let Ok(Some(kind)) = link.next().await {
+        if let Kind::Prove(prove) = kind {
+            let refusal =
+                || wire::Proof { number: prove.number, refusal: "ask our lawyer".to_owned(), ..Default::default() };
+            let proof = shown.map_or_else(refusal, |shown| shown.answer(member, &prove, seconds));
+            link.say(Kind::Proof(proof)).await;
+        }
+    }
+}
+
+/// The bytes of an item as a leaf.
+pub fn leaf_of(item: &wire::Item) -> Bytes {
+    item.signed_entry.clone()
+}
+
+/// Any entry-like bytes, to fill a ledger with.
+pub fn filling(number: u64) -> Bytes {
+    wire::SignedEntry { entry: number.to_be_bytes().to_vec(), signature: vec![0; 64] }.encode_to_vec().into()
+}

@@ -1,0 +1,202 @@
+//! Audits between real nodes, and against a member that lies: what is found, and that the evidence convinces with nothing but the charter.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use sinergi_proto::wire::{self, frame::Kind};
+use sinergi_tests::dishonest::{ShownLedger, filling, leaf_of, speaks};
+use sinergi_tests::federation::{TestFederation, province_and_city};
+use sinergi_tests::peer::{Connection, Made};
+use sinergi_tests::program::{Said, run_on};
+use sinergi_tests::stage::Stage;
+
+const CITY: &str = "kota-bandung";
+const PROVINCE: &str = "prov-jabar";
+const LIAR: &str = "kominfo";
+
+fn findings(said: &Said) -> Vec<(String, bool)> {
+    let audits: Value = serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {said:?}"));
+    let audits = audits.as_array().expect("a list").clone();
+    let all = audits.iter().flat_map(|audit| audit["findings"].as_array().expect("findings").clone());
+    all.map(|finding| {
+        (finding["finding"].as_str().expect("a name").to_owned(), finding["proven"].as_bool().expect("a bool"))
+    })
+    .collect()
+}
+
+fn seconds() -> u64 {
+    sinergi_daemon::time::now_millis() / 1000
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn honest_agencies_find_nothing_and_prove_what_they_acknowledged() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    federation.linked().await;
+    let (city, province) = (federation.node(CITY).await, federation.node(PROVINCE).await);
+    for number in 0..20 {
+        let lodged = city.lodges(&format!("Lampu jalan {number}")).await;
+        city.forwards(lodged.complaint, PROVINCE).await;
+        province.accepts(lodged.complaint).await;
+    }
+    city.has_an_empty_outbox().await;
+    province.has_an_empty_outbox().await;
+    for (auditor, leaves) in [(CITY, 60), (PROVINCE, 40)] {
+        let said = run_on(&federation.folder_of(auditor), &["audit", "--all", "--output", "json"]);
+        assert_eq!((said.code, findings(&said)), (0, vec![]), "{said:?}");
+        let audits: Value = serde_json::from_str(&said.out).expect("JSON");
+        assert!(audits[0]["checked"].as_u64() >= Some(leaves), "{audits}");
+    }
+    let stranger = run_on(&federation.folder_of(CITY), &["audit", "kemendagri"]);
+    assert_eq!(stranger.code, 1, "{stranger:?}");
+    assert!(stranger.err.contains("no adjacent peer"), "{stranger:?}");
+}
+
+/// The liar has a complaint of the city: what the city offered and the liar acknowledged, in its ledger.
+struct Scene {
+    stage: Stage,
+    link: Connection,
+    ledger: ShownLedger,
+    offer: wire::Item,
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let stage = Stage::set().await;
+        let city = stage.federation.node(CITY).await;
+        let lodged = city.lodges("Jembatan retak").await;
+        city.forwards(lodged.complaint, LIAR).await;
+        let mut link = stage.link().await;
+        let mut ledger = ShownLedger::default();
+        for number in 0..7 {
+            ledger.push(filling(number));
+        }
+        let delivered = link.delivery().await;
+        let ack = ledger.takes(&stage.impostor, &delivered, CITY, seconds() - 60);
+        link.say(Kind::Ack(ack)).await;
+        city.has_an_empty_outbox().await;
+        let offer = delivered.items.last().expect("the offer").clone();
+        for number in 7..12 {
+            ledger.push(filling(number));
+        }
+        Self { stage, link, ledger, offer }
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.stage.federation.folder_of(CITY)
+    }
+
+    /// The liar delivers an entry to the city.
+    async fn delivers(&mut self, made: &Made, cursor: u64) {
+        self.link.deliver(cursor, vec![made.item.clone()]).await;
+    }
+
+    /// The city audits the liar, who shows this, or refuses.
+    async fn is_audited(&mut self, shown: Option<&ShownLedger>) -> Vec<(String, bool)> {
+        let folder = self.folder();
+        let audit = tokio::task::spawn_blocking(move || run_on(&folder, &["audit", LIAR, "--output", "json"]));
+        let speaking = speaks(&mut self.link, &self.stage.impostor, shown, seconds());
+        let said = tokio::select! {
+            said = audit => said.expect("no panic"),
+            () = speaking => panic!("the node ended the link"),
+        };
+        let found = findings(&said);
+        assert_eq!(said.code, if found.is_empty() { 0 } else { 5 }, "{said:?}");
+        found
+    }
+
+    /// The evidence convinces a stranger who has the charter, and a changed file nobody.
+    fn convinces(&self, finding: &str) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, charter) = (folder.path().join("bukti"), folder.path().join("piagam"));
+        std::fs::write(&charter, self.stage.federation.charter()).expect("written");
+        let file_text = file.display().to_string();
+        let exported = run_on(&self.folder(), &["evidence", "export", "--to", &file_text]);
+        assert_eq!(exported.code, 0, "{exported:?}");
+        let verify = ["evidence", "verify", &file_text, "--charter", &charter.display().to_string()];
+        let elsewhere = folder.path().join("nowhere");
+        let verified = run_on(&elsewhere, &verify);
+        assert_eq!(verified.code, 0, "{verified:?}");
+        assert!(verified.out.contains(&format!("{finding} by {LIAR}")), "{verified:?}");
+        assert!(verified.out.contains("made by kota-bandung"), "{verified:?}");
+        let mut bytes = std::fs::read(&file).expect("a file");
+        let middle = bytes.len() / 2;
+        bytes[middle] = if bytes[middle] == b'A' { b'B' } else { b'A' };
+        std::fs::write(&file, bytes).expect("written");
+        assert_eq!(run_on(&elsewhere, &verify).code, 5, "a changed file");
+    }
+}
+
+fn proven(finding: &str) -> (String, bool) {
+    (finding.to_owned(), true)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_holds_what_was_acknowledged_is_found_in_order() {
+    let mut scene = Scene::set().await;
+    let ledger = scene.ledger.clone();
+    assert_eq!(scene.is_audited(Some(&ledger)).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_that_was_dropped_after_it_was_acknowledged_is_found_and_proven() {
+    let mut scene = Scene::set().await;
+    let at = (0..scene.ledger.size()).find(|index| scene.ledger.cut_to(index + 1).ends_with(&leaf_of(&scene.offer)));
+    let dropped = scene.ledger.with_another(sinergi_proto::ids::LedgerIndex(at.expect("the offer")), filling(99));
+    let found = scene.is_audited(Some(&dropped)).await;
+    assert!(found.contains(&proven("omitted")) && found.contains(&proven("forked")), "{found:?}");
+    scene.convinces("omitted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_was_set_back_is_found_and_proven() {
+    let mut scene = Scene::set().await;
+    let old = scene.ledger.cut_to(3);
+    let found = scene.is_audited(Some(&old)).await;
+    assert!(found.contains(&proven("rolled_back")), "{found:?}");
+    scene.convinces("rolled_back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_entries_in_one_place_and_an_own_entry_that_is_not_there_are_found_and_proven() {
+    let mut scene = Scene::set().await;
+    let lodged = scene.stage.impostor.lodge("Satu");
+    scene.stage.impostor.next_place -= 1;
+    let other = scene.stage.impostor.lodge("Dua");
+    scene.delivers(&lodged, 1).await;
+    scene.delivers(&other, 2).await;
+    let ledger = scene.ledger.clone();
+    let found = scene.is_audited(Some(&ledger)).await;
+    // The two, and the one of them that the audit looked for where the ledger has something else.
+    assert!(found.iter().filter(|found| **found == proven("forked")).count() >= 2, "{found:?}");
+    scene.convinces("forked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_with_a_clock_from_before_a_signed_size_is_found_and_proven() {
+    let mut scene = Scene::set().await;
+    let mut draft = {
+        scene.stage.impostor.next_place = 20;
+        let body = wire::entry::Body::Lodged(wire::Lodged {
+            kind: wire::ComplaintKind::Complaint.into(),
+            category: "road".to_owned(),
+            area: String::new(),
+            class: wire::ContentClass::Public.into(),
+            reply_code_hash: vec![0; 32],
+        });
+        scene.stage.impostor.draft(None, Vec::new(), body)
+    };
+    draft.clock = sinergi_proto::clock::HybridClock::new(sinergi_daemon::time::now_millis() - 3_600_000, 0);
+    let dated = scene.stage.impostor.sign(draft, Vec::new());
+    scene.delivers(&dated, 1).await;
+    let ledger = scene.ledger.clone();
+    let found = scene.is_audited(Some(&ledger)).await;
+    assert_eq!(found, [proven("back_dated")]);
+    scene.convinces("back_dated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agency_that_refuses_an_audit_is_a_finding_that_the_auditor_states() {
+    let mut scene = Scene::set().await;
+    assert_eq!(scene.is_audited(None).await, [("unresponsive".to_owned(), false)]);
+    scene.convinces("unresponsive");
+}
