@@ -19,8 +19,9 @@ use crate::fixture::{
     DAY, FEDERATION, Federation, MANAGERS, MINUTE, REPLY_CODE, agency, charter_text, entry_key, key, signed_by,
     successor_text, written,
 };
-use crate::ids::{ComplaintId, EntryId, Epoch};
+use crate::ids::{ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::key::SigningKey;
+use crate::lodging_proof;
 use crate::receipt::Receipt;
 use crate::wire::{self, CloseCause, ReplyWord};
 
@@ -296,6 +297,24 @@ fn a_golden_checkpoint_opens_under_the_charter_s_keys() {
     let message = format!("cosignature/v1\ntime 1764000123\n{text}");
     let signature = Signature::from_slice(&bytes[12..]).expect("64 bytes");
     assert!(time_key.verification_key().verify(&signature, message.as_bytes()).is_ok());
+}
+
+#[test]
+fn a_golden_citizen_s_receipt_verifies() {
+    let federation = Federation::new();
+    let lodged = federation.node("kota-bandung").lodges();
+    let (leaf, sibling) = (lodged.signed().bytes, tlog_tiles::record_hash(b"the next leaf"));
+    // RFC 6962, written out.
+    let root = sha256(&[&[1], &sha256(&[&[0], &leaf]), &sibling.0]);
+    let (checkpoint_key, time_key) = (key("kota-bandung checkpoint"), key("kota-bandung time"));
+    let signer =
+        CheckpointSigner::new(FEDERATION, &agency("kota-bandung"), Epoch::FIRST, checkpoint_key, time_key.clone());
+    let note = signer.sign(2, root, 1_764_000_123);
+    let now = lodging_proof::receipt(&leaf, LedgerIndex(0), vec![sibling], &note);
+    let kept = golden("lodging.tlog-proof", &String::from_utf8(now).expect("a receipt is UTF-8"));
+    let proven = lodging_proof::verify(kept.as_bytes(), federation.charter()).expect("a receipt of version 1");
+    assert_eq!((proven.complaint, proven.in_ledger_at), (lodged.entry().complaint.expect("an id"), 1_764_000_123));
+    assert!(proven.has_reply_code(REPLY_CODE));
 }
 
 #[test]

@@ -23,6 +23,7 @@
 //! | [`link`], [`receipt`] | how two nodes stay in step, and how a denial is proved |
 //! | [`note`], [`checkpoint`] | C2SP signed notes and ledger checkpoints |
 //! | [`tree`], [`evidence`] | proofs about another's ledger, and what convinces a stranger |
+//! | [`tlog_proof`], [`lodging_proof`] | a leaf proven to be in a ledger, in a file; the citizen's receipt |
 //! | [`continuity`] | whether a ledger is still the one that its peers saw |
 //!
 //! Invariants: received bytes are never encoded again; a refusal is the same on every node; no bytes make it panic.
@@ -41,10 +42,12 @@ pub mod ids;
 pub mod key;
 pub mod limits;
 pub mod link;
+pub mod lodging_proof;
 pub mod note;
 pub mod receipt;
 pub mod refusal;
 pub mod route;
+pub mod tlog_proof;
 pub mod tree;
 pub mod wire;
 

@@ -64,6 +64,10 @@ pub const EVIDENCE_BYTES: usize = 64 * 1024 * 1024;
 pub const ACCUSATIONS: usize = 10_000;
 /// How far an entry's clock may lie before a cosigned time behind which it lies in its author's ledger.
 pub const BACK_DATED_BY: Duration = Duration::from_secs(10 * 60);
+/// Hashes of a proof that a leaf is in a tree: as many as the tree of any ledger is high.
+pub const TLOG_PROOF_HASHES: usize = 64;
+/// A `tlog-proof` file with the leaf in it: a citizen's receipt.
+pub const TLOG_PROOF_BYTES: usize = 32 * 1024;
 /// A charter's text with its signatures: the largest signed note that `signed_note` reads.
 pub const CHARTER_BYTES: usize = 1_000_000;
 /// Members of a charter.
@@ -154,6 +158,10 @@ const _: () = assert!(
 const _: () = assert!(
     3 * FEDERATION_BYTES + 3 * AGENCY_ID_BYTES + 1024 < CHECKPOINT_BYTES,
     "a checkpoint names its origin three times"
+);
+const _: () = assert!(
+    (ENTRY_BYTES + 128).div_ceil(3) * 4 + TLOG_PROOF_HASHES * 45 + CHECKPOINT_BYTES + 128 < TLOG_PROOF_BYTES,
+    "the receipt of the largest entry fits into a file, in base64"
 );
 const _: () = assert!(RECEIPT_BYTES < DELIVER_TARGET_BYTES);
 const _: () = assert!(
