@@ -13,6 +13,7 @@ mod complaints;
 mod detail;
 mod intake;
 mod ledger;
+mod lodging_proof;
 mod names;
 mod peers;
 mod socket;
@@ -25,6 +26,7 @@ pub use socket::{SocketError, bind};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use sinergi_proto::ids::LedgerIndex;
 use sinergi_proto::limits;
 use sinergi_proto::wire::operator_server::{Operator, OperatorServer};
 use sinergi_proto::wire::{self, DESCRIPTORS};
@@ -38,7 +40,6 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::audit::EvidenceFolder;
 use crate::case::CaseError;
-use crate::continuity::State;
 use crate::link::Links;
 use crate::store::StoreError;
 use crate::writer::SubmitError;
@@ -157,6 +158,13 @@ impl Operator for OperatorService {
         blocking(move || service.verify_one(&request.into_inner().complaint)).await.map(Response::new)
     }
 
+    async fn get_lodging_proof(
+        &self,
+        request: Request<wire::GetLodgingProofRequest>,
+    ) -> Result<Response<wire::LodgingProof>, Status> {
+        self.lodging_proof(request.into_inner()).await.map(Response::new)
+    }
+
     async fn list_peers(
         &self,
         request: Request<wire::ListPeersRequest>,
@@ -199,12 +207,7 @@ impl Operator for OperatorService {
         &self,
         _: Request<wire::GetCheckpointRequest>,
     ) -> Result<Response<wire::CheckpointReply>, Status> {
-        let mut head = self.links.writer.head();
-        if self.links.continuity.settled().await == State::SetBack {
-            return Err(submit_status(&SubmitError::SetBack));
-        }
-        let signed = head.wait_for(|head| head.is_signed).await.map_err(|_| submit_status(&SubmitError::Stopped))?;
-        let note = signed.checkpoint.to_vec();
+        let note = self.signed_head(LedgerIndex(0)).await?.checkpoint.to_vec();
         Ok(Response::new(wire::CheckpointReply { note }))
     }
 

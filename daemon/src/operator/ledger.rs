@@ -1,17 +1,30 @@
-//! Checking the ledger while the node runs.
+//! The ledger of a running node: what it has signed for, and checking it.
 
 use std::ops::ControlFlow;
 
+use sinergi_proto::ids::LedgerIndex;
 use sinergi_proto::wire;
 use tonic::Status;
 
-use super::{OperatorService, RowSink};
+use super::{OperatorService, RowSink, submit_status};
+use crate::continuity::State;
 use crate::ledger::{self, Progress};
+use crate::writer::{Head, SubmitError};
 
 /// Bytes between two words about the progress.
 const PROGRESS_EVERY: u64 = 4 * 1024 * 1024;
 
 impl OperatorService {
+    /// What the node has signed for, once that is at least so many leaves.
+    pub(super) async fn signed_head(&self, size: LedgerIndex) -> Result<Head, Status> {
+        let mut head = self.links.writer.head();
+        if self.links.continuity.settled().await == State::SetBack {
+            return Err(submit_status(&SubmitError::SetBack));
+        }
+        let signed = head.wait_for(|head| head.is_signed && head.size >= size).await;
+        Ok(signed.map_err(|_| submit_status(&SubmitError::Stopped))?.clone())
+    }
+
     /// Checks every record, the tree and the positions; streams how far it is, and at last what it found.
     pub(super) fn verify(&self, row: RowSink<'_, wire::VerifyProgress>) -> Result<(), Status> {
         let mut told = 0;
