@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod outbox;
 pub mod peer;
 pub mod pki;
+pub mod receipt;
 pub mod recover;
 pub mod refused;
 pub mod run;
@@ -81,6 +82,8 @@ pub enum Command {
     /// Show others what audits found
     #[command(subcommand)]
     Evidence(evidence::Command),
+    /// Give the citizen the proof that a complaint was lodged, or check one without a node
+    Receipt(receipt::ReceiptArgs),
 }
 
 /// Runs a command to its end.
@@ -102,6 +105,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Ledger(command) => block_on(ledger::run(command, &context)),
         Command::Audit(args) => block_on(audit::run(args, &context)),
         Command::Evidence(command) => block_on(evidence::run(command, &context)),
+        Command::Receipt(args) => block_on(receipt::run(&args, &context)),
     }
 }
 

@@ -51,9 +51,10 @@ impl Output {
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// Text in lines of at most the output's width, each behind `indent`.
+    /// Text in lines of at most the output's width, each behind `indent`. Dates and ids are not broken at their hyphens.
     pub fn wrapped(&self, text: &str, indent: &str) -> String {
         let options = textwrap::Options::new(self.width).initial_indent(indent).subsequent_indent(indent);
+        let options = options.word_splitter(textwrap::WordSplitter::NoHyphenation);
         let lines: Vec<String> = text
             .lines()
             .flat_map(|line| textwrap::wrap(line, &options))

@@ -26,6 +26,11 @@ impl Output {
         moment.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
     }
 
+    /// Date and time to the second with the zone's name, for what is read elsewhere too: `2026-03-01 12:00:33 WIB`.
+    pub fn clock_and_zone(&self, moment: Timestamp) -> String {
+        moment.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+    }
+
     /// Date and time to the minute, in the operator's zone: `2026-03-01 12:00`.
     pub fn minute(&self, moment: Timestamp) -> String {
         moment.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()

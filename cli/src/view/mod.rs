@@ -13,6 +13,7 @@ mod ledger;
 mod node;
 mod peer;
 mod queue;
+mod receipt;
 mod timeline;
 mod verified;
 
@@ -23,6 +24,7 @@ pub use ledger::{Checkpoint, Verification, VerificationFinding};
 pub use node::NodeStatus;
 pub use peer::{Cursor, Peer, Ping};
 pub use queue::{Outgoing, Refused, Retried};
+pub use receipt::{ProvenLodging, Receipt, VerifiedReceipt};
 pub use timeline::{Content, TimelineEntry};
 pub use verified::{Verified, VerifiedEntry};
 

@@ -1,4 +1,4 @@
-//! The files of charters: read within the limit, written as a whole.
+//! The files of charters, and of what is checked under them: read within the limit, written as a whole.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
@@ -10,7 +10,7 @@ use sinergi_proto::limits;
 use crate::charter::Paper;
 use crate::failure::Failure;
 
-/// Charters are public: readable as far as the user's umask lets them.
+/// They are public: readable as far as the user's umask lets them.
 const MODE: u32 = 0o666;
 
 /// Reads a draft or a note.
@@ -20,7 +20,7 @@ pub(super) fn read(path: &Path) -> Result<Paper, Failure> {
 }
 
 /// Reads the bytes of a charter's file: at most one more than a charter may have, so that a longer one is seen to be so.
-pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(in crate::commands) fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(limits::CHARTER_BYTES as u64 + 1).read_to_end(&mut bytes))
@@ -29,7 +29,7 @@ pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// Writes a file that is not there yet.
-pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(in crate::commands) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write(path, bytes, false).map_err(|error| {
         let failure = Failure::failed(format!("cannot write {}", path.display()));
         match error.kind() {

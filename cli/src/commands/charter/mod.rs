@@ -8,7 +8,7 @@
 
 mod add;
 mod adopt;
-mod files;
+pub(super) mod files;
 mod key;
 mod new;
 mod show;

@@ -218,8 +218,8 @@ prov-jabar holds it for 20 h, since 2026-03-01 15:05: in-progress
 d5mpjtb9d0  Jalan rusak
 
 kota-bandung held it for 90 min, 2026-03-01 12:00 to 2026-03-01 13:30
-  → prov-jabar, offered 2026-03-01 12:05: returned after 60 min as not-
-    competent, suggests kemendagri
+  → prov-jabar, offered 2026-03-01 12:05: returned after 60 min as
+    not-competent, suggests kemendagri
   → kemendagri, offered 2026-03-01 13:10: accepted after 20 min
 kemendagri holds it for 22 h, since 2026-03-01 13:30: received
 

@@ -1,0 +1,122 @@
+//! `sinergi receipt ID`: the citizen's proof that a complaint was lodged, when and where. `sinergi receipt --verify FILE --charter CHARTER`
+//! checks one without any node; exit code 5 if it does not hold.
+
+mod verify;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use sinergi_proto::ids::ComplaintName;
+use sinergi_proto::wire::GetLodgingProofRequest;
+use tonic::Code;
+
+use super::charter::files;
+use crate::failure::Failure;
+use crate::options::Context;
+use crate::output::Format;
+use crate::view::{Receipt, short_id};
+
+const ABOUT: &str = "\
+A receipt is a C2SP tlog-proof: the agency's signed lodging, its place in the agency's ledger, and the agency's signed checkpoint with its
+time. Give it to the citizen together with the reply code, which does not stand in it and is kept nowhere.";
+
+/// Options of `receipt`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = ABOUT)]
+pub struct ReceiptArgs {
+    /// The complaint, at the agency that took it in
+    #[arg(value_name = "ID", required_unless_present = "verify", conflicts_with_all = ["verify", "charter"])]
+    pub complaint: Option<ComplaintName>,
+
+    /// Write the receipt to a file that is not there yet [default: print it]
+    #[arg(long, value_name = "FILE", conflicts_with = "verify")]
+    pub to: Option<PathBuf>,
+
+    /// The citizen's reply code: check that it was given for this complaint
+    #[arg(long, value_name = "CODE")]
+    pub reply_code: Option<String>,
+
+    /// Check a receipt, without a node
+    #[arg(long, value_name = "FILE", requires = "charter")]
+    pub verify: Option<PathBuf>,
+
+    /// The signed charter under whose keys it is checked
+    #[arg(long, value_name = "FILE", requires = "verify")]
+    pub charter: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub(super) async fn run(args: &ReceiptArgs, context: &Context) -> Result<(), Failure> {
+    match (&args.verify, &args.charter, &args.complaint) {
+        (Some(file), Some(charter), _) => verify::run(file, charter, args.reply_code.as_deref(), context),
+        (_, _, Some(complaint)) => fetch(complaint, args, context).await,
+        // The command line's rules leave nothing else.
+        _ => Err(Failure::usage("name a complaint, or a receipt with --verify and --charter")),
+    }
+}
+
+async fn fetch(complaint: &ComplaintName, args: &ReceiptArgs, context: &Context) -> Result<(), Failure> {
+    let mut node = context.connect().await?;
+    let reply_code = args.reply_code.clone().unwrap_or_default();
+    let checked = !reply_code.is_empty();
+    let request = GetLodgingProofRequest { complaint: complaint.as_str().to_owned(), reply_code };
+    let proof = node.api.get_lodging_proof(request).await.map_err(|status| {
+        let failure = Failure::from_status("give the receipt", &status);
+        match status.code() {
+            Code::NotFound => failure.help("`sinergi complaint list` shows the complaints that this node knows"),
+            _ => failure,
+        }
+    })?;
+    let proof = proof.into_inner();
+    if let Some(path) = &args.to {
+        files::write_new(path, &proof.file)?;
+    }
+    let receipt = Receipt::read(&proof, args.to.clone(), checked.then_some(true))
+        .ok_or_else(|| Failure::failed("the node's answer is no receipt"))?;
+    match (context.output.format, &args.to) {
+        (Format::Json, _) => context.output.json(&receipt),
+        (Format::Table, Some(path)) => context.output.text(&written(path, &receipt)),
+        (Format::Table, None) => {
+            if checked {
+                context.output.note("The reply code is the one that was given for this complaint.");
+            }
+            context.output.bytes(&proof.file)
+        }
+    }
+}
+
+/// Not wrapped: a path is copied as it stands.
+fn written(path: &Path, receipt: &Receipt) -> String {
+    let mut text = format!("The receipt of complaint {} is in {}.", short_id(&receipt.complaint), path.display());
+    if receipt.reply_code_fits == Some(true) {
+        text += "\nThe reply code is the one that was given for this complaint.";
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::commands::Cli;
+
+    #[test]
+    fn a_receipt_is_either_given_or_checked() {
+        let code = |line: &str| {
+            let typed = std::iter::once("sinergi").chain(line.split_whitespace());
+            Cli::try_parse_from(typed).map_or_else(|error| error.exit_code(), |_| 0)
+        };
+        for good in ["receipt 0123456789 --to r --reply-code x", "receipt --verify r --charter c --reply-code x"] {
+            assert_eq!(code(good), 0, "{good}");
+        }
+        for bad in [
+            "receipt",
+            "receipt --verify r",
+            "receipt 0123456789 --charter c",
+            "receipt 0123456789 --verify r --charter c",
+            "receipt --verify r --charter c --to x",
+        ] {
+            assert_eq!(code(bad), 2, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Checking a receipt with nothing but a charter. Whoever runs it may be the citizen, who has no node and need not believe any.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use data_encoding::HEXLOWER;
+use sinergi_proto::charter::Charter;
+use sinergi_proto::limits;
+use sinergi_proto::lodging_proof::{self, Lodging};
+
+use crate::charter::Paper;
+use crate::commands::charter::files;
+use crate::failure::Failure;
+use crate::options::Context;
+use crate::output::{Output, Tone, safe};
+use crate::view::{ProvenLodging, VerifiedReceipt, short_id};
+
+/// Checks it, shows what it proves, and fails if anything does not hold.
+pub(super) fn run(file: &Path, charter: &Path, reply_code: Option<&str>, context: &Context) -> Result<(), Failure> {
+    let charter = trusted(charter)?;
+    let verified = verified(file, &read(file)?, &charter, reply_code);
+    context.output.document(&verified, page)?;
+    match &verified.problem {
+        None => Ok(()),
+        Some(_) => Err(Failure::findings(format!("{} does not hold", file.display()))
+            .help("compare it with the copy that was first given, and check that the charter is the federation's")),
+    }
+}
+
+/// What a receipt proves, or why it proves nothing.
+fn verified(file: &Path, bytes: &[u8], charter: &Charter, reply_code: Option<&str>) -> VerifiedReceipt {
+    let (lodging, problem) = match lodging_proof::verify(bytes, charter) {
+        Ok(lodging) => (Some(lodging), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let fits = |lodging: &Lodging| reply_code.map(|code| lodging.has_reply_code(code));
+    let reply_code_fits = lodging.as_ref().and_then(fits);
+    let wrong_code = || "the reply code is not the one that was given for this complaint".to_owned();
+    VerifiedReceipt {
+        file: file.to_owned(),
+        charter_version: charter.version,
+        charter_hash: HEXLOWER.encode(&charter.hash),
+        proven: lodging.map(|lodging| ProvenLodging::of(&lodging, charter)),
+        reply_code_fits,
+        problem: problem.or_else(|| (reply_code_fits == Some(false)).then(wrong_code)),
+    }
+}
+
+/// The charter, if enough of its own managers signed it. That it is the federation's is for its reader to know: `charter verify` shows its hash.
+fn trusted(path: &Path) -> Result<Charter, Failure> {
+    let found = |error| Failure::findings(format!("{} is no charter", path.display())).because(error);
+    let paper = Paper::read(&files::read_bytes(path)?).map_err(found)?;
+    let charter = paper.charter().map_err(found)?;
+    let signers = paper.signers().map_err(found)?.len();
+    if signers < charter.threshold {
+        let (managers, threshold) = (charter.managers.len(), charter.threshold);
+        return Err(Failure::findings(format!(
+            "{} is signed by {signers} of its {managers} managers, {threshold} must",
+            path.display()
+        ))
+        .help("get the charter as it was adopted; `sinergi charter verify` tells more"));
+    }
+    Ok(charter)
+}
+
+/// At most one byte more than a receipt may have, so that a longer one is seen to be so.
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(limits::TLOG_PROOF_BYTES as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|error| Failure::failed(format!("cannot read {}", path.display())).because(error))?;
+    Ok(bytes)
+}
+
+fn page(output: &Output, verified: &VerifiedReceipt) -> String {
+    let mut parts = Vec::new();
+    if let Some(proven) = &verified.proven {
+        parts.push(output.facts(&facts(output, verified, proven)));
+        let sentence = format!(
+            "{} signed that complaint {} was lodged with it at {}, and had it in its ledger at {} at the latest.",
+            safe::line(&proven.agency_name),
+            short_id(&proven.complaint),
+            moment(output, proven.lodged_at),
+            moment(output, proven.in_ledger_at),
+        );
+        parts.push(output.paint(Tone::Good, &output.wrapped(&sentence, "")));
+    }
+    if let Some(problem) = &verified.problem {
+        let meaning = if verified.proven.is_none() { "It proves nothing" } else { "It is not yours" };
+        let text = format!("{meaning}: {}.", safe::line(problem));
+        parts.push(output.paint(Tone::Alarm, &output.wrapped(&text, "")));
+    }
+    parts.join("\n\n")
+}
+
+fn facts(output: &Output, verified: &VerifiedReceipt, proven: &ProvenLodging) -> Vec<(&'static str, String)> {
+    let code = match verified.reply_code_fits {
+        Some(true) => "is the one that was given for it",
+        Some(false) => "is another one",
+        None => "",
+    };
+    vec![
+        ("complaint", proven.complaint.clone()),
+        ("lodged with", format!("{} ({})", safe::line(&proven.agency_name), proven.agency)),
+        ("kind", format!("{}, {}", proven.kind.replace('_', " "), safe::line(&proven.category))),
+        ("area", proven.area.as_deref().map(safe::line).unwrap_or_default().to_string()),
+        ("lodged at", moment(output, proven.lodged_at)),
+        ("in its ledger", format!("{} at the latest", moment(output, proven.in_ledger_at))),
+        ("leaf", format!("{} of {} in {}", proven.leaf_index, proven.ledger_size, proven.ledger)),
+        ("reply code", code.to_owned()),
+        ("charter", format!("version {} of {}", verified.charter_version, proven.federation)),
+        ("charter hash", verified.charter_hash.clone()),
+    ]
+}
+
+fn moment(output: &Output, moment: Option<jiff::Timestamp>) -> String {
+    moment.map_or_else(|| "an unknown time".to_owned(), |moment| output.clock_and_zone(moment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made once, by the crate that defines the format.
+    const RECEIPT: &[u8] = include_bytes!("../../../../proto/golden/lodging.tlog-proof");
+    const CHARTER: &[u8] = include_bytes!("../../../../proto/golden/charter-1.txt");
+    const REPLY_CODE: &str = "K7QM 2D9X P4VT 0HSZ";
+
+    fn output() -> Output {
+        Output::fixed("2026-03-01T12:00:00Z".parse().expect("a time"))
+    }
+
+    fn shown(bytes: &[u8], reply_code: Option<&str>) -> String {
+        let charter = Charter::parse(CHARTER).expect("a charter");
+        page(&output(), &verified("r.tlog-proof".as_ref(), bytes, &charter, reply_code))
+    }
+
+    #[test]
+    fn a_good_receipt_says_who_what_and_when_in_words() {
+        let expected = "\
+complaint      06dbd5z8018j5b2cxb54ayr0x4m3hqh0nar4bq55vvazf7r25d5g
+lodged with    Agency kota-bandung (kota-bandung)
+kind           complaint, jalan
+area           32.73
+lodged at      2025-11-24 16:00:00 UTC
+in its ledger  2025-11-24 16:02:03 UTC at the latest
+leaf           0 of 2 in sinergi.example/kota-bandung/1
+reply code     is the one that was given for it
+charter        version 1 of sinergi.example
+charter hash   0966e3431ea70bf3437b343d617ee2b733a70a79864e114ed14cd3a8feaa9d36
+
+Agency kota-bandung signed that complaint azf7r25d5g was lodged with it at
+2025-11-24 16:00:00 UTC, and had it in its ledger at 2025-11-24 16:02:03 UTC at
+the latest.";
+        assert_eq!(shown(RECEIPT, Some(REPLY_CODE)), expected);
+        assert!(!shown(RECEIPT, None).contains("reply code"), "nobody asked");
+    }
+
+    #[test]
+    fn a_changed_receipt_and_another_s_code_are_told_apart() {
+        let changed = String::from_utf8(RECEIPT.to_vec()).expect("text").replacen("index 0", "index 1", 1);
+        let text = shown(changed.as_bytes(), Some(REPLY_CODE));
+        assert!(text.starts_with("It proves nothing: the entry was signed for leaf 0"), "{text}");
+        let text = shown(RECEIPT, Some("k7qm-2d9x-p4vt-0hs0"));
+        assert!(text.contains("It is not yours: the reply code is not the one"), "{text}");
+    }
+
+    #[test]
+    fn a_charter_that_its_managers_did_not_sign_is_a_finding() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = String::from_utf8(CHARTER.to_vec()).expect("text");
+        let at = folder.path().join("charter.note");
+        std::fs::write(&at, CHARTER).expect("written");
+        trusted(&at).expect("three of five signed it");
+        let (unsigned, _) = text.trim_end().rsplit_once('\n').expect("lines");
+        std::fs::write(&at, format!("{unsigned}\n")).expect("written");
+        let failure = trusted(&at).expect_err("one is missing");
+        assert_eq!(failure.exit().code(), 5);
+        assert!(failure.report().contains("signed by 2 of its 5 managers, 3 must"), "{}", failure.report());
+    }
+}
