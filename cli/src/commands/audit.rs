@@ -63,7 +63,7 @@ pub(super) async fn run(args: AuditArgs, context: &Context) -> Result<(), Failur
         }
     }
     bar.finish_and_clear();
-    context.output.document(&audits, page)?;
+    context.output.document(&audits, |output, audits| page(output, audits))?;
     verdict(&audits)
 }
 
@@ -83,7 +83,7 @@ fn verdict(audits: &[Audited]) -> Result<(), Failure> {
     }
 }
 
-fn page(output: &Output, audits: &Vec<Audited>) -> String {
+fn page(output: &Output, audits: &[Audited]) -> String {
     if audits.is_empty() {
         return "No agency is linked with this node: there is nobody to audit.".to_owned();
     }

@@ -20,6 +20,9 @@ use crate::headers::{self, LeafHeader, ReceiptHeader, SeenHeader};
 use crate::ledger::{Position, Record, RecordKind};
 use crate::link::Links;
 
+/// A checkpoint with its note.
+pub(super) type Noted = (Checkpoint, Vec<u8>);
+
 /// What this node knows about an agency.
 #[derive(Default)]
 pub(super) struct Known {
@@ -27,7 +30,7 @@ pub(super) struct Known {
     /// What it acknowledged, by entry: the newest receipt.
     pub(super) acknowledged: HashMap<EntryId, Acknowledged>,
     /// Its checkpoints by (epoch, size): each with its note. Two of one size are both kept.
-    pub(super) checkpoints: BTreeMap<(Epoch, u64), Vec<(Checkpoint, Vec<u8>)>>,
+    pub(super) checkpoints: BTreeMap<(Epoch, u64), Vec<Noted>>,
     /// Its own entries, by place.
     pub(super) authored: BTreeMap<Place, Authored>,
     /// Pairs of its entries that have one place: their leaves here.

@@ -34,14 +34,6 @@ impl HashReader for Ledger {
 }
 
 impl Ledger {
-    fn of(leaves: &[&[u8]]) -> Self {
-        let mut ledger = Self::default();
-        for leaf in leaves {
-            ledger.push(leaf);
-        }
-        ledger
-    }
-
     /// Other agencies' entries, so many.
     fn filled(count: u64) -> Self {
         let mut ledger = Self::default();
@@ -164,7 +156,9 @@ fn a_ledger_whose_past_changed_is_a_fork_and_one_that_grew_is_none() {
         changed.push(if number == 4 { b"another" } else { leaf.as_slice() });
     }
     for ledger in [&mut grown, &mut changed] {
-        (0..9).for_each(|number| drop(ledger.push(format!("new {number}").as_bytes())));
+        for number in 0..9 {
+            ledger.push(format!("new {number}").as_bytes());
+        }
     }
     let trees = |larger: &Ledger, smaller: &Ledger| {
         let (prefix, proof) =

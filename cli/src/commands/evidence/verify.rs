@@ -36,7 +36,7 @@ pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<(), Failure> {
             .help("get the file again from whoever made it, and the charter from a manager of the federation")
     })?;
     let findings = Finding::of_file(opened);
-    context.output.document(&findings, page)
+    context.output.document(&findings, |output, findings| page(output, findings))
 }
 
 fn read(path: &Path, most: usize) -> Result<Vec<u8>, Failure> {
@@ -48,7 +48,7 @@ fn read(path: &Path, most: usize) -> Result<Vec<u8>, Failure> {
     std::fs::read(path).map_err(failed)
 }
 
-fn page(output: &Output, findings: &Vec<Finding>) -> String {
+fn page(output: &Output, findings: &[Finding]) -> String {
     let accuser = findings.first().and_then(|finding| finding.accuser.as_ref()).map(|id| safe::line(id));
     let made =
         findings.first().and_then(|finding| finding.made_at).map(|at| format!(" on {at:.0}")).unwrap_or_default();
