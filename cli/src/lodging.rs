@@ -2,7 +2,7 @@
 //!
 //! Invariants:
 //! - every request that was taken is answered: by the node, or with the status with which the call ended;
-//! - an answer that takes longer than [`ANSWER`] is none, as in any other call.
+//! - an answer that takes longer than 60 s is none, as in any other call.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
-use sinergi_proto::wire::{self, frame::Kind};
+use sinergi_cli::demo::wait;
+use sinergi_proto::entry::Entry;
+use sinergi_proto::evidence::HELD;
+use sinergi_proto::wire::{self, act_request::Act, entry::Body, frame::Kind};
 use sinergi_tests::dishonest::{ShownLedger, filling, leaf_of, speaks};
-use sinergi_tests::federation::{TestFederation, province_and_city};
+use sinergi_tests::federation::{NAME, PATIENCE, TestFederation, province_and_city, text};
 use sinergi_tests::peer::{Connection, Made};
 use sinergi_tests::program::{Said, run_on};
 use sinergi_tests::stage::Stage;
@@ -61,10 +64,17 @@ struct Scene {
 
 impl Scene {
     async fn set() -> Self {
+        Self::set_with_answer_by(0).await
+    }
+
+    /// The same, with an offer to be answered by this time in milliseconds; 0: the node's default.
+    async fn set_with_answer_by(answer_by: u64) -> Self {
         let stage = Stage::set().await;
         let city = stage.federation.node(CITY).await;
         let lodged = city.lodges("Jembatan retak").await;
-        city.forwards(lodged.complaint, LIAR).await;
+        let reason = wire::ForwardReason::Competence.into();
+        let offer = Act::Forward(wire::Forward { to: LIAR.to_owned(), reason, answer_by });
+        city.acts(lodged.complaint, offer, text("Jembatan ini milik pusat")).await.expect("the holder may offer");
         let mut link = stage.link().await;
         let mut ledger = ShownLedger::default();
         for number in 0..7 {
@@ -83,6 +93,15 @@ impl Scene {
 
     fn folder(&self) -> PathBuf {
         self.stage.federation.folder_of(CITY)
+    }
+
+    /// The liar acts on the offer, as leaf `place` of its ledger, and names nothing but the offer.
+    fn acts(&mut self, place: u64, body: impl FnOnce(Vec<u8>) -> Body) -> Made {
+        let offer = Entry::parse(self.offer.signed_entry.clone(), NAME).expect("an entry");
+        let impostor = &mut self.stage.impostor;
+        impostor.next_place = place;
+        let draft = impostor.draft(offer.complaint, vec![offer.id], body(offer.id.0.to_vec()));
+        impostor.sign(draft, Vec::new())
     }
 
     /// The liar delivers an entry to the city.
@@ -176,7 +195,7 @@ async fn an_entry_with_a_clock_from_before_a_signed_size_is_found_and_proven() {
     let mut scene = Scene::set().await;
     let mut draft = {
         scene.stage.impostor.next_place = 20;
-        let body = wire::entry::Body::Lodged(wire::Lodged {
+        let body = Body::Lodged(wire::Lodged {
             kind: wire::ComplaintKind::Complaint.into(),
             category: "road".to_owned(),
             area: String::new(),
@@ -192,6 +211,50 @@ async fn an_entry_with_a_clock_from_before_a_signed_size_is_found_and_proven() {
     let found = scene.is_audited(Some(&ledger)).await;
     assert_eq!(found, [proven("back_dated")]);
     scene.convinces("back_dated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_denies_what_it_accepted_hides_its_own_entry_and_that_is_found_and_proven() {
+    let mut scene = Scene::set().await;
+    let accepted = scene.acts(20, |basis| Body::Accepted(wire::Accepted { basis }));
+    let reason = wire::ReturnReason::NotCompetent.into();
+    let returned = scene.acts(21, |basis| Body::Returned(wire::Returned { basis, reason, suggestion: String::new() }));
+    scene.delivers(&accepted, 1).await;
+    scene.delivers(&returned, 2).await;
+    let ledger = scene.ledger.clone();
+    let found = scene.is_audited(Some(&ledger)).await;
+    assert_eq!(found, [proven("concealed")]);
+    scene.convinces("concealed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_that_leave_out_what_an_agency_accepted_are_found() {
+    let mut scene = Scene::set().await;
+    let accepted = scene.acts(20, |basis| Body::Accepted(wire::Accepted { basis }));
+    scene.delivers(&accepted, 21).await;
+    let figures = vec![wire::Figure { name: HELD.to_owned(), value: 0 }];
+    let published = wire::Published { ledger_size: 21, profile: "sp4n-lapor".to_owned(), figures };
+    let published = {
+        let impostor = &mut scene.stage.impostor;
+        let draft = impostor.draft(None, Vec::new(), Body::Published(published));
+        impostor.sign(draft, Vec::new())
+    };
+    scene.delivers(&published, 22).await;
+    let ledger = scene.ledger.clone();
+    assert_eq!(scene.is_audited(Some(&ledger)).await, [("misreported".to_owned(), false)]);
+    scene.convinces("misreported");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_that_arrived_and_was_not_answered_in_time_is_found() {
+    let answer_by = sinergi_daemon::time::now_millis() + 20_000;
+    let mut scene = Scene::set_with_answer_by(answer_by).await;
+    let ledger = scene.ledger.clone();
+    assert_eq!(scene.is_audited(Some(&ledger)).await, [], "there is still time");
+    let over = async || Ok::<_, ()>((sinergi_daemon::time::now_millis() > answer_by).then_some(()));
+    assert_eq!(wait::until(PATIENCE, over).await, Ok(Some(())));
+    assert_eq!(scene.is_audited(Some(&ledger)).await, [("unanswered".to_owned(), false)]);
+    scene.convinces("unanswered");
 }
 
 #[tokio::test(flavor = "multi_thread")]
