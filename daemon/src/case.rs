@@ -2,37 +2,26 @@
 //!
 //! Loaded from the store (which leaves) and the ledger (what they say). Decides nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Deref;
 
 use bytes::Bytes;
 use sinergi_proto::charter::Charters;
-use sinergi_proto::complaint::Complaint;
-use sinergi_proto::decide;
-use sinergi_proto::entry::{Body, Entry};
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
+use sinergi_proto::dossier::Dossier;
+use sinergi_proto::entry::Entry;
+use sinergi_proto::ids::{AgencyId, ComplaintId, LedgerIndex};
 use sinergi_proto::refusal::Refusal;
-use sinergi_proto::route::Access;
-use sinergi_proto::wire;
+use sinergi_proto::route::{Access, Route};
 
-use crate::headers::{self, External, HeaderError, LeafHeader, Route};
+use crate::headers::{self, External, HeaderError, LeafHeader};
 use crate::ledger::{LedgerReader, ReadError, Record};
-use crate::store::{Changes, Duties, Placed, Row, Store, StoreError, Summary};
+use crate::store::{Changes, Placed, Row, Store, StoreError, Summary};
 
-/// A complaint with its leaves.
+/// A complaint with its leaves. Read as its [`Dossier`], which decides.
 pub struct Case {
-    /// The fold.
-    pub complaint: Complaint,
-    /// The leaf of each entry.
-    pub leaves: HashMap<EntryId, LedgerIndex>,
-    /// The links that it was routed over, and what they were given.
-    pub routed: BTreeMap<AgencyId, Access>,
-    /// What links are owed since this node has it in memory: not derived from leaves, so no part of what the store shows.
-    owed: BTreeMap<AgencyId, Access>,
+    dossier: Dossier,
     /// Where it was imported from.
     pub external: Option<External>,
     lodged: LedgerIndex,
-    /// Offers that came from another than their author: through a relay.
-    relayed: BTreeSet<EntryId>,
     /// What the store has of it.
     stored: Option<Summary>,
     /// Its entries that the store's row of it holds, or will.
@@ -101,14 +90,20 @@ impl Leaf {
     }
 }
 
+impl Deref for Case {
+    type Target = Dossier;
+
+    fn deref(&self) -> &Dossier {
+        &self.dossier
+    }
+}
+
 impl Case {
     /// A new complaint; `None` if the entry is not `Lodged`.
     pub fn lodge(entry: &Entry) -> Option<Self> {
-        let complaint = Complaint::lodge(entry)?;
-        let (leaves, routed) = (HashMap::new(), BTreeMap::new());
+        let dossier = Dossier::lodge(entry)?;
         let (lodged, stored, recent) = (LedgerIndex::default(), None, Vec::new());
-        let (relayed, owed) = (BTreeSet::new(), BTreeMap::new());
-        Some(Self { complaint, leaves, routed, owed, external: None, lodged, relayed, stored, recent })
+        Some(Self { dossier, external: None, lodged, stored, recent })
     }
 
     /// Loads a complaint; `None` if the store has none of its entries.
@@ -146,7 +141,7 @@ impl Case {
     pub fn insert(&mut self, entry: &Entry, index: LedgerIndex, charters: &Charters) -> Result<bool, CaseError> {
         let version = entry.charter_version;
         let charter = charters.version(version).ok_or(CaseError::Charter { index, version })?;
-        Ok(self.complaint.insert(entry, charter).path_changed_from.is_some())
+        Ok(self.dossier.complaint.insert(entry, charter).path_changed_from.is_some())
     }
 
     /// Notes where an entry of the fold lies and where it goes.
@@ -154,34 +149,17 @@ impl Case {
         if self.leaves.is_empty() {
             self.lodged = index;
         }
-        if self.leaves.insert(entry.id, index).is_none() {
+        if self.dossier.place(index, entry, header.from.as_ref(), &header.routes) {
             self.recent.push(Placed::new(entry.clock, &entry.id, index));
-        }
-        if let Body::Custody { act, .. } = &entry.body
-            && act.offers_to().is_some()
-            && header.from.as_ref().is_some_and(|from| *from != entry.author)
-        {
-            self.relayed.insert(entry.id);
         }
         if header.external.is_some() {
             self.external.clone_from(&header.external);
         }
-        raise(&mut self.routed, &header.routes);
     }
 
     /// Notes what links are owed beside what leaves were routed over them.
     pub fn note_owed(&mut self, routes: &[Route]) {
-        raise(&mut self.owed, routes);
-    }
-
-    /// What links were given, or are owed.
-    pub fn given(&self) -> BTreeMap<AgencyId, Access> {
-        let mut given = self.routed.clone();
-        for (to, access) in &self.owed {
-            let known = given.entry(to.clone()).or_insert(*access);
-            *known = (*access).max(*known);
-        }
-        given
+        self.dossier.note_owed(routes);
     }
 
     /// Adds to `changes` what the store lacks of the complaint.
@@ -198,36 +176,9 @@ impl Case {
         changes.complaint(id, old, Row { summary, recent: self.recent.clone() });
     }
 
-    /// What this node has to do about it by itself.
-    pub fn duties(&self, own: &AgencyId) -> Duties {
-        Duties {
-            recall: decide::recall_to_answer(&self.complaint, own).is_some(),
-            arrival: self.arrival(own).is_some(),
-            erasure: self.complaint.has_erasures(),
-        }
-    }
-
-    /// The notice that an offer to this agency arrived through a relay, if it is owed.
-    pub fn arrival(&self, own: &AgencyId) -> Option<wire::entry::Body> {
-        let offer = self.complaint.custody().offer.as_ref()?.entry;
-        self.relayed.contains(&offer).then(|| decide::arrival(&self.complaint, &offer, own))?
-    }
-
-    /// The leaves whose contents are to be destroyed.
-    pub fn erased_leaves(&self) -> impl Iterator<Item = LedgerIndex> {
-        self.leaves.iter().filter(|(entry, _)| self.complaint.is_erased(entry)).map(|(_, leaf)| *leaf)
-    }
-
     /// The summary for the store.
     pub fn summary(&self) -> Summary {
         let content_shared = self.routed.values().any(|access| *access > Access::Entries);
         Summary::of(&self.complaint, self.lodged, self.external.clone(), content_shared)
-    }
-}
-
-fn raise(given: &mut BTreeMap<AgencyId, Access>, routes: &[Route]) {
-    for route in routes {
-        let access = given.entry(route.to.clone()).or_insert(route.access);
-        *access = route.access.max(*access);
     }
 }

@@ -1,34 +1,27 @@
-//! The outbox: the ledger itself, read on from each link's cursor. What goes over a link was decided when the leaf was written.
+//! The outbox: the ledger itself, read on from each link's cursor as [`sinergi_proto::outbox`] says, and what operators see of it.
 //!
 //! Reads only; blocks, so never in an async task.
-//!
-//! Invariants:
-//! - items go in ledger order, and the history that is owed goes before its leaf;
-//! - content goes only as far as the route's access allows, judged by the class that the entry committed to;
-//! - a frame stays within its limits, whatever the ledger holds.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::content::Content;
-use sinergi_proto::entry::{Commitment, Entry};
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
-use sinergi_proto::limits;
-use sinergi_proto::link::{Batch, Cursor};
-use sinergi_proto::route::{Access, Reach, Readers, routes};
+use sinergi_proto::entry::Entry;
+use sinergi_proto::ids::{AgencyId, ComplaintId, LedgerIndex};
+use sinergi_proto::link::Cursor;
+use sinergi_proto::outbox::{self, FrameRoom, LedgerView, OwnLeaf, Recalled, Step};
+pub use sinergi_proto::outbox::{GiveBack, Prepared};
+use sinergi_proto::route::{Access, Route};
 use sinergi_proto::wire;
 
 use crate::case::{Case, CaseError, Leaf};
-use crate::headers::{self, ContentHeader, LeafHeader, Route, RoutingHeader};
+use crate::headers::{self, ContentHeader, LeafHeader, RoutingHeader};
 use crate::ledger::{LedgerReader, Record, RecordKind};
-use crate::recent::{Recalled, Recent, RecentLeaf};
+use crate::recent::Recent;
 use crate::store::Store;
-
-/// Leaves looked at in one read, so that a link hears of its cursor now and then.
-const LEAVES_A_READ: u64 = 16 * 1024;
 
 /// Reads what links have to send.
 #[derive(Clone)]
@@ -37,37 +30,6 @@ pub struct Outbox {
     store: Store,
     reader: LedgerReader,
     recent: Recent,
-}
-
-/// A frame that is ready to go.
-#[derive(Debug)]
-pub struct Prepared {
-    /// What the sender's state machine must know of it.
-    pub batch: Batch,
-    /// The frame.
-    pub frame: wire::Deliver,
-}
-
-/// A peer's ledger has begun a new epoch: what this node got from it before is sent to it too, with everything else.
-#[derive(Clone, Debug)]
-pub struct GiveBack {
-    /// The epoch that it has begun: its own entries of earlier ones are given back.
-    pub epoch: Epoch,
-    /// What others wrote and it passed on is given back up to this leaf of ours.
-    pub before: LedgerIndex,
-    /// This agency.
-    pub own: AgencyId,
-    /// The adjacent peers.
-    pub adjacent: BTreeSet<AgencyId>,
-    /// By which its access is judged.
-    pub charters: Arc<Charters>,
-}
-
-impl GiveBack {
-    fn covers(&self, peer: &AgencyId, leaf: &Leaf) -> bool {
-        let wrote_it = leaf.entry.author == *peer && leaf.entry.place.epoch < self.epoch;
-        wrote_it || (leaf.header.from.as_ref() == Some(peer) && leaf.index < self.before)
-    }
 }
 
 /// An entry that a peer has not acknowledged.
@@ -98,9 +60,6 @@ impl Outbox {
 
     /// The next items for `peer` from `from` on, up to `end`.
     ///
-    /// What is owed before a leaf (routing records, then its complaint's history) is counted in parts, in an order that never changes, so
-    /// that a link that was cut goes on where it was.
-    ///
     /// # Errors
     /// When the node's own data cannot be read.
     pub fn prepare(
@@ -110,168 +69,7 @@ impl Outbox {
         end: Cursor,
         give_back: Option<&GiveBack>,
     ) -> Result<Prepared, CaseError> {
-        let mut walk = Walk { peer, frame: Frame::default(), cursor: from, owed: 0 };
-        let mut accesses = HashMap::new();
-        if from >= end {
-            return Ok(walk.finish());
-        }
-        if give_back.is_none() {
-            let recent = self.recent.run(from.index, end.index, self.reader.erasures());
-            if !recent.is_empty() {
-                return self.prepare_recent(walk, recent);
-            }
-        }
-        let last = end.index.min(LedgerIndex(from.index.0.saturating_add(LEAVES_A_READ)));
-        for record in self.reader.steps_from(from.index)? {
-            let record = record?;
-            if record.kind == RecordKind::Routing {
-                if walk.cursor >= end || !self.add_routed(&mut walk, &record)? {
-                    break;
-                }
-                continue;
-            }
-            let index = record.leaf().unwrap_or_default();
-            if index >= last {
-                break;
-            }
-            let header = parse_header(index, &record.header)?;
-            let added = if let Some(route) = header.routes.iter().find(|route| route.to == *peer) {
-                let leaf = Leaf::parse(record, &self.federation)?;
-                (!route.history || self.add_history(&mut walk, &self.earlier(&leaf)?, route.access)?)
-                    && walk.frame.add(&leaf.entry, self.item(&leaf, route.access, peer)?)
-            } else if let Some(give_back) = give_back.filter(|_| header.from.is_some()) {
-                let leaf = Leaf::parse(record, &self.federation)?;
-                if give_back.covers(peer, &leaf) {
-                    let access = self.access_of_source(give_back, peer, &leaf, &mut accesses)?;
-                    walk.frame.add(&leaf.entry, self.item(&leaf, access, peer)?)
-                } else {
-                    true
-                }
-            } else {
-                true
-            };
-            if !added {
-                break;
-            }
-            walk.passed(index);
-        }
-        Ok(walk.finish())
-    }
-
-    /// Adds the leaf that a routing record names, if it goes over this link; `false` when the frame is full before it.
-    fn add_routed(&self, walk: &mut Walk<'_>, record: &Record) -> Result<bool, CaseError> {
-        if walk.was_sent() {
-            return Ok(true);
-        }
-        let index = walk.cursor.index;
-        let header = headers::decode(&record.header).map_err(|source| CaseError::Header { index, source })?;
-        if let RoutingHeader::Leaf { leaf, routes } = header
-            && let Some(route) = routes.iter().find(|route| route.to == *walk.peer)
-        {
-            let leaf = Leaf::parse(self.reader.leaf(leaf)?, &self.federation)?;
-            if !walk.frame.add(&leaf.entry, self.item(&leaf, route.access, walk.peer)?) {
-                return Ok(false);
-            }
-        }
-        walk.cursor.part += 1;
-        Ok(true)
-    }
-
-    /// As [`Self::prepare`], of leaves that need not be read.
-    fn prepare_recent(&self, mut walk: Walk<'_>, leaves: Vec<Recalled>) -> Result<Prepared, CaseError> {
-        for leaf in leaves {
-            if let Recalled::Whole(leaf) = leaf
-                && let Some(route) = leaf.header.routes.iter().find(|route| route.to == *walk.peer)
-            {
-                let has_history = !route.history || self.add_history(&mut walk, &leaf.earlier, route.access)?;
-                if !has_history || !walk.frame.add(&leaf.entry, recent_item(&leaf, route.access, walk.peer)) {
-                    break;
-                }
-            }
-            walk.passed(walk.cursor.index);
-        }
-        Ok(walk.finish())
-    }
-
-    /// The leaves of a leaf's complaint that lie before it, in order.
-    fn earlier(&self, leaf: &Leaf) -> Result<Vec<LedgerIndex>, CaseError> {
-        let Some(complaint) = &leaf.entry.complaint else { return Ok(Vec::new()) };
-        let mut earlier: Vec<LedgerIndex> = self.store.timeline(complaint)?.iter().map(|placed| placed.leaf).collect();
-        earlier.retain(|index| *index < leaf.index);
-        earlier.sort_unstable();
-        Ok(earlier)
-    }
-
-    /// Adds what the peer lacks of the complaint's earlier leaves; `false` when the frame is full before their end.
-    fn add_history(&self, walk: &mut Walk<'_>, earlier: &[LedgerIndex], access: Access) -> Result<bool, CaseError> {
-        for &index in earlier {
-            // Whatever the peer itself gave us is counted as a part, so that parts mean the same in every read.
-            if walk.was_sent() {
-                continue;
-            }
-            if let Some(leaf) = self.recent.leaf(index, self.reader.erasures()) {
-                if !walk.frame.add_or_complete(&leaf.entry, recent_item(&leaf, access, walk.peer)) {
-                    return Ok(false);
-                }
-                walk.cursor.part += 1;
-                continue;
-            }
-            let old = Leaf::parse(self.reader.leaf(index)?, &self.federation)?;
-            let item = self.item(&old, access, walk.peer)?;
-            // What it gave us is sent back only with a content, which may have come from another.
-            let is_known = old.header.from.as_ref() == Some(walk.peer) && item.content.is_empty();
-            if !is_known && !walk.frame.add_or_complete(&old.entry, item) {
-                return Ok(false);
-            }
-            walk.cursor.part += 1;
-        }
-        Ok(true)
-    }
-
-    /// How much of the content an agency may have of what came from it. What it wrote itself it had whole.
-    fn access_of_source(
-        &self,
-        give_back: &GiveBack,
-        peer: &AgencyId,
-        leaf: &Leaf,
-        known: &mut HashMap<ComplaintId, Access>,
-    ) -> Result<Access, CaseError> {
-        let Some(complaint) = leaf.entry.complaint.filter(|_| leaf.entry.author != *peer) else {
-            return Ok(Access::Confidential);
-        };
-        if let Some(access) = known.get(&complaint) {
-            return Ok(*access);
-        }
-        let charters = &give_back.charters;
-        let case = Case::load(&complaint, &self.store, &self.reader, &self.federation, charters)?;
-        let participants = case.map(|case| case.complaint.participants().clone()).unwrap_or_default();
-        let readers = Readers { participants: &participants, disclosed_to: &BTreeSet::new() };
-        let routes = routes(&give_back.own, &give_back.adjacent, readers, charters.newest(), Reach::Relayed);
-        let access = routes.links.get(peer).copied().unwrap_or(Access::Entries);
-        known.insert(complaint, access);
-        Ok(access)
-    }
-
-    fn item(&self, leaf: &Leaf, access: Access, peer: &AgencyId) -> Result<wire::Item, CaseError> {
-        let mut content: Vec<wire::Content> = Vec::new();
-        let may_have = |commitment: &Commitment| access.allows_of(&leaf.entry, commitment, peer);
-        let allowed = leaf.entry.commitments.iter().any(may_have);
-        if allowed {
-            for record in self.reader.contents(leaf.index)? {
-                let header: ContentHeader = headers::decode(&record.header)
-                    .map_err(|source| CaseError::Header { index: leaf.index, source })?;
-                let commitment = leaf.entry.commitments.get(header.commitment as usize);
-                if let Some((salt, data)) = record.body.split_first_chunk::<32>()
-                    && commitment.is_some_and(may_have)
-                    && !record.erased
-                    && content.iter().all(|other| other.commitment != header.commitment)
-                {
-                    let data = Bytes::copy_from_slice(data);
-                    content.push(wire::Content { commitment: header.commitment, salt: salt.to_vec(), data });
-                }
-            }
-        }
-        Ok(wire::Item { signed_entry: leaf.entry.signed.clone(), content, relays: leaf.header.relays })
+        outbox::prepare(self, peer, from, end, give_back, FrameRoom::default())
     }
 
     /// How much waits for each of these peers behind what it acknowledged, and how many complaints have own content under way that nobody has acknowledged yet. One pass
@@ -370,91 +168,72 @@ impl Outbox {
     }
 }
 
-fn recent_item(leaf: &RecentLeaf, access: Access, peer: &AgencyId) -> wire::Item {
-    let commitment = |content: &Content| leaf.entry.commitments.get(content.commitment as usize);
-    let may_go = |content: &&Content| commitment(content).is_some_and(|of| access.allows_of(&leaf.entry, of, peer));
-    let to_wire = |content: &Content| wire::Content {
-        commitment: content.commitment,
-        salt: content.salt.to_vec(),
-        data: content.data.clone(),
-    };
-    let content = leaf.contents.iter().filter(may_go).map(to_wire).collect();
-    wire::Item { signed_entry: leaf.entry.signed.clone(), content, relays: leaf.header.relays }
-}
-
 fn parse_header(index: LedgerIndex, header: &[u8]) -> Result<LeafHeader, CaseError> {
     headers::decode(header).map_err(|source| CaseError::Header { index, source })
 }
 
-/// The way through the ledger for one frame.
-struct Walk<'a> {
-    peer: &'a AgencyId,
-    frame: Frame,
-    cursor: Cursor,
-    /// Parts before the cursor's leaf that were passed in this read.
-    owed: u32,
+/// The ledger and the store as the walk of [`outbox::prepare`] sees them.
+impl LedgerView for Outbox {
+    type Error = CaseError;
+
+    fn steps_from(&self, index: LedgerIndex) -> Result<impl Iterator<Item = Result<Step, CaseError>> + '_, CaseError> {
+        Ok(self.reader.steps_from(index)?.map(|record| step(record?)))
+    }
+
+    fn leaf(&self, index: LedgerIndex) -> Result<outbox::Leaf, CaseError> {
+        leaf(self.reader.leaf(index)?)
+    }
+
+    fn entry(&self, leaf: &outbox::Leaf) -> Result<Entry, CaseError> {
+        let index = leaf.index;
+        Entry::parse(leaf.signed.clone(), &self.federation).map_err(|source| CaseError::Entry { index, source })
+    }
+
+    fn contents(&self, index: LedgerIndex) -> Result<Vec<Content>, CaseError> {
+        let mut contents = Vec::new();
+        for record in self.reader.contents(index)? {
+            let header: ContentHeader =
+                headers::decode(&record.header).map_err(|source| CaseError::Header { index, source })?;
+            if let Some((salt, data)) = record.body.split_first_chunk::<32>().filter(|_| !record.erased) {
+                let data = Bytes::copy_from_slice(data);
+                contents.push(Content { commitment: header.commitment, salt: *salt, data });
+            }
+        }
+        Ok(contents)
+    }
+
+    fn leaves_of(&self, complaint: &ComplaintId) -> Result<Vec<LedgerIndex>, CaseError> {
+        Ok(self.store.timeline(complaint)?.iter().map(|placed| placed.leaf).collect())
+    }
+
+    fn participants(&self, complaint: &ComplaintId, charters: &Charters) -> Result<BTreeSet<AgencyId>, CaseError> {
+        let case = Case::load(complaint, &self.store, &self.reader, &self.federation, charters)?;
+        Ok(case.map(|case| case.complaint.participants().clone()).unwrap_or_default())
+    }
+
+    fn recalled(&self, from: LedgerIndex, end: LedgerIndex) -> Vec<Recalled> {
+        self.recent.run(from, end, self.reader.erasures())
+    }
+
+    fn recalled_leaf(&self, index: LedgerIndex) -> Option<Arc<OwnLeaf>> {
+        self.recent.leaf(index, self.reader.erasures())
+    }
 }
 
-impl Walk<'_> {
-    /// Whether the next part was sent in an earlier frame.
-    fn was_sent(&mut self) -> bool {
-        self.owed += 1;
-        self.owed <= self.cursor.part
+fn step(record: Record) -> Result<Step, CaseError> {
+    if record.kind != RecordKind::Routing {
+        return Ok(Step::Leaf(leaf(record)?));
     }
-
-    /// A leaf and all that is owed before it is in the frame, or not for this link.
-    fn passed(&mut self, index: LedgerIndex) {
-        self.cursor = Cursor { epoch: self.cursor.epoch, index: index.next(), part: 0 };
-        self.owed = 0;
-    }
-
-    fn finish(self) -> Prepared {
-        self.frame.finish(self.cursor)
-    }
+    let index = LedgerIndex::default();
+    let header = headers::decode(&record.header).map_err(|source| CaseError::Header { index, source })?;
+    Ok(match header {
+        RoutingHeader::Leaf { leaf, routes } => Step::Routing { leaf, routes },
+        RoutingHeader::Introduced { .. } => Step::Routing { leaf: index, routes: Vec::new() },
+    })
 }
 
-/// A frame being filled.
-#[derive(Default)]
-struct Frame {
-    items: Vec<wire::Item>,
-    entries: Vec<EntryId>,
-    bytes: usize,
-}
-
-impl Frame {
-    /// Adds an item, unless the frame is full.
-    fn add(&mut self, entry: &Entry, item: wire::Item) -> bool {
-        let bytes = item.encoded_len() + 8;
-        let full = self.items.len() >= limits::FRAME_ITEMS
-            || self.bytes >= limits::DELIVER_TARGET_BYTES
-            || (self.bytes + bytes > limits::DELIVER_BYTES && !self.items.is_empty());
-        if full {
-            return false;
-        }
-        self.items.push(item);
-        self.entries.push(entry.id);
-        self.bytes += bytes;
-        true
-    }
-
-    /// Adds an item, unless the frame is full. If the frame has the entry already, for less than the link may have now, it gets its
-    /// contents: a complaint that was lodged and forwarded at once goes over as two items, not three.
-    fn add_or_complete(&mut self, entry: &Entry, item: wire::Item) -> bool {
-        let Some(number) = self.entries.iter().rposition(|id| *id == entry.id) else { return self.add(entry, item) };
-        let (old, new) = (self.items[number].encoded_len(), item.encoded_len());
-        let bytes = self.bytes + new.saturating_sub(old);
-        if bytes > limits::DELIVER_BYTES {
-            return false;
-        }
-        if new > old {
-            self.bytes = bytes;
-            self.items[number] = item;
-        }
-        true
-    }
-
-    fn finish(self, cursor: Cursor) -> Prepared {
-        let batch = Batch { cursor, entries: self.entries, bytes: self.bytes };
-        Prepared { batch, frame: wire::Deliver { cursor: Some(cursor.to_wire()), items: self.items } }
-    }
+fn leaf(record: Record) -> Result<outbox::Leaf, CaseError> {
+    let index = record.leaf().unwrap_or_default();
+    let LeafHeader { from, relays, routes, .. } = parse_header(index, &record.header)?;
+    Ok(outbox::Leaf { index, from, relays, routes, signed: Bytes::from(record.body) })
 }

@@ -11,40 +11,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use sinergi_proto::content::Content;
-use sinergi_proto::entry::Entry;
 use sinergi_proto::ids::LedgerIndex;
 use sinergi_proto::limits;
-
-use crate::headers::LeafHeader;
+use sinergi_proto::outbox::{OwnLeaf, Recalled};
 
 /// Leaves that are kept: some windows of a link.
 const LEAVES: usize = 4096;
 /// What the kept ones may take together, in bytes.
 const BYTES: usize = 8 * 1024 * 1024;
-
-/// A leaf that was written here.
-#[derive(Debug)]
-pub struct RecentLeaf {
-    /// Its entry.
-    pub entry: Entry,
-    /// Its local header.
-    pub header: LeafHeader,
-    /// The contents that were written with it.
-    pub contents: Vec<Content>,
-    /// The earlier leaves of its complaint, in order, if a link is owed them.
-    pub earlier: Vec<LedgerIndex>,
-}
-
-/// What is known of a leaf without reading it.
-#[derive(Clone, Debug)]
-pub enum Recalled {
-    /// All of it.
-    Whole(Arc<RecentLeaf>),
-    /// It goes over no link.
-    GoesNowhere,
-    /// It must be read.
-    InLedger,
-}
 
 /// The newest leaves. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -53,27 +27,28 @@ pub struct Recent(Arc<RwLock<Ring>>);
 #[derive(Debug, Default)]
 struct Ring {
     first: u64,
-    leaves: VecDeque<Recalled>,
+    /// `None`: it must be read.
+    leaves: VecDeque<Option<Recalled>>,
     bytes: usize,
     /// How many contents had been erased when the ring began.
     erasures: u64,
 }
 
 impl Recent {
-    /// Takes the leaves of a group that is durable; `first` is the index of the first of them.
-    pub fn publish(&self, first: LedgerIndex, leaves: Vec<Recalled>, erasures: u64) {
+    /// Takes the leaves of a group that is durable (`None`: it must be read); `first` is the index of the first of them.
+    pub fn publish(&self, first: LedgerIndex, leaves: Vec<Option<Recalled>>, erasures: u64) {
         let mut ring = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if first.0 != ring.end() || erasures != ring.erasures {
             *ring = Ring { first: first.0, erasures, ..Ring::default() };
         }
         for leaf in leaves {
-            ring.bytes += weight(&leaf);
+            ring.bytes += weight(leaf.as_ref());
             ring.leaves.push_back(leaf);
         }
         while (ring.leaves.len() > LEAVES || ring.bytes > BYTES)
             && let Some(oldest) = ring.leaves.pop_front()
         {
-            ring.bytes -= weight(&oldest);
+            ring.bytes -= weight(oldest.as_ref());
             ring.first += 1;
         }
     }
@@ -89,15 +64,14 @@ impl Recent {
         let ring = self.ring();
         let Some(start) = ring.position(from, erasures) else { return Vec::new() };
         let most = end.0.saturating_sub(from.0).min(limits::FRAME_ITEMS as u64) as usize;
-        let known = |leaf: &&Recalled| !matches!(leaf, Recalled::InLedger);
-        ring.leaves.iter().skip(start).take(most).take_while(known).cloned().collect()
+        ring.leaves.iter().skip(start).take(most).map_while(Clone::clone).collect()
     }
 
     /// One leaf, if all of it is here.
-    pub fn leaf(&self, index: LedgerIndex, erasures: u64) -> Option<Arc<RecentLeaf>> {
+    pub fn leaf(&self, index: LedgerIndex, erasures: u64) -> Option<Arc<OwnLeaf>> {
         let ring = self.ring();
         match ring.leaves.get(ring.position(index, erasures)?) {
-            Some(Recalled::Whole(leaf)) => Some(Arc::clone(leaf)),
+            Some(Some(Recalled::Own(leaf))) => Some(Arc::clone(leaf)),
             _ => None,
         }
     }
@@ -119,18 +93,18 @@ impl Ring {
 }
 
 /// About what a leaf takes in memory.
-fn weight(leaf: &Recalled) -> usize {
-    let Recalled::Whole(leaf) = leaf else { return size_of::<Recalled>() };
+fn weight(leaf: Option<&Recalled>) -> usize {
+    let Some(Recalled::Own(leaf)) = leaf else { return size_of::<Recalled>() };
     let contents: usize = leaf.contents.iter().map(|content| size_of::<Content>() + content.data.len()).sum();
-    size_of::<RecentLeaf>() + 2 * leaf.entry.signed.len() + contents
+    size_of::<OwnLeaf>() + 2 * leaf.entry.signed.len() + contents
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn nowhere(count: usize) -> Vec<Recalled> {
-        vec![Recalled::GoesNowhere; count]
+    fn nowhere(count: usize) -> Vec<Option<Recalled>> {
+        vec![Some(Recalled::GoesNowhere); count]
     }
 
     fn length(recent: &Recent, from: u64, end: u64) -> usize {
@@ -141,7 +115,7 @@ mod tests {
     fn leaves_are_known_from_any_of_them_on_until_one_that_must_be_read() {
         let recent = Recent::default();
         recent.publish(LedgerIndex(10), nowhere(3), 0);
-        recent.publish(LedgerIndex(13), vec![Recalled::InLedger, Recalled::GoesNowhere], 0);
+        recent.publish(LedgerIndex(13), vec![None, Some(Recalled::GoesNowhere)], 0);
         assert_eq!([10, 12, 13, 14, 15, 9].map(|from| length(&recent, from, 15)), [3, 1, 0, 1, 0, 0]);
         assert_eq!(length(&recent, 10, 12), 2, "no further than was asked for");
     }

@@ -30,7 +30,7 @@ mod write;
 
 pub use open::{StoreOpened, guarded, open, set_aside};
 pub use read::{Newest, PeerCursor, Sight};
-pub use summary::{Duties, OpenOffer, Placed, RefusedRow, Row, Summary};
+pub use summary::{OpenOffer, Placed, RefusedRow, Row, Summary};
 pub use write::{Changes, Counts};
 
 use std::path::PathBuf;

@@ -22,9 +22,9 @@ mod retry;
 mod submission;
 
 pub use epoch::OldEntry;
+pub use sinergi_proto::intake::{Authentic, Received};
 pub use submission::{
-    Act, Acted, Authentic, Delivered, Delivery, Head, Lodge, Lodged, Received, Retried, Selection, Submission,
-    SubmitError, WriterHandle,
+    Act, Acted, Delivered, Delivery, Head, Lodge, Lodged, Retried, Selection, Submission, SubmitError, WriterHandle,
 };
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -34,6 +34,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
 use sinergi_proto::limits;
+use sinergi_proto::outbox::Recalled;
 use sinergi_proto::receipt::ItemResult;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -45,7 +46,7 @@ use crate::directory::Directory;
 use crate::headers::{self, CursorHeader, External};
 use crate::keys::SigningKeys;
 use crate::ledger::{AppendError, Committed, EraseError, Fatal, Group, Ledger, RecordKind};
-use crate::recent::{Recalled, Recent};
+use crate::recent::Recent;
 use crate::store::StoreError;
 
 use checkpoints::Checkpoints;
@@ -139,8 +140,8 @@ struct OpenGroup {
     contents: HashSet<(LedgerIndex, u32)>,
     /// Entries that are of no complaint.
     node_entries: HashMap<EntryId, LedgerIndex>,
-    /// Its leaves, for the links.
-    leaves: Vec<Recalled>,
+    /// Its leaves, for the links; `None`: they must read it.
+    leaves: Vec<Option<Recalled>>,
     /// A content was written for a leaf of an earlier group.
     late_content: bool,
 }
@@ -164,7 +165,7 @@ impl Writer {
         let introduction = Introduction::load(parts.applier.store(), &parts.adjacent)?;
         let recorded = parts.recorded.take();
         let checkpoints = Checkpoints::new(&parts.federation, &parts.own, epoch, &parts.keys, recorded.as_deref());
-        let waiting = Waiting::load(&parts.applier, &parts.federation)?;
+        let waiting = deferred::load(&parts.applier, &parts.federation)?;
         let duties = parts.applier.store().duties()?;
         let clock = parts.applier.store().own_clock()?;
         let checkpoint = recorded.unwrap_or_default().into();

@@ -16,11 +16,13 @@
 //! | [`wire`] | the generated messages; decides nothing |
 //! | [`entry`], [`content`] | what is signed, and what may be forgotten |
 //! | [`charter`] | who is who, with which keys, under whom; which charter is trusted |
-//! | [`admission`], [`refusal`] | what is taken, refused or deferred, with stable codes |
+//! | [`intake`], [`admission`], [`refusal`] | what is taken, refused or deferred, with stable codes |
 //! | [`complaint`] | who holds a complaint and how far it is: the same for equal sets |
 //! | [`decide`] | what an operator may do now |
+//! | [`dossier`] | a complaint as one node has it: fold, leaves, what links were given |
 //! | [`route`] | which peers get an entry, and how much of its content |
-//! | [`link`], [`receipt`] | how two nodes stay in step, and how a denial is proved |
+//! | [`waiting`] | what cannot be taken yet, and when it is tried again |
+//! | [`outbox`], [`link`], [`receipt`] | how two nodes stay in step, and how a denial is proved |
 //! | [`note`], [`checkpoint`] | C2SP signed notes and ledger checkpoints |
 //! | [`tree`], [`evidence`] | proofs about another's ledger, and what convinces a stranger |
 //! | [`tlog_proof`], [`lodging_proof`] | a leaf proven to be in a ledger, in a file; the citizen's receipt |
@@ -36,19 +38,23 @@ pub mod complaint;
 pub mod content;
 pub mod continuity;
 pub mod decide;
+pub mod dossier;
 pub mod entry;
 pub mod evidence;
 pub mod ids;
+pub mod intake;
 pub mod key;
 pub mod limits;
 pub mod link;
 pub mod lodging_proof;
 pub mod note;
+pub mod outbox;
 pub mod receipt;
 pub mod refusal;
 pub mod route;
 pub mod tlog_proof;
 pub mod tree;
+pub mod waiting;
 pub mod wire;
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes};
 use prost::Message;
 
+use crate::charter::Charters;
 use crate::entry::key_id;
 use crate::ids::{AgencyId, EntryId, LedgerIndex};
 use crate::key::SigningKey;
@@ -125,6 +126,32 @@ impl Receipt {
             ItemOutcome::Leaf(index) => Some((result.entry, index)),
             ItemOutcome::Refused(_) | ItemOutcome::Deferred(_) => None,
         })
+    }
+
+    /// Reads an acknowledgement and checks that it is the receipt of `peer` for a delivery of `own`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn open(
+        ack: &wire::Ack,
+        own: &AgencyId,
+        peer: &AgencyId,
+        federation: &str,
+        charters: &Charters,
+    ) -> Result<Self, ReceiptError> {
+        let receipt = Self::parse(ack)?;
+        if receipt.receiver != *peer || receipt.sender != *own || receipt.federation != federation {
+            return Err(ReceiptError::OtherLink {
+                found: format!("{} to {} in {}", receipt.sender, receipt.receiver, receipt.federation),
+                expected: format!("{own} to {peer} in {federation}"),
+            });
+        }
+        let unknown = || ReceiptError::BadSignature(receipt.key_id);
+        // A peer that has a newer charter than ours signs with a key that it also had before, or we learn the charter first.
+        let charter = charters.version(receipt.charter_version).unwrap_or(charters.newest());
+        let key = charter.entry_key(peer, receipt.key_id).ok_or_else(unknown)?;
+        receipt.verify(ack, &key.public)?;
+        Ok(receipt)
     }
 
     /// Checks the signature of an acknowledgement.

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::charter::Charter;
 use crate::entry::{Body, CaseAct, Commitment, ContentClass, Entry};
-use crate::ids::AgencyId;
+use crate::ids::{AgencyId, Epoch};
+use crate::limits;
+use crate::wire;
 
 /// How much content a link gets beside the entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -42,6 +44,33 @@ impl Access {
             Body::Case { act: CaseAct::Disclosed { to, .. }, .. } => to == peer || entry.author == *peer,
             _ => self.allows(commitment.class),
         }
+    }
+}
+
+/// The node that routes.
+#[derive(Clone, Copy, Debug)]
+pub struct Standpoint<'a> {
+    /// Its agency.
+    pub own: &'a AgencyId,
+    /// Its adjacent peers.
+    pub adjacent: &'a BTreeSet<AgencyId>,
+    /// The newest charter.
+    pub charter: &'a Charter,
+}
+
+/// Where an entry came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The peer that delivered it.
+    pub peer: &'a AgencyId,
+    /// How many agencies passed it on before us.
+    pub relays: u32,
+}
+
+impl Origin<'_> {
+    /// Whether the relay limit is used up.
+    pub fn is_spent(&self) -> bool {
+        self.relays >= limits::RELAYS
     }
 }
 
@@ -162,6 +191,30 @@ pub fn next_hop<'a>(
     }
     let ancestor = charter.ancestors(agency).find(|ancestor| *ancestor != me && adjacent.contains(*ancestor));
     ancestor.or_else(|| charter.parent(me).and_then(|parent| adjacent.get(parent)))
+}
+
+/// The declaration of a new epoch in an entry, if it is one.
+pub fn reset_of(entry: &Entry) -> Option<&wire::LedgerReset> {
+    let Body::Node(body) = &entry.body else { return None };
+    let wire::entry::Body::LedgerReset(reset) = &**body else { return None };
+    Some(reset)
+}
+
+/// The links that an entry of no complaint goes to: a declared reset to every adjacent peer that did not bring it, once for an epoch;
+/// everything else stays here. `known`: the newest epoch that the author has declared before.
+pub fn routes_of_node_entry(
+    entry: &Entry,
+    origin: Option<Origin<'_>>,
+    known: Option<Epoch>,
+    adjacent: &BTreeSet<AgencyId>,
+) -> Vec<Route> {
+    let is_news = reset_of(entry).is_some() && known.is_none_or(|known| known < entry.place.epoch);
+    if !is_news || origin.is_some_and(|origin| origin.is_spent()) {
+        return Vec::new();
+    }
+    let is_source = |agency: &AgencyId| *agency == entry.author || origin.is_some_and(|o| agency == o.peer);
+    let route = |to: &AgencyId| Route { to: to.clone(), access: Access::Entries, history: false };
+    adjacent.iter().filter(|agency| !is_source(agency)).map(route).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::complaint::{Complaint, Phase};
+use sinergi_proto::dossier::Duties;
 use sinergi_proto::entry::ContentClass;
 use sinergi_proto::ids::{AgencyId, EntryId, LedgerIndex};
 
@@ -75,24 +76,6 @@ pub struct Summary {
     pub content_shared: bool,
     /// What this node has to do about it by itself.
     pub duties: Duties,
-}
-
-/// What this node has to do about a complaint by itself, whenever it starts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Duties {
-    /// Its open offer to us was recalled: we return it.
-    pub recall: bool,
-    /// Its open offer to us came through a relay: we say that it arrived.
-    pub arrival: bool,
-    /// Contents were erased on two signatures: we make sure that nothing of them is left. Stays for good.
-    pub erasure: bool,
-}
-
-impl Duties {
-    /// Whether there is any.
-    pub fn any(self) -> bool {
-        self.recall || self.arrival || self.erasure
-    }
 }
 
 /// An offer that waits for an answer.

@@ -2,10 +2,11 @@
 
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::complaint::Phase;
+use sinergi_proto::dossier::Duties;
 use sinergi_proto::entry::ContentClass;
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
 
-use super::{Changes, Counts, Duties, OpenOffer, Placed, Row, Store, Summary, open};
+use super::{Changes, Counts, OpenOffer, Placed, Row, Store, Summary, open};
 use crate::ledger::Position;
 
 const END: Position = Position { segment: 1, offset: 100 };

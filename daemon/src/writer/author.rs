@@ -8,6 +8,7 @@ use sinergi_proto::content::Content;
 use sinergi_proto::decide::{self, Author};
 use sinergi_proto::entry::{ContentClass, Entry, EntryDraft, Place};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
+use sinergi_proto::outbox::{OwnLeaf, Recalled};
 use sinergi_proto::route::next_hop;
 use sinergi_proto::wire::{self, entry::Body};
 
@@ -16,7 +17,6 @@ use super::{Act, Acted, Lodge, Lodged, SubmitError, Writer, WriterError};
 use crate::case::CaseError;
 use crate::headers::{self, ContentHeader, External};
 use crate::ledger::Group;
-use crate::recent::{Recalled, RecentLeaf};
 use crate::time::now_millis;
 
 /// An own entry before it is signed.
@@ -190,12 +190,9 @@ impl Writer {
         hop.is_none().then_some(SubmitError::NoRoute(to))
     }
 
-    /// The clock of the next own entry: after every parent's, and after the last own one, unless that was written while the machine's clock was far
-    /// ahead. That must not put everything written since off into the future.
+    /// The clock of the next own entry.
     fn next_clock(&self, parents: HybridClock) -> Result<HybridClock, WriterError> {
-        let now = now_millis();
-        let last = if self.clock.is_ahead_of(now) { parents } else { parents.max(self.clock) };
-        HybridClock::tick(now, last).ok_or(WriterError::Clock(last))
+        HybridClock::of_next(now_millis(), self.clock, parents).ok_or(WriterError::Clock(parents.max(self.clock)))
     }
 
     /// Signs a draft and appends it.
@@ -252,7 +249,8 @@ impl Writer {
             earlier.sort_unstable();
         }
         if let Some(last) = self.open.leaves.last_mut() {
-            *last = Recalled::Whole(Arc::new(RecentLeaf { entry, header, contents, earlier }));
+            let routes = header.routes;
+            *last = Some(Recalled::Own(Arc::new(OwnLeaf { entry, routes, contents, earlier })));
         }
         Ok(())
     }

@@ -6,11 +6,10 @@
 //!   have.
 
 use sinergi_proto::checkpoint::Checkpoint;
-use sinergi_proto::entry::{Body, Entry};
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::entry::Entry;
+use sinergi_proto::route::reset_of;
 use sinergi_proto::wire;
 
-use super::receive::Origin;
 use super::{Received, SubmitError, Writer, WriterError};
 use crate::headers::{self, CursorHeader, LeafHeader};
 use crate::ledger::{Group, RecordKind};
@@ -107,28 +106,4 @@ impl Writer {
         );
         self.parts.alarms.raise(format!("reset {author}"), text);
     }
-
-    /// A declared reset goes to every adjacent peer that did not bring it, once for an epoch; everything else of no complaint stays here.
-    pub(super) fn reset_readers(
-        &self,
-        entry: &Entry,
-        origin: Option<Origin<'_>>,
-    ) -> Result<Vec<AgencyId>, WriterError> {
-        if reset_of(entry).is_none() {
-            return Ok(Vec::new());
-        }
-        let known = self.parts.applier.store().reset_of(&entry.author)?;
-        if known.is_some_and(|known| known.epoch >= entry.place.epoch) {
-            return Ok(Vec::new());
-        }
-        let is_source = |agency: &AgencyId| *agency == entry.author || origin.is_some_and(|o| *agency == *o.peer);
-        Ok(self.parts.adjacent.iter().filter(|agency| !is_source(agency)).cloned().collect())
-    }
-}
-
-/// The declaration in an entry, if it is one.
-fn reset_of(entry: &Entry) -> Option<&wire::LedgerReset> {
-    let Body::Node(body) = &entry.body else { return None };
-    let wire::entry::Body::LedgerReset(reset) = &**body else { return None };
-    Some(reset)
 }

@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 
 use sinergi_proto::ids::{AgencyId, ComplaintId, LedgerIndex};
 use sinergi_proto::limits;
-use sinergi_proto::route::{Access, Reach, Routes, routes};
+use sinergi_proto::route::Standpoint;
 
 use super::{Writer, WriterError};
 use crate::case::CaseError;
-use crate::headers::{self, Route, RoutingHeader};
+use crate::headers::{self, RoutingHeader};
 use crate::ledger::{Group, LedgerReader, RecordKind};
 use crate::store::{Store, StoreError};
 
@@ -84,12 +84,8 @@ impl Writer {
     fn introduce(&mut self, group: &mut Group, complaint: ComplaintId) -> Result<(), WriterError> {
         let charter = self.parts.directory.newest();
         let Some(case) = self.parts.applier.case(&complaint)? else { return Ok(()) };
-        let (own, adjacent) = (&self.parts.own, &self.parts.adjacent);
-        let Routes { links, .. } = routes(own, adjacent, case.complaint.readers(), &charter, Reach::Relayed);
-        let is_new =
-            |(to, _): &(AgencyId, Access)| self.introduction.peers.contains(to) && !case.routed.contains_key(to);
-        let route = |(to, access)| Route { to, access, history: false };
-        let routes: Vec<Route> = links.into_iter().filter(is_new).map(route).collect();
+        let node = Standpoint { own: &self.parts.own, adjacent: &self.parts.adjacent, charter: &charter };
+        let routes = case.routes_of_introduction(&self.introduction.peers, node);
         if routes.is_empty() {
             return Ok(());
         }

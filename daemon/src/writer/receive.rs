@@ -8,26 +8,19 @@ use sinergi_proto::content::Content;
 use sinergi_proto::entry::{Body, Commitment, Entry};
 use sinergi_proto::ids::{AgencyId, EntryId, LedgerIndex};
 use sinergi_proto::limits;
+use sinergi_proto::outbox::Recalled;
 use sinergi_proto::receipt::{ItemOutcome, ItemResult};
 use sinergi_proto::refusal::{Refusal, RefusalCode};
-use sinergi_proto::route::{Access, Reach, Routes, routes};
+use sinergi_proto::route::{Origin, Route, Standpoint, routes_of_node_entry};
+use sinergi_proto::waiting::item_key;
 use sinergi_proto::wire;
 
-use super::deferred::item_key;
 use super::refusals;
 use super::{Authentic, Received, Writer, WriterError};
 use crate::case::CaseError;
-use crate::headers::{self, ContentHeader, DeferredHeader, External, LeafHeader, RefusedHeader, Route, RoutingHeader};
+use crate::headers::{self, ContentHeader, DeferredHeader, External, LeafHeader, RefusedHeader, RoutingHeader};
 use crate::ledger::{Group, RecordKind};
-use crate::recent::Recalled;
 use crate::time::now_millis;
-
-/// Where an entry came from.
-#[derive(Clone, Copy)]
-pub(super) struct Origin<'a> {
-    pub(super) peer: &'a AgencyId,
-    pub(super) relays: u32,
-}
 
 /// A leaf that was appended.
 pub(super) struct Appended {
@@ -144,7 +137,7 @@ impl Writer {
         group.leaf(&headers::encode(&header), &entry.signed)?;
         let follows_directly = std::mem::take(&mut self.owed) == 0;
         let goes_nowhere = header.routes.is_empty() && follows_directly;
-        self.open.leaves.push(if goes_nowhere { Recalled::GoesNowhere } else { Recalled::InLedger });
+        self.open.leaves.push(goes_nowhere.then_some(Recalled::GoesNowhere));
         self.parts.applier.place(entry, index, &header);
         self.waiting.arrived(&entry.id);
         Ok(Appended { index, header, follows_directly })
@@ -154,24 +147,15 @@ impl Writer {
     fn route(&mut self, entry: &Entry, origin: Option<Origin<'_>>) -> Result<(Vec<Route>, Vec<AgencyId>), WriterError> {
         let charter = self.parts.directory.newest();
         let (own, adjacent) = (self.parts.own.clone(), Arc::clone(&self.parts.adjacent));
-        let spent = origin.is_some_and(|origin| origin.relays >= limits::RELAYS);
-        if spent {
+        if origin.is_some_and(|origin| origin.is_spent()) {
             tracing::warn!(entry = ?entry.id, relays = limits::RELAYS, "the relay limit is reached: passed on to adjacent readers only");
         }
         let Some(complaint) = &entry.complaint else {
-            let readers = if spent { Vec::new() } else { self.reset_readers(entry, origin)? };
-            let route = |to| Route { to, access: Access::Entries, history: false };
-            return Ok((readers.into_iter().map(route).collect(), Vec::new()));
+            let known = self.parts.applier.store().reset_of(&entry.author)?.map(|known| known.epoch);
+            return Ok((routes_of_node_entry(entry, origin, known, &adjacent), Vec::new()));
         };
-        let reach = if spent { Reach::Adjacent } else { Reach::Relayed };
         let Some(case) = self.parts.applier.case(complaint)? else { return Ok((Vec::new(), Vec::new())) };
-        let mut found = routes(&own, &adjacent, case.complaint.readers(), &charter, reach);
-        let unreachable = std::mem::take(&mut found.unreachable);
-        let has_history = case.complaint.len() > 1;
-        let links = found.of_entry(&entry.author, origin.map(|origin| origin.peer), &case.given(), has_history);
-        // Others may lead where we do not: only who writes an entry must be able to send it.
-        let unreachable = if origin.is_none() { unreachable.into_iter().collect() } else { Vec::new() };
-        Ok((links, unreachable))
+        Ok(case.routes_of(entry, origin, Standpoint { own: &own, adjacent: &adjacent, charter: &charter }))
     }
 
     /// What this node does by itself when an entry is here, new or again.
@@ -267,13 +251,7 @@ impl Writer {
         if self.waiting.contains(&key) {
             return Ok(result);
         }
-        let author = Entry::parse(item.signed_entry.clone(), &self.parts.federation).map(|entry| entry.author);
-        let author = author.map(String::from).unwrap_or_default();
-        // The peer's own backlog is held by not reading on, never refused: it would be lost. Somebody else's must not hold the peer's line.
-        if author != peer.as_str() && self.waiting.of_author(peer, &author) >= limits::DEFERRED_PER_AUTHOR {
-            let most = limits::DEFERRED_PER_AUTHOR;
-            let detail = format!("{most} items of {author} wait here, the most that are kept: {detail}");
-            let refusal = Refusal::new(RefusalCode::DeferredFull, detail);
+        if let Some(refusal) = self.waiting.refuses(peer, item, &self.parts.federation, &detail) {
             return self.refuse(group, peer, entry, &refusal, &item.signed_entry);
         }
         tracing::info!(%peer, ?entry, code, detail, "an item waits");
@@ -281,7 +259,7 @@ impl Writer {
         let encoded = headers::encode(&header);
         let position = group.record(RecordKind::Deferred, &encoded, &bytes)?;
         self.parts.applier.record(RecordKind::Deferred, position, &encoded)?;
-        self.waiting.add(key, position, header, &bytes, &self.parts.federation);
+        self.waiting.add(key, peer, code, (position, header), &bytes, &self.parts.federation);
         Ok(result)
     }
 
@@ -366,12 +344,8 @@ impl Writer {
         let charter = self.parts.directory.newest();
         let (own, adjacent) = (self.parts.own.clone(), Arc::clone(&self.parts.adjacent));
         let Some(case) = self.parts.applier.case(complaint)? else { return Ok(()) };
-        let Routes { links, .. } = routes(&own, &adjacent, case.complaint.readers(), &charter, Reach::Relayed);
-        let may_have = |to: &AgencyId, access: Access| {
-            *to != *peer && *to != entry.author && late.iter().any(|commitment| access.allows_of(entry, commitment, to))
-        };
-        let links = links.into_iter().filter(|(to, access)| may_have(to, *access));
-        let routes: Vec<Route> = links.map(|(to, access)| Route { to, access, history: false }).collect();
+        let node = Standpoint { own: &own, adjacent: &adjacent, charter: &charter };
+        let routes = case.routes_of_late(entry, late, peer, node);
         if routes.is_empty() { Ok(()) } else { self.route_again(group, leaf, routes) }
     }
 
@@ -386,34 +360,13 @@ impl Writer {
         let charter = self.parts.directory.newest();
         let (own, adjacent) = (self.parts.own.clone(), Arc::clone(&self.parts.adjacent));
         let Some(case) = self.parts.applier.case(complaint)? else { return Ok(()) };
-        let found = routes(&own, &adjacent, case.complaint.readers(), &charter, Reach::Relayed);
-        let raised = found.raised(&entry.author, Some(origin.peer), &case.given());
-        if raised.is_empty() {
-            return Ok(());
-        }
-        let mut leaves: Vec<LedgerIndex> = case.leaves.values().copied().collect();
-        leaves.sort_unstable();
+        let node = Standpoint { own: &own, adjacent: &adjacent, charter: &charter };
+        let (raised, leaves) = case.routes_of_raised(entry, origin, node);
         case.note_owed(&raised);
         for leaf in leaves {
-            let source = self.source_of(leaf)?;
-            let lacking: Vec<Route> =
-                raised.iter().filter(|route| source.as_ref() != Some(&route.to)).cloned().collect();
-            if !lacking.is_empty() {
-                self.route_again(group, leaf, lacking)?;
-            }
+            self.route_again(group, leaf, raised.clone())?;
         }
         Ok(())
-    }
-
-    /// The peer that a leaf came from; `None`: written here, or too new to be read.
-    fn source_of(&self, leaf: LedgerIndex) -> Result<Option<AgencyId>, WriterError> {
-        if leaf.0 >= self.parts.ledger.size() {
-            return Ok(None);
-        }
-        let record = self.parts.applier.reader().leaf(leaf).map_err(CaseError::Ledger)?;
-        let header: LeafHeader =
-            headers::decode(&record.header).map_err(|source| CaseError::Header { index: leaf, source })?;
-        Ok(header.from)
     }
 
     /// Sends a leaf over these links, again or for the first time.

@@ -10,6 +10,7 @@ use sinergi_proto::limits;
 use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::wire;
 
+use super::deferred::selected;
 use super::{Received, Retried, Selection, SubmitError, Writer, WriterError};
 use crate::case::CaseError;
 use crate::headers::{self, RefusedHeader};
@@ -27,7 +28,7 @@ impl Writer {
         selection: &Selection,
     ) -> Result<Result<Vec<Retried>, SubmitError>, WriterError> {
         let mut retried = Vec::new();
-        for (key, position, header) in self.waiting.selected(selection) {
+        for (key, position, header) in selected(&self.waiting, selection) {
             if position >= self.parts.ledger.end() || group.length() >= limits::GROUP_BYTES {
                 break;
             }

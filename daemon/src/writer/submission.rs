@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use prost::Message;
 use sinergi_proto::content::Content;
 use sinergi_proto::decide::Declined;
-use sinergi_proto::entry::{ContentClass, Entry};
+use sinergi_proto::entry::ContentClass;
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use sinergi_proto::intake::Received;
 use sinergi_proto::limits;
 use sinergi_proto::link::Cursor;
 use sinergi_proto::receipt::{ItemOutcome, ItemResult};
@@ -71,40 +71,6 @@ pub struct Delivery {
     pub cursor: Cursor,
     /// Its items.
     pub items: Vec<Received>,
-}
-
-/// One received item.
-pub enum Received {
-    /// It is no entry, or its signature is wrong, or its author unknown.
-    Refused {
-        /// The entry, or SHA-256 of the bytes.
-        entry: EntryId,
-        /// Why.
-        refusal: Refusal,
-        /// What came.
-        bytes: Bytes,
-    },
-    /// It names a charter that is not here, so it cannot be authenticated yet.
-    Deferred {
-        /// The entry.
-        entry: EntryId,
-        /// The code of what it waits for.
-        code: u32,
-        /// The same in words.
-        detail: String,
-        /// What came.
-        item: wire::Item,
-    },
-    /// It is authentic.
-    Authentic(Box<Authentic>),
-}
-
-/// An authentic entry with the contents that came with it.
-pub struct Authentic {
-    /// The entry.
-    pub entry: Entry,
-    /// What came: entry and contents.
-    pub item: wire::Item,
 }
 
 /// What became of a delivery; what was taken is durable.
@@ -321,25 +287,22 @@ fn weight_of(submission: &Submission) -> usize {
     let bytes = match submission {
         Submission::Lodge(lodge, _) => lodge.contents.iter().map(|(content, _)| content.data.len()).sum(),
         Submission::Act(act, _) => act.text.as_ref().map_or(0, |(content, _)| content.data.len()),
-        Submission::Delivery(delivery, _) => delivery.items.iter().map(Received::weight).sum(),
+        Submission::Delivery(delivery, _) => delivery.items.iter().map(weight_of_received).sum(),
         Submission::Receipt(_, bytes) | Submission::Seen(_, bytes) => bytes.len(),
         Submission::RetryItems(..) | Submission::Retry | Submission::Stop => 0,
     };
     bytes + SUBMISSION_OVERHEAD
 }
 
-impl Received {
-    /// What it may take of a group: an item can be written twice (a leaf, and the record of its refused content), and its local header
-    /// names the links that it goes to.
-    fn weight(&self) -> usize {
-        let item = wire::Item::encoded_len;
-        let bytes = match self {
-            Self::Refused { bytes, .. } => bytes.len(),
-            Self::Deferred { item: deferred, .. } => item(deferred),
-            Self::Authentic(authentic) => item(&authentic.item) + authentic.item.signed_entry.len(),
-        };
-        bytes + ITEM_HEADERS
-    }
+/// What a received item may take of a group: it can be written twice (a leaf, and the record of its refused content), and its local header
+/// names the links that it goes to.
+fn weight_of_received(item: &Received) -> usize {
+    let bytes = match item {
+        Received::Refused { bytes, .. } => bytes.len(),
+        Received::Deferred { item, .. } => item.encoded_len(),
+        Received::Authentic(authentic) => authentic.item.encoded_len() + authentic.item.signed_entry.len(),
+    };
+    bytes + ITEM_HEADERS
 }
 
 #[cfg(test)]

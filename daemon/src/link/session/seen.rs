@@ -9,7 +9,7 @@ use data_encoding::BASE64;
 use prost::Message;
 use sinergi_proto::checkpoint::Checkpoint;
 use sinergi_proto::continuity::Movement;
-use sinergi_proto::ids::{AgencyId, Epoch};
+use sinergi_proto::ids::AgencyId;
 use sinergi_proto::limits;
 use sinergi_proto::link::Cursor;
 use sinergi_proto::receipt::Receipt;
@@ -138,19 +138,13 @@ pub(super) fn set_back() -> LinkError {
 /// What is to be given back to a peer whose ledger has begun a new epoch: what came from it before.
 pub(super) fn give_back(links: &Links, peer: &Peer, reset: Option<Newest>) -> Option<GiveBack> {
     let shown = peer.snapshot().checkpoint.map(|(checkpoint, _)| checkpoint.epoch);
-    let declared = reset.map(|reset| reset.epoch);
-    let epoch = shown.max(declared).filter(|epoch| *epoch > Epoch::FIRST)?;
-    let topic = format!("reset {}", peer.agency);
-    let before = match reset.filter(|reset| reset.epoch == epoch) {
-        Some(reset) => reset.leaf,
-        None => {
-            // Its first leaf declares it, and replaces this.
-            let text =
-                format!("{} has begun epoch {epoch} of its ledger and has not declared why: ask it", peer.agency);
-            links.alarms.raise(topic, text);
-            links.writer.head().borrow().size
-        }
-    };
+    let declared = reset.map(|reset| (reset.epoch, reset.leaf));
+    let (epoch, before) = GiveBack::owed(shown, declared, links.writer.head().borrow().size)?;
+    if declared.is_none_or(|(declared, _)| declared != epoch) {
+        // Its first leaf declares it, and replaces this.
+        let text = format!("{} has begun epoch {epoch} of its ledger and has not declared why: ask it", peer.agency);
+        links.alarms.raise(format!("reset {}", peer.agency), text);
+    }
     let adjacent = links.peers.iter().map(|peer| peer.agency.clone()).collect();
     Some(GiveBack { epoch, before, own: links.own.clone(), adjacent, charters: links.directory.charters() })
 }

@@ -1,0 +1,245 @@
+//! A complaint as one node has it: the fold, where its entries lie in the node's ledger, and which links were given what of it.
+//!
+//! Must not know how a ledger is written. Everything but what is owed beside is derived from the leaves and the local headers beside them, in
+//! their order.
+//!
+//! Invariants:
+//! - a link that is new to a complaint, or may have more of it than before, is owed its history;
+//! - an entry never goes back to its author, nor to the peer that brought it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::complaint::Complaint;
+use crate::decide;
+use crate::entry::{Body, Commitment, Entry};
+use crate::ids::{AgencyId, EntryId, LedgerIndex};
+use crate::route::{Access, Origin, Reach, Route, Routes, Standpoint, routes};
+use crate::wire;
+
+/// A complaint with its leaves.
+#[derive(Clone, Debug)]
+pub struct Dossier {
+    /// The fold.
+    pub complaint: Complaint,
+    /// The leaf of each entry.
+    pub leaves: BTreeMap<EntryId, LedgerIndex>,
+    /// The links that its leaves were routed over, and what they were given.
+    pub routed: BTreeMap<AgencyId, Access>,
+    /// What links are owed since this node has it in memory: not derived from leaves, so no part of what a store may show.
+    owed: BTreeMap<AgencyId, Access>,
+    /// Offers that came from another than their author: through a relay.
+    relayed: BTreeSet<EntryId>,
+}
+
+/// What a node has to do about a complaint by itself, whenever it starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Duties {
+    /// Its open offer to us was recalled: we return it.
+    pub recall: bool,
+    /// Its open offer to us came through a relay: we say that it arrived.
+    pub arrival: bool,
+    /// Contents were erased on two signatures: we make sure that nothing of them is left. Stays for good.
+    pub erasure: bool,
+}
+
+impl Duties {
+    /// Whether there is any.
+    pub fn any(self) -> bool {
+        self.recall || self.arrival || self.erasure
+    }
+}
+
+impl Dossier {
+    /// A new complaint; `None` if the entry is not `Lodged`.
+    pub fn lodge(entry: &Entry) -> Option<Self> {
+        let complaint = Complaint::lodge(entry)?;
+        Some(Self::of(complaint))
+    }
+
+    /// A complaint of which no leaf is placed yet.
+    fn of(complaint: Complaint) -> Self {
+        let (leaves, routed, owed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { complaint, leaves, routed, owed, relayed: BTreeSet::new() }
+    }
+
+    /// Notes where an entry of the fold lies, who brought it (`None`: written here) and where it goes; `false` if that was known.
+    pub fn place(&mut self, index: LedgerIndex, entry: &Entry, from: Option<&AgencyId>, routes: &[Route]) -> bool {
+        if let Body::Custody { act, .. } = &entry.body
+            && act.offers_to().is_some()
+            && from.is_some_and(|from| *from != entry.author)
+        {
+            self.relayed.insert(entry.id);
+        }
+        raise(&mut self.routed, routes);
+        self.leaves.insert(entry.id, index).is_none()
+    }
+
+    /// Notes what links are owed beside what leaves were routed over them.
+    pub fn note_owed(&mut self, routes: &[Route]) {
+        raise(&mut self.owed, routes);
+    }
+
+    /// What links were given, or are owed.
+    fn given(&self) -> BTreeMap<AgencyId, Access> {
+        let mut given = self.routed.clone();
+        for (to, access) in &self.owed {
+            let known = given.entry(to.clone()).or_insert(*access);
+            *known = (*access).max(*known);
+        }
+        given
+    }
+
+    /// The links that an entry of the fold, which is not placed yet, goes to; and the agencies that no link leads to.
+    pub fn routes_of(
+        &self,
+        entry: &Entry,
+        origin: Option<Origin<'_>>,
+        node: Standpoint<'_>,
+    ) -> (Vec<Route>, Vec<AgencyId>) {
+        let reach = if origin.is_some_and(|origin| origin.is_spent()) { Reach::Adjacent } else { Reach::Relayed };
+        let mut found = self.links(node, reach);
+        // Others may lead where we do not: only who writes an entry must be able to send it.
+        let unreachable = std::mem::take(&mut found.unreachable);
+        let unreachable = if origin.is_none() { unreachable.into_iter().collect() } else { Vec::new() };
+        let source = origin.map(|origin| origin.peer);
+        (found.of_entry(&entry.author, source, &self.given(), self.complaint.len() > 1), unreachable)
+    }
+
+    /// The links to those who take part by an entry of their own, or by one that they passed on, and the leaves, which they are owed from now
+    /// on (but for what came from them, which the outbox leaves out).
+    pub fn routes_of_raised(
+        &self,
+        entry: &Entry,
+        origin: Origin<'_>,
+        node: Standpoint<'_>,
+    ) -> (Vec<Route>, Vec<LedgerIndex>) {
+        let raised = self.links(node, Reach::Relayed).raised(&entry.author, Some(origin.peer), &self.given());
+        if raised.is_empty() {
+            return (raised, Vec::new());
+        }
+        let mut leaves: Vec<LedgerIndex> = self.leaves.values().copied().collect();
+        leaves.sort_unstable();
+        (raised, leaves)
+    }
+
+    /// The links that contents go to which `peer` brought after their entry: those that they would have gone to with it.
+    pub fn routes_of_late(
+        &self,
+        entry: &Entry,
+        late: &[&Commitment],
+        peer: &AgencyId,
+        node: Standpoint<'_>,
+    ) -> Vec<Route> {
+        let may_have = |to: &AgencyId, access: Access| {
+            to != peer && *to != entry.author && late.iter().any(|commitment| access.allows_of(entry, commitment, to))
+        };
+        let links = self.links(node, Reach::Relayed).links.into_iter();
+        links.filter(|(to, access)| may_have(to, *access)).map(without_history).collect()
+    }
+
+    /// The links to these peers that every leaf goes over because they never had any of it.
+    pub fn routes_of_introduction(&self, peers: &BTreeSet<AgencyId>, node: Standpoint<'_>) -> Vec<Route> {
+        let is_new = |to: &AgencyId| peers.contains(to) && !self.routed.contains_key(to);
+        let links = self.links(node, Reach::Relayed).links.into_iter();
+        links.filter(|(to, _)| is_new(to)).map(without_history).collect()
+    }
+
+    /// What this node has to do about it by itself.
+    pub fn duties(&self, own: &AgencyId) -> Duties {
+        Duties {
+            recall: decide::recall_to_answer(&self.complaint, own).is_some(),
+            arrival: self.arrival(own).is_some(),
+            erasure: self.complaint.has_erasures(),
+        }
+    }
+
+    /// The notice that an offer to this agency arrived through a relay, if it is owed.
+    pub fn arrival(&self, own: &AgencyId) -> Option<wire::entry::Body> {
+        let offer = self.complaint.custody().offer.as_ref()?.entry;
+        self.relayed.contains(&offer).then(|| decide::arrival(&self.complaint, &offer, own))?
+    }
+
+    /// The leaves whose contents are to be destroyed.
+    pub fn erased_leaves(&self) -> impl Iterator<Item = LedgerIndex> {
+        self.leaves.iter().filter(|(entry, _)| self.complaint.is_erased(entry)).map(|(_, leaf)| *leaf)
+    }
+
+    fn links(&self, node: Standpoint<'_>, reach: Reach) -> Routes {
+        routes(node.own, node.adjacent, self.complaint.readers(), node.charter, reach)
+    }
+}
+
+fn raise(given: &mut BTreeMap<AgencyId, Access>, routes: &[Route]) {
+    for route in routes {
+        let access = given.entry(route.to.clone()).or_insert(route.access);
+        *access = route.access.max(*access);
+    }
+}
+
+fn without_history((to, access): (AgencyId, Access)) -> Route {
+    Route { to, access, history: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Federation, agency};
+
+    fn history_to<'a>(routes: &'a [Route], to: &str) -> Option<&'a bool> {
+        routes.iter().find(|route| route.to.as_str() == to).map(|route| &route.history)
+    }
+
+    #[test]
+    fn a_link_is_owed_the_history_when_it_is_new_or_may_have_more() {
+        let federation = Federation::new();
+        let mut case = federation.case_at("kemendagri");
+        let offer = federation.node("kemendagri").forwards(&case).to("prov-jabar").entry();
+        case.learn(&offer);
+        let (own, adjacent) = (agency("kemendagri"), BTreeSet::from([agency("prov-jabar"), agency("ksp")]));
+        let node = Standpoint { own: &own, adjacent: &adjacent, charter: federation.charter() };
+        let mut dossier = Dossier::of(case.complaint.clone());
+        dossier.routed.insert(agency("ksp"), Access::Entries);
+        let (routes, unreachable) = dossier.routes_of(&offer, None, node);
+        assert_eq!(history_to(&routes, "prov-jabar"), Some(&true), "a participant that had nothing");
+        assert_eq!(history_to(&routes, "ksp"), Some(&false), "an observer that has had everything");
+        assert_eq!(unreachable, [agency("ombudsman")]);
+        dossier.routed.insert(agency("prov-jabar"), Access::Public);
+        assert_eq!(history_to(&dossier.routes_of(&offer, None, node).0, "prov-jabar"), Some(&true), "may have more");
+        dossier.place(LedgerIndex(1), &offer, None, &routes);
+        assert_eq!(history_to(&dossier.routes_of(&offer, None, node).0, "prov-jabar"), Some(&false));
+    }
+
+    #[test]
+    fn an_entry_goes_back_neither_to_its_author_nor_to_who_brought_it() {
+        let federation = Federation::new();
+        let mut case = federation.case_at("kota-bandung");
+        let offer = federation.node("kota-bandung").forwards(&case).to("kemendagri").entry();
+        case.learn(&offer);
+        let own = agency("prov-jabar");
+        let adjacent = BTreeSet::from(["kota-bandung", "kemendagri", "ksp"].map(agency));
+        let node = Standpoint { own: &own, adjacent: &adjacent, charter: federation.charter() };
+        let ksp = agency("ksp");
+        let (routes, _) =
+            Dossier::of(case.complaint.clone()).routes_of(&offer, Some(Origin { peer: &ksp, relays: 1 }), node);
+        let to: Vec<&str> = routes.iter().map(|route| route.to.as_str()).collect();
+        assert_eq!(to, ["kemendagri"]);
+    }
+
+    #[test]
+    fn what_a_link_is_owed_counts_as_given_and_is_no_part_of_what_leaves_were_routed() {
+        let federation = Federation::new();
+        let mut case = federation.case_at("kemendagri");
+        let offer = federation.node("kemendagri").forwards(&case).to("prov-jabar").entry();
+        case.learn(&offer);
+        let (own, adjacent) = (agency("kemendagri"), BTreeSet::from([agency("prov-jabar")]));
+        let node = Standpoint { own: &own, adjacent: &adjacent, charter: federation.charter() };
+        let mut dossier = Dossier::of(case.complaint.clone());
+        let (routes, _) = dossier.routes_of(&offer, None, node);
+        assert_eq!(history_to(&routes, "prov-jabar"), Some(&true));
+        dossier.note_owed(&routes);
+        assert_eq!(history_to(&dossier.routes_of(&offer, None, node).0, "prov-jabar"), Some(&false));
+        assert!(dossier.routed.is_empty());
+    }
+}

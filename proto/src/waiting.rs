@@ -1,0 +1,242 @@
+//! What waits: received items that cannot be taken yet, for want of a parent, of a charter, or because their time has not come.
+//!
+//! Must not know where the items are kept: beside each is what the shell finds it by.
+//!
+//! Invariants:
+//! - two copies of an entry that differ in any byte wait side by side: one may have a bad signature, or lack the contents;
+//! - what becomes possible when an entry arrives is done by a worklist, over as many groups as it takes, never by recursion;
+//! - bounded per peer (a peer over it is not read on) and per author (an author over it is refused).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use prost::Message;
+use sha2::{Digest, Sha256};
+
+use crate::entry::Entry;
+use crate::ids::{AgencyId, EntryId};
+use crate::limits;
+use crate::refusal::{DeferralCode, Refusal, RefusalCode};
+use crate::wire;
+
+/// SHA-256 over the peer and the item as it came.
+pub type ItemKey = [u8; 32];
+
+/// The name of an item among what waits.
+pub fn item_key(peer: &AgencyId, item: &[u8]) -> ItemKey {
+    Sha256::new().chain_update(peer.as_str()).chain_update([0]).chain_update(item).finalize().into()
+}
+
+/// What waits, by what it waits for. `K` is what the shell keeps of an item.
+#[derive(Clone, Debug)]
+pub struct Waiting<K> {
+    items: BTreeMap<ItemKey, Item<K>>,
+    by_parent: BTreeMap<EntryId, BTreeSet<ItemKey>>,
+    by_peer: BTreeMap<AgencyId, Held>,
+    by_author: BTreeMap<(AgencyId, String), usize>,
+    /// What may be possible now.
+    unblocked: VecDeque<ItemKey>,
+}
+
+/// One waiting item.
+#[derive(Clone, Debug)]
+struct Item<K> {
+    peer: AgencyId,
+    code: u32,
+    kept: K,
+    parents: Vec<EntryId>,
+    author: String,
+    bytes: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    items: usize,
+    bytes: usize,
+}
+
+impl<K> Default for Waiting<K> {
+    fn default() -> Self {
+        let (items, by_parent) = (BTreeMap::new(), BTreeMap::new());
+        Self { items, by_parent, by_peer: BTreeMap::new(), by_author: BTreeMap::new(), unblocked: VecDeque::new() }
+    }
+}
+
+impl<K> Waiting<K> {
+    /// Whether an item waits.
+    pub fn contains(&self, key: &ItemKey) -> bool {
+        self.items.contains_key(key)
+    }
+
+    /// What is kept of an item.
+    pub fn get(&self, key: &ItemKey) -> Option<&K> {
+        self.items.get(key).map(|item| &item.kept)
+    }
+
+    /// Everything that waits: its name, the peer that it came from and what is kept of it.
+    pub fn iter(&self) -> impl Iterator<Item = (&ItemKey, &AgencyId, &K)> {
+        self.items.iter().map(|(key, item)| (key, &item.peer, &item.kept))
+    }
+
+    /// How many items wait.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Whether as much of this peer waits as may.
+    pub fn is_full(&self, peer: &AgencyId) -> bool {
+        let held = self.by_peer.get(peer).copied().unwrap_or_default();
+        held.items >= limits::DEFERRED_PER_PEER || held.bytes >= limits::DEFERRED_BYTES_PER_PEER
+    }
+
+    /// Why an item may not wait, if it may not; `detail`: what it would wait for.
+    ///
+    /// The peer's own backlog is held by not reading on, never refused: it would be lost. Somebody else's must not hold the peer's line.
+    pub fn refuses(&self, peer: &AgencyId, item: &wire::Item, federation: &str, detail: &str) -> Option<Refusal> {
+        let author = author_of(item, federation);
+        let most = limits::DEFERRED_PER_AUTHOR;
+        let waiting = self.by_author.get(&(peer.clone(), author.clone())).copied().unwrap_or(0);
+        if author == peer.as_str() || waiting < most {
+            return None;
+        }
+        let detail = format!("{most} items of {author} wait here, the most that are kept: {detail}");
+        Some(Refusal::new(RefusalCode::DeferredFull, detail))
+    }
+
+    /// Adds an item that `peer` delivered; `code`: what it waits for; `item`: its bytes.
+    pub fn add(&mut self, key: ItemKey, peer: &AgencyId, code: u32, kept: K, item: &[u8], federation: &str) {
+        let entry = wire::Item::decode(item).ok().and_then(|item| Entry::parse(item.signed_entry, federation).ok());
+        let parents = entry.as_ref().map(|entry| entry.parents.clone()).unwrap_or_default();
+        let author = entry.map(|entry| entry.author.to_string()).unwrap_or_default();
+        for parent in &parents {
+            self.by_parent.entry(*parent).or_default().insert(key);
+        }
+        let held = self.by_peer.entry(peer.clone()).or_default();
+        held.items += 1;
+        held.bytes += item.len();
+        *self.by_author.entry((peer.clone(), author.clone())).or_default() += 1;
+        self.items.insert(key, Item { peer: peer.clone(), code, kept, parents, author, bytes: item.len() });
+    }
+
+    /// Takes an item out: it waits no longer.
+    pub fn remove(&mut self, key: &ItemKey) {
+        let Some(item) = self.items.remove(key) else { return };
+        for parent in &item.parents {
+            if let Some(children) = self.by_parent.get_mut(parent) {
+                children.remove(key);
+                if children.is_empty() {
+                    self.by_parent.remove(parent);
+                }
+            }
+        }
+        if let Some(held) = self.by_peer.get_mut(&item.peer) {
+            held.items = held.items.saturating_sub(1);
+            held.bytes = held.bytes.saturating_sub(item.bytes);
+        }
+        if let Some(count) = self.by_author.get_mut(&(item.peer, item.author)) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// An entry is here: what waited for it may be possible now.
+    pub fn arrived(&mut self, entry: &EntryId) {
+        self.unblocked.extend(self.by_parent.get(entry).into_iter().flatten());
+    }
+
+    /// Time has passed, or a charter came: what waited for that may be possible now.
+    pub fn time_passed(&mut self) {
+        let waits = |item: &Item<K>| item.code != DeferralCode::MissingParent.number();
+        self.unblocked.extend(self.items.iter().filter(|(_, item)| waits(item)).map(|(key, _)| *key));
+    }
+
+    /// The node has started: what became possible just before it ended was not tried yet, or not durably.
+    pub fn started(&mut self) {
+        self.unblocked = self.items.keys().copied().collect();
+    }
+
+    /// Whether something may be possible that was not tried yet.
+    pub fn is_unblocked(&self) -> bool {
+        !self.unblocked.is_empty()
+    }
+
+    /// The next item that may be possible; it may have been settled meanwhile.
+    pub fn next_unblocked(&mut self) -> Option<ItemKey> {
+        self.unblocked.pop_front()
+    }
+
+    /// Puts items back that could not be tried yet.
+    pub fn put_back(&mut self, keys: impl IntoIterator<Item = ItemKey>) {
+        self.unblocked.extend(keys);
+    }
+}
+
+fn author_of(item: &wire::Item, federation: &str) -> String {
+    Entry::parse(item.signed_entry.clone(), federation).map(|entry| entry.author.to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{FEDERATION, Federation, agency};
+
+    fn item(federation: &Federation, leaf: u64) -> (EntryId, wire::Item) {
+        let case = federation.case_at("kota-bandung");
+        let writing = federation.node("kota-bandung").forwards(&case).to("prov-jabar").at_leaf(leaf);
+        let item = wire::Item { signed_entry: writing.signed().bytes, ..Default::default() };
+        (case.complaint.tip(), item)
+    }
+
+    fn add(waiting: &mut Waiting<()>, peer: &str, code: DeferralCode, item: &wire::Item) -> ItemKey {
+        let (peer, bytes) = (agency(peer), item.encode_to_vec());
+        let key = item_key(&peer, &bytes);
+        waiting.add(key, &peer, code.number(), (), &bytes, FEDERATION);
+        key
+    }
+
+    #[test]
+    fn what_waits_for_a_parent_is_tried_when_it_arrives_and_not_when_time_passes() {
+        let federation = Federation::new();
+        let mut waiting = Waiting::default();
+        let (parent, waits) = item(&federation, 1);
+        let for_parent = add(&mut waiting, "ksp", DeferralCode::MissingParent, &waits);
+        let for_time = add(&mut waiting, "ksp", DeferralCode::ClockAhead, &item(&federation, 2).1);
+        waiting.time_passed();
+        assert_eq!(waiting.next_unblocked(), Some(for_time));
+        assert!(!waiting.is_unblocked());
+        waiting.remove(&for_time);
+        waiting.arrived(&parent);
+        assert_eq!(waiting.next_unblocked(), Some(for_parent));
+        waiting.remove(&for_parent);
+        waiting.arrived(&parent);
+        assert!(waiting.is_empty() && !waiting.is_unblocked());
+    }
+
+    #[test]
+    fn what_was_unblocked_and_not_settled_before_a_restart_is_tried_after_it() {
+        let mut waiting = Waiting::default();
+        let key = add(&mut waiting, "ksp", DeferralCode::MissingParent, &item(&Federation::new(), 1).1);
+        waiting.started();
+        assert_eq!(waiting.next_unblocked(), Some(key));
+    }
+
+    #[test]
+    fn too_much_of_another_author_is_refused_and_of_the_peer_itself_never() {
+        let federation = Federation::new();
+        let mut waiting: Waiting<()> = Waiting::default();
+        for leaf in 0..limits::DEFERRED_PER_AUTHOR as u64 {
+            let (_, waits) = item(&federation, leaf);
+            for peer in ["ksp", "kota-bandung"] {
+                assert_eq!(waiting.refuses(&agency(peer), &waits, FEDERATION, ""), None);
+                add(&mut waiting, peer, DeferralCode::MissingParent, &waits);
+            }
+        }
+        let (_, one_more) = item(&federation, 1_000_000);
+        let refused = waiting.refuses(&agency("ksp"), &one_more, FEDERATION, "a parent");
+        assert_eq!(refused.map(|refusal| refusal.code), Some(RefusalCode::DeferredFull));
+        assert_eq!(waiting.refuses(&agency("kota-bandung"), &one_more, FEDERATION, "a parent"), None);
+    }
+}
