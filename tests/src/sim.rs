@@ -7,6 +7,7 @@
 //! world    the event queue, virtual time, the network, the two phases
 //!   |-- operations   what operators do
 //!   |-- faults       what machines and networks do
+//!   |-- probe        what liars would write
 //!   |-- node         one agency: the shell around the pure code
 //!   |     |-- ledger    its durable part, and what it has to send
 //!   |     `-- link      its end of one connection
@@ -21,6 +22,7 @@ pub mod ledger;
 pub mod link;
 pub mod node;
 pub mod operations;
+pub mod probe;
 pub mod topology;
 pub mod world;
 

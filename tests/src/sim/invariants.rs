@@ -7,9 +7,13 @@ mod converged;
 mod equal_sets_equal_states;
 mod incremental_equals_from_nothing;
 mod no_duplicates;
+mod nothing_disappears;
 mod nothing_honest_is_refused;
 mod one_holder;
 mod receipts_hold;
+mod refusal_is_the_same_everywhere;
+mod the_addressee_has_the_last_word;
+mod who_knew_better_moves_nothing;
 
 use super::world::World;
 
@@ -21,7 +25,8 @@ pub type Broken = (&'static str, String);
 /// # Errors
 /// The invariant that does not hold.
 pub fn always(world: &World) -> Result<(), Broken> {
-    nothing_honest_is_refused::check(world)
+    nothing_honest_is_refused::check(world)?;
+    refusal_is_the_same_everywhere::check(world)
 }
 
 /// What holds when the network has healed and the time to converge is over.
@@ -32,6 +37,9 @@ pub fn at_the_end(world: &World) -> Result<(), Broken> {
     one_holder::check(world)?;
     at_most_one_open_offer::check(world)?;
     no_duplicates::check(world)?;
+    nothing_disappears::check(world)?;
+    the_addressee_has_the_last_word::check(world)?;
+    who_knew_better_moves_nothing::check(world)?;
     equal_sets_equal_states::check(world)?;
     incremental_equals_from_nothing::check(world)?;
     content_goes_to_whom_it_may::check(world)?;

@@ -3,27 +3,19 @@
 use std::collections::VecDeque;
 
 use sinergi_proto::entry::Place;
-use sinergi_proto::ids::{AgencyId, EntryId, Epoch};
+use sinergi_proto::ids::{AgencyId, EntryId};
 use sinergi_proto::link::{Cursor, Receiver, Sender};
+use sinergi_proto::outbox::GiveBack;
 use sinergi_proto::receipt::ItemResult;
 use sinergi_proto::wire;
 
-use super::ledger::{GiveBack, Seen};
+use super::ledger::Seen;
 
 /// What goes over a connection.
 #[derive(Clone, Debug)]
 pub enum Frame {
     /// The first one.
-    Hello {
-        /// How far the sender of this frame has the other's ledger.
-        have: Option<Cursor>,
-        /// The newest checkpoint of the other that it saw.
-        seen_of_you: Option<Seen>,
-        /// The entry of the other with the highest place that it has.
-        newest_of_you: Option<(Place, EntryId)>,
-        /// Its own.
-        checkpoint: Seen,
-    },
+    Hello(Hello),
     /// Entries.
     Deliver(wire::Deliver),
     /// A receipt.
@@ -37,22 +29,41 @@ pub enum Frame {
     },
 }
 
+/// How a node greets.
+#[derive(Clone, Copy, Debug)]
+pub struct Hello {
+    /// How far it has the other's ledger.
+    pub have: Option<Cursor>,
+    /// The newest checkpoint of the other that it saw.
+    pub seen_of_you: Option<Seen>,
+    /// The entry of the other with the highest place that it has.
+    pub newest_of_you: Option<(Place, EntryId)>,
+    /// Its own checkpoint.
+    pub checkpoint: Seen,
+}
+
 /// One end.
 pub struct Link {
     /// Which connection.
     pub connection: u64,
     /// The other side.
     pub peer: AgencyId,
+    /// What we held of the peer's receipts when we greeted.
+    pub receipted: Option<Cursor>,
+    /// The peer's greeting, once it came.
+    pub hello: Option<Hello>,
+    /// The session, once both have greeted and we may sign.
+    pub session: Option<Session>,
+    /// What came before the session began.
+    pub unread: VecDeque<Frame>,
+}
+
+/// What runs over a connection.
+pub struct Session {
     /// Sends our ledger.
     pub sender: Sender,
     /// Takes the peer's.
     pub receiver: Receiver,
-    /// Whether the peer has greeted.
-    pub greeted: bool,
     /// What goes back to the peer.
     pub give_back: Option<GiveBack>,
-    /// Frames that the peer has delivered and that wait for the group commit.
-    pub submitted: VecDeque<Cursor>,
-    /// The epoch with which the peer greeted.
-    pub epoch: Epoch,
 }

@@ -2,9 +2,10 @@
 
 use rand::RngExt;
 use rand::rngs::StdRng;
+use sinergi_proto::complaint::CustodyState;
 use sinergi_proto::content::{Content, reply_code_hash};
 use sinergi_proto::entry::ContentClass;
-use sinergi_proto::ids::{AgencyId, ComplaintId};
+use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId};
 use sinergi_proto::wire::{self, ReplyWord, act_request::Act};
 
 use super::node::{Node, State};
@@ -17,15 +18,33 @@ pub fn operate(node: &mut Node, members: &[AgencyId], rng: &mut StdRng) {
     if matches!(node.state, State::Down | State::SetBack) {
         return;
     }
-    if node.cases.is_empty() || rng.random_ratio(1, 6) {
+    if node.cases.is_empty() || rng.random_ratio(1, 12) {
         return lodge(node, rng);
     }
     let number = rng.random_range(0..node.cases.len());
     let complaint = *node.cases.keys().nth(number).expect("within the cases");
+    if rng.random_ratio(1, 20) {
+        return go_back(node, complaint, members, rng);
+    }
     let act = choose(node, &complaint, members, rng);
     let text = rng.random_bool(0.4).then(|| content(node, rng.random(), rng));
     let text = text.filter(|_| !matches!(act, Act::Disclose(_)));
     node.act(complaint, act, text);
+}
+
+/// A dishonest one goes on from where its agency held the complaint, if it did and does no more.
+fn go_back(node: &mut Node, complaint: ComplaintId, members: &[AgencyId], rng: &mut StdRng) {
+    let path: Vec<_> =
+        node.cases[&complaint].complaint.path().map(|(id, known)| (id, known.custody().cloned())).collect();
+    let Some((_, before_tip)) = path.split_last() else { return };
+    let held = |custody: &CustodyState| custody.holder == node.id && custody.offer.is_none();
+    let places: Vec<EntryId> =
+        before_tip.iter().filter(|(_, c)| c.as_ref().is_some_and(held)).map(|(id, _)| *id).collect();
+    if places.is_empty() {
+        return;
+    }
+    let basis = places[rng.random_range(0..places.len())];
+    node.go_back(complaint, basis, members[rng.random_range(0..members.len())].clone());
 }
 
 fn lodge(node: &mut Node, rng: &mut StdRng) {
@@ -62,10 +81,14 @@ fn choose(node: &Node, complaint: &ComplaintId, members: &[AgencyId], rng: &mut 
             _ => Act::Accept(wire::Accept {}),
         };
     }
-    if custody.holder == node.id && custody.offer.is_none() && rng.random_bool(0.4) {
-        return Act::Forward(wire::Forward { to, reason: 1, answer_by: 0 });
+    if custody.holder == node.id && rng.random_bool(0.5) {
+        return match custody.offer {
+            None => Act::Forward(wire::Forward { to, reason: 1, answer_by: 0 }),
+            // Declined until nobody has answered for long enough.
+            Some(_) => Act::Withdraw(wire::Withdraw {}),
+        };
     }
-    match rng.random_range(0..17) {
+    match rng.random_range(0..18) {
         0 => Act::Withdraw(wire::Withdraw {}),
         1 => Act::Recall(wire::Recall {}),
         2 => Act::Verify(wire::Verify { category: "air".to_owned(), priority: 1, handling: 1 }),
@@ -81,6 +104,7 @@ fn choose(node: &Node, complaint: &ComplaintId, members: &[AgencyId], rng: &mut 
         13 => Act::RefuseArchive(wire::RefuseArchive {}),
         14 => Act::Erase(wire::Erase { ground: 1, entries: Vec::new() }),
         15 => Act::Link(wire::Link { duplicate_of: ComplaintId([7; 32]).to_string() }),
+        16 => Act::Disclose(wire::Disclose { entry: Vec::new(), commitment: rng.random_range(0..2), to }),
         _ => Act::Remark(wire::Remark {}),
     }
 }

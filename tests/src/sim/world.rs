@@ -19,6 +19,7 @@ use super::ledger::Ledger;
 use super::link::Frame;
 use super::node::{Effect, Node, State};
 use super::operations::operate;
+use super::probe;
 use super::topology::Topology;
 
 /// When runs begin: 2025-11-24T16:00:00Z.
@@ -26,6 +27,8 @@ const BEGIN: u64 = 1_764_000_000_000;
 const MINUTE: u64 = 60_000;
 /// From a node's first submission to the end of its group commit.
 const SYNC: u64 = 2;
+/// Between two tries of what waits for its time.
+const RETRY: u64 = MINUTE / 2;
 /// After such a silence a connection is given up.
 const IDLE: u64 = MINUTE;
 /// Faults and operations last so long.
@@ -106,7 +109,9 @@ enum Event {
     Start(AgencyId),
     Recover(AgencyId),
     Commit(AgencyId),
+    Probe,
     Tick(AgencyId),
+    Retry(AgencyId),
     Connect(Pair),
     Arrive { connection: u64, to: AgencyId, from: AgencyId, frame: Box<Frame> },
     Quiet(Pair),
@@ -135,6 +140,7 @@ pub struct World {
     number: u64,
     queue: BinaryHeap<Reverse<(u64, u64, usize)>>,
     events: BTreeMap<usize, Event>,
+    topology: Topology,
     members: Vec<AgencyId>,
     /// The nodes.
     pub nodes: BTreeMap<AgencyId, Node>,
@@ -147,8 +153,10 @@ pub struct World {
     pub acknowledged: BTreeMap<EntryId, AgencyId>,
     /// Receipts: who gave them, for what.
     pub receipts: BTreeSet<(AgencyId, Epoch, EntryId, u64)>,
-    /// Verdicts: refused with a code, or taken.
-    pub verdicts: BTreeMap<EntryId, BTreeSet<Option<u32>>>,
+    /// Two verdicts on one entry.
+    pub disagreement: Option<String>,
+    /// Entries whose authors acted on custody as it was once, and knew better.
+    pub went_back: BTreeSet<EntryId>,
     /// What a restore took from its node before any other had it.
     pub lost: BTreeSet<EntryId>,
     report: Report,
@@ -183,6 +191,7 @@ impl World {
             number: 0,
             queue: BinaryHeap::new(),
             events: BTreeMap::new(),
+            topology,
             members,
             nodes,
             lines,
@@ -192,7 +201,8 @@ impl World {
             healing: false,
             acknowledged: BTreeMap::new(),
             receipts: BTreeSet::new(),
-            verdicts: BTreeMap::new(),
+            disagreement: None,
+            went_back: BTreeSet::new(),
             lost: BTreeSet::new(),
             report: Report::default(),
             trace: Sha256::new(),
@@ -205,7 +215,8 @@ impl World {
 
     fn run(&mut self) -> Result<(), Failure> {
         for id in self.members.clone() {
-            self.at(0, Event::Start(id));
+            self.at(0, Event::Start(id.clone()));
+            self.at(RETRY, Event::Retry(id));
         }
         for pair in self.lines.keys().cloned().collect::<Vec<_>>() {
             self.at(10, Event::Connect(pair));
@@ -217,6 +228,10 @@ impl World {
         for _ in 0..self.plan.faults {
             let after = self.rng.random_range(MINUTE..TROUBLE);
             self.at(after, Event::Fault);
+        }
+        for _ in 0..self.plan.operations {
+            let after = self.rng.random_range(MINUTE..TROUBLE);
+            self.at(after, Event::Probe);
         }
         self.until(BEGIN + TROUBLE)?;
         self.heal();
@@ -265,23 +280,40 @@ impl World {
         match event {
             Event::Operate => self.operate(),
             Event::Fault => self.fault(),
+            Event::Probe => self.probe(),
             Event::Heal(fault, pair) => self.over(fault, &pair),
             Event::Start(id) => self.start(&id),
             Event::Recover(id) => self.recover(&id),
             Event::Commit(id) => {
                 self.committing.remove(&id);
                 let now = self.now;
-                let effects = self.node(&id).commit(now);
-                self.perform(&id, effects);
+                self.node(&id).commit(now);
+                self.settle(&id);
             }
             Event::Tick(id) => {
                 let now = self.now;
                 self.node(&id).tick(now);
+                self.settle(&id);
+            }
+            Event::Retry(id) => {
+                self.at(RETRY, Event::Retry(id.clone()));
+                self.node(&id).retry();
                 self.wake(&id);
             }
             Event::Connect(pair) => self.connect(pair),
             Event::Arrive { connection, to, from, frame } => self.arrive(connection, &to, &from, *frame),
             Event::Quiet(pair) => self.give_up_if_mute(&pair),
+        }
+    }
+
+    /// Every node judges an entry that a liar would write, and takes nothing.
+    fn probe(&mut self) {
+        let id = &self.members[self.rng.random_range(0..self.members.len())];
+        let Some(item) = probe::write(&self.nodes[id], &self.members, &self.topology, &mut self.rng) else { return };
+        let judge = |node: &Node| Some((node.verdict_on(&item, self.now)?, node.id.clone()));
+        let verdicts: BTreeMap<_, _> = self.nodes.values().filter_map(judge).collect();
+        if verdicts.len() > 1 {
+            self.disagreement = Some(format!("{verdicts:?}"));
         }
     }
 
@@ -322,27 +354,24 @@ impl World {
         if self.node(id).state != State::SetBack {
             return;
         }
-        let seen = |node: &Node| {
-            let newest = node.ledger.newest_of(id).map(|(place, _)| place.epoch);
-            node.ledger.seen.get(id).map(|seen| seen.epoch).max(newest)
-        };
-        let newest = self.nodes.values().filter_map(seen).max().unwrap_or(Epoch::FIRST);
         let now = self.now;
-        self.node(id).recover(newest, now);
+        self.node(id).recover(now);
         self.report.recovered += 1;
         self.clear_later(id);
     }
 
-    fn perform(&mut self, id: &AgencyId, effects: Vec<Effect>) {
-        for effect in effects {
+    /// Performs what a node says, and what follows from the state that it is in.
+    fn settle(&mut self, id: &AgencyId) {
+        for effect in self.node(id).take_effects() {
             match effect {
                 Effect::Send(connection, to, frame) => self.transmit(connection, id, &to, frame),
                 Effect::Close(connection, why) => self.close(connection, &why),
                 Effect::Acknowledged(entry) => drop(self.acknowledged.insert(entry, id.clone())),
-                Effect::Receipt(by, epoch, entry, leaf) => {
-                    self.receipts.insert((by, epoch, entry, leaf.0));
+                Effect::WentBack(entry) => {
+                    self.acknowledged.insert(entry, id.clone());
+                    self.went_back.insert(entry);
                 }
-                Effect::Judged(entry, code) => drop(self.verdicts.entry(entry).or_default().insert(code)),
+                Effect::Receipt(by, epoch, entry, leaf) => drop(self.receipts.insert((by, epoch, entry, leaf.0))),
             }
         }
         if self.node(id).state == State::SetBack {
@@ -357,23 +386,26 @@ impl World {
         if a < b { (a.clone(), b.clone()) } else { (b.clone(), a.clone()) }
     }
 
-    /// Both ends try to be connected, again and again.
+    /// Both ends try to be connected, again and again until they are.
     fn connect(&mut self, pair: Pair) {
-        let again = self.rng.random_range(2_000..20_000);
-        self.at(again, Event::Connect(pair.clone()));
         let works = |id: &AgencyId| matches!(self.nodes[id].state, State::Hearing | State::Clear);
         let line = &self.lines[&pair];
-        if line.connection.is_some() || line.cut > 0 || !line.mute.is_empty() || !works(&pair.0) || !works(&pair.1) {
-            return;
+        if line.cut > 0 || !line.mute.is_empty() || !works(&pair.0) || !works(&pair.1) {
+            return self.connect_later(pair);
         }
         self.connections += 1;
         let connection = self.connections;
         let line = self.lines.get_mut(&pair).expect("a line");
         (line.connection, line.last) = (Some(connection), BTreeMap::new());
         for (id, peer) in [(&pair.0, &pair.1), (&pair.1, &pair.0)] {
-            let effects = self.node(id).connected(connection, peer);
-            self.perform(id, effects);
+            self.node(id).connected(connection, peer);
+            self.settle(id);
         }
+    }
+
+    fn connect_later(&mut self, pair: Pair) {
+        let after = self.rng.random_range(2_000..20_000);
+        self.at(after, Event::Connect(pair));
     }
 
     fn transmit(&mut self, connection: u64, from: &AgencyId, to: &AgencyId, frame: Frame) {
@@ -387,7 +419,7 @@ impl World {
         let last = line.last.get(to).copied().unwrap_or(0);
         let mut at = (now + latency).max(last + 1);
         line.last.insert(to.clone(), at);
-        let is_hello = matches!(frame, Frame::Hello { .. });
+        let is_hello = matches!(frame, Frame::Hello(_));
         let twice = !is_hello && std::mem::take(&mut line.duplicate);
         if !is_hello && std::mem::take(&mut line.swap) {
             at += 200;
@@ -411,8 +443,8 @@ impl World {
             return;
         }
         let now = self.now;
-        let effects = self.node(to).receive(connection, from, frame, now);
-        self.perform(to, effects);
+        self.node(to).receive(connection, from, frame, now);
+        self.settle(to);
         self.clear_later(to);
     }
 
@@ -425,6 +457,7 @@ impl World {
         self.trace.update(why);
         self.node(&pair.0).disconnected(connection, &pair.1);
         self.node(&pair.1).disconnected(connection, &pair.0);
+        self.connect_later(pair);
     }
 
     fn break_line(&mut self, pair: &Pair) {
@@ -508,13 +541,14 @@ impl World {
     /// The node's folder is replaced by the older copy, if there is one.
     fn restore(&mut self, id: &AgencyId, lasts: u64) {
         let Some(copy) = self.copies.remove(id) else { return self.crash(id, lasts) };
-        if self.nodes[id].ledger.epoch != copy.epoch || self.nodes[id].state == State::SetBack {
+        if self.nodes[id].state == State::SetBack {
             return;
         }
         self.crash(id, lasts);
         self.copies.remove(id);
         let node = self.node(id);
-        let gone = node.ledger.leaves[copy.leaves.len()..].iter().map(|leaf| leaf.entry.id).collect::<Vec<_>>();
+        let is_gone = |entry: &EntryId| copy.leaf_of(entry).is_none();
+        let gone: Vec<EntryId> = node.ledger.leaves.iter().map(|leaf| leaf.entry.id).filter(is_gone).collect();
         node.ledger = copy;
         for entry in gone {
             if self.nodes.values().all(|node| node.ledger.leaf_of(&entry).is_none()) {

@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sinergi_proto::entry::{ContentClass, Entry};
+use sinergi_proto::entry::{Body, CaseAct, ContentClass, Entry};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId};
+use sinergi_proto::wire;
 
 use super::Broken;
-use crate::sim::ledger::Waiting;
 use crate::sim::node::State;
 use crate::sim::topology::FEDERATION;
 use crate::sim::world::World;
@@ -21,12 +21,14 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
         if node.state != State::Clear {
             return Err((NAME, format!("{} is {:?}", node.id, node.state)));
         }
-        if let Some(waiting) = node.ledger.waiting.iter().find(|waiting| !builds_on_the_lost(world, waiting)) {
-            return Err((NAME, format!("an item of {} waits at {}", waiting.peer, node.id)));
+        if let Some((_, peer, _)) = node.ledger.waiting.iter().find(|(.., item)| !builds_on_the_lost(world, item)) {
+            return Err((NAME, format!("an item of {peer} waits at {}", node.id)));
         }
-        for (peer, link) in &node.links {
-            if link.sender.acknowledged_cursor() != node.ledger.end() {
-                let (has, end) = (link.sender.acknowledged_cursor(), node.ledger.end());
+        for peer in node.adjacent() {
+            let session = node.links.get(peer).and_then(|link| link.session.as_ref());
+            let Some(session) = session else { return Err((NAME, format!("{} is not linked with {peer}", node.id))) };
+            let (has, end) = (session.sender.acknowledged_cursor(), node.ledger.end());
+            if has != end {
                 return Err((NAME, format!("{peer} has acknowledged {has} of {}, which ends at {end}", node.id)));
             }
         }
@@ -55,19 +57,22 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
     Ok(())
 }
 
-/// Whether an item waits for what nobody has any more: two ledgers were set back before a third had it.
-fn builds_on_the_lost(world: &World, waiting: &Waiting) -> bool {
-    let Ok(entry) = Entry::parse(waiting.item.signed_entry.clone(), FEDERATION) else { return false };
+/// Whether an item waits for what nobody has any more: ledgers were set back before another had it.
+fn builds_on_the_lost(world: &World, item: &wire::Item) -> bool {
+    let Ok(entry) = Entry::parse(item.signed_entry.clone(), FEDERATION) else { return false };
     let is_gone = |parent: &EntryId| world.nodes.values().all(|node| node.ledger.leaf_of(parent).is_none());
     !world.lost.is_empty() && entry.parents.iter().any(is_gone)
 }
 
 /// Whoever takes part has what is public, as long as its author still has it.
 fn check_contents(world: &World, agency: &AgencyId, complaint: ComplaintId) -> Result<(), Broken> {
-    for leaf in world.nodes[agency].ledger.leaves.iter().filter(|leaf| leaf.entry.complaint == Some(complaint)) {
+    // What is disclosed goes to one agency alone.
+    let is_disclosed = |entry: &Entry| matches!(&entry.body, Body::Case { act: CaseAct::Disclosed { .. }, .. });
+    let of_complaint = |entry: &Entry| entry.complaint == Some(complaint) && !is_disclosed(entry);
+    for leaf in world.nodes[agency].ledger.leaves.iter().filter(|leaf| of_complaint(&leaf.entry)) {
         let held: Vec<u32> = leaf.contents.iter().map(|content| content.commitment).collect();
         let author = &world.nodes[&leaf.entry.author].ledger;
-        let at_author = author.leaf_of(&leaf.entry.id).map(|index| &author.leaves[index].contents);
+        let at_author = author.leaf_of(&leaf.entry.id).map(|index| &author.leaf(index).contents);
         for content in at_author.into_iter().flatten() {
             let class = leaf.entry.commitments[content.commitment as usize].class;
             if class == ContentClass::Public && !held.contains(&content.commitment) {

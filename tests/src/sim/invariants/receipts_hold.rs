@@ -1,5 +1,5 @@
-//! Who gave a receipt for an entry that somebody still has, has it: at the leaf that the receipt names, or, if its ledger was set back since,
-//! somewhere in the new one.
+//! Who gave a receipt for an entry that somebody still has, has it: at the leaf that it named, or, if its ledger was set back since, somewhere
+//! in the new one.
 
 use super::Broken;
 use crate::sim::world::World;
@@ -8,7 +8,7 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
     for (id, epoch, entry, leaf) in world.receipts.iter().filter(|(_, _, entry, _)| !world.lost.contains(entry)) {
         let ledger = &world.nodes[id].ledger;
         let holds = match ledger.leaf_of(entry) {
-            Some(here) => here as u64 == *leaf || *epoch != ledger.epoch,
+            Some(here) => here.0 == *leaf || *epoch != ledger.epoch,
             None => false,
         };
         if !holds {

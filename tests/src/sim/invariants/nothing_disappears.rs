@@ -1,0 +1,19 @@
+//! Every entry of a complaint that lies in a ledger stands in the complaint's timeline, with where it stands: what was answered stays answered,
+//! and what was superseded stays visible.
+
+use super::Broken;
+use crate::sim::world::World;
+
+pub(super) fn check(world: &World) -> Result<(), Broken> {
+    for (id, node) in &world.nodes {
+        for leaf in &node.ledger.leaves {
+            let Some(complaint) = leaf.entry.complaint else { continue };
+            let standing = node.cases.get(&complaint).and_then(|case| case.complaint.standing(&leaf.entry.id));
+            if standing.is_none() {
+                let (entry, body) = (leaf.entry.id, leaf.entry.body.name());
+                return Err(("nothing_disappears", format!("{id} has {entry} ({body}) and does not show it")));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! Where custody forks, the answer that the addressee gave in time counts: whatever the holder or its supervisor did on the same offer
+//! meanwhile is superseded.
+
+use sinergi_proto::complaint::Standing;
+use sinergi_proto::entry::{Body, CustodyAct};
+
+use super::Broken;
+use crate::sim::world::World;
+
+pub(super) fn check(world: &World) -> Result<(), Broken> {
+    for (id, node) in &world.nodes {
+        for complaint in node.cases.values().map(|case| &case.complaint) {
+            for (entry, known) in complaint.timeline() {
+                let Body::Custody { basis, act: CustodyAct::Accepted | CustodyAct::Returned { .. } } = &known.body
+                else {
+                    continue;
+                };
+                let Some(Standing::Superseded { by }) = complaint.standing(&entry) else { continue };
+                // Superseded at its own offer, not with the whole branch that the offer is on.
+                let winner = complaint.entry(&by).map(|winner| &winner.body);
+                let Some(Body::Custody { basis: forked_at, act }) = winner else { continue };
+                if forked_at == basis && !matches!(act, CustodyAct::Accepted | CustodyAct::Returned { .. }) {
+                    let what = format!("at {id}, {by} was taken instead of the answer {entry} of {}", known.author);
+                    return Err(("the_addressee_has_the_last_word", what));
+                }
+            }
+        }
+    }
+    Ok(())
+}

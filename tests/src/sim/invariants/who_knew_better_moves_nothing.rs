@@ -1,0 +1,22 @@
+//! A former holder that goes on from where it held a complaint, knowing that custody has gone on, moves nothing: not once, however often it
+//! tries.
+
+use sinergi_proto::complaint::Standing;
+
+use super::Broken;
+use crate::sim::world::World;
+
+pub(super) fn check(world: &World) -> Result<(), Broken> {
+    for (id, node) in &world.nodes {
+        for complaint in node.cases.values().map(|case| &case.complaint) {
+            for entry in &world.went_back {
+                if let Some(standing @ (Standing::Effective | Standing::Superseded { .. })) = complaint.standing(entry)
+                {
+                    let what = format!("at {id}, {entry} of {:?} is {standing:?}", complaint.id());
+                    return Err(("who_knew_better_moves_nothing", what));
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,217 @@
+//! Connections: the greeting, and what the two state machines say.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prost::Message;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use sinergi_proto::continuity::{Extent, Standing};
+use sinergi_proto::ids::{AgencyId, Epoch};
+use sinergi_proto::intake::receive_items;
+use sinergi_proto::link::{Cursor, Receiver, ReceiverEvent, ReceiverOutput, Sender, SenderEvent, SenderOutput};
+use sinergi_proto::outbox::{GiveBack, prepare};
+use sinergi_proto::receipt::{ItemOutcome, ItemResult};
+use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::wire;
+
+use super::{Effect, Node, State, Submission};
+use crate::sim::ledger::{ROOM, Seen, View};
+use crate::sim::link::{Frame, Hello, Link, Session};
+use crate::sim::topology::FEDERATION;
+
+impl Node {
+    /// A connection is up: the node greets.
+    pub fn connected(&mut self, connection: u64, peer: &AgencyId) {
+        let receipted = self.ledger.receipted.get(peer).copied();
+        let (hello, session, unread) = (None, None, VecDeque::new());
+        self.links.insert(peer.clone(), Link { connection, peer: peer.clone(), receipted, hello, session, unread });
+        let hello = Hello {
+            have: self.ledger.received.get(peer).copied(),
+            seen_of_you: self.seen.get(peer).copied(),
+            newest_of_you: self.ledger.newest_of(peer),
+            checkpoint: self.ledger.checkpoint(),
+        };
+        self.effects.push(Effect::Send(connection, peer.clone(), Frame::Hello(hello)));
+    }
+
+    /// A connection has ended.
+    pub fn disconnected(&mut self, connection: u64, peer: &AgencyId) {
+        if self.links.get(peer).is_some_and(|link| link.connection == connection) {
+            self.links.remove(peer);
+        }
+    }
+
+    /// A frame has come.
+    pub fn receive(&mut self, connection: u64, peer: &AgencyId, frame: Frame, now: u64) {
+        let Some(link) = self.links.get_mut(peer).filter(|link| link.connection == connection) else { return };
+        match frame {
+            Frame::Hello(_) if link.hello.is_some() => self.fault(peer, FaultCode::UnexpectedFrame, "a second Hello"),
+            Frame::Hello(hello) => self.greeted(peer, hello, now),
+            frame if link.session.is_none() => link.unread.push_back(frame),
+            frame => self.read(peer, frame),
+        }
+    }
+
+    fn greeted(&mut self, peer: &AgencyId, hello: Hello, now: u64) {
+        if let Some(epoch) = self.set_back_by(&hello) {
+            self.sighted = epoch.max(self.sighted);
+            self.state = State::SetBack;
+            self.queue.clear();
+            let links = std::mem::take(&mut self.links).into_values();
+            return self.effects.extend(links.map(|link| Effect::Close(link.connection, "set back".to_owned())));
+        }
+        let (epoch, size) = (self.ledger.epoch, self.ledger.next_index());
+        if hello.have.is_some_and(|have| have.is_beyond(epoch, size)) {
+            return self.fault(peer, FaultCode::AheadOfLedger, "the peer claims more than there is");
+        }
+        if let Some(link) = self.links.get_mut(peer) {
+            link.hello = Some(hello);
+        }
+        self.guard.heard(peer, Duration::from_millis(now.saturating_sub(self.started)));
+        self.tick(now);
+        self.begin_sessions();
+    }
+
+    /// The epoch of what a peer shows, if this node signed it and it is no part of its ledger.
+    fn set_back_by(&self, hello: &Hello) -> Option<Epoch> {
+        let ours = Extent { epoch: self.ledger.epoch, size: self.ledger.next_index().0 };
+        let conflicts = |epoch: Epoch, size: u64, same: bool| {
+            let Ok(standing) = Standing::of(ours, Extent { epoch, size }, || Ok::<_, Infallible>(same));
+            standing.is_conflict().then_some(epoch)
+        };
+        let by_checkpoint =
+            hello.seen_of_you.and_then(|seen| conflicts(seen.epoch, seen.size as u64, self.ledger.had(&seen)));
+        let by_entry = hello.newest_of_you.and_then(|(place, entry)| {
+            conflicts(place.epoch, place.index.0 + 1, self.ledger.leaf_of(&entry) == Some(place.index))
+        });
+        by_checkpoint.max(by_entry)
+    }
+
+    /// Begins the sessions of all that have greeted, if this node may sign.
+    pub(super) fn begin_sessions(&mut self) {
+        if self.state != State::Clear {
+            return;
+        }
+        let ready = |link: &&Link| link.session.is_none() && link.hello.is_some();
+        let peers: Vec<AgencyId> = self.links.values().filter(ready).map(|link| link.peer.clone()).collect();
+        for peer in peers {
+            self.begin_session(&peer);
+        }
+    }
+
+    fn begin_session(&mut self, peer: &AgencyId) {
+        let Some(hello) = self.links.get(peer).and_then(|link| link.hello) else { return };
+        self.note_seen(peer, hello.checkpoint);
+        let shown = self.seen.get(peer).map(|seen| seen.epoch);
+        let owed = GiveBack::owed(shown, self.ledger.reset_of(peer), self.ledger.next_index());
+        let give_back = owed.map(|(epoch, before)| GiveBack {
+            epoch,
+            before,
+            own: self.id.clone(),
+            adjacent: self.adjacent.clone(),
+            charters: Arc::clone(&self.charters),
+        });
+        let (sender, receiver) = (Sender::new(self.ledger.end()), Receiver::new());
+        let Some(link) = self.links.get_mut(peer) else { return };
+        link.session = Some(Session { sender, receiver, give_back });
+        let (receipted, unread) = (link.receipted, std::mem::take(&mut link.unread));
+        self.send(peer, SenderEvent::Linked { have: hello.have, receipted });
+        for frame in unread {
+            self.read(peer, frame);
+        }
+    }
+
+    fn note_seen(&mut self, peer: &AgencyId, shown: Seen) {
+        let is_news = |seen: &Seen| (seen.epoch, seen.size) < (shown.epoch, shown.size);
+        if self.seen.get(peer).is_none_or(is_news) {
+            self.seen.insert(peer.clone(), shown);
+            self.queue.push_back(Submission::Seen(peer.clone(), shown));
+        }
+    }
+
+    fn read(&mut self, peer: &AgencyId, frame: Frame) {
+        match frame {
+            Frame::Hello(_) => {}
+            Frame::Deliver(deliver) => self.delivered(peer, deliver),
+            Frame::Ack { cursor, results, checkpoint } => {
+                for result in &results {
+                    if let ItemOutcome::Leaf(leaf) = result.outcome {
+                        self.effects.push(Effect::Receipt(peer.clone(), checkpoint.epoch, result.entry, leaf));
+                    }
+                }
+                self.note_seen(peer, checkpoint);
+                self.send(peer, SenderEvent::Acknowledged { cursor, results });
+            }
+        }
+    }
+
+    fn delivered(&mut self, peer: &AgencyId, deliver: wire::Deliver) {
+        let bytes = deliver.encoded_len();
+        let wire::Deliver { cursor, mut items } = deliver;
+        let cursor = Cursor::from_wire(cursor.expect("the simulation sends a cursor"));
+        let Some(link) = self.links.get_mut(peer) else { return };
+        let Some(session) = &mut link.session else { return };
+        let connection = link.connection;
+        for output in session.receiver.handle(ReceiverEvent::Delivered { cursor, items: items.len(), bytes }) {
+            match output {
+                ReceiverOutput::Submit { cursor } => {
+                    let items = std::mem::take(&mut items);
+                    // The numbers of a batch check do not decide what it finds.
+                    let items = receive_items(items, FEDERATION, &self.charters, StdRng::seed_from_u64(0));
+                    self.queue.push_back(Submission::Delivery { peer: peer.clone(), connection, cursor, items });
+                }
+                ReceiverOutput::Fault(code, reason) => return self.fault(peer, code, &reason),
+                // The window is larger than a run.
+                _ => {}
+            }
+        }
+    }
+
+    /// Gives the sender an event and does what it says, reading the ledger at once.
+    pub(super) fn send(&mut self, peer: &AgencyId, event: SenderEvent) {
+        let Some(link) = self.links.get_mut(peer) else { return };
+        let Some(session) = &mut link.session else { return };
+        let view = View { ledger: &self.ledger, cases: &self.cases };
+        let mut outputs: VecDeque<SenderOutput> = session.sender.handle(event).into();
+        let mut prepared = None;
+        while let Some(output) = outputs.pop_front() {
+            match output {
+                SenderOutput::Read { from } => {
+                    let give_back = session.give_back.as_ref();
+                    let Ok(read) = prepare(&view, peer, from, self.ledger.end(), give_back, ROOM);
+                    prepared = Some(read.frame);
+                    outputs.extend(session.sender.handle(SenderEvent::Prepared(read.batch)));
+                }
+                SenderOutput::Deliver { .. } => {
+                    if let Some(frame) = prepared.take() {
+                        self.effects.push(Effect::Send(link.connection, peer.clone(), Frame::Deliver(frame)));
+                    }
+                }
+                SenderOutput::Store { cursor, .. } => self.queue.push_back(Submission::Receipt(peer.clone(), cursor)),
+                SenderOutput::Fault(code, reason) => return self.fault(peer, code, &reason),
+            }
+        }
+    }
+
+    /// Answers a frame that is durable.
+    pub(super) fn acknowledge(&mut self, peer: &AgencyId, connection: u64, results: Vec<ItemResult>) {
+        let checkpoint = self.ledger.checkpoint();
+        let Some(link) = self.links.get_mut(peer).filter(|link| link.connection == connection) else { return };
+        let Some(session) = &mut link.session else { return };
+        for output in session.receiver.handle(ReceiverEvent::Committed { results, checkpoint: Vec::new() }) {
+            if let ReceiverOutput::Acknowledge { cursor, results, .. } = output {
+                let ack = Frame::Ack { cursor, results, checkpoint };
+                self.effects.push(Effect::Send(connection, peer.clone(), ack));
+            }
+        }
+    }
+
+    pub(super) fn fault(&mut self, peer: &AgencyId, code: FaultCode, reason: &str) {
+        if let Some(link) = self.links.get(peer) {
+            self.effects.push(Effect::Close(link.connection, format!("{code}: {reason}")));
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Entries that no honest node writes, shown to every node to be judged: what they answer must not depend on what else they have.
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+use sinergi_proto::clock::HybridClock;
+use sinergi_proto::entry::{EntryDraft, Place};
+use sinergi_proto::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
+use sinergi_proto::wire::{self, entry::Body as Wire};
+
+use super::node::Node;
+use super::topology::{FEDERATION, Topology};
+
+/// An entry of a complaint that the node has, wrong in one way or several, or right by accident.
+pub fn write(node: &Node, members: &[AgencyId], topology: &Topology, rng: &mut StdRng) -> Option<wire::Item> {
+    let number = rng.random_range(0..node.cases.len().max(1));
+    let complaint = &node.cases.values().nth(number)?.complaint;
+    let author = members[rng.random_range(0..members.len())].clone();
+    let known: Vec<(EntryId, HybridClock)> = complaint.timeline().map(|(id, known)| (id, known.clock)).collect();
+    let mut any = || known[rng.random_range(0..known.len())];
+    let basis = any().0.0.to_vec();
+    let mut parents: Vec<(EntryId, HybridClock)> = (0..3).map(|_| any()).collect();
+    parents.dedup();
+    if rng.random_bool(0.3) {
+        parents = complaint.parents_of_next().into_iter().map(|id| (id, complaint.newest_clock())).collect();
+    }
+    let newest = parents.iter().map(|(_, clock)| *clock).max().unwrap_or_default();
+    let clock = if rng.random_bool(0.2) { any_before(newest, rng) } else { HybridClock::tick(0, newest)? };
+    let body = match rng.random_range(0..3) {
+        0 => Wire::Forwarded(wire::Forwarded {
+            basis,
+            to: members[rng.random_range(0..members.len())].to_string(),
+            reason: 1,
+            answer_by: clock.millis() + 60_000,
+        }),
+        1 => Wire::Accepted(wire::Accepted { basis }),
+        _ => Wire::Progressed(wire::Progressed { basis, state: 1 }),
+    };
+    let signer = if rng.random_bool(0.1) { &members[0] } else { &author };
+    let draft = EntryDraft {
+        federation: FEDERATION.to_owned(),
+        author: author.clone(),
+        charter_version: 1,
+        place: Place { epoch: Epoch::FIRST, index: LedgerIndex(u64::from(u32::MAX)) },
+        complaint: Some(complaint.id()),
+        parents: parents.into_iter().map(|(id, _)| id).collect(),
+        clock,
+        content: Vec::new(),
+        body,
+    };
+    let signed_entry = draft.sign(topology.key(signer)).bytes;
+    Some(wire::Item { signed_entry, ..Default::default() })
+}
+
+fn any_before(newest: HybridClock, rng: &mut StdRng) -> HybridClock {
+    HybridClock::new(newest.millis().saturating_sub(rng.random_range(0..600_000)), 0)
+}
