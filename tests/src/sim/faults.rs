@@ -8,6 +8,8 @@ use rand::rngs::StdRng;
 pub enum Fault {
     /// A link carries nothing, either way.
     Cut,
+    /// The federation falls in two: no link between the halves carries anything. The bits say which agency is in which half.
+    Split(u32),
     /// A link carries nothing one way, and nobody is told.
     OneWay,
     /// The connection of a link breaks and is made anew.
@@ -29,8 +31,9 @@ pub enum Fault {
 }
 
 impl Fault {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Cut,
+        Self::Split(0),
         Self::OneWay,
         Self::Break,
         Self::Duplicate,
@@ -44,8 +47,11 @@ impl Fault {
 
     /// A fault and its duration. Some outlast the time to answer an offer.
     pub fn draw(rng: &mut StdRng) -> (Self, u64) {
-        let fault = Self::ALL[rng.random_range(0..Self::ALL.len())];
-        let minutes = if rng.random_bool(0.2) { rng.random_range(60..180) } else { rng.random_range(1..20) };
+        let fault = match Self::ALL[rng.random_range(0..Self::ALL.len())] {
+            Self::Split(_) => Self::Split(rng.random()),
+            other => other,
+        };
+        let minutes = if rng.random_bool(0.35) { rng.random_range(30..120) } else { rng.random_range(1..20) };
         (fault, minutes * 60_000)
     }
 }

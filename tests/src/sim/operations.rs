@@ -21,8 +21,10 @@ pub fn operate(node: &mut Node, members: &[AgencyId], rng: &mut StdRng) {
     if node.cases.is_empty() || rng.random_ratio(1, 12) {
         return lodge(node, rng);
     }
-    let number = rng.random_range(0..node.cases.len());
-    let complaint = *node.cases.keys().nth(number).expect("within the cases");
+    let urgent: Vec<ComplaintId> = node.cases.keys().filter(|id| is_urgent(node, id)).copied().collect();
+    let all: Vec<ComplaintId> = node.cases.keys().copied().collect();
+    let among = if urgent.is_empty() || rng.random_bool(0.3) { all } else { urgent };
+    let complaint = among[rng.random_range(0..among.len())];
     if rng.random_ratio(1, 20) {
         return go_back(node, complaint, members, rng);
     }
@@ -30,6 +32,12 @@ pub fn operate(node: &mut Node, members: &[AgencyId], rng: &mut StdRng) {
     let text = rng.random_bool(0.4).then(|| content(node, rng.random(), rng));
     let text = text.filter(|_| !matches!(act, Act::Disclose(_)));
     node.act(complaint, act, text);
+}
+
+/// Whether an offer waits for this agency's answer, or for its withdrawal.
+fn is_urgent(node: &Node, complaint: &ComplaintId) -> bool {
+    let custody = node.cases[complaint].complaint.custody();
+    custody.offer.as_ref().is_some_and(|offer| offer.to == node.id || custody.holder == node.id)
 }
 
 /// A dishonest one goes on from where its agency held the complaint, if it did and does no more.

@@ -229,7 +229,7 @@ impl World {
             let after = self.rng.random_range(MINUTE..TROUBLE);
             self.at(after, Event::Fault);
         }
-        for _ in 0..self.plan.operations {
+        for _ in 0..self.plan.operations / 4 {
             let after = self.rng.random_range(MINUTE..TROUBLE);
             self.at(after, Event::Probe);
         }
@@ -491,6 +491,12 @@ impl World {
                 line.cut += 1;
                 self.break_line(&key);
             }
+            Fault::Split(halves) => {
+                for pair in self.lines_between(halves) {
+                    self.lines.get_mut(&pair).expect("a line").cut += 1;
+                    self.break_line(&pair);
+                }
+            }
             Fault::OneWay => {
                 line.mute.insert(pair.0.clone());
                 self.at(IDLE, Event::Quiet(key.clone()));
@@ -508,6 +514,14 @@ impl World {
             Fault::Restore => self.restore(&pair.0, lasts),
         }
         self.at(lasts, Event::Heal(fault, pair));
+    }
+
+    fn lines_between(&self, halves: u32) -> Vec<Pair> {
+        let half = |id: &AgencyId| {
+            let number = self.members.iter().position(|member| member == id).unwrap_or_default();
+            halves.rotate_right(u32::try_from(number).unwrap_or_default()) & 1
+        };
+        self.lines.keys().filter(|(a, b)| half(a) != half(b)).cloned().collect()
     }
 
     fn lines_of(&self, id: &AgencyId) -> Vec<Pair> {
@@ -563,6 +577,12 @@ impl World {
             Fault::Cut => {
                 let line = self.lines.get_mut(&key).expect("a line");
                 line.cut = line.cut.saturating_sub(1);
+            }
+            Fault::Split(halves) => {
+                for pair in self.lines_between(halves) {
+                    let line = self.lines.get_mut(&pair).expect("a line");
+                    line.cut = line.cut.saturating_sub(1);
+                }
             }
             Fault::OneWay => drop(self.lines.get_mut(&key).expect("a line").mute.remove(&pair.0)),
             Fault::Slow => {
