@@ -277,3 +277,6 @@ impl<L: LedgerView> Walk<'_, L> {
         commitment.is_some_and(|commitment| access.allows_of(entry, commitment, self.peer))
     }
 }
+
+#[cfg(test)]
+mod tests;
