@@ -56,6 +56,9 @@ pub struct Seen {
     pub hash: [u8; 32],
 }
 
+/// Who gave it, for its ledger in which epoch, of which entry at which leaf.
+pub type Receipt = (AgencyId, Epoch, EntryId, LedgerIndex);
+
 /// The durable part of a node.
 #[derive(Clone)]
 pub struct Ledger {
@@ -70,6 +73,8 @@ pub struct Ledger {
     pub received: BTreeMap<AgencyId, Cursor>,
     /// How far we hold each peer's receipts.
     pub receipted: BTreeMap<AgencyId, Cursor>,
+    /// What they say: who gave it, for its ledger in which epoch, of which entry at which leaf.
+    pub receipts: BTreeSet<Receipt>,
     /// What waits.
     pub waiting: Waiting<wire::Item>,
     /// What was refused: by whom it came, and the code.
@@ -89,6 +94,7 @@ impl Ledger {
             index: BTreeMap::new(),
             received: BTreeMap::new(),
             receipted: BTreeMap::new(),
+            receipts: BTreeSet::new(),
             waiting: Waiting::default(),
             refused: Vec::new(),
             seen: BTreeMap::new(),
@@ -152,6 +158,12 @@ impl Ledger {
     pub fn newest_of(&self, author: &AgencyId) -> Option<(Place, EntryId)> {
         let theirs = self.leaves.iter().filter(|leaf| leaf.entry.author == *author);
         theirs.map(|leaf| (leaf.entry.place, leaf.entry.id)).max()
+    }
+
+    /// The same, of those that it delivered itself.
+    pub fn newest_delivered_by(&self, author: &AgencyId) -> Option<(Place, EntryId)> {
+        let is_theirs = |leaf: &&Leaf| leaf.entry.author == *author && leaf.from.as_ref() == Some(author);
+        self.leaves.iter().filter(is_theirs).map(|leaf| (leaf.entry.place, leaf.entry.id)).max()
     }
 
     /// The newest epoch that an agency has declared, and where the declaration lies.

@@ -38,6 +38,8 @@ pub struct Hello {
     pub seen_of_you: Option<Seen>,
     /// The entry of the other with the highest place that it has.
     pub newest_of_you: Option<(Place, EntryId)>,
+    /// The same, of those that the other delivered itself.
+    pub delivered_of_you: Option<(Place, EntryId)>,
     /// Its own checkpoint.
     pub checkpoint: Seen,
 }

@@ -37,7 +37,7 @@ use sinergi_proto::link::Cursor;
 use sinergi_proto::route::Standpoint;
 use sinergi_proto::wire::{self, act_request::Act};
 
-use super::ledger::{Leaf, Ledger, Seen};
+use super::ledger::{Leaf, Ledger, Receipt, Seen};
 use super::link::{Frame, Link};
 use super::topology::{FEDERATION, Topology};
 
@@ -69,7 +69,7 @@ enum Submission {
         cursor: Cursor,
         items: Vec<Received>,
     },
-    Receipt(AgencyId, Cursor),
+    Receipt(AgencyId, Cursor, Vec<Receipt>),
     Seen(AgencyId, Seen),
     Retry,
 }
@@ -84,8 +84,6 @@ pub enum Effect {
     Acknowledged(EntryId),
     /// The same, of an entry that acts on custody as it was once.
     WentBack(EntryId),
-    /// The node holds the receipt of a peer: the entry is at this leaf of the peer's ledger in this epoch.
-    Receipt(AgencyId, Epoch, EntryId, LedgerIndex),
 }
 
 /// One agency.

@@ -11,7 +11,7 @@ use std::fmt;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
-use sinergi_proto::ids::{AgencyId, EntryId, Epoch};
+use sinergi_proto::ids::{AgencyId, EntryId};
 
 use super::faults::Fault;
 use super::invariants;
@@ -151,8 +151,6 @@ pub struct World {
     healing: bool,
     /// What operators were told, and by which node.
     pub acknowledged: BTreeMap<EntryId, AgencyId>,
-    /// Receipts: who gave them, for what.
-    pub receipts: BTreeSet<(AgencyId, Epoch, EntryId, u64)>,
     /// Two verdicts on one entry.
     pub disagreement: Option<String>,
     /// Entries whose authors acted on custody as it was once, and knew better.
@@ -200,7 +198,6 @@ impl World {
             copies: BTreeMap::new(),
             healing: false,
             acknowledged: BTreeMap::new(),
-            receipts: BTreeSet::new(),
             disagreement: None,
             went_back: BTreeSet::new(),
             lost: BTreeSet::new(),
@@ -371,13 +368,28 @@ impl World {
                     self.acknowledged.insert(entry, id.clone());
                     self.went_back.insert(entry);
                 }
-                Effect::Receipt(by, epoch, entry, leaf) => drop(self.receipts.insert((by, epoch, entry, leaf.0))),
             }
         }
         if self.node(id).state == State::SetBack {
             self.at(5 * MINUTE, Event::Recover(id.clone()));
         }
         self.wake(id);
+    }
+
+    /// What an entry is and who has it, for the text of a failure.
+    pub fn whereabouts(&self, entry: &EntryId) -> String {
+        let mut text = String::new();
+        for (id, node) in &self.nodes {
+            let Some(index) = node.ledger.leaf_of(entry) else { continue };
+            let leaf = node.ledger.leaf(index);
+            if text.is_empty() {
+                let (body, place) = (leaf.entry.body.name(), leaf.entry.place);
+                text = format!("{body} of {} at {} {}; it is at", leaf.entry.author, place.epoch, place.index);
+            }
+            let from = leaf.from.as_ref().map_or("itself", AgencyId::as_str);
+            text += &format!(" {id} ({} {index} from {from})", node.ledger.epoch);
+        }
+        text
     }
 
     // The network.

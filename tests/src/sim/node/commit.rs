@@ -49,7 +49,10 @@ impl Node {
                     *newest = cursor.max(*newest);
                     answers.push((peer, connection, results));
                 }
-                Submission::Receipt(peer, cursor) => drop(self.ledger.receipted.insert(peer, cursor)),
+                Submission::Receipt(peer, cursor, receipts) => {
+                    self.ledger.receipted.insert(peer, cursor);
+                    self.ledger.receipts.extend(receipts);
+                }
                 Submission::Seen(peer, seen) => drop(self.ledger.seen.insert(peer, seen)),
                 Submission::Retry => {
                     self.ledger.waiting.time_passed();

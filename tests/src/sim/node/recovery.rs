@@ -30,6 +30,8 @@ impl Node {
             }
         }
         self.ledger.received = old.received;
+        // They lie in the old ledger, which is kept.
+        self.ledger.receipts = old.receipts;
         self.effects.clear();
         self.start(now);
     }

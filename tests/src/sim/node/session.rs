@@ -9,7 +9,8 @@ use prost::Message;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sinergi_proto::continuity::{Extent, Standing};
-use sinergi_proto::ids::{AgencyId, Epoch};
+use sinergi_proto::entry::Place;
+use sinergi_proto::ids::{AgencyId, EntryId, Epoch};
 use sinergi_proto::intake::receive_items;
 use sinergi_proto::link::{Cursor, Receiver, ReceiverEvent, ReceiverOutput, Sender, SenderEvent, SenderOutput};
 use sinergi_proto::outbox::{GiveBack, prepare};
@@ -18,7 +19,7 @@ use sinergi_proto::refusal::FaultCode;
 use sinergi_proto::wire;
 
 use super::{Effect, Node, State, Submission};
-use crate::sim::ledger::{ROOM, Seen, View};
+use crate::sim::ledger::{ROOM, Receipt, Seen, View};
 use crate::sim::link::{Frame, Hello, Link, Session};
 use crate::sim::topology::FEDERATION;
 
@@ -32,6 +33,7 @@ impl Node {
             have: self.ledger.received.get(peer).copied(),
             seen_of_you: self.seen.get(peer).copied(),
             newest_of_you: self.ledger.newest_of(peer),
+            delivered_of_you: self.ledger.newest_delivered_by(peer),
             checkpoint: self.ledger.checkpoint(),
         };
         self.effects.push(Effect::Send(connection, peer.clone(), Frame::Hello(hello)));
@@ -84,10 +86,11 @@ impl Node {
         };
         let by_checkpoint =
             hello.seen_of_you.and_then(|seen| conflicts(seen.epoch, seen.size as u64, self.ledger.had(&seen)));
-        let by_entry = hello.newest_of_you.and_then(|(place, entry)| {
+        let by_entry = |shown: Option<(Place, EntryId)>| {
+            let (place, entry) = shown?;
             conflicts(place.epoch, place.index.0 + 1, self.ledger.leaf_of(&entry) == Some(place.index))
-        });
-        by_checkpoint.max(by_entry)
+        };
+        by_checkpoint.max(by_entry(hello.newest_of_you)).max(by_entry(hello.delivered_of_you))
     }
 
     /// Begins the sessions of all that have greeted, if this node may sign.
@@ -137,13 +140,25 @@ impl Node {
             Frame::Hello(_) => {}
             Frame::Deliver(deliver) => self.delivered(peer, deliver),
             Frame::Ack { cursor, results, checkpoint } => {
-                for result in &results {
-                    if let ItemOutcome::Leaf(leaf) = result.outcome {
-                        self.effects.push(Effect::Receipt(peer.clone(), checkpoint.epoch, result.entry, leaf));
-                    }
-                }
+                let receipt = |result: &ItemResult| match result.outcome {
+                    ItemOutcome::Leaf(leaf) => Some((peer.clone(), checkpoint.epoch, result.entry, leaf)),
+                    ItemOutcome::Refused(_) | ItemOutcome::Deferred(_) => None,
+                };
+                let receipts = results.iter().filter_map(receipt).collect();
                 self.note_seen(peer, checkpoint);
-                self.send(peer, SenderEvent::Acknowledged { cursor, results });
+                self.acknowledged(peer, cursor, results, receipts);
+            }
+        }
+    }
+
+    fn acknowledged(&mut self, peer: &AgencyId, cursor: Cursor, results: Vec<ItemResult>, receipts: Vec<Receipt>) {
+        let waiting = self.queue.len();
+        self.send(peer, SenderEvent::Acknowledged { cursor, results });
+        for submission in self.queue.range_mut(waiting..) {
+            if let Submission::Receipt(_, acknowledged, kept) = submission
+                && *acknowledged == cursor
+            {
+                kept.clone_from(&receipts);
             }
         }
     }
@@ -190,7 +205,9 @@ impl Node {
                         self.effects.push(Effect::Send(link.connection, peer.clone(), Frame::Deliver(frame)));
                     }
                 }
-                SenderOutput::Store { cursor, .. } => self.queue.push_back(Submission::Receipt(peer.clone(), cursor)),
+                SenderOutput::Store { cursor, .. } => {
+                    self.queue.push_back(Submission::Receipt(peer.clone(), cursor, Vec::new()));
+                }
                 SenderOutput::Fault(code, reason) => return self.fault(peer, code, &reason),
             }
         }
