@@ -137,9 +137,10 @@ fn machines(c: &mut Criterion) {
     });
     c.bench_function("receiver/a frame of 128 items, submitted and acknowledged", |b| {
         b.iter_batched(
-            Receiver::new,
+            || Receiver::new(None),
             |mut receiver| {
-                let submitted = receiver.handle(ReceiverEvent::Delivered { cursor, items: GROUP, bytes: 200_000 });
+                let submitted =
+                    receiver.handle(ReceiverEvent::Delivered { after: None, cursor, items: GROUP, bytes: 200_000 });
                 let event = ReceiverEvent::Committed { results: results.clone(), checkpoint: vec![0; 400] };
                 (submitted, receiver.handle(event))
             },

@@ -348,7 +348,7 @@ impl Connection {
     /// Delivers items without waiting.
     pub async fn send_items(&self, index: u64, items: Vec<wire::Item>) {
         let cursor = Cursor { epoch: Epoch::FIRST, index: LedgerIndex(index), part: 0 };
-        self.say(Kind::Deliver(wire::Deliver { cursor: Some(cursor.to_wire()), items })).await;
+        self.say(Kind::Deliver(wire::Deliver { cursor: Some(cursor.to_wire()), items, after: None })).await;
     }
 
     /// The fault with which the node ends the link: code and reason.

@@ -36,7 +36,11 @@ fn large_frame() -> wire::Deliver {
     };
     let cursor = Cursor::start(Epoch::FIRST).to_wire();
     let cursor = wire::Cursor { index: 1, ..cursor };
-    wire::Deliver { cursor: Some(cursor), items: vec![item(limits::COMMITMENTS), item(limits::COMMITMENTS - 1)] }
+    wire::Deliver {
+        cursor: Some(cursor),
+        items: vec![item(limits::COMMITMENTS), item(limits::COMMITMENTS - 1)],
+        after: None,
+    }
 }
 
 /// Waits for a frame that fits.

@@ -251,7 +251,7 @@ fn fault_in(said: &[FrameKind]) -> (u32, &str) {
 async fn is_taken_after(mut stage: Stage, before: Vec<Bytes>) {
     let honest = stage.impostor.lodge("Tetap diambil");
     let cursor = Cursor { epoch: Epoch::FIRST, index: LedgerIndex(1), part: 0 };
-    let deliver = wire::Deliver { cursor: Some(cursor.to_wire()), items: vec![honest.item.clone()] };
+    let deliver = wire::Deliver { cursor: Some(cursor.to_wire()), items: vec![honest.item.clone()], after: None };
     let frame = wire::Frame { kind: Some(FrameKind::Deliver(deliver)) };
     let said = stage.says([before, vec![frame.encode_to_vec().into()]].concat()).await;
     assert!(matches!(said.last(), Some(FrameKind::Ack(_))), "{said:?}");

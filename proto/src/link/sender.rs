@@ -65,6 +65,8 @@ pub enum SenderOutput {
     },
     /// Send the frame that was prepared last.
     Deliver {
+        /// The cursor of the frame before it: what it goes on from.
+        after: Cursor,
         /// Its cursor.
         cursor: Cursor,
     },
@@ -182,9 +184,9 @@ impl Sender {
         self.next = Some(batch.cursor);
         let passed_over = batch.cursor.index.0.saturating_sub(self.sent.index.0);
         if !batch.entries.is_empty() || passed_over >= limits::SILENT_LEAVES {
-            self.sent = batch.cursor;
+            let after = std::mem::replace(&mut self.sent, batch.cursor);
             self.in_flight_bytes += batch.bytes;
-            outputs.push(SenderOutput::Deliver { cursor: batch.cursor });
+            outputs.push(SenderOutput::Deliver { after, cursor: batch.cursor });
             self.in_flight.push_back(batch);
         } else if self.in_flight.is_empty() {
             // Nothing there is for this link: it is as far as it can be.
@@ -300,7 +302,8 @@ mod tests {
     fn a_prepared_batch_is_delivered_and_the_next_is_read_without_waiting_for_the_ack() {
         let (mut sender, _) = linked(3, None);
         let outputs = sender.handle(SenderEvent::Prepared(batch(2, &[1, 2], 100)));
-        let expected = [SenderOutput::Deliver { cursor: cursor(2) }, SenderOutput::Read { from: cursor(2) }];
+        let expected =
+            [SenderOutput::Deliver { after: cursor(0), cursor: cursor(2) }, SenderOutput::Read { from: cursor(2) }];
         assert_eq!(outputs, expected);
     }
 
@@ -316,7 +319,8 @@ mod tests {
         assert_eq!(sender.handle(grown(2 + limits::FRAME_ITEMS as u64)), read(2));
         let rest = 300;
         let outputs = sender.handle(SenderEvent::Prepared(batch(rest, &[3], 10)));
-        assert_eq!(outputs, [SenderOutput::Deliver { cursor: cursor(rest) }], "it took all there was");
+        let delivered = SenderOutput::Deliver { after: cursor(2), cursor: cursor(rest) };
+        assert_eq!(outputs, [delivered], "it took all there was");
         assert_eq!(sender.handle(grown(rest + 1)), []);
         let acknowledged = |index, entry| SenderEvent::Acknowledged {
             cursor: cursor(index),
@@ -332,7 +336,8 @@ mod tests {
         for index in 1..6 {
             let outputs = sender.handle(SenderEvent::Prepared(batch(index, &[7], limits::DELIVER_TARGET_BYTES)));
             let next = SenderOutput::Read { from: cursor(index) };
-            assert_eq!(outputs, [SenderOutput::Deliver { cursor: cursor(index) }, next]);
+            let (after, cursor) = (cursor(index - 1), cursor(index));
+            assert_eq!(outputs, [SenderOutput::Deliver { after, cursor }, next]);
         }
     }
 
@@ -344,14 +349,14 @@ mod tests {
         let far = 10 + limits::SILENT_LEAVES;
         sender.handle(SenderEvent::Grown { end: cursor(far) });
         let outputs = sender.handle(SenderEvent::Prepared(batch(far, &[], 0)));
-        assert_eq!(outputs, [SenderOutput::Deliver { cursor: cursor(far) }]);
+        assert_eq!(outputs, [SenderOutput::Deliver { after: cursor(0), cursor: cursor(far) }]);
     }
 
     #[test]
     fn a_full_window_stops_reading_until_an_ack_makes_room() {
         let (mut sender, _) = linked(3, None);
         let outputs = sender.handle(SenderEvent::Prepared(batch(1, &[1], limits::LINK_WINDOW_BYTES)));
-        assert_eq!(outputs, [SenderOutput::Deliver { cursor: cursor(1) }]);
+        assert_eq!(outputs, [SenderOutput::Deliver { after: cursor(0), cursor: cursor(1) }]);
         assert_eq!(sender.handle(SenderEvent::Grown { end: cursor(5) }), []);
         let results = vec![stored(1, ItemOutcome::Leaf(LedgerIndex(7)))];
         let outputs = sender.handle(SenderEvent::Acknowledged { cursor: cursor(1), results });
@@ -389,6 +394,9 @@ mod tests {
         let outputs = sender.handle(SenderEvent::Grown { end: owed });
         assert_eq!(outputs, [SenderOutput::Read { from: cursor(3) }]);
         let content = Batch { cursor: owed, ..batch(3, &[7], 10) };
-        assert_eq!(sender.handle(SenderEvent::Prepared(content)), [SenderOutput::Deliver { cursor: owed }]);
+        assert_eq!(
+            sender.handle(SenderEvent::Prepared(content)),
+            [SenderOutput::Deliver { after: cursor(3), cursor: owed }]
+        );
     }
 }

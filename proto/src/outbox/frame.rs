@@ -27,7 +27,7 @@ impl Default for FrameRoom {
 pub struct Prepared {
     /// What the sender's state machine must know of it.
     pub batch: Batch,
-    /// The frame.
+    /// The frame; the sender's state machine says what it goes on from.
     pub frame: wire::Deliver,
 }
 
@@ -79,6 +79,6 @@ impl Frame {
     /// The frame, which ends at this cursor.
     pub(super) fn finish(self, cursor: Cursor) -> Prepared {
         let batch = Batch { cursor, entries: self.entries, bytes: self.bytes };
-        Prepared { batch, frame: wire::Deliver { cursor: Some(cursor.to_wire()), items: self.items } }
+        Prepared { batch, frame: wire::Deliver { cursor: Some(cursor.to_wire()), items: self.items, after: None } }
     }
 }

@@ -15,7 +15,7 @@ use super::ledger::Seen;
 #[derive(Clone, Debug)]
 pub enum Frame {
     /// The first one.
-    Hello(Hello),
+    Hello(Box<Hello>),
     /// Entries.
     Deliver(wire::Deliver),
     /// A receipt.
@@ -50,6 +50,8 @@ pub struct Link {
     pub connection: u64,
     /// The other side.
     pub peer: AgencyId,
+    /// How far we had the peer's ledger when we greeted.
+    pub have: Option<Cursor>,
     /// What we held of the peer's receipts when we greeted.
     pub receipted: Option<Cursor>,
     /// The peer's greeting, once it came.

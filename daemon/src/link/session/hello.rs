@@ -52,7 +52,7 @@ impl<'a> Session<'a> {
             () = hold.superseded.cancelled() => return Err(superseded()),
             may_sign = may_sign(links) => if !may_sign? { return Err(seen::set_back()) },
         }
-        let mut session = Self::new(links, peer, outbound, theirs.charter_version);
+        let mut session = Self::new(links, peer, outbound, theirs.charter_version, held.received);
         session.linked(&theirs, protocol, clock_offset);
         session.shown(theirs.checkpoint).await?;
         session.give_back = seen::give_back(links, peer, held.reset).map(Arc::new);
@@ -72,7 +72,13 @@ impl<'a> Session<'a> {
         self.say(Kind::Checkpoints(wire::CheckpointNotes { notes: vec![newest] }))
     }
 
-    fn new(links: &'a Links, peer: &'a Arc<Peer>, outbound: mpsc::Sender<Frame>, peer_charter: u64) -> Self {
+    fn new(
+        links: &'a Links,
+        peer: &'a Arc<Peer>,
+        outbound: mpsc::Sender<Frame>,
+        peer_charter: u64,
+        received: Option<Cursor>,
+    ) -> Self {
         let head = links.writer.head();
         let end = head.borrow().end();
         let now = Instant::now();
@@ -86,7 +92,7 @@ impl<'a> Session<'a> {
             prepared: None,
             in_flight: VecDeque::new(),
             acks: FuturesOrdered::new(),
-            receiver: Receiver::new(),
+            receiver: Receiver::new(received),
             admitting: None,
             held: VecDeque::new(),
             authenticating: FuturesOrdered::new(),

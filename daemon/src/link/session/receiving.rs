@@ -26,9 +26,10 @@ impl Session<'_> {
     /// There is room for the frame that came last.
     pub(super) fn deliver(&mut self, (deliver, bytes, share): Admitted) -> Result<(), LinkError> {
         self.held.push_back(share);
-        let wire::Deliver { cursor, mut items } = deliver;
+        let wire::Deliver { cursor, mut items, after } = deliver;
         let cursor = cursor.map(Cursor::from_wire).ok_or_else(|| unexpected("Deliver without a cursor"))?;
-        for output in self.receiver.handle(ReceiverEvent::Delivered { cursor, items: items.len(), bytes }) {
+        let after = after.map(Cursor::from_wire);
+        for output in self.receiver.handle(ReceiverEvent::Delivered { after, cursor, items: items.len(), bytes }) {
             match output {
                 ReceiverOutput::Submit { cursor } => {
                     let (links, items) = (self.links.clone(), std::mem::take(&mut items));

@@ -24,7 +24,7 @@ impl Session<'_> {
         for output in outputs {
             match output {
                 SenderOutput::Read { from } => self.reading = Some(self.read(from)),
-                SenderOutput::Deliver { .. } => self.send_prepared()?,
+                SenderOutput::Deliver { after, .. } => self.send_prepared(after)?,
                 SenderOutput::Fault(code, reason) => {
                     if code == FaultCode::AheadOfLedger {
                         self.links.raise_ahead(self.peer, &reason);
@@ -41,7 +41,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn send_prepared(&mut self) -> Result<(), LinkError> {
+    fn send_prepared(&mut self, after: Cursor) -> Result<(), LinkError> {
         let Some((frame, room)) = self.prepared.take() else { return Ok(()) };
         if self.in_flight.is_empty() {
             self.last_progress = Instant::now();
@@ -49,7 +49,7 @@ impl Session<'_> {
         self.in_flight.push_back(room);
         let count = frame.items.len() as u64;
         self.peer.note(|state| state.sent_entries += count);
-        self.say(Kind::Deliver(frame))
+        self.say(Kind::Deliver(wire::Deliver { after: Some(after.to_wire()), ..frame }))
     }
 
     /// Reads the next frame from the ledger, off the async threads, when there is room in all windows together.

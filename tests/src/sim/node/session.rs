@@ -26,17 +26,18 @@ use crate::sim::topology::FEDERATION;
 impl Node {
     /// A connection is up: the node greets.
     pub fn connected(&mut self, connection: u64, peer: &AgencyId) {
-        let receipted = self.ledger.receipted.get(peer).copied();
+        let (have, receipted) = (self.ledger.received.get(peer).copied(), self.ledger.receipted.get(peer).copied());
         let (hello, session, unread) = (None, None, VecDeque::new());
-        self.links.insert(peer.clone(), Link { connection, peer: peer.clone(), receipted, hello, session, unread });
+        let link = Link { connection, peer: peer.clone(), have, receipted, hello, session, unread };
+        self.links.insert(peer.clone(), link);
         let hello = Hello {
-            have: self.ledger.received.get(peer).copied(),
+            have,
             seen_of_you: self.seen.get(peer).copied(),
             newest_of_you: self.ledger.newest_of(peer),
             delivered_of_you: self.ledger.newest_delivered_by(peer),
             checkpoint: self.ledger.checkpoint(),
         };
-        self.effects.push(Effect::Send(connection, peer.clone(), Frame::Hello(hello)));
+        self.effects.push(Effect::Send(connection, peer.clone(), Frame::Hello(Box::new(hello))));
     }
 
     /// A connection has ended.
@@ -51,7 +52,7 @@ impl Node {
         let Some(link) = self.links.get_mut(peer).filter(|link| link.connection == connection) else { return };
         match frame {
             Frame::Hello(_) if link.hello.is_some() => self.fault(peer, FaultCode::UnexpectedFrame, "a second Hello"),
-            Frame::Hello(hello) => self.greeted(peer, hello, now),
+            Frame::Hello(hello) => self.greeted(peer, *hello, now),
             frame if link.session.is_none() => link.unread.push_back(frame),
             frame => self.read(peer, frame),
         }
@@ -117,8 +118,8 @@ impl Node {
             adjacent: self.adjacent.clone(),
             charters: Arc::clone(&self.charters),
         });
-        let (sender, receiver) = (Sender::new(self.ledger.end()), Receiver::new());
         let Some(link) = self.links.get_mut(peer) else { return };
+        let (sender, receiver) = (Sender::new(self.ledger.end()), Receiver::new(link.have));
         link.session = Some(Session { sender, receiver, give_back });
         let (receipted, unread) = (link.receipted, std::mem::take(&mut link.unread));
         self.send(peer, SenderEvent::Linked { have: hello.have, receipted });
@@ -165,12 +166,13 @@ impl Node {
 
     fn delivered(&mut self, peer: &AgencyId, deliver: wire::Deliver) {
         let bytes = deliver.encoded_len();
-        let wire::Deliver { cursor, mut items } = deliver;
+        let wire::Deliver { cursor, mut items, after } = deliver;
         let cursor = Cursor::from_wire(cursor.expect("the simulation sends a cursor"));
+        let after = after.map(Cursor::from_wire);
         let Some(link) = self.links.get_mut(peer) else { return };
         let Some(session) = &mut link.session else { return };
         let connection = link.connection;
-        for output in session.receiver.handle(ReceiverEvent::Delivered { cursor, items: items.len(), bytes }) {
+        for output in session.receiver.handle(ReceiverEvent::Delivered { after, cursor, items: items.len(), bytes }) {
             match output {
                 ReceiverOutput::Submit { cursor } => {
                     let items = std::mem::take(&mut items);
@@ -200,8 +202,9 @@ impl Node {
                     prepared = Some(read.frame);
                     outputs.extend(session.sender.handle(SenderEvent::Prepared(read.batch)));
                 }
-                SenderOutput::Deliver { .. } => {
+                SenderOutput::Deliver { after, .. } => {
                     if let Some(frame) = prepared.take() {
+                        let frame = wire::Deliver { after: Some(after.to_wire()), ..frame };
                         self.effects.push(Effect::Send(link.connection, peer.clone(), Frame::Deliver(frame)));
                     }
                 }
