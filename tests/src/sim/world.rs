@@ -581,6 +581,14 @@ impl World {
                 self.lost.insert(entry);
             }
         }
+        // It comes back with a part of its links: who saw most of it may be the last that it hears.
+        for pair in self.lines_of(id) {
+            if self.rng.random_bool(0.5) {
+                self.lines.get_mut(&pair).expect("a line").cut += 1;
+                let longer = self.rng.random_range(MINUTE..60 * MINUTE);
+                self.at(lasts + longer, Event::Heal(Fault::Cut, pair));
+            }
+        }
     }
 
     fn over(&mut self, fault: Fault, pair: &Pair) {
