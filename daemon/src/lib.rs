@@ -26,6 +26,7 @@
 //! | [`writer`] | group commit, the only signer |
 //! | [`link`], [`outbox`], [`recent`], [`tls`] | sessions with peers, what is to be sent, the newest of it in memory, whose certificate counts |
 //! | [`operator`] | the API of the command line tool |
+//! | [`tiles`] | the ledger as a C2SP tlog-tiles tree, in a folder or over HTTP |
 //! | [`directory`], [`keys`] | charters and keys on the disk |
 //! | [`audit`], `prover` | checking others' ledgers, and showing the own one |
 //! | [`continuity`] | whether the ledger is still the one that peers saw: before that nothing is signed |
@@ -54,6 +55,7 @@ pub mod recent;
 pub mod recover;
 pub mod store;
 pub mod telemetry;
+pub mod tiles;
 pub mod time;
 pub mod tls;
 pub mod writer;

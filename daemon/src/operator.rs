@@ -18,6 +18,7 @@ mod names;
 mod peers;
 mod socket;
 mod status;
+mod tiles;
 mod verify;
 
 pub(crate) use peers::reset_reason;
@@ -112,6 +113,7 @@ impl Operator for OperatorService {
     type ListOutboxStream = Rows<wire::OutboxItem>;
     type ListRefusedStream = Rows<wire::RefusedItem>;
     type VerifyLedgerStream = Rows<wire::VerifyProgress>;
+    type ExportTilesStream = Rows<wire::TileFile>;
 
     async fn get_status(&self, _: Request<wire::GetStatusRequest>) -> Result<Response<wire::NodeStatus>, Status> {
         let service = self.clone();
@@ -239,6 +241,13 @@ impl Operator for OperatorService {
         let file = blocking(move || service.evidence_file(request)).await?;
         Ok(Response::new(wire::ExportEvidenceReply { file }))
     }
+
+    async fn export_tiles(
+        &self,
+        request: Request<wire::ExportTilesRequest>,
+    ) -> Result<Response<Self::ExportTilesStream>, Status> {
+        self.tiles(request.into_inner()).await.map(Response::new)
+    }
 }
 
 /// Runs a question off the async threads.
@@ -251,7 +260,15 @@ type RowSink<'a, T> = &'a mut dyn FnMut(T) -> bool;
 
 /// Streams the rows that `list` gives, off the async threads, no further ahead of the reader than [`ROWS_AHEAD`].
 fn rows<T: Send + 'static>(list: impl FnOnce(RowSink<'_, T>) -> Result<(), Status> + Send + 'static) -> Rows<T> {
-    let (sender, receiver) = mpsc::channel(ROWS_AHEAD);
+    rows_ahead(ROWS_AHEAD, list)
+}
+
+/// As [`rows`], no further ahead of the reader than this many.
+fn rows_ahead<T: Send + 'static>(
+    ahead: usize,
+    list: impl FnOnce(RowSink<'_, T>) -> Result<(), Status> + Send + 'static,
+) -> Rows<T> {
+    let (sender, receiver) = mpsc::channel(ahead);
     let listing = tokio::task::spawn_blocking(move || {
         let mut sink = |row| sender.blocking_send(Ok(row)).is_ok();
         if let Err(status) = list(&mut sink) {
