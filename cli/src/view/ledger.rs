@@ -1,4 +1,6 @@
-//! A ledger as `ledger checkpoint` and `ledger verify` give it.
+//! A ledger as `ledger checkpoint`, `ledger export` and `ledger verify` give it.
+
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use sinergi_proto::wire;
@@ -23,6 +25,28 @@ impl Checkpoint {
         let mut lines = note.lines();
         let (origin, size, root) = (lines.next()?.to_owned(), lines.next()?.parse().ok()?, lines.next()?.to_owned());
         Some(Self { origin, size, root, note })
+    }
+}
+
+/// The result of a ledger's export.
+#[derive(Clone, Debug, Serialize)]
+pub struct Export {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The checkpoint in it, which covers everything else.
+    pub checkpoint: Option<Checkpoint>,
+    /// Files that were written, the checkpoint aside.
+    pub files_written: u64,
+    /// What they hold.
+    pub bytes_written: u64,
+    /// Files that were there already, of those that the ledger has grown by.
+    pub files_kept: u64,
+}
+
+impl Export {
+    /// One that has just begun.
+    pub fn into(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), checkpoint: None, files_written: 0, bytes_written: 0, files_kept: 0 }
     }
 }
 

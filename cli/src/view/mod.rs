@@ -20,7 +20,7 @@ mod verified;
 pub use answer::{Act, Import, Lodged, Proposed};
 pub use complaint::{Complaint, ComplaintDetail, CustodySpan, Proposal};
 pub use finding::{Audited, Finding};
-pub use ledger::{Checkpoint, Verification, VerificationFinding};
+pub use ledger::{Checkpoint, Export, Verification, VerificationFinding};
 pub use node::NodeStatus;
 pub use peer::{Cursor, Peer, Ping};
 pub use queue::{Outgoing, Refused, Retried};

@@ -1,6 +1,7 @@
 //! `sinergi ledger …`: the node's own ledger.
 
 mod checkpoint;
+mod export;
 mod verify;
 
 use clap::Subcommand;
@@ -15,6 +16,8 @@ pub enum Command {
     Checkpoint,
     /// Check every record, every hash and every signature of the ledger
     Verify,
+    /// Write the ledger in an open format for others to read and check
+    Export(export::ExportArgs),
 }
 
 /// Runs the command.
@@ -22,5 +25,6 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<(), Failu
     match command {
         Command::Checkpoint => checkpoint::run(context).await,
         Command::Verify => verify::run(context).await,
+        Command::Export(args) => export::run(&args, context).await,
     }
 }
