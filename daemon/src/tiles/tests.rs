@@ -126,9 +126,7 @@ fn nothing_beyond_the_size_is_given() {
         assert!(given(path, end) && !given(path, end - 1), "{path}");
     }
     for never in ["tile/1/000", "tile/2/000.p/1", "tile/7/000.p/255", "tile/0/x999/x999/x999/x999/x999/x999/999"] {
-        assert!(
-            Resource::parse(never).is_none_or(|resource| resource.read(&reader, 600).expect("readable").is_none())
-        );
+        assert!(Resource::parse(never).is_none_or(|resource| resource.read(&reader, 600).expect("readable").is_none()));
     }
 }
 
