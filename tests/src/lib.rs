@@ -22,6 +22,7 @@
 //! | [`process_table`] | which nodes run on this machine |
 //! | [`clock`] | a node's wall clock, set while it runs |
 //! | [`shim`] | what is preloaded into nodes, built from `shim/*.c` |
+//! | [`go`] | programs of `interop/`, built and run |
 //! | `tests/*.rs` | the claims, by subject |
 //! | `interop/` | checks with implementations that share no code with ours |
 
@@ -30,6 +31,7 @@ pub mod clock;
 pub mod dishonest;
 pub mod disk;
 pub mod federation;
+pub mod go;
 pub mod measure;
 pub mod memory;
 pub mod model;
