@@ -102,6 +102,8 @@ pub struct Config {
     pub link: Link,
     /// Log output.
     pub log: Log,
+    /// The ledger for everybody to read.
+    pub tiles: Tiles,
     /// How the node stops.
     pub shutdown: Shutdown,
     /// The agencies that this node links with, in the order written.
@@ -196,6 +198,13 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line, for collectors.
     Json,
+}
+
+/// `[tiles]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tiles {
+    /// Where the ledger is served over HTTP, read-only, entries without contents; absent: nowhere.
+    pub listen: Option<SocketAddr>,
 }
 
 /// `[shutdown]`.

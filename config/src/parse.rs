@@ -16,7 +16,7 @@ use sinergi_proto::ids::AgencyId;
 use toml::Spanned;
 
 use crate::model::{
-    Charter, Config, Forward, Keys, Ledger, Link, Log, LogFormat, Operator, Peer, Shutdown, Store, Tls,
+    Charter, Config, Forward, Keys, Ledger, Link, Log, LogFormat, Operator, Peer, Shutdown, Store, Tiles, Tls,
 };
 use crate::model::{bounds, defaults};
 use crate::problem::{ConfigError, Problems};
@@ -99,6 +99,8 @@ impl Reader<'_, '_> {
         );
         let format = self.log_format(raw.log.format);
         let filter = self.filled("log.filter", raw.log.filter, defaults::LOG_FILTER);
+        let tiles =
+            self.optional("tiles.listen", raw.tiles.listen, "must be an address and a port, as in \"127.0.0.1:8080\"");
         let peers = self.peers(raw.peer, agency.as_ref());
         Some(Config {
             agency: agency?,
@@ -114,6 +116,7 @@ impl Reader<'_, '_> {
             forward: Forward { answer_by: Duration::from_secs(answer_by_hours * 3600) },
             link: Link { idle: Duration::from_secs(idle_seconds) },
             log: Log { format, filter },
+            tiles: Tiles { listen: tiles },
             shutdown: Shutdown { drain: Duration::from_secs(drain_seconds) },
             peers,
         })

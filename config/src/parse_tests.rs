@@ -30,6 +30,7 @@ fn two_lines_are_a_configuration() {
     assert_eq!(config.link.idle, Duration::from_secs(60));
     assert_eq!(config.shutdown.drain, Duration::from_secs(10));
     assert_eq!(config.log, Log { format: LogFormat::Text, filter: "info".into() });
+    assert_eq!(config.tiles, Tiles { listen: None });
     assert_eq!(config.peers, []);
 }
 
@@ -59,6 +60,17 @@ fn a_value_out_of_bounds_is_named_with_line_value_and_bound() {
     assert_eq!(
         refused("[log]\nformat = \"xml\"\n"),
         "sinergid.toml:4: log.format = \"xml\": must be \"text\" or \"json\""
+    );
+}
+
+#[test]
+fn tiles_are_served_only_where_it_is_written() {
+    let text = format!("{SMALLEST}[tiles]\nlisten = \"127.0.0.1:8080\"\n");
+    let config = Config::parse(&text, Path::new("sinergid.toml")).expect("complete");
+    assert_eq!(config.tiles.listen, Some("127.0.0.1:8080".parse().expect("an address")));
+    assert_eq!(
+        refused("[tiles]\nlisten = \"8080\"\n"),
+        "sinergid.toml:4: tiles.listen = \"8080\": must be an address and a port, as in \"127.0.0.1:8080\""
     );
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct Raw {
     #[serde(default)]
     pub(crate) log: RawLog,
     #[serde(default)]
+    pub(crate) tiles: RawTiles,
+    #[serde(default)]
     pub(crate) shutdown: RawShutdown,
     #[serde(default)]
     pub(crate) peer: Vec<Spanned<RawPeer>>,
@@ -96,6 +98,12 @@ pub(crate) struct RawLink {
 pub(crate) struct RawLog {
     pub(crate) format: Text,
     pub(crate) filter: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawTiles {
+    pub(crate) listen: Text,
 }
 
 #[derive(Default, Deserialize)]

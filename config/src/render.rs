@@ -160,6 +160,11 @@ fn settings() -> String {
          # format = \"text\"\n\
          # filter = \"{}\"\n\
          \n\
+         [tiles]\n\
+         # Where everybody may read the ledger over HTTP as C2SP tlog-tiles: entries, never a text. Without it nowhere.\n\
+         # A reverse proxy before it gives HTTPS.\n\
+         # listen = \"127.0.0.1:8080\"\n\
+         \n\
          [shutdown]\n\
          # How long links and operator calls may take to end, {} to {} seconds.\n\
          # drain_seconds = {}\n\
@@ -236,12 +241,13 @@ mod tests {
 
     #[test]
     fn a_rendered_comment_shows_the_value_that_holds_without_it() {
+        const EXAMPLES: [&str; 3] = ["endpoint", "prov-", "127.0.0.1:8080"];
         let plain = node(&[]).render();
         let settings: String = plain
             .lines()
             .map(|line| match line.strip_prefix("# ") {
                 Some(setting)
-                    if setting.contains(" = ") && !setting.contains("endpoint") && !setting.contains("prov-") =>
+                    if setting.contains(" = ") && !EXAMPLES.iter().any(|example| setting.contains(example)) =>
                 {
                     format!("{setting}\n")
                 }

@@ -31,6 +31,7 @@ use crate::outbox::Outbox;
 use crate::recent::Recent;
 use crate::store::StoreError;
 use crate::telemetry::{self, TelemetryError};
+use crate::tiles::http::Tiles;
 use crate::time::now_millis;
 use crate::tls::{Authorities, Credentials, CredentialsError, SharedAuthorities};
 use crate::writer::{Submission, Writer, WriterError, WriterHandle, WriterParts};
@@ -177,6 +178,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     };
     let mut tasks: JoinSet<Result<(), NodeError>> = JoinSet::new();
     start_links(config, &links, starts, &mut tasks).await?;
+    start_tiles(config, &links, &mut tasks).await?;
     let socket = operator::bind(&config.operator.socket).await?;
     let service = OperatorService::new(links, EvidenceFolder::of(&config.data), started_at);
     let operator_stop = stop.clone();
@@ -310,6 +312,24 @@ async fn start_links(
             });
         }
     }
+    Ok(())
+}
+
+/// Serves the ledger to everybody, if the operator wishes it.
+async fn start_tiles(
+    config: &Config,
+    links: &Links,
+    tasks: &mut JoinSet<Result<(), NodeError>>,
+) -> Result<(), NodeError> {
+    let Some(address) = config.tiles.listen else { return Ok(()) };
+    let listener = link::listen(address).await.map_err(|source| NodeError::Listen { address, source })?;
+    let (reader, address) = (links.outbox.reader().clone(), listener.local_addr()?);
+    tracing::info!(%address, "serving the ledger's tiles below /{}/", reader.epoch());
+    let serving = Tiles::new(reader, links.writer.head()).serve(listener, links.stop.clone());
+    tasks.spawn(async move {
+        serving.await;
+        Ok(())
+    });
     Ok(())
 }
 

@@ -7,13 +7,15 @@
 //! tile/entries/<N>[.p/<width>]    the signed entries below the tile of level 0: each behind its length, 16 bits big-endian
 //! ```
 //!
-//! It must not know where they go: into a folder ([`crate::operator`]) or over HTTP. It holds entries and never contents.
+//! It must not know where they go: into a folder ([`crate::operator`]) or over HTTP ([`http`]). It holds entries and never contents.
 //!
 //! Invariants:
 //! - nothing beyond the signed size is given, so whatever is given is under the checkpoint that goes with it;
 //! - no path makes it panic, and each resource has one path.
 //!
 //! Source: c2sp.org/tlog-tiles.
+
+pub mod http;
 
 use std::fmt;
 

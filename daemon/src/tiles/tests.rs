@@ -9,7 +9,7 @@ use super::{Resource, WIDTH};
 use crate::ledger::{Ledger, LedgerOptions};
 
 /// A ledger of so many leaves.
-fn ledger(leaves: u64) -> (Ledger, TempDir) {
+pub(super) fn ledger(leaves: u64) -> (Ledger, TempDir) {
     let dir = tempfile::tempdir().expect("a directory");
     let (mut ledger, _) = Ledger::open(dir.path(), LedgerOptions::default()).expect("a new ledger");
     let mut group = ledger.begin();
