@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use sinergi_cli::demo::wait;
 use sinergi_tests::federation::PATIENCE;
 use sinergi_tests::process_table::{nodes_in, send};
-use sinergi_tests::program::{Said, run_in, said, sinergi};
+use sinergi_tests::program::{Said, run_in, run_on, said, sinergi};
 use tempfile::TempDir;
 
 const README: &str = include_str!("../../README.md");
@@ -21,6 +21,9 @@ fn commands() -> Vec<&'static str> {
     let blocks = README.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
     blocks.flat_map(str::lines).filter(|line| !line.trim().is_empty()).collect()
 }
+
+/// One that kota-bandung took in.
+const COMPLAINT: &str = "COMPLAINT";
 
 /// Somebody who follows the README: a folder to work in, and what was shown so far.
 struct Reader {
@@ -43,7 +46,18 @@ impl Reader {
             typed = typed.replace(&format!("{manager}={VERIFIER_KEY}"), &format!("{manager}={key}"));
         }
         assert!(!typed.contains(VERIFIER_KEY), "no command before it shows the key: {line}");
+        if typed.contains(COMPLAINT) {
+            typed = typed.replace(COMPLAINT, &self.complaint());
+        }
         typed
+    }
+
+    /// A complaint that kota-bandung took in, as its node lists it.
+    fn complaint(&self) -> String {
+        let said = run_on(&self.federation.join("kota-bandung"), &["complaint", "list", "--output", "json"]);
+        let listed: Vec<serde_json::Value> = serde_json::from_str(&said.out).expect("a listing");
+        let own = listed.iter().find(|complaint| complaint["intake"] == "kota-bandung").expect("it took some in");
+        own["id"].as_str().expect("an id").to_owned()
     }
 
     /// A shell that finds this program as `sinergi`, in the reader's folder.

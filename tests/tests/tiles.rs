@@ -50,8 +50,11 @@ fn contains(bytes: &[u8], text: &str) -> bool {
 #[tokio::test]
 async fn a_node_serves_the_tree_that_it_exports_and_no_text() {
     let mut federation = TestFederation::make(province_and_city());
-    federation
-        .configure(CITY, |text| format!("{text}\n[tiles]\nlisten = \"127.0.0.1:0\"\n").replace("\n[tiles]\n#", "\n#"));
+    federation.configure(CITY, |text| {
+        let changed = text.replace("# listen = \"127.0.0.1:8080\"", "listen = \"127.0.0.1:0\"");
+        assert_ne!(changed, text, "a new node's configuration shows how");
+        changed
+    });
     federation.start_node(CITY).await;
     let node = federation.node(CITY).await;
     for _ in 0..3 {
