@@ -5,8 +5,8 @@
 //!
 //! Invariants:
 //! - read-only, and entries alone: there is no path to a content;
-//! - whoever is slow or silent takes one connection for [`CONNECTION_LIFE`] at most; a link with a peer and the operator never wait for it;
-//! - memory is bounded by [`ANSWERS`] answers, each released when it is sent.
+//! - whoever is slow or silent takes one connection for two minutes at most; a link with a peer and the operator never wait for it;
+//! - memory is bounded by a few answers, each released when it is sent.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
