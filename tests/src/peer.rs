@@ -198,11 +198,8 @@ impl Impostor {
         }
     }
 
-    /// A complaint lodged by this member, with a public text.
-    pub fn lodge(&mut self, title: &str) -> Made {
-        let text = wire::Text { title: title.to_owned(), body: format!("{title}: details"), ..Default::default() };
-        let data = serialise_text(&text, TextRole::Complaint).expect("a good text");
-        let content = Content { commitment: 0, salt: [3; 32], data };
+    /// A complaint of this member without a text, to be changed before it is signed.
+    pub fn draft_of_lodged(&mut self) -> EntryDraft {
         let body = Body::Lodged(wire::Lodged {
             kind: wire::ComplaintKind::Complaint.into(),
             category: "road".to_owned(),
@@ -210,7 +207,15 @@ impl Impostor {
             class: wire::ContentClass::Public.into(),
             reply_code_hash: reply_code_hash("code").to_vec(),
         });
-        let mut draft = self.draft(None, Vec::new(), body);
+        self.draft(None, Vec::new(), body)
+    }
+
+    /// A complaint lodged by this member, with a public text.
+    pub fn lodge(&mut self, title: &str) -> Made {
+        let text = wire::Text { title: title.to_owned(), body: format!("{title}: details"), ..Default::default() };
+        let data = serialise_text(&text, TextRole::Complaint).expect("a good text");
+        let content = Content { commitment: 0, salt: [3; 32], data };
+        let mut draft = self.draft_of_lodged();
         draft.content = vec![content.commit(ContentClass::Public)];
         self.sign(draft, vec![content])
     }

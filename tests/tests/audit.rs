@@ -193,17 +193,8 @@ async fn two_entries_in_one_place_and_an_own_entry_that_is_not_there_are_found_a
 #[tokio::test(flavor = "multi_thread")]
 async fn an_entry_with_a_clock_from_before_a_signed_size_is_found_and_proven() {
     let mut scene = Scene::set().await;
-    let mut draft = {
-        scene.stage.impostor.next_place = 20;
-        let body = Body::Lodged(wire::Lodged {
-            kind: wire::ComplaintKind::Complaint.into(),
-            category: "road".to_owned(),
-            area: String::new(),
-            class: wire::ContentClass::Public.into(),
-            reply_code_hash: vec![0; 32],
-        });
-        scene.stage.impostor.draft(None, Vec::new(), body)
-    };
+    scene.stage.impostor.next_place = 20;
+    let mut draft = scene.stage.impostor.draft_of_lodged();
     draft.clock = sinergi_proto::clock::HybridClock::new(sinergi_daemon::time::now_millis() - 3_600_000, 0);
     let dated = scene.stage.impostor.sign(draft, Vec::new());
     scene.delivers(&dated, 1).await;

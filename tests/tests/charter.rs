@@ -24,14 +24,7 @@ async fn a_newer_charter_reaches_every_node_over_the_links_and_what_waited_for_i
     link.greet(impostor.hello()).await;
 
     let lodged_under_it = {
-        let body = wire::entry::Body::Lodged(wire::Lodged {
-            kind: 1,
-            category: "road".to_owned(),
-            area: String::new(),
-            class: 1,
-            reply_code_hash: vec![0; 32],
-        });
-        let mut draft = impostor.draft(None, Vec::new(), body);
+        let mut draft = impostor.draft_of_lodged();
         draft.charter_version = 2;
         impostor.sign(draft, Vec::new())
     };

@@ -12,7 +12,6 @@ use sinergi_proto::checkpoint::CheckpointSigner;
 use sinergi_proto::ids::{ComplaintId, EntryId, Epoch};
 use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::refusal::{DeferralCode, FaultCode};
-use sinergi_proto::wire::entry::Body;
 use sinergi_proto::wire::{self, NodeStatus};
 use sinergi_tests::federation::{
     Lodged, PATIENCE, TestFederation, TestNode, agency, complaint_about, province_and_city,
@@ -390,14 +389,7 @@ async fn what_waits_for_a_parent_or_a_charter_survives_the_recovery_and_is_taken
     let mut stage = Stage::set().await;
     let lodged = stage.impostor.lodge("Tanpa induk");
     let offer = stage.impostor.forward(lodged.complaint, lodged.id, "kota-bandung");
-    let body = Body::Lodged(wire::Lodged {
-        kind: wire::ComplaintKind::Complaint.into(),
-        category: "road".to_owned(),
-        area: String::new(),
-        class: wire::ContentClass::Public.into(),
-        reply_code_hash: vec![0; 32],
-    });
-    let mut draft = stage.impostor.draft(None, Vec::new(), body);
+    let mut draft = stage.impostor.draft_of_lodged();
     draft.charter_version = 7;
     let uncharted = stage.impostor.sign(draft, Vec::new());
     stage.link().await.deliver(3, vec![offer.item, uncharted.item]).await;

@@ -73,7 +73,7 @@ pub struct AgencyView {
     pub agency: String,
     /// Complaints lodged there.
     pub lodged: u64,
-    /// Complaints that it is accountable for now; all together are all complaints.
+    /// Complaints that it holds at the end; those of all agencies together are all complaints.
     pub holds: u64,
     /// Of them, resolved.
     pub resolved: u64,

@@ -1,3 +1,5 @@
+//! Proofs from what an honest agency shows, from what a dishonest one shows, and from any nodes at all.
+
 use std::collections::HashMap;
 
 use proptest::prelude::*;
