@@ -20,7 +20,7 @@ mod raw;
 mod render;
 
 pub use model::{
-    Charter, Config, Forward, Keys, Link, Log, LogFormat, Operator, Peer, Shutdown, Store, Tls, bounds, defaults,
+    Charter, Config, Forward, Keys, Link, Log, LogFormat, Operator, Peer, Shutdown, Store, Tls, Watch, bounds, defaults,
 };
 pub use names::{CharterPin, Endpoint, Federation, NameError};
 pub use problem::{ConfigError, Problem};

@@ -27,6 +27,10 @@ pub mod bounds {
     pub const ANSWER_BY_HOURS: RangeInclusive<i64> = 1..=8784;
     /// `link.idle_seconds`: below it a busy peer is taken for a dead one, above it nobody notices that it is gone.
     pub const IDLE_SECONDS: RangeInclusive<i64> = 5..=3600;
+    /// `watch.witness_seconds`: below it the entries of all agencies would beget each other.
+    pub const WITNESS_SECONDS: RangeInclusive<i64> = 1..=86_400;
+    /// `watch.audit_seconds`: 0 is never.
+    pub const AUDIT_SECONDS: RangeInclusive<i64> = 0..=31_536_000;
     /// `shutdown.drain_seconds`: packaging/sinergid.service waits longer than the upper end.
     pub const DRAIN_SECONDS: RangeInclusive<i64> = 1..=300;
     /// Path of a Unix socket: `sockaddr_un.sun_path` holds 108 bytes with the final zero.
@@ -67,6 +71,10 @@ pub mod defaults {
     pub const ANSWER_BY_HOURS: i64 = 72;
     /// `link.idle_seconds`.
     pub const IDLE_SECONDS: i64 = sinergi_proto::limits::IDLE_LINK.as_secs().cast_signed();
+    /// `watch.witness_seconds`.
+    pub const WITNESS_SECONDS: i64 = 3600;
+    /// `watch.audit_seconds`.
+    pub const AUDIT_SECONDS: i64 = 86_400;
     /// `log.filter`.
     pub const LOG_FILTER: &str = "info";
     /// `shutdown.drain_seconds`.
@@ -100,6 +108,8 @@ pub struct Config {
     pub forward: Forward,
     /// Links with peers.
     pub link: Link,
+    /// The watch over other agencies' ledgers.
+    pub watch: Watch,
     /// Log output.
     pub log: Log,
     /// The ledger for everybody to read.
@@ -179,6 +189,15 @@ pub struct Forward {
 pub struct Link {
     /// Silence after which a link is taken for dead.
     pub idle: Duration,
+}
+
+/// `[watch]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// At most so often this node commits to what it saw of other ledgers.
+    pub witness_every: Duration,
+    /// So often each adjacent agency is audited; `None`: only on an operator's order.
+    pub audit_every: Option<Duration>,
 }
 
 /// `[log]`.

@@ -16,7 +16,7 @@ use sinergi_proto::ids::AgencyId;
 use toml::Spanned;
 
 use crate::model::{
-    Charter, Config, Forward, Keys, Ledger, Link, Log, LogFormat, Operator, Peer, Shutdown, Store, Tiles, Tls,
+    Charter, Config, Forward, Keys, Ledger, Link, Log, LogFormat, Operator, Peer, Shutdown, Store, Tiles, Tls, Watch,
 };
 use crate::model::{bounds, defaults};
 use crate::problem::{ConfigError, Problems};
@@ -97,6 +97,14 @@ impl Reader<'_, '_> {
             defaults::DRAIN_SECONDS,
             bounds::DRAIN_SECONDS,
         );
+        let witness_seconds = self.number(
+            "watch.witness_seconds",
+            raw.watch.witness_seconds,
+            defaults::WITNESS_SECONDS,
+            bounds::WITNESS_SECONDS,
+        );
+        let audit_seconds =
+            self.number("watch.audit_seconds", raw.watch.audit_seconds, defaults::AUDIT_SECONDS, bounds::AUDIT_SECONDS);
         let format = self.log_format(raw.log.format);
         let filter = self.filled("log.filter", raw.log.filter, defaults::LOG_FILTER);
         let tiles =
@@ -115,6 +123,10 @@ impl Reader<'_, '_> {
             store: Store { cache_bytes: cache_mib * 1024 * 1024 },
             forward: Forward { answer_by: Duration::from_secs(answer_by_hours * 3600) },
             link: Link { idle: Duration::from_secs(idle_seconds) },
+            watch: Watch {
+                witness_every: Duration::from_secs(witness_seconds),
+                audit_every: (audit_seconds > 0).then(|| Duration::from_secs(audit_seconds)),
+            },
             log: Log { format, filter },
             tiles: Tiles { listen: tiles },
             shutdown: Shutdown { drain: Duration::from_secs(drain_seconds) },

@@ -32,6 +32,8 @@ pub(crate) struct Raw {
     #[serde(default)]
     pub(crate) link: RawLink,
     #[serde(default)]
+    pub(crate) watch: RawWatch,
+    #[serde(default)]
     pub(crate) log: RawLog,
     #[serde(default)]
     pub(crate) tiles: RawTiles,
@@ -91,6 +93,13 @@ pub(crate) struct RawForward {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawLink {
     pub(crate) idle_seconds: Number,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawWatch {
+    pub(crate) witness_seconds: Number,
+    pub(crate) audit_seconds: Number,
 }
 
 #[derive(Default, Deserialize)]

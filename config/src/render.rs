@@ -155,6 +155,12 @@ fn settings() -> String {
          # get through within it: longer for links under 3 KiB/s.\n\
          # idle_seconds = {}\n\
          \n\
+         [watch]\n\
+         # What this node saw of other agencies' ledgers is committed to in its own, at most so often, {} to {} seconds.\n\
+         # witness_seconds = {}\n\
+         # Every adjacent agency is audited so often, {} to {} seconds; 0: only by `sinergi audit`.\n\
+         # audit_seconds = {}\n\
+         \n\
          [log]\n\
          # \"text\" or \"json\"; and what: a level, or levels for parts, as in \"info,sinergi_daemon::link=debug\".\n\
          # format = \"text\"\n\
@@ -183,6 +189,12 @@ fn settings() -> String {
         bounds::IDLE_SECONDS.start(),
         bounds::IDLE_SECONDS.end(),
         defaults::IDLE_SECONDS,
+        bounds::WITNESS_SECONDS.start(),
+        bounds::WITNESS_SECONDS.end(),
+        defaults::WITNESS_SECONDS,
+        bounds::AUDIT_SECONDS.start(),
+        bounds::AUDIT_SECONDS.end(),
+        defaults::AUDIT_SECONDS,
         defaults::LOG_FILTER,
         bounds::DRAIN_SECONDS.start(),
         bounds::DRAIN_SECONDS.end(),

@@ -7,7 +7,7 @@
 //! shown.rs      questions to the agency, and its answers checked against the checkpoint that it signed
 //! checks.rs     checkpoints, leaves, custody, offers, figures: what becomes an accusation
 //! folder.rs     evidence files of the node
-//! schedule.rs   audits without an operator, and the watch over every new checkpoint
+//! schedule.rs   audits without an operator
 //! ```
 //!
 //! Invariants:
@@ -17,12 +17,14 @@
 mod checks;
 mod folder;
 mod known;
+mod schedule;
 mod shown;
 
 pub use folder::{EvidenceFolder, FolderError, Kept};
+pub use schedule::{keep_auditing, schedule_file};
 
 use sinergi_proto::evidence::{Finding, Judge, Statement};
-use sinergi_proto::ids::{AgencyId, ComplaintId};
+use sinergi_proto::ids::{AgencyId, ComplaintId, Epoch};
 use sinergi_proto::wire::{self, accusation::Finding as Kind};
 
 use crate::case::CaseError;
@@ -36,8 +38,10 @@ use shown::{NotShown, Shown};
 pub struct Scope {
     /// Only this complaint.
     pub complaint: Option<ComplaintId>,
-    /// Only what this node wrote or received at or after this time, milliseconds since 1970.
+    /// Only what this node wrote or received at or after this time, and offers whose time ended then, milliseconds since 1970.
     pub since: u64,
+    /// An oversight agency has read the ledger's leaves up to here before.
+    pub read_to: Option<(Epoch, u64)>,
 }
 
 /// How far an audit is.
@@ -56,6 +60,8 @@ pub struct Audited {
     pub agency: AgencyId,
     /// Leaves of the ledger that it showed; `None`: it showed none.
     pub size: Option<u64>,
+    /// How far the audit came to its end; `None`: it did not.
+    pub read_to: Option<(Epoch, u64)>,
     /// Leaves of it that were proved to be what they should be.
     pub checked: u64,
     /// What it acknowledged in earlier epochs of its ledger: its present tree says nothing about that.
@@ -117,6 +123,7 @@ fn conclude(
     shown: &Shown,
     silence: Option<wire::Unresponsive>,
 ) -> Result<Audited, AuditError> {
+    let is_whole = silence.is_none();
     let mut found: Vec<Kind> = silence.into_iter().map(Kind::Unresponsive).collect();
     found.extend(checks::find(links, known, shown)?);
     let newest = shown.newest().map(|tree| &tree.checkpoint);
@@ -134,7 +141,8 @@ fn conclude(
     findings.sort_by_key(|(_, statement)| (!statement.finding.is_proven(), statement.finding));
     findings.dedup_by(|(_, one), (_, other)| one == other);
     let size = newest.map(|newest| newest.size);
-    Ok(Audited { agency, size, checked: shown.checked(), of_earlier_epochs, findings })
+    let read_to = newest.filter(|_| is_whole).map(|newest| (newest.epoch, newest.size));
+    Ok(Audited { agency, size, read_to, checked: shown.checked(), of_earlier_epochs, findings })
 }
 
 /// Keeps a finding as evidence, and alarms if it accuses of dishonesty rather than of being late. `None`: it could not be kept.

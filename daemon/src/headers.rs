@@ -88,12 +88,12 @@ pub struct CursorHeader {
     pub cursor: Cursor,
 }
 
-/// Beside a checkpoint that a peer showed; the body is the signed note.
+/// Beside the newest checkpoint that was seen of an agency; the body is the signed note.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenHeader {
     /// When, milliseconds since 1970.
     pub at: u64,
-    /// Whose ledger it is of; it showed it itself.
+    /// Whose ledger it is of.
     pub peer: AgencyId,
 }
 

@@ -37,6 +37,7 @@
 //! be thrown away; sled and signature checks never run in an async task.
 
 pub mod alarms;
+mod answer;
 pub mod apply;
 pub mod audit;
 pub mod case;
@@ -58,4 +59,5 @@ pub mod telemetry;
 pub mod tiles;
 pub mod time;
 pub mod tls;
+pub mod watch;
 pub mod writer;

@@ -55,6 +55,7 @@ use crate::continuity::Continuity;
 use crate::directory::Directory;
 use crate::outbox::Outbox;
 use crate::tls::{Credentials, SharedAuthorities};
+use crate::watch::Watch;
 use crate::writer::WriterHandle;
 
 /// What every link works with.
@@ -86,6 +87,8 @@ pub struct Links {
     pub sending: Budget,
     /// Room for what was received and is not acknowledged on all links.
     pub receiving: Budget,
+    /// What was seen of other agencies' ledgers.
+    pub watch: Watch,
     /// Where alarms go.
     pub alarms: Alarms,
     /// By how much the clocks of most peers are ahead of ours, in milliseconds.

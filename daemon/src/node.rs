@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::EvidenceFolder;
+use crate::audit::{self, EvidenceFolder};
 use crate::case::CaseError;
 use crate::continuity::ContinuityError;
 use crate::directory::{Directory, DirectoryError};
@@ -34,6 +34,7 @@ use crate::telemetry::{self, TelemetryError};
 use crate::tiles::http::Tiles;
 use crate::time::now_millis;
 use crate::tls::{Authorities, Credentials, CredentialsError, SharedAuthorities};
+use crate::watch::{self, Watch};
 use crate::writer::{Submission, Writer, WriterError, WriterHandle, WriterParts};
 
 pub use data::{Data, rebuild};
@@ -153,6 +154,9 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let recent = Recent::default();
     let outbox =
         Outbox::new(config.federation.to_string(), applier.store().clone(), applier.reader().clone(), recent.clone());
+    let (loading, of) = (outbox.clone(), opening.directory.clone());
+    let told = alarms.clone();
+    let watch = tokio::task::spawn_blocking(move || Watch::load(told, &loading, &of)).await??;
     let (directory, entry_key) = (opening.directory.clone(), opening.keys.entry.clone());
     let (writer_thread, writer) = start_writer(config, opening, recent, Arc::clone(&clock_offset))?;
     let (sessions, starts) = mpsc::channel(SESSIONS_WAITING);
@@ -170,6 +174,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
         peers: Peers::new(&config.peers),
         sending: Budget::of(limits::ALL_WINDOWS_BYTES),
         receiving: Budget::of(limits::ALL_WINDOWS_BYTES),
+        watch,
         alarms,
         clock_offset,
         continuity: continuity.clone(),
@@ -180,6 +185,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     start_links(config, &links, starts, &mut tasks).await?;
     start_tiles(config, &links, &mut tasks).await?;
     let socket = operator::bind(&config.operator.socket).await?;
+    start_watch(config, &links, &mut tasks);
     let service = OperatorService::new(links, EvidenceFolder::of(&config.data), started_at);
     let operator_stop = stop.clone();
     tasks.spawn(async move { Ok(operator::serve(service, socket, operator_stop).await?) });
@@ -313,6 +319,19 @@ async fn start_links(
         }
     }
     Ok(())
+}
+
+/// Watches other agencies' ledgers.
+fn start_watch(config: &Config, links: &Links, tasks: &mut JoinSet<Result<(), NodeError>>) {
+    let folder = EvidenceFolder::of(&config.data);
+    let asking = watch::run(links.clone(), folder.clone());
+    let witnessing = watch::keep_witnessing(links.clone(), config.watch.witness_every);
+    let auditing =
+        audit::keep_auditing(links.clone(), folder, config.watch.audit_every, audit::schedule_file(&config.data));
+    tasks.spawn(async move {
+        tokio::join!(asking, witnessing, auditing);
+        Ok(())
+    });
 }
 
 /// Serves the ledger to everybody, if the operator wishes it.

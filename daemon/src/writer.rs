@@ -20,6 +20,7 @@ mod receive;
 mod refusals;
 mod retry;
 mod submission;
+mod witness;
 
 pub use epoch::OldEntry;
 pub use sinergi_proto::intake::{Authentic, Received};
@@ -27,7 +28,7 @@ pub use submission::{
     Act, Acted, Delivered, Delivery, Head, Lodge, Lodged, Retried, Selection, Submission, SubmitError, WriterHandle,
 };
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -129,6 +130,8 @@ pub struct Writer {
     owed: u32,
     /// Peers that are being given what they should have since before they were configured.
     introduction: Introduction,
+    /// The newest checkpoint of each agency that the ledger holds.
+    seen: BTreeMap<AgencyId, Vec<u8>>,
 }
 
 /// What a group holds that cannot be looked up before it is durable.
@@ -152,6 +155,7 @@ enum Answer {
     Acted(oneshot::Sender<Result<Acted, SubmitError>>, Result<Acted, SubmitError>),
     Delivered(oneshot::Sender<Delivered>, Option<Vec<ItemResult>>),
     Retried(oneshot::Sender<Result<Vec<Retried>, SubmitError>>, Result<Vec<Retried>, SubmitError>),
+    Witnessed(oneshot::Sender<Result<(), SubmitError>>, Result<(), SubmitError>),
 }
 
 impl Writer {
@@ -163,6 +167,7 @@ impl Writer {
         let epoch = parts.ledger.epoch();
         let owed = owed_behind(parts.applier.reader())?;
         let introduction = Introduction::load(parts.applier.store(), &parts.adjacent)?;
+        let seen = witness::load(parts.applier.store(), parts.applier.reader())?;
         let recorded = parts.recorded.take();
         let checkpoints = Checkpoints::new(&parts.federation, &parts.own, epoch, &parts.keys, recorded.as_deref());
         let waiting = deferred::load(&parts.applier, &parts.federation)?;
@@ -197,6 +202,7 @@ impl Writer {
                 has_spent_items: true,
                 owed,
                 introduction,
+                seen,
             },
             handle,
         ))
@@ -274,6 +280,7 @@ impl Writer {
                 Answer::Lodged(to, result) => drop(to.send(result)),
                 Answer::Acted(to, result) => drop(to.send(result)),
                 Answer::Retried(to, result) => drop(to.send(result)),
+                Answer::Witnessed(to, result) => drop(to.send(result)),
                 Answer::Delivered(to, results) => {
                     drop(to.send(Delivered { results, checkpoint: checkpoint.clone() }));
                 }
@@ -325,6 +332,7 @@ impl Writer {
             Submission::Lodge(_, to) => drop(to.send(Err(error()))),
             Submission::Act(_, to) => drop(to.send(Err(error()))),
             Submission::RetryItems(_, to) => drop(to.send(Err(error()))),
+            Submission::Witness(_, to) => drop(to.send(Err(error()))),
             Submission::Delivery(..) | Submission::Receipt(..) | Submission::Seen(..) => {}
             Submission::Retry | Submission::Stop => {}
         }
@@ -352,9 +360,10 @@ impl Writer {
                 None
             }
             Submission::Seen(header, note) => {
-                self.record(group, RecordKind::Seen, &headers::encode(&header), &note)?;
+                self.keep_seen(group, header, note)?;
                 None
             }
+            Submission::Witness(newer, to) => Some(Answer::Witnessed(to, self.witness(group, newer)?)),
             Submission::RetryItems(selection, to) => Some(Answer::Retried(to, self.retry_items(group, &selection)?)),
             Submission::Retry => {
                 self.waiting.time_passed();

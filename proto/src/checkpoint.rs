@@ -91,6 +91,13 @@ pub struct CheckpointKeys {
 }
 
 impl Checkpoint {
+    /// Whose checkpoint a note says that it is; nothing is verified.
+    pub fn agency_of(note: &[u8], federation: &str) -> Option<AgencyId> {
+        let origin = note.split(|byte| *byte == b'\n').next()?;
+        let rest = std::str::from_utf8(origin).ok()?.strip_prefix(federation)?.strip_prefix('/')?;
+        rest.split_once('/')?.0.parse().ok()
+    }
+
     /// Opens a note that should be a checkpoint of `agency`.
     ///
     /// # Errors

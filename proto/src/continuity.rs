@@ -9,7 +9,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::checkpoint::Checkpoint;
 use crate::ids::{AgencyId, Epoch};
 use crate::limits;
 
@@ -55,39 +54,6 @@ impl Standing {
     /// Whether this ledger was set back or lost: nothing may be signed in it any more.
     pub fn is_conflict(self) -> bool {
         matches!(self, Self::Longer | Self::Other | Self::LaterEpoch)
-    }
-}
-
-/// What a checkpoint that a peer shows says about the peer's ledger, by the newest one that was seen of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Movement {
-    /// It is the newest now.
-    Forward,
-    /// The peer's ledger has begun a new epoch.
-    NewEpoch,
-    /// It was signed before what was seen: nothing new.
-    Older,
-    /// It was signed later, over less: the ledger was set back, and the peer did not say so.
-    Back,
-    /// As many leaves, but others.
-    Forked,
-}
-
-impl Movement {
-    /// From what was seen to what is shown.
-    pub fn of(seen: Option<&Checkpoint>, shown: &Checkpoint) -> Self {
-        let Some(seen) = seen else { return Self::Forward };
-        let is_later = matches!((seen.seconds, shown.seconds), (Some(seen), Some(shown)) if shown > seen);
-        if shown.epoch > seen.epoch {
-            return Self::NewEpoch;
-        }
-        if (shown.epoch, shown.size) < (seen.epoch, seen.size) {
-            return if is_later { Self::Back } else { Self::Older };
-        }
-        if shown.size == seen.size && shown.root != seen.root {
-            return Self::Forked;
-        }
-        Self::Forward
     }
 }
 
@@ -160,34 +126,6 @@ mod tests {
     fn an_earlier_epoch_is_history_however_long_it_was() {
         assert_eq!(standing(extent(1, 9_000), false), Standing::EarlierEpoch);
         assert!(!Standing::EarlierEpoch.is_conflict());
-    }
-
-    fn checkpoint(epoch: u32, size: u64, root: u8, seconds: u64) -> Checkpoint {
-        Checkpoint { epoch: Epoch(epoch), size, root: [root; 32], seconds: Some(seconds) }
-    }
-
-    #[test]
-    fn a_ledger_that_a_peer_shows_moves_forward_back_or_into_a_new_epoch() {
-        let seen = checkpoint(2, 100, 1, 1000);
-        for (shown, expected) in [
-            (checkpoint(2, 101, 2, 1001), Movement::Forward),
-            (checkpoint(2, 100, 1, 1001), Movement::Forward),
-            (checkpoint(2, 100, 2, 1001), Movement::Forked),
-            (checkpoint(2, 99, 3, 1001), Movement::Back),
-            (checkpoint(2, 99, 3, 1000), Movement::Older),
-            (checkpoint(1, 900, 3, 1001), Movement::Back),
-            (checkpoint(1, 900, 3, 999), Movement::Older),
-            (checkpoint(3, 1, 4, 1001), Movement::NewEpoch),
-        ] {
-            assert_eq!(Movement::of(Some(&seen), &shown), expected, "{shown:?}");
-        }
-        assert_eq!(Movement::of(None, &seen), Movement::Forward);
-        let without_time = Checkpoint { seconds: None, ..checkpoint(2, 99, 3, 0) };
-        assert_eq!(
-            Movement::of(Some(&seen), &without_time),
-            Movement::Older,
-            "without a time nothing shows which was later"
-        );
     }
 
     fn peers(ids: &[&str]) -> Vec<AgencyId> {

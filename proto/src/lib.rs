@@ -24,6 +24,7 @@
 //! | [`waiting`] | what cannot be taken yet, and when it is tried again |
 //! | [`outbox`], [`link`], [`receipt`] | how two nodes stay in step, and how a denial is proved |
 //! | [`note`], [`checkpoint`] | C2SP signed notes and ledger checkpoints |
+//! | [`watch`] | whether the checkpoints that an agency signed are of one ledger |
 //! | [`tree`], [`evidence`] | proofs about another's ledger, and what convinces a stranger |
 //! | [`tlog_proof`], [`lodging_proof`] | a leaf proven to be in a ledger, in a file; the citizen's receipt |
 //! | [`continuity`] | whether a ledger is still the one that its peers saw |
@@ -55,6 +56,7 @@ pub mod route;
 pub mod tlog_proof;
 pub mod tree;
 pub mod waiting;
+pub mod watch;
 pub mod wire;
 
 #[cfg(test)]

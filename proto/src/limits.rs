@@ -50,6 +50,14 @@ pub const REFUSED_BYTES_PER_PEER_PER_DAY: usize = 16 * 1024 * 1024;
 pub const CHECKPOINT_BYTES: usize = 4 * 1024;
 /// An `Ack`: a result and a leaf hash an item of the frame, and a checkpoint.
 pub const RECEIPT_BYTES: usize = 100 * FRAME_ITEMS + CHECKPOINT_BYTES + 1024;
+/// Checkpoints of one agency that are remembered until the agency has shown that they are of one ledger.
+pub const CHECKPOINTS_WATCHED: usize = 16;
+/// Checkpoints of third parties in one frame.
+pub const CHECKPOINTS_TOLD: usize = 16;
+/// Pause between two such frames on one link.
+pub const TELL_PAUSE: Duration = Duration::from_secs(60);
+/// Pause between two questions whether an agency's checkpoints are of one ledger.
+pub const WATCH_PAUSE: Duration = Duration::from_secs(5);
 /// What one `Prove` may ask for: leaves, entries, sizes and whole leaves together.
 pub const PROVE_ITEMS: usize = 1024;
 /// `Prove` frames of one peer that are answered or wait for it.

@@ -165,6 +165,19 @@ pub fn leaf_hash(signed: &[u8]) -> [u8; 32] {
     tlog_tiles::record_hash(signed).0
 }
 
+/// The RFC 6962 root over these leaves.
+pub fn root_of<'a>(leaves: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
+    let whole = "a whole tree has every node";
+    let mut tree = TreeNodes { size: 0, nodes: BTreeMap::new() };
+    for leaf in leaves {
+        let hashes = tlog_tiles::stored_hashes(tree.size, leaf, &tree).expect(whole);
+        let first = tree.nodes.len() as u64;
+        tree.nodes.extend((first..).zip(hashes));
+        tree.size += 1;
+    }
+    tlog_tiles::tree_hash(tree.size, &tree).expect(whole).0
+}
+
 /// The numbers of the nodes that prove these leaves, and these beginnings, in a tree of `size` leaves: what [`TreeNodes`] needs of it.
 ///
 /// # Errors

@@ -14,6 +14,7 @@
 //! | [`model`] | one hand-over, every order of its events |
 //! | [`sim`] | many nodes in virtual time, under random faults |
 //! | [`stage`] | two honest nodes and a member that the test speaks for |
+//! | [`stranger`] | who has nothing but an evidence file and the charter |
 //! | [`measure`] | what the benchmarks in `src/bin` share |
 //! | [`program`] | the binaries under test, and the command line as a user runs it |
 //! | [`terminal`] | a command as it looks on a terminal |
@@ -42,5 +43,6 @@ pub mod proxy;
 pub mod shim;
 pub mod sim;
 pub mod stage;
+pub mod stranger;
 pub mod terminal;
 pub mod workload;

@@ -35,7 +35,8 @@ impl Stage {
         .await
     }
 
-    async fn set_with(prepare: impl FnOnce(&TestFederation)) -> Self {
+    /// The same, after this was done to the folders of the honest nodes.
+    pub async fn set_with(prepare: impl FnOnce(&TestFederation)) -> Self {
         let mut agencies = province_and_city();
         agencies.push(Agency::new(agency("kominfo"), Kind::Ministry).dials_only());
         let mut federation = TestFederation::make(agencies);
@@ -55,8 +56,13 @@ impl Stage {
 
     /// A connection of the ministry with the city, nothing said yet.
     pub async fn connect(&self) -> Connection {
-        let address = self.federation.address_of("kota-bandung");
-        self.impostor.dial(&agency("kota-bandung"), &address).await.expect("a member with a good certificate")
+        self.connect_with("kota-bandung").await
+    }
+
+    /// The same with one of the two.
+    pub async fn connect_with(&self, honest: &str) -> Connection {
+        let address = self.federation.address_of(honest);
+        self.impostor.dial(&agency(honest), &address).await.expect("a member with a good certificate")
     }
 
     /// The ministry greets the city, then says these messages, whatever they hold; what the city says until it ends the link or is silent.

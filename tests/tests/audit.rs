@@ -12,6 +12,7 @@ use sinergi_tests::federation::{NAME, PATIENCE, TestFederation, province_and_cit
 use sinergi_tests::peer::{Connection, Made};
 use sinergi_tests::program::{Said, run_on};
 use sinergi_tests::stage::Stage;
+use sinergi_tests::stranger::is_convinced;
 
 const CITY: &str = "kota-bandung";
 const PROVINCE: &str = "prov-jabar";
@@ -125,23 +126,7 @@ impl Scene {
 
     /// The evidence convinces a stranger who has the charter, and a changed file nobody.
     fn convinces(&self, finding: &str) {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (file, charter) = (folder.path().join("bukti"), folder.path().join("piagam"));
-        std::fs::write(&charter, self.stage.federation.charter()).expect("written");
-        let file_text = file.display().to_string();
-        let exported = run_on(&self.folder(), &["evidence", "export", "--to", &file_text]);
-        assert_eq!(exported.code, 0, "{exported:?}");
-        let verify = ["evidence", "verify", &file_text, "--charter", &charter.display().to_string()];
-        let elsewhere = folder.path().join("nowhere");
-        let verified = run_on(&elsewhere, &verify);
-        assert_eq!(verified.code, 0, "{verified:?}");
-        assert!(verified.out.contains(&format!("{finding} by {LIAR}")), "{verified:?}");
-        assert!(verified.out.contains("made by kota-bandung"), "{verified:?}");
-        let mut bytes = std::fs::read(&file).expect("a file");
-        let middle = bytes.len() / 2;
-        bytes[middle] = if bytes[middle] == b'A' { b'B' } else { b'A' };
-        std::fs::write(&file, bytes).expect("written");
-        assert_eq!(run_on(&elsewhere, &verify).code, 5, "a changed file");
+        is_convinced(&self.stage.federation, CITY, finding, LIAR);
     }
 }
 

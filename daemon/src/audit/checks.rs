@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use sinergi_proto::entry::{Body, Place};
 use sinergi_proto::evidence::{HELD, counts_as_held};
 use sinergi_proto::ids::{ComplaintId, EntryId, Epoch, LedgerIndex};
+use sinergi_proto::watch::two_trees;
 use sinergi_proto::wire::{self, accusation::Finding, concealed::KnownBy, entry::Body as Wire, unanswered::ReachedBy};
 
 use super::known::{Known, Linked};
@@ -52,7 +53,7 @@ impl Check<'_> {
 
     /// Every checkpoint that was ever seen, with those that were shown now: one past, and sizes that only grow with time.
     fn checkpoints(&self) -> Vec<Finding> {
-        let seen = self.known.checkpoints.values().flatten().map(|(checkpoint, note)| (checkpoint, note));
+        let seen = self.known.checkpoints.values().flatten().map(|noted| (&noted.checkpoint, &noted.note));
         let now = self.shown.trees.iter().map(|tree| (&tree.checkpoint, &tree.note));
         let mut all: Vec<_> = seen.chain(now).collect();
         all.sort_by_key(|(checkpoint, _)| (checkpoint.epoch, checkpoint.size, checkpoint.seconds));
@@ -63,7 +64,7 @@ impl Check<'_> {
                 && (one.epoch, one.size) == (other.epoch, other.size)
                 && one.root != other.root
             {
-                found.push(two_trees(note, other_note, other.root, Vec::new()));
+                found.push(two_trees(note, other_note, other.root, &[]));
             }
             // In the order of size: whatever is smaller must not be later.
             let Some(seconds) = one.seconds else { continue };
@@ -76,13 +77,11 @@ impl Check<'_> {
                 _ => drop(largest_before.insert(one.epoch, (seconds, at))),
             }
         }
-        for beginning in &self.shown.beginnings {
-            let tree = &beginning.of;
+        for (beginning, tree) in &self.shown.beginnings {
             let of_size = all.iter().filter(|(other, _)| {
                 (other.epoch, other.size) == (tree.checkpoint.epoch, beginning.size) && other.root != beginning.root
             });
-            let proof: Vec<Vec<u8>> = beginning.proof.iter().map(|hash| hash.to_vec()).collect();
-            found.extend(of_size.map(|(_, note)| two_trees(note, &tree.note, beginning.root, proof.clone())));
+            found.extend(of_size.map(|(_, note)| two_trees(note, &tree.note, beginning.root, &beginning.proof)));
         }
         found
     }
@@ -115,7 +114,7 @@ impl Check<'_> {
     fn dates(&self) -> Result<Vec<Finding>, CaseError> {
         let mut found = Vec::new();
         let shown = self.shown.trees.iter().map(|tree| (&tree.checkpoint, &tree.note));
-        let seen = self.known.checkpoints.values().flatten().map(|(checkpoint, note)| (checkpoint, note));
+        let seen = self.known.checkpoints.values().flatten().map(|noted| (&noted.checkpoint, &noted.note));
         let mut times: Vec<_> = seen.chain(shown).collect();
         times.sort_by_key(|(checkpoint, _)| (checkpoint.epoch, checkpoint.size));
         // The latest time at which its ledger did not reach a place yet.
@@ -292,13 +291,4 @@ impl Check<'_> {
         }
         Ok(cases)
     }
-}
-
-fn two_trees(smaller: &[u8], larger: &[u8], prefix: [u8; 32], consistency: Vec<Vec<u8>>) -> Finding {
-    Finding::ForkedTrees(wire::TwoTrees {
-        smaller: smaller.to_vec(),
-        larger: larger.to_vec(),
-        prefix_root: prefix.to_vec(),
-        consistency,
-    })
 }

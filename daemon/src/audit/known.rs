@@ -12,6 +12,7 @@ use sinergi_proto::entry::{Body, CaseAct, CustodyAct, Entry, Place};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::receipt::Receipt;
 use sinergi_proto::tree::leaf_hash;
+use sinergi_proto::watch::Noted;
 use sinergi_proto::wire::{self, entry::Body as Wire};
 
 use super::Scope;
@@ -19,9 +20,6 @@ use crate::case::CaseError;
 use crate::headers::{self, LeafHeader, ReceiptHeader, SeenHeader};
 use crate::ledger::{Position, Record, RecordKind};
 use crate::link::Links;
-
-/// A checkpoint with its note.
-pub(super) type Noted = (Checkpoint, Vec<u8>);
 
 /// What this node knows about an agency.
 #[derive(Default)]
@@ -143,8 +141,7 @@ impl Known {
         }
         if let Body::Custody { act, .. } = &entry.body
             && act.offers_to() == Some(self.agency())
-            && act.answer_by().is_some_and(|answer_by| answer_by < now)
-            && header.at >= scope.since
+            && act.answer_by().is_some_and(|answer_by| (scope.since..now).contains(&answer_by))
         {
             self.offers.push(Offer { entry: entry.id, leaf, author: entry.author.clone() });
         }
@@ -205,12 +202,14 @@ impl Known {
         let keys = links.directory.charters().checkpoint_keys(&agency)?;
         let checkpoint = Checkpoint::open(note, links.federation.as_str(), &agency, &keys).ok()?;
         let epoch = checkpoint.epoch;
-        let same_size = self.checkpoints.entry((epoch, checkpoint.size)).or_default();
+        let noted = Noted { checkpoint, note: note.to_vec() };
+        let same_size = self.checkpoints.entry(noted.extent()).or_default();
         // The first and the last time of one tree bound everything that was signed between.
-        let of_this_root = same_size.iter().filter(|(other, _)| other.root == checkpoint.root).count();
-        match same_size.iter_mut().rfind(|(other, _)| other.root == checkpoint.root) {
-            Some(last) if of_this_root >= 2 => *last = (checkpoint, note.to_vec()),
-            _ => same_size.push((checkpoint, note.to_vec())),
+        let is_same = |other: &Noted| other.checkpoint.root == noted.checkpoint.root;
+        let of_this_root = same_size.iter().filter(|other| is_same(other)).count();
+        match same_size.iter_mut().rfind(|other| is_same(other)) {
+            Some(last) if of_this_root >= 2 => *last = noted,
+            _ => same_size.push(noted),
         }
         Some(epoch)
     }

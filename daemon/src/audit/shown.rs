@@ -5,43 +5,29 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sinergi_proto::checkpoint::Checkpoint;
 use sinergi_proto::ids::{AgencyId, EntryId, LedgerIndex};
-use sinergi_proto::limits;
-use sinergi_proto::tree::{Inclusion, ProofError, TreeNodes, leaf_hash};
+use sinergi_proto::tree::{Inclusion, TreeNodes, leaf_hash};
+use sinergi_proto::watch::{Beginning, Noted};
 use sinergi_proto::wire;
 
 use super::known::Known;
 use super::{Progress, Scope};
-use crate::link::{Links, Unanswered};
+use crate::answer::{Answer, NoAnswer};
+use crate::link::Links;
 
 /// Leaves of one question: their audit paths fit into an answer.
 const LEAVES: usize = 512;
 /// Earlier sizes of one question.
 const SIZES: usize = 256;
 
-/// A tree that the agency signed and showed.
-#[derive(Debug)]
-pub(super) struct Tree {
-    pub(super) checkpoint: Checkpoint,
-    pub(super) note: Vec<u8>,
-}
-
-/// What a tree has as its first leaves.
-pub(super) struct Beginning {
-    pub(super) size: u64,
-    pub(super) root: [u8; 32],
-    pub(super) proof: Vec<[u8; 32]>,
-    pub(super) of: Arc<Tree>,
-}
-
 /// What was shown. The ledger may grow between two answers: each proof is kept with its tree, and each tree is shown to begin with the one
 /// before.
 pub(super) struct Shown {
     /// The trees, in the order of the answers.
-    pub(super) trees: Vec<Arc<Tree>>,
-    pub(super) leaves: HashMap<LedgerIndex, (Inclusion, Arc<Tree>)>,
-    pub(super) beginnings: Vec<Beginning>,
+    pub(super) trees: Vec<Arc<Noted>>,
+    pub(super) leaves: HashMap<LedgerIndex, (Inclusion, Arc<Noted>)>,
+    /// What trees begin with.
+    pub(super) beginnings: Vec<(Beginning, Arc<Noted>)>,
     /// Whole leaves, if they were shown: each entry's leaf and its bytes.
     pub(super) whole: HashMap<EntryId, (LedgerIndex, Vec<u8>)>,
 }
@@ -50,11 +36,7 @@ pub(super) struct Shown {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotShown {
     #[error(transparent)]
-    Unanswered(#[from] Unanswered),
-    #[error("the checkpoint in its answer does not verify: {0}")]
-    Checkpoint(String),
-    #[error("its answer proves nothing: {0}")]
-    Proof(#[from] ProofError),
+    NoAnswer(#[from] NoAnswer),
     #[error("it showed no leaves from {0} on")]
     NoLeaves(u64),
     #[error("nobody waits for the audit any more")]
@@ -78,7 +60,7 @@ impl Shown {
     }
 
     /// The newest tree; `None`: nothing was shown.
-    pub(super) fn newest(&self) -> Option<&Arc<Tree>> {
+    pub(super) fn newest(&self) -> Option<&Arc<Noted>> {
         self.trees.last()
     }
 
@@ -129,7 +111,8 @@ impl<P: FnMut(Progress) -> bool> Asking<'_, P> {
             self.answer(wire::Prove { sizes: sizes.to_vec(), ..Default::default() }).await?;
         }
         if reads_whole {
-            return self.whole_leaves(size).await;
+            let read = scope.read_to.filter(|(of, _)| *of == epoch).map_or(0, |(_, size)| size);
+            return self.whole_leaves(read, size).await;
         }
         for leaves in leaves.chunks(LEAVES) {
             let (nodes, _, tree) = self.answer(wire::Prove { leaves: leaves.to_vec(), ..Default::default() }).await?;
@@ -142,37 +125,33 @@ impl<P: FnMut(Progress) -> bool> Asking<'_, P> {
     }
 
     /// Asks, and checks the answer under the checkpoint in it, which must begin with the one of the answer before.
-    async fn answer(&mut self, mut prove: wire::Prove) -> Result<(TreeNodes, wire::Proof, Arc<Tree>), NotShown> {
+    async fn answer(&mut self, mut prove: wire::Prove) -> Result<(TreeNodes, wire::Proof, Arc<Noted>), NotShown> {
         let before = self.shown.newest().cloned();
         prove.sizes.extend(before.iter().map(|tree| tree.checkpoint.size));
         let sizes = prove.sizes.clone();
-        let mut proof = self.links.ask(self.agency, prove).await?;
-        let note = std::mem::take(&mut proof.checkpoint);
-        let checkpoint = open(self.links, self.agency, &note)?;
-        let nodes = TreeNodes::shown(checkpoint.size, &proof.nodes)?;
-        let tree = Arc::new(Tree { checkpoint, note });
+        let answer = Answer::of(self.links, self.agency, prove).await?;
+        let tree = Arc::new(answer.tree.clone());
         self.shown.trees.push(Arc::clone(&tree));
-        if let Some(before) = before.map(|tree| (tree.checkpoint.epoch, tree.checkpoint.size))
-            && (tree.checkpoint.epoch, tree.checkpoint.size) < before
+        if let Some((epoch, before)) = before.map(|tree| tree.extent())
+            && tree.extent() < (epoch, before)
         {
-            return Err(NotShown::Checkpoint(format!("it went from {} leaves to {}", before.1, tree.checkpoint.size)));
+            let problem = format!("it went from {before} leaves to {}", tree.checkpoint.size);
+            return Err(NoAnswer::Checkpoint(problem).into());
         }
-        for size in sizes {
-            let (root, proof) = nodes.beginning(size, tree.checkpoint.root)?;
-            self.shown.beginnings.push(Beginning { size, root, proof, of: Arc::clone(&tree) });
-        }
-        Ok((nodes, proof, tree))
+        let beginnings = answer.beginnings(&sizes).map_err(NoAnswer::Proof)?;
+        self.shown.beginnings.extend(beginnings.into_iter().map(|beginning| (beginning, Arc::clone(&tree))));
+        Ok((answer.nodes, answer.proof, tree))
     }
 
-    fn leaf(&mut self, index: LedgerIndex, nodes: &TreeNodes, tree: &Arc<Tree>) -> Result<[u8; 32], NotShown> {
-        let inclusion = nodes.inclusion(index, tree.checkpoint.root)?;
+    fn leaf(&mut self, index: LedgerIndex, nodes: &TreeNodes, tree: &Arc<Noted>) -> Result<[u8; 32], NotShown> {
+        let inclusion = nodes.inclusion(index, tree.checkpoint.root).map_err(NoAnswer::Proof)?;
         let hash = inclusion.leaf_hash;
         self.shown.leaves.insert(index, (inclusion, Arc::clone(tree)));
         Ok(hash)
     }
 
-    async fn whole_leaves(&mut self, end: u64) -> Result<(), NotShown> {
-        let mut next = 0;
+    async fn whole_leaves(&mut self, begin: u64, end: u64) -> Result<(), NotShown> {
+        let mut next = begin;
         while next < end {
             let leaf_count = (end - next).min(LEAVES as u64);
             let prove = wire::Prove { first_leaf: next, leaf_count, ..Default::default() };
@@ -183,7 +162,8 @@ impl<P: FnMut(Progress) -> bool> Asking<'_, P> {
             for signed in proof.leaves {
                 let index = LedgerIndex(next);
                 if self.leaf(index, &nodes, &tree)? != leaf_hash(&signed) {
-                    return Err(NotShown::Checkpoint(format!("what it shows as leaf {index} is not in its tree")));
+                    let problem = format!("what it shows as leaf {index} is not in its tree");
+                    return Err(NoAnswer::Checkpoint(problem).into());
                 }
                 if let Some(id) = entry_id(&signed) {
                     self.shown.whole.insert(id, (index, signed));
@@ -205,14 +185,4 @@ fn entry_id(signed: &[u8]) -> Option<EntryId> {
     use prost::Message;
     let envelope = wire::SignedEntry::decode(signed).ok()?;
     Some(EntryId::of(&envelope.entry))
-}
-
-fn open(links: &Links, agency: &AgencyId, note: &[u8]) -> Result<Checkpoint, NotShown> {
-    if note.len() > limits::CHECKPOINT_BYTES {
-        return Err(NotShown::Checkpoint(format!("it has {} bytes, at most {}", note.len(), limits::CHECKPOINT_BYTES)));
-    }
-    let stranger = || NotShown::Checkpoint(format!("{agency} is no member of the charter"));
-    let keys = links.directory.charters().checkpoint_keys(agency).ok_or_else(stranger)?;
-    Checkpoint::open(note, links.federation.as_str(), agency, &keys)
-        .map_err(|error| NotShown::Checkpoint(error.to_string()))
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sinergi_config::Endpoint;
-use sinergi_proto::checkpoint::Checkpoint;
 use sinergi_proto::ids::AgencyId;
 use sinergi_proto::limits;
 use sinergi_proto::link::Cursor;
@@ -64,8 +63,8 @@ pub struct PeerSnapshot {
     pub clock_offset: Option<i64>,
     /// Items refused in either direction in this run of the program.
     pub refused: u64,
-    /// The newest checkpoint that it signed, and its note.
-    pub checkpoint: Option<(Checkpoint, Vec<u8>)>,
+    /// The agency whose checkpoint it was told last.
+    pub told_last: Option<AgencyId>,
 }
 
 /// Who began a connection.

@@ -7,6 +7,7 @@
 //! seen.rs       what each has seen of the other's ledger
 //! to_writer.rs  what waits for room in the writer's queue
 //! proving.rs    questions about ledgers and their answers
+//! telling.rs    what this node saw of third parties' ledgers
 //! health.rs     pings, clocks, charters
 //! ```
 //!
@@ -23,6 +24,7 @@ mod proving;
 mod receiving;
 mod seen;
 mod sending;
+mod telling;
 mod to_writer;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -51,6 +53,7 @@ use crate::case::CaseError;
 use crate::continuity::State;
 use crate::outbox::{GiveBack, Prepared};
 use crate::writer::{Delivered, Head, Received};
+use telling::Telling;
 use to_writer::ToWriter;
 
 /// Frames handed to the transport and not yet taken by it.
@@ -199,6 +202,7 @@ struct Session<'a> {
     peer_charter: u64,
     /// Checkpoints that the peer has shown and that were kept.
     shown: usize,
+    telling: Telling,
     continuity: watch::Receiver<State>,
     /// What the peer lost with its ledger.
     give_back: Option<Arc<GiveBack>>,
@@ -257,7 +261,10 @@ impl Session<'_> {
                     self.pinged.push(asked);
                     self.ping_due = true;
                 }
-                _ = tick.tick() => self.check_silence()?,
+                _ = tick.tick() => {
+                    self.check_silence()?;
+                    self.tell_checkpoints()?;
+                }
             }
         }
     }
@@ -291,10 +298,7 @@ impl Session<'_> {
             Some(Kind::Charter(note)) => self.adopt_charter(note.note).await,
             Some(Kind::Fault(fault)) => Err(hello::by_peer(&fault)),
             Some(Kind::Hello(_)) => Err(unexpected("a second Hello")),
-            Some(Kind::Checkpoints(notes)) => match notes.notes.into_iter().next() {
-                Some(note) => self.shown(note).await,
-                None => Ok(()),
-            },
+            Some(Kind::Checkpoints(notes)) => self.shown(notes.notes).await,
             Some(Kind::Prove(prove)) => self.prove(prove),
             Some(Kind::Proof(proof)) => {
                 self.proved(proof);

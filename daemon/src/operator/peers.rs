@@ -67,6 +67,7 @@ impl OperatorService {
         let acknowledged = self.acknowledged(peer, &state)?;
         let received = own(self.links.outbox.store().cursor(PeerCursor::Received, &peer.agency))?;
         let reset = own(self.reset_of(&peer.agency))?;
+        let shown = self.links.watch.newest(&peer.agency);
         let name = match (state.linked_since > 0, state.connecting, peer.endpoint.is_some()) {
             (true, ..) => "linked",
             (_, true, _) => "connecting",
@@ -95,8 +96,8 @@ impl OperatorService {
             received_entries: state.received_entries,
             clock_offset: state.clock_offset.unwrap_or(0),
             refused: state.refused,
-            peer_size: state.checkpoint.as_ref().map_or(0, |(checkpoint, _)| checkpoint.size),
-            peer_epoch: state.checkpoint.map_or(0, |(checkpoint, _)| checkpoint.epoch.0),
+            peer_size: shown.as_ref().map_or(0, |newest| newest.checkpoint.size),
+            peer_epoch: shown.map_or(0, |newest| newest.checkpoint.epoch.0),
             reset_at: reset.as_ref().map_or(0, |(at, _)| *at),
             reset_reason: reset.map(|(_, reason)| reason).unwrap_or_default(),
         })

@@ -35,7 +35,7 @@ impl PeerCursor {
 pub enum Sight {
     /// Its newest receipt.
     Receipt,
-    /// The newest that it showed itself.
+    /// The newest that it, or another one, showed.
     Shown,
 }
 
@@ -253,6 +253,22 @@ impl Store {
     pub fn sight(&self, which: Sight, peer: &AgencyId) -> Result<Option<Position>, StoreError> {
         let value = self.peer.get(keys::peer(which.tag(), peer))?;
         Ok(value.and_then(|v| v.as_ref().try_into().ok()).map(u64::from_be_bytes).and_then(Position::from_bits))
+    }
+
+    /// The records that hold the newest checkpoint of each agency.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn sights(&self, which: Sight) -> Result<Vec<(AgencyId, Position)>, StoreError> {
+        let malformed = || StoreError::Malformed { tree: "peer" };
+        let mut found = Vec::new();
+        for item in self.peer.scan_prefix([which.tag()]) {
+            let (key, value) = item?;
+            let agency = std::str::from_utf8(&key[1..]).ok().and_then(|agency| agency.parse().ok());
+            let position = value.as_ref().try_into().ok().map(u64::from_be_bytes).and_then(Position::from_bits);
+            found.push((agency.ok_or_else(malformed)?, position.ok_or_else(malformed)?));
+        }
+        Ok(found)
     }
 
     /// The entry with the highest place that an agency other than this one has signed.

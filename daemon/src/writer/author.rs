@@ -157,14 +157,13 @@ impl Writer {
         Ok(Err(SubmitError::ContentNotHere))
     }
 
-    /// Writes the declaration of a new epoch.
-    pub(super) fn write_reset(
+    /// Writes an entry of no complaint.
+    pub(super) fn write_of_node(
         &mut self,
         group: &mut Group,
-        reset: wire::LedgerReset,
+        body: Body,
     ) -> Result<Result<(), SubmitError>, WriterError> {
         let clock = self.next_clock(HybridClock::default())?;
-        let body = Body::LedgerReset(reset);
         let draft = Draft { complaint: None, parents: Vec::new(), clock, body, contents: Vec::new(), external: None };
         Ok(self.write(group, draft)?.map(drop))
     }

@@ -8,7 +8,7 @@
 use sinergi_proto::checkpoint::Checkpoint;
 use sinergi_proto::entry::Entry;
 use sinergi_proto::route::reset_of;
-use sinergi_proto::wire;
+use sinergi_proto::wire::{self, entry::Body};
 
 use super::{Received, SubmitError, Writer, WriterError};
 use crate::headers::{self, CursorHeader, LeafHeader};
@@ -30,7 +30,7 @@ impl Writer {
     /// What ends the node. The inner error: why this node may not sign.
     pub fn declare(&mut self, reset: wire::LedgerReset) -> Result<Result<(), SubmitError>, WriterError> {
         let mut group = self.parts.ledger.begin();
-        let declared = self.write_reset(&mut group, reset)?;
+        let declared = self.write_of_node(&mut group, Body::LedgerReset(reset))?;
         if declared.is_ok() {
             self.end_group(group)?;
         }

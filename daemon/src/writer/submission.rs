@@ -93,6 +93,8 @@ pub enum Submission {
     Receipt(ReceiptHeader, Vec<u8>),
     /// Keep a checkpoint that a peer showed; the bytes are the note.
     Seen(SeenHeader, Vec<u8>),
+    /// Keep checkpoints that were seen of others' ledgers, each a note, and commit to the newest of all.
+    Witness(Vec<(AgencyId, Vec<u8>)>, oneshot::Sender<Result<(), SubmitError>>),
     /// Judge again what an operator selects of what was refused or waits.
     RetryItems(Selection, oneshot::Sender<Result<Vec<Retried>, SubmitError>>),
     /// Judge again what waits: time has passed, or a charter came.
@@ -289,6 +291,7 @@ fn weight_of(submission: &Submission) -> usize {
         Submission::Act(act, _) => act.text.as_ref().map_or(0, |(content, _)| content.data.len()),
         Submission::Delivery(delivery, _) => delivery.items.iter().map(weight_of_received).sum(),
         Submission::Receipt(_, bytes) | Submission::Seen(_, bytes) => bytes.len(),
+        Submission::Witness(newer, _) => newer.iter().map(|(_, note)| note.len()).sum(),
         Submission::RetryItems(..) | Submission::Retry | Submission::Stop => 0,
     };
     bytes + SUBMISSION_OVERHEAD

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tonic::Streaming;
 
 use super::seen::{self, Held};
+use super::telling::Telling;
 use super::to_writer::ToWriter;
 use super::{LinkError, Links, Session, frame, health, unexpected};
 use crate::continuity::State;
@@ -54,7 +55,7 @@ impl<'a> Session<'a> {
         }
         let mut session = Self::new(links, peer, outbound, theirs.charter_version, held.received);
         session.linked(&theirs, protocol, clock_offset);
-        session.shown(theirs.checkpoint).await?;
+        session.shown(vec![theirs.checkpoint]).await?;
         session.give_back = seen::give_back(links, peer, held.reset).map(Arc::new);
         session.pass_on_charters()?;
         session.show_newer_than(&shown)?;
@@ -80,7 +81,7 @@ impl<'a> Session<'a> {
         received: Option<Cursor>,
     ) -> Self {
         let head = links.writer.head();
-        let end = head.borrow().end();
+        let (end, checkpoint) = (head.borrow().end(), Arc::clone(&head.borrow().checkpoint));
         let now = Instant::now();
         Self {
             links,
@@ -115,6 +116,7 @@ impl<'a> Session<'a> {
             charter: links.directory.version(),
             peer_charter,
             shown: 0,
+            telling: Telling::after_greeting(Arc::clone(&checkpoint)),
             continuity: links.continuity.watch(),
             give_back: None,
         }
@@ -161,7 +163,7 @@ fn own_hello(links: &Links, peer: &Peer, held: &Held) -> wire::Hello {
         charter_version: links.directory.newest().version,
         have_cursor: held.received.map(Cursor::to_wire),
         checkpoint: links.writer.head().borrow().checkpoint.to_vec(),
-        seen_of_you: peer.snapshot().checkpoint.map(|(_, note)| note).unwrap_or_default(),
+        seen_of_you: links.watch.newest(&peer.agency).map(|newest| newest.note).unwrap_or_default(),
         now: now_millis(),
         entry_of_you: held.entry.to_vec(),
     }

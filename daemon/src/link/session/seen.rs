@@ -6,14 +6,12 @@
 
 use bytes::Bytes;
 use data_encoding::BASE64;
-use prost::Message;
 use sinergi_proto::checkpoint::Checkpoint;
-use sinergi_proto::continuity::Movement;
 use sinergi_proto::ids::AgencyId;
 use sinergi_proto::limits;
 use sinergi_proto::link::Cursor;
-use sinergi_proto::receipt::Receipt;
 use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::watch::Noted;
 use sinergi_proto::wire;
 
 use super::{LinkError, Links, Session};
@@ -23,7 +21,7 @@ use crate::headers::SeenHeader;
 use crate::link::intake::check_checkpoint;
 use crate::link::peer::Peer;
 use crate::outbox::GiveBack;
-use crate::store::{Newest, PeerCursor, Sight};
+use crate::store::{Newest, PeerCursor};
 use crate::time::now_millis;
 use crate::writer::Submission;
 
@@ -42,11 +40,10 @@ pub(super) struct Held {
     pub(super) reset: Option<Newest>,
 }
 
-/// Reads what we hold of a peer, and notes its newest checkpoint if it is not known in this run of the program.
+/// Reads what we hold of a peer.
 pub(super) async fn read_held(links: &Links, peer: &Peer) -> Result<Held, LinkError> {
-    let known = peer.snapshot().checkpoint.is_some();
     let (links, agency) = (links.clone(), peer.agency.clone());
-    let read = move || -> Result<_, CaseError> {
+    let read = move || -> Result<Held, CaseError> {
         let (store, reader) = (links.outbox.store(), links.outbox.reader());
         let received = store.cursor(PeerCursor::Received, &agency)?;
         let receipted = store.cursor(PeerCursor::Acknowledged, &agency)?;
@@ -54,39 +51,10 @@ pub(super) async fn read_held(links: &Links, peer: &Peer) -> Result<Held, LinkEr
             Some(newest) => Bytes::from(reader.leaf(newest.leaf)?.body),
             None => Bytes::new(),
         };
-        let reset = store.reset_of(&agency)?;
-        let seen = if known { None } else { newest_checkpoint(&links, &agency)? };
-        Ok((Held { received, receipted, entry, reset }, seen))
+        Ok(Held { received, receipted, entry, reset: store.reset_of(&agency)? })
     };
     let read = tokio::task::spawn_blocking(read).await;
-    let (held, seen) = read.map_err(|error| LinkError::Broken(error.to_string()))??;
-    if seen.is_some() {
-        peer.note(|state| state.checkpoint = seen);
-    }
-    Ok(held)
-}
-
-/// The newest checkpoint of a peer that our ledger holds: in its newest receipt, or as it showed it.
-fn newest_checkpoint(links: &Links, peer: &AgencyId) -> Result<Option<(Checkpoint, Vec<u8>)>, CaseError> {
-    let mut newest: Option<(Checkpoint, Vec<u8>)> = None;
-    for which in [Sight::Receipt, Sight::Shown] {
-        let Some(position) = links.outbox.store().sight(which, peer)? else { continue };
-        let body = links.outbox.reader().record(position)?.body;
-        let note = match which {
-            Sight::Shown => body,
-            Sight::Receipt => {
-                let receipt = wire::Ack::decode(body.as_slice()).ok().and_then(|ack| Receipt::parse(&ack).ok());
-                receipt.map(|receipt| receipt.checkpoint).unwrap_or_default()
-            }
-        };
-        let charters = links.directory.charters();
-        let Some(checkpoint) = check_checkpoint(&note, peer, links.federation.as_str(), &charters) else { continue };
-        let extent = |checkpoint: &Checkpoint| (checkpoint.epoch, checkpoint.size);
-        if newest.as_ref().is_none_or(|(other, _)| extent(other) < extent(&checkpoint)) {
-            newest = Some((checkpoint, note));
-        }
-    }
-    Ok(newest)
+    Ok(read.map_err(|error| LinkError::Broken(error.to_string()))??)
 }
 
 /// What the peer shows of our ledger must be a part of it. If it is more, or another, the ledger was set back or lost.
@@ -137,7 +105,7 @@ pub(super) fn set_back() -> LinkError {
 
 /// What is to be given back to a peer whose ledger has begun a new epoch: what came from it before.
 pub(super) fn give_back(links: &Links, peer: &Peer, reset: Option<Newest>) -> Option<GiveBack> {
-    let shown = peer.snapshot().checkpoint.map(|(checkpoint, _)| checkpoint.epoch);
+    let shown = links.watch.newest(&peer.agency).map(|newest| newest.checkpoint.epoch);
     let declared = reset.map(|reset| (reset.epoch, reset.leaf));
     let (epoch, before) = GiveBack::owed(shown, declared, links.writer.head().borrow().size)?;
     if declared.is_none_or(|(declared, _)| declared != epoch) {
@@ -150,56 +118,27 @@ pub(super) fn give_back(links: &Links, peer: &Peer, reset: Option<Newest>) -> Op
 }
 
 impl Session<'_> {
-    /// The peer shows its checkpoint: it is remembered durably if it is new, but for what no honest peer shows, which may not fill the disk.
-    pub(super) async fn shown(&mut self, note: Vec<u8>) -> Result<(), LinkError> {
-        if note.is_empty() || note.len() > limits::CHECKPOINT_BYTES {
-            return Ok(());
+    /// The peer shows its checkpoint, or others'.
+    pub(super) async fn shown(&mut self, notes: Vec<Vec<u8>>) -> Result<(), LinkError> {
+        if notes.len() > limits::CHECKPOINTS_TOLD + 1 {
+            let reason = format!("{} checkpoints in a frame, at most {}", notes.len(), limits::CHECKPOINTS_TOLD + 1);
+            return Err(LinkError::Fault(FaultCode::LimitExceeded, reason));
         }
-        let (links, agency, checked) = (self.links.clone(), self.peer.agency.clone(), note.clone());
-        let check = move || check_checkpoint(&checked, &agency, links.federation.as_str(), &links.directory.charters());
-        let checkpoint = tokio::task::spawn_blocking(check).await;
-        let checkpoint = checkpoint.map_err(|error| LinkError::Broken(error.to_string()))?;
-        if self.note_checkpoint(checkpoint, note.clone()) && self.shown < SHOWN {
-            self.shown += 1;
-            let header = SeenHeader { at: now_millis(), peer: self.peer.agency.clone() };
-            self.to_writer.submit(Submission::Seen(header, note));
+        let links = self.links.clone();
+        let check = move || notes.into_iter().filter_map(|note| check_shown(&links, note)).collect::<Vec<_>>();
+        let checked = tokio::task::spawn_blocking(check).await;
+        for (agency, noted) in checked.map_err(|error| LinkError::Broken(error.to_string()))? {
+            let is_own = agency == self.peer.agency;
+            let (checkpoint, note) = (noted.checkpoint.clone(), noted.note.clone());
+            let is_more = self.links.watch.take(&agency, noted);
+            // At once, so that it can be shown to a peer that is set back; but for what no honest peer shows, which may not fill the disk.
+            if is_own && is_more && self.shown < SHOWN {
+                self.shown += 1;
+                self.links.watch.kept(&agency, checkpoint);
+                self.to_writer.submit(Submission::Seen(SeenHeader { at: now_millis(), peer: agency }, note));
+            }
         }
         Ok(())
-    }
-
-    /// Keeps the newest checkpoint of the peer that verified, with its note; whether it shows more than was known.
-    pub(super) fn note_checkpoint(&self, verified: Option<Checkpoint>, note: Vec<u8>) -> bool {
-        let Some(shown) = verified else { return false };
-        let seen = self.peer.snapshot().checkpoint.map(|(seen, _)| seen);
-        match Movement::of(seen.as_ref(), &shown) {
-            Movement::Forward | Movement::NewEpoch => {
-                let extent = |checkpoint: &Checkpoint| (checkpoint.epoch, checkpoint.size);
-                let is_more = seen.as_ref().is_none_or(|seen| extent(seen) < extent(&shown));
-                self.peer.note(|state| state.checkpoint = Some((shown, note)));
-                is_more
-            }
-            Movement::Older => false,
-            movement @ (Movement::Back | Movement::Forked) => {
-                let Some(seen) = seen else { return false };
-                self.alarm_movement(movement, &seen, &shown);
-                false
-            }
-        }
-    }
-
-    fn alarm_movement(&self, movement: Movement, seen: &Checkpoint, shown: &Checkpoint) {
-        let peer = &self.peer.agency;
-        let of = |checkpoint: &Checkpoint| format!("{} leaves in epoch {}", checkpoint.size, checkpoint.epoch);
-        let what = match movement {
-            Movement::Forked => "and now other leaves in their place",
-            _ => "and later signed less, without declaring a new epoch",
-        };
-        let text = format!(
-            "{peer} has signed {}, {what} ({}): its ledger was set back. Ask it to run `sinergi recover`",
-            of(seen),
-            of(shown)
-        );
-        self.links.alarms.raise(format!("moved {peer}"), text);
     }
 
     /// Whether this node may still sign.
@@ -209,4 +148,17 @@ impl Session<'_> {
             State::Waiting | State::Clear => Ok(()),
         }
     }
+}
+
+/// Whose newest checkpoint a note is; `None`: it is known, or this node's own, or does not verify.
+fn check_shown(links: &Links, note: Vec<u8>) -> Option<(AgencyId, Noted)> {
+    if note.len() > limits::CHECKPOINT_BYTES {
+        return None;
+    }
+    let agency = Checkpoint::agency_of(&note, links.federation.as_str())?;
+    if agency == links.own || links.watch.knows(&agency, &note) {
+        return None;
+    }
+    let checkpoint = check_checkpoint(&note, &agency, links.federation.as_str(), &links.directory.charters())?;
+    Some((agency, Noted { checkpoint, note }))
 }

@@ -7,6 +7,7 @@ use sinergi_proto::limits;
 use sinergi_proto::link::{Cursor, SenderEvent, SenderOutput};
 use sinergi_proto::receipt::Receipt;
 use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::watch::Noted;
 use sinergi_proto::wire::{self, frame::Kind};
 use tokio::time::Instant;
 
@@ -120,7 +121,9 @@ impl Session<'_> {
         }
         self.perform_sending(outputs)?;
         self.peer.note(|state| state.last_success = now_millis());
-        self.note_checkpoint(verified, checkpoint);
+        if let Some(verified) = verified {
+            self.links.watch.take(&self.peer.agency, Noted { checkpoint: verified, note: checkpoint });
+        }
         Ok(())
     }
 

@@ -1,0 +1,183 @@
+//! The watch over other agencies' ledgers: their newest checkpoints, whoever shows them, and whether all are of one ledger that only grows.
+//!
+//! Executes what [`sinergi_proto::watch`] decides.
+//!
+//! ```text
+//! sessions: Hello, receipts, Checkpoints --> take --+--> asking.rs    the agency is asked whether its tree begins with them
+//!                                                   +--> what contradicts: evidence and an alarm; the link goes on
+//! witness.rs   at most once in a while: what was seen is kept, and committed to in this node's own ledger
+//! told to peers by the sessions (link/session/telling.rs)
+//! ```
+//!
+//! Invariants:
+//! - only what an agency signed counts;
+//! - what was seen outlasts a restart: peers' checkpoints with their receipts and greetings, all others with the next `Witnessed`.
+
+mod asking;
+mod witness;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use prost::Message;
+use sinergi_proto::checkpoint::Checkpoint;
+use sinergi_proto::ids::AgencyId;
+use sinergi_proto::receipt::Receipt;
+use sinergi_proto::watch::{Beginning, Noted, Taken, Watched};
+use sinergi_proto::wire::{self, accusation::Finding};
+use tokio::sync::Notify;
+
+use crate::alarms::Alarms;
+use crate::case::CaseError;
+use crate::directory::Directory;
+use crate::outbox::Outbox;
+use crate::store::Sight;
+
+pub use asking::run;
+pub use witness::keep_witnessing;
+
+/// What was seen of other agencies' ledgers, shared by the sessions and those who ask.
+#[derive(Clone)]
+pub struct Watch(Arc<Inner>);
+
+struct Inner {
+    alarms: Alarms,
+    ledgers: Mutex<BTreeMap<AgencyId, Ledger>>,
+    /// Counts what became the newest.
+    version: AtomicU64,
+    /// What contradicts and is not kept yet: one for an agency and epoch.
+    found: Mutex<Vec<(AgencyId, Finding)>>,
+    work: Notify,
+}
+
+#[derive(Default)]
+struct Ledger {
+    watched: Watched,
+    /// What of it the own ledger holds.
+    kept: Option<Checkpoint>,
+}
+
+impl Watch {
+    /// Nothing was seen yet.
+    pub fn new(alarms: Alarms) -> Self {
+        let (ledgers, version) = (Mutex::default(), AtomicU64::new(0));
+        Self(Arc::new(Inner { alarms, ledgers, version, found: Mutex::default(), work: Notify::new() }))
+    }
+
+    /// What the own ledger holds of others'. Blocks.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn load(alarms: Alarms, outbox: &Outbox, directory: &Directory) -> Result<Self, CaseError> {
+        let watch = Self::new(alarms);
+        let charters = directory.charters();
+        for which in [Sight::Shown, Sight::Receipt] {
+            for (agency, position) in outbox.store().sights(which)? {
+                let body = outbox.reader().record(position)?.body;
+                let note = match which {
+                    Sight::Shown => body,
+                    Sight::Receipt => checkpoint_in(&body),
+                };
+                let opened = charters.checkpoint_keys(&agency).and_then(|keys| {
+                    // It was checked when it came; a key may have been retired since.
+                    let checkpoint = Checkpoint::open(&note, outbox.federation(), &agency, &keys).ok()?;
+                    Some(Noted { checkpoint, note })
+                });
+                let Some(noted) = opened else { continue };
+                if which == Sight::Shown {
+                    watch.kept(&agency, noted.checkpoint.clone());
+                }
+                watch.take(&agency, noted);
+            }
+        }
+        Ok(watch)
+    }
+
+    /// The newest checkpoint of an agency that contradicts none.
+    pub fn newest(&self, agency: &AgencyId) -> Option<Noted> {
+        self.ledgers().get(agency)?.watched.newest().cloned()
+    }
+
+    /// Whether this very note is known already.
+    pub(crate) fn knows(&self, agency: &AgencyId, note: &[u8]) -> bool {
+        let ledgers = self.ledgers();
+        ledgers.get(agency).and_then(|ledger| ledger.watched.newest()).is_some_and(|newest| newest.note == note)
+    }
+
+    /// A checkpoint of an agency that verified, from whoever showed it; whether it shows more than was known.
+    pub(crate) fn take(&self, agency: &AgencyId, shown: Noted) -> bool {
+        let mut ledgers = self.ledgers();
+        let taken = ledgers.entry(agency.clone()).or_default().watched.take(shown);
+        drop(ledgers);
+        match taken {
+            Taken::Newest => {
+                self.0.version.fetch_add(1, Ordering::Relaxed);
+                self.0.work.notify_one();
+                return true;
+            }
+            Taken::Nothing => {}
+            Taken::LeftEpoch => {
+                let text = format!(
+                    "{agency} signs an epoch of its ledger that it had left: its ledger was set back. Ask it to run `sinergi recover`"
+                );
+                self.0.alarms.raise(format!("moved {agency}"), text);
+            }
+            Taken::Contradicts(finding) => self.found(agency, *finding),
+        }
+        false
+    }
+
+    /// An agency's present tree, and what it begins with; its proofs hold.
+    fn answered(&self, agency: &AgencyId, tree: Noted, beginnings: Vec<Beginning>) {
+        let finding = self.ledgers().entry(agency.clone()).or_default().watched.answered(tree, beginnings);
+        self.0.version.fetch_add(1, Ordering::Relaxed);
+        if let Some(finding) = finding {
+            self.found(agency, finding);
+        }
+    }
+
+    fn found(&self, agency: &AgencyId, finding: Finding) {
+        self.lock_found().push((agency.clone(), finding));
+        self.0.work.notify_one();
+    }
+
+    /// The own ledger holds this one.
+    pub(crate) fn kept(&self, agency: &AgencyId, checkpoint: Checkpoint) {
+        self.ledgers().entry(agency.clone()).or_default().kept = Some(checkpoint);
+    }
+
+    /// Grows with everything that becomes the newest.
+    pub(crate) fn version(&self) -> u64 {
+        self.0.version.load(Ordering::Relaxed)
+    }
+
+    /// The newest of each agency behind this one, in the order of ids, then from the first on.
+    pub(crate) fn newest_from<T>(
+        &self,
+        from: Option<&AgencyId>,
+        mut take: impl FnMut(&AgencyId, &Noted) -> Option<T>,
+        most: usize,
+    ) -> Vec<T> {
+        let ledgers = self.ledgers();
+        let is_behind = |agency: &AgencyId| from.is_none_or(|from| agency > from);
+        let behind = ledgers.iter().filter(|(agency, _)| is_behind(agency));
+        let before = ledgers.iter().filter(|(agency, _)| !is_behind(agency));
+        let newest = behind.chain(before).filter_map(|(agency, ledger)| Some((agency, ledger.watched.newest()?)));
+        newest.filter_map(|(agency, newest)| take(agency, newest)).take(most).collect()
+    }
+
+    fn ledgers(&self) -> MutexGuard<'_, BTreeMap<AgencyId, Ledger>> {
+        self.0.ledgers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_found(&self) -> MutexGuard<'_, Vec<(AgencyId, Finding)>> {
+        self.0.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The checkpoint in a stored receipt; empty: there is none.
+fn checkpoint_in(receipt: &[u8]) -> Vec<u8> {
+    let receipt = wire::Ack::decode(receipt).ok().and_then(|ack| Receipt::parse(&ack).ok());
+    receipt.map(|receipt| receipt.checkpoint).unwrap_or_default()
+}

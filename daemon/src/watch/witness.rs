@@ -1,0 +1,46 @@
+//! Commits to what was seen of other ledgers: so that no two of them can be rewritten without a third.
+
+use std::time::Duration;
+
+use sinergi_proto::ids::AgencyId;
+use sinergi_proto::watch::Noted;
+use tokio::sync::oneshot;
+
+use crate::link::Links;
+use crate::writer::Submission;
+
+/// Writes a `Witnessed` at most once in `every`, when something was seen since the last one, until the node stops.
+pub async fn keep_witnessing(links: Links, every: Duration) {
+    loop {
+        tokio::select! {
+            () = links.stop.cancelled() => return,
+            () = tokio::time::sleep(every) => {}
+        }
+        let newer = links.watch.to_witness();
+        if newer.is_empty() {
+            continue;
+        }
+        let notes = newer.iter().map(|(agency, noted)| (agency.clone(), noted.note.clone())).collect();
+        let (answer, witnessed) = oneshot::channel();
+        if links.writer.submit(Submission::Witness(notes, answer)).await.is_err() {
+            return;
+        }
+        match witnessed.await {
+            Ok(Ok(())) => newer.into_iter().for_each(|(agency, noted)| links.watch.kept(&agency, noted.checkpoint)),
+            Ok(Err(error)) => tracing::info!("what was seen of other ledgers is not committed to yet: {error}"),
+            // The node stops.
+            Err(_) => return,
+        }
+    }
+}
+
+impl super::Watch {
+    /// What was seen and is not kept yet.
+    fn to_witness(&self) -> Vec<(AgencyId, Noted)> {
+        let ledgers = self.ledgers();
+        let newest = ledgers.iter().filter_map(|(agency, ledger)| Some((agency, ledger, ledger.watched.newest()?)));
+        let is_new =
+            |(_, ledger, newest): &(_, &super::Ledger, &Noted)| ledger.kept.as_ref() != Some(&newest.checkpoint);
+        newest.filter(is_new).map(|(agency, _, newest)| (agency.clone(), newest.clone())).collect()
+    }
+}

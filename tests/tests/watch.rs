@@ -1,0 +1,228 @@
+//! The watch over other agencies' ledgers: who shows different ones is found out by any two who talk to each other, without an audit.
+
+use std::collections::BTreeMap;
+
+use sinergi_daemon::headers::{self, SeenHeader};
+use sinergi_daemon::ledger::{Ledger, LedgerOptions, RecordKind};
+use sinergi_proto::entry::{Body, Entry};
+use sinergi_proto::tree::root_of;
+use sinergi_proto::wire::{self, frame::Kind};
+use sinergi_tests::dishonest::{ShownLedger, filling, speaks};
+use sinergi_tests::federation::{NAME, TestFederation, TestNode};
+use sinergi_tests::peer::{Connection, Impostor};
+use sinergi_tests::program::run_on;
+use sinergi_tests::stage::Stage;
+use sinergi_tests::stranger::is_convinced;
+
+const CITY: &str = "kota-bandung";
+const PROVINCE: &str = "prov-jabar";
+const LIAR: &str = "kominfo";
+
+fn seconds() -> u64 {
+    sinergi_daemon::time::now_millis() / 1000
+}
+
+/// A ledger with these leaves.
+fn ledger(leaves: impl IntoIterator<Item = u64>) -> ShownLedger {
+    let mut ledger = ShownLedger::default();
+    for number in leaves {
+        ledger.push(filling(number));
+    }
+    ledger
+}
+
+fn configured(federation: &TestFederation, id: &str, old: &str, new: &str) {
+    federation.configure(id, |text| {
+        let changed = text.replace(old, new);
+        assert_ne!(changed, text, "{old:?} is there");
+        changed
+    });
+}
+
+async fn linked(stage: &Stage, honest: &str, checkpoint: Vec<u8>) -> Connection {
+    let mut link = stage.connect_with(honest).await;
+    link.greet(wire::Hello { checkpoint, ..stage.impostor.hello() }).await;
+    link
+}
+
+async fn sees_alarm(node: &TestNode, words: &[&str]) {
+    node.sees_status(|status| status.alarms.iter().any(|alarm| words.iter().all(|word| alarm.contains(word)))).await;
+}
+
+/// The liar answers questions on both links until the scene is over.
+async fn while_it_answers<T>(
+    liar: &Impostor,
+    links: [(&mut Connection, &ShownLedger); 2],
+    scene: impl Future<Output = T>,
+) -> T {
+    let [(one, shown_to_one), (other, shown_to_other)] = links;
+    tokio::select! {
+        end = scene => end,
+        () = speaks(one, liar, Some(shown_to_one), seconds()) => panic!("the node ended the link"),
+        () = speaks(other, liar, Some(shown_to_other), seconds()) => panic!("the node ended the link"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_ledgers_of_one_size_are_found_out_when_those_who_saw_them_talk() {
+    let stage = Stage::set().await;
+    let (one, other) = (ledger(0..5), ledger([0, 1, 2, 3, 99]));
+    let _city = linked(&stage, CITY, one.signed(&stage.impostor, seconds() - 60)).await;
+    let _province = linked(&stage, PROVINCE, other.signed(&stage.impostor, seconds() - 60)).await;
+    for honest in [CITY, PROVINCE] {
+        sees_alarm(&stage.federation.node(honest).await, &[LIAR, "forked", "evidence export"]).await;
+        is_convinced(&stage.federation, honest, "forked", LIAR);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_ledgers_of_different_sizes_are_found_out_by_asking_whose_they_are() {
+    let stage = Stage::set().await;
+    let (short, long) = (ledger(0..5), ledger([0, 1, 2, 77, 4, 5, 6, 7]));
+    let mut city = linked(&stage, CITY, short.signed(&stage.impostor, seconds() - 60)).await;
+    let mut province = linked(&stage, PROVINCE, long.signed(&stage.impostor, seconds() - 60)).await;
+    let links = [(&mut city, &short), (&mut province, &long)];
+    let found = async {
+        sees_alarm(&stage.federation.node(PROVINCE).await, &[LIAR, "forked", "evidence export"]).await;
+        // The city is shown five leaves now, and was told of eight before.
+        sees_alarm(&stage.federation.node(CITY).await, &[LIAR, "rolled_back", "evidence export"]).await;
+    };
+    while_it_answers(&stage.impostor, links, found).await;
+    is_convinced(&stage.federation, PROVINCE, "forked", LIAR);
+    is_convinced(&stage.federation, CITY, "rolled_back", LIAR);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_was_rewritten_is_found_out_at_its_next_checkpoint_and_complaints_still_flow() {
+    let mut stage = Stage::set().await;
+    let (before, after) = (ledger(0..5), ledger([0, 1, 98, 3, 4, 5]));
+    let mut link = linked(&stage, CITY, before.signed(&stage.impostor, seconds() - 60)).await;
+    let notes = vec![after.signed(&stage.impostor, seconds())];
+    link.say(Kind::Checkpoints(wire::CheckpointNotes { notes })).await;
+    let city = stage.federation.node(CITY).await;
+    tokio::select! {
+        () = sees_alarm(&city, &[LIAR, "forked", "evidence export"]) => {}
+        () = speaks(&mut link, &stage.impostor, Some(&after), seconds()) => panic!("the node ended the link"),
+    }
+    is_convinced(&stage.federation, CITY, "forked", LIAR);
+    let lodged = stage.impostor.lodge("Tetap diterima");
+    link.deliver(1, vec![lodged.item.clone()]).await;
+    city.sees(lodged.complaint, |seen| seen.intake == LIAR).await;
+    // What it shows now is not taken for its ledger: it is held to what it signed first.
+    let peer = city.peer(LIAR).await;
+    assert_eq!((peer.state.as_str(), peer.peer_size), ("linked", 5), "{peer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_was_set_back_is_found_out_at_the_next_greeting_and_stays_found_out() {
+    let stage = Stage::set().await;
+    let ledger = ledger(0..5);
+    let _first = linked(&stage, CITY, ledger.signed(&stage.impostor, seconds() - 60)).await;
+    let city = stage.federation.node(CITY).await;
+    city.sees_peer(LIAR, |peer| peer.peer_size == 5).await;
+    let _again = linked(&stage, CITY, ledger.cut_to(3).signed(&stage.impostor, seconds())).await;
+    sees_alarm(&city, &[LIAR, "rolled_back", "5 leaves", "only 3", "evidence export"]).await;
+    is_convinced(&stage.federation, CITY, "rolled_back", LIAR);
+    assert_eq!(city.peer(LIAR).await.peer_size, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checkpoints_that_come_late_or_twice_or_of_a_ledger_that_only_grows_accuse_nobody() {
+    let stage = Stage::set().await;
+    let (old, new) = (ledger(0..5), ledger(0..9));
+    let notes = [old.signed(&stage.impostor, seconds() - 90), new.signed(&stage.impostor, seconds() - 60)];
+    let mut city = linked(&stage, CITY, notes[1].clone()).await;
+    let mut province = linked(&stage, PROVINCE, notes[0].clone()).await;
+    for note in [&notes[0], &notes[0], &notes[1], &notes[0]] {
+        city.say(Kind::Checkpoints(wire::CheckpointNotes { notes: vec![note.clone()] })).await;
+    }
+    // Both have heard both, and asked, when both see the larger one and its last question was answered.
+    let links = [(&mut city, &new), (&mut province, &new)];
+    let heard = async {
+        for honest in [CITY, PROVINCE] {
+            let node = stage.federation.node(honest).await;
+            node.sees_peer(LIAR, |peer| peer.peer_size == 9).await;
+        }
+        // An audit asks for all that was seen.
+        for honest in [CITY, PROVINCE] {
+            let folder = stage.federation.folder_of(honest);
+            let audit = tokio::task::spawn_blocking(move || run_on(&folder, &["audit", LIAR])).await.expect("no panic");
+            assert_eq!(audit.code, 0, "{audit:?}");
+        }
+    };
+    while_it_answers(&stage.impostor, links, heard).await;
+    for honest in [CITY, PROVINCE] {
+        let status = stage.federation.node(honest).await.status().await;
+        assert!(!status.alarms.iter().any(|alarm| alarm.contains(LIAR)), "{:?}", status.alarms);
+    }
+}
+
+/// The `Witnessed` of a stopped node, each checked: how many ledgers it commits to.
+fn witnessed(federation: &TestFederation, id: &str) -> Vec<u64> {
+    let folder = federation.folder_of(id).join("ledger");
+    let (ledger, _) = Ledger::open(&folder, LedgerOptions::default()).expect("the stopped node's ledger");
+    let reader = ledger.reader();
+    let (mut seen, mut witnessed) = (BTreeMap::new(), Vec::new());
+    for record in reader.records_from(reader.start()) {
+        let record = record.expect("a sound ledger");
+        match record.kind {
+            RecordKind::Seen => {
+                let header: SeenHeader = headers::decode(&record.header).expect("a header");
+                seen.insert(header.peer, record.body);
+            }
+            RecordKind::Leaf => {
+                let entry = Entry::parse(record.body.into(), NAME).expect("an entry");
+                let Body::Node(body) = entry.body else { continue };
+                let wire::entry::Body::Witnessed(body) = *body else { continue };
+                assert_eq!(body.root, root_of(seen.values().map(Vec::as_slice)), "what was seen before it");
+                assert_eq!(body.peers, seen.len() as u64);
+                witnessed.push(body.peers);
+            }
+            _ => {}
+        }
+    }
+    witnessed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_seen_is_committed_to_once_and_outlasts_a_restart() {
+    let mut stage = Stage::set_with(|federation| {
+        configured(federation, CITY, "# witness_seconds = 3600", "witness_seconds = 1");
+    })
+    .await;
+    let (one, other) = (ledger(0..5), ledger([0, 1, 2, 3, 99]));
+    let link = linked(&stage, PROVINCE, one.signed(&stage.impostor, seconds() - 60)).await;
+    let city = stage.federation.node(CITY).await;
+    // The liar is known to the city by the province alone.
+    city.sees_status(|status| status.ledger_size > 0).await;
+    drop(link);
+    stage.federation.stop_node(PROVINCE).await;
+    stage.federation.stop_node(CITY).await;
+    assert_eq!(witnessed(&stage.federation, CITY), [2], "once: nothing more was seen");
+    stage.federation.start_node(CITY).await;
+    let _link = linked(&stage, CITY, other.signed(&stage.impostor, seconds() - 60)).await;
+    sees_alarm(&stage.federation.node(CITY).await, &[LIAR, "forked", "evidence export"]).await;
+    is_convinced(&stage.federation, CITY, "forked", LIAR);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn audits_on_a_schedule_find_what_an_operators_audit_would() {
+    let stage = Stage::set_with(|federation| {
+        configured(federation, CITY, "# audit_seconds = 86400", "audit_seconds = 2");
+    })
+    .await;
+    let city = stage.federation.node(CITY).await;
+    let mut honest = ledger(0..3);
+    let mut link = linked(&stage, CITY, honest.signed(&stage.impostor, seconds() - 120)).await;
+    let lodged = city.lodges("Sumur kering").await;
+    city.forwards(lodged.complaint, LIAR).await;
+    let delivered = link.delivery().await;
+    let ack = honest.takes(&stage.impostor, &delivered, CITY, seconds() - 60);
+    link.say(Kind::Ack(ack)).await;
+    let dropped = honest.with_another(sinergi_proto::ids::LedgerIndex(honest.size() - 1), filling(99));
+    tokio::select! {
+        () = sees_alarm(&city, &[LIAR, "omitted", "evidence export"]) => {}
+        () = speaks(&mut link, &stage.impostor, Some(&dropped), seconds()) => panic!("the node ended the link"),
+    }
+    is_convinced(&stage.federation, CITY, "omitted", LIAR);
+}
