@@ -56,6 +56,8 @@ struct Ledger {
     watched: Watched,
     /// What of it the own ledger holds.
     kept: Option<Checkpoint>,
+    /// The version of the watch in which its newest checkpoint became that.
+    changed: u64,
 }
 
 impl Watch {
@@ -107,12 +109,9 @@ impl Watch {
 
     /// A checkpoint of an agency that verified, from whoever showed it; whether it shows more than was known.
     pub(crate) fn take(&self, agency: &AgencyId, shown: Noted) -> bool {
-        let mut ledgers = self.ledgers();
-        let taken = ledgers.entry(agency.clone()).or_default().watched.take(shown);
-        drop(ledgers);
+        let taken = self.changes(agency, |watched| watched.take(shown));
         match taken {
             Taken::Newest => {
-                self.0.version.fetch_add(1, Ordering::Relaxed);
                 self.0.work.notify_one();
                 return true;
             }
@@ -130,8 +129,7 @@ impl Watch {
 
     /// An agency's present tree, and what it begins with; its proofs hold.
     fn answered(&self, agency: &AgencyId, tree: Noted, beginnings: Vec<Beginning>) {
-        let finding = self.ledgers().entry(agency.clone()).or_default().watched.answered(tree, beginnings);
-        self.0.version.fetch_add(1, Ordering::Relaxed);
+        let finding = self.changes(agency, |watched| watched.answered(tree, beginnings));
         if let Some(finding) = finding {
             self.found(agency, finding);
         }
@@ -147,24 +145,32 @@ impl Watch {
         self.ledgers().entry(agency.clone()).or_default().kept = Some(checkpoint);
     }
 
+    fn changes<T>(&self, agency: &AgencyId, change: impl FnOnce(&mut Watched) -> T) -> T {
+        let mut ledgers = self.ledgers();
+        let ledger = ledgers.entry(agency.clone()).or_default();
+        let before = ledger.watched.newest().map(Noted::extent);
+        let result = change(&mut ledger.watched);
+        if ledger.watched.newest().map(Noted::extent) != before {
+            ledger.changed = self.0.version.fetch_add(1, Ordering::Relaxed) + 1;
+        }
+        result
+    }
+
     /// Grows with everything that becomes the newest.
     pub(crate) fn version(&self) -> u64 {
         self.0.version.load(Ordering::Relaxed)
     }
 
-    /// The newest of each agency behind this one, in the order of ids, then from the first on.
-    pub(crate) fn newest_from<T>(
-        &self,
-        from: Option<&AgencyId>,
-        mut take: impl FnMut(&AgencyId, &Noted) -> Option<T>,
-        most: usize,
-    ) -> Vec<T> {
-        let ledgers = self.ledgers();
-        let is_behind = |agency: &AgencyId| from.is_none_or(|from| agency > from);
-        let behind = ledgers.iter().filter(|(agency, _)| is_behind(agency));
-        let before = ledgers.iter().filter(|(agency, _)| !is_behind(agency));
-        let newest = behind.chain(before).filter_map(|(agency, ledger)| Some((agency, ledger.watched.newest()?)));
-        newest.filter_map(|(agency, newest)| take(agency, newest)).take(most).collect()
+    /// The notes that became the newest after this version, of all agencies but one, oldest change first and so many at most; and the version
+    /// that they lead to.
+    pub(crate) fn newer_than(&self, version: u64, but: &AgencyId, most: usize) -> (Vec<Vec<u8>>, u64) {
+        let (ledgers, present) = (self.ledgers(), self.version());
+        let is_newer = |(agency, ledger): &(&AgencyId, &Ledger)| ledger.changed > version && *agency != but;
+        let mut newer: Vec<_> = ledgers.iter().filter(is_newer).map(|(_, ledger)| ledger).collect();
+        newer.sort_unstable_by_key(|ledger| ledger.changed);
+        let reached = if newer.len() > most { newer[most - 1].changed } else { present };
+        let notes = newer.iter().take(most).filter_map(|ledger| Some(ledger.watched.newest()?.note.clone()));
+        (notes.collect(), reached)
     }
 
     fn ledgers(&self) -> MutexGuard<'_, BTreeMap<AgencyId, Ledger>> {

@@ -63,8 +63,8 @@ pub struct PeerSnapshot {
     pub clock_offset: Option<i64>,
     /// Items refused in either direction in this run of the program.
     pub refused: u64,
-    /// The agency whose checkpoint it was told last.
-    pub told_last: Option<AgencyId>,
+    /// It was told of others' checkpoints up to this version of the watch.
+    pub told: u64,
 }
 
 /// Who began a connection.

@@ -116,7 +116,7 @@ impl<'a> Session<'a> {
             charter: links.directory.version(),
             peer_charter,
             shown: 0,
-            telling: Telling::after_greeting(Arc::clone(&checkpoint)),
+            telling: Telling::after_greeting(peer.snapshot().told, checkpoint),
             continuity: links.continuity.watch(),
             give_back: None,
         }
