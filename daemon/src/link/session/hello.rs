@@ -81,7 +81,7 @@ impl<'a> Session<'a> {
         received: Option<Cursor>,
     ) -> Self {
         let head = links.writer.head();
-        let (end, checkpoint) = (head.borrow().end(), Arc::clone(&head.borrow().checkpoint));
+        let (end, size) = (head.borrow().end(), head.borrow().size);
         let now = Instant::now();
         Self {
             links,
@@ -116,7 +116,7 @@ impl<'a> Session<'a> {
             charter: links.directory.version(),
             peer_charter,
             shown: 0,
-            telling: Telling::after_greeting(peer.snapshot().told, checkpoint),
+            telling: Telling::after_greeting(peer.snapshot().told, size),
             continuity: links.continuity.watch(),
             give_back: None,
         }

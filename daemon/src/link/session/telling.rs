@@ -5,8 +5,7 @@
 //! - at most [`limits::CHECKPOINTS_TOLD`] checkpoints of others in [`limits::TELL_PAUSE`], only what changed, the oldest change first;
 //! - what may have been lost with a link is told again on the next one.
 
-use std::sync::Arc;
-
+use sinergi_proto::ids::LedgerIndex;
 use sinergi_proto::limits;
 use sinergi_proto::wire::{self, frame::Kind};
 use tokio::time::Instant;
@@ -17,14 +16,14 @@ use super::{LinkError, Session};
 pub(super) struct Telling {
     /// Everything up to this version of the watch.
     told: u64,
-    /// This node's own checkpoint.
-    own: Arc<[u8]>,
+    /// This node's own ledger up to this size.
+    own: LedgerIndex,
     last: Option<Instant>,
 }
 
 impl Telling {
-    /// The peer was told of others up to this version on links before; the greeting has shown this node's own checkpoint.
-    pub(super) fn after_greeting(told: u64, own: Arc<[u8]>) -> Self {
+    /// The peer was told of others up to this version on links before; the greeting has shown so much of this node's own ledger.
+    pub(super) fn after_greeting(told: u64, own: LedgerIndex) -> Self {
         Self { told, own, last: None }
     }
 }
@@ -33,7 +32,7 @@ impl Session<'_> {
     /// Tells some of what changed, if it is time.
     pub(super) fn tell_checkpoints(&mut self) -> Result<(), LinkError> {
         let telling = &mut self.telling;
-        let own = Arc::clone(&self.head.borrow().checkpoint);
+        let own = self.head.borrow().size;
         let is_early = telling.last.is_some_and(|last| last.elapsed() < limits::TELL_PAUSE);
         if is_early || (telling.told == self.links.watch.version() && telling.own == own) {
             return Ok(());
@@ -41,7 +40,7 @@ impl Session<'_> {
         let (others, reached) = self.links.watch.newer_than(telling.told, &self.peer.agency, limits::CHECKPOINTS_TOLD);
         let mut notes = Vec::with_capacity(others.len() + 1);
         if telling.own != own {
-            notes.push(own.to_vec());
+            notes.push(self.head.borrow().checkpoint.to_vec());
         }
         notes.extend(others);
         // What was told a while ago on a link that is still up has arrived.
