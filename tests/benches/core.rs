@@ -1,7 +1,7 @@
 //! What one step costs: `cargo bench -p sinergi-tests`.
 //!
 //! append: a group of 128 entries of 1 KiB made durable. verify: 128 signatures as a batch. fold: the entries of one complaint's life.
-//! sender, receiver: the link's state machines over one frame.
+//! sender, receiver: the link's state machines over one frame. watch: one frame of third parties' checkpoints, opened and taken.
 
 use std::hint::black_box;
 
@@ -10,13 +10,16 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use ed25519_zebra::{VerificationKeyBytes, batch};
 use sinergi_daemon::ledger::{Ledger, LedgerOptions};
 use sinergi_proto::charter::Charters;
+use sinergi_proto::checkpoint::{Checkpoint, CheckpointKeys, CheckpointSigner};
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::complaint::Complaint;
 use sinergi_proto::entry::{Entry, EntryDraft, Place};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::key::SigningKey;
+use sinergi_proto::limits;
 use sinergi_proto::link::{Batch, Cursor, Receiver, ReceiverEvent, Sender, SenderEvent};
 use sinergi_proto::receipt::{ItemOutcome, ItemResult};
+use sinergi_proto::watch::{Noted, Watched};
 use sinergi_proto::wire::{self, entry::Body};
 
 const FEDERATION: &str = "lapor.example";
@@ -149,5 +152,25 @@ fn machines(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, append, verify, fold, machines);
+fn watch(c: &mut Criterion) {
+    let agency: AgencyId = "kota-bandung".parse().expect("an id");
+    let (statement, time) = (key(), SigningKey::from([8; 32]));
+    let keys = CheckpointKeys { statement: vec![statement.verification_key()], time: vec![time.verification_key()] };
+    let signer = CheckpointSigner::new(FEDERATION, &agency, Epoch::FIRST, statement, time);
+    let notes: Vec<Vec<u8>> =
+        (1..=limits::CHECKPOINTS_TOLD as u64).map(|size| signer.sign(size, [7; 32], NOW / 1000)).collect();
+    let mut group = c.benchmark_group("watch");
+    group.throughput(Throughput::Bytes(notes.iter().map(|note| note.len() as u64).sum()));
+    group.bench_function("a frame of 16 checkpoints, two signatures each", |b| {
+        b.iter(|| {
+            let mut watched = Watched::default();
+            for note in &notes {
+                let checkpoint = Checkpoint::open(note, FEDERATION, &agency, &keys).expect("its own");
+                black_box(watched.take(Noted { checkpoint, note: note.clone() }));
+            }
+        });
+    });
+}
+
+criterion_group!(benches, append, verify, fold, machines, watch);
 criterion_main!(benches);
