@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`federation`] | federations that tests start, ask, stop and kill, in the domain's words |
 //! | [`peer`] | a member under the test's control that says whatever the test wants |
-//! | [`dishonest`] | a ledger that such a member keeps, and lies about |
+//! | [`dishonest`] | a ledger that such a member keeps, and lies about: the demo's |
 //! | [`proxy`] | the network between two nodes, with faults that are switched while it carries bytes |
 //! | [`certificate`] | certificates that a test makes, good and bad |
 //! | [`disk`] | a disk that fails as the test says, and what it may hold after a power failure |
@@ -29,7 +29,6 @@
 
 pub mod certificate;
 pub mod clock;
-pub mod dishonest;
 pub mod disk;
 pub mod federation;
 pub mod go;
@@ -46,3 +45,5 @@ pub mod stage;
 pub mod stranger;
 pub mod terminal;
 pub mod workload;
+
+pub use sinergi_cli::demo::dishonest;

@@ -1,68 +1,67 @@
 //! A peer under the test's control: a member with its own valid keys and certificate that says whatever the test wants.
 //!
-//! Speaks the wire protocol over real mutual TLS, with none of the daemon's link code.
+//! Speaks the wire protocol over real mutual TLS, with none of the daemon's link code: the demo's [`Member`], and what tests make it say.
 
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
-use std::time::Duration;
 
 use bytes::{BufMut, Bytes};
-use hyper_util::rt::TokioIo;
 use prost::Message;
-use sinergi_config::Config;
-use sinergi_daemon::directory::Directory;
-use sinergi_daemon::keys::SigningKeys;
+use sinergi_cli::demo::member::{self, DialError, Member, chain};
 use sinergi_daemon::tls::{self, Authorities, Credentials, SharedAuthorities};
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::content::{Content, TextRole, reply_code_hash, serialise_text};
 use sinergi_proto::entry::{ContentClass, Entry, EntryDraft, Place};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::key::SigningKey;
-use sinergi_proto::limits;
 use sinergi_proto::link::Cursor;
 use sinergi_proto::receipt::{ItemOutcome, ItemResult, Receipt};
 use sinergi_proto::wire::entry::Body;
-use sinergi_proto::wire::federation_client::FederationClient;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 use tokio_rustls::client::TlsStream as ClientStream;
 use tokio_rustls::server::TlsStream as ServerStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_stream::StreamExt;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::{Codec, EncodeBuf, Encoder};
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 
-/// How long a node may take to say something.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// A member whose node does not run: the test speaks for it.
 pub struct Impostor {
-    /// Its configuration.
-    pub config: Config,
-    /// Its keys.
-    pub keys: SigningKeys,
-    /// The charters.
-    pub directory: Directory,
+    /// The member.
+    pub member: Member,
     /// The place of its next entry.
     pub next_place: u64,
+}
+
+impl Deref for Impostor {
+    type Target = Member;
+
+    fn deref(&self) -> &Member {
+        &self.member
+    }
 }
 
 impl Impostor {
     /// Takes over the node in this folder.
     pub fn of(folder: &Path) -> Self {
-        let config = Config::load(folder).expect("the folder's configuration");
-        let keys = SigningKeys::load(&config.keys).expect("the folder's keys");
-        let directory = Directory::load(&config.charter).expect("the folder's charter");
-        Self { config, keys, directory, next_place: 0 }
+        Self { member: Member::of(folder).expect("a member's folder"), next_place: 0 }
     }
 
     /// Dials a node. Whether the handshake and the call succeed is the test's business.
-    pub async fn dial(&self, agency: &AgencyId, address: &str) -> Result<Connection, String> {
-        let credentials = Credentials::load(&self.config.tls).map_err(|error| error.to_string())?;
-        self.dial_with(&credentials, agency, address).await
+    pub async fn dial(&self, agency: &AgencyId, address: &str) -> Result<Connection, DialError> {
+        self.member.dial(agency, address).await.map(Connection)
+    }
+
+    /// Dials a node with another certificate.
+    pub async fn dial_with(
+        &self,
+        credentials: &Credentials,
+        agency: &AgencyId,
+        address: &str,
+    ) -> Result<Connection, DialError> {
+        self.member.dial_with(credentials, agency, address).await.map(Connection)
     }
 
     /// A TLS connection with a node, and nothing on it.
@@ -81,71 +80,22 @@ impl Impostor {
         TlsAcceptor::from(tls).accept(dialled).await
     }
 
-    /// Dials a node with another certificate.
-    pub async fn dial_with(
-        &self,
-        credentials: &Credentials,
-        agency: &AgencyId,
-        address: &str,
-    ) -> Result<Connection, String> {
-        let channel = self.channel(credentials, agency, address).await?;
-        let (outbound, frames) = mpsc::channel(64);
-        let response = FederationClient::new(channel)
-            .max_decoding_message_size(limits::FRAME_BYTES)
-            .max_encoding_message_size(usize::MAX)
-            .sync(ReceiverStream::new(frames))
-            .await
-            .map_err(|status| chain(&status))?;
-        Ok(Connection { outbound, inbound: response.into_inner() })
-    }
-
     /// Dials a node and sends these messages, whatever they hold, and nothing after them.
     pub async fn dial_and_send(
         &self,
         agency: &AgencyId,
         address: &str,
         messages: Vec<Bytes>,
-    ) -> Result<Streaming<Frame>, String> {
-        let credentials = Credentials::load(&self.config.tls).map_err(|error| error.to_string())?;
+    ) -> Result<Streaming<Frame>, DialError> {
+        let credentials = Credentials::load(&self.config.tls)?;
         let channel = self.channel(&credentials, agency, address).await?;
         let mut grpc = tonic::client::Grpc::new(channel);
-        grpc.ready().await.map_err(|error| chain(&error))?;
+        grpc.ready().await.map_err(|error| DialError::Refused(chain(&error)))?;
         let path = http::uri::PathAndQuery::from_static("/sinergi.v1.Federation/Sync");
         // The stream stays open: the node ends it.
         let messages = tokio_stream::iter(messages).chain(tokio_stream::pending());
-        let response = grpc.streaming(Request::new(messages), path, AsIs).await.map_err(|status| chain(&status))?;
-        Ok(response.into_inner())
-    }
-
-    async fn channel(&self, credentials: &Credentials, agency: &AgencyId, address: &str) -> Result<Channel, String> {
-        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.directory.newest());
-        let tls = tls::client_config(credentials, SharedAuthorities::new(authorities), agency.clone());
-        let (connector, address) = (TlsConnector::from(tls), address.to_owned());
-        let connect = tower::service_fn(move |_| {
-            let (connector, address) = (connector.clone(), address.clone());
-            async move {
-                let stream = TcpStream::connect(address).await?;
-                Ok::<_, std::io::Error>(TokioIo::new(connector.connect(tls::server_name(), stream).await?))
-            }
-        });
-        let endpoint = Endpoint::from_static("http://node.invalid");
-        endpoint.connect_with_connector(connect).await.map_err(|error| chain(&error))
-    }
-
-    /// A truthful Hello.
-    pub fn hello(&self) -> wire::Hello {
-        wire::Hello {
-            protocol_min: 1,
-            protocol_max: 1,
-            federation: self.config.federation.to_string(),
-            agency: self.config.agency.to_string(),
-            charter_version: self.directory.newest().version,
-            have_cursor: None,
-            checkpoint: Vec::new(),
-            seen_of_you: Vec::new(),
-            now: sinergi_daemon::time::now_millis(),
-            entry_of_you: Vec::new(),
-        }
+        let response = grpc.streaming(Request::new(messages), path, AsIs).await;
+        Ok(response.map_err(|status| DialError::Refused(chain(&status)))?.into_inner())
     }
 
     /// The receipt of this member for everything in a frame, each item at some leaf.
@@ -300,34 +250,23 @@ impl Encoder for AsIs {
 }
 
 /// A stream of frames with a node.
-pub struct Connection {
-    /// What the test says.
-    pub outbound: mpsc::Sender<Frame>,
-    /// What the node says.
-    pub inbound: Streaming<Frame>,
+pub struct Connection(member::Connection);
+
+impl Deref for Connection {
+    type Target = member::Connection;
+
+    fn deref(&self) -> &member::Connection {
+        &self.0
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut member::Connection {
+        &mut self.0
+    }
 }
 
 impl Connection {
-    /// Says a frame.
-    pub async fn say(&self, kind: Kind) {
-        // A node that has ended the link takes no more: the test looks at what it said before.
-        let _ = self.outbound.send(Frame { kind: Some(kind) }).await;
-    }
-
-    /// The next frame, within bounds; `Ok(None)`: the node has closed the stream.
-    pub async fn next(&mut self) -> Result<Option<Kind>, Status> {
-        loop {
-            let message = tokio::time::timeout(PATIENCE, self.inbound.message()).await;
-            let message = message.map_err(|_| Status::deadline_exceeded("the node says nothing"))??;
-            match message.map(|frame| frame.kind) {
-                Some(None) => {}
-                Some(Some(Kind::Ping(_))) => {}
-                Some(kind) => return Ok(kind),
-                None => return Ok(None),
-            }
-        }
-    }
-
     /// Exchanges Hellos; the node's.
     pub async fn greet(&mut self, hello: wire::Hello) -> wire::Hello {
         self.say(Kind::Hello(hello)).await;
@@ -377,14 +316,4 @@ impl Connection {
             }
         }
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -58,7 +58,7 @@ impl Scene {
     async fn is_refused(&self, credentials: &Credentials, named: &str, reason: &str) {
         let address = self.federation.address_of("prov-jabar");
         let dialled = self.ministry.dial_with(credentials, &agency("prov-jabar"), &address).await;
-        let told = dialled.err().expect("refused");
+        let told = dialled.err().expect("refused").to_string();
         assert!(!told.contains(reason), "the other side learns that it was refused and no more: {told}");
         self.province_logs(&["refused a connection", &uri_of(named), reason]).await;
         let peer = self.province().await.sees_peer("kominfo", |peer| !peer.last_error.is_empty()).await;

@@ -522,7 +522,7 @@ async fn a_peer_that_shows_a_signed_checkpoint_of_another_ledger_stops_all_signi
     // What this node has signed in a ledger that was set back since: its own keys, a tree that is not here.
     let owner = Impostor::of(&stage.federation.folder_of("kota-bandung"));
     let (federation, agency) = (owner.config.federation.to_string(), owner.config.agency.clone());
-    let (key, time_key) = (owner.keys.checkpoint, owner.keys.time);
+    let (key, time_key) = (owner.member.keys.checkpoint, owner.member.keys.time);
     let epoch = sinergi_proto::ids::Epoch::FIRST;
     let signer = sinergi_proto::checkpoint::CheckpointSigner::new(&federation, &agency, epoch, key, time_key);
     let mut connection = stage.connect().await;

@@ -674,7 +674,8 @@ async fn a_hub_is_stopped_by_the_one_peer_that_saw_more() {
 fn checkpoint_of(folder: &Path, size: u64) -> Vec<u8> {
     let owner = Impostor::of(folder);
     let (federation, agency) = (owner.config.federation.to_string(), owner.config.agency.clone());
-    let signer = CheckpointSigner::new(&federation, &agency, Epoch::FIRST, owner.keys.checkpoint, owner.keys.time);
+    let signer =
+        CheckpointSigner::new(&federation, &agency, Epoch::FIRST, owner.member.keys.checkpoint, owner.member.keys.time);
     signer.sign(size, [9; 32], 1_790_000_000)
 }
 

@@ -13,7 +13,9 @@
 
 pub mod convergence;
 pub mod desk;
+pub mod dishonest;
 pub mod federation;
+pub mod member;
 pub mod node;
 pub mod place;
 pub mod play;

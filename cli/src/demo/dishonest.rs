@@ -1,4 +1,4 @@
-//! A member with its own valid keys that keeps a ledger and lies about it: what it acknowledges and what it shows are the test's business.
+//! A member with its own valid keys that keeps a ledger and lies about it: what it acknowledges and what it shows are the caller's business.
 
 use bytes::Bytes;
 use prost::Message;
@@ -11,7 +11,7 @@ use sinergi_proto::tree::{leaf_hash, nodes_needed};
 use sinergi_proto::wire::{self, frame::Kind};
 use tlog_tiles::{Error as TreeError, Hash, HashReader};
 
-use crate::peer::{Connection, Impostor};
+use super::member::{Connection, Member};
 
 /// A ledger of a member, as it keeps or shows it.
 #[derive(Clone, Default)]
@@ -66,7 +66,7 @@ impl ShownLedger {
     }
 
     /// Its checkpoint, signed by the member at this time, in seconds since 1970.
-    pub fn signed(&self, member: &Impostor, seconds: u64) -> Vec<u8> {
+    pub fn signed(&self, member: &Member, seconds: u64) -> Vec<u8> {
         let (keys, config) = (&member.keys, &member.config);
         let (checkpoint, time) = (keys.checkpoint.clone(), keys.time.clone());
         let signer = CheckpointSigner::new(config.federation.as_str(), &config.agency, Epoch::FIRST, checkpoint, time);
@@ -74,7 +74,7 @@ impl ShownLedger {
     }
 
     /// Takes the items of a frame as its next leaves, and acknowledges them.
-    pub fn takes(&mut self, member: &Impostor, delivered: &wire::Deliver, sender: &str, seconds: u64) -> wire::Ack {
+    pub fn takes(&mut self, member: &Member, delivered: &wire::Deliver, sender: &str, seconds: u64) -> wire::Ack {
         let federation = member.config.federation.as_str();
         let results = delivered.items.iter().map(|item| {
             let entry = Entry::parse(item.signed_entry.clone(), federation).expect("an entry");
@@ -96,7 +96,7 @@ impl ShownLedger {
     }
 
     /// What it shows when it is asked.
-    pub fn answer(&self, member: &Impostor, prove: &wire::Prove, seconds: u64) -> wire::Proof {
+    pub fn answer(&self, member: &Member, prove: &wire::Prove, seconds: u64) -> wire::Proof {
         let leaves: Vec<LedgerIndex> =
             prove.leaves.iter().filter(|index| **index < self.size()).map(|index| LedgerIndex(*index)).collect();
         let sizes: Vec<u64> = prove.sizes.iter().copied().filter(|size| *size <= self.size()).collect();
@@ -113,7 +113,7 @@ impl ShownLedger {
 }
 
 /// Speaks for the member until the node leaves: answers questions from `shown`, or refuses to.
-pub async fn speaks(link: &mut Connection, member: &Impostor, shown: Option<&ShownLedger>, seconds: u64) {
+pub async fn speaks(link: &mut Connection, member: &Member, shown: Option<&ShownLedger>, seconds: u64) {
     while let Ok(Some(kind)) = link.next().await {
         if let Kind::Prove(prove) = kind {
             let refusal =
