@@ -37,8 +37,9 @@ use crate::tls::{Authorities, Credentials, CredentialsError, SharedAuthorities};
 use crate::watch::{self, Watch};
 use crate::writer::{Submission, Writer, WriterError, WriterHandle, WriterParts};
 
+pub use data::ledger_path;
 pub use data::{Data, rebuild};
-pub(crate) use data::{finish_recovery, ledger_path, store_path};
+pub(crate) use data::{finish_recovery, store_path};
 
 /// What the writer has for its end, if everybody else has used up the time.
 const WRITER_MOMENT: std::time::Duration = std::time::Duration::from_secs(1);

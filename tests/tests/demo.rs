@@ -58,6 +58,38 @@ async fn seven_agencies_converge_lose_nothing_and_verify_and_no_process_is_left(
 }
 
 #[tokio::test]
+async fn a_cover_up_is_found_by_the_ombudsman_and_its_evidence_convinces_whoever_has_the_charter() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let federation = folder.path().join("federation");
+    let (code, out, err) = end(begin(&federation, &["--complaints", "12", "--cover-up"])).await;
+    assert_eq!(code, Some(0), "{out}{err}");
+    let report: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"));
+    let story = &report["cover_up"];
+    let findings = |of: &Value| of.as_array().expect("findings").clone();
+    assert_eq!(findings(&story["audit_before"]["findings"]), [Value::Null; 0], "honest until then: {story:#}");
+    let omitted = |all: Vec<Value>| {
+        let is_it = |found: &Value| found["finding"] == "omitted" && found["complaint"] == story["complaint"];
+        all.iter().any(|found| is_it(found) && found["proven"] == true && found["accused"] == "prov-jabar")
+    };
+    assert!(omitted(findings(&story["audit"]["findings"])), "the audit finds it: {story:#}");
+    assert!(story["dropped"].as_u64() > Some(0), "{story:#}");
+
+    // Elsewhere, with these two files alone.
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    for (kept, name) in [("evidence", "bukti"), ("charter", "piagam")] {
+        let kept = story[kept].as_str().unwrap_or_else(|| panic!("the {kept} stays: {story:#}"));
+        std::fs::copy(kept, elsewhere.path().join(name)).expect("copied");
+    }
+    drop(folder);
+    let verify = ["evidence", "verify", "bukti", "--charter", "piagam", "--output", "json"];
+    let verified = run_in(elsewhere.path(), &verify);
+    assert_eq!(verified.code, 0, "{verified:?}");
+    let proven: Value = serde_json::from_str(&verified.out).expect("JSON");
+    assert_eq!(proven, story["verified"], "the demo told what the file proves");
+    assert!(omitted(findings(&proven)), "{proven:#}");
+}
+
+#[tokio::test]
 async fn a_demo_without_a_folder_leaves_none_behind() {
     let temporary = tempfile::tempdir().expect("a folder");
     let mut command = Command::new(sinergi());

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
+use sinergi_proto::wire::audit_event::Event;
 use sinergi_proto::wire::operator_client::OperatorClient;
 use sinergi_proto::wire::{
-    ActReply, ActRequest, ComplaintDetail, ComplaintSummary, GetStatusRequest, ListComplaintsRequest, ListPeersRequest,
-    NodeStatus, PeerStatus, ShowComplaintRequest, VerifyLedgerRequest, VerifyProgress,
+    ActReply, ActRequest, AuditRequest, ComplaintDetail, ComplaintSummary, ExportEvidenceRequest, GetStatusRequest,
+    ListComplaintsRequest, ListPeersRequest, NodeStatus, PeerStatus, ShowComplaintRequest, VerifyLedgerRequest,
+    VerifyProgress,
 };
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -19,6 +21,7 @@ use super::federation::Federation;
 use super::wait;
 use crate::client;
 use crate::failure::Failure;
+use crate::view::Audited;
 
 /// How long a node may be too busy for an act.
 const BUSY: Duration = Duration::from_secs(60);
@@ -159,6 +162,41 @@ impl Desk {
             return Err(Failure::failed(format!("{} stopped before it had verified its ledger", self.agency)));
         }
         Ok(findings)
+    }
+
+    /// The node's link with another agency.
+    ///
+    /// # Errors
+    /// The node does not answer, or has no such peer.
+    pub async fn peer(&self, agency: &str) -> Result<PeerStatus, Failure> {
+        let peer = self.peers().await?.into_iter().find(|peer| peer.agency == agency);
+        peer.ok_or_else(|| Failure::failed(format!("{agency} is no peer of {}", self.agency)))
+    }
+
+    /// Audits another agency.
+    ///
+    /// # Errors
+    /// The node does not answer, or stops before the end.
+    pub async fn audit(&self, agency: &str) -> Result<Audited, Failure> {
+        let what = "audit another agency";
+        let failed = |status: Status| self.failure(what, &status);
+        let request = AuditRequest { agencies: vec![agency.to_owned()], ..Default::default() };
+        let mut stream = self.api().audit(request).await.map_err(failed)?.into_inner();
+        while let Some(event) = stream.message().await.map_err(failed)? {
+            if let Some(Event::Result(result)) = event.event {
+                return Ok(Audited::new(event.agency, result));
+            }
+        }
+        Err(Failure::failed(format!("{} stopped before it had audited {agency}", self.agency)))
+    }
+
+    /// One file with these pieces of evidence.
+    ///
+    /// # Errors
+    /// The node does not answer, or has no such evidence.
+    pub async fn evidence(&self, ids: Vec<String>) -> Result<Vec<u8>, Failure> {
+        let answer = self.api().export_evidence(ExportEvidenceRequest { ids }).await;
+        answer.map(|reply| reply.into_inner().file).map_err(|status| self.failure("export evidence", &status))
     }
 
     fn failure(&self, what: &str, status: &Status) -> Failure {

@@ -5,6 +5,7 @@ use prost::Message;
 use sinergi_proto::checkpoint::CheckpointSigner;
 use sinergi_proto::entry::Entry;
 use sinergi_proto::ids::{Epoch, LedgerIndex};
+use sinergi_proto::limits;
 use sinergi_proto::link::Cursor;
 use sinergi_proto::receipt::{ItemOutcome, ItemResult, Receipt};
 use sinergi_proto::tree::{leaf_hash, nodes_needed};
@@ -31,7 +32,7 @@ impl ShownLedger {
     /// Appends a leaf; its index.
     pub fn push(&mut self, leaf: Bytes) -> LedgerIndex {
         let index = self.size();
-        let new = tlog_tiles::stored_hashes(index, &leaf, self).expect("hashes");
+        let new = tlog_tiles::stored_hashes(index, &leaf, self).expect("the hashes of the leaves before are here");
         self.hashes.extend(new);
         self.leaves.push(leaf);
         LedgerIndex(index)
@@ -70,10 +71,17 @@ impl ShownLedger {
         let (keys, config) = (&member.keys, &member.config);
         let (checkpoint, time) = (keys.checkpoint.clone(), keys.time.clone());
         let signer = CheckpointSigner::new(config.federation.as_str(), &config.agency, Epoch::FIRST, checkpoint, time);
-        signer.sign(self.size(), tlog_tiles::tree_hash(self.size(), self).expect("a root").0, seconds)
+        signer.sign(
+            self.size(),
+            tlog_tiles::tree_hash(self.size(), self).expect("a tree has all its hashes").0,
+            seconds,
+        )
     }
 
     /// Takes the items of a frame as its next leaves, and acknowledges them.
+    ///
+    /// # Panics
+    /// When the frame is not as an honest node makes it.
     pub fn takes(&mut self, member: &Member, delivered: &wire::Deliver, sender: &str, seconds: u64) -> wire::Ack {
         let federation = member.config.federation.as_str();
         let results = delivered.items.iter().map(|item| {
@@ -97,29 +105,50 @@ impl ShownLedger {
 
     /// What it shows when it is asked.
     pub fn answer(&self, member: &Member, prove: &wire::Prove, seconds: u64) -> wire::Proof {
-        let leaves: Vec<LedgerIndex> =
-            prove.leaves.iter().filter(|index| **index < self.size()).map(|index| LedgerIndex(*index)).collect();
+        let whole = self.whole(prove);
+        let asked = prove.leaves.iter().copied().filter(|index| *index < self.size());
+        let leaves: Vec<LedgerIndex> = asked.chain((prove.first_leaf..).take(whole.len())).map(LedgerIndex).collect();
         let sizes: Vec<u64> = prove.sizes.iter().copied().filter(|size| *size <= self.size()).collect();
-        let numbers = nodes_needed(self.size(), &leaves, &sizes).expect("within the tree");
-        let hashes = self.read_hashes(&numbers).expect("within the tree");
+        let numbers = nodes_needed(self.size(), &leaves, &sizes).expect("what is not in the tree was left out");
+        let hashes = self.read_hashes(&numbers).expect("a tree has all its hashes");
         let node = |(number, hash): (u64, Hash)| wire::TreeNode { number, hash: hash.0.to_vec() };
         wire::Proof {
             number: prove.number,
             checkpoint: self.signed(member, seconds),
             nodes: numbers.into_iter().zip(hashes).map(node).collect(),
+            leaves: whole,
             ..Default::default()
         }
     }
+
+    /// The whole leaves that are asked for, as many as an answer may hold.
+    fn whole(&self, prove: &wire::Prove) -> Vec<Vec<u8>> {
+        let from = usize::try_from(prove.first_leaf).unwrap_or(usize::MAX);
+        let count = usize::try_from(prove.leaf_count).unwrap_or(usize::MAX);
+        let mut bytes = 0;
+        let fits = |leaf: &&Bytes| {
+            bytes += leaf.len();
+            bytes <= limits::PROVE_LEAF_BYTES
+        };
+        self.leaves.iter().skip(from).take(count).take_while(fits).map(|leaf| leaf.to_vec()).collect()
+    }
 }
 
-/// Speaks for the member until the node leaves: answers questions from `shown`, or refuses to.
+/// Speaks for the member until the node leaves: answers pings, and questions from `shown`, or refuses to.
 pub async fn speaks(link: &mut Connection, member: &Member, shown: Option<&ShownLedger>, seconds: u64) {
-    while let Ok(Some(kind)) = link.next().await {
-        if let Kind::Prove(prove) = kind {
-            let refusal =
-                || wire::Proof { number: prove.number, refusal: "ask our lawyer".to_owned(), ..Default::default() };
-            let proof = shown.map_or_else(refusal, |shown| shown.answer(member, &prove, seconds));
-            link.say(Kind::Proof(proof)).await;
+    while let Ok(Some(frame)) = link.inbound.message().await {
+        match frame.kind {
+            Some(Kind::Ping(ping)) if !ping.reply => {
+                let now = sinergi_daemon::time::now_millis();
+                link.say(Kind::Ping(wire::Ping { nonce: ping.nonce, reply: true, now })).await;
+            }
+            Some(Kind::Prove(prove)) => {
+                let refusal =
+                    || wire::Proof { number: prove.number, refusal: "ask our lawyer".to_owned(), ..Default::default() };
+                let proof = shown.map_or_else(refusal, |shown| shown.answer(member, &prove, seconds));
+                link.say(Kind::Proof(proof)).await;
+            }
+            _ => {}
         }
     }
 }

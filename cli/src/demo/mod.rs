@@ -4,14 +4,17 @@
 //! federation (folders, charter, processes, links) ── desks (one operator at each node)
 //!        │                                              │
 //!        │                    scenario (what happens) ── play ── convergence (do all agree?) ── report
+//!        │                                                       └ cover_up (one agency drops a complaint) ── dishonest, member
 //!        └ stopped in the end, whatever happened
 //! ```
 //!
-//! [`federation`] and [`node`] know nothing of complaints: tests build their federations with them.
+//! [`federation`] and [`node`] know nothing of complaints: tests build their federations with them. What [`member`] and [`dishonest`] do,
+//! tests do as well.
 //!
 //! Invariants: no process and, unless the user keeps it, no folder is left behind; what is shown was asked from the nodes.
 
 pub mod convergence;
+pub mod cover_up;
 pub mod desk;
 pub mod dishonest;
 pub mod federation;
@@ -32,6 +35,7 @@ use std::time::Duration;
 
 use clap::{Args, value_parser};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 
 use crate::failure::{Exit, Failure};
 use crate::import::{self, Row, Shape};
@@ -41,6 +45,7 @@ use crate::output::{Format, Output};
 use desk::Desks;
 use federation::{Federation, Link};
 use place::Place;
+use play::Case;
 use report::{LinkView, Report, Seconds};
 use scenario::{KOTA_BANDUNG, OMBUDSMAN, PROV_JABAR};
 use seven::{SEVEN, seven};
@@ -60,6 +65,9 @@ pub struct DemoArgs {
     /// Complaints that are lodged
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = value_parser!(u32).range(1..=100_000))]
     pub complaints: u32,
+    /// Then let an agency drop a complaint, and show how an audit finds and proves it
+    #[arg(long)]
+    pub cover_up: bool,
     /// Keep the federation running until Ctrl-C
     #[arg(long)]
     pub hold: bool,
@@ -95,12 +103,15 @@ pub async fn run(args: DemoArgs, context: &Context) -> Result<(), Failure> {
         Ok::<_, Failure>(federation)
     });
     let mut federation = made.await?;
+    // Whoever lies goes on as long as the federation runs.
+    let mut liars = JoinSet::new();
+    let mut stage = Stage { federation: &mut federation, steps: &mut steps, place: &place, liars: &mut liars };
     let mut ending = tokio::select! {
-        ending = perform(&args, &mut federation, &mut steps, &place, output) => ending.unwrap_or_else(Ending::Failed),
+        ending = perform(&args, &mut stage, output) => ending.unwrap_or_else(Ending::Failed),
         () = interrupts.next() => Ending::Interrupted,
     };
     if args.hold && matches!(ending, Ending::Good | Ending::Bad) {
-        say_how_to_look(&place, output)?;
+        say_how_to_look(&args, &place, output)?;
         tokio::select! {
             () = interrupts.next() => {}
             failure = federation.watch() => ending = Ending::Failed(failure),
@@ -123,14 +134,17 @@ pub async fn run(args: DemoArgs, context: &Context) -> Result<(), Failure> {
     }
 }
 
+/// Where a demo is performed.
+struct Stage<'a> {
+    federation: &'a mut Federation,
+    steps: &'a mut Steps,
+    place: &'a Place,
+    liars: &'a mut JoinSet<()>,
+}
+
 /// From the first process to the report.
-async fn perform(
-    args: &DemoArgs,
-    federation: &mut Federation,
-    steps: &mut Steps,
-    place: &Place,
-    output: &Output,
-) -> Result<Ending, Failure> {
+async fn perform(args: &DemoArgs, stage: &mut Stage<'_>, output: &Output) -> Result<Ending, Failure> {
+    let Stage { federation, steps, place, liars } = stage;
     let (nodes, links) = (federation.nodes().len(), federation.links().to_vec());
     steps.during(Part::Starting, nodes, async |bar| federation.start(|| bar.inc(1)).await).await?;
     let up = async |bar: &indicatif::ProgressBar| federation.linked(|up| bar.set_position(up as u64)).await;
@@ -140,13 +154,22 @@ async fn perform(
         acted = act(args, &desks, &links, steps) => acted,
         failure = federation.watch() => return Err(failure),
     };
-    let mut report = match acted {
-        Ok(report) => report,
+    let (mut report, cases) = match acted {
+        Ok(acted) => acted,
         // A node that ended says more than whoever did not reach it.
         Err(failure) => {
             return Err(tokio::time::timeout(POST_MORTEM, federation.watch()).await.unwrap_or(failure));
         }
     };
+    if args.cover_up {
+        let played = async |bar: &_| cover_up::play(&cases, &desks, federation, place.path(), liars, bar).await;
+        let mut story = steps.during(Part::Auditing, cover_up::SCENES, played).await?;
+        if !place.is_kept() {
+            (story.evidence, story.charter) = (None, None);
+        }
+        report.cover_up = Some(story);
+        report.seconds = Seconds::of(steps);
+    }
     report.folder = place.is_kept().then(|| place.path().to_owned());
     match output.document(&report, report::page) {
         // Whoever wanted only the first lines still gets the right exit code.
@@ -157,7 +180,12 @@ async fn perform(
 }
 
 /// What the agencies do, and what came of it.
-async fn act(args: &DemoArgs, desks: &Desks, links: &[Link], steps: &mut Steps) -> Result<Report, Failure> {
+async fn act(
+    args: &DemoArgs,
+    desks: &Desks,
+    links: &[Link],
+    steps: &mut Steps,
+) -> Result<(Report, Vec<Case>), Failure> {
     let rows = rows(args.complaints as usize)?;
     let lodged = steps.during(Part::Importing, rows.len(), async |bar| play::lodge(rows, desks, bar).await).await?;
     let acts = lodged.iter().map(|case| case.story.steps.len()).sum();
@@ -174,7 +202,7 @@ async fn act(args: &DemoArgs, desks: &Desks, links: &[Link], steps: &mut Steps) 
         let (_, peers) = peers.iter().find(|(agency, _)| *agency == link.dialler.as_str())?;
         peers.iter().find(|peer| peer.agency == link.waiter.as_str())
     };
-    Ok(Report {
+    let report = Report {
         agencies: statuses.len(),
         complaints: cases.len(),
         entries: report::entries(&agreement.details),
@@ -185,8 +213,10 @@ async fn act(args: &DemoArgs, desks: &Desks, links: &[Link], steps: &mut Steps) 
         by_agency: report::by_agency(&statuses, &agreement.details),
         seconds: Seconds::of(steps),
         problems: Report::problems_of(&agreement, &findings),
+        cover_up: None,
         folder: None,
-    })
+    };
+    Ok((report, cases))
 }
 
 /// The first rows of the shipped file; if there are not enough, again with other ids.
@@ -208,14 +238,23 @@ fn rows(count: usize) -> Result<Vec<Row>, Failure> {
 }
 
 /// Says how to look into the federation while it runs.
-fn say_how_to_look(place: &Place, output: &Output) -> Result<(), Failure> {
+fn say_how_to_look(args: &DemoArgs, place: &Place, output: &Output) -> Result<(), Failure> {
     let program = std::env::args().next().unwrap_or_else(|| "sinergi".to_owned());
-    let looks = [
-        (KOTA_BANDUNG, "status"),
-        (KOTA_BANDUNG, "complaint list"),
-        (PROV_JABAR, "peer list"),
-        (OMBUDSMAN, "ledger verify"),
-    ];
+    let looks = if args.cover_up {
+        [
+            (cover_up::AUDITOR, "status"),
+            (cover_up::AUDITOR, "evidence list"),
+            (cover_up::AUDITOR, "audit --all"),
+            (KOTA_BANDUNG, "complaint list"),
+        ]
+    } else {
+        [
+            (KOTA_BANDUNG, "status"),
+            (KOTA_BANDUNG, "complaint list"),
+            (PROV_JABAR, "peer list"),
+            (OMBUDSMAN, "ledger verify"),
+        ]
+    };
     let mut text = "\nThe federation runs until Ctrl-C. Look into it from another terminal:".to_owned();
     for (agency, command) in looks {
         text.push_str(&format!("\n  {program} --node {} {command}", place.path().join(agency).display()));

@@ -9,6 +9,7 @@ use serde::Serialize;
 use sinergi_proto::wire::{ComplaintDetail, NodeStatus, PeerStatus};
 
 use super::convergence::Agreement;
+use super::cover_up::account::{self, CoverUp};
 use super::federation::Link;
 use super::steps::{Part, Steps};
 use crate::output::{Output, Tone};
@@ -41,6 +42,8 @@ pub struct Report {
     pub seconds: Seconds,
     /// What is wrong, in words; empty if nothing is.
     pub problems: Vec<String>,
+    /// The cover-up and how it was found; null if none was played.
+    pub cover_up: Option<CoverUp>,
     /// Where the nodes' folders are, if they are kept.
     pub folder: Option<PathBuf>,
 }
@@ -100,6 +103,7 @@ pub struct Seconds {
     pub handing_over: f64,
     pub agreeing: f64,
     pub verifying: f64,
+    pub auditing: f64,
     pub total: f64,
 }
 
@@ -117,6 +121,7 @@ impl Seconds {
                 Part::HandingOver => &mut seconds.handing_over,
                 Part::Agreeing => &mut seconds.agreeing,
                 Part::Verifying => &mut seconds.verifying,
+                Part::Auditing => &mut seconds.auditing,
             } = rounded(time);
         }
         seconds
@@ -177,7 +182,8 @@ pub fn entries(details: &[ComplaintDetail]) -> u64 {
 impl Report {
     /// Whether everything is as it should be.
     pub fn is_good(&self) -> bool {
-        self.converged && self.lost == 0 && self.ledgers_verified
+        let is_found = self.cover_up.as_ref().is_none_or(CoverUp::is_proven);
+        self.converged && self.lost == 0 && self.ledgers_verified && is_found
     }
 
     /// The problems that an agreement and the ledgers' verification found.
@@ -187,8 +193,11 @@ impl Report {
     }
 }
 
-/// The report for people.
+/// The report for people; of a cover-up only its story.
 pub fn page(output: &Output, report: &Report) -> String {
+    if let Some(cover_up) = &report.cover_up {
+        return format!("{}\n\n{}", headline(output, report), account::page(output, cover_up));
+    }
     [
         headline(output, report),
         agencies(output, &report.by_agency),
@@ -331,6 +340,7 @@ mod tests {
             by_agency: by_agency(&[status("prov-jabar"), status("kota-bandung")], &details),
             seconds: Seconds { total: 12.3, ..Seconds::default() },
             problems: Vec::new(),
+            cover_up: None,
             folder: None,
         }
     }

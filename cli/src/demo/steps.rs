@@ -22,6 +22,8 @@ pub enum Part {
     Agreeing,
     /// Checking the ledgers.
     Verifying,
+    /// A cover-up, and the audits before and after it.
+    Auditing,
 }
 
 impl Part {
@@ -35,6 +37,7 @@ impl Part {
             Self::HandingOver => "handing them over",
             Self::Agreeing => "waiting for agreement",
             Self::Verifying => "verifying ledgers",
+            Self::Auditing => "auditing a cover-up",
         }
     }
 }

@@ -193,7 +193,8 @@ fn open_applier(config: &Config, ledger: &Ledger, store: Store, directory: Direc
     Ok(applier)
 }
 
-pub(crate) fn ledger_path(config: &Config) -> PathBuf {
+/// Where a node keeps its ledger.
+pub fn ledger_path(config: &Config) -> PathBuf {
     config.data.join("ledger")
 }
 

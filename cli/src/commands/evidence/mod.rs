@@ -2,7 +2,7 @@
 
 mod export;
 mod list;
-mod verify;
+pub mod verify;
 
 use clap::Subcommand;
 
@@ -32,7 +32,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<(), Failu
 }
 
 /// A finding in full.
-pub(super) fn described(output: &Output, finding: &Finding) -> String {
+pub(crate) fn described(output: &Output, finding: &Finding) -> String {
     let basis = if finding.proven { "proven" } else { "stated by the accuser" };
     let complaint =
         finding.complaint.as_ref().map(|id| format!(", complaint {}", short_id(&safe::line(id)))).unwrap_or_default();

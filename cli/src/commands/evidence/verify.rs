@@ -27,6 +27,15 @@ pub struct VerifyArgs {
 
 /// Runs the command.
 pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<(), Failure> {
+    let findings = judged(args)?;
+    context.output.document(&findings, |output, findings| page(output, findings))
+}
+
+/// What the file proves under the charter.
+///
+/// # Errors
+/// Something in it does not hold, or a file cannot be read.
+pub fn judged(args: &VerifyArgs) -> Result<Vec<Finding>, Failure> {
     let unusable = |error| Failure::failed(format!("{} is no charter", args.charter.display())).because(error);
     let paper = Paper::read(&read(&args.charter, limits::CHARTER_BYTES)?).map_err(unusable)?;
     let charter = paper.charter().map_err(unusable)?;
@@ -35,8 +44,7 @@ pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<(), Failure> {
             .because(error)
             .help("get the file again from whoever made it, and the charter from a manager of the federation")
     })?;
-    let findings = Finding::of_file(opened);
-    context.output.document(&findings, |output, findings| page(output, findings))
+    Ok(Finding::of_file(opened))
 }
 
 fn read(path: &Path, most: usize) -> Result<Vec<u8>, Failure> {
