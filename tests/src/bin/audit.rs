@@ -1,0 +1,175 @@
+//! `audit`: how the cost of proofs and audits grows with the ledger.
+//!
+//! A city hands complaints over to its province, the Ombudsman looks on: three real daemons linked over mutual TLS. At each size of the
+//! province's ledger both audit it whole; then the city's node is stopped, and with its keys single proofs are asked over the link and checked.
+//! Prints a table in Markdown. Times are of this machine and never decide whether anything passes.
+
+use std::process::ExitCode;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::Value;
+use sinergi_cli::commands::init::Kind as AgencyKind;
+use sinergi_cli::demo::federation::Agency;
+use sinergi_proto::checkpoint::Checkpoint;
+use sinergi_proto::ids::LedgerIndex;
+use sinergi_proto::tree::TreeNodes;
+use sinergi_proto::wire::{self, frame::Kind};
+use sinergi_tests::federation::{NAME, TestFederation, agency, province_and_city};
+use sinergi_tests::measure::{Load, arrived, numbers, percentile};
+use sinergi_tests::memory;
+use sinergi_tests::peer::{Connection, Impostor};
+use sinergi_tests::program::{self, run_on};
+use tokio::time::Instant;
+
+const CITY: &str = "kota-bandung";
+const PROVINCE: &str = "prov-jabar";
+const OMBUDSMAN: &str = "ombudsman";
+const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
+/// Entries of a complaint that is handed over.
+const EACH: usize = 2;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let names = [("--most", 1_000_000), ("--questions", 200), ("--clients", 64), ("--size", 1024)];
+    let [most, questions, clients, size] = match numbers(names) {
+        Ok(numbers) => numbers,
+        Err(problem) => {
+            eprintln!("{problem}");
+            return ExitCode::from(2);
+        }
+    };
+    program::sinergi();
+    let mut agencies = vec![Agency::new(agency(OMBUDSMAN), AgencyKind::Institution).oversight()];
+    agencies.extend(province_and_city());
+    let mut federation = TestFederation::start(agencies).await;
+    println!(
+        "| entries | inclusion, p50 / p99 ms | consistency, p50 / p99 ms | ping, p50 ms | audit by the city s | by the Ombudsman s | RSS city / Ombudsman / province MiB |\n|---|---|---|---|---|---|---|"
+    );
+    let mut before = 0;
+    for entries in SIZES.into_iter().filter(|entries| *entries <= most) {
+        let complaints = (entries - before) / EACH;
+        let load = Load { complaints, size, clients: clients.max(1), to: PROVINCE.to_owned() };
+        load.run(&federation, CITY).await;
+        everywhere(&federation, entries as u64).await;
+        before = entries;
+        let by_city = audit(&federation, CITY, entries as u64);
+        let by_ombudsman = audit(&federation, OMBUDSMAN, entries as u64);
+        let proofs = proofs(&mut federation, entries as u64, questions.max(1)).await;
+        println!(
+            "| {entries} | {} | {} | {:.2} | {:.2} | {:.2} | {} / {} / {} |",
+            proofs.inclusion,
+            proofs.consistency,
+            proofs.ping,
+            by_city.seconds,
+            by_ombudsman.seconds,
+            by_city.auditor_mib,
+            by_ombudsman.auditor_mib,
+            by_city.audited_mib.max(by_ombudsman.audited_mib)
+        );
+    }
+    ExitCode::SUCCESS
+}
+
+/// Waits until all three have all entries, and every receipt is where it belongs.
+async fn everywhere(federation: &TestFederation, entries: u64) {
+    let [city, province, ombudsman] = [CITY, PROVINCE, OMBUDSMAN].map(async |id| federation.node(id).await);
+    let (city, province, ombudsman) = (city.await, province.await, ombudsman.await);
+    arrived(&province, entries, Some(&city)).await;
+    arrived(&ombudsman, entries, Some(&province)).await;
+    arrived(&province, entries, Some(&ombudsman)).await;
+}
+
+/// What an audit of the province took.
+struct Audit {
+    seconds: f64,
+    auditor_mib: usize,
+    audited_mib: usize,
+}
+
+/// The province is audited whole, and found honest.
+fn audit(federation: &TestFederation, by: &str, entries: u64) -> Audit {
+    let process = |id: &str| federation.process(id).process_id().expect("it runs");
+    let nodes = [by, PROVINCE].map(process);
+    for id in nodes {
+        memory::forget_peak(id);
+    }
+    let began = Instant::now();
+    let said = run_on(&federation.folder_of(by), &["audit", PROVINCE, "--output", "json"]);
+    let seconds = began.elapsed().as_secs_f64();
+    let [auditor_mib, audited_mib] = nodes.map(|id| memory::peak(id) >> 20);
+    assert_eq!(said.code, 0, "an honest agency is accused of nothing: {said:?}");
+    let audits: Value = serde_json::from_str(&said.out).expect("JSON");
+    assert!(audits[0]["checked"].as_u64() >= Some(entries), "every entry is proved: {audits}");
+    Audit { seconds, auditor_mib, audited_mib }
+}
+
+/// What single questions took.
+struct Proofs {
+    inclusion: String,
+    consistency: String,
+    ping: f64,
+}
+
+/// Questions about random leaves and random earlier sizes, one at a time. The city's node does not run meanwhile.
+async fn proofs(federation: &mut TestFederation, entries: u64, questions: usize) -> Proofs {
+    federation.stop_node(CITY).await;
+    let have_cursor = federation.node(PROVINCE).await.peer(CITY).await.acknowledged;
+    let impostor = Impostor::of(&federation.folder_of(CITY));
+    let address = federation.address_of(PROVINCE);
+    let mut link = impostor.dial(&agency(PROVINCE), &address).await.expect("a member");
+    link.greet(wire::Hello { have_cursor, ..impostor.hello() }).await;
+    let mut random = StdRng::seed_from_u64(entries);
+    let (mut inclusion, mut consistency, mut ping) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..questions {
+        let (leaf, size) = (random.random_range(0..entries), random.random_range(1..entries));
+        let (time, nodes, root) =
+            asked(&mut link, &impostor, wire::Prove { leaves: vec![leaf], ..Default::default() }).await;
+        inclusion.push(time);
+        nodes.inclusion(LedgerIndex(leaf), root).expect("the leaf is proved");
+        let (time, nodes, root) =
+            asked(&mut link, &impostor, wire::Prove { sizes: vec![size], ..Default::default() }).await;
+        consistency.push(time);
+        nodes.beginning(size, root).expect("the beginning is proved");
+        ping.push(pinged(&mut link).await);
+    }
+    drop(link);
+    federation.start_node(CITY).await;
+    federation.linked().await;
+    for times in [&mut inclusion, &mut consistency, &mut ping] {
+        times.sort_unstable_by(f64::total_cmp);
+    }
+    let both = |times: &[f64]| format!("{:.2} / {:.2}", percentile(times, 50), percentile(times, 99));
+    Proofs { inclusion: both(&inclusion), consistency: both(&consistency), ping: percentile(&ping, 50) }
+}
+
+/// The milliseconds of an answer, and what it proves under the checkpoint in it.
+async fn asked(link: &mut Connection, asker: &Impostor, prove: wire::Prove) -> (f64, TreeNodes, [u8; 32]) {
+    let began = Instant::now();
+    link.say(Kind::Prove(prove)).await;
+    let proof = loop {
+        match link.next().await.expect("the link holds").expect("the link holds") {
+            Kind::Proof(proof) => break proof,
+            Kind::Fault(fault) => panic!("the province ended the link: {fault:?}"),
+            _ => {}
+        }
+    };
+    let millis = began.elapsed().as_secs_f64() * 1000.0;
+    let province = agency(PROVINCE);
+    let keys = asker.directory.charters().checkpoint_keys(&province).expect("a member");
+    let checkpoint = Checkpoint::open(&proof.checkpoint, NAME, &province, &keys).expect("its checkpoint");
+    let nodes = TreeNodes::shown(checkpoint.size, &proof.nodes).expect("nodes of its tree");
+    (millis, nodes, checkpoint.root)
+}
+
+/// The milliseconds of a frame to the province and back that asks for nothing: the share of the link.
+async fn pinged(link: &mut Connection) -> f64 {
+    let began = Instant::now();
+    link.say(Kind::Ping(wire::Ping { reply: false, now: sinergi_daemon::time::now_millis(), nonce: 0 })).await;
+    loop {
+        let frame = link.inbound.message().await.expect("the link holds").expect("the link holds");
+        if matches!(frame.kind, Some(Kind::Ping(ping)) if ping.reply) {
+            return began.elapsed().as_secs_f64() * 1000.0;
+        }
+    }
+}
