@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
-use sha2::{Digest, Sha256};
 use sinergi_proto::charter::Charters;
 use sinergi_proto::content::Content;
 use sinergi_proto::dossier::Dossier;
@@ -17,6 +16,7 @@ use sinergi_proto::outbox::{self, FrameRoom, LedgerView, Step};
 use sinergi_proto::route::{Route, reset_of};
 use sinergi_proto::waiting::Waiting;
 use sinergi_proto::wire;
+use tlog_tiles::{Error as TreeError, Hash, HashReader};
 
 /// Frames carry little, so that parts, windows and resumption are used by small runs.
 pub const ROOM: FrameRoom = FrameRoom { items: 4, target_bytes: limits::DELIVER_TARGET_BYTES };
@@ -45,15 +45,17 @@ struct Owed {
     routes: Vec<Route>,
 }
 
-/// How far a ledger reached when somebody saw it, with the hash over its leaves: what a signed checkpoint says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How far a ledger reached when somebody saw it: what a signed checkpoint says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seen {
     /// Its epoch.
     pub epoch: Epoch,
     /// Its leaves.
-    pub size: usize,
-    /// Over their ids.
-    pub hash: [u8; 32],
+    pub size: u64,
+    /// The cosigned time, in seconds since 1970.
+    pub seconds: u64,
+    /// Its root.
+    pub root: [u8; 32],
 }
 
 /// Who gave it, for its ledger in which epoch, of which entry at which leaf.
@@ -67,7 +69,8 @@ pub struct Ledger {
     /// The leaves.
     pub leaves: Vec<Leaf>,
     owed: Vec<Owed>,
-    hashes: Vec<[u8; 32]>,
+    /// Of its tree, as they are stored.
+    hashes: Vec<Hash>,
     index: BTreeMap<EntryId, usize>,
     /// How far we have each peer's ledger.
     pub received: BTreeMap<AgencyId, Cursor>,
@@ -81,6 +84,15 @@ pub struct Ledger {
     pub refused: Vec<(AgencyId, EntryId, u32)>,
     /// The newest checkpoint of each peer.
     pub seen: BTreeMap<AgencyId, Seen>,
+    /// Its own newest checkpoint that a group has recorded.
+    pub recorded: Option<Seen>,
+}
+
+impl HashReader for Ledger {
+    fn read_hashes(&self, numbers: &[u64]) -> Result<Vec<Hash>, TreeError> {
+        let hash = |number: &u64| usize::try_from(*number).ok().and_then(|number| self.hashes.get(number).copied());
+        numbers.iter().map(|number| hash(number).ok_or(TreeError::IndexesNotInTree)).collect()
+    }
 }
 
 impl Ledger {
@@ -98,14 +110,15 @@ impl Ledger {
             waiting: Waiting::default(),
             refused: Vec::new(),
             seen: BTreeMap::new(),
+            recorded: None,
         }
     }
 
     /// Appends a leaf; its index.
     pub fn append(&mut self, leaf: Leaf) -> LedgerIndex {
         let index = self.next_index();
-        let before = self.hashes.last().copied().unwrap_or_default();
-        self.hashes.push(Sha256::new().chain_update(before).chain_update(leaf.entry.id.0).finalize().into());
+        let hashes = tlog_tiles::stored_hashes(index.0, &leaf.entry.signed, self).expect("a tree in memory");
+        self.hashes.extend(hashes);
         self.index.insert(leaf.entry.id, self.leaves.len());
         self.leaves.push(leaf);
         index
@@ -142,16 +155,17 @@ impl Ledger {
         Cursor::end(self.epoch, self.next_index(), u32::try_from(owed).expect("runs are short"))
     }
 
-    /// The checkpoint over all leaves.
-    pub fn checkpoint(&self) -> Seen {
-        let hash = self.hashes.last().copied().unwrap_or_default();
-        Seen { epoch: self.epoch, size: self.leaves.len(), hash }
+    /// The checkpoint over all leaves, cosigned at this time.
+    pub fn checkpoint(&self, seconds: u64) -> Seen {
+        let size = self.next_index().0;
+        let root = tlog_tiles::tree_hash(size, self).expect("a tree in memory").0;
+        Seen { epoch: self.epoch, size, seconds, root }
     }
 
     /// Whether the ledger has as many leaves as when it was seen, and the same.
     pub fn had(&self, seen: &Seen) -> bool {
-        let last = seen.size.checked_sub(1).map(|last| self.hashes.get(last).copied());
-        last.unwrap_or(Some([0; 32])) == Some(seen.hash)
+        let root = (seen.size <= self.next_index().0).then(|| tlog_tiles::tree_hash(seen.size, self));
+        root.is_some_and(|root| root.expect("a tree in memory").0 == seen.root)
     }
 
     /// The entry of an agency with the highest place.

@@ -40,8 +40,8 @@ pub struct Hello {
     pub newest_of_you: Option<(Place, EntryId)>,
     /// The same, of those that the other delivered itself.
     pub delivered_of_you: Option<(Place, EntryId)>,
-    /// Its own checkpoint.
-    pub checkpoint: Seen,
+    /// Its own newest checkpoint; until it may sign, the newest one that its ledger has recorded.
+    pub checkpoint: Option<Seen>,
 }
 
 /// One end.

@@ -112,6 +112,12 @@ pub struct Node {
     duties: BTreeSet<ComplaintId>,
     /// The last own clock.
     clock: HybridClock,
+    /// The newest time that was cosigned, in seconds since 1970, as far as this run of the program knows.
+    cosigned: u64,
+    /// The newest checkpoint of this run of the program.
+    signed: Option<Seen>,
+    /// The newest checkpoint over more leaves than those before, until a group records it.
+    unrecorded: Option<Seen>,
     guard: Guard,
     started: u64,
     salt: u64,
@@ -138,6 +144,9 @@ impl Node {
             sighted: Epoch::FIRST,
             duties: BTreeSet::new(),
             clock: HybridClock::default(),
+            cosigned: 0,
+            signed: None,
+            unrecorded: None,
             started: 0,
             salt: 0,
             effects: Vec::new(),
@@ -170,6 +179,9 @@ impl Node {
         let own = self.ledger.leaves.iter().filter(|leaf| leaf.entry.author == self.id);
         self.clock = own.map(|leaf| leaf.entry.clock).max().unwrap_or_default();
         self.duties = self.cases.keys().copied().collect();
+        let recorded = self.ledger.recorded.filter(|recorded| recorded.epoch == self.ledger.epoch);
+        self.cosigned = recorded.map(|recorded| recorded.seconds).unwrap_or_default();
+        (self.signed, self.unrecorded) = (None, None);
         self.queue.push_back(Submission::Retry);
     }
 
@@ -202,6 +214,7 @@ impl Node {
     pub fn tick(&mut self, now: u64) {
         if self.clear_at().is_some_and(|at| at <= now) {
             self.state = State::Clear;
+            self.sign_checkpoint(now);
             self.begin_sessions();
         }
     }
@@ -256,6 +269,16 @@ impl Node {
         let mut salt = [0; 32];
         salt[..8].copy_from_slice(&self.salt.to_be_bytes());
         salt
+    }
+
+    /// Signs a checkpoint over all leaves. Its time never goes back, as far as this run of the program knows.
+    fn sign_checkpoint(&mut self, now: u64) {
+        self.cosigned = self.cosigned.max(self.wall(now) / 1000);
+        let checkpoint = self.ledger.checkpoint(self.cosigned);
+        if self.ledger.recorded.max(self.unrecorded).is_none_or(|largest| largest.size < checkpoint.size) {
+            self.unrecorded = Some(checkpoint);
+        }
+        self.signed = Some(checkpoint);
     }
 
     fn wall(&self, now: u64) -> u64 {

@@ -29,6 +29,8 @@ impl Node {
         }
         let group: Vec<Submission> = self.queue.drain(..self.queue.len().min(GROUP)).collect();
         let mut answers = Vec::new();
+        let before = self.ledger.next_index();
+        let mut writes = group.iter().any(|submission| !matches!(submission, Submission::Retry));
         for submission in group {
             match submission {
                 Submission::Lodge(body, contents) => {
@@ -62,6 +64,11 @@ impl Node {
         }
         self.try_unblocked(now);
         self.erase_contents();
+        writes |= self.ledger.next_index() != before;
+        if writes {
+            self.ledger.recorded = self.unrecorded.take().or(self.ledger.recorded);
+            self.sign_checkpoint(now);
+        }
         for (peer, connection, results) in answers {
             self.acknowledge(&peer, connection, results);
         }

@@ -33,6 +33,9 @@ impl Node {
         // They lie in the old ledger, which is kept.
         self.ledger.receipts = old.receipts;
         self.effects.clear();
+        self.cosigned = 0;
+        self.sign_checkpoint(now);
+        self.ledger.recorded = self.signed;
         self.start(now);
     }
 

@@ -35,7 +35,7 @@ impl Node {
             seen_of_you: self.seen.get(peer).copied(),
             newest_of_you: self.ledger.newest_of(peer),
             delivered_of_you: self.ledger.newest_delivered_by(peer),
-            checkpoint: self.ledger.checkpoint(),
+            checkpoint: if self.state == State::Clear { self.signed } else { self.ledger.recorded },
         };
         self.effects.push(Effect::Send(connection, peer.clone(), Frame::Hello(Box::new(hello))));
     }
@@ -86,7 +86,7 @@ impl Node {
             standing.is_conflict().then_some(epoch)
         };
         let by_checkpoint =
-            hello.seen_of_you.and_then(|seen| conflicts(seen.epoch, seen.size as u64, self.ledger.had(&seen)));
+            hello.seen_of_you.and_then(|seen| conflicts(seen.epoch, seen.size, self.ledger.had(&seen)));
         let by_entry = |shown: Option<(Place, EntryId)>| {
             let (place, entry) = shown?;
             conflicts(place.epoch, place.index.0 + 1, self.ledger.leaf_of(&entry) == Some(place.index))
@@ -108,7 +108,9 @@ impl Node {
 
     fn begin_session(&mut self, peer: &AgencyId) {
         let Some(hello) = self.links.get(peer).and_then(|link| link.hello) else { return };
-        self.note_seen(peer, hello.checkpoint);
+        if let Some(checkpoint) = hello.checkpoint {
+            self.note_seen(peer, checkpoint);
+        }
         let shown = self.seen.get(peer).map(|seen| seen.epoch);
         let owed = GiveBack::owed(shown, self.ledger.reset_of(peer), self.ledger.next_index());
         let give_back = owed.map(|(epoch, before)| GiveBack {
@@ -218,7 +220,7 @@ impl Node {
 
     /// Answers a frame that is durable.
     pub(super) fn acknowledge(&mut self, peer: &AgencyId, connection: u64, results: Vec<ItemResult>) {
-        let checkpoint = self.ledger.checkpoint();
+        let checkpoint = self.signed.expect("a group ends with its checkpoint");
         let Some(link) = self.links.get_mut(peer).filter(|link| link.connection == connection) else { return };
         let Some(session) = &mut link.session else { return };
         for output in session.receiver.handle(ReceiverEvent::Committed { results, checkpoint: Vec::new() }) {
