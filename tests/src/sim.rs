@@ -11,11 +11,15 @@
 //!   |-- node         one agency: the shell around the pure code
 //!   |     |-- ledger    its durable part, and what it has to send
 //!   |     `-- link      its end of one connection
+//!   |-- archive      what was ever shown to anybody
+//!   |-- accuser      accuses everybody of everything that it proves
 //!   `-- invariants   what must hold: one file each
 //! ```
 //!
 //! A run has two phases. In the first everything goes wrong. Then the network heals, every node is up, and within a bound all must agree.
 
+pub mod accuser;
+pub mod archive;
 pub mod faults;
 pub mod invariants;
 pub mod ledger;

@@ -40,12 +40,13 @@ fn main() -> ExitCode {
     });
     let (failed, total) = (failed.load(Ordering::Relaxed), total.into_inner().unwrap_or_else(PoisonError::into_inner));
     println!(
-        "{seeds} seeds from {from}: {failed} failed; {} events, {} complaints, {} acknowledged entries, {} superseded, {} ledgers recovered, {} s",
+        "{seeds} seeds from {from}: {failed} failed; {} events, {} complaints, {} acknowledged entries, {} superseded, {} ledgers recovered, {} findings against who did not declare a loss, {} s",
         total.events,
         total.complaints,
         total.acknowledged,
         total.superseded,
         total.recovered,
+        total.undeclared,
         began.elapsed().as_secs()
     );
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -57,4 +58,5 @@ fn add(total: &mut Report, report: &Report) {
     total.acknowledged += report.acknowledged;
     total.superseded += report.superseded;
     total.recovered += report.recovered;
+    total.undeclared += report.undeclared;
 }

@@ -24,6 +24,8 @@ pub enum Fault {
     Silent,
     /// A node stops at once and starts again.
     Crash,
+    /// A machine restarts within moments, and its clock is off by minutes from then on.
+    Reboot,
     /// A node's clock is off by minutes.
     Clock,
     /// A node's folder is set back to an older copy.
@@ -31,7 +33,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Cut,
         Self::Split(0),
         Self::OneWay,
@@ -41,6 +43,7 @@ impl Fault {
         Self::Slow,
         Self::Silent,
         Self::Crash,
+        Self::Reboot,
         Self::Clock,
         Self::Restore,
     ];

@@ -7,6 +7,7 @@ mod converged;
 mod equal_sets_equal_states;
 mod incremental_equals_from_nothing;
 mod no_duplicates;
+mod nobody_honest_is_accused;
 mod nothing_disappears;
 mod nothing_honest_is_refused;
 mod one_holder;
@@ -26,7 +27,8 @@ pub type Broken = (&'static str, String);
 /// The invariant that does not hold.
 pub fn always(world: &World) -> Result<(), Broken> {
     nothing_honest_is_refused::check(world)?;
-    refusal_is_the_same_everywhere::check(world)
+    refusal_is_the_same_everywhere::check(world)?;
+    nobody_honest_is_accused::check(world)
 }
 
 /// What holds when the network has healed and the time to converge is over.
@@ -45,5 +47,6 @@ pub fn at_the_end(world: &World) -> Result<(), Broken> {
     content_goes_to_whom_it_may::check(world)?;
     acknowledged_is_never_lost::check(world)?;
     receipts_hold::check(world)?;
+    nobody_honest_is_accused::check(world)?;
     converged::check(world)
 }

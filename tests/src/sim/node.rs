@@ -271,6 +271,11 @@ impl Node {
         salt
     }
 
+    /// The newest checkpoint of this run of the program.
+    pub fn signed(&self) -> Option<Seen> {
+        self.signed
+    }
+
     /// Signs a checkpoint over all leaves. Its time never goes back, as far as this run of the program knows.
     fn sign_checkpoint(&mut self, now: u64) {
         self.cosigned = self.cosigned.max(self.wall(now) / 1000);

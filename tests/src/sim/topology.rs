@@ -67,6 +67,11 @@ impl Topology {
         Self { charters: Arc::new(charters(&members)), adjacent, keys }
     }
 
+    /// The keys with which an agency signs checkpoints, and their time.
+    pub fn checkpoint_keys(&self, agency: &AgencyId) -> [SigningKey; 2] {
+        ["checkpoint", "time"].map(|name| key(&format!("{agency} {name}")))
+    }
+
     /// The key with which an agency signs entries.
     pub fn key(&self, agency: &AgencyId) -> &SigningKey {
         &self.keys[agency]

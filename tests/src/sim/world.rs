@@ -13,6 +13,8 @@ use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
 use sinergi_proto::ids::{AgencyId, EntryId};
 
+use super::accuser::{Accuser, Found};
+use super::archive::Archive;
 use super::faults::Fault;
 use super::invariants;
 use super::ledger::Ledger;
@@ -31,6 +33,8 @@ const SYNC: u64 = 2;
 const RETRY: u64 = MINUTE / 2;
 /// After such a silence a connection is given up.
 const IDLE: u64 = MINUTE;
+/// A machine is up again after such a time.
+const BOOT: u64 = 5_000;
 /// Faults and operations last so long.
 const TROUBLE: u64 = 300 * MINUTE;
 /// Then all must agree within this time.
@@ -71,6 +75,8 @@ pub struct Report {
     pub superseded: usize,
     /// Ledgers that were set back and recovered.
     pub recovered: usize,
+    /// What is proven of agencies that went on with a ledger that was set back.
+    pub undeclared: usize,
     /// Over everything that happened.
     pub trace: [u8; 32],
 }
@@ -157,6 +163,10 @@ pub struct World {
     pub went_back: BTreeSet<EntryId>,
     /// What a restore took from its node before any other had it.
     pub lost: BTreeSet<EntryId>,
+    /// What was ever shown to anybody.
+    pub archive: Archive,
+    /// What the judge holds for shown.
+    pub found: Vec<Found>,
     report: Report,
     trace: Sha256,
 }
@@ -201,6 +211,8 @@ impl World {
             disagreement: None,
             went_back: BTreeSet::new(),
             lost: BTreeSet::new(),
+            archive: Archive::default(),
+            found: Vec::new(),
             report: Report::default(),
             trace: Sha256::new(),
         }
@@ -233,9 +245,17 @@ impl World {
         self.until(BEGIN + TROUBLE)?;
         self.heal();
         self.until(BEGIN + TROUBLE + CONVERGE)?;
+        self.accuse(|accuser| accuser.proves())?;
         let world = &*self;
         invariants::at_the_end(world).map_err(|(invariant, what)| world.fails(invariant, what))?;
         self.count();
+        Ok(())
+    }
+
+    /// Whatever an accuser finds is kept.
+    fn accuse(&mut self, of: impl Fn(&Accuser<'_>) -> Result<Vec<Found>, String>) -> Result<(), Failure> {
+        let found = of(&Accuser::new(&self.topology, &self.nodes, &self.archive, self.now));
+        self.found.extend(found.map_err(|what| self.fails("accusations_can_be_judged", what))?);
         Ok(())
     }
 
@@ -250,6 +270,7 @@ impl World {
                 }
             }
         }
+        self.report.undeclared = self.found.len();
         (self.report.complaints, self.report.superseded) = (complaints.len(), superseded.len());
     }
 
@@ -266,7 +287,11 @@ impl World {
             self.now = time;
             let event = self.events.remove(&key).expect("every event happens once");
             self.report.events += 1;
+            let probes = matches!(event, Event::Probe);
             self.happen(event);
+            if probes {
+                self.accuse(|accuser| accuser.withheld())?;
+            }
             invariants::always(self).map_err(|(invariant, what)| self.fails(invariant, what))?;
         }
         self.now = end;
@@ -352,6 +377,7 @@ impl World {
             return;
         }
         let now = self.now;
+        self.archive.ends_epoch(&self.nodes[id]);
         self.node(id).recover(now);
         self.report.recovered += 1;
         self.clear_later(id);
@@ -361,7 +387,10 @@ impl World {
     fn settle(&mut self, id: &AgencyId) {
         for effect in self.node(id).take_effects() {
             match effect {
-                Effect::Send(connection, to, frame) => self.transmit(connection, id, &to, frame),
+                Effect::Send(connection, to, frame) => {
+                    self.archive.sent(&self.nodes[id], &to, &frame);
+                    self.transmit(connection, id, &to, frame);
+                }
                 Effect::Close(connection, why) => self.close(connection, &why),
                 Effect::Acknowledged(entry) => drop(self.acknowledged.insert(entry, id.clone())),
                 Effect::WentBack(entry) => {
@@ -370,6 +399,7 @@ impl World {
                 }
             }
         }
+        self.archive.goes_on(&self.nodes[id]);
         if self.node(id).state == State::SetBack {
             self.at(5 * MINUTE, Event::Recover(id.clone()));
         }
@@ -519,13 +549,19 @@ impl World {
             Fault::Slow => line.slow += 1,
             Fault::Silent => self.silence(&pair.0),
             Fault::Crash => self.crash(&pair.0, lasts),
-            Fault::Clock => {
-                let minutes = self.rng.random_range(-4..5_i64);
-                self.node(&pair.0).clock_error = minutes * 60_000;
+            Fault::Reboot => {
+                self.crash(&pair.0, BOOT);
+                self.turn_clock(&pair.0);
             }
+            Fault::Clock => self.turn_clock(&pair.0),
             Fault::Restore => self.restore(&pair.0, lasts),
         }
         self.at(lasts, Event::Heal(fault, pair));
+    }
+
+    fn turn_clock(&mut self, id: &AgencyId) {
+        let minutes = self.rng.random_range(-4..5_i64);
+        self.node(id).clock_error = minutes * 60_000;
     }
 
     fn lines_between(&self, halves: u32) -> Vec<Pair> {
@@ -572,6 +608,7 @@ impl World {
         }
         self.crash(id, lasts);
         self.copies.remove(id);
+        self.archive.set_back(&self.nodes[id], &copy);
         let node = self.node(id);
         let is_gone = |entry: &EntryId| copy.leaf_of(entry).is_none();
         let gone: Vec<EntryId> = node.ledger.leaves.iter().map(|leaf| leaf.entry.id).filter(is_gone).collect();
@@ -615,7 +652,7 @@ impl World {
                     self.lines.get_mut(&pair).expect("a line").mute.clear();
                 }
             }
-            Fault::Clock => self.node(&pair.0).clock_error = 0,
+            Fault::Clock | Fault::Reboot => self.node(&pair.0).clock_error = 0,
             Fault::Break | Fault::Duplicate | Fault::Swap | Fault::Crash | Fault::Restore => {}
         }
     }

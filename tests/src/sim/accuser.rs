@@ -1,0 +1,338 @@
+//! Accuses every agency of everything, with all that was ever shown to anybody, and lets the judge of production decide.
+//!
+//! Nothing is left out because it looks right: the judge must see the contradiction, or that there is none. An accusation that it cannot read
+//! would check nothing, and is a defect of the simulation.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use prost::Message;
+use sinergi_proto::checkpoint::CheckpointSigner;
+use sinergi_proto::entry::{Body, Entry};
+use sinergi_proto::evidence::{Finding, Judge, NotProven};
+use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use sinergi_proto::receipt::Receipt;
+use sinergi_proto::tree::{TreeNodes, nodes_needed};
+use sinergi_proto::wire::{self, accusation::Finding as Kind, concealed::KnownBy};
+use tlog_tiles::HashReader;
+
+use super::archive::{Archive, Given};
+use super::ledger::{Ledger, Seen};
+use super::node::{Node, State};
+use super::topology::{FEDERATION, Topology};
+
+/// What the judge holds for shown.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Against whom.
+    pub accused: AgencyId,
+    /// About its ledger in which epoch.
+    pub epoch: Epoch,
+    /// What.
+    pub finding: Finding,
+    /// In words.
+    pub text: String,
+}
+
+/// Who has everything, and believes nothing.
+pub struct Accuser<'a> {
+    topology: &'a Topology,
+    nodes: &'a BTreeMap<AgencyId, Node>,
+    archive: &'a Archive,
+    now: u64,
+    entries: BTreeMap<EntryId, &'a Entry>,
+    trees: BTreeMap<(AgencyId, Epoch), Tree<'a>>,
+    notes: RefCell<BTreeMap<(AgencyId, Seen), Vec<u8>>>,
+    receipts: RefCell<BTreeMap<(AgencyId, usize), Vec<u8>>>,
+}
+
+/// A ledger under a checkpoint that was signed over it.
+#[derive(Clone, Copy)]
+struct Tree<'a> {
+    ledger: &'a Ledger,
+    seen: Seen,
+}
+
+type Accusation = (AgencyId, Epoch, Kind);
+
+impl<'a> Accuser<'a> {
+    /// The accuser at this time.
+    pub fn new(topology: &'a Topology, nodes: &'a BTreeMap<AgencyId, Node>, archive: &'a Archive, now: u64) -> Self {
+        let leaves = nodes.values().flat_map(|node| &node.ledger.leaves).map(|leaf| (leaf.entry.id, &leaf.entry));
+        let entries = archive.entries.iter().map(|(id, entry)| (*id, entry)).chain(leaves).collect();
+        let (notes, receipts) = (RefCell::default(), RefCell::default());
+        let mut accuser = Self { topology, nodes, archive, now, entries, trees: BTreeMap::new(), notes, receipts };
+        accuser.trees = accuser.whole_trees();
+        accuser
+    }
+
+    /// Each ledger under the largest checkpoint that was signed over it.
+    fn whole_trees(&self) -> BTreeMap<(AgencyId, Epoch), Tree<'a>> {
+        let over = self.archive.ledgers.iter().map(|((agency, epoch), ledger)| (agency, *epoch, ledger, None));
+        let present = self.nodes.values().map(|node| (&node.id, node.ledger.epoch, &node.ledger, node.signed()));
+        let tree = |(agency, epoch, ledger, signed): (&AgencyId, Epoch, &'a Ledger, Option<Seen>)| {
+            let shown = self.archive.checkpoints.get(agency).into_iter().flatten();
+            let of_it = shown.copied().chain(signed).filter(|seen| seen.epoch == epoch && ledger.had(seen));
+            Some(((agency.clone(), epoch), Tree { ledger, seen: of_it.max()? }))
+        };
+        over.chain(present).filter_map(tree).collect()
+    }
+
+    /// What is found of everything that the agencies' own signatures can prove.
+    ///
+    /// # Errors
+    /// An accusation that is none.
+    pub fn proves(&self) -> Result<Vec<Found>, String> {
+        let mut all = self.two_entries();
+        all.extend(self.displaced());
+        all.extend(self.back_dated());
+        all.extend(self.two_trees());
+        all.extend(self.rolled_back());
+        all.extend(self.omitted());
+        all.extend(self.concealed());
+        self.judged(all)
+    }
+
+    fn judged(&self, all: Vec<Accusation>) -> Result<Vec<Found>, String> {
+        let judge = Judge::new(&self.topology.charters);
+        let mut found = Vec::new();
+        for (accused, epoch, finding) in all {
+            let accusation = wire::Accusation { accused: accused.to_string(), finding: Some(finding) };
+            match judge.judge(&accusation, self.now) {
+                Ok(said) => found.push(Found { accused, epoch, finding: said.finding, text: said.text }),
+                Err(NotProven::NoContradiction(_)) => {}
+                Err(problem) => return Err(format!("an accusation of {accused} is none: {problem}: {accusation:?}")),
+            }
+        }
+        Ok(found)
+    }
+
+    // Entries.
+
+    fn two_entries(&self) -> Vec<Accusation> {
+        let mut places: BTreeMap<_, &Entry> = BTreeMap::new();
+        let mut all = Vec::new();
+        for entry in self.entries.values() {
+            if let Some(other) = places.insert((&entry.author, entry.place), entry) {
+                let two = wire::TwoEntries { one: entry.signed.to_vec(), other: other.signed.to_vec() };
+                all.push((entry.author.clone(), entry.place.epoch, Kind::ForkedEntries(two)));
+            }
+        }
+        all
+    }
+
+    fn displaced(&self) -> Vec<Accusation> {
+        let accuse = |entry: &&Entry| {
+            let leaf = self.leaf(&entry.author, entry.place.epoch, entry.place.index)?;
+            let displaced = wire::Displaced { entry: entry.signed.to_vec(), leaf: Some(leaf) };
+            Some((entry.author.clone(), entry.place.epoch, Kind::ForkedLeaf(displaced)))
+        };
+        self.entries.values().filter_map(accuse).collect()
+    }
+
+    fn back_dated(&self) -> Vec<Accusation> {
+        let accuse = |entry: &&Entry| {
+            let before = |seen: &&Seen| seen.epoch == entry.place.epoch && seen.size <= entry.place.index.0;
+            let latest = self.shown_by(&entry.author).filter(before).max_by_key(|seen| seen.seconds)?;
+            let (signed, checkpoint) = (entry.signed.to_vec(), self.note(&entry.author, *latest));
+            let dated = wire::BackDated { entry: signed, checkpoint };
+            Some((entry.author.clone(), entry.place.epoch, Kind::BackDated(dated)))
+        };
+        self.entries.values().filter_map(accuse).collect()
+    }
+
+    // Trees.
+
+    fn shown_by(&self, agency: &AgencyId) -> impl Iterator<Item = &'a Seen> {
+        self.archive.checkpoints.get(agency).into_iter().flatten()
+    }
+
+    fn two_trees(&self) -> Vec<Accusation> {
+        let mut all = Vec::new();
+        for ((agency, epoch), tree) in &self.trees {
+            for shown in self.shown_by(agency).filter(|shown| shown.epoch == *epoch && shown.size <= tree.seen.size) {
+                let (root, proof) = tree
+                    .nodes(&[], &[shown.size])
+                    .beginning(shown.size, tree.seen.root)
+                    .expect("a ledger proves its own beginnings");
+                let two = wire::TwoTrees {
+                    smaller: self.note(agency, *shown),
+                    larger: self.note(agency, tree.seen),
+                    prefix_root: root.to_vec(),
+                    consistency: proof.iter().map(|hash| hash.to_vec()).collect(),
+                };
+                all.push((agency.clone(), *epoch, Kind::ForkedTrees(two)));
+            }
+        }
+        all
+    }
+
+    fn rolled_back(&self) -> Vec<Accusation> {
+        let mut all = Vec::new();
+        for agency in self.nodes.keys() {
+            // Of all that are smaller, the one with the latest time.
+            let mut latest: Option<Seen> = None;
+            for shown in self.shown_by(agency) {
+                if let Some(smaller) = latest.filter(|smaller| (smaller.epoch, smaller.size) < (shown.epoch, shown.size)) {
+                    let (earlier, later) = (self.note(agency, *shown), self.note(agency, smaller));
+                    let back = Kind::RolledBack(wire::RolledBack { earlier, later });
+                    all.push((agency.clone(), shown.epoch, back));
+                }
+                if latest.is_none_or(|known| known.epoch != shown.epoch || known.seconds <= shown.seconds) {
+                    latest = Some(*shown);
+                }
+            }
+        }
+        all
+    }
+
+    fn omitted(&self) -> Vec<Accusation> {
+        let mut all = Vec::new();
+        for (agency, number, given) in self.receipts_given() {
+            for (entry, index) in given.leaves() {
+                let epoch = given.checkpoint.epoch;
+                let Some(leaf) = self.leaf(agency, epoch, index) else { continue };
+                let entry = self.entries[&entry].signed.to_vec();
+                let omitted = wire::Omitted { entry, receipt: self.receipt(agency, number, given), leaf: Some(leaf) };
+                all.push((agency.clone(), epoch, Kind::Omitted(omitted)));
+            }
+        }
+        all
+    }
+
+    // Custody.
+
+    fn concealed(&self) -> Vec<Accusation> {
+        let mut of_complaint: BTreeMap<ComplaintId, Vec<&Entry>> = BTreeMap::new();
+        let is_custody = |entry: &Entry| matches!(entry.body, Body::Lodged(_) | Body::Custody { .. });
+        for entry in self.entries.values().filter(|entry| is_custody(entry)) {
+            let complaint = entry.complaint.unwrap_or_else(|| ComplaintId::of_lodged(entry.clock, &entry.id));
+            of_complaint.entry(complaint).or_default().push(entry);
+        }
+        let mut all = Vec::new();
+        for custody in of_complaint.values() {
+            for entry in custody {
+                let Some(past) = self.past_of(entry) else { continue };
+                for left_out in custody.iter().filter(|other| other.id != entry.id && !past.contains(&other.id)) {
+                    for known_by in self.known_by(&entry.author, entry.place.epoch, left_out) {
+                        let ancestors = past.iter().map(|id| self.entries[id].signed.to_vec()).collect();
+                        let (signed, left_out) = (entry.signed.to_vec(), left_out.signed.to_vec());
+                        let concealed =
+                            wire::Concealed { entry: signed, ancestors, left_out, known_by: Some(known_by) };
+                        all.push((entry.author.clone(), entry.place.epoch, Kind::Concealed(concealed)));
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// The entries that one descends from; `None`: nobody has all of them any more.
+    fn past_of(&self, entry: &Entry) -> Option<BTreeSet<EntryId>> {
+        let (mut past, mut next) = (BTreeSet::new(), entry.parents.clone());
+        while let Some(id) = next.pop() {
+            if past.insert(id) {
+                next.extend(&self.entries.get(&id)?.parents);
+            }
+        }
+        Some(past)
+    }
+
+    /// Everything that shows since when a ledger has an entry.
+    fn known_by(&self, agency: &AgencyId, epoch: Epoch, entry: &Entry) -> Vec<KnownBy> {
+        let own = (entry.author == *agency).then_some(KnownBy::Own(true));
+        let tree = self.trees.get(&(agency.clone(), epoch));
+        let leaf = tree.and_then(|tree| self.leaf(agency, epoch, tree.ledger.leaf_of(&entry.id)?));
+        let names = |given: &Given| given.checkpoint.epoch == epoch && given.leaves().any(|(id, _)| id == entry.id);
+        let receipts = self.receipts_given().filter(|(by, _, given)| *by == agency && names(given));
+        let receipts = receipts.map(|(by, number, given)| KnownBy::Receipt(self.receipt(by, number, given)));
+        own.into_iter().chain(leaf.map(KnownBy::Leaf)).chain(receipts).collect()
+    }
+
+    // What did not happen.
+
+    /// What oversight agencies find of entries that were passed over: each reads the whole ledger of every agency that it is linked with.
+    ///
+    /// # Errors
+    /// An accusation that is none.
+    pub fn withheld(&self) -> Result<Vec<Found>, String> {
+        let charter = self.topology.charters.newest();
+        let mut all = Vec::new();
+        for auditor in self.nodes.values().filter(|node| node.state == State::Clear && charter.is_oversight(&node.id)) {
+            for node in auditor.adjacent().iter().map(|peer| &self.nodes[peer]) {
+                let Some(received) = auditor.ledger.received.get(&node.id) else { continue };
+                if node.state != State::Clear || received.epoch != node.ledger.epoch {
+                    continue;
+                }
+                for (index, leaf) in (0..received.index.0).map(LedgerIndex).zip(&node.ledger.leaves) {
+                    let entry = &leaf.entry;
+                    if entry.complaint.is_none() || auditor.ledger.leaf_of(&entry.id).is_some() {
+                        continue;
+                    }
+                    let Some(leaf) = self.leaf(&node.id, node.ledger.epoch, index) else { continue };
+                    let withheld = wire::Withheld { entry: entry.signed.to_vec(), leaf: Some(leaf) };
+                    all.push((node.id.clone(), node.ledger.epoch, Kind::Withheld(withheld)));
+                }
+            }
+        }
+        self.judged(all)
+    }
+
+    // What agencies signed.
+
+    fn receipts_given(&self) -> impl Iterator<Item = (&'a AgencyId, usize, &'a Given)> {
+        let all = self.archive.receipts.iter();
+        all.flat_map(|(by, given)| given.iter().enumerate().map(move |(number, given)| (by, number, given)))
+    }
+
+    fn leaf(&self, agency: &AgencyId, epoch: Epoch, index: LedgerIndex) -> Option<wire::LeafProof> {
+        let tree = self.trees.get(&(agency.clone(), epoch)).filter(|tree| index.0 < tree.seen.size)?;
+        let inclusion = tree.nodes(&[index], &[]).inclusion(index, tree.seen.root).expect("a ledger proves its leaves");
+        Some(wire::LeafProof {
+            checkpoint: self.note(agency, tree.seen),
+            index: index.0,
+            hash: inclusion.leaf_hash.to_vec(),
+            path: inclusion.path.iter().map(|hash| hash.to_vec()).collect(),
+        })
+    }
+
+    fn note(&self, agency: &AgencyId, seen: Seen) -> Vec<u8> {
+        let mut notes = self.notes.borrow_mut();
+        let sign = || {
+            let [statement, time] = self.topology.checkpoint_keys(agency);
+            let signer = CheckpointSigner::new(FEDERATION, agency, seen.epoch, statement, time);
+            signer.sign(seen.size, seen.root, seen.seconds)
+        };
+        notes.entry((agency.clone(), seen)).or_insert_with(sign).clone()
+    }
+
+    fn receipt(&self, by: &AgencyId, number: usize, given: &Given) -> Vec<u8> {
+        let mut receipts = self.receipts.borrow_mut();
+        let sign = || {
+            let key = self.topology.key(by);
+            let receipt = Receipt {
+                federation: FEDERATION.to_owned(),
+                receiver: by.clone(),
+                sender: given.to.clone(),
+                key_id: Receipt::key_id_of(key),
+                charter_version: self.topology.charters.newest().version,
+                cursor: given.cursor,
+                results: given.results.clone(),
+                checkpoint: self.note(by, given.checkpoint),
+                leaf_hashes: given.leaf_hashes.clone(),
+            };
+            receipt.sign(key).encode_to_vec()
+        };
+        receipts.entry((by.clone(), number)).or_insert_with(sign).clone()
+    }
+}
+
+impl Tree<'_> {
+    fn nodes(&self, leaves: &[LedgerIndex], sizes: &[u64]) -> TreeNodes {
+        let numbers = nodes_needed(self.seen.size, leaves, sizes).expect("within the tree");
+        let hashes = self.ledger.read_hashes(&numbers).expect("within the tree");
+        let node = |(number, hash): (u64, tlog_tiles::Hash)| wire::TreeNode { number, hash: hash.0.to_vec() };
+        let nodes: Vec<wire::TreeNode> = numbers.into_iter().zip(hashes).map(node).collect();
+        TreeNodes::shown(self.seen.size, &nodes).expect("hashes")
+    }
+}
