@@ -72,6 +72,9 @@ pub const EVIDENCE_BYTES: usize = 64 * 1024 * 1024;
 pub const ACCUSATIONS: usize = 10_000;
 /// How far an entry's clock may lie before a cosigned time behind which it lies in its author's ledger.
 pub const BACK_DATED_BY: Duration = Duration::from_secs(10 * 60);
+/// How far the cosigned times of an honest ledger may go back: a power loss takes the memory of the last one, and the clock is off by up to
+/// [`CLOCK_AHEAD`] before it one way and after it the other.
+pub const COSIGNED_BACK_BY: Duration = Duration::from_secs(10 * 60);
 /// Hashes of a proof that a leaf is in a tree: as many as the tree of any ledger is high.
 pub const TLOG_PROOF_HASHES: usize = 64;
 /// A `tlog-proof` file with the leaf in it: a citizen's receipt.
@@ -170,6 +173,10 @@ const _: () = assert!(
 const _: () = assert!(
     (ENTRY_BYTES + 128).div_ceil(3) * 4 + TLOG_PROOF_HASHES * 45 + CHECKPOINT_BYTES + 128 < TLOG_PROOF_BYTES,
     "the receipt of the largest entry fits into a file, in base64"
+);
+const _: () = assert!(
+    COSIGNED_BACK_BY.as_secs() >= 2 * CLOCK_AHEAD.as_secs() && BACK_DATED_BY.as_secs() >= 2 * CLOCK_AHEAD.as_secs(),
+    "no clock that may sign makes an honest agency look dishonest"
 );
 const _: () = assert!(RECEIPT_BYTES < DELIVER_TARGET_BYTES);
 const _: () = assert!(

@@ -82,7 +82,7 @@ impl Scene {
             ledger.push(filling(number));
         }
         let delivered = link.delivery().await;
-        let ack = ledger.takes(&stage.impostor, &delivered, CITY, seconds() - 60);
+        let ack = ledger.takes(&stage.impostor, &delivered, CITY, seconds() - 1200);
         link.say(Kind::Ack(ack)).await;
         city.has_an_empty_outbox().await;
         let offer = delivered.items.last().expect("the offer").clone();

@@ -90,7 +90,7 @@ pub(super) fn displaced(
     Ok(Statement { finding: Finding::Forked, accused: accused.clone(), complaint, text })
 }
 
-/// Fewer leaves at a later time.
+/// Fewer leaves at a later time: later by more than a clock that is set can make it.
 pub(super) fn rolled_back(
     judge: &Judge<'_>,
     accused: &AgencyId,
@@ -98,7 +98,8 @@ pub(super) fn rolled_back(
 ) -> Result<Statement, NotProven> {
     let (earlier, then) = judge.timed(&back.earlier, accused)?;
     let (later, now) = judge.timed(&back.later, accused)?;
-    if earlier.epoch != later.epoch || later.size >= earlier.size || now <= then {
+    let is_later = now > then.saturating_add(limits::COSIGNED_BACK_BY.as_secs());
+    if earlier.epoch != later.epoch || later.size >= earlier.size || !is_later {
         return Err(no_contradiction(format!(
             "{} leaves of epoch {} at {}, then {} of epoch {} at {}",
             earlier.size,

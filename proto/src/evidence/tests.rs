@@ -204,13 +204,16 @@ fn an_own_entry_that_its_ledger_replaced_is_a_fork() {
 }
 
 #[test]
-fn fewer_leaves_at_a_later_time_are_a_roll_back_and_a_late_note_or_a_new_epoch_is_none() {
+fn fewer_leaves_at_a_later_time_are_a_roll_back_and_a_late_note_a_set_clock_or_a_new_epoch_is_none() {
     let federation = Federation::new();
     let (large, small) = (Ledger::filled(20), Ledger::filled(8));
     let back = |earlier: Vec<u8>, later: Vec<u8>| Kind::RolledBack(wire::RolledBack { earlier, later });
-    let (before, after) = (START, START + MINUTE);
+    let (before, after) = (START, START + 11 * MINUTE);
     proves(&federation, CITY, back(large.signed(CITY, before), small.signed(CITY, after)), Finding::RolledBack);
     contradicts_nothing(&federation, CITY, back(large.signed(CITY, after), small.signed(CITY, before)));
+    // It signed 8 leaves with a clock that was 5 minutes fast, lost its power, and signed 20 with one that was 5 minutes slow.
+    let fast = before + 10 * MINUTE;
+    contradicts_nothing(&federation, CITY, back(large.signed(CITY, before), small.signed(CITY, fast)));
     contradicts_nothing(&federation, CITY, back(large.signed(CITY, before), small.signed(CITY, before)));
     contradicts_nothing(&federation, CITY, back(small.signed(CITY, before), large.signed(CITY, after)));
     let epoch = Epoch(2);
@@ -392,7 +395,7 @@ fn what_was_withheld_is_shown_to_be_in_the_ledger() {
 }
 
 fn roll_back() -> wire::Accusation {
-    let (earlier, later) = (Ledger::filled(5).signed(CITY, START), Ledger::filled(2).signed(CITY, START + MINUTE));
+    let (earlier, later) = (Ledger::filled(5).signed(CITY, START), Ledger::filled(2).signed(CITY, START + 11 * MINUTE));
     against(CITY, Kind::RolledBack(wire::RolledBack { earlier, later }))
 }
 
@@ -406,7 +409,7 @@ fn a_file_tells_who_accuses_whom_of_what_with_nothing_but_the_charter() {
     let federation = Federation::new();
     let opened = Opened::judge(&file(&federation, vec![roll_back()]), federation.charter()).expect("it holds");
     assert_eq!((opened.accuser, opened.made_at, opened.statements.len()), (agency("ombudsman"), LATER, 1));
-    let expected = "kota-bandung signed that its ledger had 5 leaves at 2025-11-24T16:00:00Z, and that it had only 2 at 2025-11-24T16:01:00Z. \
+    let expected = "kota-bandung signed that its ledger had 5 leaves at 2025-11-24T16:00:00Z, and that it had only 2 at 2025-11-24T16:11:00Z. \
                     A ledger never shrinks: 3 leaves were taken away, and no new epoch says why.";
     assert_eq!(opened.statements[0].text, expected);
 }
