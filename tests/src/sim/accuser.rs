@@ -58,12 +58,9 @@ type Accusation = (AgencyId, Epoch, Kind);
 impl<'a> Accuser<'a> {
     /// The accuser at this time.
     pub fn new(topology: &'a Topology, nodes: &'a BTreeMap<AgencyId, Node>, archive: &'a Archive, now: u64) -> Self {
-        let leaves = nodes.values().flat_map(|node| &node.ledger.leaves).map(|leaf| (leaf.entry.id, &leaf.entry));
-        let entries = archive.entries.iter().map(|(id, entry)| (*id, entry)).chain(leaves).collect();
+        let (entries, trees) = (BTreeMap::new(), BTreeMap::new());
         let (notes, receipts) = (RefCell::default(), RefCell::default());
-        let mut accuser = Self { topology, nodes, archive, now, entries, trees: BTreeMap::new(), notes, receipts };
-        accuser.trees = accuser.whole_trees();
-        accuser
+        Self { topology, nodes, archive, now, entries, trees, notes, receipts }
     }
 
     /// Each ledger under the largest checkpoint that was signed over it.
@@ -82,7 +79,10 @@ impl<'a> Accuser<'a> {
     ///
     /// # Errors
     /// An accusation that is none.
-    pub fn proves(&self) -> Result<Vec<Found>, String> {
+    pub fn proves(mut self) -> Result<Vec<Found>, String> {
+        let leaves = self.nodes.values().flat_map(|node| &node.ledger.leaves).map(|leaf| (leaf.entry.id, &leaf.entry));
+        self.entries = self.archive.entries.iter().map(|(id, entry)| (*id, entry)).chain(leaves).collect();
+        self.trees = self.whole_trees();
         let mut all = self.two_entries();
         all.extend(self.displaced());
         all.extend(self.back_dated());
@@ -255,22 +255,21 @@ impl<'a> Accuser<'a> {
     ///
     /// # Errors
     /// An accusation that is none.
-    pub fn withheld(&self) -> Result<Vec<Found>, String> {
+    pub fn withheld(self) -> Result<Vec<Found>, String> {
         let charter = self.topology.charters.newest();
         let mut all = Vec::new();
         for auditor in self.nodes.values().filter(|node| node.state == State::Clear && charter.is_oversight(&node.id)) {
             for node in auditor.adjacent().iter().map(|peer| &self.nodes[peer]) {
                 let Some(received) = auditor.ledger.received.get(&node.id) else { continue };
-                if node.state != State::Clear || received.epoch != node.ledger.epoch {
-                    continue;
-                }
+                let Some(seen) = node.signed().filter(|seen| seen.epoch == received.epoch) else { continue };
+                let tree = Tree { ledger: &node.ledger, seen };
                 for (index, leaf) in (0..received.index.0).map(LedgerIndex).zip(&node.ledger.leaves) {
                     let entry = &leaf.entry;
                     if entry.complaint.is_none() || auditor.ledger.leaf_of(&entry.id).is_some() {
                         continue;
                     }
-                    let Some(leaf) = self.leaf(&node.id, node.ledger.epoch, index) else { continue };
-                    let withheld = wire::Withheld { entry: entry.signed.to_vec(), leaf: Some(leaf) };
+                    let leaf = Some(self.leaf_of(tree, &node.id, index));
+                    let withheld = wire::Withheld { entry: entry.signed.to_vec(), leaf };
                     all.push((node.id.clone(), node.ledger.epoch, Kind::Withheld(withheld)));
                 }
             }
@@ -287,13 +286,17 @@ impl<'a> Accuser<'a> {
 
     fn leaf(&self, agency: &AgencyId, epoch: Epoch, index: LedgerIndex) -> Option<wire::LeafProof> {
         let tree = self.trees.get(&(agency.clone(), epoch)).filter(|tree| index.0 < tree.seen.size)?;
+        Some(self.leaf_of(*tree, agency, index))
+    }
+
+    fn leaf_of(&self, tree: Tree<'_>, agency: &AgencyId, index: LedgerIndex) -> wire::LeafProof {
         let inclusion = tree.nodes(&[index], &[]).inclusion(index, tree.seen.root).expect("a ledger proves its leaves");
-        Some(wire::LeafProof {
+        wire::LeafProof {
             checkpoint: self.note(agency, tree.seen),
             index: index.0,
             hash: inclusion.leaf_hash.to_vec(),
             path: inclusion.path.iter().map(|hash| hash.to_vec()).collect(),
-        })
+        }
     }
 
     fn note(&self, agency: &AgencyId, seen: Seen) -> Vec<u8> {

@@ -253,8 +253,8 @@ impl World {
     }
 
     /// Whatever an accuser finds is kept.
-    fn accuse(&mut self, of: impl Fn(&Accuser<'_>) -> Result<Vec<Found>, String>) -> Result<(), Failure> {
-        let found = of(&Accuser::new(&self.topology, &self.nodes, &self.archive, self.now));
+    fn accuse(&mut self, of: fn(Accuser<'_>) -> Result<Vec<Found>, String>) -> Result<(), Failure> {
+        let found = of(Accuser::new(&self.topology, &self.nodes, &self.archive, self.now));
         self.found.extend(found.map_err(|what| self.fails("accusations_can_be_judged", what))?);
         Ok(())
     }
