@@ -11,6 +11,7 @@ use tlog_tiles::{Checkpoint as TlogCheckpoint, Hash};
 
 use crate::ids::{AgencyId, Epoch};
 use crate::key::SigningKey;
+use crate::limits;
 use crate::note::{self, KnownKeys, NoteKey, NoteKeyUse};
 
 /// The origin of an agency's ledger in one epoch.
@@ -91,6 +92,12 @@ pub struct CheckpointKeys {
 }
 
 impl Checkpoint {
+    /// Whether this one was signed before the other by more than an honest agency's times may go back. Without times nothing shows it.
+    pub fn is_surely_before(&self, other: &Self) -> bool {
+        let margin = limits::COSIGNED_BACK_BY.as_secs();
+        matches!((self.seconds, other.seconds), (Some(one), Some(other)) if one.saturating_add(margin) < other)
+    }
+
     /// Whose checkpoint a note says that it is; nothing is verified.
     pub fn agency_of(note: &[u8], federation: &str) -> Option<AgencyId> {
         let origin = note.split(|byte| *byte == b'\n').next()?;

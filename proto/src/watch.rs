@@ -74,6 +74,11 @@ impl Noted {
         (self.checkpoint.epoch, self.checkpoint.size)
     }
 
+    /// As for the checkpoints.
+    fn is_surely_before(&self, other: &Self) -> bool {
+        self.checkpoint.is_surely_before(&other.checkpoint)
+    }
+
     /// Whether both have a time, and this one's is earlier.
     fn is_before(&self, other: &Self) -> bool {
         matches!((self.checkpoint.seconds, other.checkpoint.seconds), (Some(one), Some(other)) if one < other)
@@ -98,7 +103,7 @@ impl Watched {
             return Taken::Nothing;
         }
         if let Some(newest) = self.newest.as_ref().filter(|newest| newest.checkpoint.epoch > shown.checkpoint.epoch) {
-            return if newest.is_before(&shown) { Taken::LeftEpoch } else { Taken::Nothing };
+            return if newest.is_surely_before(&shown) { Taken::LeftEpoch } else { Taken::Nothing };
         }
         if epoch != Some(shown.checkpoint.epoch) {
             (self.seen, self.caught) = (BTreeMap::new(), None);
@@ -175,8 +180,8 @@ impl Watched {
         };
         let mut all = self.seen.values().map(|seen| &seen.noted).chain(&self.newest);
         all.find_map(|seen| match seen.checkpoint.size.cmp(&size) {
-            std::cmp::Ordering::Greater if seen.is_before(shown) => Some(rolled_back(seen, shown)),
-            std::cmp::Ordering::Less if shown.is_before(seen) => Some(rolled_back(shown, seen)),
+            std::cmp::Ordering::Greater if seen.is_surely_before(shown) => Some(rolled_back(seen, shown)),
+            std::cmp::Ordering::Less if shown.is_surely_before(seen) => Some(rolled_back(shown, seen)),
             _ => None,
         })
     }

@@ -79,8 +79,8 @@ async fn two_ledgers_of_one_size_are_found_out_when_those_who_saw_them_talk() {
 async fn two_ledgers_of_different_sizes_are_found_out_by_asking_whose_they_are() {
     let stage = Stage::set().await;
     let (short, long) = (ledger(0..5), ledger([0, 1, 2, 77, 4, 5, 6, 7]));
-    let mut city = linked(&stage, CITY, short.signed(&stage.impostor, seconds() - 60)).await;
-    let mut province = linked(&stage, PROVINCE, long.signed(&stage.impostor, seconds() - 60)).await;
+    let mut city = linked(&stage, CITY, short.signed(&stage.impostor, seconds() - 1200)).await;
+    let mut province = linked(&stage, PROVINCE, long.signed(&stage.impostor, seconds() - 1200)).await;
     let links = [(&mut city, &short), (&mut province, &long)];
     let found = async {
         sees_alarm(&stage.federation.node(PROVINCE).await, &[LIAR, "forked", "evidence export"]).await;
@@ -117,7 +117,7 @@ async fn a_ledger_that_was_rewritten_is_found_out_at_its_next_checkpoint_and_com
 async fn a_ledger_that_was_set_back_is_found_out_at_the_next_greeting_and_stays_found_out() {
     let stage = Stage::set().await;
     let ledger = ledger(0..5);
-    let _first = linked(&stage, CITY, ledger.signed(&stage.impostor, seconds() - 60)).await;
+    let _first = linked(&stage, CITY, ledger.signed(&stage.impostor, seconds() - 1200)).await;
     let city = stage.federation.node(CITY).await;
     city.sees_peer(LIAR, |peer| peer.peer_size == 5).await;
     let _again = linked(&stage, CITY, ledger.cut_to(3).signed(&stage.impostor, seconds())).await;

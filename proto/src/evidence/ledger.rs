@@ -98,8 +98,7 @@ pub(super) fn rolled_back(
 ) -> Result<Statement, NotProven> {
     let (earlier, then) = judge.timed(&back.earlier, accused)?;
     let (later, now) = judge.timed(&back.later, accused)?;
-    let is_later = now > then.saturating_add(limits::COSIGNED_BACK_BY.as_secs());
-    if earlier.epoch != later.epoch || later.size >= earlier.size || !is_later {
+    if earlier.epoch != later.epoch || later.size >= earlier.size || !earlier.is_surely_before(&later) {
         return Err(no_contradiction(format!(
             "{} leaves of epoch {} at {}, then {} of epoch {} at {}",
             earlier.size,

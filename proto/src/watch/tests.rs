@@ -60,7 +60,7 @@ fn more_leaves_are_news_and_a_later_time_of_the_same_tree_is_kept_without_a_word
 
 #[test]
 fn fewer_leaves_at_a_later_time_are_a_ledger_set_back_whichever_comes_first() {
-    let (long, short) = (honest(20, 100), honest(10, 101));
+    let (long, short) = (honest(20, 100), honest(10, 701));
     let mut watched = having(std::slice::from_ref(&long));
     assert_eq!(finding(watched.take(short.clone())), rolled_back(&long, &short));
     assert_eq!((watched.newest(), watched.is_caught()), (Some(&long), true), "it is never the newest");
@@ -70,9 +70,16 @@ fn fewer_leaves_at_a_later_time_are_a_ledger_set_back_whichever_comes_first() {
 }
 
 #[test]
+fn a_clock_that_was_set_while_nobody_remembered_the_last_time_is_no_ledger_set_back() {
+    let mut watched = having(&[honest(20, 100), honest(10, 700)]);
+    assert_eq!(watched.newest(), Some(&honest(20, 100)));
+    assert_eq!(watched.take(honest(21, 701)), Taken::Newest);
+}
+
+#[test]
 fn without_a_time_nothing_shows_which_was_later() {
     let mut watched = having(&[honest(20, 100)]);
-    let mut short = honest(10, 101);
+    let mut short = honest(10, 701);
     short.checkpoint.seconds = None;
     assert_eq!(watched.take(short), Taken::Nothing);
 }
@@ -88,15 +95,15 @@ fn other_leaves_of_one_size_are_a_fork_also_behind_the_newest() {
 #[test]
 fn who_was_caught_is_not_accused_again_before_a_new_epoch() {
     let mut watched = having(&[honest(20, 100)]);
-    finding(watched.take(honest(10, 101)));
-    assert_eq!(watched.take(honest(9, 102)), Taken::Nothing);
-    assert_eq!((watched.take(honest(30, 103)), watched.newest()), (Taken::Nothing, Some(&honest(20, 100))));
+    finding(watched.take(honest(10, 701)));
+    assert_eq!(watched.take(honest(9, 1400)), Taken::Nothing);
+    assert_eq!((watched.take(honest(30, 1500)), watched.newest()), (Taken::Nothing, Some(&honest(20, 100))));
     assert!(watched.to_ask().is_empty());
     let new = noted(Epoch(2), 3, 1, 200);
     assert_eq!((watched.take(new.clone()), watched.is_caught()), (Taken::Newest, false));
     assert_eq!(watched.newest(), Some(&new));
-    assert_eq!(watched.take(honest(9, 200)), Taken::Nothing, "the old epoch is history");
-    assert_eq!(watched.take(honest(9, 201)), Taken::LeftEpoch);
+    assert_eq!(watched.take(honest(9, 800)), Taken::Nothing, "the old epoch is history");
+    assert_eq!(watched.take(honest(9, 801)), Taken::LeftEpoch);
     assert_eq!(watched.newest(), Some(&new));
 }
 
@@ -133,7 +140,7 @@ fn an_answer_whose_tree_begins_with_other_leaves_is_a_fork_and_the_last_good_one
 #[test]
 fn an_answer_with_a_tree_that_was_set_back_is_found_out_before_its_proofs() {
     let mut watched = having(&[honest(10, 100), honest(20, 200)]);
-    let back = honest(15, 250);
+    let back = honest(15, 801);
     assert_eq!(watched.answered(back.clone(), Vec::new()), Some(rolled_back(&honest(20, 200), &back)));
 }
 

@@ -7,12 +7,13 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
-use sinergi_proto::checkpoint::CheckpointSigner;
+use sinergi_proto::checkpoint::{Checkpoint, CheckpointSigner};
 use sinergi_proto::entry::{Body, Entry};
 use sinergi_proto::evidence::{Finding, Judge, NotProven};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::receipt::Receipt;
 use sinergi_proto::tree::{TreeNodes, nodes_needed};
+use sinergi_proto::watch::{Beginning, Noted, Taken, Watched, two_trees};
 use sinergi_proto::wire::{self, accusation::Finding as Kind, concealed::KnownBy};
 use tlog_tiles::HashReader;
 
@@ -90,6 +91,7 @@ impl<'a> Accuser<'a> {
         all.extend(self.rolled_back());
         all.extend(self.omitted());
         all.extend(self.concealed());
+        all.extend(self.watched());
         self.judged(all)
     }
 
@@ -151,17 +153,9 @@ impl<'a> Accuser<'a> {
         let mut all = Vec::new();
         for ((agency, epoch), tree) in &self.trees {
             for shown in self.shown_by(agency).filter(|shown| shown.epoch == *epoch && shown.size <= tree.seen.size) {
-                let (root, proof) = tree
-                    .nodes(&[], &[shown.size])
-                    .beginning(shown.size, tree.seen.root)
-                    .expect("a ledger proves its own beginnings");
-                let two = wire::TwoTrees {
-                    smaller: self.note(agency, *shown),
-                    larger: self.note(agency, tree.seen),
-                    prefix_root: root.to_vec(),
-                    consistency: proof.iter().map(|hash| hash.to_vec()).collect(),
-                };
-                all.push((agency.clone(), *epoch, Kind::ForkedTrees(two)));
+                let Beginning { root, proof, .. } = tree.beginning(shown.size);
+                let (smaller, larger) = (self.note(agency, *shown), self.note(agency, tree.seen));
+                all.push((agency.clone(), *epoch, two_trees(&smaller, &larger, root, &proof)));
             }
         }
         all
@@ -173,7 +167,9 @@ impl<'a> Accuser<'a> {
             // Of all that are smaller, the one with the latest time.
             let mut latest: Option<Seen> = None;
             for shown in self.shown_by(agency) {
-                if let Some(smaller) = latest.filter(|smaller| (smaller.epoch, smaller.size) < (shown.epoch, shown.size)) {
+                if let Some(smaller) =
+                    latest.filter(|smaller| (smaller.epoch, smaller.size) < (shown.epoch, shown.size))
+                {
                     let (earlier, later) = (self.note(agency, *shown), self.note(agency, smaller));
                     let back = Kind::RolledBack(wire::RolledBack { earlier, later });
                     all.push((agency.clone(), shown.epoch, back));
@@ -182,6 +178,33 @@ impl<'a> Accuser<'a> {
                     latest = Some(*shown);
                 }
             }
+        }
+        all
+    }
+
+    /// What a node finds that watches, to whom everything is told late, twice and in no order, and that then asks.
+    fn watched(&self) -> Vec<Accusation> {
+        let mut all = Vec::new();
+        for ((agency, epoch), tree) in &self.trees {
+            let noted = |seen: &Seen| {
+                let Seen { epoch, size, seconds, root } = *seen;
+                let checkpoint = Checkpoint { epoch, size, root, seconds: Some(seconds) };
+                Noted { checkpoint, note: self.note(agency, *seen) }
+            };
+            let shown: Vec<Noted> = self.shown_by(agency).filter(|seen| seen.epoch == *epoch).map(noted).collect();
+            let (early, late) = shown.split_at(shown.len() / 2);
+            let mut watched = Watched::default();
+            let taken = late.iter().chain(early.iter().rev()).chain(late).map(|shown| watched.take(shown.clone()));
+            let taken: Vec<Taken> = taken.collect();
+            all.extend(taken.into_iter().filter_map(|taken| match taken {
+                Taken::Contradicts(finding) => Some((agency.clone(), *epoch, *finding)),
+                Taken::Newest | Taken::Nothing | Taken::LeftEpoch => None,
+            }));
+            let sizes = watched.to_ask();
+            let sizes: Vec<u64> = sizes.into_iter().filter(|size| *size <= tree.seen.size).collect();
+            let beginnings = sizes.into_iter().map(|size| tree.beginning(size)).collect();
+            let finding = watched.answered(noted(&tree.seen), beginnings);
+            all.extend(finding.map(|finding| (agency.clone(), *epoch, finding)));
         }
         all
     }
@@ -331,6 +354,12 @@ impl<'a> Accuser<'a> {
 }
 
 impl Tree<'_> {
+    fn beginning(&self, size: u64) -> Beginning {
+        let shown = self.nodes(&[], &[size]).beginning(size, self.seen.root);
+        let (root, proof) = shown.expect("a ledger proves its own beginnings");
+        Beginning { size, root, proof }
+    }
+
     fn nodes(&self, leaves: &[LedgerIndex], sizes: &[u64]) -> TreeNodes {
         let numbers = nodes_needed(self.seen.size, leaves, sizes).expect("within the tree");
         let hashes = self.ledger.read_hashes(&numbers).expect("within the tree");

@@ -85,8 +85,7 @@ impl Node {
             let Ok(standing) = Standing::of(ours, Extent { epoch, size }, || Ok::<_, Infallible>(same));
             standing.is_conflict().then_some(epoch)
         };
-        let by_checkpoint =
-            hello.seen_of_you.and_then(|seen| conflicts(seen.epoch, seen.size, self.ledger.had(&seen)));
+        let by_checkpoint = hello.seen_of_you.and_then(|seen| conflicts(seen.epoch, seen.size, self.ledger.had(&seen)));
         let by_entry = |shown: Option<(Place, EntryId)>| {
             let (place, entry) = shown?;
             conflicts(place.epoch, place.index.0 + 1, self.ledger.leaf_of(&entry) == Some(place.index))
