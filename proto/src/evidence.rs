@@ -39,7 +39,7 @@ use crate::wire;
 pub enum Finding {
     /// The ledger shows different pasts.
     Forked,
-    /// Fewer leaves at a later cosigned time.
+    /// Fewer leaves at a later cosigned time, or a new epoch that was not declared.
     RolledBack,
     /// An acknowledged entry is not where the receipt says.
     Omitted,

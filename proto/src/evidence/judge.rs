@@ -6,7 +6,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::{Statement, custody, ledger, offers};
-use crate::admission::signing_key;
+use crate::admission::{Verdict, signing_key};
 use crate::charter::Charters;
 use crate::checkpoint::Checkpoint;
 use crate::entry::Entry;
@@ -88,6 +88,7 @@ impl<'a> Judge<'a> {
             Kind::ForkedTrees(forked) => ledger::two_trees(self, &accused, forked),
             Kind::ForkedLeaf(forked) => ledger::displaced(self, &accused, forked),
             Kind::RolledBack(back) => ledger::rolled_back(self, &accused, back),
+            Kind::UndeclaredEpoch(begun) => ledger::undeclared(self, &accused, begun),
             Kind::Omitted(omitted) => ledger::omitted(self, &accused, omitted),
             Kind::BackDated(dated) => ledger::back_dated(self, &accused, dated),
             Kind::Concealed(concealed) => custody::concealed(self, &accused, concealed),
@@ -121,6 +122,15 @@ impl<'a> Judge<'a> {
     pub(super) fn unsigned_entry(&self, part: &'static str, signed: &[u8]) -> Result<Entry, NotProven> {
         Entry::parse(Bytes::copy_from_slice(signed), self.federation)
             .map_err(|refusal| NotProven::Unreadable { part, problem: refusal.to_string() })
+    }
+
+    /// Whether these bytes are an entry that its author signed; `None`: the charter that it names is not here.
+    pub(super) fn is_signed(&self, entry: &Entry) -> Option<bool> {
+        match signing_key(entry, self.charters) {
+            Ok(key) => Some(entry.verify(&key.public)),
+            Err(Verdict::Defer { .. }) => None,
+            Err(_) => Some(false),
+        }
     }
 
     /// A checkpoint of this agency.

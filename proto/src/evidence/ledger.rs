@@ -3,8 +3,10 @@
 use super::judge::{Judge, NotProven, by, complaint_text, named, no_contradiction, time};
 use super::{Finding, Statement};
 use crate::checkpoint::Checkpoint;
-use crate::ids::AgencyId;
+use crate::entry::{Entry, Place};
+use crate::ids::{AgencyId, Epoch, LedgerIndex};
 use crate::limits;
+use crate::route::reset_of;
 use crate::tree::{check_beginning, hash_of, leaf_hash};
 use crate::wire;
 
@@ -119,6 +121,46 @@ pub(super) fn rolled_back(
         earlier.size - later.size,
     );
     Ok(Statement { finding: Finding::RolledBack, accused: accused.clone(), complaint: None, text })
+}
+
+/// A later epoch that does not begin with its declaration.
+pub(super) fn undeclared(
+    judge: &Judge<'_>,
+    accused: &AgencyId,
+    begun: &wire::Undeclared,
+) -> Result<Statement, NotProven> {
+    let leaf = judge.leaf(begun.leaf.as_ref(), accused)?;
+    let epoch = leaf.checkpoint.epoch;
+    if epoch <= Epoch::FIRST || leaf.index.0 != 0 {
+        return Err(no_contradiction(format!("leaf {} of epoch {epoch} declares nothing", leaf.index)));
+    }
+    if leaf.hash != leaf_hash(&begun.first) {
+        return Err(no_contradiction("the leaf is another entry"));
+    }
+    // Whatever the bytes are, the accused signed that its ledger begins with them.
+    let first = judge.unsigned_entry("first leaf", &begun.first).ok();
+    let what = first
+        .as_ref()
+        .map_or_else(|| "no entry at all".to_owned(), |first| format!("{} by {}", named(first), first.author));
+    if let Some(first) = first.filter(|first| declares(first, accused, epoch)) {
+        match judge.is_signed(&first) {
+            Some(true) => return Err(no_contradiction(format!("epoch {epoch} is declared"))),
+            None => return Err(no_contradiction(format!("charter {} is not here", first.charter_version))),
+            Some(false) => {}
+        }
+    }
+    let text = format!(
+        "{accused} signed epoch {epoch} of its ledger, with {} leaves{}. The first of them is {what}, where it had to declare why the epoch \
+         before ended: it began anew, and told nobody.",
+        leaf.checkpoint.size,
+        signed_at(&leaf.checkpoint),
+    );
+    Ok(Statement { finding: Finding::RolledBack, accused: accused.clone(), complaint: None, text })
+}
+
+fn declares(first: &Entry, accused: &AgencyId, epoch: Epoch) -> bool {
+    let place = Place { epoch, index: LedgerIndex::default() };
+    reset_of(first).is_some() && first.author == *accused && first.place == place
 }
 
 /// A receipt names a leaf, and the tree holds something else there.

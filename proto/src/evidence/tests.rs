@@ -78,10 +78,14 @@ impl Ledger {
     }
 
     fn proves(&self, index: u64, id: &str, at: u64) -> wire::LeafProof {
+        self.proves_in(Epoch::FIRST, index, id, at)
+    }
+
+    fn proves_in(&self, epoch: Epoch, index: u64, id: &str, at: u64) -> wire::LeafProof {
         let inclusion =
             self.nodes(&[LedgerIndex(index)], &[]).inclusion(LedgerIndex(index), self.root()).expect("a leaf");
         wire::LeafProof {
-            checkpoint: self.signed(id, at),
+            checkpoint: self.signed_in(id, epoch, at),
             index,
             hash: inclusion.leaf_hash.to_vec(),
             path: inclusion.path.iter().map(|hash| hash.to_vec()).collect(),
@@ -218,6 +222,57 @@ fn fewer_leaves_at_a_later_time_are_a_roll_back_and_a_late_note_a_set_clock_or_a
     contradicts_nothing(&federation, CITY, back(small.signed(CITY, before), large.signed(CITY, after)));
     let epoch = Epoch(2);
     contradicts_nothing(&federation, CITY, back(large.signed(CITY, before), small.signed_in(CITY, epoch, after)));
+}
+
+#[test]
+fn a_new_epoch_that_begins_with_anything_but_its_declaration_is_a_roll_back() {
+    let federation = Federation::new();
+    let begins = |epoch: u32| {
+        let mut writing = federation.node(CITY).witnesses().at_leaf(0);
+        writing.draft.place.epoch = Epoch(epoch);
+        let reason = wire::ResetReason::Restored.into();
+        writing.draft.body =
+            wire::entry::Body::LedgerReset(wire::LedgerReset { old_epoch: 1, reason, ..Default::default() });
+        writing
+    };
+    let begun = |first: &[u8], epoch: u32, index: u64| {
+        let mut ledger = Ledger::default();
+        ledger.push(first);
+        ledger.push(b"next");
+        let leaf = Some(ledger.proves_in(Epoch(epoch), index, CITY, START));
+        Kind::UndeclaredEpoch(wire::Undeclared { first: first.to_vec(), leaf })
+    };
+    let declared = signed(&begins(2).entry());
+    contradicts_nothing(&federation, CITY, begun(&declared, 2, 0));
+    let lodged = signed(&federation.node(CITY).lodges().at_leaf(0).entry());
+    proves(&federation, CITY, begun(&lodged, 2, 0), Finding::RolledBack);
+    proves(&federation, CITY, begun(b"no entry", 2, 0), Finding::RolledBack);
+    // A ledger may begin with anything, and only a beginning declares.
+    contradicts_nothing(&federation, CITY, begun(&lodged, 1, 0));
+    contradicts_nothing(&federation, CITY, begun(&lodged, 2, 1));
+    // The declaration of another epoch or of another agency, or one that it did not sign, declares nothing.
+    proves(&federation, CITY, begun(&declared, 3, 0), Finding::RolledBack);
+    let mut of_another = begins(2);
+    of_another.draft.author = agency(PROVINCE);
+    proves(
+        &federation,
+        CITY,
+        begun(&signed(&of_another.signed_with(entry_key(PROVINCE)).entry()), 2, 0),
+        Finding::RolledBack,
+    );
+    proves(
+        &federation,
+        CITY,
+        begun(&signed(&begins(2).signed_with(entry_key(PROVINCE)).entry()), 2, 0),
+        Finding::RolledBack,
+    );
+    // By a charter that the judge does not know, the signature may be good.
+    let by_a_later_charter = begins(2).under_charter(9);
+    contradicts_nothing(&federation, CITY, begun(&signed(&by_a_later_charter.entry()), 2, 0));
+    // The leaf is shown whole.
+    let Kind::UndeclaredEpoch(mut other) = begun(&declared, 2, 0) else { unreachable!("just made") };
+    other.first = lodged;
+    contradicts_nothing(&federation, CITY, Kind::UndeclaredEpoch(other));
 }
 
 #[test]

@@ -89,6 +89,7 @@ impl<'a> Accuser<'a> {
         all.extend(self.back_dated());
         all.extend(self.two_trees());
         all.extend(self.rolled_back());
+        all.extend(self.undeclared());
         all.extend(self.omitted());
         all.extend(self.concealed());
         all.extend(self.watched());
@@ -180,6 +181,17 @@ impl<'a> Accuser<'a> {
             }
         }
         all
+    }
+
+    fn undeclared(&self) -> Vec<Accusation> {
+        let later = self.trees.iter().filter(|((_, epoch), tree)| *epoch > Epoch::FIRST && tree.seen.size > 0);
+        let accuse = |((agency, epoch), tree): (&(AgencyId, Epoch), &Tree<'_>)| {
+            let (index, first) =
+                (LedgerIndex::default(), tree.ledger.leaf(LedgerIndex::default()).entry.signed.to_vec());
+            let begun = wire::Undeclared { first, leaf: Some(self.leaf_of(*tree, agency, index)) };
+            (agency.clone(), *epoch, Kind::UndeclaredEpoch(begun))
+        };
+        later.map(accuse).collect()
     }
 
     /// What a node finds that watches, to whom everything is told late, twice and in no order, and that then asks.
