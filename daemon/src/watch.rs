@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prost::Message;
 use sinergi_proto::checkpoint::Checkpoint;
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::ids::{AgencyId, Epoch};
 use sinergi_proto::receipt::Receipt;
 use sinergi_proto::watch::{Beginning, Noted, Taken, Watched};
 use sinergi_proto::wire::{self, accusation::Finding};
@@ -109,6 +109,7 @@ impl Watch {
 
     /// A checkpoint of an agency that verified, from whoever showed it; whether it shows more than was known.
     pub(crate) fn take(&self, agency: &AgencyId, shown: Noted) -> bool {
+        let extent = shown.extent();
         let taken = self.changes(agency, |watched| watched.take(shown));
         match taken {
             Taken::Newest => {
@@ -116,15 +117,20 @@ impl Watch {
                 return true;
             }
             Taken::Nothing => {}
-            Taken::LeftEpoch => {
-                let text = format!(
-                    "{agency} signs an epoch of its ledger that it had left: its ledger was set back. Ask it to run `sinergi recover`"
-                );
-                self.0.alarms.raise(format!("moved {agency}"), text);
-            }
+            Taken::Back => self.alarm_back(agency, extent),
             Taken::Contradicts(finding) => self.found(agency, *finding),
         }
         false
+    }
+
+    fn alarm_back(&self, agency: &AgencyId, (epoch, size): (Epoch, u64)) {
+        let seen = self.newest(agency).map(|newest| newest.extent());
+        let (before, leaves) = seen.unwrap_or((epoch, size));
+        let text = format!(
+            "{agency} has signed {leaves} leaves in epoch {before}, and later signed less, without declaring a new epoch ({size} leaves in \
+             epoch {epoch}): its ledger was set back, or its clock was. Ask it; if it was restored from a copy, it has to run `sinergi recover`"
+        );
+        self.0.alarms.raise(format!("moved {agency}"), text);
     }
 
     /// An agency's present tree, and what it begins with; its proofs hold.

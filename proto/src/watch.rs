@@ -45,9 +45,9 @@ pub enum Taken {
     Newest,
     /// It shows nothing more.
     Nothing,
-    /// It was signed later than the newest, in an epoch that was over: the ledger was set back to before it. Clocks of two epochs are not
-    /// bound to each other, so this proves nothing.
-    LeftEpoch,
+    /// It was signed later than the newest, over fewer leaves or in an epoch that was over: the ledger was set back, or its clock was, so this
+    /// proves nothing.
+    Back,
     /// It and another one cannot both be of one ledger that only grows.
     Contradicts(Box<Finding>),
 }
@@ -103,13 +103,16 @@ impl Watched {
             return Taken::Nothing;
         }
         if let Some(newest) = self.newest.as_ref().filter(|newest| newest.checkpoint.epoch > shown.checkpoint.epoch) {
-            return if newest.is_surely_before(&shown) { Taken::LeftEpoch } else { Taken::Nothing };
+            return if newest.is_surely_before(&shown) { Taken::Back } else { Taken::Nothing };
         }
         if epoch != Some(shown.checkpoint.epoch) {
             (self.seen, self.caught) = (BTreeMap::new(), None);
         } else if let Some(finding) = self.contradiction(&shown) {
             self.catch();
             return Taken::Contradicts(Box::new(finding));
+        }
+        if self.newest.as_ref().is_some_and(|newest| newest.extent() > shown.extent() && newest.is_before(&shown)) {
+            return Taken::Back;
         }
         // Nothing is older than the first one.
         let is_checked = self.seen.is_empty();

@@ -19,6 +19,7 @@ pub(super) fn find(links: &Links, known: &Known, shown: &Shown) -> Result<Vec<Fi
     let check = Check { links, known, shown };
     let mut found = check.doubled()?;
     found.extend(check.checkpoints());
+    found.extend(check.undeclared());
     found.extend(check.leaves()?);
     found.extend(check.dates()?);
     found.extend(check.concealed()?);
@@ -84,6 +85,12 @@ impl Check<'_> {
             found.extend(of_size.map(|(_, note)| two_trees(note, &tree.note, beginning.root, &beginning.proof)));
         }
         found
+    }
+
+    /// A later epoch that does not begin with its declaration.
+    fn undeclared(&self) -> Option<Finding> {
+        let (leaf, _) = self.shown.leaf_proof(LedgerIndex(0))?;
+        Some(Finding::UndeclaredEpoch(wire::Undeclared { first: self.shown.first.clone()?, leaf: Some(leaf) }))
     }
 
     /// What it acknowledged, and its own entries, where its tree has them.

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sinergi_proto::ids::{AgencyId, EntryId, LedgerIndex};
+use sinergi_proto::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::tree::{Inclusion, TreeNodes, leaf_hash};
 use sinergi_proto::watch::{Beginning, Noted};
 use sinergi_proto::wire;
@@ -28,6 +28,8 @@ pub(super) struct Shown {
     pub(super) leaves: HashMap<LedgerIndex, (Inclusion, Arc<Noted>)>,
     /// What trees begin with.
     pub(super) beginnings: Vec<(Beginning, Arc<Noted>)>,
+    /// The first leaf of a later epoch than the first.
+    pub(super) first: Option<Vec<u8>>,
     /// Whole leaves, if they were shown: each entry's leaf and its bytes.
     pub(super) whole: HashMap<EntryId, (LedgerIndex, Vec<u8>)>,
 }
@@ -53,8 +55,12 @@ impl Shown {
         progress: &mut impl FnMut(Progress) -> bool,
     ) -> (Self, Result<(), NotShown>) {
         let (trees, leaves, whole) = (Vec::new(), HashMap::new(), HashMap::new());
-        let mut asking =
-            Asking { links, agency, shown: Self { trees, leaves, beginnings: Vec::new(), whole }, progress };
+        let mut asking = Asking {
+            links,
+            agency,
+            shown: Self { trees, leaves, beginnings: Vec::new(), first: None, whole },
+            progress,
+        };
         let result = asking.everything(known, scope).await;
         (asking.shown, result)
     }
@@ -110,6 +116,9 @@ impl<P: FnMut(Progress) -> bool> Asking<'_, P> {
         for sizes in sizes.chunks(SIZES) {
             self.answer(wire::Prove { sizes: sizes.to_vec(), ..Default::default() }).await?;
         }
+        if epoch > Epoch::FIRST && size > 0 {
+            self.first_leaf().await?;
+        }
         if reads_whole {
             let read = scope.read_to.filter(|(of, _)| *of == epoch).map_or(0, |(_, size)| size);
             return self.whole_leaves(read, size).await;
@@ -150,6 +159,31 @@ impl<P: FnMut(Progress) -> bool> Asking<'_, P> {
         Ok(hash)
     }
 
+    /// Every epoch but the first begins with its declaration, which everybody may read.
+    async fn first_leaf(&mut self) -> Result<(), NotShown> {
+        let prove = wire::Prove { leaf_count: 1, ..Default::default() };
+        let (nodes, proof, tree) = self.answer(prove).await?;
+        let first = proof.leaves.into_iter().next().ok_or(NotShown::NoLeaves(0))?;
+        self.whole_leaf(LedgerIndex(0), &first, &nodes, &tree)?;
+        self.shown.first = Some(first);
+        Ok(())
+    }
+
+    /// A leaf whose bytes were shown.
+    fn whole_leaf(
+        &mut self,
+        index: LedgerIndex,
+        signed: &[u8],
+        nodes: &TreeNodes,
+        tree: &Arc<Noted>,
+    ) -> Result<(), NotShown> {
+        if self.leaf(index, nodes, tree)? == leaf_hash(signed) {
+            return Ok(());
+        }
+        let problem = format!("what it shows as leaf {index} is not in its tree");
+        Err(NoAnswer::Checkpoint(problem).into())
+    }
+
     async fn whole_leaves(&mut self, begin: u64, end: u64) -> Result<(), NotShown> {
         let mut next = begin;
         while next < end {
@@ -161,10 +195,7 @@ impl<P: FnMut(Progress) -> bool> Asking<'_, P> {
             }
             for signed in proof.leaves {
                 let index = LedgerIndex(next);
-                if self.leaf(index, &nodes, &tree)? != leaf_hash(&signed) {
-                    let problem = format!("what it shows as leaf {index} is not in its tree");
-                    return Err(NoAnswer::Checkpoint(problem).into());
-                }
+                self.whole_leaf(index, &signed, &nodes, &tree)?;
                 if let Some(id) = entry_id(&signed) {
                     self.shown.whole.insert(id, (index, signed));
                 }

@@ -103,7 +103,7 @@ fn who_was_caught_is_not_accused_again_before_a_new_epoch() {
     assert_eq!((watched.take(new.clone()), watched.is_caught()), (Taken::Newest, false));
     assert_eq!(watched.newest(), Some(&new));
     assert_eq!(watched.take(honest(9, 800)), Taken::Nothing, "the old epoch is history");
-    assert_eq!(watched.take(honest(9, 801)), Taken::LeftEpoch);
+    assert_eq!(watched.take(honest(9, 801)), Taken::Back);
     assert_eq!(watched.newest(), Some(&new));
 }
 

@@ -210,7 +210,7 @@ impl<'a> Accuser<'a> {
             let taken: Vec<Taken> = taken.collect();
             all.extend(taken.into_iter().filter_map(|taken| match taken {
                 Taken::Contradicts(finding) => Some((agency.clone(), *epoch, *finding)),
-                Taken::Newest | Taken::Nothing | Taken::LeftEpoch => None,
+                Taken::Newest | Taken::Nothing | Taken::Back => None,
             }));
             let sizes = watched.to_ask();
             let sizes: Vec<u64> = sizes.into_iter().filter(|size| *size <= tree.seen.size).collect();
