@@ -71,6 +71,21 @@ impl TreeNodes {
         Ok(Self { size, nodes: nodes.iter().map(node).collect::<Result<_, ProofError>>()? })
     }
 
+    /// What proves these leaves, and nothing more.
+    ///
+    /// # Errors
+    /// When the tree has no such leaf.
+    pub fn only(mut self, leaves: &[LedgerIndex]) -> Result<Self, ProofError> {
+        let needed = nodes_needed(self.size, leaves, &[])?;
+        self.nodes.retain(|number, _| needed.binary_search(number).is_ok());
+        Ok(self)
+    }
+
+    /// The hash that is shown for a leaf.
+    pub fn leaf(&self, index: LedgerIndex) -> Option<[u8; 32]> {
+        self.nodes.get(&tlog_tiles::stored_hash_index(0, index.0)).map(|hash| hash.0)
+    }
+
     /// The proof that `index` is in the tree with this root, with the hash that it has there.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sinergi_proto::entry::{Body, Place};
+use sinergi_proto::entry::{Body, Entry, Place};
 use sinergi_proto::evidence::{HELD, counts_as_held};
 use sinergi_proto::ids::{ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::watch::two_trees;
@@ -89,8 +89,8 @@ impl Check<'_> {
 
     /// A later epoch that does not begin with its declaration.
     fn undeclared(&self) -> Option<Finding> {
-        let (leaf, _) = self.shown.leaf_proof(LedgerIndex(0))?;
-        Some(Finding::UndeclaredEpoch(wire::Undeclared { first: self.shown.first.clone()?, leaf: Some(leaf) }))
+        let (first, leaf) = (self.shown.first.clone()?, self.shown.leaf_proof(LedgerIndex(0)));
+        Some(Finding::UndeclaredEpoch(wire::Undeclared { first, leaf }))
     }
 
     /// What it acknowledged, and its own entries, where its tree has them.
@@ -98,20 +98,22 @@ impl Check<'_> {
         let mut found = Vec::new();
         let Some(epoch) = self.epoch() else { return Ok(found) };
         for (id, acknowledged) in self.known.acknowledged.iter().filter(|(_, known)| known.epoch == epoch) {
-            let Some((proof, hash)) = self.shown.leaf_proof(acknowledged.index) else { continue };
-            if hash != acknowledged.hash
+            if self.shown.leaf_hash(acknowledged.index).is_some_and(|hash| hash != acknowledged.hash)
                 && let Some(linked) = self.known.entries.get(id)
             {
                 let receipt = self.links.outbox.reader().record(acknowledged.receipt)?.body;
                 let entry = self.signed(linked.leaf)?;
-                found.push(Finding::Omitted(wire::Omitted { entry, receipt, leaf: Some(proof) }));
+                found.push(Finding::Omitted(wire::Omitted {
+                    entry,
+                    receipt,
+                    leaf: self.shown.leaf_proof(acknowledged.index),
+                }));
             }
         }
         for (place, authored) in self.known.authored.iter().filter(|(place, _)| place.epoch == epoch) {
-            let Some((proof, hash)) = self.shown.leaf_proof(place.index) else { continue };
-            if hash != authored.hash {
+            if self.shown.leaf_hash(place.index).is_some_and(|hash| hash != authored.hash) {
                 let entry = self.signed(authored.leaf)?;
-                found.push(Finding::ForkedLeaf(wire::Displaced { entry, leaf: Some(proof) }));
+                found.push(Finding::ForkedLeaf(wire::Displaced { entry, leaf: self.shown.leaf_proof(place.index) }));
             }
         }
         Ok(found)
@@ -198,7 +200,7 @@ impl Check<'_> {
         }
         let Some((index, _)) = self.shown.whole.get(id) else { return Ok(None) };
         let before = self.epoch() == Some(place.epoch) && *index < place.index;
-        Ok(self.shown.leaf_proof(*index).filter(|_| before).map(|(proof, _)| KnownBy::Leaf(proof)))
+        Ok(Some(*index).filter(|_| before).and_then(|index| self.shown.leaf_proof(index)).map(KnownBy::Leaf))
     }
 
     /// Entries in whole leaves that this oversight agency should have got: it was told that nothing more was before where they lie.
@@ -211,13 +213,13 @@ impl Check<'_> {
         let mut found = Vec::new();
         for (id, (index, signed)) in &self.shown.whole {
             let is_passed = *index < received.index;
-            if !is_passed || self.known.entries.contains_key(id) || self.known.refused.contains(id) {
+            let Some(signed) = signed.as_ref().filter(|_| is_passed && !self.known.refused.contains(id)) else {
                 continue;
-            }
-            let entry = sinergi_proto::entry::Entry::parse(signed.clone().into(), self.links.outbox.federation());
-            let is_of_complaint = entry.is_ok_and(|entry| entry.complaint.is_some());
-            if let Some((proof, _)) = self.shown.leaf_proof(*index).filter(|_| is_of_complaint) {
-                found.push(Finding::Withheld(wire::Withheld { entry: signed.clone(), leaf: Some(proof) }));
+            };
+            let entry = Entry::parse(signed.clone().into(), self.links.outbox.federation());
+            if entry.is_ok_and(|entry| entry.complaint.is_some()) {
+                let leaf = self.shown.leaf_proof(*index);
+                found.push(Finding::Withheld(wire::Withheld { entry: signed.clone(), leaf }));
             }
         }
         Ok(found)

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use sinergi_proto::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
-use sinergi_proto::tree::{Inclusion, TreeNodes, leaf_hash};
+use sinergi_proto::tree::{TreeNodes, leaf_hash};
 use sinergi_proto::watch::{Beginning, Noted};
 use sinergi_proto::wire;
 
@@ -25,13 +25,15 @@ const SIZES: usize = 256;
 pub(super) struct Shown {
     /// The trees, in the order of the answers.
     pub(super) trees: Vec<Arc<Noted>>,
-    pub(super) leaves: HashMap<LedgerIndex, (Inclusion, Arc<Noted>)>,
+    /// The leaves that were proved, and by which of the answers.
+    leaves: HashMap<LedgerIndex, usize>,
+    answers: Vec<(TreeNodes, Arc<Noted>)>,
     /// What trees begin with.
     pub(super) beginnings: Vec<(Beginning, Arc<Noted>)>,
     /// The first leaf of a later epoch than the first.
     pub(super) first: Option<Vec<u8>>,
-    /// Whole leaves, if they were shown: each entry's leaf and its bytes.
-    pub(super) whole: HashMap<EntryId, (LedgerIndex, Vec<u8>)>,
+    /// Whole leaves, if they were shown: each entry's leaf, and its bytes if this node does not have it.
+    pub(super) whole: HashMap<EntryId, (LedgerIndex, Option<Vec<u8>>)>,
 }
 
 /// Why nothing, or not everything, was shown.
@@ -54,14 +56,16 @@ impl Shown {
         scope: &Scope,
         progress: &mut impl FnMut(Progress) -> bool,
     ) -> (Self, Result<(), NotShown>) {
-        let (trees, leaves, whole) = (Vec::new(), HashMap::new(), HashMap::new());
-        let mut asking = Asking {
-            links,
-            agency,
-            shown: Self { trees, leaves, beginnings: Vec::new(), first: None, whole },
-            progress,
+        let shown = Self {
+            trees: Vec::new(),
+            leaves: HashMap::new(),
+            answers: Vec::new(),
+            beginnings: Vec::new(),
+            first: None,
+            whole: HashMap::new(),
         };
-        let result = asking.everything(known, scope).await;
+        let mut asking = Asking { links, agency, known, shown, progress };
+        let result = asking.everything(scope).await;
         (asking.shown, result)
     }
 
@@ -75,16 +79,21 @@ impl Shown {
         self.leaves.len() as u64
     }
 
-    /// The proof of a leaf as evidence carries it, and the hash that the leaf has.
-    pub(super) fn leaf_proof(&self, index: LedgerIndex) -> Option<(wire::LeafProof, [u8; 32])> {
-        let (inclusion, tree) = self.leaves.get(&index)?;
-        let proof = wire::LeafProof {
+    /// The hash of a leaf that was proved.
+    pub(super) fn leaf_hash(&self, index: LedgerIndex) -> Option<[u8; 32]> {
+        self.answers[*self.leaves.get(&index)?].0.leaf(index)
+    }
+
+    /// The proof of a leaf as evidence carries it.
+    pub(super) fn leaf_proof(&self, index: LedgerIndex) -> Option<wire::LeafProof> {
+        let (nodes, tree) = &self.answers[*self.leaves.get(&index)?];
+        let inclusion = nodes.inclusion(index, tree.checkpoint.root).ok()?;
+        Some(wire::LeafProof {
             checkpoint: tree.note.clone(),
             index: index.0,
             hash: inclusion.leaf_hash.to_vec(),
             path: inclusion.path.iter().map(|hash| hash.to_vec()).collect(),
-        };
-        Some((proof, inclusion.leaf_hash))
+        })
     }
 }
 
@@ -92,13 +101,15 @@ impl Shown {
 struct Asking<'a, P> {
     links: &'a Links,
     agency: &'a AgencyId,
+    known: &'a Known,
     shown: Shown,
     progress: &'a mut P,
 }
 
 impl<P: FnMut(Progress) -> bool> Asking<'_, P> {
-    async fn everything(&mut self, known: &Known, scope: &Scope) -> Result<(), NotShown> {
+    async fn everything(&mut self, scope: &Scope) -> Result<(), NotShown> {
         let (_, _, first) = self.answer(wire::Prove::default()).await?;
+        let known = self.known;
         let (epoch, size) = (first.checkpoint.epoch, first.checkpoint.size);
         let acknowledged = known.acknowledged.values().filter(|acknowledged| acknowledged.epoch == epoch);
         let authored = known.authored.keys().filter(|place| place.epoch == epoch);
@@ -125,9 +136,7 @@ impl<P: FnMut(Progress) -> bool> Asking<'_, P> {
         }
         for leaves in leaves.chunks(LEAVES) {
             let (nodes, _, tree) = self.answer(wire::Prove { leaves: leaves.to_vec(), ..Default::default() }).await?;
-            for index in leaves {
-                self.leaf(LedgerIndex(*index), &nodes, &tree)?;
-            }
+            self.proved(leaves.iter().map(|index| LedgerIndex(*index)).collect(), nodes, tree)?;
             self.tell(total)?;
         }
         Ok(())
@@ -152,58 +161,55 @@ impl<P: FnMut(Progress) -> bool> Asking<'_, P> {
         Ok((answer.nodes, answer.proof, tree))
     }
 
-    fn leaf(&mut self, index: LedgerIndex, nodes: &TreeNodes, tree: &Arc<Noted>) -> Result<[u8; 32], NotShown> {
-        let inclusion = nodes.inclusion(index, tree.checkpoint.root).map_err(NoAnswer::Proof)?;
-        let hash = inclusion.leaf_hash;
-        self.shown.leaves.insert(index, (inclusion, Arc::clone(tree)));
-        Ok(hash)
+    /// Takes the proofs of these leaves, if they hold.
+    fn proved(&mut self, leaves: Vec<LedgerIndex>, nodes: TreeNodes, tree: Arc<Noted>) -> Result<(), NotShown> {
+        for index in &leaves {
+            nodes.inclusion(*index, tree.checkpoint.root).map_err(NoAnswer::Proof)?;
+        }
+        let nodes = nodes.only(&leaves).map_err(NoAnswer::Proof)?;
+        let answer = self.shown.answers.len();
+        self.shown.answers.push((nodes, tree));
+        self.shown.leaves.extend(leaves.into_iter().map(|index| (index, answer)));
+        Ok(())
     }
 
     /// Every epoch but the first begins with its declaration, which everybody may read.
     async fn first_leaf(&mut self) -> Result<(), NotShown> {
-        let prove = wire::Prove { leaf_count: 1, ..Default::default() };
-        let (nodes, proof, tree) = self.answer(prove).await?;
-        let first = proof.leaves.into_iter().next().ok_or(NotShown::NoLeaves(0))?;
-        self.whole_leaf(LedgerIndex(0), &first, &nodes, &tree)?;
-        self.shown.first = Some(first);
+        self.shown.first = self.leaves_from(0, 1).await?.into_iter().next();
         Ok(())
-    }
-
-    /// A leaf whose bytes were shown.
-    fn whole_leaf(
-        &mut self,
-        index: LedgerIndex,
-        signed: &[u8],
-        nodes: &TreeNodes,
-        tree: &Arc<Noted>,
-    ) -> Result<(), NotShown> {
-        if self.leaf(index, nodes, tree)? == leaf_hash(signed) {
-            return Ok(());
-        }
-        let problem = format!("what it shows as leaf {index} is not in its tree");
-        Err(NoAnswer::Checkpoint(problem).into())
     }
 
     async fn whole_leaves(&mut self, begin: u64, end: u64) -> Result<(), NotShown> {
         let mut next = begin;
         while next < end {
-            let leaf_count = (end - next).min(LEAVES as u64);
-            let prove = wire::Prove { first_leaf: next, leaf_count, ..Default::default() };
-            let (nodes, proof, tree) = self.answer(prove).await?;
-            if proof.leaves.is_empty() || proof.leaves.len() as u64 > leaf_count {
-                return Err(NotShown::NoLeaves(next));
-            }
-            for signed in proof.leaves {
-                let index = LedgerIndex(next);
-                self.whole_leaf(index, &signed, &nodes, &tree)?;
+            for signed in self.leaves_from(next, (end - next).min(LEAVES as u64)).await? {
                 if let Some(id) = entry_id(&signed) {
-                    self.shown.whole.insert(id, (index, signed));
+                    let bytes = Some(signed).filter(|_| !self.known.entries.contains_key(&id));
+                    self.shown.whole.insert(id, (LedgerIndex(next), bytes));
                 }
                 next += 1;
             }
             self.tell(end)?;
         }
         Ok(())
+    }
+
+    /// Whole leaves, each proved to be in the tree: one at least.
+    async fn leaves_from(&mut self, first_leaf: u64, leaf_count: u64) -> Result<Vec<Vec<u8>>, NotShown> {
+        let prove = wire::Prove { first_leaf, leaf_count, ..Default::default() };
+        let (nodes, proof, tree) = self.answer(prove).await?;
+        if proof.leaves.is_empty() || proof.leaves.len() as u64 > leaf_count {
+            return Err(NotShown::NoLeaves(first_leaf));
+        }
+        let indexes = || (first_leaf..).map(LedgerIndex);
+        self.proved(indexes().take(proof.leaves.len()).collect(), nodes, tree)?;
+        for (index, signed) in indexes().zip(&proof.leaves) {
+            if self.shown.leaf_hash(index) != Some(leaf_hash(signed)) {
+                let problem = format!("what it shows as leaf {index} is not in its tree");
+                return Err(NoAnswer::Checkpoint(problem).into());
+            }
+        }
+        Ok(proof.leaves)
     }
 
     fn tell(&mut self, total: u64) -> Result<(), NotShown> {
