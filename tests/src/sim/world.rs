@@ -11,7 +11,7 @@ use std::fmt;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
-use sinergi_proto::ids::{AgencyId, EntryId};
+use sinergi_proto::ids::{AgencyId, EntryId, Epoch};
 
 use super::accuser::{Accuser, Found};
 use super::archive::Archive;
@@ -121,6 +121,7 @@ enum Event {
     Connect(Pair),
     Arrive { connection: u64, to: AgencyId, from: AgencyId, frame: Box<Frame> },
     Quiet(Pair),
+    FoundOut,
 }
 
 /// A link of the network.
@@ -325,6 +326,7 @@ impl World {
             Event::Connect(pair) => self.connect(pair),
             Event::Arrive { connection, to, from, frame } => self.arrive(connection, &to, &from, *frame),
             Event::Quiet(pair) => self.give_up_if_mute(&pair),
+            Event::FoundOut => self.found_out(),
         }
     }
 
@@ -381,6 +383,23 @@ impl World {
         self.node(id).recover(now);
         self.report.recovered += 1;
         self.clear_later(id);
+    }
+
+    /// Who went on with a ledger that was set back, and has not heard so from its own peers because they were set back as well, is told by
+    /// those who audit it. Its operator begins a new epoch.
+    fn found_out(&mut self) {
+        let goes_on = |(id, epoch): &&(AgencyId, Epoch)| self.nodes[id].ledger.epoch == *epoch;
+        for (id, _) in self.archive.undeclared.iter().filter(goes_on).cloned().collect::<Vec<_>>() {
+            for pair in self.lines_of(&id) {
+                self.break_line(&pair);
+            }
+            let node = self.node(&id);
+            node.crash();
+            node.state = State::SetBack;
+            // It reads the ledgers of its peers once more: on its way on it passed over what it did not know to be its own.
+            node.ledger.received.clear();
+            self.recover(&id);
+        }
     }
 
     /// Performs what a node says, and what follows from the state that it is in.
@@ -672,5 +691,6 @@ impl World {
             self.node(&id).clock_error = 0;
             self.at(1, Event::Start(id));
         }
+        self.at(CONVERGE / 2, Event::FoundOut);
     }
 }
