@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
+use sinergi_cli::commands::init::Kind as AgencyKind;
+use sinergi_cli::demo::federation::Agency;
 use sinergi_cli::demo::wait;
 use sinergi_proto::entry::Entry;
 use sinergi_proto::evidence::HELD;
+use sinergi_proto::ids::ComplaintId;
 use sinergi_proto::wire::{self, act_request::Act, entry::Body, frame::Kind};
 use sinergi_tests::dishonest::{ShownLedger, filling, leaf_of, speaks};
-use sinergi_tests::federation::{NAME, PATIENCE, TestFederation, province_and_city, text};
-use sinergi_tests::peer::{Connection, Made};
+use sinergi_tests::federation::{NAME, PATIENCE, TestFederation, agency, province_and_city, text};
+use sinergi_tests::peer::{Connection, Impostor, Made};
 use sinergi_tests::program::{Said, run_on};
 use sinergi_tests::stage::Stage;
 use sinergi_tests::stranger::is_convinced;
@@ -70,26 +73,37 @@ impl Scene {
 
     /// The same, with an offer to be answered by this time in milliseconds; 0: the node's default.
     async fn set_with_answer_by(answer_by: u64) -> Self {
-        let stage = Stage::set().await;
+        let (mut scene, offered) = Self::set_unacknowledged(Stage::set().await, answer_by).await;
+        scene.acknowledges(&offered).await;
+        scene.stage.federation.node(CITY).await.has_an_empty_outbox().await;
+        (7..12).for_each(|number| drop(scene.ledger.push(filling(number))));
+        scene
+    }
+
+    /// The same, but that the liar has not acknowledged the offer.
+    async fn set_unacknowledged(stage: Stage, answer_by: u64) -> (Self, wire::Deliver) {
         let city = stage.federation.node(CITY).await;
         let lodged = city.lodges("Jembatan retak").await;
+        Self::set_with_lodged(stage, lodged.complaint, answer_by).await
+    }
+
+    async fn set_with_lodged(stage: Stage, complaint: ComplaintId, answer_by: u64) -> (Self, wire::Deliver) {
+        let city = stage.federation.node(CITY).await;
         let reason = wire::ForwardReason::Competence.into();
         let offer = Act::Forward(wire::Forward { to: LIAR.to_owned(), reason, answer_by });
-        city.acts(lodged.complaint, offer, text("Jembatan ini milik pusat")).await.expect("the holder may offer");
+        city.acts(complaint, offer, text("Jembatan ini milik pusat")).await.expect("the holder may offer");
         let mut link = stage.link().await;
         let mut ledger = ShownLedger::default();
-        for number in 0..7 {
-            ledger.push(filling(number));
-        }
-        let delivered = link.delivery().await;
-        let ack = ledger.takes(&stage.impostor, &delivered, CITY, seconds() - 1200);
-        link.say(Kind::Ack(ack)).await;
-        city.has_an_empty_outbox().await;
-        let offer = delivered.items.last().expect("the offer").clone();
-        for number in 7..12 {
-            ledger.push(filling(number));
-        }
-        Self { stage, link, ledger, offer }
+        (0..7).for_each(|number| drop(ledger.push(filling(number))));
+        let offered = link.delivery().await;
+        let offer = offered.items.last().expect("the offer").clone();
+        (Self { stage, link, ledger, offer }, offered)
+    }
+
+    /// The liar takes what was delivered as its next leaves, 20 minutes ago.
+    async fn acknowledges(&mut self, delivered: &wire::Deliver) {
+        let ack = self.ledger.takes(&self.stage.impostor, delivered, CITY, seconds() - 1200);
+        self.link.say(Kind::Ack(ack)).await;
     }
 
     fn folder(&self) -> PathBuf {
@@ -112,22 +126,30 @@ impl Scene {
 
     /// The city audits the liar, who shows this, or refuses.
     async fn is_audited(&mut self, shown: Option<&ShownLedger>) -> Vec<(String, bool)> {
-        let folder = self.folder();
-        let audit = tokio::task::spawn_blocking(move || run_on(&folder, &["audit", LIAR, "--output", "json"]));
-        let speaking = speaks(&mut self.link, &self.stage.impostor, shown, seconds());
-        let said = tokio::select! {
-            said = audit => said.expect("no panic"),
-            () = speaking => panic!("the node ended the link"),
-        };
-        let found = findings(&said);
-        assert_eq!(said.code, if found.is_empty() { 0 } else { 5 }, "{said:?}");
-        found
+        audited_by(self.folder(), &mut self.link, &self.stage.impostor, shown).await
     }
 
     /// The evidence convinces a stranger who has the charter, and a changed file nobody.
     fn convinces(&self, finding: &str) {
         is_convinced(&self.stage.federation, CITY, finding, LIAR);
     }
+}
+
+/// A node audits the liar, who shows this on its link with it, or refuses.
+async fn audited_by(
+    folder: PathBuf,
+    link: &mut Connection,
+    liar: &Impostor,
+    shown: Option<&ShownLedger>,
+) -> Vec<(String, bool)> {
+    let audit = tokio::task::spawn_blocking(move || run_on(&folder, &["audit", LIAR, "--output", "json"]));
+    let said = tokio::select! {
+        said = audit => said.expect("no panic"),
+        () = speaks(link, liar, shown, seconds()) => panic!("the node ended the link"),
+    };
+    let found = findings(&said);
+    assert_eq!(said.code, if found.is_empty() { 0 } else { 5 }, "{said:?}");
+    found
 }
 
 fn proven(finding: &str) -> (String, bool) {
@@ -201,6 +223,79 @@ async fn who_denies_what_it_accepted_hides_its_own_entry_and_that_is_found_and_p
     let found = scene.is_audited(Some(&ledger)).await;
     assert_eq!(found, [proven("concealed")]);
     scene.convinces("concealed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_accepts_as_if_it_did_not_know_that_the_supervisor_reassigned_is_found_and_proven() {
+    let mut stage = Stage::set().await;
+    let (city, province) = (stage.federation.node(CITY).await, stage.federation.node(PROVINCE).await);
+    let complaint = city.lodges("Jembatan retak").await.complaint;
+    province.sees(complaint, |seen| seen.intake == CITY).await;
+    // Each acts while the other is away: the supervisor takes the complaint to itself, and the holder offers it to the liar.
+    stage.federation.stop_node(CITY).await;
+    let reason = wire::ForwardReason::Competence.into();
+    let reassign = Act::Reassign(wire::Reassign { to: PROVINCE.to_owned(), reason, answer_by: 0 });
+    province.acts(complaint, reassign, text("Kami ambil alih")).await.expect("the supervisor may");
+    stage.federation.stop_node(PROVINCE).await;
+    stage.federation.start_node(CITY).await;
+    let (mut scene, offered) = Scene::set_with_lodged(stage, complaint, 0).await;
+    scene.acknowledges(&offered).await;
+    scene.stage.federation.start_node(PROVINCE).await;
+    let reassigned = scene.link.delivery().await;
+    let is_reassigned = |item: &wire::Item| {
+        let entry = Entry::parse(item.signed_entry.clone(), NAME).expect("an entry");
+        entry.author.as_str() == PROVINCE && entry.body.name() == "Reassigned"
+    };
+    assert!(reassigned.items.iter().any(is_reassigned), "{reassigned:?}");
+    scene.acknowledges(&reassigned).await;
+    scene.stage.federation.node(CITY).await.has_an_empty_outbox().await;
+    let ledger = scene.ledger.clone();
+    assert_eq!(scene.is_audited(Some(&ledger)).await, [], "it may know");
+    let accepted = scene.acts(20, |basis| Body::Accepted(wire::Accepted { basis }));
+    scene.delivers(&accepted, 21).await;
+    assert_eq!(scene.is_audited(Some(&ledger)).await, [proven("concealed")]);
+    scene.convinces("concealed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_agency_holds_and_keeps_from_an_oversight_agency_is_found() {
+    const AUDITOR: &str = "ombudsman";
+    let mut federation = TestFederation::make(vec![
+        Agency::new(agency(AUDITOR), AgencyKind::Institution).oversight(),
+        Agency::new(agency(LIAR), AgencyKind::Ministry).dials_only(),
+    ]);
+    federation.start_node(AUDITOR).await;
+    let impostor = Impostor::of(&federation.folder_of(LIAR));
+    let mut stage = Stage { federation, impostor };
+    let mut link = stage.connect_with(AUDITOR).await;
+    link.greet(stage.impostor.hello()).await;
+    let (shared, kept) = (stage.impostor.lodge("Boleh dilihat"), stage.impostor.lodge("Jangan dilihat"));
+    let mut ledger = ShownLedger::default();
+    ledger.push(leaf_of(&shared.item));
+    // What lies behind the cursor may be on its way still.
+    ledger.push(leaf_of(&kept.item));
+    link.deliver(1, vec![shared.item.clone()]).await;
+    let folder = stage.federation.folder_of(AUDITOR);
+    assert_eq!(audited_by(folder.clone(), &mut link, &stage.impostor, Some(&ledger)).await, []);
+    // Then it goes on to what lies behind it.
+    let later = stage.impostor.lodge("Sesudahnya");
+    ledger.push(leaf_of(&later.item));
+    link.deliver(3, vec![later.item.clone()]).await;
+    let found = audited_by(folder, &mut link, &stage.impostor, Some(&ledger)).await;
+    assert_eq!(found, [("withheld".to_owned(), false)]);
+    is_convinced(&stage.federation, AUDITOR, "withheld", LIAR);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_that_nobody_acknowledged_in_time_is_found() {
+    let answer_by = sinergi_daemon::time::now_millis() + 20_000;
+    let (mut scene, _) = Scene::set_unacknowledged(Stage::set().await, answer_by).await;
+    let ledger = scene.ledger.clone();
+    assert_eq!(scene.is_audited(Some(&ledger)).await, [], "there is still time");
+    let over = async || Ok::<_, ()>((sinergi_daemon::time::now_millis() > answer_by).then_some(()));
+    assert_eq!(wait::until(PATIENCE, over).await, Ok(Some(())));
+    assert_eq!(scene.is_audited(Some(&ledger)).await, [("undelivered".to_owned(), false)]);
+    scene.convinces("undelivered");
 }
 
 #[tokio::test(flavor = "multi_thread")]
