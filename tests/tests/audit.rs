@@ -8,7 +8,7 @@ use sinergi_cli::demo::federation::Agency;
 use sinergi_cli::demo::wait;
 use sinergi_proto::entry::Entry;
 use sinergi_proto::evidence::HELD;
-use sinergi_proto::ids::ComplaintId;
+use sinergi_proto::ids::{ComplaintId, Epoch};
 use sinergi_proto::wire::{self, act_request::Act, entry::Body, frame::Kind};
 use sinergi_tests::dishonest::{ShownLedger, filling, leaf_of, speaks};
 use sinergi_tests::federation::{NAME, PATIENCE, TestFederation, agency, province_and_city, text};
@@ -76,7 +76,7 @@ impl Scene {
         let (mut scene, offered) = Self::set_unacknowledged(Stage::set().await, answer_by).await;
         scene.acknowledges(&offered).await;
         scene.stage.federation.node(CITY).await.has_an_empty_outbox().await;
-        (7..12).for_each(|number| drop(scene.ledger.push(filling(number))));
+        scene.ledger.fill(7..12);
         scene
     }
 
@@ -94,7 +94,7 @@ impl Scene {
         city.acts(complaint, offer, text("Jembatan ini milik pusat")).await.expect("the holder may offer");
         let mut link = stage.link().await;
         let mut ledger = ShownLedger::default();
-        (0..7).for_each(|number| drop(ledger.push(filling(number))));
+        ledger.fill(0..7);
         let offered = link.delivery().await;
         let offer = offered.items.last().expect("the offer").clone();
         (Self { stage, link, ledger, offer }, offered)
@@ -179,6 +179,16 @@ async fn a_ledger_that_was_set_back_is_found_and_proven() {
     let old = scene.ledger.cut_to(3);
     let found = scene.is_audited(Some(&old)).await;
     assert!(found.contains(&proven("rolled_back")), "{found:?}");
+    scene.convinces("rolled_back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_epoch_that_nobody_declared_is_found_and_proven() {
+    let mut scene = Scene::set().await;
+    let mut anew = ShownLedger::of_epoch(Epoch(2));
+    anew.fill(0..3);
+    let found = scene.is_audited(Some(&anew)).await;
+    assert_eq!(found, [proven("rolled_back")]);
     scene.convinces("rolled_back");
 }
 

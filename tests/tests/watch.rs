@@ -25,9 +25,7 @@ fn seconds() -> u64 {
 /// A ledger with these leaves.
 fn ledger(leaves: impl IntoIterator<Item = u64>) -> ShownLedger {
     let mut ledger = ShownLedger::default();
-    for number in leaves {
-        ledger.push(filling(number));
-    }
+    ledger.fill(leaves);
     ledger
 }
 

@@ -15,10 +15,17 @@ use tlog_tiles::{Error as TreeError, Hash, HashReader};
 use super::member::{Connection, Member};
 
 /// A ledger of a member, as it keeps or shows it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct ShownLedger {
+    epoch: Epoch,
     leaves: Vec<Bytes>,
     hashes: Vec<Hash>,
+}
+
+impl Default for ShownLedger {
+    fn default() -> Self {
+        Self::of_epoch(Epoch::FIRST)
+    }
 }
 
 impl HashReader for ShownLedger {
@@ -29,6 +36,18 @@ impl HashReader for ShownLedger {
 }
 
 impl ShownLedger {
+    /// A new ledger.
+    pub fn of_epoch(epoch: Epoch) -> Self {
+        Self { epoch, leaves: Vec::new(), hashes: Vec::new() }
+    }
+
+    /// Appends leaves that are entries of nobody, one for each number.
+    pub fn fill(&mut self, numbers: impl IntoIterator<Item = u64>) {
+        for number in numbers {
+            self.push(filling(number));
+        }
+    }
+
     /// Appends a leaf; its index.
     pub fn push(&mut self, leaf: Bytes) -> LedgerIndex {
         let index = self.size();
@@ -40,7 +59,7 @@ impl ShownLedger {
 
     /// The same ledger with another leaf in one place.
     pub fn with_another(&self, index: LedgerIndex, leaf: Bytes) -> Self {
-        let mut other = Self::default();
+        let mut other = Self::of_epoch(self.epoch);
         for (at, old) in (0..).zip(&self.leaves) {
             other.push(if at == index.0 { leaf.clone() } else { old.clone() });
         }
@@ -49,7 +68,7 @@ impl ShownLedger {
 
     /// Its first leaves alone.
     pub fn cut_to(&self, size: u64) -> Self {
-        let mut other = Self::default();
+        let mut other = Self::of_epoch(self.epoch);
         for (_, leaf) in (0..size).zip(&self.leaves) {
             other.push(leaf.clone());
         }
@@ -70,7 +89,7 @@ impl ShownLedger {
     pub fn signed(&self, member: &Member, seconds: u64) -> Vec<u8> {
         let (keys, config) = (&member.keys, &member.config);
         let (checkpoint, time) = (keys.checkpoint.clone(), keys.time.clone());
-        let signer = CheckpointSigner::new(config.federation.as_str(), &config.agency, Epoch::FIRST, checkpoint, time);
+        let signer = CheckpointSigner::new(config.federation.as_str(), &config.agency, self.epoch, checkpoint, time);
         signer.sign(
             self.size(),
             tlog_tiles::tree_hash(self.size(), self).expect("a tree has all its hashes").0,
