@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
+use sinergi_cli::demo::wait;
 use sinergi_tests::federation::{TestFederation, province_and_city};
 use sinergi_tests::process_table::{nodes_in, nodes_run, send};
-use sinergi_tests::program::{run_in, sinergi};
+use sinergi_tests::program::{run_in, run_on, sinergi};
 use tokio::process::{Child, Command};
 
 /// Agencies of the demo.
@@ -87,6 +88,22 @@ async fn a_cover_up_is_found_by_the_ombudsman_and_its_evidence_convinces_whoever
     let proven: Value = serde_json::from_str(&verified.out).expect("JSON");
     assert_eq!(proven, story["verified"], "the demo told what the file proves");
     assert!(omitted(findings(&proven)), "{proven:#}");
+}
+
+#[tokio::test]
+async fn as_long_as_a_cover_up_is_held_every_further_audit_finds_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let demo = begin(folder.path(), &["--complaints", "5", "--cover-up", "--hold"]);
+    let told = folder.path().join("stranger/cover-up.evidence");
+    let evidence = async || Ok::<_, ()>(told.exists().then_some(()));
+    assert_eq!(wait::until(WHOLE, evidence).await, Ok(Some(())), "the story is told");
+    for (audited, code) in [("prov-jabar", 5), ("kota-bandung", 0)] {
+        let audit = run_on(&folder.path().join("ombudsman"), &["audit", audited]);
+        assert_eq!(audit.code, code, "{audited}: {audit:?}");
+    }
+    send(demo.id().expect("it runs"), Signal::TERM);
+    end(demo).await;
+    assert_eq!(nodes_in(folder.path()), [0; 0]);
 }
 
 #[tokio::test]
