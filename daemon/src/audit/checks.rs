@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use sinergi_proto::entry::{Body, Entry, Place};
 use sinergi_proto::evidence::{HELD, counts_as_held};
 use sinergi_proto::ids::{ComplaintId, EntryId, Epoch, LedgerIndex};
-use sinergi_proto::watch::two_trees;
+use sinergi_proto::watch::{Noted, two_trees};
 use sinergi_proto::wire::{self, accusation::Finding, concealed::KnownBy, entry::Body as Wire, unanswered::ReachedBy};
 
 use super::known::{Known, Linked};
@@ -52,39 +52,27 @@ impl Check<'_> {
         self.known.doubled.iter().map(pair).collect()
     }
 
-    /// Every checkpoint that was ever seen, with those that were shown now: one past, and sizes that only grow with time.
+    /// Every checkpoint that was ever seen, with those that were shown now, in the order of epoch, size and time.
+    fn all_checkpoints(&self) -> Vec<&Noted> {
+        let now = self.shown.trees.iter().map(AsRef::as_ref);
+        let mut all: Vec<&Noted> = self.known.checkpoints.values().flatten().chain(now).collect();
+        all.sort_by_key(|noted| (noted.extent(), noted.checkpoint.seconds));
+        all
+    }
+
+    /// They are of one past, and grow with time. One contradiction of each kind: the others say no more.
     fn checkpoints(&self) -> Vec<Finding> {
-        let seen = self.known.checkpoints.values().flatten().map(|noted| (&noted.checkpoint, &noted.note));
-        let now = self.shown.trees.iter().map(|tree| (&tree.checkpoint, &tree.note));
-        let mut all: Vec<_> = seen.chain(now).collect();
-        all.sort_by_key(|(checkpoint, _)| (checkpoint.epoch, checkpoint.size, checkpoint.seconds));
-        let mut found = Vec::new();
-        let mut largest_before: HashMap<Epoch, (u64, usize)> = HashMap::new();
-        for (at, (one, note)) in all.iter().enumerate() {
-            if let Some((other, other_note)) = all.get(at + 1)
-                && (one.epoch, one.size) == (other.epoch, other.size)
-                && one.root != other.root
-            {
-                found.push(two_trees(note, other_note, other.root, &[]));
-            }
-            // In the order of size: whatever is smaller must not be later.
-            let Some(seconds) = one.seconds else { continue };
-            match largest_before.get(&one.epoch) {
-                Some((latest, smaller)) if *latest > seconds && all[*smaller].0.size < one.size => {
-                    let (earlier, later) = ((*note).clone(), all[*smaller].1.clone());
-                    found.push(Finding::RolledBack(wire::RolledBack { earlier, later }));
-                }
-                Some((latest, _)) if *latest >= seconds => {}
-                _ => drop(largest_before.insert(one.epoch, (seconds, at))),
-            }
-        }
-        for (beginning, tree) in &self.shown.beginnings {
-            let of_size = all.iter().filter(|(other, _)| {
-                (other.epoch, other.size) == (tree.checkpoint.epoch, beginning.size) && other.root != beginning.root
-            });
-            found.extend(of_size.map(|(_, note)| two_trees(note, &tree.note, beginning.root, &beginning.proof)));
-        }
-        found
+        let all = self.all_checkpoints();
+        [two_of_one_size(&all), self.other_beginning(&all), set_back(&all)].into_iter().flatten().collect()
+    }
+
+    /// A tree that was shown now begins with other leaves than were signed before.
+    fn other_beginning(&self, all: &[&Noted]) -> Option<Finding> {
+        self.shown.beginnings.iter().find_map(|(beginning, tree)| {
+            let extent = (tree.checkpoint.epoch, beginning.size);
+            let other = all.iter().find(|other| other.extent() == extent && other.checkpoint.root != beginning.root)?;
+            Some(two_trees(&other.note, &tree.note, beginning.root, &beginning.proof))
+        })
     }
 
     /// A later epoch that does not begin with its declaration.
@@ -122,16 +110,13 @@ impl Check<'_> {
     /// Entries behind a cosigned size that pretend to be from before it.
     fn dates(&self) -> Result<Vec<Finding>, CaseError> {
         let mut found = Vec::new();
-        let shown = self.shown.trees.iter().map(|tree| (&tree.checkpoint, &tree.note));
-        let seen = self.known.checkpoints.values().flatten().map(|noted| (&noted.checkpoint, &noted.note));
-        let mut times: Vec<_> = seen.chain(shown).collect();
-        times.sort_by_key(|(checkpoint, _)| (checkpoint.epoch, checkpoint.size));
+        let times = self.all_checkpoints();
         // The latest time at which its ledger did not reach a place yet.
         let mut latest: Option<(Epoch, u64, &Vec<u8>)> = None;
         let mut next = times.into_iter().peekable();
         for (place, authored) in &self.known.authored {
-            let reaches = |of: (Epoch, u64)| of <= (place.epoch, place.index.0);
-            while let Some((checkpoint, note)) = next.next_if(|(of, _)| reaches((of.epoch, of.size))) {
+            while let Some(Noted { checkpoint, note }) = next.next_if(|of| of.extent() <= (place.epoch, place.index.0))
+            {
                 let seconds = checkpoint.seconds.unwrap_or_default();
                 if latest.is_none_or(|(epoch, known, _)| epoch != checkpoint.epoch || known <= seconds) {
                     latest = Some((checkpoint.epoch, seconds, note));
@@ -300,4 +285,29 @@ impl Check<'_> {
         }
         Ok(cases)
     }
+}
+
+/// Two trees with as many leaves, but others.
+fn two_of_one_size(all: &[&Noted]) -> Option<Finding> {
+    let mut pairs = all.iter().zip(all.iter().skip(1));
+    let is_fork = |(one, other): &(&&Noted, &&Noted)| {
+        one.extent() == other.extent() && one.checkpoint.root != other.checkpoint.root
+    };
+    pairs.find(is_fork).map(|(one, other)| two_trees(&one.note, &other.note, other.checkpoint.root, &[]))
+}
+
+/// Fewer leaves at a later time.
+fn set_back(all: &[&Noted]) -> Option<Finding> {
+    let mut latest: Option<&Noted> = None;
+    for one in all {
+        let before = latest.filter(|latest| latest.checkpoint.epoch == one.checkpoint.epoch);
+        if let Some(later) = before.filter(|later| one.checkpoint.is_surely_before(&later.checkpoint)) {
+            let (earlier, later) = (one.note.clone(), later.note.clone());
+            return Some(Finding::RolledBack(wire::RolledBack { earlier, later }));
+        }
+        if before.is_none_or(|before| before.checkpoint.seconds < one.checkpoint.seconds) {
+            latest = Some(one);
+        }
+    }
+    None
 }
