@@ -25,6 +25,7 @@ fn many_nodes_agree_after_any_faults() {
                     let mut total = total.lock().expect("nobody panics here");
                     total.superseded += report.superseded;
                     total.recovered += report.recovered;
+                    total.undeclared += report.undeclared;
                 }
                 Err(failure) => failures.lock().expect("nobody panics here").push(failure),
             }
@@ -39,6 +40,7 @@ fn many_nodes_agree_after_any_faults() {
     assert!(failures.is_empty(), "{}", shown.join("\n"));
     let total = total.into_inner().expect("nobody panicked");
     assert!(total.superseded > 0 && total.recovered > 0, "the runs are worth it: {total:?}");
+    assert!(total.undeclared > 0, "who signs two ledgers is found: {total:?}");
 }
 
 #[test]
