@@ -579,7 +579,8 @@ impl World {
     }
 
     fn turn_clock(&mut self, id: &AgencyId) {
-        let minutes = self.rng.random_range(-4..5_i64);
+        let (minutes, ahead) = (self.rng.random_range(2..5_i64), self.rng.random_bool(0.5));
+        let minutes = if ahead { minutes } else { -minutes };
         self.node(id).clock_error = minutes * 60_000;
     }
 
