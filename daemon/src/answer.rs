@@ -68,5 +68,8 @@ fn open(links: &Links, agency: &AgencyId, note: Vec<u8>) -> Result<Noted, NoAnsw
     let keys = links.directory.charters().checkpoint_keys(agency).ok_or_else(stranger)?;
     let checkpoint = Checkpoint::open(&note, links.federation.as_str(), agency, &keys);
     let checkpoint = checkpoint.map_err(|error| NoAnswer::Checkpoint(error.to_string()))?;
+    if checkpoint.seconds.is_none() {
+        return Err(NoAnswer::Checkpoint("it has no line of the time key".to_owned()));
+    }
     Ok(Noted { checkpoint, note })
 }

@@ -23,8 +23,10 @@ mod shown;
 pub use folder::{EvidenceFolder, FolderError, Kept};
 pub use schedule::{keep_auditing, schedule_file};
 
+use std::collections::BTreeMap;
+
 use sinergi_proto::evidence::{Finding, Judge, Statement};
-use sinergi_proto::ids::{AgencyId, ComplaintId, Epoch};
+use sinergi_proto::ids::{AgencyId, ComplaintId};
 use sinergi_proto::wire::{self, accusation::Finding as Kind};
 
 use crate::case::CaseError;
@@ -33,6 +35,9 @@ use crate::time::now_millis;
 use known::Known;
 use shown::{NotShown, Shown};
 
+/// Findings of one kind in one audit: more say no more, and would crowd out the evidence against others.
+const FINDINGS_OF_A_KIND: usize = 100;
+
 /// What is audited.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
@@ -40,8 +45,6 @@ pub struct Scope {
     pub complaint: Option<ComplaintId>,
     /// Only what this node wrote or received at or after this time, and offers whose time ended then, milliseconds since 1970.
     pub since: u64,
-    /// An oversight agency has read the ledger's leaves up to here before.
-    pub read_to: Option<(Epoch, u64)>,
 }
 
 /// How far an audit is.
@@ -60,8 +63,8 @@ pub struct Audited {
     pub agency: AgencyId,
     /// Leaves of the ledger that it showed; `None`: it showed none.
     pub size: Option<u64>,
-    /// How far the audit came to its end; `None`: it did not.
-    pub read_to: Option<(Epoch, u64)>,
+    /// Everything that was asked was answered.
+    pub is_whole: bool,
     /// Leaves of it that were proved to be what they should be.
     pub checked: u64,
     /// What it acknowledged in earlier epochs of its ledger: its present tree says nothing about that.
@@ -140,9 +143,14 @@ fn conclude(
     }
     findings.sort_by_key(|(_, statement)| (!statement.finding.is_proven(), statement.finding));
     findings.dedup_by(|(_, one), (_, other)| one == other);
+    let mut of_kind = BTreeMap::<Finding, usize>::new();
+    findings.retain(|(_, statement)| {
+        let count = of_kind.entry(statement.finding).or_default();
+        *count += 1;
+        *count <= FINDINGS_OF_A_KIND
+    });
     let size = newest.map(|newest| newest.size);
-    let read_to = newest.filter(|_| is_whole).map(|newest| (newest.epoch, newest.size));
-    Ok(Audited { agency, size, read_to, checked: shown.checked(), of_earlier_epochs, findings })
+    Ok(Audited { agency, size, is_whole, checked: shown.checked(), of_earlier_epochs, findings })
 }
 
 /// Keeps a finding as evidence, and alarms if it accuses of dishonesty rather than of being late. `None`: it could not be kept.

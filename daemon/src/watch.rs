@@ -84,7 +84,7 @@ impl Watch {
                 let opened = charters.checkpoint_keys(&agency).and_then(|keys| {
                     // It was checked when it came; a key may have been retired since.
                     let checkpoint = Checkpoint::open(&note, outbox.federation(), &agency, &keys).ok()?;
-                    Some(Noted { checkpoint, note })
+                    checkpoint.seconds.is_some().then_some(Noted { checkpoint, note })
                 });
                 let Some(noted) = opened else { continue };
                 if which == Sight::Shown {

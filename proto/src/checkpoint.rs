@@ -72,6 +72,9 @@ pub enum CheckpointError {
     /// The text is no checkpoint.
     #[error("the note's text is no checkpoint")]
     Malformed,
+    /// No ledger is so long.
+    #[error("the checkpoint is of {0} leaves, at most {most}", most = limits::LEDGER_LEAVES)]
+    Size(u64),
     /// Somebody else's ledger.
     #[error("the checkpoint's origin is {found:?}, expected \"{expected}/<epoch>\"")]
     Origin {
@@ -138,6 +141,9 @@ impl Checkpoint {
         if !verified.iter().any(|line| line.name() == text.origin()) {
             return Err(signed_note::NoteError::UnverifiedNote.into());
         }
+        if text.size() > limits::LEDGER_LEAVES {
+            return Err(CheckpointError::Size(text.size()));
+        }
         let seconds = verified.iter().find(|line| line.name() == time_name).and_then(note::cosignature_seconds);
         Ok(Self { epoch, size: text.size(), root: text.hash().0, seconds })
     }
@@ -191,6 +197,16 @@ mod tests {
         assert!(Checkpoint::open(&note, "sinergi.example", &agency, &foreign).is_err());
         let changed = String::from_utf8(note).expect("utf-8").replacen("\n8\n", "\n9\n", 1);
         assert!(Checkpoint::open(changed.as_bytes(), "sinergi.example", &agency, &keys).is_err());
+    }
+
+    #[test]
+    fn a_tree_that_no_ledger_has_is_no_checkpoint() {
+        let (_, keys, agency) = signed();
+        let signer = CheckpointSigner::new("sinergi.example", &agency, Epoch(2), seed(0), seed(64));
+        for (size, is_good) in [(limits::LEDGER_LEAVES, true), (limits::LEDGER_LEAVES + 1, false), (u64::MAX, false)] {
+            let note = signer.sign(size, [9; 32], 1_764_000_000);
+            assert_eq!(Checkpoint::open(&note, "sinergi.example", &agency, &keys).is_ok(), is_good, "{size}");
+        }
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub const REFUSED_BYTES_PER_PEER_PER_DAY: usize = 16 * 1024 * 1024;
 pub const CHECKPOINT_BYTES: usize = 4 * 1024;
 /// An `Ack`: a result and a leaf hash an item of the frame, and a checkpoint.
 pub const RECEIPT_BYTES: usize = 100 * FRAME_ITEMS + CHECKPOINT_BYTES + 1024;
+/// Leaves of a ledger: more than any will have, and few enough to number all hashes of their tree.
+pub const LEDGER_LEAVES: u64 = 1 << 40;
 /// Checkpoints of one agency that are remembered until the agency has shown that they are of one ledger.
 pub const CHECKPOINTS_WATCHED: usize = 16;
 /// Checkpoints of third parties in one frame.

@@ -99,6 +99,10 @@ impl Watched {
     /// A checkpoint of the agency that verified.
     pub fn take(&mut self, shown: Noted) -> Taken {
         let epoch = self.newest.as_ref().map(|newest| newest.checkpoint.epoch);
+        // A later epoch begins with its declaration: nobody honest signs one without leaves, and it would make all before it history.
+        if shown.checkpoint.epoch > Epoch::FIRST && shown.checkpoint.size == 0 {
+            return Taken::Nothing;
+        }
         if self.caught == Some(shown.checkpoint.epoch) {
             return Taken::Nothing;
         }
@@ -111,9 +115,8 @@ impl Watched {
             self.catch();
             return Taken::Contradicts(Box::new(finding));
         }
-        if self.newest.as_ref().is_some_and(|newest| newest.extent() > shown.extent() && newest.is_before(&shown)) {
-            return Taken::Back;
-        }
+        let is_back =
+            self.newest.as_ref().is_some_and(|newest| newest.extent() > shown.extent() && newest.is_before(&shown));
         // Nothing is older than the first one.
         let is_checked = self.seen.is_empty();
         let size = shown.checkpoint.size;
@@ -125,7 +128,11 @@ impl Watched {
         if is_newest {
             self.newest = Some(shown);
         }
-        if is_more { Taken::Newest } else { Taken::Nothing }
+        match () {
+            () if is_more => Taken::Newest,
+            () if is_back => Taken::Back,
+            () => Taken::Nothing,
+        }
     }
 
     /// Sizes that the agency has not shown to be beginnings of a later tree; none: there is nothing to ask.
@@ -189,8 +196,8 @@ impl Watched {
         })
     }
 
-    /// What was checked goes first, the oldest of it; then every other one, so that what stays is spread over the ledger. An audit looks at
-    /// all that the ledger holds.
+    /// What was checked goes first, the oldest of it; then the second smallest, so that the smallest stays. An audit looks at all that the
+    /// own ledger holds.
     fn make_room(&mut self) {
         while self.seen.len() > limits::CHECKPOINTS_WATCHED {
             let checked = self.seen.iter().filter(|(_, seen)| seen.is_checked).map(|(size, _)| *size);

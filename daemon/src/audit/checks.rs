@@ -198,7 +198,7 @@ impl Check<'_> {
         let mut found = Vec::new();
         for (id, (index, signed)) in &self.shown.whole {
             let is_passed = *index < received.index;
-            let Some(signed) = signed.as_ref().filter(|_| is_passed && !self.known.refused.contains(id)) else {
+            let Some(signed) = signed.as_ref().filter(|_| is_passed && !self.known.turned_away.contains(id)) else {
                 continue;
             };
             let entry = Entry::parse(signed.clone().into(), self.links.outbox.federation());

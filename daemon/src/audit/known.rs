@@ -43,8 +43,8 @@ pub(super) struct Known {
     pub(super) arrived: HashMap<EntryId, LedgerIndex>,
     /// What it published: the leaves here.
     pub(super) published: Vec<LedgerIndex>,
-    /// What this node refused, whoever delivered it.
-    pub(super) refused: HashSet<EntryId>,
+    /// What was delivered, by whomever, and this node refused or made wait.
+    pub(super) turned_away: HashSet<EntryId>,
 }
 
 /// A leaf of the agency, by its receipt.
@@ -99,7 +99,11 @@ impl Known {
                 RecordKind::Seen => known.seen(&record, links)?,
                 RecordKind::Refused => {
                     let header: headers::RefusedHeader = headers::decode(&record.header).map_err(malformed)?;
-                    known.refused.insert(header.entry);
+                    known.turned_away.insert(header.entry);
+                }
+                RecordKind::Deferred => {
+                    let header: headers::DeferredHeader = headers::decode(&record.header).map_err(malformed)?;
+                    known.turned_away.insert(header.entry);
                 }
                 _ => {}
             }

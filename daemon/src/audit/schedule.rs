@@ -2,19 +2,20 @@
 //!
 //! Invariants:
 //! - one audit at a time;
-//! - when each agency was audited last, and how far its ledger was read, outlasts a restart; an audit that came to no end is begun again
+//! - when each agency was audited last outlasts a restart; an audit that came to no end, or took longer than [`LONGEST`], is begun again
 //!   after [`AGAIN`];
-//! - an audit goes on from the one before: what that one saw is bound by the agency's checkpoints, which are compared every time.
+//! - every audit looks at everything: what came while the last one ran, or was held back until it was over, is not passed over;
+//! - that an agency did not answer is logged, not kept: it proves nothing, and comes again with every audit.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use sinergi_proto::ids::{AgencyId, Epoch};
+use sinergi_proto::evidence::{Finding, Statement};
+use sinergi_proto::ids::AgencyId;
 use tokio_util::sync::CancellationToken;
 
-use super::{AuditError, Audited, EvidenceFolder, Scope, audit, keep};
+use super::{Audited, EvidenceFolder, Scope, audit, keep};
 use crate::durable;
 use crate::link::Links;
 use crate::time::now_millis;
@@ -25,29 +26,19 @@ const LOOK: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_secs(600);
 /// A node that has just started has other things to do first.
 const SETTLING: Duration = Duration::from_secs(600);
-/// What came so long before the last audit is looked at again: it may have been on its way.
-const OVERLAP: Duration = Duration::from_secs(3600);
+/// An agency that answers ever so slowly must not keep this node from auditing others.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Where a node keeps when it audited whom.
 pub fn schedule_file(data: &Path) -> PathBuf {
     data.join("audits.json")
 }
 
-/// An agency's last audit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Last {
-    /// When it began, milliseconds since 1970.
-    at: u64,
-    /// How far the ledger was read.
-    epoch: Epoch,
-    size: u64,
-}
-
 struct Schedule {
     every: Duration,
     file: PathBuf,
-    last: BTreeMap<AgencyId, Last>,
+    /// When each agency's last audit began, milliseconds since 1970.
+    last: BTreeMap<AgencyId, u64>,
     /// Audits of this run of the program that came to no end, and when.
     failed: BTreeMap<AgencyId, u64>,
 }
@@ -63,13 +54,21 @@ pub async fn keep_auditing(links: Links, folder: EvidenceFolder, every: Option<D
         let linked = links.peers.iter().filter(|peer| *peer.linked().borrow()).map(|peer| peer.agency.clone());
         let Some(agency) = schedule.due(linked, now_millis()) else { continue };
         let at = now_millis();
-        let scope = schedule.scope(&agency);
+        let scope = Scope::default();
         let audited = tokio::select! {
             () = links.stop.cancelled() => return,
-            audited = audit(&links, &agency, &scope, |_| true) => audited,
+            audited = tokio::time::timeout(LONGEST, audit(&links, &agency, &scope, |_| true)) => audited,
         };
-        schedule.ended(&agency, at, audited.as_ref());
-        if let Ok(audited) = audited {
+        let (is_whole, problem) = match &audited {
+            Ok(Ok(audited)) => (audited.is_whole, "it did not answer all questions".to_owned()),
+            Ok(Err(error)) => (false, error.to_string()),
+            Err(_) => (false, format!("it took over {} s", LONGEST.as_secs())),
+        };
+        if !is_whole {
+            tracing::warn!(peer = %agency, "the audit came to no end: {problem}");
+        }
+        schedule.ended(&agency, at, is_whole);
+        if let Ok(Ok(audited)) = audited {
             keep_all(&links, &folder, audited).await;
         }
     }
@@ -88,7 +87,8 @@ async fn keep_all(links: &Links, folder: &EvidenceFolder, audited: Audited) {
     tracing::info!(peer = %audited.agency, size, checked, findings, "audited");
     let (links, folder) = (links.clone(), folder.clone());
     let kept = tokio::task::spawn_blocking(move || {
-        for (accusation, statement) in &audited.findings {
+        let worth_keeping = |(_, statement): &&(_, Statement)| statement.finding != Finding::Unresponsive;
+        for (accusation, statement) in audited.findings.iter().filter(worth_keeping) {
             keep(&links, &folder, accusation, statement);
         }
     });
@@ -114,33 +114,20 @@ impl Schedule {
     fn due(&self, linked: impl Iterator<Item = AgencyId>, now: u64) -> Option<AgencyId> {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let next = |agency: &AgencyId| {
-            let due = self.last.get(agency).map_or(0, |last| last.at.saturating_add(millis(self.every)));
+            let due = self.last.get(agency).map_or(0, |at| at.saturating_add(millis(self.every)));
             let again = self.failed.get(agency).map_or(0, |at| at.saturating_add(millis(AGAIN.min(self.every))));
             due.max(again)
         };
         linked.map(|agency| (next(&agency), agency)).filter(|(due, _)| *due <= now).min().map(|(_, agency)| agency)
     }
 
-    fn scope(&self, agency: &AgencyId) -> Scope {
-        let Some(last) = self.last.get(agency) else { return Scope::default() };
-        let overlap = u64::try_from(OVERLAP.as_millis()).unwrap_or_default();
-        Scope { complaint: None, since: last.at.saturating_sub(overlap), read_to: Some((last.epoch, last.size)) }
-    }
-
-    fn ended(&mut self, agency: &AgencyId, at: u64, audited: Result<&Audited, &AuditError>) {
-        let read_to = match audited {
-            Ok(audited) => audited.read_to,
-            Err(error) => {
-                tracing::warn!(peer = %agency, "the audit came to no end: {error}");
-                None
-            }
-        };
-        let Some((epoch, size)) = read_to else {
+    fn ended(&mut self, agency: &AgencyId, at: u64, is_whole: bool) {
+        if !is_whole {
             self.failed.insert(agency.clone(), at);
             return;
-        };
+        }
         self.failed.remove(agency);
-        self.last.insert(agency.clone(), Last { at, epoch, size });
+        self.last.insert(agency.clone(), at);
         let bytes = serde_json::to_vec_pretty(&self.last).unwrap_or_default();
         if let Err(error) = durable::replace(&self.file, &bytes) {
             tracing::warn!("{}: {error}: after a restart everybody is audited anew", self.file.display());
@@ -160,11 +147,6 @@ mod tests {
         Schedule::load(Duration::from_secs(86_400), schedule_file(folder))
     }
 
-    fn audited(read_to: Option<(Epoch, u64)>) -> Audited {
-        let (agency, size) = (agency("ksp"), read_to.map(|(_, size)| size));
-        Audited { agency, size, read_to, checked: 0, of_earlier_epochs: 0, findings: Vec::new() }
-    }
-
     #[test]
     fn who_waits_longest_comes_first_and_nobody_before_its_time() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -172,9 +154,9 @@ mod tests {
         let day = 86_400_000;
         let due = |schedule: &Schedule, now| schedule.due(both.iter().cloned(), now);
         assert_eq!(due(&schedule, day), Some(agency("bappenas")));
-        schedule.ended(&agency("bappenas"), day, Ok(&audited(Some((Epoch(1), 10)))));
+        schedule.ended(&agency("bappenas"), day, true);
         assert_eq!(due(&schedule, day), Some(agency("ksp")));
-        schedule.ended(&agency("ksp"), day + 1, Ok(&audited(Some((Epoch(1), 7)))));
+        schedule.ended(&agency("ksp"), day + 1, true);
         assert_eq!(due(&schedule, 2 * day - 1), None);
         assert_eq!(due(&schedule, 2 * day + 1), Some(agency("bappenas")));
     }
@@ -183,23 +165,19 @@ mod tests {
     fn an_audit_without_an_end_is_tried_again_and_does_not_hold_up_others() {
         let folder = tempfile::tempdir().expect("a folder");
         let (mut schedule, both) = (schedule(folder.path()), [agency("bappenas"), agency("ksp")]);
-        schedule.ended(&agency("bappenas"), 1000, Ok(&audited(None)));
+        schedule.ended(&agency("bappenas"), 1000, false);
         let due = |now| schedule.due(both.iter().cloned(), now);
         assert_eq!(due(1000), Some(agency("ksp")));
         assert_eq!(schedule.due(both[..1].iter().cloned(), 1000), None);
         assert_eq!(schedule.due(both[..1].iter().cloned(), 601_000), Some(agency("bappenas")));
-        assert_eq!(schedule.scope(&agency("bappenas")).since, 0, "it looks at everything");
     }
 
     #[test]
-    fn an_audit_goes_on_from_the_one_before_also_after_a_restart() {
+    fn who_was_audited_is_remembered_over_a_restart() {
         let folder = tempfile::tempdir().expect("a folder");
-        let at = 10 * 3_600_000;
-        schedule(folder.path()).ended(&agency("ksp"), at, Ok(&audited(Some((Epoch(2), 70)))));
-        let schedule = schedule(folder.path());
-        let scope = schedule.scope(&agency("ksp"));
-        assert_eq!((scope.since, scope.read_to), (at - 3_600_000, Some((Epoch(2), 70))));
-        assert_eq!(schedule.due(std::iter::once(agency("ksp")), at + 1), None);
+        schedule(folder.path()).ended(&agency("ksp"), 1000, true);
+        let due = |now| schedule(folder.path()).due(std::iter::once(agency("ksp")), now);
+        assert_eq!((due(86_400_999), due(86_401_000)), (None, Some(agency("ksp"))));
     }
 
     #[test]

@@ -17,6 +17,8 @@ use crate::link::Links;
 
 /// Leaves of one question: their audit paths fit into an answer.
 const LEAVES: usize = 512;
+/// What is kept of leaves that this node does not have: an agency could show any number.
+const LACKING_BYTES: usize = 64 * 1024 * 1024;
 /// Earlier sizes of one question.
 const SIZES: usize = 256;
 
@@ -131,8 +133,7 @@ impl<P: FnMut(Progress) -> bool> Asking<'_, P> {
             self.first_leaf().await?;
         }
         if reads_whole {
-            let read = scope.read_to.filter(|(of, _)| *of == epoch).map_or(0, |(_, size)| size);
-            return self.whole_leaves(read, size).await;
+            return self.whole_leaves(size).await;
         }
         for leaves in leaves.chunks(LEAVES) {
             let (nodes, _, tree) = self.answer(wire::Prove { leaves: leaves.to_vec(), ..Default::default() }).await?;
@@ -179,12 +180,14 @@ impl<P: FnMut(Progress) -> bool> Asking<'_, P> {
         Ok(())
     }
 
-    async fn whole_leaves(&mut self, begin: u64, end: u64) -> Result<(), NotShown> {
-        let mut next = begin;
+    async fn whole_leaves(&mut self, end: u64) -> Result<(), NotShown> {
+        let (mut next, mut kept) = (0, 0);
         while next < end {
             for signed in self.leaves_from(next, (end - next).min(LEAVES as u64)).await? {
                 if let Some(id) = entry_id(&signed) {
-                    let bytes = Some(signed).filter(|_| !self.known.entries.contains_key(&id));
+                    let is_lacking = !self.known.entries.contains_key(&id) && kept < LACKING_BYTES;
+                    kept += if is_lacking { signed.len() } else { 0 };
+                    let bytes = Some(signed).filter(|_| is_lacking);
                     self.shown.whole.insert(id, (LedgerIndex(next), bytes));
                 }
                 next += 1;

@@ -4,8 +4,11 @@ use sinergi_proto::charter::Charters;
 use sinergi_proto::checkpoint::Checkpoint;
 use sinergi_proto::ids::AgencyId;
 use sinergi_proto::intake::{self, Received};
+use sinergi_proto::limits;
 use sinergi_proto::receipt::{Receipt, ReceiptError};
 use sinergi_proto::wire;
+
+use crate::time::now_millis;
 
 /// Decodes and authenticates the items of one frame. One result an item, in order.
 pub(crate) fn receive_items(items: Vec<wire::Item>, federation: &str, charters: &Charters) -> Vec<Received> {
@@ -37,7 +40,13 @@ pub(super) fn check_receipt(
     Ok(CheckedReceipt { receipt, ack, checkpoint })
 }
 
-/// A peer's checkpoint, if it verifies.
+/// Whether a checkpoint says when it was signed, and not that it will be: without that nothing shows which of two came later.
+fn has_a_time(checkpoint: &Checkpoint, now: u64) -> bool {
+    let latest = now / 1000 + limits::COSIGNED_BACK_BY.as_secs();
+    checkpoint.seconds.is_some_and(|seconds| seconds <= latest)
+}
+
+/// An agency's checkpoint, if it verifies and has a time.
 pub(super) fn check_checkpoint(
     note: &[u8],
     peer: &AgencyId,
@@ -46,9 +55,13 @@ pub(super) fn check_checkpoint(
 ) -> Option<Checkpoint> {
     let keys = charters.newest().checkpoint_keys(peer)?;
     match Checkpoint::open(note, federation, peer, &keys) {
-        Ok(checkpoint) => Some(checkpoint),
+        Ok(checkpoint) if has_a_time(&checkpoint, now_millis()) => Some(checkpoint),
+        Ok(_) => {
+            tracing::debug!(%peer, "a checkpoint without a time, or with one that is still to come");
+            None
+        }
         Err(error) => {
-            tracing::warn!(%peer, %error, "the peer's checkpoint does not verify");
+            tracing::debug!(%peer, %error, "a checkpoint does not verify");
             None
         }
     }

@@ -106,6 +106,9 @@ async fn run(links: Links, start: Start) {
     let result = match greeting {
         Ok(mut session) => {
             let result = session.run(&mut inbound, &mut hold).await;
+            if session.began.elapsed() > limits::TELL_PAUSE {
+                peer.note(|state| state.told = 0);
+            }
             was_success = session.moved || session.began.elapsed() > LASTED;
             result
         }

@@ -25,7 +25,7 @@ impl OperatorService {
             "" => None,
             name => Some(self.named(name.to_owned()).await?),
         };
-        let scope = Scope { complaint, since: request.since, read_to: None };
+        let scope = Scope { complaint, since: request.since };
         let (events, rows) = mpsc::channel(ROWS_AHEAD);
         let (links, folder) = (self.links.clone(), self.evidence.clone());
         let stop = self.links.stop.clone();

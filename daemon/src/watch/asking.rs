@@ -59,19 +59,28 @@ pub async fn run(links: Links, folder: EvidenceFolder) {
 }
 
 async fn ask(links: &Links, agency: &AgencyId, sizes: Vec<u64>) -> Result<(), NoAnswer> {
-    let prove = wire::Prove { sizes: sizes.clone(), ..Default::default() };
-    let (answer, sizes) = match Answer::of(links, agency, prove).await {
-        // Its ledger may be shorter now, or begun anew: what it signs now tells.
+    let asked = |sizes: &[u64]| wire::Prove { sizes: sizes.to_vec(), ..Default::default() };
+    let (answer, within) = match Answer::of(links, agency, asked(&sizes)).await {
+        // Its ledger may be shorter now, or begun anew: what it signs now tells, and what of it can be asked.
         Err(NoAnswer::Unanswered(Unanswered::Refused { .. })) => {
-            (Answer::of(links, agency, wire::Prove::default()).await?, Vec::new())
+            let present = Answer::of(links, agency, asked(&[])).await?;
+            let within = within(&sizes, &present);
+            (if within.is_empty() { present } else { Answer::of(links, agency, asked(&within)).await? }, within)
         }
-        answer => (answer?, sizes),
+        answer => {
+            let answer = answer?;
+            let within = within(&sizes, &answer);
+            (answer, within)
+        }
     };
-    // A tree that is too small is found out by what it signs.
-    let within: Vec<u64> = sizes.into_iter().filter(|size| *size <= answer.tree.checkpoint.size).collect();
     let beginnings = answer.beginnings(&within)?;
     links.watch.answered(agency, answer.tree, beginnings);
     Ok(())
+}
+
+/// The sizes that the shown tree has. One that is too small is found out by what it signs.
+fn within(sizes: &[u64], answer: &Answer) -> Vec<u64> {
+    sizes.iter().copied().filter(|size| *size <= answer.tree.checkpoint.size).collect()
 }
 
 impl super::Watch {

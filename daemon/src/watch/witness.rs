@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use sinergi_proto::ids::AgencyId;
+use sinergi_proto::limits;
 use sinergi_proto::watch::Noted;
 use tokio::sync::oneshot;
 
 use crate::link::Links;
 use crate::writer::Submission;
+
+/// Checkpoints that are kept with one `Witnessed`: they fit into a group of the ledger. More wait for the next one.
+const AT_ONCE: usize = 1024;
+const _: () = assert!(AT_ONCE * limits::CHECKPOINT_BYTES <= limits::GROUP_BYTES / 2);
 
 /// Writes a `Witnessed` at most once in `every`, when something was seen since the last one, until the node stops.
 pub async fn keep_witnessing(links: Links, every: Duration) {
@@ -41,6 +46,6 @@ impl super::Watch {
         let newest = ledgers.iter().filter_map(|(agency, ledger)| Some((agency, ledger, ledger.watched.newest()?)));
         let is_new =
             |(_, ledger, newest): &(_, &super::Ledger, &Noted)| ledger.kept.as_ref() != Some(&newest.checkpoint);
-        newest.filter(is_new).map(|(agency, _, newest)| (agency.clone(), newest.clone())).collect()
+        newest.filter(is_new).map(|(agency, _, newest)| (agency.clone(), newest.clone())).take(AT_ONCE).collect()
     }
 }

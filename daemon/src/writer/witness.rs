@@ -25,7 +25,7 @@ pub(super) fn load(store: &Store, reader: &LedgerReader) -> Result<BTreeMap<Agen
 }
 
 impl Writer {
-    /// Keeps a checkpoint that is newer than the one before.
+    /// Keeps a checkpoint as the newest of its agency.
     pub(super) fn keep_seen(
         &mut self,
         group: &mut Group,

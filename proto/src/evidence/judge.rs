@@ -13,6 +13,7 @@ use crate::entry::Entry;
 use crate::ids::{AgencyId, ComplaintId, LedgerIndex};
 use crate::limits;
 use crate::receipt::Receipt;
+use crate::refusal::RefusalCode;
 use crate::tree::{Inclusion, ProofError, hash_of};
 use crate::wire::{self, accusation::Finding as Kind};
 
@@ -124,12 +125,12 @@ impl<'a> Judge<'a> {
             .map_err(|refusal| NotProven::Unreadable { part, problem: refusal.to_string() })
     }
 
-    /// Whether these bytes are an entry that its author signed; `None`: the charter that it names is not here.
+    /// Whether these bytes are an entry that its author signed; `None`: by the charters that are here that cannot be told.
     pub(super) fn is_signed(&self, entry: &Entry) -> Option<bool> {
         match signing_key(entry, self.charters) {
             Ok(key) => Some(entry.verify(&key.public)),
-            Err(Verdict::Defer { .. }) => None,
-            Err(_) => Some(false),
+            Err(Verdict::Refuse(refusal)) if refusal.code != RefusalCode::KeyNotValidThen => Some(false),
+            Err(_) => None,
         }
     }
 

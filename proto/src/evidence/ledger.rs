@@ -145,7 +145,11 @@ pub(super) fn undeclared(
     if let Some(first) = first.filter(|first| declares(first, accused, epoch)) {
         match judge.is_signed(&first) {
             Some(true) => return Err(no_contradiction(format!("epoch {epoch} is declared"))),
-            None => return Err(no_contradiction(format!("charter {} is not here", first.charter_version))),
+            None => {
+                return Err(no_contradiction(format!(
+                    "epoch {epoch} may be declared: the key of its first leaf is not known"
+                )));
+            }
             Some(false) => {}
         }
     }

@@ -157,3 +157,20 @@ fn the_memory_is_bounded_and_keeps_what_was_checked_last_and_what_is_to_be_asked
     assert_eq!(watched.answered(honest(u8::MAX, 255), all.collect()), None);
     assert!(watched.to_ask().is_empty());
 }
+
+#[test]
+fn what_went_back_within_what_a_set_clock_explains_is_asked_about() {
+    let mut watched = having(&[honest(20, 1000)]);
+    assert_eq!(watched.take(honest(10, 1001)), Taken::Back);
+    assert_eq!((watched.newest(), watched.to_ask()), (Some(&honest(20, 1000)), vec![20, 10]));
+    let other = vec![beginning(20, 20), beginning(10, 99)];
+    assert!(watched.answered(honest(25, 1100), other).is_some(), "it was another ledger");
+}
+
+#[test]
+fn an_epoch_without_leaves_makes_nothing_history() {
+    let mut watched = having(&[honest(20, 100)]);
+    assert_eq!(watched.take(noted(Epoch(9), 0, 0, 200)), Taken::Nothing);
+    assert_eq!(watched.newest(), Some(&honest(20, 100)));
+    assert_eq!(having(&[noted(FIRST, 0, 0, 200)]).newest(), Some(&noted(FIRST, 0, 0, 200)));
+}

@@ -46,6 +46,9 @@ impl<'a> Session<'a> {
         seen::check_seen(links, peer, &theirs).await?;
         let have = theirs.have_cursor.map(Cursor::from_wire);
         seen::check_claim(links, peer, have)?;
+        // Before anything is signed: a clock that is off must not date it.
+        peer.note(|state| state.clock_offset = Some(clock_offset));
+        links.check_clock();
         links.continuity.heard(&peer.agency);
         // Other peers may have seen more: nothing is taken, and no receipt signed, before they were heard.
         tokio::select! {

@@ -129,12 +129,11 @@ impl Session<'_> {
         let checked = tokio::task::spawn_blocking(check).await;
         for (agency, noted) in checked.map_err(|error| LinkError::Broken(error.to_string()))? {
             let is_own = agency == self.peer.agency;
-            let (checkpoint, note) = (noted.checkpoint.clone(), noted.note.clone());
+            let note = noted.note.clone();
             let is_more = self.links.watch.take(&agency, noted);
             // At once, so that it can be shown to a peer that is set back; but for what no honest peer shows, which may not fill the disk.
             if is_own && is_more && self.shown < SHOWN {
                 self.shown += 1;
-                self.links.watch.kept(&agency, checkpoint);
                 self.to_writer.submit(Submission::Seen(SeenHeader { at: now_millis(), peer: agency }, note));
             }
         }

@@ -3,7 +3,8 @@
 //!
 //! Invariants:
 //! - at most [`limits::CHECKPOINTS_TOLD`] checkpoints of others in [`limits::TELL_PAUSE`], only what changed, the oldest change first;
-//! - what may have been lost with a link is told again on the next one.
+//! - everything is told again on the link after one that lasted, for the peer may have lost it; after a short one it goes on where that ended,
+//!   so that a link that breaks all the time tells all in their turn.
 
 use sinergi_proto::ids::LedgerIndex;
 use sinergi_proto::limits;
@@ -43,9 +44,7 @@ impl Session<'_> {
             notes.push(self.head.borrow().checkpoint.to_vec());
         }
         notes.extend(others);
-        // What was told a while ago on a link that is still up has arrived.
-        let arrived = telling.told;
-        self.peer.note(|state| state.told = arrived);
+        self.peer.note(|state| state.told = reached);
         (telling.told, telling.own) = (reached, own);
         if notes.is_empty() {
             return Ok(());
