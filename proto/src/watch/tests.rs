@@ -1,3 +1,5 @@
+//! Checkpoints of an honest ledger in any order, and of one that was set back, rewritten or begun anew.
+
 use super::*;
 
 const FIRST: Epoch = Epoch(1);
