@@ -8,11 +8,12 @@
 //! - the end of a stream travels like its bytes: swallowed, it is not noticed on the other side.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use sinergi_cli::demo::port::Port;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -87,11 +88,12 @@ impl Proxy {
     /// A proxy to this address, on a loopback port of its own.
     pub async fn to(target: &str) -> Self {
         let target = target.parse().expect("an address");
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a loopback port");
-        let address = listener.local_addr().expect("a bound socket");
+        let port = Port::take(None).expect("a loopback port");
+        let address = port.address();
+        let listener = TcpListener::bind(address).await.expect("the port that is ours");
         let shared = Arc::<Shared>::default();
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(Arc::clone(&shared), listener, address, target));
+        tasks.spawn(accept(Arc::clone(&shared), listener, port, target));
         Self { address, shared, _tasks: tasks }
     }
 
@@ -170,14 +172,14 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Takes connections. While it refuses there is no listener, so that the system itself refuses.
-async fn accept(shared: Arc<Shared>, first: TcpListener, address: SocketAddr, target: SocketAddr) {
+async fn accept(shared: Arc<Shared>, first: TcpListener, port: Port, target: SocketAddr) {
     let (mut listener, mut connections) = (Some(first), JoinSet::new());
     let mut refusing = shared.refusing.subscribe();
     loop {
         if *refusing.borrow_and_update() {
             listener = None;
         } else if listener.is_none() {
-            listener = Some(TcpListener::bind(address).await.expect("the port that was ours"));
+            listener = Some(TcpListener::bind(port.address()).await.expect("the port that is ours"));
         }
         let taken = async {
             match &listener {
@@ -297,6 +299,8 @@ async fn pass_on(shared: &Shared, lane: &Lane, to: &mut WriteHalf<'_>, bytes: &[
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use sinergi_cli::demo::wait;
 
     use super::*;

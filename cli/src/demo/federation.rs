@@ -10,7 +10,7 @@
 //! Invariants: two agencies are linked once, one of them dialling; every file lies in the builder's folder.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use sinergi_proto::ids::AgencyId;
 use sinergi_proto::key::SigningKey;
 
 use super::node::{Node, NotUp};
+use super::port::Port;
 use super::wait;
 use crate::charter::{self, Paper};
 use crate::commands::init::{self, InitArgs, Kind, MemberDetails, PeerArg};
@@ -160,16 +161,17 @@ impl Builder {
     pub fn build(self) -> Result<Federation, Failure> {
         let now = Timestamp::now();
         let links = self.all_links();
-        let addresses = self.addresses()?;
+        let mut ports = self.ports()?;
+        let addresses = ports.iter().map(|(agency, port)| (agency.clone(), port.address())).collect();
         let mut nodes = Vec::new();
         let mut members = Vec::new();
         for agency in &self.agencies {
             let folder = self.folder.join(agency.id.as_str());
-            let listen = addresses.get(&agency.id).copied();
+            let port = ports.remove(&agency.id);
             let peers = peers_of(agency, &links, &addresses)?;
-            let made = init::create(&folder, &self.init_args(agency, listen, peers), now)?;
+            let made = init::create(&folder, &self.init_args(agency, port.as_ref().map(Port::address), peers), now)?;
             members.extend(read_member(&made.member)?);
-            nodes.push(Node::new(agency.id.clone(), folder, self.program.clone(), listen));
+            nodes.push(Node::new(agency.id.clone(), folder, self.program.clone(), port));
         }
         let managers = self.make_managers()?;
         let charter = sign(&self.charter_text(&managers, members, now), &managers)?;
@@ -198,19 +200,16 @@ impl Builder {
         self.links.clone().unwrap_or_else(pairs)
     }
 
-    /// A loopback address for each agency that listens. The ports stay taken until all are found, so that they differ.
-    fn addresses(&self) -> Result<BTreeMap<AgencyId, SocketAddr>, Failure> {
-        let mut taken = Vec::new();
-        let mut addresses = BTreeMap::new();
-        for agency in self.agencies.iter().filter(|agency| !agency.dials_only) {
-            let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, agency.port.unwrap_or(0)));
-            let listener = TcpListener::bind(wanted).and_then(|listener| Ok((listener.local_addr()?, listener)));
-            let (address, listener) =
-                listener.map_err(|error| Failure::failed(format!("cannot listen on {wanted}")).because(error))?;
-            addresses.insert(agency.id.clone(), address);
-            taken.push(listener);
-        }
-        Ok(addresses)
+    /// A loopback port for each agency that listens.
+    fn ports(&self) -> Result<BTreeMap<AgencyId, Port>, Failure> {
+        let take = |agency: &Agency| {
+            let port = Port::take(agency.port).map_err(|error| {
+                let wanted = agency.port.map_or("any loopback port".to_owned(), |port| format!("127.0.0.1:{port}"));
+                Failure::failed(format!("cannot listen on {wanted}")).because(error)
+            })?;
+            Ok((agency.id.clone(), port))
+        };
+        self.agencies.iter().filter(|agency| !agency.dials_only).map(take).collect()
     }
 
     fn init_args(&self, agency: &Agency, listen: Option<SocketAddr>, peers: Vec<Peer>) -> InitArgs {

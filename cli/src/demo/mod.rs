@@ -22,6 +22,7 @@ pub mod member;
 pub mod node;
 pub mod place;
 pub mod play;
+pub mod port;
 pub mod process;
 pub mod report;
 pub mod scenario;

@@ -10,6 +10,7 @@ use sinergi_proto::wire::operator_client::OperatorClient;
 use sinergi_proto::wire::{GetStatusRequest, ListPeersRequest, NodeStatus, PeerStatus};
 use tonic::transport::Channel;
 
+use super::port::Port;
 use super::process::{self, Process};
 use super::wait;
 use crate::client;
@@ -25,7 +26,7 @@ pub struct Node {
     agency: AgencyId,
     folder: PathBuf,
     program: PathBuf,
-    listen: Option<SocketAddr>,
+    port: Option<Port>,
     environment: Vec<(String, OsString)>,
     process: Option<Process>,
 }
@@ -50,8 +51,8 @@ impl From<NotUp> for Failure {
 }
 
 impl Node {
-    pub(super) fn new(agency: AgencyId, folder: PathBuf, program: PathBuf, listen: Option<SocketAddr>) -> Self {
-        Self { agency, folder, program, listen, environment: Vec::new(), process: None }
+    pub(super) fn new(agency: AgencyId, folder: PathBuf, program: PathBuf, port: Option<Port>) -> Self {
+        Self { agency, folder, program, port, environment: Vec::new(), process: None }
     }
 
     /// The agency.
@@ -66,7 +67,7 @@ impl Node {
 
     /// Where peers dial in; `None` for one that only dials out.
     pub fn listen(&self) -> Option<SocketAddr> {
-        self.listen
+        self.port.as_ref().map(Port::address)
     }
 
     /// Whether its process runs.
@@ -121,7 +122,7 @@ impl Node {
             Some(process) => process.ended()?,
         };
         let log = process::log_tail(&self.folder);
-        match self.listen.filter(|_| log.contains("cannot listen on") && log.contains("in use")) {
+        match self.listen().filter(|_| log.contains("cannot listen on") && log.contains("in use")) {
             Some(address) => Some(NotUp::PortTaken(address)),
             None => Some(NotUp::Failed(self.failure(&format!("ended by itself ({status})")))),
         }

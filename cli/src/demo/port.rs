@@ -1,0 +1,69 @@
+//! A loopback port that stays ours also while nobody listens on it: before a node starts, between two of its runs, after it was killed.
+//!
+//! A bound socket that does not listen holds it. The system then gives the port to nobody who wants any free one (an outgoing
+//! connection, a listener on port 0), but still to who wants this one and may reuse addresses, as a node's listener does.
+//!
+//! Only Linux shares a port in this way. Elsewhere it is found free and let go, and a node may come too late
+//! ([`NotUp::PortTaken`](super::node::NotUp)).
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::net::TcpSocket;
+
+/// A port of this machine's loopback address.
+#[derive(Debug)]
+pub struct Port {
+    address: SocketAddr,
+    _held: Option<TcpSocket>,
+}
+
+impl Port {
+    /// Takes this port, or any free one.
+    ///
+    /// # Errors
+    /// Somebody has it; or none is free.
+    pub fn take(wanted: Option<u16>) -> io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, wanted.unwrap_or(0))))?;
+        let address = socket.local_addr()?;
+        Ok(Self { address, _held: cfg!(target_os = "linux").then_some(socket) })
+    }
+
+    /// Where a node listens on it.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_port_is_refused_to_no_listener_that_wants_it_and_given_to_nobody_who_wants_any() {
+        let port = Port::take(None).expect("a free port");
+        for _ in 0..2 {
+            let listener = TcpListener::bind(port.address()).await.expect("the owner's listener");
+            let dialled = TcpStream::connect(port.address()).await.expect("it listens");
+            listener.accept().await.expect("it is dialled");
+            drop(dialled);
+        }
+        assert!(TcpStream::connect(port.address()).await.is_err(), "nobody listens now");
+        // Who wants this port and does not say that it may be shared, is told that somebody has it.
+        let stranger = TcpSocket::new_v4().expect("a socket");
+        let error = stranger.bind(port.address()).expect_err("it is held");
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[tokio::test]
+    async fn a_port_on_which_somebody_listens_is_not_taken() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+        let taken = listener.local_addr().expect("bound").port();
+        assert_eq!(Port::take(Some(taken)).expect_err("somebody listens").kind(), io::ErrorKind::AddrInUse);
+    }
+}
