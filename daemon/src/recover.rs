@@ -55,6 +55,15 @@ pub enum RecoverError {
          stop it and repeat, or name the new epoch with --epoch"
     )]
     NothingKnown,
+    /// The ledger that is here may be an old copy: what was begun after it only peers know.
+    #[error(
+        "nothing shows that the ledger here ({size} leaves in epoch {epoch}) was set back, and an older copy does not know which epochs were \
+         begun after it: run the node until a peer was heard (`sinergi status` shows it), stop it and repeat, or name the new epoch with \
+         --epoch",
+        size = .0.size,
+        epoch = .0.epoch
+    )]
+    NothingSeen(Extent),
     /// Nothing of the ledger can be read, so that the node does not even run to hear its peers.
     #[error(
         "nothing of the ledger here can be read ({0}), not even its epoch: ask a peer for it (`sinergi peer show` there) and name the next one \
@@ -203,14 +212,18 @@ impl<'a> Recovery<'a> {
                 (newest, checkpoint) = (Some(reach(shown)), note.as_bytes().to_vec());
             }
         }
-        let is_known =
-            seen.is_some() || unreadable.is_some() && here.is_some() || here.is_some_and(|here| here.size > 0);
+        let has_leaves = here.is_some_and(|here| here.size > 0);
+        // A whole ledger that nothing contradicts may be a copy that was put back: it does not know what was begun after it.
+        let is_known = seen.is_some()
+            || here.is_some() && unreadable.is_some()
+            || has_leaves && (epoch.is_some() || !sightings.is_empty());
         let known = here.into_iter().chain(seen).map(|extent| extent.epoch).max().filter(|_| is_known);
         let named = epoch.map(|epoch| Epoch(epoch.0.saturating_sub(1)));
-        let old_epoch = match (known.or(named), unreadable.clone()) {
-            (Some(old_epoch), _) => old_epoch,
-            (None, None) => return Err(RecoverError::NothingKnown),
-            (None, Some(problem)) => return Err(RecoverError::NothingReadable(problem)),
+        let old_epoch = match (known.or(named), unreadable.clone(), here.filter(|_| has_leaves)) {
+            (Some(old_epoch), ..) => old_epoch,
+            (None, Some(problem), _) => return Err(RecoverError::NothingReadable(problem)),
+            (None, None, Some(here)) => return Err(RecoverError::NothingSeen(here)),
+            (None, None, None) => return Err(RecoverError::NothingKnown),
         };
         let epoch = epoch.unwrap_or(Epoch(old_epoch.0.saturating_add(1)));
         if epoch <= old_epoch {

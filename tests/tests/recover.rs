@@ -149,15 +149,25 @@ async fn is_stopped_before_it_signs(federation: &TestFederation, size: u64, by: 
     assert!(log.contains("set back") && log.contains("sinergi recover"), "{log}");
 }
 
-/// Begins a new epoch of a stopped node.
+/// Begins epoch 2 of a stopped node that knows that its ledger was set back.
 fn recovers(federation: &TestFederation, id: &str, reason: &str) -> Said {
+    begins_epoch(2, federation, id, &["recover", "--reason", reason])
+}
+
+/// Begins epoch 2 of a stopped node to which nobody said anything.
+fn recovers_unheard(federation: &TestFederation, id: &str, reason: &str) -> Said {
+    begins_epoch(2, federation, id, &["recover", "--epoch", "2", "--reason", reason])
+}
+
+fn begins_epoch(epoch: u32, federation: &TestFederation, id: &str, command: &[&str]) -> Said {
     let folder = federation.folder_of(id);
-    let asked = run_on(&folder, &["recover", "--reason", reason]);
+    let asked = run_on(&folder, command);
     assert_eq!(asked.code, 4, "it asks before it does anything: {asked:?}");
-    assert!(asked.err.contains("Epoch 2 will begin") && asked.err.contains("--yes"), "{asked:?}");
-    let said = run_on(&folder, &["recover", "--reason", reason, "--yes"]);
+    let question = format!("Epoch {epoch} will begin");
+    assert!(asked.err.contains(&question) && asked.err.contains("--yes"), "{asked:?}");
+    let said = run_on(&folder, &[command, &["--yes"]].concat());
     assert_eq!(said.code, 0, "{said:?}");
-    assert!(said.out.contains("has begun epoch 2"), "{said:?}");
+    assert!(said.out.contains(&format!("has begun epoch {epoch}")), "{said:?}");
     said
 }
 
@@ -368,7 +378,7 @@ async fn what_only_the_old_ledger_had_survives_the_recovery() {
     let kept = city.lodges_request(request).await.expect("lodged");
     let before = digests(&city).await;
     federation.stop_node("kota-bandung").await;
-    recovers(&federation, "kota-bandung", "restored");
+    recovers_unheard(&federation, "kota-bandung", "restored");
     federation.start_node("kota-bandung").await;
     federation.start_node("prov-jabar").await;
     federation.linked().await;
@@ -405,7 +415,7 @@ async fn what_waits_for_a_parent_or_a_charter_survives_the_recovery_and_is_taken
     // Something that the epoch begins after.
     stage.federation.node("kota-bandung").await.lodges("Sebelumnya").await;
     stage.federation.stop_node("kota-bandung").await;
-    recovers(&stage.federation, "kota-bandung", "restored");
+    recovers_unheard(&stage.federation, "kota-bandung", "restored");
     stage.federation.start_node("kota-bandung").await;
     let city = stage.federation.node("kota-bandung").await;
     assert_eq!((city.status().await.epoch, waits(&stage.federation).await), (2, before));
@@ -460,7 +470,7 @@ async fn a_recovery_that_was_interrupted_is_finished_by_the_next_start() {
     // Before it counts: what was half made is made anew.
     fs::create_dir_all(folder.join("ledger.recovering")).expect("a folder");
     fs::write(folder.join("ledger.recovering").join("00000001.seg"), b"half a ledger").expect("a file");
-    recovers(&federation, "kota-bandung", "disk-lost");
+    recovers_unheard(&federation, "kota-bandung", "disk-lost");
     // Between the two renames.
     fs::rename(folder.join("ledger"), folder.join("ledger.recovering")).expect("the new ledger");
     federation.start_node("kota-bandung").await;
@@ -599,9 +609,43 @@ async fn an_epoch_that_is_known_already_is_not_begun_again() {
     let folder = federation.folder_of("kota-bandung");
     let known = run_on(&folder, &["recover", "--yes", "--epoch", "1"]);
     assert_eq!(known.code, 2, "{known:?}");
-    recovers(&federation, "kota-bandung", "restored");
+    recovers_unheard(&federation, "kota-bandung", "restored");
     let known = run_on(&folder, &["recover", "--yes", "--epoch", "2"]);
     assert!(known.code == 2 && known.err.contains("at least 3"), "{known:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_from_before_a_recovery_begins_no_epoch_that_was_begun_after_it() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    let city = federation.node("kota-bandung").await;
+    lodge_and_forward(&city, "prov-jabar", 2).await;
+    city.has_an_empty_outbox().await;
+    federation.stop_node("kota-bandung").await;
+    let copy = copy_of(&federation, "kota-bandung");
+    recovers_unheard(&federation, "kota-bandung", "disk-lost");
+    federation.start_node("kota-bandung").await;
+    federation.linked().await;
+    let city = federation.node("kota-bandung").await;
+    lodge_and_forward(&city, "prov-jabar", 3).await;
+    city.has_an_empty_outbox().await;
+    let before = digests(&city).await;
+    federation.stop_node("kota-bandung").await;
+    lose(&federation, "kota-bandung", Some(&copy));
+    // It is whole, of epoch 1, and knows nothing of epoch 2, which would be begun twice.
+    let unheard = run_on(&federation.folder_of("kota-bandung"), &["recover", "--yes"]);
+    assert!(unheard.code == 4 && unheard.err.contains("run the node until a peer was heard"), "{unheard:?}");
+    federation.start_node("kota-bandung").await;
+    let city = federation.node("kota-bandung").await;
+    status_of(&city, |status| has_alarm(status, &["set back", "sinergi recover", "prov-jabar"])).await;
+    federation.stop_node("kota-bandung").await;
+    begins_epoch(3, &federation, "kota-bandung", &["recover", "--reason", "restored"]);
+    federation.start_node("kota-bandung").await;
+    federation.linked().await;
+    let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
+    has_all_again(&city, &before).await;
+    agree(&[&city, &province]).await;
+    let audited = run_on(&federation.folder_of("prov-jabar"), &["audit", "kota-bandung"]);
+    assert_eq!(audited.code, 0, "it is accused of nothing: {audited:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -122,6 +122,7 @@ fn failure(config: &Config, error: RecoverError) -> Failure {
     match error {
         RecoverError::Running(_)
         | RecoverError::NothingKnown
+        | RecoverError::NothingSeen(_)
         | RecoverError::NothingReadable(_)
         | RecoverError::Declare(_) => Failure::refused(what).because(error),
         RecoverError::NotNew { .. } => Failure::usage(what).because(error),
