@@ -239,7 +239,8 @@ impl Builder {
     }
 
     fn charter_text(&self, managers: &[Manager], member: Vec<MemberText>, now: Timestamp) -> CharterText {
-        let today = now.as_second() - now.as_second().rem_euclid(SECONDS_A_DAY);
+        // As the keys of its members: also a clock that is behind finds it valid in the minute after midnight.
+        let from = now.as_second() - now.as_second().rem_euclid(SECONDS_A_DAY) - SECONDS_A_DAY;
         let at = |seconds| Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX).to_string();
         let manager = |manager: &Manager| {
             let key = charter::verifier_key(&charter::manager_key_name(&self.name, &manager.name), &manager.key);
@@ -249,8 +250,8 @@ impl Builder {
             federation: self.name.to_string(),
             version: 1,
             predecessor: None,
-            valid_from: at(today),
-            valid_until: at(today + CHARTER_DAYS * SECONDS_A_DAY),
+            valid_from: at(from),
+            valid_until: at(from + CHARTER_DAYS * SECONDS_A_DAY),
             grace_days: GRACE_DAYS,
             threshold: managers.len() / 2 + 1,
             offers_before_alarm: None,

@@ -81,8 +81,8 @@ struct MemberFile {
 
 /// The text of `member.toml`.
 pub(super) fn render(args: &InitArgs, keys: &SigningKeys, authority: Option<&Authority>, now: Timestamp) -> String {
-    // From midnight on: an entry signed in the node's first minute is not "too early" on a clock that is behind.
-    let from = now.as_second() - now.as_second().rem_euclid(SECONDS_A_DAY);
+    // From yesterday's midnight on: an entry signed in the node's first minute is not "too early" on a clock that is behind.
+    let from = now.as_second() - now.as_second().rem_euclid(SECONDS_A_DAY) - SECONDS_A_DAY;
     let at = |seconds| Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX).to_string();
     let key = |key_use, public: [u8; 32]| MemberKeyText {
         key_use,
