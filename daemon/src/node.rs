@@ -187,6 +187,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     start_tiles(config, &links, &mut tasks).await?;
     let socket = operator::bind(&config.operator.socket).await?;
     start_watch(config, &links, &mut tasks);
+    end_with_the_store(&links, &mut tasks);
     let service = OperatorService::new(links, EvidenceFolder::of(&config.data), started_at);
     let operator_stop = stop.clone();
     tasks.spawn(async move { Ok(operator::serve(service, socket, operator_stop).await?) });
@@ -351,6 +352,17 @@ async fn start_tiles(
         Ok(())
     });
     Ok(())
+}
+
+/// A store that proves damaged ends the node, also if only somebody who reads has come upon it: the next start makes a new one.
+fn end_with_the_store(links: &Links, tasks: &mut JoinSet<Result<(), NodeError>>) {
+    let (store, stop) = (links.outbox.store().clone(), links.stop.clone());
+    tasks.spawn(async move {
+        tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            damage = store.damage() => Err(damage.into()),
+        }
+    });
 }
 
 /// Items that wait for their time are judged again now and then.

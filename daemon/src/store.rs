@@ -26,6 +26,7 @@ mod keys;
 mod open;
 mod read;
 mod summary;
+mod tree;
 mod write;
 
 pub use open::{StoreOpened, guarded, open, set_aside};
@@ -35,20 +36,30 @@ pub use write::{Changes, Counts};
 
 use std::path::PathBuf;
 
+use tree::{Health, Tree};
+
 /// The trees.
 #[derive(Clone)]
 pub struct Store {
     db: sled::Db,
-    timeline: sled::Tree,
-    complaint: sled::Tree,
-    queue: sled::Tree,
-    duty: sled::Tree,
-    external: sled::Tree,
-    peer: sled::Tree,
-    refused: sled::Tree,
-    deferred: sled::Tree,
-    spent: sled::Tree,
-    meta: sled::Tree,
+    health: Health,
+    timeline: Tree,
+    complaint: Tree,
+    queue: Tree,
+    duty: Tree,
+    external: Tree,
+    peer: Tree,
+    refused: Tree,
+    deferred: Tree,
+    spent: Tree,
+    meta: Tree,
+}
+
+impl Store {
+    /// Waits until the store proves damaged, whoever works with it: what is read or written then says so as well.
+    pub async fn damage(&self) -> StoreError {
+        self.health.damage().await
+    }
 }
 
 /// Why the store cannot be used.

@@ -354,7 +354,34 @@ async fn an_operator_reads_what_is_damaged_and_what_to_do_and_a_mended_node_goes
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_proves_damaged_while_the_node_runs_stops_it_and_the_next_start_is_whole() {
+async fn a_store_that_proves_damaged_to_who_reads_stops_the_node_and_the_next_start_is_whole() {
+    let (mut federation, ids) = with_late_damage().await;
+    let listed = run_on(&federation.folder_of(CITY), &["complaint", "list", "--limit", "5000"]);
+    assert_eq!(listed.code, 1, "{listed:?}");
+    assert!(listed.err.replace('\n', " ").contains("sinergid rebuild"), "{listed:?}");
+    ends_and_is_whole_again(&mut federation, &ids).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_proves_damaged_to_the_writer_stops_the_node_and_the_next_start_is_whole() {
+    let (mut federation, ids) = with_late_damage().await;
+    federation.start_node(PROVINCE).await;
+    federation.linked().await;
+    let city = federation.node(CITY).await;
+    let mut heard = None;
+    for id in &ids {
+        if let Err(status) = city.acts(*id, Act::Recall(wire::Recall {}), None).await {
+            heard = Some(status);
+            break;
+        }
+    }
+    let heard = heard.expect("the damaged complaint is among them");
+    assert!(heard.code() != tonic::Code::FailedPrecondition, "{heard}");
+    ends_and_is_whole_again(&mut federation, &ids).await;
+}
+
+/// The city runs with a store whose damage is not seen when it is opened, but when all its complaints are looked at.
+async fn with_late_damage() -> (TestFederation, Vec<ComplaintId>) {
     let mut federation = city_with_work(1000).await;
     let folder = federation.folder_of(CITY);
     let image = crash::read(&folder);
@@ -365,7 +392,6 @@ async fn a_store_that_proves_damaged_while_the_node_runs_stops_it_and_the_next_s
         let node = Reopened::open(place.path()).expect("a sound folder");
         node.data.applier.store().complaints().map(|item| item.expect("a sound store").0).collect()
     };
-    // A place that is not looked at when the store is opened, but when a complaint is.
     let bytes = image[db].clone().expect("a file");
     let shows_late = |offset: &usize| {
         let mut image = image.clone();
@@ -379,25 +405,14 @@ async fn a_store_that_proves_damaged_while_the_node_runs_stops_it_and_the_next_s
     let mut image = image.clone();
     damage(&mut image, db, Damage::Flip(offset));
     fs::write(folder.join(db), image[db].as_ref().expect("a file")).expect("written");
-
     federation.start_node(CITY).await;
-    let listed = run_on(&folder, &["complaint", "list", "--limit", "5000"]);
-    assert_eq!(listed.code, 1, "{listed:?}");
-    assert!(listed.err.replace('\n', " ").contains("sinergid rebuild"), "{listed:?}");
-    federation.start_node(PROVINCE).await;
-    federation.linked().await;
-    let city = federation.node(CITY).await;
-    let mut heard = None;
-    for id in &ids {
-        if let Err(status) = city.acts(*id, Act::Recall(wire::Recall {}), None).await {
-            heard = Some(status);
-            break;
-        }
-    }
-    let heard = heard.expect("the damaged complaint is among them");
-    assert!(heard.code() != tonic::Code::FailedPrecondition, "{heard}");
+    (federation, ids)
+}
+
+async fn ends_and_is_whole_again(federation: &mut TestFederation, ids: &[ComplaintId]) {
     let ended = tokio::time::timeout(PATIENCE, federation.process_mut(CITY).ended()).await;
-    let said = one_line(&ended.expect("the node ends"));
+    let ended = ended.unwrap_or_else(|_| panic!("the node goes on: {}", federation.log_of(CITY)));
+    let said = one_line(&ended);
     for word in [
         "exit status: 1",
         "moved the damaged store aside",
@@ -409,7 +424,7 @@ async fn a_store_that_proves_damaged_while_the_node_runs_stops_it_and_the_next_s
     }
     federation.start_node(CITY).await;
     assert_eq!(federation.node(CITY).await.lists().await.len(), ids.len());
-    assert!(folder.join("store.damaged-1").exists(), "it is kept");
+    assert!(federation.folder_of(CITY).join("store.damaged-1").exists(), "it is kept");
 }
 
 #[tokio::test(flavor = "multi_thread")]

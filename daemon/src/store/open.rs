@@ -4,6 +4,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use super::tree::{Health, Tree};
 use super::{Store, StoreError};
 
 /// Layout of keys and values. A store of another layout is rebuilt.
@@ -64,21 +65,24 @@ fn open_layout(dir: &Path, cache_bytes: u64) -> Result<Store, StoreError> {
     Ok(store)
 }
 
-fn open_trees(dir: &Path, cache_bytes: u64) -> Result<Store, sled::Error> {
+fn open_trees(dir: &Path, cache_bytes: u64) -> Result<Store, StoreError> {
     let db =
         sled::Config::new().path(dir).cache_capacity(cache_bytes).flush_every_ms(Some(FLUSH_EVERY_MILLIS)).open()?;
+    let health = Health::good();
+    let tree = |name| Tree::open(&db, name, &health);
     Ok(Store {
-        timeline: db.open_tree("timeline")?,
-        complaint: db.open_tree("complaint")?,
-        queue: db.open_tree("queue")?,
-        duty: db.open_tree("duty")?,
-        external: db.open_tree("external")?,
-        peer: db.open_tree("peer")?,
-        refused: db.open_tree("refused")?,
-        deferred: db.open_tree("deferred")?,
-        spent: db.open_tree("spent")?,
-        meta: db.open_tree("meta")?,
+        timeline: tree("timeline")?,
+        complaint: tree("complaint")?,
+        queue: tree("queue")?,
+        duty: tree("duty")?,
+        external: tree("external")?,
+        peer: tree("peer")?,
+        refused: tree("refused")?,
+        deferred: tree("deferred")?,
+        spent: tree("spent")?,
+        meta: tree("meta")?,
         db,
+        health,
     })
 }
 

@@ -152,7 +152,7 @@ impl Store {
     /// # Errors
     /// When sled fails.
     pub fn is_introduced(&self, peer: &AgencyId) -> Result<bool, StoreError> {
-        Ok(self.peer.contains_key(keys::peer(b'i', peer))?)
+        self.peer.contains_key(keys::peer(b'i', peer))
     }
 
     /// The complaints about which this node has to do something by itself.
@@ -356,7 +356,7 @@ impl Store {
     /// # Errors
     /// When sled fails.
     pub fn disk_bytes(&self) -> Result<u64, StoreError> {
-        Ok(self.db.size_on_disk()?)
+        self.health.judged(self.db.size_on_disk())
     }
 }
 

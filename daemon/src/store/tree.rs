@@ -1,0 +1,124 @@
+//! A tree of the store that tells when it proves damaged, whoever works with it: damage may lie where nobody looks when the store is opened.
+
+use std::ops::RangeBounds;
+use std::sync::Arc;
+
+use sled::IVec;
+use tokio::sync::watch;
+
+use super::StoreError;
+
+/// Whether the store has proved damaged since it was opened. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Health(Arc<watch::Sender<Option<sled::Error>>>);
+
+impl Health {
+    pub(super) fn good() -> Self {
+        Self(Arc::new(watch::Sender::new(None)))
+    }
+
+    /// Tells who waits, if it is damage.
+    pub(super) fn judged<T>(&self, result: sled::Result<T>) -> Result<T, StoreError> {
+        result.map_err(|error| {
+            let told = StoreError::from(error.clone());
+            if told.is_damage() {
+                self.0.send_if_modified(|first| first.is_none() && first.replace(error).is_none());
+            }
+            told
+        })
+    }
+
+    /// Waits until the store proves damaged.
+    pub(super) async fn damage(&self) -> StoreError {
+        let mut found = self.0.subscribe();
+        let first = found.wait_for(Option::is_some).await.ok().and_then(|first| first.clone());
+        match first {
+            Some(error) => StoreError::Damaged(error),
+            // The sender lives in `self`.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// A tree.
+#[derive(Clone)]
+pub(super) struct Tree {
+    tree: sled::Tree,
+    health: Health,
+}
+
+impl Tree {
+    pub(super) fn open(db: &sled::Db, name: &str, health: &Health) -> Result<Self, StoreError> {
+        Ok(Self { tree: health.judged(db.open_tree(name))?, health: health.clone() })
+    }
+
+    pub(super) fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<IVec>, StoreError> {
+        self.health.judged(self.tree.get(key))
+    }
+
+    pub(super) fn contains_key(&self, key: impl AsRef<[u8]>) -> Result<bool, StoreError> {
+        self.health.judged(self.tree.contains_key(key))
+    }
+
+    pub(super) fn first(&self) -> Result<Option<(IVec, IVec)>, StoreError> {
+        self.health.judged(self.tree.first())
+    }
+
+    pub(super) fn get_gt(&self, key: impl AsRef<[u8]>) -> Result<Option<(IVec, IVec)>, StoreError> {
+        self.health.judged(self.tree.get_gt(key))
+    }
+
+    pub(super) fn insert(&self, key: impl AsRef<[u8]>, value: impl Into<IVec>) -> Result<Option<IVec>, StoreError> {
+        self.health.judged(self.tree.insert(key, value))
+    }
+
+    pub(super) fn remove(&self, key: impl AsRef<[u8]>) -> Result<Option<IVec>, StoreError> {
+        self.health.judged(self.tree.remove(key))
+    }
+
+    pub(super) fn iter(&self) -> Rows {
+        self.rows(self.tree.iter())
+    }
+
+    pub(super) fn scan_prefix(&self, prefix: impl AsRef<[u8]>) -> Rows {
+        self.rows(self.tree.scan_prefix(prefix))
+    }
+
+    pub(super) fn range<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> Rows {
+        self.rows(self.tree.range(range))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.tree.len()
+    }
+
+    fn rows(&self, rows: sled::Iter) -> Rows {
+        Rows { rows, health: self.health.clone() }
+    }
+}
+
+/// Rows of a tree, in the order of their keys.
+pub(super) struct Rows {
+    rows: sled::Iter,
+    health: Health,
+}
+
+impl Rows {
+    pub(super) fn keys(self) -> impl DoubleEndedIterator<Item = Result<IVec, StoreError>> {
+        self.map(|row| row.map(|(key, _)| key))
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<(IVec, IVec), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.rows.next().map(|row| self.health.judged(row))
+    }
+}
+
+impl DoubleEndedIterator for Rows {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.rows.next_back().map(|row| self.health.judged(row))
+    }
+}
