@@ -42,6 +42,8 @@ pub struct Applier {
     touched: HashMap<ComplaintId, Case>,
     /// Complaints that were looked for since the last flush and are not here: a new one is asked for several times.
     absent: HashSet<ComplaintId>,
+    /// The highest id in the store, once it was asked for: ids grow with time, so that a new complaint need not be looked for.
+    highest: Option<ComplaintId>,
     changes: Changes,
     counts: Counts,
 }
@@ -59,7 +61,7 @@ impl Applier {
         let (cases, touched, absent) = (LruCache::new(CASES_KEPT), HashMap::new(), HashSet::new());
         let changes = Changes::default();
         let counts = Counts::default();
-        Self { own, federation, store, reader, directory, cases, touched, absent, changes, counts }
+        Self { own, federation, store, reader, directory, cases, touched, absent, highest: None, changes, counts }
     }
 
     /// A complaint as the records up to now left it.
@@ -73,6 +75,7 @@ impl Applier {
         if !self.touched.contains_key(id) {
             let case = match self.cases.pop(id) {
                 Some(case) => Some(case),
+                None if *id > self.highest()? => None,
                 None => {
                     let charters = self.directory.charters();
                     Case::load(id, &self.store, &self.reader, &self.federation, &charters)?
@@ -85,6 +88,14 @@ impl Applier {
             self.touched.insert(*id, case);
         }
         Ok(self.touched.get_mut(id))
+    }
+
+    fn highest(&mut self) -> Result<ComplaintId, StoreError> {
+        let highest = match self.highest {
+            Some(highest) => highest,
+            None => self.store.highest_complaint()?.unwrap_or(ComplaintId([0; 32])),
+        };
+        Ok(*self.highest.insert(highest))
     }
 
     /// First step of a leaf: its entry into the fold. It was admitted; `index` will be its leaf.
@@ -208,6 +219,7 @@ impl Applier {
         self.absent.clear();
         for (id, mut case) in self.touched.drain() {
             case.save(id, &self.own, &mut self.changes);
+            self.highest = self.highest.map(|highest| highest.max(id));
             self.cases.put(id, case);
         }
         self.store.write(std::mem::take(&mut self.changes), end, &self.own, &mut self.counts)

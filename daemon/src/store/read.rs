@@ -125,6 +125,16 @@ impl Store {
         self.complaint.get(complaint.0)?.map(|value| parse_summary(&value)).transpose()
     }
 
+    /// The complaint that was lodged last, by its id.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn highest_complaint(&self) -> Result<Option<ComplaintId>, StoreError> {
+        let malformed = || StoreError::Malformed { tree: "complaint" };
+        let id = |(key, _): (sled::IVec, sled::IVec)| ComplaintId::from_slice(&key).ok_or_else(malformed);
+        self.complaint.last()?.map(id).transpose()
+    }
+
     /// All complaints, newest first.
     pub fn complaints(&self) -> impl Iterator<Item = Result<(ComplaintId, Summary), StoreError>> + use<> {
         self.complaint.iter().rev().map(|item| {

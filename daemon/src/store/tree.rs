@@ -64,6 +64,10 @@ impl Tree {
         self.health.judged(self.tree.first())
     }
 
+    pub(super) fn last(&self) -> Result<Option<(IVec, IVec)>, StoreError> {
+        self.health.judged(self.tree.last())
+    }
+
     pub(super) fn get_gt(&self, key: impl AsRef<[u8]>) -> Result<Option<(IVec, IVec)>, StoreError> {
         self.health.judged(self.tree.get_gt(key))
     }
