@@ -432,7 +432,7 @@ async fn what_is_refused_of_a_peer_beyond_its_room_for_a_day_is_told_and_counted
 }
 
 #[tokio::test]
-async fn of_the_checkpoints_that_a_peer_shows_on_one_link_no_more_are_kept_than_an_honest_peer_shows() {
+async fn of_the_checkpoints_that_a_peer_shows_on_one_link_no_more_are_kept_and_taken_than_an_honest_peer_shows() {
     let mut stage = Stage::set().await;
     let (config, keys) = (&stage.impostor.config, &stage.impostor.keys);
     let (name, own) = (config.federation.to_string(), config.agency.clone());
@@ -440,11 +440,18 @@ async fn of_the_checkpoints_that_a_peer_shows_on_one_link_no_more_are_kept_than_
     let note = |size| signer.sign(size, [1; 32], 1_790_000_000 + size);
     let mut link = stage.connect().await;
     link.greet(wire::Hello { checkpoint: note(1), ..stage.impostor.hello() }).await;
-    for size in 2..=50 {
+    let most = limits::CHECKPOINT_FRAMES_AHEAD;
+    for size in 2..2 + most {
         link.say(FrameKind::Checkpoints(wire::CheckpointNotes { notes: vec![note(size)] })).await;
     }
     let city = stage.federation.node("kota-bandung").await;
-    city.sees_peer("kominfo", |peer| peer.peer_size == 50).await;
+    city.sees_peer("kominfo", |peer| peer.peer_size == most + 1).await;
+    stage.others_are_unaffected().await;
+    // Each frame costs signature checks: who sends more than an honest peer does is sent away.
+    link.say(FrameKind::Checkpoints(wire::CheckpointNotes { notes: vec![note(100)] })).await;
+    let (code, reason) = link.fault().await;
+    assert_eq!(code, FaultCode::LimitExceeded.number(), "{reason}");
+    assert!(reason.contains("9 frames of checkpoints on this link, at most 8 by now"), "{reason}");
     stage.others_are_unaffected().await;
     stage.federation.stop_node("kota-bandung").await;
     let node = Reopened::open(&stage.federation.folder_of("kota-bandung")).expect("a whole folder");

@@ -205,6 +205,8 @@ struct Session<'a> {
     peer_charter: u64,
     /// Checkpoints that the peer has shown and that were kept.
     shown: usize,
+    /// Frames of checkpoints that the peer has sent.
+    told: u64,
     telling: Telling,
     continuity: watch::Receiver<State>,
     /// What the peer lost with its ledger.
@@ -301,7 +303,7 @@ impl Session<'_> {
             Some(Kind::Charter(note)) => self.adopt_charter(note.note).await,
             Some(Kind::Fault(fault)) => Err(hello::by_peer(&fault)),
             Some(Kind::Hello(_)) => Err(unexpected("a second Hello")),
-            Some(Kind::Checkpoints(notes)) => self.shown(notes.notes).await,
+            Some(Kind::Checkpoints(notes)) => self.told(notes.notes).await,
             Some(Kind::Prove(prove)) => self.prove(prove),
             Some(Kind::Proof(proof)) => {
                 self.proved(proof);

@@ -119,6 +119,7 @@ impl<'a> Session<'a> {
             charter: links.directory.version(),
             peer_charter,
             shown: 0,
+            told: 0,
             telling: Telling::after_greeting(peer.snapshot().told, size),
             continuity: links.continuity.watch(),
             give_back: None,

@@ -118,6 +118,21 @@ pub(super) fn give_back(links: &Links, peer: &Peer, reset: Option<Newest>) -> Op
 }
 
 impl Session<'_> {
+    /// The peer sends checkpoints. Each frame costs signature checks, whatever is in it.
+    pub(super) async fn told(&mut self, notes: Vec<Vec<u8>>) -> Result<(), LinkError> {
+        let seconds = limits::TELL_PAUSE.as_secs();
+        let most = limits::CHECKPOINT_FRAMES_AHEAD + self.began.elapsed().as_secs() / seconds;
+        self.told += 1;
+        if self.told > most {
+            let reason = format!(
+                "{} frames of checkpoints on this link, at most {most} by now: one each {seconds} s",
+                self.told
+            );
+            return Err(LinkError::Fault(FaultCode::LimitExceeded, reason));
+        }
+        self.shown(notes).await
+    }
+
     /// The peer shows its checkpoint, or others'.
     pub(super) async fn shown(&mut self, notes: Vec<Vec<u8>>) -> Result<(), LinkError> {
         if notes.len() > limits::CHECKPOINTS_TOLD + 1 {
