@@ -10,7 +10,7 @@
 //! Invariants:
 //! - nothing that was there is deleted: the old ledger and its store lie beside the new ones;
 //! - an interruption before step 3 changes nothing; one within it is finished by the next start (`finish_recovery`);
-//! - the new epoch is later than every one that anybody is known to have seen.
+//! - the new epoch is later than every one that anybody is known to have seen; where nobody has said anything, the operator names it.
 
 mod old;
 
@@ -57,11 +57,12 @@ pub enum RecoverError {
     NothingKnown,
     /// The ledger that is here may be an old copy: what was begun after it only peers know.
     #[error(
-        "nothing shows that the ledger here ({size} leaves in epoch {epoch}) was set back, and an older copy does not know which epochs were \
-         begun after it: run the node until a peer was heard (`sinergi status` shows it), stop it and repeat, or name the new epoch with \
-         --epoch",
+        "nothing shows that the ledger here ({size} leaves in epoch {epoch}) was set back, and a copy does not know which epochs were begun \
+         after it: name the new one with --epoch, later than any that a peer has seen (`sinergi peer show` there), {next} if there is none. Or, \
+         while all its peers can be reached, run the node: it stops before it signs if it lacks anything, and this command knows of it then",
         size = .0.size,
-        epoch = .0.epoch
+        epoch = .0.epoch,
+        next = .0.epoch.0.saturating_add(1)
     )]
     NothingSeen(Extent),
     /// Nothing of the ledger can be read, so that the node does not even run to hear its peers.

@@ -72,11 +72,14 @@ pub enum StoreError {
     )]
     System(#[source] sled::Error),
     /// sled cannot make sense of its files.
-    #[error("the store is damaged: {0}; stop the node and run `sinergid rebuild`: everything is in the ledger")]
+    #[error(
+        "the store is damaged: {0}; a node that meets this ends, and makes a new store of the ledger, which has everything, when it starts again"
+    )]
     Damaged(#[source] sled::Error),
     /// sled panicked over its files.
     #[error(
-        "the store is damaged, sled says {0:?}; stop the node and run `sinergid rebuild`: everything is in the ledger"
+        "the store is damaged, sled says {0:?}; a node that meets this ends, and makes a new store of the ledger, which has everything, when \
+         it starts again"
     )]
     Panicked(String),
     /// A value that this program did not write.

@@ -56,7 +56,7 @@ pub const LEDGER_LEAVES: u64 = 1 << 40;
 pub const CHECKPOINTS_WATCHED: usize = 16;
 /// Checkpoints of third parties in one frame.
 pub const CHECKPOINTS_TOLD: usize = 16;
-/// Such frames that a peer may send more than one each [`TELL_PAUSE`]: some are held up on the way and come together.
+/// Such frames that may come together: some are held up on the way. Over time it is one each [`TELL_PAUSE`].
 pub const CHECKPOINT_FRAMES_AHEAD: u64 = 8;
 /// Pause between two such frames on one link.
 pub const TELL_PAUSE: Duration = Duration::from_secs(60);

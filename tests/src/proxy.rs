@@ -88,8 +88,9 @@ impl Proxy {
     /// A proxy to this address, on a loopback port of its own.
     pub async fn to(target: &str) -> Self {
         let target = target.parse().expect("an address");
-        let port = Port::take(None).expect("a loopback port");
+        let mut port = Port::take(None).expect("a loopback port");
         let address = port.address();
+        port.lend();
         let listener = TcpListener::bind(address).await.expect("the port that is ours");
         let shared = Arc::<Shared>::default();
         let mut tasks = JoinSet::new();

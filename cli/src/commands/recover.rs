@@ -22,7 +22,7 @@ pub struct RecoverArgs {
     /// What happened; all parties see it
     #[arg(long, value_enum, default_value = "disk-lost")]
     pub reason: Reason,
-    /// Begin this epoch, if a later one than all that are known here was begun before
+    /// Begin this epoch: where nothing shows that the ledger was set back, or a later one than all that are known here was begun before
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(2..))]
     pub epoch: Option<u32>,
     /// Do not ask
@@ -164,6 +164,9 @@ mod tests {
         let running = failure(&config, RecoverError::Running("/n/ledger/lock".into()));
         assert_eq!(running.exit(), crate::failure::Exit::Refused);
         assert!(running.report().contains("stop it first"), "{}", running.report());
+        let unheard = failure(&config, RecoverError::NothingSeen(extent(3, 17)));
+        assert_eq!(unheard.exit(), crate::failure::Exit::Refused);
+        assert!(unheard.report().contains("17 leaves in epoch 3") && unheard.report().contains("--epoch"));
         let not_new = failure(&config, RecoverError::NotNew { given: Epoch(2), known: Epoch(5) });
         assert_eq!(not_new.exit(), crate::failure::Exit::Usage);
         assert!(not_new.report().contains("at least 6"), "{}", not_new.report());

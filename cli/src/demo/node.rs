@@ -91,6 +91,7 @@ impl Node {
     /// The program cannot be started.
     pub fn start(&mut self) -> Result<(), Failure> {
         if !self.is_running() {
+            self.port.iter_mut().for_each(Port::lend);
             self.process = Some(Process::start_with(&self.program, &self.folder, &self.environment)?);
         }
         Ok(())

@@ -3,7 +3,7 @@
 //! A bound socket that does not listen holds it. The system then gives the port to nobody who wants any free one (an outgoing
 //! connection, a listener on port 0), but still to who wants this one and may reuse addresses, as a node's listener does.
 //!
-//! Only Linux shares a port in this way. Elsewhere it is found free and let go, and a node may come too late
+//! Only Linux shares a port in this way. Elsewhere it is let go when its node starts for the first time, and somebody may be faster
 //! ([`NotUp::PortTaken`](super::node::NotUp)).
 
 use std::io;
@@ -15,7 +15,7 @@ use tokio::net::TcpSocket;
 #[derive(Debug)]
 pub struct Port {
     address: SocketAddr,
-    _held: Option<TcpSocket>,
+    held: Option<TcpSocket>,
 }
 
 impl Port {
@@ -28,7 +28,14 @@ impl Port {
         socket.set_reuseaddr(true)?;
         socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, wanted.unwrap_or(0))))?;
         let address = socket.local_addr()?;
-        Ok(Self { address, _held: cfg!(target_os = "linux").then_some(socket) })
+        Ok(Self { address, held: Some(socket) })
+    }
+
+    /// Its owner is about to listen on it.
+    pub fn lend(&mut self) {
+        if cfg!(not(target_os = "linux")) {
+            self.held = None;
+        }
     }
 
     /// Where a node listens on it.

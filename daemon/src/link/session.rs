@@ -53,6 +53,7 @@ use crate::case::CaseError;
 use crate::continuity::State;
 use crate::outbox::{GiveBack, Prepared};
 use crate::writer::{Delivered, Head, Received};
+use seen::Hearing;
 use telling::Telling;
 use to_writer::ToWriter;
 
@@ -205,8 +206,7 @@ struct Session<'a> {
     peer_charter: u64,
     /// Checkpoints that the peer has shown and that were kept.
     shown: usize,
-    /// Frames of checkpoints that the peer has sent.
-    told: u64,
+    hearing: Hearing,
     telling: Telling,
     continuity: watch::Receiver<State>,
     /// What the peer lost with its ledger.

@@ -366,7 +366,7 @@ impl Store {
     /// # Errors
     /// When sled fails.
     pub fn disk_bytes(&self) -> Result<u64, StoreError> {
-        self.health.judged(self.db.size_on_disk())
+        self.health.judged(|| self.db.size_on_disk())
     }
 }
 

@@ -7,25 +7,34 @@ use sled::IVec;
 use tokio::sync::watch;
 
 use super::StoreError;
+use super::open::guarded;
 
 /// Whether the store has proved damaged since it was opened. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Health(Arc<watch::Sender<Option<sled::Error>>>);
+pub(super) struct Health(Arc<watch::Sender<Option<Damage>>>);
+
+/// What showed it.
+#[derive(Clone)]
+enum Damage {
+    Error(sled::Error),
+    Panic(String),
+}
 
 impl Health {
     pub(super) fn good() -> Self {
         Self(Arc::new(watch::Sender::new(None)))
     }
 
-    /// Tells who waits, if it is damage.
-    pub(super) fn judged<T>(&self, result: sled::Result<T>) -> Result<T, StoreError> {
-        result.map_err(|error| {
-            let told = StoreError::from(error.clone());
-            if told.is_damage() {
-                self.0.send_if_modified(|first| first.is_none() && first.replace(error).is_none());
-            }
-            told
-        })
+    /// Works with sled, which panics over some damage, and tells who waits if there is any.
+    pub(super) fn judged<T>(&self, work: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
+        let done = guarded(|| work().map_err(StoreError::from));
+        let damage = match &done {
+            Err(StoreError::Damaged(error)) => Damage::Error(error.clone()),
+            Err(StoreError::Panicked(text)) => Damage::Panic(text.clone()),
+            _ => return done,
+        };
+        self.0.send_if_modified(|first| first.is_none() && first.replace(damage).is_none());
+        done
     }
 
     /// Waits until the store proves damaged.
@@ -33,7 +42,8 @@ impl Health {
         let mut found = self.0.subscribe();
         let first = found.wait_for(Option::is_some).await.ok().and_then(|first| first.clone());
         match first {
-            Some(error) => StoreError::Damaged(error),
+            Some(Damage::Error(error)) => StoreError::Damaged(error),
+            Some(Damage::Panic(text)) => StoreError::Panicked(text),
             // The sender lives in `self`.
             None => std::future::pending().await,
         }
@@ -49,35 +59,35 @@ pub(super) struct Tree {
 
 impl Tree {
     pub(super) fn open(db: &sled::Db, name: &str, health: &Health) -> Result<Self, StoreError> {
-        Ok(Self { tree: health.judged(db.open_tree(name))?, health: health.clone() })
+        Ok(Self { tree: health.judged(|| db.open_tree(name))?, health: health.clone() })
     }
 
     pub(super) fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<IVec>, StoreError> {
-        self.health.judged(self.tree.get(key))
+        self.health.judged(|| self.tree.get(key))
     }
 
     pub(super) fn contains_key(&self, key: impl AsRef<[u8]>) -> Result<bool, StoreError> {
-        self.health.judged(self.tree.contains_key(key))
+        self.health.judged(|| self.tree.contains_key(key))
     }
 
     pub(super) fn first(&self) -> Result<Option<(IVec, IVec)>, StoreError> {
-        self.health.judged(self.tree.first())
+        self.health.judged(|| self.tree.first())
     }
 
     pub(super) fn last(&self) -> Result<Option<(IVec, IVec)>, StoreError> {
-        self.health.judged(self.tree.last())
+        self.health.judged(|| self.tree.last())
     }
 
     pub(super) fn get_gt(&self, key: impl AsRef<[u8]>) -> Result<Option<(IVec, IVec)>, StoreError> {
-        self.health.judged(self.tree.get_gt(key))
+        self.health.judged(|| self.tree.get_gt(key))
     }
 
     pub(super) fn insert(&self, key: impl AsRef<[u8]>, value: impl Into<IVec>) -> Result<Option<IVec>, StoreError> {
-        self.health.judged(self.tree.insert(key, value))
+        self.health.judged(|| self.tree.insert(key, value))
     }
 
     pub(super) fn remove(&self, key: impl AsRef<[u8]>) -> Result<Option<IVec>, StoreError> {
-        self.health.judged(self.tree.remove(key))
+        self.health.judged(|| self.tree.remove(key))
     }
 
     pub(super) fn iter(&self) -> Rows {
@@ -117,12 +127,12 @@ impl Iterator for Rows {
     type Item = Result<(IVec, IVec), StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.rows.next().map(|row| self.health.judged(row))
+        self.health.judged(|| self.rows.next().transpose()).transpose()
     }
 }
 
 impl DoubleEndedIterator for Rows {
     fn next_back(&mut self) -> Option<Self::Item> {
-        self.rows.next_back().map(|row| self.health.judged(row))
+        self.health.judged(|| self.rows.next_back().transpose()).transpose()
     }
 }

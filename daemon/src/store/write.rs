@@ -315,7 +315,7 @@ impl Store {
     /// # Errors
     /// When sled fails.
     pub fn flush(&self) -> Result<(), StoreError> {
-        self.health.judged(self.db.flush())?;
+        self.health.judged(|| self.db.flush())?;
         Ok(())
     }
 }

@@ -38,7 +38,7 @@ pub struct NewArgs {
     /// The signed charter that this one follows: members, managers and threshold are carried over unless given
     #[arg(long, value_name = "FILE")]
     pub successor_of: Option<PathBuf>,
-    /// From when it is valid: RFC 3339, or a date [default: today]
+    /// From when it is valid: RFC 3339, or a date [default: yesterday, today for a successor]
     #[arg(long, value_name = "TIME")]
     pub valid_from: Option<Moment>,
     /// Until when it is valid [default: 730 days later]
@@ -129,7 +129,9 @@ fn text(args: &NewArgs, output: &Output) -> Result<CharterText, Failure> {
         moment.start(&output.zone).map(|start| start.timestamp()).map_err(|error| Failure::usage(error.to_string()))
     };
     let today = output.now.as_second() - output.now.as_second().rem_euclid(SECONDS_A_DAY);
-    let from = args.valid_from.as_ref().map(start).transpose()?.unwrap_or(at(today));
+    // The first charter, as the keys of its members: a clock that is behind finds it valid in the minute after midnight.
+    let begins = if args.successor_of.is_none() { today - SECONDS_A_DAY } else { today };
+    let from = args.valid_from.as_ref().map(start).transpose()?.unwrap_or(at(begins));
     let later = at(from.as_second() + VALID_DAYS * SECONDS_A_DAY);
     let until = args.valid_until.as_ref().map(start).transpose()?.unwrap_or(later);
     let manager = if args.managers.is_empty() { base.manager } else { managers(&args.managers) };

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tonic::Streaming;
 
-use super::seen::{self, Held};
+use super::seen::{self, Hearing, Held};
 use super::telling::Telling;
 use super::to_writer::ToWriter;
 use super::{LinkError, Links, Session, frame, health, unexpected};
@@ -119,7 +119,7 @@ impl<'a> Session<'a> {
             charter: links.directory.version(),
             peer_charter,
             shown: 0,
-            told: 0,
+            hearing: Hearing::from(now),
             telling: Telling::after_greeting(peer.snapshot().told, size),
             continuity: links.continuity.watch(),
             give_back: None,

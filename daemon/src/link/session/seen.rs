@@ -13,6 +13,7 @@ use sinergi_proto::link::Cursor;
 use sinergi_proto::refusal::FaultCode;
 use sinergi_proto::watch::Noted;
 use sinergi_proto::wire;
+use tokio::time::Instant;
 
 use super::{LinkError, Links, Session};
 use crate::case::CaseError;
@@ -117,17 +118,38 @@ pub(super) fn give_back(links: &Links, peer: &Peer, reset: Option<Newest>) -> Op
     Some(GiveBack { epoch, before, own: links.own.clone(), adjacent, charters: links.directory.charters() })
 }
 
+/// How many frames of checkpoints may come now.
+pub(super) struct Hearing {
+    frames: u64,
+    /// When one more was last allowed.
+    since: Instant,
+}
+
+impl Hearing {
+    pub(super) fn from(now: Instant) -> Self {
+        Self { frames: limits::CHECKPOINT_FRAMES_AHEAD, since: now }
+    }
+
+    fn allows(&mut self, now: Instant) -> bool {
+        while now.duration_since(self.since) >= limits::TELL_PAUSE && self.frames < limits::CHECKPOINT_FRAMES_AHEAD {
+            self.frames += 1;
+            self.since += limits::TELL_PAUSE;
+        }
+        if self.frames == limits::CHECKPOINT_FRAMES_AHEAD {
+            self.since = now;
+        }
+        let allows = self.frames > 0;
+        self.frames = self.frames.saturating_sub(1);
+        allows
+    }
+}
+
 impl Session<'_> {
     /// The peer sends checkpoints. Each frame costs signature checks, whatever is in it.
     pub(super) async fn told(&mut self, notes: Vec<Vec<u8>>) -> Result<(), LinkError> {
-        let seconds = limits::TELL_PAUSE.as_secs();
-        let most = limits::CHECKPOINT_FRAMES_AHEAD + self.began.elapsed().as_secs() / seconds;
-        self.told += 1;
-        if self.told > most {
-            let reason = format!(
-                "{} frames of checkpoints on this link, at most {most} by now: one each {seconds} s",
-                self.told
-            );
+        if !self.hearing.allows(Instant::now()) {
+            let (most, seconds) = (limits::CHECKPOINT_FRAMES_AHEAD, limits::TELL_PAUSE.as_secs());
+            let reason = format!("too many frames of checkpoints: one each {seconds} s, and {most} that come together");
             return Err(LinkError::Fault(FaultCode::LimitExceeded, reason));
         }
         self.shown(notes).await
@@ -175,4 +197,22 @@ fn check_shown(links: &Links, note: Vec<u8>) -> Option<(AgencyId, Noted)> {
     }
     let checkpoint = check_checkpoint(&note, &agency, links.federation.as_str(), &links.directory.charters())?;
     Some((agency, Noted { checkpoint, note }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_frames_may_come_together_and_then_one_each_pause_however_long_the_silence_was() {
+        let began = Instant::now();
+        let mut hearing = Hearing::from(began);
+        for after in [0, 30 * 24 * 60] {
+            let now = began + limits::TELL_PAUSE * after;
+            let together = (0..100).take_while(|_| hearing.allows(now)).count();
+            assert_eq!(together as u64, limits::CHECKPOINT_FRAMES_AHEAD);
+            assert!(!hearing.allows(now + limits::TELL_PAUSE / 2));
+            assert!(hearing.allows(now + limits::TELL_PAUSE) && !hearing.allows(now + limits::TELL_PAUSE));
+        }
+    }
 }
