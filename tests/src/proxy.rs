@@ -19,11 +19,14 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Bytes read at a time.
 const BUFFER: usize = 64 * 1024;
 /// How often a throttled direction carries its share.
 const SHARES_A_SECOND: usize = 20;
+/// By how much a throttled direction may be behind and make up for it.
+const LATENESS: Duration = Duration::from_millis(250);
 
 /// A direction of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,6 +236,8 @@ async fn pump(
     let mut flow = lane.flow.subscribe();
     let mut buffer = vec![0; BUFFER];
     let mut lost = false;
+    // When the next share is due, while the direction is throttled.
+    let mut due: Option<Instant> = None;
     loop {
         let now = *flow.borrow_and_update();
         lost |= now == Flow::Swallow;
@@ -268,10 +273,16 @@ async fn pump(
             && !lost
         {
             let share = Duration::from_secs_f64(length as f64 / a_second.max(1) as f64);
+            // A share that was late does not make those after it late.
+            let now = Instant::now();
+            let at = due.map_or(now + share, |due| (due + share).max(now - LATENESS));
+            due = Some(at);
             tokio::select! {
-                () = tokio::time::sleep(share) => {}
+                () = tokio::time::sleep_until(at) => {}
                 Ok(()) = flow.changed() => {}
             }
+        } else {
+            due = None;
         }
     }
 }

@@ -11,7 +11,7 @@ use sinergi_proto::evidence::HELD;
 use sinergi_proto::ids::{ComplaintId, Epoch};
 use sinergi_proto::wire::{self, act_request::Act, entry::Body, frame::Kind};
 use sinergi_tests::dishonest::{ShownLedger, filling, leaf_of, speaks};
-use sinergi_tests::federation::{NAME, PATIENCE, TestFederation, agency, province_and_city, text};
+use sinergi_tests::federation::{NAME, PATIENCE, TestFederation, TestNode, agency, province_and_city, text};
 use sinergi_tests::peer::{Connection, Impostor, Made};
 use sinergi_tests::program::{Said, run_on};
 use sinergi_tests::stage::Stage;
@@ -45,8 +45,8 @@ async fn honest_agencies_find_nothing_and_prove_what_they_acknowledged() {
         city.forwards(lodged.complaint, PROVINCE).await;
         province.accepts(lodged.complaint).await;
     }
-    city.has_an_empty_outbox().await;
-    province.has_an_empty_outbox().await;
+    keeps_its_receipts(&city).await;
+    keeps_its_receipts(&province).await;
     for (auditor, leaves) in [(CITY, 60), (PROVINCE, 40)] {
         let said = run_on(&federation.folder_of(auditor), &["audit", "--all", "--output", "json"]);
         assert_eq!((said.code, findings(&said)), (0, vec![]), "{said:?}");
@@ -66,16 +66,27 @@ struct Scene {
     offer: wire::Item,
 }
 
+/// Waits until peers have acknowledged everything and their receipts are in the ledger: what is asked of the writer is done behind them.
+async fn keeps_its_receipts(node: &TestNode) {
+    node.has_an_empty_outbox().await;
+    node.api.clone().retry_refused(wire::RetryRefusedRequest::default()).await.expect("nothing was refused");
+}
+
+/// Soon, but not before an offer was made and a whole audit.
+fn soon() -> u64 {
+    sinergi_daemon::time::now_millis() + 30_000
+}
+
 impl Scene {
     async fn set() -> Self {
-        Self::set_with_answer_by(0).await
+        Self::set_with_answer_by(Stage::set().await, 0).await
     }
 
     /// The same, with an offer to be answered by this time in milliseconds; 0: the node's default.
-    async fn set_with_answer_by(answer_by: u64) -> Self {
-        let (mut scene, offered) = Self::set_unacknowledged(Stage::set().await, answer_by).await;
+    async fn set_with_answer_by(stage: Stage, answer_by: u64) -> Self {
+        let (mut scene, offered) = Self::set_unacknowledged(stage, answer_by).await;
         scene.acknowledges(&offered).await;
-        scene.stage.federation.node(CITY).await.has_an_empty_outbox().await;
+        keeps_its_receipts(&scene.stage.federation.node(CITY).await).await;
         scene.ledger.fill(7..12);
         scene
     }
@@ -258,7 +269,7 @@ async fn who_accepts_as_if_it_did_not_know_that_the_supervisor_reassigned_is_fou
     };
     assert!(reassigned.items.iter().any(is_reassigned), "{reassigned:?}");
     scene.acknowledges(&reassigned).await;
-    scene.stage.federation.node(CITY).await.has_an_empty_outbox().await;
+    keeps_its_receipts(&scene.stage.federation.node(CITY).await).await;
     let ledger = scene.ledger.clone();
     assert_eq!(scene.is_audited(Some(&ledger)).await, [], "it may know");
     let accepted = scene.acts(20, |basis| Body::Accepted(wire::Accepted { basis }));
@@ -298,8 +309,9 @@ async fn what_an_agency_holds_and_keeps_from_an_oversight_agency_is_found() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_offer_that_nobody_acknowledged_in_time_is_found() {
-    let answer_by = sinergi_daemon::time::now_millis() + 20_000;
-    let (mut scene, _) = Scene::set_unacknowledged(Stage::set().await, answer_by).await;
+    let stage = Stage::set().await;
+    let answer_by = soon();
+    let (mut scene, _) = Scene::set_unacknowledged(stage, answer_by).await;
     let ledger = scene.ledger.clone();
     assert_eq!(scene.is_audited(Some(&ledger)).await, [], "there is still time");
     let over = async || Ok::<_, ()>((sinergi_daemon::time::now_millis() > answer_by).then_some(()));
@@ -328,8 +340,9 @@ async fn figures_that_leave_out_what_an_agency_accepted_are_found() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_offer_that_arrived_and_was_not_answered_in_time_is_found() {
-    let answer_by = sinergi_daemon::time::now_millis() + 20_000;
-    let mut scene = Scene::set_with_answer_by(answer_by).await;
+    let stage = Stage::set().await;
+    let answer_by = soon();
+    let mut scene = Scene::set_with_answer_by(stage, answer_by).await;
     let ledger = scene.ledger.clone();
     assert_eq!(scene.is_audited(Some(&ledger)).await, [], "there is still time");
     let over = async || Ok::<_, ()>((sinergi_daemon::time::now_millis() > answer_by).then_some(()));

@@ -36,7 +36,9 @@ impl Scene {
         for id in ["prov-jabar", "kota-bandung"] {
             federation.start_node(id).await;
         }
-        federation.node("kota-bandung").await.sees_peer("prov-jabar", |peer| peer.state == "linked").await;
+        for (here, there) in [("kota-bandung", "prov-jabar"), ("prov-jabar", "kota-bandung")] {
+            federation.node(here).await.sees_peer(there, |peer| peer.state == "linked").await;
+        }
         let ministry = Impostor::of(&federation.folder_of("kominfo"));
         Self { federation, ministry }
     }

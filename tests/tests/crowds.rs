@@ -120,6 +120,8 @@ fn silent_crowd(address: &str, connections: usize) -> JoinSet<()> {
                 // Until the node ends it.
                 let _ = stream.read(&mut buffer).await;
             }
+            // As patient as any program: the node's machine serves others as well.
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     (0..connections).map(|_| keep()).collect()

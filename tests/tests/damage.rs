@@ -12,7 +12,7 @@ use sinergi_cli::failure::Failure;
 use sinergi_config::Config;
 use sinergi_daemon::node::rebuild;
 use sinergi_proto::ids::ComplaintId;
-use sinergi_proto::wire::{self, act_request::Act};
+use sinergi_proto::wire;
 use sinergi_tests::disk::crash::{self, Image};
 use sinergi_tests::disk::reopen::{Reopened, judge_all, place};
 use sinergi_tests::federation::{PATIENCE, TestFederation, complaint_about, province_and_city};

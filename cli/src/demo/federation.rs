@@ -452,6 +452,7 @@ mod tests {
     use sinergi_config::Config;
     use sinergi_proto::charter::Charters;
 
+    use super::super::process;
     use super::*;
 
     fn id(text: &str) -> AgencyId {
@@ -501,13 +502,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_that_another_process_took_is_answered_with_another_one() {
-        use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().expect("a folder");
-        let (program, runs) = (folder.path().join("program"), folder.path().join("runs"));
-        let script =
-            "#!/bin/sh\necho run >> \"${0%program}runs\"\necho 'error: cannot listen on it: Address already in use'\n";
-        std::fs::write(&program, script).expect("written");
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).expect("executable");
+        let script = "echo run >> \"${0%program}runs\"\necho 'error: cannot listen on it: Address already in use'";
+        let (program, runs) = (process::program(folder.path(), script), folder.path().join("runs"));
         let nodes = folder.path().join("nodes");
         std::fs::create_dir(&nodes).expect("a folder");
         let builder = Builder::new(&nodes, "demo.example".parse().expect("a name"), &program);

@@ -122,19 +122,21 @@ pub fn log_tail(folder: &Path) -> String {
     }
 }
 
+/// A program that ignores its arguments and does this.
+#[cfg(test)]
+pub(super) fn program(folder: &Path, script: &str) -> PathBuf {
+    let path = folder.join("program");
+    // Written by a process of its own: what another test starts meanwhile would inherit the file, open for writing, and a file that is
+    // written cannot be run.
+    let write = "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$0\" && chmod 700 \"$0\"";
+    let written = std::process::Command::new("sh").args(["-c", write]).arg(&path).arg(script).status();
+    assert!(written.expect("a shell").success());
+    path
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
-
-    /// A program that ignores its arguments and does this.
-    fn program(folder: &Path, script: &str) -> PathBuf {
-        let path = folder.join("program");
-        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("written");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).expect("executable");
-        path
-    }
 
     fn is_there(id: u32) -> bool {
         let id = i32::try_from(id).ok().and_then(Pid::from_raw).expect("an id");
