@@ -132,6 +132,21 @@ async fn lodge_and_forward(node: &TestNode, to: &str, count: usize) -> Vec<Lodge
     all
 }
 
+/// The city's node runs, hands so many more complaints over to the province, and is stopped; what it has then.
+async fn works_and_is_stopped(
+    federation: &mut TestFederation,
+    complaints: usize,
+) -> BTreeMap<Vec<u8>, (Vec<u8>, String)> {
+    federation.start_node("kota-bandung").await;
+    federation.linked().await;
+    let city = federation.node("kota-bandung").await;
+    lodge_and_forward(&city, "prov-jabar", complaints).await;
+    city.has_an_empty_outbox().await;
+    let has = digests(&city).await;
+    federation.stop_node("kota-bandung").await;
+    has
+}
+
 /// The city's operator sees that the ledger was set back, and that nothing is signed.
 async fn is_stopped_before_it_signs(federation: &TestFederation, size: u64, by: &str) {
     let city = federation.node("kota-bandung").await;
@@ -483,18 +498,9 @@ async fn a_recovery_that_was_interrupted_is_finished_by_the_next_start() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_nobody_could_warn_is_stopped_when_somebody_can_and_loses_neither_history() {
     let mut federation = TestFederation::start(province_and_city()).await;
-    let city = federation.node("kota-bandung").await;
-    lodge_and_forward(&city, "prov-jabar", 2).await;
-    city.has_an_empty_outbox().await;
-    federation.stop_node("kota-bandung").await;
+    works_and_is_stopped(&mut federation, 2).await;
     let copy = copy_of(&federation, "kota-bandung");
-    federation.start_node("kota-bandung").await;
-    federation.linked().await;
-    let city = federation.node("kota-bandung").await;
-    lodge_and_forward(&city, "prov-jabar", 3).await;
-    city.has_an_empty_outbox().await;
-    let mut before = digests(&city).await;
-    federation.stop_node("kota-bandung").await;
+    let mut before = works_and_is_stopped(&mut federation, 3).await;
     federation.stop_node("prov-jabar").await;
     lose(&federation, "kota-bandung", Some(&copy));
     // The only peer that knows is down: the outage of a peer is not one of the node.
@@ -617,19 +623,10 @@ async fn an_epoch_that_is_known_already_is_not_begun_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_from_before_a_recovery_begins_no_epoch_that_was_begun_after_it() {
     let mut federation = TestFederation::start(province_and_city()).await;
-    let city = federation.node("kota-bandung").await;
-    lodge_and_forward(&city, "prov-jabar", 2).await;
-    city.has_an_empty_outbox().await;
-    federation.stop_node("kota-bandung").await;
+    works_and_is_stopped(&mut federation, 2).await;
     let copy = copy_of(&federation, "kota-bandung");
     recovers_unheard(&federation, "kota-bandung", "disk-lost");
-    federation.start_node("kota-bandung").await;
-    federation.linked().await;
-    let city = federation.node("kota-bandung").await;
-    lodge_and_forward(&city, "prov-jabar", 3).await;
-    city.has_an_empty_outbox().await;
-    let before = digests(&city).await;
-    federation.stop_node("kota-bandung").await;
+    let before = works_and_is_stopped(&mut federation, 3).await;
     lose(&federation, "kota-bandung", Some(&copy));
     // It is whole, of epoch 1, and knows nothing of epoch 2, which would be begun twice.
     let unheard = run_on(&federation.folder_of("kota-bandung"), &["recover", "--yes"]);
