@@ -20,10 +20,12 @@
 //!
 //! Invariants:
 //! - keys grow with time (random keys cost three times as much), values are under 4 KiB;
+//! - the trees with a row for every complaint, `complaint` and `queue`, keep their rows in pages ([`paged`]);
 //! - the watermark is written after everything that it covers; applying a record twice changes nothing.
 
 mod keys;
 mod open;
+mod paged;
 mod read;
 mod summary;
 mod tree;
@@ -36,6 +38,7 @@ pub use write::{Changes, Counts};
 
 use std::path::PathBuf;
 
+use paged::Paged;
 use tree::{Health, Tree};
 
 /// The trees.
@@ -44,8 +47,8 @@ pub struct Store {
     db: sled::Db,
     health: Health,
     timeline: Tree,
-    complaint: Tree,
-    queue: Tree,
+    complaint: Paged,
+    queue: Paged,
     duty: Tree,
     external: Tree,
     peer: Tree,

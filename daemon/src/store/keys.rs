@@ -50,9 +50,9 @@ pub(super) fn queue_due_at(group: &[u8], millis: u64) -> Vec<u8> {
     [group, &millis.to_be_bytes()].concat()
 }
 
-/// No key of the group comes after this.
+/// Every key of the group comes before this.
 pub(super) fn queue_end(group: &[u8]) -> Vec<u8> {
-    [group, &[0xFF; 8 + 32]].concat()
+    [group, &[0xFF; 8 + 32], &[0]].concat()
 }
 
 /// The complaint of a queue key.

@@ -4,11 +4,12 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use super::paged::Paged;
 use super::tree::{Health, Tree};
 use super::{Store, StoreError};
 
 /// Layout of keys and values. A store of another layout is rebuilt.
-const LAYOUT: u64 = 3;
+const LAYOUT: u64 = 4;
 /// How often sled's flusher runs: its garbage collection happens only there.
 const FLUSH_EVERY_MILLIS: u64 = 500;
 
@@ -70,10 +71,11 @@ fn open_trees(dir: &Path, cache_bytes: u64) -> Result<Store, StoreError> {
         sled::Config::new().path(dir).cache_capacity(cache_bytes).flush_every_ms(Some(FLUSH_EVERY_MILLIS)).open()?;
     let health = Health::good();
     let tree = |name| Tree::open(&db, name, &health);
+    let paged = |name| Ok::<_, StoreError>(Paged::new(tree(name)?, name));
     Ok(Store {
         timeline: tree("timeline")?,
-        complaint: tree("complaint")?,
-        queue: tree("queue")?,
+        complaint: paged("complaint")?,
+        queue: paged("queue")?,
         duty: tree("duty")?,
         external: tree("external")?,
         peer: tree("peer")?,
@@ -125,6 +127,6 @@ impl Store {
     }
 
     fn is_empty(&self) -> Result<bool, StoreError> {
-        Ok(self.meta.first()?.is_none() && self.complaint.first()?.is_none() && self.timeline.first()?.is_none())
+        Ok(self.meta.first()?.is_none() && self.complaint.last_key()?.is_none() && self.timeline.first()?.is_none())
     }
 }

@@ -131,13 +131,12 @@ impl Store {
     /// When sled fails.
     pub fn highest_complaint(&self) -> Result<Option<ComplaintId>, StoreError> {
         let malformed = || StoreError::Malformed { tree: "complaint" };
-        let id = |(key, _): (sled::IVec, sled::IVec)| ComplaintId::from_slice(&key).ok_or_else(malformed);
-        self.complaint.last()?.map(id).transpose()
+        self.complaint.last_key()?.map(|key| ComplaintId::from_slice(&key).ok_or_else(malformed)).transpose()
     }
 
     /// All complaints, newest first.
     pub fn complaints(&self) -> impl Iterator<Item = Result<(ComplaintId, Summary), StoreError>> + use<> {
-        self.complaint.iter().rev().map(|item| {
+        self.complaint.newest_first().map(|item| {
             let (key, value) = item?;
             let id = ComplaintId::from_slice(&key).ok_or(StoreError::Malformed { tree: "complaint" })?;
             Ok((id, parse_summary(&value)?))
@@ -180,8 +179,13 @@ impl Store {
     /// When sled fails.
     pub fn held_by(&self, holder: &AgencyId) -> Result<Vec<(ComplaintId, Summary)>, StoreError> {
         let mut ids = Vec::new();
-        for key in self.queue.scan_prefix(keys::queue_prefix(holder)).keys() {
-            ids.push(keys::queue_complaint(&key?).ok_or(StoreError::Malformed { tree: "queue" })?);
+        let prefix = keys::queue_prefix(holder);
+        for key in self.queue.keys_from(&prefix) {
+            let key = key?;
+            if !key.starts_with(&prefix) {
+                break;
+            }
+            ids.push(keys::queue_complaint(&key).ok_or(StoreError::Malformed { tree: "queue" })?);
         }
         ids.sort_unstable_by(|a, b| b.cmp(a));
         ids.dedup();
@@ -202,14 +206,14 @@ impl Store {
     pub fn overdue(&self, now: u64) -> Result<u64, StoreError> {
         let malformed = || StoreError::Malformed { tree: "queue" };
         let mut count = 0;
-        let mut next = self.queue.first()?;
-        while let Some((key, _)) = next {
+        let mut next = self.queue.keys_from(&[]).next().transpose()?;
+        while let Some(key) = next {
             let group = keys::queue_group(&key).ok_or_else(malformed)?;
-            for key in self.queue.range(group.to_vec()..keys::queue_due_at(group, now)).keys() {
+            for key in self.queue.keys_in(group.to_vec()..keys::queue_due_at(group, now)) {
                 key?;
                 count += 1;
             }
-            next = self.queue.get_gt(keys::queue_end(group))?;
+            next = self.queue.keys_from(&keys::queue_end(group)).next().transpose()?;
         }
         Ok(count)
     }
@@ -223,7 +227,7 @@ impl Store {
             return Ok(self.complaint.contains_key(id.0)?.then_some(id).into_iter().collect());
         }
         let mut found = Vec::new();
-        for item in self.complaint.iter().rev() {
+        for item in self.complaint.newest_first() {
             let id = ComplaintId::from_slice(&item?.0).ok_or(StoreError::Malformed { tree: "complaint" })?;
             if name.names(&id) {
                 found.push(id);

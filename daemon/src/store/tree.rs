@@ -70,12 +70,12 @@ impl Tree {
         self.health.judged(|| self.tree.contains_key(key))
     }
 
-    pub(super) fn first(&self) -> Result<Option<(IVec, IVec)>, StoreError> {
-        self.health.judged(|| self.tree.first())
+    pub(super) fn get_lt(&self, key: impl AsRef<[u8]>) -> Result<Option<(IVec, IVec)>, StoreError> {
+        self.health.judged(|| self.tree.get_lt(key))
     }
 
-    pub(super) fn last(&self) -> Result<Option<(IVec, IVec)>, StoreError> {
-        self.health.judged(|| self.tree.last())
+    pub(super) fn first(&self) -> Result<Option<(IVec, IVec)>, StoreError> {
+        self.health.judged(|| self.tree.first())
     }
 
     pub(super) fn get_gt(&self, key: impl AsRef<[u8]>) -> Result<Option<(IVec, IVec)>, StoreError> {
@@ -84,6 +84,13 @@ impl Tree {
 
     pub(super) fn insert(&self, key: impl AsRef<[u8]>, value: impl Into<IVec>) -> Result<Option<IVec>, StoreError> {
         self.health.judged(|| self.tree.insert(key, value))
+    }
+
+    /// Inserts all in one step.
+    pub(super) fn insert_together(&self, rows: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        rows.into_iter().for_each(|(key, value)| batch.insert(key, value));
+        self.health.judged(|| self.tree.apply_batch(batch))
     }
 
     pub(super) fn remove(&self, key: impl AsRef<[u8]>) -> Result<Option<IVec>, StoreError> {

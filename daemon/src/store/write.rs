@@ -1,8 +1,8 @@
 //! Writing the store: changes are collected, then written tree by tree, the watermark last.
 //!
 //! Applying the same changes twice gives the same store, and sled's log keeps the order of the writes: a crash between two of them is healed
-//! by applying the records since the watermark again. So nothing is written as a sled batch, which costs two seals of its log buffer, each
-//! waking all of sled's threads.
+//! by applying the records since the watermark again. So hardly anything is written as a sled batch, which costs two seals of its log buffer,
+//! each waking all of sled's threads.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -200,29 +200,7 @@ impl Store {
         for (key, complaint) in &changes.external {
             self.external.insert(key, &complaint.0)?;
         }
-        changes.complaints.sort_unstable_by_key(|complaint| complaint.id);
-        for Complaint { id, old, row } in &changes.complaints {
-            let summary = &row.summary;
-            let queued = keys::queue(&summary.holder, summary.phase, summary.due(), id);
-            let was_queued = old.as_ref().map(|old| keys::queue(&old.holder, old.phase, old.due(), id));
-            // The row last: what a crash leaves undone before it is done again from the old row.
-            if let Some(was_queued) = was_queued.as_ref().filter(|was| **was != queued) {
-                self.queue.remove(was_queued)?;
-            }
-            if was_queued.as_ref() != Some(&queued) {
-                self.queue.insert(queued, &[])?;
-            }
-            match (old.as_ref().is_some_and(|old| old.duties.any()), summary.duties.any()) {
-                (false, true) => drop(self.duty.insert(id.0, &[])?),
-                (true, false) => drop(self.duty.remove(id.0)?),
-                _ => {}
-            }
-            self.complaint.insert(id.0, encode(row))?;
-            if let Some(old) = old {
-                counts.add(old, own, -1);
-            }
-            counts.add(summary, own, 1);
-        }
+        self.write_complaints(std::mem::take(&mut changes.complaints), own, counts)?;
         self.write_peers(&changes)?;
         for (key, row) in &changes.refused {
             if self.refused.insert(key, encode(row))?.is_none() {
@@ -252,6 +230,37 @@ impl Store {
         }
         self.meta.insert("watermark", &watermark.to_bits().to_be_bytes())?;
         Ok(())
+    }
+
+    fn write_complaints(
+        &self,
+        complaints: Vec<Complaint>,
+        own: &AgencyId,
+        counts: &mut Counts,
+    ) -> Result<(), StoreError> {
+        let (mut queue, mut rows) = (Vec::with_capacity(complaints.len()), Vec::with_capacity(complaints.len()));
+        for Complaint { id, old, row } in complaints {
+            let summary = &row.summary;
+            let queued = keys::queue(&summary.holder, summary.phase, summary.due(), &id);
+            let was_queued = old.as_ref().map(|old| keys::queue(&old.holder, old.phase, old.due(), &id));
+            if was_queued.as_ref() != Some(&queued) {
+                queue.extend(was_queued.map(|was_queued| (was_queued, None)));
+                queue.push((queued, Some(Vec::new())));
+            }
+            match (old.as_ref().is_some_and(|old| old.duties.any()), summary.duties.any()) {
+                (false, true) => drop(self.duty.insert(id.0, &[])?),
+                (true, false) => drop(self.duty.remove(id.0)?),
+                _ => {}
+            }
+            if let Some(old) = &old {
+                counts.add(old, own, -1);
+            }
+            counts.add(summary, own, 1);
+            rows.push((id.0.to_vec(), Some(encode(&row))));
+        }
+        self.queue.write(queue)?;
+        // The rows last: what a crash leaves undone before them is done again from the old row.
+        self.complaint.write(rows)
     }
 
     fn write_peers(&self, changes: &Changes) -> Result<(), StoreError> {
