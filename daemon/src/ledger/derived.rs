@@ -14,6 +14,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -65,6 +66,19 @@ impl Derived {
         let failed = |source| ReadError::Io { path: self.hashes_path.clone(), offset, source };
         self.hashes.read_exact_at(&mut hash, offset).map_err(failed)?;
         Ok(Hash(hash))
+    }
+
+    /// The hashes of leaves that follow each other, with one read: between them lie few other nodes of the tree.
+    pub(super) fn leaf_hashes(&self, leaves: Range<u64>) -> Result<Vec<Hash>, ReadError> {
+        let Some(last) = leaves.end.checked_sub(1).filter(|_| !leaves.is_empty()) else { return Ok(Vec::new()) };
+        let node = |leaf| tlog_tiles::stored_hash_index(0, leaf);
+        let first = node(leaves.start);
+        let offset = first * HASH_BYTES;
+        let mut bytes = vec![0; (node(last) + 1 - first) as usize * HASH_SIZE];
+        let failed = |source| ReadError::Io { path: self.hashes_path.clone(), offset, source };
+        self.hashes.read_exact_at(&mut bytes, offset).map_err(failed)?;
+        let (nodes, _) = bytes.as_chunks::<HASH_SIZE>();
+        Ok(leaves.map(|leaf| Hash(nodes[(node(leaf) - first) as usize])).collect())
     }
 
     /// What `positions` says of a leaf.

@@ -151,13 +151,20 @@ impl LedgerReader {
         Ok(Steps { records: leaves.records, from: index })
     }
 
-    /// The hash of a leaf.
-    pub fn leaf_hash(&self, index: LedgerIndex) -> Result<Hash, ReadError> {
+    /// The hashes of leaves, in their order: one read for those that follow each other.
+    ///
+    /// # Errors
+    /// When a leaf is not in the ledger, or its hash cannot be read.
+    pub fn leaf_hashes(&self, leaves: &[LedgerIndex]) -> Result<Vec<Hash>, ReadError> {
         let size = self.size();
-        if index.0 >= size {
-            return Err(ReadError::NoLeaf { index, size });
+        if let Some(index) = leaves.iter().find(|index| index.0 >= size) {
+            return Err(ReadError::NoLeaf { index: *index, size });
         }
-        self.files.derived.hash(tlog_tiles::stored_hash_index(0, index.0))
+        let mut hashes = Vec::with_capacity(leaves.len());
+        for run in leaves.chunk_by(|one, next| one.0 + 1 == next.0) {
+            hashes.extend(self.files.derived.leaf_hashes(run[0].0..run[0].0 + run.len() as u64)?);
+        }
+        Ok(hashes)
     }
 
     /// The root of the tree of the first `size` leaves.
@@ -231,6 +238,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_hashes_of_leaves_are_those_of_their_bytes_in_the_order_they_are_asked_for() {
+        let fixture = Fixture::new();
+        let (mut ledger, _) = fixture.open();
+        append(&mut ledger, 40);
+        let reader = ledger.reader();
+        let asked = [3, 4, 5, 6, 17, 0, 1, 38, 39, 2].map(LedgerIndex);
+        let hashes = asked.map(|index| tlog_tiles::record_hash(&leaf_bytes(index.0)));
+        assert_eq!(reader.leaf_hashes(&asked).expect("hashes"), hashes);
+        assert_eq!(reader.leaf_hashes(&[]).expect("nothing"), []);
+        let beyond = reader.leaf_hashes(&[LedgerIndex(39), LedgerIndex(40)]);
+        assert!(matches!(beyond, Err(ReadError::NoLeaf { index: LedgerIndex(40), size: 40 })));
+    }
+
+    #[test]
     fn contents_of_an_entry_are_found_newest_first_whenever_they_came() {
         let fixture = Fixture::with_segments_of(300);
         let (mut ledger, _) = fixture.open();
@@ -277,7 +298,7 @@ mod tests {
                 assert!(!reader.contents(LedgerIndex(0)).expect("contents").is_empty());
                 let root = reader.root_at(size).expect("a root");
                 let proof = tlog_tiles::prove_record(size, index.0, &reader).expect("a proof");
-                let hash = reader.leaf_hash(index).expect("a hash");
+                let hash = reader.leaf_hashes(&[index]).expect("a hash")[0];
                 tlog_tiles::check_record(&proof, size, root, index.0, hash).expect("a valid proof");
             }
         });

@@ -1,6 +1,7 @@
 //! Receiving: frames are authenticated in parallel, reach the writer in order, and are acknowledged when they are durable.
 
 use futures_util::future::BoxFuture;
+use sinergi_proto::ids::LedgerIndex;
 use sinergi_proto::link::{Cursor, ReceiverEvent, ReceiverOutput};
 use sinergi_proto::receipt::{ItemResult, Receipt};
 use sinergi_proto::refusal::FaultCode;
@@ -100,10 +101,9 @@ impl Session<'_> {
                 checkpoint,
                 leaf_hashes: Vec::new(),
             };
-            let hashes = receipt.leaves().map(|(_, leaf)| links.outbox.reader().leaf_hash(leaf));
-            let hashes =
-                hashes.map(|hash| hash.map(|hash| hash.0)).collect::<Result<_, _>>().map_err(CaseError::from)?;
-            receipt.leaf_hashes = hashes;
+            let leaves: Vec<LedgerIndex> = receipt.leaves().map(|(_, leaf)| leaf).collect();
+            let hashes = links.outbox.reader().leaf_hashes(&leaves).map_err(CaseError::from)?;
+            receipt.leaf_hashes = hashes.into_iter().map(|hash| hash.0).collect();
             Ok(receipt.sign(&links.entry_key))
         };
         let signing = tokio::task::spawn_blocking(sign);
