@@ -114,20 +114,9 @@ impl Entry {
     /// # Errors
     /// The refusal with which any node of the federation answers these bytes.
     pub fn parse(signed: Bytes, federation: &str) -> Result<Self, Refusal> {
-        let envelope_limit = limits::ENTRY_BYTES + 128;
-        if signed.len() > envelope_limit {
-            return Err(Refusal::new(
-                RefusalCode::TooLarge,
-                format!("signed entry of {} bytes, at most {envelope_limit}", signed.len()),
-            ));
-        }
+        check_envelope(&signed)?;
         let (bytes, signature) = sign::open_envelope(&signed)?;
-        if bytes.len() > limits::ENTRY_BYTES {
-            return Err(Refusal::new(
-                RefusalCode::TooLarge,
-                format!("entry of {} bytes, at most {}", bytes.len(), limits::ENTRY_BYTES),
-            ));
-        }
+        check_sizes(&signed, &bytes)?;
         let message = wire::Entry::decode(bytes.clone())
             .map_err(|error| Refusal::new(RefusalCode::Undecodable, format!("entry: {error}")))?;
         let id = EntryId::of(&bytes);
@@ -181,6 +170,25 @@ impl Entry {
             signature,
         })
     }
+}
+
+fn check_envelope(signed: &Bytes) -> Result<(), Refusal> {
+    let limit = limits::ENTRY_BYTES + 128;
+    if signed.len() > limit {
+        let detail = format!("signed entry of {} bytes, at most {limit}", signed.len());
+        return Err(Refusal::new(RefusalCode::TooLarge, detail));
+    }
+    Ok(())
+}
+
+/// Whether an entry in its envelope is no larger than entries may be.
+fn check_sizes(signed: &Bytes, entry: &Bytes) -> Result<(), Refusal> {
+    check_envelope(signed)?;
+    if entry.len() > limits::ENTRY_BYTES {
+        let detail = format!("entry of {} bytes, at most {}", entry.len(), limits::ENTRY_BYTES);
+        return Err(Refusal::new(RefusalCode::TooLarge, detail));
+    }
+    Ok(())
 }
 
 /// The complaint that an entry belongs to, and whether its parents fit its body.

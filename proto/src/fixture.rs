@@ -23,6 +23,7 @@ use crate::entry::{ContentClass, Entry, EntryDraft, Place, Signed};
 use crate::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::key::SigningKey;
 use crate::note::{self, NoteKey, NoteKeyUse};
+use crate::refusal::Refusal;
 use crate::wire::{self, entry::Body as Wire};
 
 /// Name of the federation.
@@ -393,6 +394,11 @@ impl Writing {
     /// The signed entry.
     pub(crate) fn signed(&self) -> Signed {
         self.draft.clone().sign(&self.key)
+    }
+
+    /// The entry as its author has it, without reading its bytes.
+    pub(crate) fn signed_checked(&self) -> Result<Entry, Refusal> {
+        self.draft.clone().sign_checked(&self.key)
     }
 
     /// The entry as any node parses it.

@@ -9,12 +9,15 @@ use std::sync::Arc;
 use aws_lc_rs::signature::Ed25519KeyPair;
 use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes};
 
+use crate::entry::key_id;
+
 /// A signing key: cheap to clone, never printed.
 #[derive(Clone)]
 pub struct SigningKey {
     seed: ed25519_zebra::SigningKey,
     public: VerificationKey,
     pair: Arc<Ed25519KeyPair>,
+    id: u32,
 }
 
 impl SigningKey {
@@ -28,6 +31,11 @@ impl SigningKey {
         self.public
     }
 
+    /// How the key is named in entries and receipts, see [`key_id`].
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
     /// Signs a message.
     pub fn sign(&self, message: &[u8]) -> Signature {
         Signature::from_slice(self.pair.sign(message).as_ref()).expect("an Ed25519 signature has 64 bytes")
@@ -38,7 +46,8 @@ impl From<[u8; 32]> for SigningKey {
     fn from(seed: [u8; 32]) -> Self {
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).expect("any 32 bytes are the seed of a key");
         let seed = ed25519_zebra::SigningKey::from(seed);
-        Self { public: seed.verification_key(), seed, pair: Arc::new(pair) }
+        let public = seed.verification_key();
+        Self { id: key_id(&public.into()), public, seed, pair: Arc::new(pair) }
     }
 }
 

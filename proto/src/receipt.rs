@@ -2,11 +2,10 @@
 //!
 //! Like entries, receipts are kept as the bytes that were signed.
 
-use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes};
+use ed25519_zebra::{Signature, VerificationKey};
 use prost::Message;
 
 use crate::charter::Charters;
-use crate::entry::key_id;
 use crate::ids::{AgencyId, EntryId, LedgerIndex};
 use crate::key::SigningKey;
 use crate::link::Cursor;
@@ -86,7 +85,7 @@ impl Receipt {
 
     /// The id of the key as receipts name it.
     pub fn key_id_of(key: &SigningKey) -> u32 {
-        key_id(&VerificationKeyBytes::from(key))
+        key.id()
     }
 
     /// Reads an acknowledgement without checking the signature.

@@ -206,7 +206,7 @@ impl Writer {
         let Draft { complaint, parents, clock, body, contents, external } = draft;
         let (commitments, contents): (Vec<_>, Vec<_>) =
             contents.into_iter().map(|(content, class)| (content.commit(class), content)).unzip();
-        let signed = EntryDraft {
+        let draft = EntryDraft {
             federation: self.parts.federation.clone(),
             author: self.parts.own.clone(),
             charter_version: self.parts.directory.newest().version,
@@ -216,10 +216,9 @@ impl Writer {
             clock,
             content: commitments,
             body,
-        }
-        .sign(&self.parts.keys.entry);
-        // What peers would refuse is not written: the same parser and the same key lookup say so here.
-        let entry = match Entry::parse(signed.bytes, &self.parts.federation) {
+        };
+        // What peers would refuse is not written: the same checks and the same key lookup say so here.
+        let entry = match draft.sign_checked(&self.parts.keys.entry) {
             Ok(entry) => entry,
             Err(refusal) => return Ok(Err(refusal.into())),
         };

@@ -7,7 +7,7 @@ use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes};
 use prost::Message;
 use sha2::{Digest, Sha256};
 
-use super::{Entry, Place, VERSION};
+use super::{Entry, Place, VERSION, check_sizes};
 use crate::clock::HybridClock;
 use crate::ids::{AgencyId, ComplaintId, EntryId};
 use crate::key::SigningKey;
@@ -55,13 +55,30 @@ pub struct Signed {
 }
 
 impl EntryDraft {
-    /// Signs the draft.
+    /// Signs the draft, whatever is in it.
     pub fn sign(self, key: &SigningKey) -> Signed {
-        let entry = wire::Entry {
+        let sealed = seal(&self.into_message(key), key);
+        Signed { id: sealed.id, bytes: sealed.signed }
+    }
+
+    /// Signs the draft and gives the entry that [`Entry::parse`] would read from its bytes, without reading them back.
+    ///
+    /// # Errors
+    /// The refusal with which any node of the federation answers these bytes.
+    pub fn sign_checked(self, key: &SigningKey) -> Result<Entry, Refusal> {
+        let federation = self.federation.clone();
+        let message = self.into_message(key);
+        let Sealed { id, signed, entry, signature } = seal(&message, key);
+        check_sizes(&signed, &entry)?;
+        Entry::from_message(message, &federation, id, signed, entry, signature)
+    }
+
+    fn into_message(self, key: &SigningKey) -> wire::Entry {
+        wire::Entry {
             version: VERSION,
             federation: self.federation,
             author: self.author.to_string(),
-            key_id: key_id(&VerificationKeyBytes::from(key)),
+            key_id: key.id(),
             charter_version: self.charter_version,
             place: Some(wire::Place { epoch: self.place.epoch.0, index: self.place.index.0 }),
             complaint: self.complaint.map(|id| id.0.to_vec()).unwrap_or_default(),
@@ -70,12 +87,31 @@ impl EntryDraft {
             content: self.content,
             body: Some(self.body),
         }
-        .encode_to_vec();
-        let signature = key.sign(&signed_message(&entry));
-        let id = EntryId::of(&entry);
-        let envelope = wire::SignedEntry { entry, signature: signature.to_bytes().to_vec() };
-        Signed { id, bytes: envelope.encode_to_vec().into() }
     }
+}
+
+/// An entry in its envelope.
+struct Sealed {
+    id: EntryId,
+    signed: Bytes,
+    /// The entry inside `signed`.
+    entry: Bytes,
+    signature: [u8; 64],
+}
+
+fn seal(message: &wire::Entry, key: &SigningKey) -> Sealed {
+    let mut domain_and_entry = Vec::with_capacity(DOMAIN.len() + message.encoded_len());
+    domain_and_entry.extend_from_slice(DOMAIN);
+    message.encode_raw(&mut domain_and_entry);
+    let signature = key.sign(&domain_and_entry).to_bytes();
+    let entry = Bytes::from(domain_and_entry).slice(DOMAIN.len()..);
+    let id = EntryId::of(&entry);
+    let length = entry.len();
+    let envelope = EnvelopeView { entry, signature: Bytes::copy_from_slice(&signature) };
+    let signed = Bytes::from(envelope.encode_to_vec());
+    // The envelope's first field: its tag, the length, the entry.
+    let begin = 1 + prost::length_delimiter_len(length);
+    Sealed { id, entry: signed.slice(begin..begin + length), signed, signature }
 }
 
 impl Entry {

@@ -59,6 +59,31 @@ fn an_entry_reads_back_what_was_written_and_keeps_its_bytes() {
 }
 
 #[test]
+fn an_entry_that_was_just_signed_is_what_its_bytes_read_as() {
+    with_case(|federation, case| {
+        let node = federation.node("ombudsman");
+        for writing in [node.lodges(), node.forwards(case).to("kominfo"), node.responds(case)] {
+            let entry = writing.signed_checked().expect("a good entry");
+            let read = Entry::parse(entry.signed.clone(), FEDERATION).expect("an entry");
+            assert_eq!(format!("{entry:?}"), format!("{read:?}"));
+            assert_eq!(entry.signed, writing.signed().bytes);
+        }
+    });
+}
+
+#[test]
+fn what_peers_would_refuse_is_not_signed_as_an_entry() {
+    with_case(|federation, case| {
+        let mut writing = federation.node("ombudsman").forwards(case).to("kominfo");
+        writing.draft.parents = vec![EntryId([1; 32]); limits::PARENTS + 1];
+        let refusal = writing.signed_checked().expect_err("too many parents");
+        assert_eq!(refusal.code, parse(writing.signed().bytes).expect_err("too many parents"));
+        writing.draft.parents = Vec::new();
+        assert_eq!(writing.signed_checked().expect_err("no parents").code, RefusalCode::NoParents);
+    });
+}
+
+#[test]
 fn the_received_bytes_are_kept_even_when_the_encoding_is_unusual() {
     with_case(|federation, case| {
         let usual = federation.node("ombudsman").responds(case).entry();

@@ -7,13 +7,12 @@
 use std::sync::Arc;
 
 use data_encoding::BASE64;
-use ed25519_zebra::{Signature, VerificationKeyBytes};
+use ed25519_zebra::Signature;
 use prost::Message;
 
 use super::Statement;
 use super::judge::{Judge, NotProven, agency};
 use crate::charter::{Charter, CharterTrustError, Charters};
-use crate::entry::key_id;
 use crate::ids::AgencyId;
 use crate::key::SigningKey;
 use crate::limits;
@@ -95,7 +94,7 @@ impl Evidence<'_> {
         let evidence = wire::Evidence {
             federation: newest.federation.clone(),
             accuser: self.accuser.to_string(),
-            key_id: key_id(&VerificationKeyBytes::from(key)),
+            key_id: key.id(),
             charter_version: newest.version,
             made_at: self.made_at,
             charters,

@@ -86,7 +86,7 @@ impl Node {
             content: contents.iter().map(|(content, class)| content.commit(*class)).collect(),
             body,
         };
-        let entry = Entry::parse(draft.sign(&self.key).bytes, FEDERATION).expect("an own entry is well-formed");
+        let entry = draft.sign_checked(&self.key).expect("an own entry is well-formed");
         self.clock = clock;
         self.append(&entry, contents.into_iter().map(|(content, _)| content).collect(), None);
         self.note_duties(&entry);
