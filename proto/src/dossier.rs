@@ -81,14 +81,9 @@ impl Dossier {
         raise(&mut self.owed, routes);
     }
 
-    /// What links were given, or are owed.
-    fn given(&self) -> BTreeMap<AgencyId, Access> {
-        let mut given = self.routed.clone();
-        for (to, access) in &self.owed {
-            let known = given.entry(to.clone()).or_insert(*access);
-            *known = (*access).max(*known);
-        }
-        given
+    /// What a link was given, or is owed.
+    fn given(&self, to: &AgencyId) -> Option<Access> {
+        self.routed.get(to).max(self.owed.get(to)).copied()
     }
 
     /// The links that an entry of the fold, which is not placed yet, goes to; and the agencies that no link leads to.
@@ -99,12 +94,12 @@ impl Dossier {
         node: Standpoint<'_>,
     ) -> (Vec<Route>, Vec<AgencyId>) {
         let reach = if origin.is_some_and(|origin| origin.is_spent()) { Reach::Adjacent } else { Reach::Relayed };
-        let mut found = self.links(node, reach);
-        // Others may lead where we do not: only who writes an entry must be able to send it.
-        let unreachable = std::mem::take(&mut found.unreachable);
-        let unreachable = if origin.is_none() { unreachable.into_iter().collect() } else { Vec::new() };
+        let found = self.links(node, reach);
         let source = origin.map(|origin| origin.peer);
-        (found.of_entry(&entry.author, source, &self.given(), self.complaint.len() > 1), unreachable)
+        let routes = found.of_entry(&entry.author, source, |to| self.given(to), self.complaint.len() > 1);
+        // Others may lead where we do not: only who writes an entry must be able to send it.
+        let unreachable = if origin.is_none() { found.unreachable.into_iter().cloned().collect() } else { Vec::new() };
+        (routes, unreachable)
     }
 
     /// The links to those who take part by an entry of their own, or by one that they passed on, and the leaves, which they are owed from now
@@ -115,7 +110,8 @@ impl Dossier {
         origin: Origin<'_>,
         node: Standpoint<'_>,
     ) -> (Vec<Route>, Vec<LedgerIndex>) {
-        let raised = self.links(node, Reach::Relayed).raised(&entry.author, Some(origin.peer), &self.given());
+        let links = self.links(node, Reach::Relayed);
+        let raised = links.raised(&entry.author, Some(origin.peer), |to| self.given(to));
         if raised.is_empty() {
             return (raised, Vec::new());
         }
@@ -166,20 +162,22 @@ impl Dossier {
         self.leaves.iter().filter(|(entry, _)| self.complaint.is_erased(entry)).map(|(_, leaf)| *leaf)
     }
 
-    fn links(&self, node: Standpoint<'_>, reach: Reach) -> Routes {
+    fn links<'a>(&'a self, node: Standpoint<'a>, reach: Reach) -> Routes<'a> {
         routes(node.own, node.adjacent, self.complaint.readers(), node.charter, reach)
     }
 }
 
 fn raise(given: &mut BTreeMap<AgencyId, Access>, routes: &[Route]) {
     for route in routes {
-        let access = given.entry(route.to.clone()).or_insert(route.access);
-        *access = route.access.max(*access);
+        match given.get_mut(&route.to) {
+            Some(access) => *access = route.access.max(*access),
+            None => drop(given.insert(route.to.clone(), route.access)),
+        }
     }
 }
 
-fn without_history((to, access): (AgencyId, Access)) -> Route {
-    Route { to, access, history: false }
+fn without_history((to, access): (&AgencyId, Access)) -> Route {
+    Route { to: to.clone(), access, history: false }
 }
 
 #[cfg(test)]
