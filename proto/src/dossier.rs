@@ -110,6 +110,11 @@ impl Dossier {
         origin: Origin<'_>,
         node: Standpoint<'_>,
     ) -> (Vec<Route>, Vec<LedgerIndex>) {
+        // Most have been given all there is: then nothing needs to be asked of the charter.
+        let may_be_raised = |to| node.adjacent.contains(to) && self.given(to) < Some(Access::Confidential);
+        if !may_be_raised(&entry.author) && !may_be_raised(origin.peer) {
+            return (Vec::new(), Vec::new());
+        }
         let links = self.links(node, Reach::Relayed);
         let raised = links.raised(&entry.author, Some(origin.peer), |to| self.given(to));
         if raised.is_empty() {

@@ -122,13 +122,13 @@ pub fn routes<'a>(
 ) -> Routes<'a> {
     let mut routes = Routes::default();
     let participants = readers.participants;
-    let mut observers = charter.observers(participants);
-    observers.extend(readers.disclosed_to.difference(participants));
-    for (agency, participates) in participants.iter().map(|a| (a, true)).chain(observers.iter().map(|a| (*a, false))) {
+    let upward = hop_upward(me, adjacent, charter);
+    let observers = charter.observers_of_each(participants).chain(readers.disclosed_to.difference(participants));
+    for (agency, participates) in participants.iter().map(|a| (a, true)).chain(observers.map(|a| (a, false))) {
         if agency == me {
             continue;
         }
-        let Some(hop) = next_hop(me, agency, adjacent, charter) else {
+        let Some(hop) = hop_toward(me, agency, adjacent, charter).or(upward) else {
             routes.unreachable.insert(agency);
             continue;
         };
@@ -186,11 +186,25 @@ pub fn next_hop<'a>(
     adjacent: &'a BTreeSet<AgencyId>,
     charter: &'a Charter,
 ) -> Option<&'a AgencyId> {
+    hop_toward(me, agency, adjacent, charter).or_else(|| hop_upward(me, adjacent, charter))
+}
+
+/// The agency itself, or its nearest adjacent ancestor.
+fn hop_toward<'a>(
+    me: &AgencyId,
+    agency: &'a AgencyId,
+    adjacent: &BTreeSet<AgencyId>,
+    charter: &'a Charter,
+) -> Option<&'a AgencyId> {
     if adjacent.contains(agency) {
         return Some(agency);
     }
-    let ancestor = charter.ancestors(agency).find(|ancestor| *ancestor != me && adjacent.contains(*ancestor));
-    ancestor.or_else(|| charter.parent(me).and_then(|parent| adjacent.get(parent)))
+    charter.ancestors(agency).find(|ancestor| *ancestor != me && adjacent.contains(*ancestor))
+}
+
+/// My own parent: it leads to everybody else.
+fn hop_upward<'a>(me: &AgencyId, adjacent: &'a BTreeSet<AgencyId>, charter: &Charter) -> Option<&'a AgencyId> {
+    charter.parent(me).and_then(|parent| adjacent.get(parent))
 }
 
 /// The declaration of a new epoch in an entry, if it is one.
