@@ -7,8 +7,9 @@
 //! - a link that is new to a complaint, or may have more of it than before, is owed its history;
 //! - an entry never goes back to its author, nor to the peer that brought it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use crate::complaint::Complaint;
@@ -24,11 +25,11 @@ pub struct Dossier {
     /// The fold.
     pub complaint: Complaint,
     /// The leaf of each entry.
-    pub leaves: BTreeMap<EntryId, LedgerIndex>,
+    pub leaves: LiteMap<EntryId, LedgerIndex>,
     /// The links that its leaves were routed over, and what they were given.
-    pub routed: BTreeMap<AgencyId, Access>,
+    pub routed: LiteMap<AgencyId, Access>,
     /// What links are owed since this node has it in memory: not derived from leaves, so no part of what a store may show.
-    owed: BTreeMap<AgencyId, Access>,
+    owed: LiteMap<AgencyId, Access>,
     /// Offers that came from another than their author: through a relay.
     relayed: BTreeSet<EntryId>,
 }
@@ -60,7 +61,7 @@ impl Dossier {
 
     /// A complaint of which no leaf is placed yet.
     fn of(complaint: Complaint) -> Self {
-        let (leaves, routed, owed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (leaves, routed, owed) = (LiteMap::new(), LiteMap::new(), LiteMap::new());
         Self { complaint, leaves, routed, owed, relayed: BTreeSet::new() }
     }
 
@@ -172,7 +173,7 @@ impl Dossier {
     }
 }
 
-fn raise(given: &mut BTreeMap<AgencyId, Access>, routes: &[Route]) {
+fn raise(given: &mut LiteMap<AgencyId, Access>, routes: &[Route]) {
     for route in routes {
         match given.get_mut(&route.to) {
             Some(access) => *access = route.access.max(*access),
