@@ -207,13 +207,20 @@ impl Charter {
     }
 
     /// The observers of a complaint with these participants: their supervisors, and oversight; without the participants themselves.
-    pub fn observers(&self, participants: &BTreeSet<AgencyId>) -> BTreeSet<AgencyId> {
-        let supervisors = participants.iter().filter_map(|agency| self.member(agency)?.parent.clone());
+    pub fn observers<'a>(&'a self, participants: &'a BTreeSet<AgencyId>) -> BTreeSet<&'a AgencyId> {
+        self.observers_of_each(participants).collect()
+    }
+
+    /// The same in no order, and some more than once: for whom that makes no difference, and who asks with every entry.
+    pub(crate) fn observers_of_each<'a>(
+        &'a self,
+        participants: &'a BTreeSet<AgencyId>,
+    ) -> impl Iterator<Item = &'a AgencyId> {
+        let supervisors = participants.iter().filter_map(|agency| self.parent(agency));
         supervisors
-            .chain(self.oversight.iter().cloned())
-            .filter(|agency| !participants.contains(agency))
+            .chain(&self.oversight)
+            .filter(|agency| !participants.contains(*agency))
             .filter(|agency| self.member(agency).is_some_and(|member| member.status != MemberStatus::Retired))
-            .collect()
     }
 
     /// The agency's ancestors in the hierarchy, nearest first.

@@ -19,6 +19,7 @@ mod digest;
 mod fold;
 mod no_effect;
 mod query;
+mod turns;
 
 pub use case::{ArchiveProposal, CaseEntry, CaseState, Phase};
 pub use custody::{Actor, CustodyState, Offer};

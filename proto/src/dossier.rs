@@ -7,8 +7,9 @@
 //! - a link that is new to a complaint, or may have more of it than before, is owed its history;
 //! - an entry never goes back to its author, nor to the peer that brought it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use crate::complaint::Complaint;
@@ -24,11 +25,11 @@ pub struct Dossier {
     /// The fold.
     pub complaint: Complaint,
     /// The leaf of each entry.
-    pub leaves: BTreeMap<EntryId, LedgerIndex>,
+    pub leaves: LiteMap<EntryId, LedgerIndex>,
     /// The links that its leaves were routed over, and what they were given.
-    pub routed: BTreeMap<AgencyId, Access>,
+    pub routed: LiteMap<AgencyId, Access>,
     /// What links are owed since this node has it in memory: not derived from leaves, so no part of what a store may show.
-    owed: BTreeMap<AgencyId, Access>,
+    owed: LiteMap<AgencyId, Access>,
     /// Offers that came from another than their author: through a relay.
     relayed: BTreeSet<EntryId>,
 }
@@ -60,7 +61,7 @@ impl Dossier {
 
     /// A complaint of which no leaf is placed yet.
     fn of(complaint: Complaint) -> Self {
-        let (leaves, routed, owed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (leaves, routed, owed) = (LiteMap::new(), LiteMap::new(), LiteMap::new());
         Self { complaint, leaves, routed, owed, relayed: BTreeSet::new() }
     }
 
@@ -81,14 +82,9 @@ impl Dossier {
         raise(&mut self.owed, routes);
     }
 
-    /// What links were given, or are owed.
-    fn given(&self) -> BTreeMap<AgencyId, Access> {
-        let mut given = self.routed.clone();
-        for (to, access) in &self.owed {
-            let known = given.entry(to.clone()).or_insert(*access);
-            *known = (*access).max(*known);
-        }
-        given
+    /// What a link was given, or is owed.
+    fn given(&self, to: &AgencyId) -> Option<Access> {
+        self.routed.get(to).max(self.owed.get(to)).copied()
     }
 
     /// The links that an entry of the fold, which is not placed yet, goes to; and the agencies that no link leads to.
@@ -99,12 +95,12 @@ impl Dossier {
         node: Standpoint<'_>,
     ) -> (Vec<Route>, Vec<AgencyId>) {
         let reach = if origin.is_some_and(|origin| origin.is_spent()) { Reach::Adjacent } else { Reach::Relayed };
-        let mut found = self.links(node, reach);
-        // Others may lead where we do not: only who writes an entry must be able to send it.
-        let unreachable = std::mem::take(&mut found.unreachable);
-        let unreachable = if origin.is_none() { unreachable.into_iter().collect() } else { Vec::new() };
+        let found = self.links(node, reach);
         let source = origin.map(|origin| origin.peer);
-        (found.of_entry(&entry.author, source, &self.given(), self.complaint.len() > 1), unreachable)
+        let routes = found.of_entry(&entry.author, source, |to| self.given(to), self.complaint.len() > 1);
+        // Others may lead where we do not: only who writes an entry must be able to send it.
+        let unreachable = if origin.is_none() { found.unreachable.into_iter().cloned().collect() } else { Vec::new() };
+        (routes, unreachable)
     }
 
     /// The links to those who take part by an entry of their own, or by one that they passed on, and the leaves, which they are owed from now
@@ -115,7 +111,13 @@ impl Dossier {
         origin: Origin<'_>,
         node: Standpoint<'_>,
     ) -> (Vec<Route>, Vec<LedgerIndex>) {
-        let raised = self.links(node, Reach::Relayed).raised(&entry.author, Some(origin.peer), &self.given());
+        // Most have been given all there is: then nothing needs to be asked of the charter.
+        let may_be_raised = |to| node.adjacent.contains(to) && self.given(to) < Some(Access::Confidential);
+        if !may_be_raised(&entry.author) && !may_be_raised(origin.peer) {
+            return (Vec::new(), Vec::new());
+        }
+        let links = self.links(node, Reach::Relayed);
+        let raised = links.raised(&entry.author, Some(origin.peer), |to| self.given(to));
         if raised.is_empty() {
             return (raised, Vec::new());
         }
@@ -166,20 +168,22 @@ impl Dossier {
         self.leaves.iter().filter(|(entry, _)| self.complaint.is_erased(entry)).map(|(_, leaf)| *leaf)
     }
 
-    fn links(&self, node: Standpoint<'_>, reach: Reach) -> Routes {
+    fn links<'a>(&'a self, node: Standpoint<'a>, reach: Reach) -> Routes<'a> {
         routes(node.own, node.adjacent, self.complaint.readers(), node.charter, reach)
     }
 }
 
-fn raise(given: &mut BTreeMap<AgencyId, Access>, routes: &[Route]) {
+fn raise(given: &mut LiteMap<AgencyId, Access>, routes: &[Route]) {
     for route in routes {
-        let access = given.entry(route.to.clone()).or_insert(route.access);
-        *access = route.access.max(*access);
+        match given.get_mut(&route.to) {
+            Some(access) => *access = route.access.max(*access),
+            None => drop(given.insert(route.to.clone(), route.access)),
+        }
     }
 }
 
-fn without_history((to, access): (AgencyId, Access)) -> Route {
-    Route { to, access, history: false }
+fn without_history((to, access): (&AgencyId, Access)) -> Route {
+    Route { to: to.clone(), access, history: false }
 }
 
 #[cfg(test)]

@@ -192,7 +192,7 @@ pub fn verify(file: &[u8], charter: &Charter) -> Result<Lodging, NotProven> {
         agency,
         complaint,
         entry: entry.id,
-        lodged: lodged.clone(),
+        lodged: Lodged::clone(lodged),
         lodged_at: entry.clock.millis(),
         epoch,
         index: proof.index,

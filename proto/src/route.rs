@@ -76,11 +76,11 @@ impl Origin<'_> {
 
 /// Where the entries of a complaint go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Routes {
+pub struct Routes<'a> {
     /// The adjacent peers, and what they may have.
-    pub links: BTreeMap<AgencyId, Access>,
+    pub links: BTreeMap<&'a AgencyId, Access>,
     /// Agencies that should have it and that no adjacent peer leads to.
-    pub unreachable: BTreeSet<AgencyId>,
+    pub unreachable: BTreeSet<&'a AgencyId>,
 }
 
 /// Who is to have a complaint.
@@ -113,23 +113,23 @@ pub enum Reach {
 }
 
 /// The routes from `me`, whose adjacent peers are `adjacent`, for a complaint with these readers.
-pub fn routes(
+pub fn routes<'a>(
     me: &AgencyId,
-    adjacent: &BTreeSet<AgencyId>,
-    readers: Readers<'_>,
-    charter: &Charter,
+    adjacent: &'a BTreeSet<AgencyId>,
+    readers: Readers<'a>,
+    charter: &'a Charter,
     reach: Reach,
-) -> Routes {
+) -> Routes<'a> {
     let mut routes = Routes::default();
     let participants = readers.participants;
-    let mut observers = charter.observers(participants);
-    observers.extend(readers.disclosed_to.difference(participants).cloned());
-    for (agency, participates) in participants.iter().map(|a| (a, true)).chain(observers.iter().map(|a| (a, false))) {
+    let upward = hop_upward(me, adjacent, charter);
+    let observers = charter.observers_of_each(participants).chain(readers.disclosed_to.difference(participants));
+    for (agency, participates) in participants.iter().map(|a| (a, true)).chain(observers.map(|a| (a, false))) {
         if agency == me {
             continue;
         }
-        let Some(hop) = next_hop(me, agency, adjacent, charter) else {
-            routes.unreachable.insert(agency.clone());
+        let Some(hop) = hop_toward(me, agency, adjacent, charter).or(upward) else {
+            routes.unreachable.insert(agency);
             continue;
         };
         if reach == Reach::Adjacent && hop != agency {
@@ -140,13 +140,13 @@ pub fn routes(
             (true, false) => Access::Public,
             (true, true) => Access::Confidential,
         };
-        let granted = routes.links.entry(hop.clone()).or_insert(access);
+        let granted = routes.links.entry(hop).or_insert(access);
         *granted = access.max(*granted);
     }
     routes
 }
 
-impl Routes {
+impl Routes<'_> {
     /// The links that an entry does not go over, because its author or the peer that it came from is there, and that may see more of the
     /// complaint from now on than they were given: what did not come from there is owed to them. (A supervisor that reassigns a complaint
     /// to itself takes part by its own entry; a node that was set back wrote before it knew again who takes part.)
@@ -154,28 +154,28 @@ impl Routes {
         &self,
         author: &AgencyId,
         source: Option<&AgencyId>,
-        given: &BTreeMap<AgencyId, Access>,
+        given: impl Fn(&AgencyId) -> Option<Access>,
     ) -> Vec<Route> {
         let is_behind = |to: &AgencyId| to == author || Some(to) == source;
-        let raised =
-            self.links.iter().filter(|(to, access)| is_behind(to) && given.get(*to).is_none_or(|g| g < access));
-        raised.map(|(to, access)| Route { to: to.clone(), access: *access, history: false }).collect()
+        let raised = self.links.iter().filter(|(to, access)| is_behind(to) && given(to) < Some(**access));
+        raised.map(|(to, access)| Route { to: (*to).clone(), access: *access, history: false }).collect()
     }
 
     /// The links that a new entry goes over: not back to its author, nor to the peer that it came from. The complaint's history goes before it
     /// where the link is new to the complaint, or may see more now than it was given.
     pub fn of_entry(
-        self,
+        &self,
         author: &AgencyId,
         source: Option<&AgencyId>,
-        given: &BTreeMap<AgencyId, Access>,
+        given: impl Fn(&AgencyId) -> Option<Access>,
         has_history: bool,
     ) -> Vec<Route> {
-        let route = |(to, access): (AgencyId, Access)| {
-            let history = has_history && given.get(&to).is_none_or(|given| *given < access);
-            Route { to, access, history }
+        let links = self.links.iter().filter(|(to, _)| **to != author && Some(**to) != source);
+        let route = |(to, access): (&&AgencyId, &Access)| {
+            let history = has_history && given(to) < Some(*access);
+            Route { to: (*to).clone(), access: *access, history }
         };
-        self.links.into_iter().filter(|(to, _)| to != author && Some(to) != source).map(route).collect()
+        links.map(route).collect()
     }
 }
 
@@ -186,11 +186,25 @@ pub fn next_hop<'a>(
     adjacent: &'a BTreeSet<AgencyId>,
     charter: &'a Charter,
 ) -> Option<&'a AgencyId> {
+    hop_toward(me, agency, adjacent, charter).or_else(|| hop_upward(me, adjacent, charter))
+}
+
+/// The agency itself, or its nearest adjacent ancestor.
+fn hop_toward<'a>(
+    me: &AgencyId,
+    agency: &'a AgencyId,
+    adjacent: &BTreeSet<AgencyId>,
+    charter: &'a Charter,
+) -> Option<&'a AgencyId> {
     if adjacent.contains(agency) {
         return Some(agency);
     }
-    let ancestor = charter.ancestors(agency).find(|ancestor| *ancestor != me && adjacent.contains(*ancestor));
-    ancestor.or_else(|| charter.parent(me).and_then(|parent| adjacent.get(parent)))
+    charter.ancestors(agency).find(|ancestor| *ancestor != me && adjacent.contains(*ancestor))
+}
+
+/// My own parent: it leads to everybody else.
+fn hop_upward<'a>(me: &AgencyId, adjacent: &'a BTreeSet<AgencyId>, charter: &Charter) -> Option<&'a AgencyId> {
+    charter.parent(me).and_then(|parent| adjacent.get(parent))
 }
 
 /// The declaration of a new epoch in an entry, if it is one.

@@ -1,8 +1,10 @@
 //! What one step costs: `cargo bench -p sinergi-tests`.
 //!
 //! append: a group of 128 entries of 1 KiB made durable. verify: 128 signatures as a batch. fold: the entries of one complaint's life.
+//! dossier: a new complaint where it was lodged, and where it is forwarded to.
 //! sender, receiver: the link's state machines over one frame. watch: one frame of third parties' checkpoints, opened and taken.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::hint::black_box;
 
 use bytes::Bytes;
@@ -13,18 +15,26 @@ use sinergi_proto::charter::Charters;
 use sinergi_proto::checkpoint::{Checkpoint, CheckpointKeys, CheckpointSigner};
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::complaint::Complaint;
+use sinergi_proto::dossier::Dossier;
 use sinergi_proto::entry::{Entry, EntryDraft, Place};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::key::SigningKey;
 use sinergi_proto::limits;
 use sinergi_proto::link::{Batch, Cursor, Receiver, ReceiverEvent, Sender, SenderEvent};
 use sinergi_proto::receipt::{ItemOutcome, ItemResult};
+use sinergi_proto::route::{Origin, Standpoint};
 use sinergi_proto::watch::{Noted, Watched};
 use sinergi_proto::wire::{self, entry::Body};
+
+/// What the programs use: what is measured here is allocation to a great part.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const FEDERATION: &str = "lapor.example";
 const GROUP: usize = 128;
 const NOW: u64 = 1_790_000_000_000;
+/// Complaints that a node keeps in memory: what is dropped was not touched for a while.
+const KEPT: usize = 4096;
 
 fn key() -> SigningKey {
     SigningKey::from([7; 32])
@@ -116,6 +126,68 @@ fn fold(c: &mut Criterion) {
     });
 }
 
+/// A complaint and its offer to the province, signed.
+fn offered(millis: u64) -> [Bytes; 2] {
+    let first = lodged(millis);
+    let forwarded = wire::Forwarded {
+        basis: first.id.0.to_vec(),
+        to: "prov-jabar".to_owned(),
+        reason: 1,
+        answer_by: millis + 3 * 24 * 60 * 60 * 1000,
+    };
+    let offer = sign(first.complaint, vec![first.id], millis + 1, Body::Forwarded(forwarded));
+    [first.signed, offer.signed]
+}
+
+/// Takes a complaint in as a node's writer does: each entry into the fold, routed, and placed.
+fn take(entries: &[Entry; 2], origin: Option<Origin<'_>>, node: Standpoint<'_>) -> Dossier {
+    let mut dossier = Dossier::lodge(&entries[0]).expect("Lodged");
+    for (index, entry) in (0..).map(LedgerIndex).zip(entries) {
+        dossier.complaint.insert(entry, node.charter);
+        let (routes, _) = dossier.routes_of(entry, origin, node);
+        if let Some(origin) = origin {
+            let (raised, _) = dossier.routes_of_raised(entry, origin, node);
+            dossier.note_owed(&raised);
+        }
+        dossier.place(index, entry, origin.map(|origin| origin.peer), &routes);
+    }
+    black_box(dossier.duties(node.own));
+    dossier
+}
+
+fn dossier(c: &mut Criterion) {
+    let federation = sinergi_tests::federation::TestFederation::make(sinergi_tests::federation::hierarchy());
+    let charters = Charters::self_signed(federation.charter()).expect("a charter");
+    let charter = charters.newest();
+    let [city, province] = ["kota-bandung", "prov-jabar"].map(sinergi_tests::federation::agency);
+    let beside_city = BTreeSet::from([province.clone()]);
+    let beside_province = BTreeSet::from(["kemendagri", "kota-bandung"].map(sinergi_tests::federation::agency));
+    let signed: Vec<[Bytes; 2]> = (0..2 * KEPT as u64).map(|n| offered(NOW + 2 * n)).collect();
+    let mut measure = |name: &str, origin: Option<Origin<'_>>, node: Standpoint<'_>| {
+        let (mut next, mut kept) = (signed.iter().cycle(), VecDeque::with_capacity(KEPT + 1));
+        let parse = |bytes: &Bytes| Entry::parse(bytes.clone(), FEDERATION).expect("a good entry");
+        c.bench_function(name, |b| {
+            b.iter_batched(
+                // Each complaint has entries of its own, as they come off the wire.
+                || next.next().expect("it begins again").each_ref().map(parse),
+                |entries| {
+                    kept.push_back(take(&entries, origin, node));
+                    if kept.len() > KEPT {
+                        kept.pop_front();
+                    }
+                    entries
+                },
+                BatchSize::SmallInput,
+            );
+        });
+    };
+    let at_city = Standpoint { own: &city, adjacent: &beside_city, charter };
+    measure("dossier/a complaint lodged and forwarded here: folded, routed, dropped", None, at_city);
+    let (from_city, at_province) =
+        (Origin { peer: &city, relays: 1 }, Standpoint { own: &province, adjacent: &beside_province, charter });
+    measure("dossier/a complaint received with its offer: folded, routed, dropped", Some(from_city), at_province);
+}
+
 fn machines(c: &mut Criterion) {
     let entries: Vec<EntryId> = (0..GROUP).map(|n| EntryId([n as u8; 32])).collect();
     let cursor = Cursor { epoch: Epoch::FIRST, index: LedgerIndex(GROUP as u64), part: 0 };
@@ -172,5 +244,5 @@ fn watch(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, append, verify, fold, machines, watch);
+criterion_group!(benches, append, verify, fold, dossier, machines, watch);
 criterion_main!(benches);

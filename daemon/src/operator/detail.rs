@@ -34,7 +34,7 @@ impl OperatorService {
             summary: Some(self.summary(&complaint.id(), case.summary())?),
             timeline,
             participants: names(participants),
-            observers: names(&charter.observers(participants)),
+            observers: names(charter.observers(participants)),
             custody: custody_spans(complaint),
             offers: u32::try_from(offers).unwrap_or(u32::MAX),
             goes_back_and_forth: offers >= charter.offers_before_alarm as usize,

@@ -371,7 +371,7 @@ fn oversight_stands_in_for_a_parent_that_an_agency_has_not() {
 fn observers_are_the_supervisors_and_oversight_without_the_retired() {
     let observers = |federation: &Federation, participants: &[&str]| -> Vec<String> {
         let participants = participants.iter().copied().map(agency).collect();
-        federation.charter().observers(&participants).into_iter().map(String::from).collect()
+        federation.charter().observers(&participants).into_iter().map(ToString::to_string).collect()
     };
     let federation = Federation::new();
     assert_eq!(observers(&federation, &["kota-bandung"]), ["ksp", "ombudsman", "prov-jabar"]);

@@ -7,12 +7,9 @@
 
 use std::collections::BTreeMap;
 
+use super::turns::Turn;
 use super::{CaseState, NoEffect};
-use crate::clock::HybridClock;
 use crate::ids::EntryId;
-
-/// Where an entry stands in the order.
-pub(super) type Turn = (HybridClock, EntryId);
 
 /// What an entry did, and the state after it.
 #[derive(Clone, Debug)]
@@ -92,6 +89,7 @@ fn take(before: &CaseState, judged: Result<CaseState, NoEffect>) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::HybridClock;
     use crate::complaint::Phase;
     use crate::entry::{ContentClass, Lodged};
 

@@ -4,11 +4,15 @@
 //! again from the fork, and the case judged again; a case entry that comes late has those behind it judged again whose state it changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use litemap::LiteMap;
 
 use super::NoEffect;
 use super::case::{CaseEntry, CaseState};
-use super::course::{Course, Turn};
+use super::course::Course;
 use super::custody::{Actor, CustodyState};
+use super::turns::Turns;
 use crate::charter::Charter;
 use crate::clock::HybridClock;
 use crate::entry::{Body, CaseAct, Commitment, ContentClass, Entry, Lodged};
@@ -19,18 +23,20 @@ use crate::ids::{AgencyId, ComplaintId, EntryId};
 pub struct Complaint {
     pub(super) id: ComplaintId,
     pub(super) intake: AgencyId,
-    pub(super) lodged: Lodged,
-    pub(super) entries: BTreeMap<EntryId, Known>,
+    pub(super) lodged: Arc<Lodged>,
+    /// A sorted vector, because most complaints have few entries; boxed ones, so that it moves little to insert one: a complaint that
+    /// somebody floods takes each in microseconds still.
+    pub(super) entries: LiteMap<EntryId, Box<Known>>,
     /// Every entry, in the order in which case entries take effect.
-    pub(super) order: BTreeSet<Turn>,
+    pub(super) order: Turns,
     /// Entries that are no other's parent.
-    pub(super) heads: BTreeSet<Turn>,
+    pub(super) heads: Turns,
     /// The winning path of custody, from `Lodged` to the tip.
     pub(super) path: Vec<EntryId>,
     pub(super) course: Course,
     pub(super) participants: BTreeSet<AgencyId>,
     /// How many entries each author wrote.
-    pub(super) written: BTreeMap<AgencyId, usize>,
+    pub(super) written: LiteMap<AgencyId, usize>,
     pub(super) notices: Notices,
 }
 
@@ -42,7 +48,7 @@ pub(super) struct Notices {
     /// Offers that reached their addressee through relays.
     pub(super) arrived: BTreeSet<EntryId>,
     /// Escalations of each deadline: of what, and which; the first counts.
-    pub(super) escalated: BTreeMap<(EntryId, i32), BTreeSet<Turn>>,
+    pub(super) escalated: BTreeMap<(EntryId, i32), Turns>,
     /// Entries whose contents are to be destroyed.
     pub(super) erased: BTreeSet<EntryId>,
     /// Agencies that a content was disclosed to.
@@ -95,17 +101,19 @@ impl Complaint {
         let (Body::Lodged(lodged), Some(id)) = (&entry.body, entry.complaint) else { return None };
         let state = CustodyState { holder: entry.author.clone(), offer: None };
         let known = Known::new(entry, Judged::Custody { state, depth: 0 });
+        let mut turns = Turns::default();
+        turns.insert((entry.clock, entry.id));
         Some(Self {
             id,
             intake: entry.author.clone(),
-            lodged: lodged.clone(),
-            entries: BTreeMap::from([(entry.id, known)]),
-            order: BTreeSet::from([(entry.clock, entry.id)]),
-            heads: BTreeSet::from([(entry.clock, entry.id)]),
+            lodged: Arc::clone(lodged),
+            entries: LiteMap::from_iter([(entry.id, Box::new(known))]),
+            heads: turns.clone(),
+            order: turns,
             path: vec![entry.id],
             course: Course::new(CaseState::new(lodged)),
             participants: BTreeSet::from([entry.author.clone()]),
-            written: BTreeMap::from([(entry.author.clone(), 1)]),
+            written: LiteMap::from_iter([(entry.author.clone(), 1)]),
             notices: Notices::default(),
         })
     }
@@ -128,7 +136,7 @@ impl Complaint {
         *self.written.entry(entry.author.clone()).or_default() += 1;
         let is_custody = matches!(judged, Judged::Custody { .. });
         let is_case = matches!(judged, Judged::Case);
-        self.entries.insert(entry.id, Known::new(entry, judged));
+        self.entries.insert(entry.id, Box::new(Known::new(entry, judged)));
         if is_custody {
             return self.extend_path(entry);
         }
@@ -310,7 +318,7 @@ impl Complaint {
 
 /// What an entry of the course makes of the state before it.
 fn judge_case(
-    entries: &BTreeMap<EntryId, Known>,
+    entries: &LiteMap<EntryId, Box<Known>>,
     path: &[EntryId],
     (intake, lodged): (&AgencyId, &Lodged),
     state: &CaseState,
@@ -323,7 +331,7 @@ fn judge_case(
     state.after(entry, intake, lodged)
 }
 
-fn known_depth(entries: &BTreeMap<EntryId, Known>, id: &EntryId) -> Option<usize> {
+fn known_depth(entries: &LiteMap<EntryId, Box<Known>>, id: &EntryId) -> Option<usize> {
     match entries.get(id)?.judged {
         Judged::Custody { depth, .. } => Some(depth),
         _ => None,

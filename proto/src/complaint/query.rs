@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use super::course::Turn;
 use super::fold::{Judged, Known};
+use super::turns::Turns;
 use super::{CaseState, Complaint, CustodyState, NoEffect, SetDigest};
 use crate::clock::HybridClock;
 use crate::entry::{Body, CaseAct, CustodyAct, Entry, Lodged};
@@ -72,7 +72,7 @@ impl Complaint {
 
     /// The custody entries that count, from `Lodged` to the tip.
     pub fn path(&self) -> impl Iterator<Item = (EntryId, &Known)> {
-        self.path.iter().map(|id| (*id, &self.entries[id]))
+        self.path.iter().map(|id| (*id, &*self.entries[id]))
     }
 
     /// Whether the holder wished this offer back.
@@ -87,7 +87,7 @@ impl Complaint {
 
     /// The escalations that count: the deadline (`Deadline`), the custody entry that it is about, and the entry.
     pub fn escalations(&self) -> impl Iterator<Item = (i32, EntryId, EntryId)> {
-        let first = |turns: &BTreeSet<Turn>| turns.first().map(|(_, id)| *id);
+        let first = |turns: &Turns| turns.first().map(|(_, id)| *id);
         self.notices
             .escalated
             .iter()
@@ -162,12 +162,12 @@ impl Complaint {
 
     /// What the fold remembers of an entry.
     pub fn entry(&self, id: &EntryId) -> Option<&Known> {
-        self.entries.get(id)
+        self.entries.get(id).map(Box::as_ref)
     }
 
     /// All entries with their ids, in the order of (clock, id).
     pub fn timeline(&self) -> impl Iterator<Item = (EntryId, &Known)> {
-        self.order.iter().map(|(_, id)| (*id, &self.entries[id]))
+        self.order.iter().map(|(_, id)| (*id, &*self.entries[id]))
     }
 
     /// The newest clock.

@@ -7,6 +7,8 @@ mod parse;
 
 pub(crate) use parse::bounded;
 
+use std::sync::Arc;
+
 use crate::entry::ContentClass;
 use crate::ids::{AgencyId, ComplaintId, EntryId};
 use crate::wire::{self, entry::Body as Wire};
@@ -15,7 +17,7 @@ use crate::wire::{self, entry::Body as Wire};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
     /// Creates a complaint.
-    Lodged(Lodged),
+    Lodged(Arc<Lodged>),
     /// Acts on custody.
     Custody {
         /// The custody entry that it acts on.

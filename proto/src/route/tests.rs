@@ -16,9 +16,10 @@ fn route(me: &str, adjacent: &[&str], participants: &[&str]) -> (Vec<(String, Ac
     let federation = Federation::new();
     let (participants, disclosed_to) = (agencies(participants), BTreeSet::new());
     let readers = Readers { participants: &participants, disclosed_to: &disclosed_to };
-    let routes = routes(&agency(me), &agencies(adjacent), readers, federation.charter(), Reach::Relayed);
-    let links = routes.links.into_iter().map(|(id, access)| (id.into(), access)).collect();
-    (links, routes.unreachable.into_iter().map(String::from).collect())
+    let adjacent = agencies(adjacent);
+    let routes = routes(&agency(me), &adjacent, readers, federation.charter(), Reach::Relayed);
+    let links = routes.links.into_iter().map(|(id, access)| (id.to_string(), access)).collect();
+    (links, routes.unreachable.into_iter().map(ToString::to_string).collect())
 }
 
 fn link(id: &str, access: Access) -> (String, Access) {
@@ -130,28 +131,26 @@ fn who_something_was_disclosed_to_gets_the_entries() {
 
 #[test]
 fn an_entry_does_not_go_back_and_history_goes_to_who_lacks_it() {
-    let of = |ids: &[(&str, Access)]| Routes {
-        links: ids.iter().map(|(id, access)| (agency(id), *access)).collect(),
-        ..Routes::default()
-    };
     let links = [
         ("kemendagri", Access::Confidential),
         ("kominfo", Access::Entries),
         ("ksp", Access::Entries),
         ("ombudsman", Access::Entries),
         ("prov-jabar", Access::Public),
-    ];
-    let given = [(agency("kominfo"), Access::Entries), (agency("prov-jabar"), Access::Entries)].into();
-    let legs = of(&links).of_entry(&agency("ksp"), Some(&agency("ombudsman")), &given, true);
+    ]
+    .map(|(id, access)| (agency(id), access));
+    let routes = Routes { links: links.iter().map(|(id, access)| (id, *access)).collect(), ..Routes::default() };
+    let given = |to: &AgencyId| ["kominfo", "prov-jabar"].contains(&to.as_str()).then_some(Access::Entries);
+    let legs = routes.of_entry(&agency("ksp"), Some(&agency("ombudsman")), given, true);
     let legs: Vec<(&str, bool)> = legs.iter().map(|route| (route.to.as_str(), route.history)).collect();
     assert_eq!(legs, [("kemendagri", true), ("kominfo", false), ("prov-jabar", true)]);
     let raised = |author: &str, source: &str| {
-        let raised = of(&links).raised(&agency(author), Some(&agency(source)), &given);
+        let raised = routes.raised(&agency(author), Some(&agency(source)), given);
         raised.into_iter().map(|route| (route.to.to_string(), route.access)).collect::<Vec<_>>()
     };
     let more = ("prov-jabar".to_owned(), Access::Public);
     assert_eq!(raised("prov-jabar", "kominfo"), [more], "kominfo was given as much before");
     assert_eq!(raised("ksp", "kominfo"), [("ksp".to_owned(), Access::Entries)], "it was given nothing yet");
-    let first = of(&links).of_entry(&agency("ksp"), None, &[].into(), false);
+    let first = routes.of_entry(&agency("ksp"), None, |_| None, false);
     assert!(first.iter().all(|route| !route.history), "there is no history yet");
 }

@@ -236,7 +236,8 @@ impl Book {
         let adjacent: BTreeSet<AgencyId> = self.members.all().map(|agency| self.members.id(agency).clone()).collect();
         // Everybody is linked with everybody, so it is the same whose routes are asked for; the intake agency has the complaint from the first.
         let links = routes(complaint.intake(), &adjacent, complaint.readers(), self.members.charter(), Reach::Relayed);
-        let readers = links.links.keys().chain([complaint.intake()]).map(|id| self.members.agency(id)).collect();
+        let readers =
+            links.links.keys().copied().chain([complaint.intake()]).map(|id| self.members.agency(id)).collect();
         self.views.push(View { complaint, entries, readers, is_only, judgement });
         view
     }

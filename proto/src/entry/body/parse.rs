@@ -1,5 +1,7 @@
 //! From the wire's body to the domain's: every field within its limits, once.
 
+use std::sync::Arc;
+
 use super::{Body, CaseAct, CustodyAct, Lodged};
 use crate::entry::{ContentClass, clip, malformed, parse_entry_id};
 use crate::ids::{AgencyId, ComplaintId};
@@ -15,7 +17,7 @@ impl Body {
     pub(in crate::entry) fn parse(body: Option<Wire>) -> Result<Self, Refusal> {
         let Some(body) = body else { return Ok(Self::Kept) };
         match body {
-            Wire::Lodged(body) => Ok(Self::Lodged(parse_lodged(body)?)),
+            Wire::Lodged(body) => Ok(Self::Lodged(Arc::new(parse_lodged(body)?))),
             Wire::Forwarded(_) | Wire::Accepted(_) | Wire::Returned(_) | Wire::Reassigned(_) | Wire::Withdrawn(_) => {
                 parse_custody(body)
             }

@@ -37,7 +37,7 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
             whole.entry(complaint.id()).or_default().extend(complaint.timeline().map(|(id, _)| id));
             let (participants, observers) = readers.entry(complaint.id()).or_default();
             participants.extend(complaint.participants().iter().cloned());
-            observers.extend(node.charter().observers(complaint.participants()));
+            observers.extend(node.charter().observers(complaint.participants()).into_iter().cloned());
         }
     }
     for (complaint, entries) in &whole {
