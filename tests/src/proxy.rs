@@ -256,6 +256,9 @@ async fn pump(
             read = read => read.map_err(|_| End::Reset)?,
             Ok(()) = flow.changed() => continue,
         };
+        // What was read is treated as the switch stands now: it may have been turned before the bytes came, and be seen only after them.
+        while !lost && *flow.borrow_and_update() == Flow::Hold && flow.changed().await.is_ok() {}
+        lost |= *flow.borrow() == Flow::Swallow;
         // What passes again only after the end was ordered does not come through: the order may be seen late.
         if ended.has_changed().is_ok_and(|ordered| ordered) {
             return Err(ended.borrow().1);
