@@ -5,7 +5,8 @@
 //! Invariants:
 //! - a leaf is applied in two steps that always follow each other: into the fold (so that the next entry of the same group is decided on it),
 //!   and to its place;
-//! - nothing reaches the store before [`Applier::flush`], which the writer calls when the group is durable;
+//! - nothing reaches the store before [`Applier::seal`], which the writer calls when the group is durable, or [`Applier::flush`];
+//! - a complaint whose changes the store may lack is in memory, so it is never loaded from an old row;
 //! - applying a record again changes nothing.
 
 use std::collections::{HashMap, HashSet};
@@ -37,10 +38,15 @@ pub struct Applier {
     store: Store,
     reader: LedgerReader,
     directory: Directory,
-    cases: LruCache<ComplaintId, Case>,
-    /// Complaints that the records since the last flush touched. They are not evicted before it.
-    touched: HashMap<ComplaintId, Case>,
-    /// Complaints that were looked for since the last flush and are not here: a new one is asked for several times.
+    /// Boxed here and below: a complaint goes from one to the other with each of its groups.
+    cases: LruCache<ComplaintId, Box<Case>>,
+    /// Complaints that the records since the last seal touched.
+    touched: HashMap<ComplaintId, Box<Case>>,
+    /// Complaints of the newest seal. They are not evicted before the store has them.
+    sealed: HashMap<ComplaintId, Box<Case>>,
+    /// Complaints of the seal before that.
+    sealed_before: HashMap<ComplaintId, Box<Case>>,
+    /// Complaints that were looked for since the last seal and are not here: a new one is asked for several times.
     absent: HashSet<ComplaintId>,
     /// The highest id in the store, once it was asked for: ids grow with time, so that a new complaint need not be looked for.
     highest: Option<ComplaintId>,
@@ -58,10 +64,21 @@ pub struct Folded {
 impl Applier {
     /// An applier that has applied what the store says. Its counts are wrong until [`Self::count`].
     pub fn new(own: AgencyId, federation: String, store: Store, reader: LedgerReader, directory: Directory) -> Self {
-        let (cases, touched, absent) = (LruCache::new(CASES_KEPT), HashMap::new(), HashSet::new());
-        let changes = Changes::default();
-        let counts = Counts::default();
-        Self { own, federation, store, reader, directory, cases, touched, absent, highest: None, changes, counts }
+        Self {
+            own,
+            federation,
+            store,
+            reader,
+            directory,
+            cases: LruCache::new(CASES_KEPT),
+            touched: HashMap::new(),
+            sealed: HashMap::new(),
+            sealed_before: HashMap::new(),
+            absent: HashSet::new(),
+            highest: None,
+            changes: Changes::default(),
+            counts: Counts::default(),
+        }
     }
 
     /// A complaint as the records up to now left it.
@@ -73,12 +90,14 @@ impl Applier {
             return Ok(None);
         }
         if !self.touched.contains_key(id) {
-            let case = match self.cases.pop(id) {
+            let in_memory =
+                self.sealed.remove(id).or_else(|| self.sealed_before.remove(id)).or_else(|| self.cases.pop(id));
+            let case = match in_memory {
                 Some(case) => Some(case),
                 None if *id > self.highest()? => None,
                 None => {
                     let charters = self.directory.charters();
-                    Case::load(id, &self.store, &self.reader, &self.federation, &charters)?
+                    Case::load(id, &self.store, &self.reader, &self.federation, &charters)?.map(Box::new)
                 }
             };
             let Some(case) = case else {
@@ -87,7 +106,7 @@ impl Applier {
             };
             self.touched.insert(*id, case);
         }
-        Ok(self.touched.get_mut(id))
+        Ok(self.touched.get_mut(id).map(Box::as_mut))
     }
 
     fn highest(&mut self) -> Result<ComplaintId, StoreError> {
@@ -111,7 +130,7 @@ impl Applier {
                 // An entry of a later version's body may be the first of its complaint that is here only by being Lodged.
                 let case = Case::lodge(entry).ok_or(CaseError::StoreMismatch(id))?;
                 self.absent.remove(&id);
-                self.touched.insert(id, case);
+                self.touched.insert(id, Box::new(case));
                 Ok(Folded::default())
             }
         }
@@ -203,26 +222,48 @@ impl Applier {
         Ok(())
     }
 
-    /// Nothing was appended: what was looked at may be evicted again.
+    /// Nothing was appended: what was looked at is as it was.
     pub fn nothing_appended(&mut self) {
         self.absent.clear();
-        for (id, case) in self.touched.drain() {
+        self.sealed.extend(self.touched.drain());
+    }
+
+    /// What was applied since the last seal, for the store. What it changed stays in memory until the store is said to have it.
+    pub fn seal(&mut self) -> Changes {
+        self.absent.clear();
+        self.sealed_before.extend(self.sealed.drain());
+        for (id, mut case) in self.touched.drain() {
+            case.save(id, &self.own, &mut self.changes);
+            self.highest = self.highest.map(|highest| highest.max(id));
+            self.sealed.insert(id, case);
+        }
+        std::mem::take(&mut self.changes)
+    }
+
+    /// The store has everything but the newest seal.
+    pub fn earlier_is_stored(&mut self) {
+        for (id, case) in self.sealed_before.drain() {
             self.cases.put(id, case);
         }
     }
 
-    /// Writes what was applied since the last flush: the ledger is applied up to `end` then.
+    /// The store has everything.
+    pub fn all_is_stored(&mut self) {
+        self.earlier_is_stored();
+        for (id, case) in self.sealed.drain() {
+            self.cases.put(id, case);
+        }
+    }
+
+    /// Writes what was applied since the last seal: the ledger is applied up to `end` then.
     ///
     /// # Errors
     /// When sled fails.
     pub fn flush(&mut self, end: Position) -> Result<(), StoreError> {
-        self.absent.clear();
-        for (id, mut case) in self.touched.drain() {
-            case.save(id, &self.own, &mut self.changes);
-            self.highest = self.highest.map(|highest| highest.max(id));
-            self.cases.put(id, case);
-        }
-        self.store.write(std::mem::take(&mut self.changes), end, &self.own, &mut self.counts)
+        let changes = self.seal();
+        self.store.write(changes, end, &self.own, &mut self.counts)?;
+        self.all_is_stored();
+        Ok(())
     }
 
     /// Applies everything behind the store's watermark. `progress` hears how many leaves are done and how many there are.
@@ -275,17 +316,18 @@ impl Applier {
         Ok(())
     }
 
-    /// An orderly end: the next start need not count.
+    /// An orderly end with these figures: the next start need not count.
     ///
     /// # Errors
     /// When sled fails.
-    pub fn close(&mut self, end: Position) -> Result<(), StoreError> {
+    pub fn close(&mut self, end: Position, counts: Counts) -> Result<(), StoreError> {
+        self.counts = counts;
         self.flush(end)?;
         self.store.remember_counts(&self.counts)?;
         self.store.flush()
     }
 
-    /// The figures over all complaints.
+    /// The figures over all complaints, as of the last [`Self::flush`].
     pub fn counts(&self) -> Counts {
         self.counts
     }

@@ -13,8 +13,10 @@
 //!        | 1 take a group                                              |
 //!        | 2 decide and sign (author.rs), admit, refuse, defer (receive.rs, deferred.rs)
 //!        | 3 append, ONE fdatasync              ledger/                |
-//!        | 4 apply                              apply.rs -> store/     |
-//!        | 5 sign one checkpoint                                       |
+//!        | 4 sign one checkpoint                                       |
+//!        v                                                             |
+//!     PUBLISHER  one thread (writer/publisher.rs), while the writer goes on with the next group
+//!        | 5 apply                              apply.rs -> store/     |
 //!        | 6 answer every waiter ------------------------------------->+  outbox.rs: the ledger, read on
 //! ```
 //!

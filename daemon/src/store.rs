@@ -20,7 +20,7 @@
 //!
 //! Invariants:
 //! - keys grow with time (random keys cost three times as much), values are under 4 KiB;
-//! - the trees with a row for every complaint, `complaint` and `queue`, keep their rows in pages ([`paged`]);
+//! - the trees with a row for every complaint, `complaint` and `queue`, keep their rows in pages (`paged.rs`);
 //! - the watermark is written after everything that it covers; applying a record twice changes nothing.
 
 mod keys;

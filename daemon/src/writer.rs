@@ -1,10 +1,13 @@
 //! The writer: one thread that owns all mutation of the node.
 //!
 //! It takes a group of submissions from a bounded queue, decides and signs each on the state that the ones before left, appends all to the
-//! ledger with one fdatasync, applies them to the store, signs one checkpoint, and answers every waiter.
+//! ledger with one fdatasync, and signs one checkpoint. Then a second thread (`publisher.rs`) applies the group to the store and answers every
+//! waiter, while this one goes on with the next group.
 //!
 //! Invariants:
-//! - nobody is answered before the group is durable;
+//! - nobody is answered before the group is durable and the store shows it;
+//! - the store is a group behind what is decided: a complaint that it lacks is in memory, and whoever reads it here waits for it
+//!   (`Writer::store`);
 //! - a checkpoint is signed only over durable leaves;
 //! - nothing is appended or signed while [`Continuity`] says that peers may have seen another ledger;
 //! - place, parents and clock of an own entry are filled in here, just before it is signed: there is no other signer;
@@ -16,6 +19,7 @@ mod deferred;
 mod duties;
 mod epoch;
 mod introduction;
+mod publisher;
 mod receive;
 mod refusals;
 mod retry;
@@ -37,7 +41,7 @@ use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
 use sinergi_proto::limits;
 use sinergi_proto::outbox::Recalled;
 use sinergi_proto::receipt::ItemResult;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use crate::alarms::Alarms;
 use crate::apply::Applier;
@@ -48,11 +52,12 @@ use crate::headers::{self, CursorHeader, External};
 use crate::keys::SigningKeys;
 use crate::ledger::{AppendError, Committed, EraseError, Fatal, Group, Ledger, RecordKind};
 use crate::recent::Recent;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 use checkpoints::Checkpoints;
 use deferred::Waiting;
 use introduction::{Introduction, owed_behind};
+use publisher::{Answer, Durable, Publication, Publisher};
 use refusals::Refusals;
 use submission::Queued;
 
@@ -74,6 +79,9 @@ pub enum WriterError {
     /// The node's data contradict each other.
     #[error(transparent)]
     Case(#[from] CaseError),
+    /// A thread.
+    #[error("the system refuses a thread to the writer: {0}")]
+    Thread(std::io::Error),
     /// The clock has reached its end.
     #[error("the hybrid clock has reached its end at {0:?}: an entry with an absurd clock was admitted")]
     Clock(HybridClock),
@@ -114,7 +122,8 @@ pub struct Writer {
     parts: WriterParts,
     checkpoints: Checkpoints,
     queue: mpsc::Receiver<Queued>,
-    head: watch::Sender<Head>,
+    head: Arc<watch::Sender<Head>>,
+    publisher: Publisher,
     clock: HybridClock,
     waiting: Waiting,
     refusals: Refusals,
@@ -149,15 +158,6 @@ struct OpenGroup {
     late_content: bool,
 }
 
-/// Who is answered when the group is durable.
-enum Answer {
-    Lodged(oneshot::Sender<Result<Lodged, SubmitError>>, Result<Lodged, SubmitError>),
-    Acted(oneshot::Sender<Result<Acted, SubmitError>>, Result<Acted, SubmitError>),
-    Delivered(oneshot::Sender<Delivered>, Option<Vec<ItemResult>>),
-    Retried(oneshot::Sender<Result<Vec<Retried>, SubmitError>>, Result<Vec<Retried>, SubmitError>),
-    Witnessed(oneshot::Sender<Result<(), SubmitError>>, Result<(), SubmitError>),
-}
-
 impl Writer {
     /// A writer over a ledger that was opened (so everything in it is on the disk), and the handle to it. Signs nothing yet.
     ///
@@ -183,8 +183,12 @@ impl Writer {
             is_signed: false,
             counts: parts.applier.counts(),
         };
+        let counts = first.counts;
         let (head, head_receiver) = watch::channel(first);
+        let head = Arc::new(head);
         let (handle, queue) = WriterHandle::new(head_receiver);
+        let (store, own) = (parts.applier.store().clone(), parts.own.clone());
+        let publisher = Publisher::start(store, own, counts, Arc::clone(&head), handle.stop())?;
         let open = OpenGroup::default();
         let to_erase = duties.clone();
         Ok((
@@ -193,6 +197,7 @@ impl Writer {
                 checkpoints,
                 queue,
                 head,
+                publisher,
                 clock,
                 waiting,
                 refusals: Refusals::default(),
@@ -232,7 +237,8 @@ impl Writer {
             self.commit_group(vec![queued])?;
         }
         self.parts.ledger.seal_signed()?;
-        self.parts.applier.close(self.parts.ledger.end())?;
+        let counts = self.publisher.end()?;
+        self.parts.applier.close(self.parts.ledger.end(), counts)?;
         Ok(())
     }
 
@@ -267,38 +273,45 @@ impl Writer {
         }
         self.try_unblocked(&mut group)?;
         self.introduce_peers(&mut group)?;
-        let has_grown = !group.is_empty();
-        self.end_group(group)?;
-        if has_grown {
+        self.end_group(group, answers, rooms)
+    }
+
+    /// Makes a group durable, and hands it over to be shown and answered.
+    fn end_group(
+        &mut self,
+        group: Group,
+        answers: Vec<Answer>,
+        rooms: Vec<OwnedSemaphorePermit>,
+    ) -> Result<(), WriterError> {
+        let open = std::mem::take(&mut self.open);
+        let durable = if group.is_empty() {
+            self.parts.applier.nothing_appended();
+            None
+        } else {
+            Some(self.make_durable(group, open)?)
+        };
+        let has_grown = durable.is_some();
+        if has_grown && self.has_contents_to_erase() {
+            // Who ordered it is answered when it is done.
+            self.publish(Publication { durable, ..Publication::default() })?;
             self.erase_contents()?;
+            return self.publish(Publication { durable: None, answers, rooms });
         }
-        // 6: answer. A crash before leaves waiters without an answer to what was done: they ask again, and duplicates are recognised.
-        let checkpoint = self.head.borrow().checkpoint.clone();
-        for answer in answers {
-            // A waiter that has gone away does not need its answer.
-            match answer {
-                Answer::Lodged(to, result) => drop(to.send(result)),
-                Answer::Acted(to, result) => drop(to.send(result)),
-                Answer::Retried(to, result) => drop(to.send(result)),
-                Answer::Witnessed(to, result) => drop(to.send(result)),
-                Answer::Delivered(to, results) => {
-                    drop(to.send(Delivered { results, checkpoint: checkpoint.clone() }));
-                }
-            }
+        self.publish(Publication { durable, answers, rooms })
+    }
+
+    fn publish(&mut self, publication: Publication) -> Result<(), WriterError> {
+        let has_grown = publication.durable.is_some();
+        self.publisher.publish(publication)?;
+        if has_grown {
+            self.parts.applier.earlier_is_stored();
+        } else {
+            self.parts.applier.all_is_stored();
         }
         Ok(())
     }
 
-    fn end_group(&mut self, group: Group) -> Result<(), WriterError> {
-        let open = std::mem::take(&mut self.open);
-        if group.is_empty() {
-            self.parts.applier.nothing_appended();
-            return Ok(());
-        }
-        self.make_durable(group, open)
-    }
-
-    fn make_durable(&mut self, group: Group, open: OpenGroup) -> Result<(), WriterError> {
+    fn make_durable(&mut self, group: Group, open: OpenGroup) -> Result<Durable, WriterError> {
         // 3: one write, one fdatasync. A crash during it leaves the whole group or nothing of it.
         let Committed { first, size, root, end } = self.parts.ledger.commit(group)?;
         if open.late_content {
@@ -306,16 +319,16 @@ impl Writer {
         } else {
             self.parts.recent.publish(first, open.leaves, self.parts.applier.reader().erasures());
         }
-        // 4: the store is derived: a crash here is healed by the watermark at the next start.
-        self.parts.applier.flush(end)?;
-        // 5: the checkpoint covers durable leaves only, which determine it: a crash here changes nothing.
+        // 4: the checkpoint covers durable leaves only, which determine it: a crash here changes nothing.
         let checkpoint = self.sign_checkpoint();
-        let counts = self.parts.applier.counts();
-        self.head.send_modify(|head| {
-            let (epoch, size) = (head.epoch, LedgerIndex(size));
-            *head = Head { epoch, size, owed: self.owed, root: root.0, checkpoint, is_signed: true, counts };
-        });
-        Ok(())
+        let changes = self.parts.applier.seal();
+        Ok(Durable { changes, end, size: LedgerIndex(size), owed: self.owed, root: root.0, checkpoint })
+    }
+
+    /// The store, when it has everything that is durable.
+    fn store(&mut self) -> Result<&Store, WriterError> {
+        self.publisher.settle()?;
+        Ok(self.parts.applier.store())
     }
 
     fn is_clear(&self) -> bool {
@@ -370,7 +383,7 @@ impl Writer {
                 self.tell_of_refusals();
                 // sled's own threads write later, and their errors stick: a node that nobody writes to stops as well.
                 if group.is_empty() {
-                    self.parts.applier.store().flush()?;
+                    self.store()?.flush()?;
                 }
                 self.do_duties(group)?;
                 None

@@ -1,5 +1,6 @@
 //! Many complaints lodged in one call: what an agency's own application does all day.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -158,4 +159,30 @@ async fn a_node_that_has_no_room_says_busy_to_each_and_loses_nothing() {
     other.asks(complaint_about("Nanti saja")).await;
     other.hears().await.expect("there is room again");
     assert_eq!(city.lists().await.len(), HELD + 1, "what met a full node was not done");
+}
+
+#[tokio::test]
+async fn records_that_several_calls_lodge_at_once_are_lodged_once_each() {
+    const CALLS: usize = 6;
+    const RECORDS: usize = 400;
+    let federation = TestFederation::start(province_and_city()).await;
+    let city = federation.node("kota-bandung").await;
+    let mut calls = Vec::new();
+    for _ in 0..CALLS {
+        calls.push(Call::begin(&city).await);
+    }
+    // The calls are a few records apart, so that a record comes again in the very next groups of the writer.
+    let lodging = calls.into_iter().enumerate().map(|(number, mut call)| async move {
+        let mut ids = vec![Vec::new(); RECORDS];
+        for step in 0..RECORDS {
+            let record = (step + number) % RECORDS;
+            let external = wire::ExternalReference { source: "lama".to_owned(), id: record.to_string() };
+            call.asks(wire::LodgeRequest { external: Some(external), ..complaint_about("Laporan") }).await;
+            ids[record] = call.hears().await.expect("lodged").complaint;
+        }
+        ids
+    });
+    let told: Vec<Vec<Vec<u8>>> = futures_util::future::join_all(lodging).await;
+    assert!(told.iter().all(|ids| *ids == told[0]), "the same record has the same complaint, whoever lodges it");
+    assert_eq!(told[0].iter().collect::<BTreeSet<_>>().len(), RECORDS, "each record has its own");
 }

@@ -39,7 +39,7 @@ impl Writer {
         if let Some(external) = &lodge.external {
             let known = match self.open.imported.get(external) {
                 Some(complaint) => Some(*complaint),
-                None => self.parts.applier.store().imported(external)?,
+                None => self.store()?.imported(external)?,
             };
             if let Some(complaint) = known {
                 return Ok(Ok(Lodged { complaint, existed: true, forward_declined: None }));

@@ -90,7 +90,7 @@ impl Writer {
         if !std::mem::take(&mut self.has_spent_items) {
             return Ok(());
         }
-        for position in self.parts.applier.store().spent()? {
+        for position in self.store()?.spent()? {
             let record = self.parts.applier.reader().record(position).map_err(CaseError::Ledger)?;
             let has_content = wire::Item::decode(Bytes::from(record.body)).is_ok_and(|item| !item.content.is_empty());
             if has_content || record.erased {
@@ -99,6 +99,10 @@ impl Writer {
             self.parts.applier.store().overwritten(position)?;
         }
         Ok(())
+    }
+
+    pub(super) fn has_contents_to_erase(&self) -> bool {
+        self.has_spent_items || !self.to_erase.is_empty()
     }
 
     /// Destroys what the durable entries order to be destroyed.

@@ -32,7 +32,7 @@ impl Writer {
         let mut group = self.parts.ledger.begin();
         let declared = self.write_of_node(&mut group, Body::LedgerReset(reset))?;
         if declared.is_ok() {
-            self.end_group(group)?;
+            self.end_group(group, Vec::new(), Vec::new())?;
         }
         Ok(declared)
     }
@@ -47,7 +47,7 @@ impl Writer {
         for entry in entries {
             self.take_over_entry(&mut group, entry)?;
         }
-        self.end_group(group)?;
+        self.end_group(group, Vec::new(), Vec::new())?;
         Ok(self.parts.ledger.size() - before)
     }
 
@@ -60,7 +60,7 @@ impl Writer {
         for cursor in cursors {
             self.record(&mut group, RecordKind::Cursor, &headers::encode(&cursor), &[])?;
         }
-        self.end_group(group)
+        self.end_group(group, Vec::new(), Vec::new())
     }
 
     /// Records the newest checkpoint and ends.
@@ -69,6 +69,7 @@ impl Writer {
     /// What ends the node.
     pub fn finish(mut self) -> Result<(), WriterError> {
         self.parts.ledger.seal_signed()?;
+        self.publisher.end()?;
         Ok(())
     }
 

@@ -76,7 +76,7 @@ impl Writer {
         let Some(complaint) = entry.complaint else {
             return match self.open.node_entries.get(&entry.id) {
                 Some(leaf) => Ok(Some(*leaf)),
-                None => Ok(self.parts.applier.store().node_entry(entry.clock, &entry.id)?),
+                None => Ok(self.store()?.node_entry(entry.clock, &entry.id)?),
             };
         };
         Ok(self.parts.applier.case(&complaint)?.and_then(|case| case.leaves.get(&entry.id).copied()))
@@ -151,7 +151,7 @@ impl Writer {
             tracing::warn!(entry = ?entry.id, relays = limits::RELAYS, "the relay limit is reached: passed on to adjacent readers only");
         }
         let Some(complaint) = &entry.complaint else {
-            let known = self.parts.applier.store().reset_of(&entry.author)?.map(|known| known.epoch);
+            let known = self.store()?.reset_of(&entry.author)?.map(|known| known.epoch);
             return Ok((routes_of_node_entry(entry, origin, known, &adjacent), Vec::new()));
         };
         let Some(case) = self.parts.applier.case(complaint)? else { return Ok((Vec::new(), Vec::new())) };

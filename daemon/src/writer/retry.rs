@@ -52,12 +52,12 @@ impl Writer {
         })
     }
 
-    fn refused_by_us(&self, selection: &Selection) -> Result<Vec<Position>, WriterError> {
+    fn refused_by_us(&mut self, selection: &Selection) -> Result<Vec<Position>, WriterError> {
         if let Some(position) = selection.position {
             return Ok(vec![position]);
         }
         let mut positions = Vec::new();
-        for item in self.parts.applier.store().refused().take(REFUSED_MOST) {
+        for item in self.store()?.refused().take(REFUSED_MOST) {
             let (_, position, row) = item?;
             if row.by_us {
                 positions.push(position);

@@ -243,6 +243,10 @@ impl WriterHandle {
         (Self { queue, room, head }, receiver)
     }
 
+    pub(super) fn stop(&self) -> WriterStop {
+        WriterStop { queue: self.queue.downgrade(), room: Arc::clone(&self.room) }
+    }
+
     /// What is durable, now and as it grows.
     pub fn head(&self) -> watch::Receiver<Head> {
         self.head.clone()
@@ -277,6 +281,21 @@ impl WriterHandle {
         let room = Arc::clone(&self.room).acquire_many_owned(units(weight)).await.map_err(|_| SubmitError::Stopped)?;
         let queued = Queued { submission, weight, room };
         self.queue.send(queued).await.map_err(|_| SubmitError::Stopped)
+    }
+}
+
+/// Ends a writer that waits for submissions, when something that it depends on has failed. Does not keep it waiting for more.
+pub(super) struct WriterStop {
+    queue: mpsc::WeakSender<Queued>,
+    room: Arc<Semaphore>,
+}
+
+impl WriterStop {
+    /// A writer that is not waiting, or whose queue is full, finds out by itself.
+    pub(super) fn raise(self) {
+        if let (Some(queue), Ok(room)) = (self.queue.upgrade(), self.room.try_acquire_many_owned(0)) {
+            let _ = queue.try_send(Queued { submission: Submission::Stop, weight: 0, room });
+        }
     }
 }
 
