@@ -12,10 +12,10 @@
 //!     WRITER  one thread (writer.rs)                                   |
 //!        | 1 take a group                                              |
 //!        | 2 decide and sign (author.rs), admit, refuse, defer (receive.rs, deferred.rs)
+//!        v                                                             |
+//!     COMMITTER  one thread (writer/committer.rs), while the writer decides the next group
 //!        | 3 append, ONE fdatasync              ledger/                |
 //!        | 4 sign one checkpoint                                       |
-//!        v                                                             |
-//!     PUBLISHER  one thread (writer/publisher.rs), while the writer goes on with the next group
 //!        | 5 apply                              apply.rs -> store/     |
 //!        | 6 answer every waiter ------------------------------------->+  outbox.rs: the ledger, read on
 //! ```

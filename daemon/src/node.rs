@@ -274,10 +274,8 @@ fn start_writer(
     let parts = WriterParts {
         own: config.agency.clone(),
         federation: config.federation.to_string(),
-        ledger,
         applier,
         directory,
-        recent,
         adjacent: Arc::new(config.peers.iter().map(|peer| peer.agency.clone()).collect()),
         keys,
         answer_within_millis: u64::try_from(config.forward.answer_by.as_millis()).unwrap_or(u64::MAX),
@@ -286,7 +284,7 @@ fn start_writer(
         continuity,
         recorded,
     };
-    let (writer, handle) = Writer::new(parts)?;
+    let (writer, handle) = Writer::new(parts, ledger, recent)?;
     let (ended, end) = oneshot::channel();
     std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
         // Nobody waits any more only when the process is ending.

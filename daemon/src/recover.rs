@@ -287,10 +287,8 @@ impl<'a> Recovery<'a> {
         let parts = WriterParts {
             own,
             federation,
-            ledger,
             applier,
             directory: self.directory.clone(),
-            recent: Recent::default(),
             adjacent: Arc::new(adjacent),
             keys: self.keys.clone(),
             answer_within_millis: 0,
@@ -299,7 +297,7 @@ impl<'a> Recovery<'a> {
             continuity,
             recorded: None,
         };
-        Ok(Writer::new(parts)?.0)
+        Ok(Writer::new(parts, ledger, Recent::default())?.0)
     }
 
     /// The new ledger takes the old one's place, which is kept beside it.

@@ -1,13 +1,13 @@
-//! The writer: one thread that owns all mutation of the node.
+//! The writer: one thread that decides all mutation of the node, and a second one that carries it out.
 //!
-//! It takes a group of submissions from a bounded queue, decides and signs each on the state that the ones before left, appends all to the
-//! ledger with one fdatasync, and signs one checkpoint. Then a second thread (`publisher.rs`) applies the group to the store and answers every
-//! waiter, while this one goes on with the next group.
+//! It takes a group of submissions from a bounded queue, decides and signs each on the state that the ones before left, and hands the group
+//! over. The committer (`committer.rs`) appends it to the ledger with one fdatasync, signs one checkpoint, applies the group to the store and
+//! answers every waiter, while this one decides the next group.
 //!
 //! Invariants:
 //! - nobody is answered before the group is durable and the store shows it;
-//! - the store is a group behind what is decided: a complaint that it lacks is in memory, and whoever reads it here waits for it
-//!   (`Writer::store`);
+//! - ledger and store are a group behind what is decided: a complaint that the store lacks is in memory, and whoever reads them here waits
+//!   until they have everything (`Writer::store`, `Writer::reader`);
 //! - a checkpoint is signed only over durable leaves;
 //! - nothing is appended or signed while [`Continuity`] says that peers may have seen another ledger;
 //! - place, parents and clock of an own entry are filled in here, just before it is signed: there is no other signer;
@@ -15,11 +15,11 @@
 
 mod author;
 mod checkpoints;
+mod committer;
 mod deferred;
 mod duties;
 mod epoch;
 mod introduction;
-mod publisher;
 mod receive;
 mod refusals;
 mod retry;
@@ -36,8 +36,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use futures_executor::block_on;
 use sinergi_proto::clock::HybridClock;
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
+use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::limits;
 use sinergi_proto::outbox::Recalled;
 use sinergi_proto::receipt::ItemResult;
@@ -50,14 +51,14 @@ use crate::continuity::{Continuity, State};
 use crate::directory::Directory;
 use crate::headers::{self, CursorHeader, External};
 use crate::keys::SigningKeys;
-use crate::ledger::{AppendError, Committed, EraseError, Fatal, Group, Ledger, RecordKind};
+use crate::ledger::{AppendError, EraseError, Fatal, Group, Ledger, LedgerReader, RecordKind, Tip};
 use crate::recent::Recent;
 use crate::store::{Store, StoreError};
 
 use checkpoints::Checkpoints;
+use committer::{Answer, Committer, Committing, Decided, Handover};
 use deferred::Waiting;
 use introduction::{Introduction, owed_behind};
-use publisher::{Answer, Durable, Publication, Publisher};
 use refusals::Refusals;
 use submission::Queued;
 
@@ -87,20 +88,16 @@ pub enum WriterError {
     Clock(HybridClock),
 }
 
-/// What a writer is made of.
+/// What a writer works with, beside the ledger.
 pub struct WriterParts {
     /// The agency that it signs for.
     pub own: AgencyId,
     /// Its federation.
     pub federation: String,
-    /// The ledger.
-    pub ledger: Ledger,
     /// The applier, which has applied the whole ledger.
     pub applier: Applier,
     /// The charters.
     pub directory: Directory,
-    /// Where links find the newest leaves.
-    pub recent: Recent,
     /// The adjacent peers.
     pub adjacent: Arc<BTreeSet<AgencyId>>,
     /// The keys.
@@ -120,10 +117,11 @@ pub struct WriterParts {
 /// The writer. Runs on its own thread.
 pub struct Writer {
     parts: WriterParts,
-    checkpoints: Checkpoints,
     queue: mpsc::Receiver<Queued>,
-    head: Arc<watch::Sender<Head>>,
-    publisher: Publisher,
+    committer: Committer,
+    epoch: Epoch,
+    /// Where the next group begins.
+    tip: Tip,
     clock: HybridClock,
     waiting: Waiting,
     refusals: Refusals,
@@ -143,7 +141,7 @@ pub struct Writer {
     seen: BTreeMap<AgencyId, Vec<u8>>,
 }
 
-/// What a group holds that cannot be looked up before it is durable.
+/// What a group holds that cannot be looked up before it is committed.
 #[derive(Default)]
 struct OpenGroup {
     /// Complaints that were imported.
@@ -159,12 +157,13 @@ struct OpenGroup {
 }
 
 impl Writer {
-    /// A writer over a ledger that was opened (so everything in it is on the disk), and the handle to it. Signs nothing yet.
+    /// A writer over a ledger that was opened (so everything in it is on the disk), and the handle to it. Signs nothing yet. `recent` is where
+    /// links find the newest leaves.
     ///
     /// # Errors
-    /// When the items that wait cannot be read.
-    pub fn new(mut parts: WriterParts) -> Result<(Self, WriterHandle), WriterError> {
-        let epoch = parts.ledger.epoch();
+    /// When the items that wait cannot be read, or the system has no thread.
+    pub fn new(mut parts: WriterParts, ledger: Ledger, recent: Recent) -> Result<(Self, WriterHandle), WriterError> {
+        let (epoch, tip) = (ledger.epoch(), ledger.tip());
         let owed = owed_behind(parts.applier.reader())?;
         let introduction = Introduction::load(parts.applier.store(), &parts.adjacent)?;
         let seen = witness::load(parts.applier.store(), parts.applier.reader())?;
@@ -173,37 +172,35 @@ impl Writer {
         let waiting = deferred::load(&parts.applier, &parts.federation)?;
         let duties = parts.applier.store().duties()?;
         let clock = parts.applier.store().own_clock()?;
-        let checkpoint = recorded.unwrap_or_default().into();
-        let first = Head {
+        let counts = parts.applier.counts();
+        let (head, head_receiver) = watch::channel(Head {
             epoch,
-            size: parts.ledger.next_index(),
+            size: ledger.next_index(),
             owed,
-            root: parts.ledger.root().0,
-            checkpoint,
+            root: ledger.root().0,
+            checkpoint: recorded.unwrap_or_default().into(),
             is_signed: false,
-            counts: parts.applier.counts(),
-        };
-        let counts = first.counts;
-        let (head, head_receiver) = watch::channel(first);
-        let head = Arc::new(head);
+            counts,
+        });
         let (handle, queue) = WriterHandle::new(head_receiver);
         let (store, own) = (parts.applier.store().clone(), parts.own.clone());
-        let publisher = Publisher::start(store, own, counts, Arc::clone(&head), handle.stop())?;
-        let open = OpenGroup::default();
+        let clock_offset = Arc::clone(&parts.clock_offset);
+        let committing = Committing { checkpoints, recent, clock_offset, store, own, counts, head };
+        let committer = Committer::start(committing, ledger, handle.stop())?;
         let to_erase = duties.clone();
         Ok((
             Self {
                 parts,
-                checkpoints,
                 queue,
-                head,
-                publisher,
+                committer,
+                epoch,
+                tip,
                 clock,
                 waiting,
                 refusals: Refusals::default(),
                 duties,
                 to_erase,
-                open,
+                open: OpenGroup::default(),
                 has_spent_items: true,
                 owed,
                 introduction,
@@ -220,115 +217,123 @@ impl Writer {
     pub fn run(mut self) -> Result<(), WriterError> {
         // A crash may have come between an erasure and the destruction; it is repeated at every start.
         self.erase_contents()?;
-        let mut stop = false;
-        while !stop {
+        loop {
             // What became possible with the last group goes on without waiting for somebody to submit something.
-            let group = if self.is_clear() && (self.waiting.is_unblocked() || self.introduction.is_under_way()) {
-                self.queue.try_recv().map(|first| self.take_group(first)).unwrap_or_default()
+            let first = if self.is_clear() && (self.waiting.is_unblocked() || self.introduction.is_under_way()) {
+                self.queue.try_recv().ok()
             } else {
                 let Some(first) = self.queue.blocking_recv() else { break };
-                self.take_group(first)
+                Some(first)
             };
-            stop = group.iter().any(|queued| matches!(queued.submission, Submission::Stop));
-            self.commit_group(group)?;
+            if self.decide_group(first)? {
+                break;
+            }
         }
         self.queue.close();
         while let Ok(queued) = self.queue.try_recv() {
-            self.commit_group(vec![queued])?;
+            self.decide_group(Some(queued))?;
         }
-        self.parts.ledger.seal_signed()?;
-        let counts = self.publisher.end()?;
-        self.parts.applier.close(self.parts.ledger.end(), counts)?;
+        let counts = self.committer.end()?;
+        let end = {
+            let mut ledger = self.committer.ledger()?;
+            ledger.seal_signed()?;
+            ledger.end()
+        };
+        self.parts.applier.close(end, counts)?;
         Ok(())
     }
 
-    /// 1: a group is whatever waits, bounded in submissions and bytes: under load it grows, so that an fdatasync carries more.
-    fn take_group(&mut self, first: Queued) -> Vec<Queued> {
-        let mut bytes = first.weight;
-        let mut group = vec![first];
-        while group.len() < limits::GROUP_SUBMISSIONS && bytes < limits::GROUP_BYTES - limits::FRAME_BYTES {
-            let Ok(next) = self.queue.try_recv() else { break };
-            bytes += next.weight;
-            group.push(next);
-        }
-        group
-    }
-
-    fn commit_group(&mut self, submissions: Vec<Queued>) -> Result<(), WriterError> {
+    /// Decides a group and hands it over; whether the writer is to stop.
+    fn decide_group(&mut self, first: Option<Queued>) -> Result<bool, WriterError> {
+        let mut stop = false;
         if !self.is_clear() {
-            submissions.into_iter().for_each(|queued| self.decline(queued.submission));
-            return Ok(());
+            if let Some(Queued { submission, .. }) = first {
+                stop = matches!(submission, Submission::Stop);
+                self.decline(submission);
+            }
+            return Ok(stop);
         }
-        if !self.head.borrow().is_signed {
-            self.sign_first();
-        }
-        let mut group = self.parts.ledger.begin();
-        let mut answers = Vec::with_capacity(submissions.len());
-        let mut rooms = Vec::with_capacity(submissions.len());
+        // 1: a group is whatever waits now, and what comes while the one before is still being committed: under load it grows, so that an
+        // fdatasync carries more. It is bounded in submissions and bytes.
+        let waiting = self.queue.len() + 1;
+        let (mut bytes, mut answers, mut rooms) = (0, Vec::with_capacity(waiting), Vec::with_capacity(waiting));
+        let mut group = self.tip.begin();
+        let mut next = first;
         // 2: decide and sign each. A crash here loses what nobody was told of.
-        for queued in submissions {
-            let Queued { submission, room, .. } = queued;
+        while let Some(Queued { submission, weight, room }) = next {
+            bytes += weight;
             rooms.push(room);
+            stop |= matches!(submission, Submission::Stop);
             answers.extend(self.prepare(&mut group, submission)?);
+            let is_full =
+                rooms.len() >= limits::GROUP_SUBMISSIONS || bytes >= limits::GROUP_BYTES - limits::FRAME_BYTES;
+            next = if is_full {
+                None
+            } else if rooms.len() < waiting {
+                self.queue.try_recv().ok()
+            } else {
+                self.next_before_turn()
+            };
         }
         self.try_unblocked(&mut group)?;
         self.introduce_peers(&mut group)?;
-        self.end_group(group, answers, rooms)
+        self.end_group(group, answers, rooms)?;
+        Ok(stop)
     }
 
-    /// Makes a group durable, and hands it over to be shown and answered.
+    /// What is submitted before the committer is free; `None` when it is.
+    fn next_before_turn(&mut self) -> Option<Queued> {
+        let (queue, committer) = (&mut self.queue, &self.committer);
+        block_on(async {
+            tokio::select! {
+                biased;
+                () = committer.is_free() => None,
+                next = queue.recv() => next,
+            }
+        })
+    }
+
+    /// Hands a group over, to be made durable, shown and answered.
     fn end_group(
         &mut self,
         group: Group,
         answers: Vec<Answer>,
         rooms: Vec<OwnedSemaphorePermit>,
     ) -> Result<(), WriterError> {
-        let open = std::mem::take(&mut self.open);
-        let durable = if group.is_empty() {
+        let OpenGroup { leaves, late_content, .. } = std::mem::take(&mut self.open);
+        if group.is_empty() {
             self.parts.applier.nothing_appended();
-            None
-        } else {
-            Some(self.make_durable(group, open)?)
-        };
-        let has_grown = durable.is_some();
-        if has_grown && self.has_contents_to_erase() {
-            // Who ordered it is answered when it is done.
-            self.publish(Publication { durable, ..Publication::default() })?;
-            self.erase_contents()?;
-            return self.publish(Publication { durable: None, answers, rooms });
-        }
-        self.publish(Publication { durable, answers, rooms })
-    }
-
-    fn publish(&mut self, publication: Publication) -> Result<(), WriterError> {
-        let has_grown = publication.durable.is_some();
-        self.publisher.publish(publication)?;
-        if has_grown {
-            self.parts.applier.earlier_is_stored();
-        } else {
+            self.committer.hand_over(Handover { decided: None, answers, rooms })?;
             self.parts.applier.all_is_stored();
+            return Ok(());
         }
+        self.tip.follow(&group);
+        let changes = self.parts.applier.seal();
+        let decided = Some(Decided { group, changes, leaves, late_content, owed: self.owed });
+        if !self.has_contents_to_erase() {
+            self.committer.hand_over(Handover { decided, answers, rooms })?;
+            self.parts.applier.earlier_is_stored();
+            return Ok(());
+        }
+        // Who ordered it is answered when it is done.
+        self.committer.hand_over(Handover { decided, ..Handover::default() })?;
+        self.parts.applier.earlier_is_stored();
+        self.erase_contents()?;
+        self.committer.hand_over(Handover { decided: None, answers, rooms })?;
+        self.parts.applier.all_is_stored();
         Ok(())
     }
 
-    fn make_durable(&mut self, group: Group, open: OpenGroup) -> Result<Durable, WriterError> {
-        // 3: one write, one fdatasync. A crash during it leaves the whole group or nothing of it.
-        let Committed { first, size, root, end } = self.parts.ledger.commit(group)?;
-        if open.late_content {
-            self.parts.recent.clear();
-        } else {
-            self.parts.recent.publish(first, open.leaves, self.parts.applier.reader().erasures());
-        }
-        // 4: the checkpoint covers durable leaves only, which determine it: a crash here changes nothing.
-        let checkpoint = self.sign_checkpoint();
-        let changes = self.parts.applier.seal();
-        Ok(Durable { changes, end, size: LedgerIndex(size), owed: self.owed, root: root.0, checkpoint })
+    /// The store, when it has everything that was decided before the open group.
+    fn store(&mut self) -> Result<&Store, WriterError> {
+        self.committer.settle()?;
+        Ok(self.parts.applier.store())
     }
 
-    /// The store, when it has everything that is durable.
-    fn store(&mut self) -> Result<&Store, WriterError> {
-        self.publisher.settle()?;
-        Ok(self.parts.applier.store())
+    /// The ledger, when it has everything that was decided before the open group.
+    fn reader(&mut self) -> Result<&LedgerReader, WriterError> {
+        self.committer.settle()?;
+        Ok(self.parts.applier.reader())
     }
 
     fn is_clear(&self) -> bool {
@@ -349,17 +354,6 @@ impl Writer {
             Submission::Delivery(..) | Submission::Receipt(..) | Submission::Seen(..) => {}
             Submission::Retry | Submission::Stop => {}
         }
-    }
-
-    /// The first checkpoint since the start. The leaves are on the disk since the ledger was opened.
-    fn sign_first(&mut self) {
-        let checkpoint = self.sign_checkpoint();
-        self.head.send_modify(|head| (head.checkpoint, head.is_signed) = (checkpoint, true));
-    }
-
-    fn sign_checkpoint(&mut self) -> Arc<[u8]> {
-        let offset = self.parts.clock_offset.load(Ordering::Relaxed);
-        self.checkpoints.sign(&mut self.parts.ledger, offset)
     }
 
     /// Decides a submission and puts what it writes into the group.

@@ -38,7 +38,7 @@ pub struct Load {
 impl Load {
     fn request(&self, number: usize) -> wire::LodgeRequest {
         let mut body = format!("Laporan {number} ");
-        body.extend(std::iter::repeat_n('x', self.size.saturating_sub(body.len())));
+        body.push_str(&"x".repeat(self.size.saturating_sub(body.len())));
         wire::LodgeRequest {
             kind: wire::ComplaintKind::Complaint.into(),
             category: "road".to_owned(),

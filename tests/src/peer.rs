@@ -279,6 +279,11 @@ impl Connection {
     /// Delivers items at a cursor, and waits for the receipt.
     pub async fn deliver(&mut self, index: u64, items: Vec<wire::Item>) -> Receipt {
         self.send_items(index, items).await;
+        self.receipt().await
+    }
+
+    /// The node's next receipt.
+    pub async fn receipt(&mut self) -> Receipt {
         loop {
             match self.next().await {
                 Ok(Some(Kind::Ack(ack))) => return Receipt::parse(&ack).expect("a node's receipt"),

@@ -4,15 +4,18 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use sinergi_cli::demo::node::NotUp;
 use sinergi_cli::demo::wait;
 use sinergi_cli::failure::Failure;
 use sinergi_proto::ids::ComplaintId;
+use sinergi_proto::receipt::{ItemOutcome, Receipt};
 use sinergi_proto::{limits, wire};
 use sinergi_tests::disk::{CHANGES, Disk, IO_ERROR, Op, READ_ONLY};
 use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, complaint_about, province_and_city};
 use sinergi_tests::program::{Said, run_on};
+use sinergi_tests::stage::Stage;
 use tokio::task::JoinSet;
 use tonic::{Code, Status};
 
@@ -350,6 +353,42 @@ async fn while_a_sync_hangs_nothing_is_acknowledged_or_signed_and_questions_are_
     let answered = waiting.join_next().await.expect("one waits").expect("answered when the disk goes on");
     scene.acknowledged.insert(answered);
     scene.is_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_needs_items_that_are_still_being_synced_waits_for_them() {
+    let mut stage = Stage::set().await;
+    let disk = Disk::below(&stage.federation.folder_of(CITY));
+    stage.federation.stop_node(CITY).await;
+    stage.federation.process_mut(CITY).set_environment(disk.environment());
+    stage.federation.start_node(CITY).await;
+    let city = stage.federation.node(CITY).await;
+    city.lodges("Sudah boleh menandatangani").await;
+    let parent = stage.impostor.lodge("Induk menyusul");
+    let orphan = stage.impostor.forward(parent.complaint, parent.id, CITY);
+    let whole = stage.impostor.lodge("Isi menyusul");
+    let bare = wire::Item { content: Vec::new(), ..whole.item.clone() };
+
+    let mut link = stage.link().await;
+    let hang = disk.on(&[Op::Sync], ".seg").hangs();
+    link.send_items(2, vec![orphan.item, bare]).await;
+    hang.strikes().await;
+    // One lets go on what waits, the other brings the content of a leaf: both reach for what is not on the disk yet.
+    link.send_items(4, vec![parent.item, whole.item]).await;
+    // Time to decide them before that. Too little would show less, and fail nothing.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    hang.ends();
+
+    let outcomes = |receipt: Receipt| receipt.results.iter().map(|result| result.outcome).collect::<Vec<_>>();
+    let (first, second) = (outcomes(link.receipt().await), outcomes(link.receipt().await));
+    assert!(matches!(first[..], [ItemOutcome::Deferred(_), ItemOutcome::Leaf(_)]), "{first:?}");
+    assert!(matches!(second[..], [ItemOutcome::Leaf(_), ItemOutcome::Leaf(_)]), "{second:?}");
+    assert_eq!(second[1], first[1], "it is the same leaf");
+    city.sees(parent.complaint, |seen| seen.entries >= 2 && seen.offered_to == CITY).await;
+    let detail = city.shows(whole.complaint).await.expect("it is here");
+    assert_eq!(detail.timeline[0].content[0].availability, "here");
+    city.has_a_sound_ledger().await;
+    stage.others_are_unaffected().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

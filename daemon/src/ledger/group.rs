@@ -4,7 +4,7 @@
 //!
 //! Invariants:
 //! - the first record is the group head, whose length field is filled in last;
-//! - positions and indexes are those that commit will give, because only one group is built at a time on one end;
+//! - positions and indexes are those that commit will give, because groups are built one after the other, each on the end of the one before;
 //! - a refused record leaves the group as it was.
 
 use std::collections::HashMap;
@@ -15,11 +15,13 @@ use sinergi_proto::ids::LedgerIndex;
 use super::derived::Batch;
 use super::files::Files;
 use super::record::{self, Own};
-use super::{AppendError, GROUP_BYTES_MAX, HEADER_BYTES_MAX, Position, RecordKind};
+use super::{AppendError, GROUP_BYTES_MAX, HEADER_BYTES_MAX, Position, ReadError, RecordKind};
 
 /// Records that are being collected for one commit. Dropped without a commit, it leaves no trace.
 pub struct Group {
     files: Arc<Files>,
+    /// The end of the group before.
+    before: Position,
     pub(super) start: Position,
     pub(super) seed: u32,
     pub(super) first_leaf: u64,
@@ -32,21 +34,35 @@ pub struct Group {
 }
 
 impl Group {
-    /// A group that will begin at `start`; `bytes` is a buffer to use again.
+    /// A group that will begin at `start`, after what ends at `before`; `bytes` is room for it.
     pub(super) fn new(
         files: Arc<Files>,
-        start: Position,
+        (before, start): (Position, Position),
         seed: u32,
         first_leaf: u64,
         signed: (u64, Vec<u8>),
         mut bytes: Vec<u8>,
     ) -> Self {
-        bytes.clear();
         let (signed_size, note) = signed;
         let head = Own::Group { signed_size, bytes: 0 };
         record::encode(&mut bytes, seed, RecordKind::Signed, head, &[], &note);
         let (head_bytes, batch, newest_content) = (bytes.len(), Batch::default(), HashMap::new());
-        Self { files, start, seed, first_leaf, signed_size, note, head_bytes, bytes, batch, newest_content }
+        Self { files, before, start, seed, first_leaf, signed_size, note, head_bytes, bytes, batch, newest_content }
+    }
+
+    /// The index of the group's first leaf: leaves below are of groups before it.
+    pub fn first_index(&self) -> LedgerIndex {
+        LedgerIndex(self.first_leaf)
+    }
+
+    /// Where the group begins: records below are of groups before it.
+    pub fn start(&self) -> Position {
+        self.start
+    }
+
+    /// Where it ends so far.
+    pub fn end(&self) -> Position {
+        Position { offset: self.start.offset + self.bytes.len() as u32, ..self.start }
     }
 
     /// The index that the next leaf gets.
@@ -72,15 +88,15 @@ impl Group {
         Ok(index)
     }
 
-    /// Adds content of an entry: of a leaf that is in the ledger or in this group, or of the next one, which then must follow
-    /// before the commit.
+    /// Adds content of an entry: of a leaf of this group, or of the next one, which then must follow before the commit, or of a leaf before
+    /// this group, when all before it is durable.
     pub fn content(&mut self, leaf: LedgerIndex, header: &[u8], body: &[u8]) -> Result<Position, AppendError> {
         if leaf > self.next_index() {
             return Err(AppendError::NoSuchLeaf { index: leaf, next: self.next_index() });
         }
         let previous = match self.newest_content.get(&leaf.0) {
             Some(position) => Some(*position),
-            None if leaf.0 < self.first_leaf => self.files.derived.places(leaf)?.content,
+            None if leaf.0 < self.first_leaf => self.content_before(leaf)?,
             None => None,
         };
         let own = Own::Content { index: leaf.0, previous };
@@ -88,6 +104,14 @@ impl Group {
         self.newest_content.insert(leaf.0, position);
         self.batch.contents.push((leaf.0, position));
         Ok(position)
+    }
+
+    fn content_before(&self, leaf: LedgerIndex) -> Result<Option<Position>, ReadError> {
+        let end = self.files.settled();
+        if end < self.before {
+            return Err(ReadError::BeyondEnd { position: self.before, end });
+        }
+        Ok(self.files.derived.places(leaf)?.content)
     }
 
     /// Adds any other record; where it will be.

@@ -10,7 +10,7 @@
 //!     positions      16 bytes a leaf: its record, its newest content       derived   derived.rs
 //!     lock           held by the process that writes
 //!
-//! Ledger::begin -> Group (group.rs) -> Ledger::commit (writer.rs): one write, one fdatasync, then the derived files
+//! Tip::begin (tip.rs) -> Group (group.rs) -> Ledger::commit (writer.rs): one write, one fdatasync, then the derived files
 //! Ledger::open (open.rs): find segments, scan the newest (tail.rs), cut or stop, sync, bring up the derived files (derive.rs)
 //! LedgerReader (reader.rs): cheap clones for other threads; Records (scan.rs): everything in order; verify (verify.rs)
 //! ```
@@ -36,6 +36,7 @@ mod record;
 mod scan;
 mod segment;
 mod tail;
+mod tip;
 mod verify;
 mod writer;
 
@@ -48,6 +49,7 @@ pub use open::{Cut, Opened, Salvage, salvage};
 pub use reader::{Leaves, LedgerReader, Steps};
 pub use record::{Position, Record, RecordKind};
 pub use scan::Records;
+pub use tip::Tip;
 pub use verify::{Finding, Progress, verify};
 pub use writer::{Committed, Ledger};
 

@@ -20,6 +20,7 @@ use super::derived::Derived;
 use super::files::{Files, Segment};
 use super::segment::{self, FORMAT, HeaderProblem, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::tail::Tail;
+use super::tip::Signed;
 use super::{
     GROUP_BYTES_MAX, Ledger, LedgerOptions, LedgerReader, OpenError, Position, Problem, SEGMENT_BYTES_MAX, derive, tail,
 };
@@ -115,11 +116,9 @@ pub(super) fn open(dir: &Path, options: LedgerOptions) -> Result<(Ledger, Opened
         tail: file,
         end: tail.end,
         tree: brought.tree,
-        signed_size: tail.signed_size,
-        unrecorded_note: None,
+        signed: Signed::recorded(tail.signed_size),
         segment_bytes: options.segment_bytes.min(SEGMENT_BYTES_MAX),
         stopped: None,
-        buffer: Vec::new(),
         _lock: lock,
     };
     Ok((ledger, opened))

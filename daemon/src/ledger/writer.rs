@@ -19,7 +19,8 @@ use super::files::Files;
 use super::group::Group;
 use super::reader::LedgerReader;
 use super::segment::{self, SEGMENT_HEADER_BYTES, SegmentHeader};
-use super::{Fatal, GROUP_BYTES_MAX, LedgerOptions, NOTE_BYTES_MAX, OpenError, Opened, Position, open};
+use super::tip::{Signed, Tip};
+use super::{Fatal, LedgerOptions, OpenError, Opened, Position, open};
 
 /// A ledger, open for appending. There is one at a time for a directory.
 pub struct Ledger {
@@ -28,13 +29,9 @@ pub struct Ledger {
     pub(super) tail: File,
     pub(super) end: Position,
     pub(super) tree: Tree,
-    /// Largest size known signed, recorded or not.
-    pub(super) signed_size: u64,
-    /// The note of that size, until a group has recorded it.
-    pub(super) unrecorded_note: Option<Vec<u8>>,
+    pub(super) signed: Signed,
     pub(super) segment_bytes: u32,
     pub(super) stopped: Option<String>,
-    pub(super) buffer: Vec<u8>,
     /// Locks the directory for as long as the ledger lives.
     pub(super) _lock: File,
 }
@@ -91,43 +88,47 @@ impl Ledger {
 
     /// The largest size known signed, in leaves.
     pub fn signed_size(&self) -> u64 {
-        self.signed_size
+        self.signed.newest().size
     }
 
-    /// Notes that a checkpoint of this size was signed: recorded with the next group, or by [`Self::seal_signed`].
-    /// Only a size above the largest one, and not above the ledger's, is recorded; a note over [`NOTE_BYTES_MAX`] is left out.
+    /// Notes that a checkpoint of this size was signed: recorded with the next group that is begun, or by [`Self::seal_signed`].
+    /// Only a size above the largest one, and not above the ledger's, is recorded; a note over [`super::NOTE_BYTES_MAX`] is left out.
     pub fn signed(&mut self, size: u64, note: &[u8]) {
-        if size > self.signed_size && size <= self.size() {
-            self.signed_size = size;
-            self.unrecorded_note = Some(note.get(..NOTE_BYTES_MAX + 1).map_or(note, |_| &[]).to_vec());
+        if size > self.signed_size() && size <= self.size() {
+            self.signed.note(size, note);
         }
     }
 
     /// Records the newest signed checkpoint now: for a clean shutdown.
     pub fn seal_signed(&mut self) -> Result<(), Fatal> {
-        if self.unrecorded_note.is_none() {
+        if self.signed.newest().unrecorded.is_none() {
             return Ok(());
         }
         let group = self.begin();
         self.append(group).map(drop)
     }
 
+    /// Where the next group begins, when nothing more is to be committed before it.
+    pub fn tip(&self) -> Tip {
+        Tip {
+            files: Arc::clone(&self.files),
+            signed: self.signed.clone(),
+            position: self.end,
+            seed: self.header.seed,
+            next_leaf: self.tree.size(),
+            segment_bytes: self.segment_bytes,
+            capacity: 0,
+        }
+    }
+
     /// Begins a group at the end of the ledger. Commit it before the next one is begun.
-    pub fn begin(&mut self) -> Group {
-        let (start, seed) = if self.end.offset >= self.segment_bytes {
-            (Position { segment: self.end.segment + 1, offset: SEGMENT_HEADER_BYTES }, rand::random())
-        } else {
-            (self.end, self.header.seed)
-        };
-        let signed = (self.signed_size, self.unrecorded_note.clone().unwrap_or_default());
-        let buffer = std::mem::take(&mut self.buffer);
-        Group::new(Arc::clone(&self.files), start, seed, self.tree.size(), signed, buffer)
+    pub fn begin(&self) -> Group {
+        self.tip().begin()
     }
 
     /// Makes a group durable: one write, one fdatasync. An empty group costs nothing.
     pub fn commit(&mut self, group: Group) -> Result<Committed, Fatal> {
         if group.is_empty() && self.stopped.is_none() {
-            self.buffer = group.bytes;
             return Ok(Committed { first: self.next_index(), size: self.size(), root: self.root(), end: self.end });
         }
         self.append(group)
@@ -172,17 +173,11 @@ impl Ledger {
         // The commit point.
         self.tail.sync_data().map_err(|source| failed("sync", offset, source))?;
         // A crash from here on keeps the group: open brings up the derived files from it.
-        self.end = Position { offset: offset + group.bytes.len() as u32, ..group.start };
+        self.end = group.end();
         self.files.publish_durable(self.end);
-        if group.signed_size == self.signed_size {
-            self.unrecorded_note = None;
-        }
+        self.signed.was_recorded(group.signed_size);
         self.tree.extend(&self.files.derived, &group.batch)?;
         self.files.publish_settled(self.tree.size());
-
-        if group.bytes.capacity() <= GROUP_BYTES_MAX {
-            self.buffer = group.bytes;
-        }
         Ok(Committed { first: LedgerIndex(group.first_leaf), size: self.size(), root: self.root(), end: self.end })
     }
 
@@ -194,7 +189,7 @@ impl Ledger {
             number: self.header.number + 1,
             seed,
             first_leaf: self.tree.size(),
-            signed_size: self.signed_size,
+            signed_size: self.signed_size(),
             root: self.tree.root(),
             ..self.header
         };

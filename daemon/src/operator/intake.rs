@@ -25,14 +25,33 @@ const REPLY_CODE_ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Complaints of one stream that are lodged at a time: one stream fills a group of the writer.
 const LODGED_AT_A_TIME: usize = limits::GROUP_SUBMISSIONS;
 
+/// A complaint that is to be lodged, and the code that its citizen gets.
+struct Lodging {
+    lodge: Box<Lodge>,
+    reply_code: String,
+}
+
+impl Lodging {
+    fn parse(request: wire::LodgeRequest) -> Result<Self, Status> {
+        let reply_code = draw_reply_code();
+        Ok(Self { lodge: Box::new(parse_lodge(request, &reply_code)?), reply_code })
+    }
+}
+
 impl OperatorService {
     /// Lodges what comes on a stream, each answered in its turn. Told to stop, the node answers what it has read.
     pub(super) fn lodge_each(&self, requests: Streaming<wire::LodgeRequest>) -> Rows<wire::LodgeResult> {
         let service = Arc::new(self.clone());
         let (stop, stopped) = (self.links.stop.clone().cancelled_owned(), self.links.stop.clone());
         let results = requests.take_until(stop).map(move |request| {
-            let service = Arc::clone(&service);
-            async move { Ok(result_of(service.lodge_complaint(request?).await)) }
+            // What waits is small: the request is parsed before.
+            let (service, lodging) = (Arc::clone(&service), request.map(Lodging::parse));
+            async move {
+                Ok(result_of(match lodging? {
+                    Ok(lodging) => service.lodge(lodging).await,
+                    Err(refused) => Err(refused),
+                }))
+            }
         });
         let last =
             stream::once(async move { stopped.is_cancelled().then(|| Err(submit_status(&SubmitError::Stopped))) });
@@ -40,10 +59,13 @@ impl OperatorService {
     }
 
     pub(super) async fn lodge_complaint(&self, request: wire::LodgeRequest) -> Result<wire::LodgeReply, Status> {
-        let reply_code = draw_reply_code();
-        let lodge = parse_lodge(request, &reply_code)?;
+        self.lodge(Lodging::parse(request)?).await
+    }
+
+    async fn lodge(&self, lodging: Lodging) -> Result<wire::LodgeReply, Status> {
+        let Lodging { lodge, reply_code } = lodging;
         let (answer, lodged) = oneshot::channel();
-        self.submit(Submission::Lodge(Box::new(lodge), answer)).await?;
+        self.submit(Submission::Lodge(lodge, answer)).await?;
         let lodged = answer_of(lodged).await?;
         let reply_code = if lodged.existed { String::new() } else { reply_code };
         let forward_declined = lodged.forward_declined.map(|error| error.to_string()).unwrap_or_default();

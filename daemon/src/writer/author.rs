@@ -141,9 +141,11 @@ impl Writer {
         };
         let known = case.complaint.entry(&entry);
         let class = known.and_then(|known| Some(known.commitments.get(disclosed.commitment as usize)?.class));
-        let leaf = case.leaves.get(&entry).copied().filter(|leaf| leaf.0 < self.parts.ledger.size());
+        let leaf = case.leaves.get(&entry).copied();
+        let reader = self.reader()?;
+        let leaf = leaf.filter(|leaf| leaf.0 < reader.size());
         let (Some(class), Some(leaf)) = (class, leaf) else { return Ok(Err(SubmitError::ContentNotHere)) };
-        for record in self.parts.applier.reader().contents(leaf).map_err(CaseError::Ledger)? {
+        for record in reader.contents(leaf).map_err(CaseError::Ledger)? {
             let header: ContentHeader =
                 headers::decode(&record.header).map_err(|source| CaseError::Header { index: leaf, source })?;
             if header.commitment == disclosed.commitment
@@ -210,7 +212,7 @@ impl Writer {
             federation: self.parts.federation.clone(),
             author: self.parts.own.clone(),
             charter_version: self.parts.directory.newest().version,
-            place: Place { epoch: self.parts.ledger.epoch(), index: group.next_index() },
+            place: Place { epoch: self.epoch, index: group.next_index() },
             complaint,
             parents,
             clock,

@@ -13,7 +13,7 @@ use super::{Received, Selection, Writer, WriterError};
 use crate::apply::Applier;
 use crate::case::CaseError;
 use crate::headers::{self, DeferredDoneHeader, DeferredHeader};
-use crate::ledger::{Group, Position, RecordKind};
+use crate::ledger::{Group, LedgerReader, Position, RecordKind};
 use crate::link::receive_items;
 use crate::time::now_millis;
 
@@ -25,7 +25,7 @@ pub(super) fn load(applier: &Applier, federation: &str) -> Result<Waiting, Write
     let mut waiting = Waiting::default();
     for item in applier.store().deferred() {
         let (key, position) = item?;
-        let (header, body) = read(applier, position)?;
+        let (header, body) = read(applier.reader(), position)?;
         let (peer, code) = (header.peer.clone(), header.code);
         waiting.add(key, &peer, code, (position, header), &body, federation);
     }
@@ -45,8 +45,8 @@ pub(super) fn selected(waiting: &Waiting, selection: &Selection) -> Vec<(ItemKey
 }
 
 /// The record of a waiting item.
-fn read(applier: &Applier, position: Position) -> Result<(DeferredHeader, Bytes), WriterError> {
-    let record = applier.reader().record(position).map_err(CaseError::Ledger)?;
+fn read(reader: &LedgerReader, position: Position) -> Result<(DeferredHeader, Bytes), WriterError> {
+    let record = reader.record(position).map_err(CaseError::Ledger)?;
     let header =
         headers::decode(&record.header).map_err(|source| CaseError::Header { index: Default::default(), source })?;
     Ok((header, Bytes::from(record.body)))
@@ -61,7 +61,7 @@ impl Writer {
         {
             let Some((position, _)) = self.waiting.get(&key) else { continue };
             // Deferred in this very group: readable when it is durable.
-            if *position >= self.parts.ledger.end() {
+            if *position >= group.start() {
                 not_durable.push(key);
                 continue;
             }
@@ -74,7 +74,8 @@ impl Writer {
     /// Judges one waiting item again.
     pub(super) fn try_again(&mut self, group: &mut Group, key: ItemKey) -> Result<(), WriterError> {
         let Some((position, _)) = self.waiting.get(&key) else { return Ok(()) };
-        let (header, body) = read(&self.parts.applier, *position)?;
+        let position = *position;
+        let (header, body) = read(self.reader()?, position)?;
         // The same path as when it came: it may have been kept before its author's key was known.
         let item = wire::Item::decode(body).unwrap_or_default();
         let charters = self.parts.directory.charters();

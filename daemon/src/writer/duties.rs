@@ -91,10 +91,10 @@ impl Writer {
             return Ok(());
         }
         for position in self.store()?.spent()? {
-            let record = self.parts.applier.reader().record(position).map_err(CaseError::Ledger)?;
+            let record = self.reader()?.record(position).map_err(CaseError::Ledger)?;
             let has_content = wire::Item::decode(Bytes::from(record.body)).is_ok_and(|item| !item.content.is_empty());
             if has_content || record.erased {
-                self.parts.ledger.erase_body(position)?;
+                self.committer.ledger()?.erase_body(position)?;
             }
             self.parts.applier.store().overwritten(position)?;
         }
@@ -113,8 +113,8 @@ impl Writer {
             let leaves: Vec<_> = case.erased_leaves().collect();
             let mut destroyed = 0;
             for leaf in leaves {
-                for position in self.parts.applier.reader().content_positions(leaf).map_err(CaseError::Ledger)? {
-                    destroyed += u32::from(self.parts.ledger.erase_body(position)?);
+                for position in self.reader()?.content_positions(leaf).map_err(CaseError::Ledger)? {
+                    destroyed += u32::from(self.committer.ledger()?.erase_body(position)?);
                 }
             }
             if destroyed > 0 {

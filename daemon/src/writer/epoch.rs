@@ -29,10 +29,11 @@ impl Writer {
     /// # Errors
     /// What ends the node. The inner error: why this node may not sign.
     pub fn declare(&mut self, reset: wire::LedgerReset) -> Result<Result<(), SubmitError>, WriterError> {
-        let mut group = self.parts.ledger.begin();
+        let mut group = self.tip.begin();
         let declared = self.write_of_node(&mut group, Body::LedgerReset(reset))?;
         if declared.is_ok() {
             self.end_group(group, Vec::new(), Vec::new())?;
+            self.committer.settle()?;
         }
         Ok(declared)
     }
@@ -42,13 +43,14 @@ impl Writer {
     /// # Errors
     /// What ends the node.
     pub fn take_over(&mut self, entries: Vec<OldEntry>) -> Result<u64, WriterError> {
-        let before = self.parts.ledger.size();
-        let mut group = self.parts.ledger.begin();
+        let mut group = self.tip.begin();
         for entry in entries {
             self.take_over_entry(&mut group, entry)?;
         }
+        let leaves = group.next_index().0 - group.first_index().0;
         self.end_group(group, Vec::new(), Vec::new())?;
-        Ok(self.parts.ledger.size() - before)
+        self.committer.settle()?;
+        Ok(leaves)
     }
 
     /// Takes over how far the old ledger had those of peers: they need not send again what it held.
@@ -56,11 +58,12 @@ impl Writer {
     /// # Errors
     /// What ends the node.
     pub fn take_over_cursors(&mut self, cursors: Vec<CursorHeader>) -> Result<(), WriterError> {
-        let mut group = self.parts.ledger.begin();
+        let mut group = self.tip.begin();
         for cursor in cursors {
             self.record(&mut group, RecordKind::Cursor, &headers::encode(&cursor), &[])?;
         }
-        self.end_group(group, Vec::new(), Vec::new())
+        self.end_group(group, Vec::new(), Vec::new())?;
+        self.committer.settle()
     }
 
     /// Records the newest checkpoint and ends.
@@ -68,8 +71,8 @@ impl Writer {
     /// # Errors
     /// What ends the node.
     pub fn finish(mut self) -> Result<(), WriterError> {
-        self.parts.ledger.seal_signed()?;
-        self.publisher.end()?;
+        self.committer.ledger()?.seal_signed()?;
+        self.committer.end()?;
         Ok(())
     }
 

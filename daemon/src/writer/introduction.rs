@@ -89,8 +89,8 @@ impl Writer {
         if routes.is_empty() {
             return Ok(());
         }
-        let durable = self.parts.ledger.size();
-        let mut leaves: Vec<LedgerIndex> = case.leaves.values().copied().filter(|leaf| leaf.0 < durable).collect();
+        let before = group.first_index();
+        let mut leaves: Vec<LedgerIndex> = case.leaves.values().copied().filter(|leaf| *leaf < before).collect();
         leaves.sort_unstable();
         for leaf in leaves {
             self.route_again(group, leaf, routes.clone())?;

@@ -313,8 +313,8 @@ impl Writer {
             return Ok(());
         }
         let mut held = Vec::new();
-        if leaf.0 < self.parts.ledger.size() {
-            for record in self.parts.applier.reader().contents(leaf).map_err(CaseError::Ledger)? {
+        if leaf < group.first_index() {
+            for record in self.reader()?.contents(leaf).map_err(CaseError::Ledger)? {
                 let header: ContentHeader =
                     headers::decode(&record.header).map_err(|source| CaseError::Header { index: leaf, source })?;
                 held.push(header.commitment);

@@ -29,7 +29,7 @@ impl Writer {
     ) -> Result<Result<Vec<Retried>, SubmitError>, WriterError> {
         let mut retried = Vec::new();
         for (key, position, header) in selected(&self.waiting, selection) {
-            if position >= self.parts.ledger.end() || group.length() >= limits::GROUP_BYTES {
+            if position >= group.start() || group.length() >= limits::GROUP_BYTES {
                 break;
             }
             self.try_again(group, key)?;
@@ -72,7 +72,7 @@ impl Writer {
         selection: &Selection,
         position: Position,
     ) -> Result<Option<Retried>, WriterError> {
-        let Ok(record) = self.parts.applier.reader().record(position) else { return Ok(None) };
+        let Ok(record) = self.reader()?.record(position) else { return Ok(None) };
         if record.kind != RecordKind::Refused {
             return Ok(None);
         }
@@ -112,7 +112,7 @@ impl Writer {
 
     /// What became of an item that no longer waits.
     fn outcome_of(&mut self, entry: &EntryId, position: Position) -> Result<ItemOutcome, WriterError> {
-        let item = self.parts.applier.reader().record(position).map_err(CaseError::Ledger)?;
+        let item = self.reader()?.record(position).map_err(CaseError::Ledger)?;
         let entry_here = {
             use prost::Message;
             let item = wire::Item::decode(Bytes::from(item.body)).unwrap_or_default();

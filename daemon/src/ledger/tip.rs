@@ -1,0 +1,183 @@
+//! Where the next group will lie. It is known before the groups before it are on the disk, so the next one is built while they are written.
+//!
+//! It must not write anything.
+//!
+//! Invariant: a tip that followed each group in turn gives the positions and indexes that commit will give, if all are committed in that
+//! order; commit refuses a group that was begun elsewhere.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::files::Files;
+use super::group::Group;
+use super::segment::SEGMENT_HEADER_BYTES;
+use super::{NOTE_BYTES_MAX, Position};
+
+/// Where groups begin, one after the other.
+pub struct Tip {
+    pub(super) files: Arc<Files>,
+    pub(super) signed: Signed,
+    pub(super) position: Position,
+    pub(super) seed: u32,
+    pub(super) next_leaf: u64,
+    pub(super) segment_bytes: u32,
+    /// Bytes of the group before: as many will be needed.
+    pub(super) capacity: usize,
+}
+
+impl Tip {
+    /// Begins a group here. Follow it before the next one is begun.
+    pub fn begin(&self) -> Group {
+        let (start, seed) = if self.position.offset >= self.segment_bytes {
+            (Position { segment: self.position.segment + 1, offset: SEGMENT_HEADER_BYTES }, rand::random())
+        } else {
+            (self.position, self.seed)
+        };
+        let newest = self.signed.newest();
+        let note = newest.unrecorded.clone().unwrap_or_default();
+        let bytes = Vec::with_capacity(self.capacity);
+        Group::new(Arc::clone(&self.files), (self.position, start), seed, self.next_leaf, (newest.size, note), bytes)
+    }
+
+    /// Goes on behind a group that will be committed. An empty group is nothing.
+    pub fn follow(&mut self, group: &Group) {
+        if !group.is_empty() {
+            (self.position, self.seed) = (group.end(), group.seed);
+            self.next_leaf = group.next_index().0;
+            self.capacity = group.length();
+        }
+    }
+}
+
+/// The newest checkpoint known signed, as the ledger and its tips share it.
+#[derive(Clone, Default)]
+pub(super) struct Signed(Arc<Mutex<Newest>>);
+
+#[derive(Default)]
+pub(super) struct Newest {
+    /// Its size, recorded or not, in leaves.
+    pub(super) size: u64,
+    /// Its note, until a group has recorded it.
+    pub(super) unrecorded: Option<Vec<u8>>,
+}
+
+impl Signed {
+    /// Recorded, of this size.
+    pub(super) fn recorded(size: u64) -> Self {
+        Self(Arc::new(Mutex::new(Newest { size, unrecorded: None })))
+    }
+
+    pub(super) fn newest(&self) -> MutexGuard<'_, Newest> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A larger one. A note over [`NOTE_BYTES_MAX`] is left out.
+    pub(super) fn note(&self, size: u64, note: &[u8]) {
+        let unrecorded = Some(note.get(..NOTE_BYTES_MAX + 1).map_or(note, |_| &[]).to_vec());
+        *self.newest() = Newest { size, unrecorded };
+    }
+
+    /// A group that was durable recorded what was the newest of this size.
+    pub(super) fn was_recorded(&self, size: u64) {
+        let mut newest = self.newest();
+        if newest.size == size {
+            newest.unrecorded = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sinergi_proto::ids::LedgerIndex;
+
+    use super::super::fixture::{Fixture, assert_holds};
+    use super::super::{AppendError, Fatal, Ledger, ReadError};
+    use super::*;
+
+    fn group_of(tip: &Tip, leaves: u64) -> Group {
+        let mut group = tip.begin();
+        for _ in 0..leaves {
+            let index = group.next_index();
+            group.content(index, b"content", format!("text {index}").as_bytes()).expect("room");
+            group.leaf(b"local", &super::super::fixture::leaf_bytes(index.0)).expect("room");
+        }
+        group
+    }
+
+    fn size(ledger: &Ledger) -> u64 {
+        ledger.reader().size()
+    }
+
+    #[test]
+    fn groups_that_are_built_ahead_lie_where_their_tip_said_across_segments_too() {
+        let fixture = Fixture::with_segments_of(1000);
+        let (mut ledger, _) = fixture.open();
+        let mut tip = ledger.tip();
+        let mut waiting = Vec::new();
+        for round in 0..30 {
+            let group = group_of(&tip, round % 4);
+            tip.follow(&group);
+            waiting.push(group);
+            if round % 3 == 2 {
+                for group in waiting.drain(..) {
+                    let (end, is_empty) = (group.end(), group.is_empty());
+                    let committed = ledger.commit(group).expect("a commit").end;
+                    assert!(is_empty || committed == end, "{committed} {end}");
+                    ledger.signed(size(&ledger), b"note");
+                }
+            }
+        }
+        assert!(ledger.end().segment > 3, "{} segments", ledger.end().segment);
+        let leaves = size(&ledger);
+        drop(ledger);
+        let (ledger, opened) = fixture.open();
+        assert!(opened.cut.is_none() && opened.rebuilt_from.is_none());
+        assert_holds(&ledger, leaves);
+    }
+
+    #[test]
+    fn groups_are_committed_in_the_order_in_which_they_were_begun_only() {
+        let fixture = Fixture::new();
+        let (mut ledger, _) = fixture.open();
+        let mut tip = ledger.tip();
+        let first = group_of(&tip, 1);
+        tip.follow(&first);
+        let second = group_of(&tip, 1);
+        assert!(matches!(ledger.commit(second), Err(Fatal::WrongGroup { .. })));
+    }
+
+    #[test]
+    fn a_later_content_of_a_leaf_that_is_not_durable_yet_is_refused_and_taken_afterwards() {
+        let fixture = Fixture::new();
+        let (mut ledger, _) = fixture.open();
+        let mut tip = ledger.tip();
+        let first = group_of(&tip, 1);
+        tip.follow(&first);
+        let mut second = tip.begin();
+        let early = second.content(LedgerIndex(0), b"content", b"another");
+        assert!(matches!(early, Err(AppendError::Read(ReadError::BeyondEnd { .. }))), "{early:?}");
+        ledger.commit(first).expect("a commit");
+        second.content(LedgerIndex(0), b"content", b"text 0").expect("its leaf is durable");
+        ledger.commit(second).expect("a commit");
+        assert_eq!(ledger.reader().contents(LedgerIndex(0)).expect("contents").len(), 2);
+        assert_holds(&ledger, 1);
+    }
+
+    #[test]
+    fn a_checkpoint_is_recorded_by_the_first_group_that_is_begun_after_it_was_signed() {
+        let fixture = Fixture::new();
+        let (mut ledger, _) = fixture.open();
+        let mut tip = ledger.tip();
+        let first = group_of(&tip, 2);
+        tip.follow(&first);
+        let second = group_of(&tip, 1);
+        tip.follow(&second);
+        ledger.commit(first).expect("a commit");
+        ledger.signed(2, b"note 2");
+        ledger.commit(second).expect("a commit");
+        let recorded = fixture.copy().open().1;
+        assert_eq!((recorded.signed_size, recorded.signed_note), (0, None), "it was begun before");
+        ledger.commit(group_of(&tip, 1)).expect("a commit");
+        let recorded = fixture.copy().open().1;
+        assert_eq!((recorded.signed_size, recorded.signed_note.as_deref()), (2, Some(&b"note 2"[..])));
+    }
+}

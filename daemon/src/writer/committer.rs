@@ -1,0 +1,229 @@
+//! Committing: a group that was decided is made durable, its checkpoint signed, the store written; then links and operators see it, and those
+//! who waited for it are answered. All of it on a thread of its own, while the writer decides the next group.
+//!
+//! It must not know how anything is decided.
+//!
+//! Invariants:
+//! - groups are committed in their order, one at a time: when one is taken up, all before it are durable and in the store;
+//! - nobody is answered before the group is durable and the store shows what was done;
+//! - a checkpoint is signed only over durable leaves, and only for a writer that handed something over: it does so when it may sign;
+//! - the writer that hands over a group waits until the one before is committed;
+//! - a ledger or store that fails ends the writer, and with it the node.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use futures_executor::block_on;
+use sinergi_proto::ids::{AgencyId, LedgerIndex};
+use sinergi_proto::outbox::Recalled;
+use sinergi_proto::receipt::ItemResult;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+
+use super::checkpoints::Checkpoints;
+use super::submission::WriterStop;
+use super::{Acted, Delivered, Head, Lodged, Retried, SubmitError, WriterError};
+use crate::ledger::{Committed, Group, Ledger};
+use crate::recent::Recent;
+use crate::store::{Changes, Counts, Store};
+
+/// Who is answered, and what.
+pub(super) enum Answer {
+    Lodged(oneshot::Sender<Result<Lodged, SubmitError>>, Result<Lodged, SubmitError>),
+    Acted(oneshot::Sender<Result<Acted, SubmitError>>, Result<Acted, SubmitError>),
+    Delivered(oneshot::Sender<Delivered>, Option<Vec<ItemResult>>),
+    Retried(oneshot::Sender<Result<Vec<Retried>, SubmitError>>, Result<Vec<Retried>, SubmitError>),
+    Witnessed(oneshot::Sender<Result<(), SubmitError>>, Result<(), SubmitError>),
+}
+
+impl Answer {
+    /// A waiter that has gone away does not need its answer.
+    fn give(self, checkpoint: &Arc<[u8]>) {
+        match self {
+            Self::Lodged(to, result) => drop(to.send(result)),
+            Self::Acted(to, result) => drop(to.send(result)),
+            Self::Retried(to, result) => drop(to.send(result)),
+            Self::Witnessed(to, result) => drop(to.send(result)),
+            Self::Delivered(to, results) => drop(to.send(Delivered { results, checkpoint: checkpoint.clone() })),
+        }
+    }
+}
+
+/// A group that was decided, with what it changes.
+pub(super) struct Decided {
+    pub(super) group: Group,
+    pub(super) changes: Changes,
+    /// Its leaves, for the links; `None`: they must read it.
+    pub(super) leaves: Vec<Option<Recalled>>,
+    /// It holds a content of a leaf of an earlier group.
+    pub(super) late_content: bool,
+    /// Routing records behind the last leaf then.
+    pub(super) owed: u32,
+}
+
+/// What is committed and answered together.
+#[derive(Default)]
+pub(super) struct Handover {
+    /// `None`: nothing was appended.
+    pub(super) decided: Option<Decided>,
+    pub(super) answers: Vec<Answer>,
+    /// Room in the queue of those who are answered: until then they take it.
+    pub(super) rooms: Vec<OwnedSemaphorePermit>,
+}
+
+/// The writer's side.
+pub(super) struct Committer {
+    /// `None`: it was ended.
+    to: Option<Sender<Handover>>,
+    thread: Option<JoinHandle<Result<Counts, WriterError>>>,
+    ledger: Arc<Mutex<Ledger>>,
+    /// One permit while nothing is being committed; closed when the thread has ended.
+    turn: Arc<Semaphore>,
+}
+
+/// The thread's side.
+pub(super) struct Committing {
+    pub(super) checkpoints: Checkpoints,
+    pub(super) recent: Recent,
+    /// By how much the clocks of most peers are ahead of ours, in milliseconds.
+    pub(super) clock_offset: Arc<AtomicI64>,
+    pub(super) store: Store,
+    pub(super) own: AgencyId,
+    pub(super) counts: Counts,
+    pub(super) head: watch::Sender<Head>,
+}
+
+impl Committer {
+    /// Starts the thread. `stop` is used when ledger or store fail: the writer may wait for submissions then.
+    pub(super) fn start(committing: Committing, ledger: Ledger, stop: WriterStop) -> Result<Self, WriterError> {
+        let (to, handovers) = channel();
+        let (ledger, turn) = (Arc::new(Mutex::new(ledger)), Arc::new(Semaphore::new(1)));
+        let (shared, turns) = (Arc::clone(&ledger), Turns(Arc::clone(&turn)));
+        let run = move || committing.run(&handovers, &shared, &turns).inspect_err(|_| stop.raise());
+        let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(run);
+        let thread = Some(thread.map_err(WriterError::Thread)?);
+        Ok(Self { to: Some(to), thread, ledger, turn })
+    }
+
+    /// Comes when all that was handed over is committed and answered, or the thread has ended.
+    pub(super) async fn is_free(&self) {
+        let _ = self.turn.acquire().await;
+    }
+
+    /// Hands something over; when this returns, all before it is committed and answered.
+    pub(super) fn hand_over(&mut self, handover: Handover) -> Result<(), WriterError> {
+        let (Ok(turn), Some(to)) = (block_on(self.turn.acquire()), &self.to) else { return self.end().map(drop) };
+        // The committer gives it back.
+        turn.forget();
+        // It takes everything until the disk fails.
+        if to.send(handover).is_ok() { Ok(()) } else { self.end().map(drop) }
+    }
+
+    /// Waits until all that was handed over is committed: for who reads the store or the ledger.
+    pub(super) fn settle(&mut self) -> Result<(), WriterError> {
+        let is_free = block_on(self.turn.acquire()).is_ok();
+        if is_free { Ok(()) } else { self.end().map(drop) }
+    }
+
+    /// The ledger, when it has all that was handed over.
+    pub(super) fn ledger(&mut self) -> Result<MutexGuard<'_, Ledger>, WriterError> {
+        self.settle()?;
+        Ok(lock(&self.ledger))
+    }
+
+    /// Commits what was handed over, and ends; the figures over all complaints then.
+    pub(super) fn end(&mut self) -> Result<Counts, WriterError> {
+        self.to = None;
+        let Some(thread) = self.thread.take() else { return Ok(Counts::default()) };
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+impl Drop for Committer {
+    /// Ledger and store are not written any more when the writer is gone: they may be moved aside.
+    fn drop(&mut self) {
+        self.to = None;
+        if let Some(Ok(Err(error))) = self.thread.take().map(JoinHandle::join) {
+            tracing::error!(%error, "the disk failed while the node ended");
+        }
+    }
+}
+
+/// The thread's side of whose turn it is. Nothing is committed any more when it is gone, however the thread ends.
+struct Turns(Arc<Semaphore>);
+
+impl Turns {
+    /// What was handed over is committed. Not said of what failed: nobody must take it for committed.
+    fn is_done(&self) {
+        self.0.add_permits(1);
+    }
+}
+
+impl Drop for Turns {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Committing {
+    fn run(
+        mut self,
+        handovers: &Receiver<Handover>,
+        ledger: &Mutex<Ledger>,
+        turns: &Turns,
+    ) -> Result<Counts, WriterError> {
+        while let Ok(Handover { decided, answers, rooms }) = handovers.recv() {
+            match decided {
+                Some(decided) => self.commit(&mut lock(ledger), decided)?,
+                None => self.sign_first(&mut lock(ledger)),
+            }
+            // A crash before leaves waiters without an answer to what was done: they ask again, and duplicates are recognised.
+            let checkpoint = self.head.borrow().checkpoint.clone();
+            answers.into_iter().for_each(|answer| answer.give(&checkpoint));
+            drop(rooms);
+            turns.is_done();
+        }
+        Ok(self.counts)
+    }
+
+    fn commit(&mut self, ledger: &mut Ledger, decided: Decided) -> Result<(), WriterError> {
+        let Decided { group, changes, leaves, late_content, owed } = decided;
+        // 3: one write, one fdatasync. A crash during it leaves the whole group or nothing of it.
+        let Committed { first, size, root, end } = ledger.commit(group)?;
+        if late_content {
+            self.recent.clear();
+        } else {
+            self.recent.publish(first, leaves, ledger.reader().erasures());
+        }
+        // 4: the checkpoint covers durable leaves only, which determine it: a crash here changes nothing.
+        let checkpoint = self.sign(ledger);
+        // 5: the store is derived: a crash here is healed by the watermark at the next start.
+        self.store.write(changes, end, &self.own, &mut self.counts)?;
+        let (size, root, counts) = (LedgerIndex(size), root.0, self.counts);
+        self.head.send_modify(|head| {
+            *head = Head { epoch: head.epoch, size, owed, root, checkpoint, is_signed: true, counts };
+        });
+        Ok(())
+    }
+
+    /// The first checkpoint since the start, if no group has brought it. The leaves are on the disk since the ledger was opened.
+    fn sign_first(&mut self, ledger: &mut Ledger) {
+        if !self.head.borrow().is_signed {
+            let checkpoint = self.sign(ledger);
+            self.head.send_modify(|head| (head.checkpoint, head.is_signed) = (checkpoint, true));
+        }
+    }
+
+    fn sign(&mut self, ledger: &mut Ledger) -> Arc<[u8]> {
+        let offset = self.clock_offset.load(Ordering::Relaxed);
+        self.checkpoints.sign(ledger, offset)
+    }
+}
+
+#[cfg(test)]
+mod tests;
