@@ -5,7 +5,7 @@
 //! Invariants:
 //! - a leaf is applied in two steps that always follow each other: into the fold (so that the next entry of the same group is decided on it),
 //!   and to its place;
-//! - nothing reaches the store before [`Applier::seal`], which the writer calls when the group is durable, or [`Applier::flush`];
+//! - nothing reaches the store but by [`Applier::flush`], or from what [`Applier::seal`] gives, which is written when its group is durable;
 //! - a complaint whose changes the store may lack is in memory, so it is never loaded from an old row;
 //! - applying a record again changes nothing.
 

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Invariants:
-//! - while it is not `Clear` nothing is appended and nothing is signed, not even a checkpoint: peers are shown the last one that was recorded;
+//! - before it is `Clear` nothing is appended and nothing is signed, not even a checkpoint: peers are shown the last one that was recorded;
+//! - when it is no longer, nothing more is decided: what was decided is finished;
 //! - `SetBack` outlasts a restart, until the ledger holds again what was seen, or a new epoch has begun.
 
 mod sighting;

@@ -3,7 +3,7 @@
 //! Must not know links or frames. It holds nothing that the ledger does not hold: without it everything is the same, only slower.
 //!
 //! Invariants:
-//! - what is here is durable: the writer puts a group in when it is committed;
+//! - what is here is durable: a group is put in when it is committed;
 //! - leaves follow each other without a gap; what cannot follow on the newest leaf begins anew;
 //! - contents are those that came with their leaf: when others come later, or any is erased, nothing from before is given out.
 

@@ -9,7 +9,7 @@
 //! - ledger and store are a group behind what is decided: a complaint that the store lacks is in memory, and whoever reads them here waits
 //!   until they have everything (`Writer::store`, `Writer::reader`);
 //! - a checkpoint is signed only over durable leaves;
-//! - nothing is appended or signed while [`Continuity`] says that peers may have seen another ledger;
+//! - while [`Continuity`] says that peers may have seen another ledger nothing is decided; what was decided before is finished;
 //! - place, parents and clock of an own entry are filled in here, just before it is signed: there is no other signer;
 //! - after a failed write nothing is written or answered any more ([`WriterError`] ends the node).
 
@@ -233,12 +233,7 @@ impl Writer {
         while let Ok(queued) = self.queue.try_recv() {
             self.decide_group(Some(queued))?;
         }
-        let counts = self.committer.end()?;
-        let end = {
-            let mut ledger = self.committer.ledger()?;
-            ledger.seal_signed()?;
-            ledger.end()
-        };
+        let (counts, end) = self.committer.end()?;
         self.parts.applier.close(end, counts)?;
         Ok(())
     }
@@ -287,7 +282,7 @@ impl Writer {
         block_on(async {
             tokio::select! {
                 biased;
-                () = committer.is_free() => None,
+                () = committer.until_free() => None,
                 next = queue.recv() => next,
             }
         })

@@ -11,6 +11,7 @@ use sinergi_cli::demo::wait;
 use sinergi_cli::failure::Failure;
 use sinergi_proto::ids::ComplaintId;
 use sinergi_proto::receipt::{ItemOutcome, Receipt};
+use sinergi_proto::wire::act_request::Act;
 use sinergi_proto::{limits, wire};
 use sinergi_tests::disk::{CHANGES, Disk, IO_ERROR, Op, READ_ONLY};
 use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, complaint_about, province_and_city};
@@ -389,6 +390,33 @@ async fn what_needs_items_that_are_still_being_synced_waits_for_them() {
     assert_eq!(detail.timeline[0].content[0].availability, "here");
     city.has_a_sound_ledger().await;
     stage.others_are_unaffected().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn contents_that_are_disclosed_all_at_once_are_spread_over_groups() {
+    let mut scene = Scene::set().await;
+    let city = scene.city().await;
+    let mut request = complaint_about("Lampiran");
+    request.text.as_mut().expect("a text").body = "x".repeat(200 * 1024);
+    let complaint = city.lodges_request(request).await.expect("a good complaint is lodged").complaint;
+    scene.acknowledged.insert(complaint);
+    // More than a group can hold, all there when the next group is begun.
+    let hang = scene.disk.on(&[Op::Sync], ".seg").hangs();
+    let mut waiting = JoinSet::new();
+    for _ in 0..100 {
+        let (client, to) = (city.clone(), PROVINCE.to_owned());
+        let disclose = Act::Disclose(wire::Disclose { entry: Vec::new(), commitment: 0, to });
+        waiting.spawn(async move { client.acts(complaint, disclose, None).await });
+    }
+    hang.strikes().await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    hang.ends();
+    while let Some(done) = waiting.join_next().await {
+        done.expect("the client ends").expect("disclosed");
+    }
+    let province = scene.federation.node(PROVINCE).await;
+    province.sees(complaint, |seen| seen.entries == 101).await;
+    scene.is_whole().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,7 +25,7 @@ pub struct Tip {
 }
 
 impl Tip {
-    /// Begins a group here. Follow it before the next one is begun.
+    /// Begins a group here, whose head will record the newest checkpoint that is signed by now. Follow it before the next one is begun.
     pub fn begin(&self) -> Group {
         let (start, seed) = if self.position.offset >= self.segment_bytes {
             (Position { segment: self.position.segment + 1, offset: SEGMENT_HEADER_BYTES }, rand::random())

@@ -20,11 +20,12 @@ use sinergi_proto::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::outbox::Recalled;
 use sinergi_proto::receipt::ItemResult;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::task::unconstrained;
 
 use super::checkpoints::Checkpoints;
 use super::submission::WriterStop;
 use super::{Acted, Delivered, Head, Lodged, Retried, SubmitError, WriterError};
-use crate::ledger::{Committed, Group, Ledger};
+use crate::ledger::{Committed, Fatal, Group, Ledger, Position};
 use crate::recent::Recent;
 use crate::store::{Changes, Counts, Store};
 
@@ -74,8 +75,8 @@ pub(super) struct Handover {
 
 /// The writer's side.
 pub(super) struct Committer {
-    /// `None`: it was ended.
     to: Option<Sender<Handover>>,
+    /// `None`: it has failed.
     thread: Option<JoinHandle<Result<Counts, WriterError>>>,
     ledger: Arc<Mutex<Ledger>>,
     /// One permit while nothing is being committed; closed when the thread has ended.
@@ -95,35 +96,37 @@ pub(super) struct Committing {
 }
 
 impl Committer {
-    /// Starts the thread. `stop` is used when ledger or store fail: the writer may wait for submissions then.
+    /// Starts the thread. `stop` is used when it ends: the writer may wait for submissions then.
     pub(super) fn start(committing: Committing, ledger: Ledger, stop: WriterStop) -> Result<Self, WriterError> {
         let (to, handovers) = channel();
         let (ledger, turn) = (Arc::new(Mutex::new(ledger)), Arc::new(Semaphore::new(1)));
-        let (shared, turns) = (Arc::clone(&ledger), Turns(Arc::clone(&turn)));
-        let run = move || committing.run(&handovers, &shared, &turns).inspect_err(|_| stop.raise());
+        let (shared, turns) = (Arc::clone(&ledger), Turns { turn: Arc::clone(&turn), stop: Some(stop) });
+        let run = move || committing.run(&handovers, &shared, turns);
         let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(run);
         let thread = Some(thread.map_err(WriterError::Thread)?);
         Ok(Self { to: Some(to), thread, ledger, turn })
     }
 
-    /// Comes when all that was handed over is committed and answered, or the thread has ended.
-    pub(super) async fn is_free(&self) {
+    /// Waits until all that was handed over is committed and answered, or the thread has ended.
+    pub(super) async fn until_free(&self) {
         let _ = self.turn.acquire().await;
     }
 
     /// Hands something over; when this returns, all before it is committed and answered.
     pub(super) fn hand_over(&mut self, handover: Handover) -> Result<(), WriterError> {
-        let (Ok(turn), Some(to)) = (block_on(self.turn.acquire()), &self.to) else { return self.end().map(drop) };
+        self.settle()?;
         // The committer gives it back.
-        turn.forget();
+        self.turn.forget_permits(1);
         // It takes everything until the disk fails.
-        if to.send(handover).is_ok() { Ok(()) } else { self.end().map(drop) }
+        let is_taken = self.to.as_ref().is_some_and(|to| to.send(handover).is_ok());
+        if is_taken { Ok(()) } else { Err(self.failure()) }
     }
 
     /// Waits until all that was handed over is committed: for who reads the store or the ledger.
     pub(super) fn settle(&mut self) -> Result<(), WriterError> {
-        let is_free = block_on(self.turn.acquire()).is_ok();
-        if is_free { Ok(()) } else { self.end().map(drop) }
+        // Unconstrained: tokio would have its own tasks take turns here, and this is none.
+        let is_free = block_on(unconstrained(self.turn.acquire())).is_ok();
+        if is_free { Ok(()) } else { Err(self.failure()) }
     }
 
     /// The ledger, when it has all that was handed over.
@@ -132,12 +135,29 @@ impl Committer {
         Ok(lock(&self.ledger))
     }
 
-    /// Commits what was handed over, and ends; the figures over all complaints then.
-    pub(super) fn end(&mut self) -> Result<Counts, WriterError> {
+    /// Commits what was handed over, records the newest checkpoint, and ends; the figures over all complaints and the end of the ledger then.
+    pub(super) fn end(mut self) -> Result<(Counts, Position), WriterError> {
         self.to = None;
-        let Some(thread) = self.thread.take() else { return Ok(Counts::default()) };
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        let counts = self.join().unwrap_or_else(|| Err(already_failed()))?;
+        let mut ledger = lock(&self.ledger);
+        ledger.seal_signed()?;
+        Ok((counts, ledger.end()))
     }
+
+    /// Why the thread has ended though more was to be handed over.
+    fn failure(&mut self) -> WriterError {
+        self.join().and_then(Result::err).unwrap_or_else(already_failed)
+    }
+
+    fn join(&mut self) -> Option<Result<Counts, WriterError>> {
+        let thread = self.thread.take()?;
+        Some(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    }
+}
+
+/// For who goes on after it was told the cause.
+fn already_failed() -> WriterError {
+    Fatal::Stopped { cause: "it was told before".to_owned() }.into()
 }
 
 impl Drop for Committer {
@@ -150,19 +170,24 @@ impl Drop for Committer {
     }
 }
 
-/// The thread's side of whose turn it is. Nothing is committed any more when it is gone, however the thread ends.
-struct Turns(Arc<Semaphore>);
+/// The thread's side of whose turn it is. However the thread ends, nothing is committed any more when this is gone, and a writer that waits for
+/// submissions is told to stop.
+struct Turns {
+    turn: Arc<Semaphore>,
+    stop: Option<WriterStop>,
+}
 
 impl Turns {
     /// What was handed over is committed. Not said of what failed: nobody must take it for committed.
-    fn is_done(&self) {
-        self.0.add_permits(1);
+    fn give_back(&self) {
+        self.turn.add_permits(1);
     }
 }
 
 impl Drop for Turns {
     fn drop(&mut self) {
-        self.0.close();
+        self.turn.close();
+        self.stop.take().into_iter().for_each(WriterStop::raise);
     }
 }
 
@@ -175,7 +200,7 @@ impl Committing {
         mut self,
         handovers: &Receiver<Handover>,
         ledger: &Mutex<Ledger>,
-        turns: &Turns,
+        turns: Turns,
     ) -> Result<Counts, WriterError> {
         while let Ok(Handover { decided, answers, rooms }) = handovers.recv() {
             match decided {
@@ -186,7 +211,7 @@ impl Committing {
             let checkpoint = self.head.borrow().checkpoint.clone();
             answers.into_iter().for_each(|answer| answer.give(&checkpoint));
             drop(rooms);
-            turns.is_done();
+            turns.give_back();
         }
         Ok(self.counts)
     }

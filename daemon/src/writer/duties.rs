@@ -9,6 +9,7 @@ use bytes::Bytes;
 use prost::Message;
 use sinergi_proto::decide;
 use sinergi_proto::ids::ComplaintId;
+use sinergi_proto::limits;
 use sinergi_proto::wire::{self, act_request};
 
 use super::{Act, SubmitError, Writer, WriterError};
@@ -30,10 +31,14 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes what this node has to write by itself.
+    /// Writes what this node has to write by itself, as far as the group has room.
     pub(super) fn do_duties(&mut self, group: &mut Group) -> Result<(), WriterError> {
         for complaint in std::mem::take(&mut self.duties) {
-            self.do_duty(group, complaint)?;
+            if group.length() < limits::GROUP_BYTES {
+                self.do_duty(group, complaint)?;
+            } else {
+                self.duties.insert(complaint);
+            }
         }
         Ok(())
     }

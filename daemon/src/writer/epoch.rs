@@ -70,10 +70,8 @@ impl Writer {
     ///
     /// # Errors
     /// What ends the node.
-    pub fn finish(mut self) -> Result<(), WriterError> {
-        self.committer.ledger()?.seal_signed()?;
-        self.committer.end()?;
-        Ok(())
+    pub fn finish(self) -> Result<(), WriterError> {
+        self.committer.end().map(drop)
     }
 
     fn take_over_entry(&mut self, group: &mut Group, old: OldEntry) -> Result<(), WriterError> {

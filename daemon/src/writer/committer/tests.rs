@@ -1,5 +1,8 @@
 //! The order in which groups are committed, shown and answered.
 
+use std::time::Duration;
+
+use futures_util::FutureExt;
 use sinergi_proto::ids::Epoch;
 use tokio::sync::Semaphore;
 
@@ -104,8 +107,8 @@ fn what_was_handed_over_is_committed_before_the_end_and_takes_its_room_until_the
     let (answer, answered) = delivered();
     let (decided, end) = stage.decided();
     stage.committer.hand_over(Handover { decided, answers: vec![answer], rooms: vec![taken] }).expect("the disk works");
-    stage.committer.end().expect("no failure");
-    assert_eq!(stage.watermark(), Some(end));
+    assert_eq!(stage.committer.end().expect("no failure").1.segment, end.segment);
+    assert!(stage.store.watermark().expect("readable") >= Some(end));
     assert!(answered.blocking_recv().is_ok() && room.available_permits() == 1);
 }
 
@@ -136,6 +139,57 @@ fn a_ledger_that_fails_ends_the_writer_and_answers_nobody() {
     let failed = handed_over.and_then(|()| stage.committer.settle());
     assert!(matches!(failed, Err(WriterError::Ledger(_))), "{failed:?}");
     assert_eq!((stage.head.borrow().size.0, stage.watermark()), (0, None));
+}
+
+#[test]
+fn the_writer_goes_on_while_a_group_is_committed_and_hands_over_the_next_when_it_is() {
+    let (mut stage, _queue) = stage();
+    let ledger = Arc::clone(&stage.committer.ledger);
+    let disk = lock(&ledger);
+    let (decided, first) = stage.decided();
+    // Returns, though the disk has nothing of it.
+    stage.committer.hand_over(Handover { decided, ..Handover::default() }).expect("the disk works");
+    let (decided, second) = stage.decided();
+    assert!(stage.committer.until_free().now_or_never().is_none() && stage.watermark().is_none());
+    let (store, (told, hears)) = (stage.store.clone(), channel());
+    let writer = std::thread::spawn(move || {
+        stage.committer.hand_over(Handover { decided, ..Handover::default() }).expect("the disk works");
+        told.send(store.watermark().expect("readable")).expect("the test hears");
+        stage
+    });
+    assert!(hears.recv_timeout(Duration::from_millis(100)).is_err(), "the group before is not committed");
+    drop(disk);
+    assert!(hears.recv().expect("handed over") >= Some(first));
+    let mut stage = writer.join().expect("no panic");
+    stage.committer.settle().expect("the disk works");
+    assert_eq!(stage.watermark(), Some(second));
+}
+
+#[test]
+fn after_a_failure_nothing_counts_as_committed_however_often_it_is_asked() {
+    let (mut stage, _queue) = stage();
+    let _ = stage.decided();
+    let (stray, _) = stage.decided();
+    let _ = stage.committer.hand_over(Handover { decided: stray, ..Handover::default() });
+    for _ in 0..3 {
+        assert!(matches!(stage.committer.settle(), Err(WriterError::Ledger(_))));
+        assert!(stage.committer.hand_over(Handover::default()).is_err() && stage.committer.ledger().is_err());
+    }
+    assert!(stage.committer.end().is_err());
+}
+
+#[test]
+fn a_thread_that_panics_ends_the_writer_too() {
+    let (stage, mut queue) = stage();
+    let turn = Arc::new(Semaphore::new(0));
+    let turns = Turns { turn: Arc::clone(&turn), stop: Some(stage.handle.stop()) };
+    let panicked = std::thread::spawn(move || {
+        let _turns = turns;
+        panic!("as a broken disk may make sled do");
+    });
+    assert!(panicked.join().is_err());
+    assert!(turn.is_closed());
+    assert!(matches!(queue.try_recv().map(|queued| queued.submission), Ok(Submission::Stop)));
 }
 
 #[test]
