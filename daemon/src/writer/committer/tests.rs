@@ -199,6 +199,7 @@ fn a_writer_that_waits_for_work_is_woken_to_end() {
     assert!(matches!(queue.try_recv().map(|queued| queued.submission), Ok(Submission::Stop)));
     let stop = stage.handle.stop();
     drop(stage);
+    assert!(matches!(queue.try_recv().map(|queued| queued.submission), Ok(Submission::Stop)), "the thread has ended");
     stop.raise();
     assert!(queue.try_recv().is_err(), "nobody is there any more to be woken");
 }
