@@ -412,7 +412,9 @@ async fn contents_that_are_disclosed_all_at_once_are_spread_over_groups() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     hang.ends();
     while let Some(done) = waiting.join_next().await {
-        done.expect("the client ends").expect("disclosed");
+        if let Err(error) = done.expect("the client ends") {
+            panic!("{error}: {}", scene.federation.log_of(CITY));
+        }
     }
     let province = scene.federation.node(PROVINCE).await;
     province.sees(complaint, |seen| seen.entries == 101).await;
@@ -422,7 +424,9 @@ async fn contents_that_are_disclosed_all_at_once_are_spread_over_groups() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_node_answers_busy_at_once_and_loses_nothing() {
     let mut scene = Scene::set().await;
-    scene.is_overfilled(limits::WRITER_QUEUE_SUBMISSIONS + 200, 100, limits::WRITER_QUEUE_SUBMISSIONS).await;
+    // What waits in the queue, and what was taken for the group that comes next.
+    let fit = limits::WRITER_QUEUE_SUBMISSIONS + limits::GROUP_SUBMISSIONS;
+    scene.is_overfilled(fit + 200, 100, fit).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

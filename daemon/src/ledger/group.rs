@@ -3,7 +3,7 @@
 //! It must not know files beyond looking up the newest content of an older leaf.
 //!
 //! Invariants:
-//! - the first record is the group head, whose length field is filled in last;
+//! - the first record is the group head, which is filled in last: the length of the group, and the newest checkpoint that is signed by then;
 //! - positions and indexes are those that commit will give, because groups are built one after the other, each on the end of the one before;
 //! - a refused record leaves the group as it was.
 
@@ -25,8 +25,8 @@ pub struct Group {
     pub(super) start: Position,
     pub(super) seed: u32,
     pub(super) first_leaf: u64,
-    pub(super) signed_size: u64,
-    note: Vec<u8>,
+    /// Bytes for a note in the head.
+    note_room: usize,
     head_bytes: usize,
     pub(super) bytes: Vec<u8>,
     pub(super) batch: Batch,
@@ -34,20 +34,19 @@ pub struct Group {
 }
 
 impl Group {
-    /// A group that will begin at `start`, after what ends at `before`; `bytes` is room for it.
+    /// A group that will begin at `start`, after what ends at `before`, with so much room for a note in its head; `bytes` is room for all of it.
     pub(super) fn new(
         files: Arc<Files>,
         (before, start): (Position, Position),
         seed: u32,
         first_leaf: u64,
-        signed: (u64, Vec<u8>),
+        note_room: usize,
         mut bytes: Vec<u8>,
     ) -> Self {
-        let (signed_size, note) = signed;
-        let head = Own::Group { signed_size, bytes: 0 };
-        record::encode(&mut bytes, seed, RecordKind::Signed, head, &[], &note);
+        let head = Own::Group { signed_size: 0, bytes: 0 };
+        record::encode(&mut bytes, seed, RecordKind::Signed, head, &vec![0; note_room], &[]);
         let (head_bytes, batch, newest_content) = (bytes.len(), Batch::default(), HashMap::new());
-        Self { files, before, start, seed, first_leaf, signed_size, note, head_bytes, bytes, batch, newest_content }
+        Self { files, before, start, seed, first_leaf, note_room, head_bytes, bytes, batch, newest_content }
     }
 
     /// The index of the group's first leaf: leaves below are of groups before it.
@@ -147,16 +146,18 @@ impl Group {
         Ok(Position { segment: self.start.segment, offset })
     }
 
-    /// Fills in the head; what is wrong with the group, if anything.
-    pub(super) fn finish(&mut self) -> Result<(), &'static str> {
+    /// Fills in the head, with the newest checkpoint that was signed (a note that it has no room for is left out); what is wrong with the
+    /// group, if anything.
+    pub(super) fn finish(&mut self, signed_size: u64, note: &[u8]) -> Result<(), &'static str> {
         let next = self.next_index().0;
         if self.batch.contents.iter().any(|(index, _)| *index >= next) {
             return Err("it holds content of a leaf that was not appended after it");
         }
         let bytes = u32::try_from(self.bytes.len() - self.head_bytes).expect("groups are bounded");
+        let note = if note.len() <= self.note_room { note } else { &[] };
+        let unused = vec![0; self.note_room - note.len()];
         let mut head = Vec::with_capacity(self.head_bytes);
-        let own = Own::Group { signed_size: self.signed_size, bytes };
-        record::encode(&mut head, self.seed, RecordKind::Signed, own, &[], &self.note);
+        record::encode(&mut head, self.seed, RecordKind::Signed, Own::Group { signed_size, bytes }, &unused, note);
         self.bytes[..self.head_bytes].copy_from_slice(&head);
         Ok(())
     }

@@ -116,7 +116,7 @@ pub(super) fn open(dir: &Path, options: LedgerOptions) -> Result<(Ledger, Opened
         tail: file,
         end: tail.end,
         tree: brought.tree,
-        signed: Signed::recorded(tail.signed_size),
+        signed: Signed::recorded(tail.signed_size, opened.signed_note.as_deref()),
         segment_bytes: options.segment_bytes.min(SEGMENT_BYTES_MAX),
         stopped: None,
         _lock: lock,

@@ -8,7 +8,8 @@
 //!
 //! own part: Leaf     u64 leaf index
 //!           Content  u64 leaf index of its entry, u64 position of the content before it (0: none)
-//!           Signed   u64 largest size signed, u32 bytes of the group behind this record, u32 0 (it heads its group)
+//!           Signed   u64 largest size signed, u32 bytes of the group behind this record, u32 0 (it heads its group), zeros; its body is the
+//!                    note of that size: header and body together were laid out before the note was known
 //! ```
 //!
 //! It must not know files or segments beyond the seed.

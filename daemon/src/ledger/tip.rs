@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::files::Files;
 use super::group::Group;
 use super::segment::SEGMENT_HEADER_BYTES;
-use super::{NOTE_BYTES_MAX, Position};
+use super::{HEADER_BYTES_MAX, NOTE_BYTES_MAX, Position};
 
 /// Where groups begin, one after the other.
 pub struct Tip {
@@ -25,17 +25,15 @@ pub struct Tip {
 }
 
 impl Tip {
-    /// Begins a group here, whose head will record the newest checkpoint that is signed by now. Follow it before the next one is begun.
+    /// Begins a group here. Follow it before the next one is begun.
     pub fn begin(&self) -> Group {
         let (start, seed) = if self.position.offset >= self.segment_bytes {
             (Position { segment: self.position.segment + 1, offset: SEGMENT_HEADER_BYTES }, rand::random())
         } else {
             (self.position, self.seed)
         };
-        let newest = self.signed.newest();
-        let note = newest.unrecorded.clone().unwrap_or_default();
         let bytes = Vec::with_capacity(self.capacity);
-        Group::new(Arc::clone(&self.files), (self.position, start), seed, self.next_leaf, (newest.size, note), bytes)
+        Group::new(Arc::clone(&self.files), (self.position, start), seed, self.next_leaf, self.signed.room(), bytes)
     }
 
     /// Goes on behind a group that will be committed. An empty group is nothing.
@@ -49,39 +47,49 @@ impl Tip {
 }
 
 /// The newest checkpoint known signed, as the ledger and its tips share it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Signed(Arc<Mutex<Newest>>);
 
-#[derive(Default)]
 pub(super) struct Newest {
     /// Its size, recorded or not, in leaves.
     pub(super) size: u64,
     /// Its note, until a group has recorded it.
     pub(super) unrecorded: Option<Vec<u8>>,
+    /// Bytes of the longest note so far.
+    longest: usize,
 }
 
 impl Signed {
-    /// Recorded, of this size.
-    pub(super) fn recorded(size: u64) -> Self {
-        Self(Arc::new(Mutex::new(Newest { size, unrecorded: None })))
+    /// Room for a note where none was seen yet, and by how much a note may outgrow the ones before it (by the digits of its size).
+    const ROOM: usize = 512;
+    const GROWTH: usize = 32;
+
+    /// Recorded, of this size; with the note, if there is one.
+    pub(super) fn recorded(size: u64, note: Option<&[u8]>) -> Self {
+        let longest = note.map_or(0, <[u8]>::len);
+        Self(Arc::new(Mutex::new(Newest { size, unrecorded: None, longest })))
     }
 
     pub(super) fn newest(&self) -> MutexGuard<'_, Newest> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A larger one. A note over [`NOTE_BYTES_MAX`] is left out.
-    pub(super) fn note(&self, size: u64, note: &[u8]) {
-        let unrecorded = Some(note.get(..NOTE_BYTES_MAX + 1).map_or(note, |_| &[]).to_vec());
-        *self.newest() = Newest { size, unrecorded };
+    /// Bytes that a group keeps free in its head for the note that is the newest when it is committed.
+    fn room(&self) -> usize {
+        (self.newest().longest + Self::GROWTH).clamp(Self::ROOM, HEADER_BYTES_MAX)
     }
 
-    /// A group that was durable recorded what was the newest of this size.
-    pub(super) fn was_recorded(&self, size: u64) {
+    /// A larger one. A note over [`NOTE_BYTES_MAX`] is left out.
+    pub(super) fn note(&self, size: u64, note: &[u8]) {
+        let note = note.get(..NOTE_BYTES_MAX + 1).map_or(note, |_| &[]).to_vec();
         let mut newest = self.newest();
-        if newest.size == size {
-            newest.unrecorded = None;
-        }
+        let longest = newest.longest.max(note.len());
+        *newest = Newest { size, unrecorded: Some(note), longest };
+    }
+
+    /// A group that is durable recorded the newest.
+    pub(super) fn was_recorded(&self) {
+        self.newest().unrecorded = None;
     }
 }
 
@@ -163,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_checkpoint_is_recorded_by_the_first_group_that_is_begun_after_it_was_signed() {
+    fn a_checkpoint_is_recorded_by_the_group_that_follows_it_though_that_was_begun_before() {
         let fixture = Fixture::new();
         let (mut ledger, _) = fixture.open();
         let mut tip = ledger.tip();
@@ -175,9 +183,27 @@ mod tests {
         ledger.signed(2, b"note 2");
         ledger.commit(second).expect("a commit");
         let recorded = fixture.copy().open().1;
-        assert_eq!((recorded.signed_size, recorded.signed_note), (0, None), "it was begun before");
-        ledger.commit(group_of(&tip, 1)).expect("a commit");
-        let recorded = fixture.copy().open().1;
         assert_eq!((recorded.signed_size, recorded.signed_note.as_deref()), (2, Some(&b"note 2"[..])));
+        assert_holds(&fixture.copy().open().0, 3);
+    }
+
+    #[test]
+    fn a_note_that_the_head_has_no_room_for_is_recorded_by_its_size_and_the_next_one_whole() {
+        let fixture = Fixture::new();
+        let (mut ledger, _) = fixture.open();
+        let mut tip = ledger.tip();
+        for leaves in [2, 1] {
+            let early = group_of(&tip, leaves);
+            tip.follow(&early);
+            let size = ledger.commit(early).expect("a commit").size;
+            let begun_before = group_of(&tip, 1);
+            tip.follow(&begun_before);
+            let long = vec![b'n'; 2000 + size as usize];
+            ledger.signed(size, &long);
+            ledger.commit(begun_before).expect("a commit");
+            let recorded = fixture.copy().open().1;
+            let expected = (leaves == 1).then_some(long);
+            assert_eq!((recorded.signed_size, recorded.signed_note), (size, expected));
+        }
     }
 }

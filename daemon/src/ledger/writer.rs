@@ -91,7 +91,7 @@ impl Ledger {
         self.signed.newest().size
     }
 
-    /// Notes that a checkpoint of this size was signed: recorded with the next group that is begun, or by [`Self::seal_signed`].
+    /// Notes that a checkpoint of this size was signed: recorded with the next group, or by [`Self::seal_signed`].
     /// Only a size above the largest one, and not above the ledger's, is recorded; a note over [`super::NOTE_BYTES_MAX`] is left out.
     pub fn signed(&mut self, size: u64, note: &[u8]) {
         if size > self.signed_size() && size <= self.size() {
@@ -156,7 +156,11 @@ impl Ledger {
         if !(on_this_end || on_a_new_segment) || group.first_leaf != self.size() {
             return Err(Fatal::WrongGroup { problem: "another group was committed since it was begun" });
         }
-        group.finish().map_err(|problem| Fatal::WrongGroup { problem })?;
+        let (signed_size, note) = {
+            let newest = self.signed.newest();
+            (newest.size, newest.unrecorded.clone().unwrap_or_default())
+        };
+        group.finish(signed_size, &note).map_err(|problem| Fatal::WrongGroup { problem })?;
         if on_a_new_segment {
             self.begin_segment(group.seed)?;
         }
@@ -175,7 +179,7 @@ impl Ledger {
         // A crash from here on keeps the group: open brings up the derived files from it.
         self.end = group.end();
         self.files.publish_durable(self.end);
-        self.signed.was_recorded(group.signed_size);
+        self.signed.was_recorded();
         self.tree.extend(&self.files.derived, &group.batch)?;
         self.files.publish_settled(self.tree.size());
         Ok(Committed { first: LedgerIndex(group.first_leaf), size: self.size(), root: self.root(), end: self.end })
