@@ -260,9 +260,10 @@ impl Writer {
             rooms.push(room);
             stop |= matches!(submission, Submission::Stop);
             answers.extend(self.prepare(&mut group, submission)?);
-            let is_full =
-                rooms.len() >= limits::GROUP_SUBMISSIONS || bytes >= limits::GROUP_BYTES - limits::FRAME_BYTES;
-            next = if is_full {
+            // What it writes may be more than was submitted: a disclosed content is copied.
+            let has_room = rooms.len() < limits::GROUP_SUBMISSIONS
+                && bytes.max(group.length()) < limits::GROUP_BYTES - limits::FRAME_BYTES;
+            next = if !has_room || !self.is_clear() {
                 None
             } else if rooms.len() < waiting {
                 self.queue.try_recv().ok()

@@ -412,9 +412,7 @@ async fn contents_that_are_disclosed_all_at_once_are_spread_over_groups() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     hang.ends();
     while let Some(done) = waiting.join_next().await {
-        if let Err(error) = done.expect("the client ends") {
-            panic!("{error}: {}", scene.federation.log_of(CITY));
-        }
+        done.expect("the client ends").expect("disclosed");
     }
     let province = scene.federation.node(PROVINCE).await;
     province.sees(complaint, |seen| seen.entries == 101).await;

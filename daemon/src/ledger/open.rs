@@ -518,14 +518,13 @@ mod tests {
 
     #[test]
     fn a_later_group_is_seen_wherever_it_lies_to_the_read_buffer() {
-        const HEAD: u32 = 32;
         const PREFIX: u32 = 16;
         for distance in [SCAN_BYTES - 4, SCAN_BYTES, SCAN_BYTES + 4, 2 * SCAN_BYTES - 4, 2 * SCAN_BYTES] {
             let fixture = Fixture::new();
             let (mut ledger, _) = fixture.open();
             let offset = append(&mut ledger, 2).end.offset;
             let mut group = ledger.begin();
-            let body = vec![0xff; (distance - HEAD - PREFIX) as usize];
+            let body = vec![0xff; distance as usize - group.length() - PREFIX as usize];
             group.record(RecordKind::Routing, &[], &body).expect("room");
             let head = ledger.commit(group).expect("a commit").end;
             assert_eq!(head.offset, offset + distance);
