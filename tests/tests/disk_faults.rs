@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use sinergi_cli::demo::node::NotUp;
 use sinergi_cli::demo::wait;
@@ -376,9 +375,18 @@ async fn what_needs_items_that_are_still_being_synced_waits_for_them() {
     hang.strikes().await;
     // One lets go on what waits, the other brings the content of a leaf: both reach for what is not on the disk yet.
     link.send_items(4, vec![parent.item, whole.item]).await;
-    // Time to decide them before that. Too little would show less, and fail nothing.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    // While it waits for the disk, what else is submitted stays in the queue.
+    let mut lodging = JoinSet::new();
+    let waits = wait::until(PATIENCE, async || {
+        let client = city.clone();
+        lodging.spawn(async move { client.lodges("Antre").await.complaint });
+        Ok::<_, ()>((city.status().await.writer_queue >= 3).then_some(()))
+    });
+    assert!(waits.await.expect("no error").is_some(), "nothing waits for what is being synced");
     hang.ends();
+    while let Some(lodged) = lodging.join_next().await {
+        lodged.expect("answered when the disk goes on");
+    }
 
     let outcomes = |receipt: Receipt| receipt.results.iter().map(|result| result.outcome).collect::<Vec<_>>();
     let (first, second) = (outcomes(link.receipt().await), outcomes(link.receipt().await));
@@ -400,16 +408,19 @@ async fn contents_that_are_disclosed_all_at_once_are_spread_over_groups() {
     request.text.as_mut().expect("a text").body = "x".repeat(200 * 1024);
     let complaint = city.lodges_request(request).await.expect("a good complaint is lodged").complaint;
     scene.acknowledged.insert(complaint);
-    // More than a group can hold, all there when the next group is begun.
-    let hang = scene.disk.on(&[Op::Sync], ".seg").hangs();
     let mut waiting = JoinSet::new();
-    for _ in 0..100 {
+    let mut disclose = || {
         let (client, to) = (city.clone(), PROVINCE.to_owned());
         let disclose = Act::Disclose(wire::Disclose { entry: Vec::new(), commitment: 0, to });
         waiting.spawn(async move { client.acts(complaint, disclose, None).await });
-    }
+    };
+    let hang = scene.disk.on(&[Op::Sync], ".seg").hangs();
+    disclose();
     hang.strikes().await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    // The first of them waits for the disk where it is decided; the others are more than a group can hold, when the next is begun.
+    (1..100).for_each(|_| disclose());
+    let all_wait = wait::until(PATIENCE, async || Ok::<_, ()>((city.status().await.writer_queue == 98).then_some(())));
+    assert!(all_wait.await.expect("no error").is_some(), "98 wait in the queue");
     hang.ends();
     while let Some(done) = waiting.join_next().await {
         done.expect("the client ends").expect("disclosed");
