@@ -2,6 +2,7 @@
 //!
 //! Times and sizes are of this machine and never decide whether anything passes.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,8 +20,8 @@ use tonic::Status;
 use crate::federation::{TestFederation, TestNode};
 use crate::memory;
 
-/// Connections that the clients of a load share.
-const CONNECTIONS: usize = 8;
+/// Connections that the clients of a load share, if nothing else is said.
+pub const CONNECTIONS: usize = 8;
 
 /// Complaints to be lodged at one node and forwarded to another.
 #[derive(Clone, Debug)]
@@ -29,8 +30,10 @@ pub struct Load {
     pub complaints: usize,
     /// Bytes of the text of each.
     pub size: usize,
-    /// Clients, each with one call at a time.
+    /// Clients, each with one complaint at a time.
     pub clients: usize,
+    /// Connections that they share, at most one a client.
+    pub connections: usize,
     /// The addressee of every offer.
     pub to: String,
 }
@@ -61,42 +64,43 @@ impl Load {
         }
     }
 
-    /// All of them at one node: all clients at once, over a few connections, each in one call for all that it lodges.
+    /// All of them at one node: all clients at once, over a few connections.
     pub async fn run(&self, federation: &TestFederation, at: &str) {
         let next = Arc::new(AtomicUsize::new(0));
-        let mut connections = Vec::new();
-        for _ in 0..CONNECTIONS.min(self.clients) {
-            connections.push(federation.node(at).await);
+        let connections = self.connections.clamp(1, self.clients.max(1));
+        let mut running = JoinSet::new();
+        for connection in 0..connections {
+            let (node, next, load) = (federation.node(at).await, Arc::clone(&next), self.clone());
+            let clients = (connection..self.clients).step_by(connections).count();
+            running.spawn(async move { load.lodge_for(clients, &node, &next).await });
         }
-        let mut clients = JoinSet::new();
-        for client in 0..self.clients {
-            let (node, next) = (connections[client % connections.len()].clone(), Arc::clone(&next));
-            let load = self.clone();
-            clients.spawn(async move { load.client(&node, &next).await });
-        }
-        while let Some(done) = clients.join_next().await {
+        while let Some(done) = running.join_next().await {
             done.expect("a client is served to its end");
         }
     }
 
-    /// One client: the next complaint when the one before is answered.
-    async fn client(&self, node: &TestNode, next: &AtomicUsize) {
-        let (requests, lodged) = mpsc::channel(1);
+    /// The clients of one connection, in one call: each has one complaint under way, and lodges the next when it is answered.
+    async fn lodge_for(&self, clients: usize, node: &TestNode, next: &AtomicUsize) {
+        let (requests, lodged) = mpsc::channel(clients);
+        let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|number| *number < self.complaints);
+        let mut under_way = VecDeque::new();
+        for number in (0..clients).map_while(|_| take()) {
+            requests.send(self.request(number)).await.expect("the call begins");
+            under_way.push_back(number);
+        }
         let lodged = ReceiverStream::new(lodged);
         let mut results = node.api.clone().lodge_stream(lodged).await.expect("a call").into_inner();
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= self.complaints {
-                return;
-            }
-            loop {
+        // Each is answered in its turn.
+        while let Some(number) = under_way.pop_front() {
+            let result = results.message().await.expect("the node runs").expect("an answer to each");
+            let again = match answer_of(result) {
+                Ok(reply) if reply.forward_declined.is_empty() => None,
+                Err(status) if status.code() == tonic::Code::ResourceExhausted => Some(number),
+                other => panic!("{} refuses a complaint: {other:?}", node.id),
+            };
+            if let Some(number) = again.or_else(take) {
                 requests.send(self.request(number)).await.expect("the call lasts");
-                let result = results.message().await.expect("the node runs").expect("an answer to each");
-                match answer_of(result) {
-                    Ok(reply) if reply.forward_declined.is_empty() => break,
-                    Err(status) if status.code() == tonic::Code::ResourceExhausted => tokio::task::yield_now().await,
-                    other => panic!("{} refuses a complaint: {other:?}", node.id),
-                }
+                under_way.push_back(number);
             }
         }
     }

@@ -16,7 +16,7 @@ use sinergi_proto::ids::LedgerIndex;
 use sinergi_proto::tree::TreeNodes;
 use sinergi_proto::wire::{self, frame::Kind};
 use sinergi_tests::federation::{NAME, TestFederation, agency, province_and_city};
-use sinergi_tests::measure::{Load, arrived, numbers, percentile};
+use sinergi_tests::measure::{CONNECTIONS, Load, arrived, numbers, percentile};
 use sinergi_tests::memory;
 use sinergi_tests::peer::{Connection, Impostor};
 use sinergi_tests::program::{self, run_on};
@@ -49,7 +49,8 @@ async fn main() -> ExitCode {
     let mut before = 0;
     for entries in SIZES.into_iter().filter(|entries| *entries <= most) {
         let complaints = (entries - before) / EACH;
-        let load = Load { complaints, size, clients: clients.max(1), to: PROVINCE.to_owned() };
+        let load =
+            Load { complaints, size, clients: clients.max(1), connections: CONNECTIONS, to: PROVINCE.to_owned() };
         load.run(&federation, CITY).await;
         everywhere(&federation, entries as u64).await;
         before = entries;

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use sinergi_tests::federation::{TestFederation, TestNode, province_and_city};
-use sinergi_tests::measure::{Load, arrived, disk_bytes, numbers, peak_rss_mib, percentile, processor_micros};
+use sinergi_tests::measure::{
+    CONNECTIONS, Load, arrived, disk_bytes, numbers, peak_rss_mib, percentile, processor_micros,
+};
 use sinergi_tests::program;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -21,12 +23,15 @@ const B: &str = "prov-jabar";
 /// Complaints of the latency measurement, and how many a second.
 const PACED: usize = 1000;
 const PACE: u64 = 200;
+/// Between two questions whether a complaint has arrived: a small part of what is measured, and the processors are the nodes' meanwhile.
+const PAUSE: Duration = Duration::from_micros(100);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match numbers([("--complaints", 100_000), ("--size", 1024), ("--clients", 64)]) {
-        Ok([complaints, size, clients]) => {
-            measure(&Load { complaints, size, clients: clients.max(1), to: B.to_owned() }).await;
+    let named = [("--complaints", 100_000), ("--size", 1024), ("--clients", 64), ("--connections", CONNECTIONS)];
+    match numbers(named) {
+        Ok([complaints, size, clients, connections]) => {
+            measure(&Load { complaints, size, clients: clients.max(1), connections, to: B.to_owned() }).await;
             ExitCode::SUCCESS
         }
         Err(problem) => {
@@ -70,6 +75,7 @@ async fn measure(load: &Load) {
         "complaints": load.complaints,
         "size": load.size,
         "clients": load.clients,
+        "connections": load.connections,
         "publish_rate": rate(published),
         "e2e_rate": rate(handed_over),
         "latency_p50_ms": round(percentile(&latencies, 50)),
@@ -106,8 +112,8 @@ async fn paced(a: &TestNode, b: &TestNode, load: &Load) -> Vec<f64> {
                 if offered {
                     return began.elapsed().as_secs_f64() * 1000.0;
                 }
-                // No sleep: the timer ticks in milliseconds, as long as what is measured.
-                tokio::task::yield_now().await;
+                // A thread's sleep: the runtime's timer ticks in milliseconds, as long as what is measured.
+                tokio::task::spawn_blocking(|| std::thread::sleep(PAUSE)).await.expect("a pause ends");
             }
         });
     }

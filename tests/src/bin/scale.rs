@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode, Stdio};
 use sinergi_cli::commands::init::Kind;
 use sinergi_cli::demo::federation::Agency;
 use sinergi_tests::federation::{TestFederation, agency, province_and_city};
-use sinergi_tests::measure::{Load, arrived, disk_bytes, numbers, peak_rss_mib, percentile};
+use sinergi_tests::measure::{CONNECTIONS, Load, arrived, disk_bytes, numbers, peak_rss_mib, percentile};
 use sinergi_tests::program;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -35,7 +35,7 @@ async fn main() -> ExitCode {
         "| complaints | end to end /s | RSS A / B MiB | disk A MB | restart of B ms | rebuild of B s | list of 50, p50 ms | show, p50 ms | status, p50 ms |\n|---|---|---|---|---|---|---|---|---|"
     );
     for complaints in [10_000, 100_000, 1_000_000].into_iter().filter(|complaints| *complaints <= most) {
-        grow(&Load { complaints, size, clients: clients.max(1), to: B.to_owned() }).await;
+        grow(&Load { complaints, size, clients: clients.max(1), connections: CONNECTIONS, to: B.to_owned() }).await;
     }
     println!(
         "\n| linked peers | all linked after s | end to end at the hub /s | RSS of the hub MiB | RSS of a city MiB |\n|---|---|---|---|---|"
@@ -105,7 +105,7 @@ async fn hub(peers: usize, size: usize) {
     let mut cities = JoinSet::new();
     for number in 0..peers {
         let node = federation.node(&city(number)).await;
-        let load = Load { complaints: EACH, size, clients: 1, to: HUB.to_owned() };
+        let load = Load { complaints: EACH, size, clients: 1, connections: 1, to: HUB.to_owned() };
         cities.spawn(async move {
             for number in 0..load.complaints {
                 load.hand_over(&node, number).await;
