@@ -119,6 +119,29 @@ fn bytes_that_are_no_signed_entry_are_undecodable() {
 }
 
 #[test]
+fn an_envelope_that_is_written_in_another_way_is_undecodable() {
+    let entry = Federation::new().node("ombudsman").lodges().entry();
+    let field = |tag: u8, bytes: &[u8]| {
+        let mut field = vec![tag];
+        prost::encoding::encode_varint(bytes.len() as u64, &mut field);
+        [field.as_slice(), bytes].concat()
+    };
+    let (body, signature) = (field(0x0A, &entry.bytes), field(0x12, &entry.signature));
+    let long_length = [&[0x12, 0x80 | 64, 0], entry.signature.as_slice()].concat();
+    assert_eq!(parse([body.clone(), signature.clone()].concat().into()).map(|entry| entry.id), Ok(entry.id));
+    let others = [
+        [signature.clone(), body.clone()],
+        [body.clone(), long_length],
+        [body.clone(), [signature.clone(), signature.clone()].concat()],
+        [[field(0x0A, &[8, 1]), body.clone()].concat(), signature.clone()],
+        [body, [signature, field(0x1A, &[])].concat()],
+    ];
+    for (number, other) in others.into_iter().enumerate() {
+        assert_eq!(refusal(other.concat().into()), RefusalCode::Undecodable, "variant {number}");
+    }
+}
+
+#[test]
 fn an_entry_of_the_largest_size_is_taken_and_one_byte_more_is_too_large() {
     with_case(|federation, case| {
         let entry = federation.node("ombudsman").remarks(case).entry();
