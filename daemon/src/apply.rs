@@ -9,9 +9,9 @@
 //! - a complaint whose changes the store may lack is in memory, so it is never loaded from an old row;
 //! - applying a record again changes nothing.
 
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 
-use hashbrown::{HashMap, HashSet};
 use lru::LruCache;
 use sinergi_proto::entry::{Body, Entry};
 use sinergi_proto::ids::{AgencyId, ComplaintId, LedgerIndex};

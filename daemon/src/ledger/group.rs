@@ -7,9 +7,9 @@
 //! - positions and indexes are those that commit will give, because groups are built one after the other, each on the end of the one before;
 //! - a refused record leaves the group as it was.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
 use sinergi_proto::ids::LedgerIndex;
 
 use super::derived::Batch;

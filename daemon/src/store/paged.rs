@@ -10,13 +10,12 @@
 //!
 //! Invariants:
 //! - a page holds the rows from its own key up to the next page's, and at most [`PAGE_BYTES`] unless a single row is larger;
-//! - one thread writes, through this; a reader sees each page whole;
+//! - one thread writes; a reader sees each page whole;
 //! - rows that were there before move to another page in one step, as a sled batch: a crash leaves none of them twice, and none out.
 
 use std::borrow::Cow;
 use std::iter::Peekable;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sled::IVec;
 
@@ -39,8 +38,6 @@ type Row<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 pub(super) struct Paged {
     pages: Tree,
     name: &'static str,
-    /// The last page, once it was written: new rows mostly follow on it, and to find it takes as long as to write it.
-    last: Arc<Mutex<Option<Page>>>,
 }
 
 /// A page, or the place for one.
@@ -53,7 +50,7 @@ struct Page {
 
 impl Paged {
     pub(super) fn new(pages: Tree, name: &'static str) -> Self {
-        Self { pages, name, last: Arc::default() }
+        Self { pages, name }
     }
 
     /// The value of a row.
@@ -152,33 +149,20 @@ impl Paged {
         }
         let pages = divide(page, &rows);
         let moves_rows = pages.get(1).is_some_and(|(key, _)| highest.is_some_and(|highest| key.as_slice() <= highest));
-        let last = pages.last().filter(|_| page.end.is_none()).cloned();
         if moves_rows {
-            self.pages.insert_together(pages)?;
-        } else {
-            for (key, value) in pages {
-                self.pages.insert(key, value)?;
-            }
+            return self.pages.insert_together(pages);
         }
-        if let Some((key, value)) = last {
-            *self.last() = Some(Page { key: key.into(), value, end: None });
+        for (key, value) in pages {
+            self.pages.insert(key, value)?;
         }
         Ok(())
     }
 
     /// The page that a row is to be written to.
     fn page_for(&self, key: &[u8]) -> Result<Page, StoreError> {
-        // Taken until it is written again: what fails leaves nothing known.
-        if let Some(last) = self.last().take_if(|last| *last.key <= *key) {
-            return Ok(last);
-        }
         let (key, value) = self.page_of(key)?.unwrap_or_default();
         let end = self.pages.get_gt(&key)?.map(|(key, _)| key);
         Ok(Page { key, value, end })
-    }
-
-    fn last(&self) -> MutexGuard<'_, Option<Page>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The last page whose key is not above this one.
@@ -223,7 +207,7 @@ fn is_next(key: &IVec, newest: &mut Option<IVec>, goes_on: impl Fn(&IVec, &IVec)
 }
 
 /// Puts rows into as many pages as they need. New rows mostly follow on the last page: it is left full. Between others each part has room.
-fn divide(page: &Page, rows: &[Row<'_>]) -> Vec<(Vec<u8>, IVec)> {
+fn divide(page: &Page, rows: &[Row<'_>]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let bytes = |(key, value): &Row<'_>| ROW_HEAD + key.len() + value.len();
     let total: usize = rows.iter().map(bytes).sum();
     let full = if page.end.is_none() { PAGE_BYTES } else { total / total.div_ceil(PAGE_BYTES) };
@@ -241,7 +225,7 @@ fn divide(page: &Page, rows: &[Row<'_>]) -> Vec<(Vec<u8>, IVec)> {
             page.extend_from_slice(value);
         }
     }
-    pages.into_iter().map(|(key, value)| (key, value.into())).collect()
+    pages
 }
 
 fn length_of(bytes: &[u8]) -> [u8; 2] {

@@ -87,7 +87,7 @@ impl Tree {
     }
 
     /// Inserts all in one step.
-    pub(super) fn insert_together(&self, rows: Vec<(Vec<u8>, IVec)>) -> Result<(), StoreError> {
+    pub(super) fn insert_together(&self, rows: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         rows.into_iter().for_each(|(key, value)| batch.insert(key, value));
         self.health.judged(|| self.tree.apply_batch(batch))

@@ -15,8 +15,6 @@ use crate::refusal::{Refusal, RefusalCode};
 use crate::wire;
 
 const DOMAIN: &[u8] = b"sinergi/entry/v1\0";
-/// What a `SignedEntry` begins with: field 1, bytes.
-const ENTRY_TAG: u8 = 1 << 3 | 2;
 
 /// How an agency's key is named in entries and receipts: the first 4 bytes of SHA-256 over the public key.
 pub fn key_id(public: &VerificationKeyBytes) -> u32 {
@@ -112,7 +110,7 @@ fn seal(message: &wire::Entry, key: &SigningKey) -> Sealed {
     let envelope = EnvelopeView { entry, signature: Bytes::copy_from_slice(&signature) };
     let signed = Bytes::from(envelope.encode_to_vec());
     // The envelope's first field: its tag, the length, the entry.
-    let begin = size_of_val(&ENTRY_TAG) + prost::length_delimiter_len(length);
+    let begin = 1 + prost::length_delimiter_len(length);
     Sealed { id, entry: signed.slice(begin..begin + length), signed, signature }
 }
 
@@ -144,7 +142,7 @@ pub(super) fn open_envelope(signed: &Bytes) -> Result<(Bytes, [u8; 64]), Refusal
         return Err(undecodable("signed entry without an entry".to_owned()));
     }
     // A relay could write the same envelope in another way: its leaf would differ from the author's, and an audit accuse the wrong one.
-    if envelope.encoded_len() != signed.len() || signed.first() != Some(&ENTRY_TAG) {
+    if envelope.encode_to_vec() != signed.as_ref() {
         return Err(undecodable("signed entry is not written in the one way that is allowed".to_owned()));
     }
     Ok((envelope.entry, signature))
