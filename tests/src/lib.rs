@@ -19,6 +19,7 @@
 //! | [`program`] | the binaries under test, and the command line as a user runs it |
 //! | [`terminal`] | a command as it looks on a terminal |
 //! | [`workload`] | clients that lodge and forward, and the account of what they were told |
+//! | [`folder`] | copies of nodes' folders |
 //! | [`memory`] | what a node may hold in memory, derived from its limits |
 //! | [`process_table`] | which nodes run on this machine |
 //! | [`clock`] | a node's wall clock, set while it runs |
@@ -31,6 +32,7 @@ pub mod certificate;
 pub mod clock;
 pub mod disk;
 pub mod federation;
+pub mod folder;
 pub mod go;
 pub mod measure;
 pub mod memory;

@@ -89,6 +89,7 @@ impl Stage {
         city.forwards(lodged.complaint, "prov-jabar").await;
         self.federation.node("prov-jabar").await.accepts(lodged.complaint).await;
         city.has_a_sound_ledger().await;
+        self.federation.is_bounded_in_memory("kota-bandung");
     }
 
     /// Delivers one item and expects its refusal, at the receipt and in the listing.

@@ -9,11 +9,13 @@ use sinergi_cli::demo::node::NotUp;
 use sinergi_cli::demo::wait;
 use sinergi_cli::failure::Failure;
 use sinergi_proto::ids::ComplaintId;
-use sinergi_proto::receipt::{ItemOutcome, Receipt};
+use sinergi_proto::receipt::{ItemOutcome, ItemResult, Receipt};
 use sinergi_proto::wire::act_request::Act;
+use sinergi_proto::wire::frame::Kind;
 use sinergi_proto::{limits, wire};
-use sinergi_tests::disk::{CHANGES, Disk, IO_ERROR, Op, READ_ONLY};
+use sinergi_tests::disk::{CHANGES, Disk, Fault, IO_ERROR, Op, READ_ONLY};
 use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, complaint_about, province_and_city};
+use sinergi_tests::folder;
 use sinergi_tests::program::{Said, run_on};
 use sinergi_tests::stage::Stage;
 use tokio::task::JoinSet;
@@ -22,24 +24,31 @@ use tonic::{Code, Status};
 const CITY: &str = "kota-bandung";
 const PROVINCE: &str = "prov-jabar";
 
-/// A city on a disk that the test controls, and a province on one that is well.
+/// A city and a province, one of them on a disk that the test controls.
 struct Scene {
     federation: TestFederation,
+    /// Whose disk it is.
+    sick: &'static str,
     disk: Disk,
     acknowledged: BTreeSet<ComplaintId>,
 }
 
 impl Scene {
-    /// Both run, and the city has work behind it.
+    /// Both run, the city on the disk, and it has work behind it.
     async fn set() -> Self {
+        Self::set_with(CITY).await
+    }
+
+    /// The same, with this node on the disk.
+    async fn set_with(sick: &'static str) -> Self {
         let mut federation = TestFederation::make(province_and_city());
-        let disk = Disk::below(&federation.folder_of(CITY));
-        federation.process_mut(CITY).set_environment(disk.environment());
+        let disk = Disk::below(&federation.folder_of(sick));
+        federation.process_mut(sick).set_environment(disk.environment());
         for id in [PROVINCE, CITY] {
             federation.start_node(id).await;
         }
         federation.linked().await;
-        let mut scene = Self { federation, disk, acknowledged: BTreeSet::new() };
+        let mut scene = Self { federation, sick, disk, acknowledged: BTreeSet::new() };
         scene.lodges(5).await;
         scene
     }
@@ -71,9 +80,9 @@ impl Scene {
         failed.await.expect("no error").expect("the fault reaches the client")
     }
 
-    /// Waits until the city's node has ended by itself with exit code 1; the end of its log, without colours and line breaks.
+    /// Waits until the node on the disk has ended by itself with exit code 1; the end of its log, without colours and line breaks.
     async fn ends_by_itself(&mut self) -> String {
-        let ended = tokio::time::timeout(PATIENCE, self.federation.process_mut(CITY).ended()).await;
+        let ended = tokio::time::timeout(PATIENCE, self.federation.process_mut(self.sick).ended()).await;
         said(&ended.expect("the node ends"))
     }
 
@@ -106,6 +115,7 @@ impl Scene {
         city.has_an_empty_outbox().await;
         city.agrees_with(&province).await;
         city.has_a_sound_ledger().await;
+        [CITY, PROVINCE].map(|node| self.federation.is_bounded_in_memory(node));
     }
 
     /// While a sync hangs, so many clients lodge texts of this size at the same time, of whom at most `fit` can be taken. The others hear
@@ -223,21 +233,37 @@ async fn a_full_disk_stops_the_node_which_names_the_file_and_no_client_is_told_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_starts_on_a_full_disk_or_says_which_file_has_no_room_and_moves_nothing_aside() {
+async fn a_node_that_finds_no_room_when_it_starts_says_for_which_file_and_moves_nothing_aside() {
     let mut scene = Scene::set().await;
     scene.federation.stop_node(CITY).await;
-    for (place, file) in [("/ledger", "ledger"), ("/store", "store")] {
-        let full = scene.disk.on(&[Op::Write, Op::Create, Op::MakeFolder], place).has_room_for(0);
-        let node = scene.federation.process_mut(CITY);
-        node.start().expect("the program starts");
-        match node.up().await {
-            Ok(_) => scene.federation.stop_node(CITY).await,
-            Err(NotUp::Failed(failure)) => says(&said(&failure), &[file, "No space left on device", "start"]),
-            Err(other) => panic!("{other:?}"),
-        }
+    // What a start makes anew has to grow.
+    for (lost, named) in
+        [("ledger/hashes", "hashes and positions"), ("ledger/positions", "hashes and positions"), ("store", "store")]
+    {
+        let path = scene.path(lost);
+        let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        removed.expect("a derived part");
+        let full = scene.disk.on(&[Op::Write, Op::Create, Op::MakeFolder], &format!("/{lost}")).has_room_for(0);
+        says(&scene.does_not_start().await, &[named, "No space left on device", "start"]);
         assert!(!scene.path("store.damaged-1").exists(), "a full disk is no damage");
-        drop(full);
+        full.ends();
     }
+    scene.starts_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_starts_on_a_full_disk_acknowledges_nothing_and_has_everything_when_there_is_room() {
+    let mut scene = Scene::set().await;
+    scene.federation.process_mut(CITY).kill().await;
+    let full = scene.disk.on(&[Op::Write], "/ledger/").has_room_for(0);
+    scene.federation.process_mut(CITY).start().expect("the program starts");
+    // It writes at once what it sees of the province, or when it is asked to.
+    if scene.federation.process_mut(CITY).up().await.is_ok() {
+        let heard = scene.lodges_until_it_fails().await;
+        assert_eq!(heard.code(), Code::Unavailable, "{heard}");
+        says(&scene.ends_by_itself().await, &["00000001.seg", "No space left on device", "space", "start again"]);
+    }
+    full.ends();
     scene.starts_whole().await;
 }
 
@@ -254,6 +280,40 @@ async fn a_store_that_finds_no_room_stops_the_node_and_the_ledger_has_everything
     full.ends();
     scene.starts_whole().await;
     assert!(!scene.path("store.damaged-1").exists(), "a full disk is no damage");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_whose_disk_fails_stops_and_what_it_was_sent_stays_with_the_sender_until_it_is_well() {
+    let faults: [(fn(&Disk) -> Fault, &str); 2] = [
+        (|disk| disk.on(&[Op::Sync], ".seg").fails(IO_ERROR), "Input/output error"),
+        (|disk| disk.on(&[Op::Write], "/ledger/").has_room_for(0), "No space left on device"),
+    ];
+    for (strikes, says_the_system) in faults {
+        let mut scene = Scene::set_with(PROVINCE).await;
+        let city = scene.city().await;
+        // The province looks on from the start; the offers are what it does not get.
+        city.has_an_empty_outbox().await;
+        let fault = strikes(&scene.disk);
+        for complaint in &scene.acknowledged {
+            city.forwards(*complaint, PROVINCE).await;
+        }
+        says(&scene.ends_by_itself().await, &["00000001.seg at offset", says_the_system, "start again"]);
+        let peer = city.sees_peer(PROVINCE, |peer| peer.state != "linked").await;
+        assert_eq!(
+            peer.queue_depth,
+            scene.acknowledged.len() as u64,
+            "without a receipt nothing has arrived: {peer:?}"
+        );
+        fault.ends();
+
+        scene.federation.start_node(PROVINCE).await;
+        scene.federation.linked().await;
+        city.has_an_empty_outbox().await;
+        let province = scene.federation.node(PROVINCE).await;
+        province.has_complaints(scene.acknowledged.len()).await;
+        city.agrees_with(&province).await;
+        province.has_a_sound_ledger().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -355,15 +415,46 @@ async fn while_a_sync_hangs_nothing_is_acknowledged_or_signed_and_questions_are_
     scene.is_whole().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_needs_items_that_are_still_being_synced_waits_for_them() {
+/// A stage whose city is on a disk that the test controls, and has begun to sign.
+async fn stage_on_a_disk() -> (Stage, Disk) {
     let mut stage = Stage::set().await;
     let disk = Disk::below(&stage.federation.folder_of(CITY));
     stage.federation.stop_node(CITY).await;
     stage.federation.process_mut(CITY).set_environment(disk.environment());
     stage.federation.start_node(CITY).await;
+    stage.federation.node(CITY).await.lodges("Sudah boleh menandatangani").await;
+    (stage, disk)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_receipt_is_given_for_what_is_still_being_synced() {
+    let (mut stage, disk) = stage_on_a_disk().await;
+    let made = stage.impostor.lodge("Belum tersimpan");
+    let mut link = stage.link().await;
+    let hang = disk.on(&[Op::Sync], ".seg").hangs();
+    link.send_items(1, vec![made.item]).await;
+    hang.strikes().await;
+    // The link goes on meanwhile; a receipt that was given too early would come among these.
+    for _ in 0..200 {
+        link.say(Kind::Ping(wire::Ping::default())).await;
+        loop {
+            match link.inbound.message().await.expect("the link holds").expect("the link holds").kind {
+                Some(Kind::Ping(ping)) if ping.reply => break,
+                Some(Kind::Ack(ack)) => panic!("before it is on the disk: {ack:?}"),
+                _ => {}
+            }
+        }
+    }
+    hang.ends();
+    let receipt = link.receipt().await;
+    assert!(matches!(receipt.results[..], [ItemResult { outcome: ItemOutcome::Leaf(_), .. }]), "{receipt:?}");
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_needs_items_that_are_still_being_synced_waits_for_them() {
+    let (mut stage, disk) = stage_on_a_disk().await;
     let city = stage.federation.node(CITY).await;
-    city.lodges("Sudah boleh menandatangani").await;
     let parent = stage.impostor.lodge("Induk menyusul");
     let orphan = stage.impostor.forward(parent.complaint, parent.id, CITY);
     let whole = stage.impostor.lodge("Isi menyusul");
@@ -472,14 +563,71 @@ async fn a_node_told_to_stop_while_a_sync_hangs_ends_in_time_and_says_that_the_d
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_folder_that_is_moved_away_while_the_node_runs_has_everything_when_it_is_put_back() {
+async fn a_node_told_to_stop_with_a_full_queue_ends_in_time_and_has_all_that_it_acknowledged() {
+    let mut scene = Scene::set().await;
+    let city = scene.city().await;
+    let hang = scene.disk.on(&[Op::Sync], ".seg").hangs();
+    let clients = limits::WRITER_QUEUE_SUBMISSIONS + limits::GROUP_SUBMISSIONS + 200;
+    let mut calls = JoinSet::new();
+    let mut call = |title: String| {
+        let (city, mut request) = (city.clone(), complaint_about(&title));
+        request.text.as_mut().expect("a text").body = "x".repeat(1024);
+        calls.spawn(async move { city.lodges_request(request).await.map(|lodged| lodged.complaint) });
+    };
+    call("Pertama".to_owned());
+    hang.strikes().await;
+    (0..clients).for_each(|number| call(format!("Laporan {number}")));
+    let busy = tokio::time::timeout(PATIENCE, calls.join_next()).await.expect("the queue is full");
+    is_busy(&busy.expect("calls wait").expect("a call ends").expect_err("acknowledged before it was on the disk"));
+    scene.federation.process(CITY).terminate();
+    hang.ends();
+    while let Some(heard) = calls.join_next().await {
+        match heard.expect("a call ends") {
+            Ok(complaint) => drop(scene.acknowledged.insert(complaint)),
+            // The node, or the connection, ended before an answer: it may have been done or not.
+            Err(status) if matches!(status.code(), Code::Unavailable | Code::Unknown) => {}
+            Err(status) => is_busy(&status),
+        }
+    }
+    let ends =
+        wait::until(PATIENCE, async || Ok::<_, ()>((!scene.federation.process_mut(CITY).is_running()).then_some(())));
+    assert_eq!(ends.await, Ok(Some(())), "it ends in its time");
+    let log = scene.federation.log_of(CITY);
+    assert!(!log.contains("the disk hangs"), "{log}");
+
+    scene.federation.start_node(CITY).await;
+    let city = scene.city().await;
+    let here = city.lists().await.into_iter().map(|row| ComplaintId::from_slice(&row.complaint).expect("an id"));
+    let here: BTreeSet<_> = here.collect();
+    let missing = scene.acknowledged.difference(&here).count();
+    assert!(scene.acknowledged.len() > 5 && missing == 0, "{missing} of {} are missing", scene.acknowledged.len());
+    city.has_a_sound_ledger().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_folder_that_is_moved_away_stops_the_node_which_has_everything_when_it_is_put_back() {
     let mut scene = Scene::set().await;
     let (ledger, away) = (scene.path("ledger"), scene.path("elsewhere"));
     std::fs::rename(&ledger, &away).expect("moved away");
-    // The open files are still the ledger's: what is acknowledged goes there.
-    scene.lodges(3).await;
-    scene.federation.process_mut(CITY).kill().await;
+    let heard = scene.city().await.lodges_request(complaint_about("Laporan")).await.expect_err("not acknowledged");
+    assert_eq!(heard.code(), Code::Unavailable, "{heard}");
+    says(&scene.ends_by_itself().await, &["00000001.seg", "removed or moved away", "put it back", "start again"]);
     std::fs::rename(&away, &ledger).expect("put back");
+    scene.starts_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_folder_that_is_deleted_stops_the_node_before_anything_more_is_acknowledged() {
+    let mut scene = Scene::set().await;
+    let (ledger, backup) = (scene.path("ledger"), scene.path("backup"));
+    scene.federation.stop_node(CITY).await;
+    folder::copy(&ledger, &backup);
+    scene.federation.start_node(CITY).await;
+    std::fs::remove_dir_all(&ledger).expect("removed");
+    let heard = scene.city().await.lodges_request(complaint_about("Laporan")).await.expect_err("not acknowledged");
+    assert_eq!(heard.code(), Code::Unavailable, "{heard}");
+    says(&scene.ends_by_itself().await, &["00000001.seg", "removed or moved away", "a backup", "sinergi recover"]);
+    std::fs::rename(&backup, &ledger).expect("put back");
     scene.starts_whole().await;
 }
 

@@ -87,6 +87,13 @@ async fn both_nodes_killed_under_load_agree_again_with_nothing_missing_and_nothi
     province.has_a_sound_ledger().await;
 }
 
+#[test]
+#[ignore = "slow: some minutes"]
+fn a_hundred_kills_in_a_row_lose_nothing() {
+    let crash = std::process::Command::new(env!("CARGO_BIN_EXE_crash")).args(["--rounds", "100"]).status();
+    assert!(crash.expect("the program runs").success(), "it says which round of which seed, and what is missing");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn deleting_the_store_of_a_stopped_node_loses_nothing() {
     let mut federation = TestFederation::start(province_and_city()).await;

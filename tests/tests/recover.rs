@@ -16,6 +16,7 @@ use sinergi_proto::wire::{self, NodeStatus};
 use sinergi_tests::federation::{
     Lodged, PATIENCE, TestFederation, TestNode, agency, complaint_about, province_and_city,
 };
+use sinergi_tests::folder;
 use sinergi_tests::peer::Impostor;
 use sinergi_tests::program::{Said, run_on};
 use sinergi_tests::stage::Stage;
@@ -43,24 +44,11 @@ async fn start_all(federation: &mut TestFederation, ids: &[&str]) {
 /// The parts of a node's folder that its ledger lives in.
 const DATA: [&str; 2] = ["ledger", "store"];
 
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder");
-    for entry in fs::read_dir(from).expect("a folder") {
-        let entry = entry.expect("an entry");
-        let (path, to) = (entry.path(), to.join(entry.file_name()));
-        if path.is_dir() {
-            copy_folder(&path, &to);
-        } else {
-            fs::copy(&path, &to).expect("a file");
-        }
-    }
-}
-
 /// A copy of a stopped node's data.
 fn copy_of(federation: &TestFederation, id: &str) -> PathBuf {
     let to = federation.folder().join(format!("copy-of-{id}"));
     for part in DATA {
-        copy_folder(&federation.folder_of(id).join(part), &to.join(part));
+        folder::copy(&federation.folder_of(id).join(part), &to.join(part));
     }
     to
 }
@@ -71,7 +59,7 @@ fn lose(federation: &TestFederation, id: &str, copy: Option<&Path>) {
     for part in DATA {
         fs::remove_dir_all(folder.join(part)).expect("the node's data");
         if let Some(copy) = copy {
-            copy_folder(&copy.join(part), &folder.join(part));
+            folder::copy(&copy.join(part), &folder.join(part));
         }
     }
 }
@@ -205,6 +193,7 @@ async fn goes_on(federation: &mut TestFederation, reason: &str) {
     assert_eq!(city.status().await.epoch, 2);
     city.has_a_sound_ledger().await;
     province.has_a_sound_ledger().await;
+    ["kota-bandung", "prov-jabar"].map(|node| federation.is_bounded_in_memory(node));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,6 +27,13 @@ pub enum Fatal {
         /// What the system said.
         source: io::Error,
     },
+    /// The file that is written to is not the one that a start would find.
+    #[error("{} was removed or moved away while the node wrote to it; put it back, or a backup of it and run `sinergi recover`, \
+             then start again: what was being written was not acknowledged", path.display())]
+    Gone {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// An earlier failure ended this ledger.
     #[error("the ledger stopped after an earlier failure: {cause}")]
     Stopped {
@@ -45,7 +52,7 @@ pub enum Fatal {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The system refused something.
-    #[error("cannot {action} {}", path.display())]
+    #[error("cannot {action} {}; mend what the system says (space, rights, the disk), then start again", path.display())]
     Io {
         /// What was tried.
         action: &'static str,

@@ -6,8 +6,8 @@
 //! - the order of a commit is the order of the code below; each step says what a crash there means;
 //! - after a [`Fatal`] nothing is written any more: what the page cache shows then need not be on the disk.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::fs::{File, Metadata};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -176,6 +176,10 @@ impl Ledger {
         self.tail.write_all_at(&group.bytes, offset.into()).map_err(|source| failed("write", offset, source))?;
         // The commit point.
         self.tail.sync_data().map_err(|source| failed("sync", offset, source))?;
+        // Durable in a file that a start would not find is lost.
+        if !self.tail_is_in_its_place() {
+            return Err(Fatal::Gone { path: self.files.path(group.start.segment) });
+        }
         // A crash from here on keeps the group: open brings up the derived files from it.
         self.end = group.end();
         self.files.publish_durable(self.end);
@@ -183,6 +187,12 @@ impl Ledger {
         self.tree.extend(&self.files.derived, &group.batch)?;
         self.files.publish_settled(self.tree.size());
         Ok(Committed { first: LedgerIndex(group.first_leaf), size: self.size(), root: self.root(), end: self.end })
+    }
+
+    fn tail_is_in_its_place(&self) -> bool {
+        let named = std::fs::metadata(self.files.path(self.header.number));
+        let is_same = |(open, named): (Metadata, Metadata)| (open.dev(), open.ino()) == (named.dev(), named.ino());
+        self.tail.metadata().and_then(|open| Ok((open, named?))).is_ok_and(is_same)
     }
 
     /// Seals the newest segment and begins the next.
@@ -329,6 +339,26 @@ mod tests {
         assert!(matches!(ledger.seal_signed(), Ok(())));
         drop(ledger);
         assert_holds(&fixture.open().0, 3);
+    }
+
+    #[test]
+    fn nothing_is_committed_to_a_file_that_a_start_would_not_find() {
+        let ways: [fn(&Path, &Path); 3] = [
+            |file, _| std::fs::remove_file(file).expect("removed"),
+            |file, aside| std::fs::rename(file, aside).expect("moved away"),
+            |file, aside| drop((std::fs::rename(file, aside), std::fs::copy(aside, file))),
+        ];
+        for goes in ways {
+            let fixture = Fixture::new();
+            let (mut ledger, _) = fixture.open();
+            append(&mut ledger, 3);
+            let file = fixture.file("00000001.seg");
+            goes(&file, &fixture.file("aside"));
+            let mut group = ledger.begin();
+            group.leaf(&[], b"lost").expect("room");
+            assert!(matches!(ledger.commit(group), Err(Fatal::Gone { path }) if path == file));
+            assert_eq!(ledger.size(), 3);
+        }
     }
 
     #[test]
