@@ -49,6 +49,9 @@ use crate::writer::SubmitError;
 const ROWS_AHEAD: usize = 64;
 /// What a held call may weigh.
 const HELD_CALL_BYTES: usize = limits::CONTENT_BYTES;
+/// What a connection may send ahead. h2 ends a connection on which more small frames wait than fit into half of this, with an error that reads
+/// as Busy whatever became of the calls: it must hold the calls of a full queue.
+const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 /// Rows of a listing whose caller names no limit.
 const DEFAULT_LIMIT: usize = 100;
 
@@ -98,6 +101,7 @@ pub async fn serve(
         }
     };
     Server::builder()
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .add_service(OperatorServer::new(service))
         .add_service(health_service)
         .add_service(reflection)
