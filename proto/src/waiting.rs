@@ -224,6 +224,24 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_s_room_is_full_at_its_items_or_at_their_bytes_until_one_waits_no_longer() {
+        let (peer, code) = (agency("ksp"), DeferralCode::MissingCharter.number());
+        for (items, bytes) in [(limits::DEFERRED_PER_PEER, 8), (2, limits::DEFERRED_BYTES_PER_PEER / 2)] {
+            let mut waiting = Waiting::default();
+            // No entries: that they wait is all that counts.
+            let mut item = vec![0; bytes];
+            for number in 0..items as u64 {
+                assert!(!waiting.is_full(&peer), "{number} of {items}");
+                item[..8].copy_from_slice(&number.to_be_bytes());
+                waiting.add(item_key(&peer, &item), &peer, code, (), &item, FEDERATION);
+            }
+            assert!(waiting.is_full(&peer) && !waiting.is_full(&agency("kota-bandung")));
+            waiting.remove(&item_key(&peer, &item));
+            assert!(!waiting.is_full(&peer));
+        }
+    }
+
+    #[test]
     fn too_much_of_another_author_is_refused_and_of_the_peer_itself_never() {
         let federation = Federation::new();
         let mut waiting: Waiting<()> = Waiting::default();

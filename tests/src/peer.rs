@@ -27,6 +27,9 @@ use tonic::codec::{Codec, EncodeBuf, Encoder};
 use tonic::{Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 
+/// What the signature of an entry covers before its bytes, see `entry.proto`.
+const ENTRY_DOMAIN: &[u8] = b"sinergi/entry/v1\0";
+
 /// A member whose node does not run: the test speaks for it.
 pub struct Impostor {
     /// The member.
@@ -182,6 +185,19 @@ impl Impostor {
     /// Signs a draft with this member's key.
     pub fn sign(&self, draft: EntryDraft, contents: Vec<Content>) -> Made {
         Made::new(draft, &self.keys.entry, contents)
+    }
+
+    /// Signs what `change` makes of a draft: the bytes of an entry that this version of the schema does not write.
+    pub fn sign_changed(&self, draft: EntryDraft, change: impl FnOnce(wire::Entry) -> Vec<u8>) -> Made {
+        let (named, clock) = (draft.complaint, draft.clock);
+        let signed = draft.sign(&self.keys.entry).bytes;
+        let entry = wire::SignedEntry::decode(signed).expect("a signed entry").entry;
+        let entry = change(wire::Entry::decode(entry.as_slice()).expect("an entry"));
+        let signature = self.keys.entry.sign(&[ENTRY_DOMAIN, &entry].concat()).to_bytes().to_vec();
+        let id = EntryId::of(&entry);
+        let complaint = named.unwrap_or_else(|| ComplaintId::of_lodged(clock, &id));
+        let signed_entry = Bytes::from(wire::SignedEntry { entry, signature }.encode_to_vec());
+        Made { id, complaint, item: wire::Item { signed_entry, ..Default::default() } }
     }
 }
 

@@ -68,7 +68,11 @@ impl Stage {
     /// The ministry greets the city, then says these messages, whatever they hold; what the city says until it ends the link or is silent.
     pub async fn says(&self, messages: Vec<Bytes>) -> Vec<wire::frame::Kind> {
         let hello = wire::Frame { kind: Some(wire::frame::Kind::Hello(self.impostor.hello())) };
-        let messages = [vec![hello.encode_to_vec().into()], messages].concat();
+        self.says_without_greeting([vec![hello.encode_to_vec().into()], messages].concat()).await
+    }
+
+    /// The same, but that the ministry does not greet the city.
+    pub async fn says_without_greeting(&self, messages: Vec<Bytes>) -> Vec<wire::frame::Kind> {
         let address = self.federation.address_of("kota-bandung");
         let dialled = self.impostor.dial_and_send(&agency("kota-bandung"), &address, messages).await;
         let mut inbound = dialled.expect("a member with a good certificate");

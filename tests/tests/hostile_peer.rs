@@ -19,8 +19,25 @@ use sinergi_tests::federation::{PATIENCE, agency};
 use sinergi_tests::peer::{Impostor, Made};
 use sinergi_tests::stage::Stage;
 
+/// Bytes that no message begins with.
+const GARBLED: &[u8] = b"\xff\xff\xff no protobuf";
+
 fn outcome(receipt: &Receipt) -> ItemOutcome {
     receipt.results[0].outcome
+}
+
+fn cursor(epoch: u32, index: u64) -> Cursor {
+    Cursor { epoch: Epoch(epoch), index: LedgerIndex(index), part: 0 }
+}
+
+/// A delivery of one item that goes on from `after`.
+fn delivery(after: Option<Cursor>, cursor: Cursor, item: wire::Item) -> wire::Deliver {
+    let (cursor, after) = (Some(cursor.to_wire()), after.map(Cursor::to_wire));
+    wire::Deliver { cursor, items: vec![item], after }
+}
+
+fn bytes_of(kind: FrameKind) -> Bytes {
+    wire::Frame { kind: Some(kind) }.encode_to_vec().into()
 }
 
 #[tokio::test]
@@ -54,6 +71,40 @@ async fn bytes_that_are_no_entry_are_refused() {
     let mut stage = Stage::set().await;
     let item = wire::Item { signed_entry: Bytes::from_static(b"\xff\xffgarbage"), ..Default::default() };
     stage.is_refused(item, RefusalCode::Undecodable).await;
+}
+
+#[tokio::test]
+async fn an_entry_of_a_later_version_is_refused() {
+    let mut stage = Stage::set().await;
+    let draft = stage.impostor.draft_of_lodged();
+    let later = |entry: wire::Entry| wire::Entry { version: entry.version + 1, ..entry }.encode_to_vec();
+    let made = stage.impostor.sign_changed(draft, later);
+    stage.is_refused(made.item, RefusalCode::UnsupportedVersion).await;
+}
+
+#[tokio::test]
+async fn a_body_of_a_later_version_is_kept_without_effect_and_passed_on_as_it_came() {
+    let mut stage = Stage::set().await;
+    let lodged = stage.impostor.lodge("Jenis baru");
+    let offer = stage.impostor.forward(lodged.complaint, lodged.id, "prov-jabar");
+    let draft = stage.impostor.draft(Some(lodged.complaint), vec![offer.id], stage_lodged());
+    // Body number 60, which the schema does not have: an empty message.
+    let later = |entry| [wire::Entry { body: None, ..entry }.encode_to_vec(), vec![0xe2, 0x03, 0x00]].concat();
+    let unknown = stage.impostor.sign_changed(draft, later);
+    let receipt = stage.link().await.deliver(1, vec![lodged.item, offer.item, unknown.item]).await;
+    assert!(receipt.results.iter().all(|result| matches!(result.outcome, ItemOutcome::Leaf(_))), "{receipt:?}");
+    let city = stage.federation.node("kota-bandung").await;
+    let province = stage.federation.node("prov-jabar").await;
+    // The province says in a fourth that the offer came through a relay. The city is no more than that.
+    for (node, entries) in [(&city, 3), (&province, 4)] {
+        let seen = node.sees(lodged.complaint, |seen| seen.entries == entries).await;
+        let row = seen.timeline.iter().find(|row| row.entry_id == unknown.id.0).expect("the entry is here");
+        assert_eq!((row.body.as_str(), row.standing.as_str()), ("Unknown", "kept"));
+        assert_eq!(seen.summary.expect("a summary").offered_to, "prov-jabar");
+    }
+    province.accepts(lodged.complaint).await;
+    province.sees(lodged.complaint, |seen| seen.holder == "prov-jabar").await;
+    stage.others_are_unaffected().await;
 }
 
 #[tokio::test]
@@ -219,6 +270,65 @@ async fn a_cursor_that_goes_back_ends_the_link_and_only_the_link() {
     stage.others_are_unaffected().await;
 }
 
+/// The city ends the link over this delivery and takes nothing of it; on the next link it takes the same item, delivered as it should be.
+async fn is_taken_on_the_next_link(stage: &mut Stage, wrong: wire::Deliver, fault: FaultCode, right: wire::Deliver) {
+    let city = stage.federation.node("kota-bandung").await;
+    let (received, complaints) = (city.peer("kominfo").await.received, city.status().await.complaints);
+    let mut link = stage.link().await;
+    link.say(FrameKind::Deliver(wrong)).await;
+    let (code, reason) = link.fault().await;
+    assert_eq!(code, fault.number(), "{reason}");
+    drop(link);
+    let peer = city.sees_peer("kominfo", |peer| peer.last_error.contains(&fault.to_string())).await;
+    assert_eq!((peer.received, city.status().await.complaints), (received, complaints));
+    let mut link = stage.link().await;
+    link.say(FrameKind::Deliver(right)).await;
+    assert!(matches!(outcome(&link.receipt().await), ItemOutcome::Leaf(_)));
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_delivery_without_a_cursor_ends_the_link_and_nothing_of_it_is_taken() {
+    let mut stage = Stage::set().await;
+    let item = stage.impostor.lodge("Tanpa posisi").item;
+    let right = delivery(None, cursor(1, 1), item);
+    let wrong = wire::Deliver { cursor: None, ..right.clone() };
+    is_taken_on_the_next_link(&mut stage, wrong, FaultCode::UnexpectedFrame, right).await;
+}
+
+#[tokio::test]
+async fn a_delivery_that_leaves_a_gap_ends_the_link_and_nothing_of_it_is_taken() {
+    let mut stage = Stage::set().await;
+    let (first, second) = (stage.impostor.lodge("Berlubang").item, stage.impostor.lodge("Epok lain").item);
+    let gap = delivery(Some(cursor(1, 7)), cursor(1, 8), first.clone());
+    let whole = delivery(Some(cursor(1, 0)), cursor(1, 1), first);
+    is_taken_on_the_next_link(&mut stage, gap, FaultCode::BadCursor, whole).await;
+    // A later epoch begins at its start: what lies between that and the frame did not come.
+    let gap = delivery(Some(cursor(2, 3)), cursor(2, 4), second.clone());
+    let whole = delivery(Some(cursor(2, 0)), cursor(2, 1), second);
+    is_taken_on_the_next_link(&mut stage, gap, FaultCode::BadCursor, whole).await;
+}
+
+#[tokio::test]
+async fn a_cursor_of_an_earlier_epoch_ends_the_link_and_only_the_link() {
+    let mut stage = Stage::set().await;
+    let (first, second) = (stage.impostor.lodge("Epok kedua"), stage.impostor.lodge("Epok pertama"));
+    let mut link = stage.link().await;
+    link.say(FrameKind::Deliver(delivery(None, cursor(2, 1), first.item))).await;
+    assert!(matches!(outcome(&link.receipt().await), ItemOutcome::Leaf(_)));
+    link.say(FrameKind::Deliver(delivery(None, cursor(1, 9), second.item.clone()))).await;
+    let (code, reason) = link.fault().await;
+    assert_eq!(code, FaultCode::BadCursor.number());
+    assert!(reason.contains("2:1") && reason.contains("1:9"), "{reason}");
+    let mut link = stage.connect().await;
+    let theirs = link.greet(stage.impostor.hello()).await;
+    assert_eq!(theirs.have_cursor, Some(cursor(2, 1).to_wire()));
+    assert!(stage.federation.node("kota-bandung").await.shows(second.complaint).await.is_none());
+    link.say(FrameKind::Deliver(delivery(Some(cursor(2, 1)), cursor(2, 2), second.item))).await;
+    assert!(matches!(outcome(&link.receipt().await), ItemOutcome::Leaf(_)));
+    stage.others_are_unaffected().await;
+}
+
 #[tokio::test]
 async fn a_frame_over_the_limit_ends_the_link_and_only_the_link() {
     let mut stage = Stage::set().await;
@@ -239,6 +349,16 @@ async fn a_frame_with_too_many_items_ends_the_link_and_only_the_link() {
     stage.others_are_unaffected().await;
 }
 
+/// The city has ended the link with this fault, its operator reads it, and others are unaffected.
+async fn is_sent_away(stage: &mut Stage, said: &[FrameKind], fault: FaultCode) {
+    let (code, reason) = fault_in(said);
+    assert_eq!(code, fault.number(), "{reason}");
+    let city = stage.federation.node("kota-bandung").await;
+    let reads = |peer: &wire::PeerStatus| peer.last_error.contains(&fault.to_string()) && peer.first_failure > 0;
+    city.sees_peer("kominfo", reads).await;
+    stage.others_are_unaffected().await;
+}
+
 /// How the city ended the link, with the code and the reason.
 fn fault_in(said: &[FrameKind]) -> (u32, &str) {
     match said.last() {
@@ -250,10 +370,8 @@ fn fault_in(said: &[FrameKind]) -> (u32, &str) {
 /// What was delivered and receipted, in one stream with other messages before it.
 async fn is_taken_after(mut stage: Stage, before: Vec<Bytes>) {
     let honest = stage.impostor.lodge("Tetap diambil");
-    let cursor = Cursor { epoch: Epoch::FIRST, index: LedgerIndex(1), part: 0 };
-    let deliver = wire::Deliver { cursor: Some(cursor.to_wire()), items: vec![honest.item.clone()], after: None };
-    let frame = wire::Frame { kind: Some(FrameKind::Deliver(deliver)) };
-    let said = stage.says([before, vec![frame.encode_to_vec().into()]].concat()).await;
+    let frame = bytes_of(FrameKind::Deliver(delivery(None, cursor(1, 1), honest.item.clone())));
+    let said = stage.says([before, vec![frame]].concat()).await;
     assert!(matches!(said.last(), Some(FrameKind::Ack(_))), "{said:?}");
     let city = stage.federation.node("kota-bandung").await;
     city.sees(honest.complaint, |seen| seen.intake == "kominfo").await;
@@ -263,12 +381,48 @@ async fn is_taken_after(mut stage: Stage, before: Vec<Bytes>) {
 #[tokio::test]
 async fn a_garbled_frame_ends_the_link_and_only_the_link() {
     let mut stage = Stage::set().await;
-    let said = stage.says(vec![Bytes::from_static(b"\xff\xff\xff no protobuf")]).await;
-    let (code, reason) = fault_in(&said);
-    assert_eq!(code, FaultCode::UnexpectedFrame.number(), "{reason}");
+    let said = stage.says(vec![Bytes::from_static(GARBLED)]).await;
+    is_sent_away(&mut stage, &said, FaultCode::UnexpectedFrame).await;
+}
+
+#[tokio::test]
+async fn a_garbled_frame_in_place_of_hello_ends_the_link_as_a_later_one_does() {
+    let mut stage = Stage::set().await;
+    let said = stage.says_without_greeting(vec![Bytes::from_static(GARBLED)]).await;
+    is_sent_away(&mut stage, &said, FaultCode::UnexpectedFrame).await;
+}
+
+#[tokio::test]
+async fn a_frame_over_the_limit_in_place_of_hello_ends_the_link_as_a_later_one_does() {
+    let mut stage = Stage::set().await;
+    let said = stage.says_without_greeting(vec![Bytes::from(vec![7; limits::FRAME_BYTES + 1])]).await;
+    is_sent_away(&mut stage, &said, FaultCode::LimitExceeded).await;
+}
+
+#[tokio::test]
+async fn a_frame_before_hello_ends_the_link_and_is_not_taken() {
+    let mut stage = Stage::set().await;
+    let early = stage.impostor.lodge("Tanpa salam");
+    let deliver = FrameKind::Deliver(delivery(None, cursor(1, 1), early.item.clone()));
+    let ping = FrameKind::Ping(wire::Ping::default());
+    for frame in [bytes_of(deliver), bytes_of(ping), Bytes::new()] {
+        let hello = bytes_of(FrameKind::Hello(stage.impostor.hello()));
+        let said = stage.says_without_greeting(vec![frame, hello]).await;
+        is_sent_away(&mut stage, &said, FaultCode::UnexpectedFrame).await;
+    }
     let city = stage.federation.node("kota-bandung").await;
-    city.sees_peer("kominfo", |peer| !peer.last_error.is_empty() && peer.first_failure > 0).await;
-    stage.others_are_unaffected().await;
+    assert!(city.shows(early.complaint).await.is_none());
+}
+
+#[tokio::test]
+async fn a_second_hello_ends_the_link_and_what_follows_it_is_not_taken() {
+    let mut stage = Stage::set().await;
+    let late = stage.impostor.lodge("Dua salam");
+    let hello = bytes_of(FrameKind::Hello(stage.impostor.hello()));
+    let deliver = bytes_of(FrameKind::Deliver(delivery(None, cursor(1, 1), late.item.clone())));
+    let said = stage.says(vec![hello, deliver]).await;
+    is_sent_away(&mut stage, &said, FaultCode::UnexpectedFrame).await;
+    assert!(stage.federation.node("kota-bandung").await.shows(late.complaint).await.is_none());
 }
 
 #[tokio::test]
@@ -378,6 +532,60 @@ async fn an_acknowledgement_for_what_was_never_sent_ends_the_link() {
     let receipt = receipt(&stage.impostor, 44, Vec::new());
     link.say(FrameKind::Ack(receipt.sign(&stage.impostor.keys.entry))).await;
     assert_eq!(link.fault().await.0, FaultCode::BadReceipt.number());
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_receipt_that_is_not_the_peer_s_for_what_was_sent_ends_the_link_and_nothing_leaves_the_outbox() {
+    type Lie = fn(&Impostor, Receipt) -> wire::Ack;
+    let lies: [(&str, Lie); 5] = [
+        ("or other entries", |impostor, mut receipt| {
+            receipt.results[0].entry.0[0] ^= 1;
+            receipt.sign(&impostor.keys.entry)
+        }),
+        ("or other entries", |impostor, mut receipt| {
+            receipt.results.pop();
+            receipt.leaf_hashes.pop();
+            receipt.sign(&impostor.keys.entry)
+        }),
+        ("items at 1:999, expected", |impostor, mut receipt| {
+            receipt.cursor.index = LedgerIndex(999);
+            receipt.sign(&impostor.keys.entry)
+        }),
+        ("signature does not verify", |impostor, receipt| {
+            let mut ack = receipt.sign(&impostor.keys.entry);
+            ack.signature[0] ^= 1;
+            ack
+        }),
+        ("the receipt is of prov-jabar to kominfo", |impostor, receipt| {
+            Receipt { sender: agency("prov-jabar"), ..receipt }.sign(&impostor.keys.entry)
+        }),
+    ];
+    let mut stage = Stage::set().await;
+    let city = stage.federation.node("kota-bandung").await;
+    let lodged = city.lodges("Tanda terima palsu").await;
+    city.forwards(lodged.complaint, "kominfo").await;
+    let before = city.sees_peer("kominfo", |peer| peer.queue_depth > 0).await;
+    let mut first = None;
+    for (reason, lie) in lies {
+        let mut link = stage.link().await;
+        let delivered = link.delivery().await;
+        let honest = Receipt::parse(&stage.impostor.receipt_for(&delivered, "kota-bandung")).expect("a receipt");
+        assert_eq!(*first.get_or_insert(delivered.items.clone()), delivered.items, "sent again");
+        link.say(FrameKind::Ack(lie(&stage.impostor, honest))).await;
+        let (code, told) = link.fault().await;
+        assert_eq!(code, FaultCode::BadReceipt.number(), "{told}");
+        assert!(told.contains(reason), "{told}");
+        drop(link);
+        let fault = FaultCode::BadReceipt.to_string();
+        let reads = |peer: &wire::PeerStatus| peer.last_error.contains(&fault) && peer.last_error.contains(reason);
+        let after = city.sees_peer("kominfo", reads).await;
+        assert_eq!((after.queue_depth, after.acknowledged), (before.queue_depth, before.acknowledged), "{told}");
+    }
+    let mut link = stage.link().await;
+    let delivered = link.delivery().await;
+    link.say(FrameKind::Ack(stage.impostor.receipt_for(&delivered, "kota-bandung"))).await;
+    city.sees_peer("kominfo", |peer| peer.queue_depth == 0).await;
     stage.others_are_unaffected().await;
 }
 
@@ -566,6 +774,53 @@ async fn a_peer_s_own_backlog_is_never_refused_however_much_of_it_waits() {
     link.deliver(99, vec![lodged.item.clone()]).await;
     let city = stage.federation.node("kota-bandung").await;
     city.sees(lodged.complaint, |seen| seen.entries == BACKLOG as u64 + 1).await;
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_peer_of_which_too_much_waits_is_sent_away_until_that_comes_which_it_waits_for() {
+    /// Entries with as much content as they may have that fill a peer's room.
+    const FILL: usize = limits::DEFERRED_BYTES_PER_PEER / (limits::COMMITMENTS * limits::CONTENT_BYTES);
+    let mut stage = Stage::set().await;
+    let lodged = stage.impostor.lodge("Antrean penuh");
+    let offer = stage.impostor.forward(lodged.complaint, lodged.id, "kota-bandung");
+    let content = |commitment: usize| Content {
+        commitment: commitment as u32,
+        salt: [commitment as u8; 32],
+        data: Bytes::from(vec![b'x'; limits::CONTENT_BYTES]),
+    };
+    let contents: Vec<Content> = (0..limits::COMMITMENTS).map(content).collect();
+    let commitments: Vec<_> = contents.iter().map(|content| content.commit(ContentClass::Public)).collect();
+    let mut items = Vec::new();
+    for _ in 0..=FILL {
+        let body = wire::entry::Body::Progressed(wire::Progressed { basis: lodged.id.0.to_vec(), state: 1 });
+        let mut draft = stage.impostor.draft(Some(lodged.complaint), vec![lodged.id], body);
+        draft.content.clone_from(&commitments);
+        items.push(stage.impostor.sign(draft, contents.clone()).item);
+    }
+    let rest = items.pop().expect("one more than fill it");
+    let mut link = stage.link().await;
+    for (index, item) in (1..).zip(items) {
+        let waits = ItemOutcome::Deferred(DeferralCode::MissingParent.number());
+        assert_eq!(outcome(&link.deliver(index, vec![item]).await), waits);
+    }
+    link.send_items(99, vec![rest.clone()]).await;
+    let (code, reason) = link.fault().await;
+    assert_eq!(code, FaultCode::TooMuchDeferred.number(), "{reason}");
+    let city = stage.federation.node("kota-bandung").await;
+    let held = |status: &wire::NodeStatus| status.alarms.iter().any(|alarm| alarm.contains("so its link is held"));
+    let status = city.status().await;
+    assert!(held(&status) && status.deferred == FILL as u64, "{status:?}");
+    city.sees_peer("kominfo", |peer| peer.last_error.contains(&FaultCode::TooMuchDeferred.to_string())).await;
+    stage.others_are_unaffected().await;
+
+    // Another peer brings what they wait for.
+    let mut province = stage.connect_with("prov-jabar").await;
+    province.greet(stage.impostor.hello()).await;
+    province.deliver(1, vec![lodged.item, offer.item]).await;
+    city.sees_status(|status| status.deferred == 0).await;
+    assert!(matches!(outcome(&stage.link().await.deliver(99, vec![rest]).await), ItemOutcome::Leaf(_)));
+    assert!(!held(&city.status().await));
     stage.others_are_unaffected().await;
 }
 

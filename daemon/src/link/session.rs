@@ -276,18 +276,8 @@ impl Session<'_> {
 
     /// A frame from the peer.
     async fn frame(&mut self, message: Result<Option<Frame>, tonic::Status>) -> Result<(), LinkError> {
-        let frame = match message {
-            Ok(Some(frame)) => frame,
-            Ok(None) => return Err(LinkError::Broken("the peer closed it".to_owned())),
-            Err(status) if status.code() == tonic::Code::OutOfRange => {
-                let reason = format!("a frame over {} bytes: {}", limits::FRAME_BYTES, status.message());
-                return Err(LinkError::Fault(FaultCode::LimitExceeded, reason));
-            }
-            Err(status) if status.code() == tonic::Code::Internal && std::error::Error::source(&status).is_none() => {
-                return Err(unexpected(&format!("a garbled frame: {}", status.message())));
-            }
-            Err(status) => return Err(LinkError::Broken(dial::explain_status(&status))),
-        };
+        let closed = || LinkError::Broken("the peer closed it".to_owned());
+        let frame = heard(message)?.ok_or_else(closed)?;
         self.last_heard = Instant::now();
         let bytes = frame.encoded_len();
         match frame.kind {
@@ -363,6 +353,23 @@ impl Session<'_> {
         }
         Ok(())
     }
+}
+
+/// The frame that came, Hello or a later one; `None`: the peer closed the stream. A garbled frame and one over the limit are its fault.
+fn heard(message: Result<Option<Frame>, tonic::Status>) -> Result<Option<Frame>, LinkError> {
+    message.map_err(|status| {
+        let reason = dial::explain_status(&status);
+        match status.code() {
+            tonic::Code::OutOfRange => LinkError::Fault(
+                FaultCode::LimitExceeded,
+                format!("a frame over {} bytes: {reason}", limits::FRAME_BYTES),
+            ),
+            tonic::Code::Internal if std::error::Error::source(&status).is_none() => {
+                unexpected(&format!("a garbled frame: {reason}"))
+            }
+            _ => LinkError::Broken(reason),
+        }
+    })
 }
 
 async fn next<T>(awaited: &mut Option<BoxFuture<'static, T>>) -> T {

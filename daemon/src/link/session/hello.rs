@@ -14,9 +14,8 @@ use tonic::Streaming;
 use super::seen::{self, Hearing, Held};
 use super::telling::Telling;
 use super::to_writer::ToWriter;
-use super::{LinkError, Links, Session, frame, health, unexpected};
+use super::{LinkError, Links, Session, frame, health, heard, unexpected};
 use crate::continuity::State;
-use crate::link::dial;
 use crate::link::peer::{Hold, Peer, PeerSnapshot};
 use crate::link::silence::GREETING;
 use crate::time::now_millis;
@@ -174,12 +173,11 @@ fn own_hello(links: &Links, peer: &Peer, held: &Held) -> wire::Hello {
 }
 
 fn read_hello(message: Result<Option<Frame>, tonic::Status>) -> Result<wire::Hello, LinkError> {
-    match message {
-        Ok(Some(Frame { kind: Some(Kind::Hello(hello)) })) => Ok(hello),
-        Ok(Some(Frame { kind: Some(Kind::Fault(fault)) })) => Err(by_peer(&fault)),
-        Ok(Some(_)) => Err(unexpected("another frame before Hello")),
-        Ok(None) => Err(LinkError::Broken("the peer closed it before its Hello".to_owned())),
-        Err(status) => Err(LinkError::Broken(dial::explain_status(&status))),
+    match heard(message)? {
+        Some(Frame { kind: Some(Kind::Hello(hello)) }) => Ok(hello),
+        Some(Frame { kind: Some(Kind::Fault(fault)) }) => Err(by_peer(&fault)),
+        Some(_) => Err(unexpected("another frame before Hello")),
+        None => Err(LinkError::Broken("the peer closed it before its Hello".to_owned())),
     }
 }
 
