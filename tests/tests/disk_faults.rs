@@ -115,7 +115,9 @@ impl Scene {
         city.has_an_empty_outbox().await;
         city.agrees_with(&province).await;
         city.has_a_sound_ledger().await;
-        [CITY, PROVINCE].map(|node| self.federation.is_bounded_in_memory(node));
+        for node in [CITY, PROVINCE] {
+            self.federation.is_bounded_in_memory(node);
+        }
     }
 
     /// While a sync hangs, so many clients lodge texts of this size at the same time, of whom at most `fit` can be taken. The others hear
@@ -284,7 +286,8 @@ async fn a_store_that_finds_no_room_stops_the_node_and_the_ledger_has_everything
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_whose_disk_fails_stops_and_what_it_was_sent_stays_with_the_sender_until_it_is_well() {
-    let faults: [(fn(&Disk) -> Fault, &str); 2] = [
+    type Strike = fn(&Disk) -> Fault;
+    let faults: [(Strike, &str); 2] = [
         (|disk| disk.on(&[Op::Sync], ".seg").fails(IO_ERROR), "Input/output error"),
         (|disk| disk.on(&[Op::Write], "/ledger/").has_room_for(0), "No space left on device"),
     ];

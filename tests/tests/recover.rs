@@ -193,7 +193,9 @@ async fn goes_on(federation: &mut TestFederation, reason: &str) {
     assert_eq!(city.status().await.epoch, 2);
     city.has_a_sound_ledger().await;
     province.has_a_sound_ledger().await;
-    ["kota-bandung", "prov-jabar"].map(|node| federation.is_bounded_in_memory(node));
+    for node in ["kota-bandung", "prov-jabar"] {
+        federation.is_bounded_in_memory(node);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

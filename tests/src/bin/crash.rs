@@ -115,7 +115,9 @@ async fn run(options: &Options, report: &mut Report) -> Result<(), String> {
         }
         let (a, b) = (federation.node(A).await, federation.node(B).await);
         check(report, &a, &b).await?;
-        [A, B].map(|id| federation.is_bounded_in_memory(id));
+        for id in [A, B] {
+            federation.is_bounded_in_memory(id);
+        }
         report.slowest_recovery = report.slowest_recovery.max(began.elapsed());
         if round % VERIFY_EVERY == 0 || round == options.rounds {
             a.verifies_its_ledger().await?;
