@@ -7,6 +7,7 @@
 //! - after a [`Fatal`] nothing is written any more: what the page cache shows then need not be on the disk.
 
 use std::fs::{File, Metadata};
+use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -177,7 +178,7 @@ impl Ledger {
         // The commit point.
         self.tail.sync_data().map_err(|source| failed("sync", offset, source))?;
         // Durable in a file that a start would not find is lost.
-        if !self.tail_is_in_its_place() {
+        if !self.tail_is_in_its_place().map_err(|source| failed("look for", offset, source))? {
             return Err(Fatal::Gone { path: self.files.path(group.start.segment) });
         }
         // A crash from here on keeps the group: open brings up the derived files from it.
@@ -189,10 +190,13 @@ impl Ledger {
         Ok(Committed { first: LedgerIndex(group.first_leaf), size: self.size(), root: self.root(), end: self.end })
     }
 
-    fn tail_is_in_its_place(&self) -> bool {
-        let named = std::fs::metadata(self.files.path(self.header.number));
-        let is_same = |(open, named): (Metadata, Metadata)| (open.dev(), open.ino()) == (named.dev(), named.ino());
-        self.tail.metadata().and_then(|open| Ok((open, named?))).is_ok_and(is_same)
+    fn tail_is_in_its_place(&self) -> io::Result<bool> {
+        let file = |metadata: Metadata| (metadata.dev(), metadata.ino());
+        match std::fs::metadata(self.files.path(self.header.number)) {
+            Ok(named) => Ok(file(named) == file(self.tail.metadata()?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Seals the newest segment and begins the next.
