@@ -66,7 +66,11 @@ pub fn file(data: &Path) -> PathBuf {
 #[derive(Debug, thiserror::Error)]
 pub enum ContinuityError {
     /// The kept sightings.
-    #[error("cannot read {}, which says what peers saw of this node's ledger: {source}", path.display())]
+    #[error(
+        "cannot read {}, which says what peers saw of this node's ledger: {source}; put it back from a backup, or, if its peers can be \
+         reached, move it away: they show it again",
+        path.display()
+    )]
     File {
         /// The file.
         path: PathBuf,

@@ -80,7 +80,11 @@ pub enum RecoverError {
         known: Epoch,
     },
     /// What peers saw.
-    #[error("cannot read {}, which says what peers saw of this node's ledger", path.display())]
+    #[error(
+        "cannot read {}, which says what peers saw of this node's ledger; put it back from a backup, or move it away and start the node: \
+         its peers show it again",
+        path.display()
+    )]
     Sightings {
         /// The file.
         path: PathBuf,

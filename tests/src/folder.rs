@@ -1,7 +1,7 @@
-//! Folders of nodes, as an operator copies them.
+//! Folders of nodes: copied as an operator copies them, and searched.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Copies a folder with all that is in it.
 pub fn copy(from: &Path, to: &Path) {
@@ -15,4 +15,22 @@ pub fn copy(from: &Path, to: &Path) {
             fs::copy(&path, &to).expect("a file");
         }
     }
+}
+
+/// The files below a folder that hold these bytes.
+pub fn files_with(folder: &Path, bytes: &[u8]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            match fs::read(&path) {
+                _ if path.is_dir() => folders.push(path),
+                Ok(held) if held.windows(bytes.len()).any(|window| window == bytes) => found.push(path),
+                // A socket cannot be read, and a file may go away meanwhile.
+                _ => {}
+            }
+        }
+    }
+    found
 }

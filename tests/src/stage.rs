@@ -37,12 +37,18 @@ impl Stage {
 
     /// The same, after this was done to the folders of the honest nodes.
     pub async fn set_with(prepare: impl FnOnce(&TestFederation)) -> Self {
+        let mut stage = Self::make();
+        prepare(&stage.federation);
+        stage.federation.start_node("prov-jabar").await;
+        stage.federation.start_node("kota-bandung").await;
+        stage
+    }
+
+    /// Makes the federation; nothing runs yet.
+    pub fn make() -> Self {
         let mut agencies = province_and_city();
         agencies.push(Agency::new(agency("kominfo"), Kind::Ministry).dials_only());
-        let mut federation = TestFederation::make(agencies);
-        prepare(&federation);
-        federation.start_node("prov-jabar").await;
-        federation.start_node("kota-bandung").await;
+        let federation = TestFederation::make(agencies);
         let impostor = Impostor::of(&federation.folder_of("kominfo"));
         Self { federation, impostor }
     }

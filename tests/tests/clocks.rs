@@ -1,15 +1,18 @@
-//! Wall clocks that are wrong: a year off, stepping back, and set right again.
+//! Wall clocks that are wrong: off at a start, a year off while a node runs, stepping back, and set right again; and time that passes.
 
 use std::collections::BTreeSet;
 
+use sinergi_cli::demo::node::NotUp;
 use sinergi_proto::ids::ComplaintId;
 use sinergi_proto::refusal::DeferralCode;
+use sinergi_proto::wire::{self, act_request::Act};
 use sinergi_tests::clock::Clock;
 use sinergi_tests::federation::{TestFederation, TestNode, complaint_about, hierarchy, province_and_city};
 use sinergi_tests::program::run_on;
 use tonic::Code;
 
-const YEAR: i64 = 365 * 24 * 60 * 60;
+const DAY: i64 = 24 * 60 * 60;
+const YEAR: i64 = 365 * DAY;
 const CITY: &str = "kota-bandung";
 const PROVINCE: &str = "prov-jabar";
 
@@ -30,12 +33,17 @@ async fn hand_over(from: &TestNode, to: &TestNode, title: &str) -> ComplaintId {
     lodged.complaint
 }
 
-/// The clock is found out while the node runs: it authors nothing, says why, still keeps what others write, and goes on when it is right.
+/// The clock is found out while the node runs.
 async fn is_found_out(seconds: i64) {
     let (federation, clock) = four_nodes().await;
-    let (city, province) = (federation.node(CITY).await, federation.node(PROVINCE).await);
-    hand_over(&city, &province, "Sebelumnya").await;
+    hand_over(&federation.node(CITY).await, &federation.node(PROVINCE).await, "Sebelumnya").await;
     clock.set_ahead(seconds);
+    authors_nothing_until_it_is_right(&federation, &clock, seconds < 0).await;
+}
+
+/// The node authors nothing, says why, still keeps what others write, which waits if its clock is behind, and goes on when its clock is right.
+async fn authors_nothing_until_it_is_right(federation: &TestFederation, clock: &Clock, waits: bool) {
+    let (city, province) = (federation.node(CITY).await, federation.node(PROVINCE).await);
     city.sees_status(|status| status.alarms.iter().any(|alarm| alarm.contains("clock"))).await;
     let before = city.status().await.ledger_size;
     let refused =
@@ -50,8 +58,6 @@ async fn is_found_out(seconds: i64) {
     province.forwards(offered.complaint, CITY).await;
     province.has_an_empty_outbox().await;
     let after = city.status().await;
-    // To a clock that is behind, what others write is of the future: it waits.
-    let waits = seconds < 0;
     assert_eq!((after.ledger_size > before, after.deferred > 0), (!waits, waits), "what others write is kept");
     assert!(province.status().await.alarms.iter().all(|alarm| !alarm.contains("clock")), "three of four are right");
 
@@ -63,6 +69,113 @@ async fn is_found_out(seconds: i64) {
     city.agrees_with(&province).await;
     assert_eq!((city.status().await.deferred, province.status().await.deferred), (0, 0));
     city.has_a_sound_ledger().await;
+    federation.is_bounded_in_memory(CITY);
+}
+
+/// A node whose own certificate is not valid by its clock does not start, and says that the clock may be why.
+async fn does_not_start_until_it_is_right(seconds: i64, says: &str) {
+    let (mut federation, clock) = four_nodes().await;
+    hand_over(&federation.node(CITY).await, &federation.node(PROVINCE).await, "Sebelumnya").await;
+    federation.stop_node(CITY).await;
+    clock.set_ahead(seconds);
+    let node = federation.process_mut(CITY);
+    node.start().expect("the program starts");
+    let said = match node.up().await {
+        Err(NotUp::Failed(failure)) => failure.message().split_whitespace().collect::<Vec<_>>().join(" "),
+        other => panic!("it should not come up: {other:?}"),
+    };
+    for word in ["exit status: 1", "keys/tls.crt", says, "clock"] {
+        assert!(said.contains(word), "{word:?} is missing in: {said}");
+    }
+    clock.set_ahead(0);
+    federation.start_node(CITY).await;
+    federation.linked().await;
+    let (city, province) = (federation.node(CITY).await, federation.node(PROVINCE).await);
+    hand_over(&city, &province, "Sesudahnya").await;
+    province.has_an_empty_outbox().await;
+    city.agrees_with(&province).await;
+    city.has_a_sound_ledger().await;
+}
+
+#[tokio::test]
+async fn a_node_whose_clock_is_a_year_ahead_at_its_start_does_not_start_and_says_why() {
+    does_not_start_until_it_is_right(YEAR + DAY, "expired").await;
+}
+
+#[tokio::test]
+async fn a_node_whose_clock_is_a_year_behind_at_its_start_does_not_start_and_says_why() {
+    does_not_start_until_it_is_right(-YEAR, "valid from").await;
+}
+
+#[tokio::test]
+async fn a_node_whose_clock_is_a_month_ahead_at_its_start_is_told_by_its_peers_before_it_authors_anything() {
+    let (mut federation, clock) = four_nodes().await;
+    hand_over(&federation.node(CITY).await, &federation.node(PROVINCE).await, "Sebelumnya").await;
+    federation.stop_node(CITY).await;
+    clock.set_ahead(30 * DAY);
+    federation.start_node(CITY).await;
+    let city = federation.node(CITY).await;
+    // Called at once: it is held until the peers were heard.
+    let refused = city.lodges_request(complaint_about("Ditolak")).await.expect_err("nothing is dated by such a clock");
+    assert!(refused.message().contains("clock"), "{refused:?}");
+    authors_nothing_until_it_is_right(&federation, &clock, false).await;
+    assert!(city.lists().await.iter().all(|row| row.title != "Ditolak"), "nothing was written");
+}
+
+#[tokio::test]
+async fn a_peer_that_was_away_for_seven_days_gets_all_that_was_done_meanwhile() {
+    let mut federation = TestFederation::make(province_and_city());
+    let clock = Clock::right();
+    [PROVINCE, CITY].iter().for_each(|id| federation.process_mut(id).set_environment(clock.environment()));
+    federation.start_all().await;
+    let (city, province) = (federation.node(CITY).await, federation.node(PROVINCE).await);
+    hand_over(&city, &province, "Sebelumnya").await;
+    city.has_an_empty_outbox().await;
+    federation.stop_node(PROVINCE).await;
+    let mut meanwhile = Vec::new();
+    for day in 1..=7 {
+        clock.set_ahead(day * DAY);
+        let lodged = city.lodges(&format!("Hari {day}")).await.complaint;
+        city.forwards(lodged, PROVINCE).await;
+        meanwhile.push(lodged);
+    }
+    let away = city.peer(PROVINCE).await;
+    let days = |from: u64, until: u64| (until - from) as i64 / 1000 / DAY;
+    let newest = city.shows(meanwhile[6]).await.expect("it is here").timeline.last().expect("entries").at;
+    assert!(away.linked_since == 0 && away.queue_depth == 14, "{away:?}");
+    assert_eq!(days(away.oldest_queued, newest + 60_000), 6, "its operator sees for how long it has waited");
+
+    clock.set_ahead(7 * DAY + 3600);
+    federation.start_node(PROVINCE).await;
+    federation.linked().await;
+    let province = federation.node(PROVINCE).await;
+    for complaint in &meanwhile {
+        province.sees(*complaint, |seen| seen.entries == 2).await;
+    }
+    // The time to answer went on: what is over is overdue at both, and offered again.
+    let overdue = province.status().await.offers_overdue;
+    assert!((1..7).contains(&overdue) && city.status().await.offers_overdue == overdue, "{overdue} are overdue");
+    let mut offered_again = 0;
+    for complaint in meanwhile {
+        if let Err(late) = province.acts(complaint, Act::Accept(wire::Accept {}), None).await {
+            assert!(late.message().contains("the time to answer ended at"), "{late:?}");
+            offered_again += 1;
+            city.acts(complaint, Act::Withdraw(wire::Withdraw {}), None).await.expect("the holder withdraws");
+            city.forwards(complaint, PROVINCE).await;
+            province.sees(complaint, |seen| seen.entries == 4).await;
+            province.accepts(complaint).await;
+        }
+        city.sees(complaint, |seen| seen.holder == PROVINCE).await;
+    }
+    assert_eq!(offered_again, overdue);
+    province.has_an_empty_outbox().await;
+    for node in [&city, &province] {
+        let status = node.status().await;
+        assert_eq!((status.alarms, status.deferred, status.offers_overdue), (Vec::new(), 0, 0));
+        node.has_a_sound_ledger().await;
+        federation.is_bounded_in_memory(&node.id);
+    }
+    city.agrees_with(&province).await;
 }
 
 #[tokio::test]

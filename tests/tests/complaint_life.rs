@@ -13,6 +13,7 @@ use sinergi_proto::wire::{self, frame::Kind as FrameKind};
 use sinergi_tests::federation::{
     Lodged, PATIENCE, TestFederation, TestNode, agency, complaint_about, province_and_city,
 };
+use sinergi_tests::folder::files_with;
 use sinergi_tests::program::{Said, run_on};
 use sinergi_tests::stage::Stage;
 use sinergi_tests::terminal::answered_on;
@@ -112,26 +113,6 @@ async fn holds_nothing_of(folder: &Path, bytes: &[u8]) {
     assert_eq!(gone.await, Ok(Some(())), "it is still in {found:?}");
 }
 
-/// The files below a folder that hold these bytes.
-fn files_with(folder: &Path, bytes: &[u8]) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            match std::fs::read(&path) {
-                _ if path.is_dir() => folders.push(path),
-                Ok(held) if held.windows(bytes.len()).any(|window| window == bytes) => {
-                    found.push(path.display().to_string());
-                }
-                // A socket cannot be read, and a file may go away meanwhile.
-                _ => {}
-            }
-        }
-    }
-    found
-}
-
 #[tokio::test]
 async fn a_complaint_is_archived_on_two_signatures_and_not_on_a_refused_one() {
     let agencies = Agencies::start().await;
@@ -182,7 +163,7 @@ async fn erased_contents_are_gone_on_every_node_also_on_one_that_was_stopped_mea
     agencies.has_text(PROVINCE, &lodged, "Lodged").await;
     let folders = [CITY, PROVINCE].map(|node| agencies.federation.folder_of(node));
     for folder in &folders {
-        assert_ne!(files_with(&folder.join("ledger"), SECRET.as_bytes()), [""; 0], "it is there to be erased");
+        assert!(!files_with(&folder.join("ledger"), SECRET.as_bytes()).is_empty(), "it is there to be erased");
     }
     agencies.is_refused(PROVINCE, &["erase", &id, "--ground", "court-order"], "only the intake agency").await;
     let said = agencies.does(CITY, &["erase", &id, "--ground", "subject-request"]);
@@ -201,7 +182,7 @@ async fn erased_contents_are_gone_on_every_node_also_on_one_that_was_stopped_mea
     holds_nothing_of(&folders[0], SECRET.as_bytes()).await;
     // The reporter, too.
     holds_nothing_of(&folders[0], b"Siti Nurhaliza").await;
-    assert_ne!(files_with(&folders[1].join("ledger"), SECRET.as_bytes()), [""; 0], "the stopped node has it still");
+    assert!(!files_with(&folders[1].join("ledger"), SECRET.as_bytes()).is_empty(), "the stopped node has it still");
 
     agencies.federation.start_node(PROVINCE).await;
     agencies.has_erased(PROVINCE, &lodged, "Lodged").await;

@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use sinergi_cli::demo::node::NotUp;
 use sinergi_cli::failure::Failure;
 use sinergi_config::Config;
+use sinergi_daemon::continuity::{self, State};
 use sinergi_daemon::node::rebuild;
 use sinergi_proto::ids::ComplaintId;
 use sinergi_proto::wire;
@@ -258,6 +259,29 @@ fn a_flipped_bit_in_the_newest_segment_stops_the_node_with_file_offset_and_what_
     });
 }
 
+#[test]
+fn a_newest_segment_that_was_cut_anywhere_is_not_signed_over_and_what_is_left_is_kept() {
+    let cuts = |case: &Case| matches!(case.damage, Damage::Cut(at) if at < end_of_what_was_acknowledged());
+    let all: Vec<Case> = cases(&kept().newest, 40).into_iter().filter(cuts).collect();
+    assert!(all.len() > 30);
+    all_hold(&all, |case| {
+        let folder = case.made();
+        let mut expected = kept().image.clone();
+        damage(&mut expected, &case.path, case.damage);
+        let opened = match Reopened::open(folder.path()) {
+            Ok(node) if node.data.continuity.state() == State::SetBack => true,
+            Ok(node) => return Err(format!("it may sign over {} leaves", node.data.ledger.size())),
+            Err(error) if error.to_string().contains("sinergi recover") => false,
+            Err(error) => return Err(format!("it does not say what to do: {error}")),
+        };
+        let (mut all, cut) = (crash::read(folder.path()), expected[&case.path].clone().expect("a file"));
+        let left = all.remove(&case.path).flatten().ok_or("it is gone")?;
+        // A group without leaves that is torn looks like a torn write: its rest may be cut off, and the store tells that it was there.
+        let is_left = left == cut || (opened && cut.starts_with(&left));
+        if is_left { Ok(()) } else { Err("what is left of it was changed".to_owned()) }
+    });
+}
+
 /// Where in the newest segment the last group begins: an orderly end writes the newest checkpoint alone, of which nobody was told.
 fn end_of_what_was_acknowledged() -> usize {
     static END: OnceLock<usize> = OnceLock::new();
@@ -351,6 +375,7 @@ async fn an_operator_reads_what_is_damaged_and_what_to_do_and_a_mended_node_goes
     assert!(!stray.exists() && !folder.join("store.damaged-1").exists());
     assert!(federation.log_of(CITY).contains("removed a snapshot that was never finished"));
     assert_eq!(federation.node(CITY).await.status().await.complaints, 200);
+    federation.is_bounded_in_memory(CITY);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -419,6 +444,29 @@ async fn ends_and_is_whole_again(federation: &mut TestFederation, ids: &[Complai
     federation.start_node(CITY).await;
     assert_eq!(federation.node(CITY).await.lists().await.len(), ids.len());
     assert!(federation.folder_of(CITY).join("store.damaged-1").exists(), "it is kept");
+    federation.is_bounded_in_memory(CITY);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_words_of_peers_about_the_ledger_keep_the_node_from_starting_and_say_what_to_do() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    federation.node(CITY).await.lodges("Laporan").await;
+    federation.stop_node(CITY).await;
+    let folder = federation.folder_of(CITY);
+    let kept = continuity::file(&folder);
+    for damaged in [&b""[..], b"[{\"by\":", b"\xff\x00"] {
+        fs::write(&kept, damaged).expect("written");
+        let said = does_not_start(&mut federation).await;
+        for word in ["set-back.json", "from a backup", "move it away", "show it again"] {
+            assert!(said.contains(word), "{word:?} is missing in: {said}");
+        }
+        let recover = run_on(&folder, &["recover", "--yes"]);
+        assert!(recover.code == 1 && recover.err.contains("move it away"), "{recover:?}");
+        assert_eq!(fs::read(&kept).expect("the file"), damaged, "it is left alone");
+    }
+    fs::remove_file(&kept).expect("moved away");
+    federation.start_node(CITY).await;
+    assert_eq!(federation.node(CITY).await.lists().await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -429,8 +477,9 @@ async fn a_newest_group_that_was_damaged_cut_off_or_removed_is_not_taken_for_a_t
     });
     let cut = not_a_torn_write(|bytes, _| bytes.truncate(bytes.len() - 10));
     let removed = not_a_torn_write(|bytes, group| bytes.truncate(group));
+    let halved = not_a_torn_write(|bytes, group| bytes.truncate(group / 2));
     let emptied = not_a_torn_write(|bytes, _| bytes.clear());
-    tokio::join!(flipped, cut, removed, emptied);
+    tokio::join!(flipped, cut, removed, halved, emptied);
 }
 
 /// A node is killed, its newest group damaged, and it starts twice: nothing is ever signed again over what is left.

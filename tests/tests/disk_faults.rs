@@ -15,7 +15,7 @@ use sinergi_proto::wire::frame::Kind;
 use sinergi_proto::{limits, wire};
 use sinergi_tests::disk::{CHANGES, Disk, Fault, IO_ERROR, Op, READ_ONLY};
 use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, complaint_about, province_and_city};
-use sinergi_tests::folder;
+use sinergi_tests::folder::{self, files_with};
 use sinergi_tests::program::{Said, run_on};
 use sinergi_tests::stage::Stage;
 use tokio::task::JoinSet;
@@ -452,6 +452,37 @@ async fn no_receipt_is_given_for_what_is_still_being_synced() {
     let receipt = link.receipt().await;
     assert!(matches!(receipt.results[..], [ItemResult { outcome: ItemOutcome::Leaf(_), .. }]), "{receipt:?}");
     stage.others_are_unaffected().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_is_destroyed_only_when_the_order_for_it_is_on_the_disk() {
+    const SECRET: &str = "Nomor rekam medis 4711-0815";
+    let mut scene = Scene::set().await;
+    let (city, province) = (scene.city().await, scene.federation.node(PROVINCE).await);
+    let mut request = complaint_about("Data pribadi");
+    request.text.as_mut().expect("a text").body = SECRET.to_owned();
+    let lodged = city.lodges_request(request).await.expect("lodged").complaint;
+    scene.acknowledged.insert(lodged);
+    let erase = Act::Erase(wire::Erase { ground: wire::EraseGround::CourtOrder.into(), entries: Vec::new() });
+    city.acts(lodged, erase, None).await.expect("the intake agency proposes");
+    province.sees(lodged, |seen| seen.entries == 2).await;
+    city.has_an_empty_outbox().await;
+    let text_of = async || city.shows(lodged).await.expect("it is here").timeline[0].content[0].availability.clone();
+    let ledger = scene.path("ledger");
+
+    let hang = scene.disk.on(&[Op::Sync], ".seg").hangs();
+    province.acts(lodged, Act::Approve(wire::Approve::default()), None).await.expect("the supervisor approves");
+    hang.strikes().await;
+    for _ in 0..50 {
+        assert_eq!(text_of().await, "here");
+    }
+    assert!(!files_with(&ledger, SECRET.as_bytes()).is_empty(), "destroyed before the order for it is on the disk");
+    assert!(province.peer(CITY).await.queue_depth > 0, "the order is receipted when it is done");
+    hang.ends();
+    province.has_an_empty_outbox().await;
+    assert!(files_with(&ledger, SECRET.as_bytes()).is_empty(), "receipted and not done");
+    assert_eq!(text_of().await, "erased");
+    scene.is_whole().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

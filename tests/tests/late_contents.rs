@@ -8,6 +8,7 @@ use sinergi_proto::refusal::RefusalCode;
 use sinergi_proto::wire::act_request::Act;
 use sinergi_proto::wire::{self, ComplaintDetail};
 use sinergi_tests::federation::TestNode;
+use sinergi_tests::folder::files_with;
 use sinergi_tests::stage::Stage;
 
 fn availability(detail: &ComplaintDetail, body: &str) -> String {
@@ -82,7 +83,7 @@ async fn erased_content_that_is_sent_again_is_refused_and_stays_erased() {
     for (node, id) in [(&city, "kota-bandung"), (&province, "prov-jabar")] {
         node.has_a_sound_ledger().await;
         let folder = stage.federation.folder_of(id).join("ledger");
-        assert!(!holds(&folder, b"Hapus data saya"), "{id} holds the text still");
+        assert!(files_with(&folder, b"Hapus data saya").is_empty(), "{id} holds the text still");
     }
 }
 
@@ -110,10 +111,6 @@ async fn an_item_that_waited_leaves_no_second_copy_of_its_content() {
 }
 
 /// Whether any file of a folder holds these bytes.
-fn holds(folder: &std::path::Path, text: &[u8]) -> bool {
-    copies(folder, text) > 0
-}
-
 /// How often the files of a folder hold these bytes.
 fn copies(folder: &std::path::Path, text: &[u8]) -> usize {
     let files = std::fs::read_dir(folder).expect("the ledger's folder");

@@ -16,14 +16,17 @@ use sha2::{Digest, Sha256};
 use sinergi_cli::demo::wait;
 use sinergi_daemon::continuity::State;
 use sinergi_proto::ids::ComplaintId;
-use sinergi_proto::wire;
+use sinergi_proto::receipt::ItemOutcome;
+use sinergi_proto::wire::{self, act_request::Act, frame::Kind};
 use sinergi_tests::disk::crash::{self, Before, Image, Trace, Unsynced};
 use sinergi_tests::disk::reopen::{Reopened, judge_all, place};
 use sinergi_tests::disk::trace::{self, Operation};
 use sinergi_tests::disk::{Disk, IO_ERROR, Op};
 use sinergi_tests::federation::{NAME, PATIENCE, TestFederation, TestNode, complaint_about, province_and_city};
+use sinergi_tests::folder;
 use sinergi_tests::process_table::send;
 use sinergi_tests::program::{run_on, said, sinergi, sinergid};
+use sinergi_tests::stage::Stage;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -31,6 +34,8 @@ const CITY: &str = "kota-bandung";
 const PROVINCE: &str = "prov-jabar";
 /// Calls at the same time.
 const CLIENTS: usize = 4;
+/// A text that is destroyed in the course of a life.
+const SECRET: &str = "Nomor rekam medis 4711-0815";
 
 /// A node's life, as its disk and those who asked it saw it.
 struct Life {
@@ -71,6 +76,30 @@ struct Seen {
     acknowledged: Vec<(u64, ComplaintId, u64)>,
     /// Size and root of a checkpoint.
     checkpoints: Vec<(u64, u64, String)>,
+    /// How many items the node had said that it refused.
+    refused: Vec<(u64, usize)>,
+    /// A text that the node had said is destroyed.
+    destroyed: Vec<(u64, &'static str)>,
+    /// The version of a charter that it had adopted.
+    charters: Vec<(u64, u64)>,
+}
+
+impl Seen {
+    /// What was told up to a moment, as if it had been told before everything.
+    fn until(&self, moment: u64) -> Self {
+        fn told<T: Clone>(all: &[T], moment: u64, at: impl Fn(&mut T) -> &mut u64) -> Vec<T> {
+            let mut all = all.to_vec();
+            all.retain_mut(|told| std::mem::take(at(told)) <= moment);
+            all
+        }
+        Self {
+            acknowledged: told(&self.acknowledged, moment, |(at, ..)| at),
+            checkpoints: told(&self.checkpoints, moment, |(at, ..)| at),
+            refused: told(&self.refused, moment, |(at, ..)| at),
+            destroyed: told(&self.destroyed, moment, |(at, ..)| at),
+            charters: told(&self.charters, moment, |(at, ..)| at),
+        }
+    }
 }
 
 /// A node that is being recorded.
@@ -96,8 +125,13 @@ impl Watched {
     }
 
     fn acknowledged(&self, complaint: ComplaintId, entries: u64) {
+        self.tells(|seen, at| seen.acknowledged.push((at, complaint, entries)));
+    }
+
+    /// It has told something, at this moment at the latest.
+    fn tells(&self, told: impl FnOnce(&mut Seen, u64)) {
         let at = self.disk.now();
-        self.seen.lock().expect("no panic").acknowledged.push((at, complaint, entries));
+        told(&mut self.seen.lock().expect("no panic"), at);
     }
 
     async fn shows_its_checkpoint(&self, node: &TestNode) -> u64 {
@@ -161,16 +195,61 @@ async fn starts_again(federation: &mut TestFederation, id: &str) {
     federation.start_node(id).await;
 }
 
+/// What a node decides beside the complaints' ordinary life: it refuses an entry, destroys a text on two signatures, adopts a charter.
+async fn decide(stage: &mut Stage, city: &Watched, province: &Watched) {
+    let (city_node, province_node) = (stage.federation.node(CITY).await, stage.federation.node(PROVINCE).await);
+    let bad = stage.impostor.lodge("Tanda tangan rusak").with_a_broken_signature();
+    let honest = stage.impostor.lodge("Laporan jujur");
+    let mut link = stage.link().await;
+    let receipt = link.deliver(2, vec![bad.item, honest.item]).await;
+    assert!(matches!(receipt.results[0].outcome, ItemOutcome::Refused(_)), "{receipt:?}");
+    city.tells(|seen, at| seen.refused.push((at, 1)));
+    city.acknowledged(honest.complaint, 1);
+
+    let mut request = complaint_about("Data pribadi");
+    request.text.as_mut().expect("a text").body = SECRET.to_owned();
+    let lodged = city_node.lodges_request(request).await.expect("lodged").complaint;
+    city.acknowledged(lodged, 1);
+    city_node.forwards(lodged, PROVINCE).await;
+    province_node.accepts(lodged).await;
+    city_node.sees(lodged, |seen| seen.holder == PROVINCE).await;
+    let erase = Act::Erase(wire::Erase { ground: wire::EraseGround::SubjectRequest.into(), entries: Vec::new() });
+    city_node.acts(lodged, erase, None).await.expect("the intake agency proposes");
+    city.acknowledged(lodged, 4);
+    province_node.sees(lodged, |seen| seen.entries == 4).await;
+    let approved = province_node.acts(lodged, Act::Approve(wire::Approve::default()), None).await;
+    approved.expect("the supervisor approves");
+    province.tells(|seen, at| seen.destroyed.push((at, SECRET)));
+    province.acknowledged(lodged, 5);
+    province_node.has_an_empty_outbox().await;
+    city.tells(|seen, at| seen.destroyed.push((at, SECRET)));
+    city.acknowledged(lodged, 5);
+
+    let note = stage.federation.next_charter(|text| text.grace_days = 60);
+    link.say(Kind::Charter(wire::CharterNote { note })).await;
+    for (node, watched) in [(&city_node, city), (&province_node, province)] {
+        node.sees_status(|status| status.charter_version == 2).await;
+        watched.tells(|seen, at| seen.charters.push((at, 2)));
+    }
+    // Links are made anew under it.
+    let after = city_node.lodges("Di bawah piagam baru").await.complaint;
+    city_node.forwards(after, PROVINCE).await;
+    city.acknowledged(after, 2);
+    city_node.has_an_empty_outbox().await;
+    province.acknowledged(after, 2);
+}
+
 /// A city and its province at work: complaints, answers, segments that are sealed, a restart in order, a kill in the middle of a group, a
-/// failed sync. `times` as much work as it takes.
+/// failed sync, decisions of every other kind. `times` as much work as it takes.
 async fn live(times: usize) -> [Life; 2] {
-    let mut federation = TestFederation::make(province_and_city());
-    let (city, city_before) = Watched::node(&mut federation, CITY);
-    let (province, province_before) = Watched::node(&mut federation, PROVINCE);
+    let mut stage = Stage::make();
+    let federation = &mut stage.federation;
+    let (city, city_before) = Watched::node(federation, CITY);
+    let (province, province_before) = Watched::node(federation, PROVINCE);
     for id in [PROVINCE, CITY] {
         federation.start_node(id).await;
     }
-    federation.linked().await;
+    federation.node(CITY).await.sees_peer(PROVINCE, |peer| peer.state == "linked").await;
 
     lodge_and_forward(&federation.node(CITY).await, &city, 0, 24 * times).await;
     federation.stop_node(CITY).await;
@@ -180,14 +259,14 @@ async fn live(times: usize) -> [Life; 2] {
     let kill = city.disk.on(&[Op::Sync], ".seg").after(4).kills();
     lodge_and_forward(&federation.node(CITY).await, &city, 2, 1000).await;
     kill.ends();
-    starts_again(&mut federation, CITY).await;
+    starts_again(federation, CITY).await;
     let size = city.shows_its_checkpoint(&federation.node(CITY).await).await;
     assert!(size > 0, "a checkpoint over what the page cache alone had");
 
     let failure = city.disk.on(&[Op::Sync], ".seg").after(6).once().fails(IO_ERROR);
     lodge_and_forward(&federation.node(CITY).await, &city, 3, 1000).await;
     failure.ends();
-    starts_again(&mut federation, CITY).await;
+    starts_again(federation, CITY).await;
     assert!(city.shows_its_checkpoint(&federation.node(CITY).await).await > size);
     lodge_and_forward(&federation.node(CITY).await, &city, 4, 24 * times).await;
 
@@ -207,9 +286,10 @@ async fn live(times: usize) -> [Life; 2] {
     for (_, complaint, entries) in province.seen.lock().expect("no panic").acknowledged.clone() {
         city.acknowledged(complaint, entries);
     }
+    decide(&mut stage, &city, &province).await;
     city.shows_its_checkpoint(&city_node).await;
     for id in [PROVINCE, CITY] {
-        federation.stop_node(id).await;
+        stage.federation.stop_node(id).await;
     }
     [city.life(CITY, city_before), province.life(PROVINCE, province_before)]
 }
@@ -256,6 +336,24 @@ fn judge(life: &Life, moment: u64, unsynced: Unsynced) -> Result<(), String> {
         let here = node.data.applier.store().timeline(complaint).expect("a timeline").len();
         if (here as u64) < *entries {
             return Err(format!("{complaint}: {entries} entries were acknowledged, {here} are here"));
+        }
+    }
+    let refused = node.data.applier.store().refused().count();
+    for (_, expected) in life.seen.refused.iter().filter(|(at, _)| *at <= moment) {
+        if refused < *expected {
+            return Err(format!("{expected} items were refused, {refused} are listed"));
+        }
+    }
+    for (_, text) in life.seen.destroyed.iter().filter(|(at, _)| *at <= moment) {
+        let found = folder::files_with(folder.path(), text.as_bytes());
+        if !found.is_empty() {
+            return Err(format!("{text:?} was destroyed and is in {found:?}"));
+        }
+    }
+    for (_, version) in life.seen.charters.iter().filter(|(at, _)| *at <= moment) {
+        let newest = node.charter_version();
+        if newest < *version {
+            return Err(format!("charter version {version} was adopted, the newest is {newest}"));
         }
     }
     if node.data.continuity.state() == State::SetBack {
@@ -436,11 +534,7 @@ fn a_power_failure_while_a_node_recovers_from_a_power_failure_loses_nothing_eith
         Daemon::starts(folder.path(), disk.environment()).stops();
         let trace = before.then(disk.root(), &trace::read(&disk));
         // Nothing was asked of it: what it owes is what it owed before.
-        let mut seen = life.seen.clone();
-        seen.acknowledged.retain(|(at, ..)| *at <= moment);
-        seen.checkpoints.retain(|(at, ..)| *at <= moment);
-        seen.acknowledged.iter_mut().for_each(|(at, ..)| *at = 0);
-        seen.checkpoints.iter_mut().for_each(|(at, ..)| *at = 0);
+        let seen = life.seen.until(moment);
         let left = crash::read(folder.path());
         let again =
             Life { agency: life.agency, trace, left, seen, rebuilt: Mutex::default(), within_groups: Vec::new() };

@@ -8,6 +8,7 @@ use std::time::Duration;
 use sinergi_cli::commands::init::Kind;
 use sinergi_cli::demo::federation::Agency;
 use sinergi_cli::demo::wait;
+use sinergi_config::defaults::FILE;
 use sinergi_proto::checkpoint::CheckpointSigner;
 use sinergi_proto::ids::{ComplaintId, EntryId, Epoch};
 use sinergi_proto::receipt::ItemOutcome;
@@ -53,14 +54,24 @@ fn copy_of(federation: &TestFederation, id: &str) -> PathBuf {
     to
 }
 
-/// Loses a stopped node's data, and puts a copy in its place, if there is one.
-fn lose(federation: &TestFederation, id: &str, copy: Option<&Path>) {
+/// Loses a stopped node's data, and puts a copy in its place.
+fn restore(federation: &TestFederation, id: &str, copy: &Path) {
     let folder = federation.folder_of(id);
     for part in DATA {
         fs::remove_dir_all(folder.join(part)).expect("the node's data");
-        if let Some(copy) = copy {
-            folder::copy(&copy.join(part), &folder.join(part));
-        }
+        folder::copy(&copy.join(part), &folder.join(part));
+    }
+}
+
+/// Loses the whole folder of a stopped node. What its operator has elsewhere is put in its place: keys, configuration, the first charter.
+fn lose(federation: &TestFederation, id: &str) {
+    let folder = federation.folder_of(id);
+    let lost = federation.folder().join(format!("lost-{id}"));
+    fs::rename(&folder, &lost).expect("the node's folder");
+    fs::create_dir_all(folder.join("charter")).expect("a new folder");
+    folder::copy(&lost.join("keys"), &folder.join("keys"));
+    for file in [FILE, "charter/00000001.note"] {
+        fs::copy(lost.join(file), folder.join(file)).expect("a file that is kept elsewhere");
     }
 }
 
@@ -235,7 +246,7 @@ async fn a_node_restored_from_an_older_copy_is_stopped_before_it_signs_and_gets_
 
     // The peer that knows is itself restarted meanwhile.
     federation.stop_node("kota-bandung").await;
-    lose(&federation, "kota-bandung", Some(&copy));
+    restore(&federation, "kota-bandung", &copy);
     federation.stop_node("prov-jabar").await;
     federation.start_node("prov-jabar").await;
     federation.start_node("kota-bandung").await;
@@ -272,7 +283,7 @@ async fn a_node_restored_from_an_older_copy_is_stopped_before_it_signs_and_gets_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_lost_its_whole_ledger_is_stopped_before_it_signs_and_gets_everything_back() {
+async fn a_node_that_lost_its_whole_folder_is_stopped_before_it_signs_and_gets_everything_back() {
     let mut federation = TestFederation::start(province_and_city()).await;
     let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
     let lodged = lodge_and_forward(&city, "prov-jabar", 20).await;
@@ -286,7 +297,7 @@ async fn a_node_that_lost_its_whole_ledger_is_stopped_before_it_signs_and_gets_e
     province.has_an_empty_outbox().await;
     let before = digests(&city).await;
     federation.stop_node("kota-bandung").await;
-    lose(&federation, "kota-bandung", None);
+    lose(&federation, "kota-bandung");
 
     // Without a word of any peer nobody knows which epoch there was.
     let folder = federation.folder_of("kota-bandung");
@@ -324,7 +335,7 @@ async fn a_peer_that_was_never_sent_a_receipt_shows_the_entries_that_it_holds() 
     city.has_an_empty_outbox().await;
     federation.stop_node("kota-bandung").await;
     federation.stop_node("prov-jabar").await;
-    lose(&federation, "kota-bandung", None);
+    lose(&federation, "kota-bandung");
     federation.start_node("prov-jabar").await;
     assert_eq!(federation.node("prov-jabar").await.peer("kota-bandung").await.sent_entries, 0);
     federation.start_node("kota-bandung").await;
@@ -493,7 +504,7 @@ async fn a_node_that_nobody_could_warn_is_stopped_when_somebody_can_and_loses_ne
     let copy = copy_of(&federation, "kota-bandung");
     let mut before = works_and_is_stopped(&mut federation, 3).await;
     federation.stop_node("prov-jabar").await;
-    lose(&federation, "kota-bandung", Some(&copy));
+    restore(&federation, "kota-bandung", &copy);
     // The only peer that knows is down: the outage of a peer is not one of the node.
     federation.start_node("kota-bandung").await;
     let city = federation.node("kota-bandung").await;
@@ -618,7 +629,7 @@ async fn a_copy_from_before_a_recovery_begins_no_epoch_that_was_begun_after_it()
     let copy = copy_of(&federation, "kota-bandung");
     recovers_unheard(&federation, "kota-bandung", "disk-lost");
     let before = works_and_is_stopped(&mut federation, 3).await;
-    lose(&federation, "kota-bandung", Some(&copy));
+    restore(&federation, "kota-bandung", &copy);
     // It is whole, of epoch 1, and knows nothing of epoch 2, which would be begun twice.
     let unheard = run_on(&federation.folder_of("kota-bandung"), &["recover", "--yes"]);
     assert!(unheard.code == 4 && unheard.err.contains("name the new one with --epoch"), "{unheard:?}");
@@ -646,7 +657,7 @@ async fn a_node_killed_while_its_peers_give_back_what_they_hold_gets_all_of_it()
     city.has_an_empty_outbox().await;
     let before = digests(&city).await;
     federation.stop_node("kota-bandung").await;
-    lose(&federation, "kota-bandung", None);
+    lose(&federation, "kota-bandung");
     federation.start_node("kota-bandung").await;
     is_stopped_before_it_signs(&federation, 0, "prov-jabar").await;
     federation.stop_node("kota-bandung").await;
@@ -688,7 +699,7 @@ async fn a_hub_is_stopped_by_the_one_peer_that_saw_more() {
     lodge_and_forward(&province, "kota-bekasi", 2).await;
     federation.node("kota-bekasi").await.has_complaints(2).await;
     federation.stop_node("prov-jabar").await;
-    lose(&federation, "prov-jabar", Some(&copy));
+    restore(&federation, "prov-jabar", &copy);
     federation.start_node("kota-bandung").await;
     federation.start_node("prov-jabar").await;
     let province = federation.node("prov-jabar").await;

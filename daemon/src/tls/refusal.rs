@@ -68,7 +68,9 @@ pub enum RefusalReason {
         issuer: String,
     },
     /// Over.
-    #[error("it expired at {0}: its agency has to renew it (`sinergi pki renew`)")]
+    #[error(
+        "it expired at {0}: its agency has to renew it (`sinergi pki renew`), unless the clock of one of the two nodes is wrong"
+    )]
     Expired(Timestamp),
     /// Not begun.
     #[error("it is valid from {0} on: it is too early, or the clock of one of the two nodes is wrong")]

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Each round loads both nodes, kills one of them or both (SIGKILL) after a random time, starts them again, and waits until all that was
-//! acknowledged is at both, once. Every tenth round, and at the end, both ledgers are verified. Prints a line a round and one JSON object at the end;
-//! ends with 1 and says what was violated otherwise.
+//! acknowledged is at both, once, and their operators see nothing to be done. Every tenth round, and at the end, both ledgers are verified.
+//! Prints a line a round and one JSON object at the end; ends with 1 and says what was violated otherwise.
 //!
 //! The seed repeats who is killed and when by the clock; what the nodes are doing at that moment is the machine's.
 
@@ -115,6 +115,8 @@ async fn run(options: &Options, report: &mut Report) -> Result<(), String> {
         }
         let (a, b) = (federation.node(A).await, federation.node(B).await);
         check(report, &a, &b).await?;
+        looks_sound(&a, B).await?;
+        looks_sound(&b, A).await?;
         for id in [A, B] {
             federation.is_bounded_in_memory(id);
         }
@@ -140,6 +142,20 @@ async fn kill(federation: &mut TestFederation, random: &mut StdRng, report: &mut
         report.kills[usize::from(*id == B)] += 1;
     }
     victims
+}
+
+/// What the operator of a node that is well again reads: linked, and nothing to be done.
+async fn looks_sound(node: &TestNode, peer: &str) -> Result<(), String> {
+    let (status, linked) = (node.status().await, node.peer(peer).await);
+    if linked.state != "linked" {
+        return Err(format!("{} shows its link to {peer} as {:?}: {}", node.id, linked.state, linked.last_error));
+    }
+    match (status.alarms.as_slice(), status.refused_by_us + status.refused_by_peers, status.deferred) {
+        ([], 0, 0) => Ok(()),
+        (alarms, refused, deferred) => {
+            Err(format!("{} shows the alarms {alarms:?}, {refused} refused and {deferred} deferred", node.id))
+        }
+    }
 }
 
 /// Waits until both have receipts for everything, then compares what they have with each other and with what clients were told.

@@ -60,6 +60,11 @@ impl Reopened {
         Ok(Self { data, config, directory })
     }
 
+    /// The version of its newest charter.
+    pub fn charter_version(&self) -> u64 {
+        self.directory.newest().version
+    }
+
     /// What a full check of the ledger finds.
     pub fn findings(&self) -> Vec<Finding> {
         ledger::verify(&self.data.ledger.reader(), |_| ControlFlow::Continue(()))
