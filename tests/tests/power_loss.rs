@@ -85,6 +85,13 @@ struct Seen {
 }
 
 impl Seen {
+    /// When decisions were told.
+    fn decisions(&self) -> impl Iterator<Item = u64> {
+        let refused = self.refused.iter().map(|(at, _)| *at);
+        let destroyed = self.destroyed.iter().map(|(at, _)| *at);
+        refused.chain(destroyed).chain(self.charters.iter().map(|(at, _)| *at))
+    }
+
     /// What was told up to a moment, as if it had been told before everything.
     fn until(&self, moment: u64) -> Self {
         fn told<T: Clone>(all: &[T], moment: u64, at: impl Fn(&mut T) -> &mut u64) -> Vec<T> {
@@ -395,9 +402,9 @@ fn all_hold(life: &Life, states: &[(u64, Unsynced)]) {
     );
 }
 
-/// Every so many moments of a life.
+/// Every so many moments of a life, and those at which a decision was told, of which there are few.
 fn every(life: &Life, step: usize) -> impl Iterator<Item = u64> {
-    life.trace.moments().iter().copied().step_by(step)
+    life.trace.moments().iter().copied().step_by(step).chain(life.seen.decisions())
 }
 
 #[test]
