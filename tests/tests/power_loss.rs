@@ -317,6 +317,13 @@ fn lives() -> &'static [Life; 2] {
 fn judge(life: &Life, moment: u64, unsynced: Unsynced) -> Result<(), String> {
     let folder = place();
     crash::write(&life.trace.state(moment, unsynced), folder.path());
+    // Before the node is started: nobody may ever read it again.
+    for (_, text) in life.seen.destroyed.iter().filter(|(at, _)| *at <= moment) {
+        let found = folder::files_with(folder.path(), text.as_bytes());
+        if !found.is_empty() {
+            return Err(format!("{text:?} was destroyed and is in {found:?}"));
+        }
+    }
     let node = Reopened::open(folder.path()).map_err(|error| format!("the node does not open: {error:?}"))?;
     let reader = node.data.ledger.reader();
     for (_, size, root) in life.seen.checkpoints.iter().filter(|(at, ..)| *at <= moment) {
@@ -349,12 +356,6 @@ fn judge(life: &Life, moment: u64, unsynced: Unsynced) -> Result<(), String> {
     for (_, expected) in life.seen.refused.iter().filter(|(at, _)| *at <= moment) {
         if refused < *expected {
             return Err(format!("{expected} items were refused, {refused} are listed"));
-        }
-    }
-    for (_, text) in life.seen.destroyed.iter().filter(|(at, _)| *at <= moment) {
-        let found = folder::files_with(folder.path(), text.as_bytes());
-        if !found.is_empty() {
-            return Err(format!("{text:?} was destroyed and is in {found:?}"));
         }
     }
     for (_, version) in life.seen.charters.iter().filter(|(at, _)| *at <= moment) {
