@@ -147,21 +147,21 @@ impl Failure {
         }
     }
 
-    /// The text for stderr: message, causes, advice.
+    /// The text for stderr: message, causes, advice. A cause that what stands above it has said already is not said again.
     pub fn report(&self) -> String {
         let mut text = String::new();
         if self.exit == Exit::ReaderGone {
             return text;
         }
         let _ = writeln!(text, "error: {}", self.message);
-        let mut last = self.message.clone();
+        let mut above = self.message.clone();
         let mut cause: Option<&dyn Error> = self.cause.as_ref().map(|cause| &**cause as &dyn Error);
         while let Some(error) = cause {
             let said = safe::line(&error.to_string());
-            if said != last {
+            if !above.contains(&said) {
                 let _ = writeln!(text, "  caused by: {said}");
+                above = said;
             }
-            last = said;
             cause = error.source();
         }
         if let Some(help) = &self.help {
@@ -226,6 +226,16 @@ mod tests {
         let failure =
             Failure::failed("cannot read a.csv").because(std::io::Error::other("disk on fire")).help("put it out");
         assert_eq!(failure.report(), "error: cannot read a.csv\n  caused by: disk on fire\nhelp: put it out\n");
+    }
+
+    #[test]
+    fn a_cause_that_was_said_already_is_not_said_again() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the node stops: {0}. Mend it")]
+        struct Outer(#[source] std::io::Error);
+
+        let failure = Failure::failed("it does not run").because(Outer(std::io::Error::other("disk on fire")));
+        assert_eq!(failure.report(), "error: it does not run\n  caused by: the node stops: disk on fire. Mend it\n");
     }
 
     #[test]
