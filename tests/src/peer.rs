@@ -1,6 +1,11 @@
 //! A peer under the test's control: a member with its own valid keys and certificate that says whatever the test wants.
 //!
-//! Speaks the wire protocol over real mutual TLS, with none of the daemon's link code: the demo's [`Member`], and what tests make it say.
+//! Speaks the wire protocol over real mutual TLS, with none of the daemon's link code: the demo's [`Member`], and what tests make it say. It
+//! dials, or listens where its node would ([`Listening`]).
+
+mod listening;
+
+pub use listening::{Dialled, Listening};
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;

@@ -37,20 +37,35 @@ impl Stage {
 
     /// The same, after this was done to the folders of the honest nodes.
     pub async fn set_with(prepare: impl FnOnce(&TestFederation)) -> Self {
-        let mut stage = Self::make();
+        let stage = Self::make();
         prepare(&stage.federation);
-        stage.federation.start_node("prov-jabar").await;
-        stage.federation.start_node("kota-bandung").await;
-        stage
+        stage.start().await
     }
 
     /// Makes the federation; nothing runs yet.
     pub fn make() -> Self {
         let mut agencies = province_and_city();
         agencies.push(Agency::new(agency("kominfo"), Kind::Ministry).dials_only());
-        let federation = TestFederation::make(agencies);
+        Self::of(TestFederation::make(agencies))
+    }
+
+    fn of(federation: TestFederation) -> Self {
         let impostor = Impostor::of(&federation.folder_of("kominfo"));
         Self { federation, impostor }
+    }
+
+    async fn start(mut self) -> Self {
+        self.federation.start_node("prov-jabar").await;
+        self.federation.start_node("kota-bandung").await;
+        self
+    }
+
+    /// The same, but that the city dials the ministry: whoever is to hear it must [listen](Impostor::listen).
+    pub async fn set_with_the_ministry_dialled() -> Self {
+        let mut agencies = province_and_city();
+        agencies.push(Agency::new(agency("kominfo"), Kind::Ministry));
+        let links = [("kota-bandung", "prov-jabar"), ("kota-bandung", "kominfo")];
+        Self::of(TestFederation::make_with_links(agencies, &links)).start().await
     }
 
     /// A link of the ministry with the city, greeted.

@@ -143,7 +143,14 @@ async fn say_goodbye(outbound: mpsc::Sender<Frame>, inbound: &mut Streaming<Fram
         let fault = frame(Kind::Fault(wire::Fault { code: code.number(), reason }));
         if outbound.send(fault).await.is_ok() {
             drop(outbound);
-            while let Ok(Some(_)) = inbound.message().await {}
+            loop {
+                match heard(inbound.message().await) {
+                    Ok(Some(_)) => {}
+                    // After what is no frame no end can be read; who sent it has time to hear why all the same.
+                    Err(LinkError::Fault(..)) => std::future::pending().await,
+                    Ok(None) | Err(_) => break,
+                }
+            }
         }
     };
     let _ = tokio::time::timeout(GOODBYE, goodbye).await;

@@ -1,0 +1,163 @@
+//! The impostor where its node would listen: nodes dial it, and hear what the test says.
+
+use std::convert::Infallible;
+use std::ops::{Deref, DerefMut};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{BoxStream, PollNext, select_with_strategy};
+use prost::Message;
+use sinergi_cli::demo::member;
+use sinergi_daemon::tls::{self, Authorities, Credentials, SharedAuthorities};
+use sinergi_proto::wire::Frame;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::body::Body;
+use tonic::server::{Grpc, NamedService, StreamingService};
+use tonic::transport::Server;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{AsIs, Connection, Impostor};
+use crate::federation::PATIENCE;
+
+/// Bytes between TLS and HTTP/2.
+const BUFFER: usize = 64 * 1024;
+/// What waits for the node to read it.
+const OUTBOUND: usize = 64;
+
+impl Impostor {
+    /// Listens at its node's address. Who dials waits for the test.
+    pub async fn listen(&self) -> Listening {
+        let address = self.config.listen.expect("a member that listens");
+        let listener = TcpListener::bind(address).await.expect("its own port");
+        let credentials = Credentials::load(&self.config.tls).expect("the folder's certificate");
+        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.directory.newest());
+        let acceptor = TlsAcceptor::from(tls::server_config(&credentials, SharedAuthorities::new(authorities)));
+        Listening { listener, acceptor, window: None, connections: JoinSet::new() }
+    }
+}
+
+/// Where nodes dial the impostor; gone with all its connections when it is dropped.
+pub struct Listening {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    window: Option<u32>,
+    connections: JoinSet<()>,
+}
+
+impl Listening {
+    /// The same, but that nodes may send so many bytes, and no more before the test reads them.
+    pub fn with_window(self, bytes: u32) -> Self {
+        Self { window: Some(bytes), ..self }
+    }
+
+    /// The next call of a node, with nothing said yet. Who dialled and has given up is passed over.
+    pub async fn dialled(&mut self) -> Dialled {
+        let called = async {
+            loop {
+                let (stream, _) = self.listener.accept().await.expect("it listens");
+                if let Some(call) = self.serve(stream).await {
+                    return call;
+                }
+            }
+        };
+        timeout(PATIENCE, called).await.expect("a node dials")
+    }
+
+    async fn serve(&mut self, stream: TcpStream) -> Option<Dialled> {
+        let mut stream = self.acceptor.accept(stream).await.ok()?;
+        let (near, mut far) = tokio::io::duplex(BUFFER);
+        let (calls, mut called) = mpsc::channel(1);
+        self.connections.spawn(async move {
+            // However it ends: the test hears it on the stream of frames.
+            let _ = tokio::io::copy_bidirectional(&mut stream, &mut far).await;
+        });
+        let server = Server::builder().initial_stream_window_size(self.window).add_service(Called(calls));
+        let incoming = tokio_stream::once(Ok::<_, Infallible>(near)).chain(tokio_stream::pending());
+        self.connections.spawn(async move {
+            let _ = server.serve_with_incoming(incoming).await;
+        });
+        called.recv().await
+    }
+}
+
+/// A stream of frames with a node that has dialled; ends in order when it is dropped.
+pub struct Dialled {
+    connection: Connection,
+    raw: mpsc::Sender<Result<Bytes, Status>>,
+}
+
+impl Dialled {
+    /// Says a message, whatever it holds, after the frames that were said.
+    pub async fn say_bytes(&self, message: Bytes) {
+        // A node that has ended the link takes no more: what it said before tells why.
+        let _ = self.raw.send(Ok(message)).await;
+    }
+
+    /// Ends the call with a status, after what was said.
+    pub async fn end_with(&self, status: Status) {
+        let _ = self.raw.send(Err(status)).await;
+    }
+}
+
+impl Deref for Dialled {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Dialled {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
+
+/// The service that nodes call.
+#[derive(Clone)]
+struct Called(mpsc::Sender<Dialled>);
+
+impl NamedService for Called {
+    const NAME: &'static str = "sinergi.v1.Federation";
+}
+
+impl tower::Service<http::Request<Body>> for Called {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let called = self.clone();
+        Box::pin(async move { Ok(Grpc::new(AsIs).streaming(called, request).await) })
+    }
+}
+
+impl StreamingService<Frame> for Called {
+    type Response = Bytes;
+    type ResponseStream = BoxStream<'static, Result<Bytes, Status>>;
+    type Future = BoxFuture<'static, Result<Response<Self::ResponseStream>, Status>>;
+
+    fn call(&mut self, request: Request<Streaming<Frame>>) -> Self::Future {
+        let calls = self.0.clone();
+        Box::pin(async move {
+            let (outbound, frames) = mpsc::channel::<Frame>(OUTBOUND);
+            let (raw, messages) = mpsc::channel(OUTBOUND);
+            let connection = Connection(member::Connection { outbound, inbound: request.into_inner() });
+            calls.send(Dialled { connection, raw }).await.map_err(|_| Status::unavailable("nobody is here"))?;
+            let frames = ReceiverStream::new(frames).map(|frame| Ok(frame.encode_to_vec().into()));
+            let said = select_with_strategy(frames, ReceiverStream::new(messages), |_: &mut ()| PollNext::Left);
+            Ok(Response::new(said.boxed()))
+        })
+    }
+}

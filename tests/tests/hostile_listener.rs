@@ -1,0 +1,179 @@
+//! A member that lies to the node that dialled it: the node ends that link alone and says why, loses nothing, dials again and goes on.
+
+use bytes::Bytes;
+use prost::Message;
+use sinergi_proto::ids::{Epoch, LedgerIndex};
+use sinergi_proto::limits;
+use sinergi_proto::link::Cursor;
+use sinergi_proto::receipt::{ItemOutcome, Receipt};
+use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::wire::{self, frame::Kind};
+use sinergi_tests::peer::{Dialled, Impostor, Listening};
+use sinergi_tests::stage::Stage;
+
+const CITY: &str = "kota-bandung";
+const MINISTRY: &str = "kominfo";
+/// Bytes that no message begins with.
+const GARBLED: &[u8] = b"\xff\xff\xff no protobuf";
+
+/// The city dials the ministry, for which the test speaks.
+struct Line {
+    stage: Stage,
+    listening: Listening,
+    /// The place in the ministry's ledger of what it delivers next.
+    next: u64,
+}
+
+impl Line {
+    async fn set() -> Self {
+        let stage = Stage::set_with_the_ministry_dialled().await;
+        let listening = stage.impostor.listen().await;
+        Self { stage, listening, next: 1000 }
+    }
+
+    /// A link that the city has dialled, greeted.
+    async fn link(&mut self) -> Dialled {
+        let mut link = self.listening.dialled().await;
+        link.greet(self.stage.impostor.hello()).await;
+        link
+    }
+
+    /// The city owes the ministry something.
+    async fn hands_over(&self) {
+        let city = self.stage.federation.node(CITY).await;
+        let lodged = city.lodges("Titipan").await;
+        city.forwards(lodged.complaint, MINISTRY).await;
+    }
+
+    /// The city has ended the link with this fault, and its operator reads why.
+    async fn is_ended(&self, link: &mut Dialled, fault: FaultCode) {
+        let (code, reason) = link.fault().await;
+        assert_eq!(code, fault.number(), "{reason}");
+        let told = format!("ended the link: {fault}: {reason}");
+        let reads = |peer: &wire::PeerStatus| peer.last_error == told && peer.first_failure > 0;
+        let city = self.stage.federation.node(CITY).await;
+        assert!(city.sees_peer(MINISTRY, reads).await.queue_depth > 0, "what is owed stays owed");
+        let log = self.stage.federation.log_of(CITY);
+        assert!(log.contains(&fault.to_string()), "{log}");
+    }
+
+    /// The city dials again, and both sides' entries arrive.
+    async fn goes_on(&mut self) {
+        let mut link = self.link().await;
+        let delivered = link.delivery().await;
+        link.say(Kind::Ack(self.stage.impostor.receipt_for(&delivered, CITY))).await;
+        let honest = self.stage.impostor.lodge("Laporan jujur");
+        let receipt = link.deliver(self.next, vec![honest.item]).await;
+        assert!(matches!(receipt.results[0].outcome, ItemOutcome::Leaf(_)), "{receipt:?}");
+        self.next += 1;
+        let city = self.stage.federation.node(CITY).await;
+        city.sees_peer(MINISTRY, |peer| peer.queue_depth == 0 && peer.last_error.is_empty()).await;
+    }
+
+    /// The ministry says this on a link that the city has dialled.
+    async fn is_sent_away(&mut self, greets: bool, message: Bytes, fault: FaultCode) {
+        self.hands_over().await;
+        let mut link = if greets { self.link().await } else { self.listening.dialled().await };
+        link.say_bytes(message).await;
+        self.is_ended(&mut link, fault).await;
+        drop(link);
+        self.goes_on().await;
+    }
+}
+
+fn bytes_of(kind: Kind) -> Bytes {
+    wire::Frame { kind: Some(kind) }.encode_to_vec().into()
+}
+
+fn over_the_limit() -> Bytes {
+    vec![7; limits::FRAME_BYTES + 1].into()
+}
+
+#[tokio::test]
+async fn a_garbled_frame_of_who_was_dialled_ends_the_link_and_only_the_link() {
+    let mut line = Line::set().await;
+    line.is_sent_away(true, Bytes::from_static(GARBLED), FaultCode::UnexpectedFrame).await;
+    line.stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_frame_over_the_limit_of_who_was_dialled_ends_the_link_and_only_the_link() {
+    let mut line = Line::set().await;
+    line.is_sent_away(true, over_the_limit(), FaultCode::LimitExceeded).await;
+    line.stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn what_comes_in_place_of_the_dialled_side_s_hello_ends_the_link_and_is_not_taken() {
+    let mut line = Line::set().await;
+    let early = line.stage.impostor.lodge("Tanpa salam");
+    let cursor = Cursor { epoch: Epoch::FIRST, index: LedgerIndex(1), part: 0 };
+    let deliver = wire::Deliver { cursor: Some(cursor.to_wire()), items: vec![early.item], after: None };
+    let messages = [
+        (Bytes::from_static(GARBLED), FaultCode::UnexpectedFrame),
+        (over_the_limit(), FaultCode::LimitExceeded),
+        (bytes_of(Kind::Deliver(deliver)), FaultCode::UnexpectedFrame),
+        (bytes_of(Kind::Ping(wire::Ping::default())), FaultCode::UnexpectedFrame),
+        (Bytes::new(), FaultCode::UnexpectedFrame),
+    ];
+    for (message, fault) in messages {
+        line.is_sent_away(false, message, fault).await;
+    }
+    assert!(line.stage.federation.node(CITY).await.shows(early.complaint).await.is_none());
+    line.stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_hello_of_another_agency_than_was_dialled_ends_the_link_and_only_the_link() {
+    let mut line = Line::set().await;
+    let hello = wire::Hello { agency: "prov-jabar".to_owned(), ..line.stage.impostor.hello() };
+    line.is_sent_away(false, bytes_of(Kind::Hello(hello)), FaultCode::IdentityMismatch).await;
+    line.stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_cursor_of_who_was_dialled_that_goes_back_ends_the_link_and_only_the_link() {
+    let mut line = Line::set().await;
+    line.hands_over().await;
+    let made = line.stage.impostor.lodge("Mundur");
+    let mut link = line.link().await;
+    link.deliver(5, vec![made.item.clone()]).await;
+    link.send_items(4, vec![made.item]).await;
+    line.is_ended(&mut link, FaultCode::BadCursor).await;
+    drop(link);
+    line.goes_on().await;
+    line.stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_false_receipt_of_who_was_dialled_ends_the_link_and_nothing_leaves_the_outbox() {
+    type Lie = fn(&Impostor, Receipt) -> wire::Ack;
+    let lies: [Lie; 3] = [
+        |impostor, mut receipt| {
+            receipt.results[0].entry.0[0] ^= 1;
+            receipt.sign(&impostor.keys.entry)
+        },
+        |impostor, mut receipt| {
+            receipt.cursor.index = LedgerIndex(999);
+            receipt.sign(&impostor.keys.entry)
+        },
+        |impostor, receipt| {
+            let mut ack = receipt.sign(&impostor.keys.entry);
+            ack.signature[0] ^= 1;
+            ack
+        },
+    ];
+    let mut line = Line::set().await;
+    for lie in lies {
+        line.hands_over().await;
+        let mut link = line.link().await;
+        let delivered = link.delivery().await;
+        let honest = line.stage.impostor.receipt_for(&delivered, CITY);
+        let honest = Receipt::parse(&honest).expect("a receipt");
+        link.say(Kind::Ack(lie(&line.stage.impostor, honest))).await;
+        line.is_ended(&mut link, FaultCode::BadReceipt).await;
+        drop(link);
+        line.goes_on().await;
+    }
+    line.stage.others_are_unaffected().await;
+}
