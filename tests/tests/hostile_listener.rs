@@ -10,6 +10,7 @@ use sinergi_proto::refusal::FaultCode;
 use sinergi_proto::wire::{self, frame::Kind};
 use sinergi_tests::peer::{Dialled, Impostor, Listening};
 use sinergi_tests::stage::Stage;
+use tonic::Status;
 
 const CITY: &str = "kota-bandung";
 const MINISTRY: &str = "kominfo";
@@ -173,6 +174,21 @@ async fn a_false_receipt_of_who_was_dialled_ends_the_link_and_nothing_leaves_the
         link.say(Kind::Ack(lie(&line.stage.impostor, honest))).await;
         line.is_ended(&mut link, FaultCode::BadReceipt).await;
         drop(link);
+        line.goes_on().await;
+    }
+    line.stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_call_that_the_peer_ends_with_an_error_is_not_told_as_a_frame_that_it_sent() {
+    let mut line = Line::set().await;
+    let city = line.stage.federation.node(CITY).await;
+    for status in [Status::internal("rusak"), Status::out_of_range("terlalu besar")] {
+        line.hands_over().await;
+        let message = status.message().to_owned();
+        line.link().await.end_with(status).await;
+        let told = format!("the connection ended: the peer ended the call: {message}");
+        city.sees_peer(MINISTRY, |peer| peer.last_error == told).await;
         line.goes_on().await;
     }
     line.stage.others_are_unaffected().await;

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
+use http::HeaderValue;
+use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use sinergi_config::Endpoint;
 use sinergi_proto::limits;
@@ -15,7 +17,9 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::TlsConnector;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::body::Body;
 use tonic::transport::Channel;
+use tower::ServiceExt;
 
 use super::accept::STREAM_WINDOW;
 use super::peer::{Direction, Peer};
@@ -25,6 +29,8 @@ use super::{LinkError, Links};
 use crate::time::now_millis;
 use crate::tls::{self, Witness, Witnessed};
 
+/// Marks what the peer sent at the end of a call.
+const OF_PEER: &str = "sinergi-of-peer";
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 /// With full jitter a delay is up to twice this.
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
@@ -83,7 +89,7 @@ async fn link(links: &Links, peer: &Arc<Peer>, endpoint: &Endpoint) -> Result<En
         reason: witness.reason().unwrap_or(reason),
     };
     let channel = connect_channel(links, peer, endpoint, witness.clone()).await.map_err(connect)?;
-    let mut client = FederationClient::new(channel)
+    let mut client = FederationClient::new(channel.map_response(mark_trailers))
         .max_decoding_message_size(limits::FRAME_BYTES)
         .max_encoding_message_size(limits::FRAME_BYTES);
     let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
@@ -140,6 +146,23 @@ async fn connect_channel(
         .connect_with_connector(connect)
         .await
         .map_err(|error| explain(&error))
+}
+
+/// Marks the status with which a peer ends a call: gRPC makes one with the same codes of frames that it cannot read.
+fn mark_trailers(response: http::Response<Body>) -> http::Response<Body> {
+    response.map(|body| {
+        Body::new(body.map_frame(|mut frame| {
+            if let Some(trailers) = frame.trailers_mut() {
+                trailers.insert(OF_PEER, HeaderValue::from_static("1"));
+            }
+            frame
+        }))
+    })
+}
+
+/// Whether the peer ended the call with this status.
+pub(super) fn is_of_peer(status: &tonic::Status) -> bool {
+    status.metadata().contains_key(OF_PEER)
 }
 
 /// Why a call or a stream failed, as [`explain`] says it.

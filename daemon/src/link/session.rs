@@ -367,6 +367,7 @@ fn heard(message: Result<Option<Frame>, tonic::Status>) -> Result<Option<Frame>,
     message.map_err(|status| {
         let reason = dial::explain_status(&status);
         match status.code() {
+            _ if dial::is_of_peer(&status) => LinkError::Broken(format!("the peer ended the call: {reason}")),
             tonic::Code::OutOfRange => LinkError::Fault(
                 FaultCode::LimitExceeded,
                 format!("a frame over {} bytes: {reason}", limits::FRAME_BYTES),
