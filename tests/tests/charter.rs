@@ -1,7 +1,9 @@
 //! A newer charter on its way through the federation.
 
+use data_encoding::BASE64;
 use sinergi_cli::demo::wait;
 use sinergi_proto::charter::MemberStatus;
+use sinergi_proto::limits;
 use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::refusal::{DeferralCode, FaultCode};
 use sinergi_proto::wire::{self, frame::Kind as FrameKind};
@@ -66,6 +68,49 @@ async fn a_charter_that_too_few_signed_is_not_adopted() {
     let made = impostor.lodge("Sesudah piagam palsu");
     link.deliver(1, vec![made.item]).await;
     assert_eq!(city.status().await.charter_version, 1);
+}
+
+/// The same note, but that a bit of its last signature is another.
+fn with_a_broken_signature(note: &[u8]) -> Vec<u8> {
+    let text = std::str::from_utf8(note).expect("text").trim_end();
+    let (before, last) = text.rsplit_once(' ').expect("a signature");
+    let mut signature = BASE64.decode(last.as_bytes()).expect("base64");
+    *signature.last_mut().expect("a signature") ^= 1;
+    format!("{before} {}\n", BASE64.encode(&signature)).into_bytes()
+}
+
+#[tokio::test]
+async fn a_charter_that_no_honest_peer_passes_on_is_told_to_the_operator_once_a_link_and_the_link_goes_on() {
+    let mut stage = Stage::set().await;
+    let city = stage.federation.node("kota-bandung").await;
+    let good = stage.federation.next_charter(|text| text.grace_days = 60);
+    let large = [b"#".repeat(limits::CHARTER_BYTES).as_slice(), b"\n", &good].concat();
+    // The error of a TOML text shows its place, on several lines.
+    let no_charter =
+        [b"version = 'two'\n\n", good.rsplit(|byte| *byte == b'\n').nth(1).expect("a signature"), b"\n"].concat();
+    let notes = [
+        (large, "no signed note of at most 1000000 bytes"),
+        (b"\xff\xff no charter".to_vec(), "no signed note"),
+        (no_charter, "the charter's text"),
+        (with_a_broken_signature(&good), "a signature on charter version 2 does not verify"),
+    ];
+    for (index, (note, reason)) in (1..).zip(notes) {
+        let mut link = stage.link().await;
+        // What is here already is passed on by honest peers, too.
+        for note in [stage.federation.charter(), &note, &note] {
+            link.say(FrameKind::Charter(wire::CharterNote { note: note.to_vec() })).await;
+        }
+        let honest = stage.impostor.lodge("Sesudah piagam itu");
+        let receipt = link.deliver(index, vec![honest.item]).await;
+        assert!(matches!(receipt.results[0].outcome, ItemOutcome::Leaf(_)), "the link goes on: {receipt:?}");
+        let log = stage.federation.log_of("kota-bandung");
+        let told: Vec<_> = log.lines().filter(|line| line.contains("did not adopt a charter")).collect();
+        assert_eq!(told.len() as u64, index, "{log}");
+        let last = told.last().expect("a line");
+        assert!(last.contains("WARN") && last.contains("kominfo") && last.contains(reason), "{last}");
+        assert_eq!(city.status().await.charter_version, 1);
+    }
+    stage.others_are_unaffected().await;
 }
 
 #[tokio::test]

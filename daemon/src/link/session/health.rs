@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use sinergi_proto::charter::MemberStatus;
+use sinergi_proto::charter::{CharterTrustError, MemberStatus};
 use sinergi_proto::limits;
 use sinergi_proto::refusal::FaultCode;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
@@ -81,12 +81,34 @@ impl Session<'_> {
                 self.to_writer.submit(Submission::Retry);
                 Ok(())
             }
-            // Several peers may pass it on: only what is not here yet is worth adopting, and nothing else is worth a word.
+            // Several peers may pass it on: what is here is not worth a word.
+            Err(DirectoryError::NotTrusted {
+                source: CharterTrustError::NotSuccessor { found, newest, .. }, ..
+            }) if found <= newest => {
+                tracing::debug!(peer = %self.peer.agency, found, newest, "passed on a charter that is here");
+                Ok(())
+            }
             Err(error) => {
-                tracing::debug!(peer = %self.peer.agency, %error, "did not adopt a charter");
+                self.did_not_adopt(&error);
                 Ok(())
             }
         }
+    }
+
+    /// Tells the operator that the peer passed on what no honest one does, or that the charter cannot be kept here; once a link, for there is
+    /// no end to what a peer may send.
+    fn did_not_adopt(&mut self, error: &DirectoryError) {
+        if std::mem::replace(&mut self.warned_of_charter, true) {
+            return;
+        }
+        let reason = match error {
+            DirectoryError::NotTrusted { source, .. } => source.to_string(),
+            own => own.to_string(),
+        };
+        // The peer may have written it: bounded, and on one line.
+        let printable = |c: char| if c.is_control() { ' ' } else { c };
+        let reason: String = reason.chars().map(printable).take(300).collect();
+        tracing::warn!(peer = %self.peer.agency, "did not adopt a charter from the peer: {reason}");
     }
 }
 

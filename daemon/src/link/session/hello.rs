@@ -117,6 +117,7 @@ impl<'a> Session<'a> {
             head,
             charter: links.directory.version(),
             peer_charter,
+            warned_of_charter: false,
             shown: 0,
             hearing: Hearing::from(now),
             telling: Telling::after_greeting(peer.snapshot().told, size),
