@@ -339,9 +339,10 @@ impl Session<'_> {
         self.out.pop_front()
     }
 
-    /// Whether frames are read: not while there is no room for what came before.
+    /// Whether frames are read: not while there is no room for what came before, or while a window of receipts waits to be signed.
     fn listens(&self) -> bool {
-        !self.paused && self.admitting.is_none() && self.to_writer.has_room()
+        let signs_in_time = self.receipting.len() < limits::LINK_WINDOW_FRAMES;
+        !self.paused && self.admitting.is_none() && self.to_writer.has_room() && signs_in_time
     }
 
     fn check_silence(&mut self) -> Result<(), LinkError> {

@@ -1,0 +1,112 @@
+//! A member that asks for more than it takes: what waits for it is bounded, it is let go with a reason, and nobody else notices.
+
+use sinergi_cli::demo::wait;
+use sinergi_proto::limits;
+use sinergi_proto::receipt::ItemOutcome;
+use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::wire::{self, frame::Kind};
+use sinergi_tests::disk::{Disk, Op};
+use sinergi_tests::federation::PATIENCE;
+use sinergi_tests::peer::Connection;
+use sinergi_tests::stage::Stage;
+
+const CITY: &str = "kota-bandung";
+const MINISTRY: &str = "kominfo";
+
+/// What a node lets wait for a peer to read: the frames of both windows, and some for charters.
+const ANSWERS: u64 = 2 * WINDOW + 64;
+const WINDOW: u64 = limits::LINK_WINDOW_FRAMES as u64;
+/// Receipts that the transport takes while the peer reads nothing; and not too few.
+const UNDER_WAY: u64 = 64;
+
+#[tokio::test]
+async fn a_peer_that_delivers_and_never_reads_is_let_go_when_too_many_answers_wait_for_it() {
+    let mut stage = Stage::set_with_the_ministry_dialled().await;
+    // Room for a greeting and a few receipts.
+    let mut listening = stage.impostor.listen().await.with_window(4096);
+    let city = stage.federation.node(CITY).await;
+    let mut link = listening.dialled().await;
+    link.greet(stage.impostor.hello()).await;
+    // From here on the ministry reads nothing.
+    for index in 1..=ANSWERS / 2 {
+        link.send_items(index, Vec::new()).await;
+    }
+    let taken = |peer: &wire::PeerStatus| peer.received.is_some_and(|cursor| cursor.index == ANSWERS / 2);
+    city.sees_peer(MINISTRY, taken).await;
+    stage.others_are_unaffected().await;
+    assert_eq!(city.peer(MINISTRY).await.state, "linked", "they wait");
+    for index in ANSWERS / 2 + 1..=6 * ANSWERS {
+        link.send_items(index, Vec::new()).await;
+    }
+    let told = format!("ended the link: {}: {ANSWERS} frames wait for the peer to read", FaultCode::LimitExceeded);
+    let peer = city.sees_peer(MINISTRY, |peer| peer.last_error == told).await;
+    // Beside those that wait, a window of frames is on its way to the disk, and one of receipts is being signed.
+    let most = ANSWERS + UNDER_WAY + 2 * WINDOW;
+    assert!(peer.received.is_some_and(|cursor| cursor.index <= most), "at most {most}: {peer:?}");
+    assert!(stage.federation.log_of(CITY).contains(&told));
+    stage.others_are_unaffected().await;
+    drop(link);
+
+    let mut link = listening.dialled().await;
+    let theirs = link.greet(stage.impostor.hello()).await;
+    let have = theirs.have_cursor.expect("what was taken stays").index;
+    let honest = stage.impostor.lodge("Laporan jujur");
+    let receipt = link.deliver(have + 1, vec![honest.item]).await;
+    assert!(matches!(receipt.results[0].outcome, ItemOutcome::Leaf(_)), "{receipt:?}");
+}
+
+/// Asks for the proof that the first leaf is in the tree.
+async fn ask(link: &Connection, number: u64) {
+    link.say(Kind::Prove(wire::Prove { number, leaves: vec![0], ..Default::default() })).await;
+}
+
+/// The node's next proof.
+async fn proof(link: &mut Connection) -> wire::Proof {
+    loop {
+        match link.next().await {
+            Ok(Some(Kind::Proof(proof))) => return proof,
+            Ok(Some(Kind::Fault(fault))) => panic!("the node ended the link: {} {}", fault.code, fault.reason),
+            Ok(Some(_)) => {}
+            other => panic!("expected a proof, got {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_asks_more_at_once_than_it_may_is_sent_away_and_on_the_next_link_it_is_answered() {
+    const MOST: u64 = limits::PROVES_WAITING as u64;
+    let mut stage = Stage::set().await;
+    stage.federation.stop_node(CITY).await;
+    let disk = Disk::below(&stage.federation.folder_of(CITY));
+    stage.federation.process_mut(CITY).set_environment(disk.environment());
+    stage.federation.start_node(CITY).await;
+    let city = stage.federation.node(CITY).await;
+    city.lodges("Pertama").await;
+
+    let mut link = stage.link().await;
+    let hang = disk.on(&[Op::Read], "/hashes").hangs();
+    for number in 1..=MOST {
+        ask(&link, number).await;
+    }
+    let asked = wait::until(PATIENCE, async || Ok::<_, ()>((hang.hits() >= MOST).then_some(())));
+    assert_eq!(asked.await, Ok(Some(())), "as many as may wait are being answered");
+    assert_eq!(city.peer(MINISTRY).await.state, "linked");
+    ask(&link, MOST + 1).await;
+    let (code, reason) = link.fault().await;
+    assert_eq!(code, FaultCode::LimitExceeded.number(), "{reason}");
+    assert_eq!(reason, format!("more than {MOST} questions about our ledger at a time"));
+    let reads = |peer: &wire::PeerStatus| peer.last_error.contains(&reason) && peer.first_failure > 0;
+    city.sees_peer(MINISTRY, reads).await;
+    drop(link);
+    hang.ends();
+
+    let mut link = stage.link().await;
+    for number in 1..=MOST {
+        ask(&link, number).await;
+    }
+    for number in 1..=MOST {
+        let proof = proof(&mut link).await;
+        assert_eq!((proof.number, proof.refusal.as_str(), proof.nodes.is_empty()), (number, "", false), "{proof:?}");
+    }
+    stage.others_are_unaffected().await;
+}
