@@ -8,6 +8,8 @@ use prost::Message;
 use sinergi_cli::commands::init::Kind as AgencyKind;
 use sinergi_cli::demo::federation::Agency;
 use sinergi_cli::demo::wait;
+use sinergi_config::Config;
+use sinergi_daemon::tls::{self, Authorities, Credentials, SharedAuthorities};
 use sinergi_proto::ids::Epoch;
 use sinergi_proto::limits;
 use sinergi_proto::link::Cursor;
@@ -17,9 +19,11 @@ use sinergi_tests::federation::{PATIENCE, TestFederation, agency};
 use sinergi_tests::peer::{Connection, Impostor};
 use sinergi_tests::stage::Stage;
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream as ClientStream;
 
 const CITY: &str = "kota-bandung";
 /// How long something that must not happen is waited for.
@@ -141,4 +145,79 @@ async fn however_many_connect_and_say_nothing_a_peer_that_dials_meanwhile_is_lin
         timeout(limits::TLS_HANDSHAKE, stage.link()).await.expect("a link in spite of the crowd");
     }
     crowd.abort_all();
+}
+
+/// Who connects with the city, by nothing but its certificate.
+struct Caller {
+    credentials: Credentials,
+    authorities: SharedAuthorities,
+    address: String,
+}
+
+impl Caller {
+    /// A TLS connection on which nothing is called.
+    async fn connect(&self) -> ClientStream<TcpStream> {
+        let tls = tls::client_config(&self.credentials, self.authorities.clone(), agency(CITY));
+        let stream = TcpStream::connect(&self.address).await.expect("the city listens");
+        TlsConnector::from(tls).connect(tls::server_name(), stream).await.expect("a member")
+    }
+
+    /// One that the city takes: its HTTP/2 speaks first on each.
+    async fn is_let_in(&self) -> Option<ClientStream<TcpStream>> {
+        let mut connection = self.connect().await;
+        let spoke = timeout(PATIENCE, connection.read(&mut [0])).await.expect("let in or turned away");
+        spoke.is_ok_and(|bytes| bytes > 0).then_some(connection)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "slow: makes a federation of 258 members"]
+async fn beyond_so_many_connections_of_all_peers_together_one_is_turned_away_and_links_go_on() {
+    const FULL: usize = limits::INBOUND_CONNECTIONS / limits::CONNECTIONS_PER_PEER;
+    // One more than can have all their connections.
+    let names: Vec<String> = (0..=FULL).map(|number| format!("dinas-{number}")).collect();
+    let member = |name: &str| Agency::new(agency(name), AgencyKind::Institution);
+    let mut agencies: Vec<_> = names.iter().map(|name| member(name).dials_only()).collect();
+    agencies.push(Agency::new(agency(CITY), AgencyKind::City));
+    let links: Vec<_> = names.iter().map(|name| (name.as_str(), CITY)).collect();
+    let mut federation = TestFederation::make_with_links(agencies, &links);
+    federation.start_node(CITY).await;
+    let address = federation.address_of(CITY);
+    let mut linked = Impostor::of(&federation.folder_of(&names[0]));
+    let mut link = linked.dial(&agency(CITY), &address).await.expect("a member");
+    link.greet(linked.hello()).await;
+    let (authorities, _) = Authorities::of_charter(linked.config.federation.clone(), &linked.directory.newest());
+    let authorities = SharedAuthorities::new(authorities);
+    let mut callers = names[1..].iter().map(|name| {
+        let config = Config::load(&federation.folder_of(name)).expect("a member's configuration");
+        let credentials = Credentials::load(&config.tls).expect("a member's certificate");
+        Caller { credentials, authorities: authorities.clone(), address: address.clone() }
+    });
+
+    let last = callers.next().expect("one more than fill it");
+    let mut crowd = Vec::new();
+    for caller in callers {
+        for _ in 0..limits::CONNECTIONS_PER_PEER {
+            crowd.push(caller.is_let_in().await.expect("there is room"));
+        }
+    }
+    for _ in 1..limits::CONNECTIONS_PER_PEER {
+        crowd.push(last.is_let_in().await.expect("there is room"));
+    }
+    // It may have one more of its own, and there is no room for it among all.
+    assert_eq!(crowd.len() + 1, limits::INBOUND_CONNECTIONS);
+    assert!(last.is_let_in().await.is_none(), "one too many");
+    let log = federation.log_of(CITY);
+    let told = format!("refused a connection: there are {} already", limits::INBOUND_CONNECTIONS);
+    let line = log.lines().find(|line| line.contains(&told)).unwrap_or_else(|| panic!("not told:\n{log}"));
+    assert!(line.contains("WARN") && line.contains(&names[1]), "{line}");
+
+    let honest = linked.lodge("Tetap diambil");
+    link.deliver(1, vec![honest.item]).await;
+    federation.node(CITY).await.sees(honest.complaint, |seen| seen.intake == names[0]).await;
+    federation.is_bounded_in_memory(CITY);
+    // Whoever goes leaves room.
+    crowd.clear();
+    let room = wait::until(PATIENCE, async || Ok::<_, ()>(last.is_let_in().await));
+    assert!(room.await.expect("no error").is_some(), "there is room again");
 }

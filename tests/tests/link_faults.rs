@@ -476,7 +476,10 @@ async fn a_peer_that_says_nothing_after_the_handshake_keeps_its_own_places_only_
     let refused = wait::until(PATIENCE, async || Ok::<_, ()>(stage.impostor.dial(&agency(CITY), &address).await.err()));
     assert!(refused.await.expect("no error").is_some(), "one more is refused");
     let log = stage.federation.log_of(CITY);
-    assert!(log.contains("it has too many") && log.contains(MINISTRY), "{log}");
+    assert!(
+        log.contains(&format!("it has {} already", limits::CONNECTIONS_PER_PEER)) && log.contains(MINISTRY),
+        "{log}"
+    );
     stage.others_are_unaffected().await;
     let again = wait::until(PATIENCE, async || Ok::<_, ()>(stage.impostor.dial(&agency(CITY), &address).await.ok()));
     let mut link = again.await.expect("no error").expect("the silent ones have lost their places");

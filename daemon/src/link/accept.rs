@@ -147,8 +147,9 @@ async fn hand_over(
     room: &Room,
     accepted: &mpsc::Sender<std::io::Result<Connection>>,
 ) {
-    let Some(permits) = room.for_caller(links, &caller) else {
-        return tracing::warn!(%from, peer = %caller.agency, "refused a connection: it has too many, or there are too many in all");
+    let permits = match room.for_caller(links, &caller) {
+        Ok(permits) => permits,
+        Err(full) => return tracing::warn!(%from, peer = %caller.agency, "refused a connection: {full}"),
     };
     // Nobody receives any more: the node is stopping.
     let _ =
@@ -178,10 +179,16 @@ impl Default for Room {
 }
 
 impl Room {
-    fn for_caller(&self, links: &Links, caller: &Caller) -> Option<[OwnedSemaphorePermit; 2]> {
-        let own = links.peers.get(&caller.agency).map_or(&self.strangers, |peer| &peer.connections);
-        let own = Arc::clone(own).try_acquire_owned().ok()?;
-        Some([own, Arc::clone(&self.all).try_acquire_owned().ok()?])
+    /// Room for one more connection of the caller; else what there is too much of.
+    fn for_caller(&self, links: &Links, caller: &Caller) -> Result<[OwnedSemaphorePermit; 2], String> {
+        let few = limits::CONNECTIONS_PER_PEER;
+        let (own, full) = match links.peers.get(&caller.agency) {
+            Some(peer) => (&peer.connections, format!("it has {few} already")),
+            None => (&self.strangers, format!("members that are no peers here have {few} already")),
+        };
+        let own = Arc::clone(own).try_acquire_owned().map_err(|_| full)?;
+        let full = |_| format!("there are {} already, of all peers together", limits::INBOUND_CONNECTIONS);
+        Ok([own, Arc::clone(&self.all).try_acquire_owned().map_err(full)?])
     }
 }
 
