@@ -154,13 +154,11 @@ impl Failure {
             return text;
         }
         let _ = writeln!(text, "error: {}", self.message);
-        let mut above = self.message.clone();
         let mut cause: Option<&dyn Error> = self.cause.as_ref().map(|cause| &**cause as &dyn Error);
         while let Some(error) = cause {
             let said = safe::line(&error.to_string());
-            if !above.contains(&said) {
+            if !safe::line(&text).contains(&said) {
                 let _ = writeln!(text, "  caused by: {said}");
-                above = said;
             }
             cause = error.source();
         }

@@ -29,7 +29,7 @@ use crate::alarms::Alarms;
 use crate::case::CaseError;
 use crate::time::now_millis;
 
-pub use sighting::{Compared, OwnKeys, OwnLedger, Proof, Shown, Sighting, keep, load};
+pub use sighting::{Compared, OwnKeys, OwnLedger, Proof, Shown, Sighting, SightingsError, keep, load};
 
 /// Whether this node may sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,17 +66,8 @@ pub fn file(data: &Path) -> PathBuf {
 #[derive(Debug, thiserror::Error)]
 pub enum ContinuityError {
     /// The kept sightings.
-    #[error(
-        "cannot read {}, which says what peers saw of this node's ledger: {source}; put it back from a backup, or, if its peers can be \
-         reached, move it away: they show it again",
-        path.display()
-    )]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Sightings(#[from] SightingsError),
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] CaseError),
@@ -95,8 +86,7 @@ impl Continuity {
         alarms: Alarms,
     ) -> Result<Self, ContinuityError> {
         let file = file(data);
-        let failed = |source| ContinuityError::File { path: file.clone(), source };
-        let mut sightings = load(&file).map_err(failed)?;
+        let mut sightings = load(&file)?;
         let kept = sightings.len();
         sightings.extend(local.into_iter().map(|proof| Sighting { by: None, at: now_millis(), proof }));
         let mut conflicts = Vec::new();
@@ -109,7 +99,7 @@ impl Continuity {
             tracing::info!("the ledger holds again what was seen of it, or has begun a new epoch");
         }
         if kept > 0 || !conflicts.is_empty() {
-            keep(&file, &conflicts).map_err(failed)?;
+            keep(&file, &conflicts)?;
         }
         let guard = Guard::new(peers);
         let state = match () {
@@ -195,7 +185,7 @@ impl Continuity {
         sightings.push(sighting);
         if let Err(error) = keep(&self.0.file, &sightings) {
             // Peers show it again after a restart.
-            tracing::error!(%error, file = %self.0.file.display(), "cannot keep what peers saw of this node's ledger");
+            tracing::error!("{error}");
         }
         Ok(())
     }

@@ -28,7 +28,7 @@ use sinergi_proto::wire;
 use crate::alarms::Alarms;
 use crate::apply::Applier;
 use crate::case::CaseError;
-use crate::continuity::{self, Continuity, OwnKeys, OwnLedger, Proof};
+use crate::continuity::{self, Continuity, OwnKeys, OwnLedger, Proof, SightingsError};
 use crate::directory::Directory;
 use crate::durable;
 use crate::keys::SigningKeys;
@@ -80,17 +80,8 @@ pub enum RecoverError {
         known: Epoch,
     },
     /// What peers saw.
-    #[error(
-        "cannot read {}, which says what peers saw of this node's ledger; put it back from a backup, or move it away and start the node: \
-         its peers show it again",
-        path.display()
-    )]
-    Sightings {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Sightings(#[from] SightingsError),
     /// A file or folder.
     #[error("cannot {action} {}", path.display())]
     Io {
@@ -203,7 +194,7 @@ impl<'a> Recovery<'a> {
         };
         let here = old.extent();
         let file = continuity::file(&config.data);
-        let sightings = continuity::load(&file).map_err(|source| RecoverError::Sightings { path: file, source })?;
+        let sightings = continuity::load(&file)?;
         let own = own_keys(config, &directory);
         let reach = |extent: Extent| (extent.epoch, extent.size);
         let mut newest = own.read_checkpoint(&checkpoint).map(|shown| reach(shown.extent));

@@ -16,7 +16,7 @@ const MINISTRY: &str = "kominfo";
 /// What a node lets wait for a peer to read: the frames of both windows, and some for charters.
 const ANSWERS: u64 = 2 * WINDOW + 64;
 const WINDOW: u64 = limits::LINK_WINDOW_FRAMES as u64;
-/// Receipts that the transport takes while the peer reads nothing; and not too few.
+/// Receipts that the transport takes at most while the peer reads nothing.
 const UNDER_WAY: u64 = 64;
 
 #[tokio::test]

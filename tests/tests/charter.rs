@@ -88,11 +88,15 @@ async fn a_charter_that_no_honest_peer_passes_on_is_told_to_the_operator_once_a_
     // The error of a TOML text shows its place, on several lines.
     let no_charter =
         [b"version = 'two'\n\n", good.rsplit(|byte| *byte == b'\n').nth(1).expect("a signature"), b"\n"].concat();
+    let first = std::str::from_utf8(stage.federation.charter()).expect("text");
+    let another_first = first.replacen("grace_days = 30", "grace_days = 31", 1).into_bytes();
+    assert_ne!(another_first, first.as_bytes());
     let notes = [
         (large, "no signed note of at most 1000000 bytes"),
         (b"\xff\xff no charter".to_vec(), "no signed note"),
         (no_charter, "the charter's text"),
         (with_a_broken_signature(&good), "a signature on charter version 2 does not verify"),
+        (another_first, "version"),
     ];
     for (index, (note, reason)) in (1..).zip(notes) {
         let mut link = stage.link().await;

@@ -55,7 +55,7 @@ impl Line {
         let city = self.stage.federation.node(CITY).await;
         assert!(city.sees_peer(MINISTRY, reads).await.queue_depth > 0, "what is owed stays owed");
         let log = self.stage.federation.log_of(CITY);
-        assert!(log.contains(&fault.to_string()), "{log}");
+        assert!(log.contains(&told), "{log}");
     }
 
     /// The city dials again, and both sides' entries arrive.

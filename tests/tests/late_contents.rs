@@ -110,7 +110,6 @@ async fn an_item_that_waited_leaves_no_second_copy_of_its_content() {
     city.has_a_sound_ledger().await;
 }
 
-/// Whether any file of a folder holds these bytes.
 /// How often the files of a folder hold these bytes.
 fn copies(folder: &std::path::Path, text: &[u8]) -> usize {
     let files = std::fs::read_dir(folder).expect("the ledger's folder");

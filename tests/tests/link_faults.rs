@@ -477,7 +477,7 @@ async fn a_peer_that_says_nothing_after_the_handshake_keeps_its_own_places_only_
     assert!(refused.await.expect("no error").is_some(), "one more is refused");
     let log = stage.federation.log_of(CITY);
     assert!(
-        log.contains(&format!("it has {} already", limits::CONNECTIONS_PER_PEER)) && log.contains(MINISTRY),
+        log.contains(&format!("it has {} connections already", limits::CONNECTIONS_PER_PEER)) && log.contains(MINISTRY),
         "{log}"
     );
     stage.others_are_unaffected().await;

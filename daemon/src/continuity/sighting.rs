@@ -4,7 +4,7 @@
 //! does not forget it and `sinergi recover` knows of it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use data_encoding::BASE64;
@@ -21,6 +21,37 @@ use crate::case::{CaseError, Leaf};
 use crate::directory::Directory;
 use crate::durable;
 use crate::ledger::LedgerReader;
+
+/// What is wrong with the file of the sightings.
+#[derive(Debug, thiserror::Error)]
+pub enum SightingsError {
+    /// The system refused something.
+    #[error(
+        "cannot {action} {}, which says what peers saw of this node's ledger: {source}; mend what the system says (space, rights, the \
+         disk), then try again",
+        path.display()
+    )]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It is not what this program writes.
+    #[error(
+        "{}, which says what peers saw of this node's ledger, is damaged: {source}; put it back from a backup, or, while all its peers can \
+         be reached, move it away and start the node: they show it again",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+}
 
 /// Something that shows how far this node's ledger once reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -214,11 +245,14 @@ impl Sighting {
 ///
 /// # Errors
 /// When it cannot be read, or is not what this program writes.
-pub fn load(path: &Path) -> std::io::Result<Vec<Sighting>> {
+pub fn load(path: &Path) -> Result<Vec<Sighting>, SightingsError> {
+    let path_of = || path.to_owned();
     match fs::read(path) {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes).map_err(|source| SightingsError::Damaged { path: path_of(), source })
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
+        Err(source) => Err(SightingsError::Io { action: "read", path: path_of(), source }),
     }
 }
 
@@ -226,12 +260,14 @@ pub fn load(path: &Path) -> std::io::Result<Vec<Sighting>> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn keep(path: &Path, sightings: &[Sighting]) -> std::io::Result<()> {
+pub fn keep(path: &Path, sightings: &[Sighting]) -> Result<(), SightingsError> {
+    let failed = |action, source| SightingsError::Io { action, path: path.to_owned(), source };
     if !sightings.is_empty() {
-        return durable::replace(path, &serde_json::to_vec_pretty(sightings)?);
+        let text = serde_json::to_vec_pretty(sightings).expect("texts and numbers are JSON");
+        return durable::replace(path, &text).map_err(|source| failed("write", source));
     }
     match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed("remove", error)),
         _ => Ok(()),
     }
 }

@@ -179,17 +179,26 @@ impl Default for Room {
 }
 
 impl Room {
-    /// Room for one more connection of the caller; else what there is too much of.
-    fn for_caller(&self, links: &Links, caller: &Caller) -> Result<[OwnedSemaphorePermit; 2], String> {
-        let few = limits::CONNECTIONS_PER_PEER;
+    /// Room for one more connection of the caller.
+    fn for_caller(&self, links: &Links, caller: &Caller) -> Result<[OwnedSemaphorePermit; 2], Full> {
         let (own, full) = match links.peers.get(&caller.agency) {
-            Some(peer) => (&peer.connections, format!("it has {few} already")),
-            None => (&self.strangers, format!("members that are no peers here have {few} already")),
+            Some(peer) => (&peer.connections, Full::Peer),
+            None => (&self.strangers, Full::Strangers),
         };
         let own = Arc::clone(own).try_acquire_owned().map_err(|_| full)?;
-        let full = |_| format!("there are {} already, of all peers together", limits::INBOUND_CONNECTIONS);
-        Ok([own, Arc::clone(&self.all).try_acquire_owned().map_err(full)?])
+        Ok([own, Arc::clone(&self.all).try_acquire_owned().map_err(|_| Full::All)?])
     }
+}
+
+/// Which room is full.
+#[derive(Debug, thiserror::Error)]
+enum Full {
+    #[error("it has {} connections already", limits::CONNECTIONS_PER_PEER)]
+    Peer,
+    #[error("members that are no peers here have {} connections already", limits::CONNECTIONS_PER_PEER)]
+    Strangers,
+    #[error("there are {} connections already, of all members together", limits::INBOUND_CONNECTIONS)]
+    All,
 }
 
 /// Says which certificate was refused and why, in the log and at the peer that it names.

@@ -29,6 +29,8 @@ use super::{LinkError, Links};
 use crate::time::now_millis;
 use crate::tls::{self, Witness, Witnessed};
 
+/// Characters of a peer's words that are told.
+const QUOTED: usize = 500;
 /// Marks what the peer sent at the end of a call.
 const OF_PEER: &str = "sinergi-of-peer";
 const FIRST_DELAY: Duration = Duration::from_millis(250);
@@ -165,11 +167,15 @@ pub(super) fn is_of_peer(status: &tonic::Status) -> bool {
     status.metadata().contains_key(OF_PEER)
 }
 
+/// What a peer may have written: bounded, and on one line.
+pub(super) fn quote(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(QUOTED).collect()
+}
+
 /// Why a call or a stream failed, as [`explain`] says it.
 pub(super) fn explain_status(status: &tonic::Status) -> String {
-    // The peer may have written it: bounded, and on one line.
-    let printable = |c: char| if c.is_control() { ' ' } else { c };
-    explain_from(status.message().chars().map(printable).take(500).collect(), status)
+    let said = if status.message().is_empty() { status.code().description() } else { status.message() };
+    explain_from(quote(said), status)
 }
 
 /// Down to the certificate if that is the cause, else the whole chain of causes.

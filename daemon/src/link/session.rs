@@ -15,7 +15,8 @@
 //! - received frames reach the writer, and are acknowledged, in the order of their arrival, however long their signature checks take;
 //! - nothing here waits for the peer to read while holding something the peer waits for: what goes out is queued, and a peer that does not
 //!   read while it is owed more than the windows allow is let go;
-//! - a session that waits for room, in the writer's queue or in what all links may hold, reads no more frames and does everything else;
+//! - a session that waits for room, in the writer's queue or in what all links may hold, or for a window of receipts to be signed, reads no
+//!   more frames and does everything else;
 //! - silence for [`Links::idle`] ends the session, and so does a peer that reads but never acknowledges.
 
 mod health;

@@ -153,6 +153,12 @@ impl Charters {
         known
     }
 
+    /// Whether one of them has the text of this note, whoever signed it.
+    pub fn has_text_of(&self, note: &[u8]) -> bool {
+        let text = text_of(note);
+        text.is_some() && self.after(0).any(|charter| text_of(charter.note()) == text)
+    }
+
     /// All versions after `version`, oldest first.
     pub fn after(&self, version: u64) -> impl Iterator<Item = &Arc<Charter>> {
         self.by_version.range(version.saturating_add(1)..).map(|(_, charter)| charter)
@@ -174,4 +180,10 @@ fn check_threshold(of: &Charter, charter: &Charter) -> Result<(), CharterTrustEr
         });
     }
     Ok(())
+}
+
+/// What the signatures of a note are over; `None`: it is no signed note.
+fn text_of(note: &[u8]) -> Option<&[u8]> {
+    let end = note.windows(2).rposition(|pair| pair == b"\n\n")?;
+    note.get(..end)
 }

@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use sinergi_tests::federation::{TestFederation, TestNode, province_and_city};
+use sinergi_cli::demo::wait;
+use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, province_and_city};
 use sinergi_tests::program;
 use sinergi_tests::workload::{Loaders, Told};
 use tokio::time::Instant;
@@ -146,10 +147,15 @@ async fn kill(federation: &mut TestFederation, random: &mut StdRng, report: &mut
 
 /// What the operator of a node that is well again reads: linked, and nothing to be done.
 async fn looks_sound(node: &TestNode, peer: &str) -> Result<(), String> {
-    let (status, linked) = (node.status().await, node.peer(peer).await);
-    if linked.state != "linked" {
-        return Err(format!("{} shows its link to {peer} as {:?}: {}", node.id, linked.state, linked.last_error));
+    let mut last = node.peer(peer).await;
+    let linked = wait::until(PATIENCE, async || {
+        last = node.peer(peer).await;
+        Ok::<_, String>((last.state == "linked").then_some(()))
+    });
+    if linked.await?.is_none() {
+        return Err(format!("{} shows its link to {peer} as {:?}: {}", node.id, last.state, last.last_error));
     }
+    let status = node.status().await;
     match (status.alarms.as_slice(), status.refused_by_us + status.refused_by_peers, status.deferred) {
         ([], 0, 0) => Ok(()),
         (alarms, refused, deferred) => {

@@ -9,6 +9,7 @@ use sinergi_proto::wire::{self, Frame, frame::Kind};
 
 use super::{LinkError, Links, Session, frame};
 use crate::directory::DirectoryError;
+use crate::link::dial::quote;
 use crate::time::now_millis;
 use crate::tls::Authorities;
 use crate::writer::Submission;
@@ -65,6 +66,7 @@ impl Session<'_> {
     /// A charter from the peer.
     pub(super) async fn adopt_charter(&mut self, note: Vec<u8>) -> Result<(), LinkError> {
         let links = self.links.clone();
+        let is_here = links.directory.charters().has_text_of(&note);
         let _one_at_a_time = self.links.adopting.lock().await;
         let adopt = move || {
             let adopted = links.directory.adopt(&note)?;
@@ -79,36 +81,21 @@ impl Session<'_> {
             Ok(charter) => {
                 tracing::info!(version = charter.version, from = %self.peer.agency, "adopted a charter");
                 self.to_writer.submit(Submission::Retry);
-                Ok(())
             }
             // Several peers may pass it on: what is here is not worth a word.
-            Err(DirectoryError::NotTrusted {
-                source: CharterTrustError::NotSuccessor { found, newest, .. }, ..
-            }) if found <= newest => {
-                tracing::debug!(peer = %self.peer.agency, found, newest, "passed on a charter that is here");
-                Ok(())
-            }
-            Err(error) => {
-                self.did_not_adopt(&error);
-                Ok(())
-            }
+            Err(DirectoryError::NotTrusted { source, .. }) if !is_here => self.did_not_trust(&source),
+            Err(DirectoryError::NotTrusted { .. }) => {}
+            Err(own) => tracing::error!(from = %self.peer.agency, "cannot keep a charter: {own}"),
         }
+        Ok(())
     }
 
-    /// Tells the operator that the peer passed on what no honest one does, or that the charter cannot be kept here; once a link, for there is
-    /// no end to what a peer may send.
-    fn did_not_adopt(&mut self, error: &DirectoryError) {
-        if std::mem::replace(&mut self.warned_of_charter, true) {
-            return;
+    /// Tells the operator that the peer passed on what no honest one does; once a link, for there is no end to what a peer may send.
+    fn did_not_trust(&mut self, error: &CharterTrustError) {
+        if !std::mem::replace(&mut self.warned_of_charter, true) {
+            let reason = quote(&error.to_string());
+            tracing::warn!(peer = %self.peer.agency, "did not adopt a charter from the peer: {reason}");
         }
-        let reason = match error {
-            DirectoryError::NotTrusted { source, .. } => source.to_string(),
-            own => own.to_string(),
-        };
-        // The peer may have written it: bounded, and on one line.
-        let printable = |c: char| if c.is_control() { ' ' } else { c };
-        let reason: String = reason.chars().map(printable).take(300).collect();
-        tracing::warn!(peer = %self.peer.agency, "did not adopt a charter from the peer: {reason}");
     }
 }
 
