@@ -199,7 +199,10 @@ async fn a_clock_that_steps_back_within_the_bound_keeps_the_order_of_what_is_wri
     let after = hand_over(&city, &province, "Sesudah mundur").await;
     assert!(after.lodged_millis() >= lodged.complaint.lodged_millis(), "the clock in its id did not go back");
     let seen = province.shows(lodged.complaint).await.expect("it arrived").timeline;
-    assert!(seen.iter().map(|row| row.at).is_sorted() && seen.len() == 3, "{seen:#?}");
+    assert!(seen.iter().map(|row| row.at).is_sorted(), "{seen:#?}");
+    // If the offer came over a relay first, the province says that it has arrived.
+    let bodies = seen.iter().map(|row| row.body.as_str()).filter(|body| *body != "Arrived");
+    assert_eq!(bodies.collect::<Vec<_>>(), ["Lodged", "Forwarded", "Accepted"]);
     province.has_an_empty_outbox().await;
     city.agrees_with(&province).await;
 }
