@@ -46,8 +46,8 @@ impl Line {
         city.forwards(lodged.complaint, MINISTRY).await;
     }
 
-    /// The city has ended the link with this fault, and its operator reads why.
-    async fn is_ended(&self, link: &mut Dialled, fault: FaultCode) {
+    /// The city ends the link with this fault, and its operator reads why; then it goes on.
+    async fn is_ended(&mut self, mut link: Dialled, fault: FaultCode) {
         let (code, reason) = link.fault().await;
         assert_eq!(code, fault.number(), "{reason}");
         let told = format!("ended the link: {fault}: {reason}");
@@ -56,6 +56,8 @@ impl Line {
         assert!(city.sees_peer(MINISTRY, reads).await.queue_depth > 0, "what is owed stays owed");
         let log = self.stage.federation.log_of(CITY);
         assert!(log.contains(&told), "{log}");
+        drop(link);
+        self.goes_on().await;
     }
 
     /// The city dials again, and both sides' entries arrive.
@@ -74,11 +76,9 @@ impl Line {
     /// The ministry says this on a link that the city has dialled.
     async fn is_sent_away(&mut self, greets: bool, message: Bytes, fault: FaultCode) {
         self.hands_over().await;
-        let mut link = if greets { self.link().await } else { self.listening.dialled().await };
+        let link = if greets { self.link().await } else { self.listening.dialled().await };
         link.say_bytes(message).await;
-        self.is_ended(&mut link, fault).await;
-        drop(link);
-        self.goes_on().await;
+        self.is_ended(link, fault).await;
     }
 }
 
@@ -140,9 +140,7 @@ async fn a_cursor_of_who_was_dialled_that_goes_back_ends_the_link_and_only_the_l
     let mut link = line.link().await;
     link.deliver(5, vec![made.item.clone()]).await;
     link.send_items(4, vec![made.item]).await;
-    line.is_ended(&mut link, FaultCode::BadCursor).await;
-    drop(link);
-    line.goes_on().await;
+    line.is_ended(link, FaultCode::BadCursor).await;
     line.stage.others_are_unaffected().await;
 }
 
@@ -172,9 +170,7 @@ async fn a_false_receipt_of_who_was_dialled_ends_the_link_and_nothing_leaves_the
         let honest = line.stage.impostor.receipt_for(&delivered, CITY);
         let honest = Receipt::parse(&honest).expect("a receipt");
         link.say(Kind::Ack(lie(&line.stage.impostor, honest))).await;
-        line.is_ended(&mut link, FaultCode::BadReceipt).await;
-        drop(link);
-        line.goes_on().await;
+        line.is_ended(link, FaultCode::BadReceipt).await;
     }
     line.stage.others_are_unaffected().await;
 }

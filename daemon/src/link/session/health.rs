@@ -66,8 +66,9 @@ impl Session<'_> {
     /// A charter from the peer.
     pub(super) async fn adopt_charter(&mut self, note: Vec<u8>) -> Result<(), LinkError> {
         let links = self.links.clone();
-        let is_here = links.directory.charters().has_text_of(&note);
         let _one_at_a_time = self.links.adopting.lock().await;
+        // Another link may have brought it while this one waited.
+        let is_here = links.directory.charters().has_text_of(&note);
         let adopt = move || {
             let adopted = links.directory.adopt(&note)?;
             let (authorities, bad) = Authorities::of_charter(links.federation.clone(), &adopted);
