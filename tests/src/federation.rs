@@ -16,7 +16,7 @@ use sinergi_proto::charter::CharterText;
 use sinergi_proto::ids::{AgencyId, ComplaintId};
 use sinergi_proto::wire::act_request::Act;
 use sinergi_proto::wire::operator_client::OperatorClient;
-use sinergi_proto::wire::{self, ComplaintDetail, ComplaintSummary, NodeStatus, PeerStatus};
+use sinergi_proto::wire::{self, ComplaintDetail, ComplaintSummary, NodeStatus, PeerStatus, TimelineRow};
 use tempfile::TempDir;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -227,6 +227,12 @@ pub struct Lodged {
     pub reply_code: String,
 }
 
+/// The entries of a complaint without the notices that an offer has arrived. Where an offer comes directly and through a
+/// relay, whichever is faster decides whether there is such a notice.
+pub fn acts_of(detail: &ComplaintDetail) -> impl Iterator<Item = &TimelineRow> {
+    detail.timeline.iter().filter(|row| row.body != "Arrived")
+}
+
 /// A complaint to be lodged.
 pub fn complaint_about(title: &str) -> wire::LodgeRequest {
     wire::LodgeRequest {
@@ -325,6 +331,17 @@ impl TestNode {
         });
         let seen = seen.await.expect("the node answers");
         seen.unwrap_or_else(|| panic!("{} does not see {complaint} as expected, last: {last:#?}", self.id))
+    }
+
+    /// Waits until so many [acts](acts_of) of a complaint are here.
+    pub async fn has_acts(&self, complaint: ComplaintId, count: usize) -> ComplaintDetail {
+        let mut last = None;
+        let reached = wait::until(PATIENCE, async || {
+            last = self.shows(complaint).await;
+            Ok::<_, Status>(last.clone().filter(|detail| acts_of(detail).count() == count))
+        });
+        let reached = reached.await.expect("the node answers");
+        reached.unwrap_or_else(|| panic!("{} does not have {count} acts of {complaint}, last: {last:#?}", self.id))
     }
 
     /// All complaints, newest first.
@@ -448,16 +465,20 @@ impl TestNode {
         if done { Ok(()) } else { Err(format!("{}: the check did not end", self.id)) }
     }
 
-    /// Asserts that both nodes hold the same complaints, with the same entries and the same outcome.
+    /// Waits until both nodes hold the same complaints, with the same entries and the same outcome.
     pub async fn agrees_with(&self, other: &Self) {
-        let (mine, theirs) = (self.lists().await, other.lists().await);
-        let digests = |all: &[ComplaintSummary]| {
-            all.iter()
-                .map(|row| (row.complaint.clone(), row.digest.clone(), row.holder.clone(), row.phase.clone()))
+        let digests = |all: Vec<ComplaintSummary>| {
+            all.into_iter()
+                .map(|row| (row.complaint, row.digest, row.holder, row.phase))
                 .collect::<std::collections::BTreeSet<_>>()
         };
-        let (mine, theirs) = (digests(&mine), digests(&theirs));
-        let (only_mine, only_theirs) = (mine.difference(&theirs).count(), theirs.difference(&mine).count());
-        assert_eq!((only_mine, only_theirs), (0, 0), "complaints in which {} and {} differ", self.id, other.id);
+        let mut differ = (0, 0);
+        let agreed = wait::until(PATIENCE, async || {
+            let (mine, theirs) = (digests(self.lists().await), digests(other.lists().await));
+            differ = (mine.difference(&theirs).count(), theirs.difference(&mine).count());
+            Ok::<_, Status>((differ == (0, 0)).then_some(()))
+        });
+        let agreed = agreed.await.expect("the nodes answer");
+        assert!(agreed.is_some(), "{} and {} differ in {differ:?} complaints", self.id, other.id);
     }
 }

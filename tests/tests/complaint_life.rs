@@ -11,7 +11,7 @@ use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::refusal::RefusalCode;
 use sinergi_proto::wire::{self, frame::Kind as FrameKind};
 use sinergi_tests::federation::{
-    Lodged, PATIENCE, TestFederation, TestNode, agency, complaint_about, province_and_city,
+    Lodged, PATIENCE, TestFederation, TestNode, acts_of, agency, complaint_about, province_and_city,
 };
 use sinergi_tests::folder::files_with;
 use sinergi_tests::program::{Said, run_on};
@@ -56,18 +56,20 @@ impl Agencies {
         serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {said:?}"))
     }
 
-    /// Runs a `complaint` command that must be refused, with these words, and adds nothing.
+    /// Runs a command on a complaint that must be refused, with these words, and adds nothing to it.
     async fn is_refused(&self, id: &str, arguments: &[&str], words: &str) {
-        let before = self.node(id).await.status().await.ledger_size;
+        let (node, complaint) = (self.node(id).await, arguments[1].parse().expect("a complaint"));
+        let acts = async || acts_of(&node.shows(complaint).await.expect("it is here")).count();
+        let before = acts().await;
         let said = self.run(id, &[&["complaint"], arguments].concat());
         assert_eq!((said.code, said.out.as_str()), (4, ""), "{id}: {arguments:?}: {said:?}");
         assert!(said.err.contains(words) && said.err.contains("help: "), "{id}: {arguments:?}: {said:?}");
-        assert_eq!(self.node(id).await.status().await.ledger_size, before, "nothing was added");
+        assert_eq!(acts().await, before, "nothing was added");
     }
 
-    /// Waits until a node has so many entries of a complaint.
-    async fn has(&self, id: &str, complaint: ComplaintId, entries: u64) {
-        self.node(id).await.sees(complaint, |seen| seen.entries == entries).await;
+    /// Waits until a node has so many acts of a complaint.
+    async fn has(&self, id: &str, complaint: ComplaintId, acts: usize) {
+        self.node(id).await.has_acts(complaint, acts).await;
     }
 
     /// Waits until a text of an entry is at a node.
@@ -338,11 +340,11 @@ async fn a_sound_complaint_verifies_with_exit_code_0_and_one_with_a_damaged_text
     let agencies = Agencies::start().await;
     let lodged = agencies.node(CITY).await.lodges("Jalan berlubang").await;
     let id = lodged.complaint.to_string();
-    agencies.does(CITY, &["forward", &id, "--to", PROVINCE]);
+    agencies.does(CITY, &["progress", &id, "--state", "started"]);
     let verified = agencies.json(CITY, &["verify", &id]);
     assert_eq!((&verified["sound"], &verified["problem"]), (&true.into(), &Value::Null), "{verified}");
     let bodies: Vec<_> = verified["entries"].as_array().expect("entries").iter().map(|entry| &entry["body"]).collect();
-    assert_eq!(bodies, ["Lodged", "Forwarded"]);
+    assert_eq!(bodies, ["Lodged", "Progressed"]);
     let page = agencies.does(CITY, &["verify", &id]);
     assert!(page.contains("holds") && page.contains("of 2 entries hold"), "{page}");
 
@@ -426,7 +428,7 @@ async fn what_waits_or_was_refused_here_is_retried_and_each_outcome_is_said() {
 
     // The parent comes and the child follows by itself: nothing of that number is left.
     link.deliver(2, vec![lodged.item.clone()]).await;
-    stage.federation.node(CITY).await.sees(lodged.complaint, |seen| seen.entries == 2).await;
+    stage.federation.node(CITY).await.has_acts(lodged.complaint, 2).await;
     let gone = run_on(&city, &["refused", "retry", &number]);
     assert!(gone.code == 4 && gone.err.contains("refused list --deferred"), "{gone:?}");
 

@@ -246,7 +246,7 @@ async fn a_complaint_that_goes_back_and_forth_alarms_the_holder_and_its_supervis
         node.sees_status(|status| told(&status.alarms)).await;
     }
     // An alarm is raised a moment before the offer can be read: Lodged, four times there and back, and the fifth offer.
-    let shown = province.sees(lodged.complaint, |seen| seen.entries == 10).await;
+    let shown = province.has_acts(lodged.complaint, 10).await;
     assert_eq!((shown.offers, shown.goes_back_and_forth), (5, true));
     assert_eq!(shown.supervisors, [PROVINCE]);
 }
