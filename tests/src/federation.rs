@@ -8,8 +8,9 @@ use std::time::Duration;
 use sinergi_cli::charter::{self, Paper};
 use sinergi_cli::commands::init::Kind;
 use sinergi_cli::demo::federation::{Agency, Builder, Federation};
-use sinergi_cli::demo::node::Node;
+use sinergi_cli::demo::node::{Node, NotUp};
 use sinergi_cli::demo::wait;
+use sinergi_cli::failure::Failure;
 use sinergi_config::Config;
 use sinergi_config::defaults::FILE;
 use sinergi_proto::charter::CharterText;
@@ -118,8 +119,13 @@ impl TestFederation {
 
     /// The successor of the federation's charter, changed by the test and signed by all managers.
     pub fn next_charter(&self, change: impl FnOnce(&mut CharterText)) -> Vec<u8> {
-        let first = Paper::read(self.federation.charter()).expect("the federation's charter");
-        let mut text = charter::successor(&first).expect("a successor");
+        self.charter_after(self.charter(), change)
+    }
+
+    /// The charter after one of this federation, changed, and signed by all managers.
+    pub fn charter_after(&self, before: &[u8], change: impl FnOnce(&mut CharterText)) -> Vec<u8> {
+        let before = Paper::read(before).expect("a charter");
+        let mut text = charter::successor(&before).expect("a successor");
         change(&mut text);
         let draft = charter::draft(&text).expect("a whole charter");
         let signed = self.federation.managers().iter().fold(draft, |paper, manager| {
@@ -148,6 +154,16 @@ impl TestFederation {
         let node = self.process_mut(id);
         node.start().expect("the program starts");
         node.up().await.unwrap_or_else(|error| panic!("{id} does not come up: {error:?}"))
+    }
+
+    /// Starts a node that must not come up: it ends with exit code 1; the end of its log in one line.
+    pub async fn does_not_start(&mut self, id: &str) -> String {
+        let node = self.process_mut(id);
+        node.start().expect("the program starts");
+        match node.up().await {
+            Err(NotUp::Failed(failure)) => ended_with_1(&failure),
+            other => panic!("{id} should not come up: {other:?}"),
+        }
     }
 
     /// Stops a node as an operator would; it must end in order.
@@ -225,6 +241,13 @@ pub struct Lodged {
     pub complaint: ComplaintId,
     /// The citizen's code.
     pub reply_code: String,
+}
+
+/// What a node said that ended by itself, with exit code 1: the end of its log in one line.
+pub fn ended_with_1(failure: &Failure) -> String {
+    let text = failure.message().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("exit status: 1"), "{text}");
+    text
 }
 
 /// The entries of a complaint without the notices that an offer has arrived. Where an offer comes directly and through a

@@ -303,16 +303,26 @@ impl Connection {
         self.receipt().await
     }
 
-    /// The node's next receipt.
-    pub async fn receipt(&mut self) -> Receipt {
+    /// What the node says next of a kind, whatever else it says before, but that it ends the link.
+    pub async fn hears<T>(&mut self, expected: &str, of: impl Fn(Kind) -> Option<T>) -> T {
         loop {
-            match self.next().await {
-                Ok(Some(Kind::Ack(ack))) => return Receipt::parse(&ack).expect("a node's receipt"),
-                Ok(Some(Kind::Fault(fault))) => panic!("the node ended the link: {} {}", fault.code, fault.reason),
-                Ok(Some(_)) => {}
-                other => panic!("expected a receipt, got {other:?}"),
+            let kind = match self.next().await {
+                Ok(Some(kind)) => kind,
+                other => panic!("expected {expected}, got {other:?}"),
+            };
+            let fault = if let Kind::Fault(fault) = &kind { Some(fault.clone()) } else { None };
+            match (of(kind), fault) {
+                (Some(heard), _) => return heard,
+                (None, Some(fault)) => panic!("expected {expected}, the node ended the link: {fault:?}"),
+                (None, None) => {}
             }
         }
+    }
+
+    /// The node's next receipt.
+    pub async fn receipt(&mut self) -> Receipt {
+        let ack = self.hears("a receipt", |kind| if let Kind::Ack(ack) = kind { Some(ack) } else { None }).await;
+        Receipt::parse(&ack).expect("a node's receipt")
     }
 
     /// Delivers items without waiting.
@@ -323,23 +333,18 @@ impl Connection {
 
     /// The fault with which the node ends the link: code and reason.
     pub async fn fault(&mut self) -> (u32, String) {
-        loop {
-            match self.next().await {
-                Ok(Some(Kind::Fault(fault))) => return (fault.code, fault.reason),
-                Ok(Some(_)) => {}
-                other => panic!("expected a fault, got {other:?}"),
-            }
-        }
+        let fault = |kind| if let Kind::Fault(fault) = kind { Some((fault.code, fault.reason)) } else { None };
+        self.hears("a fault", fault).await
     }
 
     /// The next delivery of the node.
     pub async fn delivery(&mut self) -> wire::Deliver {
-        loop {
-            match self.next().await {
-                Ok(Some(Kind::Deliver(deliver))) => return deliver,
-                Ok(Some(_)) => {}
-                other => panic!("expected a delivery, got {other:?}"),
-            }
-        }
+        let delivery = |kind| if let Kind::Deliver(delivery) = kind { Some(delivery) } else { None };
+        self.hears("a delivery", delivery).await
+    }
+
+    /// The next charter that the node passes on, a signed note.
+    pub async fn charter(&mut self) -> Vec<u8> {
+        self.hears("a charter", |kind| if let Kind::Charter(charter) = kind { Some(charter.note) } else { None }).await
     }
 }

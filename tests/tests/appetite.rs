@@ -62,14 +62,7 @@ async fn ask(link: &Connection, number: u64) {
 
 /// The node's next proof.
 async fn proof(link: &mut Connection) -> wire::Proof {
-    loop {
-        match link.next().await {
-            Ok(Some(Kind::Proof(proof))) => return proof,
-            Ok(Some(Kind::Fault(fault))) => panic!("the node ended the link: {} {}", fault.code, fault.reason),
-            Ok(Some(_)) => {}
-            other => panic!("expected a proof, got {other:?}"),
-        }
-    }
+    link.hears("a proof", |kind| if let Kind::Proof(proof) = kind { Some(proof) } else { None }).await
 }
 
 #[tokio::test]

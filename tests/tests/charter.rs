@@ -1,14 +1,20 @@
 //! A newer charter on its way through the federation.
 
-use data_encoding::BASE64;
+use std::path::PathBuf;
+
+use data_encoding::{BASE64, HEXLOWER};
 use sinergi_cli::demo::wait;
-use sinergi_proto::charter::MemberStatus;
+use sinergi_proto::charter::{Charter, MemberStatus};
 use sinergi_proto::limits;
 use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::refusal::{DeferralCode, FaultCode};
-use sinergi_proto::wire::{self, frame::Kind as FrameKind};
-use sinergi_tests::federation::{PATIENCE, TestNode, agency};
+use sinergi_proto::wire::{self, NodeStatus, frame::Kind as FrameKind};
+use sinergi_tests::disk::{Disk, NO_SPACE, Op};
+use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, agency, province_and_city};
 use sinergi_tests::stage::Stage;
+
+const CITY: &str = "kota-bandung";
+const PROVINCE: &str = "prov-jabar";
 
 async fn has_charter(node: &TestNode, version: u64) {
     let adopted =
@@ -19,10 +25,10 @@ async fn has_charter(node: &TestNode, version: u64) {
 #[tokio::test]
 async fn a_newer_charter_reaches_every_node_over_the_links_and_what_waited_for_it_is_taken() {
     let Stage { mut federation, mut impostor } = Stage::set().await;
-    let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
+    let (city, province) = (federation.node(CITY).await, federation.node(PROVINCE).await);
     let note = federation.next_charter(|text| text.grace_days = 60);
-    let address = federation.address_of("kota-bandung");
-    let mut link = impostor.dial(&agency("kota-bandung"), &address).await.expect("a member");
+    let address = federation.address_of(CITY);
+    let mut link = impostor.dial(&agency(CITY), &address).await.expect("a member");
     link.greet(impostor.hello()).await;
 
     let lodged_under_it = {
@@ -41,33 +47,147 @@ async fn a_newer_charter_reaches_every_node_over_the_links_and_what_waited_for_i
     assert_eq!(city.status().await.deferred, 0);
 
     // It is kept, and work goes on under it.
-    federation.stop_node("kota-bandung").await;
-    assert_eq!(federation.start_node("kota-bandung").await.charter_version, 2);
-    let city = federation.node("kota-bandung").await;
+    federation.stop_node(CITY).await;
+    assert_eq!(federation.start_node(CITY).await.charter_version, 2);
+    let city = federation.node(CITY).await;
     let lodged = city.lodges("Di bawah piagam baru").await;
-    city.forwards(lodged.complaint, "prov-jabar").await;
+    city.forwards(lodged.complaint, PROVINCE).await;
     province.accepts(lodged.complaint).await;
 }
 
 #[tokio::test]
 async fn a_charter_that_too_few_signed_is_not_adopted() {
-    let Stage { federation, impostor } = Stage::set().await;
-    let city = federation.node("kota-bandung").await;
+    let Stage { federation, mut impostor } = Stage::set().await;
+    let city = federation.node(CITY).await;
     let note = federation.next_charter(|text| text.grace_days = 60);
-    let text = String::from_utf8(note).expect("text");
+    let text = String::from_utf8(note.clone()).expect("text");
     // One signature line alone, of the several that there must be.
     let (body, lines) = text.rsplit_once("\n\n").expect("a signed note");
     let one = lines.lines().next().expect("a signature");
     let below = format!("{body}\n\n{one}\n").into_bytes();
-    let address = federation.address_of("kota-bandung");
-    let mut link = impostor.dial(&agency("kota-bandung"), &address).await.expect("a member");
+    let address = federation.address_of(CITY);
+    let mut link = impostor.dial(&agency(CITY), &address).await.expect("a member");
     link.greet(impostor.hello()).await;
-    link.say(FrameKind::Charter(wire::CharterNote { note: below })).await;
-    // Whatever came after the charter was read after it.
-    let mut impostor = impostor;
+    // Nor is any other that comes over the same link after it.
+    for note in [&below, &note] {
+        link.say(FrameKind::Charter(wire::CharterNote { note: note.clone() })).await;
+    }
+    // Whatever came after the charters was read after them.
     let made = impostor.lodge("Sesudah piagam palsu");
     link.deliver(1, vec![made.item]).await;
     assert_eq!(city.status().await.charter_version, 1);
+    let mut link = impostor.dial(&agency(CITY), &address).await.expect("a member");
+    link.greet(impostor.hello()).await;
+    link.say(FrameKind::Charter(wire::CharterNote { note })).await;
+    has_charter(&city, 2).await;
+}
+
+#[tokio::test]
+async fn a_charter_that_the_disk_does_not_take_is_told_to_the_operator_and_adopted_when_it_does() {
+    let mut stage = Stage::set().await;
+    stage.federation.stop_node(CITY).await;
+    let disk = Disk::below(&stage.federation.folder_of(CITY));
+    stage.federation.process_mut(CITY).set_environment(disk.environment());
+    stage.federation.start_node(CITY).await;
+    let city = stage.federation.node(CITY).await;
+    let [note, rival] = [60, 90].map(|days| stage.federation.next_charter(|text| text.grace_days = days));
+    let full = disk.on(&[Op::Create, Op::Write], "charter/00000002").fails(NO_SPACE);
+    let mut link = stage.link().await;
+    link.say(FrameKind::Charter(wire::CharterNote { note: note.clone() })).await;
+    full.strikes().await;
+    let honest = stage.impostor.lodge("Sesudah disk penuh");
+    link.deliver(1, vec![honest.item]).await;
+    assert_eq!(city.status().await.charter_version, 1);
+    let log = stage.federation.log_of(CITY);
+    let told = log.lines().find(|line| line.contains("cannot keep a charter")).unwrap_or_else(|| panic!("{log}"));
+    for word in ["ERROR", "kominfo", "/charter/00000002.note", "No space left on device"] {
+        assert!(told.contains(word), "{word:?} is missing in: {told}");
+    }
+    full.ends();
+    // The same link may bring it again: there was nothing wrong with it.
+    link.say(FrameKind::Charter(wire::CharterNote { note: note.clone() })).await;
+    has_charter(&city, 2).await;
+
+    let full = disk.on(&[Op::Create, Op::Write], "charter/00000002.rival").fails(NO_SPACE);
+    let link = stage.link().await;
+    link.say(FrameKind::Charter(wire::CharterNote { note: rival.clone() })).await;
+    let unkept = |status: &NodeStatus| status.alarms.iter().any(|alarm| alarm.contains("It could not be kept"));
+    city.sees_status(unkept).await;
+    full.ends();
+    let link = stage.link().await;
+    link.say(FrameKind::Charter(wire::CharterNote { note: rival.clone() })).await;
+    has_a_rival(&stage.federation, CITY, &note, &rival).await;
+    stage.others_are_unaffected().await;
+}
+
+/// Waits until a node's operator is told that the managers signed two charters of version 2; where the other one is kept.
+async fn has_a_rival(federation: &TestFederation, id: &str, trusted: &[u8], rival: &[u8]) -> PathBuf {
+    let hash = |note: &[u8]| HEXLOWER.encode(&Charter::parse(note).expect("a charter").hash);
+    let kept = federation.folder_of(id).join(format!("charter/00000002.rival-{}.note", hash(rival)));
+    let alarm = format!(
+        "the managers have signed two charters of version 2: this node goes by {}, not by {}. It is kept in {}: ask the managers",
+        hash(trusted),
+        hash(rival),
+        kept.display()
+    );
+    let told = |status: &NodeStatus| status.alarms.iter().any(|text| text.starts_with(&alarm));
+    federation.node(id).await.sees_status(told).await;
+    assert!(std::fs::read(&kept).expect("it is kept") == rival, "as it came");
+    kept
+}
+
+#[tokio::test]
+async fn a_rival_of_a_trusted_charter_is_kept_and_told_to_the_operator_until_it_is_put_away() {
+    let mut stage = Stage::set().await;
+    let city = stage.federation.node(CITY).await;
+    let [trusted, rival] = [60, 90].map(|days| stage.federation.next_charter(|text| text.grace_days = days));
+    let first = stage.link().await;
+    first.say(FrameKind::Charter(wire::CharterNote { note: trusted.clone() })).await;
+    has_charter(&city, 2).await;
+    let mut link = stage.link().await;
+    link.say(FrameKind::Charter(wire::CharterNote { note: rival.clone() })).await;
+    // Who brought it gets what it is a rival of.
+    assert!(link.charter().await == trusted);
+    let kept = has_a_rival(&stage.federation, CITY, &trusted, &rival).await;
+    let honest = stage.impostor.lodge("Sesudah piagam kedua");
+    let receipt = link.deliver(1, vec![honest.item]).await;
+    assert!(matches!(receipt.results[0].outcome, ItemOutcome::Leaf(_)), "the link goes on: {receipt:?}");
+    assert_eq!(city.status().await.charter_version, 2);
+
+    stage.federation.stop_node(CITY).await;
+    assert_eq!(stage.federation.start_node(CITY).await.charter_version, 2);
+    has_a_rival(&stage.federation, CITY, &trusted, &rival).await;
+    stage.federation.stop_node(CITY).await;
+    std::fs::remove_file(&kept).expect("it was there");
+    let started = stage.federation.start_node(CITY).await;
+    assert_eq!((started.charter_version, started.alarms), (2, Vec::new()));
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn nodes_that_go_by_different_charters_tell_both_operators_whichever_has_more_of_them() {
+    for (province_has, city_has) in [(2, 2), (3, 2), (2, 3)] {
+        let mut federation = TestFederation::make(province_and_city());
+        let seconds = [60, 90].map(|days| federation.next_charter(|text| text.grace_days = days));
+        for ((id, second), newest) in [PROVINCE, CITY].into_iter().zip(&seconds).zip([province_has, city_has]) {
+            let mut charters = vec![second.clone()];
+            if newest == 3 {
+                charters.push(federation.charter_after(second, |_| ()));
+            }
+            for (version, note) in (2..).zip(charters) {
+                let file = federation.folder_of(id).join(format!("charter/{version:08}.note"));
+                std::fs::write(file, note).expect("written");
+            }
+        }
+        federation.start_all().await;
+        has_a_rival(&federation, PROVINCE, &seconds[0], &seconds[1]).await;
+        has_a_rival(&federation, CITY, &seconds[1], &seconds[0]).await;
+        for (id, newest) in [(PROVINCE, province_has), (CITY, city_has)] {
+            let log = federation.log_of(id);
+            assert!(log.contains("did not adopt a charter from the peer: the managers have signed two"), "{id}: {log}");
+            assert_eq!(federation.node(id).await.status().await.charter_version, newest, "{id} keeps what it has");
+        }
+    }
 }
 
 /// The same note, but that a bit of its last signature is another.
@@ -82,7 +202,7 @@ fn with_a_broken_signature(note: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn a_charter_that_no_honest_peer_passes_on_is_told_to_the_operator_once_a_link_and_the_link_goes_on() {
     let mut stage = Stage::set().await;
-    let city = stage.federation.node("kota-bandung").await;
+    let city = stage.federation.node(CITY).await;
     let good = stage.federation.next_charter(|text| text.grace_days = 60);
     let large = [b"#".repeat(limits::CHARTER_BYTES).as_slice(), b"\n", &good].concat();
     // The error of a TOML text shows its place, on several lines.
@@ -107,7 +227,7 @@ async fn a_charter_that_no_honest_peer_passes_on_is_told_to_the_operator_once_a_
         let honest = stage.impostor.lodge("Sesudah piagam itu");
         let receipt = link.deliver(index, vec![honest.item]).await;
         assert!(matches!(receipt.results[0].outcome, ItemOutcome::Leaf(_)), "the link goes on: {receipt:?}");
-        let log = stage.federation.log_of("kota-bandung");
+        let log = stage.federation.log_of(CITY);
         let told: Vec<_> = log.lines().filter(|line| line.contains("did not adopt a charter")).collect();
         assert_eq!(told.len() as u64, index, "{log}");
         let last = told.last().expect("a line");
@@ -120,16 +240,16 @@ async fn a_charter_that_no_honest_peer_passes_on_is_told_to_the_operator_once_a_
 #[tokio::test]
 async fn a_member_that_a_newer_charter_retires_loses_its_link() {
     let Stage { federation, impostor } = Stage::set().await;
-    let address = federation.address_of("kota-bandung");
+    let address = federation.address_of(CITY);
     let retired = |text: &mut sinergi_proto::charter::CharterText| {
         let member = text.member.iter_mut().find(|member| member.id == agency("kominfo")).expect("a member");
         member.status = MemberStatus::Retired;
     };
     let note = federation.next_charter(retired);
-    let mut link = impostor.dial(&agency("kota-bandung"), &address).await.expect("a member still");
+    let mut link = impostor.dial(&agency(CITY), &address).await.expect("a member still");
     link.greet(impostor.hello()).await;
     link.say(FrameKind::Charter(wire::CharterNote { note })).await;
     assert_eq!(link.fault().await.0, FaultCode::NotPermitted.number());
-    let again = impostor.dial(&agency("kota-bandung"), &address).await;
+    let again = impostor.dial(&agency(CITY), &address).await;
     assert!(again.is_err(), "its certificate counts no more");
 }

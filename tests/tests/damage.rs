@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use sinergi_cli::demo::node::NotUp;
-use sinergi_cli::failure::Failure;
 use sinergi_config::Config;
 use sinergi_daemon::continuity::{self, State};
 use sinergi_daemon::node::rebuild;
@@ -16,7 +15,7 @@ use sinergi_proto::ids::ComplaintId;
 use sinergi_proto::wire;
 use sinergi_tests::disk::crash::{self, Image};
 use sinergi_tests::disk::reopen::{Reopened, judge_all, place};
-use sinergi_tests::federation::{PATIENCE, TestFederation, complaint_about, province_and_city};
+use sinergi_tests::federation::{PATIENCE, TestFederation, complaint_about, ended_with_1, province_and_city};
 use sinergi_tests::program::run_on;
 use tokio::task::JoinSet;
 
@@ -367,7 +366,7 @@ async fn an_operator_reads_what_is_damaged_and_what_to_do_and_a_mended_node_goes
     let mut damaged = bytes.clone();
     damaged[HEADER_BYTES + 100] ^= 1;
     fs::write(&newest, damaged).expect("written");
-    let said = does_not_start(&mut federation).await;
+    let said = federation.does_not_start(CITY).await;
     for word in
         [newest.to_str().expect("a path"), "is damaged at offset", "put the file back from a backup", "sinergi recover"]
     {
@@ -438,7 +437,7 @@ async fn with_late_damage() -> (TestFederation, Vec<ComplaintId>) {
 async fn ends_and_is_whole_again(federation: &mut TestFederation, ids: &[ComplaintId]) {
     let ended = tokio::time::timeout(PATIENCE, federation.process_mut(CITY).ended()).await;
     let ended = ended.unwrap_or_else(|_| panic!("the node goes on: {}", federation.log_of(CITY)));
-    let said = one_line(&ended);
+    let said = ended_with_1(&ended);
     for word in [
         "exit status: 1",
         "moved the damaged store aside",
@@ -463,7 +462,7 @@ async fn damaged_words_of_peers_about_the_ledger_keep_the_node_from_starting_and
     let kept = continuity::file(&folder);
     for damaged in [&b""[..], b"[{\"by\":", b"\xff\x00"] {
         fs::write(&kept, damaged).expect("written");
-        let said = does_not_start(&mut federation).await;
+        let said = federation.does_not_start(CITY).await;
         for word in ["set-back.json", "is damaged", "from a backup", "move it away", "show it again"] {
             assert!(said.contains(word), "{word:?} is missing in: {said}");
         }
@@ -510,7 +509,7 @@ async fn not_a_torn_write(damage: impl FnOnce(&mut Vec<u8>, usize)) {
         let node = federation.process_mut(CITY);
         node.start().expect("the program starts");
         let said = match node.up().await {
-            Err(NotUp::Failed(failure)) => one_line(&failure),
+            Err(NotUp::Failed(failure)) => ended_with_1(&failure),
             Err(other) => panic!("{other:?}"),
             Ok(_) => {
                 let refused = federation.node(CITY).await.lodges_request(complaint_about("Berikutnya")).await;
@@ -521,25 +520,6 @@ async fn not_a_torn_write(damage: impl FnOnce(&mut Vec<u8>, usize)) {
         };
         assert!(said.contains("sinergi recover"), "{said}");
         assert_eq!(fs::read(&file).unwrap_or_default(), bytes, "what is left is left alone");
-    }
-}
-
-/// What a node said, in one line: its log may be wrapped.
-fn one_line(failure: &Failure) -> String {
-    failure.message().split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// The city's node is started and must not come up: exit code 1; the end of its log in one line.
-async fn does_not_start(federation: &mut TestFederation) -> String {
-    let node = federation.process_mut(CITY);
-    node.start().expect("the program starts");
-    match node.up().await {
-        Err(NotUp::Failed(failure)) => {
-            let text = one_line(&failure);
-            assert!(text.contains("exit status: 1"), "{text}");
-            text
-        }
-        other => panic!("it should not come up: {other:?}"),
     }
 }
 
@@ -564,7 +544,7 @@ async fn a_damaged_charter_or_key_keeps_the_node_from_starting_and_is_named() {
                 Damage::Cut(at) => damaged.truncate(at),
             }
             fs::write(&file, damaged).expect("written");
-            let said = does_not_start(&mut federation).await;
+            let said = federation.does_not_start(CITY).await;
             let said = said.rsplit("does not run").next().expect("an error");
             assert!(said.contains(named), "{name} {damage:?}: {said}");
         }

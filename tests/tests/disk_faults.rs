@@ -5,16 +5,14 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use sinergi_cli::demo::node::NotUp;
 use sinergi_cli::demo::wait;
-use sinergi_cli::failure::Failure;
 use sinergi_proto::ids::ComplaintId;
 use sinergi_proto::receipt::{ItemOutcome, ItemResult, Receipt};
 use sinergi_proto::wire::act_request::Act;
 use sinergi_proto::wire::frame::Kind;
 use sinergi_proto::{limits, wire};
 use sinergi_tests::disk::{CHANGES, Disk, Fault, IO_ERROR, Op, READ_ONLY};
-use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, complaint_about, province_and_city};
+use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, complaint_about, ended_with_1, province_and_city};
 use sinergi_tests::folder::{self, files_with};
 use sinergi_tests::program::{Said, run_on};
 use sinergi_tests::stage::Stage;
@@ -83,17 +81,7 @@ impl Scene {
     /// Waits until the node on the disk has ended by itself with exit code 1; the end of its log, without colours and line breaks.
     async fn ends_by_itself(&mut self) -> String {
         let ended = tokio::time::timeout(PATIENCE, self.federation.process_mut(self.sick).ended()).await;
-        said(&ended.expect("the node ends"))
-    }
-
-    /// The city's node is started and must not come up: exit code 1; the end of its log.
-    async fn does_not_start(&mut self) -> String {
-        let node = self.federation.process_mut(CITY);
-        node.start().expect("the program starts");
-        match node.up().await {
-            Err(NotUp::Failed(failure)) => said(&failure),
-            other => panic!("it should not come up: {other:?}"),
-        }
+        ended_with_1(&ended.expect("the node ends"))
     }
 
     /// The city's node starts, has everything that it acknowledged, works, and agrees with the province.
@@ -204,12 +192,6 @@ impl Scene {
 }
 
 /// What a node that ended said, in one line: its log may be wrapped.
-fn said(failure: &Failure) -> String {
-    let text = failure.message().split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(text.contains("exit status: 1"), "{text}");
-    text
-}
-
 fn says(text: &str, words: &[&str]) {
     for word in words {
         assert!(text.contains(word), "{word:?} is missing in: {text}");
@@ -246,7 +228,7 @@ async fn a_node_that_finds_no_room_when_it_starts_says_for_which_file_and_moves_
         let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
         removed.expect("a derived part");
         let full = scene.disk.on(&[Op::Write, Op::Create, Op::MakeFolder], &format!("/{lost}")).has_room_for(0);
-        says(&scene.does_not_start().await, &[named, "No space left on device", "start"]);
+        says(&scene.federation.does_not_start(CITY).await, &[named, "No space left on device", "start"]);
         assert!(!scene.path("store.damaged-1").exists(), "a full disk is no damage");
         full.ends();
     }
@@ -386,11 +368,11 @@ async fn a_file_system_that_becomes_read_only_stops_the_node_and_keeps_it_from_s
     let store = scene.disk.on(&CHANGES, "/store").fails(READ_ONLY);
     scene.lodges_until_it_fails().await;
     says(&scene.ends_by_itself().await, &["00000001.seg", "Read-only file system", "repair the disk"]);
-    says(&scene.does_not_start().await, &["/ledger", "Read-only file system"]);
+    says(&scene.federation.does_not_start(CITY).await, &["/ledger", "Read-only file system"]);
     ledger.ends();
     drop(store);
     let store = scene.disk.on(&CHANGES, "/store").fails(READ_ONLY);
-    says(&scene.does_not_start().await, &["/store", "Read-only file system"]);
+    says(&scene.federation.does_not_start(CITY).await, &["/store", "Read-only file system"]);
     store.ends();
     assert!(!scene.path("store.damaged-1").exists(), "a read-only disk is no damage");
     scene.starts_whole().await;

@@ -9,11 +9,13 @@ use sinergi_cli::commands::init::Kind;
 use sinergi_cli::demo::federation::Agency;
 use sinergi_cli::demo::wait;
 use sinergi_config::defaults::FILE;
+use sinergi_daemon::continuity;
 use sinergi_proto::checkpoint::CheckpointSigner;
 use sinergi_proto::ids::{ComplaintId, EntryId, Epoch};
 use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::refusal::{DeferralCode, FaultCode};
 use sinergi_proto::wire::{self, NodeStatus};
+use sinergi_tests::disk::{Disk, NO_SPACE, Op};
 use sinergi_tests::federation::{
     Lodged, PATIENCE, TestFederation, TestNode, agency, complaint_about, province_and_city,
 };
@@ -324,6 +326,42 @@ async fn a_node_that_lost_its_whole_folder_is_stopped_before_it_signs_and_gets_e
     federation.start_node("kota-bandung").await;
     federation.linked().await;
     assert_eq!(federation.node("kota-bandung").await.status().await.alarms, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_peers_saw_stops_the_node_though_it_cannot_be_kept_and_they_show_it_again_after_it_was_lost() {
+    const CITY: &str = "kota-bandung";
+    let mut federation = TestFederation::make(province_and_city());
+    let folder = federation.folder_of(CITY);
+    let disk = Disk::below(&folder);
+    federation.process_mut(CITY).set_environment(disk.environment());
+    federation.start_node("prov-jabar").await;
+    let before = works_and_is_stopped(&mut federation, 3).await;
+    DATA.iter().for_each(|part| fs::remove_dir_all(folder.join(part)).expect("the node's data"));
+    let kept = continuity::file(&folder);
+
+    let full = disk.on(&[Op::Create, Op::Write], "set-back").fails(NO_SPACE);
+    federation.start_node(CITY).await;
+    is_stopped_before_it_signs(&federation, 0, "prov-jabar").await;
+    let log = federation.log_of(CITY);
+    assert!(log.contains("ERROR") && log.contains("set-back.json") && log.contains("No space left"), "{log}");
+    federation.stop_node(CITY).await;
+    assert!(full.hits() > 0 && !kept.exists());
+    full.ends();
+
+    // Peers show it again, also what an operator has moved away.
+    for _ in 0..2 {
+        federation.start_node(CITY).await;
+        is_stopped_before_it_signs(&federation, 0, "prov-jabar").await;
+        federation.stop_node(CITY).await;
+        fs::rename(&kept, folder.join("moved-away")).expect("it was kept this time");
+    }
+    fs::rename(folder.join("moved-away"), &kept).expect("it is put back");
+    recovers(&federation, CITY, "disk-lost");
+    federation.start_node(CITY).await;
+    federation.linked().await;
+    has_all_again(&federation.node(CITY).await, &before).await;
+    goes_on(&mut federation, "disk_lost").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

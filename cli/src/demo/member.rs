@@ -122,17 +122,19 @@ impl Member {
 
     /// A truthful Hello of a member that has nothing of the other's ledger and shows nothing of its own.
     pub fn hello(&self) -> wire::Hello {
+        let charter = self.directory.newest();
         wire::Hello {
             protocol_min: 1,
             protocol_max: 1,
             federation: self.config.federation.to_string(),
             agency: self.config.agency.to_string(),
-            charter_version: self.directory.newest().version,
+            charter_version: charter.version,
             have_cursor: None,
             checkpoint: Vec::new(),
             seen_of_you: Vec::new(),
             now: sinergi_daemon::time::now_millis(),
             entry_of_you: Vec::new(),
+            charter_hash: charter.hash.to_vec(),
         }
     }
 }

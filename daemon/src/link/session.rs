@@ -211,9 +211,8 @@ struct Session<'a> {
     last_progress: Instant,
     head: watch::Receiver<Head>,
     charter: watch::Receiver<u64>,
-    peer_charter: u64,
-    /// The operator was told that a charter from the peer is not adopted.
-    warned_of_charter: bool,
+    /// A charter from the peer is not trusted: none that it brings after that could follow.
+    refused_charter: bool,
     /// Checkpoints that the peer has shown and that were kept.
     shown: usize,
     hearing: Hearing,

@@ -68,6 +68,16 @@ pub enum CharterTrustError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// Another charter of a version that is here, which could have been trusted in its place: enough managers signed both.
+    #[error("the managers have signed two charters of version {version}: {trusted} is trusted here, {rival} is not")]
+    Rival {
+        /// The version of both.
+        version: u64,
+        /// The hash of the one that came first.
+        trusted: String,
+        /// The hash of the other.
+        rival: String,
+    },
 }
 
 impl Charters {
@@ -105,22 +115,20 @@ impl Charters {
     /// new managers.
     ///
     /// # Errors
-    /// When it is anything else; the chain stays as it was.
+    /// When it is anything else, a [rival](CharterTrustError::Rival) of a trusted one among them; the chain stays as it was.
     pub fn succeed(&mut self, note_bytes: &[u8]) -> Result<Arc<Charter>, CharterTrustError> {
         let next = Charter::parse(note_bytes)?;
-        let newest = &self.newest;
-        let wrong = |problem| CharterTrustError::NotSuccessor { found: next.version, newest: newest.version, problem };
-        if next.version != newest.version + 1 {
-            return Err(wrong("the versions are not consecutive"));
+        if let Some(trusted) = self.version(next.version).filter(|trusted| trusted.hash != next.hash)
+            && let Some(before) = self.version(next.version - 1)
+            && check_follows(before, &next).is_ok()
+        {
+            return Err(CharterTrustError::Rival {
+                version: next.version,
+                trusted: HEXLOWER.encode(&trusted.hash),
+                rival: HEXLOWER.encode(&next.hash),
+            });
         }
-        if next.federation != newest.federation {
-            return Err(wrong("it is of another federation"));
-        }
-        if next.predecessor != Some(newest.hash) {
-            return Err(wrong("it names another predecessor"));
-        }
-        check_threshold(newest, &next)?;
-        check_threshold(&next, &next)?;
+        check_follows(&self.newest, &next)?;
         let next = Arc::new(next);
         self.by_version.insert(next.version, next.clone());
         self.newest = next.clone();
@@ -163,6 +171,22 @@ impl Charters {
     pub fn after(&self, version: u64) -> impl Iterator<Item = &Arc<Charter>> {
         self.by_version.range(version.saturating_add(1)..).map(|(_, charter)| charter)
     }
+}
+
+/// The next version, naming its predecessor, signed by the threshold of the managers of both.
+fn check_follows(before: &Charter, next: &Charter) -> Result<(), CharterTrustError> {
+    let wrong = |problem| CharterTrustError::NotSuccessor { found: next.version, newest: before.version, problem };
+    if next.version != before.version + 1 {
+        return Err(wrong("the versions are not consecutive"));
+    }
+    if next.federation != before.federation {
+        return Err(wrong("it is of another federation"));
+    }
+    if next.predecessor != Some(before.hash) {
+        return Err(wrong("it names another predecessor"));
+    }
+    check_threshold(before, next)?;
+    check_threshold(next, next)
 }
 
 /// Enough of the managers of `of` signed `charter`.

@@ -163,13 +163,45 @@ fn no_version_is_skipped_or_replaced() {
 
     let mut charters = trusted();
     charters.succeed(&signed_by(&MANAGERS, &written(&second))).expect("the successor");
-    let mut rival = second.clone();
-    rival.grace_days += 1;
-    let result = charters.succeed(&signed_by(&MANAGERS, &written(&rival))).map(drop);
-    assert_eq!(not_successor(result), "the versions are not consecutive");
     let first = charters.succeed(&signed_by(&MANAGERS, &written(&charter_text()))).map(drop);
     assert_eq!(not_successor(first), "the versions are not consecutive");
     assert_eq!(charters.newest().grace_days, second.grace_days);
+}
+
+#[test]
+fn another_charter_of_a_trusted_version_is_its_rival_if_enough_managers_signed_it_too() {
+    let second = successor_text(&charter_text());
+    let mut charters = trusted();
+    charters.succeed(&signed_by(&MANAGERS, &written(&second))).expect("the successor");
+    charters.succeed(&signed_by(&MANAGERS, &written(&successor_text(&second)))).expect("its successor");
+    let mut other = second.clone();
+    other.grace_days += 1;
+    match charters.succeed(&signed_by(&MANAGERS[..3], &written(&other))) {
+        Err(CharterTrustError::Rival { version, trusted, rival }) => {
+            assert_eq!(version, 2);
+            assert_eq!((trusted, rival), (hash_of(&second), hash_of(&other)));
+        }
+        result => panic!("expected a rival, got {result:?}"),
+    }
+    assert_eq!(charters.version(2).expect("it is here").grace_days, second.grace_days, "nothing is replaced");
+
+    // What too few signed, what is signed again, and what follows another first charter is none.
+    let few = charters.succeed(&signed_by(&MANAGERS[..2], &written(&other))).map(drop);
+    assert_eq!(not_successor(few), "the versions are not consecutive");
+    let again = charters.succeed(&signed_by(&MANAGERS[..3], &written(&second))).map(drop);
+    assert_eq!(not_successor(again), "the versions are not consecutive");
+    let stranger = successor_text(&{
+        let mut first = charter_text();
+        first.grace_days += 1;
+        first
+    });
+    let elsewhere = charters.succeed(&signed_by(&MANAGERS, &written(&stranger))).map(drop);
+    assert_eq!(not_successor(elsewhere), "the versions are not consecutive");
+}
+
+/// The hash of a charter's text, in hexadecimal digits.
+fn hash_of(text: &CharterText) -> String {
+    data_encoding::HEXLOWER.encode(&Charter::parse(&signed_by(&MANAGERS, &written(text))).expect("a charter").hash)
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! What keeps a link honest beside the entries: pings, clocks, charters, checkpoints.
 
+use std::fmt::Display;
 use std::sync::atomic::Ordering;
 
-use sinergi_proto::charter::{CharterTrustError, MemberStatus};
+use sinergi_proto::charter::{Charter, MemberStatus};
 use sinergi_proto::limits;
 use sinergi_proto::refusal::FaultCode;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
@@ -13,6 +14,9 @@ use crate::link::dial::quote;
 use crate::time::now_millis;
 use crate::tls::Authorities;
 use crate::writer::Submission;
+
+/// The version that every node pins, the same everywhere.
+const FIRST_CHARTER: u64 = 1;
 
 pub(super) fn ping(reply: bool) -> Frame {
     frame(Kind::Ping(wire::Ping { nonce: 0, reply, now: now_millis() }))
@@ -39,14 +43,17 @@ impl Session<'_> {
         }
     }
 
-    /// Passes on the charters that the peer does not have.
-    pub(super) fn pass_on_charters(&mut self) -> Result<(), LinkError> {
+    /// Passes on the charters that the peer does not have; if it goes by another one of a version that is here, all that may be others.
+    pub(super) fn pass_on_charters(&mut self, theirs: &wire::Hello) -> Result<(), LinkError> {
         let charters = self.links.directory.charters();
-        for charter in charters.after(self.peer_charter) {
-            self.say(Kind::Charter(wire::CharterNote { note: charter.note().to_vec() }))?;
-        }
-        self.peer_charter = self.peer_charter.max(charters.newest().version);
-        Ok(())
+        let is_rival = !theirs.charter_hash.is_empty()
+            && charters.version(theirs.charter_version).is_some_and(|ours| ours.hash[..] != theirs.charter_hash);
+        let known = if is_rival { FIRST_CHARTER } else { theirs.charter_version };
+        charters.after(known).try_for_each(|charter| self.pass_on(charter))
+    }
+
+    fn pass_on(&mut self, charter: &Charter) -> Result<(), LinkError> {
+        self.say(Kind::Charter(wire::CharterNote { note: charter.note().to_vec() }))
     }
 
     /// This node adopted a charter: the peer learns of it in the next Hello, if it may still be a peer.
@@ -63,8 +70,11 @@ impl Session<'_> {
         Err(LinkError::Fault(FaultCode::NotPermitted, reason))
     }
 
-    /// A charter from the peer.
+    /// A charter from the peer. After one that is not trusted no other is looked at: each builds on the one before.
     pub(super) async fn adopt_charter(&mut self, note: Vec<u8>) -> Result<(), LinkError> {
+        if self.refused_charter {
+            return Ok(());
+        }
         let links = self.links.clone();
         let _one_at_a_time = self.links.adopting.lock().await;
         // Another link may have brought it while this one waited.
@@ -84,19 +94,27 @@ impl Session<'_> {
                 self.to_writer.submit(Submission::Retry);
             }
             // Several peers may pass it on: what is here is not worth a word.
-            Err(DirectoryError::NotTrusted { source, .. }) if !is_here => self.did_not_trust(&source),
-            Err(DirectoryError::NotTrusted { .. }) => {}
+            Err(DirectoryError::NotTrusted { .. }) if is_here => {}
+            Err(DirectoryError::NotTrusted { source, .. }) => self.did_not_trust(&source),
+            Err(DirectoryError::Rival(rival)) => {
+                self.did_not_trust(&rival);
+                self.links.alarms.raise(rival.topic(), rival.alarm());
+                // The peer's operator should see both, too.
+                if let Some(ours) = self.links.directory.charters().version(rival.version) {
+                    self.pass_on(ours)?;
+                }
+            }
             Err(own) => tracing::error!(from = %self.peer.agency, "cannot keep a charter: {own}"),
         }
         Ok(())
     }
 
-    /// Tells the operator that the peer passed on what no honest one does; once a link, for there is no end to what a peer may send.
-    fn did_not_trust(&mut self, error: &CharterTrustError) {
-        if !std::mem::replace(&mut self.warned_of_charter, true) {
-            let reason = quote(&error.to_string());
-            tracing::warn!(peer = %self.peer.agency, "did not adopt a charter from the peer: {reason}");
-        }
+    /// Tells the operator that the peer passed on what does not follow the charters here: once a link, for there is no end to what a peer
+    /// may send.
+    fn did_not_trust(&mut self, reason: &impl Display) {
+        self.refused_charter = true;
+        let reason = quote(&reason.to_string());
+        tracing::warn!(peer = %self.peer.agency, "did not adopt a charter from the peer: {reason}");
     }
 }
 

@@ -55,11 +55,11 @@ impl<'a> Session<'a> {
             () = hold.superseded.cancelled() => return Err(superseded()),
             may_sign = may_sign(links) => if !may_sign? { return Err(seen::set_back()) },
         }
-        let mut session = Self::new(links, peer, outbound, theirs.charter_version, held.received);
+        let mut session = Self::new(links, peer, outbound, held.received);
         session.linked(&theirs, protocol, clock_offset);
-        session.shown(vec![theirs.checkpoint]).await?;
+        session.shown(vec![theirs.checkpoint.clone()]).await?;
         session.give_back = seen::give_back(links, peer, held.reset).map(Arc::new);
-        session.pass_on_charters()?;
+        session.pass_on_charters(&theirs)?;
         session.show_newer_than(&shown)?;
         let outputs = session.sender.handle(SenderEvent::Linked { have, receipted: held.receipted });
         session.perform_sending(outputs)?;
@@ -75,13 +75,7 @@ impl<'a> Session<'a> {
         self.say(Kind::Checkpoints(wire::CheckpointNotes { notes: vec![newest] }))
     }
 
-    fn new(
-        links: &'a Links,
-        peer: &'a Arc<Peer>,
-        outbound: mpsc::Sender<Frame>,
-        peer_charter: u64,
-        received: Option<Cursor>,
-    ) -> Self {
+    fn new(links: &'a Links, peer: &'a Arc<Peer>, outbound: mpsc::Sender<Frame>, received: Option<Cursor>) -> Self {
         let head = links.writer.head();
         let (end, size) = (head.borrow().end(), head.borrow().size);
         let now = Instant::now();
@@ -116,8 +110,7 @@ impl<'a> Session<'a> {
             last_progress: now,
             head,
             charter: links.directory.version(),
-            peer_charter,
-            warned_of_charter: false,
+            refused_charter: false,
             shown: 0,
             hearing: Hearing::from(now),
             telling: Telling::after_greeting(peer.snapshot().told, size),
@@ -159,17 +152,19 @@ async fn may_sign(links: &Links) -> Result<bool, LinkError> {
 }
 
 fn own_hello(links: &Links, peer: &Peer, held: &Held) -> wire::Hello {
+    let charter = links.directory.newest();
     wire::Hello {
         protocol_min: PROTOCOL_MIN,
         protocol_max: PROTOCOL_MAX,
         federation: links.federation.to_string(),
         agency: links.own.to_string(),
-        charter_version: links.directory.newest().version,
+        charter_version: charter.version,
         have_cursor: held.received.map(Cursor::to_wire),
         checkpoint: links.writer.head().borrow().checkpoint.to_vec(),
         seen_of_you: links.watch.newest(&peer.agency).map(|newest| newest.note).unwrap_or_default(),
         now: now_millis(),
         entry_of_you: held.entry.to_vec(),
+        charter_hash: charter.hash.to_vec(),
     }
 }
 
