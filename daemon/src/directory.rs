@@ -6,11 +6,13 @@
 //! - a new version is on the disk before it is used;
 //! - another charter of a version that is here, signed by enough managers, is kept beside it as evidence and never used.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::{fmt, fs, io};
+use std::{fs, io};
 
-use sinergi_proto::charter::{Charter, CharterTrustError, Charters};
+use sinergi_proto::charter::{Charter, CharterTrustError, Charters, Rival};
+use sinergi_proto::limits;
 use tokio::sync::watch;
 
 use crate::durable;
@@ -41,53 +43,49 @@ pub enum DirectoryError {
         /// Why not.
         source: CharterTrustError,
     },
+    /// A file that the operator has put there.
+    #[error(
+        "{} is no charter of this node yet, and another than the one to adopt: start the node again to go by it, or move it away",
+        .0.display()
+    )]
+    InTheWay(PathBuf),
     /// Signed by enough managers, and another one of its version is trusted.
-    #[error("{0}")]
-    Rival(Rival),
+    #[error("{}", .0.rival)]
+    Rival(FoundRival),
 }
 
 /// What the files of rivals have between version and hash.
 const RIVAL: &str = ".rival-";
-/// Rivals kept: whoever can sign one can sign many.
-const RIVALS: usize = 16;
 
-/// A charter that the managers have signed beside the trusted one of the same version: a federation that goes by two charters falls apart.
+/// A rival of a charter of this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rival {
-    /// The version of both.
-    pub version: u64,
-    /// The hash of the trusted one, in hexadecimal digits.
-    pub trusted: String,
-    /// The hash of the other.
-    pub hash: String,
-    /// Where the other is kept; `None`: it could not be.
-    pub path: Option<PathBuf>,
+pub struct FoundRival {
+    /// Which two they are.
+    pub rival: Rival,
+    /// The file of the trusted one.
+    pub trusted: PathBuf,
+    /// Where the other is kept; `None`: it is not.
+    pub kept: Option<PathBuf>,
 }
 
-impl Rival {
-    /// The topic of its alarm.
+impl FoundRival {
+    /// The topic of its alarm: one for all rivals of a version.
     pub fn topic(&self) -> String {
-        format!("rival-charter {} {}", self.version, self.hash)
+        format!("rival-charter {}", self.rival.version)
     }
 
     /// What its alarm says.
     pub fn alarm(&self) -> String {
-        let kept = match &self.path {
-            Some(path) => format!("It is kept in {}", path.display()),
-            None => "It could not be kept".to_owned(),
+        let trusted = self.trusted.display();
+        let other = match &self.kept {
+            Some(kept) => {
+                format!("is kept in {}: move it away and start the node again when this is settled", kept.display())
+            }
+            None => "could not be kept: the log says why".to_owned(),
         };
         format!(
-            "{self}. {kept}: ask the managers which of them holds; `sinergi charter show FILE` shows what stands in each"
-        )
-    }
-}
-
-impl fmt::Display for Rival {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { version, trusted, hash, .. } = self;
-        write!(
-            f,
-            "the managers have signed two charters of version {version}: this node goes by {trusted}, not by {hash}"
+            "{}. Ask the managers which of them holds (`sinergi charter show {trusted}`); the other {other}",
+            self.rival
         )
     }
 }
@@ -146,8 +144,8 @@ impl Directory {
     /// Adopts the successor of the newest charter: checks it, writes it to the disk, and uses it.
     ///
     /// # Errors
-    /// When it is not the trusted successor, or cannot be written. The directory stays as it was; a [`Rival`] is kept beside it if it can
-    /// be.
+    /// When it is not the trusted successor, or cannot be written. The directory stays as it was; a rival is kept
+    /// beside it if it can be.
     pub fn adopt(&self, note: &[u8]) -> Result<Arc<Charter>, DirectoryError> {
         // One at a time; who only reads does not wait for signatures and the disk.
         let _adopting = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,60 +153,77 @@ impl Directory {
         let path = self.files.file(extended.newest().version + 1);
         let adopted = match extended.succeed(note) {
             Ok(adopted) => adopted,
-            Err(CharterTrustError::Rival { version, trusted, rival: hash }) => {
-                let path = self.rival_file(version, &hash);
-                let path = match self.keep_rival(&path, note) {
-                    Ok(is_kept) => Some(path).filter(|_| is_kept),
-                    Err(error) => {
-                        tracing::error!("{error}");
-                        None
-                    }
-                };
-                return Err(DirectoryError::Rival(Rival { version, trusted, hash, path }));
-            }
+            Err(CharterTrustError::Rival(rival)) => return Err(DirectoryError::Rival(self.found(rival, note))),
             Err(source) => return Err(DirectoryError::NotTrusted { path, source }),
         };
+        if path.exists() && Charter::parse(&read(&path)?).map(|there| there.hash).ok() != Some(adopted.hash) {
+            return Err(DirectoryError::InTheWay(path));
+        }
         write_durably(&path, note)?;
         *self.charters.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(extended);
         Ok(adopted)
     }
 
-    /// The kept charters that are signed beside the trusted ones. A file that is no such charter is told to the log and left alone.
-    ///
-    /// # Errors
-    /// When the folder, or one of them, cannot be read.
-    pub fn rivals(&self) -> Result<Vec<Rival>, DirectoryError> {
-        let mut rivals = Vec::new();
-        for path in self.rival_files()? {
-            match Charters::clone(&self.charters()).succeed(&read(&path)?) {
-                Err(CharterTrustError::Rival { version, trusted, rival: hash }) => {
-                    rivals.push(Rival { version, trusted, hash, path: Some(path) });
-                }
-                Err(error) => {
-                    tracing::warn!("{} is no charter that was signed beside another: {error}", path.display())
-                }
-                Ok(_) => tracing::warn!("{} is a charter that this node could adopt", path.display()),
+    /// The kept rivals. Of a file that is none the log says what it is; it is left alone.
+    pub fn rivals(&self) -> Vec<FoundRival> {
+        let paths = self.rival_files().unwrap_or_else(|error| {
+            tracing::warn!("{error}");
+            Vec::new()
+        });
+        paths.into_iter().filter_map(|path| self.rival_in(path)).collect()
+    }
+
+    fn rival_in(&self, path: PathBuf) -> Option<FoundRival> {
+        let file = path.display();
+        let note = read(&path).inspect_err(|error| tracing::warn!("{error}")).ok()?;
+        let charters = self.charters();
+        if charters.has_text_of(&note) {
+            tracing::warn!("{file} is a charter that this node goes by; it may be removed");
+            return None;
+        }
+        match Charters::clone(&charters).succeed(&note) {
+            Err(CharterTrustError::Rival(rival)) => {
+                Some(FoundRival { trusted: self.files.file(rival.version), rival, kept: Some(path) })
+            }
+            Err(error) => {
+                tracing::warn!("{file} is no charter that was signed beside one of this node: {error}");
+                None
+            }
+            Ok(_) => {
+                tracing::warn!("{file} is a charter that this node could adopt");
+                None
             }
         }
-        Ok(rivals)
     }
 
-    /// Whether it is kept: it is not beside too many others.
-    fn keep_rival(&self, path: &Path, note: &[u8]) -> Result<bool, DirectoryError> {
+    /// Keeps a rival, if it can.
+    fn found(&self, rival: Rival, note: &[u8]) -> FoundRival {
+        let trusted = self.files.file(rival.version);
+        let name = trusted.file_stem().unwrap_or_default().to_string_lossy();
+        let path = trusted.with_file_name(format!("{name}{RIVAL}{}.note", rival.hash));
+        let kept = match self.keep_rival(rival.version, &path, note) {
+            Ok(()) => Some(path),
+            Err(error) => {
+                tracing::error!("{error}");
+                None
+            }
+        };
+        FoundRival { rival, trusted, kept }
+    }
+
+    fn keep_rival(&self, version: u64, path: &Path, note: &[u8]) -> Result<(), DirectoryError> {
         let kept = self.rival_files()?;
-        if kept.iter().any(|kept| kept == path) {
-            return Ok(true);
+        if kept.iter().any(|kept| kept == path) && read(path)? == note {
+            return Ok(());
         }
-        if kept.len() >= RIVALS {
-            return Ok(false);
+        let of_version = format!("{version:08}{RIVAL}");
+        let others = kept.iter().filter(|kept| *kept != path && name_of(kept).starts_with(&of_version)).count();
+        if others >= limits::RIVAL_CHARTERS {
+            let source =
+                io::Error::other(format!("{others} charters of version {version} are kept beside the trusted one"));
+            return Err(DirectoryError::File { action: "keep", path: path.to_owned(), source });
         }
-        write_durably(path, note).map(|()| true)
-    }
-
-    fn rival_file(&self, version: u64, hash: &str) -> PathBuf {
-        let beside = self.files.file(version);
-        let name = beside.file_stem().unwrap_or_default().to_string_lossy();
-        beside.with_file_name(format!("{name}{RIVAL}{hash}.note"))
+        write_durably(path, note)
     }
 
     fn rival_files(&self) -> Result<Vec<PathBuf>, DirectoryError> {
@@ -216,14 +231,15 @@ impl Directory {
         let failed = |source| DirectoryError::File { action: "look for", path: folder.clone(), source };
         let entries: io::Result<Vec<_>> = fs::read_dir(folder).map_err(failed)?.collect();
         let paths = entries.map_err(failed)?.into_iter().map(|entry| entry.path());
-        let is_rival = |path: &PathBuf| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.contains(RIVAL) && name.ends_with(".note")
-        };
-        let mut rivals: Vec<_> = paths.filter(is_rival).collect();
+        let mut rivals: Vec<_> =
+            paths.filter(|path| name_of(path).contains(RIVAL) && name_of(path).ends_with(".note")).collect();
         rivals.sort();
         Ok(rivals)
     }
+}
+
+fn name_of(path: &Path) -> Cow<'_, str> {
+    path.file_name().unwrap_or_default().to_string_lossy()
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, DirectoryError> {

@@ -222,7 +222,7 @@ fn open(config: &Config) -> Result<(Credentials, SharedAuthorities, Opening), No
         tracing::warn!("peers will refuse this node: {refusal}");
     }
     let data = Data::open(config, directory.clone())?;
-    for rival in directory.rivals()? {
+    for rival in directory.rivals() {
         data.alarms.raise(rival.topic(), rival.alarm());
     }
     let opening = Opening { directory, keys, data };

@@ -9,7 +9,7 @@
 mod chain;
 mod text;
 
-pub use chain::{CharterTrustError, Charters};
+pub use chain::{CharterTrustError, Charters, Rival};
 pub use text::{CharterError, CharterText, ManagerText, MemberKeyText, MemberText};
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -304,7 +304,7 @@ impl Connection {
     }
 
     /// What the node says next of a kind, whatever else it says before, but that it ends the link.
-    pub async fn hears<T>(&mut self, expected: &str, of: impl Fn(Kind) -> Option<T>) -> T {
+    pub async fn hears<T>(&mut self, expected: &str, mut of: impl FnMut(Kind) -> Option<T>) -> T {
         loop {
             let kind = match self.next().await {
                 Ok(Some(kind)) => kind,

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use data_encoding::{BASE64, HEXLOWER};
 use sinergi_cli::demo::wait;
+use sinergi_config::Config;
+use sinergi_daemon::directory::{Directory, DirectoryError};
 use sinergi_proto::charter::{Charter, MemberStatus};
 use sinergi_proto::limits;
 use sinergi_proto::receipt::ItemOutcome;
@@ -11,6 +13,7 @@ use sinergi_proto::refusal::{DeferralCode, FaultCode};
 use sinergi_proto::wire::{self, NodeStatus, frame::Kind as FrameKind};
 use sinergi_tests::disk::{Disk, NO_SPACE, Op};
 use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, agency, province_and_city};
+use sinergi_tests::peer::Connection;
 use sinergi_tests::stage::Stage;
 
 const CITY: &str = "kota-bandung";
@@ -20,6 +23,20 @@ async fn has_charter(node: &TestNode, version: u64) {
     let adopted =
         wait::until(PATIENCE, async || Ok::<_, ()>((node.status().await.charter_version == version).then_some(())));
     assert!(adopted.await.expect("no error").is_some(), "{} does not adopt charter version {version}", node.id);
+}
+
+/// A link over which the ministry has brought a charter to the city.
+async fn brings(stage: &Stage, note: &[u8]) -> Connection {
+    let link = stage.link().await;
+    link.say(FrameKind::Charter(wire::CharterNote { note: note.to_vec() })).await;
+    link
+}
+
+/// The city adopts version 2 from the ministry, and has ended the link to make it anew.
+async fn is_adopted(stage: &Stage, second: &[u8]) {
+    let mut link = brings(stage, second).await;
+    assert_eq!(link.fault().await.0, FaultCode::Superseded.number());
+    has_charter(&stage.federation.node(CITY).await, 2).await;
 }
 
 #[tokio::test]
@@ -104,18 +121,15 @@ async fn a_charter_that_the_disk_does_not_take_is_told_to_the_operator_and_adopt
         assert!(told.contains(word), "{word:?} is missing in: {told}");
     }
     full.ends();
-    // The same link may bring it again: there was nothing wrong with it.
-    link.say(FrameKind::Charter(wire::CharterNote { note: note.clone() })).await;
-    has_charter(&city, 2).await;
+    // The next link brings it again.
+    is_adopted(&stage, &note).await;
 
     let full = disk.on(&[Op::Create, Op::Write], "charter/00000002.rival").fails(NO_SPACE);
-    let link = stage.link().await;
-    link.say(FrameKind::Charter(wire::CharterNote { note: rival.clone() })).await;
-    let unkept = |status: &NodeStatus| status.alarms.iter().any(|alarm| alarm.contains("It could not be kept"));
+    let _link = brings(&stage, &rival).await;
+    let unkept = |status: &NodeStatus| status.alarms.iter().any(|alarm| alarm.contains("the other could not be kept"));
     city.sees_status(unkept).await;
     full.ends();
-    let link = stage.link().await;
-    link.say(FrameKind::Charter(wire::CharterNote { note: rival.clone() })).await;
+    let _link = brings(&stage, &rival).await;
     has_a_rival(&stage.federation, CITY, &note, &rival).await;
     stage.others_are_unaffected().await;
 }
@@ -124,13 +138,11 @@ async fn a_charter_that_the_disk_does_not_take_is_told_to_the_operator_and_adopt
 async fn has_a_rival(federation: &TestFederation, id: &str, trusted: &[u8], rival: &[u8]) -> PathBuf {
     let hash = |note: &[u8]| HEXLOWER.encode(&Charter::parse(note).expect("a charter").hash);
     let kept = federation.folder_of(id).join(format!("charter/00000002.rival-{}.note", hash(rival)));
-    let alarm = format!(
-        "the managers have signed two charters of version 2: this node goes by {}, not by {}. It is kept in {}: ask the managers",
-        hash(trusted),
-        hash(rival),
-        kept.display()
-    );
-    let told = |status: &NodeStatus| status.alarms.iter().any(|text| text.starts_with(&alarm));
+    let words = [
+        format!("two charters of version 2: {} is trusted here, {} is not. Ask", hash(trusted), hash(rival)),
+        format!("the other is kept in {}: move it away", kept.display()),
+    ];
+    let told = |status: &NodeStatus| status.alarms.iter().any(|text| words.iter().all(|word| text.contains(word)));
     federation.node(id).await.sees_status(told).await;
     assert!(std::fs::read(&kept).expect("it is kept") == rival, "as it came");
     kept
@@ -141,13 +153,12 @@ async fn a_rival_of_a_trusted_charter_is_kept_and_told_to_the_operator_until_it_
     let mut stage = Stage::set().await;
     let city = stage.federation.node(CITY).await;
     let [trusted, rival] = [60, 90].map(|days| stage.federation.next_charter(|text| text.grace_days = days));
-    let first = stage.link().await;
-    first.say(FrameKind::Charter(wire::CharterNote { note: trusted.clone() })).await;
-    has_charter(&city, 2).await;
-    let mut link = stage.link().await;
+    is_adopted(&stage, &trusted).await;
+    // As a node of before would say it: which charter of version 2 it has is not said.
+    let mut link = stage.connect().await;
+    link.greet(wire::Hello { charter_version: 2, charter_hash: Vec::new(), ..stage.impostor.hello() }).await;
     link.say(FrameKind::Charter(wire::CharterNote { note: rival.clone() })).await;
-    // Who brought it gets what it is a rival of.
-    assert!(link.charter().await == trusted);
+    assert!(link.charter().await == trusted, "who brought it gets what it is a rival of");
     let kept = has_a_rival(&stage.federation, CITY, &trusted, &rival).await;
     let honest = stage.impostor.lodge("Sesudah piagam kedua");
     let receipt = link.deliver(1, vec![honest.item]).await;
@@ -162,6 +173,89 @@ async fn a_rival_of_a_trusted_charter_is_kept_and_told_to_the_operator_until_it_
     let started = stage.federation.start_node(CITY).await;
     assert_eq!((started.charter_version, started.alarms), (2, Vec::new()));
     stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_goes_by_another_charter_is_passed_on_ours_once() {
+    let mut stage = Stage::set().await;
+    let trusted = stage.federation.next_charter(|text| text.grace_days = 60);
+    is_adopted(&stage, &trusted).await;
+    let mut passed_on = Vec::new();
+    for (index, hash) in (1..).zip([vec![7; 32], vec![7; 32], vec![8; 32], vec![9; 31], Vec::new()]) {
+        let mut link = stage.connect().await;
+        link.greet(wire::Hello { charter_version: 2, charter_hash: hash, ..stage.impostor.hello() }).await;
+        let honest = stage.impostor.lodge("Dengan piagam lain");
+        link.send_items(index, vec![honest.item]).await;
+        let mut charters = Vec::new();
+        let receipt = |kind| match kind {
+            FrameKind::Charter(charter) => {
+                charters.push(charter.note);
+                None
+            }
+            FrameKind::Ack(_) => Some(()),
+            _ => None,
+        };
+        link.hears("a receipt", receipt).await;
+        assert!(charters.iter().all(|note| *note == trusted));
+        passed_on.push(charters.len());
+    }
+    assert_eq!(passed_on, [1, 0, 1, 0, 0], "for each other charter that a peer names");
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_charter_in_the_folder_that_the_node_has_not_read_yet_is_not_overwritten() {
+    let mut stage = Stage::set().await;
+    let file = stage.federation.folder_of(CITY).join("charter/00000002.note");
+    let [dropped, brought] = [60, 90].map(|days| stage.federation.next_charter(|text| text.grace_days = days));
+    std::fs::write(&file, &dropped).expect("written");
+    let mut link = brings(&stage, &brought).await;
+    let honest = stage.impostor.lodge("Sesudah piagam");
+    link.deliver(1, vec![honest.item]).await;
+    let log = stage.federation.log_of(CITY);
+    let told = log.lines().find(|line| line.contains("cannot keep a charter")).unwrap_or_else(|| panic!("{log}"));
+    for word in ["ERROR", "kominfo", "/charter/00000002.note", "start the node again to go by it, or move it away"] {
+        assert!(told.contains(word), "{word:?} is missing in: {told}");
+    }
+    assert!(std::fs::read(&file).expect("the file") == dropped, "it is left alone");
+
+    stage.federation.stop_node(CITY).await;
+    assert_eq!(stage.federation.start_node(CITY).await.charter_version, 2);
+    let _link = brings(&stage, &brought).await;
+    has_a_rival(&stage.federation, CITY, &dropped, &brought).await;
+    stage.others_are_unaffected().await;
+}
+
+#[tokio::test]
+async fn a_few_rivals_of_a_version_are_kept_and_what_is_none_is_passed_over() {
+    let federation = TestFederation::make(province_and_city());
+    let folder = federation.folder_of(CITY);
+    let config = Config::load(&folder).expect("a configuration");
+    let directory = Directory::load(&config.charter).expect("the first charter");
+    directory.adopt(&federation.next_charter(|text| text.grace_days = 60)).expect("a successor");
+    let rivals: Vec<_> = (90..94).map(|days| federation.next_charter(|text| text.grace_days = days)).collect();
+    let keep = |rival: &[u8]| match directory.adopt(rival) {
+        Err(DirectoryError::Rival(found)) => found.kept,
+        other => panic!("expected a rival, got {other:?}"),
+    };
+    let kept: Vec<_> = rivals.iter().map(|rival| keep(rival)).collect();
+    assert!(kept[..limits::RIVAL_CHARTERS].iter().all(Option::is_some) && kept[limits::RIVAL_CHARTERS..] == [None]);
+    assert_eq!(directory.rivals().len(), limits::RIVAL_CHARTERS);
+
+    // What was damaged is none, and kept anew when it comes again.
+    let damaged = kept[0].as_ref().expect("a file");
+    std::fs::write(damaged, b"garbage").expect("written");
+    assert_eq!(directory.rivals().len(), limits::RIVAL_CHARTERS - 1);
+    assert_eq!(keep(&rivals[0]).as_ref(), Some(damaged));
+    assert_eq!(directory.rivals().len(), limits::RIVAL_CHARTERS);
+
+    // Nor is a copy of the trusted one, nor a folder; and the node starts.
+    let trusted = config.charter.file(2);
+    std::fs::copy(&trusted, trusted.with_file_name("00000002.rival-copy.note")).expect("copied");
+    std::fs::create_dir(trusted.with_file_name("00000002.rival-folder.note")).expect("made");
+    assert_eq!(directory.rivals().len(), limits::RIVAL_CHARTERS);
+    let mut federation = federation;
+    assert_eq!(federation.start_node(CITY).await.charter_version, 2);
 }
 
 #[tokio::test]

@@ -191,7 +191,6 @@ impl Scene {
     }
 }
 
-/// What a node that ended said, in one line: its log may be wrapped.
 fn says(text: &str, words: &[&str]) {
     for word in words {
         assert!(text.contains(word), "{word:?} is missing in: {text}");

@@ -211,8 +211,8 @@ struct Session<'a> {
     last_progress: Instant,
     head: watch::Receiver<Head>,
     charter: watch::Receiver<u64>,
-    /// A charter from the peer is not trusted: none that it brings after that could follow.
-    refused_charter: bool,
+    /// A charter from the peer was not adopted: none that it brings after that could follow.
+    charters_end: bool,
     /// Checkpoints that the peer has shown and that were kept.
     shown: usize,
     hearing: Hearing,

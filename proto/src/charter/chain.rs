@@ -68,16 +68,22 @@ pub enum CharterTrustError {
         /// What is wrong.
         problem: &'static str,
     },
-    /// Another charter of a version that is here, which could have been trusted in its place: enough managers signed both.
-    #[error("the managers have signed two charters of version {version}: {trusted} is trusted here, {rival} is not")]
-    Rival {
-        /// The version of both.
-        version: u64,
-        /// The hash of the one that came first.
-        trusted: String,
-        /// The hash of the other.
-        rival: String,
-    },
+    /// Another charter of a version that is here.
+    #[error(transparent)]
+    Rival(#[from] Rival),
+}
+
+/// A charter that could have been trusted in the place of the one that is: enough managers signed both, and a federation that goes by two
+/// falls apart.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the managers have signed two charters of version {version}: {trusted} is trusted here, {hash} is not")]
+pub struct Rival {
+    /// The version of both.
+    pub version: u64,
+    /// The hash of the trusted one, in hexadecimal digits.
+    pub trusted: String,
+    /// The hash of the other.
+    pub hash: String,
 }
 
 impl Charters {
@@ -115,18 +121,15 @@ impl Charters {
     /// new managers.
     ///
     /// # Errors
-    /// When it is anything else, a [rival](CharterTrustError::Rival) of a trusted one among them; the chain stays as it was.
+    /// When it is anything else, a [rival](Rival) of a trusted one among them; the chain stays as it was.
     pub fn succeed(&mut self, note_bytes: &[u8]) -> Result<Arc<Charter>, CharterTrustError> {
         let next = Charter::parse(note_bytes)?;
         if let Some(trusted) = self.version(next.version).filter(|trusted| trusted.hash != next.hash)
             && let Some(before) = self.version(next.version - 1)
             && check_follows(before, &next).is_ok()
         {
-            return Err(CharterTrustError::Rival {
-                version: next.version,
-                trusted: HEXLOWER.encode(&trusted.hash),
-                rival: HEXLOWER.encode(&next.hash),
-            });
+            let (trusted, hash) = (HEXLOWER.encode(&trusted.hash), HEXLOWER.encode(&next.hash));
+            return Err(Rival { version: next.version, trusted, hash }.into());
         }
         check_follows(&self.newest, &next)?;
         let next = Arc::new(next);

@@ -1,6 +1,6 @@
 //! The charter: what text is one, and which one is trusted.
 
-use super::{Charter, CharterError, CharterText, CharterTrustError, Charters, MemberStatus};
+use super::{Charter, CharterError, CharterText, CharterTrustError, Charters, MemberStatus, Rival};
 use crate::fixture::{
     FEDERATION, Federation, MANAGERS, agency, charter_text, manager, manager_key, member_of, signed_by, successor_text,
     written,
@@ -177,9 +177,8 @@ fn another_charter_of_a_trusted_version_is_its_rival_if_enough_managers_signed_i
     let mut other = second.clone();
     other.grace_days += 1;
     match charters.succeed(&signed_by(&MANAGERS[..3], &written(&other))) {
-        Err(CharterTrustError::Rival { version, trusted, rival }) => {
-            assert_eq!(version, 2);
-            assert_eq!((trusted, rival), (hash_of(&second), hash_of(&other)));
+        Err(CharterTrustError::Rival(rival)) => {
+            assert_eq!(rival, Rival { version: 2, trusted: hash_of(&second), hash: hash_of(&other) });
         }
         result => panic!("expected a rival, got {result:?}"),
     }

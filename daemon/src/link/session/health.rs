@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::sync::atomic::Ordering;
 
 use sinergi_proto::charter::{Charter, MemberStatus};
+use sinergi_proto::ids::AgencyId;
 use sinergi_proto::limits;
 use sinergi_proto::refusal::FaultCode;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
@@ -43,13 +44,33 @@ impl Session<'_> {
         }
     }
 
-    /// Passes on the charters that the peer does not have; if it goes by another one of a version that is here, all that may be others.
+    /// Passes on the charters that the peer does not have. If it goes by another one of a version that is here, the operators of both
+    /// must hear of it: then, once, all from the first on which they may differ.
     pub(super) fn pass_on_charters(&mut self, theirs: &wire::Hello) -> Result<(), LinkError> {
         let charters = self.links.directory.charters();
-        let is_rival = !theirs.charter_hash.is_empty()
-            && charters.version(theirs.charter_version).is_some_and(|ours| ours.hash[..] != theirs.charter_hash);
-        let known = if is_rival { FIRST_CHARTER } else { theirs.charter_version };
-        charters.after(known).try_for_each(|charter| self.pass_on(charter))
+        let ours = charters.version(theirs.charter_version).map(|charter| charter.hash);
+        let rival =
+            <[u8; 32]>::try_from(&theirs.charter_hash[..]).ok().filter(|hash| ours.is_some_and(|ours| ours != *hash));
+        let known = match rival {
+            Some(hash) => {
+                let passed_on = self.peer.snapshot().passed_on;
+                passed_on.filter(|(of, _)| *of == hash).map_or(FIRST_CHARTER, |(_, version)| version)
+            }
+            None => theirs.charter_version,
+        };
+        let (mut bytes, mut last) = (0, known);
+        for charter in charters.after(known) {
+            bytes += charter.note().len();
+            if bytes > limits::CHARTERS_PASSED_ON_BYTES {
+                break;
+            }
+            self.pass_on(charter)?;
+            last = charter.version;
+        }
+        if let Some(hash) = rival {
+            self.peer.note(|state| state.passed_on = Some((hash, last)));
+        }
+        Ok(())
     }
 
     fn pass_on(&mut self, charter: &Charter) -> Result<(), LinkError> {
@@ -70,15 +91,17 @@ impl Session<'_> {
         Err(LinkError::Fault(FaultCode::NotPermitted, reason))
     }
 
-    /// A charter from the peer. After one that is not trusted no other is looked at: each builds on the one before.
+    /// A charter from the peer. After one that is not adopted no other is looked at: each builds on the one before.
     pub(super) async fn adopt_charter(&mut self, note: Vec<u8>) -> Result<(), LinkError> {
-        if self.refused_charter {
+        if self.charters_end {
             return Ok(());
         }
         let links = self.links.clone();
         let _one_at_a_time = self.links.adopting.lock().await;
-        // Another link may have brought it while this one waited.
-        let is_here = links.directory.charters().has_text_of(&note);
+        // Several peers may pass it on, and another link may have brought it while this one waited.
+        if links.directory.charters().has_text_of(&note) {
+            return Ok(());
+        }
         let adopt = move || {
             let adopted = links.directory.adopt(&note)?;
             let (authorities, bad) = Authorities::of_charter(links.federation.clone(), &adopted);
@@ -88,34 +111,36 @@ impl Session<'_> {
             Ok::<_, DirectoryError>(adopted)
         };
         let adopted = tokio::task::spawn_blocking(adopt).await;
-        match adopted.map_err(|error| LinkError::Broken(error.to_string()))? {
+        let problem = match adopted.map_err(|error| LinkError::Broken(error.to_string()))? {
             Ok(charter) => {
                 tracing::info!(version = charter.version, from = %self.peer.agency, "adopted a charter");
                 self.to_writer.submit(Submission::Retry);
+                return Ok(());
             }
-            // Several peers may pass it on: what is here is not worth a word.
-            Err(DirectoryError::NotTrusted { .. }) if is_here => {}
-            Err(DirectoryError::NotTrusted { source, .. }) => self.did_not_trust(&source),
-            Err(DirectoryError::Rival(rival)) => {
-                self.did_not_trust(&rival);
-                self.links.alarms.raise(rival.topic(), rival.alarm());
-                // The peer's operator should see both, too.
-                if let Some(ours) = self.links.directory.charters().version(rival.version) {
+            Err(problem) => problem,
+        };
+        // Told once a link: there is no end to what a peer may send.
+        self.charters_end = true;
+        let agency = &self.peer.agency;
+        match problem {
+            DirectoryError::NotTrusted { source, .. } => did_not_adopt(agency, &source),
+            DirectoryError::Rival(found) => {
+                did_not_adopt(agency, &found.rival);
+                self.links.alarms.raise(found.topic(), format!("{agency} goes by another charter: {}", found.alarm()));
+                // Its operator should see both, too.
+                if let Some(ours) = self.links.directory.charters().version(found.rival.version) {
                     self.pass_on(ours)?;
                 }
             }
-            Err(own) => tracing::error!(from = %self.peer.agency, "cannot keep a charter: {own}"),
+            own => tracing::error!(from = %agency, "cannot keep a charter: {own}"),
         }
         Ok(())
     }
+}
 
-    /// Tells the operator that the peer passed on what does not follow the charters here: once a link, for there is no end to what a peer
-    /// may send.
-    fn did_not_trust(&mut self, reason: &impl Display) {
-        self.refused_charter = true;
-        let reason = quote(&reason.to_string());
-        tracing::warn!(peer = %self.peer.agency, "did not adopt a charter from the peer: {reason}");
-    }
+/// Tells the operator that a peer passed on what does not follow the charters here.
+fn did_not_adopt(from: &AgencyId, reason: &dyn Display) {
+    tracing::warn!(peer = %from, "did not adopt a charter from the peer: {}", quote(&reason.to_string()));
 }
 
 impl Links {

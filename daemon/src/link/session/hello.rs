@@ -110,7 +110,7 @@ impl<'a> Session<'a> {
             last_progress: now,
             head,
             charter: links.directory.version(),
-            refused_charter: false,
+            charters_end: false,
             shown: 0,
             hearing: Hearing::from(now),
             telling: Telling::after_greeting(peer.snapshot().told, size),
