@@ -345,26 +345,27 @@ impl TestNode {
 
     /// Waits until the complaint is here and is as it should be.
     pub async fn sees(&self, complaint: ComplaintId, expected: impl Fn(&ComplaintSummary) -> bool) -> ComplaintDetail {
-        let mut last = None;
-        let seen = wait::until(PATIENCE, async || {
-            let shown = self.shows(complaint).await;
-            let fits = shown.as_ref().and_then(|detail| detail.summary.as_ref()).is_some_and(&expected);
-            last.clone_from(&shown);
-            Ok::<_, Status>(shown.filter(|_| fits))
-        });
-        let seen = seen.await.expect("the node answers");
-        seen.unwrap_or_else(|| panic!("{} does not see {complaint} as expected, last: {last:#?}", self.id))
+        self.sees_whole(complaint, |detail| detail.summary.as_ref().is_some_and(&expected)).await
     }
 
     /// Waits until so many [acts](acts_of) of a complaint are here.
     pub async fn has_acts(&self, complaint: ComplaintId, count: usize) -> ComplaintDetail {
+        self.sees_whole(complaint, |detail| acts_of(detail).count() == count).await
+    }
+
+    /// Waits until the complaint is here and everything about it is as it should be.
+    pub async fn sees_whole(
+        &self,
+        complaint: ComplaintId,
+        expected: impl Fn(&ComplaintDetail) -> bool,
+    ) -> ComplaintDetail {
         let mut last = None;
-        let reached = wait::until(PATIENCE, async || {
+        let seen = wait::until(PATIENCE, async || {
             last = self.shows(complaint).await;
-            Ok::<_, Status>(last.clone().filter(|detail| acts_of(detail).count() == count))
+            Ok::<_, Status>(last.clone().filter(&expected))
         });
-        let reached = reached.await.expect("the node answers");
-        reached.unwrap_or_else(|| panic!("{} does not have {count} acts of {complaint}, last: {last:#?}", self.id))
+        let seen = seen.await.expect("the node answers");
+        seen.unwrap_or_else(|| panic!("{} does not see {complaint} as expected, last: {last:#?}", self.id))
     }
 
     /// All complaints, newest first.
@@ -430,6 +431,12 @@ impl TestNode {
     /// Waits until peers have acknowledged everything.
     pub async fn has_an_empty_outbox(&self) {
         self.empties_its_outbox().await.unwrap_or_else(|problem| panic!("{problem}"));
+    }
+
+    /// Waits until peers have acknowledged everything and their receipts are in the ledger: what is asked of the writer is done behind them.
+    pub async fn keeps_its_receipts(&self) {
+        self.has_an_empty_outbox().await;
+        self.api.clone().retry_refused(wire::RetryRefusedRequest::default()).await.expect("nothing was refused");
     }
 
     /// Waits until peers have acknowledged everything.

@@ -1,7 +1,5 @@
 //! A stage for a member that the test speaks for: the city's node runs, the province is honest and looks on, the ministry is the impostor.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use prost::Message;
 use sinergi_cli::commands::init::Kind;
@@ -10,7 +8,7 @@ use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::refusal::RefusalCode;
 use sinergi_proto::wire;
 
-use crate::federation::{TestFederation, agency, province_and_city};
+use crate::federation::{PATIENCE, TestFederation, agency, province_and_city};
 use crate::peer::{Connection, Impostor};
 
 /// The city's node runs; for the ministry speaks the test. The province is honest and looks on.
@@ -98,7 +96,7 @@ impl Stage {
         let dialled = self.impostor.dial_and_send(&agency("kota-bandung"), &address, messages).await;
         let mut inbound = dialled.expect("a member with a good certificate");
         let mut said = Vec::new();
-        while let Ok(Ok(Some(frame))) = tokio::time::timeout(Duration::from_secs(5), inbound.message()).await {
+        while let Ok(Ok(Some(frame))) = tokio::time::timeout(PATIENCE, inbound.message()).await {
             said.extend(frame.kind);
             if matches!(said.last(), Some(wire::frame::Kind::Fault(_) | wire::frame::Kind::Ack(_))) {
                 break;

@@ -11,7 +11,7 @@ use sinergi_proto::evidence::HELD;
 use sinergi_proto::ids::{ComplaintId, Epoch};
 use sinergi_proto::wire::{self, act_request::Act, entry::Body, frame::Kind};
 use sinergi_tests::dishonest::{ShownLedger, filling, leaf_of, speaks};
-use sinergi_tests::federation::{NAME, PATIENCE, TestFederation, TestNode, agency, province_and_city, text};
+use sinergi_tests::federation::{NAME, PATIENCE, TestFederation, agency, province_and_city, text};
 use sinergi_tests::peer::{Connection, Impostor, Made};
 use sinergi_tests::program::{Said, run_on};
 use sinergi_tests::stage::Stage;
@@ -45,8 +45,8 @@ async fn honest_agencies_find_nothing_and_prove_what_they_acknowledged() {
         city.forwards(lodged.complaint, PROVINCE).await;
         province.accepts(lodged.complaint).await;
     }
-    keeps_its_receipts(&city).await;
-    keeps_its_receipts(&province).await;
+    city.keeps_its_receipts().await;
+    province.keeps_its_receipts().await;
     for (auditor, leaves) in [(CITY, 60), (PROVINCE, 40)] {
         let said = run_on(&federation.folder_of(auditor), &["audit", "--all", "--output", "json"]);
         assert_eq!((said.code, findings(&said)), (0, vec![]), "{said:?}");
@@ -66,12 +66,6 @@ struct Scene {
     offer: wire::Item,
 }
 
-/// Waits until peers have acknowledged everything and their receipts are in the ledger: what is asked of the writer is done behind them.
-async fn keeps_its_receipts(node: &TestNode) {
-    node.has_an_empty_outbox().await;
-    node.api.clone().retry_refused(wire::RetryRefusedRequest::default()).await.expect("nothing was refused");
-}
-
 /// Soon, but not before an offer was made and a whole audit.
 fn soon() -> u64 {
     sinergi_daemon::time::now_millis() + 30_000
@@ -86,7 +80,7 @@ impl Scene {
     async fn set_with_answer_by(stage: Stage, answer_by: u64) -> Self {
         let (mut scene, offered) = Self::set_unacknowledged(stage, answer_by).await;
         scene.acknowledges(&offered).await;
-        keeps_its_receipts(&scene.stage.federation.node(CITY).await).await;
+        scene.stage.federation.node(CITY).await.keeps_its_receipts().await;
         scene.ledger.fill(7..12);
         scene
     }
@@ -262,6 +256,7 @@ async fn who_accepts_as_if_it_did_not_know_that_the_supervisor_reassigned_is_fou
     let (mut scene, offered) = Scene::set_with_lodged(stage, complaint, 0).await;
     scene.acknowledges(&offered).await;
     scene.stage.federation.start_node(PROVINCE).await;
+    city.sees_peer(PROVINCE, |peer| peer.state == "linked").await;
     let reassigned = scene.link.delivery().await;
     let is_reassigned = |item: &wire::Item| {
         let entry = Entry::parse(item.signed_entry.clone(), NAME).expect("an entry");
@@ -269,7 +264,7 @@ async fn who_accepts_as_if_it_did_not_know_that_the_supervisor_reassigned_is_fou
     };
     assert!(reassigned.items.iter().any(is_reassigned), "{reassigned:?}");
     scene.acknowledges(&reassigned).await;
-    keeps_its_receipts(&scene.stage.federation.node(CITY).await).await;
+    scene.stage.federation.node(CITY).await.keeps_its_receipts().await;
     let ledger = scene.ledger.clone();
     assert_eq!(scene.is_audited(Some(&ledger)).await, [], "it may know");
     let accepted = scene.acts(20, |basis| Body::Accepted(wire::Accepted { basis }));

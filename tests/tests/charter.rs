@@ -61,7 +61,7 @@ async fn a_newer_charter_reaches_every_node_over_the_links_and_what_waited_for_i
     has_charter(&city, 2).await;
     has_charter(&province, 2).await;
     city.sees(lodged_under_it.complaint, |seen| seen.intake == "kominfo").await;
-    assert_eq!(city.status().await.deferred, 0);
+    city.sees_status(|status| status.deferred == 0).await;
 
     // It is kept, and work goes on under it.
     federation.stop_node(CITY).await;

@@ -18,7 +18,7 @@ const PROVINCE: &str = "prov-jabar";
 /// Four linked nodes, so that one wrong clock is no majority; the city's is the test's.
 async fn four_nodes() -> (TestFederation, Clock) {
     let mut federation = TestFederation::make(hierarchy());
-    ["kemendagri", "ombudsman", PROVINCE, CITY].iter().for_each(|id| federation.idle_after(id, 5));
+    ["kemendagri", "ombudsman", PROVINCE, CITY].iter().for_each(|id| federation.idle_after(id, 15));
     let clock = Clock::right();
     federation.process_mut(CITY).set_environment(clock.environment());
     federation.start_all().await;

@@ -74,6 +74,8 @@ async fn all_links_together_hold_no_more_than_their_room_and_those_that_wait_for
     agencies.push(Agency::new(agency(CITY), AgencyKind::City));
     let links: Vec<_> = names.iter().map(|name| (name.as_str(), CITY)).collect();
     let mut federation = TestFederation::make_with_links(agencies, &links);
+    // No test is so slow that a link is ended before its frame is taken.
+    federation.idle_after(CITY, 600);
     let disk = Disk::below(&federation.folder_of(CITY));
     federation.process_mut(CITY).set_environment(disk.environment());
     federation.start_node(CITY).await;
@@ -125,7 +127,7 @@ fn silent_crowd(address: &str, connections: usize) -> JoinSet<()> {
                 let _ = stream.read(&mut buffer).await;
             }
             // As patient as any program: the node's machine serves others as well.
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
     (0..connections).map(|_| keep()).collect()
