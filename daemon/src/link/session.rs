@@ -112,6 +112,10 @@ async fn run(links: Links, start: Start) {
                 peer.note(|state| state.told = 0);
             }
             was_success = session.moved || session.began.elapsed() > LASTED;
+            if !was_success {
+                // It may have ended before it reached the peer.
+                peer.note(|state| state.passed_on = None);
+            }
             result
         }
         Err(error) => Err(error),
