@@ -8,6 +8,7 @@ use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::refusal::RefusalCode;
 use sinergi_proto::wire;
 
+use crate::disk::Disk;
 use crate::federation::{PATIENCE, TestFederation, agency, province_and_city};
 use crate::peer::{Connection, Impostor};
 
@@ -38,6 +39,14 @@ impl Stage {
         let stage = Self::make();
         prepare(&stage.federation);
         stage.start().await
+    }
+
+    /// The same, with the city on a disk that the test controls.
+    pub async fn set_on_a_disk() -> (Self, Disk) {
+        let mut stage = Self::make();
+        let disk = Disk::below(&stage.federation.folder_of("kota-bandung"));
+        stage.federation.process_mut("kota-bandung").set_environment(disk.environment());
+        (stage.start().await, disk)
     }
 
     /// Makes the federation; nothing runs yet.

@@ -5,7 +5,7 @@ use sinergi_proto::limits;
 use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::refusal::FaultCode;
 use sinergi_proto::wire::{self, frame::Kind};
-use sinergi_tests::disk::{Disk, Op};
+use sinergi_tests::disk::Op;
 use sinergi_tests::federation::PATIENCE;
 use sinergi_tests::peer::Connection;
 use sinergi_tests::stage::Stage;
@@ -68,11 +68,7 @@ async fn proof(link: &mut Connection) -> wire::Proof {
 #[tokio::test]
 async fn a_peer_that_asks_more_at_once_than_it_may_is_sent_away_and_on_the_next_link_it_is_answered() {
     const MOST: u64 = limits::PROVES_WAITING as u64;
-    let mut stage = Stage::set().await;
-    stage.federation.stop_node(CITY).await;
-    let disk = Disk::below(&stage.federation.folder_of(CITY));
-    stage.federation.process_mut(CITY).set_environment(disk.environment());
-    stage.federation.start_node(CITY).await;
+    let (mut stage, disk) = Stage::set_on_a_disk().await;
     let city = stage.federation.node(CITY).await;
     city.lodges("Pertama").await;
 

@@ -11,7 +11,7 @@ use sinergi_proto::limits;
 use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::refusal::{DeferralCode, FaultCode};
 use sinergi_proto::wire::{self, NodeStatus, frame::Kind as FrameKind};
-use sinergi_tests::disk::{Disk, NO_SPACE, Op};
+use sinergi_tests::disk::{NO_SPACE, Op};
 use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, agency, province_and_city};
 use sinergi_tests::peer::Connection;
 use sinergi_tests::stage::Stage;
@@ -101,11 +101,7 @@ async fn a_charter_that_too_few_signed_is_not_adopted() {
 
 #[tokio::test]
 async fn a_charter_that_the_disk_does_not_take_is_told_to_the_operator_and_adopted_when_it_does() {
-    let mut stage = Stage::set().await;
-    stage.federation.stop_node(CITY).await;
-    let disk = Disk::below(&stage.federation.folder_of(CITY));
-    stage.federation.process_mut(CITY).set_environment(disk.environment());
-    stage.federation.start_node(CITY).await;
+    let (mut stage, disk) = Stage::set_on_a_disk().await;
     let city = stage.federation.node(CITY).await;
     let [note, rival] = [60, 90].map(|days| stage.federation.next_charter(|text| text.grace_days = days));
     let full = disk.on(&[Op::Create, Op::Write], "charter/00000002").fails(NO_SPACE);

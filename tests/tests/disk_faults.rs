@@ -425,11 +425,7 @@ async fn while_a_sync_hangs_nothing_is_acknowledged_or_signed_and_questions_are_
 
 /// A stage whose city is on a disk that the test controls, and has begun to sign.
 async fn stage_on_a_disk() -> (Stage, Disk) {
-    let mut stage = Stage::set().await;
-    let disk = Disk::below(&stage.federation.folder_of(CITY));
-    stage.federation.stop_node(CITY).await;
-    stage.federation.process_mut(CITY).set_environment(disk.environment());
-    stage.federation.start_node(CITY).await;
+    let (stage, disk) = Stage::set_on_a_disk().await;
     stage.federation.node(CITY).await.lodges("Sudah boleh menandatangani").await;
     (stage, disk)
 }

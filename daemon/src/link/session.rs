@@ -113,7 +113,7 @@ async fn run(links: Links, start: Start) {
             }
             was_success = session.moved || session.began.elapsed() > LASTED;
             if !was_success {
-                // It may have ended before it reached the peer.
+                // The charters may not have reached the peer.
                 peer.note(|state| state.passed_on = None);
             }
             result
