@@ -6,6 +6,7 @@ use std::path::Path;
 use sinergi_cli::demo::wait;
 use sinergi_daemon::headers::{self, SeenHeader};
 use sinergi_daemon::ledger::{Ledger, LedgerOptions, RecordKind};
+use sinergi_proto::checkpoint::Checkpoint;
 use sinergi_proto::entry::{Body, Entry};
 use sinergi_proto::tree::root_of;
 use sinergi_proto::wire::{self, frame::Kind};
@@ -156,6 +157,53 @@ async fn checkpoints_that_come_late_or_twice_or_of_a_ledger_that_only_grows_accu
         let status = stage.federation.node(honest).await.status().await;
         assert!(!status.alarms.iter().any(|alarm| alarm.contains(LIAR)), "{:?}", status.alarms);
     }
+}
+
+/// The next checkpoints that the node tells of others, or of itself.
+async fn told(link: &mut Connection) -> BTreeMap<String, Vec<u8>> {
+    let told =
+        link.hears("checkpoints", |kind| if let Kind::Checkpoints(told) = kind { Some(told) } else { None }).await;
+    let by_agency = |note: Vec<u8>| Some((Checkpoint::agency_of(&note, NAME)?.to_string(), note));
+    told.notes.into_iter().filter_map(by_agency).collect()
+}
+
+/// What the node says next, pings and all.
+async fn says(link: &mut Connection) -> Kind {
+    let frame = link.inbound.message().await.expect("the link is up").expect("the node goes on");
+    frame.kind.expect("a known kind")
+}
+
+/// The node's next ping, or its next answer to one.
+async fn ping(link: &mut Connection, reply: bool) -> wire::Ping {
+    loop {
+        match says(link).await {
+            Kind::Ping(ping) if ping.reply == reply => return ping,
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_short_link_may_have_lost_is_told_again_on_the_next_and_what_was_heard_is_not() {
+    let stage = Stage::set_with_idle(12).await;
+    let city = stage.federation.node(CITY).await;
+    city.sees_peer(PROVINCE, |peer| peer.state == "linked").await;
+    let mut short = stage.link().await;
+    let lost = told(&mut short).await;
+    assert!(lost.contains_key(PROVINCE), "{:?}", lost.keys());
+    // It does not answer the ping behind it: it may not have heard it.
+    drop(short);
+    let mut short = stage.link().await;
+    assert_eq!(told(&mut short).await.get(PROVINCE), lost.get(PROVINCE));
+    let asked = ping(&mut short, false).await;
+    short.say(Kind::Ping(wire::Ping { reply: true, ..asked })).await;
+    // The node has read the answer when it answers what came behind it.
+    short.say(Kind::Ping(wire::Ping { nonce: 7, reply: false, now: asked.now })).await;
+    assert_eq!(ping(&mut short, true).await.nonce, 7);
+    drop(short);
+    let mut short = stage.link().await;
+    let Kind::Ping(alive) = says(&mut short).await else { panic!("nothing new is to be told") };
+    assert!(!alive.reply && alive.nonce == 0, "a sign of life after some silence: {alive:?}");
 }
 
 /// The `Witnessed` of a ledger that nobody writes, each checked: how many ledgers it commits to.

@@ -63,7 +63,7 @@ pub struct PeerSnapshot {
     pub clock_offset: Option<i64>,
     /// Items refused in either direction in this run of the program.
     pub refused: u64,
-    /// It was told of others' checkpoints up to this version of the watch.
+    /// It has surely heard of others' checkpoints up to this version of the watch.
     pub told: u64,
     /// The hash of a charter of its own beside ours, and the version up to which ours were passed on for that.
     pub passed_on: Option<([u8; 32], u64)>,

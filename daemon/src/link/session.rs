@@ -199,9 +199,10 @@ struct Session<'a> {
     to_writer: ToWriter,
 
     outbound: mpsc::Sender<Frame>,
-    out: VecDeque<Frame>,
+    out: VecDeque<Kind>,
     ping_due: bool,
-    pong_due: bool,
+    /// The highest nonce of the pings to be answered.
+    pong_due: Option<u64>,
     pinged: Vec<oneshot::Sender<()>>,
 
     /// Answers to the peer that are being made.
@@ -323,24 +324,26 @@ impl Session<'_> {
             let reason = format!("{OUT_FRAMES} frames wait for the peer to read");
             return Err(LinkError::Fault(FaultCode::LimitExceeded, reason));
         }
-        self.out.push_back(frame(kind));
+        self.out.push_back(kind);
         Ok(())
     }
 
     fn has_something_to_say(&self) -> bool {
-        self.ping_due || self.pong_due || !self.out.is_empty()
+        self.ping_due || self.pong_due.is_some() || !self.out.is_empty()
     }
 
-    /// The next frame to go. Pings go first and are stamped now: their time must not be that of a queue.
+    /// The next frame to go. Signs of life go first.
     fn next_frame(&mut self) -> Option<Frame> {
         self.last_said = Instant::now();
-        if std::mem::take(&mut self.pong_due) {
-            return Some(health::ping(true));
-        }
-        if std::mem::take(&mut self.ping_due) {
-            return Some(health::ping(false));
-        }
-        self.out.pop_front()
+        let kind = match (self.pong_due.take(), self.ping_due) {
+            (Some(nonce), _) => health::pong(nonce),
+            (None, true) => {
+                self.ping_due = false;
+                health::ping(health::ALIVE)
+            }
+            (None, false) => self.out.pop_front()?,
+        };
+        Some(health::stamped(kind))
     }
 
     /// Whether frames are read: not while there is no room for what came before, or while a window of receipts waits to be signed.

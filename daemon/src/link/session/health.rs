@@ -19,8 +19,25 @@ use crate::writer::Submission;
 /// The version that every node pins, the same everywhere.
 const FIRST_CHARTER: u64 = 1;
 
-pub(super) fn ping(reply: bool) -> Frame {
-    frame(Kind::Ping(wire::Ping { nonce: 0, reply, now: now_millis() }))
+/// The nonce of a ping that asks for a sign of life and no more.
+pub(super) const ALIVE: u64 = 0;
+
+/// A question whether the peer has heard everything before it. It is stamped when it leaves.
+pub(super) fn ping(nonce: u64) -> Kind {
+    Kind::Ping(wire::Ping { nonce, reply: false, now: 0 })
+}
+
+/// The answer.
+pub(super) fn pong(nonce: u64) -> Kind {
+    Kind::Ping(wire::Ping { nonce, reply: true, now: 0 })
+}
+
+/// A frame as it leaves: the time of a ping must not be that of a queue.
+pub(super) fn stamped(mut kind: Kind) -> Frame {
+    if let Kind::Ping(ping) = &mut kind {
+        ping.now = now_millis();
+    }
+    frame(kind)
 }
 
 /// The peer's clock less ours, in milliseconds.
@@ -34,10 +51,11 @@ impl Session<'_> {
         self.peer.note(|state| state.clock_offset = Some(offset(ping.now)));
         self.links.check_clock();
         if !ping.reply {
-            self.pong_due = true;
+            self.pong_due = self.pong_due.max(Some(ping.nonce));
             return;
         }
         self.peer.note(|state| state.last_success = now_millis());
+        self.heard_us_tell(ping.nonce);
         for asked in self.pinged.drain(..) {
             // Who asked may have gone.
             let _ = asked.send(());

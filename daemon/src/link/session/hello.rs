@@ -100,7 +100,7 @@ impl<'a> Session<'a> {
             outbound,
             out: VecDeque::new(),
             ping_due: false,
-            pong_due: false,
+            pong_due: None,
             pinged: Vec::new(),
             proving: FuturesOrdered::new(),
             questions: BTreeMap::new(),

@@ -3,15 +3,16 @@
 //!
 //! Invariants:
 //! - at most [`limits::CHECKPOINTS_TOLD`] checkpoints of others in [`limits::TELL_PAUSE`], only what changed, the oldest change first;
-//! - everything is told again on the link after one that lasted, for the peer may have lost it; after a short one it goes on where that ended,
-//!   so that a link that breaks all the time tells all in their turn.
+//! - everything is told again on the link after one that lasted, for the peer may have lost it; after a short one it goes on behind what the
+//!   peer surely heard, so that a link that breaks all the time tells all in their turn, and what was on its way is not lost;
+//! - the peer surely heard what it has answered a ping behind.
 
 use sinergi_proto::ids::LedgerIndex;
 use sinergi_proto::limits;
 use sinergi_proto::wire::{self, frame::Kind};
 use tokio::time::Instant;
 
-use super::{LinkError, Session};
+use super::{LinkError, Session, health};
 
 /// What a link was told.
 pub(super) struct Telling {
@@ -44,12 +45,19 @@ impl Session<'_> {
             notes.push(self.head.borrow().checkpoint.to_vec());
         }
         notes.extend(others);
-        self.peer.note(|state| state.told = reached);
         (telling.told, telling.own) = (reached, own);
         if notes.is_empty() {
             return Ok(());
         }
         telling.last = Some(Instant::now());
-        self.say(Kind::Checkpoints(wire::CheckpointNotes { notes }))
+        self.say(Kind::Checkpoints(wire::CheckpointNotes { notes }))?;
+        self.say(health::ping(reached))
+    }
+
+    /// The peer answered the ping behind what it was told.
+    pub(super) fn heard_us_tell(&mut self, up_to: u64) {
+        if up_to <= self.telling.told {
+            self.peer.note(|state| state.told = state.told.max(up_to));
+        }
     }
 }
