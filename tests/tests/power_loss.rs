@@ -48,6 +48,45 @@ struct Life {
     rebuilt: Mutex<HashMap<Vec<u8>, String>>,
     /// Moments at which something was written to a segment that was not synced yet.
     within_groups: Vec<u64>,
+    /// What was erased in segments.
+    erased: Vec<Erased>,
+}
+
+/// A text in a segment was written over with zeros, or its checksum with that of zeros.
+#[derive(Debug)]
+struct Erased {
+    at: u64,
+    bytes: usize,
+    /// The next thing that was done to the file was to sync it.
+    was_synced: bool,
+}
+
+impl Erased {
+    /// Everything of the kind among the operations of a life. What a start writes again is longer and not zero.
+    fn of(operations: &[Operation]) -> Vec<Self> {
+        const CHECKSUM_BYTES: usize = 4;
+        let mut ends: HashMap<u64, u64> = HashMap::new();
+        let mut erased = Vec::new();
+        for (number, operation) in operations.iter().enumerate().filter(|(_, operation)| is_on_a_segment(operation)) {
+            let end = ends.entry(operation.inode).or_default();
+            let bytes = operation.data.len();
+            match operation.op {
+                Op::Truncate => *end = operation.offset,
+                Op::Write if operation.offset >= *end => *end = operation.offset + bytes as u64,
+                Op::Write if bytes == CHECKSUM_BYTES || operation.data.iter().all(|byte| *byte == 0) => {
+                    let mut behind = operations[number + 1..].iter().filter(|next| next.inode == operation.inode);
+                    let was_synced = behind.find(|next| next.op != Op::Open).is_some_and(|next| next.op == Op::Sync);
+                    erased.push(Self { at: operation.at, bytes, was_synced });
+                }
+                _ => {}
+            }
+        }
+        erased
+    }
+}
+
+fn is_on_a_segment(operation: &Operation) -> bool {
+    operation.path.extension().is_some_and(|extension| extension == "seg")
 }
 
 impl Life {
@@ -156,14 +195,13 @@ impl Watched {
 
     fn life(self, agency: &'static str, before: Before) -> Life {
         let operations = trace::read(&self.disk);
-        let is_written = |operation: &&Operation| {
-            operation.op == Op::Write && operation.path.extension().is_some_and(|extension| extension == "seg")
-        };
+        let is_written = |operation: &&Operation| operation.op == Op::Write && is_on_a_segment(operation);
         let within_groups = operations.iter().filter(is_written).map(|operation| operation.at).collect();
         let left = crash::read(self.disk.root());
         let seen = self.seen.lock().expect("no panic").clone();
         let trace = before.then(self.disk.root(), &operations);
-        Life { agency, trace, left, seen, rebuilt: Mutex::default(), within_groups }
+        let erased = Erased::of(&operations);
+        Life { agency, trace, left, seen, rebuilt: Mutex::default(), within_groups, erased }
     }
 }
 
@@ -422,6 +460,16 @@ fn the_record_of_a_life_gives_the_folder_that_it_left() {
 }
 
 #[test]
+fn a_destroyed_text_and_its_mark_are_synced_before_anything_else_is_done_to_the_file() {
+    for life in lives() {
+        let Life { agency, erased, .. } = life;
+        assert!(erased.iter().any(|erased| erased.bytes >= SECRET.len()), "{agency}: {erased:?}");
+        let unsynced: Vec<_> = erased.iter().filter(|erased| !erased.was_synced).collect();
+        assert!(unsynced.is_empty(), "{agency}: {unsynced:?}");
+    }
+}
+
+#[test]
 fn a_node_opens_whole_after_a_power_failure_whether_all_or_nothing_unsynced_is_there() {
     for (life, step) in lives().iter().zip([8, 16]) {
         let states: Vec<_> =
@@ -544,8 +592,15 @@ fn a_power_failure_while_a_node_recovers_from_a_power_failure_loses_nothing_eith
         // Nothing was asked of it: what it owes is what it owed before.
         let seen = life.seen.until(moment);
         let left = crash::read(folder.path());
-        let again =
-            Life { agency: life.agency, trace, left, seen, rebuilt: Mutex::default(), within_groups: Vec::new() };
+        let again = Life {
+            trace,
+            left,
+            seen,
+            rebuilt: Mutex::default(),
+            within_groups: Vec::new(),
+            erased: Vec::new(),
+            ..*life
+        };
         let states =
             again.trace.moments().iter().enumerate().flat_map(|(nth, moment)| {
                 [Unsynced::Lost, Unsynced::Seed(nth as u64)].map(|unsynced| (*moment, unsynced))
