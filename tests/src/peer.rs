@@ -32,6 +32,8 @@ use tonic::codec::{Codec, EncodeBuf, Encoder};
 use tonic::{Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 
+use crate::federation::PATIENCE;
+
 /// What the signature of an entry covers before its bytes, see `entry.proto`.
 const ENTRY_DOMAIN: &[u8] = b"sinergi/entry/v1\0";
 
@@ -317,6 +319,30 @@ impl Connection {
                 (None, None) => {}
             }
         }
+    }
+
+    /// What the node says next, pings and all.
+    pub async fn says(&mut self) -> Kind {
+        let frame = tokio::time::timeout(PATIENCE, self.inbound.message()).await.expect("the node says something");
+        frame.expect("the link is up").expect("the node goes on").kind.expect("a known kind")
+    }
+
+    /// The node's next ping, or its next answer to one.
+    pub async fn ping(&mut self, reply: bool) -> wire::Ping {
+        loop {
+            match self.says().await {
+                Kind::Ping(ping) if ping.reply == reply => return ping,
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits until the node has read everything that was said: it answers what comes behind it.
+    pub async fn is_heard(&mut self) {
+        const NONCE: u64 = 7;
+        let now = sinergi_daemon::time::now_millis();
+        self.say(Kind::Ping(wire::Ping { nonce: NONCE, reply: false, now })).await;
+        assert_eq!(self.ping(true).await.nonce, NONCE);
     }
 
     /// The node's next receipt.

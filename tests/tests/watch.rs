@@ -167,22 +167,6 @@ async fn told(link: &mut Connection) -> BTreeMap<String, Vec<u8>> {
     told.notes.into_iter().filter_map(by_agency).collect()
 }
 
-/// What the node says next, pings and all.
-async fn says(link: &mut Connection) -> Kind {
-    let frame = link.inbound.message().await.expect("the link is up").expect("the node goes on");
-    frame.kind.expect("a known kind")
-}
-
-/// The node's next ping, or its next answer to one.
-async fn ping(link: &mut Connection, reply: bool) -> wire::Ping {
-    loop {
-        match says(link).await {
-            Kind::Ping(ping) if ping.reply == reply => return ping,
-            _ => {}
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_short_link_may_have_lost_is_told_again_on_the_next_and_what_was_heard_is_not() {
     let stage = Stage::set_with_idle(12).await;
@@ -195,14 +179,12 @@ async fn what_a_short_link_may_have_lost_is_told_again_on_the_next_and_what_was_
     drop(short);
     let mut short = stage.link().await;
     assert_eq!(told(&mut short).await.get(PROVINCE), lost.get(PROVINCE));
-    let asked = ping(&mut short, false).await;
+    let asked = short.ping(false).await;
     short.say(Kind::Ping(wire::Ping { reply: true, ..asked })).await;
-    // The node has read the answer when it answers what came behind it.
-    short.say(Kind::Ping(wire::Ping { nonce: 7, reply: false, now: asked.now })).await;
-    assert_eq!(ping(&mut short, true).await.nonce, 7);
+    short.is_heard().await;
     drop(short);
     let mut short = stage.link().await;
-    let Kind::Ping(alive) = says(&mut short).await else { panic!("nothing new is to be told") };
+    let Kind::Ping(alive) = short.says().await else { panic!("nothing new is to be told") };
     assert!(!alive.reply && alive.nonce == 0, "a sign of life after some silence: {alive:?}");
 }
 

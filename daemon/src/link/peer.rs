@@ -28,6 +28,8 @@ pub struct Peer {
     linked: watch::Sender<bool>,
     /// Room for its connections.
     pub(super) connections: Arc<Semaphore>,
+    /// Room for its questions that are being answered.
+    pub(super) proving: Arc<Semaphore>,
 }
 
 /// What is known of a peer. Times are milliseconds since 1970; 0: none.
@@ -113,8 +115,10 @@ impl Peers {
             let state = Mutex::new(PeerSnapshot::default());
             let (agency, endpoint) = (peer.agency.clone(), peer.endpoint.clone());
             let linked = watch::Sender::new(false);
-            let (slot, connections) = (Mutex::new(None), Arc::new(Semaphore::new(limits::CONNECTIONS_PER_PEER)));
-            (agency.clone(), Arc::new(Peer { agency, endpoint, state, slot, linked, connections }))
+            let slot = Mutex::new(None);
+            let connections = Arc::new(Semaphore::new(limits::CONNECTIONS_PER_PEER));
+            let proving = Arc::new(Semaphore::new(limits::PROVES_WAITING));
+            (agency.clone(), Arc::new(Peer { agency, endpoint, state, slot, linked, connections, proving }))
         };
         Self(Arc::new(configured.iter().map(peer).collect()))
     }

@@ -1,5 +1,10 @@
 //! Proofs about ledgers: what the peer asks about ours is answered off the async threads, in the order of its questions; what we ask is
 //! matched with the peer's answers.
+//!
+//! Invariant: at most [`limits::PROVES_WAITING`] questions of a peer are worked on at a time, over however many links they came.
+
+use std::fmt::Display;
+use std::sync::Arc;
 
 use sinergi_proto::limits;
 use sinergi_proto::refusal::FaultCode;
@@ -16,9 +21,17 @@ impl Session<'_> {
             let reason = format!("more than {} questions about our ledger at a time", limits::PROVES_WAITING);
             return Err(LinkError::Fault(FaultCode::LimitExceeded, reason));
         }
-        let (links, asker) = (self.links.clone(), self.peer.agency.clone());
-        let answer = tokio::task::spawn_blocking(move || prover::answer(&links, &asker, prove));
-        self.proving.push_back(Box::pin(async { answer.await.map_err(|error| LinkError::Broken(error.to_string())) }));
+        let (links, asker, room) = (self.links.clone(), self.peer.agency.clone(), Arc::clone(&self.peer.proving));
+        self.proving.push_back(Box::pin(async move {
+            let broken = |error: &dyn Display| LinkError::Broken(error.to_string());
+            // What was asked over a link that has ended may still be worked on: it counts until then.
+            let room = room.acquire_owned().await.map_err(|error| broken(&error))?;
+            let answer = move || {
+                let _until_it_is_answered = room;
+                prover::answer(&links, &asker, prove)
+            };
+            tokio::task::spawn_blocking(answer).await.map_err(|error| broken(&error))
+        }));
         Ok(())
     }
 
