@@ -64,7 +64,7 @@ pub const TELL_PAUSE: Duration = Duration::from_secs(60);
 pub const WATCH_PAUSE: Duration = Duration::from_secs(5);
 /// What one `Prove` may ask for: leaves, entries, sizes and whole leaves together.
 pub const PROVE_ITEMS: usize = 1024;
-/// `Prove` frames of one peer that are answered or wait for it.
+/// `Prove` frames of one peer that are being answered, and of one link that are or wait for it.
 pub const PROVES_WAITING: usize = 4;
 /// What the whole leaves of one `Proof` may hold, so that the frame around them stays under [`FRAME_BYTES`].
 pub const PROVE_LEAF_BYTES: usize = 1024 * 1024;

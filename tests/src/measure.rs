@@ -3,10 +3,11 @@
 //! Times and sizes are of this machine and never decide whether anything passes.
 
 use std::collections::VecDeque;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sinergi_cli::demo::wait;
 use sinergi_cli::lodging::answer_of;
@@ -120,6 +121,24 @@ pub async fn arrived(there: &TestNode, entries: u64, from: Option<&TestNode>) {
         Ok::<_, Status>(receipted.then_some(()))
     });
     assert!(all.await.expect("the nodes answer").is_some(), "{} never got {entries} entries", there.id);
+}
+
+/// How long the disk alone takes to make so many bytes at the end of a file durable, `times` times at this pace; sorted, in milliseconds.
+///
+/// # Errors
+/// The disk's.
+pub fn syncs(times: usize, bytes: usize, pace: Duration) -> io::Result<Vec<f64>> {
+    let (mut file, bytes) = (tempfile::tempfile()?, vec![0x5A; bytes]);
+    let mut taken = Vec::with_capacity(times);
+    for _ in 0..times {
+        std::thread::sleep(pace);
+        file.write_all(&bytes)?;
+        let began = Instant::now();
+        file.sync_data()?;
+        taken.push(began.elapsed().as_secs_f64() * 1000.0);
+    }
+    taken.sort_unstable_by(f64::total_cmp);
+    Ok(taken)
 }
 
 /// The value that so many percent of the sorted ones do not exceed.

@@ -327,17 +327,18 @@ impl Connection {
         frame.expect("the link is up").expect("the node goes on").kind.expect("a known kind")
     }
 
-    /// The node's next ping, or its next answer to one.
+    /// The node's next ping, or its next answer to one, whatever else it says before.
     pub async fn ping(&mut self, reply: bool) -> wire::Ping {
         loop {
             match self.says().await {
                 Kind::Ping(ping) if ping.reply == reply => return ping,
+                Kind::Fault(fault) => panic!("expected a ping, the node ended the link: {fault:?}"),
                 _ => {}
             }
         }
     }
 
-    /// Waits until the node has read everything that was said: it answers what comes behind it.
+    /// Waits until the node has read everything that was said: it answers what comes behind it. What it says before is lost.
     pub async fn is_heard(&mut self) {
         const NONCE: u64 = 7;
         let now = sinergi_daemon::time::now_millis();

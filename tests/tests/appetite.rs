@@ -96,7 +96,8 @@ async fn a_peer_that_asks_more_at_once_than_it_may_is_sent_away_and_on_the_next_
         link.is_heard().await;
     }
     city.lodges("Kedua").await;
-    assert_eq!(hang.hits(), MOST, "questions are being answered");
+    // The honest province may have asked meanwhile, too.
+    assert!(hang.hits() < 2 * MOST, "{} questions are being answered", hang.hits());
     hang.ends();
     for number in 1..=MOST {
         let proof = proof(&mut link).await;

@@ -55,28 +55,31 @@ struct Life {
 /// A text in a segment was written over with zeros, or its checksum with that of zeros.
 #[derive(Debug)]
 struct Erased {
-    at: u64,
     bytes: usize,
-    /// The next thing that was done to the file was to sync it.
+    /// The next thing that was done to the file was to sync it, and that succeeded.
     was_synced: bool,
 }
+
+/// Bytes of a checksum.
+const MARK: usize = 4;
 
 impl Erased {
     /// Everything of the kind among the operations of a life. What a start writes again is longer and not zero.
     fn of(operations: &[Operation]) -> Vec<Self> {
-        const CHECKSUM_BYTES: usize = 4;
         let mut ends: HashMap<u64, u64> = HashMap::new();
         let mut erased = Vec::new();
-        for (number, operation) in operations.iter().enumerate().filter(|(_, operation)| is_on_a_segment(operation)) {
+        for (number, operation) in operations.iter().enumerate().filter(|(_, operation)| is_segment(&operation.path)) {
             let end = ends.entry(operation.inode).or_default();
             let bytes = operation.data.len();
             match operation.op {
                 Op::Truncate => *end = operation.offset,
                 Op::Write if operation.offset >= *end => *end = operation.offset + bytes as u64,
-                Op::Write if bytes == CHECKSUM_BYTES || operation.data.iter().all(|byte| *byte == 0) => {
-                    let mut behind = operations[number + 1..].iter().filter(|next| next.inode == operation.inode);
-                    let was_synced = behind.find(|next| next.op != Op::Open).is_some_and(|next| next.op == Op::Sync);
-                    erased.push(Self { at: operation.at, bytes, was_synced });
+                Op::Write if bytes == MARK || operation.data.iter().all(|byte| *byte == 0) => {
+                    let behind = operations[number + 1..].iter().filter(|next| next.inode == operation.inode);
+                    let changes = behind.filter(|next| !matches!(next.op, Op::Open | Op::Read));
+                    let next_two: Vec<_> = changes.take(2).map(|next| (next.op, next.error)).collect();
+                    let was_synced = next_two == [(Op::Sync, 0), (Op::Synced, 0)];
+                    erased.push(Self { bytes, was_synced });
                 }
                 _ => {}
             }
@@ -85,8 +88,8 @@ impl Erased {
     }
 }
 
-fn is_on_a_segment(operation: &Operation) -> bool {
-    operation.path.extension().is_some_and(|extension| extension == "seg")
+fn is_segment(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "seg")
 }
 
 impl Life {
@@ -94,7 +97,7 @@ impl Life {
     fn rebuilt(&self, folder: &Path, build: impl FnOnce() -> Result<String, String>) -> Result<String, String> {
         let segments: Vec<Vec<u8>> = crash::read(folder)
             .into_iter()
-            .filter(|(path, _)| path.extension().is_some_and(|extension| extension == "seg"))
+            .filter(|(path, _)| is_segment(path))
             .filter_map(|(_, bytes)| bytes)
             .collect();
         let name = Sha256::digest(segments.concat()).to_vec();
@@ -195,7 +198,7 @@ impl Watched {
 
     fn life(self, agency: &'static str, before: Before) -> Life {
         let operations = trace::read(&self.disk);
-        let is_written = |operation: &&Operation| operation.op == Op::Write && is_on_a_segment(operation);
+        let is_written = |operation: &&Operation| operation.op == Op::Write && is_segment(&operation.path);
         let within_groups = operations.iter().filter(is_written).map(|operation| operation.at).collect();
         let left = crash::read(self.disk.root());
         let seen = self.seen.lock().expect("no panic").clone();
@@ -454,7 +457,7 @@ fn the_record_of_a_life_gives_the_folder_that_it_left() {
         assert_eq!(names(&told), names(&life.left));
         let differ: BTreeMap<_, _> = told.iter().filter(|(path, bytes)| life.left[*path] != **bytes).collect();
         assert!(differ.is_empty(), "{}: {:?} differ", life.agency, differ.keys());
-        let segments = told.keys().filter(|path| path.extension().is_some_and(|extension| extension == "seg")).count();
+        let segments = told.keys().filter(|path| is_segment(path)).count();
         assert!(segments > 1, "no segment was sealed");
     }
 }
@@ -463,7 +466,9 @@ fn the_record_of_a_life_gives_the_folder_that_it_left() {
 fn a_destroyed_text_and_its_mark_are_synced_before_anything_else_is_done_to_the_file() {
     for life in lives() {
         let Life { agency, erased, .. } = life;
+        let is_marked_first = |pair: &[Erased]| matches!(pair, [mark, text] if mark.bytes == MARK && text.bytes > MARK);
         assert!(erased.iter().any(|erased| erased.bytes >= SECRET.len()), "{agency}: {erased:?}");
+        assert!(erased.chunks(2).all(is_marked_first), "{agency}: {erased:?}");
         let unsynced: Vec<_> = erased.iter().filter(|erased| !erased.was_synced).collect();
         assert!(unsynced.is_empty(), "{agency}: {unsynced:?}");
     }
@@ -599,7 +604,7 @@ fn a_power_failure_while_a_node_recovers_from_a_power_failure_loses_nothing_eith
             rebuilt: Mutex::default(),
             within_groups: Vec::new(),
             erased: Vec::new(),
-            ..*life
+            agency: life.agency,
         };
         let states =
             again.trace.moments().iter().enumerate().flat_map(|(nth, moment)| {

@@ -1,14 +1,15 @@
 //! `load`: how fast two nodes hand complaints over, and what it costs.
 //!
 //! Runs two real daemons linked over mutual TLS, lodges and forwards at A, and waits until B has everything durably and A holds the receipts.
-//! Prints one JSON object. Times are of this machine and never decide whether anything passes.
+//! Beside it, how long the disk alone takes to make as much durable as a complaint is: that is twice on the way to B. Prints one JSON object.
+//! Times are of this machine and never decide whether anything passes.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use sinergi_tests::federation::{TestFederation, TestNode, province_and_city};
 use sinergi_tests::measure::{
-    CONNECTIONS, Load, arrived, disk_bytes, numbers, peak_rss_mib, percentile, processor_micros,
+    CONNECTIONS, Load, arrived, disk_bytes, numbers, peak_rss_mib, percentile, processor_micros, syncs,
 };
 use sinergi_tests::program;
 use tokio::task::JoinSet;
@@ -23,6 +24,8 @@ const B: &str = "prov-jabar";
 /// Complaints of the latency measurement, and how many a second.
 const PACED: usize = 1000;
 const PACE: u64 = 200;
+/// What the ledger of A holds of a complaint beside its text.
+const ENTRIES_BYTES: usize = 1400;
 /// Between two questions whether a complaint has arrived: a small part of what is measured, and the processors are the nodes' meanwhile.
 const PAUSE: Duration = Duration::from_micros(100);
 
@@ -43,6 +46,9 @@ async fn main() -> ExitCode {
 
 async fn measure(load: &Load) {
     program::sinergi();
+    let (pace, group) = (Duration::from_micros(1_000_000 / PACE), load.size + ENTRIES_BYTES);
+    let syncs = tokio::task::spawn_blocking(move || syncs(PACED, group, pace));
+    let syncs = syncs.await.expect("no panic").expect("a disk that can be written");
     let mut federation = TestFederation::start(province_and_city()).await;
     let (a, b) = (federation.node(A).await, federation.node(B).await);
 
@@ -80,6 +86,8 @@ async fn measure(load: &Load) {
         "e2e_rate": rate(handed_over),
         "latency_p50_ms": round(percentile(&latencies, 50)),
         "latency_p99_ms": round(percentile(&latencies, 99)),
+        "disk_sync_p50_ms": round(percentile(&syncs, 50)),
+        "disk_sync_p99_ms": round(percentile(&syncs, 99)),
         "rss_a_mib": rss_a,
         "rss_b_mib": rss_b,
         "cpu_a_us": cpu_a,

@@ -113,7 +113,7 @@ impl<'a> Session<'a> {
             charters_end: false,
             shown: 0,
             hearing: Hearing::from(now),
-            telling: Telling::after_greeting(peer.snapshot().told, size),
+            telling: Telling::after_greeting(peer.snapshot().told, size, now),
             continuity: links.continuity.watch(),
             give_back: None,
         }
