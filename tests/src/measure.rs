@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sinergi_cli::demo::wait;
 use sinergi_cli::lodging::answer_of;
@@ -15,6 +15,7 @@ use sinergi_proto::ids::ComplaintId;
 use sinergi_proto::wire;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
