@@ -9,6 +9,7 @@
 
 mod audit;
 mod codes;
+mod commands;
 mod complaints;
 mod detail;
 mod intake;

@@ -6,6 +6,8 @@
 //! - case entries take effect in the order of (clock, id); an archiving counts only under custody that counts;
 //! - what is to be destroyed depends on the ancestors of the second signature alone, and is never taken back.
 //!
+//! What an operator may do now, a [`Command`], is decided by the same rules: [`decide`](fn@decide).
+//!
 //! Invariants, checked by [`Complaint::check_invariants`] in the tests:
 //! - nobody holds a complaint without an own `Lodged` or `Accepted` on the path;
 //! - equal sets give equal states;
@@ -13,8 +15,10 @@
 //! - nothing disappears: every entry that was inserted is in the timeline, with its standing.
 
 mod case;
+mod command;
 mod course;
 mod custody;
+mod decide;
 mod digest;
 mod fold;
 mod no_effect;
@@ -22,7 +26,9 @@ mod query;
 mod turns;
 
 pub use case::{ArchiveProposal, CaseEntry, CaseState, Phase};
+pub use command::{Command, NewOffer};
 pub use custody::{Actor, CustodyState, Offer};
+pub use decide::{Author, Declined, arrival, decide, recall_to_answer};
 pub use digest::SetDigest;
 pub use fold::{Complaint, Inserted, Known};
 pub use no_effect::NoEffect;

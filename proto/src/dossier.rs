@@ -12,8 +12,7 @@ use std::collections::BTreeSet;
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
-use crate::complaint::Complaint;
-use crate::decide;
+use crate::complaint::{self, Complaint};
 use crate::entry::{Body, Commitment, Entry};
 use crate::ids::{AgencyId, EntryId, LedgerIndex};
 use crate::route::{Access, Origin, Reach, Route, Routes, Standpoint, routes};
@@ -151,7 +150,7 @@ impl Dossier {
     /// What this node has to do about it by itself.
     pub fn duties(&self, own: &AgencyId) -> Duties {
         Duties {
-            recall: decide::recall_to_answer(&self.complaint, own).is_some(),
+            recall: complaint::recall_to_answer(&self.complaint, own).is_some(),
             arrival: self.arrival(own).is_some(),
             erasure: self.complaint.has_erasures(),
         }
@@ -160,7 +159,7 @@ impl Dossier {
     /// The notice that an offer to this agency arrived through a relay, if it is owed.
     pub fn arrival(&self, own: &AgencyId) -> Option<wire::entry::Body> {
         let offer = self.complaint.custody().offer.as_ref()?.entry;
-        self.relayed.contains(&offer).then(|| decide::arrival(&self.complaint, &offer, own))?
+        self.relayed.contains(&offer).then(|| complaint::arrival(&self.complaint, &offer, own))?
     }
 
     /// The leaves whose contents are to be destroyed.

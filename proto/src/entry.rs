@@ -9,7 +9,6 @@
 mod body;
 mod sign;
 
-pub(crate) use body::bounded;
 pub use body::{Body, CaseAct, CustodyAct, Lodged};
 pub use sign::{EntryDraft, Signed, key_id};
 

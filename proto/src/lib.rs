@@ -17,8 +17,7 @@
 //! | [`entry`], [`content`] | what is signed, and what may be forgotten |
 //! | [`charter`] | who is who, with which keys, under whom; which charter is trusted |
 //! | [`intake`], [`admission`], [`refusal`] | what is taken, refused or deferred, with stable codes |
-//! | [`complaint`] | who holds a complaint and how far it is: the same for equal sets |
-//! | [`decide`] | what an operator may do now |
+//! | [`complaint`] | who holds a complaint and how far it is: the same for equal sets; what an operator may do now |
 //! | [`dossier`] | a complaint as one node has it: fold, leaves, what links were given |
 //! | [`route`] | which peers get an entry, and how much of its content |
 //! | [`waiting`] | what cannot be taken yet, and when it is tried again |
@@ -38,7 +37,6 @@ pub mod clock;
 pub mod complaint;
 pub mod content;
 pub mod continuity;
-pub mod decide;
 pub mod dossier;
 pub mod entry;
 pub mod evidence;

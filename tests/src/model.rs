@@ -1,8 +1,8 @@
 //! A bounded model of one hand-over, checked to the end of its space with stateright: every order in which so many entries can be written, lost,
 //! repeated, delivered and kept waiting while the clocks pass an offer's `answer_by`.
 //!
-//! What agencies may write, what nodes take, and what entries do is decided by the code that runs in production ([`sinergi_proto::decide`],
-//! [`sinergi_proto::admission`], [`sinergi_proto::complaint`]); the entries are real ones, signed and parsed. Only the time and the network are made up.
+//! What agencies may write, what nodes take, and what entries do is decided by the code that runs in production
+//! ([`sinergi_proto::admission`], [`sinergi_proto::complaint`]); the entries are real ones, signed and parsed. Only the time and the network are made up.
 //!
 //! | where | what |
 //! |---|---|

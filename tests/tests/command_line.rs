@@ -228,6 +228,7 @@ async fn the_node_itself_refuses_what_the_command_line_would() {
         (changed(&|request, _| request.kind = 0), "kind"),
         (changed(&|request, _| request.class = wire::ContentClass::Identity.into()), "class"),
         (changed(&|request, _| request.external = Some(wire::ExternalReference::default())), "source"),
+        (changed(&|request, _| request.forward = Some(wire::Forward::default())), "to"),
     ] {
         let status = node.lodges_request(request).await.expect_err(words);
         assert_eq!(status.code(), Code::InvalidArgument, "{status}");

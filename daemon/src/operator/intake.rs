@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tonic::{Status, Streaming};
 
 use super::names::optional_agency;
-use super::{OperatorService, Rows, blocking, submit_status};
+use super::{OperatorService, Rows, blocking, commands, submit_status};
 use crate::continuity::State;
 use crate::headers::External;
 use crate::ledger::Position;
@@ -78,12 +78,12 @@ impl OperatorService {
         let given_class = class_of(request.class)?;
         let text = request.text.map(|text| parse_text(&text)).transpose()?;
         let (service, name) = (self.clone(), request.complaint);
-        let (complaint, act) = blocking(move || {
-            let complaint = service.complaint_named(&name)?;
-            Ok((complaint, service.with_whole_ids(act)?))
+        let (complaint, command) = blocking(move || {
+            let command = commands::parse(act, |other| service.complaint_named(other))?;
+            Ok((service.complaint_named(&name)?, command))
         })
         .await?;
-        let act = Act { complaint, act, text: text.map(|content| (content, given_class)) };
+        let act = Act { complaint, command, text: text.map(|content| (content, given_class)) };
         let (answer, acted) = oneshot::channel();
         self.submit(Submission::Act(Box::new(act), answer)).await?;
         let acted = answer_of(acted).await?;
@@ -92,17 +92,6 @@ impl OperatorService {
             entry_id: acted.entry.0.to_vec(),
             leaf_index: acted.leaf.0,
         })
-    }
-
-    /// The other complaint that an act names may be named by a part of its id.
-    fn with_whole_ids(&self, act: wire::act_request::Act) -> Result<wire::act_request::Act, Status> {
-        match act {
-            wire::act_request::Act::Link(link) => {
-                let duplicate_of = self.complaint_named(&link.duplicate_of)?.to_string();
-                Ok(wire::act_request::Act::Link(wire::Link { duplicate_of }))
-            }
-            other => Ok(other),
-        }
     }
 
     /// Judges again what was refused or waits.
@@ -203,7 +192,8 @@ fn parse_lodge(request: wire::LodgeRequest, reply_code: &str) -> Result<Lodge, S
         reply_code_hash: reply_code_hash(reply_code).to_vec(),
     };
     let external = request.external.map(parse_external).transpose()?;
-    Ok(Lodge { body, contents, external, forward: request.forward })
+    let forward = request.forward.map(commands::offer).transpose()?;
+    Ok(Lodge { body, contents, external, forward })
 }
 
 fn parse_external(external: wire::ExternalReference) -> Result<External, Status> {

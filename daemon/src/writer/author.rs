@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use sinergi_proto::admission::{Verdict, signing_key};
 use sinergi_proto::clock::HybridClock;
+use sinergi_proto::complaint::{Author, Command, decide};
 use sinergi_proto::content::Content;
-use sinergi_proto::decide::{self, Author};
 use sinergi_proto::entry::{ContentClass, Entry, EntryDraft, Place};
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
+use sinergi_proto::ids::{ComplaintId, EntryId, LedgerIndex};
 use sinergi_proto::outbox::{OwnLeaf, Recalled};
 use sinergi_proto::route::next_hop;
 use sinergi_proto::wire::{self, entry::Body};
@@ -63,10 +63,7 @@ impl Writer {
             self.open.imported.insert(external, complaint);
         }
         let forward_declined = match lodge.forward {
-            Some(forward) => {
-                let act = wire::act_request::Act::Forward(forward);
-                self.act(group, Act { complaint, act, text: None })?.err()
-            }
+            Some(offer) => self.act(group, Act { complaint, command: Command::Forward(offer), text: None })?.err(),
             None => None,
         };
         Ok(Ok(Lodged { complaint, existed: false, forward_declined }))
@@ -87,13 +84,13 @@ impl Writer {
             charter: &charter,
             answer_within_millis: self.parts.answer_within_millis,
         };
-        if let Some(error) = self.without_route(&act.act) {
+        if let Some(error) = self.without_route(&act.command) {
             return Ok(Err(error));
         }
         let Some(case) = self.parts.applier.case(&act.complaint)? else {
             return Ok(Err(SubmitError::NoComplaint(act.complaint)));
         };
-        let body = match decide::decide(&case.complaint, &act.act, author) {
+        let body = match decide(&case.complaint, &act.command, author) {
             Ok(body) => body,
             Err(declined) => return Ok(Err(declined.into())),
         };
@@ -170,25 +167,22 @@ impl Writer {
         Ok(self.write(group, draft)?.map(drop))
     }
 
-    /// Why an act cannot reach whom it is for, if it cannot.
-    fn without_route(&self, act: &wire::act_request::Act) -> Option<SubmitError> {
-        use wire::act_request::Act;
-        let (to, directly) = match act {
-            Act::Forward(forward) => (&forward.to, false),
-            Act::Reassign(reassign) => (&reassign.to, false),
-            Act::Disclose(disclose) => (&disclose.to, true),
+    /// Why a command cannot reach the agency that it is for, if it cannot.
+    fn without_route(&self, command: &Command) -> Option<SubmitError> {
+        let (to, directly) = match command {
+            Command::Forward(offer) | Command::Reassign(offer) => (&offer.to, false),
+            Command::Disclose { to, .. } => (to, true),
             _ => return None,
         };
-        let to: AgencyId = to.parse().ok()?;
         let charter = self.parts.directory.newest();
-        if to == self.parts.own || charter.member(&to).is_none() {
+        if *to == self.parts.own || charter.member(to).is_none() {
             return None;
         }
         if directly {
-            return (!self.parts.adjacent.contains(&to)).then_some(SubmitError::NoDirectLink(to));
+            return (!self.parts.adjacent.contains(to)).then(|| SubmitError::NoDirectLink(to.clone()));
         }
-        let hop = next_hop(&self.parts.own, &to, &self.parts.adjacent, &charter);
-        hop.is_none().then_some(SubmitError::NoRoute(to))
+        let hop = next_hop(&self.parts.own, to, &self.parts.adjacent, &charter);
+        hop.is_none().then(|| SubmitError::NoRoute(to.clone()))
     }
 
     /// The clock of the next own entry.

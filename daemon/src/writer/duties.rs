@@ -7,10 +7,10 @@
 
 use bytes::Bytes;
 use prost::Message;
-use sinergi_proto::decide;
+use sinergi_proto::complaint::{Command, recall_to_answer};
 use sinergi_proto::ids::ComplaintId;
 use sinergi_proto::limits;
-use sinergi_proto::wire::{self, act_request};
+use sinergi_proto::wire;
 
 use super::{Act, SubmitError, Writer, WriterError};
 use crate::case::CaseError;
@@ -78,12 +78,11 @@ impl Writer {
     ) -> Result<Result<(), SubmitError>, WriterError> {
         let own = self.parts.own.clone();
         let Some(case) = self.parts.applier.case(&complaint)? else { return Ok(Ok(())) };
-        if decide::recall_to_answer(&case.complaint, &own).is_none() {
+        if recall_to_answer(&case.complaint, &own).is_none() {
             return Ok(Ok(()));
         }
-        let reason = wire::ReturnReason::Recalled.into();
-        let give_back = wire::Return { reason, suggestion: String::new() };
-        let acted = self.act(group, Act { complaint, act: act_request::Act::Return(give_back), text: None })?;
+        let command = Command::Return { reason: wire::ReturnReason::Recalled.into(), suggestion: None };
+        let acted = self.act(group, Act { complaint, command, text: None })?;
         if let Ok(acted) = &acted {
             tracing::info!(complaint = complaint.short(), entry = ?acted.entry, "returned a recalled offer");
         }

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use prost::Message;
+use sinergi_proto::complaint::{Command, Declined, NewOffer};
 use sinergi_proto::content::Content;
-use sinergi_proto::decide::Declined;
 use sinergi_proto::entry::ContentClass;
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::intake::Received;
@@ -30,7 +30,7 @@ pub struct Lodge {
     /// The record of another system that it comes from.
     pub external: Option<External>,
     /// The offer to make at once.
-    pub forward: Option<wire::Forward>,
+    pub forward: Option<NewOffer>,
 }
 
 /// What became of a new complaint.
@@ -48,8 +48,8 @@ pub struct Lodged {
 pub struct Act {
     /// The complaint.
     pub complaint: ComplaintId,
-    /// What.
-    pub act: wire::act_request::Act,
+    /// What is done.
+    pub command: Command,
     /// The text that goes with it; without a class it gets the complaint's.
     pub text: Option<(Content, Option<ContentClass>)>,
 }

@@ -4,8 +4,7 @@
 //! number, and decides nothing. The exceptions decide something and are parsed: the citizen's word and the addressees.
 
 mod parse;
-
-pub(crate) use parse::bounded;
+mod to_wire;
 
 use std::sync::Arc;
 
@@ -126,6 +125,8 @@ pub enum CaseAct {
         category: String,
         /// `Priority`.
         priority: i32,
+        /// `ContentClass` of the complaint's text.
+        class: i32,
         /// `Handling`.
         handling: i32,
     },

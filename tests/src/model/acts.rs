@@ -1,12 +1,10 @@
-//! What an agency may write: operators' commands through [`sinergi_proto::decide`], and the lies that the model allows.
+//! What an agency may write: operators' commands through [`sinergi_proto::complaint`], and the lies that the model allows.
 //!
 //! Must not know the rules of custody: whether an act is allowed is asked of the real code.
 
-use sinergi_proto::complaint::{Actor, Complaint};
-use sinergi_proto::decide::{Author, decide};
+use sinergi_proto::complaint::{Actor, Author, Command, Complaint, NewOffer, decide};
 use sinergi_proto::entry::CustodyAct;
 use sinergi_proto::ids::EntryId;
-use sinergi_proto::wire::act_request::Act as Request;
 use sinergi_proto::wire::{self, entry::Body};
 
 use super::members::{Agency, Members};
@@ -65,23 +63,23 @@ impl Act {
         acts
     }
 
-    fn request(self, members: &Members, clock: u64) -> Request {
-        let answer_by = time::answer_by(clock);
-        let reason = wire::ForwardReason::Competence.into();
-        let returned = |reason: wire::ReturnReason| wire::Return { reason: reason.into(), suggestion: String::new() };
+    fn command(self, members: &Members, clock: u64) -> Command {
+        let offer = |to| {
+            let reason = wire::ForwardReason::Competence.into();
+            NewOffer { to: members.id(to).clone(), reason, answer_by: Some(time::answer_by(clock)) }
+        };
+        let returned = |reason: wire::ReturnReason| Command::Return { reason: reason.into(), suggestion: None };
         match self {
             Self::Lodge => unreachable!("the model begins with the only Lodged"),
-            Self::Forward(to) => Request::Forward(wire::Forward { to: members.id(to).to_string(), reason, answer_by }),
-            Self::Reassign(to) => {
-                Request::Reassign(wire::Reassign { to: members.id(to).to_string(), reason, answer_by })
-            }
-            Self::Accept => Request::Accept(wire::Accept {}),
-            Self::Return => Request::Return(returned(wire::ReturnReason::NotCompetent)),
-            Self::ReturnRecalled => Request::Return(returned(wire::ReturnReason::Recalled)),
-            Self::Withdraw => Request::Withdraw(wire::Withdraw {}),
-            Self::Recall => Request::Recall(wire::Recall {}),
-            Self::Respond => Request::Respond(wire::Respond {}),
-            Self::Resolve => Request::Resolve(wire::Resolve { outcome: wire::Outcome::Fixed.into() }),
+            Self::Forward(to) => Command::Forward(offer(to)),
+            Self::Reassign(to) => Command::Reassign(offer(to)),
+            Self::Accept => Command::Accept,
+            Self::Return => returned(wire::ReturnReason::NotCompetent),
+            Self::ReturnRecalled => returned(wire::ReturnReason::Recalled),
+            Self::Withdraw => Command::Withdraw,
+            Self::Recall => Command::Recall,
+            Self::Respond => Command::Respond,
+            Self::Resolve => Command::Resolve { outcome: wire::Outcome::Fixed.into() },
         }
     }
 }
@@ -90,7 +88,7 @@ impl Act {
 pub(super) fn body(members: &Members, complaint: &Complaint, by: Agency, act: Act, clock: u64) -> Option<Body> {
     let (agency, charter) = (members.id(by), members.charter());
     let author = Author { agency, millis: clock, charter, answer_within_millis: 0 };
-    decide(complaint, &act.request(members, clock), author).ok()
+    decide(complaint, &act.command(members, clock), author).ok()
 }
 
 /// The lies of an agency: it goes on from a custody entry on which, as it knows, custody has gone on already, with what it was entitled to there.
@@ -111,31 +109,20 @@ pub(super) fn lies(members: &Members, complaint: &Complaint, by: Agency, clock: 
 
 /// Every custody act on a basis.
 fn stale(members: &Members, basis: EntryId, clock: u64) -> Vec<(Act, CustodyAct, Body)> {
-    let (answer_by, basis, reason) = (time::answer_by(clock), basis.0.to_vec(), 1);
-    let suggestion = String::new();
+    let (answer_by, reason) = (time::answer_by(clock), 1);
     let mut acts = vec![
-        (Act::Accept, CustodyAct::Accepted, Body::Accepted(wire::Accepted { basis: basis.clone() })),
-        (
-            Act::Return,
-            CustodyAct::Returned { reason, suggestion: None },
-            Body::Returned(wire::Returned { basis: basis.clone(), reason, suggestion }),
-        ),
-        (Act::Withdraw, CustodyAct::Withdrawn, Body::Withdrawn(wire::Withdrawn { basis: basis.clone() })),
+        (Act::Accept, CustodyAct::Accepted),
+        (Act::Return, CustodyAct::Returned { reason, suggestion: None }),
+        (Act::Withdraw, CustodyAct::Withdrawn),
     ];
     for agency in members.all() {
         let to = || members.id(agency).clone();
-        let forwarded = wire::Forwarded { basis: basis.clone(), to: to().to_string(), reason, answer_by };
-        let reassigned = wire::Reassigned { basis: basis.clone(), to: to().to_string(), reason, answer_by };
-        acts.push((
-            Act::Forward(agency),
-            CustodyAct::Forwarded { to: to(), reason, answer_by },
-            Body::Forwarded(forwarded),
-        ));
-        acts.push((
-            Act::Reassign(agency),
-            CustodyAct::Reassigned { to: to(), reason, answer_by },
-            Body::Reassigned(reassigned),
-        ));
+        acts.push((Act::Forward(agency), CustodyAct::Forwarded { to: to(), reason, answer_by }));
+        acts.push((Act::Reassign(agency), CustodyAct::Reassigned { to: to(), reason, answer_by }));
     }
-    acts
+    let with_body = |(act, custody): (Act, CustodyAct)| {
+        let body = custody.to_wire(basis);
+        (act, custody, body)
+    };
+    acts.into_iter().map(with_body).collect()
 }

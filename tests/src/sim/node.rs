@@ -25,7 +25,7 @@ use rand::rngs::StdRng;
 use sinergi_proto::admission::Verdict;
 use sinergi_proto::charter::{Charter, Charters};
 use sinergi_proto::clock::HybridClock;
-use sinergi_proto::complaint::Complaint;
+use sinergi_proto::complaint::{Command, Complaint};
 use sinergi_proto::content::Content;
 use sinergi_proto::continuity::Guard;
 use sinergi_proto::dossier::Dossier;
@@ -35,7 +35,7 @@ use sinergi_proto::intake::{Received, receive_items};
 use sinergi_proto::key::SigningKey;
 use sinergi_proto::link::Cursor;
 use sinergi_proto::route::Standpoint;
-use sinergi_proto::wire::{self, act_request::Act};
+use sinergi_proto::wire;
 
 use super::ledger::{Leaf, Ledger, Receipt, Seen};
 use super::link::{Frame, Link};
@@ -60,7 +60,7 @@ pub enum State {
 /// What waits for the group commit.
 enum Submission {
     Lodge(wire::Lodged, Vec<(Content, ContentClass)>),
-    Act(ComplaintId, Act, Option<(Content, ContentClass)>),
+    Act(ComplaintId, Command, Option<(Content, ContentClass)>),
     /// A dishonest operator acts on custody as it was once.
     GoBack(ComplaintId, EntryId, AgencyId),
     Delivery {
@@ -232,8 +232,8 @@ impl Node {
     }
 
     /// An operator does something to a complaint.
-    pub fn act(&mut self, complaint: ComplaintId, act: Act, text: Option<(Content, ContentClass)>) {
-        self.queue.push_back(Submission::Act(complaint, act, text));
+    pub fn act(&mut self, complaint: ComplaintId, command: Command, text: Option<(Content, ContentClass)>) {
+        self.queue.push_back(Submission::Act(complaint, command, text));
     }
 
     /// A dishonest operator offers a complaint to another from where custody was once.

@@ -2,11 +2,11 @@
 
 use rand::RngExt;
 use rand::rngs::StdRng;
-use sinergi_proto::complaint::CustodyState;
+use sinergi_proto::complaint::{Command, CustodyState, NewOffer};
 use sinergi_proto::content::{Content, reply_code_hash};
 use sinergi_proto::entry::ContentClass;
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId};
-use sinergi_proto::wire::{self, ReplyWord, act_request::Act};
+use sinergi_proto::wire::{self, ReplyWord};
 
 use super::node::{Node, State};
 
@@ -28,10 +28,10 @@ pub fn operate(node: &mut Node, members: &[AgencyId], rng: &mut StdRng) {
     if rng.random_ratio(1, 20) {
         return go_back(node, complaint, members, rng);
     }
-    let act = choose(node, &complaint, members, rng);
+    let command = choose(node, &complaint, members, rng);
     let text = rng.random_bool(0.4).then(|| content(node, rng.random(), rng));
-    let text = text.filter(|_| !matches!(act, Act::Disclose(_)));
-    node.act(complaint, act, text);
+    let text = text.filter(|_| !matches!(command, Command::Disclose { .. }));
+    node.act(complaint, command, text);
 }
 
 /// Whether an offer waits for this agency's answer, or for its withdrawal.
@@ -79,45 +79,45 @@ fn content(node: &mut Node, word: u32, rng: &mut StdRng) -> (Content, ContentCla
 }
 
 /// Mostly what could have effect: who holds the complaint forwards or works, who is offered it answers.
-fn choose(node: &Node, complaint: &ComplaintId, members: &[AgencyId], rng: &mut StdRng) -> Act {
+fn choose(node: &Node, complaint: &ComplaintId, members: &[AgencyId], rng: &mut StdRng) -> Command {
     let case = &node.cases[complaint].complaint;
     let custody = case.custody();
-    let to = members[rng.random_range(0..members.len())].to_string();
+    let to = members[rng.random_range(0..members.len())].clone();
     if custody.offer.as_ref().is_some_and(|offer| offer.to == node.id) && rng.random_bool(0.8) {
         return match rng.random_range(0..3) {
-            0 => Act::Return(wire::Return { reason: 1, suggestion: to }),
-            _ => Act::Accept(wire::Accept {}),
+            0 => Command::Return { reason: 1, suggestion: Some(to) },
+            _ => Command::Accept,
         };
     }
     if custody.holder == node.id && rng.random_bool(0.5) {
         return match custody.offer {
-            None => Act::Forward(wire::Forward { to, reason: 1, answer_by: 0 }),
+            None => Command::Forward(NewOffer { to, reason: 1, answer_by: None }),
             // Declined until nobody has answered for long enough.
-            Some(_) => Act::Withdraw(wire::Withdraw {}),
+            Some(_) => Command::Withdraw,
         };
     }
     match rng.random_range(0..18) {
-        0 => Act::Withdraw(wire::Withdraw {}),
-        1 => Act::Recall(wire::Recall {}),
-        2 => Act::Verify(wire::Verify { category: "air".to_owned(), priority: 1, handling: 1 }),
-        3 => Act::Progress(wire::Progress { state: 1 }),
-        4 => Act::Respond(wire::Respond {}),
-        5 | 6 => Act::Resolve(wire::Resolve { outcome: 1 }),
+        0 => Command::Withdraw,
+        1 => Command::Recall,
+        2 => Command::Verify { category: "air".to_owned(), priority: 1, handling: 1 },
+        3 => Command::Progress { state: 1 },
+        4 => Command::Respond,
+        5 | 6 => Command::Resolve { outcome: 1 },
         7 => reply(ReplyWord::Dissatisfied, rng),
         8 => reply(ReplyWord::Satisfied, rng),
-        9 => Act::Close(wire::Close { cause: 1, silence_working_days: 0 }),
-        10 => Act::Reassign(wire::Reassign { to, reason: 5, answer_by: 0 }),
-        11 => Act::Archive(wire::Archive { reason: 1 }),
-        12 => Act::Approve(wire::Approve::default()),
-        13 => Act::RefuseArchive(wire::RefuseArchive {}),
-        14 => Act::Erase(wire::Erase { ground: 1, entries: Vec::new() }),
-        15 => Act::Link(wire::Link { duplicate_of: ComplaintId([7; 32]).to_string() }),
-        16 => Act::Disclose(wire::Disclose { entry: Vec::new(), commitment: rng.random_range(0..2), to }),
-        _ => Act::Remark(wire::Remark {}),
+        9 => Command::Close { cause: 1, silence_working_days: 0 },
+        10 => Command::Reassign(NewOffer { to, reason: 5, answer_by: None }),
+        11 => Command::Archive { reason: 1 },
+        12 => Command::Approve { proposal: None },
+        13 => Command::RefuseArchive,
+        14 => Command::Erase { ground: 1, entries: Vec::new() },
+        15 => Command::Link { duplicate_of: ComplaintId([7; 32]) },
+        16 => Command::Disclose { entry: None, commitment: rng.random_range(0..2), to },
+        _ => Command::Remark,
     }
 }
 
-fn reply(word: ReplyWord, rng: &mut StdRng) -> Act {
+fn reply(word: ReplyWord, rng: &mut StdRng) -> Command {
     let reply_code = if rng.random_bool(0.5) { REPLY_CODE.to_owned() } else { String::new() };
-    Act::Reply(wire::Reply { word: word.into(), reply_code })
+    Command::Reply { word, reply_code }
 }

@@ -8,12 +8,13 @@ use proptest::sample::Index;
 use crate::admission::{Verdict, admit};
 use crate::clock::HybridClock;
 use crate::complaint::case::CaseState;
-use crate::complaint::{CaseEntry, Complaint, CustodyState, NoEffect, Standing};
-use crate::decide::{Author, Declined, decide};
+use crate::complaint::{
+    Author, CaseEntry, Command, Complaint, CustodyState, Declined, NewOffer, NoEffect, Standing, decide,
+};
 use crate::entry::{Body, CustodyAct, Entry};
 use crate::fixture::{ANSWER_WITHIN, Case, Federation, MEMBERS, MINUTE, REPLY_CODE, Writing, agency};
-use crate::ids::{AgencyId, EntryId};
-use crate::wire::{self, CloseCause, ReplyWord, act_request::Act, entry::Body as Wire};
+use crate::ids::{AgencyId, ComplaintId, EntryId};
+use crate::wire::{self, CloseCause, ReplyWord, entry::Body as Wire};
 
 /// One step of a history: who writes what, from which view.
 #[derive(Clone, Debug)]
@@ -340,48 +341,49 @@ fn shuffled(count: usize, priorities: &[u64]) -> Vec<usize> {
     order
 }
 
-/// Everything that an operator may command, with sound and unsound arguments.
-fn commands(to: &str) -> Vec<Act> {
+/// Everything that an operator may command.
+fn commands(to: &str) -> Vec<Command> {
+    let offer = NewOffer { to: agency(to), reason: 1, answer_by: None };
     vec![
-        Act::Forward(wire::Forward { to: to.to_owned(), reason: 1, answer_by: 0 }),
-        Act::Accept(wire::Accept {}),
-        Act::Return(wire::Return { reason: 1, suggestion: to.to_owned() }),
-        Act::Withdraw(wire::Withdraw {}),
-        Act::Recall(wire::Recall {}),
-        Act::Verify(wire::Verify { category: "air".to_owned(), priority: 1, handling: 1 }),
-        Act::Progress(wire::Progress { state: 1 }),
-        Act::Respond(wire::Respond {}),
-        Act::Resolve(wire::Resolve { outcome: 1 }),
-        Act::Reply(wire::Reply { word: ReplyWord::Dissatisfied.into(), reply_code: REPLY_CODE.to_owned() }),
-        Act::Close(wire::Close { cause: 1, silence_working_days: 0 }),
-        Act::Reassign(wire::Reassign { to: to.to_owned(), reason: 1, answer_by: 0 }),
-        Act::Archive(wire::Archive { reason: 1 }),
-        Act::Approve(wire::Approve { proposal: Vec::new() }),
-        Act::RefuseArchive(wire::RefuseArchive {}),
-        Act::Erase(wire::Erase { ground: 1, entries: Vec::new() }),
-        Act::Link(wire::Link { duplicate_of: crate::ids::ComplaintId([7; 32]).to_string() }),
-        Act::Remark(wire::Remark {}),
+        Command::Forward(offer.clone()),
+        Command::Accept,
+        Command::Return { reason: 1, suggestion: Some(agency(to)) },
+        Command::Withdraw,
+        Command::Recall,
+        Command::Verify { category: "air".to_owned(), priority: 1, handling: 1 },
+        Command::Progress { state: 1 },
+        Command::Respond,
+        Command::Resolve { outcome: 1 },
+        Command::Reply { word: ReplyWord::Dissatisfied, reply_code: REPLY_CODE.to_owned() },
+        Command::Close { cause: 1, silence_working_days: 0 },
+        Command::Reassign(offer),
+        Command::Archive { reason: 1 },
+        Command::Approve { proposal: None },
+        Command::RefuseArchive,
+        Command::Erase { ground: 1, entries: Vec::new() },
+        Command::Link { duplicate_of: ComplaintId([7; 32]) },
+        Command::Remark,
     ]
 }
 
 /// The body that a command would become, without asking whether it is allowed.
-fn forced(federation: &Federation, case: &Case<'_>, author: &str, act: &Act) -> Writing {
+fn forced(federation: &Federation, case: &Case<'_>, author: &str, command: &Command) -> Writing {
     let node = federation.node(author);
-    match act {
-        Act::Forward(forward) => node.forwards(case).to(&forward.to),
-        Act::Accept(_) => node.accepts(case),
-        Act::Return(_) => node.returns(case),
-        Act::Withdraw(_) => node.withdraws(case),
-        Act::Recall(_) => node.recalls(case),
-        Act::Verify(_) => node.verifies(case, "air"),
-        Act::Progress(_) => node.progresses(case),
-        Act::Respond(_) => node.responds(case),
-        Act::Resolve(_) => node.resolves(case),
-        Act::Reply(reply) => node.replies(case, reply.word(), &reply.reply_code),
-        Act::Close(_) => node.closes(case, CloseCause::Reply),
-        Act::Reassign(reassign) => node.reassigns(case).to(&reassign.to),
-        Act::Archive(_) => node.says(case, Wire::ArchiveProposed(wire::ArchiveProposed::default())),
-        Act::Approve(_) => {
+    match command {
+        Command::Forward(offer) => node.forwards(case).to(offer.to.as_str()),
+        Command::Accept => node.accepts(case),
+        Command::Return { .. } => node.returns(case),
+        Command::Withdraw => node.withdraws(case),
+        Command::Recall => node.recalls(case),
+        Command::Verify { .. } => node.verifies(case, "air"),
+        Command::Progress { .. } => node.progresses(case),
+        Command::Respond => node.responds(case),
+        Command::Resolve { .. } => node.resolves(case),
+        Command::Reply { word, reply_code } => node.replies(case, *word, reply_code),
+        Command::Close { .. } => node.closes(case, CloseCause::Reply),
+        Command::Reassign(offer) => node.reassigns(case).to(offer.to.as_str()),
+        Command::Archive { .. } => node.says(case, Wire::ArchiveProposed(wire::ArchiveProposed::default())),
+        Command::Approve { .. } => {
             let archive = case.complaint.case().archive_proposal.map(|open| open.entry);
             match archive.or_else(|| case.complaint.erase_proposals().first().copied()) {
                 Some(open) if archive == Some(open) => {
@@ -394,14 +396,16 @@ fn forced(federation: &Federation, case: &Case<'_>, author: &str, act: &Act) -> 
                 }
             }
         }
-        Act::RefuseArchive(_) => {
+        Command::RefuseArchive => {
             let proposal = case.complaint.case().archive_proposal.map_or(vec![0; 32], |open| open.entry.0.to_vec());
             node.says(case, Wire::ArchiveRefused(wire::ArchiveRefused { proposal, ..Default::default() }))
         }
-        Act::Erase(_) => node.says(case, Wire::EraseProposed(wire::EraseProposed::default())),
-        Act::Link(_) => node.says(case, Wire::Linked(wire::Linked { duplicate_of: vec![7; 32], ..Default::default() })),
-        Act::Remark(_) => node.remarks(case),
-        Act::Disclose(_) => unreachable!("not among the commands: the histories hold no content"),
+        Command::Erase { .. } => node.says(case, Wire::EraseProposed(wire::EraseProposed::default())),
+        Command::Link { .. } => {
+            node.says(case, Wire::Linked(wire::Linked { duplicate_of: vec![7; 32], ..Default::default() }))
+        }
+        Command::Remark => node.remarks(case),
+        Command::Disclose { .. } => unreachable!("not among the commands: the histories hold no content"),
     }
 }
 
@@ -478,22 +482,22 @@ proptest! {
             let millis = HybridClock::tick(case.now, case.complaint.newest_clock()).expect("a clock").millis();
             let id = agency(author);
             let me = Author { agency: &id, millis, charter: federation.charter(), answer_within_millis: ANSWER_WITHIN };
-            for act in commands("kota-bandung") {
+            for command in commands("kota-bandung") {
                 let mut after = case.clone();
-                match decide(&case.complaint, &act, me) {
+                match decide(&case.complaint, &command, me) {
                     Ok(body) => {
                         let entry = after.take(says(&federation, &case, author, body));
-                        prop_assert_eq!(after.standing(entry), Standing::Effective, "{:?} by {}", act, author);
+                        prop_assert_eq!(after.standing(entry), Standing::Effective, "{:?} by {}", command, author);
                     }
                     Err(Declined::NoEffect { reason, .. }) => {
-                        let entry = forced(&federation, &case, author, &act).entry();
+                        let entry = forced(&federation, &case, author, &command).entry();
                         if after.judges(&entry) == Verdict::Admit {
                             after.learn(&entry);
                             prop_assert_eq!(after.standing(entry.id), Standing::WithoutEffect(reason));
                         }
                     }
                     Err(Declined::Ended { .. } | Declined::NotAnswered { .. } | Declined::Proposal { .. }) => {}
-                    Err(other) => prop_assert!(false, "{:?} by {}: {}", act, author, other),
+                    Err(other) => prop_assert!(false, "{:?} by {}: {}", command, author, other),
                 }
             }
         }

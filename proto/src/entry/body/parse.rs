@@ -60,8 +60,8 @@ fn parse_case(body: Wire) -> Result<Body, Refusal> {
         Wire::Recalled(body) => (body.basis, CaseAct::Recalled),
         Wire::Verified(body) => {
             bounded("category", &body.category, limits::CATEGORY_BYTES)?;
-            let (category, priority, handling) = (body.category, body.priority, body.handling);
-            (body.basis, CaseAct::Verified { category, priority, handling })
+            let (category, priority, class, handling) = (body.category, body.priority, body.class, body.handling);
+            (body.basis, CaseAct::Verified { category, priority, class, handling })
         }
         Wire::Progressed(body) => (body.basis, CaseAct::Progressed { state: body.state }),
         Wire::Responded(body) => (body.basis, CaseAct::Responded),
@@ -125,7 +125,7 @@ fn agency(field: &str, text: &str) -> Result<AgencyId, Refusal> {
 }
 
 /// Codes hold no control characters: they stand in tables and logs.
-pub(crate) fn bounded(field: &str, text: &str, bytes: usize) -> Result<(), Refusal> {
+fn bounded(field: &str, text: &str, bytes: usize) -> Result<(), Refusal> {
     if text.len() > bytes {
         return Err(Refusal::new(
             RefusalCode::TooLarge,

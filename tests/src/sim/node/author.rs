@@ -1,13 +1,12 @@
 //! Own entries: what operators command, what the node does by itself, and what a dishonest operator tries.
 
 use sinergi_proto::clock::HybridClock;
-use sinergi_proto::complaint::Complaint;
+use sinergi_proto::complaint::{Author, Command, Complaint, decide, recall_to_answer};
 use sinergi_proto::content::Content;
-use sinergi_proto::decide::{self, Author};
 use sinergi_proto::entry::{ContentClass, Entry, EntryDraft, Place};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId};
 use sinergi_proto::route::next_hop;
-use sinergi_proto::wire::{self, act_request::Act, entry::Body as Wire};
+use sinergi_proto::wire::{self, entry::Body as Wire};
 
 use super::{ANSWER_WITHIN, Effect, Node};
 use crate::sim::topology::FEDERATION;
@@ -17,18 +16,18 @@ impl Node {
     pub(super) fn carry_out(
         &mut self,
         complaint: ComplaintId,
-        act: &Act,
+        command: &Command,
         text: Option<(Content, ContentClass)>,
         now: u64,
     ) -> Option<EntryId> {
-        if self.cannot_reach(act) {
+        if self.cannot_reach(command) {
             return None;
         }
         let case = self.cases.get(&complaint)?;
         let clock = HybridClock::of_next(self.wall(now), self.clock, case.complaint.newest_clock())?;
         let charter = self.charters.newest();
         let author = Author { agency: &self.id, millis: clock.millis(), charter, answer_within_millis: ANSWER_WITHIN };
-        let body = decide::decide(&case.complaint, act, author).ok()?;
+        let body = decide(&case.complaint, command, author).ok()?;
         let contents = match &body {
             Wire::Disclosed(disclosed) => vec![self.content_to_disclose(&complaint, disclosed)?],
             _ => text.into_iter().collect(),
@@ -36,16 +35,14 @@ impl Node {
         self.write(Some(complaint), body, contents, now)
     }
 
-    /// Whether no link leads to whom an act is for.
-    fn cannot_reach(&self, act: &Act) -> bool {
-        let leads_to = |to: &String| {
-            let to: AgencyId = to.parse().expect("a member");
-            to == self.id || next_hop(&self.id, &to, &self.adjacent, self.charters.newest()).is_some()
-        };
-        match act {
-            Act::Forward(forward) => !leads_to(&forward.to),
-            Act::Reassign(reassign) => !leads_to(&reassign.to),
-            Act::Disclose(disclose) => !self.adjacent.iter().any(|peer| peer.as_str() == disclose.to),
+    /// Whether no link leads to the agency that a command is for.
+    fn cannot_reach(&self, command: &Command) -> bool {
+        match command {
+            Command::Forward(offer) | Command::Reassign(offer) => {
+                let charter = self.charters.newest();
+                offer.to != self.id && next_hop(&self.id, &offer.to, &self.adjacent, charter).is_none()
+            }
+            Command::Disclose { to, .. } => !self.adjacent.contains(to),
             _ => false,
         }
     }
@@ -131,9 +128,8 @@ impl Node {
             self.write(Some(id), body, Vec::new(), now);
         }
         let Some(case) = self.cases.get(&id) else { return };
-        if decide::recall_to_answer(&case.complaint, &self.id).is_some() {
-            let reason = wire::ReturnReason::Recalled.into();
-            let give_back = Act::Return(wire::Return { reason, suggestion: String::new() });
+        if recall_to_answer(&case.complaint, &self.id).is_some() {
+            let give_back = Command::Return { reason: wire::ReturnReason::Recalled.into(), suggestion: None };
             self.carry_out(id, &give_back, None, now);
         }
     }

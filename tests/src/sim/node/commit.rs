@@ -37,8 +37,8 @@ impl Node {
                     let written = self.write(None, Wire::Lodged(body), contents, now);
                     self.effects.extend(written.map(Effect::Acknowledged));
                 }
-                Submission::Act(complaint, act, text) => {
-                    let written = self.carry_out(complaint, &act, text, now);
+                Submission::Act(complaint, command, text) => {
+                    let written = self.carry_out(complaint, &command, text, now);
                     self.effects.extend(written.map(Effect::Acknowledged));
                 }
                 Submission::GoBack(complaint, basis, to) => self.write_from_the_past(complaint, basis, &to, now),

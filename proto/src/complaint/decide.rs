@@ -1,0 +1,211 @@
+//! What an operator may order now: a command on a complaint becomes a body, or is declined with the reason.
+//!
+//! Uses the same rules as the fold, so that a node never signs what would have no effect. What others signed meanwhile may still
+//! supersede it: that is the fold's business.
+
+mod case;
+
+use super::{Actor, Command, Complaint, NewOffer, NoEffect, Phase};
+use crate::charter::Charter;
+use crate::entry::{CaseAct, CustodyAct};
+use crate::ids::{AgencyId, EntryId};
+use crate::wire::entry::Body as Wire;
+
+/// Why a command is declined. Nothing was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Declined {
+    /// It would have no effect on the complaint as it is.
+    #[error("complaint {complaint}: {reason}")]
+    NoEffect {
+        /// The complaint.
+        complaint: String,
+        /// Why.
+        reason: NoEffect,
+    },
+    /// The work has ended.
+    #[error("complaint {complaint} is {}; only the citizen's reply reopens it", phase.name())]
+    Ended {
+        /// The complaint.
+        complaint: String,
+        /// How.
+        phase: Phase,
+    },
+    /// There is nothing to close.
+    #[error("complaint {complaint} is {}; only a resolved or answered complaint is closed", phase.name())]
+    NotAnswered {
+        /// The complaint.
+        complaint: String,
+        /// How far it is.
+        phase: Phase,
+    },
+    /// Silence is no cause yet.
+    #[error("complaint {complaint}: nobody was silent for {working_days} working days since the last answer; {since}")]
+    NotSilent {
+        /// The complaint.
+        complaint: String,
+        /// How many the command names.
+        working_days: u32,
+        /// When the citizen was answered last, in words.
+        since: String,
+    },
+    /// There is no proposal to answer, or not one.
+    #[error("complaint {complaint}: {problem}")]
+    Proposal {
+        /// The complaint.
+        complaint: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// A reply code that is not the citizen's.
+    #[error(
+        "complaint {complaint}: the reply code is not the one on the citizen's receipt; leave it out to reply in the agency's own name"
+    )]
+    WrongReplyCode {
+        /// The complaint.
+        complaint: String,
+    },
+    /// The command names an entry that the complaint does not have here.
+    #[error("entry \"{entry}\": is no entry of the complaint here")]
+    NoSuchEntry {
+        /// The entry.
+        entry: EntryId,
+    },
+    /// The command names a content that the entry does not have.
+    #[error("content \"{number}\": the entry has {contents} contents, counted from 0")]
+    NoSuchContent {
+        /// The number that the command names.
+        number: u32,
+        /// How many contents the entry has.
+        contents: usize,
+    },
+}
+
+impl Declined {
+    /// Whether the command itself is wrong, and not only forbidden now.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::NoSuchEntry { .. } | Self::NoSuchContent { .. })
+    }
+}
+
+/// Who commands, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Author<'a> {
+    /// The node's own agency.
+    pub agency: &'a AgencyId,
+    /// The clock that the entry will carry, milliseconds since 1970.
+    pub millis: u64,
+    /// The newest charter.
+    pub charter: &'a Charter,
+    /// The `answer_by` of an offer that names none, milliseconds after the offer.
+    pub answer_within_millis: u64,
+}
+
+impl<'a> Author<'a> {
+    fn actor(self) -> Actor<'a> {
+        Actor { author: self.agency, millis: self.millis, charter: self.charter }
+    }
+
+    fn answer_by(self, offer: &NewOffer) -> u64 {
+        offer.answer_by.unwrap_or_else(|| self.millis.saturating_add(self.answer_within_millis))
+    }
+}
+
+/// The body that carries out a command.
+///
+/// # Errors
+/// Why it is declined.
+pub fn decide(complaint: &Complaint, command: &Command, author: Author<'_>) -> Result<Wire, Declined> {
+    check_phase(complaint, command)?;
+    let custody = |act: CustodyAct| carry_out_custody(complaint, &act, author);
+    let case = |act: CaseAct| case::carry_out(complaint, &act, author);
+    match command {
+        Command::Forward(offer) => {
+            let (to, reason, answer_by) = (offer.to.clone(), offer.reason, author.answer_by(offer));
+            custody(CustodyAct::Forwarded { to, reason, answer_by })
+        }
+        Command::Reassign(offer) => {
+            let (to, reason, answer_by) = (offer.to.clone(), offer.reason, author.answer_by(offer));
+            custody(CustodyAct::Reassigned { to, reason, answer_by })
+        }
+        Command::Accept => custody(CustodyAct::Accepted),
+        Command::Return { reason, suggestion } => {
+            custody(CustodyAct::Returned { reason: *reason, suggestion: suggestion.clone() })
+        }
+        Command::Withdraw => custody(CustodyAct::Withdrawn),
+        Command::Recall => case(CaseAct::Recalled),
+        Command::Verify { category, priority, handling } => {
+            let (category, priority, handling) = (category.clone(), *priority, *handling);
+            let class = complaint.lodged().class.to_wire().into();
+            case(CaseAct::Verified { category, priority, class, handling })
+        }
+        Command::Progress { state } => case(CaseAct::Progressed { state: *state }),
+        Command::Respond => case(CaseAct::Responded),
+        Command::Resolve { outcome } => case(CaseAct::Resolved { outcome: *outcome }),
+        Command::Reply { word, reply_code } => case(case::reply(complaint, *word, reply_code)?),
+        Command::Close { cause, silence_working_days } => {
+            case(case::close(complaint, *cause, *silence_working_days, author)?)
+        }
+        Command::Archive { reason } => case(CaseAct::ArchiveProposed { reason: *reason }),
+        Command::Approve { proposal } => case(case::approval(complaint, *proposal, author)?),
+        Command::RefuseArchive => case(case::archive_refusal(complaint)?),
+        Command::Erase { ground, entries } => case(case::erasure(complaint, *ground, entries)?),
+        Command::Link { duplicate_of } => case(case::link(complaint, *duplicate_of)?),
+        Command::Disclose { entry, commitment, to } => {
+            case(case::disclosure(complaint, *entry, *commitment, to, author)?)
+        }
+        Command::Remark => case(CaseAct::Remarked),
+    }
+}
+
+/// The addressee's notice that an offer reached it, if one is owed: `offer` came over a relay, is open and was not noticed yet.
+pub fn arrival(complaint: &Complaint, offer: &EntryId, agency: &AgencyId) -> Option<Wire> {
+    let open = complaint.custody().offer.as_ref()?;
+    let owed = open.entry == *offer && open.to == *agency && !complaint.has_arrived(offer);
+    owed.then(|| CaseAct::Arrived.to_wire(*offer))
+}
+
+/// Whether a recall waits for this agency's answer: the offer is still open, to it, and a `Recalled` was made on it.
+/// The node then answers `Returned` by itself.
+pub fn recall_to_answer(complaint: &Complaint, agency: &AgencyId) -> Option<EntryId> {
+    let offer = complaint.custody().offer.as_ref().filter(|offer| offer.to == *agency)?;
+    complaint.is_recalled(&offer.entry).then_some(offer.entry)
+}
+
+/// What the state of the case forbids, whoever commands it.
+fn check_phase(complaint: &Complaint, command: &Command) -> Result<(), Declined> {
+    let phase = complaint.case().phase;
+    let name = || complaint.id().short();
+    match command {
+        Command::Close { .. } => match phase {
+            Phase::Responded | Phase::Resolved => Ok(()),
+            _ => Err(Declined::NotAnswered { complaint: name(), phase }),
+        },
+        Command::Forward(_)
+        | Command::Reassign(_)
+        | Command::Verify { .. }
+        | Command::Progress { .. }
+        | Command::Respond
+        | Command::Resolve { .. }
+        | Command::Link { .. }
+            if !phase.is_open() =>
+        {
+            Err(Declined::Ended { complaint: name(), phase })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn carry_out_custody(complaint: &Complaint, act: &CustodyAct, author: Author<'_>) -> Result<Wire, Declined> {
+    complaint
+        .custody()
+        .after(EntryId([0; 32]), act, author.actor())
+        .map(|_| act.to_wire(complaint.tip()))
+        .map_err(|reason| no_effect(complaint, reason))
+}
+
+fn no_effect(complaint: &Complaint, reason: NoEffect) -> Declined {
+    Declined::NoEffect { complaint: complaint.id().short(), reason }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! Commands on the case: what each one says, if the complaint gives it a meaning.
+
+use super::{Author, Declined, no_effect};
+use crate::complaint::{CaseEntry, Complaint, NoEffect};
+use crate::content::reply_code_hash;
+use crate::entry::{Body, CaseAct, ContentClass};
+use crate::ids::{AgencyId, ComplaintId, EntryId};
+use crate::wire::{CloseCause, ReplyWord, entry::Body as Wire};
+
+/// The body of an act that has effect.
+pub(super) fn carry_out(complaint: &Complaint, act: &CaseAct, author: Author<'_>) -> Result<Wire, Declined> {
+    check(complaint, act, author).map(|()| act.to_wire(complaint.tip()))
+}
+
+/// The rules of the fold, for an entry that is the newest and was made under the custody that counts.
+fn check(complaint: &Complaint, act: &CaseAct, author: Author<'_>) -> Result<(), Declined> {
+    let (agency, millis, basis) = (author.agency, author.millis, complaint.tip());
+    let allowed = complaint.custody().allows(act, complaint.intake(), author.actor());
+    let entry = CaseEntry { id: EntryId([0; 32]), author: agency, millis, basis, on_path: true, act };
+    allowed
+        .and_then(|()| complaint.case().after(entry, complaint.intake(), complaint.lodged()))
+        .map(drop)
+        .map_err(|reason| no_effect(complaint, reason))
+}
+
+pub(super) fn reply(complaint: &Complaint, word: ReplyWord, reply_code: &str) -> Result<CaseAct, Declined> {
+    let right = reply_code_hash(reply_code) == complaint.lodged().reply_code_hash;
+    if !reply_code.is_empty() && !right {
+        return Err(Declined::WrongReplyCode { complaint: complaint.id().short() });
+    }
+    Ok(CaseAct::Replied { word, reply_code: reply_code.to_owned() })
+}
+
+pub(super) fn close(
+    complaint: &Complaint,
+    cause: i32,
+    silence_working_days: u32,
+    author: Author<'_>,
+) -> Result<CaseAct, Declined> {
+    let silent = complaint.case().silence_lasted(silence_working_days, author.millis);
+    if cause == i32::from(CloseCause::Silence) && !silent {
+        let since = match complaint.case().answered_at.and_then(|millis| i64::try_from(millis).ok()) {
+            Some(millis) => jiff::Timestamp::from_millisecond(millis)
+                .map_or_else(|_| String::new(), |t| format!("that was given at {t}")),
+            None => "the citizen has replied to it".to_owned(),
+        };
+        return Err(Declined::NotSilent {
+            complaint: complaint.id().short(),
+            working_days: silence_working_days,
+            since,
+        });
+    }
+    Ok(CaseAct::Closed { cause, silence_working_days })
+}
+
+/// The second signature: to the proposal that is named, or to the only one that this agency may approve.
+pub(super) fn approval(complaint: &Complaint, named: Option<EntryId>, author: Author<'_>) -> Result<CaseAct, Declined> {
+    let archive = complaint.case().archive_proposal.map(|open| open.entry);
+    let archive = archive.into_iter().map(|proposal| (proposal, CaseAct::ArchiveApproved { proposal }));
+    let erase = complaint
+        .erase_proposals()
+        .into_iter()
+        .map(|proposal| (proposal, CaseAct::Erased { proposal, ground: ground_of(complaint, &proposal) }));
+    let is_meant = |proposal: &EntryId| named.is_none_or(|named| named == *proposal);
+    let open: Vec<CaseAct> =
+        archive.chain(erase).filter(|(proposal, _)| is_meant(proposal)).map(|(_, act)| act).collect();
+    let mine = |act: &&CaseAct| check(complaint, act, author).is_ok();
+    match (&open[..], &open.iter().filter(mine).collect::<Vec<_>>()[..]) {
+        (_, [one]) => Ok((*one).clone()),
+        ([], _) => Err(no_proposal(complaint)),
+        // What stands in the way of the first says more than that there is none.
+        ([first, ..], []) => Ok(first.clone()),
+        _ => {
+            let problem = "several proposals are open: name the one to approve by its entry".to_owned();
+            Err(Declined::Proposal { complaint: complaint.id().short(), problem })
+        }
+    }
+}
+
+fn ground_of(complaint: &Complaint, proposal: &EntryId) -> i32 {
+    match complaint.entry(proposal).map(|known| &known.body) {
+        Some(Body::Case { act: CaseAct::EraseProposed { ground, .. }, .. }) => *ground,
+        _ => 0,
+    }
+}
+
+pub(super) fn archive_refusal(complaint: &Complaint) -> Result<CaseAct, Declined> {
+    let open = complaint.case().archive_proposal.ok_or_else(|| no_proposal(complaint))?;
+    Ok(CaseAct::ArchiveRefused { proposal: open.entry })
+}
+
+pub(super) fn erasure(complaint: &Complaint, ground: i32, entries: &[EntryId]) -> Result<CaseAct, Declined> {
+    match entries.iter().find(|entry| !complaint.contains(entry)) {
+        Some(entry) => Err(Declined::NoSuchEntry { entry: *entry }),
+        None => Ok(CaseAct::EraseProposed { ground, entries: entries.to_vec() }),
+    }
+}
+
+pub(super) fn link(complaint: &Complaint, duplicate_of: ComplaintId) -> Result<CaseAct, Declined> {
+    if duplicate_of == complaint.id() {
+        return Err(no_effect(complaint, NoEffect::DuplicateOfItself));
+    }
+    Ok(CaseAct::Linked { duplicate_of })
+}
+
+pub(super) fn disclosure(
+    complaint: &Complaint,
+    entry: Option<EntryId>,
+    commitment: u32,
+    to: &AgencyId,
+    author: Author<'_>,
+) -> Result<CaseAct, Declined> {
+    let entry = entry.unwrap_or_else(|| complaint.lodged_entry());
+    let known = complaint.entry(&entry).ok_or(Declined::NoSuchEntry { entry })?;
+    let Some(committed) = known.commitments.get(commitment as usize) else {
+        return Err(Declined::NoSuchContent { number: commitment, contents: known.commitments.len() });
+    };
+    if committed.class == ContentClass::Identity && author.agency != complaint.intake() {
+        return Err(no_effect(complaint, NoEffect::IdentityOfIntake { intake: complaint.intake().clone() }));
+    }
+    Ok(CaseAct::Disclosed { entry, commitment, to: to.clone() })
+}
+
+fn no_proposal(complaint: &Complaint) -> Declined {
+    let problem = "there is no such open proposal to archive or to erase".to_owned();
+    Declined::Proposal { complaint: complaint.id().short(), problem }
+}
