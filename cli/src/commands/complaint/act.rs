@@ -1,23 +1,57 @@
 //! What all commands share that write one entry about a complaint: name it, add a text, ask the node, show what was written.
 
+use clap::Args;
 use sinergi_proto::ids::ComplaintName;
 use sinergi_proto::wire::act_request::Act;
 use sinergi_proto::wire::{ActRequest, Text};
-
 use tonic::{Code, Status};
 
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::Output;
+use crate::text::NoteOptions;
 use crate::view::{self, short_id};
 use crate::words::ContentClass;
 
+/// The complaint that a command acts on, and what is said with it.
+#[derive(Args, Clone, Debug)]
+pub struct OnComplaint {
+    /// The complaint
+    #[arg(value_name = "ID")]
+    pub complaint: ComplaintName,
+
+    /// What is said with it.
+    #[command(flatten)]
+    pub note: NoteOptions,
+}
+
+impl OnComplaint {
+    /// An act, with the text if one is given. `attempt` names it for a failure ("accept the complaint"), `done` for the answer
+    /// ("accepted").
+    ///
+    /// # Errors
+    /// When the text cannot be read or sent.
+    pub(super) fn deed(self, attempt: &'static str, done: impl Into<String>, act: Act) -> Result<Deed, Failure> {
+        let text = self.note.read()?;
+        Ok(Deed { complaint: self.complaint, attempt, done: done.into(), text, class: self.note.class, act })
+    }
+
+    /// Like [`Self::deed`], for an act that says nothing without a text.
+    ///
+    /// # Errors
+    /// When there is no text, or it cannot be read or sent.
+    pub(super) fn deed_in_words(self, attempt: &'static str, done: &str, act: Act) -> Result<Deed, Failure> {
+        let text = Some(self.note.read_required()?);
+        Ok(Deed { complaint: self.complaint, attempt, done: done.to_owned(), text, class: self.note.class, act })
+    }
+}
+
 /// One act on a complaint.
-pub(super) struct Deed<'a> {
+pub(super) struct Deed {
     /// The complaint.
-    pub(super) complaint: &'a ComplaintName,
+    pub(super) complaint: ComplaintName,
     /// What is done, for a failure: "accept the complaint".
-    pub(super) attempt: &'a str,
+    pub(super) attempt: &'static str,
     /// What was done, for the answer: "accepted".
     pub(super) done: String,
     /// The text that goes with it.
@@ -28,7 +62,7 @@ pub(super) struct Deed<'a> {
     pub(super) act: Act,
 }
 
-impl Deed<'_> {
+impl Deed {
     /// Does it and shows what was written.
     pub(super) async fn carry_out(self, context: &Context) -> Result<(), Failure> {
         let done = self.done.clone();

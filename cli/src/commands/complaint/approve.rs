@@ -1,27 +1,21 @@
 //! `sinergi complaint approve`: give the second signature to what was proposed: archiving, or erasing. An erasure cannot be undone, so it asks.
 
 use clap::Args;
-use sinergi_proto::ids::ComplaintName;
 use sinergi_proto::wire::act_request::Act;
 use sinergi_proto::wire::{Approve, GetStatusRequest};
 
-use super::act::Deed;
+use super::act::{Deed, OnComplaint};
 use super::entry_name::{self, EntryName};
 use super::show;
 use crate::commands::confirm::confirm;
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::safe;
-use crate::text::NoteOptions;
 use crate::view::{ComplaintDetail, Proposal, short_hash, short_id};
 
 /// Options of `complaint approve`.
 #[derive(Args, Clone, Debug)]
-pub struct ApproveArgs {
-    /// The complaint
-    #[arg(value_name = "ID")]
-    pub complaint: ComplaintName,
-
+pub struct ApproveOptions {
     /// The entry that proposes it [default: the one proposal that waits for us]
     #[arg(long, value_name = "ENTRY")]
     pub proposal: Option<EntryName>,
@@ -29,18 +23,14 @@ pub struct ApproveArgs {
     /// Do not ask before contents are destroyed
     #[arg(long)]
     pub yes: bool,
-
-    /// What is said with it.
-    #[command(flatten)]
-    pub note: NoteOptions,
 }
 
 /// Runs the command.
-pub(super) async fn run(args: ApproveArgs, context: &Context) -> Result<(), Failure> {
-    let text = args.note.read()?;
-    let detail = show::fetch(&args.complaint, context).await?;
+pub(super) async fn run(options: ApproveOptions, on: OnComplaint, context: &Context) -> Result<(), Failure> {
+    let text = on.note.read()?;
+    let detail = show::fetch(&on.complaint, context).await?;
     // What was confirmed is what is approved, so it is named whatever was typed.
-    let (proposal, erases) = match &args.proposal {
+    let (proposal, erases) = match &options.proposal {
         Some(name) => {
             let entry_id = entry_name::resolve(name, &detail)?.entry_id.clone();
             let open = detail.proposals.iter().find(|open| open.entry_id == entry_id);
@@ -52,7 +42,7 @@ pub(super) async fn run(args: ApproveArgs, context: &Context) -> Result<(), Fail
             None => (Vec::new(), false),
         },
     };
-    if erases && !args.yes {
+    if erases && !options.yes {
         let title =
             detail.complaint.title.as_deref().map_or_else(String::new, |title| format!(": {}", safe::line(title)));
         let id = short_id(&detail.complaint.id);
@@ -61,7 +51,7 @@ pub(super) async fn run(args: ApproveArgs, context: &Context) -> Result<(), Fail
         confirm(&explanation, "Destroy them")?;
     }
     Deed {
-        complaint: &args.complaint,
+        complaint: on.complaint,
         attempt: "approve the proposal",
         done: if erases {
             "erasure approved, the texts are being destroyed on every node".to_owned()
@@ -69,7 +59,7 @@ pub(super) async fn run(args: ApproveArgs, context: &Context) -> Result<(), Fail
             "approved, the complaint is archived".to_owned()
         },
         text,
-        class: args.note.class,
+        class: on.note.class,
         act: Act::Approve(Approve { proposal }),
     }
     .carry_out(context)

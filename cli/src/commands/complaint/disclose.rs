@@ -42,7 +42,7 @@ pub(super) async fn run(args: DiscloseArgs, context: &Context) -> Result<(), Fai
     let detail = show::fetch(&args.complaint, context).await?;
     let (entry, commitment, what) = chosen(&args, &detail)?;
     Deed {
-        complaint: &args.complaint,
+        complaint: args.complaint,
         attempt: "disclose the content",
         done: format!("{what} goes to {}, over the direct link to it", args.to),
         text: None,

@@ -1,41 +1,28 @@
 //! `sinergi complaint …`: lodge complaints, see them, hand them over, answer them, put them away.
 
-mod accept;
 mod act;
 mod approve;
-mod archive;
-mod classify;
-mod close;
 mod custody;
 mod disclose;
 mod entry_name;
 mod entry_words;
-mod erase;
 #[cfg(test)]
 mod fixture;
-mod forward;
+mod hand_over;
 mod history;
 mod import;
-mod link;
 mod list;
 mod lodge;
 mod offer;
-mod progress;
 mod proposal;
-mod reassign;
-mod recall;
-mod refuse_archive;
-mod remark;
-mod reply;
-mod resolve;
-mod respond;
-mod return_offer;
 mod show;
 mod timeline;
 mod verify;
-mod withdraw;
+mod work;
 
 use clap::Subcommand;
+use sinergi_proto::wire::Remark;
+use sinergi_proto::wire::act_request::Act;
 
 use crate::failure::Failure;
 use crate::options::Context;
@@ -55,44 +42,19 @@ pub enum Command {
     Timeline(timeline::TimelineArgs),
     /// Check a complaint anew: signatures, parents, authority, contents
     Verify(verify::VerifyArgs),
-    /// Offer custody of a complaint to another agency
-    Forward(forward::ForwardArgs),
-    /// Ask for an offer back before it is answered
-    Recall(recall::RecallArgs),
-    /// Take back an offer that was not answered in time
-    Withdraw(withdraw::WithdrawArgs),
-    /// Take custody of a complaint that was offered to us
-    Accept(accept::AcceptArgs),
-    /// Decline a complaint that was offered to us
-    Return(return_offer::ReturnArgs),
-    /// Offer custody to another agency in the holder's place, as its supervisor
-    Reassign(reassign::ReassignArgs),
-    /// Decide category, priority and handling
-    Classify(classify::ClassifyArgs),
-    /// Say what is being done
-    Progress(progress::ProgressArgs),
-    /// Answer the citizen
-    Respond(respond::RespondArgs),
-    /// Say how the work ended
-    Resolve(resolve::ResolveArgs),
-    /// Record what the citizen says to it
-    Reply(reply::ReplyArgs),
-    /// End a complaint
-    Close(close::CloseArgs),
-    /// Say that a complaint is handled with another one
-    Link(link::LinkArgs),
-    /// Propose to put a complaint away without an answer
-    Archive(archive::ArchiveArgs),
-    /// Propose to destroy texts on every node
-    Erase(erase::EraseArgs),
-    /// Give the second signature to an archiving or an erasure
-    Approve(approve::ApproveArgs),
-    /// Refuse that a complaint is put away
-    Refuse(refuse_archive::RefuseArgs),
+    /// Move custody.
+    #[command(flatten)]
+    HandOver(hand_over::HandOver),
+    /// Move the case.
+    #[command(flatten)]
+    Work(work::Work),
+    /// Archive or erase, on two signatures.
+    #[command(flatten)]
+    Proposal(proposal::Proposal),
     /// Hand a text, or who reported, to one more agency, on the record
     Disclose(disclose::DiscloseArgs),
     /// Leave a note that stays, as a supervisor or oversight agency
-    Remark(remark::RemarkArgs),
+    Remark(act::OnComplaint),
 }
 
 /// Runs the command.
@@ -104,24 +66,12 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<(), Failu
         Command::Show(args) => show::run(args, context).await,
         Command::Timeline(args) => timeline::run(args, context).await,
         Command::Verify(args) => verify::run(args, context).await,
-        Command::Forward(args) => forward::run(args, context).await,
-        Command::Recall(args) => recall::run(args, context).await,
-        Command::Withdraw(args) => withdraw::run(args, context).await,
-        Command::Accept(args) => accept::run(args, context).await,
-        Command::Return(args) => return_offer::run(args, context).await,
-        Command::Reassign(args) => reassign::run(args, context).await,
-        Command::Classify(args) => classify::run(args, context).await,
-        Command::Progress(args) => progress::run(args, context).await,
-        Command::Respond(args) => respond::run(args, context).await,
-        Command::Resolve(args) => resolve::run(args, context).await,
-        Command::Reply(args) => reply::run(args, context).await,
-        Command::Close(args) => close::run(args, context).await,
-        Command::Link(args) => link::run(args, context).await,
-        Command::Archive(args) => archive::run(args, context).await,
-        Command::Erase(args) => erase::run(args, context).await,
-        Command::Approve(args) => approve::run(args, context).await,
-        Command::Refuse(args) => refuse_archive::run(args, context).await,
+        Command::HandOver(command) => command.deed(&context.output)?.carry_out(context).await,
+        Command::Work(command) => command.deed()?.carry_out(context).await,
+        Command::Proposal(command) => proposal::run(command, context).await,
         Command::Disclose(args) => disclose::run(args, context).await,
-        Command::Remark(args) => remark::run(args, context).await,
+        Command::Remark(on) => {
+            on.deed_in_words("remark on the complaint", "remarked", Act::Remark(Remark {}))?.carry_out(context).await
+        }
     }
 }

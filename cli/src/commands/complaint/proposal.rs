@@ -1,14 +1,104 @@
-//! What needs two signatures: who can give the second one is said with the first.
+//! The commands for what needs two signatures: propose, approve, refuse. Who can give the second signature is said with the first.
+//!
+//! Nothing is archived and no text is destroyed on one signature. Entries and proofs stay in either case.
 
-use super::act::{Deed, sentence};
+use clap::Subcommand;
+use sinergi_proto::wire::act_request::Act;
+use sinergi_proto::wire::{Archive, Erase, RefuseArchive};
+
+use super::act::{Deed, OnComplaint, sentence};
+use super::approve::{self, ApproveOptions};
+use super::entry_name::{self, EntryName};
 use super::show::{self, either};
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::Output;
 use crate::view::{Proposed, short_hash, short_id};
+use crate::words::{ArchiveReason, EraseGround, typed};
+
+/// What needs a second signature, and that signature.
+#[derive(Subcommand, Debug)]
+pub enum Proposal {
+    /// Propose to put a complaint away without an answer
+    Archive {
+        /// Why it is put away
+        #[arg(long, value_enum, value_name = "REASON")]
+        reason: ArchiveReason,
+        /// Which complaint.
+        #[command(flatten)]
+        on: OnComplaint,
+    },
+    /// Propose to destroy texts on every node
+    Erase {
+        /// Why contents have to be destroyed
+        #[arg(long, value_enum, value_name = "GROUND")]
+        ground: EraseGround,
+        /// Only the texts of this entry; may be repeated [default: all texts of the complaint]
+        #[arg(long = "entry", value_name = "ENTRY")]
+        entries: Vec<EntryName>,
+        /// Which complaint. What is said with it stays, unless it is erased in turn.
+        #[command(flatten)]
+        on: OnComplaint,
+    },
+    /// Give the second signature to an archiving or an erasure
+    Approve {
+        /// What is approved.
+        #[command(flatten)]
+        options: ApproveOptions,
+        /// Which complaint.
+        #[command(flatten)]
+        on: OnComplaint,
+    },
+    /// Refuse that a complaint is put away
+    Refuse(OnComplaint),
+}
+
+/// Runs the command.
+pub(super) async fn run(proposal: Proposal, context: &Context) -> Result<(), Failure> {
+    match proposal {
+        Proposal::Archive { reason, on } => {
+            let done = format!("proposed to archive it as {}", typed(reason));
+            let act = Act::Archive(Archive { reason: reason.into() });
+            let deed = on.deed("propose to archive the complaint", done, act)?;
+            propose(deed, "Nothing changes until another agency approves it", context).await
+        }
+        Proposal::Erase { ground, entries, on } => erase(ground, &entries, on, context).await,
+        Proposal::Approve { options, on } => approve::run(options, on, context).await,
+        Proposal::Refuse(on) => {
+            let done = "the archiving is refused, the holder goes on with it";
+            let deed = on.deed("refuse the archiving", done, Act::RefuseArchive(RefuseArchive {}))?;
+            deed.carry_out(context).await
+        }
+    }
+}
+
+async fn erase(ground: EraseGround, names: &[EntryName], on: OnComplaint, context: &Context) -> Result<(), Failure> {
+    let text = on.note.read()?;
+    let mut entries = Vec::with_capacity(names.len());
+    if !names.is_empty() {
+        let detail = show::fetch(&on.complaint, context).await?;
+        for name in names {
+            entries.push(entry_name::bytes(&entry_name::resolve(name, &detail)?.entry_id)?);
+        }
+    }
+    let what = match entries.len() {
+        0 => "all its texts".to_owned(),
+        1 => "the texts of one entry".to_owned(),
+        count => format!("the texts of {count} entries"),
+    };
+    let deed = Deed {
+        complaint: on.complaint,
+        attempt: "propose to erase contents",
+        done: format!("proposed to erase {what} ({})", typed(ground)),
+        text,
+        class: on.note.class,
+        act: Act::Erase(Erase { ground: ground.into(), entries }),
+    };
+    propose(deed, "They are destroyed on every node, for good, once another agency approves it", context).await
+}
 
 /// Writes a proposal, and says who can approve it; `until` says what holds meanwhile.
-pub(super) async fn propose(deed: Deed<'_>, until: &str, context: &Context) -> Result<(), Failure> {
+async fn propose(deed: Deed, until: &str, context: &Context) -> Result<(), Failure> {
     let (complaint, done) = (deed.complaint.clone(), deed.done.clone());
     let act = deed.write(context).await?;
     // It is written: that nobody can say now who approves it is no failure of the command.

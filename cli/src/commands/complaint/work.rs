@@ -1,0 +1,125 @@
+//! The commands that move the case: the holder's work and answers, the citizen's word, the end.
+
+use clap::Subcommand;
+use sinergi_proto::ids::ComplaintName;
+use sinergi_proto::limits;
+use sinergi_proto::wire::act_request::Act;
+use sinergi_proto::wire::{Close, CloseCause, Link, Progress, Reply, Resolve, Respond, Verify};
+
+use super::act::{Deed, OnComplaint};
+use super::lodge::code;
+use crate::failure::Failure;
+use crate::words::{Handling, Outcome, Priority, ProgressState, ReplyWord, typed};
+
+/// What is done about a complaint.
+#[derive(Subcommand, Debug)]
+pub enum Work {
+    // In the ledger this is `Verified`; `complaint verify` checks signatures.
+    /// Decide category, priority and handling
+    Classify {
+        /// Category code
+        #[arg(long, value_name = "CODE", value_parser = code::<{ limits::CATEGORY_BYTES }>)]
+        category: String,
+        /// How soon it has to be handled
+        #[arg(long, value_enum, value_name = "PRIORITY", default_value = "normal")]
+        priority: Priority,
+        /// How it is handled; decides how many working days there are
+        #[arg(long, value_enum, value_name = "HANDLING", default_value = "routine")]
+        handling: Handling,
+        /// Which complaint.
+        #[command(flatten)]
+        on: OnComplaint,
+    },
+    /// Say what is being done
+    Progress {
+        /// What is being done
+        #[arg(long, value_enum, value_name = "STATE")]
+        state: ProgressState,
+        /// Which complaint.
+        #[command(flatten)]
+        on: OnComplaint,
+    },
+    /// Answer the citizen
+    Respond(OnComplaint),
+    /// Say how the work ended
+    Resolve {
+        /// How it ended
+        #[arg(long, value_enum, value_name = "OUTCOME")]
+        outcome: Outcome,
+        /// Which complaint.
+        #[command(flatten)]
+        on: OnComplaint,
+    },
+    /// Record what the citizen says to it
+    Reply {
+        /// What the citizen says; supervisors and oversight agencies can say `dissatisfied` to what was closed without the citizen's reply
+        /// code, which reopens it
+        #[arg(long, value_enum, value_name = "WORD")]
+        word: ReplyWord,
+        /// The citizen's reply code from the receipt; without it the word is marked as the agency's own
+        #[arg(long, value_name = "CODE")]
+        reply_code: Option<String>,
+        /// Which complaint.
+        #[command(flatten)]
+        on: OnComplaint,
+    },
+    /// End a complaint
+    Close {
+        /// Close because the citizen was silent for this many working days, instead of by reply
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3650))]
+        silence_days: Option<u32>,
+        /// Which complaint.
+        #[command(flatten)]
+        on: OnComplaint,
+    },
+    /// Say that a complaint is handled with another one
+    Link {
+        /// The complaint that it is handled with
+        #[arg(long, value_name = "ID")]
+        duplicate_of: ComplaintName,
+        /// Which complaint.
+        #[command(flatten)]
+        on: OnComplaint,
+    },
+}
+
+impl Work {
+    /// The act that the node is asked for.
+    pub(super) fn deed(self) -> Result<Deed, Failure> {
+        match self {
+            Self::Classify { category, priority, handling, on } => {
+                let (soon, how) = (typed(priority), typed(handling));
+                let done = format!("classified as {category}, priority {soon}, handling {how}");
+                let act = Act::Verify(Verify { category, priority: priority.into(), handling: handling.into() });
+                on.deed("classify the complaint", done, act)
+            }
+            Self::Progress { state, on } => {
+                on.deed("record the progress", typed(state), Act::Progress(Progress { state: state.into() }))
+            }
+            Self::Respond(on) => on.deed_in_words("answer the citizen", "answered", Act::Respond(Respond {})),
+            Self::Resolve { outcome, on } => {
+                let done = format!("resolved as {}", typed(outcome));
+                on.deed("resolve the complaint", done, Act::Resolve(Resolve { outcome: outcome.into() }))
+            }
+            Self::Reply { word, reply_code, on } => {
+                let own = if reply_code.is_some() { "" } else { ", without the citizen's reply code" };
+                let done = format!("the citizen's word is {}{own}", typed(word));
+                let act = Act::Reply(Reply { word: word.into(), reply_code: reply_code.unwrap_or_default() });
+                on.deed("record the reply", done, act)
+            }
+            Self::Close { silence_days, on } => {
+                let (cause, done) = match silence_days {
+                    Some(days) => (CloseCause::Silence, format!("closed after {days} working days of silence")),
+                    None => (CloseCause::Reply, "closed by the citizen's reply".to_owned()),
+                };
+                let silence_working_days = silence_days.unwrap_or(0);
+                on.deed("close the complaint", done, Act::Close(Close { cause: cause.into(), silence_working_days }))
+            }
+            Self::Link { duplicate_of, on } => {
+                let duplicate_of = duplicate_of.as_str().to_owned();
+                let done = format!("is handled with {duplicate_of}");
+                on.deed("link the complaint", done, Act::Link(Link { duplicate_of }))
+            }
+        }
+    }
+}
