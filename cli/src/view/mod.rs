@@ -68,21 +68,4 @@ fn word(name: &str, prefix: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_time_on_the_wire_is_no_time() {
-        assert_eq!(moment(0), None);
-        assert_eq!(moment(1_772_366_400_123).map(|time| time.to_string()), Some("2026-03-01T12:00:00.123Z".to_owned()));
-        assert_eq!(moment(u64::MAX), None);
-    }
-
-    #[test]
-    fn a_short_id_is_the_end_of_the_whole_one() {
-        let id = complaint_id(&[0x5a; 32]);
-        assert_eq!(id.len(), 52);
-        assert!(id.ends_with(short_id(&id)) && short_id(&id).len() == 10);
-        assert_eq!(complaint_id(&[1, 2]), "0102");
-    }
-}
+mod tests;

@@ -1,0 +1,301 @@
+//! What scripts read stays as it is: every document, from messages with every field and from empty ones, against `golden/documents.txt`.
+//!
+//! The file was made once by this code. Fields may be added to it: `SINERGI_WRITE_GOLDEN=1 cargo test -p sinergi-cli documents`.
+
+use std::path::Path;
+
+use serde::Serialize;
+use sinergi_proto::wire;
+
+use super::{
+    Act, Audited, Complaint, ComplaintDetail, Finding, Lodged, NodeStatus, Outgoing, Peer, Refused, Retried,
+    TimelineEntry, VerificationFinding, Verified, complaint_id, moment, short_id,
+};
+
+/// 2026-03-01T12:00:00Z.
+const AT: u64 = 1_772_366_400_000;
+
+/// The document of a message with every field, and that of an empty one, as they are printed.
+fn both<W: Default, V: From<W> + Serialize>(name: &str, full: W) -> String {
+    page(&format!("{name}, full"), &V::from(full)) + &page(&format!("{name}, empty"), &V::from(W::default()))
+}
+
+fn page(name: &str, document: &impl Serialize) -> String {
+    let text = serde_json::to_string_pretty(document).expect("a document is JSON");
+    format!("# {name}\n{text}\n")
+}
+
+fn text(word: &str) -> String {
+    format!("a {word}")
+}
+
+fn summary() -> wire::ComplaintSummary {
+    wire::ComplaintSummary {
+        complaint: vec![0x5a; 32],
+        lodged_at: AT,
+        kind: wire::ComplaintKind::InformationRequest.into(),
+        category: text("category"),
+        area: text("area"),
+        class: wire::ContentClass::Confidential.into(),
+        intake: text("intake"),
+        holder: text("holder"),
+        offered_to: text("addressee"),
+        answer_by: AT + 1,
+        phase: text("phase"),
+        entries: 2,
+        changed_at: AT + 2,
+        self_closed: true,
+        title: text("title"),
+        digest: vec![0x5b; 32],
+        external: Some(wire::ExternalReference { source: text("source"), id: text("record") }),
+    }
+}
+
+fn row() -> wire::TimelineRow {
+    let said = wire::Text {
+        title: text("title"),
+        body: text("body"),
+        location: text("location"),
+        reporter: text("reporter"),
+        occurred_at: text("time"),
+    };
+    let content = wire::TimelineContent {
+        class: wire::ContentClass::Identity.into(),
+        length: 3,
+        availability: text("availability"),
+        text: Some(said),
+        why: text("cause"),
+    };
+    wire::TimelineRow {
+        entry_id: vec![0x5c; 32],
+        leaf_index: 4,
+        at: AT + 3,
+        received_at: AT + 4,
+        author: text("author"),
+        received_from: text("peer"),
+        body: text("body"),
+        standing: text("standing"),
+        standing_reason: text("reason"),
+        to: text("addressee"),
+        answer_by: AT + 5,
+        code: text("code"),
+        suggestion: text("suggestion"),
+        basis: vec![0x5d; 32],
+        content: vec![content, wire::TimelineContent::default()],
+        proposal: vec![0x5e; 32],
+        parents: vec![vec![0x5f; 32], vec![0x60; 32]],
+    }
+}
+
+fn detail() -> wire::ComplaintDetail {
+    let span = wire::CustodySpan { holder: text("holder"), from: AT, until: AT + 1, entry_id: vec![0x61; 32] };
+    let proposal = wire::Proposal {
+        entry_id: vec![0x62; 32],
+        kind: text("kind"),
+        code: text("code"),
+        author: text("author"),
+        second: vec![text("second")],
+    };
+    wire::ComplaintDetail {
+        summary: Some(summary()),
+        timeline: vec![row()],
+        participants: vec![text("participant")],
+        observers: vec![text("observer")],
+        custody: vec![span, wire::CustodySpan::default()],
+        offers: 5,
+        goes_back_and_forth: true,
+        supervisors: vec![text("supervisor")],
+        reopened: 6,
+        resolved_by: text("resolver"),
+        duplicate_of: vec![0x63; 32],
+        proposals: vec![proposal, wire::Proposal::default()],
+        disclosed_to: vec![text("reader")],
+        escalated: vec![text("deadline")],
+    }
+}
+
+fn status() -> wire::NodeStatus {
+    wire::NodeStatus {
+        federation: text("federation"),
+        agency: text("agency"),
+        version: text("version"),
+        charter_version: 1,
+        started_at: AT,
+        epoch: 2,
+        ledger_size: 3,
+        ledger_root: text("root"),
+        complaints: 4,
+        held: 5,
+        offered_to_us: 6,
+        offers_overdue: 7,
+        peers: 8,
+        peers_linked: 9,
+        outbox: 10,
+        deferred: 11,
+        refused_by_us: 12,
+        refused_by_peers: 13,
+        content_only_here: 14,
+        disk_bytes: 15,
+        alarms: vec![text("alarm")],
+        writer_queue: 16,
+    }
+}
+
+fn peer() -> wire::PeerStatus {
+    let cursor = |index| Some(wire::Cursor { epoch: 1, index, part: 2 });
+    wire::PeerStatus {
+        agency: text("agency"),
+        state: text("state"),
+        direction: text("direction"),
+        endpoint: text("endpoint"),
+        linked_since: AT,
+        last_success: AT + 1,
+        first_failure: AT + 2,
+        last_error: text("failure"),
+        next_retry: AT + 3,
+        queue_depth: 3,
+        oldest_queued: AT + 4,
+        sent: cursor(4),
+        acknowledged: cursor(5),
+        received: cursor(6),
+        certificate_expires: AT + 5,
+        protocol: 7,
+        charter_version: 8,
+        sent_entries: 9,
+        received_entries: 10,
+        clock_offset: -11,
+        refused: 12,
+        peer_size: 13,
+        peer_epoch: 14,
+        reset_at: AT + 6,
+        reset_reason: text("reason"),
+    }
+}
+
+fn outgoing() -> wire::OutboxItem {
+    wire::OutboxItem {
+        peer: text("peer"),
+        leaf_index: 1,
+        entry_id: vec![0x64; 32],
+        complaint: vec![0x65; 32],
+        body: text("body"),
+        author: text("author"),
+        at: AT,
+        bytes: 2,
+        state: text("state"),
+    }
+}
+
+fn refused() -> wire::RefusedItem {
+    wire::RefusedItem {
+        number: text("number"),
+        peer: text("peer"),
+        direction: text("direction"),
+        entry_id: vec![0x66; 32],
+        code: 3,
+        code_name: text("name"),
+        reason: text("reason"),
+        at: AT,
+        complaint: vec![0x67; 32],
+        author: text("author"),
+        body: text("body"),
+    }
+}
+
+fn finding() -> wire::AuditFinding {
+    wire::AuditFinding {
+        finding: text("finding"),
+        accused: text("accused"),
+        proven: true,
+        complaint: text("complaint"),
+        text: text("text"),
+        evidence: text("evidence"),
+        made_at: AT,
+        accuser: text("accuser"),
+    }
+}
+
+fn verified() -> wire::VerifyComplaintReply {
+    let entry = wire::VerifiedEntry {
+        entry_id: vec![0x68; 32],
+        leaf_index: 1,
+        author: text("author"),
+        body: text("body"),
+        key_id: 2,
+        charter_version: 3,
+        standing: text("standing"),
+        problems: vec![text("problem")],
+    };
+    let entries = vec![entry, wire::VerifiedEntry::default()];
+    wire::VerifyComplaintReply { complaint: vec![0x69; 32], entries, problem: text("problem") }
+}
+
+fn documents() -> String {
+    let lodged = wire::LodgeReply {
+        complaint: vec![0x6a; 32],
+        existed: true,
+        reply_code: text("code"),
+        forward_declined: text("reason"),
+    };
+    let act = wire::ActReply { complaint: vec![0x6b; 32], entry_id: vec![0x6c; 32], leaf_index: 1 };
+    let retried = wire::RetriedItem {
+        number: text("number"),
+        entry_id: vec![0x6d; 32],
+        outcome: text("outcome"),
+        code: 2,
+        reason: text("reason"),
+    };
+    let damage =
+        wire::VerifyFinding { file: text("file"), offset: 3, problem: text("problem"), advice: text("advice") };
+    let audited = |name, result| page(name, &Audited::new(text("agency"), result));
+    let result = wire::AuditResult {
+        problem: text("problem"),
+        size: 4,
+        checked: 5,
+        of_earlier_epochs: 6,
+        findings: vec![finding()],
+    };
+    [
+        both::<_, Lodged>("lodged", lodged),
+        both::<_, Act>("act", act),
+        both::<_, Complaint>("complaint", summary()),
+        both::<_, ComplaintDetail>("complaint_detail", detail()),
+        both::<_, TimelineEntry>("timeline_entry", row()),
+        both::<_, Verified>("verified", verified()),
+        both::<_, NodeStatus>("status", status()),
+        both::<_, Peer>("peer", peer()),
+        both::<_, Outgoing>("outgoing", outgoing()),
+        both::<_, Refused>("refused", refused()),
+        both::<_, Retried>("retried", retried),
+        both::<_, Finding>("finding", finding()),
+        audited("audited, full", result),
+        audited("audited, empty", wire::AuditResult::default()),
+        both::<_, VerificationFinding>("verification_finding", damage),
+    ]
+    .concat()
+}
+
+#[test]
+fn documents_are_written_as_ever() {
+    let now = documents();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/documents.txt");
+    if std::env::var_os("SINERGI_WRITE_GOLDEN").is_some() {
+        std::fs::write(&path, &now).expect("the golden folder is writable");
+    }
+    assert_eq!(std::fs::read_to_string(&path).expect("a golden file"), now);
+}
+
+#[test]
+fn no_time_on_the_wire_is_no_time() {
+    assert_eq!(moment(0), None);
+    assert_eq!(moment(1_772_366_400_123).map(|time| time.to_string()), Some("2026-03-01T12:00:00.123Z".to_owned()));
+    assert_eq!(moment(u64::MAX), None);
+}
+
+#[test]
+fn a_short_id_is_the_end_of_the_whole_one() {
+    let id = complaint_id(&[0x5a; 32]);
+    assert_eq!(id.len(), 52);
+    assert!(id.ends_with(short_id(&id)) && short_id(&id).len() == 10);
+    assert_eq!(complaint_id(&[1, 2]), "0102");
+}
