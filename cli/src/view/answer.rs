@@ -1,52 +1,32 @@
 //! What the commands that change something answer.
 
 use serde::Serialize;
-use sinergi_proto::wire;
 
-use super::{complaint_id, hexadecimal, present};
+use super::complaint_id;
 
-/// The answer to `complaint lodge`.
-#[derive(Clone, Debug, Serialize)]
-pub struct Lodged {
-    /// The complaint's whole id.
-    pub complaint: String,
-    /// The external reference was lodged before; nothing was added.
-    pub existed: bool,
-    /// The citizen's reply code, shown this once; null if the complaint existed.
-    pub reply_code: Option<String>,
-    /// Why it was lodged but not forwarded, although that was asked for.
-    pub forward_declined: Option<String>,
-}
-
-impl From<wire::LodgeReply> for Lodged {
-    fn from(reply: wire::LodgeReply) -> Self {
-        Self {
-            complaint: complaint_id(&reply.complaint),
-            existed: reply.existed,
-            reply_code: present(reply.reply_code),
-            forward_declined: present(reply.forward_declined),
-        }
+document! {
+    /// The answer to `complaint lodge`.
+    Lodged from LodgeReply as reply {
+        /// The complaint's whole id.
+        complaint: String = complaint_id(&reply.complaint),
+        /// The external reference was lodged before; nothing was added.
+        existed: bool,
+        /// The citizen's reply code, shown this once; null if the complaint existed.
+        reply_code: Option<String>,
+        /// Why it was lodged but not forwarded, although that was asked for.
+        forward_declined: Option<String>,
     }
 }
 
-/// The answer to every command that acts on a complaint.
-#[derive(Clone, Debug, Serialize)]
-pub struct Act {
-    /// The complaint's whole id.
-    pub complaint: String,
-    /// The whole id of the entry that was written.
-    pub entry_id: String,
-    /// Its place in this node's ledger.
-    pub leaf_index: u64,
-}
-
-impl From<wire::ActReply> for Act {
-    fn from(reply: wire::ActReply) -> Self {
-        Self {
-            complaint: complaint_id(&reply.complaint),
-            entry_id: hexadecimal(&reply.entry_id),
-            leaf_index: reply.leaf_index,
-        }
+document! {
+    /// The answer to every command that acts on a complaint.
+    Act from ActReply as reply {
+        /// The complaint's whole id.
+        complaint: String = complaint_id(&reply.complaint),
+        /// The whole id of the entry that was written.
+        entry_id: String,
+        /// Its place in this node's ledger.
+        leaf_index: u64,
     }
 }
 

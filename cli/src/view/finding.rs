@@ -24,25 +24,26 @@ pub struct Audited {
     pub findings: Vec<Finding>,
 }
 
-/// One finding.
-#[derive(Clone, Debug, Serialize)]
-pub struct Finding {
-    /// `forked`, `rolled_back`, `omitted`, `concealed`, `back_dated`, `withheld`, `undelivered`, `unanswered`, `misreported` or `unresponsive`.
-    pub finding: String,
-    /// Against whom.
-    pub accused: String,
-    /// The accused's own signatures prove it; else the accuser states what did not happen.
-    pub proven: bool,
-    /// The complaint; null if it is about the ledger.
-    pub complaint: Option<String>,
-    /// What it says.
-    pub text: String,
-    /// The id of its evidence.
-    pub evidence: Option<String>,
-    /// Who accuses; null for the node that was asked.
-    pub accuser: Option<String>,
-    /// When the evidence was made.
-    pub made_at: Option<Timestamp>,
+document! {
+    /// One finding.
+    Finding from AuditFinding as finding {
+        /// `forked`, `rolled_back`, `omitted`, `concealed`, `back_dated`, `withheld`, `undelivered`, `unanswered`, `misreported` or `unresponsive`.
+        finding: String,
+        /// Against whom.
+        accused: String,
+        /// The accused's own signatures prove it; else the accuser states what did not happen.
+        proven: bool,
+        /// The complaint; null if it is about the ledger.
+        complaint: Option<String>,
+        /// What it says.
+        text: String,
+        /// The id of its evidence.
+        evidence: Option<String>,
+        /// Who accuses; null for the node that was asked.
+        accuser: Option<String>,
+        /// When the evidence was made.
+        made_at: Option<Timestamp>,
+    }
 }
 
 impl Audited {
@@ -55,21 +56,6 @@ impl Audited {
             checked: result.checked,
             of_earlier_epochs: result.of_earlier_epochs,
             findings: result.findings.into_iter().map(Into::into).collect(),
-        }
-    }
-}
-
-impl From<wire::AuditFinding> for Finding {
-    fn from(finding: wire::AuditFinding) -> Self {
-        Self {
-            finding: finding.finding,
-            accused: finding.accused,
-            proven: finding.proven,
-            complaint: present(finding.complaint),
-            text: finding.text,
-            evidence: present(finding.evidence),
-            accuser: present(finding.accuser),
-            made_at: moment(finding.made_at),
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use sinergi_proto::wire;
 
 /// A signed checkpoint.
 #[derive(Clone, Debug, Serialize)]
@@ -61,22 +60,17 @@ pub struct Verification {
     pub findings: Vec<VerificationFinding>,
 }
 
-/// Something wrong in a ledger.
-#[derive(Clone, Debug, Serialize)]
-pub struct VerificationFinding {
-    /// The file.
-    pub file: String,
-    /// Where in it, in bytes.
-    pub offset: u64,
-    /// What is wrong.
-    pub problem: String,
-    /// What to do.
-    pub advice: String,
-}
-
-impl From<wire::VerifyFinding> for VerificationFinding {
-    fn from(finding: wire::VerifyFinding) -> Self {
-        Self { file: finding.file, offset: finding.offset, problem: finding.problem, advice: finding.advice }
+document! {
+    /// Something wrong in a ledger.
+    VerificationFinding from VerifyFinding as finding {
+        /// The file.
+        file: String,
+        /// Where in it, in bytes.
+        offset: u64,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        advice: String,
     }
 }
 

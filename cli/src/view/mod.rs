@@ -6,6 +6,9 @@
 //! - codes are lower-case words joined by `_`;
 //! - a listing is an array of objects.
 
+#[macro_use]
+mod document;
+
 mod answer;
 mod complaint;
 mod finding;

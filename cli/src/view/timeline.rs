@@ -4,68 +4,46 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sinergi_proto::wire;
 
-use super::{hexadecimal, moment, present, word};
+use super::document::FromWire;
+use super::{present, word};
 
-/// An entry.
-#[derive(Clone, Debug, Serialize)]
-pub struct TimelineEntry {
-    /// Its whole id.
-    pub entry_id: String,
-    /// Its place in this node's ledger.
-    pub leaf_index: u64,
-    /// Its author's clock.
-    pub at: Option<Timestamp>,
-    /// When this node wrote it down.
-    pub received_at: Option<Timestamp>,
-    /// The agency that signed it.
-    pub author: String,
-    /// The peer that it came from; null: written here.
-    pub received_from: Option<String>,
-    /// What it is: `Lodged`, `Forwarded`, …
-    pub body: String,
-    /// `effective`, `superseded`, `without_effect` or `kept`.
-    pub standing: String,
-    /// Why it is not effective.
-    pub standing_reason: Option<String>,
-    /// The agency that it addresses.
-    pub to: Option<String>,
-    /// Until when that agency can answer.
-    pub answer_by: Option<Timestamp>,
-    /// Reason, state, outcome or word.
-    pub code: Option<String>,
-    /// The agency that a return suggests.
-    pub suggestion: Option<String>,
-    /// The entry that it acts on.
-    pub basis: Option<String>,
-    /// Its texts.
-    pub content: Vec<Content>,
-    /// The proposal that it answers.
-    pub proposal: Option<String>,
-    /// The entries that it was written after: its author's newest.
-    pub parents: Vec<String>,
-}
-
-impl From<wire::TimelineRow> for TimelineEntry {
-    fn from(row: wire::TimelineRow) -> Self {
-        Self {
-            entry_id: hexadecimal(&row.entry_id),
-            leaf_index: row.leaf_index,
-            at: moment(row.at),
-            received_at: moment(row.received_at),
-            author: row.author,
-            received_from: present(row.received_from),
-            body: row.body,
-            standing: row.standing,
-            standing_reason: present(row.standing_reason),
-            to: present(row.to),
-            answer_by: moment(row.answer_by),
-            code: present(row.code),
-            suggestion: present(row.suggestion),
-            basis: present(hexadecimal(&row.basis)),
-            content: row.content.into_iter().map(Into::into).collect(),
-            proposal: present(hexadecimal(&row.proposal)),
-            parents: row.parents.iter().map(|parent| hexadecimal(parent)).collect(),
-        }
+document! {
+    /// An entry.
+    TimelineEntry from TimelineRow as row {
+        /// Its whole id.
+        entry_id: String,
+        /// Its place in this node's ledger.
+        leaf_index: u64,
+        /// Its author's clock.
+        at: Option<Timestamp>,
+        /// When this node wrote it down.
+        received_at: Option<Timestamp>,
+        /// The agency that signed it.
+        author: String,
+        /// The peer that it came from; null: written here.
+        received_from: Option<String>,
+        /// What it is: `Lodged`, `Forwarded`, …
+        body: String,
+        /// `effective`, `superseded`, `without_effect` or `kept`.
+        standing: String,
+        /// Why it is not effective.
+        standing_reason: Option<String>,
+        /// The agency that it addresses.
+        to: Option<String>,
+        /// Until when that agency can answer.
+        answer_by: Option<Timestamp>,
+        /// Reason, state, outcome or word.
+        code: Option<String>,
+        /// The agency that a return suggests.
+        suggestion: Option<String>,
+        /// The entry that it acts on.
+        basis: Option<String>,
+        /// Its texts.
+        content: Vec<Content>,
+        /// The proposal that it answers.
+        proposal: Option<String>,
+        /// The entries that it was written after: its author's newest.
+        parents: Vec<String>,
     }
 }
 
@@ -92,8 +70,8 @@ pub struct Content {
     pub occurred_at: Option<String>,
 }
 
-impl From<wire::TimelineContent> for Content {
-    fn from(content: wire::TimelineContent) -> Self {
+impl FromWire<wire::TimelineContent> for Content {
+    fn from_wire(content: wire::TimelineContent) -> Self {
         let class = word(content.class().as_str_name(), "CONTENT_CLASS_");
         let text = content.text.unwrap_or_default();
         Self {
