@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use sinergi_daemon::causes::causes;
 use sinergi_proto::wire::operator_client::OperatorClient;
 use tokio::net::UnixStream;
 use tonic::Streaming;
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
-use crate::failure::{Exit, Failure, causes, innermost};
+use crate::failure::{Exit, Failure, innermost};
 use crate::options::Target;
 
 /// How long a node may take to take the connection.

@@ -8,6 +8,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use sinergi_daemon::causes::{causes, told};
 use tonic::{Code, Status};
 
 use crate::output::safe;
@@ -154,13 +155,9 @@ impl Failure {
             return text;
         }
         let _ = writeln!(text, "error: {}", self.message);
-        let mut cause: Option<&dyn Error> = self.cause.as_ref().map(|cause| &**cause as &dyn Error);
-        while let Some(error) = cause {
-            let said = safe::line(&error.to_string());
-            if !safe::line(&text).contains(&said) {
-                let _ = writeln!(text, "  caused by: {said}");
-            }
-            cause = error.source();
+        let all = self.cause.iter().flat_map(|cause| causes(&**cause));
+        for cause in told(self.message.clone(), all).iter().skip(1) {
+            let _ = writeln!(text, "  caused by: {}", safe::line(cause));
         }
         if let Some(help) = &self.help {
             let _ = writeln!(text, "help: {help}");
@@ -178,11 +175,6 @@ impl From<&Failure> for ExitCode {
 /// The error at the end of a chain of causes, in words.
 pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map_or_else(String::new, ToString::to_string)
-}
-
-/// An error and its causes, outermost first.
-pub(crate) fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
 }
 
 /// Whether the connection broke, as opposed to the node having answered.

@@ -33,7 +33,7 @@
 //! | [`audit`], `prover` | checking others' ledgers, and showing the own one |
 //! | [`continuity`] | whether the ledger is still the one that peers saw: before that nothing is signed |
 //! | [`headers`] | what the node notes beside each record |
-//! | [`alarms`], [`telemetry`], [`time`] | what the operator must hear of, logs, the wall clock |
+//! | [`alarms`], [`telemetry`], [`causes`], [`time`] | what the operator must hear of, logs, errors in words, the wall clock |
 //!
 //! Invariants of the whole: what was acknowledged is on the disk; a checkpoint covers durable leaves only; everything but the ledger can
 //! be thrown away; sled and signature checks never run in an async task.
@@ -43,6 +43,7 @@ mod answer;
 pub mod apply;
 pub mod audit;
 pub mod case;
+pub mod causes;
 pub mod continuity;
 pub mod directory;
 mod durable;

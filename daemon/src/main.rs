@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use sinergi_config::Config;
+use sinergi_daemon::causes::{causes, told};
 
 /// A node allocates on one thread what it frees on another, many times an entry: glibc's allocator takes a fifth of its time.
 #[global_allocator]
@@ -52,16 +53,9 @@ fn main() -> ExitCode {
 }
 
 /// The whole chain of causes.
-fn report(error: &dyn std::error::Error) {
+fn report(error: &(dyn std::error::Error + 'static)) {
     eprintln!("error: {error}");
-    let mut shown = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !shown.contains(&text) {
-            eprintln!("  because: {text}");
-            shown = text;
-        }
-        source = cause.source();
+    for cause in told(error.to_string(), causes(error)).iter().skip(1) {
+        eprintln!("  because: {cause}");
     }
 }

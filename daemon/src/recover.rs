@@ -28,6 +28,7 @@ use sinergi_proto::wire;
 use crate::alarms::Alarms;
 use crate::apply::Applier;
 use crate::case::CaseError;
+use crate::causes::one_line;
 use crate::continuity::{self, Continuity, OwnKeys, OwnLedger, Proof, SightingsError};
 use crate::directory::Directory;
 use crate::durable;
@@ -189,7 +190,7 @@ impl<'a> Recovery<'a> {
             Err(OpenError::InUse { path }) => return Err(RecoverError::Running(path)),
             Err(error) => {
                 let old = ledger::salvage(&path)?.map_or(Old::Gone, Old::Damaged);
-                (old, Vec::new(), Some(chain(&error)))
+                (old, Vec::new(), Some(one_line(&error)))
             }
         };
         let here = old.extent();
@@ -322,12 +323,6 @@ fn own_keys(config: &Config, directory: &Directory) -> OwnKeys {
 
 pub(crate) fn own_ledger(config: &Config, directory: &Directory, ledger: &Ledger) -> OwnLedger {
     OwnLedger { keys: own_keys(config, directory), reader: ledger.reader() }
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Puts a new ledger in its place whose old one was moved aside already. Without a ledger the one that was being made is whole: the old one

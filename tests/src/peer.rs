@@ -12,7 +12,8 @@ use std::path::Path;
 
 use bytes::{BufMut, Bytes};
 use prost::Message;
-use sinergi_cli::demo::member::{self, DialError, Member, chain};
+use sinergi_cli::demo::member::{self, DialError, Member};
+use sinergi_daemon::causes::one_line;
 use sinergi_daemon::tls::{self, Authorities, Credentials, SharedAuthorities};
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::content::{Content, TextRole, reply_code_hash, serialise_text};
@@ -100,12 +101,12 @@ impl Impostor {
         let credentials = Credentials::load(&self.config.tls)?;
         let channel = self.channel(&credentials, agency, address).await?;
         let mut grpc = tonic::client::Grpc::new(channel);
-        grpc.ready().await.map_err(|error| DialError::Refused(chain(&error)))?;
+        grpc.ready().await.map_err(|error| DialError::Refused(one_line(&error)))?;
         let path = http::uri::PathAndQuery::from_static("/sinergi.v1.Federation/Sync");
         // The stream stays open: the node ends it.
         let messages = tokio_stream::iter(messages).chain(tokio_stream::pending());
         let response = grpc.streaming(Request::new(messages), path, AsIs).await;
-        Ok(response.map_err(|status| DialError::Refused(chain(&status)))?.into_inner())
+        Ok(response.map_err(|status| DialError::Refused(one_line(&status)))?.into_inner())
     }
 
     /// The receipt of this member for everything in a frame, each item at some leaf.

@@ -9,6 +9,7 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use serde::Serialize;
 use sinergi_config::{Config, ConfigError, defaults};
+use sinergi_daemon::causes::one_line;
 use sinergi_daemon::keys::SigningKeys;
 use sinergi_daemon::tls::{Authorities, Credentials};
 use sinergi_proto::charter::{Charter, Charters, KeyUse, Member};
@@ -65,8 +66,10 @@ pub fn check(folder: &Path, now: Timestamp) -> Findings {
         }
     };
     check_folder(&config.data, &mut findings);
-    let keys = SigningKeys::load(&config.keys).map_err(|errors| findings.problems.extend(errors.iter().map(said))).ok();
-    let credentials = Credentials::load(&config.tls).map_err(|error| findings.problems.push(said(&error))).ok();
+    let keys = SigningKeys::load(&config.keys)
+        .map_err(|errors| findings.problems.extend(errors.iter().map(|error| one_line(error))))
+        .ok();
+    let credentials = Credentials::load(&config.tls).map_err(|error| findings.problems.push(one_line(&error))).ok();
     if let Some(credentials) = &credentials {
         check_certificate(&config, credentials, now, &mut findings);
     }
@@ -92,18 +95,6 @@ pub fn check(folder: &Path, now: Timestamp) -> Findings {
         Err(problem) => findings.problems.push(problem),
     }
     findings
-}
-
-/// An error with its causes, on one line.
-fn said(error: &(impl std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// The ledger below holds what citizens wrote.
@@ -133,7 +124,7 @@ fn check_certificate(config: &Config, credentials: &Credentials, now: Timestamp,
                 findings.warnings.push(format!("the certificate ends at {end}: renew it with `sinergi pki renew`"));
             }
         }
-        Err(error) => findings.problems.push(said(&error)),
+        Err(error) => findings.problems.push(one_line(&error)),
     }
 }
 
@@ -150,14 +141,14 @@ fn newest_charter(config: &Config) -> Result<Charters, String> {
     };
     let first = config.charter.file(1);
     let mut charters =
-        Charters::pinned(&read(1)?, &pin.0).map_err(|error| format!("{}: {}", first.display(), said(&error)))?;
+        Charters::pinned(&read(1)?, &pin.0).map_err(|error| format!("{}: {}", first.display(), one_line(&error)))?;
     loop {
         let version = charters.newest().version + 1;
         let file = config.charter.file(version);
         if !file.exists() {
             return Ok(charters);
         }
-        charters.succeed(&read(version)?).map_err(|error| format!("{}: {}", file.display(), said(&error)))?;
+        charters.succeed(&read(version)?).map_err(|error| format!("{}: {}", file.display(), one_line(&error)))?;
     }
 }
 
@@ -214,12 +205,12 @@ fn check_member(
     }
     if let Some(credentials) = credentials {
         let (authorities, bad) = Authorities::of_charter(config.federation.clone(), charter);
-        findings.warnings.extend(bad.iter().map(said));
+        findings.warnings.extend(bad.iter().map(|error| one_line(error)));
         // What the certificate itself is wrong about has been said before.
         if credentials.check(&config.federation, &config.agency, now).is_ok()
             && let Err(error) = credentials.check_under(&authorities, now)
         {
-            findings.problems.push(said(&error));
+            findings.problems.push(one_line(&error));
         }
     }
 }

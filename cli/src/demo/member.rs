@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use sinergi_config::Config;
+use sinergi_daemon::causes::one_line;
 use sinergi_daemon::directory::Directory;
 use sinergi_daemon::keys::SigningKeys;
 use sinergi_daemon::tls::{self, Authorities, Credentials, CredentialsError, SharedAuthorities};
@@ -92,7 +93,7 @@ impl Member {
             .max_encoding_message_size(usize::MAX)
             .sync(ReceiverStream::new(frames))
             .await
-            .map_err(|status| DialError::Refused(chain(&status)))?;
+            .map_err(|status| DialError::Refused(one_line(&status)))?;
         Ok(Connection { outbound, inbound: response.into_inner() })
     }
 
@@ -117,7 +118,7 @@ impl Member {
             }
         });
         let endpoint = Endpoint::from_static("http://node.invalid");
-        endpoint.connect_with_connector(connect).await.map_err(|error| DialError::Refused(chain(&error)))
+        endpoint.connect_with_connector(connect).await.map_err(|error| DialError::Refused(one_line(&error)))
     }
 
     /// A truthful Hello of a member that has nothing of the other's ledger and shows nothing of its own.
@@ -170,15 +171,4 @@ impl Connection {
             }
         }
     }
-}
-
-/// An error with all its causes, in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -26,6 +26,7 @@ use super::peer::{Direction, Peer};
 use super::session::{Ended, OUTBOUND_FRAMES, Start};
 use super::silence::{Attentive, GREETING};
 use super::{LinkError, Links};
+use crate::causes::{causes, told};
 use crate::time::now_millis;
 use crate::tls::{self, Witness, Witnessed};
 
@@ -183,17 +184,9 @@ fn explain(error: &(dyn std::error::Error + 'static)) -> String {
     explain_from(error.to_string(), error)
 }
 
-fn explain_from(mut text: String, error: &(dyn std::error::Error + 'static)) -> String {
-    if let Some(failure) = tls::explain(error) {
-        return failure.to_string();
+fn explain_from(text: String, error: &(dyn std::error::Error + 'static)) -> String {
+    match tls::explain(error) {
+        Some(failure) => failure.to_string(),
+        None => told(text, causes(error).skip(1)).join(": "),
     }
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
