@@ -1,32 +1,16 @@
-//! A complaint as this node has it: the fold, and beside it what the local headers say.
-//!
-//! Loaded from the store (which leaves) and the ledger (what they say). Decides nothing.
-
-use std::ops::Deref;
+//! Loading a complaint as this node has it: which leaves from the store, what they say from the ledger. Decides nothing.
 
 use bytes::Bytes;
 use sinergi_proto::charter::Charters;
-use sinergi_proto::dossier::Dossier;
+use sinergi_proto::content::Content;
+use sinergi_proto::engine::Case;
 use sinergi_proto::entry::Entry;
-use sinergi_proto::ids::{AgencyId, ComplaintId, LedgerIndex};
+use sinergi_proto::ids::{ComplaintId, LedgerIndex};
 use sinergi_proto::refusal::Refusal;
-use sinergi_proto::route::{Access, Route};
 
-use crate::headers::{self, External, HeaderError, LeafHeader};
+use crate::headers::{self, ContentHeader, HeaderError, LeafHeader};
 use crate::ledger::{LedgerReader, ReadError, Record};
-use crate::store::{Changes, Placed, Row, Store, StoreError, Summary};
-
-/// A complaint with its leaves. Read as its [`Dossier`], which decides.
-pub struct Case {
-    dossier: Dossier,
-    /// Where it was imported from.
-    pub external: Option<External>,
-    lodged: LedgerIndex,
-    /// What the store has of it.
-    stored: Option<Summary>,
-    /// Its entries that the store's row of it holds, or will.
-    recent: Vec<Placed>,
-}
+use crate::store::{Placed, Store, StoreError};
 
 /// Why a complaint cannot be loaded: the node's own data contradict each other.
 #[derive(Debug, thiserror::Error)]
@@ -90,95 +74,47 @@ impl Leaf {
     }
 }
 
-impl Deref for Case {
-    type Target = Dossier;
-
-    fn deref(&self) -> &Dossier {
-        &self.dossier
+/// Loads a complaint; `None` if the store has none of its entries.
+///
+/// # Errors
+/// When store, ledger and charters contradict each other.
+pub fn load(
+    id: &ComplaintId,
+    store: &Store,
+    reader: &LedgerReader,
+    federation: &str,
+    charters: &Charters,
+) -> Result<Option<Case>, CaseError> {
+    let mut case: Option<Case> = None;
+    for Placed { leaf: index, .. } in store.timeline(id)? {
+        let Leaf { header, entry, .. } = Leaf::parse(reader.leaf(index)?, federation)?;
+        let case = match &mut case {
+            Some(case) => {
+                let version = entry.charter_version;
+                let charter = charters.version(version).ok_or(CaseError::Charter { index, version })?;
+                case.fold(&entry, charter);
+                case
+            }
+            none => none.insert(Case::lodge(&entry).ok_or(CaseError::StoreMismatch(*id))?),
+        };
+        case.place(index, &entry, &header);
     }
+    Ok(case)
 }
 
-impl Case {
-    /// A new complaint; `None` if the entry is not `Lodged`.
-    pub fn lodge(entry: &Entry) -> Option<Self> {
-        let dossier = Dossier::lodge(entry)?;
-        let (lodged, stored, recent) = (LedgerIndex::default(), None, Vec::new());
-        Some(Self { dossier, external: None, lodged, stored, recent })
-    }
-
-    /// Loads a complaint; `None` if the store has none of its entries.
-    ///
-    /// # Errors
-    /// When store, ledger and charters contradict each other.
-    pub fn load(
-        id: &ComplaintId,
-        store: &Store,
-        reader: &LedgerReader,
-        federation: &str,
-        charters: &Charters,
-    ) -> Result<Option<Self>, CaseError> {
-        let Some(Row { summary, recent }) = store.row(id)? else { return Ok(None) };
-        let mut case: Option<Self> = None;
-        for Placed { leaf: index, .. } in store.timeline(id)? {
-            let leaf = Leaf::parse(reader.leaf(index)?, federation)?;
-            let case = match &mut case {
-                Some(case) => {
-                    case.insert(&leaf.entry, index, charters)?;
-                    case
-                }
-                none => none.insert(Self::lodge(&leaf.entry).ok_or(CaseError::StoreMismatch(*id))?),
-            };
-            case.place(index, &leaf.header, &leaf.entry);
-        }
-        let case = case.ok_or(CaseError::StoreMismatch(*id))?;
-        Ok(Some(Self { stored: Some(summary), recent, ..case }))
-    }
-
-    /// Adds an entry that was admitted to the fold. `true` if the custody path changed otherwise than by growing.
-    ///
-    /// # Errors
-    /// When its charter is not here.
-    pub fn insert(&mut self, entry: &Entry, index: LedgerIndex, charters: &Charters) -> Result<bool, CaseError> {
-        let version = entry.charter_version;
-        let charter = charters.version(version).ok_or(CaseError::Charter { index, version })?;
-        Ok(self.dossier.complaint.insert(entry, charter).path_changed_from.is_some())
-    }
-
-    /// Notes where an entry of the fold lies and where it goes.
-    pub fn place(&mut self, index: LedgerIndex, header: &LeafHeader, entry: &Entry) {
-        if self.leaves.is_empty() {
-            self.lodged = index;
-        }
-        if self.dossier.place(index, entry, header.from.as_ref(), &header.routes) {
-            self.recent.push(Placed::new(entry.clock, &entry.id, index));
-        }
-        if header.external.is_some() {
-            self.external.clone_from(&header.external);
+/// The contents of a leaf that are here and were not destroyed.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn contents(reader: &LedgerReader, leaf: LedgerIndex) -> Result<Vec<Content>, CaseError> {
+    let mut contents = Vec::new();
+    for record in reader.contents(leaf)? {
+        let header: ContentHeader =
+            headers::decode(&record.header).map_err(|source| CaseError::Header { index: leaf, source })?;
+        if let Some((salt, data)) = record.body.split_first_chunk::<32>().filter(|_| !record.erased) {
+            let data = Bytes::copy_from_slice(data);
+            contents.push(Content { commitment: header.commitment, salt: *salt, data });
         }
     }
-
-    /// Notes what links are owed beside what leaves were routed over them.
-    pub fn note_owed(&mut self, routes: &[Route]) {
-        self.dossier.note_owed(routes);
-    }
-
-    /// Adds to `changes` what the store lacks of the complaint.
-    pub fn save(&mut self, id: ComplaintId, own: &AgencyId, changes: &mut Changes) {
-        let duties = self.duties(own);
-        let summary = Summary { duties, ..self.summary() };
-        if self.stored.as_ref() == Some(&summary) {
-            return;
-        }
-        if self.recent.len() > Row::RECENT {
-            changes.no_longer_recent(id, self.recent.drain(..));
-        }
-        let old = self.stored.replace(summary.clone());
-        changes.complaint(id, old, Row { summary, recent: self.recent.clone() });
-    }
-
-    /// The summary for the store.
-    pub fn summary(&self) -> Summary {
-        let content_shared = self.routed.values().any(|access| *access > Access::Entries);
-        Summary::of(&self.complaint, self.lodged, self.external.clone(), content_shared)
-    }
+    Ok(contents)
 }

@@ -4,61 +4,23 @@
 //!
 //! Invariant: the first byte is the layout's version, so that a later program reads what an earlier one wrote.
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use sinergi_proto::ids::{AgencyId, EntryId, LedgerIndex};
-use sinergi_proto::link::Cursor;
+pub use sinergi_proto::engine::{
+    CursorHeader, DeferredDoneHeader, DeferredHeader, External, LeafHeader, ReceiptHeader, RefusedHeader,
+    RoutingHeader, SeenHeader,
+};
+use sinergi_proto::ids::EntryId;
 pub use sinergi_proto::route::Route;
+
+use crate::ledger::{Record, RecordKind};
 
 const LAYOUT: u8 = 1;
 /// What most headers take: room for them is made once.
 const USUAL_BYTES: usize = 128;
 
-/// Beside a leaf.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeafHeader {
-    /// When it was written, milliseconds since 1970.
-    pub at: u64,
-    /// The peer that it came from; `None`: written here.
-    pub from: Option<AgencyId>,
-    /// How many agencies passed it on before us.
-    pub relays: u32,
-    /// The links that it goes to.
-    pub routes: Vec<Route>,
-    /// Agencies that should have it and that no adjacent peer leads to.
-    pub unreachable: Vec<AgencyId>,
-    /// The record of another system that a complaint was imported from.
-    pub external: Option<External>,
-}
-
-/// What goes over links beside new leaves; no body. It lies before the next leaf, and is a part of what is owed before it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RoutingHeader {
-    /// A leaf goes over these links, again or for the first time: a content of it came late, or a link is new.
-    Leaf {
-        /// The leaf.
-        leaf: LedgerIndex,
-        /// The links; none of them asks for history.
-        routes: Vec<Route>,
-    },
-    /// A peer was given all complaints that it should have since before it was configured.
-    Introduced {
-        /// The peer.
-        peer: AgencyId,
-    },
-}
-
-/// The record of another system that a complaint came from.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct External {
-    /// Which system.
-    pub source: String,
-    /// Its id there.
-    pub id: String,
-}
-
 /// Beside a content; the body is salt (32 bytes) and data.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct ContentHeader {
     /// The entry that commits to it.
     pub entry: EntryId,
@@ -66,74 +28,51 @@ pub struct ContentHeader {
     pub commitment: u32,
 }
 
-/// Beside a peer's receipt; the body is the `Ack`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReceiptHeader {
-    /// When it came, milliseconds since 1970.
-    pub at: u64,
-    /// Who gave it.
-    pub peer: AgencyId,
-    /// What it acknowledges of our ledger.
-    pub cursor: Cursor,
-    /// What the peer refused, with the code.
-    pub refused: Vec<(EntryId, u32)>,
+/// The header of a record, by the record's kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Header {
+    /// Beside a leaf.
+    Leaf(LeafHeader),
+    /// Beside a content.
+    Content(ContentHeader),
+    /// Beside a receipt.
+    Receipt(ReceiptHeader),
+    /// How far a peer's ledger is here.
+    Cursor(CursorHeader),
+    /// Beside a checkpoint that was seen.
+    Seen(SeenHeader),
+    /// Beside an item that was refused.
+    Refused(RefusedHeader),
+    /// Beside an item that waits.
+    Deferred(DeferredHeader),
+    /// An item that waits no longer.
+    DeferredDone(DeferredDoneHeader),
+    /// What goes over links beside new leaves.
+    Routing(RoutingHeader),
+    /// The ledger's own records, and kinds of later programs.
+    Other,
 }
 
-/// How far we have a peer's ledger; no body.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CursorHeader {
-    /// Whose ledger.
-    pub peer: AgencyId,
-    /// The position after what we have.
-    pub cursor: Cursor,
-}
-
-/// Beside the newest checkpoint that was seen of an agency; the body is the signed note.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SeenHeader {
-    /// When, milliseconds since 1970.
-    pub at: u64,
-    /// Whose ledger it is of.
-    pub peer: AgencyId,
-}
-
-/// Beside an item that we refused; the body is its `SignedEntry` bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RefusedHeader {
-    /// When, milliseconds since 1970.
-    pub at: u64,
-    /// Who delivered it.
-    pub peer: AgencyId,
-    /// The entry.
-    pub entry: EntryId,
-    /// The refusal code.
-    pub code: u32,
-    /// Why, in words.
-    pub detail: String,
-}
-
-/// Beside an item that waits; the body is the `Item`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeferredHeader {
-    /// When, milliseconds since 1970.
-    pub at: u64,
-    /// Who delivered it.
-    pub peer: AgencyId,
-    /// SHA-256 over the peer and the item: its name among what waits.
-    pub item: [u8; 32],
-    /// The entry.
-    pub entry: EntryId,
-    /// What it waits for.
-    pub code: u32,
-    /// The same in words.
-    pub detail: String,
-}
-
-/// A deferred item that was settled; no body.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeferredDoneHeader {
-    /// The item's name among what waits.
-    pub item: [u8; 32],
+impl Header {
+    /// Reads the header of a record.
+    ///
+    /// # Errors
+    /// When it was written by a later program, or is damaged.
+    pub fn of(record: &Record) -> Result<Self, HeaderError> {
+        let bytes = &record.header;
+        Ok(match record.kind {
+            RecordKind::Leaf => Self::Leaf(decode(bytes)?),
+            RecordKind::Content => Self::Content(decode(bytes)?),
+            RecordKind::Receipt => Self::Receipt(decode(bytes)?),
+            RecordKind::Cursor => Self::Cursor(decode(bytes)?),
+            RecordKind::Seen => Self::Seen(decode(bytes)?),
+            RecordKind::Refused => Self::Refused(decode(bytes)?),
+            RecordKind::Deferred => Self::Deferred(decode(bytes)?),
+            RecordKind::DeferredDone => Self::DeferredDone(decode(bytes)?),
+            RecordKind::Routing => Self::Routing(decode(bytes)?),
+            RecordKind::Signed | RecordKind::Unknown(_) => Self::Other,
+        })
+    }
 }
 
 /// Why the bytes are no header.

@@ -9,14 +9,16 @@
 //!     Submission ------------------------------------------------------+          intake.rs: authenticate, in parallel
 //!        |        bounded queue (writer/submission.rs)                 |
 //!        v                                                             |
-//!     WRITER  one thread (writer.rs)                                   |
-//!        | 1 take a group                                              |
-//!        | 2 decide and sign (author.rs), admit, refuse, defer (receive.rs, deferred.rs)
+//!     ENGINE   one thread (writer.rs): proto's Engine decides          |
+//!        |     and signs; its batch is encoded (writer/encode.rs)      |
 //!        v                                                             |
-//!     COMMITTER  one thread (writer/committer.rs), while the writer decides the next group
-//!        | 3 append, ONE fdatasync              ledger/                |
-//!        | 4 sign one checkpoint                                       |
-//!        | 5 apply                              apply.rs -> store/     |
+//!     COMMIT   one thread (writer/committer.rs), while the engine      |
+//!        |     decides the next batch                                  |
+//!        | 1 append, ONE fdatasync              ledger/                |
+//!        | 2 give the newest leaves to the links recent.rs             |
+//!        | 3 sign one checkpoint                                       |
+//!        | 4 apply                              derivation.rs, store/  |
+//!        | 5 destroy what was erased                                   |
 //!        | 6 answer every waiter ------------------------------------->+  outbox.rs: the ledger, read on
 //! ```
 //!
@@ -24,8 +26,8 @@
 //! |---|---|
 //! | [`node`] | load, open, start, wait, drain: all wiring |
 //! | [`ledger`] | segment files, the Merkle tree, the rules of opening |
-//! | [`apply`], [`store`], [`case`] | the derived store, and the one code path that fills it |
-//! | [`writer`] | group commit, the only signer |
+//! | [`derivation`], [`store`], [`case`] | the derived store, and the one path that fills it |
+//! | [`writer`] | runs the engine, and carries out what it decides |
 //! | [`link`], [`outbox`], [`recent`], [`tls`] | sessions with peers, what is to be sent, the newest of it in memory, whose certificate counts |
 //! | [`operator`] | the API of the command line tool |
 //! | [`tiles`] | the ledger as a C2SP tlog-tiles tree, in a folder or over HTTP |
@@ -40,11 +42,11 @@
 
 pub mod alarms;
 mod answer;
-pub mod apply;
 pub mod audit;
 pub mod case;
 pub mod causes;
 pub mod continuity;
+pub mod derivation;
 pub mod directory;
 mod durable;
 pub mod headers;

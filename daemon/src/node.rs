@@ -35,7 +35,7 @@ use crate::tiles::http::Tiles;
 use crate::time::now_millis;
 use crate::tls::{Authorities, Credentials, CredentialsError, SharedAuthorities};
 use crate::watch::{self, Watch};
-use crate::writer::{Submission, Writer, WriterError, WriterHandle, WriterParts};
+use crate::writer::{Rechecks, Submission, Writer, WriterError, WriterHandle, WriterParts, recheck};
 
 pub use data::ledger_path;
 pub use data::{Data, rebuild};
@@ -151,15 +151,19 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let stop = CancellationToken::new();
     let (alarms, continuity) = (opening.data.alarms.clone(), opening.data.continuity.clone());
     let clock_offset = Arc::<AtomicI64>::default();
-    let applier = &opening.data.applier;
+    let derivation = &opening.data.derivation;
     let recent = Recent::default();
-    let outbox =
-        Outbox::new(config.federation.to_string(), applier.store().clone(), applier.reader().clone(), recent.clone());
+    let outbox = Outbox::new(
+        config.federation.to_string(),
+        derivation.store().clone(),
+        derivation.reader().clone(),
+        recent.clone(),
+    );
     let (loading, of) = (outbox.clone(), opening.directory.clone());
     let told = alarms.clone();
     let watch = tokio::task::spawn_blocking(move || Watch::load(told, &loading, &of)).await??;
     let (directory, entry_key) = (opening.directory.clone(), opening.keys.entry.clone());
-    let (writer_thread, writer) = start_writer(config, opening, recent, Arc::clone(&clock_offset))?;
+    let (writer_thread, writer, rechecks) = start_writer(config, opening, recent, Arc::clone(&clock_offset))?;
     let (sessions, starts) = mpsc::channel(SESSIONS_WAITING);
     let links = Links {
         own: config.agency.clone(),
@@ -188,6 +192,12 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let socket = operator::bind(&config.operator.socket).await?;
     start_watch(config, &links, &mut tasks);
     end_with_the_store(&links, &mut tasks);
+    let rechecking =
+        recheck(rechecks, writer.clone(), config.federation.to_string(), links.directory.clone(), stop.clone());
+    tasks.spawn(async move {
+        rechecking.await;
+        Ok(())
+    });
     let service = OperatorService::new(links, EvidenceFolder::of(&config.data), started_at);
     let operator_stop = stop.clone();
     tasks.spawn(async move { Ok(operator::serve(service, socket, operator_stop).await?) });
@@ -271,15 +281,15 @@ fn start_writer(
     opening: Opening,
     recent: Recent,
     clock_offset: Arc<AtomicI64>,
-) -> Result<(WriterThread, WriterHandle), NodeError> {
+) -> Result<(WriterThread, WriterHandle, Rechecks), NodeError> {
     let Opening { directory, keys, data } = opening;
-    let Data { ledger, applier, alarms, continuity, recorded } = data;
+    let Data { ledger, derivation, alarms, continuity, recorded } = data;
     let parts = WriterParts {
         own: config.agency.clone(),
         federation: config.federation.to_string(),
-        applier,
+        derivation,
         directory,
-        adjacent: Arc::new(config.peers.iter().map(|peer| peer.agency.clone()).collect()),
+        adjacent: config.peers.iter().map(|peer| peer.agency.clone()).collect(),
         keys,
         answer_within_millis: u64::try_from(config.forward.answer_by.as_millis()).unwrap_or(u64::MAX),
         alarms,
@@ -287,13 +297,13 @@ fn start_writer(
         continuity,
         recorded,
     };
-    let (writer, handle) = Writer::new(parts, ledger, recent)?;
+    let (writer, handle, rechecks) = Writer::new(parts, ledger, recent)?;
     let (ended, end) = oneshot::channel();
     std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
         // Nobody waits any more only when the process is ending.
         let _ = ended.send(writer.run());
     })?;
-    Ok((end, handle))
+    Ok((end, handle, rechecks))
 }
 
 async fn start_links(

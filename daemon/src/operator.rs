@@ -17,6 +17,7 @@ mod ledger;
 mod lodging_proof;
 mod names;
 mod peers;
+mod retry;
 mod socket;
 mod status;
 mod tiles;
@@ -28,6 +29,7 @@ pub use socket::{SocketError, bind};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use sinergi_proto::engine::NotDone;
 use sinergi_proto::ids::LedgerIndex;
 use sinergi_proto::limits;
 use sinergi_proto::wire::operator_server::{Operator, OperatorServer};
@@ -339,17 +341,11 @@ fn own<T, E: Into<OwnDataError>>(result: Result<T, E>) -> Result<T, Status> {
 fn submit_status(error: &SubmitError) -> Status {
     let text = error.to_string();
     match error {
-        SubmitError::Busy { .. } | SubmitError::Unheard => Status::resource_exhausted(text),
+        SubmitError::Busy { .. } | SubmitError::NotDone(NotDone::Unheard) => Status::resource_exhausted(text),
         SubmitError::Stopped => Status::unavailable(text),
-        SubmitError::Declined(declined) if declined.is_usage() => Status::invalid_argument(text),
-        SubmitError::Declined(_)
-        | SubmitError::OwnKey(_)
-        | SubmitError::Clock { .. }
-        | SubmitError::SetBack
-        | SubmitError::NoDirectLink(_)
-        | SubmitError::ContentNotHere
-        | SubmitError::NoRoute(_) => Status::failed_precondition(text),
-        SubmitError::NoComplaint(_) | SubmitError::NoItem(_) => Status::not_found(text),
-        SubmitError::Refused(_) => Status::invalid_argument(text),
+        SubmitError::NoItem(_) | SubmitError::NotDone(NotDone::NoComplaint(_)) => Status::not_found(text),
+        SubmitError::NotDone(NotDone::Declined(declined)) if declined.is_usage() => Status::invalid_argument(text),
+        SubmitError::NotDone(NotDone::Refused(_)) => Status::invalid_argument(text),
+        SubmitError::NotDone(_) => Status::failed_precondition(text),
     }
 }

@@ -17,8 +17,8 @@ pub use sinergi_proto::outbox::{GiveBack, Prepared};
 use sinergi_proto::route::{Access, Route};
 use sinergi_proto::wire;
 
-use crate::case::{Case, CaseError, Leaf};
-use crate::headers::{self, ContentHeader, LeafHeader, RoutingHeader};
+use crate::case::{self, CaseError, Leaf};
+use crate::headers::{self, LeafHeader, RoutingHeader};
 use crate::ledger::{LedgerReader, Record, RecordKind};
 use crate::recent::Recent;
 use crate::store::Store;
@@ -190,16 +190,7 @@ impl LedgerView for Outbox {
     }
 
     fn contents(&self, index: LedgerIndex) -> Result<Vec<Content>, CaseError> {
-        let mut contents = Vec::new();
-        for record in self.reader.contents(index)? {
-            let header: ContentHeader =
-                headers::decode(&record.header).map_err(|source| CaseError::Header { index, source })?;
-            if let Some((salt, data)) = record.body.split_first_chunk::<32>().filter(|_| !record.erased) {
-                let data = Bytes::copy_from_slice(data);
-                contents.push(Content { commitment: header.commitment, salt: *salt, data });
-            }
-        }
-        Ok(contents)
+        case::contents(&self.reader, index)
     }
 
     fn leaves_of(&self, complaint: &ComplaintId) -> Result<Vec<LedgerIndex>, CaseError> {
@@ -207,7 +198,7 @@ impl LedgerView for Outbox {
     }
 
     fn participants(&self, complaint: &ComplaintId, charters: &Charters) -> Result<BTreeSet<AgencyId>, CaseError> {
-        let case = Case::load(complaint, &self.store, &self.reader, &self.federation, charters)?;
+        let case = case::load(complaint, &self.store, &self.reader, &self.federation, charters)?;
         Ok(case.map(|case| case.complaint.participants().clone()).unwrap_or_default())
     }
 

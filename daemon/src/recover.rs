@@ -22,14 +22,15 @@ use std::sync::Arc;
 
 use sinergi_config::Config;
 use sinergi_proto::continuity::Extent;
+use sinergi_proto::engine::NotDone;
 use sinergi_proto::ids::Epoch;
 use sinergi_proto::wire;
 
 use crate::alarms::Alarms;
-use crate::apply::Applier;
 use crate::case::CaseError;
 use crate::causes::one_line;
 use crate::continuity::{self, Continuity, OwnKeys, OwnLedger, Proof, SightingsError};
+use crate::derivation::Derivation;
 use crate::directory::Directory;
 use crate::durable;
 use crate::keys::SigningKeys;
@@ -37,7 +38,7 @@ use crate::ledger::{self, Ledger, LedgerOptions, LedgerReader, OpenError, Salvag
 use crate::node::{NodeError, check_membership, finish_recovery, ledger_path, store_path};
 use crate::recent::Recent;
 use crate::store::{self, StoreError};
-use crate::writer::{SubmitError, Writer, WriterError, WriterParts};
+use crate::writer::{Writer, WriterError, WriterParts};
 
 use old::OldLedger;
 
@@ -104,7 +105,7 @@ pub enum RecoverError {
     Writer(#[from] WriterError),
     /// The declaration cannot be signed.
     #[error("cannot declare the new epoch: {0}")]
-    Declare(#[from] SubmitError),
+    Declare(#[from] NotDone),
     /// The node's data contradict each other.
     #[error(transparent)]
     Case(#[from] CaseError),
@@ -277,15 +278,16 @@ impl<'a> Recovery<'a> {
         let (ledger, _) = Ledger::open(ledger, options)?;
         let (store, _) = store::open(store, config.store.cache_bytes)?;
         let (own, federation) = (config.agency.clone(), config.federation.to_string());
-        let applier = Applier::new(own.clone(), federation.clone(), store, ledger.reader(), self.directory.clone());
+        let derivation =
+            Derivation::new(own.clone(), federation.clone(), store, ledger.reader(), self.directory.clone());
         let continuity = Continuity::clear(own_ledger(config, &self.directory, &ledger), &config.data);
         let adjacent: BTreeSet<_> = config.peers.iter().map(|peer| peer.agency.clone()).collect();
         let parts = WriterParts {
             own,
             federation,
-            applier,
+            derivation,
             directory: self.directory.clone(),
-            adjacent: Arc::new(adjacent),
+            adjacent,
             keys: self.keys.clone(),
             answer_within_millis: 0,
             alarms: Alarms::default(),

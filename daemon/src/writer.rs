@@ -1,65 +1,57 @@
-//! The writer: one thread that decides all mutation of the node, and a second one that carries it out.
+//! The writer: a thread that runs the engine, and one that carries out what the engine decided.
 //!
-//! It takes a group of submissions from a bounded queue, decides and signs each on the state that the ones before left, and hands the group
-//! over. The committer (`committer.rs`) appends it to the ledger with one fdatasync, signs one checkpoint, applies the group to the store and
-//! answers every waiter, while this one decides the next group.
+//! The engine's thread takes submissions from a bounded queue and gives them to the [`Engine`], one after the other. Meanwhile the commit
+//! thread (`committer.rs`) appends the batch before to the ledger with one fdatasync, signs one checkpoint, applies the batch to the store and
+//! answers. When it is free the engine's batch is closed and handed over. Neither thread waits for a peer.
+//!
+//! Must not know how anything is decided.
 //!
 //! Invariants:
-//! - nobody is answered before the group is durable and the store shows it;
-//! - ledger and store are a group behind what is decided: a complaint that the store lacks is in memory, and whoever reads them here waits
-//!   until they have everything (`Writer::store`, `Writer::reader`);
+//! - nobody is answered before the batch is durable and the store shows it;
 //! - a checkpoint is signed only over durable leaves;
-//! - while [`Continuity`] says that peers may have seen another ledger nothing is decided; what was decided before is finished;
-//! - place, parents and clock of an own entry are filled in here, just before it is signed: there is no other signer;
-//! - after a failed write nothing is written or answered any more ([`WriterError`] ends the node).
+//! - after a failed write nothing is written or answered any more ([`WriterError`] ends the node); the next start recovers.
 
-mod author;
 mod checkpoints;
 mod committer;
-mod deferred;
-mod duties;
-mod epoch;
-mod introduction;
-mod receive;
-mod refusals;
-mod retry;
+mod encode;
+mod recheck;
 mod submission;
-mod witness;
+mod warnings;
 
-pub use epoch::OldEntry;
+pub use recheck::{Rechecks, recheck};
 pub use sinergi_proto::intake::{Authentic, Received};
-pub use submission::{
-    Act, Acted, Delivered, Delivery, Head, Lodge, Lodged, Retried, Selection, Submission, SubmitError, WriterHandle,
-};
+pub use submission::{Delivered, Head, Submission, SubmitError, WriterHandle};
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_executor::block_on;
-use sinergi_proto::clock::HybridClock;
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use sinergi_proto::charter::Charters;
+use sinergi_proto::engine::{
+    Answer, Batch, BatchNumber, CursorHeader, Engine, EngineConfig, GuardState, Input, NotDone, OldEntry, Recheck,
+    Snapshot,
+};
+use sinergi_proto::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::limits;
-use sinergi_proto::outbox::Recalled;
-use sinergi_proto::receipt::ItemResult;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use sinergi_proto::wire;
+use tokio::sync::{mpsc, watch};
 
 use crate::alarms::Alarms;
-use crate::apply::Applier;
 use crate::case::CaseError;
 use crate::continuity::{Continuity, State};
+use crate::derivation::{CASE_ROOM, Derivation};
 use crate::directory::Directory;
-use crate::headers::{self, CursorHeader, External};
+use crate::headers;
 use crate::keys::SigningKeys;
-use crate::ledger::{AppendError, EraseError, Fatal, Group, Ledger, LedgerReader, RecordKind, Tip};
+use crate::ledger::{AppendError, EraseError, Fatal, Ledger, LedgerReader, Tip};
 use crate::recent::Recent;
-use crate::store::{Store, StoreError};
+use crate::store::{Sight, Store, StoreError};
+use crate::time::now_millis;
 
 use checkpoints::Checkpoints;
-use committer::{Answer, Committer, Committing, Decided, Handover};
-use deferred::Waiting;
-use introduction::{Introduction, owed_behind};
-use refusals::Refusals;
+use committer::{Committer, Committing, Handover};
+use encode::Encoding;
 use submission::Queued;
 
 /// Why the writer, and with it the node, stops. Nothing that was acknowledged is lost; the next start recovers.
@@ -83,9 +75,6 @@ pub enum WriterError {
     /// A thread.
     #[error("the system refuses a thread to the writer: {0}")]
     Thread(std::io::Error),
-    /// The clock has reached its end.
-    #[error("the hybrid clock has reached its end at {0:?}: an entry with an absurd clock was admitted")]
-    Clock(HybridClock),
 }
 
 /// What a writer works with, beside the ledger.
@@ -94,19 +83,19 @@ pub struct WriterParts {
     pub own: AgencyId,
     /// Its federation.
     pub federation: String,
-    /// The applier, which has applied the whole ledger.
-    pub applier: Applier,
+    /// The derivation, which has applied the whole ledger.
+    pub derivation: Derivation,
     /// The charters.
     pub directory: Directory,
     /// The adjacent peers.
-    pub adjacent: Arc<BTreeSet<AgencyId>>,
+    pub adjacent: BTreeSet<AgencyId>,
     /// The keys.
     pub keys: SigningKeys,
     /// How long an addressee has to answer, if the operator says nothing.
     pub answer_within_millis: u64,
     /// Where alarms go.
     pub alarms: Alarms,
-    /// By how much the clocks of most peers are ahead of ours, in milliseconds.
+    /// By how much the clocks of most peers are ahead of this node's, in milliseconds.
     pub clock_offset: Arc<AtomicI64>,
     /// Whether this node may sign.
     pub continuity: Continuity,
@@ -116,98 +105,134 @@ pub struct WriterParts {
 
 /// The writer. Runs on its own thread.
 pub struct Writer {
-    parts: WriterParts,
+    engine: Engine,
+    derivation: Derivation,
+    surroundings: Surroundings,
     queue: mpsc::Receiver<Queued>,
     committer: Committer,
-    epoch: Epoch,
-    /// Where the next group begins.
+    rechecks: mpsc::Sender<Recheck>,
+    /// Where the next batch begins.
     tip: Tip,
-    clock: HybridClock,
-    waiting: Waiting,
-    refusals: Refusals,
-    /// Complaints about which this node has to do something by itself.
-    duties: BTreeSet<ComplaintId>,
-    /// Complaints with contents to destroy when the group is durable.
-    to_erase: BTreeSet<ComplaintId>,
-    /// What the group that is being built holds and the store does not know yet.
-    open: OpenGroup,
-    /// Whether items that waited may have to be overwritten: after every start, and when one no longer waits.
-    has_spent_items: bool,
-    /// Routing records behind the last leaf.
+    /// Routing records after the last leaf.
     owed: u32,
-    /// Peers that are being given what they should have since before they were configured.
-    introduction: Introduction,
-    /// The newest checkpoint of each agency that the ledger holds.
-    seen: BTreeMap<AgencyId, Vec<u8>>,
+    /// What the engine decided since the last batch was closed.
+    batch: Batch,
+    /// The records of it that are encoded.
+    encoding: Option<Encoding>,
+    /// The batch that was handed over last and is not known to be applied.
+    handed_over: Option<BatchNumber>,
 }
 
-/// What a group holds that cannot be looked up before it is committed.
-#[derive(Default)]
-struct OpenGroup {
-    /// Complaints that were imported.
-    imported: HashMap<External, ComplaintId>,
-    /// Contents that were written, by leaf and commitment.
-    contents: HashSet<(LedgerIndex, u32)>,
-    /// Entries that are of no complaint.
-    node_entries: HashMap<EntryId, LedgerIndex>,
-    /// Its leaves, for the links; `None`: they must read it.
-    leaves: Vec<Option<Recalled>>,
-    /// A content was written for a leaf of an earlier group.
-    late_content: bool,
+/// What the engine is told when it changes.
+struct Surroundings {
+    directory: Directory,
+    continuity: Continuity,
+    clock_offset: Arc<AtomicI64>,
+    charters: Arc<Charters>,
+    told_guard: GuardState,
+    told_offset: i64,
+}
+
+impl Surroundings {
+    /// What has changed since the last call.
+    fn news(&mut self) -> impl Iterator<Item = Input> + use<> {
+        let (guard, offset) = (guard_of(self.continuity.state()), self.clock_offset.load(Ordering::Relaxed));
+        let charters = self.directory.charters();
+        let guard = (std::mem::replace(&mut self.told_guard, guard) != guard).then_some(Input::Guard(guard));
+        let offset = (std::mem::replace(&mut self.told_offset, offset) != offset).then_some(Input::PeerClocks(offset));
+        let charters = (!Arc::ptr_eq(&self.charters, &charters)).then(|| {
+            self.charters = Arc::clone(&charters);
+            Input::Charters(charters)
+        });
+        guard.into_iter().chain(offset).chain(charters)
+    }
+}
+
+fn guard_of(state: State) -> GuardState {
+    match state {
+        State::Waiting => GuardState::Waiting,
+        State::Clear => GuardState::Clear,
+        State::SetBack => GuardState::SetBack,
+    }
 }
 
 impl Writer {
-    /// A writer over a ledger that was opened (so everything in it is on the disk), and the handle to it. Signs nothing yet. `recent` is where
-    /// links find the newest leaves.
+    /// A writer over a ledger that was opened (so everything in it is on the disk), the handle to it, and the items whose signatures it wants
+    /// to be checked again. Signs nothing yet. `recent` is where links find the newest leaves.
     ///
     /// # Errors
     /// When the items that wait cannot be read, or the system has no thread.
-    pub fn new(mut parts: WriterParts, ledger: Ledger, recent: Recent) -> Result<(Self, WriterHandle), WriterError> {
-        let (epoch, tip) = (ledger.epoch(), ledger.tip());
-        let owed = owed_behind(parts.applier.reader())?;
-        let introduction = Introduction::load(parts.applier.store(), &parts.adjacent)?;
-        let seen = witness::load(parts.applier.store(), parts.applier.reader())?;
-        let recorded = parts.recorded.take();
-        let checkpoints = Checkpoints::new(&parts.federation, &parts.own, epoch, &parts.keys, recorded.as_deref());
-        let waiting = deferred::load(&parts.applier, &parts.federation)?;
-        let duties = parts.applier.store().duties()?;
-        let clock = parts.applier.store().own_clock()?;
-        let counts = parts.applier.counts();
+    pub fn new(
+        parts: WriterParts,
+        ledger: Ledger,
+        recent: Recent,
+    ) -> Result<(Self, WriterHandle, Rechecks), WriterError> {
+        let WriterParts { own, federation, derivation, directory, adjacent, keys, alarms, .. } = parts;
+        let (recorded, clock_offset) = (parts.recorded.unwrap_or_default(), parts.clock_offset);
+        let snapshot = snapshot(&ledger, &derivation, &adjacent)?;
+        let owed = owed_after(derivation.reader())?;
+        let (charters, counts, store) = (directory.charters(), derivation.counts(), derivation.store().clone());
+        let (told_federation, told_directory) = (federation.clone(), directory.clone());
+        let shown = Some(&recorded[..]).filter(|note| !note.is_empty());
+        let checkpoints = Checkpoints::new(&federation, &own, ledger.epoch(), &keys, shown);
         let (head, head_receiver) = watch::channel(Head {
-            epoch,
+            epoch: ledger.epoch(),
             size: ledger.next_index(),
             owed,
             root: ledger.root().0,
-            checkpoint: recorded.unwrap_or_default().into(),
+            checkpoint: recorded.into(),
             is_signed: false,
             counts,
         });
         let (handle, queue) = WriterHandle::new(head_receiver);
-        let (store, own) = (parts.applier.store().clone(), parts.own.clone());
-        let clock_offset = Arc::clone(&parts.clock_offset);
-        let committing = Committing { checkpoints, recent, clock_offset, store, own, counts, head };
+        let config = EngineConfig {
+            own: own.clone(),
+            federation,
+            key: keys.entry.clone(),
+            adjacent,
+            answer_within_millis: parts.answer_within_millis,
+            batch_bytes: limits::GROUP_BYTES,
+            cases: CASE_ROOM,
+        };
+        let tip = ledger.tip();
+        let committing = Committing {
+            checkpoints,
+            recent,
+            clock_offset: Arc::clone(&clock_offset),
+            store,
+            own,
+            counts,
+            head,
+            tell: Box::new(move |warning| {
+                warnings::tell(warning, &alarms, &told_federation, &told_directory.charters());
+            }),
+        };
         let committer = Committer::start(committing, ledger, handle.stop())?;
-        let to_erase = duties.clone();
-        Ok((
-            Self {
-                parts,
-                queue,
-                committer,
-                epoch,
-                tip,
-                clock,
-                waiting,
-                refusals: Refusals::default(),
-                duties,
-                to_erase,
-                open: OpenGroup::default(),
-                has_spent_items: true,
-                owed,
-                introduction,
-                seen,
-            },
-            handle,
-        ))
+        let (rechecks, rechecks_receiver) = recheck::channel();
+        let surroundings = Surroundings {
+            directory,
+            continuity: parts.continuity,
+            clock_offset,
+            charters: Arc::clone(&charters),
+            told_guard: GuardState::Waiting,
+            told_offset: 0,
+        };
+        let engine = Engine::open(snapshot, config, charters);
+        let (batch, encoding, handed_over) = (Batch::default(), None, None);
+        let writer = Self {
+            engine,
+            derivation,
+            surroundings,
+            queue,
+            committer,
+            rechecks,
+            tip,
+            owed,
+            batch,
+            encoding,
+            handed_over,
+        };
+        Ok((writer, handle, rechecks_receiver))
     }
 
     /// Works until it is told to stop, everybody has gone, or the disk fails.
@@ -215,65 +240,65 @@ impl Writer {
     /// # Errors
     /// What ends the node.
     pub fn run(mut self) -> Result<(), WriterError> {
-        // A crash may have come between an erasure and the destruction; it is repeated at every start.
-        self.erase_contents()?;
+        // A crash may have come between the settling of an item and the destruction of its first copy.
+        self.committer.hand_over(Handover { destroys_spent: true, ..Handover::default() })?;
         loop {
-            // What became possible with the last group goes on without waiting for somebody to submit something.
-            let first = if self.is_clear() && (self.waiting.is_unblocked() || self.introduction.is_under_way()) {
+            // What became possible with the last batch goes on without waiting for a submission.
+            let first = if self.engine.has_backlog() {
                 self.queue.try_recv().ok()
+            } else if self.handed_over.is_some() && self.engine.awaits_applied() {
+                let Some(first) = self.next_before_turn() else {
+                    self.settle()?;
+                    continue;
+                };
+                Some(first)
             } else {
                 let Some(first) = self.queue.blocking_recv() else { break };
                 Some(first)
             };
-            if self.decide_group(first)? {
+            if self.decide_batch(first)? {
                 break;
             }
         }
         self.queue.close();
         while let Ok(queued) = self.queue.try_recv() {
-            self.decide_group(Some(queued))?;
+            self.decide_batch(Some(queued))?;
         }
         let (counts, end) = self.committer.end()?;
-        self.parts.applier.close(end, counts)?;
+        self.derivation.finish(end, counts)?;
         Ok(())
     }
 
-    /// Decides a group and hands it over; whether the writer is to stop.
-    fn decide_group(&mut self, first: Option<Queued>) -> Result<bool, WriterError> {
+    /// Decides what waits and hands it over; whether the writer is to stop.
+    fn decide_batch(&mut self, first: Option<Queued>) -> Result<bool, WriterError> {
         let mut stop = false;
-        if !self.is_clear() {
-            if let Some(Queued { submission, .. }) = first {
-                stop = matches!(submission, Submission::Stop);
-                self.decline(submission);
-            }
-            return Ok(stop);
-        }
-        // 1: a group is whatever waits now, and what comes while the one before is still being committed: under load it grows, so that an
+        // A batch is whatever waits now, and what comes while the one before is still being committed: under load it grows, so that an
         // fdatasync carries more. It is bounded in submissions and bytes.
         let waiting = self.queue.len() + 1;
-        let (mut bytes, mut answers, mut rooms) = (0, Vec::with_capacity(waiting), Vec::with_capacity(waiting));
-        let mut group = self.tip.begin();
-        let mut next = first;
-        // 2: decide and sign each. A crash here loses what nobody was told of.
+        let mut handover = Handover { rooms: Vec::with_capacity(waiting), ..Handover::default() };
+        let (mut bytes, mut next) = (0, first);
         while let Some(Queued { submission, weight, room }) = next {
             bytes += weight;
-            rooms.push(room);
+            handover.rooms.push(room);
             stop |= matches!(submission, Submission::Stop);
-            answers.extend(self.prepare(&mut group, submission)?);
+            handover.flushes_store |= matches!(submission, Submission::Retry);
+            if let Some((input, reply)) = submission.parts() {
+                let answer = self.handle(input)?;
+                handover.answers.extend(reply.map(|reply| (reply, answer)));
+            }
             // What it writes may be more than was submitted: a disclosed content is copied.
-            let has_room = rooms.len() < limits::GROUP_SUBMISSIONS
-                && bytes.max(group.length()) < limits::GROUP_BYTES - limits::FRAME_BYTES;
-            next = if !has_room || !self.is_clear() {
+            let has_room = handover.rooms.len() < limits::GROUP_SUBMISSIONS
+                && bytes.max(self.encoded_length()) < limits::GROUP_BYTES - limits::FRAME_BYTES;
+            next = if !has_room {
                 None
-            } else if rooms.len() < waiting {
+            } else if handover.rooms.len() < waiting {
                 self.queue.try_recv().ok()
             } else {
                 self.next_before_turn()
             };
         }
-        self.try_unblocked(&mut group)?;
-        self.introduce_peers(&mut group)?;
-        self.end_group(group, answers, rooms)?;
+        self.handle(Input::Work)?;
+        self.hand_over(handover)?;
         Ok(stop)
     }
 
@@ -289,135 +314,149 @@ impl Writer {
         })
     }
 
-    /// Hands a group over, to be made durable, shown and answered.
-    fn end_group(
-        &mut self,
-        group: Group,
-        answers: Vec<Answer>,
-        rooms: Vec<OwnedSemaphorePermit>,
-    ) -> Result<(), WriterError> {
-        let OpenGroup { leaves, late_content, .. } = std::mem::take(&mut self.open);
-        if group.is_empty() {
-            self.parts.applier.nothing_appended();
-            self.committer.hand_over(Handover { decided: None, answers, rooms })?;
-            self.parts.applier.all_is_stored();
+    /// Gives the engine an input, after what has changed around it.
+    fn handle(&mut self, input: Input) -> Result<Answer, WriterError> {
+        let now = now_millis();
+        let Self { engine, derivation, batch, surroundings, .. } = self;
+        for news in surroundings.news() {
+            let Answer::Nothing = engine.handle(news, now, derivation, batch)?.until_applied() else { continue };
+        }
+        // Given to its waiter by the committer.
+        let answer = engine.handle(input, now, derivation, batch)?.until_applied();
+        self.encode_new()?;
+        Ok(answer)
+    }
+
+    /// Closes the batch and hands it over, with what waits for it.
+    fn hand_over(&mut self, mut handover: Handover) -> Result<(), WriterError> {
+        let closed = self.engine.close(&self.batch);
+        if closed.is_none() && handover.is_empty() {
             return Ok(());
         }
-        self.tip.follow(&group);
-        let changes = self.parts.applier.seal();
-        let decided = Some(Decided { group, changes, leaves, late_content, owed: self.owed });
-        if !self.has_contents_to_erase() {
-            self.committer.hand_over(Handover { decided, answers, rooms })?;
-            self.parts.applier.earlier_is_stored();
-            return Ok(());
+        if closed.is_some() {
+            handover.decided = self.encoded();
+            handover.destroy.append(&mut self.batch.destroy);
+            handover.warnings.append(&mut self.batch.warnings);
+            for recheck in self.batch.recheck.drain(..) {
+                // The engine gives out no more than there is room for. Without a receiver the node is ending.
+                let _ = self.rechecks.try_send(recheck);
+            }
+            self.batch.clear();
         }
-        // Who ordered it is answered when it is done.
-        self.committer.hand_over(Handover { decided, ..Handover::default() })?;
-        self.parts.applier.earlier_is_stored();
-        self.erase_contents()?;
-        self.committer.hand_over(Handover { decided: None, answers, rooms })?;
-        self.parts.applier.all_is_stored();
+        handover.may_sign = self.surroundings.told_guard == GuardState::Clear;
+        // When this returns the batch before is applied.
+        self.committer.hand_over(handover)?;
+        if let Some(number) = self.handed_over.take() {
+            self.applied(number)?;
+        }
+        self.handed_over = closed;
         Ok(())
     }
 
-    /// The store, when it has everything that was decided before the open group.
-    fn store(&mut self) -> Result<&Store, WriterError> {
+    fn encoded_length(&self) -> usize {
+        self.encoding.as_ref().map_or(0, |encoding| encoding.group.length())
+    }
+
+    fn applied(&mut self, number: BatchNumber) -> Result<(), WriterError> {
+        self.derivation.applied(number);
+        self.handle(Input::Applied(number)).map(drop)
+    }
+
+    /// Declares the epoch, durably: nothing else may be in the ledger yet.
+    ///
+    /// # Errors
+    /// What ends the node. The inner error: why this node may not sign.
+    pub fn declare(&mut self, reset: wire::LedgerReset) -> Result<Result<(), NotDone>, WriterError> {
+        let Answer::Declared(declared) = self.handle(Input::Declare(reset))? else { return Ok(Ok(())) };
+        self.settle()?;
+        Ok(declared)
+    }
+
+    /// Takes over entries of an old ledger, durably; how many are leaves now that were none.
+    ///
+    /// # Errors
+    /// What ends the node.
+    pub fn take_over(&mut self, entries: Vec<OldEntry>) -> Result<u64, WriterError> {
+        let before = self.engine.next_leaf();
+        for entry in entries {
+            self.handle(Input::TakeOver(Box::new(entry)))?;
+        }
+        self.settle()?;
+        Ok(self.engine.next_leaf().0 - before.0)
+    }
+
+    /// Takes over how far the old ledger had those of peers: they need not send again what it held.
+    ///
+    /// # Errors
+    /// What ends the node.
+    pub fn take_over_cursors(&mut self, cursors: Vec<CursorHeader>) -> Result<(), WriterError> {
+        for cursor in cursors {
+            self.handle(Input::TakeOverCursor(cursor))?;
+        }
+        self.settle()
+    }
+
+    /// Hands over what was decided and waits until it is applied.
+    fn settle(&mut self) -> Result<(), WriterError> {
+        self.hand_over(Handover::default())?;
         self.committer.settle()?;
-        Ok(self.parts.applier.store())
-    }
-
-    /// The ledger, when it has everything that was decided before the open group.
-    fn reader(&mut self) -> Result<&LedgerReader, WriterError> {
-        self.committer.settle()?;
-        Ok(self.parts.applier.reader())
-    }
-
-    fn is_clear(&self) -> bool {
-        self.parts.continuity.state() == State::Clear
-    }
-
-    /// Peers may have seen another ledger: nothing is taken. Links are told by the end of their session; what they sent is sent again.
-    fn decline(&self, submission: Submission) {
-        let error = || match self.parts.continuity.state() {
-            State::SetBack => SubmitError::SetBack,
-            State::Waiting | State::Clear => SubmitError::Unheard,
-        };
-        match submission {
-            Submission::Lodge(_, to) => drop(to.send(Err(error()))),
-            Submission::Act(_, to) => drop(to.send(Err(error()))),
-            Submission::RetryItems(_, to) => drop(to.send(Err(error()))),
-            Submission::Witness(_, to) => drop(to.send(Err(error()))),
-            Submission::Delivery(..) | Submission::Receipt(..) | Submission::Seen(..) => {}
-            Submission::Retry | Submission::Stop => {}
+        match self.handed_over.take() {
+            Some(number) => self.applied(number),
+            None => Ok(()),
         }
     }
 
-    /// Decides a submission and puts what it writes into the group.
-    fn prepare(&mut self, group: &mut Group, submission: Submission) -> Result<Option<Answer>, WriterError> {
-        Ok(match submission {
-            Submission::Lodge(lodge, to) => Some(Answer::Lodged(to, self.lodge(group, *lodge)?)),
-            Submission::Act(act, to) => Some(Answer::Acted(to, self.act(group, *act)?)),
-            Submission::Delivery(delivery, to) => Some(Answer::Delivered(to, self.deliver(group, delivery)?)),
-            Submission::Receipt(header, ack) => {
-                self.record(group, RecordKind::Receipt, &headers::encode(&header), &ack)?;
-                None
-            }
-            Submission::Seen(header, note) => {
-                self.keep_seen(group, header, note)?;
-                None
-            }
-            Submission::Witness(newer, to) => Some(Answer::Witnessed(to, self.witness(group, newer)?)),
-            Submission::RetryItems(selection, to) => Some(Answer::Retried(to, self.retry_items(group, &selection)?)),
-            Submission::Retry => {
-                self.waiting.time_passed();
-                self.tell_of_refusals();
-                // sled's own threads write later, and their errors stick: a node that nobody writes to stops as well.
-                if group.is_empty() {
-                    self.store()?.flush()?;
-                }
-                self.do_duties(group)?;
-                None
-            }
-            Submission::Stop => None,
-        })
+    /// Records the newest checkpoint and ends.
+    ///
+    /// # Errors
+    /// What ends the node.
+    pub fn finish(self) -> Result<(), WriterError> {
+        self.committer.end().map(drop)
     }
+}
 
-    /// Takes a frame; `None`: it is not taken, because too much of this peer waits already.
-    fn deliver(&mut self, group: &mut Group, delivery: Delivery) -> Result<Option<Vec<ItemResult>>, WriterError> {
-        let topic = format!("deferred {}", delivery.peer);
-        if self.waiting.is_full(&delivery.peer) {
-            let text = format!(
-                "too much of what {} delivered waits for something, so its link is held: see `sinergi refused list --deferred`",
-                delivery.peer
-            );
-            self.parts.alarms.raise(topic, text);
-            return Ok(None);
-        }
-        self.parts.alarms.settle(&topic);
-        let mut results = Vec::with_capacity(delivery.items.len());
-        for item in delivery.items {
-            results.push(self.receive(group, &delivery.peer, item)?);
-        }
-        // Behind its items: when the cursor is durable, so are they.
-        let header = CursorHeader { peer: delivery.peer, cursor: delivery.cursor };
-        self.record(group, RecordKind::Cursor, &headers::encode(&header), &[])?;
-        Ok(Some(results))
+/// Where the node stands, read from its ledger and its store.
+fn snapshot(ledger: &Ledger, derivation: &Derivation, adjacent: &BTreeSet<AgencyId>) -> Result<Snapshot, WriterError> {
+    let (store, reader) = (derivation.store(), derivation.reader());
+    let mut deferred = Vec::new();
+    for item in store.deferred() {
+        let record = reader.record(item?.1).map_err(CaseError::Ledger)?;
+        let header = headers::decode(&record.header)
+            .map_err(|source| CaseError::Header { index: Default::default(), source })?;
+        deferred.push((header, record.body));
     }
+    let mut new_peers = BTreeSet::new();
+    for peer in adjacent {
+        if !store.is_introduced(peer)? {
+            new_peers.insert(peer.clone());
+        }
+    }
+    Ok(Snapshot {
+        epoch: ledger.epoch(),
+        size: ledger.next_index(),
+        clock: store.own_clock()?,
+        deferred,
+        duties: store.duties()?,
+        new_peers,
+        seen: seen(store, reader)?,
+    })
+}
 
-    /// Appends a record that is no leaf, and applies it.
-    fn record(&mut self, group: &mut Group, kind: RecordKind, header: &[u8], body: &[u8]) -> Result<(), WriterError> {
-        let position = group.record(kind, header, body)?;
-        self.parts.applier.record(kind, position, header)?;
-        Ok(())
+/// The newest checkpoint of each agency that the ledger holds, as signed notes.
+fn seen(store: &Store, reader: &LedgerReader) -> Result<BTreeMap<AgencyId, Vec<u8>>, CaseError> {
+    let mut seen = BTreeMap::new();
+    for (agency, position) in store.sights(Sight::Shown)? {
+        seen.insert(agency, reader.record(position)?.body);
     }
+    Ok(seen)
+}
 
-    /// Why nothing may be signed now.
-    fn may_not_sign(&self) -> Option<SubmitError> {
-        if self.parts.continuity.state() == State::SetBack {
-            return Some(SubmitError::SetBack);
-        }
-        let offset = self.parts.clock_offset.load(Ordering::Relaxed);
-        let bound = i64::try_from(limits::CLOCK_AHEAD.as_millis()).unwrap_or(i64::MAX);
-        (offset.abs() > bound).then_some(SubmitError::Clock { offset_seconds: offset / 1000 })
+/// Routing records after the last leaf.
+fn owed_after(reader: &LedgerReader) -> Result<u32, CaseError> {
+    let mut owed = 0;
+    for record in reader.steps_from(LedgerIndex(reader.size()))? {
+        record?;
+        owed += 1;
     }
+    Ok(owed)
 }

@@ -17,10 +17,10 @@
 //! | [`entry`], [`content`] | what is signed, and what may be forgotten |
 //! | [`charter`] | who is who, with which keys, under whom; which charter is trusted |
 //! | [`intake`], [`admission`], [`refusal`] | what is taken, refused or deferred, with stable codes |
-//! | [`complaint`] | who holds a complaint and how far it is: the same for equal sets; what an operator may do now |
-//! | [`dossier`] | a complaint as one node has it: fold, leaves, what links were given |
+//! | [`complaint`] | who holds a complaint and how far it is: the same for equal sets |
+
+//! | [`engine`] | every decision of a node, as one pure machine |
 //! | [`route`] | which peers get an entry, and how much of its content |
-//! | [`waiting`] | what cannot be taken yet, and when it is tried again |
 //! | [`outbox`], [`link`], [`receipt`] | how two nodes stay in step, and how a denial is proved |
 //! | [`note`], [`checkpoint`] | C2SP signed notes and ledger checkpoints |
 //! | [`watch`] | whether the checkpoints that an agency signed are of one ledger |
@@ -37,7 +37,7 @@ pub mod clock;
 pub mod complaint;
 pub mod content;
 pub mod continuity;
-pub mod dossier;
+pub mod engine;
 pub mod entry;
 pub mod evidence;
 pub mod ids;
@@ -53,7 +53,6 @@ pub mod refusal;
 pub mod route;
 pub mod tlog_proof;
 pub mod tree;
-pub mod waiting;
 pub mod watch;
 pub mod wire;
 

@@ -1,7 +1,7 @@
 //! What one step costs: `cargo bench -p sinergi-tests`.
 //!
 //! append: a group of 128 entries of 1 KiB made durable. verify: 128 signatures as a batch. fold: the entries of one complaint's life.
-//! dossier: a new complaint where it was lodged, and where it is forwarded to.
+//! case: a new complaint where it was lodged, and where it is forwarded to.
 //! sender, receiver: the link's state machines over one frame. watch: one frame of third parties' checkpoints, opened and taken.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -15,7 +15,7 @@ use sinergi_proto::charter::Charters;
 use sinergi_proto::checkpoint::{Checkpoint, CheckpointKeys, CheckpointSigner};
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::complaint::Complaint;
-use sinergi_proto::dossier::Dossier;
+use sinergi_proto::engine::{Case, LeafHeader};
 use sinergi_proto::entry::{Entry, EntryDraft, Place};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::key::SigningKey;
@@ -140,22 +140,24 @@ fn offered(millis: u64) -> [Bytes; 2] {
 }
 
 /// Takes a complaint in as a node's writer does: each entry into the fold, routed, and placed.
-fn take(entries: &[Entry; 2], origin: Option<Origin<'_>>, node: Standpoint<'_>) -> Dossier {
-    let mut dossier = Dossier::lodge(&entries[0]).expect("Lodged");
+fn take(entries: &[Entry; 2], origin: Option<Origin<'_>>, node: Standpoint<'_>) -> Case {
+    let mut case = Case::lodge(&entries[0]).expect("Lodged");
     for (index, entry) in (0..).map(LedgerIndex).zip(entries) {
-        dossier.complaint.insert(entry, node.charter);
-        let (routes, _) = dossier.routes_of(entry, origin, node);
+        case.fold(entry, node.charter);
+        let (routes, unreachable) = case.routes_of(entry, origin, node);
         if let Some(origin) = origin {
-            let (raised, _) = dossier.routes_of_raised(entry, origin, node);
-            dossier.note_owed(&raised);
+            let (raised, _) = case.routes_of_raised(entry, origin, node);
+            case.note_owed(&raised);
         }
-        dossier.place(index, entry, origin.map(|origin| origin.peer), &routes);
+        let (from, relays) = (origin.map(|origin| origin.peer.clone()), origin.map_or(0, |origin| origin.relays));
+        let header = LeafHeader { at: 0, from, relays, routes, unreachable, external: None };
+        case.place(index, entry, &header);
     }
-    black_box(dossier.duties(node.own));
-    dossier
+    black_box(case.duties(node.own));
+    case
 }
 
-fn dossier(c: &mut Criterion) {
+fn case(c: &mut Criterion) {
     let federation = sinergi_tests::federation::TestFederation::make(sinergi_tests::federation::hierarchy());
     let charters = Charters::self_signed(federation.charter()).expect("a charter");
     let charter = charters.newest();
@@ -182,10 +184,10 @@ fn dossier(c: &mut Criterion) {
         });
     };
     let at_city = Standpoint { own: &city, adjacent: &beside_city, charter };
-    measure("dossier/a complaint lodged and forwarded here: folded, routed, dropped", None, at_city);
+    measure("case/a complaint lodged and forwarded here: folded, routed, dropped", None, at_city);
     let (from_city, at_province) =
         (Origin { peer: &city, relays: 1 }, Standpoint { own: &province, adjacent: &beside_province, charter });
-    measure("dossier/a complaint received with its offer: folded, routed, dropped", Some(from_city), at_province);
+    measure("case/a complaint received with its offer: folded, routed, dropped", Some(from_city), at_province);
 }
 
 fn machines(c: &mut Criterion) {
@@ -244,5 +246,5 @@ fn watch(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, append, verify, fold, dossier, machines, watch);
+criterion_group!(benches, append, verify, fold, case, machines, watch);
 criterion_main!(benches);

@@ -388,12 +388,12 @@ fn judge(life: &Life, moment: u64, unsynced: Unsynced) -> Result<(), String> {
         }
     }
     for (_, complaint, entries) in life.seen.acknowledged.iter().filter(|(at, ..)| *at <= moment) {
-        let here = node.data.applier.store().timeline(complaint).expect("a timeline").len();
+        let here = node.data.derivation.store().timeline(complaint).expect("a timeline").len();
         if (here as u64) < *entries {
             return Err(format!("{complaint}: {entries} entries were acknowledged, {here} are here"));
         }
     }
-    let refused = node.data.applier.store().refused().count();
+    let refused = node.data.derivation.store().refused().count();
     for (_, expected) in life.seen.refused.iter().filter(|(at, _)| *at <= moment) {
         if refused < *expected {
             return Err(format!("{expected} items were refused, {refused} are listed"));
@@ -665,5 +665,5 @@ async fn a_data_folder_that_the_first_start_made_is_there_after_a_power_failure(
     crash::write(&trace.state(acknowledged, Unsynced::Lost), place.path());
     assert!(place.path().join("var/lib/ledger").is_dir(), "the ledger has lost its name");
     let node = Reopened::open(place.path()).expect("it opens");
-    assert!(node.data.applier.store().summary(&lodged.complaint).expect("a store").is_some(), "it was acknowledged");
+    assert!(node.data.derivation.store().summary(&lodged.complaint).expect("a store").is_some(), "it was acknowledged");
 }

@@ -10,7 +10,7 @@ use sinergi_proto::wire::{self, accusation::Finding, concealed::KnownBy, entry::
 
 use super::known::{Known, Linked};
 use super::shown::Shown;
-use crate::case::{Case, CaseError, Leaf};
+use crate::case::{self, CaseError, Leaf};
 use crate::link::Links;
 use crate::store::PeerCursor;
 
@@ -268,7 +268,7 @@ impl Check<'_> {
             if cases.len() as u64 > said {
                 break;
             }
-            let Some(case) = Case::load(&complaint, outbox.store(), outbox.reader(), outbox.federation(), &charters)?
+            let Some(case) = case::load(&complaint, outbox.store(), outbox.reader(), outbox.federation(), &charters)?
             else {
                 continue;
             };

@@ -15,13 +15,14 @@ use sinergi_proto::ids::LedgerIndex;
 use super::derived::Batch;
 use super::files::Files;
 use super::record::{self, Own};
+use super::tip::LastGroup;
 use super::{AppendError, GROUP_BYTES_MAX, HEADER_BYTES_MAX, Position, ReadError, RecordKind};
 
 /// Records that are being collected for one commit. Dropped without a commit, it leaves no trace.
 pub struct Group {
     files: Arc<Files>,
-    /// The end of the group before.
-    before: Position,
+    /// The group before, which may not be on the disk yet.
+    last: LastGroup,
     pub(super) start: Position,
     pub(super) seed: u32,
     pub(super) first_leaf: u64,
@@ -30,14 +31,15 @@ pub struct Group {
     head_bytes: usize,
     pub(super) bytes: Vec<u8>,
     pub(super) batch: Batch,
-    newest_content: HashMap<u64, Position>,
+    pub(super) newest_content: Arc<HashMap<u64, Position>>,
 }
 
 impl Group {
-    /// A group that will begin at `start`, after what ends at `before`, with so much room for a note in its head; `bytes` is room for all of it.
+    /// A group that will begin at `start`, after the group `last`, with so much room for a note in its head; `bytes` is room for all of it.
     pub(super) fn new(
         files: Arc<Files>,
-        (before, start): (Position, Position),
+        last: LastGroup,
+        start: Position,
         seed: u32,
         first_leaf: u64,
         note_room: usize,
@@ -45,8 +47,8 @@ impl Group {
     ) -> Self {
         let head = Own::Group { signed_size: 0, bytes: 0 };
         record::encode(&mut bytes, seed, RecordKind::Signed, head, &vec![0; note_room], &[]);
-        let (head_bytes, batch, newest_content) = (bytes.len(), Batch::default(), HashMap::new());
-        Self { files, before, start, seed, first_leaf, note_room, head_bytes, bytes, batch, newest_content }
+        let (head_bytes, batch, newest_content) = (bytes.len(), Batch::default(), Arc::default());
+        Self { files, last, start, seed, first_leaf, note_room, head_bytes, bytes, batch, newest_content }
     }
 
     /// The index of the group's first leaf: leaves below are of groups before it.
@@ -88,7 +90,7 @@ impl Group {
     }
 
     /// Adds content of an entry: of a leaf of this group, or of the next one, which then must follow before the commit, or of a leaf before
-    /// this group, when all before it is durable.
+    /// this group, when all groups but the one before this are on the disk.
     pub fn content(&mut self, leaf: LedgerIndex, header: &[u8], body: &[u8]) -> Result<Position, AppendError> {
         if leaf > self.next_index() {
             return Err(AppendError::NoSuchLeaf { index: leaf, next: self.next_index() });
@@ -100,15 +102,18 @@ impl Group {
         };
         let own = Own::Content { index: leaf.0, previous };
         let position = self.push(RecordKind::Content, own, header, body)?;
-        self.newest_content.insert(leaf.0, position);
+        Arc::make_mut(&mut self.newest_content).insert(leaf.0, position);
         self.batch.contents.push((leaf.0, position));
         Ok(position)
     }
 
     fn content_before(&self, leaf: LedgerIndex) -> Result<Option<Position>, ReadError> {
+        if leaf.0 >= self.last.first_leaf || self.last.contents.contains_key(&leaf.0) {
+            return Ok(self.last.contents.get(&leaf.0).copied());
+        }
         let end = self.files.settled();
-        if end < self.before {
-            return Err(ReadError::BeyondEnd { position: self.before, end });
+        if end < self.last.start {
+            return Err(ReadError::BeyondEnd { position: self.last.start, end });
         }
         Ok(self.files.derived.places(leaf)?.content)
     }

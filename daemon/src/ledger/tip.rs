@@ -5,6 +5,7 @@
 //! Invariant: a tip that followed each group in turn gives the positions and indexes that commit will give, if all are committed in that
 //! order; commit refuses a group that was begun elsewhere.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::files::Files;
@@ -22,10 +23,24 @@ pub struct Tip {
     pub(super) segment_bytes: u32,
     /// Bytes of the group before: as many will be needed.
     pub(super) capacity: usize,
+    /// The group that was followed last: it may not be on the disk yet.
+    pub(super) last: LastGroup,
+}
+
+/// What the next group must know of the group before it, which may not be on the disk yet.
+#[derive(Clone)]
+pub(super) struct LastGroup {
+    /// Where it begins: everything before it must be on the disk.
+    pub(super) start: Position,
+    /// Its first leaf.
+    pub(super) first_leaf: u64,
+    /// The newest content of each leaf that it holds contents of.
+    pub(super) contents: Arc<HashMap<u64, Position>>,
 }
 
 impl Tip {
-    /// Begins a group here. Follow it before the next one is begun.
+    /// Begins a group here. Follow it before the next one is begun. All groups but the one that was followed last must be on the disk when
+    /// contents of earlier leaves are added to it.
     pub fn begin(&self) -> Group {
         let (start, seed) = if self.position.offset >= self.segment_bytes {
             (Position { segment: self.position.segment + 1, offset: SEGMENT_HEADER_BYTES }, rand::random())
@@ -33,12 +48,15 @@ impl Tip {
             (self.position, self.seed)
         };
         let bytes = Vec::with_capacity(self.capacity);
-        Group::new(Arc::clone(&self.files), (self.position, start), seed, self.next_leaf, self.signed.room(), bytes)
+        let last = self.last.clone();
+        Group::new(Arc::clone(&self.files), last, start, seed, self.next_leaf, self.signed.room(), bytes)
     }
 
     /// Goes on behind a group that will be committed. An empty group is nothing.
     pub fn follow(&mut self, group: &Group) {
         if !group.is_empty() {
+            let (start, contents) = (self.position, Arc::clone(&group.newest_content));
+            self.last = LastGroup { start, first_leaf: group.first_leaf, contents };
             (self.position, self.seed) = (group.end(), group.seed);
             self.next_leaf = group.next_index().0;
             self.capacity = group.length();
@@ -154,20 +172,39 @@ mod tests {
     }
 
     #[test]
-    fn a_later_content_of_a_leaf_that_is_not_durable_yet_is_refused_and_taken_afterwards() {
+    fn a_later_content_of_a_leaf_of_the_group_before_is_taken_before_that_is_durable() {
+        let fixture = Fixture::new();
+        let (mut ledger, _) = fixture.open();
+        let mut tip = ledger.tip();
+        let first = group_of(&tip, 2);
+        tip.follow(&first);
+        let mut second = tip.begin();
+        second.content(LedgerIndex(0), b"content", b"text 0").expect("its leaf is in the group before");
+        ledger.commit(first).expect("a commit");
+        ledger.commit(second).expect("a commit");
+        assert_eq!(ledger.reader().contents(LedgerIndex(0)).expect("contents").len(), 2);
+        assert_eq!(ledger.reader().contents(LedgerIndex(1)).expect("contents").len(), 1);
+        assert_holds(&ledger, 2);
+    }
+
+    #[test]
+    fn a_later_content_of_a_leaf_further_back_is_refused_until_that_is_durable() {
         let fixture = Fixture::new();
         let (mut ledger, _) = fixture.open();
         let mut tip = ledger.tip();
         let first = group_of(&tip, 1);
         tip.follow(&first);
-        let mut second = tip.begin();
-        let early = second.content(LedgerIndex(0), b"content", b"another");
+        let second = group_of(&tip, 1);
+        tip.follow(&second);
+        let mut third = tip.begin();
+        let early = third.content(LedgerIndex(0), b"content", b"another");
         assert!(matches!(early, Err(AppendError::Read(ReadError::BeyondEnd { .. }))), "{early:?}");
         ledger.commit(first).expect("a commit");
-        second.content(LedgerIndex(0), b"content", b"text 0").expect("its leaf is durable");
+        third.content(LedgerIndex(0), b"content", b"text 0").expect("its leaf is durable");
         ledger.commit(second).expect("a commit");
+        ledger.commit(third).expect("a commit");
         assert_eq!(ledger.reader().contents(LedgerIndex(0)).expect("contents").len(), 2);
-        assert_holds(&ledger, 1);
+        assert_holds(&ledger, 2);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::files::Files;
 use super::group::Group;
 use super::reader::LedgerReader;
 use super::segment::{self, SEGMENT_HEADER_BYTES, SegmentHeader};
-use super::tip::{Signed, Tip};
+use super::tip::{LastGroup, Signed, Tip};
 use super::{Fatal, LedgerOptions, OpenError, Opened, Position, open};
 
 /// A ledger, open for appending. There is one at a time for a directory.
@@ -119,6 +119,7 @@ impl Ledger {
             next_leaf: self.tree.size(),
             segment_bytes: self.segment_bytes,
             capacity: 0,
+            last: LastGroup { start: self.end, first_leaf: self.tree.size(), contents: Arc::default() },
         }
     }
 

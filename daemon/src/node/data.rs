@@ -14,9 +14,9 @@ use sinergi_config::Config;
 
 use super::NodeError;
 use crate::alarms::Alarms;
-use crate::apply::Applier;
 use crate::case::CaseError;
 use crate::continuity::{Continuity, Proof};
+use crate::derivation::Derivation;
 use crate::directory::Directory;
 use crate::ledger::{Ledger, LedgerOptions, Opened};
 use crate::recover::{own_ledger, put_recovered_in_place};
@@ -29,7 +29,7 @@ pub struct Data {
     /// The ledger.
     pub ledger: Ledger,
     /// The store, brought up to the ledger.
-    pub applier: Applier,
+    pub derivation: Derivation,
     /// Whether the node may sign.
     pub continuity: Continuity,
     /// The newest checkpoint that the ledger has recorded.
@@ -55,11 +55,11 @@ impl Data {
         let own = own_ledger(config, &directory, &ledger);
         let continuity = Continuity::begin(own, &config.data, peers, shown, alarms.clone())?;
         let mut store = Some(store);
-        let applier = on_a_sound_store(config, || {
+        let derivation = on_a_sound_store(config, || {
             let store = store.take().map_or_else(|| open_store(config), Ok)?;
-            open_applier(config, &ledger, store, directory.clone())
+            open_derivation(config, &ledger, store, directory.clone())
         })?;
-        Ok(Self { ledger, applier, continuity, recorded: opened.signed_note, alarms })
+        Ok(Self { ledger, derivation, continuity, recorded: opened.signed_note, alarms })
     }
 }
 
@@ -80,8 +80,8 @@ pub fn rebuild(config: &Config) -> Result<u64, NodeError> {
         Continuity::begin(own_ledger(config, &directory, &ledger), &config.data, [], local, Alarms::default())?;
         std::fs::remove_dir_all(&path)?;
     }
-    let applier = open_applier(config, &ledger, open_store(config)?, directory)?;
-    Ok(applier.reader().size())
+    let derivation = open_derivation(config, &ledger, open_store(config)?, directory)?;
+    Ok(derivation.reader().size())
 }
 
 /// Finishes a `sinergi recover` that was interrupted when the old ledger had been moved aside.
@@ -164,7 +164,12 @@ fn open_ledger(config: &Config, rebuild_derived: bool) -> Result<(Ledger, Opened
 }
 
 /// Brings the store up to the ledger, with a progress bar where somebody may see it.
-fn open_applier(config: &Config, ledger: &Ledger, store: Store, directory: Directory) -> Result<Applier, NodeError> {
+fn open_derivation(
+    config: &Config,
+    ledger: &Ledger,
+    store: Store,
+    directory: Directory,
+) -> Result<Derivation, NodeError> {
     // A watermark behind the ledger's end is of a ledger that was longer: the store is of another one, and the operator is told of it.
     let store = match store.watermark()? {
         Some(watermark) if watermark > ledger.end() => {
@@ -176,12 +181,12 @@ fn open_applier(config: &Config, ledger: &Ledger, store: Store, directory: Direc
         _ => store,
     };
     let federation = config.federation.to_string();
-    let mut applier = Applier::new(config.agency.clone(), federation, store, ledger.reader(), directory);
+    let mut derivation = Derivation::new(config.agency.clone(), federation, store, ledger.reader(), directory);
     let bar = ProgressBar::with_draw_target(Some(ledger.size()), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("rebuilding the store {bar:30} {pos}/{len} entries {eta}") {
         bar.set_style(style);
     }
-    let applied = applier.replay(|done, total| {
+    let applied = derivation.replay(|done, total| {
         bar.set_length(total);
         bar.set_position(done);
     })?;
@@ -189,8 +194,8 @@ fn open_applier(config: &Config, ledger: &Ledger, store: Store, directory: Direc
     if applied > 0 {
         tracing::info!(entries = applied, "brought the store up to the ledger");
     }
-    applier.count()?;
-    Ok(applier)
+    derivation.count()?;
+    Ok(derivation)
 }
 
 /// Where a node keeps its ledger.

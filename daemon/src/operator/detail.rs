@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use sinergi_proto::charter::Charter;
 use sinergi_proto::complaint::{Complaint, Standing};
+use sinergi_proto::engine::Case;
 use sinergi_proto::entry::{Body, CaseAct, Commitment, ContentClass, CustodyAct, Entry};
 use sinergi_proto::ids::{AgencyId, ComplaintId};
 use sinergi_proto::wire;
@@ -11,7 +12,8 @@ use tonic::Status;
 
 use super::codes::{archive_reason, code_of, deadline_name, erase_ground};
 use super::{OperatorService, own};
-use crate::case::{Case, CaseError, Leaf};
+use crate::case::{self, CaseError, Leaf};
+use crate::store::Summary;
 
 impl OperatorService {
     /// Everything about one complaint.
@@ -31,7 +33,7 @@ impl OperatorService {
         let offers = complaint.offers();
         let disclosed_to = complaint.readers().disclosed_to;
         Ok(wire::ComplaintDetail {
-            summary: Some(self.summary(&complaint.id(), case.summary())?),
+            summary: Some(self.summary(&complaint.id(), Summary::of(&case, &self.links.own))?),
             timeline,
             participants: names(participants),
             observers: names(charter.observers(participants)),
@@ -58,7 +60,7 @@ impl OperatorService {
     pub(super) fn load_case(&self, id: &ComplaintId) -> Result<Option<Case>, CaseError> {
         let outbox = &self.links.outbox;
         let charters = self.links.directory.charters();
-        Case::load(id, outbox.store(), outbox.reader(), outbox.federation(), &charters)
+        case::load(id, outbox.store(), outbox.reader(), outbox.federation(), &charters)
     }
 
     fn timeline_row(&self, case: &Case, leaf: Leaf) -> Result<wire::TimelineRow, Status> {

@@ -5,19 +5,16 @@ use std::sync::Arc;
 use futures_util::{StreamExt, future, stream};
 use rand::RngExt;
 use sinergi_proto::content::{Content, TextRole, reply_code_hash, serialise_text};
+use sinergi_proto::engine::{Act, External, Lodge, NotDone};
 use sinergi_proto::entry::ContentClass;
 use sinergi_proto::limits;
-use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::wire;
 use tokio::sync::oneshot;
 use tonic::{Status, Streaming};
 
-use super::names::optional_agency;
 use super::{OperatorService, Rows, blocking, commands, submit_status};
 use crate::continuity::State;
-use crate::headers::External;
-use crate::ledger::Position;
-use crate::writer::{Act, Lodge, Retried, Selection, Submission, SubmitError};
+use crate::writer::{Submission, SubmitError};
 
 /// Crockford's base32 without the letters that look like digits: what a citizen can read aloud.
 const REPLY_CODE_ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -94,63 +91,23 @@ impl OperatorService {
         })
     }
 
-    /// Judges again what was refused or waits.
-    pub(super) async fn retry_items(
-        &self,
-        request: wire::RetryRefusedRequest,
-    ) -> Result<wire::RetryRefusedReply, Status> {
-        let position = match request.number.as_str() {
-            "" => None,
-            number => Some(parse_number(number)?),
-        };
-        let peer = optional_agency("peer", &request.peer)?;
-        let (answer, retried) = oneshot::channel();
-        self.submit(Submission::RetryItems(Selection { position, peer }, answer)).await?;
-        let items = answer_of(retried).await?;
-        let item = |item: Retried| {
-            let (outcome, code) = match item.outcome {
-                ItemOutcome::Leaf(_) => ("taken", 0),
-                ItemOutcome::Deferred(code) => ("waits", code),
-                ItemOutcome::Refused(code) => ("refused", code),
-            };
-            wire::RetriedItem {
-                number: format!("{}-{}-0", item.position.segment, item.position.offset),
-                entry_id: item.entry.0.to_vec(),
-                outcome: outcome.to_owned(),
-                code,
-                reason: item.reason,
-            }
-        };
-        Ok(wire::RetryRefusedReply { items: items.into_iter().map(item).collect() })
-    }
-
     /// In the first moments after a start calls are held, as many as the queue would take, until the peers were heard.
-    async fn submit(&self, submission: Submission) -> Result<(), Status> {
+    pub(super) async fn submit(&self, submission: Submission) -> Result<(), Status> {
         if self.links.continuity.state() == State::Waiting {
-            let _held = self.held_calls.try_acquire().map_err(|_| submit_status(&SubmitError::Unheard))?;
+            let _held = self.held_calls.try_acquire().map_err(|_| submit_status(&NotDone::Unheard.into()))?;
             self.links.continuity.settled().await;
         }
         self.links.writer.try_submit(submission).map_err(|error| submit_status(&error))
     }
 }
 
-async fn answer_of<T>(answer: oneshot::Receiver<Result<T, SubmitError>>) -> Result<T, Status> {
+pub(super) async fn answer_of<T>(answer: oneshot::Receiver<Result<T, NotDone>>) -> Result<T, Status> {
     match answer.await {
-        Ok(result) => result.map_err(|error| submit_status(&error)),
+        Ok(result) => result.map_err(|error| submit_status(&error.into())),
         // The writer has ended before it answered: whether the entry is durable is not known.
         Err(_) => {
             Err(Status::unavailable("the node stopped before it answered; look whether it was done when it runs again"))
         }
-    }
-}
-
-/// The number of an item in a listing: where its record lies.
-fn parse_number(number: &str) -> Result<Position, Status> {
-    let mut parts = number.split('-');
-    let mut part = || parts.next().and_then(|part| part.parse::<u32>().ok());
-    match (part(), part()) {
-        (Some(segment), Some(offset)) => Ok(Position { segment, offset }),
-        _ => Err(Status::invalid_argument(format!("number {number:?}: must be one that `sinergi refused list` shows"))),
     }
 }
 

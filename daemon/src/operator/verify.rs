@@ -5,13 +5,14 @@
 use sinergi_proto::admission::{Verdict, admit, authenticate};
 use sinergi_proto::complaint::Complaint;
 use sinergi_proto::content::Content;
+use sinergi_proto::engine::Case;
 use sinergi_proto::ids::LedgerIndex;
 use sinergi_proto::wire;
 use tonic::Status;
 
 use super::detail::{no_case, standing_of};
 use super::{OperatorService, own};
-use crate::case::{Case, CaseError, Leaf};
+use crate::case::{CaseError, Leaf};
 use crate::headers::{self, ContentHeader};
 use crate::ledger::ReadError;
 use crate::time::now_millis;

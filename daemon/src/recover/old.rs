@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use prost::Message;
+use sinergi_proto::engine::OldEntry;
 use sinergi_proto::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::limits;
 use sinergi_proto::link::Cursor;
@@ -16,7 +17,7 @@ use crate::directory::Directory;
 use crate::headers::{self, ContentHeader, CursorHeader, DeferredDoneHeader, DeferredHeader, LeafHeader};
 use crate::ledger::{LedgerReader, Position, Record, RecordKind};
 use crate::link::receive_items;
-use crate::writer::{OldEntry, Received, Writer, WriterError};
+use crate::writer::{Received, Writer, WriterError};
 
 /// What is given to the writer at once.
 const GROUP_BYTES: usize = limits::GROUP_BYTES / 4;

@@ -134,6 +134,18 @@ impl Store {
         self.complaint.last_key()?.map(|key| ComplaintId::from_slice(&key).ok_or_else(malformed)).transpose()
     }
 
+    /// The complaints after one (`None`: from the first on) in the order of their ids, at most `most`.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn complaints_after(&self, after: Option<ComplaintId>, most: usize) -> Result<Vec<ComplaintId>, StoreError> {
+        let malformed = || StoreError::Malformed { tree: "complaint" };
+        // The smallest key after an id is the id with one more byte.
+        let from = after.map_or_else(Vec::new, |after| [&after.0[..], &[0]].concat());
+        let keys = self.complaint.keys_from(&from).take(most);
+        keys.map(|key| ComplaintId::from_slice(&key?).ok_or_else(malformed)).collect()
+    }
+
     /// All complaints, newest first.
     pub fn complaints(&self) -> impl Iterator<Item = Result<(ComplaintId, Summary), StoreError>> + use<> {
         self.complaint.newest_first().map(|item| {
@@ -344,6 +356,17 @@ impl Store {
             let bits = value.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| malformed())?;
             Ok((item, Position::from_bits(bits).ok_or_else(malformed)?))
         })
+    }
+
+    /// The position of the record of an item that waits.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn deferred_at(&self, item: &[u8; 32]) -> Result<Option<Position>, StoreError> {
+        let malformed = || StoreError::Malformed { tree: "deferred" };
+        let Some(value) = self.deferred.get(item)? else { return Ok(None) };
+        let bits = value.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| malformed())?;
+        Position::from_bits(bits).ok_or_else(malformed).map(Some)
     }
 
     /// Up to where the ledger was applied.

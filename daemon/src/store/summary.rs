@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use sinergi_proto::clock::HybridClock;
-use sinergi_proto::complaint::{Complaint, Phase};
-use sinergi_proto::dossier::Duties;
+use sinergi_proto::complaint::Phase;
+use sinergi_proto::engine::{Case, Duties};
 use sinergi_proto::entry::ContentClass;
 use sinergi_proto::ids::{AgencyId, EntryId, LedgerIndex};
+use sinergi_proto::route::Access;
 
 use super::keys::ID_PREFIX;
 use crate::headers::External;
@@ -88,26 +89,27 @@ pub struct OpenOffer {
 }
 
 impl Summary {
-    /// The summary of a complaint.
-    pub fn of(complaint: &Complaint, lodged: LedgerIndex, external: Option<External>, content_shared: bool) -> Self {
+    /// The summary of a complaint, for the node of agency `own`.
+    pub fn of(case: &Case, own: &AgencyId) -> Self {
+        let complaint = &case.complaint;
         let custody = complaint.custody();
-        let case = complaint.case();
+        let work = complaint.case();
         Self {
             intake: complaint.intake().clone(),
             holder: custody.holder.clone(),
             offer: custody.offer.as_ref().map(|o| OpenOffer { to: o.to.clone(), answer_by: o.answer_by }),
-            phase: case.phase,
+            phase: work.phase,
             kind: complaint.lodged().kind,
-            category: case.category.clone(),
+            category: work.category.clone(),
             area: complaint.lodged().area.clone(),
             class: complaint.lodged().class,
             entries: u32::try_from(complaint.len()).unwrap_or(u32::MAX),
             changed_at: complaint.newest_clock().millis(),
-            self_closed: case.self_closed,
-            lodged,
-            external,
-            content_shared,
-            duties: Duties::default(),
+            self_closed: work.self_closed,
+            lodged: case.lodged,
+            external: case.external.clone(),
+            content_shared: case.routed.values().any(|access| *access > Access::Entries),
+            duties: case.duties(own),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::complaint::Phase;
-use sinergi_proto::dossier::Duties;
+use sinergi_proto::engine::Duties;
 use sinergi_proto::entry::ContentClass;
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
 

@@ -16,40 +16,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use futures_executor::block_on;
+use prost::Message;
+use sinergi_proto::engine::{Answer, Destroy, Warning};
 use sinergi_proto::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::outbox::Recalled;
-use sinergi_proto::receipt::ItemResult;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use sinergi_proto::wire;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::unconstrained;
 
 use super::checkpoints::Checkpoints;
-use super::submission::WriterStop;
-use super::{Acted, Delivered, Head, Lodged, Retried, SubmitError, WriterError};
+use super::submission::{Reply, WriterStop};
+use super::{Head, WriterError};
+use crate::case::CaseError;
 use crate::ledger::{Committed, Fatal, Group, Ledger, Position};
 use crate::recent::Recent;
 use crate::store::{Changes, Counts, Store};
-
-/// Who is answered, and what.
-pub(super) enum Answer {
-    Lodged(oneshot::Sender<Result<Lodged, SubmitError>>, Result<Lodged, SubmitError>),
-    Acted(oneshot::Sender<Result<Acted, SubmitError>>, Result<Acted, SubmitError>),
-    Delivered(oneshot::Sender<Delivered>, Option<Vec<ItemResult>>),
-    Retried(oneshot::Sender<Result<Vec<Retried>, SubmitError>>, Result<Vec<Retried>, SubmitError>),
-    Witnessed(oneshot::Sender<Result<(), SubmitError>>, Result<(), SubmitError>),
-}
-
-impl Answer {
-    /// A waiter that has gone away does not need its answer.
-    fn give(self, checkpoint: &Arc<[u8]>) {
-        match self {
-            Self::Lodged(to, result) => drop(to.send(result)),
-            Self::Acted(to, result) => drop(to.send(result)),
-            Self::Retried(to, result) => drop(to.send(result)),
-            Self::Witnessed(to, result) => drop(to.send(result)),
-            Self::Delivered(to, results) => drop(to.send(Delivered { results, checkpoint: checkpoint.clone() })),
-        }
-    }
-}
 
 /// A group that was decided, with what it changes.
 pub(super) struct Decided {
@@ -68,9 +49,34 @@ pub(super) struct Decided {
 pub(super) struct Handover {
     /// `None`: nothing was appended.
     pub(super) decided: Option<Decided>,
-    pub(super) answers: Vec<Answer>,
+    /// What is destroyed before anybody is answered.
+    pub(super) destroy: Vec<Destroy>,
+    /// The first copies of all items that wait no longer are destroyed as well.
+    pub(super) destroys_spent: bool,
+    /// Whether this node may sign its first checkpoint.
+    pub(super) may_sign: bool,
+    /// The store is asked to write what it holds back: sled's own threads write later, and their errors stick. A node that nobody writes to
+    /// hears of them too.
+    pub(super) flushes_store: bool,
+    /// What the operator hears of.
+    pub(super) warnings: Vec<Warning>,
+    /// Who is answered, and what.
+    pub(super) answers: Vec<(Reply, Answer)>,
     /// Room in the queue of those who are answered: until then they take it.
     pub(super) rooms: Vec<OwnedSemaphorePermit>,
+}
+
+impl Handover {
+    /// Whether there is nothing to do for the submissions that it holds, and it holds none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.decided.is_none()
+            && self.destroy.is_empty()
+            && !self.destroys_spent
+            && !self.flushes_store
+            && self.warnings.is_empty()
+            && self.answers.is_empty()
+            && self.rooms.is_empty()
+    }
 }
 
 /// The writer's side.
@@ -93,6 +99,8 @@ pub(super) struct Committing {
     pub(super) own: AgencyId,
     pub(super) counts: Counts,
     pub(super) head: watch::Sender<Head>,
+    /// Tells the operator.
+    pub(super) tell: Box<dyn Fn(Warning) + Send>,
 }
 
 impl Committer {
@@ -122,17 +130,11 @@ impl Committer {
         if is_taken { Ok(()) } else { Err(self.failure()) }
     }
 
-    /// Waits until all that was handed over is committed: for who reads the store or the ledger.
+    /// Waits until all that was handed over is committed.
     pub(super) fn settle(&mut self) -> Result<(), WriterError> {
         // Unconstrained: tokio would have its own tasks take turns here, and this is none.
         let is_free = block_on(unconstrained(self.turn.acquire())).is_ok();
         if is_free { Ok(()) } else { Err(self.failure()) }
-    }
-
-    /// The ledger, when it has all that was handed over.
-    pub(super) fn ledger(&mut self) -> Result<MutexGuard<'_, Ledger>, WriterError> {
-        self.settle()?;
-        Ok(lock(&self.ledger))
     }
 
     /// Commits what was handed over, records the newest checkpoint, and ends; the figures over all complaints and the end of the ledger then.
@@ -155,7 +157,7 @@ impl Committer {
     }
 }
 
-/// For who goes on after it was told the cause.
+/// Returned to callers after the original error was reported.
 fn already_failed() -> WriterError {
     Fatal::Stopped { cause: "it was told before".to_owned() }.into()
 }
@@ -202,32 +204,78 @@ impl Committing {
         ledger: &Mutex<Ledger>,
         turns: Turns,
     ) -> Result<Counts, WriterError> {
-        while let Ok(Handover { decided, answers, rooms }) = handovers.recv() {
-            match decided {
-                Some(decided) => self.commit(&mut lock(ledger), decided)?,
-                None => self.sign_first(&mut lock(ledger)),
-            }
-            // A crash before leaves waiters without an answer to what was done: they ask again, and duplicates are recognised.
-            let checkpoint = self.head.borrow().checkpoint.clone();
-            answers.into_iter().for_each(|answer| answer.give(&checkpoint));
-            drop(rooms);
+        while let Ok(handover) = handovers.recv() {
+            self.carry_out(handover, &mut lock(ledger))?;
             turns.give_back();
         }
         Ok(self.counts)
     }
 
+    /// The order of the steps is the order of the promises.
+    fn carry_out(&mut self, handover: Handover, ledger: &mut Ledger) -> Result<(), WriterError> {
+        // 1 to 4.
+        match handover.decided {
+            Some(decided) => self.commit(ledger, decided)?,
+            None if handover.may_sign => self.sign_first(ledger),
+            None => {}
+        }
+        if handover.flushes_store {
+            self.store.flush()?;
+        }
+        // 5: what orders the destruction is durable. A crash here leaves contents that the next start destroys.
+        self.destroy(ledger, &handover.destroy, handover.destroys_spent)?;
+        handover.warnings.into_iter().for_each(|warning| (self.tell)(warning));
+        // 6: a crash before leaves waiters without an answer to what was done: they ask again, and duplicates are recognised.
+        let checkpoint = self.head.borrow().checkpoint.clone();
+        handover.answers.into_iter().for_each(|(reply, answer)| reply.give(answer, &checkpoint));
+        drop(handover.rooms);
+        Ok(())
+    }
+
+    /// Destroys what the durable entries order to be destroyed.
+    fn destroy(&self, ledger: &mut Ledger, destroy: &[Destroy], all_spent: bool) -> Result<(), WriterError> {
+        let mut destroyed = 0;
+        for what in destroy {
+            let Destroy::Contents(leaf) = what else { continue };
+            for position in ledger.reader().content_positions(*leaf).map_err(CaseError::Ledger)? {
+                destroyed += u32::from(ledger.erase_body(position)?);
+            }
+        }
+        if destroyed > 0 {
+            tracing::info!(contents = destroyed, "destroyed what was erased");
+        }
+        if all_spent || destroy.iter().any(|what| matches!(what, Destroy::DeferredItem(_))) {
+            self.overwrite_spent_items(ledger)?;
+        }
+        Ok(())
+    }
+
+    /// Items that waited were written again with their contents: the first copy would outlast an erasure.
+    fn overwrite_spent_items(&self, ledger: &mut Ledger) -> Result<(), WriterError> {
+        for position in self.store.spent()? {
+            let record = ledger.reader().record(position).map_err(CaseError::Ledger)?;
+            let has_content = wire::Item::decode(record.body.as_slice()).is_ok_and(|item| !item.content.is_empty());
+            if has_content || record.erased {
+                ledger.erase_body(position)?;
+            }
+            self.store.overwritten(position)?;
+        }
+        Ok(())
+    }
+
     fn commit(&mut self, ledger: &mut Ledger, decided: Decided) -> Result<(), WriterError> {
         let Decided { group, changes, leaves, late_content, owed } = decided;
-        // 3: one write, one fdatasync. A crash during it leaves the whole group or nothing of it.
+        // 1: one write, one fdatasync. A crash during it leaves the whole group or nothing of it.
         let Committed { first, size, root, end } = ledger.commit(group)?;
+        // 2: links are given what is durable.
         if late_content {
             self.recent.clear();
         } else {
             self.recent.publish(first, leaves, ledger.reader().erasures());
         }
-        // 4: the checkpoint covers durable leaves only, which determine it: a crash here changes nothing.
+        // 3: the checkpoint covers durable leaves only, which determine it: a crash here changes nothing.
         let checkpoint = self.sign(ledger);
-        // 5: the store is derived: a crash here is healed by the watermark at the next start.
+        // 4: the store is derived: a crash here is healed by the watermark at the next start.
         self.store.write(changes, end, &self.own, &mut self.counts)?;
         let (size, root, counts) = (LedgerIndex(size), root.0, self.counts);
         self.head.send_modify(|head| {

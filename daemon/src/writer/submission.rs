@@ -5,73 +5,19 @@
 use std::sync::Arc;
 
 use prost::Message;
-use sinergi_proto::complaint::{Command, Declined, NewOffer};
-use sinergi_proto::content::Content;
-use sinergi_proto::entry::ContentClass;
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use sinergi_proto::engine::{
+    Act, Acted, Answer, Delivery, Input, ItemKey, KeptItem, Lodge, Lodged, NotDone, NotTaken, ReceiptHeader, Retried,
+    SeenHeader,
+};
+use sinergi_proto::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::intake::Received;
 use sinergi_proto::limits;
 use sinergi_proto::link::Cursor;
-use sinergi_proto::receipt::{ItemOutcome, ItemResult};
-use sinergi_proto::refusal::Refusal;
-use sinergi_proto::wire;
+use sinergi_proto::receipt::ItemResult;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
-use crate::headers::{External, ReceiptHeader, SeenHeader};
 use crate::ledger::Position;
 use crate::store::Counts;
-
-/// A new complaint.
-pub struct Lodge {
-    /// The body.
-    pub body: wire::Lodged,
-    /// Its contents, with their classes.
-    pub contents: Vec<(Content, ContentClass)>,
-    /// The record of another system that it comes from.
-    pub external: Option<External>,
-    /// The offer to make at once.
-    pub forward: Option<NewOffer>,
-}
-
-/// What became of a new complaint.
-#[derive(Debug)]
-pub struct Lodged {
-    /// Its id.
-    pub complaint: ComplaintId,
-    /// It was lodged before; nothing was added.
-    pub existed: bool,
-    /// Why it was lodged but not forwarded.
-    pub forward_declined: Option<SubmitError>,
-}
-
-/// Something done to a complaint.
-pub struct Act {
-    /// The complaint.
-    pub complaint: ComplaintId,
-    /// What is done.
-    pub command: Command,
-    /// The text that goes with it; without a class it gets the complaint's.
-    pub text: Option<(Content, Option<ContentClass>)>,
-}
-
-/// The entry that was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Acted {
-    /// Its id.
-    pub entry: EntryId,
-    /// Its leaf.
-    pub leaf: LedgerIndex,
-}
-
-/// A frame from a peer, decoded and authenticated.
-pub struct Delivery {
-    /// Who sent it.
-    pub peer: AgencyId,
-    /// The position of the peer's ledger after it.
-    pub cursor: Cursor,
-    /// Its items.
-    pub items: Vec<Received>,
-}
 
 /// What became of a delivery; what was taken is durable.
 pub struct Delivered {
@@ -81,48 +27,80 @@ pub struct Delivered {
     pub checkpoint: Arc<[u8]>,
 }
 
+/// Where the answer to a command goes.
+type AnswerTo<T> = oneshot::Sender<Result<T, NotDone>>;
+
 /// Something for the writer.
 pub enum Submission {
     /// Lodge a complaint.
-    Lodge(Box<Lodge>, oneshot::Sender<Result<Lodged, SubmitError>>),
+    Lodge(Box<Lodge>, AnswerTo<Lodged>),
     /// Write an entry of a complaint.
-    Act(Box<Act>, oneshot::Sender<Result<Acted, SubmitError>>),
-    /// Take what a peer delivered.
+    Act(Box<Act>, AnswerTo<Acted>),
+    /// Take what a peer delivered. Dropped without an answer if this node may not sign.
     Delivery(Delivery, oneshot::Sender<Delivered>),
     /// Store a peer's receipt; the bytes are the `Ack`.
     Receipt(ReceiptHeader, Vec<u8>),
     /// Keep a checkpoint that a peer showed; the bytes are the note.
     Seen(SeenHeader, Vec<u8>),
     /// Keep checkpoints that were seen of others' ledgers, each a note, and commit to the newest of all.
-    Witness(Vec<(AgencyId, Vec<u8>)>, oneshot::Sender<Result<(), SubmitError>>),
-    /// Judge again what an operator selects of what was refused or waits.
-    RetryItems(Selection, oneshot::Sender<Result<Vec<Retried>, SubmitError>>),
+    Witness(Vec<(AgencyId, Vec<u8>)>, AnswerTo<()>),
+    /// Judge again what an operator selected of what was refused or waits.
+    RetryItems(Vec<KeptItem>, AnswerTo<Vec<Retried>>),
+    /// A waiting item whose signature was checked again.
+    Rechecked(ItemKey, Received),
     /// Judge again what waits: time has passed, or a charter came.
     Retry,
     /// Finish what was submitted before, then stop.
     Stop,
 }
 
-/// Items that this node refused, or that wait.
-#[derive(Clone, Debug)]
-pub struct Selection {
-    /// The one whose record lies here; `None`: all.
-    pub position: Option<Position>,
-    /// Only what came from this peer.
-    pub peer: Option<AgencyId>,
+impl Submission {
+    /// What the engine is given, and where its answer goes; `None`: nothing.
+    pub(super) fn parts(self) -> Option<(Input, Option<Reply>)> {
+        Some(match self {
+            Self::Lodge(lodge, to) => (Input::Lodge(lodge), Some(Reply::Lodged(to))),
+            Self::Act(act, to) => (Input::Act(act), Some(Reply::Acted(to))),
+            Self::Delivery(delivery, to) => (Input::Deliver(delivery), Some(Reply::Delivered(to))),
+            Self::Receipt(header, ack) => (Input::Receipt(header, ack), None),
+            Self::Seen(header, note) => (Input::Seen(header, note), None),
+            Self::Witness(newer, to) => (Input::Witness(newer), Some(Reply::Witnessed(to))),
+            Self::RetryItems(items, to) => (Input::Retry(items), Some(Reply::Retried(to))),
+            Self::Rechecked(key, received) => (Input::Rechecked(key, received), None),
+            Self::Retry => (Input::Tick, None),
+            Self::Stop => return None,
+        })
+    }
 }
 
-/// What became of an item that was judged again.
-#[derive(Clone, Debug)]
-pub struct Retried {
-    /// Where its record lies.
-    pub position: Position,
-    /// Its entry.
-    pub entry: EntryId,
-    /// Whether it is here now.
-    pub outcome: ItemOutcome,
-    /// Why not, in words.
-    pub reason: String,
+/// Where an answer goes.
+pub(super) enum Reply {
+    Lodged(AnswerTo<Lodged>),
+    Acted(AnswerTo<Acted>),
+    Delivered(oneshot::Sender<Delivered>),
+    Witnessed(AnswerTo<()>),
+    Retried(AnswerTo<Vec<Retried>>),
+}
+
+impl Reply {
+    /// Gives the answer; `checkpoint` covers what it speaks of. A waiter that has gone away does not need it.
+    pub(super) fn give(self, answer: Answer, checkpoint: &Arc<[u8]>) {
+        match (self, answer) {
+            (Self::Lodged(to), Answer::Lodged(result)) => drop(to.send(result)),
+            (Self::Acted(to), Answer::Acted(result)) => drop(to.send(result)),
+            (Self::Witnessed(to), Answer::Witnessed(result)) => drop(to.send(result)),
+            (Self::Retried(to), Answer::Retried(result)) => drop(to.send(result)),
+            (Self::Delivered(to), Answer::Delivered(result)) => {
+                let results = match result {
+                    Ok(results) => Some(results),
+                    Err(NotTaken::TooMuchWaits) => None,
+                    // Its link ends, and the peer sends again.
+                    Err(NotTaken::MayNotSign) => return,
+                };
+                drop(to.send(Delivered { results, checkpoint: checkpoint.clone() }));
+            }
+            (_, answer) => unreachable!("the engine answers {answer:?} to another input"),
+        }
+    }
 }
 
 /// Why a submission was not carried out.
@@ -137,55 +115,12 @@ pub enum SubmitError {
     /// The node is stopping or has stopped.
     #[error("the node is stopping; nothing was done")]
     Stopped,
-    /// Declined by authority or state.
-    #[error(transparent)]
-    Declined(#[from] Declined),
     /// No such item.
     #[error("there is no item {}-{}-0 that this node refused or that waits here: see `sinergi refused list`", .0.segment, .0.offset)]
     NoItem(Position),
-    /// No such complaint.
-    #[error("there is no complaint {0} here")]
-    NoComplaint(ComplaintId),
-    /// The entry would be larger than an entry may be.
+    /// The engine's reason.
     #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// Peers would not accept what this node signs.
-    #[error("this node may not sign now: {0}; see `sinergi charter show`")]
-    OwnKey(String),
-    /// A peer has seen more of this ledger than there is.
-    #[error(
-        "this node's ledger was set back or lost: a peer has seen more of it, see `sinergi status`. Nothing may be signed until the newest \
-         copy of its folder is put back or `sinergi recover` has begun a new epoch"
-    )]
-    SetBack,
-    /// The node has just started.
-    #[error(
-        "this node has just started and still asks its peers what they saw of its ledger; nothing was done, try again"
-    )]
-    Unheard,
-    /// No link leads to the addressee.
-    #[error("no link leads to {0}: add a [[peer]] toward it to sinergid.toml and restart the node; nothing was done")]
-    NoRoute(AgencyId),
-    /// A content is handed over a direct link only.
-    #[error(
-        "there is no direct link to {0}, and what is disclosed passes through nobody: add a [[peer]] for it to sinergid.toml and restart the \
-         node; nothing was done"
-    )]
-    NoDirectLink(AgencyId),
-    /// The content to be disclosed is not here.
-    #[error(
-        "the content is not on this node: it was withheld from it, has not arrived, or was erased; nothing was done"
-    )]
-    ContentNotHere,
-    /// The clock cannot be trusted.
-    #[error(
-        "this node's clock differs by {offset_seconds} s from most of its peers', at most {} s: set the clock (NTP), nothing was signed",
-        limits::CLOCK_AHEAD.as_secs()
-    )]
-    Clock {
-        /// By how much the peers' clocks are ahead, in seconds.
-        offset_seconds: i64,
-    },
+    NotDone(#[from] NotDone),
 }
 
 /// What the writer has made durable, and what it knows.
@@ -311,7 +246,9 @@ fn weight_of(submission: &Submission) -> usize {
         Submission::Delivery(delivery, _) => delivery.items.iter().map(weight_of_received).sum(),
         Submission::Receipt(_, bytes) | Submission::Seen(_, bytes) => bytes.len(),
         Submission::Witness(newer, _) => newer.iter().map(|(_, note)| note.len()).sum(),
-        Submission::RetryItems(..) | Submission::Retry | Submission::Stop => 0,
+        Submission::RetryItems(items, _) => items.iter().map(|item| weight_of_received(&item.received)).sum(),
+        Submission::Rechecked(_, received) => weight_of_received(received),
+        Submission::Retry | Submission::Stop => 0,
     };
     bytes + SUBMISSION_OVERHEAD
 }

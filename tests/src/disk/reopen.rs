@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sinergi_config::Config;
-use sinergi_daemon::apply::Applier;
+use sinergi_daemon::derivation::Derivation;
 use sinergi_daemon::directory::Directory;
 use sinergi_daemon::ledger::{self, Finding};
 use sinergi_daemon::node::{Data, NodeError};
@@ -75,7 +75,7 @@ impl Reopened {
     /// # Errors
     /// When it cannot be read.
     pub fn store(&self) -> Result<String, StoreError> {
-        self.contents(&self.data.applier)
+        self.contents(&self.data.derivation)
     }
 
     /// Everything that a new store says that is built from the ledger.
@@ -87,16 +87,16 @@ impl Reopened {
         let (store, _) = store::open(&place.path().join("store"), self.config.store.cache_bytes)?;
         let federation = self.config.federation.to_string();
         let own = self.config.agency.clone();
-        let mut rebuilt = Applier::new(own, federation, store, self.data.ledger.reader(), self.directory.clone());
+        let mut rebuilt = Derivation::new(own, federation, store, self.data.ledger.reader(), self.directory.clone());
         rebuilt.replay(|_, _| ())?;
         rebuilt.count()?;
         Ok(self.contents(&rebuilt)?)
     }
 
-    fn contents(&self, applier: &Applier) -> Result<String, StoreError> {
-        let store = applier.store();
+    fn contents(&self, derivation: &Derivation) -> Result<String, StoreError> {
+        let store = derivation.store();
         let mut holders = BTreeMap::<_, BTreeSet<_>>::new();
-        let mut text = format!("{:?}\n", applier.counts());
+        let mut text = format!("{:?}\n", derivation.counts());
         let mut line = |line: String| writeln!(text, "{line}").expect("memory");
         for item in store.complaints() {
             let (id, summary) = item?;

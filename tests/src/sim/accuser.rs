@@ -293,10 +293,9 @@ impl<'a> Accuser<'a> {
     pub fn withheld(self) -> Result<Vec<Found>, String> {
         let charter = self.topology.charters.newest();
         let mut all = Vec::new();
-        let id_of = |item: &wire::Item| Some(Entry::parse(item.signed_entry.clone(), FEDERATION).ok()?.id);
         for auditor in self.nodes.values().filter(|node| node.state == State::Clear && charter.is_oversight(&node.id)) {
             // What was not passed over, but waits here: for a parent, or for its time.
-            let waits: BTreeSet<EntryId> = auditor.ledger.waiting.iter().filter_map(|(.., item)| id_of(item)).collect();
+            let waits: BTreeSet<EntryId> = auditor.ledger.deferred.values().map(|(header, _)| header.entry).collect();
             for node in auditor.adjacent().iter().map(|peer| &self.nodes[peer]) {
                 let Some(received) = auditor.ledger.received.get(&node.id) else { continue };
                 let Some(seen) = node.signed().filter(|seen| seen.epoch == received.epoch) else { continue };

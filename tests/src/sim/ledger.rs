@@ -1,20 +1,25 @@
-//! A node's durable part in memory: what a crash leaves, and what a copy of the folder holds.
+//! A node's ledger and store in memory: what is durable. What a crash leaves, and what a copy of the folder holds.
 //!
-//! Invariant: changed only by a group commit of [`super::node`].
+//! Must not know what the records mean to the engine: it keeps them, and what follows from them, as the daemon's ledger and store do.
+//!
+//! Invariant: changed only by [`Ledger::apply`], [`Ledger::destroy`] and [`Ledger::begin_epoch`], when the disk of [`super::node`] says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use sinergi_proto::charter::Charters;
+use sinergi_proto::clock::HybridClock;
 use sinergi_proto::content::Content;
-use sinergi_proto::dossier::Dossier;
+use sinergi_proto::engine::{
+    Case, DeferredHeader, Destroy, External, ItemKey, LeafHeader, ReceiptHeader, Record, RoutingHeader, Snapshot, View,
+};
 use sinergi_proto::entry::{Entry, Place};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::limits;
 use sinergi_proto::link::Cursor;
 use sinergi_proto::outbox::{self, FrameRoom, LedgerView, Step};
 use sinergi_proto::route::{Route, reset_of};
-use sinergi_proto::waiting::Waiting;
 use sinergi_proto::wire;
 use tlog_tiles::{Error as TreeError, Hash, HashReader};
 
@@ -24,14 +29,10 @@ pub const ROOM: FrameRoom = FrameRoom { items: 4, target_bytes: limits::DELIVER_
 /// A leaf with what the node notes beside it.
 #[derive(Clone)]
 pub struct Leaf {
+    /// What is noted beside it.
+    pub header: LeafHeader,
     /// The entry.
     pub entry: Entry,
-    /// The peer that it came from.
-    pub from: Option<AgencyId>,
-    /// How many agencies passed it on before us.
-    pub relays: u32,
-    /// The links that it goes to.
-    pub routes: Vec<Route>,
     /// Its contents that are here.
     pub contents: Vec<Content>,
 }
@@ -58,8 +59,52 @@ pub struct Seen {
     pub root: [u8; 32],
 }
 
-/// Who gave it, for its ledger in which epoch, of which entry at which leaf.
-pub type Receipt = (AgencyId, Epoch, EntryId, LedgerIndex);
+impl Seen {
+    /// As the body of a record.
+    pub fn to_bytes(self) -> Vec<u8> {
+        let Self { epoch, size, seconds, root } = self;
+        [&epoch.0.to_be_bytes()[..], &size.to_be_bytes(), &seconds.to_be_bytes(), &root].concat()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Self {
+        let number = |from: usize| u64::from_be_bytes(bytes[from..from + 8].try_into().expect("eight bytes"));
+        let epoch = Epoch(u32::from_be_bytes(bytes[..4].try_into().expect("four bytes")));
+        Self { epoch, size: number(4), seconds: number(12), root: bytes[20..].try_into().expect("a root") }
+    }
+}
+
+/// What a peer acknowledges of one entry: the peer, the epoch of its ledger, the entry and its leaf there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Receipt {
+    /// The peer.
+    pub by: AgencyId,
+    /// The epoch of its ledger.
+    pub epoch: Epoch,
+    /// The entry.
+    pub entry: EntryId,
+    /// Its leaf there.
+    pub leaf: LedgerIndex,
+}
+
+impl Receipt {
+    /// Bytes of one in the body of a record.
+    const BYTES: usize = 44;
+
+    /// As a part of the body of a record, which names the peer elsewhere.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        [&self.epoch.0.to_be_bytes()[..], &self.entry.0, &self.leaf.0.to_be_bytes()].concat()
+    }
+
+    fn from_bytes(by: &AgencyId, bytes: &[u8]) -> Self {
+        let (epoch, entry, leaf) = (&bytes[..4], &bytes[4..36], &bytes[36..]);
+        Self {
+            by: by.clone(),
+            epoch: Epoch(u32::from_be_bytes(epoch.try_into().expect("four bytes"))),
+            entry: EntryId(entry.try_into().expect("an id")),
+            leaf: LedgerIndex(u64::from_be_bytes(leaf.try_into().expect("eight bytes"))),
+        }
+    }
+}
 
 /// The durable part of a node.
 #[derive(Clone)]
@@ -68,18 +113,27 @@ pub struct Ledger {
     pub epoch: Epoch,
     /// The leaves.
     pub leaves: Vec<Leaf>,
+    /// Its complaints.
+    pub cases: BTreeMap<ComplaintId, Case>,
+    charters: Arc<Charters>,
     owed: Vec<Owed>,
+    /// Contents whose leaf comes next.
+    early: Vec<Content>,
     /// Of its tree, as they are stored.
     hashes: Vec<Hash>,
     index: BTreeMap<EntryId, usize>,
+    imported: BTreeMap<External, ComplaintId>,
+    introduced: BTreeSet<AgencyId>,
     /// How far we have each peer's ledger.
     pub received: BTreeMap<AgencyId, Cursor>,
     /// How far we hold each peer's receipts.
     pub receipted: BTreeMap<AgencyId, Cursor>,
-    /// What they say: who gave it, for its ledger in which epoch, of which entry at which leaf.
+    /// What they say.
     pub receipts: BTreeSet<Receipt>,
-    /// What waits.
-    pub waiting: Waiting<wire::Item>,
+    /// What waits, with the encoded items.
+    pub deferred: BTreeMap<ItemKey, (DeferredHeader, Vec<u8>)>,
+    /// Contents of items that wait no longer, as long as they are not destroyed.
+    spent: BTreeSet<ItemKey>,
     /// What was refused: by whom it came, and the code.
     pub refused: Vec<(AgencyId, EntryId, u32)>,
     /// The newest checkpoint of each peer.
@@ -97,31 +151,113 @@ impl HashReader for Ledger {
 
 impl Ledger {
     /// An empty ledger.
-    pub fn new(epoch: Epoch) -> Self {
+    pub fn new(epoch: Epoch, charters: Arc<Charters>) -> Self {
         Self {
             epoch,
             leaves: Vec::new(),
+            cases: BTreeMap::new(),
+            charters,
             owed: Vec::new(),
+            early: Vec::new(),
             hashes: Vec::new(),
             index: BTreeMap::new(),
+            imported: BTreeMap::new(),
+            introduced: BTreeSet::new(),
             received: BTreeMap::new(),
             receipted: BTreeMap::new(),
             receipts: BTreeSet::new(),
-            waiting: Waiting::default(),
+            deferred: BTreeMap::new(),
+            spent: BTreeSet::new(),
             refused: Vec::new(),
             seen: BTreeMap::new(),
             recorded: None,
         }
     }
 
-    /// Appends a leaf; its index.
-    pub fn append(&mut self, leaf: Leaf) -> LedgerIndex {
+    /// The ledger of a later epoch, which is empty. Peers' receipts lie in the old ledger, which is kept.
+    pub fn begin_epoch(&mut self, epoch: Epoch) -> Self {
+        let mut new = Self::new(epoch, Arc::clone(&self.charters));
+        new.receipts = self.receipts.clone();
+        std::mem::replace(self, new)
+    }
+
+    /// A record is durable.
+    pub fn apply(&mut self, record: Record) {
+        match record {
+            Record::Leaf { header, entry } => self.append(header, *entry),
+            Record::Content { leaf, content, .. } if leaf == self.next_index() => self.early.push(content),
+            Record::Content { leaf, content, .. } => self.leaves[number(leaf)].contents.push(content),
+            Record::Receipt { header: ReceiptHeader { peer, cursor, .. }, ack } => {
+                self.receipts.extend(ack.chunks(Receipt::BYTES).map(|bytes| Receipt::from_bytes(&peer, bytes)));
+                self.receipted.insert(peer, cursor);
+            }
+            Record::Cursor(header) => {
+                let newest = self.received.entry(header.peer).or_insert(header.cursor);
+                *newest = header.cursor.max(*newest);
+            }
+            Record::Seen { header, note } => drop(self.seen.insert(header.peer, Seen::from_bytes(&note))),
+            Record::Refused { header, .. } => self.refused.push((header.peer, header.entry, header.code)),
+            Record::Deferred { header, item } => {
+                self.deferred.insert(header.item, (header, item.to_vec()));
+            }
+            Record::DeferredDone(header) => {
+                self.deferred.remove(&header.item);
+                self.spent.insert(header.item);
+            }
+            Record::Routing(RoutingHeader::Leaf { leaf, routes }) => {
+                self.owed.push(Owed { before: self.leaves.len(), leaf, routes });
+            }
+            Record::Routing(RoutingHeader::Introduced { peer }) => {
+                let (before, leaf, routes) = (self.leaves.len(), LedgerIndex::default(), Vec::new());
+                self.owed.push(Owed { before, leaf, routes });
+                self.introduced.insert(peer);
+            }
+        }
+    }
+
+    /// Bytes that must not outlast their batch.
+    pub fn destroy(&mut self, what: Destroy) {
+        match what {
+            Destroy::Contents(leaf) => self.leaves[number(leaf)].contents.clear(),
+            Destroy::DeferredItem(key) => drop(self.spent.remove(&key)),
+        }
+    }
+
+    fn append(&mut self, header: LeafHeader, entry: Entry) {
         let index = self.next_index();
-        let hashes = tlog_tiles::stored_hashes(index.0, &leaf.entry.signed, self).expect("a tree in memory");
+        let hashes = tlog_tiles::stored_hashes(index.0, &entry.signed, self).expect("a tree in memory");
         self.hashes.extend(hashes);
-        self.index.insert(leaf.entry.id, self.leaves.len());
-        self.leaves.push(leaf);
-        index
+        self.index.insert(entry.id, self.leaves.len());
+        add_to_cases(&mut self.cases, &self.charters, index, &entry, &header);
+        if let (Some(external), Some(complaint)) = (&header.external, entry.complaint) {
+            self.imported.insert(external.clone(), complaint);
+        }
+        let contents = std::mem::take(&mut self.early);
+        self.leaves.push(Leaf { header, entry, contents });
+    }
+
+    /// The complaints of its leaves, from the first leaf on.
+    pub fn folded_from_nothing(&self) -> BTreeMap<ComplaintId, Case> {
+        let mut cases = BTreeMap::new();
+        for (index, leaf) in (0..).map(LedgerIndex).zip(&self.leaves) {
+            add_to_cases(&mut cases, &self.charters, index, &leaf.entry, &leaf.header);
+        }
+        cases
+    }
+
+    /// Where a node with this ledger stands when it starts.
+    pub fn snapshot(&self, own: &AgencyId, adjacent: &BTreeSet<AgencyId>) -> Snapshot {
+        let clocks = self.leaves.iter().filter(|leaf| leaf.entry.author == *own).map(|leaf| leaf.entry.clock);
+        let has_duties = |case: &&Case| case.duties(own).any();
+        Snapshot {
+            epoch: self.epoch,
+            size: self.next_index(),
+            clock: clocks.max().unwrap_or_default(),
+            deferred: self.deferred.values().cloned().collect(),
+            duties: self.cases.values().filter(has_duties).map(|case| case.complaint.id()).collect(),
+            new_peers: adjacent.difference(&self.introduced).cloned().collect(),
+            seen: self.seen.iter().map(|(agency, seen)| (agency.clone(), seen.to_bytes())).collect(),
+        }
     }
 
     /// The index of the next leaf.
@@ -129,19 +265,9 @@ impl Ledger {
         LedgerIndex(self.leaves.len() as u64)
     }
 
-    /// A leaf goes over these links once more.
-    pub fn route_again(&mut self, leaf: LedgerIndex, routes: Vec<Route>) {
-        self.owed.push(Owed { before: self.leaves.len(), leaf, routes });
-    }
-
     /// A leaf.
     pub fn leaf(&self, index: LedgerIndex) -> &Leaf {
         &self.leaves[number(index)]
-    }
-
-    /// A leaf, to change its contents.
-    pub fn leaf_mut(&mut self, index: LedgerIndex) -> &mut Leaf {
-        &mut self.leaves[number(index)]
     }
 
     /// Where an entry lies.
@@ -176,7 +302,7 @@ impl Ledger {
 
     /// The same, of those that it delivered itself.
     pub fn newest_delivered_by(&self, author: &AgencyId) -> Option<(Place, EntryId)> {
-        let is_theirs = |leaf: &&Leaf| leaf.entry.author == *author && leaf.from.as_ref() == Some(author);
+        let is_theirs = |leaf: &&Leaf| leaf.entry.author == *author && leaf.header.from.as_ref() == Some(author);
         self.leaves.iter().filter(is_theirs).map(|leaf| (leaf.entry.place, leaf.entry.id)).max()
     }
 
@@ -190,22 +316,64 @@ impl Ledger {
     }
 }
 
-/// A ledger and what is derived from it, as links read it.
-pub struct View<'a> {
-    /// The ledger.
-    pub ledger: &'a Ledger,
-    /// Its complaints.
-    pub cases: &'a BTreeMap<ComplaintId, Dossier>,
+fn add_to_cases(
+    cases: &mut BTreeMap<ComplaintId, Case>,
+    charters: &Charters,
+    index: LedgerIndex,
+    entry: &Entry,
+    header: &LeafHeader,
+) {
+    let Some(id) = entry.complaint else { return };
+    match cases.get_mut(&id) {
+        Some(case) => drop(case.fold(entry, charters.version(entry.charter_version).expect("an admitted entry's"))),
+        None => drop(cases.insert(id, Case::lodge(entry).expect("the first entry of a complaint lodges it"))),
+    }
+    cases.get_mut(&id).expect("it was just added").place(index, entry, header);
 }
 
-impl LedgerView for View<'_> {
+impl View for Ledger {
+    type Error = Infallible;
+
+    fn case(&mut self, id: &ComplaintId) -> Result<Option<Box<Case>>, Infallible> {
+        Ok(self.cases.get(id).cloned().map(Box::new))
+    }
+
+    fn imported(&mut self, external: &External) -> Result<Option<ComplaintId>, Infallible> {
+        Ok(self.imported.get(external).copied())
+    }
+
+    fn node_entry(&mut self, _: HybridClock, id: &EntryId) -> Result<Option<LedgerIndex>, Infallible> {
+        Ok(self.leaf_of(id))
+    }
+
+    fn contents(&mut self, leaf: LedgerIndex) -> Result<Vec<Content>, Infallible> {
+        Ok(self.leaf(leaf).contents.clone())
+    }
+
+    fn declared_epoch(&mut self, agency: &AgencyId) -> Result<Option<Epoch>, Infallible> {
+        Ok(self.reset_of(agency).map(|(epoch, _)| epoch))
+    }
+
+    fn deferred(&mut self, key: &ItemKey) -> Result<Option<wire::Item>, Infallible> {
+        let item = self.deferred.get(key).map(|(_, item)| item.as_slice());
+        Ok(item.and_then(|item| prost::Message::decode(item).ok()))
+    }
+
+    fn complaints_after(&mut self, after: Option<ComplaintId>, most: usize) -> Result<Vec<ComplaintId>, Infallible> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = after.map_or(Unbounded, Excluded);
+        Ok(self.cases.range((from, Unbounded)).map(|(id, _)| *id).take(most).collect())
+    }
+}
+
+impl LedgerView for Ledger {
     type Error = Infallible;
 
     fn steps_from(
         &self,
         index: LedgerIndex,
     ) -> Result<impl Iterator<Item = Result<Step, Infallible>> + '_, Infallible> {
-        let ledger = self.ledger;
+        let ledger = self;
         let first = ledger.owed.partition_point(|owed| owed.before < number(index));
         let mut owed = ledger.owed[first..].iter().peekable();
         let mut next = number(index);
@@ -220,15 +388,15 @@ impl LedgerView for View<'_> {
     }
 
     fn leaf(&self, index: LedgerIndex) -> Result<outbox::Leaf, Infallible> {
-        Ok(as_links_see(number(index), self.ledger.leaf(index)))
+        Ok(as_links_see(number(index), Self::leaf(self, index)))
     }
 
     fn entry(&self, leaf: &outbox::Leaf) -> Result<Entry, Infallible> {
-        Ok(self.ledger.leaf(leaf.index).entry.clone())
+        Ok(Self::leaf(self, leaf.index).entry.clone())
     }
 
     fn contents(&self, index: LedgerIndex) -> Result<Vec<Content>, Infallible> {
-        Ok(self.ledger.leaf(index).contents.clone())
+        Ok(Self::leaf(self, index).contents.clone())
     }
 
     fn leaves_of(&self, complaint: &ComplaintId) -> Result<Vec<LedgerIndex>, Infallible> {
@@ -241,9 +409,8 @@ impl LedgerView for View<'_> {
 }
 
 fn as_links_see(number: usize, leaf: &Leaf) -> outbox::Leaf {
-    let Leaf { entry, from, relays, routes, .. } = leaf;
-    let (index, signed) = (LedgerIndex(number as u64), entry.signed.clone());
-    outbox::Leaf { index, from: from.clone(), relays: *relays, routes: routes.clone(), signed }
+    let LeafHeader { from, relays, routes, .. } = leaf.header.clone();
+    outbox::Leaf { index: LedgerIndex(number as u64), from, relays, routes, signed: leaf.entry.signed.clone() }
 }
 
 fn number(index: LedgerIndex) -> usize {

@@ -1,19 +1,19 @@
-//! One agency of the simulation: the shell around the code that decides, as thin as it can be.
+//! One agency of the simulation: the product's engine over a disk in memory, and its links.
 //!
 //! ```text
-//! node        what it is made of, its start and its end
-//!   |-- session   greeting, frames in and out            (daemon: link/session)
-//!   |-- commit    the group commit                       (daemon: writer)
-//!   |-- author    own entries and duties                 (daemon: writer/author, writer/duties)
-//!   `-- recovery  a new epoch                            (daemon: recover)
+//! node         what it is made of, its start and its end
+//!   |-- disk      the pipeline of batches: decided, written, durable, applied   (daemon: writer)
+//!   |-- session   greeting, frames in and out                                  (daemon: link/session)
+//!   `-- recovery  a new epoch                                                  (daemon: recover)
 //! ```
 //!
+//! It decides nothing about entries: the [`Engine`] does, unchanged.
+//!
 //! Invariants:
-//! - the ledger changes in [`Node::commit`] and [`Node::recover`] alone, all of a group or nothing: what waits for it is lost in a crash;
-//! - nobody is answered before the commit; nothing is committed while peers may have seen another ledger.
+//! - the ledger changes in `disk` and `recovery` alone, a whole batch or nothing; a crash loses what is not durable;
+//! - nobody is answered before the batch is applied.
 
-mod author;
-mod commit;
+mod disk;
 mod recovery;
 mod session;
 
@@ -24,22 +24,25 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sinergi_proto::admission::Verdict;
 use sinergi_proto::charter::{Charter, Charters};
-use sinergi_proto::clock::HybridClock;
-use sinergi_proto::complaint::{Command, Complaint};
+use sinergi_proto::complaint::Command;
 use sinergi_proto::content::Content;
 use sinergi_proto::continuity::Guard;
-use sinergi_proto::dossier::Dossier;
-use sinergi_proto::entry::{ContentClass, Entry};
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use sinergi_proto::engine::{
+    Act, Answer, Batch, CaseRoom, Engine, EngineConfig, GuardState, Input, LeafHeader, Lodge, OldEntry,
+};
+use sinergi_proto::entry::{ContentClass, EntryDraft, Place};
+use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch};
 use sinergi_proto::intake::{Received, receive_items};
 use sinergi_proto::key::SigningKey;
-use sinergi_proto::link::Cursor;
-use sinergi_proto::route::Standpoint;
-use sinergi_proto::wire;
+use sinergi_proto::limits;
+use sinergi_proto::wire::{self, entry::Body as Wire};
 
-use super::ledger::{Leaf, Ledger, Receipt, Seen};
+use super::ledger::{Ledger, Seen};
 use super::link::{Frame, Link};
 use super::topology::{FEDERATION, Topology};
+
+pub use disk::Step;
+use disk::{Flight, Waiter};
 
 /// How long an addressee has to answer: shorter than many faults, so that custody forks.
 pub const ANSWER_WITHIN: u64 = 20 * 60 * 1000;
@@ -55,23 +58,6 @@ pub enum State {
     Clear,
     /// Its ledger was set back: it waits for its operator.
     SetBack,
-}
-
-/// What waits for the group commit.
-enum Submission {
-    Lodge(wire::Lodged, Vec<(Content, ContentClass)>),
-    Act(ComplaintId, Command, Option<(Content, ContentClass)>),
-    /// A dishonest operator acts on custody as it was once.
-    GoBack(ComplaintId, EntryId, AgencyId),
-    Delivery {
-        peer: AgencyId,
-        connection: u64,
-        cursor: Cursor,
-        items: Vec<Received>,
-    },
-    Receipt(AgencyId, Cursor, Vec<Receipt>),
-    Seen(AgencyId, Seen),
-    Retry,
 }
 
 /// What the world must do for a node, or know of it.
@@ -94,8 +80,6 @@ pub struct Node {
     pub state: State,
     /// What a crash leaves.
     pub ledger: Ledger,
-    /// Derived from the ledger.
-    pub cases: BTreeMap<ComplaintId, Dossier>,
     /// Its ends of the connections that are up.
     pub links: BTreeMap<AgencyId, Link>,
     /// By how much its clock is off, in milliseconds.
@@ -103,20 +87,26 @@ pub struct Node {
     adjacent: BTreeSet<AgencyId>,
     charters: Arc<Charters>,
     key: SigningKey,
-    queue: VecDeque<Submission>,
+    case_room: CaseRoom,
+    /// Decides; `None`: the node does not run.
+    engine: Option<Engine>,
+    /// What the engine decided since the last batch was closed.
+    batch: Batch,
+    /// Who is answered when it is applied.
+    answers: Vec<(Waiter, Answer)>,
+    /// The batch that the disk works on.
+    flight: Option<Flight>,
+    /// Operators' calls that are held until the node may sign.
+    held: VecDeque<(Input, Waiter)>,
     /// The newest checkpoint of each peer that is known in this run of the program.
     seen: BTreeMap<AgencyId, Seen>,
     /// The newest epoch that contradicted its ledger.
     sighted: Epoch,
-    /// Complaints about which it has to do something by itself.
-    duties: BTreeSet<ComplaintId>,
-    /// The last own clock.
-    clock: HybridClock,
     /// The newest time that was cosigned, in seconds since 1970, as far as this run of the program knows.
     cosigned: u64,
     /// The newest checkpoint of this run of the program.
     signed: Option<Seen>,
-    /// The newest checkpoint over more leaves than those before, until a group records it.
+    /// The newest checkpoint over more leaves than those before, until a batch records it.
     unrecorded: Option<Seen>,
     guard: Guard,
     started: u64,
@@ -126,24 +116,26 @@ pub struct Node {
 
 impl Node {
     /// A node that does not run yet.
-    pub fn new(id: &AgencyId, topology: &Topology) -> Self {
+    pub fn new(id: &AgencyId, topology: &Topology, case_room: CaseRoom) -> Self {
         let adjacent = topology.adjacent[id].clone();
         Self {
             id: id.clone(),
             state: State::Down,
-            ledger: Ledger::new(Epoch::FIRST),
-            cases: BTreeMap::new(),
+            ledger: Ledger::new(Epoch::FIRST, Arc::clone(&topology.charters)),
             links: BTreeMap::new(),
             clock_error: 0,
             guard: Guard::new(adjacent.iter().cloned()),
             adjacent,
             charters: Arc::clone(&topology.charters),
             key: topology.key(id).clone(),
-            queue: VecDeque::new(),
+            case_room,
+            engine: None,
+            batch: Batch::default(),
+            answers: Vec::new(),
+            flight: None,
+            held: VecDeque::new(),
             seen: BTreeMap::new(),
             sighted: Epoch::FIRST,
-            duties: BTreeSet::new(),
-            clock: HybridClock::default(),
             cosigned: 0,
             signed: None,
             unrecorded: None,
@@ -158,11 +150,6 @@ impl Node {
         self.charters.newest()
     }
 
-    /// Whether something waits for the group commit.
-    pub fn has_work(&self) -> bool {
-        self.state == State::Clear && (!self.queue.is_empty() || self.ledger.waiting.is_unblocked())
-    }
-
     /// What the world must do, or know of.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
@@ -173,35 +160,34 @@ impl Node {
         self.state = State::Hearing;
         self.started = now;
         self.guard = Guard::new(self.adjacent.iter().cloned());
-        self.cases = self.folded_from_nothing();
         self.seen = self.ledger.seen.clone();
-        self.ledger.waiting.started();
-        let own = self.ledger.leaves.iter().filter(|leaf| leaf.entry.author == self.id);
-        self.clock = own.map(|leaf| leaf.entry.clock).max().unwrap_or_default();
-        self.duties = self.cases.keys().copied().collect();
         let recorded = self.ledger.recorded.filter(|recorded| recorded.epoch == self.ledger.epoch);
         self.cosigned = recorded.map(|recorded| recorded.seconds).unwrap_or_default();
         (self.signed, self.unrecorded) = (None, None);
-        self.queue.push_back(Submission::Retry);
+        self.engine = Some(self.new_engine());
     }
 
-    /// Stops at once: what was not committed is lost.
-    pub fn crash(&mut self) {
+    fn new_engine(&self) -> Engine {
+        let config = EngineConfig {
+            own: self.id.clone(),
+            federation: FEDERATION.to_owned(),
+            key: self.key.clone(),
+            adjacent: self.adjacent.clone(),
+            answer_within_millis: ANSWER_WITHIN,
+            batch_bytes: limits::GROUP_BYTES,
+            cases: self.case_room,
+        };
+        Engine::open(self.ledger.snapshot(&self.id, &self.adjacent), config, Arc::clone(&self.charters))
+    }
+
+    /// Stops at once. What is durable stays; a batch that was written and not synced may be there or not: `survives`.
+    pub fn crash(&mut self, survives: bool) {
         self.state = State::Down;
+        self.lose_what_is_not_durable(survives);
+        self.engine = None;
+        self.held.clear();
         self.links.clear();
-        self.queue.clear();
-        self.cases.clear();
         self.effects.clear();
-    }
-
-    /// The complaints of the ledger's leaves, from the first.
-    pub fn folded_from_nothing(&self) -> BTreeMap<ComplaintId, Dossier> {
-        let mut cases = BTreeMap::new();
-        for (index, leaf) in (0..).map(LedgerIndex).zip(&self.ledger.leaves) {
-            fold(&mut cases, &leaf.entry, self.charters.newest());
-            place(&mut cases, index, leaf);
-        }
-        cases
     }
 
     /// When the node may sign, if nobody else is heard; `None`: it may, or it may not at all.
@@ -214,31 +200,74 @@ impl Node {
     pub fn tick(&mut self, now: u64) {
         if self.clear_at().is_some_and(|at| at <= now) {
             self.state = State::Clear;
+            self.decide(Input::Guard(GuardState::Clear), Waiter::Nobody, now);
             self.sign_checkpoint(now);
-            self.begin_sessions();
+            self.decide(Input::Tick, Waiter::Nobody, now);
+            for (input, waiter) in std::mem::take(&mut self.held) {
+                self.decide(input, waiter, now);
+            }
+            self.begin_sessions(now);
         }
     }
 
     /// What waits for its time is tried, and what is to be done by itself.
-    pub fn retry(&mut self) {
-        if self.state == State::Clear && (!self.ledger.waiting.is_empty() || !self.duties.is_empty()) {
-            self.queue.push_back(Submission::Retry);
+    pub fn retry(&mut self, now: u64) {
+        if self.state == State::Clear {
+            self.decide(Input::Tick, Waiter::Nobody, now);
         }
     }
 
     /// An operator lodges a complaint.
-    pub fn lodge(&mut self, body: wire::Lodged, contents: Vec<(Content, ContentClass)>) {
-        self.queue.push_back(Submission::Lodge(body, contents));
+    pub fn lodge(&mut self, body: wire::Lodged, contents: Vec<(Content, ContentClass)>, now: u64) {
+        let lodge = Lodge { body, contents, external: None, forward: None };
+        self.command(Input::Lodge(Box::new(lodge)), Waiter::Operator, now);
     }
 
     /// An operator does something to a complaint.
-    pub fn act(&mut self, complaint: ComplaintId, command: Command, text: Option<(Content, ContentClass)>) {
-        self.queue.push_back(Submission::Act(complaint, command, text));
+    pub fn act(&mut self, complaint: ComplaintId, command: Command, text: Option<(Content, ContentClass)>, now: u64) {
+        let text = text.map(|(content, class)| (content, Some(class)));
+        self.command(Input::Act(Box::new(Act { complaint, command, text })), Waiter::Operator, now);
     }
 
-    /// A dishonest operator offers a complaint to another from where custody was once.
-    pub fn go_back(&mut self, complaint: ComplaintId, basis: EntryId, to: AgencyId) {
-        self.queue.push_back(Submission::GoBack(complaint, basis, to));
+    /// In the first moments after a start an operator's call is held, as the daemon does.
+    fn command(&mut self, input: Input, waiter: Waiter, now: u64) {
+        match self.state {
+            State::Hearing => self.held.push_back((input, waiter)),
+            State::Clear => self.decide(input, waiter, now),
+            State::Down | State::SetBack => {}
+        }
+    }
+
+    /// A dishonest operator offers a complaint to another from where custody was once: it signs the entry itself and lets its engine take
+    /// it for one of its own.
+    pub fn go_back(&mut self, complaint: ComplaintId, basis: EntryId, to: &AgencyId, now: u64) {
+        let Some(engine) = self.engine.as_ref().filter(|_| self.state == State::Clear) else { return };
+        let case = engine.case(&complaint).or_else(|| self.ledger.cases.get(&complaint));
+        let Some(case) = case.map(|case| &case.complaint) else { return };
+        let (newest, parents) = (case.newest_clock(), case.parents_of_next());
+        let Some(clock) = sinergi_proto::clock::HybridClock::tick(self.wall(now), newest) else { return };
+        let answer_by = clock.millis() + ANSWER_WITHIN;
+        let reason = wire::ForwardReason::Competence.into();
+        let body = wire::Forwarded { basis: basis.0.to_vec(), to: to.to_string(), reason, answer_by };
+        let draft = EntryDraft {
+            federation: FEDERATION.to_owned(),
+            author: self.id.clone(),
+            charter_version: self.charters.newest().version,
+            place: Place { epoch: self.ledger.epoch, index: engine.next_leaf() },
+            complaint: Some(complaint),
+            parents,
+            clock,
+            content: Vec::new(),
+            body: Wire::Forwarded(body),
+        };
+        let signed = draft.sign(&self.key);
+        let (entry, item) = (signed.id, wire::Item { signed_entry: signed.bytes, ..Default::default() });
+        let header =
+            LeafHeader { at: 0, from: None, relays: 0, routes: Vec::new(), unreachable: Vec::new(), external: None };
+        for received in self.authenticate(vec![item]) {
+            let old = OldEntry { header: header.clone(), received };
+            self.decide(Input::TakeOver(Box::new(old)), Waiter::WentBack(entry), now);
+        }
     }
 
     /// The adjacent peers.
@@ -247,20 +276,28 @@ impl Node {
     }
 
     /// What it would make of an item: taken, or refused with a code; `None`: it would wait, or the node does not run.
-    pub fn verdict_on(&self, item: &wire::Item, now: u64) -> Option<Result<(), u32>> {
+    pub fn verdict_on(&mut self, item: &wire::Item, now: u64) -> Option<Result<(), u32>> {
         if matches!(self.state, State::Down | State::SetBack) {
             return None;
         }
-        let rng = StdRng::seed_from_u64(0);
-        match receive_items(vec![item.clone()], FEDERATION, &self.charters, rng).pop()? {
+        let wall = self.wall(now);
+        match self.authenticate(vec![item.clone()]).pop()? {
             Received::Refused { refusal, .. } => Some(Err(refusal.code.number())),
             Received::Deferred { .. } => None,
-            Received::Authentic(authentic) => match self.judge(&authentic.entry, now) {
-                Verdict::Admit => Some(Ok(())),
-                Verdict::Refuse(refusal) => Some(Err(refusal.code.number())),
-                Verdict::Defer { .. } => None,
-            },
+            Received::Authentic(authentic) => {
+                let Ok(verdict) = self.engine.as_mut()?.verdict_on(&authentic.entry, wall, &mut self.ledger);
+                match verdict {
+                    Verdict::Admit => Some(Ok(())),
+                    Verdict::Refuse(refusal) => Some(Err(refusal.code.number())),
+                    Verdict::Defer { .. } => None,
+                }
+            }
         }
+    }
+
+    /// A complaint as the engine has it, if it has it in memory.
+    pub fn in_memory(&self, complaint: &ComplaintId) -> Option<&sinergi_proto::engine::Case> {
+        self.engine.as_ref()?.case(complaint)
     }
 
     /// A salt that no other content of the node has.
@@ -276,7 +313,7 @@ impl Node {
         self.signed
     }
 
-    /// Signs a checkpoint over all leaves. Its time never goes back, as far as this run of the program knows.
+    /// Signs a checkpoint over all durable leaves. Its time never goes back, as far as this run of the program knows.
     fn sign_checkpoint(&mut self, now: u64) {
         self.cosigned = self.cosigned.max(self.wall(now) / 1000);
         let checkpoint = self.ledger.checkpoint(self.cosigned);
@@ -290,26 +327,9 @@ impl Node {
         now.saturating_add_signed(self.clock_error)
     }
 
-    fn standpoint(&self) -> Standpoint<'_> {
-        Standpoint { own: &self.id, adjacent: &self.adjacent, charter: self.charters.newest() }
-    }
-
-    fn complaint_of(&self, entry: &Entry) -> Option<&Complaint> {
-        self.cases.get(&entry.complaint?).map(|case| &case.complaint)
-    }
-}
-
-fn fold(cases: &mut BTreeMap<ComplaintId, Dossier>, entry: &Entry, charter: &Charter) {
-    let Some(id) = entry.complaint else { return };
-    if let Some(case) = cases.get_mut(&id) {
-        case.complaint.insert(entry, charter);
-    } else if let Some(case) = Dossier::lodge(entry) {
-        cases.insert(id, case);
-    }
-}
-
-fn place(cases: &mut BTreeMap<ComplaintId, Dossier>, index: LedgerIndex, leaf: &Leaf) {
-    if let Some(case) = leaf.entry.complaint.and_then(|id| cases.get_mut(&id)) {
-        case.place(index, &leaf.entry, leaf.from.as_ref(), &leaf.routes);
+    /// Checks the signatures of items, as the daemon does off its threads.
+    fn authenticate(&self, items: Vec<wire::Item>) -> Vec<Received> {
+        // The numbers of a batch check do not decide what it finds.
+        receive_items(items, FEDERATION, &self.charters, StdRng::seed_from_u64(0))
     }
 }

@@ -14,36 +14,36 @@ use super::node::{Node, State};
 const REPLY_CODE: &str = "k7qm-2d9x-p4vt-0hsz";
 
 /// One operator does something.
-pub fn operate(node: &mut Node, members: &[AgencyId], rng: &mut StdRng) {
+pub fn operate(node: &mut Node, members: &[AgencyId], now: u64, rng: &mut StdRng) {
     if matches!(node.state, State::Down | State::SetBack) {
         return;
     }
-    if node.cases.is_empty() || rng.random_ratio(1, 12) {
-        return lodge(node, rng);
+    if node.ledger.cases.is_empty() || rng.random_ratio(1, 12) {
+        return lodge(node, now, rng);
     }
-    let urgent: Vec<ComplaintId> = node.cases.keys().filter(|id| is_urgent(node, id)).copied().collect();
-    let all: Vec<ComplaintId> = node.cases.keys().copied().collect();
+    let urgent: Vec<ComplaintId> = node.ledger.cases.keys().filter(|id| is_urgent(node, id)).copied().collect();
+    let all: Vec<ComplaintId> = node.ledger.cases.keys().copied().collect();
     let among = if urgent.is_empty() || rng.random_bool(0.3) { all } else { urgent };
     let complaint = among[rng.random_range(0..among.len())];
     if rng.random_ratio(1, 20) {
-        return go_back(node, complaint, members, rng);
+        return go_back(node, complaint, members, now, rng);
     }
     let command = choose(node, &complaint, members, rng);
     let text = rng.random_bool(0.4).then(|| content(node, rng.random(), rng));
     let text = text.filter(|_| !matches!(command, Command::Disclose { .. }));
-    node.act(complaint, command, text);
+    node.act(complaint, command, text, now);
 }
 
 /// Whether an offer waits for this agency's answer, or for its withdrawal.
 fn is_urgent(node: &Node, complaint: &ComplaintId) -> bool {
-    let custody = node.cases[complaint].complaint.custody();
+    let custody = node.ledger.cases[complaint].complaint.custody();
     custody.offer.as_ref().is_some_and(|offer| offer.to == node.id || custody.holder == node.id)
 }
 
 /// A dishonest one goes on from where its agency held the complaint, if it did and does no more.
-fn go_back(node: &mut Node, complaint: ComplaintId, members: &[AgencyId], rng: &mut StdRng) {
+fn go_back(node: &mut Node, complaint: ComplaintId, members: &[AgencyId], now: u64, rng: &mut StdRng) {
     let path: Vec<_> =
-        node.cases[&complaint].complaint.path().map(|(id, known)| (id, known.custody().cloned())).collect();
+        node.ledger.cases[&complaint].complaint.path().map(|(id, known)| (id, known.custody().cloned())).collect();
     let Some((_, before_tip)) = path.split_last() else { return };
     let held = |custody: &CustodyState| custody.holder == node.id && custody.offer.is_none();
     let places: Vec<EntryId> =
@@ -52,10 +52,11 @@ fn go_back(node: &mut Node, complaint: ComplaintId, members: &[AgencyId], rng: &
         return;
     }
     let basis = places[rng.random_range(0..places.len())];
-    node.go_back(complaint, basis, members[rng.random_range(0..members.len())].clone());
+    let to = members[rng.random_range(0..members.len())].clone();
+    node.go_back(complaint, basis, &to, now);
 }
 
-fn lodge(node: &mut Node, rng: &mut StdRng) {
+fn lodge(node: &mut Node, now: u64, rng: &mut StdRng) {
     let (text, class) = content(node, rng.random(), rng);
     let mut contents = vec![(text, class)];
     if rng.random_bool(0.5) {
@@ -69,7 +70,7 @@ fn lodge(node: &mut Node, rng: &mut StdRng) {
         class: class.to_wire().into(),
         reply_code_hash: reply_code_hash(REPLY_CODE).to_vec(),
     };
-    node.lodge(body, contents);
+    node.lodge(body, contents, now);
 }
 
 fn content(node: &mut Node, word: u32, rng: &mut StdRng) -> (Content, ContentClass) {
@@ -80,7 +81,7 @@ fn content(node: &mut Node, word: u32, rng: &mut StdRng) -> (Content, ContentCla
 
 /// Mostly what could have effect: who holds the complaint forwards or works, who is offered it answers.
 fn choose(node: &Node, complaint: &ComplaintId, members: &[AgencyId], rng: &mut StdRng) -> Command {
-    let case = &node.cases[complaint].complaint;
+    let case = &node.ledger.cases[complaint].complaint;
     let custody = case.custody();
     let to = members[rng.random_range(0..members.len())].clone();
     if custody.offer.as_ref().is_some_and(|offer| offer.to == node.id) && rng.random_bool(0.8) {

@@ -12,8 +12,8 @@ use super::topology::{FEDERATION, Topology};
 
 /// An entry of a complaint that the node has, wrong in one way or several, or right by accident.
 pub fn write(node: &Node, members: &[AgencyId], topology: &Topology, rng: &mut StdRng) -> Option<wire::Item> {
-    let number = rng.random_range(0..node.cases.len().max(1));
-    let complaint = &node.cases.values().nth(number)?.complaint;
+    let number = rng.random_range(0..node.ledger.cases.len().max(1));
+    let complaint = &node.ledger.cases.values().nth(number)?.complaint;
     let author = members[rng.random_range(0..members.len())].clone();
     let known: Vec<(EntryId, HybridClock)> = complaint.timeline().map(|(id, known)| (id, known.clock)).collect();
     let mut any = || known[rng.random_range(0..known.len())];

@@ -11,6 +11,7 @@ use std::fmt;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
+use sinergi_proto::engine::CaseRoom;
 use sinergi_proto::ids::{AgencyId, EntryId, Epoch};
 
 use super::accuser::{Accuser, Found};
@@ -19,7 +20,7 @@ use super::faults::Fault;
 use super::invariants;
 use super::ledger::Ledger;
 use super::link::Frame;
-use super::node::{Effect, Node, State};
+use super::node::{Effect, Node, State, Step};
 use super::operations::operate;
 use super::probe;
 use super::topology::Topology;
@@ -27,8 +28,10 @@ use super::topology::Topology;
 /// When runs begin: 2025-11-24T16:00:00Z.
 const BEGIN: u64 = 1_764_000_000_000;
 const MINUTE: u64 = 60_000;
-/// From a node's first submission to the end of its group commit.
+/// How long the disk takes to sync what was written.
 const SYNC: u64 = 2;
+/// From then until it is shown.
+const APPLY: u64 = 1;
 /// Between two tries of what waits for its time.
 const RETRY: u64 = MINUTE / 2;
 /// After such a silence a connection is given up.
@@ -114,7 +117,7 @@ enum Event {
     Heal(Fault, Pair),
     Start(AgencyId),
     Recover(AgencyId),
-    Commit(AgencyId),
+    Disk(AgencyId),
     Probe,
     Tick(AgencyId),
     Retry(AgencyId),
@@ -153,7 +156,8 @@ pub struct World {
     pub nodes: BTreeMap<AgencyId, Node>,
     lines: BTreeMap<Pair, Line>,
     connections: u64,
-    committing: BTreeSet<AgencyId>,
+    /// Nodes whose disk will take a step.
+    working: BTreeSet<AgencyId>,
     copies: BTreeMap<AgencyId, Ledger>,
     healing: bool,
     /// What operators were told, and by which node.
@@ -188,8 +192,13 @@ pub fn run(plan: Plan) -> Result<Report, Failure> {
 impl World {
     fn new(plan: Plan) -> Self {
         let topology = Topology::of(plan.nodes);
+        // A cache that holds one complaint finds what was decided on without having been looked up.
+        let case_room = match plan.seed % 4 {
+            0 => CaseRoom { complaints: 1, entries: 1 },
+            _ => CaseRoom { complaints: 4096, entries: 65_536 },
+        };
         let members: Vec<AgencyId> = topology.adjacent.keys().cloned().collect();
-        let nodes = members.iter().map(|id| (id.clone(), Node::new(id, &topology))).collect();
+        let nodes = members.iter().map(|id| (id.clone(), Node::new(id, &topology, case_room))).collect();
         let pair = |a: &AgencyId, b: &AgencyId| (a.clone(), b.clone());
         let lines = topology.adjacent.iter().flat_map(|(a, others)| others.iter().map(move |b| pair(a, b)));
         let lines = lines.filter(|(a, b)| a < b).map(|pair| (pair, Line::default())).collect();
@@ -205,7 +214,7 @@ impl World {
             nodes,
             lines,
             connections: 0,
-            committing: BTreeSet::new(),
+            working: BTreeSet::new(),
             copies: BTreeMap::new(),
             healing: false,
             acknowledged: BTreeMap::new(),
@@ -263,7 +272,7 @@ impl World {
     fn count(&mut self) {
         let mut superseded = BTreeSet::new();
         let mut complaints = BTreeSet::new();
-        for case in self.nodes.values().flat_map(|node| node.cases.values()) {
+        for case in self.nodes.values().flat_map(|node| node.ledger.cases.values()) {
             complaints.insert(case.complaint.id());
             for (id, _) in case.complaint.timeline() {
                 if matches!(case.complaint.standing(&id), Some(sinergi_proto::complaint::Standing::Superseded { .. })) {
@@ -307,10 +316,10 @@ impl World {
             Event::Heal(fault, pair) => self.over(fault, &pair),
             Event::Start(id) => self.start(&id),
             Event::Recover(id) => self.recover(&id),
-            Event::Commit(id) => {
-                self.committing.remove(&id);
+            Event::Disk(id) => {
+                self.working.remove(&id);
                 let now = self.now;
-                self.node(&id).commit(now);
+                self.node(&id).take_step(now);
                 self.settle(&id);
             }
             Event::Tick(id) => {
@@ -320,7 +329,8 @@ impl World {
             }
             Event::Retry(id) => {
                 self.at(RETRY, Event::Retry(id.clone()));
-                self.node(&id).retry();
+                let now = self.now;
+                self.node(&id).retry(now);
                 self.wake(&id);
             }
             Event::Connect(pair) => self.connect(pair),
@@ -334,8 +344,9 @@ impl World {
     fn probe(&mut self) {
         let id = &self.members[self.rng.random_range(0..self.members.len())];
         let Some(item) = probe::write(&self.nodes[id], &self.members, &self.topology, &mut self.rng) else { return };
-        let judge = |node: &Node| Some((node.verdict_on(&item, self.now)?, node.id.clone()));
-        let verdicts: BTreeMap<_, _> = self.nodes.values().filter_map(judge).collect();
+        let now = self.now;
+        let judge = |node: &mut Node| Some((node.verdict_on(&item, now)?, node.id.clone()));
+        let verdicts: BTreeMap<_, _> = self.nodes.values_mut().filter_map(judge).collect();
         if verdicts.len() > 1 {
             self.disagreement = Some(format!("{verdicts:?}"));
         }
@@ -348,14 +359,20 @@ impl World {
     fn operate(&mut self) {
         let id = self.members[self.rng.random_range(0..self.members.len())].clone();
         let node = self.nodes.get_mut(&id).expect("a member");
-        operate(node, &self.members, &mut self.rng);
+        operate(node, &self.members, self.now, &mut self.rng);
         self.wake(&id);
     }
 
-    /// A group commit begins if something waits for it.
+    /// The disk goes on if it has something to do.
     fn wake(&mut self, id: &AgencyId) {
-        if self.node(id).has_work() && self.committing.insert(id.clone()) {
-            self.at(SYNC, Event::Commit(id.clone()));
+        let Some(step) = self.node(id).next_step() else { return };
+        if self.working.insert(id.clone()) {
+            let after = match step {
+                Step::Write => 0,
+                Step::Sync => SYNC,
+                Step::Apply => APPLY,
+            };
+            self.at(after, Event::Disk(id.clone()));
         }
     }
 
@@ -394,7 +411,7 @@ impl World {
                 self.break_line(&pair);
             }
             let node = self.node(&id);
-            node.crash();
+            node.crash(false);
             node.state = State::SetBack;
             // It reads the ledgers of its peers once more: on its way on it passed over what it did not know to be its own.
             node.ledger.received.clear();
@@ -435,7 +452,7 @@ impl World {
                 let (body, place) = (leaf.entry.body.name(), leaf.entry.place);
                 text = format!("{body} of {} at {} {}; it is at", leaf.entry.author, place.epoch, place.index);
             }
-            let from = leaf.from.as_ref().map_or("itself", AgencyId::as_str);
+            let from = leaf.header.from.as_ref().map_or("itself", AgencyId::as_str);
             text += &format!(" {id} ({} {index} from {from})", node.ledger.epoch);
         }
         text
@@ -608,9 +625,10 @@ impl World {
         for pair in self.lines_of(id) {
             self.break_line(&pair);
         }
+        let survives = self.rng.random_bool(0.5);
         let node = self.node(id);
         if node.state != State::SetBack {
-            node.crash();
+            node.crash(survives);
             let copy = node.ledger.clone();
             // Now and then somebody has copied the folder.
             if !self.copies.contains_key(id) {

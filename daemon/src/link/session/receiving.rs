@@ -1,6 +1,7 @@
 //! Receiving: frames are authenticated in parallel, reach the writer in order, and are acknowledged when they are durable.
 
 use futures_util::future::BoxFuture;
+use sinergi_proto::engine::Delivery;
 use sinergi_proto::ids::LedgerIndex;
 use sinergi_proto::link::{Cursor, ReceiverEvent, ReceiverOutput};
 use sinergi_proto::receipt::{ItemResult, Receipt};
@@ -12,7 +13,7 @@ use super::{Admitted, LinkError, Session, unexpected};
 use crate::case::CaseError;
 use crate::link::budget::Share;
 use crate::link::intake::receive_items;
-use crate::writer::{Delivered, Delivery, Received, Submission};
+use crate::writer::{Delivered, Received, Submission};
 
 impl Session<'_> {
     /// A frame with entries: taken when there is room in what all links may hold.

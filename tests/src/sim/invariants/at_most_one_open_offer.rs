@@ -5,7 +5,7 @@ use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
     for (id, node) in &world.nodes {
-        for case in node.cases.values() {
+        for case in node.ledger.cases.values() {
             let (custody, tip) = (case.complaint.custody(), case.complaint.tip());
             if custody.offer.as_ref().is_some_and(|offer| offer.entry != tip) {
                 return Err(("at_most_one_open_offer", format!("{id}: {:?}", case.complaint.id())));

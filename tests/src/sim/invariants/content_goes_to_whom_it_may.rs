@@ -9,7 +9,7 @@ use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
     let mut participants = BTreeMap::new();
-    for case in world.nodes.values().flat_map(|node| node.cases.values()) {
+    for case in world.nodes.values().flat_map(|node| node.ledger.cases.values()) {
         let known: &mut std::collections::BTreeSet<_> = participants.entry(case.complaint.id()).or_default();
         known.extend(case.complaint.participants().iter().cloned());
     }

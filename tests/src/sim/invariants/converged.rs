@@ -21,8 +21,9 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
         if node.state != State::Clear {
             return Err((NAME, format!("{} is {:?}", node.id, node.state)));
         }
-        if let Some((_, peer, _)) = node.ledger.waiting.iter().find(|(.., item)| !builds_on_the_lost(world, item)) {
-            return Err((NAME, format!("an item of {peer} waits at {}", node.id)));
+        let waits = |(_, item): &&(_, Vec<u8>)| !builds_on_the_lost(world, item);
+        if let Some((header, _)) = node.ledger.deferred.values().find(waits) {
+            return Err((NAME, format!("an item of {} waits at {}", header.peer, node.id)));
         }
         for peer in node.adjacent() {
             let session = node.links.get(peer).and_then(|link| link.session.as_ref());
@@ -32,7 +33,7 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
                 return Err((NAME, format!("{peer} has acknowledged {has} of {}, which ends at {end}", node.id)));
             }
         }
-        for case in node.cases.values() {
+        for case in node.ledger.cases.values() {
             let complaint = &case.complaint;
             whole.entry(complaint.id()).or_default().extend(complaint.timeline().map(|(id, _)| id));
             let (participants, observers) = readers.entry(complaint.id()).or_default();
@@ -44,8 +45,14 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
         let (participants, observers) = &readers[complaint];
         for agency in participants.union(observers) {
             let node = &world.nodes[agency];
-            let has: BTreeSet<EntryId> =
-                node.cases.get(complaint).iter().flat_map(|case| case.complaint.timeline()).map(|(id, _)| id).collect();
+            let has: BTreeSet<EntryId> = node
+                .ledger
+                .cases
+                .get(complaint)
+                .iter()
+                .flat_map(|case| case.complaint.timeline())
+                .map(|(id, _)| id)
+                .collect();
             if let Some(missing) = entries.difference(&has).next() {
                 return Err((NAME, format!("{agency} lacks {missing} of {complaint:?}")));
             }
@@ -58,8 +65,9 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
 }
 
 /// Whether an item waits for what nobody has any more: ledgers were set back before another had it.
-fn builds_on_the_lost(world: &World, item: &wire::Item) -> bool {
-    let Ok(entry) = Entry::parse(item.signed_entry.clone(), FEDERATION) else { return false };
+fn builds_on_the_lost(world: &World, item: &[u8]) -> bool {
+    let item: wire::Item = prost::Message::decode(item).expect("an item that a node encoded");
+    let Ok(entry) = Entry::parse(item.signed_entry, FEDERATION) else { return false };
     let is_gone = |parent: &EntryId| world.nodes.values().all(|node| node.ledger.leaf_of(parent).is_none());
     !world.lost.is_empty() && entry.parents.iter().any(is_gone)
 }

@@ -8,7 +8,7 @@ use crate::sim::world::World;
 pub(super) fn check(world: &World) -> Result<(), Broken> {
     let mut known = BTreeMap::new();
     for (id, node) in &world.nodes {
-        for case in node.cases.values() {
+        for case in node.ledger.cases.values() {
             let complaint = &case.complaint;
             let standings: Vec<_> = complaint.timeline().map(|(id, _)| (id, complaint.standing(&id))).collect();
             let state = (complaint.custody().clone(), complaint.tip(), complaint.case().clone(), standings);

@@ -5,8 +5,10 @@ use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
     for (id, node) in &world.nodes {
-        let again = node.folded_from_nothing();
-        for (complaint, case) in &node.cases {
+        let again = node.ledger.folded_from_nothing();
+        for (complaint, case) in &node.ledger.cases {
+            // The engine has grown its own, unless it has dropped it from memory.
+            let case = node.in_memory(complaint).unwrap_or(case);
             let (grown, anew) = (&case.complaint, again.get(complaint).map(|case| &case.complaint));
             let same = anew.is_some_and(|anew| {
                 anew.digest() == grown.digest() && anew.custody() == grown.custody() && anew.case() == grown.case()

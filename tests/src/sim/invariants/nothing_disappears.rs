@@ -8,7 +8,7 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
     for (id, node) in &world.nodes {
         for leaf in &node.ledger.leaves {
             let Some(complaint) = leaf.entry.complaint else { continue };
-            let standing = node.cases.get(&complaint).and_then(|case| case.complaint.standing(&leaf.entry.id));
+            let standing = node.ledger.cases.get(&complaint).and_then(|case| case.complaint.standing(&leaf.entry.id));
             if standing.is_none() {
                 let (entry, body) = (leaf.entry.id, leaf.entry.body.name());
                 return Err(("nothing_disappears", format!("{id} has {entry} ({body}) and does not show it")));

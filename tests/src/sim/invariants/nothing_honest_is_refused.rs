@@ -1,11 +1,15 @@
 //! What an honest node wrote is refused by nobody, whatever happened on its way.
 
+use sinergi_proto::refusal::RefusalCode;
+
 use super::Broken;
 use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
     for (id, node) in &world.nodes {
-        if let Some((peer, entry, code)) = node.ledger.refused.first() {
+        // A content may cross the entry that erases it.
+        let is_refusal = |(.., code): &&(_, _, u32)| *code != RefusalCode::ContentErased.number();
+        if let Some((peer, entry, code)) = node.ledger.refused.iter().find(is_refusal) {
             return Err(("nothing_honest_is_refused", format!("{id} refused {entry} from {peer} with {code}")));
         }
     }

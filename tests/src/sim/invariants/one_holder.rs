@@ -7,7 +7,7 @@ use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
     for (id, node) in &world.nodes {
-        for case in node.cases.values() {
+        for case in node.ledger.cases.values() {
             let complaint = &case.complaint;
             let holder = &complaint.custody().holder;
             let took_it = complaint.path().any(|(_, known)| {

@@ -2,12 +2,13 @@
 //! set back since and it has begun a new epoch, somewhere in the new one.
 
 use super::Broken;
+use crate::sim::ledger::Receipt;
 use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
     for (holder, node) in &world.nodes {
-        for (by, epoch, entry, leaf) in
-            node.ledger.receipts.iter().filter(|(_, _, entry, _)| !world.lost.contains(entry))
+        for Receipt { by, epoch, entry, leaf } in
+            node.ledger.receipts.iter().filter(|receipt| !world.lost.contains(&receipt.entry))
         {
             let ledger = &world.nodes[by].ledger;
             let holds = ledger.leaf_of(entry).is_some_and(|here| here == *leaf || *epoch != ledger.epoch);

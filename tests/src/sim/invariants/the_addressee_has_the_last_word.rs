@@ -9,7 +9,7 @@ use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
     for (id, node) in &world.nodes {
-        for complaint in node.cases.values().map(|case| &case.complaint) {
+        for complaint in node.ledger.cases.values().map(|case| &case.complaint) {
             for (entry, known) in complaint.timeline() {
                 let Body::Custody { basis, act: CustodyAct::Accepted | CustodyAct::Returned { .. } } = &known.body
                 else {

@@ -8,7 +8,7 @@ use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
     for (id, node) in &world.nodes {
-        for complaint in node.cases.values().map(|case| &case.complaint) {
+        for complaint in node.ledger.cases.values().map(|case| &case.complaint) {
             for entry in &world.went_back {
                 if let Some(standing @ (Standing::Effective | Standing::Superseded { .. })) = complaint.standing(entry)
                 {

@@ -6,22 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use sinergi_proto::continuity::{Extent, Standing};
+use sinergi_proto::engine::{Delivery, GuardState, Input, ReceiptHeader, SeenHeader};
 use sinergi_proto::entry::Place;
 use sinergi_proto::ids::{AgencyId, EntryId, Epoch};
-use sinergi_proto::intake::receive_items;
 use sinergi_proto::link::{Cursor, Receiver, ReceiverEvent, ReceiverOutput, Sender, SenderEvent, SenderOutput};
 use sinergi_proto::outbox::{GiveBack, prepare};
 use sinergi_proto::receipt::{ItemOutcome, ItemResult};
 use sinergi_proto::refusal::FaultCode;
 use sinergi_proto::wire;
 
-use super::{Effect, Node, State, Submission};
-use crate::sim::ledger::{ROOM, Receipt, Seen, View};
+use super::disk::Waiter;
+use super::{Effect, Node, State};
+use crate::sim::ledger::{ROOM, Receipt, Seen};
 use crate::sim::link::{Frame, Hello, Link, Session};
-use crate::sim::topology::FEDERATION;
 
 impl Node {
     /// A connection is up: the node greets.
@@ -54,7 +52,7 @@ impl Node {
             Frame::Hello(_) if link.hello.is_some() => self.fault(peer, FaultCode::UnexpectedFrame, "a second Hello"),
             Frame::Hello(hello) => self.greeted(peer, *hello, now),
             frame if link.session.is_none() => link.unread.push_back(frame),
-            frame => self.read(peer, frame),
+            frame => self.read(peer, frame, now),
         }
     }
 
@@ -62,7 +60,8 @@ impl Node {
         if let Some(epoch) = self.set_back_by(&hello) {
             self.sighted = epoch.max(self.sighted);
             self.state = State::SetBack;
-            self.queue.clear();
+            self.held.clear();
+            self.decide(Input::Guard(GuardState::SetBack), Waiter::Nobody, now);
             let links = std::mem::take(&mut self.links).into_values();
             return self.effects.extend(links.map(|link| Effect::Close(link.connection, "set back".to_owned())));
         }
@@ -75,7 +74,7 @@ impl Node {
         }
         self.guard.heard(peer, Duration::from_millis(now.saturating_sub(self.started)));
         self.tick(now);
-        self.begin_sessions();
+        self.begin_sessions(now);
     }
 
     /// The epoch of what a peer shows, if this node signed it and it is no part of its ledger.
@@ -94,21 +93,21 @@ impl Node {
     }
 
     /// Begins the sessions of all that have greeted, if this node may sign.
-    pub(super) fn begin_sessions(&mut self) {
+    pub(super) fn begin_sessions(&mut self, now: u64) {
         if self.state != State::Clear {
             return;
         }
         let ready = |link: &&Link| link.session.is_none() && link.hello.is_some();
         let peers: Vec<AgencyId> = self.links.values().filter(ready).map(|link| link.peer.clone()).collect();
         for peer in peers {
-            self.begin_session(&peer);
+            self.begin_session(&peer, now);
         }
     }
 
-    fn begin_session(&mut self, peer: &AgencyId) {
+    fn begin_session(&mut self, peer: &AgencyId, now: u64) {
         let Some(hello) = self.links.get(peer).and_then(|link| link.hello) else { return };
         if let Some(checkpoint) = hello.checkpoint {
-            self.note_seen(peer, checkpoint);
+            self.note_seen(peer, checkpoint, now);
         }
         let shown = self.seen.get(peer).map(|seen| seen.epoch);
         let owed = GiveBack::owed(shown, self.ledger.reset_of(peer), self.ledger.next_index());
@@ -123,49 +122,41 @@ impl Node {
         let (sender, receiver) = (Sender::new(self.ledger.end()), Receiver::new(link.have));
         link.session = Some(Session { sender, receiver, give_back });
         let (receipted, unread) = (link.receipted, std::mem::take(&mut link.unread));
-        self.send(peer, SenderEvent::Linked { have: hello.have, receipted });
+        self.send(peer, SenderEvent::Linked { have: hello.have, receipted }, now);
         for frame in unread {
-            self.read(peer, frame);
+            self.read(peer, frame, now);
         }
     }
 
-    fn note_seen(&mut self, peer: &AgencyId, shown: Seen) {
+    fn note_seen(&mut self, peer: &AgencyId, shown: Seen, now: u64) {
         let is_news = |seen: &Seen| (seen.epoch, seen.size) < (shown.epoch, shown.size);
         if self.seen.get(peer).is_none_or(is_news) {
             self.seen.insert(peer.clone(), shown);
-            self.queue.push_back(Submission::Seen(peer.clone(), shown));
+            let header = SeenHeader { at: self.wall(now), peer: peer.clone() };
+            self.decide(Input::Seen(header, shown.to_bytes()), Waiter::Nobody, now);
         }
     }
 
-    fn read(&mut self, peer: &AgencyId, frame: Frame) {
+    fn read(&mut self, peer: &AgencyId, frame: Frame, now: u64) {
         match frame {
             Frame::Hello(_) => {}
-            Frame::Deliver(deliver) => self.delivered(peer, deliver),
+            Frame::Deliver(deliver) => self.delivered(peer, deliver, now),
             Frame::Ack { cursor, results, checkpoint } => {
                 let receipt = |result: &ItemResult| match result.outcome {
-                    ItemOutcome::Leaf(leaf) => Some((peer.clone(), checkpoint.epoch, result.entry, leaf)),
+                    ItemOutcome::Leaf(leaf) => {
+                        let (by, epoch, entry) = (peer.clone(), checkpoint.epoch, result.entry);
+                        Some(Receipt { by, epoch, entry, leaf })
+                    }
                     ItemOutcome::Refused(_) | ItemOutcome::Deferred(_) => None,
                 };
-                let receipts = results.iter().filter_map(receipt).collect();
-                self.note_seen(peer, checkpoint);
-                self.acknowledged(peer, cursor, results, receipts);
+                let receipts = results.iter().filter_map(receipt).map(|receipt| receipt.to_bytes()).collect::<Vec<_>>();
+                self.note_seen(peer, checkpoint, now);
+                self.receipted(peer, SenderEvent::Acknowledged { cursor, results }, receipts.concat(), now);
             }
         }
     }
 
-    fn acknowledged(&mut self, peer: &AgencyId, cursor: Cursor, results: Vec<ItemResult>, receipts: Vec<Receipt>) {
-        let waiting = self.queue.len();
-        self.send(peer, SenderEvent::Acknowledged { cursor, results });
-        for submission in self.queue.range_mut(waiting..) {
-            if let Submission::Receipt(_, acknowledged, kept) = submission
-                && *acknowledged == cursor
-            {
-                kept.clone_from(&receipts);
-            }
-        }
-    }
-
-    fn delivered(&mut self, peer: &AgencyId, deliver: wire::Deliver) {
+    fn delivered(&mut self, peer: &AgencyId, deliver: wire::Deliver, now: u64) {
         let bytes = deliver.encoded_len();
         let wire::Deliver { cursor, mut items, after } = deliver;
         let cursor = Cursor::from_wire(cursor.expect("the simulation sends a cursor"));
@@ -176,10 +167,9 @@ impl Node {
         for output in session.receiver.handle(ReceiverEvent::Delivered { after, cursor, items: items.len(), bytes }) {
             match output {
                 ReceiverOutput::Submit { cursor } => {
-                    let items = std::mem::take(&mut items);
-                    // The numbers of a batch check do not decide what it finds.
-                    let items = receive_items(items, FEDERATION, &self.charters, StdRng::seed_from_u64(0));
-                    self.queue.push_back(Submission::Delivery { peer: peer.clone(), connection, cursor, items });
+                    let items = self.authenticate(std::mem::take(&mut items));
+                    let delivery = Delivery { peer: peer.clone(), cursor, items };
+                    self.decide(Input::Deliver(delivery), Waiter::Peer(peer.clone(), connection), now);
                 }
                 ReceiverOutput::Fault(code, reason) => return self.fault(peer, code, &reason),
                 // The window is larger than a run.
@@ -189,17 +179,21 @@ impl Node {
     }
 
     /// Gives the sender an event and does what it says, reading the ledger at once.
-    pub(super) fn send(&mut self, peer: &AgencyId, event: SenderEvent) {
+    pub(super) fn send(&mut self, peer: &AgencyId, event: SenderEvent, now: u64) {
+        self.receipted(peer, event, Vec::new(), now);
+    }
+
+    /// The same; `receipts`: what a receipt says that comes with the event.
+    fn receipted(&mut self, peer: &AgencyId, event: SenderEvent, receipts: Vec<u8>, now: u64) {
         let Some(link) = self.links.get_mut(peer) else { return };
         let Some(session) = &mut link.session else { return };
-        let view = View { ledger: &self.ledger, cases: &self.cases };
         let mut outputs: VecDeque<SenderOutput> = session.sender.handle(event).into();
-        let mut prepared = None;
+        let (mut prepared, mut acknowledged) = (None, None);
         while let Some(output) = outputs.pop_front() {
             match output {
                 SenderOutput::Read { from } => {
                     let give_back = session.give_back.as_ref();
-                    let Ok(read) = prepare(&view, peer, from, self.ledger.end(), give_back, ROOM);
+                    let Ok(read) = prepare(&self.ledger, peer, from, self.ledger.end(), give_back, ROOM);
                     prepared = Some(read.frame);
                     outputs.extend(session.sender.handle(SenderEvent::Prepared(read.batch)));
                 }
@@ -209,17 +203,19 @@ impl Node {
                         self.effects.push(Effect::Send(link.connection, peer.clone(), Frame::Deliver(frame)));
                     }
                 }
-                SenderOutput::Store { cursor, .. } => {
-                    self.queue.push_back(Submission::Receipt(peer.clone(), cursor, Vec::new()));
-                }
+                SenderOutput::Store { cursor, .. } => acknowledged = Some(cursor),
                 SenderOutput::Fault(code, reason) => return self.fault(peer, code, &reason),
             }
+        }
+        if let Some(cursor) = acknowledged {
+            let header = ReceiptHeader { at: self.wall(now), peer: peer.clone(), cursor, refused: Vec::new() };
+            self.decide(Input::Receipt(header, receipts), Waiter::Nobody, now);
         }
     }
 
     /// Answers a frame that is durable.
     pub(super) fn acknowledge(&mut self, peer: &AgencyId, connection: u64, results: Vec<ItemResult>) {
-        let checkpoint = self.signed.expect("a group ends with its checkpoint");
+        let Some(checkpoint) = self.signed else { return };
         let Some(link) = self.links.get_mut(peer).filter(|link| link.connection == connection) else { return };
         let Some(session) = &mut link.session else { return };
         for output in session.receiver.handle(ReceiverEvent::Committed { results, checkpoint: Vec::new() }) {

@@ -1,10 +1,11 @@
 //! What waits: received items that cannot be taken yet, for want of a parent, of a charter, or because their time has not come.
 //!
-//! Must not know where the items are kept: beside each is what the shell finds it by.
+//! Must not know where the items are kept: the ledger has them, as `Deferred` records.
 //!
 //! Invariants:
 //! - two copies of an entry that differ in any byte wait side by side: one may have a bad signature, or lack the contents;
-//! - what becomes possible when an entry arrives is done by a worklist, over as many groups as it takes, never by recursion;
+//! - what becomes possible when an entry arrives is done by a worklist, over as many batches as it takes, never by recursion;
+//! - an item is tried only when the view can show it: when the batch that deferred it is applied;
 //! - bounded per peer (a peer over it is not read on) and per author (an author over it is refused).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -18,6 +19,9 @@ use crate::limits;
 use crate::refusal::{DeferralCode, Refusal, RefusalCode};
 use crate::wire;
 
+use super::batch::BatchNumber;
+use super::record::DeferredHeader;
+
 /// SHA-256 over the peer and the item as it came.
 pub type ItemKey = [u8; 32];
 
@@ -26,10 +30,10 @@ pub fn item_key(peer: &AgencyId, item: &[u8]) -> ItemKey {
     Sha256::new().chain_update(peer.as_str()).chain_update([0]).chain_update(item).finalize().into()
 }
 
-/// What waits, by what it waits for. `K` is what the shell keeps of an item.
-#[derive(Clone, Debug)]
-pub struct Waiting<K> {
-    items: BTreeMap<ItemKey, Item<K>>,
+/// What waits, by what it waits for.
+#[derive(Clone, Debug, Default)]
+pub struct Waiting {
+    items: BTreeMap<ItemKey, Item>,
     by_parent: BTreeMap<EntryId, BTreeSet<ItemKey>>,
     by_peer: BTreeMap<AgencyId, Held>,
     by_author: BTreeMap<(AgencyId, String), usize>,
@@ -39,10 +43,10 @@ pub struct Waiting<K> {
 
 /// One waiting item.
 #[derive(Clone, Debug)]
-struct Item<K> {
-    peer: AgencyId,
-    code: u32,
-    kept: K,
+struct Item {
+    header: DeferredHeader,
+    /// The batch that deferred it.
+    batch: BatchNumber,
     parents: Vec<EntryId>,
     author: String,
     bytes: usize,
@@ -54,27 +58,20 @@ struct Held {
     bytes: usize,
 }
 
-impl<K> Default for Waiting<K> {
-    fn default() -> Self {
-        let (items, by_parent) = (BTreeMap::new(), BTreeMap::new());
-        Self { items, by_parent, by_peer: BTreeMap::new(), by_author: BTreeMap::new(), unblocked: VecDeque::new() }
-    }
-}
-
-impl<K> Waiting<K> {
+impl Waiting {
     /// Whether an item waits.
     pub fn contains(&self, key: &ItemKey) -> bool {
         self.items.contains_key(key)
     }
 
-    /// What is kept of an item.
-    pub fn get(&self, key: &ItemKey) -> Option<&K> {
-        self.items.get(key).map(|item| &item.kept)
+    /// What is noted beside a waiting item.
+    pub fn header(&self, key: &ItemKey) -> Option<&DeferredHeader> {
+        self.items.get(key).map(|item| &item.header)
     }
 
-    /// Everything that waits: its name, the peer that it came from and what is kept of it.
-    pub fn iter(&self) -> impl Iterator<Item = (&ItemKey, &AgencyId, &K)> {
-        self.items.iter().map(|(key, item)| (key, &item.peer, &item.kept))
+    /// What is noted beside each waiting item, in the order of their names.
+    pub fn headers(&self) -> impl Iterator<Item = &DeferredHeader> {
+        self.items.values().map(|item| &item.header)
     }
 
     /// How many items wait.
@@ -107,19 +104,19 @@ impl<K> Waiting<K> {
         Some(Refusal::new(RefusalCode::DeferredFull, detail))
     }
 
-    /// Adds an item that `peer` delivered; `code`: what it waits for; `item`: its bytes.
-    pub fn add(&mut self, key: ItemKey, peer: &AgencyId, code: u32, kept: K, item: &[u8], federation: &str) {
+    /// Adds an item that a batch deferred. `item`: its bytes.
+    pub fn add(&mut self, header: DeferredHeader, batch: BatchNumber, item: &[u8], federation: &str) {
         let entry = wire::Item::decode(item).ok().and_then(|item| Entry::parse(item.signed_entry, federation).ok());
         let parents = entry.as_ref().map(|entry| entry.parents.clone()).unwrap_or_default();
         let author = entry.map(|entry| entry.author.to_string()).unwrap_or_default();
         for parent in &parents {
-            self.by_parent.entry(*parent).or_default().insert(key);
+            self.by_parent.entry(*parent).or_default().insert(header.item);
         }
-        let held = self.by_peer.entry(peer.clone()).or_default();
+        let held = self.by_peer.entry(header.peer.clone()).or_default();
         held.items += 1;
         held.bytes += item.len();
-        *self.by_author.entry((peer.clone(), author.clone())).or_default() += 1;
-        self.items.insert(key, Item { peer: peer.clone(), code, kept, parents, author, bytes: item.len() });
+        *self.by_author.entry((header.peer.clone(), author.clone())).or_default() += 1;
+        self.items.insert(header.item, Item { header, batch, parents, author, bytes: item.len() });
     }
 
     /// Takes an item out: it waits no longer.
@@ -133,11 +130,12 @@ impl<K> Waiting<K> {
                 }
             }
         }
-        if let Some(held) = self.by_peer.get_mut(&item.peer) {
+        let peer = item.header.peer;
+        if let Some(held) = self.by_peer.get_mut(&peer) {
             held.items = held.items.saturating_sub(1);
             held.bytes = held.bytes.saturating_sub(item.bytes);
         }
-        if let Some(count) = self.by_author.get_mut(&(item.peer, item.author)) {
+        if let Some(count) = self.by_author.get_mut(&(peer, item.author)) {
             *count = count.saturating_sub(1);
         }
     }
@@ -149,7 +147,7 @@ impl<K> Waiting<K> {
 
     /// Time has passed, or a charter came: what waited for that may be possible now.
     pub fn time_passed(&mut self) {
-        let waits = |item: &Item<K>| item.code != DeferralCode::MissingParent.number();
+        let waits = |item: &Item| item.header.code != DeferralCode::MissingParent.number();
         self.unblocked.extend(self.items.iter().filter(|(_, item)| waits(item)).map(|(key, _)| *key));
     }
 
@@ -158,19 +156,22 @@ impl<K> Waiting<K> {
         self.unblocked = self.items.keys().copied().collect();
     }
 
-    /// Whether something may be possible that was not tried yet.
-    pub fn is_unblocked(&self) -> bool {
-        !self.unblocked.is_empty()
+    /// Whether an item that the view shows may be possible and was not tried yet. `applied`: the newest batch that the view shows.
+    pub fn is_ready(&self, applied: BatchNumber) -> bool {
+        self.unblocked.iter().any(|key| self.items.get(key).is_some_and(|item| item.batch <= applied))
     }
 
-    /// The next item that may be possible; it may have been settled meanwhile.
-    pub fn next_unblocked(&mut self) -> Option<ItemKey> {
-        self.unblocked.pop_front()
-    }
-
-    /// Puts items back that could not be tried yet.
-    pub fn put_back(&mut self, keys: impl IntoIterator<Item = ItemKey>) {
-        self.unblocked.extend(keys);
+    /// The next of these items. Forgets those that were settled meanwhile.
+    pub fn next_ready(&mut self, applied: BatchNumber) -> Option<ItemKey> {
+        for _ in 0..self.unblocked.len() {
+            let key = self.unblocked.pop_front()?;
+            match self.items.get(&key) {
+                Some(item) if item.batch <= applied => return Some(key),
+                Some(_) => self.unblocked.push_back(key),
+                None => {}
+            }
+        }
+        None
     }
 }
 
@@ -190,10 +191,19 @@ mod tests {
         (case.complaint.tip(), item)
     }
 
-    fn add(waiting: &mut Waiting<()>, peer: &str, code: DeferralCode, item: &wire::Item) -> ItemKey {
+    /// The batch that the view shows in these tests.
+    const APPLIED: BatchNumber = BatchNumber(1);
+
+    fn header(peer: &AgencyId, code: u32, bytes: &[u8]) -> DeferredHeader {
+        let (item, entry) = (item_key(peer, bytes), EntryId([0; 32]));
+        DeferredHeader { at: 0, peer: peer.clone(), item, entry, code, detail: String::new() }
+    }
+
+    fn add(waiting: &mut Waiting, peer: &str, code: DeferralCode, item: &wire::Item) -> ItemKey {
         let (peer, bytes) = (agency(peer), item.encode_to_vec());
-        let key = item_key(&peer, &bytes);
-        waiting.add(key, &peer, code.number(), (), &bytes, FEDERATION);
+        let header = header(&peer, code.number(), &bytes);
+        let key = header.item;
+        waiting.add(header, APPLIED, &bytes, FEDERATION);
         key
     }
 
@@ -205,14 +215,24 @@ mod tests {
         let for_parent = add(&mut waiting, "ksp", DeferralCode::MissingParent, &waits);
         let for_time = add(&mut waiting, "ksp", DeferralCode::ClockAhead, &item(&federation, 2).1);
         waiting.time_passed();
-        assert_eq!(waiting.next_unblocked(), Some(for_time));
-        assert!(!waiting.is_unblocked());
+        assert_eq!(waiting.next_ready(APPLIED), Some(for_time));
+        assert!(!waiting.is_ready(APPLIED));
         waiting.remove(&for_time);
         waiting.arrived(&parent);
-        assert_eq!(waiting.next_unblocked(), Some(for_parent));
+        assert_eq!(waiting.next_ready(APPLIED), Some(for_parent));
         waiting.remove(&for_parent);
         waiting.arrived(&parent);
-        assert!(waiting.is_empty() && !waiting.is_unblocked());
+        assert!(waiting.is_empty() && !waiting.is_ready(APPLIED));
+    }
+
+    #[test]
+    fn an_item_is_tried_only_when_the_batch_that_deferred_it_is_applied() {
+        let mut waiting = Waiting::default();
+        let key = add(&mut waiting, "ksp", DeferralCode::ClockAhead, &item(&Federation::new(), 1).1);
+        waiting.time_passed();
+        assert!(!waiting.is_ready(BatchNumber(0)));
+        assert_eq!(waiting.next_ready(BatchNumber(0)), None);
+        assert_eq!(waiting.next_ready(APPLIED), Some(key));
     }
 
     #[test]
@@ -220,7 +240,7 @@ mod tests {
         let mut waiting = Waiting::default();
         let key = add(&mut waiting, "ksp", DeferralCode::MissingParent, &item(&Federation::new(), 1).1);
         waiting.started();
-        assert_eq!(waiting.next_unblocked(), Some(key));
+        assert_eq!(waiting.next_ready(APPLIED), Some(key));
     }
 
     #[test]
@@ -233,7 +253,7 @@ mod tests {
             for number in 0..items as u64 {
                 assert!(!waiting.is_full(&peer), "{number} of {items}");
                 item[..8].copy_from_slice(&number.to_be_bytes());
-                waiting.add(item_key(&peer, &item), &peer, code, (), &item, FEDERATION);
+                waiting.add(header(&peer, code, &item), APPLIED, &item, FEDERATION);
             }
             assert!(waiting.is_full(&peer) && !waiting.is_full(&agency("kota-bandung")));
             waiting.remove(&item_key(&peer, &item));
@@ -244,7 +264,7 @@ mod tests {
     #[test]
     fn too_much_of_another_author_is_refused_and_of_the_peer_itself_never() {
         let federation = Federation::new();
-        let mut waiting: Waiting<()> = Waiting::default();
+        let mut waiting = Waiting::default();
         for leaf in 0..limits::DEFERRED_PER_AUTHOR as u64 {
             let (_, waits) = item(&federation, leaf);
             for peer in ["ksp", "kota-bandung"] {

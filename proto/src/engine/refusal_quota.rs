@@ -1,20 +1,21 @@
-//! How many records of refused items are kept: so many of each peer in a day (UTC), so that nobody fills the disk with what is refused.
+//! How many records of refused items are kept: a number and a size per peer and day (UTC), so that nobody fills the disk with items that are
+//! refused.
 //!
-//! What is beyond is refused all the same and the peer is told so on the receipt, which its own ledger keeps; here it is counted alone. The
-//! peer's link is not held: what it passes on for others, and what is good, goes on.
+//! Items over the quota are refused all the same, and the peer is told so on the receipt, which its own ledger keeps; here they are only
+//! counted. The peer's link is not held: what it passes on for others, and what is good, goes on.
 //!
 //! In memory: after a restart the day begins anew.
 
 use std::collections::BTreeMap;
 
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::limits;
+use crate::ids::AgencyId;
+use crate::limits;
 
 const DAY_MILLIS: u64 = 24 * 3600 * 1000;
 
 /// What was refused of each peer today.
 #[derive(Default)]
-pub(super) struct Refusals {
+pub(super) struct RefusalQuota {
     day: u64,
     peers: BTreeMap<AgencyId, Refused>,
 }
@@ -26,11 +27,12 @@ struct Refused {
     unkept: u64,
 }
 
-impl Refusals {
-    /// One more of a peer, of which so many bytes would be kept: `Err` with the number of those that are not, if there is no room for it.
+impl RefusalQuota {
+    /// Counts one more refused item of a peer, of which `bytes` would be kept. `Err`: there is no room for it; the number of items that were not
+    /// kept today.
     pub(super) fn count(&mut self, peer: &AgencyId, bytes: usize, now: u64) -> Result<(), u64> {
         if self.day != now / DAY_MILLIS {
-            // Those with nothing today are settled by [`Self::unkept`].
+            // Peers stay listed, so that [`Self::unkept`] says of each that it is over.
             self.day = now / DAY_MILLIS;
             self.peers.values_mut().for_each(|refused| *refused = Refused::default());
         }
@@ -46,21 +48,11 @@ impl Refusals {
         Ok(())
     }
 
-    /// Each peer of which something was refused since the start, with what was not kept today.
+    /// Each peer of which something was refused since the start, with the number of items that were not kept today.
     pub(super) fn unkept(&self, now: u64) -> impl Iterator<Item = (&AgencyId, u64)> {
         let is_today = self.day == now / DAY_MILLIS;
         self.peers.iter().map(move |(peer, refused)| (peer, if is_today { refused.unkept } else { 0 }))
     }
-}
-
-/// What an operator is told.
-pub(super) fn alarm(peer: &AgencyId, unkept: u64) -> String {
-    format!(
-        "{peer} delivers more that is refused than is kept a day ({} items, {} MiB); {unkept} more were refused today, of which only the \
-         number is kept: see `sinergi refused list` for the reasons, and ask its operator",
-        limits::REFUSED_PER_PEER_PER_DAY,
-        limits::REFUSED_BYTES_PER_PEER_PER_DAY >> 20
-    )
 }
 
 #[cfg(test)]
@@ -71,13 +63,13 @@ mod tests {
         id.parse().expect("an id")
     }
 
-    fn unkept(refusals: &Refusals, now: u64) -> Vec<(String, u64)> {
+    fn unkept(refusals: &RefusalQuota, now: u64) -> Vec<(String, u64)> {
         refusals.unkept(now).map(|(peer, count)| (peer.to_string(), count)).collect()
     }
 
     #[test]
     fn so_many_of_a_peer_are_kept_a_day_and_the_next_day_as_many_again() {
-        let (mut refusals, noisy, other) = (Refusals::default(), agency("kominfo"), agency("ksp"));
+        let (mut refusals, noisy, other) = (RefusalQuota::default(), agency("kominfo"), agency("ksp"));
         for _ in 0..limits::REFUSED_PER_PEER_PER_DAY {
             refusals.count(&noisy, 1, 5).expect("room");
         }
@@ -90,7 +82,7 @@ mod tests {
 
     #[test]
     fn large_ones_have_less_room() {
-        let (mut refusals, peer) = (Refusals::default(), agency("kominfo"));
+        let (mut refusals, peer) = (RefusalQuota::default(), agency("kominfo"));
         let half = limits::REFUSED_BYTES_PER_PEER_PER_DAY / 2;
         assert_eq!([half, half, 1].map(|bytes| refusals.count(&peer, bytes, 0)), [Ok(()), Ok(()), Err(1)]);
     }

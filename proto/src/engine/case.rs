@@ -1,6 +1,6 @@
-//! A complaint as one node has it: the fold, where its entries lie in the node's ledger, and which links were given what of it.
+//! A complaint as one node has it: the fold, where its entries lie in the node's ledger, and what each link was given of it.
 //!
-//! Must not know how a ledger is written. Everything but what is owed beside is derived from the leaves and the local headers beside them, in
+//! Must not know how a ledger is written. Everything but [`Case::note_owed`] follows from the leaves and the headers beside them, in
 //! their order.
 //!
 //! Invariants:
@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
+use super::record::{External, LeafHeader};
+use crate::charter::Charter;
 use crate::complaint::{self, Complaint};
 use crate::entry::{Body, Commitment, Entry};
 use crate::ids::{AgencyId, EntryId, LedgerIndex};
@@ -20,9 +22,13 @@ use crate::wire;
 
 /// A complaint with its leaves.
 #[derive(Clone, Debug)]
-pub struct Dossier {
+pub struct Case {
     /// The fold.
     pub complaint: Complaint,
+    /// The leaf of `Lodged`.
+    pub lodged: LedgerIndex,
+    /// The record of another system that it was imported from.
+    pub external: Option<External>,
     /// The leaf of each entry.
     pub leaves: LiteMap<EntryId, LedgerIndex>,
     /// The links that its leaves were routed over, and what they were given.
@@ -51,28 +57,47 @@ impl Duties {
     }
 }
 
-impl Dossier {
+impl Case {
     /// A new complaint; `None` if the entry is not `Lodged`.
     pub fn lodge(entry: &Entry) -> Option<Self> {
         let complaint = Complaint::lodge(entry)?;
         Some(Self::of(complaint))
     }
 
-    /// A complaint of which no leaf is placed yet.
+    /// A complaint none of whose leaves is placed yet.
     fn of(complaint: Complaint) -> Self {
-        let (leaves, routed, owed) = (LiteMap::new(), LiteMap::new(), LiteMap::new());
-        Self { complaint, leaves, routed, owed, relayed: BTreeSet::new() }
+        Self {
+            complaint,
+            lodged: LedgerIndex::default(),
+            external: None,
+            leaves: LiteMap::new(),
+            routed: LiteMap::new(),
+            owed: LiteMap::new(),
+            relayed: BTreeSet::new(),
+        }
     }
 
-    /// Notes where an entry of the fold lies, who brought it (`None`: written here) and where it goes; `false` if that was known.
-    pub fn place(&mut self, index: LedgerIndex, entry: &Entry, from: Option<&AgencyId>, routes: &[Route]) -> bool {
+    /// First step of a leaf: its entry into the fold, under the charter that the entry names. `true`: the custody path changed otherwise
+    /// than by growing.
+    pub fn fold(&mut self, entry: &Entry, charter: &Charter) -> bool {
+        self.complaint.insert(entry, charter).path_changed_from.is_some()
+    }
+
+    /// Second step of a leaf: where it lies, who brought it and where it goes. `false`: that was known.
+    pub fn place(&mut self, index: LedgerIndex, entry: &Entry, header: &LeafHeader) -> bool {
+        if self.leaves.is_empty() {
+            self.lodged = index;
+        }
+        if header.external.is_some() {
+            self.external.clone_from(&header.external);
+        }
         if let Body::Custody { act, .. } = &entry.body
             && act.offers_to().is_some()
-            && from.is_some_and(|from| *from != entry.author)
+            && header.from.as_ref().is_some_and(|from| *from != entry.author)
         {
             self.relayed.insert(entry.id);
         }
-        raise(&mut self.routed, routes);
+        raise(&mut self.routed, &header.routes);
         self.leaves.insert(entry.id, index).is_none()
     }
 
@@ -141,7 +166,7 @@ impl Dossier {
     }
 
     /// The links to these peers that every leaf goes over because they never had any of it.
-    pub fn routes_of_introduction(&self, peers: &BTreeSet<AgencyId>, node: Standpoint<'_>) -> Vec<Route> {
+    pub fn routes_of_backfill(&self, peers: &BTreeSet<AgencyId>, node: Standpoint<'_>) -> Vec<Route> {
         let is_new = |to: &AgencyId| peers.contains(to) && !self.routed.contains_key(to);
         let links = self.links(node, Reach::Relayed).links.into_iter();
         links.filter(|(to, _)| is_new(to)).map(without_history).collect()
@@ -194,6 +219,11 @@ mod tests {
         routes.iter().find(|route| route.to.as_str() == to).map(|route| &route.history)
     }
 
+    fn header(routes: Vec<Route>) -> LeafHeader {
+        let (from, external) = (None, None);
+        LeafHeader { at: 0, from, relays: 0, routes, unreachable: Vec::new(), external }
+    }
+
     #[test]
     fn a_link_is_owed_the_history_when_it_is_new_or_may_have_more() {
         let federation = Federation::new();
@@ -202,16 +232,16 @@ mod tests {
         case.learn(&offer);
         let (own, adjacent) = (agency("kemendagri"), BTreeSet::from([agency("prov-jabar"), agency("ksp")]));
         let node = Standpoint { own: &own, adjacent: &adjacent, charter: federation.charter() };
-        let mut dossier = Dossier::of(case.complaint.clone());
-        dossier.routed.insert(agency("ksp"), Access::Entries);
-        let (routes, unreachable) = dossier.routes_of(&offer, None, node);
+        let mut case_here = Case::of(case.complaint.clone());
+        case_here.routed.insert(agency("ksp"), Access::Entries);
+        let (routes, unreachable) = case_here.routes_of(&offer, None, node);
         assert_eq!(history_to(&routes, "prov-jabar"), Some(&true), "a participant that had nothing");
         assert_eq!(history_to(&routes, "ksp"), Some(&false), "an observer that has had everything");
         assert_eq!(unreachable, [agency("ombudsman")]);
-        dossier.routed.insert(agency("prov-jabar"), Access::Public);
-        assert_eq!(history_to(&dossier.routes_of(&offer, None, node).0, "prov-jabar"), Some(&true), "may have more");
-        dossier.place(LedgerIndex(1), &offer, None, &routes);
-        assert_eq!(history_to(&dossier.routes_of(&offer, None, node).0, "prov-jabar"), Some(&false));
+        case_here.routed.insert(agency("prov-jabar"), Access::Public);
+        assert_eq!(history_to(&case_here.routes_of(&offer, None, node).0, "prov-jabar"), Some(&true), "may have more");
+        case_here.place(LedgerIndex(1), &offer, &header(routes.clone()));
+        assert_eq!(history_to(&case_here.routes_of(&offer, None, node).0, "prov-jabar"), Some(&false));
     }
 
     #[test]
@@ -225,7 +255,7 @@ mod tests {
         let node = Standpoint { own: &own, adjacent: &adjacent, charter: federation.charter() };
         let ksp = agency("ksp");
         let (routes, _) =
-            Dossier::of(case.complaint.clone()).routes_of(&offer, Some(Origin { peer: &ksp, relays: 1 }), node);
+            Case::of(case.complaint.clone()).routes_of(&offer, Some(Origin { peer: &ksp, relays: 1 }), node);
         let to: Vec<&str> = routes.iter().map(|route| route.to.as_str()).collect();
         assert_eq!(to, ["kemendagri"]);
     }
@@ -238,11 +268,11 @@ mod tests {
         case.learn(&offer);
         let (own, adjacent) = (agency("kemendagri"), BTreeSet::from([agency("prov-jabar")]));
         let node = Standpoint { own: &own, adjacent: &adjacent, charter: federation.charter() };
-        let mut dossier = Dossier::of(case.complaint.clone());
-        let (routes, _) = dossier.routes_of(&offer, None, node);
+        let mut case_here = Case::of(case.complaint.clone());
+        let (routes, _) = case_here.routes_of(&offer, None, node);
         assert_eq!(history_to(&routes, "prov-jabar"), Some(&true));
-        dossier.note_owed(&routes);
-        assert_eq!(history_to(&dossier.routes_of(&offer, None, node).0, "prov-jabar"), Some(&false));
-        assert!(dossier.routed.is_empty());
+        case_here.note_owed(&routes);
+        assert_eq!(history_to(&case_here.routes_of(&offer, None, node).0, "prov-jabar"), Some(&false));
+        assert!(case_here.routed.is_empty());
     }
 }

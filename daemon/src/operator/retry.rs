@@ -1,0 +1,164 @@
+//! Judging again, at an operator's word, what this node refused or what waits: a charter was put right, a clock set, a peer has sent what was
+//! missing. The items are read and their signatures checked here; the engine judges them.
+
+use bytes::Bytes;
+use prost::Message;
+use sinergi_proto::engine::{Kept, KeptItem, Retried};
+use sinergi_proto::ids::AgencyId;
+use sinergi_proto::limits;
+use sinergi_proto::receipt::ItemOutcome;
+use sinergi_proto::wire;
+use tokio::sync::oneshot;
+use tonic::Status;
+
+use super::intake::answer_of;
+use super::names::optional_agency;
+use super::{OperatorService, blocking, own, submit_status};
+use crate::case::CaseError;
+use crate::headers::Header;
+use crate::ledger::{Position, Record};
+use crate::link::receive_items;
+use crate::writer::{Submission, SubmitError};
+
+/// Refused items of one call: the newest ones.
+const REFUSED_MOST: usize = 1_000;
+
+/// An item in the ledger, before its signature is checked again.
+struct Found {
+    position: Position,
+    peer: AgencyId,
+    entry: sinergi_proto::ids::EntryId,
+    kept: Kept,
+    item: wire::Item,
+}
+
+impl OperatorService {
+    /// Judges again what was refused or waits.
+    pub(super) async fn retry_items(
+        &self,
+        request: wire::RetryRefusedRequest,
+    ) -> Result<wire::RetryRefusedReply, Status> {
+        let position = match request.number.as_str() {
+            "" => None,
+            number => Some(parse_number(number)?),
+        };
+        let peer = optional_agency("peer", &request.peer)?;
+        let (mut items, mut after) = (Vec::new(), 0);
+        loop {
+            let (service, peer) = (self.clone(), peer.clone());
+            let next = blocking(move || service.selected(position, peer.as_ref(), after)).await?;
+            let Some((kept, looked_at)) = next else { break };
+            after = looked_at;
+            let (answer, retried) = oneshot::channel();
+            self.submit(Submission::RetryItems(kept, answer)).await?;
+            items.extend(answer_of(retried).await?.into_iter().map(shown));
+        }
+        match position {
+            Some(position) if items.is_empty() => Err(submit_status(&SubmitError::NoItem(position))),
+            _ => Ok(wire::RetryRefusedReply { items }),
+        }
+    }
+
+    /// The next items of a selection, as many as one submission carries, and how many were looked at until then; `None`: there are no more.
+    fn selected(
+        &self,
+        position: Option<Position>,
+        peer: Option<&AgencyId>,
+        after: usize,
+    ) -> Result<Option<(Vec<KeptItem>, usize)>, Status> {
+        let positions = match position {
+            Some(position) => vec![position],
+            None => self.kept_positions()?,
+        };
+        let (mut found, mut bytes, mut looked_at) = (Vec::new(), 0, after);
+        for position in positions.into_iter().skip(after) {
+            if found.len() >= limits::FRAME_ITEMS || bytes >= limits::FRAME_BYTES {
+                break;
+            }
+            looked_at += 1;
+            let item = self.kept_at(position)?.filter(|found| peer.is_none_or(|peer| *peer == found.peer));
+            bytes += item.as_ref().map_or(0, |found| found.item.encoded_len());
+            found.extend(item);
+        }
+        if looked_at == after {
+            return Ok(None);
+        }
+        Ok(Some((self.check_again(found), looked_at)))
+    }
+
+    /// Where the items lie that wait, and the newest of those that this node refused.
+    fn kept_positions(&self) -> Result<Vec<Position>, Status> {
+        let store = self.links.outbox.store();
+        let mut positions = Vec::new();
+        for item in store.deferred() {
+            positions.push(own(item)?.1);
+        }
+        for item in store.refused().take(REFUSED_MOST) {
+            let (_, position, row) = own(item)?;
+            if row.by_us {
+                positions.push(position);
+            }
+        }
+        Ok(positions)
+    }
+
+    /// The item whose record lies at a position, if this node refused it, or if it still waits.
+    fn kept_at(&self, position: Position) -> Result<Option<Found>, Status> {
+        // An operator may name any number.
+        let Ok(record) = self.links.outbox.reader().record(position) else { return Ok(None) };
+        let index = Default::default();
+        let header = own(Header::of(&record).map_err(|source| CaseError::Header { index, source }))?;
+        let Record { body, .. } = record;
+        Ok(match header {
+            Header::Refused(header) => {
+                let item = wire::Item { signed_entry: Bytes::from(body), ..Default::default() };
+                let kept = Kept::Refused(header.detail);
+                Some(Found { position, peer: header.peer, entry: header.entry, kept, item })
+            }
+            Header::Deferred(header) => {
+                let waits = own(self.links.outbox.store().deferred_at(&header.item))? == Some(position);
+                let item = wire::Item::decode(body.as_slice()).unwrap_or_default();
+                let kept = Kept::Deferred(header.item, header.code, header.detail);
+                waits.then_some(Found { position, peer: header.peer, entry: header.entry, kept, item })
+            }
+            _ => None,
+        })
+    }
+
+    /// Checks the signatures again: an item may have been kept before its author's key was known.
+    fn check_again(&self, found: Vec<Found>) -> Vec<KeptItem> {
+        let (charters, federation) = (self.links.directory.charters(), self.links.outbox.federation());
+        let check = |found: Found| {
+            let Found { position, peer, entry, kept, item } = found;
+            let received = receive_items(vec![item], federation, &charters).pop()?;
+            Some(KeptItem { number: position.to_bits(), peer, entry, kept, received })
+        };
+        found.into_iter().filter_map(check).collect()
+    }
+}
+
+fn shown(item: Retried) -> wire::RetriedItem {
+    let (outcome, code) = match item.outcome {
+        ItemOutcome::Leaf(_) => ("taken", 0),
+        ItemOutcome::Deferred(code) => ("waits", code),
+        ItemOutcome::Refused(code) => ("refused", code),
+    };
+    let number = Position::from_bits(item.number).map(|position| format!("{}-{}-0", position.segment, position.offset));
+    wire::RetriedItem {
+        number: number.unwrap_or_default(),
+        entry_id: item.entry.0.to_vec(),
+        outcome: outcome.to_owned(),
+        code,
+        reason: item.reason,
+    }
+}
+
+/// The number of an item in a listing: where its record lies.
+fn parse_number(number: &str) -> Result<Position, Status> {
+    let mut parts = number.split('-');
+    let mut part = || parts.next().and_then(|part| part.parse::<u32>().ok());
+    match (part(), part()) {
+        (Some(segment), Some(offset)) => Ok(Position { segment, offset }),
+        _ => Err(Status::invalid_argument(format!("number {number:?}: must be one that `sinergi refused list` shows"))),
+    }
+}

@@ -1,0 +1,136 @@
+//! From the engine's batch to the bytes of the ledger, the changes of the store, and the newest leaves for the links.
+
+use std::sync::Arc;
+
+use sinergi_proto::content::Content;
+use sinergi_proto::engine::{BatchNumber, DeferredHeader, LeafHeader, Record, RefusedHeader};
+use sinergi_proto::entry::Entry;
+use sinergi_proto::ids::LedgerIndex;
+use sinergi_proto::outbox::{OwnLeaf, Recalled};
+
+use super::committer::Decided;
+use super::{Writer, WriterError};
+use crate::headers::{self, ContentHeader};
+use crate::ledger::{Group, RecordKind, Tip};
+
+/// The open batch as bytes.
+pub(super) struct Encoding {
+    pub(super) group: Group,
+    /// Its leaves, for the links; `None`: they must read it.
+    leaves: Vec<Option<Recalled>>,
+    /// Contents of the leaf that comes next.
+    contents: Vec<Content>,
+    /// It holds a content of a leaf that lies before it.
+    late_content: bool,
+}
+
+impl Encoding {
+    pub(super) fn begin(tip: &Tip) -> Self {
+        Self { group: tip.begin(), leaves: Vec::new(), contents: Vec::new(), late_content: false }
+    }
+}
+
+impl Writer {
+    /// Encodes what the engine has decided since the last call, while the batch before is still being written.
+    pub(super) fn encode_new(&mut self) -> Result<(), WriterError> {
+        let number = self.engine.open_batch();
+        let mut records = std::mem::take(&mut self.batch.records);
+        for record in records.drain(..) {
+            self.encode_record(record, number)?;
+        }
+        self.batch.records = records;
+        Ok(())
+    }
+
+    /// The closed batch, to be made durable; `None`: it has no records.
+    pub(super) fn encoded(&mut self) -> Option<Decided> {
+        let Encoding { group, leaves, late_content, .. } =
+            self.encoding.take().filter(|open| !open.group.is_empty())?;
+        self.tip.follow(&group);
+        let cases = self.batch.touched.iter().filter_map(|id| Some((id, self.engine.case(id)?)));
+        let changes = self.derivation.close(cases);
+        Some(Decided { group, changes, leaves, late_content, owed: self.owed })
+    }
+
+    fn encode_record(&mut self, record: Record, number: BatchNumber) -> Result<(), WriterError> {
+        let encoding = self.encoding.get_or_insert_with(|| Encoding::begin(&self.tip));
+        let group = &mut encoding.group;
+        match record {
+            Record::Leaf { header, entry } => return self.encode_leaf(header, *entry, number),
+            Record::Content { leaf, entry, content } => {
+                let header = headers::encode(&ContentHeader { entry, commitment: content.commitment });
+                group.content(leaf, &header, &[&content.salt[..], &content.data].concat())?;
+                if leaf == group.next_index() {
+                    encoding.contents.push(content);
+                } else {
+                    encoding.late_content = true;
+                }
+            }
+            Record::Receipt { header, ack } => {
+                let position = group.record(RecordKind::Receipt, &headers::encode(&header), &ack)?;
+                self.derivation.receipt(&header, position);
+            }
+            Record::Cursor(header) => {
+                group.record(RecordKind::Cursor, &headers::encode(&header), &[])?;
+                self.derivation.cursor(&header);
+            }
+            Record::Seen { header, note } => {
+                let position = group.record(RecordKind::Seen, &headers::encode(&header), &note)?;
+                self.derivation.seen(&header, position);
+            }
+            Record::Refused { header, bytes } => {
+                let RefusedHeader { peer, entry, code, detail, .. } = &header;
+                tracing::warn!(%peer, ?entry, code, "refused an item: {detail}");
+                let position = group.record(RecordKind::Refused, &headers::encode(&header), &bytes)?;
+                self.derivation.refused(&header, position);
+            }
+            Record::Deferred { header, item } => {
+                let DeferredHeader { peer, entry, code, detail, .. } = &header;
+                tracing::info!(%peer, ?entry, code, detail, "an item waits");
+                let position = group.record(RecordKind::Deferred, &headers::encode(&header), &item)?;
+                self.derivation.deferred(&header, position);
+            }
+            Record::DeferredDone(header) => {
+                group.record(RecordKind::DeferredDone, &headers::encode(&header), &[])?;
+                self.derivation.deferred_done(&header);
+            }
+            Record::Routing(header) => {
+                group.record(RecordKind::Routing, &headers::encode(&header), &[])?;
+                self.derivation.routing(&header);
+                self.owed += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn encode_leaf(&mut self, header: LeafHeader, entry: Entry, number: BatchNumber) -> Result<(), WriterError> {
+        let Some(encoding) = &mut self.encoding else { return Ok(()) };
+        let index = encoding.group.leaf(&headers::encode(&header), &entry.signed)?;
+        self.derivation.leaf(&entry, index, &header, number)?;
+        let contents = std::mem::take(&mut encoding.contents);
+        // What is owed before a leaf only the ledger knows.
+        let follows_directly = std::mem::take(&mut self.owed) == 0;
+        let recalled = match header {
+            _ if !follows_directly => None,
+            LeafHeader { from: None, routes, .. } => {
+                let has_history = routes.iter().any(|route| route.history);
+                let earlier = if has_history { self.leaves_before(&entry, index) } else { Vec::new() };
+                Some(Recalled::Own(Arc::new(OwnLeaf { entry, routes, contents, earlier })))
+            }
+            header => header.routes.is_empty().then_some(Recalled::GoesNowhere),
+        };
+        if let Some(encoding) = &mut self.encoding {
+            encoding.leaves.push(recalled);
+        }
+        Ok(())
+    }
+
+    /// The leaves of an entry's complaint that lie before its leaf, in order.
+    fn leaves_before(&self, entry: &Entry, index: LedgerIndex) -> Vec<LedgerIndex> {
+        let case = entry.complaint.as_ref().and_then(|complaint| self.engine.case(complaint));
+        let leaves = case.into_iter().flat_map(|case| case.leaves.values().copied());
+        let mut earlier: Vec<LedgerIndex> = leaves.filter(|leaf| *leaf < index).collect();
+        earlier.sort_unstable();
+        earlier
+    }
+}

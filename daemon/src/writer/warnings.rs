@@ -1,0 +1,91 @@
+//! What the operator is told of the engine's warnings.
+
+use sinergi_proto::charter::Charters;
+use sinergi_proto::checkpoint::Checkpoint;
+use sinergi_proto::engine::Warning;
+use sinergi_proto::ids::{AgencyId, ComplaintId, Epoch};
+use sinergi_proto::limits;
+use sinergi_proto::wire;
+
+use crate::alarms::Alarms;
+use crate::operator::reset_reason;
+
+/// Tells the operator.
+pub(super) fn tell(warning: Warning, alarms: &Alarms, federation: &str, charters: &Charters) {
+    match warning {
+        Warning::CustodyChanged { complaint, author, holder } => {
+            let text = format!(
+                "complaint {short}: an entry of {author} that came late changed custody; {holder} holds it now. Look at `sinergi complaint \
+                 timeline {short}`",
+                short = complaint.short()
+            );
+            alarms.raise(format!("custody {}", complaint.short()), text);
+        }
+        Warning::BackAndForth { complaint, offers, holder, supervisors } => {
+            alarms.raise(
+                format!("back-and-forth {}", complaint.short()),
+                back_and_forth(&complaint, offers, &holder, &supervisors),
+            );
+        }
+        Warning::NoRoute(agency) => {
+            let text =
+                format!("no link leads to {agency}, which should get entries: add a [[peer]] toward it and restart");
+            alarms.raise(format!("no-route {agency}"), text);
+        }
+        Warning::RelayLimit(entry) => {
+            let relays = limits::RELAYS;
+            tracing::warn!(?entry, relays, "the relay limit is reached: passed on to adjacent readers only");
+        }
+        Warning::Reset { author, epoch, reset } => {
+            alarms.raise(format!("reset {author}"), reset_text(&author, epoch, &reset, federation, charters));
+        }
+        Warning::TooMuchWaits(peer, true) => {
+            let text = format!(
+                "too much of what {peer} delivered waits for something, so its link is held: see `sinergi refused list --deferred`"
+            );
+            alarms.raise(format!("deferred {peer}"), text);
+        }
+        Warning::TooMuchWaits(peer, false) => alarms.settle(&format!("deferred {peer}")),
+        Warning::RefusedUnkept(peer, 0) => alarms.settle(&format!("refused {peer}")),
+        Warning::RefusedUnkept(peer, unkept) => {
+            let text = format!(
+                "{peer} delivers more that is refused than is kept a day ({} items, {} MiB); {unkept} more were refused today, of which only \
+                 the number is kept: see `sinergi refused list` for the reasons, and ask its operator",
+                limits::REFUSED_PER_PEER_PER_DAY,
+                limits::REFUSED_BYTES_PER_PEER_PER_DAY >> 20
+            );
+            alarms.raise(format!("refused {peer}"), text);
+        }
+        Warning::PutOff(complaint, error) => {
+            tracing::warn!(complaint = complaint.short(), %error, "cannot answer a recall or an offer's arrival now");
+        }
+    }
+}
+
+fn back_and_forth(complaint: &ComplaintId, offers: usize, holder: &AgencyId, supervisors: &[AgencyId]) -> String {
+    let supervisors: Vec<&str> = supervisors.iter().map(AgencyId::as_str).collect();
+    let (short, supervisors) = (complaint.short(), supervisors.join(", "));
+    format!(
+        "complaint {short} was offered {offers} times and {holder} still holds it: its supervisor ({supervisors}) can end this with \
+         `sinergi complaint reassign {short} --to AGENCY`"
+    )
+}
+
+fn reset_text(
+    author: &AgencyId,
+    epoch: Epoch,
+    reset: &wire::LedgerReset,
+    federation: &str,
+    charters: &Charters,
+) -> String {
+    let old = reset.old_epoch;
+    let keys = charters.newest().checkpoint_keys(author);
+    let before = keys
+        .and_then(|keys| Checkpoint::open(&reset.newest_checkpoint, federation, author, &keys).ok())
+        .map_or_else(|| "shows no checkpoint".to_owned(), |checkpoint| format!("shows {} leaves", checkpoint.size));
+    format!(
+        "{author} declares that its ledger began epoch {epoch} ({}); of epoch {old} it {before}. What it had is given back to it; ask it \
+         if you did not expect this",
+        reset_reason(reset)
+    )
+}

@@ -1,0 +1,111 @@
+//! The path that every entry takes into the ledger, own or received: into the fold, to its routes, to its leaf.
+
+use crate::content::Content;
+use crate::entry::{Body, Entry};
+use crate::ids::{AgencyId, Epoch};
+use crate::route::{Origin, Route, routes_of_node_entry};
+
+use super::record::{External, LeafHeader, Record};
+use super::{Batch, Engine, Warning};
+
+/// Where an entry came from, and what is known of it beside the state.
+pub(super) struct Source<'a> {
+    /// The peer that delivered it; `None`: written here.
+    pub(super) origin: Option<Origin<'a>>,
+    /// The record of another system that a complaint comes from.
+    pub(super) external: Option<External>,
+    /// Of an entry of no complaint: the newest epoch that its author has declared before.
+    pub(super) declared: Option<Epoch>,
+}
+
+impl Engine {
+    /// Appends an admitted entry with its contents, routed to whoever should have it. Its complaint has been looked up.
+    pub(super) fn append(
+        &mut self,
+        entry: Entry,
+        contents: Vec<Content>,
+        source: Source<'_>,
+        now: u64,
+        batch: &mut Batch,
+    ) {
+        let Source { origin, external, declared } = source;
+        let index = self.next_leaf;
+        let path_changed = self
+            .charters
+            .version(entry.charter_version)
+            .is_some_and(|charter| self.cases.fold(&entry, charter, self.open));
+        if path_changed {
+            self.warn_of_custody_change(&entry, batch);
+        }
+        self.warn_of_back_and_forth(&entry, batch);
+        if origin.is_some_and(|origin| origin.is_spent()) {
+            batch.warnings.push(Warning::RelayLimit(entry.id));
+        }
+        let (routes, unreachable) = self.routes_of(&entry, origin, declared);
+        self.pass_on_to_raised(&entry, origin, batch);
+        batch.warnings.extend(unreachable.iter().cloned().map(Warning::NoRoute));
+        for content in contents {
+            self.record(Record::Content { leaf: index, entry: entry.id, content }, batch);
+        }
+        let header = LeafHeader {
+            at: now,
+            from: origin.map(|origin| origin.peer.clone()),
+            relays: origin.map_or(0, |origin| origin.relays),
+            routes,
+            unreachable,
+            external,
+        };
+        self.record(Record::Leaf { header, entry: Box::new(entry) }, batch);
+    }
+
+    /// The links that an entry goes to. Its complaint's history goes before it where the link is new to it, or may see more now.
+    fn routes_of(
+        &self,
+        entry: &Entry,
+        origin: Option<Origin<'_>>,
+        declared: Option<Epoch>,
+    ) -> (Vec<Route>, Vec<AgencyId>) {
+        let Some(complaint) = &entry.complaint else {
+            return (routes_of_node_entry(entry, origin, declared, &self.config.adjacent), Vec::new());
+        };
+        let case = self.cases.get(complaint);
+        case.map(|case| case.routes_of(entry, origin, self.standpoint())).unwrap_or_default()
+    }
+
+    /// What a link lacks goes over it when its peer takes part by an entry of its own, or by one that it passed on.
+    fn pass_on_to_raised(&mut self, entry: &Entry, origin: Option<Origin<'_>>, batch: &mut Batch) {
+        let (Some(origin), Some(complaint)) = (origin, &entry.complaint) else { return };
+        let Some(case) = self.cases.get(complaint) else { return };
+        let (raised, leaves) = case.routes_of_raised(entry, origin, self.standpoint());
+        if let Some(case) = self.cases.get_mut(complaint) {
+            case.note_owed(&raised);
+        }
+        for leaf in leaves {
+            self.route_again(leaf, raised.clone(), batch);
+        }
+    }
+
+    fn warn_of_custody_change(&self, entry: &Entry, batch: &mut Batch) {
+        let Some(complaint) = entry.complaint else { return };
+        let Some(case) = self.cases.get(&complaint) else { return };
+        let (author, holder) = (entry.author.clone(), case.complaint.custody().holder.clone());
+        batch.warnings.push(Warning::CustodyChanged { complaint, author, holder });
+    }
+
+    /// A complaint that goes back and forth is shown to the holder and to those who can end it.
+    fn warn_of_back_and_forth(&self, entry: &Entry, batch: &mut Batch) {
+        let (Body::Custody { act, .. }, Some(complaint)) = (&entry.body, entry.complaint) else { return };
+        if act.offers_to().is_none() {
+            return;
+        }
+        let (own, charter) = (&self.config.own, self.charters.newest());
+        let Some(case) = self.cases.get(&complaint) else { return };
+        let (offers, holder) = (case.complaint.offers(), &case.complaint.custody().holder);
+        let is_concerned = holder == own || charter.supervises(own, holder);
+        if offers < charter.offers_before_alarm as usize || !is_concerned {
+            return;
+        }
+        let supervisors = charter.supervisors(holder).cloned().collect();
+        batch.warnings.push(Warning::BackAndForth { complaint, offers, holder: holder.clone(), supervisors });
+    }
+}

@@ -1,0 +1,130 @@
+//! The complaints that the engine holds in memory.
+//!
+//! Invariants:
+//! - a complaint that a batch changed stays in memory until that batch is applied: the view does not have the change before;
+//! - nothing is dropped while an input is being decided;
+//! - whoever decides on a complaint has looked it up first: reading one that was not looked up is a defect, and panics where debug
+//!   assertions are on.
+
+use std::collections::BTreeSet;
+
+use lru::LruCache;
+
+use crate::charter::Charter;
+use crate::entry::Entry;
+use crate::ids::{ComplaintId, LedgerIndex};
+
+use super::batch::BatchNumber;
+use super::case::Case;
+use super::record::LeafHeader;
+use super::view::View;
+
+/// How much the engine holds in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct CaseRoom {
+    /// Complaints.
+    pub complaints: usize,
+    /// Entries of all these complaints together: what a complaint takes grows with them.
+    pub entries: usize,
+}
+
+/// The complaints in memory, the one that was used last first.
+pub struct Cases {
+    room: CaseRoom,
+    kept: LruCache<ComplaintId, Kept>,
+    entries: usize,
+    /// Looked for since the last input, and not here.
+    absent: BTreeSet<ComplaintId>,
+}
+
+struct Kept {
+    case: Box<Case>,
+    changed_in: BatchNumber,
+}
+
+impl Cases {
+    /// No complaints, and this much room.
+    pub fn new(room: CaseRoom) -> Self {
+        Self { room, kept: LruCache::unbounded(), entries: 0, absent: BTreeSet::new() }
+    }
+
+    /// Drops what there is no room for. Called between inputs only. `applied`: the newest batch that the view shows.
+    pub fn make_room(&mut self, applied: BatchNumber) {
+        self.absent.clear();
+        while (self.kept.len() > self.room.complaints || self.entries > self.room.entries)
+            && self.kept.peek_lru().is_some_and(|(_, oldest)| oldest.changed_in <= applied)
+            && let Some((_, dropped)) = self.kept.pop_lru()
+        {
+            self.entries -= dropped.case.complaint.len();
+        }
+    }
+
+    /// Looks a complaint up, so that it can be decided on; whether it is here.
+    ///
+    /// # Errors
+    /// When the view cannot read it.
+    pub fn look_up<V: View>(&mut self, id: &ComplaintId, view: &mut V) -> Result<bool, V::Error> {
+        if self.kept.promote(id) {
+            return Ok(true);
+        }
+        if self.absent.contains(id) {
+            return Ok(false);
+        }
+        let Some(case) = view.case(id)? else {
+            self.absent.insert(*id);
+            return Ok(false);
+        };
+        self.entries += case.complaint.len();
+        self.kept.put(*id, Kept { case, changed_in: BatchNumber::default() });
+        Ok(true)
+    }
+
+    /// A complaint that was looked up.
+    pub fn get(&self, id: &ComplaintId) -> Option<&Case> {
+        let kept = self.kept.peek(id);
+        debug_assert!(
+            kept.is_some() || self.absent.contains(id),
+            "complaint {id} was not looked up before it is decided on"
+        );
+        kept.map(|kept| &*kept.case)
+    }
+
+    /// A complaint that was looked up, to note what links are owed. Does not count as a change: it is no part of the ledger.
+    pub fn get_mut(&mut self, id: &ComplaintId) -> Option<&mut Case> {
+        self.kept.peek_mut(id).map(|kept| &mut *kept.case)
+    }
+
+    /// A complaint, if it is in memory.
+    pub fn peek(&self, id: &ComplaintId) -> Option<&Case> {
+        self.kept.peek(id).map(|kept| &*kept.case)
+    }
+
+    /// First step of a leaf: its entry into the fold. `true`: the custody path changed otherwise than by growing.
+    pub fn fold(&mut self, entry: &Entry, charter: &Charter, batch: BatchNumber) -> bool {
+        let Some(id) = &entry.complaint else { return false };
+        if let Some(kept) = self.kept.peek_mut(id) {
+            let before = kept.case.complaint.len();
+            let path_changed = kept.case.fold(entry, charter);
+            kept.changed_in = batch;
+            self.entries += kept.case.complaint.len() - before;
+            return path_changed;
+        }
+        debug_assert!(
+            self.absent.contains(id) || matches!(entry.body, crate::entry::Body::Lodged(_)),
+            "complaint {id} was not looked up before an entry is added to it"
+        );
+        if let Some(case) = Case::lodge(entry) {
+            self.absent.remove(id);
+            self.entries += case.complaint.len();
+            self.kept.put(*id, Kept { case: Box::new(case), changed_in: batch });
+        }
+        false
+    }
+
+    /// Second step of a leaf: where it lies and where it goes.
+    pub fn place(&mut self, entry: &Entry, index: LedgerIndex, header: &LeafHeader) {
+        if let Some(case) = entry.complaint.as_ref().and_then(|id| self.get_mut(id)) {
+            case.place(index, entry, header);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! A new ledger takes over what the old one still holds.
+//!
+//! Invariant: what is taken over takes the path of every other entry: authenticated, judged, routed anew. Peers recognise what they have.
+
+use crate::intake::Received;
+
+use super::append::Source;
+use super::view::View;
+use super::{Batch, Engine, OldEntry};
+
+impl Engine {
+    /// Takes over an entry of the old ledger.
+    pub(super) fn take_over<V: View>(
+        &mut self,
+        old: OldEntry,
+        now: u64,
+        view: &mut V,
+        batch: &mut Batch,
+    ) -> Result<(), V::Error> {
+        let OldEntry { header, received } = old;
+        let own = self.config.own.clone();
+        let received = match received {
+            Received::Authentic(authentic) if header.from.is_none() => {
+                let facts = self.gather_item(&authentic, view)?;
+                if self.is_admitted(&authentic.entry, &facts, now) {
+                    // Written here: it keeps the record of another system that it came from, and is owed to everybody who should have it.
+                    let contents = self.check_contents(&own, &authentic.entry, authentic.item.content, now, batch);
+                    let source = Source { origin: None, external: header.external, declared: facts.declared };
+                    self.append(authentic.entry, contents, source, now, batch);
+                    return Ok(());
+                }
+                Received::Authentic(authentic)
+            }
+            received => received,
+        };
+        let peer = header.from.unwrap_or(own);
+        self.receive(&peer, received, now, view, batch).map(drop)
+    }
+}

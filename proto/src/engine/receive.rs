@@ -1,0 +1,317 @@
+//! What peers deliver: known already, refused, deferred, or taken.
+
+use bytes::Bytes;
+use prost::Message;
+
+use crate::admission::{Verdict, admit};
+use crate::content::Content;
+use crate::entry::{Commitment, Entry};
+use crate::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
+use crate::intake::{Authentic, Received};
+use crate::limits;
+use crate::receipt::{ItemOutcome, ItemResult};
+use crate::refusal::{DeferralCode, Refusal, RefusalCode};
+use crate::route::{Origin, Route, reset_of};
+use crate::wire;
+
+use super::append::Source;
+use super::record::{CursorHeader, DeferredHeader, Record, RefusedHeader, RoutingHeader};
+use super::view::View;
+use super::waiting::item_key;
+use super::{Batch, Delivery, Engine, NotTaken, Warning};
+
+/// What the decision on an authentic item needs to know beside its complaint's case, which has been looked up.
+pub(super) struct ItemFacts {
+    /// The leaf of the entry, if it is here.
+    pub(super) leaf: Option<LedgerIndex>,
+    /// Of an entry that is here: the commitments whose contents are.
+    held: Vec<u32>,
+    /// Of an entry of no complaint: the newest epoch that its author has declared.
+    pub(super) declared: Option<Epoch>,
+}
+
+impl Engine {
+    /// Takes a frame, item by item: a read that fails leaves the items before it taken.
+    pub(super) fn deliver<V: View>(
+        &mut self,
+        delivery: Delivery,
+        now: u64,
+        view: &mut V,
+        batch: &mut Batch,
+    ) -> Result<Result<Vec<ItemResult>, NotTaken>, V::Error> {
+        let Delivery { peer, cursor, items } = delivery;
+        if self.is_held_up(&peer, batch) {
+            return Ok(Err(NotTaken::TooMuchWaits));
+        }
+        let mut results = Vec::with_capacity(items.len());
+        for item in items {
+            self.cases.make_room(self.applied);
+            results.push(self.receive(&peer, item, now, view, batch)?);
+        }
+        // After its items: when the cursor is durable, so are they.
+        self.record(Record::Cursor(CursorHeader { peer, cursor }), batch);
+        Ok(Ok(results))
+    }
+
+    /// Whether nothing of a peer is taken, because too much of what it delivered waits.
+    fn is_held_up(&mut self, peer: &AgencyId, batch: &mut Batch) -> bool {
+        let is_full = self.waiting.is_full(peer);
+        let has_changed = match is_full {
+            true => self.held_up.insert(peer.clone()),
+            false => self.held_up.remove(peer),
+        };
+        if has_changed {
+            batch.warnings.push(Warning::TooMuchWaits(peer.clone(), is_full));
+        }
+        is_full
+    }
+
+    /// Takes one item; what became of it.
+    pub(super) fn receive<V: View>(
+        &mut self,
+        peer: &AgencyId,
+        item: Received,
+        now: u64,
+        view: &mut V,
+        batch: &mut Batch,
+    ) -> Result<ItemResult, V::Error> {
+        Ok(match item {
+            Received::Refused { entry, refusal, bytes } => self.refuse(peer, entry, &refusal, &bytes, now, batch),
+            Received::Deferred { entry, code, detail, item } => {
+                self.defer(peer, entry, (code, detail), &item, now, batch)
+            }
+            Received::Authentic(authentic) => {
+                let facts = self.gather_item(&authentic, view)?;
+                self.decide_item(peer, *authentic, facts, now, batch)
+            }
+        })
+    }
+
+    /// Reads what the decision on an authentic item needs.
+    pub(super) fn gather_item<V: View>(&mut self, authentic: &Authentic, view: &mut V) -> Result<ItemFacts, V::Error> {
+        let Authentic { entry, item } = authentic;
+        let (mut held, mut declared) = (Vec::new(), None);
+        let leaf = match &entry.complaint {
+            Some(complaint) => {
+                self.cases.look_up(complaint, view)?;
+                self.cases.get(complaint).and_then(|case| case.leaves.get(&entry.id).copied())
+            }
+            None => {
+                // An own declaration of an earlier epoch goes to everybody again: a peer may have lost it with its ledger.
+                if reset_of(entry).is_some() && entry.author != self.config.own {
+                    let pending = self.pending.declared_epoch(&entry.author);
+                    declared = pending.max(view.declared_epoch(&entry.author)?);
+                }
+                match self.pending.node_entry(&entry.id) {
+                    Some(leaf) => Some(leaf),
+                    None => view.node_entry(entry.clock, &entry.id)?,
+                }
+            }
+        };
+        if let Some(leaf) = leaf.filter(|_| !item.content.is_empty()) {
+            held.extend(self.pending.contents(leaf).map(|content| content.commitment));
+            if leaf < self.pending.unapplied_from() {
+                held.extend(view.contents(leaf)?.iter().map(|content| content.commitment));
+            }
+        }
+        Ok(ItemFacts { leaf, held, declared })
+    }
+
+    fn decide_item(
+        &mut self,
+        peer: &AgencyId,
+        authentic: Authentic,
+        facts: ItemFacts,
+        now: u64,
+        batch: &mut Batch,
+    ) -> ItemResult {
+        let Authentic { entry, item } = authentic;
+        // Known ids are answered from the ledger before any judgement.
+        if let Some(leaf) = facts.leaf {
+            self.take_missing_contents(peer, leaf, &entry, &facts.held, item.content, now, batch);
+            if let Some(complaint) = &entry.complaint {
+                self.react_to(complaint, now, batch);
+            }
+            return ItemResult { entry: entry.id, outcome: ItemOutcome::Leaf(leaf) };
+        }
+        match self.judge(&entry, now) {
+            Verdict::Refuse(refusal) => self.refuse(peer, entry.id, &refusal, &item.signed_entry, now, batch),
+            Verdict::Defer { code, detail } => self.defer(peer, entry.id, (code.number(), detail), &item, now, batch),
+            Verdict::Admit => {
+                let contents = self.check_contents(peer, &entry, item.content, now, batch);
+                let origin = Origin { peer, relays: item.relays.saturating_add(1) };
+                let (id, complaint, leaf) = (entry.id, entry.complaint, self.next_leaf);
+                self.warn_of_reset(&entry, batch);
+                let source = Source { origin: Some(origin), external: None, declared: facts.declared };
+                self.append(entry, contents, source, now, batch);
+                if let Some(complaint) = complaint {
+                    self.react_to(&complaint, now, batch);
+                }
+                ItemResult { entry: id, outcome: ItemOutcome::Leaf(leaf) }
+            }
+        }
+    }
+
+    /// What this node would make of an authentic entry that it does not have. Nothing is taken.
+    ///
+    /// # Errors
+    /// When the entry's complaint cannot be read.
+    pub fn verdict_on<V: View>(&mut self, entry: &Entry, now: u64, view: &mut V) -> Result<Verdict, V::Error> {
+        self.cases.make_room(self.applied);
+        if let Some(complaint) = &entry.complaint {
+            self.cases.look_up(complaint, view)?;
+        }
+        Ok(self.judge(entry, now))
+    }
+
+    /// Whether an authentic entry, which has been looked up, is new and taken as it is.
+    pub(super) fn is_admitted(&self, entry: &Entry, facts: &ItemFacts, now: u64) -> bool {
+        facts.leaf.is_none() && self.judge(entry, now) == Verdict::Admit
+    }
+
+    /// Judges an authentic entry by its ancestors, under the charter that it names.
+    pub(super) fn judge(&self, entry: &Entry, now: u64) -> Verdict {
+        let Some(charter) = self.charters.version(entry.charter_version) else {
+            // Its signature was checked under a charter that is not here yet.
+            let detail = format!(
+                "names charter version {}, the newest here is {}",
+                entry.charter_version,
+                self.charters.newest().version
+            );
+            return Verdict::Defer { code: DeferralCode::MissingCharter, detail };
+        };
+        let case = entry.complaint.as_ref().and_then(|complaint| self.cases.get(complaint));
+        admit(entry, case.map(|case| &case.complaint), charter, now)
+    }
+
+    pub(super) fn refuse(
+        &mut self,
+        peer: &AgencyId,
+        entry: EntryId,
+        refusal: &Refusal,
+        bytes: &Bytes,
+        now: u64,
+        batch: &mut Batch,
+    ) -> ItemResult {
+        let code = refusal.code.number();
+        let result = ItemResult { entry, outcome: ItemOutcome::Refused(code) };
+        let shown = bytes.slice(..bytes.len().min(limits::ENTRY_BYTES + 128));
+        if let Err(unkept) = self.refusal_quota.count(peer, shown.len(), now) {
+            // The first one is told at once. The ones after it are told as time passes, by their number.
+            if unkept == 1 {
+                self.warn_of_unkept_refusals(now, batch);
+            }
+            return result;
+        }
+        let header = RefusedHeader { at: now, peer: peer.clone(), entry, code, detail: refusal.detail.clone() };
+        self.record(Record::Refused { header, bytes: shown }, batch);
+        result
+    }
+
+    /// Tells the operator of the peers of which more is refused than is kept.
+    pub(super) fn warn_of_unkept_refusals(&self, now: u64, batch: &mut Batch) {
+        let unkept = self.refusal_quota.unkept(now);
+        batch.warnings.extend(unkept.map(|(peer, count)| Warning::RefusedUnkept(peer.clone(), count)));
+    }
+
+    pub(super) fn defer(
+        &mut self,
+        peer: &AgencyId,
+        entry: EntryId,
+        (code, detail): (u32, String),
+        item: &wire::Item,
+        now: u64,
+        batch: &mut Batch,
+    ) -> ItemResult {
+        let bytes = item.encode_to_vec();
+        let key = item_key(peer, &bytes);
+        let result = ItemResult { entry, outcome: ItemOutcome::Deferred(code) };
+        if self.waiting.contains(&key) {
+            return result;
+        }
+        if let Some(refusal) = self.waiting.refuses(peer, item, &self.config.federation, &detail) {
+            return self.refuse(peer, entry, &refusal, &item.signed_entry, now, batch);
+        }
+        let header = DeferredHeader { at: now, peer: peer.clone(), item: key, entry, code, detail };
+        self.record(Record::Deferred { header, item: bytes.into() }, batch);
+        result
+    }
+
+    /// The contents that are what the entry committed to. Others are refused alone: a relay that garbles a content cannot keep the entry
+    /// away.
+    pub(super) fn check_contents(
+        &mut self,
+        peer: &AgencyId,
+        entry: &Entry,
+        contents: Vec<wire::Content>,
+        now: u64,
+        batch: &mut Batch,
+    ) -> Vec<Content> {
+        let mut good: Vec<Content> = Vec::new();
+        let mut bad = None;
+        for content in contents {
+            match Content::parse(content, &entry.commitments) {
+                Ok(content) if good.iter().any(|other| other.commitment == content.commitment) => {}
+                Ok(content) => good.push(content),
+                Err(detail) => bad = bad.or(Some(detail)),
+            }
+        }
+        let case = entry.complaint.as_ref().filter(|_| !good.is_empty()).and_then(|id| self.cases.get(id));
+        if case.is_some_and(|case| case.complaint.erases(entry)) {
+            let detail = "it was erased on two signatures and is not taken again";
+            let refusal = Refusal::new(RefusalCode::ContentErased, detail);
+            self.refuse(peer, entry.id, &refusal, &entry.signed, now, batch);
+            good.clear();
+        }
+        if let Some(detail) = bad {
+            let refusal = Refusal::new(RefusalCode::ContentMismatch, detail);
+            self.refuse(peer, entry.id, &refusal, &entry.signed, now, batch);
+        }
+        good
+    }
+
+    /// A duplicate may bring a content that was withheld before, or that did not come along. `held`: the commitments whose contents are here.
+    #[expect(clippy::too_many_arguments, reason = "an item, what is here of it, and where the decision goes")]
+    fn take_missing_contents(
+        &mut self,
+        peer: &AgencyId,
+        leaf: LedgerIndex,
+        entry: &Entry,
+        held: &[u32],
+        contents: Vec<wire::Content>,
+        now: u64,
+        batch: &mut Batch,
+    ) {
+        if contents.is_empty() {
+            return;
+        }
+        let mut late: Vec<&Commitment> = Vec::new();
+        for content in self.check_contents(peer, entry, contents, now, batch) {
+            if !held.contains(&content.commitment) {
+                late.extend(entry.commitments.get(content.commitment as usize));
+                self.record(Record::Content { leaf, entry: entry.id, content }, batch);
+            }
+        }
+        // It goes on to whom it would have gone with its entry.
+        let case = entry.complaint.as_ref().filter(|_| !late.is_empty()).and_then(|id| self.cases.get(id));
+        let routes = case.map(|case| case.routes_of_late(entry, &late, peer, self.standpoint())).unwrap_or_default();
+        if !routes.is_empty() {
+            self.route_again(leaf, routes, batch);
+        }
+    }
+
+    /// Sends a leaf over these links, again or for the first time.
+    pub(super) fn route_again(&mut self, leaf: LedgerIndex, routes: Vec<Route>, batch: &mut Batch) {
+        self.record(Record::Routing(RoutingHeader::Leaf { leaf, routes }), batch);
+    }
+
+    /// An agency declares that its ledger began a new epoch: its operators declare an honest loss, and everybody sees it.
+    fn warn_of_reset(&self, entry: &Entry, batch: &mut Batch) {
+        if let Some(reset) = reset_of(entry)
+            && entry.author != self.config.own
+        {
+            let (author, epoch, reset) = (entry.author.clone(), entry.place.epoch, reset.clone());
+            batch.warnings.push(Warning::Reset { author, epoch, reset });
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Own entries: decided on the state as it is now, signed, and taken on the same path as a received entry.
+
+use crate::admission::{Verdict, signing_key};
+use crate::clock::HybridClock;
+use crate::complaint::{Author, Command, decide};
+use crate::content::Content;
+use crate::entry::{ContentClass, EntryDraft, Place};
+use crate::ids::{AgencyId, ComplaintId, EntryId};
+use crate::route::next_hop;
+use crate::wire::entry::Body;
+
+use super::append::Source;
+use super::record::External;
+use super::view::View;
+use super::{Act, Acted, Batch, Engine, Lodge, Lodged, NotDone};
+
+/// An own entry before it is signed.
+struct Draft {
+    complaint: Option<ComplaintId>,
+    parents: Vec<EntryId>,
+    clock: HybridClock,
+    body: Body,
+    contents: Vec<(Content, ContentClass)>,
+    external: Option<External>,
+}
+
+/// A content that a command discloses, with its class; `None`: it is not here, or the command discloses nothing.
+type Disclosed = Option<(Content, ContentClass)>;
+
+impl Engine {
+    /// Lodges a complaint, once for each record of another system.
+    pub(super) fn lodge<V: View>(
+        &mut self,
+        lodge: Lodge,
+        now: u64,
+        view: &mut V,
+        batch: &mut Batch,
+    ) -> Result<Result<Lodged, NotDone>, V::Error> {
+        let known = match &lodge.external {
+            Some(external) => match self.pending.imported(external) {
+                Some(complaint) => Some(complaint),
+                None => view.imported(external)?,
+            },
+            None => None,
+        };
+        Ok(self.decide_lodge(lodge, known, now, batch))
+    }
+
+    fn decide_lodge(
+        &mut self,
+        lodge: Lodge,
+        known: Option<ComplaintId>,
+        now: u64,
+        batch: &mut Batch,
+    ) -> Result<Lodged, NotDone> {
+        if let Some(complaint) = known {
+            return Ok(Lodged { complaint, existed: true, forward_declined: None });
+        }
+        let clock = self.next_clock(HybridClock::default(), now)?;
+        let draft = Draft {
+            complaint: None,
+            parents: Vec::new(),
+            clock,
+            body: Body::Lodged(lodge.body),
+            contents: lodge.contents,
+            external: lodge.external,
+        };
+        let complaint = ComplaintId::of_lodged(clock, &self.write(draft, now, batch)?.entry);
+        let forward = lodge.forward.map(|offer| Act { complaint, command: Command::Forward(offer), text: None });
+        let forward_declined = forward.and_then(|act| self.decide_act(act, None, now, batch).err());
+        Ok(Lodged { complaint, existed: false, forward_declined })
+    }
+
+    /// Writes what an operator commands, if it has effect now.
+    pub(super) fn act<V: View>(
+        &mut self,
+        act: Act,
+        now: u64,
+        view: &mut V,
+        batch: &mut Batch,
+    ) -> Result<Result<Acted, NotDone>, V::Error> {
+        if !self.cases.look_up(&act.complaint, view)? {
+            return Ok(Err(NotDone::NoComplaint(act.complaint)));
+        }
+        let disclosed = self.gather_disclosed(&act, view)?;
+        Ok(self.decide_act(act, disclosed, now, batch))
+    }
+
+    /// The content that a command discloses. `None` for every other command.
+    fn gather_disclosed<V: View>(&mut self, act: &Act, view: &mut V) -> Result<Disclosed, V::Error> {
+        let Command::Disclose { entry, commitment, .. } = &act.command else { return Ok(None) };
+        let Some(case) = self.cases.get(&act.complaint) else { return Ok(None) };
+        let entry = entry.unwrap_or_else(|| case.complaint.lodged_entry());
+        let committed = case.complaint.entry(&entry).and_then(|known| known.commitments.get(*commitment as usize));
+        let (Some(committed), Some(leaf)) = (committed, case.leaves.get(&entry).copied()) else { return Ok(None) };
+        let class = committed.class;
+        let is_meant = |content: &Content| content.commitment == *commitment;
+        let pending = self.pending.contents(leaf).find(|content| is_meant(content)).cloned();
+        let held = match pending {
+            Some(content) => Some(content),
+            None if leaf < self.pending.unapplied_from() => view.contents(leaf)?.into_iter().find(is_meant),
+            None => None,
+        };
+        // A content that was erased by an entry that is not applied yet is still shown by the view.
+        let is_erased = self.cases.get(&act.complaint).is_some_and(|case| case.complaint.is_erased(&entry));
+        // It becomes the first content of the new entry, under the same commitment.
+        Ok(held.filter(|_| !is_erased).map(|content| (Content { commitment: 0, ..content }, class)))
+    }
+
+    /// Writes what a command becomes. The complaint has been looked up.
+    pub(super) fn decide_act(
+        &mut self,
+        act: Act,
+        disclosed: Disclosed,
+        now: u64,
+        batch: &mut Batch,
+    ) -> Result<Acted, NotDone> {
+        let Act { complaint, command, text } = act;
+        let case = self.cases.get(&complaint).ok_or(NotDone::NoComplaint(complaint))?;
+        let clock = self.next_clock(case.complaint.newest_clock(), now)?;
+        if let Some(error) = self.without_route(&command) {
+            return Err(error);
+        }
+        let author = Author {
+            agency: &self.config.own,
+            millis: clock.millis(),
+            charter: self.charters.newest(),
+            answer_within_millis: self.config.answer_within_millis,
+        };
+        let body = decide(&case.complaint, &command, author)?;
+        let parents = case.complaint.parents_of_next();
+        let contents = match &body {
+            Body::Disclosed(_) => vec![disclosed.ok_or(NotDone::ContentNotHere)?],
+            _ => {
+                let class = case.complaint.lodged().class;
+                text.into_iter().map(|(text, given)| (text, given.unwrap_or(class))).collect()
+            }
+        };
+        let draft = Draft { complaint: Some(complaint), parents, clock, body, contents, external: None };
+        let acted = self.write(draft, now, batch)?;
+        self.note_duties(&complaint, batch);
+        Ok(acted)
+    }
+
+    /// Writes a body that nobody commanded. The complaint has been looked up.
+    pub(super) fn write_by_itself(
+        &mut self,
+        complaint: ComplaintId,
+        body: Body,
+        now: u64,
+        batch: &mut Batch,
+    ) -> Result<Acted, NotDone> {
+        let case = self.cases.get(&complaint).ok_or(NotDone::NoComplaint(complaint))?;
+        let (newest, parents) = (case.complaint.newest_clock(), case.complaint.parents_of_next());
+        let clock = self.next_clock(newest, now)?;
+        let draft = Draft { complaint: Some(complaint), parents, clock, body, contents: Vec::new(), external: None };
+        self.write(draft, now, batch)
+    }
+
+    /// Writes an entry of no complaint.
+    pub(super) fn write_of_node(&mut self, body: Body, now: u64, batch: &mut Batch) -> Result<(), NotDone> {
+        let clock = self.next_clock(HybridClock::default(), now)?;
+        let draft = Draft { complaint: None, parents: Vec::new(), clock, body, contents: Vec::new(), external: None };
+        self.write(draft, now, batch).map(drop)
+    }
+
+    /// Why the agency that a command is for cannot be reached, if it cannot.
+    fn without_route(&self, command: &Command) -> Option<NotDone> {
+        let (to, directly): (&AgencyId, bool) = match command {
+            Command::Forward(offer) | Command::Reassign(offer) => (&offer.to, false),
+            Command::Disclose { to, .. } => (to, true),
+            _ => return None,
+        };
+        let (own, adjacent, charter) = (&self.config.own, &self.config.adjacent, self.charters.newest());
+        if to == own || charter.member(to).is_none() {
+            return None;
+        }
+        if directly {
+            return (!adjacent.contains(to)).then(|| NotDone::NoDirectLink(to.clone()));
+        }
+        next_hop(own, to, adjacent, charter).is_none().then(|| NotDone::NoRoute(to.clone()))
+    }
+
+    /// The clock of the next own entry.
+    fn next_clock(&self, parents: HybridClock, now: u64) -> Result<HybridClock, NotDone> {
+        HybridClock::of_next(now, self.clock, parents).ok_or(NotDone::ClockEnd(parents.max(self.clock)))
+    }
+
+    /// Signs a draft and appends it.
+    fn write(&mut self, draft: Draft, now: u64, batch: &mut Batch) -> Result<Acted, NotDone> {
+        if let Some(error) = self.may_not_sign() {
+            return Err(error);
+        }
+        let Draft { complaint, parents, clock, body, contents, external } = draft;
+        let (commitments, contents): (Vec<_>, Vec<_>) =
+            contents.into_iter().map(|(content, class)| (content.commit(class), content)).unzip();
+        let draft = EntryDraft {
+            federation: self.config.federation.clone(),
+            author: self.config.own.clone(),
+            charter_version: self.charters.newest().version,
+            place: Place { epoch: self.epoch, index: self.next_leaf },
+            complaint,
+            parents,
+            clock,
+            content: commitments,
+            body,
+        };
+        // What peers would refuse is not written: the same checks and the same key lookup say so here.
+        let entry = draft.sign_checked(&self.config.key)?;
+        if let Err(verdict) = signing_key(&entry, &self.charters) {
+            return Err(NotDone::OwnKey(reason_of(verdict)));
+        }
+        // Also when it is less than the last one, which a clock that was far ahead had made.
+        self.clock = clock;
+        let (entry_id, leaf) = (entry.id, self.next_leaf);
+        self.append(entry, contents, Source { origin: None, external, declared: None }, now, batch);
+        Ok(Acted { entry: entry_id, leaf })
+    }
+}
+
+fn reason_of(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Refuse(refusal) => refusal.to_string(),
+        Verdict::Defer { detail, .. } => detail,
+        Verdict::Admit => String::new(),
+    }
+}

@@ -1,0 +1,160 @@
+//! The disk: batches are decided, written, durable and applied, in this order and one behind the other, as in the daemon's pipeline.
+//!
+//! The engine decides the next batch while the disk works on the one before. What happens when is the world's choice.
+
+use std::convert::Infallible;
+
+use sinergi_proto::engine::{Answer, BatchNumber, Destroy, Input, NotTaken, Recheck, Record};
+use sinergi_proto::ids::{AgencyId, EntryId};
+use sinergi_proto::link::SenderEvent;
+use sinergi_proto::refusal::FaultCode;
+
+use super::{Effect, Node, State};
+
+/// What the disk does next for a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// What the engine decided is handed over and written.
+    Write,
+    /// What was written is synced.
+    Sync,
+    /// What is durable is shown: checkpoint, store, links, destruction, answers.
+    Apply,
+}
+
+/// Whom an answer is for.
+pub(super) enum Waiter {
+    /// Nobody.
+    Nobody,
+    /// An operator.
+    Operator,
+    /// The operator who let its node take this entry, which acts on custody as it was once.
+    WentBack(EntryId),
+    /// A peer, over a connection.
+    Peer(AgencyId, u64),
+}
+
+/// A batch on its way.
+pub(super) struct Flight {
+    number: Option<BatchNumber>,
+    records: Vec<Record>,
+    destroy: Vec<Destroy>,
+    recheck: Vec<Recheck>,
+    answers: Vec<(Waiter, Answer)>,
+    is_durable: bool,
+}
+
+impl Node {
+    /// Gives the engine an input; who waits is answered when the batch is applied.
+    pub(super) fn decide(&mut self, input: Input, waiter: Waiter, now: u64) {
+        let wall = self.wall(now);
+        let Some(engine) = &mut self.engine else { return };
+        let Ok(answer): Result<_, Infallible> = engine.handle(input, wall, &mut self.ledger, &mut self.batch);
+        if !matches!(waiter, Waiter::Nobody) {
+            self.answers.push((waiter, answer.until_applied()));
+        }
+    }
+
+    /// What the disk has to do next, if anything.
+    pub fn next_step(&self) -> Option<Step> {
+        match &self.flight {
+            Some(flight) if flight.is_durable => Some(Step::Apply),
+            Some(_) => Some(Step::Sync),
+            None => {
+                let has_backlog = self.engine.as_ref().is_some_and(|engine| engine.has_backlog());
+                let has_work = has_backlog || !self.batch.is_empty() || !self.answers.is_empty();
+                (self.engine.is_some() && has_work).then_some(Step::Write)
+            }
+        }
+    }
+
+    /// Takes that step.
+    pub fn take_step(&mut self, now: u64) {
+        match self.next_step() {
+            Some(Step::Write) => self.write(now),
+            Some(Step::Sync) => self.sync(),
+            Some(Step::Apply) => self.apply(now),
+            None => {}
+        }
+    }
+
+    fn write(&mut self, now: u64) {
+        self.decide(Input::Work, Waiter::Nobody, now);
+        let Some(engine) = &mut self.engine else { return };
+        let number = engine.close(&self.batch);
+        let mut batch = std::mem::take(&mut self.batch);
+        self.flight = Some(Flight {
+            number,
+            records: std::mem::take(&mut batch.records),
+            destroy: std::mem::take(&mut batch.destroy),
+            recheck: std::mem::take(&mut batch.recheck),
+            answers: std::mem::take(&mut self.answers),
+            is_durable: false,
+        });
+        batch.clear();
+        self.batch = batch;
+    }
+
+    fn sync(&mut self) {
+        let Some(flight) = &mut self.flight else { return };
+        if !flight.records.is_empty() {
+            // The head of the group records the newest checkpoint that was signed by then.
+            self.ledger.recorded = self.unrecorded.take().or(self.ledger.recorded);
+        }
+        flight.records.drain(..).for_each(|record| self.ledger.apply(record));
+        flight.is_durable = true;
+    }
+
+    fn apply(&mut self, now: u64) {
+        let Some(Flight { number, destroy, recheck, answers, .. }) = self.flight.take() else { return };
+        if self.state == State::Clear {
+            self.sign_checkpoint(now);
+        }
+        destroy.into_iter().for_each(|what| self.ledger.destroy(what));
+        if let Some(number) = number {
+            self.decide(Input::Applied(number), Waiter::Nobody, now);
+        }
+        for (waiter, answer) in answers {
+            self.answer(waiter, answer);
+        }
+        let end = self.ledger.end();
+        for peer in self.links.keys().cloned().collect::<Vec<_>>() {
+            self.send(&peer, SenderEvent::Grown { end }, now);
+        }
+        for Recheck { key, item } in recheck {
+            for received in self.authenticate(vec![item]) {
+                self.decide(Input::Rechecked(key, received), Waiter::Nobody, now);
+            }
+        }
+    }
+
+    fn answer(&mut self, waiter: Waiter, answer: Answer) {
+        match (waiter, answer) {
+            (Waiter::Operator, Answer::Acted(Ok(acted))) => self.effects.push(Effect::Acknowledged(acted.entry)),
+            (Waiter::Operator, Answer::Lodged(Ok(lodged))) => {
+                let lodged = self.ledger.cases[&lodged.complaint].complaint.lodged_entry();
+                self.effects.push(Effect::Acknowledged(lodged));
+            }
+            (Waiter::WentBack(entry), _) if self.ledger.leaf_of(&entry).is_some() => {
+                self.effects.push(Effect::WentBack(entry));
+            }
+            (Waiter::Peer(peer, connection), Answer::Delivered(Ok(results))) => {
+                self.acknowledge(&peer, connection, results);
+            }
+            (Waiter::Peer(peer, _), Answer::Delivered(Err(NotTaken::TooMuchWaits))) => {
+                self.fault(&peer, FaultCode::TooMuchDeferred, "too much waits");
+            }
+            _ => {}
+        }
+    }
+
+    /// The power fails. A batch that was written and not synced is there as a whole, or is cut off at the next start.
+    pub(super) fn lose_what_is_not_durable(&mut self, survives: bool) {
+        if survives {
+            self.sync();
+        }
+        self.flight = None;
+        self.batch.clear();
+        self.answers.clear();
+    }
+}
