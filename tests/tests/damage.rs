@@ -415,7 +415,7 @@ async fn with_late_damage() -> (TestFederation, Vec<ComplaintId>) {
         let place = place();
         crash::write(&image, place.path());
         let node = Reopened::open(place.path()).expect("a sound folder");
-        node.data.applier.store().complaints().map(|item| item.expect("a sound store").0).collect()
+        node.data.derivation.store().complaints().map(|item| item.expect("a sound store").0).collect()
     };
     let bytes = image[db].clone().expect("a file");
     let shows_late = |offset: &usize| {
@@ -424,7 +424,7 @@ async fn with_late_damage() -> (TestFederation, Vec<ComplaintId>) {
         let place = place();
         crash::write(&image, place.path());
         let node = Reopened::open(place.path()).expect("it opens");
-        node.data.applier.store().complaints().any(|item| item.is_err())
+        node.data.derivation.store().complaints().any(|item| item.is_err())
     };
     let offset = (0..bytes.len()).step_by(bytes.len() / 300 + 1).find(shows_late).expect("such a place");
     let mut image = image.clone();

@@ -1,1 +1,155 @@
-//! Decisions of the engine.
+//! The engine decision by decision, over a view in memory.
+
+mod memory;
+mod own;
+mod peers;
+mod pipeline;
+
+use memory::Memory;
+
+use super::*;
+use crate::complaint::{Command, NewOffer};
+use crate::content::{Content, reply_code_hash};
+use crate::entry::{ContentClass, Entry};
+use crate::fixture::{FEDERATION, Federation, REPLY_CODE, START, Writing, agency, entry_key};
+use crate::ids::EntryId;
+use crate::intake::{Authentic, Received};
+use crate::link::Cursor;
+use crate::receipt::ItemOutcome;
+
+/// A node under test: the engine, what its view shows, and the batch that is open.
+struct Stage {
+    engine: Engine,
+    view: Memory,
+    batch: Batch,
+    now: u64,
+}
+
+impl Stage {
+    /// A node of the federation that may sign, linked with these peers.
+    fn of(federation: &Federation, own: &str, peers: &[&str]) -> Self {
+        let mut stage = Self::starting(federation, own, peers, Memory::new(&federation.charters));
+        assert!(matches!(stage.give(Input::Guard(GuardState::Clear)), Answer::Nothing));
+        stage
+    }
+
+    /// A node that starts over what is durable.
+    fn starting(federation: &Federation, own: &str, peers: &[&str], view: Memory) -> Self {
+        let config = EngineConfig {
+            own: agency(own),
+            federation: FEDERATION.to_owned(),
+            key: entry_key(own),
+            adjacent: peers.iter().map(|peer| agency(peer)).collect(),
+            answer_within_millis: crate::fixture::ANSWER_WITHIN,
+            batch_bytes: 1 << 20,
+            cases: CaseRoom { complaints: 1, entries: 1 },
+        };
+        let snapshot = view.snapshot(&config);
+        let engine = Engine::open(snapshot, config, Arc::new(federation.charters.clone()));
+        Self { engine, view, batch: Batch::default(), now: START }
+    }
+
+    fn give(&mut self, input: Input) -> Answer {
+        self.try_give(input).expect("the view can be read")
+    }
+
+    fn try_give(&mut self, input: Input) -> Result<Answer, memory::Unreadable> {
+        Ok(self.engine.handle(input, self.now, &mut self.view, &mut self.batch)?.until_applied())
+    }
+
+    /// Closes the open batch; it is on its way, and the view does not show it.
+    fn close(&mut self) -> (Option<BatchNumber>, Batch) {
+        let number = self.engine.close(&self.batch);
+        (number, std::mem::take(&mut self.batch))
+    }
+
+    /// Carries out the open batch to its end, and all work that is left to do; the records that were written.
+    fn apply(&mut self) -> Vec<String> {
+        let mut written = Vec::new();
+        loop {
+            assert!(matches!(self.give(Input::Work), Answer::Nothing));
+            let (Some(number), batch) = self.close() else { return written };
+            written.extend(self.apply_batch(number, batch));
+        }
+    }
+
+    fn apply_batch(&mut self, number: BatchNumber, batch: Batch) -> Vec<String> {
+        let written = batch.records.iter().map(shown).collect();
+        self.view.apply(batch.records);
+        self.view.destroy(&batch.destroy);
+        assert!(matches!(self.give(Input::Applied(number)), Answer::Nothing));
+        for Recheck { key, item } in batch.recheck {
+            let received = received(item.signed_entry, item.content);
+            assert!(matches!(self.give(Input::Rechecked(key, received)), Answer::Nothing));
+        }
+        written
+    }
+
+    fn lodge(&mut self, text: &str, external: Option<External>, forward: Option<&str>) -> Result<Lodged, NotDone> {
+        let forward = forward.map(|to| NewOffer { to: agency(to), reason: 1, answer_by: None });
+        let contents = vec![(content(text), ContentClass::Public)];
+        let body = wire::Lodged {
+            kind: wire::ComplaintKind::Complaint.into(),
+            category: "jalan".to_owned(),
+            area: String::new(),
+            class: wire::ContentClass::Public.into(),
+            reply_code_hash: reply_code_hash(REPLY_CODE).to_vec(),
+        };
+        match self.give(Input::Lodge(Box::new(Lodge { body, contents, external, forward }))) {
+            Answer::Lodged(lodged) => lodged,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn act(&mut self, complaint: ComplaintId, command: Command) -> Result<Acted, NotDone> {
+        match self.give(Input::Act(Box::new(Act { complaint, command, text: None }))) {
+            Answer::Acted(acted) => acted,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Delivers entries as one frame of a peer; what became of each.
+    fn deliver(&mut self, peer: &str, items: Vec<Received>) -> Vec<ItemOutcome> {
+        match self.give(Input::Deliver(delivery(peer, items))) {
+            Answer::Delivered(Ok(results)) => results.into_iter().map(|result| result.outcome).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn delivery(peer: &str, items: Vec<Received>) -> Delivery {
+    Delivery { peer: agency(peer), cursor: Cursor::end(Epoch::FIRST, LedgerIndex(9), 0), items }
+}
+
+fn content(text: &str) -> Content {
+    Content { commitment: 0, salt: [3; 32], data: text.as_bytes().to_vec().into() }
+}
+
+/// An entry as a peer delivers it, its signature checked.
+fn item(writing: &Writing) -> Received {
+    received(writing.signed().bytes, Vec::new())
+}
+
+fn received(signed_entry: bytes::Bytes, content: Vec<wire::Content>) -> Received {
+    let entry = Entry::parse(signed_entry.clone(), FEDERATION).expect("a well-formed entry");
+    Received::Authentic(Box::new(Authentic { entry, item: wire::Item { signed_entry, content, relays: 0 } }))
+}
+
+/// A record in a word, for comparison.
+fn shown(record: &Record) -> String {
+    match record {
+        Record::Leaf { header, entry } => {
+            let to: Vec<&str> = header.routes.iter().map(|route| route.to.as_str()).collect();
+            format!("leaf {} -> {}", entry.body.name(), to.join(","))
+        }
+        Record::Content { leaf, .. } => format!("content of {leaf}"),
+        Record::Receipt { header, .. } => format!("receipt of {}", header.peer),
+        Record::Cursor(header) => format!("cursor of {}", header.peer),
+        Record::Seen { header, .. } => format!("seen of {}", header.peer),
+        Record::Refused { header, .. } => format!("refused {}", header.code),
+        Record::Deferred { header, .. } => format!("deferred {}", header.code),
+        Record::DeferredDone(_) => "deferred done".to_owned(),
+        Record::Routing(RoutingHeader::Leaf { leaf, routes }) => format!("{leaf} again -> {}", routes[0].to),
+        Record::Routing(RoutingHeader::Introduced { peer }) => format!("backfilled {peer}"),
+    }
+}

@@ -1,0 +1,147 @@
+//! A view in memory: what the batches that were applied hold. It can refuse to be read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use prost::Message;
+
+use super::super::*;
+use crate::charter::Charters;
+use crate::content::Content;
+use crate::ids::EntryId;
+use crate::route::reset_of;
+
+/// A read that failed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unreadable;
+
+/// What is applied.
+#[derive(Clone)]
+pub(super) struct Memory {
+    charters: Charters,
+    pub(super) size: u64,
+    cases: BTreeMap<ComplaintId, Case>,
+    imported: BTreeMap<External, ComplaintId>,
+    node_entries: BTreeMap<EntryId, LedgerIndex>,
+    pub(super) contents: BTreeMap<LedgerIndex, Vec<Content>>,
+    epochs: BTreeMap<AgencyId, Epoch>,
+    deferred: BTreeMap<ItemKey, (DeferredHeader, Vec<u8>)>,
+    introduced: BTreeSet<AgencyId>,
+    seen: BTreeMap<AgencyId, Vec<u8>>,
+    /// A complaint that cannot be read.
+    pub(super) damaged: Option<ComplaintId>,
+    /// Whether contents can be read.
+    pub(super) shows_contents: bool,
+}
+
+impl Memory {
+    pub(super) fn new(charters: &Charters) -> Self {
+        Self {
+            charters: charters.clone(),
+            size: 0,
+            cases: BTreeMap::new(),
+            imported: BTreeMap::new(),
+            node_entries: BTreeMap::new(),
+            contents: BTreeMap::new(),
+            epochs: BTreeMap::new(),
+            deferred: BTreeMap::new(),
+            introduced: BTreeSet::new(),
+            seen: BTreeMap::new(),
+            damaged: None,
+            shows_contents: true,
+        }
+    }
+
+    pub(super) fn snapshot(&self, config: &EngineConfig) -> Snapshot {
+        Snapshot {
+            epoch: Epoch::FIRST,
+            size: LedgerIndex(self.size),
+            clock: HybridClock::default(),
+            deferred: self.deferred.values().cloned().collect(),
+            duties: self.cases.iter().filter(|(_, case)| case.duties(&config.own).any()).map(|(id, _)| *id).collect(),
+            new_peers: config.adjacent.difference(&self.introduced).cloned().collect(),
+            seen: self.seen.clone(),
+        }
+    }
+
+    pub(super) fn apply(&mut self, records: Vec<Record>) {
+        for record in records {
+            match record {
+                Record::Leaf { header, entry } => self.apply_leaf(&header, &entry),
+                Record::Content { leaf, content, .. } => self.contents.entry(leaf).or_default().push(content),
+                Record::Deferred { header, item } => {
+                    self.deferred.insert(header.item, (header, item.to_vec()));
+                }
+                Record::DeferredDone(header) => drop(self.deferred.remove(&header.item)),
+                Record::Seen { header, note } => drop(self.seen.insert(header.peer, note.to_vec())),
+                Record::Routing(RoutingHeader::Introduced { peer }) => drop(self.introduced.insert(peer)),
+                _ => {}
+            }
+        }
+    }
+
+    fn apply_leaf(&mut self, header: &LeafHeader, entry: &crate::entry::Entry) {
+        let index = LedgerIndex(self.size);
+        self.size += 1;
+        if reset_of(entry).is_some() {
+            self.epochs.insert(entry.author.clone(), entry.place.epoch);
+        }
+        let Some(id) = entry.complaint else {
+            self.node_entries.insert(entry.id, index);
+            return;
+        };
+        self.imported.extend(header.external.clone().map(|external| (external, id)));
+        let charter = self.charters.version(entry.charter_version).expect("an admitted entry's charter");
+        match self.cases.get_mut(&id) {
+            Some(case) => drop(case.fold(entry, charter)),
+            None => drop(self.cases.insert(id, Case::lodge(entry).expect("Lodged"))),
+        }
+        self.cases.get_mut(&id).expect("just added").place(index, entry, header);
+    }
+
+    pub(super) fn destroy(&mut self, destroy: &[Destroy]) {
+        for what in destroy {
+            if let Destroy::Contents(leaf) = what {
+                self.contents.remove(leaf);
+            }
+        }
+    }
+}
+
+impl View for Memory {
+    type Error = Unreadable;
+
+    fn case(&mut self, id: &ComplaintId) -> Result<Option<Box<Case>>, Unreadable> {
+        if self.damaged == Some(*id) {
+            return Err(Unreadable);
+        }
+        Ok(self.cases.get(id).cloned().map(Box::new))
+    }
+
+    fn imported(&mut self, external: &External) -> Result<Option<ComplaintId>, Unreadable> {
+        Ok(self.imported.get(external).copied())
+    }
+
+    fn node_entry(&mut self, _: HybridClock, id: &EntryId) -> Result<Option<LedgerIndex>, Unreadable> {
+        Ok(self.node_entries.get(id).copied())
+    }
+
+    fn contents(&mut self, leaf: LedgerIndex) -> Result<Vec<Content>, Unreadable> {
+        if !self.shows_contents {
+            return Err(Unreadable);
+        }
+        Ok(self.contents.get(&leaf).cloned().unwrap_or_default())
+    }
+
+    fn declared_epoch(&mut self, agency: &AgencyId) -> Result<Option<Epoch>, Unreadable> {
+        Ok(self.epochs.get(agency).copied())
+    }
+
+    fn deferred(&mut self, key: &ItemKey) -> Result<Option<wire::Item>, Unreadable> {
+        Ok(self.deferred.get(key).and_then(|(_, item)| wire::Item::decode(item.as_slice()).ok()))
+    }
+
+    fn complaints_after(&mut self, after: Option<ComplaintId>, most: usize) -> Result<Vec<ComplaintId>, Unreadable> {
+        let is_after = |id: &&ComplaintId| after.is_none_or(|after| **id > after);
+        Ok(self.cases.keys().filter(is_after).copied().take(most).collect())
+    }
+}

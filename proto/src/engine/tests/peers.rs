@@ -1,0 +1,229 @@
+//! What peers deliver.
+
+use super::*;
+use crate::fixture::MINUTE;
+use crate::refusal::{DeferralCode, Refusal, RefusalCode};
+
+const LEAF_0: ItemOutcome = ItemOutcome::Leaf(LedgerIndex(0));
+const MISSING_PARENT: ItemOutcome = ItemOutcome::Deferred(DeferralCode::MissingParent as u32);
+
+#[test]
+fn a_known_entry_is_answered_from_the_ledger_and_written_once() {
+    let federation = Federation::new();
+    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
+    stage.apply();
+    let lodged = federation.node("kota-bandung").lodges();
+    assert_eq!(stage.deliver("kota-bandung", vec![item(&lodged), item(&lodged)]), [LEAF_0, LEAF_0]);
+    assert_eq!(stage.apply(), ["leaf Lodged -> ", "cursor of kota-bandung"]);
+    assert_eq!(stage.deliver("kota-bandung", vec![item(&lodged)]), [LEAF_0]);
+    assert_eq!(stage.apply(), ["cursor of kota-bandung"]);
+}
+
+#[test]
+fn an_entry_waits_for_its_parent_and_is_judged_again_when_both_can_be_read() {
+    let federation = Federation::new();
+    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
+    stage.apply();
+    let lodged = federation.node("kota-bandung").lodges();
+    let case = federation.case_at("kota-bandung");
+    let offer = federation.node("kota-bandung").forwards(&case).to("prov-jabar");
+    assert_eq!(stage.deliver("kota-bandung", vec![item(&offer)]), [MISSING_PARENT]);
+    let (number, waiting) = stage.close();
+    assert_eq!(stage.deliver("kota-bandung", vec![item(&lodged)]), [LEAF_0]);
+    assert!(
+        !stage.engine.has_backlog() && stage.engine.awaits_applied(),
+        "the view does not show the waiting item yet"
+    );
+    stage.apply_batch(number.expect("a batch"), waiting);
+    assert!(stage.engine.has_backlog());
+    stage.give(Input::Work);
+    assert_eq!(stage.batch.recheck.len(), 1, "its signature is checked elsewhere");
+    let written = stage.apply();
+    let expected = ["leaf Lodged -> ", "cursor of kota-bandung", "deferred done", "leaf Forwarded -> "];
+    assert_eq!(written, expected);
+    assert!(stage.engine.waiting().is_empty());
+    assert!(!stage.engine.has_backlog() && !stage.engine.awaits_applied());
+}
+
+#[test]
+fn an_item_that_still_waits_after_a_second_look_is_not_recorded_again() {
+    let federation = Federation::new();
+    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
+    stage.apply();
+    let early = federation.node("kota-bandung").lodges().at(START + 6 * MINUTE);
+    let ahead = ItemOutcome::Deferred(DeferralCode::ClockAhead as u32);
+    assert_eq!(stage.deliver("kota-bandung", vec![item(&early)]), [ahead]);
+    stage.apply();
+    stage.give(Input::Tick);
+    assert!(stage.apply().is_empty());
+    assert_eq!(stage.engine.waiting().len(), 1);
+    stage.now += 2 * MINUTE;
+    stage.give(Input::Tick);
+    assert_eq!(stage.apply(), ["deferred done", "leaf Lodged -> "]);
+}
+
+#[test]
+fn items_that_wait_are_tried_after_a_restart() {
+    let federation = Federation::new();
+    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
+    stage.apply();
+    let early = federation.node("kota-bandung").lodges().at(START + 6 * MINUTE);
+    stage.deliver("kota-bandung", vec![item(&early)]);
+    stage.apply();
+    let mut again = Stage::starting(&federation, "prov-jabar", &["kota-bandung"], stage.view);
+    again.now += 2 * MINUTE;
+    again.give(Input::Guard(GuardState::Clear));
+    assert_eq!(again.apply(), ["deferred done", "leaf Lodged -> "]);
+}
+
+#[test]
+fn a_read_that_fails_leaves_the_items_before_it_taken() {
+    let federation = Federation::new();
+    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
+    stage.apply();
+    let other = federation.node("kota-bandung").lodges().at_leaf(1);
+    stage.view.damaged = other.entry().complaint;
+    let items = vec![item(&federation.node("kota-bandung").lodges()), item(&other)];
+    let failed = stage.try_give(Input::Deliver(delivery("kota-bandung", items)));
+    assert!(failed.is_err());
+    let written: Vec<String> = stage.batch.records.iter().map(shown).collect();
+    assert_eq!(written, ["leaf Lodged -> "], "and no cursor: the peer sends the frame again");
+    stage.view.damaged = None;
+    assert_eq!(stage.deliver("kota-bandung", vec![item(&other)]), [ItemOutcome::Leaf(LedgerIndex(1))]);
+}
+
+#[test]
+fn a_content_that_comes_late_is_taken_once_and_goes_on_to_those_who_may_have_it() {
+    let federation = Federation::new();
+    let mut stage = Stage::of(&federation, "prov-jabar", &["kemendagri", "kota-bandung"]);
+    stage.apply();
+    let text = content("jalan rusak");
+    let lodged = federation.node("kota-bandung").lodges().committing(&text, ContentClass::Public);
+    let case = crate::fixture::Case::lodged(&federation, &lodged.entry());
+    let offer = federation.node("kota-bandung").forwards(&case).to("kemendagri");
+    stage.deliver("kota-bandung", vec![item(&lodged), item(&offer)]);
+    let with_text = || received(lodged.signed().bytes, vec![text.to_wire()]);
+    stage.deliver("kota-bandung", vec![with_text()]);
+    let late = ["content of 0", "0 again -> kemendagri", "cursor of kota-bandung"];
+    assert_eq!(stage.batch.records[stage.batch.records.len() - 3..].iter().map(shown).collect::<Vec<_>>(), late);
+    let on_its_way = stage.close();
+    stage.deliver("kota-bandung", vec![with_text()]);
+    assert_eq!(
+        stage.batch.records.iter().map(shown).collect::<Vec<_>>(),
+        ["cursor of kota-bandung"],
+        "not applied yet"
+    );
+    stage.apply_batch(on_its_way.0.expect("a batch"), on_its_way.1);
+    stage.deliver("kota-bandung", vec![with_text()]);
+    assert_eq!(stage.apply(), ["cursor of kota-bandung", "cursor of kota-bandung"]);
+}
+
+#[test]
+fn a_content_that_is_not_what_the_entry_committed_to_is_refused_alone() {
+    let federation = Federation::new();
+    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
+    stage.apply();
+    let lodged = federation.node("kota-bandung").lodges().committing(&content("jalan rusak"), ContentClass::Public);
+    let garbled = received(lodged.signed().bytes, vec![content("jalan bagus").to_wire()]);
+    assert_eq!(stage.deliver("kota-bandung", vec![garbled]), [LEAF_0]);
+    assert_eq!(stage.apply(), ["refused 401", "leaf Lodged -> ", "cursor of kota-bandung"]);
+}
+
+#[test]
+fn refused_items_beyond_the_quota_are_refused_and_not_kept() {
+    let federation = Federation::new();
+    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
+    stage.apply();
+    let refused = |number: u64| Received::Refused {
+        entry: EntryId([7; 32]),
+        refusal: Refusal::new(RefusalCode::BadSignature, "a test"),
+        bytes: number.to_be_bytes().to_vec().into(),
+    };
+    let most = crate::limits::REFUSED_PER_PEER_PER_DAY as u64;
+    stage.deliver("kota-bandung", (0..most).map(refused).collect());
+    stage.apply();
+    let outcome = ItemOutcome::Refused(RefusalCode::BadSignature.number());
+    assert_eq!(stage.deliver("kota-bandung", vec![refused(most)]), [outcome]);
+    assert_eq!(stage.batch.warnings, [Warning::RefusedUnkept(agency("kota-bandung"), 1)]);
+    assert_eq!(stage.apply(), ["cursor of kota-bandung"]);
+}
+
+#[test]
+fn a_peer_of_which_too_much_waits_is_held_up_and_told_of_once() {
+    let federation = Federation::new();
+    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
+    stage.apply();
+    let waits = |number: u64| item(&federation.node("kota-bandung").lodges().at(START + 6 * MINUTE).at_leaf(number));
+    let most = crate::limits::DEFERRED_PER_PEER as u64;
+    stage.deliver("kota-bandung", (0..most).map(waits).collect());
+    let peer = agency("kota-bandung");
+    for warnings in [vec![Warning::TooMuchWaits(peer.clone(), true)], Vec::new()] {
+        stage.batch.warnings.clear();
+        let held = stage.give(Input::Deliver(delivery("kota-bandung", vec![waits(most)])));
+        assert!(matches!(held, Answer::Delivered(Err(NotTaken::TooMuchWaits))));
+        assert_eq!(stage.batch.warnings, warnings);
+    }
+    stage.deliver("ksp", vec![item(&federation.node("ksp").lodges())]);
+}
+
+#[test]
+fn an_offer_that_came_through_a_relay_is_acknowledged_and_a_recalled_one_returned_by_itself() {
+    let federation = Federation::new();
+    let mut stage = Stage::of(&federation, "kota-bandung", &["prov-jabar"]);
+    stage.apply();
+    let mut case = federation.case_at("kemendagri");
+    let lodged = federation.node("kemendagri").lodges();
+    let offer = federation.node("kemendagri").forwards(&case).to("kota-bandung");
+    case.take(offer.clone());
+    let recall = federation.node("kemendagri").recalls(&case);
+    stage.deliver("prov-jabar", vec![item(&lodged), item(&offer)]);
+    let leaves =
+        |written: Vec<String>| written.into_iter().filter(|record| record.starts_with("leaf")).collect::<Vec<_>>();
+    let expected = ["leaf Lodged -> ", "leaf Forwarded -> ", "leaf Arrived -> prov-jabar"];
+    assert_eq!(leaves(stage.apply()), expected);
+    stage.deliver("prov-jabar", vec![item(&recall)]);
+    assert_eq!(leaves(stage.apply()), ["leaf Recalled -> ", "leaf Returned -> prov-jabar"]);
+}
+
+#[test]
+fn what_the_node_does_by_itself_is_put_off_until_it_may_sign() {
+    let federation = Federation::new();
+    let mut stage = Stage::of(&federation, "kota-bandung", &["prov-jabar"]);
+    stage.apply();
+    let bound = i64::try_from(crate::limits::CLOCK_AHEAD.as_millis()).expect("a bound");
+    stage.give(Input::PeerClocks(2 * bound));
+    let case = federation.case_at("kemendagri");
+    let offer = federation.node("kemendagri").forwards(&case).to("kota-bandung");
+    stage.deliver("prov-jabar", vec![item(&federation.node("kemendagri").lodges()), item(&offer)]);
+    assert!(matches!(&stage.batch.warnings[..], [Warning::PutOff(_, NotDone::Clock { .. })]));
+    stage.apply();
+    stage.give(Input::PeerClocks(0));
+    stage.give(Input::Tick);
+    assert_eq!(stage.apply(), ["leaf Arrived -> prov-jabar"]);
+}
+
+#[test]
+fn an_operator_s_second_look_takes_what_is_right_now_and_does_not_record_a_refusal_twice() {
+    let federation = Federation::new();
+    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
+    stage.apply();
+    let good = federation.node("kota-bandung").lodges();
+    let kept = |number, kept, received| {
+        let (peer, entry) = (agency("kota-bandung"), EntryId([number as u8; 32]));
+        KeptItem { number, peer, entry, kept, received }
+    };
+    let still = Received::Refused {
+        entry: EntryId([2; 32]),
+        refusal: Refusal::new(RefusalCode::UnknownKey, "no such key"),
+        bytes: Vec::new().into(),
+    };
+    let items = vec![
+        kept(1, Kept::Refused("it was unknown".to_owned()), item(&good)),
+        kept(2, Kept::Refused("it was unknown".to_owned()), still),
+    ];
+    let Answer::Retried(Ok(retried)) = stage.give(Input::Retry(items)) else { panic!("an answer") };
+    let outcomes: Vec<_> = retried.iter().map(|item| (item.number, item.outcome, item.reason.as_str())).collect();
+    let refused = ItemOutcome::Refused(RefusalCode::UnknownKey.number());
+    assert_eq!(outcomes, [(1, LEAF_0, ""), (2, refused, "no such key")]);
+    assert_eq!(stage.apply(), ["leaf Lodged -> "]);
+}
