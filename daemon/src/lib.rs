@@ -39,7 +39,6 @@
 //! be thrown away; sled and signature checks never run in an async task.
 
 pub mod alarms;
-mod answer;
 pub mod apply;
 pub mod audit;
 pub mod case;

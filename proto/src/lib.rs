@@ -26,6 +26,7 @@
 //! | [`note`], [`checkpoint`] | C2SP signed notes and ledger checkpoints |
 //! | [`watch`] | whether the checkpoints that an agency signed are of one ledger |
 //! | [`tree`], [`evidence`] | proofs about another's ledger, and what convinces a stranger |
+//! | [`transparency`] | what an audit concludes from what a node holds and what it was shown |
 //! | [`tlog_proof`], [`lodging_proof`] | a leaf proven to be in a ledger, in a file; the citizen's receipt |
 //! | [`continuity`] | whether a ledger is still the one that its peers saw |
 //!
@@ -54,6 +55,7 @@ pub mod receipt;
 pub mod refusal;
 pub mod route;
 pub mod tlog_proof;
+pub mod transparency;
 pub mod tree;
 pub mod waiting;
 pub mod watch;
