@@ -18,8 +18,8 @@
 //! |---|---|
 //! | [`holdings`] | what the own ledger says about the agency |
 //! | [`answer`] | one answer of the agency, verified under the checkpoint in it |
-//! | [`shown`] | all answers of one audit |
-//! | [`suspicions`] | what becomes an accusation |
+//! | `shown` | all answers of one audit |
+//! | `suspicions` | what becomes an accusation |
 //! | [`recheck`] | the question of the watch: does the agency's tree begin with what it signed before |
 //! | [`schedule`] | whose audit is due |
 //!

@@ -27,7 +27,6 @@ use sinergi_proto::charter::{Charter, Charters};
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::complaint::Complaint;
 use sinergi_proto::content::Content;
-use sinergi_proto::continuity::Guard;
 use sinergi_proto::dossier::Dossier;
 use sinergi_proto::entry::{ContentClass, Entry};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
@@ -35,6 +34,7 @@ use sinergi_proto::intake::{Received, receive_items};
 use sinergi_proto::key::SigningKey;
 use sinergi_proto::link::Cursor;
 use sinergi_proto::route::Standpoint;
+use sinergi_proto::transparency::rollback_guard::PeerWait as Guard;
 use sinergi_proto::wire::{self, act_request::Act};
 
 use super::ledger::{Leaf, Ledger, Receipt, Seen};

@@ -8,7 +8,6 @@ use std::time::Duration;
 use prost::Message;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use sinergi_proto::continuity::{Extent, Standing};
 use sinergi_proto::entry::Place;
 use sinergi_proto::ids::{AgencyId, EntryId, Epoch};
 use sinergi_proto::intake::receive_items;
@@ -16,6 +15,7 @@ use sinergi_proto::link::{Cursor, Receiver, ReceiverEvent, ReceiverOutput, Sende
 use sinergi_proto::outbox::{GiveBack, prepare};
 use sinergi_proto::receipt::{ItemOutcome, ItemResult};
 use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::transparency::rollback_guard::{Extent, Standing};
 use sinergi_proto::wire;
 
 use super::{Effect, Node, State, Submission};

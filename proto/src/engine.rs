@@ -1,0 +1,3 @@
+//! What a node decides, as pure machines.
+
+pub mod recovery;
