@@ -114,6 +114,15 @@ pub struct Compared {
 }
 
 impl Proof {
+    /// What the node's own derived files show of a ledger that was longer than the one that is here: they are written after it. `applied`: the end of
+    /// the ledger that the store was brought up to, as [`OwnTree::end`] counts; `lost_leaves`: leaves that the tree has beyond the ledger.
+    pub fn by_own_files(ours: Extent, end: u64, applied: Option<u64>, lost_leaves: u64) -> Vec<Self> {
+        let epoch = ours.epoch.0;
+        let applied = applied.filter(|applied| *applied > end).map(|end| Self::Applied { epoch, end });
+        let tree = (lost_leaves > 0).then(|| Self::Tree { epoch, size: ours.size + lost_leaves });
+        applied.into_iter().chain(tree).collect()
+    }
+
     /// What it shows; `None`: it does not bear this node's signature.
     pub fn shown(&self, signer: Signer<'_>) -> Option<Shown> {
         match self {

@@ -205,6 +205,23 @@ fn a_start_is_set_back_while_anything_contradicts_the_ledger_and_only_that_is_st
 }
 
 #[test]
+fn own_files_show_a_longer_ledger_if_they_are_ahead_of_the_one_that_is_here() {
+    let (applied, tree) = (|end| Proof::Applied { epoch: 2, end }, |size| Proof::Tree { epoch: 2, size });
+    // How far the store was brought, how many leaves the tree has beyond the ledger, which has 5 and ends at 500; and what that shows.
+    let rows = [
+        ("a new store", None, 0, vec![]),
+        ("a store that is behind", Some(499), 0, vec![]),
+        ("a store as far", Some(500), 0, vec![]),
+        ("a store that is ahead", Some(501), 0, vec![applied(501)]),
+        ("a longer tree", Some(500), 3, vec![tree(8)]),
+        ("both", Some(501), 3, vec![applied(501), tree(8)]),
+    ];
+    for (row, store, lost_leaves, expected) in rows {
+        assert_eq!(Proof::by_own_files(extent(2, 5), 500, store, lost_leaves), expected, "{row}");
+    }
+}
+
+#[test]
 fn the_wait_ends_when_all_were_heard_or_when_it_is_time_and_never_later() {
     let (seconds, most, others) = (Duration::from_secs, limits::HEAR_PEERS, limits::HEAR_OTHER_PEERS);
     // Who is heard when, and when the wait ends then.
