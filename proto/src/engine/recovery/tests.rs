@@ -182,7 +182,7 @@ fn each_entry_is_taken_with_the_texts_that_are_left_of_it() {
     let found = |contents| LeafContents::Found(contents);
     let before = || LeafContents::LyingBefore;
     let text = |leaf: u64, content| OldRecord::Content(LedgerIndex(leaf), content);
-    let rows: [Row; 8] = [
+    let rows: [Row; 9] = [
         ("no texts", true, vec![leaf(1, found(vec![]))], vec![(1, vec![])], 0),
         (
             "two texts",
@@ -206,6 +206,13 @@ fn each_entry_is_taken_with_the_texts_that_are_left_of_it() {
             false,
             vec![text(1, content(0, b"a")), text(2, content(0, b"b")), leaf(1, before()), leaf(2, before())],
             vec![(1, vec![b"a"]), (2, vec![b"b"])],
+            0,
+        ),
+        (
+            "texts are not kept for leaves that were passed over",
+            false,
+            vec![text(1, content(0, b"a")), leaf(2, before()), leaf(1, before())],
+            vec![(2, vec![]), (1, vec![])],
             0,
         ),
         (

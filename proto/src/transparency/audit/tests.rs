@@ -701,6 +701,23 @@ fn an_epoch_that_begins_during_the_audit_accuses_nobody_of_what_its_old_leaves_w
 }
 
 #[test]
+fn what_was_lost_with_an_old_epoch_before_it_was_sent_is_not_withheld_in_the_new_one() {
+    let federation = Federation::new();
+    let (mut scene, _) = keeps_back(&federation);
+    // More than one question's leaves, so that the epoch can begin between two of them.
+    (9..600).for_each(|number| _ = scene.shown.push(format!("leaf {number}").as_bytes()));
+    scene.received = Some(Cursor::end(Epoch(2), LedgerIndex(20), 0));
+    let anew = begins_anew(&scene, &declaration(&federation).signed);
+    let mut audit = Audit::new(scene.holdings(), LATER);
+    while let Some(question) = audit.question() {
+        let of = if question.first_leaf == 0 { &scene } else { &anew };
+        audit.answer(of.answers(&question), &federation.charters);
+    }
+    let audited = scene.concluded(audit);
+    assert_eq!((kinds(&audited), audited.is_whole, audited.checked), (vec![], true, 600));
+}
+
+#[test]
 fn the_same_audit_finds_the_same_in_the_same_order() {
     let federation = Federation::new();
     let mut scene = Scene::honest(&federation);
