@@ -1,26 +1,21 @@
-//! Whether this node may sign: not before its peers had a chance to say what they saw of its ledger, and not at all when they saw more, or
-//! something else.
+//! Runs this node's rollback guard: keeps what contradicts the ledger in a file, ends the wait for peers, and tells writer, links and operators
+//! whether this node may sign.
 //!
-//! Executes what [`sinergi_proto::continuity`] decides.
-//!
-//! ```text
-//! start -> Waiting --all peers heard, or time--> Clear
-//!             |                                    |
-//!             +------ somebody saw more -----------+--> SetBack: nothing is taken, signed or sent; links only greet
-//! ```
+//! Executes what [`sinergi_proto::transparency::rollback_guard`] decides.
 //!
 //! Invariants:
-//! - before it is `Clear` nothing is appended and nothing is signed, not even a checkpoint: peers are shown the last one that was recorded;
+//! - before the state is `Clear` nothing is appended and nothing is signed, not even a checkpoint: peers are shown the last one that was recorded;
 //! - when it is no longer, nothing more is decided: what was decided is finished;
 //! - `SetBack` outlasts a restart, until the ledger holds again what was seen, or a new epoch has begun.
 
-mod sighting;
+mod own_ledger;
+mod stored;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sinergi_proto::continuity::Guard;
 use sinergi_proto::ids::AgencyId;
+use sinergi_proto::transparency::rollback_guard::{Begun, RollbackGuard, Settled};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -29,18 +24,9 @@ use crate::alarms::Alarms;
 use crate::case::CaseError;
 use crate::time::now_millis;
 
-pub use sighting::{Compared, OwnKeys, OwnLedger, Proof, Shown, Sighting, SightingsError, keep, load};
-
-/// Whether this node may sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Not yet: peers are being heard.
-    Waiting,
-    /// It may.
-    Clear,
-    /// Its ledger was set back or lost: only its operator can help.
-    SetBack,
-}
+pub use own_ledger::{OwnKeys, OwnLedger};
+pub use sinergi_proto::transparency::rollback_guard::{Compared, Proof, Sighting, State};
+pub use stored::{SightingsError, file, keep, load};
 
 /// The state, shared by the writer, the links and the operator API.
 #[derive(Clone)]
@@ -50,16 +36,11 @@ struct Inner {
     ledger: OwnLedger,
     file: PathBuf,
     alarms: Alarms,
+    /// The guard's state, for those who wait for it.
     state: watch::Sender<State>,
     began: Instant,
-    guard: Mutex<Guard>,
+    guard: Mutex<RollbackGuard>,
     heard: Notify,
-    sightings: Mutex<Vec<Sighting>>,
-}
-
-/// Where a node keeps what contradicts its ledger.
-pub fn file(data: &Path) -> PathBuf {
-    data.join("set-back.json")
 }
 
 /// Why the state cannot be told.
@@ -86,55 +67,37 @@ impl Continuity {
         alarms: Alarms,
     ) -> Result<Self, ContinuityError> {
         let file = file(data);
-        let mut sightings = load(&file)?;
-        let kept = sightings.len();
-        sightings.extend(local.into_iter().map(|proof| Sighting { by: None, at: now_millis(), proof }));
-        let mut conflicts = Vec::new();
-        for sighting in sightings {
-            if ledger.compare(&sighting.proof)?.is_some_and(|compared| compared.standing.is_conflict()) {
-                conflicts.push(sighting);
-            }
-        }
-        if kept > 0 && conflicts.is_empty() {
+        let local = local.into_iter().map(|proof| Sighting { by: None, at: now_millis(), proof }).collect();
+        let charters = ledger.keys.directory.charters();
+        let signer = ledger.keys.signer(&charters);
+        let Begun { guard, must_store, is_mended } = RollbackGuard::begin(peers, load(&file)?, local, signer, &ledger)?;
+        if is_mended {
             tracing::info!("the ledger holds again what was seen of it, or has begun a new epoch");
         }
-        if kept > 0 || !conflicts.is_empty() {
-            keep(&file, &conflicts)?;
+        if must_store {
+            keep(&file, guard.sightings())?;
         }
-        let guard = Guard::new(peers);
-        let state = match () {
-            () if !conflicts.is_empty() => State::SetBack,
-            () if guard.ends().is_zero() => State::Clear,
-            () => State::Waiting,
-        };
-        let continuity = Self(Arc::new(Inner {
-            ledger,
-            file,
-            alarms,
-            state: watch::Sender::new(state),
-            began: Instant::now(),
-            guard: Mutex::new(guard),
-            heard: Notify::new(),
-            sightings: Mutex::new(Vec::new()),
-        }));
-        for sighting in conflicts {
-            continuity.raise(&sighting)?;
-            continuity.lock_sightings().push(sighting);
+        let continuity = Self::new(ledger, file, alarms, guard);
+        for sighting in continuity.guard().sightings() {
+            continuity.raise(sighting)?;
         }
         Ok(continuity)
     }
 
     /// A node that may sign at once: `sinergi recover`, which begins an epoch that nobody has seen.
     pub(crate) fn clear(ledger: OwnLedger, data: &Path) -> Self {
+        Self::new(ledger, file(data), Alarms::default(), RollbackGuard::clear())
+    }
+
+    fn new(ledger: OwnLedger, file: PathBuf, alarms: Alarms, guard: RollbackGuard) -> Self {
         Self(Arc::new(Inner {
             ledger,
-            file: file(data),
-            alarms: Alarms::default(),
-            state: watch::Sender::new(State::Clear),
+            file,
+            alarms,
+            state: watch::Sender::new(guard.state()),
             began: Instant::now(),
-            guard: Mutex::new(Guard::new([])),
+            guard: Mutex::new(guard),
             heard: Notify::new(),
-            sightings: Mutex::new(Vec::new()),
         }))
     }
 
@@ -162,8 +125,7 @@ impl Continuity {
 
     /// A peer showed what it saw, and nothing contradicts the ledger.
     pub fn heard(&self, peer: &AgencyId) {
-        self.lock_guard().heard(peer, self.0.began.elapsed());
-        self.settle_if_due();
+        self.settles(|guard, elapsed| guard.heard(peer, elapsed));
         self.0.heard.notify_one();
     }
 
@@ -172,49 +134,35 @@ impl Continuity {
     /// # Errors
     /// When the ledger cannot be read.
     pub fn set_back(&self, sighting: Sighting) -> Result<(), CaseError> {
-        self.0.state.send_replace(State::SetBack);
-        self.raise(&sighting)?;
-        let mut sightings = self.lock_sightings();
-        let is_same = |old: &Sighting| {
-            old.by == sighting.by && std::mem::discriminant(&old.proof) == std::mem::discriminant(&sighting.proof)
-        };
-        if sightings.iter().any(|old| is_same(old) && old.proof == sighting.proof) {
-            return Ok(());
-        }
-        sightings.retain(|old| !is_same(old));
-        sightings.push(sighting);
-        if let Err(error) = keep(&self.0.file, &sightings) {
+        let mut guard = self.guard();
+        let must_store = guard.set_back(sighting.clone());
+        self.0.state.send_replace(guard.state());
+        if must_store && let Err(error) = keep(&self.0.file, guard.sightings()) {
             // Peers show it again after a restart.
             tracing::error!("{error}");
         }
-        Ok(())
+        self.raise(&sighting)
     }
 
     /// Ends the wait when it is time; returns when there is nothing to wait for any more.
     pub async fn run(&self, stop: &CancellationToken) {
-        while self.state() == State::Waiting {
-            let ends = self.0.began + self.lock_guard().ends();
+        loop {
+            let Some(timeout) = self.guard().next_timeout() else { return };
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.0.heard.notified() => {}
-                () = tokio::time::sleep_until(ends) => self.settle_if_due(),
+                () = tokio::time::sleep_until(self.0.began + timeout) => self.settles(RollbackGuard::timeout),
             }
         }
     }
 
-    fn settle_if_due(&self) {
-        let ends = self.lock_guard().ends();
-        if self.0.began.elapsed() < ends {
-            return;
+    fn settles(&self, event: impl FnOnce(&mut RollbackGuard, std::time::Duration) -> Option<Settled>) {
+        let mut guard = self.guard();
+        let settled = event(&mut guard, self.0.began.elapsed());
+        if settled.is_some() {
+            self.0.state.send_replace(guard.state());
         }
-        let cleared = self.0.state.send_if_modified(|state| {
-            let waited = *state == State::Waiting;
-            if waited {
-                *state = State::Clear;
-            }
-            waited
-        });
-        if cleared && !ends.is_zero() {
+        if settled == Some(Settled::TimeOver) {
             tracing::warn!(
                 seconds = self.0.began.elapsed().as_secs(),
                 "not all peers could be asked what they saw of this node's ledger; it goes on with the ones that were"
@@ -235,11 +183,7 @@ impl Continuity {
         Ok(())
     }
 
-    fn lock_guard(&self) -> MutexGuard<'_, Guard> {
+    fn guard(&self) -> MutexGuard<'_, RollbackGuard> {
         self.0.guard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock_sightings(&self) -> MutexGuard<'_, Vec<Sighting>> {
-        self.0.sightings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

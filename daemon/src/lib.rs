@@ -41,7 +41,6 @@
 //! be thrown away; sled and signature checks never run in an async task.
 
 pub mod alarms;
-mod answer;
 pub mod audit;
 pub mod case;
 pub mod causes;

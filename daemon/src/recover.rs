@@ -1,16 +1,17 @@
 //! `sinergi recover`: begins a new epoch after the ledger was set back or lost. The node must not run.
 //!
+//! Executes what [`sinergi_proto::engine::recovery`] decides.
+//!
 //! ```text
-//! 1 read what peers saw (set-back.json), what the old ledger is, which epoch is the newest known
-//! 2 build ledger.recovering: LedgerReset first, then everything that can be read of the old ledger
+//! 1 read what peers saw (set-back.json) and what the old ledger is, and plan
+//! 2 build ledger.recovering: LedgerReset first, then everything that can be read of the old ledger (recover/old.rs)
 //! 3 rename: store and ledger aside, ledger.recovering to ledger
 //! 4 peers give back the rest when the node runs again (outbox.rs)
 //! ```
 //!
 //! Invariants:
 //! - nothing that was there is deleted: the old ledger and its store lie beside the new ones;
-//! - an interruption before step 3 changes nothing; one within it is finished by the next start (`finish_recovery`);
-//! - the new epoch is later than every one that anybody is known to have seen; where nobody has said anything, the operator names it.
+//! - an interruption before step 3 changes nothing; one within it is finished by the next start (`finish_recovery`).
 
 mod old;
 
@@ -21,15 +22,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sinergi_config::Config;
-use sinergi_proto::continuity::Extent;
 use sinergi_proto::engine::NotDone;
+use sinergi_proto::engine::recovery::{self, Found, NoPlan, Part, Plan, TakenOver};
 use sinergi_proto::ids::Epoch;
+use sinergi_proto::transparency::rollback_guard::Extent;
 use sinergi_proto::wire;
 
 use crate::alarms::Alarms;
 use crate::case::CaseError;
 use crate::causes::one_line;
-use crate::continuity::{self, Continuity, OwnKeys, OwnLedger, Proof, SightingsError};
+use crate::continuity::{self, Continuity, OwnKeys, OwnLedger, SightingsError};
 use crate::derivation::Derivation;
 use crate::directory::Directory;
 use crate::durable;
@@ -51,36 +53,9 @@ pub enum RecoverError {
     /// The node runs.
     #[error("the node runs: it holds {}; stop it first", .0.display())]
     Running(PathBuf),
-    /// Nobody knows which epoch there was.
-    #[error(
-        "the ledger here is empty, and no peer has said yet what it saw of it: run the node until one was heard (`sinergi status` shows it), \
-         stop it and repeat, or name the new epoch with --epoch"
-    )]
-    NothingKnown,
-    /// The ledger that is here may be an old copy: what was begun after it only peers know.
-    #[error(
-        "nothing shows that the ledger here ({size} leaves in epoch {epoch}) was set back, and a copy does not know which epochs were begun \
-         after it: name the new one with --epoch, later than any that a peer has seen (`sinergi peer show` there), {next} if there is none. Or, \
-         while all its peers can be reached, run the node: it stops before it signs if it lacks anything, and this command knows of it then",
-        size = .0.size,
-        epoch = .0.epoch,
-        next = .0.epoch.0.saturating_add(1)
-    )]
-    NothingSeen(Extent),
-    /// Nothing of the ledger can be read, so that the node does not even run to hear its peers.
-    #[error(
-        "nothing of the ledger here can be read ({0}), not even its epoch: ask a peer for it (`sinergi peer show` there) and name the next one \
-         with --epoch"
-    )]
-    NothingReadable(String),
-    /// The epoch that was named is not new.
-    #[error("epoch {given} is not new: epoch {known} is known already, so it must be at least {}", known.0.saturating_add(1))]
-    NotNew {
-        /// What was named.
-        given: Epoch,
-        /// The newest known.
-        known: Epoch,
-    },
+    /// No epoch can be begun.
+    #[error(transparent)]
+    Plan(#[from] NoPlan),
     /// What peers saw.
     #[error(transparent)]
     Sightings(#[from] SightingsError),
@@ -111,21 +86,6 @@ pub enum RecoverError {
     Case(#[from] CaseError),
 }
 
-/// What will be done, to be confirmed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// The newest epoch that is known.
-    pub old_epoch: Epoch,
-    /// The one that begins.
-    pub epoch: Epoch,
-    /// How far the ledger that is here reaches; `None`: nothing of it can be read.
-    pub here: Option<Extent>,
-    /// Why it cannot be opened.
-    pub unreadable: Option<String>,
-    /// The furthest that peers saw of it.
-    pub seen: Option<Extent>,
-}
-
 /// The ledger of the epoch that is over; its lock is held.
 enum Old {
     Whole(Box<Ledger>),
@@ -134,15 +94,6 @@ enum Old {
 }
 
 impl Old {
-    /// How far it reaches; how many leaves a damaged one has is not known.
-    fn extent(&self) -> Option<Extent> {
-        match self {
-            Self::Whole(ledger) => Some(Extent { epoch: ledger.epoch(), size: ledger.size() }),
-            Self::Damaged(salvage) => Some(Extent { epoch: salvage.epoch, size: 0 }),
-            Self::Gone => None,
-        }
-    }
-
     /// For what can be read of it, and whether that is all.
     fn reader(&self) -> Option<(LedgerReader, bool)> {
         match self {
@@ -171,8 +122,6 @@ pub struct Recovery<'a> {
     keys: SigningKeys,
     old: Old,
     plan: Plan,
-    /// The newest checkpoint of the old epochs that is known.
-    checkpoint: Vec<u8>,
 }
 
 impl<'a> Recovery<'a> {
@@ -186,49 +135,11 @@ impl<'a> Recovery<'a> {
         check_membership(config, &directory, &keys)?;
         finish_recovery(config)?;
         let path = ledger_path(config);
-        let (old, mut checkpoint, unreadable) = match Ledger::open(&path, LedgerOptions::default()) {
-            Ok((ledger, opened)) => (Old::Whole(Box::new(ledger)), opened.signed_note.unwrap_or_default(), None),
-            Err(OpenError::InUse { path }) => return Err(RecoverError::Running(path)),
-            Err(error) => {
-                let old = ledger::salvage(&path)?.map_or(Old::Gone, Old::Damaged);
-                (old, Vec::new(), Some(one_line(&error)))
-            }
-        };
-        let here = old.extent();
-        let file = continuity::file(&config.data);
-        let sightings = continuity::load(&file)?;
-        let own = own_keys(config, &directory);
-        let reach = |extent: Extent| (extent.epoch, extent.size);
-        let mut newest = own.read_checkpoint(&checkpoint).map(|shown| reach(shown.extent));
-        let mut seen: Option<Extent> = None;
-        for sighting in sightings.iter().filter(|sighting| sighting.by.is_some()) {
-            let Some(shown) = own.read(&sighting.proof).map(|shown| shown.extent) else { continue };
-            seen = seen.filter(|seen| reach(*seen) >= reach(shown)).or(Some(shown));
-            if let Proof::Checkpoint(note) = &sighting.proof
-                && newest.is_none_or(|newest| newest < reach(shown))
-            {
-                (newest, checkpoint) = (Some(reach(shown)), note.as_bytes().to_vec());
-            }
-        }
-        let has_leaves = here.is_some_and(|here| here.size > 0);
-        // A whole ledger that nothing contradicts may be a copy that was put back: it does not know what was begun after it.
-        let is_known = seen.is_some()
-            || here.is_some() && unreadable.is_some()
-            || has_leaves && (epoch.is_some() || !sightings.is_empty());
-        let known = here.into_iter().chain(seen).map(|extent| extent.epoch).max().filter(|_| is_known);
-        let named = epoch.map(|epoch| Epoch(epoch.0.saturating_sub(1)));
-        let old_epoch = match (known.or(named), unreadable.clone(), here.filter(|_| has_leaves)) {
-            (Some(old_epoch), ..) => old_epoch,
-            (None, Some(problem), _) => return Err(RecoverError::NothingReadable(problem)),
-            (None, None, Some(here)) => return Err(RecoverError::NothingSeen(here)),
-            (None, None, None) => return Err(RecoverError::NothingKnown),
-        };
-        let epoch = epoch.unwrap_or(Epoch(old_epoch.0.saturating_add(1)));
-        if epoch <= old_epoch {
-            return Err(RecoverError::NotNew { given: epoch, known: old_epoch });
-        }
-        let plan = Plan { old_epoch, epoch, here, unreadable, seen };
-        Ok(Self { config, directory, keys, old, plan, checkpoint })
+        let (old, here, recorded) = open_old(&path)?;
+        let sightings = continuity::load(&continuity::file(&config.data))?;
+        let charters = directory.charters();
+        let plan = Plan::new(&here, recorded, &sightings, own_keys(config, &directory).signer(&charters), epoch)?;
+        Ok(Self { config, directory, keys, old, plan })
     }
 
     /// What will be done.
@@ -241,7 +152,7 @@ impl<'a> Recovery<'a> {
     /// # Errors
     /// Why it was not begun.
     pub fn carry_out(
-        mut self,
+        self,
         reason: wire::ResetReason,
         progress: impl FnMut(u64, u64),
     ) -> Result<Recovered, RecoverError> {
@@ -255,20 +166,15 @@ impl<'a> Recovery<'a> {
             })?;
         }
         let mut writer = self.new_writer(&ledger, &store)?;
-        writer.declare(wire::LedgerReset {
-            old_epoch: self.plan.old_epoch.0,
-            newest_checkpoint: std::mem::take(&mut self.checkpoint),
-            reason: reason.into(),
-        })??;
-        let mut recovered = Recovered::default();
+        writer.declare(self.plan.declaration(reason))??;
+        let mut taken = TakenOver::default();
         if let Some((reader, is_whole)) = self.old.reader() {
             let (federation, directory) = (self.config.federation.to_string(), self.directory.clone());
-            let old = OldLedger::new(reader, is_whole, federation, directory);
-            (recovered.taken_over, recovered.left_behind) = old.take_over(&mut writer, progress)?;
+            taken = OldLedger::new(reader, is_whole, federation, directory).take_over(&mut writer, progress)?;
         }
         writer.finish()?;
-        recovered.kept = self.put_in_place()?;
-        Ok(recovered)
+        let kept = self.put_in_place()?;
+        Ok(Recovered { taken_over: taken.entries, left_behind: taken.left_behind, kept })
     }
 
     fn new_writer(&self, ledger: &Path, store: &Path) -> Result<Writer, RecoverError> {
@@ -300,12 +206,15 @@ impl<'a> Recovery<'a> {
 
     /// The new ledger takes the old one's place, which is kept beside it.
     fn put_in_place(&self) -> Result<Vec<PathBuf>, RecoverError> {
-        let (ledger, store) = (ledger_path(self.config), store_path(self.config));
         let mut kept = Vec::new();
-        for folder in [&store, &ledger] {
+        for part in recovery::MOVED_ASIDE {
+            let folder = match part {
+                Part::Ledger => ledger_path(self.config),
+                Part::Store => store_path(self.config),
+            };
             if folder.exists() {
-                let to = aside(folder, self.plan.old_epoch);
-                fs::rename(folder, &to).map_err(|source| RecoverError::Io {
+                let to = aside(&folder, self.plan.old_epoch);
+                fs::rename(&folder, &to).map_err(|source| RecoverError::Io {
                     action: "move aside",
                     path: folder.clone(),
                     source,
@@ -319,6 +228,27 @@ impl<'a> Recovery<'a> {
     }
 }
 
+/// Opens the ledger that is here; what is known of it, and the newest checkpoint that it has recorded.
+fn open_old(path: &Path) -> Result<(Old, recovery::OldLedger, Vec<u8>), RecoverError> {
+    let problem = match Ledger::open(path, LedgerOptions::default()) {
+        Ok((ledger, opened)) => {
+            let here = Extent { epoch: ledger.epoch(), size: ledger.size() };
+            let recorded = opened.signed_note.unwrap_or_default();
+            return Ok((Old::Whole(Box::new(ledger)), recovery::OldLedger::Whole(here), recorded));
+        }
+        Err(OpenError::InUse { path }) => return Err(RecoverError::Running(path)),
+        Err(error) => one_line(&error),
+    };
+    let (old, here) = match ledger::salvage(path)? {
+        Some(salvage) => {
+            let epoch = salvage.epoch;
+            (Old::Damaged(salvage), recovery::OldLedger::Damaged { epoch, problem })
+        }
+        None => (Old::Gone, recovery::OldLedger::Unreadable { problem }),
+    };
+    Ok((old, here, Vec::new()))
+}
+
 fn own_keys(config: &Config, directory: &Directory) -> OwnKeys {
     OwnKeys { agency: config.agency.clone(), federation: config.federation.clone(), directory: directory.clone() }
 }
@@ -327,18 +257,18 @@ pub(crate) fn own_ledger(config: &Config, directory: &Directory, ledger: &Ledger
     OwnLedger { keys: own_keys(config, directory), reader: ledger.reader() }
 }
 
-/// Puts a new ledger in its place whose old one was moved aside already. Without a ledger the one that was being made is whole: the old one
-/// goes last.
+/// Puts a new ledger in its place whose old one was moved aside already.
 ///
 /// # Errors
 /// When it cannot be renamed.
 pub(crate) fn put_recovered_in_place(ledger: &Path, store: &Path) -> Result<(), (PathBuf, io::Error)> {
-    for folder in [ledger, store] {
+    let found = |folder: &Path| Found { in_place: folder.exists(), made: recovering(folder).exists() };
+    for part in recovery::to_put_in_place(found(ledger), found(store)) {
+        let folder = match part {
+            Part::Ledger => ledger,
+            Part::Store => store,
+        };
         let made = recovering(folder);
-        if folder.exists() || !made.exists() {
-            // The store is derived: it is made anew if the one that was made has no ledger yet.
-            return Ok(());
-        }
         fs::rename(&made, folder)
             .and_then(|()| durable::sync_folder_of(folder))
             .map_err(|source| (made.clone(), source))?;

@@ -16,15 +16,13 @@
 mod asking;
 mod witness;
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prost::Message;
 use sinergi_proto::checkpoint::Checkpoint;
 use sinergi_proto::ids::{AgencyId, Epoch};
 use sinergi_proto::receipt::Receipt;
-use sinergi_proto::watch::{Beginning, Noted, Taken, Watched};
+use sinergi_proto::watch::{Beginning, Noted, Taken, WatchedLedgers};
 use sinergi_proto::wire::{self, accusation::Finding};
 use tokio::sync::Notify;
 
@@ -43,28 +41,16 @@ pub struct Watch(Arc<Inner>);
 
 struct Inner {
     alarms: Alarms,
-    ledgers: Mutex<BTreeMap<AgencyId, Ledger>>,
-    /// Counts what became the newest.
-    version: AtomicU64,
+    ledgers: Mutex<WatchedLedgers>,
     /// What contradicts and is not kept yet: one for an agency and epoch.
     found: Mutex<Vec<(AgencyId, Finding)>>,
     work: Notify,
 }
 
-#[derive(Default)]
-struct Ledger {
-    watched: Watched,
-    /// What of it the own ledger holds.
-    kept: Option<Checkpoint>,
-    /// The version of the watch in which its newest checkpoint became that.
-    changed: u64,
-}
-
 impl Watch {
     /// Nothing was seen yet.
     pub fn new(alarms: Alarms) -> Self {
-        let (ledgers, version) = (Mutex::default(), AtomicU64::new(0));
-        Self(Arc::new(Inner { alarms, ledgers, version, found: Mutex::default(), work: Notify::new() }))
+        Self(Arc::new(Inner { alarms, ledgers: Mutex::default(), found: Mutex::default(), work: Notify::new() }))
     }
 
     /// What the own ledger holds of others'. Blocks.
@@ -98,19 +84,18 @@ impl Watch {
 
     /// The newest checkpoint of an agency that contradicts none.
     pub fn newest(&self, agency: &AgencyId) -> Option<Noted> {
-        self.ledgers().get(agency)?.watched.newest().cloned()
+        self.ledgers().newest(agency).cloned()
     }
 
     /// Whether this very note is known already.
     pub(crate) fn knows(&self, agency: &AgencyId, note: &[u8]) -> bool {
-        let ledgers = self.ledgers();
-        ledgers.get(agency).and_then(|ledger| ledger.watched.newest()).is_some_and(|newest| newest.note == note)
+        self.ledgers().newest(agency).is_some_and(|newest| newest.note == note)
     }
 
     /// A checkpoint of an agency that verified, from whoever showed it; whether it shows more than was known.
     pub(crate) fn take(&self, agency: &AgencyId, shown: Noted) -> bool {
         let extent = shown.extent();
-        let taken = self.changes(agency, |watched| watched.take(shown));
+        let taken = self.ledgers().take(agency, shown);
         match taken {
             Taken::Newest => {
                 self.0.work.notify_one();
@@ -135,7 +120,7 @@ impl Watch {
 
     /// An agency's present tree, and what it begins with; its proofs hold.
     fn answered(&self, agency: &AgencyId, tree: Noted, beginnings: Vec<Beginning>) {
-        let finding = self.changes(agency, |watched| watched.answered(tree, beginnings));
+        let finding = self.ledgers().answered(agency, tree, beginnings);
         if let Some(finding) = finding {
             self.found(agency, finding);
         }
@@ -148,38 +133,21 @@ impl Watch {
 
     /// The own ledger holds this one.
     pub(crate) fn kept(&self, agency: &AgencyId, checkpoint: Checkpoint) {
-        self.ledgers().entry(agency.clone()).or_default().kept = Some(checkpoint);
-    }
-
-    fn changes<T>(&self, agency: &AgencyId, change: impl FnOnce(&mut Watched) -> T) -> T {
-        let mut ledgers = self.ledgers();
-        let ledger = ledgers.entry(agency.clone()).or_default();
-        let before = ledger.watched.newest().map(Noted::extent);
-        let result = change(&mut ledger.watched);
-        if ledger.watched.newest().map(Noted::extent) != before {
-            ledger.changed = self.0.version.fetch_add(1, Ordering::Relaxed) + 1;
-        }
-        result
+        self.ledgers().witnessed(agency, checkpoint);
     }
 
     /// Grows with everything that becomes the newest.
     pub(crate) fn version(&self) -> u64 {
-        self.0.version.load(Ordering::Relaxed)
+        self.ledgers().version()
     }
 
     /// The notes that became the newest after this version, of all agencies but one, oldest change first and so many at most; and the version
     /// that they lead to.
     pub(crate) fn newer_than(&self, version: u64, but: &AgencyId, most: usize) -> (Vec<Vec<u8>>, u64) {
-        let (ledgers, present) = (self.ledgers(), self.version());
-        let is_newer = |(agency, ledger): &(&AgencyId, &Ledger)| ledger.changed > version && *agency != but;
-        let mut newer: Vec<_> = ledgers.iter().filter(is_newer).map(|(_, ledger)| ledger).collect();
-        newer.sort_unstable_by_key(|ledger| ledger.changed);
-        let reached = if newer.len() > most { newer[most - 1].changed } else { present };
-        let notes = newer.iter().take(most).filter_map(|ledger| Some(ledger.watched.newest()?.note.clone()));
-        (notes.collect(), reached)
+        self.ledgers().newer_than(version, but, most)
     }
 
-    fn ledgers(&self) -> MutexGuard<'_, BTreeMap<AgencyId, Ledger>> {
+    fn ledgers(&self) -> MutexGuard<'_, WatchedLedgers> {
         self.0.ledgers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

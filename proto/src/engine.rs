@@ -23,7 +23,7 @@
 //! | `rejudge` | items that wait or were refused, judged again |
 //! | `automatic` | what the node does by itself |
 //! | `backfill` | what a new peer should have had |
-//! | `epoch` | a new ledger: its declaration, and what it takes over from the old one |
+//! | [`recovery`], `epoch` | a new ledger: which epoch it begins, and what it takes over from the old one |
 //! | [`case`], `cases`, `pending`, [`waiting`], `refusal_quota` | the state |
 //!
 //! Must not know: clocks, files, sockets, threads, the operator's messages.
@@ -38,6 +38,7 @@ pub mod batch;
 pub mod case;
 pub mod input;
 pub mod record;
+pub mod recovery;
 pub mod view;
 pub mod waiting;
 

@@ -80,6 +80,16 @@ impl Finding {
     pub fn is_proven(self) -> bool {
         matches!(self, Self::Forked | Self::RolledBack | Self::Omitted | Self::Concealed | Self::BackDated)
     }
+
+    /// Whether it accuses of dishonesty, so that the operator is alarmed. The others accuse of being late.
+    pub fn is_dishonest(self) -> bool {
+        self.is_proven() || matches!(self, Self::Withheld | Self::Misreported)
+    }
+
+    /// Whether an audit that nobody ordered keeps it. That an agency did not answer proves nothing, and every later audit finds it again.
+    pub fn is_news(self) -> bool {
+        self != Self::Unresponsive
+    }
 }
 
 impl fmt::Display for Finding {

@@ -3,6 +3,8 @@
 //! Everything is deterministic: keys are derived from names, and time is what the test says. What a node writes follows the rules
 //! unless the test bends it: another clock, basis, parents or bytes.
 
+pub(crate) mod ledger;
+
 use std::sync::Arc;
 
 use bytes::Bytes;

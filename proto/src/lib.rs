@@ -25,8 +25,9 @@
 //! | [`note`], [`checkpoint`] | C2SP signed notes and ledger checkpoints |
 //! | [`watch`] | whether the checkpoints that an agency signed are of one ledger |
 //! | [`tree`], [`evidence`] | proofs about another's ledger, and what convinces a stranger |
+//! | [`transparency`] | audits of others' ledgers; whether the own ledger is still the one that peers saw |
 //! | [`tlog_proof`], [`lodging_proof`] | a leaf proven to be in a ledger, in a file; the citizen's receipt |
-//! | [`continuity`] | whether a ledger is still the one that its peers saw |
+//! | [`engine`] | what a node does: recovery of a ledger that was set back or lost |
 //!
 //! Invariants: received bytes are never encoded again; a refusal is the same on every node; no bytes make it panic.
 
@@ -36,7 +37,6 @@ pub mod checkpoint;
 pub mod clock;
 pub mod complaint;
 pub mod content;
-pub mod continuity;
 pub mod engine;
 pub mod entry;
 pub mod evidence;
@@ -52,6 +52,7 @@ pub mod receipt;
 pub mod refusal;
 pub mod route;
 pub mod tlog_proof;
+pub mod transparency;
 pub mod tree;
 pub mod watch;
 pub mod wire;

@@ -6,10 +6,16 @@
 //! answered its present tree, and what that begins with          -> all is well, or a contradiction
 //! ```
 //!
+//! [`WatchedLedgers`] does this for all agencies, and knows what is to be passed on, asked and witnessed.
+//!
 //! Invariants:
 //! - what comes late, or twice, accuses nobody: only what was signed is compared, never the order of arrival;
 //! - what contradicts is never the newest; both notes are handed out, once for an epoch, and nothing of that epoch is taken any more;
 //! - the memory is bounded by [`limits::CHECKPOINTS_WATCHED`] checkpoints.
+
+mod ledgers;
+
+pub use ledgers::WatchedLedgers;
 
 use std::collections::BTreeMap;
 

@@ -6,9 +6,10 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use sinergi_config::Config;
-use sinergi_daemon::recover::{Plan, RecoverError, Recovery};
-use sinergi_proto::continuity::Extent;
+use sinergi_daemon::recover::{RecoverError, Recovery};
+use sinergi_proto::engine::recovery::{NoPlan, Plan};
 use sinergi_proto::ids::Epoch;
+use sinergi_proto::transparency::rollback_guard::Extent;
 use sinergi_proto::wire;
 
 use super::confirm::confirm;
@@ -120,12 +121,10 @@ fn question(config: &Config, plan: &Plan) -> String {
 fn failure(config: &Config, error: RecoverError) -> Failure {
     let what = format!("{} begins no new epoch", config.agency);
     match error {
-        RecoverError::Running(_)
-        | RecoverError::NothingKnown
-        | RecoverError::NothingSeen(_)
-        | RecoverError::NothingReadable(_)
-        | RecoverError::Declare(_) => Failure::refused(what).because(error),
-        RecoverError::NotNew { .. } => Failure::usage(what).because(error),
+        RecoverError::Plan(NoPlan::NotNew { .. }) => Failure::usage(what).because(error),
+        RecoverError::Running(_) | RecoverError::Plan(_) | RecoverError::Declare(_) => {
+            Failure::refused(what).because(error)
+        }
         error => Failure::failed(what).because(error).help("the old ledger is as it was; mend the cause and repeat it"),
     }
 }
@@ -148,6 +147,7 @@ mod tests {
             here: Some(extent(2, 17)),
             unreadable: None,
             seen: Some(extent(3, 512)),
+            checkpoint: Vec::new(),
         };
         let text = question(&config, &plan);
         assert!(text.contains("the ledger of kota-bandung here:  17 leaves in epoch 2\n"), "{text}");
@@ -164,10 +164,10 @@ mod tests {
         let running = failure(&config, RecoverError::Running("/n/ledger/lock".into()));
         assert_eq!(running.exit(), crate::failure::Exit::Refused);
         assert!(running.report().contains("stop it first"), "{}", running.report());
-        let unheard = failure(&config, RecoverError::NothingSeen(extent(3, 17)));
+        let unheard = failure(&config, NoPlan::NothingSeen(extent(3, 17)).into());
         assert_eq!(unheard.exit(), crate::failure::Exit::Refused);
         assert!(unheard.report().contains("17 leaves in epoch 3") && unheard.report().contains("--epoch"));
-        let not_new = failure(&config, RecoverError::NotNew { given: Epoch(2), known: Epoch(5) });
+        let not_new = failure(&config, NoPlan::NotNew { given: Epoch(2), known: Epoch(5) }.into());
         assert_eq!(not_new.exit(), crate::failure::Exit::Usage);
         assert!(not_new.report().contains("at least 6"), "{}", not_new.report());
     }

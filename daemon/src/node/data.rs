@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sinergi_config::Config;
+use sinergi_proto::transparency::rollback_guard::Extent;
 
 use super::NodeError;
 use crate::alarms::Alarms;
@@ -18,7 +19,7 @@ use crate::case::CaseError;
 use crate::continuity::{Continuity, Proof};
 use crate::derivation::Derivation;
 use crate::directory::Directory;
-use crate::ledger::{Ledger, LedgerOptions, Opened};
+use crate::ledger::{Ledger, LedgerOptions, Opened, Position};
 use crate::recover::{own_ledger, put_recovered_in_place};
 use crate::store::{self, Store, StoreError, StoreOpened};
 use crate::telemetry;
@@ -136,15 +137,9 @@ pub(super) fn after_a_failed_store(config: &Config, error: NodeError) -> NodeErr
 
 /// What this node's derived files show of a ledger that was longer than the one that is here: they are written behind it.
 fn shown_by_own_files(ledger: &Ledger, opened: &Opened, store: &Store) -> Result<Vec<Proof>, StoreError> {
-    let epoch = ledger.epoch().0;
-    let mut shown = Vec::new();
-    if let Some(watermark) = store.watermark()?.filter(|watermark| *watermark > ledger.end()) {
-        shown.push(Proof::Applied { epoch, end: watermark.to_bits() });
-    }
-    if opened.lost_leaves > 0 {
-        shown.push(Proof::Tree { epoch, size: ledger.size() + opened.lost_leaves });
-    }
-    Ok(shown)
+    let ours = Extent { epoch: ledger.epoch(), size: ledger.size() };
+    let applied = store.watermark()?.map(Position::to_bits);
+    Ok(Proof::by_own_files(ours, ledger.end().to_bits(), applied, opened.lost_leaves))
 }
 
 fn open_ledger(config: &Config, rebuild_derived: bool) -> Result<(Ledger, Opened), NodeError> {

@@ -1,16 +1,12 @@
-//! What can be read of an old ledger, given to the writer of the new one as if peers delivered it: entries with their contents in the ledger's
-//! order, then what still waited, then how far peers' ledgers were had.
+//! Reads an old ledger for [`TakeOver`], and gives what it hands over to the writer of the new one, as if peers delivered it.
 //!
-//! Invariants: memory does not grow with the ledger; one damaged record costs itself alone where its length is known.
-
-use std::collections::BTreeMap;
+//! Decides nothing: what is taken, and in which order, is decided in [`sinergi_proto::engine::recovery`].
 
 use bytes::Bytes;
 use prost::Message;
 use sinergi_proto::engine::OldEntry;
-use sinergi_proto::ids::{AgencyId, LedgerIndex};
-use sinergi_proto::limits;
-use sinergi_proto::link::Cursor;
+use sinergi_proto::engine::recovery::{LeafContents, OldContent, OldEntry as Given, OldRecord, TakeOver, TakenOver};
+use sinergi_proto::ids::AgencyId;
 use sinergi_proto::wire;
 
 use crate::directory::Directory;
@@ -19,158 +15,115 @@ use crate::ledger::{LedgerReader, Position, Record, RecordKind};
 use crate::link::receive_items;
 use crate::writer::{Received, Writer, WriterError};
 
-/// What is given to the writer at once.
-const GROUP_BYTES: usize = limits::GROUP_BYTES / 4;
+type Taking = TakeOver<LeafHeader, Position>;
 
 /// The ledger of an epoch that is over.
 pub(super) struct OldLedger {
     reader: LedgerReader,
     /// It opens: its leaves and their contents can be looked up.
     is_whole: bool,
-    /// Of one that does not: contents whose leaf comes next.
-    early: BTreeMap<LedgerIndex, Vec<wire::Content>>,
     federation: String,
     directory: Directory,
-    group: Vec<(LeafHeader, wire::Item)>,
-    group_bytes: usize,
-    /// What waited, and was not settled.
-    waiting: BTreeMap<[u8; 32], (AgencyId, Position)>,
-    cursors: BTreeMap<AgencyId, Cursor>,
-    taken_over: u64,
-    unreadable: u64,
-    given: u64,
 }
 
 impl OldLedger {
     pub(super) fn new(reader: LedgerReader, is_whole: bool, federation: String, directory: Directory) -> Self {
-        Self {
-            reader,
-            is_whole,
-            early: BTreeMap::new(),
-            federation,
-            directory,
-            group: Vec::new(),
-            group_bytes: 0,
-            waiting: BTreeMap::new(),
-            cursors: BTreeMap::new(),
-            taken_over: 0,
-            unreadable: 0,
-            given: 0,
-        }
+        Self { reader, is_whole, federation, directory }
     }
 
-    /// Gives everything to the writer: how many entries it took over, and how many it did not.
+    /// Gives everything to the writer. `progress` hears how many entries of how many were given.
     pub(super) fn take_over(
-        mut self,
+        &self,
         writer: &mut Writer,
         mut progress: impl FnMut(u64, u64),
-    ) -> Result<(u64, u64), WriterError> {
+    ) -> Result<TakenOver, WriterError> {
         let total = self.reader.size();
+        let mut taking = Taking::new(self.is_whole);
         let mut records = self.reader.records_from(self.reader.start());
         while let Some(record) = records.next() {
             match record {
-                Ok(record) => self.read(record),
+                Ok(record) => taking.read(self.read(record).unwrap_or(OldRecord::Unreadable)),
                 Err(error) => {
                     tracing::warn!(%error, "passed over a damaged record of the old ledger");
-                    self.unreadable += 1;
+                    taking.read(OldRecord::Unreadable);
                     if records.pass_over_damage().is_none() && !records.pass_to_next_record() {
                         break;
                     }
                 }
             }
-            if self.group.len() >= limits::FRAME_ITEMS || self.group_bytes >= GROUP_BYTES {
-                self.give(writer)?;
-                progress(self.given, total);
+            if taking.is_full() {
+                self.give(&mut taking, writer)?;
+                progress(taking.given(), total);
             }
         }
-        self.give(writer)?;
-        self.give_waiting(writer)?;
+        self.give(&mut taking, writer)?;
+        self.give_waiting(&mut taking, writer)?;
         progress(total, total);
-        // Who has lost something must be sent everything once more.
-        if self.unreadable == 0 && self.is_whole {
-            let cursors = self.cursors.into_iter().map(|(peer, cursor)| CursorHeader { peer, cursor });
+        let taken = taking.end();
+        if !taken.cursors.is_empty() {
+            let cursors = taken.cursors.iter().cloned().map(|(peer, cursor)| CursorHeader { peer, cursor });
             writer.take_over_cursors(cursors.collect())?;
         }
-        Ok((self.taken_over, self.given.saturating_sub(self.taken_over) + self.unreadable))
+        Ok(taken)
     }
 
-    fn read(&mut self, record: Record) {
-        let read = match record.kind {
-            RecordKind::Leaf => self.read_leaf(record),
-            RecordKind::Content if !self.is_whole => self.read_early(record),
-            RecordKind::Cursor => headers::decode(&record.header).ok().map(|header: CursorHeader| {
-                let newest = self.cursors.entry(header.peer).or_insert(header.cursor);
-                *newest = header.cursor.max(*newest);
-            }),
-            RecordKind::Deferred => headers::decode(&record.header).ok().map(|header: DeferredHeader| {
-                self.waiting.insert(header.item, (header.peer, record.position));
-            }),
-            RecordKind::DeferredDone => headers::decode(&record.header).ok().map(|header: DeferredDoneHeader| {
-                self.waiting.remove(&header.item);
-            }),
-            _ => Some(()),
-        };
-        self.unreadable += u64::from(read.is_none());
-    }
-
-    fn read_leaf(&mut self, record: Record) -> Option<()> {
-        let leaf = record.leaf()?;
-        let header: LeafHeader = headers::decode(&record.header).ok()?;
-        let mut item = wire::Item {
-            signed_entry: Bytes::from(record.body),
-            content: Vec::new(),
-            relays: header.relays.saturating_sub(1),
-        };
-        if self.is_whole {
-            match self.reader.contents(leaf) {
-                Ok(contents) => contents.iter().for_each(|record| add_content(&mut item.content, record)),
-                // The entry itself is whole.
-                Err(error) => {
-                    tracing::warn!(%leaf, %error, "a text of the old ledger cannot be read");
-                    self.unreadable += 1;
-                }
+    /// A record, decoded; `None`: it cannot be.
+    fn read(&self, record: Record) -> Option<OldRecord<LeafHeader, Position>> {
+        Some(match record.kind {
+            RecordKind::Leaf => {
+                let (leaf, note) = (record.leaf()?, headers::decode::<LeafHeader>(&record.header).ok()?);
+                let (contents, relays) = (self.contents(&record), note.relays);
+                OldRecord::Leaf { leaf, signed_entry: Bytes::from(record.body), relays, contents, note }
             }
-        } else {
-            item.content = self.early.remove(&leaf).unwrap_or_default();
-            // Of leaves that are damaged, or that came before.
-            self.early = self.early.split_off(&leaf);
+            RecordKind::Content if !self.is_whole => {
+                let leaf = record.leaf()?;
+                old_content(&record).map_or(OldRecord::Other, |content| OldRecord::Content(leaf, content))
+            }
+            RecordKind::Cursor => {
+                let CursorHeader { peer, cursor } = headers::decode(&record.header).ok()?;
+                OldRecord::Cursor(peer, cursor)
+            }
+            RecordKind::Deferred => {
+                let header: DeferredHeader = headers::decode(&record.header).ok()?;
+                OldRecord::Deferred { item: header.item, peer: header.peer, at: record.position }
+            }
+            RecordKind::DeferredDone => {
+                let header: DeferredDoneHeader = headers::decode(&record.header).ok()?;
+                OldRecord::Settled(header.item)
+            }
+            _ => OldRecord::Other,
+        })
+    }
+
+    fn contents(&self, leaf: &Record) -> LeafContents {
+        let Some(leaf) = leaf.leaf().filter(|_| self.is_whole) else { return LeafContents::LyingBefore };
+        match self.reader.contents(leaf) {
+            Ok(contents) => LeafContents::Found(contents.iter().filter_map(old_content).collect()),
+            Err(error) => {
+                tracing::warn!(%leaf, %error, "a text of the old ledger cannot be read");
+                LeafContents::Unreadable
+            }
         }
-        self.group_bytes += item.encoded_len();
-        self.group.push((header, item));
-        Some(())
     }
 
-    fn read_early(&mut self, record: Record) -> Option<()> {
-        add_content(self.early.entry(record.leaf()?).or_default(), &record);
-        Some(())
-    }
-
-    fn give(&mut self, writer: &mut Writer) -> Result<(), WriterError> {
-        let (headers, items): (Vec<_>, Vec<_>) = std::mem::take(&mut self.group).into_iter().unzip();
-        self.group_bytes = 0;
-        self.given += items.len() as u64;
+    fn give(&self, taking: &mut Taking, writer: &mut Writer) -> Result<(), WriterError> {
+        let (headers, items): (Vec<_>, Vec<_>) =
+            taking.take_group().into_iter().map(|Given { item, note }| (note, item)).unzip();
         let received = self.receive(items);
         let entries = headers.into_iter().zip(received).map(|(header, received)| OldEntry { header, received });
-        self.taken_over += writer.take_over(entries.collect())?;
+        taking.became_leaves(writer.take_over(entries.collect())?);
         Ok(())
     }
 
-    fn give_waiting(&mut self, writer: &mut Writer) -> Result<(), WriterError> {
-        for (peer, position) in std::mem::take(&mut self.waiting).into_values() {
+    fn give_waiting(&self, taking: &mut Taking, writer: &mut Writer) -> Result<(), WriterError> {
+        for (peer, position) in taking.take_waiting() {
             let item =
                 self.reader.record(position).ok().and_then(|record| wire::Item::decode(Bytes::from(record.body)).ok());
             let Some(item) = item else {
-                self.unreadable += 1;
+                taking.read(OldRecord::Unreadable);
                 continue;
             };
-            let header = LeafHeader {
-                at: 0,
-                from: Some(peer),
-                relays: item.relays,
-                routes: Vec::new(),
-                unreachable: Vec::new(),
-                external: None,
-            };
+            let header = waiting_header(peer, item.relays);
             let received = self.receive(vec![item]).into_iter();
             writer.take_over(received.map(|received| OldEntry { header: header.clone(), received }).collect())?;
         }
@@ -182,12 +135,15 @@ impl OldLedger {
     }
 }
 
-/// Adds a content that was not erased, once for a commitment.
-fn add_content(contents: &mut Vec<wire::Content>, record: &Record) {
-    let Ok(ContentHeader { commitment, .. }) = headers::decode(&record.header) else { return };
-    let Some((salt, data)) = record.body.split_first_chunk::<32>().filter(|_| !record.erased) else { return };
-    if contents.iter().all(|other| other.commitment != commitment) {
-        let data = Bytes::copy_from_slice(data);
-        contents.push(wire::Content { commitment, salt: salt.to_vec(), data });
-    }
+/// The header of an item that is no leaf yet.
+fn waiting_header(peer: AgencyId, relays: u32) -> LeafHeader {
+    LeafHeader { at: 0, from: Some(peer), relays, routes: Vec::new(), unreachable: Vec::new(), external: None }
+}
+
+/// A content record, decoded; `None`: it holds none.
+fn old_content(record: &Record) -> Option<OldContent> {
+    let ContentHeader { commitment, .. } = headers::decode(&record.header).ok()?;
+    let (salt, data) = record.body.split_first_chunk::<32>()?;
+    let content = wire::Content { commitment, salt: salt.to_vec(), data: Bytes::copy_from_slice(data) };
+    Some(OldContent { content, is_erased: record.erased })
 }

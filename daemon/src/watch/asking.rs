@@ -11,9 +11,10 @@ use futures_util::stream;
 use sinergi_proto::evidence::Judge;
 use sinergi_proto::ids::AgencyId;
 use sinergi_proto::limits;
+use sinergi_proto::transparency::audit::answer::NoProof;
+use sinergi_proto::transparency::audit::recheck::{Recheck, Rechecked};
 use sinergi_proto::wire::{self, accusation::Finding};
 
-use crate::answer::{Answer, NoAnswer};
 use crate::audit::{self, EvidenceFolder};
 use crate::link::{Links, Unanswered};
 use crate::time::now_millis;
@@ -22,6 +23,15 @@ use crate::time::now_millis;
 const ASKED: usize = 16;
 /// So long what was just shown may be followed by more, which is asked about in one go.
 const GATHERING: Duration = Duration::from_millis(100);
+
+/// Why an agency's checkpoints stay unchecked for now.
+#[derive(Debug, thiserror::Error)]
+enum NoAnswer {
+    #[error(transparent)]
+    Unanswered(#[from] Unanswered),
+    #[error(transparent)]
+    NoProof(#[from] NoProof),
+}
 
 /// Asks until the node stops.
 pub async fn run(links: Links, folder: EvidenceFolder) {
@@ -32,7 +42,8 @@ pub async fn run(links: Links, folder: EvidenceFolder) {
         }
         tokio::time::sleep(GATHERING).await;
         keep_found(&links, &folder).await;
-        let to_ask = links.watch.to_ask(&links);
+        let linked = links.peers.iter().filter(|peer| *peer.linked().borrow()).map(|peer| peer.agency.clone());
+        let to_ask = links.watch.ledgers().to_ask(linked);
         if to_ask.is_empty() {
             continue;
         }
@@ -59,37 +70,18 @@ pub async fn run(links: Links, folder: EvidenceFolder) {
 }
 
 async fn ask(links: &Links, agency: &AgencyId, sizes: Vec<u64>) -> Result<(), NoAnswer> {
-    let asked = |sizes: &[u64]| wire::Prove { sizes: sizes.to_vec(), ..Default::default() };
-    let (answer, within) = match Answer::of(links, agency, asked(&sizes)).await {
-        // Its ledger may be shorter now, or begun anew: what it signs now tells, and what of it can be asked.
-        Err(NoAnswer::Unanswered(Unanswered::Refused { .. })) => {
-            let present = Answer::of(links, agency, asked(&[])).await?;
-            let within = within(&sizes, &present);
-            (if within.is_empty() { present } else { Answer::of(links, agency, asked(&within)).await? }, within)
+    let mut recheck = Recheck::new(agency.clone(), sizes);
+    loop {
+        match links.ask(agency, recheck.question()).await {
+            Ok(proof) => {
+                if let Rechecked::Shown(tree, beginnings) = recheck.answer(proof, &links.directory.charters())? {
+                    links.watch.answered(agency, *tree, beginnings);
+                    return Ok(());
+                }
+            }
+            Err(Unanswered::Refused { .. }) if recheck.refused() => {}
+            Err(problem) => return Err(problem.into()),
         }
-        answer => {
-            let answer = answer?;
-            let within = within(&sizes, &answer);
-            (answer, within)
-        }
-    };
-    let beginnings = answer.beginnings(&within)?;
-    links.watch.answered(agency, answer.tree, beginnings);
-    Ok(())
-}
-
-/// The sizes that the shown tree has. One that is too small is found out by what it signs.
-fn within(sizes: &[u64], answer: &Answer) -> Vec<u64> {
-    sizes.iter().copied().filter(|size| *size <= answer.tree.checkpoint.size).collect()
-}
-
-impl super::Watch {
-    /// Linked agencies, and the sizes that they are to prove.
-    fn to_ask(&self, links: &Links) -> Vec<(AgencyId, Vec<u64>)> {
-        let linked = links.peers.iter().filter(|peer| *peer.linked().borrow());
-        let ledgers = self.ledgers();
-        let sizes = |agency: &AgencyId| ledgers.get(agency).map(|ledger| ledger.watched.to_ask()).unwrap_or_default();
-        linked.map(|peer| (peer.agency.clone(), sizes(&peer.agency))).filter(|(_, sizes)| !sizes.is_empty()).collect()
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use sinergi_proto::ids::AgencyId;
 use sinergi_proto::limits;
-use sinergi_proto::watch::Noted;
 use tokio::sync::oneshot;
 
 use crate::link::Links;
@@ -21,7 +19,7 @@ pub async fn keep_witnessing(links: Links, every: Duration) {
             () = links.stop.cancelled() => return,
             () = tokio::time::sleep(every) => {}
         }
-        let newer = links.watch.to_witness();
+        let newer = links.watch.ledgers().to_witness(AT_ONCE);
         if newer.is_empty() {
             continue;
         }
@@ -36,16 +34,5 @@ pub async fn keep_witnessing(links: Links, every: Duration) {
             // The node stops.
             Err(_) => return,
         }
-    }
-}
-
-impl super::Watch {
-    /// What was seen and is not kept yet.
-    fn to_witness(&self) -> Vec<(AgencyId, Noted)> {
-        let ledgers = self.ledgers();
-        let newest = ledgers.iter().filter_map(|(agency, ledger)| Some((agency, ledger, ledger.watched.newest()?)));
-        let is_new =
-            |(_, ledger, newest): &(_, &super::Ledger, &Noted)| ledger.kept.as_ref() != Some(&newest.checkpoint);
-        newest.filter(is_new).map(|(agency, _, newest)| (agency.clone(), newest.clone())).take(AT_ONCE).collect()
     }
 }

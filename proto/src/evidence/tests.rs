@@ -2,16 +2,12 @@
 
 use proptest::prelude::*;
 use prost::Message;
-use tlog_tiles::{Hash, HashReader};
 
 use super::{Evidence, EvidenceError, Finding, HELD, Judge, NotProven, Opened, Statement};
-use crate::checkpoint::CheckpointSigner;
 use crate::entry::Entry;
-use crate::fixture::{Case, DAY, FEDERATION, Federation, MINUTE, START, Writing, agency, entry_key, key};
-use crate::ids::{Epoch, LedgerIndex};
-use crate::link::Cursor;
-use crate::receipt::{ItemOutcome, ItemResult, Receipt};
-use crate::tree::{TreeNodes, leaf_hash, nodes_needed};
+use crate::fixture::ledger::Ledger;
+use crate::fixture::{Case, DAY, Federation, MINUTE, START, Writing, agency, entry_key};
+use crate::ids::Epoch;
 use crate::wire::{self, accusation::Finding as Kind, concealed::KnownBy, unanswered::ReachedBy};
 
 const CITY: &str = "kota-bandung";
@@ -19,96 +15,6 @@ const PROVINCE: &str = "prov-jabar";
 const MINISTRY: &str = "kemendagri";
 /// When accusations are made.
 const LATER: u64 = START + 30 * DAY;
-
-/// A ledger of one agency as it shows it to somebody.
-#[derive(Clone, Default)]
-struct Ledger {
-    leaves: Vec<Vec<u8>>,
-    hashes: Vec<Hash>,
-}
-
-impl HashReader for Ledger {
-    fn read_hashes(&self, numbers: &[u64]) -> Result<Vec<Hash>, tlog_tiles::Error> {
-        Ok(numbers.iter().map(|number| self.hashes[usize::try_from(*number).expect("small")]).collect())
-    }
-}
-
-impl Ledger {
-    /// Other agencies' entries, so many.
-    fn filled(count: u64) -> Self {
-        let mut ledger = Self::default();
-        for number in 0..count {
-            ledger.push(format!("leaf {number}").as_bytes());
-        }
-        ledger
-    }
-
-    fn push(&mut self, leaf: &[u8]) -> u64 {
-        let index = self.size();
-        let new = tlog_tiles::stored_hashes(index, leaf, self).expect("hashes");
-        self.hashes.extend(new);
-        self.leaves.push(leaf.to_vec());
-        index
-    }
-
-    fn size(&self) -> u64 {
-        self.leaves.len() as u64
-    }
-
-    fn root(&self) -> [u8; 32] {
-        tlog_tiles::tree_hash(self.size(), self).expect("a root").0
-    }
-
-    /// Its checkpoint, signed by `id` at this time in milliseconds.
-    fn signed(&self, id: &str, at: u64) -> Vec<u8> {
-        self.signed_in(id, Epoch::FIRST, at)
-    }
-
-    fn signed_in(&self, id: &str, epoch: Epoch, at: u64) -> Vec<u8> {
-        let keys = ["checkpoint", "time"].map(|name| key(&format!("{id} {name}")));
-        let [statement, time] = keys;
-        CheckpointSigner::new(FEDERATION, &agency(id), epoch, statement, time).sign(self.size(), self.root(), at / 1000)
-    }
-
-    fn nodes(&self, leaves: &[LedgerIndex], sizes: &[u64]) -> TreeNodes {
-        let numbers = nodes_needed(self.size(), leaves, sizes).expect("within the tree");
-        let node =
-            |number: u64| wire::TreeNode { number, hash: self.read_hashes(&[number]).expect("in")[0].0.to_vec() };
-        TreeNodes::shown(self.size(), &numbers.into_iter().map(node).collect::<Vec<_>>()).expect("hashes")
-    }
-
-    fn proves(&self, index: u64, id: &str, at: u64) -> wire::LeafProof {
-        self.proves_in(Epoch::FIRST, index, id, at)
-    }
-
-    fn proves_in(&self, epoch: Epoch, index: u64, id: &str, at: u64) -> wire::LeafProof {
-        let inclusion =
-            self.nodes(&[LedgerIndex(index)], &[]).inclusion(LedgerIndex(index), self.root()).expect("a leaf");
-        wire::LeafProof {
-            checkpoint: self.signed_in(id, epoch, at),
-            index,
-            hash: inclusion.leaf_hash.to_vec(),
-            path: inclusion.path.iter().map(|hash| hash.to_vec()).collect(),
-        }
-    }
-
-    /// The receipt of `id` for an entry at this leaf.
-    fn receipts(&self, id: &str, entry: &Entry, index: u64, at: u64) -> Vec<u8> {
-        let result = ItemResult { entry: entry.id, outcome: ItemOutcome::Leaf(LedgerIndex(index)) };
-        let receipt = Receipt {
-            federation: FEDERATION.to_owned(),
-            receiver: agency(id),
-            sender: agency(MINISTRY),
-            key_id: Receipt::key_id_of(&entry_key(id)),
-            charter_version: 1,
-            cursor: Cursor::start(Epoch::FIRST),
-            results: vec![result],
-            checkpoint: self.signed(id, at),
-            leaf_hashes: vec![leaf_hash(&self.leaves[usize::try_from(index).expect("small")])],
-        };
-        receipt.sign(&entry_key(id)).encode_to_vec()
-    }
-}
 
 fn against(accused: &str, finding: Kind) -> wire::Accusation {
     wire::Accusation { accused: accused.to_owned(), finding: Some(finding) }

@@ -26,7 +26,6 @@ use sinergi_proto::admission::Verdict;
 use sinergi_proto::charter::{Charter, Charters};
 use sinergi_proto::complaint::Command;
 use sinergi_proto::content::Content;
-use sinergi_proto::continuity::Guard;
 use sinergi_proto::engine::{
     Act, Answer, Batch, CaseRoom, Engine, EngineConfig, GuardState, Input, LeafHeader, Lodge, OldEntry,
 };
@@ -35,6 +34,7 @@ use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch};
 use sinergi_proto::intake::{Received, receive_items};
 use sinergi_proto::key::SigningKey;
 use sinergi_proto::limits;
+use sinergi_proto::transparency::rollback_guard::PeerWait;
 use sinergi_proto::wire::{self, entry::Body as Wire};
 
 use super::ledger::{Ledger, Seen};
@@ -108,7 +108,7 @@ pub struct Node {
     signed: Option<Seen>,
     /// The newest checkpoint over more leaves than those before, until a batch records it.
     unrecorded: Option<Seen>,
-    guard: Guard,
+    guard: PeerWait,
     started: u64,
     salt: u64,
     effects: Vec<Effect>,
@@ -124,7 +124,7 @@ impl Node {
             ledger: Ledger::new(Epoch::FIRST, Arc::clone(&topology.charters)),
             links: BTreeMap::new(),
             clock_error: 0,
-            guard: Guard::new(adjacent.iter().cloned()),
+            guard: PeerWait::new(adjacent.iter().cloned()),
             adjacent,
             charters: Arc::clone(&topology.charters),
             key: topology.key(id).clone(),
@@ -159,7 +159,7 @@ impl Node {
     pub fn start(&mut self, now: u64) {
         self.state = State::Hearing;
         self.started = now;
-        self.guard = Guard::new(self.adjacent.iter().cloned());
+        self.guard = PeerWait::new(self.adjacent.iter().cloned());
         self.seen = self.ledger.seen.clone();
         let recorded = self.ledger.recorded.filter(|recorded| recorded.epoch == self.ledger.epoch);
         self.cosigned = recorded.map(|recorded| recorded.seconds).unwrap_or_default();

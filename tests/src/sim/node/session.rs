@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message;
-use sinergi_proto::continuity::{Extent, Standing};
 use sinergi_proto::engine::{Delivery, GuardState, Input, ReceiptHeader, SeenHeader};
 use sinergi_proto::entry::Place;
 use sinergi_proto::ids::{AgencyId, EntryId, Epoch};
@@ -14,6 +13,7 @@ use sinergi_proto::link::{Cursor, Receiver, ReceiverEvent, ReceiverOutput, Sende
 use sinergi_proto::outbox::{GiveBack, prepare};
 use sinergi_proto::receipt::{ItemOutcome, ItemResult};
 use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::transparency::rollback_guard::{Extent, Standing};
 use sinergi_proto::wire;
 
 use super::disk::Waiter;

@@ -1,0 +1,116 @@
+//! The own ledger and store, as an audit reads them: one pass for what is held of an agency, then single records that evidence quotes.
+//!
+//! Blocks, so never in an async task.
+
+use bytes::Bytes;
+use sinergi_proto::entry::Entry;
+use sinergi_proto::ids::{AgencyId, ComplaintId, LedgerIndex};
+use sinergi_proto::transparency::audit::holdings::{Assignment, Holdings};
+use sinergi_proto::transparency::audit::{HeldCase, ReceiptRef, Records, Scope};
+
+use crate::case::{self, CaseError, Leaf};
+use crate::directory::Directory;
+use crate::headers::{self, DeferredHeader, HeaderError, LeafHeader, ReceiptHeader, RefusedHeader, SeenHeader};
+use crate::ledger::{Position, Record, RecordKind};
+use crate::outbox::Outbox;
+use crate::store::PeerCursor;
+use crate::time::now_millis;
+
+/// What this node has.
+#[derive(Clone)]
+pub(super) struct OwnRecords {
+    outbox: Outbox,
+    directory: Directory,
+}
+
+impl OwnRecords {
+    pub(super) fn new(outbox: Outbox, directory: Directory) -> Self {
+        Self { outbox, directory }
+    }
+
+    /// What this node, `own`, holds of an agency.
+    ///
+    /// # Errors
+    /// When the own ledger cannot be read.
+    pub(super) fn of(&self, own: &AgencyId, agency: &AgencyId, scope: &Scope) -> Result<Holdings, CaseError> {
+        let assignment = Assignment {
+            auditor: own.clone(),
+            agency: agency.clone(),
+            scope: scope.clone(),
+            // Before the records: everything before the cursor is among them.
+            received: self.outbox.store().cursor(PeerCursor::Received, agency)?,
+            now: now_millis(),
+        };
+        let mut holdings = Holdings::new(assignment, &self.directory.charters());
+        let reader = self.outbox.reader();
+        for record in reader.records_from(reader.start()) {
+            self.add(&mut holdings, record?)?;
+        }
+        Ok(holdings)
+    }
+
+    fn add(&self, holdings: &mut Holdings, record: Record) -> Result<(), CaseError> {
+        match record.kind {
+            RecordKind::Leaf => {
+                let index = record.leaf().unwrap_or_default();
+                let header: LeafHeader =
+                    headers::decode(&record.header).map_err(|source| CaseError::Header { index, source })?;
+                let entry = Entry::parse(Bytes::from(record.body), self.outbox.federation())
+                    .map_err(|source| CaseError::Entry { index, source })?;
+                holdings.add_entry(&entry, index, header.at);
+            }
+            RecordKind::Receipt => {
+                let header: ReceiptHeader = headers::decode(&record.header).map_err(malformed)?;
+                let receipt = ReceiptRef(record.position.to_bits());
+                holdings.add_receipt(&header.peer, &record.body, receipt, header.at);
+            }
+            RecordKind::Seen => {
+                let header: SeenHeader = headers::decode(&record.header).map_err(malformed)?;
+                holdings.add_checkpoint(&header.peer, &record.body);
+            }
+            RecordKind::Refused => {
+                let header: RefusedHeader = headers::decode(&record.header).map_err(malformed)?;
+                holdings.add_turned_away(header.entry);
+            }
+            RecordKind::Deferred => {
+                let header: DeferredHeader = headers::decode(&record.header).map_err(malformed)?;
+                holdings.add_turned_away(header.entry);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Records for OwnRecords {
+    type Error = CaseError;
+
+    fn entry(&self, leaf: LedgerIndex) -> Result<Vec<u8>, CaseError> {
+        Ok(self.outbox.reader().leaf(leaf)?.body)
+    }
+
+    fn receipt(&self, receipt: ReceiptRef) -> Result<Vec<u8>, CaseError> {
+        let position = Position::from_bits(receipt.0).expect("a receipt is named by the position of its record");
+        Ok(self.outbox.reader().record(position)?.body)
+    }
+
+    fn held_by(&self, agency: &AgencyId) -> Result<Vec<ComplaintId>, CaseError> {
+        let held = self.outbox.store().held_by(agency)?;
+        Ok(held.into_iter().map(|(complaint, _)| complaint).collect())
+    }
+
+    fn case(&self, complaint: &ComplaintId) -> Result<Option<HeldCase>, CaseError> {
+        let (outbox, charters) = (&self.outbox, self.directory.charters());
+        let case = case::load(complaint, outbox.store(), outbox.reader(), outbox.federation(), &charters)?;
+        let Some(case) = case else { return Ok(None) };
+        let mut leaves: Vec<LedgerIndex> = case.leaves.values().copied().collect();
+        leaves.sort_unstable();
+        let entry = |leaf| Ok(Leaf::parse(outbox.reader().leaf(leaf)?, outbox.federation())?.entry);
+        let entries = leaves.into_iter().map(entry).collect::<Result<_, CaseError>>()?;
+        Ok(Some(HeldCase { complaint: case.complaint.clone(), entries }))
+    }
+}
+
+fn malformed(source: HeaderError) -> CaseError {
+    CaseError::Header { index: LedgerIndex::default(), source }
+}

@@ -1,0 +1,6 @@
+//! What makes dishonesty visible: rules about ledgers that others can check.
+//!
+//! Pure, as the whole crate is: whoever runs a rule here brings the ledger, the time and the peer's answers as arguments.
+
+pub mod audit;
+pub mod rollback_guard;

@@ -1,0 +1,128 @@
+//! What an audited agency has shown of its ledger, over all answers of one audit.
+//!
+//! Invariant: everything that counts as shown is proved under a checkpoint that the agency signed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::answer::{Answer, NoProof};
+use crate::charter::Charters;
+use crate::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
+use crate::tree::{ProofError, TreeNodes, leaf_hash};
+use crate::watch::{Beginning, Noted};
+use crate::wire;
+
+/// What was shown. The ledger may grow between two answers, so each proof is kept with its tree, and each tree is shown to begin with the one
+/// before.
+#[derive(Debug, Default)]
+pub(super) struct Shown {
+    /// The trees, in the order of the answers.
+    pub(super) trees: Vec<Arc<Noted>>,
+    /// The answer that proves a leaf. Only looked up, never listed.
+    leaves: HashMap<LedgerIndex, usize>,
+    answers: Vec<(TreeNodes, Arc<Noted>)>,
+    /// What trees begin with.
+    pub(super) beginnings: Vec<(Beginning, Arc<Noted>)>,
+    /// The first leaf of a later epoch than the first.
+    pub(super) first: Option<Vec<u8>>,
+    /// Whole leaves, if they were shown: each entry's leaf, and its bytes if this node does not have it.
+    pub(super) whole: BTreeMap<EntryId, (LedgerIndex, Option<Vec<u8>>)>,
+    /// Bytes in `whole`.
+    pub(super) lacking_bytes: usize,
+}
+
+impl Shown {
+    /// Takes the answer to a question, if it proves everything that was asked for; the whole leaves in it.
+    pub(super) fn take(
+        &mut self,
+        question: &wire::Prove,
+        proof: wire::Proof,
+        agency: &AgencyId,
+        charters: &Charters,
+    ) -> Result<Vec<Vec<u8>>, NoProof> {
+        let before = self.newest().map(|tree| tree.extent());
+        let answer = Answer::open(proof, agency, charters)?;
+        let tree = Arc::new(answer.tree.clone());
+        // A signed tree counts whatever is wrong with the rest of the answer.
+        self.trees.push(Arc::clone(&tree));
+        if let Some((epoch, size)) = before
+            && tree.extent() < (epoch, size)
+        {
+            return Err(NoProof::Checkpoint(format!("it went from {size} leaves to {}", tree.checkpoint.size)));
+        }
+        let beginnings = answer.beginnings(&question.sizes)?;
+        self.beginnings.extend(beginnings.into_iter().map(|beginning| (beginning, Arc::clone(&tree))));
+        let Answer { nodes, leaves, .. } = answer;
+        if question.leaf_count == 0 {
+            let asked = question.leaves.iter().map(|index| LedgerIndex(*index)).collect();
+            self.take_proofs(asked, nodes, tree)?;
+            return Ok(Vec::new());
+        }
+        let first = question.first_leaf;
+        if leaves.is_empty() || leaves.len() as u64 > question.leaf_count {
+            return Err(NoProof::NoLeaves(first));
+        }
+        let indexes = || (first..).map(LedgerIndex);
+        let epoch = tree.checkpoint.epoch;
+        self.take_proofs(indexes().take(leaves.len()).collect(), nodes, tree)?;
+        for (index, signed) in indexes().zip(&leaves) {
+            if self.leaf_hash(epoch, index) != Some(leaf_hash(signed)) {
+                return Err(NoProof::Checkpoint(format!("what it shows as leaf {index} is not in its tree")));
+            }
+        }
+        Ok(leaves)
+    }
+
+    /// The newest tree; `None`: nothing was shown.
+    pub(super) fn newest(&self) -> Option<&Noted> {
+        self.trees.last().map(AsRef::as_ref)
+    }
+
+    /// The epoch of the newest tree.
+    pub(super) fn epoch(&self) -> Option<Epoch> {
+        self.newest().map(|tree| tree.checkpoint.epoch)
+    }
+
+    /// How many leaves were proved.
+    pub(super) fn checked(&self) -> u64 {
+        self.leaves.len() as u64
+    }
+
+    /// The hash of a leaf of this epoch that was proved.
+    pub(super) fn leaf_hash(&self, epoch: Epoch, index: LedgerIndex) -> Option<[u8; 32]> {
+        self.proof_of(epoch, index)?.0.leaf(index)
+    }
+
+    /// The proof of a leaf of this epoch, as evidence carries it.
+    pub(super) fn leaf_proof(&self, epoch: Epoch, index: LedgerIndex) -> Option<wire::LeafProof> {
+        let (nodes, tree) = self.proof_of(epoch, index)?;
+        let inclusion = nodes.inclusion(index, tree.checkpoint.root).ok()?;
+        Some(wire::LeafProof {
+            checkpoint: tree.note.clone(),
+            index: index.0,
+            hash: inclusion.leaf_hash.to_vec(),
+            path: inclusion.path.iter().map(|hash| hash.to_vec()).collect(),
+        })
+    }
+
+    /// An agency may begin a new epoch in the middle of an audit: a leaf of the old one says nothing about the new one.
+    fn proof_of(&self, epoch: Epoch, index: LedgerIndex) -> Option<&(TreeNodes, Arc<Noted>)> {
+        let proof = &self.answers[*self.leaves.get(&index)?];
+        Some(proof).filter(|(_, tree)| tree.checkpoint.epoch == epoch)
+    }
+
+    /// Keeps the proofs of these leaves, if all of them hold.
+    fn take_proofs(&mut self, leaves: Vec<LedgerIndex>, nodes: TreeNodes, tree: Arc<Noted>) -> Result<(), ProofError> {
+        if leaves.is_empty() {
+            return Ok(());
+        }
+        for index in &leaves {
+            nodes.inclusion(*index, tree.checkpoint.root)?;
+        }
+        let nodes = nodes.only(&leaves)?;
+        let answer = self.answers.len();
+        self.answers.push((nodes, tree));
+        self.leaves.extend(leaves.into_iter().map(|index| (index, answer)));
+        Ok(())
+    }
+}

@@ -1,0 +1,295 @@
+//! What becomes an accusation: what is held, compared with what was shown. Generous on purpose, because the judge has the last word.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Records;
+use super::holdings::{Holdings, Linked, Publication};
+use super::shown::Shown;
+use crate::entry::{Entry, Place};
+use crate::evidence::{HELD, counts_as_held};
+use crate::ids::{ComplaintId, EntryId, Epoch};
+use crate::watch::{Noted, two_trees};
+use crate::wire::{self, accusation::Finding, concealed::KnownBy, unanswered::ReachedBy};
+
+/// Both sides of the comparison.
+pub(super) struct Suspicions<'a, R> {
+    pub(super) holdings: &'a Holdings,
+    pub(super) shown: &'a Shown,
+    /// Where evidence is quoted from.
+    pub(super) records: &'a R,
+}
+
+type Found<R> = Result<Vec<Finding>, <R as Records>::Error>;
+
+impl<R: Records> Suspicions<'_, R> {
+    /// Everything that looks wrong.
+    pub(super) fn all(&self) -> Found<R> {
+        let mut found = self.doubled()?;
+        found.extend(self.checkpoints());
+        found.extend(self.undeclared());
+        found.extend(self.omitted()?);
+        found.extend(self.displaced()?);
+        found.extend(self.back_dated()?);
+        found.extend(self.concealed()?);
+        found.extend(self.withheld());
+        found.extend(self.offers()?);
+        found.extend(self.misreported()?);
+        Ok(found)
+    }
+
+    /// Two of its entries claim one place.
+    fn doubled(&self) -> Found<R> {
+        let mut found = Vec::new();
+        for (one, other) in &self.holdings.doubled {
+            let (one, other) = (self.records.entry(*one)?, self.records.entry(*other)?);
+            found.push(Finding::ForkedEntries(wire::TwoEntries { one, other }));
+        }
+        Ok(found)
+    }
+
+    /// Every checkpoint that was ever seen, and those that were shown now, in the order of epoch, size and time.
+    fn all_checkpoints(&self) -> Vec<&Noted> {
+        let now = self.shown.trees.iter().map(AsRef::as_ref);
+        let mut all: Vec<&Noted> = self.holdings.checkpoints.values().flatten().chain(now).collect();
+        all.sort_by_key(|noted| (noted.extent(), noted.checkpoint.seconds));
+        all
+    }
+
+    /// The checkpoints are not of one ledger that grows with time. One contradiction of each kind, because more of them say nothing new.
+    fn checkpoints(&self) -> Vec<Finding> {
+        let all = self.all_checkpoints();
+        [two_of_one_size(&all), self.other_beginning(&all), set_back(&all)].into_iter().flatten().collect()
+    }
+
+    /// A tree that was shown now begins with other leaves than the agency signed before.
+    fn other_beginning(&self, all: &[&Noted]) -> Option<Finding> {
+        self.shown.beginnings.iter().find_map(|(beginning, tree)| {
+            let extent = (tree.checkpoint.epoch, beginning.size);
+            let other = all.iter().find(|other| other.extent() == extent && other.checkpoint.root != beginning.root)?;
+            Some(two_trees(&other.note, &tree.note, beginning.root, &beginning.proof))
+        })
+    }
+
+    /// A later epoch may begin without its declaration. The judge reads the first leaf.
+    fn undeclared(&self) -> Option<Finding> {
+        let (first, epoch) = (self.shown.first.clone()?, self.shown.epoch()?);
+        let leaf = self.shown.leaf_proof(epoch, Default::default());
+        Some(Finding::UndeclaredEpoch(wire::Undeclared { first, leaf }))
+    }
+
+    /// Its tree holds something else where a receipt of it names a leaf.
+    fn omitted(&self) -> Found<R> {
+        let mut found = Vec::new();
+        for (id, acknowledged) in &self.holdings.acknowledged {
+            let shown = self.shown.leaf_hash(acknowledged.epoch, acknowledged.index);
+            if shown.is_some_and(|hash| hash != acknowledged.hash)
+                && let Some(linked) = self.holdings.entries.get(id)
+            {
+                let (entry, receipt) = (self.records.entry(linked.leaf)?, self.records.receipt(acknowledged.receipt)?);
+                let leaf = self.shown.leaf_proof(acknowledged.epoch, acknowledged.index);
+                found.push(Finding::Omitted(wire::Omitted { entry, receipt, leaf }));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Its tree holds something else in the place that its own entry claims.
+    fn displaced(&self) -> Found<R> {
+        let mut found = Vec::new();
+        for (place, authored) in &self.holdings.authored {
+            if self.shown.leaf_hash(place.epoch, place.index).is_some_and(|hash| hash != authored.hash) {
+                let entry = self.records.entry(authored.leaf)?;
+                let leaf = self.shown.leaf_proof(place.epoch, place.index);
+                found.push(Finding::ForkedLeaf(wire::Displaced { entry, leaf }));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Entries after a cosigned size that claim to be from before it.
+    fn back_dated(&self) -> Found<R> {
+        let mut found = Vec::new();
+        // The latest time at which its ledger did not reach a place yet.
+        let mut latest: Option<(Epoch, u64, &Vec<u8>)> = None;
+        let mut next = self.all_checkpoints().into_iter().peekable();
+        for (place, authored) in &self.holdings.authored {
+            while let Some(Noted { checkpoint, note }) = next.next_if(|of| of.extent() <= (place.epoch, place.index.0))
+            {
+                let seconds = checkpoint.seconds.unwrap_or_default();
+                if latest.is_none_or(|(epoch, known, _)| epoch != checkpoint.epoch || known <= seconds) {
+                    latest = Some((checkpoint.epoch, seconds, note));
+                }
+            }
+            let Some((epoch, seconds, note)) = latest else { continue };
+            if epoch == place.epoch && authored.clock.millis() < seconds.saturating_mul(1000) {
+                let entry = self.records.entry(authored.leaf)?;
+                found.push(Finding::BackDated(wire::BackDated { entry, checkpoint: note.clone() }));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Custody entries of the agency that leave out one that its ledger had.
+    fn concealed(&self) -> Found<R> {
+        let mut of_complaint: BTreeMap<ComplaintId, Vec<(EntryId, &Linked)>> = BTreeMap::new();
+        let mut acted: BTreeSet<ComplaintId> = BTreeSet::new();
+        for (id, linked) in self.holdings.entries.iter().filter(|(_, linked)| linked.is_custody) {
+            of_complaint.entry(linked.complaint).or_default().push((*id, linked));
+            if linked.own_place.is_some() {
+                acted.insert(linked.complaint);
+            }
+        }
+        let mut found = Vec::new();
+        for complaint in acted {
+            let custody = &of_complaint[&complaint];
+            for (id, linked, place) in custody.iter().filter_map(|(id, linked)| Some((id, linked, linked.own_place?))) {
+                let past = self.past(linked);
+                for (other, left_out) in custody.iter().filter(|(other, _)| other != id && !past.contains(other)) {
+                    if let Some(known_by) = self.known_before(other, left_out, place)? {
+                        let ancestors = past.iter().filter_map(|id| self.holdings.entries.get(id));
+                        let ancestors = ancestors.map(|known| self.records.entry(known.leaf));
+                        let ancestors = ancestors.collect::<Result<_, _>>()?;
+                        let (entry, left_out) = (self.records.entry(linked.leaf)?, self.records.entry(left_out.leaf)?);
+                        let known_by = Some(known_by);
+                        found.push(Finding::Concealed(wire::Concealed { entry, ancestors, left_out, known_by }));
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The entries that an entry descends from.
+    fn past(&self, of: &Linked) -> BTreeSet<EntryId> {
+        let (mut past, mut next) = (BTreeSet::new(), of.parents.clone());
+        while let Some(id) = next.pop() {
+            if past.insert(id)
+                && let Some(known) = self.holdings.entries.get(&id)
+            {
+                next.extend(&known.parents);
+            }
+        }
+        past
+    }
+
+    /// What shows that the agency's ledger had an entry before a place.
+    fn known_before(&self, id: &EntryId, linked: &Linked, place: Place) -> Result<Option<KnownBy>, R::Error> {
+        if let Some(own) = linked.own_place {
+            return Ok((own.epoch == place.epoch && own.index < place.index).then_some(KnownBy::Own(true)));
+        }
+        if let Some(acknowledged) = self.holdings.acknowledged.get(id) {
+            if acknowledged.epoch == place.epoch && acknowledged.index < place.index {
+                return Ok(Some(KnownBy::Receipt(self.records.receipt(acknowledged.receipt)?)));
+            }
+            return Ok(None);
+        }
+        let Some((index, _)) = self.shown.whole.get(id).filter(|(index, _)| *index < place.index) else {
+            return Ok(None);
+        };
+        Ok(self.shown.leaf_proof(place.epoch, *index).map(KnownBy::Leaf))
+    }
+
+    /// Entries in whole leaves that the auditor lacks, although the agency went on to what lies after them.
+    fn withheld(&self) -> Vec<Finding> {
+        let received = self.holdings.assignment.received;
+        let Some(received) = received.filter(|cursor| Some(cursor.epoch) == self.shown.epoch()) else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (id, (index, signed)) in &self.shown.whole {
+            let is_passed = *index < received.index && !self.holdings.turned_away.contains(id);
+            let Some(signed) = signed.as_ref().filter(|_| is_passed) else { continue };
+            let entry = Entry::parse(signed.clone().into(), &self.holdings.federation);
+            // What is of no complaint goes to nobody by itself.
+            if entry.is_ok_and(|entry| entry.complaint.is_some())
+                && let Some(leaf) = self.shown.leaf_proof(received.epoch, *index)
+            {
+                found.push(Finding::Withheld(wire::Withheld { entry: signed.clone(), leaf: Some(leaf) }));
+            }
+        }
+        found
+    }
+
+    /// Offers to it whose time is over and that it did not answer.
+    fn offers(&self) -> Found<R> {
+        let mut found = Vec::new();
+        let unanswered = |id: &EntryId| !self.holdings.answered.contains(id);
+        for (id, offer) in self.holdings.offers.iter().filter(|(id, _)| unanswered(id)) {
+            let reached_by = if let Some(acknowledged) = self.holdings.acknowledged.get(id) {
+                Some(ReachedBy::Receipt(self.records.receipt(acknowledged.receipt)?))
+            } else if let Some(leaf) = self.holdings.arrived.get(id) {
+                Some(ReachedBy::Arrived(self.records.entry(*leaf)?))
+            } else {
+                None
+            };
+            let entry = self.records.entry(offer.leaf)?;
+            if reached_by.is_some() {
+                found.push(Finding::Unanswered(wire::Unanswered { offer: entry, reached_by }));
+            } else if offer.author == self.holdings.assignment.auditor {
+                found.push(Finding::Undelivered(wire::Undelivered { offer: entry }));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Published numbers, compared with the complaints that the agency holds by its own entries.
+    fn misreported(&self) -> Found<R> {
+        let mut found = Vec::new();
+        for publication in &self.holdings.published {
+            // What it wrote before the publication and has not sent yet could have ended any complaint, or given it away.
+            let received = self.holdings.assignment.received;
+            let has_all = received.is_some_and(|had| had.epoch == publication.epoch && had.index.0 >= publication.size);
+            if !has_all {
+                continue;
+            }
+            let cases = self.held(publication)?;
+            if cases.len() as u64 > publication.held {
+                let (published, figure) = (self.records.entry(publication.leaf)?, HELD.to_owned());
+                found.push(Finding::Misreported(wire::Misreported { published, figure, cases }));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Complaints that count as held: one more than were published, if there are so many.
+    fn held(&self, publication: &Publication) -> Result<Vec<wire::CaseHistory>, R::Error> {
+        let agency = &self.holdings.assignment.agency;
+        let mut cases = Vec::new();
+        for complaint in self.records.held_by(agency)? {
+            if cases.len() as u64 > publication.held {
+                break;
+            }
+            let Some(case) = self.records.case(&complaint)? else { continue };
+            if counts_as_held(&case.complaint, &case.entries, agency, publication.epoch, publication.size) {
+                let entries = case.entries.into_iter().map(|entry| entry.signed.to_vec()).collect();
+                cases.push(wire::CaseHistory { entries });
+            }
+        }
+        Ok(cases)
+    }
+}
+
+/// Two trees with as many leaves, but others.
+fn two_of_one_size(all: &[&Noted]) -> Option<Finding> {
+    let mut pairs = all.iter().zip(all.iter().skip(1));
+    let is_fork = |(one, other): &(&&Noted, &&Noted)| {
+        one.extent() == other.extent() && one.checkpoint.root != other.checkpoint.root
+    };
+    pairs.find(is_fork).map(|(one, other)| two_trees(&one.note, &other.note, other.checkpoint.root, &[]))
+}
+
+/// Fewer leaves at a later time.
+fn set_back(all: &[&Noted]) -> Option<Finding> {
+    let mut latest: Option<&Noted> = None;
+    for one in all {
+        let before = latest.filter(|latest| latest.checkpoint.epoch == one.checkpoint.epoch);
+        if let Some(later) = before.filter(|later| one.checkpoint.is_surely_before(&later.checkpoint)) {
+            let (earlier, later) = (one.note.clone(), later.note.clone());
+            return Some(Finding::RolledBack(wire::RolledBack { earlier, later }));
+        }
+        if before.is_none_or(|before| before.checkpoint.seconds < one.checkpoint.seconds) {
+            latest = Some(one);
+        }
+    }
+    None
+}

@@ -1,0 +1,313 @@
+//! One row a situation: what was seen, what is here, and whether the node may sign.
+
+use std::convert::Infallible;
+
+use data_encoding::BASE64;
+
+use super::*;
+use crate::fixture::ledger::Ledger;
+use crate::fixture::{Federation, MINUTE, START, agency, entry_key};
+use crate::ids::{EntryId, LedgerIndex};
+
+const CITY: &str = "kota-bandung";
+const PEERS: [&str; 2] = ["prov-jabar", "kemendagri"];
+
+fn extent(epoch: u32, size: u64) -> Extent {
+    Extent { epoch: Epoch(epoch), size }
+}
+
+#[test]
+fn a_shown_extent_stands_by_epoch_then_size_and_only_within_the_ledger_by_its_leaves() {
+    // What is shown, whether the leaves are the same (`None`: must not be asked), and what that is; the ledger has 100 leaves in epoch 2.
+    let rows = [
+        (extent(2, 100), Some(true), Standing::Part),
+        (extent(2, 0), Some(true), Standing::Part),
+        (extent(2, 100), Some(false), Standing::Other),
+        (extent(2, 1), Some(false), Standing::Other),
+        (extent(2, 101), None, Standing::Longer),
+        (extent(3, 0), None, Standing::LaterEpoch),
+        (extent(3, 900), None, Standing::LaterEpoch),
+        (extent(1, 9_000), None, Standing::EarlierEpoch),
+        (extent(1, 0), None, Standing::EarlierEpoch),
+    ];
+    for (shown, same, expected) in rows {
+        let found = Standing::of(extent(2, 100), shown, || same.ok_or("asked")).expect("nothing is asked");
+        assert_eq!(found, expected, "{shown:?}");
+        let is_conflict = !matches!(expected, Standing::Part | Standing::EarlierEpoch);
+        assert_eq!(found.is_conflict(), is_conflict, "{expected:?}");
+    }
+}
+
+/// The ledger of the city's node: its own `Lodged` at leaf 2, and others' leaves.
+struct Here {
+    epoch: Epoch,
+    ledger: Ledger,
+    entries: Vec<EntryId>,
+}
+
+impl OwnTree for Here {
+    type Error = Infallible;
+
+    fn extent(&self) -> Extent {
+        Extent { epoch: self.epoch, size: self.ledger.size() }
+    }
+
+    fn end(&self) -> u64 {
+        1000 + self.ledger.size()
+    }
+
+    fn root_at(&self, size: u64) -> Result<[u8; 32], Infallible> {
+        Ok(Ledger::of(&self.ledger.leaves[..usize::try_from(size).expect("small")]).root())
+    }
+
+    fn entry_at(&self, leaf: LedgerIndex) -> Result<EntryId, Infallible> {
+        Ok(self.entries[usize::try_from(leaf.0).expect("small")])
+    }
+}
+
+struct Scene {
+    federation: Federation,
+    own: AgencyId,
+    /// The whole ledger of epoch 1, with the entry that each leaf is.
+    whole: Ledger,
+    entries: Vec<EntryId>,
+    /// The node's own entry, its leaf 2.
+    lodged: Vec<u8>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let federation = Federation::new();
+        let lodged = federation.node(CITY).lodges().at_leaf(2).entry();
+        let mut whole = Ledger::filled(2);
+        whole.push(&lodged.signed);
+        whole.push(b"leaf 3");
+        whole.push(b"leaf 4");
+        let mut entries: Vec<EntryId> = (0..5).map(|number| EntryId([number; 32])).collect();
+        entries[2] = lodged.id;
+        let (own, lodged) = (agency(CITY), lodged.signed.to_vec());
+        Self { federation, own, whole, entries, lodged }
+    }
+
+    /// The first leaves of the ledger.
+    fn here(&self, epoch: u32, size: usize) -> Here {
+        let ledger = Ledger::of(&self.whole.leaves[..size]);
+        Here { epoch: Epoch(epoch), ledger, entries: self.entries.clone() }
+    }
+
+    fn signer(&self) -> Signer<'_> {
+        Signer { agency: &self.own, charters: &self.federation.charters }
+    }
+
+    /// The node's checkpoint over the first leaves.
+    fn checkpoint(&self, epoch: u32, size: usize) -> Proof {
+        let note = Ledger::of(&self.whole.leaves[..size]).signed_in(CITY, Epoch(epoch), START);
+        Proof::Checkpoint(String::from_utf8(note).expect("a note is text"))
+    }
+
+    fn entry(&self) -> Proof {
+        Proof::Entry(BASE64.encode(&self.lodged))
+    }
+
+    fn begins(&self, peers: &[&str], stored: Vec<Sighting>, local: Vec<Sighting>, here: &Here) -> Begun {
+        let Ok(begun) = RollbackGuard::begin(peers.iter().map(|id| agency(id)), stored, local, self.signer(), here);
+        begun
+    }
+}
+
+fn by(peer: &str, proof: Proof) -> Sighting {
+    Sighting { by: Some(agency(peer)), at: START, proof }
+}
+
+fn by_own_files(proof: Proof) -> Sighting {
+    Sighting { by: None, at: START, proof }
+}
+
+#[test]
+fn what_was_seen_stands_as_it_shows_and_only_under_the_own_signature() {
+    let scene = Scene::new();
+    let another = Ledger::filled(4);
+    let note = |ledger: &Ledger, signer: &str| {
+        Proof::Checkpoint(String::from_utf8(ledger.signed(signer, START)).expect("a note is text"))
+    };
+    let signed_by_another = scene.federation.node("prov-jabar").lodges().at_leaf(9).entry();
+    let forged = scene.federation.node(CITY).lodges().at_leaf(9).signed_with(entry_key("ksp")).entry();
+    let entry = |signed: &[u8]| Proof::Entry(BASE64.encode(signed));
+    // What is here, what was seen, and what that is; `None`: it counts for nothing.
+    let rows = [
+        ("the same ledger", scene.here(1, 5), scene.checkpoint(1, 5), Some(Standing::Part)),
+        ("it grew", scene.here(1, 5), scene.checkpoint(1, 3), Some(Standing::Part)),
+        ("nothing was seen yet", scene.here(1, 5), scene.checkpoint(1, 0), Some(Standing::Part)),
+        ("set back", scene.here(1, 3), scene.checkpoint(1, 5), Some(Standing::Longer)),
+        ("lost", scene.here(1, 0), scene.checkpoint(1, 1), Some(Standing::Longer)),
+        ("set back, and then written on", scene.here(1, 5), note(&another, CITY), Some(Standing::Other)),
+        ("begun anew", scene.here(2, 1), scene.checkpoint(1, 5), Some(Standing::EarlierEpoch)),
+        ("begun anew, and set back", scene.here(1, 5), scene.checkpoint(2, 1), Some(Standing::LaterEpoch)),
+        ("another's checkpoint", scene.here(1, 0), note(&another, "ksp"), None),
+        ("no checkpoint", scene.here(1, 0), Proof::Checkpoint("anything".to_owned()), None),
+        ("the own entry is here", scene.here(1, 5), scene.entry(), Some(Standing::Part)),
+        ("the own entry is the last", scene.here(1, 3), scene.entry(), Some(Standing::Part)),
+        ("the own entry is gone", scene.here(1, 2), scene.entry(), Some(Standing::Longer)),
+        ("the own entry is of an epoch before", scene.here(2, 1), scene.entry(), Some(Standing::EarlierEpoch)),
+        ("another's entry", scene.here(1, 0), entry(&signed_by_another.signed), None),
+        ("an entry under another's key", scene.here(1, 0), entry(&forged.signed), None),
+        ("no entry", scene.here(1, 0), entry(b"anything"), None),
+        ("no base64", scene.here(1, 0), Proof::Entry("%".to_owned()), None),
+        ("a store as far", scene.here(1, 3), Proof::Applied { epoch: 1, end: 1003 }, Some(Standing::Part)),
+        ("a store further", scene.here(1, 3), Proof::Applied { epoch: 1, end: 1004 }, Some(Standing::Longer)),
+        ("a store of before", scene.here(2, 3), Proof::Applied { epoch: 1, end: 1004 }, Some(Standing::EarlierEpoch)),
+        ("a tree as large", scene.here(1, 3), Proof::Tree { epoch: 1, size: 3 }, Some(Standing::Part)),
+        ("a larger tree", scene.here(1, 3), Proof::Tree { epoch: 1, size: 4 }, Some(Standing::Longer)),
+    ];
+    for (row, here, proof, expected) in rows {
+        let Ok(compared) = Compared::of(&proof, scene.signer(), &here);
+        assert_eq!(compared.map(|compared| compared.standing), expected, "{row}");
+    }
+    let mut other_leaf = scene.here(1, 5);
+    other_leaf.entries[2] = EntryId([9; 32]);
+    let Ok(compared) = Compared::of(&scene.entry(), scene.signer(), &other_leaf);
+    assert_eq!(compared.map(|compared| compared.standing), Some(Standing::Other), "another entry in its place");
+}
+
+#[test]
+fn a_start_is_set_back_while_anything_contradicts_the_ledger_and_only_that_is_stored() {
+    let scene = Scene::new();
+    let longer = || by("prov-jabar", scene.checkpoint(1, 5));
+    let part = || by("prov-jabar", scene.checkpoint(1, 3));
+    let local = || by_own_files(Proof::Tree { epoch: 1, size: 5 });
+    // Stored, local, the ledger here; then: state, how many survive, whether they must be stored, whether the ledger is mended.
+    let rows = [
+        ("nothing was ever seen", vec![], vec![], scene.here(1, 3), State::Waiting, 0, false, false),
+        (
+            "a peer saw more before the restart",
+            vec![longer()],
+            vec![],
+            scene.here(1, 3),
+            State::SetBack,
+            1,
+            true,
+            false,
+        ),
+        ("what was seen is here again", vec![longer()], vec![], scene.here(1, 5), State::Waiting, 0, true, true),
+        ("a new epoch was begun", vec![longer()], vec![], scene.here(2, 1), State::Waiting, 0, true, true),
+        ("one of two is here", vec![longer(), part()], vec![], scene.here(1, 3), State::SetBack, 1, true, false),
+        ("own files show more", vec![], vec![local()], scene.here(1, 3), State::SetBack, 1, true, false),
+        ("own files show as much", vec![], vec![local()], scene.here(1, 5), State::Waiting, 0, false, false),
+    ];
+    for (row, stored, local, here, state, survive, must_store, is_mended) in rows {
+        let Begun { guard, must_store: stores, is_mended: mended } = scene.begins(&PEERS, stored, local, &here);
+        assert_eq!((guard.state(), guard.sightings().len()), (state, survive), "{row}");
+        assert_eq!((stores, mended), (must_store, is_mended), "{row}");
+    }
+    assert_eq!(scene.begins(&[], vec![], vec![], &scene.here(1, 0)).guard.state(), State::Clear, "nobody to hear");
+    let without_peers = scene.begins(&[], vec![longer()], vec![], &scene.here(1, 0)).guard;
+    assert_eq!((without_peers.state(), without_peers.next_timeout()), (State::SetBack, None));
+}
+
+#[test]
+fn own_files_show_a_longer_ledger_if_they_are_ahead_of_the_one_that_is_here() {
+    let (applied, tree) = (|end| Proof::Applied { epoch: 2, end }, |size| Proof::Tree { epoch: 2, size });
+    // How far the store was brought, how many leaves the tree has beyond the ledger, which has 5 and ends at 500; and what that shows.
+    let rows = [
+        ("a new store", None, 0, vec![]),
+        ("a store that is behind", Some(499), 0, vec![]),
+        ("a store as far", Some(500), 0, vec![]),
+        ("a store that is ahead", Some(501), 0, vec![applied(501)]),
+        ("a longer tree", Some(500), 3, vec![tree(8)]),
+        ("both", Some(501), 3, vec![applied(501), tree(8)]),
+    ];
+    for (row, store, lost_leaves, expected) in rows {
+        assert_eq!(Proof::by_own_files(extent(2, 5), 500, store, lost_leaves), expected, "{row}");
+    }
+}
+
+#[test]
+fn the_wait_ends_when_all_were_heard_or_when_it_is_time_and_never_later() {
+    let (seconds, most, others) = (Duration::from_secs, limits::HEAR_PEERS, limits::HEAR_OTHER_PEERS);
+    // Who is heard when, and when the wait ends then.
+    let rows = [
+        ("nobody", vec![], most),
+        ("one", vec![("prov-jabar", seconds(1))], seconds(1) + others),
+        ("the same twice", vec![("prov-jabar", seconds(1)), ("prov-jabar", seconds(2))], seconds(1) + others),
+        ("one, late", vec![("prov-jabar", most - Duration::from_millis(1))], most),
+        ("somebody who is no peer", vec![("ombudsman", seconds(1))], most),
+        ("all", vec![("prov-jabar", seconds(1)), ("kemendagri", seconds(2))], Duration::ZERO),
+    ];
+    for (row, heard, ends) in rows {
+        let mut wait = PeerWait::new(PEERS.map(agency));
+        heard.iter().for_each(|(peer, at)| wait.heard(&agency(peer), *at));
+        assert_eq!(wait.ends(), ends, "{row}");
+    }
+    assert_eq!(PeerWait::new([]).ends(), Duration::ZERO);
+}
+
+#[test]
+fn a_guard_clears_once_and_says_whether_all_were_heard() {
+    let scene = Scene::new();
+    let waiting = scene.begins(&PEERS, vec![], vec![], &scene.here(1, 5)).guard;
+    let mut all = waiting.clone();
+    assert_eq!(all.heard(&agency("prov-jabar"), Duration::from_secs(1)), None);
+    assert_eq!(all.heard(&agency("kemendagri"), Duration::from_secs(2)), Some(Settled::AllHeard));
+    assert_eq!((all.state(), all.next_timeout()), (State::Clear, None));
+    assert_eq!(all.timeout(limits::HEAR_PEERS), None, "it is over");
+
+    let mut some = waiting.clone();
+    some.heard(&agency("prov-jabar"), Duration::from_secs(1));
+    let ends = Duration::from_secs(1) + limits::HEAR_OTHER_PEERS;
+    assert_eq!((some.next_timeout(), some.timeout(ends - Duration::from_millis(1))), (Some(ends), None));
+    assert_eq!((some.timeout(ends), some.state()), (Some(Settled::TimeOver), State::Clear));
+
+    let mut none = waiting;
+    assert_eq!(none.timeout(limits::HEAR_PEERS), Some(Settled::TimeOver));
+}
+
+#[test]
+fn a_sighting_sets_back_from_every_state_for_good() {
+    let scene = Scene::new();
+    let waiting = scene.begins(&PEERS, vec![], vec![], &scene.here(1, 3)).guard;
+    let mut clear = waiting.clone();
+    clear.timeout(limits::HEAR_PEERS);
+    for mut guard in [waiting, clear, RollbackGuard::clear()] {
+        assert!(guard.set_back(by("prov-jabar", scene.checkpoint(1, 5))));
+        assert_eq!((guard.state(), guard.next_timeout()), (State::SetBack, None));
+        let late = PEERS.map(|peer| guard.heard(&agency(peer), Duration::from_secs(1)));
+        assert_eq!((late, guard.timeout(limits::HEAR_PEERS), guard.state()), ([None, None], None, State::SetBack));
+    }
+}
+
+#[test]
+fn of_each_kind_of_proof_the_newest_by_each_party_is_stored_once() {
+    let scene = Scene::new();
+    let mut guard = scene.begins(&PEERS, vec![], vec![], &scene.here(1, 0)).guard;
+    let four = by("prov-jabar", scene.checkpoint(1, 4));
+    let five = by("prov-jabar", scene.checkpoint(1, 5));
+    let later = Sighting { at: START + MINUTE, ..five.clone() };
+    let entry = by("prov-jabar", scene.entry());
+    let other_peer = by("kemendagri", scene.checkpoint(1, 4));
+    // What is seen, and whether the sightings must be stored then.
+    let rows = [(&four, true), (&five, true), (&later, false), (&entry, true), (&entry, false), (&other_peer, true)];
+    for (sighting, must_store) in rows {
+        assert_eq!(guard.set_back(sighting.clone()), must_store, "{sighting:?}");
+    }
+    assert_eq!(guard.sightings(), [five, entry, other_peer]);
+}
+
+#[test]
+fn a_finding_says_who_saw_what_and_what_is_here() {
+    let scene = Scene::new();
+    let said = |sighting: Sighting, here: &Here| {
+        let Ok(compared) = Compared::of(&sighting.proof, scene.signer(), here);
+        sighting.describe(&compared.expect("it is signed"), here.extent())
+    };
+    let set_back = said(by("prov-jabar", scene.checkpoint(1, 5)), &scene.here(1, 3));
+    assert!(set_back.starts_with("prov-jabar holds our checkpoint of 5 leaves in epoch 1, signed "), "{set_back}");
+    assert!(set_back.ends_with("this ledger has 3 leaves in epoch 1"), "{set_back}");
+    let lost = said(by("prov-jabar", scene.entry()), &scene.here(1, 0));
+    assert!(lost.starts_with("prov-jabar holds our entry at leaf 2 of epoch 1"), "{lost}");
+    let mut rewritten = scene.here(1, 5);
+    rewritten.entries[2] = EntryId([9; 32]);
+    assert!(said(by("ksp", scene.entry()), &rewritten).ends_with(", but others"));
+    assert!(
+        said(by_own_files(Proof::Tree { epoch: 1, size: 5 }), &scene.here(1, 3)).starts_with("the tree had 5 leaves")
+    );
+}
