@@ -6,7 +6,7 @@
 //! sessions: Hello, receipts, Checkpoints --> take --+--> asking.rs    the agency is asked whether its tree begins with them
 //!                                                   +--> what contradicts: evidence and an alarm; the link goes on
 //! witness.rs   at most once in a while: what was seen is kept, and committed to in this node's own ledger
-//! told to peers by the sessions (link/session/telling.rs)
+//! told to peers by the sessions (sinergi_proto::sync)
 //! ```
 //!
 //! Invariants:
@@ -17,7 +17,6 @@ mod asking;
 mod witness;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prost::Message;
@@ -26,7 +25,7 @@ use sinergi_proto::ids::{AgencyId, Epoch};
 use sinergi_proto::receipt::Receipt;
 use sinergi_proto::watch::{Beginning, Noted, Taken, Watched};
 use sinergi_proto::wire::{self, accusation::Finding};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::alarms::Alarms;
 use crate::case::CaseError;
@@ -45,7 +44,7 @@ struct Inner {
     alarms: Alarms,
     ledgers: Mutex<BTreeMap<AgencyId, Ledger>>,
     /// Counts what became the newest.
-    version: AtomicU64,
+    version: watch::Sender<u64>,
     /// What contradicts and is not kept yet: one for an agency and epoch.
     found: Mutex<Vec<(AgencyId, Finding)>>,
     work: Notify,
@@ -63,7 +62,7 @@ struct Ledger {
 impl Watch {
     /// Nothing was seen yet.
     pub fn new(alarms: Alarms) -> Self {
-        let (ledgers, version) = (Mutex::default(), AtomicU64::new(0));
+        let (ledgers, version) = (Mutex::default(), watch::Sender::new(0));
         Self(Arc::new(Inner { alarms, ledgers, version, found: Mutex::default(), work: Notify::new() }))
     }
 
@@ -157,14 +156,19 @@ impl Watch {
         let before = ledger.watched.newest().map(Noted::extent);
         let result = change(&mut ledger.watched);
         if ledger.watched.newest().map(Noted::extent) != before {
-            ledger.changed = self.0.version.fetch_add(1, Ordering::Relaxed) + 1;
+            self.0.version.send_modify(|version| *version += 1);
+            ledger.changed = *self.0.version.borrow();
         }
         result
     }
 
-    /// Grows with everything that becomes the newest.
-    pub(crate) fn version(&self) -> u64 {
-        self.0.version.load(Ordering::Relaxed)
+    /// Grows with everything that becomes the newest: now and as it changes.
+    pub(crate) fn versions(&self) -> watch::Receiver<u64> {
+        self.0.version.subscribe()
+    }
+
+    fn version(&self) -> u64 {
+        *self.0.version.borrow()
     }
 
     /// The notes that became the newest after this version, of all agencies but one, oldest change first and so many at most; and the version

@@ -7,7 +7,7 @@
 //!                      |       ancestors)    |                                   v
 //!   command ---------- | ------------------- | ----------------------decide--> body, to be signed
 //!                      v                     v
-//!                   content               route: to whom          link: sender and receiver, receipt: what was taken
+//!                   content               route: to whom          sync: the link, receipt: what was taken
 //! ```
 //!
 //! | module | what it settles |
@@ -22,7 +22,7 @@
 //! | [`dossier`] | a complaint as one node has it: fold, leaves, what links were given |
 //! | [`route`] | which peers get an entry, and how much of its content |
 //! | [`waiting`] | what cannot be taken yet, and when it is tried again |
-//! | [`outbox`], [`link`], [`receipt`] | how two nodes stay in step, and how a denial is proved |
+//! | [`sync`], [`cursor`], [`outbox`], [`receipt`] | how two nodes stay in step, and how a denial is proved |
 //! | [`note`], [`checkpoint`] | C2SP signed notes and ledger checkpoints |
 //! | [`watch`] | whether the checkpoints that an agency signed are of one ledger |
 //! | [`tree`], [`evidence`] | proofs about another's ledger, and what convinces a stranger |
@@ -38,6 +38,7 @@ pub mod clock;
 pub mod complaint;
 pub mod content;
 pub mod continuity;
+pub mod cursor;
 pub mod decide;
 pub mod dossier;
 pub mod entry;
@@ -46,18 +47,25 @@ pub mod ids;
 pub mod intake;
 pub mod key;
 pub mod limits;
-pub mod link;
 pub mod lodging_proof;
 pub mod note;
 pub mod outbox;
 pub mod receipt;
 pub mod refusal;
 pub mod route;
+pub mod sync;
 pub mod tlog_proof;
 pub mod tree;
 pub mod waiting;
 pub mod watch;
 pub mod wire;
+
+/// What both sides of a link count and exchange, under one name.
+pub mod link {
+    pub use crate::cursor::Cursor;
+    pub use crate::outbox::Batch;
+    pub use crate::sync::{Receiver, ReceiverEvent, ReceiverOutput, Sender, SenderEvent, SenderOutput};
+}
 
 #[cfg(test)]
 mod fixture;

@@ -6,10 +6,10 @@ use tlog_tiles::{Hash, HashReader};
 
 use super::{Evidence, EvidenceError, Finding, HELD, Judge, NotProven, Opened, Statement};
 use crate::checkpoint::CheckpointSigner;
+use crate::cursor::Cursor;
 use crate::entry::Entry;
 use crate::fixture::{Case, DAY, FEDERATION, Federation, MINUTE, START, Writing, agency, entry_key, key};
 use crate::ids::{Epoch, LedgerIndex};
-use crate::link::Cursor;
 use crate::receipt::{ItemOutcome, ItemResult, Receipt};
 use crate::tree::{TreeNodes, leaf_hash, nodes_needed};
 use crate::wire::{self, accusation::Finding as Kind, concealed::KnownBy, unanswered::ReachedBy};
