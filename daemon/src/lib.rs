@@ -32,7 +32,7 @@
 //! | [`operator`] | the API of the command line tool |
 //! | [`tiles`] | the ledger as a C2SP tlog-tiles tree, in a folder or over HTTP |
 //! | [`directory`], [`keys`] | charters and keys on the disk |
-//! | [`audit`], `prover` | checking others' ledgers, and showing the own one |
+//! | [`audit`], `proof_server` | checking others' ledgers, and showing the own one |
 //! | [`continuity`] | whether the ledger is still the one that peers saw: before that nothing is signed |
 //! | [`headers`] | what the node notes beside each record |
 //! | [`alarms`], [`telemetry`], [`causes`], [`time`] | what the operator must hear of, logs, errors in words, the wall clock |
@@ -55,7 +55,7 @@ pub mod link;
 pub mod node;
 pub mod operator;
 pub mod outbox;
-mod prover;
+mod proof_server;
 pub mod recent;
 pub mod recover;
 pub mod store;

@@ -1,17 +1,17 @@
 //! Links with peers: dialled and waited for, one at a time for each peer, over mutually authenticated TLS.
 //!
-//! Executes what the state machines of [`sinergi_proto::link`] say; decides nothing about entries.
+//! Executes what [`sinergi_proto::sync::Session`] says; decides nothing about entries.
 //!
 //! ```text
-//! accept.rs     TcpListener -> TLS (bounded in time and number) -> gRPC   waited for
-//! handshakes.rs places for connections whose handshake has not ended
-//! dial.rs       endpoint -> TLS -> gRPC, with backoff without end         dialled
-//! session.rs    one stream: Hello, then frames both ways                  both
-//! silence.rs    a connection whose other side says nothing ends           both
-//! intake.rs     decode and authenticate received items, off the async threads
-//! budget.rs     room in memory that all links share
-//! questions.rs  asking a peer about its ledger
-//! peer.rs       what is known of a peer: shown to operators, and the slot that one session holds
+//! accept.rs        TcpListener -> TLS (bounded in time and number) -> gRPC   waited for
+//! handshakes.rs    places for connections whose handshake has not ended
+//! dial.rs          endpoint -> TLS -> gRPC, with backoff without end         dialled
+//! session.rs       runs a session over one stream                            both
+//! idle_timeout.rs  a connection on which nothing is heard ends               both
+//! intake.rs        decode and authenticate received items, off the async threads
+//! budget.rs        room in memory that all links share
+//! proof_client.rs  asking a peer about its ledger
+//! peer.rs          what is known of a peer: shown to operators, and the slot that one session holds
 //! ```
 //!
 //! Invariants:
@@ -23,34 +23,33 @@ mod accept;
 mod budget;
 mod dial;
 mod handshakes;
+mod idle_timeout;
 mod intake;
 mod peer;
-mod questions;
+mod proof_client;
 mod service;
 mod session;
-mod silence;
 
 pub use accept::{listen, serve};
 pub use budget::Budget;
 pub use dial::keep_linked;
 pub(crate) use intake::receive_items;
 pub use peer::{Peer, PeerSnapshot, Peers};
-pub use questions::Unanswered;
+pub use proof_client::Unanswered;
 pub use session::{Start, run_sessions};
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::ids::{AgencyId, Epoch};
 use sinergi_proto::key::SigningKey;
 use sinergi_proto::limits;
-use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::sync::End;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::alarms::Alarms;
-use crate::case::CaseError;
 use crate::continuity::Continuity;
 use crate::directory::Directory;
 use crate::outbox::Outbox;
@@ -102,9 +101,35 @@ pub struct Links {
 }
 
 impl Links {
-    /// Silence after which a side says `Ping`.
-    fn ping_after(&self) -> Duration {
-        self.idle / limits::PINGS_WITHIN_IDLE
+    /// Whether this node's clock agrees with most of its linked peers'.
+    fn check_clock(&self) {
+        let median = self.peers.median_clock_offset();
+        self.clock_offset.store(median, Ordering::Relaxed);
+        let bound = u64::try_from(limits::CLOCK_AHEAD.as_millis()).unwrap_or(u64::MAX);
+        if median.unsigned_abs() > bound {
+            let seconds = median / 1000;
+            let text = format!(
+                "this node's clock differs by {seconds} s from most of its peers': it signs nothing until the clock is set (NTP)"
+            );
+            self.alarms.raise("clock", text);
+        } else {
+            self.alarms.settle("clock");
+        }
+    }
+
+    /// A peer says, without proof, that it has more of this ledger than there is. Only a checkpoint that we signed stops the signing.
+    fn raise_ahead(&self, peer: &Peer, reason: &str) {
+        let text = format!(
+            "{}: {reason}, and does not prove it. If this node's folder was restored from a copy, stop it and put back the newest one, or run `sinergi recover`; otherwise the peer is wrong",
+            peer.agency
+        );
+        self.alarms.raise(format!("ahead {}", peer.agency), text);
+    }
+
+    /// A peer has begun an epoch of its ledger. The first leaf of the epoch declares why, and replaces this.
+    fn raise_undeclared(&self, peer: &Peer, epoch: Epoch) {
+        let text = format!("{} has begun epoch {epoch} of its ledger and has not declared why: ask it", peer.agency);
+        self.alarms.raise(format!("reset {}", peer.agency), text);
     }
 }
 
@@ -119,43 +144,7 @@ pub enum LinkError {
         /// Why not, down to the certificate.
         reason: String,
     },
-    /// The connection broke.
-    #[error("the connection ended: {0}")]
-    Broken(String),
-    /// The peer ended it.
-    #[error("the peer ended the link: {}: {reason}", code_name(*code))]
-    ByPeer {
-        /// Its code, as it sent it.
-        code: u32,
-        /// Its reason.
-        reason: String,
-    },
-    /// We ended it.
-    #[error("ended the link: {0}: {1}")]
-    Fault(FaultCode, String),
-    /// The node's own data cannot be read.
-    #[error("this node's own data: {0}")]
-    Own(#[from] CaseError),
-    /// The writer has ended.
-    #[error("the node is stopping")]
-    Stopped,
-}
-
-/// The name of a fault that a peer sent, or its number if this version does not know it.
-fn code_name(code: u32) -> String {
-    FaultCode::from_number(code).map_or_else(|| code.to_string(), |code| code.to_string())
-}
-
-impl LinkError {
-    /// Whether the link ended in good order, so that nobody has to look at it.
-    fn is_orderly(&self) -> bool {
-        match self {
-            Self::Stopped => true,
-            Self::Fault(code, _) => matches!(code, FaultCode::Stopping | FaultCode::Superseded),
-            Self::ByPeer { code, .. } => {
-                matches!(FaultCode::from_number(*code), Some(FaultCode::Stopping | FaultCode::Superseded))
-            }
-            Self::Connect { .. } | Self::Broken(_) | Self::Own(_) => false,
-        }
-    }
+    /// It has ended.
+    #[error(transparent)]
+    Ended(#[from] End),
 }

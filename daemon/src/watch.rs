@@ -6,7 +6,7 @@
 //! sessions: Hello, receipts, Checkpoints --> take --+--> asking.rs    the agency is asked whether its tree begins with them
 //!                                                   +--> what contradicts: evidence and an alarm; the link goes on
 //! witness.rs   at most once in a while: what was seen is kept, and committed to in this node's own ledger
-//! told to peers by the sessions (link/session/telling.rs)
+//! told to peers by the sessions (sinergi_proto::sync)
 //! ```
 //!
 //! Invariants:
@@ -24,7 +24,7 @@ use sinergi_proto::ids::{AgencyId, Epoch};
 use sinergi_proto::receipt::Receipt;
 use sinergi_proto::watch::{Beginning, Noted, Taken, WatchedLedgers};
 use sinergi_proto::wire::{self, accusation::Finding};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::alarms::Alarms;
 use crate::case::CaseError;
@@ -42,6 +42,8 @@ pub struct Watch(Arc<Inner>);
 struct Inner {
     alarms: Alarms,
     ledgers: Mutex<WatchedLedgers>,
+    /// Counts what became the newest.
+    version: watch::Sender<u64>,
     /// What contradicts and is not kept yet: one for an agency and epoch.
     found: Mutex<Vec<(AgencyId, Finding)>>,
     work: Notify,
@@ -50,7 +52,8 @@ struct Inner {
 impl Watch {
     /// Nothing was seen yet.
     pub fn new(alarms: Alarms) -> Self {
-        Self(Arc::new(Inner { alarms, ledgers: Mutex::default(), found: Mutex::default(), work: Notify::new() }))
+        let (ledgers, version) = (Mutex::default(), watch::Sender::new(0));
+        Self(Arc::new(Inner { alarms, ledgers, version, found: Mutex::default(), work: Notify::new() }))
     }
 
     /// What the own ledger holds of others'. Blocks.
@@ -95,7 +98,7 @@ impl Watch {
     /// A checkpoint of an agency that verified, from whoever showed it; whether it shows more than was known.
     pub(crate) fn take(&self, agency: &AgencyId, shown: Noted) -> bool {
         let extent = shown.extent();
-        let taken = self.ledgers().take(agency, shown);
+        let taken = self.change(|ledgers| ledgers.take(agency, shown));
         match taken {
             Taken::Newest => {
                 self.0.work.notify_one();
@@ -120,7 +123,7 @@ impl Watch {
 
     /// An agency's present tree, and what it begins with; its proofs hold.
     fn answered(&self, agency: &AgencyId, tree: Noted, beginnings: Vec<Beginning>) {
-        let finding = self.ledgers().answered(agency, tree, beginnings);
+        let finding = self.change(|ledgers| ledgers.answered(agency, tree, beginnings));
         if let Some(finding) = finding {
             self.found(agency, finding);
         }
@@ -136,15 +139,24 @@ impl Watch {
         self.ledgers().witnessed(agency, checkpoint);
     }
 
-    /// Grows with everything that becomes the newest.
-    pub(crate) fn version(&self) -> u64 {
-        self.ledgers().version()
+    /// Grows with everything that becomes the newest: now and as it changes.
+    pub(crate) fn versions(&self) -> watch::Receiver<u64> {
+        self.0.version.subscribe()
     }
 
     /// The notes that became the newest after this version, of all agencies but one, oldest change first and so many at most; and the version
     /// that they lead to.
     pub(crate) fn newer_than(&self, version: u64, but: &AgencyId, most: usize) -> (Vec<Vec<u8>>, u64) {
         self.ledgers().newer_than(version, but, most)
+    }
+
+    /// Changes what is known, and tells those who follow [`Self::versions`].
+    fn change<T>(&self, change: impl FnOnce(&mut WatchedLedgers) -> T) -> T {
+        let mut ledgers = self.ledgers();
+        let changed = change(&mut ledgers);
+        let version = ledgers.version();
+        self.0.version.send_if_modified(|known| std::mem::replace(known, version) != version);
+        changed
     }
 
     fn ledgers(&self) -> MutexGuard<'_, WatchedLedgers> {

@@ -25,7 +25,7 @@ use crate::wire;
 pub const VERSION: u32 = 1;
 
 /// A parsed entry with the bytes that it was parsed from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// Its id.
     pub id: EntryId,

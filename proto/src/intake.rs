@@ -14,7 +14,7 @@ use crate::refusal::{Refusal, RefusalCode};
 use crate::wire;
 
 /// One received item.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Received {
     /// It is no entry, or its signature is wrong, or its author unknown.
     Refused {
@@ -41,7 +41,7 @@ pub enum Received {
 }
 
 /// An authentic entry with the contents that came with it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Authentic {
     /// The entry.
     pub entry: Entry,

@@ -7,7 +7,7 @@
 //!                      |       ancestors)    |                                   v
 //!   command ---------- | ------------------- | ----------------------decide--> body, to be signed
 //!                      v                     v
-//!                   content               route: to whom          link: sender and receiver, receipt: what was taken
+//!                   content               route: to whom          sync: the link, receipt: what was taken
 //! ```
 //!
 //! | module | what it settles |
@@ -17,11 +17,10 @@
 //! | [`entry`], [`content`] | what is signed, and what may be forgotten |
 //! | [`charter`] | who is who, with which keys, under whom; which charter is trusted |
 //! | [`intake`], [`admission`], [`refusal`] | what is taken, refused or deferred, with stable codes |
-//! | [`complaint`] | who holds a complaint and how far it is: the same for equal sets |
-
+//! | [`complaint`] | who holds a complaint and how far it is: the same for equal sets; what an operator may do now |
 //! | [`engine`] | every decision of a node, as one pure machine |
 //! | [`route`] | which peers get an entry, and how much of its content |
-//! | [`outbox`], [`link`], [`receipt`] | how two nodes stay in step, and how a denial is proved |
+//! | [`sync`], [`cursor`], [`outbox`], [`receipt`] | how two nodes stay in step, and how a denial is proved |
 //! | [`note`], [`checkpoint`] | C2SP signed notes and ledger checkpoints |
 //! | [`watch`] | whether the checkpoints that an agency signed are of one ledger |
 //! | [`tree`], [`evidence`] | proofs about another's ledger, and what convinces a stranger |
@@ -37,6 +36,7 @@ pub mod checkpoint;
 pub mod clock;
 pub mod complaint;
 pub mod content;
+pub mod cursor;
 pub mod engine;
 pub mod entry;
 pub mod evidence;
@@ -44,18 +44,25 @@ pub mod ids;
 pub mod intake;
 pub mod key;
 pub mod limits;
-pub mod link;
 pub mod lodging_proof;
 pub mod note;
 pub mod outbox;
 pub mod receipt;
 pub mod refusal;
 pub mod route;
+pub mod sync;
 pub mod tlog_proof;
 pub mod transparency;
 pub mod tree;
 pub mod watch;
 pub mod wire;
+
+/// What both sides of a link count and exchange, under one name.
+pub mod link {
+    pub use crate::cursor::Cursor;
+    pub use crate::outbox::Batch;
+    pub use crate::sync::{Receiver, ReceiverEvent, ReceiverOutput, Sender, SenderEvent, SenderOutput};
+}
 
 #[cfg(test)]
 mod fixture;

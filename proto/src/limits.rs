@@ -85,7 +85,7 @@ pub const TLOG_PROOF_HASHES: usize = 64;
 pub const TLOG_PROOF_BYTES: usize = 32 * 1024;
 /// A charter's text with its signatures: the largest signed note that `signed_note` reads.
 pub const CHARTER_BYTES: usize = 1_000_000;
-/// Charters that a greeting passes on, together; the next link goes on where it ended.
+/// Charters that are passed on after a handshake, together; the next link goes on where it ended.
 pub const CHARTERS_PASSED_ON_BYTES: usize = 8 * CHARTER_BYTES;
 /// Charters of one version that are kept beside the trusted one: two prove as much as a hundred.
 pub const RIVAL_CHARTERS: usize = 3;

@@ -17,14 +17,14 @@ use std::sync::Arc;
 
 use crate::charter::Charters;
 use crate::content::Content;
+use crate::cursor::Cursor;
 use crate::entry::Entry;
 use crate::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
-use crate::link::Cursor;
 use crate::route::{Access, Reach, Readers, Route, routes};
 use crate::wire;
 
 use frame::Frame;
-pub use frame::{FrameRoom, Prepared};
+pub use frame::{Batch, FrameRoom, Prepared};
 pub use view::{Leaf, LedgerView, OwnLeaf, Recalled, Step};
 
 /// Leaves looked at in one read, so that a link hears of its cursor now and then.

@@ -6,9 +6,9 @@ use ed25519_zebra::{Signature, VerificationKey};
 use prost::Message;
 
 use crate::charter::Charters;
+use crate::cursor::Cursor;
 use crate::ids::{AgencyId, EntryId, LedgerIndex};
 use crate::key::SigningKey;
-use crate::link::Cursor;
 use crate::wire;
 
 const DOMAIN: &[u8] = b"sinergi/receipt/v1\0";

@@ -15,14 +15,16 @@ use sinergi_proto::charter::Charters;
 use sinergi_proto::checkpoint::{Checkpoint, CheckpointKeys, CheckpointSigner};
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::complaint::Complaint;
+use sinergi_proto::cursor::Cursor;
 use sinergi_proto::engine::{Case, LeafHeader};
 use sinergi_proto::entry::{Entry, EntryDraft, Place};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::key::SigningKey;
 use sinergi_proto::limits;
-use sinergi_proto::link::{Batch, Cursor, Receiver, ReceiverEvent, Sender, SenderEvent};
+use sinergi_proto::outbox::Batch;
 use sinergi_proto::receipt::{ItemOutcome, ItemResult};
 use sinergi_proto::route::{Origin, Standpoint};
+use sinergi_proto::sync::{Receiver, ReceiverEvent, Sender, SenderEvent};
 use sinergi_proto::watch::{Noted, Watched};
 use sinergi_proto::wire::{self, entry::Body};
 

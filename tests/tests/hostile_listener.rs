@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use prost::Message;
+use sinergi_proto::cursor::Cursor;
 use sinergi_proto::ids::{Epoch, LedgerIndex};
 use sinergi_proto::limits;
-use sinergi_proto::link::Cursor;
 use sinergi_proto::receipt::{ItemOutcome, Receipt};
 use sinergi_proto::refusal::FaultCode;
 use sinergi_proto::wire::{self, frame::Kind};

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use prost::Message;
 use sinergi_proto::checkpoint::CheckpointSigner;
+use sinergi_proto::cursor::Cursor;
 use sinergi_proto::entry::Entry;
 use sinergi_proto::ids::{Epoch, LedgerIndex};
 use sinergi_proto::limits;
-use sinergi_proto::link::Cursor;
 use sinergi_proto::receipt::{ItemOutcome, ItemResult, Receipt};
 use sinergi_proto::tree::{leaf_hash, nodes_needed};
 use sinergi_proto::wire::{self, frame::Kind};

@@ -25,8 +25,8 @@ use tonic::transport::server::Connected;
 
 use super::Links;
 use super::handshakes::Handshakes;
+use super::idle_timeout::Attentive;
 use super::service::{Caller, FederationService};
-use super::silence::Attentive;
 use crate::tls::{self, HandshakeFailure};
 
 /// Streams of one connection: a peer needs one.

@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use sinergi_config::Endpoint;
 use sinergi_proto::limits;
+use sinergi_proto::sync::{End, HANDSHAKE_WITHIN};
 use sinergi_proto::wire::federation_client::FederationClient;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
@@ -22,9 +23,9 @@ use tonic::transport::Channel;
 use tower::ServiceExt;
 
 use super::accept::STREAM_WINDOW;
+use super::idle_timeout::Attentive;
 use super::peer::{Direction, Peer};
-use super::session::{Ended, OUTBOUND_FRAMES, Start};
-use super::silence::{Attentive, GREETING};
+use super::session::{OUTBOUND_FRAMES, Start};
 use super::{LinkError, Links};
 use crate::causes::{causes, told};
 use crate::time::now_millis;
@@ -62,8 +63,8 @@ pub async fn keep_linked(links: Links, peer: Arc<Peer>, endpoint: Endpoint) {
         };
         peer.note(|state| state.connecting = false);
         match ended {
-            Ok(ended) if ended.was_success => backoff.reset(),
-            Ok(_) => {}
+            Ok(true) => backoff.reset(),
+            Ok(false) => {}
             Err(error) => peer.failed(&error),
         }
         if *linked.borrow_and_update() {
@@ -83,8 +84,8 @@ pub async fn keep_linked(links: Links, peer: Arc<Peer>, endpoint: Endpoint) {
     }
 }
 
-/// One connection from dialling to its end.
-async fn link(links: &Links, peer: &Arc<Peer>, endpoint: &Endpoint) -> Result<Ended, LinkError> {
+/// One connection from dialling to its end; whether its session was a success.
+async fn link(links: &Links, peer: &Arc<Peer>, endpoint: &Endpoint) -> Result<bool, LinkError> {
     let witness = Witness::default();
     // What TLS said is the cause of whatever HTTP/2 makes of it.
     let connect = |reason: String| LinkError::Connect {
@@ -96,20 +97,20 @@ async fn link(links: &Links, peer: &Arc<Peer>, endpoint: &Endpoint) -> Result<En
         .max_decoding_message_size(limits::FRAME_BYTES)
         .max_encoding_message_size(limits::FRAME_BYTES);
     let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
-    let call = tokio::time::timeout(GREETING, client.sync(ReceiverStream::new(frames))).await;
+    let call = tokio::time::timeout(HANDSHAKE_WITHIN, client.sync(ReceiverStream::new(frames))).await;
     let inbound = match call {
         Ok(Ok(response)) => response.into_inner(),
         Ok(Err(status)) if status.code() == tonic::Code::AlreadyExists => {
-            return Ok(Ended { was_success: false });
+            return Ok(false);
         }
         Ok(Err(status)) => return Err(connect(explain_status(&status))),
-        Err(_) => return Err(connect(format!("no answer within {} s", GREETING.as_secs()))),
+        Err(_) => return Err(connect(format!("no answer within {} s", HANDSHAKE_WITHIN.as_secs()))),
     };
-    let Some(hold) = peer.take_slot(&links.own, Direction::Dialled) else { return Ok(Ended { was_success: false }) };
+    let Some(hold) = peer.take_slot(&links.own, Direction::Dialled) else { return Ok(false) };
     let (ended, end) = oneshot::channel();
     let start = Start { peer: Arc::clone(peer), hold, inbound, outbound, ended: Some(ended) };
-    links.sessions.send(start).await.map_err(|_| LinkError::Stopped)?;
-    end.await.map_err(|_| LinkError::Stopped)
+    links.sessions.send(start).await.map_err(|_| End::Stopped)?;
+    Ok(end.await.map_err(|_| End::Stopped)?)
 }
 
 async fn connect_channel(
@@ -143,7 +144,7 @@ async fn connect_channel(
     });
     // The scheme is http because the connector above speaks TLS; https would add a second layer.
     tonic::transport::Endpoint::from_static("http://node.invalid")
-        .connect_timeout(GREETING)
+        .connect_timeout(HANDSHAKE_WITHIN)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(2 * STREAM_WINDOW)
         .connect_with_connector(connect)

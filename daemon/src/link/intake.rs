@@ -6,6 +6,7 @@ use sinergi_proto::ids::AgencyId;
 use sinergi_proto::intake::{self, Received};
 use sinergi_proto::limits;
 use sinergi_proto::receipt::{Receipt, ReceiptError};
+use sinergi_proto::sync::CheckedAck;
 use sinergi_proto::wire;
 
 use crate::time::now_millis;
@@ -13,15 +14,6 @@ use crate::time::now_millis;
 /// Decodes and authenticates the items of one frame. One result an item, in order.
 pub(crate) fn receive_items(items: Vec<wire::Item>, federation: &str, charters: &Charters) -> Vec<Received> {
     intake::receive_items(items, federation, charters, rand::rng())
-}
-
-/// A receipt that was checked.
-pub(super) struct CheckedReceipt {
-    pub(super) receipt: Receipt,
-    /// The bytes that were signed.
-    pub(super) ack: wire::Ack,
-    /// The checkpoint in it, if it verifies.
-    pub(super) checkpoint: Option<Checkpoint>,
 }
 
 /// Reads an acknowledgement and checks that it is the peer's receipt for our delivery.
@@ -34,10 +26,10 @@ pub(super) fn check_receipt(
     peer: &AgencyId,
     federation: &str,
     charters: &Charters,
-) -> Result<CheckedReceipt, ReceiptError> {
+) -> Result<CheckedAck, ReceiptError> {
     let receipt = Receipt::open(&ack, own, peer, federation, charters)?;
     let checkpoint = check_checkpoint(&receipt.checkpoint, peer, federation, charters);
-    Ok(CheckedReceipt { receipt, ack, checkpoint })
+    Ok(CheckedAck { receipt, ack, checkpoint })
 }
 
 /// Whether a checkpoint says when it was signed, and not that it will be: without that nothing shows which of two came later.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sinergi_config::Endpoint;
+use sinergi_proto::cursor::Cursor;
 use sinergi_proto::ids::AgencyId;
 use sinergi_proto::limits;
-use sinergi_proto::link::Cursor;
+use sinergi_proto::sync::PeerChange;
 use sinergi_proto::wire;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -153,6 +154,38 @@ impl Peer {
     /// Notes something about it.
     pub fn note(&self, change: impl FnOnce(&mut PeerSnapshot)) {
         change(&mut self.state());
+    }
+
+    /// Notes what a session says about it.
+    pub(super) fn apply(&self, change: &PeerChange) {
+        let (mut state, now) = (self.state(), now_millis());
+        match *change {
+            PeerChange::Heard => {}
+            PeerChange::Linked { protocol, charter_version } => {
+                *state = PeerSnapshot {
+                    linked_since: now,
+                    last_success: now,
+                    first_failure: 0,
+                    last_error: String::new(),
+                    next_retry: 0,
+                    connecting: false,
+                    protocol,
+                    charter_version,
+                    ..std::mem::take(&mut *state)
+                };
+            }
+            PeerChange::ClockOffset(offset) => state.clock_offset = Some(offset),
+            PeerChange::Answered => state.last_success = now,
+            PeerChange::Progress { sent, acknowledged } => {
+                (state.sent, state.acknowledged) = (Some(sent), Some(acknowledged));
+            }
+            PeerChange::SentEntries(count) => state.sent_entries += count,
+            PeerChange::ReceivedEntries(count) => state.received_entries += count,
+            PeerChange::Refused(count) => state.refused += count,
+            PeerChange::Told(0) => state.told = 0,
+            PeerChange::Told(version) => state.told = state.told.max(version),
+            PeerChange::PassedOn(passed_on) => state.passed_on = passed_on,
+        }
     }
 
     /// Notes a failure, and logs it when it is another than before.

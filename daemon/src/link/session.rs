@@ -1,31 +1,23 @@
-//! One session: Hello, then frames both ways until something ends it. The shell around the two state machines.
+//! Runs a [`Session`] over a connection: reads and sends its frames, does its actions, sleeps until its next timeout. Decides nothing.
 //!
 //! ```text
-//! hello.rs      the greeting: who, which version, what each has of the other's ledger
-//! receiving.rs  frames -> authenticated items -> writer -> receipts
-//! sending.rs    ledger -> frames -> receipts stored
-//! seen.rs       what each has seen of the other's ledger
-//! to_writer.rs  what waits for room in the writer's queue
-//! proving.rs    questions about ledgers and their answers
-//! telling.rs    what this node saw of third parties' ledgers
-//! health.rs     pings, clocks, charters
+//! session.rs   the loop: connection, clocks and the node's changes -> events; actions -> the rest of the node
+//! changes.rs   what changes in the node -> events
+//! perform.rs   the actions
+//! jobs.rs      what takes time, off the async threads
+//! rooms.rs     what the frames of a session have taken in what all links share
+//! to_writer.rs the way to the writer, in order
 //! ```
 //!
 //! Invariants:
-//! - received frames reach the writer, and are acknowledged, in the order of their arrival, however long their signature checks take;
-//! - nothing here waits for the peer to read while holding something the peer waits for: what goes out is queued, and a peer that does not
-//!   read while it is owed more than the windows allow is let go;
-//! - a session that waits for room, in the writer's queue or in what all links may hold, or for a window of receipts to be signed, reads no
-//!   more frames and does everything else;
-//! - silence for [`Links::idle`] ends the session, and so does a peer that reads but never acknowledges.
+//! - nothing in the loop waits but the loop itself: whatever takes time is a job beside it;
+//! - timers come before frames;
+//! - submissions reach the writer in the order in which the session made them.
 
-mod health;
-mod hello;
-mod proving;
-mod receiving;
-mod seen;
-mod sending;
-mod telling;
+mod changes;
+mod jobs;
+mod perform;
+mod rooms;
 mod to_writer;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -33,39 +25,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesOrdered;
-use prost::Message;
+use futures_util::stream::FuturesUnordered;
 use sinergi_proto::limits;
-use sinergi_proto::link::{Cursor, Receiver, Sender, SenderEvent};
-use sinergi_proto::receipt::ReceiptError;
 use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::sync::{Action, AskId, Close, Closing, Event, Now, Opening, Question, Session};
 use sinergi_proto::wire::{self, Frame, frame::Kind};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tonic::Streaming;
 
-use super::budget::Share;
-use super::intake::CheckedReceipt;
 use super::peer::{Hold, Peer};
 use super::{LinkError, Links, dial};
-use crate::case::CaseError;
-use crate::continuity::State;
-use crate::outbox::{GiveBack, Prepared};
-use crate::writer::{Delivered, Head, Received};
-use seen::Hearing;
-use telling::Telling;
+use crate::outbox::GiveBack;
+use crate::time::now_millis;
+use changes::Changes;
+use jobs::{Ended, Running};
+use rooms::Rooms;
 use to_writer::ToWriter;
 
 /// Frames handed to the transport and not yet taken by it.
 pub(super) const OUTBOUND_FRAMES: usize = 4;
 /// Time for the last frame to leave.
-const GOODBYE: Duration = Duration::from_secs(1);
-/// A session that lasted so long, or moved an entry, was a success: its end is no reason to dial more slowly.
-const LASTED: Duration = Duration::from_secs(10);
-/// Frames that may wait for the peer to read: what the windows of both directions allow, and some room for charters.
-const OUT_FRAMES: usize = 2 * limits::LINK_WINDOW_FRAMES + 64;
+const FAREWELL: Duration = Duration::from_secs(1);
+/// A sleep without an end: no timer runs.
+const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A stream on which a session is to be run.
 pub struct Start {
@@ -73,23 +57,18 @@ pub struct Start {
     pub(super) hold: Hold,
     pub(super) inbound: Streaming<Frame>,
     pub(super) outbound: mpsc::Sender<Frame>,
-    pub(super) ended: Option<oneshot::Sender<Ended>>,
-}
-
-/// How a session ended.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ended {
-    /// It was a success: there is no reason to dial more slowly.
-    pub(super) was_success: bool,
+    /// Hears whether the session was a success: then there is no reason to dial more slowly.
+    pub(super) ended: Option<oneshot::Sender<bool>>,
 }
 
 /// Runs sessions until the links are told to stop, and waits for them to end.
 pub async fn run_sessions(links: Links, mut starts: mpsc::Receiver<Start>) {
+    let links = Arc::new(links);
     let mut sessions = JoinSet::new();
     loop {
         tokio::select! {
             start = starts.recv() => match start {
-                Some(start) => drop(sessions.spawn(run(links.clone(), start))),
+                Some(start) => drop(sessions.spawn(run(Arc::clone(&links), start))),
                 None => break,
             },
             Some(done) = sessions.join_next() => if let Err(error) = done {
@@ -101,302 +80,241 @@ pub async fn run_sessions(links: Links, mut starts: mpsc::Receiver<Start>) {
     while sessions.join_next().await.is_some() {}
 }
 
-async fn run(links: Links, start: Start) {
+async fn run(links: Arc<Links>, start: Start) {
     let Start { peer, mut hold, mut inbound, outbound, ended } = start;
-    let mut was_success = false;
-    let greeting = Session::greet(&links, &peer, &mut inbound, outbound.clone(), &hold).await;
-    let result = match greeting {
-        Ok(mut session) => {
-            let result = session.run(&mut inbound, &mut hold).await;
-            if session.began.elapsed() > limits::TELL_PAUSE {
-                peer.note(|state| state.told = 0);
-            }
-            was_success = session.moved || session.began.elapsed() > LASTED;
-            if !was_success {
-                // The charters may not have reached the peer.
-                peer.note(|state| state.passed_on = None);
-            }
-            result
-        }
-        Err(error) => Err(error),
-    };
+    let Close { end, was_success } = Runner::run(&links, &peer, &mut inbound, &outbound, &mut hold).await;
     drop(hold);
     links.check_clock();
-    if let Err(error) = result {
-        say_goodbye(outbound, &mut inbound, &error).await;
-        if error.is_orderly() {
-            tracing::info!(peer = %peer.agency, "the link ended: {error}");
-        } else {
-            peer.failed(&error);
-        }
+    if let Some(fault) = end.farewell() {
+        say_farewell(outbound, &mut inbound, fault).await;
+    }
+    if end.is_orderly() {
+        tracing::info!(peer = %peer.agency, "the link ended: {end}");
+    } else {
+        peer.failed(&LinkError::from(end));
     }
     if let Some(ended) = ended {
         // The dialling task may have been told to stop.
-        let _ = ended.send(Ended { was_success });
+        let _ = ended.send(was_success);
     }
 }
 
 /// Tells the peer why, and lets it end the stream: dropped at once, the last frame might not leave.
-async fn say_goodbye(outbound: mpsc::Sender<Frame>, inbound: &mut Streaming<Frame>, error: &LinkError) {
-    let (code, reason) = match error {
-        LinkError::Fault(code, reason) => (*code, reason.clone()),
-        LinkError::Stopped => (FaultCode::Stopping, "the node is stopping".to_owned()),
-        LinkError::Own(_) => (FaultCode::Internal, "the node cannot read its own data".to_owned()),
-        LinkError::Connect { .. } | LinkError::Broken(_) | LinkError::ByPeer { .. } => return,
-    };
-    let goodbye = async {
-        let fault = frame(Kind::Fault(wire::Fault { code: code.number(), reason }));
-        if outbound.send(fault).await.is_ok() {
+async fn say_farewell(outbound: mpsc::Sender<Frame>, inbound: &mut Streaming<Frame>, fault: wire::Fault) {
+    let farewell = async {
+        if outbound.send(Frame { kind: Some(Kind::Fault(fault)) }).await.is_ok() {
             drop(outbound);
             loop {
                 match heard(inbound.message().await) {
-                    Ok(Some(_)) => {}
+                    Event::Frame(_) => {}
                     // After what is no frame no end can be read; who sent it has time to hear why all the same.
-                    Err(LinkError::Fault(..)) => std::future::pending().await,
-                    Ok(None) | Err(_) => break,
+                    Event::Closed(Closing::NoFrame(..)) => std::future::pending().await,
+                    _ => break,
                 }
             }
         }
     };
-    let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+    let _ = tokio::time::timeout(FAREWELL, farewell).await;
 }
 
-fn frame(kind: Kind) -> Frame {
-    Frame { kind: Some(kind) }
-}
-
-/// A receipt that was checked off the async threads.
-type CheckedAck = Result<CheckedReceipt, ReceiptError>;
-/// A frame whose items were authenticated.
-type CheckedItems = (Cursor, Vec<Received>);
-/// A frame that was read from the ledger, with its room in all windows.
-type PreparedRead = Result<(Prepared, Share), CaseError>;
-/// A frame that came, its weight, and its room in what all links may hold.
-type Admitted = (wire::Deliver, usize, Share);
-
-struct Session<'a> {
-    links: &'a Links,
-    peer: &'a Arc<Peer>,
-    began: Instant,
-    /// An entry was moved in either direction.
-    moved: bool,
-
-    sender: Sender,
-    reading: Option<BoxFuture<'static, PreparedRead>>,
-    prepared: Option<(wire::Deliver, Share)>,
-    in_flight: VecDeque<Share>,
-    acks: FuturesOrdered<BoxFuture<'static, CheckedAck>>,
-
-    receiver: Receiver,
-    /// The frame that came last, as long as there is no room for it.
-    admitting: Option<BoxFuture<'static, Admitted>>,
-    /// Room for the frames that are not acknowledged yet, in their order.
-    held: VecDeque<Share>,
-    authenticating: FuturesOrdered<BoxFuture<'static, CheckedItems>>,
-    committing: FuturesOrdered<oneshot::Receiver<Delivered>>,
-    receipting: FuturesOrdered<BoxFuture<'static, Result<wire::Ack, LinkError>>>,
-    paused: bool,
-    to_writer: ToWriter,
-
-    outbound: mpsc::Sender<Frame>,
-    out: VecDeque<Kind>,
-    ping_due: bool,
-    /// The highest nonce of the pings to be answered.
-    pong_due: Option<u64>,
-    pinged: Vec<oneshot::Sender<()>>,
-
-    /// Answers to the peer that are being made.
-    proving: FuturesOrdered<BoxFuture<'static, Result<wire::Proof, LinkError>>>,
-    /// Who waits for the peer's answers, by the number of the question.
-    questions: BTreeMap<u64, oneshot::Sender<wire::Proof>>,
-    asked: u64,
-
-    last_heard: Instant,
-    last_said: Instant,
-    last_progress: Instant,
-    head: watch::Receiver<Head>,
-    charter: watch::Receiver<u64>,
-    /// A charter from the peer was not adopted: none that it brings after that could follow.
-    charters_end: bool,
-    /// Checkpoints that the peer has shown and that were kept.
-    shown: usize,
-    hearing: Hearing,
-    telling: Telling,
-    continuity: watch::Receiver<State>,
-    /// What the peer lost with its ledger.
-    give_back: Option<Arc<GiveBack>>,
-}
-
-impl Session<'_> {
-    async fn run(&mut self, inbound: &mut Streaming<Frame>, hold: &mut Hold) -> Result<(), LinkError> {
-        let mut tick = tokio::time::interval(Duration::from_secs(1));
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            let outbound = self.outbound.clone();
-            tokio::select! {
-                () = self.links.stop.cancelled() => return Err(LinkError::Stopped),
-                () = hold.superseded.cancelled() => return Err(hello::superseded()),
-                room = outbound.reserve(), if self.has_something_to_say() => {
-                    let room = room.map_err(|_| LinkError::Broken("the peer left".to_owned()))?;
-                    if let Some(frame) = self.next_frame() {
-                        room.send(frame);
-                    }
-                }
-                message = inbound.message(), if self.listens() => self.frame(message).await?,
-                admitted = next(&mut self.admitting), if self.admitting.is_some() => {
-                    self.admitting = None;
-                    self.deliver(admitted)?;
-                }
-                Some((cursor, items)) = self.authenticating.next(), if self.to_writer.is_idle() => {
-                    self.submit(cursor, items);
-                }
-                taken = self.to_writer.taken(), if !self.to_writer.is_idle() => taken?,
-                Some(delivered) = self.committing.next() => {
-                    self.committed(delivered.map_err(|_| LinkError::Stopped)?)?;
-                }
-                Some(ack) = self.receipting.next() => self.say(Kind::Ack(ack?))?,
-                Some(proof) = self.proving.next() => self.say(Kind::Proof(proof?))?,
-                Some(question) = hold.questions.recv() => self.ask(question)?,
-                read = next(&mut self.reading), if self.reading.is_some() => {
-                    self.reading = None;
-                    self.prepared(read?)?;
-                }
-                Some(ack) = self.acks.next(), if self.to_writer.is_idle() => self.acknowledged(ack)?,
-                changed = self.head.changed() => {
-                    changed.map_err(|_| LinkError::Stopped)?;
-                    let end = self.head.borrow_and_update().end();
-                    let outputs = self.sender.handle(SenderEvent::Grown { end });
-                    self.perform_sending(outputs)?;
-                }
-                changed = self.charter.changed() => {
-                    changed.map_err(|_| LinkError::Stopped)?;
-                    self.charter_changed()?;
-                }
-                changed = self.continuity.changed() => {
-                    changed.map_err(|_| LinkError::Stopped)?;
-                    self.continuity_changed()?;
-                }
-                Some(asked) = hold.pings.recv() => {
-                    self.pinged.push(asked);
-                    self.ping_due = true;
-                }
-                _ = tick.tick() => {
-                    self.check_silence()?;
-                    self.tell_checkpoints()?;
-                }
-            }
+/// The frame that came, or why none can come any more. A garbled frame and one over the limit are the peer's fault.
+fn heard(message: Result<Option<Frame>, tonic::Status>) -> Event {
+    let status = match message {
+        Ok(Some(frame)) => return Event::Frame(frame),
+        Ok(None) => return Event::Closed(Closing::ByPeer),
+        Err(status) => status,
+    };
+    let reason = dial::explain_status(&status);
+    Event::Closed(match status.code() {
+        _ if dial::is_of_peer(&status) => Closing::Broken(format!("the peer ended the call: {reason}")),
+        tonic::Code::OutOfRange => {
+            let reason = format!("a frame over {} bytes: {reason}", limits::FRAME_BYTES);
+            Closing::NoFrame(FaultCode::LimitExceeded, reason)
         }
-    }
-
-    /// A frame from the peer.
-    async fn frame(&mut self, message: Result<Option<Frame>, tonic::Status>) -> Result<(), LinkError> {
-        let closed = || LinkError::Broken("the peer closed it".to_owned());
-        let frame = heard(message)?.ok_or_else(closed)?;
-        self.last_heard = Instant::now();
-        let bytes = frame.encoded_len();
-        match frame.kind {
-            Some(Kind::Deliver(deliver)) => {
-                self.admitting = Some(self.admit(deliver, bytes));
-                Ok(())
-            }
-            Some(Kind::Ack(ack)) => self.acknowledge(ack),
-            Some(Kind::Ping(ping)) => {
-                self.pinged(&ping);
-                Ok(())
-            }
-            Some(Kind::Charter(note)) => self.adopt_charter(note.note).await,
-            Some(Kind::Fault(fault)) => Err(hello::by_peer(&fault)),
-            Some(Kind::Hello(_)) => Err(unexpected("a second Hello")),
-            Some(Kind::Checkpoints(notes)) => self.told(notes.notes).await,
-            Some(Kind::Prove(prove)) => self.prove(prove),
-            Some(Kind::Proof(proof)) => {
-                self.proved(proof);
-                Ok(())
-            }
-            // A kind that this version does not know: a later version's peer may send it.
-            None => Ok(()),
+        tonic::Code::Internal if std::error::Error::source(&status).is_none() => {
+            Closing::NoFrame(FaultCode::UnexpectedFrame, format!("a garbled frame: {reason}"))
         }
-    }
-
-    /// Queues a frame for the peer.
-    fn say(&mut self, kind: Kind) -> Result<(), LinkError> {
-        if self.out.len() >= OUT_FRAMES {
-            let reason = format!("{OUT_FRAMES} frames wait for the peer to read");
-            return Err(LinkError::Fault(FaultCode::LimitExceeded, reason));
-        }
-        self.out.push_back(kind);
-        Ok(())
-    }
-
-    fn has_something_to_say(&self) -> bool {
-        self.ping_due || self.pong_due.is_some() || !self.out.is_empty()
-    }
-
-    /// The next frame to go. Signs of life go first.
-    fn next_frame(&mut self) -> Option<Frame> {
-        self.last_said = Instant::now();
-        let kind = match (self.pong_due.take(), self.ping_due) {
-            (Some(nonce), _) => health::pong(nonce),
-            (None, true) => {
-                self.ping_due = false;
-                health::ping(health::ALIVE)
-            }
-            (None, false) => self.out.pop_front()?,
-        };
-        Some(health::stamped(kind))
-    }
-
-    /// Whether frames are read: not while there is no room for what came before, or while a window of receipts waits to be signed.
-    fn listens(&self) -> bool {
-        let signs_in_time = self.receipting.len() < limits::LINK_WINDOW_FRAMES;
-        !self.paused && self.admitting.is_none() && self.to_writer.has_room() && signs_in_time
-    }
-
-    fn check_silence(&mut self) -> Result<(), LinkError> {
-        let now = Instant::now();
-        let idle = self.links.idle;
-        if !self.listens() {
-            self.last_heard = now;
-        }
-        if now.duration_since(self.last_heard) > idle {
-            return Err(LinkError::Fault(FaultCode::Idle, format!("nothing heard for {} s", idle.as_secs())));
-        }
-        if !self.in_flight.is_empty() && now.duration_since(self.last_progress) > idle {
-            let reason = format!("nothing acknowledged for {} s", idle.as_secs());
-            return Err(LinkError::Fault(FaultCode::Idle, reason));
-        }
-        if now.duration_since(self.last_said) > self.links.ping_after() {
-            self.ping_due = true;
-        }
-        Ok(())
-    }
-}
-
-/// The frame that came, Hello or a later one; `None`: the peer closed the stream. A garbled frame and one over the limit are its fault.
-fn heard(message: Result<Option<Frame>, tonic::Status>) -> Result<Option<Frame>, LinkError> {
-    message.map_err(|status| {
-        let reason = dial::explain_status(&status);
-        match status.code() {
-            _ if dial::is_of_peer(&status) => LinkError::Broken(format!("the peer ended the call: {reason}")),
-            tonic::Code::OutOfRange => LinkError::Fault(
-                FaultCode::LimitExceeded,
-                format!("a frame over {} bytes: {reason}", limits::FRAME_BYTES),
-            ),
-            tonic::Code::Internal if std::error::Error::source(&status).is_none() => {
-                unexpected(&format!("a garbled frame: {reason}"))
-            }
-            _ => LinkError::Broken(reason),
-        }
+        _ => Closing::Broken(reason),
     })
 }
 
-async fn next<T>(awaited: &mut Option<BoxFuture<'static, T>>) -> T {
-    match awaited {
-        Some(future) => future.await,
-        None => std::future::pending().await,
+/// Somebody who waits for an answer of the peer.
+enum Waiter {
+    Ping(oneshot::Sender<()>),
+    Proof(oneshot::Sender<wire::Proof>),
+}
+
+/// A session with what it runs on.
+struct Runner<'a> {
+    links: &'a Arc<Links>,
+    peer: &'a Arc<Peer>,
+    session: Session,
+    began: Instant,
+    /// Cleared and used again for every event.
+    actions: Vec<Action>,
+    /// What follows at once from actions.
+    events: VecDeque<Event>,
+    running: FuturesUnordered<Running>,
+    rooms: Rooms,
+    to_writer: ToWriter,
+    waiters: BTreeMap<AskId, Waiter>,
+    asked: u64,
+    /// What the peer is given back, made when it is first read for.
+    give_back: Option<Arc<GiveBack>>,
+    closed: Option<Close>,
+}
+
+impl<'a> Runner<'a> {
+    /// Runs a session to its end.
+    async fn run(
+        links: &'a Arc<Links>,
+        peer: &'a Arc<Peer>,
+        inbound: &mut Streaming<Frame>,
+        outbound: &mpsc::Sender<Frame>,
+        hold: &mut Hold,
+    ) -> Close {
+        let (mut changes, opening) = Changes::follow(links, peer);
+        let mut runner = Self::open(links, peer, opening);
+        let mut sleep = Box::pin(tokio::time::sleep(NEVER));
+        let mut sleeps_until = None;
+        loop {
+            runner.expire();
+            runner.send(outbound);
+            if let Some(close) = runner.closed.take() {
+                return close;
+            }
+            let next = runner.session.next_timeout();
+            if next != sleeps_until {
+                sleeps_until = next;
+                let wait = next.map_or(NEVER, |next| Duration::from_nanos(next));
+                sleep.as_mut().reset(runner.began + wait);
+            }
+            let session = &runner.session;
+            let event = tokio::select! {
+                () = links.stop.cancelled() => Event::Stop,
+                () = hold.superseded.cancelled() => Event::Superseded,
+                room = outbound.reserve(), if session.has_frame() => match room {
+                    Ok(room) => {
+                        runner.send_one(room);
+                        continue;
+                    }
+                    Err(_) => peer_left(),
+                },
+                message = inbound.message(), if session.reads() => heard(message),
+                Some(ended) = runner.running.next() => runner.ended(ended),
+                taken = runner.to_writer.taken() => taken,
+                (changed, then) = changes.next(links, session.wants_news()) => {
+                    runner.events.extend(then);
+                    changed
+                }
+                Some(asked) = hold.pings.recv(), if session.takes_pings() => {
+                    runner.ask(Question::Alive, Waiter::Ping(asked))
+                }
+                Some(asked) = hold.questions.recv(), if session.takes_proof_questions() => {
+                    runner.ask(Question::Prove(asked.prove), Waiter::Proof(asked.answer))
+                }
+                () = &mut sleep, if next.is_some() => {
+                    sleeps_until = None;
+                    continue;
+                }
+            };
+            if let Some((grown, then)) = changes.growth() {
+                runner.events.extend(then);
+                runner.handle(grown);
+            }
+            runner.handle(event);
+        }
+    }
+
+    fn open(links: &'a Arc<Links>, peer: &'a Arc<Peer>, opening: Opening) -> Self {
+        let (mut actions, now) = (Vec::new(), Now { wall_millis: now_millis(), mono_nanos: 0 });
+        let session = Session::open(opening, now, &mut actions);
+        let mut runner = Self {
+            links,
+            peer,
+            session,
+            began: Instant::now(),
+            actions: Vec::new(),
+            events: VecDeque::new(),
+            running: FuturesUnordered::new(),
+            rooms: Rooms::default(),
+            to_writer: ToWriter::new(links.writer.clone()),
+            waiters: BTreeMap::new(),
+            asked: 0,
+            give_back: None,
+            closed: None,
+        };
+        actions.into_iter().for_each(|action| runner.perform(action));
+        runner.drain();
+        runner
+    }
+
+    fn now(&self) -> Now {
+        let mono_nanos = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        Now { wall_millis: now_millis(), mono_nanos }
+    }
+
+    /// Tells the session that a timeout has come, if one has.
+    fn expire(&mut self) {
+        if let Some(next) = self.session.next_timeout()
+            && self.now().mono_nanos >= next
+        {
+            self.handle(Event::Timeout);
+        }
+    }
+
+    /// Sends what can leave now.
+    fn send(&mut self, outbound: &mpsc::Sender<Frame>) {
+        while self.session.has_frame() {
+            match outbound.try_reserve() {
+                Ok(room) => self.send_one(room),
+                Err(mpsc::error::TrySendError::Full(())) => return,
+                Err(mpsc::error::TrySendError::Closed(())) => self.handle(peer_left()),
+            }
+        }
+    }
+
+    fn send_one(&mut self, room: mpsc::Permit<'_, Frame>) {
+        if let Some(frame) = self.session.next_frame(self.now()) {
+            room.send(frame);
+        }
+    }
+
+    /// Gives the session an event, and whatever follows from it at once.
+    fn handle(&mut self, event: Event) {
+        self.events.push_front(event);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(event) = self.events.pop_front() {
+            let now = self.now();
+            let mut actions = std::mem::take(&mut self.actions);
+            self.session.handle(event, now, &mut actions);
+            actions.drain(..).for_each(|action| self.perform(action));
+            self.actions = actions;
+        }
+    }
+
+    /// A question to the peer, and who waits for the answer.
+    fn ask(&mut self, question: Question, waiter: Waiter) -> Event {
+        self.asked += 1;
+        let ask = AskId(self.asked);
+        self.waiters.insert(ask, waiter);
+        Event::Ask(ask, question)
+    }
+
+    /// A job has ended. The room that it took is kept until the session gives it back.
+    fn ended(&mut self, ended: Ended) -> Event {
+        let Ended { job, done, room } = ended;
+        if let Some((way, share)) = room {
+            self.rooms.insert(job, way, share);
+        }
+        Event::Done(job, done)
     }
 }
 
-fn unexpected(what: &str) -> LinkError {
-    LinkError::Fault(FaultCode::UnexpectedFrame, what.to_owned())
+/// The transport takes no more frames.
+fn peer_left() -> Event {
+    Event::Closed(Closing::Broken("the peer left".to_owned()))
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sinergi_proto::cursor::Cursor;
 use sinergi_proto::entry::{Body, Entry};
 use sinergi_proto::ids::AgencyId;
-use sinergi_proto::link::Cursor;
 use sinergi_proto::refusal::{DeferralCode, RefusalCode};
 use sinergi_proto::wire;
 use tokio::sync::oneshot;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::complaint::SetDigest;
+use sinergi_proto::cursor::Cursor;
 use sinergi_proto::ids::{AgencyId, ComplaintId, ComplaintName, EntryId, Epoch, LedgerIndex};
-use sinergi_proto::link::Cursor;
 
 use super::{Placed, RefusedRow, Row, Store, StoreError, Summary, keys};
 use crate::headers::External;

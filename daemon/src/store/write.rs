@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use sinergi_proto::clock::HybridClock;
+use sinergi_proto::cursor::Cursor;
 use sinergi_proto::entry::Place;
 use sinergi_proto::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
-use sinergi_proto::link::Cursor;
 
 use super::{Newest, PeerCursor, Placed, RefusedRow, Row, Sight, Store, StoreError, Summary, keys};
 use crate::headers::External;

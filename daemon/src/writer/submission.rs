@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use prost::Message;
+use sinergi_proto::cursor::Cursor;
 use sinergi_proto::engine::{
     Act, Acted, Answer, Delivery, Input, ItemKey, KeptItem, Lodge, Lodged, NotDone, NotTaken, ReceiptHeader, Retried,
     SeenHeader,
@@ -12,7 +13,6 @@ use sinergi_proto::engine::{
 use sinergi_proto::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::intake::Received;
 use sinergi_proto::limits;
-use sinergi_proto::link::Cursor;
 use sinergi_proto::receipt::ItemResult;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::waiting::ItemKey;
 use crate::content::Content;
+use crate::cursor::Cursor;
 use crate::entry::Entry;
 use crate::ids::{AgencyId, EntryId, LedgerIndex};
-use crate::link::Cursor;
 use crate::route::Route;
 
 /// One record of a ledger. The `*Header` is what the node notes beside the bytes; it never leaves the node.

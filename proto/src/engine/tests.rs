@@ -10,11 +10,11 @@ use memory::Memory;
 use super::*;
 use crate::complaint::{Command, NewOffer};
 use crate::content::{Content, reply_code_hash};
+use crate::cursor::Cursor;
 use crate::entry::{ContentClass, Entry};
 use crate::fixture::{FEDERATION, Federation, REPLY_CODE, START, Writing, agency, entry_key};
 use crate::ids::EntryId;
 use crate::intake::{Authentic, Received};
-use crate::link::Cursor;
 use crate::receipt::ItemOutcome;
 
 /// A node under test: the engine, what its view shows, and the batch that is open.

@@ -2,9 +2,9 @@
 
 use prost::Message;
 
+use crate::cursor::Cursor;
 use crate::ids::EntryId;
 use crate::limits;
-use crate::link::{Batch, Cursor};
 use crate::wire;
 
 /// How much a frame may carry.
@@ -22,8 +22,19 @@ impl Default for FrameRoom {
     }
 }
 
+/// Items read from the ledger for one frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The position after them.
+    pub cursor: Cursor,
+    /// Their entries, in order.
+    pub entries: Vec<EntryId>,
+    /// What the frame weighs.
+    pub bytes: usize,
+}
+
 /// A frame that is ready to go.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Prepared {
     /// What the sender's state machine must know of it.
     pub batch: Batch,

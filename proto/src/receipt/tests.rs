@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::{ItemOutcome, ItemResult, Receipt, ReceiptError};
+use crate::cursor::Cursor;
 use crate::fixture::{FEDERATION, agency, entry_key};
 use crate::ids::{EntryId, Epoch, LedgerIndex};
-use crate::link::Cursor;
 use crate::wire;
 
 pub(crate) fn receipt() -> Receipt {

@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sinergi_proto::cursor::Cursor;
 use sinergi_proto::entry::Entry;
 use sinergi_proto::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
-use sinergi_proto::link::Cursor;
 use sinergi_proto::receipt::{ItemOutcome, ItemResult};
 use sinergi_proto::tree::leaf_hash;
 

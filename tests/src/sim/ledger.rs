@@ -11,13 +11,13 @@ use std::sync::Arc;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::content::Content;
+use sinergi_proto::cursor::Cursor;
 use sinergi_proto::engine::{
     Case, DeferredHeader, Destroy, External, ItemKey, LeafHeader, ReceiptHeader, Record, RoutingHeader, Snapshot, View,
 };
 use sinergi_proto::entry::{Entry, Place};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::limits;
-use sinergi_proto::link::Cursor;
 use sinergi_proto::outbox::{self, FrameRoom, LedgerView, Step};
 use sinergi_proto::route::{Route, reset_of};
 use sinergi_proto::wire;

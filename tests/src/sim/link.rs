@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 
+use sinergi_proto::cursor::Cursor;
 use sinergi_proto::entry::Place;
 use sinergi_proto::ids::{AgencyId, EntryId};
-use sinergi_proto::link::{Cursor, Receiver, Sender};
 use sinergi_proto::outbox::GiveBack;
 use sinergi_proto::receipt::ItemResult;
+use sinergi_proto::sync::{Receiver, Sender};
 use sinergi_proto::wire;
 
 use super::ledger::Seen;

@@ -1,60 +1,55 @@
-//! What a session has for the writer. A writer that is full takes it later; meanwhile the session goes on: it answers pings, sends and
-//! acknowledges.
+//! The way from a session to the writer. A writer that is full takes a submission later; meanwhile the session goes on.
 //!
-//! Invariants: submissions reach the writer in their order; a session that has one waiting makes no other (see [`ToWriter::is_idle`]) but of
-//! frames that it reads, and reads none while one of these waits, too ([`ToWriter::has_room`]).
+//! Invariant: submissions reach the writer in their order, and the session hears of each that is taken.
 
 use std::collections::VecDeque;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use sinergi_proto::sync::Event;
 
-use super::LinkError;
 use crate::writer::{Submission, SubmitError, WriterHandle};
 
-/// The way from a session to the writer.
+/// The way to the writer.
 pub(super) struct ToWriter {
     writer: WriterHandle,
     under_way: Option<BoxFuture<'static, Result<(), SubmitError>>>,
-    behind: VecDeque<Submission>,
+    waiting: VecDeque<Submission>,
 }
 
 impl ToWriter {
     pub(super) fn new(writer: WriterHandle) -> Self {
-        Self { writer, under_way: None, behind: VecDeque::new() }
+        Self { writer, under_way: None, waiting: VecDeque::new() }
     }
 
-    /// Submits as soon as the writer has room.
-    pub(super) fn submit(&mut self, submission: Submission) {
-        if self.under_way.is_none() {
-            self.set_off(submission);
-        } else {
-            self.behind.push_back(submission);
+    /// Submits as soon as the writer has room; what the session hears of it if that is at once.
+    pub(super) fn submit(&mut self, submission: Submission) -> Option<Event> {
+        if self.under_way.is_some() {
+            self.waiting.push_back(submission);
+            return None;
         }
+        let mut under_way = self.set_off(submission);
+        let taken = (&mut under_way).now_or_never().map(|taken| heard(&taken));
+        if taken.is_none() {
+            self.under_way = Some(under_way);
+        }
+        taken
     }
 
-    /// Nothing waits.
-    pub(super) fn is_idle(&self) -> bool {
-        self.under_way.is_none()
-    }
-
-    /// At most one waits.
-    pub(super) fn has_room(&self) -> bool {
-        self.behind.is_empty()
-    }
-
-    /// The writer has taken one; never ends while none waits. Can be dropped and called again.
-    pub(super) async fn taken(&mut self) -> Result<(), LinkError> {
+    /// Waits until the writer has taken what is under way; never ends while nothing is. Can be dropped and called again.
+    pub(super) async fn taken(&mut self) -> Event {
         let Some(under_way) = &mut self.under_way else { return std::future::pending().await };
-        under_way.await.map_err(|_| LinkError::Stopped)?;
-        self.under_way = None;
-        if let Some(next) = self.behind.pop_front() {
-            self.set_off(next);
-        }
-        Ok(())
+        let taken = under_way.await;
+        self.under_way = self.waiting.pop_front().map(|next| self.set_off(next));
+        heard(&taken)
     }
 
-    fn set_off(&mut self, submission: Submission) {
+    fn set_off(&self, submission: Submission) -> BoxFuture<'static, Result<(), SubmitError>> {
         let writer = self.writer.clone();
-        self.under_way = Some(Box::pin(async move { writer.submit(submission).await }));
+        Box::pin(async move { writer.submit(submission).await })
     }
+}
+
+fn heard(taken: &Result<(), SubmitError>) -> Event {
+    if taken.is_ok() { Event::Taken } else { Event::Stop }
 }

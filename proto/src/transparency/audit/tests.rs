@@ -8,9 +8,9 @@ use proptest::prelude::*;
 
 use super::holdings::Assignment;
 use super::*;
+use crate::cursor::Cursor;
 use crate::fixture::ledger::Ledger;
 use crate::fixture::{Case, DAY, Federation, MINUTE, START, agency};
-use crate::link::Cursor;
 
 const MINISTRY: &str = "kemendagri";
 const PROVINCE: &str = "prov-jabar";

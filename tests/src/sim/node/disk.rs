@@ -6,8 +6,8 @@ use std::convert::Infallible;
 
 use sinergi_proto::engine::{Answer, BatchNumber, Destroy, Input, NotTaken, Recheck, Record};
 use sinergi_proto::ids::{AgencyId, EntryId};
-use sinergi_proto::link::SenderEvent;
 use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::sync::SenderEvent;
 
 use super::{Effect, Node, State};
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message;
+use sinergi_proto::cursor::Cursor;
 use sinergi_proto::engine::{Delivery, GuardState, Input, ReceiptHeader, SeenHeader};
 use sinergi_proto::entry::Place;
 use sinergi_proto::ids::{AgencyId, EntryId, Epoch};
-use sinergi_proto::link::{Cursor, Receiver, ReceiverEvent, ReceiverOutput, Sender, SenderEvent, SenderOutput};
 use sinergi_proto::outbox::{GiveBack, prepare};
 use sinergi_proto::receipt::{ItemOutcome, ItemResult};
 use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::sync::{Receiver, ReceiverEvent, ReceiverOutput, Sender, SenderEvent, SenderOutput};
 use sinergi_proto::transparency::rollback_guard::{Extent, Standing};
 use sinergi_proto::wire;
 

@@ -3,18 +3,16 @@
 //! HTTP/2 has pings for that, but they wait behind everything that was sent before: on a poor link that carries a large frame they come too
 //! late, and a link that works is taken for dead. Bytes that come in, whatever they are, show that somebody is there.
 //!
-//! Invariant: a session, which greets and pings, hears of silence first and says so in its own words.
+//! Invariant: a session, which has its own idle timeout, ends first and says why.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use sinergi_proto::sync::HANDSHAKE_WITHIN;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
-
-/// What a greeting may take: the answer to a call, and the `Hello` after it.
-pub(super) const GREETING: Duration = Duration::from_secs(10);
 
 /// A stream whose reads fail after so long a silence.
 pub(super) struct Attentive<S> {
@@ -25,9 +23,9 @@ pub(super) struct Attentive<S> {
 }
 
 impl<S> Attentive<S> {
-    /// Nothing read for longer than `idle` or a greeting, and some time for the session to say so, ends the stream.
+    /// Nothing read for longer than `idle` or a handshake, and some time for the session to say so, ends the stream.
     pub(super) fn new(stream: S, idle: Duration) -> Self {
-        let patience = idle.max(GREETING) + idle / 3;
+        let patience = idle.max(HANDSHAKE_WITHIN) + idle / 3;
         Self { stream, patience, heard: Instant::now(), check: Box::pin(tokio::time::sleep(patience)) }
     }
 

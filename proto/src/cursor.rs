@@ -1,23 +1,9 @@
-//! The link between two nodes: the sender's and the receiver's state machines.
-//!
-//! Each side of a link has one of each. They hold no socket, clock or randomness: `handle(event) -> outputs`; the shell performs the
-//! outputs in their order. Nothing here is durable: after any interruption both start anew from what the receiver's ledger says it has.
-
-mod receiver;
-mod sender;
-
-pub use receiver::{Receiver, ReceiverEvent, ReceiverOutput};
-pub use sender::{Batch, Sender, SenderEvent, SenderOutput};
+//! A position in a ledger that is sent over a link. Both sides count with it: the sender what it sent, the receiver what it has.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Epoch, LedgerIndex};
 use crate::wire;
-
-/// Oldest protocol version that this code speaks.
-pub const PROTOCOL_MIN: u32 = 1;
-/// Newest protocol version that this code speaks.
-pub const PROTOCOL_MAX: u32 = 1;
 
 /// A position in the sender's ledger: everything before it that is for the link has been sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -62,10 +48,4 @@ impl std::fmt::Display for Cursor {
         write!(f, "{}:{}", self.epoch, self.index)?;
         if self.part > 0 { write!(f, "+{}", self.part) } else { Ok(()) }
     }
-}
-
-/// The protocol version that two ranges have in common, the newest.
-pub fn common_version(theirs_min: u32, theirs_max: u32) -> Option<u32> {
-    let newest = PROTOCOL_MAX.min(theirs_max);
-    (newest >= PROTOCOL_MIN.max(theirs_min)).then_some(newest)
 }

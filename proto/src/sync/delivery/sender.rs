@@ -9,9 +9,10 @@
 
 use std::collections::VecDeque;
 
-use super::Cursor;
+use crate::cursor::Cursor;
 use crate::ids::EntryId;
 use crate::limits;
+use crate::outbox::Batch;
 use crate::receipt::{ItemOutcome, ItemResult};
 use crate::refusal::FaultCode;
 
@@ -42,17 +43,6 @@ pub enum SenderEvent {
         /// What became of its items.
         results: Vec<ItemResult>,
     },
-}
-
-/// Items read from the ledger for one frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
-    /// The position after them.
-    pub cursor: Cursor,
-    /// Their entries, in order.
-    pub entries: Vec<EntryId>,
-    /// What the frame weighs.
-    pub bytes: usize,
 }
 
 /// What the shell must do, in this order.

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use super::Cursor;
+use crate::cursor::Cursor;
 use crate::limits;
 use crate::receipt::ItemResult;
 use crate::refusal::FaultCode;

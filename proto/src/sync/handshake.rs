@@ -1,0 +1,231 @@
+//! The handshake: who is there, which version both speak, and what each has of the other's ledger.
+//!
+//! ```text
+//! Recall -> Hello leaves, Hello comes -> Compare -> wait until this node may sign -> look at the peer's checkpoint -> linked
+//! ```
+//!
+//! Invariants:
+//! - the agency comes from the certificate; a name in a message is checked against it;
+//! - what the peer shows of this node's ledger counts only with this node's own signature under it. A peer that claims more without showing
+//!   it has said nothing: it ends its link, and cannot end the wait of a node that has just started;
+//! - nothing is taken, and no receipt signed, before this node may sign: other peers may have seen more of its ledger.
+
+use std::time::Duration;
+
+use super::effects::Effects;
+use super::end::End;
+use super::event::{Action, Job, Opening, PeerChange, Recalled, Warning};
+use super::keepalive::clock_offset;
+use super::timers::Timer;
+use crate::cursor::Cursor;
+use crate::refusal::FaultCode;
+use crate::wire::{self, frame::Kind};
+
+/// Oldest protocol version that this code speaks.
+pub const PROTOCOL_MIN: u32 = 1;
+/// Newest protocol version that this code speaks.
+pub const PROTOCOL_MAX: u32 = 1;
+/// How long the peer may take to say Hello.
+pub const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+/// Characters of a name in a peer's Hello that are quoted.
+const QUOTED_CHARS: usize = 80;
+
+/// One handshake.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Handshake {
+    step: Step,
+    recalled: Recalled,
+    /// The checkpoint that this side's Hello showed.
+    shown: Vec<u8>,
+    /// The peer's Hello.
+    theirs: wire::Hello,
+    protocol: u32,
+    clock_offset: i64,
+}
+
+/// How far a handshake is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Step {
+    /// This node looks up what it holds of the peer.
+    #[default]
+    Recalling,
+    /// The peer must say Hello.
+    AwaitingHello,
+    /// What the peer shows is compared with this node's ledger.
+    Comparing,
+    /// This node may not sign yet.
+    Waiting,
+    /// The peer has said all; the link comes up.
+    Over,
+}
+
+impl Handshake {
+    /// Begins.
+    pub(super) fn begin(&mut self, effects: &mut Effects<'_>) {
+        effects.start(Job::Recall);
+    }
+
+    /// What this node holds is known: it says Hello.
+    pub(super) fn recalled(
+        &mut self,
+        recalled: Recalled,
+        opening: &Opening,
+        checkpoint: &[u8],
+        effects: &mut Effects<'_>,
+    ) -> Result<(), End> {
+        if self.step != Step::Recalling {
+            return Ok(());
+        }
+        let charter = opening.charters.newest();
+        let hello = wire::Hello {
+            protocol_min: PROTOCOL_MIN,
+            protocol_max: PROTOCOL_MAX,
+            federation: opening.federation.clone(),
+            agency: opening.own.to_string(),
+            charter_version: charter.version,
+            have_cursor: recalled.received.map(Cursor::to_wire),
+            checkpoint: checkpoint.to_vec(),
+            seen_of_you: recalled.checkpoint.clone(),
+            // It is stamped when it leaves.
+            now: 0,
+            entry_of_you: recalled.entry.to_vec(),
+            charter_hash: charter.hash.to_vec(),
+        };
+        (self.recalled, self.shown) = (recalled, checkpoint.to_vec());
+        self.step = Step::AwaitingHello;
+        effects.set(Timer::Handshake, effects.now.after(HANDSHAKE_WITHIN));
+        effects.say(Kind::Hello(hello))
+    }
+
+    /// Whether the peer must say Hello now.
+    pub(super) fn awaits_hello(&self) -> bool {
+        self.step == Step::AwaitingHello
+    }
+
+    /// Whether the peer's Hello has not come yet.
+    pub(super) fn is_before_hello(&self) -> bool {
+        matches!(self.step, Step::Recalling | Step::AwaitingHello)
+    }
+
+    /// Whether all that is missing is that this node may sign.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.step == Step::Waiting
+    }
+
+    /// The first frame came.
+    pub(super) fn came(&mut self, kind: Option<Kind>, opening: &Opening, effects: &mut Effects<'_>) -> Result<(), End> {
+        let hello = match kind {
+            Some(Kind::Hello(hello)) => hello,
+            Some(Kind::Fault(fault)) => return Err(End::by_peer(&fault)),
+            _ => return Err(End::unexpected("another frame before Hello")),
+        };
+        self.protocol = check(&hello, opening)?;
+        self.clock_offset = clock_offset(hello.now, effects.now);
+        self.step = Step::Comparing;
+        effects.stop(Timer::Handshake);
+        let (checkpoint, entry) = (hello.seen_of_you.clone(), hello.entry_of_you.clone());
+        self.theirs = hello;
+        effects.start(Job::Compare { checkpoint, entry });
+        Ok(())
+    }
+
+    /// The peer did not say Hello in time.
+    pub(super) fn expired(&self) -> End {
+        End::Fault(FaultCode::Idle, format!("no Hello within {} s", HANDSHAKE_WITHIN.as_secs()))
+    }
+
+    /// What the peer shows was compared; `conflict` says how it contradicts this node's ledger, which ends here.
+    pub(super) fn compared(
+        &mut self,
+        conflict: Option<String>,
+        end: Cursor,
+        effects: &mut Effects<'_>,
+    ) -> Result<(), End> {
+        if self.step != Step::Comparing {
+            return Ok(());
+        }
+        if let Some(conflict) = conflict {
+            return Err(End::Fault(FaultCode::AheadOfLedger, conflict));
+        }
+        if let Some(have) = self.have().filter(|have| have.is_beyond(end.epoch, end.index)) {
+            let (size, epoch) = (end.index, end.epoch);
+            let reason = format!("the peer has our ledger up to {have}, it has {size} leaves in epoch {epoch}");
+            effects.act(Action::Warn(Warning::Ahead(reason.clone())));
+            return Err(End::Fault(FaultCode::AheadOfLedger, reason));
+        }
+        // Before anything is signed: a clock that is off must not date it.
+        effects.note(PeerChange::ClockOffset(self.clock_offset));
+        effects.note(PeerChange::Heard);
+        self.step = Step::Waiting;
+        Ok(())
+    }
+
+    /// This node may sign: the peer has answered, and that is success.
+    pub(super) fn succeeded(&mut self, effects: &mut Effects<'_>) {
+        self.step = Step::Over;
+        let (protocol, charter_version) = (self.protocol, self.theirs.charter_version);
+        effects.note(PeerChange::Linked { protocol, charter_version });
+    }
+
+    /// How far the peer says that it has this node's ledger.
+    pub(super) fn have(&self) -> Option<Cursor> {
+        self.theirs.have_cursor.map(Cursor::from_wire)
+    }
+
+    /// What this node holds of the peer.
+    pub(super) fn held(&self) -> &Recalled {
+        &self.recalled
+    }
+
+    /// The checkpoint that this side's Hello showed.
+    pub(super) fn shown(&self) -> &[u8] {
+        &self.shown
+    }
+
+    /// The peer's Hello.
+    pub(super) fn theirs(&self) -> &wire::Hello {
+        &self.theirs
+    }
+}
+
+/// The name in Hello must be the certificate's, and the versions must meet; the version that both speak.
+fn check(hello: &wire::Hello, opening: &Opening) -> Result<u32, End> {
+    let Opening { peer, federation, .. } = opening;
+    if hello.agency != peer.as_str() || hello.federation != *federation {
+        let quoted = |text: &str| text.chars().take(QUOTED_CHARS).collect::<String>();
+        let (named, of) = (quoted(&hello.agency), quoted(&hello.federation));
+        let reason = format!("Hello of {named:?} in {of:?} on the connection of {peer} in {federation}");
+        return Err(End::Fault(FaultCode::IdentityMismatch, reason));
+    }
+    common_version(hello.protocol_min, hello.protocol_max).ok_or_else(|| {
+        let reason = format!(
+            "the peer speaks versions {} to {}, this node {PROTOCOL_MIN} to {PROTOCOL_MAX}",
+            hello.protocol_min, hello.protocol_max
+        );
+        End::Fault(FaultCode::NoCommonVersion, reason)
+    })
+}
+
+/// The newest protocol version that two ranges have in common.
+fn common_version(theirs_min: u32, theirs_max: u32) -> Option<u32> {
+    let newest = PROTOCOL_MAX.min(theirs_max);
+    (newest >= PROTOCOL_MIN.max(theirs_min)).then_some(newest)
+}
+
+/// What every link of a node ends with whose ledger was set back.
+pub(super) fn set_back() -> End {
+    let reason = "this node's ledger was set back or lost, as its peers show: it takes and signs nothing until its operator has put back the \
+                  newest copy or begun a new epoch";
+    End::Fault(FaultCode::AheadOfLedger, reason.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_version_that_both_speak_is_spoken() {
+        assert_eq!(common_version(1, 9), Some(PROTOCOL_MAX));
+        assert_eq!((common_version(PROTOCOL_MAX + 1, 9), common_version(0, 0)), (None, None));
+    }
+}

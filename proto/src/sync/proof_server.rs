@@ -1,0 +1,35 @@
+//! Questions of the peer about this node's ledger: answered in the order in which they came, and only so many at a time.
+
+use super::effects::Effects;
+use super::end::End;
+use super::event::Job;
+use super::jobs::{InOrder, JobId};
+use crate::limits;
+use crate::wire::{self, frame::Kind};
+
+/// The questions that are being answered.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ProofServer {
+    answering: InOrder<(), wire::Proof>,
+}
+
+impl ProofServer {
+    /// The peer asks.
+    pub(super) fn asked(&mut self, prove: wire::Prove, effects: &mut Effects<'_>) -> Result<(), End> {
+        if self.answering.len() >= limits::PROVES_WAITING {
+            let reason = format!("more than {} questions about our ledger at a time", limits::PROVES_WAITING);
+            return Err(End::over_limit(reason));
+        }
+        self.answering.push(effects.start(Job::Prove(prove)), ());
+        Ok(())
+    }
+
+    /// An answer is ready.
+    pub(super) fn proved(&mut self, job: JobId, proof: wire::Proof, effects: &mut Effects<'_>) -> Result<(), End> {
+        self.answering.done(job, proof);
+        while let Some(((), proof)) = self.answering.pop() {
+            effects.say(Kind::Proof(proof))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,184 @@
+//! Whole sessions, event by event: every test compares all that a session does.
+
+mod charters;
+mod flow;
+mod gossip;
+mod handshake;
+mod keepalive;
+mod pair;
+mod proofs;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::charter::Charters;
+use crate::cursor::Cursor;
+use crate::fixture::{FEDERATION, Federation, START, agency};
+use crate::ids::{EntryId, Epoch, LedgerIndex};
+use crate::outbox::{Batch, Prepared};
+use crate::wire::{self, Frame, frame::Kind};
+
+const OWN: &str = "prov-jabar";
+const PEER: &str = "kota-bandung";
+/// Silence after which the links here are taken for dead.
+const IDLE: Duration = Duration::from_secs(60);
+/// The checkpoint of the session's node.
+const CHECKPOINT: &[u8] = b"our checkpoint";
+/// The checkpoint of the peer.
+const THEIRS: &[u8] = b"their checkpoint";
+
+/// One side of a link, driven by hand.
+#[derive(Clone)]
+struct Side {
+    session: Session,
+    now: Now,
+}
+
+fn cursor(index: u64) -> Cursor {
+    Cursor { epoch: Epoch(1), index: LedgerIndex(index), part: 0 }
+}
+
+fn entry(number: u8) -> EntryId {
+    EntryId([number; 32])
+}
+
+/// A node with ten leaves that may sign.
+fn opening(charters: &Charters) -> Opening {
+    Opening {
+        own: agency(OWN),
+        peer: agency(PEER),
+        federation: FEDERATION.to_owned(),
+        idle: IDLE,
+        charters: Arc::new(charters.clone()),
+        end: cursor(10),
+        checkpoint: Arc::from(CHECKPOINT),
+        is_signed: true,
+        guard: GuardState::Clear,
+    }
+}
+
+/// The Hello of a peer that goes by the same charter.
+fn hello(charters: &Charters) -> wire::Hello {
+    wire::Hello {
+        protocol_min: 1,
+        protocol_max: 1,
+        federation: FEDERATION.to_owned(),
+        agency: PEER.to_owned(),
+        charter_version: charters.newest().version,
+        charter_hash: charters.newest().hash.to_vec(),
+        have_cursor: Some(cursor(10).to_wire()),
+        checkpoint: THEIRS.to_vec(),
+        now: START,
+        ..Default::default()
+    }
+}
+
+/// The peer has everything, and its receipts are here.
+fn recalled() -> Recalled {
+    Recalled { received: Some(cursor(5)), receipted: Some(cursor(10)), ..Recalled::default() }
+}
+
+fn start(job: u64, what: Job) -> Action {
+    Action::Start(JobId(job), what)
+}
+
+fn ping(nonce: u64, reply: bool) -> Kind {
+    Kind::Ping(wire::Ping { nonce, reply, now: START })
+}
+
+fn done(job: u64, done: Done) -> Event {
+    Event::Done(JobId(job), done)
+}
+
+fn frame(kind: Kind) -> Event {
+    Event::Frame(Frame { kind: Some(kind) })
+}
+
+/// What a session does that ends with this fault.
+fn ends_with(actions: &[Action], code: crate::refusal::FaultCode) -> bool {
+    matches!(actions, [.., Action::Close(Close { end: End::Fault(found, _), .. })] if *found == code)
+}
+
+impl Side {
+    fn open(opening: Opening) -> (Self, Vec<Action>) {
+        let (now, mut actions) = (Now { wall_millis: START, mono_nanos: 0 }, Vec::new());
+        let session = Session::open(opening, now, &mut actions);
+        (Self { session, now }, actions)
+    }
+
+    /// The handshake is over, both have told each other all, and jobs 1 to 4 were that.
+    fn linked() -> Self {
+        let federation = Federation::new();
+        Self::linked_with(opening(&federation.charters), recalled(), hello(&federation.charters))
+    }
+
+    fn linked_with(opening: Opening, recalled: Recalled, hello: wire::Hello) -> Self {
+        let (mut side, _) = Self::open(opening);
+        side.does(done(1, Done::Recalled(Box::new(recalled))));
+        side.does(frame(Kind::Hello(hello)));
+        side.does(done(2, Done::Compared(None)));
+        side.does(done(3, Done::Looked(Looked::default())));
+        side.says();
+        // Nothing of third parties is new.
+        side.does(done(4, Done::Gossip { notes: Vec::new(), reached: 0 }));
+        side
+    }
+
+    /// All that the session does about an event.
+    fn does(&mut self, event: Event) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.session.handle(event, self.now, &mut actions);
+        actions
+    }
+
+    /// All frames that can leave.
+    fn says(&mut self) -> Vec<Kind> {
+        let mut said = Vec::new();
+        while self.session.has_frame() {
+            said.extend(self.session.next_frame(self.now).and_then(|frame| frame.kind));
+        }
+        said
+    }
+
+    /// Time passes, and timers expire when they should; what the session does, and what it says.
+    fn waits(&mut self, wait: Duration) -> (Vec<Action>, Vec<Kind>) {
+        let until = self.now.after(wait);
+        let (mut actions, mut said) = (Vec::new(), Vec::new());
+        while let Some(next) = self.session.next_timeout().filter(|next| *next <= until) {
+            self.turn_to(next);
+            actions.extend(self.does(Event::Timeout));
+            said.extend(self.says());
+        }
+        self.turn_to(until);
+        (actions, said)
+    }
+
+    fn turn_to(&mut self, mono_nanos: u64) {
+        let passed = (mono_nanos - self.now.mono_nanos) / 1_000_000;
+        self.now = Now { wall_millis: self.now.wall_millis + passed, mono_nanos };
+    }
+
+    /// The peer says something.
+    fn hears(&mut self, kind: Kind) -> Vec<Action> {
+        self.does(frame(kind))
+    }
+}
+
+/// A frame of these entries that ends at a cursor, as it is read from the ledger.
+fn prepared(index: u64, entries: &[u8]) -> Prepared {
+    let items = entries.iter().map(|number| item(*number)).collect();
+    let frame = wire::Deliver { cursor: Some(cursor(index).to_wire()), items, after: None };
+    let batch = Batch {
+        cursor: cursor(index),
+        entries: entries.iter().map(|number| entry(*number)).collect(),
+        bytes: 100 * entries.len(),
+    };
+    Prepared { batch, frame }
+}
+
+fn item(number: u8) -> wire::Item {
+    wire::Item { signed_entry: Bytes::copy_from_slice(&[number; 32]), ..Default::default() }
+}

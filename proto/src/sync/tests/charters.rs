@@ -1,0 +1,98 @@
+//! Charters that are passed on and adopted.
+
+use super::*;
+use crate::charter::MemberStatus;
+use crate::fixture::member_of;
+use crate::refusal::FaultCode;
+
+fn charter(note: &[u8]) -> Kind {
+    Kind::Charter(wire::CharterNote { note: note.to_vec() })
+}
+
+fn adopt(job: u64, note: &[u8]) -> Action {
+    start(job, Job::Adopt { note: note.to_vec() })
+}
+
+fn adopted(job: u64, adoption: Adoption) -> Event {
+    done(job, Done::Adopted(adoption))
+}
+
+/// What a node with two charters passes on to a peer with this Hello, and what it notes of it.
+fn passes_on(passed_on: Option<([u8; 32], u64)>, change: impl FnOnce(&mut wire::Hello)) -> (Vec<Kind>, Vec<Action>) {
+    let federation = Federation::changed(|_| {});
+    let mut hello = hello(&federation.charters);
+    change(&mut hello);
+    let (mut side, _) = Side::open(opening(&federation.charters));
+    side.does(done(1, Done::Recalled(Box::new(Recalled { passed_on, ..recalled() }))));
+    side.says();
+    side.hears(Kind::Hello(hello));
+    side.does(done(2, Done::Compared(None)));
+    let actions = side.does(done(3, Done::Looked(Looked::default())));
+    let notes = |action: &Action| matches!(action, Action::Peer(PeerChange::PassedOn(_)));
+    (side.says(), actions.into_iter().filter(notes).collect())
+}
+
+fn second() -> Vec<u8> {
+    Federation::changed(|_| {}).charter().note().to_vec()
+}
+
+#[test]
+fn a_peer_that_goes_by_an_older_charter_is_passed_on_the_newer_ones() {
+    let first = Federation::new().charter().hash.to_vec();
+    let (said, noted) = passes_on(None, |hello| (hello.charter_version, hello.charter_hash) = (1, first));
+    assert_eq!((said, noted), (vec![charter(&second())], vec![]));
+    assert_eq!(passes_on(None, |_| {}), (vec![], vec![]));
+}
+
+#[test]
+fn a_peer_that_goes_by_another_charter_is_passed_on_ours_once() {
+    let hash = [7; 32];
+    let goes_by = |hello: &mut wire::Hello| hello.charter_hash = hash.to_vec();
+    let noted = vec![Action::Peer(PeerChange::PassedOn(Some((hash, 2))))];
+    assert_eq!(passes_on(None, goes_by), (vec![charter(&second())], noted.clone()));
+    assert_eq!(passes_on(Some((hash, 2)), goes_by), (vec![], noted.clone()));
+    assert_eq!(passes_on(Some(([8; 32], 2)), goes_by), (vec![charter(&second())], noted), "it was another one");
+}
+
+#[test]
+fn charters_are_adopted_one_after_the_other_and_nothing_else_waits_for_it() {
+    let mut side = Side::linked();
+    assert_eq!(side.hears(charter(b"two")), [adopt(5, b"two")]);
+    assert!(side.session.reads(), "pings are still answered");
+    assert_eq!(side.hears(charter(b"three")), []);
+    assert!(!side.session.reads(), "no more than one waits");
+    assert_eq!(side.waits(Duration::from_secs(20)).1.len(), 1, "this side still says pings");
+    assert_eq!(side.does(adopted(5, Adoption::InForce)), [adopt(6, b"three")]);
+    assert!(side.session.reads());
+    assert_eq!(side.does(adopted(6, Adoption::InForce)), []);
+}
+
+#[test]
+fn after_a_charter_that_is_not_adopted_no_other_is_looked_at() {
+    let mut side = Side::linked();
+    side.hears(charter(b"false"));
+    side.hears(charter(b"next"));
+    assert_eq!(side.does(adopted(5, Adoption::Not)), []);
+    assert_eq!((side.hears(charter(b"another")), side.session.reads()), (vec![], true));
+}
+
+#[test]
+fn who_brings_a_rival_of_a_charter_gets_the_one_that_is_trusted_here() {
+    let federation = Federation::changed(|_| {});
+    let mut side = Side::linked_with(opening(&federation.charters), recalled(), hello(&federation.charters));
+    side.hears(charter(b"rival"));
+    side.does(adopted(5, Adoption::Rival(2)));
+    assert_eq!(side.says(), [charter(federation.charter().note())]);
+}
+
+#[test]
+fn a_charter_that_comes_into_force_ends_the_link_which_a_member_may_make_anew() {
+    let mut side = Side::linked();
+    let changed = Federation::changed(|_| {});
+    let actions = side.does(Event::Charters(Arc::new(changed.charters)));
+    assert!(ends_with(&actions, FaultCode::Superseded), "{actions:?}");
+    let mut side = Side::linked();
+    let retired = Federation::changed(|text| member_of(text, PEER).status = MemberStatus::Retired);
+    let actions = side.does(Event::Charters(Arc::new(retired.charters)));
+    assert!(ends_with(&actions, FaultCode::NotPermitted), "{actions:?}");
+}

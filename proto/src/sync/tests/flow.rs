@@ -1,0 +1,289 @@
+//! Delivery and intake: order, windows and backpressure.
+
+use super::*;
+use crate::intake::Received;
+use crate::limits;
+use crate::receipt::{ItemOutcome, ItemResult, Receipt};
+use crate::refusal::FaultCode;
+
+/// A frame of one item up to a cursor.
+fn deliver(index: u64) -> wire::Deliver {
+    wire::Deliver { cursor: Some(cursor(index).to_wire()), items: vec![item(index as u8)], after: None }
+}
+
+fn taken(index: u64) -> Vec<Received> {
+    let item = item(index as u8);
+    vec![Received::Deferred { entry: entry(index as u8), code: 601, detail: String::new(), item }]
+}
+
+fn results(index: u64) -> Vec<ItemResult> {
+    vec![ItemResult { entry: entry(index as u8), outcome: ItemOutcome::Leaf(LedgerIndex(index)) }]
+}
+
+fn committed(job: u64, index: u64) -> Event {
+    done(job, Done::Committed { results: Some(results(index)), checkpoint: Arc::from(CHECKPOINT) })
+}
+
+fn ack(index: u64) -> wire::Ack {
+    wire::Ack { receipt: vec![index as u8], signature: Vec::new() }
+}
+
+fn checked_ack(index: u64, results: Vec<ItemResult>) -> Done {
+    let receipt = Receipt {
+        federation: FEDERATION.to_owned(),
+        receiver: agency(PEER),
+        sender: agency(OWN),
+        key_id: 0,
+        charter_version: 1,
+        cursor: cursor(index),
+        results,
+        checkpoint: Vec::new(),
+        leaf_hashes: Vec::new(),
+    };
+    Done::CheckedAck(Ok(Box::new(CheckedAck { receipt, ack: ack(index), checkpoint: None })))
+}
+
+fn peer(change: PeerChange) -> Action {
+    Action::Peer(change)
+}
+
+fn sign(job: u64, index: u64) -> Action {
+    let (cursor, checkpoint) = (cursor(index), CHECKPOINT.to_vec());
+    start(job, Job::SignAck { cursor, results: results(index), checkpoint })
+}
+
+fn read(job: u64, from: u64, end: u64) -> Action {
+    start(job, Job::Read { from: cursor(from), end: cursor(end), give_back: None })
+}
+
+fn progress(sent: u64, acknowledged: u64) -> Action {
+    peer(PeerChange::Progress { sent: cursor(sent), acknowledged: cursor(acknowledged) })
+}
+
+#[test]
+fn a_frame_is_given_room_checked_committed_and_acknowledged_and_its_room_is_given_back() {
+    let mut side = Side::linked();
+    let actions = side.hears(Kind::Deliver(deliver(6)));
+    assert!(matches!(actions[..], [Action::Start(JobId(5), Job::Reserve { bytes: 30.. })]), "{actions:?}");
+    assert!(!side.session.reads());
+    assert_eq!(side.does(done(5, Done::Reserved)), [start(6, Job::Check { items: vec![item(6)] })]);
+    assert!(side.session.reads());
+    let commit = Job::Commit { cursor: cursor(6), items: taken(6) };
+    let expected = [peer(PeerChange::ReceivedEntries(1)), start(7, commit)];
+    assert_eq!(side.does(done(6, Done::Checked(taken(6)))), expected);
+    assert_eq!(side.does(Event::Taken), []);
+    assert_eq!(side.does(committed(7, 6)), [Action::Release(JobId(5)), sign(8, 6)]);
+    assert_eq!(side.does(done(8, Done::Acknowledged(ack(6)))), []);
+    assert_eq!(side.says(), [Kind::Ack(ack(6))]);
+}
+
+#[test]
+fn frames_are_committed_and_acknowledged_in_order_whatever_the_order_in_which_jobs_end() {
+    let mut side = Side::linked();
+    for (index, job) in [(6, 5), (7, 7)] {
+        side.hears(Kind::Deliver(deliver(index)));
+        side.does(done(job, Done::Reserved));
+    }
+    assert_eq!(side.does(done(8, Done::Checked(taken(7)))), []);
+    let commit = |job, index| start(job, Job::Commit { cursor: cursor(index), items: taken(index) });
+    let received = || peer(PeerChange::ReceivedEntries(1));
+    assert_eq!(side.does(done(6, Done::Checked(taken(6)))), [received(), commit(9, 6)], "one at a time");
+    assert_eq!(side.does(Event::Taken), [received(), commit(10, 7)]);
+    assert_eq!(side.does(Event::Taken), []);
+    assert_eq!(side.does(committed(10, 7)), []);
+    let released = |job| Action::Release(JobId(job));
+    assert_eq!(side.does(committed(9, 6)), [released(5), sign(11, 6), released(7), sign(12, 7)]);
+    side.does(done(12, Done::Acknowledged(ack(7))));
+    assert_eq!(side.says(), []);
+    side.does(done(11, Done::Acknowledged(ack(6))));
+    assert_eq!(side.says(), [Kind::Ack(ack(6)), Kind::Ack(ack(7))]);
+}
+
+#[test]
+fn the_result_of_a_job_that_is_not_running_is_ignored() {
+    let mut side = Side::linked();
+    side.hears(Kind::Deliver(deliver(6)));
+    side.does(done(5, Done::Reserved));
+    for job in [5, 77] {
+        assert_eq!(side.does(done(job, Done::Reserved)), []);
+        assert_eq!(side.does(committed(job, 6)), []);
+        assert_eq!(side.does(done(job, Done::Failed(End::Stopped))), []);
+        assert_eq!(side.does(done(job, Done::Read(prepared(11, &[1])))), []);
+    }
+    // Of a running job, but not its kind.
+    assert_eq!(side.does(done(6, Done::Acknowledged(ack(6)))), []);
+}
+
+#[test]
+fn a_job_that_fails_ends_the_link() {
+    let mut side = Side::linked();
+    side.hears(Kind::Deliver(deliver(6)));
+    let actions = side.does(done(5, Done::Failed(End::Own("leaf 7".to_owned()))));
+    let close = Close { end: End::Own("leaf 7".to_owned()), was_success: false };
+    assert_eq!(actions, [peer(PeerChange::PassedOn(None)), Action::Close(close)]);
+}
+
+#[test]
+fn a_delivery_without_a_cursor_or_with_a_gap_ends_the_link() {
+    let mut side = Side::linked();
+    side.hears(Kind::Deliver(wire::Deliver { cursor: None, ..deliver(6) }));
+    assert!(ends_with(&side.does(done(5, Done::Reserved)), FaultCode::UnexpectedFrame));
+    let mut side = Side::linked();
+    side.hears(Kind::Deliver(wire::Deliver { after: Some(cursor(8).to_wire()), ..deliver(9) }));
+    assert!(ends_with(&side.does(done(5, Done::Reserved)), FaultCode::BadCursor), "here is it up to 5");
+}
+
+#[test]
+fn a_frame_of_which_too_much_would_wait_ends_the_link() {
+    let mut side = Side::linked();
+    side.hears(Kind::Deliver(deliver(6)));
+    side.does(done(5, Done::Reserved));
+    side.does(done(6, Done::Checked(taken(6))));
+    let actions = side.does(done(7, Done::Committed { results: None, checkpoint: Arc::from(CHECKPOINT) }));
+    assert!(ends_with(&actions, FaultCode::TooMuchDeferred));
+}
+
+#[test]
+fn nothing_is_read_while_the_window_is_full() {
+    let mut side = Side::linked();
+    for number in 0..limits::LINK_WINDOW_FRAMES as u64 {
+        assert!(side.session.reads(), "{number}");
+        side.hears(Kind::Deliver(deliver(6 + number)));
+        side.does(done(5 + 2 * number, Done::Reserved));
+    }
+    assert!(!side.session.reads());
+    side.does(done(6, Done::Checked(taken(6))));
+    side.does(Event::Taken);
+    let commit = 5 + 2 * limits::LINK_WINDOW_FRAMES as u64;
+    side.does(committed(commit, 6));
+    assert!(side.session.reads());
+}
+
+#[test]
+fn nothing_is_read_while_the_writer_takes_nothing_and_the_rest_goes_on() {
+    let mut side = Side::linked();
+    for (index, job) in [(6, 5), (7, 8)] {
+        side.hears(Kind::Deliver(deliver(index)));
+        side.does(done(job, Done::Reserved));
+        side.does(done(job + 1, Done::Checked(taken(index))));
+    }
+    assert!(side.session.reads(), "one submission waits for the writer");
+    side.hears(Kind::Checkpoints(wire::CheckpointNotes { notes: vec![b"note".to_vec()] }));
+    let looked = Looked { news: vec![b"note".to_vec()], epoch: None };
+    assert_eq!(side.does(done(10, Done::Looked(looked))).len(), 1);
+    assert!(!side.session.reads(), "two do");
+    let (actions, said) = side.waits(IDLE * 3);
+    assert_eq!(actions, [], "nor does silence count");
+    assert_eq!(said.len(), 9, "it still says pings");
+    assert!(ends_with(&side.clone().hears(ping(0, false)), FaultCode::Internal), "a frame would not be taken");
+    assert_eq!(side.does(Event::Taken), []);
+    assert!(side.session.reads());
+    assert_eq!(side.does(Event::Taken).len(), 2, "the next frame is given to the writer");
+}
+
+#[test]
+fn what_grows_is_read_sent_and_its_receipt_kept() {
+    let mut side = Side::linked();
+    assert_eq!(side.does(Event::Grown(cursor(11))), [read(5, 10, 11)]);
+    let expected = [peer(PeerChange::SentEntries(1)), progress(11, 10)];
+    assert_eq!(side.does(done(5, Done::Read(prepared(11, &[1])))), expected);
+    let after = Some(cursor(10).to_wire());
+    assert_eq!(side.says(), [Kind::Deliver(wire::Deliver { after, ..prepared(11, &[1]).frame })]);
+    assert_eq!(side.hears(Kind::Ack(ack(11))), [start(6, Job::CheckAck(ack(11)))]);
+    let refused = vec![(entry(1), 203)];
+    let results = vec![ItemResult { entry: entry(1), outcome: ItemOutcome::Refused(203) }];
+    let expected = [
+        Action::Release(JobId(5)),
+        peer(PeerChange::Refused(1)),
+        Action::Keep(Kept::Receipt { at: START, cursor: cursor(11), refused, ack: ack(11) }),
+        progress(11, 11),
+        peer(PeerChange::Answered),
+    ];
+    assert_eq!(side.does(done(6, checked_ack(11, results))), expected);
+}
+
+#[test]
+fn what_holds_nothing_for_this_peer_gives_its_room_back_at_once() {
+    let mut side = Side::linked();
+    side.does(Event::Grown(cursor(11)));
+    let expected = [Action::Release(JobId(5)), progress(11, 11)];
+    assert_eq!(side.does(done(5, Done::Read(prepared(11, &[])))), expected);
+    assert_eq!(side.says(), []);
+}
+
+/// A session that has sent two frames, with one entry each, up to cursors 11 and 12.
+fn two_in_flight() -> Side {
+    let mut side = Side::linked();
+    side.does(Event::Grown(cursor(11)));
+    side.does(done(5, Done::Read(prepared(11, &[11]))));
+    side.does(Event::Grown(cursor(12)));
+    side.does(done(6, Done::Read(prepared(12, &[12]))));
+    side
+}
+
+#[test]
+fn receipts_are_taken_in_order_whatever_the_order_in_which_their_checks_end() {
+    let mut side = two_in_flight();
+    side.hears(Kind::Ack(ack(11)));
+    side.hears(Kind::Ack(ack(12)));
+    assert_eq!(side.does(done(8, checked_ack(12, results(12)))), []);
+    let kept =
+        |index| Action::Keep(Kept::Receipt { at: START, cursor: cursor(index), refused: Vec::new(), ack: ack(index) });
+    let expected = [Action::Release(JobId(5)), kept(11), progress(12, 11), peer(PeerChange::Answered)];
+    assert_eq!(side.does(done(7, checked_ack(11, results(11)))), expected, "the next when the writer has taken it");
+    let expected = [Action::Release(JobId(6)), kept(12), progress(12, 12), peer(PeerChange::Answered)];
+    assert_eq!(side.does(Event::Taken), expected);
+}
+
+#[test]
+fn a_receipt_that_is_wrong_too_large_or_one_too_many_ends_the_link() {
+    let mut side = two_in_flight();
+    side.hears(Kind::Ack(ack(11)));
+    let wrong = Done::CheckedAck(Err("its signature does not verify".to_owned()));
+    assert!(ends_with(&side.does(done(7, wrong)), FaultCode::BadReceipt));
+    let mut side = two_in_flight();
+    side.hears(Kind::Ack(ack(11)));
+    assert!(ends_with(&side.does(done(7, checked_ack(12, results(12)))), FaultCode::BadReceipt), "of the second");
+    let mut side = two_in_flight();
+    let large = wire::Ack { receipt: vec![0; limits::RECEIPT_BYTES], signature: Vec::new() };
+    assert!(ends_with(&side.hears(Kind::Ack(large)), FaultCode::LimitExceeded));
+    let mut side = two_in_flight();
+    side.hears(Kind::Ack(ack(11)));
+    side.hears(Kind::Ack(ack(12)));
+    assert!(ends_with(&side.hears(Kind::Ack(ack(13))), FaultCode::BadReceipt));
+}
+
+#[test]
+fn a_peer_that_talks_but_acknowledges_nothing_is_let_go() {
+    let mut side = two_in_flight();
+    for _ in 0..5 {
+        side.waits(Duration::from_secs(10));
+        side.hears(ping(0, true));
+    }
+    let (actions, _) = side.waits(Duration::from_secs(10));
+    let end = End::Fault(FaultCode::Idle, "nothing acknowledged for 60 s".to_owned());
+    assert_eq!(actions.last(), Some(&Action::Close(Close { end, was_success: true })));
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_let_go_when_too_much_waits_for_it() {
+    let mut side = Side::linked();
+    let mut number = 0;
+    let ended = loop {
+        side.hears(Kind::Prove(wire::Prove::default()));
+        let actions = side.does(done(5 + number, Done::Proved(wire::Proof::default())));
+        number += 1;
+        if !actions.is_empty() {
+            break actions;
+        }
+    };
+    assert!(ends_with(&ended, FaultCode::LimitExceeded));
+    assert_eq!(number, 2 * limits::LINK_WINDOW_FRAMES as u64 + 65);
+}
+
+#[test]
+fn a_frame_that_is_read_while_there_is_no_room_ends_the_link() {
+    let mut side = Side::linked();
+    side.hears(Kind::Deliver(deliver(6)));
+    assert!(ends_with(&side.hears(Kind::Deliver(deliver(7))), FaultCode::Internal));
+}

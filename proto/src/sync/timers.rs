@@ -1,0 +1,125 @@
+//! The time of an event, and the timers of a session in one table.
+//!
+//! Must not know what a timer is for.
+//!
+//! Invariant: a timer that has expired is out of the table until its owner sets it again, so that none can be handled twice.
+
+use std::time::Duration;
+
+/// The time of one event: both clocks, read once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// The wall clock: milliseconds since 1970. It may jump.
+    pub wall_millis: u64,
+    /// A clock that only goes forward: nanoseconds since any moment, the same one for all events of a session.
+    pub mono_nanos: u64,
+}
+
+impl Now {
+    /// The moment that comes `wait` later, on the clock that only goes forward.
+    pub(super) fn after(self, wait: Duration) -> u64 {
+        later(self.mono_nanos, wait)
+    }
+
+    /// Whether at least `wait` has passed since `moment`.
+    pub(super) fn is_after(self, moment: u64, wait: Duration) -> bool {
+        self.mono_nanos >= later(moment, wait)
+    }
+}
+
+/// The moment that comes `wait` after `moment`.
+pub(super) fn later(moment: u64, wait: Duration) -> u64 {
+    moment.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// What a session waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// The peer must have said Hello.
+    Handshake,
+    /// The peer must have said something.
+    Idle,
+    /// This side must say something.
+    Ping,
+    /// The peer must have acknowledged something.
+    Progress,
+    /// Checkpoints may be told again.
+    Gossip,
+    /// Checkpoints that were told on earlier links are told once more.
+    LookBack,
+    /// A question was not answered in time.
+    Question,
+}
+
+impl Timer {
+    const ALL: [Self; 7] =
+        [Self::Handshake, Self::Idle, Self::Ping, Self::Progress, Self::Gossip, Self::LookBack, Self::Question];
+}
+
+/// When each timer expires, in nanoseconds of the clock that only goes forward.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TimerTable([Option<u64>; Timer::ALL.len()]);
+
+impl TimerTable {
+    /// Sets a timer, in place of what it was set to.
+    pub(super) fn set(&mut self, timer: Timer, at: u64) {
+        self.0[timer as usize] = Some(at);
+    }
+
+    /// Stops a timer.
+    pub(super) fn stop(&mut self, timer: Timer) {
+        self.0[timer as usize] = None;
+    }
+
+    /// Whether a timer runs.
+    pub(super) fn is_set(&self, timer: Timer) -> bool {
+        self.0[timer as usize].is_some()
+    }
+
+    /// When the next timer expires.
+    pub(super) fn next(&self) -> Option<u64> {
+        self.0.iter().flatten().min().copied()
+    }
+
+    /// Takes a timer that has expired out of the table.
+    pub(super) fn take_expired(&mut self, now: Now) -> Option<Timer> {
+        let has_expired = |timer: &Timer| self.0[*timer as usize].is_some_and(|at| at <= now.mono_nanos);
+        let expired = Timer::ALL.into_iter().find(has_expired)?;
+        self.stop(expired);
+        Some(expired)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expired_timer_is_handed_out_once() {
+        let at = |mono_nanos| Now { wall_millis: 0, mono_nanos };
+        let mut table = TimerTable::default();
+        table.set(Timer::Ping, 20);
+        table.set(Timer::Idle, 10);
+        table.set(Timer::Ping, 15);
+        assert_eq!((table.next(), table.take_expired(at(9))), (Some(10), None));
+        assert_eq!(table.take_expired(at(15)), Some(Timer::Idle));
+        assert_eq!(table.take_expired(at(15)), Some(Timer::Ping));
+        assert_eq!((table.next(), table.take_expired(at(u64::MAX))), (None, None));
+    }
+
+    #[test]
+    fn every_timer_has_a_place_of_its_own() {
+        let mut table = TimerTable::default();
+        for (at, timer) in (1..).zip(Timer::ALL) {
+            table.set(timer, at);
+        }
+        let in_turn = |at| table.clone().take_expired(Now { wall_millis: 0, mono_nanos: at });
+        assert_eq!(in_turn(1), Some(Timer::ALL[0]));
+        assert!(Timer::ALL.into_iter().all(|timer| table.is_set(timer)));
+    }
+
+    #[test]
+    fn a_moment_beyond_the_end_of_numbers_never_comes_and_does_not_wrap() {
+        assert_eq!(Now { wall_millis: 0, mono_nanos: 7 }.after(Duration::MAX), u64::MAX);
+    }
+}
