@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::content::Content;
-use sinergi_proto::engine::Case;
+use sinergi_proto::engine::{Case, LeafHeader};
 use sinergi_proto::entry::Entry;
 use sinergi_proto::ids::{ComplaintId, LedgerIndex};
 use sinergi_proto::refusal::Refusal;
 
-use crate::headers::{self, ContentHeader, HeaderError, LeafHeader};
 use crate::ledger::{LedgerReader, ReadError, Record};
+use crate::record_codec::{self, HeaderError};
 use crate::store::{Placed, Store, StoreError};
 
 /// Why a complaint cannot be loaded: the node's own data contradict each other.
@@ -21,14 +21,9 @@ pub enum CaseError {
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] ReadError),
-    /// A local header.
-    #[error("leaf {index}: {source}")]
-    Header {
-        /// The leaf.
-        index: LedgerIndex,
-        /// What is wrong.
-        source: HeaderError,
-    },
+    /// The header of a record.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
     /// A leaf that is no entry.
     #[error("leaf {index} was written as an entry and is none: {source}; run `sinergi ledger verify`")]
     Entry {
@@ -67,7 +62,7 @@ impl Leaf {
     /// When it is not what this node writes.
     pub fn parse(record: Record, federation: &str) -> Result<Self, CaseError> {
         let index = record.leaf().unwrap_or_default();
-        let header = headers::decode(&record.header).map_err(|source| CaseError::Header { index, source })?;
+        let header = record_codec::leaf_header(&record)?;
         let entry =
             Entry::parse(Bytes::from(record.body), federation).map_err(|source| CaseError::Entry { index, source })?;
         Ok(Self { index, header, entry })
@@ -109,12 +104,7 @@ pub fn load(
 pub fn contents(reader: &LedgerReader, leaf: LedgerIndex) -> Result<Vec<Content>, CaseError> {
     let mut contents = Vec::new();
     for record in reader.contents(leaf)? {
-        let header: ContentHeader =
-            headers::decode(&record.header).map_err(|source| CaseError::Header { index: leaf, source })?;
-        if let Some((salt, data)) = record.body.split_first_chunk::<32>().filter(|_| !record.erased) {
-            let data = Bytes::copy_from_slice(data);
-            contents.push(Content { commitment: header.commitment, salt: *salt, data });
-        }
+        contents.extend(record_codec::content(&record)?);
     }
     Ok(contents)
 }

@@ -15,7 +15,10 @@ use lru::LruCache;
 use prost::Message;
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::content::Content;
-use sinergi_proto::engine::{BatchNumber, Case, CaseRoom, Cases, ItemKey, View};
+use sinergi_proto::engine::{
+    BatchNumber, Case, CaseRoom, Cases, CursorHeader, DeferredDoneHeader, DeferredHeader, External, ItemKey,
+    LeafHeader, ReceiptHeader, RefusedHeader, RoutingHeader, SeenHeader, View,
+};
 use sinergi_proto::entry::Entry;
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::route::reset_of;
@@ -23,11 +26,8 @@ use sinergi_proto::wire;
 
 use crate::case::{self, CaseError, Leaf};
 use crate::directory::Directory;
-use crate::headers::{
-    CursorHeader, DeferredDoneHeader, DeferredHeader, External, Header, LeafHeader, ReceiptHeader, RefusedHeader,
-    RoutingHeader, SeenHeader,
-};
 use crate::ledger::{LedgerReader, Position, Record, RecordKind};
+use crate::record_codec::Header;
 use crate::store::{Changes, Counts, PeerCursor, Placed, RefusedRow, Row, Sight, Store, StoreError, Summary};
 
 /// How much is held in memory: complaints, and their entries together.
@@ -214,8 +214,7 @@ impl Derivation {
             RecordKind::Content => return Ok(()),
             _ => {}
         }
-        let malformed = |source| CaseError::Header { index: LedgerIndex::default(), source };
-        match Header::of(&record).map_err(malformed)? {
+        match Header::of(&record)? {
             Header::Receipt(header) => self.receipt(&header, position),
             Header::Cursor(header) => self.cursor(&header),
             Header::Seen(header) => self.seen(&header, position),

@@ -34,7 +34,7 @@
 //! | [`directory`], [`keys`] | charters and keys on the disk |
 //! | [`audit`], `proof_server` | checking others' ledgers, and showing the own one |
 //! | [`continuity`] | whether the ledger is still the one that peers saw: before that nothing is signed |
-//! | [`headers`] | what the node notes beside each record |
+//! | [`record_codec`] | the typed records of the ledger as bytes, and back |
 //! | [`alarms`], [`telemetry`], [`causes`], [`time`] | what the operator must hear of, logs, errors in words, the wall clock |
 //!
 //! Invariants of the whole: what was acknowledged is on the disk; a checkpoint covers durable leaves only; everything but the ledger can
@@ -48,7 +48,6 @@ pub mod continuity;
 pub mod derivation;
 pub mod directory;
 mod durable;
-pub mod headers;
 pub mod keys;
 pub mod ledger;
 pub mod link;
@@ -57,6 +56,7 @@ pub mod operator;
 pub mod outbox;
 mod proof_server;
 pub mod recent;
+pub mod record_codec;
 pub mod recover;
 pub mod store;
 pub mod telemetry;

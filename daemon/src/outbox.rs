@@ -10,6 +10,7 @@ use prost::Message;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::content::Content;
 use sinergi_proto::cursor::Cursor;
+use sinergi_proto::engine::{LeafHeader, RoutingHeader};
 use sinergi_proto::entry::Entry;
 use sinergi_proto::ids::{AgencyId, ComplaintId, LedgerIndex};
 use sinergi_proto::outbox::{self, FrameRoom, LedgerView, OwnLeaf, Recalled, Step};
@@ -18,9 +19,9 @@ use sinergi_proto::route::{Access, Route};
 use sinergi_proto::wire;
 
 use crate::case::{self, CaseError, Leaf};
-use crate::headers::{self, LeafHeader, RoutingHeader};
 use crate::ledger::{LedgerReader, Record, RecordKind};
 use crate::recent::Recent;
+use crate::record_codec::{self, Header};
 use crate::store::Store;
 
 /// Reads what links have to send.
@@ -87,7 +88,7 @@ impl Outbox {
         for record in self.reader.leaves_from(from)? {
             let record = record?;
             let index = record.leaf().unwrap_or_default();
-            let header = parse_header(index, &record.header)?;
+            let header = record_codec::leaf_header(&record)?;
             let (mut shared, mut queued_content) = (false, false);
             for route in &header.routes {
                 let Some(number) = peers.iter().position(|(peer, _)| *peer == route.to) else { continue };
@@ -123,7 +124,7 @@ impl Outbox {
         }
         for record in self.reader.leaves_from(acknowledged.index)? {
             let record = record?;
-            let header = parse_header(record.leaf().unwrap_or_default(), &record.header)?;
+            let header = record_codec::leaf_header(&record)?;
             if header.routes.iter().any(|route: &Route| route.to == *peer) {
                 let bytes = record.body.len();
                 let leaf = Leaf::parse(record, &self.federation)?;
@@ -168,10 +169,6 @@ impl Outbox {
     }
 }
 
-fn parse_header(index: LedgerIndex, header: &[u8]) -> Result<LeafHeader, CaseError> {
-    headers::decode(header).map_err(|source| CaseError::Header { index, source })
-}
-
 /// The ledger and the store as the walk of [`outbox::prepare`] sees them.
 impl LedgerView for Outbox {
     type Error = CaseError;
@@ -212,19 +209,18 @@ impl LedgerView for Outbox {
 }
 
 fn step(record: Record) -> Result<Step, CaseError> {
-    if record.kind != RecordKind::Routing {
+    if record.kind == RecordKind::Leaf {
         return Ok(Step::Leaf(leaf(record)?));
     }
-    let index = LedgerIndex::default();
-    let header = headers::decode(&record.header).map_err(|source| CaseError::Header { index, source })?;
-    Ok(match header {
-        RoutingHeader::Leaf { leaf, routes } => Step::Routing { leaf, routes },
-        RoutingHeader::Introduced { .. } => Step::Routing { leaf: index, routes: Vec::new() },
+    Ok(match Header::of(&record)? {
+        Header::Routing(RoutingHeader::Leaf { leaf, routes }) => Step::Routing { leaf, routes },
+        // It takes a place among the parts before the next leaf, and goes nowhere.
+        _ => Step::Routing { leaf: LedgerIndex::default(), routes: Vec::new() },
     })
 }
 
 fn leaf(record: Record) -> Result<outbox::Leaf, CaseError> {
     let index = record.leaf().unwrap_or_default();
-    let LeafHeader { from, relays, routes, .. } = parse_header(index, &record.header)?;
+    let LeafHeader { from, relays, routes, .. } = record_codec::leaf_header(&record)?;
     Ok(outbox::Leaf { index, from, relays, routes, signed: Bytes::from(record.body) })
 }

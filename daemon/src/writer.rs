@@ -42,10 +42,10 @@ use crate::case::CaseError;
 use crate::continuity::{Continuity, State};
 use crate::derivation::{CASE_ROOM, Derivation};
 use crate::directory::Directory;
-use crate::headers;
 use crate::keys::SigningKeys;
 use crate::ledger::{AppendError, EraseError, Fatal, Ledger, LedgerReader, Tip};
 use crate::recent::Recent;
+use crate::record_codec::Header;
 use crate::store::{Sight, Store, StoreError};
 use crate::time::now_millis;
 
@@ -421,9 +421,9 @@ fn snapshot(ledger: &Ledger, derivation: &Derivation, adjacent: &BTreeSet<Agency
     let mut deferred = Vec::new();
     for item in store.deferred() {
         let record = reader.record(item?.1).map_err(CaseError::Ledger)?;
-        let header = headers::decode(&record.header)
-            .map_err(|source| CaseError::Header { index: Default::default(), source })?;
-        deferred.push((header, record.body));
+        if let Header::Deferred(header) = Header::of(&record).map_err(CaseError::from)? {
+            deferred.push((header, record.body));
+        }
     }
     let mut new_peers = BTreeSet::new();
     for peer in adjacent {

@@ -11,15 +11,16 @@ use sinergi_tests::federation::TestNode;
 use sinergi_tests::folder::files_with;
 use sinergi_tests::stage::Stage;
 
-fn availability(detail: &ComplaintDetail, body: &str) -> String {
-    let row = detail.timeline.iter().find(|row| row.body == body).expect("the entry is here");
-    row.content[0].availability.clone()
+/// What a complaint shows of the first content of an entry; `None`: the entry is not here yet.
+fn availability(detail: &ComplaintDetail, body: &str) -> Option<String> {
+    let row = detail.timeline.iter().find(|row| row.body == body)?;
+    Some(row.content[0].availability.clone())
 }
 
 async fn shows(node: &TestNode, complaint: sinergi_proto::ids::ComplaintId, body: &str, expected: &str) {
     let seen = sinergi_cli::demo::wait::until(sinergi_tests::federation::PATIENCE, async || {
         let detail = node.shows(complaint).await;
-        Ok::<_, tonic::Status>(detail.filter(|detail| availability(detail, body) == expected))
+        Ok::<_, tonic::Status>(detail.filter(|detail| availability(detail, body).as_deref() == Some(expected)))
     });
     assert!(
         seen.await.expect("the node answers").is_some(),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use sinergi_cli::demo::wait;
-use sinergi_daemon::headers::{self, SeenHeader};
 use sinergi_daemon::ledger::{Ledger, LedgerOptions, RecordKind};
+use sinergi_daemon::record_codec::Header;
 use sinergi_proto::checkpoint::Checkpoint;
 use sinergi_proto::entry::{Body, Entry};
 use sinergi_proto::tree::root_of;
@@ -197,7 +197,7 @@ fn witnessed(ledger: &Path) -> Result<Vec<u64>, String> {
         let record = record.map_err(|error| error.to_string())?;
         match record.kind {
             RecordKind::Seen => {
-                let header: SeenHeader = headers::decode(&record.header).expect("a header");
+                let Header::Seen(header) = Header::of(&record).expect("a header") else { continue };
                 seen.insert(header.peer, record.body);
             }
             RecordKind::Leaf => {

@@ -10,9 +10,9 @@ use sinergi_proto::transparency::audit::{HeldCase, ReceiptRef, Records, Scope};
 
 use crate::case::{self, CaseError, Leaf};
 use crate::directory::Directory;
-use crate::headers::{self, DeferredHeader, HeaderError, LeafHeader, ReceiptHeader, RefusedHeader, SeenHeader};
 use crate::ledger::{Position, Record, RecordKind};
 use crate::outbox::Outbox;
+use crate::record_codec::Header;
 use crate::store::PeerCursor;
 use crate::time::now_millis;
 
@@ -51,31 +51,24 @@ impl OwnRecords {
 
     fn add(&self, holdings: &mut Holdings, record: Record) -> Result<(), CaseError> {
         match record.kind {
-            RecordKind::Leaf => {
+            // They are many, and an audit needs nothing of them.
+            RecordKind::Content | RecordKind::Routing | RecordKind::Cursor => return Ok(()),
+            _ => {}
+        }
+        match Header::of(&record)? {
+            Header::Leaf(header) => {
                 let index = record.leaf().unwrap_or_default();
-                let header: LeafHeader =
-                    headers::decode(&record.header).map_err(|source| CaseError::Header { index, source })?;
                 let entry = Entry::parse(Bytes::from(record.body), self.outbox.federation())
                     .map_err(|source| CaseError::Entry { index, source })?;
                 holdings.add_entry(&entry, index, header.at);
             }
-            RecordKind::Receipt => {
-                let header: ReceiptHeader = headers::decode(&record.header).map_err(malformed)?;
+            Header::Receipt(header) => {
                 let receipt = ReceiptRef(record.position.to_bits());
                 holdings.add_receipt(&header.peer, &record.body, receipt, header.at);
             }
-            RecordKind::Seen => {
-                let header: SeenHeader = headers::decode(&record.header).map_err(malformed)?;
-                holdings.add_checkpoint(&header.peer, &record.body);
-            }
-            RecordKind::Refused => {
-                let header: RefusedHeader = headers::decode(&record.header).map_err(malformed)?;
-                holdings.add_turned_away(header.entry);
-            }
-            RecordKind::Deferred => {
-                let header: DeferredHeader = headers::decode(&record.header).map_err(malformed)?;
-                holdings.add_turned_away(header.entry);
-            }
+            Header::Seen(header) => holdings.add_checkpoint(&header.peer, &record.body),
+            Header::Refused(header) => holdings.add_turned_away(header.entry),
+            Header::Deferred(header) => holdings.add_turned_away(header.entry),
             _ => {}
         }
         Ok(())
@@ -109,8 +102,4 @@ impl Records for OwnRecords {
         let entries = leaves.into_iter().map(entry).collect::<Result<_, CaseError>>()?;
         Ok(Some(HeldCase { complaint: case.complaint.clone(), entries }))
     }
-}
-
-fn malformed(source: HeaderError) -> CaseError {
-    CaseError::Header { index: LedgerIndex::default(), source }
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use sinergi_proto::complaint::Phase;
 use sinergi_proto::content::read_text;
-use sinergi_proto::ids::{AgencyId, ComplaintId, LedgerIndex};
+use sinergi_proto::ids::{AgencyId, ComplaintId};
 use sinergi_proto::wire;
 use tonic::Status;
 
 use super::names::optional_agency;
 use super::{OperatorService, RowSink, limit_of, own};
-use crate::case::Leaf;
-use crate::headers::{self, ContentHeader};
+use crate::case::{CaseError, Leaf};
+use crate::record_codec::Header;
 use crate::store::Summary;
 use crate::time::now_millis;
 
@@ -123,10 +123,7 @@ impl OperatorService {
             return Ok(texts);
         }
         for record in own(self.links.outbox.reader().contents(leaf.index))? {
-            let index: LedgerIndex = leaf.index;
-            let header: ContentHeader = own(
-                headers::decode(&record.header).map_err(|source| crate::case::CaseError::Header { index, source })
-            )?;
+            let Header::Content(header) = own(Header::of(&record).map_err(CaseError::from))? else { continue };
             let text = record.body.get(32..).filter(|_| !record.erased).and_then(read_text);
             texts.insert(header.commitment, text);
         }

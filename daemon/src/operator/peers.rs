@@ -15,9 +15,9 @@ use tonic::Status;
 use super::names::optional_agency;
 use super::{OperatorService, RowSink, limit_of, own};
 use crate::case::{CaseError, Leaf};
-use crate::headers::{self, DeferredHeader};
 use crate::link::{Peer, PeerSnapshot};
 use crate::outbox::Backlog;
+use crate::record_codec::Header;
 use crate::store::PeerCursor;
 
 /// How long a peer may take to answer a ping.
@@ -235,9 +235,7 @@ impl OperatorService {
         for item in self.links.outbox.store().deferred() {
             let (_, position) = own(item)?;
             let record = own(self.links.outbox.reader().record(position))?;
-            let index = Default::default();
-            let header: DeferredHeader =
-                own(headers::decode(&record.header).map_err(|source| CaseError::Header { index, source }))?;
+            let Header::Deferred(header) = own(Header::of(&record).map_err(CaseError::from))? else { continue };
             if peer.is_some_and(|peer| *peer != header.peer) {
                 continue;
             }

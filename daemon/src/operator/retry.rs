@@ -15,9 +15,9 @@ use super::intake::answer_of;
 use super::names::optional_agency;
 use super::{OperatorService, blocking, own, submit_status};
 use crate::case::CaseError;
-use crate::headers::Header;
 use crate::ledger::{Position, Record};
 use crate::link::receive_items;
+use crate::record_codec::Header;
 use crate::writer::{Submission, SubmitError};
 
 /// Refused items of one call: the newest ones.
@@ -106,8 +106,7 @@ impl OperatorService {
     fn kept_at(&self, position: Position) -> Result<Option<Found>, Status> {
         // An operator may name any number.
         let Ok(record) = self.links.outbox.reader().record(position) else { return Ok(None) };
-        let index = Default::default();
-        let header = own(Header::of(&record).map_err(|source| CaseError::Header { index, source }))?;
+        let header = own(Header::of(&record).map_err(CaseError::from))?;
         let Record { body, .. } = record;
         Ok(match header {
             Header::Refused(header) => {

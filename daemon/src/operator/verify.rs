@@ -13,8 +13,8 @@ use tonic::Status;
 use super::detail::{no_case, standing_of};
 use super::{OperatorService, own};
 use crate::case::{CaseError, Leaf};
-use crate::headers::{self, ContentHeader};
 use crate::ledger::ReadError;
+use crate::record_codec::Header;
 use crate::time::now_millis;
 
 impl OperatorService {
@@ -84,8 +84,7 @@ impl OperatorService {
             read => own(read)?,
         };
         for record in records.into_iter().filter(|record| !record.erased) {
-            let header: ContentHeader =
-                own(headers::decode(&record.header).map_err(|source| CaseError::Header { index, source }))?;
+            let Header::Content(header) = own(Header::of(&record).map_err(CaseError::from))? else { continue };
             let Some((salt, data)) = record.body.split_first_chunk::<32>() else {
                 problems.push(format!("its content {} is too short", header.commitment));
                 continue;
@@ -125,7 +124,7 @@ impl OperatorService {
 fn is_found(error: &CaseError) -> bool {
     match error {
         CaseError::Ledger(ReadError::Damaged { .. })
-        | CaseError::Header { .. }
+        | CaseError::Header(_)
         | CaseError::Entry { .. }
         | CaseError::Charter { .. }
         | CaseError::StoreMismatch(_) => true,

@@ -4,15 +4,15 @@
 
 use bytes::Bytes;
 use prost::Message;
-use sinergi_proto::engine::OldEntry;
 use sinergi_proto::engine::recovery::{LeafContents, OldContent, OldEntry as Given, OldRecord, TakeOver, TakenOver};
+use sinergi_proto::engine::{CursorHeader, LeafHeader, OldEntry};
 use sinergi_proto::ids::AgencyId;
 use sinergi_proto::wire;
 
 use crate::directory::Directory;
-use crate::headers::{self, ContentHeader, CursorHeader, DeferredDoneHeader, DeferredHeader, LeafHeader};
-use crate::ledger::{LedgerReader, Position, Record, RecordKind};
+use crate::ledger::{LedgerReader, Position, Record};
 use crate::link::receive_items;
+use crate::record_codec::{ContentHeader, Header};
 use crate::writer::{Received, Writer, WriterError};
 
 type Taking = TakeOver<LeafHeader, Position>;
@@ -69,28 +69,21 @@ impl OldLedger {
 
     /// A record, decoded; `None`: it cannot be.
     fn read(&self, record: Record) -> Option<OldRecord<LeafHeader, Position>> {
-        Some(match record.kind {
-            RecordKind::Leaf => {
-                let (leaf, note) = (record.leaf()?, headers::decode::<LeafHeader>(&record.header).ok()?);
+        Some(match Header::of(&record).ok()? {
+            Header::Leaf(note) => {
+                let leaf = record.leaf()?;
                 let (contents, relays) = (self.contents(&record), note.relays);
                 OldRecord::Leaf { leaf, signed_entry: Bytes::from(record.body), relays, contents, note }
             }
-            RecordKind::Content if !self.is_whole => {
+            Header::Content(_) if !self.is_whole => {
                 let leaf = record.leaf()?;
                 old_content(&record).map_or(OldRecord::Other, |content| OldRecord::Content(leaf, content))
             }
-            RecordKind::Cursor => {
-                let CursorHeader { peer, cursor } = headers::decode(&record.header).ok()?;
-                OldRecord::Cursor(peer, cursor)
-            }
-            RecordKind::Deferred => {
-                let header: DeferredHeader = headers::decode(&record.header).ok()?;
+            Header::Cursor(CursorHeader { peer, cursor }) => OldRecord::Cursor(peer, cursor),
+            Header::Deferred(header) => {
                 OldRecord::Deferred { item: header.item, peer: header.peer, at: record.position }
             }
-            RecordKind::DeferredDone => {
-                let header: DeferredDoneHeader = headers::decode(&record.header).ok()?;
-                OldRecord::Settled(header.item)
-            }
+            Header::DeferredDone(header) => OldRecord::Settled(header.item),
             _ => OldRecord::Other,
         })
     }
@@ -142,7 +135,7 @@ fn waiting_header(peer: AgencyId, relays: u32) -> LeafHeader {
 
 /// A content record, decoded; `None`: it holds none.
 fn old_content(record: &Record) -> Option<OldContent> {
-    let ContentHeader { commitment, .. } = headers::decode(&record.header).ok()?;
+    let Header::Content(ContentHeader { commitment, .. }) = Header::of(record).ok()? else { return None };
     let (salt, data) = record.body.split_first_chunk::<32>()?;
     let content = wire::Content { commitment, salt: salt.to_vec(), data: Bytes::copy_from_slice(data) };
     Some(OldContent { content, is_erased: record.erased })

@@ -2,9 +2,9 @@
 
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::complaint::{Phase, SetDigest};
+use sinergi_proto::engine::External;
 use sinergi_proto::ids::{AgencyId, ComplaintId};
 
-use crate::headers::External;
 use crate::ledger::Position;
 
 /// Bytes of an entry's id in a timeline key.

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::complaint::SetDigest;
 use sinergi_proto::cursor::Cursor;
+use sinergi_proto::engine::External;
 use sinergi_proto::ids::{AgencyId, ComplaintId, ComplaintName, EntryId, Epoch, LedgerIndex};
 
 use super::{Placed, RefusedRow, Row, Store, StoreError, Summary, keys};
-use crate::headers::External;
 use crate::ledger::Position;
 
 /// Which cursor of a peer.

@@ -3,13 +3,12 @@
 use serde::{Deserialize, Serialize};
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::complaint::Phase;
-use sinergi_proto::engine::{Case, Duties};
+use sinergi_proto::engine::{Case, Duties, External};
 use sinergi_proto::entry::ContentClass;
 use sinergi_proto::ids::{AgencyId, EntryId, LedgerIndex};
 use sinergi_proto::route::Access;
 
 use super::keys::ID_PREFIX;
-use crate::headers::External;
 
 /// What the store holds of a complaint under one key, so that most complaints cost one write an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

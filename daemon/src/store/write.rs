@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::cursor::Cursor;
+use sinergi_proto::engine::External;
 use sinergi_proto::entry::Place;
 use sinergi_proto::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
 
 use super::{Newest, PeerCursor, Placed, RefusedRow, Row, Sight, Store, StoreError, Summary, keys};
-use crate::headers::External;
 use crate::ledger::Position;
 
 /// What most values take: room for them is made once.

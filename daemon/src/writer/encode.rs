@@ -10,8 +10,8 @@ use sinergi_proto::outbox::{OwnLeaf, Recalled};
 
 use super::committer::Decided;
 use super::{Writer, WriterError};
-use crate::headers::{self, ContentHeader};
-use crate::ledger::{Group, RecordKind, Tip};
+use crate::ledger::{Group, Tip};
+use crate::record_codec;
 
 /// The open batch as bytes.
 pub(super) struct Encoding {
@@ -54,48 +54,31 @@ impl Writer {
 
     fn encode_record(&mut self, record: Record, number: BatchNumber) -> Result<(), WriterError> {
         let encoding = self.encoding.get_or_insert_with(|| Encoding::begin(&self.tip));
-        let group = &mut encoding.group;
+        let index = encoding.group.next_index();
+        let position = record_codec::append(&mut encoding.group, &record)?;
         match record {
-            Record::Leaf { header, entry } => return self.encode_leaf(header, *entry, number),
-            Record::Content { leaf, entry, content } => {
-                let header = headers::encode(&ContentHeader { entry, commitment: content.commitment });
-                group.content(leaf, &header, &[&content.salt[..], &content.data].concat())?;
-                if leaf == group.next_index() {
-                    encoding.contents.push(content);
-                } else {
-                    encoding.late_content = true;
-                }
+            Record::Leaf { header, entry } => {
+                let contents = std::mem::take(&mut encoding.contents);
+                self.derivation.leaf(&entry, index, &header, number)?;
+                self.keep_for_links(index, header, *entry, contents);
             }
-            Record::Receipt { header, ack } => {
-                let position = group.record(RecordKind::Receipt, &headers::encode(&header), &ack)?;
-                self.derivation.receipt(&header, position);
-            }
-            Record::Cursor(header) => {
-                group.record(RecordKind::Cursor, &headers::encode(&header), &[])?;
-                self.derivation.cursor(&header);
-            }
-            Record::Seen { header, note } => {
-                let position = group.record(RecordKind::Seen, &headers::encode(&header), &note)?;
-                self.derivation.seen(&header, position);
-            }
-            Record::Refused { header, bytes } => {
+            Record::Content { leaf, content, .. } if leaf == index => encoding.contents.push(content),
+            Record::Content { .. } => encoding.late_content = true,
+            Record::Receipt { header, .. } => self.derivation.receipt(&header, position),
+            Record::Cursor(header) => self.derivation.cursor(&header),
+            Record::Seen { header, .. } => self.derivation.seen(&header, position),
+            Record::Refused { header, .. } => {
                 let RefusedHeader { peer, entry, code, detail, .. } = &header;
                 tracing::warn!(%peer, ?entry, code, "refused an item: {detail}");
-                let position = group.record(RecordKind::Refused, &headers::encode(&header), &bytes)?;
                 self.derivation.refused(&header, position);
             }
-            Record::Deferred { header, item } => {
+            Record::Deferred { header, .. } => {
                 let DeferredHeader { peer, entry, code, detail, .. } = &header;
                 tracing::info!(%peer, ?entry, code, detail, "an item waits");
-                let position = group.record(RecordKind::Deferred, &headers::encode(&header), &item)?;
                 self.derivation.deferred(&header, position);
             }
-            Record::DeferredDone(header) => {
-                group.record(RecordKind::DeferredDone, &headers::encode(&header), &[])?;
-                self.derivation.deferred_done(&header);
-            }
+            Record::DeferredDone(header) => self.derivation.deferred_done(&header),
             Record::Routing(header) => {
-                group.record(RecordKind::Routing, &headers::encode(&header), &[])?;
                 self.derivation.routing(&header);
                 self.owed += 1;
             }
@@ -103,11 +86,8 @@ impl Writer {
         Ok(())
     }
 
-    fn encode_leaf(&mut self, header: LeafHeader, entry: Entry, number: BatchNumber) -> Result<(), WriterError> {
-        let Some(encoding) = &mut self.encoding else { return Ok(()) };
-        let index = encoding.group.leaf(&headers::encode(&header), &entry.signed)?;
-        self.derivation.leaf(&entry, index, &header, number)?;
-        let contents = std::mem::take(&mut encoding.contents);
+    /// Keeps a leaf in memory for the links, if they can send it without reading the ledger.
+    fn keep_for_links(&mut self, index: LedgerIndex, header: LeafHeader, entry: Entry, contents: Vec<Content>) {
         // What is owed before a leaf only the ledger knows.
         let follows_directly = std::mem::take(&mut self.owed) == 0;
         let recalled = match header {
@@ -122,7 +102,6 @@ impl Writer {
         if let Some(encoding) = &mut self.encoding {
             encoding.leaves.push(recalled);
         }
-        Ok(())
     }
 
     /// The leaves of an entry's complaint that lie before its leaf, in order.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use prost::Message;
+use sinergi_proto::engine::{ReceiptHeader, SeenHeader};
 use sinergi_proto::limits;
 use sinergi_proto::sync::{Action, Done, Event, Job, JobId, Kept, PeerChange, Reply, Warning};
 
 use super::{Runner, Waiter, jobs};
-use crate::headers::{ReceiptHeader, SeenHeader};
 use crate::writer::Submission;
 
 impl Runner<'_> {
