@@ -186,7 +186,7 @@ impl<'a> Runner<'a> {
             let next = runner.session.next_timeout();
             if next != sleeps_until {
                 sleeps_until = next;
-                let wait = next.map_or(NEVER, |next| Duration::from_nanos(next));
+                let wait = next.map_or(NEVER, Duration::from_nanos);
                 sleep.as_mut().reset(runner.began + wait);
             }
             let session = &runner.session;
@@ -250,14 +250,17 @@ impl<'a> Runner<'a> {
     }
 
     fn now(&self) -> Now {
-        let mono_nanos = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        Now { wall_millis: now_millis(), mono_nanos }
+        Now { wall_millis: now_millis(), mono_nanos: self.mono_nanos() }
+    }
+
+    fn mono_nanos(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// Tells the session that a timeout has come, if one has.
     fn expire(&mut self) {
         if let Some(next) = self.session.next_timeout()
-            && self.now().mono_nanos >= next
+            && self.mono_nanos() >= next
         {
             self.handle(Event::Timeout);
         }

@@ -98,7 +98,8 @@ impl Delivery {
     pub(super) fn grown(&mut self, end: Cursor, effects: &mut Effects<'_>) -> Result<(), End> {
         self.end = self.end.max(end);
         let outputs = self.sender.handle(SenderEvent::Grown { end });
-        self.perform(outputs, None, effects)
+        // Before the link is up nothing is told of its progress.
+        if self.told.is_none() { Ok(()) } else { self.perform(outputs, None, effects) }
     }
 
     /// A frame was read from the ledger.

@@ -323,11 +323,10 @@ impl Session {
     /// Gives the writer the next frame or works off the next receipt, in turns; whether there was one.
     fn give_to_writer(&mut self, effects: &mut Effects<'_>) -> Result<bool, End> {
         self.receipt_is_next = !self.receipt_is_next;
-        if self.receipt_is_next {
-            Ok(self.delivery.acknowledge_next(effects)? || self.intake.commit_next(effects))
-        } else {
-            Ok(self.intake.commit_next(effects) || self.delivery.acknowledge_next(effects)?)
+        if self.receipt_is_next && self.delivery.acknowledge_next(effects)? {
+            return Ok(true);
         }
+        Ok(self.intake.commit_next(effects) || self.delivery.acknowledge_next(effects)?)
     }
 
     /// The handshake is over. What the peer shows of its own ledger is looked at before anything else.

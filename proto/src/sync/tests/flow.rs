@@ -236,6 +236,31 @@ fn receipts_are_taken_in_order_whatever_the_order_in_which_their_checks_end() {
 }
 
 #[test]
+fn frames_and_receipts_take_turns_at_a_writer_that_is_slow() {
+    let mut side = two_in_flight();
+    for (index, job) in [(6, 7), (7, 10), (8, 12)] {
+        side.hears(Kind::Deliver(deliver(index)));
+        side.does(done(job, Done::Reserved));
+        side.does(done(job + 1, Done::Checked(taken(index))));
+    }
+    side.hears(Kind::Ack(ack(11)));
+    side.hears(Kind::Ack(ack(12)));
+    side.does(done(14, checked_ack(11, results(11))));
+    side.does(done(15, checked_ack(12, results(12))));
+    let mut submitted = Vec::new();
+    for _ in 0..5 {
+        submitted.extend(side.does(Event::Taken).into_iter().filter_map(|action| match action {
+            Action::Start(_, Job::Commit { .. }) => Some("frame"),
+            Action::Keep(Kept::Receipt { .. }) => Some("receipt"),
+            _ => None,
+        }));
+    }
+    assert_eq!(submitted.len(), 4);
+    assert_ne!(submitted[0], submitted[1]);
+    assert_ne!(submitted[2], submitted[3]);
+}
+
+#[test]
 fn a_receipt_that_is_wrong_too_large_or_one_too_many_ends_the_link() {
     let mut side = two_in_flight();
     side.hears(Kind::Ack(ack(11)));

@@ -125,6 +125,16 @@ fn a_peer_that_claims_more_of_our_ledger_without_showing_it_warns_the_operator_a
 }
 
 #[test]
+fn a_ledger_that_grows_during_the_handshake_is_not_claimed_in_vain() {
+    let (mut side, federation) = awaiting_hello(|_| {});
+    let have_cursor = Some(cursor(11).to_wire());
+    side.hears(Kind::Hello(wire::Hello { have_cursor, ..hello(&federation.charters) }));
+    assert_eq!(side.does(Event::Grown(cursor(11))), []);
+    let actions = side.does(done(2, Done::Compared(None)));
+    assert!(matches!(actions[..], [.., Action::Start(_, Job::Look { .. })]), "{actions:?}");
+}
+
+#[test]
 fn nothing_is_taken_before_this_node_may_sign_and_has_signed() {
     let (mut side, federation) = awaiting_hello(|opening| {
         (opening.guard, opening.is_signed) = (GuardState::Waiting, false);
