@@ -10,9 +10,9 @@ pub use listening::{Dialled, Listening};
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
+use crate::member::{self, DialError, Member, chain};
 use bytes::{BufMut, Bytes};
 use prost::Message;
-use sinergi_cli::demo::member::{self, DialError, Member, chain};
 use sinergi_daemon::tls::{self, Authorities, Credentials, SharedAuthorities};
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::content::{Content, TextRole, reply_code_hash, serialise_text};

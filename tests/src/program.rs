@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-/// What is built.
-const PROGRAMS: [&str; 2] = ["sinergi", "sinergid"];
+/// What is built: what agencies install, and what the demo starts beside it.
+const PROGRAMS: [&str; 3] = ["sinergi", "sinergid", "sinergi-liar"];
 
 /// The `sinergi` command line.
 pub fn sinergi() -> &'static Path {

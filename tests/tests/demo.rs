@@ -9,7 +9,7 @@ use serde_json::Value;
 use sinergi_cli::demo::wait;
 use sinergi_tests::federation::{TestFederation, province_and_city};
 use sinergi_tests::process_table::{nodes_in, nodes_run, send};
-use sinergi_tests::program::{run_in, run_on, sinergi};
+use sinergi_tests::program::{run_in, run_on, said, sinergi};
 use tokio::process::{Child, Command};
 
 /// Agencies of the demo.
@@ -88,6 +88,17 @@ async fn a_cover_up_is_found_by_the_ombudsman_and_its_evidence_convinces_whoever
     let proven: Value = serde_json::from_str(&verified.out).expect("JSON");
     assert_eq!(proven, story["verified"], "the demo told what the file proves");
     assert!(omitted(findings(&proven)), "{proven:#}");
+}
+
+#[test]
+fn what_forges_is_a_program_of_its_own_and_a_demo_without_it_says_how_to_build_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let alone = folder.path().join("sinergi");
+    std::fs::copy(sinergi(), &alone).expect("copied");
+    let demo = said(std::process::Command::new(alone).args(["demo", "--cover-up"]).env("TMPDIR", folder.path()));
+    assert_eq!((demo.code, demo.out.as_str()), (1, ""), "{demo:?}");
+    assert!(demo.err.contains("cargo build --release --bin sinergi --bin sinergi-liar"), "{demo:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("it is there").count(), 1, "nothing was made");
 }
 
 #[tokio::test]

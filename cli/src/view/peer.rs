@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sinergi_proto::wire;
 
 use super::{moment, present};
@@ -96,7 +96,7 @@ impl From<wire::PeerStatus> for Peer {
 }
 
 /// A position in a ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// The ledger's epoch.
     pub epoch: u32,
