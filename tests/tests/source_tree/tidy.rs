@@ -6,7 +6,10 @@ use proc_macro2::Span;
 use syn::visit::{self, Visit};
 use syn::{Block, ExprMethodCall, ImplItem, ImplItemFn, Item, ItemFn, ItemMod, TraitItemFn};
 
-use crate::sources::{CRATES, Source, all_files, attributes_in_impl, attributes_of, crate_at, is_test_only, workspace};
+use crate::sources::{
+    Built, CRATES, Source, TEST_PROGRAMS, all_files, attributes_in_impl, attributes_of, crate_at, is_test_only,
+    product_roots, workspace,
+};
 
 /// Lines that a file may have, without its tests.
 const FILE_LINES: usize = 500;
@@ -29,14 +32,19 @@ fn agree(rule: &str, found: impl IntoIterator<Item = String>, listed: &[&str]) {
     assert!(gone.is_empty(), "{rule}: no longer so, take it out of the list: {gone:#?}");
 }
 
-/// All files that are compiled without tests: libraries, programs and build scripts.
+/// All files that are compiled without tests.
 fn product() -> Vec<Source> {
-    let is_root = |file: &&String| {
-        let below = file.split_once('/').map_or("", |(_, below)| below);
-        matches!(below, "src/lib.rs" | "src/main.rs" | "build.rs")
-            || below.strip_prefix("src/bin/").is_some_and(|name| !name.contains('/'))
-    };
-    all_files().iter().filter(is_root).flat_map(|root| crate_at(root)).collect()
+    product_roots(&all_files()).flat_map(|root| crate_at(root, Built::WithoutTests)).collect()
+}
+
+#[test]
+fn every_file_is_part_of_a_program_or_a_library() {
+    let files = all_files();
+    let benches = files.iter().filter(|file| file.contains("/benches/"));
+    let roots = product_roots(&files).chain(benches).map(String::as_str).chain(TEST_PROGRAMS);
+    let compiled: BTreeSet<String> =
+        roots.flat_map(|root| crate_at(root, Built::WithTests)).map(|source| source.path).collect();
+    agree("no crate declares it", files.into_iter().filter(|file| !compiled.contains(file)), &[]);
 }
 
 #[test]
