@@ -50,8 +50,8 @@ pub struct Shown {
 /// The program while it runs. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct Liar {
-    /// Holds the program's standard input open.
-    _child: Child,
+    /// Also holds the program's standard input open.
+    child: Child,
 }
 
 /// Where the program lies: beside this one.
@@ -98,7 +98,12 @@ impl Liar {
             return Err(cannot().because(why.trim().to_owned()));
         }
         let shown = serde_json::from_str(&line).map_err(|error| cannot().because(error))?;
-        Ok((Self { _child: child }, shown))
+        Ok((Self { child }, shown))
+    }
+
+    /// The id of its process, while it runs.
+    pub fn process_id(&self) -> Option<u32> {
+        self.child.id()
     }
 }
 
@@ -123,7 +128,7 @@ mod tests {
     async fn a_liar_that_is_dropped_ends_and_one_that_fails_says_why() {
         let (liar, shown) = started("echo \"{\\\"leaves\\\":40,\\\"dropped\\\":7}\"; exec cat").await.expect("linked");
         assert_eq!((shown.leaves, shown.dropped), (40, 7));
-        let id = liar._child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
+        let id = liar.process_id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
         drop(liar);
         let gone = async || Ok::<_, ()>(rustix::process::test_kill_process(id.expect("an id")).err().map(drop));
         crate::demo::wait::until(Duration::from_secs(10), gone).await.expect("no error").expect("it ended");
