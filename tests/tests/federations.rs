@@ -1,7 +1,8 @@
 //! The claims that need real nodes, one module a subject.
 //!
-//! They are one program, so that their common parts are compiled and linked once, and so that whoever waits for a node leaves the processors to
-//! other tests.
+//! `cargo test -p sinergi-tests --test federations outage::` runs those of one subject.
+//!
+//! They are one program: what they share is compiled and linked once, and while one test waits for its nodes another runs.
 
 mod appetite;
 mod audit;
