@@ -205,7 +205,7 @@ pub struct Watch {
 pub struct Log {
     /// How a line looks.
     pub format: LogFormat,
-    /// What is logged, in the syntax of `tracing-subscriber`'s `EnvFilter`.
+    /// What is logged, in the syntax of `tracing-subscriber`'s `Targets`.
     pub filter: String,
 }
 

@@ -1,14 +1,16 @@
 //! Logs: structured, to standard error, as text for people or JSON for collectors. Never a complaint's text.
 
 use sinergi_config::{Log, LogFormat};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{ParseError, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Why there are no logs.
 #[derive(Debug, thiserror::Error)]
 #[error("log.filter {filter:?} is no filter: {source}")]
 pub struct TelemetryError {
     filter: String,
-    source: tracing_subscriber::filter::ParseError,
+    source: ParseError,
 }
 
 /// Starts logging. A second call in one process changes nothing.
@@ -16,13 +18,16 @@ pub struct TelemetryError {
 /// # Errors
 /// When the filter cannot be read.
 pub fn start(log: &Log) -> Result<(), TelemetryError> {
-    let filter =
-        EnvFilter::try_new(&log.filter).map_err(|source| TelemetryError { filter: log.filter.clone(), source })?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let filter: Targets = log.filter.parse().map_err(|source| TelemetryError { filter: log.filter.clone(), source })?;
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     // A subscriber that is set already is a test's.
     let _ = match log.format {
-        LogFormat::Text => subscriber.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
-        LogFormat::Json => subscriber.json().try_init(),
+        LogFormat::Text => {
+            let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            registry.with(lines.with_ansi(ansi)).try_init()
+        }
+        LogFormat::Json => registry.with(lines.json()).try_init(),
     };
     Ok(())
 }

@@ -7,7 +7,8 @@
 //! |---|---|
 //! | [`federation`] | federations that tests start, ask, stop and kill, in the domain's words |
 //! | [`peer`] | a member under the test's control that says whatever the test wants |
-//! | [`dishonest`] | a ledger that such a member keeps, and lies about: the demo's |
+//! | [`member`] | a member without a node: what it says is the caller's business |
+//! | [`dishonest`] | a ledger that such a member keeps, and lies about |
 //! | [`proxy`] | the network between two nodes, with faults that are switched while it carries bytes |
 //! | [`certificate`] | certificates that a test makes, good and bad |
 //! | [`disk`] | a disk that fails as the test says, and what it may hold after a power failure |
@@ -30,11 +31,13 @@
 
 pub mod certificate;
 pub mod clock;
+pub mod dishonest;
 pub mod disk;
 pub mod federation;
 pub mod folder;
 pub mod go;
 pub mod measure;
+pub mod member;
 pub mod memory;
 pub mod model;
 pub mod peer;
@@ -47,5 +50,3 @@ pub mod stage;
 pub mod stranger;
 pub mod terminal;
 pub mod workload;
-
-pub use sinergi_cli::demo::dishonest;

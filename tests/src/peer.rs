@@ -10,9 +10,9 @@ pub use listening::{Dialled, Listening};
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
+use crate::member::{self, DialError, Member};
 use bytes::{BufMut, Bytes};
 use prost::Message;
-use sinergi_cli::demo::member::{self, DialError, Member};
 use sinergi_daemon::causes::one_line;
 use sinergi_daemon::tls::{self, Authorities, Credentials, SharedAuthorities};
 use sinergi_proto::clock::HybridClock;

@@ -9,9 +9,25 @@ use crate::federation::PATIENCE;
 
 /// The processes that run a node whose folder lies in `folder`.
 pub fn nodes_in(folder: &Path) -> Vec<u32> {
+    processes().filter(|id| is_node_in(*id, folder)).collect()
+}
+
+/// Waits until no process of any program was told anything in `folder`.
+pub async fn nobody_names(folder: &Path) {
+    let folder = folder.to_str().expect("a path that is text");
+    let names = |id: &u32| String::from_utf8_lossy(&command_line(*id)).contains(folder);
+    let nobody = async || Ok::<_, ()>(processes().all(|id| !names(&id)).then_some(()));
+    assert!(wait::until(PATIENCE, nobody).await == Ok(Some(())), "a process that knows {folder} is left behind");
+}
+
+fn processes() -> impl Iterator<Item = u32> {
     let processes = std::fs::read_dir("/proc").expect("a process table").flatten();
-    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    ids.filter(|id| is_node_in(*id, folder)).collect()
+    processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+}
+
+/// The words that a process was started with, each ended by a zero. Of one that ended meanwhile, or waits to be seen as ended, there are none.
+fn command_line(id: u32) -> Vec<u8> {
+    std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default()
 }
 
 /// Waits until so many nodes run in `folder`.
@@ -30,9 +46,9 @@ pub fn send(id: u32, signal: Signal) {
     kill_process(id, signal).expect("the process is there");
 }
 
-/// Whether the process was told a `--node` in the folder. One that ended meanwhile, or waits to be seen as ended, tells nothing.
+/// Whether the process was told a `--node` in the folder.
 fn is_node_in(id: u32, folder: &Path) -> bool {
-    let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+    let line = command_line(id);
     let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
     let told =
         |pair: &[&[u8]]| pair[0] == b"--node" && Path::new(&*String::from_utf8_lossy(pair[1])).starts_with(folder);

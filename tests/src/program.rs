@@ -1,38 +1,55 @@
-//! The programs under test: built once a test binary, beside the test itself; and the command line as a user runs it.
+//! The programs under test, which lie beside the test that runs; and the command line as a user runs it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-/// The `sinergi` command line, built for this test run.
+/// What is built: what agencies install, and what the demo starts beside it.
+const PROGRAMS: [&str; 3] = ["sinergi", "sinergid", "sinergi-liar"];
+
+/// The `sinergi` command line.
 pub fn sinergi() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| build("sinergi-cli", "sinergi"))
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| folder().join("sinergi"))
 }
 
-/// The `sinergid` daemon, built for this test run.
+/// The `sinergid` daemon.
 pub fn sinergid() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| build("sinergi-daemon", "sinergid"))
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| folder().join("sinergid"))
 }
 
-/// Builds a binary in the profile of this test, into the folder that this test was built into.
-fn build(package: &str, binary: &str) -> PathBuf {
+/// The folder of the programs under test, all of them current: where cargo put this program as well.
+///
+/// The first call has cargo build them, in this program's profile. Cargo finds them current at once when `cargo build` has built the workspace
+/// in that profile. Otherwise it compiles what has changed and links them. For that the whole workspace must be named: for `--package` alone
+/// cargo selects other features of the dependencies, and compiles all of them a second time.
+pub fn folder() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build)
+}
+
+fn build() -> PathBuf {
     let this = std::env::current_exe().expect("a program has a path");
-    // Tests lie in <target>/<profile>/deps, programs one folder above.
-    let folder = this.parent().expect("a program lies in a folder");
-    let in_deps = folder.file_name().is_some_and(|name| name == "deps");
-    let profile = if in_deps { folder.parent().expect("deps lies in a profile's folder") } else { folder };
-    let target = profile.parent().expect("profiles lie in the target folder");
+    // Tests lie in <target>/<folder of the profile>/deps, programs one folder above.
+    let own = this.parent().expect("a program lies in a folder");
+    let folder = if own.ends_with("deps") { own.parent().expect("deps lies in a profile's folder") } else { own };
+    let target = folder.parent().expect("profiles lie in the target folder");
     let mut command = Command::new(env!("CARGO"));
-    command.current_dir(env!("CARGO_MANIFEST_DIR"));
-    command.args(["build", "--quiet", "--package", package, "--bin", binary]).env("CARGO_TARGET_DIR", target);
-    if profile.file_name().is_some_and(|name| name == "release") {
-        command.arg("--release");
-    }
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", target);
+    command.args(["build", "--quiet", "--workspace", "--profile", profile_of(folder)]);
+    command.args(PROGRAMS.iter().flat_map(|program| ["--bin", program]));
     let built = command.status().expect("cargo runs");
-    assert!(built.success(), "{binary} cannot be built");
-    profile.join(binary)
+    assert!(built.success(), "{PROGRAMS:?} cannot be built");
+    folder.to_owned()
+}
+
+/// The profile whose products lie in a folder. The folder of `dev` is not named after it.
+fn profile_of(folder: &Path) -> &str {
+    match folder.file_name().and_then(|name| name.to_str()).expect("a profile's folder has a name") {
+        "debug" => "dev",
+        name => name,
+    }
 }
 
 /// What a command of the command line said.

@@ -8,8 +8,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 use sinergi_cli::demo::wait;
 use sinergi_tests::federation::{TestFederation, province_and_city};
-use sinergi_tests::process_table::{nodes_in, nodes_run, send};
-use sinergi_tests::program::{run_in, run_on, sinergi};
+use sinergi_tests::process_table::{nobody_names, nodes_in, nodes_run, send};
+use sinergi_tests::program::{run_in, run_on, said, sinergi};
 use tokio::process::{Child, Command};
 
 /// Agencies of the demo.
@@ -90,6 +90,17 @@ async fn a_cover_up_is_found_by_the_ombudsman_and_its_evidence_convinces_whoever
     assert!(omitted(findings(&proven)), "{proven:#}");
 }
 
+#[test]
+fn what_forges_is_a_program_of_its_own_and_a_demo_without_it_says_how_to_build_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let alone = folder.path().join("sinergi");
+    std::fs::copy(sinergi(), &alone).expect("copied");
+    let demo = said(std::process::Command::new(alone).args(["demo", "--cover-up"]).env("TMPDIR", folder.path()));
+    assert_eq!((demo.code, demo.out.as_str()), (1, ""), "{demo:?}");
+    assert!(demo.err.contains("cargo build --release --bin sinergi --bin sinergi-liar"), "{demo:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("it is there").count(), 1, "nothing was made");
+}
+
 #[tokio::test]
 async fn as_long_as_a_cover_up_is_held_every_further_audit_finds_it() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -103,7 +114,8 @@ async fn as_long_as_a_cover_up_is_held_every_further_audit_finds_it() {
     }
     send(demo.id().expect("it runs"), Signal::TERM);
     end(demo).await;
-    assert_eq!(nodes_in(folder.path()), [0; 0]);
+    // The liar as well.
+    nobody_names(folder.path()).await;
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! a complaint that the accused accepted ── the auditor remarks on it ── audit: nothing is found ── the accused's node stops
-//!                liar.rs: its keys sign a ledger without the complaint ── audit: findings ── evidence ── judged by a stranger
+//!                another program: its keys sign a ledger without the complaint ── audit: findings ── evidence ── judged by a stranger
+//! liar.rs        that program
 //! account.rs     what is told of it
 //! ```
 //!
@@ -12,7 +13,7 @@
 //! - the lie is told over the link alone: the accused's folder keeps the true ledger.
 
 pub mod account;
-mod liar;
+pub mod liar;
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,12 +21,12 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 use sinergi_proto::wire::act_request::Act;
 use sinergi_proto::wire::{ActRequest, ComplaintDetail, Remark, Text};
-use tokio::task::JoinSet;
 
 use self::account::CoverUp;
-use self::liar::Liar;
+use self::liar::{Liar, Lie, Shown};
 use super::desk::{Desk, Desks};
 use super::federation::Federation;
+use super::node::Node;
 use super::play::Case;
 use super::scenario::{Deed, Fate, OMBUDSMAN, PROV_JABAR, Step, Story};
 use super::wait;
@@ -46,7 +47,7 @@ const CHARTER_FILE: &str = "charter.note";
 /// How long receipts, and the end of a link, may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Plays the story to its end. The liar goes on to speak in `liars`.
+/// Plays the story to its end. Who lies goes on to speak as long as the returned [`Liar`] is kept.
 ///
 /// # Errors
 /// A node does not answer, or something in the story cannot be done; that nothing is found is no error.
@@ -55,9 +56,8 @@ pub async fn play(
     desks: &Desks,
     federation: &mut Federation,
     folder: &Path,
-    liars: &mut JoinSet<()>,
     bar: &ProgressBar,
-) -> Result<CoverUp, Failure> {
+) -> Result<(CoverUp, Liar), Failure> {
     let (auditor, case) = (desks.desk(AUDITOR)?, chosen(cases)?);
     remark(auditor, case).await?;
     for desk in [auditor, desks.desk(case.story.intake)?] {
@@ -66,9 +66,7 @@ pub async fn play(
     bar.inc(1);
     let audit_before = auditor.audit(ACCUSED).await?;
     bar.inc(1);
-    let liar = take_over(federation, auditor, case).await?;
-    let (leaves, dropped) = (liar.leaves(), liar.dropped());
-    liar.speak_to(auditor, federation, liars).await?;
+    let (liar, Shown { leaves, dropped }) = take_over(federation, auditor, case).await?;
     bar.inc(1);
     let audit = auditor.audit(ACCUSED).await?;
     bar.inc(1);
@@ -76,7 +74,7 @@ pub async fn play(
     let verified = stranger.is_told(auditor, &audit, case, federation.charter()).await?;
     bar.inc(1);
     let detail = desks.desk(case.story.intake)?.show(&case.complaint).await?.unwrap_or_default();
-    Ok(CoverUp {
+    let story = CoverUp {
         complaint: case.complaint.clone(),
         title: detail.summary.as_ref().map(|summary| summary.title.clone()).filter(|title| !title.is_empty()),
         intake: case.story.intake.to_owned(),
@@ -90,7 +88,8 @@ pub async fn play(
         evidence: Some(stranger.args.file),
         charter: Some(stranger.args.charter),
         verified,
-    })
+    };
+    Ok((story, liar))
 }
 
 /// The complaint to be dropped: another agency's, that the accused accepted; rather one that it still works on, and rather a new one.
@@ -128,8 +127,8 @@ async fn is_acknowledged(desk: &Desk) -> Result<(), Failure> {
     })
 }
 
-/// Stops the accused's node, and makes the ledger that is shown in the place of its own.
-async fn take_over(federation: &mut Federation, auditor: &Desk, case: &Case) -> Result<Liar, Failure> {
+/// Stops the accused's node, and lets the liar link with the auditor in its place.
+async fn take_over(federation: &mut Federation, auditor: &Desk, case: &Case) -> Result<(Liar, Shown), Failure> {
     let missing = || Failure::failed(format!("{ACCUSED} has no node in this federation"));
     let node = federation.node_mut(ACCUSED).ok_or_else(missing)?;
     node.stop().await;
@@ -138,7 +137,12 @@ async fn take_over(federation: &mut Federation, auditor: &Desk, case: &Case) -> 
     wait::until(PATIENCE, unlinked)
         .await?
         .ok_or_else(|| Failure::failed(format!("{} does not see that {ACCUSED} has stopped", auditor.agency)))?;
-    Liar::without(&folder, &case.id)
+    let listens = federation.node(AUDITOR).and_then(Node::listen);
+    let address = listens.ok_or_else(|| Failure::failed(format!("{AUDITOR} does not listen")))?;
+    let acknowledged = auditor.peer(ACCUSED).await?.acknowledged.map(Into::into);
+    let auditor = AUDITOR.parse().expect("the demo's agencies have ids");
+    let lie = Lie { folder, complaint: case.complaint.clone(), auditor, address, acknowledged };
+    Liar::start(&liar::program()?, &lie).await
 }
 
 /// Somebody with an evidence file, the charter, and nothing else.

@@ -4,21 +4,18 @@
 //! federation (folders, charter, processes, links) ── desks (one operator at each node)
 //!        │                                              │
 //!        │                    scenario (what happens) ── play ── convergence (do all agree?) ── report
-//!        │                                                       └ cover_up (one agency drops a complaint) ── dishonest, member
+//!        │                                                       └ cover_up (one agency drops a complaint) ── a program that lies for it
 //!        └ stopped in the end, whatever happened
 //! ```
 //!
-//! [`federation`] and [`node`] know nothing of complaints: tests build their federations with them. What [`member`] and [`dishonest`] do,
-//! tests do as well.
+//! [`federation`] and [`node`] know nothing of complaints: tests build their federations with them.
 //!
 //! Invariants: no process and, unless the user keeps it, no folder is left behind; what is shown was asked from the nodes.
 
 pub mod convergence;
 pub mod cover_up;
 pub mod desk;
-pub mod dishonest;
 pub mod federation;
-pub mod member;
 pub mod node;
 pub mod place;
 pub mod play;
@@ -36,13 +33,13 @@ use std::time::Duration;
 
 use clap::{Args, value_parser};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinSet;
 
 use crate::failure::{Exit, Failure};
 use crate::import::{self, Row, Shape};
 use crate::options::Context;
 use crate::output::{Format, Output};
 
+use cover_up::liar::{self, Liar};
 use desk::Desks;
 use federation::{Federation, Link};
 use place::Place;
@@ -93,6 +90,10 @@ enum Ending {
 pub async fn run(args: DemoArgs, context: &Context) -> Result<(), Failure> {
     let output = &context.output;
     let mut interrupts = Interrupts::listen()?;
+    if args.cover_up {
+        // Said before anything is made.
+        liar::program()?;
+    }
     let mut place = Place::make(args.dir.as_deref())?;
     if args.hold {
         place.keep();
@@ -105,8 +106,8 @@ pub async fn run(args: DemoArgs, context: &Context) -> Result<(), Failure> {
     });
     let mut federation = made.await?;
     // Whoever lies goes on as long as the federation runs.
-    let mut liars = JoinSet::new();
-    let mut stage = Stage { federation: &mut federation, steps: &mut steps, place: &place, liars: &mut liars };
+    let mut liar = None;
+    let mut stage = Stage { federation: &mut federation, steps: &mut steps, place: &place, liar: &mut liar };
     let mut ending = tokio::select! {
         ending = perform(&args, &mut stage, output) => ending.unwrap_or_else(Ending::Failed),
         () = interrupts.next() => Ending::Interrupted,
@@ -140,12 +141,12 @@ struct Stage<'a> {
     federation: &'a mut Federation,
     steps: &'a mut Steps,
     place: &'a Place,
-    liars: &'a mut JoinSet<()>,
+    liar: &'a mut Option<Liar>,
 }
 
 /// From the first process to the report.
 async fn perform(args: &DemoArgs, stage: &mut Stage<'_>, output: &Output) -> Result<Ending, Failure> {
-    let Stage { federation, steps, place, liars } = stage;
+    let Stage { federation, steps, place, liar } = stage;
     let (nodes, links) = (federation.nodes().len(), federation.links().to_vec());
     steps.during(Part::Starting, nodes, async |bar| federation.start(|| bar.inc(1)).await).await?;
     let up = async |bar: &indicatif::ProgressBar| federation.linked(|up| bar.set_position(up as u64)).await;
@@ -163,8 +164,9 @@ async fn perform(args: &DemoArgs, stage: &mut Stage<'_>, output: &Output) -> Res
         }
     };
     if args.cover_up {
-        let played = async |bar: &_| cover_up::play(&cases, &desks, federation, place.path(), liars, bar).await;
-        let mut story = steps.during(Part::Auditing, cover_up::SCENES, played).await?;
+        let played = async |bar: &_| cover_up::play(&cases, &desks, federation, place.path(), bar).await;
+        let (mut story, lies) = steps.during(Part::Auditing, cover_up::SCENES, played).await?;
+        **liar = Some(lies);
         if !place.is_kept() {
             (story.evidence, story.charter) = (None, None);
         }

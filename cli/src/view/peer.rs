@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 document! {
     /// The state of the link to one peer.
@@ -63,7 +63,7 @@ document! {
 
 document! {
     /// A position in a ledger.
-    #[derive(Copy, PartialEq, Eq)]
+    #[derive(Copy, PartialEq, Eq, Deserialize)]
     Cursor from Cursor as cursor {
         /// The ledger's epoch.
         epoch: u32,

@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    program::sinergi();
+    program::folder();
     let mut agencies = vec![Agency::new(agency(OMBUDSMAN), AgencyKind::Institution).oversight()];
     agencies.extend(province_and_city());
     let mut federation = TestFederation::start(agencies).await;

@@ -72,7 +72,7 @@ async fn main() -> ExitCode {
         }
     };
     println!("{} rounds, seed {}", options.rounds, options.seed);
-    program::sinergi();
+    program::folder();
     let mut report = Report::default();
     let violated = run(&options, &mut report).await.err();
     let acknowledged: usize = report.told.iter().map(|told| told.acknowledged.len()).sum();

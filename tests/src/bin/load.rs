@@ -45,7 +45,7 @@ async fn main() -> ExitCode {
 }
 
 async fn measure(load: &Load) {
-    program::sinergi();
+    program::folder();
     let (pace, group) = (Duration::from_micros(1_000_000 / PACE), load.size + ENTRIES_BYTES);
     let syncs = tokio::task::spawn_blocking(move || syncs(PACED, group, pace));
     let syncs = syncs.await.expect("no panic").expect("a disk that can be written");

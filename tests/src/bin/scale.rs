@@ -29,8 +29,7 @@ async fn main() -> ExitCode {
         }
     };
     let [most, peers, clients, size] = most;
-    program::sinergi();
-    program::sinergid();
+    program::folder();
     println!(
         "| complaints | end to end /s | RSS A / B MiB | disk A MB | restart of B ms | rebuild of B s | list of 50, p50 ms | show, p50 ms | status, p50 ms |\n|---|---|---|---|---|---|---|---|---|"
     );

@@ -4,12 +4,12 @@ use std::convert::Infallible;
 use std::ops::{Deref, DerefMut};
 use std::task::{Context, Poll};
 
+use crate::member;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, PollNext, select_with_strategy};
 use prost::Message;
-use sinergi_cli::demo::member;
 use sinergi_daemon::tls::{self, Authorities, Credentials, SharedAuthorities};
 use sinergi_proto::wire::Frame;
 use tokio::net::{TcpListener, TcpStream};

@@ -1,133 +1,139 @@
-//! Who speaks for the accused: with its keys, of its true ledger but for one complaint.
+//! The program that speaks for the accused: found, started, told what to do, and never left behind.
 //!
-//! Invariant: the true ledger is read and left as it is.
+//! It is a program of its own, so that nothing that forges is in the programs that agencies install.
+//!
+//! Invariant: it ends when its standard input is closed, at the latest when this process ends.
 
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
-use bytes::Bytes;
-use sinergi_daemon::ledger::{Ledger, LedgerOptions};
-use sinergi_daemon::node::ledger_path;
-use sinergi_daemon::time::now_millis;
-use sinergi_proto::clock::HybridClock;
-use sinergi_proto::entry::{Entry, EntryDraft, Place};
-use sinergi_proto::ids::{ComplaintId, Epoch, LedgerIndex};
-use sinergi_proto::wire::entry::Body;
-use sinergi_proto::wire::{self, frame::Kind};
-use tokio::task::JoinSet;
+use serde::{Deserialize, Serialize};
+use sinergi_proto::ids::AgencyId;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
 
 use super::ACCUSED;
-use crate::demo::desk::Desk;
-use crate::demo::dishonest::{ShownLedger, speaks};
-use crate::demo::federation::Federation;
-use crate::demo::member::{Connection, Member};
-use crate::demo::wait;
 use crate::failure::Failure;
+use crate::view::Cursor;
 
-/// How long the auditor's node may take to take the link.
-const LINKED: Duration = Duration::from_secs(60);
+/// The program's file name.
+pub const PROGRAM: &str = "sinergi-liar";
+/// How long it may take until the auditor's node has taken the link.
+pub const LINKED: Duration = Duration::from_secs(60);
 
-/// The accused, as it wants to be seen.
-pub(super) struct Liar {
-    member: Member,
-    shown: ShownLedger,
-    dropped: u64,
+/// What the program is to do: its only argument, as JSON.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Lie {
+    /// The folder of the accused's node, which does not run.
+    pub folder: PathBuf,
+    /// The id of the complaint that is missing from the ledger that it shows.
+    pub complaint: String,
+    /// Who is shown that ledger.
+    pub auditor: AgencyId,
+    /// Where the auditor's node listens.
+    pub address: SocketAddr,
+    /// How far the accused has acknowledged the auditor's ledger.
+    pub acknowledged: Option<Cursor>,
+}
+
+/// What the program says, as one line of JSON, when the auditor's node has taken the link.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Shown {
+    /// Leaves of the ledger that it shows: as many as the true one has.
+    pub leaves: u64,
+    /// Of them, those that are not what they were.
+    pub dropped: u64,
+}
+
+/// The program while it runs. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Liar {
+    /// Also holds the program's standard input open.
+    child: Child,
+}
+
+/// Where the program lies: beside this one.
+///
+/// # Errors
+/// It was not built.
+pub fn program() -> Result<PathBuf, Failure> {
+    let this = std::env::current_exe().map_err(|error| {
+        Failure::failed(format!("cannot tell where this program is, to find {PROGRAM} beside it")).because(error)
+    })?;
+    let program = this.with_file_name(PROGRAM);
+    if program.is_file() {
+        return Ok(program);
+    }
+    Err(Failure::failed(format!("{} is missing: it speaks for the agency that lies", program.display())).help(format!(
+        "no package has it; in the sources of this program, build both: cargo build --release --bin sinergi --bin {PROGRAM}"
+    )))
 }
 
 impl Liar {
-    /// The member in this folder, whose ledger never had this complaint: an entry of its own, signed anew, stands in each of its places.
-    pub(super) fn without(folder: &Path, complaint: &[u8]) -> Result<Self, Failure> {
-        let member = Member::of(folder)?;
-        let (mut shown, mut dropped) = (ShownLedger::default(), 0);
-        let dropped_id = ComplaintId::from_slice(complaint);
-        for leaf in true_leaves(&member)? {
-            let entry = Entry::parse(leaf.clone(), member.config.federation.as_str())
-                .map_err(|error| Failure::failed(format!("the ledger of {ACCUSED} holds no entry")).because(error))?;
-            if entry.complaint.is_some() && entry.complaint == dropped_id {
-                let index = LedgerIndex(shown.size());
-                shown.push(harmless(&member, index));
-                dropped += 1;
-            } else {
-                shown.push(leaf);
-            }
+    /// Starts the program, and waits until the auditor's node has taken the link.
+    ///
+    /// # Errors
+    /// It cannot be started, or not do what it is told.
+    pub async fn start(program: &Path, lie: &Lie) -> Result<(Self, Shown), Failure> {
+        let cannot = || Failure::failed(format!("{} does not link with {ACCUSED}", lie.auditor));
+        let mut command = Command::new(program);
+        command.arg(serde_json::to_string(lie).map_err(|error| cannot().because(error))?);
+        // In a group of its own: Ctrl-C in the terminal reaches the demo alone, which ends everything in order.
+        command.process_group(0).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| cannot().because(format!("{}: {error}", program.display())))?;
+        let (Some(output), Some(mut errors)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(cannot().because("it has no output"));
+        };
+        let mut line = String::new();
+        let mut output = BufReader::new(output);
+        let said = tokio::time::timeout(2 * LINKED, output.read_line(&mut line)).await;
+        said.map_err(|_| cannot().because("it says nothing"))?.map_err(|error| cannot().because(error))?;
+        if line.is_empty() {
+            let mut why = String::new();
+            // What cannot be read of it says nothing either.
+            let _ = errors.read_to_string(&mut why).await;
+            return Err(cannot().because(why.trim().to_owned()));
         }
-        Ok(Self { member, shown, dropped })
+        let shown = serde_json::from_str(&line).map_err(|error| cannot().because(error))?;
+        Ok((Self { child }, shown))
     }
 
-    /// Leaves of the ledger that is shown: as many as the true one has.
-    pub(super) fn leaves(&self) -> u64 {
-        self.shown.size()
-    }
-
-    /// Leaves that are not what they were.
-    pub(super) fn dropped(&self) -> u64 {
-        self.dropped
-    }
-
-    /// Links with the auditor as the accused's node did, and answers it from now on.
-    pub(super) async fn speak_to(
-        self,
-        auditor: &Desk,
-        federation: &Federation,
-        liars: &mut JoinSet<()>,
-    ) -> Result<(), Failure> {
-        let address = federation.node(&auditor.agency).and_then(super::super::node::Node::listen);
-        let address = address.ok_or_else(|| Failure::failed(format!("{} does not listen", auditor.agency)))?;
-        let agency = auditor.agency.parse().expect("a node's agency has an id");
-        let acknowledged = auditor.peer(ACCUSED).await?.acknowledged;
-        let mut why = String::new();
-        let linked = wait::until(LINKED, async || {
-            let greeted = match self.member.dial(&agency, &address.to_string()).await {
-                Ok(link) => greeted(link, &self.member, acknowledged).await,
-                Err(error) => Err(error.to_string()),
-            };
-            Ok::<_, Failure>(greeted.map_err(|error| why = error).ok())
-        });
-        let mut link = linked.await?.ok_or_else(|| {
-            Failure::failed(format!("{} does not link with {ACCUSED}", auditor.agency)).because(why.clone())
-        })?;
-        liars.spawn(async move {
-            speaks(&mut link, &self.member, Some(&self.shown), now_millis() / 1000).await;
-        });
-        Ok(())
+    /// The id of its process, while it runs.
+    pub fn process_id(&self) -> Option<u32> {
+        self.child.id()
     }
 }
 
-/// The link, when both have said hello. What the member acknowledged before, it still has.
-async fn greeted(
-    mut link: Connection,
-    member: &Member,
-    have_cursor: Option<wire::Cursor>,
-) -> Result<Connection, String> {
-    link.say(Kind::Hello(wire::Hello { have_cursor, ..member.hello() })).await;
-    match link.next().await {
-        Ok(Some(Kind::Hello(_))) => Ok(link),
-        Ok(Some(Kind::Fault(fault))) => Err(fault.reason),
-        Ok(other) => Err(format!("it said {other:?} instead of hello")),
-        Err(status) => Err(status.message().to_owned()),
+#[cfg(test)]
+mod tests {
+    use super::super::super::process;
+    use super::*;
+
+    async fn started(script: &str) -> Result<(Liar, Shown), Failure> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lie = Lie {
+            folder: folder.path().to_owned(),
+            complaint: "06h0ybgn2x".to_owned(),
+            auditor: super::super::AUDITOR.parse().expect("an id"),
+            address: SocketAddr::from(([127, 0, 0, 1], 1)),
+            acknowledged: None,
+        };
+        Liar::start(&process::program(folder.path(), script), &lie).await
     }
-}
 
-fn true_leaves(member: &Member) -> Result<Vec<Bytes>, Failure> {
-    let cannot = || Failure::failed(format!("cannot read the ledger of {ACCUSED}"));
-    let options = LedgerOptions { segment_bytes: member.config.ledger.segment_bytes, ..LedgerOptions::default() };
-    let (ledger, _) = Ledger::open(&ledger_path(&member.config), options).map_err(|error| cannot().because(error))?;
-    let leaves = ledger.reader().leaves_from(LedgerIndex(0)).map_err(|error| cannot().because(error))?;
-    leaves.map(|leaf| leaf.map(|leaf| leaf.body.into()).map_err(|error| cannot().because(error))).collect()
-}
+    #[tokio::test]
+    async fn a_liar_that_is_dropped_ends_and_one_that_fails_says_why() {
+        let (liar, shown) = started("echo \"{\\\"leaves\\\":40,\\\"dropped\\\":7}\"; exec cat").await.expect("linked");
+        assert_eq!((shown.leaves, shown.dropped), (40, 7));
+        let id = liar.process_id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
+        drop(liar);
+        let gone = async || Ok::<_, ()>(rustix::process::test_kill_process(id.expect("an id")).err().map(drop));
+        crate::demo::wait::until(Duration::from_secs(10), gone).await.expect("no error").expect("it ended");
 
-/// An entry that says nothing, in this place.
-fn harmless(member: &Member, index: LedgerIndex) -> Bytes {
-    let draft = EntryDraft {
-        federation: member.config.federation.to_string(),
-        author: member.config.agency.clone(),
-        charter_version: member.directory.newest().version,
-        place: Place { epoch: Epoch::FIRST, index },
-        complaint: None,
-        parents: Vec::new(),
-        clock: HybridClock::new(now_millis(), 0),
-        content: Vec::new(),
-        body: Body::Witnessed(wire::Witnessed { root: vec![0; 32], peers: 0 }),
-    };
-    draft.sign(&member.keys.entry).bytes
+        let failure = started("echo because >&2; exit 1").await.expect_err("it links with nobody");
+        assert!(failure.report().contains("because"), "{}", failure.report());
+    }
 }

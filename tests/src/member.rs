@@ -22,7 +22,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Status, Streaming};
 
-use crate::failure::Failure;
+use sinergi_cli::failure::Failure;
 
 /// How long a node may take to say something.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -12,7 +12,7 @@ use sinergi_proto::tree::{leaf_hash, nodes_needed};
 use sinergi_proto::wire::{self, frame::Kind};
 use tlog_tiles::{Error as TreeError, Hash, HashReader};
 
-use super::member::{Connection, Member};
+use crate::member::{Connection, Member};
 
 /// A ledger of a member, as it keeps or shows it.
 #[derive(Clone)]

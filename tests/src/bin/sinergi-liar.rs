@@ -1,0 +1,135 @@
+//! `sinergi-liar`: speaks for an agency with its own keys, of its true ledger but for one complaint. `sinergi demo --cover-up` starts it.
+//!
+//! Its only argument is a [`Lie`]. When the auditor's node has taken the link it says [`Shown`], and answers the auditor until its standard
+//! input is closed.
+//!
+//! Invariant: the true ledger is read and left as it is.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use sinergi_cli::demo::cover_up::liar::{LINKED, Lie, Shown};
+use sinergi_cli::demo::wait;
+use sinergi_cli::failure::Failure;
+use sinergi_daemon::ledger::{Ledger, LedgerOptions};
+use sinergi_daemon::node::ledger_path;
+use sinergi_daemon::time::now_millis;
+use sinergi_proto::clock::HybridClock;
+use sinergi_proto::entry::{Entry, EntryDraft, Place};
+use sinergi_proto::ids::{ComplaintId, Epoch, LedgerIndex};
+use sinergi_proto::wire::entry::Body;
+use sinergi_proto::wire::{self, frame::Kind};
+use sinergi_tests::dishonest::{ShownLedger, speaks};
+use sinergi_tests::member::{Connection, Member};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let told = std::env::args().nth(1).map(|argument| serde_json::from_str(&argument));
+    let Some(Ok(lie)) = told else {
+        eprintln!("{:?} is nothing to lie about: `sinergi demo --cover-up` starts this program", told);
+        return ExitCode::from(2);
+    };
+    end_with_standard_input();
+    match tells(&lie).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprint!("{}", failure.report());
+            ExitCode::from(&failure)
+        }
+    }
+}
+
+/// Ends this process when its standard input is closed: whoever started it is gone.
+fn end_with_standard_input() {
+    std::thread::spawn(|| {
+        // An end and an error say the same.
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(0);
+    });
+}
+
+/// Tells the lie until the auditor's node ends the link.
+async fn tells(lie: &Lie) -> Result<(), Failure> {
+    let member = Member::of(&lie.folder)?;
+    let complaint = lie
+        .complaint
+        .parse()
+        .map_err(|error| Failure::usage(format!("{:?} is no complaint", lie.complaint)).because(error))?;
+    let (ledger, dropped) = without(&member, &lie.folder, complaint)?;
+    let mut link = linked(&member, lie).await?;
+    let shown = Shown { leaves: ledger.size(), dropped };
+    let line = serde_json::to_string(&shown).map_err(|error| Failure::failed("cannot tell it").because(error))?;
+    writeln!(std::io::stdout(), "{line}").map_err(|error| Failure::failed("nobody hears").because(error))?;
+    speaks(&mut link, &member, Some(&ledger), now_millis() / 1000).await;
+    Ok(())
+}
+
+/// The member's ledger as if it never had this complaint: an entry of its own, signed anew, stands in each of its places. And how many those are.
+fn without(member: &Member, folder: &Path, complaint: ComplaintId) -> Result<(ShownLedger, u64), Failure> {
+    let (mut shown, mut dropped) = (ShownLedger::default(), 0);
+    for leaf in true_leaves(member, folder)? {
+        let entry = Entry::parse(leaf.clone(), member.config.federation.as_str()).map_err(|error| {
+            Failure::failed(format!("the ledger in {} holds what is no entry", folder.display())).because(error)
+        })?;
+        if entry.complaint == Some(complaint) {
+            let index = LedgerIndex(shown.size());
+            shown.push(harmless(member, index));
+            dropped += 1;
+        } else {
+            shown.push(leaf);
+        }
+    }
+    Ok((shown, dropped))
+}
+
+/// A link with the auditor, as the accused's node had it.
+async fn linked(member: &Member, lie: &Lie) -> Result<Connection, Failure> {
+    let mut why = String::new();
+    let linked = wait::until(LINKED, async || {
+        let greeted = match member.dial(&lie.auditor, &lie.address.to_string()).await {
+            Ok(link) => greeted(link, member, lie).await,
+            Err(error) => Err(error.to_string()),
+        };
+        Ok::<_, Failure>(greeted.map_err(|error| why = error).ok())
+    });
+    linked.await?.ok_or_else(|| Failure::failed(format!("{} does not take the link", lie.auditor)).because(why))
+}
+
+/// The link, when both have said hello. What the member acknowledged before, it still has.
+async fn greeted(mut link: Connection, member: &Member, lie: &Lie) -> Result<Connection, String> {
+    let cursor = lie.acknowledged;
+    let have_cursor = cursor.map(|at| wire::Cursor { epoch: at.epoch, index: at.index, part: at.part });
+    link.say(Kind::Hello(wire::Hello { have_cursor, ..member.hello() })).await;
+    match link.next().await {
+        Ok(Some(Kind::Hello(_))) => Ok(link),
+        Ok(Some(Kind::Fault(fault))) => Err(fault.reason),
+        Ok(other) => Err(format!("it said {other:?} instead of hello")),
+        Err(status) => Err(status.message().to_owned()),
+    }
+}
+
+fn true_leaves(member: &Member, folder: &Path) -> Result<Vec<Bytes>, Failure> {
+    let cannot = || Failure::failed(format!("cannot read the ledger in {}", folder.display()));
+    let options = LedgerOptions { segment_bytes: member.config.ledger.segment_bytes, ..LedgerOptions::default() };
+    let (ledger, _) = Ledger::open(&ledger_path(&member.config), options).map_err(|error| cannot().because(error))?;
+    let leaves = ledger.reader().leaves_from(LedgerIndex(0)).map_err(|error| cannot().because(error))?;
+    leaves.map(|leaf| leaf.map(|leaf| leaf.body.into()).map_err(|error| cannot().because(error))).collect()
+}
+
+/// An entry that says nothing, in this place.
+fn harmless(member: &Member, index: LedgerIndex) -> Bytes {
+    let draft = EntryDraft {
+        federation: member.config.federation.to_string(),
+        author: member.config.agency.clone(),
+        charter_version: member.directory.newest().version,
+        place: Place { epoch: Epoch::FIRST, index },
+        complaint: None,
+        parents: Vec::new(),
+        clock: HybridClock::new(now_millis(), 0),
+        content: Vec::new(),
+        body: Body::Witnessed(wire::Witnessed { root: vec![0; 32], peers: 0 }),
+    };
+    draft.sign(&member.keys.entry).bytes
+}

@@ -1,0 +1,6 @@
+//! Claims about the sources themselves: the modules of each crate form layers, and every file keeps the rules of this tree.
+
+mod layers;
+mod module_graph;
+mod sources;
+mod tidy;
