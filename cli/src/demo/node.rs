@@ -85,6 +85,11 @@ impl Node {
         self.environment = environment;
     }
 
+    /// Has another program run it, from the next start on: the `sinergi` command line of another release.
+    pub fn run_by(&mut self, program: PathBuf) {
+        self.program = program;
+    }
+
     /// Starts its process, unless it runs. [`Self::up`] waits for it.
     ///
     /// # Errors
