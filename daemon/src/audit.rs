@@ -12,13 +12,17 @@
 //! - an audit reads: it writes nothing but evidence files, and sends nothing but questions;
 //! - what it costs is bounded by the own ledger and what the agency shows, in memory and in questions at a time.
 
+mod checkpoints;
 mod folder;
 mod records;
 mod schedule;
+mod witness;
 
+pub use checkpoints::keep_checking_checkpoints;
 pub use folder::{EvidenceFolder, FolderError, Kept};
 pub use schedule::{keep_auditing, schedule_file};
 pub use sinergi_proto::transparency::audit::{Audited, Progress, Scope};
+pub use witness::keep_witnessing;
 
 use sinergi_proto::evidence::Statement;
 use sinergi_proto::ids::AgencyId;

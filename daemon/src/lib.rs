@@ -42,6 +42,7 @@
 
 pub mod alarms;
 pub mod audit;
+mod authentication;
 pub mod case;
 pub mod causes;
 pub mod continuity;

@@ -24,7 +24,6 @@ mod budget;
 mod dial;
 mod handshakes;
 mod idle_timeout;
-mod intake;
 mod peer;
 mod proof_client;
 mod service;
@@ -33,7 +32,6 @@ mod session;
 pub use accept::{listen, serve};
 pub use budget::Budget;
 pub use dial::keep_linked;
-pub(crate) use intake::receive_items;
 pub use peer::{Peer, PeerSnapshot, Peers};
 pub use proof_client::Unanswered;
 pub use session::{Start, run_sessions};
@@ -53,6 +51,7 @@ use crate::alarms::Alarms;
 use crate::continuity::Continuity;
 use crate::directory::Directory;
 use crate::outbox::Outbox;
+use crate::proof_server::ProofServer;
 use crate::tls::{Credentials, SharedAuthorities};
 use crate::watch::Watch;
 use crate::writer::WriterHandle;
@@ -80,6 +79,8 @@ pub struct Links {
     pub writer: WriterHandle,
     /// What is to be sent.
     pub outbox: Outbox,
+    /// Answers what peers ask about this node's ledger.
+    pub proofs: ProofServer,
     /// The adjacent peers.
     pub peers: Peers,
     /// Room for what is sent and not acknowledged on all links.

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::{self, EvidenceFolder};
 use crate::case::CaseError;
+use crate::continuity::Continuity;
 use crate::continuity::ContinuityError;
 use crate::directory::{Directory, DirectoryError};
 use crate::keys::{KeyError, SigningKeys};
@@ -28,13 +29,14 @@ use crate::ledger::OpenError;
 use crate::link::{self, Budget, Links, Peers};
 use crate::operator::{self, OperatorService, SocketError};
 use crate::outbox::Outbox;
+use crate::proof_server::ProofServer;
 use crate::recent::Recent;
 use crate::store::StoreError;
 use crate::telemetry::{self, TelemetryError};
 use crate::tiles::http::Tiles;
 use crate::time::now_millis;
 use crate::tls::{Authorities, Credentials, CredentialsError, SharedAuthorities};
-use crate::watch::{self, Watch};
+use crate::watch::Watch;
 use crate::writer::{Rechecks, Submission, Writer, WriterError, WriterHandle, WriterParts, recheck};
 
 pub use data::ledger_path;
@@ -168,13 +170,14 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let links = Links {
         own: config.agency.clone(),
         federation: config.federation.clone(),
-        directory,
+        directory: directory.clone(),
         authorities,
         adopting: Arc::default(),
         idle: config.link.idle,
         credentials,
         entry_key,
         writer: writer.clone(),
+        proofs: ProofServer::new(outbox.clone(), directory, writer.head()),
         outbox,
         peers: Peers::new(&config.peers),
         sending: Budget::of(limits::ALL_WINDOWS_BYTES),
@@ -192,17 +195,33 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let socket = operator::bind(&config.operator.socket).await?;
     start_watch(config, &links, &mut tasks);
     end_with_the_store(&links, &mut tasks);
-    let rechecking =
-        recheck(rechecks, writer.clone(), config.federation.to_string(), links.directory.clone(), stop.clone());
+    start_rechecks(&links, rechecks, &mut tasks);
+    let service = OperatorService::new(links, EvidenceFolder::of(&config.data), started_at);
+    let operator_stop = stop.clone();
+    tasks.spawn(async move { Ok(operator::serve(service, socket, operator_stop).await?) });
+    start_ticks(&writer, continuity, &stop, &mut tasks);
+    tracing::info!(agency = %config.agency, socket = %config.operator.socket.display(), "the node is up");
+    wait_and_drain(config, stop, tasks, writer, writer_thread).await
+}
+
+/// Checks the signatures of items that waited once more, when the writer wants it.
+fn start_rechecks(links: &Links, rechecks: Rechecks, tasks: &mut JoinSet<Result<(), NodeError>>) {
+    let (writer, federation) = (links.writer.clone(), links.federation.to_string());
+    let rechecking = recheck(rechecks, writer, federation, links.directory.clone(), links.stop.clone());
     tasks.spawn(async move {
         rechecking.await;
         Ok(())
     });
-    let service = OperatorService::new(links, EvidenceFolder::of(&config.data), started_at);
-    let operator_stop = stop.clone();
-    tasks.spawn(async move { Ok(operator::serve(service, socket, operator_stop).await?) });
-    let retry = writer.clone();
-    let retry_stop = stop.clone();
+}
+
+/// Wakes the writer: when the peers were heard, and now and then.
+fn start_ticks(
+    writer: &WriterHandle,
+    continuity: Continuity,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<Result<(), NodeError>>,
+) {
+    let (retry, retry_stop) = (writer.clone(), stop.clone());
     tasks.spawn(async move {
         retry_waiting(retry, retry_stop).await;
         Ok(())
@@ -210,14 +229,12 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let (first, hearing) = (writer.clone(), stop.clone());
     tasks.spawn(async move {
         continuity.run(&hearing).await;
-        // Wakes the writer, which signs its checkpoint and goes on with what waits. It may have ended.
+        // It signs its checkpoint and goes on with what waits. It may have ended.
         let _ = first.submit(Submission::Retry).await;
         // A task that ends is the end of the node.
         hearing.cancelled().await;
         Ok(())
     });
-    tracing::info!(agency = %config.agency, socket = %config.operator.socket.display(), "the node is up");
-    wait_and_drain(config, stop, tasks, writer, writer_thread).await
 }
 
 fn open(config: &Config) -> Result<(Credentials, SharedAuthorities, Opening), NodeError> {
@@ -337,8 +354,8 @@ async fn start_links(
 /// Watches other agencies' ledgers.
 fn start_watch(config: &Config, links: &Links, tasks: &mut JoinSet<Result<(), NodeError>>) {
     let folder = EvidenceFolder::of(&config.data);
-    let asking = watch::run(links.clone(), folder.clone());
-    let witnessing = watch::keep_witnessing(links.clone(), config.watch.witness_every);
+    let asking = audit::keep_checking_checkpoints(links.clone(), folder.clone());
+    let witnessing = audit::keep_witnessing(links.clone(), config.watch.witness_every);
     let auditing =
         audit::keep_auditing(links.clone(), folder, config.watch.audit_every, audit::schedule_file(&config.data));
     tasks.spawn(async move {

@@ -23,7 +23,6 @@ mod status;
 mod tiles;
 mod verify;
 
-pub(crate) use peers::reset_reason;
 pub use socket::{SocketError, bind};
 
 use std::pin::Pin;

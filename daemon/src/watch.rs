@@ -13,9 +13,6 @@
 //! - only what an agency signed counts;
 //! - what was seen outlasts a restart: peers' checkpoints with their receipts and greetings, all others with the next `Witnessed`.
 
-mod asking;
-mod witness;
-
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prost::Message;
@@ -31,9 +28,6 @@ use crate::case::CaseError;
 use crate::directory::Directory;
 use crate::outbox::Outbox;
 use crate::store::Sight;
-
-pub use asking::run;
-pub use witness::keep_witnessing;
 
 /// What was seen of other agencies' ledgers, shared by the sessions and those who ask.
 #[derive(Clone)]
@@ -122,7 +116,7 @@ impl Watch {
     }
 
     /// An agency's present tree, and what it begins with; its proofs hold.
-    fn answered(&self, agency: &AgencyId, tree: Noted, beginnings: Vec<Beginning>) {
+    pub(crate) fn answered(&self, agency: &AgencyId, tree: Noted, beginnings: Vec<Beginning>) {
         let finding = self.change(|ledgers| ledgers.answered(agency, tree, beginnings));
         if let Some(finding) = finding {
             self.found(agency, finding);
@@ -157,6 +151,31 @@ impl Watch {
         let version = ledgers.version();
         self.0.version.send_if_modified(|known| std::mem::replace(known, version) != version);
         changed
+    }
+
+    /// The agencies of these that are to prove something, and the sizes that they are asked about.
+    pub(crate) fn to_ask(&self, linked: impl IntoIterator<Item = AgencyId>) -> Vec<(AgencyId, Vec<u64>)> {
+        self.ledgers().to_ask(linked)
+    }
+
+    /// At most `most` of the newest checkpoints that the own ledger does not commit to yet.
+    pub(crate) fn to_witness(&self, most: usize) -> Vec<(AgencyId, Noted)> {
+        self.ledgers().to_witness(most)
+    }
+
+    /// What contradicts and was not taken yet.
+    pub(crate) fn take_found(&self) -> Vec<(AgencyId, Finding)> {
+        std::mem::take(&mut *self.lock_found())
+    }
+
+    /// Waits until there may be something to ask, or something was found.
+    pub(crate) async fn work(&self) {
+        self.0.work.notified().await;
+    }
+
+    /// Has [`Self::work`] end once more.
+    pub(crate) fn look_again(&self) {
+        self.0.work.notify_one();
     }
 
     fn ledgers(&self) -> MutexGuard<'_, WatchedLedgers> {

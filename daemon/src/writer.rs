@@ -21,6 +21,7 @@ mod warnings;
 pub use recheck::{Rechecks, recheck};
 pub use sinergi_proto::intake::{Authentic, Received};
 pub use submission::{Delivered, Head, Submission, SubmitError, WriterHandle};
+pub(crate) use warnings::reset_reason;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -134,6 +135,13 @@ struct Surroundings {
 }
 
 impl Surroundings {
+    /// What an engine that has just been opened was told.
+    fn of_the_start(directory: Directory, continuity: Continuity, clock_offset: Arc<AtomicI64>) -> Self {
+        let charters = directory.charters();
+        let (told_guard, told_offset) = (GuardState::Waiting, 0);
+        Self { directory, continuity, clock_offset, charters, told_guard, told_offset }
+    }
+
     /// What has changed since the last call.
     fn news(&mut self) -> impl Iterator<Item = Input> + use<> {
         let (guard, offset) = (guard_of(self.continuity.state()), self.clock_offset.load(Ordering::Relaxed));
@@ -171,7 +179,7 @@ impl Writer {
         let (recorded, clock_offset) = (parts.recorded.unwrap_or_default(), parts.clock_offset);
         let snapshot = snapshot(&ledger, &derivation, &adjacent)?;
         let owed = owed_after(derivation.reader())?;
-        let (charters, counts, store) = (directory.charters(), derivation.counts(), derivation.store().clone());
+        let (counts, store) = (derivation.counts(), derivation.store().clone());
         let (told_federation, told_directory) = (federation.clone(), directory.clone());
         let shown = Some(&recorded[..]).filter(|note| !note.is_empty());
         let checkpoints = Checkpoints::new(&federation, &own, ledger.epoch(), &keys, shown);
@@ -209,15 +217,8 @@ impl Writer {
         };
         let committer = Committer::start(committing, ledger, handle.stop())?;
         let (rechecks, rechecks_receiver) = recheck::channel();
-        let surroundings = Surroundings {
-            directory,
-            continuity: parts.continuity,
-            clock_offset,
-            charters: Arc::clone(&charters),
-            told_guard: GuardState::Waiting,
-            told_offset: 0,
-        };
-        let engine = Engine::open(snapshot, config, charters);
+        let surroundings = Surroundings::of_the_start(directory, parts.continuity, clock_offset);
+        let engine = Engine::open(snapshot, config, Arc::clone(&surroundings.charters));
         let (batch, encoding, handed_over) = (Batch::default(), None, None);
         let writer = Self {
             engine,

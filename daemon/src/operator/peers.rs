@@ -19,6 +19,7 @@ use crate::link::{Peer, PeerSnapshot};
 use crate::outbox::Backlog;
 use crate::record_codec::Header;
 use crate::store::PeerCursor;
+use crate::writer::reset_reason;
 
 /// How long a peer may take to answer a ping.
 const PING: Duration = Duration::from_secs(10);
@@ -269,14 +270,5 @@ fn shown(entry: Option<&Entry>) -> wire::RefusedItem {
         author: entry.author.to_string(),
         body: entry.body.name().to_owned(),
         ..Default::default()
-    }
-}
-
-/// Why an agency began a new epoch, as a word.
-pub(crate) fn reset_reason(reset: &wire::LedgerReset) -> &'static str {
-    match reset.reason() {
-        wire::ResetReason::DiskLost => "disk_lost",
-        wire::ResetReason::Restored => "restored",
-        wire::ResetReason::Unspecified => "unspecified",
     }
 }

@@ -14,9 +14,9 @@ use tonic::Status;
 use super::intake::answer_of;
 use super::names::optional_agency;
 use super::{OperatorService, blocking, own, submit_status};
+use crate::authentication::receive_items;
 use crate::case::CaseError;
 use crate::ledger::{Position, Record};
-use crate::link::receive_items;
 use crate::record_codec::Header;
 use crate::writer::{Submission, SubmitError};
 

@@ -9,9 +9,9 @@ use sinergi_proto::engine::{CursorHeader, LeafHeader, OldEntry};
 use sinergi_proto::ids::AgencyId;
 use sinergi_proto::wire;
 
+use crate::authentication::receive_items;
 use crate::directory::Directory;
 use crate::ledger::{LedgerReader, Position, Record};
-use crate::link::receive_items;
 use crate::record_codec::{ContentHeader, Header};
 use crate::writer::{Received, Writer, WriterError};
 

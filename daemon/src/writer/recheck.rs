@@ -5,8 +5,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Submission, WriterHandle};
+use crate::authentication::receive_items;
 use crate::directory::Directory;
-use crate::link::receive_items;
 
 /// Items that may wait here: more than the engine gives out at a time.
 const WAITING: usize = 1024;

@@ -8,7 +8,6 @@ use sinergi_proto::limits;
 use sinergi_proto::wire;
 
 use crate::alarms::Alarms;
-use crate::operator::reset_reason;
 
 /// Tells the operator.
 pub(super) fn tell(warning: Warning, alarms: &Alarms, federation: &str, charters: &Charters) {
@@ -88,4 +87,13 @@ fn reset_text(
          if you did not expect this",
         reset_reason(reset)
     )
+}
+
+/// Why an agency began a new epoch, as a word.
+pub(crate) fn reset_reason(reset: &wire::LedgerReset) -> &'static str {
+    match reset.reason() {
+        wire::ResetReason::DiskLost => "disk_lost",
+        wire::ResetReason::Restored => "restored",
+        wire::ResetReason::Unspecified => "unspecified",
+    }
 }

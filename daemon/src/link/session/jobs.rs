@@ -21,16 +21,15 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use super::rooms::Way;
+use crate::authentication::{check_checkpoint, check_receipt, receive_items};
 use crate::case::CaseError;
 use crate::continuity::{Proof, Sighting};
 use crate::directory::DirectoryError;
 use crate::link::Links;
 use crate::link::budget::Share;
 use crate::link::dial::quote;
-use crate::link::intake::{check_checkpoint, check_receipt, receive_items};
 use crate::link::peer::Peer;
 use crate::outbox::GiveBack;
-use crate::proof_server;
 use crate::store::PeerCursor;
 use crate::time::now_millis;
 use crate::tls::Authorities;
@@ -111,7 +110,7 @@ pub(super) fn prove(links: &Arc<Links>, peer: &Arc<Peer>, job: JobId, prove: wir
         };
         let answer = move || {
             let _until_it_is_answered = room;
-            Done::Proved(proof_server::answer(&links, &peer.agency, prove))
+            Done::Proved(links.proofs.answer(&peer.agency, prove))
         };
         blocking(job, answer).await
     })

@@ -1,4 +1,5 @@
-//! From received frames to what the writer takes: items and receipts, decoded and authenticated. Blocks; runs off the async threads, in parallel.
+//! Checking the signatures of items, receipts and checkpoints that came from outside. Blocks, so never in an async task, nor on the writer's
+//! threads.
 
 use sinergi_proto::charter::Charters;
 use sinergi_proto::checkpoint::Checkpoint;
@@ -20,7 +21,7 @@ pub(crate) fn receive_items(items: Vec<wire::Item>, federation: &str, charters: 
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn check_receipt(
+pub(crate) fn check_receipt(
     ack: wire::Ack,
     own: &AgencyId,
     peer: &AgencyId,
@@ -39,7 +40,7 @@ fn has_a_time(checkpoint: &Checkpoint, now: u64) -> bool {
 }
 
 /// An agency's checkpoint, if it verifies and has a time.
-pub(super) fn check_checkpoint(
+pub(crate) fn check_checkpoint(
     note: &[u8],
     peer: &AgencyId,
     federation: &str,

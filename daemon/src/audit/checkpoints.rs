@@ -15,7 +15,7 @@ use sinergi_proto::transparency::audit::answer::NoProof;
 use sinergi_proto::transparency::audit::recheck::{Recheck, Rechecked};
 use sinergi_proto::wire::{self, accusation::Finding};
 
-use crate::audit::{self, EvidenceFolder};
+use super::EvidenceFolder;
 use crate::link::{Links, Unanswered};
 use crate::time::now_millis;
 
@@ -34,16 +34,16 @@ enum NoAnswer {
 }
 
 /// Asks until the node stops.
-pub async fn run(links: Links, folder: EvidenceFolder) {
+pub async fn keep_checking_checkpoints(links: Links, folder: EvidenceFolder) {
     loop {
         tokio::select! {
             () = links.stop.cancelled() => return,
-            () = links.watch.0.work.notified() => {}
+            () = links.watch.work() => {}
         }
         tokio::time::sleep(GATHERING).await;
         keep_found(&links, &folder).await;
         let linked = links.peers.iter().filter(|peer| *peer.linked().borrow()).map(|peer| peer.agency.clone());
-        let to_ask = links.watch.ledgers().to_ask(linked);
+        let to_ask = links.watch.to_ask(linked);
         if to_ask.is_empty() {
             continue;
         }
@@ -65,7 +65,7 @@ pub async fn run(links: Links, folder: EvidenceFolder) {
             () = tokio::time::sleep(limits::WATCH_PAUSE) => {}
         }
         // What came meanwhile, and what was not answered.
-        links.watch.0.work.notify_one();
+        links.watch.look_again();
     }
 }
 
@@ -87,7 +87,7 @@ async fn ask(links: &Links, agency: &AgencyId, sizes: Vec<u64>) -> Result<(), No
 
 /// Keeps what contradicts: both notes, and an alarm.
 async fn keep_found(links: &Links, folder: &EvidenceFolder) {
-    let found = std::mem::take(&mut *links.watch.lock_found());
+    let found = links.watch.take_found();
     if found.is_empty() {
         return;
     }
@@ -102,7 +102,7 @@ fn keep(links: &Links, folder: &EvidenceFolder, (agency, finding): (AgencyId, Fi
     let charters = links.directory.charters();
     let accusation = wire::Accusation { accused: agency.to_string(), finding: Some(finding) };
     match Judge::new(&charters).judge(&accusation, now_millis()) {
-        Ok(statement) => drop(audit::keep(links, folder, &accusation, &statement)),
+        Ok(statement) => drop(super::keep(links, folder, &accusation, &statement)),
         Err(error) => {
             tracing::error!(peer = %agency, "its checkpoints contradict each other, and prove nothing: {error}")
         }

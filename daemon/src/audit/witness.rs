@@ -19,7 +19,7 @@ pub async fn keep_witnessing(links: Links, every: Duration) {
             () = links.stop.cancelled() => return,
             () = tokio::time::sleep(every) => {}
         }
-        let newer = links.watch.ledgers().to_witness(AT_ONCE);
+        let newer = links.watch.to_witness(AT_ONCE);
         if newer.is_empty() {
             continue;
         }
