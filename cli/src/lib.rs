@@ -1,23 +1,28 @@
-//! What an operator types: the program `sinergi`, as a library so that the demo, the tests and the benchmarks use the same parts.
+//! The program `sinergi`: what an operator types. A library, so that the demo, the tests and the benchmarks use the same parts. `cli/README.md` explains
+//! the commands.
+//!
+//! It parses, asks the node and shows the answer. It decides nothing about complaints.
 //!
 //! ```text
-//! main ── options (what was typed) ── commands/* (one file per command)
-//!                                       │ asks            │ shows
-//!                                     client            view (stable documents: JSON and the source of every table)
-//!                                  (Unix socket)          │
-//!                                       │               output (tables, time, colour, terminal-safe text)
-//!                                     sinergid
+//! main -- options (what was typed) -- commands/ (one file for each command)
+//!                                       |  asks              |  shows
+//!                                    client                view: stable documents (JSON, and the source of every table)
+//!                                 (Unix socket)              |
+//!                                       |                  output: tables, time, colour, text that is safe for a terminal
+//!                                    sinergid
 //! ```
 //!
-//! - [`options`]: the global options and which node they mean; [`words`], [`when`], [`text`]: what stands in arguments.
-//! - [`failure`]: the one way in which a command fails: exit code, message, cause, advice.
-//! - [`client`]: the operator API of a running node; [`lodging`]: many complaints in one call.
-//! - [`view`]: the documents that `--output json` prints. Their fields are a promise to scripts.
-//! - [`import`]: complaints from files of other systems.
-//! - [`pki`]: certificates for a pilot. [`charter`]: charters in the making.
-//! - [`demo`]: a whole federation on this machine; tests build theirs with its parts.
-//!
-//! The command line decides nothing about complaints: it parses, asks the node and shows the answer.
+//! | module | what it holds |
+//! |---|---|
+//! | [`options`] | the global options, and which node they mean |
+//! | [`commands`] | one file for each command |
+//! | [`words`], [`when`], [`text`] | what stands in arguments: codes, times, texts |
+//! | [`failure`] | the one way in which a command fails: exit code, message, causes, advice |
+//! | [`client`], [`lodging`] | the operator API of a running node; many complaints in one call |
+//! | [`view`], [`output`] | the documents that `--output json` prints, whose fields are a promise to scripts; tables and terminals |
+//! | [`import`] | complaints from files of other systems |
+//! | [`pki`], [`charter`] | certificates for a pilot; charters in the making |
+//! | [`demo`] | a whole federation on this machine; tests build theirs with its parts |
 
 pub mod charter;
 pub mod client;

@@ -1,15 +1,22 @@
-//! What an operator writes: the configuration file `sinergid.toml` of one node, read once into [`Config`].
+//! The configuration file `sinergid.toml` of one node, read once into [`Config`]. `config/README.md` explains how to operate a node.
 //!
-//! It knows names, bounds and defaults. It must not know keys, certificates, charters or sockets: it reads one file and
-//! opens nothing that the file names.
+//! It knows names, bounds and defaults. It must not know keys, certificates, charters or sockets: it reads one file and opens nothing that the file names.
 //!
 //! ```text
 //! sinergid.toml --toml--> raw (what was written, with its lines) --parse--> Config (what it means)
 //! NodeFile ----render---> sinergid.toml of a new node
 //! ```
 //!
+//! | module | what it holds |
+//! |---|---|
+//! | `model` | [`Config`] and its parts, their bounds and defaults |
+//! | `names` | names in the file: federation, endpoint, pin |
+//! | `raw`, `parse` | the file as it is written, and how it becomes a [`Config`] |
+//! | `problem` | what is wrong with a file: [`Problem`], [`ConfigError`] |
+//! | `render` | the file of a new node |
+//!
 //! Invariants:
-//! - a [`Config`] that exists is within its bounds, and its paths are joined: nobody checks again;
+//! - a [`Config`] that exists is within its bounds, and its paths are joined: nobody checks them again;
 //! - every problem names file, line, field, value and bound, and all problems are reported at once.
 
 mod model;

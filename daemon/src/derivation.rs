@@ -4,7 +4,7 @@
 //! Must not know where records come from, and judges none of them.
 //!
 //! Invariants:
-//! - nothing reaches the store but by [`Derivation::flush`], or from what [`Derivation::close`] gives, which is written when its batch is
+//! - nothing reaches the store but by `Derivation::flush`, or from what [`Derivation::close`] gives, which is written when its batch is
 //!   durable;
 //! - a row that a batch changed is known here until that batch is applied, so it is never read from the store as it was before;
 //! - applying a record again changes nothing.

@@ -1,44 +1,48 @@
-//! What one agency runs: its ledger, its store, the one writer, the links with peers, the operator API.
+//! The node of one agency: its ledger, its store, its links with peers, its operator API. `daemon/README.md` explains it.
 //!
-//! Executes what [`sinergi_proto`] decides. Nothing here judges an entry, moves custody or chooses a route by itself.
+//! It executes what [`sinergi_proto`] decides. Nothing here judges an entry, moves custody or chooses a route.
 //!
 //! ```text
-//!  operator (unix socket)                                        peer (gRPC over mutual TLS)
-//!        |  operator/  parse, draw salts and codes                     ^  link/   Hello, Deliver, Ack
-//!        v                                                             |          session.rs, dial.rs, accept.rs
-//!     Submission ------------------------------------------------------+          intake.rs: authenticate, in parallel
+//!  operator (Unix socket)                                        peer (gRPC over mutual TLS)
+//!        |  operator/   parse, draw salts and codes                    ^  link/   runs proto's Session
+//!        v                                                             |
+//!     Submission ------------------------------------------------------+
 //!        |        bounded queue (writer/submission.rs)                 |
 //!        v                                                             |
-//!     ENGINE   one thread (writer.rs): proto's Engine decides          |
-//!        |     and signs; its batch is encoded (writer/encode.rs)      |
+//!     ENGINE thread (writer.rs): proto's Engine decides and signs;     |
+//!        |     its batch is encoded (writer/encode.rs)                 |
 //!        v                                                             |
-//!     COMMIT   one thread (writer/committer.rs), while the engine      |
+//!     COMMIT thread (writer/committer.rs), while the engine            |
 //!        |     decides the next batch                                  |
-//!        | 1 append, ONE fdatasync              ledger/                |
-//!        | 2 give the newest leaves to the links recent.rs             |
+//!        | 1 append, ONE fdatasync                    ledger/          |
+//!        | 2 keep the newest leaves for the links     recent.rs        |
 //!        | 3 sign one checkpoint                                       |
-//!        | 4 apply                              derivation.rs, store/  |
-//!        | 5 destroy what was erased                                   |
-//!        | 6 answer every waiter ------------------------------------->+  outbox.rs: the ledger, read on
+//!        | 4 write the store, then tell the links     store/ ----------+  outbox.rs: the ledger, read on
+//!        | 5 destroy what was erased
+//!        | 6 answer every waiter
 //! ```
 //!
-//! | where | what |
+//! | module | what it holds |
 //! |---|---|
-//! | [`node`] | load, open, start, wait, drain: all wiring |
-//! | [`ledger`] | segment files, the Merkle tree, the rules of opening |
-//! | [`derivation`], [`store`], [`case`] | the derived store, and the one path that fills it |
-//! | [`writer`] | runs the engine, and carries out what it decides |
-//! | [`link`], [`outbox`], [`recent`], [`tls`] | sessions with peers, what is to be sent, the newest of it in memory, whose certificate counts |
+//! | [`node`] | all wiring: load, open, start, wait, drain |
+//! | [`ledger`] | segment files, the Merkle tree, opening, verifying, erasing |
+//! | [`record_codec`] | the typed records of the ledger as bytes, and back |
+//! | [`store`], [`derivation`], [`case`] | the derived store, the one path that fills it, loading a complaint |
+//! | [`writer`] | runs the engine, and carries out what it decided |
+//! | [`link`], [`tls`] | sessions with peers; whose certificate counts |
+//! | [`outbox`], [`recent`] | what a link has to send; the newest leaves in memory |
 //! | [`operator`] | the API of the command line tool |
+//! | [`audit`], [`watch`], `proof_server` | checking others' ledgers, keeping evidence, answering about the own ledger |
+//! | [`continuity`], [`recover`] | runs the rollback guard; begins a new epoch after a loss |
 //! | [`tiles`] | the ledger as a C2SP tlog-tiles tree, in a folder or over HTTP |
 //! | [`directory`], [`keys`] | charters and keys on the disk |
-//! | [`audit`], `proof_server` | checking others' ledgers, and showing the own one |
-//! | [`continuity`] | whether the ledger is still the one that peers saw: before that nothing is signed |
-//! | [`record_codec`] | the typed records of the ledger as bytes, and back |
-//! | [`alarms`], [`telemetry`], [`causes`], [`time`] | what the operator must hear of, logs, errors in words, the wall clock |
+//! | [`alarms`], [`telemetry`], [`causes`], [`time`], `durable` | alarms, logs, error chains in words, the wall clock, replacing a file durably |
 //!
-//! Invariants of the whole: what was acknowledged is on the disk; a checkpoint covers durable leaves only; everything but the ledger can
-//! be thrown away; sled and signature checks never run in an async task.
+//! Invariants of the whole:
+//! - what was acknowledged is on the disk;
+//! - a checkpoint covers durable leaves only;
+//! - everything but the ledger can be thrown away;
+//! - sled and signature checks never run in an async task.
 
 pub mod alarms;
 pub mod audit;

@@ -1,6 +1,6 @@
 //! The store: what makes the ledger fast to ask. Everything in it is derived and can be thrown away.
 //!
-//! Must not know how anything is decided. Written by [`crate::apply`] alone; read by anybody, never in an async task (sled blocks).
+//! Must not know how anything is decided. Only [`crate::derivation`] fills it. Anybody may read it, but never in an async task, because sled blocks.
 //!
 //! ```text
 //! complaint  id -> Row: its Summary, and where its newest entries lie

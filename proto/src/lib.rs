@@ -1,34 +1,44 @@
-//! What the parties of a Sinergi federation must agree on: formats, rules and decisions. Pure: no clock, no randomness, no file, no
-//! socket, no runtime; time and random numbers are arguments.
+//! What all nodes of a federation must agree on: formats, rules and decisions. `proto/README.md` explains the protocol.
+//!
+//! Pure: no clock, no random numbers, no file, no socket, no thread. Whoever needs one passes it in as an argument.
 //!
 //! ```text
-//!   bytes --entry--> Entry --admission--> Verdict --complaint--> custody, case, participants
-//!                      |      (by charter,   |        (fold over the set)        |
-//!                      |       ancestors)    |                                   v
-//!   command ---------- | ------------------- | ----------------------decide--> body, to be signed
-//!                      v                     v
-//!                   content               route: to whom          sync: the link, receipt: what was taken
+//!              operators                                                    peers
+//!                  |                                                          |
+//!                  v                                                          v
+//!         +-----------------+         frames, receipts             +--------------------+
+//!         |  engine::Engine | <----------------------------------- |  sync::Session     |   one for each link
+//!         |  one for a node | -----------------------------------> |                    |
+//!         +-----------------+    the ledger has grown              +--------------------+
+//!                  |  asks: complaint, admission,                           |  parts: handshake, delivery, intake,
+//!                  |  route, charter                                         |  keep-alive, gossip, charters, proofs
+//!                  v                                                          v
+//!         Batch: records, answers, warnings                        Actions and jobs for the shell
 //! ```
 //!
-//! | module | what it settles |
+//! | module | what it holds |
 //! |---|---|
-//! | [`ids`], [`clock`], [`limits`] | names, hybrid clock, every bound |
-//! | [`wire`] | the generated messages; decides nothing |
+//! | [`ids`], [`clock`], [`key`], [`limits`] | names, the hybrid clock, signing keys, every limit with its name |
+//! | [`wire`] | the messages that are generated from the schema; decides nothing |
 //! | [`entry`], [`content`] | what is signed, and what may be forgotten |
 //! | [`charter`] | who is who, with which keys, under whom; which charter is trusted |
-//! | [`intake`], [`admission`], [`refusal`] | what is taken, refused or deferred, with stable codes |
-//! | [`complaint`] | who holds a complaint and how far it is: the same for equal sets; what an operator may do now |
-//! | [`engine`] | every decision of a node, as one pure machine |
-//! | [`route`] | which peers get an entry, and how much of its content |
-//! | [`sync`], [`cursor`], [`outbox`], [`receipt`] | how two nodes stay in step, and how a denial is proved |
-//! | [`note`], [`checkpoint`] | C2SP signed notes and ledger checkpoints |
+//! | [`intake`], [`admission`], [`refusal`] | what is taken, refused or deferred, with stable numbers |
+//! | [`complaint`] | custody, case and commands: the fold over a set of entries |
+//! | [`engine`] | every decision of a node, as one pure machine; recovery after a loss |
+//! | [`route`], [`outbox`], [`cursor`] | which links get an entry, how frames are read from the ledger, how far a link is |
+//! | [`sync`], [`link`] | one side of a link, as one pure machine; what both sides count and exchange |
+//! | [`receipt`] | what a receiver says it stored |
+//! | [`note`], [`checkpoint`], [`tree`] | C2SP signed notes, signed tree heads, proofs about a tree |
 //! | [`watch`] | whether the checkpoints that an agency signed are of one ledger |
-//! | [`tree`], [`evidence`] | proofs about another's ledger, and what convinces a stranger |
-//! | [`transparency`] | audits of others' ledgers; whether the own ledger is still the one that peers saw |
+//! | [`transparency`] | audits of others' ledgers; the rollback guard over the own one |
+//! | [`evidence`] | accusations and their judge; the evidence file |
 //! | [`tlog_proof`], [`lodging_proof`] | a leaf proven to be in a ledger, in a file; the citizen's receipt |
-//! | [`engine`] | what a node does: recovery of a ledger that was set back or lost |
 //!
-//! Invariants: received bytes are never encoded again; a refusal is the same on every node; no bytes make it panic.
+//! Invariants:
+//! - received bytes are never encoded again;
+//! - a refusal is the same on every node;
+//! - equal sets of entries give equal states;
+//! - no bytes make it panic.
 
 pub mod admission;
 pub mod charter;

@@ -1,95 +1,96 @@
-//! Every limit of the protocol, in one place. Bytes unless the name says otherwise.
+//! Every limit, in one place, with its name. Values are bytes unless the name says otherwise.
 //!
-//! The assertions at the end tie them together: a change that makes two of them contradict each other does not compile.
+//! The assertions at the end tie the limits together: if a change makes two of them contradict each other, it does not compile.
 
 use std::time::Duration;
 
-/// A serialised `Entry`.
+/// Longest serialised `Entry`.
 pub const ENTRY_BYTES: usize = 16 * 1024;
-/// A content that is carried inline.
+/// Longest content.
 pub const CONTENT_BYTES: usize = 256 * 1024;
-/// A `Frame` of the sync stream.
+/// Longest `Frame` of the sync stream.
 pub const FRAME_BYTES: usize = 4 * 1024 * 1024;
-/// Items of one `Deliver`.
+/// Most items of one `Deliver`.
 pub const FRAME_ITEMS: usize = 256;
-/// What a `Deliver` may carry, so that the frame around it stays under [`FRAME_BYTES`].
+/// Longest `Deliver`, so that the frame around it stays under [`FRAME_BYTES`].
 pub const DELIVER_BYTES: usize = FRAME_BYTES - 64 * 1024;
-/// What a sender fills a `Deliver` up to: small enough that it crosses a poor link (2 KiB/s) within [`IDLE_LINK`].
+/// A sender fills a `Deliver` up to this size. It is small enough to cross a poor link (2 KiB/s) within [`IDLE_LINK`].
 pub const DELIVER_TARGET_BYTES: usize = 128 * 1024;
-/// Sent and not acknowledged on one link.
+/// The window of one link: most bytes that are sent and not acknowledged.
 pub const LINK_WINDOW_BYTES: usize = 16 * 1024 * 1024;
-/// Sent and not acknowledged on all links together; and as much again received and not acknowledged, beside one frame a link that waits
-/// for room.
+/// Most bytes that are sent and not acknowledged on all links together. As much again may be received and not acknowledged. Beside that, each link
+/// may have one received frame that waits for room.
 pub const ALL_WINDOWS_BYTES: usize = 256 * 1024 * 1024;
-/// `Deliver` frames sent and not acknowledged on one link.
+/// Most `Deliver` frames that are sent and not acknowledged on one link.
 pub const LINK_WINDOW_FRAMES: usize = 256;
-/// Leaves that a sender passes over silently before it tells the receiver its new cursor.
+/// A sender that passes over so many leaves, because none of them is for this link, tells the receiver its new cursor.
 pub const SILENT_LEAVES: u64 = 4096;
 
-/// Entries of one complaint by one author.
+/// Most entries of one complaint by one author.
 pub const ENTRIES_PER_AUTHOR: usize = 10_000;
-/// Parents of an entry.
+/// Most parents of an entry.
 pub const PARENTS: usize = 32;
-/// Content commitments of an entry.
+/// Most content commitments of an entry.
 pub const COMMITMENTS: usize = 8;
-/// Agencies that may pass an entry on.
+/// Most agencies that pass an entry on, one after the other.
 pub const RELAYS: u32 = 8;
-/// Deferred items that a node keeps for one peer; a peer that delivers more is not read on until some have been settled.
+/// Most deferred items that a node keeps from one peer. Nothing more is taken from that peer until some of them are settled.
 pub const DEFERRED_PER_PEER: usize = 10_000;
-/// Deferred items of one author that came from one peer; more of them are refused.
+/// Most deferred items of one author that came from one peer. More of them are refused.
 pub const DEFERRED_PER_AUTHOR: usize = 1_000;
-/// What the deferred items of one peer may hold.
+/// Most bytes of the deferred items of one peer.
 pub const DEFERRED_BYTES_PER_PEER: usize = 64 * 1024 * 1024;
 
-/// Records of refused items of one peer that a node keeps a day. More are refused, told on the receipt, counted and alarmed, but not kept.
+/// Most records of refused items of one peer that a node keeps a day. More items are refused and told on the receipt. They are counted and alarmed,
+/// and not kept.
 pub const REFUSED_PER_PEER_PER_DAY: usize = 10_000;
-/// What these records may hold.
+/// Most bytes of these records a day.
 pub const REFUSED_BYTES_PER_PEER_PER_DAY: usize = 16 * 1024 * 1024;
 
-/// A checkpoint as a signed note: its own two lines (less than 2 KiB), and room for those of some witnesses.
+/// Longest checkpoint, as a signed note: its own two signatures (less than 2 KiB), and room for signatures of some witnesses.
 pub const CHECKPOINT_BYTES: usize = 4 * 1024;
-/// An `Ack`: a result and a leaf hash an item of the frame, and a checkpoint.
+/// Longest `Ack`: one result and one leaf hash for each item of the frame, and a checkpoint.
 pub const RECEIPT_BYTES: usize = 100 * FRAME_ITEMS + CHECKPOINT_BYTES + 1024;
-/// Leaves of a ledger: more than any will have, and few enough to number all hashes of their tree.
+/// Most leaves of a ledger. No ledger will have so many, and all hashes of such a tree can still be numbered with 64 bits.
 pub const LEDGER_LEAVES: u64 = 1 << 40;
-/// Checkpoints of one agency that are remembered until the agency has shown that they are of one ledger.
+/// Most checkpoints of one agency that are remembered until the agency has proved that they are of one ledger.
 pub const CHECKPOINTS_WATCHED: usize = 16;
-/// Checkpoints of third parties in one frame.
+/// Most checkpoints of third parties in one frame.
 pub const CHECKPOINTS_TOLD: usize = 16;
-/// Such frames that may come together: some are held up on the way. Over time it is one each [`TELL_PAUSE`].
+/// Most of these frames that may arrive at once, because some are held up on the way. Over time one is allowed each [`TELL_PAUSE`].
 pub const CHECKPOINT_FRAMES_AHEAD: u64 = 8;
-/// Pause between two such frames on one link.
+/// Pause between two frames of checkpoints on one link.
 pub const TELL_PAUSE: Duration = Duration::from_secs(60);
 /// Pause between two questions whether an agency's checkpoints are of one ledger.
 pub const WATCH_PAUSE: Duration = Duration::from_secs(5);
-/// What one `Prove` may ask for: leaves, entries, sizes and whole leaves together.
+/// Most items of one `Prove`: leaves, entries, sizes and whole leaves together.
 pub const PROVE_ITEMS: usize = 1024;
-/// `Prove` frames of one peer that are being answered, and of one link that are or wait for it.
+/// Most `Prove` frames of one peer that are answered at a time. A link holds at most as many that are answered or wait.
 pub const PROVES_WAITING: usize = 4;
-/// What the whole leaves of one `Proof` may hold, so that the frame around them stays under [`FRAME_BYTES`].
+/// Most bytes of whole leaves in one `Proof`, so that the frame around them stays under [`FRAME_BYTES`].
 pub const PROVE_LEAF_BYTES: usize = 1024 * 1024;
 /// How long an agency may take to answer a `Prove`.
 pub const PROVE_WITHIN: Duration = Duration::from_secs(30);
-/// An evidence file.
+/// Longest evidence file.
 pub const EVIDENCE_BYTES: usize = 64 * 1024 * 1024;
-/// Accusations of one evidence file.
+/// Most accusations in one evidence file.
 pub const ACCUSATIONS: usize = 10_000;
-/// How far an entry's clock may lie before a cosigned time behind which it lies in its author's ledger.
+/// An entry that comes after a checkpoint in its author's ledger may be dated so far before the checkpoint's cosigned time.
 pub const BACK_DATED_BY: Duration = Duration::from_secs(10 * 60);
-/// How far the cosigned times of an honest ledger may go back: a power loss takes the memory of the last one, and the clock is off by up to
-/// [`CLOCK_AHEAD`] before it one way and after it the other.
+/// The cosigned times of an honest ledger may go back so far. A power failure can lose the memory of the last time, and the clock may be wrong by up to
+/// [`CLOCK_AHEAD`] in one direction before it and in the other direction after it.
 pub const COSIGNED_BACK_BY: Duration = Duration::from_secs(10 * 60);
-/// Hashes of a proof that a leaf is in a tree: as many as the tree of any ledger is high.
+/// Most hashes of a proof that a leaf is in a tree: the height of the largest tree.
 pub const TLOG_PROOF_HASHES: usize = 64;
-/// A `tlog-proof` file with the leaf in it: a citizen's receipt.
+/// Longest `tlog-proof` file with the leaf in it: a citizen's receipt.
 pub const TLOG_PROOF_BYTES: usize = 32 * 1024;
-/// A charter's text with its signatures: the largest signed note that `signed_note` reads.
+/// Longest charter, its text with its signatures: the largest signed note that `signed_note` reads.
 pub const CHARTER_BYTES: usize = 1_000_000;
-/// Charters that are passed on after a handshake, together; the next link goes on where it ended.
+/// Most bytes of charters that are passed on over one link. The next link goes on from there.
 pub const CHARTERS_PASSED_ON_BYTES: usize = 8 * CHARTER_BYTES;
-/// Charters of one version that are kept beside the trusted one: two prove as much as a hundred.
+/// Most charters of one version that are kept beside the trusted one. More of them prove nothing new.
 pub const RIVAL_CHARTERS: usize = 3;
-/// Members of a charter.
+/// Most members of a charter.
 pub const MEMBERS: usize = 10_000;
 
 /// An agency id.
@@ -117,38 +118,38 @@ pub const REPLY_CODE_BYTES: usize = 64;
 /// A citizen's reply code, in characters.
 pub const REPLY_CODE_CHARS: usize = 16;
 
-/// Submissions that wait for the writer.
+/// Most submissions that wait for the engine of a node.
 pub const WRITER_QUEUE_SUBMISSIONS: usize = 4096;
-/// What these submissions may hold.
+/// Most bytes of these submissions.
 pub const WRITER_QUEUE_BYTES: usize = 64 * 1024 * 1024;
-/// What one group commit may hold.
+/// Most bytes of one batch that is made durable together.
 pub const GROUP_BYTES: usize = 8 * 1024 * 1024;
-/// Submissions of one group commit.
+/// Most submissions of one batch that is made durable together.
 pub const GROUP_SUBMISSIONS: usize = 1024;
 
-/// Connections from peers, linked or not.
+/// Most connections from peers, whether a session runs on them or not.
 pub const INBOUND_CONNECTIONS: usize = 1024;
-/// Connections whose handshake has not ended. When more come, the oldest of the source that has most of them ends.
+/// Most connections whose TLS handshake has not ended. When one more comes, the address that has most of them loses its oldest one.
 pub const PENDING_HANDSHAKES: usize = 256;
-/// Connections of one peer: the one that works, and those that take its place.
+/// Most connections of one peer: the one that works, and those that are about to replace it.
 pub const CONNECTIONS_PER_PEER: usize = 4;
 /// Time for a TLS handshake.
 pub const TLS_HANDSHAKE: Duration = Duration::from_secs(5);
-/// Silence after which a link is taken for dead, unless the node is configured otherwise.
+/// A link on which nothing is heard for so long ends, unless the node is configured otherwise.
 pub const IDLE_LINK: Duration = Duration::from_secs(60);
-/// A side that is silent says `Ping` so many times before it may be taken for dead.
+/// A side that has nothing to say sends so many pings within the idle time.
 pub const PINGS_WITHIN_IDLE: u32 = 3;
 
-/// How long a node that has just started waits for its peers to say what they saw of its ledger, before it signs.
+/// A node that has just started waits at most so long for its peers to show what they saw of its ledger. Until then it signs nothing.
 pub const HEAR_PEERS: Duration = Duration::from_secs(10);
-/// How long it waits for the others when one peer has answered.
+/// When one peer has answered, the node waits so long for the others.
 pub const HEAR_OTHER_PEERS: Duration = Duration::from_secs(2);
 
-/// How far an entry's clock may be ahead of the receiver's before the entry is deferred.
+/// An entry whose clock is further ahead of the receiver's is deferred.
 pub const CLOCK_AHEAD: Duration = Duration::from_secs(5 * 60);
-/// How long after `answer_by` the others may act on an offer that only its addressee could answer until then.
+/// Until `answer_by` only the addressee can act on an offer. The others can act so long after it.
 pub const ANSWER_MARGIN: Duration = Duration::from_secs(10 * 60);
-/// Offers of one complaint from which on the holder's supervisor is alarmed, unless the charter says otherwise.
+/// After so many offers of one complaint its holder and the holder's supervisor are alarmed, unless the charter says otherwise.
 pub const OFFERS_BEFORE_ALARM: u32 = 5;
 /// Longest time from an offer to its `answer_by`.
 pub const ANSWER_BY_MAX: Duration = Duration::from_secs(366 * 24 * 3600);

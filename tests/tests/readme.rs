@@ -1,4 +1,4 @@
-//! The README: every `sinergi` command in it is run as it stands there.
+//! The READMEs: every `sinergi` command in them is run as it stands there.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,21 +11,39 @@ use sinergi_tests::program::{Said, folder, run_in, run_on, said, sinergi};
 use tempfile::TempDir;
 
 const README: &str = include_str!("../../README.md");
+/// The pages with commands, each with its name. Whoever follows one needs no other, but for the demo that the first one keeps running.
+const PAGES: [(&str, &str); 7] = [
+    ("README.md", README),
+    (".github/CONTRIBUTING.md", include_str!("../../.github/CONTRIBUTING.md")),
+    ("cli/README.md", include_str!("../../cli/README.md")),
+    ("config/README.md", include_str!("../../config/README.md")),
+    ("daemon/README.md", include_str!("../../daemon/README.md")),
+    ("proto/README.md", include_str!("../../proto/README.md")),
+    ("tests/README.md", include_str!("../README.md")),
+];
 /// Where the README keeps its demo.
 const DEMO_FOLDER: &str = "/tmp/federation";
-/// What the README leaves for the reader to fill in, with what a command before it has shown.
+/// What a page leaves for the reader to fill in, with what a command before it has shown.
 const VERIFIER_KEY: &str = "VERIFIER_KEY";
 
-/// The command lines of the README's shell blocks, in order.
-fn commands() -> Vec<&'static str> {
-    let blocks = README.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
-    blocks.flat_map(str::lines).filter(|line| !line.trim().is_empty()).collect()
+/// Commands that other tests run, or a person does.
+const NOT_RUN: [&str; 4] = [
+    "cargo test --workspace",
+    "cargo test -p sinergi-tests --release -- --ignored",
+    "cargo bench -p sinergi-tests",
+    "sudo tests/compare/postgresql.sh",
+];
+
+/// The command lines of a page's shell blocks, in order.
+fn commands(page: &'static str) -> impl Iterator<Item = &'static str> {
+    let blocks = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
+    blocks.flat_map(str::lines).filter(|line| !line.trim().is_empty())
 }
 
 /// One that kota-bandung took in.
 const COMPLAINT: &str = "COMPLAINT";
 
-/// Somebody who follows the README: a folder to work in, and what was shown so far.
+/// Somebody who follows a page: a folder to work in, and what was shown so far.
 struct Reader {
     folder: TempDir,
     federation: PathBuf,
@@ -33,10 +51,10 @@ struct Reader {
 }
 
 impl Reader {
-    fn new() -> Self {
+    /// A new reader, who knows where the demo's nodes are.
+    fn of(federation: &Path) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let federation = folder.path().join("federation");
-        Self { folder, federation, verifier_keys: Vec::new() }
+        Self { folder, federation: federation.to_owned(), verifier_keys: Vec::new() }
     }
 
     /// The line as the reader types it.
@@ -143,47 +161,64 @@ impl Drop for Demo {
 }
 
 #[tokio::test]
-async fn every_command_of_the_readme_does_what_it_says() {
-    let mut reader = Reader::new();
-    let demo = Demo::hold(reader.folder.path(), &reader.federation).await;
+async fn every_command_of_every_page_does_what_it_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let federation = folder.path().join("federation");
+    let demo = Demo::hold(folder.path(), &federation).await;
     let mut run = 0;
-    for line in commands().into_iter().filter(|line| line.starts_with("sinergi ")) {
-        run += 1;
-        if line.ends_with(" run") {
-            reader.runs_node(line).await;
-        } else {
-            let said = reader.runs(line);
-            assert!(!said.out.is_empty(), "{line} shows nothing: {said:?}");
+    for (page, text) in PAGES {
+        let mut reader = Reader::of(&federation);
+        for line in commands(text).filter(|line| line.starts_with("sinergi ")) {
+            run += 1;
+            if line.ends_with(" run") {
+                reader.runs_node(line).await;
+            } else {
+                let said = reader.runs(line);
+                assert!(!said.out.is_empty(), "{page}: {line} shows nothing: {said:?}");
+            }
         }
+        assert_eq!(nodes_in(reader.folder.path()), [0; 0], "{page}: no process is left");
     }
-    assert!(run >= 10, "only {run} commands were found: is the README written as before?");
+    assert!(run >= 25, "only {run} commands were found: are the pages written as before?");
     demo.end();
-    assert_eq!(nodes_in(reader.folder.path()), [0; 0], "no process is left");
+    assert_eq!(nodes_in(folder.path()), [0; 0], "no process is left");
+}
+
+/// The program of the workspace that a line runs or builds, and its arguments.
+fn program_of(line: &str) -> Option<(&str, Vec<&str>)> {
+    let rest = line.strip_prefix("cargo run ").or_else(|| line.strip_prefix("cargo build "))?;
+    let (options, arguments) = rest.split_once(" -- ").unwrap_or((rest, ""));
+    let program = options.split_once("--bin ")?.1;
+    Some((program, arguments.split_whitespace().collect()))
 }
 
 #[test]
 fn the_commands_that_build_and_run_are_understood() {
-    let mut found = 0;
-    for line in commands().into_iter().filter(|line| !line.starts_with("sinergi ")) {
-        if let Some(program) = line.strip_prefix("cargo build --release --bin ") {
-            assert!(folder().join(program).is_file(), "{line}: no program of that name is built");
-            continue;
-        }
-        let Some(arguments) = line.strip_prefix("cargo run --release --bin sinergi -- ") else {
-            assert_eq!(line, "cargo test --workspace", "a command that no test runs");
+    let (mut demos, mut built) = (0, 0);
+    let all = PAGES.iter().flat_map(|(page, text)| commands(text).map(move |line| (page, line)));
+    for (page, line) in all.filter(|(_, line)| !line.starts_with("sinergi ")) {
+        let Some((program, arguments)) = program_of(line) else {
+            assert!(NOT_RUN.contains(&line), "{page}: {line}: a command that no test runs");
             continue;
         };
-        found += 1;
+        built += 1;
+        assert!(folder().join(program).is_file(), "{page}: {line}: no program of that name is built");
+        if program != "sinergi" {
+            continue;
+        }
+        demos += 1;
         // With `--help` behind them, arguments are parsed as they stand, and nothing is run.
-        let mut words: Vec<&str> = arguments.split_whitespace().collect();
-        let program = words.remove(0);
-        let help = run_in(Path::new("."), &[program, "--help"]);
-        assert_eq!(help.code, 0, "{line}: {help:?}");
-        for option in words.iter().filter(|word| word.starts_with("--")) {
-            assert!(help.out.contains(option), "{line}: {option} is not in {}", help.out);
+        let (command, options) = arguments.split_first().expect("a command");
+        let help = run_in(Path::new("."), &[command, "--help"]);
+        assert_eq!(help.code, 0, "{page}: {line}: {help:?}");
+        for option in options.iter().filter(|word| word.starts_with("--")) {
+            assert!(help.out.contains(option), "{page}: {line}: {option} is not in {}", help.out);
         }
     }
-    assert!(found >= 2, "the README's first command is a demo");
+    assert!(demos >= 2, "the README's first command is a demo");
+    assert!(built >= 8, "only {built} programs were found: are the pages written as before?");
+    let first = commands(README).take(3).collect::<Vec<_>>();
+    assert_eq!(first[..2], ["cargo run --release --bin sinergi -- demo", "cargo test --workspace"]);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! The course of a case: its entries in the order of (clock, id), each with the state that it left.
 //!
-//! Must not know what entries say. An entry that comes late is judged where it belongs; the ones behind it are judged again only until the
-//! state is what it was: usually at once.
+//! Must not know what entries say. A late entry is judged at its place in the order. The entries after it are judged again until the state is the
+//! same as before; usually that is at once.
 //!
-//! Invariant: the states are those that judging all entries from the first gives.
+//! Invariant: the states are the same as if all entries had been judged in order from the first.
 
 use std::collections::BTreeMap;
 

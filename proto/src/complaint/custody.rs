@@ -1,7 +1,7 @@
-//! The rules of custody: what an entry does to the state that it acts on.
+//! The rules of custody: what an entry does to the state that it acts on, and why it may do nothing.
 //!
-//! Until `answer_by` only the addressee can act on an offer; after it, and after a margin for clocks that differ, only the others. So honest
-//! nodes meet a fork only when a partition outlasts `answer_by`, or when supervisor and holder act at once.
+//! Until `answer_by` only the addressee can act on an offer. Afterwards, and after a margin for clocks that differ, only the others can. So honest
+//! nodes fork only if a network partition lasts longer than `answer_by`, or if supervisor and holder act at the same time.
 
 use super::no_effect::NoEffect;
 use crate::charter::{Charter, MemberStatus};

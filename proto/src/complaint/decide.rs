@@ -1,7 +1,7 @@
 //! What an operator may order now: a command on a complaint becomes a body, or is declined with the reason.
 //!
-//! Uses the same rules as the fold, so that a node never signs what would have no effect. What others signed meanwhile may still
-//! supersede it: that is the fold's business.
+//! It uses the same rules as the fold, so that a node never signs an entry without effect. An entry that somebody else signed at the same time may
+//! still supersede it; the fold decides that.
 
 mod case;
 

@@ -1,4 +1,4 @@
-//! A name for a set of entries.
+//! A digest that names a set of entries, so that two operators can compare what their nodes have.
 
 use sha2::{Digest, Sha256};
 

@@ -1,7 +1,9 @@
 //! The fold itself: entries in, state out, incrementally. What can be asked of the state is in [`super::query`].
 //!
-//! Must not know where entries come from or where they are stored. Adding an entry costs one step; at a custody fork the path is walked
-//! again from the fork, and the case judged again; a case entry that comes late has those behind it judged again whose state it changes.
+//! Must not know where entries come from or where they are stored.
+//!
+//! Adding an entry usually costs one step. When a fork changes the custody path, the path is followed again from the fork, and the case is judged
+//! again. When a case entry comes late, the entries after it are judged again as far as their state changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

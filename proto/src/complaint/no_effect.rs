@@ -1,4 +1,4 @@
-//! Why an entry has no effect: kept and shown, with the reason.
+//! The reasons why an entry has no effect. The entry is kept and shown all the same, with its reason.
 
 use std::fmt;
 

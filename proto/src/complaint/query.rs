@@ -1,6 +1,4 @@
-//! What can be asked of a complaint.
-//!
-//! Reads only. Whatever is not an answer to a question of the daemon, the command line or a test belongs elsewhere.
+//! Questions that the daemon, the command line and tests ask about a complaint. It only reads.
 
 use std::collections::BTreeSet;
 

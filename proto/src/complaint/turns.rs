@@ -1,6 +1,6 @@
-//! Entries in their order, by (clock, id).
+//! Entries in the order of (clock, id).
 //!
-//! Must not know what entries say. A sorted vector: most complaints have a few entries, and nearly every entry that comes is the newest.
+//! Must not know what entries say. It is a sorted vector, because most complaints have few entries and nearly every new entry is the newest.
 
 use crate::clock::HybridClock;
 use crate::ids::EntryId;
