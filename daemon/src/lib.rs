@@ -29,7 +29,7 @@
 //! | [`record_codec`] | the typed records of the ledger as bytes, and back |
 //! | [`store`], [`derivation`], [`case`] | the derived store, the one path that fills it, loading a complaint |
 //! | [`writer`] | runs the engine, and carries out what it decided |
-//! | [`link`], [`tls`] | sessions with peers; whose certificate counts |
+//! | [`link`], [`tls`], `authentication` | sessions with peers; whose certificate counts; signatures of what came from outside |
 //! | [`outbox`], [`recent`] | what a link has to send; the newest leaves in memory |
 //! | [`operator`] | the API of the command line tool |
 //! | [`audit`], [`watch`], `proof_server` | checking others' ledgers, keeping evidence, answering about the own ledger |

@@ -26,7 +26,7 @@
 //! | [`complaint`] | custody, case and commands: the fold over a set of entries |
 //! | [`engine`] | every decision of a node, as one pure machine; recovery after a loss |
 //! | [`route`], [`outbox`], [`cursor`] | which links get an entry, how frames are read from the ledger, how far a link is |
-//! | [`sync`], [`link`] | one side of a link, as one pure machine; what both sides count and exchange |
+//! | [`sync`], [`cursor`] | one side of a link, as one pure machine; positions in a ledger, as links count |
 //! | [`receipt`] | what a receiver says it stored |
 //! | [`note`], [`checkpoint`], [`tree`] | C2SP signed notes, signed tree heads, proofs about a tree |
 //! | [`watch`] | whether the checkpoints that an agency signed are of one ledger |
@@ -66,13 +66,6 @@ pub mod transparency;
 pub mod tree;
 pub mod watch;
 pub mod wire;
-
-/// What both sides of a link count and exchange, under one name.
-pub mod link {
-    pub use crate::cursor::Cursor;
-    pub use crate::outbox::Batch;
-    pub use crate::sync::{Receiver, ReceiverEvent, ReceiverOutput, Sender, SenderEvent, SenderOutput};
-}
 
 #[cfg(test)]
 mod fixture;

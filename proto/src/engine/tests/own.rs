@@ -171,6 +171,6 @@ fn what_was_seen_of_others_is_kept_and_committed_to() {
     assert_eq!(written, ["seen of ksp", "seen of kemendagri", "leaf Witnessed -> "]);
     let Some(Record::Leaf { entry, .. }) = stage.batch.records.last() else { panic!("a leaf") };
     let crate::entry::Body::Node(body) = &entry.body else { panic!("a node body") };
-    let root = root_of([b"two".as_slice(), b"one"].into_iter()).to_vec();
+    let root = root_of([b"two".as_slice(), b"one"]).to_vec();
     assert_eq!(**body, Body::Witnessed(wire::Witnessed { root, peers: 2 }), "in the order of ids");
 }
