@@ -26,7 +26,7 @@
 //! | [`complaint`] | custody, case and commands: the fold over a set of entries |
 //! | [`engine`] | every decision of a node, as one pure machine; recovery after a loss |
 //! | [`route`], [`outbox`], [`cursor`] | which links get an entry, how frames are read from the ledger, how far a link is |
-//! | [`sync`], [`cursor`] | one side of a link, as one pure machine; positions in a ledger, as links count |
+//! | [`sync`] | one side of a link, as one pure machine |
 //! | [`receipt`] | what a receiver says it stored |
 //! | [`note`], [`checkpoint`], [`tree`] | C2SP signed notes, signed tree heads, proofs about a tree |
 //! | [`watch`] | whether the checkpoints that an agency signed are of one ledger |
