@@ -235,8 +235,10 @@ impl Derivation {
         };
         let is_known = replay.cases.look_up(&id, self)?;
         if is_known && replay.cases.get(&id).is_some_and(|case| case.leaves.contains_key(&entry.id)) {
-            // The crash came after the row was written.
+            // The crash came after the timeline was written. The row may not have been: it is compared, and written if it differs.
             self.note_leaf(&entry, index, &header);
+            self.look_up_row(&id)?;
+            replay.touched.insert(id);
             return Ok(());
         }
         let version = entry.charter_version;

@@ -111,7 +111,7 @@ pub struct Writer {
     surroundings: Surroundings,
     queue: mpsc::Receiver<Queued>,
     committer: Committer,
-    rechecks: mpsc::Sender<Recheck>,
+    rechecks: mpsc::Sender<Vec<Recheck>>,
     /// Where the next batch begins.
     tip: Tip,
     /// Routing records after the last leaf.
@@ -338,12 +338,14 @@ impl Writer {
             handover.decided = self.encoded();
             handover.destroy.append(&mut self.batch.destroy);
             handover.warnings.append(&mut self.batch.warnings);
-            for recheck in self.batch.recheck.drain(..) {
-                // The engine gives out no more than there is room for. Without a receiver the node is ending.
+            let recheck = std::mem::take(&mut self.batch.recheck);
+            if !recheck.is_empty() {
+                // There is room. Without a receiver the node is ending.
                 let _ = self.rechecks.try_send(recheck);
             }
             self.batch.clear();
         }
+        handover.flushes_store &= handover.decided.is_none();
         handover.may_sign = self.surroundings.told_guard == GuardState::Clear;
         // When this returns the batch before is applied.
         self.committer.hand_over(handover)?;

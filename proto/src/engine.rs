@@ -85,6 +85,7 @@ use crate::wire::{self, entry::Body};
 use backfill::Backfill;
 use pending::Pending;
 use refusal_quota::RefusalQuota;
+use rejudge::Rechecking;
 
 /// What a node is, for as long as it runs.
 #[derive(Clone, Debug)]
@@ -141,7 +142,7 @@ pub struct Engine {
     /// Peers of which nothing is taken because too much of theirs waits.
     held_up: BTreeSet<AgencyId>,
     /// Items whose signatures are being checked again.
-    rechecking: BTreeSet<ItemKey>,
+    rechecking: Rechecking,
     refusal_quota: RefusalQuota,
     /// Complaints about which the node has something to do by itself.
     automatic: BTreeSet<ComplaintId>,
@@ -176,7 +177,7 @@ impl Engine {
             pending: Pending::new(open, size),
             waiting,
             held_up: BTreeSet::new(),
-            rechecking: BTreeSet::new(),
+            rechecking: Rechecking::default(),
             refusal_quota: RefusalQuota::default(),
             automatic: duties.clone(),
             undestroyed: duties,
@@ -213,6 +214,11 @@ impl Engine {
                 self.work(view, batch)?;
                 Answer::Nothing
             }
+            Input::Rechecked(checked) if self.guard != GuardState::Clear => {
+                // They wait on, and are checked again when the node may sign.
+                let keys = checked.into_iter().map(|(key, _)| key);
+                self.note(|engine| keys.for_each(|key| engine.put_back(key)))
+            }
             input if self.guard != GuardState::Clear => self.decline(&input),
             input => self.decide_on(input, now, view, batch)?,
         };
@@ -239,8 +245,8 @@ impl Engine {
                 Answer::Nothing
             }
             Input::Witness(newer) => Answer::Witnessed(self.witness(newer, now, batch)),
-            Input::Rechecked(key, received) => {
-                self.rechecked(key, received, now, view, batch)?;
+            Input::Rechecked(checked) => {
+                self.rechecked(checked, now, view, batch)?;
                 Answer::Nothing
             }
             Input::Retry(items) => Answer::Retried(Ok(self.retry(items, now, view, batch)?)),
@@ -378,7 +384,7 @@ impl Engine {
             }
             Record::DeferredDone(header) => {
                 self.waiting.remove(&header.item);
-                batch.destroy.push(Destroy::DeferredItem(header.item));
+                batch.destroy.insert(Destroy::DeferredItem(header.item));
             }
             Record::Routing(RoutingHeader::Introduced { peer }) => self.backfill.completed(peer),
             Record::Routing(RoutingHeader::Leaf { .. })

@@ -1,6 +1,8 @@
 //! Judging again, at an operator's word, what this node refused or what waits: a charter was put right, a clock set, a peer has sent what was
 //! missing. The items are read and their signatures checked here; the engine judges them.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use prost::Message;
 use sinergi_proto::engine::{Kept, KeptItem, Retried};
@@ -43,12 +45,20 @@ impl OperatorService {
             number => Some(parse_number(number)?),
         };
         let peer = optional_agency("peer", &request.peer)?;
-        let (mut items, mut after) = (Vec::new(), 0);
-        loop {
-            let (service, peer) = (self.clone(), peer.clone());
-            let next = blocking(move || service.selected(position, peer.as_ref(), after)).await?;
-            let Some((kept, looked_at)) = next else { break };
-            after = looked_at;
+        let service = self.clone();
+        // Once: what is settled on the way leaves the lists.
+        let positions = blocking(move || match position {
+            Some(position) => Ok(vec![position]),
+            None => service.kept_positions(),
+        });
+        let (mut left, mut items) = (VecDeque::from(positions.await?), Vec::new());
+        while !left.is_empty() {
+            let (service, peer, mut rest) = (self.clone(), peer.clone(), left);
+            let (kept, rest) = blocking(move || Ok((service.next_kept(&mut rest, peer.as_ref())?, rest))).await?;
+            left = rest;
+            if kept.is_empty() {
+                continue;
+            }
             let (answer, retried) = oneshot::channel();
             self.submit(Submission::RetryItems(kept, answer)).await?;
             items.extend(answer_of(retried).await?.into_iter().map(shown));
@@ -59,31 +69,18 @@ impl OperatorService {
         }
     }
 
-    /// The next items of a selection, as many as one submission carries, and how many were looked at until then; `None`: there are no more.
-    fn selected(
-        &self,
-        position: Option<Position>,
-        peer: Option<&AgencyId>,
-        after: usize,
-    ) -> Result<Option<(Vec<KeptItem>, usize)>, Status> {
-        let positions = match position {
-            Some(position) => vec![position],
-            None => self.kept_positions()?,
-        };
-        let (mut found, mut bytes, mut looked_at) = (Vec::new(), 0, after);
-        for position in positions.into_iter().skip(after) {
-            if found.len() >= limits::FRAME_ITEMS || bytes >= limits::FRAME_BYTES {
-                break;
-            }
-            looked_at += 1;
+    /// The next items of a selection, as many as one submission carries.
+    fn next_kept(&self, left: &mut VecDeque<Position>, peer: Option<&AgencyId>) -> Result<Vec<KeptItem>, Status> {
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        while found.len() < limits::FRAME_ITEMS
+            && bytes < limits::FRAME_BYTES
+            && let Some(position) = left.pop_front()
+        {
             let item = self.kept_at(position)?.filter(|found| peer.is_none_or(|peer| *peer == found.peer));
             bytes += item.as_ref().map_or(0, |found| found.item.encoded_len());
             found.extend(item);
         }
-        if looked_at == after {
-            return Ok(None);
-        }
-        Ok(Some((self.check_again(found), looked_at)))
+        Ok(self.check_again(found))
     }
 
     /// Where the items lie that wait, and the newest of those that this node refused.

@@ -10,6 +10,7 @@
 //! - the writer that hands over a group waits until the one before is committed;
 //! - a ledger or store that fails ends the writer, and with it the node.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -50,7 +51,7 @@ pub(super) struct Handover {
     /// `None`: nothing was appended.
     pub(super) decided: Option<Decided>,
     /// What is destroyed before anybody is answered.
-    pub(super) destroy: Vec<Destroy>,
+    pub(super) destroy: BTreeSet<Destroy>,
     /// The first copies of all items that wait no longer are destroyed as well.
     pub(super) destroys_spent: bool,
     /// Whether this node may sign its first checkpoint.
@@ -233,7 +234,7 @@ impl Committing {
     }
 
     /// Destroys what the durable entries order to be destroyed.
-    fn destroy(&self, ledger: &mut Ledger, destroy: &[Destroy], all_spent: bool) -> Result<(), WriterError> {
+    fn destroy(&self, ledger: &mut Ledger, destroy: &BTreeSet<Destroy>, all_spent: bool) -> Result<(), WriterError> {
         let mut destroyed = 0;
         for what in destroy {
             let Destroy::Contents(leaf) = what else { continue };

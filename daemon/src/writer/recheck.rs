@@ -8,13 +8,13 @@ use super::{Submission, WriterHandle};
 use crate::authentication::receive_items;
 use crate::directory::Directory;
 
-/// Items that may wait here: more than the engine gives out at a time.
-const WAITING: usize = 1024;
+/// Batches of items that may wait here: as many as the engine gives out items at a time, so that there is always room.
+const WAITING: usize = 256;
 
-/// The items to be checked.
-pub type Rechecks = mpsc::Receiver<Recheck>;
+/// The items to be checked, those of a batch together.
+pub type Rechecks = mpsc::Receiver<Vec<Recheck>>;
 
-pub(super) fn channel() -> (mpsc::Sender<Recheck>, Rechecks) {
+pub(super) fn channel() -> (mpsc::Sender<Vec<Recheck>>, Rechecks) {
     mpsc::channel(WAITING)
 }
 
@@ -31,12 +31,16 @@ pub async fn recheck(
             () = stop.cancelled() => return,
             next = items.recv() => next,
         };
-        let Some(Recheck { key, item }) = next else { return };
+        let Some(items) = next else { return };
         let (federation, directory) = (federation.clone(), directory.clone());
-        let check = move || receive_items(vec![item], &federation, &directory.charters()).pop();
+        let check = move || {
+            let (keys, items): (Vec<_>, Vec<_>) = items.into_iter().map(|Recheck { key, item }| (key, item)).unzip();
+            let received = receive_items(items, &federation, &directory.charters());
+            keys.into_iter().zip(received).collect()
+        };
         let checked = tokio::task::spawn_blocking(check).await;
-        if let Ok(Some(received)) = checked
-            && writer.submit(Submission::Rechecked(key, received)).await.is_err()
+        if let Ok(checked) = checked
+            && writer.submit(Submission::Rechecked(checked)).await.is_err()
         {
             return;
         }

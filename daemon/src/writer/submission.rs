@@ -46,8 +46,8 @@ pub enum Submission {
     Witness(Vec<(AgencyId, Vec<u8>)>, AnswerTo<()>),
     /// Judge again what an operator selected of what was refused or waits.
     RetryItems(Vec<KeptItem>, AnswerTo<Vec<Retried>>),
-    /// A waiting item whose signature was checked again.
-    Rechecked(ItemKey, Received),
+    /// Waiting items whose signatures were checked again.
+    Rechecked(Vec<(ItemKey, Received)>),
     /// Judge again what waits: time has passed, or a charter came.
     Retry,
     /// Finish what was submitted before, then stop.
@@ -65,7 +65,7 @@ impl Submission {
             Self::Seen(header, note) => (Input::Seen(header, note), None),
             Self::Witness(newer, to) => (Input::Witness(newer), Some(Reply::Witnessed(to))),
             Self::RetryItems(items, to) => (Input::Retry(items), Some(Reply::Retried(to))),
-            Self::Rechecked(key, received) => (Input::Rechecked(key, received), None),
+            Self::Rechecked(checked) => (Input::Rechecked(checked), None),
             Self::Retry => (Input::Tick, None),
             Self::Stop => return None,
         })
@@ -247,7 +247,7 @@ fn weight_of(submission: &Submission) -> usize {
         Submission::Receipt(_, bytes) | Submission::Seen(_, bytes) => bytes.len(),
         Submission::Witness(newer, _) => newer.iter().map(|(_, note)| note.len()).sum(),
         Submission::RetryItems(items, _) => items.iter().map(|item| weight_of_received(&item.received)).sum(),
-        Submission::Rechecked(_, received) => weight_of_received(received),
+        Submission::Rechecked(checked) => checked.iter().map(|(_, received)| weight_of_received(received)).sum(),
         Submission::Retry | Submission::Stop => 0,
     };
     bytes + SUBMISSION_OVERHEAD

@@ -55,7 +55,11 @@ impl Engine {
             unreachable,
             external,
         };
+        let complaint = entry.complaint;
         self.record(Record::Leaf { header, entry: Box::new(entry) }, batch);
+        if let Some(complaint) = complaint {
+            self.destroy_erased(&complaint, batch);
+        }
     }
 
     /// The links that an entry goes to. Its complaint's history goes before it where the link is new to it, or may see more now.

@@ -17,12 +17,9 @@ const COMPLAINTS_A_SLICE: usize = 64;
 
 impl Engine {
     /// Remembers what is to be done about a complaint, which has been looked up.
-    pub(super) fn note_duties(&mut self, complaint: &ComplaintId, batch: &mut Batch) {
+    pub(super) fn note_duties(&mut self, complaint: &ComplaintId) {
         let Some(case) = self.cases.get(complaint) else { return };
         let duties = case.duties(&self.config.own);
-        if duties.erasure {
-            batch.destroy.extend(case.erased_leaves().map(Destroy::Contents));
-        }
         if duties.recall || duties.arrival {
             self.automatic.insert(*complaint);
         }
@@ -30,9 +27,16 @@ impl Engine {
 
     /// What this node does by itself when an entry of a complaint is here, new or again.
     pub(super) fn react_to(&mut self, complaint: &ComplaintId, now: u64, batch: &mut Batch) {
-        self.note_duties(complaint, batch);
+        self.note_duties(complaint);
         if self.automatic.remove(complaint) {
             self.do_duties(*complaint, now, batch);
+        }
+    }
+
+    /// Has the contents destroyed that the entries of a complaint order to be destroyed. The complaint has been looked up.
+    pub(super) fn destroy_erased(&self, complaint: &ComplaintId, batch: &mut Batch) {
+        if let Some(case) = self.cases.get(complaint).filter(|case| case.complaint.has_erasures()) {
+            batch.destroy.extend(case.erased_leaves().map(Destroy::Contents));
         }
     }
 

@@ -41,11 +41,15 @@ impl Backfill {
 impl Engine {
     /// Routes some more complaints to the peers that are new.
     pub(super) fn backfill_some<V: View>(&mut self, view: &mut V, batch: &mut Batch) -> Result<(), V::Error> {
-        if !self.backfill.is_under_way() || batch.bytes >= self.config.batch_bytes / 2 {
+        if !self.backfill.is_under_way() {
             return Ok(());
         }
         let complaints = view.complaints_after(self.backfill.after, COMPLAINTS_A_SLICE)?;
         for complaint in &complaints {
+            // The routes of one complaint fit into the other half.
+            if batch.bytes >= self.config.batch_bytes / 2 {
+                return Ok(());
+            }
             self.cases.make_room(self.applied);
             self.cases.look_up(complaint, view)?;
             self.backfill_complaint(complaint, batch);

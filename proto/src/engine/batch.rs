@@ -33,7 +33,7 @@ pub struct Batch {
     /// [`Input::Rechecked`](super::Input::Rechecked).
     pub recheck: Vec<Recheck>,
     /// What is destroyed when the records are durable, before anybody is answered.
-    pub destroy: Vec<Destroy>,
+    pub destroy: BTreeSet<Destroy>,
     /// What the operator must hear of, when the records are durable.
     pub warnings: Vec<Warning>,
     /// About how many bytes the records take.

@@ -51,7 +51,9 @@ impl Cases {
     /// Drops what there is no room for. Called between inputs only. `applied`: the newest batch that the view shows.
     pub fn make_room(&mut self, applied: BatchNumber) {
         self.absent.clear();
-        while (self.kept.len() > self.room.complaints || self.entries > self.room.entries)
+        // The one that was used last stays: it may be the next one again, and be larger than all the room.
+        while self.kept.len() > 1
+            && (self.kept.len() > self.room.complaints || self.entries > self.room.entries)
             && self.kept.peek_lru().is_some_and(|(_, oldest)| oldest.changed_in <= applied)
             && let Some((_, dropped)) = self.kept.pop_lru()
         {

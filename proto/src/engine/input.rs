@@ -47,8 +47,8 @@ pub enum Input {
     /// Checkpoints of other agencies that are newer than those kept, each a signed note. All are kept and committed to. Answered with
     /// [`Answer::Witnessed`].
     Witness(Vec<(AgencyId, Vec<u8>)>),
-    /// A waiting item whose signature was checked again.
-    Rechecked(ItemKey, Received),
+    /// Waiting items whose signatures were checked again.
+    Rechecked(Vec<(ItemKey, Received)>),
     /// Items that the operator wants to be judged again. Answered with [`Answer::Retried`].
     Retry(Vec<KeptItem>),
     /// The charters that hold from now on.

@@ -90,11 +90,13 @@ impl Engine {
     /// Reads what the decision on an authentic item needs.
     pub(super) fn gather_item<V: View>(&mut self, authentic: &Authentic, view: &mut V) -> Result<ItemFacts, V::Error> {
         let Authentic { entry, item } = authentic;
-        let (mut held, mut declared) = (Vec::new(), None);
+        let (mut held, mut declared, mut is_erased) = (Vec::new(), None, false);
         let leaf = match &entry.complaint {
             Some(complaint) => {
                 self.cases.look_up(complaint, view)?;
-                self.cases.get(complaint).and_then(|case| case.leaves.get(&entry.id).copied())
+                let case = self.cases.get(complaint);
+                is_erased = case.is_some_and(|case| case.complaint.erases(entry));
+                case.and_then(|case| case.leaves.get(&entry.id).copied())
             }
             None => {
                 // An own declaration of an earlier epoch goes to everybody again: a peer may have lost it with its ledger.
@@ -108,7 +110,8 @@ impl Engine {
                 }
             }
         };
-        if let Some(leaf) = leaf.filter(|_| !item.content.is_empty()) {
+        // Contents that are being destroyed are not read: they are not taken again in any case.
+        if let Some(leaf) = leaf.filter(|_| !item.content.is_empty() && !is_erased) {
             held.extend(self.pending.contents(leaf).map(|content| content.commitment));
             if leaf < self.pending.unapplied_from() {
                 held.extend(view.contents(leaf)?.iter().map(|content| content.commitment));

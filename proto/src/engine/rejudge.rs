@@ -6,6 +6,10 @@
 //! - signatures are checked elsewhere: an item leaves as a [`Recheck`] and comes back with its result, which may come late, twice or never;
 //! - a refusal that stands is told to the operator and not recorded a second time.
 
+use std::collections::BTreeMap;
+
+use prost::Message;
+
 use crate::admission::Verdict;
 use crate::intake::{Authentic, Received};
 use crate::receipt::ItemOutcome;
@@ -18,38 +22,73 @@ use super::{Batch, Engine, Kept, KeptItem, Recheck, Retried};
 /// Items whose signatures may be checked again at a time.
 const RECHECKS: usize = 256;
 
+/// Items whose signatures are being checked again.
+#[derive(Debug, Default)]
+pub(super) struct Rechecking {
+    items: BTreeMap<ItemKey, Checking>,
+    /// What all of them hold.
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Checking {
+    bytes: usize,
+    /// Something came meanwhile that it may have waited for: a charter, so that the check may end otherwise.
+    again: bool,
+}
+
 impl Engine {
     /// Whether one more item may be given out to be checked.
     pub(super) fn may_recheck(&self) -> bool {
-        self.rechecking.len() < RECHECKS
+        self.rechecking.items.len() < RECHECKS && self.rechecking.bytes < self.config.batch_bytes / 2
     }
 
     /// Gives out items that may be possible now.
     pub(super) fn recheck_ready<V: View>(&mut self, view: &mut V, batch: &mut Batch) -> Result<(), V::Error> {
-        let mut bytes = 0;
         while self.may_recheck()
-            && bytes < self.config.batch_bytes
             && let Some(key) = self.waiting.next_ready(self.applied)
         {
-            let Some(item) = view.deferred(&key)? else { continue };
-            bytes += prost::Message::encoded_len(&item);
-            self.rechecking.insert(key);
+            if let Some(checking) = self.rechecking.items.get_mut(&key) {
+                checking.again = true;
+                continue;
+            }
+            // One that cannot be found or read any more is given out as it is, and is refused: it must not wait forever.
+            let item = view.deferred(&key)?.unwrap_or_default();
+            let bytes = item.encoded_len();
+            self.rechecking.items.insert(key, Checking { bytes, again: false });
+            self.rechecking.bytes += bytes;
             batch.recheck.push(Recheck { key, item });
         }
         Ok(())
     }
 
-    /// Judges a waiting item whose signature was checked again.
+    /// An item that was checked cannot be judged now.
+    pub(super) fn put_back(&mut self, key: ItemKey) {
+        if let Some(Checking { bytes, .. }) = self.rechecking.items.remove(&key) {
+            self.rechecking.bytes -= bytes;
+        }
+        self.waiting.unblock(key);
+    }
+
+    /// Judges waiting items whose signatures were checked again.
     pub(super) fn rechecked<V: View>(
         &mut self,
-        key: ItemKey,
-        received: Received,
+        checked: Vec<(ItemKey, Received)>,
         now: u64,
         view: &mut V,
         batch: &mut Batch,
     ) -> Result<(), V::Error> {
-        self.rechecking.remove(&key);
-        self.try_again(key, received, now, view, batch).map(drop)
+        for (key, received) in checked {
+            self.cases.make_room(self.applied);
+            if let Some(Checking { bytes, again }) = self.rechecking.items.remove(&key) {
+                self.rechecking.bytes -= bytes;
+                if again {
+                    self.waiting.unblock(key);
+                }
+            }
+            self.try_again(key, received, now, view, batch)?;
+        }
+        Ok(())
     }
 
     /// Judges a waiting item again; what became of it, if it waits no longer.

@@ -37,8 +37,9 @@ pub struct Waiting {
     by_parent: BTreeMap<EntryId, BTreeSet<ItemKey>>,
     by_peer: BTreeMap<AgencyId, Held>,
     by_author: BTreeMap<(AgencyId, String), usize>,
-    /// What may be possible now.
+    /// What may be possible now, each once.
     unblocked: VecDeque<ItemKey>,
+    is_unblocked: BTreeSet<ItemKey>,
 }
 
 /// One waiting item.
@@ -142,18 +143,28 @@ impl Waiting {
 
     /// An entry is here: what waited for it may be possible now.
     pub fn arrived(&mut self, entry: &EntryId) {
-        self.unblocked.extend(self.by_parent.get(entry).into_iter().flatten());
+        let children: Vec<ItemKey> = self.by_parent.get(entry).into_iter().flatten().copied().collect();
+        children.into_iter().for_each(|key| self.unblock(key));
     }
 
     /// Time has passed, or a charter came: what waited for that may be possible now.
     pub fn time_passed(&mut self) {
         let waits = |item: &Item| item.header.code != DeferralCode::MissingParent.number();
-        self.unblocked.extend(self.items.iter().filter(|(_, item)| waits(item)).map(|(key, _)| *key));
+        let keys: Vec<ItemKey> = self.items.iter().filter(|(_, item)| waits(item)).map(|(key, _)| *key).collect();
+        keys.into_iter().for_each(|key| self.unblock(key));
     }
 
     /// The node has started: what became possible just before it ended was not tried yet, or not durably.
     pub fn started(&mut self) {
-        self.unblocked = self.items.keys().copied().collect();
+        let keys: Vec<ItemKey> = self.items.keys().copied().collect();
+        keys.into_iter().for_each(|key| self.unblock(key));
+    }
+
+    /// An item may be possible now.
+    pub fn unblock(&mut self, key: ItemKey) {
+        if self.is_unblocked.insert(key) {
+            self.unblocked.push_back(key);
+        }
     }
 
     /// Whether an item that the view shows may be possible and was not tried yet. `applied`: the newest batch that the view shows.
@@ -166,9 +177,13 @@ impl Waiting {
         for _ in 0..self.unblocked.len() {
             let key = self.unblocked.pop_front()?;
             match self.items.get(&key) {
-                Some(item) if item.batch <= applied => return Some(key),
-                Some(_) => self.unblocked.push_back(key),
-                None => {}
+                Some(item) if item.batch > applied => self.unblocked.push_back(key),
+                found => {
+                    self.is_unblocked.remove(&key);
+                    if found.is_some() {
+                        return Some(key);
+                    }
+                }
             }
         }
         None

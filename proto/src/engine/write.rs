@@ -93,6 +93,10 @@ impl Engine {
         let entry = entry.unwrap_or_else(|| case.complaint.lodged_entry());
         let committed = case.complaint.entry(&entry).and_then(|known| known.commitments.get(*commitment as usize));
         let (Some(committed), Some(leaf)) = (committed, case.leaves.get(&entry).copied()) else { return Ok(None) };
+        // Contents that are being destroyed are not read.
+        if case.complaint.is_erased(&entry) {
+            return Ok(None);
+        }
         let class = committed.class;
         let is_meant = |content: &Content| content.commitment == *commitment;
         let pending = self.pending.contents(leaf).find(|content| is_meant(content)).cloned();
@@ -101,10 +105,8 @@ impl Engine {
             None if leaf < self.pending.unapplied_from() => view.contents(leaf)?.into_iter().find(is_meant),
             None => None,
         };
-        // A content that was erased by an entry that is not applied yet is still shown by the view.
-        let is_erased = self.cases.get(&act.complaint).is_some_and(|case| case.complaint.is_erased(&entry));
         // It becomes the first content of the new entry, under the same commitment.
-        Ok(held.filter(|_| !is_erased).map(|content| (Content { commitment: 0, ..content }, class)))
+        Ok(held.map(|content| (Content { commitment: 0, ..content }, class)))
     }
 
     /// Writes what a command becomes. The complaint has been looked up.
@@ -138,7 +140,7 @@ impl Engine {
         };
         let draft = Draft { complaint: Some(complaint), parents, clock, body, contents, external: None };
         let acted = self.write(draft, now, batch)?;
-        self.note_duties(&complaint, batch);
+        self.note_duties(&complaint);
         Ok(acted)
     }
 

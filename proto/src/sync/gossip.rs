@@ -109,6 +109,8 @@ impl GossipSender {
         if self.looking.take_if(|looking| *looking == job).is_none() {
             return Ok(());
         }
+        // As many as there may be: others may be left, which are told after the pause.
+        self.has_news |= notes.len() >= limits::CHECKPOINTS_TOLD;
         if self.own != self.newest.size {
             notes.insert(0, self.newest.note.to_vec());
         }

@@ -98,7 +98,7 @@ impl Memory {
         self.cases.get_mut(&id).expect("just added").place(index, entry, header);
     }
 
-    pub(super) fn destroy(&mut self, destroy: &[Destroy]) {
+    pub(super) fn destroy(&mut self, destroy: &BTreeSet<Destroy>) {
         for what in destroy {
             if let Destroy::Contents(leaf) = what {
                 self.contents.remove(leaf);

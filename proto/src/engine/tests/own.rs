@@ -148,7 +148,7 @@ fn what_was_erased_is_destroyed_with_its_batch_and_not_disclosed_any_more() {
     stage.deliver("prov-jabar", vec![received(draft.sign(&entry_key("ksp")).bytes, Vec::new())]);
     // Of Lodged and of the proposal: all entries that the proposer had.
     let all = [0, 1].map(|leaf| Destroy::Contents(LedgerIndex(leaf)));
-    assert_eq!(stage.batch.destroy, all);
+    assert_eq!(stage.batch.destroy, BTreeSet::from(all));
     let disclose = Command::Disclose { entry: None, commitment: 0, to: agency("prov-jabar") };
     assert_eq!(stage.act(lodged.complaint, disclose), Err(NotDone::ContentNotHere), "before it is destroyed");
     stage.apply();
@@ -157,7 +157,7 @@ fn what_was_erased_is_destroyed_with_its_batch_and_not_disclosed_any_more() {
     let mut again = Stage::starting(&federation, "kemendagri", &["prov-jabar"], stage.view.clone());
     assert!(again.engine.has_backlog(), "whatever the guard says");
     again.give(Input::Work);
-    assert_eq!(again.batch.destroy, all);
+    assert_eq!(again.batch.destroy, BTreeSet::from(all));
 }
 
 #[test]

@@ -63,6 +63,71 @@ fn an_item_that_still_waits_after_a_second_look_is_not_recorded_again() {
 }
 
 #[test]
+fn an_item_is_given_out_once_and_again_only_when_something_came_while_it_was_checked() {
+    let federation = Federation::new();
+    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
+    stage.apply();
+    let early = federation.node("kota-bandung").lodges().at(START + 6 * MINUTE);
+    stage.deliver("kota-bandung", vec![item(&early)]);
+    stage.apply();
+    let mut given_out = Vec::new();
+    for _ in 0..1000 {
+        stage.give(Input::Tick);
+        stage.give(Input::Work);
+        given_out.append(&mut stage.batch.recheck);
+    }
+    assert_eq!(given_out.len(), 1);
+    let Some(Recheck { key, item: kept }) = given_out.pop() else { panic!("one item") };
+    stage.give(Input::Rechecked(vec![(key, received(kept.signed_entry, kept.content))]));
+    stage.give(Input::Work);
+    assert_eq!(stage.batch.recheck.len(), 1, "a tick came while it was checked");
+}
+
+#[test]
+fn no_more_items_are_given_out_than_can_be_checked_at_a_time() {
+    let federation = Federation::new();
+    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
+    stage.apply();
+    let waits = |number: u64| item(&federation.node("kota-bandung").lodges().at(START + 6 * MINUTE).at_leaf(number));
+    stage.deliver("kota-bandung", (0..300).map(waits).collect());
+    stage.apply();
+    for _ in 0..3 {
+        stage.give(Input::Tick);
+        stage.give(Input::Work);
+    }
+    assert_eq!(stage.batch.recheck.len(), 256);
+    assert!(!stage.engine.has_backlog(), "it waits for results");
+    let checked = std::mem::take(&mut stage.batch.recheck).into_iter();
+    let check = |Recheck { key, item }| (key, received(item.signed_entry, item.content));
+    stage.give(Input::Rechecked(checked.map(check).collect()));
+    stage.give(Input::Work);
+    assert!(stage.batch.recheck.len() >= 44, "the others have their turn");
+}
+
+#[test]
+fn duplicates_of_a_complaint_with_erasures_order_no_destruction() {
+    let federation = Federation::new();
+    let mut stage = Stage::of(&federation, "kemendagri", &["prov-jabar"]);
+    let lodged = stage.lodge("a name", None, None).expect("lodged");
+    stage.apply();
+    let proposal = stage.act(lodged.complaint, Command::Erase { ground: 1, entries: Vec::new() }).expect("proposed");
+    stage.apply();
+    let case = stage.view.case(&lodged.complaint).expect("readable").expect("here");
+    let (basis, proposal) = (case.complaint.tip().0.to_vec(), proposal.entry.0.to_vec());
+    let mut remark = federation.node("ksp").remarks(&federation.case_at("kemendagri")).draft;
+    remark.body = Body::Erased(wire::Erased { basis, proposal, ground: 1 });
+    remark.complaint = Some(lodged.complaint);
+    remark.parents = case.complaint.parents_of_next();
+    remark.clock = HybridClock::tick(START, case.complaint.newest_clock()).expect("a clock");
+    let erased = remark.sign(&entry_key("ksp")).bytes;
+    stage.deliver("prov-jabar", vec![received(erased.clone(), Vec::new())]);
+    assert!(!stage.batch.destroy.is_empty());
+    stage.apply();
+    stage.deliver("prov-jabar", vec![received(erased.clone(), Vec::new()), received(erased, Vec::new())]);
+    assert!(stage.batch.destroy.is_empty());
+}
+
+#[test]
 fn items_that_wait_are_tried_after_a_restart() {
     let federation = Federation::new();
     let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);

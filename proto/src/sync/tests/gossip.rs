@@ -51,6 +51,25 @@ fn what_changes_is_told_at_once_with_a_ping_after_it_and_then_not_before_the_pau
 }
 
 #[test]
+fn what_did_not_fit_into_a_frame_follows_after_the_pause_though_nothing_changes() {
+    let mut side = attentive();
+    side.does(Event::News);
+    let full = vec![b"a".as_slice(); limits::CHECKPOINTS_TOLD];
+    side.does(gossip(5, &full, 16));
+    side.says();
+    side.hears(ping(0, true));
+    assert_eq!(side.waits(limits::TELL_PAUSE - LOOK).0, []);
+    side.hears(ping(0, true));
+    assert_eq!(side.waits(LOOK).0, [start(6, Job::Gossip { after: 16 })]);
+    side.does(gossip(6, &[b"b"], 17));
+    side.says();
+    side.hears(ping(0, true));
+    assert_eq!(side.waits(limits::TELL_PAUSE - LOOK).0, []);
+    side.hears(ping(0, true));
+    assert_eq!(side.waits(LOOK).0, [], "that was all");
+}
+
+#[test]
 fn a_node_tells_how_far_its_own_ledger_has_come_before_what_it_saw_of_others() {
     let mut side = attentive();
     assert_eq!(side.does(signed(12)), [start(5, Job::Gossip { after: 0 })]);

@@ -2,6 +2,7 @@
 //!
 //! The engine decides the next batch while the disk works on the one before. What happens when is the world's choice.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use sinergi_proto::engine::{Answer, BatchNumber, Destroy, Input, NotTaken, Recheck, Record};
@@ -38,7 +39,7 @@ pub(super) enum Waiter {
 pub(super) struct Flight {
     number: Option<BatchNumber>,
     records: Vec<Record>,
-    destroy: Vec<Destroy>,
+    destroy: BTreeSet<Destroy>,
     recheck: Vec<Recheck>,
     answers: Vec<(Waiter, Answer)>,
     is_durable: bool,
@@ -121,10 +122,10 @@ impl Node {
         for peer in self.links.keys().cloned().collect::<Vec<_>>() {
             self.send(&peer, SenderEvent::Grown { end }, now);
         }
-        for Recheck { key, item } in recheck {
-            for received in self.authenticate(vec![item]) {
-                self.decide(Input::Rechecked(key, received), Waiter::Nobody, now);
-            }
+        if !recheck.is_empty() {
+            let (keys, items): (Vec<_>, Vec<_>) = recheck.into_iter().map(|Recheck { key, item }| (key, item)).unzip();
+            let checked = keys.into_iter().zip(self.authenticate(items)).collect();
+            self.decide(Input::Rechecked(checked), Waiter::Nobody, now);
         }
     }
 
