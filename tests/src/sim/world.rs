@@ -7,19 +7,22 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::fmt;
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
 use sinergi_proto::engine::CaseRoom;
 use sinergi_proto::ids::{AgencyId, EntryId, Epoch};
+use sinergi_proto::limits;
+use sinergi_proto::sync::{Job, JobId};
+use sinergi_proto::wire::{Frame, frame::Kind};
 
-use super::accuser::{Accuser, Found};
+use super::accuser::{Accusation, Accuser, Found};
 use super::archive::Archive;
 use super::faults::Fault;
 use super::invariants;
 use super::ledger::Ledger;
-use super::link::Frame;
 use super::node::{Effect, Node, State, Step};
 use super::operations::operate;
 use super::probe;
@@ -34,8 +37,12 @@ const SYNC: u64 = 2;
 const APPLY: u64 = 1;
 /// Between two tries of what waits for its time.
 const RETRY: u64 = MINUTE / 2;
-/// After such a silence a connection is given up.
-const IDLE: u64 = MINUTE;
+/// Silence after which links are taken for dead: in most runs long, because signs of life cost much time and show little.
+const IDLE: [Duration; 2] = [Duration::from_secs(10 * 60), limits::IDLE_LINK];
+/// Most jobs of sessions, and the writer, take at most so long.
+const WORK: u64 = 6;
+/// Some jobs take as long as this.
+const LONG_WORK: u64 = 400;
 /// A machine is up again after such a time.
 const BOOT: u64 = 5_000;
 /// Faults and operations last so long.
@@ -119,11 +126,29 @@ enum Event {
     Recover(AgencyId),
     Disk(AgencyId),
     Probe,
-    Tick(AgencyId),
+    Timeout(AgencyId),
     Retry(AgencyId),
     Connect(Pair),
-    Arrive { connection: u64, to: AgencyId, from: AgencyId, frame: Box<Frame> },
-    Quiet(Pair),
+    /// A frame arrives. A copy of a frame takes no room in the transport.
+    Arrive {
+        connection: u64,
+        to: AgencyId,
+        from: AgencyId,
+        frame: Box<Frame>,
+        is_copy: bool,
+    },
+    /// A side that has ended its session ends the connection.
+    HangUp(u64, String),
+    /// A job of a node's session with a peer has ended.
+    Work {
+        connection: u64,
+        at: AgencyId,
+        peer: AgencyId,
+        job: JobId,
+        what: Box<Job>,
+    },
+    /// A node's writer takes a submission.
+    Take(AgencyId),
     FoundOut,
 }
 
@@ -158,6 +183,12 @@ pub struct World {
     connections: u64,
     /// Nodes whose disk will take a step.
     working: BTreeSet<AgencyId>,
+    /// Nodes whose writer will take a submission.
+    taking: BTreeSet<AgencyId>,
+    /// When a node is told next that a timeout has come.
+    alarms: BTreeMap<AgencyId, u64>,
+    /// Nodes whose operator will begin a new epoch.
+    recovering: BTreeSet<AgencyId>,
     copies: BTreeMap<AgencyId, Ledger>,
     healing: bool,
     /// What operators were told, and by which node.
@@ -172,6 +203,8 @@ pub struct World {
     pub archive: Archive,
     /// What the judge holds for shown.
     pub found: Vec<Found>,
+    /// What nodes found of each other, not judged yet.
+    accused: Vec<Accusation>,
     report: Report,
     trace: Sha256,
 }
@@ -198,7 +231,8 @@ impl World {
             _ => CaseRoom { complaints: 4096, entries: 65_536 },
         };
         let members: Vec<AgencyId> = topology.adjacent.keys().cloned().collect();
-        let nodes = members.iter().map(|id| (id.clone(), Node::new(id, &topology, case_room))).collect();
+        let idle = IDLE[usize::from(plan.seed % 8 == 0)];
+        let nodes = members.iter().map(|id| (id.clone(), Node::new(id, &topology, case_room, idle))).collect();
         let pair = |a: &AgencyId, b: &AgencyId| (a.clone(), b.clone());
         let lines = topology.adjacent.iter().flat_map(|(a, others)| others.iter().map(move |b| pair(a, b)));
         let lines = lines.filter(|(a, b)| a < b).map(|pair| (pair, Line::default())).collect();
@@ -215,6 +249,9 @@ impl World {
             lines,
             connections: 0,
             working: BTreeSet::new(),
+            taking: BTreeSet::new(),
+            alarms: BTreeMap::new(),
+            recovering: BTreeSet::new(),
             copies: BTreeMap::new(),
             healing: false,
             acknowledged: BTreeMap::new(),
@@ -223,6 +260,7 @@ impl World {
             lost: BTreeSet::new(),
             archive: Archive::default(),
             found: Vec::new(),
+            accused: Vec::new(),
             report: Report::default(),
             trace: Sha256::new(),
         }
@@ -269,6 +307,18 @@ impl World {
         Ok(())
     }
 
+    /// What nodes found of each other is judged, as they do before they keep it.
+    fn judge_what_was_seen(&mut self) -> Result<(), Failure> {
+        if self.accused.is_empty() {
+            return Ok(());
+        }
+        let all = std::mem::take(&mut self.accused);
+        let accuser = Accuser::new(&self.topology, &self.nodes, &self.archive, self.now);
+        let found = accuser.judged(all).map_err(|what| self.fails("accusations_can_be_judged", what))?;
+        self.found.extend(found);
+        Ok(())
+    }
+
     fn count(&mut self) {
         let mut superseded = BTreeSet::new();
         let mut complaints = BTreeSet::new();
@@ -302,6 +352,7 @@ impl World {
             if probes {
                 self.accuse(|accuser| accuser.withheld())?;
             }
+            self.judge_what_was_seen()?;
             invariants::always(self).map_err(|(invariant, what)| self.fails(invariant, what))?;
         }
         self.now = end;
@@ -322,20 +373,36 @@ impl World {
                 self.node(&id).take_step(now);
                 self.settle(&id);
             }
-            Event::Tick(id) => {
+            Event::Timeout(id) => {
                 let now = self.now;
-                self.node(&id).tick(now);
+                if self.alarms.get(&id) == Some(&now) {
+                    self.alarms.remove(&id);
+                }
+                self.node(&id).expire(now);
                 self.settle(&id);
             }
             Event::Retry(id) => {
                 self.at(RETRY, Event::Retry(id.clone()));
                 let now = self.now;
                 self.node(&id).retry(now);
-                self.wake(&id);
+                self.settle(&id);
             }
             Event::Connect(pair) => self.connect(pair),
-            Event::Arrive { connection, to, from, frame } => self.arrive(connection, &to, &from, *frame),
-            Event::Quiet(pair) => self.give_up_if_mute(&pair),
+            Event::Arrive { connection, to, from, frame, is_copy } => {
+                self.arrive(connection, &to, &from, *frame, is_copy);
+            }
+            Event::HangUp(connection, why) => self.close(connection, &why),
+            Event::Work { connection, at, peer, job, what } => {
+                let now = self.now;
+                self.node(&at).work(connection, &peer, job, *what, now);
+                self.settle(&at);
+            }
+            Event::Take(id) => {
+                self.taking.remove(&id);
+                let now = self.now;
+                self.node(&id).take_submission(now);
+                self.settle(&id);
+            }
             Event::FoundOut => self.found_out(),
         }
     }
@@ -363,8 +430,18 @@ impl World {
         self.wake(&id);
     }
 
-    /// The disk goes on if it has something to do.
+    /// Disk, writer and timers go on if they have something to do.
     fn wake(&mut self, id: &AgencyId) {
+        if self.nodes[id].has_submissions() && self.taking.insert(id.clone()) {
+            let after = self.rng.random_range(0..WORK);
+            self.at(after, Event::Take(id.clone()));
+        }
+        let alarm = self.alarms.get(id).copied();
+        if let Some(timeout) = self.nodes[id].next_timeout().filter(|timeout| alarm.is_none_or(|at| *timeout < at)) {
+            let timeout = timeout.max(self.now);
+            self.alarms.insert(id.clone(), timeout);
+            self.at(timeout - self.now, Event::Timeout(id.clone()));
+        }
         let Some(step) = self.node(id).next_step() else { return };
         if self.working.insert(id.clone()) {
             let after = match step {
@@ -380,26 +457,23 @@ impl World {
         if self.node(id).state == State::Down {
             let now = self.now;
             self.node(id).start(now);
-            self.clear_later(id);
-        }
-    }
-
-    fn clear_later(&mut self, id: &AgencyId) {
-        if let Some(at) = self.node(id).clear_at() {
-            let after = at.saturating_sub(self.now);
-            self.at(after, Event::Tick(id.clone()));
+            self.settle(id);
         }
     }
 
     fn recover(&mut self, id: &AgencyId) {
-        if self.node(id).state != State::SetBack {
-            return;
+        self.recovering.remove(id);
+        if self.node(id).state == State::SetBack {
+            self.begin_epoch(id);
         }
+    }
+
+    fn begin_epoch(&mut self, id: &AgencyId) {
         let now = self.now;
         self.archive.ends_epoch(&self.nodes[id]);
         self.node(id).recover(now);
         self.report.recovered += 1;
-        self.clear_later(id);
+        self.settle(id);
     }
 
     /// Who went on with a ledger that was set back, and has not heard so from its own peers because they were set back as well, is told by
@@ -412,10 +486,9 @@ impl World {
             }
             let node = self.node(&id);
             node.crash(false);
-            node.state = State::SetBack;
             // It reads the ledgers of its peers once more: on its way on it passed over what it did not know to be its own.
             node.ledger.received.clear();
-            self.recover(&id);
+            self.begin_epoch(&id);
         }
     }
 
@@ -424,10 +497,23 @@ impl World {
         for effect in self.node(id).take_effects() {
             match effect {
                 Effect::Send(connection, to, frame) => {
-                    self.archive.sent(&self.nodes[id], &to, &frame);
+                    self.archive.sent(&self.nodes[id], &frame);
                     self.transmit(connection, id, &to, frame);
                 }
-                Effect::Close(connection, why) => self.close(connection, &why),
+                Effect::Read(connection, from) => self.has_room(connection, &from, id),
+                Effect::Work(connection, peer, job, what) => {
+                    let most = if self.rng.random_ratio(1, 64) { LONG_WORK } else { WORK };
+                    let after = self.rng.random_range(0..most);
+                    self.at(after, Event::Work { connection, at: id.clone(), peer, job, what });
+                }
+                Effect::Close(connection, to, farewell, why) => {
+                    if let Some(fault) = farewell {
+                        self.transmit(connection, id, &to, fault);
+                    }
+                    let arrived = self.lines[&Self::pair(id, &to)].last.get(&to).copied().unwrap_or_default();
+                    self.at((arrived + 1).saturating_sub(self.now), Event::HangUp(connection, why));
+                }
+                Effect::Accuse(accused, epoch, finding) => self.accused.push((accused, epoch, *finding)),
                 Effect::Acknowledged(entry) => drop(self.acknowledged.insert(entry, id.clone())),
                 Effect::WentBack(entry) => {
                     self.acknowledged.insert(entry, id.clone());
@@ -436,7 +522,7 @@ impl World {
             }
         }
         self.archive.goes_on(&self.nodes[id]);
-        if self.node(id).state == State::SetBack {
+        if self.node(id).state == State::SetBack && self.recovering.insert(id.clone()) {
             self.at(5 * MINUTE, Event::Recover(id.clone()));
         }
         self.wake(id);
@@ -476,7 +562,8 @@ impl World {
         let line = self.lines.get_mut(&pair).expect("a line");
         (line.connection, line.last) = (Some(connection), BTreeMap::new());
         for (id, peer) in [(&pair.0, &pair.1), (&pair.1, &pair.0)] {
-            self.node(id).connected(connection, peer);
+            let now = self.now;
+            self.node(id).connected(connection, peer, now);
             self.settle(id);
         }
     }
@@ -490,40 +577,56 @@ impl World {
         let latency = self.rng.random_range(1..40);
         let now = self.now;
         let line = self.lines.get_mut(&Self::pair(from, to)).expect("a line");
-        if line.connection != Some(connection) || line.mute.contains(from) {
+        if line.connection != Some(connection) {
             return;
         }
         let latency = if line.slow > 0 { latency * 100 } else { latency };
         let last = line.last.get(to).copied().unwrap_or(0);
         let mut at = (now + latency).max(last + 1);
         line.last.insert(to.clone(), at);
-        let is_hello = matches!(frame, Frame::Hello(_));
+        let is_hello = matches!(frame.kind, Some(Kind::Hello(_)));
         let twice = !is_hello && std::mem::take(&mut line.duplicate);
         if !is_hello && std::mem::take(&mut line.swap) {
             at += 200;
         }
         self.trace.update(at.to_be_bytes());
         self.trace.update(from.as_str());
-        if let Frame::Deliver(deliver) = &frame {
+        if let Some(Kind::Deliver(deliver)) = &frame.kind {
             deliver.items.iter().for_each(|item| self.trace.update(&item.signed_entry));
         }
-        let arrive =
-            |frame: Frame| Event::Arrive { connection, to: to.clone(), from: from.clone(), frame: Box::new(frame) };
+        let arrive = |frame: Frame, is_copy| {
+            let (to, from) = (to.clone(), from.clone());
+            Event::Arrive { connection, to, from, frame: Box::new(frame), is_copy }
+        };
         if twice {
-            self.at(at + 3 - now, arrive(frame.clone()));
+            self.at(at + 3 - now, arrive(frame.clone(), true));
         }
-        self.at(at - now, arrive(frame));
+        self.at(at - now, arrive(frame, false));
     }
 
-    fn arrive(&mut self, connection: u64, to: &AgencyId, from: &AgencyId, frame: Frame) {
+    fn arrive(&mut self, connection: u64, to: &AgencyId, from: &AgencyId, frame: Frame, is_copy: bool) {
         let line = &self.lines[&Self::pair(from, to)];
-        if line.connection != Some(connection) || line.mute.contains(from) {
+        if line.connection != Some(connection) {
+            return;
+        }
+        if line.mute.contains(from) {
+            if !is_copy {
+                self.has_room(connection, from, to);
+            }
             return;
         }
         let now = self.now;
-        self.node(to).receive(connection, from, frame, now);
+        self.node(to).arrived(connection, from, frame, now);
         self.settle(to);
-        self.clear_later(to);
+    }
+
+    /// The transport of a connection has room for one more frame of `from`.
+    fn has_room(&mut self, connection: u64, from: &AgencyId, to: &AgencyId) {
+        if self.lines[&Self::pair(from, to)].connection == Some(connection) {
+            let now = self.now;
+            self.node(from).has_room(connection, to, now);
+            self.settle(from);
+        }
     }
 
     fn close(&mut self, connection: u64, why: &str) {
@@ -533,21 +636,17 @@ impl World {
         line.connection = None;
         let pair = pair.clone();
         self.trace.update(why);
-        self.node(&pair.0).disconnected(connection, &pair.1);
-        self.node(&pair.1).disconnected(connection, &pair.0);
+        let now = self.now;
+        for (id, peer) in [(&pair.0, &pair.1), (&pair.1, &pair.0)] {
+            self.node(id).disconnected(connection, peer, now);
+            self.settle(id);
+        }
         self.connect_later(pair);
     }
 
     fn break_line(&mut self, pair: &Pair) {
         if let Some(connection) = self.lines[pair].connection {
             self.close(connection, "broken");
-        }
-    }
-
-    /// Nothing was heard one way for so long that the connection counts as dead.
-    fn give_up_if_mute(&mut self, pair: &Pair) {
-        if !self.lines[pair].mute.is_empty() {
-            self.break_line(pair);
         }
     }
 
@@ -575,10 +674,7 @@ impl World {
                     self.break_line(&pair);
                 }
             }
-            Fault::OneWay => {
-                line.mute.insert(pair.0.clone());
-                self.at(IDLE, Event::Quiet(key.clone()));
-            }
+            Fault::OneWay => drop(line.mute.insert(pair.0.clone())),
             Fault::Break => self.break_line(&key),
             Fault::Duplicate => line.duplicate = true,
             Fault::Swap => line.swap = true,
@@ -617,7 +713,6 @@ impl World {
         for pair in self.lines_of(id) {
             let line = self.lines.get_mut(&pair).expect("a line");
             line.mute.extend([pair.0.clone(), pair.1.clone()]);
-            self.at(IDLE, Event::Quiet(pair));
         }
     }
 
