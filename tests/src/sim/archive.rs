@@ -46,6 +46,8 @@ pub struct Archive {
     /// Epochs that an agency went on with after its folder was set back, because nobody who knew better was heard in time.
     pub undeclared: BTreeSet<(AgencyId, Epoch)>,
     set_back: BTreeMap<AgencyId, Epoch>,
+    /// What the notes of the checkpoints say.
+    opened: BTreeMap<Vec<u8>, Seen>,
 }
 
 impl Archive {
@@ -68,11 +70,15 @@ impl Archive {
     }
 
     fn keep_checkpoint(&mut self, node: &Node, note: &[u8]) -> Seen {
+        if let Some(seen) = self.opened.get(note) {
+            return *seen;
+        }
         let keys = node.charters().checkpoint_keys(&node.id).expect("a member");
         let opened = Checkpoint::open(note, FEDERATION, &node.id, &keys).expect("what a node signs verifies");
         let seen = Seen::from(&opened);
         let known = self.checkpoints.entry(node.id.clone()).or_default();
         known.entry(seen).or_insert_with(|| note.to_vec());
+        self.opened.insert(note.to_vec(), seen);
         seen
     }
 
@@ -91,9 +97,10 @@ impl Archive {
         }
     }
 
-    /// A node has heard or waited long enough, and goes on.
-    pub fn goes_on(&mut self, node: &Node) {
-        if node.state == State::Clear && self.set_back.get(&node.id) == Some(&node.ledger.epoch) {
+    /// A node has heard or waited long enough, and goes on. One that did not ask its peers has no excuse.
+    pub fn goes_on(&mut self, node: &Node, now: u64) {
+        let is_set_back = self.set_back.get(&node.id) == Some(&node.ledger.epoch);
+        if node.state == State::Clear && is_set_back && node.has_asked_its_peers(now) {
             self.undeclared.insert((node.id.clone(), node.ledger.epoch));
         }
     }

@@ -39,7 +39,7 @@ use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch};
 use sinergi_proto::intake::{Received, receive_items};
 use sinergi_proto::key::SigningKey;
 use sinergi_proto::limits;
-use sinergi_proto::sync::{Event, GuardState as LinkGuard, Job, JobId};
+use sinergi_proto::sync::{End, Event, GuardState as LinkGuard, Job, JobId};
 use sinergi_proto::transparency::rollback_guard::{self, Begun, RollbackGuard, Sighting, Signer};
 use sinergi_proto::watch::{Noted, WatchedLedgers};
 use sinergi_proto::wire::{self, Frame, accusation::Finding, entry::Body as Wire};
@@ -77,7 +77,7 @@ pub enum Effect {
     /// Work on a job of the session with a peer.
     Work(u64, AgencyId, JobId, Box<Job>),
     /// A session has ended: send the last frame if there is one, and end the connection.
-    Close(u64, AgencyId, Option<Frame>, String),
+    Close(u64, AgencyId, End),
     /// What an agency signed of its ledger in an epoch contradicts itself.
     Accuse(AgencyId, Epoch, Box<Finding>),
     /// The node's operator was told that the entry is written.
@@ -134,6 +134,8 @@ pub struct Node {
     unrecorded: Option<SignedCheckpoint>,
     checkpoint_keys: [SigningKey; 2],
     guard: RollbackGuard,
+    /// The peers that were heard in this run of the program.
+    heard: BTreeSet<AgencyId>,
     started: u64,
     salt: u64,
     effects: Vec<Effect>,
@@ -150,6 +152,7 @@ impl Node {
             links: BTreeMap::new(),
             clock_error: 0,
             guard: RollbackGuard::clear(),
+            heard: BTreeSet::new(),
             adjacent,
             charters: Arc::clone(&topology.charters),
             key: topology.key(id).clone(),
@@ -194,6 +197,7 @@ impl Node {
     /// Starts: everything but the ledger is derived anew.
     pub fn start(&mut self, now: u64) {
         self.started = now;
+        self.heard.clear();
         let signer = Signer { agency: &self.id, charters: &self.charters };
         let (peers, stored) = (self.adjacent.iter().cloned(), self.ledger.sightings.clone());
         let Ok(Begun { guard, .. }) = RollbackGuard::begin(peers, stored, Vec::new(), signer, &self.ledger);
@@ -268,6 +272,7 @@ impl Node {
 
     /// A peer showed what it saw, and nothing contradicts the ledger.
     fn heard(&mut self, peer: &AgencyId, now: u64) {
+        self.heard.insert(peer.clone());
         self.guard.heard(peer, self.elapsed(now));
         self.follow_guard(now);
     }
@@ -413,6 +418,11 @@ impl Node {
         let mut salt = [0; 32];
         salt[..8].copy_from_slice(&self.salt.to_be_bytes());
         salt
+    }
+
+    /// Whether the node has given its peers the time to show what they saw of its ledger, or has heard all.
+    pub fn has_asked_its_peers(&self, now: u64) -> bool {
+        self.heard.is_superset(&self.adjacent) || self.elapsed(now) >= limits::HEAR_OTHER_PEERS
     }
 
     /// The newest checkpoint of this run of the program.

@@ -16,7 +16,8 @@ use sinergi_proto::engine::CaseRoom;
 use sinergi_proto::ids::{AgencyId, EntryId, Epoch};
 use sinergi_proto::key::SignatureMemory;
 use sinergi_proto::limits;
-use sinergi_proto::sync::{Job, JobId};
+use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::sync::{End, Job, JobId};
 use sinergi_proto::wire::{Frame, frame::Kind};
 
 use super::accuser::{Accusation, Accuser, Found};
@@ -166,6 +167,8 @@ struct Line {
     /// The next frame comes twice, or late.
     duplicate: bool,
     swap: bool,
+    /// A frame of the connection was lost, came twice or late.
+    is_disturbed: bool,
 }
 
 /// One run.
@@ -196,6 +199,8 @@ pub struct World {
     pub acknowledged: BTreeMap<EntryId, AgencyId>,
     /// Two verdicts on one entry.
     pub disagreement: Option<String>,
+    /// A link that ended because of what an honest peer said.
+    pub at_fault: Option<String>,
     /// Entries whose authors acted on custody as it was once, and knew better.
     pub went_back: BTreeSet<EntryId>,
     /// What a restore took from its node before any other had it.
@@ -259,6 +264,7 @@ impl World {
             healing: false,
             acknowledged: BTreeMap::new(),
             disagreement: None,
+            at_fault: None,
             went_back: BTreeSet::new(),
             lost: BTreeSet::new(),
             archive: Archive::default(),
@@ -509,13 +515,7 @@ impl World {
                     let after = self.rng.random_range(0..most);
                     self.at(after, Event::Work { connection, at: id.clone(), peer, job, what });
                 }
-                Effect::Close(connection, to, farewell, why) => {
-                    if let Some(fault) = farewell {
-                        self.transmit(connection, id, &to, fault);
-                    }
-                    let arrived = self.lines[&Self::pair(id, &to)].last.get(&to).copied().unwrap_or_default();
-                    self.at((arrived + 1).saturating_sub(self.now), Event::HangUp(connection, why));
-                }
+                Effect::Close(connection, to, end) => self.hang_up(connection, id, &to, &end),
                 Effect::Accuse(accused, epoch, finding) => self.accused.push((accused, epoch, *finding)),
                 Effect::Acknowledged(entry) => drop(self.acknowledged.insert(entry, id.clone())),
                 Effect::WentBack(entry) => {
@@ -524,7 +524,7 @@ impl World {
                 }
             }
         }
-        self.archive.goes_on(&self.nodes[id]);
+        self.archive.goes_on(&self.nodes[id], self.now);
         if self.node(id).state == State::SetBack && self.recovering.insert(id.clone()) {
             self.at(5 * MINUTE, Event::Recover(id.clone()));
         }
@@ -563,7 +563,7 @@ impl World {
         self.connections += 1;
         let connection = self.connections;
         let line = self.lines.get_mut(&pair).expect("a line");
-        (line.connection, line.last) = (Some(connection), BTreeMap::new());
+        (line.connection, line.last, line.is_disturbed) = (Some(connection), BTreeMap::new(), false);
         for (id, peer) in [(&pair.0, &pair.1), (&pair.1, &pair.0)] {
             let now = self.now;
             self.node(id).connected(connection, peer, now);
@@ -591,7 +591,9 @@ impl World {
         let twice = !is_hello && std::mem::take(&mut line.duplicate);
         if !is_hello && std::mem::take(&mut line.swap) {
             at += 200;
+            line.is_disturbed = true;
         }
+        line.is_disturbed |= twice;
         self.trace.update(at.to_be_bytes());
         self.trace.update(from.as_str());
         if let Some(Kind::Deliver(deliver)) = &frame.kind {
@@ -608,11 +610,12 @@ impl World {
     }
 
     fn arrive(&mut self, connection: u64, to: &AgencyId, from: &AgencyId, frame: Frame, is_copy: bool) {
-        let line = &self.lines[&Self::pair(from, to)];
+        let line = self.lines.get_mut(&Self::pair(from, to)).expect("a line");
         if line.connection != Some(connection) {
             return;
         }
         if line.mute.contains(from) {
+            line.is_disturbed = true;
             if !is_copy {
                 self.has_room(connection, from, to);
             }
@@ -621,6 +624,24 @@ impl World {
         let now = self.now;
         self.node(to).arrived(connection, from, frame, now);
         self.settle(to);
+    }
+
+    /// A side has ended its session: it tells the other one why, and ends the connection.
+    fn hang_up(&mut self, connection: u64, id: &AgencyId, peer: &AgencyId, end: &End) {
+        let line = &self.lines[&Self::pair(id, peer)];
+        let expected = [FaultCode::Idle, FaultCode::AheadOfLedger, FaultCode::TooMuchDeferred];
+        if let End::Fault(code, reason) = end
+            && line.connection == Some(connection)
+            && !line.is_disturbed
+            && !expected.contains(code)
+        {
+            self.at_fault = Some(format!("{id} ended its link with {peer}: {code}: {reason}"));
+        }
+        if let Some(fault) = end.farewell() {
+            self.transmit(connection, id, peer, Frame { kind: Some(Kind::Fault(fault)) });
+        }
+        let arrived = self.lines[&Self::pair(id, peer)].last.get(peer).copied().unwrap_or_default();
+        self.at((arrived + 1).saturating_sub(self.now), Event::HangUp(connection, end.to_string()));
     }
 
     /// The transport of a connection has room for one more frame of `from`.

@@ -17,7 +17,7 @@ use sinergi_proto::sync::{
     Session, Signed,
 };
 use sinergi_proto::transparency::audit::recheck::{Recheck, Rechecked};
-use sinergi_proto::wire::{Frame, frame::Kind};
+use sinergi_proto::wire::Frame;
 
 use super::disk::Waiter;
 use super::{Effect, Node, State};
@@ -257,8 +257,7 @@ impl Node {
             Action::Peer(change) => self.note(peer, connection, &change, now),
             Action::Close(close) => {
                 self.links.remove(peer);
-                let farewell = close.end.farewell().map(|fault| Frame { kind: Some(Kind::Fault(fault)) });
-                self.effects.push(Effect::Close(connection, peer.clone(), farewell, close.end.to_string()));
+                self.effects.push(Effect::Close(connection, peer.clone(), close.end));
             }
             // There is room for everything.
             Action::Release(_) | Action::Warn(_) => {}
