@@ -28,6 +28,7 @@ pub type Broken = (&'static str, String);
 /// # Errors
 /// The invariant that does not hold.
 pub fn always(world: &World) -> Result<(), Broken> {
+    no_duplicates::check(world)?;
     nothing_honest_is_refused::check(world)?;
     refusal_is_the_same_everywhere::check(world)?;
     no_honest_link_is_at_fault::check(world)?;
@@ -41,7 +42,6 @@ pub fn always(world: &World) -> Result<(), Broken> {
 pub fn at_the_end(world: &World) -> Result<(), Broken> {
     one_holder::check(world)?;
     at_most_one_open_offer::check(world)?;
-    no_duplicates::check(world)?;
     nothing_disappears::check(world)?;
     the_addressee_has_the_last_word::check(world)?;
     who_knew_better_moves_nothing::check(world)?;

@@ -108,6 +108,8 @@ pub struct Ledger {
     /// Of its tree, as they are stored.
     hashes: Vec<Hash>,
     index: BTreeMap<EntryId, usize>,
+    /// An entry that lies in it twice.
+    pub twice: Option<EntryId>,
     imported: BTreeMap<External, ComplaintId>,
     introduced: BTreeSet<AgencyId>,
     /// How far we have each peer's ledger.
@@ -151,6 +153,7 @@ impl Ledger {
             early: Vec::new(),
             hashes: Vec::new(),
             index: BTreeMap::new(),
+            twice: None,
             imported: BTreeMap::new(),
             introduced: BTreeSet::new(),
             received: BTreeMap::new(),
@@ -228,7 +231,9 @@ impl Ledger {
         let index = self.next_index();
         let hashes = tlog_tiles::stored_hashes(index.0, &entry.signed, self).expect("a tree in memory");
         self.hashes.extend(hashes);
-        self.index.insert(entry.id, self.leaves.len());
+        if self.index.insert(entry.id, self.leaves.len()).is_some() {
+            self.twice = Some(entry.id);
+        }
         add_to_cases(&mut self.cases, &self.charters, index, &entry, &header);
         if let (Some(external), Some(complaint)) = (&header.external, entry.complaint) {
             self.imported.insert(external.clone(), complaint);

@@ -33,8 +33,10 @@ use super::topology::Topology;
 /// When runs begin: 2025-11-24T16:00:00Z.
 const BEGIN: u64 = 1_764_000_000_000;
 const MINUTE: u64 = 60_000;
-/// How long the disk takes to sync what was written.
+/// How long the disk takes to sync what was written, mostly.
 const SYNC: u64 = 2;
+/// How long it may take when it is busy.
+const LONG_SYNC: u64 = 3_000;
 /// From then until it is shown.
 const APPLY: u64 = 1;
 /// Between two tries of what waits for its time.
@@ -125,6 +127,7 @@ enum Event {
     Fault,
     Heal(Fault, Pair),
     Start(AgencyId),
+    Crash(AgencyId, u64),
     Recover(AgencyId),
     Disk(AgencyId),
     Probe,
@@ -193,6 +196,8 @@ pub struct World {
     alarms: BTreeMap<AgencyId, u64>,
     /// Nodes whose operator will begin a new epoch.
     recovering: BTreeSet<AgencyId>,
+    /// Nodes that stop when they have next written something, and for how long.
+    doomed: BTreeMap<AgencyId, u64>,
     copies: BTreeMap<AgencyId, Ledger>,
     healing: bool,
     /// What operators were told, and by which node.
@@ -260,6 +265,7 @@ impl World {
             taking: BTreeSet::new(),
             alarms: BTreeMap::new(),
             recovering: BTreeSet::new(),
+            doomed: BTreeMap::new(),
             copies: BTreeMap::new(),
             healing: false,
             acknowledged: BTreeMap::new(),
@@ -375,6 +381,7 @@ impl World {
             Event::Probe => self.probe(),
             Event::Heal(fault, pair) => self.over(fault, &pair),
             Event::Start(id) => self.start(&id),
+            Event::Crash(id, lasts) => self.crash(&id, lasts),
             Event::Recover(id) => self.recover(&id),
             Event::Disk(id) => {
                 self.working.remove(&id);
@@ -455,6 +462,13 @@ impl World {
         if self.working.insert(id.clone()) {
             let after = match step {
                 Step::Write => 0,
+                // The power fails between the write and the sync.
+                Step::Sync if self.doomed.contains_key(id) => {
+                    let lasts = self.doomed.remove(id).unwrap_or_default();
+                    self.at(SYNC - 1, Event::Crash(id.clone(), lasts));
+                    SYNC
+                }
+                Step::Sync if self.rng.random_ratio(1, 64) => self.rng.random_range(SYNC..LONG_SYNC),
                 Step::Sync => SYNC,
                 Step::Apply => APPLY,
             };
@@ -704,6 +718,7 @@ impl World {
             Fault::Swap => line.swap = true,
             Fault::Slow => line.slow += 1,
             Fault::Silent => self.silence(&pair.0),
+            Fault::Crash if self.rng.random_bool(0.5) => drop(self.doomed.insert(pair.0.clone(), lasts)),
             Fault::Crash => self.crash(&pair.0, lasts),
             Fault::Reboot => {
                 self.crash(&pair.0, BOOT);
@@ -817,6 +832,7 @@ impl World {
     /// Everything works from now on.
     fn heal(&mut self) {
         self.healing = true;
+        self.doomed.clear();
         for pair in self.lines.keys().cloned().collect::<Vec<_>>() {
             if !self.lines[&pair].mute.is_empty() || self.lines[&pair].cut > 0 {
                 self.break_line(&pair);
