@@ -643,7 +643,7 @@ impl World {
     /// A side has ended its session: it tells the other one why, and ends the connection.
     fn hang_up(&mut self, connection: u64, id: &AgencyId, peer: &AgencyId, end: &End) {
         let line = &self.lines[&Self::pair(id, peer)];
-        let expected = [FaultCode::Idle, FaultCode::AheadOfLedger, FaultCode::TooMuchDeferred];
+        let expected = [FaultCode::AheadOfLedger, FaultCode::TooMuchDeferred];
         if let End::Fault(code, reason) = end
             && line.connection == Some(connection)
             && !line.is_disturbed

@@ -1,4 +1,4 @@
-//! Over a connection that kept all frames in their order, no honest peer says what the other ends the link for.
+//! Over a connection that kept all frames in their order, no honest peer says, or leaves unsaid, what the other ends the link for.
 
 use super::Broken;
 use crate::sim::world::World;
