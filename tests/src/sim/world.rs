@@ -226,7 +226,7 @@ pub struct World {
 /// The first invariant that does not hold.
 pub fn run(plan: Plan) -> Result<Report, Failure> {
     // Signatures are real. In most runs each is verified once, not by everybody who sees it.
-    let _memory = (plan.seed % 8 != 0).then(SignatureMemory::keep);
+    let _memory = (plan.seed % 32 != 0).then(SignatureMemory::keep);
     let mut world = World::new(plan);
     world.run()?;
     let mut report = world.report;
