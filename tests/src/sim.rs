@@ -1,7 +1,7 @@
 //! A deterministic simulation: many nodes in the charter's hierarchy, virtual time, random operations and random faults.
 //!
-//! It drives the code that decides in production (`sinergi-proto`: sender, receiver, admission, fold, commands, routing, continuity) over a
-//! ledger in memory. One seed gives one run, to the last event: nothing here reads a clock, a file or an unordered map.
+//! It drives the code that decides in production (`sinergi-proto`: engine, session, rollback guard, watch, recovery plan), unchanged, over a
+//! ledger in memory and a network in memory. One seed gives one run, to the last event: nothing here reads a clock, a file or an unordered map.
 //!
 //! ```text
 //! world    the event queue, virtual time, the network, the two phases
@@ -9,8 +9,7 @@
 //!   |-- faults       what machines and networks do
 //!   |-- probe        what liars would write
 //!   |-- node         one agency: the shell around the pure code
-//!   |     |-- ledger    its durable part, and what it has to send
-//!   |     `-- link      its end of one connection
+//!   |     `-- ledger    its durable part, and what it has to send
 //!   |-- archive      what was ever shown to anybody
 //!   |-- accuser      accuses everybody of everything that it proves
 //!   `-- invariants   what must hold: one file each
@@ -23,7 +22,6 @@ pub mod archive;
 pub mod faults;
 pub mod invariants;
 pub mod ledger;
-pub mod link;
 pub mod node;
 pub mod operations;
 pub mod probe;

@@ -3,24 +3,21 @@
 //! Nothing is left out because it looks right: the judge must see the contradiction, or that there is none. An accusation that it cannot read
 //! would check nothing, and is a defect of the simulation.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use prost::Message;
-use sinergi_proto::checkpoint::{Checkpoint, CheckpointSigner};
+use sinergi_proto::checkpoint::Checkpoint;
 use sinergi_proto::entry::{Body, Entry};
 use sinergi_proto::evidence::{Finding, Judge, NotProven};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
-use sinergi_proto::receipt::Receipt;
 use sinergi_proto::tree::{TreeNodes, nodes_needed};
 use sinergi_proto::watch::{Beginning, Noted, Taken, Watched, two_trees};
 use sinergi_proto::wire::{self, accusation::Finding as Kind, concealed::KnownBy};
 use tlog_tiles::HashReader;
 
 use super::archive::{Archive, Given};
-use super::ledger::{Ledger, Seen};
+use super::ledger::{Ledger, Seen, SignedCheckpoint};
 use super::node::{Node, State};
-use super::topology::{FEDERATION, Topology};
+use super::topology::Topology;
 
 /// What the judge holds for shown.
 #[derive(Clone, Debug)]
@@ -43,8 +40,6 @@ pub struct Accuser<'a> {
     now: u64,
     entries: BTreeMap<EntryId, &'a Entry>,
     trees: BTreeMap<(AgencyId, Epoch), Tree<'a>>,
-    notes: RefCell<BTreeMap<(AgencyId, Seen), Vec<u8>>>,
-    receipts: RefCell<BTreeMap<(AgencyId, usize), Vec<u8>>>,
 }
 
 /// A ledger under a checkpoint that was signed over it.
@@ -52,26 +47,28 @@ pub struct Accuser<'a> {
 struct Tree<'a> {
     ledger: &'a Ledger,
     seen: Seen,
+    note: &'a [u8],
 }
 
-type Accusation = (AgencyId, Epoch, Kind);
+/// Against whom, about its ledger in which epoch, and of what.
+pub type Accusation = (AgencyId, Epoch, Kind);
 
 impl<'a> Accuser<'a> {
     /// The accuser at this time.
     pub fn new(topology: &'a Topology, nodes: &'a BTreeMap<AgencyId, Node>, archive: &'a Archive, now: u64) -> Self {
         let (entries, trees) = (BTreeMap::new(), BTreeMap::new());
-        let (notes, receipts) = (RefCell::default(), RefCell::default());
-        Self { topology, nodes, archive, now, entries, trees, notes, receipts }
+        Self { topology, nodes, archive, now, entries, trees }
     }
 
     /// Each ledger under the largest checkpoint that was signed over it.
     fn whole_trees(&self) -> BTreeMap<(AgencyId, Epoch), Tree<'a>> {
         let over = self.archive.ledgers.iter().map(|((agency, epoch), ledger)| (agency, *epoch, ledger, None));
         let present = self.nodes.values().map(|node| (&node.id, node.ledger.epoch, &node.ledger, node.signed()));
-        let tree = |(agency, epoch, ledger, signed): (&AgencyId, Epoch, &'a Ledger, Option<Seen>)| {
-            let shown = self.archive.checkpoints.get(agency).into_iter().flatten();
-            let of_it = shown.copied().chain(signed).filter(|seen| seen.epoch == epoch && ledger.had(seen));
-            Some(((agency.clone(), epoch), Tree { ledger, seen: of_it.max()? }))
+        let tree = |(agency, epoch, ledger, signed): (&AgencyId, Epoch, &'a Ledger, Option<&'a SignedCheckpoint>)| {
+            let signed = signed.map(|signed| (&signed.seen, &signed.note[..]));
+            let of_it = |(seen, _): &(&Seen, &[u8])| seen.epoch == epoch && ledger.had(seen);
+            let (seen, note) = self.shown_by(agency).chain(signed).filter(of_it).max_by_key(|(seen, _)| *seen)?;
+            Some(((agency.clone(), epoch), Tree { ledger, seen: *seen, note }))
         };
         over.chain(present).filter_map(tree).collect()
     }
@@ -96,7 +93,11 @@ impl<'a> Accuser<'a> {
         self.judged(all)
     }
 
-    fn judged(&self, all: Vec<Accusation>) -> Result<Vec<Found>, String> {
+    /// What is found of accusations.
+    ///
+    /// # Errors
+    /// An accusation that is none.
+    pub fn judged(&self, all: Vec<Accusation>) -> Result<Vec<Found>, String> {
         let judge = Judge::new(&self.topology.charters);
         let mut found = Vec::new();
         for (accused, epoch, finding) in all {
@@ -135,10 +136,9 @@ impl<'a> Accuser<'a> {
 
     fn back_dated(&self) -> Vec<Accusation> {
         let accuse = |entry: &&Entry| {
-            let before = |seen: &&Seen| seen.epoch == entry.place.epoch && seen.size <= entry.place.index.0;
-            let latest = self.shown_by(&entry.author).filter(before).max_by_key(|seen| seen.seconds)?;
-            let (signed, checkpoint) = (entry.signed.to_vec(), self.note(&entry.author, *latest));
-            let dated = wire::BackDated { entry: signed, checkpoint };
+            let before = |(seen, _): &(&Seen, _)| seen.epoch == entry.place.epoch && seen.size <= entry.place.index.0;
+            let (_, latest) = self.shown_by(&entry.author).filter(before).max_by_key(|(seen, _)| seen.seconds)?;
+            let dated = wire::BackDated { entry: entry.signed.to_vec(), checkpoint: latest.to_vec() };
             Some((entry.author.clone(), entry.place.epoch, Kind::BackDated(dated)))
         };
         self.entries.values().filter_map(accuse).collect()
@@ -146,17 +146,17 @@ impl<'a> Accuser<'a> {
 
     // Trees.
 
-    fn shown_by(&self, agency: &AgencyId) -> impl Iterator<Item = &'a Seen> {
-        self.archive.checkpoints.get(agency).into_iter().flatten()
+    fn shown_by(&self, agency: &AgencyId) -> impl Iterator<Item = (&'a Seen, &'a [u8])> {
+        self.archive.checkpoints.get(agency).into_iter().flatten().map(|(seen, note)| (seen, &note[..]))
     }
 
     fn two_trees(&self) -> Vec<Accusation> {
         let mut all = Vec::new();
         for ((agency, epoch), tree) in &self.trees {
-            for shown in self.shown_by(agency).filter(|shown| shown.epoch == *epoch && shown.size <= tree.seen.size) {
+            let within = |(shown, _): &(&Seen, _)| shown.epoch == *epoch && shown.size <= tree.seen.size;
+            for (shown, smaller) in self.shown_by(agency).filter(within) {
                 let Beginning { root, proof, .. } = tree.beginning(shown.size);
-                let (smaller, larger) = (self.note(agency, *shown), self.note(agency, tree.seen));
-                all.push((agency.clone(), *epoch, two_trees(&smaller, &larger, root, &proof)));
+                all.push((agency.clone(), *epoch, two_trees(smaller, tree.note, root, &proof)));
             }
         }
         all
@@ -166,17 +166,15 @@ impl<'a> Accuser<'a> {
         let mut all = Vec::new();
         for agency in self.nodes.keys() {
             // Of all that are smaller, the one with the latest time.
-            let mut latest: Option<Seen> = None;
-            for shown in self.shown_by(agency) {
-                if let Some(smaller) =
-                    latest.filter(|smaller| (smaller.epoch, smaller.size) < (shown.epoch, shown.size))
-                {
-                    let (earlier, later) = (self.note(agency, *shown), self.note(agency, smaller));
-                    let back = Kind::RolledBack(wire::RolledBack { earlier, later });
-                    all.push((agency.clone(), shown.epoch, back));
+            let mut latest: Option<(&Seen, &[u8])> = None;
+            for (shown, note) in self.shown_by(agency) {
+                let is_smaller = |(smaller, _): &(&Seen, _)| (smaller.epoch, smaller.size) < (shown.epoch, shown.size);
+                if let Some((_, smaller)) = latest.filter(is_smaller) {
+                    let back = wire::RolledBack { earlier: note.to_vec(), later: smaller.to_vec() };
+                    all.push((agency.clone(), shown.epoch, Kind::RolledBack(back)));
                 }
-                if latest.is_none_or(|known| known.epoch != shown.epoch || known.seconds <= shown.seconds) {
-                    latest = Some(*shown);
+                if latest.is_none_or(|(known, _)| known.epoch != shown.epoch || known.seconds <= shown.seconds) {
+                    latest = Some((shown, note));
                 }
             }
         }
@@ -188,7 +186,7 @@ impl<'a> Accuser<'a> {
         let accuse = |((agency, epoch), tree): (&(AgencyId, Epoch), &Tree<'_>)| {
             let (index, first) =
                 (LedgerIndex::default(), tree.ledger.leaf(LedgerIndex::default()).entry.signed.to_vec());
-            let begun = wire::Undeclared { first, leaf: Some(self.leaf_of(*tree, agency, index)) };
+            let begun = wire::Undeclared { first, leaf: Some(leaf_of(*tree, index)) };
             (agency.clone(), *epoch, Kind::UndeclaredEpoch(begun))
         };
         later.map(accuse).collect()
@@ -198,12 +196,13 @@ impl<'a> Accuser<'a> {
     fn watched(&self) -> Vec<Accusation> {
         let mut all = Vec::new();
         for ((agency, epoch), tree) in &self.trees {
-            let noted = |seen: &Seen| {
+            let noted = |(seen, note): (&Seen, &[u8])| {
                 let Seen { epoch, size, seconds, root } = *seen;
                 let checkpoint = Checkpoint { epoch, size, root, seconds: Some(seconds) };
-                Noted { checkpoint, note: self.note(agency, *seen) }
+                Noted { checkpoint, note: note.to_vec() }
             };
-            let shown: Vec<Noted> = self.shown_by(agency).filter(|seen| seen.epoch == *epoch).map(noted).collect();
+            let of_epoch = self.shown_by(agency).filter(|(seen, _)| seen.epoch == *epoch);
+            let shown: Vec<Noted> = of_epoch.map(noted).collect();
             let (early, late) = shown.split_at(shown.len() / 2);
             let mut watched = Watched::default();
             let taken = late.iter().chain(early.iter().rev()).chain(late).map(|shown| watched.take(shown.clone()));
@@ -215,7 +214,7 @@ impl<'a> Accuser<'a> {
             let sizes = watched.to_ask();
             let sizes: Vec<u64> = sizes.into_iter().filter(|size| *size <= tree.seen.size).collect();
             let beginnings = sizes.into_iter().map(|size| tree.beginning(size)).collect();
-            let finding = watched.answered(noted(&tree.seen), beginnings);
+            let finding = watched.answered(noted((&tree.seen, tree.note)), beginnings);
             all.extend(finding.map(|finding| (agency.clone(), *epoch, finding)));
         }
         all
@@ -223,12 +222,12 @@ impl<'a> Accuser<'a> {
 
     fn omitted(&self) -> Vec<Accusation> {
         let mut all = Vec::new();
-        for (agency, number, given) in self.receipts_given() {
+        for (agency, given) in self.receipts_given() {
             for (entry, index) in given.leaves() {
                 let epoch = given.checkpoint.epoch;
                 let Some(leaf) = self.leaf(agency, epoch, index) else { continue };
                 let entry = self.entries[&entry].signed.to_vec();
-                let omitted = wire::Omitted { entry, receipt: self.receipt(agency, number, given), leaf: Some(leaf) };
+                let omitted = wire::Omitted { entry, receipt: given.ack.clone(), leaf: Some(leaf) };
                 all.push((agency.clone(), epoch, Kind::Omitted(omitted)));
             }
         }
@@ -279,8 +278,8 @@ impl<'a> Accuser<'a> {
         let tree = self.trees.get(&(agency.clone(), epoch));
         let leaf = tree.and_then(|tree| self.leaf(agency, epoch, tree.ledger.leaf_of(&entry.id)?));
         let names = |given: &Given| given.checkpoint.epoch == epoch && given.leaves().any(|(id, _)| id == entry.id);
-        let receipts = self.receipts_given().filter(|(by, _, given)| *by == agency && names(given));
-        let receipts = receipts.map(|(by, number, given)| KnownBy::Receipt(self.receipt(by, number, given)));
+        let receipts = self.receipts_given().filter(|(by, given)| *by == agency && names(given));
+        let receipts = receipts.map(|(_, given)| KnownBy::Receipt(given.ack.clone()));
         own.into_iter().chain(leaf.map(KnownBy::Leaf)).chain(receipts).collect()
     }
 
@@ -298,15 +297,15 @@ impl<'a> Accuser<'a> {
             let waits: BTreeSet<EntryId> = auditor.ledger.deferred.values().map(|(header, _)| header.entry).collect();
             for node in auditor.adjacent().iter().map(|peer| &self.nodes[peer]) {
                 let Some(received) = auditor.ledger.received.get(&node.id) else { continue };
-                let Some(seen) = node.signed().filter(|seen| seen.epoch == received.epoch) else { continue };
-                let tree = Tree { ledger: &node.ledger, seen };
+                let Some(signed) = node.signed().filter(|signed| signed.seen.epoch == received.epoch) else { continue };
+                let tree = Tree { ledger: &node.ledger, seen: signed.seen, note: &signed.note };
                 for (index, leaf) in (0..received.index.0).map(LedgerIndex).zip(&node.ledger.leaves) {
                     let entry = &leaf.entry;
                     let is_here = auditor.ledger.leaf_of(&entry.id).is_some() || waits.contains(&entry.id);
                     if entry.complaint.is_none() || is_here {
                         continue;
                     }
-                    let leaf = Some(self.leaf_of(tree, &node.id, index));
+                    let leaf = Some(leaf_of(tree, index));
                     let withheld = wire::Withheld { entry: entry.signed.to_vec(), leaf };
                     all.push((node.id.clone(), node.ledger.epoch, Kind::Withheld(withheld)));
                 }
@@ -317,54 +316,23 @@ impl<'a> Accuser<'a> {
 
     // What agencies signed.
 
-    fn receipts_given(&self) -> impl Iterator<Item = (&'a AgencyId, usize, &'a Given)> {
-        let all = self.archive.receipts.iter();
-        all.flat_map(|(by, given)| given.iter().enumerate().map(move |(number, given)| (by, number, given)))
+    fn receipts_given(&self) -> impl Iterator<Item = (&'a AgencyId, &'a Given)> {
+        self.archive.receipts.iter().flat_map(|(by, given)| given.iter().map(move |given| (by, given)))
     }
 
     fn leaf(&self, agency: &AgencyId, epoch: Epoch, index: LedgerIndex) -> Option<wire::LeafProof> {
         let tree = self.trees.get(&(agency.clone(), epoch)).filter(|tree| index.0 < tree.seen.size)?;
-        Some(self.leaf_of(*tree, agency, index))
+        Some(leaf_of(*tree, index))
     }
+}
 
-    fn leaf_of(&self, tree: Tree<'_>, agency: &AgencyId, index: LedgerIndex) -> wire::LeafProof {
-        let inclusion = tree.nodes(&[index], &[]).inclusion(index, tree.seen.root).expect("a ledger proves its leaves");
-        wire::LeafProof {
-            checkpoint: self.note(agency, tree.seen),
-            index: index.0,
-            hash: inclusion.leaf_hash.to_vec(),
-            path: inclusion.path.iter().map(|hash| hash.to_vec()).collect(),
-        }
-    }
-
-    fn note(&self, agency: &AgencyId, seen: Seen) -> Vec<u8> {
-        let mut notes = self.notes.borrow_mut();
-        let sign = || {
-            let [statement, time] = self.topology.checkpoint_keys(agency);
-            let signer = CheckpointSigner::new(FEDERATION, agency, seen.epoch, statement, time);
-            signer.sign(seen.size, seen.root, seen.seconds)
-        };
-        notes.entry((agency.clone(), seen)).or_insert_with(sign).clone()
-    }
-
-    fn receipt(&self, by: &AgencyId, number: usize, given: &Given) -> Vec<u8> {
-        let mut receipts = self.receipts.borrow_mut();
-        let sign = || {
-            let key = self.topology.key(by);
-            let receipt = Receipt {
-                federation: FEDERATION.to_owned(),
-                receiver: by.clone(),
-                sender: given.to.clone(),
-                key_id: Receipt::key_id_of(key),
-                charter_version: self.topology.charters.newest().version,
-                cursor: given.cursor,
-                results: given.results.clone(),
-                checkpoint: self.note(by, given.checkpoint),
-                leaf_hashes: given.leaf_hashes.clone(),
-            };
-            receipt.sign(key).encode_to_vec()
-        };
-        receipts.entry((by.clone(), number)).or_insert_with(sign).clone()
+fn leaf_of(tree: Tree<'_>, index: LedgerIndex) -> wire::LeafProof {
+    let inclusion = tree.nodes(&[index], &[]).inclusion(index, tree.seen.root).expect("a ledger proves its leaves");
+    wire::LeafProof {
+        checkpoint: tree.note.to_vec(),
+        index: index.0,
+        hash: inclusion.leaf_hash.to_vec(),
+        path: inclusion.path.iter().map(|hash| hash.to_vec()).collect(),
     }
 }
 

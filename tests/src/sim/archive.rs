@@ -4,26 +4,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sinergi_proto::cursor::Cursor;
+use prost::Message;
+use sinergi_proto::checkpoint::Checkpoint;
 use sinergi_proto::entry::Entry;
 use sinergi_proto::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
-use sinergi_proto::receipt::{ItemOutcome, ItemResult};
-use sinergi_proto::tree::leaf_hash;
+use sinergi_proto::receipt::Receipt;
+use sinergi_proto::wire::{self, Frame, frame::Kind};
 
 use super::ledger::{Ledger, Seen};
-use super::link::Frame;
 use super::node::{Node, State};
+use super::topology::FEDERATION;
 
 /// A receipt as it was given.
 pub struct Given {
-    /// To whom.
-    pub to: AgencyId,
-    /// For which delivery.
-    pub cursor: Cursor,
-    /// What became of each item.
-    pub results: Vec<ItemResult>,
-    /// Of the leaves that the results name.
-    pub leaf_hashes: Vec<[u8; 32]>,
+    /// What was signed.
+    pub ack: Vec<u8>,
+    /// What it says.
+    pub receipt: Receipt,
     /// The checkpoint in it.
     pub checkpoint: Seen,
 }
@@ -31,10 +28,7 @@ pub struct Given {
 impl Given {
     /// The leaves that it names.
     pub fn leaves(&self) -> impl Iterator<Item = (EntryId, LedgerIndex)> {
-        self.results.iter().filter_map(|result| match result.outcome {
-            ItemOutcome::Leaf(index) => Some((result.entry, index)),
-            ItemOutcome::Refused(_) | ItemOutcome::Deferred(_) => None,
-        })
+        self.receipt.leaves()
     }
 }
 
@@ -45,30 +39,54 @@ pub struct Archive {
     pub entries: BTreeMap<EntryId, Entry>,
     /// Ledgers whose epoch is over, as they were then.
     pub ledgers: BTreeMap<(AgencyId, Epoch), Ledger>,
-    /// Checkpoints, by who signed them.
-    pub checkpoints: BTreeMap<AgencyId, BTreeSet<Seen>>,
+    /// Checkpoints with their notes, by who signed them.
+    pub checkpoints: BTreeMap<AgencyId, BTreeMap<Seen, Vec<u8>>>,
     /// Receipts, by who gave them.
     pub receipts: BTreeMap<AgencyId, Vec<Given>>,
     /// Epochs that an agency went on with after its folder was set back, because nobody who knew better was heard in time.
     pub undeclared: BTreeSet<(AgencyId, Epoch)>,
     set_back: BTreeMap<AgencyId, Epoch>,
+    /// What the notes of the checkpoints say.
+    opened: BTreeMap<Vec<u8>, Seen>,
 }
 
 impl Archive {
     /// A node sends a frame.
-    pub fn sent(&mut self, node: &Node, to: &AgencyId, frame: &Frame) {
-        match frame {
-            Frame::Deliver(_) => {}
-            Frame::Hello(hello) => self.checkpoints.entry(node.id.clone()).or_default().extend(hello.checkpoint),
-            Frame::Ack { cursor, results, checkpoint } => {
-                let (results, leaf_hashes, checkpoint) = (results.clone(), Vec::new(), *checkpoint);
-                let mut given = Given { to: to.clone(), cursor: *cursor, results, leaf_hashes, checkpoint };
-                let hash = |(_, index)| leaf_hash(&node.ledger.leaf(index).entry.signed);
-                given.leaf_hashes = given.leaves().map(hash).collect();
-                self.checkpoints.entry(node.id.clone()).or_default().insert(checkpoint);
-                self.receipts.entry(node.id.clone()).or_default().push(given);
-            }
+    pub fn sent(&mut self, node: &Node, frame: &Frame) {
+        match &frame.kind {
+            Some(Kind::Hello(hello)) => self.shown(node, &hello.checkpoint),
+            Some(Kind::Proof(proof)) => self.shown(node, &proof.checkpoint),
+            Some(Kind::Checkpoints(told)) => told.notes.iter().for_each(|note| self.shown(node, note)),
+            Some(Kind::Ack(ack)) => self.receipt(node, ack),
+            _ => {}
         }
+    }
+
+    /// Keeps a checkpoint of the node that shows it. What a node passes on of others was shown before.
+    fn shown(&mut self, node: &Node, note: &[u8]) {
+        if Checkpoint::agency_of(note, FEDERATION).is_some_and(|agency| agency == node.id) {
+            self.keep_checkpoint(node, note);
+        }
+    }
+
+    fn keep_checkpoint(&mut self, node: &Node, note: &[u8]) -> Seen {
+        if let Some(seen) = self.opened.get(note) {
+            return *seen;
+        }
+        let keys = node.charters().checkpoint_keys(&node.id).expect("a member");
+        let opened = Checkpoint::open(note, FEDERATION, &node.id, &keys).expect("what a node signs verifies");
+        let seen = Seen::from(&opened);
+        let known = self.checkpoints.entry(node.id.clone()).or_default();
+        known.entry(seen).or_insert_with(|| note.to_vec());
+        self.opened.insert(note.to_vec(), seen);
+        seen
+    }
+
+    fn receipt(&mut self, node: &Node, ack: &wire::Ack) {
+        let receipt = Receipt::parse(ack).expect("what a node signs is a receipt");
+        let checkpoint = self.keep_checkpoint(node, &receipt.checkpoint);
+        let given = Given { ack: ack.encode_to_vec(), receipt, checkpoint };
+        self.receipts.entry(node.id.clone()).or_default().push(given);
     }
 
     /// A node's folder is replaced by an older copy.
@@ -79,9 +97,10 @@ impl Archive {
         }
     }
 
-    /// A node has heard or waited long enough, and goes on.
-    pub fn goes_on(&mut self, node: &Node) {
-        if node.state == State::Clear && self.set_back.get(&node.id) == Some(&node.ledger.epoch) {
+    /// A node has heard or waited long enough, and goes on. One that did not ask its peers has no excuse.
+    pub fn goes_on(&mut self, node: &Node, now: u64) {
+        let is_set_back = self.set_back.get(&node.id) == Some(&node.ledger.epoch);
+        if node.state == State::Clear && is_set_back && node.has_asked_its_peers(now) {
             self.undeclared.insert((node.id.clone(), node.ledger.epoch));
         }
     }

@@ -7,6 +7,7 @@ mod converged;
 mod equal_sets_equal_states;
 mod incremental_equals_from_nothing;
 mod no_duplicates;
+mod no_honest_link_is_at_fault;
 mod nobody_honest_is_accused;
 mod nothing_disappears;
 mod nothing_honest_is_refused;
@@ -14,6 +15,7 @@ mod one_holder;
 mod receipts_hold;
 mod refusal_is_the_same_everywhere;
 mod the_addressee_has_the_last_word;
+mod the_erased_is_gone;
 mod who_knew_better_moves_nothing;
 
 use super::world::World;
@@ -26,8 +28,10 @@ pub type Broken = (&'static str, String);
 /// # Errors
 /// The invariant that does not hold.
 pub fn always(world: &World) -> Result<(), Broken> {
+    no_duplicates::check(world)?;
     nothing_honest_is_refused::check(world)?;
     refusal_is_the_same_everywhere::check(world)?;
+    no_honest_link_is_at_fault::check(world)?;
     nobody_honest_is_accused::check(world)
 }
 
@@ -38,13 +42,13 @@ pub fn always(world: &World) -> Result<(), Broken> {
 pub fn at_the_end(world: &World) -> Result<(), Broken> {
     one_holder::check(world)?;
     at_most_one_open_offer::check(world)?;
-    no_duplicates::check(world)?;
     nothing_disappears::check(world)?;
     the_addressee_has_the_last_word::check(world)?;
     who_knew_better_moves_nothing::check(world)?;
     equal_sets_equal_states::check(world)?;
     incremental_equals_from_nothing::check(world)?;
     content_goes_to_whom_it_may::check(world)?;
+    the_erased_is_gone::check(world)?;
     acknowledged_is_never_lost::check(world)?;
     receipts_hold::check(world)?;
     nobody_honest_is_accused::check(world)?;

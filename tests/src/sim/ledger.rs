@@ -8,18 +8,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use prost::Message;
 use sinergi_proto::charter::Charters;
+use sinergi_proto::checkpoint::Checkpoint;
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::content::Content;
 use sinergi_proto::cursor::Cursor;
 use sinergi_proto::engine::{
     Case, DeferredHeader, Destroy, External, ItemKey, LeafHeader, ReceiptHeader, Record, RoutingHeader, Snapshot, View,
 };
-use sinergi_proto::entry::{Entry, Place};
+use sinergi_proto::entry::Entry;
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::limits;
 use sinergi_proto::outbox::{self, FrameRoom, LedgerView, Step};
+use sinergi_proto::receipt::Receipt;
 use sinergi_proto::route::{Route, reset_of};
+use sinergi_proto::transparency::rollback_guard::Sighting;
 use sinergi_proto::wire;
 use tlog_tiles::{Error as TreeError, Hash, HashReader};
 
@@ -46,10 +50,10 @@ struct Owed {
     routes: Vec<Route>,
 }
 
-/// How far a ledger reached when somebody saw it: what a signed checkpoint says.
+/// What a signed checkpoint says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seen {
-    /// Its epoch.
+    /// The epoch of the ledger.
     pub epoch: Epoch,
     /// Its leaves.
     pub size: u64,
@@ -59,23 +63,25 @@ pub struct Seen {
     pub root: [u8; 32],
 }
 
-impl Seen {
-    /// As the body of a record.
-    pub fn to_bytes(self) -> Vec<u8> {
-        let Self { epoch, size, seconds, root } = self;
-        [&epoch.0.to_be_bytes()[..], &size.to_be_bytes(), &seconds.to_be_bytes(), &root].concat()
+impl From<&Checkpoint> for Seen {
+    fn from(checkpoint: &Checkpoint) -> Self {
+        let Checkpoint { epoch, size, root, seconds } = *checkpoint;
+        Self { epoch, size, seconds: seconds.unwrap_or_default(), root }
     }
+}
 
-    fn from_bytes(bytes: &[u8]) -> Self {
-        let number = |from: usize| u64::from_be_bytes(bytes[from..from + 8].try_into().expect("eight bytes"));
-        let epoch = Epoch(u32::from_be_bytes(bytes[..4].try_into().expect("four bytes")));
-        Self { epoch, size: number(4), seconds: number(12), root: bytes[20..].try_into().expect("a root") }
-    }
+/// A checkpoint that a node signed.
+#[derive(Clone, Debug)]
+pub struct SignedCheckpoint {
+    /// What it says.
+    pub seen: Seen,
+    /// The signed note.
+    pub note: Arc<[u8]>,
 }
 
 /// What a peer acknowledges of one entry: the peer, the epoch of its ledger, the entry and its leaf there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Receipt {
+pub struct Acknowledged {
     /// The peer.
     pub by: AgencyId,
     /// The epoch of its ledger.
@@ -84,26 +90,6 @@ pub struct Receipt {
     pub entry: EntryId,
     /// Its leaf there.
     pub leaf: LedgerIndex,
-}
-
-impl Receipt {
-    /// Bytes of one in the body of a record.
-    const BYTES: usize = 44;
-
-    /// As a part of the body of a record, which names the peer elsewhere.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        [&self.epoch.0.to_be_bytes()[..], &self.entry.0, &self.leaf.0.to_be_bytes()].concat()
-    }
-
-    fn from_bytes(by: &AgencyId, bytes: &[u8]) -> Self {
-        let (epoch, entry, leaf) = (&bytes[..4], &bytes[4..36], &bytes[36..]);
-        Self {
-            by: by.clone(),
-            epoch: Epoch(u32::from_be_bytes(epoch.try_into().expect("four bytes"))),
-            entry: EntryId(entry.try_into().expect("an id")),
-            leaf: LedgerIndex(u64::from_be_bytes(leaf.try_into().expect("eight bytes"))),
-        }
-    }
 }
 
 /// The durable part of a node.
@@ -122,6 +108,8 @@ pub struct Ledger {
     /// Of its tree, as they are stored.
     hashes: Vec<Hash>,
     index: BTreeMap<EntryId, usize>,
+    /// An entry that lies in it twice.
+    pub twice: Option<EntryId>,
     imported: BTreeMap<External, ComplaintId>,
     introduced: BTreeSet<AgencyId>,
     /// How far we have each peer's ledger.
@@ -129,17 +117,21 @@ pub struct Ledger {
     /// How far we hold each peer's receipts.
     pub receipted: BTreeMap<AgencyId, Cursor>,
     /// What they say.
-    pub receipts: BTreeSet<Receipt>,
+    pub receipts: BTreeSet<Acknowledged>,
+    /// The checkpoint in the newest receipt of each peer.
+    pub in_receipts: BTreeMap<AgencyId, Vec<u8>>,
     /// What waits, with the encoded items.
     pub deferred: BTreeMap<ItemKey, (DeferredHeader, Vec<u8>)>,
     /// Contents of items that wait no longer, as long as they are not destroyed.
     spent: BTreeSet<ItemKey>,
     /// What was refused: by whom it came, and the code.
     pub refused: Vec<(AgencyId, EntryId, u32)>,
-    /// The newest checkpoint of each peer.
-    pub seen: BTreeMap<AgencyId, Seen>,
+    /// The newest checkpoint of each peer, as a signed note.
+    pub seen: BTreeMap<AgencyId, Vec<u8>>,
     /// Its own newest checkpoint that a group has recorded.
-    pub recorded: Option<Seen>,
+    pub recorded: Option<SignedCheckpoint>,
+    /// What contradicts it: a file beside the ledger, which is synced at once.
+    pub sightings: Vec<Sighting>,
 }
 
 impl HashReader for Ledger {
@@ -161,16 +153,19 @@ impl Ledger {
             early: Vec::new(),
             hashes: Vec::new(),
             index: BTreeMap::new(),
+            twice: None,
             imported: BTreeMap::new(),
             introduced: BTreeSet::new(),
             received: BTreeMap::new(),
             receipted: BTreeMap::new(),
             receipts: BTreeSet::new(),
+            in_receipts: BTreeMap::new(),
             deferred: BTreeMap::new(),
             spent: BTreeSet::new(),
             refused: Vec::new(),
             seen: BTreeMap::new(),
             recorded: None,
+            sightings: Vec::new(),
         }
     }
 
@@ -188,14 +183,14 @@ impl Ledger {
             Record::Content { leaf, content, .. } if leaf == self.next_index() => self.early.push(content),
             Record::Content { leaf, content, .. } => self.leaves[number(leaf)].contents.push(content),
             Record::Receipt { header: ReceiptHeader { peer, cursor, .. }, ack } => {
-                self.receipts.extend(ack.chunks(Receipt::BYTES).map(|bytes| Receipt::from_bytes(&peer, bytes)));
+                self.keep_receipt(&peer, &ack);
                 self.receipted.insert(peer, cursor);
             }
             Record::Cursor(header) => {
                 let newest = self.received.entry(header.peer).or_insert(header.cursor);
                 *newest = header.cursor.max(*newest);
             }
-            Record::Seen { header, note } => drop(self.seen.insert(header.peer, Seen::from_bytes(&note))),
+            Record::Seen { header, note } => drop(self.seen.insert(header.peer, note.to_vec())),
             Record::Refused { header, .. } => self.refused.push((header.peer, header.entry, header.code)),
             Record::Deferred { header, item } => {
                 self.deferred.insert(header.item, (header, item.to_vec()));
@@ -215,6 +210,15 @@ impl Ledger {
         }
     }
 
+    fn keep_receipt(&mut self, by: &AgencyId, ack: &[u8]) {
+        let ack = wire::Ack::decode(ack).expect("a session keeps whole receipts");
+        let receipt = Receipt::parse(&ack).expect("a session keeps checked receipts");
+        let epoch = epoch_of(&receipt.checkpoint).expect("a checked receipt has a checkpoint");
+        let leaves = receipt.leaves().map(|(entry, leaf)| Acknowledged { by: by.clone(), epoch, entry, leaf });
+        self.receipts.extend(leaves);
+        self.in_receipts.insert(by.clone(), receipt.checkpoint);
+    }
+
     /// Bytes that must not outlast their batch.
     pub fn destroy(&mut self, what: Destroy) {
         match what {
@@ -227,7 +231,9 @@ impl Ledger {
         let index = self.next_index();
         let hashes = tlog_tiles::stored_hashes(index.0, &entry.signed, self).expect("a tree in memory");
         self.hashes.extend(hashes);
-        self.index.insert(entry.id, self.leaves.len());
+        if self.index.insert(entry.id, self.leaves.len()).is_some() {
+            self.twice = Some(entry.id);
+        }
         add_to_cases(&mut self.cases, &self.charters, index, &entry, &header);
         if let (Some(external), Some(complaint)) = (&header.external, entry.complaint) {
             self.imported.insert(external.clone(), complaint);
@@ -256,7 +262,7 @@ impl Ledger {
             deferred: self.deferred.values().cloned().collect(),
             duties: self.cases.values().filter(has_duties).map(|case| case.complaint.id()).collect(),
             new_peers: adjacent.difference(&self.introduced).cloned().collect(),
-            seen: self.seen.iter().map(|(agency, seen)| (agency.clone(), seen.to_bytes())).collect(),
+            seen: self.seen.clone(),
         }
     }
 
@@ -281,11 +287,9 @@ impl Ledger {
         Cursor::end(self.epoch, self.next_index(), u32::try_from(owed).expect("runs are short"))
     }
 
-    /// The checkpoint over all leaves, cosigned at this time.
-    pub fn checkpoint(&self, seconds: u64) -> Seen {
-        let size = self.next_index().0;
-        let root = tlog_tiles::tree_hash(size, self).expect("a tree in memory").0;
-        Seen { epoch: self.epoch, size, seconds, root }
+    /// The root over all leaves.
+    pub fn root(&self) -> [u8; 32] {
+        tlog_tiles::tree_hash(self.next_index().0, self).expect("a tree in memory").0
     }
 
     /// Whether the ledger has as many leaves as when it was seen, and the same.
@@ -294,16 +298,9 @@ impl Ledger {
         root.is_some_and(|root| root.expect("a tree in memory").0 == seen.root)
     }
 
-    /// The entry of an agency with the highest place.
-    pub fn newest_of(&self, author: &AgencyId) -> Option<(Place, EntryId)> {
-        let theirs = self.leaves.iter().filter(|leaf| leaf.entry.author == *author);
-        theirs.map(|leaf| (leaf.entry.place, leaf.entry.id)).max()
-    }
-
-    /// The same, of those that it delivered itself.
-    pub fn newest_delivered_by(&self, author: &AgencyId) -> Option<(Place, EntryId)> {
-        let is_theirs = |leaf: &&Leaf| leaf.entry.author == *author && leaf.header.from.as_ref() == Some(author);
-        self.leaves.iter().filter(is_theirs).map(|leaf| (leaf.entry.place, leaf.entry.id)).max()
+    /// The leaf of an agency's entry with the highest place.
+    pub fn newest_of(&self, author: &AgencyId) -> Option<&Leaf> {
+        self.leaves.iter().filter(|leaf| leaf.entry.author == *author).max_by_key(|leaf| leaf.entry.place)
     }
 
     /// The newest epoch that an agency has declared, and where the declaration lies.
@@ -411,6 +408,12 @@ impl LedgerView for Ledger {
 fn as_links_see(number: usize, leaf: &Leaf) -> outbox::Leaf {
     let LeafHeader { from, relays, routes, .. } = leaf.header.clone();
     outbox::Leaf { index: LedgerIndex(number as u64), from, relays, routes, signed: leaf.entry.signed.clone() }
+}
+
+/// The epoch that a checkpoint's origin names.
+fn epoch_of(note: &[u8]) -> Option<Epoch> {
+    let origin = note.split(|byte| *byte == b'\n').next()?;
+    std::str::from_utf8(origin).ok()?.rsplit('/').next()?.parse().ok().map(Epoch)
 }
 
 fn number(index: LedgerIndex) -> usize {

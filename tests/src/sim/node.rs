@@ -3,29 +3,34 @@
 //! ```text
 //! node         what it is made of, its start and its end
 //!   |-- disk      the pipeline of batches: decided, written, durable, applied   (daemon: writer)
-//!   |-- session   greeting, frames in and out                                  (daemon: link/session)
+//!   |-- session   the product's sessions: events in, actions out               (daemon: link/session)
+//!   |-- jobs      what their jobs come to                                      (daemon: link/session/jobs)
 //!   `-- recovery  a new epoch                                                  (daemon: recover)
 //! ```
 //!
-//! It decides nothing about entries: the [`Engine`] does, unchanged.
+//! It decides nothing: [`Engine`], [`Session`](sinergi_proto::sync::Session), [`RollbackGuard`] and [`WatchedLedgers`] do, unchanged.
 //!
 //! Invariants:
 //! - the ledger changes in `disk` and `recovery` alone, a whole batch or nothing; a crash loses what is not durable;
 //! - nobody is answered before the batch is applied.
 
 mod disk;
+mod jobs;
 mod recovery;
 mod session;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sinergi_proto::admission::Verdict;
 use sinergi_proto::charter::{Charter, Charters};
+use sinergi_proto::checkpoint::{Checkpoint, CheckpointSigner};
 use sinergi_proto::complaint::Command;
 use sinergi_proto::content::Content;
+use sinergi_proto::cursor::Cursor;
 use sinergi_proto::engine::{
     Act, Answer, Batch, CaseRoom, Engine, EngineConfig, GuardState, Input, LeafHeader, Lodge, OldEntry,
 };
@@ -34,15 +39,18 @@ use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch};
 use sinergi_proto::intake::{Received, receive_items};
 use sinergi_proto::key::SigningKey;
 use sinergi_proto::limits;
-use sinergi_proto::transparency::rollback_guard::PeerWait;
-use sinergi_proto::wire::{self, entry::Body as Wire};
+use sinergi_proto::sync::{End, Event, GuardState as LinkGuard, Job, JobId};
+use sinergi_proto::transparency::rollback_guard::{self, Begun, RollbackGuard, Sighting, Signer};
+use sinergi_proto::watch::{Noted, WatchedLedgers};
+use sinergi_proto::wire::{self, Frame, accusation::Finding, entry::Body as Wire};
 
-use super::ledger::{Ledger, Seen};
-use super::link::{Frame, Link};
+use super::ledger::{Ledger, Seen, SignedCheckpoint};
 use super::topology::{FEDERATION, Topology};
 
 pub use disk::Step;
 use disk::{Flight, Waiter};
+pub use session::Link;
+use session::{PeerMemory, Submission};
 
 /// How long an addressee has to answer: shorter than many faults, so that custody forks.
 pub const ANSWER_WITHIN: u64 = 20 * 60 * 1000;
@@ -64,8 +72,14 @@ pub enum State {
 pub enum Effect {
     /// Put a frame on a connection.
     Send(u64, AgencyId, Frame),
-    /// End a connection.
-    Close(u64, String),
+    /// A frame of a peer was read: its transport has room for another.
+    Read(u64, AgencyId),
+    /// Work on a job of the session with a peer.
+    Work(u64, AgencyId, JobId, Box<Job>),
+    /// A session has ended: send the last frame if there is one, and end the connection.
+    Close(u64, AgencyId, End),
+    /// What an agency signed of its ledger in an epoch contradicts itself.
+    Accuse(AgencyId, Epoch, Box<Finding>),
     /// The node's operator was told that the entry is written.
     Acknowledged(EntryId),
     /// The same, of an entry that acts on custody as it was once.
@@ -98,17 +112,30 @@ pub struct Node {
     flight: Option<Flight>,
     /// Operators' calls that are held until the node may sign.
     held: VecDeque<(Input, Waiter)>,
-    /// The newest checkpoint of each peer that is known in this run of the program.
-    seen: BTreeMap<AgencyId, Seen>,
-    /// The newest epoch that contradicted its ledger.
-    sighted: Epoch,
+    /// What was seen of other agencies' ledgers.
+    watch: WatchedLedgers,
+    /// What is remembered of peers while the node runs.
+    peers: BTreeMap<AgencyId, PeerMemory>,
+    /// What sessions must hear, in this order.
+    events: VecDeque<(AgencyId, u64, Event)>,
+    /// What sessions have given to the writer.
+    submissions: VecDeque<Submission>,
+    /// Questions that were asked.
+    asked: u64,
+    /// The end of the ledger that the links know.
+    head: Cursor,
+    /// Silence after which a link is taken for dead.
+    idle: Duration,
     /// The newest time that was cosigned, in seconds since 1970, as far as this run of the program knows.
     cosigned: u64,
     /// The newest checkpoint of this run of the program.
-    signed: Option<Seen>,
+    signed: Option<SignedCheckpoint>,
     /// The newest checkpoint over more leaves than those before, until a batch records it.
-    unrecorded: Option<Seen>,
-    guard: PeerWait,
+    unrecorded: Option<SignedCheckpoint>,
+    checkpoint_keys: [SigningKey; 2],
+    guard: RollbackGuard,
+    /// The peers that were heard in this run of the program.
+    heard: BTreeSet<AgencyId>,
     started: u64,
     salt: u64,
     effects: Vec<Effect>,
@@ -116,7 +143,7 @@ pub struct Node {
 
 impl Node {
     /// A node that does not run yet.
-    pub fn new(id: &AgencyId, topology: &Topology, case_room: CaseRoom) -> Self {
+    pub fn new(id: &AgencyId, topology: &Topology, case_room: CaseRoom, idle: Duration) -> Self {
         let adjacent = topology.adjacent[id].clone();
         Self {
             id: id.clone(),
@@ -124,7 +151,8 @@ impl Node {
             ledger: Ledger::new(Epoch::FIRST, Arc::clone(&topology.charters)),
             links: BTreeMap::new(),
             clock_error: 0,
-            guard: PeerWait::new(adjacent.iter().cloned()),
+            guard: RollbackGuard::clear(),
+            heard: BTreeSet::new(),
             adjacent,
             charters: Arc::clone(&topology.charters),
             key: topology.key(id).clone(),
@@ -134,11 +162,17 @@ impl Node {
             answers: Vec::new(),
             flight: None,
             held: VecDeque::new(),
-            seen: BTreeMap::new(),
-            sighted: Epoch::FIRST,
+            watch: WatchedLedgers::default(),
+            peers: BTreeMap::new(),
+            events: VecDeque::new(),
+            submissions: VecDeque::new(),
+            asked: 0,
+            head: Cursor::start(Epoch::FIRST),
+            idle,
             cosigned: 0,
             signed: None,
             unrecorded: None,
+            checkpoint_keys: topology.checkpoint_keys(id),
             started: 0,
             salt: 0,
             effects: Vec::new(),
@@ -150,6 +184,11 @@ impl Node {
         self.charters.newest()
     }
 
+    /// All charters.
+    pub fn charters(&self) -> &Charters {
+        &self.charters
+    }
+
     /// What the world must do, or know of.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
@@ -157,14 +196,38 @@ impl Node {
 
     /// Starts: everything but the ledger is derived anew.
     pub fn start(&mut self, now: u64) {
-        self.state = State::Hearing;
         self.started = now;
-        self.guard = PeerWait::new(self.adjacent.iter().cloned());
-        self.seen = self.ledger.seen.clone();
-        let recorded = self.ledger.recorded.filter(|recorded| recorded.epoch == self.ledger.epoch);
-        self.cosigned = recorded.map(|recorded| recorded.seconds).unwrap_or_default();
+        self.heard.clear();
+        let signer = Signer { agency: &self.id, charters: &self.charters };
+        let (peers, stored) = (self.adjacent.iter().cloned(), self.ledger.sightings.clone());
+        let Ok(Begun { guard, .. }) = RollbackGuard::begin(peers, stored, Vec::new(), signer, &self.ledger);
+        self.ledger.sightings = guard.sightings().to_vec();
+        self.guard = guard;
+        self.load_watch();
+        self.peers.clear();
+        let recorded = self.ledger.recorded.as_ref().filter(|recorded| recorded.seen.epoch == self.ledger.epoch);
+        self.cosigned = recorded.map(|recorded| recorded.seen.seconds).unwrap_or_default();
         (self.signed, self.unrecorded) = (None, None);
+        self.head = self.ledger.end();
         self.engine = Some(self.new_engine());
+        self.state = State::Hearing;
+        self.follow_guard(now);
+        self.drain(now);
+    }
+
+    /// What the own ledger holds of others'.
+    fn load_watch(&mut self) {
+        let mut watch = WatchedLedgers::default();
+        let shown = self.ledger.seen.iter().map(|shown| (shown, true));
+        for ((agency, note), is_kept) in shown.chain(self.ledger.in_receipts.iter().map(|shown| (shown, false))) {
+            let keys = self.charters.checkpoint_keys(agency).expect("a member");
+            let checkpoint = Checkpoint::open(note, FEDERATION, agency, &keys).expect("it verified when it came");
+            if is_kept {
+                watch.witnessed(agency, checkpoint.clone());
+            }
+            watch.take(agency, Noted { checkpoint, note: note.clone() });
+        }
+        self.watch = watch;
     }
 
     fn new_engine(&self) -> Engine {
@@ -185,35 +248,84 @@ impl Node {
         self.state = State::Down;
         self.lose_what_is_not_durable(survives);
         self.engine = None;
+        self.signed = None;
         self.held.clear();
         self.links.clear();
+        self.events.clear();
+        self.submissions.clear();
         self.effects.clear();
     }
 
-    /// When the node may sign, if nobody else is heard; `None`: it may, or it may not at all.
-    pub fn clear_at(&self) -> Option<u64> {
-        let ends = u64::try_from(self.guard.ends().as_millis()).unwrap_or(u64::MAX);
-        (self.state == State::Hearing).then(|| self.started.saturating_add(ends))
+    /// When the node may sign, if nobody else is heard, in milliseconds; `None`: it may, or it may not at all.
+    pub(super) fn clear_at(&self) -> Option<u64> {
+        let ends = self.guard.next_timeout().filter(|_| self.state == State::Hearing)?;
+        Some(self.started.saturating_add(u64::try_from(ends.as_millis()).unwrap_or(u64::MAX)))
     }
 
-    /// Time has passed: the wait for peers may be over.
-    pub fn tick(&mut self, now: u64) {
+    /// The wait for peers may be over.
+    fn end_wait(&mut self, now: u64) {
         if self.clear_at().is_some_and(|at| at <= now) {
-            self.state = State::Clear;
-            self.decide(Input::Guard(GuardState::Clear), Waiter::Nobody, now);
-            self.sign_checkpoint(now);
-            self.decide(Input::Tick, Waiter::Nobody, now);
-            for (input, waiter) in std::mem::take(&mut self.held) {
-                self.decide(input, waiter, now);
-            }
-            self.begin_sessions(now);
+            self.guard.timeout(self.elapsed(now));
+            self.follow_guard(now);
         }
+    }
+
+    /// A peer showed what it saw, and nothing contradicts the ledger.
+    fn heard(&mut self, peer: &AgencyId, now: u64) {
+        self.heard.insert(peer.clone());
+        self.guard.heard(peer, self.elapsed(now));
+        self.follow_guard(now);
+    }
+
+    /// A peer saw more of the ledger than there is, or something else.
+    fn set_back(&mut self, sighting: Sighting, now: u64) {
+        self.guard.set_back(sighting);
+        self.ledger.sightings = self.guard.sightings().to_vec();
+        self.follow_guard(now);
+    }
+
+    /// Tells everybody what the guard says.
+    fn follow_guard(&mut self, now: u64) {
+        let state = match self.guard.state() {
+            rollback_guard::State::Waiting => State::Hearing,
+            rollback_guard::State::Clear => State::Clear,
+            rollback_guard::State::SetBack => State::SetBack,
+        };
+        if state == self.state {
+            return;
+        }
+        self.state = state;
+        match state {
+            State::Clear => {
+                self.decide(Input::Guard(GuardState::Clear), Waiter::Nobody, now);
+                self.sign_checkpoint(now);
+                self.tell_all(&Event::Guard(LinkGuard::Clear));
+                if let Some(signed) = self.signed_event() {
+                    self.tell_all(&signed);
+                }
+                self.decide(Input::Tick, Waiter::Nobody, now);
+                for (input, waiter) in std::mem::take(&mut self.held) {
+                    self.decide(input, waiter, now);
+                }
+            }
+            State::SetBack => {
+                self.held.clear();
+                self.decide(Input::Guard(GuardState::SetBack), Waiter::Nobody, now);
+                self.tell_all(&Event::Guard(LinkGuard::SetBack));
+            }
+            State::Down | State::Hearing => {}
+        }
+    }
+
+    fn elapsed(&self, now: u64) -> Duration {
+        Duration::from_millis(now.saturating_sub(self.started))
     }
 
     /// What waits for its time is tried, and what is to be done by itself.
     pub fn retry(&mut self, now: u64) {
         if self.state == State::Clear {
             self.decide(Input::Tick, Waiter::Nobody, now);
+            self.ask_peers(now);
         }
     }
 
@@ -308,19 +420,30 @@ impl Node {
         salt
     }
 
+    /// Whether the node has given its peers the time to show what they saw of its ledger, or has heard all.
+    pub fn has_asked_its_peers(&self, now: u64) -> bool {
+        self.heard.is_superset(&self.adjacent) || self.elapsed(now) >= limits::HEAR_OTHER_PEERS
+    }
+
     /// The newest checkpoint of this run of the program.
-    pub fn signed(&self) -> Option<Seen> {
-        self.signed
+    pub fn signed(&self) -> Option<&SignedCheckpoint> {
+        self.signed.as_ref()
     }
 
     /// Signs a checkpoint over all durable leaves. Its time never goes back, as far as this run of the program knows.
     fn sign_checkpoint(&mut self, now: u64) {
         self.cosigned = self.cosigned.max(self.wall(now) / 1000);
-        let checkpoint = self.ledger.checkpoint(self.cosigned);
-        if self.ledger.recorded.max(self.unrecorded).is_none_or(|largest| largest.size < checkpoint.size) {
-            self.unrecorded = Some(checkpoint);
+        let (epoch, size) = (self.ledger.epoch, self.ledger.next_index().0);
+        let seen = Seen { epoch, size, seconds: self.cosigned, root: self.ledger.root() };
+        let [statement, time] = self.checkpoint_keys.clone();
+        let signer = CheckpointSigner::new(FEDERATION, &self.id, epoch, statement, time);
+        let note = signer.sign(size, seen.root, seen.seconds).into();
+        let signed = SignedCheckpoint { seen, note };
+        let recorded = self.unrecorded.as_ref().or(self.ledger.recorded.as_ref());
+        if recorded.is_none_or(|largest| largest.seen.size < size) {
+            self.unrecorded = Some(signed.clone());
         }
-        self.signed = Some(checkpoint);
+        self.signed = Some(signed);
     }
 
     fn wall(&self, now: u64) -> u64 {

@@ -7,19 +7,24 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::fmt;
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
 use sinergi_proto::engine::CaseRoom;
 use sinergi_proto::ids::{AgencyId, EntryId, Epoch};
+use sinergi_proto::key::SignatureMemory;
+use sinergi_proto::limits;
+use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::sync::{End, Job, JobId};
+use sinergi_proto::wire::{Frame, frame::Kind};
 
-use super::accuser::{Accuser, Found};
+use super::accuser::{Accusation, Accuser, Found};
 use super::archive::Archive;
 use super::faults::Fault;
 use super::invariants;
 use super::ledger::Ledger;
-use super::link::Frame;
 use super::node::{Effect, Node, State, Step};
 use super::operations::operate;
 use super::probe;
@@ -28,14 +33,20 @@ use super::topology::Topology;
 /// When runs begin: 2025-11-24T16:00:00Z.
 const BEGIN: u64 = 1_764_000_000_000;
 const MINUTE: u64 = 60_000;
-/// How long the disk takes to sync what was written.
+/// How long the disk takes to sync what was written, mostly.
 const SYNC: u64 = 2;
+/// How long it may take when it is busy.
+const LONG_SYNC: u64 = 3_000;
 /// From then until it is shown.
 const APPLY: u64 = 1;
 /// Between two tries of what waits for its time.
 const RETRY: u64 = MINUTE / 2;
-/// After such a silence a connection is given up.
-const IDLE: u64 = MINUTE;
+/// Silence after which links are taken for dead: in most runs long, because signs of life cost much time and show little.
+const IDLE: [Duration; 2] = [Duration::from_secs(10 * 60), limits::IDLE_LINK];
+/// Most jobs of sessions, and the writer, take at most so long.
+const WORK: u64 = 6;
+/// Some jobs take as long as this.
+const LONG_WORK: u64 = 400;
 /// A machine is up again after such a time.
 const BOOT: u64 = 5_000;
 /// Faults and operations last so long.
@@ -116,14 +127,33 @@ enum Event {
     Fault,
     Heal(Fault, Pair),
     Start(AgencyId),
+    Crash(AgencyId, u64),
     Recover(AgencyId),
     Disk(AgencyId),
     Probe,
-    Tick(AgencyId),
+    Timeout(AgencyId),
     Retry(AgencyId),
     Connect(Pair),
-    Arrive { connection: u64, to: AgencyId, from: AgencyId, frame: Box<Frame> },
-    Quiet(Pair),
+    /// A frame arrives. A copy of a frame takes no room in the transport.
+    Arrive {
+        connection: u64,
+        to: AgencyId,
+        from: AgencyId,
+        frame: Box<Frame>,
+        is_copy: bool,
+    },
+    /// A side that has ended its session ends the connection.
+    HangUp(u64, String),
+    /// A job of a node's session with a peer has ended.
+    Work {
+        connection: u64,
+        at: AgencyId,
+        peer: AgencyId,
+        job: JobId,
+        what: Box<Job>,
+    },
+    /// A node's writer takes a submission.
+    Take(AgencyId),
     FoundOut,
 }
 
@@ -140,6 +170,8 @@ struct Line {
     /// The next frame comes twice, or late.
     duplicate: bool,
     swap: bool,
+    /// A frame of the connection was lost, came twice or late.
+    is_disturbed: bool,
 }
 
 /// One run.
@@ -158,12 +190,22 @@ pub struct World {
     connections: u64,
     /// Nodes whose disk will take a step.
     working: BTreeSet<AgencyId>,
+    /// Nodes whose writer will take a submission.
+    taking: BTreeSet<AgencyId>,
+    /// When a node is told next that a timeout has come.
+    alarms: BTreeMap<AgencyId, u64>,
+    /// Nodes whose operator will begin a new epoch.
+    recovering: BTreeSet<AgencyId>,
+    /// Nodes that stop when they have next written something, and for how long.
+    doomed: BTreeMap<AgencyId, u64>,
     copies: BTreeMap<AgencyId, Ledger>,
     healing: bool,
     /// What operators were told, and by which node.
     pub acknowledged: BTreeMap<EntryId, AgencyId>,
     /// Two verdicts on one entry.
     pub disagreement: Option<String>,
+    /// A link that ended because of what an honest peer said.
+    pub at_fault: Option<String>,
     /// Entries whose authors acted on custody as it was once, and knew better.
     pub went_back: BTreeSet<EntryId>,
     /// What a restore took from its node before any other had it.
@@ -172,6 +214,8 @@ pub struct World {
     pub archive: Archive,
     /// What the judge holds for shown.
     pub found: Vec<Found>,
+    /// What nodes found of each other, not judged yet.
+    accused: Vec<Accusation>,
     report: Report,
     trace: Sha256,
 }
@@ -181,6 +225,8 @@ pub struct World {
 /// # Errors
 /// The first invariant that does not hold.
 pub fn run(plan: Plan) -> Result<Report, Failure> {
+    // Signatures are real. In most runs each is verified once, not by everybody who sees it.
+    let _memory = (plan.seed % 32 != 0).then(SignatureMemory::keep);
     let mut world = World::new(plan);
     world.run()?;
     let mut report = world.report;
@@ -198,7 +244,8 @@ impl World {
             _ => CaseRoom { complaints: 4096, entries: 65_536 },
         };
         let members: Vec<AgencyId> = topology.adjacent.keys().cloned().collect();
-        let nodes = members.iter().map(|id| (id.clone(), Node::new(id, &topology, case_room))).collect();
+        let idle = IDLE[usize::from(plan.seed % 8 == 0)];
+        let nodes = members.iter().map(|id| (id.clone(), Node::new(id, &topology, case_room, idle))).collect();
         let pair = |a: &AgencyId, b: &AgencyId| (a.clone(), b.clone());
         let lines = topology.adjacent.iter().flat_map(|(a, others)| others.iter().map(move |b| pair(a, b)));
         let lines = lines.filter(|(a, b)| a < b).map(|pair| (pair, Line::default())).collect();
@@ -215,14 +262,20 @@ impl World {
             lines,
             connections: 0,
             working: BTreeSet::new(),
+            taking: BTreeSet::new(),
+            alarms: BTreeMap::new(),
+            recovering: BTreeSet::new(),
+            doomed: BTreeMap::new(),
             copies: BTreeMap::new(),
             healing: false,
             acknowledged: BTreeMap::new(),
             disagreement: None,
+            at_fault: None,
             went_back: BTreeSet::new(),
             lost: BTreeSet::new(),
             archive: Archive::default(),
             found: Vec::new(),
+            accused: Vec::new(),
             report: Report::default(),
             trace: Sha256::new(),
         }
@@ -269,6 +322,18 @@ impl World {
         Ok(())
     }
 
+    /// What nodes found of each other is judged, as they do before they keep it.
+    fn judge_what_was_seen(&mut self) -> Result<(), Failure> {
+        if self.accused.is_empty() {
+            return Ok(());
+        }
+        let all = std::mem::take(&mut self.accused);
+        let accuser = Accuser::new(&self.topology, &self.nodes, &self.archive, self.now);
+        let found = accuser.judged(all).map_err(|what| self.fails("accusations_can_be_judged", what))?;
+        self.found.extend(found);
+        Ok(())
+    }
+
     fn count(&mut self) {
         let mut superseded = BTreeSet::new();
         let mut complaints = BTreeSet::new();
@@ -302,6 +367,7 @@ impl World {
             if probes {
                 self.accuse(|accuser| accuser.withheld())?;
             }
+            self.judge_what_was_seen()?;
             invariants::always(self).map_err(|(invariant, what)| self.fails(invariant, what))?;
         }
         self.now = end;
@@ -315,6 +381,7 @@ impl World {
             Event::Probe => self.probe(),
             Event::Heal(fault, pair) => self.over(fault, &pair),
             Event::Start(id) => self.start(&id),
+            Event::Crash(id, lasts) => self.crash(&id, lasts),
             Event::Recover(id) => self.recover(&id),
             Event::Disk(id) => {
                 self.working.remove(&id);
@@ -322,20 +389,36 @@ impl World {
                 self.node(&id).take_step(now);
                 self.settle(&id);
             }
-            Event::Tick(id) => {
+            Event::Timeout(id) => {
                 let now = self.now;
-                self.node(&id).tick(now);
+                if self.alarms.get(&id) == Some(&now) {
+                    self.alarms.remove(&id);
+                }
+                self.node(&id).expire(now);
                 self.settle(&id);
             }
             Event::Retry(id) => {
                 self.at(RETRY, Event::Retry(id.clone()));
                 let now = self.now;
                 self.node(&id).retry(now);
-                self.wake(&id);
+                self.settle(&id);
             }
             Event::Connect(pair) => self.connect(pair),
-            Event::Arrive { connection, to, from, frame } => self.arrive(connection, &to, &from, *frame),
-            Event::Quiet(pair) => self.give_up_if_mute(&pair),
+            Event::Arrive { connection, to, from, frame, is_copy } => {
+                self.arrive(connection, &to, &from, *frame, is_copy);
+            }
+            Event::HangUp(connection, why) => self.close(connection, &why),
+            Event::Work { connection, at, peer, job, what } => {
+                let now = self.now;
+                self.node(&at).work(connection, &peer, job, *what, now);
+                self.settle(&at);
+            }
+            Event::Take(id) => {
+                self.taking.remove(&id);
+                let now = self.now;
+                self.node(&id).take_submission(now);
+                self.settle(&id);
+            }
             Event::FoundOut => self.found_out(),
         }
     }
@@ -363,12 +446,29 @@ impl World {
         self.wake(&id);
     }
 
-    /// The disk goes on if it has something to do.
+    /// Disk, writer and timers go on if they have something to do.
     fn wake(&mut self, id: &AgencyId) {
+        if self.nodes[id].has_submissions() && self.taking.insert(id.clone()) {
+            let after = self.rng.random_range(0..WORK);
+            self.at(after, Event::Take(id.clone()));
+        }
+        let alarm = self.alarms.get(id).copied();
+        if let Some(timeout) = self.nodes[id].next_timeout().filter(|timeout| alarm.is_none_or(|at| *timeout < at)) {
+            let timeout = timeout.max(self.now);
+            self.alarms.insert(id.clone(), timeout);
+            self.at(timeout - self.now, Event::Timeout(id.clone()));
+        }
         let Some(step) = self.node(id).next_step() else { return };
         if self.working.insert(id.clone()) {
             let after = match step {
                 Step::Write => 0,
+                // The power fails between the write and the sync.
+                Step::Sync if self.doomed.contains_key(id) => {
+                    let lasts = self.doomed.remove(id).unwrap_or_default();
+                    self.at(SYNC - 1, Event::Crash(id.clone(), lasts));
+                    SYNC
+                }
+                Step::Sync if self.rng.random_ratio(1, 64) => self.rng.random_range(SYNC..LONG_SYNC),
                 Step::Sync => SYNC,
                 Step::Apply => APPLY,
             };
@@ -380,26 +480,23 @@ impl World {
         if self.node(id).state == State::Down {
             let now = self.now;
             self.node(id).start(now);
-            self.clear_later(id);
-        }
-    }
-
-    fn clear_later(&mut self, id: &AgencyId) {
-        if let Some(at) = self.node(id).clear_at() {
-            let after = at.saturating_sub(self.now);
-            self.at(after, Event::Tick(id.clone()));
+            self.settle(id);
         }
     }
 
     fn recover(&mut self, id: &AgencyId) {
-        if self.node(id).state != State::SetBack {
-            return;
+        self.recovering.remove(id);
+        if self.node(id).state == State::SetBack {
+            self.begin_epoch(id);
         }
+    }
+
+    fn begin_epoch(&mut self, id: &AgencyId) {
         let now = self.now;
         self.archive.ends_epoch(&self.nodes[id]);
         self.node(id).recover(now);
         self.report.recovered += 1;
-        self.clear_later(id);
+        self.settle(id);
     }
 
     /// Who went on with a ledger that was set back, and has not heard so from its own peers because they were set back as well, is told by
@@ -412,10 +509,9 @@ impl World {
             }
             let node = self.node(&id);
             node.crash(false);
-            node.state = State::SetBack;
             // It reads the ledgers of its peers once more: on its way on it passed over what it did not know to be its own.
             node.ledger.received.clear();
-            self.recover(&id);
+            self.begin_epoch(&id);
         }
     }
 
@@ -424,10 +520,17 @@ impl World {
         for effect in self.node(id).take_effects() {
             match effect {
                 Effect::Send(connection, to, frame) => {
-                    self.archive.sent(&self.nodes[id], &to, &frame);
+                    self.archive.sent(&self.nodes[id], &frame);
                     self.transmit(connection, id, &to, frame);
                 }
-                Effect::Close(connection, why) => self.close(connection, &why),
+                Effect::Read(connection, from) => self.has_room(connection, &from, id),
+                Effect::Work(connection, peer, job, what) => {
+                    let most = if self.rng.random_ratio(1, 64) { LONG_WORK } else { WORK };
+                    let after = self.rng.random_range(0..most);
+                    self.at(after, Event::Work { connection, at: id.clone(), peer, job, what });
+                }
+                Effect::Close(connection, to, end) => self.hang_up(connection, id, &to, &end),
+                Effect::Accuse(accused, epoch, finding) => self.accused.push((accused, epoch, *finding)),
                 Effect::Acknowledged(entry) => drop(self.acknowledged.insert(entry, id.clone())),
                 Effect::WentBack(entry) => {
                     self.acknowledged.insert(entry, id.clone());
@@ -435,8 +538,8 @@ impl World {
                 }
             }
         }
-        self.archive.goes_on(&self.nodes[id]);
-        if self.node(id).state == State::SetBack {
+        self.archive.goes_on(&self.nodes[id], self.now);
+        if self.node(id).state == State::SetBack && self.recovering.insert(id.clone()) {
             self.at(5 * MINUTE, Event::Recover(id.clone()));
         }
         self.wake(id);
@@ -474,9 +577,10 @@ impl World {
         self.connections += 1;
         let connection = self.connections;
         let line = self.lines.get_mut(&pair).expect("a line");
-        (line.connection, line.last) = (Some(connection), BTreeMap::new());
+        (line.connection, line.last, line.is_disturbed) = (Some(connection), BTreeMap::new(), false);
         for (id, peer) in [(&pair.0, &pair.1), (&pair.1, &pair.0)] {
-            self.node(id).connected(connection, peer);
+            let now = self.now;
+            self.node(id).connected(connection, peer, now);
             self.settle(id);
         }
     }
@@ -490,40 +594,77 @@ impl World {
         let latency = self.rng.random_range(1..40);
         let now = self.now;
         let line = self.lines.get_mut(&Self::pair(from, to)).expect("a line");
-        if line.connection != Some(connection) || line.mute.contains(from) {
+        if line.connection != Some(connection) {
             return;
         }
         let latency = if line.slow > 0 { latency * 100 } else { latency };
         let last = line.last.get(to).copied().unwrap_or(0);
         let mut at = (now + latency).max(last + 1);
         line.last.insert(to.clone(), at);
-        let is_hello = matches!(frame, Frame::Hello(_));
+        let is_hello = matches!(frame.kind, Some(Kind::Hello(_)));
         let twice = !is_hello && std::mem::take(&mut line.duplicate);
         if !is_hello && std::mem::take(&mut line.swap) {
             at += 200;
+            line.is_disturbed = true;
         }
+        line.is_disturbed |= twice;
         self.trace.update(at.to_be_bytes());
         self.trace.update(from.as_str());
-        if let Frame::Deliver(deliver) = &frame {
+        if let Some(Kind::Deliver(deliver)) = &frame.kind {
             deliver.items.iter().for_each(|item| self.trace.update(&item.signed_entry));
         }
-        let arrive =
-            |frame: Frame| Event::Arrive { connection, to: to.clone(), from: from.clone(), frame: Box::new(frame) };
+        let arrive = |frame: Frame, is_copy| {
+            let (to, from) = (to.clone(), from.clone());
+            Event::Arrive { connection, to, from, frame: Box::new(frame), is_copy }
+        };
         if twice {
-            self.at(at + 3 - now, arrive(frame.clone()));
+            self.at(at + 3 - now, arrive(frame.clone(), true));
         }
-        self.at(at - now, arrive(frame));
+        self.at(at - now, arrive(frame, false));
     }
 
-    fn arrive(&mut self, connection: u64, to: &AgencyId, from: &AgencyId, frame: Frame) {
-        let line = &self.lines[&Self::pair(from, to)];
-        if line.connection != Some(connection) || line.mute.contains(from) {
+    fn arrive(&mut self, connection: u64, to: &AgencyId, from: &AgencyId, frame: Frame, is_copy: bool) {
+        let line = self.lines.get_mut(&Self::pair(from, to)).expect("a line");
+        if line.connection != Some(connection) {
+            return;
+        }
+        if line.mute.contains(from) {
+            line.is_disturbed = true;
+            if !is_copy {
+                self.has_room(connection, from, to);
+            }
             return;
         }
         let now = self.now;
-        self.node(to).receive(connection, from, frame, now);
+        self.node(to).arrived(connection, from, frame, now);
         self.settle(to);
-        self.clear_later(to);
+    }
+
+    /// A side has ended its session: it tells the other one why, and ends the connection.
+    fn hang_up(&mut self, connection: u64, id: &AgencyId, peer: &AgencyId, end: &End) {
+        let line = &self.lines[&Self::pair(id, peer)];
+        let expected = [FaultCode::AheadOfLedger, FaultCode::TooMuchDeferred];
+        if let End::Fault(code, reason) = end
+            && line.connection == Some(connection)
+            && !line.is_disturbed
+            && !expected.contains(code)
+        {
+            self.at_fault = Some(format!("{id} ended its link with {peer}: {code}: {reason}"));
+        }
+        if let Some(fault) = end.farewell() {
+            self.transmit(connection, id, peer, Frame { kind: Some(Kind::Fault(fault)) });
+        }
+        let arrived = self.lines[&Self::pair(id, peer)].last.get(peer).copied().unwrap_or_default();
+        self.at((arrived + 1).saturating_sub(self.now), Event::HangUp(connection, end.to_string()));
+    }
+
+    /// The transport of a connection has room for one more frame of `from`.
+    fn has_room(&mut self, connection: u64, from: &AgencyId, to: &AgencyId) {
+        if self.lines[&Self::pair(from, to)].connection == Some(connection) {
+            let now = self.now;
+            self.node(from).has_room(connection, to, now);
+            self.settle(from);
+        }
     }
 
     fn close(&mut self, connection: u64, why: &str) {
@@ -533,21 +674,17 @@ impl World {
         line.connection = None;
         let pair = pair.clone();
         self.trace.update(why);
-        self.node(&pair.0).disconnected(connection, &pair.1);
-        self.node(&pair.1).disconnected(connection, &pair.0);
+        let now = self.now;
+        for (id, peer) in [(&pair.0, &pair.1), (&pair.1, &pair.0)] {
+            self.node(id).disconnected(connection, peer, now);
+            self.settle(id);
+        }
         self.connect_later(pair);
     }
 
     fn break_line(&mut self, pair: &Pair) {
         if let Some(connection) = self.lines[pair].connection {
             self.close(connection, "broken");
-        }
-    }
-
-    /// Nothing was heard one way for so long that the connection counts as dead.
-    fn give_up_if_mute(&mut self, pair: &Pair) {
-        if !self.lines[pair].mute.is_empty() {
-            self.break_line(pair);
         }
     }
 
@@ -575,15 +712,13 @@ impl World {
                     self.break_line(&pair);
                 }
             }
-            Fault::OneWay => {
-                line.mute.insert(pair.0.clone());
-                self.at(IDLE, Event::Quiet(key.clone()));
-            }
+            Fault::OneWay => drop(line.mute.insert(pair.0.clone())),
             Fault::Break => self.break_line(&key),
             Fault::Duplicate => line.duplicate = true,
             Fault::Swap => line.swap = true,
             Fault::Slow => line.slow += 1,
             Fault::Silent => self.silence(&pair.0),
+            Fault::Crash if self.rng.random_bool(0.5) => drop(self.doomed.insert(pair.0.clone(), lasts)),
             Fault::Crash => self.crash(&pair.0, lasts),
             Fault::Reboot => {
                 self.crash(&pair.0, BOOT);
@@ -617,7 +752,6 @@ impl World {
         for pair in self.lines_of(id) {
             let line = self.lines.get_mut(&pair).expect("a line");
             line.mute.extend([pair.0.clone(), pair.1.clone()]);
-            self.at(IDLE, Event::Quiet(pair));
         }
     }
 
@@ -698,6 +832,7 @@ impl World {
     /// Everything works from now on.
     fn heal(&mut self) {
         self.healing = true;
+        self.doomed.clear();
         for pair in self.lines.keys().cloned().collect::<Vec<_>>() {
             if !self.lines[&pair].mute.is_empty() || self.lines[&pair].cut > 0 {
                 self.break_line(&pair);

@@ -26,9 +26,9 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
             return Err((NAME, format!("an item of {} waits at {}", header.peer, node.id)));
         }
         for peer in node.adjacent() {
-            let session = node.links.get(peer).and_then(|link| link.session.as_ref());
-            let Some(session) = session else { return Err((NAME, format!("{} is not linked with {peer}", node.id))) };
-            let (has, end) = (session.sender.acknowledged_cursor(), node.ledger.end());
+            let acknowledged = node.links.get(peer).and_then(|link| link.acknowledged);
+            let Some(has) = acknowledged else { return Err((NAME, format!("{} is not linked with {peer}", node.id))) };
+            let end = node.ledger.end();
             if has != end {
                 return Err((NAME, format!("{peer} has acknowledged {has} of {}, which ends at {end}", node.id)));
             }

@@ -2,12 +2,12 @@
 //! set back since and it has begun a new epoch, somewhere in the new one.
 
 use super::Broken;
-use crate::sim::ledger::Receipt;
+use crate::sim::ledger::Acknowledged;
 use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
     for (holder, node) in &world.nodes {
-        for Receipt { by, epoch, entry, leaf } in
+        for Acknowledged { by, epoch, entry, leaf } in
             node.ledger.receipts.iter().filter(|receipt| !world.lost.contains(&receipt.entry))
         {
             let ledger = &world.nodes[by].ledger;

@@ -7,8 +7,8 @@ use std::convert::Infallible;
 
 use sinergi_proto::engine::{Answer, BatchNumber, Destroy, Input, NotTaken, Recheck, Record};
 use sinergi_proto::ids::{AgencyId, EntryId};
-use sinergi_proto::refusal::FaultCode;
-use sinergi_proto::sync::SenderEvent;
+use sinergi_proto::receipt::ItemResult;
+use sinergi_proto::sync::{Done, End, Event, JobId};
 
 use super::{Effect, Node, State};
 
@@ -31,8 +31,8 @@ pub(super) enum Waiter {
     Operator,
     /// The operator who let its node take this entry, which acts on custody as it was once.
     WentBack(EntryId),
-    /// A peer, over a connection.
-    Peer(AgencyId, u64),
+    /// The session with a peer over a connection, which waits for this job.
+    Peer(AgencyId, u64, JobId),
 }
 
 /// A batch on its way.
@@ -100,7 +100,7 @@ impl Node {
         let Some(flight) = &mut self.flight else { return };
         if !flight.records.is_empty() {
             // The head of the group records the newest checkpoint that was signed by then.
-            self.ledger.recorded = self.unrecorded.take().or(self.ledger.recorded);
+            self.ledger.recorded = self.unrecorded.take().or(self.ledger.recorded.take());
         }
         flight.records.drain(..).for_each(|record| self.ledger.apply(record));
         flight.is_durable = true;
@@ -108,6 +108,7 @@ impl Node {
 
     fn apply(&mut self, now: u64) {
         let Some(Flight { number, destroy, recheck, answers, .. }) = self.flight.take() else { return };
+        // The order of the steps is the order of the daemon's promises.
         if self.state == State::Clear {
             self.sign_checkpoint(now);
         }
@@ -115,18 +116,20 @@ impl Node {
         if let Some(number) = number {
             self.decide(Input::Applied(number), Waiter::Nobody, now);
         }
+        self.head = self.ledger.end();
+        self.tell_all(&Event::Grown(self.head));
+        if let Some(signed) = self.signed_event() {
+            self.tell_all(&signed);
+        }
         for (waiter, answer) in answers {
             self.answer(waiter, answer);
-        }
-        let end = self.ledger.end();
-        for peer in self.links.keys().cloned().collect::<Vec<_>>() {
-            self.send(&peer, SenderEvent::Grown { end }, now);
         }
         if !recheck.is_empty() {
             let (keys, items): (Vec<_>, Vec<_>) = recheck.into_iter().map(|Recheck { key, item }| (key, item)).unzip();
             let checked = keys.into_iter().zip(self.authenticate(items)).collect();
             self.decide(Input::Rechecked(checked), Waiter::Nobody, now);
         }
+        self.drain(now);
     }
 
     fn answer(&mut self, waiter: Waiter, answer: Answer) {
@@ -139,14 +142,22 @@ impl Node {
             (Waiter::WentBack(entry), _) if self.ledger.leaf_of(&entry).is_some() => {
                 self.effects.push(Effect::WentBack(entry));
             }
-            (Waiter::Peer(peer, connection), Answer::Delivered(Ok(results))) => {
-                self.acknowledge(&peer, connection, results);
-            }
-            (Waiter::Peer(peer, _), Answer::Delivered(Err(NotTaken::TooMuchWaits))) => {
-                self.fault(&peer, FaultCode::TooMuchDeferred, "too much waits");
+            (Waiter::Peer(peer, connection, job), Answer::Delivered(delivered)) => {
+                let done = match delivered {
+                    Ok(results) => self.durable(Some(results)),
+                    Err(NotTaken::TooMuchWaits) => self.durable(None),
+                    Err(NotTaken::MayNotSign) => Done::Failed(End::Stopped),
+                };
+                self.committed(peer, connection, job, done);
             }
             _ => {}
         }
+    }
+
+    /// What became of a frame that is durable, under the checkpoint that covers it.
+    fn durable(&self, results: Option<Vec<ItemResult>>) -> Done {
+        let checkpoint = self.signed.as_ref().map(|signed| signed.note.clone()).unwrap_or_default();
+        Done::Committed { results, checkpoint }
     }
 
     /// The power fails. A batch that was written and not synced is there as a whole, or is cut off at the next start.

@@ -1,25 +1,31 @@
 //! A new epoch: declared, filled with what the old ledger still holds; peers give back the rest.
 
+use sinergi_proto::engine::recovery::{OldLedger, Plan};
 use sinergi_proto::engine::{GuardState, Input, LeafHeader, OldEntry};
 use sinergi_proto::ids::{AgencyId, Epoch};
+use sinergi_proto::transparency::rollback_guard::{OwnTree, Signer};
 use sinergi_proto::wire;
 
+use super::Node;
 use super::disk::Waiter;
-use super::{Node, State};
 use crate::sim::ledger::Leaf;
 
 impl Node {
-    /// The operator begins the epoch after the newest one that is known here.
+    /// The operator begins the epoch that the product plans. Where nothing contradicts the ledger, the operator was told of it by others, and
+    /// names the next one.
     pub fn recover(&mut self, now: u64) {
         self.lose_what_is_not_durable(false);
-        let old_epoch = self.sighted.max(self.ledger.epoch);
-        let old = self.ledger.begin_epoch(Epoch(old_epoch.0 + 1));
+        let here = OldLedger::Whole(OwnTree::extent(&self.ledger));
+        let recorded = self.ledger.recorded.as_ref().map(|signed| signed.note.to_vec()).unwrap_or_default();
+        let named = self.ledger.sightings.is_empty().then_some(Epoch(self.ledger.epoch.0 + 1));
+        let signer = Signer { agency: &self.id, charters: &self.charters };
+        let plan = Plan::new(&here, recorded, &self.ledger.sightings, signer, named).expect("something was seen");
+        let old = self.ledger.begin_epoch(plan.epoch);
         self.engine = Some(self.new_engine());
         self.decide(Input::Guard(GuardState::Clear), Waiter::Nobody, now);
-        let reason = wire::ResetReason::Restored.into();
-        let reset = wire::LedgerReset { old_epoch: old_epoch.0, reason, ..Default::default() };
-        self.decide(Input::Declare(reset), Waiter::Nobody, now);
+        self.decide(Input::Declare(plan.declaration(wire::ResetReason::Restored)), Waiter::Nobody, now);
         self.settle(now);
+        self.ledger.sightings = old.sightings;
         for leaf in old.leaves {
             self.take_over(leaf, now);
         }
@@ -34,9 +40,8 @@ impl Node {
         self.settle(now);
         self.effects.clear();
         self.cosigned = 0;
-        self.state = State::Clear;
         self.sign_checkpoint(now);
-        self.ledger.recorded = self.signed;
+        self.ledger.recorded = self.signed.take();
         self.start(now);
     }
 

@@ -1,235 +1,336 @@
-//! Connections: the greeting, and what the two state machines say.
+//! Runs the product's sessions: gives them events, does their actions, sends what they say. Decides nothing.
+//!
+//! Invariants:
+//! - one event is worked off before the next; whatever follows from an action at once waits for its turn;
+//! - timers come before frames, and growth is told before the frames that came after it;
+//! - what is given to the writer reaches it in the order of the actions.
 
-use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
 
 use prost::Message;
 use sinergi_proto::cursor::Cursor;
-use sinergi_proto::engine::{Delivery, GuardState, Input, ReceiptHeader, SeenHeader};
-use sinergi_proto::entry::Place;
-use sinergi_proto::ids::{AgencyId, EntryId, Epoch};
-use sinergi_proto::outbox::{GiveBack, prepare};
-use sinergi_proto::receipt::{ItemOutcome, ItemResult};
-use sinergi_proto::refusal::FaultCode;
-use sinergi_proto::sync::{Receiver, ReceiverEvent, ReceiverOutput, Sender, SenderEvent, SenderOutput};
-use sinergi_proto::transparency::rollback_guard::{Extent, Standing};
-use sinergi_proto::wire;
+use sinergi_proto::engine::{Delivery, Input, ReceiptHeader, SeenHeader};
+use sinergi_proto::ids::AgencyId;
+use sinergi_proto::limits;
+use sinergi_proto::sync::{
+    Action, AskId, Closing, Done, Event, GuardState, Job, JobId, Kept, Now, Opening, PeerChange, Question, Reply,
+    Session, Signed,
+};
+use sinergi_proto::transparency::audit::recheck::{Recheck, Rechecked};
+use sinergi_proto::wire::Frame;
 
 use super::disk::Waiter;
 use super::{Effect, Node, State};
-use crate::sim::ledger::{ROOM, Receipt, Seen};
-use crate::sim::link::{Frame, Hello, Link, Session};
+use crate::sim::topology::FEDERATION;
+
+/// Frames that the transport takes before the other side has read one.
+const TRANSPORT_FRAMES: usize = 4;
+
+/// A node's end of one connection.
+pub struct Link {
+    /// Which connection.
+    pub connection: u64,
+    /// Up to where the peer has everything, once the link is up.
+    pub acknowledged: Option<Cursor>,
+    session: Session,
+    /// Frames that came and were not read yet.
+    inbound: VecDeque<Frame>,
+    /// Frames that left and that the peer has not read yet.
+    in_transport: usize,
+    /// The version of the watch that the session was told of.
+    told_of: u64,
+    /// Questions that the peer was asked.
+    asked: BTreeMap<AskId, Recheck>,
+}
+
+/// What a node remembers of a peer while it runs.
+#[derive(Default)]
+pub(super) struct PeerMemory {
+    /// The peer has heard of others' checkpoints up to this version of the watch.
+    pub(super) told: u64,
+    /// A charter of the peer beside ours, and the version up to which ours were passed on for that.
+    pub(super) passed_on: Option<([u8; 32], u64)>,
+}
+
+/// Something that a session gave to the writer.
+pub(super) struct Submission {
+    peer: AgencyId,
+    connection: u64,
+    input: Input,
+    /// The job that waits until it is durable.
+    job: Option<JobId>,
+}
 
 impl Node {
-    /// A connection is up: the node greets.
-    pub fn connected(&mut self, connection: u64, peer: &AgencyId) {
-        let (have, receipted) = (self.ledger.received.get(peer).copied(), self.ledger.receipted.get(peer).copied());
-        let (hello, session, unread) = (None, None, VecDeque::new());
-        let link = Link { connection, peer: peer.clone(), have, receipted, hello, session, unread };
-        self.links.insert(peer.clone(), link);
-        let hello = Hello {
-            have,
-            seen_of_you: self.seen.get(peer).copied(),
-            newest_of_you: self.ledger.newest_of(peer),
-            delivered_of_you: self.ledger.newest_delivered_by(peer),
-            checkpoint: if self.state == State::Clear { self.signed } else { self.ledger.recorded },
+    /// A connection is up.
+    pub fn connected(&mut self, connection: u64, peer: &AgencyId, now: u64) {
+        let checkpoint = if self.state == State::Clear { self.signed.as_ref() } else { self.ledger.recorded.as_ref() };
+        let opening = Opening {
+            own: self.id.clone(),
+            peer: peer.clone(),
+            federation: FEDERATION.to_owned(),
+            idle: self.idle,
+            charters: self.charters.clone(),
+            end: self.head,
+            checkpoint: checkpoint.map(|signed| signed.note.clone()).unwrap_or_default(),
+            is_signed: self.signed.is_some(),
+            guard: match self.state {
+                State::Clear => GuardState::Clear,
+                State::SetBack => GuardState::SetBack,
+                State::Down | State::Hearing => GuardState::Waiting,
+            },
         };
-        self.effects.push(Effect::Send(connection, peer.clone(), Frame::Hello(Box::new(hello))));
+        let mut actions = Vec::new();
+        let session = Session::open(opening, self.clocks(now), &mut actions);
+        let (inbound, asked) = (VecDeque::new(), BTreeMap::new());
+        let link = Link { connection, acknowledged: None, session, inbound, in_transport: 0, told_of: 0, asked };
+        self.links.insert(peer.clone(), link);
+        for action in actions {
+            self.perform(peer, connection, action, now);
+        }
+        self.drain(now);
     }
 
     /// A connection has ended.
-    pub fn disconnected(&mut self, connection: u64, peer: &AgencyId) {
-        if self.links.get(peer).is_some_and(|link| link.connection == connection) {
-            self.links.remove(peer);
-        }
+    pub fn disconnected(&mut self, connection: u64, peer: &AgencyId, now: u64) {
+        self.hears(peer, connection, Event::Closed(Closing::Broken("the network ended it".to_owned())), now);
     }
 
     /// A frame has come.
-    pub fn receive(&mut self, connection: u64, peer: &AgencyId, frame: Frame, now: u64) {
-        let Some(link) = self.links.get_mut(peer).filter(|link| link.connection == connection) else { return };
-        match frame {
-            Frame::Hello(_) if link.hello.is_some() => self.fault(peer, FaultCode::UnexpectedFrame, "a second Hello"),
-            Frame::Hello(hello) => self.greeted(peer, *hello, now),
-            frame if link.session.is_none() => link.unread.push_back(frame),
-            frame => self.read(peer, frame, now),
+    pub fn arrived(&mut self, connection: u64, peer: &AgencyId, frame: Frame, now: u64) {
+        if let Some(link) = self.link(peer, connection) {
+            link.inbound.push_back(frame);
+            self.drain(now);
         }
     }
 
-    fn greeted(&mut self, peer: &AgencyId, hello: Hello, now: u64) {
-        if let Some(epoch) = self.set_back_by(&hello) {
-            self.sighted = epoch.max(self.sighted);
-            self.state = State::SetBack;
-            self.held.clear();
-            self.decide(Input::Guard(GuardState::SetBack), Waiter::Nobody, now);
-            let links = std::mem::take(&mut self.links).into_values();
-            return self.effects.extend(links.map(|link| Effect::Close(link.connection, "set back".to_owned())));
+    /// The transport has room for one more frame.
+    pub fn has_room(&mut self, connection: u64, peer: &AgencyId, now: u64) {
+        if let Some(link) = self.link(peer, connection) {
+            link.in_transport = link.in_transport.saturating_sub(1);
+            self.send(peer, connection, self.clocks(now));
         }
-        let (epoch, size) = (self.ledger.epoch, self.ledger.next_index());
-        if hello.have.is_some_and(|have| have.is_beyond(epoch, size)) {
-            return self.fault(peer, FaultCode::AheadOfLedger, "the peer claims more than there is");
-        }
-        if let Some(link) = self.links.get_mut(peer) {
-            link.hello = Some(hello);
-        }
-        self.guard.heard(peer, Duration::from_millis(now.saturating_sub(self.started)));
-        self.tick(now);
-        self.begin_sessions(now);
     }
 
-    /// The epoch of what a peer shows, if this node signed it and it is no part of its ledger.
-    fn set_back_by(&self, hello: &Hello) -> Option<Epoch> {
-        let ours = Extent { epoch: self.ledger.epoch, size: self.ledger.next_index().0 };
-        let conflicts = |epoch: Epoch, size: u64, same: bool| {
-            let Ok(standing) = Standing::of(ours, Extent { epoch, size }, || Ok::<_, Infallible>(same));
-            standing.is_conflict().then_some(epoch)
+    /// A job has been worked on for long enough.
+    pub fn work(&mut self, connection: u64, peer: &AgencyId, job: JobId, what: Job, now: u64) {
+        if self.link(peer, connection).is_some() {
+            let done = self.done(peer, what, now);
+            self.hears(peer, connection, Event::Done(job, done), now);
+        }
+    }
+
+    /// When [`Self::expire`] is due, in milliseconds.
+    pub fn next_timeout(&self) -> Option<u64> {
+        let timeouts = self.links.values().filter_map(|link| link.session.next_timeout());
+        timeouts.map(|nanos| nanos.div_ceil(1_000_000)).chain(self.clear_at()).min()
+    }
+
+    /// Timers have expired.
+    pub fn expire(&mut self, now: u64) {
+        self.end_wait(now);
+        let clocks = self.clocks(now);
+        for (peer, link) in &self.links {
+            if link.has_expired(clocks) {
+                self.events.push_back((peer.clone(), link.connection, Event::Timeout));
+            }
+        }
+        self.drain(now);
+    }
+
+    /// Whether sessions have given something to the writer that it has not taken yet.
+    pub fn has_submissions(&self) -> bool {
+        !self.submissions.is_empty()
+    }
+
+    /// The writer takes the oldest submission.
+    pub fn take_submission(&mut self, now: u64) {
+        let Some(Submission { peer, connection, input, job }) = self.submissions.pop_front() else { return };
+        let waiter = job.map_or(Waiter::Nobody, |job| Waiter::Peer(peer.clone(), connection, job));
+        self.decide(input, waiter, now);
+        self.hears(&peer, connection, Event::Taken, now);
+    }
+
+    /// Asks peers whether their trees begin with what they signed before.
+    pub fn ask_peers(&mut self, now: u64) {
+        for (peer, sizes) in self.watch.to_ask(self.links.keys().cloned()) {
+            let is_asked = |link: &Link| !link.asked.is_empty() || !link.session.takes_proof_questions();
+            let Some((connection, link)) = self.links.get_mut(&peer).map(|link| (link.connection, link)) else {
+                continue;
+            };
+            if !is_asked(link) {
+                self.ask(&peer, connection, Recheck::new(peer.clone(), sizes));
+            }
+        }
+        self.drain(now);
+    }
+
+    fn ask(&mut self, peer: &AgencyId, connection: u64, recheck: Recheck) {
+        self.asked += 1;
+        let (ask, question) = (AskId(self.asked), Question::Prove(recheck.question()));
+        if let Some(link) = self.link(peer, connection) {
+            link.asked.insert(ask, recheck);
+            self.events.push_back((peer.clone(), connection, Event::Ask(ask, question)));
+        }
+    }
+
+    /// Gives a session an event, and works off what follows.
+    pub(super) fn hears(&mut self, peer: &AgencyId, connection: u64, event: Event, now: u64) {
+        self.events.push_back((peer.clone(), connection, event));
+        self.drain(now);
+    }
+
+    /// Tells every session of something. [`Self::drain`] works it off.
+    pub(super) fn tell_all(&mut self, event: &Event) {
+        let links = self.links.iter().map(|(peer, link)| (peer.clone(), link.connection, event.clone()));
+        self.events.extend(links);
+    }
+
+    /// Works off what the sessions must hear, and reads what they can read.
+    pub(super) fn drain(&mut self, now: u64) {
+        while let Some((peer, connection, event)) = self.events.pop_front().or_else(|| self.next_event(now)) {
+            let clocks = self.clocks(now);
+            let Some(link) = self.link(&peer, connection) else { continue };
+            let mut actions = Vec::new();
+            link.session.handle(event, clocks, &mut actions);
+            for action in actions {
+                self.perform(&peer, connection, action, now);
+            }
+            self.send(&peer, connection, clocks);
+        }
+    }
+
+    /// What a session is to hear when nothing waits: a timer, news, or a frame that it reads.
+    fn next_event(&mut self, now: u64) -> Option<(AgencyId, u64, Event)> {
+        let (clocks, version) = (self.clocks(now), self.watch.version());
+        for (peer, link) in &mut self.links {
+            let event = if link.session.wants_news() && link.told_of != version {
+                link.told_of = version;
+                Event::News
+            } else if link.inbound.is_empty() || !link.session.reads() {
+                continue;
+            } else if link.has_expired(clocks) {
+                Event::Timeout
+            } else {
+                self.effects.push(Effect::Read(link.connection, peer.clone()));
+                Event::Frame(link.inbound.pop_front()?)
+            };
+            return Some((peer.clone(), link.connection, event));
+        }
+        None
+    }
+
+    /// Sends what can leave now.
+    fn send(&mut self, peer: &AgencyId, connection: u64, clocks: Now) {
+        let mut frames = Vec::new();
+        let Some(link) = self.link(peer, connection) else { return };
+        while link.in_transport < TRANSPORT_FRAMES && link.session.has_frame() {
+            frames.extend(link.session.next_frame(clocks));
+            link.in_transport += 1;
+        }
+        self.effects.extend(frames.into_iter().map(|frame| Effect::Send(connection, peer.clone(), frame)));
+    }
+
+    fn link(&mut self, peer: &AgencyId, connection: u64) -> Option<&mut Link> {
+        self.links.get_mut(peer).filter(|link| link.connection == connection)
+    }
+
+    /// Both clocks of the node.
+    fn clocks(&self, now: u64) -> Now {
+        Now { wall_millis: self.wall(now), mono_nanos: now * 1_000_000 }
+    }
+
+    /// Does one action.
+    fn perform(&mut self, peer: &AgencyId, connection: u64, action: Action, now: u64) {
+        match action {
+            Action::Start(job, Job::Commit { cursor, items }) => {
+                let input = Input::Deliver(Delivery { peer: peer.clone(), cursor, items });
+                self.submissions.push_back(Submission { peer: peer.clone(), connection, input, job: Some(job) });
+            }
+            Action::Start(id, job) => self.effects.push(Effect::Work(connection, peer.clone(), id, Box::new(job))),
+            Action::Keep(kept) => {
+                let input = input_of(peer, kept);
+                self.submissions.push_back(Submission { peer: peer.clone(), connection, input, job: None });
+            }
+            Action::Answer(ask, reply) => self.answered(peer, connection, ask, reply),
+            Action::Saw(noted) => drop(self.watch_takes(peer, noted)),
+            Action::Peer(change) => self.note(peer, connection, &change, now),
+            Action::Close(close) => {
+                self.links.remove(peer);
+                self.effects.push(Effect::Close(connection, peer.clone(), close.end));
+            }
+            // There is room for everything.
+            Action::Release(_) | Action::Warn(_) => {}
+        }
+    }
+
+    fn answered(&mut self, peer: &AgencyId, connection: u64, ask: AskId, reply: Reply) {
+        let Some(mut recheck) = self.link(peer, connection).and_then(|link| link.asked.remove(&ask)) else { return };
+        let Reply::Proof(proof) = reply else { return };
+        let again = match proof.refusal.is_empty() {
+            true => match recheck.answer(proof, &self.charters) {
+                Ok(Rechecked::Shown(tree, beginnings)) => {
+                    let epoch = tree.checkpoint.epoch;
+                    let finding = self.watch.answered(peer, *tree, beginnings);
+                    self.effects.extend(finding.map(|finding| Effect::Accuse(peer.clone(), epoch, Box::new(finding))));
+                    false
+                }
+                Ok(Rechecked::Again) => true,
+                Err(_) => false,
+            },
+            false => recheck.refused(),
         };
-        let by_checkpoint = hello.seen_of_you.and_then(|seen| conflicts(seen.epoch, seen.size, self.ledger.had(&seen)));
-        let by_entry = |shown: Option<(Place, EntryId)>| {
-            let (place, entry) = shown?;
-            conflicts(place.epoch, place.index.0 + 1, self.ledger.leaf_of(&entry) == Some(place.index))
-        };
-        by_checkpoint.max(by_entry(hello.newest_of_you)).max(by_entry(hello.delivered_of_you))
-    }
-
-    /// Begins the sessions of all that have greeted, if this node may sign.
-    pub(super) fn begin_sessions(&mut self, now: u64) {
-        if self.state != State::Clear {
-            return;
-        }
-        let ready = |link: &&Link| link.session.is_none() && link.hello.is_some();
-        let peers: Vec<AgencyId> = self.links.values().filter(ready).map(|link| link.peer.clone()).collect();
-        for peer in peers {
-            self.begin_session(&peer, now);
+        if again {
+            self.ask(peer, connection, recheck);
         }
     }
 
-    fn begin_session(&mut self, peer: &AgencyId, now: u64) {
-        let Some(hello) = self.links.get(peer).and_then(|link| link.hello) else { return };
-        if let Some(checkpoint) = hello.checkpoint {
-            self.note_seen(peer, checkpoint, now);
-        }
-        let shown = self.seen.get(peer).map(|seen| seen.epoch);
-        let owed = GiveBack::owed(shown, self.ledger.reset_of(peer), self.ledger.next_index());
-        let give_back = owed.map(|(epoch, before)| GiveBack {
-            epoch,
-            before,
-            own: self.id.clone(),
-            adjacent: self.adjacent.clone(),
-            charters: Arc::clone(&self.charters),
-        });
-        let Some(link) = self.links.get_mut(peer) else { return };
-        let (sender, receiver) = (Sender::new(self.ledger.end()), Receiver::new(link.have));
-        link.session = Some(Session { sender, receiver, give_back });
-        let (receipted, unread) = (link.receipted, std::mem::take(&mut link.unread));
-        self.send(peer, SenderEvent::Linked { have: hello.have, receipted }, now);
-        for frame in unread {
-            self.read(peer, frame, now);
-        }
-    }
-
-    fn note_seen(&mut self, peer: &AgencyId, shown: Seen, now: u64) {
-        let is_news = |seen: &Seen| (seen.epoch, seen.size) < (shown.epoch, shown.size);
-        if self.seen.get(peer).is_none_or(is_news) {
-            self.seen.insert(peer.clone(), shown);
-            let header = SeenHeader { at: self.wall(now), peer: peer.clone() };
-            self.decide(Input::Seen(header, shown.to_bytes()), Waiter::Nobody, now);
-        }
-    }
-
-    fn read(&mut self, peer: &AgencyId, frame: Frame, now: u64) {
-        match frame {
-            Frame::Hello(_) => {}
-            Frame::Deliver(deliver) => self.delivered(peer, deliver, now),
-            Frame::Ack { cursor, results, checkpoint } => {
-                let receipt = |result: &ItemResult| match result.outcome {
-                    ItemOutcome::Leaf(leaf) => {
-                        let (by, epoch, entry) = (peer.clone(), checkpoint.epoch, result.entry);
-                        Some(Receipt { by, epoch, entry, leaf })
-                    }
-                    ItemOutcome::Refused(_) | ItemOutcome::Deferred(_) => None,
-                };
-                let receipts = results.iter().filter_map(receipt).map(|receipt| receipt.to_bytes()).collect::<Vec<_>>();
-                self.note_seen(peer, checkpoint, now);
-                self.receipted(peer, SenderEvent::Acknowledged { cursor, results }, receipts.concat(), now);
-            }
-        }
-    }
-
-    fn delivered(&mut self, peer: &AgencyId, deliver: wire::Deliver, now: u64) {
-        let bytes = deliver.encoded_len();
-        let wire::Deliver { cursor, mut items, after } = deliver;
-        let cursor = Cursor::from_wire(cursor.expect("the simulation sends a cursor"));
-        let after = after.map(Cursor::from_wire);
-        let Some(link) = self.links.get_mut(peer) else { return };
-        let Some(session) = &mut link.session else { return };
-        let connection = link.connection;
-        for output in session.receiver.handle(ReceiverEvent::Delivered { after, cursor, items: items.len(), bytes }) {
-            match output {
-                ReceiverOutput::Submit { cursor } => {
-                    let items = self.authenticate(std::mem::take(&mut items));
-                    let delivery = Delivery { peer: peer.clone(), cursor, items };
-                    self.decide(Input::Deliver(delivery), Waiter::Peer(peer.clone(), connection), now);
+    fn note(&mut self, peer: &AgencyId, connection: u64, change: &PeerChange, now: u64) {
+        match change {
+            PeerChange::Heard => self.heard(peer, now),
+            PeerChange::Progress { acknowledged, .. } => {
+                if let Some(link) = self.link(peer, connection) {
+                    link.acknowledged = Some(*acknowledged);
                 }
-                ReceiverOutput::Fault(code, reason) => return self.fault(peer, code, &reason),
-                // The window is larger than a run.
-                _ => {}
             }
+            PeerChange::Told(version) => self.peers.entry(peer.clone()).or_default().told = *version,
+            PeerChange::PassedOn(passed_on) => self.peers.entry(peer.clone()).or_default().passed_on = *passed_on,
+            PeerChange::Linked { .. }
+            | PeerChange::ClockOffset(_)
+            | PeerChange::Answered
+            | PeerChange::SentEntries(_)
+            | PeerChange::ReceivedEntries(_)
+            | PeerChange::Refused(_) => {}
         }
     }
 
-    /// Gives the sender an event and does what it says, reading the ledger at once.
-    pub(super) fn send(&mut self, peer: &AgencyId, event: SenderEvent, now: u64) {
-        self.receipted(peer, event, Vec::new(), now);
+    /// This node's newest checkpoint, for its sessions.
+    pub(super) fn signed_event(&self) -> Option<Event> {
+        let signed = self.signed.as_ref()?;
+        Some(Event::Signed(Signed { size: self.head.index, note: signed.note.clone() }))
     }
 
-    /// The same; `receipts`: what a receipt says that comes with the event.
-    fn receipted(&mut self, peer: &AgencyId, event: SenderEvent, receipts: Vec<u8>, now: u64) {
-        let Some(link) = self.links.get_mut(peer) else { return };
-        let Some(session) = &mut link.session else { return };
-        let mut outputs: VecDeque<SenderOutput> = session.sender.handle(event).into();
-        let (mut prepared, mut acknowledged) = (None, None);
-        while let Some(output) = outputs.pop_front() {
-            match output {
-                SenderOutput::Read { from } => {
-                    let give_back = session.give_back.as_ref();
-                    let Ok(read) = prepare(&self.ledger, peer, from, self.ledger.end(), give_back, ROOM);
-                    prepared = Some(read.frame);
-                    outputs.extend(session.sender.handle(SenderEvent::Prepared(read.batch)));
-                }
-                SenderOutput::Deliver { after, .. } => {
-                    if let Some(frame) = prepared.take() {
-                        let frame = wire::Deliver { after: Some(after.to_wire()), ..frame };
-                        self.effects.push(Effect::Send(link.connection, peer.clone(), Frame::Deliver(frame)));
-                    }
-                }
-                SenderOutput::Store { cursor, .. } => acknowledged = Some(cursor),
-                SenderOutput::Fault(code, reason) => return self.fault(peer, code, &reason),
-            }
-        }
-        if let Some(cursor) = acknowledged {
-            let header = ReceiptHeader { at: self.wall(now), peer: peer.clone(), cursor, refused: Vec::new() };
-            self.decide(Input::Receipt(header, receipts), Waiter::Nobody, now);
-        }
+    /// A batch that a session gave to the writer is durable, or was not taken.
+    pub(super) fn committed(&mut self, peer: AgencyId, connection: u64, job: JobId, done: Done) {
+        self.events.push_back((peer, connection, Event::Done(job, done)));
     }
+}
 
-    /// Answers a frame that is durable.
-    pub(super) fn acknowledge(&mut self, peer: &AgencyId, connection: u64, results: Vec<ItemResult>) {
-        let Some(checkpoint) = self.signed else { return };
-        let Some(link) = self.links.get_mut(peer).filter(|link| link.connection == connection) else { return };
-        let Some(session) = &mut link.session else { return };
-        for output in session.receiver.handle(ReceiverEvent::Committed { results, checkpoint: Vec::new() }) {
-            if let ReceiverOutput::Acknowledge { cursor, results, .. } = output {
-                let ack = Frame::Ack { cursor, results, checkpoint };
-                self.effects.push(Effect::Send(connection, peer.clone(), ack));
-            }
-        }
+impl Link {
+    fn has_expired(&self, clocks: Now) -> bool {
+        self.session.next_timeout().is_some_and(|timeout| timeout <= clocks.mono_nanos)
     }
+}
 
-    pub(super) fn fault(&mut self, peer: &AgencyId, code: FaultCode, reason: &str) {
-        if let Some(link) = self.links.get(peer) {
-            self.effects.push(Effect::Close(link.connection, format!("{code}: {reason}")));
+fn input_of(peer: &AgencyId, kept: Kept) -> Input {
+    let peer = peer.clone();
+    match kept {
+        Kept::Receipt { at, cursor, refused, ack } => {
+            Input::Receipt(ReceiptHeader { at, peer, cursor, refused }, ack.encode_to_vec())
+        }
+        Kept::Seen { at, note } => {
+            assert!(note.len() <= limits::CHECKPOINT_BYTES, "a session keeps no note of {} bytes", note.len());
+            Input::Seen(SeenHeader { at, peer }, note)
         }
     }
 }

@@ -1,0 +1,17 @@
+//! No content that was erased is on a node that has the entry that erases it.
+
+use super::Broken;
+use crate::sim::world::World;
+
+pub(super) fn check(world: &World) -> Result<(), Broken> {
+    for (id, node) in &world.nodes {
+        for leaf in node.ledger.cases.values().flat_map(|case| case.erased_leaves()) {
+            let leaf = node.ledger.leaf(leaf);
+            if !leaf.contents.is_empty() {
+                let (entry, contents) = (leaf.entry.id, leaf.contents.len());
+                return Err(("the_erased_is_gone", format!("{id} has {contents} erased contents of {entry}")));
+            }
+        }
+    }
+    Ok(())
+}

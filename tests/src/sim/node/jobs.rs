@@ -1,0 +1,192 @@
+//! What the sessions' jobs come to: reads of the ledger, and the product's checks and signatures.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use data_encoding::BASE64;
+use sinergi_proto::checkpoint::Checkpoint;
+use sinergi_proto::cursor::Cursor;
+use sinergi_proto::ids::{AgencyId, LedgerIndex};
+use sinergi_proto::limits;
+use sinergi_proto::outbox::{GiveBack, Prepared, prepare};
+use sinergi_proto::receipt::{ItemResult, Receipt};
+use sinergi_proto::sync::{Adoption, CheckedAck, Done, End, Job, Looked, Owed, Recalled};
+use sinergi_proto::transparency::rollback_guard::{Compared, Extent, OwnTree, Proof, Sighting, Signer};
+use sinergi_proto::tree::{leaf_hash, nodes_needed};
+use sinergi_proto::watch::{Noted, Taken};
+use sinergi_proto::wire;
+use tlog_tiles::HashReader;
+
+use super::{Effect, Node};
+use crate::sim::ledger::ROOM;
+use crate::sim::topology::FEDERATION;
+
+impl Node {
+    /// What a job comes to.
+    pub(super) fn done(&mut self, peer: &AgencyId, job: Job, now: u64) -> Done {
+        match job {
+            Job::Recall => Done::Recalled(Box::new(self.recalled(peer))),
+            Job::Compare { checkpoint, entry } => Done::Compared(self.conflict(peer, checkpoint, &entry, now)),
+            Job::Look { notes } => Done::Looked(self.looked(peer, notes, now)),
+            Job::Gossip { after } => {
+                let (notes, reached) = self.watch.newer_than(after, peer, limits::CHECKPOINTS_TOLD);
+                Done::Gossip { notes, reached }
+            }
+            Job::Reserve { .. } => Done::Reserved,
+            Job::Check { items } => Done::Checked(self.authenticate(items)),
+            Job::SignAck { cursor, results, checkpoint } => {
+                Done::Acknowledged(self.sign_receipt(peer, cursor, results, checkpoint))
+            }
+            Job::CheckAck(ack) => Done::CheckedAck(self.check_receipt(peer, ack, now).map(Box::new)),
+            Job::Read { from, end, give_back } => Done::Read(self.read(peer, from, end, give_back)),
+            Job::Prove(prove) => Done::Proved(self.prove(&prove)),
+            // There is one charter.
+            Job::Adopt { .. } => Done::Adopted(Adoption::InForce),
+            // It is given to the writer.
+            Job::Commit { .. } => Done::Failed(End::Stopped),
+        }
+    }
+
+    fn recalled(&self, peer: &AgencyId) -> Recalled {
+        let memory = self.peers.get(peer);
+        Recalled {
+            received: self.ledger.received.get(peer).copied(),
+            receipted: self.ledger.receipted.get(peer).copied(),
+            entry: self.ledger.newest_of(peer).map(|leaf| leaf.entry.signed.clone()).unwrap_or_default(),
+            reset: self.ledger.reset_of(peer),
+            checkpoint: self.watch.newest(peer).map(|newest| newest.note.clone()).unwrap_or_default(),
+            told: memory.map(|memory| memory.told).unwrap_or_default(),
+            passed_on: memory.and_then(|memory| memory.passed_on),
+        }
+    }
+
+    /// What a peer shows of this node's ledger is compared with the ledger.
+    fn conflict(&mut self, peer: &AgencyId, checkpoint: Vec<u8>, entry: &[u8], now: u64) -> Option<String> {
+        let note = String::from_utf8(checkpoint).ok().filter(|note| note.len() <= limits::CHECKPOINT_BYTES);
+        let mut found = None;
+        for proof in note.map(Proof::Checkpoint).into_iter().chain([Proof::Entry(BASE64.encode(entry))]) {
+            let signer = Signer { agency: &self.id, charters: &self.charters };
+            let Ok(compared) = Compared::of(&proof, signer, &self.ledger);
+            let Some(compared) = compared.filter(|compared| compared.standing.is_conflict()) else { continue };
+            let sighting = Sighting { by: Some(peer.clone()), at: self.wall(now), proof };
+            found.get_or_insert(sighting.describe(&compared, OwnTree::extent(&self.ledger)));
+            self.set_back(sighting, now);
+        }
+        found
+    }
+
+    /// Takes the checkpoints that verify.
+    fn looked(&mut self, peer: &AgencyId, notes: Vec<Vec<u8>>, now: u64) -> Looked {
+        let mut news = Vec::new();
+        for note in notes {
+            let Some(agency) = Checkpoint::agency_of(&note, FEDERATION) else { continue };
+            let is_known = self.watch.newest(&agency).is_some_and(|newest| newest.note == note);
+            if agency == self.id || is_known {
+                continue;
+            }
+            let Some(checkpoint) = self.check_checkpoint(&note, &agency, now) else { continue };
+            let is_news = self.watch_takes(&agency, Noted { checkpoint, note: note.clone() });
+            if is_news && agency == *peer {
+                news.push(note);
+            }
+        }
+        Looked { news, epoch: self.watch.newest(peer).map(|newest| newest.checkpoint.epoch) }
+    }
+
+    /// A checkpoint that verified; whether it shows more than was known.
+    pub(super) fn watch_takes(&mut self, agency: &AgencyId, noted: Noted) -> bool {
+        let epoch = noted.checkpoint.epoch;
+        match self.watch.take(agency, noted) {
+            Taken::Newest => true,
+            Taken::Nothing | Taken::Back => false,
+            Taken::Contradicts(finding) => {
+                self.effects.push(Effect::Accuse(agency.clone(), epoch, finding));
+                false
+            }
+        }
+    }
+
+    /// An agency's checkpoint, if it verifies and has a time that is not to come.
+    pub(super) fn check_checkpoint(&self, note: &[u8], agency: &AgencyId, now: u64) -> Option<Checkpoint> {
+        let keys = self.charters.checkpoint_keys(agency)?;
+        let checkpoint = Checkpoint::open(note, FEDERATION, agency, &keys).ok()?;
+        let latest = self.wall(now) / 1000 + limits::COSIGNED_BACK_BY.as_secs();
+        checkpoint.seconds.is_some_and(|seconds| seconds <= latest).then_some(checkpoint)
+    }
+
+    fn sign_receipt(
+        &self,
+        peer: &AgencyId,
+        cursor: Cursor,
+        results: Vec<ItemResult>,
+        checkpoint: Vec<u8>,
+    ) -> wire::Ack {
+        let mut receipt = Receipt {
+            federation: FEDERATION.to_owned(),
+            receiver: self.id.clone(),
+            sender: peer.clone(),
+            key_id: Receipt::key_id_of(&self.key),
+            charter_version: self.charters.newest().version,
+            cursor,
+            results,
+            checkpoint,
+            leaf_hashes: Vec::new(),
+        };
+        let hash = |(_, leaf): (_, LedgerIndex)| leaf_hash(&self.ledger.leaf(leaf).entry.signed);
+        receipt.leaf_hashes = receipt.leaves().map(hash).collect();
+        receipt.sign(&self.key)
+    }
+
+    fn check_receipt(&self, peer: &AgencyId, ack: wire::Ack, now: u64) -> Result<CheckedAck, String> {
+        let receipt = Receipt::open(&ack, &self.id, peer, FEDERATION, &self.charters);
+        let receipt = receipt.map_err(|error| error.to_string())?;
+        let checkpoint = self.check_checkpoint(&receipt.checkpoint, peer, now);
+        Ok(CheckedAck { receipt, ack, checkpoint })
+    }
+
+    fn read(&self, peer: &AgencyId, from: Cursor, end: Cursor, owed: Option<Owed>) -> Prepared {
+        let give_back = owed.map(|Owed { epoch, before }| GiveBack {
+            epoch,
+            before,
+            own: self.id.clone(),
+            adjacent: self.adjacent.clone(),
+            charters: Arc::clone(&self.charters),
+        });
+        let Ok(prepared) = prepare(&self.ledger, peer, from, self.head.max(end), give_back.as_ref(), ROOM);
+        prepared
+    }
+
+    /// Shows with which trees the present one begins.
+    fn prove(&self, prove: &wire::Prove) -> wire::Proof {
+        let refused = |refusal: String| wire::Proof { number: prove.number, refusal, ..Default::default() };
+        let Some(signed) = &self.signed else { return refused("nothing is signed".to_owned()) };
+        let numbers = match nodes_needed(signed.seen.size, &[], &prove.sizes) {
+            Ok(numbers) => numbers,
+            Err(error) => return refused(error.to_string()),
+        };
+        let hashes = self.ledger.read_hashes(&numbers).expect("within the tree");
+        let node = |(number, hash): (u64, tlog_tiles::Hash)| wire::TreeNode { number, hash: hash.0.to_vec() };
+        let nodes = numbers.into_iter().zip(hashes).map(node).collect();
+        wire::Proof { number: prove.number, checkpoint: signed.note.to_vec(), nodes, ..Default::default() }
+    }
+}
+
+impl OwnTree for crate::sim::ledger::Ledger {
+    type Error = Infallible;
+
+    fn extent(&self) -> Extent {
+        Extent { epoch: self.epoch, size: self.next_index().0 }
+    }
+
+    fn end(&self) -> u64 {
+        self.next_index().0
+    }
+
+    fn root_at(&self, size: u64) -> Result<[u8; 32], Infallible> {
+        Ok(tlog_tiles::tree_hash(size, self).expect("a tree in memory").0)
+    }
+
+    fn entry_at(&self, leaf: LedgerIndex) -> Result<sinergi_proto::ids::EntryId, Infallible> {
+        Ok(self.leaf(leaf).entry.id)
+    }
+}
