@@ -226,7 +226,7 @@ pub struct World {
 /// The first invariant that does not hold.
 pub fn run(plan: Plan) -> Result<Report, Failure> {
     // Signatures are real. In most runs each is verified once, not by everybody who sees it.
-    let _memory = (plan.seed % 32 != 0).then(SignatureMemory::keep);
+    let _memory = (!plan.seed.is_multiple_of(32)).then(SignatureMemory::keep);
     let mut world = World::new(plan);
     world.run()?;
     let mut report = world.report;
@@ -244,7 +244,7 @@ impl World {
             _ => CaseRoom { complaints: 4096, entries: 65_536 },
         };
         let members: Vec<AgencyId> = topology.adjacent.keys().cloned().collect();
-        let idle = IDLE[usize::from(plan.seed % 8 == 0)];
+        let idle = IDLE[usize::from(plan.seed.is_multiple_of(8))];
         let nodes = members.iter().map(|id| (id.clone(), Node::new(id, &topology, case_room, idle))).collect();
         let pair = |a: &AgencyId, b: &AgencyId| (a.clone(), b.clone());
         let lines = topology.adjacent.iter().flat_map(|(a, others)| others.iter().map(move |b| pair(a, b)));
