@@ -3,8 +3,6 @@
 //! Signing is left to aws-lc-rs, which the TLS stack brings along and which takes half the time; everybody verifies by the ZIP-215 rules of
 //! `ed25519-zebra`. Ed25519 signatures are deterministic, so which library signs cannot be seen in them.
 
-mod memory;
-
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,8 +10,6 @@ use aws_lc_rs::signature::Ed25519KeyPair;
 use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes};
 
 use crate::entry::key_id;
-pub use memory::SignatureMemory;
-pub(crate) use memory::is_kept;
 
 /// A signing key: cheap to clone, never printed.
 #[derive(Clone)]
@@ -42,28 +38,8 @@ impl SigningKey {
 
     /// Signs a message.
     pub fn sign(&self, message: &[u8]) -> Signature {
-        let signature = self.pair.sign(message);
-        let signature = Signature::from_slice(signature.as_ref()).expect("an Ed25519 signature has 64 bytes");
-        memory::add(&self.public, message, &signature);
-        signature
+        Signature::from_slice(self.pair.sign(message).as_ref()).expect("an Ed25519 signature has 64 bytes")
     }
-}
-
-/// Whether a signature verifies.
-pub(crate) fn verify(public: &VerificationKey, message: &[u8], signature: &Signature) -> bool {
-    if memory::knows(public, message, signature) {
-        return true;
-    }
-    let verifies = public.verify(signature, message).is_ok();
-    if verifies {
-        memory::add(public, message, signature);
-    }
-    verifies
-}
-
-/// Whether a signature is known to verify, see [`SignatureMemory`].
-pub(crate) fn is_known(public: &VerificationKey, message: &[u8], signature: &Signature) -> bool {
-    memory::knows(public, message, signature)
 }
 
 impl From<[u8; 32]> for SigningKey {

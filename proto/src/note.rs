@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 use ed25519_zebra::{Signature, VerificationKey};
 use signed_note::{Note, NoteError, VerificationError, Verifier, Verifiers};
 
-use crate::key::{self, SigningKey};
+use crate::key::SigningKey;
 
 const ED25519: u8 = 0x01;
 const COSIGNATURE_V1: u8 = 0x04;
@@ -107,7 +107,7 @@ impl Verifier for NoteKey {
 }
 
 fn verify_ed25519(public: &VerificationKey, message: &[u8], signature: &[u8]) -> bool {
-    Signature::from_slice(signature).is_ok_and(|signature| key::verify(public, message, &signature))
+    Signature::from_slice(signature).is_ok_and(|signature| public.verify(&signature, message).is_ok())
 }
 
 fn cosigned(text: &[u8], seconds: u64) -> Vec<u8> {

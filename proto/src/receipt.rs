@@ -8,7 +8,7 @@ use prost::Message;
 use crate::charter::Charters;
 use crate::cursor::Cursor;
 use crate::ids::{AgencyId, EntryId, LedgerIndex};
-use crate::key::{SigningKey, verify};
+use crate::key::SigningKey;
 use crate::wire;
 
 const DOMAIN: &[u8] = b"sinergi/receipt/v1\0";
@@ -160,7 +160,7 @@ impl Receipt {
     pub fn verify(&self, ack: &wire::Ack, key: &VerificationKey) -> Result<(), ReceiptError> {
         let bad = || ReceiptError::BadSignature(self.key_id);
         let signature = Signature::from_slice(&ack.signature).map_err(|_| bad())?;
-        if verify(key, &[DOMAIN, &ack.receipt].concat(), &signature) { Ok(()) } else { Err(bad()) }
+        key.verify(&signature, &[DOMAIN, &ack.receipt].concat()).map_err(|_| bad())
     }
 
     fn to_wire(&self) -> wire::Receipt {

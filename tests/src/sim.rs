@@ -19,6 +19,7 @@
 
 pub mod accuser;
 pub mod archive;
+pub mod checks;
 pub mod faults;
 pub mod invariants;
 pub mod ledger;

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::{Entry, Place, VERSION, check_sizes};
 use crate::clock::HybridClock;
 use crate::ids::{AgencyId, ComplaintId, EntryId};
-use crate::key::{self, SigningKey};
+use crate::key::SigningKey;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::wire;
 
@@ -117,12 +117,7 @@ fn seal(message: &wire::Entry, key: &SigningKey) -> Sealed {
 impl Entry {
     /// Checks the signature against the author's key.
     pub fn verify(&self, key: &VerificationKey) -> bool {
-        key::verify(key, &signed_message(&self.bytes), &Signature::from_bytes(&self.signature))
-    }
-
-    /// Whether it is known to verify, see [`SignatureMemory`](crate::key::SignatureMemory).
-    pub(crate) fn is_known_to_verify(&self, key: &VerificationKey) -> bool {
-        key::is_kept() && key::is_known(key, &signed_message(&self.bytes), &Signature::from_bytes(&self.signature))
+        key.verify(&Signature::from_bytes(&self.signature), &signed_message(&self.bytes)).is_ok()
     }
 
     /// Puts the signature into a batch: the same signatures are accepted as by [`Self::verify`].

@@ -20,14 +20,13 @@ mod recovery;
 mod session;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use sinergi_proto::admission::Verdict;
 use sinergi_proto::charter::{Charter, Charters};
-use sinergi_proto::checkpoint::{Checkpoint, CheckpointSigner};
+use sinergi_proto::checkpoint::CheckpointSigner;
 use sinergi_proto::complaint::Command;
 use sinergi_proto::content::Content;
 use sinergi_proto::cursor::Cursor;
@@ -36,7 +35,7 @@ use sinergi_proto::engine::{
 };
 use sinergi_proto::entry::{ContentClass, EntryDraft, Place};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch};
-use sinergi_proto::intake::{Received, receive_items};
+use sinergi_proto::intake::Received;
 use sinergi_proto::key::SigningKey;
 use sinergi_proto::limits;
 use sinergi_proto::sync::{End, Event, GuardState as LinkGuard, Job, JobId};
@@ -44,6 +43,7 @@ use sinergi_proto::transparency::rollback_guard::{self, Begun, RollbackGuard, Si
 use sinergi_proto::watch::{Noted, WatchedLedgers};
 use sinergi_proto::wire::{self, Frame, accusation::Finding, entry::Body as Wire};
 
+use super::checks::Checks;
 use super::ledger::{Ledger, Seen, SignedCheckpoint};
 use super::topology::{FEDERATION, Topology};
 
@@ -100,6 +100,7 @@ pub struct Node {
     pub clock_error: i64,
     adjacent: BTreeSet<AgencyId>,
     charters: Arc<Charters>,
+    checks: Rc<Checks>,
     key: SigningKey,
     case_room: CaseRoom,
     /// Decides; `None`: the node does not run.
@@ -155,6 +156,7 @@ impl Node {
             heard: BTreeSet::new(),
             adjacent,
             charters: Arc::clone(&topology.charters),
+            checks: Rc::clone(&topology.checks),
             key: topology.key(id).clone(),
             case_room,
             engine: None,
@@ -220,8 +222,7 @@ impl Node {
         let mut watch = WatchedLedgers::default();
         let shown = self.ledger.seen.iter().map(|shown| (shown, true));
         for ((agency, note), is_kept) in shown.chain(self.ledger.in_receipts.iter().map(|shown| (shown, false))) {
-            let keys = self.charters.checkpoint_keys(agency).expect("a member");
-            let checkpoint = Checkpoint::open(note, FEDERATION, agency, &keys).expect("it verified when it came");
+            let checkpoint = self.checks.checkpoint(note, agency).expect("it verified when it came");
             if is_kept {
                 watch.witnessed(agency, checkpoint.clone());
             }
@@ -376,7 +377,7 @@ impl Node {
         let (entry, item) = (signed.id, wire::Item { signed_entry: signed.bytes, ..Default::default() });
         let header =
             LeafHeader { at: 0, from: None, relays: 0, routes: Vec::new(), unreachable: Vec::new(), external: None };
-        for received in self.authenticate(vec![item]) {
+        for received in self.checks.items(vec![item]) {
             let old = OldEntry { header: header.clone(), received };
             self.decide(Input::TakeOver(Box::new(old)), Waiter::WentBack(entry), now);
         }
@@ -393,7 +394,7 @@ impl Node {
             return None;
         }
         let wall = self.wall(now);
-        match self.authenticate(vec![item.clone()]).pop()? {
+        match self.checks.items(vec![item.clone()]).pop()? {
             Received::Refused { refusal, .. } => Some(Err(refusal.code.number())),
             Received::Deferred { .. } => None,
             Received::Authentic(authentic) => {
@@ -448,11 +449,5 @@ impl Node {
 
     fn wall(&self, now: u64) -> u64 {
         now.saturating_add_signed(self.clock_error)
-    }
-
-    /// Checks the signatures of items, as the daemon does off its threads.
-    fn authenticate(&self, items: Vec<wire::Item>) -> Vec<Received> {
-        // The numbers of a batch check do not decide what it finds.
-        receive_items(items, FEDERATION, &self.charters, StdRng::seed_from_u64(0))
     }
 }

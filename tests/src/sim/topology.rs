@@ -2,6 +2,7 @@
 //! Ombudsman.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -12,6 +13,8 @@ use sinergi_proto::charter::{
 use sinergi_proto::ids::AgencyId;
 use sinergi_proto::key::SigningKey;
 
+use super::checks::Checks;
+
 /// The name of the federation.
 pub const FEDERATION: &str = "sim.example";
 const MANAGER: &str = "simulator";
@@ -21,6 +24,8 @@ const OVERSIGHT: &str = "ombudsman";
 pub struct Topology {
     /// Its charter.
     pub charters: Arc<Charters>,
+    /// The checks of signatures by it.
+    pub checks: Rc<Checks>,
     /// Who is linked with whom, both ways.
     pub adjacent: BTreeMap<AgencyId, BTreeSet<AgencyId>>,
     keys: BTreeMap<AgencyId, SigningKey>,
@@ -35,8 +40,8 @@ fn agency(id: &str) -> AgencyId {
 }
 
 impl Topology {
-    /// A federation of so many agencies, at least five.
-    pub fn of(nodes: usize) -> Self {
+    /// A federation of so many agencies, at least five. Its members' checks are made anew each time, or remembered.
+    pub fn of(nodes: usize, remembers_checks: bool) -> Self {
         let ministries = 2 + nodes / 16;
         let provinces = 1 + (nodes - ministries) / 5;
         let cities = nodes.saturating_sub(1 + ministries + provinces);
@@ -64,7 +69,9 @@ impl Topology {
             }
         }
         let keys = members.iter().map(|(id, ..)| (agency(id), key(&format!("{id} entry")))).collect();
-        Self { charters: Arc::new(charters(&members)), adjacent, keys }
+        let charters = Arc::new(charters(&members));
+        let checks = Rc::new(Checks::new(Arc::clone(&charters), remembers_checks));
+        Self { charters, checks, adjacent, keys }
     }
 
     /// The keys with which an agency signs checkpoints, and their time.

@@ -14,7 +14,6 @@ use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
 use sinergi_proto::engine::CaseRoom;
 use sinergi_proto::ids::{AgencyId, EntryId, Epoch};
-use sinergi_proto::key::SignatureMemory;
 use sinergi_proto::limits;
 use sinergi_proto::refusal::FaultCode;
 use sinergi_proto::sync::{End, Job, JobId};
@@ -225,8 +224,6 @@ pub struct World {
 /// # Errors
 /// The first invariant that does not hold.
 pub fn run(plan: Plan) -> Result<Report, Failure> {
-    // Signatures are real. In most runs each is verified once, not by everybody who sees it.
-    let _memory = (!plan.seed.is_multiple_of(32)).then(SignatureMemory::keep);
     let mut world = World::new(plan);
     world.run()?;
     let mut report = world.report;
@@ -237,7 +234,8 @@ pub fn run(plan: Plan) -> Result<Report, Failure> {
 
 impl World {
     fn new(plan: Plan) -> Self {
-        let topology = Topology::of(plan.nodes);
+        // Signatures are real. In most runs each is verified once, not by everybody who sees it.
+        let topology = Topology::of(plan.nodes, !plan.seed.is_multiple_of(32));
         // A cache that holds one complaint finds what was decided on without having been looked up.
         let case_room = match plan.seed % 4 {
             0 => CaseRoom { complaints: 1, entries: 1 },

@@ -126,7 +126,7 @@ impl Node {
         }
         if !recheck.is_empty() {
             let (keys, items): (Vec<_>, Vec<_>) = recheck.into_iter().map(|Recheck { key, item }| (key, item)).unzip();
-            let checked = keys.into_iter().zip(self.authenticate(items)).collect();
+            let checked = keys.into_iter().zip(self.checks.items(items)).collect();
             self.decide(Input::Rechecked(checked), Waiter::Nobody, now);
         }
         self.drain(now);

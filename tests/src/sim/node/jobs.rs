@@ -33,7 +33,7 @@ impl Node {
                 Done::Gossip { notes, reached }
             }
             Job::Reserve { .. } => Done::Reserved,
-            Job::Check { items } => Done::Checked(self.authenticate(items)),
+            Job::Check { items } => Done::Checked(self.checks.items(items)),
             Job::SignAck { cursor, results, checkpoint } => {
                 Done::Acknowledged(self.sign_receipt(peer, cursor, results, checkpoint))
             }
@@ -108,8 +108,7 @@ impl Node {
 
     /// An agency's checkpoint, if it verifies and has a time that is not to come.
     pub(super) fn check_checkpoint(&self, note: &[u8], agency: &AgencyId, now: u64) -> Option<Checkpoint> {
-        let keys = self.charters.checkpoint_keys(agency)?;
-        let checkpoint = Checkpoint::open(note, FEDERATION, agency, &keys).ok()?;
+        let checkpoint = self.checks.checkpoint(note, agency)?;
         let latest = self.wall(now) / 1000 + limits::COSIGNED_BACK_BY.as_secs();
         checkpoint.seconds.is_some_and(|seconds| seconds <= latest).then_some(checkpoint)
     }
