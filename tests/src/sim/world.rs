@@ -1,12 +1,13 @@
-//! The world: virtual time, the event queue, the network, and the two phases of a run.
+//! The world: virtual time, the event queue, what happens at the nodes, and the two phases of a run.
 //!
-//! Invariants:
-//! - events happen in the order of (time, number): one seed gives one run;
-//! - a connection keeps its frames in order, unless a fault says otherwise; what was on the way when it ends is lost.
+//! Invariant: events happen in the order of (time, number): one seed gives one run.
+
+mod network;
+mod plan;
+mod trouble;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::fmt;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -15,9 +16,8 @@ use sha2::{Digest, Sha256};
 use sinergi_proto::engine::CaseRoom;
 use sinergi_proto::ids::{AgencyId, EntryId, Epoch};
 use sinergi_proto::limits;
-use sinergi_proto::refusal::FaultCode;
-use sinergi_proto::sync::{End, Job, JobId};
-use sinergi_proto::wire::{Frame, frame::Kind};
+use sinergi_proto::sync::{Job, JobId};
+use sinergi_proto::wire::Frame;
 
 use super::accuser::{Accusation, Accuser, Found};
 use super::archive::Archive;
@@ -28,6 +28,8 @@ use super::node::{Effect, Node, State, Step};
 use super::operations::operate;
 use super::probe;
 use super::topology::Topology;
+use network::{Line, Pair};
+pub use plan::{Failure, Plan, Report};
 
 /// When runs begin: 2025-11-24T16:00:00Z.
 const BEGIN: u64 = 1_764_000_000_000;
@@ -52,74 +54,6 @@ const BOOT: u64 = 5_000;
 const TROUBLE: u64 = 300 * MINUTE;
 /// Then all must agree within this time.
 pub const CONVERGE: u64 = 60 * MINUTE;
-
-/// What one run is.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    /// The seed of everything random.
-    pub seed: u64,
-    /// Agencies.
-    pub nodes: usize,
-    /// Operations in all.
-    pub operations: usize,
-    /// Faults in all.
-    pub faults: usize,
-}
-
-impl Plan {
-    /// The plan of a seed: 7 agencies mostly, up to `most` now and then.
-    pub fn of(seed: u64, most: usize) -> Self {
-        let mut rng = StdRng::seed_from_u64(seed ^ 0x5eed);
-        let nodes = if rng.random_ratio(1, 8) { rng.random_range(7..=most.max(7)) } else { rng.random_range(7..=9) };
-        Self { seed, nodes, operations: 100 + nodes * 12, faults: rng.random_range(0..40) }
-    }
-}
-
-/// What a run came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Events.
-    pub events: u64,
-    /// Entries written by operators and acknowledged.
-    pub acknowledged: usize,
-    /// Complaints.
-    pub complaints: usize,
-    /// Entries that were superseded somewhere.
-    pub superseded: usize,
-    /// Ledgers that were set back and recovered.
-    pub recovered: usize,
-    /// What is proven of agencies that went on with a ledger that was set back.
-    pub undeclared: usize,
-    /// Over everything that happened.
-    pub trace: [u8; 32],
-}
-
-/// An invariant that does not hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// The plan.
-    pub seed: u64,
-    /// Virtual time since the beginning, in milliseconds.
-    pub at: u64,
-    /// Which.
-    pub invariant: &'static str,
-    /// What was found.
-    pub what: String,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.at / 1000;
-        write!(
-            f,
-            "seed {} after {seconds} s: {}: {}\n  cargo run --release -p sinergi-tests --bin sim -- --seeds 1 --from {}",
-            self.seed, self.invariant, self.what, self.seed
-        )
-    }
-}
-
-/// Two agencies, in order.
-type Pair = (AgencyId, AgencyId);
 
 enum Event {
     Operate,
@@ -154,23 +88,6 @@ enum Event {
     /// A node's writer takes a submission.
     Take(AgencyId),
     FoundOut,
-}
-
-/// A link of the network.
-#[derive(Default)]
-struct Line {
-    connection: Option<u64>,
-    cut: u32,
-    /// Who cannot be heard.
-    mute: BTreeSet<AgencyId>,
-    slow: u32,
-    /// When the last frame arrives, each way.
-    last: BTreeMap<AgencyId, u64>,
-    /// The next frame comes twice, or late.
-    duplicate: bool,
-    swap: bool,
-    /// A frame of the connection was lost, came twice or late.
-    is_disturbed: bool,
 }
 
 /// One run.
@@ -557,292 +474,5 @@ impl World {
             text += &format!(" {id} ({} {index} from {from})", node.ledger.epoch);
         }
         text
-    }
-
-    // The network.
-
-    fn pair(a: &AgencyId, b: &AgencyId) -> Pair {
-        if a < b { (a.clone(), b.clone()) } else { (b.clone(), a.clone()) }
-    }
-
-    /// Both ends try to be connected, again and again until they are.
-    fn connect(&mut self, pair: Pair) {
-        let works = |id: &AgencyId| matches!(self.nodes[id].state, State::Hearing | State::Clear);
-        let line = &self.lines[&pair];
-        if line.cut > 0 || !line.mute.is_empty() || !works(&pair.0) || !works(&pair.1) {
-            return self.connect_later(pair);
-        }
-        self.connections += 1;
-        let connection = self.connections;
-        let line = self.lines.get_mut(&pair).expect("a line");
-        (line.connection, line.last, line.is_disturbed) = (Some(connection), BTreeMap::new(), false);
-        for (id, peer) in [(&pair.0, &pair.1), (&pair.1, &pair.0)] {
-            let now = self.now;
-            self.node(id).connected(connection, peer, now);
-            self.settle(id);
-        }
-    }
-
-    fn connect_later(&mut self, pair: Pair) {
-        let after = self.rng.random_range(2_000..20_000);
-        self.at(after, Event::Connect(pair));
-    }
-
-    fn transmit(&mut self, connection: u64, from: &AgencyId, to: &AgencyId, frame: Frame) {
-        let latency = self.rng.random_range(1..40);
-        let now = self.now;
-        let line = self.lines.get_mut(&Self::pair(from, to)).expect("a line");
-        if line.connection != Some(connection) {
-            return;
-        }
-        let latency = if line.slow > 0 { latency * 100 } else { latency };
-        let last = line.last.get(to).copied().unwrap_or(0);
-        let mut at = (now + latency).max(last + 1);
-        line.last.insert(to.clone(), at);
-        let is_hello = matches!(frame.kind, Some(Kind::Hello(_)));
-        let twice = !is_hello && std::mem::take(&mut line.duplicate);
-        if !is_hello && std::mem::take(&mut line.swap) {
-            at += 200;
-            line.is_disturbed = true;
-        }
-        line.is_disturbed |= twice;
-        self.trace.update(at.to_be_bytes());
-        self.trace.update(from.as_str());
-        if let Some(Kind::Deliver(deliver)) = &frame.kind {
-            deliver.items.iter().for_each(|item| self.trace.update(&item.signed_entry));
-        }
-        let arrive = |frame: Frame, is_copy| {
-            let (to, from) = (to.clone(), from.clone());
-            Event::Arrive { connection, to, from, frame: Box::new(frame), is_copy }
-        };
-        if twice {
-            self.at(at + 3 - now, arrive(frame.clone(), true));
-        }
-        self.at(at - now, arrive(frame, false));
-    }
-
-    fn arrive(&mut self, connection: u64, to: &AgencyId, from: &AgencyId, frame: Frame, is_copy: bool) {
-        let line = self.lines.get_mut(&Self::pair(from, to)).expect("a line");
-        if line.connection != Some(connection) {
-            return;
-        }
-        if line.mute.contains(from) {
-            line.is_disturbed = true;
-            if !is_copy {
-                self.has_room(connection, from, to);
-            }
-            return;
-        }
-        let now = self.now;
-        self.node(to).arrived(connection, from, frame, now);
-        self.settle(to);
-    }
-
-    /// A side has ended its session: it tells the other one why, and ends the connection.
-    fn hang_up(&mut self, connection: u64, id: &AgencyId, peer: &AgencyId, end: &End) {
-        let line = &self.lines[&Self::pair(id, peer)];
-        let expected = [FaultCode::AheadOfLedger, FaultCode::TooMuchDeferred];
-        if let End::Fault(code, reason) = end
-            && line.connection == Some(connection)
-            && !line.is_disturbed
-            && !expected.contains(code)
-        {
-            self.at_fault = Some(format!("{id} ended its link with {peer}: {code}: {reason}"));
-        }
-        if let Some(fault) = end.farewell() {
-            self.transmit(connection, id, peer, Frame { kind: Some(Kind::Fault(fault)) });
-        }
-        let arrived = self.lines[&Self::pair(id, peer)].last.get(peer).copied().unwrap_or_default();
-        self.at((arrived + 1).saturating_sub(self.now), Event::HangUp(connection, end.to_string()));
-    }
-
-    /// The transport of a connection has room for one more frame of `from`.
-    fn has_room(&mut self, connection: u64, from: &AgencyId, to: &AgencyId) {
-        if self.lines[&Self::pair(from, to)].connection == Some(connection) {
-            let now = self.now;
-            self.node(from).has_room(connection, to, now);
-            self.settle(from);
-        }
-    }
-
-    fn close(&mut self, connection: u64, why: &str) {
-        let Some((pair, line)) = self.lines.iter_mut().find(|(_, line)| line.connection == Some(connection)) else {
-            return;
-        };
-        line.connection = None;
-        let pair = pair.clone();
-        self.trace.update(why);
-        let now = self.now;
-        for (id, peer) in [(&pair.0, &pair.1), (&pair.1, &pair.0)] {
-            self.node(id).disconnected(connection, peer, now);
-            self.settle(id);
-        }
-        self.connect_later(pair);
-    }
-
-    fn break_line(&mut self, pair: &Pair) {
-        if let Some(connection) = self.lines[pair].connection {
-            self.close(connection, "broken");
-        }
-    }
-
-    // Faults.
-
-    fn fault(&mut self) {
-        if self.healing {
-            return;
-        }
-        let (fault, lasts) = Fault::draw(&mut self.rng);
-        let number = self.rng.random_range(0..self.lines.len());
-        let pair = self.lines.keys().nth(number).cloned().expect("within the lines");
-        let pair = if self.rng.random_bool(0.5) { pair } else { (pair.1, pair.0) };
-        self.trace.update(format!("{fault:?}"));
-        let key = Self::pair(&pair.0, &pair.1);
-        let line = self.lines.get_mut(&key).expect("a line");
-        match fault {
-            Fault::Cut => {
-                line.cut += 1;
-                self.break_line(&key);
-            }
-            Fault::Split(halves) => {
-                for pair in self.lines_between(halves) {
-                    self.lines.get_mut(&pair).expect("a line").cut += 1;
-                    self.break_line(&pair);
-                }
-            }
-            Fault::OneWay => drop(line.mute.insert(pair.0.clone())),
-            Fault::Break => self.break_line(&key),
-            Fault::Duplicate => line.duplicate = true,
-            Fault::Swap => line.swap = true,
-            Fault::Slow => line.slow += 1,
-            Fault::Silent => self.silence(&pair.0),
-            Fault::Crash if self.rng.random_bool(0.5) => drop(self.doomed.insert(pair.0.clone(), lasts)),
-            Fault::Crash => self.crash(&pair.0, lasts),
-            Fault::Reboot => {
-                self.crash(&pair.0, BOOT);
-                self.turn_clock(&pair.0);
-            }
-            Fault::Clock => self.turn_clock(&pair.0),
-            Fault::Restore => self.restore(&pair.0, lasts),
-        }
-        self.at(lasts, Event::Heal(fault, pair));
-    }
-
-    fn turn_clock(&mut self, id: &AgencyId) {
-        let (minutes, ahead) = (self.rng.random_range(2..5_i64), self.rng.random_bool(0.5));
-        let minutes = if ahead { minutes } else { -minutes };
-        self.node(id).clock_error = minutes * 60_000;
-    }
-
-    fn lines_between(&self, halves: u32) -> Vec<Pair> {
-        let half = |id: &AgencyId| {
-            let number = self.members.iter().position(|member| member == id).unwrap_or_default();
-            halves.rotate_right(u32::try_from(number).unwrap_or_default()) & 1
-        };
-        self.lines.keys().filter(|(a, b)| half(a) != half(b)).cloned().collect()
-    }
-
-    fn lines_of(&self, id: &AgencyId) -> Vec<Pair> {
-        self.lines.keys().filter(|(a, b)| a == id || b == id).cloned().collect()
-    }
-
-    fn silence(&mut self, id: &AgencyId) {
-        for pair in self.lines_of(id) {
-            let line = self.lines.get_mut(&pair).expect("a line");
-            line.mute.extend([pair.0.clone(), pair.1.clone()]);
-        }
-    }
-
-    fn crash(&mut self, id: &AgencyId, lasts: u64) {
-        for pair in self.lines_of(id) {
-            self.break_line(&pair);
-        }
-        let survives = self.rng.random_bool(0.5);
-        let node = self.node(id);
-        if node.state != State::SetBack {
-            node.crash(survives);
-            let copy = node.ledger.clone();
-            // Now and then somebody has copied the folder.
-            if !self.copies.contains_key(id) {
-                self.copies.insert(id.clone(), copy);
-            }
-            self.at(lasts, Event::Start(id.clone()));
-        }
-    }
-
-    /// The node's folder is replaced by the older copy, if there is one.
-    fn restore(&mut self, id: &AgencyId, lasts: u64) {
-        let Some(copy) = self.copies.remove(id) else { return self.crash(id, lasts) };
-        if self.nodes[id].state == State::SetBack {
-            return;
-        }
-        self.crash(id, lasts);
-        self.copies.remove(id);
-        self.archive.set_back(&self.nodes[id], &copy);
-        let node = self.node(id);
-        let is_gone = |entry: &EntryId| copy.leaf_of(entry).is_none();
-        let gone: Vec<EntryId> = node.ledger.leaves.iter().map(|leaf| leaf.entry.id).filter(is_gone).collect();
-        node.ledger = copy;
-        for entry in gone {
-            if self.nodes.values().all(|node| node.ledger.leaf_of(&entry).is_none()) {
-                self.lost.insert(entry);
-            }
-        }
-        // It comes back with a part of its links: who saw most of it may be the last that it hears.
-        for pair in self.lines_of(id) {
-            if self.rng.random_bool(0.5) {
-                self.lines.get_mut(&pair).expect("a line").cut += 1;
-                let longer = self.rng.random_range(MINUTE..60 * MINUTE);
-                self.at(lasts + longer, Event::Heal(Fault::Cut, pair));
-            }
-        }
-    }
-
-    fn over(&mut self, fault: Fault, pair: &Pair) {
-        let key = Self::pair(&pair.0, &pair.1);
-        match fault {
-            Fault::Cut => {
-                let line = self.lines.get_mut(&key).expect("a line");
-                line.cut = line.cut.saturating_sub(1);
-            }
-            Fault::Split(halves) => {
-                for pair in self.lines_between(halves) {
-                    let line = self.lines.get_mut(&pair).expect("a line");
-                    line.cut = line.cut.saturating_sub(1);
-                }
-            }
-            Fault::OneWay => drop(self.lines.get_mut(&key).expect("a line").mute.remove(&pair.0)),
-            Fault::Slow => {
-                let line = self.lines.get_mut(&key).expect("a line");
-                line.slow = line.slow.saturating_sub(1);
-            }
-            Fault::Silent => {
-                for pair in self.lines_of(&pair.0) {
-                    self.break_line(&pair);
-                    self.lines.get_mut(&pair).expect("a line").mute.clear();
-                }
-            }
-            Fault::Clock | Fault::Reboot => self.node(&pair.0).clock_error = 0,
-            Fault::Break | Fault::Duplicate | Fault::Swap | Fault::Crash | Fault::Restore => {}
-        }
-    }
-
-    /// Everything works from now on.
-    fn heal(&mut self) {
-        self.healing = true;
-        self.doomed.clear();
-        for pair in self.lines.keys().cloned().collect::<Vec<_>>() {
-            if !self.lines[&pair].mute.is_empty() || self.lines[&pair].cut > 0 {
-                self.break_line(&pair);
-            }
-            let line = self.lines.get_mut(&pair).expect("a line");
-            line.mute.clear();
-            (line.cut, line.slow, line.duplicate, line.swap) = (0, 0, false, false);
-        }
-        for id in self.members.clone() {
-            self.node(&id).clock_error = 0;
-            self.at(1, Event::Start(id));
-        }
-        self.at(CONVERGE / 2, Event::FoundOut);
     }
 }

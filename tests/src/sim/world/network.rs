@@ -1,0 +1,163 @@
+//! The network of a run: connections, what is on its way over them, and how they end.
+//!
+//! Invariant: a connection keeps its frames in order, unless a fault says otherwise; what was on the way when it ends is lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::RngExt;
+use sha2::Digest;
+use sinergi_proto::ids::AgencyId;
+use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::sync::End;
+use sinergi_proto::wire::Frame;
+use sinergi_proto::wire::frame::Kind;
+
+use super::{Event, World};
+use crate::sim::node::State;
+
+/// Two agencies, in order.
+pub(super) type Pair = (AgencyId, AgencyId);
+
+/// A link of the network.
+#[derive(Default)]
+pub(super) struct Line {
+    pub(super) connection: Option<u64>,
+    pub(super) cut: u32,
+    /// Who cannot be heard.
+    pub(super) mute: BTreeSet<AgencyId>,
+    pub(super) slow: u32,
+    /// When the last frame arrives, each way.
+    pub(super) last: BTreeMap<AgencyId, u64>,
+    /// The next frame comes twice, or late.
+    pub(super) duplicate: bool,
+    pub(super) swap: bool,
+    /// A frame of the connection was lost, came twice or late.
+    pub(super) is_disturbed: bool,
+}
+
+impl World {
+    pub(super) fn pair(a: &AgencyId, b: &AgencyId) -> Pair {
+        if a < b { (a.clone(), b.clone()) } else { (b.clone(), a.clone()) }
+    }
+
+    /// Both ends try to be connected, again and again until they are.
+    pub(super) fn connect(&mut self, pair: Pair) {
+        let works = |id: &AgencyId| matches!(self.nodes[id].state, State::Hearing | State::Clear);
+        let line = &self.lines[&pair];
+        if line.cut > 0 || !line.mute.is_empty() || !works(&pair.0) || !works(&pair.1) {
+            return self.connect_later(pair);
+        }
+        self.connections += 1;
+        let connection = self.connections;
+        let line = self.lines.get_mut(&pair).expect("a line");
+        (line.connection, line.last, line.is_disturbed) = (Some(connection), BTreeMap::new(), false);
+        for (id, peer) in [(&pair.0, &pair.1), (&pair.1, &pair.0)] {
+            let now = self.now;
+            self.node(id).connected(connection, peer, now);
+            self.settle(id);
+        }
+    }
+
+    pub(super) fn connect_later(&mut self, pair: Pair) {
+        let after = self.rng.random_range(2_000..20_000);
+        self.at(after, Event::Connect(pair));
+    }
+
+    pub(super) fn transmit(&mut self, connection: u64, from: &AgencyId, to: &AgencyId, frame: Frame) {
+        let latency = self.rng.random_range(1..40);
+        let now = self.now;
+        let line = self.lines.get_mut(&Self::pair(from, to)).expect("a line");
+        if line.connection != Some(connection) {
+            return;
+        }
+        let latency = if line.slow > 0 { latency * 100 } else { latency };
+        let last = line.last.get(to).copied().unwrap_or(0);
+        let mut at = (now + latency).max(last + 1);
+        line.last.insert(to.clone(), at);
+        let is_hello = matches!(frame.kind, Some(Kind::Hello(_)));
+        let twice = !is_hello && std::mem::take(&mut line.duplicate);
+        if !is_hello && std::mem::take(&mut line.swap) {
+            at += 200;
+            line.is_disturbed = true;
+        }
+        line.is_disturbed |= twice;
+        self.trace.update(at.to_be_bytes());
+        self.trace.update(from.as_str());
+        if let Some(Kind::Deliver(deliver)) = &frame.kind {
+            deliver.items.iter().for_each(|item| self.trace.update(&item.signed_entry));
+        }
+        let arrive = |frame: Frame, is_copy| {
+            let (to, from) = (to.clone(), from.clone());
+            Event::Arrive { connection, to, from, frame: Box::new(frame), is_copy }
+        };
+        if twice {
+            self.at(at + 3 - now, arrive(frame.clone(), true));
+        }
+        self.at(at - now, arrive(frame, false));
+    }
+
+    pub(super) fn arrive(&mut self, connection: u64, to: &AgencyId, from: &AgencyId, frame: Frame, is_copy: bool) {
+        let line = self.lines.get_mut(&Self::pair(from, to)).expect("a line");
+        if line.connection != Some(connection) {
+            return;
+        }
+        if line.mute.contains(from) {
+            line.is_disturbed = true;
+            if !is_copy {
+                self.has_room(connection, from, to);
+            }
+            return;
+        }
+        let now = self.now;
+        self.node(to).arrived(connection, from, frame, now);
+        self.settle(to);
+    }
+
+    /// A side has ended its session: it tells the other one why, and ends the connection.
+    pub(super) fn hang_up(&mut self, connection: u64, id: &AgencyId, peer: &AgencyId, end: &End) {
+        let line = &self.lines[&Self::pair(id, peer)];
+        let expected = [FaultCode::AheadOfLedger, FaultCode::TooMuchDeferred];
+        if let End::Fault(code, reason) = end
+            && line.connection == Some(connection)
+            && !line.is_disturbed
+            && !expected.contains(code)
+        {
+            self.at_fault = Some(format!("{id} ended its link with {peer}: {code}: {reason}"));
+        }
+        if let Some(fault) = end.farewell() {
+            self.transmit(connection, id, peer, Frame { kind: Some(Kind::Fault(fault)) });
+        }
+        let arrived = self.lines[&Self::pair(id, peer)].last.get(peer).copied().unwrap_or_default();
+        self.at((arrived + 1).saturating_sub(self.now), Event::HangUp(connection, end.to_string()));
+    }
+
+    /// The transport of a connection has room for one more frame of `from`.
+    pub(super) fn has_room(&mut self, connection: u64, from: &AgencyId, to: &AgencyId) {
+        if self.lines[&Self::pair(from, to)].connection == Some(connection) {
+            let now = self.now;
+            self.node(from).has_room(connection, to, now);
+            self.settle(from);
+        }
+    }
+
+    pub(super) fn close(&mut self, connection: u64, why: &str) {
+        let Some((pair, line)) = self.lines.iter_mut().find(|(_, line)| line.connection == Some(connection)) else {
+            return;
+        };
+        line.connection = None;
+        let pair = pair.clone();
+        self.trace.update(why);
+        let now = self.now;
+        for (id, peer) in [(&pair.0, &pair.1), (&pair.1, &pair.0)] {
+            self.node(id).disconnected(connection, peer, now);
+            self.settle(id);
+        }
+        self.connect_later(pair);
+    }
+
+    pub(super) fn break_line(&mut self, pair: &Pair) {
+        if let Some(connection) = self.lines[pair].connection {
+            self.close(connection, "broken");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What a run is given, and what it came to.
+
+use std::fmt;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+/// What one run is.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// The seed of everything random.
+    pub seed: u64,
+    /// Agencies.
+    pub nodes: usize,
+    /// Operations in all.
+    pub operations: usize,
+    /// Faults in all.
+    pub faults: usize,
+}
+
+impl Plan {
+    /// The plan of a seed: 7 agencies mostly, up to `most` now and then.
+    pub fn of(seed: u64, most: usize) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed ^ 0x5eed);
+        let nodes = if rng.random_ratio(1, 8) { rng.random_range(7..=most.max(7)) } else { rng.random_range(7..=9) };
+        Self { seed, nodes, operations: 100 + nodes * 12, faults: rng.random_range(0..40) }
+    }
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Events.
+    pub events: u64,
+    /// Entries written by operators and acknowledged.
+    pub acknowledged: usize,
+    /// Complaints.
+    pub complaints: usize,
+    /// Entries that were superseded somewhere.
+    pub superseded: usize,
+    /// Ledgers that were set back and recovered.
+    pub recovered: usize,
+    /// What is proven of agencies that went on with a ledger that was set back.
+    pub undeclared: usize,
+    /// Over everything that happened.
+    pub trace: [u8; 32],
+}
+
+/// An invariant that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The plan.
+    pub seed: u64,
+    /// Virtual time since the beginning, in milliseconds.
+    pub at: u64,
+    /// Which.
+    pub invariant: &'static str,
+    /// What was found.
+    pub what: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.at / 1000;
+        write!(
+            f,
+            "seed {} after {seconds} s: {}: {}\n  cargo run --release -p sinergi-tests --bin sim -- --seeds 1 --from {}",
+            self.seed, self.invariant, self.what, self.seed
+        )
+    }
+}
