@@ -4,16 +4,24 @@
 //! ledger in memory and a network in memory. One seed gives one run, to the last event: nothing here reads a clock, a file or an unordered map.
 //!
 //! ```text
-//! world    the event queue, virtual time, the network, the two phases
+//! world    the event queue, virtual time, the two phases
+//!   |-- plan         what a run is given and what it came to
+//!   |-- network      connections, and what is on its way over them
+//!   |-- trouble      draws faults and ends them; `faults` says which there are
 //!   |-- operations   what operators do
-//!   |-- faults       what machines and networks do
 //!   |-- probe        what liars would write
 //!   |-- node         one agency: the shell around the pure code
+//!   |     |-- disk      batches on their way to being durable
+//!   |     |-- session   events to the sessions of its links, and their actions
+//!   |     |-- jobs      what the sessions' jobs come to; `checks` remembers signatures
 //!   |     `-- ledger    its durable part, and what it has to send
 //!   |-- archive      what was ever shown to anybody
 //!   |-- accuser      accuses everybody of everything that it proves
 //!   `-- invariants   what must hold: one file each
 //! ```
+//!
+//! Its own, and not the product's: the take-over of entries after a set-back, the answer to a peer's question for a proof, and the rule that
+//! a node's cosigned time never goes back.
 //!
 //! A run has two phases. In the first everything goes wrong. Then the network heals, every node is up, and within a bound all must agree.
 
