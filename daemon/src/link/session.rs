@@ -46,7 +46,7 @@ use to_writer::ToWriter;
 
 /// Frames handed to the transport and not yet taken by it.
 pub(super) const OUTBOUND_FRAMES: usize = 4;
-/// Time for the last frame to leave.
+/// Time for the last frame to leave, and for what the peer said last to be read.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// A sleep without an end: no timer runs.
 const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -161,6 +161,8 @@ struct Runner<'a> {
     asked: u64,
     /// What the peer is given back, made when it is first read for.
     give_back: Option<Arc<GiveBack>>,
+    /// Nothing can be sent any more, and what the peer says is read until then.
+    last_words: Option<Instant>,
     closed: Option<Close>,
 }
 
@@ -189,17 +191,18 @@ impl<'a> Runner<'a> {
                 let wait = next.map_or(NEVER, Duration::from_nanos);
                 sleep.as_mut().reset(runner.began + wait);
             }
-            let session = &runner.session;
+            let (session, last_words) = (&runner.session, runner.last_words);
             let event = tokio::select! {
                 () = links.stop.cancelled() => Event::Stop,
                 () = hold.superseded.cancelled() => Event::Superseded,
-                room = outbound.reserve(), if session.has_frame() => match room {
-                    Ok(room) => {
-                        runner.send_one(room);
-                        continue;
+                room = outbound.reserve(), if session.has_frame() && last_words.is_none() => {
+                    match room {
+                        Ok(room) => runner.send_one(room),
+                        Err(_) => runner.is_not_heard(),
                     }
-                    Err(_) => peer_left(),
+                    continue;
                 },
+                () = until(last_words) => peer_left(),
                 message = inbound.message(), if session.reads() => heard(message),
                 Some(ended) = runner.running.next() => runner.ended(ended),
                 taken = runner.to_writer.taken() => taken,
@@ -242,6 +245,7 @@ impl<'a> Runner<'a> {
             waiters: BTreeMap::new(),
             asked: 0,
             give_back: None,
+            last_words: None,
             closed: None,
         };
         actions.into_iter().for_each(|action| runner.perform(action));
@@ -268,13 +272,18 @@ impl<'a> Runner<'a> {
 
     /// Sends what can leave now.
     fn send(&mut self, outbound: &mpsc::Sender<Frame>) {
-        while self.session.has_frame() {
+        while self.session.has_frame() && self.last_words.is_none() {
             match outbound.try_reserve() {
                 Ok(room) => self.send_one(room),
                 Err(mpsc::error::TrySendError::Full(())) => return,
-                Err(mpsc::error::TrySendError::Closed(())) => self.handle(peer_left()),
+                Err(mpsc::error::TrySendError::Closed(())) => self.is_not_heard(),
             }
         }
+    }
+
+    /// The transport takes no more frames. What the peer has said before is still read: it may say why.
+    fn is_not_heard(&mut self) {
+        self.last_words = Some(Instant::now() + FAREWELL);
     }
 
     fn send_one(&mut self, room: mpsc::Permit<'_, Frame>) {
@@ -317,7 +326,14 @@ impl<'a> Runner<'a> {
     }
 }
 
-/// The transport takes no more frames.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The transport takes no more frames, and the peer does not say why.
 fn peer_left() -> Event {
     Event::Closed(Closing::Broken("the peer left".to_owned()))
 }
