@@ -31,7 +31,7 @@ pub struct Lodging {
     pub complaint: ComplaintId,
     /// The entry that says so.
     pub entry: EntryId,
-    /// What it says.
+    /// The entry's body.
     pub lodged: Lodged,
     /// When the agency says that it was lodged, by the entry's clock: milliseconds since 1970.
     pub lodged_at: u64,

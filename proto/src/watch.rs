@@ -27,7 +27,7 @@ use crate::wire::{self, accusation::Finding};
 /// A verified checkpoint with its note.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Noted {
-    /// What it says.
+    /// The checkpoint that the note holds.
     pub checkpoint: Checkpoint,
     /// The signed note.
     pub note: Vec<u8>,

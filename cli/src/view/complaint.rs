@@ -57,7 +57,7 @@ document! {
         observers: Vec<String>,
         /// Its entries, oldest first.
         timeline: Vec<TimelineEntry>,
-        /// Who was accountable, in order; the last one is.
+        /// The accountable agencies, oldest first; the last one is accountable now.
         custody: Vec<CustodySpan>,
         /// How often custody was offered on the way to where it is.
         offers: u32,
@@ -71,7 +71,7 @@ document! {
         resolved_by: Option<String>,
         /// The complaint that it is handled with.
         duplicate_of: Option<String> = present(complaint_id(&detail.duplicate_of)),
-        /// What waits for a second signature.
+        /// Proposals that wait for a second signature.
         proposals: Vec<Proposal>,
         /// Agencies that a text was disclosed to.
         disclosed_to: Vec<String>,
@@ -95,7 +95,7 @@ document! {
 }
 
 document! {
-    /// What waits for a second signature.
+    /// A proposal that waits for a second signature.
     Proposal from Proposal as proposal {
         /// The entry that proposes it.
         entry_id: String,

@@ -35,11 +35,11 @@ document! {
         proven: bool,
         /// The complaint; null if it is about the ledger.
         complaint: Option<String>,
-        /// What it says.
+        /// The finding in a sentence.
         text: String,
         /// The id of its evidence.
         evidence: Option<String>,
-        /// Who accuses; null for the node that was asked.
+        /// The agency that accuses; null for the node that was asked.
         accuser: Option<String>,
         /// When the evidence was made.
         made_at: Option<Timestamp>,

@@ -24,7 +24,7 @@ const ASKED: usize = 16;
 /// So long what was just shown may be followed by more, which is asked about in one go.
 const GATHERING: Duration = Duration::from_millis(100);
 
-/// Why an agency's checkpoints stay unchecked for now.
+/// Why an agency's checkpoints could not be compared with its ledger this time.
 #[derive(Debug, thiserror::Error)]
 enum NoAnswer {
     #[error(transparent)]

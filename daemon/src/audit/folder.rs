@@ -30,7 +30,7 @@ pub struct EvidenceFolder(PathBuf);
 pub struct Kept {
     /// Its name without the ending.
     pub id: String,
-    /// What it says.
+    /// The file's content, checked.
     pub opened: Opened,
 }
 

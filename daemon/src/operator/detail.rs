@@ -191,7 +191,7 @@ fn custody_spans(complaint: &Complaint) -> Vec<wire::CustodySpan> {
     spans
 }
 
-/// What waits for a second signature, and whose.
+/// The proposals that wait for a second signature, each with the agencies that may give it.
 fn proposals(complaint: &Complaint, charter: &Charter) -> Vec<wire::Proposal> {
     let (intake, holder) = (complaint.intake(), &complaint.custody().holder);
     let archive = complaint.case().archive_proposal.map(|open| {

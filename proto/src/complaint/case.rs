@@ -122,7 +122,7 @@ pub struct CaseEntry<'a> {
     pub basis: EntryId,
     /// Whether that one counts.
     pub on_path: bool,
-    /// What it says.
+    /// The action that it records.
     pub act: &'a CaseAct,
 }
 

@@ -68,7 +68,7 @@ pub struct Known {
     pub charter_version: u64,
     /// Its parents.
     pub parents: Vec<EntryId>,
-    /// What it says.
+    /// The entry's body.
     pub body: Body,
     /// What it says of its contents.
     pub commitments: Vec<Commitment>,

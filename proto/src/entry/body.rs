@@ -28,7 +28,7 @@ pub enum Body {
     Case {
         /// The custody entry that it was made under, and by which it is judged.
         basis: EntryId,
-        /// What it says.
+        /// The action that it records.
         act: CaseAct,
     },
     /// About the author's own ledger.

@@ -288,7 +288,7 @@ pub struct Looked {
 /// A receipt whose signature is the peer's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckedAck {
-    /// What it says.
+    /// The receipt in it.
     pub receipt: Receipt,
     /// The bytes that were signed.
     pub ack: wire::Ack,

@@ -20,7 +20,7 @@ pub struct OnComplaint {
     #[arg(value_name = "ID")]
     pub complaint: ComplaintName,
 
-    /// What is said with it.
+    /// The text that goes with the action.
     #[command(flatten)]
     pub note: NoteOptions,
 }

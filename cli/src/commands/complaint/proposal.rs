@@ -16,7 +16,7 @@ use crate::output::Output;
 use crate::view::{Proposed, short_hash, short_id};
 use crate::words::{ArchiveReason, EraseGround, typed};
 
-/// What needs a second signature, and that signature.
+/// Archiving and erasing, which need a second signature, and giving that signature.
 #[derive(Subcommand, Debug)]
 pub enum Proposal {
     /// Propose to put a complaint away without an answer
@@ -42,7 +42,7 @@ pub enum Proposal {
     },
     /// Give the second signature to an archiving or an erasure
     Approve {
-        /// What is approved.
+        /// The proposal to approve.
         #[command(flatten)]
         options: ApproveOptions,
         /// Which complaint.

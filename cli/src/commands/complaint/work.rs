@@ -11,7 +11,7 @@ use super::lodge::code;
 use crate::failure::Failure;
 use crate::words::{Handling, Outcome, Priority, ProgressState, ReplyWord, typed};
 
-/// What is done about a complaint.
+/// The steps of the work on a complaint, from its classification to the citizen's reply.
 #[derive(Subcommand, Debug)]
 pub enum Work {
     // In the ledger this is `Verified`; `complaint verify` checks signatures.
@@ -52,8 +52,8 @@ pub enum Work {
     },
     /// Record what the citizen says to it
     Reply {
-        /// What the citizen says; supervisors and oversight agencies can say `dissatisfied` to what was closed without the citizen's reply
-        /// code, which reopens it
+        /// The citizen's answer. If a complaint was closed without the citizen's reply code, its supervisors and oversight agencies can
+        /// record `dissatisfied`, which reopens it
         #[arg(long, value_enum, value_name = "WORD")]
         word: ReplyWord,
         /// The citizen's reply code from the receipt; without it the word is marked as the agency's own

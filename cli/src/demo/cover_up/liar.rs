@@ -23,14 +23,14 @@ pub const PROGRAM: &str = "sinergi-liar";
 /// How long it may take until the auditor's node has taken the link.
 pub const LINKED: Duration = Duration::from_secs(60);
 
-/// What the program is to do: its only argument, as JSON.
+/// The order to the program, given as JSON in its only argument.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Lie {
     /// The folder of the accused's node, which does not run.
     pub folder: PathBuf,
     /// The id of the complaint that is missing from the ledger that it shows.
     pub complaint: String,
-    /// Who is shown that ledger.
+    /// The agency to which the false ledger is shown.
     pub auditor: AgencyId,
     /// Where the auditor's node listens.
     pub address: SocketAddr,
@@ -38,7 +38,7 @@ pub struct Lie {
     pub acknowledged: Option<Cursor>,
 }
 
-/// What the program says, as one line of JSON, when the auditor's node has taken the link.
+/// The program's report, one line of JSON, printed when the auditor's node has accepted the link.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Shown {
     /// Leaves of the ledger that it shows: as many as the true one has.
