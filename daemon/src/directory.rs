@@ -8,9 +8,10 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::{fs, io};
 
+use parking_lot::{Mutex, RwLock};
 use sinergi_proto::charter::{Charter, CharterTrustError, Charters, Rival};
 use sinergi_proto::limits;
 use tokio::sync::watch;
@@ -123,7 +124,7 @@ impl Directory {
 
     /// All trusted charters.
     pub fn charters(&self) -> Arc<Charters> {
-        Arc::clone(&self.charters.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.charters.read())
     }
 
     /// The newest charter.
@@ -148,7 +149,7 @@ impl Directory {
     /// beside it if it can be.
     pub fn adopt(&self, note: &[u8]) -> Result<Arc<Charter>, DirectoryError> {
         // One at a time; who only reads does not wait for signatures and the disk.
-        let _adopting = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
+        let _adopting = self.adopting.lock();
         let mut extended = Charters::clone(&self.charters());
         let path = self.files.file(extended.newest().version + 1);
         let adopted = match extended.succeed(note) {
@@ -160,7 +161,7 @@ impl Directory {
             return Err(DirectoryError::InTheWay(path));
         }
         write_durably(&path, note)?;
-        *self.charters.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(extended);
+        *self.charters.write() = Arc::new(extended);
         Ok(adopted)
     }
 

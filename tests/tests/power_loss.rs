@@ -9,8 +9,9 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
+use parking_lot::Mutex;
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 use sinergi_cli::demo::wait;
@@ -101,12 +102,12 @@ impl Life {
             .filter_map(|(_, bytes)| bytes)
             .collect();
         let name = Sha256::digest(segments.concat()).to_vec();
-        let known = self.rebuilt.lock().expect("no panic").get(&name).cloned();
+        let known = self.rebuilt.lock().get(&name).cloned();
         if let Some(known) = known {
             return Ok(known);
         }
         let built = build()?;
-        self.rebuilt.lock().expect("no panic").insert(name, built.clone());
+        self.rebuilt.lock().insert(name, built.clone());
         Ok(built)
     }
 }
@@ -180,7 +181,7 @@ impl Watched {
     /// It has told something, at this moment at the latest.
     fn tells(&self, told: impl FnOnce(&mut Seen, u64)) {
         let at = self.disk.now();
-        told(&mut self.seen.lock().expect("no panic"), at);
+        told(&mut self.seen.lock(), at);
     }
 
     async fn shows_its_checkpoint(&self, node: &TestNode) -> u64 {
@@ -192,7 +193,7 @@ impl Watched {
         let mut lines = note.lines().skip(1);
         let size = lines.next().and_then(|size| size.parse().ok()).expect("a size");
         let root = lines.next().expect("a root").to_owned();
-        self.seen.lock().expect("no panic").checkpoints.push((at, size, root));
+        self.seen.lock().checkpoints.push((at, size, root));
         size
     }
 
@@ -201,7 +202,7 @@ impl Watched {
         let is_written = |operation: &&Operation| operation.op == Op::Write && is_segment(&operation.path);
         let within_groups = operations.iter().filter(is_written).map(|operation| operation.at).collect();
         let left = crash::read(self.disk.root());
-        let seen = self.seen.lock().expect("no panic").clone();
+        let seen = self.seen.lock().clone();
         let trace = before.then(self.disk.root(), &operations);
         let erased = Erased::of(&operations);
         Life { agency, trace, left, seen, rebuilt: Mutex::default(), within_groups, erased }
@@ -331,7 +332,7 @@ async fn live(times: usize) -> [Life; 2] {
         province.shows_its_checkpoint(&province_node).await;
     }
     province_node.has_an_empty_outbox().await;
-    for (_, complaint, entries) in province.seen.lock().expect("no panic").acknowledged.clone() {
+    for (_, complaint, entries) in province.seen.lock().acknowledged.clone() {
         city.acknowledged(complaint, entries);
     }
     decide(&mut stage, &city, &province).await;

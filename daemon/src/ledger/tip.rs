@@ -6,7 +6,9 @@
 //! order; commit refuses a group that was begun elsewhere.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::files::Files;
 use super::group::Group;
@@ -89,7 +91,7 @@ impl Signed {
     }
 
     pub(super) fn newest(&self) -> MutexGuard<'_, Newest> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Bytes that a group keeps free in its head for the note that is the newest when it is committed.

@@ -8,8 +8,9 @@
 //! - a replacement is seen by the next handshake.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use parking_lot::RwLock;
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use sinergi_config::Federation;
@@ -106,11 +107,11 @@ impl SharedAuthorities {
     /// Those that hold now.
     pub fn current(&self) -> Arc<Authorities> {
         // Only whole values are ever stored, so a panic elsewhere leaves nothing half done.
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.read())
     }
 
     /// Puts others in their place.
     pub fn replace(&self, authorities: Authorities) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(authorities);
+        *self.0.write() = Arc::new(authorities);
     }
 }
