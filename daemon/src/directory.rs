@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
 
-use parking_lot::{Mutex, RwLock};
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use sinergi_proto::charter::{Charter, CharterTrustError, Charters, Rival};
 use sinergi_proto::limits;
 use tokio::sync::watch;
@@ -95,7 +96,7 @@ impl FoundRival {
 #[derive(Clone)]
 pub struct Directory {
     files: sinergi_config::Charter,
-    charters: Arc<RwLock<Arc<Charters>>>,
+    charters: Arc<ArcSwap<Charters>>,
     adopting: Arc<Mutex<()>>,
     version: Arc<watch::Sender<u64>>,
 }
@@ -118,13 +119,13 @@ impl Directory {
             charters.succeed(&read(&path)?).map_err(|source| DirectoryError::NotTrusted { path, source })?;
         }
         let version = Arc::new(watch::Sender::new(charters.newest().version));
-        let charters = Arc::new(RwLock::new(Arc::new(charters)));
+        let charters = Arc::new(ArcSwap::from_pointee(charters));
         Ok(Self { files: files.clone(), charters, adopting: Arc::default(), version })
     }
 
     /// All trusted charters.
     pub fn charters(&self) -> Arc<Charters> {
-        Arc::clone(&self.charters.read())
+        self.charters.load_full()
     }
 
     /// The newest charter.
@@ -161,7 +162,7 @@ impl Directory {
             return Err(DirectoryError::InTheWay(path));
         }
         write_durably(&path, note)?;
-        *self.charters.write() = Arc::new(extended);
+        self.charters.store(Arc::new(extended));
         Ok(adopted)
     }
 
