@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, future, stream};
 use rand::RngExt;
-use sinergi_proto::content::{Content, TextRole, reply_code_hash, serialise_text};
+use sinergi_proto::base::limits;
 use sinergi_proto::engine::{Act, External, Lodge, NotDone};
 use sinergi_proto::entry::ContentClass;
-use sinergi_proto::limits;
+use sinergi_proto::entry::content::{Content, TextRole, reply_code_hash, serialise_text};
 use sinergi_proto::wire;
 use tokio::sync::oneshot;
 use tonic::{Status, Streaming};
 
 use super::{OperatorService, Rows, blocking, commands, submit_status};
-use crate::continuity::State;
+use crate::rollback_guard::State;
 use crate::writer::{Submission, SubmitError};
 
 /// Crockford's base32 without the letters that look like digits: what a citizen can read aloud.

@@ -8,10 +8,10 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use super::{Entry, Place, VERSION, check_sizes};
-use crate::clock::HybridClock;
-use crate::ids::{AgencyId, ComplaintId, EntryId};
-use crate::key::SigningKey;
-use crate::refusal::{Refusal, RefusalCode};
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
+use crate::base::key::SigningKey;
+use crate::base::refusal::{Refusal, RefusalCode};
 use crate::wire;
 
 const DOMAIN: &[u8] = b"sinergi/entry/v1\0";

@@ -11,9 +11,9 @@ use super::end::End;
 use super::event::{Action, Job, Kept, PeerChange};
 use super::jobs::{JobId, Jobs};
 use super::timers::{Now, Timer, TimerTable};
-use crate::cursor::Cursor;
-use crate::intake::Received;
-use crate::limits;
+use crate::admission::received::Received;
+use crate::base::limits;
+use crate::routing::cursor::Cursor;
 use crate::wire::frame::Kind;
 
 /// Frames that may wait for the peer to read: what the windows of both directions allow, and some room for charters.

@@ -13,8 +13,8 @@ use super::effects::Effects;
 use super::end::End;
 use super::event::{Action, AskId, PeerChange, Reply};
 use super::timers::{Now, Timer, TimerTable, later};
-use crate::limits;
-use crate::refusal::FaultCode;
+use crate::base::limits;
+use crate::base::refusal::FaultCode;
 use crate::wire::{self, frame::Kind};
 
 /// The nonce of a ping that asks for a sign of life and no more.

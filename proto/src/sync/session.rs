@@ -26,10 +26,10 @@ use super::keepalive::KeepAlive;
 use super::proof_client::ProofClient;
 use super::proof_server::ProofServer;
 use super::timers::{Now, Timer};
-use crate::ids::Epoch;
-use crate::limits;
-use crate::outbox::GiveBack;
-use crate::refusal::FaultCode;
+use crate::base::ids::Epoch;
+use crate::base::limits;
+use crate::base::refusal::FaultCode;
+use crate::routing::outbox::GiveBack;
 use crate::wire::{Frame, frame::Kind};
 
 /// A session that lasted so long, or moved an entry, was a success: its end is no reason to dial more slowly.
