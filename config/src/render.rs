@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(EXAMPLE.lines().filter(is_number).count(), bounds.len());
         for (name, bounds) in bounds {
             let (before, _) = EXAMPLE.split_once(&format!("\n{name} = ")).expect(name);
-            let comment = before.rsplit(|end| end == '=' || end == ']').next().expect("a comment");
+            let comment = before.rsplit(['=', ']']).next().expect("a comment");
             let said = format!(" {} to {}", bounds.start(), bounds.end());
             assert!(comment.contains(&said), "{name}: {said} is not in {comment}");
         }
