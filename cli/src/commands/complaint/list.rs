@@ -59,7 +59,7 @@ pub(super) async fn run(args: ListArgs, context: &Context) -> Result<(), Failure
         holder: name(args.holder),
         offered_to: name(args.offered_to),
         intake: name(args.intake),
-        phase: args.phase.map_or_else(String::new, |phase| phase.wire_name().to_owned()),
+        phase: args.phase.map_or_else(String::new, Phase::wire_name),
         category: args.category.unwrap_or_default(),
         since: since.map_or(0, |time| when::milliseconds(time.timestamp())),
         overdue: args.overdue,
