@@ -2,6 +2,7 @@
 //!
 //! Whether a command is allowed is not decided here: see [`sinergi_proto::complaint::decide`](fn@sinergi_proto::complaint::decide).
 
+use data_encoding::HEXLOWER;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId};
 use sinergi_proto::base::limits;
 use sinergi_proto::complaint::{Command, NewOffer};
@@ -114,7 +115,7 @@ fn optional_entry(field: &'static str, bytes: &[u8]) -> Result<Option<EntryId>, 
 
 fn entry(field: &'static str, bytes: &[u8]) -> Result<EntryId, Malformed> {
     EntryId::from_slice(bytes).ok_or_else(|| {
-        let shown: String = bytes.iter().take(SHOWN_BYTES).map(|byte| format!("{byte:02x}")).collect();
+        let shown = HEXLOWER.encode(&bytes[..bytes.len().min(SHOWN_BYTES)]);
         malformed(field, &shown, format!("has {} bytes, an id has 32", bytes.len()))
     })
 }

@@ -51,11 +51,6 @@ impl Group {
         Self { files, last, start, seed, first_leaf, note_room, head_bytes, bytes, batch, newest_content }
     }
 
-    /// The index of the group's first leaf: leaves below are of groups before it.
-    pub fn first_index(&self) -> LedgerIndex {
-        LedgerIndex(self.first_leaf)
-    }
-
     /// Where the group begins: records below are of groups before it.
     pub fn start(&self) -> Position {
         self.start
