@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::visit::{self, Visit};
-use syn::{Attribute, ImplItem, Item, ItemMod, ItemUse, Macro, Meta, UseTree};
+use syn::{Attribute, Item, ItemMod, ItemUse, Macro, Meta, UseTree};
 
-use crate::sources::{Source, attributes_in_impl, attributes_of, is_test_only};
+use crate::sources::Source;
 
 /// The modules of one room and which of them depends on which.
 pub(crate) struct ModuleGraph {
@@ -29,7 +29,7 @@ impl ModuleGraph {
         for source in sources {
             let Some(from) = inside(&source.modules) else { continue };
             let mut references = References { modules: source.modules.clone(), found: Vec::new() };
-            references.visit_file(&source.syntax);
+            references.visit_file(&source.syntax_without_tests());
             for (path, line) in references.found {
                 let Some(name) = inside(&path) else { continue };
                 let to = modules.get(&name).or_else(|| reexports.get(&name));
@@ -165,18 +165,6 @@ impl References {
 }
 
 impl<'a> Visit<'a> for References {
-    fn visit_item(&mut self, item: &'a Item) {
-        if !is_test_only(attributes_of(item)) {
-            visit::visit_item(self, item);
-        }
-    }
-
-    fn visit_impl_item(&mut self, item: &'a ImplItem) {
-        if !is_test_only(attributes_in_impl(item)) {
-            visit::visit_impl_item(self, item);
-        }
-    }
-
     fn visit_item_mod(&mut self, module: &'a ItemMod) {
         self.modules.push(module.ident.to_string());
         visit::visit_item_mod(self, module);

@@ -121,6 +121,19 @@ mod tests {
     use super::super::{AppendError, Fatal, Ledger, ReadError};
     use super::*;
 
+    fn opened(fixture: &Fixture) -> (Ledger, Tip) {
+        let (ledger, _) = fixture.open();
+        let tip = ledger.tip();
+        (ledger, tip)
+    }
+
+    /// A group after the tip, which follows it.
+    fn next(tip: &mut Tip, leaves: u64) -> Group {
+        let group = group_of(tip, leaves);
+        tip.follow(&group);
+        group
+    }
+
     fn group_of(tip: &Tip, leaves: u64) -> Group {
         let mut group = tip.begin();
         for _ in 0..leaves {
@@ -138,12 +151,10 @@ mod tests {
     #[test]
     fn groups_that_are_built_ahead_lie_where_their_tip_said_across_segments_too() {
         let fixture = Fixture::with_segments_of(1000);
-        let (mut ledger, _) = fixture.open();
-        let mut tip = ledger.tip();
+        let (mut ledger, mut tip) = opened(&fixture);
         let mut waiting = Vec::new();
         for round in 0..30 {
-            let group = group_of(&tip, round % 4);
-            tip.follow(&group);
+            let group = next(&mut tip, round % 4);
             waiting.push(group);
             if round % 3 == 2 {
                 for group in waiting.drain(..) {
@@ -165,10 +176,8 @@ mod tests {
     #[test]
     fn groups_are_committed_in_the_order_in_which_they_were_begun_only() {
         let fixture = Fixture::new();
-        let (mut ledger, _) = fixture.open();
-        let mut tip = ledger.tip();
-        let first = group_of(&tip, 1);
-        tip.follow(&first);
+        let (mut ledger, mut tip) = opened(&fixture);
+        next(&mut tip, 1);
         let second = group_of(&tip, 1);
         assert!(matches!(ledger.commit(second), Err(Fatal::WrongGroup { .. })));
     }
@@ -176,10 +185,8 @@ mod tests {
     #[test]
     fn a_later_content_of_a_leaf_of_the_group_before_is_taken_before_that_is_durable() {
         let fixture = Fixture::new();
-        let (mut ledger, _) = fixture.open();
-        let mut tip = ledger.tip();
-        let first = group_of(&tip, 2);
-        tip.follow(&first);
+        let (mut ledger, mut tip) = opened(&fixture);
+        let first = next(&mut tip, 2);
         let mut second = tip.begin();
         second.content(LedgerIndex(0), b"content", b"text 0").expect("its leaf is in the group before");
         ledger.commit(first).expect("a commit");
@@ -192,12 +199,9 @@ mod tests {
     #[test]
     fn a_later_content_of_a_leaf_further_back_is_refused_until_that_is_durable() {
         let fixture = Fixture::new();
-        let (mut ledger, _) = fixture.open();
-        let mut tip = ledger.tip();
-        let first = group_of(&tip, 1);
-        tip.follow(&first);
-        let second = group_of(&tip, 1);
-        tip.follow(&second);
+        let (mut ledger, mut tip) = opened(&fixture);
+        let first = next(&mut tip, 1);
+        let second = next(&mut tip, 1);
         let mut third = tip.begin();
         let early = third.content(LedgerIndex(0), b"content", b"another");
         assert!(matches!(early, Err(AppendError::Read(ReadError::BeyondEnd { .. }))), "{early:?}");
@@ -212,12 +216,9 @@ mod tests {
     #[test]
     fn a_checkpoint_is_recorded_by_the_group_that_follows_it_though_that_was_begun_before() {
         let fixture = Fixture::new();
-        let (mut ledger, _) = fixture.open();
-        let mut tip = ledger.tip();
-        let first = group_of(&tip, 2);
-        tip.follow(&first);
-        let second = group_of(&tip, 1);
-        tip.follow(&second);
+        let (mut ledger, mut tip) = opened(&fixture);
+        let first = next(&mut tip, 2);
+        let second = next(&mut tip, 1);
         ledger.commit(first).expect("a commit");
         ledger.signed(2, b"note 2");
         ledger.commit(second).expect("a commit");
@@ -229,14 +230,11 @@ mod tests {
     #[test]
     fn a_note_that_the_head_has_no_room_for_is_recorded_by_its_size_and_the_next_one_whole() {
         let fixture = Fixture::new();
-        let (mut ledger, _) = fixture.open();
-        let mut tip = ledger.tip();
+        let (mut ledger, mut tip) = opened(&fixture);
         for leaves in [2, 1] {
-            let early = group_of(&tip, leaves);
-            tip.follow(&early);
+            let early = next(&mut tip, leaves);
             let size = ledger.commit(early).expect("a commit").size;
-            let begun_before = group_of(&tip, 1);
-            tip.follow(&begun_before);
+            let begun_before = next(&mut tip, 1);
             let long = vec![b'n'; 2000 + size as usize];
             ledger.signed(size, &long);
             ledger.commit(begun_before).expect("a commit");
