@@ -109,7 +109,7 @@ impl Load {
 }
 
 /// How long the last entries may take to arrive when nothing more is lodged.
-const ARRIVAL: Duration = Duration::from_secs(30 * 60);
+pub const ARRIVAL: Duration = Duration::from_secs(30 * 60);
 
 /// Waits until `there` has so many entries and `from`, if there is one, holds the receipts for all it sent.
 pub async fn arrived(there: &TestNode, entries: u64, from: Option<&TestNode>) {

@@ -15,7 +15,6 @@ use sinergi_proto::base::ids::LedgerIndex;
 use super::derived::Batch;
 use super::files::Files;
 use super::record::{self, Own};
-use super::tip::LastGroup;
 use super::{AppendError, GROUP_BYTES_MAX, HEADER_BYTES_MAX, Position, ReadError, RecordKind};
 
 /// Records that are being collected for one commit. Dropped without a commit, it leaves no trace.
@@ -32,6 +31,17 @@ pub struct Group {
     pub(super) bytes: Vec<u8>,
     pub(super) batch: Batch,
     pub(super) newest_content: Arc<HashMap<u64, Position>>,
+}
+
+/// What the next group must know of the group before it, which may not be on the disk yet.
+#[derive(Clone)]
+pub(super) struct LastGroup {
+    /// Where it begins: everything before it must be on the disk.
+    pub(super) start: Position,
+    /// Its first leaf.
+    pub(super) first_leaf: u64,
+    /// The newest content of each leaf that it holds contents of.
+    pub(super) contents: Arc<HashMap<u64, Position>>,
 }
 
 impl Group {

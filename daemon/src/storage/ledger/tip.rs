@@ -5,13 +5,12 @@
 //! Invariant: a tip that followed each group in turn gives the positions and indexes that commit will give, if all are committed in that
 //! order; commit refuses a group that was begun elsewhere.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
 use super::files::Files;
-use super::group::Group;
+use super::group::{Group, LastGroup};
 use super::segment::SEGMENT_HEADER_BYTES;
 use super::{HEADER_BYTES_MAX, NOTE_BYTES_MAX, Position};
 
@@ -27,17 +26,6 @@ pub struct Tip {
     pub(super) capacity: usize,
     /// The group that was followed last: it may not be on the disk yet.
     pub(super) last: LastGroup,
-}
-
-/// What the next group must know of the group before it, which may not be on the disk yet.
-#[derive(Clone)]
-pub(super) struct LastGroup {
-    /// Where it begins: everything before it must be on the disk.
-    pub(super) start: Position,
-    /// Its first leaf.
-    pub(super) first_leaf: u64,
-    /// The newest content of each leaf that it holds contents of.
-    pub(super) contents: Arc<HashMap<u64, Position>>,
 }
 
 impl Tip {
