@@ -78,6 +78,17 @@ pub enum WriterError {
     Thread(std::io::Error),
 }
 
+/// Why a new epoch is not declared.
+#[derive(Debug, thiserror::Error)]
+pub enum DeclareError {
+    /// The declaration cannot be written.
+    #[error(transparent)]
+    Writer(#[from] WriterError),
+    /// The declaration cannot be signed.
+    #[error(transparent)]
+    NotDone(#[from] NotDone),
+}
+
 /// What a writer works with, beside the ledger.
 pub struct WriterParts {
     /// The agency that it signs for.
@@ -362,11 +373,12 @@ impl Writer {
     /// Declares the epoch, durably: nothing else may be in the ledger yet.
     ///
     /// # Errors
-    /// What ends the node. The inner error: why this node may not sign.
-    pub fn declare(&mut self, reset: wire::LedgerReset) -> Result<Result<(), NotDone>, WriterError> {
-        let Answer::Declared(declared) = self.handle(Input::Declare(reset))? else { return Ok(Ok(())) };
-        self.settle()?;
-        Ok(declared)
+    /// What ends the node, or why the declaration cannot be signed.
+    pub fn declare(&mut self, reset: wire::LedgerReset) -> Result<(), DeclareError> {
+        if let Answer::Declared(declared) = self.handle(Input::Declare(reset))? {
+            declared?;
+        }
+        Ok(self.settle()?)
     }
 
     /// Takes over entries of an old ledger, durably; how many are leaves now that were none.

@@ -234,9 +234,19 @@ impl Engine {
         batch: &mut Batch,
     ) -> Result<Answer, V::Error> {
         Ok(match input {
-            Input::Lodge(lodge) => Answer::Lodged(self.lodge(*lodge, now, view, batch)?),
-            Input::Act(act) => Answer::Acted(self.act(*act, now, view, batch)?),
-            Input::Deliver(delivery) => Answer::Delivered(self.deliver(delivery, now, view, batch)?),
+            Input::Lodge(lodge) => {
+                let known = self.gather_imported(&lodge, view)?;
+                Answer::Lodged(self.decide_lodge(*lodge, known, now, batch))
+            }
+            Input::Act(act) => {
+                let disclosed = self.gather_act(&act, view)?;
+                Answer::Acted(self.decide_act(*act, disclosed, now, batch))
+            }
+            Input::Deliver(delivery) => Answer::Delivered(if self.is_held_up(&delivery.peer, batch) {
+                Err(NotTaken::TooMuchWaits)
+            } else {
+                Ok(self.deliver(delivery, now, view, batch)?)
+            }),
             Input::Receipt(header, ack) => {
                 self.record(Record::Receipt { header, ack: ack.into() }, batch);
                 Answer::Nothing
