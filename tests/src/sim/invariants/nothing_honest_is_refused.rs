@@ -1,6 +1,6 @@
 //! What an honest node wrote is refused by nobody, whatever happened on its way.
 
-use sinergi_proto::refusal::RefusalCode;
+use sinergi_proto::base::refusal::RefusalCode;
 
 use super::Broken;
 use crate::sim::world::World;
