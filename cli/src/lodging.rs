@@ -9,9 +9,9 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt;
-use sinergi_proto::wire::lodge_result::Result as Kind;
-use sinergi_proto::wire::operator_client::OperatorClient;
-use sinergi_proto::wire::{LodgeReply, LodgeRequest, LodgeResult};
+use sinergi_proto::operator_api::lodge_result::Result as Kind;
+use sinergi_proto::operator_api::operator_client::OperatorClient;
+use sinergi_proto::operator_api::{LodgeReply, LodgeRequest, LodgeResult};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::wire::ListComplaintsRequest;
+use sinergi_proto::operator_api::ListComplaintsRequest;
 
 use crate::client;
 use crate::failure::Failure;
@@ -104,7 +104,7 @@ fn table(output: &Output, complaints: &[Complaint]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire::ComplaintSummary;
+    use sinergi_proto::operator_api::ComplaintSummary;
 
     use super::*;
 
