@@ -19,7 +19,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`base`] | ids, keys, the hybrid clock, the limits of the federation, the codes of refusals |
-//! | [`wire`] | the messages that are generated from the schema; decides nothing |
+//! | [`wire`] | the messages of the peer protocol, generated from the schema; decides nothing |
+//! | [`operator_api`] | the messages of the operator API, generated as well; no other module may use it |
 //! | [`tlog`] | C2SP signed notes, checkpoints, tree hashes and proofs |
 //! | [`entry`] | what is signed, and the content that it commits to |
 //! | [`charter`] | the members, their keys and supervisors; which charter is trusted |
@@ -42,6 +43,7 @@ pub mod charter;
 pub mod complaint;
 pub mod engine;
 pub mod entry;
+pub mod operator_api;
 pub mod routing;
 pub mod sync;
 pub mod tlog;

@@ -14,11 +14,13 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
+use crate::base::clock::Now;
 use crate::base::ids::{EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
 use crate::fixture::{FEDERATION, Federation, START, agency};
 use crate::routing::cursor::Cursor;
 use crate::routing::outbox::{Batch, Prepared};
+use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{self, Frame, frame::Kind};
 
 const OWN: &str = "prov-jabar";
