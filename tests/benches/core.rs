@@ -234,7 +234,7 @@ fn watch(c: &mut Criterion) {
     let keys = CheckpointKeys { statement: vec![statement.verification_key()], time: vec![time.verification_key()] };
     let signer = CheckpointSigner::new(FEDERATION, &agency, Epoch::FIRST, statement, time);
     let notes: Vec<Vec<u8>> =
-        (1..=limits::CHECKPOINTS_TOLD as u64).map(|size| signer.sign(size, [7; 32], NOW / 1000)).collect();
+        (1..=limits::GOSSIP_CHECKPOINTS as u64).map(|size| signer.sign(size, [7; 32], NOW / 1000)).collect();
     let mut group = c.benchmark_group("watch");
     group.throughput(Throughput::Bytes(notes.iter().map(|note| note.len() as u64).sum()));
     group.bench_function("a frame of 16 checkpoints, two signatures each", |b| {

@@ -50,7 +50,7 @@ impl HybridClock {
 
     /// The next clock of an author: after every parent's, and after its own last one, unless that was written while its wall clock was far
     /// ahead. That must not put everything written since off into the future. `None` when the clock has reached its end.
-    pub fn of_next(now_millis: u64, own: Self, parents: Self) -> Option<Self> {
+    pub fn next_of_author(now_millis: u64, own: Self, parents: Self) -> Option<Self> {
         Self::tick(now_millis, if own.is_ahead_of(now_millis) { parents } else { parents.max(own) })
     }
 
@@ -86,10 +86,10 @@ mod tests {
     #[test]
     fn an_author_follows_its_parents_and_itself_unless_its_clock_was_far_ahead() {
         let (own, parents) = (HybridClock::new(2000, 0), HybridClock::new(1500, 7));
-        assert_eq!(HybridClock::of_next(1000, own, parents), Some(HybridClock::new(2000, 1)));
+        assert_eq!(HybridClock::next_of_author(1000, own, parents), Some(HybridClock::new(2000, 1)));
         let far = HybridClock::new(10_000_000, 0);
-        assert_eq!(HybridClock::of_next(1000, far, parents), Some(HybridClock::new(1500, 8)));
-        assert_eq!(HybridClock::of_next(3000, own, parents), Some(HybridClock::new(3000, 0)));
+        assert_eq!(HybridClock::next_of_author(1000, far, parents), Some(HybridClock::new(1500, 8)));
+        assert_eq!(HybridClock::next_of_author(3000, own, parents), Some(HybridClock::new(3000, 0)));
     }
 
     #[test]

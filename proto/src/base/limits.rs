@@ -24,7 +24,7 @@ pub const ALL_WINDOWS_BYTES: usize = 256 * 1024 * 1024;
 /// Most `Deliver` frames that are sent and not acknowledged on one link.
 pub const LINK_WINDOW_FRAMES: usize = 256;
 /// A sender that passes over so many leaves, because none of them is for this link, tells the receiver its new cursor.
-pub const SILENT_LEAVES: u64 = 4096;
+pub const SKIPPED_LEAVES: u64 = 4096;
 
 /// Most entries of one complaint by one author.
 pub const ENTRIES_PER_AUTHOR: usize = 10_000;
@@ -56,17 +56,17 @@ pub const LEDGER_LEAVES: u64 = 1 << 40;
 /// Most checkpoints of one agency that are remembered until the agency has proved that they are of one ledger.
 pub const CHECKPOINTS_WATCHED: usize = 16;
 /// Most checkpoints of third parties in one frame.
-pub const CHECKPOINTS_TOLD: usize = 16;
-/// Most of these frames that may arrive at once, because some are held up on the way. Over time one is allowed each [`TELL_PAUSE`].
-pub const CHECKPOINT_FRAMES_AHEAD: u64 = 8;
+pub const GOSSIP_CHECKPOINTS: usize = 16;
+/// Most of these frames that may arrive at once, because some are held up on the way. Over time one is allowed each [`GOSSIP_PAUSE`].
+pub const GOSSIP_BURST_FRAMES: u64 = 8;
 /// Pause between two frames of checkpoints on one link.
-pub const TELL_PAUSE: Duration = Duration::from_secs(60);
+pub const GOSSIP_PAUSE: Duration = Duration::from_secs(60);
 /// Pause between two questions whether an agency's checkpoints are of one ledger.
 pub const WATCH_PAUSE: Duration = Duration::from_secs(5);
 /// Most items of one `Prove`: leaves, entries, sizes and whole leaves together.
 pub const PROVE_ITEMS: usize = 1024;
 /// Most `Prove` frames of one peer that are answered at a time. A link holds at most as many that are answered or wait.
-pub const PROVES_WAITING: usize = 4;
+pub const PROVES_OPEN: usize = 4;
 /// Most bytes of whole leaves in one `Proof`, so that the frame around them stays under [`FRAME_BYTES`].
 pub const PROVE_LEAF_BYTES: usize = 1024 * 1024;
 /// How long an agency may take to answer a `Prove`.
@@ -123,9 +123,9 @@ pub const WRITER_QUEUE_SUBMISSIONS: usize = 4096;
 /// Most bytes of these submissions.
 pub const WRITER_QUEUE_BYTES: usize = 64 * 1024 * 1024;
 /// Most bytes of one batch that is made durable together.
-pub const GROUP_BYTES: usize = 8 * 1024 * 1024;
+pub const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Most submissions of one batch that is made durable together.
-pub const GROUP_SUBMISSIONS: usize = 1024;
+pub const BATCH_SUBMISSIONS: usize = 1024;
 
 /// Most connections from peers, whether a session runs on them or not.
 pub const INBOUND_CONNECTIONS: usize = 1024;
@@ -170,7 +170,7 @@ const _: () = assert!(
     "a text fits into a content"
 );
 const _: () = assert!(PARENTS * 34 + COMMITMENTS * 48 + 1024 < ENTRY_BYTES, "the fixed parts of an entry fit into it");
-const _: () = assert!(FRAME_BYTES < GROUP_BYTES && GROUP_BYTES < WRITER_QUEUE_BYTES);
+const _: () = assert!(FRAME_BYTES < BATCH_BYTES && BATCH_BYTES < WRITER_QUEUE_BYTES);
 const _: () = assert!(
     FRAME_ITEMS * (ENTRY_BYTES + 128) <= REFUSED_BYTES_PER_PEER_PER_DAY && FRAME_ITEMS <= REFUSED_PER_PEER_PER_DAY,
     "a whole frame that is refused is kept"

@@ -173,7 +173,7 @@ impl Sender {
         let mut outputs = Vec::new();
         self.next = Some(batch.cursor);
         let passed_over = batch.cursor.index.0.saturating_sub(self.sent.index.0);
-        if !batch.entries.is_empty() || passed_over >= limits::SILENT_LEAVES {
+        if !batch.entries.is_empty() || passed_over >= limits::SKIPPED_LEAVES {
             let after = std::mem::replace(&mut self.sent, batch.cursor);
             self.in_flight_bytes += batch.bytes;
             outputs.push(SenderOutput::Deliver { after, cursor: batch.cursor });
@@ -336,7 +336,7 @@ mod tests {
         let (mut sender, _) = linked(10, None);
         assert_eq!(sender.handle(SenderEvent::Prepared(batch(10, &[], 0))), []);
         assert_eq!(sender.acknowledged_cursor(), cursor(10));
-        let far = 10 + limits::SILENT_LEAVES;
+        let far = 10 + limits::SKIPPED_LEAVES;
         sender.handle(SenderEvent::Grown { end: cursor(far) });
         let outputs = sender.handle(SenderEvent::Prepared(batch(far, &[], 0)));
         assert_eq!(outputs, [SenderOutput::Deliver { after: cursor(0), cursor: cursor(far) }]);
