@@ -66,8 +66,8 @@ impl TreeNodes {
     ///
     /// # Errors
     /// When a hash is none.
-    pub fn shown(size: u64, nodes: &[wire::TreeNode]) -> Result<Self, ProofError> {
-        let node = |node: &wire::TreeNode| Ok((node.number, Hash(hash_of(&node.hash)?)));
+    pub fn from_wire(size: u64, nodes: &[wire::TreeNode]) -> Result<Self, ProofError> {
+        let node = |node: &wire::TreeNode| Ok((node.number, Hash(parse_hash(&node.hash)?)));
         Ok(Self { size, nodes: nodes.iter().map(node).collect::<Result<_, ProofError>>()? })
     }
 
@@ -75,7 +75,7 @@ impl TreeNodes {
     ///
     /// # Errors
     /// When the tree has no such leaf.
-    pub fn only(mut self, leaves: &[LedgerIndex]) -> Result<Self, ProofError> {
+    pub fn restricted_to(mut self, leaves: &[LedgerIndex]) -> Result<Self, ProofError> {
         let needed = nodes_needed(self.size, leaves, &[])?;
         self.nodes.retain(|number, _| needed.binary_search(number).is_ok());
         Ok(self)
@@ -106,7 +106,7 @@ impl TreeNodes {
     ///
     /// # Errors
     /// When what was shown does not prove it.
-    pub fn beginning(&self, older: u64, root: [u8; 32]) -> Result<([u8; 32], Vec<[u8; 32]>), ProofError> {
+    pub fn consistency(&self, older: u64, root: [u8; 32]) -> Result<([u8; 32], Vec<[u8; 32]>), ProofError> {
         if older > self.size {
             return Err(ProofError::NotSmaller { older, newer: self.size });
         }
@@ -119,7 +119,7 @@ impl TreeNodes {
         }
         let proof = tlog_tiles::prove_tree(self.size, older, self).map_err(|error| self.fails(&error))?;
         let proof: Vec<[u8; 32]> = proof.iter().map(|hash| hash.0).collect();
-        check_beginning(older, prefix.0, self.size, root, &proof)?;
+        check_consistency(older, prefix.0, self.size, root, &proof)?;
         Ok((prefix.0, proof))
     }
 
@@ -147,7 +147,7 @@ impl Inclusion {
 ///
 /// # Errors
 /// When it is not.
-pub fn check_beginning(
+pub fn check_consistency(
     older: u64,
     prefix: [u8; 32],
     newer: u64,
@@ -171,7 +171,7 @@ pub fn check_beginning(
 ///
 /// # Errors
 /// When they are not 32.
-pub fn hash_of(bytes: &[u8]) -> Result<[u8; 32], ProofError> {
+pub fn parse_hash(bytes: &[u8]) -> Result<[u8; 32], ProofError> {
     bytes.try_into().map_err(|_| ProofError::HashLength(bytes.len()))
 }
 
