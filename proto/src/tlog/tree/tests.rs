@@ -1,4 +1,4 @@
-//! Proofs from what an honest agency shows, from what a dishonest one shows, and from any nodes at all.
+//! Proofs from the nodes of an honest agency, from those of a dishonest one, and from random nodes.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use tlog_tiles::Hash;
 
 use super::*;
 
-/// Every stored hash of a tree of so many leaves.
+/// A tree with all of its stored hashes.
 struct Whole {
     size: u64,
     hashes: Vec<Hash>,
@@ -35,7 +35,7 @@ impl Whole {
         tlog_tiles::tree_hash(size, self).expect("a root").0
     }
 
-    /// What an honest agency shows for these.
+    /// The nodes that an honest agency shows to prove these leaves and these older sizes.
     fn shows(&self, leaves: &[u64], sizes: &[u64]) -> TreeNodes {
         let leaves: Vec<LedgerIndex> = leaves.iter().map(|index| LedgerIndex(*index)).collect();
         let numbers = nodes_needed(self.size, &leaves, sizes).expect("within the tree");
@@ -47,7 +47,7 @@ impl Whole {
 }
 
 #[test]
-fn what_is_shown_proves_every_leaf_and_every_beginning_of_every_small_tree() {
+fn the_needed_nodes_prove_every_leaf_and_every_older_size_of_every_small_tree() {
     for size in 1..=70 {
         let whole = tree(size);
         let root = whole.root_at(size);
@@ -73,7 +73,7 @@ fn what_is_shown_proves_every_leaf_and_every_beginning_of_every_small_tree() {
 }
 
 #[test]
-fn what_is_not_in_the_tree_or_was_not_shown_is_an_error() {
+fn a_leaf_that_is_not_in_the_tree_or_was_not_shown_is_an_error() {
     let whole = tree(9);
     let root = whole.root_at(9);
     let shown = whole.shows(&[2], &[]);
@@ -85,7 +85,7 @@ fn what_is_not_in_the_tree_or_was_not_shown_is_an_error() {
 }
 
 #[test]
-fn a_tree_with_another_past_cannot_show_the_old_beginning_but_shows_what_it_has_there() {
+fn a_tree_with_another_past_proves_its_own_past_and_not_the_old_one() {
     let (old, size) = (tree(13), 21);
     let mut other = tree(0);
     for index in 0..size {
@@ -97,14 +97,14 @@ fn a_tree_with_another_past_cannot_show_the_old_beginning_but_shows_what_it_has_
     let root = other.root_at(size);
     let (prefix, proof) = other.shows(&[], &[13]).consistency(13, root).expect("its own beginning");
     assert_ne!(prefix, old.root_at(13));
-    check_consistency(13, prefix, size, root, &proof).expect("so it is proved that it has another past");
+    check_consistency(13, prefix, size, root, &proof).expect("this proves that it has another past");
     assert!(check_consistency(13, old.root_at(13), size, root, &proof).is_err());
     assert_ne!(other.shows(&[5], &[]).inclusion(LedgerIndex(5), root).expect("a leaf").leaf_hash, leaf_hash(b"leaf 5"));
 }
 
 proptest! {
     #[test]
-    fn proofs_hold_in_random_trees_and_no_changed_bit_does(
+    fn proofs_hold_in_random_trees_and_fail_when_a_bit_is_changed(
         size in 2u64..3000, at in any::<proptest::sample::Index>(), older in any::<proptest::sample::Index>(),
         hash in any::<proptest::sample::Index>(), bit in 0usize..256, grown in 1u64..9,
     ) {
