@@ -25,7 +25,7 @@ use crate::wire;
 
 use frame::Frame;
 pub use frame::{Batch, FrameRoom, Prepared};
-pub use view::{Leaf, LedgerView, OwnLeaf, Recalled, Step};
+pub use view::{CachedLeaf, Leaf, LedgerView, OwnLeaf, Step};
 
 /// Leaves looked at in one read, so that a link hears of its cursor now and then.
 const LEAVES_A_READ: u64 = 16 * 1024;
@@ -80,7 +80,7 @@ pub fn prepare<L: LedgerView>(
 ) -> Result<Prepared, L::Error> {
     let mut walk =
         Walk { ledger, peer, give_back, frame: Frame::new(room), cursor: from, owed: 0, accesses: BTreeMap::new() };
-    if from < end && !walk.recall(end)? {
+    if from < end && !walk.walk_cached(end)? {
         walk.read(end)?;
     }
     Ok(walk.frame.finish(walk.cursor))
@@ -101,14 +101,14 @@ struct Walk<'a, L> {
 
 impl<L: LedgerView> Walk<'_, L> {
     /// Goes on over leaves that need not be read; `false` if the next one must be.
-    fn recall(&mut self, end: Cursor) -> Result<bool, L::Error> {
+    fn walk_cached(&mut self, end: Cursor) -> Result<bool, L::Error> {
         // What is given back came from elsewhere: who wrote it must be read.
         if self.give_back.is_some() {
             return Ok(false);
         }
-        let leaves = self.ledger.recalled(self.cursor.index, end.index);
+        let leaves = self.ledger.cached_leaves(self.cursor.index, end.index);
         for leaf in &leaves {
-            if let Recalled::Own(leaf) = leaf
+            if let CachedLeaf::Own(leaf) = leaf
                 && !self.add_own(leaf)?
             {
                 break;
@@ -243,7 +243,7 @@ impl<L: LedgerView> Walk<'_, L> {
 
     /// Adds a leaf from before. What the peer gave us is sent back only with a content, which may have come from another.
     fn add_old(&mut self, index: LedgerIndex, access: Access) -> Result<bool, L::Error> {
-        if let Some(leaf) = self.ledger.recalled_leaf(index) {
+        if let Some(leaf) = self.ledger.cached_leaf(index) {
             return Ok(self.frame.add_or_complete(leaf.entry.id, self.item_of_own(&leaf, access)));
         }
         let leaf = self.ledger.leaf(index)?;

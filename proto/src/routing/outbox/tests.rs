@@ -14,7 +14,7 @@ struct Memory {
     leaves: Vec<Leaf>,
     contents: Vec<(LedgerIndex, Content)>,
     /// Own leaves from this one on need not be read.
-    recalls_from: Option<LedgerIndex>,
+    cached_from: Option<LedgerIndex>,
     /// Before which leaf, and what goes again.
     routing: Vec<(u64, LedgerIndex, Vec<Route>)>,
 }
@@ -85,13 +85,13 @@ impl LedgerView for Memory {
         Ok(BTreeSet::new())
     }
 
-    fn recalled(&self, from: LedgerIndex, end: LedgerIndex) -> Vec<Recalled> {
-        (from.0..end.0).map_while(|index| self.recalled_leaf(LedgerIndex(index)).map(Recalled::Own)).collect()
+    fn cached_leaves(&self, from: LedgerIndex, end: LedgerIndex) -> Vec<CachedLeaf> {
+        (from.0..end.0).map_while(|index| self.cached_leaf(LedgerIndex(index)).map(CachedLeaf::Own)).collect()
     }
 
-    fn recalled_leaf(&self, index: LedgerIndex) -> Option<Arc<OwnLeaf>> {
+    fn cached_leaf(&self, index: LedgerIndex) -> Option<Arc<OwnLeaf>> {
         let Leaf { from: None, routes, .. } = &self.leaves[index.0 as usize] else { return None };
-        self.recalls_from.filter(|first| index >= *first)?;
+        self.cached_from.filter(|first| index >= *first)?;
         let (entry, routes) = (self.entries[index.0 as usize].clone(), routes.clone());
         let Ok(contents) = self.contents(index);
         Some(Arc::new(OwnLeaf { entry, routes, contents, earlier: (0..index.0).map(LedgerIndex).collect() }))
@@ -205,10 +205,10 @@ fn what_is_recalled_goes_as_it_would_go_if_it_were_read() {
         (offered_to_a_newcomer(&federation), "ksp"),
     ] {
         for items in 1..8 {
-            memory.recalls_from = None;
+            memory.cached_from = None;
             let read = memory.prepared(peer, items, None);
             for first in 0..memory.leaves.len() as u64 {
-                memory.recalls_from = Some(LedgerIndex(first));
+                memory.cached_from = Some(LedgerIndex(first));
                 let recalled = memory.prepared(peer, items, None);
                 let all = |frames: &[Prepared]| frames.iter().map(|read| read.frame.clone()).collect::<Vec<_>>();
                 assert_eq!(all(&recalled), all(&read), "to {peer}, {items} a frame, recalled from {first} on");

@@ -56,12 +56,12 @@ pub trait LedgerView {
     fn participants(&self, complaint: &ComplaintId, charters: &Charters) -> Result<BTreeSet<AgencyId>, Self::Error>;
 
     /// The leaves from an index on that need not be read, up to `end`; none if that leaf must be. No routing record lies before any of them.
-    fn recalled(&self, _from: LedgerIndex, _end: LedgerIndex) -> Vec<Recalled> {
+    fn cached_leaves(&self, _from: LedgerIndex, _end: LedgerIndex) -> Vec<CachedLeaf> {
         Vec::new()
     }
 
     /// A leaf that need not be read.
-    fn recalled_leaf(&self, _index: LedgerIndex) -> Option<Arc<OwnLeaf>> {
+    fn cached_leaf(&self, _index: LedgerIndex) -> Option<Arc<OwnLeaf>> {
         None
     }
 }
@@ -97,11 +97,11 @@ pub struct Leaf {
 
 /// What is known of a leaf without reading it.
 #[derive(Clone, Debug)]
-pub enum Recalled {
+pub enum CachedLeaf {
     /// It was written here: all of it.
     Own(Arc<OwnLeaf>),
     /// It goes over no link.
-    GoesNowhere,
+    NotRouted,
 }
 
 /// A leaf that was written here, with everything that links send of it.
