@@ -24,7 +24,7 @@ use crate::routing::route::{Access, Reach, Readers, Route, routes};
 use crate::wire;
 
 use frame::Frame;
-pub use frame::{Batch, FrameRoom, Prepared};
+pub use frame::{FrameRoom, FrameSummary, Prepared};
 pub use view::{CachedLeaf, Leaf, LedgerView, OwnLeaf, Step};
 
 /// Leaves looked at in one read, so that a link hears of its cursor now and then.

@@ -24,7 +24,7 @@ impl Default for FrameRoom {
 
 /// Items read from the ledger for one frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
+pub struct FrameSummary {
     /// The position after them.
     pub cursor: Cursor,
     /// Their entries, in order.
@@ -37,7 +37,7 @@ pub struct Batch {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prepared {
     /// What the sender's state machine must know of it.
-    pub batch: Batch,
+    pub summary: FrameSummary,
     /// The frame; the sender's state machine says what it goes on from.
     pub frame: wire::Deliver,
 }
@@ -89,7 +89,7 @@ impl Frame {
 
     /// The frame, which ends at this cursor.
     pub(super) fn finish(self, cursor: Cursor) -> Prepared {
-        let batch = Batch { cursor, entries: self.entries, bytes: self.bytes };
-        Prepared { batch, frame: wire::Deliver { cursor: Some(cursor.to_wire()), items: self.items, after: None } }
+        let summary = FrameSummary { cursor, entries: self.entries, bytes: self.bytes };
+        Prepared { summary, frame: wire::Deliver { cursor: Some(cursor.to_wire()), items: self.items, after: None } }
     }
 }

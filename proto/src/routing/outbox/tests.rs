@@ -38,8 +38,8 @@ impl Memory {
         let room = FrameRoom { items, ..FrameRoom::default() };
         while cursor < self.end() {
             let Ok(read) = prepare(self, &agency(peer), cursor, self.end(), give_back, room);
-            assert!(read.batch.cursor > cursor, "it goes on");
-            cursor = read.batch.cursor;
+            assert!(read.summary.cursor > cursor, "it goes on");
+            cursor = read.summary.cursor;
             frames.push(read);
         }
         frames
@@ -47,7 +47,7 @@ impl Memory {
 
     /// What they carry.
     fn frames(&self, peer: &str, items: usize, give_back: Option<&GiveBack>) -> Vec<Vec<EntryId>> {
-        self.prepared(peer, items, give_back).into_iter().map(|read| read.batch.entries).collect()
+        self.prepared(peer, items, give_back).into_iter().map(|read| read.summary.entries).collect()
     }
 }
 
