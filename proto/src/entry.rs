@@ -4,7 +4,7 @@
 //! - the received bytes are the entry; they are kept beside the parsed form and nothing is ever encoded again;
 //! - a parsed [`Entry`] has every field within its limits; what depends on other entries or on the charter is judged elsewhere
 //!   ([`crate::admission`]);
-//! - a body that this version does not know parses as [`Body::Kept`]: kept and relayed, without effect.
+//! - a body that this version does not know parses as [`Body::Unknown`]: kept and relayed, without effect.
 
 mod body;
 pub mod content;
@@ -213,8 +213,8 @@ fn complaint_of(
             Ok(None)
         }
         // A body of a later version: of a complaint exactly if it names one.
-        Body::Kept if named.is_empty() => Ok(None),
-        Body::Custody { .. } | Body::Case { .. } | Body::Kept => {
+        Body::Unknown if named.is_empty() => Ok(None),
+        Body::Custody { .. } | Body::Case { .. } | Body::Unknown => {
             let complaint = ComplaintId::from_slice(named)
                 .ok_or_else(|| malformed(format!("complaint id of {} bytes, must be 32", named.len())))?;
             if parents.is_empty() {

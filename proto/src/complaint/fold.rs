@@ -166,7 +166,7 @@ impl Complaint {
                 .allows(act, &self.intake, actor)
                 .and_then(|()| self.check_named(entry, act))
                 .map(|()| Judged::Case),
-            Body::Lodged(_) | Body::Node(_) | Body::Kept => Ok(Judged::Kept),
+            Body::Lodged(_) | Body::Node(_) | Body::Unknown => Ok(Judged::Kept),
         };
         judged.unwrap_or_else(Judged::NoEffect)
     }

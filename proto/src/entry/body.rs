@@ -34,7 +34,7 @@ pub enum Body {
     /// About the author's own ledger.
     Node(Box<Wire>),
     /// Of a later version: kept and relayed, without effect.
-    Kept,
+    Unknown,
 }
 
 /// The first entry of a complaint.
@@ -217,7 +217,7 @@ impl Body {
     pub fn basis(&self) -> Option<EntryId> {
         match self {
             Self::Custody { basis, .. } | Self::Case { basis, .. } => Some(*basis),
-            Self::Lodged(_) | Self::Node(_) | Self::Kept => None,
+            Self::Lodged(_) | Self::Node(_) | Self::Unknown => None,
         }
     }
 
@@ -252,7 +252,7 @@ impl Body {
                 CaseAct::Disclosed { .. } => "Disclosed",
             },
             Self::Node(body) => node_name(body),
-            Self::Kept => "Unknown",
+            Self::Unknown => "Unknown",
         }
     }
 }

@@ -15,7 +15,7 @@ impl Body {
     /// # Errors
     /// The refusal that it earns on every node.
     pub(in crate::entry) fn parse(body: Option<Wire>) -> Result<Self, Refusal> {
-        let Some(body) = body else { return Ok(Self::Kept) };
+        let Some(body) = body else { return Ok(Self::Unknown) };
         match body {
             Wire::Lodged(body) => Ok(Self::Lodged(Arc::new(parse_lodged(body)?))),
             Wire::Forwarded(_) | Wire::Accepted(_) | Wire::Returned(_) | Wire::Reassigned(_) | Wire::Withdrawn(_) => {
