@@ -137,7 +137,7 @@ proptest! {
     }
 
     #[test]
-    fn no_shown_nodes_panic(size in 0u64..u64::MAX / 4, nodes in proptest::collection::hash_map(0u64..5000, any::<[u8; 32]>(), 0..40), index in any::<u64>(), older in any::<u64>()) {
+    fn no_nodes_make_a_proof_panic(size in 0u64..u64::MAX / 4, nodes in proptest::collection::hash_map(0u64..5000, any::<[u8; 32]>(), 0..40), index in any::<u64>(), older in any::<u64>()) {
         let nodes: HashMap<u64, [u8; 32]> = nodes;
         let nodes: Vec<_> = nodes.into_iter().map(|(number, hash)| wire::TreeNode { number, hash: hash.to_vec() }).collect();
         let shown = TreeNodes::from_wire(size, &nodes).expect("hashes");
