@@ -68,7 +68,7 @@ async fn proof(link: &mut Connection) -> wire::Proof {
 
 #[tokio::test]
 async fn a_peer_that_asks_more_at_once_than_it_may_is_sent_away_and_on_the_next_link_it_is_answered() {
-    const MOST: u64 = limits::PROVES_WAITING as u64;
+    const MOST: u64 = limits::PROVES_OPEN as u64;
     let (mut stage, disk) = Stage::set_on_a_disk().await;
     let city = stage.federation.node(CITY).await;
     city.lodges("Pertama").await;

@@ -649,7 +649,7 @@ async fn of_the_checkpoints_that_a_peer_shows_on_one_link_no_more_are_kept_and_t
     let note = |size| signer.sign(size, [1; 32], 1_790_000_000 + size);
     let mut link = stage.connect().await;
     link.greet(wire::Hello { checkpoint: note(1), ..stage.impostor.hello() }).await;
-    let most = limits::CHECKPOINT_FRAMES_AHEAD;
+    let most = limits::GOSSIP_BURST_FRAMES;
     for size in 2..2 + most {
         link.say(FrameKind::Checkpoints(wire::CheckpointNotes { notes: vec![note(size)] })).await;
     }

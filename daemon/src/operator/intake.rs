@@ -21,7 +21,7 @@ use crate::writer::{Submission, SubmitError};
 const REPLY_CODE_ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// Complaints of one stream that are lodged at a time: one stream fills a group of the writer.
-const LODGED_AT_A_TIME: usize = limits::GROUP_SUBMISSIONS;
+const LODGED_AT_A_TIME: usize = limits::BATCH_SUBMISSIONS;
 
 /// A complaint that is to be lodged, and the code that its citizen gets.
 struct Lodging {
