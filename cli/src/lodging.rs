@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use parking_lot::Mutex;
-use sinergi_proto::wire::lodge_result::Result as Kind;
-use sinergi_proto::wire::operator_client::OperatorClient;
-use sinergi_proto::wire::{LodgeReply, LodgeRequest, LodgeResult};
+use sinergi_proto::operator_api::lodge_result::Result as Kind;
+use sinergi_proto::operator_api::operator_client::OperatorClient;
+use sinergi_proto::operator_api::{LodgeReply, LodgeRequest, LodgeResult};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;

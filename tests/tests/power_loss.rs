@@ -15,10 +15,12 @@ use parking_lot::Mutex;
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 use sinergi_cli::demo::wait;
-use sinergi_daemon::rollback_guard::State;
 use sinergi_proto::base::ids::ComplaintId;
+use sinergi_proto::operator_api;
+use sinergi_proto::operator_api::act_request::Act;
 use sinergi_proto::transparency::receipt::ItemOutcome;
-use sinergi_proto::wire::{self, act_request::Act, frame::Kind};
+use sinergi_proto::transparency::rollback_guard::GuardState;
+use sinergi_proto::wire::{self, frame::Kind};
 use sinergi_tests::disk::crash::{self, Before, Image, Trace, Unsynced};
 use sinergi_tests::disk::reopen::{Reopened, judge_all, place};
 use sinergi_tests::disk::trace::{self, Operation};
@@ -185,7 +187,7 @@ impl Watched {
     }
 
     async fn shows_its_checkpoint(&self, node: &TestNode) -> u64 {
-        let reply = node.api.clone().get_checkpoint(wire::GetCheckpointRequest {}).await;
+        let reply = node.api.clone().get_checkpoint(operator_api::GetCheckpointRequest {}).await;
         // It may have been killed meanwhile: then it has shown none.
         let Ok(reply) = reply else { return 0 };
         let at = self.disk.now();
@@ -221,7 +223,7 @@ async fn lodge_and_forward(city: &TestNode, watched: &Watched, round: usize, cou
                 if let Some(text) = request.text.as_mut().filter(|_| number % 3 == 0 && number < 60) {
                     text.body = "Jalan rusak. ".repeat(5000);
                 }
-                request.forward = Some(wire::Forward {
+                request.forward = Some(operator_api::Forward {
                     to: PROVINCE.to_owned(),
                     reason: wire::ForwardReason::Competence.into(),
                     answer_by: 0,
@@ -262,11 +264,12 @@ async fn decide(stage: &mut Stage, city: &Watched, province: &Watched) {
     city_node.forwards(lodged, PROVINCE).await;
     province_node.accepts(lodged).await;
     city_node.sees(lodged, |seen| seen.holder == PROVINCE).await;
-    let erase = Act::Erase(wire::Erase { ground: wire::EraseGround::SubjectRequest.into(), entries: Vec::new() });
+    let erase =
+        Act::Erase(operator_api::Erase { ground: wire::EraseGround::SubjectRequest.into(), entries: Vec::new() });
     city_node.acts(lodged, erase, None).await.expect("the intake agency proposes");
     city.acknowledged(lodged, 4);
     province_node.sees(lodged, |seen| seen.entries == 4).await;
-    let approved = province_node.acts(lodged, Act::Approve(wire::Approve::default()), None).await;
+    let approved = province_node.acts(lodged, Act::Approve(operator_api::Approve::default()), None).await;
     approved.expect("the supervisor approves");
     province.tells(|seen, at| seen.destroyed.push((at, SECRET)));
     province.acknowledged(lodged, 5);
@@ -406,7 +409,7 @@ fn judge(life: &Life, moment: u64, unsynced: Unsynced) -> Result<(), String> {
             return Err(format!("charter version {version} was adopted, the newest is {newest}"));
         }
     }
-    if node.data.continuity.state() == State::SetBack {
+    if node.data.continuity.state() == GuardState::SetBack {
         return Err("a power failure is taken for a ledger that was set back".to_owned());
     }
     let findings = node.findings();

@@ -119,7 +119,7 @@ impl Peers {
             let linked = watch::Sender::new(false);
             let slot = Mutex::new(None);
             let connections = Arc::new(Semaphore::new(limits::CONNECTIONS_PER_PEER));
-            let proving = Arc::new(Semaphore::new(limits::PROVES_WAITING));
+            let proving = Arc::new(Semaphore::new(limits::PROVES_OPEN));
             (agency.clone(), Arc::new(Peer { agency, endpoint, state, slot, linked, connections, proving }))
         };
         Self(Arc::new(configured.iter().map(peer).collect()))

@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use prost::Message;
 use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::engine::{Answer, Destroy, Warning};
-use sinergi_proto::routing::outbox::Recalled;
+use sinergi_proto::routing::outbox::CachedLeaf;
 use sinergi_proto::wire;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::unconstrained;
@@ -39,7 +39,7 @@ pub(super) struct Decided {
     pub(super) group: Group,
     pub(super) changes: Changes,
     /// Its leaves, for the links; `None`: they must read it.
-    pub(super) leaves: Vec<Option<Recalled>>,
+    pub(super) leaves: Vec<Option<CachedLeaf>>,
     /// It holds a content of a leaf of an earlier group.
     pub(super) late_content: bool,
     /// Routing records behind the last leaf then.

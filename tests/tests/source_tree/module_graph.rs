@@ -65,6 +65,12 @@ impl ModuleGraph {
             .collect()
     }
 
+    /// Where a module is named by others, as `file:line`.
+    pub(crate) fn uses_of(&self, module: &str) -> Vec<&str> {
+        let uses = self.edges.iter().filter(|((_, to), _)| to == module);
+        uses.flat_map(|(_, places)| places.iter().map(String::as_str)).collect()
+    }
+
     fn reached_from<'a>(&'a self, start: &'a str) -> BTreeSet<&'a str> {
         let (mut reached, mut open) = (BTreeSet::new(), vec![start]);
         while let Some(module) = open.pop() {

@@ -2,13 +2,14 @@
 
 use clap::Args;
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::wire::ListComplaintsRequest;
+use sinergi_proto::operator_api::ListComplaintsRequest;
 
 use crate::client;
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::columns::{rendered, shortened};
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{Complaint, short_id};
 use crate::when::{self, Moment};
 use crate::words::Phase;
@@ -103,7 +104,7 @@ fn table(output: &Output, complaints: &[Complaint]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire::ComplaintSummary;
+    use sinergi_proto::operator_api::ComplaintSummary;
 
     use super::*;
 
