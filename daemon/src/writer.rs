@@ -32,15 +32,14 @@ use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::engine::{
-    Answer, Batch, BatchNumber, CursorHeader, Engine, EngineConfig, GuardState, Input, NotDone, OldEntry, Recheck,
-    Snapshot,
+    Answer, Batch, BatchNumber, CursorHeader, Engine, EngineConfig, Input, NotDone, OldEntry, Recheck, Snapshot,
 };
 use sinergi_proto::wire;
 use tokio::sync::{mpsc, watch};
 
 use crate::base::alarms::Alarms;
 use crate::base::time::now_millis;
-use crate::rollback_guard::{Continuity, State};
+use crate::rollback_guard::{Continuity, GuardState};
 use crate::storage::case::CaseError;
 use crate::storage::charters::Directory;
 use crate::storage::derivation::{CASE_ROOM, Derivation};
@@ -144,7 +143,7 @@ impl Surroundings {
 
     /// What has changed since the last call.
     fn news(&mut self) -> impl Iterator<Item = Input> + use<> {
-        let (guard, offset) = (guard_of(self.continuity.state()), self.clock_offset.load(Ordering::Relaxed));
+        let (guard, offset) = (self.continuity.state(), self.clock_offset.load(Ordering::Relaxed));
         let charters = self.directory.charters();
         let guard = (std::mem::replace(&mut self.told_guard, guard) != guard).then_some(Input::Guard(guard));
         let offset = (std::mem::replace(&mut self.told_offset, offset) != offset).then_some(Input::PeerClocks(offset));
@@ -153,14 +152,6 @@ impl Surroundings {
             Input::Charters(charters)
         });
         guard.into_iter().chain(offset).chain(charters)
-    }
-}
-
-fn guard_of(state: State) -> GuardState {
-    match state {
-        State::Waiting => GuardState::Waiting,
-        State::Clear => GuardState::Clear,
-        State::SetBack => GuardState::SetBack,
     }
 }
 

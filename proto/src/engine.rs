@@ -63,8 +63,7 @@ pub use batch::{Batch, BatchNumber, Destroy, Recheck, Warning};
 pub use case::{Case, Duties};
 pub use cases::{CaseRoom, Cases};
 pub use input::{
-    Act, Acted, Answer, Delivery, GuardState, Input, Kept, KeptItem, Lodge, Lodged, NotDone, NotTaken, OldEntry,
-    Retried, Withheld,
+    Act, Acted, Answer, Delivery, Input, Kept, KeptItem, Lodge, Lodged, NotDone, NotTaken, OldEntry, Retried, Withheld,
 };
 pub use record::{
     CursorHeader, DeferredDoneHeader, DeferredHeader, External, LeafHeader, ReceiptHeader, Record, RefusedHeader,
@@ -80,6 +79,7 @@ use crate::base::limits;
 use crate::charter::Charters;
 use crate::routing::route::{Standpoint, reset_of};
 use crate::tlog::tree::root_of;
+use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{self, entry::Body};
 
 use backfill::Backfill;

@@ -17,7 +17,7 @@ use super::charters::{self, CharterSync};
 use super::delivery::Delivery;
 use super::effects::{Effects, Shared};
 use super::end::{Closing, End};
-use super::event::{Action, Close, Done, Event, GuardState, Opening, Owed, PeerChange, Question, Signed, Warning};
+use super::event::{Action, Close, Done, Event, Opening, Owed, PeerChange, Question, Signed, Warning};
 use super::gossip::{GossipReceiver, GossipSender};
 use super::handshake::{self, Handshake};
 use super::intake::Intake;
@@ -30,6 +30,7 @@ use crate::base::ids::Epoch;
 use crate::base::limits;
 use crate::base::refusal::FaultCode;
 use crate::routing::outbox::GiveBack;
+use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{Frame, frame::Kind};
 
 /// A session that lasted so long, or moved an entry, was a success: its end is no reason to dial more slowly.

@@ -19,6 +19,7 @@ use crate::charter::Charters;
 use crate::fixture::{FEDERATION, Federation, START, agency};
 use crate::routing::cursor::Cursor;
 use crate::routing::outbox::{Batch, Prepared};
+use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{self, Frame, frame::Kind};
 
 const OWN: &str = "prov-jabar";

@@ -13,10 +13,10 @@ use sinergi_proto::base::limits;
 use sinergi_proto::engine::{Delivery, Input, ReceiptHeader, SeenHeader};
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::sync::{
-    Action, AskId, Closing, Done, Event, GuardState, Job, JobId, Kept, Now, Opening, PeerChange, Question, Reply,
-    Session, Signed,
+    Action, AskId, Closing, Done, Event, Job, JobId, Kept, Now, Opening, PeerChange, Question, Reply, Session, Signed,
 };
 use sinergi_proto::transparency::audit::recheck::{Recheck, Rechecked};
+use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire::Frame;
 
 use super::disk::Waiter;
