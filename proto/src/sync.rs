@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!              +------------------------------ Session -------------------------------+
-//!   Event ---> | handshake  keepalive  delivery  intake  gossip  charters  proof_*    | ---> Action, Job
+//!   Event ---> | handshake  keepalive  delivery  reception  gossip  charters  proof_* | ---> Action, Job
 //!              |            what they share: jobs, timers, frames that wait           | ---> next_frame()
 //!              +-----------------------------------------------------------------------+ ---> next_timeout()
 //! ```
@@ -31,7 +31,7 @@ mod end;
 mod event;
 mod gossip;
 mod handshake;
-mod intake;
+mod reception;
 mod jobs;
 mod keepalive;
 mod proof_client;
@@ -46,7 +46,7 @@ pub use event::{
     Recalled, Reply, Signed, Warning,
 };
 pub use handshake::{HANDSHAKE_WITHIN, PROTOCOL_MAX, PROTOCOL_MIN};
-pub use intake::receiver::{Receiver, ReceiverEvent, ReceiverOutput};
+pub use reception::receiver::{Receiver, ReceiverEvent, ReceiverOutput};
 pub use jobs::JobId;
 pub use session::Session;
 pub use timers::Now;

@@ -20,7 +20,7 @@ use super::end::{Closing, End};
 use super::event::{Action, Close, Done, Event, Opening, Owed, PeerChange, Question, Signed, Warning};
 use super::gossip::{GossipReceiver, GossipSender};
 use super::handshake::{self, Handshake};
-use super::intake::Intake;
+use super::reception::Reception;
 use super::jobs::JobId;
 use super::keepalive::KeepAlive;
 use super::proof_client::ProofClient;
@@ -48,7 +48,7 @@ pub struct Session {
     receipt_is_next: bool,
     handshake: Handshake,
     delivery: Delivery,
-    intake: Intake,
+    reception: Reception,
     keepalive: KeepAlive,
     gossip_sender: GossipSender,
     gossip_receiver: GossipReceiver,
@@ -85,7 +85,7 @@ impl Session {
             receipt_is_next: false,
             handshake: Handshake::default(),
             delivery: Delivery::new(opening.end, opening.idle),
-            intake: Intake::new(None),
+            reception: Reception::new(None),
             keepalive: KeepAlive::new(opening.idle),
             gossip_sender: GossipSender::new(newest),
             gossip_receiver: GossipReceiver::new(now),
@@ -149,7 +149,7 @@ impl Session {
     pub fn reads(&self) -> bool {
         match self.phase {
             Phase::Handshake => self.handshake.awaits_hello(),
-            Phase::Linked { .. } => self.intake.has_room() && self.charters.has_room() && self.shared.untaken <= 1,
+            Phase::Linked { .. } => self.reception.has_room() && self.charters.has_room() && self.shared.untaken <= 1,
             Phase::Opening | Phase::Ended => false,
         }
     }
@@ -239,7 +239,7 @@ impl Session {
         }
         let bytes = frame.encoded_len();
         match frame.kind {
-            Some(Kind::Deliver(deliver)) => self.intake.came(deliver, bytes, effects),
+            Some(Kind::Deliver(deliver)) => self.reception.came(deliver, bytes, effects),
             Some(Kind::Ack(ack)) => self.delivery.receipted(ack, effects)?,
             Some(Kind::Ping(ping)) => {
                 self.keepalive.pinged(&ping, effects);
@@ -287,13 +287,13 @@ impl Session {
                 if is_known && self.phase == Phase::Opening { self.begin(epoch, effects) } else { Ok(()) }
             }
             Done::Gossip { notes, reached } => self.gossip_sender.looked(job, notes, reached, effects),
-            Done::Reserved => self.intake.reserved(job, effects),
+            Done::Reserved => self.reception.reserved(job, effects),
             Done::Checked(items) => {
-                self.intake.checked(job, items);
+                self.reception.checked(job, items);
                 Ok(())
             }
-            Done::Committed { results, checkpoint } => self.intake.committed(job, results, checkpoint, effects),
-            Done::Acknowledged(ack) => self.intake.acknowledged(job, ack, effects),
+            Done::Committed { results, checkpoint } => self.reception.committed(job, results, checkpoint, effects),
+            Done::Acknowledged(ack) => self.reception.acknowledged(job, ack, effects),
             Done::CheckedAck(ack) => {
                 self.delivery.checked(job, ack);
                 Ok(())
@@ -327,13 +327,13 @@ impl Session {
         if self.receipt_is_next && self.delivery.acknowledge_next(effects)? {
             return Ok(true);
         }
-        Ok(self.intake.commit_next(effects) || self.delivery.acknowledge_next(effects)?)
+        Ok(self.reception.commit_next(effects) || self.delivery.acknowledge_next(effects)?)
     }
 
     /// The handshake is over. What the peer shows of its own ledger is looked at before anything else.
     fn link(&mut self, effects: &mut Effects<'_>) {
         self.handshake.succeeded(effects);
-        self.intake = Intake::new(self.handshake.held().received);
+        self.reception = Reception::new(self.handshake.held().received);
         self.gossip_receiver.shown_in_hello(self.handshake.theirs().checkpoint.clone(), effects);
         self.phase = Phase::Opening;
     }
@@ -374,7 +374,7 @@ impl Session {
     fn close(&mut self, end: End, now: Now, actions: &mut Vec<Action>) {
         let mut was_success = false;
         if let Phase::Linked { since } = self.phase {
-            was_success = self.intake.has_moved() || self.delivery.has_moved() || now.is_after(since, LASTED);
+            was_success = self.reception.has_moved() || self.delivery.has_moved() || now.is_after(since, LASTED);
             if now.is_after(since, limits::TELL_PAUSE) {
                 actions.push(Action::Peer(PeerChange::Told(0)));
             }

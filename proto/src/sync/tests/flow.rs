@@ -1,4 +1,4 @@
-//! Delivery and intake: order, windows and backpressure.
+//! Delivery and reception: order, windows and backpressure.
 
 use super::*;
 use crate::admission::received::Received;
