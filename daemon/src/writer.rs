@@ -32,7 +32,7 @@ use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::engine::{
-    Answer, Batch, BatchNumber, CursorHeader, Engine, EngineConfig, Input, NotDone, OldEntry, Recheck, Snapshot,
+    Answer, Batch, BatchNumber, CommandError, CursorHeader, Engine, EngineConfig, Input, OldEntry, Recheck, Snapshot,
 };
 use sinergi_proto::wire;
 use tokio::sync::{mpsc, watch};
@@ -360,7 +360,7 @@ impl Writer {
     ///
     /// # Errors
     /// What ends the node. The inner error: why this node may not sign.
-    pub fn declare(&mut self, reset: wire::LedgerReset) -> Result<Result<(), NotDone>, WriterError> {
+    pub fn declare(&mut self, reset: wire::LedgerReset) -> Result<Result<(), CommandError>, WriterError> {
         let Answer::Declared(declared) = self.handle(Input::Declare(reset))? else { return Ok(Ok(())) };
         self.settle()?;
         Ok(declared)

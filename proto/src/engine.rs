@@ -63,7 +63,8 @@ pub use batch::{Batch, BatchNumber, Destroy, Recheck, Warning};
 pub use case::{Case, Duties};
 pub use cases::{CaseRoom, Cases};
 pub use input::{
-    Act, Acted, Answer, Delivery, Input, Kept, KeptItem, Lodge, Lodged, NotDone, NotTaken, OldEntry, Retried, Withheld,
+    Act, Acted, Answer, CommandError, Delivery, Input, Kept, KeptItem, Lodge, Lodged, NotTaken, OldEntry, Retried,
+    Withheld,
 };
 pub use record::{
     CursorHeader, DeferredDoneHeader, DeferredHeader, External, LeafHeader, ReceiptHeader, Record, RefusedHeader,
@@ -332,8 +333,8 @@ impl Engine {
     /// Peers may have seen another ledger: nothing is taken. What links sent is sent again.
     fn decline(&self, input: &Input) -> Answer {
         let error = match self.guard {
-            GuardState::SetBack => NotDone::SetBack,
-            GuardState::Waiting | GuardState::Clear => NotDone::Unheard,
+            GuardState::SetBack => CommandError::SetBack,
+            GuardState::Waiting | GuardState::Clear => CommandError::PeersNotHeard,
         };
         match input {
             Input::Lodge(_) => Answer::Lodged(Err(error)),
@@ -401,15 +402,15 @@ impl Engine {
     }
 
     /// Why nothing may be signed now.
-    fn may_not_sign(&self) -> Option<NotDone> {
+    fn may_not_sign(&self) -> Option<CommandError> {
         match self.guard {
-            GuardState::SetBack => return Some(NotDone::SetBack),
-            GuardState::Waiting => return Some(NotDone::Unheard),
+            GuardState::SetBack => return Some(CommandError::SetBack),
+            GuardState::Waiting => return Some(CommandError::PeersNotHeard),
             GuardState::Clear => {}
         }
         let bound = i64::try_from(limits::CLOCK_AHEAD.as_millis()).unwrap_or(i64::MAX);
         (self.clock_offset.saturating_abs() > bound)
-            .then_some(NotDone::Clock { offset_seconds: self.clock_offset / 1000 })
+            .then_some(CommandError::Clock { offset_seconds: self.clock_offset / 1000 })
     }
 
     fn standpoint(&self) -> Standpoint<'_> {
@@ -423,7 +424,7 @@ impl Engine {
     /// Keeps newer checkpoints, and commits to the newest of every agency.
     ///
     /// The root of a `Witnessed` is over the newest `Seen` record of each agency before it in the ledger, in the order of ids.
-    fn witness(&mut self, newer: Vec<(AgencyId, Vec<u8>)>, now: u64, batch: &mut Batch) -> Result<(), NotDone> {
+    fn witness(&mut self, newer: Vec<(AgencyId, Vec<u8>)>, now: u64, batch: &mut Batch) -> Result<(), CommandError> {
         if let Some(error) = self.may_not_sign() {
             return Err(error);
         }

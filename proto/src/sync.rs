@@ -31,11 +31,11 @@ mod end;
 mod event;
 mod gossip;
 mod handshake;
-mod reception;
 mod jobs;
 mod keepalive;
 mod proof_client;
 mod proof_server;
+mod reception;
 mod session;
 mod timers;
 
@@ -46,8 +46,8 @@ pub use event::{
     Recalled, Reply, Signed, Warning,
 };
 pub use handshake::{HANDSHAKE_WITHIN, PROTOCOL_MAX, PROTOCOL_MIN};
-pub use reception::receiver::{Receiver, ReceiverEvent, ReceiverOutput};
 pub use jobs::JobId;
+pub use reception::receiver::{Receiver, ReceiverEvent, ReceiverOutput};
 pub use session::Session;
 pub use timers::Now;
 

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use sinergi_config::Config;
 use sinergi_proto::base::ids::Epoch;
-use sinergi_proto::engine::NotDone;
+use sinergi_proto::engine::CommandError;
 use sinergi_proto::engine::recovery::{self, Found, NoPlan, Part, Plan, TakenOver};
 use sinergi_proto::transparency::rollback_guard::Extent;
 use sinergi_proto::wire;
@@ -80,7 +80,7 @@ pub enum RecoverError {
     Writer(#[from] WriterError),
     /// The declaration cannot be signed.
     #[error("cannot declare the new epoch: {0}")]
-    Declare(#[from] NotDone),
+    Declare(#[from] CommandError),
     /// The node's data contradict each other.
     #[error(transparent)]
     Case(#[from] CaseError),

@@ -9,8 +9,8 @@ use sinergi_proto::admission::received::Received;
 use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::engine::{
-    Act, Acted, Answer, Delivery, Input, ItemKey, KeptItem, Lodge, Lodged, NotDone, NotTaken, ReceiptHeader, Retried,
-    SeenHeader,
+    Act, Acted, Answer, CommandError, Delivery, Input, ItemKey, KeptItem, Lodge, Lodged, NotTaken, ReceiptHeader,
+    Retried, SeenHeader,
 };
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::transparency::receipt::ItemResult;
@@ -28,7 +28,7 @@ pub struct Delivered {
 }
 
 /// Where the answer to a command goes.
-type AnswerTo<T> = oneshot::Sender<Result<T, NotDone>>;
+type AnswerTo<T> = oneshot::Sender<Result<T, CommandError>>;
 
 /// Something for the writer.
 pub enum Submission {
@@ -120,7 +120,7 @@ pub enum SubmitError {
     NoItem(Position),
     /// The engine's reason.
     #[error(transparent)]
-    NotDone(#[from] NotDone),
+    CommandError(#[from] CommandError),
 }
 
 /// What the writer has made durable, and what it knows.

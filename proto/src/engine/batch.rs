@@ -123,5 +123,5 @@ pub enum Warning {
     /// Refused items of a peer of which no record was kept today, because too many were refused. 0: none any more.
     RefusedUnkept(AgencyId, u64),
     /// The node could not do what it does by itself; it tries again.
-    PutOff(ComplaintId, super::NotDone),
+    PutOff(ComplaintId, super::CommandError),
 }

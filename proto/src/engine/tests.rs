@@ -86,7 +86,7 @@ impl Stage {
         written
     }
 
-    fn lodge(&mut self, text: &str, external: Option<External>, forward: Option<&str>) -> Result<Lodged, NotDone> {
+    fn lodge(&mut self, text: &str, external: Option<External>, forward: Option<&str>) -> Result<Lodged, CommandError> {
         let forward = forward.map(|to| NewOffer { to: agency(to), reason: 1, answer_by: None });
         let contents = vec![(content(text), ContentClass::Public)];
         let body = wire::Lodged {
@@ -102,7 +102,7 @@ impl Stage {
         }
     }
 
-    fn act(&mut self, complaint: ComplaintId, command: Command) -> Result<Acted, NotDone> {
+    fn act(&mut self, complaint: ComplaintId, command: Command) -> Result<Acted, CommandError> {
         match self.give(Input::Act(Box::new(Act { complaint, command, text: None }))) {
             Answer::Acted(acted) => acted,
             other => panic!("{other:?}"),

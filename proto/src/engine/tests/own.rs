@@ -40,7 +40,9 @@ fn a_record_of_another_system_is_lodged_once_also_while_the_first_is_on_its_way(
 #[test]
 fn nothing_is_decided_while_the_guard_waits_or_the_ledger_was_set_back() {
     let federation = Federation::new();
-    for (guard, expected) in [(GuardState::Waiting, NotDone::Unheard), (GuardState::SetBack, NotDone::SetBack)] {
+    for (guard, expected) in
+        [(GuardState::Waiting, CommandError::PeersNotHeard), (GuardState::SetBack, CommandError::SetBack)]
+    {
         let mut stage = Stage::of(&federation, "prov-jabar", &["kemendagri"]);
         stage.apply();
         stage.give(Input::Guard(guard));
@@ -62,7 +64,7 @@ fn nothing_is_signed_while_the_clock_differs_from_most_peers_and_what_peers_send
     for offset in [bound + 1, -bound - 1] {
         stage.give(Input::PeerClocks(offset));
         let offset_seconds = offset / 1000;
-        assert_eq!(stage.lodge("a", None, None).map(drop), Err(NotDone::Clock { offset_seconds }));
+        assert_eq!(stage.lodge("a", None, None).map(drop), Err(CommandError::Clock { offset_seconds }));
     }
     let taken = stage.deliver("kota-bandung", vec![item(&federation.node("kota-bandung").lodges())]);
     assert_eq!(taken, [ItemOutcome::Leaf(LedgerIndex(0))]);
@@ -90,7 +92,7 @@ fn an_entry_that_peers_would_refuse_is_not_written() {
     stage.apply();
     let body = wire::Lodged { category: "x".repeat(crate::base::limits::ENTRY_BYTES), ..Default::default() };
     let lodge = Lodge { body, contents: Vec::new(), external: None, forward: None };
-    let Answer::Lodged(Err(NotDone::Refused(refusal))) = stage.give(Input::Lodge(Box::new(lodge))) else {
+    let Answer::Lodged(Err(CommandError::Refused(refusal))) = stage.give(Input::Lodge(Box::new(lodge))) else {
         panic!("it is too large");
     };
     assert_ne!(refusal.code, RefusalCode::BadSignature);
@@ -102,7 +104,7 @@ fn an_offer_to_an_agency_that_no_link_leads_to_is_not_written() {
     let federation = Federation::new();
     let mut stage = Stage::of(&federation, "kemenpanrb", &[]);
     let lodged = stage.lodge("a", None, Some("ksp")).expect("lodged");
-    assert_eq!(lodged.forward_declined, Some(NotDone::NoRoute(agency("ksp"))));
+    assert_eq!(lodged.forward_declined, Some(CommandError::NoRoute(agency("ksp"))));
 }
 
 #[test]
@@ -118,7 +120,7 @@ fn a_content_is_disclosed_before_the_batch_that_holds_it_is_applied() {
     let Some(Record::Content { content: copy, .. }) = stage.batch.records.first() else { panic!("a content") };
     assert_eq!((&copy.data[..], copy.salt), (&b"jalan rusak"[..], [3; 32]), "under the same commitment");
     let other = Command::Disclose { entry: None, commitment: 0, to: agency("ksp") };
-    assert_eq!(stage.act(lodged.complaint, other), Err(NotDone::NoDirectLink(agency("ksp"))));
+    assert_eq!(stage.act(lodged.complaint, other), Err(CommandError::NoDirectLink(agency("ksp"))));
 }
 
 #[test]
@@ -150,7 +152,7 @@ fn what_was_erased_is_destroyed_with_its_batch_and_not_disclosed_any_more() {
     let all = [0, 1].map(|leaf| Destroy::Contents(LedgerIndex(leaf)));
     assert_eq!(stage.batch.destroy, BTreeSet::from(all));
     let disclose = Command::Disclose { entry: None, commitment: 0, to: agency("prov-jabar") };
-    assert_eq!(stage.act(lodged.complaint, disclose), Err(NotDone::ContentNotHere), "before it is destroyed");
+    assert_eq!(stage.act(lodged.complaint, disclose), Err(CommandError::ContentNotHere), "before it is destroyed");
     stage.apply();
     assert!(!stage.view.contents.contains_key(&LedgerIndex(0)));
     // A crash may have come before the destruction: the next start orders it again.

@@ -260,7 +260,7 @@ fn what_the_node_does_by_itself_is_put_off_until_it_may_sign() {
     let case = federation.case_at("kemendagri");
     let offer = federation.node("kemendagri").forwards(&case).to("kota-bandung");
     stage.deliver("prov-jabar", vec![item(&federation.node("kemendagri").lodges()), item(&offer)]);
-    assert!(matches!(&stage.batch.warnings[..], [Warning::PutOff(_, NotDone::Clock { .. })]));
+    assert!(matches!(&stage.batch.warnings[..], [Warning::PutOff(_, CommandError::Clock { .. })]));
     stage.apply();
     stage.give(Input::PeerClocks(0));
     stage.give(Input::Tick);

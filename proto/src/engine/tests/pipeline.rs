@@ -29,7 +29,10 @@ fn a_complaint_is_decided_on_as_the_batches_on_their_way_left_it_however_little_
     // Now memory has room for one of them, and the others are read.
     for complaint in &complaints {
         let again = NewOffer { to: agency("kemendagri"), reason: 1, answer_by: None };
-        assert!(matches!(stage.act(*complaint, Command::Forward(again)), Err(NotDone::Declined(_))), "it is offered");
+        assert!(
+            matches!(stage.act(*complaint, Command::Forward(again)), Err(CommandError::Declined(_))),
+            "it is offered"
+        );
     }
     let in_memory = complaints.iter().filter(|id| stage.engine.case(id).is_some()).count();
     assert!(in_memory <= 2, "{in_memory} complaints");
