@@ -63,7 +63,7 @@ pub use batch::{Batch, BatchNumber, Destroy, Recheck, Warning};
 pub use case::{Case, Duties};
 pub use cases::{CaseRoom, Cases};
 pub use input::{
-    Act, Acted, Answer, CommandError, Delivery, Input, Kept, KeptItem, Lodge, Lodged, NotTaken, OldEntry, Retried,
+    Act, Acted, Answer, CommandError, Delivery, DeliveryError, Input, Kept, KeptItem, Lodge, Lodged, OldEntry, Retried,
     Withheld,
 };
 pub use record::{
@@ -342,7 +342,7 @@ impl Engine {
             Input::Witness(_) => Answer::Witnessed(Err(error)),
             Input::Retry(_) => Answer::Retried(Err(error)),
             Input::Declare(_) => Answer::Declared(Err(error)),
-            Input::Deliver(_) => Answer::Delivered(Err(NotTaken::MayNotSign)),
+            Input::Deliver(_) => Answer::Delivered(Err(DeliveryError::MayNotSign)),
             _ => Answer::Nothing,
         }
     }

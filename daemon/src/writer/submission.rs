@@ -9,7 +9,7 @@ use sinergi_proto::admission::received::Received;
 use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::engine::{
-    Act, Acted, Answer, CommandError, Delivery, Input, ItemKey, KeptItem, Lodge, Lodged, NotTaken, ReceiptHeader,
+    Act, Acted, Answer, CommandError, Delivery, DeliveryError, Input, ItemKey, KeptItem, Lodge, Lodged, ReceiptHeader,
     Retried, SeenHeader,
 };
 use sinergi_proto::routing::cursor::Cursor;
@@ -92,9 +92,9 @@ impl Reply {
             (Self::Delivered(to), Answer::Delivered(result)) => {
                 let results = match result {
                     Ok(results) => Some(results),
-                    Err(NotTaken::TooMuchWaits) => None,
+                    Err(DeliveryError::TooMuchDeferred) => None,
                     // Its link ends, and the peer sends again.
-                    Err(NotTaken::MayNotSign) => return,
+                    Err(DeliveryError::MayNotSign) => return,
                 };
                 drop(to.send(Delivered { results, checkpoint: checkpoint.clone() }));
             }

@@ -70,7 +70,7 @@ pub enum Answer {
     /// Of [`Input::Act`].
     Acted(Result<Acted, CommandError>),
     /// Of [`Input::Deliver`]: one result an item, in order.
-    Delivered(Result<Vec<ItemResult>, NotTaken>),
+    Delivered(Result<Vec<ItemResult>, DeliveryError>),
     /// Of [`Input::Witness`].
     Witnessed(Result<(), CommandError>),
     /// Of [`Input::Retry`]: one an item, in order.
@@ -152,9 +152,9 @@ pub struct Delivery {
 
 /// Why a frame is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotTaken {
+pub enum DeliveryError {
     /// Too much of what the peer delivered waits already.
-    TooMuchWaits,
+    TooMuchDeferred,
     /// The node may not sign, so it could give no receipt.
     MayNotSign,
 }

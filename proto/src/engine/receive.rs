@@ -18,7 +18,7 @@ use super::append::Source;
 use super::record::{CursorHeader, DeferredHeader, Record, RefusedHeader, RoutingHeader};
 use super::view::View;
 use super::waiting::item_key;
-use super::{Batch, Delivery, Engine, NotTaken, Warning};
+use super::{Batch, Delivery, DeliveryError, Engine, Warning};
 
 /// What the decision on an authentic item needs to know beside its complaint's case, which has been looked up.
 pub(super) struct ItemFacts {
@@ -38,10 +38,10 @@ impl Engine {
         now: u64,
         view: &mut V,
         batch: &mut Batch,
-    ) -> Result<Result<Vec<ItemResult>, NotTaken>, V::Error> {
+    ) -> Result<Result<Vec<ItemResult>, DeliveryError>, V::Error> {
         let Delivery { peer, cursor, items } = delivery;
         if self.is_held_up(&peer, batch) {
-            return Ok(Err(NotTaken::TooMuchWaits));
+            return Ok(Err(DeliveryError::TooMuchDeferred));
         }
         let mut results = Vec::with_capacity(items.len());
         for item in items {
@@ -61,7 +61,7 @@ impl Engine {
             false => self.held_up.remove(peer),
         };
         if has_changed {
-            batch.warnings.push(Warning::TooMuchWaits(peer.clone(), is_full));
+            batch.warnings.push(Warning::TooMuchDeferred(peer.clone(), is_full));
         }
         is_full
     }

@@ -48,7 +48,7 @@ fn nothing_is_decided_while_the_guard_waits_or_the_ledger_was_set_back() {
         stage.give(Input::Guard(guard));
         assert_eq!(stage.lodge("a", None, None).map(drop), Err(expected));
         let delivered = stage.give(Input::Deliver(delivery("kemendagri", Vec::new())));
-        assert!(matches!(delivered, Answer::Delivered(Err(NotTaken::MayNotSign))));
+        assert!(matches!(delivered, Answer::Delivered(Err(DeliveryError::MayNotSign))));
         stage.give(Input::Tick);
         stage.give(Input::Work);
         assert!(stage.batch.is_empty(), "{guard:?}");

@@ -222,10 +222,10 @@ fn a_peer_of_which_too_much_waits_is_held_up_and_told_of_once() {
     let most = crate::base::limits::DEFERRED_PER_PEER as u64;
     stage.deliver("kota-bandung", (0..most).map(waits).collect());
     let peer = agency("kota-bandung");
-    for warnings in [vec![Warning::TooMuchWaits(peer.clone(), true)], Vec::new()] {
+    for warnings in [vec![Warning::TooMuchDeferred(peer.clone(), true)], Vec::new()] {
         stage.batch.warnings.clear();
         let held = stage.give(Input::Deliver(delivery("kota-bandung", vec![waits(most)])));
-        assert!(matches!(held, Answer::Delivered(Err(NotTaken::TooMuchWaits))));
+        assert!(matches!(held, Answer::Delivered(Err(DeliveryError::TooMuchDeferred))));
         assert_eq!(stage.batch.warnings, warnings);
     }
     stage.deliver("ksp", vec![item(&federation.node("ksp").lodges())]);
