@@ -42,7 +42,7 @@ use crate::base::time::now_millis;
 use crate::rollback_guard::{Continuity, GuardState};
 use crate::storage::case::CaseError;
 use crate::storage::charters::Directory;
-use crate::storage::derivation::{CASE_ROOM, Derivation};
+use crate::storage::derivation::{CASE_CACHE_LIMITS, Derivation};
 use crate::storage::keys::SigningKeys;
 use crate::storage::leaf_cache::Recent;
 use crate::storage::ledger::{AppendError, EraseError, Fatal, Ledger, LedgerReader, Tip};
@@ -191,7 +191,7 @@ impl Writer {
             adjacent,
             answer_within_millis: parts.answer_within_millis,
             batch_bytes: limits::GROUP_BYTES,
-            cases: CASE_ROOM,
+            cases: CASE_CACHE_LIMITS,
         };
         let tip = ledger.tip();
         let committing = Committing {

@@ -24,7 +24,7 @@
 //! | `automatic` | what the node does by itself |
 //! | `backfill` | what a new peer should have had |
 //! | [`recovery`], `epoch` | a new ledger: which epoch it begins, and what it takes over from the old one |
-//! | [`case`], `cases`, `pending`, [`waiting`], `refusal_quota` | the state |
+//! | [`case`], `case_cache`, `pending`, [`waiting`], `refusal_quota` | the state |
 //!
 //! Must not know: clocks, files, sockets, threads, the operator's messages.
 //!
@@ -45,7 +45,7 @@ pub mod waiting;
 mod append;
 mod automatic;
 mod backfill;
-mod cases;
+mod case_cache;
 mod epoch;
 mod pending;
 mod receive;
@@ -61,7 +61,7 @@ use std::sync::Arc;
 
 pub use batch::{Batch, BatchNumber, Destroy, Recheck, Warning};
 pub use case::{Case, Duties};
-pub use cases::{CaseRoom, Cases};
+pub use case_cache::{CaseCache, CaseCacheLimits};
 pub use input::{
     Act, Acted, Answer, CommandError, Delivery, DeliveryError, Input, Kept, KeptItem, Lodge, Lodged, OldEntry, Retried,
     Withheld,
@@ -104,7 +104,7 @@ pub struct EngineConfig {
     /// About how many bytes of records a batch may hold before backlog waits for the next one.
     pub batch_bytes: usize,
     /// How much is held in memory.
-    pub cases: CaseRoom,
+    pub cases: CaseCacheLimits,
 }
 
 /// Where a node stands when it starts: read from its ledger and store.
@@ -137,7 +137,7 @@ pub struct Engine {
     epoch: Epoch,
     next_leaf: LedgerIndex,
     clock: HybridClock,
-    cases: Cases,
+    cases: CaseCache,
     pending: Pending,
     waiting: Waiting,
     /// Peers of which nothing is taken because too much of theirs waits.
@@ -174,7 +174,7 @@ impl Engine {
             epoch,
             next_leaf: size,
             clock,
-            cases: Cases::new(config.cases),
+            cases: CaseCache::new(config.cases),
             pending: Pending::new(open, size),
             waiting,
             held_up: BTreeSet::new(),

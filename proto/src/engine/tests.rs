@@ -42,7 +42,7 @@ impl Stage {
             adjacent: peers.iter().map(|peer| agency(peer)).collect(),
             answer_within_millis: crate::fixture::ANSWER_WITHIN,
             batch_bytes: 1 << 20,
-            cases: CaseRoom { complaints: 1, entries: 1 },
+            cases: CaseCacheLimits { complaints: 1, entries: 1 },
         };
         let snapshot = view.snapshot(&config);
         let engine = Engine::open(snapshot, config, Arc::new(federation.charters.clone()));
