@@ -24,7 +24,7 @@
 //! | `automatic` | what the node does by itself |
 //! | `backfill` | what a new peer should have had |
 //! | [`recovery`], `epoch` | a new ledger: which epoch it begins, and what it takes over from the old one |
-//! | [`case`], `case_cache`, `pending`, [`waiting`], `refusal_quota` | the state |
+//! | [`case`], `case_cache`, `pending`, [`deferred`], `refusal_quota` | the state |
 //!
 //! Must not know: clocks, files, sockets, threads, the operator's messages.
 //!
@@ -36,11 +36,11 @@
 
 pub mod batch;
 pub mod case;
+pub mod deferred;
 pub mod input;
 pub mod record;
 pub mod recovery;
 pub mod view;
-pub mod waiting;
 
 mod append;
 mod automatic;
@@ -62,6 +62,7 @@ use std::sync::Arc;
 pub use batch::{Batch, BatchNumber, Destroy, Recheck, Warning};
 pub use case::{Case, Duties};
 pub use case_cache::{CaseCache, CaseCacheLimits};
+pub use deferred::{DeferredItems, ItemKey};
 pub use input::{
     Act, Acted, Answer, CommandError, Delivery, DeliveryError, Input, Kept, KeptItem, Lodge, Lodged, OldEntry, Retried,
     Withheld,
@@ -71,7 +72,6 @@ pub use record::{
     RoutingHeader, SeenHeader,
 };
 pub use view::View;
-pub use waiting::{ItemKey, Waiting};
 
 use crate::base::clock::HybridClock;
 use crate::base::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
@@ -139,7 +139,7 @@ pub struct Engine {
     clock: HybridClock,
     cases: CaseCache,
     pending: Pending,
-    waiting: Waiting,
+    deferred: DeferredItems,
     /// Peers of which nothing is taken because too much of theirs waits.
     held_up: BTreeSet<AgencyId>,
     /// Items whose signatures are being checked again.
@@ -162,11 +162,11 @@ impl Engine {
     /// An engine over a ledger that was opened, so that everything in it is durable and can be read. It waits for the rollback guard.
     pub fn open(snapshot: Snapshot, config: EngineConfig, charters: Arc<Charters>) -> Self {
         let Snapshot { epoch, size, clock, deferred, duties, new_peers, seen } = snapshot;
-        let mut waiting = Waiting::default();
+        let mut items = DeferredItems::default();
         for (header, item) in deferred {
-            waiting.add(header, BatchNumber::default(), &item, &config.federation);
+            items.add(header, BatchNumber::default(), &item, &config.federation);
         }
-        waiting.started();
+        items.started();
         let open = BatchNumber::default().next();
         Self {
             guard: GuardState::Waiting,
@@ -176,7 +176,7 @@ impl Engine {
             clock,
             cases: CaseCache::new(config.cases),
             pending: Pending::new(open, size),
-            waiting,
+            deferred: items,
             held_up: BTreeSet::new(),
             rechecking: Rechecking::default(),
             refusal_quota: RefusalQuota::default(),
@@ -208,7 +208,7 @@ impl Engine {
             Input::PeerClocks(offset) => self.note(|engine| engine.clock_offset = offset),
             Input::Charters(charters) => self.note(|engine| {
                 engine.charters = charters;
-                engine.waiting.time_passed();
+                engine.deferred.time_passed();
             }),
             Input::Applied(number) => self.note(|engine| engine.note_applied(number)),
             Input::Work => {
@@ -252,7 +252,7 @@ impl Engine {
             }
             Input::Retry(items) => Answer::Retried(Ok(self.retry(items, now, view, batch)?)),
             Input::Tick => {
-                self.waiting.time_passed();
+                self.deferred.time_passed();
                 self.warn_of_unkept_refusals(now, batch);
                 self.act_by_itself(now, view, batch)?;
                 Answer::Nothing
@@ -287,12 +287,12 @@ impl Engine {
     pub fn has_backlog(&self) -> bool {
         !self.undestroyed.is_empty()
             || (self.guard == GuardState::Clear
-                && (self.backfill.is_under_way() || (self.waiting.is_ready(self.applied) && self.may_recheck())))
+                && (self.backfill.is_under_way() || (self.deferred.is_ready(self.applied) && self.may_recheck())))
     }
 
     /// Whether there will be work as soon as the batches that are not applied yet are.
     pub fn awaits_applied(&self) -> bool {
-        self.guard == GuardState::Clear && self.waiting.is_ready(self.open)
+        self.guard == GuardState::Clear && self.deferred.is_ready(self.open)
     }
 
     /// A complaint, if it is in memory: those of the open batch always are.
@@ -311,8 +311,8 @@ impl Engine {
     }
 
     /// What waits.
-    pub fn waiting(&self) -> &Waiting {
-        &self.waiting
+    pub fn deferred(&self) -> &DeferredItems {
+        &self.deferred
     }
 
     /// The charters by which it decides.
@@ -376,15 +376,15 @@ impl Engine {
                     }
                     None => self.pending.add_node_entry(entry.id, index),
                 }
-                self.waiting.arrived(&entry.id);
+                self.deferred.arrived(&entry.id);
             }
             Record::Content { leaf, content, .. } => self.pending.add_content(*leaf, content.clone()),
             Record::Seen { header, note } => drop(self.seen.insert(header.peer.clone(), note.to_vec())),
             Record::Deferred { header, item } => {
-                self.waiting.add(header.clone(), self.open, item, &self.config.federation);
+                self.deferred.add(header.clone(), self.open, item, &self.config.federation);
             }
             Record::DeferredDone(header) => {
-                self.waiting.remove(&header.item);
+                self.deferred.remove(&header.item);
                 batch.destroy.insert(Destroy::DeferredItem(header.item));
             }
             Record::Routing(RoutingHeader::Introduced { peer }) => self.backfill.completed(peer),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::waiting::ItemKey;
+use super::deferred::ItemKey;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::wire;
 

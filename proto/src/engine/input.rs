@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::waiting::ItemKey;
+use super::deferred::ItemKey;
 use crate::admission::received::Received;
 use crate::base::clock::HybridClock;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};

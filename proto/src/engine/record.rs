@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::waiting::ItemKey;
+use super::deferred::ItemKey;
 use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
 use crate::entry::Entry;
 use crate::entry::content::Content;

@@ -41,7 +41,7 @@ fn an_entry_waits_for_its_parent_and_is_judged_again_when_both_can_be_read() {
     let written = stage.apply();
     let expected = ["leaf Lodged -> ", "cursor of kota-bandung", "deferred done", "leaf Forwarded -> "];
     assert_eq!(written, expected);
-    assert!(stage.engine.waiting().is_empty());
+    assert!(stage.engine.deferred().is_empty());
     assert!(!stage.engine.has_backlog() && !stage.engine.awaits_applied());
 }
 
@@ -56,7 +56,7 @@ fn an_item_that_still_waits_after_a_second_look_is_not_recorded_again() {
     stage.apply();
     stage.give(Input::Tick);
     assert!(stage.apply().is_empty());
-    assert_eq!(stage.engine.waiting().len(), 1);
+    assert_eq!(stage.engine.deferred().len(), 1);
     stage.now += 2 * MINUTE;
     stage.give(Input::Tick);
     assert_eq!(stage.apply(), ["deferred done", "leaf Lodged -> "]);
