@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use super::end::End;
-use super::event::{Action, Job, Kept, PeerChange};
+use super::event::{Action, Job, PeerChange, SideRecord};
 use super::jobs::{JobId, Jobs};
 use super::timers::{Now, Timer, TimerTable};
 use crate::admission::received::Received;
@@ -71,9 +71,9 @@ impl<'a> Effects<'a> {
     }
 
     /// Gives something else to the writer.
-    pub(super) fn keep(&mut self, kept: Kept) {
+    pub(super) fn store(&mut self, record: SideRecord) {
         self.shared.untaken += 1;
-        self.act(Action::Keep(kept));
+        self.act(Action::Store(record));
     }
 
     /// Whether the writer has taken everything.

@@ -38,7 +38,7 @@ pub enum Event {
     Guard(GuardState),
     /// Somebody on this node asks the peer something.
     Ask(AskId, Question),
-    /// The writer has taken the oldest of what it was given ([`Job::Commit`] and [`Action::Keep`]) and has room for more.
+    /// The writer has taken the oldest of what it was given ([`Job::Commit`] and [`Action::Store`]) and has room for more.
     Taken,
     /// Another connection of this pair takes over.
     Superseded,
@@ -87,7 +87,7 @@ pub enum Action {
     /// Work on this, and say [`Event::Done`] when it has ended. Jobs run beside each other and end in any order.
     Start(JobId, Job),
     /// Give this to the writer, after whatever it was given before, and say [`Event::Taken`] when the writer has taken it.
-    Keep(Kept),
+    Store(SideRecord),
     /// Give back the room that this job took.
     Release(JobId),
     /// The answer to a question.
@@ -104,7 +104,7 @@ pub enum Action {
 
 /// Something for the ledger that is no entry.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Kept {
+pub enum SideRecord {
     /// The peer's receipt.
     Receipt {
         /// When it came, milliseconds since 1970.

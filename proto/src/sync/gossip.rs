@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::effects::Effects;
 use super::end::End;
-use super::event::{Job, Kept, Looked, PeerChange, Signed};
+use super::event::{Job, Looked, PeerChange, SideRecord, Signed};
 use super::jobs::JobId;
 use super::keepalive::ping;
 use super::timers::{Now, Timer, later};
@@ -195,7 +195,7 @@ impl GossipReceiver {
         }
         for note in looked.news.into_iter().take(KEPT - self.kept) {
             self.kept += 1;
-            effects.keep(Kept::Seen { at: effects.now.wall_millis, note });
+            effects.store(SideRecord::Seen { at: effects.now.wall_millis, note });
         }
         self.look(effects);
         true

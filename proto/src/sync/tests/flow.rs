@@ -195,7 +195,7 @@ fn what_grows_is_read_sent_and_its_receipt_kept() {
     let expected = [
         Action::Release(JobId(5)),
         peer(PeerChange::Refused(1)),
-        Action::Keep(Kept::Receipt { at: START, cursor: cursor(11), refused, ack: ack(11) }),
+        Action::Store(SideRecord::Receipt { at: START, cursor: cursor(11), refused, ack: ack(11) }),
         progress(11, 11),
         peer(PeerChange::Answered),
     ];
@@ -227,8 +227,9 @@ fn receipts_are_taken_in_order_whatever_the_order_in_which_their_checks_end() {
     side.hears(Kind::Ack(ack(11)));
     side.hears(Kind::Ack(ack(12)));
     assert_eq!(side.does(done(8, checked_ack(12, results(12)))), []);
-    let kept =
-        |index| Action::Keep(Kept::Receipt { at: START, cursor: cursor(index), refused: Vec::new(), ack: ack(index) });
+    let kept = |index| {
+        Action::Store(SideRecord::Receipt { at: START, cursor: cursor(index), refused: Vec::new(), ack: ack(index) })
+    };
     let expected = [Action::Release(JobId(5)), kept(11), progress(12, 11), peer(PeerChange::Answered)];
     assert_eq!(side.does(done(7, checked_ack(11, results(11)))), expected, "the next when the writer has taken it");
     let expected = [Action::Release(JobId(6)), kept(12), progress(12, 12), peer(PeerChange::Answered)];
@@ -251,7 +252,7 @@ fn frames_and_receipts_take_turns_at_a_writer_that_is_slow() {
     for _ in 0..5 {
         submitted.extend(side.does(Event::Taken).into_iter().filter_map(|action| match action {
             Action::Start(_, Job::Commit { .. }) => Some("frame"),
-            Action::Keep(Kept::Receipt { .. }) => Some("receipt"),
+            Action::Store(SideRecord::Receipt { .. }) => Some("receipt"),
             _ => None,
         }));
     }

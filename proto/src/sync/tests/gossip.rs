@@ -147,10 +147,10 @@ fn of_the_checkpoints_that_a_peer_shows_of_itself_two_are_kept_on_one_link() {
     for (job, size) in (5..).zip(0..4_u8) {
         side.hears(notes(&[&[size]]));
         let actions = side.does(done(job, Done::Looked(Looked { news: vec![vec![size]], epoch: None })));
-        kept.extend(actions.into_iter().filter(|action| matches!(action, Action::Keep(_))));
+        kept.extend(actions.into_iter().filter(|action| matches!(action, Action::Store(_))));
         side.does(Event::Taken);
     }
-    let seen = |note| Action::Keep(Kept::Seen { at: START, note: vec![note] });
+    let seen = |note| Action::Store(SideRecord::Seen { at: START, note: vec![note] });
     assert_eq!(kept, [seen(0), seen(1)]);
 }
 

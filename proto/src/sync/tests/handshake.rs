@@ -48,10 +48,10 @@ fn a_link_comes_up_step_by_step() {
         start(3, look),
     ];
     assert_eq!((side.does(done(2, Done::Compared(None))), side.session.reads()), (expected.to_vec(), false));
-    let seen = Kept::Seen { at: START, note: THEIRS.to_vec() };
+    let seen = SideRecord::Seen { at: START, note: THEIRS.to_vec() };
     let looked = Looked { news: vec![THEIRS.to_vec()], epoch: Some(Epoch(1)) };
     let expected = [
-        Action::Keep(seen),
+        Action::Store(seen),
         start(4, Job::Gossip { after: 0 }),
         Action::Peer(PeerChange::Progress { sent: cursor(10), acknowledged: cursor(10) }),
     ];

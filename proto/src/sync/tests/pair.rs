@@ -89,11 +89,11 @@ impl Node {
                     let done = self.work(id, job, charters);
                     self.ended.push(Event::Done(id, done));
                 }
-                Action::Keep(kept) => {
+                Action::Store(record) => {
                     self.submitted.push_back(());
-                    match kept {
-                        Kept::Receipt { cursor, .. } => self.receipted = Some(cursor),
-                        Kept::Seen { note, .. } => self.shown.push(note),
+                    match record {
+                        SideRecord::Receipt { cursor, .. } => self.receipted = Some(cursor),
+                        SideRecord::Seen { note, .. } => self.shown.push(note),
                     }
                 }
                 Action::Release(room) => {

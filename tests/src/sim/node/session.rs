@@ -13,7 +13,8 @@ use sinergi_proto::base::limits;
 use sinergi_proto::engine::{Delivery, Input, ReceiptHeader, SeenHeader};
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::sync::{
-    Action, AskId, Closing, Done, Event, Job, JobId, Kept, Now, Opening, PeerChange, Question, Reply, Session, Signed,
+    Action, AskId, Closing, Done, Event, Job, JobId, Now, Opening, PeerChange, Question, Reply, Session, SideRecord,
+    Signed,
 };
 use sinergi_proto::transparency::audit::recheck::{Recheck, Rechecked};
 use sinergi_proto::transparency::rollback_guard::GuardState;
@@ -248,8 +249,8 @@ impl Node {
                 self.submissions.push_back(Submission { peer: peer.clone(), connection, input, job: Some(job) });
             }
             Action::Start(id, job) => self.effects.push(Effect::Work(connection, peer.clone(), id, Box::new(job))),
-            Action::Keep(kept) => {
-                let input = input_of(peer, kept);
+            Action::Store(record) => {
+                let input = input_of(peer, record);
                 self.submissions.push_back(Submission { peer: peer.clone(), connection, input, job: None });
             }
             Action::Answer(ask, reply) => self.answered(peer, connection, ask, reply),
@@ -322,13 +323,13 @@ impl Link {
     }
 }
 
-fn input_of(peer: &AgencyId, kept: Kept) -> Input {
+fn input_of(peer: &AgencyId, record: SideRecord) -> Input {
     let peer = peer.clone();
-    match kept {
-        Kept::Receipt { at, cursor, refused, ack } => {
+    match record {
+        SideRecord::Receipt { at, cursor, refused, ack } => {
             Input::Receipt(ReceiptHeader { at, peer, cursor, refused }, ack.encode_to_vec())
         }
-        Kept::Seen { at, note } => {
+        SideRecord::Seen { at, note } => {
             assert!(note.len() <= limits::CHECKPOINT_BYTES, "a session keeps no note of {} bytes", note.len());
             Input::Seen(SeenHeader { at, peer }, note)
         }
