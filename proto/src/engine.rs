@@ -64,8 +64,8 @@ pub use case::{Case, Duties};
 pub use case_cache::{CaseCache, CaseCacheLimits};
 pub use deferred::{DeferredItems, ItemKey};
 pub use input::{
-    Act, Acted, Answer, CommandError, Delivery, DeliveryError, Input, Kept, KeptItem, Lodge, Lodged, OldEntry, Retried,
-    Withheld,
+    Act, Acted, Answer, CommandError, Delivery, DeliveryError, Input, KeptAs, KeptItem, Lodge, Lodged, OldEntry,
+    Retried, Withheld,
 };
 pub use record::{
     CursorHeader, DeferredDoneHeader, DeferredHeader, External, LeafHeader, ReceiptHeader, Record, RefusedHeader,

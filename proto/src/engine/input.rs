@@ -169,14 +169,14 @@ pub struct KeptItem {
     /// The entry.
     pub entry: EntryId,
     /// Why it was kept.
-    pub kept: Kept,
+    pub kept: KeptAs,
     /// The item, its signature checked again.
     pub received: Received,
 }
 
 /// Why an item was kept.
 #[derive(Clone, Debug)]
-pub enum Kept {
+pub enum KeptAs {
     /// It was refused, for this reason.
     Refused(String),
     /// It waits under this name, for what the code and the words say.

@@ -17,7 +17,7 @@ use crate::transparency::receipt::ItemOutcome;
 use super::deferred::ItemKey;
 use super::record::{DeferredDoneHeader, Record};
 use super::view::View;
-use super::{Batch, Engine, Kept, KeptItem, Recheck, Retried};
+use super::{Batch, Engine, KeptAs, KeptItem, Recheck, Retried};
 
 /// Items whose signatures may be checked again at a time.
 const RECHECKS: usize = 256;
@@ -133,14 +133,14 @@ impl Engine {
             self.cases.make_room(self.applied);
             let KeptItem { number, peer, entry, kept, received } = item;
             let (outcome, reason) = match kept {
-                Kept::Deferred(key, _, detail) if !self.deferred.contains(&key) => {
+                KeptAs::Deferred(key, _, detail) if !self.deferred.contains(&key) => {
                     (self.settled_outcome(&received, view)?, detail)
                 }
-                Kept::Deferred(key, code, detail) => {
+                KeptAs::Deferred(key, code, detail) => {
                     let outcome = self.try_again(key, received, now, view, batch)?;
                     (outcome.unwrap_or(ItemOutcome::Deferred(code)), detail)
                 }
-                Kept::Refused(detail) => match self.still_refused(&received, now, view)? {
+                KeptAs::Refused(detail) => match self.still_refused(&received, now, view)? {
                     Some(refused) => refused,
                     None => (self.receive(&peer, received, now, view, batch)?.outcome, detail),
                 },

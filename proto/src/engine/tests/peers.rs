@@ -283,8 +283,8 @@ fn an_operator_s_second_look_takes_what_is_right_now_and_does_not_record_a_refus
         bytes: Vec::new().into(),
     };
     let items = vec![
-        kept(1, Kept::Refused("it was unknown".to_owned()), item(&good)),
-        kept(2, Kept::Refused("it was unknown".to_owned()), still),
+        kept(1, KeptAs::Refused("it was unknown".to_owned()), item(&good)),
+        kept(2, KeptAs::Refused("it was unknown".to_owned()), still),
     ];
     let Answer::Retried(Ok(retried)) = stage.give(Input::Retry(items)) else { panic!("an answer") };
     let outcomes: Vec<_> = retried.iter().map(|item| (item.number, item.outcome, item.reason.as_str())).collect();
