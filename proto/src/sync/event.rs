@@ -128,8 +128,8 @@ pub enum SideRecord {
 /// Something that takes time, and that the session must not wait for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Job {
-    /// Look up what this node holds of the peer's ledger, and the peer of this node's. Ends with [`Done::Recalled`].
-    Recall,
+    /// Look up what this node holds of the peer's ledger, and the peer of this node's. Ends with [`Done::PeerLoaded`].
+    LoadPeer,
     /// Compare what the peer shows of this node's ledger with the ledger, and stop the signing if that is more, or another.
     /// Ends with [`Done::Compared`].
     Compare {
@@ -209,8 +209,8 @@ pub struct Owed {
 /// How a job has ended.
 #[derive(Clone, Debug)]
 pub enum Done {
-    /// Of [`Job::Recall`].
-    Recalled(Box<Recalled>),
+    /// Of [`Job::LoadPeer`].
+    PeerLoaded(Box<StoredPeer>),
     /// Of [`Job::Compare`]: how what the peer shows contradicts this node's ledger.
     Compared(Option<String>),
     /// Of [`Job::Look`].
@@ -249,7 +249,7 @@ pub enum Done {
 
 /// What a node holds of a peer's ledger, and the peer of its, by its own records.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Recalled {
+pub struct StoredPeer {
     /// How far it has the peer's ledger.
     pub received: Option<Cursor>,
     /// Up to where it holds the peer's receipts for its own ledger.

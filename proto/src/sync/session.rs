@@ -276,9 +276,9 @@ impl Session {
     /// A job has ended.
     fn done(&mut self, job: JobId, done: Done, effects: &mut Effects<'_>) -> Result<(), End> {
         match done {
-            Done::Recalled(recalled) => {
+            Done::PeerLoaded(stored) => {
                 let newest = self.gossip_sender.newest().note.clone();
-                self.handshake.recalled(*recalled, &self.opening, &newest, effects)
+                self.handshake.peer_loaded(*stored, &self.opening, &newest, effects)
             }
             Done::Compared(conflict) => self.handshake.compared(conflict, self.delivery.end(), effects),
             Done::Looked(looked) => {
@@ -333,7 +333,7 @@ impl Session {
     /// The handshake is over. What the peer shows of its own ledger is looked at before anything else.
     fn link(&mut self, effects: &mut Effects<'_>) {
         self.handshake.succeeded(effects);
-        self.reception = Reception::new(self.handshake.held().received);
+        self.reception = Reception::new(self.handshake.stored().received);
         self.gossip_receiver.shown_in_hello(self.handshake.theirs().checkpoint.clone(), effects);
         self.phase = Phase::Opening;
     }
@@ -341,21 +341,21 @@ impl Session {
     /// Begins to send and to read. `epoch` is that of the peer's newest checkpoint.
     fn begin(&mut self, epoch: Option<Epoch>, effects: &mut Effects<'_>) -> Result<(), End> {
         self.phase = Phase::Linked { since: effects.now.mono_nanos };
-        let held = self.handshake.held();
+        let stored = self.handshake.stored();
         let give_back = self.owed(epoch);
         if let Some(Owed { epoch, .. }) = give_back
-            && held.reset.is_none_or(|(declared, _)| declared != epoch)
+            && stored.reset.is_none_or(|(declared, _)| declared != epoch)
         {
             effects.act(Action::Warn(Warning::Undeclared(epoch)));
         }
-        charters::pass_on(&self.opening.charters, self.handshake.theirs(), held.passed_on, effects)?;
-        self.gossip_sender.begin(held.told, self.handshake.shown(), effects)?;
-        self.delivery.begin(self.handshake.have(), held.receipted, give_back, effects)
+        charters::pass_on(&self.opening.charters, self.handshake.theirs(), stored.passed_on, effects)?;
+        self.gossip_sender.begin(stored.told, self.handshake.shown(), effects)?;
+        self.delivery.begin(self.handshake.have(), stored.receipted, give_back, effects)
     }
 
     /// What is to be given back to a peer whose ledger has begun a new epoch: what came from it before.
     fn owed(&self, shown: Option<Epoch>) -> Option<Owed> {
-        let (reset, size) = (self.handshake.held().reset, self.delivery.end().index);
+        let (reset, size) = (self.handshake.stored().reset, self.delivery.end().index);
         GiveBack::owed(shown, reset, size).map(|(epoch, before)| Owed { epoch, before })
     }
 

@@ -78,8 +78,8 @@ fn hello(charters: &Charters) -> wire::Hello {
 }
 
 /// The peer has everything, and its receipts are here.
-fn recalled() -> Recalled {
-    Recalled { received: Some(cursor(5)), receipted: Some(cursor(10)), ..Recalled::default() }
+fn stored_peer() -> StoredPeer {
+    StoredPeer { received: Some(cursor(5)), receipted: Some(cursor(10)), ..StoredPeer::default() }
 }
 
 fn start(job: u64, what: Job) -> Action {
@@ -113,12 +113,12 @@ impl Side {
     /// The handshake is over, both have told each other all, and jobs 1 to 4 were that.
     fn linked() -> Self {
         let federation = Federation::new();
-        Self::linked_with(opening(&federation.charters), recalled(), hello(&federation.charters))
+        Self::linked_with(opening(&federation.charters), stored_peer(), hello(&federation.charters))
     }
 
-    fn linked_with(opening: Opening, recalled: Recalled, hello: wire::Hello) -> Self {
+    fn linked_with(opening: Opening, stored_peer: StoredPeer, hello: wire::Hello) -> Self {
         let (mut side, _) = Self::open(opening);
-        side.does(done(1, Done::Recalled(Box::new(recalled))));
+        side.does(done(1, Done::PeerLoaded(Box::new(stored_peer))));
         side.does(frame(Kind::Hello(hello)));
         side.does(done(2, Done::Compared(None)));
         side.does(done(3, Done::Looked(Looked::default())));

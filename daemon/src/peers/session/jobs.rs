@@ -12,7 +12,7 @@ use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::engine::Delivery;
 use sinergi_proto::routing::cursor::Cursor;
-use sinergi_proto::sync::{Adoption, Done, End, JobId, Looked, Owed, Recalled};
+use sinergi_proto::sync::{Adoption, Done, End, JobId, Looked, Owed, StoredPeer};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::transparency::receipt::{ItemResult, Receipt};
 use sinergi_proto::transparency::watch::Noted;
@@ -53,9 +53,9 @@ impl Ended {
 }
 
 /// Looks up what this node holds of the peer's ledger, and the peer of its.
-pub(super) fn recall(links: &Arc<Links>, peer: &Arc<Peer>, job: JobId) -> Running {
+pub(super) fn load_peer(links: &Arc<Links>, peer: &Arc<Peer>, job: JobId) -> Running {
     let (links, peer) = (Arc::clone(links), Arc::clone(peer));
-    blocking(job, move || own(recalled(&links, &peer).map(|recalled| Done::Recalled(Box::new(recalled)))))
+    blocking(job, move || own(stored_peer(&links, &peer).map(|stored| Done::PeerLoaded(Box::new(stored)))))
 }
 
 /// Compares what the peer shows of this node's ledger with the ledger.
@@ -201,14 +201,14 @@ fn own(done: Result<Done, CaseError>) -> Done {
     done.unwrap_or_else(|error| Done::Failed(End::Own(error.to_string())))
 }
 
-fn recalled(links: &Links, peer: &Peer) -> Result<Recalled, CaseError> {
+fn stored_peer(links: &Links, peer: &Peer) -> Result<StoredPeer, CaseError> {
     let (store, reader, agency) = (links.outbox.store(), links.outbox.reader(), &peer.agency);
     let entry = match store.newest_of(agency)? {
         Some(newest) => Bytes::from(reader.leaf(newest.leaf)?.body),
         None => Bytes::new(),
     };
     let state = peer.snapshot();
-    Ok(Recalled {
+    Ok(StoredPeer {
         received: store.cursor(PeerCursor::Received, agency)?,
         receipted: store.cursor(PeerCursor::Acknowledged, agency)?,
         entry,

@@ -37,7 +37,7 @@ impl Runner<'_> {
     fn start(&mut self, id: JobId, job: Job) {
         let (links, peer) = (self.links, self.peer);
         let mut running = match job {
-            Job::Recall => jobs::recall(links, peer, id),
+            Job::LoadPeer => jobs::load_peer(links, peer, id),
             Job::Compare { checkpoint, entry } => jobs::compare(links, peer, id, checkpoint, entry),
             Job::Look { notes } => jobs::look(links, peer, id, notes),
             Job::Gossip { after } => {

@@ -9,7 +9,7 @@ fn awaiting_hello(change: impl FnOnce(&mut Opening)) -> (Side, Federation) {
     let mut opening = opening(&federation.charters);
     change(&mut opening);
     let (mut side, _) = Side::open(opening);
-    side.does(done(1, Done::Recalled(Box::new(recalled()))));
+    side.does(done(1, Done::PeerLoaded(Box::new(stored_peer()))));
     (side, federation)
 }
 
@@ -17,10 +17,10 @@ fn awaiting_hello(change: impl FnOnce(&mut Opening)) -> (Side, Federation) {
 fn a_link_comes_up_step_by_step() {
     let federation = Federation::new();
     let (mut side, actions) = Side::open(opening(&federation.charters));
-    assert_eq!((actions, side.session.reads()), (vec![start(1, Job::Recall)], false));
+    assert_eq!((actions, side.session.reads()), (vec![start(1, Job::LoadPeer)], false));
 
-    let held = Recalled { checkpoint: b"seen".to_vec(), entry: Bytes::from_static(b"entry"), ..recalled() };
-    assert_eq!(side.does(done(1, Done::Recalled(Box::new(held)))), []);
+    let held = StoredPeer { checkpoint: b"seen".to_vec(), entry: Bytes::from_static(b"entry"), ..stored_peer() };
+    assert_eq!(side.does(done(1, Done::PeerLoaded(Box::new(held)))), []);
     let ours = wire::Hello {
         agency: OWN.to_owned(),
         checkpoint: CHECKPOINT.to_vec(),
@@ -186,9 +186,9 @@ fn a_peer_that_has_begun_a_new_epoch_is_given_back_what_it_passed_on_and_the_ope
         (Some((Epoch(2), LedgerIndex(7))), 2, owed(2, 7), None),
     ] {
         let (mut side, federation) = awaiting_hello(|_| {});
-        let recalled = Recalled { reset, receipted: None, ..recalled() };
+        let stored_peer = StoredPeer { reset, receipted: None, ..stored_peer() };
         let (mut anew, _) = Side::open(opening(&federation.charters));
-        anew.does(done(1, Done::Recalled(Box::new(recalled))));
+        anew.does(done(1, Done::PeerLoaded(Box::new(stored_peer))));
         std::mem::swap(&mut side, &mut anew);
         side.hears(Kind::Hello(hello(&federation.charters)));
         side.does(done(2, Done::Compared(None)));

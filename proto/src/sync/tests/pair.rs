@@ -113,7 +113,7 @@ impl Node {
     /// Works on a job as a shell does, at once; the session hears of it later.
     fn work(&mut self, id: JobId, job: Job, charters: &Charters) -> Done {
         match job {
-            Job::Recall => Done::Recalled(Box::default()),
+            Job::LoadPeer => Done::PeerLoaded(Box::default()),
             Job::Compare { .. } => Done::Compared(None),
             Job::Look { notes } => Done::Looked(Looked { news: notes, epoch: Some(Epoch(1)) }),
             Job::Gossip { after } => {

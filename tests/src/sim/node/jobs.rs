@@ -8,7 +8,7 @@ use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::routing::outbox::{GiveBack, Prepared, prepare};
-use sinergi_proto::sync::{Adoption, CheckedAck, Done, End, Job, Looked, Owed, Recalled};
+use sinergi_proto::sync::{Adoption, CheckedAck, Done, End, Job, Looked, Owed, StoredPeer};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::tlog::tree::{leaf_hash, nodes_needed};
 use sinergi_proto::transparency::receipt::{ItemResult, Receipt};
@@ -25,7 +25,7 @@ impl Node {
     /// What a job comes to.
     pub(super) fn done(&mut self, peer: &AgencyId, job: Job, now: u64) -> Done {
         match job {
-            Job::Recall => Done::Recalled(Box::new(self.recalled(peer))),
+            Job::LoadPeer => Done::PeerLoaded(Box::new(self.stored_peer(peer))),
             Job::Compare { checkpoint, entry } => Done::Compared(self.conflict(peer, checkpoint, &entry, now)),
             Job::Look { notes } => Done::Looked(self.looked(peer, notes, now)),
             Job::Gossip { after } => {
@@ -47,9 +47,9 @@ impl Node {
         }
     }
 
-    fn recalled(&self, peer: &AgencyId) -> Recalled {
+    fn stored_peer(&self, peer: &AgencyId) -> StoredPeer {
         let memory = self.peers.get(peer);
-        Recalled {
+        StoredPeer {
             received: self.ledger.received.get(peer).copied(),
             receipted: self.ledger.receipted.get(peer).copied(),
             entry: self.ledger.newest_of(peer).map(|leaf| leaf.entry.signed.clone()).unwrap_or_default(),
