@@ -138,8 +138,8 @@ pub enum Job {
         /// A `SignedEntry` that this node may have signed.
         entry: Vec<u8>,
     },
-    /// Check checkpoints that the peer shows, and tell the watch of those that verify. Ends with [`Done::Looked`].
-    Look {
+    /// Check checkpoints that the peer shows, and tell the watch of those that verify. Ends with [`Done::CheckpointsChecked`].
+    CheckCheckpoints {
         /// Signed notes, each at most [`crate::base::limits::CHECKPOINT_BYTES`].
         notes: Vec<Vec<u8>>,
     },
@@ -213,8 +213,8 @@ pub enum Done {
     PeerLoaded(Box<StoredPeer>),
     /// Of [`Job::Compare`]: how what the peer shows contradicts this node's ledger.
     Compared(Option<String>),
-    /// Of [`Job::Look`].
-    Looked(Looked),
+    /// Of [`Job::CheckCheckpoints`].
+    CheckpointsChecked(CheckedCheckpoints),
     /// Of [`Job::Gossip`].
     Gossip {
         /// The newest notes, the oldest change first, at most [`crate::base::limits::CHECKPOINTS_TOLD`], none of the peer's.
@@ -268,7 +268,7 @@ pub struct StoredPeer {
 
 /// What checkpoints that a peer showed have added.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Looked {
+pub struct CheckedCheckpoints {
     /// Notes of the peer itself that show more than was known.
     pub news: Vec<Vec<u8>>,
     /// The epoch of the peer's newest checkpoint.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::effects::Effects;
 use super::end::End;
-use super::event::{Job, Looked, PeerChange, SideRecord, Signed};
+use super::event::{CheckedCheckpoints, Job, PeerChange, SideRecord, Signed};
 use super::jobs::JobId;
 use super::keepalive::ping;
 use super::timers::{Now, Timer, later};
@@ -99,7 +99,7 @@ impl GossipSender {
     }
 
     /// What is new was looked up.
-    pub(super) fn looked(
+    pub(super) fn news_read(
         &mut self,
         job: JobId,
         mut notes: Vec<Vec<u8>>,
@@ -189,11 +189,11 @@ impl GossipReceiver {
 
     /// The frame was looked at; whether it was the one that is waited for. What the peer showed of itself is kept at once, so that it can be
     /// shown to a peer that is set back.
-    pub(super) fn looked(&mut self, job: JobId, looked: Looked, effects: &mut Effects<'_>) -> bool {
+    pub(super) fn checked(&mut self, job: JobId, checked: CheckedCheckpoints, effects: &mut Effects<'_>) -> bool {
         if self.looking.take_if(|looking| *looking == job).is_none() {
             return false;
         }
-        for note in looked.news.into_iter().take(KEPT - self.kept) {
+        for note in checked.news.into_iter().take(KEPT - self.kept) {
             self.kept += 1;
             effects.store(SideRecord::Seen { at: effects.now.wall_millis, note });
         }
@@ -205,7 +205,7 @@ impl GossipReceiver {
         if self.looking.is_none()
             && let Some(notes) = self.waiting.pop_front()
         {
-            self.looking = Some(effects.start(Job::Look { notes }));
+            self.looking = Some(effects.start(Job::CheckCheckpoints { notes }));
         }
     }
 }

@@ -281,12 +281,12 @@ impl Session {
                 self.handshake.peer_loaded(*stored, &self.opening, &newest, effects)
             }
             Done::Compared(conflict) => self.handshake.compared(conflict, self.delivery.end(), effects),
-            Done::Looked(looked) => {
-                let epoch = looked.epoch;
-                let is_known = self.gossip_receiver.looked(job, looked, effects);
+            Done::CheckpointsChecked(checked) => {
+                let epoch = checked.epoch;
+                let is_known = self.gossip_receiver.checked(job, checked, effects);
                 if is_known && self.phase == Phase::Opening { self.begin(epoch, effects) } else { Ok(()) }
             }
-            Done::Gossip { notes, reached } => self.gossip_sender.looked(job, notes, reached, effects),
+            Done::Gossip { notes, reached } => self.gossip_sender.news_read(job, notes, reached, effects),
             Done::Reserved => self.reception.reserved(job, effects),
             Done::Checked(items) => {
                 self.reception.checked(job, items);

@@ -121,7 +121,7 @@ impl Side {
         side.does(done(1, Done::PeerLoaded(Box::new(stored_peer))));
         side.does(frame(Kind::Hello(hello)));
         side.does(done(2, Done::Compared(None)));
-        side.does(done(3, Done::Looked(Looked::default())));
+        side.does(done(3, Done::CheckpointsChecked(CheckedCheckpoints::default())));
         side.says();
         // Nothing of third parties is new.
         side.does(done(4, Done::Gossip { notes: Vec::new(), reached: 0 }));

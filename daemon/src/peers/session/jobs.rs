@@ -12,7 +12,7 @@ use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::engine::Delivery;
 use sinergi_proto::routing::cursor::Cursor;
-use sinergi_proto::sync::{Adoption, Done, End, JobId, Looked, Owed, StoredPeer};
+use sinergi_proto::sync::{Adoption, CheckedCheckpoints, Done, End, JobId, Owed, StoredPeer};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::transparency::receipt::{ItemResult, Receipt};
 use sinergi_proto::transparency::watch::Noted;
@@ -65,9 +65,9 @@ pub(super) fn compare(links: &Arc<Links>, peer: &Peer, job: JobId, checkpoint: V
 }
 
 /// Checks checkpoints, and takes those that verify.
-pub(super) fn look(links: &Arc<Links>, peer: &Peer, job: JobId, notes: Vec<Vec<u8>>) -> Running {
+pub(super) fn check_checkpoints(links: &Arc<Links>, peer: &Peer, job: JobId, notes: Vec<Vec<u8>>) -> Running {
     let (links, peer) = (Arc::clone(links), peer.agency.clone());
-    blocking(job, move || Done::Looked(looked(&links, &peer, notes)))
+    blocking(job, move || Done::CheckpointsChecked(checked_checkpoints(&links, &peer, notes)))
 }
 
 /// Decodes and authenticates the items of a frame.
@@ -237,7 +237,7 @@ fn conflict(links: &Links, peer: &AgencyId, checkpoint: Vec<u8>, entry: &[u8]) -
 }
 
 /// Takes the checkpoints that verify.
-fn looked(links: &Links, peer: &AgencyId, notes: Vec<Vec<u8>>) -> Looked {
+fn checked_checkpoints(links: &Links, peer: &AgencyId, notes: Vec<Vec<u8>>) -> CheckedCheckpoints {
     let mut news = Vec::new();
     for (agency, noted) in notes.into_iter().filter_map(|note| check_shown(links, note)) {
         let note = noted.note.clone();
@@ -245,7 +245,7 @@ fn looked(links: &Links, peer: &AgencyId, notes: Vec<Vec<u8>>) -> Looked {
             news.push(note);
         }
     }
-    Looked { news, epoch: links.watch.newest(peer).map(|newest| newest.checkpoint.epoch) }
+    CheckedCheckpoints { news, epoch: links.watch.newest(peer).map(|newest| newest.checkpoint.epoch) }
 }
 
 /// Whose newest checkpoint a note is; `None`: it is known, or this node's own, or does not verify.

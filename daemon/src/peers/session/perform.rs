@@ -39,7 +39,7 @@ impl Runner<'_> {
         let mut running = match job {
             Job::LoadPeer => jobs::load_peer(links, peer, id),
             Job::Compare { checkpoint, entry } => jobs::compare(links, peer, id, checkpoint, entry),
-            Job::Look { notes } => jobs::look(links, peer, id, notes),
+            Job::CheckCheckpoints { notes } => jobs::check_checkpoints(links, peer, id, notes),
             Job::Gossip { after } => {
                 let (notes, reached) = links.watch.newer_than(after, &peer.agency, limits::CHECKPOINTS_TOLD);
                 return self.events.push_back(Event::Done(id, Done::Gossip { notes, reached }));

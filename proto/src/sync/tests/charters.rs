@@ -27,7 +27,7 @@ fn passes_on(passed_on: Option<([u8; 32], u64)>, change: impl FnOnce(&mut wire::
     side.says();
     side.hears(Kind::Hello(hello));
     side.does(done(2, Done::Compared(None)));
-    let actions = side.does(done(3, Done::Looked(Looked::default())));
+    let actions = side.does(done(3, Done::CheckpointsChecked(CheckedCheckpoints::default())));
     let notes = |action: &Action| matches!(action, Action::Peer(PeerChange::PassedOn(_)));
     (side.says(), actions.into_iter().filter(notes).collect())
 }

@@ -169,8 +169,8 @@ fn nothing_is_read_while_the_writer_takes_nothing_and_the_rest_goes_on() {
     }
     assert!(side.session.reads(), "one submission waits for the writer");
     side.hears(Kind::Checkpoints(wire::CheckpointNotes { notes: vec![b"note".to_vec()] }));
-    let looked = Looked { news: vec![b"note".to_vec()], epoch: None };
-    assert_eq!(side.does(done(10, Done::Looked(looked))).len(), 1);
+    let checked = CheckedCheckpoints { news: vec![b"note".to_vec()], epoch: None };
+    assert_eq!(side.does(done(10, Done::CheckpointsChecked(checked))).len(), 1);
     assert!(!side.session.reads(), "two do");
     let (actions, said) = side.waits(IDLE * 3);
     assert_eq!(actions, [], "nor does silence count");

@@ -111,7 +111,7 @@ fn a_link_goes_on_after_what_was_heard_on_others_and_tells_all_once_more_when_it
     side.does(done(1, Done::PeerLoaded(Box::new(held))));
     side.hears(Kind::Hello(hello(&federation.charters)));
     side.does(done(2, Done::Compared(None)));
-    let actions = side.does(done(3, Done::Looked(Looked::default())));
+    let actions = side.does(done(3, Done::CheckpointsChecked(CheckedCheckpoints::default())));
     assert_eq!(actions[0], start(4, Job::Gossip { after: 5 }));
     side.does(gossip(4, &[], 5));
     side.waits(limits::TELL_PAUSE / 2);
@@ -146,7 +146,8 @@ fn of_the_checkpoints_that_a_peer_shows_of_itself_two_are_kept_on_one_link() {
     let mut kept = Vec::new();
     for (job, size) in (5..).zip(0..4_u8) {
         side.hears(notes(&[&[size]]));
-        let actions = side.does(done(job, Done::Looked(Looked { news: vec![vec![size]], epoch: None })));
+        let actions =
+            side.does(done(job, Done::CheckpointsChecked(CheckedCheckpoints { news: vec![vec![size]], epoch: None })));
         kept.extend(actions.into_iter().filter(|action| matches!(action, Action::Store(_))));
         side.does(Event::Taken);
     }
@@ -159,10 +160,10 @@ fn frames_of_checkpoints_are_looked_at_one_after_the_other_and_what_can_be_none_
     let mut side = Side::linked();
     let large = vec![0; limits::CHECKPOINT_BYTES + 1];
     assert_eq!(side.hears(notes(&[&large, b""])), []);
-    let look = |job, note: &[u8]| start(job, Job::Look { notes: vec![note.to_vec()] });
+    let look = |job, note: &[u8]| start(job, Job::CheckCheckpoints { notes: vec![note.to_vec()] });
     assert_eq!(side.hears(notes(&[&large, b"a"])), [look(5, b"a")]);
     assert_eq!(side.hears(notes(&[b"b"])), []);
-    assert_eq!(side.does(done(5, Done::Looked(Looked::default()))), [look(6, b"b")]);
+    assert_eq!(side.does(done(5, Done::CheckpointsChecked(CheckedCheckpoints::default()))), [look(6, b"b")]);
 }
 
 #[test]

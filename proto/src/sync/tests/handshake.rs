@@ -40,7 +40,7 @@ fn a_link_comes_up_step_by_step() {
     };
     let compare = Job::Compare { checkpoint: b"of us".to_vec(), entry: b"ours".to_vec() };
     assert_eq!((side.hears(Kind::Hello(shows)), side.session.reads()), (vec![start(2, compare)], false));
-    let look = Job::Look { notes: vec![THEIRS.to_vec()] };
+    let look = Job::CheckCheckpoints { notes: vec![THEIRS.to_vec()] };
     let expected = [
         Action::Peer(PeerChange::ClockOffset(7)),
         Action::Peer(PeerChange::Heard),
@@ -49,13 +49,16 @@ fn a_link_comes_up_step_by_step() {
     ];
     assert_eq!((side.does(done(2, Done::Compared(None))), side.session.reads()), (expected.to_vec(), false));
     let seen = SideRecord::Seen { at: START, note: THEIRS.to_vec() };
-    let looked = Looked { news: vec![THEIRS.to_vec()], epoch: Some(Epoch(1)) };
+    let checked = CheckedCheckpoints { news: vec![THEIRS.to_vec()], epoch: Some(Epoch(1)) };
     let expected = [
         Action::Store(seen),
         start(4, Job::Gossip { after: 0 }),
         Action::Peer(PeerChange::Progress { sent: cursor(10), acknowledged: cursor(10) }),
     ];
-    assert_eq!((side.does(done(3, Done::Looked(looked))), side.session.reads()), (expected.to_vec(), true));
+    assert_eq!(
+        (side.does(done(3, Done::CheckpointsChecked(checked))), side.session.reads()),
+        (expected.to_vec(), true)
+    );
     assert_eq!(side.says(), []);
 }
 
@@ -131,7 +134,7 @@ fn a_ledger_that_grows_during_the_handshake_is_not_claimed_in_vain() {
     side.hears(Kind::Hello(wire::Hello { have_cursor, ..hello(&federation.charters) }));
     assert_eq!(side.does(Event::Grown(cursor(11))), []);
     let actions = side.does(done(2, Done::Compared(None)));
-    assert!(matches!(actions[..], [.., Action::Start(_, Job::Look { .. })]), "{actions:?}");
+    assert!(matches!(actions[..], [.., Action::Start(_, Job::CheckCheckpoints { .. })]), "{actions:?}");
 }
 
 #[test]
@@ -157,9 +160,9 @@ fn nothing_is_taken_before_this_node_may_sign_and_has_signed() {
     assert_eq!((side.does(Event::Guard(GuardState::Clear)), side.session.reads()), (vec![], false));
     let signed = Signed { size: LedgerIndex(10), note: Arc::from(&b"newer"[..]) };
     let linked = PeerChange::Linked { protocol: 1, charter_version: 1 };
-    let look = Job::Look { notes: vec![THEIRS.to_vec()] };
+    let look = Job::CheckCheckpoints { notes: vec![THEIRS.to_vec()] };
     assert_eq!(side.does(Event::Signed(signed)), [Action::Peer(linked), start(3, look)]);
-    side.does(done(3, Done::Looked(Looked::default())));
+    side.does(done(3, Done::CheckpointsChecked(CheckedCheckpoints::default())));
     // What Hello showed was older.
     let newer = Kind::Checkpoints(wire::CheckpointNotes { notes: vec![b"newer".to_vec()] });
     assert_eq!((side.says(), side.session.reads()), (vec![newer], true));
@@ -192,12 +195,12 @@ fn a_peer_that_has_begun_a_new_epoch_is_given_back_what_it_passed_on_and_the_ope
         std::mem::swap(&mut side, &mut anew);
         side.hears(Kind::Hello(hello(&federation.charters)));
         side.does(done(2, Done::Compared(None)));
-        let looked = Looked { news: Vec::new(), epoch: Some(Epoch(shown)) };
+        let checked = CheckedCheckpoints { news: Vec::new(), epoch: Some(Epoch(shown)) };
         let mut expected: Vec<Action> = warning.into_iter().map(Action::Warn).collect();
         expected.push(start(4, Job::Gossip { after: 0 }));
         expected.push(start(5, Job::Read { from: cursor(0), end: cursor(10), give_back }));
         expected.push(Action::Peer(PeerChange::Progress { sent: cursor(0), acknowledged: cursor(0) }));
-        assert_eq!(side.does(done(3, Done::Looked(looked))), expected);
+        assert_eq!(side.does(done(3, Done::CheckpointsChecked(checked))), expected);
     }
 }
 

@@ -115,7 +115,9 @@ impl Node {
         match job {
             Job::LoadPeer => Done::PeerLoaded(Box::default()),
             Job::Compare { .. } => Done::Compared(None),
-            Job::Look { notes } => Done::Looked(Looked { news: notes, epoch: Some(Epoch(1)) }),
+            Job::CheckCheckpoints { notes } => {
+                Done::CheckpointsChecked(CheckedCheckpoints { news: notes, epoch: Some(Epoch(1)) })
+            }
             Job::Gossip { after } => {
                 let news = (after < NEWS).then(|| b"of a third".to_vec());
                 Done::Gossip { notes: news.into_iter().collect(), reached: NEWS }

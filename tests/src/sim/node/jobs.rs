@@ -8,7 +8,7 @@ use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::routing::outbox::{GiveBack, Prepared, prepare};
-use sinergi_proto::sync::{Adoption, CheckedAck, Done, End, Job, Looked, Owed, StoredPeer};
+use sinergi_proto::sync::{Adoption, CheckedAck, CheckedCheckpoints, Done, End, Job, Owed, StoredPeer};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::tlog::tree::{leaf_hash, nodes_needed};
 use sinergi_proto::transparency::receipt::{ItemResult, Receipt};
@@ -27,7 +27,7 @@ impl Node {
         match job {
             Job::LoadPeer => Done::PeerLoaded(Box::new(self.stored_peer(peer))),
             Job::Compare { checkpoint, entry } => Done::Compared(self.conflict(peer, checkpoint, &entry, now)),
-            Job::Look { notes } => Done::Looked(self.looked(peer, notes, now)),
+            Job::CheckCheckpoints { notes } => Done::CheckpointsChecked(self.check_checkpoints(peer, notes, now)),
             Job::Gossip { after } => {
                 let (notes, reached) = self.watch.newer_than(after, peer, limits::CHECKPOINTS_TOLD);
                 Done::Gossip { notes, reached }
@@ -76,7 +76,7 @@ impl Node {
     }
 
     /// Takes the checkpoints that verify.
-    fn looked(&mut self, peer: &AgencyId, notes: Vec<Vec<u8>>, now: u64) -> Looked {
+    fn check_checkpoints(&mut self, peer: &AgencyId, notes: Vec<Vec<u8>>, now: u64) -> CheckedCheckpoints {
         let mut news = Vec::new();
         for note in notes {
             let Some(agency) = Checkpoint::agency_of(&note, FEDERATION) else { continue };
@@ -90,7 +90,7 @@ impl Node {
                 news.push(note);
             }
         }
-        Looked { news, epoch: self.watch.newest(peer).map(|newest| newest.checkpoint.epoch) }
+        CheckedCheckpoints { news, epoch: self.watch.newest(peer).map(|newest| newest.checkpoint.epoch) }
     }
 
     /// A checkpoint that verified; whether it shows more than was known.
