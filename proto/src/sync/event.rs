@@ -352,7 +352,7 @@ pub struct Close {
 
 /// Who the two sides of a link are, and what the session's side has when it begins.
 #[derive(Clone, Debug)]
-pub struct Opening {
+pub struct SessionConfig {
     /// This agency.
     pub own: AgencyId,
     /// The other one, by its certificate.

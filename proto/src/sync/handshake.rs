@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::effects::Effects;
 use super::end::End;
-use super::event::{Action, Job, Opening, PeerChange, StoredPeer, Warning};
+use super::event::{Action, Job, PeerChange, SessionConfig, StoredPeer, Warning};
 use super::keepalive::clock_offset;
 use super::timers::Timer;
 use crate::base::refusal::FaultCode;
@@ -69,19 +69,19 @@ impl Handshake {
     pub(super) fn peer_loaded(
         &mut self,
         stored: StoredPeer,
-        opening: &Opening,
+        config: &SessionConfig,
         checkpoint: &[u8],
         effects: &mut Effects<'_>,
     ) -> Result<(), End> {
         if self.step != Step::LoadingPeer {
             return Ok(());
         }
-        let charter = opening.charters.newest();
+        let charter = config.charters.newest();
         let hello = wire::Hello {
             protocol_min: PROTOCOL_MIN,
             protocol_max: PROTOCOL_MAX,
-            federation: opening.federation.clone(),
-            agency: opening.own.to_string(),
+            federation: config.federation.clone(),
+            agency: config.own.to_string(),
             charter_version: charter.version,
             have_cursor: stored.received.map(Cursor::to_wire),
             checkpoint: checkpoint.to_vec(),
@@ -113,13 +113,18 @@ impl Handshake {
     }
 
     /// The first frame came.
-    pub(super) fn came(&mut self, kind: Option<Kind>, opening: &Opening, effects: &mut Effects<'_>) -> Result<(), End> {
+    pub(super) fn came(
+        &mut self,
+        kind: Option<Kind>,
+        config: &SessionConfig,
+        effects: &mut Effects<'_>,
+    ) -> Result<(), End> {
         let hello = match kind {
             Some(Kind::Hello(hello)) => hello,
             Some(Kind::Fault(fault)) => return Err(End::by_peer(&fault)),
             _ => return Err(End::unexpected("another frame before Hello")),
         };
-        self.protocol = check(&hello, opening)?;
+        self.protocol = check(&hello, config)?;
         self.clock_offset = clock_offset(hello.now, effects.now);
         self.step = Step::Comparing;
         effects.stop(Timer::Handshake);
@@ -189,8 +194,8 @@ impl Handshake {
 }
 
 /// The name in Hello must be the certificate's, and the versions must meet; the version that both speak.
-fn check(hello: &wire::Hello, opening: &Opening) -> Result<u32, End> {
-    let Opening { peer, federation, .. } = opening;
+fn check(hello: &wire::Hello, config: &SessionConfig) -> Result<u32, End> {
+    let SessionConfig { peer, federation, .. } = config;
     if hello.agency != peer.as_str() || hello.federation != *federation {
         let quoted = |text: &str| text.chars().take(QUOTED_CHARS).collect::<String>();
         let (named, of) = (quoted(&hello.agency), quoted(&hello.federation));

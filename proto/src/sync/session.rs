@@ -17,7 +17,7 @@ use super::charters::{self, CharterSync};
 use super::delivery::Delivery;
 use super::effects::{Effects, Shared};
 use super::end::{Closing, End};
-use super::event::{Action, Close, Done, Event, Opening, Owed, PeerChange, Question, Signed, Warning};
+use super::event::{Action, Close, Done, Event, Owed, PeerChange, Question, SessionConfig, Signed, Warning};
 use super::gossip::{GossipReceiver, GossipSender};
 use super::handshake::{self, Handshake};
 use super::jobs::JobId;
@@ -39,7 +39,7 @@ const LASTED: Duration = Duration::from_secs(10);
 /// One side of a link.
 #[derive(Clone, Debug)]
 pub struct Session {
-    opening: Opening,
+    config: SessionConfig,
     phase: Phase,
     guard: GuardState,
     /// This node has signed a checkpoint over all its durable leaves since it started.
@@ -64,7 +64,7 @@ enum Phase {
     /// The handshake goes on.
     Handshake,
     /// The handshake is over, and the peer's checkpoint is looked at.
-    Opening,
+    CheckingCheckpoint,
     /// Both sides send.
     Linked {
         /// Since when, in nanoseconds of the clock that only goes forward.
@@ -76,24 +76,24 @@ enum Phase {
 
 impl Session {
     /// A session on a connection that has just come up.
-    pub fn open(opening: Opening, now: Now, actions: &mut Vec<Action>) -> Self {
-        let newest = Signed { size: opening.end.index, note: opening.checkpoint.clone() };
+    pub fn open(config: SessionConfig, now: Now, actions: &mut Vec<Action>) -> Self {
+        let newest = Signed { size: config.end.index, note: config.checkpoint.clone() };
         let mut session = Self {
             phase: Phase::Handshake,
-            guard: opening.guard,
-            is_signed: opening.is_signed,
+            guard: config.guard,
+            is_signed: config.is_signed,
             receipt_is_next: false,
             handshake: Handshake::default(),
-            delivery: Delivery::new(opening.end, opening.idle),
+            delivery: Delivery::new(config.end, config.idle),
             reception: Reception::new(None),
-            keepalive: KeepAlive::new(opening.idle),
+            keepalive: KeepAlive::new(config.idle),
             gossip_sender: GossipSender::new(newest),
             gossip_receiver: GossipReceiver::new(now),
             charters: CharterSync::default(),
             proof_client: ProofClient::default(),
             proof_server: ProofServer::default(),
             shared: Shared::default(),
-            opening,
+            config,
         };
         session.handshake.begin(&mut Effects::new(now, &mut session.shared, actions));
         session
@@ -150,7 +150,7 @@ impl Session {
         match self.phase {
             Phase::Handshake => self.handshake.awaits_hello(),
             Phase::Linked { .. } => self.reception.has_room() && self.charters.has_room() && self.shared.untaken <= 1,
-            Phase::Opening | Phase::Ended => false,
+            Phase::CheckingCheckpoint | Phase::Ended => false,
         }
     }
 
@@ -216,10 +216,10 @@ impl Session {
             Event::Ask(ask, Question::Prove(prove)) => self.proof_client.ask(ask, prove, effects),
             Event::Guard(guard) => {
                 self.guard = guard;
-                let has_begun = matches!(self.phase, Phase::Opening | Phase::Linked { .. });
+                let has_begun = matches!(self.phase, Phase::CheckingCheckpoint | Phase::Linked { .. });
                 if has_begun && guard == GuardState::SetBack { Err(handshake::set_back()) } else { Ok(()) }
             }
-            Event::Charters(charters) => Err(charters::changed(&charters, &self.opening.peer)),
+            Event::Charters(charters) => Err(charters::changed(&charters, &self.config.peer)),
             Event::Closed(closing) => Err(self.closed(closing)),
             Event::Superseded => {
                 let reason = "another connection of this pair took over".to_owned();
@@ -233,7 +233,7 @@ impl Session {
     fn came(&mut self, frame: Frame, effects: &mut Effects<'_>) -> Result<(), End> {
         self.keepalive.heard(effects.now);
         if self.phase == Phase::Handshake {
-            self.handshake.came(frame.kind, &self.opening, effects)?;
+            self.handshake.came(frame.kind, &self.config, effects)?;
             self.keepalive.begin(effects);
             return Ok(());
         }
@@ -278,13 +278,13 @@ impl Session {
         match done {
             Done::PeerLoaded(stored) => {
                 let newest = self.gossip_sender.newest().note.clone();
-                self.handshake.peer_loaded(*stored, &self.opening, &newest, effects)
+                self.handshake.peer_loaded(*stored, &self.config, &newest, effects)
             }
             Done::Compared(conflict) => self.handshake.compared(conflict, self.delivery.end(), effects),
             Done::CheckpointsChecked(checked) => {
                 let epoch = checked.epoch;
                 let is_known = self.gossip_receiver.checked(job, checked, effects);
-                if is_known && self.phase == Phase::Opening { self.begin(epoch, effects) } else { Ok(()) }
+                if is_known && self.phase == Phase::CheckingCheckpoint { self.begin(epoch, effects) } else { Ok(()) }
             }
             Done::Gossip { notes, reached } => self.gossip_sender.news_read(job, notes, reached, effects),
             Done::Reserved => self.reception.reserved(job, effects),
@@ -300,7 +300,7 @@ impl Session {
             }
             Done::Read(prepared) => self.delivery.read(job, prepared, effects),
             Done::Proved(proof) => self.proof_server.proved(job, proof, effects),
-            Done::Adopted(adoption) => self.charters.adopted(job, adoption, &self.opening.charters, effects),
+            Done::Adopted(adoption) => self.charters.adopted(job, adoption, &self.config.charters, effects),
             Done::Failed(end) => Err(end),
         }
     }
@@ -335,7 +335,7 @@ impl Session {
         self.handshake.succeeded(effects);
         self.reception = Reception::new(self.handshake.stored().received);
         self.gossip_receiver.shown_in_hello(self.handshake.theirs().checkpoint.clone(), effects);
-        self.phase = Phase::Opening;
+        self.phase = Phase::CheckingCheckpoint;
     }
 
     /// Begins to send and to read. `epoch` is that of the peer's newest checkpoint.
@@ -348,7 +348,7 @@ impl Session {
         {
             effects.act(Action::Warn(Warning::Undeclared(epoch)));
         }
-        charters::pass_on(&self.opening.charters, self.handshake.theirs(), stored.passed_on, effects)?;
+        charters::pass_on(&self.config.charters, self.handshake.theirs(), stored.passed_on, effects)?;
         self.gossip_sender.begin(stored.told, self.handshake.shown(), effects)?;
         self.delivery.begin(self.handshake.have(), stored.receipted, give_back, effects)
     }

@@ -47,8 +47,8 @@ fn entry(number: u8) -> EntryId {
 }
 
 /// A node with ten leaves that may sign.
-fn opening(charters: &Charters) -> Opening {
-    Opening {
+fn config(charters: &Charters) -> SessionConfig {
+    SessionConfig {
         own: agency(OWN),
         peer: agency(PEER),
         federation: FEDERATION.to_owned(),
@@ -104,20 +104,20 @@ fn ends_with(actions: &[Action], code: crate::base::refusal::FaultCode) -> bool 
 }
 
 impl Side {
-    fn open(opening: Opening) -> (Self, Vec<Action>) {
+    fn open(config: SessionConfig) -> (Self, Vec<Action>) {
         let (now, mut actions) = (Now { wall_millis: START, mono_nanos: 0 }, Vec::new());
-        let session = Session::open(opening, now, &mut actions);
+        let session = Session::open(config, now, &mut actions);
         (Self { session, now }, actions)
     }
 
     /// The handshake is over, both have told each other all, and jobs 1 to 4 were that.
     fn linked() -> Self {
         let federation = Federation::new();
-        Self::linked_with(opening(&federation.charters), stored_peer(), hello(&federation.charters))
+        Self::linked_with(config(&federation.charters), stored_peer(), hello(&federation.charters))
     }
 
-    fn linked_with(opening: Opening, stored_peer: StoredPeer, hello: wire::Hello) -> Self {
-        let (mut side, _) = Self::open(opening);
+    fn linked_with(config: SessionConfig, stored_peer: StoredPeer, hello: wire::Hello) -> Self {
+        let (mut side, _) = Self::open(config);
         side.does(done(1, Done::PeerLoaded(Box::new(stored_peer))));
         side.does(frame(Kind::Hello(hello)));
         side.does(done(2, Done::Compared(None)));

@@ -107,7 +107,7 @@ fn the_answer_of_another_look_is_ignored() {
 fn a_link_goes_on_after_what_was_heard_on_others_and_tells_all_once_more_when_it_has_lasted() {
     let federation = Federation::new();
     let held = StoredPeer { told: 5, ..stored_peer() };
-    let (mut side, _) = Side::open(opening(&federation.charters));
+    let (mut side, _) = Side::open(config(&federation.charters));
     side.does(done(1, Done::PeerLoaded(Box::new(held))));
     side.hears(Kind::Hello(hello(&federation.charters)));
     side.does(done(2, Done::Compared(None)));

@@ -4,11 +4,11 @@ use super::*;
 use crate::base::refusal::FaultCode;
 
 /// A session that has said Hello and waits for the peer's.
-fn awaiting_hello(change: impl FnOnce(&mut Opening)) -> (Side, Federation) {
+fn awaiting_hello(change: impl FnOnce(&mut SessionConfig)) -> (Side, Federation) {
     let federation = Federation::new();
-    let mut opening = opening(&federation.charters);
-    change(&mut opening);
-    let (mut side, _) = Side::open(opening);
+    let mut config = config(&federation.charters);
+    change(&mut config);
+    let (mut side, _) = Side::open(config);
     side.does(done(1, Done::PeerLoaded(Box::new(stored_peer()))));
     (side, federation)
 }
@@ -16,7 +16,7 @@ fn awaiting_hello(change: impl FnOnce(&mut Opening)) -> (Side, Federation) {
 #[test]
 fn a_link_comes_up_step_by_step() {
     let federation = Federation::new();
-    let (mut side, actions) = Side::open(opening(&federation.charters));
+    let (mut side, actions) = Side::open(config(&federation.charters));
     assert_eq!((actions, side.session.reads()), (vec![start(1, Job::LoadPeer)], false));
 
     let held = StoredPeer { checkpoint: b"seen".to_vec(), entry: Bytes::from_static(b"entry"), ..stored_peer() };
@@ -139,8 +139,8 @@ fn a_ledger_that_grows_during_the_handshake_is_not_claimed_in_vain() {
 
 #[test]
 fn nothing_is_taken_before_this_node_may_sign_and_has_signed() {
-    let (mut side, federation) = awaiting_hello(|opening| {
-        (opening.guard, opening.is_signed) = (GuardState::Waiting, false);
+    let (mut side, federation) = awaiting_hello(|config| {
+        (config.guard, config.is_signed) = (GuardState::Waiting, false);
     });
     side.hears(Kind::Hello(hello(&federation.charters)));
     let heard = [Action::Peer(PeerChange::ClockOffset(0)), Action::Peer(PeerChange::Heard)];
@@ -170,7 +170,7 @@ fn nothing_is_taken_before_this_node_may_sign_and_has_signed() {
 
 #[test]
 fn a_node_whose_ledger_was_set_back_hears_what_its_peer_shows_and_ends_the_link() {
-    let (mut side, federation) = awaiting_hello(|opening| opening.guard = GuardState::SetBack);
+    let (mut side, federation) = awaiting_hello(|config| config.guard = GuardState::SetBack);
     assert!(matches!(side.says()[..], [Kind::Hello(_)]));
     side.hears(Kind::Hello(hello(&federation.charters)));
     assert!(ends_with(&side.does(done(2, Done::Compared(None))), FaultCode::AheadOfLedger));
@@ -190,7 +190,7 @@ fn a_peer_that_has_begun_a_new_epoch_is_given_back_what_it_passed_on_and_the_ope
     ] {
         let (mut side, federation) = awaiting_hello(|_| {});
         let stored_peer = StoredPeer { reset, receipted: None, ..stored_peer() };
-        let (mut anew, _) = Side::open(opening(&federation.charters));
+        let (mut anew, _) = Side::open(config(&federation.charters));
         anew.does(done(1, Done::PeerLoaded(Box::new(stored_peer))));
         std::mem::swap(&mut side, &mut anew);
         side.hears(Kind::Hello(hello(&federation.charters)));

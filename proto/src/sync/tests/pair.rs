@@ -50,14 +50,14 @@ fn number_of(item: &wire::Item) -> u64 {
 
 impl Node {
     fn new(charters: &Charters, own: &'static str, peer: &'static str, entries: u64) -> Self {
-        let opening = Opening {
+        let config = SessionConfig {
             own: agency(own),
             peer: agency(peer),
             end: cursor(0),
             checkpoint: Arc::from(own.as_bytes()),
-            ..opening(charters)
+            ..config(charters)
         };
-        let (side, actions) = Side::open(opening);
+        let (side, actions) = Side::open(config);
         let mut node = Self {
             side,
             own,

@@ -13,8 +13,8 @@ use sinergi_proto::base::limits;
 use sinergi_proto::engine::{Delivery, Input, ReceiptHeader, SeenHeader};
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::sync::{
-    Action, AskId, Closing, Done, Event, Job, JobId, Now, Opening, PeerChange, Question, Reply, Session, SideRecord,
-    Signed,
+    Action, AskId, Closing, Done, Event, Job, JobId, Now, PeerChange, Question, Reply, Session, SessionConfig,
+    SideRecord, Signed,
 };
 use sinergi_proto::transparency::audit::recheck::{Recheck, Rechecked};
 use sinergi_proto::transparency::rollback_guard::GuardState;
@@ -66,7 +66,7 @@ impl Node {
     /// A connection is up.
     pub fn connected(&mut self, connection: u64, peer: &AgencyId, now: u64) {
         let checkpoint = if self.state == State::Clear { self.signed.as_ref() } else { self.ledger.recorded.as_ref() };
-        let opening = Opening {
+        let opening = SessionConfig {
             own: self.id.clone(),
             peer: peer.clone(),
             federation: FEDERATION.to_owned(),
