@@ -261,7 +261,7 @@ pub struct StoredPeer {
     /// The peer's newest checkpoint, a signed note; empty: none.
     pub checkpoint: Vec<u8>,
     /// The peer has surely heard of others' checkpoints up to this version of the watch.
-    pub told: u64,
+    pub gossiped: u64,
     /// The hash of a charter of the peer beside ours, and the version up to which ours were passed on for that.
     pub passed_on: Option<([u8; 32], u64)>,
 }
@@ -336,7 +336,7 @@ pub enum PeerChange {
     /// So many items it refused.
     Refused(u64),
     /// It has heard of others' checkpoints up to this version of the watch; 0: it may have forgotten them.
-    Told(u64),
+    Gossiped(u64),
     /// It goes by a charter with this hash beside ours, and ours were passed on up to this version; `None`: they may not have reached it.
     PassedOn(Option<([u8; 32], u64)>),
 }

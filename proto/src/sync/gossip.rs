@@ -128,7 +128,7 @@ impl GossipSender {
     /// The peer answered the ping after what it was told.
     pub(super) fn heard(&self, up_to: u64, effects: &mut Effects<'_>) {
         if (1..=self.told).contains(&up_to) {
-            effects.note(PeerChange::Told(up_to));
+            effects.note(PeerChange::Gossiped(up_to));
         }
     }
 

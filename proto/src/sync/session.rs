@@ -349,7 +349,7 @@ impl Session {
             effects.act(Action::Warn(Warning::Undeclared(epoch)));
         }
         charters::pass_on(&self.config.charters, self.handshake.theirs(), stored.passed_on, effects)?;
-        self.gossip_sender.begin(stored.told, self.handshake.shown(), effects)?;
+        self.gossip_sender.begin(stored.gossiped, self.handshake.shown(), effects)?;
         self.delivery.begin(self.handshake.have(), stored.receipted, give_back, effects)
     }
 
@@ -376,7 +376,7 @@ impl Session {
         if let Phase::Linked { since } = self.phase {
             was_success = self.reception.has_moved() || self.delivery.has_moved() || now.is_after(since, LASTED);
             if now.is_after(since, limits::TELL_PAUSE) {
-                actions.push(Action::Peer(PeerChange::Told(0)));
+                actions.push(Action::Peer(PeerChange::Gossiped(0)));
             }
             if !was_success {
                 actions.push(Action::Peer(PeerChange::PassedOn(None)));

@@ -214,7 +214,7 @@ fn stored_peer(links: &Links, peer: &Peer) -> Result<StoredPeer, CaseError> {
         entry,
         reset: store.reset_of(agency)?.map(|reset| (reset.epoch, reset.leaf)),
         checkpoint: links.watch.newest(agency).map(|newest| newest.note).unwrap_or_default(),
-        told: state.told,
+        gossiped: state.told,
         passed_on: state.passed_on,
     })
 }

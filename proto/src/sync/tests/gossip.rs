@@ -106,7 +106,7 @@ fn the_answer_of_another_look_is_ignored() {
 #[test]
 fn a_link_goes_on_after_what_was_heard_on_others_and_tells_all_once_more_when_it_has_lasted() {
     let federation = Federation::new();
-    let held = StoredPeer { told: 5, ..stored_peer() };
+    let held = StoredPeer { gossiped: 5, ..stored_peer() };
     let (mut side, _) = Side::open(config(&federation.charters));
     side.does(done(1, Done::PeerLoaded(Box::new(held))));
     side.hears(Kind::Hello(hello(&federation.charters)));
@@ -125,7 +125,7 @@ fn a_link_goes_on_after_what_was_heard_on_others_and_tells_all_once_more_when_it
         side.hears(ping(0, true));
         assert_eq!(side.waits(limits::TELL_PAUSE / 2).0, [], "and only once");
     }
-    let forgets = Action::Peer(PeerChange::Told(0));
+    let forgets = Action::Peer(PeerChange::Gossiped(0));
     assert_eq!(side.does(Event::Stop)[0], forgets, "and on the next link again");
 }
 
@@ -137,7 +137,7 @@ fn told_is_what_the_peer_has_answered_a_ping_after() {
     let heard = |side: &mut Side, nonce| side.hears(ping(nonce, true)).pop();
     assert_eq!(heard(&mut side, 0), Some(Action::Peer(PeerChange::Answered)));
     assert_eq!(heard(&mut side, 8), Some(Action::Peer(PeerChange::Answered)), "it was told only up to 7");
-    assert_eq!(heard(&mut side, 7), Some(Action::Peer(PeerChange::Told(7))));
+    assert_eq!(heard(&mut side, 7), Some(Action::Peer(PeerChange::Gossiped(7))));
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl Node {
             entry: self.ledger.newest_of(peer).map(|leaf| leaf.entry.signed.clone()).unwrap_or_default(),
             reset: self.ledger.reset_of(peer),
             checkpoint: self.watch.newest(peer).map(|newest| newest.note.clone()).unwrap_or_default(),
-            told: memory.map(|memory| memory.told).unwrap_or_default(),
+            gossiped: memory.map(|memory| memory.told).unwrap_or_default(),
             passed_on: memory.and_then(|memory| memory.passed_on),
         }
     }

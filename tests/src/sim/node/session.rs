@@ -294,7 +294,7 @@ impl Node {
                     link.acknowledged = Some(*acknowledged);
                 }
             }
-            PeerChange::Told(version) => self.peers.entry(peer.clone()).or_default().told = *version,
+            PeerChange::Gossiped(version) => self.peers.entry(peer.clone()).or_default().told = *version,
             PeerChange::PassedOn(passed_on) => self.peers.entry(peer.clone()).or_default().passed_on = *passed_on,
             PeerChange::Linked { .. }
             | PeerChange::ClockOffset(_)
