@@ -74,7 +74,7 @@ enum Unshown {
 
 impl From<ReadError> for Unshown {
     fn from(error: ReadError) -> Self {
-        Self::Own(error.into())
+        Self::OwnData(error.into())
     }
 }
 

@@ -78,7 +78,7 @@ pub enum Reply {
     /// What it shows of its ledger.
     Proof(wire::Proof),
     /// It said nothing in time.
-    Silent,
+    TimedOut,
 }
 
 /// What the shell must do, in this order.

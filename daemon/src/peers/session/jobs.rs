@@ -172,7 +172,7 @@ pub(super) fn read(
                 room.shrink_to(prepared.batch.bytes);
                 Ended { job, done: Done::Read(prepared), room: Some((Way::Sent, room)) }
             }
-            Ok(Err(error)) => Ended::without_room(job, Done::Failed(End::Own(error.to_string()))),
+            Ok(Err(error)) => Ended::without_room(job, Done::Failed(End::OwnData(error.to_string()))),
             Err(error) => Ended::without_room(job, Done::Failed(End::Broken(error.to_string()))),
         }
     })
@@ -198,7 +198,7 @@ fn blocking(job: JobId, work: impl FnOnce() -> Done + Send + 'static) -> Running
 
 /// A node that cannot read its own data ends the link.
 fn own(done: Result<Done, CaseError>) -> Done {
-    done.unwrap_or_else(|error| Done::Failed(End::Own(error.to_string())))
+    done.unwrap_or_else(|error| Done::Failed(End::OwnData(error.to_string())))
 }
 
 fn stored_peer(links: &Links, peer: &Peer) -> Result<StoredPeer, CaseError> {

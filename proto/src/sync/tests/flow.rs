@@ -118,8 +118,8 @@ fn the_result_of_a_job_that_is_not_running_is_ignored() {
 fn a_job_that_fails_ends_the_link() {
     let mut side = Side::linked();
     side.hears(Kind::Deliver(deliver(6)));
-    let actions = side.does(done(5, Done::Failed(End::Own("leaf 7".to_owned()))));
-    let close = Close { end: End::Own("leaf 7".to_owned()), was_success: false };
+    let actions = side.does(done(5, Done::Failed(End::OwnData("leaf 7".to_owned()))));
+    let close = Close { end: End::OwnData("leaf 7".to_owned()), was_success: false };
     assert_eq!(actions, [peer(PeerChange::PassedOn(None)), Action::Close(close)]);
 }
 

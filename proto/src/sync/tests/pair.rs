@@ -101,7 +101,7 @@ impl Node {
                     self.rooms.remove(held);
                 }
                 Action::Answer(_, reply) => {
-                    assert!(!matches!(reply, Reply::Silent));
+                    assert!(!matches!(reply, Reply::TimedOut));
                     self.answered += 1;
                 }
                 Action::Close(close) => self.close = Some(close),
