@@ -237,6 +237,6 @@ impl Delivery {
         }
         self.in_flight.push_back(room);
         effects.note(PeerChange::SentEntries(frame.items.len() as u64));
-        effects.say(Kind::Deliver(wire::Deliver { after: Some(after.to_wire()), ..frame }))
+        effects.send(Kind::Deliver(wire::Deliver { after: Some(after.to_wire()), ..frame }))
     }
 }

@@ -92,7 +92,7 @@ impl<'a> Effects<'a> {
     }
 
     /// Queues a frame for the peer.
-    pub(super) fn say(&mut self, kind: Kind) -> Result<(), End> {
+    pub(super) fn send(&mut self, kind: Kind) -> Result<(), End> {
         if self.shared.frames.len() >= WAITING_FRAMES {
             return Err(End::over_limit(format!("{WAITING_FRAMES} frames wait for the peer to read")));
         }

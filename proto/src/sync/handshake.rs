@@ -94,7 +94,7 @@ impl Handshake {
         (self.stored, self.shown) = (stored, checkpoint.to_vec());
         self.step = Step::AwaitingHello;
         effects.set(Timer::Handshake, effects.now.after(HANDSHAKE_WITHIN));
-        effects.say(Kind::Hello(hello))
+        effects.send(Kind::Hello(hello))
     }
 
     /// Whether the peer must say Hello now.
@@ -113,7 +113,7 @@ impl Handshake {
     }
 
     /// The first frame came.
-    pub(super) fn came(
+    pub(super) fn received(
         &mut self,
         kind: Option<Kind>,
         config: &SessionConfig,

@@ -82,7 +82,7 @@ impl Reception {
     }
 
     /// A frame with entries came. It weighs so many bytes.
-    pub(super) fn came(&mut self, deliver: wire::Deliver, bytes: usize, effects: &mut Effects<'_>) {
+    pub(super) fn received(&mut self, deliver: wire::Deliver, bytes: usize, effects: &mut Effects<'_>) {
         self.admitting = Some((effects.start(Job::Reserve { bytes }), deliver, bytes));
     }
 
@@ -146,7 +146,7 @@ impl Reception {
     pub(super) fn acknowledged(&mut self, job: JobId, ack: wire::Ack, effects: &mut Effects<'_>) -> Result<(), End> {
         self.signing.done(job, ack);
         while let Some(((), ack)) = self.signing.pop() {
-            effects.say(Kind::Ack(ack))?;
+            effects.send(Kind::Ack(ack))?;
         }
         Ok(())
     }

@@ -136,7 +136,7 @@ impl Session {
             Kind::Hello(hello) => hello.now = now.wall_millis,
             _ => {}
         }
-        self.keepalive.said(now, &mut self.shared.timers);
+        self.keepalive.frame_left(now, &mut self.shared.timers);
         Some(Frame { kind: Some(kind) })
     }
 
@@ -185,7 +185,7 @@ impl Session {
                 let reason = "a frame was read while there was no room for it".to_owned();
                 Err(End::Fault(FaultCode::Internal, reason))
             }
-            Event::Frame(frame) => self.came(frame, effects),
+            Event::Frame(frame) => self.received(frame, effects),
             Event::Timeout => {
                 while let Some(timer) = effects.take_expired() {
                     self.expired(timer, reads, effects)?;
@@ -230,16 +230,16 @@ impl Session {
     }
 
     /// A frame from the peer.
-    fn came(&mut self, frame: Frame, effects: &mut Effects<'_>) -> Result<(), End> {
+    fn received(&mut self, frame: Frame, effects: &mut Effects<'_>) -> Result<(), End> {
         self.keepalive.heard(effects.now);
         if self.phase == Phase::Handshake {
-            self.handshake.came(frame.kind, &self.config, effects)?;
+            self.handshake.received(frame.kind, &self.config, effects)?;
             self.keepalive.begin(effects);
             return Ok(());
         }
         let bytes = frame.encoded_len();
         match frame.kind {
-            Some(Kind::Deliver(deliver)) => self.reception.came(deliver, bytes, effects),
+            Some(Kind::Deliver(deliver)) => self.reception.received(deliver, bytes, effects),
             Some(Kind::Ack(ack)) => self.delivery.receipted(ack, effects)?,
             Some(Kind::Ping(ping)) => {
                 self.keepalive.pinged(&ping, effects);
@@ -247,8 +247,8 @@ impl Session {
                     self.gossip_sender.heard(ping.nonce, effects);
                 }
             }
-            Some(Kind::Charter(charter)) => self.charters.came(charter.note, effects),
-            Some(Kind::Checkpoints(checkpoints)) => self.gossip_receiver.came(checkpoints.notes, effects)?,
+            Some(Kind::Charter(charter)) => self.charters.received(charter.note, effects),
+            Some(Kind::Checkpoints(checkpoints)) => self.gossip_receiver.received(checkpoints.notes, effects)?,
             Some(Kind::Prove(prove)) => self.proof_server.asked(prove, effects)?,
             Some(Kind::Proof(proof)) => self.proof_client.answered(proof, effects)?,
             Some(Kind::Fault(fault)) => return Err(End::by_peer(&fault)),
@@ -263,11 +263,11 @@ impl Session {
     fn expired(&mut self, timer: Timer, reads: bool, effects: &mut Effects<'_>) -> Result<(), End> {
         match timer {
             Timer::Handshake => return Err(self.handshake.expired()),
-            Timer::Idle => self.keepalive.check_silence(reads, effects)?,
-            Timer::Ping => self.keepalive.check_speech(effects),
+            Timer::Idle => self.keepalive.check_idle(reads, effects)?,
+            Timer::Ping => self.keepalive.ping_if_quiet(effects),
             Timer::Progress => self.delivery.check_progress(effects)?,
             Timer::Gossip => self.gossip_sender.pause_is_over(effects),
-            Timer::LookBack => self.gossip_sender.look_back(effects),
+            Timer::RepeatGossip => self.gossip_sender.repeat(effects),
             Timer::Question => self.proof_client.expire(effects),
         }
         Ok(())
@@ -316,7 +316,7 @@ impl Session {
         }
         while effects.writer_is_idle() && self.give_to_writer(effects)? {}
         if self.gossip_receiver.is_idle() && self.charters.is_idle() {
-            self.keepalive.worked_off();
+            self.keepalive.all_handled();
         }
         Ok(())
     }
