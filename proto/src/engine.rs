@@ -387,7 +387,7 @@ impl Engine {
                 self.deferred.remove(&header.item);
                 batch.destroy.insert(Destroy::DeferredItem(header.item));
             }
-            Record::Routing(RoutingHeader::Introduced { peer }) => self.backfill.completed(peer),
+            Record::Routing(RoutingHeader::BackfillDone { peer }) => self.backfill.completed(peer),
             Record::Routing(RoutingHeader::Leaf { .. })
             | Record::Receipt { .. }
             | Record::Cursor(_)

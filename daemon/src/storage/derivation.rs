@@ -157,7 +157,7 @@ impl Derivation {
 
     /// What goes over links beside new leaves.
     pub fn routing(&mut self, header: &RoutingHeader) {
-        if let RoutingHeader::Introduced { peer } = header {
+        if let RoutingHeader::BackfillDone { peer } = header {
             self.changes.introduced(peer);
         }
     }

@@ -151,6 +151,6 @@ fn shown(record: &Record) -> String {
         Record::Deferred { header, .. } => format!("deferred {}", header.code),
         Record::DeferredDone(_) => "deferred done".to_owned(),
         Record::Routing(RoutingHeader::Leaf { leaf, routes }) => format!("{leaf} again -> {}", routes[0].to),
-        Record::Routing(RoutingHeader::Introduced { peer }) => format!("backfilled {peer}"),
+        Record::Routing(RoutingHeader::BackfillDone { peer }) => format!("backfilled {peer}"),
     }
 }
