@@ -141,7 +141,7 @@ pub struct Engine {
     pending: Pending,
     deferred: DeferredItems,
     /// Peers of which nothing is taken because too much of theirs waits.
-    held_up: BTreeSet<AgencyId>,
+    paused_peers: BTreeSet<AgencyId>,
     /// Items whose signatures are being checked again.
     rechecking: Rechecking,
     refusal_quota: RefusalQuota,
@@ -177,7 +177,7 @@ impl Engine {
             cases: CaseCache::new(config.cases),
             pending: Pending::new(open, size),
             deferred: items,
-            held_up: BTreeSet::new(),
+            paused_peers: BTreeSet::new(),
             rechecking: Rechecking::default(),
             refusal_quota: RefusalQuota::default(),
             automatic: duties.clone(),

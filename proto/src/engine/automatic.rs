@@ -56,14 +56,14 @@ impl Engine {
     }
 
     fn do_duties(&mut self, complaint: ComplaintId, now: u64, batch: &mut Batch) {
-        let done = [self.say_arrived(complaint, now, batch), self.answer_recall(complaint, now, batch)];
+        let done = [self.confirm_arrival(complaint, now, batch), self.answer_recall(complaint, now, batch)];
         for error in done.into_iter().filter_map(Result::err) {
             batch.warnings.push(Warning::PutOff(complaint, error));
             self.automatic.insert(complaint);
         }
     }
 
-    fn say_arrived(&mut self, complaint: ComplaintId, now: u64, batch: &mut Batch) -> Result<(), CommandError> {
+    fn confirm_arrival(&mut self, complaint: ComplaintId, now: u64, batch: &mut Batch) -> Result<(), CommandError> {
         let arrival = self.cases.get(&complaint).and_then(|case| case.arrival(&self.config.own));
         match arrival {
             Some(body) => self.write_by_itself(complaint, body, now, batch).map(drop),

@@ -40,7 +40,7 @@ impl Engine {
         batch: &mut Batch,
     ) -> Result<Result<Vec<ItemResult>, DeliveryError>, V::Error> {
         let Delivery { peer, cursor, items } = delivery;
-        if self.is_held_up(&peer, batch) {
+        if self.is_paused(&peer, batch) {
             return Ok(Err(DeliveryError::TooMuchDeferred));
         }
         let mut results = Vec::with_capacity(items.len());
@@ -54,11 +54,11 @@ impl Engine {
     }
 
     /// Whether nothing of a peer is taken, because too much of what it delivered waits.
-    fn is_held_up(&mut self, peer: &AgencyId, batch: &mut Batch) -> bool {
+    fn is_paused(&mut self, peer: &AgencyId, batch: &mut Batch) -> bool {
         let is_full = self.deferred.is_full(peer);
         let has_changed = match is_full {
-            true => self.held_up.insert(peer.clone()),
-            false => self.held_up.remove(peer),
+            true => self.paused_peers.insert(peer.clone()),
+            false => self.paused_peers.remove(peer),
         };
         if has_changed {
             batch.warnings.push(Warning::TooMuchDeferred(peer.clone(), is_full));

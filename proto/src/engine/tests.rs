@@ -18,19 +18,19 @@ use crate::routing::cursor::Cursor;
 use crate::transparency::receipt::ItemOutcome;
 
 /// A node under test: the engine, what its view shows, and the batch that is open.
-struct Stage {
+struct TestNode {
     engine: Engine,
     view: Memory,
     batch: Batch,
     now: u64,
 }
 
-impl Stage {
+impl TestNode {
     /// A node of the federation that may sign, linked with these peers.
     fn of(federation: &Federation, own: &str, peers: &[&str]) -> Self {
-        let mut stage = Self::starting(federation, own, peers, Memory::new(&federation.charters));
-        assert!(matches!(stage.give(Input::Guard(GuardState::Clear)), Answer::Nothing));
-        stage
+        let mut node = Self::starting(federation, own, peers, Memory::new(&federation.charters));
+        assert!(matches!(node.give(Input::Guard(GuardState::Clear)), Answer::Nothing));
+        node
     }
 
     /// A node that starts over what is durable.
