@@ -28,7 +28,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use sinergi_proto::base::limits;
 use sinergi_proto::base::refusal::FaultCode;
-use sinergi_proto::sync::{Action, AskId, Close, Closing, Event, Opening, Question, Session};
+use sinergi_proto::sync::{Action, AskId, Close, Closing, Event, Question, Session, SessionConfig};
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -229,7 +229,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn open(links: &'a Arc<Links>, peer: &'a Arc<Peer>, opening: Opening) -> Self {
+    fn open(links: &'a Arc<Links>, peer: &'a Arc<Peer>, opening: SessionConfig) -> Self {
         let (mut actions, clocks) = (Vec::new(), Clocks::start());
         let session = Session::open(opening, clocks.now(), &mut actions);
         let mut runner = Self {
