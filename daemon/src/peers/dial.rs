@@ -26,7 +26,7 @@ use super::accept::STREAM_WINDOW;
 use super::idle_timeout::Attentive;
 use super::peer::{Direction, Peer};
 use super::session::{OUTBOUND_FRAMES, Start};
-use super::{LinkError, Links};
+use super::{Connections, LinkError};
 use crate::base::causes::{causes, told};
 use crate::base::time::now_millis;
 use crate::transport::tls::{self, Witness, Witnessed};
@@ -40,7 +40,7 @@ const FIRST_DELAY: Duration = Duration::from_millis(250);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
 /// Keeps one peer linked until the links are told to stop.
-pub async fn keep_linked(links: Links, peer: Arc<Peer>, endpoint: Endpoint) {
+pub async fn keep_linked(connections: Connections, peer: Arc<Peer>, endpoint: Endpoint) {
     let mut backoff = ExponentialBackoff {
         initial_interval: FIRST_DELAY,
         current_interval: FIRST_DELAY,
@@ -51,15 +51,15 @@ pub async fn keep_linked(links: Links, peer: Arc<Peer>, endpoint: Endpoint) {
         ..ExponentialBackoff::default()
     };
     let mut linked = peer.linked();
-    while !links.stop.is_cancelled() {
+    while !connections.stop.is_cancelled() {
         tokio::select! {
-            () = links.stop.cancelled() => break,
+            () = connections.stop.cancelled() => break,
             free = linked.wait_for(|linked| !linked) => if free.is_err() { break },
         }
         peer.note(|state| (state.connecting, state.next_retry) = (true, 0));
         let ended = tokio::select! {
-            () = links.stop.cancelled() => break,
-            ended = link(&links, &peer, &endpoint) => ended,
+            () = connections.stop.cancelled() => break,
+            ended = link(&connections, &peer, &endpoint) => ended,
         };
         peer.note(|state| state.connecting = false);
         match ended {
@@ -76,7 +76,7 @@ pub async fn keep_linked(links: Links, peer: Arc<Peer>, endpoint: Endpoint) {
         let until = now_millis() + u64::try_from(delay.as_millis()).unwrap_or(0);
         peer.note(|state| state.next_retry = until);
         tokio::select! {
-            () = links.stop.cancelled() => break,
+            () = connections.stop.cancelled() => break,
             () = tokio::time::sleep(delay) => {}
             _ = linked.wait_for(|linked| *linked) => backoff.reset(),
         }
@@ -85,14 +85,14 @@ pub async fn keep_linked(links: Links, peer: Arc<Peer>, endpoint: Endpoint) {
 }
 
 /// One connection from dialling to its end; whether its session was a success.
-async fn link(links: &Links, peer: &Arc<Peer>, endpoint: &Endpoint) -> Result<bool, LinkError> {
+async fn link(connections: &Connections, peer: &Arc<Peer>, endpoint: &Endpoint) -> Result<bool, LinkError> {
     let witness = Witness::default();
     // What TLS said is the cause of whatever HTTP/2 makes of it.
     let connect = |reason: String| LinkError::Connect {
         endpoint: endpoint.to_string(),
         reason: witness.reason().unwrap_or(reason),
     };
-    let channel = connect_channel(links, peer, endpoint, witness.clone()).await.map_err(connect)?;
+    let channel = connect_channel(connections, peer, endpoint, witness.clone()).await.map_err(connect)?;
     let mut client = FederationClient::new(channel.map_response(mark_trailers))
         .max_decoding_message_size(limits::FRAME_BYTES)
         .max_encoding_message_size(limits::FRAME_BYTES);
@@ -106,23 +106,23 @@ async fn link(links: &Links, peer: &Arc<Peer>, endpoint: &Endpoint) -> Result<bo
         Ok(Err(status)) => return Err(connect(explain_status(&status))),
         Err(_) => return Err(connect(format!("no answer within {} s", HANDSHAKE_WITHIN.as_secs()))),
     };
-    let Some(hold) = peer.take_slot(&links.own, Direction::Dialled) else { return Ok(false) };
+    let Some(hold) = peer.take_slot(&connections.own, Direction::Dialled) else { return Ok(false) };
     let (ended, end) = oneshot::channel();
     let start = Start { peer: Arc::clone(peer), hold, inbound, outbound, ended: Some(ended) };
-    links.sessions.send(start).await.map_err(|_| End::Stopped)?;
+    connections.sessions.send(start).await.map_err(|_| End::Stopped)?;
     Ok(end.await.map_err(|_| End::Stopped)?)
 }
 
 async fn connect_channel(
-    links: &Links,
+    connections: &Connections,
     peer: &Arc<Peer>,
     endpoint: &Endpoint,
     witness: Witness,
 ) -> Result<Channel, String> {
-    let config = tls::client_config(&links.credentials, links.authorities.clone(), peer.agency.clone());
+    let config = tls::client_config(&connections.credentials, connections.authorities.clone(), peer.agency.clone());
     let connector = TlsConnector::from(config);
     let (host, port) = (endpoint.host().to_owned(), endpoint.port());
-    let (peer, federation, idle) = (Arc::clone(peer), links.federation.clone(), links.idle);
+    let (peer, federation, idle) = (Arc::clone(peer), connections.federation.clone(), connections.idle);
     let connect = tower::service_fn(move |_| {
         let (connector, host, peer, federation) =
             (connector.clone(), host.clone(), Arc::clone(&peer), federation.clone());
