@@ -6,9 +6,10 @@
 //! - told to stop, a node takes nothing more, finishes what it took, and ends within the configured time.
 
 mod data;
+mod error;
+mod folder;
 pub mod recover;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
@@ -24,114 +25,32 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::{self, Auditor, CheckpointChecks, EvidenceFolder};
 use crate::base::alarms::Alarms;
-use crate::base::telemetry::{self, TelemetryError};
+use crate::base::telemetry;
 use crate::base::time::now_millis;
-use crate::operator::{self, OperatorParts, OperatorService, SocketError};
+use crate::operator::{self, OperatorParts, OperatorService};
 use crate::peers::proof_server::ProofServer;
 use crate::peers::watch::Watch;
 use crate::peers::{
     self, Budget, CharterAdoption, Connections, Incoming, Outgoing, PeerClocks, Peers, Receipts, SessionParts,
 };
 use crate::rollback_guard::Continuity;
-use crate::rollback_guard::ContinuityError;
-use crate::storage::case::CaseError;
-use crate::storage::charters::{Directory, DirectoryError};
-use crate::storage::keys::{KeyError, SigningKeys};
+use crate::storage::charters::Directory;
+use crate::storage::keys::SigningKeys;
 use crate::storage::leaf_cache::Recent;
-use crate::storage::ledger::OpenError;
 use crate::storage::outbox::Outbox;
-use crate::storage::store::StoreError;
 use crate::tiles::http::Tiles;
-use crate::transport::tls::{Authorities, Credentials, CredentialsError, SharedAuthorities};
+use crate::transport::tls::{Authorities, Credentials, SharedAuthorities};
 use crate::writer::{Rechecks, Submission, Writer, WriterError, WriterHandle, WriterParts, recheck};
 
-pub use data::ledger_path;
 pub use data::{Data, rebuild};
-pub(crate) use data::{finish_recovery, store_path};
+pub use error::NodeError;
+use folder::check_membership;
+pub use folder::ledger_path;
 
 /// What the writer has for its end, if everybody else has used up the time.
 const WRITER_MOMENT: std::time::Duration = std::time::Duration::from_secs(1);
 /// Sessions that wait to be run.
 const SESSIONS_WAITING: usize = 16;
-
-/// Why a node does not start, or stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum NodeError {
-    /// The log settings.
-    #[error(transparent)]
-    Telemetry(#[from] TelemetryError),
-    /// The signing keys; all problems at once.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Keys(Vec<KeyError>),
-    /// The charters.
-    #[error(transparent)]
-    Directory(#[from] DirectoryError),
-    /// What the configuration says and what the charter says.
-    #[error("{0}")]
-    Membership(String),
-    /// The certificate.
-    #[error(transparent)]
-    Credentials(#[from] CredentialsError),
-    /// The ledger.
-    #[error(transparent)]
-    Ledger(#[from] OpenError),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The store, at its place.
-    #[error("the store in {} cannot be used, nothing acknowledged is lost: {source}", path.display())]
-    StoreFailed {
-        /// Its folder.
-        path: PathBuf,
-        /// Why not.
-        source: StoreError,
-    },
-    /// A new epoch's ledger.
-    #[error("cannot put {} in its place: {source}", path.display())]
-    Recovered {
-        /// Where it was made.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// Whether peers saw another ledger.
-    #[error(transparent)]
-    Continuity(#[from] ContinuityError),
-    /// The data contradict each other.
-    #[error(transparent)]
-    Case(#[from] CaseError),
-    /// The listening socket.
-    #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// Where.
-        address: std::net::SocketAddr,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The operator socket.
-    #[error(transparent)]
-    Socket(#[from] SocketError),
-    /// A gRPC server.
-    #[error("a server failed: {0}")]
-    Server(#[from] tonic::transport::Error),
-    /// The writer.
-    #[error("the node stops, nothing acknowledged is lost: {0}. Mend the cause and start it again")]
-    Writer(#[from] WriterError),
-    /// The disk hangs.
-    #[error(
-        "the writer did not end within {seconds} s: the disk hangs; nothing acknowledged is lost, what was not answered may not be written"
-    )]
-    Drain {
-        /// The configured time.
-        seconds: u64,
-    },
-    /// A defect.
-    #[error("a task failed: {0}; this is a defect of the program, please report it")]
-    Task(#[from] tokio::task::JoinError),
-    /// The system.
-    #[error("the system refuses to start the node: {0}")]
-    System(#[from] std::io::Error),
-}
 
 /// Runs a node until it is told to stop (SIGTERM or SIGINT). Blocks.
 ///
@@ -261,36 +180,6 @@ fn open(config: &Config) -> Result<(Credentials, SharedAuthorities, Opening), No
 
 fn now() -> Timestamp {
     i64::try_from(now_millis()).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or_default()
-}
-
-/// The charter must know this node, under the keys that it has.
-pub(crate) fn check_membership(config: &Config, directory: &Directory, keys: &SigningKeys) -> Result<(), NodeError> {
-    let charter = directory.newest();
-    let wrong = |text: String| Err(NodeError::Membership(text));
-    if charter.federation != config.federation.as_str() {
-        return wrong(format!(
-            "the charter is of {}, this node is configured for {}",
-            charter.federation, config.federation
-        ));
-    }
-    let Some(member) = charter.member(&config.agency) else {
-        return wrong(format!("{} is no member of charter version {}", config.agency, charter.version));
-    };
-    for (name, key) in [("entry", &keys.entry), ("checkpoint", &keys.checkpoint), ("time", &keys.time)] {
-        let public = key.verification_key();
-        if !member.keys.iter().any(|listed| listed.public == public) {
-            return wrong(format!(
-                "charter version {} does not list this node's {name} key for {}: is it another node's folder?",
-                charter.version, config.agency
-            ));
-        }
-    }
-    for peer in &config.peers {
-        if charter.member(&peer.agency).is_none() {
-            tracing::warn!(peer = %peer.agency, version = charter.version, "a configured peer is no member of the charter");
-        }
-    }
-    Ok(())
 }
 
 /// Ends with the writer's result; dropped without a word if the thread panics.

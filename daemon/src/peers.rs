@@ -6,6 +6,7 @@
 //! accept.rs        TcpListener -> TLS (bounded in time and number) -> gRPC   waited for
 //! handshakes.rs    places for connections whose handshake has not ended
 //! dial.rs          endpoint -> TLS -> gRPC, with backoff without end         dialled
+//! failures.rs      why a call or a stream failed, in words                    both
 //! session.rs       runs a session over one stream                            both
 //! idle_timeout.rs  a connection on which nothing is heard ends               both
 //! proof_server.rs  answering questions of peers about the own ledger
@@ -25,6 +26,7 @@ mod accept;
 mod budget;
 mod clocks;
 mod dial;
+mod failures;
 mod handshakes;
 mod idle_timeout;
 mod peer;

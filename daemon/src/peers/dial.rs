@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
-use http::HeaderValue;
-use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use sinergi_config::Endpoint;
 use sinergi_proto::base::limits;
@@ -18,23 +16,18 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::TlsConnector;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::body::Body;
 use tonic::transport::Channel;
 use tower::ServiceExt;
 
 use super::accept::STREAM_WINDOW;
+use super::failures::{explain, explain_status, mark_trailers};
 use super::idle_timeout::Attentive;
 use super::peer::{Direction, Peer};
 use super::session::{OUTBOUND_FRAMES, Start};
 use super::{Connections, LinkError};
-use crate::base::causes::{causes, told};
 use crate::base::time::now_millis;
 use crate::transport::tls::{self, Witness, Witnessed};
 
-/// Characters of a peer's words that are told.
-const QUOTED: usize = 500;
-/// Marks what the peer sent at the end of a call.
-const OF_PEER: &str = "sinergi-of-peer";
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 /// With full jitter a delay is up to twice this.
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
@@ -150,44 +143,4 @@ async fn connect_channel(
         .connect_with_connector(connect)
         .await
         .map_err(|error| explain(&error))
-}
-
-/// Marks the status with which a peer ends a call: gRPC makes one with the same codes of frames that it cannot read.
-fn mark_trailers(response: http::Response<Body>) -> http::Response<Body> {
-    response.map(|body| {
-        Body::new(body.map_frame(|mut frame| {
-            if let Some(trailers) = frame.trailers_mut() {
-                trailers.insert(OF_PEER, HeaderValue::from_static("1"));
-            }
-            frame
-        }))
-    })
-}
-
-/// Whether the peer ended the call with this status.
-pub(super) fn is_of_peer(status: &tonic::Status) -> bool {
-    status.metadata().contains_key(OF_PEER)
-}
-
-/// What a peer may have written: bounded, and on one line.
-pub(super) fn quote(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(QUOTED).collect()
-}
-
-/// Why a call or a stream failed, as [`explain`] says it.
-pub(super) fn explain_status(status: &tonic::Status) -> String {
-    let said = if status.message().is_empty() { status.code().description() } else { status.message() };
-    explain_from(quote(said), status)
-}
-
-/// Down to the certificate if that is the cause, else the whole chain of causes.
-fn explain(error: &(dyn std::error::Error + 'static)) -> String {
-    explain_from(error.to_string(), error)
-}
-
-fn explain_from(text: String, error: &(dyn std::error::Error + 'static)) -> String {
-    match tls::explain(error) {
-        Some(failure) => failure.to_string(),
-        None => told(text, causes(error).skip(1)).join(": "),
-    }
 }

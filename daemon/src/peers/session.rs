@@ -44,7 +44,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Streaming;
 
 use super::peer::{Hold, Peer};
-use super::{LinkError, PeerClocks, dial};
+use super::{LinkError, PeerClocks, failures};
 use crate::base::alarms::Alarms;
 use crate::base::time::Clocks;
 use crate::peers::proof_server::ProofServer;
@@ -172,9 +172,9 @@ fn heard(message: Result<Option<Frame>, tonic::Status>) -> Event {
         Ok(None) => return Event::Closed(Closing::ByPeer),
         Err(status) => status,
     };
-    let reason = dial::explain_status(&status);
+    let reason = failures::explain_status(&status);
     Event::Closed(match status.code() {
-        _ if dial::is_of_peer(&status) => Closing::Broken(format!("the peer ended the call: {reason}")),
+        _ if failures::is_of_peer(&status) => Closing::Broken(format!("the peer ended the call: {reason}")),
         tonic::Code::OutOfRange => {
             let reason = format!("a frame over {} bytes: {reason}", limits::FRAME_BYTES);
             Closing::NoFrame(FaultCode::LimitExceeded, reason)

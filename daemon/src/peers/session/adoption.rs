@@ -10,7 +10,7 @@ use sinergi_proto::sync::Adoption;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::base::alarms::Alarms;
-use crate::peers::dial::quote;
+use crate::peers::failures::quote;
 use crate::storage::charters::{Directory, DirectoryError};
 use crate::transport::tls::{Authorities, SharedAuthorities};
 use crate::writer::{Submission, WriterHandle};
