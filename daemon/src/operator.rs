@@ -29,7 +29,7 @@ use std::pin::Pin;
 
 use sinergi_config::Federation;
 use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
-use sinergi_proto::engine::NotDone;
+use sinergi_proto::engine::CommandError;
 use sinergi_proto::operator_api;
 use sinergi_proto::operator_api::DESCRIPTORS;
 use sinergi_proto::operator_api::operator_server::{Operator, OperatorServer};
@@ -422,11 +422,15 @@ fn own<T, E: Into<OwnDataError>>(result: Result<T, E>) -> Result<T, Status> {
 fn submit_status(error: &SubmitError) -> Status {
     let text = error.to_string();
     match error {
-        SubmitError::Busy { .. } | SubmitError::NotDone(NotDone::Unheard) => Status::resource_exhausted(text),
+        SubmitError::Busy { .. } | SubmitError::CommandError(CommandError::PeersNotHeard) => {
+            Status::resource_exhausted(text)
+        }
         SubmitError::Stopped => Status::unavailable(text),
-        SubmitError::NoItem(_) | SubmitError::NotDone(NotDone::NoComplaint(_)) => Status::not_found(text),
-        SubmitError::NotDone(NotDone::Declined(declined)) if declined.is_usage() => Status::invalid_argument(text),
-        SubmitError::NotDone(NotDone::Refused(_)) => Status::invalid_argument(text),
-        SubmitError::NotDone(_) => Status::failed_precondition(text),
+        SubmitError::NoItem(_) | SubmitError::CommandError(CommandError::NoComplaint(_)) => Status::not_found(text),
+        SubmitError::CommandError(CommandError::Declined(declined)) if declined.is_usage() => {
+            Status::invalid_argument(text)
+        }
+        SubmitError::CommandError(CommandError::Refused(_)) => Status::invalid_argument(text),
+        SubmitError::CommandError(_) => Status::failed_precondition(text),
     }
 }

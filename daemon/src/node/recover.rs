@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use sinergi_config::Config;
 use sinergi_proto::base::ids::Epoch;
-use sinergi_proto::engine::recovery::{self, NoPlan, Part, Plan, TakenOver};
+use sinergi_proto::engine::recovery::{self, Part, Plan, PlanError, TakenOver};
 use sinergi_proto::transparency::rollback_guard::Extent;
 use sinergi_proto::wire;
 
@@ -54,7 +54,7 @@ pub enum RecoverError {
     Running(PathBuf),
     /// No epoch can be begun.
     #[error(transparent)]
-    Plan(#[from] NoPlan),
+    Plan(#[from] PlanError),
     /// What peers saw.
     #[error(transparent)]
     Sightings(#[from] SightingsError),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, future, stream};
 use rand::RngExt;
 use sinergi_proto::base::limits;
-use sinergi_proto::engine::{Act, External, Lodge, NotDone};
+use sinergi_proto::engine::{Act, CommandError, External, Lodge};
 use sinergi_proto::entry::ContentClass;
 use sinergi_proto::entry::content::{Content, TextRole, reply_code_hash, serialise_text};
 use sinergi_proto::operator_api;
@@ -136,14 +136,15 @@ impl Submissions {
     /// In the first moments after a start calls are held, as many as the queue would take, until the peers were heard.
     pub(super) async fn submit(&self, submission: Submission) -> Result<(), Status> {
         if self.guard.state() == GuardState::Waiting {
-            let _held = self.held_calls.try_acquire().map_err(|_| submit_status(&NotDone::Unheard.into()))?;
+            let _held =
+                self.held_calls.try_acquire().map_err(|_| submit_status(&CommandError::PeersNotHeard.into()))?;
             self.guard.settled().await;
         }
         self.writer.try_submit(submission).map_err(|error| submit_status(&error))
     }
 }
 
-pub(super) async fn answer_of<T>(answer: oneshot::Receiver<Result<T, NotDone>>) -> Result<T, Status> {
+pub(super) async fn answer_of<T>(answer: oneshot::Receiver<Result<T, CommandError>>) -> Result<T, Status> {
     match answer.await {
         Ok(result) => result.map_err(|error| submit_status(&error.into())),
         // The writer has ended before it answered: whether the entry is durable is not known.

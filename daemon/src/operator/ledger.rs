@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
-use sinergi_proto::engine::NotDone;
+use sinergi_proto::engine::CommandError;
 use sinergi_proto::operator_api;
 use sinergi_proto::transparency::rollback_guard::GuardState;
 use tonic::Status;
@@ -31,7 +31,7 @@ impl SignedLedger {
     pub(super) async fn signed_head(&self, size: LedgerIndex) -> Result<Head, Status> {
         let mut head = self.writer.head();
         if self.guard.settled().await == GuardState::SetBack {
-            return Err(submit_status(&NotDone::SetBack.into()));
+            return Err(submit_status(&CommandError::SetBack.into()));
         }
         let signed = head.wait_for(|head| head.is_signed && head.size >= size).await;
         Ok(signed.map_err(|_| submit_status(&SubmitError::Stopped))?.clone())

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use prost::Message;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
-use sinergi_proto::engine::{Kept, KeptItem, Retried};
+use sinergi_proto::engine::{KeptAs, KeptItem, Retried};
 use sinergi_proto::operator_api;
 use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::wire;
@@ -33,7 +33,7 @@ struct Found {
     position: Position,
     peer: AgencyId,
     entry: sinergi_proto::base::ids::EntryId,
-    kept: Kept,
+    kept: KeptAs,
     item: wire::Item,
 }
 
@@ -119,13 +119,13 @@ impl Retries {
         Ok(match header {
             Header::Refused(header) => {
                 let item = wire::Item { signed_entry: Bytes::from(body), ..Default::default() };
-                let kept = Kept::Refused(header.detail);
+                let kept = KeptAs::Refused(header.detail);
                 Some(Found { position, peer: header.peer, entry: header.entry, kept, item })
             }
             Header::Deferred(header) => {
                 let waits = own(self.outbox.store().deferred_at(&header.item))? == Some(position);
                 let item = wire::Item::decode(body.as_slice()).unwrap_or_default();
-                let kept = Kept::Deferred(header.item, header.code, header.detail);
+                let kept = KeptAs::Deferred(header.item, header.code, header.detail);
                 waits.then_some(Found { position, peer: header.peer, entry: header.entry, kept, item })
             }
             _ => None,

@@ -188,8 +188,8 @@ impl Peer {
             PeerChange::SentEntries(count) => state.sent_entries += count,
             PeerChange::ReceivedEntries(count) => state.received_entries += count,
             PeerChange::Refused(count) => state.refused += count,
-            PeerChange::Told(0) => state.told = 0,
-            PeerChange::Told(version) => state.told = state.told.max(version),
+            PeerChange::Gossiped(0) => state.told = 0,
+            PeerChange::Gossiped(version) => state.told = state.told.max(version),
             PeerChange::PassedOn(passed_on) => state.passed_on = passed_on,
         }
     }

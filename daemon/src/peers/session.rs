@@ -35,7 +35,7 @@ use sinergi_config::Federation;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
 use sinergi_proto::base::refusal::FaultCode;
-use sinergi_proto::sync::{Action, AskId, Close, Closing, Event, Opening, Question, Session};
+use sinergi_proto::sync::{Action, AskId, Close, Closing, Event, Question, Session, SessionConfig};
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -277,7 +277,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn open(parts: &'a SessionParts, peer: &'a Arc<Peer>, opening: Opening) -> Self {
+    fn open(parts: &'a SessionParts, peer: &'a Arc<Peer>, opening: SessionConfig) -> Self {
         let (mut actions, clocks) = (Vec::new(), Clocks::start());
         let session = Session::open(opening, clocks.now(), &mut actions);
         let mut runner = Self {

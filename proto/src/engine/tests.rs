@@ -18,19 +18,19 @@ use crate::routing::cursor::Cursor;
 use crate::transparency::receipt::ItemOutcome;
 
 /// A node under test: the engine, what its view shows, and the batch that is open.
-struct Stage {
+struct TestNode {
     engine: Engine,
     view: Memory,
     batch: Batch,
     now: u64,
 }
 
-impl Stage {
+impl TestNode {
     /// A node of the federation that may sign, linked with these peers.
     fn of(federation: &Federation, own: &str, peers: &[&str]) -> Self {
-        let mut stage = Self::starting(federation, own, peers, Memory::new(&federation.charters));
-        assert!(matches!(stage.give(Input::Guard(GuardState::Clear)), Answer::Nothing));
-        stage
+        let mut node = Self::starting(federation, own, peers, Memory::new(&federation.charters));
+        assert!(matches!(node.give(Input::Guard(GuardState::Clear)), Answer::Nothing));
+        node
     }
 
     /// The same in a federation of its own, when it has done what it does at its start.
@@ -50,7 +50,7 @@ impl Stage {
             adjacent: peers.iter().map(|peer| agency(peer)).collect(),
             answer_within_millis: crate::fixture::ANSWER_WITHIN,
             batch_bytes: 1 << 20,
-            cases: CaseRoom { complaints: 1, entries: 1 },
+            cases: CaseCacheLimits { complaints: 1, entries: 1 },
         };
         let snapshot = view.snapshot(&config);
         let engine = Engine::open(snapshot, config, Arc::new(federation.charters.clone()));
@@ -95,7 +95,7 @@ impl Stage {
         written
     }
 
-    fn lodge(&mut self, text: &str, external: Option<External>, forward: Option<&str>) -> Result<Lodged, NotDone> {
+    fn lodge(&mut self, text: &str, external: Option<External>, forward: Option<&str>) -> Result<Lodged, CommandError> {
         let forward = forward.map(|to| NewOffer { to: agency(to), reason: 1, answer_by: None });
         let contents = vec![(content(text), ContentClass::Public)];
         let body = wire::Lodged {
@@ -111,7 +111,7 @@ impl Stage {
         }
     }
 
-    fn act(&mut self, complaint: ComplaintId, command: Command) -> Result<Acted, NotDone> {
+    fn act(&mut self, complaint: ComplaintId, command: Command) -> Result<Acted, CommandError> {
         match self.give(Input::Act(Box::new(Act { complaint, command, text: None }))) {
             Answer::Acted(acted) => acted,
             other => panic!("{other:?}"),
@@ -183,6 +183,6 @@ fn shown(record: &Record) -> String {
         Record::Deferred { header, .. } => format!("deferred {}", header.code),
         Record::DeferredDone(_) => "deferred done".to_owned(),
         Record::Routing(RoutingHeader::Leaf { leaf, routes }) => format!("{leaf} again -> {}", routes[0].to),
-        Record::Routing(RoutingHeader::Introduced { peer }) => format!("backfilled {peer}"),
+        Record::Routing(RoutingHeader::BackfillDone { peer }) => format!("backfilled {peer}"),
     }
 }

@@ -20,14 +20,14 @@ pub(super) enum Timer {
     /// Checkpoints may be told again.
     Gossip,
     /// Checkpoints that were told on earlier links are told once more.
-    LookBack,
+    RepeatGossip,
     /// A question was not answered in time.
     Question,
 }
 
 impl Timer {
     const ALL: [Self; 7] =
-        [Self::Handshake, Self::Idle, Self::Ping, Self::Progress, Self::Gossip, Self::LookBack, Self::Question];
+        [Self::Handshake, Self::Idle, Self::Ping, Self::Progress, Self::Gossip, Self::RepeatGossip, Self::Question];
 }
 
 /// When each timer expires, in nanoseconds of the clock that only goes forward.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sinergi_proto::sync::{Event, Opening, Signed};
+use sinergi_proto::sync::{Event, SessionConfig, Signed};
 use sinergi_proto::transparency::rollback_guard::GuardState;
 use tokio::sync::watch;
 
@@ -20,12 +20,12 @@ pub(super) struct Changes {
 
 impl Changes {
     /// How the node is when a session begins, and what changes from then on.
-    pub(super) fn follow(parts: &SessionParts, peer: &Peer) -> (Self, Opening) {
+    pub(super) fn follow(parts: &SessionParts, peer: &Peer) -> (Self, SessionConfig) {
         let (mut head, mut guard) = (parts.writer.head(), parts.guard.watch());
         let (charter, news) = (parts.directory.version(), parts.watch.versions());
-        let opening = {
+        let config = {
             let head = head.borrow_and_update();
-            Opening {
+            SessionConfig {
                 own: parts.own.clone(),
                 peer: peer.agency.clone(),
                 federation: parts.federation.to_string(),
@@ -37,7 +37,7 @@ impl Changes {
                 guard: *guard.borrow_and_update(),
             }
         };
-        (Self { head, charter, guard, news }, opening)
+        (Self { head, charter, guard, news }, config)
     }
 
     /// The next change, and another that follows it at once; [`Event::Stop`] when the node ends. Can be dropped and called again.

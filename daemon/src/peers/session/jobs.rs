@@ -14,7 +14,7 @@ use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::base::limits;
 use sinergi_proto::engine::Delivery;
 use sinergi_proto::routing::cursor::Cursor;
-use sinergi_proto::sync::{CheckedAck, Done, End, JobId, Looked, Owed, Recalled};
+use sinergi_proto::sync::{CheckedAck, CheckedCheckpoints, Done, End, JobId, Owed, StoredPeer};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::transparency::receipt::{ItemResult, Receipt};
 use sinergi_proto::transparency::watch::Noted;
@@ -76,7 +76,7 @@ impl Incoming {
     }
 
     /// Takes the checkpoints that verify.
-    fn look(&self, watch: &Watch, peer: &AgencyId, notes: Vec<Vec<u8>>) -> Looked {
+    fn check_checkpoints(&self, watch: &Watch, peer: &AgencyId, notes: Vec<Vec<u8>>) -> CheckedCheckpoints {
         let mut news = Vec::new();
         for (agency, noted) in notes.into_iter().filter_map(|note| self.check_shown(watch, note)) {
             let note = noted.note.clone();
@@ -84,7 +84,7 @@ impl Incoming {
                 news.push(note);
             }
         }
-        Looked { news, epoch: watch.newest(peer).map(|newest| newest.checkpoint.epoch) }
+        CheckedCheckpoints { news, epoch: watch.newest(peer).map(|newest| newest.checkpoint.epoch) }
     }
 
     /// Whose newest checkpoint a note is; `None`: it is known, or this node's own, or does not verify.
@@ -189,10 +189,10 @@ impl Receipts {
 }
 
 /// Looks up what this node holds of the peer's ledger, and the peer of its.
-pub(super) fn recall(outgoing: &Arc<Outgoing>, watch: &Watch, peer: &Arc<Peer>, job: JobId) -> Running {
+pub(super) fn load_peer(outgoing: &Arc<Outgoing>, watch: &Watch, peer: &Arc<Peer>, job: JobId) -> Running {
     let (outgoing, watch, peer) = (Arc::clone(outgoing), watch.clone(), Arc::clone(peer));
     blocking(job, move || {
-        own(recalled(&outgoing.outbox, &watch, &peer).map(|recalled| Done::Recalled(Box::new(recalled))))
+        own(stored_peer(&outgoing.outbox, &watch, &peer).map(|stored| Done::PeerLoaded(Box::new(stored))))
     })
 }
 
@@ -203,9 +203,15 @@ pub(super) fn compare(guard: &Continuity, peer: &Peer, job: JobId, checkpoint: V
 }
 
 /// Checks checkpoints, and takes those that verify.
-pub(super) fn look(incoming: &Arc<Incoming>, watch: &Watch, peer: &Peer, job: JobId, notes: Vec<Vec<u8>>) -> Running {
+pub(super) fn check_checkpoints(
+    incoming: &Arc<Incoming>,
+    watch: &Watch,
+    peer: &Peer,
+    job: JobId,
+    notes: Vec<Vec<u8>>,
+) -> Running {
     let (incoming, watch, peer) = (Arc::clone(incoming), watch.clone(), peer.agency.clone());
-    blocking(job, move || Done::Looked(incoming.look(&watch, &peer, notes)))
+    blocking(job, move || Done::CheckpointsChecked(incoming.check_checkpoints(&watch, &peer, notes)))
 }
 
 /// Decodes and authenticates the items of a frame.
@@ -306,7 +312,7 @@ pub(super) fn read(
                 room.shrink_to(prepared.summary.bytes);
                 Ended { job, done: Done::Read(prepared), room: Some((Way::Sent, room)) }
             }
-            Ok(Err(error)) => Ended::without_room(job, Done::Failed(End::Own(error.to_string()))),
+            Ok(Err(error)) => Ended::without_room(job, Done::Failed(End::OwnData(error.to_string()))),
             Err(error) => Ended::without_room(job, Done::Failed(End::Broken(error.to_string()))),
         }
     })
@@ -321,23 +327,23 @@ fn blocking(job: JobId, work: impl FnOnce() -> Done + Send + 'static) -> Running
 
 /// A node that cannot read its own data ends the link.
 fn own(done: Result<Done, CaseError>) -> Done {
-    done.unwrap_or_else(|error| Done::Failed(End::Own(error.to_string())))
+    done.unwrap_or_else(|error| Done::Failed(End::OwnData(error.to_string())))
 }
 
-fn recalled(outbox: &Outbox, watch: &Watch, peer: &Peer) -> Result<Recalled, CaseError> {
+fn stored_peer(outbox: &Outbox, watch: &Watch, peer: &Peer) -> Result<StoredPeer, CaseError> {
     let (store, reader, agency) = (outbox.store(), outbox.reader(), &peer.agency);
     let entry = match store.newest_of(agency)? {
         Some(newest) => Bytes::from(reader.leaf(newest.leaf)?.body),
         None => Bytes::new(),
     };
     let state = peer.snapshot();
-    Ok(Recalled {
+    Ok(StoredPeer {
         received: store.cursor(PeerCursor::Received, agency)?,
         receipted: store.cursor(PeerCursor::Acknowledged, agency)?,
         entry,
         reset: store.reset_of(agency)?.map(|reset| (reset.epoch, reset.leaf)),
         checkpoint: watch.newest(agency).map(|newest| newest.note).unwrap_or_default(),
-        told: state.told,
+        gossiped: state.told,
         passed_on: state.passed_on,
     })
 }

@@ -7,7 +7,7 @@ use prost::Message;
 use sinergi_proto::base::ids::Epoch;
 use sinergi_proto::base::limits;
 use sinergi_proto::engine::{ReceiptHeader, SeenHeader};
-use sinergi_proto::sync::{Action, Done, Event, Job, JobId, Kept, PeerChange, Reply, Warning};
+use sinergi_proto::sync::{Action, Done, Event, Job, JobId, PeerChange, Reply, SideRecord, Warning};
 
 use super::{Runner, Waiter, jobs};
 use crate::writer::Submission;
@@ -17,7 +17,7 @@ impl Runner<'_> {
     pub(super) fn perform(&mut self, action: Action) {
         match action {
             Action::Start(id, job) => self.start(id, job),
-            Action::Keep(kept) => self.keep(kept),
+            Action::Store(record) => self.store(record),
             Action::Release(job) => self.rooms.release(job),
             Action::Answer(ask, reply) => match (self.waiters.remove(&ask), reply) {
                 // Who asked may have gone.
@@ -38,9 +38,9 @@ impl Runner<'_> {
     fn start(&mut self, id: JobId, job: Job) {
         let (parts, peer) = (self.parts, self.peer);
         let mut running = match job {
-            Job::Recall => jobs::recall(&parts.outgoing, &parts.watch, peer, id),
+            Job::LoadPeer => jobs::load_peer(&parts.outgoing, &parts.watch, peer, id),
             Job::Compare { checkpoint, entry } => jobs::compare(&parts.guard, peer, id, checkpoint, entry),
-            Job::Look { notes } => jobs::look(&parts.incoming, &parts.watch, peer, id, notes),
+            Job::CheckCheckpoints { notes } => jobs::check_checkpoints(&parts.incoming, &parts.watch, peer, id, notes),
             Job::Gossip { after } => {
                 let (notes, reached) = parts.watch.newer_than(after, &peer.agency, limits::GOSSIP_CHECKPOINTS);
                 return self.events.push_back(Event::Done(id, Done::Gossip { notes, reached }));
@@ -91,16 +91,16 @@ impl Runner<'_> {
         self.parts.alarms.raise(format!("reset {agency}"), text);
     }
 
-    fn keep(&mut self, kept: Kept) {
+    fn store(&mut self, record: SideRecord) {
         let peer = self.peer.agency.clone();
-        let submission = match kept {
-            Kept::Receipt { at, cursor, refused, ack } => {
+        let submission = match record {
+            SideRecord::Receipt { at, cursor, refused, ack } => {
                 for (entry, code) in &refused {
                     tracing::warn!(%peer, ?entry, code, "the peer refused an entry; see `sinergi refused list`");
                 }
                 Submission::Receipt(ReceiptHeader { at, peer, cursor, refused }, ack.encode_to_vec())
             }
-            Kept::Seen { at, note } => Submission::Seen(SeenHeader { at, peer }, note),
+            SideRecord::Seen { at, note } => Submission::Seen(SeenHeader { at, peer }, note),
         };
         self.submit(submission);
     }
