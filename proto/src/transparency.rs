@@ -3,4 +3,5 @@
 //! Pure, as the whole crate is: whoever runs a rule here brings the ledger, the time and the peer's answers as arguments.
 
 pub mod audit;
+pub mod proofs;
 pub mod rollback_guard;
