@@ -5,6 +5,7 @@
 //!   |-- disk      the pipeline of batches: decided, written, durable, applied   (daemon: writer)
 //!   |-- session   the product's sessions: events in, actions out               (daemon: link/session)
 //!   |-- jobs      what their jobs come to                                      (daemon: link/session/jobs)
+//!   |-- audit     audits of peers, and evidence                                (daemon: audit)
 //!   `-- recovery  a new epoch                                                  (daemon: recover)
 //! ```
 //!
@@ -14,6 +15,7 @@
 //! - the ledger changes in `disk` and `recovery` alone, a whole batch or nothing; a crash loses what is not durable;
 //! - nobody is answered before the batch is applied.
 
+mod audit;
 mod disk;
 mod jobs;
 mod recovery;
@@ -47,6 +49,8 @@ use super::checks::Checks;
 use super::ledger::{Ledger, Seen, SignedCheckpoint};
 use super::topology::{FEDERATION, Topology};
 
+use audit::Audits;
+pub use audit::Evidence;
 pub use disk::Step;
 use disk::{Flight, Waiter};
 pub use session::Link;
@@ -137,6 +141,7 @@ pub struct Node {
     guard: RollbackGuard,
     /// The peers that were heard in this run of the program.
     heard: BTreeSet<AgencyId>,
+    audits: Audits,
     started: u64,
     salt: u64,
     effects: Vec<Effect>,
@@ -175,6 +180,7 @@ impl Node {
             signed: None,
             unrecorded: None,
             checkpoint_keys: topology.checkpoint_keys(id),
+            audits: Audits::default(),
             started: 0,
             salt: 0,
             effects: Vec::new(),
@@ -222,7 +228,8 @@ impl Node {
         let mut watch = WatchedLedgers::default();
         let shown = self.ledger.seen.iter().map(|shown| (shown, true));
         for ((agency, note), is_kept) in shown.chain(self.ledger.in_receipts.iter().map(|shown| (shown, false))) {
-            let checkpoint = self.checks.checkpoint(note, agency).expect("it verified when it came");
+            // A receipt is kept whatever its checkpoint is worth.
+            let Some(checkpoint) = self.checks.checkpoint(note, agency) else { continue };
             if is_kept {
                 watch.witnessed(agency, checkpoint.clone());
             }
@@ -251,6 +258,7 @@ impl Node {
         self.engine = None;
         self.signed = None;
         self.held.clear();
+        self.audits.stop();
         self.links.clear();
         self.events.clear();
         self.submissions.clear();
@@ -326,6 +334,8 @@ impl Node {
     pub fn retry(&mut self, now: u64) {
         if self.state == State::Clear {
             self.decide(Input::Tick, Waiter::Nobody, now);
+            self.witness(now);
+            self.audit(now);
             self.ask_peers(now);
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: events happen in the order of (time, number): one seed gives one run.
 
+mod audits;
 mod network;
 mod plan;
 mod trouble;
@@ -223,6 +224,7 @@ impl World {
         self.until(BEGIN + TROUBLE)?;
         self.heal();
         self.until(BEGIN + TROUBLE + CONVERGE)?;
+        self.audit_round()?;
         self.accuse(|accuser| accuser.proves())?;
         let world = &*self;
         invariants::at_the_end(world).map_err(|(invariant, what)| world.fails(invariant, what))?;
