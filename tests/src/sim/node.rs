@@ -6,6 +6,7 @@
 //!   |-- session   the product's sessions: events in, actions out               (daemon: link/session)
 //!   |-- jobs      what their jobs come to                                      (daemon: link/session/jobs)
 //!   |-- audit     audits of peers, and evidence                                (daemon: audit)
+//!   |-- lie       where a liar deviates
 //!   `-- recovery  a new epoch                                                  (daemon: recover)
 //! ```
 //!
@@ -18,6 +19,7 @@
 mod audit;
 mod disk;
 mod jobs;
+mod lie;
 mod recovery;
 mod session;
 
@@ -32,9 +34,7 @@ use sinergi_proto::checkpoint::CheckpointSigner;
 use sinergi_proto::complaint::Command;
 use sinergi_proto::content::Content;
 use sinergi_proto::cursor::Cursor;
-use sinergi_proto::engine::{
-    Act, Answer, Batch, CaseRoom, Engine, EngineConfig, GuardState, Input, LeafHeader, Lodge, OldEntry,
-};
+use sinergi_proto::engine::{Act, Answer, Batch, CaseRoom, Engine, EngineConfig, GuardState, Input, Lodge};
 use sinergi_proto::entry::{ContentClass, EntryDraft, Place};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch};
 use sinergi_proto::intake::Received;
@@ -47,6 +47,7 @@ use sinergi_proto::wire::{self, Frame, accusation::Finding, entry::Body as Wire}
 
 use super::checks::Checks;
 use super::ledger::{Ledger, Seen, SignedCheckpoint};
+use super::liars::Lie;
 use super::topology::{FEDERATION, Topology};
 
 use audit::Audits;
@@ -142,6 +143,8 @@ pub struct Node {
     /// The peers that were heard in this run of the program.
     heard: BTreeSet<AgencyId>,
     audits: Audits,
+    /// The lie that it tells; `None`: it is honest.
+    lie: Option<Box<dyn Lie>>,
     started: u64,
     salt: u64,
     effects: Vec<Effect>,
@@ -181,6 +184,7 @@ impl Node {
             unrecorded: None,
             checkpoint_keys: topology.checkpoint_keys(id),
             audits: Audits::default(),
+            lie: None,
             started: 0,
             salt: 0,
             effects: Vec::new(),
@@ -336,6 +340,7 @@ impl Node {
             self.decide(Input::Tick, Waiter::Nobody, now);
             self.witness(now);
             self.audit(now);
+            self.misbehave(now);
             self.ask_peers(now);
         }
     }
@@ -384,13 +389,7 @@ impl Node {
             body: Wire::Forwarded(body),
         };
         let signed = draft.sign(&self.key);
-        let (entry, item) = (signed.id, wire::Item { signed_entry: signed.bytes, ..Default::default() });
-        let header =
-            LeafHeader { at: 0, from: None, relays: 0, routes: Vec::new(), unreachable: Vec::new(), external: None };
-        for received in self.checks.items(vec![item]) {
-            let old = OldEntry { header: header.clone(), received };
-            self.decide(Input::TakeOver(Box::new(old)), Waiter::WentBack(entry), now);
-        }
+        self.takes_for_its_own(signed.bytes, Waiter::WentBack(signed.id), now);
     }
 
     /// The adjacent peers.
@@ -457,7 +456,8 @@ impl Node {
         self.signed = Some(signed);
     }
 
-    fn wall(&self, now: u64) -> u64 {
+    /// Its clock, milliseconds since 1970.
+    pub fn wall(&self, now: u64) -> u64 {
         now.saturating_add_signed(self.clock_error)
     }
 }

@@ -185,7 +185,7 @@ impl Node {
         }
     }
 
-    /// Answers a peer's question about the own ledger.
+    /// What the own ledger shows when a peer asks.
     pub(super) fn prove(&self, asker: &AgencyId, question: &wire::Prove) -> wire::Proof {
         let signed = self.signed.as_ref().map(|signed| SignedTree { size: signed.seen.size, note: &signed.note });
         prove(&self.ledger, signed, self.charters.newest(), asker, question).unwrap_or_else(|refusal| {

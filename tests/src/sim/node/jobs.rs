@@ -38,7 +38,7 @@ impl Node {
             }
             Job::CheckAck(ack) => Done::CheckedAck(self.check_receipt(peer, ack, now).map(Box::new)),
             Job::Read { from, end, give_back } => Done::Read(self.read(peer, from, end, give_back)),
-            Job::Prove(prove) => Done::Proved(self.prove(peer, &prove)),
+            Job::Prove(prove) => Done::Proved(self.shown(peer, &prove)),
             // There is one charter.
             Job::Adopt { .. } => Done::Adopted(Adoption::InForce),
             // It is given to the writer.
@@ -61,6 +61,9 @@ impl Node {
 
     /// What a peer shows of this node's ledger is compared with the ledger.
     fn conflict(&mut self, peer: &AgencyId, checkpoint: Vec<u8>, entry: &[u8], now: u64) -> Option<String> {
+        if !self.heeds_its_guard() {
+            return None;
+        }
         let note = String::from_utf8(checkpoint).ok().filter(|note| note.len() <= limits::CHECKPOINT_BYTES);
         let mut found = None;
         for proof in note.map(Proof::Checkpoint).into_iter().chain([Proof::Entry(BASE64.encode(entry))]) {

@@ -106,6 +106,7 @@ impl Node {
 
     /// A frame has come.
     pub fn arrived(&mut self, connection: u64, peer: &AgencyId, frame: Frame, now: u64) {
+        let frame = self.believed(peer, frame);
         if let Some(link) = self.link(peer, connection) {
             link.inbound.push_back(frame);
             self.drain(now);
@@ -124,6 +125,7 @@ impl Node {
     pub fn work(&mut self, connection: u64, peer: &AgencyId, job: JobId, what: Job, now: u64) {
         if self.link(peer, connection).is_some() {
             let done = self.done(peer, what, now);
+            let done = self.bent(peer, done);
             self.hears(peer, connection, Event::Done(job, done), now);
         }
     }
@@ -231,13 +233,16 @@ impl Node {
 
     /// Sends what can leave now.
     fn send(&mut self, peer: &AgencyId, connection: u64, clocks: Now) {
-        let mut frames = Vec::new();
-        let Some(link) = self.link(peer, connection) else { return };
-        while link.in_transport < TRANSPORT_FRAMES && link.session.has_frame() {
-            frames.extend(link.session.next_frame(clocks));
-            link.in_transport += 1;
+        while let Some(link) = self.link(peer, connection)
+            && link.in_transport < TRANSPORT_FRAMES
+            && let Some(frame) = link.session.next_frame(clocks)
+        {
+            let said = self.said(peer, frame);
+            if let Some(link) = self.link(peer, connection) {
+                link.in_transport += said.len();
+            }
+            self.effects.extend(said.into_iter().map(|frame| Effect::Send(connection, peer.clone(), frame)));
         }
-        self.effects.extend(frames.into_iter().map(|frame| Effect::Send(connection, peer.clone(), frame)));
     }
 
     fn link(&mut self, peer: &AgencyId, connection: u64) -> Option<&mut Link> {

@@ -1,0 +1,34 @@
+//! The liar's receipts carry no checkpoint, so nothing binds them to a tree.
+
+use sinergi_proto::ids::AgencyId;
+use sinergi_proto::receipt::Receipt;
+use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::wire::Frame;
+
+use super::facade::in_receipt;
+use super::witnesses::{auditors, receipts};
+use super::{Lie, LieKind, Promise, anybody};
+use crate::sim::node::Node;
+use crate::sim::world::World;
+
+pub(super) const KIND: LieKind = LieKind {
+    name: "receipts_without_a_checkpoint",
+    promise: Promise::Fault(FaultCode::BadReceipt),
+    may: anybody,
+    passes_everything_on: true,
+    begin: || Box::new(Lying),
+};
+
+struct Lying;
+
+impl Lie for Lying {
+    fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+        let _ = to;
+        vec![in_receipt(liar, frame, |receipt| receipt.checkpoint.clear())]
+    }
+
+    fn was_told(&self, world: &World, liar: &Node) -> bool {
+        let is_bare = |receipt: Receipt| receipt.checkpoint.is_empty() && receipt.leaves().next().is_some();
+        auditors(world, liar).any(|node| receipts(node, &liar.id).any(is_bare))
+    }
+}

@@ -1,0 +1,148 @@
+//! Where a liar deviates: the shell around engine and sessions asks its lie. An honest node has none, and nothing here changes what it does.
+
+use bytes::Bytes;
+use sinergi_proto::checkpoint::{Checkpoint, CheckpointSigner};
+use sinergi_proto::engine::{Input, LeafHeader, Lodge, OldEntry};
+use sinergi_proto::ids::{AgencyId, Epoch, LedgerIndex};
+use sinergi_proto::key::SigningKey;
+use sinergi_proto::sync::{Done, End};
+use sinergi_proto::wire::{self, Frame};
+
+use super::disk::Waiter;
+use super::{Effect, Node, State};
+use crate::sim::ledger::Ledger;
+use crate::sim::liars::{Deed, Lie};
+use crate::sim::topology::FEDERATION;
+
+impl Node {
+    /// From now on the node tells this lie.
+    pub fn lies(&mut self, lie: Box<dyn Lie>) {
+        self.lie = Some(lie);
+    }
+
+    /// The lie that it tells.
+    pub fn lie(&self) -> Option<&dyn Lie> {
+        self.lie.as_deref()
+    }
+
+    /// The key with which it signs entries and receipts.
+    pub fn entry_key(&self) -> &SigningKey {
+        &self.key
+    }
+
+    /// Signs checkpoints of its ledger.
+    pub fn checkpoint_signer(&self, epoch: Epoch) -> CheckpointSigner {
+        self.forged_signer(&self.id, epoch)
+    }
+
+    /// Signs checkpoints of another agency's ledger with its own keys.
+    pub fn forged_signer(&self, agency: &AgencyId, epoch: Epoch) -> CheckpointSigner {
+        let [statement, time] = self.checkpoint_keys.clone();
+        CheckpointSigner::new(FEDERATION, agency, epoch, statement, time)
+    }
+
+    /// The checkpoint of an agency that a note is, if it verifies.
+    pub fn open_checkpoint(&self, note: &[u8], agency: &AgencyId) -> Option<Checkpoint> {
+        self.checks.checkpoint(note, agency)
+    }
+
+    /// The index of the leaf that it writes next, if it runs.
+    pub fn next_leaf(&self) -> Option<LedgerIndex> {
+        self.engine.as_ref().map(|engine| engine.next_leaf())
+    }
+
+    /// What leaves instead of a frame of the session.
+    pub(super) fn said(&mut self, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+        match self.lie.take() {
+            Some(mut lie) => {
+                let said = lie.says(self, to, frame);
+                self.lie = Some(lie);
+                said
+            }
+            None => vec![frame],
+        }
+    }
+
+    /// What the session hears instead of a frame that has come.
+    pub(super) fn believed(&mut self, from: &AgencyId, frame: Frame) -> Frame {
+        match self.lie.take() {
+            Some(mut lie) => {
+                let believed = lie.hears(self, from, frame);
+                self.lie = Some(lie);
+                believed
+            }
+            None => frame,
+        }
+    }
+
+    /// What a job comes to instead.
+    pub(super) fn bent(&mut self, peer: &AgencyId, done: Done) -> Done {
+        match (self.lie.take(), done) {
+            (Some(mut lie), Done::Read(prepared)) => {
+                let prepared = lie.delivers(self, peer, prepared);
+                self.lie = Some(lie);
+                Done::Read(prepared)
+            }
+            (lie, done) => {
+                self.lie = lie;
+                done
+            }
+        }
+    }
+
+    /// The answer to a question about the own ledger.
+    pub(super) fn shown(&mut self, asker: &AgencyId, question: &wire::Prove) -> wire::Proof {
+        let lie = self.lie.take();
+        let shown = lie.and_then(|mut lie| {
+            let shown = lie.shows(self, asker, question);
+            self.lie = Some(lie);
+            shown
+        });
+        shown.unwrap_or_else(|| self.prove(asker, question))
+    }
+
+    /// Whether it stops when its peers saw another ledger.
+    pub(super) fn heeds_its_guard(&self) -> bool {
+        self.lie.as_ref().is_none_or(|lie| lie.heeds_its_guard())
+    }
+
+    /// Does what the lie does by itself.
+    pub(super) fn misbehave(&mut self, now: u64) {
+        let Some(mut lie) = self.lie.take() else { return };
+        let deed = lie.acts(self, now);
+        self.lie = Some(lie);
+        match deed {
+            Deed::Nothing => {}
+            Deed::Writes(signed) => self.takes_for_its_own(signed, Waiter::Nobody, now),
+            Deed::Lodges(body) => {
+                let lodge = Lodge { body, contents: Vec::new(), external: None, forward: None };
+                self.decide(Input::Lodge(Box::new(lodge)), Waiter::Nobody, now);
+            }
+            Deed::GoesBack(copy) => self.goes_back_to(*copy, now),
+        }
+    }
+
+    /// The engine takes an entry that was signed outside for one of its own.
+    pub(super) fn takes_for_its_own(&mut self, signed_entry: Bytes, waiter: Waiter, now: u64) {
+        let header =
+            LeafHeader { at: 0, from: None, relays: 0, routes: Vec::new(), unreachable: Vec::new(), external: None };
+        let item = wire::Item { signed_entry, ..Default::default() };
+        if let Some(received) = self.checks.items(vec![item]).pop() {
+            let old = OldEntry { header, received };
+            self.decide(Input::TakeOver(Box::new(old)), waiter, now);
+        }
+    }
+
+    /// Goes on with an older copy of the ledger.
+    fn goes_back_to(&mut self, copy: Ledger, now: u64) {
+        let links: Vec<_> = self.links.iter().map(|(peer, link)| (link.connection, peer.clone())).collect();
+        let effects = std::mem::take(&mut self.effects);
+        self.crash(false);
+        self.effects = effects;
+        let ended = links.into_iter().map(|(connection, peer)| Effect::Close(connection, peer, End::Stopped));
+        self.effects.extend(ended);
+        self.ledger = copy;
+        debug_assert_eq!(self.state, State::Down, "it has stopped");
+        self.start(now);
+    }
+}
