@@ -22,7 +22,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sinergi_config::Config;
-use sinergi_proto::engine::NotDone;
 use sinergi_proto::engine::recovery::{self, Found, NoPlan, Part, Plan, TakenOver};
 use sinergi_proto::ids::Epoch;
 use sinergi_proto::transparency::rollback_guard::Extent;
@@ -40,7 +39,7 @@ use crate::ledger::{self, Ledger, LedgerOptions, LedgerReader, OpenError, Salvag
 use crate::node::{NodeError, check_membership, finish_recovery, ledger_path, store_path};
 use crate::recent::Recent;
 use crate::store::{self, StoreError};
-use crate::writer::{Writer, WriterError, WriterParts};
+use crate::writer::{DeclareError, Writer, WriterError, WriterParts};
 
 use old::OldLedger;
 
@@ -78,9 +77,9 @@ pub enum RecoverError {
     /// The new ledger's writer.
     #[error("cannot fill the new ledger: {0}")]
     Writer(#[from] WriterError),
-    /// The declaration cannot be signed.
+    /// The new ledger cannot be begun.
     #[error("cannot declare the new epoch: {0}")]
-    Declare(#[from] NotDone),
+    Declare(#[from] DeclareError),
     /// The node's data contradict each other.
     #[error(transparent)]
     Case(#[from] CaseError),
@@ -166,7 +165,7 @@ impl<'a> Recovery<'a> {
             })?;
         }
         let mut writer = self.new_writer(&ledger, &store)?;
-        writer.declare(self.plan.declaration(reason))??;
+        writer.declare(self.plan.declaration(reason))?;
         let mut taken = TakenOver::default();
         if let Some((reader, is_whole)) = self.old.reader() {
             let (federation, directory) = (self.config.federation.to_string(), self.directory.clone());

@@ -18,8 +18,8 @@ use ed25519_zebra::{VerificationKey, VerificationKeyBytes};
 use sha2::{Digest, Sha256};
 
 use crate::checkpoint::CheckpointKeys;
-use crate::entry::key_id;
 use crate::ids::AgencyId;
+use crate::key::key_id;
 use crate::note::NoteKey;
 
 /// One version of the directory.

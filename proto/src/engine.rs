@@ -63,8 +63,7 @@ pub use batch::{Batch, BatchNumber, Destroy, Recheck, Warning};
 pub use case::{Case, Duties};
 pub use cases::{CaseRoom, Cases};
 pub use input::{
-    Act, Acted, Answer, Delivery, GuardState, Input, Kept, KeptItem, Lodge, Lodged, NotDone, NotTaken, OldEntry,
-    Retried, Withheld,
+    Act, Acted, Answer, Delivery, Input, Kept, KeptItem, Lodge, Lodged, NotDone, NotTaken, OldEntry, Retried, Withheld,
 };
 pub use record::{
     CursorHeader, DeferredDoneHeader, DeferredHeader, External, LeafHeader, ReceiptHeader, Record, RefusedHeader,
@@ -74,11 +73,12 @@ pub use view::View;
 pub use waiting::{ItemKey, Waiting};
 
 use crate::charter::Charters;
-use crate::clock::HybridClock;
+use crate::clock::{HybridClock, Now};
 use crate::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
 use crate::key::SigningKey;
 use crate::limits;
 use crate::route::{Standpoint, reset_of};
+use crate::transparency::rollback_guard::GuardState;
 use crate::tree::root_of;
 use crate::wire::{self, entry::Body};
 
@@ -190,14 +190,14 @@ impl Engine {
         }
     }
 
-    /// Decides on one input. `now`: the wall clock, milliseconds since 1970. What is decided is added to the batch.
+    /// Decides on one input, at the time `now`. What is decided is added to the batch.
     ///
     /// # Errors
     /// When the view cannot read what the decision needs. What was decided before is in the batch and stands.
     pub fn handle<V: View>(
         &mut self,
         input: Input,
-        now: u64,
+        now: Now,
         view: &mut V,
         batch: &mut Batch,
     ) -> Result<Withheld<Answer>, V::Error> {
@@ -220,11 +220,12 @@ impl Engine {
                 self.note(|engine| keys.for_each(|key| engine.put_back(key)))
             }
             input if self.guard != GuardState::Clear => self.decline(&input),
-            input => self.decide_on(input, now, view, batch)?,
+            input => self.decide_on(input, now.wall_millis, view, batch)?,
         };
         Ok(Withheld::new(answer))
     }
 
+    /// `now`: the wall clock, milliseconds since 1970.
     fn decide_on<V: View>(
         &mut self,
         input: Input,
@@ -233,9 +234,19 @@ impl Engine {
         batch: &mut Batch,
     ) -> Result<Answer, V::Error> {
         Ok(match input {
-            Input::Lodge(lodge) => Answer::Lodged(self.lodge(*lodge, now, view, batch)?),
-            Input::Act(act) => Answer::Acted(self.act(*act, now, view, batch)?),
-            Input::Deliver(delivery) => Answer::Delivered(self.deliver(delivery, now, view, batch)?),
+            Input::Lodge(lodge) => {
+                let known = self.gather_imported(&lodge, view)?;
+                Answer::Lodged(self.decide_lodge(*lodge, known, now, batch))
+            }
+            Input::Act(act) => {
+                let disclosed = self.gather_act(&act, view)?;
+                Answer::Acted(self.decide_act(*act, disclosed, now, batch))
+            }
+            Input::Deliver(delivery) => Answer::Delivered(if self.is_held_up(&delivery.peer, batch) {
+                Err(NotTaken::TooMuchWaits)
+            } else {
+                Ok(self.deliver(delivery, now, view, batch)?)
+            }),
             Input::Receipt(header, ack) => {
                 self.record(Record::Receipt { header, ack: ack.into() }, batch);
                 Answer::Nothing

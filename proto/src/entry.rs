@@ -10,7 +10,7 @@ mod body;
 mod sign;
 
 pub use body::{Body, CaseAct, CustodyAct, Lodged};
-pub use sign::{EntryDraft, Signed, key_id};
+pub use sign::{EntryDraft, Signed};
 
 use bytes::Bytes;
 use prost::Message;

@@ -1,4 +1,4 @@
-//! An Ed25519 signing key.
+//! An Ed25519 signing key, and how a key is named.
 //!
 //! Signing is left to aws-lc-rs, which the TLS stack brings along and which takes half the time; everybody verifies by the ZIP-215 rules of
 //! `ed25519-zebra`. Ed25519 signatures are deterministic, so which library signs cannot be seen in them.
@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
 use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes};
-
-use crate::entry::key_id;
+use sha2::{Digest, Sha256};
 
 /// A signing key: cheap to clone, never printed.
 #[derive(Clone)]
@@ -49,6 +48,12 @@ impl From<[u8; 32]> for SigningKey {
         let public = seed.verification_key();
         Self { id: key_id(&public.into()), public, seed, pair: Arc::new(pair) }
     }
+}
+
+/// How an agency's key is named in entries and receipts: the first 4 bytes of SHA-256 over the public key.
+pub fn key_id(public: &VerificationKeyBytes) -> u32 {
+    let digest = Sha256::new().chain_update(b"sinergi/key/v1\0").chain_update(public.as_ref()).finalize();
+    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
 }
 
 impl From<&SigningKey> for VerificationKeyBytes {

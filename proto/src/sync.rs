@@ -42,14 +42,13 @@ mod timers;
 pub use delivery::sender::{Sender, SenderEvent, SenderOutput};
 pub use end::{Closing, End};
 pub use event::{
-    Action, Adoption, AskId, CheckedAck, Close, Done, Event, GuardState, Job, Kept, Looked, Opening, Owed, PeerChange,
-    Question, Recalled, Reply, Signed, Warning,
+    Action, Adoption, AskId, CheckedAck, Close, Done, Event, Job, Kept, Looked, Opening, Owed, PeerChange, Question,
+    Recalled, Reply, Signed, Warning,
 };
 pub use handshake::{HANDSHAKE_WITHIN, PROTOCOL_MAX, PROTOCOL_MIN};
 pub use intake::receiver::{Receiver, ReceiverEvent, ReceiverOutput};
 pub use jobs::JobId;
 pub use session::Session;
-pub use timers::Now;
 
 #[cfg(test)]
 mod tests;

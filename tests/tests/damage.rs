@@ -9,9 +9,10 @@ use std::sync::OnceLock;
 
 use sinergi_cli::demo::node::NotUp;
 use sinergi_config::Config;
-use sinergi_daemon::continuity::{self, State};
+use sinergi_daemon::continuity;
 use sinergi_daemon::node::rebuild;
 use sinergi_proto::ids::ComplaintId;
+use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
 use sinergi_tests::disk::crash::{self, Image};
 use sinergi_tests::disk::reopen::{Reopened, judge_all, place};
@@ -268,7 +269,7 @@ fn a_newest_segment_that_was_cut_anywhere_is_not_signed_over_and_what_is_left_is
         let mut expected = kept().image.clone();
         damage(&mut expected, &case.path, case.damage);
         let opened = match Reopened::open(folder.path()) {
-            Ok(node) if node.data.continuity.state() == State::SetBack => true,
+            Ok(node) if node.data.continuity.state() == GuardState::SetBack => true,
             Ok(node) => return Err(format!("it may sign over {} leaves", node.data.ledger.size())),
             Err(error) if error.to_string().contains("sinergi recover") => false,
             Err(error) => return Err(format!("it does not say what to do: {error}")),

@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 use sinergi_cli::demo::wait;
-use sinergi_daemon::continuity::State;
 use sinergi_proto::ids::ComplaintId;
 use sinergi_proto::receipt::ItemOutcome;
+use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire::{self, act_request::Act, frame::Kind};
 use sinergi_tests::disk::crash::{self, Before, Image, Trace, Unsynced};
 use sinergi_tests::disk::reopen::{Reopened, judge_all, place};
@@ -405,7 +405,7 @@ fn judge(life: &Life, moment: u64, unsynced: Unsynced) -> Result<(), String> {
             return Err(format!("charter version {version} was adopted, the newest is {newest}"));
         }
     }
-    if node.data.continuity.state() == State::SetBack {
+    if node.data.continuity.state() == GuardState::SetBack {
         return Err("a power failure is taken for a ledger that was set back".to_owned());
     }
     let findings = node.findings();

@@ -9,7 +9,8 @@ use super::evidence::described;
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::columns::rendered;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::Audited;
 use crate::when::{self, Moment};
 
@@ -34,7 +35,7 @@ pub struct AuditArgs {
 }
 
 /// Runs the command.
-pub(super) async fn run(args: AuditArgs, context: &Context) -> Result<(), Failure> {
+pub(crate) async fn run(args: AuditArgs, context: &Context) -> Result<(), Failure> {
     let what = "audit";
     let since = args.since.map(|moment| moment.start(&context.output.zone)).transpose();
     let since = since.map_err(|error| Failure::usage(error.to_string()))?;

@@ -5,7 +5,8 @@ use sinergi_proto::wire::GetStatusRequest;
 
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe, times};
+use crate::output::{Output, Tone, times};
+use crate::safe;
 use crate::view::NodeStatus;
 
 /// Options of `status`.

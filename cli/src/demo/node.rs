@@ -13,7 +13,6 @@ use tonic::transport::Channel;
 use super::port::Port;
 use super::process::{self, Process};
 use super::wait;
-use crate::client;
 use crate::failure::Failure;
 use crate::options::Target;
 
@@ -183,7 +182,7 @@ impl Node {
     /// # Errors
     /// It does not answer.
     pub async fn client(&self) -> Result<OperatorClient<Channel>, Failure> {
-        Ok(client::Node::connect(&Target::Folder(self.folder.clone())).await?.api)
+        Ok(Target::Folder(self.folder.clone()).connect().await?.api)
     }
 
     /// What it says of itself.

@@ -8,12 +8,12 @@ use sinergi_proto::content::{Content, TextRole, reply_code_hash, serialise_text}
 use sinergi_proto::engine::{Act, External, Lodge, NotDone};
 use sinergi_proto::entry::ContentClass;
 use sinergi_proto::limits;
+use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
 use tokio::sync::oneshot;
 use tonic::{Status, Streaming};
 
 use super::{OperatorService, Rows, blocking, commands, submit_status};
-use crate::continuity::State;
 use crate::writer::{Submission, SubmitError};
 
 /// Crockford's base32 without the letters that look like digits: what a citizen can read aloud.
@@ -93,7 +93,7 @@ impl OperatorService {
 
     /// In the first moments after a start calls are held, as many as the queue would take, until the peers were heard.
     pub(super) async fn submit(&self, submission: Submission) -> Result<(), Status> {
-        if self.links.continuity.state() == State::Waiting {
+        if self.links.continuity.state() == GuardState::Waiting {
             let _held = self.held_calls.try_acquire().map_err(|_| submit_status(&NotDone::Unheard.into()))?;
             self.links.continuity.settled().await;
         }

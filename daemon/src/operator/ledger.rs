@@ -4,11 +4,11 @@ use std::ops::ControlFlow;
 
 use sinergi_proto::engine::NotDone;
 use sinergi_proto::ids::LedgerIndex;
+use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
 use tonic::Status;
 
 use super::{OperatorService, RowSink, submit_status};
-use crate::continuity::State;
 use crate::ledger::{self, Progress};
 use crate::writer::{Head, SubmitError};
 
@@ -19,7 +19,7 @@ impl OperatorService {
     /// What the node has signed for, once that is at least so many leaves.
     pub(super) async fn signed_head(&self, size: LedgerIndex) -> Result<Head, Status> {
         let mut head = self.links.writer.head();
-        if self.links.continuity.settled().await == State::SetBack {
+        if self.links.continuity.settled().await == GuardState::SetBack {
             return Err(submit_status(&NotDone::SetBack.into()));
         }
         let signed = head.wait_for(|head| head.is_signed && head.size >= size).await;

@@ -14,22 +14,11 @@ use crate::intake::Received;
 use crate::limits;
 use crate::receipt::{ItemOutcome, ItemResult};
 use crate::refusal::Refusal;
+use crate::transparency::rollback_guard::GuardState;
 use crate::wire;
 
 use super::batch::BatchNumber;
 use super::record::{CursorHeader, External, LeafHeader, ReceiptHeader, SeenHeader};
-
-/// Whether the node may sign: decided by the rollback guard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum GuardState {
-    /// The node has just started and hears what its peers saw of its ledger.
-    #[default]
-    Waiting,
-    /// It may sign.
-    Clear,
-    /// A peer has seen more of the ledger than there is: nothing may be signed.
-    SetBack,
-}
 
 /// Something for the engine. All signatures in it were checked before.
 #[derive(Debug)]

@@ -54,7 +54,8 @@ impl Stage {
     }
 
     fn try_give(&mut self, input: Input) -> Result<Answer, memory::Unreadable> {
-        Ok(self.engine.handle(input, self.now, &mut self.view, &mut self.batch)?.until_applied())
+        let now = Now { wall_millis: self.now, mono_nanos: 0 };
+        Ok(self.engine.handle(input, now, &mut self.view, &mut self.batch)?.until_applied())
     }
 
     /// Closes the open batch; it is on its way, and the view does not show it.

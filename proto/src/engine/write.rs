@@ -28,25 +28,23 @@ struct Draft {
 type Disclosed = Option<(Content, ContentClass)>;
 
 impl Engine {
-    /// Lodges a complaint, once for each record of another system.
-    pub(super) fn lodge<V: View>(
+    /// The complaint that the record of another system has become, if it was lodged before.
+    pub(super) fn gather_imported<V: View>(
         &mut self,
-        lodge: Lodge,
-        now: u64,
+        lodge: &Lodge,
         view: &mut V,
-        batch: &mut Batch,
-    ) -> Result<Result<Lodged, NotDone>, V::Error> {
-        let known = match &lodge.external {
+    ) -> Result<Option<ComplaintId>, V::Error> {
+        match &lodge.external {
             Some(external) => match self.pending.imported(external) {
-                Some(complaint) => Some(complaint),
-                None => view.imported(external)?,
+                Some(complaint) => Ok(Some(complaint)),
+                None => view.imported(external),
             },
-            None => None,
-        };
-        Ok(self.decide_lodge(lodge, known, now, batch))
+            None => Ok(None),
+        }
     }
 
-    fn decide_lodge(
+    /// Lodges a complaint, once for each record of another system.
+    pub(super) fn decide_lodge(
         &mut self,
         lodge: Lodge,
         known: Option<ComplaintId>,
@@ -71,23 +69,9 @@ impl Engine {
         Ok(Lodged { complaint, existed: false, forward_declined })
     }
 
-    /// Writes what an operator commands, if it has effect now.
-    pub(super) fn act<V: View>(
-        &mut self,
-        act: Act,
-        now: u64,
-        view: &mut V,
-        batch: &mut Batch,
-    ) -> Result<Result<Acted, NotDone>, V::Error> {
-        if !self.cases.look_up(&act.complaint, view)? {
-            return Ok(Err(NotDone::NoComplaint(act.complaint)));
-        }
-        let disclosed = self.gather_disclosed(&act, view)?;
-        Ok(self.decide_act(act, disclosed, now, batch))
-    }
-
-    /// The content that a command discloses. `None` for every other command.
-    fn gather_disclosed<V: View>(&mut self, act: &Act, view: &mut V) -> Result<Disclosed, V::Error> {
+    /// Looks the complaint of a command up; the content that the command discloses, `None` for every other command.
+    pub(super) fn gather_act<V: View>(&mut self, act: &Act, view: &mut V) -> Result<Disclosed, V::Error> {
+        self.cases.look_up(&act.complaint, view)?;
         let Command::Disclose { entry, commitment, .. } = &act.command else { return Ok(None) };
         let Some(case) = self.cases.get(&act.complaint) else { return Ok(None) };
         let entry = entry.unwrap_or_else(|| case.complaint.lodged_entry());
@@ -109,7 +93,7 @@ impl Engine {
         Ok(held.map(|content| (Content { commitment: 0, ..content }, class)))
     }
 
-    /// Writes what a command becomes. The complaint has been looked up.
+    /// Writes what an operator commands, if it has effect now. The complaint has been looked up.
     pub(super) fn decide_act(
         &mut self,
         act: Act,

@@ -5,7 +5,6 @@
 use bytes::Bytes;
 use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes};
 use prost::Message;
-use sha2::{Digest, Sha256};
 
 use super::{Entry, Place, VERSION, check_sizes};
 use crate::clock::HybridClock;
@@ -15,12 +14,6 @@ use crate::refusal::{Refusal, RefusalCode};
 use crate::wire;
 
 const DOMAIN: &[u8] = b"sinergi/entry/v1\0";
-
-/// How an agency's key is named in entries and receipts: the first 4 bytes of SHA-256 over the public key.
-pub fn key_id(public: &VerificationKeyBytes) -> u32 {
-    let digest = Sha256::new().chain_update(b"sinergi/key/v1\0").chain_update(public.as_ref()).finalize();
-    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
-}
 
 /// Everything of a new entry but the signature. Place, parents and clock are filled in by the writer, just before it signs.
 #[derive(Clone, Debug)]

@@ -13,6 +13,7 @@ use crate::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use crate::intake::Received;
 use crate::outbox::Prepared;
 use crate::receipt::{ItemResult, Receipt};
+use crate::transparency::rollback_guard::GuardState;
 use crate::watch::Noted;
 use crate::wire;
 
@@ -54,17 +55,6 @@ pub struct Signed {
     pub size: LedgerIndex,
     /// The signed note.
     pub note: Arc<[u8]>,
-}
-
-/// Whether this node may sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GuardState {
-    /// Not yet: peers are asked what they saw of its ledger.
-    Waiting,
-    /// It may.
-    Clear,
-    /// Its ledger was set back or lost: only its operator can help.
-    SetBack,
 }
 
 /// Names a question until it is answered. The shell numbers them.

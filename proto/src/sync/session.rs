@@ -17,7 +17,7 @@ use super::charters::{self, CharterSync};
 use super::delivery::Delivery;
 use super::effects::{Effects, Shared};
 use super::end::{Closing, End};
-use super::event::{Action, Close, Done, Event, GuardState, Opening, Owed, PeerChange, Question, Signed, Warning};
+use super::event::{Action, Close, Done, Event, Opening, Owed, PeerChange, Question, Signed, Warning};
 use super::gossip::{GossipReceiver, GossipSender};
 use super::handshake::{self, Handshake};
 use super::intake::Intake;
@@ -25,11 +25,13 @@ use super::jobs::JobId;
 use super::keepalive::KeepAlive;
 use super::proof_client::ProofClient;
 use super::proof_server::ProofServer;
-use super::timers::{Now, Timer};
+use super::timers::Timer;
+use crate::clock::Now;
 use crate::ids::Epoch;
 use crate::limits;
 use crate::outbox::GiveBack;
 use crate::refusal::FaultCode;
+use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{Frame, frame::Kind};
 
 /// A session that lasted so long, or moved an entry, was a success: its end is no reason to dial more slowly.

@@ -15,10 +15,12 @@ use bytes::Bytes;
 
 use super::*;
 use crate::charter::Charters;
+use crate::clock::Now;
 use crate::cursor::Cursor;
 use crate::fixture::{FEDERATION, Federation, START, agency};
 use crate::ids::{EntryId, Epoch, LedgerIndex};
 use crate::outbox::{Batch, Prepared};
+use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{self, Frame, frame::Kind};
 
 const OWN: &str = "prov-jabar";

@@ -34,14 +34,14 @@ use sinergi_proto::checkpoint::CheckpointSigner;
 use sinergi_proto::complaint::Command;
 use sinergi_proto::content::Content;
 use sinergi_proto::cursor::Cursor;
-use sinergi_proto::engine::{Act, Answer, Batch, CaseRoom, Engine, EngineConfig, GuardState, Input, Lodge};
+use sinergi_proto::engine::{Act, Answer, Batch, CaseRoom, Engine, EngineConfig, Input, Lodge};
 use sinergi_proto::entry::{ContentClass, EntryDraft, Place};
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch};
 use sinergi_proto::intake::Received;
 use sinergi_proto::key::SigningKey;
 use sinergi_proto::limits;
-use sinergi_proto::sync::{End, Event, GuardState as LinkGuard, Job, JobId};
-use sinergi_proto::transparency::rollback_guard::{self, Begun, RollbackGuard, Sighting, Signer};
+use sinergi_proto::sync::{End, Event, Job, JobId};
+use sinergi_proto::transparency::rollback_guard::{Begun, GuardState, RollbackGuard, Sighting, Signer};
 use sinergi_proto::watch::{Noted, WatchedLedgers};
 use sinergi_proto::wire::{self, Frame, accusation::Finding, entry::Body as Wire};
 
@@ -300,9 +300,9 @@ impl Node {
     /// Tells everybody what the guard says.
     fn follow_guard(&mut self, now: u64) {
         let state = match self.guard.state() {
-            rollback_guard::State::Waiting => State::Hearing,
-            rollback_guard::State::Clear => State::Clear,
-            rollback_guard::State::SetBack => State::SetBack,
+            GuardState::Waiting => State::Hearing,
+            GuardState::Clear => State::Clear,
+            GuardState::SetBack => State::SetBack,
         };
         if state == self.state {
             return;
@@ -312,7 +312,7 @@ impl Node {
             State::Clear => {
                 self.decide(Input::Guard(GuardState::Clear), Waiter::Nobody, now);
                 self.sign_checkpoint(now);
-                self.tell_all(&Event::Guard(LinkGuard::Clear));
+                self.tell_all(&Event::Guard(GuardState::Clear));
                 if let Some(signed) = self.signed_event() {
                     self.tell_all(&signed);
                 }
@@ -324,7 +324,7 @@ impl Node {
             State::SetBack => {
                 self.held.clear();
                 self.decide(Input::Guard(GuardState::SetBack), Waiter::Nobody, now);
-                self.tell_all(&Event::Guard(LinkGuard::SetBack));
+                self.tell_all(&Event::Guard(GuardState::SetBack));
             }
             State::Down | State::Hearing => {}
         }

@@ -10,7 +10,7 @@ use super::show;
 use crate::commands::confirm::confirm;
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::safe;
+use crate::safe;
 use crate::view::{ComplaintDetail, Proposal, short_hash, short_id};
 
 /// Options of `complaint approve`.

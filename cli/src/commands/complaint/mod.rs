@@ -58,7 +58,7 @@ pub enum Command {
 }
 
 /// Runs the command.
-pub(super) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
         Command::Lodge(args) => lodge::run(args, context).await,
         Command::Import(args) => import::run(args, context).await,

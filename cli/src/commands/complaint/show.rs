@@ -12,7 +12,8 @@ use super::entry_words::{Detail, Title, contents, deed};
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::columns::shortened;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{Complaint, ComplaintDetail, short_hash, short_id};
 
 /// Options of `complaint show`.

@@ -9,7 +9,8 @@ use super::act;
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::columns::rendered;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{Verified, VerifiedEntry, short_hash, short_id};
 
 /// Options of `complaint verify`.

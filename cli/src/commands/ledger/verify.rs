@@ -5,7 +5,8 @@ use sinergi_proto::wire::VerifyLedgerRequest;
 
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::Verification;
 
 /// Runs the command.

@@ -7,8 +7,9 @@ use sinergi_proto::wire::ListOutboxRequest;
 use crate::client;
 use crate::failure::Failure;
 use crate::options::Context;
+use crate::output::Output;
 use crate::output::columns::rendered;
-use crate::output::{Output, safe};
+use crate::safe;
 use crate::view::{Outgoing, short_id};
 
 /// Options of `outbox list`.

@@ -6,7 +6,8 @@ use sinergi_proto::wire::ListOutboxRequest;
 
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, safe};
+use crate::output::Output;
+use crate::safe;
 use crate::view::Outgoing;
 
 /// Options of `outbox show`.

@@ -7,7 +7,8 @@ use sinergi_proto::ids::AgencyId;
 use super::{fetch, list};
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{Cursor, Peer};
 
 /// Options of `peer show`.

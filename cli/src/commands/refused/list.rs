@@ -7,8 +7,9 @@ use sinergi_proto::wire::ListRefusedRequest;
 use crate::client;
 use crate::failure::Failure;
 use crate::options::Context;
+use crate::output::Output;
 use crate::output::columns::rendered;
-use crate::output::{Output, safe};
+use crate::safe;
 use crate::view::Refused;
 
 /// Options of `refused list`.

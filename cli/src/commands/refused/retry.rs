@@ -10,7 +10,8 @@ use crate::client;
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::columns::rendered;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{Refused, Retried, short_hash};
 
 /// Options of `refused retry`.

@@ -6,7 +6,8 @@ use sinergi_proto::wire::ListRefusedRequest;
 use super::list::by;
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, safe};
+use crate::output::Output;
+use crate::safe;
 use crate::view::Refused;
 
 /// Options of `refused show`.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use sinergi_proto::sync::{Event, GuardState, Opening, Signed};
+use sinergi_proto::sync::{Event, Opening, Signed};
+use sinergi_proto::transparency::rollback_guard::GuardState;
 use tokio::sync::watch;
 
-use crate::continuity::State;
 use crate::link::Links;
 use crate::link::peer::Peer;
 use crate::writer::Head;
@@ -14,7 +14,7 @@ use crate::writer::Head;
 pub(super) struct Changes {
     head: watch::Receiver<Head>,
     charter: watch::Receiver<u64>,
-    guard: watch::Receiver<State>,
+    guard: watch::Receiver<GuardState>,
     news: watch::Receiver<u64>,
 }
 
@@ -34,7 +34,7 @@ impl Changes {
                 end: head.end(),
                 checkpoint: Arc::clone(&head.checkpoint),
                 is_signed: head.is_signed,
-                guard: guard_state(*guard.borrow_and_update()),
+                guard: *guard.borrow_and_update(),
             }
         };
         (Self { head, charter, guard, news }, opening)
@@ -48,9 +48,7 @@ impl Changes {
                 Err(error) => Err(error),
             },
             changed = self.charter.changed() => changed.map(|()| Event::Charters(links.directory.charters())),
-            changed = self.guard.changed() => {
-                changed.map(|()| Event::Guard(guard_state(*self.guard.borrow_and_update())))
-            }
+            changed = self.guard.changed() => changed.map(|()| Event::Guard(*self.guard.borrow_and_update())),
             changed = self.news.changed(), if wants_news => changed.map(|()| Event::News),
         };
         (changed.unwrap_or(Event::Stop), None)
@@ -66,13 +64,5 @@ impl Changes {
         let head = self.head.borrow_and_update();
         let signed = || Event::Signed(Signed { size: head.size, note: Arc::clone(&head.checkpoint) });
         (Event::Grown(head.end()), head.is_signed.then(signed))
-    }
-}
-
-fn guard_state(state: State) -> GuardState {
-    match state {
-        State::Waiting => GuardState::Waiting,
-        State::Clear => GuardState::Clear,
-        State::SetBack => GuardState::SetBack,
     }
 }

@@ -8,15 +8,16 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use prost::Message;
+use sinergi_proto::clock::Now;
 use sinergi_proto::cursor::Cursor;
 use sinergi_proto::engine::{Delivery, Input, ReceiptHeader, SeenHeader};
 use sinergi_proto::ids::AgencyId;
 use sinergi_proto::limits;
 use sinergi_proto::sync::{
-    Action, AskId, Closing, Done, Event, GuardState, Job, JobId, Kept, Now, Opening, PeerChange, Question, Reply,
-    Session, Signed,
+    Action, AskId, Closing, Done, Event, Job, JobId, Kept, Opening, PeerChange, Question, Reply, Session, Signed,
 };
 use sinergi_proto::transparency::audit::recheck::{Recheck, Rechecked};
+use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire::{self, Frame};
 
 use super::disk::Waiter;
@@ -250,7 +251,7 @@ impl Node {
     }
 
     /// Both clocks of the node.
-    fn clocks(&self, now: u64) -> Now {
+    pub(super) fn clocks(&self, now: u64) -> Now {
         Now { wall_millis: self.wall(now), mono_nanos: now * 1_000_000 }
     }
 
