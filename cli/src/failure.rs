@@ -8,7 +8,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use sinergi_daemon::causes::{causes, told};
+use sinergi_daemon::base::causes::{causes, told};
 use tonic::{Code, Status};
 
 use crate::safe;

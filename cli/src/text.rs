@@ -1,14 +1,15 @@
 //! The free text of an argument: given as it is, or read from a file or stdin.
 //!
-//! Invariant: what leaves here was checked by the same rules that the node applies ([`sinergi_proto::content`]), so that a
+//! Invariant: what leaves here was checked by the same rules that the node applies ([`sinergi_proto::entry::content`]), so that a
 //! text that is empty, over-long or holds control characters fails as wrong usage before anything is sent.
 
 use std::fs::File;
 use std::io::Read;
 
 use clap::Args;
-use sinergi_proto::content::{TextRole, serialise_text};
-use sinergi_proto::{limits, wire};
+use sinergi_proto::base::limits;
+use sinergi_proto::entry::content::{TextRole, serialise_text};
+use sinergi_proto::wire;
 
 use crate::failure::Failure;
 use crate::words::ContentClass;

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan, Zoned};
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
 
 /// Why a text is no time.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 
 use crate::model::{Peer, bounds, defaults};
 use crate::names::{CharterPin, Federation};
@@ -162,7 +162,7 @@ fn settings() -> String {
          # audit_seconds = {}\n\
          \n\
          [log]\n\
-         # \"text\" or \"json\"; and what: a level, or levels for parts, as in \"info,sinergi_daemon::link=debug\".\n\
+         # \"text\" or \"json\"; and what: a level, or levels for parts, as in \"info,sinergi_daemon::peers=debug\".\n\
          # format = \"text\"\n\
          # filter = \"{}\"\n\
          \n\

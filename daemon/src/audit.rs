@@ -24,14 +24,14 @@ pub use schedule::{keep_auditing, schedule_file};
 pub use sinergi_proto::transparency::audit::{Audited, Progress, Scope};
 pub use witness::keep_witnessing;
 
-use sinergi_proto::evidence::Statement;
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::transparency::audit::Audit;
+use sinergi_proto::transparency::evidence::Statement;
 use sinergi_proto::wire;
 
-use crate::case::CaseError;
-use crate::link::{Links, Unanswered};
-use crate::time::now_millis;
+use crate::base::time::now_millis;
+use crate::peers::{Links, Unanswered};
+use crate::storage::case::CaseError;
 use records::OwnRecords;
 
 /// Why there is no audit.

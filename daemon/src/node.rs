@@ -6,6 +6,7 @@
 //! - told to stop, a node takes nothing more, finishes what it took, and ends within the configured time.
 
 mod data;
+pub mod recover;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,30 +14,30 @@ use std::sync::atomic::AtomicI64;
 
 use jiff::Timestamp;
 use sinergi_config::Config;
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::{self, EvidenceFolder};
-use crate::case::CaseError;
-use crate::continuity::Continuity;
-use crate::continuity::ContinuityError;
-use crate::directory::{Directory, DirectoryError};
-use crate::keys::{KeyError, SigningKeys};
-use crate::ledger::OpenError;
-use crate::link::{self, Budget, Links, Peers};
+use crate::base::telemetry::{self, TelemetryError};
+use crate::base::time::now_millis;
 use crate::operator::{self, OperatorService, SocketError};
-use crate::outbox::Outbox;
-use crate::proof_server::ProofServer;
-use crate::recent::Recent;
-use crate::store::StoreError;
-use crate::telemetry::{self, TelemetryError};
+use crate::peers::proof_server::ProofServer;
+use crate::peers::watch::Watch;
+use crate::peers::{self, Budget, Links, Peers};
+use crate::rollback_guard::Continuity;
+use crate::rollback_guard::ContinuityError;
+use crate::storage::case::CaseError;
+use crate::storage::charters::{Directory, DirectoryError};
+use crate::storage::keys::{KeyError, SigningKeys};
+use crate::storage::leaf_cache::Recent;
+use crate::storage::ledger::OpenError;
+use crate::storage::outbox::Outbox;
+use crate::storage::store::StoreError;
 use crate::tiles::http::Tiles;
-use crate::time::now_millis;
-use crate::tls::{Authorities, Credentials, CredentialsError, SharedAuthorities};
-use crate::watch::Watch;
+use crate::transport::tls::{Authorities, Credentials, CredentialsError, SharedAuthorities};
 use crate::writer::{Rechecks, Submission, Writer, WriterError, WriterHandle, WriterParts, recheck};
 
 pub use data::ledger_path;
@@ -326,22 +327,22 @@ fn start_writer(
 async fn start_links(
     config: &Config,
     links: &Links,
-    starts: mpsc::Receiver<link::Start>,
+    starts: mpsc::Receiver<peers::Start>,
     tasks: &mut JoinSet<Result<(), NodeError>>,
 ) -> Result<(), NodeError> {
-    let sessions = link::run_sessions(links.clone(), starts);
+    let sessions = peers::run_sessions(links.clone(), starts);
     tasks.spawn(async move {
         sessions.await;
         Ok(())
     });
     if let Some(address) = config.listen {
-        let listener = link::listen(address).await.map_err(|source| NodeError::Listen { address, source })?;
-        let serving = link::serve(links.clone(), listener);
+        let listener = peers::listen(address).await.map_err(|source| NodeError::Listen { address, source })?;
+        let serving = peers::serve(links.clone(), listener);
         tasks.spawn(async move { Ok(serving.await?) });
     }
     for peer in links.peers.iter() {
         if let Some(endpoint) = peer.endpoint.clone() {
-            let dialling = link::keep_linked(links.clone(), Arc::clone(peer), endpoint);
+            let dialling = peers::keep_linked(links.clone(), Arc::clone(peer), endpoint);
             tasks.spawn(async move {
                 dialling.await;
                 Ok(())
@@ -371,7 +372,7 @@ async fn start_tiles(
     tasks: &mut JoinSet<Result<(), NodeError>>,
 ) -> Result<(), NodeError> {
     let Some(address) = config.tiles.listen else { return Ok(()) };
-    let listener = link::listen(address).await.map_err(|source| NodeError::Listen { address, source })?;
+    let listener = peers::listen(address).await.map_err(|source| NodeError::Listen { address, source })?;
     let (reader, address) = (links.outbox.reader().clone(), listener.local_addr()?);
     tracing::info!(%address, "serving the ledger's tiles below /{}/", reader.epoch());
     let serving = Tiles::new(reader, links.writer.head()).serve(listener, links.stop.clone());

@@ -28,9 +28,9 @@ pub use socket::{SocketError, bind};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use sinergi_proto::base::ids::LedgerIndex;
+use sinergi_proto::base::limits;
 use sinergi_proto::engine::NotDone;
-use sinergi_proto::ids::LedgerIndex;
-use sinergi_proto::limits;
 use sinergi_proto::wire::operator_server::{Operator, OperatorServer};
 use sinergi_proto::wire::{self, DESCRIPTORS};
 use tokio::net::UnixListener;
@@ -42,9 +42,9 @@ use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::audit::EvidenceFolder;
-use crate::case::CaseError;
-use crate::link::Links;
-use crate::store::StoreError;
+use crate::peers::Links;
+use crate::storage::case::CaseError;
+use crate::storage::store::StoreError;
 use crate::writer::SubmitError;
 
 /// Rows of a listing that are read ahead of its reader.
@@ -317,8 +317,8 @@ impl From<CaseError> for OwnDataError {
     }
 }
 
-impl From<crate::ledger::ReadError> for OwnDataError {
-    fn from(error: crate::ledger::ReadError) -> Self {
+impl From<crate::storage::ledger::ReadError> for OwnDataError {
+    fn from(error: crate::storage::ledger::ReadError) -> Self {
         Self(error.into())
     }
 }

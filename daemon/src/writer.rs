@@ -19,7 +19,7 @@ mod submission;
 mod warnings;
 
 pub use recheck::{Rechecks, recheck};
-pub use sinergi_proto::intake::{Authentic, Received};
+pub use sinergi_proto::admission::received::{Authentic, Received};
 pub use submission::{Delivered, Head, Submission, SubmitError, WriterHandle};
 pub(crate) use warnings::reset_reason;
 
@@ -28,27 +28,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_executor::block_on;
+use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
+use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::engine::{
     Answer, Batch, BatchNumber, CursorHeader, Engine, EngineConfig, Input, NotDone, OldEntry, Recheck, Snapshot,
 };
-use sinergi_proto::ids::{AgencyId, LedgerIndex};
-use sinergi_proto::limits;
 use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
 use tokio::sync::{mpsc, watch};
 
-use crate::alarms::Alarms;
-use crate::case::CaseError;
-use crate::continuity::Continuity;
-use crate::derivation::{CASE_ROOM, Derivation};
-use crate::directory::Directory;
-use crate::keys::SigningKeys;
-use crate::ledger::{AppendError, EraseError, Fatal, Ledger, LedgerReader, Tip};
-use crate::recent::Recent;
-use crate::record_codec::Header;
-use crate::store::{Sight, Store, StoreError};
-use crate::time::Clocks;
+use crate::base::alarms::Alarms;
+use crate::base::time::Clocks;
+use crate::rollback_guard::Continuity;
+use crate::storage::case::CaseError;
+use crate::storage::charters::Directory;
+use crate::storage::derivation::{CASE_ROOM, Derivation};
+use crate::storage::keys::SigningKeys;
+use crate::storage::leaf_cache::Recent;
+use crate::storage::ledger::{AppendError, EraseError, Fatal, Ledger, LedgerReader, Tip};
+use crate::storage::record_codec::Header;
+use crate::storage::store::{Sight, Store, StoreError};
 
 use checkpoints::Checkpoints;
 use committer::{Committer, Committing, Handover};

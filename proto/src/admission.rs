@@ -5,18 +5,20 @@
 //! - what is not here yet (a parent, a charter) or not yet due (a clock ahead) defers an entry and never refuses it;
 //! - conflicts of state are no business of this module: the fold supersedes them.
 
+pub mod received;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use ed25519_zebra::VerificationKeyBytes;
 use ed25519_zebra::batch;
 
+use crate::base::ids::{AgencyId, EntryId};
+use crate::base::limits;
+use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
 use crate::charter::{Charter, Charters, MemberKey, MemberStatus};
 use crate::complaint::Complaint;
 use crate::entry::{Body, Entry};
-use crate::ids::{AgencyId, EntryId};
-use crate::limits;
-use crate::refusal::{DeferralCode, Refusal, RefusalCode};
 
 /// What is to be done with an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]

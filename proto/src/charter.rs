@@ -17,10 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use ed25519_zebra::{VerificationKey, VerificationKeyBytes};
 use sha2::{Digest, Sha256};
 
-use crate::checkpoint::CheckpointKeys;
-use crate::ids::AgencyId;
-use crate::key::key_id;
-use crate::note::NoteKey;
+use crate::base::ids::AgencyId;
+use crate::base::key::key_id;
+use crate::tlog::checkpoint::CheckpointKeys;
+use crate::tlog::note::NoteKey;
 
 /// One version of the directory.
 #[derive(Clone, Debug)]
@@ -236,7 +236,7 @@ impl Charter {
     /// The managers whose signatures on `note` verify. Each is counted once, however many keys it used.
     pub(crate) fn signers<'a>(&'a self, note: &signed_note::Note) -> Result<BTreeSet<&'a str>, signed_note::NoteError> {
         let keys = self.managers.iter().flat_map(|manager| &manager.keys).collect();
-        let verified = match note.verify(&crate::note::KnownKeys(keys)) {
+        let verified = match note.verify(&crate::tlog::note::KnownKeys(keys)) {
             Ok((verified, _)) => verified,
             Err(signed_note::NoteError::UnverifiedNote) => Vec::new(),
             Err(error) => return Err(error),

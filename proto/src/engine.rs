@@ -72,14 +72,14 @@ pub use record::{
 pub use view::View;
 pub use waiting::{ItemKey, Waiting};
 
+use crate::base::clock::{HybridClock, Now};
+use crate::base::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
+use crate::base::key::SigningKey;
+use crate::base::limits;
 use crate::charter::Charters;
-use crate::clock::{HybridClock, Now};
-use crate::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
-use crate::key::SigningKey;
-use crate::limits;
-use crate::route::{Standpoint, reset_of};
+use crate::routing::route::{Standpoint, reset_of};
+use crate::tlog::tree::root_of;
 use crate::transparency::rollback_guard::GuardState;
-use crate::tree::root_of;
 use crate::wire::{self, entry::Body};
 
 use backfill::Backfill;

@@ -7,6 +7,7 @@
 //! - a body that this version does not know parses as [`Body::Kept`]: kept and relayed, without effect.
 
 mod body;
+pub mod content;
 mod sign;
 
 pub use body::{Body, CaseAct, CustodyAct, Lodged};
@@ -15,10 +16,10 @@ pub use sign::{EntryDraft, Signed};
 use bytes::Bytes;
 use prost::Message;
 
-use crate::clock::HybridClock;
-use crate::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
-use crate::limits;
-use crate::refusal::{Refusal, RefusalCode};
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::base::limits;
+use crate::base::refusal::{Refusal, RefusalCode};
 use crate::wire;
 
 /// The entry version that this code writes and reads.

@@ -18,21 +18,17 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`ids`], [`clock`], [`key`], [`limits`] | names, the hybrid clock, signing keys, every limit with its name |
+//! | [`base`] | ids, keys, the hybrid clock, the limits of the federation, the codes of refusals |
 //! | [`wire`] | the messages that are generated from the schema; decides nothing |
-//! | [`entry`], [`content`] | what is signed, and what may be forgotten |
-//! | [`charter`] | who is who, with which keys, under whom; which charter is trusted |
-//! | [`intake`], [`admission`], [`refusal`] | what is taken, refused or deferred, with stable numbers |
+//! | [`tlog`] | C2SP signed notes, checkpoints, tree hashes and proofs |
+//! | [`entry`] | what is signed, and the content that it commits to |
+//! | [`charter`] | the members, their keys and supervisors; which charter is trusted |
+//! | [`admission`] | whether a received entry is taken, refused or deferred |
+//! | [`routing`] | which links get an entry, how frames are read from the ledger, how far a link is |
 //! | [`complaint`] | custody, case and commands: the fold over a set of entries |
+//! | [`transparency`] | receipts, audits, evidence and its judge, the rollback guard |
 //! | [`engine`] | every decision of a node, as one pure machine; recovery after a loss |
-//! | [`route`], [`outbox`], [`cursor`] | which links get an entry, how frames are read from the ledger, how far a link is |
 //! | [`sync`] | one side of a link, as one pure machine |
-//! | [`receipt`] | what a receiver says it stored |
-//! | [`note`], [`checkpoint`], [`tree`] | C2SP signed notes, signed tree heads, proofs about a tree |
-//! | [`watch`] | whether the checkpoints that an agency signed are of one ledger |
-//! | [`transparency`] | audits of others' ledgers; the rollback guard over the own one |
-//! | [`evidence`] | accusations and their judge; the evidence file |
-//! | [`tlog_proof`], [`lodging_proof`] | a leaf proven to be in a ledger, in a file; the citizen's receipt |
 //!
 //! Invariants:
 //! - received bytes are never encoded again;
@@ -41,30 +37,15 @@
 //! - no bytes make it panic.
 
 pub mod admission;
+pub mod base;
 pub mod charter;
-pub mod checkpoint;
-pub mod clock;
 pub mod complaint;
-pub mod content;
-pub mod cursor;
 pub mod engine;
 pub mod entry;
-pub mod evidence;
-pub mod ids;
-pub mod intake;
-pub mod key;
-pub mod limits;
-pub mod lodging_proof;
-pub mod note;
-pub mod outbox;
-pub mod receipt;
-pub mod refusal;
-pub mod route;
+pub mod routing;
 pub mod sync;
-pub mod tlog_proof;
+pub mod tlog;
 pub mod transparency;
-pub mod tree;
-pub mod watch;
 pub mod wire;
 
 #[cfg(test)]

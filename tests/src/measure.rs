@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use sinergi_cli::demo::wait;
 use sinergi_cli::lodging::answer_of;
-use sinergi_proto::ids::ComplaintId;
+use sinergi_proto::base::ids::ComplaintId;
 use sinergi_proto::wire;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;

@@ -3,7 +3,7 @@
 //! Derived from the limits: a queue or a window that is let grow shows here.
 
 use sinergi_config::defaults;
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
 
 const MIB: usize = 1024 * 1024;
 

@@ -1,9 +1,9 @@
 //! A member that asks for more than it takes: what waits for it is bounded, it is let go with a reason, and nobody else notices.
 
 use sinergi_cli::demo::wait;
-use sinergi_proto::limits;
-use sinergi_proto::receipt::ItemOutcome;
-use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::base::limits;
+use sinergi_proto::base::refusal::FaultCode;
+use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::wire::{self, frame::Kind};
 use sinergi_tests::disk::Op;
 use sinergi_tests::federation::PATIENCE;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use sinergi_proto::ids::ComplaintId;
-use sinergi_proto::refusal::DeferralCode;
+use sinergi_proto::base::ids::ComplaintId;
+use sinergi_proto::base::refusal::DeferralCode;
 use sinergi_proto::wire::{self, act_request::Act};
 use sinergi_tests::clock::Clock;
 use sinergi_tests::federation::{TestFederation, TestNode, acts_of, complaint_about, hierarchy, province_and_city};

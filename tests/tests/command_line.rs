@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use sinergi_cli::commands::init::Kind;
 use sinergi_cli::demo::federation::Agency;
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
 use sinergi_proto::wire;
 use sinergi_tests::federation::{TestFederation, TestNode, agency, complaint_about, province_and_city};
 use sinergi_tests::peer::Impostor;

@@ -6,9 +6,9 @@ use serde_json::Value;
 use sinergi_cli::commands::init::Kind;
 use sinergi_cli::demo::federation::Agency;
 use sinergi_cli::demo::wait;
-use sinergi_proto::ids::ComplaintId;
-use sinergi_proto::receipt::ItemOutcome;
-use sinergi_proto::refusal::RefusalCode;
+use sinergi_proto::base::ids::ComplaintId;
+use sinergi_proto::base::refusal::RefusalCode;
+use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::wire::{self, frame::Kind as FrameKind};
 use sinergi_tests::federation::{
     Lodged, PATIENCE, TestFederation, TestNode, acts_of, agency, complaint_about, province_and_city,

@@ -9,9 +9,9 @@ use std::sync::OnceLock;
 
 use sinergi_cli::demo::node::NotUp;
 use sinergi_config::Config;
-use sinergi_daemon::continuity;
 use sinergi_daemon::node::rebuild;
-use sinergi_proto::ids::ComplaintId;
+use sinergi_daemon::rollback_guard;
+use sinergi_proto::base::ids::ComplaintId;
 use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
 use sinergi_tests::disk::crash::{self, Image};
@@ -208,7 +208,7 @@ fn a_damaged_tree_or_position_is_healed_or_found_and_named_and_nothing_is_lost()
             return Err("the store says something else".to_owned());
         }
         let findings = node.findings();
-        let named = |finding: &sinergi_daemon::ledger::Finding| {
+        let named = |finding: &sinergi_daemon::storage::ledger::Finding| {
             finding.file == folder.path().join(&case.path) && finding.advice.contains("sinergid rebuild")
         };
         if !findings.iter().all(named) {
@@ -454,7 +454,7 @@ async fn damaged_words_of_peers_about_the_ledger_keep_the_node_from_starting_and
     federation.node(CITY).await.lodges("Laporan").await;
     federation.stop_node(CITY).await;
     let folder = federation.folder_of(CITY);
-    let kept = continuity::file(&folder);
+    let kept = rollback_guard::file(&folder);
     for damaged in [&b""[..], b"[{\"by\":", b"\xff\x00"] {
         fs::write(&kept, damaged).expect("written");
         let said = federation.does_not_start(CITY).await;

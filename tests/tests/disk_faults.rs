@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use sinergi_cli::demo::wait;
-use sinergi_proto::ids::ComplaintId;
-use sinergi_proto::receipt::{ItemOutcome, ItemResult, Receipt};
+use sinergi_proto::base::ids::ComplaintId;
+use sinergi_proto::base::limits;
+use sinergi_proto::transparency::receipt::{ItemOutcome, ItemResult, Receipt};
+use sinergi_proto::wire;
 use sinergi_proto::wire::act_request::Act;
 use sinergi_proto::wire::frame::Kind;
-use sinergi_proto::{limits, wire};
 use sinergi_tests::disk::{CHANGES, Disk, Fault, IO_ERROR, Op, READ_ONLY};
 use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, complaint_about, ended_with_1, province_and_city};
 use sinergi_tests::folder::{self, files_with};

@@ -1,10 +1,10 @@
 //! The life of a complaint between agencies, with real nodes.
 
 use prost::Message;
-use sinergi_daemon::ledger::{Ledger, LedgerOptions, RecordKind};
+use sinergi_daemon::storage::ledger::{Ledger, LedgerOptions, RecordKind};
+use sinergi_proto::base::ids::LedgerIndex;
 use sinergi_proto::charter::Charters;
-use sinergi_proto::ids::LedgerIndex;
-use sinergi_proto::receipt::{ItemOutcome, Receipt};
+use sinergi_proto::transparency::receipt::{ItemOutcome, Receipt};
 use sinergi_proto::wire::act_request::Act;
 use sinergi_proto::wire::{self, ReplyWord};
 use sinergi_tests::federation::{TestFederation, complaint_about, hierarchy, province_and_city};
@@ -144,7 +144,7 @@ async fn a_complaint_lodged_and_offered_at_once_goes_over_as_two_items_just_writ
     let city = federation.node("kota-bandung").await;
     let forward = Some(wire::Forward { to: "prov-jabar".to_owned(), reason: 1, answer_by: 0 });
     let request = wire::LodgeRequest { forward, ..complaint_about("Dua surat") };
-    let arrives = async |federation: &TestFederation, lodged: sinergi_proto::ids::ComplaintId| {
+    let arrives = async |federation: &TestFederation, lodged: sinergi_proto::base::ids::ComplaintId| {
         let province = federation.node("prov-jabar").await;
         // The province supervises the city: it may have the entry of the lodging anyway, and its text with the offer.
         province.sees(lodged, |seen| seen.offered_to == "prov-jabar" && seen.title == "Dua surat").await;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sinergi_cli::commands::init::Kind;
 use sinergi_cli::demo::federation::Agency;
-use sinergi_proto::ids::ComplaintId;
+use sinergi_proto::base::ids::ComplaintId;
 use sinergi_proto::wire::act_request::Act;
 use sinergi_proto::wire::{self, ComplaintDetail, ContentClass, ReplyWord};
 use sinergi_tests::federation::{Lodged, TestFederation, TestNode, agency, complaint_about, text};

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use prost::Message;
-use sinergi_proto::cursor::Cursor;
-use sinergi_proto::ids::{Epoch, LedgerIndex};
-use sinergi_proto::limits;
-use sinergi_proto::receipt::{ItemOutcome, Receipt};
-use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::base::ids::{Epoch, LedgerIndex};
+use sinergi_proto::base::limits;
+use sinergi_proto::base::refusal::FaultCode;
+use sinergi_proto::routing::cursor::Cursor;
+use sinergi_proto::transparency::receipt::{ItemOutcome, Receipt};
 use sinergi_proto::wire::{self, frame::Kind};
 use sinergi_tests::peer::{Dialled, Impostor, Listening};
 use sinergi_tests::stage::Stage;

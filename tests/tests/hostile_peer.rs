@@ -3,16 +3,16 @@
 use bytes::Bytes;
 use prost::Message;
 use sinergi_cli::demo::wait;
-use sinergi_daemon::ledger::RecordKind;
-use sinergi_proto::checkpoint::CheckpointSigner;
-use sinergi_proto::clock::HybridClock;
-use sinergi_proto::content::Content;
-use sinergi_proto::cursor::Cursor;
+use sinergi_daemon::storage::ledger::RecordKind;
+use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::ids::{EntryId, Epoch, LedgerIndex};
+use sinergi_proto::base::limits;
+use sinergi_proto::base::refusal::{DeferralCode, FaultCode, RefusalCode};
 use sinergi_proto::entry::ContentClass;
-use sinergi_proto::ids::{EntryId, Epoch, LedgerIndex};
-use sinergi_proto::limits;
-use sinergi_proto::receipt::{ItemOutcome, Receipt};
-use sinergi_proto::refusal::{DeferralCode, FaultCode, RefusalCode};
+use sinergi_proto::entry::content::Content;
+use sinergi_proto::routing::cursor::Cursor;
+use sinergi_proto::tlog::checkpoint::CheckpointSigner;
+use sinergi_proto::transparency::receipt::{ItemOutcome, Receipt};
 use sinergi_proto::wire::{self, frame::Kind as FrameKind};
 use sinergi_tests::disk::reopen::Reopened;
 use sinergi_tests::federation::{PATIENCE, agency};
@@ -152,7 +152,7 @@ async fn a_content_that_does_not_match_is_refused_and_its_entry_is_taken() {
 #[tokio::test]
 async fn a_future_clock_and_an_unknown_parent_and_an_unknown_charter_wait_and_are_listed() {
     let mut stage = Stage::set().await;
-    let now = sinergi_daemon::time::now_millis();
+    let now = sinergi_daemon::base::time::now_millis();
     let mut draft = stage.impostor.draft(None, Vec::new(), stage_lodged());
     draft.clock = HybridClock::new(now + 3_600_000, 0);
     let future = stage.impostor.sign(draft, Vec::new());
@@ -671,14 +671,14 @@ async fn of_the_checkpoints_that_a_peer_shows_on_one_link_no_more_are_kept_and_t
     assert_eq!(kept.count(), 2);
 }
 
-fn receipt(impostor: &Impostor, index: u64, results: Vec<sinergi_proto::receipt::ItemResult>) -> Receipt {
+fn receipt(impostor: &Impostor, index: u64, results: Vec<sinergi_proto::transparency::receipt::ItemResult>) -> Receipt {
     Receipt {
         federation: impostor.config.federation.to_string(),
         receiver: impostor.config.agency.clone(),
         sender: agency("kota-bandung"),
         key_id: Receipt::key_id_of(&impostor.keys.entry),
         charter_version: 1,
-        cursor: Cursor { epoch: sinergi_proto::ids::Epoch::FIRST, index: LedgerIndex(index), part: 0 },
+        cursor: Cursor { epoch: sinergi_proto::base::ids::Epoch::FIRST, index: LedgerIndex(index), part: 0 },
         leaf_hashes: results
             .iter()
             .filter(|result| matches!(result.outcome, ItemOutcome::Leaf(_)))
@@ -700,7 +700,7 @@ async fn what_a_peer_refuses_is_shown_to_the_sender_s_operator_and_the_line_goes
     let results = delivered.items.iter().map(|item| {
         let entry = sinergi_proto::entry::Entry::parse(item.signed_entry.clone(), "lapor.example").expect("an entry");
         let outcome = ItemOutcome::Refused(RefusalCode::Malformed.number());
-        sinergi_proto::receipt::ItemResult { entry: entry.id, outcome }
+        sinergi_proto::transparency::receipt::ItemResult { entry: entry.id, outcome }
     });
     let cursor = delivered.cursor.expect("a cursor");
     let ack = receipt(&stage.impostor, cursor.index, results.collect()).sign(&stage.impostor.keys.entry);
@@ -721,7 +721,7 @@ async fn a_peer_that_claims_more_of_the_ledger_than_there_is_ends_its_link_and_c
     let mut stage = Stage::set().await;
     let city = stage.federation.node("kota-bandung").await;
     let mut connection = stage.connect().await;
-    let have = Cursor { epoch: sinergi_proto::ids::Epoch::FIRST, index: LedgerIndex(1000), part: 0 };
+    let have = Cursor { epoch: sinergi_proto::base::ids::Epoch::FIRST, index: LedgerIndex(1000), part: 0 };
     let hello = wire::Hello { have_cursor: Some(have.to_wire()), ..stage.impostor.hello() };
     connection.say(FrameKind::Hello(hello)).await;
     assert_eq!(connection.fault().await.0, FaultCode::AheadOfLedger.number());
@@ -738,8 +738,8 @@ async fn a_peer_that_shows_a_signed_checkpoint_of_another_ledger_stops_all_signi
     let owner = Impostor::of(&stage.federation.folder_of("kota-bandung"));
     let (federation, agency) = (owner.config.federation.to_string(), owner.config.agency.clone());
     let (key, time_key) = (owner.member.keys.checkpoint, owner.member.keys.time);
-    let epoch = sinergi_proto::ids::Epoch::FIRST;
-    let signer = sinergi_proto::checkpoint::CheckpointSigner::new(&federation, &agency, epoch, key, time_key);
+    let epoch = sinergi_proto::base::ids::Epoch::FIRST;
+    let signer = sinergi_proto::tlog::checkpoint::CheckpointSigner::new(&federation, &agency, epoch, key, time_key);
     let mut connection = stage.connect().await;
     let seen_of_you = signer.sign(1000, [9; 32], 1_790_000_000);
     connection.say(FrameKind::Hello(wire::Hello { seen_of_you, ..stage.impostor.hello() })).await;

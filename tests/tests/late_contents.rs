@@ -1,10 +1,10 @@
 //! Contents that come after their entries, or after they were erased. For one member speaks the test.
 
 use prost::Message;
-use sinergi_proto::content::Content;
+use sinergi_proto::base::refusal::RefusalCode;
 use sinergi_proto::entry::ContentClass;
-use sinergi_proto::receipt::ItemOutcome;
-use sinergi_proto::refusal::RefusalCode;
+use sinergi_proto::entry::content::Content;
+use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::wire::act_request::Act;
 use sinergi_proto::wire::{self, ComplaintDetail};
 use sinergi_tests::federation::TestNode;
@@ -17,7 +17,7 @@ fn availability(detail: &ComplaintDetail, body: &str) -> Option<String> {
     Some(row.content[0].availability.clone())
 }
 
-async fn shows(node: &TestNode, complaint: sinergi_proto::ids::ComplaintId, body: &str, expected: &str) {
+async fn shows(node: &TestNode, complaint: sinergi_proto::base::ids::ComplaintId, body: &str, expected: &str) {
     let seen = sinergi_cli::demo::wait::until(sinergi_tests::federation::PATIENCE, async || {
         let detail = node.shows(complaint).await;
         Ok::<_, tonic::Status>(detail.filter(|detail| availability(detail, body).as_deref() == Some(expected)))

@@ -87,7 +87,7 @@ async fn requests_of_one_call_are_answered_in_their_order_and_a_bad_one_does_not
         }
         let reply = answer.expect("lodged");
         assert_eq!(!reply.forward_declined.is_empty(), number % 10 == 8, "{number}: {reply:?}");
-        let complaint = sinergi_proto::ids::ComplaintId::from_slice(&reply.complaint).expect("an id");
+        let complaint = sinergi_proto::base::ids::ComplaintId::from_slice(&reply.complaint).expect("an id");
         let title = city.shows(complaint).await.and_then(|detail| detail.summary).expect("lodged here").title;
         assert_eq!(title, format!("Laporan {number}"), "each hears of its own");
         if number % 10 == 7 {

@@ -9,11 +9,11 @@ use sinergi_cli::commands::init::Kind;
 use sinergi_cli::demo::federation::Agency;
 use sinergi_cli::demo::wait;
 use sinergi_config::defaults::FILE;
-use sinergi_daemon::continuity;
-use sinergi_proto::checkpoint::CheckpointSigner;
-use sinergi_proto::ids::{ComplaintId, EntryId, Epoch};
-use sinergi_proto::receipt::ItemOutcome;
-use sinergi_proto::refusal::{DeferralCode, FaultCode};
+use sinergi_daemon::rollback_guard;
+use sinergi_proto::base::ids::{ComplaintId, EntryId, Epoch};
+use sinergi_proto::base::refusal::{DeferralCode, FaultCode};
+use sinergi_proto::tlog::checkpoint::CheckpointSigner;
+use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::wire::{self, NodeStatus};
 use sinergi_tests::disk::{Disk, NO_SPACE, Op};
 use sinergi_tests::federation::{
@@ -338,7 +338,7 @@ async fn what_peers_saw_stops_the_node_though_it_cannot_be_kept_and_they_show_it
     federation.start_node("prov-jabar").await;
     let before = works_and_is_stopped(&mut federation, 3).await;
     DATA.iter().for_each(|part| fs::remove_dir_all(folder.join(part)).expect("the node's data"));
-    let kept = continuity::file(&folder);
+    let kept = rollback_guard::file(&folder);
 
     let full = disk.on(&[Op::Create, Op::Write], "set-back").fails(NO_SPACE);
     federation.start_node(CITY).await;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use sinergi_proto::ids::{AgencyId, ComplaintName};
+use sinergi_proto::base::ids::{AgencyId, ComplaintName};
 use sinergi_proto::wire::{AuditRequest, audit_event::Event};
 
 use super::evidence::described;

@@ -6,7 +6,7 @@ mod verify;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sinergi_proto::ids::ComplaintName;
+use sinergi_proto::base::ids::ComplaintName;
 use sinergi_proto::wire::GetLodgingProofRequest;
 use tonic::Code;
 

@@ -6,9 +6,9 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use sinergi_config::Config;
-use sinergi_daemon::recover::{RecoverError, Recovery};
+use sinergi_daemon::node::recover::{RecoverError, Recovery};
+use sinergi_proto::base::ids::Epoch;
 use sinergi_proto::engine::recovery::{NoPlan, Plan};
-use sinergi_proto::ids::Epoch;
 use sinergi_proto::transparency::rollback_guard::Extent;
 use sinergi_proto::wire;
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::wire::operator_client::OperatorClient;
 use sinergi_proto::wire::{GetStatusRequest, ListPeersRequest, NodeStatus, PeerStatus};
 use tonic::transport::Channel;

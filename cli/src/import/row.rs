@@ -1,7 +1,7 @@
 //! One row of a file, parsed: the request that lodges it, and what it was in the file.
 
-use sinergi_proto::content::{TextError, TextRole, serialise_text};
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
+use sinergi_proto::entry::content::{TextError, TextRole, serialise_text};
 use sinergi_proto::wire::{ExternalReference, LodgeRequest, Text};
 
 use super::rejected::{Problem, Rejected};

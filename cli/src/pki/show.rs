@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sinergi_daemon::tls::CertificateSummary;
+use sinergi_daemon::transport::tls::CertificateSummary;
 use x509_parser::pem::Pem;
 use x509_parser::prelude::{FromDer, X509Certificate};
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sinergi_proto::evidence::{Opened, Statement};
+use sinergi_proto::transparency::evidence::{Opened, Statement};
 use sinergi_proto::wire;
 
 use super::{moment, present};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Serialize;
 use sinergi_proto::charter::Charter;
-use sinergi_proto::checkpoint;
-use sinergi_proto::lodging_proof::Lodging;
+use sinergi_proto::tlog::checkpoint;
+use sinergi_proto::transparency::lodging_proof::Lodging;
 use sinergi_proto::wire::{self, ComplaintKind};
 
 use super::{complaint_id, moment, present, word};

@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use sinergi_proto::evidence::Judge;
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::limits;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::limits;
 use sinergi_proto::transparency::audit::answer::NoProof;
 use sinergi_proto::transparency::audit::recheck::{Recheck, Rechecked};
+use sinergi_proto::transparency::evidence::Judge;
 use sinergi_proto::wire::{self, accusation::Finding};
 
 use super::EvidenceFolder;
-use crate::link::{Links, Unanswered};
-use crate::time::now_millis;
+use crate::base::time::now_millis;
+use crate::peers::{Links, Unanswered};
 
 /// Agencies that are asked at a time.
 const ASKED: usize = 16;

@@ -8,14 +8,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::Charters;
-use sinergi_proto::evidence::{Evidence, EvidenceError, Opened, accusation_id, accusations_of};
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::key::SigningKey;
+use sinergi_proto::transparency::evidence::{Evidence, EvidenceError, Opened, accusation_id, accusations_of};
 use sinergi_proto::wire;
 
-use crate::durable;
-use crate::time::now_millis;
+use crate::base::durable;
+use crate::base::time::now_millis;
 
 /// Files that are kept.
 const FILES: usize = 10_000;

@@ -10,15 +10,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sinergi_proto::evidence::Statement;
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::transparency::audit::schedule::Schedule;
+use sinergi_proto::transparency::evidence::Statement;
 use tokio_util::sync::CancellationToken;
 
 use super::{Audited, EvidenceFolder, Scope, audit, keep};
-use crate::durable;
-use crate::link::Links;
-use crate::time::now_millis;
+use crate::base::durable;
+use crate::base::time::now_millis;
+use crate::peers::Links;
 
 /// How often it is looked whether an audit is due.
 const LOOK: Duration = Duration::from_secs(1);

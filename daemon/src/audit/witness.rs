@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
 use tokio::sync::oneshot;
 
-use crate::link::Links;
+use crate::peers::Links;
 use crate::writer::Submission;
 
 /// Checkpoints that are kept with one `Witnessed`: they fit into a group of the ledger. More wait for the next one.

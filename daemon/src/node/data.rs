@@ -14,15 +14,15 @@ use sinergi_config::Config;
 use sinergi_proto::transparency::rollback_guard::Extent;
 
 use super::NodeError;
-use crate::alarms::Alarms;
-use crate::case::CaseError;
-use crate::continuity::{Continuity, Proof};
-use crate::derivation::Derivation;
-use crate::directory::Directory;
-use crate::ledger::{Ledger, LedgerOptions, Opened, Position};
-use crate::recover::{own_ledger, put_recovered_in_place};
-use crate::store::{self, Store, StoreError, StoreOpened};
-use crate::telemetry;
+use crate::base::alarms::Alarms;
+use crate::base::telemetry;
+use crate::node::recover::{own_ledger, put_recovered_in_place};
+use crate::rollback_guard::{Continuity, Proof};
+use crate::storage::case::CaseError;
+use crate::storage::charters::Directory;
+use crate::storage::derivation::Derivation;
+use crate::storage::ledger::{Ledger, LedgerOptions, Opened, Position};
+use crate::storage::store::{self, Store, StoreError, StoreOpened};
 use crate::writer::WriterError;
 
 /// The data of a node, open.

@@ -1,14 +1,14 @@
 //! Audits on an operator's order, and the evidence that they leave.
 
-use sinergi_proto::evidence::Statement;
-use sinergi_proto::ids::{AgencyId, ComplaintId};
+use sinergi_proto::base::ids::{AgencyId, ComplaintId};
+use sinergi_proto::transparency::evidence::Statement;
 use sinergi_proto::wire::{self, audit_event::Event};
 use tokio::sync::mpsc;
 use tonic::Status;
 
 use super::{OperatorService, ROWS_AHEAD, Rows};
 use crate::audit::{self, Audited, EvidenceFolder, FolderError, Kept, Progress, Scope};
-use crate::link::Links;
+use crate::peers::Links;
 
 impl OperatorService {
     /// Audits, and tells how far it is.

@@ -2,9 +2,9 @@
 //!
 //! Whether a command is allowed is not decided here: see [`sinergi_proto::complaint::decide`](fn@sinergi_proto::complaint::decide).
 
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId};
+use sinergi_proto::base::limits;
 use sinergi_proto::complaint::{Command, NewOffer};
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId};
-use sinergi_proto::limits;
 use sinergi_proto::wire::{self, ReplyWord, act_request::Act};
 use tonic::Status;
 

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use sinergi_proto::base::ids::{AgencyId, ComplaintId};
 use sinergi_proto::complaint::Phase;
-use sinergi_proto::content::read_text;
-use sinergi_proto::ids::{AgencyId, ComplaintId};
+use sinergi_proto::entry::content::read_text;
 use sinergi_proto::wire;
 use tonic::Status;
 
 use super::names::optional_agency;
 use super::{OperatorService, RowSink, limit_of, own};
-use crate::case::{CaseError, Leaf};
-use crate::record_codec::Header;
-use crate::store::Summary;
-use crate::time::now_millis;
+use crate::base::time::now_millis;
+use crate::storage::case::{CaseError, Leaf};
+use crate::storage::record_codec::Header;
+use crate::storage::store::Summary;
 
 /// Which complaints are listed.
 pub(super) struct Filter {

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use sinergi_proto::base::ids::{AgencyId, ComplaintId};
 use sinergi_proto::charter::Charter;
 use sinergi_proto::complaint::{Complaint, Standing};
 use sinergi_proto::engine::Case;
 use sinergi_proto::entry::{Body, CaseAct, Commitment, ContentClass, CustodyAct, Entry};
-use sinergi_proto::ids::{AgencyId, ComplaintId};
 use sinergi_proto::wire;
 use tonic::Status;
 
 use super::codes::{archive_reason, code_of, deadline_name, erase_ground};
 use super::{OperatorService, own};
-use crate::case::{self, CaseError, Leaf};
-use crate::store::Summary;
+use crate::storage::case::{self, CaseError, Leaf};
+use crate::storage::store::Summary;
 
 impl OperatorService {
     /// Everything about one complaint.
@@ -207,7 +207,7 @@ fn proposals(complaint: &Complaint, charter: &Charter) -> Vec<wire::Proposal> {
         second.extend(charter.members().filter(|member| member.oversight && member.id != *intake).map(|m| &m.id));
         (entry, "erase", ground, names(second))
     });
-    let proposal = |(entry, kind, code, second): (sinergi_proto::ids::EntryId, &str, String, Vec<String>)| {
+    let proposal = |(entry, kind, code, second): (sinergi_proto::base::ids::EntryId, &str, String, Vec<String>)| {
         let author = complaint.entry(&entry).map(|known| known.author.to_string()).unwrap_or_default();
         wire::Proposal { entry_id: entry.0.to_vec(), kind: kind.to_owned(), code, author, second }
     };

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, future, stream};
 use rand::RngExt;
-use sinergi_proto::content::{Content, TextRole, reply_code_hash, serialise_text};
+use sinergi_proto::base::limits;
 use sinergi_proto::engine::{Act, External, Lodge, NotDone};
 use sinergi_proto::entry::ContentClass;
-use sinergi_proto::limits;
+use sinergi_proto::entry::content::{Content, TextRole, reply_code_hash, serialise_text};
 use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
 use tokio::sync::oneshot;

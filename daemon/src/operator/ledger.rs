@@ -2,14 +2,14 @@
 
 use std::ops::ControlFlow;
 
+use sinergi_proto::base::ids::LedgerIndex;
 use sinergi_proto::engine::NotDone;
-use sinergi_proto::ids::LedgerIndex;
 use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
 use tonic::Status;
 
 use super::{OperatorService, RowSink, submit_status};
-use crate::ledger::{self, Progress};
+use crate::storage::ledger::{self, Progress};
 use crate::writer::{Head, SubmitError};
 
 /// Bytes between two words about the progress.

@@ -1,20 +1,20 @@
 //! The citizen's receipt: the proof that a complaint stands in this node's ledger as it was lodged.
 //!
-//! It must not know how a receipt is checked: that is [`sinergi_proto::lodging_proof`].
+//! It must not know how a receipt is checked: that is [`sinergi_proto::transparency::lodging_proof`].
 //!
 //! Invariant: only the agency that took a complaint in gives the receipt; it alone vouches for when and what was lodged.
 
-use sinergi_proto::content::reply_code_hash;
+use sinergi_proto::base::ids::{ComplaintId, LedgerIndex};
 use sinergi_proto::entry::Body;
-use sinergi_proto::ids::{ComplaintId, LedgerIndex};
-use sinergi_proto::lodging_proof;
+use sinergi_proto::entry::content::reply_code_hash;
+use sinergi_proto::transparency::lodging_proof;
 use sinergi_proto::wire;
 use tonic::Status;
 
 use super::detail::no_case;
 use super::{OperatorService, blocking, own};
-use crate::case::{CaseError, Leaf};
-use crate::ledger::ReadError;
+use crate::storage::case::{CaseError, Leaf};
+use crate::storage::ledger::ReadError;
 use crate::writer::Head;
 
 impl OperatorService {

@@ -1,6 +1,6 @@
 //! From what an operator types to what is meant.
 
-use sinergi_proto::ids::{AgencyId, ComplaintId, ComplaintName};
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, ComplaintName};
 use tonic::Status;
 
 use super::{OperatorService, own};

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sinergi_proto::cursor::Cursor;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::refusal::{DeferralCode, RefusalCode};
 use sinergi_proto::entry::{Body, Entry};
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::refusal::{DeferralCode, RefusalCode};
+use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::wire;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -14,11 +14,11 @@ use tonic::Status;
 
 use super::names::optional_agency;
 use super::{OperatorService, RowSink, limit_of, own};
-use crate::case::{CaseError, Leaf};
-use crate::link::{Peer, PeerSnapshot};
-use crate::outbox::Backlog;
-use crate::record_codec::Header;
-use crate::store::PeerCursor;
+use crate::peers::{Peer, PeerSnapshot};
+use crate::storage::case::{CaseError, Leaf};
+use crate::storage::outbox::Backlog;
+use crate::storage::record_codec::Header;
+use crate::storage::store::PeerCursor;
 use crate::writer::reset_reason;
 
 /// How long a peer may take to answer a ping.

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use prost::Message;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::limits;
 use sinergi_proto::engine::{Kept, KeptItem, Retried};
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::limits;
-use sinergi_proto::receipt::ItemOutcome;
+use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::wire;
 use tokio::sync::oneshot;
 use tonic::Status;
@@ -16,10 +16,10 @@ use tonic::Status;
 use super::intake::answer_of;
 use super::names::optional_agency;
 use super::{OperatorService, blocking, own, submit_status};
-use crate::authentication::receive_items;
-use crate::case::CaseError;
-use crate::ledger::{Position, Record};
-use crate::record_codec::Header;
+use crate::signature_checks::receive_items;
+use crate::storage::case::CaseError;
+use crate::storage::ledger::{Position, Record};
+use crate::storage::record_codec::Header;
 use crate::writer::{Submission, SubmitError};
 
 /// Refused items of one call: the newest ones.
@@ -29,7 +29,7 @@ const REFUSED_MOST: usize = 1_000;
 struct Found {
     position: Position,
     peer: AgencyId,
-    entry: sinergi_proto::ids::EntryId,
+    entry: sinergi_proto::base::ids::EntryId,
     kept: Kept,
     item: wire::Item,
 }

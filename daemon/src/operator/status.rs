@@ -1,11 +1,11 @@
 //! The node on one screen.
 
-use sinergi_proto::route::next_hop;
+use sinergi_proto::routing::route::next_hop;
 use sinergi_proto::wire;
 use tonic::Status;
 
 use super::{OperatorService, own};
-use crate::time::now_millis;
+use crate::base::time::now_millis;
 
 impl OperatorService {
     /// The figures, and what needs somebody to act.

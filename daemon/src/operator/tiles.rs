@@ -4,9 +4,9 @@
 //! - all of it is under one checkpoint, which comes last: who has it has the rest;
 //! - memory does not grow with the ledger: a few files are read ahead of the reader.
 
-use sinergi_proto::checkpoint;
-use sinergi_proto::ids::LedgerIndex;
-use sinergi_proto::note;
+use sinergi_proto::base::ids::LedgerIndex;
+use sinergi_proto::tlog::checkpoint;
+use sinergi_proto::tlog::note;
 use sinergi_proto::wire;
 use tlog_tiles::Checkpoint;
 use tonic::Status;

@@ -3,19 +3,19 @@
 //! Invariant: what is damaged is found, not a failure of the check; only what the disk does not give is one.
 
 use sinergi_proto::admission::{Verdict, admit, authenticate};
+use sinergi_proto::base::ids::LedgerIndex;
 use sinergi_proto::complaint::Complaint;
-use sinergi_proto::content::Content;
 use sinergi_proto::engine::Case;
-use sinergi_proto::ids::LedgerIndex;
+use sinergi_proto::entry::content::Content;
 use sinergi_proto::wire;
 use tonic::Status;
 
 use super::detail::{no_case, standing_of};
 use super::{OperatorService, own};
-use crate::case::{CaseError, Leaf};
-use crate::ledger::ReadError;
-use crate::record_codec::Header;
-use crate::time::now_millis;
+use crate::base::time::now_millis;
+use crate::storage::case::{CaseError, Leaf};
+use crate::storage::ledger::ReadError;
+use crate::storage::record_codec::Header;
 
 impl OperatorService {
     /// Checks every entry of a complaint as if it had just come, its contents, and its leaf in the tree.

@@ -20,14 +20,14 @@ use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use sinergi_proto::ids::LedgerIndex;
+use sinergi_proto::base::ids::LedgerIndex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{CHECKPOINT, Resource};
-use crate::ledger::LedgerReader;
+use crate::storage::ledger::LedgerReader;
 use crate::writer::Head;
 
 /// Connections at a time; more wait.

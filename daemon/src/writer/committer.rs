@@ -18,9 +18,9 @@ use std::thread::JoinHandle;
 
 use futures_executor::block_on;
 use prost::Message;
+use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::engine::{Answer, Destroy, Warning};
-use sinergi_proto::ids::{AgencyId, LedgerIndex};
-use sinergi_proto::outbox::Recalled;
+use sinergi_proto::routing::outbox::Recalled;
 use sinergi_proto::wire;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::unconstrained;
@@ -28,10 +28,10 @@ use tokio::task::unconstrained;
 use super::checkpoints::Checkpoints;
 use super::submission::{Reply, WriterStop};
 use super::{Head, WriterError};
-use crate::case::CaseError;
-use crate::ledger::{Committed, Fatal, Group, Ledger, Position};
-use crate::recent::Recent;
-use crate::store::{Changes, Counts, Store};
+use crate::storage::case::CaseError;
+use crate::storage::leaf_cache::Recent;
+use crate::storage::ledger::{Committed, Fatal, Group, Ledger, Position};
+use crate::storage::store::{Changes, Counts, Store};
 
 /// A group that was decided, with what it changes.
 pub(super) struct Decided {

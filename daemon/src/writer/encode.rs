@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use sinergi_proto::content::Content;
+use sinergi_proto::base::ids::LedgerIndex;
 use sinergi_proto::engine::{BatchNumber, DeferredHeader, LeafHeader, Record, RefusedHeader};
 use sinergi_proto::entry::Entry;
-use sinergi_proto::ids::LedgerIndex;
-use sinergi_proto::outbox::{OwnLeaf, Recalled};
+use sinergi_proto::entry::content::Content;
+use sinergi_proto::routing::outbox::{OwnLeaf, Recalled};
 
 use super::committer::Decided;
 use super::{Writer, WriterError};
-use crate::ledger::{Group, Tip};
-use crate::record_codec;
+use crate::storage::ledger::{Group, Tip};
+use crate::storage::record_codec;
 
 /// The open batch as bytes.
 pub(super) struct Encoding {

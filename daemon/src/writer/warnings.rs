@@ -1,13 +1,13 @@
 //! What the operator is told of the engine's warnings.
 
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, Epoch};
+use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charters;
-use sinergi_proto::checkpoint::Checkpoint;
 use sinergi_proto::engine::Warning;
-use sinergi_proto::ids::{AgencyId, ComplaintId, Epoch};
-use sinergi_proto::limits;
+use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::wire;
 
-use crate::alarms::Alarms;
+use crate::base::alarms::Alarms;
 
 /// Tells the operator.
 pub(super) fn tell(warning: Warning, alarms: &Alarms, federation: &str, charters: &Charters) {

@@ -4,16 +4,16 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::{Verdict, admit, authenticate, signing_key};
+use crate::base::clock::HybridClock;
+use crate::base::ids::EntryId;
+use crate::base::limits;
+use crate::base::refusal::{DeferralCode, RefusalCode};
 use crate::charter::MemberStatus;
-use crate::clock::HybridClock;
 use crate::entry::Entry;
 use crate::fixture::{
     Case, DAY, FEDERATION, Federation, MINUTE, START, agency, charter_text, entry_key, key, member_of, sealed,
     signed_by, successor_text, written,
 };
-use crate::ids::EntryId;
-use crate::limits;
-use crate::refusal::{DeferralCode, RefusalCode};
 
 fn rng() -> StdRng {
     StdRng::seed_from_u64(7)

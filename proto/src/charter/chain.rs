@@ -6,9 +6,9 @@ use std::sync::Arc;
 use data_encoding::HEXLOWER;
 
 use super::{Charter, CharterError};
-use crate::checkpoint::CheckpointKeys;
-use crate::ids::AgencyId;
-use crate::note;
+use crate::base::ids::AgencyId;
+use crate::tlog::checkpoint::CheckpointKeys;
+use crate::tlog::note;
 
 /// The trusted charters of a federation, without a gap from the first.
 #[derive(Clone, Debug)]

@@ -1,12 +1,12 @@
 //! The charter: what text is one, and which one is trusted.
 
 use super::{Charter, CharterError, CharterText, CharterTrustError, Charters, MemberStatus, Rival};
+use crate::base::ids::AgencyId;
+use crate::base::limits;
 use crate::fixture::{
     FEDERATION, Federation, MANAGERS, agency, charter_text, manager, manager_key, member_of, signed_by, successor_text,
     written,
 };
-use crate::ids::AgencyId;
-use crate::limits;
 
 fn parse(text: &CharterText) -> Result<Charter, CharterError> {
     Charter::parse(&signed_by(&MANAGERS[..3], &written(text)))

@@ -9,9 +9,9 @@ use ed25519_zebra::VerificationKey;
 use serde::{Deserialize, Serialize};
 
 use super::{Charter, KeyUse, Manager, Member, MemberKey, MemberKind, MemberStatus, text_hash};
-use crate::ids::{AgencyId, AgencyIdError};
-use crate::limits;
-use crate::note::{self, NoteKey, NoteKeyError};
+use crate::base::ids::{AgencyId, AgencyIdError};
+use crate::base::limits;
+use crate::tlog::note::{self, NoteKey, NoteKeyError};
 
 /// A charter as it is written.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::turns::Turn;
 use super::{CaseState, NoEffect};
-use crate::ids::EntryId;
+use crate::base::ids::EntryId;
 
 /// What an entry did, and the state after it.
 #[derive(Clone, Debug)]
@@ -89,7 +89,7 @@ fn take(before: &CaseState, judged: Result<CaseState, NoEffect>) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::HybridClock;
+    use crate::base::clock::HybridClock;
     use crate::complaint::Phase;
     use crate::entry::{ContentClass, Lodged};
 

@@ -15,10 +15,10 @@ use super::case::{CaseEntry, CaseState};
 use super::course::Course;
 use super::custody::{Actor, CustodyState};
 use super::turns::Turns;
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
 use crate::charter::Charter;
-use crate::clock::HybridClock;
 use crate::entry::{Body, CaseAct, Commitment, ContentClass, Entry, Lodged};
-use crate::ids::{AgencyId, ComplaintId, EntryId};
 
 /// One complaint with all its entries.
 #[derive(Clone, Debug)]

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use super::fold::{Judged, Known};
 use super::turns::Turns;
 use super::{CaseState, Complaint, CustodyState, NoEffect, SetDigest};
-use crate::clock::HybridClock;
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
+use crate::base::limits;
 use crate::entry::{Body, CaseAct, CustodyAct, Entry, Lodged};
-use crate::ids::{AgencyId, ComplaintId, EntryId};
-use crate::limits;
-use crate::route::Readers;
+use crate::routing::route::Readers;
 
 /// Where an entry stands in the complaint now.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,10 +5,10 @@ mod two_signatures;
 mod whole_life;
 
 use super::{NoEffect, Phase, Standing};
+use crate::base::ids::EntryId;
+use crate::base::limits;
 use crate::charter::MemberStatus;
 use crate::fixture::{ANSWER_WITHIN, Case, DAY, Federation, MINUTE, REPLY_CODE, START, Writing, agency, member_of};
-use crate::ids::EntryId;
-use crate::limits;
 use crate::wire::{CloseCause, ReplyWord};
 
 const MARGIN: u64 = 10 * MINUTE;

@@ -2,8 +2,8 @@
 //!
 //! Must not know what entries say. It is a sorted vector, because most complaints have few entries and nearly every new entry is the newest.
 
-use crate::clock::HybridClock;
-use crate::ids::EntryId;
+use crate::base::clock::HybridClock;
+use crate::base::ids::EntryId;
 
 /// Where an entry stands in the order.
 pub(super) type Turn = (HybridClock, EntryId);

@@ -1,9 +1,9 @@
 //! The path that every entry takes into the ledger, own or received: into the fold, to its routes, to its leaf.
 
-use crate::content::Content;
+use crate::base::ids::{AgencyId, Epoch};
+use crate::entry::content::Content;
 use crate::entry::{Body, Entry};
-use crate::ids::{AgencyId, Epoch};
-use crate::route::{Origin, Route, routes_of_node_entry};
+use crate::routing::route::{Origin, Route, routes_of_node_entry};
 
 use super::record::{External, LeafHeader, Record};
 use super::{Batch, Engine, Warning};

@@ -5,8 +5,8 @@
 //! - what cannot be done now (the clock, a link) is tried again;
 //! - a content is destroyed only when the entry that orders it is durable, and after every start again.
 
+use crate::base::ids::ComplaintId;
 use crate::complaint::{Command, recall_to_answer};
-use crate::ids::ComplaintId;
 use crate::wire;
 
 use super::view::View;

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::ids::{AgencyId, ComplaintId, LedgerIndex};
+use crate::base::ids::{AgencyId, ComplaintId, LedgerIndex};
 
 use super::record::{Record, RoutingHeader};
 use super::view::View;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::waiting::ItemKey;
-use crate::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::wire;
 
 use super::record::Record;

@@ -13,11 +13,11 @@ use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use super::record::{External, LeafHeader};
+use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
 use crate::charter::Charter;
 use crate::complaint::{self, Complaint};
 use crate::entry::{Body, Commitment, Entry};
-use crate::ids::{AgencyId, EntryId, LedgerIndex};
-use crate::route::{Access, Origin, Reach, Route, Routes, Standpoint, routes};
+use crate::routing::route::{Access, Origin, Reach, Route, Routes, Standpoint, routes};
 use crate::wire;
 
 /// A complaint with its leaves.

@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 
 use lru::LruCache;
 
+use crate::base::ids::{ComplaintId, LedgerIndex};
 use crate::charter::Charter;
 use crate::entry::Entry;
-use crate::ids::{ComplaintId, LedgerIndex};
 
 use super::batch::BatchNumber;
 use super::case::Case;

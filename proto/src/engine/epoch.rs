@@ -2,7 +2,7 @@
 //!
 //! Invariant: what is taken over takes the path of every other entry: authenticated, judged, routed anew. Peers recognise what they have.
 
-use crate::intake::Received;
+use crate::admission::received::Received;
 
 use super::append::Source;
 use super::view::View;

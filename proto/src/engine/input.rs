@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use super::waiting::ItemKey;
+use crate::admission::received::Received;
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
+use crate::base::limits;
+use crate::base::refusal::Refusal;
 use crate::charter::Charters;
-use crate::clock::HybridClock;
 use crate::complaint::{Command, Declined, NewOffer};
-use crate::content::Content;
-use crate::cursor::Cursor;
 use crate::entry::ContentClass;
-use crate::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
-use crate::intake::Received;
-use crate::limits;
-use crate::receipt::{ItemOutcome, ItemResult};
-use crate::refusal::Refusal;
+use crate::entry::content::Content;
+use crate::routing::cursor::Cursor;
+use crate::transparency::receipt::{ItemOutcome, ItemResult};
 use crate::transparency::rollback_guard::GuardState;
 use crate::wire;
 

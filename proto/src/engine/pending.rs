@@ -3,8 +3,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::content::Content;
-use crate::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::entry::content::Content;
 
 use super::batch::BatchNumber;
 use super::record::External;

@@ -3,15 +3,15 @@
 use bytes::Bytes;
 use prost::Message;
 
+use crate::admission::received::{Authentic, Received};
 use crate::admission::{Verdict, admit};
-use crate::content::Content;
+use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
+use crate::base::limits;
+use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
+use crate::entry::content::Content;
 use crate::entry::{Commitment, Entry};
-use crate::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
-use crate::intake::{Authentic, Received};
-use crate::limits;
-use crate::receipt::{ItemOutcome, ItemResult};
-use crate::refusal::{DeferralCode, Refusal, RefusalCode};
-use crate::route::{Origin, Route, reset_of};
+use crate::routing::route::{Origin, Route, reset_of};
+use crate::transparency::receipt::{ItemOutcome, ItemResult};
 use crate::wire;
 
 use super::append::Source;

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::waiting::ItemKey;
-use crate::content::Content;
-use crate::cursor::Cursor;
+use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
 use crate::entry::Entry;
-use crate::ids::{AgencyId, EntryId, LedgerIndex};
-use crate::route::Route;
+use crate::entry::content::Content;
+use crate::routing::cursor::Cursor;
+use crate::routing::route::Route;
 
 /// One record of a ledger. The `*Header` is what the node notes beside the bytes; it never leaves the node.
 #[derive(Clone, Debug)]

@@ -19,7 +19,7 @@ mod take_over;
 
 pub use self::take_over::{LeafContents, OldContent, OldEntry, OldRecord, TakeOver, TakenOver};
 
-use crate::ids::Epoch;
+use crate::base::ids::Epoch;
 use crate::transparency::rollback_guard::{Extent, Proof, Shown, Sighting, Signer};
 use crate::wire;
 

@@ -8,8 +8,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::ids::AgencyId;
-use crate::limits;
+use crate::base::ids::AgencyId;
+use crate::base::limits;
 
 const DAY_MILLIS: u64 = 24 * 3600 * 1000;
 

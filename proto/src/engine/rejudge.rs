@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use prost::Message;
 
 use crate::admission::Verdict;
-use crate::intake::{Authentic, Received};
-use crate::receipt::ItemOutcome;
+use crate::admission::received::{Authentic, Received};
+use crate::transparency::receipt::ItemOutcome;
 
 use super::record::{DeferredDoneHeader, Record};
 use super::view::View;

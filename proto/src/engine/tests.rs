@@ -8,14 +8,14 @@ mod pipeline;
 use memory::Memory;
 
 use super::*;
+use crate::admission::received::{Authentic, Received};
+use crate::base::ids::EntryId;
 use crate::complaint::{Command, NewOffer};
-use crate::content::{Content, reply_code_hash};
-use crate::cursor::Cursor;
+use crate::entry::content::{Content, reply_code_hash};
 use crate::entry::{ContentClass, Entry};
 use crate::fixture::{FEDERATION, Federation, REPLY_CODE, START, Writing, agency, entry_key};
-use crate::ids::EntryId;
-use crate::intake::{Authentic, Received};
-use crate::receipt::ItemOutcome;
+use crate::routing::cursor::Cursor;
+use crate::transparency::receipt::ItemOutcome;
 
 /// A node under test: the engine, what its view shows, and the batch that is open.
 struct Stage {

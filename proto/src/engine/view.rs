@@ -1,9 +1,9 @@
 //! What the engine may ask of the node that it runs in.
 
 use super::waiting::ItemKey;
-use crate::clock::HybridClock;
-use crate::content::Content;
-use crate::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::entry::content::Content;
 use crate::wire;
 
 use super::case::Case;

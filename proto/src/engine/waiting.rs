@@ -13,10 +13,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use prost::Message;
 use sha2::{Digest, Sha256};
 
+use crate::base::ids::{AgencyId, EntryId};
+use crate::base::limits;
+use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
 use crate::entry::Entry;
-use crate::ids::{AgencyId, EntryId};
-use crate::limits;
-use crate::refusal::{DeferralCode, Refusal, RefusalCode};
 use crate::wire;
 
 use super::batch::BatchNumber;

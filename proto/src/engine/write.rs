@@ -1,12 +1,12 @@
 //! Own entries: decided on the state as it is now, signed, and taken on the same path as a received entry.
 
 use crate::admission::{Verdict, signing_key};
-use crate::clock::HybridClock;
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
 use crate::complaint::{Author, Command, decide};
-use crate::content::Content;
+use crate::entry::content::Content;
 use crate::entry::{ContentClass, EntryDraft, Place};
-use crate::ids::{AgencyId, ComplaintId, EntryId};
-use crate::route::next_hop;
+use crate::routing::route::next_hop;
 use crate::wire::entry::Body;
 
 use super::append::Source;

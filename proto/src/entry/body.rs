@@ -8,8 +8,8 @@ mod to_wire;
 
 use std::sync::Arc;
 
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
 use crate::entry::ContentClass;
-use crate::ids::{AgencyId, ComplaintId, EntryId};
 use crate::wire::{self, entry::Body as Wire};
 
 /// The body of an entry, sorted by what it can do.

@@ -7,10 +7,10 @@ use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes};
 use prost::Message;
 
 use super::{Entry, Place, VERSION, check_sizes};
-use crate::clock::HybridClock;
-use crate::ids::{AgencyId, ComplaintId, EntryId};
-use crate::key::SigningKey;
-use crate::refusal::{Refusal, RefusalCode};
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
+use crate::base::key::SigningKey;
+use crate::base::refusal::{Refusal, RefusalCode};
 use crate::wire;
 
 const DOMAIN: &[u8] = b"sinergi/entry/v1\0";

@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::{Body, CaseAct, ContentClass, Entry, VERSION};
+use crate::base::ids::{ComplaintId, EntryId};
+use crate::base::limits;
+use crate::base::refusal::RefusalCode;
 use crate::fixture::{Case, FEDERATION, Federation, START, Writing, entry_key, sealed};
-use crate::ids::{ComplaintId, EntryId};
-use crate::limits;
-use crate::refusal::RefusalCode;
 use crate::wire::{self, entry::Body as Wire};
 
 fn parse(signed: Bytes) -> Result<Entry, RefusalCode> {
@@ -332,8 +332,11 @@ fn the_largest_entry_that_a_node_writes_is_within_the_limits() {
         let parents: Vec<EntryId> = (0..limits::PARENTS).map(|n| EntryId([n as u8; 32])).collect();
         let longest = "a".repeat(limits::AGENCY_ID_BYTES);
         let mut writing = federation.node("ombudsman").forwards(case).to(&longest).after(&parents);
-        let content =
-            crate::content::Content { commitment: 0, salt: [0; 32], data: vec![0; limits::CONTENT_BYTES].into() };
+        let content = crate::entry::content::Content {
+            commitment: 0,
+            salt: [0; 32],
+            data: vec![0; limits::CONTENT_BYTES].into(),
+        };
         for _ in 0..limits::COMMITMENTS {
             writing = writing.committing(&content, ContentClass::Identity);
         }

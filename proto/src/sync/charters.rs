@@ -11,10 +11,10 @@ use super::effects::Effects;
 use super::end::End;
 use super::event::{Adoption, Job, PeerChange};
 use super::jobs::JobId;
+use crate::base::ids::AgencyId;
+use crate::base::limits;
+use crate::base::refusal::FaultCode;
 use crate::charter::{Charter, Charters, MemberStatus};
-use crate::ids::AgencyId;
-use crate::limits;
-use crate::refusal::FaultCode;
 use crate::wire::{self, frame::Kind};
 
 /// The version that every node pins, the same everywhere.

@@ -11,10 +11,10 @@ use super::end::End;
 use super::event::{Action, Job, Kept, PeerChange};
 use super::jobs::{JobId, Jobs};
 use super::timers::{Timer, TimerTable};
-use crate::clock::Now;
-use crate::cursor::Cursor;
-use crate::intake::Received;
-use crate::limits;
+use crate::admission::received::Received;
+use crate::base::clock::Now;
+use crate::base::limits;
+use crate::routing::cursor::Cursor;
 use crate::wire::frame::Kind;
 
 /// Frames that may wait for the peer to read: what the windows of both directions allow, and some room for charters.

@@ -1,6 +1,6 @@
 //! Why a link ended.
 
-use crate::refusal::FaultCode;
+use crate::base::refusal::FaultCode;
 use crate::wire;
 
 /// Characters of a peer's reason that are kept.

@@ -6,15 +6,15 @@ use bytes::Bytes;
 
 use super::end::{Closing, End};
 use super::jobs::JobId;
+use crate::admission::received::Received;
+use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
-use crate::checkpoint::Checkpoint;
-use crate::cursor::Cursor;
-use crate::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
-use crate::intake::Received;
-use crate::outbox::Prepared;
-use crate::receipt::{ItemResult, Receipt};
+use crate::routing::cursor::Cursor;
+use crate::routing::outbox::Prepared;
+use crate::tlog::checkpoint::Checkpoint;
+use crate::transparency::receipt::{ItemResult, Receipt};
 use crate::transparency::rollback_guard::GuardState;
-use crate::watch::Noted;
+use crate::transparency::watch::Noted;
 use crate::wire;
 
 /// What happens to a session.
@@ -140,7 +140,7 @@ pub enum Job {
     },
     /// Check checkpoints that the peer shows, and tell the watch of those that verify. Ends with [`Done::Looked`].
     Look {
-        /// Signed notes, each at most [`crate::limits::CHECKPOINT_BYTES`].
+        /// Signed notes, each at most [`crate::base::limits::CHECKPOINT_BYTES`].
         notes: Vec<Vec<u8>>,
     },
     /// Read what became the newest checkpoint of others after this version of the watch. Ends with [`Done::Gossip`].
@@ -197,7 +197,7 @@ pub enum Job {
     },
 }
 
-/// What a peer that has begun a new epoch of its ledger is given back, see [`crate::outbox::GiveBack`].
+/// What a peer that has begun a new epoch of its ledger is given back, see [`crate::routing::outbox::GiveBack`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owed {
     /// The epoch that it has begun.
@@ -217,7 +217,7 @@ pub enum Done {
     Looked(Looked),
     /// Of [`Job::Gossip`].
     Gossip {
-        /// The newest notes, the oldest change first, at most [`crate::limits::CHECKPOINTS_TOLD`], none of the peer's.
+        /// The newest notes, the oldest change first, at most [`crate::base::limits::CHECKPOINTS_TOLD`], none of the peer's.
         notes: Vec<Vec<u8>>,
         /// The version that they lead to.
         reached: u64,

@@ -17,9 +17,9 @@ use super::event::{Job, Kept, Looked, PeerChange, Signed};
 use super::jobs::JobId;
 use super::keepalive::ping;
 use super::timers::Timer;
-use crate::clock::{Now, later};
-use crate::ids::LedgerIndex;
-use crate::limits;
+use crate::base::clock::{Now, later};
+use crate::base::ids::LedgerIndex;
+use crate::base::limits;
 use crate::wire::{self, frame::Kind};
 
 /// Pause before the next look at what is new, when there was nothing for this peer.

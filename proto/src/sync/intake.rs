@@ -19,11 +19,11 @@ use super::effects::Effects;
 use super::end::End;
 use super::event::{Action, Job, PeerChange};
 use super::jobs::{InOrder, JobId};
-use crate::cursor::Cursor;
-use crate::intake::Received;
-use crate::limits;
-use crate::receipt::ItemResult;
-use crate::refusal::FaultCode;
+use crate::admission::received::Received;
+use crate::base::limits;
+use crate::base::refusal::FaultCode;
+use crate::routing::cursor::Cursor;
+use crate::transparency::receipt::ItemResult;
 use crate::wire::{self, frame::Kind};
 use receiver::{Receiver, ReceiverEvent, ReceiverOutput};
 

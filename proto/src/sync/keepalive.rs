@@ -13,9 +13,9 @@ use super::effects::Effects;
 use super::end::End;
 use super::event::{Action, AskId, PeerChange, Reply};
 use super::timers::{Timer, TimerTable};
-use crate::clock::{Now, later};
-use crate::limits;
-use crate::refusal::FaultCode;
+use crate::base::clock::{Now, later};
+use crate::base::limits;
+use crate::base::refusal::FaultCode;
 use crate::wire::{self, frame::Kind};
 
 /// The nonce of a ping that asks for a sign of life and no more.

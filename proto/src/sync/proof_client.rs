@@ -10,7 +10,7 @@ use super::effects::Effects;
 use super::end::End;
 use super::event::{Action, AskId, Reply};
 use super::timers::Timer;
-use crate::limits;
+use crate::base::limits;
 use crate::wire::{self, frame::Kind};
 
 /// The questions of one link.

@@ -4,7 +4,7 @@ use super::effects::Effects;
 use super::end::End;
 use super::event::Job;
 use super::jobs::{InOrder, JobId};
-use crate::limits;
+use crate::base::limits;
 use crate::wire::{self, frame::Kind};
 
 /// The questions that are being answered.

@@ -26,11 +26,11 @@ use super::keepalive::KeepAlive;
 use super::proof_client::ProofClient;
 use super::proof_server::ProofServer;
 use super::timers::Timer;
-use crate::clock::Now;
-use crate::ids::Epoch;
-use crate::limits;
-use crate::outbox::GiveBack;
-use crate::refusal::FaultCode;
+use crate::base::clock::Now;
+use crate::base::ids::Epoch;
+use crate::base::limits;
+use crate::base::refusal::FaultCode;
+use crate::routing::outbox::GiveBack;
 use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{Frame, frame::Kind};
 

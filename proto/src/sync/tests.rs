@@ -14,12 +14,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
+use crate::base::clock::Now;
+use crate::base::ids::{EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
-use crate::clock::Now;
-use crate::cursor::Cursor;
 use crate::fixture::{FEDERATION, Federation, START, agency};
-use crate::ids::{EntryId, Epoch, LedgerIndex};
-use crate::outbox::{Batch, Prepared};
+use crate::routing::cursor::Cursor;
+use crate::routing::outbox::{Batch, Prepared};
 use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{self, Frame, frame::Kind};
 
@@ -100,7 +100,7 @@ fn frame(kind: Kind) -> Event {
 }
 
 /// What a session does that ends with this fault.
-fn ends_with(actions: &[Action], code: crate::refusal::FaultCode) -> bool {
+fn ends_with(actions: &[Action], code: crate::base::refusal::FaultCode) -> bool {
     matches!(actions, [.., Action::Close(Close { end: End::Fault(found, _), .. })] if *found == code)
 }
 

@@ -4,7 +4,7 @@
 //!
 //! Invariant: a timer that has expired is out of the table until its owner sets it again, so that none can be handled twice.
 
-use crate::clock::Now;
+use crate::base::clock::Now;
 
 /// What a session waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

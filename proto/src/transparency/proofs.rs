@@ -6,10 +6,10 @@
 //! - an answer costs as many reads as its proofs have hashes, whatever the ledger holds, and stays within a frame;
 //! - only entries are shown, never content, and whole ones to oversight agencies alone.
 
+use crate::base::ids::{AgencyId, Epoch, LedgerIndex};
+use crate::base::limits;
 use crate::charter::Charter;
-use crate::ids::{AgencyId, Epoch, LedgerIndex};
-use crate::limits;
-use crate::tree::{ProofError, nodes_needed};
+use crate::tlog::tree::{ProofError, nodes_needed};
 use crate::wire;
 
 /// What nodes may take of an answer: as much as is left beside whole leaves and a checkpoint.

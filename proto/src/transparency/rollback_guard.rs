@@ -23,8 +23,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub use self::sighting::{Compared, OwnTree, Proof, Shown, Sighting, Signer};
-use crate::ids::{AgencyId, Epoch};
-use crate::limits;
+use crate::base::ids::{AgencyId, Epoch};
+use crate::base::limits;
 
 /// How far a ledger reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

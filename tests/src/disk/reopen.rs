@@ -9,11 +9,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sinergi_config::Config;
-use sinergi_daemon::derivation::Derivation;
-use sinergi_daemon::directory::Directory;
-use sinergi_daemon::ledger::{self, Finding};
 use sinergi_daemon::node::{Data, NodeError};
-use sinergi_daemon::store::{self, PeerCursor, StoreError};
+use sinergi_daemon::storage::charters::Directory;
+use sinergi_daemon::storage::derivation::Derivation;
+use sinergi_daemon::storage::ledger::{self, Finding};
+use sinergi_daemon::storage::store::{self, PeerCursor, StoreError};
 use tempfile::TempDir;
 
 /// A folder for things that are opened and thrown away: in memory, if there is such a place.

@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sinergi_proto::checkpoint::Checkpoint;
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::entry::{Body, Entry};
-use sinergi_proto::evidence::{Finding, Judge, NotProven};
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
-use sinergi_proto::tree::{TreeNodes, nodes_needed};
-use sinergi_proto::watch::{Beginning, Noted, Taken, Watched, two_trees};
+use sinergi_proto::tlog::checkpoint::Checkpoint;
+use sinergi_proto::tlog::tree::{TreeNodes, nodes_needed};
+use sinergi_proto::transparency::evidence::{Finding, Judge, NotProven};
+use sinergi_proto::transparency::watch::{Beginning, Noted, Taken, Watched, two_trees};
 use sinergi_proto::wire::{self, accusation::Finding as Kind, concealed::KnownBy};
 use tlog_tiles::HashReader;
 

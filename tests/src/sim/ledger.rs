@@ -11,20 +11,20 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use prost::Message;
+use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charters;
-use sinergi_proto::checkpoint::Checkpoint;
-use sinergi_proto::clock::HybridClock;
-use sinergi_proto::content::Content;
-use sinergi_proto::cursor::Cursor;
 use sinergi_proto::engine::{
     Case, DeferredHeader, Destroy, External, ItemKey, LeafHeader, ReceiptHeader, Record, RoutingHeader, Snapshot, View,
 };
 use sinergi_proto::entry::Entry;
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
-use sinergi_proto::limits;
-use sinergi_proto::outbox::{self, FrameRoom, LedgerView, Step};
-use sinergi_proto::receipt::Receipt;
-use sinergi_proto::route::{Route, reset_of};
+use sinergi_proto::entry::content::Content;
+use sinergi_proto::routing::cursor::Cursor;
+use sinergi_proto::routing::outbox::{self, FrameRoom, LedgerView, Step};
+use sinergi_proto::routing::route::{Route, reset_of};
+use sinergi_proto::tlog::checkpoint::Checkpoint;
+use sinergi_proto::transparency::receipt::Receipt;
 use sinergi_proto::transparency::rollback_guard::Sighting;
 use sinergi_proto::wire;
 use tlog_tiles::{Error as TreeError, Hash, HashReader};

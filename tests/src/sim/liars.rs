@@ -41,9 +41,9 @@ mod witnesses;
 use bytes::Bytes;
 use rand::RngExt;
 use rand::rngs::StdRng;
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::outbox::Prepared;
-use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::refusal::FaultCode;
+use sinergi_proto::routing::outbox::Prepared;
 use sinergi_proto::wire::{self, Frame};
 
 use super::invariants::Broken;

@@ -29,20 +29,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sinergi_proto::admission::Verdict;
+use sinergi_proto::admission::received::Received;
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch};
+use sinergi_proto::base::key::SigningKey;
+use sinergi_proto::base::limits;
 use sinergi_proto::charter::{Charter, Charters};
-use sinergi_proto::checkpoint::CheckpointSigner;
 use sinergi_proto::complaint::Command;
-use sinergi_proto::content::Content;
-use sinergi_proto::cursor::Cursor;
 use sinergi_proto::engine::{Act, Answer, Batch, CaseRoom, Engine, EngineConfig, Input, Lodge};
+use sinergi_proto::entry::content::Content;
 use sinergi_proto::entry::{ContentClass, EntryDraft, Place};
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch};
-use sinergi_proto::intake::Received;
-use sinergi_proto::key::SigningKey;
-use sinergi_proto::limits;
+use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::sync::{End, Event, Job, JobId};
+use sinergi_proto::tlog::checkpoint::CheckpointSigner;
 use sinergi_proto::transparency::rollback_guard::{Begun, GuardState, RollbackGuard, Sighting, Signer};
-use sinergi_proto::watch::{Noted, WatchedLedgers};
+use sinergi_proto::transparency::watch::{Noted, WatchedLedgers};
 use sinergi_proto::wire::{self, Frame, accusation::Finding, entry::Body as Wire};
 
 use super::checks::Checks;
@@ -373,7 +373,7 @@ impl Node {
         let case = engine.case(&complaint).or_else(|| self.ledger.cases.get(&complaint));
         let Some(case) = case.map(|case| &case.complaint) else { return };
         let (newest, parents) = (case.newest_clock(), case.parents_of_next());
-        let Some(clock) = sinergi_proto::clock::HybridClock::tick(self.wall(now), newest) else { return };
+        let Some(clock) = sinergi_proto::base::clock::HybridClock::tick(self.wall(now), newest) else { return };
         let answer_by = clock.millis() + ANSWER_WITHIN;
         let reason = wire::ForwardReason::Competence.into();
         let body = wire::Forwarded { basis: basis.0.to_vec(), to: to.to_string(), reason, answer_by };

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use sinergi_cli::charter::{Paper, draft, manager_key_name, verifier_key};
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{
     CharterText, Charters, KeyUse, ManagerText, MemberKeyText, MemberKind, MemberStatus, MemberText,
 };
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::key::SigningKey;
 
 use super::checks::Checks;
 

@@ -15,9 +15,9 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
+use sinergi_proto::base::ids::{AgencyId, EntryId, Epoch};
+use sinergi_proto::base::limits;
 use sinergi_proto::engine::CaseRoom;
-use sinergi_proto::ids::{AgencyId, EntryId, Epoch};
-use sinergi_proto::limits;
 use sinergi_proto::sync::{Job, JobId};
 use sinergi_proto::wire::Frame;
 

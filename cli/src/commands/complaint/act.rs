@@ -1,7 +1,7 @@
 //! What all commands share that write one entry about a complaint: name it, add a text, ask the node, show what was written.
 
 use clap::Args;
-use sinergi_proto::ids::ComplaintName;
+use sinergi_proto::base::ids::ComplaintName;
 use sinergi_proto::wire::act_request::Act;
 use sinergi_proto::wire::{ActRequest, Text};
 use tonic::{Code, Status};

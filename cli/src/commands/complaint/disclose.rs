@@ -2,7 +2,7 @@
 //! and this is the only way in which it leaves it.
 
 use clap::Args;
-use sinergi_proto::ids::{AgencyId, ComplaintName};
+use sinergi_proto::base::ids::{AgencyId, ComplaintName};
 use sinergi_proto::wire::Disclose;
 use sinergi_proto::wire::act_request::Act;
 

@@ -1,7 +1,7 @@
 //! The commands that move custody: offer, take back, accept, return.
 
 use clap::Subcommand;
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::wire::act_request::Act;
 use sinergi_proto::wire::{Accept, Forward, Reassign, Recall, Return, Withdraw};
 

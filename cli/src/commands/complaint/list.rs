@@ -1,7 +1,7 @@
 //! `sinergi complaint list`: complaints that this node knows, newest first.
 
 use clap::Args;
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::wire::ListComplaintsRequest;
 
 use crate::client;

@@ -1,9 +1,9 @@
 //! `sinergi complaint lodge`: lodge a complaint of a citizen. The citizen's reply code is shown this once and kept nowhere.
 
 use clap::Args;
-use sinergi_proto::content::TextRole;
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::limits;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::limits;
+use sinergi_proto::entry::content::TextRole;
 use sinergi_proto::wire::{ExternalReference, Forward, ForwardReason, LodgeRequest, Text};
 
 use crate::failure::Failure;

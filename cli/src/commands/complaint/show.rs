@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use jiff::Timestamp;
-use sinergi_proto::ids::ComplaintName;
+use sinergi_proto::base::ids::ComplaintName;
 use sinergi_proto::wire::ShowComplaintRequest;
 
 use super::act;

@@ -8,7 +8,7 @@
 //! ```
 
 use clap::Args;
-use sinergi_proto::ids::ComplaintName;
+use sinergi_proto::base::ids::ComplaintName;
 
 use super::entry_words::{Detail, Title, contents, deed};
 use super::history::History;

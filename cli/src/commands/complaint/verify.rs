@@ -2,7 +2,7 @@
 //! anything does not hold.
 
 use clap::Args;
-use sinergi_proto::ids::ComplaintName;
+use sinergi_proto::base::ids::ComplaintName;
 use sinergi_proto::wire::VerifyComplaintRequest;
 
 use super::act;

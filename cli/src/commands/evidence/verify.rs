@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sinergi_proto::evidence::Opened;
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
+use sinergi_proto::transparency::evidence::Opened;
 
 use super::described;
 use crate::charter::Paper;

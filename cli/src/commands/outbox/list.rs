@@ -1,7 +1,7 @@
 //! `sinergi outbox list`: entries that peers have not acknowledged yet, oldest first.
 
 use clap::Args;
-use sinergi_proto::ids::{AgencyId, ComplaintName};
+use sinergi_proto::base::ids::{AgencyId, ComplaintName};
 use sinergi_proto::wire::ListOutboxRequest;
 
 use crate::client;

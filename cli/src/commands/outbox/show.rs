@@ -1,7 +1,7 @@
 //! `sinergi outbox show`: one entry that a peer has not acknowledged yet.
 
 use clap::Args;
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::wire::ListOutboxRequest;
 
 use crate::failure::Failure;

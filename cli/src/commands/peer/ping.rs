@@ -1,7 +1,7 @@
 //! `sinergi peer ping`: ask a peer for an answer over the link and measure the time.
 
 use clap::Args;
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::wire::PingPeerRequest;
 
 use crate::failure::Failure;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use jiff::Timestamp;
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 
 use super::{fetch, list};
 use crate::failure::Failure;

@@ -5,9 +5,9 @@ use std::io::Read;
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
+use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charter;
-use sinergi_proto::limits;
-use sinergi_proto::lodging_proof::{self, Lodging};
+use sinergi_proto::transparency::lodging_proof::{self, Lodging};
 
 use crate::charter::Paper;
 use crate::commands::charter::files;

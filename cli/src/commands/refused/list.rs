@@ -1,7 +1,7 @@
 //! `sinergi refused list`: entries that one side of a link refused, newest first; with `--deferred` those that wait.
 
 use clap::{Args, ValueEnum};
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::wire::ListRefusedRequest;
 
 use crate::client;

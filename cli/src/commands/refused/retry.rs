@@ -3,7 +3,7 @@
 //! What a peer refused is judged by the peer alone: its operator has to retry it there.
 
 use clap::{ArgGroup, Args};
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::wire::{ListRefusedRequest, RetryRefusedRequest};
 
 use crate::client;

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use sinergi_proto::ids::Epoch;
+use sinergi_proto::base::ids::Epoch;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::super::{Delivered, Submission, WriterHandle};
 use super::*;
-use crate::keys::{self, SigningKeys};
-use crate::ledger::{LedgerOptions, Position, RecordKind, Tip};
-use crate::store;
+use crate::storage::keys::{self, SigningKeys};
+use crate::storage::ledger::{LedgerOptions, Position, RecordKind, Tip};
+use crate::storage::store;
 
 struct Stage {
     committer: Committer,

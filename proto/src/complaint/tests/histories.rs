@@ -6,14 +6,14 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::admission::{Verdict, admit};
-use crate::clock::HybridClock;
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
 use crate::complaint::case::CaseState;
 use crate::complaint::{
     Author, CaseEntry, Command, Complaint, CustodyState, Declined, NewOffer, NoEffect, Standing, decide,
 };
 use crate::entry::{Body, CustodyAct, Entry};
 use crate::fixture::{ANSWER_WITHIN, Case, Federation, MEMBERS, MINUTE, REPLY_CODE, Writing, agency};
-use crate::ids::{AgencyId, ComplaintId, EntryId};
 use crate::wire::{self, CloseCause, ReplyWord, entry::Body as Wire};
 
 /// One step of a history: who writes what, from which view.

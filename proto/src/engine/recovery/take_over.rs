@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use prost::Message;
 
-use crate::cursor::Cursor;
-use crate::ids::{AgencyId, LedgerIndex};
-use crate::limits;
+use crate::base::ids::{AgencyId, LedgerIndex};
+use crate::base::limits;
+use crate::routing::cursor::Cursor;
 use crate::wire;
 
 /// Bytes of entries and contents that are handed over at once.

@@ -4,11 +4,11 @@ use bytes::Bytes;
 use data_encoding::BASE64;
 
 use super::*;
-use crate::cursor::Cursor;
+use crate::base::ids::{AgencyId, LedgerIndex};
+use crate::base::limits;
 use crate::fixture::ledger::Ledger;
 use crate::fixture::{Federation, START, agency};
-use crate::ids::{AgencyId, LedgerIndex};
-use crate::limits;
+use crate::routing::cursor::Cursor;
 
 const CITY: &str = "kota-bandung";
 

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use prost::Message;
 
 use super::super::*;
+use crate::base::ids::EntryId;
 use crate::charter::Charters;
-use crate::content::Content;
-use crate::ids::EntryId;
-use crate::route::reset_of;
+use crate::entry::content::Content;
+use crate::routing::route::reset_of;
 
 /// A read that failed.
 #[derive(Debug, PartialEq, Eq)]

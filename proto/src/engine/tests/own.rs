@@ -1,8 +1,8 @@
 //! Own entries.
 
 use super::*;
+use crate::base::refusal::RefusalCode;
 use crate::fixture::MINUTE;
-use crate::refusal::RefusalCode;
 
 fn external(id: &str) -> External {
     External { source: "lapor".to_owned(), id: id.to_owned() }
@@ -58,7 +58,7 @@ fn nothing_is_signed_while_the_clock_differs_from_most_peers_and_what_peers_send
     let federation = Federation::new();
     let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
     stage.apply();
-    let bound = i64::try_from(crate::limits::CLOCK_AHEAD.as_millis()).expect("a bound");
+    let bound = i64::try_from(crate::base::limits::CLOCK_AHEAD.as_millis()).expect("a bound");
     for offset in [bound + 1, -bound - 1] {
         stage.give(Input::PeerClocks(offset));
         let offset_seconds = offset / 1000;
@@ -88,7 +88,7 @@ fn an_entry_that_peers_would_refuse_is_not_written() {
     let federation = Federation::new();
     let mut stage = Stage::of(&federation, "prov-jabar", &["kemendagri"]);
     stage.apply();
-    let body = wire::Lodged { category: "x".repeat(crate::limits::ENTRY_BYTES), ..Default::default() };
+    let body = wire::Lodged { category: "x".repeat(crate::base::limits::ENTRY_BYTES), ..Default::default() };
     let lodge = Lodge { body, contents: Vec::new(), external: None, forward: None };
     let Answer::Lodged(Err(NotDone::Refused(refusal))) = stage.give(Input::Lodge(Box::new(lodge))) else {
         panic!("it is too large");

@@ -1,8 +1,8 @@
 //! What peers deliver.
 
 use super::*;
+use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
 use crate::fixture::MINUTE;
-use crate::refusal::{DeferralCode, Refusal, RefusalCode};
 
 const LEAF_0: ItemOutcome = ItemOutcome::Leaf(LedgerIndex(0));
 const MISSING_PARENT: ItemOutcome = ItemOutcome::Deferred(DeferralCode::MissingParent as u32);
@@ -204,7 +204,7 @@ fn refused_items_beyond_the_quota_are_refused_and_not_kept() {
         refusal: Refusal::new(RefusalCode::BadSignature, "a test"),
         bytes: number.to_be_bytes().to_vec().into(),
     };
-    let most = crate::limits::REFUSED_PER_PEER_PER_DAY as u64;
+    let most = crate::base::limits::REFUSED_PER_PEER_PER_DAY as u64;
     stage.deliver("kota-bandung", (0..most).map(refused).collect());
     stage.apply();
     let outcome = ItemOutcome::Refused(RefusalCode::BadSignature.number());
@@ -219,7 +219,7 @@ fn a_peer_of_which_too_much_waits_is_held_up_and_told_of_once() {
     let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
     stage.apply();
     let waits = |number: u64| item(&federation.node("kota-bandung").lodges().at(START + 6 * MINUTE).at_leaf(number));
-    let most = crate::limits::DEFERRED_PER_PEER as u64;
+    let most = crate::base::limits::DEFERRED_PER_PEER as u64;
     stage.deliver("kota-bandung", (0..most).map(waits).collect());
     let peer = agency("kota-bandung");
     for warnings in [vec![Warning::TooMuchWaits(peer.clone(), true)], Vec::new()] {
@@ -255,7 +255,7 @@ fn what_the_node_does_by_itself_is_put_off_until_it_may_sign() {
     let federation = Federation::new();
     let mut stage = Stage::of(&federation, "kota-bandung", &["prov-jabar"]);
     stage.apply();
-    let bound = i64::try_from(crate::limits::CLOCK_AHEAD.as_millis()).expect("a bound");
+    let bound = i64::try_from(crate::base::limits::CLOCK_AHEAD.as_millis()).expect("a bound");
     stage.give(Input::PeerClocks(2 * bound));
     let case = federation.case_at("kemendagri");
     let offer = federation.node("kemendagri").forwards(&case).to("kota-bandung");

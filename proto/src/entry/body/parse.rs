@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{Body, CaseAct, CustodyAct, Lodged};
+use crate::base::ids::{AgencyId, ComplaintId};
+use crate::base::limits;
+use crate::base::refusal::{Refusal, RefusalCode};
 use crate::entry::{ContentClass, clip, malformed, parse_entry_id};
-use crate::ids::{AgencyId, ComplaintId};
-use crate::limits;
-use crate::refusal::{Refusal, RefusalCode};
 use crate::wire::{self, entry::Body as Wire};
 
 impl Body {

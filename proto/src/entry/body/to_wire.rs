@@ -1,7 +1,7 @@
 //! From the domain's acts to the wire's bodies: the inverse of parsing.
 
 use super::{CaseAct, CustodyAct};
-use crate::ids::EntryId;
+use crate::base::ids::EntryId;
 use crate::wire::{self, entry::Body as Wire};
 
 impl CustodyAct {
@@ -84,9 +84,9 @@ fn bytes(id: EntryId) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::ids::ComplaintId;
     use crate::entry::Body;
     use crate::fixture::agency;
-    use crate::ids::ComplaintId;
     use crate::wire::ReplyWord;
 
     const BASIS: EntryId = EntryId([1; 32]);

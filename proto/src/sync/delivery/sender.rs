@@ -9,12 +9,12 @@
 
 use std::collections::VecDeque;
 
-use crate::cursor::Cursor;
-use crate::ids::EntryId;
-use crate::limits;
-use crate::outbox::Batch;
-use crate::receipt::{ItemOutcome, ItemResult};
-use crate::refusal::FaultCode;
+use crate::base::ids::EntryId;
+use crate::base::limits;
+use crate::base::refusal::FaultCode;
+use crate::routing::cursor::Cursor;
+use crate::routing::outbox::Batch;
+use crate::transparency::receipt::{ItemOutcome, ItemResult};
 
 /// Frames under way from which on only a full one is added: one that travels while the peer works on another.
 const FULL_FRAMES_ONLY_FROM: usize = 2;
@@ -222,7 +222,7 @@ impl Sender {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{Epoch, LedgerIndex};
+    use crate::base::ids::{Epoch, LedgerIndex};
 
     fn cursor(index: u64) -> Cursor {
         Cursor { epoch: Epoch(1), index: LedgerIndex(index), part: 0 }

@@ -7,10 +7,10 @@
 
 use std::collections::VecDeque;
 
-use crate::cursor::Cursor;
-use crate::limits;
-use crate::receipt::ItemResult;
-use crate::refusal::FaultCode;
+use crate::base::limits;
+use crate::base::refusal::FaultCode;
+use crate::routing::cursor::Cursor;
+use crate::transparency::receipt::ItemResult;
 
 /// What happens to a receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,8 +136,8 @@ impl Receiver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{EntryId, Epoch, LedgerIndex};
-    use crate::receipt::ItemOutcome;
+    use crate::base::ids::{EntryId, Epoch, LedgerIndex};
+    use crate::transparency::receipt::ItemOutcome;
 
     fn cursor(index: u64) -> Cursor {
         Cursor { epoch: Epoch(1), index: LedgerIndex(index), part: 0 }

@@ -1,9 +1,9 @@
 //! Charters that are passed on and adopted.
 
 use super::*;
+use crate::base::refusal::FaultCode;
 use crate::charter::MemberStatus;
 use crate::fixture::member_of;
-use crate::refusal::FaultCode;
 
 fn charter(note: &[u8]) -> Kind {
     Kind::Charter(wire::CharterNote { note: note.to_vec() })

@@ -1,10 +1,10 @@
 //! Delivery and intake: order, windows and backpressure.
 
 use super::*;
-use crate::intake::Received;
-use crate::limits;
-use crate::receipt::{ItemOutcome, ItemResult, Receipt};
-use crate::refusal::FaultCode;
+use crate::admission::received::Received;
+use crate::base::limits;
+use crate::base::refusal::FaultCode;
+use crate::transparency::receipt::{ItemOutcome, ItemResult, Receipt};
 
 /// A frame of one item up to a cursor.
 fn deliver(index: u64) -> wire::Deliver {

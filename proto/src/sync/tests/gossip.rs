@@ -1,8 +1,8 @@
 //! What each side tells of checkpoints, and how often.
 
 use super::*;
-use crate::limits;
-use crate::refusal::FaultCode;
+use crate::base::limits;
+use crate::base::refusal::FaultCode;
 
 /// A second, in which an idle session looks again.
 const LOOK: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! Who may link, and what is done before a link is up.
 
 use super::*;
-use crate::refusal::FaultCode;
+use crate::base::refusal::FaultCode;
 
 /// A session that has said Hello and waits for the peer's.
 fn awaiting_hello(change: impl FnOnce(&mut Opening)) -> (Side, Federation) {

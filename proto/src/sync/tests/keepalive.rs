@@ -1,7 +1,7 @@
 //! Signs of life, and the silence that ends a link.
 
 use super::*;
-use crate::refusal::FaultCode;
+use crate::base::refusal::FaultCode;
 
 const PAUSE: Duration = Duration::from_secs(20);
 

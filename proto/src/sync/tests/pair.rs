@@ -8,10 +8,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::*;
+use crate::admission::received::Received;
+use crate::base::limits;
 use crate::fixture::entry_key;
-use crate::intake::Received;
-use crate::limits;
-use crate::receipt::{ItemOutcome, ItemResult, Receipt};
+use crate::transparency::receipt::{ItemOutcome, ItemResult, Receipt};
 
 /// What a node keeps of entries in its ledger, and a session on it.
 struct Node {

@@ -1,8 +1,8 @@
 //! Questions about ledgers, in both directions.
 
 use super::*;
-use crate::limits;
-use crate::refusal::FaultCode;
+use crate::base::limits;
+use crate::base::refusal::FaultCode;
 
 fn prove(number: u64) -> wire::Prove {
     wire::Prove { number, ..Default::default() }

@@ -2,12 +2,12 @@
 //!
 //! Invariant: an [`Answer`] is the agency's own word. Everything that is taken out of it holds under its signed tree.
 
+use crate::base::ids::AgencyId;
+use crate::base::limits;
 use crate::charter::Charters;
-use crate::checkpoint::Checkpoint;
-use crate::ids::AgencyId;
-use crate::limits;
-use crate::tree::{ProofError, TreeNodes};
-use crate::watch::{Beginning, Noted};
+use crate::tlog::checkpoint::Checkpoint;
+use crate::tlog::tree::{ProofError, TreeNodes};
+use crate::transparency::watch::{Beginning, Noted};
 use crate::wire;
 
 /// A verified answer.

@@ -5,9 +5,9 @@ use std::convert::Infallible;
 use data_encoding::BASE64;
 
 use super::*;
+use crate::base::ids::{EntryId, LedgerIndex};
 use crate::fixture::ledger::Ledger;
 use crate::fixture::{Federation, MINUTE, START, agency, entry_key};
-use crate::ids::{EntryId, LedgerIndex};
 
 const CITY: &str = "kota-bandung";
 const PEERS: [&str; 2] = ["prov-jabar", "kemendagri"];

@@ -2,9 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use sinergi_proto::base::ids::EntryId;
 use sinergi_proto::complaint::{Complaint, Known, Standing};
 use sinergi_proto::entry::{Body, CustodyAct};
-use sinergi_proto::ids::EntryId;
 use stateright::Property;
 
 use super::every_view;

@@ -1,8 +1,8 @@
 //! Sights: what must be met somewhere, so that the space that was checked is one in which things go wrong.
 
+use sinergi_proto::base::ids::EntryId;
 use sinergi_proto::complaint::{Complaint, Known, NoEffect, Standing};
 use sinergi_proto::entry::{Body, CaseAct, CustodyAct};
-use sinergi_proto::ids::EntryId;
 use sinergi_proto::wire::ReturnReason;
 use stateright::Property;
 

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId};
 use sinergi_proto::entry::{Body, CaseAct, ContentClass, Entry};
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId};
 use sinergi_proto::wire;
 
 use super::Broken;

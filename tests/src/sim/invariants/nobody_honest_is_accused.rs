@@ -4,7 +4,7 @@
 //! One whose folder was set back, and that went on because nobody who knew better was heard in time, is found: it has signed two ledgers. Its
 //! operators restored a copy without `sinergi recover`, and an undeclared loss is a finding.
 
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 
 use super::Broken;
 use crate::sim::world::World;

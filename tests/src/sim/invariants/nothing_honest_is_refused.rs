@@ -1,7 +1,7 @@
 //! What an honest node wrote is refused by no honest one, whatever happened on its way.
 
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::refusal::RefusalCode;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::refusal::RefusalCode;
 
 use super::Broken;
 use crate::sim::world::World;

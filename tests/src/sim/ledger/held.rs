@@ -3,9 +3,9 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::charter::Charters;
 use sinergi_proto::engine::Record;
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::transparency::audit::holdings::{Assignment, Holdings};
 use sinergi_proto::transparency::audit::{HeldCase, ReceiptRef, Records};
 use sinergi_proto::transparency::proofs::OwnLeaves;

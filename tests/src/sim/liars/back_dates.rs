@@ -2,9 +2,9 @@
 //!
 //! Who has the entry, and a checkpoint from between that does not have it yet, finds it.
 
-use sinergi_proto::clock::HybridClock;
+use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::limits;
 use sinergi_proto::entry::Entry;
-use sinergi_proto::limits;
 use sinergi_proto::wire::{self, entry::Body};
 
 use super::witnesses::{auditors, checkpoints, drafted};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
 use super::{Lie, LieKind, Promise, anybody};

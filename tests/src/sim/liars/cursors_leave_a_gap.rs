@@ -1,7 +1,7 @@
 //! The liar's frames go on from a place that it has not led the peer to: what lies between is left out.
 
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::wire::{Frame, frame::Kind};
 
 use super::{Lie, LieKind, Promise, anybody};

@@ -1,7 +1,7 @@
 //! A relay acknowledges what is for an agency behind it, and drops it.
 
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::outbox::Prepared;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::routing::outbox::Prepared;
 
 use super::witnesses::without;
 use super::{Lie, LieKind, Promise, links_others};

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use sinergi_proto::ids::{AgencyId, EntryId, LedgerIndex};
-use sinergi_proto::outbox::Prepared;
+use sinergi_proto::base::ids::{AgencyId, EntryId, LedgerIndex};
+use sinergi_proto::routing::outbox::Prepared;
 use sinergi_proto::wire::{self, Frame};
 
 use super::facade::Facade;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use sinergi_proto::checkpoint::Checkpoint;
-use sinergi_proto::clock::HybridClock;
+use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::entry::{EntryDraft, Place};
-use sinergi_proto::ids::{AgencyId, Epoch, LedgerIndex};
-use sinergi_proto::receipt::Receipt;
+use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::transparency::proofs::{OwnLeaves, SignedTree, prove};
+use sinergi_proto::transparency::receipt::Receipt;
 use sinergi_proto::wire::entry::Body;
 use sinergi_proto::wire::frame::Kind;
 use sinergi_proto::wire::{self, Frame};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::wire::{self, Frame, accusation::Finding};
 
 use super::rewrites_an_entry::Rewrites;

@@ -1,8 +1,8 @@
 //! The liar tells checkpoints faster than any honest peer: each costs signature checks.
 
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::limits;
-use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::limits;
+use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
 use super::{Lie, LieKind, Promise, anybody};

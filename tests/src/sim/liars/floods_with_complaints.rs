@@ -1,6 +1,6 @@
 //! The liar lodges valid complaints without end: everybody who should have them keeps them.
 
-use sinergi_proto::content::reply_code_hash;
+use sinergi_proto::entry::content::reply_code_hash;
 use sinergi_proto::wire;
 
 use super::{Broken, Deed, Lie, LieKind, Promise, anybody};

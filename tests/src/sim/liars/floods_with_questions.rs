@@ -1,7 +1,7 @@
 //! The liar asks more about a ledger at a time than any honest auditor.
 
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
 use super::{Lie, LieKind, Promise, anybody};

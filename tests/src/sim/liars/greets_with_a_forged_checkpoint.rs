@@ -2,7 +2,7 @@
 //!
 //! What the peer has not signed itself moves nothing.
 
-use sinergi_proto::ids::{AgencyId, Epoch};
+use sinergi_proto::base::ids::{AgencyId, Epoch};
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
 use super::{Broken, Lie, LieKind, Promise, anybody};

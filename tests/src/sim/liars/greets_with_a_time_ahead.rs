@@ -1,6 +1,6 @@
 //! The liar shows checkpoints with a time to come, in greetings and later: who watches it passes them over.
 
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
 use super::facade::own_checkpoint;

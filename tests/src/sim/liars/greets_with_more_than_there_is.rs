@@ -3,8 +3,8 @@
 //!
 //! Without proof it ends its own links, and nothing more.
 
-use sinergi_proto::ids::{AgencyId, Epoch};
-use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::base::ids::{AgencyId, Epoch};
+use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
 use super::{Lie, LieKind, Promise, anybody};

@@ -1,6 +1,6 @@
 //! The liar shows no checkpoint of its ledger, neither in greetings nor later: who watches it has nothing to compare.
 
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
 use super::facade::own_checkpoint;

@@ -2,8 +2,8 @@
 //!
 //! Its own ledger had the entry that it leaves out: whoever has both finds it.
 
-use sinergi_proto::clock::HybridClock;
-use sinergi_proto::ids::EntryId;
+use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::ids::EntryId;
 use sinergi_proto::wire::{self, entry::Body};
 
 use super::witnesses::{auditors, drafted, gave_away, id_of};

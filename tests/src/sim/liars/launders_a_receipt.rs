@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use sinergi_proto::ids::{AgencyId, EntryId};
-use sinergi_proto::receipt::ItemOutcome;
+use sinergi_proto::base::ids::{AgencyId, EntryId};
+use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
 use super::facade::in_receipt;

@@ -1,8 +1,8 @@
 //! The liar's receipts name leaves far beyond the tree of their checkpoint: no audit can ask for them.
 
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::receipt::{ItemOutcome, Receipt};
-use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::refusal::FaultCode;
+use sinergi_proto::transparency::receipt::{ItemOutcome, Receipt};
 use sinergi_proto::wire::Frame;
 
 use super::facade::in_receipt;

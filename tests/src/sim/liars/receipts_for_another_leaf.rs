@@ -1,9 +1,9 @@
 //! The liar's receipts name for some entries the leaf before the one where they lie, with the hash that lies there.
 
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::receipt::ItemOutcome;
-use sinergi_proto::refusal::FaultCode;
-use sinergi_proto::tree::leaf_hash;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::refusal::FaultCode;
+use sinergi_proto::tlog::tree::leaf_hash;
+use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::wire::Frame;
 
 use super::facade::in_receipt;

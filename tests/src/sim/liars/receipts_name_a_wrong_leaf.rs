@@ -2,8 +2,8 @@
 //!
 //! Who holds the receipt asks for that leaf: it is not what the receipt says.
 
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::receipt::ItemOutcome;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::wire::Frame;
 
 use super::facade::in_receipt;

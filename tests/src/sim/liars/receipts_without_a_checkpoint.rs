@@ -1,8 +1,8 @@
 //! The liar's receipts carry no checkpoint, so nothing binds them to a tree.
 
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::receipt::Receipt;
-use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::refusal::FaultCode;
+use sinergi_proto::transparency::receipt::Receipt;
 use sinergi_proto::wire::Frame;
 
 use super::facade::in_receipt;

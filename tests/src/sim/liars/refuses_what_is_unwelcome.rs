@@ -1,8 +1,8 @@
 //! The liar's receipts say that it refused entries which no rule refuses.
 
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::receipt::{ItemOutcome, Receipt};
-use sinergi_proto::refusal::RefusalCode;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::refusal::RefusalCode;
+use sinergi_proto::transparency::receipt::{ItemOutcome, Receipt};
 use sinergi_proto::wire::Frame;
 
 use super::facade::in_receipt;

@@ -2,8 +2,8 @@
 //!
 //! The case ends for everybody, and the entry hides nothing that this protocol looks for: it is no custody entry.
 
-use sinergi_proto::clock::HybridClock;
-use sinergi_proto::ids::EntryId;
+use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::ids::EntryId;
 use sinergi_proto::wire::{self, entry::Body};
 
 use super::witnesses::{drafted, gave_away, id_of};

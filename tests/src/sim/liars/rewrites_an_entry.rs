@@ -2,7 +2,7 @@
 //!
 //! Who has the entry asks for its leaf; who has seen the ledger before asks whether it begins as it did.
 
-use sinergi_proto::ids::{AgencyId, EntryId};
+use sinergi_proto::base::ids::{AgencyId, EntryId};
 use sinergi_proto::wire::{self, Frame};
 
 use super::facade::Facade;

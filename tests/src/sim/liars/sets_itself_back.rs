@@ -2,9 +2,9 @@
 //!
 //! Who has seen the ledger before sees fewer leaves at a later time, or other ones in the same places.
 
-use sinergi_proto::cursor::Cursor;
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::limits;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::limits;
+use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
 use super::witnesses::{auditors, checkpoints};

@@ -2,7 +2,7 @@
 //!
 //! A peer of both tells each of them what it saw.
 
-use sinergi_proto::ids::{AgencyId, LedgerIndex};
+use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::wire::{self, Frame};
 
 use super::facade::Facade;

@@ -1,6 +1,6 @@
 //! The liar is the only link between two groups, and shows each of them another ledger.
 
-use sinergi_proto::ids::{AgencyId, LedgerIndex};
+use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::wire::{self, Frame};
 
 use super::facade::Facade;

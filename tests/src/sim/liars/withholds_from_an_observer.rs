@@ -2,8 +2,8 @@
 //!
 //! The oversight agency reads the liar's whole ledger, and lacks what lies before the place up to which it was given everything.
 
-use sinergi_proto::ids::{AgencyId, ComplaintId};
-use sinergi_proto::outbox::Prepared;
+use sinergi_proto::base::ids::{AgencyId, ComplaintId};
+use sinergi_proto::routing::outbox::Prepared;
 
 use super::witnesses::{auditors, was_turned_away, without};
 use super::{Lie, LieKind, Promise, linked_with_oversight};

@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use prost::Message;
-use sinergi_proto::checkpoint::Checkpoint;
-use sinergi_proto::clock::HybridClock;
+use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::ids::{AgencyId, EntryId, LedgerIndex};
 use sinergi_proto::complaint::{Complaint, CustodyState};
 use sinergi_proto::entry::{Entry, EntryDraft, Place};
-use sinergi_proto::ids::{AgencyId, EntryId, LedgerIndex};
-use sinergi_proto::outbox::Prepared;
-use sinergi_proto::receipt::Receipt;
+use sinergi_proto::routing::outbox::Prepared;
+use sinergi_proto::tlog::checkpoint::Checkpoint;
+use sinergi_proto::transparency::receipt::Receipt;
 use sinergi_proto::wire::{self, entry::Body};
 
 use crate::sim::ledger::Held;

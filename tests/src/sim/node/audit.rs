@@ -7,13 +7,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::engine::Input;
-use sinergi_proto::evidence::{Judge, Statement, accusation_id};
-use sinergi_proto::ids::AgencyId;
 use sinergi_proto::sync::Reply;
 use sinergi_proto::transparency::audit::holdings::Assignment;
 use sinergi_proto::transparency::audit::schedule::Schedule;
 use sinergi_proto::transparency::audit::{Audit, Audited, Scope};
+use sinergi_proto::transparency::evidence::{Judge, Statement, accusation_id};
 use sinergi_proto::transparency::proofs::{SignedTree, prove};
 use sinergi_proto::wire::{self, accusation::Finding};
 

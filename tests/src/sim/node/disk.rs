@@ -5,11 +5,11 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 
+use sinergi_proto::base::ids::{AgencyId, EntryId};
 use sinergi_proto::engine::{Answer, BatchNumber, Destroy, Input, NotTaken, Recheck, Record};
-use sinergi_proto::ids::{AgencyId, EntryId};
-use sinergi_proto::receipt::ItemResult;
 use sinergi_proto::sync::{Done, End, Event, JobId};
-use sinergi_proto::watch::Noted;
+use sinergi_proto::transparency::receipt::ItemResult;
+use sinergi_proto::transparency::watch::Noted;
 
 use super::{Effect, Node, State};
 

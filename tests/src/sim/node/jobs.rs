@@ -4,16 +4,16 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use data_encoding::BASE64;
-use sinergi_proto::checkpoint::Checkpoint;
-use sinergi_proto::cursor::Cursor;
-use sinergi_proto::ids::{AgencyId, Epoch, LedgerIndex};
-use sinergi_proto::limits;
-use sinergi_proto::outbox::{GiveBack, Prepared, prepare};
-use sinergi_proto::receipt::{ItemResult, Receipt};
+use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
+use sinergi_proto::base::limits;
+use sinergi_proto::routing::cursor::Cursor;
+use sinergi_proto::routing::outbox::{GiveBack, Prepared, prepare};
 use sinergi_proto::sync::{Adoption, CheckedAck, Done, End, Job, Looked, Owed, Recalled};
+use sinergi_proto::tlog::checkpoint::Checkpoint;
+use sinergi_proto::tlog::tree::leaf_hash;
+use sinergi_proto::transparency::receipt::{ItemResult, Receipt};
 use sinergi_proto::transparency::rollback_guard::{Compared, Extent, OwnTree, Proof, Sighting, Signer};
-use sinergi_proto::tree::leaf_hash;
-use sinergi_proto::watch::{Noted, Taken};
+use sinergi_proto::transparency::watch::{Noted, Taken};
 use sinergi_proto::wire::{self, accusation::Finding};
 
 use super::{Effect, Node};
@@ -179,7 +179,7 @@ impl OwnTree for crate::sim::ledger::Ledger {
         Ok(tlog_tiles::tree_hash(size, self).expect("a tree in memory").0)
     }
 
-    fn entry_at(&self, leaf: LedgerIndex) -> Result<sinergi_proto::ids::EntryId, Infallible> {
+    fn entry_at(&self, leaf: LedgerIndex) -> Result<sinergi_proto::base::ids::EntryId, Infallible> {
         Ok(self.leaf(leaf).entry.id)
     }
 }

@@ -1,11 +1,11 @@
 //! Where a liar deviates: the shell around engine and sessions asks its lie. An honest node has none, and nothing here changes what it does.
 
 use bytes::Bytes;
-use sinergi_proto::checkpoint::{Checkpoint, CheckpointSigner};
+use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
+use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::engine::{Input, LeafHeader, Lodge, OldEntry};
-use sinergi_proto::ids::{AgencyId, Epoch, LedgerIndex};
-use sinergi_proto::key::SigningKey;
 use sinergi_proto::sync::{Done, End};
+use sinergi_proto::tlog::checkpoint::{Checkpoint, CheckpointSigner};
 use sinergi_proto::wire::{self, Frame};
 
 use super::disk::Waiter;

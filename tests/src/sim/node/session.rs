@@ -8,11 +8,11 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use prost::Message;
-use sinergi_proto::clock::Now;
-use sinergi_proto::cursor::Cursor;
+use sinergi_proto::base::clock::Now;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::limits;
 use sinergi_proto::engine::{Delivery, Input, ReceiptHeader, SeenHeader};
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::limits;
+use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::sync::{
     Action, AskId, Closing, Done, Event, Job, JobId, Kept, Opening, PeerChange, Question, Reply, Session, Signed,
 };

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use sinergi_proto::evidence::Opened;
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::transparency::evidence::Opened;
 
 use super::{Told, World};
 use crate::sim::liars::{LieKind, Promise};
@@ -69,7 +69,7 @@ impl World {
 
 /// Whether somebody who has nothing but the file and the charter comes to the same.
 fn convinces_a_stranger(accuser: &Node, evidence: &Evidence) -> bool {
-    let file = sinergi_proto::evidence::Evidence {
+    let file = sinergi_proto::transparency::evidence::Evidence {
         accuser: &accuser.id,
         made_at: evidence.at,
         charters: accuser.charters(),

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand::RngExt;
 use sha2::Digest;
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::sync::End;
 use sinergi_proto::wire::Frame;
 use sinergi_proto::wire::frame::Kind;

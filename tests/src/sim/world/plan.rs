@@ -5,7 +5,7 @@ use std::fmt;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use sinergi_proto::evidence::Finding;
+use sinergi_proto::transparency::evidence::Finding;
 
 use crate::sim::liars::LieKind;
 

@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 use sha2::Digest;
-use sinergi_proto::ids::{AgencyId, EntryId};
+use sinergi_proto::base::ids::{AgencyId, EntryId};
 
 use super::network::Pair;
 use super::{BOOT, CONVERGE, Event, MINUTE, World};

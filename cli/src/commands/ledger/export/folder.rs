@@ -11,7 +11,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
 use sinergi_proto::wire::TileFile;
 
 use crate::failure::Failure;

@@ -1,0 +1,3 @@
+//! Connections with peers below the protocol: TLS and whose certificate counts.
+
+pub mod tls;

@@ -1,0 +1,9 @@
+//! What everything else is made of: ids, keys, the hybrid clock, the limits of the whole federation, and the codes of refusals.
+//!
+//! Must not know entries, charters or links.
+
+pub mod clock;
+pub mod ids;
+pub mod key;
+pub mod limits;
+pub mod refusal;
