@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use sinergi_daemon::base::causes::causes;
-use sinergi_proto::wire::operator_client::OperatorClient;
+use sinergi_proto::operator_api::operator_client::OperatorClient;
 use tokio::net::UnixStream;
 use tonic::Streaming;
 use tonic::transport::{Channel, Endpoint};

@@ -12,8 +12,9 @@ mod own_ledger;
 mod stored;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::transparency::rollback_guard::{Begun, GuardState, RollbackGuard, Settled};
 use tokio::sync::{Notify, watch};
@@ -184,6 +185,6 @@ impl Continuity {
     }
 
     fn guard(&self) -> MutexGuard<'_, RollbackGuard> {
-        self.0.guard.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.guard.lock()
     }
 }

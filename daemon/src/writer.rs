@@ -203,7 +203,7 @@ impl Writer {
             key: keys.entry.clone(),
             adjacent,
             answer_within_millis: parts.answer_within_millis,
-            batch_bytes: limits::GROUP_BYTES,
+            batch_bytes: limits::BATCH_BYTES,
             cases: CASE_ROOM,
         };
         let tip = ledger.tip();
@@ -293,8 +293,8 @@ impl Writer {
                 handover.answers.extend(reply.map(|reply| (reply, answer)));
             }
             // What it writes may be more than was submitted: a disclosed content is copied.
-            let has_room = handover.rooms.len() < limits::GROUP_SUBMISSIONS
-                && bytes.max(self.encoded_length()) < limits::GROUP_BYTES - limits::FRAME_BYTES;
+            let has_room = handover.rooms.len() < limits::BATCH_SUBMISSIONS
+                && bytes.max(self.encoded_length()) < limits::BATCH_BYTES - limits::FRAME_BYTES;
             next = if !has_room {
                 None
             } else if handover.rooms.len() < waiting {

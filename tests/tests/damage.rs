@@ -12,6 +12,7 @@ use sinergi_config::Config;
 use sinergi_daemon::node::rebuild;
 use sinergi_daemon::rollback_guard;
 use sinergi_proto::base::ids::ComplaintId;
+use sinergi_proto::operator_api;
 use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
 use sinergi_tests::disk::crash::{self, Image};
@@ -48,7 +49,7 @@ async fn city_with_work(complaints: usize) -> TestFederation {
                     text.body = "Jalan rusak. ".repeat(9000);
                 }
                 let reason = wire::ForwardReason::Competence.into();
-                request.forward = Some(wire::Forward { to: PROVINCE.to_owned(), reason, answer_by: 0 });
+                request.forward = Some(operator_api::Forward { to: PROVINCE.to_owned(), reason, answer_by: 0 });
                 city.lodges_request(request).await.expect("lodged");
             }
         });

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sinergi_proto::base::ids::ComplaintName;
-use sinergi_proto::wire::GetLodgingProofRequest;
+use sinergi_proto::operator_api::GetLodgingProofRequest;
 use tonic::Code;
 
 use super::charter::files;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::wire::operator_client::OperatorClient;
-use sinergi_proto::wire::{GetStatusRequest, ListPeersRequest, NodeStatus, PeerStatus};
+use sinergi_proto::operator_api::operator_client::OperatorClient;
+use sinergi_proto::operator_api::{GetStatusRequest, ListPeersRequest, NodeStatus, PeerStatus};
 use tonic::transport::Channel;
 
 use super::port::Port;

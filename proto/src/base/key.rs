@@ -1,7 +1,9 @@
-//! An Ed25519 signing key, and how a key is named.
+//! An Ed25519 signing key (RFC 8032), and the number that names a key.
 //!
-//! Signing is left to aws-lc-rs, which the TLS stack brings along and which takes half the time; everybody verifies by the ZIP-215 rules of
-//! `ed25519-zebra`. Ed25519 signatures are deterministic, so which library signs cannot be seen in them.
+//! Two libraries share the work. aws-lc-rs signs: the TLS stack needs it anyway, and it takes half the time. `ed25519-zebra` verifies,
+//! by the ZIP-215 rules. Ed25519 signatures are deterministic, so both libraries make the same signature.
+//!
+//! Invariant: the secret is never printed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +12,7 @@ use aws_lc_rs::signature::Ed25519KeyPair;
 use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes};
 use sha2::{Digest, Sha256};
 
-/// A signing key: cheap to clone, never printed.
+/// A signing key. Cheap to clone.
 #[derive(Clone)]
 pub struct SigningKey {
     seed: ed25519_zebra::SigningKey,
@@ -20,7 +22,7 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// The 32 secret bytes of the key (RFC 8032), for its file.
+    /// The 32 secret bytes of the key (RFC 8032), to be written into its file.
     pub fn seed(&self) -> [u8; 32] {
         *self.seed.as_bytes()
     }
@@ -30,7 +32,7 @@ impl SigningKey {
         self.public
     }
 
-    /// How the key is named in entries and receipts, see [`key_id`].
+    /// The number that names the key in entries and receipts, see [`key_id`].
     pub fn id(&self) -> u32 {
         self.id
     }
@@ -79,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_libraries_make_the_same_key_and_signature_of_a_seed() {
+    fn both_libraries_make_the_same_key_and_signature_from_a_seed() {
         for number in 0..20 {
             let key = SigningKey::from([number; 32]);
             let message = vec![number; 37 * usize::from(number)];

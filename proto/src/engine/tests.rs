@@ -12,7 +12,7 @@ use crate::admission::received::{Authentic, Received};
 use crate::base::ids::EntryId;
 use crate::complaint::{Command, NewOffer};
 use crate::entry::content::{Content, reply_code_hash};
-use crate::entry::{ContentClass, Entry};
+use crate::entry::{ContentClass, Entry, EntryDraft, Place};
 use crate::fixture::{FEDERATION, Federation, REPLY_CODE, START, Writing, agency, entry_key};
 use crate::routing::cursor::Cursor;
 use crate::transparency::receipt::ItemOutcome;
@@ -31,6 +31,14 @@ impl Stage {
         let mut stage = Self::starting(federation, own, peers, Memory::new(&federation.charters));
         assert!(matches!(stage.give(Input::Guard(GuardState::Clear)), Answer::Nothing));
         stage
+    }
+
+    /// The same in a federation of its own, when it has done what it does at its start.
+    fn ready(own: &str, peers: &[&str]) -> (Federation, Self) {
+        let federation = Federation::new();
+        let mut stage = Self::of(&federation, own, peers);
+        stage.apply();
+        (federation, stage)
     }
 
     /// A node that starts over what is durable.
@@ -108,6 +116,29 @@ impl Stage {
             Answer::Acted(acted) => acted,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Lodges a complaint at this node and proposes to erase it; both are durable. An oversight agency's second signature on the proposal, not
+    /// delivered yet.
+    fn erased(&mut self) -> (Lodged, bytes::Bytes) {
+        let lodged = self.lodge("a name", None, None).expect("lodged");
+        self.apply();
+        let proposal = self.act(lodged.complaint, Command::Erase { ground: 1, entries: Vec::new() }).expect("proposed");
+        self.apply();
+        let case = self.view.case(&lodged.complaint).expect("readable").expect("here");
+        let (basis, proposal) = (case.complaint.tip().0.to_vec(), proposal.entry.0.to_vec());
+        let draft = EntryDraft {
+            federation: FEDERATION.to_owned(),
+            author: agency("ksp"),
+            charter_version: 1,
+            place: Place { epoch: Epoch::FIRST, index: LedgerIndex(0) },
+            complaint: Some(lodged.complaint),
+            parents: case.complaint.parents_of_next(),
+            clock: HybridClock::tick(START, case.complaint.newest_clock()).expect("a clock"),
+            content: Vec::new(),
+            body: Body::Erased(wire::Erased { basis, proposal, ground: 1 }),
+        };
+        (lodged, draft.sign(&entry_key("ksp")).bytes)
     }
 
     /// Delivers entries as one frame of a peer; what became of each.

@@ -169,7 +169,7 @@ impl Engine {
 
     /// The clock of the next own entry.
     fn next_clock(&self, parents: HybridClock, now: u64) -> Result<HybridClock, NotDone> {
-        HybridClock::of_next(now, self.clock, parents).ok_or(NotDone::ClockEnd(parents.max(self.clock)))
+        HybridClock::next_of_author(now, self.clock, parents).ok_or(NotDone::ClockEnd(parents.max(self.clock)))
     }
 
     /// Signs a draft and appends it.

@@ -108,8 +108,8 @@ impl Delivery {
         if self.reading.take_if(|reading| *reading == job).is_none() {
             return Ok(());
         }
-        let Prepared { batch, frame } = prepared;
-        let outputs = self.sender.handle(SenderEvent::Prepared(batch));
+        let Prepared { summary, frame } = prepared;
+        let outputs = self.sender.handle(SenderEvent::Prepared(summary));
         self.perform(outputs, Some((job, frame)), effects)
     }
 

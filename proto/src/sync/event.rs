@@ -217,7 +217,7 @@ pub enum Done {
     Looked(Looked),
     /// Of [`Job::Gossip`].
     Gossip {
-        /// The newest notes, the oldest change first, at most [`crate::base::limits::CHECKPOINTS_TOLD`], none of the peer's.
+        /// The newest notes, the oldest change first, at most [`crate::base::limits::GOSSIP_CHECKPOINTS`], none of the peer's.
         notes: Vec<Vec<u8>>,
         /// The version that they lead to.
         reached: u64,

@@ -2,7 +2,7 @@
 //! show different ledgers to different peers.
 //!
 //! Invariants:
-//! - at most [`limits::CHECKPOINTS_TOLD`] checkpoints of others in [`limits::TELL_PAUSE`], only what changed, the oldest change first;
+//! - at most [`limits::GOSSIP_CHECKPOINTS`] checkpoints of others in [`limits::GOSSIP_PAUSE`], only what changed, the oldest change first;
 //! - a link goes on after what the peer has heard on short ones before, so that one that breaks all the time tells all in their turn, and what
 //!   was on its way is not lost: heard is what the peer has answered a ping after;
 //! - when a link has lasted, and on the one after it, everything is told again: the peer may have forgotten it when it was restarted;
@@ -64,7 +64,7 @@ impl GossipSender {
             effects.say(Kind::Checkpoints(wire::CheckpointNotes { notes: vec![self.newest.note.to_vec()] }))?;
         }
         if self.told > 0 {
-            effects.set(Timer::LookBack, effects.now.after(limits::TELL_PAUSE));
+            effects.set(Timer::LookBack, effects.now.after(limits::GOSSIP_PAUSE));
         }
         self.pause_is_over(effects);
         Ok(())
@@ -111,7 +111,7 @@ impl GossipSender {
             return Ok(());
         }
         // As many as there may be: others may be left, which are told after the pause.
-        self.has_news |= notes.len() >= limits::CHECKPOINTS_TOLD;
+        self.has_news |= notes.len() >= limits::GOSSIP_CHECKPOINTS;
         if self.own != self.newest.size {
             notes.insert(0, self.newest.note.to_vec());
         }
@@ -121,7 +121,7 @@ impl GossipSender {
             effects.set(Timer::Gossip, effects.now.after(LOOK_PAUSE));
             return Ok(());
         }
-        effects.set(Timer::Gossip, effects.now.after(limits::TELL_PAUSE));
+        effects.set(Timer::Gossip, effects.now.after(limits::GOSSIP_PAUSE));
         effects.say(Kind::Checkpoints(wire::CheckpointNotes { notes }))?;
         effects.say(ping(reached))
     }
@@ -167,11 +167,11 @@ impl GossipReceiver {
     /// A frame of checkpoints.
     pub(super) fn came(&mut self, notes: Vec<Vec<u8>>, effects: &mut Effects<'_>) -> Result<(), End> {
         if !self.allowance.allows(effects.now) {
-            let (most, seconds) = (limits::CHECKPOINT_FRAMES_AHEAD, limits::TELL_PAUSE.as_secs());
+            let (most, seconds) = (limits::GOSSIP_BURST_FRAMES, limits::GOSSIP_PAUSE.as_secs());
             let reason = format!("too many frames of checkpoints: one each {seconds} s, and {most} that come together");
             return Err(End::over_limit(reason));
         }
-        let most = limits::CHECKPOINTS_TOLD + 1;
+        let most = limits::GOSSIP_CHECKPOINTS + 1;
         if notes.len() > most {
             return Err(End::over_limit(format!("{} checkpoints in a frame, at most {most}", notes.len())));
         }
@@ -227,15 +227,15 @@ struct Allowance {
 
 impl Allowance {
     fn from(now: Now) -> Self {
-        Self { frames: limits::CHECKPOINT_FRAMES_AHEAD, since: now.mono_nanos }
+        Self { frames: limits::GOSSIP_BURST_FRAMES, since: now.mono_nanos }
     }
 
     fn allows(&mut self, now: Now) -> bool {
-        while now.is_after(self.since, limits::TELL_PAUSE) && self.frames < limits::CHECKPOINT_FRAMES_AHEAD {
+        while now.is_after(self.since, limits::GOSSIP_PAUSE) && self.frames < limits::GOSSIP_BURST_FRAMES {
             self.frames += 1;
-            self.since = later(self.since, limits::TELL_PAUSE);
+            self.since = later(self.since, limits::GOSSIP_PAUSE);
         }
-        if self.frames == limits::CHECKPOINT_FRAMES_AHEAD {
+        if self.frames == limits::GOSSIP_BURST_FRAMES {
             self.since = now.mono_nanos;
         }
         let allows = self.frames > 0;
@@ -253,11 +253,11 @@ mod tests {
         let at = |mono_nanos| Now { wall_millis: 0, mono_nanos };
         let mut allowance = Allowance::from(at(0));
         for minutes in [0, 30 * 24 * 60] {
-            let now = at(0).after(limits::TELL_PAUSE * minutes);
+            let now = at(0).after(limits::GOSSIP_PAUSE * minutes);
             let together = (0..100).take_while(|_| allowance.allows(at(now))).count();
-            assert_eq!(together as u64, limits::CHECKPOINT_FRAMES_AHEAD);
-            assert!(!allowance.allows(at(later(now, limits::TELL_PAUSE / 2))));
-            let next = at(later(now, limits::TELL_PAUSE));
+            assert_eq!(together as u64, limits::GOSSIP_BURST_FRAMES);
+            assert!(!allowance.allows(at(later(now, limits::GOSSIP_PAUSE / 2))));
+            let next = at(later(now, limits::GOSSIP_PAUSE));
             assert!(allowance.allows(next) && !allowance.allows(next));
         }
     }

@@ -1,7 +1,7 @@
 //! Questions of this node about the peer's ledger.
 //!
 //! Invariants:
-//! - the peer never has more than [`limits::PROVES_WAITING`] of them to answer, as it would end the link for one more;
+//! - the peer never has more than [`limits::PROVES_OPEN`] of them to answer, as it would end the link for one more;
 //! - a question is answered, or given up after [`limits::PROVE_WITHIN`]. One that was given up still counts until the peer answers it.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -41,7 +41,7 @@ impl ProofClient {
 
     /// Whether one more may ask.
     pub(super) fn takes_questions(&self) -> bool {
-        self.waiting.len() < limits::PROVES_WAITING
+        self.waiting.len() < limits::PROVES_OPEN
     }
 
     /// The peer answers. An answer that nobody waits for is dropped.
@@ -69,7 +69,7 @@ impl ProofClient {
     }
 
     fn send(&mut self, effects: &mut Effects<'_>) -> Result<(), End> {
-        while self.open.len() < limits::PROVES_WAITING
+        while self.open.len() < limits::PROVES_OPEN
             && let Some((asked, prove)) = self.waiting.pop_front()
         {
             self.sent += 1;

@@ -16,8 +16,8 @@ pub(super) struct ProofServer {
 impl ProofServer {
     /// The peer asks.
     pub(super) fn asked(&mut self, prove: wire::Prove, effects: &mut Effects<'_>) -> Result<(), End> {
-        if self.answering.len() >= limits::PROVES_WAITING {
-            let reason = format!("more than {} questions about our ledger at a time", limits::PROVES_WAITING);
+        if self.answering.len() >= limits::PROVES_OPEN {
+            let reason = format!("more than {} questions about our ledger at a time", limits::PROVES_OPEN);
             return Err(End::over_limit(reason));
         }
         self.answering.push(effects.start(Job::Prove(prove)), ());

@@ -376,7 +376,7 @@ impl Session {
         let mut was_success = false;
         if let Phase::Linked { since } = self.phase {
             was_success = self.intake.has_moved() || self.delivery.has_moved() || now.is_after(since, LASTED);
-            if now.is_after(since, limits::TELL_PAUSE) {
+            if now.is_after(since, limits::GOSSIP_PAUSE) {
                 actions.push(Action::Peer(PeerChange::Told(0)));
             }
             if !was_success {

@@ -4,8 +4,8 @@
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use sinergi_tests::measure::numbers_in;
 use sinergi_tests::sim::{LieKind, Plan, Report, Told, run};
 use tokio::time::Instant;
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
                     if let (Some(told), Some(_)) = (&report.told, liar) {
                         println!("{}", became(seed, told));
                     }
-                    add(&mut total.lock().unwrap_or_else(PoisonError::into_inner), &report);
+                    add(&mut total.lock(), &report);
                 }
                 Err(failure) => {
                     failed.fetch_add(1, Ordering::Relaxed);
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         (0..threads).for_each(|_| drop(scope.spawn(work)));
     });
-    let (failed, total) = (failed.load(Ordering::Relaxed), total.into_inner().unwrap_or_else(PoisonError::into_inner));
+    let (failed, total) = (failed.load(Ordering::Relaxed), total.into_inner());
     println!(
         "{seeds} seeds from {from}: {failed} failed; {} events, {} complaints, {} acknowledged entries, {} superseded, {} ledgers recovered, {} findings against who did not declare a loss, {} s",
         total.events,

@@ -1,8 +1,8 @@
 //! `sinergi complaint approve`: give the second signature to what was proposed: archiving, or erasing. An erasure cannot be undone, so it asks.
 
 use clap::Args;
-use sinergi_proto::wire::act_request::Act;
-use sinergi_proto::wire::{Approve, GetStatusRequest};
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::operator_api::{Approve, GetStatusRequest};
 
 use super::act::{Deed, OnComplaint};
 use super::entry_name::{self, EntryName};

@@ -21,8 +21,8 @@ mod verify;
 mod work;
 
 use clap::Subcommand;
-use sinergi_proto::wire::Remark;
-use sinergi_proto::wire::act_request::Act;
+use sinergi_proto::operator_api::Remark;
+use sinergi_proto::operator_api::act_request::Act;
 
 use crate::failure::Failure;
 use crate::options::Context;

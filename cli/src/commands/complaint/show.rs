@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use jiff::Timestamp;
 use sinergi_proto::base::ids::ComplaintName;
-use sinergi_proto::wire::ShowComplaintRequest;
+use sinergi_proto::operator_api::ShowComplaintRequest;
 
 use super::act;
 use super::entry_words::{Detail, Title, contents, deed};

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use sinergi_proto::base::ids::{AgencyId, ComplaintName};
-use sinergi_proto::wire::ListOutboxRequest;
+use sinergi_proto::operator_api::ListOutboxRequest;
 
 use crate::client;
 use crate::failure::Failure;
@@ -62,7 +62,7 @@ fn table(output: &Output, items: &[Outgoing]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire::OutboxItem;
+    use sinergi_proto::operator_api::OutboxItem;
 
     use super::*;
 

@@ -103,7 +103,8 @@ pub(super) fn tone(peer: &Peer) -> Tone {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire::{Cursor, PeerStatus};
+    use sinergi_proto::operator_api::PeerStatus;
+    use sinergi_proto::wire::Cursor;
 
     use super::*;
 

@@ -5,7 +5,7 @@ mod ping;
 mod show;
 
 use clap::Subcommand;
-use sinergi_proto::wire::ListPeersRequest;
+use sinergi_proto::operator_api::ListPeersRequest;
 
 use crate::failure::Failure;
 use crate::options::Context;

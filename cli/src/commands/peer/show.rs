@@ -75,7 +75,7 @@ fn its_ledger(peer: &Peer) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire::PeerStatus;
+    use sinergi_proto::operator_api::PeerStatus;
 
     use super::*;
 

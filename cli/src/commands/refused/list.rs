@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::wire::ListRefusedRequest;
+use sinergi_proto::operator_api::ListRefusedRequest;
 
 use crate::client;
 use crate::failure::Failure;
@@ -85,7 +85,7 @@ pub(super) fn by(item: &Refused) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire::RefusedItem;
+    use sinergi_proto::operator_api::RefusedItem;
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! `sinergi refused show`: one refusal, or one entry that waits.
 
 use clap::Args;
-use sinergi_proto::wire::ListRefusedRequest;
+use sinergi_proto::operator_api::ListRefusedRequest;
 
 use super::list::by;
 use crate::failure::Failure;

@@ -13,7 +13,7 @@ use crate::routing::cursor::Cursor;
 use crate::wire;
 
 /// Bytes of entries and contents that are handed over at once.
-const GROUP_BYTES: usize = limits::GROUP_BYTES / 4;
+const GROUP_BYTES: usize = limits::BATCH_BYTES / 4;
 
 /// A record of the old ledger. `N`: what the caller noted beside a leaf and needs back with it; `R`: where the caller finds an item that waits.
 #[derive(Clone, Debug)]

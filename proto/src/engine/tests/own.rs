@@ -10,9 +10,7 @@ fn external(id: &str) -> External {
 
 #[test]
 fn a_complaint_that_is_lodged_and_forwarded_is_one_batch_in_order() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kemendagri", "kota-bandung"]);
-    stage.apply();
+    let (_federation, mut stage) = Stage::ready("prov-jabar", &["kemendagri", "kota-bandung"]);
     let lodged = stage.lodge("jalan rusak", None, Some("kemendagri")).expect("lodged");
     assert!(!lodged.existed && lodged.forward_declined.is_none());
     assert_eq!(stage.batch.touched, BTreeSet::from([lodged.complaint]));
@@ -55,9 +53,7 @@ fn nothing_is_decided_while_the_guard_waits_or_the_ledger_was_set_back() {
 
 #[test]
 fn nothing_is_signed_while_the_clock_differs_from_most_peers_and_what_peers_send_is_taken() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+    let (federation, mut stage) = Stage::ready("prov-jabar", &["kota-bandung"]);
     let bound = i64::try_from(crate::base::limits::CLOCK_AHEAD.as_millis()).expect("a bound");
     for offset in [bound + 1, -bound - 1] {
         stage.give(Input::PeerClocks(offset));
@@ -85,9 +81,7 @@ fn clocks_of_own_entries_grow_when_the_wall_clock_goes_back() {
 
 #[test]
 fn an_entry_that_peers_would_refuse_is_not_written() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kemendagri"]);
-    stage.apply();
+    let (_federation, mut stage) = Stage::ready("prov-jabar", &["kemendagri"]);
     let body = wire::Lodged { category: "x".repeat(crate::base::limits::ENTRY_BYTES), ..Default::default() };
     let lodge = Lodge { body, contents: Vec::new(), external: None, forward: None };
     let Answer::Lodged(Err(NotDone::Refused(refusal))) = stage.give(Input::Lodge(Box::new(lodge))) else {
@@ -125,27 +119,9 @@ fn a_content_is_disclosed_before_the_batch_that_holds_it_is_applied() {
 fn what_was_erased_is_destroyed_with_its_batch_and_not_disclosed_any_more() {
     let federation = Federation::new();
     let mut stage = Stage::of(&federation, "kemendagri", &["prov-jabar"]);
-    let lodged = stage.lodge("a name", None, None).expect("lodged");
-    stage.apply();
-    let proposal = stage.act(lodged.complaint, Command::Erase { ground: 1, entries: Vec::new() }).expect("proposed");
-    stage.apply();
+    let (lodged, erased) = stage.erased();
     assert!(stage.view.contents.contains_key(&LedgerIndex(0)), "one signature destroys nothing");
-    // The second signature: an oversight agency's.
-    let case = stage.view.case(&lodged.complaint).expect("readable").expect("here");
-    let erased =
-        wire::Erased { basis: case.complaint.tip().0.to_vec(), proposal: proposal.entry.0.to_vec(), ground: 1 };
-    let draft = crate::entry::EntryDraft {
-        federation: FEDERATION.to_owned(),
-        author: agency("ksp"),
-        charter_version: 1,
-        place: crate::entry::Place { epoch: Epoch::FIRST, index: LedgerIndex(0) },
-        complaint: Some(lodged.complaint),
-        parents: case.complaint.parents_of_next(),
-        clock: HybridClock::tick(START, case.complaint.newest_clock()).expect("a clock"),
-        content: Vec::new(),
-        body: Body::Erased(erased),
-    };
-    stage.deliver("prov-jabar", vec![received(draft.sign(&entry_key("ksp")).bytes, Vec::new())]);
+    stage.deliver("prov-jabar", vec![received(erased, Vec::new())]);
     // Of Lodged and of the proposal: all entries that the proposer had.
     let all = [0, 1].map(|leaf| Destroy::Contents(LedgerIndex(leaf)));
     assert_eq!(stage.batch.destroy, BTreeSet::from(all));
@@ -162,9 +138,7 @@ fn what_was_erased_is_destroyed_with_its_batch_and_not_disclosed_any_more() {
 
 #[test]
 fn what_was_seen_of_others_is_kept_and_committed_to() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kemendagri"]);
-    stage.apply();
+    let (_federation, mut stage) = Stage::ready("prov-jabar", &["kemendagri"]);
     let newer = vec![(agency("ksp"), b"one".to_vec()), (agency("kemendagri"), b"two".to_vec())];
     assert!(matches!(stage.give(Input::Witness(newer)), Answer::Witnessed(Ok(()))));
     let written: Vec<String> = stage.batch.records.iter().map(shown).collect();

@@ -9,9 +9,7 @@ const MISSING_PARENT: ItemOutcome = ItemOutcome::Deferred(DeferralCode::MissingP
 
 #[test]
 fn a_known_entry_is_answered_from_the_ledger_and_written_once() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+    let (federation, mut stage) = Stage::ready("prov-jabar", &["kota-bandung"]);
     let lodged = federation.node("kota-bandung").lodges();
     assert_eq!(stage.deliver("kota-bandung", vec![item(&lodged), item(&lodged)]), [LEAF_0, LEAF_0]);
     assert_eq!(stage.apply(), ["leaf Lodged -> ", "cursor of kota-bandung"]);
@@ -21,9 +19,7 @@ fn a_known_entry_is_answered_from_the_ledger_and_written_once() {
 
 #[test]
 fn an_entry_waits_for_its_parent_and_is_judged_again_when_both_can_be_read() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+    let (federation, mut stage) = Stage::ready("prov-jabar", &["kota-bandung"]);
     let lodged = federation.node("kota-bandung").lodges();
     let case = federation.case_at("kota-bandung");
     let offer = federation.node("kota-bandung").forwards(&case).to("prov-jabar");
@@ -47,9 +43,7 @@ fn an_entry_waits_for_its_parent_and_is_judged_again_when_both_can_be_read() {
 
 #[test]
 fn an_item_that_still_waits_after_a_second_look_is_not_recorded_again() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+    let (federation, mut stage) = Stage::ready("prov-jabar", &["kota-bandung"]);
     let early = federation.node("kota-bandung").lodges().at(START + 6 * MINUTE);
     let ahead = ItemOutcome::Deferred(DeferralCode::ClockAhead as u32);
     assert_eq!(stage.deliver("kota-bandung", vec![item(&early)]), [ahead]);
@@ -64,9 +58,7 @@ fn an_item_that_still_waits_after_a_second_look_is_not_recorded_again() {
 
 #[test]
 fn an_item_is_given_out_once_and_again_only_when_something_came_while_it_was_checked() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+    let (federation, mut stage) = Stage::ready("prov-jabar", &["kota-bandung"]);
     let early = federation.node("kota-bandung").lodges().at(START + 6 * MINUTE);
     stage.deliver("kota-bandung", vec![item(&early)]);
     stage.apply();
@@ -85,9 +77,7 @@ fn an_item_is_given_out_once_and_again_only_when_something_came_while_it_was_che
 
 #[test]
 fn no_more_items_are_given_out_than_can_be_checked_at_a_time() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+    let (federation, mut stage) = Stage::ready("prov-jabar", &["kota-bandung"]);
     let waits = |number: u64| item(&federation.node("kota-bandung").lodges().at(START + 6 * MINUTE).at_leaf(number));
     stage.deliver("kota-bandung", (0..300).map(waits).collect());
     stage.apply();
@@ -108,18 +98,7 @@ fn no_more_items_are_given_out_than_can_be_checked_at_a_time() {
 fn duplicates_of_a_complaint_with_erasures_order_no_destruction() {
     let federation = Federation::new();
     let mut stage = Stage::of(&federation, "kemendagri", &["prov-jabar"]);
-    let lodged = stage.lodge("a name", None, None).expect("lodged");
-    stage.apply();
-    let proposal = stage.act(lodged.complaint, Command::Erase { ground: 1, entries: Vec::new() }).expect("proposed");
-    stage.apply();
-    let case = stage.view.case(&lodged.complaint).expect("readable").expect("here");
-    let (basis, proposal) = (case.complaint.tip().0.to_vec(), proposal.entry.0.to_vec());
-    let mut remark = federation.node("ksp").remarks(&federation.case_at("kemendagri")).draft;
-    remark.body = Body::Erased(wire::Erased { basis, proposal, ground: 1 });
-    remark.complaint = Some(lodged.complaint);
-    remark.parents = case.complaint.parents_of_next();
-    remark.clock = HybridClock::tick(START, case.complaint.newest_clock()).expect("a clock");
-    let erased = remark.sign(&entry_key("ksp")).bytes;
+    let (_, erased) = stage.erased();
     stage.deliver("prov-jabar", vec![received(erased.clone(), Vec::new())]);
     assert!(!stage.batch.destroy.is_empty());
     stage.apply();
@@ -129,9 +108,7 @@ fn duplicates_of_a_complaint_with_erasures_order_no_destruction() {
 
 #[test]
 fn items_that_wait_are_tried_after_a_restart() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+    let (federation, mut stage) = Stage::ready("prov-jabar", &["kota-bandung"]);
     let early = federation.node("kota-bandung").lodges().at(START + 6 * MINUTE);
     stage.deliver("kota-bandung", vec![item(&early)]);
     stage.apply();
@@ -143,9 +120,7 @@ fn items_that_wait_are_tried_after_a_restart() {
 
 #[test]
 fn a_read_that_fails_leaves_the_items_before_it_taken() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+    let (federation, mut stage) = Stage::ready("prov-jabar", &["kota-bandung"]);
     let other = federation.node("kota-bandung").lodges().at_leaf(1);
     stage.view.damaged = other.entry().complaint;
     let items = vec![item(&federation.node("kota-bandung").lodges()), item(&other)];
@@ -159,9 +134,7 @@ fn a_read_that_fails_leaves_the_items_before_it_taken() {
 
 #[test]
 fn a_content_that_comes_late_is_taken_once_and_goes_on_to_those_who_may_have_it() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kemendagri", "kota-bandung"]);
-    stage.apply();
+    let (federation, mut stage) = Stage::ready("prov-jabar", &["kemendagri", "kota-bandung"]);
     let text = content("jalan rusak");
     let lodged = federation.node("kota-bandung").lodges().committing(&text, ContentClass::Public);
     let case = crate::fixture::Case::lodged(&federation, &lodged.entry());
@@ -185,9 +158,7 @@ fn a_content_that_comes_late_is_taken_once_and_goes_on_to_those_who_may_have_it(
 
 #[test]
 fn a_content_that_is_not_what_the_entry_committed_to_is_refused_alone() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+    let (federation, mut stage) = Stage::ready("prov-jabar", &["kota-bandung"]);
     let lodged = federation.node("kota-bandung").lodges().committing(&content("jalan rusak"), ContentClass::Public);
     let garbled = received(lodged.signed().bytes, vec![content("jalan bagus").to_wire()]);
     assert_eq!(stage.deliver("kota-bandung", vec![garbled]), [LEAF_0]);
@@ -196,9 +167,7 @@ fn a_content_that_is_not_what_the_entry_committed_to_is_refused_alone() {
 
 #[test]
 fn refused_items_beyond_the_quota_are_refused_and_not_kept() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+    let (_federation, mut stage) = Stage::ready("prov-jabar", &["kota-bandung"]);
     let refused = |number: u64| Received::Refused {
         entry: EntryId([7; 32]),
         refusal: Refusal::new(RefusalCode::BadSignature, "a test"),
@@ -215,9 +184,7 @@ fn refused_items_beyond_the_quota_are_refused_and_not_kept() {
 
 #[test]
 fn a_peer_of_which_too_much_waits_is_held_up_and_told_of_once() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+    let (federation, mut stage) = Stage::ready("prov-jabar", &["kota-bandung"]);
     let waits = |number: u64| item(&federation.node("kota-bandung").lodges().at(START + 6 * MINUTE).at_leaf(number));
     let most = crate::base::limits::DEFERRED_PER_PEER as u64;
     stage.deliver("kota-bandung", (0..most).map(waits).collect());
@@ -233,9 +200,7 @@ fn a_peer_of_which_too_much_waits_is_held_up_and_told_of_once() {
 
 #[test]
 fn an_offer_that_came_through_a_relay_is_acknowledged_and_a_recalled_one_returned_by_itself() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "kota-bandung", &["prov-jabar"]);
-    stage.apply();
+    let (federation, mut stage) = Stage::ready("kota-bandung", &["prov-jabar"]);
     let mut case = federation.case_at("kemendagri");
     let lodged = federation.node("kemendagri").lodges();
     let offer = federation.node("kemendagri").forwards(&case).to("kota-bandung");
@@ -252,9 +217,7 @@ fn an_offer_that_came_through_a_relay_is_acknowledged_and_a_recalled_one_returne
 
 #[test]
 fn what_the_node_does_by_itself_is_put_off_until_it_may_sign() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "kota-bandung", &["prov-jabar"]);
-    stage.apply();
+    let (federation, mut stage) = Stage::ready("kota-bandung", &["prov-jabar"]);
     let bound = i64::try_from(crate::base::limits::CLOCK_AHEAD.as_millis()).expect("a bound");
     stage.give(Input::PeerClocks(2 * bound));
     let case = federation.case_at("kemendagri");
@@ -269,9 +232,7 @@ fn what_the_node_does_by_itself_is_put_off_until_it_may_sign() {
 
 #[test]
 fn an_operator_s_second_look_takes_what_is_right_now_and_does_not_record_a_refusal_twice() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+    let (federation, mut stage) = Stage::ready("prov-jabar", &["kota-bandung"]);
     let good = federation.node("kota-bandung").lodges();
     let kept = |number, kept, received| {
         let (peer, entry) = (agency("kota-bandung"), EntryId([number as u8; 32]));

@@ -35,7 +35,7 @@ impl Lie for Floods {
         }
         self.told += 1;
         let notes = || wire::CheckpointNotes { notes: vec![b"no note".to_vec()] };
-        let told = (0..=limits::CHECKPOINT_FRAMES_AHEAD).map(|_| Frame { kind: Some(Kind::Checkpoints(notes())) });
+        let told = (0..=limits::GOSSIP_BURST_FRAMES).map(|_| Frame { kind: Some(Kind::Checkpoints(notes())) });
         std::iter::once(frame).chain(told).collect()
     }
 

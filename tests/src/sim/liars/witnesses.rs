@@ -63,7 +63,7 @@ pub(super) fn without(mut prepared: Prepared, is_dropped: impl Fn(&Entry) -> boo
     let kept: Vec<bool> = prepared.frame.items.iter().map(keeps).collect();
     let (mut of_items, mut of_entries) = (kept.iter(), kept.iter());
     prepared.frame.items.retain(|_| of_items.next() == Some(&true));
-    prepared.batch.entries.retain(|_| of_entries.next() == Some(&true));
+    prepared.summary.entries.retain(|_| of_entries.next() == Some(&true));
     prepared
 }
 
