@@ -19,10 +19,8 @@ mod the_addressee_has_the_last_word;
 mod the_erased_is_gone;
 mod who_knew_better_moves_nothing;
 
+pub use super::node::Broken;
 use super::world::World;
-
-/// The name of the invariant that does not hold, and what was found.
-pub type Broken = (&'static str, String);
 
 /// What holds after every event.
 ///

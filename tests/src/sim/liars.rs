@@ -38,81 +38,13 @@ mod splits_two_groups;
 mod withholds_from_an_observer;
 mod witnesses;
 
-use bytes::Bytes;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::FaultCode;
-use sinergi_proto::routing::outbox::Prepared;
-use sinergi_proto::wire::{self, Frame};
 
-use super::invariants::Broken;
-use super::ledger::Ledger;
-use super::node::Node;
+use super::node::{Broken, Deed, Lie, Others};
 use super::topology::Topology;
-use super::world::World;
-
-/// One deviation of a node, asked by the shell around its engine and sessions. What is not overridden is honest.
-pub trait Lie {
-    /// What the liar does by itself; asked now and then while it may sign.
-    fn acts(&mut self, liar: &Node, now: u64) -> Deed {
-        let _ = (liar, now);
-        Deed::Nothing
-    }
-
-    /// A frame of its session is about to leave: the frames that leave instead.
-    fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
-        let _ = (liar, to);
-        vec![frame]
-    }
-
-    /// A frame has come: what its session hears instead.
-    fn hears(&mut self, liar: &Node, from: &AgencyId, frame: Frame) -> Frame {
-        let _ = (liar, from);
-        frame
-    }
-
-    /// Its ledger was read for a peer: what goes to the peer instead.
-    fn delivers(&mut self, liar: &Node, to: &AgencyId, prepared: Prepared) -> Prepared {
-        let _ = (liar, to);
-        prepared
-    }
-
-    /// It is asked about its ledger: what it shows instead of the ledger.
-    fn shows(&mut self, liar: &Node, to: &AgencyId, question: &wire::Prove) -> Option<wire::Proof> {
-        let _ = (liar, to, question);
-        None
-    }
-
-    /// Whether it stops when a peer shows that its ledger was set back, or is another one.
-    fn heeds_its_guard(&self) -> bool {
-        true
-    }
-
-    /// Whether the lie has reached somebody who must find it, asked when the run is over.
-    fn was_told(&self, world: &World, liar: &Node) -> bool;
-
-    /// What must hold in this run beside the invariants of all runs.
-    ///
-    /// # Errors
-    /// What does not hold.
-    fn must_hold(&self, world: &World, liar: &Node) -> Result<(), Broken> {
-        let _ = (world, liar);
-        Ok(())
-    }
-}
-
-/// What a liar does by itself.
-pub enum Deed {
-    /// Nothing.
-    Nothing,
-    /// It writes this entry, which it has signed, into its ledger as one of its own.
-    Writes(Bytes),
-    /// Its operator lodges a complaint.
-    Lodges(wire::Lodged),
-    /// It goes on with this older copy of its ledger, and says so to nobody.
-    GoesBack(Box<Ledger>),
-}
 
 /// How a lie must be found.
 #[derive(Clone, Copy, Debug)]

@@ -47,13 +47,13 @@ use sinergi_proto::wire::{self, Frame, accusation::Finding, entry::Body as Wire}
 
 use super::checks::Checks;
 use super::ledger::{Ledger, Seen, SignedCheckpoint};
-use super::liars::Lie;
 use super::topology::{FEDERATION, Topology};
 
 use audit::Audits;
 pub use audit::Evidence;
 pub use disk::Step;
 use disk::{Flight, Waiter};
+pub use lie::{Broken, Deed, Lie, Others};
 pub use session::Link;
 use session::{PeerMemory, Submission};
 

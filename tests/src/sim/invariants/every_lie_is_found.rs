@@ -7,8 +7,9 @@ use crate::sim::world::World;
 pub(super) fn check(world: &World) -> Result<(), Broken> {
     let Some((kind, liar)) = world.lie() else { return Ok(()) };
     let Some(lie) = liar.lie() else { return Ok(()) };
-    lie.must_hold(world, liar)?;
-    if !lie.was_told(world, liar) || world.is_found(kind.promise) {
+    let others = world.others(liar);
+    lie.must_hold(liar, &others)?;
+    if !lie.was_told(liar, &others) || world.is_found(kind.promise) {
         return Ok(());
     }
     let name = kind.name;

@@ -7,11 +7,10 @@ use sinergi_proto::base::limits;
 use sinergi_proto::entry::Entry;
 use sinergi_proto::wire::{self, entry::Body};
 
-use super::witnesses::{auditors, checkpoints, drafted};
-use super::{Deed, Lie, LieKind, Promise, anybody};
+use super::witnesses::{checkpoints, drafted};
+use super::{Deed, Lie, LieKind, Others, Promise, anybody};
 use crate::sim::node::Node;
 use crate::sim::topology::FEDERATION;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "back_dates",
@@ -51,9 +50,9 @@ impl Lie for BackDates {
         Deed::Writes(signed)
     }
 
-    fn was_told(&self, world: &World, liar: &Node) -> bool {
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
         let margin = u64::try_from(limits::BACK_DATED_BY.as_millis()).unwrap_or(u64::MAX);
-        auditors(world, liar).any(|node| {
+        others.auditors().any(|node| {
             let shown = checkpoints(node, &liar.id);
             let written = self.written.iter().filter(|entry| node.ledger.leaf_of(&entry.id).is_some());
             written.into_iter().any(|entry| {

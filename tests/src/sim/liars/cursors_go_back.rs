@@ -6,9 +6,8 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
-use super::{Lie, LieKind, Promise, anybody};
+use super::{Lie, LieKind, Others, Promise, anybody};
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "cursors_go_back",
@@ -52,7 +51,7 @@ impl Lie for GoBack {
         }
     }
 
-    fn was_told(&self, _: &World, _: &Node) -> bool {
+    fn was_told(&self, _: &Node, _: &Others<'_>) -> bool {
         self.told >= ENOUGH
     }
 }

@@ -4,9 +4,8 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::wire::{Frame, frame::Kind};
 
-use super::{Lie, LieKind, Promise, anybody};
+use super::{Lie, LieKind, Others, Promise, anybody};
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "cursors_leave_a_gap",
@@ -40,7 +39,7 @@ impl Lie for Gaps {
         vec![Frame { kind: Some(Kind::Deliver(deliver)) }]
     }
 
-    fn was_told(&self, _: &World, _: &Node) -> bool {
+    fn was_told(&self, _: &Node, _: &Others<'_>) -> bool {
         self.told >= ENOUGH
     }
 }

@@ -4,9 +4,8 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::routing::outbox::Prepared;
 
 use super::witnesses::without;
-use super::{Lie, LieKind, Promise, links_others};
+use super::{Lie, LieKind, Others, Promise, links_others};
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "does_not_pass_on",
@@ -30,12 +29,12 @@ impl Lie for DoesNotPassOn {
         without(prepared, |entry| entry.complaint.is_some() && entry.author != liar.id)
     }
 
-    fn was_told(&self, world: &World, liar: &Node) -> bool {
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
         let lacks_an_offer = |node: &Node| {
             let cases = liar.ledger.cases.values().map(|case| &case.complaint);
             let mut entitled = cases.filter(|complaint| complaint.participants().contains(&node.id));
             entitled.any(|complaint| !node.ledger.cases.contains_key(&complaint.id()))
         };
-        world.honest().filter(|node| is_behind(liar, &node.id)).any(lacks_an_offer)
+        others.honest().filter(|node| is_behind(liar, &node.id)).any(lacks_an_offer)
     }
 }

@@ -9,10 +9,9 @@ use sinergi_proto::routing::outbox::Prepared;
 use sinergi_proto::wire::{self, Frame};
 
 use super::facade::Facade;
-use super::witnesses::{auditors, newest_receipt, without};
-use super::{Lie, LieKind, Promise, anybody};
+use super::witnesses::{newest_receipt, without};
+use super::{Lie, LieKind, Others, Promise, anybody};
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "drops_what_it_acknowledged",
@@ -65,11 +64,11 @@ impl Lie for Drops {
         false
     }
 
-    fn was_told(&self, world: &World, liar: &Node) -> bool {
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
         let holds = |node: &Node| {
             let mut dropped = self.dropped.iter();
             dropped.any(|(entry, index)| newest_receipt(node, &liar.id, entry) == Some(*index))
         };
-        auditors(world, liar).any(holds)
+        others.auditors().any(holds)
     }
 }

@@ -6,10 +6,8 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::wire::{self, Frame, accusation::Finding};
 
 use super::rewrites_an_entry::Rewrites;
-use super::witnesses::auditors;
-use super::{Broken, Deed, Lie, LieKind, Promise, anybody};
+use super::{Broken, Deed, Lie, LieKind, Others, Promise, anybody};
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "files_one_finding_twice",
@@ -39,12 +37,12 @@ impl Lie for FilesTwice {
         self.0.heeds_its_guard()
     }
 
-    fn was_told(&self, world: &World, liar: &Node) -> bool {
-        self.0.was_told(world, liar)
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+        self.0.was_told(liar, others)
     }
 
-    fn must_hold(&self, world: &World, liar: &Node) -> Result<(), Broken> {
-        for auditor in auditors(world, liar) {
+    fn must_hold(&self, liar: &Node, others: &Others<'_>) -> Result<(), Broken> {
+        for auditor in others.auditors() {
             let mut files: BTreeMap<&[u8], u32> = BTreeMap::new();
             for evidence in auditor.evidence() {
                 if let Some(Finding::ForkedLeaf(displaced)) = &evidence.accusation.finding {

@@ -3,9 +3,8 @@
 use sinergi_proto::entry::content::reply_code_hash;
 use sinergi_proto::wire;
 
-use super::{Broken, Deed, Lie, LieKind, Promise, anybody};
+use super::{Broken, Deed, Lie, LieKind, Others, Promise, anybody};
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "floods_with_complaints",
@@ -40,12 +39,12 @@ impl Lie for Floods {
         })
     }
 
-    fn was_told(&self, _: &World, _: &Node) -> bool {
+    fn was_told(&self, _: &Node, _: &Others<'_>) -> bool {
         self.lodged >= LODGED
     }
 
-    fn must_hold(&self, world: &World, liar: &Node) -> Result<(), Broken> {
-        for node in world.honest() {
+    fn must_hold(&self, liar: &Node, others: &Others<'_>) -> Result<(), Broken> {
+        for node in others.honest() {
             let kept = node.ledger.leaves.iter().filter(|leaf| leaf.entry.author == liar.id).count();
             if kept >= UNFAIR {
                 let what = format!("{} keeps {kept} entries of {}", node.id, liar.id);

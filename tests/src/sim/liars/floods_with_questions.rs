@@ -4,9 +4,8 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
-use super::{Lie, LieKind, Promise, anybody};
+use super::{Lie, LieKind, Others, Promise, anybody};
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "floods_with_questions",
@@ -40,7 +39,7 @@ impl Lie for Floods {
         std::iter::once(frame).chain((0..QUESTIONS).map(|number| question((1 << 40) + number))).collect()
     }
 
-    fn was_told(&self, _: &World, _: &Node) -> bool {
+    fn was_told(&self, _: &Node, _: &Others<'_>) -> bool {
         self.told >= ENOUGH
     }
 }

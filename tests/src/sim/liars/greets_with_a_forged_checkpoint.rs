@@ -5,9 +5,8 @@
 use sinergi_proto::base::ids::{AgencyId, Epoch};
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
-use super::{Broken, Lie, LieKind, Promise, anybody};
+use super::{Broken, Lie, LieKind, Others, Promise, anybody};
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "greets_with_a_forged_checkpoint",
@@ -31,13 +30,13 @@ impl Lie for Forges {
         vec![Frame { kind: Some(Kind::Hello(wire::Hello { seen_of_you, ..hello })) }]
     }
 
-    fn was_told(&self, _: &World, _: &Node) -> bool {
+    fn was_told(&self, _: &Node, _: &Others<'_>) -> bool {
         true
     }
 
-    fn must_hold(&self, world: &World, liar: &Node) -> Result<(), Broken> {
+    fn must_hold(&self, liar: &Node, others: &Others<'_>) -> Result<(), Broken> {
         let by_liar = |node: &&Node| node.ledger.sightings.iter().any(|seen| seen.by.as_ref() == Some(&liar.id));
-        match world.honest().find(by_liar) {
+        match others.honest().find(by_liar) {
             Some(node) => Err(("what_was_not_signed_moves_nothing", format!("{} was stopped by {}", node.id, liar.id))),
             None => Ok(()),
         }

@@ -4,10 +4,8 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
 use super::facade::own_checkpoint;
-use super::witnesses::auditors;
-use super::{Lie, LieKind, Promise, anybody};
+use super::{Lie, LieKind, Others, Promise, anybody};
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "greets_with_a_time_ahead",
@@ -49,7 +47,7 @@ impl Lie for Greets {
         false
     }
 
-    fn was_told(&self, world: &World, liar: &Node) -> bool {
-        auditors(world, liar).any(|node| node.links.contains_key(&liar.id))
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+        others.auditors().any(|node| node.links.contains_key(&liar.id))
     }
 }

@@ -7,9 +7,8 @@ use sinergi_proto::base::ids::{AgencyId, Epoch};
 use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
-use super::{Lie, LieKind, Promise, anybody};
+use super::{Lie, LieKind, Others, Promise, anybody};
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "greets_with_more_than_there_is",
@@ -42,7 +41,7 @@ impl Lie for Greets {
         vec![Frame { kind: Some(Kind::Hello(hello)) }]
     }
 
-    fn was_told(&self, _: &World, _: &Node) -> bool {
+    fn was_told(&self, _: &Node, _: &Others<'_>) -> bool {
         self.told >= ENOUGH
     }
 }

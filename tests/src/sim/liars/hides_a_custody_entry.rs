@@ -6,10 +6,9 @@ use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::EntryId;
 use sinergi_proto::wire::{self, entry::Body};
 
-use super::witnesses::{auditors, drafted, gave_away, id_of};
-use super::{Deed, Lie, LieKind, Promise, anybody};
+use super::witnesses::{drafted, gave_away, id_of};
+use super::{Deed, Lie, LieKind, Others, Promise, anybody};
 use crate::sim::node::{ANSWER_WITHIN, Node};
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "hides_a_custody_entry",
@@ -50,11 +49,11 @@ impl Lie for Hides {
         Deed::Writes(signed)
     }
 
-    fn was_told(&self, world: &World, liar: &Node) -> bool {
+    fn was_told(&self, _: &Node, others: &Others<'_>) -> bool {
         let has_both = |node: &Node| {
             let has = |entry: &EntryId| node.ledger.leaf_of(entry).is_some();
             self.written.iter().any(|(entry, left_out)| has(entry) && has(left_out))
         };
-        auditors(world, liar).any(has_both)
+        others.auditors().any(has_both)
     }
 }

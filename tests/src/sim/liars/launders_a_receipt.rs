@@ -8,10 +8,9 @@ use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
 use super::facade::in_receipt;
-use super::witnesses::{auditors, receipts};
-use super::{Lie, LieKind, Promise, anybody};
+use super::witnesses::receipts;
+use super::{Lie, LieKind, Others, Promise, anybody};
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "launders_a_receipt",
@@ -47,8 +46,8 @@ impl Lie for Launders {
         })]
     }
 
-    fn was_told(&self, world: &World, liar: &Node) -> bool {
-        auditors(world, liar).any(|node| {
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+        others.auditors().any(|node| {
             let mut named = receipts(node, &liar.id).flat_map(|receipt| receipt.leaves().collect::<Vec<_>>());
             named.any(|(entry, index)| liar.ledger.leaf_of(&entry).is_some_and(|truth| truth != index))
         })

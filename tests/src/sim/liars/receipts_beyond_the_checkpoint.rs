@@ -6,10 +6,9 @@ use sinergi_proto::transparency::receipt::{ItemOutcome, Receipt};
 use sinergi_proto::wire::Frame;
 
 use super::facade::in_receipt;
-use super::witnesses::{auditors, receipts};
-use super::{Lie, LieKind, Promise, anybody};
+use super::witnesses::receipts;
+use super::{Lie, LieKind, Others, Promise, anybody};
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "receipts_beyond_the_checkpoint",
@@ -36,8 +35,8 @@ impl Lie for Lying {
         })]
     }
 
-    fn was_told(&self, world: &World, liar: &Node) -> bool {
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
         let is_beyond = |receipt: Receipt| receipt.leaves().any(|(_, index)| index.0 >= BEYOND);
-        auditors(world, liar).any(|node| receipts(node, &liar.id).any(is_beyond))
+        others.auditors().any(|node| receipts(node, &liar.id).any(is_beyond))
     }
 }

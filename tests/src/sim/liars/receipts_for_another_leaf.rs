@@ -7,10 +7,9 @@ use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::wire::Frame;
 
 use super::facade::in_receipt;
-use super::witnesses::{auditors, is_chosen, newest_receipt};
-use super::{Lie, LieKind, Promise, anybody};
+use super::witnesses::{is_chosen, newest_receipt};
+use super::{Lie, LieKind, Others, Promise, anybody};
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "receipts_for_another_leaf",
@@ -39,8 +38,8 @@ impl Lie for Lying {
         })]
     }
 
-    fn was_told(&self, world: &World, liar: &Node) -> bool {
-        auditors(world, liar).any(|node| {
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+        others.auditors().any(|node| {
             let mut chosen = node.ledger.leaves.iter().map(|leaf| leaf.entry.id).filter(is_chosen);
             chosen.any(|entry| {
                 let named = newest_receipt(node, &liar.id, &entry);

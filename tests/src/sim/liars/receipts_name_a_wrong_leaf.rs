@@ -7,10 +7,9 @@ use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::wire::Frame;
 
 use super::facade::in_receipt;
-use super::witnesses::{auditors, is_chosen, newest_receipt};
-use super::{Lie, LieKind, Promise, anybody};
+use super::witnesses::{is_chosen, newest_receipt};
+use super::{Lie, LieKind, Others, Promise, anybody};
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "receipts_name_a_wrong_leaf",
@@ -37,8 +36,8 @@ impl Lie for Lying {
         })]
     }
 
-    fn was_told(&self, world: &World, liar: &Node) -> bool {
-        auditors(world, liar).any(|node| {
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+        others.auditors().any(|node| {
             let chosen = node.ledger.leaves.iter().map(|leaf| &leaf.entry);
             let mut chosen = chosen.filter(|entry| entry.complaint.is_some() && is_chosen(&entry.id));
             chosen.any(|entry| {

@@ -6,10 +6,9 @@ use sinergi_proto::transparency::receipt::Receipt;
 use sinergi_proto::wire::Frame;
 
 use super::facade::in_receipt;
-use super::witnesses::{auditors, receipts};
-use super::{Lie, LieKind, Promise, anybody};
+use super::witnesses::receipts;
+use super::{Lie, LieKind, Others, Promise, anybody};
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "receipts_without_a_checkpoint",
@@ -27,8 +26,8 @@ impl Lie for Lying {
         vec![in_receipt(liar, frame, |receipt| receipt.checkpoint.clear())]
     }
 
-    fn was_told(&self, world: &World, liar: &Node) -> bool {
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
         let is_bare = |receipt: Receipt| receipt.checkpoint.is_empty() && receipt.leaves().next().is_some();
-        auditors(world, liar).any(|node| receipts(node, &liar.id).any(is_bare))
+        others.auditors().any(|node| receipts(node, &liar.id).any(is_bare))
     }
 }

@@ -6,10 +6,9 @@ use sinergi_proto::transparency::receipt::{ItemOutcome, Receipt};
 use sinergi_proto::wire::Frame;
 
 use super::facade::in_receipt;
-use super::witnesses::{auditors, is_chosen, receipts};
-use super::{Lie, LieKind, Promise, anybody};
+use super::witnesses::{is_chosen, receipts};
+use super::{Lie, LieKind, Others, Promise, anybody};
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "refuses_what_is_unwelcome",
@@ -38,9 +37,9 @@ impl Lie for Lying {
         })]
     }
 
-    fn was_told(&self, world: &World, liar: &Node) -> bool {
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
         let refuses =
             |receipt: Receipt| receipt.results.iter().any(|result| matches!(result.outcome, ItemOutcome::Refused(_)));
-        auditors(world, liar).any(|node| receipts(node, &liar.id).any(refuses))
+        others.auditors().any(|node| receipts(node, &liar.id).any(refuses))
     }
 }

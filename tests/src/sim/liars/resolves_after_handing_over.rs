@@ -7,9 +7,8 @@ use sinergi_proto::base::ids::EntryId;
 use sinergi_proto::wire::{self, entry::Body};
 
 use super::witnesses::{drafted, gave_away, id_of};
-use super::{Deed, Lie, LieKind, Promise, anybody};
+use super::{Deed, Lie, LieKind, Others, Promise, anybody};
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "resolves_after_handing_over",
@@ -43,8 +42,8 @@ impl Lie for Resolves {
         Deed::Writes(signed)
     }
 
-    fn was_told(&self, world: &World, _: &Node) -> bool {
+    fn was_told(&self, _: &Node, others: &Others<'_>) -> bool {
         let has = |node: &Node| self.written.is_some_and(|entry| node.ledger.leaf_of(&entry).is_some());
-        world.honest().any(has)
+        others.honest().any(has)
     }
 }

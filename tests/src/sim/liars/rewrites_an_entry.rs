@@ -6,10 +6,9 @@ use sinergi_proto::base::ids::{AgencyId, EntryId};
 use sinergi_proto::wire::{self, Frame};
 
 use super::facade::Facade;
-use super::witnesses::{auditors, first_own_entry};
-use super::{Deed, Lie, LieKind, Promise, anybody};
+use super::witnesses::first_own_entry;
+use super::{Deed, Lie, LieKind, Others, Promise, anybody};
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "rewrites_an_entry",
@@ -59,8 +58,8 @@ impl Lie for Rewrites {
         false
     }
 
-    fn was_told(&self, world: &World, liar: &Node) -> bool {
+    fn was_told(&self, _: &Node, others: &Others<'_>) -> bool {
         let has = |node: &Node| self.rewritten.is_some_and(|entry| node.ledger.leaf_of(&entry).is_some());
-        auditors(world, liar).any(has)
+        others.auditors().any(has)
     }
 }

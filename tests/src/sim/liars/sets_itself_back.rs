@@ -7,11 +7,10 @@ use sinergi_proto::base::limits;
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
-use super::witnesses::{auditors, checkpoints};
-use super::{Deed, Lie, LieKind, Promise, anybody};
+use super::witnesses::checkpoints;
+use super::{Deed, Lie, LieKind, Others, Promise, anybody};
 use crate::sim::ledger::Ledger;
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "sets_itself_back",
@@ -70,7 +69,7 @@ impl Lie for SetsBack {
         false
     }
 
-    fn was_told(&self, world: &World, liar: &Node) -> bool {
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
         let Some((at, leaves)) = self.went else { return false };
         // Clocks are off by minutes.
         let before = (at / 1000).saturating_sub(limits::COSIGNED_BACK_BY.as_secs());
@@ -78,6 +77,6 @@ impl Lie for SetsBack {
             let shown = checkpoints(node, &liar.id);
             shown.iter().any(|shown| shown.size > leaves && shown.seconds.is_some_and(|seconds| seconds < before))
         };
-        auditors(world, liar).any(had_more)
+        others.auditors().any(had_more)
     }
 }

@@ -6,10 +6,9 @@ use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::wire::{self, Frame};
 
 use super::facade::Facade;
-use super::witnesses::{auditors, checkpoints};
-use super::{Lie, LieKind, Promise, linked_with_oversight};
+use super::witnesses::checkpoints;
+use super::{Lie, LieKind, Others, Promise, linked_with_oversight};
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "shows_two_ledgers",
@@ -51,11 +50,11 @@ impl Lie for TwoLedgers {
         false
     }
 
-    fn was_told(&self, world: &World, liar: &Node) -> bool {
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
         let has_seen = |node: &&Node| checkpoints(node, &liar.id).iter().any(|shown| shown.size > OTHER.0);
-        let deceived = auditors(world, liar).filter(|node| liar.charter().is_oversight(&node.id)).find(has_seen);
+        let deceived = others.auditors().filter(|node| liar.charter().is_oversight(&node.id)).find(has_seen);
         deceived.is_some_and(|deceived| {
-            let others = auditors(world, liar).filter(|node| node.adjacent().contains(&deceived.id));
+            let others = others.auditors().filter(|node| node.adjacent().contains(&deceived.id));
             others.filter(has_seen).count() > 0
         })
     }

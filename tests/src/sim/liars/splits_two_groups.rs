@@ -4,10 +4,9 @@ use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::wire::{self, Frame};
 
 use super::facade::Facade;
-use super::witnesses::{auditors, checkpoints};
-use super::{Lie, LieKind, Promise, links_others};
+use super::witnesses::checkpoints;
+use super::{Lie, LieKind, Others, Promise, links_others};
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "splits_two_groups",
@@ -57,11 +56,11 @@ impl Lie for TwoGroups {
         false
     }
 
-    fn was_told(&self, world: &World, liar: &Node) -> bool {
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
         let Some(other) = self.facade.replaced().next() else { return false };
         let has_seen = |node: &&Node| checkpoints(node, &liar.id).iter().any(|shown| shown.size > other.0);
         let (below, above): (Vec<&Node>, Vec<&Node>) =
-            auditors(world, liar).filter(has_seen).partition(|node| is_deceived(liar, &node.id));
+            others.auditors().filter(has_seen).partition(|node| is_deceived(liar, &node.id));
         !below.is_empty() && !above.is_empty()
     }
 }

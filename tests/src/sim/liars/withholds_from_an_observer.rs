@@ -5,10 +5,9 @@
 use sinergi_proto::base::ids::{AgencyId, ComplaintId};
 use sinergi_proto::routing::outbox::Prepared;
 
-use super::witnesses::{auditors, was_turned_away, without};
-use super::{Lie, LieKind, Promise, linked_with_oversight};
+use super::witnesses::{was_turned_away, without};
+use super::{Lie, LieKind, Others, Promise, linked_with_oversight};
 use crate::sim::node::Node;
-use crate::sim::world::World;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "withholds_from_an_observer",
@@ -35,8 +34,8 @@ impl Lie for Withholds {
         without(prepared, |entry| entry.complaint.is_some_and(|complaint| is_withheld(liar, &complaint)))
     }
 
-    fn was_told(&self, world: &World, liar: &Node) -> bool {
-        auditors(world, liar).filter(|node| liar.charter().is_oversight(&node.id)).any(|node| {
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+        others.auditors().filter(|node| liar.charter().is_oversight(&node.id)).any(|node| {
             let Some(received) = node.ledger.received.get(&liar.id) else { return false };
             let passed = liar.ledger.leaves.iter().zip(0..received.index.0).map(|(leaf, _)| &leaf.entry);
             let withheld = passed.filter(|entry| entry.complaint.is_some_and(|id| is_withheld(liar, &id)));

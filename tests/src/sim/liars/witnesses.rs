@@ -14,12 +14,6 @@ use sinergi_proto::wire::{self, entry::Body};
 use crate::sim::ledger::Held;
 use crate::sim::node::Node;
 use crate::sim::topology::FEDERATION;
-use crate::sim::world::World;
-
-/// The honest nodes that audit a liar: its peers.
-pub(super) fn auditors<'a>(world: &'a World, liar: &'a Node) -> impl Iterator<Item = &'a Node> {
-    world.honest().filter(|node| node.adjacent().contains(&liar.id))
-}
 
 /// The receipts of a liar that a node holds, the newest last.
 pub(super) fn receipts(holder: &Node, liar: &AgencyId) -> impl Iterator<Item = Receipt> {

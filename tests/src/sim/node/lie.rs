@@ -1,9 +1,12 @@
 //! Where a liar deviates: the shell around engine and sessions asks its lie. An honest node has none, and nothing here changes what it does.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::engine::{Input, LeafHeader, Lodge, OldEntry};
+use sinergi_proto::routing::outbox::Prepared;
 use sinergi_proto::sync::{Done, End};
 use sinergi_proto::tlog::checkpoint::{Checkpoint, CheckpointSigner};
 use sinergi_proto::wire::{self, Frame};
@@ -11,8 +14,97 @@ use sinergi_proto::wire::{self, Frame};
 use super::disk::Waiter;
 use super::{Effect, Node, State};
 use crate::sim::ledger::Ledger;
-use crate::sim::liars::{Deed, Lie};
 use crate::sim::topology::FEDERATION;
+
+/// One deviation of a node, asked by the shell around its engine and sessions. What is not overridden is honest.
+pub trait Lie {
+    /// What the liar does by itself; asked now and then while it may sign.
+    fn acts(&mut self, liar: &Node, now: u64) -> Deed {
+        let _ = (liar, now);
+        Deed::Nothing
+    }
+
+    /// A frame of its session is about to leave: the frames that leave instead.
+    fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+        let _ = (liar, to);
+        vec![frame]
+    }
+
+    /// A frame has come: what its session hears instead.
+    fn hears(&mut self, liar: &Node, from: &AgencyId, frame: Frame) -> Frame {
+        let _ = (liar, from);
+        frame
+    }
+
+    /// Its ledger was read for a peer: what goes to the peer instead.
+    fn delivers(&mut self, liar: &Node, to: &AgencyId, prepared: Prepared) -> Prepared {
+        let _ = (liar, to);
+        prepared
+    }
+
+    /// It is asked about its ledger: what it shows instead of the ledger.
+    fn shows(&mut self, liar: &Node, to: &AgencyId, question: &wire::Prove) -> Option<wire::Proof> {
+        let _ = (liar, to, question);
+        None
+    }
+
+    /// Whether it stops when a peer shows that its ledger was set back, or is another one.
+    fn heeds_its_guard(&self) -> bool {
+        true
+    }
+
+    /// Whether the lie has reached somebody who must find it, asked when the run is over.
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool;
+
+    /// What must hold in this run beside the invariants of all runs.
+    ///
+    /// # Errors
+    /// What does not hold.
+    fn must_hold(&self, liar: &Node, others: &Others<'_>) -> Result<(), Broken> {
+        let _ = (liar, others);
+        Ok(())
+    }
+}
+
+/// What a liar does by itself.
+pub enum Deed {
+    /// Nothing.
+    Nothing,
+    /// It writes this entry, which it has signed, into its ledger as one of its own.
+    Writes(Bytes),
+    /// Its operator lodges a complaint.
+    Lodges(wire::Lodged),
+    /// It goes on with this older copy of its ledger, and says so to nobody.
+    GoesBack(Box<Ledger>),
+}
+
+/// An invariant that does not hold, and what was found.
+pub type Broken = (&'static str, String);
+
+/// The honest nodes of a run with one liar.
+pub struct Others<'a> {
+    nodes: &'a BTreeMap<AgencyId, Node>,
+    liar: &'a AgencyId,
+}
+
+impl<'a> Others<'a> {
+    /// All these nodes but the liar.
+    pub fn new(nodes: &'a BTreeMap<AgencyId, Node>, liar: &'a AgencyId) -> Self {
+        Self { nodes, liar }
+    }
+
+    /// All of them.
+    pub fn honest(&self) -> impl Iterator<Item = &'a Node> {
+        let liar = self.liar;
+        self.nodes.values().filter(move |node| node.id != *liar)
+    }
+
+    /// Those that audit the liar: its peers.
+    pub fn auditors(&self) -> impl Iterator<Item = &'a Node> {
+        let liar = self.liar;
+        self.honest().filter(move |node| node.adjacent().contains(liar))
+    }
+}
 
 impl Node {
     /// From now on the node tells this lie.

@@ -7,7 +7,7 @@ use sinergi_proto::transparency::evidence::Opened;
 
 use super::{Told, World};
 use crate::sim::liars::{LieKind, Promise};
-use crate::sim::node::{Evidence, Node};
+use crate::sim::node::{Evidence, Node, Others};
 
 impl World {
     /// One of the agencies that can tell the plan's lie tells it.
@@ -36,6 +36,11 @@ impl World {
         Some((self.plan.lie?, &self.nodes[self.liar.as_ref()?]))
     }
 
+    /// The honest nodes, as a lie sees them.
+    pub fn others<'a>(&'a self, liar: &'a Node) -> Others<'a> {
+        Others::new(&self.nodes, &liar.id)
+    }
+
     /// Whether honest agencies get everything that they should have.
     pub fn passes_everything_on(&self) -> bool {
         self.lie().is_none_or(|(kind, _)| kind.passes_everything_on)
@@ -62,7 +67,7 @@ impl World {
         let (kind, liar) = self.lie()?;
         let findings = self.evidence().map(|(_, evidence)| evidence.statement.finding).collect();
         let faults: BTreeSet<u32> = self.sent_away.iter().map(|(_, code)| *code).collect();
-        let was_told = liar.lie().is_some_and(|lie| lie.was_told(self, liar));
+        let was_told = liar.lie().is_some_and(|lie| lie.was_told(liar, &self.others(liar)));
         Some(Told { name: kind.name, was_told, findings, faults })
     }
 }
