@@ -250,7 +250,7 @@ pub(super) fn prove(proofs: &ProofServer, peer: &Arc<Peer>, job: JobId, prove: w
         };
         let answer = move || {
             let _until_it_is_answered = room;
-            Done::Proved(proofs.answer(&peer.agency, prove))
+            Done::Proved(proofs.answer(&peer.agency, &prove))
         };
         blocking(job, answer).await
     })
