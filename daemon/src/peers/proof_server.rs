@@ -74,7 +74,7 @@ enum Unshown {
 
 impl From<ReadError> for Unshown {
     fn from(error: ReadError) -> Self {
-        Self::OwnData(error.into())
+        Self::Own(error.into())
     }
 }
 

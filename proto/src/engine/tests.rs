@@ -1,4 +1,4 @@
-//! The engine decision by decision, over a view in memory.
+//! Tests of the engine over a view in memory. Each compares the records or the whole batch of a decision.
 
 mod memory;
 mod own;
@@ -33,7 +33,7 @@ impl TestNode {
         node
     }
 
-    /// A node that starts over what is durable.
+    /// A node that starts with these durable records. Its rollback guard is not clear yet.
     fn starting(federation: &Federation, own: &str, peers: &[&str], view: Memory) -> Self {
         let config = EngineConfig {
             own: agency(own),
@@ -57,13 +57,13 @@ impl TestNode {
         Ok(self.engine.handle(input, self.now, &mut self.view, &mut self.batch)?.until_applied())
     }
 
-    /// Closes the open batch; it is on its way, and the view does not show it.
+    /// Closes the open batch without applying it, so that the view does not show it.
     fn close(&mut self) -> (Option<BatchNumber>, Batch) {
         let number = self.engine.close(&self.batch);
         (number, std::mem::take(&mut self.batch))
     }
 
-    /// Carries out the open batch to its end, and all work that is left to do; the records that were written.
+    /// Applies the open batch and all backlog. Returns the records that were written.
     fn apply(&mut self) -> Vec<String> {
         let mut written = Vec::new();
         loop {
@@ -109,7 +109,7 @@ impl TestNode {
         }
     }
 
-    /// Delivers entries as one frame of a peer; what became of each.
+    /// Delivers items as one frame of a peer. Returns their outcomes.
     fn deliver(&mut self, peer: &str, items: Vec<Received>) -> Vec<ItemOutcome> {
         match self.give(Input::Deliver(delivery(peer, items))) {
             Answer::Delivered(Ok(results)) => results.into_iter().map(|result| result.outcome).collect(),
@@ -136,7 +136,7 @@ fn received(signed_entry: bytes::Bytes, content: Vec<wire::Content>) -> Received
     Received::Authentic(Box::new(Authentic { entry, item: wire::Item { signed_entry, content, relays: 0 } }))
 }
 
-/// A record in a word, for comparison.
+/// A record in few words, for comparison.
 fn shown(record: &Record) -> String {
     match record {
         Record::Leaf { header, entry } => {

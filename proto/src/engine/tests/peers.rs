@@ -1,4 +1,4 @@
-//! What peers deliver.
+//! Tests of delivered items: known, refused, deferred, admitted, and judged again.
 
 use super::*;
 use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
@@ -20,7 +20,7 @@ fn a_known_entry_is_answered_from_the_ledger_and_written_once() {
 }
 
 #[test]
-fn an_entry_waits_for_its_parent_and_is_judged_again_when_both_can_be_read() {
+fn an_entry_is_deferred_until_its_parent_is_here_and_judged_again_when_the_view_shows_both() {
     let federation = Federation::new();
     let mut node = TestNode::of(&federation, "prov-jabar", &["kota-bandung"]);
     node.apply();
@@ -30,10 +30,7 @@ fn an_entry_waits_for_its_parent_and_is_judged_again_when_both_can_be_read() {
     assert_eq!(node.deliver("kota-bandung", vec![item(&offer)]), [MISSING_PARENT]);
     let (number, waiting) = node.close();
     assert_eq!(node.deliver("kota-bandung", vec![item(&lodged)]), [LEAF_0]);
-    assert!(
-        !node.engine.has_backlog() && node.engine.awaits_applied(),
-        "the view does not show the waiting item yet"
-    );
+    assert!(!node.engine.has_backlog() && node.engine.awaits_applied(), "the view does not show the waiting item yet");
     node.apply_batch(number.expect("a batch"), waiting);
     assert!(node.engine.has_backlog());
     node.give(Input::Work);
@@ -46,7 +43,7 @@ fn an_entry_waits_for_its_parent_and_is_judged_again_when_both_can_be_read() {
 }
 
 #[test]
-fn an_item_that_still_waits_after_a_second_look_is_not_recorded_again() {
+fn an_item_that_stays_deferred_when_it_is_judged_again_is_not_recorded_again() {
     let federation = Federation::new();
     let mut node = TestNode::of(&federation, "prov-jabar", &["kota-bandung"]);
     node.apply();
@@ -63,7 +60,7 @@ fn an_item_that_still_waits_after_a_second_look_is_not_recorded_again() {
 }
 
 #[test]
-fn an_item_is_given_out_once_and_again_only_when_something_came_while_it_was_checked() {
+fn an_item_is_given_out_once_and_again_only_if_it_was_unblocked_during_the_check() {
     let federation = Federation::new();
     let mut node = TestNode::of(&federation, "prov-jabar", &["kota-bandung"]);
     node.apply();
@@ -128,7 +125,7 @@ fn duplicates_of_a_complaint_with_erasures_order_no_destruction() {
 }
 
 #[test]
-fn items_that_wait_are_tried_after_a_restart() {
+fn deferred_items_are_tried_after_a_restart() {
     let federation = Federation::new();
     let mut node = TestNode::of(&federation, "prov-jabar", &["kota-bandung"]);
     node.apply();
@@ -158,7 +155,7 @@ fn a_read_that_fails_leaves_the_items_before_it_taken() {
 }
 
 #[test]
-fn a_content_that_comes_late_is_taken_once_and_goes_on_to_those_who_may_have_it() {
+fn a_late_content_is_taken_once_and_goes_on_to_the_agencies_that_may_have_it() {
     let federation = Federation::new();
     let mut node = TestNode::of(&federation, "prov-jabar", &["kemendagri", "kota-bandung"]);
     node.apply();
@@ -173,11 +170,7 @@ fn a_content_that_comes_late_is_taken_once_and_goes_on_to_those_who_may_have_it(
     assert_eq!(node.batch.records[node.batch.records.len() - 3..].iter().map(shown).collect::<Vec<_>>(), late);
     let on_its_way = node.close();
     node.deliver("kota-bandung", vec![with_text()]);
-    assert_eq!(
-        node.batch.records.iter().map(shown).collect::<Vec<_>>(),
-        ["cursor of kota-bandung"],
-        "not applied yet"
-    );
+    assert_eq!(node.batch.records.iter().map(shown).collect::<Vec<_>>(), ["cursor of kota-bandung"], "not applied yet");
     node.apply_batch(on_its_way.0.expect("a batch"), on_its_way.1);
     node.deliver("kota-bandung", vec![with_text()]);
     assert_eq!(node.apply(), ["cursor of kota-bandung", "cursor of kota-bandung"]);
@@ -195,7 +188,7 @@ fn a_content_that_is_not_what_the_entry_committed_to_is_refused_alone() {
 }
 
 #[test]
-fn refused_items_beyond_the_quota_are_refused_and_not_kept() {
+fn refused_items_over_the_quota_get_no_record() {
     let federation = Federation::new();
     let mut node = TestNode::of(&federation, "prov-jabar", &["kota-bandung"]);
     node.apply();
@@ -232,7 +225,7 @@ fn a_peer_of_which_too_much_waits_is_paused_and_told_of_once() {
 }
 
 #[test]
-fn an_offer_that_came_through_a_relay_is_acknowledged_and_a_recalled_one_returned_by_itself() {
+fn the_arrival_of_a_relayed_offer_is_confirmed_and_a_recalled_offer_is_returned_automatically() {
     let federation = Federation::new();
     let mut node = TestNode::of(&federation, "kota-bandung", &["prov-jabar"]);
     node.apply();
@@ -251,7 +244,7 @@ fn an_offer_that_came_through_a_relay_is_acknowledged_and_a_recalled_one_returne
 }
 
 #[test]
-fn what_the_node_does_by_itself_is_put_off_until_it_may_sign() {
+fn an_automatic_action_is_put_off_until_the_node_may_sign() {
     let federation = Federation::new();
     let mut node = TestNode::of(&federation, "kota-bandung", &["prov-jabar"]);
     node.apply();
@@ -268,7 +261,7 @@ fn what_the_node_does_by_itself_is_put_off_until_it_may_sign() {
 }
 
 #[test]
-fn an_operator_s_second_look_takes_what_is_right_now_and_does_not_record_a_refusal_twice() {
+fn a_retry_admits_an_item_that_is_good_now_and_does_not_record_a_refusal_twice() {
     let federation = Federation::new();
     let mut node = TestNode::of(&federation, "prov-jabar", &["kota-bandung"]);
     node.apply();
