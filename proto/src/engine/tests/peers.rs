@@ -207,7 +207,7 @@ fn refused_items_over_the_quota_get_no_record() {
 }
 
 #[test]
-fn a_peer_of_which_too_much_waits_is_paused_and_told_of_once() {
+fn frames_of_a_peer_with_too_many_deferred_items_are_not_taken_and_the_operator_is_warned_once() {
     let federation = Federation::new();
     let mut node = TestNode::of(&federation, "prov-jabar", &["kota-bandung"]);
     node.apply();
