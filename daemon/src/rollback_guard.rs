@@ -12,10 +12,11 @@ mod own_ledger;
 mod stored;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::transparency::rollback_guard::{Begun, RollbackGuard, Settled};
+use sinergi_proto::transparency::rollback_guard::{Begun, GuardState, RollbackGuard, Settled};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +26,7 @@ use crate::base::time::now_millis;
 use crate::storage::case::CaseError;
 
 pub use own_ledger::{OwnKeys, OwnLedger};
-pub use sinergi_proto::transparency::rollback_guard::{Compared, GuardState, Proof, Sighting};
+pub use sinergi_proto::transparency::rollback_guard::{Compared, Proof, Sighting};
 pub use stored::{SightingsError, file, keep, load};
 
 /// The state, shared by the writer, the links and the operator API.
@@ -184,6 +185,6 @@ impl Continuity {
     }
 
     fn guard(&self) -> MutexGuard<'_, RollbackGuard> {
-        self.0.guard.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.guard.lock()
     }
 }

@@ -34,12 +34,13 @@ use sinergi_proto::charter::Charters;
 use sinergi_proto::engine::{
     Answer, Batch, BatchNumber, CommandError, CursorHeader, Engine, EngineConfig, Input, OldEntry, Recheck, Snapshot,
 };
+use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
 use tokio::sync::{mpsc, watch};
 
 use crate::base::alarms::Alarms;
-use crate::base::time::now_millis;
-use crate::rollback_guard::{Continuity, GuardState};
+use crate::base::time::Clocks;
+use crate::rollback_guard::Continuity;
 use crate::storage::case::CaseError;
 use crate::storage::charters::Directory;
 use crate::storage::derivation::{CASE_CACHE_LIMITS, Derivation};
@@ -77,6 +78,17 @@ pub enum WriterError {
     Thread(std::io::Error),
 }
 
+/// Why a new epoch is not declared.
+#[derive(Debug, thiserror::Error)]
+pub enum DeclareError {
+    /// The declaration cannot be written.
+    #[error(transparent)]
+    Writer(#[from] WriterError),
+    /// The declaration cannot be signed.
+    #[error(transparent)]
+    NotDone(#[from] CommandError),
+}
+
 /// What a writer works with, beside the ledger.
 pub struct WriterParts {
     /// The agency that it signs for.
@@ -108,6 +120,7 @@ pub struct Writer {
     engine: Engine,
     derivation: Derivation,
     surroundings: Surroundings,
+    clocks: Clocks,
     queue: mpsc::Receiver<Queued>,
     committer: Committer,
     rechecks: mpsc::Sender<Vec<Recheck>>,
@@ -190,7 +203,7 @@ impl Writer {
             key: keys.entry.clone(),
             adjacent,
             answer_within_millis: parts.answer_within_millis,
-            batch_bytes: limits::GROUP_BYTES,
+            batch_bytes: limits::BATCH_BYTES,
             cases: CASE_CACHE_LIMITS,
         };
         let tip = ledger.tip();
@@ -215,6 +228,7 @@ impl Writer {
             engine,
             derivation,
             surroundings,
+            clocks: Clocks::start(),
             queue,
             committer,
             rechecks,
@@ -279,8 +293,8 @@ impl Writer {
                 handover.answers.extend(reply.map(|reply| (reply, answer)));
             }
             // What it writes may be more than was submitted: a disclosed content is copied.
-            let has_room = handover.rooms.len() < limits::GROUP_SUBMISSIONS
-                && bytes.max(self.encoded_length()) < limits::GROUP_BYTES - limits::FRAME_BYTES;
+            let has_room = handover.rooms.len() < limits::BATCH_SUBMISSIONS
+                && bytes.max(self.encoded_length()) < limits::BATCH_BYTES - limits::FRAME_BYTES;
             next = if !has_room {
                 None
             } else if handover.rooms.len() < waiting {
@@ -308,7 +322,7 @@ impl Writer {
 
     /// Gives the engine an input, after what has changed around it.
     fn handle(&mut self, input: Input) -> Result<Answer, WriterError> {
-        let now = now_millis();
+        let now = self.clocks.now();
         let Self { engine, derivation, batch, surroundings, .. } = self;
         for news in surroundings.news() {
             let Answer::Nothing = engine.handle(news, now, derivation, batch)?.until_applied() else { continue };
@@ -359,11 +373,12 @@ impl Writer {
     /// Declares the epoch, durably: nothing else may be in the ledger yet.
     ///
     /// # Errors
-    /// What ends the node. The inner error: why this node may not sign.
-    pub fn declare(&mut self, reset: wire::LedgerReset) -> Result<Result<(), CommandError>, WriterError> {
-        let Answer::Declared(declared) = self.handle(Input::Declare(reset))? else { return Ok(Ok(())) };
-        self.settle()?;
-        Ok(declared)
+    /// What ends the node, or why the declaration cannot be signed.
+    pub fn declare(&mut self, reset: wire::LedgerReset) -> Result<(), DeclareError> {
+        if let Answer::Declared(declared) = self.handle(Input::Declare(reset))? {
+            declared?;
+        }
+        Ok(self.settle()?)
     }
 
     /// Takes over entries of an old ledger, durably; how many are leaves now that were none.

@@ -1,4 +1,4 @@
-//! What everything else is made of: ids, keys, the hybrid clock, the limits of the whole federation, and the codes of refusals.
+//! The basic types of all other modules: ids, keys, the hybrid clock, the limits of the whole federation, the codes of refusals.
 //!
 //! Must not know entries, charters or links.
 

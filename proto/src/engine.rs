@@ -72,7 +72,7 @@ pub use record::{
 };
 pub use view::View;
 
-use crate::base::clock::HybridClock;
+use crate::base::clock::{HybridClock, Now};
 use crate::base::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
 use crate::base::key::SigningKey;
 use crate::base::limits;
@@ -197,7 +197,7 @@ impl Engine {
     pub fn handle<V: View>(
         &mut self,
         input: Input,
-        now: u64,
+        now: Now,
         view: &mut V,
         batch: &mut Batch,
     ) -> Result<Withheld<Answer>, V::Error> {
@@ -220,11 +220,12 @@ impl Engine {
                 self.note(|engine| keys.for_each(|key| engine.put_back(key)))
             }
             input if self.guard != GuardState::Clear => self.decline(&input),
-            input => self.decide_on(input, now, view, batch)?,
+            input => self.decide_on(input, now.wall_millis, view, batch)?,
         };
         Ok(Withheld::new(answer))
     }
 
+    /// `now`: the wall clock, milliseconds since 1970.
     fn decide_on<V: View>(
         &mut self,
         input: Input,
@@ -233,9 +234,19 @@ impl Engine {
         batch: &mut Batch,
     ) -> Result<Answer, V::Error> {
         Ok(match input {
-            Input::Lodge(lodge) => Answer::Lodged(self.lodge(*lodge, now, view, batch)?),
-            Input::Act(act) => Answer::Acted(self.act(*act, now, view, batch)?),
-            Input::Deliver(delivery) => Answer::Delivered(self.deliver(delivery, now, view, batch)?),
+            Input::Lodge(lodge) => {
+                let known = self.gather_imported(&lodge, view)?;
+                Answer::Lodged(self.decide_lodge(*lodge, known, now, batch))
+            }
+            Input::Act(act) => {
+                let disclosed = self.gather_act(&act, view)?;
+                Answer::Acted(self.decide_act(*act, disclosed, now, batch))
+            }
+            Input::Deliver(delivery) => Answer::Delivered(if self.is_paused(&delivery.peer, batch) {
+                Err(DeliveryError::TooMuchDeferred)
+            } else {
+                Ok(self.deliver(delivery, now, view, batch)?)
+            }),
             Input::Receipt(header, ack) => {
                 self.record(Record::Receipt { header, ack: ack.into() }, batch);
                 Answer::Nothing

@@ -1,6 +1,7 @@
-//! What all nodes of a federation must agree on: formats, rules and decisions. `proto/README.md` explains the protocol.
+//! The protocol of the federation: the formats, rules and decisions that all nodes must agree on. `proto/README.md` explains it.
 //!
-//! Pure: no clock, no random numbers, no file, no socket, no thread. Whoever needs one passes it in as an argument.
+//! This crate is pure. It reads no clock, draws no random numbers, opens no file or socket and starts no thread. Its caller
+//! passes such things in as arguments.
 //!
 //! ```text
 //!              operators                                                    peers
@@ -16,15 +17,16 @@
 //!         Batch: records, answers, warnings                        Actions and jobs for the shell
 //! ```
 //!
-//! | module | what it holds |
+//! | module | content |
 //! |---|---|
 //! | [`base`] | ids, keys, the hybrid clock, the limits of the federation, the codes of refusals |
-//! | [`wire`] | the messages that are generated from the schema; decides nothing |
+//! | [`wire`] | the messages of the peer protocol, generated from the schema; no decisions |
+//! | [`operator_api`] | the messages of the operator API, generated as well; no other module may use it |
 //! | [`tlog`] | C2SP signed notes, checkpoints, tree hashes and proofs |
-//! | [`entry`] | what is signed, and the content that it commits to |
-//! | [`charter`] | the members, their keys and supervisors; which charter is trusted |
-//! | [`admission`] | whether a received entry is taken, refused or deferred |
-//! | [`routing`] | which links get an entry, how frames are read from the ledger, how far a link is |
+//! | [`entry`] | signed entries, their bodies, and the contents that they commit to |
+//! | [`charter`] | the members, their keys and supervisors; the chain of trusted charters |
+//! | [`admission`] | the rules that admit, refuse or defer a received entry |
+//! | [`routing`] | the links that get an entry, the frames that a link sends, the cursor of a link |
 //! | [`complaint`] | custody, case and commands: the fold over a set of entries |
 //! | [`transparency`] | receipts, audits, evidence and its judge, the rollback guard |
 //! | [`engine`] | every decision of a node, as one pure machine; recovery after a loss |
@@ -34,7 +36,7 @@
 //! - received bytes are never encoded again;
 //! - a refusal is the same on every node;
 //! - equal sets of entries give equal states;
-//! - no bytes make it panic.
+//! - no received bytes make the code panic.
 
 pub mod admission;
 pub mod base;
@@ -42,6 +44,7 @@ pub mod charter;
 pub mod complaint;
 pub mod engine;
 pub mod entry;
+pub mod operator_api;
 pub mod routing;
 pub mod sync;
 pub mod tlog;

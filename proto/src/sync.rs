@@ -49,7 +49,6 @@ pub use handshake::{HANDSHAKE_WITHIN, PROTOCOL_MAX, PROTOCOL_MIN};
 pub use jobs::JobId;
 pub use reception::receiver::{Receiver, ReceiverEvent, ReceiverOutput};
 pub use session::Session;
-pub use timers::Now;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
-//! The transparency-log formats of C2SP: signed notes, checkpoints, tree hashes with their proofs, and proofs in a file.
+//! The transparency-log formats of C2SP (c2sp.org): signed notes, checkpoints, tree hashes with their proofs, and proof files.
 //!
-//! Must not know entries or charters: here, a leaf is a hash and a signer is a key.
+//! Must not know entries or charters. A leaf is some bytes here, and a signer is a key.
 
 pub mod checkpoint;
 pub mod note;

@@ -15,7 +15,7 @@ use sinergi_proto::wire;
 use super::confirm::confirm;
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::safe;
+use crate::safe;
 
 /// Options of `recover`.
 #[derive(Args, Clone, Debug)]

@@ -10,7 +10,7 @@ use crate::writer::Submission;
 
 /// Checkpoints that are kept with one `Witnessed`: they fit into a group of the ledger. More wait for the next one.
 const AT_ONCE: usize = 1024;
-const _: () = assert!(AT_ONCE * limits::CHECKPOINT_BYTES <= limits::GROUP_BYTES / 2);
+const _: () = assert!(AT_ONCE * limits::CHECKPOINT_BYTES <= limits::BATCH_BYTES / 2);
 
 /// Writes a `Witnessed` at most once in `every`, when something was seen since the last one, until the node stops.
 pub async fn keep_witnessing(links: Links, every: Duration) {

@@ -8,12 +8,13 @@
 //! - contents are those that came with their leaf: when others come later, or any is erased, nothing from before is given out.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
 
+use parking_lot::{RwLock, RwLockReadGuard};
 use sinergi_proto::base::ids::LedgerIndex;
 use sinergi_proto::base::limits;
 use sinergi_proto::entry::content::Content;
-use sinergi_proto::routing::outbox::{OwnLeaf, Recalled};
+use sinergi_proto::routing::outbox::{CachedLeaf, OwnLeaf};
 
 /// Leaves that are kept: some windows of a link.
 const LEAVES: usize = 4096;
@@ -28,7 +29,7 @@ pub struct Recent(Arc<RwLock<Ring>>);
 struct Ring {
     first: u64,
     /// `None`: it must be read.
-    leaves: VecDeque<Option<Recalled>>,
+    leaves: VecDeque<Option<CachedLeaf>>,
     bytes: usize,
     /// How many contents had been erased when the ring began.
     erasures: u64,
@@ -36,8 +37,8 @@ struct Ring {
 
 impl Recent {
     /// Takes the leaves of a group that is durable (`None`: it must be read); `first` is the index of the first of them.
-    pub fn publish(&self, first: LedgerIndex, leaves: Vec<Option<Recalled>>, erasures: u64) {
-        let mut ring = self.0.write().unwrap_or_else(PoisonError::into_inner);
+    pub fn publish(&self, first: LedgerIndex, leaves: Vec<Option<CachedLeaf>>, erasures: u64) {
+        let mut ring = self.0.write();
         if first.0 != ring.end() || erasures != ring.erasures {
             *ring = Ring { first: first.0, erasures, ..Ring::default() };
         }
@@ -55,12 +56,12 @@ impl Recent {
 
     /// Forgets everything.
     pub fn clear(&self) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Ring::default();
+        *self.0.write() = Ring::default();
     }
 
     /// The leaves from `from` on that need not be read, up to `end`, and no more than fill a frame. `erasures` is how many contents have been
     /// erased until now.
-    pub fn run(&self, from: LedgerIndex, end: LedgerIndex, erasures: u64) -> Vec<Recalled> {
+    pub fn run(&self, from: LedgerIndex, end: LedgerIndex, erasures: u64) -> Vec<CachedLeaf> {
         let ring = self.ring();
         let Some(start) = ring.position(from, erasures) else { return Vec::new() };
         let most = end.0.saturating_sub(from.0).min(limits::FRAME_ITEMS as u64) as usize;
@@ -71,13 +72,13 @@ impl Recent {
     pub fn leaf(&self, index: LedgerIndex, erasures: u64) -> Option<Arc<OwnLeaf>> {
         let ring = self.ring();
         match ring.leaves.get(ring.position(index, erasures)?) {
-            Some(Some(Recalled::Own(leaf))) => Some(Arc::clone(leaf)),
+            Some(Some(CachedLeaf::Own(leaf))) => Some(Arc::clone(leaf)),
             _ => None,
         }
     }
 
     fn ring(&self) -> RwLockReadGuard<'_, Ring> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.0.read()
     }
 }
 
@@ -93,8 +94,8 @@ impl Ring {
 }
 
 /// About what a leaf takes in memory.
-fn weight(leaf: Option<&Recalled>) -> usize {
-    let Some(Recalled::Own(leaf)) = leaf else { return size_of::<Recalled>() };
+fn weight(leaf: Option<&CachedLeaf>) -> usize {
+    let Some(CachedLeaf::Own(leaf)) = leaf else { return size_of::<CachedLeaf>() };
     let contents: usize = leaf.contents.iter().map(|content| size_of::<Content>() + content.data.len()).sum();
     size_of::<OwnLeaf>() + 2 * leaf.entry.signed.len() + contents
 }
@@ -103,8 +104,8 @@ fn weight(leaf: Option<&Recalled>) -> usize {
 mod tests {
     use super::*;
 
-    fn nowhere(count: usize) -> Vec<Option<Recalled>> {
-        vec![Some(Recalled::GoesNowhere); count]
+    fn nowhere(count: usize) -> Vec<Option<CachedLeaf>> {
+        vec![Some(CachedLeaf::NotRouted); count]
     }
 
     fn length(recent: &Recent, from: u64, end: u64) -> usize {
@@ -115,7 +116,7 @@ mod tests {
     fn leaves_are_known_from_any_of_them_on_until_one_that_must_be_read() {
         let recent = Recent::default();
         recent.publish(LedgerIndex(10), nowhere(3), 0);
-        recent.publish(LedgerIndex(13), vec![None, Some(Recalled::GoesNowhere)], 0);
+        recent.publish(LedgerIndex(13), vec![None, Some(CachedLeaf::NotRouted)], 0);
         assert_eq!([10, 12, 13, 14, 15, 9].map(|from| length(&recent, from, 15)), [3, 1, 0, 1, 0, 0]);
         assert_eq!(length(&recent, 10, 12), 2, "no further than was asked for");
     }

@@ -13,7 +13,7 @@ use sinergi_proto::engine::{LeafHeader, RoutingHeader};
 use sinergi_proto::entry::Entry;
 use sinergi_proto::entry::content::Content;
 use sinergi_proto::routing::cursor::Cursor;
-use sinergi_proto::routing::outbox::{self, FrameRoom, LedgerView, OwnLeaf, Recalled, Step};
+use sinergi_proto::routing::outbox::{self, CachedLeaf, FrameRoom, LedgerView, OwnLeaf, Step};
 pub use sinergi_proto::routing::outbox::{GiveBack, Prepared};
 use sinergi_proto::routing::route::{Access, Route};
 use sinergi_proto::wire;
@@ -199,11 +199,11 @@ impl LedgerView for Outbox {
         Ok(case.map(|case| case.complaint.participants().clone()).unwrap_or_default())
     }
 
-    fn recalled(&self, from: LedgerIndex, end: LedgerIndex) -> Vec<Recalled> {
+    fn cached_leaves(&self, from: LedgerIndex, end: LedgerIndex) -> Vec<CachedLeaf> {
         self.recent.run(from, end, self.reader.erasures())
     }
 
-    fn recalled_leaf(&self, index: LedgerIndex) -> Option<Arc<OwnLeaf>> {
+    fn cached_leaf(&self, index: LedgerIndex) -> Option<Arc<OwnLeaf>> {
         self.recent.leaf(index, self.reader.erasures())
     }
 }

@@ -1,6 +1,8 @@
-//! From received items to what can be judged: decoded under limits, and authenticated.
+//! Decodes and authenticates the items of a received frame.
 //!
-//! Invariant: one result an item, in order, whatever the bytes.
+//! Must not know complaints. An authentic item is not admitted yet.
+//!
+//! Invariant: each item gives one result, in order, whatever its bytes.
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -13,43 +15,43 @@ use crate::charter::Charters;
 use crate::entry::Entry;
 use crate::wire;
 
-/// One received item.
+/// The result for one received item.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Received {
-    /// It is no entry, or its signature is wrong, or its author unknown.
+    /// The item holds no entry, or its signature is wrong, or its author is unknown.
     Refused {
-        /// The entry, or SHA-256 of the bytes.
+        /// The id of the entry, or SHA-256 of the bytes if they hold no entry.
         entry: EntryId,
-        /// Why.
+        /// The refusal.
         refusal: Refusal,
-        /// What came.
+        /// The bytes of the received `SignedEntry`.
         bytes: Bytes,
     },
-    /// It names a charter that is not here, so it cannot be authenticated yet.
+    /// The entry names a charter that is not here, so it cannot be authenticated yet.
     Deferred {
-        /// The entry.
+        /// The id of the entry.
         entry: EntryId,
-        /// The code of what it waits for.
+        /// The number of the [deferral code](crate::base::refusal::DeferralCode).
         code: u32,
-        /// The same in words.
+        /// The same for people.
         detail: String,
-        /// What came.
+        /// The received item.
         item: wire::Item,
     },
-    /// It is authentic.
+    /// The entry is authentic.
     Authentic(Box<Authentic>),
 }
 
 /// An authentic entry with the contents that came with it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Authentic {
-    /// The entry.
+    /// The parsed entry.
     pub entry: Entry,
-    /// What came: entry and contents.
+    /// The received item: the entry's bytes and the contents.
     pub item: wire::Item,
 }
 
-/// Decodes and authenticates the items of one frame. One result an item, in order.
+/// Decodes and authenticates the items of one frame. Result `i` is for item `i`.
 pub fn receive_items(
     items: Vec<wire::Item>,
     federation: &str,
@@ -81,7 +83,7 @@ pub fn receive_items(
         .collect()
 }
 
-/// What no honest item exceeds, whatever its entry says.
+/// Checks the limits that no honest item exceeds, before the entry is parsed.
 fn check_item(item: &wire::Item) -> Result<(), Refusal> {
     let too_large = |detail: String| Err(Refusal::new(RefusalCode::TooLarge, detail));
     if item.content.len() > limits::COMMITMENTS {
@@ -105,8 +107,8 @@ fn judged(entry: Entry, verdict: Verdict, item: wire::Item) -> Received {
     }
 }
 
-/// How a receipt names an item: by the id of its entry, which the sender computes from the same bytes; bytes that hold no entry by
-/// their hash.
+/// The id by which a receipt names a refused item. It is the id of the entry, which the sender computes from the same bytes. Bytes that
+/// hold no entry are named by their SHA-256.
 fn id_of(signed: &Bytes) -> EntryId {
     use prost::Message;
     match wire::SignedEntry::decode(signed.clone()) {

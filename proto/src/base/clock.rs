@@ -1,13 +1,42 @@
-//! The hybrid logical clock: wall-clock milliseconds and a counter, so that an entry's clock exceeds its parents' even when the
-//! wall clock stands still or steps back.
+//! The time that the machines are given, and the hybrid logical clock: wall-clock milliseconds and a counter.
 //!
-//! Pure: the wall clock is an argument.
+//! The counter lets the clock of an entry exceed the clocks of its parents even when the wall clock stands still or steps back.
+//! Nothing here reads a clock of the system; it is an argument.
+//!
+//! Source: Kulkarni et al., "Logical Physical Clocks", 2014.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
+
+/// The time of one input of a machine: both clocks, read once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// The wall clock: milliseconds since 1970. It may jump.
+    pub wall_millis: u64,
+    /// A clock that only goes forward: nanoseconds since any moment, the same one for all inputs of a machine.
+    pub mono_nanos: u64,
+}
+
+impl Now {
+    /// The moment that comes `wait` later, on the clock that only goes forward.
+    pub fn after(self, wait: Duration) -> u64 {
+        later(self.mono_nanos, wait)
+    }
+
+    /// Whether at least `wait` has passed since `moment`.
+    pub fn is_after(self, moment: u64, wait: Duration) -> bool {
+        self.mono_nanos >= later(moment, wait)
+    }
+}
+
+/// The moment that comes `wait` after `moment`, both in nanoseconds.
+pub fn later(moment: u64, wait: Duration) -> u64 {
+    moment.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX))
+}
 
 /// 48-bit milliseconds since 1970 and a 16-bit counter, compared as one number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -17,7 +46,7 @@ impl HybridClock {
     /// Largest number of milliseconds that the clock can hold (the year 10889).
     pub const MAX_MILLIS: u64 = (1 << 48) - 1;
 
-    /// The clock with these parts; milliseconds over [`Self::MAX_MILLIS`] are cut to it.
+    /// The clock with these parts. More than [`Self::MAX_MILLIS`] milliseconds are taken as [`Self::MAX_MILLIS`].
     pub fn new(millis: u64, counter: u16) -> Self {
         Self(millis.min(Self::MAX_MILLIS) << 16 | u64::from(counter))
     }
@@ -42,20 +71,23 @@ impl HybridClock {
         (self.0 & 0xffff) as u16
     }
 
-    /// Whether it is further ahead of a wall clock than honest clocks differ ([`limits::CLOCK_AHEAD`]).
+    /// Whether this clock is more than [`limits::CLOCK_AHEAD`] ahead of a wall clock. Honest clocks differ by less.
     pub fn is_ahead_of(self, now_millis: u64) -> bool {
         let most = u64::try_from(limits::CLOCK_AHEAD.as_millis()).unwrap_or(u64::MAX);
         self.millis() > now_millis.saturating_add(most)
     }
 
-    /// The next clock of an author: after every parent's, and after its own last one, unless that was written while its wall clock was far
-    /// ahead. That must not put everything written since off into the future. `None` when the clock has reached its end.
-    pub fn of_next(now_millis: u64, own: Self, parents: Self) -> Option<Self> {
+    /// The clock of an author's next entry. It exceeds `parents`, the greatest clock of the parents, and `own`, the clock of the
+    /// author's last entry. `None` when no greater clock exists.
+    ///
+    /// An `own` that is far ahead of the wall clock does not count. Otherwise one entry, written while the wall clock was wrong, would
+    /// date all later entries of the author into the future.
+    pub fn next_of_author(now_millis: u64, own: Self, parents: Self) -> Option<Self> {
         Self::tick(now_millis, if own.is_ahead_of(now_millis) { parents } else { parents.max(own) })
     }
 
-    /// The next clock of an author whose wall clock shows `now_millis` and who must exceed `last`: its own last clock or a
-    /// parent's, whichever is greater. `None` when the clock has reached its end.
+    /// The next clock that exceeds `last`: the wall clock if it does, otherwise `last` with the next counter. `None` when no greater
+    /// clock exists.
     pub fn tick(now_millis: u64, last: Self) -> Option<Self> {
         let now = Self::new(now_millis, 0);
         if now > last { Some(now) } else { last.0.checked_add(1).map(Self) }
@@ -73,6 +105,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_moment_beyond_the_end_of_numbers_never_comes_and_does_not_wrap() {
+        assert_eq!(Now { wall_millis: 0, mono_nanos: 7 }.after(Duration::MAX), u64::MAX);
+    }
+
+    #[test]
     fn the_clock_follows_the_wall_and_never_goes_back() {
         let first = HybridClock::tick(1000, HybridClock::default()).expect("room");
         assert_eq!(first, HybridClock::new(1000, 0));
@@ -86,14 +123,14 @@ mod tests {
     #[test]
     fn an_author_follows_its_parents_and_itself_unless_its_clock_was_far_ahead() {
         let (own, parents) = (HybridClock::new(2000, 0), HybridClock::new(1500, 7));
-        assert_eq!(HybridClock::of_next(1000, own, parents), Some(HybridClock::new(2000, 1)));
+        assert_eq!(HybridClock::next_of_author(1000, own, parents), Some(HybridClock::new(2000, 1)));
         let far = HybridClock::new(10_000_000, 0);
-        assert_eq!(HybridClock::of_next(1000, far, parents), Some(HybridClock::new(1500, 8)));
-        assert_eq!(HybridClock::of_next(3000, own, parents), Some(HybridClock::new(3000, 0)));
+        assert_eq!(HybridClock::next_of_author(1000, far, parents), Some(HybridClock::new(1500, 8)));
+        assert_eq!(HybridClock::next_of_author(3000, own, parents), Some(HybridClock::new(3000, 0)));
     }
 
     #[test]
-    fn a_clock_is_ahead_only_beyond_what_honest_clocks_differ_by() {
+    fn a_clock_is_ahead_only_beyond_the_difference_of_honest_clocks() {
         let most = u64::try_from(limits::CLOCK_AHEAD.as_millis()).expect("milliseconds");
         assert!(!HybridClock::new(1000 + most, u16::MAX).is_ahead_of(1000));
         assert!(HybridClock::new(1001 + most, 0).is_ahead_of(1000));

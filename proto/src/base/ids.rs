@@ -1,9 +1,11 @@
-//! The names of things: agencies, complaints, entries, positions in a ledger.
+//! The ids of agencies, complaints and entries, and the positions in a ledger.
+//!
+//! Must not know what an entry or a charter says.
 //!
 //! Invariants:
-//! - an [`AgencyId`] is a DNS-label-like word, so that it can stand in a file name, a SPIFFE id and a checkpoint's origin;
-//! - a [`ComplaintId`] is derived from its `Lodged` entry, so that nobody can lodge under somebody else's id, and begins
-//!   with the lodging time, so that keys made of it grow with time.
+//! - an [`AgencyId`] has the form of a DNS label, so it can be part of a file name, a SPIFFE id and a checkpoint's origin;
+//! - a [`ComplaintId`] is derived from its `Lodged` entry, so nobody can lodge under somebody else's id;
+//! - a [`ComplaintId`] begins with the lodging time, so store keys that begin with it are sorted by time.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,7 +23,7 @@ use crate::base::limits;
 #[serde(try_from = "String", into = "String")]
 pub struct AgencyId(Arc<str>);
 
-/// Why a name is not an agency id.
+/// A text that is no agency id: its first 80 characters.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("agency id {0:?} is not 2 to 63 lower-case letters, digits and inner hyphens, as in \"kota-bandung\"")]
 pub struct AgencyIdError(String);
@@ -76,7 +78,7 @@ impl fmt::Debug for AgencyId {
     }
 }
 
-/// The id of an entry: SHA-256(`"sinergi/id/v1\0" || entry bytes`). Duplicates are recognised by it, not by the signature.
+/// The id of an entry: SHA-256(`"sinergi/id/v1\0" || entry bytes`). Two entries with one id are duplicates; the signature does not count.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EntryId(pub [u8; 32]);
 
@@ -86,7 +88,7 @@ impl EntryId {
         Self(Sha256::new().chain_update(b"sinergi/id/v1\0").chain_update(entry).finalize().into())
     }
 
-    /// The id with these bytes, if they are 32.
+    /// The id with these bytes; `None` unless they are 32 bytes.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
@@ -104,12 +106,12 @@ impl fmt::Debug for EntryId {
     }
 }
 
-/// A complaint's id: lodging time (48-bit milliseconds) and the first 208 bits of the id of its `Lodged` entry.
-/// Written in lower-case Crockford base32, 52 characters; shown to people as its last 10.
+/// The id of a complaint: the lodging time (48-bit milliseconds) and the first 208 bits of the id of its `Lodged` entry.
+/// It is written as 52 characters of lower-case Crockford base32. People see the last 10 of them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ComplaintId(pub [u8; 32]);
 
-/// Crockford's base32 in lower case; the letters that look like digits are read as these digits.
+/// Crockford's base32 in lower case (crockford.com/base32.html). Letters that look like a digit are read as that digit.
 static CROCKFORD: LazyLock<Encoding> = LazyLock::new(|| {
     let mut spec = Specification::new();
     spec.symbols.push_str("0123456789abcdefghjkmnpqrstvwxyz");
@@ -118,11 +120,11 @@ static CROCKFORD: LazyLock<Encoding> = LazyLock::new(|| {
     spec.encoding().expect("32 distinct symbols and a translation onto them")
 });
 
-/// Why a text names no complaint.
+/// The reason why a text names no complaint.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ComplaintNameError {
-    /// Neither a whole id nor a part of one.
-    #[error("{0:?} is no part of a complaint id: 6 to 52 characters of 0-9 and a-z without i, l, o and u")]
+    /// Not a whole id and not a part of one: the first 80 characters of the text.
+    #[error("{0:?} is no part of a complaint id, which is 6 to 52 characters of 0-9 and a-z without i, l, o and u")]
     NotAPart(String),
 }
 
@@ -140,12 +142,12 @@ impl ComplaintId {
         Self(id)
     }
 
-    /// The id with these bytes, if they are 32.
+    /// The id with these bytes; `None` unless they are 32 bytes.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 
-    /// When the complaint was lodged: milliseconds since 1970.
+    /// The lodging time, in milliseconds since 1970.
     pub fn lodged_millis(&self) -> u64 {
         let mut millis = [0; 8];
         millis[2..].copy_from_slice(&self.0[..6]);
@@ -183,7 +185,7 @@ impl FromStr for ComplaintId {
     }
 }
 
-/// What a person may call a complaint: its id, or any part of it of 6 characters or more.
+/// A complaint as a person names it: its id, or any part of the id with at least 6 characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComplaintName(String);
 
@@ -191,17 +193,17 @@ impl ComplaintName {
     /// Shortest part that is accepted.
     pub const MIN_LENGTH: usize = 6;
 
-    /// The canonical (lower-case, translated) part.
+    /// The name in lower case, with `o`, `i` and `l` replaced by the digits that they look like.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The whole id, if the name is one.
+    /// The id, if the name is a whole id and not a part of one.
     pub fn whole(&self) -> Option<ComplaintId> {
         self.0.parse().ok()
     }
 
-    /// Whether this names the complaint.
+    /// Whether this name is the id of the complaint, or a part of it.
     pub fn names(&self, id: &ComplaintId) -> bool {
         id.to_string().contains(&self.0)
     }
@@ -248,7 +250,7 @@ impl fmt::Display for LedgerIndex {
     }
 }
 
-/// The epoch of a ledger: 1 at first, one more after every declared loss.
+/// The epoch of a ledger. The first is 1. Each declared loss begins the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Epoch(pub u32);
 
@@ -278,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_complaint_id_carries_its_lodging_time_and_survives_writing() {
+    fn a_complaint_id_holds_its_lodging_time_and_is_read_back_as_written() {
         let clock = HybridClock::new(1_764_000_000_123, 7);
         let id = ComplaintId::of_lodged(clock, &EntryId([0xab; 32]));
         assert_eq!(id.lodged_millis(), 1_764_000_000_123);

@@ -1,17 +1,18 @@
-//! An Ed25519 signing key.
+//! An Ed25519 signing key (RFC 8032), and the number that names a key.
 //!
-//! Signing is left to aws-lc-rs, which the TLS stack brings along and which takes half the time; everybody verifies by the ZIP-215 rules of
-//! `ed25519-zebra`. Ed25519 signatures are deterministic, so which library signs cannot be seen in them.
+//! Two libraries share the work. aws-lc-rs signs: the TLS stack needs it anyway, and it takes half the time. `ed25519-zebra` verifies,
+//! by the ZIP-215 rules. Ed25519 signatures are deterministic, so both libraries make the same signature.
+//!
+//! Invariant: the secret is never printed.
 
 use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
 use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes};
+use sha2::{Digest, Sha256};
 
-use crate::entry::key_id;
-
-/// A signing key: cheap to clone, never printed.
+/// A signing key. Cheap to clone.
 #[derive(Clone)]
 pub struct SigningKey {
     seed: ed25519_zebra::SigningKey,
@@ -21,7 +22,7 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// The 32 secret bytes of the key (RFC 8032), for its file.
+    /// The 32 secret bytes of the key (RFC 8032), to be written into its file.
     pub fn seed(&self) -> [u8; 32] {
         *self.seed.as_bytes()
     }
@@ -31,7 +32,7 @@ impl SigningKey {
         self.public
     }
 
-    /// How the key is named in entries and receipts, see [`key_id`].
+    /// The number that names the key in entries and receipts, see [`key_id`].
     pub fn id(&self) -> u32 {
         self.id
     }
@@ -49,6 +50,12 @@ impl From<[u8; 32]> for SigningKey {
         let public = seed.verification_key();
         Self { id: key_id(&public.into()), public, seed, pair: Arc::new(pair) }
     }
+}
+
+/// How an agency's key is named in entries and receipts: the first 4 bytes of SHA-256 over the public key.
+pub fn key_id(public: &VerificationKeyBytes) -> u32 {
+    let digest = Sha256::new().chain_update(b"sinergi/key/v1\0").chain_update(public.as_ref()).finalize();
+    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
 }
 
 impl From<&SigningKey> for VerificationKeyBytes {
@@ -74,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_libraries_make_the_same_key_and_signature_of_a_seed() {
+    fn both_libraries_make_the_same_key_and_signature_from_a_seed() {
         for number in 0..20 {
             let key = SigningKey::from([number; 32]);
             let message = vec![number; 37 * usize::from(number)];

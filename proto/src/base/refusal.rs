@@ -1,18 +1,22 @@
-//! Why an item is not taken: stable numbers, names and reasons.
+//! The stable codes of refusals, deferrals and faults: a number and a name each.
 //!
-//! A refusal depends on nothing but the entry's bytes, its ancestors and the charter version that it names, so it is the same on every
-//! node. What may change later (a parent that has not arrived) is deferred, not refused. Conflicts of state are neither:
-//! such an entry is kept, shown as superseded, and has no effect.
+//! Must not know the rules that give these codes.
+//!
+//! Invariants:
+//! - a number never changes its meaning and is used once;
+//! - a refusal depends only on the entry's bytes, its ancestors and the charter version that it names, so every node gives the same;
+//! - an item that may become right later (a parent is missing) is deferred and not refused;
+//! - a conflict of state is no refusal: the entry is kept, shown as superseded, and has no effect.
 
 use std::fmt;
 
-/// A refusal: code and human reason. The code is stable, the words are not.
+/// A refusal: a code, and a reason for people. Only the code is stable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {detail}")]
 pub struct Refusal {
     /// The stable code.
     pub code: RefusalCode,
-    /// What was found, naming the value and the bound.
+    /// The reason for people: the value that was found and the bound.
     pub detail: String,
 }
 
@@ -57,7 +61,7 @@ macro_rules! codes {
 }
 
 codes! {
-    /// Why an item is refused for good.
+    /// The reason why an item is refused, for ever and by everybody.
     RefusalCode {
         /// The bytes are no signed entry.
         Undecodable = 101, "undecodable";
@@ -65,7 +69,7 @@ codes! {
         TooLarge = 102, "too-large";
         /// An entry version that this node does not know.
         UnsupportedVersion = 103, "unsupported-version";
-        /// Made for another federation.
+        /// The entry was made for another federation.
         OtherFederation = 104, "other-federation";
         /// A field is missing or malformed.
         Malformed = 105, "malformed";
@@ -89,49 +93,49 @@ codes! {
         ForeignBasis = 304, "foreign-basis";
         /// The author has written too many entries of this complaint.
         AuthorQuota = 305, "author-quota";
-        /// It names an older charter than one of its parents.
+        /// The entry names an older charter than one of its parents.
         OlderCharter = 306, "older-charter";
-        /// A content is not what the entry committed to.
+        /// A content does not fit the entry's commitment.
         ContentMismatch = 401, "content-mismatch";
-        /// A content that was erased on two signatures.
+        /// The content was erased on two signatures.
         ContentErased = 402, "content-erased";
-        /// The peer has as many items waiting here as it may.
+        /// Too many items of this author, delivered by this peer, are deferred here.
         DeferredFull = 501, "deferred-full";
     }
 }
 
 codes! {
-    /// What an item waits for. It is kept durably and judged again when that comes.
+    /// The reason why an item waits. The item is kept durably and judged again later.
     DeferralCode {
-        /// A parent that is not here yet.
+        /// A parent has not arrived yet.
         MissingParent = 601, "missing-parent";
-        /// A charter version that is not here yet.
+        /// The charter version has not arrived yet.
         MissingCharter = 602, "missing-charter";
-        /// Its clock is too far ahead of ours.
+        /// The entry's clock is too far ahead of this node's clock.
         ClockAhead = 603, "clock-ahead";
     }
 }
 
 codes! {
-    /// Why a side ends a link.
+    /// The reason why a side ends a link.
     FaultCode {
-        /// No protocol version in common.
+        /// The two sides have no protocol version in common.
         NoCommonVersion = 701, "no-common-version";
-        /// The name in Hello is not the certificate's.
+        /// The name in `Hello` is not the name in the certificate.
         IdentityMismatch = 702, "identity-mismatch";
-        /// A frame that is not allowed now, or of no known kind.
+        /// A frame came that is not allowed now, or of an unknown kind.
         UnexpectedFrame = 703, "unexpected-frame";
-        /// A frame or item over a limit.
+        /// A frame or item is over a limit.
         LimitExceeded = 704, "limit-exceeded";
-        /// A cursor that goes back, or beyond what can be.
+        /// A cursor goes back, or beyond the ledger.
         BadCursor = 705, "bad-cursor";
-        /// An acknowledgement of something that was never sent, or with a wrong signature.
+        /// A receipt is for something that was never sent, or has a wrong signature.
         BadReceipt = 706, "bad-receipt";
-        /// The peer says that it has more of our ledger than there is.
+        /// The peer has more of this node's ledger than this node, or something else.
         AheadOfLedger = 707, "ahead-of-ledger";
-        /// Silence for too long.
+        /// The peer was silent for too long.
         Idle = 708, "idle";
-        /// Another connection of the same pair takes over.
+        /// Another connection between the same two nodes takes over.
         Superseded = 709, "superseded";
         /// The node is stopping.
         Stopping = 710, "stopping";

@@ -25,7 +25,7 @@ use super::append::Source;
 use super::deferred::item_key;
 use super::record::{CursorHeader, DeferredHeader, Record, RefusedHeader, RoutingHeader};
 use super::view::View;
-use super::{Batch, Delivery, DeliveryError, Engine, Warning};
+use super::{Batch, Delivery, Engine, Warning};
 
 /// The facts that the decision on an authentic item needs, in addition to its complaint's case.
 pub(super) struct ItemFacts {
@@ -45,11 +45,8 @@ impl Engine {
         now: u64,
         view: &mut V,
         batch: &mut Batch,
-    ) -> Result<Result<Vec<ItemResult>, DeliveryError>, V::Error> {
+    ) -> Result<Vec<ItemResult>, V::Error> {
         let Delivery { peer, cursor, items } = delivery;
-        if self.is_paused(&peer, batch) {
-            return Ok(Err(DeliveryError::TooMuchDeferred));
-        }
         let mut results = Vec::with_capacity(items.len());
         for item in items {
             self.cases.make_room(self.applied);
@@ -57,11 +54,11 @@ impl Engine {
         }
         // After the items: when the cursor is durable, the items are durable, too.
         self.record(Record::Cursor(CursorHeader { peer, cursor }), batch);
-        Ok(Ok(results))
+        Ok(results)
     }
 
     /// Whether a peer's frames are not taken, because too many of its items are deferred.
-    fn is_paused(&mut self, peer: &AgencyId, batch: &mut Batch) -> bool {
+    pub(super) fn is_paused(&mut self, peer: &AgencyId, batch: &mut Batch) -> bool {
         let is_full = self.deferred.is_full(peer);
         let has_changed = match is_full {
             true => self.paused_peers.insert(peer.clone()),

@@ -12,7 +12,7 @@ use crate::admission::received::{Authentic, Received};
 use crate::base::ids::EntryId;
 use crate::complaint::{Command, NewOffer};
 use crate::entry::content::{Content, reply_code_hash};
-use crate::entry::{ContentClass, Entry};
+use crate::entry::{ContentClass, Entry, EntryDraft, Place};
 use crate::fixture::{FEDERATION, Federation, REPLY_CODE, START, Writing, agency, entry_key};
 use crate::routing::cursor::Cursor;
 use crate::transparency::receipt::ItemOutcome;
@@ -31,6 +31,14 @@ impl TestNode {
         let mut node = Self::starting(federation, own, peers, Memory::new(&federation.charters));
         assert!(matches!(node.give(Input::Guard(GuardState::Clear)), Answer::Nothing));
         node
+    }
+
+    /// A node like [`Self::of`], in a new federation, after it has finished its start.
+    fn ready(own: &str, peers: &[&str]) -> (Federation, Self) {
+        let federation = Federation::new();
+        let mut node = Self::of(&federation, own, peers);
+        node.apply();
+        (federation, node)
     }
 
     /// A node that starts with these durable records. Its rollback guard is not clear yet.
@@ -54,7 +62,8 @@ impl TestNode {
     }
 
     fn try_give(&mut self, input: Input) -> Result<Answer, memory::Unreadable> {
-        Ok(self.engine.handle(input, self.now, &mut self.view, &mut self.batch)?.until_applied())
+        let now = Now { wall_millis: self.now, mono_nanos: 0 };
+        Ok(self.engine.handle(input, now, &mut self.view, &mut self.batch)?.until_applied())
     }
 
     /// Closes the open batch without applying it, so that the view does not show it.
@@ -107,6 +116,29 @@ impl TestNode {
             Answer::Acted(acted) => acted,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Lodges a complaint and proposes to erase it; both are durable. Returns the complaint, and an oversight agency's approval, which is not
+    /// delivered yet.
+    fn erased(&mut self) -> (Lodged, bytes::Bytes) {
+        let lodged = self.lodge("a name", None, None).expect("lodged");
+        self.apply();
+        let proposal = self.act(lodged.complaint, Command::Erase { ground: 1, entries: Vec::new() }).expect("proposed");
+        self.apply();
+        let case = self.view.case(&lodged.complaint).expect("readable").expect("here");
+        let (basis, proposal) = (case.complaint.tip().0.to_vec(), proposal.entry.0.to_vec());
+        let draft = EntryDraft {
+            federation: FEDERATION.to_owned(),
+            author: agency("ksp"),
+            charter_version: 1,
+            place: Place { epoch: Epoch::FIRST, index: LedgerIndex(0) },
+            complaint: Some(lodged.complaint),
+            parents: case.complaint.parents_of_next(),
+            clock: HybridClock::tick(START, case.complaint.newest_clock()).expect("a clock"),
+            content: Vec::new(),
+            body: Body::Erased(wire::Erased { basis, proposal, ground: 1 }),
+        };
+        (lodged, draft.sign(&entry_key("ksp")).bytes)
     }
 
     /// Delivers items as one frame of a peer. Returns their outcomes.

@@ -31,24 +31,22 @@ type Disclosed = Option<(Content, ContentClass)>;
 
 impl Engine {
     /// Lodges a complaint. A record of another system is lodged only once.
-    pub(super) fn lodge<V: View>(
+    pub(super) fn gather_imported<V: View>(
         &mut self,
-        lodge: Lodge,
-        now: u64,
+        lodge: &Lodge,
         view: &mut V,
-        batch: &mut Batch,
-    ) -> Result<Result<Lodged, CommandError>, V::Error> {
-        let known = match &lodge.external {
+    ) -> Result<Option<ComplaintId>, V::Error> {
+        match &lodge.external {
             Some(external) => match self.pending.imported(external) {
-                Some(complaint) => Some(complaint),
-                None => view.imported(external)?,
+                Some(complaint) => Ok(Some(complaint)),
+                None => view.imported(external),
             },
-            None => None,
-        };
-        Ok(self.decide_lodge(lodge, known, now, batch))
+            None => Ok(None),
+        }
     }
 
-    fn decide_lodge(
+    /// Lodges a complaint, once for each record of another system.
+    pub(super) fn decide_lodge(
         &mut self,
         lodge: Lodge,
         known: Option<ComplaintId>,
@@ -73,23 +71,9 @@ impl Engine {
         Ok(Lodged { complaint, existed: false, forward_declined })
     }
 
-    /// Writes the entry for an operator's command, if the command is allowed now.
-    pub(super) fn act<V: View>(
-        &mut self,
-        act: Act,
-        now: u64,
-        view: &mut V,
-        batch: &mut Batch,
-    ) -> Result<Result<Acted, CommandError>, V::Error> {
-        if !self.cases.look_up(&act.complaint, view)? {
-            return Ok(Err(CommandError::NoComplaint(act.complaint)));
-        }
-        let disclosed = self.gather_disclosed(&act, view)?;
-        Ok(self.decide_act(act, disclosed, now, batch))
-    }
-
-    /// The content that a command discloses. `None` for every other command.
-    fn gather_disclosed<V: View>(&mut self, act: &Act, view: &mut V) -> Result<Disclosed, V::Error> {
+    /// Looks the complaint of a command up, and reads the content that the command discloses. `None` for every other command.
+    pub(super) fn gather_act<V: View>(&mut self, act: &Act, view: &mut V) -> Result<Disclosed, V::Error> {
+        self.cases.look_up(&act.complaint, view)?;
         let Command::Disclose { entry, commitment, .. } = &act.command else { return Ok(None) };
         let Some(case) = self.cases.get(&act.complaint) else { return Ok(None) };
         let entry = entry.unwrap_or_else(|| case.complaint.lodged_entry());
@@ -187,7 +171,7 @@ impl Engine {
 
     /// The clock of the next own entry.
     fn next_clock(&self, parents: HybridClock, now: u64) -> Result<HybridClock, CommandError> {
-        HybridClock::of_next(now, self.clock, parents).ok_or(CommandError::ClockEnd(parents.max(self.clock)))
+        HybridClock::next_of_author(now, self.clock, parents).ok_or(CommandError::ClockEnd(parents.max(self.clock)))
     }
 
     /// Signs a draft and appends it.

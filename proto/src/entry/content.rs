@@ -1,9 +1,11 @@
-//! Content: the text that an entry commits to, and that the law may order forgotten.
+//! Content: the texts that an entry commits to. The law may order that a content is destroyed, so it is kept apart from the entry.
+//!
+//! Must not know which agency may have a content.
 //!
 //! Invariants:
-//! - a content is bound to its entry by `SHA-256("sinergi/content/v1\0" || salt || bytes)`; the salt keeps a short text from being guessed
-//!   from the hash, and is destroyed with it;
-//! - a [`wire::Text`] that a person wrote is checked once, where it enters, and is within its limits from then on.
+//! - a content is bound to its entry by `SHA-256("sinergi/content/v1\0" || salt || bytes)`;
+//! - the salt is destroyed together with the content. Without it nobody can guess a short text from the hash;
+//! - a [`wire::Text`] that a person wrote is checked once, by [`serialise_text`], and is within its limits from then on.
 
 use bytes::Bytes;
 use prost::Message;
@@ -16,7 +18,7 @@ use crate::wire;
 /// A content with its salt, ready to be stored or sent.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Content {
-    /// Which of its entry's commitments it fulfils, counted from 0.
+    /// The number of the commitment that it fulfils, counted from 0 in its entry.
     pub commitment: u32,
     /// 32 random bytes.
     pub salt: [u8; 32],
@@ -32,7 +34,7 @@ impl std::fmt::Debug for Content {
 }
 
 impl Content {
-    /// The hash that an entry commits to.
+    /// The hash in the entry's commitment.
     pub fn hash(&self) -> [u8; 32] {
         Sha256::new()
             .chain_update(b"sinergi/content/v1\0")
@@ -42,7 +44,7 @@ impl Content {
             .into()
     }
 
-    /// The commitment to this content, for the entry that carries it.
+    /// A commitment to this content, for a new entry.
     pub fn commit(&self, class: ContentClass) -> wire::ContentCommitment {
         wire::ContentCommitment {
             hash: self.hash().to_vec(),
@@ -54,7 +56,7 @@ impl Content {
     /// Parses a received content and checks it against the commitments of its entry.
     ///
     /// # Errors
-    /// What does not fit, in words for [`crate::base::refusal::RefusalCode::ContentMismatch`].
+    /// The mismatch in words, as the detail of a [`crate::base::refusal::RefusalCode::ContentMismatch`].
     pub fn parse(message: wire::Content, commitments: &[Commitment]) -> Result<Self, String> {
         let salt = <[u8; 32]>::try_from(message.salt.as_slice())
             .map_err(|_| format!("salt of {} bytes, must be 32", message.salt.len()))?;
@@ -71,19 +73,19 @@ impl Content {
         Ok(content)
     }
 
-    /// The message that carries it.
+    /// The wire representation.
     pub fn to_wire(&self) -> wire::Content {
         wire::Content { commitment: self.commitment, salt: self.salt.to_vec(), data: self.data.clone() }
     }
 }
 
-/// Why a text is not taken.
+/// The reason why a text is not taken.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum TextError {
-    /// A field that must not be empty.
+    /// A field that must not be empty is empty.
     #[error("{0} is empty")]
     Empty(&'static str),
-    /// A field over its limit.
+    /// A field is longer than its limit.
     #[error("{field} has {length} bytes, at most {limit}")]
     TooLong {
         /// The field.
@@ -93,34 +95,34 @@ pub enum TextError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// A character that would disturb terminals and logs.
+    /// A field holds a control character. It would disturb terminals and logs.
     #[error("{field} holds the control character U+{character:04X} at character {position}")]
     ControlCharacter {
         /// The field.
         field: &'static str,
         /// The character's code point.
         character: u32,
-        /// Where, counted from 1.
+        /// The character's position in the field, counted from 1.
         position: usize,
     },
-    /// A time that is none.
+    /// A field holds no valid time.
     #[error("{field} {value:?} is no RFC 3339 time, as in \"2026-03-01T14:05:00+07:00\"")]
     InvalidTime {
         /// The field.
         field: &'static str,
-        /// What stood there.
+        /// The first 80 characters of its value.
         value: String,
     },
 }
 
-/// Which fields a text must have.
+/// The role of a text. It says which fields must not be empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextRole {
-    /// A new complaint: title and body.
+    /// A new complaint needs a title and a body.
     Complaint,
-    /// A reason, note or answer: body.
+    /// A reason, note or answer needs a body.
     Note,
-    /// Who reported: reporter.
+    /// The identity of the reporter needs the reporter's name.
     Reporter,
 }
 
@@ -149,7 +151,7 @@ pub fn serialise_text(text: &wire::Text, role: TextRole) -> Result<Bytes, TextEr
     Ok(text.encode_to_vec().into())
 }
 
-/// Reads a text that a content holds.
+/// Decodes the text in a content. `None` if the bytes are no `Text`.
 pub fn read_text(data: &[u8]) -> Option<wire::Text> {
     wire::Text::decode(data).ok()
 }
@@ -162,7 +164,7 @@ fn check_characters(field: &'static str, text: &str, limit: usize, multi_line: b
     if text.len() > limit {
         return Err(TextError::TooLong { field, length: text.len(), limit });
     }
-    // Most texts are plain, and looking at bytes is much cheaper than at characters.
+    // Most texts are plain ASCII, and a check of bytes is much cheaper than a check of characters.
     if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return Ok(());
     }
@@ -173,7 +175,7 @@ fn check_characters(field: &'static str, text: &str, limit: usize, multi_line: b
     }
 }
 
-/// The hash of a citizen's reply code, as `Lodged` holds it. Hyphens, spaces and case do not count.
+/// The hash of a citizen's reply code in `Lodged`: SHA-256(`"sinergi/reply-code/v1\0" || code`). Hyphens, spaces and case do not count.
 pub fn reply_code_hash(code: &str) -> [u8; 32] {
     let canonical: String = code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     Sha256::new().chain_update(b"sinergi/reply-code/v1\0").chain_update(canonical).finalize().into()
@@ -206,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_over_long_or_disturbing_text_is_named_with_its_bound() {
+    fn a_field_that_is_empty_too_long_or_with_control_characters_is_refused() {
         assert_eq!(serialise_text(&text(" ", "x"), TextRole::Complaint), Err(TextError::Empty("title")));
         assert_eq!(serialise_text(&text("", " \n"), TextRole::Note), Err(TextError::Empty("text")));
         let long = "x".repeat(limits::TITLE_BYTES + 1);
@@ -237,7 +239,7 @@ mod tests {
         let data = serialise_text(&largest, TextRole::Complaint).expect("every field at its bound");
         assert!(data.len() <= limits::CONTENT_BYTES);
         assert_eq!(read_text(&data), Some(largest.clone()));
-        // A time may carry annotations without end.
+        // RFC 9557 allows any number of annotations after a time, so the length needs a bound of its own.
         largest.occurred_at =
             format!("2026-03-01T14:05:00+07:00{}", "[u-ca=iso8601]".repeat(limits::CONTENT_BYTES / 14));
         assert!(matches!(
@@ -247,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_content_is_not_printed() {
+    fn a_printed_content_does_not_show_its_text() {
         let content = Content { commitment: 0, salt: [7; 32], data: Bytes::from_static(b"jalan rusak") };
         assert_eq!(format!("{content:?}"), "Content(0, 11 bytes)");
     }

@@ -1,13 +1,14 @@
-//! What goes over a link: the ledger itself, read on from the link's cursor. What goes where was decided when each leaf was written.
+//! The outbox of a link: it reads the next frame from the ledger, from the link's cursor on. There is no separate queue.
 //!
-//! Must not know how a ledger is kept: it is read through [`LedgerView`].
+//! Must not know how a ledger is stored ([`LedgerView`] reads it), and does not choose routes. The routes of a leaf were chosen when it was
+//! written, and lie beside it.
 //!
 //! Invariants:
-//! - items go in ledger order, and what is owed before a leaf (routing records, then its complaint's history) goes before it;
-//! - that is counted in parts, in an order that never changes, so that a link that was cut goes on where it was;
-//! - content goes only as far as the route's access allows, judged by the class that the entry committed to;
+//! - items go in ledger order. Items that are owed before a leaf go before it: first routing records, then the history of its complaint;
+//! - owed items are counted in parts, in an order that never changes, so a broken link goes on where it was;
+//! - a content goes only where the route's access allows it, by the class in the entry's commitment;
 //! - a frame stays within its limits, whatever the ledger holds;
-//! - what a view recalls goes as it would go if it were read.
+//! - a cached leaf goes exactly as if it were read from the ledger.
 
 mod frame;
 mod view;
@@ -24,32 +25,33 @@ use crate::routing::route::{Access, Reach, Readers, Route, routes};
 use crate::wire;
 
 use frame::Frame;
-pub use frame::{Batch, FrameRoom, Prepared};
-pub use view::{Leaf, LedgerView, OwnLeaf, Recalled, Step};
+pub use frame::{FrameRoom, FrameSummary, Prepared};
+pub use view::{CachedLeaf, Leaf, LedgerView, OwnLeaf, Step};
 
-/// Leaves looked at in one read, so that a link hears of its cursor now and then.
+/// Most leaves in one read. After a read the peer can learn the new cursor, even if no leaf was for it.
 const LEAVES_A_READ: u64 = 16 * 1024;
 
-/// A peer's ledger has begun a new epoch: what this node got from it before is sent to it too, with everything else.
+/// The giving back to a peer whose ledger has begun a new epoch: beside everything else, the peer also gets back what came from it.
 #[derive(Clone, Debug)]
 pub struct GiveBack {
-    /// The epoch that it has begun: its own entries of earlier ones are given back.
+    /// The epoch that the peer has begun. Its own entries of earlier epochs are given back.
     pub epoch: Epoch,
-    /// What others wrote and it passed on is given back up to this leaf of ours.
+    /// Entries that the peer passed on are given back if their leaf here lies before this one.
     pub before: LedgerIndex,
-    /// This agency.
+    /// This node's agency.
     pub own: AgencyId,
-    /// The adjacent peers.
+    /// The adjacent peers of this node.
     pub adjacent: BTreeSet<AgencyId>,
-    /// By which its access is judged.
+    /// The charters by which the peer's access is judged.
     pub charters: Arc<Charters>,
 }
 
 impl GiveBack {
-    /// The epoch that a peer has begun, and the leaf of ours before which it is given back what came from it. `None`: it is in its first.
+    /// The epoch that a peer has begun, and the leaf here before which it is given back what came from it. `None` if it is in its first
+    /// epoch.
     ///
-    /// `shown`: the epoch of its newest checkpoint; `declared`: its newest declaration of an epoch, and the leaf where it lies here; `size`:
-    /// our leaves. Who has not declared its epoch yet is given back everything.
+    /// `shown` is the epoch of the peer's newest checkpoint. `declared` is the newest epoch that it declared, and the leaf of the declaration
+    /// here. `size` is the number of leaves here. A peer that has not declared its epoch yet is given back everything.
     pub fn owed(
         shown: Option<Epoch>,
         declared: Option<(Epoch, LedgerIndex)>,
@@ -66,7 +68,7 @@ impl GiveBack {
     }
 }
 
-/// The next items for `peer` from `from` on, up to `end`, as many as a frame has room for.
+/// The next frame for `peer`: the items from `from` on, up to `end`, as many as it has room for.
 ///
 /// # Errors
 /// When the ledger cannot be read.
@@ -80,35 +82,35 @@ pub fn prepare<L: LedgerView>(
 ) -> Result<Prepared, L::Error> {
     let mut walk =
         Walk { ledger, peer, give_back, frame: Frame::new(room), cursor: from, owed: 0, accesses: BTreeMap::new() };
-    if from < end && !walk.recall(end)? {
+    if from < end && !walk.walk_cached(end)? {
         walk.read(end)?;
     }
     Ok(walk.frame.finish(walk.cursor))
 }
 
-/// The way through the ledger for one frame. What adds to the frame says `false` when the frame is full before that.
+/// The walk through the ledger that fills one frame. Each `add..` method returns `false` if the frame was full before all was added.
 struct Walk<'a, L> {
     ledger: &'a L,
     peer: &'a AgencyId,
     give_back: Option<&'a GiveBack>,
     frame: Frame,
     cursor: Cursor,
-    /// Parts before the cursor's leaf that were passed in this read.
+    /// Owed items before the cursor's leaf that this read has passed.
     owed: u32,
-    /// What the peer may have of the complaints that it is given back.
+    /// The peer's access to the complaints that it is given back.
     accesses: BTreeMap<ComplaintId, Access>,
 }
 
 impl<L: LedgerView> Walk<'_, L> {
-    /// Goes on over leaves that need not be read; `false` if the next one must be.
-    fn recall(&mut self, end: Cursor) -> Result<bool, L::Error> {
-        // What is given back came from elsewhere: who wrote it must be read.
+    /// Walks over cached leaves. `false` if the next leaf is not cached.
+    fn walk_cached(&mut self, end: Cursor) -> Result<bool, L::Error> {
+        // The cache does not know the authors of others' leaves, so giving back reads every leaf.
         if self.give_back.is_some() {
             return Ok(false);
         }
-        let leaves = self.ledger.recalled(self.cursor.index, end.index);
+        let leaves = self.ledger.cached_leaves(self.cursor.index, end.index);
         for leaf in &leaves {
-            if let Recalled::Own(leaf) = leaf
+            if let CachedLeaf::Own(leaf) = leaf
                 && !self.add_own(leaf)?
             {
                 break;
@@ -118,7 +120,7 @@ impl<L: LedgerView> Walk<'_, L> {
         Ok(!leaves.is_empty())
     }
 
-    /// Goes on through the ledger.
+    /// Walks over leaves and routing records that are read from the ledger.
     fn read(&mut self, end: Cursor) -> Result<(), L::Error> {
         let last = end.index.min(LedgerIndex(self.cursor.index.0.saturating_add(LEAVES_A_READ)));
         let ledger = self.ledger;
@@ -142,13 +144,13 @@ impl<L: LedgerView> Walk<'_, L> {
         Ok(())
     }
 
-    /// A leaf and all that is owed before it is in the frame, or not for this link.
+    /// Moves the cursor past a leaf. The leaf and the items owed before it are in the frame, or not for this link.
     fn passed(&mut self, index: LedgerIndex) {
         self.cursor = Cursor { epoch: self.cursor.epoch, index: index.next(), part: 0 };
         self.owed = 0;
     }
 
-    /// Whether the next part was sent in an earlier frame.
+    /// Counts one more owed item. Whether it was sent in an earlier frame.
     fn was_sent(&mut self) -> bool {
         self.owed += 1;
         self.owed <= self.cursor.part
@@ -188,7 +190,7 @@ impl<L: LedgerView> Walk<'_, L> {
         Ok(true)
     }
 
-    /// As [`Self::add_leaf`], of one that need not be read.
+    /// Like [`Self::add_leaf`], for a cached leaf.
     fn add_own(&mut self, leaf: &OwnLeaf) -> Result<bool, L::Error> {
         let Some(route) = leaf.routes.iter().find(|route| route.to == *self.peer) else { return Ok(true) };
         let has_history = !route.history || self.add_history(&leaf.earlier, route.access)?;
@@ -204,10 +206,10 @@ impl<L: LedgerView> Walk<'_, L> {
         Ok(earlier)
     }
 
-    /// Adds what the peer lacks of a complaint's earlier leaves.
+    /// Adds the earlier leaves of a complaint.
     fn add_history(&mut self, earlier: &[LedgerIndex], access: Access) -> Result<bool, L::Error> {
         for &index in earlier {
-            // Whatever the peer itself gave us is counted as a part, so that parts mean the same in every read.
+            // A leaf that came from the peer is counted too, although it is not sent. So parts mean the same in every read.
             if self.was_sent() {
                 continue;
             }
@@ -219,7 +221,7 @@ impl<L: LedgerView> Walk<'_, L> {
         Ok(true)
     }
 
-    /// How much of the content the peer may have of what came from it. What it wrote itself it had whole.
+    /// The peer's access to an entry that came from it. Of its own entries it had all contents.
     fn access_of_source(&mut self, give_back: &GiveBack, entry: &Entry) -> Result<Access, L::Error> {
         let Some(complaint) = entry.complaint.filter(|_| entry.author != *self.peer) else {
             return Ok(Access::Confidential);
@@ -241,9 +243,10 @@ impl<L: LedgerView> Walk<'_, L> {
         Ok(self.frame.add(entry.id, item))
     }
 
-    /// Adds a leaf from before. What the peer gave us is sent back only with a content, which may have come from another.
+    /// Adds an earlier leaf. A leaf that came from the peer goes back only with a content, because the content may have come from another
+    /// peer.
     fn add_old(&mut self, index: LedgerIndex, access: Access) -> Result<bool, L::Error> {
-        if let Some(leaf) = self.ledger.recalled_leaf(index) {
+        if let Some(leaf) = self.ledger.cached_leaf(index) {
             return Ok(self.frame.add_or_complete(leaf.entry.id, self.item_of_own(&leaf, access)));
         }
         let leaf = self.ledger.leaf(index)?;

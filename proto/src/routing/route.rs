@@ -1,11 +1,16 @@
-//! Where an entry goes: which adjacent peers get it, and how much of its content.
+//! The routes of an entry: the adjacent peers that get it, and how much of its content.
 //!
-//! Participants (the intake agency and every agency that custody was offered to) get entries and contents; observers (their supervisors,
-//! oversight, and agencies that a content was disclosed to) get entries only. An entry goes to each adjacent peer that is one of them, or the next hop toward one: the peer itself,
-//! else an adjacent ancestor of it in the charter, else my own parent.
+//! Participants (the intake agency, and every agency that custody was offered to) get entries and contents. Observers (supervisors of
+//! participants, oversight, and agencies that a content was disclosed to) get entries only. Both are *readers*. An entry goes to each reader
+//! that is adjacent, and to the next hop toward each other reader. The next hop is the reader's nearest adjacent ancestor in the charter, or
+//! else the node's own parent.
 //!
-//! Invariant: through a relay passes public content only; confidential content goes over a direct link to its reader; identity goes nowhere
-//! but with `Disclosed`, whose content goes over a direct link to its addressee alone.
+//! Must not know how a complaint is folded: it gets the readers as sets.
+//!
+//! Invariants:
+//! - only public content passes through a relay;
+//! - confidential content goes over a direct link to its reader;
+//! - identity goes nowhere but with `Disclosed`, whose content goes over a direct link to its addressee alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,14 +22,14 @@ use crate::charter::Charter;
 use crate::entry::{Body, CaseAct, Commitment, ContentClass, Entry};
 use crate::wire;
 
-/// How much content a link gets beside the entries.
+/// The content that a link gets beside the entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Access {
-    /// Entries only.
+    /// No content, entries only.
     Entries,
-    /// And public contents: the link leads to a participant.
+    /// Public contents: the link leads to a participant.
     Public,
-    /// And confidential contents: the link's peer is a participant.
+    /// Public and confidential contents: the link's peer is a participant.
     Confidential,
 }
 
@@ -38,7 +43,8 @@ impl Access {
         }
     }
 
-    /// Whether a content of an entry may pass to a peer.
+    /// Whether the content with this commitment of an entry may pass to a peer. The content of a `Disclosed` passes to its addressee and back
+    /// to its author, whatever its class.
     pub fn allows_of(self, entry: &Entry, commitment: &Commitment, peer: &AgencyId) -> bool {
         match &entry.body {
             Body::Case { act: CaseAct::Disclosed { to, .. }, .. } => to == peer || entry.author == *peer,
@@ -47,23 +53,23 @@ impl Access {
     }
 }
 
-/// The node that routes.
+/// The node that routes: the facts about it that routes depend on.
 #[derive(Clone, Copy, Debug)]
 pub struct Standpoint<'a> {
-    /// Its agency.
+    /// The node's agency.
     pub own: &'a AgencyId,
-    /// Its adjacent peers.
+    /// The peers with which it has a link.
     pub adjacent: &'a BTreeSet<AgencyId>,
     /// The newest charter.
     pub charter: &'a Charter,
 }
 
-/// Where an entry came from.
+/// The delivery of an entry by a peer.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
     /// The peer that delivered it.
     pub peer: &'a AgencyId,
-    /// How many agencies passed it on before us.
+    /// Number of agencies that passed it on before this node.
     pub relays: u32,
 }
 
@@ -74,16 +80,16 @@ impl Origin<'_> {
     }
 }
 
-/// Where the entries of a complaint go.
+/// The routes of the entries of a complaint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routes<'a> {
-    /// The adjacent peers, and what they may have.
+    /// The adjacent peers that get the entries, with their access.
     pub links: BTreeMap<&'a AgencyId, Access>,
-    /// Agencies that should have it and that no adjacent peer leads to.
+    /// Readers to which no adjacent peer leads.
     pub unreachable: BTreeSet<&'a AgencyId>,
 }
 
-/// Who is to have a complaint.
+/// The readers of a complaint, beside supervisors and oversight.
 #[derive(Clone, Copy, Debug)]
 pub struct Readers<'a> {
     /// The intake agency and every agency that custody was offered to.
@@ -97,22 +103,22 @@ pub struct Readers<'a> {
 pub struct Route {
     /// The adjacent peer.
     pub to: AgencyId,
-    /// What it may have.
+    /// The content that it may have.
     pub access: Access,
-    /// The complaint's earlier entries go before it.
+    /// Whether the complaint's earlier entries go before this entry.
     pub history: bool,
 }
 
-/// How far an entry may still go.
+/// The reach of an entry that is passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// To its readers, and to next hops toward them.
+    /// It goes to its readers, and to the next hops toward them.
     Relayed,
-    /// Only to readers that are adjacent: the relay limit is used up.
+    /// It goes to adjacent readers only, because the relay limit is used up.
     Adjacent,
 }
 
-/// The routes from `me`, whose adjacent peers are `adjacent`, for a complaint with these readers.
+/// The routes for a complaint with these readers, from the node of the agency `me` with the peers `adjacent`.
 pub fn routes<'a>(
     me: &AgencyId,
     adjacent: &'a BTreeSet<AgencyId>,
@@ -147,9 +153,11 @@ pub fn routes<'a>(
 }
 
 impl Routes<'_> {
-    /// The links that an entry does not go over, because its author or the peer that it came from is there, and that may see more of the
-    /// complaint from now on than they were given: what did not come from there is owed to them. (A supervisor that reassigns a complaint
-    /// to itself takes part by its own entry; a node that was set back wrote before it knew again who takes part.)
+    /// The links to the entry's author and to the peer that delivered it, if they may see more of the complaint now than they were `given`.
+    ///
+    /// The entry itself does not go over these links, because it came from there. But the rest of the complaint is owed to them. This happens
+    /// when a supervisor reassigns a complaint to itself: its own entry makes it a participant. It also happens when a node that was set
+    /// back wrote an entry before it knew the participants again.
     pub fn raised(
         &self,
         author: &AgencyId,
@@ -161,8 +169,8 @@ impl Routes<'_> {
         raised.map(|(to, access)| Route { to: (*to).clone(), access: *access, history: false }).collect()
     }
 
-    /// The links that a new entry goes over: not back to its author, nor to the peer that it came from. The complaint's history goes before it
-    /// where the link is new to the complaint, or may see more now than it was given.
+    /// The links that a new entry goes over. It does not go back to its author, nor to the peer that delivered it. The complaint's history goes
+    /// before it on a link that is new to the complaint, or may see more of it now than it was `given`.
     pub fn of_entry(
         &self,
         author: &AgencyId,
@@ -179,7 +187,7 @@ impl Routes<'_> {
     }
 }
 
-/// The adjacent peer that leads to `agency`.
+/// The adjacent peer that leads from the node of `me` to `agency`: the agency itself, its nearest adjacent ancestor, or the parent of `me`.
 pub fn next_hop<'a>(
     me: &AgencyId,
     agency: &'a AgencyId,
@@ -202,20 +210,20 @@ fn hop_toward<'a>(
     charter.ancestors(agency).find(|ancestor| *ancestor != me && adjacent.contains(*ancestor))
 }
 
-/// My own parent: it leads to everybody else.
+/// The node's own parent, if it is adjacent. It leads to every agency that is not found otherwise.
 fn hop_upward<'a>(me: &AgencyId, adjacent: &'a BTreeSet<AgencyId>, charter: &Charter) -> Option<&'a AgencyId> {
     charter.parent(me).and_then(|parent| adjacent.get(parent))
 }
 
-/// The declaration of a new epoch in an entry, if it is one.
+/// The body of a `LedgerReset`, which declares a new epoch. `None` for any other entry.
 pub fn reset_of(entry: &Entry) -> Option<&wire::LedgerReset> {
     let Body::Node(body) = &entry.body else { return None };
     let wire::entry::Body::LedgerReset(reset) = &**body else { return None };
     Some(reset)
 }
 
-/// The links that an entry of no complaint goes to: a declared reset to every adjacent peer that did not bring it, once for an epoch;
-/// everything else stays here. `known`: the newest epoch that the author has declared before.
+/// The links that a node entry goes over. A `LedgerReset` goes to every adjacent peer except its author and the peer that delivered it, once
+/// for each epoch. Every other node entry stays here. `known` is the newest epoch that the author declared before.
 pub fn routes_of_node_entry(
     entry: &Entry,
     origin: Option<Origin<'_>>,

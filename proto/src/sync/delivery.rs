@@ -23,7 +23,8 @@ use super::effects::Effects;
 use super::end::End;
 use super::event::{Action, CheckedAck, Job, Owed, PeerChange, SideRecord, Warning};
 use super::jobs::{InOrder, JobId};
-use super::timers::{Timer, later};
+use super::timers::Timer;
+use crate::base::clock::later;
 use crate::base::ids::EntryId;
 use crate::base::limits;
 use crate::base::refusal::FaultCode;
@@ -107,8 +108,8 @@ impl Delivery {
         if self.reading.take_if(|reading| *reading == job).is_none() {
             return Ok(());
         }
-        let Prepared { batch, frame } = prepared;
-        let outputs = self.sender.handle(SenderEvent::Prepared(batch));
+        let Prepared { summary, frame } = prepared;
+        let outputs = self.sender.handle(SenderEvent::Prepared(summary));
         self.perform(outputs, Some((job, frame)), effects)
     }
 

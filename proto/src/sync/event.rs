@@ -219,7 +219,7 @@ pub enum Done {
     CheckpointsChecked(CheckedCheckpoints),
     /// The result of [`Job::Gossip`].
     Gossip {
-        /// The newest notes, the oldest change first. At most [`crate::base::limits::CHECKPOINTS_TOLD`], and none of the peer's own.
+        /// The newest notes, the oldest change first. At most [`crate::base::limits::GOSSIP_CHECKPOINTS`], and none of the peer's own.
         notes: Vec<Vec<u8>>,
         /// The version of the watch that these notes lead to.
         reached: u64,

@@ -4,7 +4,7 @@
 //! Must not know how a checkpoint is verified: jobs do that.
 //!
 //! Invariants:
-//! - at most [`limits::CHECKPOINTS_TOLD`] checkpoints of others are sent in [`limits::TELL_PAUSE`], only changed ones, the oldest change first;
+//! - at most [`limits::GOSSIP_CHECKPOINTS`] checkpoints of others are sent in [`limits::GOSSIP_PAUSE`], only changed ones, the oldest change first;
 //! - a ping follows each frame, and the checkpoints count as received when the peer answers it. A link continues where the peer's answers of
 //!   earlier links ended, so that even short links send everything in time, and nothing is lost;
 //! - when a link has lasted, and on the link after it, everything is sent again, because the peer may have restarted and forgotten it;
@@ -18,7 +18,8 @@ use super::end::End;
 use super::event::{CheckedCheckpoints, Job, PeerChange, SideRecord, Signed};
 use super::jobs::JobId;
 use super::keepalive::ping;
-use super::timers::{Now, Timer, later};
+use super::timers::Timer;
+use crate::base::clock::{Now, later};
 use crate::base::ids::LedgerIndex;
 use crate::base::limits;
 use crate::wire::{self, frame::Kind};
@@ -65,7 +66,7 @@ impl GossipSender {
             effects.send(Kind::Checkpoints(wire::CheckpointNotes { notes: vec![self.newest.note.to_vec()] }))?;
         }
         if self.sent_version > 0 {
-            effects.set(Timer::RepeatGossip, effects.now.after(limits::TELL_PAUSE));
+            effects.set(Timer::RepeatGossip, effects.now.after(limits::GOSSIP_PAUSE));
         }
         self.pause_is_over(effects);
         Ok(())
@@ -112,7 +113,7 @@ impl GossipSender {
             return Ok(());
         }
         // A full frame may have left some out. They are sent after the pause.
-        self.has_news |= notes.len() >= limits::CHECKPOINTS_TOLD;
+        self.has_news |= notes.len() >= limits::GOSSIP_CHECKPOINTS;
         if self.sent_size != self.newest.size {
             notes.insert(0, self.newest.note.to_vec());
         }
@@ -122,7 +123,7 @@ impl GossipSender {
             effects.set(Timer::Gossip, effects.now.after(NEWS_PAUSE));
             return Ok(());
         }
-        effects.set(Timer::Gossip, effects.now.after(limits::TELL_PAUSE));
+        effects.set(Timer::Gossip, effects.now.after(limits::GOSSIP_PAUSE));
         effects.send(Kind::Checkpoints(wire::CheckpointNotes { notes }))?;
         effects.send(ping(reached))
     }
@@ -169,11 +170,11 @@ impl GossipReceiver {
     /// Handles a frame of checkpoints.
     pub(super) fn received(&mut self, notes: Vec<Vec<u8>>, effects: &mut Effects<'_>) -> Result<(), End> {
         if !self.allowance.allows(effects.now) {
-            let (most, seconds) = (limits::CHECKPOINT_FRAMES_AHEAD, limits::TELL_PAUSE.as_secs());
+            let (most, seconds) = (limits::GOSSIP_BURST_FRAMES, limits::GOSSIP_PAUSE.as_secs());
             let reason = format!("too many frames of checkpoints: at most one each {seconds} s, and {most} at once");
             return Err(End::over_limit(reason));
         }
-        let most = limits::CHECKPOINTS_TOLD + 1;
+        let most = limits::GOSSIP_CHECKPOINTS + 1;
         if notes.len() > most {
             return Err(End::over_limit(format!("{} checkpoints in a frame, at most {most}", notes.len())));
         }
@@ -231,15 +232,15 @@ struct Allowance {
 
 impl Allowance {
     fn from(now: Now) -> Self {
-        Self { frames: limits::CHECKPOINT_FRAMES_AHEAD, since: now.mono_nanos }
+        Self { frames: limits::GOSSIP_BURST_FRAMES, since: now.mono_nanos }
     }
 
     fn allows(&mut self, now: Now) -> bool {
-        while now.is_after(self.since, limits::TELL_PAUSE) && self.frames < limits::CHECKPOINT_FRAMES_AHEAD {
+        while now.is_after(self.since, limits::GOSSIP_PAUSE) && self.frames < limits::GOSSIP_BURST_FRAMES {
             self.frames += 1;
-            self.since = later(self.since, limits::TELL_PAUSE);
+            self.since = later(self.since, limits::GOSSIP_PAUSE);
         }
-        if self.frames == limits::CHECKPOINT_FRAMES_AHEAD {
+        if self.frames == limits::GOSSIP_BURST_FRAMES {
             self.since = now.mono_nanos;
         }
         let allows = self.frames > 0;
@@ -257,11 +258,11 @@ mod tests {
         let at = |mono_nanos| Now { wall_millis: 0, mono_nanos };
         let mut allowance = Allowance::from(at(0));
         for minutes in [0, 30 * 24 * 60] {
-            let now = at(0).after(limits::TELL_PAUSE * minutes);
+            let now = at(0).after(limits::GOSSIP_PAUSE * minutes);
             let together = (0..100).take_while(|_| allowance.allows(at(now))).count();
-            assert_eq!(together as u64, limits::CHECKPOINT_FRAMES_AHEAD);
-            assert!(!allowance.allows(at(later(now, limits::TELL_PAUSE / 2))));
-            let next = at(later(now, limits::TELL_PAUSE));
+            assert_eq!(together as u64, limits::GOSSIP_BURST_FRAMES);
+            assert!(!allowance.allows(at(later(now, limits::GOSSIP_PAUSE / 2))));
+            let next = at(later(now, limits::GOSSIP_PAUSE));
             assert!(allowance.allows(next) && !allowance.allows(next));
         }
     }

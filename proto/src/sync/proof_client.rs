@@ -1,7 +1,7 @@
 //! The proof client: this node's questions about the peer's ledger.
 //!
 //! Invariants:
-//! - the peer never has more than [`limits::PROVES_WAITING`] open questions, because it would end the link for one more;
+//! - the peer never has more than [`limits::PROVES_OPEN`] open questions, because it would end the link for one more;
 //! - a question is answered, or times out after [`limits::PROVE_WITHIN`]. One that has timed out stays open until the peer answers it.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -41,7 +41,7 @@ impl ProofClient {
 
     /// Whether there is room for one more question.
     pub(super) fn takes_questions(&self) -> bool {
-        self.waiting.len() < limits::PROVES_WAITING
+        self.waiting.len() < limits::PROVES_OPEN
     }
 
     /// Handles an answer of the peer. An unexpected answer is dropped.
@@ -69,7 +69,7 @@ impl ProofClient {
     }
 
     fn send(&mut self, effects: &mut Effects<'_>) -> Result<(), End> {
-        while self.open.len() < limits::PROVES_WAITING
+        while self.open.len() < limits::PROVES_OPEN
             && let Some((asked, prove)) = self.waiting.pop_front()
         {
             self.sent += 1;

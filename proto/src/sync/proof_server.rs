@@ -2,7 +2,7 @@
 //!
 //! Invariants:
 //! - questions are answered in the order in which they came;
-//! - a peer with more than [`limits::PROVES_WAITING`] open questions ends the link.
+//! - a peer with more than [`limits::PROVES_OPEN`] open questions ends the link.
 
 use super::effects::Effects;
 use super::end::End;
@@ -20,8 +20,8 @@ pub(super) struct ProofServer {
 impl ProofServer {
     /// Handles a question of the peer.
     pub(super) fn asked(&mut self, prove: wire::Prove, effects: &mut Effects<'_>) -> Result<(), End> {
-        if self.answering.len() >= limits::PROVES_WAITING {
-            let reason = format!("more than {} questions about our ledger at a time", limits::PROVES_WAITING);
+        if self.answering.len() >= limits::PROVES_OPEN {
+            let reason = format!("more than {} questions about our ledger at a time", limits::PROVES_OPEN);
             return Err(End::over_limit(reason));
         }
         self.answering.push(effects.start(Job::Prove(prove)), ());

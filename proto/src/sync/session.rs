@@ -25,7 +25,8 @@ use super::keepalive::KeepAlive;
 use super::proof_client::ProofClient;
 use super::proof_server::ProofServer;
 use super::reception::Reception;
-use super::timers::{Now, Timer};
+use super::timers::Timer;
+use crate::base::clock::Now;
 use crate::base::ids::Epoch;
 use crate::base::limits;
 use crate::base::refusal::FaultCode;
@@ -375,7 +376,7 @@ impl Session {
         let mut was_success = false;
         if let Phase::Linked { since } = self.phase {
             was_success = self.reception.has_moved() || self.delivery.has_moved() || now.is_after(since, LASTED);
-            if now.is_after(since, limits::TELL_PAUSE) {
+            if now.is_after(since, limits::GOSSIP_PAUSE) {
                 actions.push(Action::Peer(PeerChange::Gossiped(0)));
             }
             if !was_success {

@@ -14,11 +14,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
+use crate::base::clock::Now;
 use crate::base::ids::{EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
 use crate::fixture::{FEDERATION, Federation, START, agency};
 use crate::routing::cursor::Cursor;
-use crate::routing::outbox::{Batch, Prepared};
+use crate::routing::outbox::{FrameSummary, Prepared};
 use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{self, Frame, frame::Kind};
 
@@ -172,12 +173,12 @@ impl Side {
 fn prepared(index: u64, entries: &[u8]) -> Prepared {
     let items = entries.iter().map(|number| item(*number)).collect();
     let frame = wire::Deliver { cursor: Some(cursor(index).to_wire()), items, after: None };
-    let batch = Batch {
+    let summary = FrameSummary {
         cursor: cursor(index),
         entries: entries.iter().map(|number| entry(*number)).collect(),
         bytes: 100 * entries.len(),
     };
-    Prepared { batch, frame }
+    Prepared { summary, frame }
 }
 
 fn item(number: u8) -> wire::Item {

@@ -4,33 +4,7 @@
 //!
 //! Invariant: an expired timer is out of the table until its owner sets it again, so that it cannot be handled twice.
 
-use std::time::Duration;
-
-/// The time of one event: both clocks, read once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Now {
-    /// The wall clock: milliseconds since 1970. It may jump.
-    pub wall_millis: u64,
-    /// The monotonic clock: nanoseconds since a moment that is the same for all events of a session.
-    pub mono_nanos: u64,
-}
-
-impl Now {
-    /// The time `wait` after now, on the monotonic clock.
-    pub(super) fn after(self, wait: Duration) -> u64 {
-        later(self.mono_nanos, wait)
-    }
-
-    /// Whether at least `wait` has passed since `moment`.
-    pub(super) fn is_after(self, moment: u64, wait: Duration) -> bool {
-        self.mono_nanos >= later(moment, wait)
-    }
-}
-
-/// The time `wait` after `moment`, in nanoseconds. Saturates.
-pub(super) fn later(moment: u64, wait: Duration) -> u64 {
-    moment.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX))
-}
+use crate::base::clock::Now;
 
 /// The timers of a session. The comments say what is due when one expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,10 +90,5 @@ mod tests {
         let in_turn = |at| table.clone().take_expired(Now { wall_millis: 0, mono_nanos: at });
         assert_eq!(in_turn(1), Some(Timer::ALL[0]));
         assert!(Timer::ALL.into_iter().all(|timer| table.is_set(timer)));
-    }
-
-    #[test]
-    fn a_time_beyond_the_largest_number_saturates() {
-        assert_eq!(Now { wall_millis: 0, mono_nanos: 7 }.after(Duration::MAX), u64::MAX);
     }
 }

@@ -1,9 +1,15 @@
-//! Checkpoints: C2SP `tlog-checkpoint` signed notes over (origin, size, root) of a ledger, with the agency's own `cosignature/v1` line
-//! for the time.
+//! Checkpoints: signed statements about a ledger.
+//!
+//! A checkpoint is a C2SP `tlog-checkpoint`: a signed note over the origin, the size and the root of a ledger. The agency adds a
+//! `cosignature/v1` line of its own, which says the time.
+//!
+//! Must not know how the tree is kept, or which keys the charter lists.
 //!
 //! Invariants:
-//! - the origin is `<federation>/<agency>/<epoch>`, and the key's name equals it, so that any tool of that ecosystem reads the note;
+//! - the origin is `<federation>/<agency>/<epoch>`, and the key has the same name, so every C2SP tool can read the note;
 //! - the time line is under a separate key, named `<federation>/<agency>/time`.
+//!
+//! Source: c2sp.org/tlog-checkpoint, c2sp.org/tlog-cosignature.
 
 use ed25519_zebra::VerificationKey;
 use signed_note::Note;
@@ -24,7 +30,7 @@ pub fn time_key_name(federation: &str, agency: &AgencyId) -> String {
     format!("{federation}/{agency}/time")
 }
 
-/// Signs the checkpoints of one ledger.
+/// Signs the checkpoints of one epoch of a ledger.
 pub struct CheckpointSigner {
     origin: String,
     key: SigningKey,
@@ -33,12 +39,14 @@ pub struct CheckpointSigner {
 }
 
 impl CheckpointSigner {
-    /// The signer of the ledger of `agency` in `epoch`.
+    /// The signer for the ledger of `agency` in `epoch`.
     pub fn new(federation: &str, agency: &AgencyId, epoch: Epoch, key: SigningKey, time_key: SigningKey) -> Self {
         Self { origin: origin(federation, agency, epoch), key, time_name: time_key_name(federation, agency), time_key }
     }
 
-    /// Signs the tree of `size` leaves with `root` at `seconds` since 1970. The caller has made those leaves durable before.
+    /// Signs the tree of `size` leaves with `root`, seen at `seconds` since 1970. Returns the note.
+    ///
+    /// The caller must have made these leaves durable. A checkpoint over lost leaves makes the ledger look rolled back.
     pub fn sign(&self, size: u64, root: [u8; 32], seconds: u64) -> Vec<u8> {
         let text = TlogCheckpoint::new(&self.origin, size, Hash(root), "")
             .expect("an origin of a federation name and an agency id has no newline")
@@ -55,15 +63,15 @@ impl CheckpointSigner {
 pub struct Checkpoint {
     /// Epoch of the ledger.
     pub epoch: Epoch,
-    /// Leaves.
+    /// Number of leaves.
     pub size: u64,
     /// Root hash.
     pub root: [u8; 32],
-    /// The cosigned time, in seconds since 1970.
+    /// The cosigned time, in seconds since 1970. `None`: the note has no valid time line.
     pub seconds: Option<u64>,
 }
 
-/// Why a note is not a checkpoint of the agency.
+/// The reason why a note is no checkpoint of the agency.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// Not a signed note, or a signature fails.
@@ -72,13 +80,13 @@ pub enum CheckpointError {
     /// The text is no checkpoint.
     #[error("the note's text is no checkpoint")]
     Malformed,
-    /// No ledger is so long.
+    /// More leaves than a ledger can have.
     #[error("the checkpoint is of {0} leaves, at most {most}", most = limits::LEDGER_LEAVES)]
     Size(u64),
-    /// Somebody else's ledger.
+    /// The note is about another ledger.
     #[error("the checkpoint's origin is {found:?}, expected \"{expected}/<epoch>\"")]
     Origin {
-        /// What the note says.
+        /// The origin in the note, cut to 120 characters.
         found: String,
         /// The agency's origin without the epoch.
         expected: String,
@@ -95,20 +103,21 @@ pub struct CheckpointKeys {
 }
 
 impl Checkpoint {
-    /// Whether this one was signed before the other by more than an honest agency's times may go back. Without times nothing shows it.
+    /// Whether this checkpoint was surely signed before the other: its time is earlier by more than [`limits::COSIGNED_BACK_BY`].
+    /// `false` if one of them has no time.
     pub fn is_surely_before(&self, other: &Self) -> bool {
         let margin = limits::COSIGNED_BACK_BY.as_secs();
         matches!((self.seconds, other.seconds), (Some(one), Some(other)) if one.saturating_add(margin) < other)
     }
 
-    /// Whose checkpoint a note says that it is; nothing is verified.
+    /// The agency that a note's origin names. No signature is checked.
     pub fn agency_of(note: &[u8], federation: &str) -> Option<AgencyId> {
         let origin = note.split(|byte| *byte == b'\n').next()?;
         let rest = std::str::from_utf8(origin).ok()?.strip_prefix(federation)?.strip_prefix('/')?;
         rest.split_once('/')?.0.parse().ok()
     }
 
-    /// Opens a note that should be a checkpoint of `agency`.
+    /// Reads and verifies a note that should be a checkpoint of `agency`.
     ///
     /// # Errors
     /// When it does not verify under these keys, or is of another origin.
@@ -153,7 +162,7 @@ impl Checkpoint {
 mod tests {
     use super::*;
 
-    /// The vector of a tree of 8 leaves signed by an independent implementation.
+    /// A test vector: a tree of 8 leaves, signed by an independent implementation.
     const VECTOR: &str = "dinas-a.sinergi.example/log\n8\nXcnaeacGWamtVZy3Ad7ZoqudgjqtL0lgz+Nw7/RgQyg=\n\n\u{2014} dinas-a.sinergi.example/log 9IxoVB0s337Q33zft8Mu9DogbO4NXS4sQ3p7MHxVYb7CjnqAeN6GjfO9/d+HVqI2GuAx6c6n/tpmXOo6m12gta0dGA0=\n";
 
     fn seed(first: u8) -> SigningKey {
@@ -200,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_that_no_ledger_has_is_no_checkpoint() {
+    fn a_checkpoint_of_more_leaves_than_a_ledger_can_have_does_not_open() {
         let (_, keys, agency) = signed();
         let signer = CheckpointSigner::new("sinergi.example", &agency, Epoch(2), seed(0), seed(64));
         for (size, is_good) in [(limits::LEDGER_LEAVES, true), (limits::LEDGER_LEAVES + 1, false), (u64::MAX, false)] {
@@ -210,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_line_alone_makes_no_checkpoint() {
+    fn a_checkpoint_needs_its_statement_and_not_its_time_line() {
         let (note, keys, agency) = signed();
         let note = String::from_utf8(note).expect("utf-8");
         let without_statement: String =

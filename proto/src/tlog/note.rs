@@ -1,4 +1,8 @@
-//! Keys of C2SP signed notes, on top of `signed_note`: Ed25519 (type 1) for charters and checkpoints, `cosignature/v1` (type 4) for time.
+//! Keys of C2SP signed notes, on top of the `signed_note` library.
+//!
+//! There are two types of keys: Ed25519 (type 1) signs charters and checkpoints, `cosignature/v1` (type 4) signs the time.
+//!
+//! Must not know what a note says.
 //!
 //! Source: c2sp.org/signed-note, c2sp.org/tlog-cosignature.
 
@@ -11,12 +15,12 @@ use crate::base::key::SigningKey;
 const ED25519: u8 = 0x01;
 const COSIGNATURE_V1: u8 = 0x04;
 
-/// What a signature in a note says.
+/// The meaning of a key's signature in a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoteKeyUse {
-    /// The key vouches for the text.
+    /// The signer states the text.
     Statement,
-    /// The key vouches for having seen the text at a time.
+    /// The signer has seen the text at a time.
     Cosignature,
 }
 
@@ -29,7 +33,7 @@ pub struct NoteKey {
     public: VerificationKey,
 }
 
-/// Why a text is no verifier key.
+/// A text that is no verifier key: its first 120 characters.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("verifier key {0:?} is not \"name+8 hex digits+base64\" of an Ed25519 key with that id")]
 pub struct NoteKeyError(String);
@@ -119,7 +123,7 @@ fn split_cosignature(signature: &[u8]) -> Option<(u64, &[u8])> {
     Some((u64::from_be_bytes(*seconds), signature))
 }
 
-/// The time that a cosignature's bytes claim, in seconds since 1970.
+/// The time in a cosignature, in seconds since 1970. The caller has verified the signature.
 pub fn cosignature_seconds(signature: &signed_note::Signature) -> Option<u64> {
     split_cosignature(signature.signature()).map(|(seconds, _)| seconds)
 }

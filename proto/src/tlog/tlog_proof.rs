@@ -1,18 +1,21 @@
-//! The file format C2SP `tlog-proof`: one leaf of a ledger, proven to be in a signed checkpoint. Any tool of that ecosystem reads it.
+//! The file format C2SP `tlog-proof`: one leaf of a ledger, with the proof that it is in a signed checkpoint.
 //!
 //! ```text
 //! c2sp.org/tlog-proof@v1
-//! extra <base64>            here: the leaf data, so that the file needs nothing beside it; other writers may leave it out
+//! extra <base64>            optional; Sinergi puts the leaf data here, so that the file is complete
 //! index <decimal>
-//! <base64>                  one hash a line, from the leaf's sibling up to the root's child
+//! <base64>                  one hash on each line, from the leaf's sibling up to the root's child
 //!                           an empty line
 //! <the checkpoint, a signed note>
 //! ```
 //!
-//! Source: c2sp.org/tlog-proof. It must not know what a leaf means; what it reads is proven only when [`TlogProof::includes`] says so
-//! under a checkpoint that verifies.
+//! Must not know what a leaf means.
 //!
-//! Invariant: a file has one form. What parses is written again byte for byte.
+//! Invariants:
+//! - a file has one form: bytes that parse are written again byte for byte;
+//! - parsing proves nothing. The leaf is proven when [`TlogProof::includes`] is true for a checkpoint that verifies.
+//!
+//! Source: c2sp.org/tlog-proof.
 
 use data_encoding::BASE64;
 use tlog_tiles::Hash;
@@ -24,39 +27,39 @@ const FIRST_LINE: &str = "c2sp.org/tlog-proof@v1";
 const EXTRA: &str = "extra ";
 const INDEX: &str = "index ";
 
-/// A proof as it stands in a file.
+/// The parts of a proof file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TlogProof {
     /// Extra data, which the format leaves to the application.
     pub extra: Option<Vec<u8>>,
-    /// The leaf.
+    /// The index of the leaf.
     pub index: LedgerIndex,
     /// The hashes from the leaf's sibling up to the root's child.
     pub path: Vec<Hash>,
-    /// The signed note.
+    /// The checkpoint, as a signed note.
     pub checkpoint: Vec<u8>,
 }
 
-/// Why bytes are no proof file.
+/// The reason why bytes are no proof file.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum TlogProofError {
-    /// Larger than any proof.
+    /// The file is larger than any proof.
     #[error("it has {0} bytes, a proof has at most {limit}", limit = limits::TLOG_PROOF_BYTES)]
     TooLong(usize),
-    /// A line that the format does not have there.
+    /// A line does not have the form that the format demands.
     #[error("line {number} is {found:?}, expected {expected}")]
     Line {
-        /// Counted from 1.
+        /// The line's number, counted from 1.
         number: usize,
-        /// The beginning of the line.
+        /// The first 60 characters of the line.
         found: String,
-        /// What belongs there.
+        /// The form that the line must have, in words.
         expected: &'static str,
     },
-    /// More hashes than any tree is high.
+    /// There are more hashes than the highest tree has levels.
     #[error("it has more than {limit} hashes, no ledger's tree is that high", limit = limits::TLOG_PROOF_HASHES)]
     TooManyHashes,
-    /// The end came too early.
+    /// The file ends before the checkpoint.
     #[error("it ends without a checkpoint: an empty line and a signed note are missing")]
     NoCheckpoint,
 }
@@ -78,10 +81,10 @@ impl TlogProof {
         bytes
     }
 
-    /// Reads a file. Nothing is proven yet.
+    /// Parses a file. Nothing is proven yet.
     ///
     /// # Errors
-    /// When it is no file of this format.
+    /// When the bytes do not have this format.
     pub fn parse(bytes: &[u8]) -> Result<Self, TlogProofError> {
         if bytes.len() > limits::TLOG_PROOF_BYTES {
             return Err(TlogProofError::TooLong(bytes.len()));
@@ -120,21 +123,21 @@ impl TlogProof {
         Ok(Self { extra, index: LedgerIndex(index), path, checkpoint: lines.rest.to_vec() })
     }
 
-    /// Whether `leaf` is the data of this leaf in the tree of `size` leaves with `root`.
+    /// Whether the proof shows that `leaf` has this index in the tree of `size` leaves with `root`.
     pub fn includes(&self, leaf: &[u8], size: u64, root: [u8; 32]) -> bool {
         let hash = tlog_tiles::record_hash(leaf);
         tlog_tiles::check_record(&self.path, size, Hash(root), self.index.0, hash).is_ok()
     }
 }
 
-/// A number in the one way in which the format writes it.
+/// Parses a decimal number without sign and leading zeros, as the format writes it.
 fn decimal(digits: &[u8]) -> Option<u64> {
     let digits = std::str::from_utf8(digits).ok()?;
     let number: u64 = digits.parse().ok()?;
     (number.to_string() == digits).then_some(number)
 }
 
-/// What has not been read yet.
+/// The part of the file that is not parsed yet, and the number of the last line.
 struct Lines<'a> {
     rest: &'a [u8],
     number: usize,
@@ -173,14 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_looks_as_the_specification_says() {
+    fn a_file_has_the_form_of_the_specification() {
         let expected = "c2sp.org/tlog-proof@v1\nextra AQI=\nindex 7\n\
                         AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\norigin\n1\nroot\n\n\u{2014} a b\n";
         assert_eq!(String::from_utf8(sample(Some(vec![1, 2]), 7, 1).to_bytes()).expect("text"), expected);
     }
 
     #[test]
-    fn a_file_with_another_form_is_refused_with_the_line_that_has_it() {
+    fn a_file_of_another_form_is_refused_and_the_wrong_line_is_named() {
         let good = String::from_utf8(sample(Some(vec![1, 2]), 7, 1).to_bytes()).expect("text");
         for (from, to, number) in [
             ("@v1", "@v2", 1),
@@ -218,13 +221,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(extra in any::<Option<Vec<u8>>>(), index in any::<u64>(), hashes in 0..20_usize) {
+        fn a_written_proof_is_read_back(extra in any::<Option<Vec<u8>>>(), index in any::<u64>(), hashes in 0..20_usize) {
             let proof = sample(extra, index, hashes);
             prop_assert_eq!(TlogProof::parse(&proof.to_bytes()), Ok(proof));
         }
 
         #[test]
-        fn what_is_read_has_that_one_form(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        fn bytes_that_parse_are_written_again_byte_for_byte(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
             let mut bytes = sample(Some(vec![1, 2]), 7, 1).to_bytes();
             let at = at.index(bytes.len());
             bytes[at] = byte;

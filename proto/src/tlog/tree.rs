@@ -1,8 +1,10 @@
-//! A part of another agency's Merkle tree (RFC 6962), as it was shown: enough for the proofs that were asked for.
+//! Proofs about another agency's Merkle tree (RFC 6962), made from the tree nodes that it showed.
 //!
-//! Believes nothing: a proof made of what was shown is checked against a signed root.
+//! Must not know who showed the nodes, and does not trust them: every proof is checked against a signed root.
 //!
-//! Invariant: what checks under a root is what the signer of that root has in its ledger, whoever showed it.
+//! Invariant: a leaf or an older root that checks under a root is in the ledger of that root's signer, no matter who showed the nodes.
+//!
+//! Source: RFC 6962, section 2.1 (audit paths and consistency proofs). The proof itself is `tlog_tiles`' work.
 
 use std::collections::BTreeMap;
 
@@ -11,34 +13,34 @@ use tlog_tiles::{Error as TreeError, Hash, HashReader};
 use crate::base::ids::LedgerIndex;
 use crate::wire;
 
-/// Why nothing is proved.
+/// The reason why a proof does not hold.
 #[derive(Debug, thiserror::Error)]
 pub enum ProofError {
     /// The tree has no such leaf.
     #[error("the tree has {size} leaves, none with index {index}")]
     NoLeaf {
-        /// The leaf.
+        /// The index of the leaf.
         index: LedgerIndex,
-        /// Leaves of the tree.
+        /// Number of leaves of the tree.
         size: u64,
     },
-    /// What is to be the beginning is larger.
+    /// The older tree has more leaves than the newer one.
     #[error("a tree of {older} leaves is not the beginning of one of {newer}")]
     NotSmaller {
-        /// The tree that should be the beginning.
+        /// Number of leaves of the older tree.
         older: u64,
-        /// The larger tree.
+        /// Number of leaves of the newer tree.
         newer: u64,
     },
-    /// Nodes are missing, or do not give the root.
+    /// Nodes are missing, or do not lead to the root.
     #[error("the proof does not lead to the root of {size} leaves: {problem}")]
     Fails {
-        /// Leaves of the tree.
+        /// Number of leaves of the tree.
         size: u64,
-        /// What the check said.
+        /// The message of `tlog_tiles`.
         problem: String,
     },
-    /// Not 32 bytes.
+    /// A hash does not have 32 bytes. The value is its length.
     #[error("a hash of {0} bytes, must be 32")]
     HashLength(usize),
 }
@@ -46,15 +48,15 @@ pub enum ProofError {
 /// A leaf with its audit path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inclusion {
-    /// The leaf.
+    /// The index of the leaf.
     pub index: LedgerIndex,
-    /// Its hash.
+    /// The RFC 6962 hash of the leaf.
     pub leaf_hash: [u8; 32],
-    /// The audit path.
+    /// The audit path, from the leaf's sibling up to the root's child.
     pub path: Vec<[u8; 32]>,
 }
 
-/// A tree of which some nodes are known.
+/// Some nodes of a tree, by their number. A number is the index of the node's hash in the order of `tlog_tiles::stored_hash_index`.
 #[derive(Clone, Debug)]
 pub struct TreeNodes {
     size: u64,
@@ -62,34 +64,34 @@ pub struct TreeNodes {
 }
 
 impl TreeNodes {
-    /// The nodes that an answer shows of a tree with `size` leaves.
+    /// The nodes of a tree with `size` leaves that a `Proof` shows.
     ///
     /// # Errors
-    /// When a hash is none.
-    pub fn shown(size: u64, nodes: &[wire::TreeNode]) -> Result<Self, ProofError> {
-        let node = |node: &wire::TreeNode| Ok((node.number, Hash(hash_of(&node.hash)?)));
+    /// When a hash does not have 32 bytes.
+    pub fn from_wire(size: u64, nodes: &[wire::TreeNode]) -> Result<Self, ProofError> {
+        let node = |node: &wire::TreeNode| Ok((node.number, Hash(parse_hash(&node.hash)?)));
         Ok(Self { size, nodes: nodes.iter().map(node).collect::<Result<_, ProofError>>()? })
     }
 
-    /// What proves these leaves, and nothing more.
+    /// Drops all nodes but those that prove these leaves.
     ///
     /// # Errors
     /// When the tree has no such leaf.
-    pub fn only(mut self, leaves: &[LedgerIndex]) -> Result<Self, ProofError> {
+    pub fn restricted_to(mut self, leaves: &[LedgerIndex]) -> Result<Self, ProofError> {
         let needed = nodes_needed(self.size, leaves, &[])?;
         self.nodes.retain(|number, _| needed.binary_search(number).is_ok());
         Ok(self)
     }
 
-    /// The hash that is shown for a leaf.
+    /// The hash of a leaf, if it is among the nodes. It is not proven.
     pub fn leaf(&self, index: LedgerIndex) -> Option<[u8; 32]> {
         self.nodes.get(&tlog_tiles::stored_hash_index(0, index.0)).map(|hash| hash.0)
     }
 
-    /// The proof that `index` is in the tree with this root, with the hash that it has there.
+    /// The hash of the leaf `index`, with the proof that it is in the tree with this root.
     ///
     /// # Errors
-    /// When what was shown does not prove it.
+    /// When the nodes do not prove it.
     pub fn inclusion(&self, index: LedgerIndex, root: [u8; 32]) -> Result<Inclusion, ProofError> {
         if index.0 >= self.size {
             return Err(ProofError::NoLeaf { index, size: self.size });
@@ -102,11 +104,11 @@ impl TreeNodes {
         Ok(inclusion)
     }
 
-    /// The root of the tree's first `older` leaves, and the proof of it under this root.
+    /// The root of the tree's first `older` leaves, and the RFC 6962 consistency proof of it under this root.
     ///
     /// # Errors
-    /// When what was shown does not prove it.
-    pub fn beginning(&self, older: u64, root: [u8; 32]) -> Result<([u8; 32], Vec<[u8; 32]>), ProofError> {
+    /// When the nodes do not prove it.
+    pub fn consistency(&self, older: u64, root: [u8; 32]) -> Result<([u8; 32], Vec<[u8; 32]>), ProofError> {
         if older > self.size {
             return Err(ProofError::NotSmaller { older, newer: self.size });
         }
@@ -119,7 +121,7 @@ impl TreeNodes {
         }
         let proof = tlog_tiles::prove_tree(self.size, older, self).map_err(|error| self.fails(&error))?;
         let proof: Vec<[u8; 32]> = proof.iter().map(|hash| hash.0).collect();
-        check_beginning(older, prefix.0, self.size, root, &proof)?;
+        check_consistency(older, prefix.0, self.size, root, &proof)?;
         Ok((prefix.0, proof))
     }
 
@@ -132,7 +134,7 @@ impl Inclusion {
     /// Checks that the leaf is in the tree of `size` leaves with this root.
     ///
     /// # Errors
-    /// When it is not.
+    /// When the path does not prove it.
     pub fn check(&self, size: u64, root: [u8; 32]) -> Result<(), ProofError> {
         if self.index.0 >= size {
             return Err(ProofError::NoLeaf { index: self.index, size });
@@ -146,8 +148,8 @@ impl Inclusion {
 /// Checks that the tree of `older` leaves with root `prefix` is the beginning of the tree of `newer` leaves with this root.
 ///
 /// # Errors
-/// When it is not.
-pub fn check_beginning(
+/// When the consistency proof does not prove it.
+pub fn check_consistency(
     older: u64,
     prefix: [u8; 32],
     newer: u64,
@@ -158,7 +160,7 @@ pub fn check_beginning(
         return Err(ProofError::NotSmaller { older, newer });
     }
     let fails = |problem: String| ProofError::Fails { size: newer, problem };
-    // What `tlog_tiles` has no proof of: everything begins with nothing, and with itself.
+    // `tlog_tiles` has no proof for these two cases: every tree begins with the empty tree, and with itself.
     if older == 0 || older == newer {
         let expected = if older == 0 { tlog_tiles::EMPTY_HASH.0 } else { root };
         return if prefix == expected && proof.is_empty() { Ok(()) } else { Err(fails("another root".to_owned())) };
@@ -167,20 +169,20 @@ pub fn check_beginning(
     tlog_tiles::check_tree(&proof, newer, Hash(root), older, Hash(prefix)).map_err(|error| fails(error.to_string()))
 }
 
-/// The hash in these bytes.
+/// Parses a hash.
 ///
 /// # Errors
-/// When they are not 32.
-pub fn hash_of(bytes: &[u8]) -> Result<[u8; 32], ProofError> {
+/// When there are not 32 bytes.
+pub fn parse_hash(bytes: &[u8]) -> Result<[u8; 32], ProofError> {
     bytes.try_into().map_err(|_| ProofError::HashLength(bytes.len()))
 }
 
-/// The hash of a leaf with these `SignedEntry` bytes.
+/// The RFC 6962 hash of a leaf: SHA-256(0x00 || leaf).
 pub fn leaf_hash(signed: &[u8]) -> [u8; 32] {
     tlog_tiles::record_hash(signed).0
 }
 
-/// The RFC 6962 root over these leaves.
+/// The RFC 6962 root of the tree over these leaves.
 pub fn root_of<'a>(leaves: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
     let whole = "a whole tree has every node";
     let mut tree = TreeNodes { size: 0, nodes: BTreeMap::new() };
@@ -193,10 +195,11 @@ pub fn root_of<'a>(leaves: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
     tlog_tiles::tree_hash(tree.size, &tree).expect(whole).0
 }
 
-/// The numbers of the nodes that prove these leaves, and these beginnings, in a tree of `size` leaves: what [`TreeNodes`] needs of it.
+/// The numbers of the nodes that [`TreeNodes`] needs to prove, in a tree of `size` leaves, these leaves and the consistency with the
+/// trees of these older sizes.
 ///
 /// # Errors
-/// When the tree has no such leaf or no such beginning.
+/// When the tree has no such leaf, or is smaller than one of the sizes.
 pub fn nodes_needed(size: u64, leaves: &[LedgerIndex], sizes: &[u64]) -> Result<Vec<u64>, ProofError> {
     let asked = Asked::default();
     let fails = |error: TreeError| ProofError::Fails { size, problem: error.to_string() };
@@ -219,7 +222,7 @@ pub fn nodes_needed(size: u64, leaves: &[LedgerIndex], sizes: &[u64]) -> Result<
     Ok(asked.0.into_inner().into_iter().collect())
 }
 
-/// Notes what a proof asks for.
+/// A hash reader that records the numbers of the nodes that a proof reads.
 #[derive(Default)]
 struct Asked(std::cell::RefCell<std::collections::BTreeSet<u64>>);
 

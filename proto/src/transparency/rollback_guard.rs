@@ -72,9 +72,10 @@ impl Standing {
 }
 
 /// Whether a node may sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GuardState {
-    /// Not yet: the node has just started, and asks its peers what they saw of its ledger.
+    /// Not yet: the node has just started, and its peers are asked what they saw of its ledger.
+    #[default]
     Waiting,
     /// It may sign.
     Clear,

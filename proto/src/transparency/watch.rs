@@ -97,11 +97,6 @@ impl Watched {
         self.newest.as_ref()
     }
 
-    /// Whether the agency was caught in its newest epoch.
-    pub fn is_caught(&self) -> bool {
-        self.caught.is_some()
-    }
-
     /// A checkpoint of the agency that verified.
     pub fn take(&mut self, shown: Noted) -> Taken {
         let epoch = self.newest.as_ref().map(|newest| newest.checkpoint.epoch);

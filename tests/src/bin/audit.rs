@@ -131,7 +131,7 @@ async fn proofs(federation: &mut TestFederation, entries: u64, questions: usize)
         let (time, nodes, root) =
             asked(&mut link, &impostor, wire::Prove { sizes: vec![size], ..Default::default() }).await;
         consistency.push(time);
-        nodes.beginning(size, root).expect("the beginning is proved");
+        nodes.consistency(size, root).expect("the beginning is proved");
         ping.push(pinged(&mut link).await);
     }
     drop(link);
@@ -159,7 +159,7 @@ async fn asked(link: &mut Connection, asker: &Impostor, prove: wire::Prove) -> (
     let province = agency(PROVINCE);
     let keys = asker.directory.charters().checkpoint_keys(&province).expect("a member");
     let checkpoint = Checkpoint::open(&proof.checkpoint, NAME, &province, &keys).expect("its checkpoint");
-    let nodes = TreeNodes::shown(checkpoint.size, &proof.nodes).expect("nodes of its tree");
+    let nodes = TreeNodes::from_wire(checkpoint.size, &proof.nodes).expect("nodes of its tree");
     (millis, nodes, checkpoint.root)
 }
 

@@ -338,7 +338,7 @@ fn leaf_of(tree: Tree<'_>, index: LedgerIndex) -> wire::LeafProof {
 
 impl Tree<'_> {
     fn beginning(&self, size: u64) -> Beginning {
-        let shown = self.nodes(&[], &[size]).beginning(size, self.seen.root);
+        let shown = self.nodes(&[], &[size]).consistency(size, self.seen.root);
         let (root, proof) = shown.expect("a ledger proves its own beginnings");
         Beginning { size, root, proof }
     }
@@ -348,6 +348,6 @@ impl Tree<'_> {
         let hashes = self.ledger.read_hashes(&numbers).expect("within the tree");
         let node = |(number, hash): (u64, tlog_tiles::Hash)| wire::TreeNode { number, hash: hash.0.to_vec() };
         let nodes: Vec<wire::TreeNode> = numbers.into_iter().zip(hashes).map(node).collect();
-        TreeNodes::shown(self.seen.size, &nodes).expect("hashes")
+        TreeNodes::from_wire(self.seen.size, &nodes).expect("hashes")
     }
 }

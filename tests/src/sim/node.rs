@@ -238,7 +238,7 @@ impl Node {
             key: self.key.clone(),
             adjacent: self.adjacent.clone(),
             answer_within_millis: ANSWER_WITHIN,
-            batch_bytes: limits::GROUP_BYTES,
+            batch_bytes: limits::BATCH_BYTES,
             cases: self.case_room,
         };
         Engine::open(self.ledger.snapshot(&self.id, &self.adjacent), config, Arc::clone(&self.charters))

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use sinergi_proto::sync::{Event, SessionConfig, Signed};
+use sinergi_proto::transparency::rollback_guard::GuardState;
 use tokio::sync::watch;
 
 use crate::peers::Links;
 use crate::peers::peer::Peer;
-use crate::rollback_guard::GuardState;
 use crate::writer::Head;
 
 /// Follows what a session must hear of.
@@ -48,9 +48,7 @@ impl Changes {
                 Err(error) => Err(error),
             },
             changed = self.charter.changed() => changed.map(|()| Event::Charters(links.directory.charters())),
-            changed = self.guard.changed() => {
-                changed.map(|()| Event::Guard(*self.guard.borrow_and_update()))
-            }
+            changed = self.guard.changed() => changed.map(|()| Event::Guard(*self.guard.borrow_and_update())),
             changed = self.news.changed(), if wants_news => changed.map(|()| Event::News),
         };
         (changed.unwrap_or(Event::Stop), None)

@@ -169,7 +169,7 @@ pub(super) fn read(
         match read {
             Ok(Ok(prepared)) => {
                 // What the frame does not need goes back.
-                room.shrink_to(prepared.batch.bytes);
+                room.shrink_to(prepared.summary.bytes);
                 Ended { job, done: Done::Read(prepared), room: Some((Way::Sent, room)) }
             }
             Ok(Err(error)) => Ended::without_room(job, Done::Failed(End::OwnData(error.to_string()))),

@@ -41,7 +41,7 @@ impl Runner<'_> {
             Job::Compare { checkpoint, entry } => jobs::compare(links, peer, id, checkpoint, entry),
             Job::CheckCheckpoints { notes } => jobs::check_checkpoints(links, peer, id, notes),
             Job::Gossip { after } => {
-                let (notes, reached) = links.watch.newer_than(after, &peer.agency, limits::CHECKPOINTS_TOLD);
+                let (notes, reached) = links.watch.newer_than(after, &peer.agency, limits::GOSSIP_CHECKPOINTS);
                 return self.events.push_back(Event::Done(id, Done::Gossip { notes, reached }));
             }
             Job::Reserve { bytes } => jobs::reserve(links, id, bytes, self.rooms.received()),

@@ -43,11 +43,11 @@ mod writer;
 use sinergi_proto::base::ids::Epoch;
 use sinergi_proto::base::limits;
 
-pub use error::{AppendError, EraseError, Fatal, OpenError, Problem, ReadError};
+pub use error::{AppendError, EraseError, Fatal, OpenError, ReadError};
 pub use group::Group;
 pub use open::{Cut, Opened, Salvage, salvage};
 pub use reader::{Leaves, LedgerReader, Steps};
-pub use record::{Position, Record, RecordKind};
+pub use record::{Position, Problem, Record, RecordKind};
 pub use scan::Records;
 pub use tip::Tip;
 pub use verify::{Finding, Progress, verify};
@@ -58,7 +58,7 @@ pub const SEGMENT_BYTES: u32 = 64 * 1024 * 1024;
 /// Largest size at which a segment can be told to be sealed, in bytes: offsets are 32 bits wide.
 pub const SEGMENT_BYTES_MAX: u32 = 1024 * 1024 * 1024;
 /// Largest group, in bytes; also how much of the tail is written again at open.
-pub const GROUP_BYTES_MAX: usize = 2 * limits::GROUP_BYTES;
+pub const GROUP_BYTES_MAX: usize = 2 * limits::BATCH_BYTES;
 /// Largest body of a record, in bytes. A greater length in a file is damage, never an allocation.
 pub const BODY_BYTES_MAX: usize = limits::FRAME_BYTES;
 /// Largest leaf, in bytes: the u16 length of a tlog-tiles entry bundle.

@@ -258,9 +258,9 @@ fn check_by_definition(complaint: &Complaint) {
         ancestors.extend(known.parents.iter().flat_map(|parent| &below[parent]));
         let basis = known.body.basis().filter(|basis| effective.contains(basis));
         let acts_on_basis = |other: &EntryId| basis.is_some() && act(other).map(|(basis, _)| basis) == basis;
-        let knew_better = effective.iter().any(|other| ancestors.contains(other) && acts_on_basis(other));
+        let knew_other_act = effective.iter().any(|other| ancestors.contains(other) && acts_on_basis(other));
         let judged_so = complaint.standing(&id) == Some(Standing::WithoutEffect(NoEffect::BasisActedOn));
-        assert_eq!(judged_so, knew_better, "{id:?}");
+        assert_eq!(judged_so, knew_other_act, "{id:?}");
         below.insert(id, ancestors);
     }
     let mut path = vec![*effective.first().expect("Lodged")];

@@ -17,7 +17,7 @@ use crate::routing::cursor::Cursor;
 use crate::wire;
 
 /// The size from which on a group of entries is handed over, in bytes.
-const GROUP_BYTES: usize = limits::GROUP_BYTES / 4;
+const GROUP_BYTES: usize = limits::BATCH_BYTES / 4;
 
 /// A record of the old ledger. `N` is the caller's note beside a leaf, which comes back with it. `R` is the position of a deferred item, by
 /// which the caller finds it again.

@@ -286,7 +286,7 @@ fn a_group_is_full_by_its_entries_or_by_its_bytes_and_entries_that_are_not_taken
     assert_eq!((number, take_over.take_group().len()), (limits::FRAME_ITEMS as u64, limits::FRAME_ITEMS));
     take_over.became_leaves(number - 6);
     assert!(!take_over.is_full());
-    let large = vec![0; limits::GROUP_BYTES / 4];
+    let large = vec![0; limits::BATCH_BYTES / 4];
     let content = wire::Content { commitment: 0, salt: vec![0; 32], data: Bytes::from(large) };
     take_over.read(leaf(number, LeafContents::Found(vec![OldContent { content, is_erased: false }])));
     assert!(take_over.is_full());

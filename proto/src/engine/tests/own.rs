@@ -10,9 +10,7 @@ fn external(id: &str) -> External {
 
 #[test]
 fn a_complaint_that_is_lodged_and_forwarded_is_one_batch_in_order() {
-    let federation = Federation::new();
-    let mut node = TestNode::of(&federation, "prov-jabar", &["kemendagri", "kota-bandung"]);
-    node.apply();
+    let (_federation, mut node) = TestNode::ready("prov-jabar", &["kemendagri", "kota-bandung"]);
     let lodged = node.lodge("jalan rusak", None, Some("kemendagri")).expect("lodged");
     assert!(!lodged.existed && lodged.forward_declined.is_none());
     assert_eq!(node.batch.touched, BTreeSet::from([lodged.complaint]));
@@ -57,9 +55,7 @@ fn nothing_is_decided_while_the_guard_waits_or_the_ledger_was_set_back() {
 
 #[test]
 fn while_the_clock_differs_from_most_peers_nothing_is_signed_and_items_are_still_admitted() {
-    let federation = Federation::new();
-    let mut node = TestNode::of(&federation, "prov-jabar", &["kota-bandung"]);
-    node.apply();
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let bound = i64::try_from(crate::base::limits::CLOCK_AHEAD.as_millis()).expect("a bound");
     for offset in [bound + 1, -bound - 1] {
         node.give(Input::PeerClocks(offset));
@@ -87,9 +83,7 @@ fn clocks_of_own_entries_grow_when_the_wall_clock_goes_back() {
 
 #[test]
 fn an_entry_that_peers_would_refuse_is_not_written() {
-    let federation = Federation::new();
-    let mut node = TestNode::of(&federation, "prov-jabar", &["kemendagri"]);
-    node.apply();
+    let (_federation, mut node) = TestNode::ready("prov-jabar", &["kemendagri"]);
     let body = wire::Lodged { category: "x".repeat(crate::base::limits::ENTRY_BYTES), ..Default::default() };
     let lodge = Lodge { body, contents: Vec::new(), external: None, forward: None };
     let Answer::Lodged(Err(CommandError::Refused(refusal))) = node.give(Input::Lodge(Box::new(lodge))) else {
@@ -127,27 +121,9 @@ fn a_content_is_disclosed_before_the_batch_that_holds_it_is_applied() {
 fn erased_contents_are_destroyed_with_their_batch_and_cannot_be_disclosed_any_more() {
     let federation = Federation::new();
     let mut node = TestNode::of(&federation, "kemendagri", &["prov-jabar"]);
-    let lodged = node.lodge("a name", None, None).expect("lodged");
-    node.apply();
-    let proposal = node.act(lodged.complaint, Command::Erase { ground: 1, entries: Vec::new() }).expect("proposed");
-    node.apply();
+    let (lodged, erased) = node.erased();
     assert!(node.view.contents.contains_key(&LedgerIndex(0)), "one signature destroys nothing");
-    // An oversight agency gives the second signature.
-    let case = node.view.case(&lodged.complaint).expect("readable").expect("here");
-    let erased =
-        wire::Erased { basis: case.complaint.tip().0.to_vec(), proposal: proposal.entry.0.to_vec(), ground: 1 };
-    let draft = crate::entry::EntryDraft {
-        federation: FEDERATION.to_owned(),
-        author: agency("ksp"),
-        charter_version: 1,
-        place: crate::entry::Place { epoch: Epoch::FIRST, index: LedgerIndex(0) },
-        complaint: Some(lodged.complaint),
-        parents: case.complaint.parents_of_next(),
-        clock: HybridClock::tick(START, case.complaint.newest_clock()).expect("a clock"),
-        content: Vec::new(),
-        body: Body::Erased(erased),
-    };
-    node.deliver("prov-jabar", vec![received(draft.sign(&entry_key("ksp")).bytes, Vec::new())]);
+    node.deliver("prov-jabar", vec![received(erased, Vec::new())]);
     // All entries that the proposer had: Lodged and the proposal itself.
     let all = [0, 1].map(|leaf| Destroy::Contents(LedgerIndex(leaf)));
     assert_eq!(node.batch.destroy, BTreeSet::from(all));
@@ -164,9 +140,7 @@ fn erased_contents_are_destroyed_with_their_batch_and_cannot_be_disclosed_any_mo
 
 #[test]
 fn newer_checkpoints_of_others_are_stored_and_committed_to() {
-    let federation = Federation::new();
-    let mut node = TestNode::of(&federation, "prov-jabar", &["kemendagri"]);
-    node.apply();
+    let (_federation, mut node) = TestNode::ready("prov-jabar", &["kemendagri"]);
     let newer = vec![(agency("ksp"), b"one".to_vec()), (agency("kemendagri"), b"two".to_vec())];
     assert!(matches!(node.give(Input::Witness(newer)), Answer::Witnessed(Ok(()))));
     let written: Vec<String> = node.batch.records.iter().map(shown).collect();

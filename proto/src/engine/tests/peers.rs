@@ -9,9 +9,7 @@ const MISSING_PARENT: ItemOutcome = ItemOutcome::Deferred(DeferralCode::MissingP
 
 #[test]
 fn a_known_entry_is_answered_from_the_ledger_and_written_once() {
-    let federation = Federation::new();
-    let mut node = TestNode::of(&federation, "prov-jabar", &["kota-bandung"]);
-    node.apply();
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let lodged = federation.node("kota-bandung").lodges();
     assert_eq!(node.deliver("kota-bandung", vec![item(&lodged), item(&lodged)]), [LEAF_0, LEAF_0]);
     assert_eq!(node.apply(), ["leaf Lodged -> ", "cursor of kota-bandung"]);
@@ -21,9 +19,7 @@ fn a_known_entry_is_answered_from_the_ledger_and_written_once() {
 
 #[test]
 fn an_entry_is_deferred_until_its_parent_is_here_and_judged_again_when_the_view_shows_both() {
-    let federation = Federation::new();
-    let mut node = TestNode::of(&federation, "prov-jabar", &["kota-bandung"]);
-    node.apply();
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let lodged = federation.node("kota-bandung").lodges();
     let case = federation.case_at("kota-bandung");
     let offer = federation.node("kota-bandung").forwards(&case).to("prov-jabar");
@@ -44,9 +40,7 @@ fn an_entry_is_deferred_until_its_parent_is_here_and_judged_again_when_the_view_
 
 #[test]
 fn an_item_that_stays_deferred_when_it_is_judged_again_is_not_recorded_again() {
-    let federation = Federation::new();
-    let mut node = TestNode::of(&federation, "prov-jabar", &["kota-bandung"]);
-    node.apply();
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let early = federation.node("kota-bandung").lodges().at(START + 6 * MINUTE);
     let ahead = ItemOutcome::Deferred(DeferralCode::ClockAhead as u32);
     assert_eq!(node.deliver("kota-bandung", vec![item(&early)]), [ahead]);
@@ -61,9 +55,7 @@ fn an_item_that_stays_deferred_when_it_is_judged_again_is_not_recorded_again() {
 
 #[test]
 fn an_item_is_given_out_once_and_again_only_if_it_was_unblocked_during_the_check() {
-    let federation = Federation::new();
-    let mut node = TestNode::of(&federation, "prov-jabar", &["kota-bandung"]);
-    node.apply();
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let early = federation.node("kota-bandung").lodges().at(START + 6 * MINUTE);
     node.deliver("kota-bandung", vec![item(&early)]);
     node.apply();
@@ -82,9 +74,7 @@ fn an_item_is_given_out_once_and_again_only_if_it_was_unblocked_during_the_check
 
 #[test]
 fn no_more_items_are_given_out_than_can_be_checked_at_a_time() {
-    let federation = Federation::new();
-    let mut node = TestNode::of(&federation, "prov-jabar", &["kota-bandung"]);
-    node.apply();
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let waits = |number: u64| item(&federation.node("kota-bandung").lodges().at(START + 6 * MINUTE).at_leaf(number));
     node.deliver("kota-bandung", (0..300).map(waits).collect());
     node.apply();
@@ -105,18 +95,7 @@ fn no_more_items_are_given_out_than_can_be_checked_at_a_time() {
 fn duplicates_of_a_complaint_with_erasures_order_no_destruction() {
     let federation = Federation::new();
     let mut node = TestNode::of(&federation, "kemendagri", &["prov-jabar"]);
-    let lodged = node.lodge("a name", None, None).expect("lodged");
-    node.apply();
-    let proposal = node.act(lodged.complaint, Command::Erase { ground: 1, entries: Vec::new() }).expect("proposed");
-    node.apply();
-    let case = node.view.case(&lodged.complaint).expect("readable").expect("here");
-    let (basis, proposal) = (case.complaint.tip().0.to_vec(), proposal.entry.0.to_vec());
-    let mut remark = federation.node("ksp").remarks(&federation.case_at("kemendagri")).draft;
-    remark.body = Body::Erased(wire::Erased { basis, proposal, ground: 1 });
-    remark.complaint = Some(lodged.complaint);
-    remark.parents = case.complaint.parents_of_next();
-    remark.clock = HybridClock::tick(START, case.complaint.newest_clock()).expect("a clock");
-    let erased = remark.sign(&entry_key("ksp")).bytes;
+    let (_, erased) = node.erased();
     node.deliver("prov-jabar", vec![received(erased.clone(), Vec::new())]);
     assert!(!node.batch.destroy.is_empty());
     node.apply();
@@ -126,9 +105,7 @@ fn duplicates_of_a_complaint_with_erasures_order_no_destruction() {
 
 #[test]
 fn deferred_items_are_tried_after_a_restart() {
-    let federation = Federation::new();
-    let mut node = TestNode::of(&federation, "prov-jabar", &["kota-bandung"]);
-    node.apply();
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let early = federation.node("kota-bandung").lodges().at(START + 6 * MINUTE);
     node.deliver("kota-bandung", vec![item(&early)]);
     node.apply();
@@ -140,9 +117,7 @@ fn deferred_items_are_tried_after_a_restart() {
 
 #[test]
 fn a_read_that_fails_leaves_the_items_before_it_taken() {
-    let federation = Federation::new();
-    let mut node = TestNode::of(&federation, "prov-jabar", &["kota-bandung"]);
-    node.apply();
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let other = federation.node("kota-bandung").lodges().at_leaf(1);
     node.view.damaged = other.entry().complaint;
     let items = vec![item(&federation.node("kota-bandung").lodges()), item(&other)];
@@ -156,9 +131,7 @@ fn a_read_that_fails_leaves_the_items_before_it_taken() {
 
 #[test]
 fn a_late_content_is_taken_once_and_goes_on_to_the_agencies_that_may_have_it() {
-    let federation = Federation::new();
-    let mut node = TestNode::of(&federation, "prov-jabar", &["kemendagri", "kota-bandung"]);
-    node.apply();
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kemendagri", "kota-bandung"]);
     let text = content("jalan rusak");
     let lodged = federation.node("kota-bandung").lodges().committing(&text, ContentClass::Public);
     let case = crate::fixture::Case::lodged(&federation, &lodged.entry());
@@ -178,9 +151,7 @@ fn a_late_content_is_taken_once_and_goes_on_to_the_agencies_that_may_have_it() {
 
 #[test]
 fn a_content_that_is_not_what_the_entry_committed_to_is_refused_alone() {
-    let federation = Federation::new();
-    let mut node = TestNode::of(&federation, "prov-jabar", &["kota-bandung"]);
-    node.apply();
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let lodged = federation.node("kota-bandung").lodges().committing(&content("jalan rusak"), ContentClass::Public);
     let garbled = received(lodged.signed().bytes, vec![content("jalan bagus").to_wire()]);
     assert_eq!(node.deliver("kota-bandung", vec![garbled]), [LEAF_0]);
@@ -189,9 +160,7 @@ fn a_content_that_is_not_what_the_entry_committed_to_is_refused_alone() {
 
 #[test]
 fn refused_items_over_the_quota_get_no_record() {
-    let federation = Federation::new();
-    let mut node = TestNode::of(&federation, "prov-jabar", &["kota-bandung"]);
-    node.apply();
+    let (_federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let refused = |number: u64| Received::Refused {
         entry: EntryId([7; 32]),
         refusal: Refusal::new(RefusalCode::BadSignature, "a test"),
@@ -208,9 +177,7 @@ fn refused_items_over_the_quota_get_no_record() {
 
 #[test]
 fn frames_of_a_peer_with_too_many_deferred_items_are_not_taken_and_the_operator_is_warned_once() {
-    let federation = Federation::new();
-    let mut node = TestNode::of(&federation, "prov-jabar", &["kota-bandung"]);
-    node.apply();
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let waits = |number: u64| item(&federation.node("kota-bandung").lodges().at(START + 6 * MINUTE).at_leaf(number));
     let most = crate::base::limits::DEFERRED_PER_PEER as u64;
     node.deliver("kota-bandung", (0..most).map(waits).collect());
@@ -226,9 +193,7 @@ fn frames_of_a_peer_with_too_many_deferred_items_are_not_taken_and_the_operator_
 
 #[test]
 fn the_arrival_of_a_relayed_offer_is_confirmed_and_a_recalled_offer_is_returned_automatically() {
-    let federation = Federation::new();
-    let mut node = TestNode::of(&federation, "kota-bandung", &["prov-jabar"]);
-    node.apply();
+    let (federation, mut node) = TestNode::ready("kota-bandung", &["prov-jabar"]);
     let mut case = federation.case_at("kemendagri");
     let lodged = federation.node("kemendagri").lodges();
     let offer = federation.node("kemendagri").forwards(&case).to("kota-bandung");
@@ -245,9 +210,7 @@ fn the_arrival_of_a_relayed_offer_is_confirmed_and_a_recalled_offer_is_returned_
 
 #[test]
 fn an_automatic_action_is_put_off_until_the_node_may_sign() {
-    let federation = Federation::new();
-    let mut node = TestNode::of(&federation, "kota-bandung", &["prov-jabar"]);
-    node.apply();
+    let (federation, mut node) = TestNode::ready("kota-bandung", &["prov-jabar"]);
     let bound = i64::try_from(crate::base::limits::CLOCK_AHEAD.as_millis()).expect("a bound");
     node.give(Input::PeerClocks(2 * bound));
     let case = federation.case_at("kemendagri");
@@ -262,9 +225,7 @@ fn an_automatic_action_is_put_off_until_the_node_may_sign() {
 
 #[test]
 fn a_retry_admits_an_item_that_is_good_now_and_does_not_record_a_refusal_twice() {
-    let federation = Federation::new();
-    let mut node = TestNode::of(&federation, "prov-jabar", &["kota-bandung"]);
-    node.apply();
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let good = federation.node("kota-bandung").lodges();
     let kept = |number, kept, received| {
         let (peer, entry) = (agency("kota-bandung"), EntryId([number as u8; 32]));

@@ -82,9 +82,7 @@ fn the_same_inputs_give_the_same_batches() {
 
 #[test]
 fn a_new_ledger_takes_over_the_old_one_under_its_own_rules() {
-    let federation = Federation::new();
-    let mut node = TestNode::of(&federation, "prov-jabar", &["kemendagri"]);
-    node.apply();
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kemendagri"]);
     let reset = wire::LedgerReset { old_epoch: 1, ..Default::default() };
     assert!(matches!(node.give(Input::Declare(reset)), Answer::Declared(Ok(()))));
     let header = |from: Option<&str>, external| LeafHeader {

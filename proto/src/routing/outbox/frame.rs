@@ -1,4 +1,8 @@
-//! A frame being filled, within its limits.
+//! A `Deliver` frame while it is filled.
+//!
+//! Must not know the ledger.
+//!
+//! Invariant: a frame never exceeds its room and [`limits::DELIVER_BYTES`].
 
 use prost::Message;
 
@@ -7,12 +11,12 @@ use crate::base::limits;
 use crate::routing::cursor::Cursor;
 use crate::wire;
 
-/// How much a frame may carry.
+/// The room in a frame.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameRoom {
-    /// Items.
+    /// Most items.
     pub items: usize,
-    /// Bytes that it is filled up to.
+    /// No item is added once the frame has so many bytes.
     pub target_bytes: usize,
 }
 
@@ -22,27 +26,27 @@ impl Default for FrameRoom {
     }
 }
 
-/// Items read from the ledger for one frame.
+/// The facts about a frame that the sender's state machine needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
-    /// The position after them.
+pub struct FrameSummary {
+    /// The position after the last item.
     pub cursor: Cursor,
-    /// Their entries, in order.
+    /// The ids of the items' entries, in order.
     pub entries: Vec<EntryId>,
-    /// What the frame weighs.
+    /// The frame's size in bytes.
     pub bytes: usize,
 }
 
-/// A frame that is ready to go.
+/// A frame that is ready to be sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prepared {
-    /// What the sender's state machine must know of it.
-    pub batch: Batch,
-    /// The frame; the sender's state machine says what it goes on from.
+    /// The facts for the sender's state machine.
+    pub summary: FrameSummary,
+    /// The frame. Its field `after` is still empty; the sender's state machine knows it.
     pub frame: wire::Deliver,
 }
 
-/// A frame being filled.
+/// A frame while it is filled.
 pub(super) struct Frame {
     room: FrameRoom,
     items: Vec<wire::Item>,
@@ -56,7 +60,7 @@ impl Frame {
         Self { room, items: Vec::new(), entries: Vec::new(), bytes: 0 }
     }
 
-    /// Adds an item, unless the frame is full.
+    /// Adds an item. `false` if the frame is full.
     pub(super) fn add(&mut self, entry: EntryId, item: wire::Item) -> bool {
         let bytes = item.encoded_len() + 8;
         let full = self.items.len() >= self.room.items
@@ -71,8 +75,9 @@ impl Frame {
         true
     }
 
-    /// Adds an item, unless the frame is full. If the frame has the entry already, for less than the link may have now, it gets its
-    /// contents: a complaint that was lodged and forwarded at once goes over as two items, not three.
+    /// Adds an item, or its contents if the frame has the entry already with fewer contents. `false` if the frame is full.
+    ///
+    /// So a complaint that was lodged and forwarded at once goes over the link as two items and not as three.
     pub(super) fn add_or_complete(&mut self, entry: EntryId, item: wire::Item) -> bool {
         let Some(number) = self.entries.iter().rposition(|id| *id == entry) else { return self.add(entry, item) };
         let (old, new) = (self.items[number].encoded_len(), item.encoded_len());
@@ -87,9 +92,9 @@ impl Frame {
         true
     }
 
-    /// The frame, which ends at this cursor.
+    /// Ends the frame at this cursor.
     pub(super) fn finish(self, cursor: Cursor) -> Prepared {
-        let batch = Batch { cursor, entries: self.entries, bytes: self.bytes };
-        Prepared { batch, frame: wire::Deliver { cursor: Some(cursor.to_wire()), items: self.items, after: None } }
+        let summary = FrameSummary { cursor, entries: self.entries, bytes: self.bytes };
+        Prepared { summary, frame: wire::Deliver { cursor: Some(cursor.to_wire()), items: self.items, after: None } }
     }
 }

@@ -1,4 +1,4 @@
-//! The walk through the ledger for one link, read or recalled.
+//! The walk through the ledger for one link, with and without cached leaves.
 
 use std::convert::Infallible;
 
@@ -7,15 +7,15 @@ use crate::base::ids::EntryId;
 use crate::entry::ContentClass;
 use crate::fixture::{Case, Federation, agency};
 
-/// A ledger of one complaint.
+/// A ledger in memory, of one complaint.
 #[derive(Default)]
 struct Memory {
     entries: Vec<Entry>,
     leaves: Vec<Leaf>,
     contents: Vec<(LedgerIndex, Content)>,
-    /// Own leaves from this one on need not be read.
-    recalls_from: Option<LedgerIndex>,
-    /// Before which leaf, and what goes again.
+    /// Own leaves from this one on are cached.
+    cached_from: Option<LedgerIndex>,
+    /// Routing records: the leaf before which each lies, the leaf that it names, and its routes.
     routing: Vec<(u64, LedgerIndex, Vec<Route>)>,
 }
 
@@ -32,22 +32,22 @@ impl Memory {
         Cursor::end(Epoch::FIRST, LedgerIndex(size), u32::try_from(owed).expect("few"))
     }
 
-    /// All frames for a peer, read on from the cursor of the one before.
+    /// All frames for a peer. Each begins at the cursor of the one before.
     fn prepared(&self, peer: &str, items: usize, give_back: Option<&GiveBack>) -> Vec<Prepared> {
         let (mut cursor, mut frames) = (Cursor::start(Epoch::FIRST), Vec::new());
         let room = FrameRoom { items, ..FrameRoom::default() };
         while cursor < self.end() {
             let Ok(read) = prepare(self, &agency(peer), cursor, self.end(), give_back, room);
-            assert!(read.batch.cursor > cursor, "it goes on");
-            cursor = read.batch.cursor;
+            assert!(read.summary.cursor > cursor, "it goes on");
+            cursor = read.summary.cursor;
             frames.push(read);
         }
         frames
     }
 
-    /// What they carry.
+    /// The entries in all frames for a peer.
     fn frames(&self, peer: &str, items: usize, give_back: Option<&GiveBack>) -> Vec<Vec<EntryId>> {
-        self.prepared(peer, items, give_back).into_iter().map(|read| read.batch.entries).collect()
+        self.prepared(peer, items, give_back).into_iter().map(|read| read.summary.entries).collect()
     }
 }
 
@@ -85,20 +85,20 @@ impl LedgerView for Memory {
         Ok(BTreeSet::new())
     }
 
-    fn recalled(&self, from: LedgerIndex, end: LedgerIndex) -> Vec<Recalled> {
-        (from.0..end.0).map_while(|index| self.recalled_leaf(LedgerIndex(index)).map(Recalled::Own)).collect()
+    fn cached_leaves(&self, from: LedgerIndex, end: LedgerIndex) -> Vec<CachedLeaf> {
+        (from.0..end.0).map_while(|index| self.cached_leaf(LedgerIndex(index)).map(CachedLeaf::Own)).collect()
     }
 
-    fn recalled_leaf(&self, index: LedgerIndex) -> Option<Arc<OwnLeaf>> {
+    fn cached_leaf(&self, index: LedgerIndex) -> Option<Arc<OwnLeaf>> {
         let Leaf { from: None, routes, .. } = &self.leaves[index.0 as usize] else { return None };
-        self.recalls_from.filter(|first| index >= *first)?;
+        self.cached_from.filter(|first| index >= *first)?;
         let (entry, routes) = (self.entries[index.0 as usize].clone(), routes.clone());
         let Ok(contents) = self.contents(index);
         Some(Arc::new(OwnLeaf { entry, routes, contents, earlier: (0..index.0).map(LedgerIndex).collect() }))
     }
 }
 
-/// Lodged by Bandung, which worked on it; then it is offered to the ministry, whose link is new to it.
+/// Bandung lodged a complaint and worked on it. Then it offers the complaint to the ministry, whose link is new to the complaint.
 fn offered_to_a_newcomer(federation: &Federation) -> Memory {
     let mut case = federation.case_at("kota-bandung");
     let mut memory = Memory::default();
@@ -127,7 +127,7 @@ fn a_link_that_is_cut_within_the_history_goes_on_where_it_was() {
 }
 
 #[test]
-fn what_is_owed_goes_before_its_leaf_and_also_behind_the_last_one() {
+fn owed_items_go_before_their_leaf_and_also_after_the_last_leaf() {
     let mut memory = offered_to_a_newcomer(&Federation::new());
     let route = Route { to: agency("ksp"), access: Access::Entries, history: false };
     memory.routing = vec![(2, LedgerIndex(0), vec![route.clone()]), (6, LedgerIndex(1), vec![route])];
@@ -138,7 +138,7 @@ fn what_is_owed_goes_before_its_leaf_and_also_behind_the_last_one() {
 }
 
 #[test]
-fn what_came_from_a_peer_goes_back_when_it_has_begun_a_new_epoch_and_not_before() {
+fn entries_from_a_peer_go_back_to_it_only_after_it_began_a_new_epoch() {
     let federation = Federation::new();
     let mut memory = offered_to_a_newcomer(&federation);
     for leaf in &mut memory.leaves[..5] {
@@ -159,7 +159,7 @@ fn what_came_from_a_peer_goes_back_when_it_has_begun_a_new_epoch_and_not_before(
 }
 
 #[test]
-fn who_has_not_declared_its_epoch_is_given_back_everything() {
+fn a_peer_that_has_not_declared_its_epoch_is_given_back_everything() {
     let (two, three) = (Epoch(2), Epoch(3));
     let (leaf, size) = (LedgerIndex(7), LedgerIndex(90));
     assert_eq!(GiveBack::owed(Some(Epoch::FIRST), None, size), None);
@@ -169,7 +169,8 @@ fn who_has_not_declared_its_epoch_is_given_back_everything() {
     assert_eq!(GiveBack::owed(None, Some((two, leaf)), size), Some((two, leaf)));
 }
 
-/// Lodged by Bandung, whose supervisor gets the entry alone; then it is offered to it, with the text.
+/// Bandung lodged a complaint, of which its supervisor gets the entry alone. Then it offers the complaint to the supervisor, which now may
+/// have the text.
 fn offered_to_the_supervisor(federation: &Federation) -> Memory {
     let text = Content { commitment: 0, salt: [7; 32], data: "Jalan rusak".into() };
     let lodged = federation.node("kota-bandung").lodges().committing(&text, ContentClass::Public).entry();
@@ -184,7 +185,7 @@ fn offered_to_the_supervisor(federation: &Federation) -> Memory {
 }
 
 #[test]
-fn an_entry_that_the_frame_has_gets_its_text_there_instead_of_going_twice() {
+fn an_entry_that_is_already_in_the_frame_gets_its_text_there_and_goes_once() {
     let memory = offered_to_the_supervisor(&Federation::new());
     let texts = |from| {
         let start = Cursor { index: LedgerIndex(from), ..Cursor::start(Epoch::FIRST) };
@@ -192,11 +193,11 @@ fn an_entry_that_the_frame_has_gets_its_text_there_instead_of_going_twice() {
         read.frame.items.iter().map(|item| item.content.len()).collect::<Vec<_>>()
     };
     assert_eq!(texts(0), [1, 0]);
-    assert_eq!(texts(1), [1, 0], "the frame with the entry alone is under way");
+    assert_eq!(texts(1), [1, 0], "the entry without text went in an earlier frame");
 }
 
 #[test]
-fn what_is_recalled_goes_as_it_would_go_if_it_were_read() {
+fn a_cached_leaf_goes_exactly_as_if_it_were_read() {
     let federation = Federation::new();
     for (mut memory, peer) in [
         (offered_to_the_supervisor(&federation), "prov-jabar"),
@@ -205,13 +206,13 @@ fn what_is_recalled_goes_as_it_would_go_if_it_were_read() {
         (offered_to_a_newcomer(&federation), "ksp"),
     ] {
         for items in 1..8 {
-            memory.recalls_from = None;
+            memory.cached_from = None;
             let read = memory.prepared(peer, items, None);
             for first in 0..memory.leaves.len() as u64 {
-                memory.recalls_from = Some(LedgerIndex(first));
-                let recalled = memory.prepared(peer, items, None);
+                memory.cached_from = Some(LedgerIndex(first));
+                let cached = memory.prepared(peer, items, None);
                 let all = |frames: &[Prepared]| frames.iter().map(|read| read.frame.clone()).collect::<Vec<_>>();
-                assert_eq!(all(&recalled), all(&read), "to {peer}, {items} a frame, recalled from {first} on");
+                assert_eq!(all(&cached), all(&read), "to {peer}, {items} a frame, cached from {first} on");
             }
         }
     }

@@ -1,4 +1,6 @@
-//! A node's ledger, as far as links read it.
+//! The view of a node's ledger that the outbox reads.
+//!
+//! Must not know files or the store: the daemon and the simulator implement it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,12 +13,13 @@ use crate::entry::Entry;
 use crate::entry::content::Content;
 use crate::routing::route::Route;
 
-/// What the walk reads. The newest leaves may be handed out from memory: a view that keeps none is only slower.
+/// A readable ledger. A view may have the newest leaves in a cache; a view without a cache is only slower.
 pub trait LedgerView {
-    /// Why it cannot be read.
+    /// The error of a ledger that cannot be read.
     type Error;
 
-    /// All leaves from an index on and the routing records before each of them, in order; the index may be that of the next leaf.
+    /// All leaves from an index on and the routing records before each of them, in order. The index may be that of the next leaf to be
+    /// written.
     ///
     /// # Errors
     /// When the ledger cannot be read.
@@ -55,13 +58,14 @@ pub trait LedgerView {
     /// When the ledger cannot be read.
     fn participants(&self, complaint: &ComplaintId, charters: &Charters) -> Result<BTreeSet<AgencyId>, Self::Error>;
 
-    /// The leaves from an index on that need not be read, up to `end`; none if that leaf must be. No routing record lies before any of them.
-    fn recalled(&self, _from: LedgerIndex, _end: LedgerIndex) -> Vec<Recalled> {
+    /// The cached leaves from `from` on, without a gap, up to `end`. Empty if the leaf `from` is not cached. No routing record lies before
+    /// any of them.
+    fn cached_leaves(&self, _from: LedgerIndex, _end: LedgerIndex) -> Vec<CachedLeaf> {
         Vec::new()
     }
 
-    /// A leaf that need not be read.
-    fn recalled_leaf(&self, _index: LedgerIndex) -> Option<Arc<OwnLeaf>> {
+    /// One cached leaf that was written here.
+    fn cached_leaf(&self, _index: LedgerIndex) -> Option<Arc<OwnLeaf>> {
         None
     }
 }
@@ -69,50 +73,50 @@ pub trait LedgerView {
 /// One step through a ledger.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// A routing record: a leaf goes over these links, again or for the first time; none if it is about something else.
+    /// A record that sends an older leaf over some links, again or for the first time.
     Routing {
-        /// The leaf.
+        /// The older leaf.
         leaf: LedgerIndex,
-        /// The links.
+        /// The links. Empty if the record is about something else.
         routes: Vec<Route>,
     },
     /// A leaf.
     Leaf(Leaf),
 }
 
-/// A leaf and what was noted beside it.
+/// A leaf with the facts that lie beside it.
 #[derive(Clone, Debug)]
 pub struct Leaf {
-    /// Its index.
+    /// The leaf's index.
     pub index: LedgerIndex,
-    /// The peer that it came from; `None`: written here.
+    /// The peer that delivered it. `None` if it was written here.
     pub from: Option<AgencyId>,
-    /// How many agencies passed it on before us.
+    /// Number of agencies that passed it on before this node.
     pub relays: u32,
     /// The links that it goes to.
     pub routes: Vec<Route>,
-    /// The `SignedEntry`.
+    /// The bytes of the `SignedEntry`.
     pub signed: Bytes,
 }
 
-/// What is known of a leaf without reading it.
+/// A leaf in the cache.
 #[derive(Clone, Debug)]
-pub enum Recalled {
-    /// It was written here: all of it.
+pub enum CachedLeaf {
+    /// A leaf that was written here, whole.
     Own(Arc<OwnLeaf>),
-    /// It goes over no link.
-    GoesNowhere,
+    /// A leaf that goes over no link.
+    NotRouted,
 }
 
 /// A leaf that was written here, with everything that links send of it.
 #[derive(Clone, Debug)]
 pub struct OwnLeaf {
-    /// Its entry.
+    /// The leaf's entry.
     pub entry: Entry,
     /// The links that it goes to.
     pub routes: Vec<Route>,
-    /// Its contents that are here and were not erased.
+    /// The contents that are here and were not erased.
     pub contents: Vec<Content>,
-    /// The earlier leaves of its complaint, in order, if a link is owed them.
+    /// The earlier leaves of its complaint, in order. Empty unless a route needs the history.
     pub earlier: Vec<LedgerIndex>,
 }

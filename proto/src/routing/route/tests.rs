@@ -1,4 +1,4 @@
-//! Where entries go, and how much content with them.
+//! The links that entries go over, and the content that goes with them.
 
 use std::collections::BTreeSet;
 
@@ -41,7 +41,7 @@ fn an_observer_gets_entries_only() {
     let (links, _) = route("prov-jabar", &all, &["prov-jabar"]);
     let expected =
         [link("kemendagri", Access::Entries), link("ksp", Access::Entries), link("ombudsman", Access::Entries)];
-    assert_eq!(links, expected, "and who is neither participant nor observer gets nothing");
+    assert_eq!(links, expected, "an agency that is neither participant nor observer gets nothing");
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn the_nearest_adjacent_ancestor_is_taken() {
 }
 
 #[test]
-fn my_own_parent_leads_to_everybody_else() {
+fn the_node_s_own_parent_leads_to_all_other_agencies() {
     let (links, unreachable) = route("kota-bandung", &["prov-jabar"], &["kota-bandung", "kominfo"]);
     assert_eq!(links, [link("prov-jabar", Access::Public)]);
     assert_eq!(unreachable, [""; 0]);
@@ -73,7 +73,7 @@ fn my_own_parent_leads_to_everybody_else() {
 }
 
 #[test]
-fn no_route_is_told() {
+fn a_reader_without_a_route_is_unreachable() {
     let (links, unreachable) = route("kominfo", &["ksp"], &["kominfo", "kota-bandung"]);
     assert_eq!(links, [link("ksp", Access::Entries)]);
     assert_eq!(unreachable, ["kota-bandung", "ombudsman", "prov-jabar"]);
@@ -82,16 +82,16 @@ fn no_route_is_told() {
 }
 
 #[test]
-fn nobody_sends_to_himself() {
+fn a_node_is_no_next_hop_of_itself() {
     let (links, _) = route("kominfo", &["kominfo", "ksp", "ombudsman"], &["kominfo"]);
     assert_eq!(links, [link("ksp", Access::Entries), link("ombudsman", Access::Entries)]);
     let (links, _) = route("prov-jabar", &["kemendagri", "prov-jabar"], &["kota-bandung"]);
-    assert_eq!(links, [link("kemendagri", Access::Public)], "I am the city's ancestor and no next hop of mine");
+    assert_eq!(links, [link("kemendagri", Access::Public)], "the node is the city's ancestor");
 }
 
 #[test]
-fn the_widest_access_of_a_link_counts() {
-    // prov-jabar is observer and relay of public content, then participant itself.
+fn a_link_gets_the_widest_access_of_its_readers() {
+    // First prov-jabar is an observer and a relay of public content, then it is a participant.
     let (links, _) = route("kemendagri", &["prov-jabar"], &["kemendagri", "kota-bandung"]);
     assert!(links.contains(&link("prov-jabar", Access::Public)));
     let (links, _) = route("kemendagri", &["prov-jabar"], &["kemendagri", "kota-bandung", "prov-jabar"]);
@@ -120,7 +120,7 @@ fn beyond_the_relay_limit_only_adjacent_readers_get_it() {
 }
 
 #[test]
-fn who_something_was_disclosed_to_gets_the_entries() {
+fn an_agency_that_a_content_was_disclosed_to_gets_the_entries() {
     let federation = Federation::new();
     let (adjacent, participants) = (agencies(&["kominfo", "ksp"]), agencies(&["ombudsman"]));
     let disclosed_to = agencies(&["kominfo", "ombudsman"]);
@@ -130,7 +130,7 @@ fn who_something_was_disclosed_to_gets_the_entries() {
 }
 
 #[test]
-fn an_entry_does_not_go_back_and_history_goes_to_who_lacks_it() {
+fn an_entry_does_not_go_back_and_history_goes_to_links_that_lack_it() {
     let links = [
         ("kemendagri", Access::Confidential),
         ("kominfo", Access::Entries),

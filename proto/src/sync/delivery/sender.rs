@@ -15,7 +15,7 @@ use crate::base::ids::EntryId;
 use crate::base::limits;
 use crate::base::refusal::FaultCode;
 use crate::routing::cursor::Cursor;
-use crate::routing::outbox::Batch;
+use crate::routing::outbox::FrameSummary;
 use crate::transparency::receipt::{ItemOutcome, ItemResult};
 
 /// The number of frames in flight from which on only full frames are sent: one frame travels while the peer handles the other.
@@ -37,7 +37,7 @@ pub enum SenderEvent {
         end: Cursor,
     },
     /// The result of [`SenderOutput::Read`].
-    Prepared(Batch),
+    Prepared(FrameSummary),
     /// A receipt whose signature was checked.
     Acknowledged {
         /// The cursor of the frame.
@@ -84,7 +84,7 @@ pub struct Sender {
     /// The cursor of the last frame that was sent.
     sent: Cursor,
     acknowledged: Cursor,
-    in_flight: VecDeque<Batch>,
+    in_flight: VecDeque<FrameSummary>,
     in_flight_bytes: usize,
     reading: bool,
     /// The end of the ledger when the present read began.
@@ -170,13 +170,13 @@ impl Sender {
         Some(SenderOutput::Read { from })
     }
 
-    fn prepared(&mut self, batch: Batch) -> Vec<SenderOutput> {
+    fn prepared(&mut self, batch: FrameSummary) -> Vec<SenderOutput> {
         self.reading = false;
         self.drained = batch.cursor >= self.read_to;
         let mut outputs = Vec::new();
         self.next = Some(batch.cursor);
         let passed_over = batch.cursor.index.0.saturating_sub(self.sent.index.0);
-        if !batch.entries.is_empty() || passed_over >= limits::SILENT_LEAVES {
+        if !batch.entries.is_empty() || passed_over >= limits::SKIPPED_LEAVES {
             let after = std::mem::replace(&mut self.sent, batch.cursor);
             self.in_flight_bytes += batch.bytes;
             outputs.push(SenderOutput::Deliver { after, cursor: batch.cursor });
@@ -231,8 +231,8 @@ mod tests {
         Cursor { epoch: Epoch(1), index: LedgerIndex(index), part: 0 }
     }
 
-    fn batch(index: u64, entries: &[u8], bytes: usize) -> Batch {
-        Batch { cursor: cursor(index), entries: entries.iter().map(|n| EntryId([*n; 32])).collect(), bytes }
+    fn batch(index: u64, entries: &[u8], bytes: usize) -> FrameSummary {
+        FrameSummary { cursor: cursor(index), entries: entries.iter().map(|n| EntryId([*n; 32])).collect(), bytes }
     }
 
     fn stored(entry: u8, outcome: ItemOutcome) -> ItemResult {
@@ -339,7 +339,7 @@ mod tests {
         let (mut sender, _) = linked(10, None);
         assert_eq!(sender.handle(SenderEvent::Prepared(batch(10, &[], 0))), []);
         assert_eq!(sender.acknowledged_cursor(), cursor(10));
-        let far = 10 + limits::SILENT_LEAVES;
+        let far = 10 + limits::SKIPPED_LEAVES;
         sender.handle(SenderEvent::Grown { end: cursor(far) });
         let outputs = sender.handle(SenderEvent::Prepared(batch(far, &[], 0)));
         assert_eq!(outputs, [SenderOutput::Deliver { after: cursor(0), cursor: cursor(far) }]);
@@ -386,7 +386,7 @@ mod tests {
         let owed = Cursor { part: 1, ..cursor(3) };
         let outputs = sender.handle(SenderEvent::Grown { end: owed });
         assert_eq!(outputs, [SenderOutput::Read { from: cursor(3) }]);
-        let content = Batch { cursor: owed, ..batch(3, &[7], 10) };
+        let content = FrameSummary { cursor: owed, ..batch(3, &[7], 10) };
         assert_eq!(
             sender.handle(SenderEvent::Prepared(content)),
             [SenderOutput::Deliver { after: cursor(3), cursor: owed }]

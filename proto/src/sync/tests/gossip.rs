@@ -45,7 +45,7 @@ fn news_is_sent_at_once_with_a_ping_after_it_and_then_not_before_the_pause_is_ov
     assert!(!side.session.wants_news());
     assert_eq!(side.does(Event::News), []);
     side.hears(ping(0, true));
-    assert_eq!(side.waits(limits::TELL_PAUSE - LOOK).0, []);
+    assert_eq!(side.waits(limits::GOSSIP_PAUSE - LOOK).0, []);
     side.hears(ping(0, true));
     assert_eq!(side.waits(LOOK).0, [start(6, Job::Gossip { after: 7 })], "what came meanwhile");
 }
@@ -54,17 +54,17 @@ fn news_is_sent_at_once_with_a_ping_after_it_and_then_not_before_the_pause_is_ov
 fn news_that_did_not_fit_into_a_frame_follows_after_the_pause_even_if_nothing_changes() {
     let mut side = attentive();
     side.does(Event::News);
-    let full = vec![b"a".as_slice(); limits::CHECKPOINTS_TOLD];
+    let full = vec![b"a".as_slice(); limits::GOSSIP_CHECKPOINTS];
     side.does(gossip(5, &full, 16));
     side.says();
     side.hears(ping(0, true));
-    assert_eq!(side.waits(limits::TELL_PAUSE - LOOK).0, []);
+    assert_eq!(side.waits(limits::GOSSIP_PAUSE - LOOK).0, []);
     side.hears(ping(0, true));
     assert_eq!(side.waits(LOOK).0, [start(6, Job::Gossip { after: 16 })]);
     side.does(gossip(6, &[b"b"], 17));
     side.says();
     side.hears(ping(0, true));
-    assert_eq!(side.waits(limits::TELL_PAUSE - LOOK).0, []);
+    assert_eq!(side.waits(limits::GOSSIP_PAUSE - LOOK).0, []);
     side.hears(ping(0, true));
     assert_eq!(side.waits(LOOK).0, [], "that was all");
 }
@@ -77,7 +77,7 @@ fn a_node_sends_its_own_checkpoint_before_those_of_others() {
     let asks = Kind::Ping(wire::Ping { nonce: 3, reply: false, now: side.now.wall_millis });
     assert_eq!(side.says(), [notes(&[b"grown", b"a"]), asks]);
     side.hears(ping(0, true));
-    assert_eq!(side.waits(limits::TELL_PAUSE - LOOK).0, []);
+    assert_eq!(side.waits(limits::GOSSIP_PAUSE - LOOK).0, []);
     side.hears(ping(0, true));
     assert_eq!(side.waits(LOOK).0, [], "nothing has changed since");
 }
@@ -114,16 +114,16 @@ fn a_link_continues_after_the_gossip_of_earlier_links_and_repeats_all_of_it_once
     let actions = side.does(done(3, Done::CheckpointsChecked(CheckedCheckpoints::default())));
     assert_eq!(actions[0], start(4, Job::Gossip { after: 5 }));
     side.does(gossip(4, &[], 5));
-    side.waits(limits::TELL_PAUSE / 2);
+    side.waits(limits::GOSSIP_PAUSE / 2);
     side.hears(ping(0, true));
-    let (actions, _) = side.waits(limits::TELL_PAUSE / 2);
+    let (actions, _) = side.waits(limits::GOSSIP_PAUSE / 2);
     assert_eq!(actions, [start(5, Job::Gossip { after: 0 })], "once more");
     side.does(gossip(5, &[b"all"], 6));
     assert_eq!(without_keepalive(side.says())[..1], [notes(&[b"all"])]);
     side.hears(ping(6, true));
     for _ in 0..9 {
         side.hears(ping(0, true));
-        assert_eq!(side.waits(limits::TELL_PAUSE / 2).0, [], "and only once");
+        assert_eq!(side.waits(limits::GOSSIP_PAUSE / 2).0, [], "and only once");
     }
     let forgets = Action::Peer(PeerChange::Gossiped(0));
     assert_eq!(side.does(Event::Stop)[0], forgets, "and on the next link again");
@@ -169,10 +169,10 @@ fn frames_of_checkpoints_are_checked_one_after_the_other_and_notes_of_a_wrong_si
 #[test]
 fn a_peer_that_sends_too_many_checkpoints_or_sends_them_too_often_ends_the_link() {
     let mut side = Side::linked();
-    let many = vec![&b"a"[..]; limits::CHECKPOINTS_TOLD + 2];
+    let many = vec![&b"a"[..]; limits::GOSSIP_CHECKPOINTS + 2];
     assert!(ends_with(&side.hears(notes(&many)), FaultCode::LimitExceeded));
     let mut side = Side::linked();
-    for _ in 0..limits::CHECKPOINT_FRAMES_AHEAD {
+    for _ in 0..limits::GOSSIP_BURST_FRAMES {
         assert!(!ends_with(&side.hears(notes(&[b"a"])), FaultCode::LimitExceeded));
     }
     assert!(ends_with(&side.hears(notes(&[b"a"])), FaultCode::LimitExceeded));

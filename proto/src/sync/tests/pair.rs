@@ -186,7 +186,7 @@ impl Node {
             after: None,
         };
         let entries: Vec<EntryId> = numbers.iter().map(|number| id_of(*number)).collect();
-        Prepared { batch: Batch { cursor: cursor(until), bytes: 100 * entries.len(), entries }, frame }
+        Prepared { summary: FrameSummary { cursor: cursor(until), bytes: 100 * entries.len(), entries }, frame }
     }
 
     /// Whether nothing moves any more.

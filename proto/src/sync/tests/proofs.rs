@@ -33,7 +33,7 @@ fn a_peer_s_questions_are_answered_in_their_order() {
 #[test]
 fn a_peer_with_too_many_open_questions_ends_the_link() {
     let mut side = Side::linked();
-    for number in 0..limits::PROVES_WAITING as u64 {
+    for number in 0..limits::PROVES_OPEN as u64 {
         side.hears(Kind::Prove(prove(number)));
     }
     assert!(ends_with(&side.hears(Kind::Prove(prove(9))), FaultCode::LimitExceeded));
@@ -54,7 +54,7 @@ fn a_question_is_numbered_and_gets_its_answer() {
 #[test]
 fn the_peer_never_has_more_questions_than_it_would_answer() {
     let mut side = Side::linked();
-    let most = limits::PROVES_WAITING as u64;
+    let most = limits::PROVES_OPEN as u64;
     for ask in 1..=most {
         assert_eq!(asks(&mut side, ask).len(), 1);
     }
@@ -70,7 +70,7 @@ fn the_peer_never_has_more_questions_than_it_would_answer() {
 #[test]
 fn a_question_that_is_not_answered_in_time_is_given_up_and_counts_until_the_peer_answers_it() {
     let mut side = Side::linked();
-    let most = limits::PROVES_WAITING as u64;
+    let most = limits::PROVES_OPEN as u64;
     for ask in 1..=most {
         asks(&mut side, ask);
     }

@@ -119,7 +119,7 @@ impl Shown {
         for index in &leaves {
             nodes.inclusion(*index, tree.checkpoint.root)?;
         }
-        let nodes = nodes.only(&leaves)?;
+        let nodes = nodes.restricted_to(&leaves)?;
         let answer = self.answers.len();
         self.answers.push((nodes, tree));
         self.leaves.extend(leaves.into_iter().map(|index| (index, answer)));

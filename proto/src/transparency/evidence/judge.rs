@@ -13,7 +13,7 @@ use crate::base::refusal::RefusalCode;
 use crate::charter::Charters;
 use crate::entry::Entry;
 use crate::tlog::checkpoint::Checkpoint;
-use crate::tlog::tree::{Inclusion, ProofError, hash_of};
+use crate::tlog::tree::{Inclusion, ProofError, parse_hash};
 use crate::transparency::receipt::Receipt;
 use crate::wire::{self, accusation::Finding as Kind};
 
@@ -175,8 +175,8 @@ impl<'a> Judge<'a> {
         let missing = NotProven::Unreadable { part: "proof of the leaf", problem: "it is missing".to_owned() };
         let proof = proof.ok_or(missing)?;
         let checkpoint = self.checkpoint(&proof.checkpoint, of)?;
-        let path = proof.path.iter().map(|hash| hash_of(hash)).collect::<Result<_, _>>()?;
-        let inclusion = Inclusion { index: LedgerIndex(proof.index), leaf_hash: hash_of(&proof.hash)?, path };
+        let path = proof.path.iter().map(|hash| parse_hash(hash)).collect::<Result<_, _>>()?;
+        let inclusion = Inclusion { index: LedgerIndex(proof.index), leaf_hash: parse_hash(&proof.hash)?, path };
         inclusion.check(checkpoint.size, checkpoint.root)?;
         Ok(ProvenLeaf { checkpoint, index: inclusion.index, hash: inclusion.leaf_hash })
     }

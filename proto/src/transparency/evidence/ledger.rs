@@ -7,7 +7,7 @@ use crate::base::limits;
 use crate::entry::{Entry, Place};
 use crate::routing::route::reset_of;
 use crate::tlog::checkpoint::Checkpoint;
-use crate::tlog::tree::{check_beginning, hash_of, leaf_hash};
+use crate::tlog::tree::{check_consistency, leaf_hash, parse_hash};
 use crate::wire;
 
 /// Two entries with one place.
@@ -48,9 +48,9 @@ pub(super) fn two_trees(
     if smaller.epoch != larger.epoch {
         return Err(no_contradiction("the trees are of different epochs"));
     }
-    let prefix = hash_of(&forked.prefix_root)?;
-    let proof = forked.consistency.iter().map(|hash| hash_of(hash)).collect::<Result<Vec<_>, _>>()?;
-    check_beginning(smaller.size, prefix, larger.size, larger.root, &proof)?;
+    let prefix = parse_hash(&forked.prefix_root)?;
+    let proof = forked.consistency.iter().map(|hash| parse_hash(hash)).collect::<Result<Vec<_>, _>>()?;
+    check_consistency(smaller.size, prefix, larger.size, larger.root, &proof)?;
     if prefix == smaller.root {
         return Err(no_contradiction("the smaller tree is the beginning of the larger"));
     }

@@ -72,7 +72,7 @@ fn a_ledger_whose_past_changed_is_a_fork_and_one_that_grew_is_none() {
     }
     let trees = |larger: &Ledger, smaller: &Ledger| {
         let (prefix, proof) =
-            larger.nodes(&[], &[smaller.size()]).beginning(smaller.size(), larger.root()).expect("shown");
+            larger.nodes(&[], &[smaller.size()]).consistency(smaller.size(), larger.root()).expect("shown");
         Kind::ForkedTrees(wire::TwoTrees {
             smaller: smaller.signed(PROVINCE, START),
             larger: larger.signed(PROVINCE, START + MINUTE),

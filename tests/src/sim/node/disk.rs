@@ -48,9 +48,9 @@ pub(super) struct Flight {
 impl Node {
     /// Gives the engine an input; who waits is answered when the batch is applied.
     pub(super) fn decide(&mut self, input: Input, waiter: Waiter, now: u64) {
-        let wall = self.wall(now);
+        let clocks = self.clocks(now);
         let Some(engine) = &mut self.engine else { return };
-        let Ok(answer): Result<_, Infallible> = engine.handle(input, wall, &mut self.ledger, &mut self.batch);
+        let Ok(answer): Result<_, Infallible> = engine.handle(input, clocks, &mut self.ledger, &mut self.batch);
         if !matches!(waiter, Waiter::Nobody) {
             self.answers.push((waiter, answer.until_applied()));
         }

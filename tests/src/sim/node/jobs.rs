@@ -29,7 +29,7 @@ impl Node {
             Job::Compare { checkpoint, entry } => Done::Compared(self.conflict(peer, checkpoint, &entry, now)),
             Job::CheckCheckpoints { notes } => Done::CheckpointsChecked(self.check_checkpoints(peer, notes, now)),
             Job::Gossip { after } => {
-                let (notes, reached) = self.watch.newer_than(after, peer, limits::CHECKPOINTS_TOLD);
+                let (notes, reached) = self.watch.newer_than(after, peer, limits::GOSSIP_CHECKPOINTS);
                 Done::Gossip { notes, reached }
             }
             Job::Reserve { .. } => Done::Reserved,

@@ -8,13 +8,14 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use prost::Message;
+use sinergi_proto::base::clock::Now;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
 use sinergi_proto::engine::{Delivery, Input, ReceiptHeader, SeenHeader};
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::sync::{
-    Action, AskId, Closing, Done, Event, Job, JobId, Now, PeerChange, Question, Reply, Session, SessionConfig,
-    SideRecord, Signed,
+    Action, AskId, Closing, Done, Event, Job, JobId, PeerChange, Question, Reply, Session, SessionConfig, SideRecord,
+    Signed,
 };
 use sinergi_proto::transparency::audit::recheck::{Recheck, Rechecked};
 use sinergi_proto::transparency::rollback_guard::GuardState;
@@ -237,7 +238,7 @@ impl Node {
     }
 
     /// Both clocks of the node.
-    fn clocks(&self, now: u64) -> Now {
+    pub(super) fn clocks(&self, now: u64) -> Now {
         Now { wall_millis: self.wall(now), mono_nanos: now * 1_000_000 }
     }
 

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::turns::Turn;
+use super::timeline::TimelineKey;
 use super::{CaseState, NoEffect};
 use crate::base::ids::EntryId;
 
@@ -20,12 +20,12 @@ struct Step {
 
 /// A case and how it came to be.
 #[derive(Clone, Debug)]
-pub(super) struct Course {
+pub(super) struct CaseHistory {
     begin: CaseState,
-    steps: BTreeMap<Turn, Step>,
+    steps: BTreeMap<TimelineKey, Step>,
 }
 
-impl Course {
+impl CaseHistory {
     /// A case without entries.
     pub(super) fn new(begin: CaseState) -> Self {
         Self { begin, steps: BTreeMap::new() }
@@ -37,27 +37,27 @@ impl Course {
     }
 
     /// What an entry of the course did.
-    pub(super) fn outcome(&self, turn: &Turn) -> Option<&Result<(), NoEffect>> {
-        self.steps.get(turn).map(|step| &step.outcome)
+    pub(super) fn outcome(&self, key: &TimelineKey) -> Option<&Result<(), NoEffect>> {
+        self.steps.get(key).map(|step| &step.outcome)
     }
 
     /// Adds an entry; how many were judged. `judge` says what an entry makes of the state before it.
     pub(super) fn insert(
         &mut self,
-        turn: Turn,
+        key: TimelineKey,
         judge: impl Fn(&CaseState, &EntryId) -> Result<CaseState, NoEffect>,
     ) -> usize {
-        let before = self.steps.range(..turn).next_back().map_or(&self.begin, |(_, step)| &step.after);
-        let step = take(before, judge(before, &turn.1));
+        let before = self.steps.range(..key).next_back().map_or(&self.begin, |(_, step)| &step.after);
+        let step = take(before, judge(before, &key.1));
         let changes_nothing = step.after == *before;
         let mut state = step.after.clone();
-        self.steps.insert(turn, step);
+        self.steps.insert(key, step);
         let mut judged = 1;
         if changes_nothing {
             return judged;
         }
-        for (turn, step) in self.steps.range_mut((std::ops::Bound::Excluded(turn), std::ops::Bound::Unbounded)) {
-            let again = take(&state, judge(&state, &turn.1));
+        for (key, step) in self.steps.range_mut((std::ops::Bound::Excluded(key), std::ops::Bound::Unbounded)) {
+            let again = take(&state, judge(&state, &key.1));
             let settled = again.after == step.after;
             *step = again;
             judged += 1;
@@ -72,8 +72,8 @@ impl Course {
     /// Judges all entries again: the custody that they were made under counts otherwise now.
     pub(super) fn judge_again(&mut self, judge: impl Fn(&CaseState, &EntryId) -> Result<CaseState, NoEffect>) {
         let mut state = self.begin.clone();
-        for (turn, step) in &mut self.steps {
-            *step = take(&state, judge(&state, &turn.1));
+        for (key, step) in &mut self.steps {
+            *step = take(&state, judge(&state, &key.1));
             state.clone_from(&step.after);
         }
     }
@@ -103,7 +103,7 @@ mod tests {
         })
     }
 
-    fn turn(millis: u64) -> Turn {
+    fn key(millis: u64) -> TimelineKey {
         (HybridClock::new(millis, 0), EntryId([u8::try_from(millis).expect("small"); 32]))
     }
 
@@ -120,19 +120,19 @@ mod tests {
 
     #[test]
     fn a_late_entry_costs_as_many_steps_as_it_changes() {
-        let mut course = Course::new(begin());
+        let mut history = CaseHistory::new(begin());
         for millis in [2, 3, 5, 6, 7, 8] {
-            assert_eq!(course.insert(turn(millis), judge), 1, "the newest costs one step");
+            assert_eq!(history.insert(key(millis), judge), 1, "the newest costs one step");
         }
-        assert_eq!(course.insert(turn(1), judge), 4, "itself, two that count on, and the one that starts anew");
-        assert_eq!(course.insert(turn(0), |state, _| Ok(state.clone())), 1, "it changes nothing");
-        let mut whole = Course::new(begin());
+        assert_eq!(history.insert(key(1), judge), 4, "itself, two that count on, and the one that starts anew");
+        assert_eq!(history.insert(key(0), |state, _| Ok(state.clone())), 1, "it changes nothing");
+        let mut whole = CaseHistory::new(begin());
         for millis in [0, 1, 2, 3, 5, 6, 7, 8] {
-            whole.insert(turn(millis), |state, id| if id.0[0] == 0 { Ok(state.clone()) } else { judge(state, id) });
+            whole.insert(key(millis), |state, id| if id.0[0] == 0 { Ok(state.clone()) } else { judge(state, id) });
         }
-        assert_eq!(course.now(), whole.now());
-        assert_eq!(course.outcome(&turn(7)), Some(&Err(NoEffect::NotSelfClosed)));
-        course.judge_again(|state, id| if id.0[0] == 0 { Ok(state.clone()) } else { judge(state, id) });
-        assert_eq!(course.now(), whole.now());
+        assert_eq!(history.now(), whole.now());
+        assert_eq!(history.outcome(&key(7)), Some(&Err(NoEffect::NotSelfClosed)));
+        history.judge_again(|state, id| if id.0[0] == 0 { Ok(state.clone()) } else { judge(state, id) });
+        assert_eq!(history.now(), whole.now());
     }
 }
