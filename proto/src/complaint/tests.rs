@@ -1,4 +1,4 @@
-//! Custody and case: every rule of the fold, one claim at a time.
+//! The rules of the fold for custody and case, one claim at a time.
 
 mod histories;
 mod two_signatures;
@@ -13,7 +13,7 @@ use crate::wire::{CloseCause, ReplyWord};
 
 const MARGIN: u64 = 10 * MINUTE;
 
-/// Why an entry that was admitted had no effect.
+/// Takes an entry that has no effect, and returns the reason.
 fn without_effect(case: &mut Case<'_>, writing: Writing) -> NoEffect {
     let (custody, phase) = (case.complaint.custody().clone(), case.complaint.case().phase);
     let id = case.take(writing);
@@ -43,7 +43,7 @@ fn the_limits_are_those_of_the_design() {
 // Custody.
 
 #[test]
-fn the_intake_agency_holds_what_was_lodged_with_it() {
+fn the_intake_agency_holds_a_complaint_lodged_with_it() {
     let federation = Federation::new();
     let case = federation.case_at("ombudsman");
     assert_eq!((case.holder(), case.offered_to()), ("ombudsman", None));
@@ -101,7 +101,7 @@ fn one_offer_at_a_time() {
 }
 
 #[test]
-fn nothing_is_offered_to_its_holder_or_to_one_who_takes_no_part() {
+fn no_offer_goes_to_the_holder_or_to_an_inactive_member() {
     let federation = Federation::changed(|text| {
         member_of(text, "kominfo").status = MemberStatus::Suspended;
         member_of(text, "kemenpanrb").status = MemberStatus::Retired;
@@ -126,7 +126,7 @@ fn the_charter_that_an_offer_names_says_who_is_active() {
     case.take(offer.under_charter(1));
     assert_eq!(case.offered_to(), Some("kominfo"));
     case.take(federation.node("kominfo").accepts(&case).under_charter(2));
-    assert_eq!(case.holder(), "kominfo", "a suspended member finishes what it was offered");
+    assert_eq!(case.holder(), "kominfo", "a suspended member may accept an earlier offer");
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn an_act_on_an_entry_without_effect_has_none() {
 }
 
 #[test]
-fn a_former_holder_s_work_on_an_old_basis_has_no_effect_once_it_knew_other_act() {
+fn a_former_holder_s_work_on_an_old_basis_has_no_effect_if_it_knew_of_the_hand_over() {
     let federation = Federation::new();
     let mut case = federation.case_at("ombudsman");
     let lodged = case.complaint.tip();
@@ -292,7 +292,7 @@ fn a_former_holder_s_work_on_an_old_basis_has_no_effect_once_it_knew_other_act()
 }
 
 #[test]
-fn who_knew_better_never_takes_custody_back_whatever_the_id_of_the_entry() {
+fn an_author_that_knew_of_the_hand_over_never_takes_custody_back() {
     let federation = Federation::new();
     let mut case = federation.case_at("ombudsman");
     let lodged = case.complaint.tip();
@@ -303,7 +303,7 @@ fn who_knew_better_never_takes_custody_back_whatever_the_id_of_the_entry() {
         let again = federation.node("ombudsman").forwards(&case).to("kemendagri").on(lodged).at_leaf(leaf);
         smaller += usize::from(again.entry().id < offer);
         assert_eq!(without_effect(&mut case.clone(), again), NoEffect::BasisActedOn);
-        // To have seen the offer is enough: it need not be a parent, nor need the answer have been seen.
+        // It is enough that the author saw the offer. The offer need not be a parent, and the author need not have seen the answer.
         let remark = federation.node("ksp").remarks(&case).on(offer).after(&[offer]).entry();
         let mut case = case.clone();
         case.learn(&remark);
@@ -315,7 +315,7 @@ fn who_knew_better_never_takes_custody_back_whatever_the_id_of_the_entry() {
 }
 
 #[test]
-fn a_better_rank_does_not_help_who_knew_other_act() {
+fn a_better_rank_does_not_help_an_author_that_knew_of_the_hand_over() {
     let federation = Federation::new();
     let mut case = federation.case_held_by("ombudsman", "kota-bandung");
     let held = case.complaint.tip();
@@ -327,7 +327,7 @@ fn a_better_rank_does_not_help_who_knew_other_act() {
 }
 
 #[test]
-fn only_a_custody_entry_with_effect_ends_what_may_be_done_on_its_basis() {
+fn only_a_custody_entry_with_effect_uses_up_its_basis() {
     let federation = Federation::new();
     let mut case = federation.case_at("ombudsman");
     let by_other = federation.node("ksp").forwards(&case).to("kominfo");
@@ -339,7 +339,7 @@ fn only_a_custody_entry_with_effect_ends_what_may_be_done_on_its_basis() {
 
 // Forks.
 
-/// Folds `second` after `first` and `first` after `second`; both ways the same must be on the path, and it is returned.
+/// Folds two entries in both orders. Checks that the same one wins both times, and returns it.
 fn winner(case: &Case<'_>, first: &Writing, second: &Writing) -> EntryId {
     let (first, second) = (first.entry(), second.entry());
     let tip = |order: [&crate::entry::Entry; 2]| {
@@ -355,7 +355,7 @@ fn winner(case: &Case<'_>, first: &Writing, second: &Writing) -> EntryId {
         winner
     };
     let winner = tip([&first, &second]);
-    assert_eq!(tip([&second, &first]), winner, "the order of arrival decides nothing");
+    assert_eq!(tip([&second, &first]), winner, "the order of arrival makes no difference");
     winner
 }
 
@@ -406,7 +406,7 @@ fn at_equal_rank_the_smallest_id_wins() {
 }
 
 #[test]
-fn who_could_not_know_still_forks_the_path() {
+fn an_author_that_could_not_know_of_the_hand_over_still_forks_the_path() {
     let federation = Federation::new();
     let mut case = federation.case_at("ombudsman");
     let cut_off = case.clone();
@@ -431,7 +431,7 @@ fn who_could_not_know_still_forks_the_path() {
 }
 
 #[test]
-fn what_follows_a_superseded_entry_is_superseded_by_the_winner_at_the_fork() {
+fn the_entries_after_a_superseded_one_are_superseded_by_the_winner_at_the_fork() {
     let federation = Federation::new();
     let mut case = federation.case_held_by("ombudsman", "kota-bandung");
     let fork = case.clone();
@@ -445,7 +445,7 @@ fn what_follows_a_superseded_entry_is_superseded_by_the_winner_at_the_fork() {
         assert_eq!(case.standing(superseded), Standing::Superseded { by: reassigns.id });
     }
     assert_eq!((case.holder(), case.offered_to()), ("kota-bandung", Some("kemendagri")));
-    assert!(case.complaint.participants().contains(&agency("kominfo")), "who was offered it stays a participant");
+    assert!(case.complaint.participants().contains(&agency("kominfo")), "an addressee stays a participant");
     let next = case.take(federation.node("kemendagri").accepts(&case));
     assert_eq!((case.complaint.tip(), case.holder()), (next, "kemendagri"));
 }
@@ -505,7 +505,7 @@ fn only_a_lodged_entry_makes_a_complaint() {
 // The case.
 
 #[test]
-fn the_case_goes_its_way() {
+fn a_case_goes_from_received_to_closed() {
     let federation = Federation::new();
     let mut case = federation.case_held_by("ombudsman", "kominfo");
     let (holder, intake) = (federation.node("kominfo"), federation.node("ombudsman"));
@@ -522,7 +522,7 @@ fn the_case_goes_its_way() {
     assert_eq!(phase(&case), Phase::Resolved);
     case.take(holder.progresses(&case));
     case.take(holder.responds(&case));
-    assert_eq!(phase(&case), Phase::Resolved, "work after the end does not hide that it had ended");
+    assert_eq!(phase(&case), Phase::Resolved, "later work does not change a resolved case");
     case.take(intake.replies(&case, ReplyWord::Satisfied, REPLY_CODE));
     case.take(intake.closes(&case, CloseCause::Reply));
     assert_eq!(phase(&case), Phase::Closed);
@@ -622,7 +622,7 @@ fn a_closing_without_a_cause_is_self_closed() {
 }
 
 #[test]
-fn a_case_entry_that_arrives_late_takes_its_place_in_the_order_of_clocks() {
+fn a_case_entry_that_arrives_late_takes_effect_in_the_order_of_clocks() {
     let federation = Federation::new();
     let mut case = federation.case_held_by("ombudsman", "kominfo");
     let holder = federation.node("kominfo");
@@ -657,7 +657,7 @@ fn an_offer_is_recalled_by_its_holder_before_answer_by() {
 }
 
 #[test]
-fn a_remark_stands_in_the_timeline_and_changes_nothing() {
+fn a_remark_is_in_the_timeline_and_changes_nothing() {
     let federation = Federation::new();
     let mut case = federation.case_at("ombudsman");
     let before = (case.complaint.custody().clone(), case.complaint.case().clone());
@@ -707,7 +707,7 @@ fn the_parents_suffice_when_the_tip_is_no_newest_entry() {
 }
 
 #[test]
-fn ancestors_are_everything_below() {
+fn ancestors_are_all_entries_that_parents_lead_to() {
     let federation = Federation::new();
     let mut case = federation.case_at("ombudsman");
     let root = case.complaint.tip();
@@ -724,7 +724,7 @@ fn ancestors_are_everything_below() {
 }
 
 #[test]
-fn equal_sets_have_equal_digests_and_other_sets_have_others() {
+fn equal_sets_have_equal_digests_and_different_sets_have_different_ones() {
     let federation = Federation::new();
     let case = federation.case_at("ombudsman");
     let one = federation.node("ombudsman").responds(&case).entry();
@@ -740,7 +740,7 @@ fn equal_sets_have_equal_digests_and_other_sets_have_others() {
 }
 
 #[test]
-fn every_reason_reads_as_a_sentence_with_its_values() {
+fn a_reason_in_words_names_its_values() {
     let reasons = [
         (NoEffect::AfterAnswerBy { answer_by: START }, "the time to answer ended at 2025-11-24T16:00:00Z"),
         (NoEffect::OfferOpen { to: agency("ksp") }, "an offer to ksp is open"),
