@@ -13,7 +13,7 @@ use crate::routing::cursor::Cursor;
 use crate::routing::outbox::Prepared;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::transparency::receipt::{ItemResult, Receipt};
-use crate::transparency::watch::Noted;
+use crate::transparency::watch::SignedCheckpoint;
 use crate::wire;
 
 /// What happens to a session.
@@ -103,7 +103,7 @@ pub enum Action {
     /// The answer to a question.
     Answer(AskId, Reply),
     /// The peer showed this checkpoint of itself, which verified: for the watch.
-    Saw(Noted),
+    Saw(SignedCheckpoint),
     /// The operator must hear of this.
     Warn(Warning),
     /// Something is known of the peer.

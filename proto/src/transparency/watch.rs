@@ -26,7 +26,7 @@ use crate::wire::{self, accusation::Finding};
 
 /// A verified checkpoint with its note.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Noted {
+pub struct SignedCheckpoint {
     /// The checkpoint that the note holds.
     pub checkpoint: Checkpoint,
     /// The signed note.
@@ -35,7 +35,7 @@ pub struct Noted {
 
 /// What an agency's tree begins with, as the agency proved it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Beginning {
+pub struct Prefix {
     /// So many leaves.
     pub size: u64,
     /// Their root.
@@ -61,7 +61,7 @@ pub enum Taken {
 /// One agency's ledger, in its newest epoch.
 #[derive(Clone, Debug, Default)]
 pub struct Watched {
-    newest: Option<Noted>,
+    newest: Option<SignedCheckpoint>,
     seen: BTreeMap<u64, Seen>,
     /// The agency was caught in this epoch.
     caught: Option<Epoch>,
@@ -69,12 +69,12 @@ pub struct Watched {
 
 #[derive(Clone, Debug)]
 struct Seen {
-    noted: Noted,
+    noted: SignedCheckpoint,
     /// The agency showed that its later tree begins with it.
     is_checked: bool,
 }
 
-impl Noted {
+impl SignedCheckpoint {
     /// Epoch and leaves.
     pub fn extent(&self) -> (Epoch, u64) {
         (self.checkpoint.epoch, self.checkpoint.size)
@@ -93,7 +93,7 @@ impl Noted {
 
 impl Watched {
     /// The newest checkpoint that contradicts none.
-    pub fn newest(&self) -> Option<&Noted> {
+    pub fn newest(&self) -> Option<&SignedCheckpoint> {
         self.newest.as_ref()
     }
 
@@ -103,7 +103,7 @@ impl Watched {
     }
 
     /// A checkpoint of the agency that verified.
-    pub fn take(&mut self, shown: Noted) -> Taken {
+    pub fn take(&mut self, shown: SignedCheckpoint) -> Taken {
         let epoch = self.newest.as_ref().map(|newest| newest.checkpoint.epoch);
         // A later epoch begins with its declaration: nobody honest signs one without leaves, and it would make all before it history.
         if shown.checkpoint.epoch > Epoch::FIRST && shown.checkpoint.size == 0 {
@@ -129,7 +129,7 @@ impl Watched {
         self.seen.entry(size).or_insert_with(|| Seen { noted: shown.clone(), is_checked });
         self.make_room();
         let is_more = self.newest.as_ref().is_none_or(|newest| newest.extent() < shown.extent());
-        let is_later = |newest: &Noted| newest.extent() == shown.extent() && newest.is_before(&shown);
+        let is_later = |newest: &SignedCheckpoint| newest.extent() == shown.extent() && newest.is_before(&shown);
         let is_newest = is_more || self.newest.as_ref().is_some_and(is_later);
         if is_newest {
             self.newest = Some(shown);
@@ -152,7 +152,7 @@ impl Watched {
     }
 
     /// The agency's present tree, and what it begins with; the proofs hold.
-    pub fn answered(&mut self, tree: Noted, beginnings: Vec<Beginning>) -> Option<Finding> {
+    pub fn answered(&mut self, tree: SignedCheckpoint, beginnings: Vec<Prefix>) -> Option<Finding> {
         if let Taken::Contradicts(finding) = self.take(tree.clone()) {
             return Some(*finding);
         }
@@ -161,7 +161,7 @@ impl Watched {
         {
             return None;
         }
-        for Beginning { size, root, proof } in beginnings {
+        for Prefix { size, root, proof } in beginnings {
             let Some(seen) = self.seen.get_mut(&size) else { continue };
             if seen.noted.checkpoint.root != root {
                 let finding = two_trees(&seen.noted.note, &tree.note, root, &proof);
@@ -183,14 +183,14 @@ impl Watched {
         self.newest = checked.map(|seen| seen.noted.clone()).or(self.newest.take());
     }
 
-    fn contradiction(&self, shown: &Noted) -> Option<Finding> {
+    fn contradiction(&self, shown: &SignedCheckpoint) -> Option<Finding> {
         let size = shown.checkpoint.size;
         if let Some(Seen { noted, .. }) = self.seen.get(&size)
             && noted.checkpoint.root != shown.checkpoint.root
         {
             return Some(two_trees(&noted.note, &shown.note, shown.checkpoint.root, &[]));
         }
-        let rolled_back = |earlier: &Noted, later: &Noted| {
+        let rolled_back = |earlier: &SignedCheckpoint, later: &SignedCheckpoint| {
             let (earlier, later) = (earlier.note.clone(), later.note.clone());
             Finding::RolledBack(wire::RolledBack { earlier, later })
         };

@@ -40,7 +40,7 @@ use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::sync::{End, Event, GuardState as LinkGuard, Job, JobId};
 use sinergi_proto::tlog::checkpoint::CheckpointSigner;
 use sinergi_proto::transparency::rollback_guard::{self, Begun, RollbackGuard, Sighting, Signer};
-use sinergi_proto::transparency::watch::{Noted, WatchedLedgers};
+use sinergi_proto::transparency::watch::{SignedCheckpoint, WatchedLedgers};
 use sinergi_proto::wire::{self, Frame, accusation::Finding, entry::Body as Wire};
 
 use super::checks::Checks;
@@ -226,7 +226,7 @@ impl Node {
             if is_kept {
                 watch.witnessed(agency, checkpoint.clone());
             }
-            watch.take(agency, Noted { checkpoint, note: note.clone() });
+            watch.take(agency, SignedCheckpoint { checkpoint, note: note.clone() });
         }
         self.watch = watch;
     }

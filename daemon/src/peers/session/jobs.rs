@@ -15,7 +15,7 @@ use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::sync::{Adoption, Done, End, JobId, Looked, Owed, Recalled};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::transparency::receipt::{ItemResult, Receipt};
-use sinergi_proto::transparency::watch::Noted;
+use sinergi_proto::transparency::watch::SignedCheckpoint;
 use sinergi_proto::wire;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
@@ -249,13 +249,13 @@ fn looked(links: &Links, peer: &AgencyId, notes: Vec<Vec<u8>>) -> Looked {
 }
 
 /// Whose newest checkpoint a note is; `None`: it is known, or this node's own, or does not verify.
-fn check_shown(links: &Links, note: Vec<u8>) -> Option<(AgencyId, Noted)> {
+fn check_shown(links: &Links, note: Vec<u8>) -> Option<(AgencyId, SignedCheckpoint)> {
     let agency = Checkpoint::agency_of(&note, links.federation.as_str())?;
     if agency == links.own || links.watch.knows(&agency, &note) {
         return None;
     }
     let checkpoint = check_checkpoint(&note, &agency, links.federation.as_str(), &links.directory.charters())?;
-    Some((agency, Noted { checkpoint, note }))
+    Some((agency, SignedCheckpoint { checkpoint, note }))
 }
 
 /// Signs the receipt for a frame: it says of every leaf what is there, to the bit.

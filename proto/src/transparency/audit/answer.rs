@@ -7,14 +7,14 @@ use crate::base::limits;
 use crate::charter::Charters;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::tree::{ProofError, TreeNodes};
-use crate::transparency::watch::{Beginning, Noted};
+use crate::transparency::watch::{Prefix, SignedCheckpoint};
 use crate::wire;
 
 /// A verified answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The agency's newest tree.
-    pub tree: Noted,
+    pub tree: SignedCheckpoint,
     /// The nodes that it showed of that tree; not checked before a proof is made of them.
     pub nodes: TreeNodes,
     /// `SignedEntry` bytes that it showed as leaves; not checked.
@@ -50,17 +50,17 @@ impl Answer {
     ///
     /// # Errors
     /// When that is not proved.
-    pub fn beginnings(&self, sizes: &[u64]) -> Result<Vec<Beginning>, ProofError> {
+    pub fn prefixes(&self, sizes: &[u64]) -> Result<Vec<Prefix>, ProofError> {
         let beginning = |size: &u64| {
             let (root, proof) = self.nodes.consistency(*size, self.tree.checkpoint.root)?;
-            Ok(Beginning { size: *size, root, proof })
+            Ok(Prefix { size: *size, root, proof })
         };
         sizes.iter().map(beginning).collect()
     }
 }
 
 /// An answer without a time proves nothing about when: it is not taken.
-fn open_checkpoint(note: Vec<u8>, agency: &AgencyId, charters: &Charters) -> Result<Noted, NoProof> {
+fn open_checkpoint(note: Vec<u8>, agency: &AgencyId, charters: &Charters) -> Result<SignedCheckpoint, NoProof> {
     if note.len() > limits::CHECKPOINT_BYTES {
         return Err(NoProof::Checkpoint(format!("it has {} bytes, at most {}", note.len(), limits::CHECKPOINT_BYTES)));
     }
@@ -71,5 +71,5 @@ fn open_checkpoint(note: Vec<u8>, agency: &AgencyId, charters: &Charters) -> Res
     if checkpoint.seconds.is_none() {
         return Err(NoProof::Checkpoint("it has no line of the time key".to_owned()));
     }
-    Ok(Noted { checkpoint, note })
+    Ok(SignedCheckpoint { checkpoint, note })
 }

@@ -16,7 +16,7 @@ use crate::tlog::checkpoint::{Checkpoint, CheckpointKeys};
 use crate::tlog::tree::leaf_hash;
 use crate::transparency::evidence::HELD;
 use crate::transparency::receipt::Receipt;
-use crate::transparency::watch::Noted;
+use crate::transparency::watch::SignedCheckpoint;
 use crate::wire::{self, entry::Body as Wire};
 
 /// Who audits whom.
@@ -44,7 +44,7 @@ pub struct Holdings {
     /// What the agency acknowledged, by entry: the newest receipt.
     pub(super) acknowledged: BTreeMap<EntryId, Acknowledged>,
     /// Its checkpoints by epoch and size. Two trees of one size are both kept.
-    pub(super) checkpoints: BTreeMap<(Epoch, u64), Vec<Noted>>,
+    pub(super) checkpoints: BTreeMap<(Epoch, u64), Vec<SignedCheckpoint>>,
     /// Its own entries, by their place in its ledger.
     pub(super) authored: BTreeMap<Place, Authored>,
     /// Pairs of its entries that claim one place: their leaves in the own ledger.
@@ -242,10 +242,10 @@ impl Holdings {
         let keys = self.keys.as_ref()?;
         let checkpoint = Checkpoint::open(note, &self.federation, &self.assignment.agency, keys).ok()?;
         let epoch = checkpoint.epoch;
-        let noted = Noted { checkpoint, note: note.to_vec() };
+        let noted = SignedCheckpoint { checkpoint, note: note.to_vec() };
         let same_size = self.checkpoints.entry(noted.extent()).or_default();
         // The first and the last time of one tree bound everything that was signed between.
-        let is_same = |other: &Noted| other.checkpoint.root == noted.checkpoint.root;
+        let is_same = |other: &SignedCheckpoint| other.checkpoint.root == noted.checkpoint.root;
         let of_this_root = same_size.iter().filter(|other| is_same(other)).count();
         match same_size.iter_mut().rfind(|other| is_same(other)) {
             Some(last) if of_this_root >= 2 => *last = noted,

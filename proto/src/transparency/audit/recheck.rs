@@ -6,7 +6,7 @@
 use super::answer::{Answer, NoProof};
 use crate::base::ids::AgencyId;
 use crate::charter::Charters;
-use crate::transparency::watch::{Beginning, Noted};
+use crate::transparency::watch::{Prefix, SignedCheckpoint};
 use crate::wire;
 
 /// A question to one agency, in at most three steps.
@@ -33,7 +33,7 @@ pub enum Rechecked {
     /// Ask [`Recheck::question`] again.
     Again,
     /// The present tree, and what it begins with.
-    Shown(Box<Noted>, Vec<Beginning>),
+    Shown(Box<SignedCheckpoint>, Vec<Prefix>),
 }
 
 impl Recheck {
@@ -70,7 +70,7 @@ impl Recheck {
             self.step = Step::SizesWithin;
             return Ok(Rechecked::Again);
         }
-        let beginnings = answer.beginnings(&self.sizes)?;
+        let beginnings = answer.prefixes(&self.sizes)?;
         Ok(Rechecked::Shown(Box::new(answer.tree), beginnings))
     }
 }

@@ -9,7 +9,7 @@ use super::answer::{Answer, NoProof};
 use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
 use crate::tlog::tree::{ProofError, TreeNodes, leaf_hash};
-use crate::transparency::watch::{Beginning, Noted};
+use crate::transparency::watch::{Prefix, SignedCheckpoint};
 use crate::wire;
 
 /// What was shown. The ledger may grow between two answers, so each proof is kept with its tree, and each tree is shown to begin with the one
@@ -17,12 +17,12 @@ use crate::wire;
 #[derive(Debug, Default)]
 pub(super) struct Shown {
     /// The trees, in the order of the answers.
-    pub(super) trees: Vec<Arc<Noted>>,
+    pub(super) trees: Vec<Arc<SignedCheckpoint>>,
     /// The answer that proves a leaf. Only looked up, never listed.
     leaves: HashMap<LedgerIndex, usize>,
-    answers: Vec<(TreeNodes, Arc<Noted>)>,
+    answers: Vec<(TreeNodes, Arc<SignedCheckpoint>)>,
     /// What trees begin with.
-    pub(super) beginnings: Vec<(Beginning, Arc<Noted>)>,
+    pub(super) beginnings: Vec<(Prefix, Arc<SignedCheckpoint>)>,
     /// The first leaf of a later epoch than the first.
     pub(super) first: Option<Vec<u8>>,
     /// Whole leaves, if they were shown: each entry's leaf, and its bytes if this node does not have it.
@@ -50,7 +50,7 @@ impl Shown {
         {
             return Err(NoProof::Checkpoint(format!("it went from {size} leaves to {}", tree.checkpoint.size)));
         }
-        let beginnings = answer.beginnings(&question.sizes)?;
+        let beginnings = answer.prefixes(&question.sizes)?;
         self.beginnings.extend(beginnings.into_iter().map(|beginning| (beginning, Arc::clone(&tree))));
         let Answer { nodes, leaves, .. } = answer;
         if question.leaf_count == 0 {
@@ -74,7 +74,7 @@ impl Shown {
     }
 
     /// The newest tree; `None`: nothing was shown.
-    pub(super) fn newest(&self) -> Option<&Noted> {
+    pub(super) fn newest(&self) -> Option<&SignedCheckpoint> {
         self.trees.last().map(AsRef::as_ref)
     }
 
@@ -106,13 +106,18 @@ impl Shown {
     }
 
     /// An agency may begin a new epoch in the middle of an audit: a leaf of the old one says nothing about the new one.
-    fn proof_of(&self, epoch: Epoch, index: LedgerIndex) -> Option<&(TreeNodes, Arc<Noted>)> {
+    fn proof_of(&self, epoch: Epoch, index: LedgerIndex) -> Option<&(TreeNodes, Arc<SignedCheckpoint>)> {
         let proof = &self.answers[*self.leaves.get(&index)?];
         Some(proof).filter(|(_, tree)| tree.checkpoint.epoch == epoch)
     }
 
     /// Keeps the proofs of these leaves, if all of them hold.
-    fn take_proofs(&mut self, leaves: Vec<LedgerIndex>, nodes: TreeNodes, tree: Arc<Noted>) -> Result<(), ProofError> {
+    fn take_proofs(
+        &mut self,
+        leaves: Vec<LedgerIndex>,
+        nodes: TreeNodes,
+        tree: Arc<SignedCheckpoint>,
+    ) -> Result<(), ProofError> {
         if leaves.is_empty() {
             return Ok(());
         }

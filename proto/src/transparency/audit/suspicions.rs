@@ -8,7 +8,7 @@ use super::shown::Shown;
 use crate::base::ids::{ComplaintId, EntryId, Epoch};
 use crate::entry::{Entry, Place};
 use crate::transparency::evidence::{HELD, counts_as_held};
-use crate::transparency::watch::{Noted, two_trees};
+use crate::transparency::watch::{SignedCheckpoint, two_trees};
 use crate::wire::{self, accusation::Finding, concealed::KnownBy, unanswered::ReachedBy};
 
 /// Both sides of the comparison.
@@ -48,9 +48,9 @@ impl<R: Records> Suspicions<'_, R> {
     }
 
     /// Every checkpoint that was ever seen, and those that were shown now, in the order of epoch, size and time.
-    fn all_checkpoints(&self) -> Vec<&Noted> {
+    fn all_checkpoints(&self) -> Vec<&SignedCheckpoint> {
         let now = self.shown.trees.iter().map(AsRef::as_ref);
-        let mut all: Vec<&Noted> = self.holdings.checkpoints.values().flatten().chain(now).collect();
+        let mut all: Vec<&SignedCheckpoint> = self.holdings.checkpoints.values().flatten().chain(now).collect();
         all.sort_by_key(|noted| (noted.extent(), noted.checkpoint.seconds));
         all
     }
@@ -62,7 +62,7 @@ impl<R: Records> Suspicions<'_, R> {
     }
 
     /// A tree that was shown now begins with other leaves than the agency signed before.
-    fn other_beginning(&self, all: &[&Noted]) -> Option<Finding> {
+    fn other_beginning(&self, all: &[&SignedCheckpoint]) -> Option<Finding> {
         self.shown.beginnings.iter().find_map(|(beginning, tree)| {
             let extent = (tree.checkpoint.epoch, beginning.size);
             let other = all.iter().find(|other| other.extent() == extent && other.checkpoint.root != beginning.root)?;
@@ -113,7 +113,8 @@ impl<R: Records> Suspicions<'_, R> {
         let mut latest: Option<(Epoch, u64, &Vec<u8>)> = None;
         let mut next = self.all_checkpoints().into_iter().peekable();
         for (place, authored) in &self.holdings.authored {
-            while let Some(Noted { checkpoint, note }) = next.next_if(|of| of.extent() <= (place.epoch, place.index.0))
+            while let Some(SignedCheckpoint { checkpoint, note }) =
+                next.next_if(|of| of.extent() <= (place.epoch, place.index.0))
             {
                 let seconds = checkpoint.seconds.unwrap_or_default();
                 if latest.is_none_or(|(epoch, known, _)| epoch != checkpoint.epoch || known <= seconds) {
@@ -270,17 +271,17 @@ impl<R: Records> Suspicions<'_, R> {
 }
 
 /// Two trees with as many leaves, but others.
-fn two_of_one_size(all: &[&Noted]) -> Option<Finding> {
+fn two_of_one_size(all: &[&SignedCheckpoint]) -> Option<Finding> {
     let mut pairs = all.iter().zip(all.iter().skip(1));
-    let is_fork = |(one, other): &(&&Noted, &&Noted)| {
+    let is_fork = |(one, other): &(&&SignedCheckpoint, &&SignedCheckpoint)| {
         one.extent() == other.extent() && one.checkpoint.root != other.checkpoint.root
     };
     pairs.find(is_fork).map(|(one, other)| two_trees(&one.note, &other.note, other.checkpoint.root, &[]))
 }
 
 /// Fewer leaves at a later time.
-fn set_back(all: &[&Noted]) -> Option<Finding> {
-    let mut latest: Option<&Noted> = None;
+fn set_back(all: &[&SignedCheckpoint]) -> Option<Finding> {
+    let mut latest: Option<&SignedCheckpoint> = None;
     for one in all {
         let before = latest.filter(|latest| latest.checkpoint.epoch == one.checkpoint.epoch);
         if let Some(later) = before.filter(|later| one.checkpoint.is_surely_before(&later.checkpoint)) {

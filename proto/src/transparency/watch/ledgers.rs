@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Beginning, Noted, Taken, Watched};
+use super::{Prefix, SignedCheckpoint, Taken, Watched};
 use crate::base::ids::AgencyId;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::wire::accusation::Finding;
@@ -27,17 +27,17 @@ struct Ledger {
 
 impl WatchedLedgers {
     /// The newest checkpoint of an agency that contradicts none.
-    pub fn newest(&self, agency: &AgencyId) -> Option<&Noted> {
+    pub fn newest(&self, agency: &AgencyId) -> Option<&SignedCheckpoint> {
         self.ledgers.get(agency)?.watched.newest()
     }
 
     /// Takes a checkpoint of an agency that verified, from whoever showed it.
-    pub fn take(&mut self, agency: &AgencyId, shown: Noted) -> Taken {
+    pub fn take(&mut self, agency: &AgencyId, shown: SignedCheckpoint) -> Taken {
         self.change(agency, |watched| watched.take(shown))
     }
 
     /// Takes an agency's present tree, and what it begins with; the proofs hold.
-    pub fn answered(&mut self, agency: &AgencyId, tree: Noted, beginnings: Vec<Beginning>) -> Option<Finding> {
+    pub fn answered(&mut self, agency: &AgencyId, tree: SignedCheckpoint, beginnings: Vec<Prefix>) -> Option<Finding> {
         self.change(agency, |watched| watched.answered(tree, beginnings))
     }
 
@@ -70,7 +70,7 @@ impl WatchedLedgers {
     }
 
     /// At most `most` of the newest checkpoints that the own ledger does not commit to yet.
-    pub fn to_witness(&self, most: usize) -> Vec<(AgencyId, Noted)> {
+    pub fn to_witness(&self, most: usize) -> Vec<(AgencyId, SignedCheckpoint)> {
         let newest =
             self.ledgers.iter().filter_map(|(agency, ledger)| Some((agency, ledger, ledger.watched.newest()?)));
         let new = newest.filter(|(_, ledger, newest)| ledger.witnessed.as_ref() != Some(&newest.checkpoint));
@@ -79,9 +79,9 @@ impl WatchedLedgers {
 
     fn change<T>(&mut self, agency: &AgencyId, change: impl FnOnce(&mut Watched) -> T) -> T {
         let ledger = self.ledgers.entry(agency.clone()).or_default();
-        let before = ledger.watched.newest().map(Noted::extent);
+        let before = ledger.watched.newest().map(SignedCheckpoint::extent);
         let result = change(&mut ledger.watched);
-        if ledger.watched.newest().map(Noted::extent) != before {
+        if ledger.watched.newest().map(SignedCheckpoint::extent) != before {
             self.version += 1;
             ledger.changed = self.version;
         }
@@ -95,10 +95,10 @@ mod tests {
     use crate::base::ids::Epoch;
     use crate::fixture::agency;
 
-    fn noted(size: u64, seconds: u64) -> Noted {
+    fn noted(size: u64, seconds: u64) -> SignedCheckpoint {
         let root = [u8::try_from(size).expect("small"); 32];
         let checkpoint = Checkpoint { epoch: Epoch(1), size, root, seconds: Some(seconds) };
-        Noted { checkpoint, note: format!("{size} {seconds}").into_bytes() }
+        SignedCheckpoint { checkpoint, note: format!("{size} {seconds}").into_bytes() }
     }
 
     fn three() -> WatchedLedgers {
@@ -148,7 +148,7 @@ mod tests {
         ledgers.take(&agency("ksp"), noted(6, 200));
         ledgers.take(&agency("kemendagri"), noted(10, 200));
         assert_eq!(ledgers.to_ask(linked.clone()), [(agency("ksp"), vec![5, 6])]);
-        let beginning = |size: u8| Beginning { size: size.into(), root: [size; 32], proof: Vec::new() };
+        let beginning = |size: u8| Prefix { size: size.into(), root: [size; 32], proof: Vec::new() };
         assert_eq!(ledgers.answered(&agency("ksp"), noted(6, 200), vec![beginning(5), beginning(6)]), None);
         assert_eq!(ledgers.to_ask(linked), []);
     }

@@ -4,21 +4,21 @@ use super::*;
 
 const FIRST: Epoch = Epoch(1);
 
-fn noted(epoch: Epoch, size: u64, root: u8, seconds: u64) -> Noted {
+fn noted(epoch: Epoch, size: u64, root: u8, seconds: u64) -> SignedCheckpoint {
     let checkpoint = Checkpoint { epoch, size, root: [root; 32], seconds: Some(seconds) };
-    Noted { checkpoint, note: format!("{epoch} {size} {root} {seconds}").into_bytes() }
+    SignedCheckpoint { checkpoint, note: format!("{epoch} {size} {root} {seconds}").into_bytes() }
 }
 
 /// Of the honest ledger: the root is told by the size.
-fn honest(size: u8, seconds: u64) -> Noted {
+fn honest(size: u8, seconds: u64) -> SignedCheckpoint {
     noted(FIRST, size.into(), size, seconds)
 }
 
-fn beginning(size: u8, root: u8) -> Beginning {
-    Beginning { size: size.into(), root: [root; 32], proof: vec![[size; 32]] }
+fn beginning(size: u8, root: u8) -> Prefix {
+    Prefix { size: size.into(), root: [root; 32], proof: vec![[size; 32]] }
 }
 
-fn having(all: &[Noted]) -> Watched {
+fn having(all: &[SignedCheckpoint]) -> Watched {
     let mut watched = Watched::default();
     for noted in all {
         assert!(!matches!(watched.take(noted.clone()), Taken::Contradicts(_)), "{noted:?}");
@@ -33,7 +33,7 @@ fn finding(taken: Taken) -> Finding {
     }
 }
 
-fn rolled_back(earlier: &Noted, later: &Noted) -> Finding {
+fn rolled_back(earlier: &SignedCheckpoint, later: &SignedCheckpoint) -> Finding {
     Finding::RolledBack(wire::RolledBack { earlier: earlier.note.clone(), later: later.note.clone() })
 }
 

@@ -13,7 +13,7 @@ use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::tlog::tree::{leaf_hash, nodes_needed};
 use sinergi_proto::transparency::receipt::{ItemResult, Receipt};
 use sinergi_proto::transparency::rollback_guard::{Compared, Extent, OwnTree, Proof, Sighting, Signer};
-use sinergi_proto::transparency::watch::{Noted, Taken};
+use sinergi_proto::transparency::watch::{SignedCheckpoint, Taken};
 use sinergi_proto::wire;
 use tlog_tiles::HashReader;
 
@@ -85,7 +85,7 @@ impl Node {
                 continue;
             }
             let Some(checkpoint) = self.check_checkpoint(&note, &agency, now) else { continue };
-            let is_news = self.watch_takes(&agency, Noted { checkpoint, note: note.clone() });
+            let is_news = self.watch_takes(&agency, SignedCheckpoint { checkpoint, note: note.clone() });
             if is_news && agency == *peer {
                 news.push(note);
             }
@@ -94,7 +94,7 @@ impl Node {
     }
 
     /// A checkpoint that verified; whether it shows more than was known.
-    pub(super) fn watch_takes(&mut self, agency: &AgencyId, noted: Noted) -> bool {
+    pub(super) fn watch_takes(&mut self, agency: &AgencyId, noted: SignedCheckpoint) -> bool {
         let epoch = noted.checkpoint.epoch;
         match self.watch.take(agency, noted) {
             Taken::Newest => true,
