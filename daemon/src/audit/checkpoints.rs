@@ -11,7 +11,7 @@ use futures_util::stream;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
 use sinergi_proto::transparency::audit::answer::NoProof;
-use sinergi_proto::transparency::audit::recheck::{Recheck, Rechecked};
+use sinergi_proto::transparency::audit::consistency::{ConsistencyCheck, ConsistencyStep};
 use sinergi_proto::transparency::evidence::Judge;
 use sinergi_proto::wire::{self, accusation::Finding};
 
@@ -70,11 +70,11 @@ pub async fn keep_checking_checkpoints(links: Links, folder: EvidenceFolder) {
 }
 
 async fn ask(links: &Links, agency: &AgencyId, sizes: Vec<u64>) -> Result<(), NoAnswer> {
-    let mut recheck = Recheck::new(agency.clone(), sizes);
+    let mut recheck = ConsistencyCheck::new(agency.clone(), sizes);
     loop {
         match links.ask(agency, recheck.question()).await {
             Ok(proof) => {
-                if let Rechecked::Shown(tree, beginnings) = recheck.answer(proof, &links.directory.charters())? {
+                if let ConsistencyStep::Shown(tree, beginnings) = recheck.answer(proof, &links.directory.charters())? {
                     links.watch.answered(agency, *tree, beginnings);
                     return Ok(());
                 }

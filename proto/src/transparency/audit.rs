@@ -20,7 +20,7 @@
 //! | [`answer`] | one answer of the agency, verified under the checkpoint in it |
 //! | `shown` | all answers of one audit |
 //! | `suspicions` | what becomes an accusation |
-//! | [`recheck`] | the question of the watch: does the agency's tree begin with what it signed before |
+//! | [`consistency`] | the question of the watch: does the agency's tree begin with what it signed before |
 //! | [`schedule`] | whose audit is due |
 //!
 //! Invariants:
@@ -30,8 +30,8 @@
 //! - the same holdings, answers and times give the same findings in the same order.
 
 pub mod answer;
+pub mod consistency;
 pub mod holdings;
-pub mod recheck;
 pub mod schedule;
 mod shown;
 mod suspicions;

@@ -16,7 +16,7 @@ use sinergi_proto::sync::{
     Action, AskId, Closing, Done, Event, GuardState, Job, JobId, Kept, Now, Opening, PeerChange, Question, Reply,
     Session, Signed,
 };
-use sinergi_proto::transparency::audit::recheck::{Recheck, Rechecked};
+use sinergi_proto::transparency::audit::consistency::{ConsistencyCheck, ConsistencyStep};
 use sinergi_proto::wire::Frame;
 
 use super::disk::Waiter;
@@ -40,7 +40,7 @@ pub struct Link {
     /// The version of the watch that the session was told of.
     told_of: u64,
     /// Questions that the peer was asked.
-    asked: BTreeMap<AskId, Recheck>,
+    asked: BTreeMap<AskId, ConsistencyCheck>,
 }
 
 /// What a node remembers of a peer while it runs.
@@ -159,13 +159,13 @@ impl Node {
                 continue;
             };
             if !is_asked(link) {
-                self.ask(&peer, connection, Recheck::new(peer.clone(), sizes));
+                self.ask(&peer, connection, ConsistencyCheck::new(peer.clone(), sizes));
             }
         }
         self.drain(now);
     }
 
-    fn ask(&mut self, peer: &AgencyId, connection: u64, recheck: Recheck) {
+    fn ask(&mut self, peer: &AgencyId, connection: u64, recheck: ConsistencyCheck) {
         self.asked += 1;
         let (ask, question) = (AskId(self.asked), Question::Prove(recheck.question()));
         if let Some(link) = self.link(peer, connection) {
@@ -269,13 +269,13 @@ impl Node {
         let Reply::Proof(proof) = reply else { return };
         let again = match proof.refusal.is_empty() {
             true => match recheck.answer(proof, &self.charters) {
-                Ok(Rechecked::Shown(tree, beginnings)) => {
+                Ok(ConsistencyStep::Shown(tree, beginnings)) => {
                     let epoch = tree.checkpoint.epoch;
                     let finding = self.watch.answered(peer, *tree, beginnings);
                     self.effects.extend(finding.map(|finding| Effect::Accuse(peer.clone(), epoch, Box::new(finding))));
                     false
                 }
-                Ok(Rechecked::Again) => true,
+                Ok(ConsistencyStep::AskAgain) => true,
                 Err(_) => false,
             },
             false => recheck.refused(),

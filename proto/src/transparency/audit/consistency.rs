@@ -11,7 +11,7 @@ use crate::wire;
 
 /// A question to one agency, in at most three steps.
 #[derive(Clone, Debug)]
-pub struct Recheck {
+pub struct ConsistencyCheck {
     agency: AgencyId,
     sizes: Vec<u64>,
     step: Step,
@@ -29,14 +29,14 @@ enum Step {
 
 /// What an answer leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rechecked {
-    /// Ask [`Recheck::question`] again.
-    Again,
+pub enum ConsistencyStep {
+    /// Ask [`ConsistencyCheck::question`] again.
+    AskAgain,
     /// The present tree, and what it begins with.
     Shown(Box<SignedCheckpoint>, Vec<Prefix>),
 }
 
-impl Recheck {
+impl ConsistencyCheck {
     /// A question to `agency` about these sizes.
     pub fn new(agency: AgencyId, sizes: Vec<u64>) -> Self {
         Self { agency, sizes, step: Step::Sizes }
@@ -48,7 +48,7 @@ impl Recheck {
         wire::Prove { sizes, ..Default::default() }
     }
 
-    /// The agency refused the question; whether to ask [`Recheck::question`] again. The ledger may be shorter now, or begun anew: what it signs
+    /// The agency refused the question; whether to ask [`ConsistencyCheck::question`] again. The ledger may be shorter now, or begun anew: what it signs
     /// now tells, and how much of it can be asked.
     pub fn refused(&mut self) -> bool {
         let is_first = self.step == Step::Sizes;
@@ -62,16 +62,16 @@ impl Recheck {
     ///
     /// # Errors
     /// When the answer proves nothing.
-    pub fn answer(&mut self, proof: wire::Proof, charters: &Charters) -> Result<Rechecked, NoProof> {
+    pub fn answer(&mut self, proof: wire::Proof, charters: &Charters) -> Result<ConsistencyStep, NoProof> {
         let answer = Answer::open(proof, &self.agency, charters)?;
         // A tree that is too small is found out by what it signs.
         self.sizes.retain(|size| *size <= answer.tree.checkpoint.size);
         if self.step == Step::Present && !self.sizes.is_empty() {
             self.step = Step::SizesWithin;
-            return Ok(Rechecked::Again);
+            return Ok(ConsistencyStep::AskAgain);
         }
         let beginnings = answer.prefixes(&self.sizes)?;
-        Ok(Rechecked::Shown(Box::new(answer.tree), beginnings))
+        Ok(ConsistencyStep::Shown(Box::new(answer.tree), beginnings))
     }
 }
 
