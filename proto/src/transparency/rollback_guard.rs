@@ -22,7 +22,7 @@ mod sighting;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-pub use self::sighting::{Compared, OwnTree, Proof, Shown, Sighting, Signer};
+pub use self::sighting::{Compared, OwnTree, Proof, ShownLedger, Sighting, Signer};
 use crate::base::ids::{AgencyId, Epoch};
 use crate::base::limits;
 
@@ -37,7 +37,7 @@ pub struct Extent {
 
 /// How something that this node signed, and that a peer shows, compares with this node's ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Relation {
     /// It is a part of this ledger.
     Part,
     /// It is of an epoch that this ledger has left behind.
@@ -50,7 +50,7 @@ pub enum Standing {
     LaterEpoch,
 }
 
-impl Standing {
+impl Relation {
     /// Compares a shown extent with this ledger. `same` is called only if the shown extent lies within, and says whether the leaves are the same.
     ///
     /// # Errors
@@ -127,7 +127,7 @@ impl RollbackGuard {
         let mut sightings = Vec::new();
         for sighting in stored.into_iter().chain(local) {
             let compared = Compared::of(&sighting.proof, signer, tree)?;
-            if compared.is_some_and(|compared| compared.standing.is_conflict()) {
+            if compared.is_some_and(|compared| compared.relation.is_conflict()) {
                 sightings.push(sighting);
             }
         }

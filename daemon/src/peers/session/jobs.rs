@@ -226,7 +226,7 @@ fn conflict(links: &Links, peer: &AgencyId, checkpoint: Vec<u8>, entry: &[u8]) -
     let mut found = None;
     for proof in proofs {
         let ledger = links.continuity.ledger();
-        let Some(compared) = ledger.compare(&proof)?.filter(|compared| compared.standing.is_conflict()) else {
+        let Some(compared) = ledger.compare(&proof)?.filter(|compared| compared.relation.is_conflict()) else {
             continue;
         };
         let sighting = Sighting { by: Some(peer.clone()), at: now_millis(), proof };

@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Extent, Standing};
+use super::{Extent, Relation};
 use crate::admission::signing_key;
 use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
@@ -85,7 +85,7 @@ pub trait OwnTree {
 
 /// What a proof shows by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct ShownLedger {
     /// How far the ledger reached.
     pub extent: Extent,
     /// When that was signed, if a checkpoint says so.
@@ -108,7 +108,7 @@ pub struct Compared {
     /// How far the ledger reached when it was signed, as far as it shows.
     pub shown: Extent,
     /// How that compares with the ledger.
-    pub standing: Standing,
+    pub relation: Relation,
     /// Of a checkpoint its time.
     pub signed_at: Option<Timestamp>,
 }
@@ -124,17 +124,17 @@ impl Proof {
     }
 
     /// What it shows; `None`: it does not bear this node's signature.
-    pub fn shown(&self, signer: Signer<'_>) -> Option<Shown> {
+    pub fn shown(&self, signer: Signer<'_>) -> Option<ShownLedger> {
         match self {
-            Self::Checkpoint(note) => Shown::by_checkpoint(note.as_bytes(), signer),
-            Self::Entry(signed) => Shown::by_entry(signed, signer),
-            Self::Applied { epoch, end } => Some(Shown::by_own_file(*epoch, 0, Content::End(*end))),
-            Self::Tree { epoch, size } => Some(Shown::by_own_file(*epoch, *size, Content::Nothing)),
+            Self::Checkpoint(note) => ShownLedger::by_checkpoint(note.as_bytes(), signer),
+            Self::Entry(signed) => ShownLedger::by_entry(signed, signer),
+            Self::Applied { epoch, end } => Some(ShownLedger::by_own_file(*epoch, 0, Content::End(*end))),
+            Self::Tree { epoch, size } => Some(ShownLedger::by_own_file(*epoch, *size, Content::Nothing)),
         }
     }
 }
 
-impl Shown {
+impl ShownLedger {
     /// What a checkpoint note shows; `None`: this node did not sign it.
     pub fn by_checkpoint(note: &[u8], signer: Signer<'_>) -> Option<Self> {
         let newest = signer.charters.newest();
@@ -176,13 +176,13 @@ impl Compared {
     /// # Errors
     /// When the ledger cannot be read.
     pub fn of<T: OwnTree>(proof: &Proof, signer: Signer<'_>, tree: &T) -> Result<Option<Self>, T::Error> {
-        let Some(Shown { extent, signed_at, content }) = proof.shown(signer) else { return Ok(None) };
-        let standing = match content {
+        let Some(ShownLedger { extent, signed_at, content }) = proof.shown(signer) else { return Ok(None) };
+        let relation = match content {
             // Positions tell what is longer, not sizes.
-            Content::End(end) if extent.epoch == tree.extent().epoch && tree.end() < end => Standing::Longer,
-            content => Standing::of(tree.extent(), extent, || content.is_in(tree, extent.size))?,
+            Content::End(end) if extent.epoch == tree.extent().epoch && tree.end() < end => Relation::Longer,
+            content => Relation::of(tree.extent(), extent, || content.is_in(tree, extent.size))?,
         };
-        Ok(Some(Self { shown: extent, standing, signed_at }))
+        Ok(Some(Self { shown: extent, relation, signed_at }))
     }
 }
 
@@ -199,7 +199,7 @@ impl Content {
 impl Sighting {
     /// The finding in one line, without what to do. `ours`: how far the ledger reaches that is here.
     pub fn describe(&self, compared: &Compared, ours: Extent) -> String {
-        let Compared { shown, standing, signed_at } = compared;
+        let Compared { shown, relation, signed_at } = compared;
         let here = format!("this ledger has {} leaves in epoch {}", ours.size, ours.epoch);
         let by = self.by.as_ref().map_or("this node", AgencyId::as_str);
         let what = match &self.proof {
@@ -214,8 +214,8 @@ impl Sighting {
             Proof::Applied { .. } => "the store was made of a ledger that was longer".to_owned(),
             Proof::Tree { size, .. } => format!("the tree had {size} leaves"),
         };
-        match standing {
-            Standing::Other => format!("{what}, and {here}, but others"),
+        match relation {
+            Relation::Other => format!("{what}, and {here}, but others"),
             _ => format!("{what}, and {here}"),
         }
     }

@@ -20,20 +20,20 @@ fn extent(epoch: u32, size: u64) -> Extent {
 fn a_shown_extent_stands_by_epoch_then_size_and_only_within_the_ledger_by_its_leaves() {
     // What is shown, whether the leaves are the same (`None`: must not be asked), and what that is; the ledger has 100 leaves in epoch 2.
     let rows = [
-        (extent(2, 100), Some(true), Standing::Part),
-        (extent(2, 0), Some(true), Standing::Part),
-        (extent(2, 100), Some(false), Standing::Other),
-        (extent(2, 1), Some(false), Standing::Other),
-        (extent(2, 101), None, Standing::Longer),
-        (extent(3, 0), None, Standing::LaterEpoch),
-        (extent(3, 900), None, Standing::LaterEpoch),
-        (extent(1, 9_000), None, Standing::EarlierEpoch),
-        (extent(1, 0), None, Standing::EarlierEpoch),
+        (extent(2, 100), Some(true), Relation::Part),
+        (extent(2, 0), Some(true), Relation::Part),
+        (extent(2, 100), Some(false), Relation::Other),
+        (extent(2, 1), Some(false), Relation::Other),
+        (extent(2, 101), None, Relation::Longer),
+        (extent(3, 0), None, Relation::LaterEpoch),
+        (extent(3, 900), None, Relation::LaterEpoch),
+        (extent(1, 9_000), None, Relation::EarlierEpoch),
+        (extent(1, 0), None, Relation::EarlierEpoch),
     ];
     for (shown, same, expected) in rows {
-        let found = Standing::of(extent(2, 100), shown, || same.ok_or("asked")).expect("nothing is asked");
+        let found = Relation::of(extent(2, 100), shown, || same.ok_or("asked")).expect("nothing is asked");
         assert_eq!(found, expected, "{shown:?}");
-        let is_conflict = !matches!(expected, Standing::Part | Standing::EarlierEpoch);
+        let is_conflict = !matches!(expected, Relation::Part | Relation::EarlierEpoch);
         assert_eq!(found.is_conflict(), is_conflict, "{expected:?}");
     }
 }
@@ -135,38 +135,38 @@ fn what_was_seen_stands_as_it_shows_and_only_under_the_own_signature() {
     let entry = |signed: &[u8]| Proof::Entry(BASE64.encode(signed));
     // What is here, what was seen, and what that is; `None`: it counts for nothing.
     let rows = [
-        ("the same ledger", scene.here(1, 5), scene.checkpoint(1, 5), Some(Standing::Part)),
-        ("it grew", scene.here(1, 5), scene.checkpoint(1, 3), Some(Standing::Part)),
-        ("nothing was seen yet", scene.here(1, 5), scene.checkpoint(1, 0), Some(Standing::Part)),
-        ("set back", scene.here(1, 3), scene.checkpoint(1, 5), Some(Standing::Longer)),
-        ("lost", scene.here(1, 0), scene.checkpoint(1, 1), Some(Standing::Longer)),
-        ("set back, and then written on", scene.here(1, 5), note(&another, CITY), Some(Standing::Other)),
-        ("begun anew", scene.here(2, 1), scene.checkpoint(1, 5), Some(Standing::EarlierEpoch)),
-        ("begun anew, and set back", scene.here(1, 5), scene.checkpoint(2, 1), Some(Standing::LaterEpoch)),
+        ("the same ledger", scene.here(1, 5), scene.checkpoint(1, 5), Some(Relation::Part)),
+        ("it grew", scene.here(1, 5), scene.checkpoint(1, 3), Some(Relation::Part)),
+        ("nothing was seen yet", scene.here(1, 5), scene.checkpoint(1, 0), Some(Relation::Part)),
+        ("set back", scene.here(1, 3), scene.checkpoint(1, 5), Some(Relation::Longer)),
+        ("lost", scene.here(1, 0), scene.checkpoint(1, 1), Some(Relation::Longer)),
+        ("set back, and then written on", scene.here(1, 5), note(&another, CITY), Some(Relation::Other)),
+        ("begun anew", scene.here(2, 1), scene.checkpoint(1, 5), Some(Relation::EarlierEpoch)),
+        ("begun anew, and set back", scene.here(1, 5), scene.checkpoint(2, 1), Some(Relation::LaterEpoch)),
         ("another's checkpoint", scene.here(1, 0), note(&another, "ksp"), None),
         ("no checkpoint", scene.here(1, 0), Proof::Checkpoint("anything".to_owned()), None),
-        ("the own entry is here", scene.here(1, 5), scene.entry(), Some(Standing::Part)),
-        ("the own entry is the last", scene.here(1, 3), scene.entry(), Some(Standing::Part)),
-        ("the own entry is gone", scene.here(1, 2), scene.entry(), Some(Standing::Longer)),
-        ("the own entry is of an epoch before", scene.here(2, 1), scene.entry(), Some(Standing::EarlierEpoch)),
+        ("the own entry is here", scene.here(1, 5), scene.entry(), Some(Relation::Part)),
+        ("the own entry is the last", scene.here(1, 3), scene.entry(), Some(Relation::Part)),
+        ("the own entry is gone", scene.here(1, 2), scene.entry(), Some(Relation::Longer)),
+        ("the own entry is of an epoch before", scene.here(2, 1), scene.entry(), Some(Relation::EarlierEpoch)),
         ("another's entry", scene.here(1, 0), entry(&signed_by_another.signed), None),
         ("an entry under another's key", scene.here(1, 0), entry(&forged.signed), None),
         ("no entry", scene.here(1, 0), entry(b"anything"), None),
         ("no base64", scene.here(1, 0), Proof::Entry("%".to_owned()), None),
-        ("a store as far", scene.here(1, 3), Proof::Applied { epoch: 1, end: 1003 }, Some(Standing::Part)),
-        ("a store further", scene.here(1, 3), Proof::Applied { epoch: 1, end: 1004 }, Some(Standing::Longer)),
-        ("a store of before", scene.here(2, 3), Proof::Applied { epoch: 1, end: 1004 }, Some(Standing::EarlierEpoch)),
-        ("a tree as large", scene.here(1, 3), Proof::Tree { epoch: 1, size: 3 }, Some(Standing::Part)),
-        ("a larger tree", scene.here(1, 3), Proof::Tree { epoch: 1, size: 4 }, Some(Standing::Longer)),
+        ("a store as far", scene.here(1, 3), Proof::Applied { epoch: 1, end: 1003 }, Some(Relation::Part)),
+        ("a store further", scene.here(1, 3), Proof::Applied { epoch: 1, end: 1004 }, Some(Relation::Longer)),
+        ("a store of before", scene.here(2, 3), Proof::Applied { epoch: 1, end: 1004 }, Some(Relation::EarlierEpoch)),
+        ("a tree as large", scene.here(1, 3), Proof::Tree { epoch: 1, size: 3 }, Some(Relation::Part)),
+        ("a larger tree", scene.here(1, 3), Proof::Tree { epoch: 1, size: 4 }, Some(Relation::Longer)),
     ];
     for (row, here, proof, expected) in rows {
         let Ok(compared) = Compared::of(&proof, scene.signer(), &here);
-        assert_eq!(compared.map(|compared| compared.standing), expected, "{row}");
+        assert_eq!(compared.map(|compared| compared.relation), expected, "{row}");
     }
     let mut other_leaf = scene.here(1, 5);
     other_leaf.entries[2] = EntryId([9; 32]);
     let Ok(compared) = Compared::of(&scene.entry(), scene.signer(), &other_leaf);
-    assert_eq!(compared.map(|compared| compared.standing), Some(Standing::Other), "another entry in its place");
+    assert_eq!(compared.map(|compared| compared.relation), Some(Relation::Other), "another entry in its place");
 }
 
 #[test]

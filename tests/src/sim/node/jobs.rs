@@ -67,7 +67,7 @@ impl Node {
         for proof in note.map(Proof::Checkpoint).into_iter().chain([Proof::Entry(BASE64.encode(entry))]) {
             let signer = Signer { agency: &self.id, charters: &self.charters };
             let Ok(compared) = Compared::of(&proof, signer, &self.ledger);
-            let Some(compared) = compared.filter(|compared| compared.standing.is_conflict()) else { continue };
+            let Some(compared) = compared.filter(|compared| compared.relation.is_conflict()) else { continue };
             let sighting = Sighting { by: Some(peer.clone()), at: self.wall(now), proof };
             found.get_or_insert(sighting.describe(&compared, OwnTree::extent(&self.ledger)));
             self.set_back(sighting, now);
