@@ -87,7 +87,7 @@ impl Finding {
     }
 
     /// Whether an audit that nobody ordered keeps it. That an agency did not answer proves nothing, and every later audit finds it again.
-    pub fn is_news(self) -> bool {
+    pub fn is_kept_by_schedule(self) -> bool {
         self != Self::Unresponsive
     }
 }
