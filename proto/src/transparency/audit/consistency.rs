@@ -1,7 +1,11 @@
-//! The question of the watch: does an agency's present tree begin with the trees that it signed before.
+//! The question of the watch: does an agency's present tree begin with the trees that it signed before?
 //!
-//! [`Watched::to_ask`](crate::transparency::watch::Watched::to_ask) says which sizes to ask about, and
-//! [`Watched::answered`](crate::transparency::watch::Watched::answered) takes what this comes to.
+//! [`Watched::to_ask`](crate::transparency::watch::Watched::to_ask) names the sizes to ask about.
+//! [`Watched::answered`](crate::transparency::watch::Watched::answered) takes the result.
+//!
+//! Must not know how the question travels.
+//!
+//! Invariant: a check takes at most three questions.
 
 use super::answer::{Answer, NoProof};
 use crate::base::ids::AgencyId;
@@ -9,7 +13,7 @@ use crate::charter::Charters;
 use crate::transparency::watch::{Prefix, SignedCheckpoint};
 use crate::wire;
 
-/// A question to one agency, in at most three steps.
+/// A consistency check of one agency's ledger, in at most three questions.
 #[derive(Clone, Debug)]
 pub struct ConsistencyCheck {
     agency: AgencyId,
@@ -19,37 +23,38 @@ pub struct ConsistencyCheck {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// All sizes.
+    /// Asks about all sizes.
     Sizes,
-    /// The present tree alone: the agency refused, perhaps because its ledger is shorter than it was.
+    /// Asks for the present tree alone, because the agency refused the first question. Perhaps its ledger is shorter than it was.
     Present,
-    /// The sizes that the present tree has.
+    /// Asks about the sizes that are within the present tree.
     SizesWithin,
 }
 
-/// What an answer leads to.
+/// The step after an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConsistencyStep {
     /// Ask [`ConsistencyCheck::question`] again.
     AskAgain,
-    /// The present tree, and what it begins with.
+    /// The check is done: the present tree, and the older trees with which it begins.
     Shown(Box<SignedCheckpoint>, Vec<Prefix>),
 }
 
 impl ConsistencyCheck {
-    /// A question to `agency` about these sizes.
+    /// A check of `agency` for these sizes.
     pub fn new(agency: AgencyId, sizes: Vec<u64>) -> Self {
         Self { agency, sizes, step: Step::Sizes }
     }
 
-    /// What to ask.
+    /// The next question.
     pub fn question(&self) -> wire::Prove {
         let sizes = if self.step == Step::Present { Vec::new() } else { self.sizes.clone() };
         wire::Prove { sizes, ..Default::default() }
     }
 
-    /// The agency refused the question; whether to ask [`ConsistencyCheck::question`] again. The ledger may be shorter now, or begun anew: what it signs
-    /// now tells, and how much of it can be asked.
+    /// The agency refused the question. Returns whether to ask [`ConsistencyCheck::question`] again.
+    ///
+    /// After the first refusal the check asks for the present tree, because the ledger may be shorter now or in a new epoch.
     pub fn refused(&mut self) -> bool {
         let is_first = self.step == Step::Sizes;
         if is_first {
@@ -58,13 +63,13 @@ impl ConsistencyCheck {
         is_first
     }
 
-    /// The agency answered.
+    /// Takes the agency's answer.
     ///
     /// # Errors
     /// When the answer proves nothing.
     pub fn answer(&mut self, proof: wire::Proof, charters: &Charters) -> Result<ConsistencyStep, NoProof> {
         let answer = Answer::open(proof, &self.agency, charters)?;
-        // A tree that is too small is found out by what it signs.
+        // Sizes beyond the present tree cannot be proved. The watch compares the smaller tree itself.
         self.sizes.retain(|size| *size <= answer.tree.checkpoint.size);
         if self.step == Step::Present && !self.sizes.is_empty() {
             self.step = Step::SizesWithin;

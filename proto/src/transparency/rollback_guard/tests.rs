@@ -1,4 +1,4 @@
-//! One row a situation: what was seen, what is here, and whether the node may sign.
+//! The rollback guard in tables. Each row is a situation: the sightings, the ledger here, and whether the node may sign.
 
 use std::convert::Infallible;
 
@@ -205,7 +205,7 @@ fn a_start_is_set_back_while_anything_contradicts_the_ledger_and_only_that_is_st
 }
 
 #[test]
-fn own_files_show_a_longer_ledger_if_they_are_ahead_of_the_one_that_is_here() {
+fn own_files_show_a_longer_ledger_if_they_are_ahead_of_the_ledger_here() {
     let (applied, tree) = (|end| Proof::Applied { epoch: 2, end }, |size| Proof::Tree { epoch: 2, size });
     // How far the store was brought, how many leaves the tree has beyond the ledger, which has 5 and ends at 500; and what that shows.
     let rows = [
@@ -242,7 +242,7 @@ fn the_wait_ends_when_all_were_heard_or_when_it_is_time_and_never_later() {
 }
 
 #[test]
-fn a_guard_clears_once_and_says_whether_all_were_heard() {
+fn a_guard_clears_once_and_tells_whether_all_peers_were_heard() {
     let scene = Scene::new();
     let waiting = scene.begins(&PEERS, vec![], vec![], &scene.here(1, 5)).guard;
     let mut all = waiting.clone();
@@ -262,7 +262,7 @@ fn a_guard_clears_once_and_says_whether_all_were_heard() {
 }
 
 #[test]
-fn a_sighting_sets_back_from_every_state_for_good() {
+fn a_sighting_leads_to_set_back_from_every_state_for_ever() {
     let scene = Scene::new();
     let waiting = scene.begins(&PEERS, vec![], vec![], &scene.here(1, 3)).guard;
     let mut clear = waiting.clone();
@@ -293,7 +293,7 @@ fn of_each_kind_of_proof_the_newest_by_each_party_is_stored_once() {
 }
 
 #[test]
-fn a_finding_says_who_saw_what_and_what_is_here() {
+fn a_described_sighting_names_peer_proof_and_the_ledger_here() {
     let scene = Scene::new();
     let said = |sighting: Sighting, here: &Here| {
         let Ok(compared) = Compared::of(&sighting.proof, scene.signer(), here);

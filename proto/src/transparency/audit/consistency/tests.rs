@@ -1,4 +1,4 @@
-//! What the watch asks, by what the agency answers.
+//! The questions of a consistency check, after each kind of answer.
 
 use super::*;
 use crate::base::ids::Epoch;
@@ -31,7 +31,7 @@ fn an_agency_that_answers_is_asked_once() {
 }
 
 #[test]
-fn an_agency_whose_ledger_is_shorter_now_is_asked_what_it_has_and_about_what_of_it_is_left() {
+fn an_agency_whose_ledger_is_shorter_is_asked_for_its_tree_and_the_sizes_within_it() {
     for (size, left) in [(5, vec![3]), (2, vec![])] {
         let (federation, ledger) = (Federation::new(), Ledger::filled(size));
         let mut check = ConsistencyCheck::new(agency(CITY), vec![3, 7]);
@@ -50,14 +50,14 @@ fn an_agency_whose_ledger_is_shorter_now_is_asked_what_it_has_and_about_what_of_
 }
 
 #[test]
-fn an_agency_that_refuses_also_to_show_its_tree_is_not_asked_again() {
+fn an_agency_that_refuses_a_second_time_is_not_asked_again() {
     let mut check = ConsistencyCheck::new(agency(CITY), vec![3]);
     assert!(check.refused());
     assert!(!check.refused());
 }
 
 #[test]
-fn what_another_signed_or_what_proves_nothing_is_no_answer() {
+fn an_answer_that_another_agency_signed_or_that_proves_nothing_is_an_error() {
     let (federation, ledger) = (Federation::new(), Ledger::filled(9));
     let mut check = ConsistencyCheck::new(agency(CITY), vec![3]);
     let of_another = ledger.answers(&check.question(), "prov-jabar", Epoch::FIRST, START);
