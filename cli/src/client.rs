@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use sinergi_daemon::base::causes::causes;
-use sinergi_proto::wire::operator_client::OperatorClient;
+use sinergi_proto::operator_api::operator_client::OperatorClient;
 use tokio::net::UnixStream;
 use tonic::Streaming;
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
 use crate::failure::{Exit, Failure, innermost};
-use crate::options::Target;
 
 /// How long a node may take to take the connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -35,10 +34,12 @@ pub struct Node {
 }
 
 impl Node {
-    /// Connects to the node that is meant.
-    pub async fn connect(target: &Target) -> Result<Self, Failure> {
-        let socket = target.socket()?;
-        let api = Self::dial(&socket).await.map_err(|error| unreachable(&socket, &error, target.advice()))?;
+    /// Connects to the node behind a socket. `advice` says what to do if it does not answer.
+    ///
+    /// # Errors
+    /// The node does not answer.
+    pub async fn connect(socket: PathBuf, advice: String) -> Result<Self, Failure> {
+        let api = Self::dial(&socket).await.map_err(|error| unreachable(&socket, &error, advice))?;
         Ok(Self { api, socket })
     }
 
@@ -93,13 +94,13 @@ mod tests {
     #[tokio::test]
     async fn a_node_that_is_down_is_unreachable_and_named() {
         let folder = tempfile::tempdir().expect("a folder");
-        let target = Target::Folder(folder.path().into());
-        let failure = Node::connect(&target).await.expect_err("nobody is there");
+        let socket = folder.path().join("sinergid.sock");
+        let failure = Node::connect(socket, "start it".to_owned()).await.expect_err("nobody is there");
         assert_eq!(failure.exit(), Exit::Unreachable);
         let report = failure.report();
         assert!(report.contains("sinergid.sock"), "{report}");
         assert!(report.contains("the node is not running"), "{report}");
-        assert!(report.contains("help: "), "{report}");
+        assert!(report.contains("help: start it"), "{report}");
     }
 
     #[tokio::test]
@@ -107,7 +108,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let socket = folder.path().join("left.sock");
         drop(std::os::unix::net::UnixListener::bind(&socket).expect("bound"));
-        let failure = Node::connect(&Target::Socket(socket)).await.expect_err("nobody listens");
+        let failure = Node::connect(socket, "start it".to_owned()).await.expect_err("nobody listens");
         assert_eq!(failure.exit(), Exit::Unreachable);
         assert!(failure.report().contains("has stopped"), "{}", failure.report());
     }

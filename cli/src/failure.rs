@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use sinergi_daemon::base::causes::{causes, told};
 use tonic::{Code, Status};
 
-use crate::output::safe;
+use crate::safe;
 
 /// How the program ends when a command did not succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,12 +6,13 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::StreamExt;
-use sinergi_proto::wire::lodge_result::Result as Kind;
-use sinergi_proto::wire::operator_client::OperatorClient;
-use sinergi_proto::wire::{LodgeReply, LodgeRequest, LodgeResult};
+use parking_lot::Mutex;
+use sinergi_proto::operator_api::lodge_result::Result as Kind;
+use sinergi_proto::operator_api::operator_client::OperatorClient;
+use sinergi_proto::operator_api::{LodgeReply, LodgeRequest, LodgeResult};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
@@ -44,7 +45,7 @@ impl LodgeCall {
         let waiting = Arc::new(Mutex::new(VecDeque::new()));
         let sent = Arc::clone(&waiting);
         let taken = ReceiverStream::new(taken).map(move |(request, answer)| {
-            sent.lock().unwrap_or_else(PoisonError::into_inner).push_back(answer);
+            sent.lock().push_back(answer);
             request
         });
         let results = api.lodge_stream(taken).await?.into_inner();
@@ -86,7 +87,7 @@ impl Answers {
     }
 
     fn next(&self) -> Option<Answer> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.waiting.lock().pop_front()
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use sinergi_cli::commands::{self, Cli};
+use sinergi_cli::command_line::{self, Cli};
 
 /// A node allocates on one thread what it frees on another, many times an entry: glibc's allocator takes a fifth of its time.
 #[global_allocator]
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    match commands::run(cli) {
+    match command_line::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // With stderr closed, the exit code says it alone.

@@ -97,6 +97,14 @@ impl Target {
         }
     }
 
+    /// A connection to the node.
+    ///
+    /// # Errors
+    /// The node does not answer, or its configuration does not say where it is.
+    pub async fn connect(&self) -> Result<Node, Failure> {
+        Node::connect(self.socket()?, self.advice()).await
+    }
+
     /// What to do if nobody answers at the socket.
     pub fn advice(&self) -> String {
         match self {
@@ -139,7 +147,7 @@ impl Context {
 
     /// A connection to the node.
     pub async fn connect(&self) -> Result<Node, Failure> {
-        Node::connect(&self.target).await
+        self.target.connect().await
     }
 }
 

@@ -196,17 +196,8 @@ pub enum Phase {
 
 impl Phase {
     /// The name that the operator API uses.
-    pub fn wire_name(self) -> &'static str {
-        match self {
-            Self::Received => "received",
-            Self::Verified => "verified",
-            Self::InProgress => "in_progress",
-            Self::Responded => "responded",
-            Self::Resolved => "resolved",
-            Self::Reopened => "reopened",
-            Self::Closed => "closed",
-            Self::Archived => "archived",
-        }
+    pub fn wire_name(self) -> String {
+        typed(self).replace('-', "_")
     }
 }
 
@@ -224,6 +215,12 @@ mod tests {
         assert_eq!(ProgressState::from_str("waiting-for-citizen", false), Ok(ProgressState::WaitingForCitizen));
         assert_eq!(ComplaintKind::from_str("information-request", false), Ok(ComplaintKind::InformationRequest));
         assert!(ReturnReason::from_str("recalled", false).is_err());
+    }
+
+    #[test]
+    fn a_phase_is_named_as_the_protocol_names_it() {
+        let named: Vec<String> = Phase::value_variants().iter().map(|phase| phase.wire_name()).collect();
+        assert_eq!(named, sinergi_proto::complaint::Phase::ALL.map(|phase| phase.name().to_owned()));
     }
 
     #[test]

@@ -421,8 +421,8 @@ async fn wait_and_drain(
     let failure = tokio::select! {
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
-        ended = &mut writer_thread => {
-            writer_ended = Some(writer_result(ended));
+        ended = end_of(&mut writer_thread) => {
+            writer_ended = Some(ended);
             Ok(())
         }
         Some(ended) = tasks.join_next() => ended.map_err(NodeError::from).and_then(|result| result),
@@ -448,7 +448,7 @@ async fn wait_and_drain(
             let write_rest = async {
                 // Everything that was taken is written before it ends.
                 let _ = writer.submit(Submission::Stop).await;
-                writer_result(writer_thread.await)
+                end_of(&mut writer_thread).await
             };
             // The writer gets a moment even if the links took all the time.
             let until = until.max(tokio::time::Instant::now() + WRITER_MOMENT);
@@ -460,8 +460,9 @@ async fn wait_and_drain(
     failure.and(writer_result)
 }
 
-fn writer_result(ended: Result<Result<(), WriterError>, oneshot::error::RecvError>) -> Result<(), NodeError> {
-    match ended {
+/// Waits for the end of the writer's thread; how it ended.
+async fn end_of(thread: &mut WriterThread) -> Result<(), NodeError> {
+    match thread.await {
         Ok(result) => Ok(result?),
         Err(_) => {
             Err(NodeError::System(std::io::Error::other("the writer thread panicked; please report this defect")))

@@ -30,9 +30,10 @@ use std::sync::Arc;
 
 use sinergi_proto::base::ids::LedgerIndex;
 use sinergi_proto::base::limits;
-use sinergi_proto::engine::NotDone;
-use sinergi_proto::wire::operator_server::{Operator, OperatorServer};
-use sinergi_proto::wire::{self, DESCRIPTORS};
+use sinergi_proto::engine::CommandError;
+use sinergi_proto::operator_api;
+use sinergi_proto::operator_api::DESCRIPTORS;
+use sinergi_proto::operator_api::operator_server::{Operator, OperatorServer};
 use tokio::net::UnixListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
@@ -113,37 +114,46 @@ pub async fn serve(
 
 #[tonic::async_trait]
 impl Operator for OperatorService {
-    type LodgeStreamStream = Rows<wire::LodgeResult>;
-    type AuditStream = Rows<wire::AuditEvent>;
-    type ListComplaintsStream = Rows<wire::ComplaintSummary>;
-    type ListOutboxStream = Rows<wire::OutboxItem>;
-    type ListRefusedStream = Rows<wire::RefusedItem>;
-    type VerifyLedgerStream = Rows<wire::VerifyProgress>;
-    type ExportTilesStream = Rows<wire::TileFile>;
+    type LodgeStreamStream = Rows<operator_api::LodgeResult>;
+    type AuditStream = Rows<operator_api::AuditEvent>;
+    type ListComplaintsStream = Rows<operator_api::ComplaintSummary>;
+    type ListOutboxStream = Rows<operator_api::OutboxItem>;
+    type ListRefusedStream = Rows<operator_api::RefusedItem>;
+    type VerifyLedgerStream = Rows<operator_api::VerifyProgress>;
+    type ExportTilesStream = Rows<operator_api::TileFile>;
 
-    async fn get_status(&self, _: Request<wire::GetStatusRequest>) -> Result<Response<wire::NodeStatus>, Status> {
+    async fn get_status(
+        &self,
+        _: Request<operator_api::GetStatusRequest>,
+    ) -> Result<Response<operator_api::NodeStatus>, Status> {
         let service = self.clone();
         blocking(move || service.status()).await.map(Response::new)
     }
 
-    async fn lodge(&self, request: Request<wire::LodgeRequest>) -> Result<Response<wire::LodgeReply>, Status> {
+    async fn lodge(
+        &self,
+        request: Request<operator_api::LodgeRequest>,
+    ) -> Result<Response<operator_api::LodgeReply>, Status> {
         self.lodge_complaint(request.into_inner()).await.map(Response::new)
     }
 
     async fn lodge_stream(
         &self,
-        request: Request<Streaming<wire::LodgeRequest>>,
+        request: Request<Streaming<operator_api::LodgeRequest>>,
     ) -> Result<Response<Self::LodgeStreamStream>, Status> {
         Ok(Response::new(self.lodge_each(request.into_inner())))
     }
 
-    async fn act(&self, request: Request<wire::ActRequest>) -> Result<Response<wire::ActReply>, Status> {
+    async fn act(
+        &self,
+        request: Request<operator_api::ActRequest>,
+    ) -> Result<Response<operator_api::ActReply>, Status> {
         self.act_on_complaint(request.into_inner()).await.map(Response::new)
     }
 
     async fn list_complaints(
         &self,
-        request: Request<wire::ListComplaintsRequest>,
+        request: Request<operator_api::ListComplaintsRequest>,
     ) -> Result<Response<Self::ListComplaintsStream>, Status> {
         let filter = complaints::Filter::parse(request.into_inner())?;
         let service = self.clone();
@@ -152,45 +162,45 @@ impl Operator for OperatorService {
 
     async fn show_complaint(
         &self,
-        request: Request<wire::ShowComplaintRequest>,
-    ) -> Result<Response<wire::ComplaintDetail>, Status> {
+        request: Request<operator_api::ShowComplaintRequest>,
+    ) -> Result<Response<operator_api::ComplaintDetail>, Status> {
         let service = self.clone();
         blocking(move || service.show(&request.into_inner().complaint)).await.map(Response::new)
     }
 
     async fn verify_complaint(
         &self,
-        request: Request<wire::VerifyComplaintRequest>,
-    ) -> Result<Response<wire::VerifyComplaintReply>, Status> {
+        request: Request<operator_api::VerifyComplaintRequest>,
+    ) -> Result<Response<operator_api::VerifyComplaintReply>, Status> {
         let service = self.clone();
         blocking(move || service.verify_one(&request.into_inner().complaint)).await.map(Response::new)
     }
 
     async fn get_lodging_proof(
         &self,
-        request: Request<wire::GetLodgingProofRequest>,
-    ) -> Result<Response<wire::LodgingProof>, Status> {
+        request: Request<operator_api::GetLodgingProofRequest>,
+    ) -> Result<Response<operator_api::LodgingProof>, Status> {
         self.lodging_proof(request.into_inner()).await.map(Response::new)
     }
 
     async fn list_peers(
         &self,
-        request: Request<wire::ListPeersRequest>,
-    ) -> Result<Response<wire::ListPeersReply>, Status> {
+        request: Request<operator_api::ListPeersRequest>,
+    ) -> Result<Response<operator_api::ListPeersReply>, Status> {
         let service = self.clone();
         blocking(move || service.peers(&request.into_inner().agency)).await.map(Response::new)
     }
 
     async fn ping_peer(
         &self,
-        request: Request<wire::PingPeerRequest>,
-    ) -> Result<Response<wire::PingPeerReply>, Status> {
+        request: Request<operator_api::PingPeerRequest>,
+    ) -> Result<Response<operator_api::PingPeerReply>, Status> {
         self.ping(&request.into_inner().agency).await.map(Response::new)
     }
 
     async fn list_outbox(
         &self,
-        request: Request<wire::ListOutboxRequest>,
+        request: Request<operator_api::ListOutboxRequest>,
     ) -> Result<Response<Self::ListOutboxStream>, Status> {
         let service = self.clone();
         Ok(Response::new(rows(move |row| service.outbox(&request.into_inner(), row))))
@@ -198,7 +208,7 @@ impl Operator for OperatorService {
 
     async fn list_refused(
         &self,
-        request: Request<wire::ListRefusedRequest>,
+        request: Request<operator_api::ListRefusedRequest>,
     ) -> Result<Response<Self::ListRefusedStream>, Status> {
         let service = self.clone();
         Ok(Response::new(rows(move |row| service.refused(&request.into_inner(), row))))
@@ -206,51 +216,51 @@ impl Operator for OperatorService {
 
     async fn retry_refused(
         &self,
-        request: Request<wire::RetryRefusedRequest>,
-    ) -> Result<Response<wire::RetryRefusedReply>, Status> {
+        request: Request<operator_api::RetryRefusedRequest>,
+    ) -> Result<Response<operator_api::RetryRefusedReply>, Status> {
         self.retry_items(request.into_inner()).await.map(Response::new)
     }
 
     async fn get_checkpoint(
         &self,
-        _: Request<wire::GetCheckpointRequest>,
-    ) -> Result<Response<wire::CheckpointReply>, Status> {
+        _: Request<operator_api::GetCheckpointRequest>,
+    ) -> Result<Response<operator_api::CheckpointReply>, Status> {
         let note = self.signed_head(LedgerIndex(0)).await?.checkpoint.to_vec();
-        Ok(Response::new(wire::CheckpointReply { note }))
+        Ok(Response::new(operator_api::CheckpointReply { note }))
     }
 
     async fn verify_ledger(
         &self,
-        _: Request<wire::VerifyLedgerRequest>,
+        _: Request<operator_api::VerifyLedgerRequest>,
     ) -> Result<Response<Self::VerifyLedgerStream>, Status> {
         let service = self.clone();
         Ok(Response::new(rows(move |row| service.verify(row))))
     }
 
-    async fn audit(&self, request: Request<wire::AuditRequest>) -> Result<Response<Self::AuditStream>, Status> {
+    async fn audit(&self, request: Request<operator_api::AuditRequest>) -> Result<Response<Self::AuditStream>, Status> {
         self.audit_agencies(request.into_inner()).await.map(Response::new)
     }
 
     async fn list_evidence(
         &self,
-        _: Request<wire::ListEvidenceRequest>,
-    ) -> Result<Response<wire::ListEvidenceReply>, Status> {
+        _: Request<operator_api::ListEvidenceRequest>,
+    ) -> Result<Response<operator_api::ListEvidenceReply>, Status> {
         let service = self.clone();
         blocking(move || service.evidence_list()).await.map(Response::new)
     }
 
     async fn export_evidence(
         &self,
-        request: Request<wire::ExportEvidenceRequest>,
-    ) -> Result<Response<wire::ExportEvidenceReply>, Status> {
+        request: Request<operator_api::ExportEvidenceRequest>,
+    ) -> Result<Response<operator_api::ExportEvidenceReply>, Status> {
         let (service, request) = (self.clone(), request.into_inner());
         let file = blocking(move || service.evidence_file(request)).await?;
-        Ok(Response::new(wire::ExportEvidenceReply { file }))
+        Ok(Response::new(operator_api::ExportEvidenceReply { file }))
     }
 
     async fn export_tiles(
         &self,
-        request: Request<wire::ExportTilesRequest>,
+        request: Request<operator_api::ExportTilesRequest>,
     ) -> Result<Response<Self::ExportTilesStream>, Status> {
         self.tiles(request.into_inner()).await.map(Response::new)
     }
@@ -340,11 +350,15 @@ fn own<T, E: Into<OwnDataError>>(result: Result<T, E>) -> Result<T, Status> {
 fn submit_status(error: &SubmitError) -> Status {
     let text = error.to_string();
     match error {
-        SubmitError::Busy { .. } | SubmitError::NotDone(NotDone::Unheard) => Status::resource_exhausted(text),
+        SubmitError::Busy { .. } | SubmitError::CommandError(CommandError::PeersNotHeard) => {
+            Status::resource_exhausted(text)
+        }
         SubmitError::Stopped => Status::unavailable(text),
-        SubmitError::NoItem(_) | SubmitError::NotDone(NotDone::NoComplaint(_)) => Status::not_found(text),
-        SubmitError::NotDone(NotDone::Declined(declined)) if declined.is_usage() => Status::invalid_argument(text),
-        SubmitError::NotDone(NotDone::Refused(_)) => Status::invalid_argument(text),
-        SubmitError::NotDone(_) => Status::failed_precondition(text),
+        SubmitError::NoItem(_) | SubmitError::CommandError(CommandError::NoComplaint(_)) => Status::not_found(text),
+        SubmitError::CommandError(CommandError::Declined(declined)) if declined.is_usage() => {
+            Status::invalid_argument(text)
+        }
+        SubmitError::CommandError(CommandError::Refused(_)) => Status::invalid_argument(text),
+        SubmitError::CommandError(_) => Status::failed_precondition(text),
     }
 }

@@ -12,10 +12,11 @@ mod own_ledger;
 mod stored;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::transparency::rollback_guard::{Begun, RollbackGuard, Settled};
+use sinergi_proto::transparency::rollback_guard::{Begun, GuardState, RollbackGuard, Settled};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +26,7 @@ use crate::base::time::now_millis;
 use crate::storage::case::CaseError;
 
 pub use own_ledger::{OwnKeys, OwnLedger};
-pub use sinergi_proto::transparency::rollback_guard::{Compared, Proof, Sighting, State};
+pub use sinergi_proto::transparency::rollback_guard::{Compared, Proof, Sighting};
 pub use stored::{SightingsError, file, keep, load};
 
 /// The state, shared by the writer, the links and the operator API.
@@ -37,7 +38,7 @@ struct Inner {
     file: PathBuf,
     alarms: Alarms,
     /// The guard's state, for those who wait for it.
-    state: watch::Sender<State>,
+    state: watch::Sender<GuardState>,
     began: Instant,
     guard: Mutex<RollbackGuard>,
     heard: Notify,
@@ -102,19 +103,19 @@ impl Continuity {
     }
 
     /// Whether this node may sign.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> GuardState {
         *self.0.state.borrow()
     }
 
     /// The state, now and as it changes.
-    pub fn watch(&self) -> watch::Receiver<State> {
+    pub fn watch(&self) -> watch::Receiver<GuardState> {
         self.0.state.subscribe()
     }
 
     /// Waits until the peers were heard; `Clear` or `SetBack`.
-    pub async fn settled(&self) -> State {
+    pub async fn settled(&self) -> GuardState {
         let mut state = self.watch();
-        let settled = state.wait_for(|state| *state != State::Waiting).await;
+        let settled = state.wait_for(|state| *state != GuardState::Waiting).await;
         *settled.expect("the sender lives as long as this")
     }
 
@@ -184,6 +185,6 @@ impl Continuity {
     }
 
     fn guard(&self) -> MutexGuard<'_, RollbackGuard> {
-        self.0.guard.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.guard.lock()
     }
 }

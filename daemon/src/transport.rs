@@ -1,3 +1,6 @@
-//! Connections with peers below the protocol: TLS and whose certificate counts.
+//! Connections below the protocols: accepting them, TLS, and whose certificate counts.
 
+mod accept;
 pub mod tls;
+
+pub(crate) use accept::accept;

@@ -20,7 +20,7 @@ use ed25519_zebra::{VerificationKey, VerificationKeyBytes};
 use sha2::{Digest, Sha256};
 
 use crate::base::ids::AgencyId;
-use crate::entry::key_id;
+use crate::base::key::key_id;
 use crate::tlog::checkpoint::CheckpointKeys;
 use crate::tlog::note::NoteKey;
 

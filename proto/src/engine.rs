@@ -24,7 +24,7 @@
 //! | `automatic` | what the node does by itself |
 //! | `backfill` | what a new peer should have had |
 //! | [`recovery`], `epoch` | a new ledger: which epoch it begins, and what it takes over from the old one |
-//! | [`case`], `cases`, `pending`, [`waiting`], `refusal_quota` | the state |
+//! | [`case`], `case_cache`, `pending`, [`deferred`], `refusal_quota` | the state |
 //!
 //! Must not know: clocks, files, sockets, threads, the operator's messages.
 //!
@@ -36,16 +36,16 @@
 
 pub mod batch;
 pub mod case;
+pub mod deferred;
 pub mod input;
 pub mod record;
 pub mod recovery;
 pub mod view;
-pub mod waiting;
 
 mod append;
 mod automatic;
 mod backfill;
-mod cases;
+mod case_cache;
 mod epoch;
 mod pending;
 mod receive;
@@ -61,9 +61,10 @@ use std::sync::Arc;
 
 pub use batch::{Batch, BatchNumber, Destroy, Recheck, Warning};
 pub use case::{Case, Duties};
-pub use cases::{CaseRoom, Cases};
+pub use case_cache::{CaseCache, CaseCacheLimits};
+pub use deferred::{DeferredItems, ItemKey};
 pub use input::{
-    Act, Acted, Answer, Delivery, GuardState, Input, Kept, KeptItem, Lodge, Lodged, NotDone, NotTaken, OldEntry,
+    Act, Acted, Answer, CommandError, Delivery, DeliveryError, Input, KeptAs, KeptItem, Lodge, Lodged, OldEntry,
     Retried, Withheld,
 };
 pub use record::{
@@ -71,15 +72,15 @@ pub use record::{
     RoutingHeader, SeenHeader,
 };
 pub use view::View;
-pub use waiting::{ItemKey, Waiting};
 
-use crate::base::clock::HybridClock;
+use crate::base::clock::{HybridClock, Now};
 use crate::base::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
 use crate::base::key::SigningKey;
 use crate::base::limits;
 use crate::charter::Charters;
 use crate::routing::route::{Standpoint, reset_of};
 use crate::tlog::tree::root_of;
+use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{self, entry::Body};
 
 use backfill::Backfill;
@@ -103,7 +104,7 @@ pub struct EngineConfig {
     /// About how many bytes of records a batch may hold before backlog waits for the next one.
     pub batch_bytes: usize,
     /// How much is held in memory.
-    pub cases: CaseRoom,
+    pub cases: CaseCacheLimits,
 }
 
 /// Where a node stands when it starts: read from its ledger and store.
@@ -136,11 +137,11 @@ pub struct Engine {
     epoch: Epoch,
     next_leaf: LedgerIndex,
     clock: HybridClock,
-    cases: Cases,
+    cases: CaseCache,
     pending: Pending,
-    waiting: Waiting,
+    deferred: DeferredItems,
     /// Peers of which nothing is taken because too much of theirs waits.
-    held_up: BTreeSet<AgencyId>,
+    paused_peers: BTreeSet<AgencyId>,
     /// Items whose signatures are being checked again.
     rechecking: Rechecking,
     refusal_quota: RefusalQuota,
@@ -161,11 +162,11 @@ impl Engine {
     /// An engine over a ledger that was opened, so that everything in it is durable and can be read. It waits for the rollback guard.
     pub fn open(snapshot: Snapshot, config: EngineConfig, charters: Arc<Charters>) -> Self {
         let Snapshot { epoch, size, clock, deferred, duties, new_peers, seen } = snapshot;
-        let mut waiting = Waiting::default();
+        let mut items = DeferredItems::default();
         for (header, item) in deferred {
-            waiting.add(header, BatchNumber::default(), &item, &config.federation);
+            items.add(header, BatchNumber::default(), &item, &config.federation);
         }
-        waiting.started();
+        items.started();
         let open = BatchNumber::default().next();
         Self {
             guard: GuardState::Waiting,
@@ -173,10 +174,10 @@ impl Engine {
             epoch,
             next_leaf: size,
             clock,
-            cases: Cases::new(config.cases),
+            cases: CaseCache::new(config.cases),
             pending: Pending::new(open, size),
-            waiting,
-            held_up: BTreeSet::new(),
+            deferred: items,
+            paused_peers: BTreeSet::new(),
             rechecking: Rechecking::default(),
             refusal_quota: RefusalQuota::default(),
             automatic: duties.clone(),
@@ -190,14 +191,14 @@ impl Engine {
         }
     }
 
-    /// Decides on one input. `now`: the wall clock, milliseconds since 1970. What is decided is added to the batch.
+    /// Decides on one input, at the time `now`. What is decided is added to the batch.
     ///
     /// # Errors
     /// When the view cannot read what the decision needs. What was decided before is in the batch and stands.
     pub fn handle<V: View>(
         &mut self,
         input: Input,
-        now: u64,
+        now: Now,
         view: &mut V,
         batch: &mut Batch,
     ) -> Result<Withheld<Answer>, V::Error> {
@@ -207,7 +208,7 @@ impl Engine {
             Input::PeerClocks(offset) => self.note(|engine| engine.clock_offset = offset),
             Input::Charters(charters) => self.note(|engine| {
                 engine.charters = charters;
-                engine.waiting.time_passed();
+                engine.deferred.time_passed();
             }),
             Input::Applied(number) => self.note(|engine| engine.note_applied(number)),
             Input::Work => {
@@ -220,11 +221,12 @@ impl Engine {
                 self.note(|engine| keys.for_each(|key| engine.put_back(key)))
             }
             input if self.guard != GuardState::Clear => self.decline(&input),
-            input => self.decide_on(input, now, view, batch)?,
+            input => self.decide_on(input, now.wall_millis, view, batch)?,
         };
         Ok(Withheld::new(answer))
     }
 
+    /// `now`: the wall clock, milliseconds since 1970.
     fn decide_on<V: View>(
         &mut self,
         input: Input,
@@ -233,9 +235,19 @@ impl Engine {
         batch: &mut Batch,
     ) -> Result<Answer, V::Error> {
         Ok(match input {
-            Input::Lodge(lodge) => Answer::Lodged(self.lodge(*lodge, now, view, batch)?),
-            Input::Act(act) => Answer::Acted(self.act(*act, now, view, batch)?),
-            Input::Deliver(delivery) => Answer::Delivered(self.deliver(delivery, now, view, batch)?),
+            Input::Lodge(lodge) => {
+                let known = self.gather_imported(&lodge, view)?;
+                Answer::Lodged(self.decide_lodge(*lodge, known, now, batch))
+            }
+            Input::Act(act) => {
+                let disclosed = self.gather_act(&act, view)?;
+                Answer::Acted(self.decide_act(*act, disclosed, now, batch))
+            }
+            Input::Deliver(delivery) => Answer::Delivered(if self.is_paused(&delivery.peer, batch) {
+                Err(DeliveryError::TooMuchDeferred)
+            } else {
+                Ok(self.deliver(delivery, now, view, batch)?)
+            }),
             Input::Receipt(header, ack) => {
                 self.record(Record::Receipt { header, ack: ack.into() }, batch);
                 Answer::Nothing
@@ -251,7 +263,7 @@ impl Engine {
             }
             Input::Retry(items) => Answer::Retried(Ok(self.retry(items, now, view, batch)?)),
             Input::Tick => {
-                self.waiting.time_passed();
+                self.deferred.time_passed();
                 self.warn_of_unkept_refusals(now, batch);
                 self.act_by_itself(now, view, batch)?;
                 Answer::Nothing
@@ -286,12 +298,12 @@ impl Engine {
     pub fn has_backlog(&self) -> bool {
         !self.undestroyed.is_empty()
             || (self.guard == GuardState::Clear
-                && (self.backfill.is_under_way() || (self.waiting.is_ready(self.applied) && self.may_recheck())))
+                && (self.backfill.is_under_way() || (self.deferred.is_ready(self.applied) && self.may_recheck())))
     }
 
     /// Whether there will be work as soon as the batches that are not applied yet are.
     pub fn awaits_applied(&self) -> bool {
-        self.guard == GuardState::Clear && self.waiting.is_ready(self.open)
+        self.guard == GuardState::Clear && self.deferred.is_ready(self.open)
     }
 
     /// A complaint, if it is in memory: those of the open batch always are.
@@ -310,8 +322,8 @@ impl Engine {
     }
 
     /// What waits.
-    pub fn waiting(&self) -> &Waiting {
-        &self.waiting
+    pub fn deferred(&self) -> &DeferredItems {
+        &self.deferred
     }
 
     /// The charters by which it decides.
@@ -332,8 +344,8 @@ impl Engine {
     /// Peers may have seen another ledger: nothing is taken. What links sent is sent again.
     fn decline(&self, input: &Input) -> Answer {
         let error = match self.guard {
-            GuardState::SetBack => NotDone::SetBack,
-            GuardState::Waiting | GuardState::Clear => NotDone::Unheard,
+            GuardState::SetBack => CommandError::SetBack,
+            GuardState::Waiting | GuardState::Clear => CommandError::PeersNotHeard,
         };
         match input {
             Input::Lodge(_) => Answer::Lodged(Err(error)),
@@ -341,7 +353,7 @@ impl Engine {
             Input::Witness(_) => Answer::Witnessed(Err(error)),
             Input::Retry(_) => Answer::Retried(Err(error)),
             Input::Declare(_) => Answer::Declared(Err(error)),
-            Input::Deliver(_) => Answer::Delivered(Err(NotTaken::MayNotSign)),
+            Input::Deliver(_) => Answer::Delivered(Err(DeliveryError::MayNotSign)),
             _ => Answer::Nothing,
         }
     }
@@ -375,18 +387,18 @@ impl Engine {
                     }
                     None => self.pending.add_node_entry(entry.id, index),
                 }
-                self.waiting.arrived(&entry.id);
+                self.deferred.arrived(&entry.id);
             }
             Record::Content { leaf, content, .. } => self.pending.add_content(*leaf, content.clone()),
             Record::Seen { header, note } => drop(self.seen.insert(header.peer.clone(), note.to_vec())),
             Record::Deferred { header, item } => {
-                self.waiting.add(header.clone(), self.open, item, &self.config.federation);
+                self.deferred.add(header.clone(), self.open, item, &self.config.federation);
             }
             Record::DeferredDone(header) => {
-                self.waiting.remove(&header.item);
+                self.deferred.remove(&header.item);
                 batch.destroy.insert(Destroy::DeferredItem(header.item));
             }
-            Record::Routing(RoutingHeader::Introduced { peer }) => self.backfill.completed(peer),
+            Record::Routing(RoutingHeader::BackfillDone { peer }) => self.backfill.completed(peer),
             Record::Routing(RoutingHeader::Leaf { .. })
             | Record::Receipt { .. }
             | Record::Cursor(_)
@@ -401,15 +413,15 @@ impl Engine {
     }
 
     /// Why nothing may be signed now.
-    fn may_not_sign(&self) -> Option<NotDone> {
+    fn may_not_sign(&self) -> Option<CommandError> {
         match self.guard {
-            GuardState::SetBack => return Some(NotDone::SetBack),
-            GuardState::Waiting => return Some(NotDone::Unheard),
+            GuardState::SetBack => return Some(CommandError::SetBack),
+            GuardState::Waiting => return Some(CommandError::PeersNotHeard),
             GuardState::Clear => {}
         }
         let bound = i64::try_from(limits::CLOCK_AHEAD.as_millis()).unwrap_or(i64::MAX);
         (self.clock_offset.saturating_abs() > bound)
-            .then_some(NotDone::Clock { offset_seconds: self.clock_offset / 1000 })
+            .then_some(CommandError::Clock { offset_seconds: self.clock_offset / 1000 })
     }
 
     fn standpoint(&self) -> Standpoint<'_> {
@@ -423,7 +435,7 @@ impl Engine {
     /// Keeps newer checkpoints, and commits to the newest of every agency.
     ///
     /// The root of a `Witnessed` is over the newest `Seen` record of each agency before it in the ledger, in the order of ids.
-    fn witness(&mut self, newer: Vec<(AgencyId, Vec<u8>)>, now: u64, batch: &mut Batch) -> Result<(), NotDone> {
+    fn witness(&mut self, newer: Vec<(AgencyId, Vec<u8>)>, now: u64, batch: &mut Batch) -> Result<(), CommandError> {
         if let Some(error) = self.may_not_sign() {
             return Err(error);
         }

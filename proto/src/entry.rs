@@ -12,7 +12,7 @@ pub mod content;
 mod sign;
 
 pub use body::{Body, CaseAct, CustodyAct, Lodged};
-pub use sign::{EntryDraft, Signed, key_id};
+pub use sign::{EntryDraft, Signed};
 
 use bytes::Bytes;
 use prost::Message;

@@ -20,7 +20,8 @@
 //! | module | content |
 //! |---|---|
 //! | [`base`] | ids, keys, the hybrid clock, the limits of the federation, the codes of refusals |
-//! | [`wire`] | the messages that are generated from the schema; no decisions |
+//! | [`wire`] | the messages of the peer protocol, generated from the schema; no decisions |
+//! | [`operator_api`] | the messages of the operator API, generated as well; no other module may use it |
 //! | [`tlog`] | C2SP signed notes, checkpoints, tree hashes and proofs |
 //! | [`entry`] | signed entries, their bodies, and the contents that they commit to |
 //! | [`charter`] | the members, their keys and supervisors; the chain of trusted charters |
@@ -43,6 +44,7 @@ pub mod charter;
 pub mod complaint;
 pub mod engine;
 pub mod entry;
+pub mod operator_api;
 pub mod routing;
 pub mod sync;
 pub mod tlog;

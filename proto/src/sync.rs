@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!              +------------------------------ Session -------------------------------+
-//!   Event ---> | handshake  keepalive  delivery  intake  gossip  charters  proof_*    | ---> Action, Job
+//!   Event ---> | handshake  keepalive  delivery  reception  gossip  charters  proof_* | ---> Action, Job
 //!              |            what they share: jobs, timers, frames that wait           | ---> next_frame()
 //!              +-----------------------------------------------------------------------+ ---> next_timeout()
 //! ```
@@ -16,7 +16,7 @@
 //! 4. say what changes in the node: [`Event::Grown`], [`Event::Signed`], [`Event::Charters`], [`Event::Guard`], [`Event::News`],
 //!    [`Event::Ask`], [`Event::Superseded`], [`Event::Stop`]. Growth is told before any frame that came after it: the peer may have that much;
 //! 5. do the actions in their order. Jobs run beside each other and end in any order, each with [`Event::Done`]. What is given to the writer
-//!    ([`Job::Commit`] and [`Action::Keep`]) reaches it in the order of the actions, and each submission that it takes is told with
+//!    ([`Job::Commit`] and [`Action::Store`]) reaches it in the order of the actions, and each submission that it takes is told with
 //!    [`Event::Taken`].
 //!
 //! After [`Action::Close`] the shell sends [`End::farewell`] and drops the session; jobs that still run may end unheard.
@@ -31,25 +31,24 @@ mod end;
 mod event;
 mod gossip;
 mod handshake;
-mod intake;
 mod jobs;
 mod keepalive;
 mod proof_client;
 mod proof_server;
+mod reception;
 mod session;
 mod timers;
 
 pub use delivery::sender::{Sender, SenderEvent, SenderOutput};
 pub use end::{Closing, End};
 pub use event::{
-    Action, Adoption, AskId, CheckedAck, Close, Done, Event, GuardState, Job, Kept, Looked, Opening, Owed, PeerChange,
-    Question, Recalled, Reply, Signed, Warning,
+    Action, Adoption, AskId, CheckedAck, CheckedCheckpoints, Close, Done, Event, Job, Owed, PeerChange, Question,
+    Reply, SessionConfig, SideRecord, Signed, StoredPeer, Warning,
 };
 pub use handshake::{HANDSHAKE_WITHIN, PROTOCOL_MAX, PROTOCOL_MIN};
-pub use intake::receiver::{Receiver, ReceiverEvent, ReceiverOutput};
 pub use jobs::JobId;
+pub use reception::receiver::{Receiver, ReceiverEvent, ReceiverOutput};
 pub use session::Session;
-pub use timers::Now;
 
 #[cfg(test)]
 mod tests;

@@ -8,8 +8,10 @@ use sinergi_cli::demo::federation::Agency;
 use sinergi_cli::demo::wait;
 use sinergi_proto::base::ids::{ComplaintId, Epoch};
 use sinergi_proto::entry::Entry;
+use sinergi_proto::operator_api;
+use sinergi_proto::operator_api::act_request::Act;
 use sinergi_proto::transparency::evidence::HELD;
-use sinergi_proto::wire::{self, act_request::Act, entry::Body, frame::Kind};
+use sinergi_proto::wire::{self, entry::Body, frame::Kind};
 use sinergi_tests::dishonest::{ShownLedger, filling, leaf_of, speaks};
 use sinergi_tests::federation::{NAME, PATIENCE, TestFederation, agency, province_and_city, text};
 use sinergi_tests::peer::{Connection, Impostor, Made};
@@ -95,7 +97,7 @@ impl Scene {
     async fn set_with_lodged(stage: Stage, complaint: ComplaintId, answer_by: u64) -> (Self, wire::Deliver) {
         let city = stage.federation.node(CITY).await;
         let reason = wire::ForwardReason::Competence.into();
-        let offer = Act::Forward(wire::Forward { to: LIAR.to_owned(), reason, answer_by });
+        let offer = Act::Forward(operator_api::Forward { to: LIAR.to_owned(), reason, answer_by });
         city.acts(complaint, offer, text("Jembatan ini milik pusat")).await.expect("the holder may offer");
         let mut link = stage.link().await;
         let mut ledger = ShownLedger::default();
@@ -249,7 +251,7 @@ async fn who_accepts_as_if_it_did_not_know_that_the_supervisor_reassigned_is_fou
     // Each acts while the other is away: the supervisor takes the complaint to itself, and the holder offers it to the liar.
     stage.federation.stop_node(CITY).await;
     let reason = wire::ForwardReason::Competence.into();
-    let reassign = Act::Reassign(wire::Reassign { to: PROVINCE.to_owned(), reason, answer_by: 0 });
+    let reassign = Act::Reassign(operator_api::Reassign { to: PROVINCE.to_owned(), reason, answer_by: 0 });
     province.acts(complaint, reassign, text("Kami ambil alih")).await.expect("the supervisor may");
     stage.federation.stop_node(PROVINCE).await;
     stage.federation.start_node(CITY).await;

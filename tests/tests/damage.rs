@@ -10,8 +10,10 @@ use std::sync::OnceLock;
 use sinergi_cli::demo::node::NotUp;
 use sinergi_config::Config;
 use sinergi_daemon::node::rebuild;
-use sinergi_daemon::rollback_guard::{self, State};
+use sinergi_daemon::rollback_guard;
 use sinergi_proto::base::ids::ComplaintId;
+use sinergi_proto::operator_api;
+use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
 use sinergi_tests::disk::crash::{self, Image};
 use sinergi_tests::disk::reopen::{Reopened, judge_all, place};
@@ -47,7 +49,7 @@ async fn city_with_work(complaints: usize) -> TestFederation {
                     text.body = "Jalan rusak. ".repeat(9000);
                 }
                 let reason = wire::ForwardReason::Competence.into();
-                request.forward = Some(wire::Forward { to: PROVINCE.to_owned(), reason, answer_by: 0 });
+                request.forward = Some(operator_api::Forward { to: PROVINCE.to_owned(), reason, answer_by: 0 });
                 city.lodges_request(request).await.expect("lodged");
             }
         });
@@ -268,7 +270,7 @@ fn a_newest_segment_that_was_cut_anywhere_is_not_signed_over_and_what_is_left_is
         let mut expected = kept().image.clone();
         damage(&mut expected, &case.path, case.damage);
         let opened = match Reopened::open(folder.path()) {
-            Ok(node) if node.data.continuity.state() == State::SetBack => true,
+            Ok(node) if node.data.continuity.state() == GuardState::SetBack => true,
             Ok(node) => return Err(format!("it may sign over {} leaves", node.data.ledger.size())),
             Err(error) if error.to_string().contains("sinergi recover") => false,
             Err(error) => return Err(format!("it does not say what to do: {error}")),

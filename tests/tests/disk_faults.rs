@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use sinergi_cli::demo::wait;
 use sinergi_proto::base::ids::ComplaintId;
 use sinergi_proto::base::limits;
+use sinergi_proto::operator_api;
+use sinergi_proto::operator_api::act_request::Act;
 use sinergi_proto::transparency::receipt::{ItemOutcome, ItemResult, Receipt};
 use sinergi_proto::wire;
-use sinergi_proto::wire::act_request::Act;
 use sinergi_proto::wire::frame::Kind;
 use sinergi_tests::disk::{CHANGES, Disk, Fault, IO_ERROR, Op, READ_ONLY};
 use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, complaint_about, ended_with_1, province_and_city};
@@ -193,7 +194,7 @@ impl Scene {
     /// City and province answer each other over their link.
     async fn pings(&self) {
         for (from, to) in [(CITY, PROVINCE), (PROVINCE, CITY)] {
-            let request = wire::PingPeerRequest { agency: to.to_owned() };
+            let request = operator_api::PingPeerRequest { agency: to.to_owned() };
             self.federation.node(from).await.api.ping_peer(request).await.expect("an answer over the link");
         }
     }
@@ -465,7 +466,7 @@ async fn a_text_is_destroyed_only_when_the_order_for_it_is_on_the_disk() {
     request.text.as_mut().expect("a text").body = SECRET.to_owned();
     let lodged = city.lodges_request(request).await.expect("lodged").complaint;
     scene.acknowledged.insert(lodged);
-    let erase = Act::Erase(wire::Erase { ground: wire::EraseGround::CourtOrder.into(), entries: Vec::new() });
+    let erase = Act::Erase(operator_api::Erase { ground: wire::EraseGround::CourtOrder.into(), entries: Vec::new() });
     city.acts(lodged, erase, None).await.expect("the intake agency proposes");
     province.sees(lodged, |seen| seen.entries == 2).await;
     city.has_an_empty_outbox().await;
@@ -473,7 +474,7 @@ async fn a_text_is_destroyed_only_when_the_order_for_it_is_on_the_disk() {
     let ledger = scene.path("ledger");
 
     let hang = scene.disk.on(&[Op::Sync], ".seg").hangs();
-    province.acts(lodged, Act::Approve(wire::Approve::default()), None).await.expect("the supervisor approves");
+    province.acts(lodged, Act::Approve(operator_api::Approve::default()), None).await.expect("the supervisor approves");
     hang.strikes().await;
     for _ in 0..50 {
         assert_eq!(text_of().await, "here");
@@ -542,7 +543,7 @@ async fn contents_that_are_disclosed_all_at_once_are_spread_over_groups() {
     let mut waiting = JoinSet::new();
     let mut disclose = || {
         let (client, to) = (city.clone(), PROVINCE.to_owned());
-        let disclose = Act::Disclose(wire::Disclose { entry: Vec::new(), commitment: 0, to });
+        let disclose = Act::Disclose(operator_api::Disclose { entry: Vec::new(), commitment: 0, to });
         waiting.spawn(async move { client.acts(complaint, disclose, None).await });
     };
     let hang = scene.disk.on(&[Op::Sync], ".seg").hangs();

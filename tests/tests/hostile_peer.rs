@@ -10,6 +10,7 @@ use sinergi_proto::base::limits;
 use sinergi_proto::base::refusal::{DeferralCode, FaultCode, RefusalCode};
 use sinergi_proto::entry::ContentClass;
 use sinergi_proto::entry::content::Content;
+use sinergi_proto::operator_api;
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::tlog::checkpoint::CheckpointSigner;
 use sinergi_proto::transparency::receipt::{ItemOutcome, Receipt};
@@ -353,7 +354,8 @@ async fn is_sent_away(stage: &mut Stage, said: &[FrameKind], fault: FaultCode) {
     let (code, reason) = fault_in(said);
     assert_eq!(code, fault.number(), "{reason}");
     let city = stage.federation.node("kota-bandung").await;
-    let reads = |peer: &wire::PeerStatus| peer.last_error.contains(&fault.to_string()) && peer.first_failure > 0;
+    let reads =
+        |peer: &operator_api::PeerStatus| peer.last_error.contains(&fault.to_string()) && peer.first_failure > 0;
     city.sees_peer("kominfo", reads).await;
     stage.others_are_unaffected().await;
 }
@@ -577,7 +579,8 @@ async fn a_receipt_that_is_not_the_peer_s_for_what_was_sent_ends_the_link_and_no
         assert!(told.contains(reason), "{told}");
         drop(link);
         let fault = FaultCode::BadReceipt.to_string();
-        let reads = |peer: &wire::PeerStatus| peer.last_error.contains(&fault) && peer.last_error.contains(reason);
+        let reads =
+            |peer: &operator_api::PeerStatus| peer.last_error.contains(&fault) && peer.last_error.contains(reason);
         assert_eq!(city.sees_peer("kominfo", reads).await.queue_depth, queued, "{told}");
     }
     let mut link = stage.link().await;
@@ -806,7 +809,8 @@ async fn a_peer_of_which_too_much_waits_is_sent_away_until_that_comes_which_it_w
     let (code, reason) = link.fault().await;
     assert_eq!(code, FaultCode::TooMuchDeferred.number(), "{reason}");
     let city = stage.federation.node("kota-bandung").await;
-    let held = |status: &wire::NodeStatus| status.alarms.iter().any(|alarm| alarm.contains("so its link is held"));
+    let held =
+        |status: &operator_api::NodeStatus| status.alarms.iter().any(|alarm| alarm.contains("so its link is held"));
     let status = city.status().await;
     assert!(held(&status) && status.deferred == FILL as u64, "{status:?}");
     city.sees_peer("kominfo", |peer| peer.last_error.contains(&FaultCode::TooMuchDeferred.to_string())).await;

@@ -12,9 +12,11 @@ use sinergi_config::defaults::FILE;
 use sinergi_daemon::rollback_guard;
 use sinergi_proto::base::ids::{ComplaintId, EntryId, Epoch};
 use sinergi_proto::base::refusal::{DeferralCode, FaultCode};
+use sinergi_proto::operator_api;
+use sinergi_proto::operator_api::NodeStatus;
 use sinergi_proto::tlog::checkpoint::CheckpointSigner;
 use sinergi_proto::transparency::receipt::ItemOutcome;
-use sinergi_proto::wire::{self, NodeStatus};
+use sinergi_proto::wire;
 use sinergi_tests::disk::{Disk, NO_SPACE, Op};
 use sinergi_tests::federation::{
     Lodged, PATIENCE, TestFederation, TestNode, agency, complaint_about, province_and_city,
@@ -428,7 +430,7 @@ async fn what_only_the_old_ledger_had_survives_the_recovery() {
     // Nobody else ever got these.
     let offered = lodge_and_forward(&city, "prov-jabar", 3).await;
     let mut request = complaint_about("Dari sistem lain");
-    let external = wire::ExternalReference { source: "lama".to_owned(), id: "7".to_owned() };
+    let external = operator_api::ExternalReference { source: "lama".to_owned(), id: "7".to_owned() };
     request.external = Some(external.clone());
     let kept = city.lodges_request(request).await.expect("lodged");
     let before = digests(&city).await;

@@ -16,7 +16,8 @@ use sinergi_proto::charter::{Charter, Charters, KeyUse, Member};
 
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 
 /// Days before the end of a certificate from which it is worth a look.
 const SOON: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);

@@ -2,7 +2,8 @@
 
 use sinergi_proto::base::limits;
 use sinergi_proto::entry::content::{TextError, TextRole, serialise_text};
-use sinergi_proto::wire::{ExternalReference, LodgeRequest, Text};
+use sinergi_proto::operator_api::{ExternalReference, LodgeRequest};
+use sinergi_proto::wire::Text;
 
 use super::rejected::{Problem, Rejected};
 use crate::words::{ComplaintKind, ContentClass};

@@ -12,7 +12,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::node::{NodeName, names_of};
 use super::{PkiError, SECONDS_A_DAY};
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 
 /// Days before the end from which a certificate is worth a look.
 const SOON_DAYS: i64 = 30;

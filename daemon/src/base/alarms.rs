@@ -2,7 +2,9 @@
 //!
 //! In memory: what must outlast a restart is raised again by whoever finds it again.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 /// Alarms kept; the oldest of a full list gives way.
 const MOST: usize = 100;
@@ -15,7 +17,7 @@ impl Alarms {
     /// Raises an alarm, and logs it when it is new.
     pub fn raise(&self, topic: impl Into<String>, text: impl Into<String>) {
         let (topic, text) = (topic.into(), text.into());
-        let mut alarms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut alarms = self.0.lock();
         if alarms.iter().any(|(raised, words)| *raised == topic && *words == text) {
             return;
         }
@@ -29,7 +31,7 @@ impl Alarms {
 
     /// Settles a topic.
     pub fn settle(&self, topic: &str) {
-        let mut alarms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut alarms = self.0.lock();
         let before = alarms.len();
         alarms.retain(|(raised, _)| raised != topic);
         if alarms.len() < before {
@@ -39,11 +41,11 @@ impl Alarms {
 
     /// Whether a topic is raised.
     pub fn is_raised(&self, topic: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|(raised, _)| raised == topic)
+        self.0.lock().iter().any(|(raised, _)| raised == topic)
     }
 
     /// All raised alarms, oldest first.
     pub fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|(_, text)| text.clone()).collect()
+        self.0.lock().iter().map(|(_, text)| text.clone()).collect()
     }
 }

@@ -23,8 +23,7 @@ use std::sync::Arc;
 
 use sinergi_config::Config;
 use sinergi_proto::base::ids::Epoch;
-use sinergi_proto::engine::NotDone;
-use sinergi_proto::engine::recovery::{self, Found, NoPlan, Part, Plan, TakenOver};
+use sinergi_proto::engine::recovery::{self, Found, Part, Plan, PlanError, TakenOver};
 use sinergi_proto::transparency::rollback_guard::Extent;
 use sinergi_proto::wire;
 
@@ -40,7 +39,7 @@ use crate::storage::keys::SigningKeys;
 use crate::storage::leaf_cache::Recent;
 use crate::storage::ledger::{self, Ledger, LedgerOptions, LedgerReader, OpenError, Salvage};
 use crate::storage::store::{self, StoreError};
-use crate::writer::{Writer, WriterError, WriterParts};
+use crate::writer::{DeclareError, Writer, WriterError, WriterParts};
 
 use old::OldLedger;
 
@@ -55,7 +54,7 @@ pub enum RecoverError {
     Running(PathBuf),
     /// No epoch can be begun.
     #[error(transparent)]
-    Plan(#[from] NoPlan),
+    Plan(#[from] PlanError),
     /// What peers saw.
     #[error(transparent)]
     Sightings(#[from] SightingsError),
@@ -78,9 +77,9 @@ pub enum RecoverError {
     /// The new ledger's writer.
     #[error("cannot fill the new ledger: {0}")]
     Writer(#[from] WriterError),
-    /// The declaration cannot be signed.
+    /// The new ledger cannot be begun.
     #[error("cannot declare the new epoch: {0}")]
-    Declare(#[from] NotDone),
+    Declare(#[from] DeclareError),
     /// The node's data contradict each other.
     #[error(transparent)]
     Case(#[from] CaseError),
@@ -166,7 +165,7 @@ impl<'a> Recovery<'a> {
             })?;
         }
         let mut writer = self.new_writer(&ledger, &store)?;
-        writer.declare(self.plan.declaration(reason))??;
+        writer.declare(self.plan.declaration(reason))?;
         let mut taken = TakenOver::default();
         if let Some((reader, is_whole)) = self.old.reader() {
             let (federation, directory) = (self.config.federation.to_string(), self.directory.clone());

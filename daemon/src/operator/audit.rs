@@ -1,8 +1,9 @@
 //! Audits on an operator's order, and the evidence that they leave.
 
 use sinergi_proto::base::ids::{AgencyId, ComplaintId};
+use sinergi_proto::operator_api;
+use sinergi_proto::operator_api::audit_event::Event;
 use sinergi_proto::transparency::evidence::Statement;
-use sinergi_proto::wire::{self, audit_event::Event};
 use tokio::sync::mpsc;
 use tonic::Status;
 
@@ -12,7 +13,10 @@ use crate::peers::Links;
 
 impl OperatorService {
     /// Audits, and tells how far it is.
-    pub(super) async fn audit_agencies(&self, request: wire::AuditRequest) -> Result<Rows<wire::AuditEvent>, Status> {
+    pub(super) async fn audit_agencies(
+        &self,
+        request: operator_api::AuditRequest,
+    ) -> Result<Rows<operator_api::AuditEvent>, Status> {
         let mut agencies = Vec::new();
         for id in &request.agencies {
             let malformed = |error| Status::invalid_argument(format!("agency {id:?}: {error}"));
@@ -35,19 +39,19 @@ impl OperatorService {
                 let of = agency.to_string();
                 let progress = move |progress: Progress| {
                     let Progress { checked, total } = progress;
-                    let event = Some(Event::Progress(wire::AuditProgress { checked, total }));
+                    let event = Some(Event::Progress(operator_api::AuditProgress { checked, total }));
                     // A reader that is slow misses some of these, not the result.
                     !matches!(
-                        told.try_send(Ok(wire::AuditEvent { agency: of.clone(), event })),
+                        told.try_send(Ok(operator_api::AuditEvent { agency: of.clone(), event })),
                         Err(mpsc::error::TrySendError::Closed(_))
                     )
                 };
                 let result = match audit::audit(&links, &agency, &scope, progress).await {
                     Ok(audited) => kept(&links, &folder, audited).await,
-                    Err(error) => wire::AuditResult { problem: error.to_string(), ..Default::default() },
+                    Err(error) => operator_api::AuditResult { problem: error.to_string(), ..Default::default() },
                 };
                 let event = Some(Event::Result(result));
-                if events.send(Ok(wire::AuditEvent { agency: agency.to_string(), event })).await.is_err() {
+                if events.send(Ok(operator_api::AuditEvent { agency: agency.to_string(), event })).await.is_err() {
                     break;
                 }
             }
@@ -61,22 +65,22 @@ impl OperatorService {
     }
 
     /// All evidence of this node.
-    pub(super) fn evidence_list(&self) -> Result<wire::ListEvidenceReply, Status> {
+    pub(super) fn evidence_list(&self) -> Result<operator_api::ListEvidenceReply, Status> {
         let kept = self.evidence.list(&self.links.directory.charters()).map_err(|error| folder_status(&error))?;
         let findings = kept.into_iter().flat_map(|Kept { id, opened }| {
             let (made_at, accuser) = (opened.made_at, opened.accuser.to_string());
-            let finding = move |statement| wire::AuditFinding {
+            let finding = move |statement| operator_api::AuditFinding {
                 made_at,
                 accuser: accuser.clone(),
                 ..finding(statement, id.clone())
             };
             opened.statements.into_iter().map(finding)
         });
-        Ok(wire::ListEvidenceReply { findings: findings.collect() })
+        Ok(operator_api::ListEvidenceReply { findings: findings.collect() })
     }
 
     /// One file with the evidence that is named.
-    pub(super) fn evidence_file(&self, request: wire::ExportEvidenceRequest) -> Result<Vec<u8>, Status> {
+    pub(super) fn evidence_file(&self, request: operator_api::ExportEvidenceRequest) -> Result<Vec<u8>, Status> {
         let links = &self.links;
         let charters = links.directory.charters();
         let mut ids = request.ids;
@@ -92,7 +96,7 @@ impl OperatorService {
 }
 
 /// Keeps what was found as evidence, and alarms.
-pub(crate) async fn kept(links: &Links, folder: &EvidenceFolder, audited: Audited) -> wire::AuditResult {
+pub(crate) async fn kept(links: &Links, folder: &EvidenceFolder, audited: Audited) -> operator_api::AuditResult {
     let (links, folder) = (links.clone(), folder.clone());
     let kept = tokio::task::spawn_blocking(move || {
         let mut findings = Vec::new();
@@ -100,7 +104,7 @@ pub(crate) async fn kept(links: &Links, folder: &EvidenceFolder, audited: Audite
             let id = audit::keep(&links, &folder, &accusation, &statement);
             findings.push(finding(statement, id.unwrap_or_default()));
         }
-        wire::AuditResult {
+        operator_api::AuditResult {
             problem: String::new(),
             size: audited.size.unwrap_or_default(),
             checked: audited.checked,
@@ -108,12 +112,13 @@ pub(crate) async fn kept(links: &Links, folder: &EvidenceFolder, audited: Audite
             findings,
         }
     });
-    let failed = |error| wire::AuditResult { problem: format!("the audit failed: {error}"), ..Default::default() };
+    let failed =
+        |error| operator_api::AuditResult { problem: format!("the audit failed: {error}"), ..Default::default() };
     kept.await.unwrap_or_else(failed)
 }
 
-fn finding(statement: Statement, evidence: String) -> wire::AuditFinding {
-    wire::AuditFinding {
+fn finding(statement: Statement, evidence: String) -> operator_api::AuditFinding {
+    operator_api::AuditFinding {
         finding: statement.finding.name().to_owned(),
         accused: statement.accused.to_string(),
         proven: statement.finding.is_proven(),

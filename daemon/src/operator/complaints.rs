@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId};
 use sinergi_proto::complaint::Phase;
 use sinergi_proto::entry::content::read_text;
+use sinergi_proto::operator_api;
 use sinergi_proto::wire;
 use tonic::Status;
 
@@ -28,7 +29,7 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    pub(super) fn parse(request: wire::ListComplaintsRequest) -> Result<Self, Status> {
+    pub(super) fn parse(request: operator_api::ListComplaintsRequest) -> Result<Self, Status> {
         let phase = match request.phase.as_str() {
             "" => None,
             name => Some(Phase::from_name(name).ok_or_else(|| {
@@ -62,7 +63,7 @@ impl Filter {
 
 impl OperatorService {
     /// Lists complaints, newest first.
-    pub(super) fn list(&self, filter: &Filter, row: RowSink<'_, wire::ComplaintSummary>) -> Result<(), Status> {
+    pub(super) fn list(&self, filter: &Filter, row: RowSink<'_, operator_api::ComplaintSummary>) -> Result<(), Status> {
         let store = self.links.outbox.store();
         let mut left = filter.limit;
         let mut show = |id: ComplaintId, summary: Summary| -> Result<bool, Status> {
@@ -89,13 +90,13 @@ impl OperatorService {
         Ok(())
     }
 
-    pub(super) fn summary(&self, id: &ComplaintId, summary: Summary) -> Result<wire::ComplaintSummary, Status> {
+    pub(super) fn summary(&self, id: &ComplaintId, summary: Summary) -> Result<operator_api::ComplaintSummary, Status> {
         let outbox = &self.links.outbox;
         let lodged = own(Leaf::parse(own(outbox.reader().leaf(summary.lodged))?, outbox.federation()))?;
         let title = self.texts(&lodged)?.remove(&0).flatten().map(|text| text.title).unwrap_or_default();
         let (offered_to, answer_by) =
             summary.offer.map_or((String::new(), 0), |offer| (offer.to.to_string(), offer.answer_by));
-        Ok(wire::ComplaintSummary {
+        Ok(operator_api::ComplaintSummary {
             complaint: id.0.to_vec(),
             lodged_at: id.lodged_millis(),
             kind: summary.kind,
@@ -112,7 +113,7 @@ impl OperatorService {
             self_closed: summary.self_closed,
             title,
             digest: own(outbox.store().digest(id))?.to_vec(),
-            external: summary.external.map(|e| wire::ExternalReference { source: e.source, id: e.id }),
+            external: summary.external.map(|e| operator_api::ExternalReference { source: e.source, id: e.id }),
         })
     }
 

@@ -3,12 +3,12 @@
 use std::ops::ControlFlow;
 
 use sinergi_proto::base::ids::LedgerIndex;
-use sinergi_proto::engine::NotDone;
-use sinergi_proto::wire;
+use sinergi_proto::engine::CommandError;
+use sinergi_proto::operator_api;
+use sinergi_proto::transparency::rollback_guard::GuardState;
 use tonic::Status;
 
 use super::{OperatorService, RowSink, submit_status};
-use crate::rollback_guard::State;
 use crate::storage::ledger::{self, Progress};
 use crate::writer::{Head, SubmitError};
 
@@ -19,15 +19,15 @@ impl OperatorService {
     /// What the node has signed for, once that is at least so many leaves.
     pub(super) async fn signed_head(&self, size: LedgerIndex) -> Result<Head, Status> {
         let mut head = self.links.writer.head();
-        if self.links.continuity.settled().await == State::SetBack {
-            return Err(submit_status(&NotDone::SetBack.into()));
+        if self.links.continuity.settled().await == GuardState::SetBack {
+            return Err(submit_status(&CommandError::SetBack.into()));
         }
         let signed = head.wait_for(|head| head.is_signed && head.size >= size).await;
         Ok(signed.map_err(|_| submit_status(&SubmitError::Stopped))?.clone())
     }
 
     /// Checks every record, the tree and the positions; streams how far it is, and at last what it found.
-    pub(super) fn verify(&self, row: RowSink<'_, wire::VerifyProgress>) -> Result<(), Status> {
+    pub(super) fn verify(&self, row: RowSink<'_, operator_api::VerifyProgress>) -> Result<(), Status> {
         let mut told = 0;
         let mut total = 0;
         let findings = ledger::verify(self.links.outbox.reader(), |progress| {
@@ -37,17 +37,17 @@ impl OperatorService {
                 return ControlFlow::Continue(());
             }
             told = checked;
-            let progress = wire::VerifyProgress { checked, total, done: false, findings: Vec::new() };
+            let progress = operator_api::VerifyProgress { checked, total, done: false, findings: Vec::new() };
             if row(progress) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
-        let findings = findings.into_iter().map(|finding| wire::VerifyFinding {
+        let findings = findings.into_iter().map(|finding| operator_api::VerifyFinding {
             file: finding.file.display().to_string(),
             offset: finding.offset,
             problem: finding.problem.to_string(),
             advice: finding.advice.to_string(),
         });
         let findings = findings.collect();
-        row(wire::VerifyProgress { checked: total, total, done: true, findings });
+        row(operator_api::VerifyProgress { checked: total, total, done: true, findings });
         Ok(())
     }
 }

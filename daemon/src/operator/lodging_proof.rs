@@ -7,8 +7,8 @@
 use sinergi_proto::base::ids::{ComplaintId, LedgerIndex};
 use sinergi_proto::entry::Body;
 use sinergi_proto::entry::content::reply_code_hash;
+use sinergi_proto::operator_api;
 use sinergi_proto::transparency::lodging_proof;
-use sinergi_proto::wire;
 use tonic::Status;
 
 use super::detail::no_case;
@@ -21,19 +21,19 @@ impl OperatorService {
     /// The receipt under the newest checkpoint.
     pub(super) async fn lodging_proof(
         &self,
-        request: wire::GetLodgingProofRequest,
-    ) -> Result<wire::LodgingProof, Status> {
+        request: operator_api::GetLodgingProofRequest,
+    ) -> Result<operator_api::LodgingProof, Status> {
         let service = self.clone();
         let (complaint, lodged) = blocking(move || service.taken_in(&request)).await?;
         // The store may be a moment ahead of what is signed.
         let head = self.signed_head(lodged.index.next()).await?;
         let service = self.clone();
         let file = blocking(move || own(service.receipt_of(&lodged, &head))).await?;
-        Ok(wire::LodgingProof { complaint: complaint.0.to_vec(), file })
+        Ok(operator_api::LodgingProof { complaint: complaint.0.to_vec(), file })
     }
 
     /// The complaint that is meant, if this agency took it in, and its Lodged.
-    fn taken_in(&self, request: &wire::GetLodgingProofRequest) -> Result<(ComplaintId, Leaf), Status> {
+    fn taken_in(&self, request: &operator_api::GetLodgingProofRequest) -> Result<(ComplaintId, Leaf), Status> {
         let id = self.complaint_named(&request.complaint)?;
         let outbox = &self.links.outbox;
         let summary = own(outbox.store().summary(&id))?.ok_or_else(|| no_case(&id))?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::{DeferralCode, RefusalCode};
 use sinergi_proto::entry::{Body, Entry};
+use sinergi_proto::operator_api;
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::wire;
 use tokio::sync::oneshot;
@@ -26,11 +27,11 @@ const PING: Duration = Duration::from_secs(10);
 
 impl OperatorService {
     /// The peers, or one of them.
-    pub(super) fn peers(&self, agency: &str) -> Result<wire::ListPeersReply, Status> {
+    pub(super) fn peers(&self, agency: &str) -> Result<operator_api::ListPeersReply, Status> {
         let wanted = self.wanted_peers(agency)?;
         let (backlogs, _) = self.backlogs(&wanted)?;
         let statuses = wanted.iter().zip(backlogs).map(|(peer, backlog)| self.peer_status(peer, backlog));
-        Ok(wire::ListPeersReply { peers: statuses.collect::<Result<_, Status>>()? })
+        Ok(operator_api::ListPeersReply { peers: statuses.collect::<Result<_, Status>>()? })
     }
 
     fn wanted_peers(&self, agency: &str) -> Result<Vec<Arc<Peer>>, Status> {
@@ -63,7 +64,7 @@ impl OperatorService {
         own(self.links.outbox.backlogs(&peers))
     }
 
-    fn peer_status(&self, peer: &Peer, backlog: Backlog) -> Result<wire::PeerStatus, Status> {
+    fn peer_status(&self, peer: &Peer, backlog: Backlog) -> Result<operator_api::PeerStatus, Status> {
         let state = peer.snapshot();
         let acknowledged = self.acknowledged(peer, &state)?;
         let received = own(self.links.outbox.store().cursor(PeerCursor::Received, &peer.agency))?;
@@ -75,7 +76,7 @@ impl OperatorService {
             (_, _, true) => "backoff",
             (_, _, false) => "waiting",
         };
-        Ok(wire::PeerStatus {
+        Ok(operator_api::PeerStatus {
             agency: peer.agency.to_string(),
             state: name.to_owned(),
             direction: if peer.endpoint.is_some() { "dials" } else { "waits" }.to_owned(),
@@ -115,7 +116,7 @@ impl OperatorService {
     }
 
     /// Asks a peer for an answer, through the link that is up.
-    pub(super) async fn ping(&self, agency: &str) -> Result<wire::PingPeerReply, Status> {
+    pub(super) async fn ping(&self, agency: &str) -> Result<operator_api::PingPeerReply, Status> {
         let agency = optional_agency("peer", agency)?.ok_or_else(|| Status::invalid_argument("peer is empty"))?;
         let peer = self.peer_named(&agency)?;
         let not_linked = || {
@@ -130,7 +131,7 @@ impl OperatorService {
         match tokio::time::timeout(PING, answered).await {
             Ok(Ok(())) => {
                 let round_trip_micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-                Ok(wire::PingPeerReply { round_trip_micros })
+                Ok(operator_api::PingPeerReply { round_trip_micros })
             }
             Ok(Err(_)) => Err(not_linked()),
             Err(_) => Err(Status::deadline_exceeded(format!("{agency} did not answer within {} s", PING.as_secs()))),
@@ -140,8 +141,8 @@ impl OperatorService {
     /// What peers have not acknowledged, oldest first.
     pub(super) fn outbox(
         &self,
-        request: &wire::ListOutboxRequest,
-        row: RowSink<'_, wire::OutboxItem>,
+        request: &operator_api::ListOutboxRequest,
+        row: RowSink<'_, operator_api::OutboxItem>,
     ) -> Result<(), Status> {
         let only = match request.complaint.as_str() {
             "" => None,
@@ -157,7 +158,7 @@ impl OperatorService {
                     return true;
                 }
                 let in_flight = state.linked_since > 0 && queued.leaf < sent.index;
-                let item = wire::OutboxItem {
+                let item = operator_api::OutboxItem {
                     peer: peer.agency.to_string(),
                     leaf_index: queued.leaf.0,
                     entry_id: queued.entry.id.0.to_vec(),
@@ -182,8 +183,8 @@ impl OperatorService {
     /// What was refused, newest first; or what waits.
     pub(super) fn refused(
         &self,
-        request: &wire::ListRefusedRequest,
-        row: RowSink<'_, wire::RefusedItem>,
+        request: &operator_api::ListRefusedRequest,
+        row: RowSink<'_, operator_api::RefusedItem>,
     ) -> Result<(), Status> {
         let peer = optional_agency("peer", &request.peer)?;
         if !matches!(request.direction.as_str(), "" | "by_us" | "by_peer") {
@@ -207,7 +208,7 @@ impl OperatorService {
             }
             let entry = if refused.by_us { own(self.links.outbox.shown_entry(position))? } else { None };
             let code_name = RefusalCode::from_number(refused.code).map_or("unknown", RefusalCode::name);
-            let item = wire::RefusedItem {
+            let item = operator_api::RefusedItem {
                 number,
                 peer: refused.peer.to_string(),
                 direction: direction.to_owned(),
@@ -230,7 +231,7 @@ impl OperatorService {
         &self,
         peer: Option<&AgencyId>,
         limit: usize,
-        row: RowSink<'_, wire::RefusedItem>,
+        row: RowSink<'_, operator_api::RefusedItem>,
     ) -> Result<(), Status> {
         let mut left = limit;
         for item in self.links.outbox.store().deferred() {
@@ -242,7 +243,7 @@ impl OperatorService {
             }
             let entry = own(self.links.outbox.shown_entry(position))?;
             let code_name = DeferralCode::from_number(header.code).map_or("unknown", DeferralCode::name);
-            let item = wire::RefusedItem {
+            let item = operator_api::RefusedItem {
                 number: format!("{}-{}-0", position.segment, position.offset),
                 peer: header.peer.to_string(),
                 direction: "by_us".to_owned(),
@@ -263,9 +264,9 @@ impl OperatorService {
 }
 
 /// What a row says of the entry itself, as far as it could be read.
-fn shown(entry: Option<&Entry>) -> wire::RefusedItem {
-    let Some(entry) = entry else { return wire::RefusedItem::default() };
-    wire::RefusedItem {
+fn shown(entry: Option<&Entry>) -> operator_api::RefusedItem {
+    let Some(entry) = entry else { return operator_api::RefusedItem::default() };
+    operator_api::RefusedItem {
         complaint: entry.complaint.map(|id| id.0.to_vec()).unwrap_or_default(),
         author: entry.author.to_string(),
         body: entry.body.name().to_owned(),

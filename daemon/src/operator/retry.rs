@@ -7,7 +7,8 @@ use bytes::Bytes;
 use prost::Message;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
-use sinergi_proto::engine::{Kept, KeptItem, Retried};
+use sinergi_proto::engine::{KeptAs, KeptItem, Retried};
+use sinergi_proto::operator_api;
 use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::wire;
 use tokio::sync::oneshot;
@@ -30,7 +31,7 @@ struct Found {
     position: Position,
     peer: AgencyId,
     entry: sinergi_proto::base::ids::EntryId,
-    kept: Kept,
+    kept: KeptAs,
     item: wire::Item,
 }
 
@@ -38,8 +39,8 @@ impl OperatorService {
     /// Judges again what was refused or waits.
     pub(super) async fn retry_items(
         &self,
-        request: wire::RetryRefusedRequest,
-    ) -> Result<wire::RetryRefusedReply, Status> {
+        request: operator_api::RetryRefusedRequest,
+    ) -> Result<operator_api::RetryRefusedReply, Status> {
         let position = match request.number.as_str() {
             "" => None,
             number => Some(parse_number(number)?),
@@ -65,7 +66,7 @@ impl OperatorService {
         }
         match position {
             Some(position) if items.is_empty() => Err(submit_status(&SubmitError::NoItem(position))),
-            _ => Ok(wire::RetryRefusedReply { items }),
+            _ => Ok(operator_api::RetryRefusedReply { items }),
         }
     }
 
@@ -108,13 +109,13 @@ impl OperatorService {
         Ok(match header {
             Header::Refused(header) => {
                 let item = wire::Item { signed_entry: Bytes::from(body), ..Default::default() };
-                let kept = Kept::Refused(header.detail);
+                let kept = KeptAs::Refused(header.detail);
                 Some(Found { position, peer: header.peer, entry: header.entry, kept, item })
             }
             Header::Deferred(header) => {
                 let waits = own(self.links.outbox.store().deferred_at(&header.item))? == Some(position);
                 let item = wire::Item::decode(body.as_slice()).unwrap_or_default();
-                let kept = Kept::Deferred(header.item, header.code, header.detail);
+                let kept = KeptAs::Deferred(header.item, header.code, header.detail);
                 waits.then_some(Found { position, peer: header.peer, entry: header.entry, kept, item })
             }
             _ => None,
@@ -133,14 +134,14 @@ impl OperatorService {
     }
 }
 
-fn shown(item: Retried) -> wire::RetriedItem {
+fn shown(item: Retried) -> operator_api::RetriedItem {
     let (outcome, code) = match item.outcome {
         ItemOutcome::Leaf(_) => ("taken", 0),
         ItemOutcome::Deferred(code) => ("waits", code),
         ItemOutcome::Refused(code) => ("refused", code),
     };
     let number = Position::from_bits(item.number).map(|position| format!("{}-{}-0", position.segment, position.offset));
-    wire::RetriedItem {
+    operator_api::RetriedItem {
         number: number.unwrap_or_default(),
         entry_id: item.entry.0.to_vec(),
         outcome: outcome.to_owned(),

@@ -1,7 +1,7 @@
 //! The node on one screen.
 
+use sinergi_proto::operator_api;
 use sinergi_proto::routing::route::next_hop;
-use sinergi_proto::wire;
 use tonic::Status;
 
 use super::{OperatorService, own};
@@ -9,7 +9,7 @@ use crate::base::time::now_millis;
 
 impl OperatorService {
     /// The figures, and what needs somebody to act.
-    pub(super) fn status(&self) -> Result<wire::NodeStatus, Status> {
+    pub(super) fn status(&self) -> Result<operator_api::NodeStatus, Status> {
         let head = self.links.writer.head().borrow().clone();
         let store = self.links.outbox.store();
         let peers: Vec<_> = self.links.peers.iter().cloned().collect();
@@ -18,7 +18,7 @@ impl OperatorService {
         let now = now_millis();
         let offers_overdue = own(store.overdue(now))?;
         let ledger_bytes = own(self.links.outbox.reader().disk_bytes())?;
-        Ok(wire::NodeStatus {
+        Ok(operator_api::NodeStatus {
             federation: self.links.federation.to_string(),
             agency: self.links.own.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

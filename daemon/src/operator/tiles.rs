@@ -5,9 +5,9 @@
 //! - memory does not grow with the ledger: a few files are read ahead of the reader.
 
 use sinergi_proto::base::ids::LedgerIndex;
+use sinergi_proto::operator_api;
 use sinergi_proto::tlog::checkpoint;
 use sinergi_proto::tlog::note;
-use sinergi_proto::wire;
 use tlog_tiles::Checkpoint;
 use tonic::Status;
 
@@ -20,7 +20,10 @@ const FILES_AHEAD: usize = 4;
 
 impl OperatorService {
     /// Everything that is not in an earlier export.
-    pub(super) async fn tiles(&self, request: wire::ExportTilesRequest) -> Result<Rows<wire::TileFile>, Status> {
+    pub(super) async fn tiles(
+        &self,
+        request: operator_api::ExportTilesRequest,
+    ) -> Result<Rows<operator_api::TileFile>, Status> {
         let head = self.signed_head(LedgerIndex(0)).await?;
         let (service, asked) = (self.clone(), head.clone());
         let old = blocking(move || service.exported(&request.checkpoint, &asked)).await?;
@@ -53,7 +56,7 @@ impl OperatorService {
         Ok(size)
     }
 
-    fn export(&self, old: u64, head: &Head, row: RowSink<'_, wire::TileFile>) -> Result<(), Status> {
+    fn export(&self, old: u64, head: &Head, row: RowSink<'_, operator_api::TileFile>) -> Result<(), Status> {
         let (reader, LedgerIndex(size)) = (self.links.outbox.reader(), head.size);
         let mut written = old;
         for resource in Resource::between(old, size) {
@@ -61,12 +64,12 @@ impl OperatorService {
             let data = own(resource.read(reader, size))?.ok_or_else(missing)?;
             written = resource.entries_before_end().unwrap_or(written);
             let (path, is_full) = (resource.to_string(), resource.is_full());
-            if !row(wire::TileFile { path, data, is_full, written, size }) {
+            if !row(operator_api::TileFile { path, data, is_full, written, size }) {
                 return Ok(());
             }
         }
         let data = head.checkpoint.to_vec();
-        row(wire::TileFile { path: CHECKPOINT.to_owned(), data, is_full: false, written: size, size });
+        row(operator_api::TileFile { path: CHECKPOINT.to_owned(), data, is_full: false, written: size, size });
         Ok(())
     }
 }

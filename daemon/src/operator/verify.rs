@@ -7,6 +7,7 @@ use sinergi_proto::base::ids::LedgerIndex;
 use sinergi_proto::complaint::Complaint;
 use sinergi_proto::engine::Case;
 use sinergi_proto::entry::content::Content;
+use sinergi_proto::operator_api;
 use sinergi_proto::wire;
 use tonic::Status;
 
@@ -19,12 +20,12 @@ use crate::storage::record_codec::Header;
 
 impl OperatorService {
     /// Checks every entry of a complaint as if it had just come, its contents, and its leaf in the tree.
-    pub(super) fn verify_one(&self, name: &str) -> Result<wire::VerifyComplaintReply, Status> {
+    pub(super) fn verify_one(&self, name: &str) -> Result<operator_api::VerifyComplaintReply, Status> {
         let id = self.complaint_named(name)?;
         let case = match self.load_case(&id) {
             Err(damage) if is_found(&damage) => {
                 let (complaint, problem) = (id.0.to_vec(), damage.to_string());
-                return Ok(wire::VerifyComplaintReply { complaint, entries: Vec::new(), problem });
+                return Ok(operator_api::VerifyComplaintReply { complaint, entries: Vec::new(), problem });
             }
             loaded => own(loaded)?.ok_or_else(|| no_case(&id))?,
         };
@@ -41,7 +42,7 @@ impl OperatorService {
             problems.extend(self.check_contents_of(&leaf)?);
             problems.extend(self.check_in_tree(&leaf, size, root));
             let entry = &leaf.entry;
-            entries.push(wire::VerifiedEntry {
+            entries.push(operator_api::VerifiedEntry {
                 entry_id: entry.id.0.to_vec(),
                 leaf_index: index.0,
                 author: entry.author.to_string(),
@@ -53,7 +54,7 @@ impl OperatorService {
             });
         }
         let problem = self.check_whole(&case, again.as_ref())?;
-        Ok(wire::VerifyComplaintReply { complaint: case.complaint.id().0.to_vec(), entries, problem })
+        Ok(operator_api::VerifyComplaintReply { complaint: case.complaint.id().0.to_vec(), entries, problem })
     }
 
     /// Signature, key, parents, clock and role; the entry then joins the others.

@@ -1,4 +1,4 @@
-//! Accepting connections: our own loop, because a handshake must be bounded in time and number and must not hold up the next one.
+//! Accepting peers: our own loop in front of the gRPC server, because a handshake must be bounded in time and number and must not hold up the next one.
 //!
 //! Invariants:
 //! - a connection that fails its handshake costs one log line with the reason, and nobody else anything;
@@ -16,7 +16,6 @@ use sinergi_proto::wire::federation_server::FederationServer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -36,8 +35,6 @@ pub(super) const STREAM_WINDOW: u32 = 8 * 1024 * 1024;
 /// How long, and for how much, a refused connection is kept so that its other side learns why.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 64 * 1024;
-/// How long to wait after the system refused to accept (too many open files).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Binds the listening socket.
 ///
@@ -72,37 +69,24 @@ async fn accept(links: Links, listener: TcpListener, accepted: mpsc::Sender<std:
     let config = tls::server_config(&links.credentials, links.authorities.clone());
     let room = Arc::new(Room::default());
     let places = Handshakes::of(limits::PENDING_HANDSHAKES);
-    let mut handshakes = JoinSet::new();
-    loop {
-        let stream = tokio::select! {
-            () = links.stop.cancelled() => break,
-            Some(_) = handshakes.join_next() => continue,
-            stream = listener.accept() => stream,
-        };
-        match stream {
-            Ok((stream, from)) => {
-                let (links, config, room) = (links.clone(), Arc::clone(&config), Arc::clone(&room));
-                let (place, accepted) = (places.place(from.ip()), accepted.clone());
-                handshakes.spawn(async move {
-                    let shaken = tokio::select! {
-                        shaken = handshake(&links, config, stream, from) => shaken,
-                        () = place.displaced.cancelled() => {
-                            return tracing::warn!(%from, "refused a connection: others came while its TLS handshake had not ended");
-                        }
-                    };
-                    drop(place);
-                    if let Some((stream, caller)) = shaken {
-                        hand_over(&links, stream, caller, from, &room, &accepted).await;
-                    }
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection; open files or memory may be short");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+    let shake = |(), stream, from: SocketAddr| {
+        let (links, config, room) = (links.clone(), Arc::clone(&config), Arc::clone(&room));
+        let (place, accepted) = (places.place(from.ip()), accepted.clone());
+        async move {
+            let shaken = tokio::select! {
+                shaken = handshake(&links, config, stream, from) => shaken,
+                () = place.displaced.cancelled() => {
+                    return tracing::warn!(%from, "refused a connection: others came while its TLS handshake had not ended");
+                }
+            };
+            drop(place);
+            if let Some((stream, caller)) = shaken {
+                hand_over(&links, stream, caller, from, &room, &accepted).await;
             }
         }
-    }
-    // Handshakes that have not ended are dropped with the set.
+    };
+    // Whoever comes is accepted at once; a handshake that takes too long is displaced instead.
+    crate::transport::accept(&listener, &links.stop, || std::future::ready(()), shake).await;
 }
 
 /// The TLS handshake, and who is on the other side of it.

@@ -8,8 +8,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// The places. Cheap to clone.
@@ -43,7 +44,7 @@ impl Handshakes {
     /// A place for a connection that comes from this address.
     pub(super) fn place(&self, from: IpAddr) -> Place {
         let displaced = CancellationToken::new();
-        let mut taken = lock(&self.taken);
+        let mut taken = self.taken.lock();
         if taken.places.len() >= self.most {
             taken.displace();
         }
@@ -71,7 +72,7 @@ impl Taken {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        lock(&self.taken).places.retain(|(number, ..)| *number != self.number);
+        self.taken.lock().places.retain(|(number, ..)| *number != self.number);
     }
 }
 
@@ -81,10 +82,6 @@ fn source_of(address: IpAddr) -> IpAddr {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
         address @ IpAddr::V4(_) => address,
     }
-}
-
-fn lock(taken: &Mutex<Taken>) -> MutexGuard<'_, Taken> {
-    taken.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

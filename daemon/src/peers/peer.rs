@@ -1,8 +1,9 @@
 //! What is known of a peer, for operators; and the slot that one session at a time holds.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use sinergi_config::Endpoint;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
@@ -182,8 +183,8 @@ impl Peer {
             PeerChange::SentEntries(count) => state.sent_entries += count,
             PeerChange::ReceivedEntries(count) => state.received_entries += count,
             PeerChange::Refused(count) => state.refused += count,
-            PeerChange::Told(0) => state.told = 0,
-            PeerChange::Told(version) => state.told = state.told.max(version),
+            PeerChange::Gossiped(0) => state.told = 0,
+            PeerChange::Gossiped(version) => state.told = state.told.max(version),
             PeerChange::PassedOn(passed_on) => state.passed_on = passed_on,
         }
     }
@@ -206,7 +207,7 @@ impl Peer {
     /// The rule, the same on both sides: the connection that the smaller agency id dialled stays when both dialled at once; otherwise the
     /// newer one takes over, for it may replace one that died unseen.
     pub fn take_slot(self: &Arc<Self>, own: &AgencyId, direction: Direction) -> Option<Hold> {
-        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.slot.lock();
         if let Some(holder) = &*slot
             && holder.direction != direction
         {
@@ -236,22 +237,22 @@ impl Peer {
 
     /// Where a `Ping` is asked for, if a session is up.
     pub fn pings(&self) -> Option<mpsc::Sender<oneshot::Sender<()>>> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|holder| holder.pings.clone())
+        self.slot.lock().as_ref().map(|holder| holder.pings.clone())
     }
 
     /// Where questions about its ledger are asked, if a session is up.
     pub(super) fn questions(&self) -> Option<mpsc::Sender<Question>> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|holder| holder.questions.clone())
+        self.slot.lock().as_ref().map(|holder| holder.questions.clone())
     }
 
     fn state(&self) -> MutexGuard<'_, PeerSnapshot> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        let mut slot = self.peer.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.peer.slot.lock();
         if slot.as_ref().is_some_and(|holder| holder.number == self.number) {
             *slot = None;
             self.peer.note(|state| (state.linked_since, state.clock_offset) = (0, None));

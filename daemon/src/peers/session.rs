@@ -28,7 +28,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use sinergi_proto::base::limits;
 use sinergi_proto::base::refusal::FaultCode;
-use sinergi_proto::sync::{Action, AskId, Close, Closing, Event, Now, Opening, Question, Session};
+use sinergi_proto::sync::{Action, AskId, Close, Closing, Event, Question, Session, SessionConfig};
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -37,7 +37,7 @@ use tonic::Streaming;
 
 use super::peer::{Hold, Peer};
 use super::{LinkError, Links, dial};
-use crate::base::time::now_millis;
+use crate::base::time::Clocks;
 use crate::storage::outbox::GiveBack;
 use changes::Changes;
 use jobs::{Ended, Running};
@@ -149,7 +149,7 @@ struct Runner<'a> {
     links: &'a Arc<Links>,
     peer: &'a Arc<Peer>,
     session: Session,
-    began: Instant,
+    clocks: Clocks,
     /// Cleared and used again for every event.
     actions: Vec<Action>,
     /// What follows at once from actions.
@@ -189,7 +189,7 @@ impl<'a> Runner<'a> {
             if next != sleeps_until {
                 sleeps_until = next;
                 let wait = next.map_or(NEVER, Duration::from_nanos);
-                sleep.as_mut().reset(runner.began + wait);
+                sleep.as_mut().reset(runner.clocks.after(wait));
             }
             let (session, last_words) = (&runner.session, runner.last_words);
             let event = tokio::select! {
@@ -229,14 +229,14 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn open(links: &'a Arc<Links>, peer: &'a Arc<Peer>, opening: Opening) -> Self {
-        let (mut actions, now) = (Vec::new(), Now { wall_millis: now_millis(), mono_nanos: 0 });
-        let session = Session::open(opening, now, &mut actions);
+    fn open(links: &'a Arc<Links>, peer: &'a Arc<Peer>, opening: SessionConfig) -> Self {
+        let (mut actions, clocks) = (Vec::new(), Clocks::start());
+        let session = Session::open(opening, clocks.now(), &mut actions);
         let mut runner = Self {
             links,
             peer,
             session,
-            began: Instant::now(),
+            clocks,
             actions: Vec::new(),
             events: VecDeque::new(),
             running: FuturesUnordered::new(),
@@ -253,18 +253,10 @@ impl<'a> Runner<'a> {
         runner
     }
 
-    fn now(&self) -> Now {
-        Now { wall_millis: now_millis(), mono_nanos: self.mono_nanos() }
-    }
-
-    fn mono_nanos(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
-    }
-
     /// Tells the session that a timeout has come, if one has.
     fn expire(&mut self) {
         if let Some(next) = self.session.next_timeout()
-            && self.mono_nanos() >= next
+            && self.clocks.mono_nanos() >= next
         {
             self.handle(Event::Timeout);
         }
@@ -287,7 +279,7 @@ impl<'a> Runner<'a> {
     }
 
     fn send_one(&mut self, room: mpsc::Permit<'_, Frame>) {
-        if let Some(frame) = self.session.next_frame(self.now()) {
+        if let Some(frame) = self.session.next_frame(self.clocks.now()) {
             room.send(frame);
         }
     }
@@ -300,7 +292,7 @@ impl<'a> Runner<'a> {
 
     fn drain(&mut self) {
         while let Some(event) = self.events.pop_front() {
-            let now = self.now();
+            let now = self.clocks.now();
             let mut actions = std::mem::take(&mut self.actions);
             self.session.handle(event, now, &mut actions);
             actions.drain(..).for_each(|action| self.perform(action));

@@ -13,8 +13,9 @@
 //! - only what an agency signed counts;
 //! - what was seen outlasts a restart: peers' checkpoints with their receipts and greetings, all others with the next `Witnessed`.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use prost::Message;
 use sinergi_proto::base::ids::{AgencyId, Epoch};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
@@ -179,11 +180,11 @@ impl Watch {
     }
 
     fn ledgers(&self) -> MutexGuard<'_, WatchedLedgers> {
-        self.0.ledgers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.ledgers.lock()
     }
 
     fn lock_found(&self) -> MutexGuard<'_, Vec<(AgencyId, Finding)>> {
-        self.0.found.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.found.lock()
     }
 }
 

@@ -8,9 +8,11 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::{fs, io};
 
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use sinergi_proto::base::limits;
 use sinergi_proto::charter::{Charter, CharterTrustError, Charters, Rival};
 use tokio::sync::watch;
@@ -94,7 +96,7 @@ impl FoundRival {
 #[derive(Clone)]
 pub struct Directory {
     files: sinergi_config::Charter,
-    charters: Arc<RwLock<Arc<Charters>>>,
+    charters: Arc<ArcSwap<Charters>>,
     adopting: Arc<Mutex<()>>,
     version: Arc<watch::Sender<u64>>,
 }
@@ -117,13 +119,13 @@ impl Directory {
             charters.succeed(&read(&path)?).map_err(|source| DirectoryError::NotTrusted { path, source })?;
         }
         let version = Arc::new(watch::Sender::new(charters.newest().version));
-        let charters = Arc::new(RwLock::new(Arc::new(charters)));
+        let charters = Arc::new(ArcSwap::from_pointee(charters));
         Ok(Self { files: files.clone(), charters, adopting: Arc::default(), version })
     }
 
     /// All trusted charters.
     pub fn charters(&self) -> Arc<Charters> {
-        Arc::clone(&self.charters.read().unwrap_or_else(PoisonError::into_inner))
+        self.charters.load_full()
     }
 
     /// The newest charter.
@@ -148,7 +150,7 @@ impl Directory {
     /// beside it if it can be.
     pub fn adopt(&self, note: &[u8]) -> Result<Arc<Charter>, DirectoryError> {
         // One at a time; who only reads does not wait for signatures and the disk.
-        let _adopting = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
+        let _adopting = self.adopting.lock();
         let mut extended = Charters::clone(&self.charters());
         let path = self.files.file(extended.newest().version + 1);
         let adopted = match extended.succeed(note) {
@@ -160,7 +162,7 @@ impl Directory {
             return Err(DirectoryError::InTheWay(path));
         }
         write_durably(&path, note)?;
-        *self.charters.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(extended);
+        self.charters.store(Arc::new(extended));
         Ok(adopted)
     }
 

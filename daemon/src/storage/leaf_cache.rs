@@ -8,8 +8,9 @@
 //! - contents are those that came with their leaf: when others come later, or any is erased, nothing from before is given out.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
 
+use parking_lot::{RwLock, RwLockReadGuard};
 use sinergi_proto::base::ids::LedgerIndex;
 use sinergi_proto::base::limits;
 use sinergi_proto::entry::content::Content;
@@ -37,7 +38,7 @@ struct Ring {
 impl Recent {
     /// Takes the leaves of a group that is durable (`None`: it must be read); `first` is the index of the first of them.
     pub fn publish(&self, first: LedgerIndex, leaves: Vec<Option<CachedLeaf>>, erasures: u64) {
-        let mut ring = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut ring = self.0.write();
         if first.0 != ring.end() || erasures != ring.erasures {
             *ring = Ring { first: first.0, erasures, ..Ring::default() };
         }
@@ -55,7 +56,7 @@ impl Recent {
 
     /// Forgets everything.
     pub fn clear(&self) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Ring::default();
+        *self.0.write() = Ring::default();
     }
 
     /// The leaves from `from` on that need not be read, up to `end`, and no more than fill a frame. `erasures` is how many contents have been
@@ -77,7 +78,7 @@ impl Recent {
     }
 
     fn ring(&self) -> RwLockReadGuard<'_, Ring> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.0.read()
     }
 }
 

@@ -31,9 +31,10 @@ mod summary;
 mod tree;
 mod write;
 
-pub use open::{StoreOpened, guarded, open, set_aside};
+pub use open::{StoreOpened, open, set_aside};
 pub use read::{Newest, PeerCursor, Sight};
 pub use summary::{OpenOffer, Placed, RefusedRow, Row, Summary};
+pub use tree::guarded;
 pub use write::{Changes, Counts};
 
 use std::path::PathBuf;

@@ -11,12 +11,13 @@
 //! - a ledger or store that fails ends the writer, and with it the node.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use futures_executor::block_on;
+use parking_lot::Mutex;
 use prost::Message;
 use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::engine::{Answer, Destroy, Warning};
@@ -142,7 +143,7 @@ impl Committer {
     pub(super) fn end(mut self) -> Result<(Counts, Position), WriterError> {
         self.to = None;
         let counts = self.join().unwrap_or_else(|| Err(already_failed()))?;
-        let mut ledger = lock(&self.ledger);
+        let mut ledger = self.ledger.lock();
         ledger.seal_signed()?;
         Ok((counts, ledger.end()))
     }
@@ -194,10 +195,6 @@ impl Drop for Turns {
     }
 }
 
-fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
-    ledger.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Committing {
     fn run(
         mut self,
@@ -206,7 +203,7 @@ impl Committing {
         turns: Turns,
     ) -> Result<Counts, WriterError> {
         while let Ok(handover) = handovers.recv() {
-            self.carry_out(handover, &mut lock(ledger))?;
+            self.carry_out(handover, &mut ledger.lock())?;
             turns.give_back();
         }
         Ok(self.counts)

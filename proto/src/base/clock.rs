@@ -1,15 +1,42 @@
-//! The hybrid logical clock: wall-clock milliseconds and a counter.
+//! The time that the machines are given, and the hybrid logical clock: wall-clock milliseconds and a counter.
 //!
 //! The counter lets the clock of an entry exceed the clocks of its parents even when the wall clock stands still or steps back.
-//! Nothing here reads the wall clock; it is an argument.
+//! Nothing here reads a clock of the system; it is an argument.
 //!
 //! Source: Kulkarni et al., "Logical Physical Clocks", 2014.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
+
+/// The time of one input of a machine: both clocks, read once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// The wall clock: milliseconds since 1970. It may jump.
+    pub wall_millis: u64,
+    /// A clock that only goes forward: nanoseconds since any moment, the same one for all inputs of a machine.
+    pub mono_nanos: u64,
+}
+
+impl Now {
+    /// The moment that comes `wait` later, on the clock that only goes forward.
+    pub fn after(self, wait: Duration) -> u64 {
+        later(self.mono_nanos, wait)
+    }
+
+    /// Whether at least `wait` has passed since `moment`.
+    pub fn is_after(self, moment: u64, wait: Duration) -> bool {
+        self.mono_nanos >= later(moment, wait)
+    }
+}
+
+/// The moment that comes `wait` after `moment`, both in nanoseconds.
+pub fn later(moment: u64, wait: Duration) -> u64 {
+    moment.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX))
+}
 
 /// 48-bit milliseconds since 1970 and a 16-bit counter, compared as one number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -76,6 +103,11 @@ impl fmt::Debug for HybridClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_beyond_the_end_of_numbers_never_comes_and_does_not_wrap() {
+        assert_eq!(Now { wall_millis: 0, mono_nanos: 7 }.after(Duration::MAX), u64::MAX);
+    }
 
     #[test]
     fn the_clock_follows_the_wall_and_never_goes_back() {

@@ -1,4 +1,4 @@
-//! An Ed25519 signing key (RFC 8032).
+//! An Ed25519 signing key (RFC 8032), and the number that names a key.
 //!
 //! Two libraries share the work. aws-lc-rs signs: the TLS stack needs it anyway, and it takes half the time. `ed25519-zebra` verifies,
 //! by the ZIP-215 rules. Ed25519 signatures are deterministic, so both libraries make the same signature.
@@ -10,8 +10,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
 use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes};
-
-use crate::entry::key_id;
+use sha2::{Digest, Sha256};
 
 /// A signing key. Cheap to clone.
 #[derive(Clone)]
@@ -51,6 +50,12 @@ impl From<[u8; 32]> for SigningKey {
         let public = seed.verification_key();
         Self { id: key_id(&public.into()), public, seed, pair: Arc::new(pair) }
     }
+}
+
+/// How an agency's key is named in entries and receipts: the first 4 bytes of SHA-256 over the public key.
+pub fn key_id(public: &VerificationKeyBytes) -> u32 {
+    let digest = Sha256::new().chain_update(b"sinergi/key/v1\0").chain_update(public.as_ref()).finalize();
+    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
 }
 
 impl From<&SigningKey> for VerificationKeyBytes {

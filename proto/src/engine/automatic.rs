@@ -10,7 +10,7 @@ use crate::complaint::{Command, recall_to_answer};
 use crate::wire;
 
 use super::view::View;
-use super::{Act, Batch, Destroy, Engine, NotDone, Warning};
+use super::{Act, Batch, CommandError, Destroy, Engine, Warning};
 
 /// Complaints from before the start that one slice of work looks at.
 const COMPLAINTS_A_SLICE: usize = 64;
@@ -56,14 +56,14 @@ impl Engine {
     }
 
     fn do_duties(&mut self, complaint: ComplaintId, now: u64, batch: &mut Batch) {
-        let done = [self.say_arrived(complaint, now, batch), self.answer_recall(complaint, now, batch)];
+        let done = [self.confirm_arrival(complaint, now, batch), self.answer_recall(complaint, now, batch)];
         for error in done.into_iter().filter_map(Result::err) {
             batch.warnings.push(Warning::PutOff(complaint, error));
             self.automatic.insert(complaint);
         }
     }
 
-    fn say_arrived(&mut self, complaint: ComplaintId, now: u64, batch: &mut Batch) -> Result<(), NotDone> {
+    fn confirm_arrival(&mut self, complaint: ComplaintId, now: u64, batch: &mut Batch) -> Result<(), CommandError> {
         let arrival = self.cases.get(&complaint).and_then(|case| case.arrival(&self.config.own));
         match arrival {
             Some(body) => self.write_by_itself(complaint, body, now, batch).map(drop),
@@ -72,7 +72,7 @@ impl Engine {
     }
 
     /// Custody goes back by itself.
-    fn answer_recall(&mut self, complaint: ComplaintId, now: u64, batch: &mut Batch) -> Result<(), NotDone> {
+    fn answer_recall(&mut self, complaint: ComplaintId, now: u64, batch: &mut Batch) -> Result<(), CommandError> {
         let Some(case) = self.cases.get(&complaint) else { return Ok(()) };
         if recall_to_answer(&case.complaint, &self.config.own).is_none() {
             return Ok(());

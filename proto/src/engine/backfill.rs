@@ -57,7 +57,7 @@ impl Engine {
         }
         if complaints.is_empty() {
             for peer in self.backfill.peers.clone() {
-                self.record(Record::Routing(RoutingHeader::Introduced { peer }), batch);
+                self.record(Record::Routing(RoutingHeader::BackfillDone { peer }), batch);
             }
         }
         Ok(())

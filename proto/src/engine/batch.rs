@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::waiting::ItemKey;
+use super::deferred::ItemKey;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::wire;
 
@@ -119,9 +119,9 @@ pub enum Warning {
         reset: wire::LedgerReset,
     },
     /// So much of what a peer delivered waits that nothing more of it is taken. `false`: no longer.
-    TooMuchWaits(AgencyId, bool),
+    TooMuchDeferred(AgencyId, bool),
     /// Refused items of a peer of which no record was kept today, because too many were refused. 0: none any more.
     RefusedUnkept(AgencyId, u64),
     /// The node could not do what it does by itself; it tries again.
-    PutOff(ComplaintId, super::NotDone),
+    PutOff(ComplaintId, super::CommandError),
 }

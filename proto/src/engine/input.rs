@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::waiting::ItemKey;
+use super::deferred::ItemKey;
 use crate::admission::received::Received;
 use crate::base::clock::HybridClock;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
@@ -14,22 +14,11 @@ use crate::entry::ContentClass;
 use crate::entry::content::Content;
 use crate::routing::cursor::Cursor;
 use crate::transparency::receipt::{ItemOutcome, ItemResult};
+use crate::transparency::rollback_guard::GuardState;
 use crate::wire;
 
 use super::batch::BatchNumber;
 use super::record::{CursorHeader, External, LeafHeader, ReceiptHeader, SeenHeader};
-
-/// Whether the node may sign: decided by the rollback guard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum GuardState {
-    /// The node has just started and hears what its peers saw of its ledger.
-    #[default]
-    Waiting,
-    /// It may sign.
-    Clear,
-    /// A peer has seen more of the ledger than there is: nothing may be signed.
-    SetBack,
-}
 
 /// Something for the engine. All signatures in it were checked before.
 #[derive(Debug)]
@@ -77,17 +66,17 @@ pub enum Answer {
     /// Nothing to say.
     Nothing,
     /// Of [`Input::Lodge`].
-    Lodged(Result<Lodged, NotDone>),
+    Lodged(Result<Lodged, CommandError>),
     /// Of [`Input::Act`].
-    Acted(Result<Acted, NotDone>),
+    Acted(Result<Acted, CommandError>),
     /// Of [`Input::Deliver`]: one result an item, in order.
-    Delivered(Result<Vec<ItemResult>, NotTaken>),
+    Delivered(Result<Vec<ItemResult>, DeliveryError>),
     /// Of [`Input::Witness`].
-    Witnessed(Result<(), NotDone>),
+    Witnessed(Result<(), CommandError>),
     /// Of [`Input::Retry`]: one an item, in order.
-    Retried(Result<Vec<Retried>, NotDone>),
+    Retried(Result<Vec<Retried>, CommandError>),
     /// Of [`Input::Declare`].
-    Declared(Result<(), NotDone>),
+    Declared(Result<(), CommandError>),
 }
 
 /// An answer that must not be given before the batch that is open is durable: it may rest on leaves that are not.
@@ -127,7 +116,7 @@ pub struct Lodged {
     /// It was lodged before; nothing was added.
     pub existed: bool,
     /// Why it was lodged but not forwarded.
-    pub forward_declined: Option<NotDone>,
+    pub forward_declined: Option<CommandError>,
 }
 
 /// A command on a complaint.
@@ -163,9 +152,9 @@ pub struct Delivery {
 
 /// Why a frame is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotTaken {
+pub enum DeliveryError {
     /// Too much of what the peer delivered waits already.
-    TooMuchWaits,
+    TooMuchDeferred,
     /// The node may not sign, so it could give no receipt.
     MayNotSign,
 }
@@ -180,14 +169,14 @@ pub struct KeptItem {
     /// The entry.
     pub entry: EntryId,
     /// Why it was kept.
-    pub kept: Kept,
+    pub kept: KeptAs,
     /// The item, its signature checked again.
     pub received: Received,
 }
 
 /// Why an item was kept.
 #[derive(Clone, Debug)]
-pub enum Kept {
+pub enum KeptAs {
     /// It was refused, for this reason.
     Refused(String),
     /// It waits under this name, for what the code and the words say.
@@ -218,7 +207,7 @@ pub struct OldEntry {
 
 /// Why a command was not carried out. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotDone {
+pub enum CommandError {
     /// Declined by authority or state.
     #[error(transparent)]
     Declined(#[from] Declined),
@@ -241,7 +230,7 @@ pub enum NotDone {
     #[error(
         "this node has just started and still asks its peers what they saw of its ledger; nothing was done, try again"
     )]
-    Unheard,
+    PeersNotHeard,
     /// No link leads to the addressee.
     #[error("no link leads to {0}: add a [[peer]] toward it to sinergid.toml and restart the node; nothing was done")]
     NoRoute(AgencyId),

@@ -15,10 +15,10 @@ use crate::transparency::receipt::{ItemOutcome, ItemResult};
 use crate::wire;
 
 use super::append::Source;
+use super::deferred::item_key;
 use super::record::{CursorHeader, DeferredHeader, Record, RefusedHeader, RoutingHeader};
 use super::view::View;
-use super::waiting::item_key;
-use super::{Batch, Delivery, Engine, NotTaken, Warning};
+use super::{Batch, Delivery, Engine, Warning};
 
 /// What the decision on an authentic item needs to know beside its complaint's case, which has been looked up.
 pub(super) struct ItemFacts {
@@ -31,18 +31,15 @@ pub(super) struct ItemFacts {
 }
 
 impl Engine {
-    /// Takes a frame, item by item: a read that fails leaves the items before it taken.
+    /// Takes a frame, item by item; one result for each. A read that fails leaves the items before it taken.
     pub(super) fn deliver<V: View>(
         &mut self,
         delivery: Delivery,
         now: u64,
         view: &mut V,
         batch: &mut Batch,
-    ) -> Result<Result<Vec<ItemResult>, NotTaken>, V::Error> {
+    ) -> Result<Vec<ItemResult>, V::Error> {
         let Delivery { peer, cursor, items } = delivery;
-        if self.is_held_up(&peer, batch) {
-            return Ok(Err(NotTaken::TooMuchWaits));
-        }
         let mut results = Vec::with_capacity(items.len());
         for item in items {
             self.cases.make_room(self.applied);
@@ -50,18 +47,18 @@ impl Engine {
         }
         // After its items: when the cursor is durable, so are they.
         self.record(Record::Cursor(CursorHeader { peer, cursor }), batch);
-        Ok(Ok(results))
+        Ok(results)
     }
 
     /// Whether nothing of a peer is taken, because too much of what it delivered waits.
-    fn is_held_up(&mut self, peer: &AgencyId, batch: &mut Batch) -> bool {
-        let is_full = self.waiting.is_full(peer);
+    pub(super) fn is_paused(&mut self, peer: &AgencyId, batch: &mut Batch) -> bool {
+        let is_full = self.deferred.is_full(peer);
         let has_changed = match is_full {
-            true => self.held_up.insert(peer.clone()),
-            false => self.held_up.remove(peer),
+            true => self.paused_peers.insert(peer.clone()),
+            false => self.paused_peers.remove(peer),
         };
         if has_changed {
-            batch.warnings.push(Warning::TooMuchWaits(peer.clone(), is_full));
+            batch.warnings.push(Warning::TooMuchDeferred(peer.clone(), is_full));
         }
         is_full
     }
@@ -229,10 +226,10 @@ impl Engine {
         let bytes = item.encode_to_vec();
         let key = item_key(peer, &bytes);
         let result = ItemResult { entry, outcome: ItemOutcome::Deferred(code) };
-        if self.waiting.contains(&key) {
+        if self.deferred.contains(&key) {
             return result;
         }
-        if let Some(refusal) = self.waiting.refuses(peer, item, &self.config.federation, &detail) {
+        if let Some(refusal) = self.deferred.refuses(peer, item, &self.config.federation, &detail) {
             return self.refuse(peer, entry, &refusal, &item.signed_entry, now, batch);
         }
         let header = DeferredHeader { at: now, peer: peer.clone(), item: key, entry, code, detail };

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::waiting::ItemKey;
+use super::deferred::ItemKey;
 use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
 use crate::entry::Entry;
 use crate::entry::content::Content;
@@ -87,7 +87,7 @@ impl Record {
                 Self::Refused { header, bytes } => bytes.len() + header.detail.len(),
                 Self::Deferred { header, item } => item.len() + header.detail.len(),
                 Self::Routing(RoutingHeader::Leaf { routes, .. }) => ROUTE * routes.len(),
-                Self::Cursor(_) | Self::DeferredDone(_) | Self::Routing(RoutingHeader::Introduced { .. }) => 0,
+                Self::Cursor(_) | Self::DeferredDone(_) | Self::Routing(RoutingHeader::BackfillDone { .. }) => 0,
             }
     }
 }
@@ -120,7 +120,7 @@ pub enum RoutingHeader {
         routes: Vec<Route>,
     },
     /// The backfill of a new peer is complete: it was given all complaints from before it was configured.
-    Introduced {
+    BackfillDone {
         /// The peer.
         peer: AgencyId,
     },

@@ -44,7 +44,7 @@ pub enum OldLedger {
 
 /// Why no new epoch can be begun.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoPlan {
+pub enum PlanError {
     /// Nobody knows which epoch there was.
     #[error(
         "the ledger here is empty, and no peer has said yet what it saw of it: run the node until one was heard (`sinergi status` shows it), \
@@ -123,7 +123,7 @@ impl Plan {
         sightings: &[Sighting],
         signer: Signer<'_>,
         named: Option<Epoch>,
-    ) -> Result<Self, NoPlan> {
+    ) -> Result<Self, PlanError> {
         let (seen, checkpoint) = furthest(recorded, sightings, signer);
         let here = old.extent();
         let old_epoch = match (known_epoch(old, seen, !sightings.is_empty(), named), named) {
@@ -134,7 +134,7 @@ impl Plan {
         };
         let epoch = named.unwrap_or(Epoch(old_epoch.0.saturating_add(1)));
         if epoch <= old_epoch {
-            return Err(NoPlan::NotNew { given: epoch, known: old_epoch });
+            return Err(PlanError::NotNew { given: epoch, known: old_epoch });
         }
         Ok(Self { old_epoch, epoch, here, unreadable: old.problem().cloned(), seen, checkpoint })
     }
@@ -179,13 +179,13 @@ fn known_epoch(old: &OldLedger, seen: Option<Extent>, is_contradicted: bool, nam
     old.extent().into_iter().chain(seen).map(|extent| extent.epoch).max().filter(|_| is_all)
 }
 
-fn nothing_known(old: &OldLedger) -> NoPlan {
+fn nothing_known(old: &OldLedger) -> PlanError {
     match old {
         OldLedger::Unreadable { problem } | OldLedger::Damaged { problem, .. } => {
-            NoPlan::NothingReadable(problem.clone())
+            PlanError::NothingReadable(problem.clone())
         }
-        OldLedger::Whole(here) if here.size > 0 => NoPlan::NothingSeen(*here),
-        OldLedger::Whole(_) => NoPlan::NothingKnown,
+        OldLedger::Whole(here) if here.size > 0 => PlanError::NothingSeen(*here),
+        OldLedger::Whole(_) => PlanError::NothingKnown,
     }
 }
 

@@ -14,10 +14,10 @@ use crate::admission::Verdict;
 use crate::admission::received::{Authentic, Received};
 use crate::transparency::receipt::ItemOutcome;
 
+use super::deferred::ItemKey;
 use super::record::{DeferredDoneHeader, Record};
 use super::view::View;
-use super::waiting::ItemKey;
-use super::{Batch, Engine, Kept, KeptItem, Recheck, Retried};
+use super::{Batch, Engine, KeptAs, KeptItem, Recheck, Retried};
 
 /// Items whose signatures may be checked again at a time.
 const RECHECKS: usize = 256;
@@ -46,7 +46,7 @@ impl Engine {
     /// Gives out items that may be possible now.
     pub(super) fn recheck_ready<V: View>(&mut self, view: &mut V, batch: &mut Batch) -> Result<(), V::Error> {
         while self.may_recheck()
-            && let Some(key) = self.waiting.next_ready(self.applied)
+            && let Some(key) = self.deferred.next_ready(self.applied)
         {
             if let Some(checking) = self.rechecking.items.get_mut(&key) {
                 checking.again = true;
@@ -67,7 +67,7 @@ impl Engine {
         if let Some(Checking { bytes, .. }) = self.rechecking.items.remove(&key) {
             self.rechecking.bytes -= bytes;
         }
-        self.waiting.unblock(key);
+        self.deferred.unblock(key);
     }
 
     /// Judges waiting items whose signatures were checked again.
@@ -83,7 +83,7 @@ impl Engine {
             if let Some(Checking { bytes, again }) = self.rechecking.items.remove(&key) {
                 self.rechecking.bytes -= bytes;
                 if again {
-                    self.waiting.unblock(key);
+                    self.deferred.unblock(key);
                 }
             }
             self.try_again(key, received, now, view, batch)?;
@@ -101,7 +101,7 @@ impl Engine {
         batch: &mut Batch,
     ) -> Result<Option<ItemOutcome>, V::Error> {
         // Settled by an earlier result.
-        let Some(peer) = self.waiting.header(&key).map(|header| header.peer.clone()) else { return Ok(None) };
+        let Some(peer) = self.deferred.header(&key).map(|header| header.peer.clone()) else { return Ok(None) };
         let waits_on = match &received {
             Received::Deferred { .. } => true,
             Received::Authentic(authentic) => {
@@ -133,14 +133,14 @@ impl Engine {
             self.cases.make_room(self.applied);
             let KeptItem { number, peer, entry, kept, received } = item;
             let (outcome, reason) = match kept {
-                Kept::Deferred(key, _, detail) if !self.waiting.contains(&key) => {
+                KeptAs::Deferred(key, _, detail) if !self.deferred.contains(&key) => {
                     (self.settled_outcome(&received, view)?, detail)
                 }
-                Kept::Deferred(key, code, detail) => {
+                KeptAs::Deferred(key, code, detail) => {
                     let outcome = self.try_again(key, received, now, view, batch)?;
                     (outcome.unwrap_or(ItemOutcome::Deferred(code)), detail)
                 }
-                Kept::Refused(detail) => match self.still_refused(&received, now, view)? {
+                KeptAs::Refused(detail) => match self.still_refused(&received, now, view)? {
                     Some(refused) => refused,
                     None => (self.receive(&peer, received, now, view, batch)?.outcome, detail),
                 },

@@ -1,6 +1,6 @@
 //! What the engine may ask of the node that it runs in.
 
-use super::waiting::ItemKey;
+use super::deferred::ItemKey;
 use crate::base::clock::HybridClock;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::entry::content::Content;

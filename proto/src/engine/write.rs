@@ -12,7 +12,7 @@ use crate::wire::entry::Body;
 use super::append::Source;
 use super::record::External;
 use super::view::View;
-use super::{Act, Acted, Batch, Engine, Lodge, Lodged, NotDone};
+use super::{Act, Acted, Batch, CommandError, Engine, Lodge, Lodged};
 
 /// An own entry before it is signed.
 struct Draft {
@@ -28,31 +28,29 @@ struct Draft {
 type Disclosed = Option<(Content, ContentClass)>;
 
 impl Engine {
-    /// Lodges a complaint, once for each record of another system.
-    pub(super) fn lodge<V: View>(
+    /// The complaint that the record of another system has become, if it was lodged before.
+    pub(super) fn gather_imported<V: View>(
         &mut self,
-        lodge: Lodge,
-        now: u64,
+        lodge: &Lodge,
         view: &mut V,
-        batch: &mut Batch,
-    ) -> Result<Result<Lodged, NotDone>, V::Error> {
-        let known = match &lodge.external {
+    ) -> Result<Option<ComplaintId>, V::Error> {
+        match &lodge.external {
             Some(external) => match self.pending.imported(external) {
-                Some(complaint) => Some(complaint),
-                None => view.imported(external)?,
+                Some(complaint) => Ok(Some(complaint)),
+                None => view.imported(external),
             },
-            None => None,
-        };
-        Ok(self.decide_lodge(lodge, known, now, batch))
+            None => Ok(None),
+        }
     }
 
-    fn decide_lodge(
+    /// Lodges a complaint, once for each record of another system.
+    pub(super) fn decide_lodge(
         &mut self,
         lodge: Lodge,
         known: Option<ComplaintId>,
         now: u64,
         batch: &mut Batch,
-    ) -> Result<Lodged, NotDone> {
+    ) -> Result<Lodged, CommandError> {
         if let Some(complaint) = known {
             return Ok(Lodged { complaint, existed: true, forward_declined: None });
         }
@@ -71,23 +69,9 @@ impl Engine {
         Ok(Lodged { complaint, existed: false, forward_declined })
     }
 
-    /// Writes what an operator commands, if it has effect now.
-    pub(super) fn act<V: View>(
-        &mut self,
-        act: Act,
-        now: u64,
-        view: &mut V,
-        batch: &mut Batch,
-    ) -> Result<Result<Acted, NotDone>, V::Error> {
-        if !self.cases.look_up(&act.complaint, view)? {
-            return Ok(Err(NotDone::NoComplaint(act.complaint)));
-        }
-        let disclosed = self.gather_disclosed(&act, view)?;
-        Ok(self.decide_act(act, disclosed, now, batch))
-    }
-
-    /// The content that a command discloses. `None` for every other command.
-    fn gather_disclosed<V: View>(&mut self, act: &Act, view: &mut V) -> Result<Disclosed, V::Error> {
+    /// Looks the complaint of a command up; the content that the command discloses, `None` for every other command.
+    pub(super) fn gather_act<V: View>(&mut self, act: &Act, view: &mut V) -> Result<Disclosed, V::Error> {
+        self.cases.look_up(&act.complaint, view)?;
         let Command::Disclose { entry, commitment, .. } = &act.command else { return Ok(None) };
         let Some(case) = self.cases.get(&act.complaint) else { return Ok(None) };
         let entry = entry.unwrap_or_else(|| case.complaint.lodged_entry());
@@ -109,16 +93,16 @@ impl Engine {
         Ok(held.map(|content| (Content { commitment: 0, ..content }, class)))
     }
 
-    /// Writes what a command becomes. The complaint has been looked up.
+    /// Writes what an operator commands, if it has effect now. The complaint has been looked up.
     pub(super) fn decide_act(
         &mut self,
         act: Act,
         disclosed: Disclosed,
         now: u64,
         batch: &mut Batch,
-    ) -> Result<Acted, NotDone> {
+    ) -> Result<Acted, CommandError> {
         let Act { complaint, command, text } = act;
-        let case = self.cases.get(&complaint).ok_or(NotDone::NoComplaint(complaint))?;
+        let case = self.cases.get(&complaint).ok_or(CommandError::NoComplaint(complaint))?;
         let clock = self.next_clock(case.complaint.newest_clock(), now)?;
         if let Some(error) = self.without_route(&command) {
             return Err(error);
@@ -132,7 +116,7 @@ impl Engine {
         let body = decide(&case.complaint, &command, author)?;
         let parents = case.complaint.parents_of_next();
         let contents = match &body {
-            Body::Disclosed(_) => vec![disclosed.ok_or(NotDone::ContentNotHere)?],
+            Body::Disclosed(_) => vec![disclosed.ok_or(CommandError::ContentNotHere)?],
             _ => {
                 let class = case.complaint.lodged().class;
                 text.into_iter().map(|(text, given)| (text, given.unwrap_or(class))).collect()
@@ -151,8 +135,8 @@ impl Engine {
         body: Body,
         now: u64,
         batch: &mut Batch,
-    ) -> Result<Acted, NotDone> {
-        let case = self.cases.get(&complaint).ok_or(NotDone::NoComplaint(complaint))?;
+    ) -> Result<Acted, CommandError> {
+        let case = self.cases.get(&complaint).ok_or(CommandError::NoComplaint(complaint))?;
         let (newest, parents) = (case.complaint.newest_clock(), case.complaint.parents_of_next());
         let clock = self.next_clock(newest, now)?;
         let draft = Draft { complaint: Some(complaint), parents, clock, body, contents: Vec::new(), external: None };
@@ -160,14 +144,14 @@ impl Engine {
     }
 
     /// Writes an entry of no complaint.
-    pub(super) fn write_of_node(&mut self, body: Body, now: u64, batch: &mut Batch) -> Result<(), NotDone> {
+    pub(super) fn write_of_node(&mut self, body: Body, now: u64, batch: &mut Batch) -> Result<(), CommandError> {
         let clock = self.next_clock(HybridClock::default(), now)?;
         let draft = Draft { complaint: None, parents: Vec::new(), clock, body, contents: Vec::new(), external: None };
         self.write(draft, now, batch).map(drop)
     }
 
     /// Why the agency that a command is for cannot be reached, if it cannot.
-    fn without_route(&self, command: &Command) -> Option<NotDone> {
+    fn without_route(&self, command: &Command) -> Option<CommandError> {
         let (to, directly): (&AgencyId, bool) = match command {
             Command::Forward(offer) | Command::Reassign(offer) => (&offer.to, false),
             Command::Disclose { to, .. } => (to, true),
@@ -178,18 +162,18 @@ impl Engine {
             return None;
         }
         if directly {
-            return (!adjacent.contains(to)).then(|| NotDone::NoDirectLink(to.clone()));
+            return (!adjacent.contains(to)).then(|| CommandError::NoDirectLink(to.clone()));
         }
-        next_hop(own, to, adjacent, charter).is_none().then(|| NotDone::NoRoute(to.clone()))
+        next_hop(own, to, adjacent, charter).is_none().then(|| CommandError::NoRoute(to.clone()))
     }
 
     /// The clock of the next own entry.
-    fn next_clock(&self, parents: HybridClock, now: u64) -> Result<HybridClock, NotDone> {
-        HybridClock::next_of_author(now, self.clock, parents).ok_or(NotDone::ClockEnd(parents.max(self.clock)))
+    fn next_clock(&self, parents: HybridClock, now: u64) -> Result<HybridClock, CommandError> {
+        HybridClock::next_of_author(now, self.clock, parents).ok_or(CommandError::ClockEnd(parents.max(self.clock)))
     }
 
     /// Signs a draft and appends it.
-    fn write(&mut self, draft: Draft, now: u64, batch: &mut Batch) -> Result<Acted, NotDone> {
+    fn write(&mut self, draft: Draft, now: u64, batch: &mut Batch) -> Result<Acted, CommandError> {
         if let Some(error) = self.may_not_sign() {
             return Err(error);
         }
@@ -210,7 +194,7 @@ impl Engine {
         // What peers would refuse is not written: the same checks and the same key lookup say so here.
         let entry = draft.sign_checked(&self.config.key)?;
         if let Err(verdict) = signing_key(&entry, &self.charters) {
-            return Err(NotDone::OwnKey(reason_of(verdict)));
+            return Err(CommandError::OwnKey(reason_of(verdict)));
         }
         // Also when it is less than the last one, which a clock that was far ahead had made.
         self.clock = clock;

@@ -10,7 +10,6 @@
 use bytes::Bytes;
 use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes};
 use prost::Message;
-use sha2::{Digest, Sha256};
 
 use super::{Entry, Place, VERSION, check_sizes};
 use crate::base::clock::HybridClock;
@@ -20,12 +19,6 @@ use crate::base::refusal::{Refusal, RefusalCode};
 use crate::wire;
 
 const DOMAIN: &[u8] = b"sinergi/entry/v1\0";
-
-/// The number that names a key in entries and receipts: the first 4 bytes, big-endian, of SHA-256(`"sinergi/key/v1\0" || public key`).
-pub fn key_id(public: &VerificationKeyBytes) -> u32 {
-    let digest = Sha256::new().chain_update(b"sinergi/key/v1\0").chain_update(public.as_ref()).finalize();
-    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
-}
 
 /// A new entry without its signature. The engine fills in place, parents and clock just before it signs.
 #[derive(Clone, Debug)]

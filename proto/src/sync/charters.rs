@@ -31,7 +31,7 @@ pub(super) struct CharterSync {
 
 impl CharterSync {
     /// The peer passes on a charter.
-    pub(super) fn came(&mut self, note: Vec<u8>, effects: &mut Effects<'_>) {
+    pub(super) fn received(&mut self, note: Vec<u8>, effects: &mut Effects<'_>) {
         if !self.has_ended {
             self.waiting.push_back(note);
             self.adopt_next(effects);
@@ -113,7 +113,7 @@ pub(super) fn pass_on(
 }
 
 fn pass_on_one(charter: &Charter, effects: &mut Effects<'_>) -> Result<(), End> {
-    effects.say(Kind::Charter(wire::CharterNote { note: charter.note().to_vec() }))
+    effects.send(Kind::Charter(wire::CharterNote { note: charter.note().to_vec() }))
 }
 
 /// The end of every link when another charter comes into force: it is made anew, so that its certificate is checked under the

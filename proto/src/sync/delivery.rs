@@ -1,7 +1,7 @@
 //! Delivery: frames are read from the ledger and sent within the windows, and their receipts are checked and kept.
 //!
 //! ```text
-//! Grown -> sender -> Job::Read -> Deliver leaves -> Ack comes -> Job::CheckAck -> sender -> Action::Keep
+//! Grown -> sender -> Job::Read -> Deliver leaves -> Ack comes -> Job::CheckAck -> sender -> Action::Store
 //! ```
 //!
 //! What is sent and when is up to [`sender`]; this part does it.
@@ -21,9 +21,10 @@ use prost::Message;
 
 use super::effects::Effects;
 use super::end::End;
-use super::event::{Action, CheckedAck, Job, Kept, Owed, PeerChange, Warning};
+use super::event::{Action, CheckedAck, Job, Owed, PeerChange, SideRecord, Warning};
 use super::jobs::{InOrder, JobId};
-use super::timers::{Timer, later};
+use super::timers::Timer;
+use crate::base::clock::later;
 use crate::base::ids::EntryId;
 use crate::base::limits;
 use crate::base::refusal::FaultCode;
@@ -147,7 +148,7 @@ impl Delivery {
         if matches!(outputs.first(), Some(SenderOutput::Store { .. }))
             && let SenderOutput::Store { cursor, refused } = outputs.remove(0)
         {
-            self.keep(cursor, refused, ack, effects);
+            self.store(cursor, refused, ack, effects);
         }
         self.perform(outputs, None, effects)?;
         effects.note(PeerChange::Answered);
@@ -170,7 +171,7 @@ impl Delivery {
         Ok(())
     }
 
-    fn keep(&mut self, cursor: Cursor, refused: Vec<(EntryId, u32)>, ack: wire::Ack, effects: &mut Effects<'_>) {
+    fn store(&mut self, cursor: Cursor, refused: Vec<(EntryId, u32)>, ack: wire::Ack, effects: &mut Effects<'_>) {
         if let Some(room) = self.in_flight.pop_front() {
             effects.act(Action::Release(room));
         }
@@ -178,7 +179,7 @@ impl Delivery {
         if !refused.is_empty() {
             effects.note(PeerChange::Refused(refused.len() as u64));
         }
-        effects.keep(Kept::Receipt { at: effects.now.wall_millis, cursor, refused, ack });
+        effects.store(SideRecord::Receipt { at: effects.now.wall_millis, cursor, refused, ack });
     }
 
     /// Does what the sender says, but for keeping receipts. `read` is the frame that was read, with the job that holds its room.
@@ -237,6 +238,6 @@ impl Delivery {
         }
         self.in_flight.push_back(room);
         effects.note(PeerChange::SentEntries(frame.items.len() as u64));
-        effects.say(Kind::Deliver(wire::Deliver { after: Some(after.to_wire()), ..frame }))
+        effects.send(Kind::Deliver(wire::Deliver { after: Some(after.to_wire()), ..frame }))
     }
 }

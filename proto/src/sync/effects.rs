@@ -8,10 +8,11 @@
 use std::collections::VecDeque;
 
 use super::end::End;
-use super::event::{Action, Job, Kept, PeerChange};
+use super::event::{Action, Job, PeerChange, SideRecord};
 use super::jobs::{JobId, Jobs};
-use super::timers::{Now, Timer, TimerTable};
+use super::timers::{Timer, TimerTable};
 use crate::admission::received::Received;
+use crate::base::clock::Now;
 use crate::base::limits;
 use crate::routing::cursor::Cursor;
 use crate::wire::frame::Kind;
@@ -71,9 +72,9 @@ impl<'a> Effects<'a> {
     }
 
     /// Gives something else to the writer.
-    pub(super) fn keep(&mut self, kept: Kept) {
+    pub(super) fn store(&mut self, record: SideRecord) {
         self.shared.untaken += 1;
-        self.act(Action::Keep(kept));
+        self.act(Action::Store(record));
     }
 
     /// Whether the writer has taken everything.
@@ -92,7 +93,7 @@ impl<'a> Effects<'a> {
     }
 
     /// Queues a frame for the peer.
-    pub(super) fn say(&mut self, kind: Kind) -> Result<(), End> {
+    pub(super) fn send(&mut self, kind: Kind) -> Result<(), End> {
         if self.shared.frames.len() >= WAITING_FRAMES {
             return Err(End::over_limit(format!("{WAITING_FRAMES} frames wait for the peer to read")));
         }

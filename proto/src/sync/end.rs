@@ -25,7 +25,7 @@ pub enum End {
     Fault(FaultCode, String),
     /// The node's own data cannot be read.
     #[error("this node's own data: {0}")]
-    Own(String),
+    OwnData(String),
     /// The node is stopping.
     #[error("the node is stopping")]
     Stopped,
@@ -64,7 +64,7 @@ impl End {
             Self::Stopped => return true,
             Self::Fault(code, _) => Some(*code),
             Self::ByPeer { code, .. } => FaultCode::from_number(*code),
-            Self::Broken(_) | Self::Own(_) => None,
+            Self::Broken(_) | Self::OwnData(_) => None,
         };
         matches!(code, Some(FaultCode::Stopping | FaultCode::Superseded))
     }
@@ -74,7 +74,7 @@ impl End {
         let (code, reason) = match self {
             Self::Fault(code, reason) => (*code, reason.clone()),
             Self::Stopped => (FaultCode::Stopping, "the node is stopping".to_owned()),
-            Self::Own(_) => (FaultCode::Internal, "the node cannot read its own data".to_owned()),
+            Self::OwnData(_) => (FaultCode::Internal, "the node cannot read its own data".to_owned()),
             Self::Broken(_) | Self::ByPeer { .. } => return None,
         };
         Some(wire::Fault { code: code.number(), reason })
@@ -95,8 +95,8 @@ mod tests {
         let code = |end: End| end.farewell().map(|fault| fault.code);
         assert_eq!(code(End::Fault(FaultCode::Idle, String::new())), Some(708));
         assert_eq!(code(End::Stopped), Some(710));
-        assert_eq!(code(End::Own("leaf 7 of /secret".to_owned())), Some(711));
-        assert!(!End::Own("/secret".to_owned()).farewell().expect("a fault").reason.contains("secret"));
+        assert_eq!(code(End::OwnData("leaf 7 of /secret".to_owned())), Some(711));
+        assert!(!End::OwnData("/secret".to_owned()).farewell().expect("a fault").reason.contains("secret"));
         assert_eq!(code(End::Broken(String::new())), None);
         assert_eq!(code(End::ByPeer { code: 708, reason: String::new() }), None);
     }

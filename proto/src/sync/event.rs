@@ -13,6 +13,7 @@ use crate::routing::cursor::Cursor;
 use crate::routing::outbox::Prepared;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::transparency::receipt::{ItemResult, Receipt};
+use crate::transparency::rollback_guard::GuardState;
 use crate::transparency::watch::SignedCheckpoint;
 use crate::wire;
 
@@ -37,7 +38,7 @@ pub enum Event {
     Guard(GuardState),
     /// Somebody on this node asks the peer something.
     Ask(AskId, Question),
-    /// The writer has taken the oldest of what it was given ([`Job::Commit`] and [`Action::Keep`]) and has room for more.
+    /// The writer has taken the oldest of what it was given ([`Job::Commit`] and [`Action::Store`]) and has room for more.
     Taken,
     /// Another connection of this pair takes over.
     Superseded,
@@ -54,17 +55,6 @@ pub struct Signed {
     pub size: LedgerIndex,
     /// The signed note.
     pub note: Arc<[u8]>,
-}
-
-/// Whether this node may sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GuardState {
-    /// Not yet: peers are asked what they saw of its ledger.
-    Waiting,
-    /// It may.
-    Clear,
-    /// Its ledger was set back or lost: only its operator can help.
-    SetBack,
 }
 
 /// Names a question until it is answered. The shell numbers them.
@@ -88,7 +78,7 @@ pub enum Reply {
     /// What it shows of its ledger.
     Proof(wire::Proof),
     /// It said nothing in time.
-    Silent,
+    TimedOut,
 }
 
 /// What the shell must do, in this order.
@@ -97,7 +87,7 @@ pub enum Action {
     /// Work on this, and say [`Event::Done`] when it has ended. Jobs run beside each other and end in any order.
     Start(JobId, Job),
     /// Give this to the writer, after whatever it was given before, and say [`Event::Taken`] when the writer has taken it.
-    Keep(Kept),
+    Store(SideRecord),
     /// Give back the room that this job took.
     Release(JobId),
     /// The answer to a question.
@@ -114,7 +104,7 @@ pub enum Action {
 
 /// Something for the ledger that is no entry.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Kept {
+pub enum SideRecord {
     /// The peer's receipt.
     Receipt {
         /// When it came, milliseconds since 1970.
@@ -138,8 +128,8 @@ pub enum Kept {
 /// Something that takes time, and that the session must not wait for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Job {
-    /// Look up what this node holds of the peer's ledger, and the peer of this node's. Ends with [`Done::Recalled`].
-    Recall,
+    /// Look up what this node holds of the peer's ledger, and the peer of this node's. Ends with [`Done::PeerLoaded`].
+    LoadPeer,
     /// Compare what the peer shows of this node's ledger with the ledger, and stop the signing if that is more, or another.
     /// Ends with [`Done::Compared`].
     Compare {
@@ -148,8 +138,8 @@ pub enum Job {
         /// A `SignedEntry` that this node may have signed.
         entry: Vec<u8>,
     },
-    /// Check checkpoints that the peer shows, and tell the watch of those that verify. Ends with [`Done::Looked`].
-    Look {
+    /// Check checkpoints that the peer shows, and tell the watch of those that verify. Ends with [`Done::CheckpointsChecked`].
+    CheckCheckpoints {
         /// Signed notes, each at most [`crate::base::limits::CHECKPOINT_BYTES`].
         notes: Vec<Vec<u8>>,
     },
@@ -219,12 +209,12 @@ pub struct Owed {
 /// How a job has ended.
 #[derive(Clone, Debug)]
 pub enum Done {
-    /// Of [`Job::Recall`].
-    Recalled(Box<Recalled>),
+    /// Of [`Job::LoadPeer`].
+    PeerLoaded(Box<StoredPeer>),
     /// Of [`Job::Compare`]: how what the peer shows contradicts this node's ledger.
     Compared(Option<String>),
-    /// Of [`Job::Look`].
-    Looked(Looked),
+    /// Of [`Job::CheckCheckpoints`].
+    CheckpointsChecked(CheckedCheckpoints),
     /// Of [`Job::Gossip`].
     Gossip {
         /// The newest notes, the oldest change first, at most [`crate::base::limits::GOSSIP_CHECKPOINTS`], none of the peer's.
@@ -259,7 +249,7 @@ pub enum Done {
 
 /// What a node holds of a peer's ledger, and the peer of its, by its own records.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Recalled {
+pub struct StoredPeer {
     /// How far it has the peer's ledger.
     pub received: Option<Cursor>,
     /// Up to where it holds the peer's receipts for its own ledger.
@@ -271,14 +261,14 @@ pub struct Recalled {
     /// The peer's newest checkpoint, a signed note; empty: none.
     pub checkpoint: Vec<u8>,
     /// The peer has surely heard of others' checkpoints up to this version of the watch.
-    pub told: u64,
+    pub gossiped: u64,
     /// The hash of a charter of the peer beside ours, and the version up to which ours were passed on for that.
     pub passed_on: Option<([u8; 32], u64)>,
 }
 
 /// What checkpoints that a peer showed have added.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Looked {
+pub struct CheckedCheckpoints {
     /// Notes of the peer itself that show more than was known.
     pub news: Vec<Vec<u8>>,
     /// The epoch of the peer's newest checkpoint.
@@ -346,7 +336,7 @@ pub enum PeerChange {
     /// So many items it refused.
     Refused(u64),
     /// It has heard of others' checkpoints up to this version of the watch; 0: it may have forgotten them.
-    Told(u64),
+    Gossiped(u64),
     /// It goes by a charter with this hash beside ours, and ours were passed on up to this version; `None`: they may not have reached it.
     PassedOn(Option<([u8; 32], u64)>),
 }
@@ -362,7 +352,7 @@ pub struct Close {
 
 /// Who the two sides of a link are, and what the session's side has when it begins.
 #[derive(Clone, Debug)]
-pub struct Opening {
+pub struct SessionConfig {
     /// This agency.
     pub own: AgencyId,
     /// The other one, by its certificate.

@@ -13,16 +13,17 @@ use std::time::Duration;
 
 use super::effects::Effects;
 use super::end::End;
-use super::event::{Job, Kept, Looked, PeerChange, Signed};
+use super::event::{CheckedCheckpoints, Job, PeerChange, SideRecord, Signed};
 use super::jobs::JobId;
 use super::keepalive::ping;
-use super::timers::{Now, Timer, later};
+use super::timers::Timer;
+use crate::base::clock::{Now, later};
 use crate::base::ids::LedgerIndex;
 use crate::base::limits;
 use crate::wire::{self, frame::Kind};
 
 /// Pause before the next look at what is new, when there was nothing for this peer.
-const LOOK_PAUSE: Duration = Duration::from_secs(1);
+const NEWS_PAUSE: Duration = Duration::from_secs(1);
 /// Checkpoints of itself that a peer shows on one link and that are kept: in its Hello, and a newer one after it. No honest peer shows more, and
 /// they may not fill the disk.
 const KEPT: usize = 2;
@@ -33,21 +34,21 @@ pub(super) struct GossipSender {
     /// The newest checkpoint of this node.
     newest: Signed,
     /// Everything of others up to this version of the watch was told.
-    told: u64,
+    sent_version: u64,
     /// This node's own ledger was told up to this size.
-    own: LedgerIndex,
+    sent_size: LedgerIndex,
     /// The pause after the last frame is over.
     is_due: bool,
     /// Something may have changed since the last look.
     has_news: bool,
-    looking: Option<JobId>,
+    reading: Option<JobId>,
 }
 
 impl GossipSender {
     /// This is the newest checkpoint of this node. Nothing is told before [`Self::begin`].
     pub(super) fn new(newest: Signed) -> Self {
-        let own = newest.size;
-        Self { newest, told: 0, own, is_due: false, has_news: true, looking: None }
+        let sent_size = newest.size;
+        Self { newest, sent_version: 0, sent_size, is_due: false, has_news: true, reading: None }
     }
 
     /// The newest checkpoint of this node.
@@ -58,12 +59,12 @@ impl GossipSender {
     /// Begins to tell. The peer was told of others up to version `told` on links before; `shown` is the checkpoint that was in Hello: a newer
     /// one follows at once.
     pub(super) fn begin(&mut self, told: u64, shown: &[u8], effects: &mut Effects<'_>) -> Result<(), End> {
-        (self.told, self.own) = (told, self.newest.size);
+        (self.sent_version, self.sent_size) = (told, self.newest.size);
         if !self.newest.note.is_empty() && self.newest.note[..] != *shown {
-            effects.say(Kind::Checkpoints(wire::CheckpointNotes { notes: vec![self.newest.note.to_vec()] }))?;
+            effects.send(Kind::Checkpoints(wire::CheckpointNotes { notes: vec![self.newest.note.to_vec()] }))?;
         }
-        if self.told > 0 {
-            effects.set(Timer::LookBack, effects.now.after(limits::GOSSIP_PAUSE));
+        if self.sent_version > 0 {
+            effects.set(Timer::RepeatGossip, effects.now.after(limits::GOSSIP_PAUSE));
         }
         self.pause_is_over(effects);
         Ok(())
@@ -72,71 +73,71 @@ impl GossipSender {
     /// This node has signed a checkpoint.
     pub(super) fn signed(&mut self, newest: Signed, effects: &mut Effects<'_>) {
         self.newest = newest;
-        self.look(effects);
+        self.read_news(effects);
     }
 
     /// Somebody's newest checkpoint has changed.
     pub(super) fn news(&mut self, effects: &mut Effects<'_>) {
         self.has_news = true;
-        self.look(effects);
+        self.read_news(effects);
     }
 
     /// Whether it matters that somebody's newest checkpoint changes.
     pub(super) fn wants_news(&self) -> bool {
-        self.is_due && !self.has_news && self.looking.is_none()
+        self.is_due && !self.has_news && self.reading.is_none()
     }
 
     /// Something may be told again.
     pub(super) fn pause_is_over(&mut self, effects: &mut Effects<'_>) {
         self.is_due = true;
-        self.look(effects);
+        self.read_news(effects);
     }
 
     /// The link has lasted: what was told on links before is told once more.
-    pub(super) fn look_back(&mut self, effects: &mut Effects<'_>) {
-        self.told = 0;
+    pub(super) fn repeat(&mut self, effects: &mut Effects<'_>) {
+        self.sent_version = 0;
         self.news(effects);
     }
 
     /// What is new was looked up.
-    pub(super) fn looked(
+    pub(super) fn news_read(
         &mut self,
         job: JobId,
         mut notes: Vec<Vec<u8>>,
         reached: u64,
         effects: &mut Effects<'_>,
     ) -> Result<(), End> {
-        if self.looking.take_if(|looking| *looking == job).is_none() {
+        if self.reading.take_if(|reading| *reading == job).is_none() {
             return Ok(());
         }
         // As many as there may be: others may be left, which are told after the pause.
         self.has_news |= notes.len() >= limits::GOSSIP_CHECKPOINTS;
-        if self.own != self.newest.size {
+        if self.sent_size != self.newest.size {
             notes.insert(0, self.newest.note.to_vec());
         }
-        (self.told, self.own) = (reached, self.newest.size);
+        (self.sent_version, self.sent_size) = (reached, self.newest.size);
         self.is_due = false;
         if notes.is_empty() {
-            effects.set(Timer::Gossip, effects.now.after(LOOK_PAUSE));
+            effects.set(Timer::Gossip, effects.now.after(NEWS_PAUSE));
             return Ok(());
         }
         effects.set(Timer::Gossip, effects.now.after(limits::GOSSIP_PAUSE));
-        effects.say(Kind::Checkpoints(wire::CheckpointNotes { notes }))?;
-        effects.say(ping(reached))
+        effects.send(Kind::Checkpoints(wire::CheckpointNotes { notes }))?;
+        effects.send(ping(reached))
     }
 
     /// The peer answered the ping after what it was told.
     pub(super) fn heard(&self, up_to: u64, effects: &mut Effects<'_>) {
-        if (1..=self.told).contains(&up_to) {
-            effects.note(PeerChange::Told(up_to));
+        if (1..=self.sent_version).contains(&up_to) {
+            effects.note(PeerChange::Gossiped(up_to));
         }
     }
 
-    fn look(&mut self, effects: &mut Effects<'_>) {
-        let is_something_new = self.has_news || self.own != self.newest.size;
-        if self.is_due && is_something_new && self.looking.is_none() {
+    fn read_news(&mut self, effects: &mut Effects<'_>) {
+        let is_something_new = self.has_news || self.sent_size != self.newest.size;
+        if self.is_due && is_something_new && self.reading.is_none() {
             self.has_news = false;
-            self.looking = Some(effects.start(Job::Gossip { after: self.told }));
+            self.reading = Some(effects.start(Job::Gossip { after: self.sent_version }));
         }
     }
 }
@@ -147,24 +148,24 @@ pub(super) struct GossipReceiver {
     allowance: Allowance,
     /// Frames that wait until the one before was looked at.
     waiting: VecDeque<Vec<Vec<u8>>>,
-    looking: Option<JobId>,
+    checking: Option<JobId>,
     kept: usize,
 }
 
 impl GossipReceiver {
     /// Nothing was heard yet.
     pub(super) fn new(now: Now) -> Self {
-        Self { allowance: Allowance::from(now), waiting: VecDeque::new(), looking: None, kept: 0 }
+        Self { allowance: Allowance::from(now), waiting: VecDeque::new(), checking: None, kept: 0 }
     }
 
     /// The checkpoint in the peer's Hello.
     pub(super) fn shown_in_hello(&mut self, note: Vec<u8>, effects: &mut Effects<'_>) {
         self.waiting.push_back(fitting(vec![note]));
-        self.look(effects);
+        self.check_next(effects);
     }
 
     /// A frame of checkpoints.
-    pub(super) fn came(&mut self, notes: Vec<Vec<u8>>, effects: &mut Effects<'_>) -> Result<(), End> {
+    pub(super) fn received(&mut self, notes: Vec<Vec<u8>>, effects: &mut Effects<'_>) -> Result<(), End> {
         if !self.allowance.allows(effects.now) {
             let (most, seconds) = (limits::GOSSIP_BURST_FRAMES, limits::GOSSIP_PAUSE.as_secs());
             let reason = format!("too many frames of checkpoints: one each {seconds} s, and {most} that come together");
@@ -177,35 +178,35 @@ impl GossipReceiver {
         let notes = fitting(notes);
         if !notes.is_empty() {
             self.waiting.push_back(notes);
-            self.look(effects);
+            self.check_next(effects);
         }
         Ok(())
     }
 
     /// Whether everything that came was looked at.
     pub(super) fn is_idle(&self) -> bool {
-        self.looking.is_none()
+        self.checking.is_none()
     }
 
     /// The frame was looked at; whether it was the one that is waited for. What the peer showed of itself is kept at once, so that it can be
     /// shown to a peer that is set back.
-    pub(super) fn looked(&mut self, job: JobId, looked: Looked, effects: &mut Effects<'_>) -> bool {
-        if self.looking.take_if(|looking| *looking == job).is_none() {
+    pub(super) fn checked(&mut self, job: JobId, checked: CheckedCheckpoints, effects: &mut Effects<'_>) -> bool {
+        if self.checking.take_if(|checking| *checking == job).is_none() {
             return false;
         }
-        for note in looked.news.into_iter().take(KEPT - self.kept) {
+        for note in checked.news.into_iter().take(KEPT - self.kept) {
             self.kept += 1;
-            effects.keep(Kept::Seen { at: effects.now.wall_millis, note });
+            effects.store(SideRecord::Seen { at: effects.now.wall_millis, note });
         }
-        self.look(effects);
+        self.check_next(effects);
         true
     }
 
-    fn look(&mut self, effects: &mut Effects<'_>) {
-        if self.looking.is_none()
+    fn check_next(&mut self, effects: &mut Effects<'_>) {
+        if self.checking.is_none()
             && let Some(notes) = self.waiting.pop_front()
         {
-            self.looking = Some(effects.start(Job::Look { notes }));
+            self.checking = Some(effects.start(Job::CheckCheckpoints { notes }));
         }
     }
 }

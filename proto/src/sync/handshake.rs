@@ -1,7 +1,7 @@
 //! The handshake: who is there, which version both speak, and what each has of the other's ledger.
 //!
 //! ```text
-//! Recall -> Hello leaves, Hello comes -> Compare -> wait until this node may sign -> look at the peer's checkpoint -> linked
+//! LoadPeer -> Hello leaves, Hello comes -> Compare -> wait until this node may sign -> look at the peer's checkpoint -> linked
 //! ```
 //!
 //! Invariants:
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::effects::Effects;
 use super::end::End;
-use super::event::{Action, Job, Opening, PeerChange, Recalled, Warning};
+use super::event::{Action, Job, PeerChange, SessionConfig, StoredPeer, Warning};
 use super::keepalive::clock_offset;
 use super::timers::Timer;
 use crate::base::refusal::FaultCode;
@@ -34,7 +34,7 @@ const QUOTED_CHARS: usize = 80;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Handshake {
     step: Step,
-    recalled: Recalled,
+    stored: StoredPeer,
     /// The checkpoint that this side's Hello showed.
     shown: Vec<u8>,
     /// The peer's Hello.
@@ -48,7 +48,7 @@ pub(super) struct Handshake {
 enum Step {
     /// This node looks up what it holds of the peer.
     #[default]
-    Recalling,
+    LoadingPeer,
     /// The peer must say Hello.
     AwaitingHello,
     /// What the peer shows is compared with this node's ledger.
@@ -62,39 +62,39 @@ enum Step {
 impl Handshake {
     /// Begins.
     pub(super) fn begin(&mut self, effects: &mut Effects<'_>) {
-        effects.start(Job::Recall);
+        effects.start(Job::LoadPeer);
     }
 
     /// What this node holds is known: it says Hello.
-    pub(super) fn recalled(
+    pub(super) fn peer_loaded(
         &mut self,
-        recalled: Recalled,
-        opening: &Opening,
+        stored: StoredPeer,
+        config: &SessionConfig,
         checkpoint: &[u8],
         effects: &mut Effects<'_>,
     ) -> Result<(), End> {
-        if self.step != Step::Recalling {
+        if self.step != Step::LoadingPeer {
             return Ok(());
         }
-        let charter = opening.charters.newest();
+        let charter = config.charters.newest();
         let hello = wire::Hello {
             protocol_min: PROTOCOL_MIN,
             protocol_max: PROTOCOL_MAX,
-            federation: opening.federation.clone(),
-            agency: opening.own.to_string(),
+            federation: config.federation.clone(),
+            agency: config.own.to_string(),
             charter_version: charter.version,
-            have_cursor: recalled.received.map(Cursor::to_wire),
+            have_cursor: stored.received.map(Cursor::to_wire),
             checkpoint: checkpoint.to_vec(),
-            seen_of_you: recalled.checkpoint.clone(),
+            seen_of_you: stored.checkpoint.clone(),
             // It is stamped when it leaves.
             now: 0,
-            entry_of_you: recalled.entry.to_vec(),
+            entry_of_you: stored.entry.to_vec(),
             charter_hash: charter.hash.to_vec(),
         };
-        (self.recalled, self.shown) = (recalled, checkpoint.to_vec());
+        (self.stored, self.shown) = (stored, checkpoint.to_vec());
         self.step = Step::AwaitingHello;
         effects.set(Timer::Handshake, effects.now.after(HANDSHAKE_WITHIN));
-        effects.say(Kind::Hello(hello))
+        effects.send(Kind::Hello(hello))
     }
 
     /// Whether the peer must say Hello now.
@@ -104,7 +104,7 @@ impl Handshake {
 
     /// Whether the peer's Hello has not come yet.
     pub(super) fn is_before_hello(&self) -> bool {
-        matches!(self.step, Step::Recalling | Step::AwaitingHello)
+        matches!(self.step, Step::LoadingPeer | Step::AwaitingHello)
     }
 
     /// Whether all that is missing is that this node may sign.
@@ -113,13 +113,18 @@ impl Handshake {
     }
 
     /// The first frame came.
-    pub(super) fn came(&mut self, kind: Option<Kind>, opening: &Opening, effects: &mut Effects<'_>) -> Result<(), End> {
+    pub(super) fn received(
+        &mut self,
+        kind: Option<Kind>,
+        config: &SessionConfig,
+        effects: &mut Effects<'_>,
+    ) -> Result<(), End> {
         let hello = match kind {
             Some(Kind::Hello(hello)) => hello,
             Some(Kind::Fault(fault)) => return Err(End::by_peer(&fault)),
             _ => return Err(End::unexpected("another frame before Hello")),
         };
-        self.protocol = check(&hello, opening)?;
+        self.protocol = check(&hello, config)?;
         self.clock_offset = clock_offset(hello.now, effects.now);
         self.step = Step::Comparing;
         effects.stop(Timer::Handshake);
@@ -173,8 +178,8 @@ impl Handshake {
     }
 
     /// What this node holds of the peer.
-    pub(super) fn held(&self) -> &Recalled {
-        &self.recalled
+    pub(super) fn stored(&self) -> &StoredPeer {
+        &self.stored
     }
 
     /// The checkpoint that this side's Hello showed.
@@ -189,8 +194,8 @@ impl Handshake {
 }
 
 /// The name in Hello must be the certificate's, and the versions must meet; the version that both speak.
-fn check(hello: &wire::Hello, opening: &Opening) -> Result<u32, End> {
-    let Opening { peer, federation, .. } = opening;
+fn check(hello: &wire::Hello, config: &SessionConfig) -> Result<u32, End> {
+    let SessionConfig { peer, federation, .. } = config;
     if hello.agency != peer.as_str() || hello.federation != *federation {
         let quoted = |text: &str| text.chars().take(QUOTED_CHARS).collect::<String>();
         let (named, of) = (quoted(&hello.agency), quoted(&hello.federation));

@@ -12,7 +12,8 @@ use std::time::Duration;
 use super::effects::Effects;
 use super::end::End;
 use super::event::{Action, AskId, PeerChange, Reply};
-use super::timers::{Now, Timer, TimerTable, later};
+use super::timers::{Timer, TimerTable};
+use crate::base::clock::{Now, later};
 use crate::base::limits;
 use crate::base::refusal::FaultCode;
 use crate::wire::{self, frame::Kind};
@@ -28,9 +29,9 @@ pub(super) struct KeepAlive {
     idle: Duration,
     has_begun: bool,
     /// When the peer was heard last, in nanoseconds of the clock that only goes forward.
-    heard: u64,
+    last_heard: u64,
     /// When this side said something last.
-    said: u64,
+    last_sent: u64,
     ping_due: bool,
     /// The highest nonce of the pings to be answered.
     pong_due: Option<u64>,
@@ -45,8 +46,8 @@ impl KeepAlive {
         Self {
             idle,
             has_begun: false,
-            heard: 0,
-            said: 0,
+            last_heard: 0,
+            last_sent: 0,
             ping_due: false,
             pong_due: None,
             pong_later: None,
@@ -58,35 +59,35 @@ impl KeepAlive {
     pub(super) fn begin(&mut self, effects: &mut Effects<'_>) {
         let now = effects.now;
         self.has_begun = true;
-        (self.heard, self.said) = (now.mono_nanos, now.mono_nanos);
+        (self.last_heard, self.last_sent) = (now.mono_nanos, now.mono_nanos);
         effects.set(Timer::Idle, now.after(self.idle));
         effects.set(Timer::Ping, now.after(self.ping_after()));
     }
 
     /// The peer was heard, or the session reads again after it did not.
     pub(super) fn heard(&mut self, now: Now) {
-        self.heard = now.mono_nanos;
+        self.last_heard = now.mono_nanos;
     }
 
     /// The peer must have been heard.
-    pub(super) fn check_silence(&mut self, reads: bool, effects: &mut Effects<'_>) -> Result<(), End> {
+    pub(super) fn check_idle(&mut self, reads: bool, effects: &mut Effects<'_>) -> Result<(), End> {
         if !reads {
-            self.heard = effects.now.mono_nanos;
+            self.last_heard = effects.now.mono_nanos;
         }
-        if effects.now.is_after(self.heard, self.idle) {
+        if effects.now.is_after(self.last_heard, self.idle) {
             let reason = format!("nothing heard for {} s", self.idle.as_secs());
             return Err(End::Fault(FaultCode::Idle, reason));
         }
-        effects.set(Timer::Idle, later(self.heard, self.idle));
+        effects.set(Timer::Idle, later(self.last_heard, self.idle));
         Ok(())
     }
 
     /// This side must have said something. While a ping waits to leave, there is nothing to wait for.
-    pub(super) fn check_speech(&mut self, effects: &mut Effects<'_>) {
-        if effects.now.is_after(self.said, self.ping_after()) {
+    pub(super) fn ping_if_quiet(&mut self, effects: &mut Effects<'_>) {
+        if effects.now.is_after(self.last_sent, self.ping_after()) {
             self.ping_due = true;
         } else {
-            effects.set(Timer::Ping, later(self.said, self.ping_after()));
+            effects.set(Timer::Ping, later(self.last_sent, self.ping_after()));
         }
     }
 
@@ -105,7 +106,7 @@ impl KeepAlive {
     }
 
     /// Everything that the peer said was worked off.
-    pub(super) fn worked_off(&mut self) {
+    pub(super) fn all_handled(&mut self) {
         self.pong_due = self.pong_due.max(self.pong_later.take());
     }
 
@@ -134,10 +135,10 @@ impl KeepAlive {
     }
 
     /// A frame leaves now.
-    pub(super) fn said(&mut self, now: Now, timers: &mut TimerTable) {
-        self.said = now.mono_nanos;
+    pub(super) fn frame_left(&mut self, now: Now, timers: &mut TimerTable) {
+        self.last_sent = now.mono_nanos;
         if self.has_begun && !self.ping_due && !timers.is_set(Timer::Ping) {
-            timers.set(Timer::Ping, later(self.said, self.ping_after()));
+            timers.set(Timer::Ping, later(self.last_sent, self.ping_after()));
         }
     }
 

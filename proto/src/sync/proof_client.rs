@@ -57,12 +57,12 @@ impl ProofClient {
         let now = effects.now.mono_nanos;
         for open in self.open.values_mut() {
             if let Some(asked) = open.take_if(|asked| asked.until <= now) {
-                effects.act(Action::Answer(asked.ask, Reply::Silent));
+                effects.act(Action::Answer(asked.ask, Reply::TimedOut));
             }
         }
         // The oldest come first.
         while let Some((asked, _)) = self.waiting.front().filter(|(asked, _)| asked.until <= now) {
-            effects.act(Action::Answer(asked.ask, Reply::Silent));
+            effects.act(Action::Answer(asked.ask, Reply::TimedOut));
             self.waiting.pop_front();
         }
         self.set_timer(effects);
@@ -74,7 +74,7 @@ impl ProofClient {
         {
             self.sent += 1;
             self.open.insert(self.sent, Some(asked));
-            effects.say(Kind::Prove(wire::Prove { number: self.sent, ..prove }))?;
+            effects.send(Kind::Prove(wire::Prove { number: self.sent, ..prove }))?;
         }
         self.set_timer(effects);
         Ok(())

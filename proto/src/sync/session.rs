@@ -17,19 +17,21 @@ use super::charters::{self, CharterSync};
 use super::delivery::Delivery;
 use super::effects::{Effects, Shared};
 use super::end::{Closing, End};
-use super::event::{Action, Close, Done, Event, GuardState, Opening, Owed, PeerChange, Question, Signed, Warning};
+use super::event::{Action, Close, Done, Event, Owed, PeerChange, Question, SessionConfig, Signed, Warning};
 use super::gossip::{GossipReceiver, GossipSender};
 use super::handshake::{self, Handshake};
-use super::intake::Intake;
 use super::jobs::JobId;
 use super::keepalive::KeepAlive;
 use super::proof_client::ProofClient;
 use super::proof_server::ProofServer;
-use super::timers::{Now, Timer};
+use super::reception::Reception;
+use super::timers::Timer;
+use crate::base::clock::Now;
 use crate::base::ids::Epoch;
 use crate::base::limits;
 use crate::base::refusal::FaultCode;
 use crate::routing::outbox::GiveBack;
+use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{Frame, frame::Kind};
 
 /// A session that lasted so long, or moved an entry, was a success: its end is no reason to dial more slowly.
@@ -38,7 +40,7 @@ const LASTED: Duration = Duration::from_secs(10);
 /// One side of a link.
 #[derive(Clone, Debug)]
 pub struct Session {
-    opening: Opening,
+    config: SessionConfig,
     phase: Phase,
     guard: GuardState,
     /// This node has signed a checkpoint over all its durable leaves since it started.
@@ -47,7 +49,7 @@ pub struct Session {
     receipt_is_next: bool,
     handshake: Handshake,
     delivery: Delivery,
-    intake: Intake,
+    reception: Reception,
     keepalive: KeepAlive,
     gossip_sender: GossipSender,
     gossip_receiver: GossipReceiver,
@@ -63,7 +65,7 @@ enum Phase {
     /// The handshake goes on.
     Handshake,
     /// The handshake is over, and the peer's checkpoint is looked at.
-    Opening,
+    CheckingCheckpoint,
     /// Both sides send.
     Linked {
         /// Since when, in nanoseconds of the clock that only goes forward.
@@ -75,24 +77,24 @@ enum Phase {
 
 impl Session {
     /// A session on a connection that has just come up.
-    pub fn open(opening: Opening, now: Now, actions: &mut Vec<Action>) -> Self {
-        let newest = Signed { size: opening.end.index, note: opening.checkpoint.clone() };
+    pub fn open(config: SessionConfig, now: Now, actions: &mut Vec<Action>) -> Self {
+        let newest = Signed { size: config.end.index, note: config.checkpoint.clone() };
         let mut session = Self {
             phase: Phase::Handshake,
-            guard: opening.guard,
-            is_signed: opening.is_signed,
+            guard: config.guard,
+            is_signed: config.is_signed,
             receipt_is_next: false,
             handshake: Handshake::default(),
-            delivery: Delivery::new(opening.end, opening.idle),
-            intake: Intake::new(None),
-            keepalive: KeepAlive::new(opening.idle),
+            delivery: Delivery::new(config.end, config.idle),
+            reception: Reception::new(None),
+            keepalive: KeepAlive::new(config.idle),
             gossip_sender: GossipSender::new(newest),
             gossip_receiver: GossipReceiver::new(now),
             charters: CharterSync::default(),
             proof_client: ProofClient::default(),
             proof_server: ProofServer::default(),
             shared: Shared::default(),
-            opening,
+            config,
         };
         session.handshake.begin(&mut Effects::new(now, &mut session.shared, actions));
         session
@@ -135,7 +137,7 @@ impl Session {
             Kind::Hello(hello) => hello.now = now.wall_millis,
             _ => {}
         }
-        self.keepalive.said(now, &mut self.shared.timers);
+        self.keepalive.frame_left(now, &mut self.shared.timers);
         Some(Frame { kind: Some(kind) })
     }
 
@@ -148,8 +150,8 @@ impl Session {
     pub fn reads(&self) -> bool {
         match self.phase {
             Phase::Handshake => self.handshake.awaits_hello(),
-            Phase::Linked { .. } => self.intake.has_room() && self.charters.has_room() && self.shared.untaken <= 1,
-            Phase::Opening | Phase::Ended => false,
+            Phase::Linked { .. } => self.reception.has_room() && self.charters.has_room() && self.shared.untaken <= 1,
+            Phase::CheckingCheckpoint | Phase::Ended => false,
         }
     }
 
@@ -184,7 +186,7 @@ impl Session {
                 let reason = "a frame was read while there was no room for it".to_owned();
                 Err(End::Fault(FaultCode::Internal, reason))
             }
-            Event::Frame(frame) => self.came(frame, effects),
+            Event::Frame(frame) => self.received(frame, effects),
             Event::Timeout => {
                 while let Some(timer) = effects.take_expired() {
                     self.expired(timer, reads, effects)?;
@@ -215,10 +217,10 @@ impl Session {
             Event::Ask(ask, Question::Prove(prove)) => self.proof_client.ask(ask, prove, effects),
             Event::Guard(guard) => {
                 self.guard = guard;
-                let has_begun = matches!(self.phase, Phase::Opening | Phase::Linked { .. });
+                let has_begun = matches!(self.phase, Phase::CheckingCheckpoint | Phase::Linked { .. });
                 if has_begun && guard == GuardState::SetBack { Err(handshake::set_back()) } else { Ok(()) }
             }
-            Event::Charters(charters) => Err(charters::changed(&charters, &self.opening.peer)),
+            Event::Charters(charters) => Err(charters::changed(&charters, &self.config.peer)),
             Event::Closed(closing) => Err(self.closed(closing)),
             Event::Superseded => {
                 let reason = "another connection of this pair took over".to_owned();
@@ -229,16 +231,16 @@ impl Session {
     }
 
     /// A frame from the peer.
-    fn came(&mut self, frame: Frame, effects: &mut Effects<'_>) -> Result<(), End> {
+    fn received(&mut self, frame: Frame, effects: &mut Effects<'_>) -> Result<(), End> {
         self.keepalive.heard(effects.now);
         if self.phase == Phase::Handshake {
-            self.handshake.came(frame.kind, &self.opening, effects)?;
+            self.handshake.received(frame.kind, &self.config, effects)?;
             self.keepalive.begin(effects);
             return Ok(());
         }
         let bytes = frame.encoded_len();
         match frame.kind {
-            Some(Kind::Deliver(deliver)) => self.intake.came(deliver, bytes, effects),
+            Some(Kind::Deliver(deliver)) => self.reception.received(deliver, bytes, effects),
             Some(Kind::Ack(ack)) => self.delivery.receipted(ack, effects)?,
             Some(Kind::Ping(ping)) => {
                 self.keepalive.pinged(&ping, effects);
@@ -246,8 +248,8 @@ impl Session {
                     self.gossip_sender.heard(ping.nonce, effects);
                 }
             }
-            Some(Kind::Charter(charter)) => self.charters.came(charter.note, effects),
-            Some(Kind::Checkpoints(checkpoints)) => self.gossip_receiver.came(checkpoints.notes, effects)?,
+            Some(Kind::Charter(charter)) => self.charters.received(charter.note, effects),
+            Some(Kind::Checkpoints(checkpoints)) => self.gossip_receiver.received(checkpoints.notes, effects)?,
             Some(Kind::Prove(prove)) => self.proof_server.asked(prove, effects)?,
             Some(Kind::Proof(proof)) => self.proof_client.answered(proof, effects)?,
             Some(Kind::Fault(fault)) => return Err(End::by_peer(&fault)),
@@ -262,11 +264,11 @@ impl Session {
     fn expired(&mut self, timer: Timer, reads: bool, effects: &mut Effects<'_>) -> Result<(), End> {
         match timer {
             Timer::Handshake => return Err(self.handshake.expired()),
-            Timer::Idle => self.keepalive.check_silence(reads, effects)?,
-            Timer::Ping => self.keepalive.check_speech(effects),
+            Timer::Idle => self.keepalive.check_idle(reads, effects)?,
+            Timer::Ping => self.keepalive.ping_if_quiet(effects),
             Timer::Progress => self.delivery.check_progress(effects)?,
             Timer::Gossip => self.gossip_sender.pause_is_over(effects),
-            Timer::LookBack => self.gossip_sender.look_back(effects),
+            Timer::RepeatGossip => self.gossip_sender.repeat(effects),
             Timer::Question => self.proof_client.expire(effects),
         }
         Ok(())
@@ -275,31 +277,31 @@ impl Session {
     /// A job has ended.
     fn done(&mut self, job: JobId, done: Done, effects: &mut Effects<'_>) -> Result<(), End> {
         match done {
-            Done::Recalled(recalled) => {
+            Done::PeerLoaded(stored) => {
                 let newest = self.gossip_sender.newest().note.clone();
-                self.handshake.recalled(*recalled, &self.opening, &newest, effects)
+                self.handshake.peer_loaded(*stored, &self.config, &newest, effects)
             }
             Done::Compared(conflict) => self.handshake.compared(conflict, self.delivery.end(), effects),
-            Done::Looked(looked) => {
-                let epoch = looked.epoch;
-                let is_known = self.gossip_receiver.looked(job, looked, effects);
-                if is_known && self.phase == Phase::Opening { self.begin(epoch, effects) } else { Ok(()) }
+            Done::CheckpointsChecked(checked) => {
+                let epoch = checked.epoch;
+                let is_known = self.gossip_receiver.checked(job, checked, effects);
+                if is_known && self.phase == Phase::CheckingCheckpoint { self.begin(epoch, effects) } else { Ok(()) }
             }
-            Done::Gossip { notes, reached } => self.gossip_sender.looked(job, notes, reached, effects),
-            Done::Reserved => self.intake.reserved(job, effects),
+            Done::Gossip { notes, reached } => self.gossip_sender.news_read(job, notes, reached, effects),
+            Done::Reserved => self.reception.reserved(job, effects),
             Done::Checked(items) => {
-                self.intake.checked(job, items);
+                self.reception.checked(job, items);
                 Ok(())
             }
-            Done::Committed { results, checkpoint } => self.intake.committed(job, results, checkpoint, effects),
-            Done::Acknowledged(ack) => self.intake.acknowledged(job, ack, effects),
+            Done::Committed { results, checkpoint } => self.reception.committed(job, results, checkpoint, effects),
+            Done::Acknowledged(ack) => self.reception.acknowledged(job, ack, effects),
             Done::CheckedAck(ack) => {
                 self.delivery.checked(job, ack);
                 Ok(())
             }
             Done::Read(prepared) => self.delivery.read(job, prepared, effects),
             Done::Proved(proof) => self.proof_server.proved(job, proof, effects),
-            Done::Adopted(adoption) => self.charters.adopted(job, adoption, &self.opening.charters, effects),
+            Done::Adopted(adoption) => self.charters.adopted(job, adoption, &self.config.charters, effects),
             Done::Failed(end) => Err(end),
         }
     }
@@ -315,7 +317,7 @@ impl Session {
         }
         while effects.writer_is_idle() && self.give_to_writer(effects)? {}
         if self.gossip_receiver.is_idle() && self.charters.is_idle() {
-            self.keepalive.worked_off();
+            self.keepalive.all_handled();
         }
         Ok(())
     }
@@ -326,35 +328,35 @@ impl Session {
         if self.receipt_is_next && self.delivery.acknowledge_next(effects)? {
             return Ok(true);
         }
-        Ok(self.intake.commit_next(effects) || self.delivery.acknowledge_next(effects)?)
+        Ok(self.reception.commit_next(effects) || self.delivery.acknowledge_next(effects)?)
     }
 
     /// The handshake is over. What the peer shows of its own ledger is looked at before anything else.
     fn link(&mut self, effects: &mut Effects<'_>) {
         self.handshake.succeeded(effects);
-        self.intake = Intake::new(self.handshake.held().received);
+        self.reception = Reception::new(self.handshake.stored().received);
         self.gossip_receiver.shown_in_hello(self.handshake.theirs().checkpoint.clone(), effects);
-        self.phase = Phase::Opening;
+        self.phase = Phase::CheckingCheckpoint;
     }
 
     /// Begins to send and to read. `epoch` is that of the peer's newest checkpoint.
     fn begin(&mut self, epoch: Option<Epoch>, effects: &mut Effects<'_>) -> Result<(), End> {
         self.phase = Phase::Linked { since: effects.now.mono_nanos };
-        let held = self.handshake.held();
+        let stored = self.handshake.stored();
         let give_back = self.owed(epoch);
         if let Some(Owed { epoch, .. }) = give_back
-            && held.reset.is_none_or(|(declared, _)| declared != epoch)
+            && stored.reset.is_none_or(|(declared, _)| declared != epoch)
         {
             effects.act(Action::Warn(Warning::Undeclared(epoch)));
         }
-        charters::pass_on(&self.opening.charters, self.handshake.theirs(), held.passed_on, effects)?;
-        self.gossip_sender.begin(held.told, self.handshake.shown(), effects)?;
-        self.delivery.begin(self.handshake.have(), held.receipted, give_back, effects)
+        charters::pass_on(&self.config.charters, self.handshake.theirs(), stored.passed_on, effects)?;
+        self.gossip_sender.begin(stored.gossiped, self.handshake.shown(), effects)?;
+        self.delivery.begin(self.handshake.have(), stored.receipted, give_back, effects)
     }
 
     /// What is to be given back to a peer whose ledger has begun a new epoch: what came from it before.
     fn owed(&self, shown: Option<Epoch>) -> Option<Owed> {
-        let (reset, size) = (self.handshake.held().reset, self.delivery.end().index);
+        let (reset, size) = (self.handshake.stored().reset, self.delivery.end().index);
         GiveBack::owed(shown, reset, size).map(|(epoch, before)| Owed { epoch, before })
     }
 
@@ -373,9 +375,9 @@ impl Session {
     fn close(&mut self, end: End, now: Now, actions: &mut Vec<Action>) {
         let mut was_success = false;
         if let Phase::Linked { since } = self.phase {
-            was_success = self.intake.has_moved() || self.delivery.has_moved() || now.is_after(since, LASTED);
+            was_success = self.reception.has_moved() || self.delivery.has_moved() || now.is_after(since, LASTED);
             if now.is_after(since, limits::GOSSIP_PAUSE) {
-                actions.push(Action::Peer(PeerChange::Told(0)));
+                actions.push(Action::Peer(PeerChange::Gossiped(0)));
             }
             if !was_success {
                 actions.push(Action::Peer(PeerChange::PassedOn(None)));

@@ -14,11 +14,13 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
+use crate::base::clock::Now;
 use crate::base::ids::{EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
 use crate::fixture::{FEDERATION, Federation, START, agency};
 use crate::routing::cursor::Cursor;
 use crate::routing::outbox::{FrameSummary, Prepared};
+use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{self, Frame, frame::Kind};
 
 const OWN: &str = "prov-jabar";
@@ -46,8 +48,8 @@ fn entry(number: u8) -> EntryId {
 }
 
 /// A node with ten leaves that may sign.
-fn opening(charters: &Charters) -> Opening {
-    Opening {
+fn config(charters: &Charters) -> SessionConfig {
+    SessionConfig {
         own: agency(OWN),
         peer: agency(PEER),
         federation: FEDERATION.to_owned(),
@@ -77,8 +79,8 @@ fn hello(charters: &Charters) -> wire::Hello {
 }
 
 /// The peer has everything, and its receipts are here.
-fn recalled() -> Recalled {
-    Recalled { received: Some(cursor(5)), receipted: Some(cursor(10)), ..Recalled::default() }
+fn stored_peer() -> StoredPeer {
+    StoredPeer { received: Some(cursor(5)), receipted: Some(cursor(10)), ..StoredPeer::default() }
 }
 
 fn start(job: u64, what: Job) -> Action {
@@ -103,24 +105,24 @@ fn ends_with(actions: &[Action], code: crate::base::refusal::FaultCode) -> bool 
 }
 
 impl Side {
-    fn open(opening: Opening) -> (Self, Vec<Action>) {
+    fn open(config: SessionConfig) -> (Self, Vec<Action>) {
         let (now, mut actions) = (Now { wall_millis: START, mono_nanos: 0 }, Vec::new());
-        let session = Session::open(opening, now, &mut actions);
+        let session = Session::open(config, now, &mut actions);
         (Self { session, now }, actions)
     }
 
     /// The handshake is over, both have told each other all, and jobs 1 to 4 were that.
     fn linked() -> Self {
         let federation = Federation::new();
-        Self::linked_with(opening(&federation.charters), recalled(), hello(&federation.charters))
+        Self::linked_with(config(&federation.charters), stored_peer(), hello(&federation.charters))
     }
 
-    fn linked_with(opening: Opening, recalled: Recalled, hello: wire::Hello) -> Self {
-        let (mut side, _) = Self::open(opening);
-        side.does(done(1, Done::Recalled(Box::new(recalled))));
+    fn linked_with(config: SessionConfig, stored_peer: StoredPeer, hello: wire::Hello) -> Self {
+        let (mut side, _) = Self::open(config);
+        side.does(done(1, Done::PeerLoaded(Box::new(stored_peer))));
         side.does(frame(Kind::Hello(hello)));
         side.does(done(2, Done::Compared(None)));
-        side.does(done(3, Done::Looked(Looked::default())));
+        side.does(done(3, Done::CheckpointsChecked(CheckedCheckpoints::default())));
         side.says();
         // Nothing of third parties is new.
         side.does(done(4, Done::Gossip { notes: Vec::new(), reached: 0 }));

@@ -73,20 +73,21 @@ impl Relation {
 }
 
 /// Whether a node may sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// The node may not sign yet. It waits for its peers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GuardState {
+    /// The node may not sign yet. It has just started, and its peers are asked what they saw of its ledger.
+    #[default]
     Waiting,
     /// The node may sign.
     Clear,
-    /// The ledger was set back or lost. The node may not sign, and only its operator can help.
+    /// The ledger was set back or lost, because a peer has seen more of it. The node signs nothing until its operator repairs it.
     SetBack,
 }
 
 /// The guard of one run of a node. Times are durations since its start.
 #[derive(Clone, Debug)]
 pub struct RollbackGuard {
-    state: State,
+    state: GuardState,
     wait: PeerWait,
     sightings: Vec<Sighting>,
 }
@@ -136,9 +137,9 @@ impl RollbackGuard {
         }
         let wait = PeerWait::new(peers);
         let state = match () {
-            () if !sightings.is_empty() => State::SetBack,
-            () if wait.ends().is_zero() => State::Clear,
-            () => State::Waiting,
+            () if !sightings.is_empty() => GuardState::SetBack,
+            () if wait.ends().is_zero() => GuardState::Clear,
+            () => GuardState::Waiting,
         };
         let (must_store, is_mended) = (had_stored || !sightings.is_empty(), had_stored && sightings.is_empty());
         Ok(Begun { guard: Self { state, wait, sightings }, must_store, is_mended })
@@ -146,11 +147,11 @@ impl RollbackGuard {
 
     /// The guard of a new epoch, which nobody can have seen yet.
     pub fn clear() -> Self {
-        Self { state: State::Clear, wait: PeerWait::new([]), sightings: Vec::new() }
+        Self { state: GuardState::Clear, wait: PeerWait::new([]), sightings: Vec::new() }
     }
 
     /// Whether the node may sign.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> GuardState {
         self.state
     }
 
@@ -161,7 +162,7 @@ impl RollbackGuard {
 
     /// The time at which [`RollbackGuard::timeout`] is due. `None` if the node does not wait.
     pub fn next_timeout(&self) -> Option<Duration> {
-        (self.state == State::Waiting).then(|| self.wait.ends())
+        (self.state == GuardState::Waiting).then(|| self.wait.ends())
     }
 
     /// A peer showed what it holds, and nothing of it contradicts the ledger. Returns the reason if this ends the wait.
@@ -173,14 +174,14 @@ impl RollbackGuard {
     /// Ends the wait if its time is over. Returns the reason.
     pub fn timeout(&mut self, elapsed: Duration) -> Option<Settled> {
         let ends = self.next_timeout().filter(|ends| *ends <= elapsed)?;
-        self.state = State::Clear;
+        self.state = GuardState::Clear;
         Some(if ends.is_zero() { Settled::AllHeard } else { Settled::TimeOver })
     }
 
     /// Takes a sighting that contradicts the ledger. Returns whether the caller must store [`RollbackGuard::sightings`]. The newest sighting of each
     /// kind of proof by each party is kept.
     pub fn set_back(&mut self, sighting: Sighting) -> bool {
-        self.state = State::SetBack;
+        self.state = GuardState::SetBack;
         let is_of_kind = |old: &Sighting| {
             old.by == sighting.by && std::mem::discriminant(&old.proof) == std::mem::discriminant(&sighting.proof)
         };

@@ -100,11 +100,6 @@ impl Watched {
         self.newest.as_ref()
     }
 
-    /// Whether the agency's checkpoints contradicted each other in its newest epoch.
-    pub fn is_caught(&self) -> bool {
-        self.caught.is_some()
-    }
-
     /// Takes a verified checkpoint of the agency.
     pub fn take(&mut self, shown: SignedCheckpoint) -> Taken {
         let epoch = self.newest.as_ref().map(|newest| newest.checkpoint.epoch);

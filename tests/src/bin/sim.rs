@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use sinergi_tests::measure::numbers;
 use sinergi_tests::sim::{Plan, Report, run};
 use tokio::time::Instant;
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
                 break;
             }
             match run(Plan::of(seed, most)) {
-                Ok(report) => add(&mut total.lock().unwrap_or_else(PoisonError::into_inner), &report),
+                Ok(report) => add(&mut total.lock(), &report),
                 Err(failure) => {
                     failed.fetch_add(1, Ordering::Relaxed);
                     println!("{failure}");
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         (0..threads).for_each(|_| drop(scope.spawn(work)));
     });
-    let (failed, total) = (failed.load(Ordering::Relaxed), total.into_inner().unwrap_or_else(PoisonError::into_inner));
+    let (failed, total) = (failed.load(Ordering::Relaxed), total.into_inner());
     println!(
         "{seeds} seeds from {from}: {failed} failed; {} events, {} complaints, {} acknowledged entries, {} superseded, {} ledgers recovered, {} findings against who did not declare a loss, {} s",
         total.events,

@@ -32,14 +32,14 @@ use sinergi_proto::base::limits;
 use sinergi_proto::charter::{Charter, Charters};
 use sinergi_proto::complaint::Command;
 use sinergi_proto::engine::{
-    Act, Answer, Batch, CaseRoom, Engine, EngineConfig, GuardState, Input, LeafHeader, Lodge, OldEntry,
+    Act, Answer, Batch, CaseCacheLimits, Engine, EngineConfig, Input, LeafHeader, Lodge, OldEntry,
 };
 use sinergi_proto::entry::content::Content;
 use sinergi_proto::entry::{ContentClass, EntryDraft, Place};
 use sinergi_proto::routing::cursor::Cursor;
-use sinergi_proto::sync::{End, Event, GuardState as LinkGuard, Job, JobId};
+use sinergi_proto::sync::{End, Event, Job, JobId};
 use sinergi_proto::tlog::checkpoint::CheckpointSigner;
-use sinergi_proto::transparency::rollback_guard::{self, Begun, RollbackGuard, Sighting, Signer};
+use sinergi_proto::transparency::rollback_guard::{Begun, GuardState, RollbackGuard, Sighting, Signer};
 use sinergi_proto::transparency::watch::{SignedCheckpoint, WatchedLedgers};
 use sinergi_proto::wire::{self, Frame, accusation::Finding, entry::Body as Wire};
 
@@ -102,7 +102,7 @@ pub struct Node {
     charters: Arc<Charters>,
     checks: Rc<Checks>,
     key: SigningKey,
-    case_room: CaseRoom,
+    case_room: CaseCacheLimits,
     /// Decides; `None`: the node does not run.
     engine: Option<Engine>,
     /// What the engine decided since the last batch was closed.
@@ -144,7 +144,7 @@ pub struct Node {
 
 impl Node {
     /// A node that does not run yet.
-    pub fn new(id: &AgencyId, topology: &Topology, case_room: CaseRoom, idle: Duration) -> Self {
+    pub fn new(id: &AgencyId, topology: &Topology, case_room: CaseCacheLimits, idle: Duration) -> Self {
         let adjacent = topology.adjacent[id].clone();
         Self {
             id: id.clone(),
@@ -288,9 +288,9 @@ impl Node {
     /// Tells everybody what the guard says.
     fn follow_guard(&mut self, now: u64) {
         let state = match self.guard.state() {
-            rollback_guard::State::Waiting => State::Hearing,
-            rollback_guard::State::Clear => State::Clear,
-            rollback_guard::State::SetBack => State::SetBack,
+            GuardState::Waiting => State::Hearing,
+            GuardState::Clear => State::Clear,
+            GuardState::SetBack => State::SetBack,
         };
         if state == self.state {
             return;
@@ -300,7 +300,7 @@ impl Node {
             State::Clear => {
                 self.decide(Input::Guard(GuardState::Clear), Waiter::Nobody, now);
                 self.sign_checkpoint(now);
-                self.tell_all(&Event::Guard(LinkGuard::Clear));
+                self.tell_all(&Event::Guard(GuardState::Clear));
                 if let Some(signed) = self.signed_event() {
                     self.tell_all(&signed);
                 }
@@ -312,7 +312,7 @@ impl Node {
             State::SetBack => {
                 self.held.clear();
                 self.decide(Input::Guard(GuardState::SetBack), Waiter::Nobody, now);
-                self.tell_all(&Event::Guard(LinkGuard::SetBack));
+                self.tell_all(&Event::Guard(GuardState::SetBack));
             }
             State::Down | State::Hearing => {}
         }

@@ -6,7 +6,7 @@ use clap::Parser;
 use jiff::Timestamp;
 use sinergi_proto::charter::Charters;
 
-use crate::commands::{Cli, Command as Any};
+use crate::command_line::{Cli, Command as Any};
 use crate::failure::{Exit, Failure};
 use crate::options::{Context, Target};
 use crate::output::{Format, Output};

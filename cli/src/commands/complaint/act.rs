@@ -2,8 +2,9 @@
 
 use clap::Args;
 use sinergi_proto::base::ids::ComplaintName;
-use sinergi_proto::wire::act_request::Act;
-use sinergi_proto::wire::{ActRequest, Text};
+use sinergi_proto::operator_api::ActRequest;
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::wire::Text;
 use tonic::{Code, Status};
 
 use crate::failure::Failure;

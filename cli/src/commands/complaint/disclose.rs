@@ -3,8 +3,8 @@
 
 use clap::Args;
 use sinergi_proto::base::ids::{AgencyId, ComplaintName};
-use sinergi_proto::wire::Disclose;
-use sinergi_proto::wire::act_request::Act;
+use sinergi_proto::operator_api::Disclose;
+use sinergi_proto::operator_api::act_request::Act;
 
 use super::act::Deed;
 use super::entry_name::{self, EntryName};

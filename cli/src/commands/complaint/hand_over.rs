@@ -2,8 +2,8 @@
 
 use clap::Subcommand;
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::wire::act_request::Act;
-use sinergi_proto::wire::{Accept, Forward, Reassign, Recall, Return, Withdraw};
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::operator_api::{Accept, Forward, Reassign, Recall, Return, Withdraw};
 
 use super::act::{Deed, OnComplaint};
 use super::offer::OfferOptions;

@@ -10,7 +10,8 @@ use super::described;
 use crate::charter::Paper;
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::Finding;
 
 /// Options of `evidence verify`.

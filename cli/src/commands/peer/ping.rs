@@ -2,7 +2,7 @@
 
 use clap::Args;
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::wire::PingPeerRequest;
+use sinergi_proto::operator_api::PingPeerRequest;
 
 use crate::failure::Failure;
 use crate::options::Context;

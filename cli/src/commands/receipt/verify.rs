@@ -13,7 +13,8 @@ use crate::charter::Paper;
 use crate::commands::charter::files;
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{ProvenLodging, VerifiedReceipt, short_id};
 
 /// Checks it, shows what it proves, and fails if anything does not hold.

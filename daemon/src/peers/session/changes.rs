@@ -2,30 +2,30 @@
 
 use std::sync::Arc;
 
-use sinergi_proto::sync::{Event, GuardState, Opening, Signed};
+use sinergi_proto::sync::{Event, SessionConfig, Signed};
+use sinergi_proto::transparency::rollback_guard::GuardState;
 use tokio::sync::watch;
 
 use crate::peers::Links;
 use crate::peers::peer::Peer;
-use crate::rollback_guard::State;
 use crate::writer::Head;
 
 /// Follows what a session must hear of.
 pub(super) struct Changes {
     head: watch::Receiver<Head>,
     charter: watch::Receiver<u64>,
-    guard: watch::Receiver<State>,
+    guard: watch::Receiver<GuardState>,
     news: watch::Receiver<u64>,
 }
 
 impl Changes {
     /// How the node is when a session begins, and what changes from then on.
-    pub(super) fn follow(links: &Links, peer: &Peer) -> (Self, Opening) {
+    pub(super) fn follow(links: &Links, peer: &Peer) -> (Self, SessionConfig) {
         let (mut head, mut guard) = (links.writer.head(), links.continuity.watch());
         let (charter, news) = (links.directory.version(), links.watch.versions());
-        let opening = {
+        let config = {
             let head = head.borrow_and_update();
-            Opening {
+            SessionConfig {
                 own: links.own.clone(),
                 peer: peer.agency.clone(),
                 federation: links.federation.to_string(),
@@ -34,10 +34,10 @@ impl Changes {
                 end: head.end(),
                 checkpoint: Arc::clone(&head.checkpoint),
                 is_signed: head.is_signed,
-                guard: guard_state(*guard.borrow_and_update()),
+                guard: *guard.borrow_and_update(),
             }
         };
-        (Self { head, charter, guard, news }, opening)
+        (Self { head, charter, guard, news }, config)
     }
 
     /// The next change, and another that follows it at once; [`Event::Stop`] when the node ends. Can be dropped and called again.
@@ -48,9 +48,7 @@ impl Changes {
                 Err(error) => Err(error),
             },
             changed = self.charter.changed() => changed.map(|()| Event::Charters(links.directory.charters())),
-            changed = self.guard.changed() => {
-                changed.map(|()| Event::Guard(guard_state(*self.guard.borrow_and_update())))
-            }
+            changed = self.guard.changed() => changed.map(|()| Event::Guard(*self.guard.borrow_and_update())),
             changed = self.news.changed(), if wants_news => changed.map(|()| Event::News),
         };
         (changed.unwrap_or(Event::Stop), None)
@@ -66,13 +64,5 @@ impl Changes {
         let head = self.head.borrow_and_update();
         let signed = || Event::Signed(Signed { size: head.size, note: Arc::clone(&head.checkpoint) });
         (Event::Grown(head.end()), head.is_signed.then(signed))
-    }
-}
-
-fn guard_state(state: State) -> GuardState {
-    match state {
-        State::Waiting => GuardState::Waiting,
-        State::Clear => GuardState::Clear,
-        State::SetBack => GuardState::SetBack,
     }
 }

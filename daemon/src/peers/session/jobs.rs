@@ -12,7 +12,7 @@ use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::engine::Delivery;
 use sinergi_proto::routing::cursor::Cursor;
-use sinergi_proto::sync::{Adoption, Done, End, JobId, Looked, Owed, Recalled};
+use sinergi_proto::sync::{Adoption, CheckedCheckpoints, Done, End, JobId, Owed, StoredPeer};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::transparency::receipt::{ItemResult, Receipt};
 use sinergi_proto::transparency::watch::SignedCheckpoint;
@@ -53,9 +53,9 @@ impl Ended {
 }
 
 /// Looks up what this node holds of the peer's ledger, and the peer of its.
-pub(super) fn recall(links: &Arc<Links>, peer: &Arc<Peer>, job: JobId) -> Running {
+pub(super) fn load_peer(links: &Arc<Links>, peer: &Arc<Peer>, job: JobId) -> Running {
     let (links, peer) = (Arc::clone(links), Arc::clone(peer));
-    blocking(job, move || own(recalled(&links, &peer).map(|recalled| Done::Recalled(Box::new(recalled)))))
+    blocking(job, move || own(stored_peer(&links, &peer).map(|stored| Done::PeerLoaded(Box::new(stored)))))
 }
 
 /// Compares what the peer shows of this node's ledger with the ledger.
@@ -65,9 +65,9 @@ pub(super) fn compare(links: &Arc<Links>, peer: &Peer, job: JobId, checkpoint: V
 }
 
 /// Checks checkpoints, and takes those that verify.
-pub(super) fn look(links: &Arc<Links>, peer: &Peer, job: JobId, notes: Vec<Vec<u8>>) -> Running {
+pub(super) fn check_checkpoints(links: &Arc<Links>, peer: &Peer, job: JobId, notes: Vec<Vec<u8>>) -> Running {
     let (links, peer) = (Arc::clone(links), peer.agency.clone());
-    blocking(job, move || Done::Looked(looked(&links, &peer, notes)))
+    blocking(job, move || Done::CheckpointsChecked(checked_checkpoints(&links, &peer, notes)))
 }
 
 /// Decodes and authenticates the items of a frame.
@@ -172,7 +172,7 @@ pub(super) fn read(
                 room.shrink_to(prepared.summary.bytes);
                 Ended { job, done: Done::Read(prepared), room: Some((Way::Sent, room)) }
             }
-            Ok(Err(error)) => Ended::without_room(job, Done::Failed(End::Own(error.to_string()))),
+            Ok(Err(error)) => Ended::without_room(job, Done::Failed(End::OwnData(error.to_string()))),
             Err(error) => Ended::without_room(job, Done::Failed(End::Broken(error.to_string()))),
         }
     })
@@ -198,23 +198,23 @@ fn blocking(job: JobId, work: impl FnOnce() -> Done + Send + 'static) -> Running
 
 /// A node that cannot read its own data ends the link.
 fn own(done: Result<Done, CaseError>) -> Done {
-    done.unwrap_or_else(|error| Done::Failed(End::Own(error.to_string())))
+    done.unwrap_or_else(|error| Done::Failed(End::OwnData(error.to_string())))
 }
 
-fn recalled(links: &Links, peer: &Peer) -> Result<Recalled, CaseError> {
+fn stored_peer(links: &Links, peer: &Peer) -> Result<StoredPeer, CaseError> {
     let (store, reader, agency) = (links.outbox.store(), links.outbox.reader(), &peer.agency);
     let entry = match store.newest_of(agency)? {
         Some(newest) => Bytes::from(reader.leaf(newest.leaf)?.body),
         None => Bytes::new(),
     };
     let state = peer.snapshot();
-    Ok(Recalled {
+    Ok(StoredPeer {
         received: store.cursor(PeerCursor::Received, agency)?,
         receipted: store.cursor(PeerCursor::Acknowledged, agency)?,
         entry,
         reset: store.reset_of(agency)?.map(|reset| (reset.epoch, reset.leaf)),
         checkpoint: links.watch.newest(agency).map(|newest| newest.note).unwrap_or_default(),
-        told: state.told,
+        gossiped: state.told,
         passed_on: state.passed_on,
     })
 }
@@ -237,7 +237,7 @@ fn conflict(links: &Links, peer: &AgencyId, checkpoint: Vec<u8>, entry: &[u8]) -
 }
 
 /// Takes the checkpoints that verify.
-fn looked(links: &Links, peer: &AgencyId, notes: Vec<Vec<u8>>) -> Looked {
+fn checked_checkpoints(links: &Links, peer: &AgencyId, notes: Vec<Vec<u8>>) -> CheckedCheckpoints {
     let mut news = Vec::new();
     for (agency, noted) in notes.into_iter().filter_map(|note| check_shown(links, note)) {
         let note = noted.note.clone();
@@ -245,7 +245,7 @@ fn looked(links: &Links, peer: &AgencyId, notes: Vec<Vec<u8>>) -> Looked {
             news.push(note);
         }
     }
-    Looked { news, epoch: links.watch.newest(peer).map(|newest| newest.checkpoint.epoch) }
+    CheckedCheckpoints { news, epoch: links.watch.newest(peer).map(|newest| newest.checkpoint.epoch) }
 }
 
 /// Whose newest checkpoint a note is; `None`: it is known, or this node's own, or does not verify.

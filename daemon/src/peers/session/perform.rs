@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use prost::Message;
 use sinergi_proto::base::limits;
 use sinergi_proto::engine::{ReceiptHeader, SeenHeader};
-use sinergi_proto::sync::{Action, Done, Event, Job, JobId, Kept, PeerChange, Reply, Warning};
+use sinergi_proto::sync::{Action, Done, Event, Job, JobId, PeerChange, Reply, SideRecord, Warning};
 
 use super::{Runner, Waiter, jobs};
 use crate::writer::Submission;
@@ -16,7 +16,7 @@ impl Runner<'_> {
     pub(super) fn perform(&mut self, action: Action) {
         match action {
             Action::Start(id, job) => self.start(id, job),
-            Action::Keep(kept) => self.keep(kept),
+            Action::Store(record) => self.store(record),
             Action::Release(job) => self.rooms.release(job),
             Action::Answer(ask, reply) => match (self.waiters.remove(&ask), reply) {
                 // Who asked may have gone.
@@ -37,9 +37,9 @@ impl Runner<'_> {
     fn start(&mut self, id: JobId, job: Job) {
         let (links, peer) = (self.links, self.peer);
         let mut running = match job {
-            Job::Recall => jobs::recall(links, peer, id),
+            Job::LoadPeer => jobs::load_peer(links, peer, id),
             Job::Compare { checkpoint, entry } => jobs::compare(links, peer, id, checkpoint, entry),
-            Job::Look { notes } => jobs::look(links, peer, id, notes),
+            Job::CheckCheckpoints { notes } => jobs::check_checkpoints(links, peer, id, notes),
             Job::Gossip { after } => {
                 let (notes, reached) = links.watch.newer_than(after, &peer.agency, limits::GOSSIP_CHECKPOINTS);
                 return self.events.push_back(Event::Done(id, Done::Gossip { notes, reached }));
@@ -74,16 +74,16 @@ impl Runner<'_> {
         }
     }
 
-    fn keep(&mut self, kept: Kept) {
+    fn store(&mut self, record: SideRecord) {
         let peer = self.peer.agency.clone();
-        let submission = match kept {
-            Kept::Receipt { at, cursor, refused, ack } => {
+        let submission = match record {
+            SideRecord::Receipt { at, cursor, refused, ack } => {
                 for (entry, code) in &refused {
                     tracing::warn!(%peer, ?entry, code, "the peer refused an entry; see `sinergi refused list`");
                 }
                 Submission::Receipt(ReceiptHeader { at, peer, cursor, refused }, ack.encode_to_vec())
             }
-            Kept::Seen { at, note } => Submission::Seen(SeenHeader { at, peer }, note),
+            SideRecord::Seen { at, note } => Submission::Seen(SeenHeader { at, peer }, note),
         };
         self.submit(submission);
     }

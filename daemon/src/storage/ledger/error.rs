@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 use sinergi_proto::base::ids::{Epoch, LedgerIndex};
 
-use super::{GROUP_BYTES_MAX, Position, RecordKind};
+use super::GROUP_BYTES_MAX;
+use super::record::{Position, Problem, RecordKind};
 
 /// A failure after which nothing more may be appended: stop the node, say so, and recover at the next start.
 #[derive(Debug, thiserror::Error)]
@@ -199,49 +200,6 @@ pub enum ReadError {
         /// What the tree said.
         source: tlog_tiles::Error,
     },
-}
-
-/// What is wrong with a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// The file ends within it.
-    #[error("a record of at least {length} bytes reaches over the end at {end}")]
-    Incomplete {
-        /// Bytes that it needs.
-        length: u32,
-        /// Where the file or segment ends.
-        end: u32,
-    },
-    /// A length over its bound.
-    #[error("{what} of {value} bytes, the limit is {bound}")]
-    Length {
-        /// Which length.
-        what: &'static str,
-        /// Its value.
-        value: u32,
-        /// The bound.
-        bound: u32,
-    },
-    /// Prefix or header fail their checksum.
-    #[error("prefix or header do not match their checksum")]
-    HeaderChecksum,
-    /// The body fails its checksum.
-    #[error("the body does not match its checksum")]
-    BodyChecksum,
-    /// A kind, flag, padding or own header that is never written.
-    #[error("{0}")]
-    Malformed(&'static str),
-    /// A leaf out of order.
-    #[error("leaf {found} where {expected} belongs")]
-    LeafOrder {
-        /// The index in the record.
-        found: u64,
-        /// The index that its place gives.
-        expected: u64,
-    },
-    /// A group that is not complete or not where one begins.
-    #[error("{0}")]
-    Group(&'static str),
 }
 
 /// Why a record was not taken into a group. The group stays as it was.

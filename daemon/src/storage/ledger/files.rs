@@ -10,10 +10,11 @@
 use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use lru::LruCache;
+use parking_lot::{Mutex, RwLock};
 
 use super::derived::Derived;
 use super::segment::{self, SEGMENT_HEADER_BYTES, SegmentHeader};
@@ -99,7 +100,7 @@ impl Files {
 
     /// Seals the newest segment at its durable end and adds the one after it, which is on the disk.
     pub(super) fn push_segment(&self, header: SegmentHeader) {
-        let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
+        let mut segments = self.segments.write();
         if let Some(sealed) = segments.last_mut() {
             sealed.length = self.durable().offset;
         }
@@ -108,18 +109,18 @@ impl Files {
 
     /// All segments, in order.
     pub(super) fn segments(&self) -> Vec<Segment> {
-        self.segments.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.segments.read().clone()
     }
 
     /// The segment with this number.
     pub(super) fn segment(&self, number: u32) -> Option<Segment> {
-        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let segments = self.segments.read();
         segments.get((number as usize).checked_sub(1)?).copied()
     }
 
     /// The file of a segment, for reading.
     pub(super) fn file(&self, number: u32) -> Result<Arc<File>, ReadError> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         if let Some(file) = open.get(&number) {
             return Ok(Arc::clone(file));
         }

@@ -15,7 +15,6 @@ use sinergi_proto::base::ids::LedgerIndex;
 use super::derived::Batch;
 use super::files::Files;
 use super::record::{self, Own};
-use super::tip::LastGroup;
 use super::{AppendError, GROUP_BYTES_MAX, HEADER_BYTES_MAX, Position, ReadError, RecordKind};
 
 /// Records that are being collected for one commit. Dropped without a commit, it leaves no trace.
@@ -34,6 +33,17 @@ pub struct Group {
     pub(super) newest_content: Arc<HashMap<u64, Position>>,
 }
 
+/// What the next group must know of the group before it, which may not be on the disk yet.
+#[derive(Clone)]
+pub(super) struct LastGroup {
+    /// Where it begins: everything before it must be on the disk.
+    pub(super) start: Position,
+    /// Its first leaf.
+    pub(super) first_leaf: u64,
+    /// The newest content of each leaf that it holds contents of.
+    pub(super) contents: Arc<HashMap<u64, Position>>,
+}
+
 impl Group {
     /// A group that will begin at `start`, after the group `last`, with so much room for a note in its head; `bytes` is room for all of it.
     pub(super) fn new(
@@ -49,11 +59,6 @@ impl Group {
         record::encode(&mut bytes, seed, RecordKind::Signed, head, &vec![0; note_room], &[]);
         let (head_bytes, batch, newest_content) = (bytes.len(), Batch::default(), Arc::default());
         Self { files, last, start, seed, first_leaf, note_room, head_bytes, bytes, batch, newest_content }
-    }
-
-    /// The index of the group's first leaf: leaves below are of groups before it.
-    pub fn first_index(&self) -> LedgerIndex {
-        LedgerIndex(self.first_leaf)
     }
 
     /// Where the group begins: records below are of groups before it.

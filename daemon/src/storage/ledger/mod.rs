@@ -43,11 +43,11 @@ mod writer;
 use sinergi_proto::base::ids::Epoch;
 use sinergi_proto::base::limits;
 
-pub use error::{AppendError, EraseError, Fatal, OpenError, Problem, ReadError};
+pub use error::{AppendError, EraseError, Fatal, OpenError, ReadError};
 pub use group::Group;
 pub use open::{Cut, Opened, Salvage, salvage};
 pub use reader::{Leaves, LedgerReader, Steps};
-pub use record::{Position, Record, RecordKind};
+pub use record::{Position, Problem, Record, RecordKind};
 pub use scan::Records;
 pub use tip::Tip;
 pub use verify::{Finding, Progress, verify};

@@ -64,64 +64,67 @@ pub struct Cut {
     pub problem: Problem,
 }
 
-/// See [`Ledger::open`].
-pub(super) fn open(dir: &Path, options: LedgerOptions) -> Result<(Ledger, Opened), OpenError> {
-    let lock = lock(dir)?;
-    let derived = Derived::open(dir).map_err(failed("open hashes and positions in", dir))?;
-    let (mut segments, torn_creation) = find_segments(dir, options.epoch)?;
-    let created = segments.is_empty();
-    if created {
-        segments.push(create_first(dir, &derived, options)?);
-    }
-    let newest = *segments.last().expect("there is a segment");
-    let files = Arc::new(Files::new(dir.to_owned(), derived, segments));
+impl Ledger {
+    /// Opens the ledger in `dir`, or makes a new one in an empty or missing directory. Everything that it then holds is on the
+    /// disk. See [`Opened`] for what was found and done.
+    pub fn open(dir: &Path, options: LedgerOptions) -> Result<(Self, Opened), OpenError> {
+        let lock = lock(dir)?;
+        let derived = Derived::open(dir).map_err(failed("open hashes and positions in", dir))?;
+        let (mut segments, torn_creation) = find_segments(dir, options.epoch)?;
+        let created = segments.is_empty();
+        if created {
+            segments.push(create_first(dir, &derived, options)?);
+        }
+        let newest = *segments.last().expect("there is a segment");
+        let files = Arc::new(Files::new(dir.to_owned(), derived, segments));
 
-    let tail = tail::scan(&files, &newest)?;
-    let path = files.path(newest.header.number);
-    if let (Some(next), Some((offset, problem))) = (&torn_creation, tail.torn) {
-        let evidence = format!("{} was begun after it had been synced", next.display());
-        return Err(OpenError::Damaged { path, offset, problem, evidence });
-    }
-    let surplus = derive::surplus(&files, tail.leaves)?;
-    if surplus > 0 {
-        refuse_if_written_behind(&path, &tail, torn_creation.as_deref(), surplus)?;
-    }
-    let bytes = newest.length - tail.end.offset;
-    let cut = tail.torn.map(|(_, problem)| Cut { path: path.clone(), offset: tail.end.offset, bytes, problem });
-    let removed = torn_creation.filter(|_| !created);
-    if let Some(path) = &removed {
-        fs::remove_file(path).map_err(failed("remove", path))?;
-    }
-    let file = make_durable(&path, tail.end.offset).map_err(failed("write and sync the end of", &path))?;
-    segment::sync_dir(dir).map_err(failed("sync", dir))?;
+        let tail = tail::scan(&files, &newest)?;
+        let path = files.path(newest.header.number);
+        if let (Some(next), Some((offset, problem))) = (&torn_creation, tail.torn) {
+            let evidence = format!("{} was begun after it had been synced", next.display());
+            return Err(OpenError::Damaged { path, offset, problem, evidence });
+        }
+        let surplus = derive::surplus(&files, tail.leaves)?;
+        if surplus > 0 {
+            refuse_if_written_behind(&path, &tail, torn_creation.as_deref(), surplus)?;
+        }
+        let bytes = newest.length - tail.end.offset;
+        let cut = tail.torn.map(|(_, problem)| Cut { path: path.clone(), offset: tail.end.offset, bytes, problem });
+        let removed = torn_creation.filter(|_| !created);
+        if let Some(path) = &removed {
+            fs::remove_file(path).map_err(failed("remove", path))?;
+        }
+        let file = make_durable(&path, tail.end.offset).map_err(failed("write and sync the end of", &path))?;
+        segment::sync_dir(dir).map_err(failed("sync", dir))?;
 
-    files.publish_durable(tail.end);
-    let brought = derive::bring_up(&files, options.rebuild_derived)?;
-    files.publish_settled(brought.tree.size());
-    let opened = Opened {
-        created,
-        cut,
-        removed,
-        tail_records: tail.records,
-        signed_size: tail.signed_size,
-        signed_note: tail.note,
-        rebuilt_from: brought.rebuilt_from,
-        lost_leaves: surplus,
-        start: Files::START,
-        end: tail.end,
-    };
-    let ledger = Ledger {
-        files,
-        header: newest.header,
-        tail: file,
-        end: tail.end,
-        tree: brought.tree,
-        signed: Signed::recorded(tail.signed_size, opened.signed_note.as_deref()),
-        segment_bytes: options.segment_bytes.min(SEGMENT_BYTES_MAX),
-        stopped: None,
-        _lock: lock,
-    };
-    Ok((ledger, opened))
+        files.publish_durable(tail.end);
+        let brought = derive::bring_up(&files, options.rebuild_derived)?;
+        files.publish_settled(brought.tree.size());
+        let opened = Opened {
+            created,
+            cut,
+            removed,
+            tail_records: tail.records,
+            signed_size: tail.signed_size,
+            signed_note: tail.note,
+            rebuilt_from: brought.rebuilt_from,
+            lost_leaves: surplus,
+            start: Files::START,
+            end: tail.end,
+        };
+        let ledger = Self {
+            files,
+            header: newest.header,
+            tail: file,
+            end: tail.end,
+            tree: brought.tree,
+            signed: Signed::recorded(tail.signed_size, opened.signed_note.as_deref()),
+            segment_bytes: options.segment_bytes.min(SEGMENT_BYTES_MAX),
+            stopped: None,
+            _lock: lock,
+        };
+        Ok((ledger, opened))
+    }
 }
 
 /// Stops if what looks like a torn write is none: leaves go into the derived files only when their group has been synced.

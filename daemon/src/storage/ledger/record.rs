@@ -25,7 +25,7 @@ use std::fmt;
 
 use sinergi_proto::base::ids::LedgerIndex;
 
-use super::{BODY_BYTES_MAX, HEADER_BYTES_MAX, LEAF_BYTES_MAX, NOTE_BYTES_MAX, Problem};
+use super::{BODY_BYTES_MAX, HEADER_BYTES_MAX, LEAF_BYTES_MAX, NOTE_BYTES_MAX};
 
 /// Bytes before the header.
 pub(super) const PREFIX_BYTES: usize = 16;
@@ -139,6 +139,49 @@ impl RecordKind {
             _ => BODY_BYTES_MAX,
         }
     }
+}
+
+/// What is wrong with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The file ends within it.
+    #[error("a record of at least {length} bytes reaches over the end at {end}")]
+    Incomplete {
+        /// Bytes that it needs.
+        length: u32,
+        /// Where the file or segment ends.
+        end: u32,
+    },
+    /// A length over its bound.
+    #[error("{what} of {value} bytes, the limit is {bound}")]
+    Length {
+        /// Which length.
+        what: &'static str,
+        /// Its value.
+        value: u32,
+        /// The bound.
+        bound: u32,
+    },
+    /// Prefix or header fail their checksum.
+    #[error("prefix or header do not match their checksum")]
+    HeaderChecksum,
+    /// The body fails its checksum.
+    #[error("the body does not match its checksum")]
+    BodyChecksum,
+    /// A kind, flag, padding or own header that is never written.
+    #[error("{0}")]
+    Malformed(&'static str),
+    /// A leaf out of order.
+    #[error("leaf {found} where {expected} belongs")]
+    LeafOrder {
+        /// The index in the record.
+        found: u64,
+        /// The index that its place gives.
+        expected: u64,
+    },
+    /// A group that is not complete or not where one begins.
+    #[error("{0}")]
+    Group(&'static str),
 }
 
 /// A record as it was read.

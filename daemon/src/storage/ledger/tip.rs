@@ -5,11 +5,12 @@
 //! Invariant: a tip that followed each group in turn gives the positions and indexes that commit will give, if all are committed in that
 //! order; commit refuses a group that was begun elsewhere.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::files::Files;
-use super::group::Group;
+use super::group::{Group, LastGroup};
 use super::segment::SEGMENT_HEADER_BYTES;
 use super::{HEADER_BYTES_MAX, NOTE_BYTES_MAX, Position};
 
@@ -25,17 +26,6 @@ pub struct Tip {
     pub(super) capacity: usize,
     /// The group that was followed last: it may not be on the disk yet.
     pub(super) last: LastGroup,
-}
-
-/// What the next group must know of the group before it, which may not be on the disk yet.
-#[derive(Clone)]
-pub(super) struct LastGroup {
-    /// Where it begins: everything before it must be on the disk.
-    pub(super) start: Position,
-    /// Its first leaf.
-    pub(super) first_leaf: u64,
-    /// The newest content of each leaf that it holds contents of.
-    pub(super) contents: Arc<HashMap<u64, Position>>,
 }
 
 impl Tip {
@@ -89,7 +79,7 @@ impl Signed {
     }
 
     pub(super) fn newest(&self) -> MutexGuard<'_, Newest> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Bytes that a group keeps free in its head for the note that is the newest when it is committed.
@@ -119,6 +109,19 @@ mod tests {
     use super::super::{AppendError, Fatal, Ledger, ReadError};
     use super::*;
 
+    fn opened(fixture: &Fixture) -> (Ledger, Tip) {
+        let (ledger, _) = fixture.open();
+        let tip = ledger.tip();
+        (ledger, tip)
+    }
+
+    /// A group after the tip, which follows it.
+    fn next(tip: &mut Tip, leaves: u64) -> Group {
+        let group = group_of(tip, leaves);
+        tip.follow(&group);
+        group
+    }
+
     fn group_of(tip: &Tip, leaves: u64) -> Group {
         let mut group = tip.begin();
         for _ in 0..leaves {
@@ -136,12 +139,10 @@ mod tests {
     #[test]
     fn groups_that_are_built_ahead_lie_where_their_tip_said_across_segments_too() {
         let fixture = Fixture::with_segments_of(1000);
-        let (mut ledger, _) = fixture.open();
-        let mut tip = ledger.tip();
+        let (mut ledger, mut tip) = opened(&fixture);
         let mut waiting = Vec::new();
         for round in 0..30 {
-            let group = group_of(&tip, round % 4);
-            tip.follow(&group);
+            let group = next(&mut tip, round % 4);
             waiting.push(group);
             if round % 3 == 2 {
                 for group in waiting.drain(..) {
@@ -163,10 +164,8 @@ mod tests {
     #[test]
     fn groups_are_committed_in_the_order_in_which_they_were_begun_only() {
         let fixture = Fixture::new();
-        let (mut ledger, _) = fixture.open();
-        let mut tip = ledger.tip();
-        let first = group_of(&tip, 1);
-        tip.follow(&first);
+        let (mut ledger, mut tip) = opened(&fixture);
+        next(&mut tip, 1);
         let second = group_of(&tip, 1);
         assert!(matches!(ledger.commit(second), Err(Fatal::WrongGroup { .. })));
     }
@@ -174,10 +173,8 @@ mod tests {
     #[test]
     fn a_later_content_of_a_leaf_of_the_group_before_is_taken_before_that_is_durable() {
         let fixture = Fixture::new();
-        let (mut ledger, _) = fixture.open();
-        let mut tip = ledger.tip();
-        let first = group_of(&tip, 2);
-        tip.follow(&first);
+        let (mut ledger, mut tip) = opened(&fixture);
+        let first = next(&mut tip, 2);
         let mut second = tip.begin();
         second.content(LedgerIndex(0), b"content", b"text 0").expect("its leaf is in the group before");
         ledger.commit(first).expect("a commit");
@@ -190,12 +187,9 @@ mod tests {
     #[test]
     fn a_later_content_of_a_leaf_further_back_is_refused_until_that_is_durable() {
         let fixture = Fixture::new();
-        let (mut ledger, _) = fixture.open();
-        let mut tip = ledger.tip();
-        let first = group_of(&tip, 1);
-        tip.follow(&first);
-        let second = group_of(&tip, 1);
-        tip.follow(&second);
+        let (mut ledger, mut tip) = opened(&fixture);
+        let first = next(&mut tip, 1);
+        let second = next(&mut tip, 1);
         let mut third = tip.begin();
         let early = third.content(LedgerIndex(0), b"content", b"another");
         assert!(matches!(early, Err(AppendError::Read(ReadError::BeyondEnd { .. }))), "{early:?}");
@@ -210,12 +204,9 @@ mod tests {
     #[test]
     fn a_checkpoint_is_recorded_by_the_group_that_follows_it_though_that_was_begun_before() {
         let fixture = Fixture::new();
-        let (mut ledger, _) = fixture.open();
-        let mut tip = ledger.tip();
-        let first = group_of(&tip, 2);
-        tip.follow(&first);
-        let second = group_of(&tip, 1);
-        tip.follow(&second);
+        let (mut ledger, mut tip) = opened(&fixture);
+        let first = next(&mut tip, 2);
+        let second = next(&mut tip, 1);
         ledger.commit(first).expect("a commit");
         ledger.signed(2, b"note 2");
         ledger.commit(second).expect("a commit");
@@ -227,14 +218,11 @@ mod tests {
     #[test]
     fn a_note_that_the_head_has_no_room_for_is_recorded_by_its_size_and_the_next_one_whole() {
         let fixture = Fixture::new();
-        let (mut ledger, _) = fixture.open();
-        let mut tip = ledger.tip();
+        let (mut ledger, mut tip) = opened(&fixture);
         for leaves in [2, 1] {
-            let early = group_of(&tip, leaves);
-            tip.follow(&early);
+            let early = next(&mut tip, leaves);
             let size = ledger.commit(early).expect("a commit").size;
-            let begun_before = group_of(&tip, 1);
-            tip.follow(&begun_before);
+            let begun_before = next(&mut tip, 1);
             let long = vec![b'n'; 2000 + size as usize];
             ledger.signed(size, &long);
             ledger.commit(begun_before).expect("a commit");

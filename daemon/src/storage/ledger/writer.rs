@@ -9,7 +9,6 @@
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
 use std::sync::Arc;
 
 use sinergi_proto::base::ids::{Epoch, LedgerIndex};
@@ -17,11 +16,11 @@ use tlog_tiles::Hash;
 
 use super::derived::Tree;
 use super::files::Files;
-use super::group::Group;
+use super::group::{Group, LastGroup};
 use super::reader::LedgerReader;
 use super::segment::{self, SEGMENT_HEADER_BYTES, SegmentHeader};
-use super::tip::{LastGroup, Signed, Tip};
-use super::{Fatal, LedgerOptions, OpenError, Opened, Position, open};
+use super::tip::{Signed, Tip};
+use super::{Fatal, Position};
 
 /// A ledger, open for appending. There is one at a time for a directory.
 pub struct Ledger {
@@ -51,12 +50,6 @@ pub struct Committed {
 }
 
 impl Ledger {
-    /// Opens the ledger in `dir`, or makes a new one in an empty or missing directory. Everything that it then holds is on the
-    /// disk. See [`Opened`] for what was found and done.
-    pub fn open(dir: &Path, options: LedgerOptions) -> Result<(Self, Opened), OpenError> {
-        open::open(dir, options)
-    }
-
     /// A reader for this or any other thread.
     pub fn reader(&self) -> LedgerReader {
         LedgerReader::new(Arc::clone(&self.files))
@@ -225,6 +218,8 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use sinergi_proto::base::ids::LedgerIndex;
+
+    use std::path::Path;
 
     use super::super::fixture::{Fixture, append, assert_holds};
     use super::super::record::Own;

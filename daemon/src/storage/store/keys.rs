@@ -7,6 +7,9 @@ use sinergi_proto::engine::External;
 
 use crate::storage::ledger::Position;
 
+/// Stands in timeline keys for entries that are of no complaint.
+pub(super) const NO_COMPLAINT: ComplaintId = ComplaintId([0; 32]);
+
 /// Bytes of an entry's id in a timeline key.
 pub(super) const ID_PREFIX: usize = SetDigest::ID_PREFIX;
 

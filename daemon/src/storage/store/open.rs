@@ -1,11 +1,10 @@
 //! Opening the store: a damaged one is moved aside and an empty one takes its place, to be filled from the ledger.
 
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use super::paged::Paged;
-use super::tree::{Health, Tree};
+use super::tree::{Health, Tree, guarded};
 use super::{Store, StoreError};
 
 /// Layout of keys and values. A store of another layout is rebuilt.
@@ -41,18 +40,6 @@ pub fn open(dir: &Path, cache_bytes: u64) -> Result<(Store, StoreOpened), StoreE
     let to = set_aside(dir)?;
     let store = open_layout(dir, cache_bytes)?;
     Ok((store, StoreOpened::MovedAside { to, reason }))
-}
-
-/// Does something with a store that may be damaged: sled panics over some damage, and then this is damage like any other.
-///
-/// # Errors
-/// What `work` says, or [`StoreError::Panicked`].
-pub fn guarded<T, E: From<StoreError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("nothing");
-        Err(StoreError::Panicked(text.to_owned()).into())
-    })
 }
 
 /// Opens the store that is there, or an empty one.

@@ -113,7 +113,7 @@ impl Store {
     /// When sled fails.
     pub fn node_entry(&self, clock: HybridClock, entry: &EntryId) -> Result<Option<LedgerIndex>, StoreError> {
         let Placed { clock, id_prefix, .. } = Placed::new(clock, entry, LedgerIndex::default());
-        let key = keys::timeline(&super::write::NO_COMPLAINT, clock, &id_prefix);
+        let key = keys::timeline(&keys::NO_COMPLAINT, clock, &id_prefix);
         self.timeline.get(key)?.map(|value| index_of(&value)).transpose()
     }
 

@@ -1,13 +1,25 @@
 //! A tree of the store that tells when it proves damaged, whoever works with it: damage may lie where nobody looks when the store is opened.
 
 use std::ops::RangeBounds;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use sled::IVec;
 use tokio::sync::watch;
 
 use super::StoreError;
-use super::open::guarded;
+
+/// Does something with a store that may be damaged: sled panics over some damage, and then this is damage like any other.
+///
+/// # Errors
+/// What `work` says, or [`StoreError::Panicked`].
+pub fn guarded<T, E: From<StoreError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("nothing");
+        Err(StoreError::Panicked(text.to_owned()).into())
+    })
+}
 
 /// Whether the store has proved damaged since it was opened. Cheap to clone.
 #[derive(Clone)]

@@ -19,9 +19,6 @@ use crate::storage::ledger::Position;
 /// What most values take: room for them is made once.
 const USUAL_BYTES: usize = 256;
 
-/// Stands in timeline keys for entries that are of no complaint.
-pub(super) const NO_COMPLAINT: ComplaintId = ComplaintId([0; 32]);
-
 /// A complaint as it was and as it is.
 struct Complaint {
     id: ComplaintId,
@@ -50,7 +47,7 @@ pub struct Changes {
 impl Changes {
     /// An entry that is of no complaint has its leaf.
     pub fn node_entry(&mut self, placed: Placed) {
-        self.timeline.push((NO_COMPLAINT, placed));
+        self.timeline.push((keys::NO_COMPLAINT, placed));
     }
 
     /// A complaint has this state now; `old` is what the store has of it. Each complaint once.

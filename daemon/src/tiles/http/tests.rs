@@ -3,6 +3,7 @@
 use sinergi_proto::base::ids::Epoch;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::*;

@@ -8,8 +8,9 @@
 //! - a replacement is seen by the next handshake.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use sinergi_config::Federation;
@@ -95,22 +96,21 @@ fn add(store: &mut RootCertStore, certificate: CertificateDer<'static>) -> Resul
 /// The authorities that hold now, shared by every verifier. Replaced when a charter is adopted; links that are up are then
 /// checked again with [`super::verify`].
 #[derive(Clone, Debug)]
-pub struct SharedAuthorities(Arc<RwLock<Arc<Authorities>>>);
+pub struct SharedAuthorities(Arc<ArcSwap<Authorities>>);
 
 impl SharedAuthorities {
     /// Shares the first ones.
     pub fn new(authorities: Authorities) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(authorities))))
+        Self(Arc::new(ArcSwap::from_pointee(authorities)))
     }
 
     /// Those that hold now.
     pub fn current(&self) -> Arc<Authorities> {
-        // Only whole values are ever stored, so a panic elsewhere leaves nothing half done.
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        self.0.load_full()
     }
 
     /// Puts others in their place.
     pub fn replace(&self, authorities: Authorities) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(authorities);
+        self.0.store(Arc::new(authorities));
     }
 }

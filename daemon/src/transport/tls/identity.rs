@@ -6,40 +6,15 @@
 //! - exactly one URI name, `spiffe://<federation>/agency/<id>`; an agency never comes from anywhere else;
 //! - what a foreign certificate says about itself is cut and escaped before it is shown.
 
-use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use sinergi_config::Federation;
 use sinergi_proto::base::ids::AgencyId;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::oid_registry::OID_X509_EXT_BASIC_CONSTRAINTS;
 use x509_parser::prelude::{FromDer, X509Certificate};
-use x509_parser::time::ASN1Time;
 
+use super::certificate::{CertificateSummary, SPIFFE_ID_BYTES, shown};
 use super::refusal::{Refusal, RefusalReason};
-
-/// The longest SPIFFE id (SPIFFE-ID, section 2.3).
-pub const SPIFFE_ID_BYTES: usize = 2048;
-/// What is shown of each name in a certificate.
-const SHOWN_CHARS: usize = 120;
-/// How many URI names of a certificate are shown.
-const SHOWN_URIS: usize = 4;
-
-/// What people call a certificate. Texts are safe to print.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CertificateSummary {
-    /// The subject's distinguished name.
-    pub subject: String,
-    /// The issuer's distinguished name.
-    pub issuer: String,
-    /// The URI names, the first few.
-    pub uris: Vec<String>,
-    /// The serial number, as hexadecimal pairs.
-    pub serial: String,
-    /// Valid from.
-    pub not_before: Timestamp,
-    /// Valid until.
-    pub not_after: Timestamp,
-}
 
 /// Who a peer is, by its certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,38 +49,6 @@ pub fn peer_identity(certificate: &CertificateDer<'_>, federation: &Federation) 
 
 fn unreadable(reason: String) -> Refusal {
     Refusal::new(None, RefusalReason::Unreadable(shown(&reason)))
-}
-
-impl CertificateSummary {
-    /// Names a certificate.
-    pub fn of(certificate: &X509Certificate<'_>) -> Self {
-        let names = certificate.subject_alternative_name().ok().flatten();
-        let uris = names.iter().flat_map(|names| &names.value.general_names).filter_map(|name| match name {
-            GeneralName::URI(uri) => Some(shown(uri)),
-            _ => None,
-        });
-        Self {
-            subject: shown(&certificate.subject().to_string()),
-            issuer: shown(&certificate.issuer().to_string()),
-            uris: uris.take(SHOWN_URIS).collect(),
-            serial: shown(&certificate.raw_serial_as_string()),
-            not_before: timestamp(certificate.validity().not_before),
-            not_after: timestamp(certificate.validity().not_after),
-        }
-    }
-}
-
-/// X.509 knows the last day of 9999, which a `Timestamp` does not reach: it stands for "no end".
-fn timestamp(time: ASN1Time) -> Timestamp {
-    Timestamp::from_second(time.timestamp()).unwrap_or(if time.timestamp() < 0 {
-        Timestamp::MIN
-    } else {
-        Timestamp::MAX
-    })
-}
-
-fn shown(text: &str) -> String {
-    text.chars().take(SHOWN_CHARS).flat_map(char::escape_debug).filter(|c| !c.is_control()).collect()
 }
 
 fn agency_of(certificate: &X509Certificate<'_>, federation: &Federation) -> Result<AgencyId, RefusalReason> {

@@ -16,6 +16,7 @@
 //! - nothing is resumed: a resumed session would skip the certificate check (and thereby expiry and a newer charter).
 
 mod authorities;
+mod certificate;
 mod credentials;
 mod identity;
 mod refusal;
@@ -36,8 +37,9 @@ use rustls_pki_types::ServerName;
 use sinergi_proto::base::ids::AgencyId;
 
 pub use authorities::{Authorities, BadAuthority, SharedAuthorities};
+pub use certificate::{CertificateSummary, SPIFFE_ID_BYTES};
 pub use credentials::{Credentials, CredentialsError};
-pub use identity::{CertificateSummary, PeerIdentity, SPIFFE_ID_BYTES, peer_identity, spiffe_id};
+pub use identity::{PeerIdentity, peer_identity, spiffe_id};
 pub use refusal::{HandshakeFailure, Refusal, RefusalReason, explain};
 pub use verifier::{ShownBy, verify};
 pub use witness::{Witness, Witnessed};

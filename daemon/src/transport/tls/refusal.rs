@@ -17,7 +17,7 @@ use rustls::{AlertDescription, CertificateError, OtherError};
 use sinergi_config::Federation;
 use sinergi_proto::base::ids::AgencyId;
 
-use super::identity::{CertificateSummary, SPIFFE_ID_BYTES};
+use super::certificate::{CertificateSummary, SPIFFE_ID_BYTES};
 
 /// Why a certificate is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,9 +5,10 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::refusal::explain;
@@ -19,12 +20,12 @@ pub struct Witness(Arc<Mutex<Option<String>>>);
 impl Witness {
     /// The first failure that TLS explained.
     pub fn reason(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 
     fn note(&self, error: &io::Error) {
         if let Some(failure) = explain(error) {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure.to_string());
+            self.0.lock().get_or_insert(failure.to_string());
         }
     }
 }

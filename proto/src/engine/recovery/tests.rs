@@ -41,7 +41,7 @@ fn unreadable() -> OldLedger {
     OldLedger::Unreadable { problem: "bad".to_owned() }
 }
 
-fn plan(old: &OldLedger, recorded: Vec<u8>, sightings: &[Sighting], named: Option<u32>) -> Result<Plan, NoPlan> {
+fn plan(old: &OldLedger, recorded: Vec<u8>, sightings: &[Sighting], named: Option<u32>) -> Result<Plan, PlanError> {
     let (federation, own) = (Federation::new(), agency(CITY));
     let signer = Signer { agency: &own, charters: &federation.charters };
     Plan::new(old, recorded, sightings, signer, named.map(Epoch))
@@ -49,10 +49,10 @@ fn plan(old: &OldLedger, recorded: Vec<u8>, sightings: &[Sighting], named: Optio
 
 #[test]
 fn the_epoch_that_begins_is_later_than_all_that_are_known_or_the_operator_names_it() {
-    let not_new = |given, known| Err(NoPlan::NotNew { given: Epoch(given), known: Epoch(known) });
+    let not_new = |given, known| Err(PlanError::NotNew { given: Epoch(given), known: Epoch(known) });
     let own_files = || by(None, Proof::Tree { epoch: 1, size: 9 });
     let by_another = || by(Some("ksp"), Proof::Checkpoint("signed by nobody".to_owned()));
-    let nothing_readable = || Err(NoPlan::NothingReadable("bad".to_owned()));
+    let nothing_readable = || Err(PlanError::NothingReadable("bad".to_owned()));
     // What is here, what was seen, the epoch that was named, and which epoch is over and which begins.
     let rows = [
         ("set back", whole(1, 5), vec![seen(1, 9)], None, Ok((1, 2))),
@@ -60,10 +60,10 @@ fn the_epoch_that_begins_is_later_than_all_that_are_known_or_the_operator_names_
         ("several peers saw it", whole(1, 5), vec![seen(2, 2), seen(3, 1), seen(1, 9)], None, Ok((3, 4))),
         ("own files alone show it", whole(1, 5), vec![own_files()], None, Ok((1, 2))),
         ("lost, and a peer saw it", whole(1, 0), vec![seen(2, 9)], None, Ok((2, 3))),
-        ("lost, and nobody saw it", whole(1, 0), vec![], None, Err(NoPlan::NothingKnown)),
-        ("lost, and own files alone show it", whole(1, 0), vec![own_files()], None, Err(NoPlan::NothingKnown)),
-        ("lost, and what is shown is not signed", whole(1, 0), vec![by_another()], None, Err(NoPlan::NothingKnown)),
-        ("perhaps a copy", whole(2, 5), vec![], None, Err(NoPlan::NothingSeen(extent(2, 5)))),
+        ("lost, and nobody saw it", whole(1, 0), vec![], None, Err(PlanError::NothingKnown)),
+        ("lost, and own files alone show it", whole(1, 0), vec![own_files()], None, Err(PlanError::NothingKnown)),
+        ("lost, and what is shown is not signed", whole(1, 0), vec![by_another()], None, Err(PlanError::NothingKnown)),
+        ("perhaps a copy", whole(2, 5), vec![], None, Err(PlanError::NothingSeen(extent(2, 5)))),
         ("damaged, and nobody saw it", damaged(2), vec![], None, Ok((2, 3))),
         ("damaged, and peers saw a later one", damaged(2), vec![seen(4, 1)], None, Ok((4, 5))),
         ("unreadable, and nobody saw it", unreadable(), vec![], None, nothing_readable()),

@@ -73,7 +73,7 @@ impl Memory {
                 }
                 Record::DeferredDone(header) => drop(self.deferred.remove(&header.item)),
                 Record::Seen { header, note } => drop(self.seen.insert(header.peer, note.to_vec())),
-                Record::Routing(RoutingHeader::Introduced { peer }) => drop(self.introduced.insert(peer)),
+                Record::Routing(RoutingHeader::BackfillDone { peer }) => drop(self.introduced.insert(peer)),
                 _ => {}
             }
         }

@@ -22,12 +22,12 @@ fn passes_on(passed_on: Option<([u8; 32], u64)>, change: impl FnOnce(&mut wire::
     let federation = Federation::changed(|_| {});
     let mut hello = hello(&federation.charters);
     change(&mut hello);
-    let (mut side, _) = Side::open(opening(&federation.charters));
-    side.does(done(1, Done::Recalled(Box::new(Recalled { passed_on, ..recalled() }))));
+    let (mut side, _) = Side::open(config(&federation.charters));
+    side.does(done(1, Done::PeerLoaded(Box::new(StoredPeer { passed_on, ..stored_peer() }))));
     side.says();
     side.hears(Kind::Hello(hello));
     side.does(done(2, Done::Compared(None)));
-    let actions = side.does(done(3, Done::Looked(Looked::default())));
+    let actions = side.does(done(3, Done::CheckpointsChecked(CheckedCheckpoints::default())));
     let notes = |action: &Action| matches!(action, Action::Peer(PeerChange::PassedOn(_)));
     (side.says(), actions.into_iter().filter(notes).collect())
 }
@@ -79,7 +79,7 @@ fn after_a_charter_that_is_not_adopted_no_other_is_looked_at() {
 #[test]
 fn who_brings_a_rival_of_a_charter_gets_the_one_that_is_trusted_here() {
     let federation = Federation::changed(|_| {});
-    let mut side = Side::linked_with(opening(&federation.charters), recalled(), hello(&federation.charters));
+    let mut side = Side::linked_with(config(&federation.charters), stored_peer(), hello(&federation.charters));
     side.hears(charter(b"rival"));
     side.does(adopted(5, Adoption::Rival(2)));
     assert_eq!(side.says(), [charter(federation.charter().note())]);

@@ -1,4 +1,4 @@
-//! Delivery and intake: order, windows and backpressure.
+//! Delivery and reception: order, windows and backpressure.
 
 use super::*;
 use crate::admission::received::Received;
@@ -118,8 +118,8 @@ fn the_result_of_a_job_that_is_not_running_is_ignored() {
 fn a_job_that_fails_ends_the_link() {
     let mut side = Side::linked();
     side.hears(Kind::Deliver(deliver(6)));
-    let actions = side.does(done(5, Done::Failed(End::Own("leaf 7".to_owned()))));
-    let close = Close { end: End::Own("leaf 7".to_owned()), was_success: false };
+    let actions = side.does(done(5, Done::Failed(End::OwnData("leaf 7".to_owned()))));
+    let close = Close { end: End::OwnData("leaf 7".to_owned()), was_success: false };
     assert_eq!(actions, [peer(PeerChange::PassedOn(None)), Action::Close(close)]);
 }
 
@@ -169,8 +169,8 @@ fn nothing_is_read_while_the_writer_takes_nothing_and_the_rest_goes_on() {
     }
     assert!(side.session.reads(), "one submission waits for the writer");
     side.hears(Kind::Checkpoints(wire::CheckpointNotes { notes: vec![b"note".to_vec()] }));
-    let looked = Looked { news: vec![b"note".to_vec()], epoch: None };
-    assert_eq!(side.does(done(10, Done::Looked(looked))).len(), 1);
+    let checked = CheckedCheckpoints { news: vec![b"note".to_vec()], epoch: None };
+    assert_eq!(side.does(done(10, Done::CheckpointsChecked(checked))).len(), 1);
     assert!(!side.session.reads(), "two do");
     let (actions, said) = side.waits(IDLE * 3);
     assert_eq!(actions, [], "nor does silence count");
@@ -195,7 +195,7 @@ fn what_grows_is_read_sent_and_its_receipt_kept() {
     let expected = [
         Action::Release(JobId(5)),
         peer(PeerChange::Refused(1)),
-        Action::Keep(Kept::Receipt { at: START, cursor: cursor(11), refused, ack: ack(11) }),
+        Action::Store(SideRecord::Receipt { at: START, cursor: cursor(11), refused, ack: ack(11) }),
         progress(11, 11),
         peer(PeerChange::Answered),
     ];
@@ -227,8 +227,9 @@ fn receipts_are_taken_in_order_whatever_the_order_in_which_their_checks_end() {
     side.hears(Kind::Ack(ack(11)));
     side.hears(Kind::Ack(ack(12)));
     assert_eq!(side.does(done(8, checked_ack(12, results(12)))), []);
-    let kept =
-        |index| Action::Keep(Kept::Receipt { at: START, cursor: cursor(index), refused: Vec::new(), ack: ack(index) });
+    let kept = |index| {
+        Action::Store(SideRecord::Receipt { at: START, cursor: cursor(index), refused: Vec::new(), ack: ack(index) })
+    };
     let expected = [Action::Release(JobId(5)), kept(11), progress(12, 11), peer(PeerChange::Answered)];
     assert_eq!(side.does(done(7, checked_ack(11, results(11)))), expected, "the next when the writer has taken it");
     let expected = [Action::Release(JobId(6)), kept(12), progress(12, 12), peer(PeerChange::Answered)];
@@ -251,7 +252,7 @@ fn frames_and_receipts_take_turns_at_a_writer_that_is_slow() {
     for _ in 0..5 {
         submitted.extend(side.does(Event::Taken).into_iter().filter_map(|action| match action {
             Action::Start(_, Job::Commit { .. }) => Some("frame"),
-            Action::Keep(Kept::Receipt { .. }) => Some("receipt"),
+            Action::Store(SideRecord::Receipt { .. }) => Some("receipt"),
             _ => None,
         }));
     }

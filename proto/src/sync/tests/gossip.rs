@@ -106,12 +106,12 @@ fn the_answer_of_another_look_is_ignored() {
 #[test]
 fn a_link_goes_on_after_what_was_heard_on_others_and_tells_all_once_more_when_it_has_lasted() {
     let federation = Federation::new();
-    let held = Recalled { told: 5, ..recalled() };
-    let (mut side, _) = Side::open(opening(&federation.charters));
-    side.does(done(1, Done::Recalled(Box::new(held))));
+    let held = StoredPeer { gossiped: 5, ..stored_peer() };
+    let (mut side, _) = Side::open(config(&federation.charters));
+    side.does(done(1, Done::PeerLoaded(Box::new(held))));
     side.hears(Kind::Hello(hello(&federation.charters)));
     side.does(done(2, Done::Compared(None)));
-    let actions = side.does(done(3, Done::Looked(Looked::default())));
+    let actions = side.does(done(3, Done::CheckpointsChecked(CheckedCheckpoints::default())));
     assert_eq!(actions[0], start(4, Job::Gossip { after: 5 }));
     side.does(gossip(4, &[], 5));
     side.waits(limits::GOSSIP_PAUSE / 2);
@@ -125,7 +125,7 @@ fn a_link_goes_on_after_what_was_heard_on_others_and_tells_all_once_more_when_it
         side.hears(ping(0, true));
         assert_eq!(side.waits(limits::GOSSIP_PAUSE / 2).0, [], "and only once");
     }
-    let forgets = Action::Peer(PeerChange::Told(0));
+    let forgets = Action::Peer(PeerChange::Gossiped(0));
     assert_eq!(side.does(Event::Stop)[0], forgets, "and on the next link again");
 }
 
@@ -137,7 +137,7 @@ fn told_is_what_the_peer_has_answered_a_ping_after() {
     let heard = |side: &mut Side, nonce| side.hears(ping(nonce, true)).pop();
     assert_eq!(heard(&mut side, 0), Some(Action::Peer(PeerChange::Answered)));
     assert_eq!(heard(&mut side, 8), Some(Action::Peer(PeerChange::Answered)), "it was told only up to 7");
-    assert_eq!(heard(&mut side, 7), Some(Action::Peer(PeerChange::Told(7))));
+    assert_eq!(heard(&mut side, 7), Some(Action::Peer(PeerChange::Gossiped(7))));
 }
 
 #[test]
@@ -146,11 +146,12 @@ fn of_the_checkpoints_that_a_peer_shows_of_itself_two_are_kept_on_one_link() {
     let mut kept = Vec::new();
     for (job, size) in (5..).zip(0..4_u8) {
         side.hears(notes(&[&[size]]));
-        let actions = side.does(done(job, Done::Looked(Looked { news: vec![vec![size]], epoch: None })));
-        kept.extend(actions.into_iter().filter(|action| matches!(action, Action::Keep(_))));
+        let actions =
+            side.does(done(job, Done::CheckpointsChecked(CheckedCheckpoints { news: vec![vec![size]], epoch: None })));
+        kept.extend(actions.into_iter().filter(|action| matches!(action, Action::Store(_))));
         side.does(Event::Taken);
     }
-    let seen = |note| Action::Keep(Kept::Seen { at: START, note: vec![note] });
+    let seen = |note| Action::Store(SideRecord::Seen { at: START, note: vec![note] });
     assert_eq!(kept, [seen(0), seen(1)]);
 }
 
@@ -159,10 +160,10 @@ fn frames_of_checkpoints_are_looked_at_one_after_the_other_and_what_can_be_none_
     let mut side = Side::linked();
     let large = vec![0; limits::CHECKPOINT_BYTES + 1];
     assert_eq!(side.hears(notes(&[&large, b""])), []);
-    let look = |job, note: &[u8]| start(job, Job::Look { notes: vec![note.to_vec()] });
+    let look = |job, note: &[u8]| start(job, Job::CheckCheckpoints { notes: vec![note.to_vec()] });
     assert_eq!(side.hears(notes(&[&large, b"a"])), [look(5, b"a")]);
     assert_eq!(side.hears(notes(&[b"b"])), []);
-    assert_eq!(side.does(done(5, Done::Looked(Looked::default()))), [look(6, b"b")]);
+    assert_eq!(side.does(done(5, Done::CheckpointsChecked(CheckedCheckpoints::default()))), [look(6, b"b")]);
 }
 
 #[test]

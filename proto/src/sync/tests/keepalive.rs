@@ -53,14 +53,14 @@ fn several_pings_are_answered_once_with_the_highest_nonce() {
 fn a_ping_that_asks_whether_all_was_heard_is_answered_when_all_was_worked_off() {
     let mut side = Side::linked();
     let notes = vec![b"of a third".to_vec()];
-    let look = start(5, Job::Look { notes: notes.clone() });
+    let look = start(5, Job::CheckCheckpoints { notes: notes.clone() });
     assert_eq!(side.hears(Kind::Checkpoints(wire::CheckpointNotes { notes })), [look]);
     side.hears(Kind::Charter(wire::CharterNote { note: b"a charter".to_vec() }));
     side.hears(ping(8, false));
     assert_eq!(side.says(), []);
     side.hears(ping(0, false));
     assert_eq!(side.says(), [ping(0, true)], "a sign of life never waits");
-    side.does(done(5, Done::Looked(Looked::default())));
+    side.does(done(5, Done::CheckpointsChecked(CheckedCheckpoints::default())));
     assert_eq!(side.says(), []);
     side.does(done(6, Done::Adopted(Adoption::InForce)));
     assert_eq!(side.says(), [ping(8, true)]);

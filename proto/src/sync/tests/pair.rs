@@ -50,14 +50,14 @@ fn number_of(item: &wire::Item) -> u64 {
 
 impl Node {
     fn new(charters: &Charters, own: &'static str, peer: &'static str, entries: u64) -> Self {
-        let opening = Opening {
+        let config = SessionConfig {
             own: agency(own),
             peer: agency(peer),
             end: cursor(0),
             checkpoint: Arc::from(own.as_bytes()),
-            ..opening(charters)
+            ..config(charters)
         };
-        let (side, actions) = Side::open(opening);
+        let (side, actions) = Side::open(config);
         let mut node = Self {
             side,
             own,
@@ -89,11 +89,11 @@ impl Node {
                     let done = self.work(id, job, charters);
                     self.ended.push(Event::Done(id, done));
                 }
-                Action::Keep(kept) => {
+                Action::Store(record) => {
                     self.submitted.push_back(());
-                    match kept {
-                        Kept::Receipt { cursor, .. } => self.receipted = Some(cursor),
-                        Kept::Seen { note, .. } => self.shown.push(note),
+                    match record {
+                        SideRecord::Receipt { cursor, .. } => self.receipted = Some(cursor),
+                        SideRecord::Seen { note, .. } => self.shown.push(note),
                     }
                 }
                 Action::Release(room) => {
@@ -101,7 +101,7 @@ impl Node {
                     self.rooms.remove(held);
                 }
                 Action::Answer(_, reply) => {
-                    assert!(!matches!(reply, Reply::Silent));
+                    assert!(!matches!(reply, Reply::TimedOut));
                     self.answered += 1;
                 }
                 Action::Close(close) => self.close = Some(close),
@@ -113,9 +113,11 @@ impl Node {
     /// Works on a job as a shell does, at once; the session hears of it later.
     fn work(&mut self, id: JobId, job: Job, charters: &Charters) -> Done {
         match job {
-            Job::Recall => Done::Recalled(Box::default()),
+            Job::LoadPeer => Done::PeerLoaded(Box::default()),
             Job::Compare { .. } => Done::Compared(None),
-            Job::Look { notes } => Done::Looked(Looked { news: notes, epoch: Some(Epoch(1)) }),
+            Job::CheckCheckpoints { notes } => {
+                Done::CheckpointsChecked(CheckedCheckpoints { news: notes, epoch: Some(Epoch(1)) })
+            }
             Job::Gossip { after } => {
                 let news = (after < NEWS).then(|| b"of a third".to_vec());
                 Done::Gossip { notes: news.into_iter().collect(), reached: NEWS }

@@ -76,7 +76,7 @@ fn a_question_that_is_not_answered_in_time_is_given_up_and_counts_until_the_peer
     }
     side.waits(limits::PROVE_WITHIN / 2);
     assert_eq!(asks(&mut side, 9), []);
-    let silent = |ask| Action::Answer(AskId(ask), Reply::Silent);
+    let silent = |ask| Action::Answer(AskId(ask), Reply::TimedOut);
     assert_eq!(side.waits(limits::PROVE_WITHIN / 2).0, [1, 2, 3, 4].map(silent));
     side.hears(ping(0, false));
     assert_eq!(side.waits(limits::PROVE_WITHIN / 2).0, [silent(9)]);

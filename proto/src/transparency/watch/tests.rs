@@ -65,7 +65,7 @@ fn fewer_leaves_at_a_later_time_are_a_roll_back_in_every_order_of_arrival() {
     let (long, short) = (honest(20, 100), honest(10, 701));
     let mut watched = having(std::slice::from_ref(&long));
     assert_eq!(finding(watched.take(short.clone())), rolled_back(&long, &short));
-    assert_eq!((watched.newest(), watched.is_caught()), (Some(&long), true), "it is never the newest");
+    assert_eq!((watched.newest(), watched.caught.is_some()), (Some(&long), true), "it is never the newest");
     let mut watched = having(std::slice::from_ref(&short));
     assert_eq!(finding(watched.take(long.clone())), rolled_back(&long, &short));
     assert_eq!(watched.newest(), Some(&short));
@@ -102,7 +102,7 @@ fn an_agency_that_was_caught_is_not_accused_again_before_a_new_epoch() {
     assert_eq!((watched.take(honest(30, 1500)), watched.newest()), (Taken::Nothing, Some(&honest(20, 100))));
     assert!(watched.to_ask().is_empty());
     let new = noted(Epoch(2), 3, 1, 200);
-    assert_eq!((watched.take(new.clone()), watched.is_caught()), (Taken::Newest, false));
+    assert_eq!((watched.take(new.clone()), watched.caught.is_some()), (Taken::Newest, false));
     assert_eq!(watched.newest(), Some(&new));
     assert_eq!(watched.take(honest(9, 800)), Taken::Nothing, "the old epoch is history");
     assert_eq!(watched.take(honest(9, 801)), Taken::Back);
@@ -136,7 +136,7 @@ fn an_answer_whose_tree_begins_with_other_leaves_is_a_fork_and_the_last_checked_
     let beginnings = vec![beginning(10, 10), beginning(20, 99)];
     let expected = two_trees(&honest(20, 200).note, &tree.note, [99; 32], &[[20; 32]]);
     assert_eq!(watched.answered(tree, beginnings), Some(expected));
-    assert_eq!((watched.newest(), watched.is_caught()), (Some(&honest(10, 100)), true));
+    assert_eq!((watched.newest(), watched.caught.is_some()), (Some(&honest(10, 100)), true));
 }
 
 #[test]

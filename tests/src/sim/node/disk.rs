@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use sinergi_proto::base::ids::{AgencyId, EntryId};
-use sinergi_proto::engine::{Answer, BatchNumber, Destroy, Input, NotTaken, Recheck, Record};
+use sinergi_proto::engine::{Answer, BatchNumber, DeliveryError, Destroy, Input, Recheck, Record};
 use sinergi_proto::sync::{Done, End, Event, JobId};
 use sinergi_proto::transparency::receipt::ItemResult;
 
@@ -48,9 +48,9 @@ pub(super) struct Flight {
 impl Node {
     /// Gives the engine an input; who waits is answered when the batch is applied.
     pub(super) fn decide(&mut self, input: Input, waiter: Waiter, now: u64) {
-        let wall = self.wall(now);
+        let clocks = self.clocks(now);
         let Some(engine) = &mut self.engine else { return };
-        let Ok(answer): Result<_, Infallible> = engine.handle(input, wall, &mut self.ledger, &mut self.batch);
+        let Ok(answer): Result<_, Infallible> = engine.handle(input, clocks, &mut self.ledger, &mut self.batch);
         if !matches!(waiter, Waiter::Nobody) {
             self.answers.push((waiter, answer.until_applied()));
         }
@@ -145,8 +145,8 @@ impl Node {
             (Waiter::Peer(peer, connection, job), Answer::Delivered(delivered)) => {
                 let done = match delivered {
                     Ok(results) => self.durable(Some(results)),
-                    Err(NotTaken::TooMuchWaits) => self.durable(None),
-                    Err(NotTaken::MayNotSign) => Done::Failed(End::Stopped),
+                    Err(DeliveryError::TooMuchDeferred) => self.durable(None),
+                    Err(DeliveryError::MayNotSign) => Done::Failed(End::Stopped),
                 };
                 self.committed(peer, connection, job, done);
             }

@@ -2,8 +2,8 @@
 
 use sinergi_proto::base::ids::{AgencyId, Epoch};
 use sinergi_proto::engine::recovery::{OldLedger, Plan};
-use sinergi_proto::engine::{GuardState, Input, LeafHeader, OldEntry};
-use sinergi_proto::transparency::rollback_guard::{OwnTree, Signer};
+use sinergi_proto::engine::{Input, LeafHeader, OldEntry};
+use sinergi_proto::transparency::rollback_guard::{GuardState, OwnTree, Signer};
 use sinergi_proto::wire;
 
 use super::Node;

@@ -32,7 +32,7 @@ pub fn item_key(peer: &AgencyId, item: &[u8]) -> ItemKey {
 
 /// What waits, by what it waits for.
 #[derive(Clone, Debug, Default)]
-pub struct Waiting {
+pub struct DeferredItems {
     items: BTreeMap<ItemKey, Item>,
     by_parent: BTreeMap<EntryId, BTreeSet<ItemKey>>,
     by_peer: BTreeMap<AgencyId, Held>,
@@ -59,7 +59,7 @@ struct Held {
     bytes: usize,
 }
 
-impl Waiting {
+impl DeferredItems {
     /// Whether an item waits.
     pub fn contains(&self, key: &ItemKey) -> bool {
         self.items.contains_key(key)
@@ -214,82 +214,82 @@ mod tests {
         DeferredHeader { at: 0, peer: peer.clone(), item, entry, code, detail: String::new() }
     }
 
-    fn add(waiting: &mut Waiting, peer: &str, code: DeferralCode, item: &wire::Item) -> ItemKey {
+    fn add(items: &mut DeferredItems, peer: &str, code: DeferralCode, item: &wire::Item) -> ItemKey {
         let (peer, bytes) = (agency(peer), item.encode_to_vec());
         let header = header(&peer, code.number(), &bytes);
         let key = header.item;
-        waiting.add(header, APPLIED, &bytes, FEDERATION);
+        items.add(header, APPLIED, &bytes, FEDERATION);
         key
     }
 
     #[test]
     fn what_waits_for_a_parent_is_tried_when_it_arrives_and_not_when_time_passes() {
         let federation = Federation::new();
-        let mut waiting = Waiting::default();
+        let mut items = DeferredItems::default();
         let (parent, waits) = item(&federation, 1);
-        let for_parent = add(&mut waiting, "ksp", DeferralCode::MissingParent, &waits);
-        let for_time = add(&mut waiting, "ksp", DeferralCode::ClockAhead, &item(&federation, 2).1);
-        waiting.time_passed();
-        assert_eq!(waiting.next_ready(APPLIED), Some(for_time));
-        assert!(!waiting.is_ready(APPLIED));
-        waiting.remove(&for_time);
-        waiting.arrived(&parent);
-        assert_eq!(waiting.next_ready(APPLIED), Some(for_parent));
-        waiting.remove(&for_parent);
-        waiting.arrived(&parent);
-        assert!(waiting.is_empty() && !waiting.is_ready(APPLIED));
+        let for_parent = add(&mut items, "ksp", DeferralCode::MissingParent, &waits);
+        let for_time = add(&mut items, "ksp", DeferralCode::ClockAhead, &item(&federation, 2).1);
+        items.time_passed();
+        assert_eq!(items.next_ready(APPLIED), Some(for_time));
+        assert!(!items.is_ready(APPLIED));
+        items.remove(&for_time);
+        items.arrived(&parent);
+        assert_eq!(items.next_ready(APPLIED), Some(for_parent));
+        items.remove(&for_parent);
+        items.arrived(&parent);
+        assert!(items.is_empty() && !items.is_ready(APPLIED));
     }
 
     #[test]
     fn an_item_is_tried_only_when_the_batch_that_deferred_it_is_applied() {
-        let mut waiting = Waiting::default();
-        let key = add(&mut waiting, "ksp", DeferralCode::ClockAhead, &item(&Federation::new(), 1).1);
-        waiting.time_passed();
-        assert!(!waiting.is_ready(BatchNumber(0)));
-        assert_eq!(waiting.next_ready(BatchNumber(0)), None);
-        assert_eq!(waiting.next_ready(APPLIED), Some(key));
+        let mut items = DeferredItems::default();
+        let key = add(&mut items, "ksp", DeferralCode::ClockAhead, &item(&Federation::new(), 1).1);
+        items.time_passed();
+        assert!(!items.is_ready(BatchNumber(0)));
+        assert_eq!(items.next_ready(BatchNumber(0)), None);
+        assert_eq!(items.next_ready(APPLIED), Some(key));
     }
 
     #[test]
     fn what_was_unblocked_and_not_settled_before_a_restart_is_tried_after_it() {
-        let mut waiting = Waiting::default();
-        let key = add(&mut waiting, "ksp", DeferralCode::MissingParent, &item(&Federation::new(), 1).1);
-        waiting.started();
-        assert_eq!(waiting.next_ready(APPLIED), Some(key));
+        let mut items = DeferredItems::default();
+        let key = add(&mut items, "ksp", DeferralCode::MissingParent, &item(&Federation::new(), 1).1);
+        items.started();
+        assert_eq!(items.next_ready(APPLIED), Some(key));
     }
 
     #[test]
     fn a_peer_s_room_is_full_at_its_items_or_at_their_bytes_until_one_waits_no_longer() {
         let (peer, code) = (agency("ksp"), DeferralCode::MissingCharter.number());
-        for (items, bytes) in [(limits::DEFERRED_PER_PEER, 8), (2, limits::DEFERRED_BYTES_PER_PEER / 2)] {
-            let mut waiting = Waiting::default();
+        for (most, bytes) in [(limits::DEFERRED_PER_PEER, 8), (2, limits::DEFERRED_BYTES_PER_PEER / 2)] {
+            let mut items = DeferredItems::default();
             // No entries: that they wait is all that counts.
             let mut item = vec![0; bytes];
-            for number in 0..items as u64 {
-                assert!(!waiting.is_full(&peer), "{number} of {items}");
+            for number in 0..most as u64 {
+                assert!(!items.is_full(&peer), "{number} of {most}");
                 item[..8].copy_from_slice(&number.to_be_bytes());
-                waiting.add(header(&peer, code, &item), APPLIED, &item, FEDERATION);
+                items.add(header(&peer, code, &item), APPLIED, &item, FEDERATION);
             }
-            assert!(waiting.is_full(&peer) && !waiting.is_full(&agency("kota-bandung")));
-            waiting.remove(&item_key(&peer, &item));
-            assert!(!waiting.is_full(&peer));
+            assert!(items.is_full(&peer) && !items.is_full(&agency("kota-bandung")));
+            items.remove(&item_key(&peer, &item));
+            assert!(!items.is_full(&peer));
         }
     }
 
     #[test]
     fn too_much_of_another_author_is_refused_and_of_the_peer_itself_never() {
         let federation = Federation::new();
-        let mut waiting = Waiting::default();
+        let mut items = DeferredItems::default();
         for leaf in 0..limits::DEFERRED_PER_AUTHOR as u64 {
             let (_, waits) = item(&federation, leaf);
             for peer in ["ksp", "kota-bandung"] {
-                assert_eq!(waiting.refuses(&agency(peer), &waits, FEDERATION, ""), None);
-                add(&mut waiting, peer, DeferralCode::MissingParent, &waits);
+                assert_eq!(items.refuses(&agency(peer), &waits, FEDERATION, ""), None);
+                add(&mut items, peer, DeferralCode::MissingParent, &waits);
             }
         }
         let (_, one_more) = item(&federation, 1_000_000);
-        let refused = waiting.refuses(&agency("ksp"), &one_more, FEDERATION, "a parent");
+        let refused = items.refuses(&agency("ksp"), &one_more, FEDERATION, "a parent");
         assert_eq!(refused.map(|refusal| refusal.code), Some(RefusalCode::DeferredFull));
-        assert_eq!(waiting.refuses(&agency("kota-bandung"), &one_more, FEDERATION, "a parent"), None);
+        assert_eq!(items.refuses(&agency("kota-bandung"), &one_more, FEDERATION, "a parent"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Intake: received frames are authenticated beside each other, reach the writer in order, and are acknowledged when they are durable.
+//! Reception: received frames are authenticated beside each other, reach the writer in order, and are acknowledged when they are durable.
 //!
 //! ```text
 //! Deliver -> Job::Reserve -> receiver -> Job::Check -> Job::Commit -> receiver -> Job::SignAck -> Ack leaves
@@ -29,7 +29,7 @@ use receiver::{Receiver, ReceiverEvent, ReceiverOutput};
 
 /// The receiving half of one link.
 #[derive(Clone, Debug)]
-pub(super) struct Intake {
+pub(super) struct Reception {
     receiver: Receiver,
     /// The frame that came last with its weight, as long as there is no room for it.
     admitting: Option<(JobId, wire::Deliver, usize)>,
@@ -57,8 +57,8 @@ struct Committed {
     checkpoint: Arc<[u8]>,
 }
 
-impl Intake {
-    /// The intake of a link with a peer whose ledger is here up to `have`.
+impl Reception {
+    /// The reception of a link with a peer whose ledger is here up to `have`.
     pub(super) fn new(have: Option<Cursor>) -> Self {
         Self {
             receiver: Receiver::new(have),
@@ -82,7 +82,7 @@ impl Intake {
     }
 
     /// A frame with entries came. It weighs so many bytes.
-    pub(super) fn came(&mut self, deliver: wire::Deliver, bytes: usize, effects: &mut Effects<'_>) {
+    pub(super) fn received(&mut self, deliver: wire::Deliver, bytes: usize, effects: &mut Effects<'_>) {
         self.admitting = Some((effects.start(Job::Reserve { bytes }), deliver, bytes));
     }
 
@@ -146,7 +146,7 @@ impl Intake {
     pub(super) fn acknowledged(&mut self, job: JobId, ack: wire::Ack, effects: &mut Effects<'_>) -> Result<(), End> {
         self.signing.done(job, ack);
         while let Some(((), ack)) = self.signing.pop() {
-            effects.say(Kind::Ack(ack))?;
+            effects.send(Kind::Ack(ack))?;
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ use super::view::View;
 
 /// How much the engine holds in memory.
 #[derive(Clone, Copy, Debug)]
-pub struct CaseRoom {
+pub struct CaseCacheLimits {
     /// Complaints.
     pub complaints: usize,
     /// Entries of all these complaints together: what a complaint takes grows with them.
@@ -29,8 +29,8 @@ pub struct CaseRoom {
 }
 
 /// The complaints in memory, the one that was used last first.
-pub struct Cases {
-    room: CaseRoom,
+pub struct CaseCache {
+    room: CaseCacheLimits,
     kept: LruCache<ComplaintId, Kept>,
     entries: usize,
     /// Looked for since the last input, and not here.
@@ -42,9 +42,9 @@ struct Kept {
     changed_in: BatchNumber,
 }
 
-impl Cases {
+impl CaseCache {
     /// No complaints, and this much room.
-    pub fn new(room: CaseRoom) -> Self {
+    pub fn new(room: CaseCacheLimits) -> Self {
         Self { room, kept: LruCache::unbounded(), entries: 0, absent: BTreeSet::new() }
     }
 
