@@ -64,8 +64,8 @@ const LACKING_BYTES: usize = 64 * 1024 * 1024;
 pub struct Scope {
     /// Only this complaint.
     pub complaint: Option<ComplaintId>,
-    /// Only what the auditing node wrote or received at or after this time, and offers whose time to answer ended then. In milliseconds since
-    /// 1970.
+    /// Only entries and receipts that the auditing node wrote or received at or after this time, and offers whose time to answer ended at or
+    /// after it. In milliseconds since 1970.
     pub since: u64,
 }
 
