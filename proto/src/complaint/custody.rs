@@ -81,11 +81,10 @@ impl CustodyState {
         }
     }
 
-    /// Whether the author may make a case entry under this state. What the case itself says to it is judged apart
-    /// ([`super::CaseState::after`]).
+    /// Checks that the author may make a case entry under this state. [`super::CaseState::after`] judges its effect on the case.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why the author may not.
     pub fn allows(&self, act: &CaseAct, intake: &AgencyId, actor: Actor<'_>) -> Result<(), NoEffect> {
         match act {
             CaseAct::Recalled => {

@@ -87,7 +87,7 @@ fn a_ledger_whose_past_changed_is_a_fork_and_one_that_grew_is_none() {
     other.push(b"another");
     proves(&federation, PROVINCE, trees(&other, &old), Finding::Forked);
     contradicts_nothing(&federation, PROVINCE, trees(&old, &old));
-    // What was shown must be of the larger tree.
+    // The prefix must be of the larger tree.
     let Kind::ForkedTrees(mut forged) = trees(&grown, &old) else { unreachable!("just made") };
     forged.prefix_root[0] ^= 1;
     contradicts_nothing(&federation, PROVINCE, Kind::ForkedTrees(forged));

@@ -18,7 +18,7 @@ fn extent(epoch: u32, size: u64) -> Extent {
 
 #[test]
 fn a_shown_extent_stands_by_epoch_then_size_and_only_within_the_ledger_by_its_leaves() {
-    // What is shown, whether the leaves are the same (`None`: must not be asked), and what that is; the ledger has 100 leaves in epoch 2.
+    // The ledger has 100 leaves in epoch 2. Each row: the shown extent, whether the leaves are the same (`None`: must not be asked), the relation.
     let rows = [
         (extent(2, 100), Some(true), Relation::Part),
         (extent(2, 0), Some(true), Relation::Part),
@@ -133,7 +133,7 @@ fn what_was_seen_stands_as_it_shows_and_only_under_the_own_signature() {
     let signed_by_another = scene.federation.node("prov-jabar").lodges().at_leaf(9).entry();
     let forged = scene.federation.node(CITY).lodges().at_leaf(9).signed_with(entry_key("ksp")).entry();
     let entry = |signed: &[u8]| Proof::Entry(BASE64.encode(signed));
-    // What is here, what was seen, and what that is; `None`: it counts for nothing.
+    // Each row: the ledger here, the proof, and the relation (`None`: the proof does not count).
     let rows = [
         ("the same ledger", scene.here(1, 5), scene.checkpoint(1, 5), Some(Relation::Part)),
         ("it grew", scene.here(1, 5), scene.checkpoint(1, 3), Some(Relation::Part)),
@@ -207,7 +207,7 @@ fn a_start_is_set_back_while_anything_contradicts_the_ledger_and_only_that_is_st
 #[test]
 fn own_files_show_a_longer_ledger_if_they_are_ahead_of_the_ledger_here() {
     let (applied, tree) = (|end| Proof::Applied { epoch: 2, end }, |size| Proof::Tree { epoch: 2, size });
-    // How far the store was brought, how many leaves the tree has beyond the ledger, which has 5 and ends at 500; and what that shows.
+    // The ledger has 5 leaves and ends at 500. Each row: the end that the store has applied, the leaves of the tree beyond the ledger, the proofs.
     let rows = [
         ("a new store", None, 0, vec![]),
         ("a store that is behind", Some(499), 0, vec![]),
@@ -224,7 +224,7 @@ fn own_files_show_a_longer_ledger_if_they_are_ahead_of_the_ledger_here() {
 #[test]
 fn the_wait_ends_when_all_were_heard_or_when_it_is_time_and_never_later() {
     let (seconds, most, others) = (Duration::from_secs, limits::HEAR_PEERS, limits::HEAR_OTHER_PEERS);
-    // Who is heard when, and when the wait ends then.
+    // Each row: the peers that are heard, each with its time, and the end of the wait.
     let rows = [
         ("nobody", vec![], most),
         ("one", vec![("prov-jabar", seconds(1))], seconds(1) + others),
@@ -284,7 +284,7 @@ fn of_each_kind_of_proof_the_newest_by_each_party_is_stored_once() {
     let later = Sighting { at: START + MINUTE, ..five.clone() };
     let entry = by("prov-jabar", scene.entry());
     let other_peer = by("kemendagri", scene.checkpoint(1, 4));
-    // What is seen, and whether the sightings must be stored then.
+    // Each row: the sighting, and whether the sightings must be stored after it.
     let rows = [(&four, true), (&five, true), (&later, false), (&entry, true), (&entry, false), (&other_peer, true)];
     for (sighting, must_store) in rows {
         assert_eq!(guard.set_back(sighting.clone()), must_store, "{sighting:?}");
