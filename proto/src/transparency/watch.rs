@@ -29,7 +29,7 @@ use crate::wire::{self, accusation::Finding};
 
 /// A verified checkpoint with its note.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignedCheckpoint {
+pub struct VerifiedCheckpoint {
     /// The checkpoint that the note holds.
     pub checkpoint: Checkpoint,
     /// The signed note.
@@ -64,7 +64,7 @@ pub enum Taken {
 /// The watched ledger of one agency, in its newest epoch.
 #[derive(Clone, Debug, Default)]
 pub struct Watched {
-    newest: Option<SignedCheckpoint>,
+    newest: Option<VerifiedCheckpoint>,
     seen: BTreeMap<u64, Seen>,
     /// The epoch in which the agency's checkpoints contradicted each other.
     caught: Option<Epoch>,
@@ -72,12 +72,12 @@ pub struct Watched {
 
 #[derive(Clone, Debug)]
 struct Seen {
-    noted: SignedCheckpoint,
+    noted: VerifiedCheckpoint,
     /// Whether the agency proved that its later tree begins with it.
     is_checked: bool,
 }
 
-impl SignedCheckpoint {
+impl VerifiedCheckpoint {
     /// The epoch and the number of leaves.
     pub fn extent(&self) -> (Epoch, u64) {
         (self.checkpoint.epoch, self.checkpoint.size)
@@ -96,12 +96,12 @@ impl SignedCheckpoint {
 
 impl Watched {
     /// The newest checkpoint that contradicts no other.
-    pub fn newest(&self) -> Option<&SignedCheckpoint> {
+    pub fn newest(&self) -> Option<&VerifiedCheckpoint> {
         self.newest.as_ref()
     }
 
     /// Takes a verified checkpoint of the agency.
-    pub fn take(&mut self, shown: SignedCheckpoint) -> Taken {
+    pub fn take(&mut self, shown: VerifiedCheckpoint) -> Taken {
         let epoch = self.newest.as_ref().map(|newest| newest.checkpoint.epoch);
         // A later epoch begins with its declaration, so no honest agency signs one without leaves. Taking it would end the watch over the epoch
         // before.
@@ -128,7 +128,7 @@ impl Watched {
         self.seen.entry(size).or_insert_with(|| Seen { noted: shown.clone(), is_checked });
         self.make_room();
         let is_more = self.newest.as_ref().is_none_or(|newest| newest.extent() < shown.extent());
-        let is_later = |newest: &SignedCheckpoint| newest.extent() == shown.extent() && newest.is_before(&shown);
+        let is_later = |newest: &VerifiedCheckpoint| newest.extent() == shown.extent() && newest.is_before(&shown);
         let is_newest = is_more || self.newest.as_ref().is_some_and(is_later);
         if is_newest {
             self.newest = Some(shown);
@@ -151,7 +151,7 @@ impl Watched {
     }
 
     /// Takes the agency's present tree and the older trees with which it begins. The caller has checked the proofs.
-    pub fn answered(&mut self, tree: SignedCheckpoint, beginnings: Vec<Prefix>) -> Option<Finding> {
+    pub fn answered(&mut self, tree: VerifiedCheckpoint, beginnings: Vec<Prefix>) -> Option<Finding> {
         if let Taken::Contradicts(finding) = self.take(tree.clone()) {
             return Some(*finding);
         }
@@ -182,14 +182,14 @@ impl Watched {
         self.newest = checked.map(|seen| seen.noted.clone()).or(self.newest.take());
     }
 
-    fn contradiction(&self, shown: &SignedCheckpoint) -> Option<Finding> {
+    fn contradiction(&self, shown: &VerifiedCheckpoint) -> Option<Finding> {
         let size = shown.checkpoint.size;
         if let Some(Seen { noted, .. }) = self.seen.get(&size)
             && noted.checkpoint.root != shown.checkpoint.root
         {
             return Some(two_trees(&noted.note, &shown.note, shown.checkpoint.root, &[]));
         }
-        let rolled_back = |earlier: &SignedCheckpoint, later: &SignedCheckpoint| {
+        let rolled_back = |earlier: &VerifiedCheckpoint, later: &VerifiedCheckpoint| {
             let (earlier, later) = (earlier.note.clone(), later.note.clone());
             Finding::RolledBack(wire::RolledBack { earlier, later })
         };

@@ -10,7 +10,7 @@ use sinergi_proto::entry::{Body, Entry};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::tlog::tree::{TreeNodes, nodes_needed};
 use sinergi_proto::transparency::evidence::{Finding, Judge, NotProven};
-use sinergi_proto::transparency::watch::{Prefix, SignedCheckpoint, Taken, Watched, two_trees};
+use sinergi_proto::transparency::watch::{Prefix, Taken, VerifiedCheckpoint, Watched, two_trees};
 use sinergi_proto::wire::{self, accusation::Finding as Kind, concealed::KnownBy};
 use tlog_tiles::HashReader;
 
@@ -101,6 +101,10 @@ impl<'a> Accuser<'a> {
         let judge = Judge::new(&self.topology.charters);
         let mut found = Vec::new();
         for (accused, epoch, finding) in all {
+            // What liars sign is for their peers to find.
+            if self.nodes[&accused].lie().is_some() {
+                continue;
+            }
             let accusation = wire::Accusation { accused: accused.to_string(), finding: Some(finding) };
             match judge.judge(&accusation, self.now) {
                 Ok(said) => found.push(Found { accused, epoch, finding: said.finding, text: said.text }),
@@ -199,10 +203,10 @@ impl<'a> Accuser<'a> {
             let noted = |(seen, note): (&Seen, &[u8])| {
                 let Seen { epoch, size, seconds, root } = *seen;
                 let checkpoint = Checkpoint { epoch, size, root, seconds: Some(seconds) };
-                SignedCheckpoint { checkpoint, note: note.to_vec() }
+                VerifiedCheckpoint { checkpoint, note: note.to_vec() }
             };
             let of_epoch = self.shown_by(agency).filter(|(seen, _)| seen.epoch == *epoch);
-            let shown: Vec<SignedCheckpoint> = of_epoch.map(noted).collect();
+            let shown: Vec<VerifiedCheckpoint> = of_epoch.map(noted).collect();
             let (early, late) = shown.split_at(shown.len() / 2);
             let mut watched = Watched::default();
             let taken = late.iter().chain(early.iter().rev()).chain(late).map(|shown| watched.take(shown.clone()));
@@ -292,7 +296,8 @@ impl<'a> Accuser<'a> {
     pub fn withheld(self) -> Result<Vec<Found>, String> {
         let charter = self.topology.charters.newest();
         let mut all = Vec::new();
-        for auditor in self.nodes.values().filter(|node| node.state == State::Clear && charter.is_oversight(&node.id)) {
+        let honest = self.nodes.values().filter(|node| node.lie().is_none());
+        for auditor in honest.filter(|node| node.state == State::Clear && charter.is_oversight(&node.id)) {
             // What was not passed over, but waits here: for a parent, or for its time.
             let waits: BTreeSet<EntryId> = auditor.ledger.deferred.values().map(|(header, _)| header.entry).collect();
             for node in auditor.adjacent().iter().map(|peer| &self.nodes[peer]) {

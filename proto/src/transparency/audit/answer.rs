@@ -9,14 +9,14 @@ use crate::base::limits;
 use crate::charter::Charters;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::tree::{ProofError, TreeNodes};
-use crate::transparency::watch::{Prefix, SignedCheckpoint};
+use crate::transparency::watch::{Prefix, VerifiedCheckpoint};
 use crate::wire;
 
 /// A verified answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The agency's newest tree.
-    pub tree: SignedCheckpoint,
+    pub tree: VerifiedCheckpoint,
     /// The shown nodes of that tree. They are checked when a proof is made from them.
     pub nodes: TreeNodes,
     /// The `SignedEntry` bytes of the shown leaves. They are not checked.
@@ -62,7 +62,7 @@ impl Answer {
 }
 
 /// Opens the checkpoint of an answer. One without a time is refused, because findings need the time.
-fn open_checkpoint(note: Vec<u8>, agency: &AgencyId, charters: &Charters) -> Result<SignedCheckpoint, NoProof> {
+fn open_checkpoint(note: Vec<u8>, agency: &AgencyId, charters: &Charters) -> Result<VerifiedCheckpoint, NoProof> {
     if note.len() > limits::CHECKPOINT_BYTES {
         return Err(NoProof::Checkpoint(format!("it has {} bytes, at most {}", note.len(), limits::CHECKPOINT_BYTES)));
     }
@@ -73,5 +73,5 @@ fn open_checkpoint(note: Vec<u8>, agency: &AgencyId, charters: &Charters) -> Res
     if checkpoint.seconds.is_none() {
         return Err(NoProof::Checkpoint("it has no line of the time key".to_owned()));
     }
-    Ok(SignedCheckpoint { checkpoint, note })
+    Ok(VerifiedCheckpoint { checkpoint, note })
 }

@@ -10,7 +10,7 @@
 use super::answer::{Answer, NoProof};
 use crate::base::ids::AgencyId;
 use crate::charter::Charters;
-use crate::transparency::watch::{Prefix, SignedCheckpoint};
+use crate::transparency::watch::{Prefix, VerifiedCheckpoint};
 use crate::wire;
 
 /// A consistency check of one agency's ledger, in at most three questions.
@@ -37,7 +37,7 @@ pub enum ConsistencyStep {
     /// Ask [`ConsistencyCheck::question`] again.
     AskAgain,
     /// The check is done: the present tree, and the older trees with which it begins.
-    Shown(Box<SignedCheckpoint>, Vec<Prefix>),
+    Shown(Box<VerifiedCheckpoint>, Vec<Prefix>),
 }
 
 impl ConsistencyCheck {

@@ -19,7 +19,7 @@ use crate::tlog::checkpoint::{Checkpoint, CheckpointKeys};
 use crate::tlog::tree::leaf_hash;
 use crate::transparency::evidence::HELD;
 use crate::transparency::receipt::Receipt;
-use crate::transparency::watch::SignedCheckpoint;
+use crate::transparency::watch::VerifiedCheckpoint;
 use crate::wire::{self, entry::Body as Wire};
 
 /// The assignment of an audit.
@@ -47,7 +47,7 @@ pub struct Holdings {
     /// Entries that the agency acknowledged, with the newest receipt of each.
     pub(super) acknowledged: BTreeMap<EntryId, Acknowledged>,
     /// The agency's checkpoints by epoch and size. Different trees of one size are all kept.
-    pub(super) checkpoints: BTreeMap<(Epoch, u64), Vec<SignedCheckpoint>>,
+    pub(super) checkpoints: BTreeMap<(Epoch, u64), Vec<VerifiedCheckpoint>>,
     /// The agency's own entries, by their place in its ledger.
     pub(super) authored: BTreeMap<Place, Authored>,
     /// Pairs of the agency's entries that claim one place, as their leaves in the own ledger.
@@ -245,10 +245,10 @@ impl Holdings {
         let keys = self.keys.as_ref()?;
         let checkpoint = Checkpoint::open(note, &self.federation, &self.assignment.agency, keys).ok()?;
         let epoch = checkpoint.epoch;
-        let noted = SignedCheckpoint { checkpoint, note: note.to_vec() };
+        let noted = VerifiedCheckpoint { checkpoint, note: note.to_vec() };
         let same_size = self.checkpoints.entry(noted.extent()).or_default();
         // Of one tree the first and the last checkpoint are enough: their times enclose the times of all others.
-        let is_same = |other: &SignedCheckpoint| other.checkpoint.root == noted.checkpoint.root;
+        let is_same = |other: &VerifiedCheckpoint| other.checkpoint.root == noted.checkpoint.root;
         let of_this_root = same_size.iter().filter(|other| is_same(other)).count();
         match same_size.iter_mut().rfind(|other| is_same(other)) {
             Some(last) if of_this_root >= 2 => *last = noted,

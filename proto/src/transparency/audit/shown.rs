@@ -11,7 +11,7 @@ use super::answer::{Answer, NoProof};
 use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
 use crate::tlog::tree::{ProofError, TreeNodes, leaf_hash};
-use crate::transparency::watch::{Prefix, SignedCheckpoint};
+use crate::transparency::watch::{Prefix, VerifiedCheckpoint};
 use crate::wire;
 
 /// The shown trees and leaves. The ledger may grow between two answers, so each proof is kept with its tree, and each tree must begin with the
@@ -19,12 +19,12 @@ use crate::wire;
 #[derive(Debug, Default)]
 pub(super) struct Shown {
     /// The trees, in the order of the answers.
-    pub(super) trees: Vec<Arc<SignedCheckpoint>>,
+    pub(super) trees: Vec<Arc<VerifiedCheckpoint>>,
     /// The answer that proves a leaf, as an index of `answers`. Never iterated, so its order cannot be seen.
     leaves: HashMap<LedgerIndex, usize>,
-    answers: Vec<(TreeNodes, Arc<SignedCheckpoint>)>,
+    answers: Vec<(TreeNodes, Arc<VerifiedCheckpoint>)>,
     /// The older trees with which the shown trees begin.
-    pub(super) beginnings: Vec<(Prefix, Arc<SignedCheckpoint>)>,
+    pub(super) beginnings: Vec<(Prefix, Arc<VerifiedCheckpoint>)>,
     /// The first leaf of the ledger, if it is in a later epoch than the first.
     pub(super) first: Option<Vec<u8>>,
     /// The leaves that were shown whole, by entry: the index, and the bytes if this node does not have the entry.
@@ -78,7 +78,7 @@ impl Shown {
     }
 
     /// The newest tree. `None` if nothing was shown.
-    pub(super) fn newest(&self) -> Option<&SignedCheckpoint> {
+    pub(super) fn newest(&self) -> Option<&VerifiedCheckpoint> {
         self.trees.last().map(AsRef::as_ref)
     }
 
@@ -111,7 +111,7 @@ impl Shown {
 
     /// The answer that proves a leaf of this epoch. An agency may begin a new epoch during an audit. A leaf of the old epoch says nothing about
     /// the new one.
-    fn proof_of(&self, epoch: Epoch, index: LedgerIndex) -> Option<&(TreeNodes, Arc<SignedCheckpoint>)> {
+    fn proof_of(&self, epoch: Epoch, index: LedgerIndex) -> Option<&(TreeNodes, Arc<VerifiedCheckpoint>)> {
         let proof = &self.answers[*self.leaves.get(&index)?];
         Some(proof).filter(|(_, tree)| tree.checkpoint.epoch == epoch)
     }
@@ -121,7 +121,7 @@ impl Shown {
         &mut self,
         leaves: Vec<LedgerIndex>,
         nodes: TreeNodes,
-        tree: Arc<SignedCheckpoint>,
+        tree: Arc<VerifiedCheckpoint>,
     ) -> Result<(), ProofError> {
         if leaves.is_empty() {
             return Ok(());

@@ -10,7 +10,7 @@ use super::shown::Shown;
 use crate::base::ids::{ComplaintId, EntryId, Epoch};
 use crate::entry::{Entry, Place};
 use crate::transparency::evidence::{HELD, counts_as_held};
-use crate::transparency::watch::{SignedCheckpoint, two_trees};
+use crate::transparency::watch::{VerifiedCheckpoint, two_trees};
 use crate::wire::{self, accusation::Finding, concealed::KnownBy, unanswered::ReachedBy};
 
 /// Both sides of the comparison.
@@ -50,9 +50,9 @@ impl<R: Records> Suspicions<'_, R> {
     }
 
     /// All checkpoints, those of the holdings and those shown in this audit, in the order of epoch, size and time.
-    fn all_checkpoints(&self) -> Vec<&SignedCheckpoint> {
+    fn all_checkpoints(&self) -> Vec<&VerifiedCheckpoint> {
         let now = self.shown.trees.iter().map(AsRef::as_ref);
-        let mut all: Vec<&SignedCheckpoint> = self.holdings.checkpoints.values().flatten().chain(now).collect();
+        let mut all: Vec<&VerifiedCheckpoint> = self.holdings.checkpoints.values().flatten().chain(now).collect();
         all.sort_by_key(|noted| (noted.extent(), noted.checkpoint.seconds));
         all
     }
@@ -64,7 +64,7 @@ impl<R: Records> Suspicions<'_, R> {
     }
 
     /// A tree shown in this audit begins with other leaves than the agency signed before.
-    fn other_beginning(&self, all: &[&SignedCheckpoint]) -> Option<Finding> {
+    fn other_beginning(&self, all: &[&VerifiedCheckpoint]) -> Option<Finding> {
         self.shown.beginnings.iter().find_map(|(beginning, tree)| {
             let extent = (tree.checkpoint.epoch, beginning.size);
             let other = all.iter().find(|other| other.extent() == extent && other.checkpoint.root != beginning.root)?;
@@ -115,7 +115,7 @@ impl<R: Records> Suspicions<'_, R> {
         let mut latest: Option<(Epoch, u64, &Vec<u8>)> = None;
         let mut next = self.all_checkpoints().into_iter().peekable();
         for (place, authored) in &self.holdings.authored {
-            while let Some(SignedCheckpoint { checkpoint, note }) =
+            while let Some(VerifiedCheckpoint { checkpoint, note }) =
                 next.next_if(|of| of.extent() <= (place.epoch, place.index.0))
             {
                 let seconds = checkpoint.seconds.unwrap_or_default();
@@ -273,17 +273,17 @@ impl<R: Records> Suspicions<'_, R> {
 }
 
 /// Two different trees of one size.
-fn two_of_one_size(all: &[&SignedCheckpoint]) -> Option<Finding> {
+fn two_of_one_size(all: &[&VerifiedCheckpoint]) -> Option<Finding> {
     let mut pairs = all.iter().zip(all.iter().skip(1));
-    let is_fork = |(one, other): &(&&SignedCheckpoint, &&SignedCheckpoint)| {
+    let is_fork = |(one, other): &(&&VerifiedCheckpoint, &&VerifiedCheckpoint)| {
         one.extent() == other.extent() && one.checkpoint.root != other.checkpoint.root
     };
     pairs.find(is_fork).map(|(one, other)| two_trees(&one.note, &other.note, other.checkpoint.root, &[]))
 }
 
 /// A checkpoint over fewer leaves that was signed later.
-fn set_back(all: &[&SignedCheckpoint]) -> Option<Finding> {
-    let mut latest: Option<&SignedCheckpoint> = None;
+fn set_back(all: &[&VerifiedCheckpoint]) -> Option<Finding> {
+    let mut latest: Option<&VerifiedCheckpoint> = None;
     for one in all {
         let before = latest.filter(|latest| latest.checkpoint.epoch == one.checkpoint.epoch);
         if let Some(later) = before.filter(|later| one.checkpoint.is_surely_before(&later.checkpoint)) {

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Prefix, SignedCheckpoint, Taken, Watched};
+use super::{Prefix, Taken, VerifiedCheckpoint, Watched};
 use crate::base::ids::AgencyId;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::wire::accusation::Finding;
@@ -30,17 +30,22 @@ struct Ledger {
 
 impl WatchedLedgers {
     /// The newest checkpoint of an agency that contradicts no other.
-    pub fn newest(&self, agency: &AgencyId) -> Option<&SignedCheckpoint> {
+    pub fn newest(&self, agency: &AgencyId) -> Option<&VerifiedCheckpoint> {
         self.ledgers.get(agency)?.watched.newest()
     }
 
     /// Takes a verified checkpoint of an agency.
-    pub fn take(&mut self, agency: &AgencyId, shown: SignedCheckpoint) -> Taken {
+    pub fn take(&mut self, agency: &AgencyId, shown: VerifiedCheckpoint) -> Taken {
         self.change(agency, |watched| watched.take(shown))
     }
 
     /// Takes an agency's present tree and the older trees with which it begins. The caller has checked the proofs.
-    pub fn answered(&mut self, agency: &AgencyId, tree: SignedCheckpoint, beginnings: Vec<Prefix>) -> Option<Finding> {
+    pub fn answered(
+        &mut self,
+        agency: &AgencyId,
+        tree: VerifiedCheckpoint,
+        beginnings: Vec<Prefix>,
+    ) -> Option<Finding> {
         self.change(agency, |watched| watched.answered(tree, beginnings))
     }
 
@@ -73,7 +78,7 @@ impl WatchedLedgers {
     }
 
     /// At most `most` of the newest checkpoints that the own ledger does not commit to yet.
-    pub fn to_witness(&self, most: usize) -> Vec<(AgencyId, SignedCheckpoint)> {
+    pub fn to_witness(&self, most: usize) -> Vec<(AgencyId, VerifiedCheckpoint)> {
         let newest =
             self.ledgers.iter().filter_map(|(agency, ledger)| Some((agency, ledger, ledger.watched.newest()?)));
         let new = newest.filter(|(_, ledger, newest)| ledger.witnessed.as_ref() != Some(&newest.checkpoint));
@@ -82,9 +87,9 @@ impl WatchedLedgers {
 
     fn change<T>(&mut self, agency: &AgencyId, change: impl FnOnce(&mut Watched) -> T) -> T {
         let ledger = self.ledgers.entry(agency.clone()).or_default();
-        let before = ledger.watched.newest().map(SignedCheckpoint::extent);
+        let before = ledger.watched.newest().map(VerifiedCheckpoint::extent);
         let result = change(&mut ledger.watched);
-        if ledger.watched.newest().map(SignedCheckpoint::extent) != before {
+        if ledger.watched.newest().map(VerifiedCheckpoint::extent) != before {
             self.version += 1;
             ledger.changed = self.version;
         }
@@ -98,10 +103,10 @@ mod tests {
     use crate::base::ids::Epoch;
     use crate::fixture::agency;
 
-    fn noted(size: u64, seconds: u64) -> SignedCheckpoint {
+    fn noted(size: u64, seconds: u64) -> VerifiedCheckpoint {
         let root = [u8::try_from(size).expect("small"); 32];
         let checkpoint = Checkpoint { epoch: Epoch(1), size, root, seconds: Some(seconds) };
-        SignedCheckpoint { checkpoint, note: format!("{size} {seconds}").into_bytes() }
+        VerifiedCheckpoint { checkpoint, note: format!("{size} {seconds}").into_bytes() }
     }
 
     fn three() -> WatchedLedgers {

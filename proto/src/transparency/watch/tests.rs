@@ -4,13 +4,13 @@ use super::*;
 
 const FIRST: Epoch = Epoch(1);
 
-fn noted(epoch: Epoch, size: u64, root: u8, seconds: u64) -> SignedCheckpoint {
+fn noted(epoch: Epoch, size: u64, root: u8, seconds: u64) -> VerifiedCheckpoint {
     let checkpoint = Checkpoint { epoch, size, root: [root; 32], seconds: Some(seconds) };
-    SignedCheckpoint { checkpoint, note: format!("{epoch} {size} {root} {seconds}").into_bytes() }
+    VerifiedCheckpoint { checkpoint, note: format!("{epoch} {size} {root} {seconds}").into_bytes() }
 }
 
 /// A checkpoint of the honest ledger, whose root is a function of the size.
-fn honest(size: u8, seconds: u64) -> SignedCheckpoint {
+fn honest(size: u8, seconds: u64) -> VerifiedCheckpoint {
     noted(FIRST, size.into(), size, seconds)
 }
 
@@ -18,7 +18,7 @@ fn beginning(size: u8, root: u8) -> Prefix {
     Prefix { size: size.into(), root: [root; 32], proof: vec![[size; 32]] }
 }
 
-fn having(all: &[SignedCheckpoint]) -> Watched {
+fn having(all: &[VerifiedCheckpoint]) -> Watched {
     let mut watched = Watched::default();
     for noted in all {
         assert!(!matches!(watched.take(noted.clone()), Taken::Contradicts(_)), "{noted:?}");
@@ -33,7 +33,7 @@ fn finding(taken: Taken) -> Finding {
     }
 }
 
-fn rolled_back(earlier: &SignedCheckpoint, later: &SignedCheckpoint) -> Finding {
+fn rolled_back(earlier: &VerifiedCheckpoint, later: &VerifiedCheckpoint) -> Finding {
     Finding::RolledBack(wire::RolledBack { earlier: earlier.note.clone(), later: later.note.clone() })
 }
 
