@@ -51,7 +51,7 @@ pub struct InitArgs {
     /// An agency to link with: the node dials the endpoint, or waits for the peer if there is none; may be repeated
     #[arg(long = "peer", value_name = "ID[=HOST:PORT]")]
     pub peers: Vec<PeerArg>,
-    /// What the charter says about the agency.
+    /// The facts about the agency for the charter.
     #[command(flatten)]
     pub member: MemberDetails,
     /// Make no authority and no certificate: the agency has its own

@@ -112,8 +112,8 @@ fn question(config: &Config, plan: &Plan) -> String {
         None => of(plan.here),
     };
     format!(
-        "the ledger of {} here:  {here}\nwhat peers saw of it:  {}\nEpoch {} will begin, and all agencies will see it. The ledger here is kept \
-         beside the new one, and everything readable of it is taken over.",
+        "the ledger of {} here:  {here}\nwhat peers saw of it:  {}\nEpoch {} will begin, and all agencies will see it. The present ledger is kept \
+         in another folder, and everything readable of it is taken over.",
         config.agency,
         of(plan.seen),
         plan.epoch

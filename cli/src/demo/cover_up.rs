@@ -10,7 +10,7 @@
 //!
 //! Invariants:
 //! - the auditor's node is a normal node, and all findings are its own;
-//! - the lie is told only over the link: the accused's folder keeps the true ledger.
+//! - the false ledger is shown only over the link: the accused's folder keeps the true ledger.
 
 pub mod account;
 pub mod liar;
@@ -124,7 +124,7 @@ async fn remark(auditor: &Desk, case: &Case) -> Result<(), Failure> {
 async fn is_acknowledged(desk: &Desk) -> Result<(), Failure> {
     let empty = async || Ok::<_, Failure>((desk.peer(ACCUSED).await?.queue_depth == 0).then_some(()));
     wait::until(PATIENCE, empty).await?.ok_or_else(|| {
-        Failure::failed(format!("{ACCUSED} acknowledges nothing to {} within {} s", desk.agency, PATIENCE.as_secs()))
+        Failure::failed(format!("{ACCUSED} sent no receipt to {} within {} s", desk.agency, PATIENCE.as_secs()))
     })
 }
 

@@ -181,7 +181,7 @@ impl Builder {
         for node in &nodes {
             pin = Some(init::adopt_first_charter(node.folder(), &charter)?);
         }
-        let pin = pin.ok_or_else(|| Failure::failed("a federation without agencies cannot be made"))?;
+        let pin = pin.ok_or_else(|| Failure::failed("a federation needs at least one agency"))?;
         Ok(Federation { builder: self, nodes, links, managers, charter, pin, used: false })
     }
 
@@ -354,7 +354,7 @@ impl Federation {
             Some(()) => Ok(()),
             None => {
                 let all = missing.iter().map(|(_, problem)| format!("\n  {problem}")).collect::<String>();
-                let what = format!("lacks links after {} s:{all}\nof all that are missing", LINKED.as_secs());
+                let what = format!("is not linked after {} s (all missing links:{all})", LINKED.as_secs());
                 let dialler = missing.first().and_then(|(link, _)| self.node(link.dialler.as_str()));
                 Err(dialler.map_or_else(|| Failure::failed(what.clone()), |node| node.failure(&what)))
             }

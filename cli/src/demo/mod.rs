@@ -128,10 +128,8 @@ pub async fn run(args: DemoArgs, context: &Context) -> Result<(), Failure> {
     }
     match ending {
         Ending::Good => Ok(()),
-        Ending::Bad => {
-            Err(Failure::failed("the federation did not end as it should").help("what is wrong stands above"))
-        }
-        Ending::Interrupted => Err(Failure::failed("interrupted: the demo did not come to its end")),
+        Ending::Bad => Err(Failure::failed("the demo found problems").help("the report above names them")),
+        Ending::Interrupted => Err(Failure::failed("interrupted: the demo is not complete")),
         Ending::Failed(failure) => Err(failure.ending_with(Exit::Failed)),
     }
 }
@@ -224,8 +222,7 @@ async fn act(
 
 /// The first rows of the built-in file. If there are too few, the rows are repeated with other ids.
 fn rows(count: usize) -> Result<Vec<Row>, Failure> {
-    let unreadable =
-        |error: String| Failure::failed("the rows that ship with the program are unreadable").because(error);
+    let unreadable = |error: String| Failure::failed("the built-in rows cannot be read").because(error);
     let shipped: Vec<Row> = import::rows(ROWS, Shape::Csv(None))
         .map_err(|error| unreadable(error.to_string()))?
         .map(|row| row.map_err(|rejected| unreadable(rejected.reason())))

@@ -129,7 +129,7 @@ impl Node {
         let log = process::log_tail(&self.folder);
         match self.listen().filter(|_| log.contains("cannot listen on") && log.contains("in use")) {
             Some(address) => Some(NotUp::PortTaken(address)),
-            None => Some(NotUp::Failed(self.failure(&format!("ended by itself ({status})")))),
+            None => Some(NotUp::Failed(self.failure(&format!("ended unexpectedly ({status})")))),
         }
     }
 

@@ -26,7 +26,7 @@ impl Place {
         let cannot = |error| Failure::failed(format!("cannot use the folder {}", given.display())).because(error);
         std::fs::create_dir_all(given).map_err(cannot)?;
         if std::fs::read_dir(given).map_err(cannot)?.next().is_some() {
-            return Err(Failure::usage(format!("{} is not empty: a demo begins in an empty folder", given.display()))
+            return Err(Failure::usage(format!("{} is not empty: a demo needs an empty folder", given.display()))
                 .help(
                     "name another folder, or remove what is there; a node of an earlier demo runs with \
                      `sinergi --node DIR/X run`",

@@ -73,7 +73,7 @@ pub async fn lodge(rows: Vec<Row>, desks: &Desks, bar: &ProgressBar) -> Result<V
                 cases.push(case(&row, reply, story.ok_or_else(|| io::Error::other("a row was lodged twice"))?));
                 Ok(())
             }
-            Done::Existed { row } => Err(io::Error::other(format!("{} was there already", row.external_id()))),
+            Done::Existed { row } => Err(io::Error::other(format!("{} was lodged before", row.external_id()))),
             Done::Rejected(rejected) => Err(io::Error::other(rejected.reason())),
         }
     });

@@ -188,7 +188,7 @@ impl Report {
 
     /// The problems from the check of agreement and the check of the ledgers.
     pub fn problems_of(agreement: &Agreement, findings: &[String]) -> Vec<String> {
-        let lost = agreement.lost.iter().map(|name| format!("complaint {name}: something acknowledged is missing"));
+        let lost = agreement.lost.iter().map(|name| format!("complaint {name}: an acknowledged entry is missing"));
         agreement.disagreements.iter().cloned().chain(lost).chain(findings.iter().cloned()).collect()
     }
 }

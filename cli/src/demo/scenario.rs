@@ -70,7 +70,7 @@ pub enum Fate {
     Dissatisfied,
     /// Forwarded, taken back before it was answered, and handled by the agency where it was lodged.
     Recalled,
-    /// Forwarded, accepted, answered; the work goes on.
+    /// Forwarded, accepted, answered; the work continues.
     Working,
     /// Forwarded, accepted, worked on and resolved; the citizen has not replied.
     Resolved,

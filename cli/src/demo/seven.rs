@@ -32,7 +32,7 @@ pub const SEVEN: usize = AGENCIES.len();
 /// The folder has a federation already, or a file cannot be written.
 pub fn seven(folder: &Path) -> Result<Federation, Failure> {
     let program = std::env::current_exe().map_err(|error| {
-        Failure::failed("cannot tell which program this is, to start the nodes with").because(error)
+        Failure::failed("cannot find out the path of this program, which starts the nodes").because(error)
     })?;
     let id = |text: &str| text.parse::<AgencyId>().expect("the demo's agencies have ids");
     let mut builder = Builder::new(folder, FEDERATION.parse().expect("a name of a federation"), &program);

@@ -107,7 +107,7 @@ struct RawTime {
     time_zone: String,
 }
 
-/// How a cell becomes a code.
+/// The conversion of a cell to a code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Coding {

@@ -265,7 +265,7 @@ mod tests {
     fn many_missing_quotes_cost_bounded_work() {
         for line in ["x,\"y\n", "\"x,y\n\"\"\"\n"] {
             let text = line.repeat(2 * RECORD_LINES);
-            assert_eq!(all(&text, 3).len(), text.lines().count(), "each line is told once");
+            assert_eq!(all(&text, 3).len(), text.lines().count(), "each line is reported once");
         }
     }
 }

@@ -170,7 +170,7 @@ impl RejectedFile {
         Self { path: path.to_owned(), shape: FileShape::JsonLines, file: None }
     }
 
-    /// Where it is; `None` if nothing was rejected.
+    /// The path of the file; `None` if no row was rejected.
     pub fn path(&self) -> Option<&Path> {
         self.file.as_ref().map(|_| self.path.as_path())
     }

@@ -14,7 +14,7 @@ document! {
         agency: String,
         /// `linked`, `connecting`, `backoff`, `waiting` or `stopped`.
         state: String,
-        /// How this node links: `dials`, `waits` or `both`.
+        /// This node's part in linking: `dials`, `waits` or `both`.
         direction: String,
         /// The address that this node dials.
         endpoint: Option<String>,

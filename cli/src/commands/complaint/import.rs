@@ -140,7 +140,7 @@ fn read_mapping(path: &Path) -> Result<Mapping, Failure> {
 }
 
 /// The default file for rejected rows: `a.csv` -> `a.rejected.csv`.
-fn beside(file: &Path, format: FileFormat) -> PathBuf {
+fn rejected_path(file: &Path, format: FileFormat) -> PathBuf {
     file.with_extension(match format {
         FileFormat::Csv => "rejected.csv",
         FileFormat::Jsonl => "rejected.jsonl",
@@ -157,7 +157,7 @@ struct Report {
 
 impl Report {
     fn begin(args: &ImportArgs, rows: &Rows<BufReader<File>>, length: u64) -> Result<Self, Failure> {
-        let path = args.rejected.clone().unwrap_or_else(|| beside(&args.file, file_format(args)));
+        let path = args.rejected.clone().unwrap_or_else(|| rejected_path(&args.file, file_format(args)));
         if path == args.file {
             return Err(Failure::usage(format!("rejected rows would be written over {}", path.display()))
                 .help("name another file with --rejected"));
@@ -308,10 +308,13 @@ mod tests {
     }
 
     #[test]
-    fn rejected_rows_are_kept_beside_the_file() {
-        assert_eq!(beside(Path::new("/d/a.csv"), FileFormat::Csv), Path::new("/d/a.rejected.csv"));
-        assert_eq!(beside(Path::new("/d/a.rejected.csv"), FileFormat::Csv), Path::new("/d/a.rejected.rejected.csv"));
-        assert_eq!(beside(Path::new("a.jsonl"), FileFormat::Jsonl), Path::new("a.rejected.jsonl"));
+    fn rejected_rows_go_to_a_file_next_to_the_imported_one() {
+        assert_eq!(rejected_path(Path::new("/d/a.csv"), FileFormat::Csv), Path::new("/d/a.rejected.csv"));
+        assert_eq!(
+            rejected_path(Path::new("/d/a.rejected.csv"), FileFormat::Csv),
+            Path::new("/d/a.rejected.rejected.csv")
+        );
+        assert_eq!(rejected_path(Path::new("a.jsonl"), FileFormat::Jsonl), Path::new("a.rejected.jsonl"));
         assert_eq!(file_format(&args(&["a.JSONL"])), FileFormat::Jsonl);
         assert_eq!(file_format(&args(&["a.txt"])), FileFormat::Csv);
     }

@@ -60,13 +60,13 @@ pub struct Liar {
 /// The program was not built.
 pub fn program() -> Result<PathBuf, Failure> {
     let this = std::env::current_exe().map_err(|error| {
-        Failure::failed(format!("cannot tell where this program is, to find {PROGRAM} beside it")).because(error)
+        Failure::failed(format!("cannot find out the folder of this program, where {PROGRAM} must be")).because(error)
     })?;
     let program = this.with_file_name(PROGRAM);
     if program.is_file() {
         return Ok(program);
     }
-    Err(Failure::failed(format!("{} is missing: it speaks for the agency that lies", program.display())).help(format!(
+    Err(Failure::failed(format!("{} is missing: this program plays the agency that lies", program.display())).help(format!(
         "no package has it; in the sources of this program, build both: cargo build --release --bin sinergi --bin {PROGRAM}"
     )))
 }
