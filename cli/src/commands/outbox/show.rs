@@ -51,7 +51,7 @@ pub(super) async fn run(args: ShowArgs, context: &Context) -> Result<(), Failure
             return context.output.document(&Outgoing::from(item), page);
         }
     }
-    Err(Failure::refused(format!("leaf {} does not wait for {}", args.number.leaf, args.number.peer))
+    Err(Failure::refused(format!("leaf {} is not in the outbox of {}", args.number.leaf, args.number.peer))
         .help("the peer may have acknowledged it; `sinergi outbox list` shows all entries"))
 }
 
