@@ -6,12 +6,14 @@
 //! | [`watch`] | whether the checkpoints that an agency signed are of one ledger |
 //! | [`audit`] | what an audit of another ledger concludes |
 //! | [`evidence`] | accusations and their judge; the evidence file |
+//! | [`proofs`] | what a node shows of its own ledger when it is asked |
 //! | [`lodging_proof`] | the citizen's receipt |
 //! | [`rollback_guard`] | whether the own ledger was set back |
 
 pub mod audit;
 pub mod evidence;
 pub mod lodging_proof;
+pub mod proofs;
 pub mod receipt;
 pub mod rollback_guard;
 pub mod watch;

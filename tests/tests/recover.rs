@@ -663,7 +663,7 @@ async fn a_copy_from_before_a_recovery_begins_no_epoch_that_was_begun_after_it()
     restore(&federation, "kota-bandung", &copy);
     // It is whole, of epoch 1, and knows nothing of epoch 2, which would be begun twice.
     let unheard = run_on(&federation.folder_of("kota-bandung"), &["recover", "--yes"]);
-    assert!(unheard.code == 4 && unheard.err.contains("name the new one with --epoch"), "{unheard:?}");
+    assert!(unheard.code == 4 && unheard.err.contains("--epoch"), "{unheard:?}");
     federation.start_node("kota-bandung").await;
     let city = federation.node("kota-bandung").await;
     status_of(&city, |status| has_alarm(status, &["set back", "sinergi recover", "prov-jabar"])).await;

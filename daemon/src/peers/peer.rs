@@ -135,6 +135,11 @@ impl Peers {
         self.0.values()
     }
 
+    /// The peers that are linked now.
+    pub fn linked(&self) -> impl Iterator<Item = AgencyId> {
+        self.iter().filter(|peer| *peer.linked().borrow()).map(|peer| peer.agency.clone())
+    }
+
     /// The median of the linked peers' clocks and our own, less our own: 0 unless most agree that ours is off.
     pub fn median_clock_offset(&self) -> i64 {
         let mut offsets: Vec<i64> = self.iter().filter_map(|peer| peer.snapshot().clock_offset).collect();

@@ -1,12 +1,13 @@
-//! What waits: received items that cannot be taken yet, for want of a parent, of a charter, or because their time has not come.
+//! Deferred items: received items that lack a parent or a charter, or whose time has not come.
 //!
-//! Must not know where the items are kept: the ledger has them, as `Deferred` records.
+//! Must not know where the items' bytes are: the ledger has them, as `Deferred` records.
 //!
 //! Invariants:
-//! - two copies of an entry that differ in any byte wait side by side: one may have a bad signature, or lack the contents;
-//! - what becomes possible when an entry arrives is done by a worklist, over as many batches as it takes, never by recursion;
-//! - an item is tried only when the view can show it: when the batch that deferred it is applied;
-//! - bounded per peer (a peer over it is not read on) and per author (an author over it is refused).
+//! - two copies of an entry that differ in any byte are two items: one may have a bad signature, or lack the contents;
+//! - items that an arriving entry unblocks go onto a worklist, which takes as many batches as needed; nothing recurses;
+//! - an item is tried only when the batch that deferred it is applied, because the view does not show it before;
+//! - the number of items is bounded per peer (frames of a peer over its bound are not taken) and per author (items of an author over its
+//!   bound are refused).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -22,27 +23,27 @@ use crate::wire;
 use super::batch::BatchNumber;
 use super::record::DeferredHeader;
 
-/// SHA-256 over the peer and the item as it came.
+/// Names a deferred item: SHA-256 over the peer's id, a zero byte and the encoded item as received.
 pub type ItemKey = [u8; 32];
 
-/// The name of an item among what waits.
+/// The key of an item that a peer delivered.
 pub fn item_key(peer: &AgencyId, item: &[u8]) -> ItemKey {
     Sha256::new().chain_update(peer.as_str()).chain_update([0]).chain_update(item).finalize().into()
 }
 
-/// What waits, by what it waits for.
+/// The deferred items, indexed by parent, peer and author.
 #[derive(Clone, Debug, Default)]
 pub struct DeferredItems {
     items: BTreeMap<ItemKey, Item>,
     by_parent: BTreeMap<EntryId, BTreeSet<ItemKey>>,
     by_peer: BTreeMap<AgencyId, Held>,
     by_author: BTreeMap<(AgencyId, String), usize>,
-    /// What may be possible now, each once.
+    /// The worklist: items that may be admitted now, each once.
     unblocked: VecDeque<ItemKey>,
     is_unblocked: BTreeSet<ItemKey>,
 }
 
-/// One waiting item.
+/// One deferred item.
 #[derive(Clone, Debug)]
 struct Item {
     header: DeferredHeader,
@@ -60,40 +61,41 @@ struct Held {
 }
 
 impl DeferredItems {
-    /// Whether an item waits.
+    /// Whether an item is deferred.
     pub fn contains(&self, key: &ItemKey) -> bool {
         self.items.contains_key(key)
     }
 
-    /// What is noted beside a waiting item.
+    /// The header of a deferred item.
     pub fn header(&self, key: &ItemKey) -> Option<&DeferredHeader> {
         self.items.get(key).map(|item| &item.header)
     }
 
-    /// What is noted beside each waiting item, in the order of their names.
+    /// The headers of all deferred items, in the order of their keys.
     pub fn headers(&self) -> impl Iterator<Item = &DeferredHeader> {
         self.items.values().map(|item| &item.header)
     }
 
-    /// How many items wait.
+    /// The number of deferred items.
     pub fn len(&self) -> usize {
         self.items.len()
     }
 
-    /// Whether nothing waits.
+    /// Whether no item is deferred.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
-    /// Whether as much of this peer waits as may.
+    /// Whether a peer has reached its bound.
     pub fn is_full(&self, peer: &AgencyId) -> bool {
         let held = self.by_peer.get(peer).copied().unwrap_or_default();
         held.items >= limits::DEFERRED_PER_PEER || held.bytes >= limits::DEFERRED_BYTES_PER_PEER
     }
 
-    /// Why an item may not wait, if it may not; `detail`: what it would wait for.
+    /// The refusal of an item that may not be deferred, because its author has reached its bound. `detail` says what the item lacks.
     ///
-    /// The peer's own backlog is held by not reading on, never refused: it would be lost. Somebody else's must not hold the peer's line.
+    /// Items of the peer itself are never refused, as they would be lost; instead its frames are not taken ([`Self::is_full`]). Items of
+    /// other authors are refused, so that they do not stop the peer's link.
     pub fn refuses(&self, peer: &AgencyId, item: &wire::Item, federation: &str, detail: &str) -> Option<Refusal> {
         let author = author_of(item, federation);
         let most = limits::DEFERRED_PER_AUTHOR;
@@ -101,11 +103,11 @@ impl DeferredItems {
         if author == peer.as_str() || waiting < most {
             return None;
         }
-        let detail = format!("{most} items of {author} wait here, the most that are kept: {detail}");
+        let detail = format!("{most} items of {author} are deferred here already, which is the most: {detail}");
         Some(Refusal::new(RefusalCode::DeferredFull, detail))
     }
 
-    /// Adds an item that a batch deferred. `item`: its bytes.
+    /// Adds an item that a batch deferred. `item` is the encoded `Item`.
     pub fn add(&mut self, header: DeferredHeader, batch: BatchNumber, item: &[u8], federation: &str) {
         let entry = wire::Item::decode(item).ok().and_then(|item| Entry::parse(item.signed_entry, federation).ok());
         let parents = entry.as_ref().map(|entry| entry.parents.clone()).unwrap_or_default();
@@ -120,7 +122,7 @@ impl DeferredItems {
         self.items.insert(header.item, Item { header, batch, parents, author, bytes: item.len() });
     }
 
-    /// Takes an item out: it waits no longer.
+    /// Takes an item out, because it is not deferred any more.
     pub fn remove(&mut self, key: &ItemKey) {
         let Some(item) = self.items.remove(key) else { return };
         for parent in &item.parents {
@@ -141,38 +143,38 @@ impl DeferredItems {
         }
     }
 
-    /// An entry is here: what waited for it may be possible now.
+    /// Unblocks the items that lack this entry, which has arrived.
     pub fn arrived(&mut self, entry: &EntryId) {
         let children: Vec<ItemKey> = self.by_parent.get(entry).into_iter().flatten().copied().collect();
         children.into_iter().for_each(|key| self.unblock(key));
     }
 
-    /// Time has passed, or a charter came: what waited for that may be possible now.
+    /// Unblocks all items that do not lack a parent, because time has passed or a charter came.
     pub fn time_passed(&mut self) {
         let waits = |item: &Item| item.header.code != DeferralCode::MissingParent.number();
         let keys: Vec<ItemKey> = self.items.iter().filter(|(_, item)| waits(item)).map(|(key, _)| *key).collect();
         keys.into_iter().for_each(|key| self.unblock(key));
     }
 
-    /// The node has started: what became possible just before it ended was not tried yet, or not durably.
+    /// Unblocks all items at the start of a node: some may have been unblocked just before it stopped, and not been tried durably.
     pub fn started(&mut self) {
         let keys: Vec<ItemKey> = self.items.keys().copied().collect();
         keys.into_iter().for_each(|key| self.unblock(key));
     }
 
-    /// An item may be possible now.
+    /// Puts an item on the worklist, because it may be admitted now.
     pub fn unblock(&mut self, key: ItemKey) {
         if self.is_unblocked.insert(key) {
             self.unblocked.push_back(key);
         }
     }
 
-    /// Whether an item that the view shows may be possible and was not tried yet. `applied`: the newest batch that the view shows.
+    /// Whether the worklist has an item that the view shows. `applied` is the newest batch that the view shows.
     pub fn is_ready(&self, applied: BatchNumber) -> bool {
         self.unblocked.iter().any(|key| self.items.get(key).is_some_and(|item| item.batch <= applied))
     }
 
-    /// The next of these items. Forgets those that were settled meanwhile.
+    /// Takes the next such item from the worklist. Forgets items that are not deferred any more.
     pub fn next_ready(&mut self, applied: BatchNumber) -> Option<ItemKey> {
         for _ in 0..self.unblocked.len() {
             let key = self.unblocked.pop_front()?;
@@ -223,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_for_a_parent_is_tried_when_it_arrives_and_not_when_time_passes() {
+    fn an_item_that_lacks_a_parent_is_tried_when_the_parent_arrives_and_not_when_time_passes() {
         let federation = Federation::new();
         let mut items = DeferredItems::default();
         let (parent, waits) = item(&federation, 1);
@@ -251,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_unblocked_and_not_settled_before_a_restart_is_tried_after_it() {
+    fn every_item_is_tried_after_a_restart() {
         let mut items = DeferredItems::default();
         let key = add(&mut items, "ksp", DeferralCode::MissingParent, &item(&Federation::new(), 1).1);
         items.started();
@@ -259,11 +261,11 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_s_room_is_full_at_its_items_or_at_their_bytes_until_one_waits_no_longer() {
+    fn a_peer_is_full_at_its_items_or_at_their_bytes_until_one_of_them_is_removed() {
         let (peer, code) = (agency("ksp"), DeferralCode::MissingCharter.number());
         for (most, bytes) in [(limits::DEFERRED_PER_PEER, 8), (2, limits::DEFERRED_BYTES_PER_PEER / 2)] {
             let mut items = DeferredItems::default();
-            // No entries: that they wait is all that counts.
+            // The bytes are no entries, which does not matter here.
             let mut item = vec![0; bytes];
             for number in 0..most as u64 {
                 assert!(!items.is_full(&peer), "{number} of {most}");
@@ -277,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn too_much_of_another_author_is_refused_and_of_the_peer_itself_never() {
+    fn too_many_items_of_another_author_are_refused_and_the_peer_s_own_never_are() {
         let federation = Federation::new();
         let mut items = DeferredItems::default();
         for leaf in 0..limits::DEFERRED_PER_AUTHOR as u64 {

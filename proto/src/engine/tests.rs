@@ -1,4 +1,4 @@
-//! The engine decision by decision, over a view in memory.
+//! Tests of the engine over a view in memory. Each compares the records or the whole batch of a decision.
 
 mod memory;
 mod own;
@@ -33,15 +33,15 @@ impl TestNode {
         node
     }
 
-    /// The same in a federation of its own, when it has done what it does at its start.
+    /// A node like [`Self::of`], in a new federation, after it has finished its start.
     fn ready(own: &str, peers: &[&str]) -> (Federation, Self) {
         let federation = Federation::new();
-        let mut stage = Self::of(&federation, own, peers);
-        stage.apply();
-        (federation, stage)
+        let mut node = Self::of(&federation, own, peers);
+        node.apply();
+        (federation, node)
     }
 
-    /// A node that starts over what is durable.
+    /// A node that starts with these durable records. Its rollback guard is not clear yet.
     fn starting(federation: &Federation, own: &str, peers: &[&str], view: Memory) -> Self {
         let config = EngineConfig {
             own: agency(own),
@@ -66,13 +66,13 @@ impl TestNode {
         Ok(self.engine.handle(input, now, &mut self.view, &mut self.batch)?.until_applied())
     }
 
-    /// Closes the open batch; it is on its way, and the view does not show it.
+    /// Closes the open batch without applying it, so that the view does not show it.
     fn close(&mut self) -> (Option<BatchNumber>, Batch) {
         let number = self.engine.close(&self.batch);
         (number, std::mem::take(&mut self.batch))
     }
 
-    /// Carries out the open batch to its end, and all work that is left to do; the records that were written.
+    /// Applies the open batch and all backlog. Returns the records that were written.
     fn apply(&mut self) -> Vec<String> {
         let mut written = Vec::new();
         loop {
@@ -118,7 +118,7 @@ impl TestNode {
         }
     }
 
-    /// Lodges a complaint at this node and proposes to erase it; both are durable. An oversight agency's second signature on the proposal, not
+    /// Lodges a complaint and proposes to erase it; both are durable. Returns the complaint, and an oversight agency's approval, which is not
     /// delivered yet.
     fn erased(&mut self) -> (Lodged, bytes::Bytes) {
         let lodged = self.lodge("a name", None, None).expect("lodged");
@@ -141,7 +141,7 @@ impl TestNode {
         (lodged, draft.sign(&entry_key("ksp")).bytes)
     }
 
-    /// Delivers entries as one frame of a peer; what became of each.
+    /// Delivers items as one frame of a peer. Returns their outcomes.
     fn deliver(&mut self, peer: &str, items: Vec<Received>) -> Vec<ItemOutcome> {
         match self.give(Input::Deliver(delivery(peer, items))) {
             Answer::Delivered(Ok(results)) => results.into_iter().map(|result| result.outcome).collect(),
@@ -168,7 +168,7 @@ fn received(signed_entry: bytes::Bytes, content: Vec<wire::Content>) -> Received
     Received::Authentic(Box::new(Authentic { entry, item: wire::Item { signed_entry, content, relays: 0 } }))
 }
 
-/// A record in a word, for comparison.
+/// A record in few words, for comparison.
 fn shown(record: &Record) -> String {
     match record {
         Record::Leaf { header, entry } => {

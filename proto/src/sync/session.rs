@@ -1,12 +1,12 @@
-//! One session: what is said over one connection, from Hello to the last frame.
+//! One session: one side of one connection, from Hello to the last frame.
 //!
-//! It routes events to the parts, and knows what more than one of them must know. It holds no socket, clock, channel or randomness.
+//! It routes events to the parts, and holds the state that more than one part needs. It holds no socket, clock, channel or randomness.
 //!
 //! Invariants:
-//! - one event is worked off before the next; nothing waits inside;
+//! - an event is handled completely before the next one; nothing blocks;
 //! - the result of a job that is not running is ignored;
-//! - after a [`Event::Timeout`] the next timeout lies in the future;
-//! - nothing is read while there is no room for what came before; everything else goes on meanwhile;
+//! - after an [`Event::Timeout`] the next timeout is in the future;
+//! - no frame is read while there is no room for it; everything else continues;
 //! - [`Action::Close`] is the last action.
 
 use std::time::Duration;
@@ -34,7 +34,7 @@ use crate::routing::outbox::GiveBack;
 use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{Frame, frame::Kind};
 
-/// A session that lasted so long, or moved an entry, was a success: its end is no reason to dial more slowly.
+/// A session that was linked this long, or moved an entry, was a success: the next dial is not delayed.
 const LASTED: Duration = Duration::from_secs(10);
 
 /// One side of a link.
@@ -43,9 +43,9 @@ pub struct Session {
     config: SessionConfig,
     phase: Phase,
     guard: GuardState,
-    /// This node has signed a checkpoint over all its durable leaves since it started.
+    /// Whether this node has signed a checkpoint over all its durable leaves since it started.
     is_signed: bool,
-    /// Whose turn it is at the writer: it takes frames and receipts in turns.
+    /// Whether the writer gets a receipt next. It gets frames and receipts in turns.
     receipt_is_next: bool,
     handshake: Handshake,
     delivery: Delivery,
@@ -59,24 +59,24 @@ pub struct Session {
     shared: Shared,
 }
 
-/// How far a session is.
+/// The phase of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// The handshake goes on.
+    /// The handshake is not complete.
     Handshake,
-    /// The handshake is over, and the peer's checkpoint is looked at.
+    /// The handshake is complete, and the checkpoint in the peer's Hello is being checked.
     CheckingCheckpoint,
-    /// Both sides send.
+    /// The link is up: both sides deliver.
     Linked {
-        /// Since when, in nanoseconds of the clock that only goes forward.
+        /// The start of this phase, in nanoseconds of the monotonic clock.
         since: u64,
     },
-    /// It has ended.
+    /// The session has ended.
     Ended,
 }
 
 impl Session {
-    /// A session on a connection that has just come up.
+    /// Starts a session on a new connection.
     pub fn open(config: SessionConfig, now: Now, actions: &mut Vec<Action>) -> Self {
         let newest = Signed { size: config.end.index, note: config.checkpoint.clone() };
         let mut session = Self {
@@ -100,7 +100,7 @@ impl Session {
         session
     }
 
-    /// Takes one event, and adds what the shell must do to `actions`.
+    /// Handles one event, and adds the shell's next actions to `actions`.
     pub fn handle(&mut self, event: Event, now: Now, actions: &mut Vec<Action>) {
         if self.phase == Phase::Ended {
             return;
@@ -122,16 +122,16 @@ impl Session {
         );
     }
 
-    /// The frame that leaves now. The shell asks for it when the transport has room, so that it is stamped with the time at which it
-    /// leaves. Signs of life go first.
+    /// The next frame to send. The shell calls this when the transport has room, so that a ping or Hello carries the time at which it leaves.
+    /// Pings and pongs go first.
     pub fn next_frame(&mut self, now: Now) -> Option<Frame> {
         if !self.has_frame() {
             return None;
         }
-        // Nothing comes before Hello.
+        // Hello is the first frame of all.
         let is_hello = matches!(self.shared.frames.front(), Some(Kind::Hello(_)));
-        let sign_of_life = if is_hello { None } else { self.keepalive.next_frame() };
-        let mut kind = sign_of_life.or_else(|| self.shared.frames.pop_front())?;
+        let ping = if is_hello { None } else { self.keepalive.next_frame() };
+        let mut kind = ping.or_else(|| self.shared.frames.pop_front())?;
         match &mut kind {
             Kind::Ping(ping) => ping.now = now.wall_millis,
             Kind::Hello(hello) => hello.now = now.wall_millis,
@@ -141,12 +141,12 @@ impl Session {
         Some(Frame { kind: Some(kind) })
     }
 
-    /// Whether [`Self::next_frame`] has one.
+    /// Whether [`Self::next_frame`] has a frame.
     pub fn has_frame(&self) -> bool {
         self.phase != Phase::Ended && (self.keepalive.has_frame() || !self.shared.frames.is_empty())
     }
 
-    /// Whether frames are read from the connection: not while there is no room for what came before.
+    /// Whether the shell may read a frame from the connection. `false` while there is no room for another frame.
     pub fn reads(&self) -> bool {
         match self.phase {
             Phase::Handshake => self.handshake.awaits_hello(),
@@ -155,22 +155,22 @@ impl Session {
         }
     }
 
-    /// Whether the shell says [`Event::News`] when some agency's newest checkpoint changes.
+    /// Whether the shell must pass [`Event::News`] when some agency's newest checkpoint changes.
     pub fn wants_news(&self) -> bool {
         self.is_linked() && self.gossip_sender.wants_news()
     }
 
-    /// Whether one more may ask [`Question::Alive`].
+    /// Whether there is room for one more [`Question::Alive`].
     pub fn takes_pings(&self) -> bool {
         self.is_linked() && self.keepalive.takes_questions()
     }
 
-    /// Whether one more may ask [`Question::Prove`].
+    /// Whether there is room for one more [`Question::Prove`].
     pub fn takes_proof_questions(&self) -> bool {
         self.is_linked() && self.proof_client.takes_questions()
     }
 
-    /// When the shell says [`Event::Timeout`] next: nanoseconds of the clock that only goes forward.
+    /// The time of the next [`Event::Timeout`], in nanoseconds of the monotonic clock.
     pub fn next_timeout(&self) -> Option<u64> {
         self.shared.timers.next()
     }
@@ -179,7 +179,7 @@ impl Session {
         matches!(self.phase, Phase::Linked { .. })
     }
 
-    /// Works an event off. `reads` is what [`Self::reads`] said before it.
+    /// Handles an event. `reads` is the value of [`Self::reads`] before the event.
     fn step(&mut self, event: Event, reads: bool, effects: &mut Effects<'_>) -> Result<(), End> {
         match event {
             Event::Frame(_) if !reads => {
@@ -194,7 +194,7 @@ impl Session {
                 Ok(())
             }
             Event::Done(job, done) if effects.end(job) => self.done(job, done, effects),
-            // Of a job that is not running.
+            // The job is not running.
             Event::Done(..) => Ok(()),
             Event::Grown(end) => self.delivery.grown(end, effects),
             Event::Signed(signed) => {
@@ -230,7 +230,7 @@ impl Session {
         }
     }
 
-    /// A frame from the peer.
+    /// Handles a frame from the peer.
     fn received(&mut self, frame: Frame, effects: &mut Effects<'_>) -> Result<(), End> {
         self.keepalive.heard(effects.now);
         if self.phase == Phase::Handshake {
@@ -254,13 +254,13 @@ impl Session {
             Some(Kind::Proof(proof)) => self.proof_client.answered(proof, effects)?,
             Some(Kind::Fault(fault)) => return Err(End::by_peer(&fault)),
             Some(Kind::Hello(_)) => return Err(End::unexpected("a second Hello")),
-            // A kind that this version does not know: a later version's peer may send it.
+            // A peer of a later version may send a kind of frame that this version does not know.
             None => {}
         }
         Ok(())
     }
 
-    /// A timer has expired.
+    /// Handles a timer that has expired.
     fn expired(&mut self, timer: Timer, reads: bool, effects: &mut Effects<'_>) -> Result<(), End> {
         match timer {
             Timer::Handshake => return Err(self.handshake.expired()),
@@ -274,7 +274,7 @@ impl Session {
         Ok(())
     }
 
-    /// A job has ended.
+    /// Handles the result of a job.
     fn done(&mut self, job: JobId, done: Done, effects: &mut Effects<'_>) -> Result<(), End> {
         match done {
             Done::PeerLoaded(stored) => {
@@ -306,7 +306,7 @@ impl Session {
         }
     }
 
-    /// What had to wait for something that has happened now.
+    /// Does the work that the last event has made possible.
     fn go_on(&mut self, effects: &mut Effects<'_>) -> Result<(), End> {
         if self.handshake.is_waiting() {
             match self.guard {
@@ -322,7 +322,7 @@ impl Session {
         Ok(())
     }
 
-    /// Gives the writer the next frame or works off the next receipt, in turns; whether there was one.
+    /// Gives the writer the next frame or the next receipt, in turns. Returns whether there was one.
     fn give_to_writer(&mut self, effects: &mut Effects<'_>) -> Result<bool, End> {
         self.receipt_is_next = !self.receipt_is_next;
         if self.receipt_is_next && self.delivery.acknowledge_next(effects)? {
@@ -331,7 +331,7 @@ impl Session {
         Ok(self.reception.commit_next(effects) || self.delivery.acknowledge_next(effects)?)
     }
 
-    /// The handshake is over. What the peer shows of its own ledger is looked at before anything else.
+    /// Ends the handshake, and has the checkpoint in the peer's Hello checked before anything else.
     fn link(&mut self, effects: &mut Effects<'_>) {
         self.handshake.succeeded(effects);
         self.reception = Reception::new(self.handshake.stored().received);
@@ -339,7 +339,7 @@ impl Session {
         self.phase = Phase::CheckingCheckpoint;
     }
 
-    /// Begins to send and to read. `epoch` is that of the peer's newest checkpoint.
+    /// Begins to deliver and to read. `epoch` is the epoch of the peer's newest checkpoint.
     fn begin(&mut self, epoch: Option<Epoch>, effects: &mut Effects<'_>) -> Result<(), End> {
         self.phase = Phase::Linked { since: effects.now.mono_nanos };
         let stored = self.handshake.stored();
@@ -354,13 +354,13 @@ impl Session {
         self.delivery.begin(self.handshake.have(), stored.receipted, give_back, effects)
     }
 
-    /// What is to be given back to a peer whose ledger has begun a new epoch: what came from it before.
+    /// The entries that came from the peer before its ledger began a new epoch, if it has. They are sent back to it.
     fn owed(&self, shown: Option<Epoch>) -> Option<Owed> {
         let (reset, size) = (self.handshake.stored().reset, self.delivery.end().index);
         GiveBack::owed(shown, reset, size).map(|(epoch, before)| Owed { epoch, before })
     }
 
-    /// Why the session ends when no frame can come any more.
+    /// The end of a session when no frame can come any more.
     fn closed(&self, closing: Closing) -> End {
         match closing {
             Closing::ByPeer if self.handshake.is_before_hello() => {

@@ -101,6 +101,10 @@ impl<'a> Accuser<'a> {
         let judge = Judge::new(&self.topology.charters);
         let mut found = Vec::new();
         for (accused, epoch, finding) in all {
+            // What liars sign is for their peers to find.
+            if self.nodes[&accused].lie().is_some() {
+                continue;
+            }
             let accusation = wire::Accusation { accused: accused.to_string(), finding: Some(finding) };
             match judge.judge(&accusation, self.now) {
                 Ok(said) => found.push(Found { accused, epoch, finding: said.finding, text: said.text }),
@@ -292,7 +296,8 @@ impl<'a> Accuser<'a> {
     pub fn withheld(self) -> Result<Vec<Found>, String> {
         let charter = self.topology.charters.newest();
         let mut all = Vec::new();
-        for auditor in self.nodes.values().filter(|node| node.state == State::Clear && charter.is_oversight(&node.id)) {
+        let honest = self.nodes.values().filter(|node| node.lie().is_none());
+        for auditor in honest.filter(|node| node.state == State::Clear && charter.is_oversight(&node.id)) {
             // What was not passed over, but waits here: for a parent, or for its time.
             let waits: BTreeSet<EntryId> = auditor.ledger.deferred.values().map(|(header, _)| header.entry).collect();
             for node in auditor.adjacent().iter().map(|peer| &self.nodes[peer]) {

@@ -4,6 +4,8 @@
 //!
 //! Invariant: changed only by [`Ledger::apply`], [`Ledger::destroy`] and [`Ledger::begin_epoch`], when the disk of [`super::node`] says so.
 
+mod held;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -26,6 +28,8 @@ use sinergi_proto::transparency::receipt::Receipt;
 use sinergi_proto::transparency::rollback_guard::Sighting;
 use sinergi_proto::wire;
 use tlog_tiles::{Error as TreeError, Hash, HashReader};
+
+pub use held::Held;
 
 /// Frames carry little, so that parts, windows and resumption are used by small runs.
 pub const ROOM: FrameRoom = FrameRoom { items: 4, target_bytes: limits::DELIVER_TARGET_BYTES };
@@ -132,6 +136,8 @@ pub struct Ledger {
     pub recorded: Option<SignedCheckpoint>,
     /// What contradicts it: a file beside the ledger, which is synced at once.
     pub sightings: Vec<Sighting>,
+    /// What an audit reads of it, in the order of its records.
+    pub held: Vec<Held>,
 }
 
 impl HashReader for Ledger {
@@ -166,6 +172,7 @@ impl Ledger {
             seen: BTreeMap::new(),
             recorded: None,
             sightings: Vec::new(),
+            held: Vec::new(),
         }
     }
 
@@ -178,6 +185,7 @@ impl Ledger {
 
     /// A record is durable.
     pub fn apply(&mut self, record: Record) {
+        self.held.extend(Held::of(&record, self.next_index()));
         match record {
             Record::Leaf { header, entry } => self.append(header, *entry),
             Record::Content { leaf, content, .. } if leaf == self.next_index() => self.early.push(content),
@@ -213,7 +221,8 @@ impl Ledger {
     fn keep_receipt(&mut self, by: &AgencyId, ack: &[u8]) {
         let ack = wire::Ack::decode(ack).expect("a session keeps whole receipts");
         let receipt = Receipt::parse(&ack).expect("a session keeps checked receipts");
-        let epoch = epoch_of(&receipt.checkpoint).expect("a checked receipt has a checkpoint");
+        // Of a checkpoint that does not verify nothing is known.
+        let Some(epoch) = epoch_of(&receipt.checkpoint) else { return };
         let leaves = receipt.leaves().map(|(entry, leaf)| Acknowledged { by: by.clone(), epoch, entry, leaf });
         self.receipts.extend(leaves);
         self.in_receipts.insert(by.clone(), receipt.checkpoint);

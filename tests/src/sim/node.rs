@@ -5,6 +5,8 @@
 //!   |-- disk      the pipeline of batches: decided, written, durable, applied   (daemon: writer)
 //!   |-- session   the product's sessions: events in, actions out               (daemon: link/session)
 //!   |-- jobs      what their jobs come to                                      (daemon: link/session/jobs)
+//!   |-- audit     audits of peers, and evidence                                (daemon: audit)
+//!   |-- lie       where a liar deviates
 //!   `-- recovery  a new epoch                                                  (daemon: recover)
 //! ```
 //!
@@ -14,8 +16,10 @@
 //! - the ledger changes in `disk` and `recovery` alone, a whole batch or nothing; a crash loses what is not durable;
 //! - nobody is answered before the batch is applied.
 
+mod audit;
 mod disk;
 mod jobs;
+mod lie;
 mod recovery;
 mod session;
 
@@ -31,9 +35,7 @@ use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::base::limits;
 use sinergi_proto::charter::{Charter, Charters};
 use sinergi_proto::complaint::Command;
-use sinergi_proto::engine::{
-    Act, Answer, Batch, CaseCacheLimits, Engine, EngineConfig, Input, LeafHeader, Lodge, OldEntry,
-};
+use sinergi_proto::engine::{Act, Answer, Batch, CaseCacheLimits, Engine, EngineConfig, Input, Lodge};
 use sinergi_proto::entry::content::Content;
 use sinergi_proto::entry::{ContentClass, EntryDraft, Place};
 use sinergi_proto::routing::cursor::Cursor;
@@ -47,8 +49,11 @@ use super::checks::Checks;
 use super::ledger::{Ledger, Seen, SignedCheckpoint};
 use super::topology::{FEDERATION, Topology};
 
+use audit::Audits;
+pub use audit::Evidence;
 pub use disk::Step;
 use disk::{Flight, Waiter};
+pub use lie::{Broken, Deed, Lie, Others};
 pub use session::Link;
 use session::{PeerMemory, Submission};
 
@@ -137,6 +142,9 @@ pub struct Node {
     guard: RollbackGuard,
     /// The peers that were heard in this run of the program.
     heard: BTreeSet<AgencyId>,
+    audits: Audits,
+    /// The lie that it tells; `None`: it is honest.
+    lie: Option<Box<dyn Lie>>,
     started: u64,
     salt: u64,
     effects: Vec<Effect>,
@@ -175,6 +183,8 @@ impl Node {
             signed: None,
             unrecorded: None,
             checkpoint_keys: topology.checkpoint_keys(id),
+            audits: Audits::default(),
+            lie: None,
             started: 0,
             salt: 0,
             effects: Vec::new(),
@@ -222,7 +232,8 @@ impl Node {
         let mut watch = WatchedLedgers::default();
         let shown = self.ledger.seen.iter().map(|shown| (shown, true));
         for ((agency, note), is_kept) in shown.chain(self.ledger.in_receipts.iter().map(|shown| (shown, false))) {
-            let checkpoint = self.checks.checkpoint(note, agency).expect("it verified when it came");
+            // A receipt is kept whatever its checkpoint is worth.
+            let Some(checkpoint) = self.checks.checkpoint(note, agency) else { continue };
             if is_kept {
                 watch.witnessed(agency, checkpoint.clone());
             }
@@ -251,6 +262,7 @@ impl Node {
         self.engine = None;
         self.signed = None;
         self.held.clear();
+        self.audits.stop();
         self.links.clear();
         self.events.clear();
         self.submissions.clear();
@@ -326,6 +338,9 @@ impl Node {
     pub fn retry(&mut self, now: u64) {
         if self.state == State::Clear {
             self.decide(Input::Tick, Waiter::Nobody, now);
+            self.witness(now);
+            self.audit(now);
+            self.misbehave(now);
             self.ask_peers(now);
         }
     }
@@ -374,13 +389,7 @@ impl Node {
             body: Wire::Forwarded(body),
         };
         let signed = draft.sign(&self.key);
-        let (entry, item) = (signed.id, wire::Item { signed_entry: signed.bytes, ..Default::default() });
-        let header =
-            LeafHeader { at: 0, from: None, relays: 0, routes: Vec::new(), unreachable: Vec::new(), external: None };
-        for received in self.checks.items(vec![item]) {
-            let old = OldEntry { header: header.clone(), received };
-            self.decide(Input::TakeOver(Box::new(old)), Waiter::WentBack(entry), now);
-        }
+        self.takes_for_its_own(signed.bytes, Waiter::WentBack(signed.id), now);
     }
 
     /// The adjacent peers.
@@ -447,7 +456,8 @@ impl Node {
         self.signed = Some(signed);
     }
 
-    fn wall(&self, now: u64) -> u64 {
+    /// Its clock, milliseconds since 1970.
+    pub fn wall(&self, now: u64) -> u64 {
         now.saturating_add_signed(self.clock_error)
     }
 }

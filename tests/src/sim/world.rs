@@ -2,6 +2,8 @@
 //!
 //! Invariant: events happen in the order of (time, number): one seed gives one run.
 
+mod audits;
+mod liar;
 mod network;
 mod plan;
 mod trouble;
@@ -29,7 +31,7 @@ use super::operations::operate;
 use super::probe;
 use super::topology::Topology;
 use network::{Line, Pair};
-pub use plan::{Failure, Plan, Report};
+pub use plan::{Failure, Plan, Report, Told};
 
 /// When runs begin: 2025-11-24T16:00:00Z.
 const BEGIN: u64 = 1_764_000_000_000;
@@ -126,6 +128,10 @@ pub struct World {
     pub went_back: BTreeSet<EntryId>,
     /// What a restore took from its node before any other had it.
     pub lost: BTreeSet<EntryId>,
+    /// The agency that lies, if any.
+    pub liar: Option<AgencyId>,
+    /// Links with the liar that an honest agency ended: which one, and the number of the code.
+    pub sent_away: BTreeSet<(AgencyId, u32)>,
     /// What was ever shown to anybody.
     pub archive: Archive,
     /// What the judge holds for shown.
@@ -188,6 +194,8 @@ impl World {
             at_fault: None,
             went_back: BTreeSet::new(),
             lost: BTreeSet::new(),
+            liar: None,
+            sent_away: BTreeSet::new(),
             archive: Archive::default(),
             found: Vec::new(),
             accused: Vec::new(),
@@ -197,10 +205,12 @@ impl World {
     }
 
     fn fails(&self, invariant: &'static str, what: String) -> Failure {
-        Failure { seed: self.plan.seed, at: self.now - BEGIN, invariant, what }
+        let lie = self.plan.lie.map(|lie| lie.name);
+        Failure { seed: self.plan.seed, lie, at: self.now - BEGIN, invariant, what }
     }
 
     fn run(&mut self) -> Result<(), Failure> {
+        self.choose_liar();
         for id in self.members.clone() {
             self.at(0, Event::Start(id.clone()));
             self.at(RETRY, Event::Retry(id));
@@ -223,6 +233,7 @@ impl World {
         self.until(BEGIN + TROUBLE)?;
         self.heal();
         self.until(BEGIN + TROUBLE + CONVERGE)?;
+        self.audit_round()?;
         self.accuse(|accuser| accuser.proves())?;
         let world = &*self;
         invariants::at_the_end(world).map_err(|(invariant, what)| world.fails(invariant, what))?;
@@ -262,6 +273,7 @@ impl World {
         }
         self.report.undeclared = self.found.len();
         (self.report.complaints, self.report.superseded) = (complaints.len(), superseded.len());
+        self.report.told = self.told();
     }
 
     fn at(&mut self, after: u64, event: Event) {
@@ -435,7 +447,9 @@ impl World {
         for effect in self.node(id).take_effects() {
             match effect {
                 Effect::Send(connection, to, frame) => {
-                    self.archive.sent(&self.nodes[id], &frame);
+                    if !self.is_liar(id) {
+                        self.archive.sent(&self.nodes[id], &frame);
+                    }
                     self.transmit(connection, id, &to, frame);
                 }
                 Effect::Read(connection, from) => self.has_room(connection, &from, id),

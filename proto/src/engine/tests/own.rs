@@ -1,4 +1,4 @@
-//! Own entries.
+//! Tests of own entries: lodge, act, erase, witness.
 
 use super::*;
 use crate::base::refusal::RefusalCode;
@@ -21,7 +21,7 @@ fn a_complaint_that_is_lodged_and_forwarded_is_one_batch_in_order() {
 }
 
 #[test]
-fn a_record_of_another_system_is_lodged_once_also_while_the_first_is_on_its_way() {
+fn a_record_of_another_system_is_lodged_once_even_if_the_first_batch_is_not_applied_yet() {
     let federation = Federation::new();
     let mut node = TestNode::of(&federation, "prov-jabar", &["kemendagri"]);
     let first = node.lodge("a", Some(external("7")), None).expect("lodged");
@@ -54,7 +54,7 @@ fn nothing_is_decided_while_the_guard_waits_or_the_ledger_was_set_back() {
 }
 
 #[test]
-fn nothing_is_signed_while_the_clock_differs_from_most_peers_and_what_peers_send_is_taken() {
+fn while_the_clock_differs_from_most_peers_nothing_is_signed_and_items_are_still_admitted() {
     let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let bound = i64::try_from(crate::base::limits::CLOCK_AHEAD.as_millis()).expect("a bound");
     for offset in [bound + 1, -bound - 1] {
@@ -107,7 +107,7 @@ fn a_content_is_disclosed_before_the_batch_that_holds_it_is_applied() {
     let mut node = TestNode::of(&federation, "prov-jabar", &["kemendagri"]);
     let lodged = node.lodge("jalan rusak", None, None).expect("lodged");
     node.close();
-    // Nothing of it can be read: the batch is not applied.
+    // The view cannot show the content, because the batch is not applied.
     node.view.shows_contents = false;
     let disclose = Command::Disclose { entry: None, commitment: 0, to: agency("kemendagri") };
     node.act(lodged.complaint, disclose.clone()).expect("disclosed");
@@ -118,20 +118,20 @@ fn a_content_is_disclosed_before_the_batch_that_holds_it_is_applied() {
 }
 
 #[test]
-fn what_was_erased_is_destroyed_with_its_batch_and_not_disclosed_any_more() {
+fn erased_contents_are_destroyed_with_their_batch_and_cannot_be_disclosed_any_more() {
     let federation = Federation::new();
     let mut node = TestNode::of(&federation, "kemendagri", &["prov-jabar"]);
     let (lodged, erased) = node.erased();
     assert!(node.view.contents.contains_key(&LedgerIndex(0)), "one signature destroys nothing");
     node.deliver("prov-jabar", vec![received(erased, Vec::new())]);
-    // Of Lodged and of the proposal: all entries that the proposer had.
+    // All entries that the proposer had: Lodged and the proposal itself.
     let all = [0, 1].map(|leaf| Destroy::Contents(LedgerIndex(leaf)));
     assert_eq!(node.batch.destroy, BTreeSet::from(all));
     let disclose = Command::Disclose { entry: None, commitment: 0, to: agency("prov-jabar") };
     assert_eq!(node.act(lodged.complaint, disclose), Err(CommandError::ContentNotHere), "before it is destroyed");
     node.apply();
     assert!(!node.view.contents.contains_key(&LedgerIndex(0)));
-    // A crash may have come before the destruction: the next start orders it again.
+    // A crash may have prevented the destruction, so the next start orders it again.
     let mut again = TestNode::starting(&federation, "kemendagri", &["prov-jabar"], node.view.clone());
     assert!(again.engine.has_backlog(), "whatever the guard says");
     again.give(Input::Work);
@@ -139,7 +139,7 @@ fn what_was_erased_is_destroyed_with_its_batch_and_not_disclosed_any_more() {
 }
 
 #[test]
-fn what_was_seen_of_others_is_kept_and_committed_to() {
+fn newer_checkpoints_of_others_are_stored_and_committed_to() {
     let (_federation, mut node) = TestNode::ready("prov-jabar", &["kemendagri"]);
     let newer = vec![(agency("ksp"), b"one".to_vec()), (agency("kemendagri"), b"two".to_vec())];
     assert!(matches!(node.give(Input::Witness(newer)), Answer::Witnessed(Ok(()))));

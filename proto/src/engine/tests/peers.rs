@@ -1,4 +1,4 @@
-//! What peers deliver.
+//! Tests of delivered items: known, refused, deferred, admitted, and judged again.
 
 use super::*;
 use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
@@ -18,7 +18,7 @@ fn a_known_entry_is_answered_from_the_ledger_and_written_once() {
 }
 
 #[test]
-fn an_entry_waits_for_its_parent_and_is_judged_again_when_both_can_be_read() {
+fn an_entry_is_deferred_until_its_parent_is_here_and_judged_again_when_the_view_shows_both() {
     let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let lodged = federation.node("kota-bandung").lodges();
     let case = federation.case_at("kota-bandung");
@@ -39,7 +39,7 @@ fn an_entry_waits_for_its_parent_and_is_judged_again_when_both_can_be_read() {
 }
 
 #[test]
-fn an_item_that_still_waits_after_a_second_look_is_not_recorded_again() {
+fn an_item_that_stays_deferred_when_it_is_judged_again_is_not_recorded_again() {
     let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let early = federation.node("kota-bandung").lodges().at(START + 6 * MINUTE);
     let ahead = ItemOutcome::Deferred(DeferralCode::ClockAhead as u32);
@@ -54,7 +54,7 @@ fn an_item_that_still_waits_after_a_second_look_is_not_recorded_again() {
 }
 
 #[test]
-fn an_item_is_given_out_once_and_again_only_when_something_came_while_it_was_checked() {
+fn an_item_is_given_out_once_and_again_only_if_it_was_unblocked_during_the_check() {
     let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let early = federation.node("kota-bandung").lodges().at(START + 6 * MINUTE);
     node.deliver("kota-bandung", vec![item(&early)]);
@@ -104,7 +104,7 @@ fn duplicates_of_a_complaint_with_erasures_order_no_destruction() {
 }
 
 #[test]
-fn items_that_wait_are_tried_after_a_restart() {
+fn deferred_items_are_tried_after_a_restart() {
     let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let early = federation.node("kota-bandung").lodges().at(START + 6 * MINUTE);
     node.deliver("kota-bandung", vec![item(&early)]);
@@ -130,7 +130,7 @@ fn a_read_that_fails_leaves_the_items_before_it_taken() {
 }
 
 #[test]
-fn a_content_that_comes_late_is_taken_once_and_goes_on_to_those_who_may_have_it() {
+fn a_late_content_is_taken_once_and_goes_on_to_the_agencies_that_may_have_it() {
     let (federation, mut node) = TestNode::ready("prov-jabar", &["kemendagri", "kota-bandung"]);
     let text = content("jalan rusak");
     let lodged = federation.node("kota-bandung").lodges().committing(&text, ContentClass::Public);
@@ -159,7 +159,7 @@ fn a_content_that_is_not_what_the_entry_committed_to_is_refused_alone() {
 }
 
 #[test]
-fn refused_items_beyond_the_quota_are_refused_and_not_kept() {
+fn refused_items_over_the_quota_get_no_record() {
     let (_federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let refused = |number: u64| Received::Refused {
         entry: EntryId([7; 32]),
@@ -176,7 +176,7 @@ fn refused_items_beyond_the_quota_are_refused_and_not_kept() {
 }
 
 #[test]
-fn a_peer_of_which_too_much_waits_is_held_up_and_told_of_once() {
+fn frames_of_a_peer_with_too_many_deferred_items_are_not_taken_and_the_operator_is_warned_once() {
     let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let waits = |number: u64| item(&federation.node("kota-bandung").lodges().at(START + 6 * MINUTE).at_leaf(number));
     let most = crate::base::limits::DEFERRED_PER_PEER as u64;
@@ -192,7 +192,7 @@ fn a_peer_of_which_too_much_waits_is_held_up_and_told_of_once() {
 }
 
 #[test]
-fn an_offer_that_came_through_a_relay_is_acknowledged_and_a_recalled_one_returned_by_itself() {
+fn the_arrival_of_a_relayed_offer_is_confirmed_and_a_recalled_offer_is_returned_automatically() {
     let (federation, mut node) = TestNode::ready("kota-bandung", &["prov-jabar"]);
     let mut case = federation.case_at("kemendagri");
     let lodged = federation.node("kemendagri").lodges();
@@ -209,7 +209,7 @@ fn an_offer_that_came_through_a_relay_is_acknowledged_and_a_recalled_one_returne
 }
 
 #[test]
-fn what_the_node_does_by_itself_is_put_off_until_it_may_sign() {
+fn an_automatic_action_is_put_off_until_the_node_may_sign() {
     let (federation, mut node) = TestNode::ready("kota-bandung", &["prov-jabar"]);
     let bound = i64::try_from(crate::base::limits::CLOCK_AHEAD.as_millis()).expect("a bound");
     node.give(Input::PeerClocks(2 * bound));
@@ -224,7 +224,7 @@ fn what_the_node_does_by_itself_is_put_off_until_it_may_sign() {
 }
 
 #[test]
-fn an_operator_s_second_look_takes_what_is_right_now_and_does_not_record_a_refusal_twice() {
+fn a_retry_admits_an_item_that_is_good_now_and_does_not_record_a_refusal_twice() {
     let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let good = federation.node("kota-bandung").lodges();
     let kept = |number, kept, received| {

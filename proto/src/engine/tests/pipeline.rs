@@ -1,4 +1,4 @@
-//! What a batch is, and what goes on behind it.
+//! Tests of batches, backlog and takeover.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn an_input_that_changes_nothing_leaves_no_batch() {
 }
 
 #[test]
-fn a_complaint_is_decided_on_as_the_batches_on_their_way_left_it_however_little_is_kept_in_memory() {
+fn a_decision_sees_batches_that_are_not_applied_yet_even_with_a_cache_of_one_complaint() {
     let federation = Federation::new();
     let mut node = TestNode::of(&federation, "prov-jabar", &["kemendagri"]);
     let complaints: Vec<_> = (0..5).map(|_| node.lodge("a", None, None).expect("lodged").complaint).collect();
@@ -26,7 +26,7 @@ fn a_complaint_is_decided_on_as_the_batches_on_their_way_left_it_however_little_
     }
     node.apply_batch(first.0.expect("a batch"), first.1);
     node.apply();
-    // Now memory has room for one of them, and the others are read.
+    // Now the cache has room for one complaint, and the others are read from the view.
     for complaint in &complaints {
         let again = NewOffer { to: agency("kemendagri"), reason: 1, answer_by: None };
         assert!(
@@ -39,7 +39,7 @@ fn a_complaint_is_decided_on_as_the_batches_on_their_way_left_it_however_little_
 }
 
 #[test]
-fn a_new_peer_gets_every_complaint_that_it_should_have_and_a_crash_in_between_begins_again() {
+fn a_new_peer_gets_every_complaint_that_it_should_have_and_after_a_crash_the_backfill_starts_again() {
     let federation = Federation::new();
     let mut before = TestNode::of(&federation, "prov-jabar", &["kota-bandung"]);
     before.apply();
@@ -53,7 +53,7 @@ fn a_new_peer_gets_every_complaint_that_it_should_have_and_a_crash_in_between_be
     node.give(Input::Work);
     let (number, half) = node.close();
     assert_eq!(half.records.len(), 64, "one slice");
-    // The crash: the slice is durable, and the peer does not count as complete.
+    // A crash after the slice is durable: the peer's backfill is not complete.
     let mut view = before.view;
     view.apply(half.records);
     assert!(number.is_some());

@@ -1,9 +1,9 @@
-//! Who may link, and what is done before a link is up.
+//! Tests of the handshake, and of the ends of a link.
 
 use super::*;
 use crate::base::refusal::FaultCode;
 
-/// A session that has said Hello and waits for the peer's.
+/// A session that has sent Hello and waits for the peer's.
 fn awaiting_hello(change: impl FnOnce(&mut SessionConfig)) -> (Side, Federation) {
     let federation = Federation::new();
     let mut config = config(&federation.charters);
@@ -84,7 +84,7 @@ fn a_protocol_that_nobody_speaks_ends_the_link_with_both_ranges() {
 }
 
 #[test]
-fn anything_but_a_hello_comes_too_early() {
+fn a_first_frame_that_is_no_hello_ends_the_link() {
     for kind in [Some(ping(0, false)), Some(Kind::Deliver(wire::Deliver::default())), None] {
         let (mut side, _) = awaiting_hello(|_| {});
         let actions = side.does(Event::Frame(Frame { kind }));
@@ -99,7 +99,7 @@ fn anything_but_a_hello_comes_too_early() {
 }
 
 #[test]
-fn a_peer_that_says_no_hello_is_let_go() {
+fn a_peer_that_sends_no_hello_in_time_ends_the_link() {
     let (mut side, _) = awaiting_hello(|_| {});
     assert_eq!(side.waits(HANDSHAKE_WITHIN - Duration::from_millis(1)).0, []);
     assert!(ends_with(&side.waits(Duration::from_millis(1)).0, FaultCode::Idle));
@@ -121,14 +121,14 @@ fn a_peer_that_claims_more_of_our_ledger_without_showing_it_warns_the_operator_a
     let have_cursor = Some(cursor(11).to_wire());
     side.hears(Kind::Hello(wire::Hello { have_cursor, ..hello(&federation.charters) }));
     let actions = side.does(done(2, Done::Compared(None)));
-    let reason = "the peer has our ledger up to 1:11, it has 10 leaves in epoch 1".to_owned();
+    let reason = "the peer claims our ledger up to 1:11, but it has 10 leaves in epoch 1".to_owned();
     let end = End::Fault(FaultCode::AheadOfLedger, reason.clone());
     let expected = [Action::Warn(Warning::Ahead(reason)), Action::Close(Close { end, was_success: false })];
     assert_eq!(actions, expected);
 }
 
 #[test]
-fn a_ledger_that_grows_during_the_handshake_is_not_claimed_in_vain() {
+fn a_peer_may_claim_leaves_that_this_node_wrote_during_the_handshake() {
     let (mut side, federation) = awaiting_hello(|_| {});
     let have_cursor = Some(cursor(11).to_wire());
     side.hears(Kind::Hello(wire::Hello { have_cursor, ..hello(&federation.charters) }));
@@ -146,7 +146,7 @@ fn nothing_is_taken_before_this_node_may_sign_and_has_signed() {
     let heard = [Action::Peer(PeerChange::ClockOffset(0)), Action::Peer(PeerChange::Heard)];
     assert_eq!(side.does(done(2, Done::Compared(None))), heard);
     side.says();
-    // It says that it is there meanwhile.
+    // Meanwhile it sends pings.
     assert_eq!(
         side.waits(IDLE * 3 / 4),
         (
@@ -163,13 +163,13 @@ fn nothing_is_taken_before_this_node_may_sign_and_has_signed() {
     let look = Job::CheckCheckpoints { notes: vec![THEIRS.to_vec()] };
     assert_eq!(side.does(Event::Signed(signed)), [Action::Peer(linked), start(3, look)]);
     side.does(done(3, Done::CheckpointsChecked(CheckedCheckpoints::default())));
-    // What Hello showed was older.
+    // Hello showed an older checkpoint.
     let newer = Kind::Checkpoints(wire::CheckpointNotes { notes: vec![b"newer".to_vec()] });
     assert_eq!((side.says(), side.session.reads()), (vec![newer], true));
 }
 
 #[test]
-fn a_node_whose_ledger_was_set_back_hears_what_its_peer_shows_and_ends_the_link() {
+fn a_node_whose_ledger_was_set_back_compares_the_peer_s_view_and_ends_the_link() {
     let (mut side, federation) = awaiting_hello(|config| config.guard = GuardState::SetBack);
     assert!(matches!(side.says()[..], [Kind::Hello(_)]));
     side.hears(Kind::Hello(hello(&federation.charters)));
@@ -180,8 +180,7 @@ fn a_node_whose_ledger_was_set_back_hears_what_its_peer_shows_and_ends_the_link(
 }
 
 #[test]
-fn a_peer_that_has_begun_a_new_epoch_is_given_back_what_it_passed_on_and_the_operator_hears_of_it_until_it_declares_why()
- {
+fn a_peer_with_a_new_epoch_gets_its_entries_back_and_the_operator_is_warned_until_the_peer_declares_it() {
     let owed = |epoch, before| Some(Owed { epoch: Epoch(epoch), before: LedgerIndex(before) });
     for (reset, shown, give_back, warning) in [
         (None, 1, None, None),
@@ -205,7 +204,7 @@ fn a_peer_that_has_begun_a_new_epoch_is_given_back_what_it_passed_on_and_the_ope
 }
 
 #[test]
-fn whatever_ends_a_link_is_its_last_action_and_nothing_follows() {
+fn close_is_the_last_action_of_a_session() {
     let ends = [
         (Event::Stop, End::Stopped),
         (Event::Closed(Closing::ByPeer), End::Broken("the peer closed it".to_owned())),

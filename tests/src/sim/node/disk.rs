@@ -9,6 +9,7 @@ use sinergi_proto::base::ids::{AgencyId, EntryId};
 use sinergi_proto::engine::{Answer, BatchNumber, DeliveryError, Destroy, Input, Recheck, Record};
 use sinergi_proto::sync::{Done, End, Event, JobId};
 use sinergi_proto::transparency::receipt::ItemResult;
+use sinergi_proto::transparency::watch::Noted;
 
 use super::{Effect, Node, State};
 
@@ -33,6 +34,8 @@ pub(super) enum Waiter {
     WentBack(EntryId),
     /// The session with a peer over a connection, which waits for this job.
     Peer(AgencyId, u64, JobId),
+    /// The watch: the own ledger commits to these checkpoints.
+    Witness(Vec<(AgencyId, Noted)>),
 }
 
 /// A batch on its way.
@@ -149,6 +152,9 @@ impl Node {
                     Err(DeliveryError::MayNotSign) => Done::Failed(End::Stopped),
                 };
                 self.committed(peer, connection, job, done);
+            }
+            (Waiter::Witness(newer), Answer::Witnessed(Ok(()))) => {
+                newer.into_iter().for_each(|(agency, noted)| self.watch.witnessed(&agency, noted.checkpoint));
             }
             _ => {}
         }

@@ -4,18 +4,17 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use data_encoding::BASE64;
-use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
+use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::routing::outbox::{GiveBack, Prepared, prepare};
 use sinergi_proto::sync::{Adoption, CheckedAck, CheckedCheckpoints, Done, End, Job, Owed, StoredPeer};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
-use sinergi_proto::tlog::tree::{leaf_hash, nodes_needed};
+use sinergi_proto::tlog::tree::leaf_hash;
 use sinergi_proto::transparency::receipt::{ItemResult, Receipt};
 use sinergi_proto::transparency::rollback_guard::{Compared, Extent, OwnTree, Proof, Sighting, Signer};
 use sinergi_proto::transparency::watch::{Noted, Taken};
-use sinergi_proto::wire;
-use tlog_tiles::HashReader;
+use sinergi_proto::wire::{self, accusation::Finding};
 
 use super::{Effect, Node};
 use crate::sim::ledger::ROOM;
@@ -39,7 +38,7 @@ impl Node {
             }
             Job::CheckAck(ack) => Done::CheckedAck(self.check_receipt(peer, ack, now).map(Box::new)),
             Job::Read { from, end, give_back } => Done::Read(self.read(peer, from, end, give_back)),
-            Job::Prove(prove) => Done::Proved(self.prove(&prove)),
+            Job::Prove(prove) => Done::Proved(self.shown(peer, &prove)),
             // There is one charter.
             Job::Adopt { .. } => Done::Adopted(Adoption::InForce),
             // It is given to the writer.
@@ -62,6 +61,9 @@ impl Node {
 
     /// What a peer shows of this node's ledger is compared with the ledger.
     fn conflict(&mut self, peer: &AgencyId, checkpoint: Vec<u8>, entry: &[u8], now: u64) -> Option<String> {
+        if !self.heeds_its_guard() {
+            return None;
+        }
         let note = String::from_utf8(checkpoint).ok().filter(|note| note.len() <= limits::CHECKPOINT_BYTES);
         let mut found = None;
         for proof in note.map(Proof::Checkpoint).into_iter().chain([Proof::Entry(BASE64.encode(entry))]) {
@@ -85,7 +87,7 @@ impl Node {
                 continue;
             }
             let Some(checkpoint) = self.check_checkpoint(&note, &agency, now) else { continue };
-            let is_news = self.watch_takes(&agency, Noted { checkpoint, note: note.clone() });
+            let is_news = self.watch_takes(&agency, Noted { checkpoint, note: note.clone() }, now);
             if is_news && agency == *peer {
                 news.push(note);
             }
@@ -94,16 +96,22 @@ impl Node {
     }
 
     /// A checkpoint that verified; whether it shows more than was known.
-    pub(super) fn watch_takes(&mut self, agency: &AgencyId, noted: Noted) -> bool {
+    pub(super) fn watch_takes(&mut self, agency: &AgencyId, noted: Noted, now: u64) -> bool {
         let epoch = noted.checkpoint.epoch;
         match self.watch.take(agency, noted) {
             Taken::Newest => true,
             Taken::Nothing | Taken::Back => false,
             Taken::Contradicts(finding) => {
-                self.effects.push(Effect::Accuse(agency.clone(), epoch, finding));
+                self.found(agency, epoch, *finding, now);
                 false
             }
         }
+    }
+
+    /// What the watch found of an agency is kept, and told to the world.
+    pub(super) fn found(&mut self, agency: &AgencyId, epoch: Epoch, finding: Finding, now: u64) {
+        self.keep_found(agency, finding.clone(), now);
+        self.effects.push(Effect::Accuse(agency.clone(), epoch, Box::new(finding)));
     }
 
     /// An agency's checkpoint, if it verifies and has a time that is not to come.
@@ -153,20 +161,6 @@ impl Node {
         });
         let Ok(prepared) = prepare(&self.ledger, peer, from, self.head.max(end), give_back.as_ref(), ROOM);
         prepared
-    }
-
-    /// Shows with which trees the present one begins.
-    fn prove(&self, prove: &wire::Prove) -> wire::Proof {
-        let refused = |refusal: String| wire::Proof { number: prove.number, refusal, ..Default::default() };
-        let Some(signed) = &self.signed else { return refused("nothing is signed".to_owned()) };
-        let numbers = match nodes_needed(signed.seen.size, &[], &prove.sizes) {
-            Ok(numbers) => numbers,
-            Err(error) => return refused(error.to_string()),
-        };
-        let hashes = self.ledger.read_hashes(&numbers).expect("within the tree");
-        let node = |(number, hash): (u64, tlog_tiles::Hash)| wire::TreeNode { number, hash: hash.0.to_vec() };
-        let nodes = numbers.into_iter().zip(hashes).map(node).collect();
-        wire::Proof { number: prove.number, checkpoint: signed.note.to_vec(), nodes, ..Default::default() }
     }
 }
 

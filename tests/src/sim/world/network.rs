@@ -117,7 +117,14 @@ impl World {
     pub(super) fn hang_up(&mut self, connection: u64, id: &AgencyId, peer: &AgencyId, end: &End) {
         let line = &self.lines[&Self::pair(id, peer)];
         let expected = [FaultCode::AheadOfLedger, FaultCode::TooMuchDeferred];
+        let with_liar = self.is_liar(peer) || self.is_liar(id);
+        if let End::Fault(code, _) = end
+            && self.is_liar(peer)
+        {
+            self.sent_away.insert((id.clone(), code.number()));
+        }
         if let End::Fault(code, reason) = end
+            && !with_liar
             && line.connection == Some(connection)
             && !line.is_disturbed
             && !expected.contains(code)
