@@ -17,11 +17,11 @@ use tower::service_fn;
 
 use crate::failure::{Exit, Failure, innermost};
 
-/// How long a node may take to take the connection.
+/// The timeout for connecting to a node.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long a node may take to begin an answer.
+/// The timeout for the start of a node's answer.
 pub(crate) const ANSWER: Duration = Duration::from_secs(60);
-/// The largest answer that is read: a complaint with thousands of entries and all their texts.
+/// The largest answer that is read, in bytes: enough for a complaint with thousands of entries and all their texts.
 const ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
 /// A running node.
@@ -50,7 +50,7 @@ impl Node {
             let path = path.clone();
             async move { UnixStream::connect(path).await.map(TokioIo::new) }
         });
-        // The address is never looked up: the connector knows where to go.
+        // This address is never looked up: the connector uses the socket.
         let channel = Endpoint::from_static("http://node.sinergi.invalid")
             .connect_timeout(CONNECT)
             .timeout(ANSWER)
@@ -60,7 +60,7 @@ impl Node {
     }
 }
 
-/// All messages of a stream. `what` says what was asked for.
+/// Reads all messages of a stream. `what` names the attempt, as in "list complaints".
 pub async fn collect<T>(mut stream: Streaming<T>, what: &str) -> Result<Vec<T>, Failure> {
     let mut all = Vec::new();
     while let Some(message) = stream.message().await.map_err(|status| Failure::from_status(what, &status))? {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_socket_that_a_dead_node_left_is_told_apart_from_a_missing_one() {
+    async fn the_socket_of_a_stopped_node_is_reported_differently_from_a_missing_one() {
         let folder = tempfile::tempdir().expect("a folder");
         let socket = folder.path().join("left.sock");
         drop(std::os::unix::net::UnixListener::bind(&socket).expect("bound"));

@@ -31,7 +31,7 @@
 //! | [`peers`] | runs sessions with peers, watches their checkpoints, answers about the own ledger |
 //! | [`writer`] | runs the engine, and carries out what it decided |
 //! | [`rollback_guard`] | runs proto's rollback guard: may this node sign? |
-//! | [`transport`] | TLS: whose certificate counts |
+//! | [`transport`] | accepting connections; TLS: whose certificate counts |
 //! | `signature_checks` | checks the signatures of what came from outside |
 //! | [`storage`] | ledger files, the derived store, charters and keys on the disk, caches |
 //! | [`base`] | alarms, logs, error chains in words, the wall clock |

@@ -6,11 +6,13 @@
 //! accept.rs        TcpListener -> TLS (bounded in time and number) -> gRPC   waited for
 //! handshakes.rs    places for connections whose handshake has not ended
 //! dial.rs          endpoint -> TLS -> gRPC, with backoff without end         dialled
+//! failures.rs      why a call or a stream failed, in words                    both
 //! session.rs       runs a session over one stream                            both
 //! idle_timeout.rs  a connection on which nothing is heard ends               both
 //! proof_server.rs  answering questions of peers about the own ledger
 //! watch.rs         watching the checkpoints that peers show and pass on
 //! budget.rs        room in memory that all links share
+//! clocks.rs        whether this node's clock agrees with its peers'
 //! proof_client.rs  asking a peer about its ledger
 //! peer.rs          what is known of a peer: shown to operators, and the slot that one session holds
 //! ```
@@ -22,7 +24,9 @@
 
 mod accept;
 mod budget;
+mod clocks;
 mod dial;
+mod failures;
 mod handshakes;
 mod idle_timeout;
 mod peer;
@@ -34,106 +38,48 @@ pub mod watch;
 
 pub use accept::{listen, serve};
 pub use budget::Budget;
+pub use clocks::PeerClocks;
 pub use dial::keep_linked;
 pub use peer::{Peer, PeerSnapshot, Peers};
 pub use proof_client::Unanswered;
-pub use session::{Start, run_sessions};
+pub use session::{CharterAdoption, Incoming, Outgoing, Receipts, SessionParts, Start, run_sessions};
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use sinergi_proto::base::ids::{AgencyId, Epoch};
-use sinergi_proto::base::key::SigningKey;
-use sinergi_proto::base::limits;
+use sinergi_config::{Config, Federation};
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::sync::End;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::base::alarms::Alarms;
-use crate::peers::proof_server::ProofServer;
-use crate::peers::watch::Watch;
-use crate::rollback_guard::Continuity;
-use crate::storage::charters::Directory;
-use crate::storage::outbox::Outbox;
 use crate::transport::tls::{Credentials, SharedAuthorities};
-use crate::writer::WriterHandle;
 
-/// What every link works with.
+/// How connections with peers come about, whoever dials: as whom, under which certificates, and where their sessions are run. Cheap to clone.
 #[derive(Clone)]
-pub struct Links {
-    /// This agency.
-    pub own: AgencyId,
-    /// Its federation.
-    pub federation: sinergi_config::Federation,
-    /// The charters.
-    pub directory: Directory,
-    /// Whose certificates count.
-    pub authorities: SharedAuthorities,
-    /// Held while a charter is adopted, so that the authorities that hold at the end are the newest charter's.
-    pub adopting: Arc<tokio::sync::Mutex<()>>,
-    /// Silence after which a link is taken for dead.
-    pub idle: Duration,
-    /// Our certificate.
-    pub credentials: Credentials,
-    /// Signs receipts.
-    pub entry_key: SigningKey,
-    /// Where received frames go.
-    pub writer: WriterHandle,
-    /// What is to be sent.
-    pub outbox: Outbox,
-    /// Answers what peers ask about this node's ledger.
-    pub proofs: ProofServer,
-    /// The adjacent peers.
-    pub peers: Peers,
-    /// Room for what is sent and not acknowledged on all links.
-    pub sending: Budget,
-    /// Room for what was received and is not acknowledged on all links.
-    pub receiving: Budget,
-    /// What was seen of other agencies' ledgers.
-    pub watch: Watch,
-    /// Where alarms go.
-    pub alarms: Alarms,
-    /// By how much the clocks of most peers are ahead of ours, in milliseconds.
-    pub clock_offset: Arc<AtomicI64>,
-    /// Whether this node may sign: its peers say whether they saw more of its ledger than there is.
-    pub continuity: Continuity,
-    /// Where new sessions are handed over to be run.
-    pub sessions: mpsc::Sender<Start>,
-    /// Ends everything.
-    pub stop: CancellationToken,
+pub struct Connections {
+    own: AgencyId,
+    federation: Federation,
+    idle: Duration,
+    credentials: Credentials,
+    authorities: SharedAuthorities,
+    peers: Peers,
+    sessions: mpsc::Sender<Start>,
+    stop: CancellationToken,
 }
 
-impl Links {
-    /// Whether this node's clock agrees with most of its linked peers'.
-    fn check_clock(&self) {
-        let median = self.peers.median_clock_offset();
-        self.clock_offset.store(median, Ordering::Relaxed);
-        let bound = u64::try_from(limits::CLOCK_AHEAD.as_millis()).unwrap_or(u64::MAX);
-        if median.unsigned_abs() > bound {
-            let seconds = median / 1000;
-            let text = format!(
-                "this node's clock differs by {seconds} s from most of its peers': it signs nothing until the clock is set (NTP)"
-            );
-            self.alarms.raise("clock", text);
-        } else {
-            self.alarms.settle("clock");
-        }
-    }
-
-    /// A peer says, without proof, that it has more of this ledger than there is. Only a checkpoint that we signed stops the signing.
-    fn raise_ahead(&self, peer: &Peer, reason: &str) {
-        let text = format!(
-            "{}: {reason}, and does not prove it. If this node's folder was restored from a copy, stop it and put back the newest one, or run `sinergi recover`; otherwise the peer is wrong",
-            peer.agency
-        );
-        self.alarms.raise(format!("ahead {}", peer.agency), text);
-    }
-
-    /// A peer has begun an epoch of its ledger. The first leaf of the epoch declares why, and replaces this.
-    fn raise_undeclared(&self, peer: &Peer, epoch: Epoch) {
-        let text = format!("{} has begun epoch {epoch} of its ledger and has not declared why: ask it", peer.agency);
-        self.alarms.raise(format!("reset {}", peer.agency), text);
+impl Connections {
+    /// Connections of this node with `peers`, under its certificate and the `authorities` of the charter. Each that comes about is handed to
+    /// `sessions`.
+    pub fn new(
+        config: &Config,
+        credentials: Credentials,
+        authorities: SharedAuthorities,
+        peers: Peers,
+        sessions: mpsc::Sender<Start>,
+        stop: CancellationToken,
+    ) -> Self {
+        let (own, federation, idle) = (config.agency.clone(), config.federation.clone(), config.link.idle);
+        Self { own, federation, idle, credentials, authorities, peers, sessions, stop }
     }
 }
 

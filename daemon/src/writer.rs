@@ -32,7 +32,7 @@ use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::engine::{
-    Answer, Batch, BatchNumber, CursorHeader, Engine, EngineConfig, Input, NotDone, OldEntry, Recheck, Snapshot,
+    Answer, Batch, BatchNumber, CommandError, CursorHeader, Engine, EngineConfig, Input, OldEntry, Recheck, Snapshot,
 };
 use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
@@ -43,7 +43,7 @@ use crate::base::time::Clocks;
 use crate::rollback_guard::Continuity;
 use crate::storage::case::CaseError;
 use crate::storage::charters::Directory;
-use crate::storage::derivation::{CASE_ROOM, Derivation};
+use crate::storage::derivation::{CASE_CACHE_LIMITS, Derivation};
 use crate::storage::keys::SigningKeys;
 use crate::storage::leaf_cache::Recent;
 use crate::storage::ledger::{AppendError, EraseError, Fatal, Ledger, LedgerReader, Tip};
@@ -86,7 +86,7 @@ pub enum DeclareError {
     Writer(#[from] WriterError),
     /// The declaration cannot be signed.
     #[error(transparent)]
-    NotDone(#[from] NotDone),
+    NotDone(#[from] CommandError),
 }
 
 /// What a writer works with, beside the ledger.
@@ -204,7 +204,7 @@ impl Writer {
             adjacent,
             answer_within_millis: parts.answer_within_millis,
             batch_bytes: limits::BATCH_BYTES,
-            cases: CASE_ROOM,
+            cases: CASE_CACHE_LIMITS,
         };
         let tip = ledger.tip();
         let committing = Committing {

@@ -16,7 +16,7 @@ use sinergi_proto::tlog::checkpoint::CheckpointSigner;
 use sinergi_proto::transparency::receipt::{ItemOutcome, Receipt};
 use sinergi_proto::wire::{self, frame::Kind as FrameKind};
 use sinergi_tests::disk::reopen::Reopened;
-use sinergi_tests::federation::{PATIENCE, agency};
+use sinergi_tests::federation::{PATIENCE, TestNode, agency};
 use sinergi_tests::peer::{Impostor, Made};
 use sinergi_tests::stage::Stage;
 
@@ -536,6 +536,15 @@ async fn an_acknowledgement_for_what_was_never_sent_ends_the_link() {
     stage.others_are_unaffected().await;
 }
 
+/// After all lies the entry is still delivered, and leaves the outbox when it is acknowledged as it should be.
+async fn an_honest_receipt_is_taken(stage: &mut Stage, city: &TestNode) {
+    let mut link = stage.link().await;
+    let delivered = link.delivery().await;
+    link.say(FrameKind::Ack(stage.impostor.receipt_for(&delivered, "kota-bandung"))).await;
+    city.sees_peer("kominfo", |peer| peer.queue_depth == 0).await;
+    stage.others_are_unaffected().await;
+}
+
 #[tokio::test]
 async fn a_receipt_that_is_not_the_peer_s_for_what_was_sent_ends_the_link_and_nothing_leaves_the_outbox() {
     type Lie = fn(&Impostor, Receipt) -> wire::Ack;
@@ -583,11 +592,7 @@ async fn a_receipt_that_is_not_the_peer_s_for_what_was_sent_ends_the_link_and_no
             |peer: &operator_api::PeerStatus| peer.last_error.contains(&fault) && peer.last_error.contains(reason);
         assert_eq!(city.sees_peer("kominfo", reads).await.queue_depth, queued, "{told}");
     }
-    let mut link = stage.link().await;
-    let delivered = link.delivery().await;
-    link.say(FrameKind::Ack(stage.impostor.receipt_for(&delivered, "kota-bandung"))).await;
-    city.sees_peer("kominfo", |peer| peer.queue_depth == 0).await;
-    stage.others_are_unaffected().await;
+    an_honest_receipt_is_taken(&mut stage, &city).await;
 }
 
 #[tokio::test]
@@ -607,11 +612,7 @@ async fn a_receipt_that_is_larger_than_any_honest_one_ends_the_link_and_is_not_k
         assert!(reason.contains(what) && reason.contains("bytes, at most"), "{reason}");
         city.sees_peer("kominfo", |peer| peer.queue_depth > 0 && peer.last_error.contains(what)).await;
     }
-    let mut link = stage.link().await;
-    let delivered = link.delivery().await;
-    link.say(FrameKind::Ack(stage.impostor.receipt_for(&delivered, "kota-bandung"))).await;
-    city.sees_peer("kominfo", |peer| peer.queue_depth == 0).await;
-    stage.others_are_unaffected().await;
+    an_honest_receipt_is_taken(&mut stage, &city).await;
 }
 
 #[tokio::test]

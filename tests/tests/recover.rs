@@ -124,6 +124,15 @@ async fn agree(nodes: &[&TestNode]) {
     assert!(agreed.await.expect("the nodes answer").is_some(), "the nodes differ, with {:?} complaints", counts(&last));
 }
 
+/// Province and city, which run, and the city, which has lodged and forwarded so many to the province and knows that they are there.
+async fn delivered(complaints: usize) -> (TestFederation, TestNode) {
+    let federation = TestFederation::start(province_and_city()).await;
+    let city = federation.node("kota-bandung").await;
+    lodge_and_forward(&city, "prov-jabar", complaints).await;
+    city.has_an_empty_outbox().await;
+    (federation, city)
+}
+
 /// Lodges and forwards so many.
 async fn lodge_and_forward(node: &TestNode, to: &str, count: usize) -> Vec<Lodged> {
     let mut all = Vec::new();
@@ -368,11 +377,8 @@ async fn what_peers_saw_stops_the_node_though_it_cannot_be_kept_and_they_show_it
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_was_never_sent_a_receipt_shows_the_entries_that_it_holds() {
-    let mut federation = TestFederation::start(province_and_city()).await;
     // What the province saw at the greeting: nothing. What it holds then: entries alone, for it has sent nothing.
-    let city = federation.node("kota-bandung").await;
-    lodge_and_forward(&city, "prov-jabar", 3).await;
-    city.has_an_empty_outbox().await;
+    let (mut federation, city) = delivered(3).await;
     federation.stop_node("kota-bandung").await;
     federation.stop_node("prov-jabar").await;
     lose(&federation, "kota-bandung");
@@ -422,10 +428,7 @@ async fn an_ordinary_restart_is_not_mistaken_for_a_loss_with_the_peer_up_or_down
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_only_the_old_ledger_had_survives_the_recovery() {
-    let mut federation = TestFederation::start(province_and_city()).await;
-    let city = federation.node("kota-bandung").await;
-    lodge_and_forward(&city, "prov-jabar", 3).await;
-    city.has_an_empty_outbox().await;
+    let (mut federation, city) = delivered(3).await;
     federation.stop_node("prov-jabar").await;
     // Nobody else ever got these.
     let offered = lodge_and_forward(&city, "prov-jabar", 3).await;
@@ -487,10 +490,7 @@ async fn what_waits_for_a_parent_or_a_charter_survives_the_recovery_and_is_taken
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_that_was_deleted_under_its_store_is_noticed_without_any_peer() {
-    let mut federation = TestFederation::start(province_and_city()).await;
-    let city = federation.node("kota-bandung").await;
-    lodge_and_forward(&city, "prov-jabar", 3).await;
-    city.has_an_empty_outbox().await;
+    let (mut federation, city) = delivered(3).await;
     let before = digests(&city).await;
     federation.stop_node("prov-jabar").await;
     federation.stop_node("kota-bandung").await;
@@ -517,10 +517,7 @@ async fn a_ledger_that_was_deleted_under_its_store_is_noticed_without_any_peer()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recovery_that_was_interrupted_is_finished_by_the_next_start() {
-    let mut federation = TestFederation::start(province_and_city()).await;
-    let city = federation.node("kota-bandung").await;
-    lodge_and_forward(&city, "prov-jabar", 3).await;
-    city.has_an_empty_outbox().await;
+    let (mut federation, city) = delivered(3).await;
     let before = digests(&city).await;
     federation.stop_node("kota-bandung").await;
     let folder = federation.folder_of("kota-bandung");
@@ -573,10 +570,7 @@ fn damage(path: &Path, at: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_be_read_of_a_damaged_ledger_survives_the_recovery() {
-    let mut federation = TestFederation::start(province_and_city()).await;
-    let city = federation.node("kota-bandung").await;
-    lodge_and_forward(&city, "prov-jabar", 10).await;
-    city.has_an_empty_outbox().await;
+    let (mut federation, city) = delivered(10).await;
     federation.stop_node("prov-jabar").await;
     // Nobody else ever got these.
     let mut alone = Vec::new();
@@ -621,10 +615,7 @@ async fn what_can_be_read_of_a_damaged_ledger_survives_the_recovery() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_whose_only_segment_was_deleted_is_not_served_and_recovers_into_the_named_epoch() {
-    let mut federation = TestFederation::start(province_and_city()).await;
-    let city = federation.node("kota-bandung").await;
-    lodge_and_forward(&city, "prov-jabar", 3).await;
-    city.has_an_empty_outbox().await;
+    let (mut federation, city) = delivered(3).await;
     let before = digests(&city).await;
     federation.stop_node("kota-bandung").await;
     let folder = federation.folder_of("kota-bandung");
@@ -672,7 +663,7 @@ async fn a_copy_from_before_a_recovery_begins_no_epoch_that_was_begun_after_it()
     restore(&federation, "kota-bandung", &copy);
     // It is whole, of epoch 1, and knows nothing of epoch 2, which would be begun twice.
     let unheard = run_on(&federation.folder_of("kota-bandung"), &["recover", "--yes"]);
-    assert!(unheard.code == 4 && unheard.err.contains("name the new one with --epoch"), "{unheard:?}");
+    assert!(unheard.code == 4 && unheard.err.contains("--epoch"), "{unheard:?}");
     federation.start_node("kota-bandung").await;
     let city = federation.node("kota-bandung").await;
     status_of(&city, |status| has_alarm(status, &["set back", "sinergi recover", "prov-jabar"])).await;

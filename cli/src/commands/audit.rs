@@ -119,6 +119,8 @@ fn page(output: &Output, audits: &[Audited]) -> String {
 #[cfg(test)]
 mod tests {
 
+    use sinergi_proto::operator_api;
+
     use super::*;
 
     fn audited(findings: Vec<operator_api::AuditFinding>) -> Audited {

@@ -23,14 +23,14 @@ use std::sync::Arc;
 
 use sinergi_config::Config;
 use sinergi_proto::base::ids::Epoch;
-use sinergi_proto::engine::recovery::{self, Found, NoPlan, Part, Plan, TakenOver};
+use sinergi_proto::engine::recovery::{self, Part, Plan, PlanError, TakenOver};
 use sinergi_proto::transparency::rollback_guard::Extent;
 use sinergi_proto::wire;
 
+use super::error::NodeError;
+use super::folder::{check_membership, finish_recovery, ledger_path, recovering, store_path};
 use crate::base::alarms::Alarms;
 use crate::base::causes::one_line;
-use crate::base::durable;
-use crate::node::{NodeError, check_membership, finish_recovery, ledger_path, store_path};
 use crate::rollback_guard::{self, Continuity, OwnKeys, OwnLedger, SightingsError};
 use crate::storage::case::CaseError;
 use crate::storage::charters::Directory;
@@ -54,7 +54,7 @@ pub enum RecoverError {
     Running(PathBuf),
     /// No epoch can be begun.
     #[error(transparent)]
-    Plan(#[from] NoPlan),
+    Plan(#[from] PlanError),
     /// What peers saw.
     #[error(transparent)]
     Sightings(#[from] SightingsError),
@@ -137,7 +137,8 @@ impl<'a> Recovery<'a> {
         let (old, here, recorded) = open_old(&path)?;
         let sightings = rollback_guard::load(&rollback_guard::file(&config.data))?;
         let charters = directory.charters();
-        let plan = Plan::new(&here, recorded, &sightings, own_keys(config, &directory).signer(&charters), epoch)?;
+        let plan =
+            Plan::new(&here, recorded, &sightings, OwnKeys::of(config, directory.clone()).signer(&charters), epoch)?;
         Ok(Self { config, directory, keys, old, plan })
     }
 
@@ -185,7 +186,8 @@ impl<'a> Recovery<'a> {
         let (own, federation) = (config.agency.clone(), config.federation.to_string());
         let derivation =
             Derivation::new(own.clone(), federation.clone(), store, ledger.reader(), self.directory.clone());
-        let continuity = Continuity::clear(own_ledger(config, &self.directory, &ledger), &config.data);
+        let continuity =
+            Continuity::clear(OwnLedger::of(config, self.directory.clone(), ledger.reader()), &config.data);
         let adjacent: BTreeSet<_> = config.peers.iter().map(|peer| peer.agency.clone()).collect();
         let parts = WriterParts {
             own,
@@ -246,38 +248,6 @@ fn open_old(path: &Path) -> Result<(Old, recovery::OldLedger, Vec<u8>), RecoverE
         None => (Old::Gone, recovery::OldLedger::Unreadable { problem }),
     };
     Ok((old, here, Vec::new()))
-}
-
-fn own_keys(config: &Config, directory: &Directory) -> OwnKeys {
-    OwnKeys { agency: config.agency.clone(), federation: config.federation.clone(), directory: directory.clone() }
-}
-
-pub(crate) fn own_ledger(config: &Config, directory: &Directory, ledger: &Ledger) -> OwnLedger {
-    OwnLedger { keys: own_keys(config, directory), reader: ledger.reader() }
-}
-
-/// Puts a new ledger in its place whose old one was moved aside already.
-///
-/// # Errors
-/// When it cannot be renamed.
-pub(crate) fn put_recovered_in_place(ledger: &Path, store: &Path) -> Result<(), (PathBuf, io::Error)> {
-    let found = |folder: &Path| Found { in_place: folder.exists(), made: recovering(folder).exists() };
-    for part in recovery::to_put_in_place(found(ledger), found(store)) {
-        let folder = match part {
-            Part::Ledger => ledger,
-            Part::Store => store,
-        };
-        let made = recovering(folder);
-        fs::rename(&made, folder)
-            .and_then(|()| durable::sync_folder_of(folder))
-            .map_err(|source| (made.clone(), source))?;
-    }
-    Ok(())
-}
-
-/// Where the new ledger or store is made.
-fn recovering(folder: &Path) -> PathBuf {
-    folder.with_extension("recovering")
 }
 
 /// A free name beside the folder.

@@ -7,11 +7,21 @@ use sinergi_proto::transparency::evidence::Statement;
 use tokio::sync::mpsc;
 use tonic::Status;
 
-use super::{OperatorService, ROWS_AHEAD, Rows};
-use crate::audit::{self, Audited, EvidenceFolder, FolderError, Kept, Progress, Scope};
-use crate::peers::Links;
+use super::complaints::Complaints;
+use super::{ROWS_AHEAD, Rows};
+use crate::audit::{Audited, Auditor, EvidenceFolder, FolderError, Kept, Progress, Scope};
+use tokio_util::sync::CancellationToken;
 
-impl OperatorService {
+/// Audits of other agencies, and their evidence.
+#[derive(Clone)]
+pub(super) struct Audits {
+    pub(super) auditor: Auditor,
+    pub(super) evidence: EvidenceFolder,
+    pub(super) complaints: Complaints,
+    pub(super) stop: CancellationToken,
+}
+
+impl Audits {
     /// Audits, and tells how far it is.
     pub(super) async fn audit_agencies(
         &self,
@@ -23,7 +33,7 @@ impl OperatorService {
             agencies.push(id.parse::<AgencyId>().map_err(malformed)?);
         }
         if agencies.is_empty() {
-            agencies = self.links.peers.iter().map(|peer| peer.agency.clone()).collect();
+            agencies = self.auditor.adjacent().collect();
         }
         let complaint = match request.complaint.as_str() {
             "" => None,
@@ -31,8 +41,8 @@ impl OperatorService {
         };
         let scope = Scope { complaint, since: request.since };
         let (events, rows) = mpsc::channel(ROWS_AHEAD);
-        let (links, folder) = (self.links.clone(), self.evidence.clone());
-        let stop = self.links.stop.clone();
+        let (auditor, evidence) = (self.auditor.clone(), self.evidence.clone());
+        let stop = self.stop.clone();
         let work = async move {
             for agency in agencies {
                 let told = events.clone();
@@ -46,8 +56,8 @@ impl OperatorService {
                         Err(mpsc::error::TrySendError::Closed(_))
                     )
                 };
-                let result = match audit::audit(&links, &agency, &scope, progress).await {
-                    Ok(audited) => kept(&links, &folder, audited).await,
+                let result = match auditor.audit(&agency, &scope, progress).await {
+                    Ok(audited) => kept(&evidence, audited).await,
                     Err(error) => operator_api::AuditResult { problem: error.to_string(), ..Default::default() },
                 };
                 let event = Some(Event::Result(result));
@@ -60,13 +70,13 @@ impl OperatorService {
     }
 
     async fn named(&self, name: String) -> Result<ComplaintId, Status> {
-        let service = self.clone();
-        super::blocking(move || service.complaint_named(&name)).await
+        let complaints = self.complaints.clone();
+        super::blocking(move || complaints.complaint_named(&name)).await
     }
 
     /// All evidence of this node.
     pub(super) fn evidence_list(&self) -> Result<operator_api::ListEvidenceReply, Status> {
-        let kept = self.evidence.list(&self.links.directory.charters()).map_err(|error| folder_status(&error))?;
+        let kept = self.evidence.list().map_err(|error| folder_status(&error))?;
         let findings = kept.into_iter().flat_map(|Kept { id, opened }| {
             let (made_at, accuser) = (opened.made_at, opened.accuser.to_string());
             let finding = move |statement| operator_api::AuditFinding {
@@ -81,27 +91,25 @@ impl OperatorService {
 
     /// One file with the evidence that is named.
     pub(super) fn evidence_file(&self, request: operator_api::ExportEvidenceRequest) -> Result<Vec<u8>, Status> {
-        let links = &self.links;
-        let charters = links.directory.charters();
         let mut ids = request.ids;
         if ids.is_empty() {
-            let all = self.evidence.list(&charters).map_err(|error| folder_status(&error))?;
+            let all = self.evidence.list().map_err(|error| folder_status(&error))?;
             ids = all.into_iter().map(|kept| kept.id).collect();
         }
         if ids.is_empty() {
             return Err(Status::not_found("there is no evidence: `sinergi audit` makes some where something is wrong"));
         }
-        self.evidence.export(&ids, &links.own, &charters, &links.entry_key).map_err(|error| folder_status(&error))
+        self.evidence.export(&ids).map_err(|error| folder_status(&error))
     }
 }
 
 /// Keeps what was found as evidence, and alarms.
-pub(crate) async fn kept(links: &Links, folder: &EvidenceFolder, audited: Audited) -> operator_api::AuditResult {
-    let (links, folder) = (links.clone(), folder.clone());
+async fn kept(evidence: &EvidenceFolder, audited: Audited) -> operator_api::AuditResult {
+    let evidence = evidence.clone();
     let kept = tokio::task::spawn_blocking(move || {
         let mut findings = Vec::new();
         for (accusation, statement) in audited.findings {
-            let id = audit::keep(&links, &folder, &accusation, &statement);
+            let id = evidence.keep(&accusation, &statement);
             findings.push(finding(statement, id.unwrap_or_default()));
         }
         operator_api::AuditResult {

@@ -10,9 +10,12 @@ use sinergi_proto::wire;
 use tonic::Status;
 
 use super::names::optional_agency;
-use super::{OperatorService, RowSink, limit_of, own};
+use super::{RowSink, limit_of, own};
 use crate::base::time::now_millis;
+use crate::peers::Peers;
 use crate::storage::case::{CaseError, Leaf};
+use crate::storage::charters::Directory;
+use crate::storage::outbox::Outbox;
 use crate::storage::record_codec::Header;
 use crate::storage::store::Summary;
 
@@ -61,10 +64,19 @@ impl Filter {
     }
 }
 
-impl OperatorService {
+/// The complaints of this node, as operators see them.
+#[derive(Clone)]
+pub(super) struct Complaints {
+    pub(super) own: AgencyId,
+    pub(super) peers: Peers,
+    pub(super) outbox: Outbox,
+    pub(super) directory: Directory,
+}
+
+impl Complaints {
     /// Lists complaints, newest first.
     pub(super) fn list(&self, filter: &Filter, row: RowSink<'_, operator_api::ComplaintSummary>) -> Result<(), Status> {
-        let store = self.links.outbox.store();
+        let store = self.outbox.store();
         let mut left = filter.limit;
         let mut show = |id: ComplaintId, summary: Summary| -> Result<bool, Status> {
             if filter.takes(&id, &summary) {
@@ -91,7 +103,7 @@ impl OperatorService {
     }
 
     pub(super) fn summary(&self, id: &ComplaintId, summary: Summary) -> Result<operator_api::ComplaintSummary, Status> {
-        let outbox = &self.links.outbox;
+        let outbox = &self.outbox;
         let lodged = own(Leaf::parse(own(outbox.reader().leaf(summary.lodged))?, outbox.federation()))?;
         let title = self.texts(&lodged)?.remove(&0).flatten().map(|text| text.title).unwrap_or_default();
         let (offered_to, answer_by) =
@@ -123,7 +135,7 @@ impl OperatorService {
         if leaf.entry.commitments.is_empty() {
             return Ok(texts);
         }
-        for record in own(self.links.outbox.reader().contents(leaf.index))? {
+        for record in own(self.outbox.reader().contents(leaf.index))? {
             let Header::Content(header) = own(Header::of(&record).map_err(CaseError::from))? else { continue };
             let text = record.body.get(32..).filter(|_| !record.erased).and_then(read_text);
             texts.insert(header.commitment, text);

@@ -12,29 +12,30 @@ use sinergi_proto::wire;
 use tonic::Status;
 
 use super::codes::{archive_reason, code_of, deadline_name, erase_ground};
-use super::{OperatorService, own};
+use super::complaints::Complaints;
+use super::own;
 use crate::storage::case::{self, CaseError, Leaf};
 use crate::storage::store::Summary;
 
-impl OperatorService {
+impl Complaints {
     /// Everything about one complaint.
     pub(super) fn show(&self, name: &str) -> Result<operator_api::ComplaintDetail, Status> {
         let case = self.case_named(name)?;
-        let (outbox, complaint) = (&self.links.outbox, &case.complaint);
+        let (outbox, complaint) = (&self.outbox, &case.complaint);
         let mut timeline = Vec::with_capacity(complaint.len());
         for (entry, _) in complaint.timeline() {
             let index = case.leaves.get(&entry).copied().unwrap_or_default();
             let leaf = own(Leaf::parse(own(outbox.reader().leaf(index))?, outbox.federation()))?;
             timeline.push(self.timeline_row(&case, leaf)?);
         }
-        let charters = self.links.directory.charters();
+        let charters = self.directory.charters();
         let charter = charters.newest();
         let (participants, state) = (complaint.participants(), complaint.case());
         let holder = &complaint.custody().holder;
         let offers = complaint.offers();
         let disclosed_to = complaint.readers().disclosed_to;
         Ok(operator_api::ComplaintDetail {
-            summary: Some(self.summary(&complaint.id(), Summary::of(&case, &self.links.own))?),
+            summary: Some(self.summary(&complaint.id(), Summary::of(&case, &self.own))?),
             timeline,
             participants: names(participants),
             observers: names(charter.observers(participants)),
@@ -59,8 +60,8 @@ impl OperatorService {
 
     /// A complaint, folded; `None`: it is not here.
     pub(super) fn load_case(&self, id: &ComplaintId) -> Result<Option<Case>, CaseError> {
-        let outbox = &self.links.outbox;
-        let charters = self.links.directory.charters();
+        let outbox = &self.outbox;
+        let charters = self.directory.charters();
         case::load(id, outbox.store(), outbox.reader(), outbox.federation(), &charters)
     }
 
@@ -140,7 +141,7 @@ impl OperatorService {
         entry: &Entry,
         commitment: &Commitment,
     ) -> (&'static str, Option<wire::Text>, String) {
-        let me = &self.links.own;
+        let me = &self.own;
         let (availability, why) = match &entry.body {
             Body::Case { act: CaseAct::Disclosed { to, .. }, .. } if to != me => {
                 ("withheld", format!("it was disclosed to {to} alone"))
@@ -163,7 +164,7 @@ impl OperatorService {
     }
 
     fn links_to_another(&self, participants: &BTreeSet<AgencyId>) -> bool {
-        participants.iter().any(|agency| *agency != self.links.own && self.links.peers.get(agency).is_some())
+        participants.iter().any(|agency| *agency != self.own && self.peers.get(agency).is_some())
     }
 }
 

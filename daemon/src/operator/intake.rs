@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, future, stream};
 use rand::RngExt;
 use sinergi_proto::base::limits;
-use sinergi_proto::engine::{Act, External, Lodge, NotDone};
+use sinergi_proto::engine::{Act, CommandError, External, Lodge};
 use sinergi_proto::entry::ContentClass;
 use sinergi_proto::entry::content::{Content, TextRole, reply_code_hash, serialise_text};
 use sinergi_proto::operator_api;
@@ -14,14 +14,22 @@ use sinergi_proto::wire;
 use tokio::sync::oneshot;
 use tonic::{Status, Streaming};
 
-use super::{OperatorService, Rows, blocking, commands, submit_status};
+use super::complaints::Complaints;
+use super::{Rows, blocking, commands, submit_status};
+use crate::rollback_guard::Continuity;
+use crate::writer::WriterHandle;
 use crate::writer::{Submission, SubmitError};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 /// Crockford's base32 without the letters that look like digits: what a citizen can read aloud.
 const REPLY_CODE_ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// Complaints of one stream that are lodged at a time: one stream fills a group of the writer.
 const LODGED_AT_A_TIME: usize = limits::BATCH_SUBMISSIONS;
+
+/// What a held call may weigh, in bytes.
+const HELD_CALL_BYTES: usize = limits::CONTENT_BYTES;
 
 /// A complaint that is to be lodged, and the code that its citizen gets.
 struct Lodging {
@@ -36,14 +44,31 @@ impl Lodging {
     }
 }
 
-impl OperatorService {
+/// What operators lodge and command.
+#[derive(Clone)]
+pub(super) struct Intake {
+    pub(super) submissions: Submissions,
+    pub(super) complaints: Complaints,
+    pub(super) stop: CancellationToken,
+}
+
+/// The way to the writer.
+#[derive(Clone)]
+pub(super) struct Submissions {
+    writer: WriterHandle,
+    guard: Continuity,
+    /// Room for calls that are held until the peers were heard.
+    held_calls: Arc<Semaphore>,
+}
+
+impl Intake {
     /// Lodges what comes on a stream, each answered in its turn. Told to stop, the node answers what it has read.
     pub(super) fn lodge_each(
         &self,
         requests: Streaming<operator_api::LodgeRequest>,
     ) -> Rows<operator_api::LodgeResult> {
         let service = Arc::new(self.clone());
-        let (stop, stopped) = (self.links.stop.clone().cancelled_owned(), self.links.stop.clone());
+        let (stop, stopped) = (self.stop.clone().cancelled_owned(), self.stop.clone());
         let results = requests.take_until(stop).map(move |request| {
             // What waits is small: the request is parsed before.
             let (service, lodging) = (Arc::clone(&service), request.map(Lodging::parse));
@@ -69,7 +94,7 @@ impl OperatorService {
     async fn lodge(&self, lodging: Lodging) -> Result<operator_api::LodgeReply, Status> {
         let Lodging { lodge, reply_code } = lodging;
         let (answer, lodged) = oneshot::channel();
-        self.submit(Submission::Lodge(lodge, answer)).await?;
+        self.submissions.submit(Submission::Lodge(lodge, answer)).await?;
         let lodged = answer_of(lodged).await?;
         let reply_code = if lodged.existed { String::new() } else { reply_code };
         let forward_declined = lodged.forward_declined.map(|error| error.to_string()).unwrap_or_default();
@@ -84,15 +109,15 @@ impl OperatorService {
         let act = request.act.ok_or_else(|| Status::invalid_argument("the call names no act"))?;
         let given_class = class_of(request.class)?;
         let text = request.text.map(|text| parse_text(&text)).transpose()?;
-        let (service, name) = (self.clone(), request.complaint);
+        let (complaints, name) = (self.complaints.clone(), request.complaint);
         let (complaint, command) = blocking(move || {
-            let command = commands::parse(act, |other| service.complaint_named(other))?;
-            Ok((service.complaint_named(&name)?, command))
+            let command = commands::parse(act, |other| complaints.complaint_named(other))?;
+            Ok((complaints.complaint_named(&name)?, command))
         })
         .await?;
         let act = Act { complaint, command, text: text.map(|content| (content, given_class)) };
         let (answer, acted) = oneshot::channel();
-        self.submit(Submission::Act(Box::new(act), answer)).await?;
+        self.submissions.submit(Submission::Act(Box::new(act), answer)).await?;
         let acted = answer_of(acted).await?;
         Ok(operator_api::ActReply {
             complaint: complaint.0.to_vec(),
@@ -100,18 +125,26 @@ impl OperatorService {
             leaf_index: acted.leaf.0,
         })
     }
+}
+
+impl Submissions {
+    /// Everything is submitted to `writer`, once `guard` has heard the peers.
+    pub(super) fn new(writer: WriterHandle, guard: Continuity) -> Self {
+        Self { writer, guard, held_calls: Arc::new(Semaphore::new(limits::WRITER_QUEUE_BYTES / HELD_CALL_BYTES)) }
+    }
 
     /// In the first moments after a start calls are held, as many as the queue would take, until the peers were heard.
     pub(super) async fn submit(&self, submission: Submission) -> Result<(), Status> {
-        if self.links.continuity.state() == GuardState::Waiting {
-            let _held = self.held_calls.try_acquire().map_err(|_| submit_status(&NotDone::Unheard.into()))?;
-            self.links.continuity.settled().await;
+        if self.guard.state() == GuardState::Waiting {
+            let _held =
+                self.held_calls.try_acquire().map_err(|_| submit_status(&CommandError::PeersNotHeard.into()))?;
+            self.guard.settled().await;
         }
-        self.links.writer.try_submit(submission).map_err(|error| submit_status(&error))
+        self.writer.try_submit(submission).map_err(|error| submit_status(&error))
     }
 }
 
-pub(super) async fn answer_of<T>(answer: oneshot::Receiver<Result<T, NotDone>>) -> Result<T, Status> {
+pub(super) async fn answer_of<T>(answer: oneshot::Receiver<Result<T, CommandError>>) -> Result<T, Status> {
     match answer.await {
         Ok(result) => result.map_err(|error| submit_status(&error.into())),
         // The writer has ended before it answered: whether the entry is durable is not known.

@@ -11,13 +11,22 @@ use sinergi_proto::operator_api;
 use sinergi_proto::transparency::lodging_proof;
 use tonic::Status;
 
+use super::complaints::Complaints;
 use super::detail::no_case;
-use super::{OperatorService, blocking, own};
+use super::ledger::SignedLedger;
+use super::{blocking, own};
 use crate::storage::case::{CaseError, Leaf};
 use crate::storage::ledger::ReadError;
 use crate::writer::Head;
 
-impl OperatorService {
+/// Gives the receipts of the complaints that this agency took in.
+#[derive(Clone)]
+pub(super) struct LodgingProofs {
+    pub(super) complaints: Complaints,
+    pub(super) ledger: SignedLedger,
+}
+
+impl LodgingProofs {
     /// The receipt under the newest checkpoint.
     pub(super) async fn lodging_proof(
         &self,
@@ -26,7 +35,7 @@ impl OperatorService {
         let service = self.clone();
         let (complaint, lodged) = blocking(move || service.taken_in(&request)).await?;
         // The store may be a moment ahead of what is signed.
-        let head = self.signed_head(lodged.index.next()).await?;
+        let head = self.ledger.signed_head(lodged.index.next()).await?;
         let service = self.clone();
         let file = blocking(move || own(service.receipt_of(&lodged, &head))).await?;
         Ok(operator_api::LodgingProof { complaint: complaint.0.to_vec(), file })
@@ -34,10 +43,10 @@ impl OperatorService {
 
     /// The complaint that is meant, if this agency took it in, and its Lodged.
     fn taken_in(&self, request: &operator_api::GetLodgingProofRequest) -> Result<(ComplaintId, Leaf), Status> {
-        let id = self.complaint_named(&request.complaint)?;
-        let outbox = &self.links.outbox;
+        let id = self.complaints.complaint_named(&request.complaint)?;
+        let outbox = &self.complaints.outbox;
         let summary = own(outbox.store().summary(&id))?.ok_or_else(|| no_case(&id))?;
-        if summary.intake != self.links.own {
+        if summary.intake != self.complaints.own {
             let text =
                 format!("complaint {id} was lodged at {}: that agency gives the receipt, ask there", summary.intake);
             return Err(Status::failed_precondition(text));
@@ -54,7 +63,7 @@ impl OperatorService {
 
     fn receipt_of(&self, lodged: &Leaf, head: &Head) -> Result<Vec<u8>, ReadError> {
         let (index, LedgerIndex(size)) = (lodged.index, head.size);
-        let path = tlog_tiles::prove_record(size, index.0, self.links.outbox.reader())
+        let path = tlog_tiles::prove_record(size, index.0, self.ledger.outbox.reader())
             .map_err(|source| ReadError::Tree { size, source })?;
         Ok(lodging_proof::receipt(&lodged.entry.signed, index, path, &head.checkpoint))
     }

@@ -7,19 +7,21 @@ use bytes::Bytes;
 use prost::Message;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
-use sinergi_proto::engine::{Kept, KeptItem, Retried};
+use sinergi_proto::engine::{KeptAs, KeptItem, Retried};
 use sinergi_proto::operator_api;
 use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::wire;
 use tokio::sync::oneshot;
 use tonic::Status;
 
-use super::intake::answer_of;
+use super::intake::{Submissions, answer_of};
 use super::names::optional_agency;
-use super::{OperatorService, blocking, own, submit_status};
+use super::{blocking, own, submit_status};
 use crate::signature_checks::receive_items;
 use crate::storage::case::CaseError;
+use crate::storage::charters::Directory;
 use crate::storage::ledger::{Position, Record};
+use crate::storage::outbox::Outbox;
 use crate::storage::record_codec::Header;
 use crate::writer::{Submission, SubmitError};
 
@@ -31,11 +33,19 @@ struct Found {
     position: Position,
     peer: AgencyId,
     entry: sinergi_proto::base::ids::EntryId,
-    kept: Kept,
+    kept: KeptAs,
     item: wire::Item,
 }
 
-impl OperatorService {
+/// Has kept items judged again.
+#[derive(Clone)]
+pub(super) struct Retries {
+    pub(super) outbox: Outbox,
+    pub(super) directory: Directory,
+    pub(super) submissions: Submissions,
+}
+
+impl Retries {
     /// Judges again what was refused or waits.
     pub(super) async fn retry_items(
         &self,
@@ -61,7 +71,7 @@ impl OperatorService {
                 continue;
             }
             let (answer, retried) = oneshot::channel();
-            self.submit(Submission::RetryItems(kept, answer)).await?;
+            self.submissions.submit(Submission::RetryItems(kept, answer)).await?;
             items.extend(answer_of(retried).await?.into_iter().map(shown));
         }
         match position {
@@ -86,7 +96,7 @@ impl OperatorService {
 
     /// Where the items lie that wait, and the newest of those that this node refused.
     fn kept_positions(&self) -> Result<Vec<Position>, Status> {
-        let store = self.links.outbox.store();
+        let store = self.outbox.store();
         let mut positions = Vec::new();
         for item in store.deferred() {
             positions.push(own(item)?.1);
@@ -103,19 +113,19 @@ impl OperatorService {
     /// The item whose record lies at a position, if this node refused it, or if it still waits.
     fn kept_at(&self, position: Position) -> Result<Option<Found>, Status> {
         // An operator may name any number.
-        let Ok(record) = self.links.outbox.reader().record(position) else { return Ok(None) };
+        let Ok(record) = self.outbox.reader().record(position) else { return Ok(None) };
         let header = own(Header::of(&record).map_err(CaseError::from))?;
         let Record { body, .. } = record;
         Ok(match header {
             Header::Refused(header) => {
                 let item = wire::Item { signed_entry: Bytes::from(body), ..Default::default() };
-                let kept = Kept::Refused(header.detail);
+                let kept = KeptAs::Refused(header.detail);
                 Some(Found { position, peer: header.peer, entry: header.entry, kept, item })
             }
             Header::Deferred(header) => {
-                let waits = own(self.links.outbox.store().deferred_at(&header.item))? == Some(position);
+                let waits = own(self.outbox.store().deferred_at(&header.item))? == Some(position);
                 let item = wire::Item::decode(body.as_slice()).unwrap_or_default();
-                let kept = Kept::Deferred(header.item, header.code, header.detail);
+                let kept = KeptAs::Deferred(header.item, header.code, header.detail);
                 waits.then_some(Found { position, peer: header.peer, entry: header.entry, kept, item })
             }
             _ => None,
@@ -124,7 +134,7 @@ impl OperatorService {
 
     /// Checks the signatures again: an item may have been kept before its author's key was known.
     fn check_again(&self, found: Vec<Found>) -> Vec<KeptItem> {
-        let (charters, federation) = (self.links.directory.charters(), self.links.outbox.federation());
+        let (charters, federation) = (self.directory.charters(), self.outbox.federation());
         let check = |found: Found| {
             let Found { position, peer, entry, kept, item } = found;
             let received = receive_items(vec![item], federation, &charters).pop()?;

@@ -11,14 +11,15 @@ use sinergi_proto::tlog::note;
 use tlog_tiles::Checkpoint;
 use tonic::Status;
 
-use super::{OperatorService, RowSink, Rows, blocking, own, rows_ahead};
+use super::ledger::SignedLedger;
+use super::{RowSink, Rows, blocking, own, rows_ahead};
 use crate::tiles::{CHECKPOINT, Resource};
 use crate::writer::Head;
 
 /// Files that are read ahead of the reader: the largest, a bundle of the largest entries, has 4 MiB.
 const FILES_AHEAD: usize = 4;
 
-impl OperatorService {
+impl SignedLedger {
     /// Everything that is not in an earlier export.
     pub(super) async fn tiles(
         &self,
@@ -41,7 +42,7 @@ impl OperatorService {
         };
         let note = note::read(note).map_err(|error| wrong(format!("is none: {error}")))?;
         let earlier = Checkpoint::from_bytes(note.text()).map_err(|error| wrong(format!("is none: {error}")))?;
-        let origin = checkpoint::origin(self.links.outbox.federation(), &self.links.own, head.epoch);
+        let origin = checkpoint::origin(self.outbox.federation(), &self.own, head.epoch);
         if earlier.origin() != origin {
             return Err(wrong(format!("is of {:?}, this ledger is {origin}", earlier.origin())));
         }
@@ -49,7 +50,7 @@ impl OperatorService {
         if size > now {
             return Err(wrong(format!("covers {size} leaves, this ledger has {now}")));
         }
-        let root = own(self.links.outbox.reader().root_at(size))?;
+        let root = own(self.outbox.reader().root_at(size))?;
         if root != *earlier.hash() {
             return Err(wrong(format!("has another root over {size} leaves than this ledger")));
         }
@@ -57,7 +58,7 @@ impl OperatorService {
     }
 
     fn export(&self, old: u64, head: &Head, row: RowSink<'_, operator_api::TileFile>) -> Result<(), Status> {
-        let (reader, LedgerIndex(size)) = (self.links.outbox.reader(), head.size);
+        let (reader, LedgerIndex(size)) = (self.outbox.reader(), head.size);
         let mut written = old;
         for resource in Resource::between(old, size) {
             let missing = || Status::internal(format!("{resource} is not in the tree of {size} leaves"));

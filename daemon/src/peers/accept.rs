@@ -22,7 +22,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
 
-use super::Links;
+use super::Connections;
 use super::handshakes::Handshakes;
 use super::idle_timeout::Attentive;
 use super::service::{Caller, FederationService};
@@ -48,9 +48,9 @@ pub async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 ///
 /// # Errors
 /// When the gRPC server fails.
-pub async fn serve(links: Links, listener: TcpListener) -> Result<(), tonic::transport::Error> {
+pub async fn serve(connections: Connections, listener: TcpListener) -> Result<(), tonic::transport::Error> {
     let (accepted, incoming) = mpsc::channel(16);
-    let service = FederationServer::new(FederationService { links: links.clone() })
+    let service = FederationServer::new(FederationService { connections: connections.clone() })
         .max_decoding_message_size(limits::FRAME_BYTES)
         .max_encoding_message_size(limits::FRAME_BYTES);
     let server = Server::builder()
@@ -59,39 +59,39 @@ pub async fn serve(links: Links, listener: TcpListener) -> Result<(), tonic::tra
         .initial_connection_window_size(2 * STREAM_WINDOW)
         .tcp_nodelay(true)
         .add_service(service)
-        .serve_with_incoming_shutdown(ReceiverStream::new(incoming), links.stop.clone().cancelled_owned());
-    let accepting = accept(links, listener, accepted);
+        .serve_with_incoming_shutdown(ReceiverStream::new(incoming), connections.stop.clone().cancelled_owned());
+    let accepting = accept(connections, listener, accepted);
     let ((), served) = tokio::join!(accepting, server);
     served
 }
 
-async fn accept(links: Links, listener: TcpListener, accepted: mpsc::Sender<std::io::Result<Connection>>) {
-    let config = tls::server_config(&links.credentials, links.authorities.clone());
+async fn accept(connections: Connections, listener: TcpListener, accepted: mpsc::Sender<std::io::Result<Connection>>) {
+    let config = tls::server_config(&connections.credentials, connections.authorities.clone());
     let room = Arc::new(Room::default());
     let places = Handshakes::of(limits::PENDING_HANDSHAKES);
     let shake = |(), stream, from: SocketAddr| {
-        let (links, config, room) = (links.clone(), Arc::clone(&config), Arc::clone(&room));
+        let (connections, config, room) = (connections.clone(), Arc::clone(&config), Arc::clone(&room));
         let (place, accepted) = (places.place(from.ip()), accepted.clone());
         async move {
             let shaken = tokio::select! {
-                shaken = handshake(&links, config, stream, from) => shaken,
+                shaken = handshake(&connections, config, stream, from) => shaken,
                 () = place.displaced.cancelled() => {
                     return tracing::warn!(%from, "refused a connection: others came while its TLS handshake had not ended");
                 }
             };
             drop(place);
             if let Some((stream, caller)) = shaken {
-                hand_over(&links, stream, caller, from, &room, &accepted).await;
+                hand_over(&connections, stream, caller, from, &room, &accepted).await;
             }
         }
     };
     // Whoever comes is accepted at once; a handshake that takes too long is displaced instead.
-    crate::transport::accept(&listener, &links.stop, || std::future::ready(()), shake).await;
+    crate::transport::accept(&listener, &connections.stop, || std::future::ready(()), shake).await;
 }
 
 /// The TLS handshake, and who is on the other side of it.
 async fn handshake(
-    links: &Links,
+    connections: &Connections,
     config: Arc<ServerConfig>,
     stream: TcpStream,
     from: SocketAddr,
@@ -103,7 +103,7 @@ async fn handshake(
     let stream = match shaken {
         Ok(Ok(stream)) => stream,
         Ok(Err((error, stream))) => {
-            report_refusal(links, from, &error);
+            report_refusal(connections, from, &error);
             linger(stream).await;
             return None;
         }
@@ -114,7 +114,7 @@ async fn handshake(
         }
     };
     let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    let Some(identity) = certificate.and_then(|leaf| tls::peer_identity(leaf, &links.federation).ok()) else {
+    let Some(identity) = certificate.and_then(|leaf| tls::peer_identity(leaf, &connections.federation).ok()) else {
         tracing::warn!(%from, "refused a connection: its certificate names no agency");
         return None;
     };
@@ -124,20 +124,21 @@ async fn handshake(
 
 /// Hands a connection whose caller is known over to the gRPC server, if there is room for it.
 async fn hand_over(
-    links: &Links,
+    connections: &Connections,
     stream: TlsStream<TcpStream>,
     caller: Caller,
     from: SocketAddr,
     room: &Room,
     accepted: &mpsc::Sender<std::io::Result<Connection>>,
 ) {
-    let permits = match room.for_caller(links, &caller) {
+    let permits = match room.for_caller(connections, &caller) {
         Ok(permits) => permits,
         Err(full) => return tracing::warn!(%from, peer = %caller.agency, "refused a connection: {full}"),
     };
     // Nobody receives any more: the node is stopping.
-    let _ =
-        accepted.send(Ok(Connection { stream: Attentive::new(stream, links.idle), caller, _permits: permits })).await;
+    let _ = accepted
+        .send(Ok(Connection { stream: Attentive::new(stream, connections.idle), caller, _permits: permits }))
+        .await;
 }
 
 /// Lets the other side read our alert. A socket that is closed while something lies in it unread is reset, and the alert with it.
@@ -164,8 +165,8 @@ impl Default for Room {
 
 impl Room {
     /// Room for one more connection of the caller.
-    fn for_caller(&self, links: &Links, caller: &Caller) -> Result<[OwnedSemaphorePermit; 2], Full> {
-        let (own, full) = match links.peers.get(&caller.agency) {
+    fn for_caller(&self, connections: &Connections, caller: &Caller) -> Result<[OwnedSemaphorePermit; 2], Full> {
+        let (own, full) = match connections.peers.get(&caller.agency) {
             Some(peer) => (&peer.connections, Full::Peer),
             None => (&self.strangers, Full::Strangers),
         };
@@ -186,15 +187,15 @@ enum Full {
 }
 
 /// Says which certificate was refused and why, in the log and at the peer that it names.
-fn report_refusal(links: &Links, from: SocketAddr, error: &std::io::Error) {
+fn report_refusal(connections: &Connections, from: SocketAddr, error: &std::io::Error) {
     let failure = tls::explain(error);
     let reason = failure.as_ref().map_or_else(|| error.to_string(), ToString::to_string);
     tracing::warn!(%from, "refused a connection: {reason}");
     if let Some(HandshakeFailure::Refused(refusal)) = failure
         && let Some(certificate) = refusal.certificate.as_deref()
     {
-        let names = |agency| certificate.uris.iter().any(|uri| *uri == tls::spiffe_id(&links.federation, agency));
-        for peer in links.peers.iter().filter(|peer| names(&peer.agency)) {
+        let names = |agency| certificate.uris.iter().any(|uri| *uri == tls::spiffe_id(&connections.federation, agency));
+        for peer in connections.peers.iter().filter(|peer| names(&peer.agency)) {
             peer.failed(&format!("{from} was refused: {reason}"));
         }
     }

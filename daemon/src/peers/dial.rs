@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
-use http::HeaderValue;
-use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use sinergi_config::Endpoint;
 use sinergi_proto::base::limits;
@@ -18,29 +16,24 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::TlsConnector;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::body::Body;
 use tonic::transport::Channel;
 use tower::ServiceExt;
 
 use super::accept::STREAM_WINDOW;
+use super::failures::{explain, explain_status, mark_trailers};
 use super::idle_timeout::Attentive;
 use super::peer::{Direction, Peer};
 use super::session::{OUTBOUND_FRAMES, Start};
-use super::{LinkError, Links};
-use crate::base::causes::{causes, told};
+use super::{Connections, LinkError};
 use crate::base::time::now_millis;
 use crate::transport::tls::{self, Witness, Witnessed};
 
-/// Characters of a peer's words that are told.
-const QUOTED: usize = 500;
-/// Marks what the peer sent at the end of a call.
-const OF_PEER: &str = "sinergi-of-peer";
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 /// With full jitter a delay is up to twice this.
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
 /// Keeps one peer linked until the links are told to stop.
-pub async fn keep_linked(links: Links, peer: Arc<Peer>, endpoint: Endpoint) {
+pub async fn keep_linked(connections: Connections, peer: Arc<Peer>, endpoint: Endpoint) {
     let mut backoff = ExponentialBackoff {
         initial_interval: FIRST_DELAY,
         current_interval: FIRST_DELAY,
@@ -51,15 +44,15 @@ pub async fn keep_linked(links: Links, peer: Arc<Peer>, endpoint: Endpoint) {
         ..ExponentialBackoff::default()
     };
     let mut linked = peer.linked();
-    while !links.stop.is_cancelled() {
+    while !connections.stop.is_cancelled() {
         tokio::select! {
-            () = links.stop.cancelled() => break,
+            () = connections.stop.cancelled() => break,
             free = linked.wait_for(|linked| !linked) => if free.is_err() { break },
         }
         peer.note(|state| (state.connecting, state.next_retry) = (true, 0));
         let ended = tokio::select! {
-            () = links.stop.cancelled() => break,
-            ended = link(&links, &peer, &endpoint) => ended,
+            () = connections.stop.cancelled() => break,
+            ended = link(&connections, &peer, &endpoint) => ended,
         };
         peer.note(|state| state.connecting = false);
         match ended {
@@ -76,7 +69,7 @@ pub async fn keep_linked(links: Links, peer: Arc<Peer>, endpoint: Endpoint) {
         let until = now_millis() + u64::try_from(delay.as_millis()).unwrap_or(0);
         peer.note(|state| state.next_retry = until);
         tokio::select! {
-            () = links.stop.cancelled() => break,
+            () = connections.stop.cancelled() => break,
             () = tokio::time::sleep(delay) => {}
             _ = linked.wait_for(|linked| *linked) => backoff.reset(),
         }
@@ -85,14 +78,14 @@ pub async fn keep_linked(links: Links, peer: Arc<Peer>, endpoint: Endpoint) {
 }
 
 /// One connection from dialling to its end; whether its session was a success.
-async fn link(links: &Links, peer: &Arc<Peer>, endpoint: &Endpoint) -> Result<bool, LinkError> {
+async fn link(connections: &Connections, peer: &Arc<Peer>, endpoint: &Endpoint) -> Result<bool, LinkError> {
     let witness = Witness::default();
     // What TLS said is the cause of whatever HTTP/2 makes of it.
     let connect = |reason: String| LinkError::Connect {
         endpoint: endpoint.to_string(),
         reason: witness.reason().unwrap_or(reason),
     };
-    let channel = connect_channel(links, peer, endpoint, witness.clone()).await.map_err(connect)?;
+    let channel = connect_channel(connections, peer, endpoint, witness.clone()).await.map_err(connect)?;
     let mut client = FederationClient::new(channel.map_response(mark_trailers))
         .max_decoding_message_size(limits::FRAME_BYTES)
         .max_encoding_message_size(limits::FRAME_BYTES);
@@ -106,23 +99,23 @@ async fn link(links: &Links, peer: &Arc<Peer>, endpoint: &Endpoint) -> Result<bo
         Ok(Err(status)) => return Err(connect(explain_status(&status))),
         Err(_) => return Err(connect(format!("no answer within {} s", HANDSHAKE_WITHIN.as_secs()))),
     };
-    let Some(hold) = peer.take_slot(&links.own, Direction::Dialled) else { return Ok(false) };
+    let Some(hold) = peer.take_slot(&connections.own, Direction::Dialled) else { return Ok(false) };
     let (ended, end) = oneshot::channel();
     let start = Start { peer: Arc::clone(peer), hold, inbound, outbound, ended: Some(ended) };
-    links.sessions.send(start).await.map_err(|_| End::Stopped)?;
+    connections.sessions.send(start).await.map_err(|_| End::Stopped)?;
     Ok(end.await.map_err(|_| End::Stopped)?)
 }
 
 async fn connect_channel(
-    links: &Links,
+    connections: &Connections,
     peer: &Arc<Peer>,
     endpoint: &Endpoint,
     witness: Witness,
 ) -> Result<Channel, String> {
-    let config = tls::client_config(&links.credentials, links.authorities.clone(), peer.agency.clone());
+    let config = tls::client_config(&connections.credentials, connections.authorities.clone(), peer.agency.clone());
     let connector = TlsConnector::from(config);
     let (host, port) = (endpoint.host().to_owned(), endpoint.port());
-    let (peer, federation, idle) = (Arc::clone(peer), links.federation.clone(), links.idle);
+    let (peer, federation, idle) = (Arc::clone(peer), connections.federation.clone(), connections.idle);
     let connect = tower::service_fn(move |_| {
         let (connector, host, peer, federation) =
             (connector.clone(), host.clone(), Arc::clone(&peer), federation.clone());
@@ -150,44 +143,4 @@ async fn connect_channel(
         .connect_with_connector(connect)
         .await
         .map_err(|error| explain(&error))
-}
-
-/// Marks the status with which a peer ends a call: gRPC makes one with the same codes of frames that it cannot read.
-fn mark_trailers(response: http::Response<Body>) -> http::Response<Body> {
-    response.map(|body| {
-        Body::new(body.map_frame(|mut frame| {
-            if let Some(trailers) = frame.trailers_mut() {
-                trailers.insert(OF_PEER, HeaderValue::from_static("1"));
-            }
-            frame
-        }))
-    })
-}
-
-/// Whether the peer ended the call with this status.
-pub(super) fn is_of_peer(status: &tonic::Status) -> bool {
-    status.metadata().contains_key(OF_PEER)
-}
-
-/// What a peer may have written: bounded, and on one line.
-pub(super) fn quote(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(QUOTED).collect()
-}
-
-/// Why a call or a stream failed, as [`explain`] says it.
-pub(super) fn explain_status(status: &tonic::Status) -> String {
-    let said = if status.message().is_empty() { status.code().description() } else { status.message() };
-    explain_from(quote(said), status)
-}
-
-/// Down to the certificate if that is the cause, else the whole chain of causes.
-fn explain(error: &(dyn std::error::Error + 'static)) -> String {
-    explain_from(error.to_string(), error)
-}
-
-fn explain_from(text: String, error: &(dyn std::error::Error + 'static)) -> String {
-    match tls::explain(error) {
-        Some(failure) => failure.to_string(),
-        None => told(text, causes(error).skip(1)).join(": "),
-    }
 }

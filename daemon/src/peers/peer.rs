@@ -135,6 +135,11 @@ impl Peers {
         self.0.values()
     }
 
+    /// The peers that are linked now.
+    pub fn linked(&self) -> impl Iterator<Item = AgencyId> {
+        self.iter().filter(|peer| *peer.linked().borrow()).map(|peer| peer.agency.clone())
+    }
+
     /// The median of the linked peers' clocks and our own, less our own: 0 unless most agree that ours is off.
     pub fn median_clock_offset(&self) -> i64 {
         let mut offsets: Vec<i64> = self.iter().filter_map(|peer| peer.snapshot().clock_offset).collect();
@@ -183,8 +188,8 @@ impl Peer {
             PeerChange::SentEntries(count) => state.sent_entries += count,
             PeerChange::ReceivedEntries(count) => state.received_entries += count,
             PeerChange::Refused(count) => state.refused += count,
-            PeerChange::Told(0) => state.told = 0,
-            PeerChange::Told(version) => state.told = state.told.max(version),
+            PeerChange::Gossiped(0) => state.told = 0,
+            PeerChange::Gossiped(version) => state.told = state.told.max(version),
             PeerChange::PassedOn(passed_on) => state.passed_on = passed_on,
         }
     }

@@ -8,8 +8,7 @@ use sinergi_proto::base::limits;
 use sinergi_proto::wire;
 use tokio::sync::oneshot;
 
-use super::Links;
-use super::peer::Question;
+use super::peer::{Peers, Question};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -33,13 +32,13 @@ pub enum Unanswered {
     },
 }
 
-impl Links {
+impl Peers {
     /// Asks a peer about its ledger.
     ///
     /// # Errors
     /// When it is not linked, does not answer or refuses.
     pub async fn ask(&self, agency: &AgencyId, prove: wire::Prove) -> Result<wire::Proof, Unanswered> {
-        let peer = self.peers.get(agency).ok_or_else(|| Unanswered::NotAdjacent(agency.clone()))?;
+        let peer = self.get(agency).ok_or_else(|| Unanswered::NotAdjacent(agency.clone()))?;
         let not_linked = || Unanswered::NotLinked(agency.clone());
         let questions = peer.questions().ok_or_else(not_linked)?;
         let (answer, answered) = oneshot::channel();

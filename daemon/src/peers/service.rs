@@ -11,9 +11,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
+use super::Connections;
 use super::peer::Direction;
+use super::peer::Peer;
 use super::session::{OUTBOUND_FRAMES, Start};
-use super::{Links, peer::Peer};
 
 /// Who is on the other end of a connection: put there by the accept loop, from the certificate.
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ pub(super) struct Caller {
 /// The service.
 #[derive(Clone)]
 pub(super) struct FederationService {
-    pub(super) links: Links,
+    pub(super) connections: Connections,
 }
 
 impl FederationService {
@@ -37,10 +38,11 @@ impl FederationService {
             .get::<Caller>()
             .cloned()
             .ok_or_else(|| Status::unauthenticated("no certificate identifies the caller"))?;
-        match self.links.peers.get(&caller.agency) {
+        match self.connections.peers.get(&caller.agency) {
             Some(peer) => Ok((caller, Arc::clone(peer))),
             None => {
-                let text = format!("{} is linked with no {}: add a [[peer]] there", self.links.own, caller.agency);
+                let text =
+                    format!("{} is linked with no {}: add a [[peer]] there", self.connections.own, caller.agency);
                 tracing::warn!(peer = %caller.agency, "a member that is not configured as a peer called; add a [[peer]] to accept it");
                 Err(Status::permission_denied(text))
             }
@@ -54,13 +56,13 @@ impl Federation for FederationService {
 
     async fn sync(&self, request: Request<Streaming<Frame>>) -> Result<Response<Self::SyncStream>, Status> {
         let (caller, peer) = self.caller(&request)?;
-        let Some(hold) = peer.take_slot(&self.links.own, Direction::Accepted) else {
-            return Err(Status::already_exists(format!("{} has dialled already", self.links.own)));
+        let Some(hold) = peer.take_slot(&self.connections.own, Direction::Accepted) else {
+            return Err(Status::already_exists(format!("{} has dialled already", self.connections.own)));
         };
         peer.note(|state| state.certificate_expires = caller.certificate_expires);
         let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
         let start = Start { peer, hold, inbound: request.into_inner(), outbound, ended: None };
-        self.links.sessions.send(start).await.map_err(|_| Status::unavailable("the node is stopping"))?;
+        self.connections.sessions.send(start).await.map_err(|_| Status::unavailable("the node is stopping"))?;
         Ok(Response::new(Box::pin(ReceiverStream::new(frames).map(Ok))))
     }
 }

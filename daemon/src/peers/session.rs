@@ -4,6 +4,7 @@
 //! session.rs   the loop: connection, clocks and the node's changes -> events; actions -> the rest of the node
 //! changes.rs   what changes in the node -> events
 //! perform.rs   the actions
+//! adoption.rs  adopting a charter that a peer passed on
 //! jobs.rs      what takes time, off the async threads
 //! rooms.rs     what the frames of a session have taken in what all links share
 //! to_writer.rs the way to the writer, in order
@@ -14,11 +15,15 @@
 //! - timers come before frames;
 //! - submissions reach the writer in the order in which the session made them.
 
+mod adoption;
 mod changes;
 mod jobs;
 mod perform;
 mod rooms;
 mod to_writer;
+
+pub use adoption::CharterAdoption;
+pub use jobs::{Incoming, Outgoing, Receipts};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -26,19 +31,28 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use sinergi_config::Federation;
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
 use sinergi_proto::base::refusal::FaultCode;
-use sinergi_proto::sync::{Action, AskId, Close, Closing, Event, Opening, Question, Session};
+use sinergi_proto::sync::{Action, AskId, Close, Closing, Event, Question, Session, SessionConfig};
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tonic::Streaming;
 
 use super::peer::{Hold, Peer};
-use super::{LinkError, Links, dial};
+use super::{LinkError, PeerClocks, failures};
+use crate::base::alarms::Alarms;
 use crate::base::time::Clocks;
+use crate::peers::proof_server::ProofServer;
+use crate::peers::watch::Watch;
+use crate::rollback_guard::Continuity;
+use crate::storage::charters::Directory;
 use crate::storage::outbox::GiveBack;
+use crate::writer::WriterHandle;
 use changes::Changes;
 use jobs::{Ended, Running};
 use rooms::Rooms;
@@ -61,30 +75,64 @@ pub struct Start {
     pub(super) ended: Option<oneshot::Sender<bool>>,
 }
 
-/// Runs sessions until the links are told to stop, and waits for them to end.
-pub async fn run_sessions(links: Links, mut starts: mpsc::Receiver<Start>) {
-    let links = Arc::new(links);
+/// What the sessions of a node work with. Each job takes the part that it needs.
+pub struct SessionParts {
+    /// This agency.
+    pub own: AgencyId,
+    /// Its federation.
+    pub federation: Federation,
+    /// How long a link may be silent.
+    pub idle: Duration,
+    /// The charters.
+    pub directory: Directory,
+    /// Where received frames go.
+    pub writer: WriterHandle,
+    /// Whether this node may sign: its peers say whether they saw more of its ledger than there is.
+    pub guard: Continuity,
+    /// What was seen of other agencies' ledgers.
+    pub watch: Watch,
+    /// Answers what peers ask about this node's ledger.
+    pub proofs: ProofServer,
+    /// Compares this node's clock with its peers'.
+    pub clocks: PeerClocks,
+    /// Where alarms go.
+    pub alarms: Alarms,
+    /// What comes from peers.
+    pub incoming: Arc<Incoming>,
+    /// What goes to peers.
+    pub outgoing: Arc<Outgoing>,
+    /// Signs receipts and checks those of peers.
+    pub receipts: Arc<Receipts>,
+    /// Adopts the charters that peers pass on.
+    pub adoption: Arc<CharterAdoption>,
+    /// Ends all sessions.
+    pub stop: CancellationToken,
+}
+
+/// Runs sessions until they are told to stop, and waits for them to end.
+pub async fn run_sessions(parts: SessionParts, mut starts: mpsc::Receiver<Start>) {
+    let parts = Arc::new(parts);
     let mut sessions = JoinSet::new();
     loop {
         tokio::select! {
             start = starts.recv() => match start {
-                Some(start) => drop(sessions.spawn(run(Arc::clone(&links), start))),
+                Some(start) => drop(sessions.spawn(run(Arc::clone(&parts), start))),
                 None => break,
             },
             Some(done) = sessions.join_next() => if let Err(error) = done {
                 tracing::error!(%error, "a session failed; this is a defect of the program, please report it");
             },
-            () = links.stop.cancelled() => break,
+            () = parts.stop.cancelled() => break,
         }
     }
     while sessions.join_next().await.is_some() {}
 }
 
-async fn run(links: Arc<Links>, start: Start) {
+async fn run(parts: Arc<SessionParts>, start: Start) {
     let Start { peer, mut hold, mut inbound, outbound, ended } = start;
-    let Close { end, was_success } = Runner::run(&links, &peer, &mut inbound, &outbound, &mut hold).await;
+    let Close { end, was_success } = Runner::run(&parts, &peer, &mut inbound, &outbound, &mut hold).await;
     drop(hold);
-    links.check_clock();
+    parts.clocks.check();
     if let Some(fault) = end.farewell() {
         say_farewell(outbound, &mut inbound, fault).await;
     }
@@ -124,9 +172,9 @@ fn heard(message: Result<Option<Frame>, tonic::Status>) -> Event {
         Ok(None) => return Event::Closed(Closing::ByPeer),
         Err(status) => status,
     };
-    let reason = dial::explain_status(&status);
+    let reason = failures::explain_status(&status);
     Event::Closed(match status.code() {
-        _ if dial::is_of_peer(&status) => Closing::Broken(format!("the peer ended the call: {reason}")),
+        _ if failures::is_of_peer(&status) => Closing::Broken(format!("the peer ended the call: {reason}")),
         tonic::Code::OutOfRange => {
             let reason = format!("a frame over {} bytes: {reason}", limits::FRAME_BYTES);
             Closing::NoFrame(FaultCode::LimitExceeded, reason)
@@ -146,7 +194,7 @@ enum Waiter {
 
 /// A session with what it runs on.
 struct Runner<'a> {
-    links: &'a Arc<Links>,
+    parts: &'a SessionParts,
     peer: &'a Arc<Peer>,
     session: Session,
     clocks: Clocks,
@@ -169,14 +217,14 @@ struct Runner<'a> {
 impl<'a> Runner<'a> {
     /// Runs a session to its end.
     async fn run(
-        links: &'a Arc<Links>,
+        parts: &'a SessionParts,
         peer: &'a Arc<Peer>,
         inbound: &mut Streaming<Frame>,
         outbound: &mpsc::Sender<Frame>,
         hold: &mut Hold,
     ) -> Close {
-        let (mut changes, opening) = Changes::follow(links, peer);
-        let mut runner = Self::open(links, peer, opening);
+        let (mut changes, opening) = Changes::follow(parts, peer);
+        let mut runner = Self::open(parts, peer, opening);
         let mut sleep = Box::pin(tokio::time::sleep(NEVER));
         let mut sleeps_until = None;
         loop {
@@ -193,7 +241,7 @@ impl<'a> Runner<'a> {
             }
             let (session, last_words) = (&runner.session, runner.last_words);
             let event = tokio::select! {
-                () = links.stop.cancelled() => Event::Stop,
+                () = parts.stop.cancelled() => Event::Stop,
                 () = hold.superseded.cancelled() => Event::Superseded,
                 room = outbound.reserve(), if session.has_frame() && last_words.is_none() => {
                     match room {
@@ -206,7 +254,7 @@ impl<'a> Runner<'a> {
                 message = inbound.message(), if session.reads() => heard(message),
                 Some(ended) = runner.running.next() => runner.ended(ended),
                 taken = runner.to_writer.taken() => taken,
-                (changed, then) = changes.next(links, session.wants_news()) => {
+                (changed, then) = changes.next(parts, session.wants_news()) => {
                     runner.events.extend(then);
                     changed
                 }
@@ -229,11 +277,11 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn open(links: &'a Arc<Links>, peer: &'a Arc<Peer>, opening: Opening) -> Self {
+    fn open(parts: &'a SessionParts, peer: &'a Arc<Peer>, opening: SessionConfig) -> Self {
         let (mut actions, clocks) = (Vec::new(), Clocks::start());
         let session = Session::open(opening, clocks.now(), &mut actions);
         let mut runner = Self {
-            links,
+            parts,
             peer,
             session,
             clocks,
@@ -241,7 +289,7 @@ impl<'a> Runner<'a> {
             events: VecDeque::new(),
             running: FuturesUnordered::new(),
             rooms: Rooms::default(),
-            to_writer: ToWriter::new(links.writer.clone()),
+            to_writer: ToWriter::new(parts.writer.clone()),
             waiters: BTreeMap::new(),
             asked: 0,
             give_back: None,

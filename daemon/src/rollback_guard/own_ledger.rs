@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sinergi_config::Federation;
+use sinergi_config::{Config, Federation};
 use sinergi_proto::base::ids::{AgencyId, EntryId, LedgerIndex};
 use sinergi_proto::charter::Charters;
 use sinergi_proto::transparency::rollback_guard::{Compared, Extent, OwnTree, Proof, Signer};
@@ -32,6 +32,11 @@ pub struct OwnLedger {
 }
 
 impl OwnKeys {
+    /// The keys of the agency that a node is configured for.
+    pub fn of(config: &Config, directory: Directory) -> Self {
+        Self { agency: config.agency.clone(), federation: config.federation.clone(), directory }
+    }
+
     /// This agency under these charters.
     pub fn signer<'a>(&'a self, charters: &'a Arc<Charters>) -> Signer<'a> {
         Signer { agency: &self.agency, charters }
@@ -39,6 +44,11 @@ impl OwnKeys {
 }
 
 impl OwnLedger {
+    /// The ledger of the agency that a node is configured for.
+    pub fn of(config: &Config, directory: Directory, reader: LedgerReader) -> Self {
+        Self { keys: OwnKeys::of(config, directory), reader }
+    }
+
     /// How far it reaches.
     pub fn extent(&self) -> Extent {
         Extent { epoch: self.reader.epoch(), size: self.reader.size() }

@@ -16,7 +16,7 @@ use prost::Message;
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::engine::{
-    BatchNumber, Case, CaseRoom, Cases, CursorHeader, DeferredDoneHeader, DeferredHeader, External, ItemKey,
+    BatchNumber, Case, CaseCache, CaseCacheLimits, CursorHeader, DeferredDoneHeader, DeferredHeader, External, ItemKey,
     LeafHeader, ReceiptHeader, RefusedHeader, RoutingHeader, SeenHeader, View,
 };
 use sinergi_proto::entry::Entry;
@@ -31,7 +31,7 @@ use crate::storage::record_codec::Header;
 use crate::storage::store::{Changes, Counts, PeerCursor, Placed, RefusedRow, Row, Sight, Store, StoreError, Summary};
 
 /// How much is held in memory: complaints, and their entries together.
-pub const CASE_ROOM: CaseRoom = CaseRoom { complaints: 4096, entries: 64 * 1024 };
+pub const CASE_CACHE_LIMITS: CaseCacheLimits = CaseCacheLimits { complaints: 4096, entries: 64 * 1024 };
 /// Records after which a replay writes to the store.
 const REPLAY_BATCH: u64 = 4096;
 
@@ -58,7 +58,7 @@ impl Derivation {
             store,
             reader,
             directory,
-            rows: Rows::new(CASE_ROOM.complaints),
+            rows: Rows::new(CASE_CACHE_LIMITS.complaints),
             highest: None,
             changes: Changes::default(),
             counts: Counts::default(),
@@ -157,12 +157,12 @@ impl Derivation {
 
     /// What goes over links beside new leaves.
     pub fn routing(&mut self, header: &RoutingHeader) {
-        if let RoutingHeader::Introduced { peer } = header {
+        if let RoutingHeader::BackfillDone { peer } = header {
             self.changes.introduced(peer);
         }
     }
 
-    /// What the records since the last close change in the store. `cases`: the complaints that they touched, as they are now.
+    /// What the records since the last close change in the store. `case_cache`: the complaints that they touched, as they are now.
     pub fn close<'a>(&mut self, cases: impl Iterator<Item = (&'a ComplaintId, &'a Case)>) -> Changes {
         for (id, case) in cases {
             self.highest = self.highest.map(|highest| highest.max(*id));
@@ -185,7 +185,8 @@ impl Derivation {
         let from = self.store.watermark()?.unwrap_or(self.reader.start());
         let total = self.reader.size();
         let mut records = self.reader.records_from(from);
-        let mut replay = Replay { cases: Cases::new(CASE_ROOM), touched: BTreeSet::new(), batch: BatchNumber(1) };
+        let mut replay =
+            Replay { cases: CaseCache::new(CASE_CACHE_LIMITS), touched: BTreeSet::new(), batch: BatchNumber(1) };
         let (mut applied, mut done, mut unwritten) = (0, 0, 0);
         while let Some(record) = records.next() {
             let record = record?;
@@ -306,7 +307,7 @@ impl Derivation {
 
 /// The complaints that a replay works on.
 struct Replay {
-    cases: Cases,
+    cases: CaseCache,
     touched: BTreeSet<ComplaintId>,
     batch: BatchNumber,
 }

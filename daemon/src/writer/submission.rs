@@ -9,8 +9,8 @@ use sinergi_proto::admission::received::Received;
 use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::engine::{
-    Act, Acted, Answer, Delivery, Input, ItemKey, KeptItem, Lodge, Lodged, NotDone, NotTaken, ReceiptHeader, Retried,
-    SeenHeader,
+    Act, Acted, Answer, CommandError, Delivery, DeliveryError, Input, ItemKey, KeptItem, Lodge, Lodged, ReceiptHeader,
+    Retried, SeenHeader,
 };
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::transparency::receipt::ItemResult;
@@ -28,7 +28,7 @@ pub struct Delivered {
 }
 
 /// Where the answer to a command goes.
-type AnswerTo<T> = oneshot::Sender<Result<T, NotDone>>;
+type AnswerTo<T> = oneshot::Sender<Result<T, CommandError>>;
 
 /// Something for the writer.
 pub enum Submission {
@@ -92,9 +92,9 @@ impl Reply {
             (Self::Delivered(to), Answer::Delivered(result)) => {
                 let results = match result {
                     Ok(results) => Some(results),
-                    Err(NotTaken::TooMuchWaits) => None,
+                    Err(DeliveryError::TooMuchDeferred) => None,
                     // Its link ends, and the peer sends again.
-                    Err(NotTaken::MayNotSign) => return,
+                    Err(DeliveryError::MayNotSign) => return,
                 };
                 drop(to.send(Delivered { results, checkpoint: checkpoint.clone() }));
             }
@@ -120,7 +120,7 @@ pub enum SubmitError {
     NoItem(Position),
     /// The engine's reason.
     #[error(transparent)]
-    NotDone(#[from] NotDone),
+    CommandError(#[from] CommandError),
 }
 
 /// What the writer has made durable, and what it knows.

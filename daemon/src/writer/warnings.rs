@@ -38,13 +38,13 @@ pub(super) fn tell(warning: Warning, alarms: &Alarms, federation: &str, charters
         Warning::Reset { author, epoch, reset } => {
             alarms.raise(format!("reset {author}"), reset_text(&author, epoch, &reset, federation, charters));
         }
-        Warning::TooMuchWaits(peer, true) => {
+        Warning::TooMuchDeferred(peer, true) => {
             let text = format!(
                 "too much of what {peer} delivered waits for something, so its link is held: see `sinergi refused list --deferred`"
             );
             alarms.raise(format!("deferred {peer}"), text);
         }
-        Warning::TooMuchWaits(peer, false) => alarms.settle(&format!("deferred {peer}")),
+        Warning::TooMuchDeferred(peer, false) => alarms.settle(&format!("deferred {peer}")),
         Warning::RefusedUnkept(peer, 0) => alarms.settle(&format!("refused {peer}")),
         Warning::RefusedUnkept(peer, unkept) => {
             let text = format!(

@@ -1,4 +1,8 @@
-//! Questions of the peer about this node's ledger: answered in the order in which they came, and only so many at a time.
+//! The proof server: the peer's questions about this node's ledger.
+//!
+//! Invariants:
+//! - questions are answered in the order in which they came;
+//! - a peer with more than [`limits::PROVES_OPEN`] open questions ends the link.
 
 use super::effects::Effects;
 use super::end::End;
@@ -14,7 +18,7 @@ pub(super) struct ProofServer {
 }
 
 impl ProofServer {
-    /// The peer asks.
+    /// Handles a question of the peer.
     pub(super) fn asked(&mut self, prove: wire::Prove, effects: &mut Effects<'_>) -> Result<(), End> {
         if self.answering.len() >= limits::PROVES_OPEN {
             let reason = format!("more than {} questions about our ledger at a time", limits::PROVES_OPEN);
@@ -24,11 +28,11 @@ impl ProofServer {
         Ok(())
     }
 
-    /// An answer is ready.
+    /// Handles an answer that is ready: sends it when it is its turn.
     pub(super) fn proved(&mut self, job: JobId, proof: wire::Proof, effects: &mut Effects<'_>) -> Result<(), End> {
         self.answering.done(job, proof);
         while let Some(((), proof)) = self.answering.pop() {
-            effects.say(Kind::Proof(proof))?;
+            effects.send(Kind::Proof(proof))?;
         }
         Ok(())
     }

@@ -1,41 +1,41 @@
-//! The timers of a session in one table.
+//! The time of an event, and the table of a session's timers.
 //!
 //! Must not know what a timer is for.
 //!
-//! Invariant: a timer that has expired is out of the table until its owner sets it again, so that none can be handled twice.
+//! Invariant: an expired timer is out of the table until its owner sets it again, so that it cannot be handled twice.
 
 use crate::base::clock::Now;
 
-/// What a session waits for.
+/// The timers of a session. The comments say what is due when one expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timer {
-    /// The peer must have said Hello.
+    /// The peer's Hello must have come.
     Handshake,
-    /// The peer must have said something.
+    /// A frame of the peer must have come.
     Idle,
-    /// This side must say something.
+    /// This side must send a frame.
     Ping,
-    /// The peer must have acknowledged something.
+    /// The peer must have acknowledged a frame.
     Progress,
-    /// Checkpoints may be told again.
+    /// Checkpoints may be sent again.
     Gossip,
-    /// Checkpoints that were told on earlier links are told once more.
-    LookBack,
-    /// A question was not answered in time.
+    /// Checkpoints that were sent on earlier links are sent once more.
+    RepeatGossip,
+    /// A question must have been answered.
     Question,
 }
 
 impl Timer {
     const ALL: [Self; 7] =
-        [Self::Handshake, Self::Idle, Self::Ping, Self::Progress, Self::Gossip, Self::LookBack, Self::Question];
+        [Self::Handshake, Self::Idle, Self::Ping, Self::Progress, Self::Gossip, Self::RepeatGossip, Self::Question];
 }
 
-/// When each timer expires, in nanoseconds of the clock that only goes forward.
+/// The time at which each timer expires, in nanoseconds of the monotonic clock.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TimerTable([Option<u64>; Timer::ALL.len()]);
 
 impl TimerTable {
-    /// Sets a timer, in place of what it was set to.
+    /// Sets a timer. Replaces its earlier time.
     pub(super) fn set(&mut self, timer: Timer, at: u64) {
         self.0[timer as usize] = Some(at);
     }
@@ -50,7 +50,7 @@ impl TimerTable {
         self.0[timer as usize].is_some()
     }
 
-    /// When the next timer expires.
+    /// The time at which the next timer expires.
     pub(super) fn next(&self) -> Option<u64> {
         self.0.iter().flatten().min().copied()
     }

@@ -77,9 +77,9 @@ pub enum GuardState {
     /// Not yet: the node has just started, and its peers are asked what they saw of its ledger.
     #[default]
     Waiting,
-    /// It may.
+    /// It may sign.
     Clear,
-    /// Its ledger was set back or lost: only its operator can help.
+    /// Its ledger was set back or lost: somebody has seen more of it. The node signs nothing until its operator repairs it.
     SetBack,
 }
 

@@ -210,7 +210,7 @@ impl Ledger {
             Record::Routing(RoutingHeader::Leaf { leaf, routes }) => {
                 self.owed.push(Owed { before: self.leaves.len(), leaf, routes });
             }
-            Record::Routing(RoutingHeader::Introduced { peer }) => {
+            Record::Routing(RoutingHeader::BackfillDone { peer }) => {
                 let (before, leaf, routes) = (self.leaves.len(), LedgerIndex::default(), Vec::new());
                 self.owed.push(Owed { before, leaf, routes });
                 self.introduced.insert(peer);

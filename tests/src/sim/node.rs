@@ -35,7 +35,7 @@ use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::base::limits;
 use sinergi_proto::charter::{Charter, Charters};
 use sinergi_proto::complaint::Command;
-use sinergi_proto::engine::{Act, Answer, Batch, CaseRoom, Engine, EngineConfig, Input, Lodge};
+use sinergi_proto::engine::{Act, Answer, Batch, CaseCacheLimits, Engine, EngineConfig, Input, Lodge};
 use sinergi_proto::entry::content::Content;
 use sinergi_proto::entry::{ContentClass, EntryDraft, Place};
 use sinergi_proto::routing::cursor::Cursor;
@@ -107,7 +107,7 @@ pub struct Node {
     charters: Arc<Charters>,
     checks: Rc<Checks>,
     key: SigningKey,
-    case_room: CaseRoom,
+    case_room: CaseCacheLimits,
     /// Decides; `None`: the node does not run.
     engine: Option<Engine>,
     /// What the engine decided since the last batch was closed.
@@ -152,7 +152,7 @@ pub struct Node {
 
 impl Node {
     /// A node that does not run yet.
-    pub fn new(id: &AgencyId, topology: &Topology, case_room: CaseRoom, idle: Duration) -> Self {
+    pub fn new(id: &AgencyId, topology: &Topology, case_room: CaseCacheLimits, idle: Duration) -> Self {
         let adjacent = topology.adjacent[id].clone();
         Self {
             id: id.clone(),

@@ -17,7 +17,7 @@ use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
 use sinergi_proto::base::ids::{AgencyId, EntryId, Epoch};
 use sinergi_proto::base::limits;
-use sinergi_proto::engine::CaseRoom;
+use sinergi_proto::engine::CaseCacheLimits;
 use sinergi_proto::sync::{Job, JobId};
 use sinergi_proto::wire::Frame;
 
@@ -161,8 +161,8 @@ impl World {
         let topology = Topology::of(plan.nodes, !plan.seed.is_multiple_of(32));
         // A cache that holds one complaint finds what was decided on without having been looked up.
         let case_room = match plan.seed % 4 {
-            0 => CaseRoom { complaints: 1, entries: 1 },
-            _ => CaseRoom { complaints: 4096, entries: 65_536 },
+            0 => CaseCacheLimits { complaints: 1, entries: 1 },
+            _ => CaseCacheLimits { complaints: 4096, entries: 65_536 },
         };
         let members: Vec<AgencyId> = topology.adjacent.keys().cloned().collect();
         let idle = IDLE[usize::from(plan.seed.is_multiple_of(8))];

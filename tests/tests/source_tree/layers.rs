@@ -10,8 +10,6 @@ const KNOWN_CYCLES: &[(&str, &[&str])] = &[
     ("proto::complaint", &["case", "no_effect"]),
     ("proto::engine", &["batch", "input", "record", "waiting"]),
     ("proto::transparency::evidence", &["custody", "judge", "ledger", "offers"]),
-    ("daemon::node", &["data", "recover"]),
-    ("daemon::peers", &["accept", "dial", "service", "session"]),
     ("cli::import", &["records", "rejected"]),
     ("tests::model", &["book", "network", "properties"]),
     ("tests::sim", &["checks", "topology"]),

@@ -88,6 +88,8 @@ fn check(output: &Output, entry: &VerifiedEntry) -> comfy_table::Cell {
 #[cfg(test)]
 mod tests {
 
+    use sinergi_proto::operator_api;
+
     use super::*;
 
     fn entry(leaf: u64, body: &str, problems: &[&str]) -> operator_api::VerifiedEntry {

@@ -103,6 +103,8 @@ fn table(output: &Output, items: &[Retried]) -> String {
 mod tests {
     use clap::Parser;
 
+    use sinergi_proto::operator_api;
+
     use super::*;
 
     #[derive(Parser)]

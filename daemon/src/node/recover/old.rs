@@ -89,7 +89,7 @@ impl OldLedger {
     }
 
     fn contents(&self, leaf: &Record) -> LeafContents {
-        let Some(leaf) = leaf.leaf().filter(|_| self.is_whole) else { return LeafContents::LyingBefore };
+        let Some(leaf) = leaf.leaf().filter(|_| self.is_whole) else { return LeafContents::CameBefore };
         match self.reader.contents(leaf) {
             Ok(contents) => LeafContents::Found(contents.iter().filter_map(old_content).collect()),
             Err(error) => {
@@ -109,7 +109,7 @@ impl OldLedger {
     }
 
     fn give_waiting(&self, taking: &mut Taking, writer: &mut Writer) -> Result<(), WriterError> {
-        for (peer, position) in taking.take_waiting() {
+        for (peer, position) in taking.take_deferred() {
             let item =
                 self.reader.record(position).ok().and_then(|record| wire::Item::decode(Bytes::from(record.body)).ok());
             let Some(item) = item else {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use sinergi_proto::sync::{Event, Opening, Signed};
+use sinergi_proto::sync::{Event, SessionConfig, Signed};
 use sinergi_proto::transparency::rollback_guard::GuardState;
 use tokio::sync::watch;
 
-use crate::peers::Links;
+use super::SessionParts;
 use crate::peers::peer::Peer;
 use crate::writer::Head;
 
@@ -20,34 +20,34 @@ pub(super) struct Changes {
 
 impl Changes {
     /// How the node is when a session begins, and what changes from then on.
-    pub(super) fn follow(links: &Links, peer: &Peer) -> (Self, Opening) {
-        let (mut head, mut guard) = (links.writer.head(), links.continuity.watch());
-        let (charter, news) = (links.directory.version(), links.watch.versions());
-        let opening = {
+    pub(super) fn follow(parts: &SessionParts, peer: &Peer) -> (Self, SessionConfig) {
+        let (mut head, mut guard) = (parts.writer.head(), parts.guard.watch());
+        let (charter, news) = (parts.directory.version(), parts.watch.versions());
+        let config = {
             let head = head.borrow_and_update();
-            Opening {
-                own: links.own.clone(),
+            SessionConfig {
+                own: parts.own.clone(),
                 peer: peer.agency.clone(),
-                federation: links.federation.to_string(),
-                idle: links.idle,
-                charters: links.directory.charters(),
+                federation: parts.federation.to_string(),
+                idle: parts.idle,
+                charters: parts.directory.charters(),
                 end: head.end(),
                 checkpoint: Arc::clone(&head.checkpoint),
                 is_signed: head.is_signed,
                 guard: *guard.borrow_and_update(),
             }
         };
-        (Self { head, charter, guard, news }, opening)
+        (Self { head, charter, guard, news }, config)
     }
 
     /// The next change, and another that follows it at once; [`Event::Stop`] when the node ends. Can be dropped and called again.
-    pub(super) async fn next(&mut self, links: &Links, wants_news: bool) -> (Event, Option<Event>) {
+    pub(super) async fn next(&mut self, parts: &SessionParts, wants_news: bool) -> (Event, Option<Event>) {
         let changed = tokio::select! {
             changed = self.head.changed() => match changed {
                 Ok(()) => return self.grown(),
                 Err(error) => Err(error),
             },
-            changed = self.charter.changed() => changed.map(|()| Event::Charters(links.directory.charters())),
+            changed = self.charter.changed() => changed.map(|()| Event::Charters(parts.directory.charters())),
             changed = self.guard.changed() => changed.map(|()| Event::Guard(*self.guard.borrow_and_update())),
             changed = self.news.changed(), if wants_news => changed.map(|()| Event::News),
         };

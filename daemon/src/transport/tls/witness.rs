@@ -5,27 +5,26 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
-use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::refusal::explain;
 
 /// What TLS said when the stream failed, in words.
 #[derive(Clone, Debug, Default)]
-pub struct Witness(Arc<Mutex<Option<String>>>);
+pub struct Witness(Arc<OnceLock<String>>);
 
 impl Witness {
     /// The first failure that TLS explained.
     pub fn reason(&self) -> Option<String> {
-        self.0.lock().clone()
+        self.0.get().cloned()
     }
 
     fn note(&self, error: &io::Error) {
         if let Some(failure) = explain(error) {
-            self.0.lock().get_or_insert(failure.to_string());
+            self.0.get_or_init(|| failure.to_string());
         }
     }
 }

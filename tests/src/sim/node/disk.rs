@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use sinergi_proto::base::ids::{AgencyId, EntryId};
-use sinergi_proto::engine::{Answer, BatchNumber, Destroy, Input, NotTaken, Recheck, Record};
+use sinergi_proto::engine::{Answer, BatchNumber, DeliveryError, Destroy, Input, Recheck, Record};
 use sinergi_proto::sync::{Done, End, Event, JobId};
 use sinergi_proto::transparency::receipt::ItemResult;
 use sinergi_proto::transparency::watch::Noted;
@@ -148,8 +148,8 @@ impl Node {
             (Waiter::Peer(peer, connection, job), Answer::Delivered(delivered)) => {
                 let done = match delivered {
                     Ok(results) => self.durable(Some(results)),
-                    Err(NotTaken::TooMuchWaits) => self.durable(None),
-                    Err(NotTaken::MayNotSign) => Done::Failed(End::Stopped),
+                    Err(DeliveryError::TooMuchDeferred) => self.durable(None),
+                    Err(DeliveryError::MayNotSign) => Done::Failed(End::Stopped),
                 };
                 self.committed(peer, connection, job, done);
             }

@@ -8,7 +8,7 @@ use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::routing::outbox::{GiveBack, Prepared, prepare};
-use sinergi_proto::sync::{Adoption, CheckedAck, Done, End, Job, Looked, Owed, Recalled};
+use sinergi_proto::sync::{Adoption, CheckedAck, CheckedCheckpoints, Done, End, Job, Owed, StoredPeer};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::tlog::tree::leaf_hash;
 use sinergi_proto::transparency::receipt::{ItemResult, Receipt};
@@ -24,9 +24,9 @@ impl Node {
     /// What a job comes to.
     pub(super) fn done(&mut self, peer: &AgencyId, job: Job, now: u64) -> Done {
         match job {
-            Job::Recall => Done::Recalled(Box::new(self.recalled(peer))),
+            Job::LoadPeer => Done::PeerLoaded(Box::new(self.stored_peer(peer))),
             Job::Compare { checkpoint, entry } => Done::Compared(self.conflict(peer, checkpoint, &entry, now)),
-            Job::Look { notes } => Done::Looked(self.looked(peer, notes, now)),
+            Job::CheckCheckpoints { notes } => Done::CheckpointsChecked(self.check_checkpoints(peer, notes, now)),
             Job::Gossip { after } => {
                 let (notes, reached) = self.watch.newer_than(after, peer, limits::GOSSIP_CHECKPOINTS);
                 Done::Gossip { notes, reached }
@@ -46,15 +46,15 @@ impl Node {
         }
     }
 
-    fn recalled(&self, peer: &AgencyId) -> Recalled {
+    fn stored_peer(&self, peer: &AgencyId) -> StoredPeer {
         let memory = self.peers.get(peer);
-        Recalled {
+        StoredPeer {
             received: self.ledger.received.get(peer).copied(),
             receipted: self.ledger.receipted.get(peer).copied(),
             entry: self.ledger.newest_of(peer).map(|leaf| leaf.entry.signed.clone()).unwrap_or_default(),
             reset: self.ledger.reset_of(peer),
             checkpoint: self.watch.newest(peer).map(|newest| newest.note.clone()).unwrap_or_default(),
-            told: memory.map(|memory| memory.told).unwrap_or_default(),
+            gossiped: memory.map(|memory| memory.told).unwrap_or_default(),
             passed_on: memory.and_then(|memory| memory.passed_on),
         }
     }
@@ -78,7 +78,7 @@ impl Node {
     }
 
     /// Takes the checkpoints that verify.
-    fn looked(&mut self, peer: &AgencyId, notes: Vec<Vec<u8>>, now: u64) -> Looked {
+    fn check_checkpoints(&mut self, peer: &AgencyId, notes: Vec<Vec<u8>>, now: u64) -> CheckedCheckpoints {
         let mut news = Vec::new();
         for note in notes {
             let Some(agency) = Checkpoint::agency_of(&note, FEDERATION) else { continue };
@@ -92,7 +92,7 @@ impl Node {
                 news.push(note);
             }
         }
-        Looked { news, epoch: self.watch.newest(peer).map(|newest| newest.checkpoint.epoch) }
+        CheckedCheckpoints { news, epoch: self.watch.newest(peer).map(|newest| newest.checkpoint.epoch) }
     }
 
     /// A checkpoint that verified; whether it shows more than was known.

@@ -14,7 +14,8 @@ use sinergi_proto::base::limits;
 use sinergi_proto::engine::{Delivery, Input, ReceiptHeader, SeenHeader};
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::sync::{
-    Action, AskId, Closing, Done, Event, Job, JobId, Kept, Opening, PeerChange, Question, Reply, Session, Signed,
+    Action, AskId, Closing, Done, Event, Job, JobId, PeerChange, Question, Reply, Session, SessionConfig, SideRecord,
+    Signed,
 };
 use sinergi_proto::transparency::audit::recheck::{Recheck, Rechecked};
 use sinergi_proto::transparency::rollback_guard::GuardState;
@@ -74,7 +75,7 @@ impl Node {
     /// A connection is up.
     pub fn connected(&mut self, connection: u64, peer: &AgencyId, now: u64) {
         let checkpoint = if self.state == State::Clear { self.signed.as_ref() } else { self.ledger.recorded.as_ref() };
-        let opening = Opening {
+        let opening = SessionConfig {
             own: self.id.clone(),
             peer: peer.clone(),
             federation: FEDERATION.to_owned(),
@@ -263,8 +264,8 @@ impl Node {
                 self.submissions.push_back(Submission { peer: peer.clone(), connection, input, job: Some(job) });
             }
             Action::Start(id, job) => self.effects.push(Effect::Work(connection, peer.clone(), id, Box::new(job))),
-            Action::Keep(kept) => {
-                let input = input_of(peer, kept);
+            Action::Store(record) => {
+                let input = input_of(peer, record);
                 self.submissions.push_back(Submission { peer: peer.clone(), connection, input, job: None });
             }
             Action::Answer(ask, reply) => self.answered(peer, connection, ask, reply, now),
@@ -317,7 +318,7 @@ impl Node {
                     link.acknowledged = Some(*acknowledged);
                 }
             }
-            PeerChange::Told(version) => self.peers.entry(peer.clone()).or_default().told = *version,
+            PeerChange::Gossiped(version) => self.peers.entry(peer.clone()).or_default().told = *version,
             PeerChange::PassedOn(passed_on) => self.peers.entry(peer.clone()).or_default().passed_on = *passed_on,
             PeerChange::Linked { .. }
             | PeerChange::ClockOffset(_)
@@ -351,13 +352,13 @@ impl Link {
     }
 }
 
-fn input_of(peer: &AgencyId, kept: Kept) -> Input {
+fn input_of(peer: &AgencyId, record: SideRecord) -> Input {
     let peer = peer.clone();
-    match kept {
-        Kept::Receipt { at, cursor, refused, ack } => {
+    match record {
+        SideRecord::Receipt { at, cursor, refused, ack } => {
             Input::Receipt(ReceiptHeader { at, peer, cursor, refused }, ack.encode_to_vec())
         }
-        Kept::Seen { at, note } => {
+        SideRecord::Seen { at, note } => {
             assert!(note.len() <= limits::CHECKPOINT_BYTES, "a session keeps no note of {} bytes", note.len());
             Input::Seen(SeenHeader { at, peer }, note)
         }

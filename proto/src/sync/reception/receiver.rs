@@ -1,9 +1,11 @@
-//! The receiver: takes frames in order, bounded, and acknowledges each when the writer has made it durable.
+//! The receiver: takes frames in order within a window, and acknowledges each when the writer has made it durable.
+//!
+//! Must not know signatures, jobs or frames on the wire.
 //!
 //! Invariants:
 //! - frames are submitted and acknowledged in the order of their arrival;
-//! - a cursor never goes back within a link, and leaves no gap: what a frame goes on from is here;
-//! - reading stops while more than the window waits for the writer: a node that is full never answers Busy on a link.
+//! - within a link a cursor never goes back and leaves no gap: this node has everything before each frame;
+//! - reading stops while the window is full: a busy node refuses nothing on a link.
 
 use std::collections::VecDeque;
 
@@ -12,44 +14,44 @@ use crate::base::refusal::FaultCode;
 use crate::routing::cursor::Cursor;
 use crate::transparency::receipt::ItemResult;
 
-/// What happens to a receiver.
+/// An input of a receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReceiverEvent {
     /// A `Deliver` frame came.
     Delivered {
-        /// What it goes on from; `None`: the peer does not say.
+        /// The cursor that the frame continues; `None` if the peer does not name it.
         after: Option<Cursor>,
-        /// Its cursor.
+        /// The frame's cursor.
         cursor: Cursor,
-        /// How many items it has.
+        /// The number of items.
         items: usize,
-        /// What it weighs.
+        /// The size of the frame.
         bytes: usize,
     },
     /// The writer has made the oldest submitted frame durable.
     Committed {
-        /// What became of its items.
+        /// The results of the frame's items.
         results: Vec<ItemResult>,
-        /// The signed checkpoint that covers them.
+        /// A signed checkpoint that covers the items.
         checkpoint: Vec<u8>,
     },
 }
 
-/// What the shell must do, in this order.
+/// An output of a receiver. The outputs are performed in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReceiverOutput {
-    /// Give the frame that just came to the writer.
+    /// Submit the frame that just came to the writer.
     Submit {
-        /// Its cursor.
+        /// The frame's cursor.
         cursor: Cursor,
     },
     /// Sign and send the receipt.
     Acknowledge {
         /// The cursor of the frame.
         cursor: Cursor,
-        /// What became of its items.
+        /// The results of the frame's items.
         results: Vec<ItemResult>,
-        /// The checkpoint that covers them.
+        /// A checkpoint that covers the items.
         checkpoint: Vec<u8>,
     },
     /// Do not read from the link until [`ReceiverOutput::ResumeReading`].
@@ -63,9 +65,9 @@ pub enum ReceiverOutput {
 /// The receiving half of one link.
 #[derive(Clone, Debug, Default)]
 pub struct Receiver {
-    /// How far we have the peer's ledger, with what came over this link.
+    /// The cursor up to which this node has the peer's ledger, including frames of this link that are not durable yet.
     have: Option<Cursor>,
-    /// The last frame that came over this link.
+    /// The cursor of the last frame of this link.
     last: Option<Cursor>,
     submitted: VecDeque<(Cursor, usize)>,
     submitted_bytes: usize,
@@ -73,12 +75,12 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// The receiver of a new link; `have`: how far we have the peer's ledger. The sender may begin before it: where it lacks our receipt.
+    /// The receiver of a new link. This node has the peer's ledger up to `have`. The sender may start earlier, if it lacks receipts.
     pub fn new(have: Option<Cursor>) -> Self {
         Self { have, ..Self::default() }
     }
 
-    /// Takes one event and says what to do.
+    /// Handles one event and returns the outputs.
     pub fn handle(&mut self, event: ReceiverEvent) -> Vec<ReceiverOutput> {
         match event {
             ReceiverEvent::Delivered { after, cursor, items, bytes } => self.delivered(after, cursor, items, bytes),
@@ -92,14 +94,14 @@ impl Receiver {
             return vec![ReceiverOutput::Fault(FaultCode::LimitExceeded, reason)];
         }
         if let Some(last) = self.last.filter(|last| cursor <= *last) {
-            let reason = format!("the cursor went from {last} to {cursor}; it only goes forward");
+            let reason = format!("the cursor went from {last} to {cursor}, but it must go forward");
             return vec![ReceiverOutput::Fault(FaultCode::BadCursor, reason)];
         }
-        // Nothing lies before the start of an epoch. Where there is a gap, what we said we have would be wrong from now on.
+        // Nothing comes before the start of an epoch. After a gap the cursor that this node reports would be wrong.
         let begins = |after: &Cursor| *after == Cursor::start(after.epoch);
         if let Some(after) = after.filter(|after| !begins(after) && self.have.is_none_or(|have| *after > have)) {
-            let have = self.have.map_or("nothing".to_owned(), |have| format!("it up to {have}"));
-            let reason = format!("a frame goes on from {after} of the peer's ledger, here is {have}");
+            let have = self.have.map_or("nothing of it".to_owned(), |have| format!("it up to {have}"));
+            let reason = format!("a frame continues the peer's ledger from {after}, but this node has {have}");
             return vec![ReceiverOutput::Fault(FaultCode::BadCursor, reason)];
         }
         self.have = self.have.max(Some(cursor));
@@ -175,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_ends_the_link_and_nothing_of_it_is_taken() {
+    fn a_frame_after_a_gap_ends_the_link_and_is_not_taken() {
         let from = |after: Cursor, index| {
             let (after, cursor) = (Some(after), cursor(index));
             ReceiverEvent::Delivered { after, cursor, items: 1, bytes: 1 }

@@ -1,12 +1,13 @@
-//! What waits: received items that cannot be taken yet, for want of a parent, of a charter, or because their time has not come.
+//! Deferred items: received items that lack a parent or a charter, or whose time has not come.
 //!
-//! Must not know where the items are kept: the ledger has them, as `Deferred` records.
+//! Must not know where the items' bytes are: the ledger has them, as `Deferred` records.
 //!
 //! Invariants:
-//! - two copies of an entry that differ in any byte wait side by side: one may have a bad signature, or lack the contents;
-//! - what becomes possible when an entry arrives is done by a worklist, over as many batches as it takes, never by recursion;
-//! - an item is tried only when the view can show it: when the batch that deferred it is applied;
-//! - bounded per peer (a peer over it is not read on) and per author (an author over it is refused).
+//! - two copies of an entry that differ in any byte are two items: one may have a bad signature, or lack the contents;
+//! - items that an arriving entry unblocks go onto a worklist, which takes as many batches as needed; nothing recurses;
+//! - an item is tried only when the batch that deferred it is applied, because the view does not show it before;
+//! - the number of items is bounded per peer (frames of a peer over its bound are not taken) and per author (items of an author over its
+//!   bound are refused).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -22,27 +23,27 @@ use crate::wire;
 use super::batch::BatchNumber;
 use super::record::DeferredHeader;
 
-/// SHA-256 over the peer and the item as it came.
+/// Names a deferred item: SHA-256 over the peer's id, a zero byte and the encoded item as received.
 pub type ItemKey = [u8; 32];
 
-/// The name of an item among what waits.
+/// The key of an item that a peer delivered.
 pub fn item_key(peer: &AgencyId, item: &[u8]) -> ItemKey {
     Sha256::new().chain_update(peer.as_str()).chain_update([0]).chain_update(item).finalize().into()
 }
 
-/// What waits, by what it waits for.
+/// The deferred items, indexed by parent, peer and author.
 #[derive(Clone, Debug, Default)]
-pub struct Waiting {
+pub struct DeferredItems {
     items: BTreeMap<ItemKey, Item>,
     by_parent: BTreeMap<EntryId, BTreeSet<ItemKey>>,
     by_peer: BTreeMap<AgencyId, Held>,
     by_author: BTreeMap<(AgencyId, String), usize>,
-    /// What may be possible now, each once.
+    /// The worklist: items that may be admitted now, each once.
     unblocked: VecDeque<ItemKey>,
     is_unblocked: BTreeSet<ItemKey>,
 }
 
-/// One waiting item.
+/// One deferred item.
 #[derive(Clone, Debug)]
 struct Item {
     header: DeferredHeader,
@@ -59,41 +60,42 @@ struct Held {
     bytes: usize,
 }
 
-impl Waiting {
-    /// Whether an item waits.
+impl DeferredItems {
+    /// Whether an item is deferred.
     pub fn contains(&self, key: &ItemKey) -> bool {
         self.items.contains_key(key)
     }
 
-    /// What is noted beside a waiting item.
+    /// The header of a deferred item.
     pub fn header(&self, key: &ItemKey) -> Option<&DeferredHeader> {
         self.items.get(key).map(|item| &item.header)
     }
 
-    /// What is noted beside each waiting item, in the order of their names.
+    /// The headers of all deferred items, in the order of their keys.
     pub fn headers(&self) -> impl Iterator<Item = &DeferredHeader> {
         self.items.values().map(|item| &item.header)
     }
 
-    /// How many items wait.
+    /// The number of deferred items.
     pub fn len(&self) -> usize {
         self.items.len()
     }
 
-    /// Whether nothing waits.
+    /// Whether no item is deferred.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
-    /// Whether as much of this peer waits as may.
+    /// Whether a peer has reached its bound.
     pub fn is_full(&self, peer: &AgencyId) -> bool {
         let held = self.by_peer.get(peer).copied().unwrap_or_default();
         held.items >= limits::DEFERRED_PER_PEER || held.bytes >= limits::DEFERRED_BYTES_PER_PEER
     }
 
-    /// Why an item may not wait, if it may not; `detail`: what it would wait for.
+    /// The refusal of an item that may not be deferred, because its author has reached its bound. `detail` says what the item lacks.
     ///
-    /// The peer's own backlog is held by not reading on, never refused: it would be lost. Somebody else's must not hold the peer's line.
+    /// Items of the peer itself are never refused, as they would be lost; instead its frames are not taken ([`Self::is_full`]). Items of
+    /// other authors are refused, so that they do not stop the peer's link.
     pub fn refuses(&self, peer: &AgencyId, item: &wire::Item, federation: &str, detail: &str) -> Option<Refusal> {
         let author = author_of(item, federation);
         let most = limits::DEFERRED_PER_AUTHOR;
@@ -101,11 +103,11 @@ impl Waiting {
         if author == peer.as_str() || waiting < most {
             return None;
         }
-        let detail = format!("{most} items of {author} wait here, the most that are kept: {detail}");
+        let detail = format!("{most} items of {author} are deferred here already, which is the most: {detail}");
         Some(Refusal::new(RefusalCode::DeferredFull, detail))
     }
 
-    /// Adds an item that a batch deferred. `item`: its bytes.
+    /// Adds an item that a batch deferred. `item` is the encoded `Item`.
     pub fn add(&mut self, header: DeferredHeader, batch: BatchNumber, item: &[u8], federation: &str) {
         let entry = wire::Item::decode(item).ok().and_then(|item| Entry::parse(item.signed_entry, federation).ok());
         let parents = entry.as_ref().map(|entry| entry.parents.clone()).unwrap_or_default();
@@ -120,7 +122,7 @@ impl Waiting {
         self.items.insert(header.item, Item { header, batch, parents, author, bytes: item.len() });
     }
 
-    /// Takes an item out: it waits no longer.
+    /// Takes an item out, because it is not deferred any more.
     pub fn remove(&mut self, key: &ItemKey) {
         let Some(item) = self.items.remove(key) else { return };
         for parent in &item.parents {
@@ -141,38 +143,38 @@ impl Waiting {
         }
     }
 
-    /// An entry is here: what waited for it may be possible now.
+    /// Unblocks the items that lack this entry, which has arrived.
     pub fn arrived(&mut self, entry: &EntryId) {
         let children: Vec<ItemKey> = self.by_parent.get(entry).into_iter().flatten().copied().collect();
         children.into_iter().for_each(|key| self.unblock(key));
     }
 
-    /// Time has passed, or a charter came: what waited for that may be possible now.
+    /// Unblocks all items that do not lack a parent, because time has passed or a charter came.
     pub fn time_passed(&mut self) {
         let waits = |item: &Item| item.header.code != DeferralCode::MissingParent.number();
         let keys: Vec<ItemKey> = self.items.iter().filter(|(_, item)| waits(item)).map(|(key, _)| *key).collect();
         keys.into_iter().for_each(|key| self.unblock(key));
     }
 
-    /// The node has started: what became possible just before it ended was not tried yet, or not durably.
+    /// Unblocks all items at the start of a node: some may have been unblocked just before it stopped, and not been tried durably.
     pub fn started(&mut self) {
         let keys: Vec<ItemKey> = self.items.keys().copied().collect();
         keys.into_iter().for_each(|key| self.unblock(key));
     }
 
-    /// An item may be possible now.
+    /// Puts an item on the worklist, because it may be admitted now.
     pub fn unblock(&mut self, key: ItemKey) {
         if self.is_unblocked.insert(key) {
             self.unblocked.push_back(key);
         }
     }
 
-    /// Whether an item that the view shows may be possible and was not tried yet. `applied`: the newest batch that the view shows.
+    /// Whether the worklist has an item that the view shows. `applied` is the newest batch that the view shows.
     pub fn is_ready(&self, applied: BatchNumber) -> bool {
         self.unblocked.iter().any(|key| self.items.get(key).is_some_and(|item| item.batch <= applied))
     }
 
-    /// The next of these items. Forgets those that were settled meanwhile.
+    /// Takes the next such item from the worklist. Forgets items that are not deferred any more.
     pub fn next_ready(&mut self, applied: BatchNumber) -> Option<ItemKey> {
         for _ in 0..self.unblocked.len() {
             let key = self.unblocked.pop_front()?;
@@ -214,82 +216,82 @@ mod tests {
         DeferredHeader { at: 0, peer: peer.clone(), item, entry, code, detail: String::new() }
     }
 
-    fn add(waiting: &mut Waiting, peer: &str, code: DeferralCode, item: &wire::Item) -> ItemKey {
+    fn add(items: &mut DeferredItems, peer: &str, code: DeferralCode, item: &wire::Item) -> ItemKey {
         let (peer, bytes) = (agency(peer), item.encode_to_vec());
         let header = header(&peer, code.number(), &bytes);
         let key = header.item;
-        waiting.add(header, APPLIED, &bytes, FEDERATION);
+        items.add(header, APPLIED, &bytes, FEDERATION);
         key
     }
 
     #[test]
-    fn what_waits_for_a_parent_is_tried_when_it_arrives_and_not_when_time_passes() {
+    fn an_item_that_lacks_a_parent_is_tried_when_the_parent_arrives_and_not_when_time_passes() {
         let federation = Federation::new();
-        let mut waiting = Waiting::default();
+        let mut items = DeferredItems::default();
         let (parent, waits) = item(&federation, 1);
-        let for_parent = add(&mut waiting, "ksp", DeferralCode::MissingParent, &waits);
-        let for_time = add(&mut waiting, "ksp", DeferralCode::ClockAhead, &item(&federation, 2).1);
-        waiting.time_passed();
-        assert_eq!(waiting.next_ready(APPLIED), Some(for_time));
-        assert!(!waiting.is_ready(APPLIED));
-        waiting.remove(&for_time);
-        waiting.arrived(&parent);
-        assert_eq!(waiting.next_ready(APPLIED), Some(for_parent));
-        waiting.remove(&for_parent);
-        waiting.arrived(&parent);
-        assert!(waiting.is_empty() && !waiting.is_ready(APPLIED));
+        let for_parent = add(&mut items, "ksp", DeferralCode::MissingParent, &waits);
+        let for_time = add(&mut items, "ksp", DeferralCode::ClockAhead, &item(&federation, 2).1);
+        items.time_passed();
+        assert_eq!(items.next_ready(APPLIED), Some(for_time));
+        assert!(!items.is_ready(APPLIED));
+        items.remove(&for_time);
+        items.arrived(&parent);
+        assert_eq!(items.next_ready(APPLIED), Some(for_parent));
+        items.remove(&for_parent);
+        items.arrived(&parent);
+        assert!(items.is_empty() && !items.is_ready(APPLIED));
     }
 
     #[test]
     fn an_item_is_tried_only_when_the_batch_that_deferred_it_is_applied() {
-        let mut waiting = Waiting::default();
-        let key = add(&mut waiting, "ksp", DeferralCode::ClockAhead, &item(&Federation::new(), 1).1);
-        waiting.time_passed();
-        assert!(!waiting.is_ready(BatchNumber(0)));
-        assert_eq!(waiting.next_ready(BatchNumber(0)), None);
-        assert_eq!(waiting.next_ready(APPLIED), Some(key));
+        let mut items = DeferredItems::default();
+        let key = add(&mut items, "ksp", DeferralCode::ClockAhead, &item(&Federation::new(), 1).1);
+        items.time_passed();
+        assert!(!items.is_ready(BatchNumber(0)));
+        assert_eq!(items.next_ready(BatchNumber(0)), None);
+        assert_eq!(items.next_ready(APPLIED), Some(key));
     }
 
     #[test]
-    fn what_was_unblocked_and_not_settled_before_a_restart_is_tried_after_it() {
-        let mut waiting = Waiting::default();
-        let key = add(&mut waiting, "ksp", DeferralCode::MissingParent, &item(&Federation::new(), 1).1);
-        waiting.started();
-        assert_eq!(waiting.next_ready(APPLIED), Some(key));
+    fn every_item_is_tried_after_a_restart() {
+        let mut items = DeferredItems::default();
+        let key = add(&mut items, "ksp", DeferralCode::MissingParent, &item(&Federation::new(), 1).1);
+        items.started();
+        assert_eq!(items.next_ready(APPLIED), Some(key));
     }
 
     #[test]
-    fn a_peer_s_room_is_full_at_its_items_or_at_their_bytes_until_one_waits_no_longer() {
+    fn a_peer_is_full_at_its_items_or_at_their_bytes_until_one_of_them_is_removed() {
         let (peer, code) = (agency("ksp"), DeferralCode::MissingCharter.number());
-        for (items, bytes) in [(limits::DEFERRED_PER_PEER, 8), (2, limits::DEFERRED_BYTES_PER_PEER / 2)] {
-            let mut waiting = Waiting::default();
-            // No entries: that they wait is all that counts.
+        for (most, bytes) in [(limits::DEFERRED_PER_PEER, 8), (2, limits::DEFERRED_BYTES_PER_PEER / 2)] {
+            let mut items = DeferredItems::default();
+            // The bytes are no entries, which does not matter here.
             let mut item = vec![0; bytes];
-            for number in 0..items as u64 {
-                assert!(!waiting.is_full(&peer), "{number} of {items}");
+            for number in 0..most as u64 {
+                assert!(!items.is_full(&peer), "{number} of {most}");
                 item[..8].copy_from_slice(&number.to_be_bytes());
-                waiting.add(header(&peer, code, &item), APPLIED, &item, FEDERATION);
+                items.add(header(&peer, code, &item), APPLIED, &item, FEDERATION);
             }
-            assert!(waiting.is_full(&peer) && !waiting.is_full(&agency("kota-bandung")));
-            waiting.remove(&item_key(&peer, &item));
-            assert!(!waiting.is_full(&peer));
+            assert!(items.is_full(&peer) && !items.is_full(&agency("kota-bandung")));
+            items.remove(&item_key(&peer, &item));
+            assert!(!items.is_full(&peer));
         }
     }
 
     #[test]
-    fn too_much_of_another_author_is_refused_and_of_the_peer_itself_never() {
+    fn too_many_items_of_another_author_are_refused_and_the_peer_s_own_never_are() {
         let federation = Federation::new();
-        let mut waiting = Waiting::default();
+        let mut items = DeferredItems::default();
         for leaf in 0..limits::DEFERRED_PER_AUTHOR as u64 {
             let (_, waits) = item(&federation, leaf);
             for peer in ["ksp", "kota-bandung"] {
-                assert_eq!(waiting.refuses(&agency(peer), &waits, FEDERATION, ""), None);
-                add(&mut waiting, peer, DeferralCode::MissingParent, &waits);
+                assert_eq!(items.refuses(&agency(peer), &waits, FEDERATION, ""), None);
+                add(&mut items, peer, DeferralCode::MissingParent, &waits);
             }
         }
         let (_, one_more) = item(&federation, 1_000_000);
-        let refused = waiting.refuses(&agency("ksp"), &one_more, FEDERATION, "a parent");
+        let refused = items.refuses(&agency("ksp"), &one_more, FEDERATION, "a parent");
         assert_eq!(refused.map(|refusal| refusal.code), Some(RefusalCode::DeferredFull));
-        assert_eq!(waiting.refuses(&agency("kota-bandung"), &one_more, FEDERATION, "a parent"), None);
+        assert_eq!(items.refuses(&agency("kota-bandung"), &one_more, FEDERATION, "a parent"), None);
     }
 }

@@ -1,10 +1,11 @@
-//! The complaints that the engine holds in memory.
+//! The cache of complaints that the engine holds in memory.
+//!
+//! Must not know how a complaint is stored: it reads through the [`View`].
 //!
 //! Invariants:
-//! - a complaint that a batch changed stays in memory until that batch is applied: the view does not have the change before;
+//! - a complaint that a batch changed stays in memory until that batch is applied, because the view does not show the change before;
 //! - nothing is dropped while an input is being decided;
-//! - whoever decides on a complaint has looked it up first: reading one that was not looked up is a defect, and panics where debug
-//!   assertions are on.
+//! - a complaint is looked up before it is read. Reading one that was not looked up is a defect, and panics where debug assertions are on.
 
 use std::collections::BTreeSet;
 
@@ -19,21 +20,21 @@ use super::case::Case;
 use super::record::LeafHeader;
 use super::view::View;
 
-/// How much the engine holds in memory.
+/// The limits of a [`CaseCache`].
 #[derive(Clone, Copy, Debug)]
-pub struct CaseRoom {
-    /// Complaints.
+pub struct CaseCacheLimits {
+    /// The number of complaints.
     pub complaints: usize,
-    /// Entries of all these complaints together: what a complaint takes grows with them.
+    /// The number of entries of all complaints together. A complaint's memory grows with its entries.
     pub entries: usize,
 }
 
-/// The complaints in memory, the one that was used last first.
-pub struct Cases {
-    room: CaseRoom,
+/// The complaints in memory, in the order of their last use.
+pub struct CaseCache {
+    room: CaseCacheLimits,
     kept: LruCache<ComplaintId, Kept>,
     entries: usize,
-    /// Looked for since the last input, and not here.
+    /// Complaints that were looked up since the last input and do not exist.
     absent: BTreeSet<ComplaintId>,
 }
 
@@ -42,16 +43,17 @@ struct Kept {
     changed_in: BatchNumber,
 }
 
-impl Cases {
-    /// No complaints, and this much room.
-    pub fn new(room: CaseRoom) -> Self {
+impl CaseCache {
+    /// An empty cache with these limits.
+    pub fn new(room: CaseCacheLimits) -> Self {
         Self { room, kept: LruCache::unbounded(), entries: 0, absent: BTreeSet::new() }
     }
 
-    /// Drops what there is no room for. Called between inputs only. `applied`: the newest batch that the view shows.
+    /// Drops the complaints over the limits, the longest unused first. Called between inputs only. `applied` is the newest batch that the
+    /// view shows.
     pub fn make_room(&mut self, applied: BatchNumber) {
         self.absent.clear();
-        // The one that was used last stays: it may be the next one again, and be larger than all the room.
+        // The last used complaint stays even if it alone is over the limits, because the next input is likely to need it again.
         while self.kept.len() > 1
             && (self.kept.len() > self.room.complaints || self.entries > self.room.entries)
             && self.kept.peek_lru().is_some_and(|(_, oldest)| oldest.changed_in <= applied)
@@ -61,7 +63,7 @@ impl Cases {
         }
     }
 
-    /// Looks a complaint up, so that it can be decided on; whether it is here.
+    /// Brings a complaint into memory, so that it can be decided on. Returns whether it exists.
     ///
     /// # Errors
     /// When the view cannot read it.
@@ -91,7 +93,7 @@ impl Cases {
         kept.map(|kept| &*kept.case)
     }
 
-    /// A complaint that was looked up, to note what links are owed. Does not count as a change: it is no part of the ledger.
+    /// A complaint that was looked up, to note the access that links are owed. That is not in the ledger, so it does not count as a change.
     pub fn get_mut(&mut self, id: &ComplaintId) -> Option<&mut Case> {
         self.kept.peek_mut(id).map(|kept| &mut *kept.case)
     }
@@ -101,7 +103,7 @@ impl Cases {
         self.kept.peek(id).map(|kept| &*kept.case)
     }
 
-    /// First step of a leaf: its entry into the fold. `true`: the custody path changed otherwise than by growing.
+    /// First step of a leaf: adds the entry to the fold. Returns whether the custody path changed other than by growing.
     pub fn fold(&mut self, entry: &Entry, charter: &Charter, batch: BatchNumber) -> bool {
         let Some(id) = &entry.complaint else { return false };
         if let Some(kept) = self.kept.peek_mut(id) {
@@ -123,7 +125,7 @@ impl Cases {
         false
     }
 
-    /// Second step of a leaf: where it lies and where it goes.
+    /// Second step of a leaf: records its index and its routes.
     pub fn place(&mut self, entry: &Entry, index: LedgerIndex, header: &LeafHeader) {
         if let Some(case) = entry.complaint.as_ref().and_then(|id| self.get_mut(id)) {
             case.place(index, entry, header);

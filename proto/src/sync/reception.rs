@@ -1,15 +1,16 @@
-//! Intake: received frames are authenticated beside each other, reach the writer in order, and are acknowledged when they are durable.
+//! Reception, the receiving side of a link: authenticates frames concurrently, submits them to the writer in order, and acknowledges each when
+//! it is durable.
 //!
 //! ```text
 //! Deliver -> Job::Reserve -> receiver -> Job::Check -> Job::Commit -> receiver -> Job::SignAck -> Ack leaves
 //! ```
 //!
-//! Which frames are allowed is up to [`receiver`]; this part does it.
+//! [`receiver`] decides which frames are allowed and when to pause; this part does it with jobs and frames.
 //!
 //! Invariants:
-//! - frames reach the writer, and are acknowledged, in the order in which they came, whatever the order in which jobs end;
-//! - nothing is given to the writer while it has not taken what it was given before;
-//! - a frame has room in what all links may hold until it is durable; one more is read only when the last one has its room.
+//! - frames are submitted and acknowledged in the order in which they came, in whatever order jobs end;
+//! - a frame is submitted only when the writer has taken all earlier submissions;
+//! - a frame keeps its reserved room until it is durable, and the next frame is read only when the last one has its room.
 
 pub(super) mod receiver;
 
@@ -29,15 +30,15 @@ use receiver::{Receiver, ReceiverEvent, ReceiverOutput};
 
 /// The receiving half of one link.
 #[derive(Clone, Debug)]
-pub(super) struct Intake {
+pub(super) struct Reception {
     receiver: Receiver,
-    /// The frame that came last with its weight, as long as there is no room for it.
-    admitting: Option<(JobId, wire::Deliver, usize)>,
+    /// The last frame and its size in bytes, while it waits for room.
+    reserving: Option<(JobId, wire::Deliver, usize)>,
     checking: InOrder<Frame, Vec<Received>>,
-    /// The rooms of the frames that the writer has.
+    /// The frames that the writer has, each with the job that holds its room.
     committing: InOrder<JobId, Committed>,
     signing: InOrder<(), wire::Ack>,
-    /// The window is full.
+    /// Whether the window is full.
     is_paused: bool,
     has_moved: bool,
 }
@@ -50,19 +51,19 @@ struct Frame {
     room: JobId,
 }
 
-/// What became of a frame.
+/// The writer's result for a frame.
 #[derive(Clone, Debug)]
 struct Committed {
     results: Option<Vec<ItemResult>>,
     checkpoint: Arc<[u8]>,
 }
 
-impl Intake {
-    /// The intake of a link with a peer whose ledger is here up to `have`.
+impl Reception {
+    /// The reception of a link. This node has the peer's ledger up to `have`.
     pub(super) fn new(have: Option<Cursor>) -> Self {
         Self {
             receiver: Receiver::new(have),
-            admitting: None,
+            reserving: None,
             checking: InOrder::default(),
             committing: InOrder::default(),
             signing: InOrder::default(),
@@ -71,9 +72,10 @@ impl Intake {
         }
     }
 
-    /// Whether one more frame may come: not while there is no room for the one before, or while a window of receipts is being signed.
+    /// Whether one more frame may be read. `false` while the last one waits for room, the window is full, or a window of receipts is being
+    /// signed.
     pub(super) fn has_room(&self) -> bool {
-        !self.is_paused && self.admitting.is_none() && self.signing.len() < limits::LINK_WINDOW_FRAMES
+        !self.is_paused && self.reserving.is_none() && self.signing.len() < limits::LINK_WINDOW_FRAMES
     }
 
     /// Whether a frame was made durable.
@@ -81,14 +83,14 @@ impl Intake {
         self.has_moved
     }
 
-    /// A frame with entries came. It weighs so many bytes.
-    pub(super) fn came(&mut self, deliver: wire::Deliver, bytes: usize, effects: &mut Effects<'_>) {
-        self.admitting = Some((effects.start(Job::Reserve { bytes }), deliver, bytes));
+    /// Handles a `Deliver` frame of this size.
+    pub(super) fn received(&mut self, deliver: wire::Deliver, bytes: usize, effects: &mut Effects<'_>) {
+        self.reserving = Some((effects.start(Job::Reserve { bytes }), deliver, bytes));
     }
 
-    /// There is room for the frame that came last.
+    /// Handles the result of the reservation: the last frame has its room.
     pub(super) fn reserved(&mut self, job: JobId, effects: &mut Effects<'_>) -> Result<(), End> {
-        let Some((room, deliver, bytes)) = self.admitting.take_if(|(admitting, ..)| *admitting == job) else {
+        let Some((room, deliver, bytes)) = self.reserving.take_if(|(reserving, ..)| *reserving == job) else {
             return Ok(());
         };
         let wire::Deliver { cursor, mut items, after } = deliver;
@@ -106,12 +108,12 @@ impl Intake {
         Ok(())
     }
 
-    /// A frame was authenticated. It is given to the writer by [`Self::commit_next`].
+    /// Handles the result of a check. [`Self::commit_next`] submits the frame.
     pub(super) fn checked(&mut self, job: JobId, items: Vec<Received>) {
         self.checking.done(job, items);
     }
 
-    /// Gives the next frame to the writer, if it was authenticated; whether it was.
+    /// Submits the next frame to the writer, if its check has ended. Returns whether there was one.
     pub(super) fn commit_next(&mut self, effects: &mut Effects<'_>) -> bool {
         let Some((Frame { cursor, room }, items)) = self.checking.pop() else { return false };
         effects.note(PeerChange::ReceivedEntries(items.len() as u64));
@@ -119,7 +121,7 @@ impl Intake {
         true
     }
 
-    /// A frame is durable, or was not taken.
+    /// Handles the writer's result: the frame is durable, or was not taken.
     pub(super) fn committed(
         &mut self,
         job: JobId,
@@ -130,7 +132,7 @@ impl Intake {
         self.committing.done(job, Committed { results, checkpoint });
         while let Some((room, Committed { results, checkpoint })) = self.committing.pop() {
             let results = results.ok_or_else(|| {
-                let reason = "too much of what this peer delivered waits for parents or charters".to_owned();
+                let reason = "too many items of this peer are deferred: they lack parents or charters".to_owned();
                 End::Fault(FaultCode::TooMuchDeferred, reason)
             })?;
             self.has_moved = true;
@@ -142,11 +144,11 @@ impl Intake {
         Ok(())
     }
 
-    /// A receipt was signed.
+    /// Handles a signed receipt: sends it.
     pub(super) fn acknowledged(&mut self, job: JobId, ack: wire::Ack, effects: &mut Effects<'_>) -> Result<(), End> {
         self.signing.done(job, ack);
         while let Some(((), ack)) = self.signing.pop() {
-            effects.say(Kind::Ack(ack))?;
+            effects.send(Kind::Ack(ack))?;
         }
         Ok(())
     }
