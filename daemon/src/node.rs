@@ -36,7 +36,7 @@ use crate::peers::{
 use crate::rollback_guard::Continuity;
 use crate::storage::charters::Directory;
 use crate::storage::keys::SigningKeys;
-use crate::storage::leaf_cache::Recent;
+use crate::storage::leaf_cache::LeafCache;
 use crate::storage::outbox::Outbox;
 use crate::tiles::http::Tiles;
 use crate::transport::tls::{Authorities, Credentials, SharedAuthorities};
@@ -79,18 +79,18 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let (alarms, guard) = (opening.data.alarms.clone(), opening.data.continuity.clone());
     let clock_offset = Arc::<AtomicI64>::default();
     let derivation = &opening.data.derivation;
-    let recent = Recent::default();
+    let leaf_cache = LeafCache::default();
     let outbox = Outbox::new(
         config.federation.to_string(),
         derivation.store().clone(),
         derivation.reader().clone(),
-        recent.clone(),
+        leaf_cache.clone(),
     );
     let (loading, of) = (outbox.clone(), opening.directory.clone());
     let told = alarms.clone();
     let watch = tokio::task::spawn_blocking(move || Watch::load(told, &loading, &of)).await??;
     let (directory, entry_key) = (opening.directory.clone(), opening.keys.entry.clone());
-    let (writer_thread, writer, rechecks) = start_writer(config, opening, recent, Arc::clone(&clock_offset))?;
+    let (writer_thread, writer, rechecks) = start_writer(config, opening, leaf_cache, Arc::clone(&clock_offset))?;
     let parts = Parts { directory, writer, outbox, peers: Peers::new(&config.peers), watch, alarms, guard, stop };
     let evidence = EvidenceFolder::of(
         &config.data,
@@ -188,7 +188,7 @@ type WriterThread = oneshot::Receiver<Result<(), WriterError>>;
 fn start_writer(
     config: &Config,
     opening: Opening,
-    recent: Recent,
+    leaf_cache: LeafCache,
     clock_offset: Arc<AtomicI64>,
 ) -> Result<(WriterThread, WriterHandle, Rechecks), NodeError> {
     let Opening { directory, keys, data } = opening;
@@ -206,7 +206,7 @@ fn start_writer(
         continuity,
         recorded,
     };
-    let (writer, handle, rechecks) = Writer::new(parts, ledger, recent)?;
+    let (writer, handle, rechecks) = Writer::new(parts, ledger, leaf_cache)?;
     let (ended, end) = oneshot::channel();
     std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
         // Nobody waits any more only when the process is ending.

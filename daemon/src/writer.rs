@@ -45,7 +45,7 @@ use crate::storage::case::CaseError;
 use crate::storage::charters::Directory;
 use crate::storage::derivation::{CASE_CACHE_LIMITS, Derivation};
 use crate::storage::keys::SigningKeys;
-use crate::storage::leaf_cache::Recent;
+use crate::storage::leaf_cache::LeafCache;
 use crate::storage::ledger::{AppendError, EraseError, Fatal, Ledger, LedgerReader, Tip};
 use crate::storage::record_codec::Header;
 use crate::storage::store::{Sight, Store, StoreError};
@@ -170,14 +170,14 @@ impl Surroundings {
 
 impl Writer {
     /// A writer over a ledger that was opened (so everything in it is on the disk), the handle to it, and the items whose signatures it wants
-    /// to be checked again. Signs nothing yet. `recent` is where links find the newest leaves.
+    /// to be checked again. Signs nothing yet. `leaf_cache` is where links find the newest leaves.
     ///
     /// # Errors
     /// When the items that wait cannot be read, or the system has no thread.
     pub fn new(
         parts: WriterParts,
         ledger: Ledger,
-        recent: Recent,
+        leaf_cache: LeafCache,
     ) -> Result<(Self, WriterHandle, Rechecks), WriterError> {
         let WriterParts { own, federation, derivation, directory, adjacent, keys, alarms, .. } = parts;
         let (recorded, clock_offset) = (parts.recorded.unwrap_or_default(), parts.clock_offset);
@@ -209,7 +209,7 @@ impl Writer {
         let tip = ledger.tip();
         let committing = Committing {
             checkpoints,
-            recent,
+            leaf_cache,
             clock_offset: Arc::clone(&clock_offset),
             store,
             own,

@@ -36,7 +36,7 @@ use crate::storage::case::CaseError;
 use crate::storage::charters::Directory;
 use crate::storage::derivation::Derivation;
 use crate::storage::keys::SigningKeys;
-use crate::storage::leaf_cache::Recent;
+use crate::storage::leaf_cache::LeafCache;
 use crate::storage::ledger::{self, Ledger, LedgerOptions, LedgerReader, OpenError, Salvage};
 use crate::storage::store::{self, StoreError};
 use crate::writer::{DeclareError, Writer, WriterError, WriterParts};
@@ -202,7 +202,7 @@ impl<'a> Recovery<'a> {
             continuity,
             recorded: None,
         };
-        Ok(Writer::new(parts, ledger, Recent::default())?.0)
+        Ok(Writer::new(parts, ledger, LeafCache::default())?.0)
     }
 
     /// The new ledger takes the old one's place, which is kept beside it.

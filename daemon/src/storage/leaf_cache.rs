@@ -23,7 +23,7 @@ const BYTES: usize = 8 * 1024 * 1024;
 
 /// The newest leaves. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Recent(Arc<RwLock<Ring>>);
+pub struct LeafCache(Arc<RwLock<Ring>>);
 
 #[derive(Debug, Default)]
 struct Ring {
@@ -35,7 +35,7 @@ struct Ring {
     erasures: u64,
 }
 
-impl Recent {
+impl LeafCache {
     /// Takes the leaves of a group that is durable (`None`: it must be read); `first` is the index of the first of them.
     pub fn publish(&self, first: LedgerIndex, leaves: Vec<Option<CachedLeaf>>, erasures: u64) {
         let mut ring = self.0.write();
@@ -108,37 +108,37 @@ mod tests {
         vec![Some(CachedLeaf::NotRouted); count]
     }
 
-    fn length(recent: &Recent, from: u64, end: u64) -> usize {
-        recent.run(LedgerIndex(from), LedgerIndex(end), 0).len()
+    fn length(leaf_cache: &LeafCache, from: u64, end: u64) -> usize {
+        leaf_cache.run(LedgerIndex(from), LedgerIndex(end), 0).len()
     }
 
     #[test]
     fn leaves_are_known_from_any_of_them_on_until_one_that_must_be_read() {
-        let recent = Recent::default();
-        recent.publish(LedgerIndex(10), nowhere(3), 0);
-        recent.publish(LedgerIndex(13), vec![None, Some(CachedLeaf::NotRouted)], 0);
-        assert_eq!([10, 12, 13, 14, 15, 9].map(|from| length(&recent, from, 15)), [3, 1, 0, 1, 0, 0]);
-        assert_eq!(length(&recent, 10, 12), 2, "no further than was asked for");
+        let leaf_cache = LeafCache::default();
+        leaf_cache.publish(LedgerIndex(10), nowhere(3), 0);
+        leaf_cache.publish(LedgerIndex(13), vec![None, Some(CachedLeaf::NotRouted)], 0);
+        assert_eq!([10, 12, 13, 14, 15, 9].map(|from| length(&leaf_cache, from, 15)), [3, 1, 0, 1, 0, 0]);
+        assert_eq!(length(&leaf_cache, 10, 12), 2, "no further than was asked for");
     }
 
     #[test]
     fn a_gap_or_an_erasure_makes_everything_before_it_unknown() {
-        let recent = Recent::default();
-        recent.publish(LedgerIndex(0), nowhere(3), 0);
-        recent.publish(LedgerIndex(4), nowhere(2), 0);
-        assert_eq!([0, 4].map(|from| length(&recent, from, 9)), [0, 2]);
-        assert_eq!(recent.run(LedgerIndex(4), LedgerIndex(9), 1).len(), 0, "one was erased");
-        recent.publish(LedgerIndex(6), nowhere(1), 1);
-        assert_eq!([4, 6].map(|from| recent.run(LedgerIndex(from), LedgerIndex(9), 1).len()), [0, 1]);
-        recent.clear();
-        assert_eq!(recent.run(LedgerIndex(6), LedgerIndex(9), 1).len(), 0);
+        let leaf_cache = LeafCache::default();
+        leaf_cache.publish(LedgerIndex(0), nowhere(3), 0);
+        leaf_cache.publish(LedgerIndex(4), nowhere(2), 0);
+        assert_eq!([0, 4].map(|from| length(&leaf_cache, from, 9)), [0, 2]);
+        assert_eq!(leaf_cache.run(LedgerIndex(4), LedgerIndex(9), 1).len(), 0, "one was erased");
+        leaf_cache.publish(LedgerIndex(6), nowhere(1), 1);
+        assert_eq!([4, 6].map(|from| leaf_cache.run(LedgerIndex(from), LedgerIndex(9), 1).len()), [0, 1]);
+        leaf_cache.clear();
+        assert_eq!(leaf_cache.run(LedgerIndex(6), LedgerIndex(9), 1).len(), 0);
     }
 
     #[test]
     fn only_so_many_leaves_are_kept() {
-        let recent = Recent::default();
-        recent.publish(LedgerIndex(0), nowhere(LEAVES), 0);
-        recent.publish(LedgerIndex(LEAVES as u64), nowhere(2), 0);
-        assert_eq!([0, 1, 2].map(|from| length(&recent, from, 9)), [0, 0, 7]);
+        let leaf_cache = LeafCache::default();
+        leaf_cache.publish(LedgerIndex(0), nowhere(LEAVES), 0);
+        leaf_cache.publish(LedgerIndex(LEAVES as u64), nowhere(2), 0);
+        assert_eq!([0, 1, 2].map(|from| length(&leaf_cache, from, 9)), [0, 0, 7]);
     }
 }

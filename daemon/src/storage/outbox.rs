@@ -19,7 +19,7 @@ use sinergi_proto::routing::route::{Access, Route};
 use sinergi_proto::wire;
 
 use crate::storage::case::{self, CaseError, Leaf};
-use crate::storage::leaf_cache::Recent;
+use crate::storage::leaf_cache::LeafCache;
 use crate::storage::ledger::{LedgerReader, Record, RecordKind};
 use crate::storage::record_codec::{self, Header};
 use crate::storage::store::Store;
@@ -30,7 +30,7 @@ pub struct Outbox {
     federation: String,
     store: Store,
     reader: LedgerReader,
-    recent: Recent,
+    leaf_cache: LeafCache,
 }
 
 /// An entry that a peer has not acknowledged.
@@ -55,8 +55,8 @@ pub struct Backlog {
 
 impl Outbox {
     /// An outbox over this store and ledger.
-    pub fn new(federation: String, store: Store, reader: LedgerReader, recent: Recent) -> Self {
-        Self { federation, store, reader, recent }
+    pub fn new(federation: String, store: Store, reader: LedgerReader, leaf_cache: LeafCache) -> Self {
+        Self { federation, store, reader, leaf_cache }
     }
 
     /// The next items for `peer` from `from` on, up to `end`.
@@ -200,11 +200,11 @@ impl LedgerView for Outbox {
     }
 
     fn cached_leaves(&self, from: LedgerIndex, end: LedgerIndex) -> Vec<CachedLeaf> {
-        self.recent.run(from, end, self.reader.erasures())
+        self.leaf_cache.run(from, end, self.reader.erasures())
     }
 
     fn cached_leaf(&self, index: LedgerIndex) -> Option<Arc<OwnLeaf>> {
-        self.recent.leaf(index, self.reader.erasures())
+        self.leaf_cache.leaf(index, self.reader.erasures())
     }
 }
 

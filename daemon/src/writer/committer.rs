@@ -30,7 +30,7 @@ use super::checkpoints::Checkpoints;
 use super::submission::{Reply, WriterStop};
 use super::{Head, WriterError};
 use crate::storage::case::CaseError;
-use crate::storage::leaf_cache::Recent;
+use crate::storage::leaf_cache::LeafCache;
 use crate::storage::ledger::{Committed, Fatal, Group, Ledger, Position};
 use crate::storage::store::{Changes, Counts, Store};
 
@@ -94,7 +94,7 @@ pub(super) struct Committer {
 /// The thread's side.
 pub(super) struct Committing {
     pub(super) checkpoints: Checkpoints,
-    pub(super) recent: Recent,
+    pub(super) leaf_cache: LeafCache,
     /// By how much the clocks of most peers are ahead of ours, in milliseconds.
     pub(super) clock_offset: Arc<AtomicI64>,
     pub(super) store: Store,
@@ -267,9 +267,9 @@ impl Committing {
         let Committed { first, size, root, end } = ledger.commit(group)?;
         // 2: links are given what is durable.
         if late_content {
-            self.recent.clear();
+            self.leaf_cache.clear();
         } else {
-            self.recent.publish(first, leaves, ledger.reader().erasures());
+            self.leaf_cache.publish(first, leaves, ledger.reader().erasures());
         }
         // 3: the checkpoint covers durable leaves only, which determine it: a crash here changes nothing.
         let checkpoint = self.sign(ledger);

@@ -35,7 +35,7 @@ fn stage() -> (Stage, tokio::sync::mpsc::Receiver<super::super::submission::Queu
     let keys = SigningKeys { entry: key(), checkpoint: key(), time: key() };
     let committing = Committing {
         checkpoints: Checkpoints::new("lapor.example", &own, Epoch::FIRST, &keys, None),
-        recent: Recent::default(),
+        leaf_cache: LeafCache::default(),
         clock_offset: Arc::default(),
         store: store.clone(),
         own,
