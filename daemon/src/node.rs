@@ -33,7 +33,7 @@ use crate::peers::watch::Watch;
 use crate::peers::{
     self, Budget, CharterAdoption, Connections, Incoming, Outgoing, PeerClocks, Peers, Receipts, SessionParts,
 };
-use crate::rollback_guard::Continuity;
+use crate::rollback_guard::GuardService;
 use crate::storage::charters::Directory;
 use crate::storage::keys::SigningKeys;
 use crate::storage::leaf_cache::LeafCache;
@@ -76,7 +76,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let started_at = now_millis();
     let (credentials, authorities, opening) = open(config)?;
     let stop = CancellationToken::new();
-    let (alarms, guard) = (opening.data.alarms.clone(), opening.data.continuity.clone());
+    let (alarms, guard) = (opening.data.alarms.clone(), opening.data.guard.clone());
     let clock_offset = Arc::<AtomicI64>::default();
     let derivation = &opening.data.derivation;
     let leaf_cache = LeafCache::default();
@@ -127,7 +127,7 @@ struct Parts {
     peers: Peers,
     watch: Watch,
     alarms: Alarms,
-    guard: Continuity,
+    guard: GuardService,
     stop: CancellationToken,
 }
 
@@ -192,7 +192,7 @@ fn start_writer(
     clock_offset: Arc<AtomicI64>,
 ) -> Result<(WriterThread, WriterHandle, Rechecks), NodeError> {
     let Opening { directory, keys, data } = opening;
-    let Data { ledger, derivation, alarms, continuity, recorded } = data;
+    let Data { ledger, derivation, alarms, guard, recorded } = data;
     let parts = WriterParts {
         own: config.agency.clone(),
         federation: config.federation.to_string(),
@@ -203,7 +203,7 @@ fn start_writer(
         answer_within_millis: u64::try_from(config.forward.answer_by.as_millis()).unwrap_or(u64::MAX),
         alarms,
         clock_offset,
-        continuity,
+        guard,
         recorded,
     };
     let (writer, handle, rechecks) = Writer::new(parts, ledger, leaf_cache)?;

@@ -45,7 +45,7 @@ use crate::audit::{Auditor, EvidenceFolder};
 use crate::base::alarms::Alarms;
 use crate::peers::Peers;
 use crate::peers::watch::Watch;
-use crate::rollback_guard::Continuity;
+use crate::rollback_guard::GuardService;
 use crate::storage::case::CaseError;
 use crate::storage::charters::Directory;
 use crate::storage::outbox::Outbox;
@@ -84,7 +84,7 @@ pub struct OperatorParts {
     /// Where commands go.
     pub writer: WriterHandle,
     /// Whether this node may sign.
-    pub guard: Continuity,
+    pub guard: GuardService,
     /// The adjacent peers.
     pub peers: Peers,
     /// What was seen of other agencies' ledgers.

@@ -31,7 +31,7 @@ pub use stored::{SightingsError, file, keep, load};
 
 /// The state, shared by the writer, the links and the operator API.
 #[derive(Clone)]
-pub struct Continuity(Arc<Inner>);
+pub struct GuardService(Arc<Inner>);
 
 struct Inner {
     ledger: OwnLedger,
@@ -46,7 +46,7 @@ struct Inner {
 
 /// Why the state cannot be told.
 #[derive(Debug, thiserror::Error)]
-pub enum ContinuityError {
+pub enum GuardError {
     /// The kept sightings.
     #[error(transparent)]
     Sightings(#[from] SightingsError),
@@ -55,7 +55,7 @@ pub enum ContinuityError {
     Ledger(#[from] CaseError),
 }
 
-impl Continuity {
+impl GuardService {
     /// The state of a node that starts: `local` is what its own files show. Blocks.
     ///
     /// # Errors
@@ -66,7 +66,7 @@ impl Continuity {
         peers: impl IntoIterator<Item = AgencyId>,
         local: Vec<Proof>,
         alarms: Alarms,
-    ) -> Result<Self, ContinuityError> {
+    ) -> Result<Self, GuardError> {
         let file = file(data);
         let local = local.into_iter().map(|proof| Sighting { by: None, at: now_millis(), proof }).collect();
         let charters = ledger.keys.directory.charters();
@@ -78,11 +78,11 @@ impl Continuity {
         if must_store {
             keep(&file, guard.sightings())?;
         }
-        let continuity = Self::new(ledger, file, alarms, guard);
-        for sighting in continuity.guard().sightings() {
-            continuity.raise(sighting)?;
+        let service = Self::new(ledger, file, alarms, guard);
+        for sighting in service.guard().sightings() {
+            service.raise(sighting)?;
         }
-        Ok(continuity)
+        Ok(service)
     }
 
     /// A node that may sign at once: `sinergi recover`, which begins an epoch that nobody has seen.

@@ -40,7 +40,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::base::alarms::Alarms;
 use crate::base::time::Clocks;
-use crate::rollback_guard::Continuity;
+use crate::rollback_guard::GuardService;
 use crate::storage::case::CaseError;
 use crate::storage::charters::Directory;
 use crate::storage::derivation::{CASE_CACHE_LIMITS, Derivation};
@@ -110,7 +110,7 @@ pub struct WriterParts {
     /// By how much the clocks of most peers are ahead of this node's, in milliseconds.
     pub clock_offset: Arc<AtomicI64>,
     /// Whether this node may sign.
-    pub continuity: Continuity,
+    pub guard: GuardService,
     /// The newest checkpoint that the ledger has recorded: all that is shown until this node may sign.
     pub recorded: Option<Vec<u8>>,
 }
@@ -139,7 +139,7 @@ pub struct Writer {
 /// What the engine is told when it changes.
 struct Surroundings {
     directory: Directory,
-    continuity: Continuity,
+    guard: GuardService,
     clock_offset: Arc<AtomicI64>,
     charters: Arc<Charters>,
     told_guard: GuardState,
@@ -148,15 +148,15 @@ struct Surroundings {
 
 impl Surroundings {
     /// What an engine that has just been opened was told.
-    fn of_the_start(directory: Directory, continuity: Continuity, clock_offset: Arc<AtomicI64>) -> Self {
+    fn of_the_start(directory: Directory, guard: GuardService, clock_offset: Arc<AtomicI64>) -> Self {
         let charters = directory.charters();
         let (told_guard, told_offset) = (GuardState::Waiting, 0);
-        Self { directory, continuity, clock_offset, charters, told_guard, told_offset }
+        Self { directory, guard, clock_offset, charters, told_guard, told_offset }
     }
 
     /// What has changed since the last call.
     fn news(&mut self) -> impl Iterator<Item = Input> + use<> {
-        let (guard, offset) = (self.continuity.state(), self.clock_offset.load(Ordering::Relaxed));
+        let (guard, offset) = (self.guard.state(), self.clock_offset.load(Ordering::Relaxed));
         let charters = self.directory.charters();
         let guard = (std::mem::replace(&mut self.told_guard, guard) != guard).then_some(Input::Guard(guard));
         let offset = (std::mem::replace(&mut self.told_offset, offset) != offset).then_some(Input::PeerClocks(offset));
@@ -221,7 +221,7 @@ impl Writer {
         };
         let committer = Committer::start(committing, ledger, handle.stop())?;
         let (rechecks, rechecks_receiver) = recheck::channel();
-        let surroundings = Surroundings::of_the_start(directory, parts.continuity, clock_offset);
+        let surroundings = Surroundings::of_the_start(directory, parts.guard, clock_offset);
         let engine = Engine::open(snapshot, config, Arc::clone(&surroundings.charters));
         let (batch, encoding, handed_over) = (Batch::default(), None, None);
         let writer = Self {

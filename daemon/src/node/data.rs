@@ -17,7 +17,7 @@ use super::error::NodeError;
 use super::folder::{finish_recovery, ledger_path, store_path};
 use crate::base::alarms::Alarms;
 use crate::base::telemetry;
-use crate::rollback_guard::{Continuity, OwnLedger, Proof};
+use crate::rollback_guard::{GuardService, OwnLedger, Proof};
 use crate::storage::case::CaseError;
 use crate::storage::charters::Directory;
 use crate::storage::derivation::Derivation;
@@ -32,7 +32,7 @@ pub struct Data {
     /// The store, brought up to the ledger.
     pub derivation: Derivation,
     /// Whether the node may sign.
-    pub continuity: Continuity,
+    pub guard: GuardService,
     /// The newest checkpoint that the ledger has recorded.
     pub(super) recorded: Option<Vec<u8>>,
     pub(super) alarms: Alarms,
@@ -54,13 +54,13 @@ impl Data {
         let alarms = Alarms::default();
         let peers = config.peers.iter().map(|peer| peer.agency.clone());
         let own = OwnLedger::of(config, directory.clone(), ledger.reader());
-        let continuity = Continuity::begin(own, &config.data, peers, shown, alarms.clone())?;
+        let guard = GuardService::begin(own, &config.data, peers, shown, alarms.clone())?;
         let mut store = Some(store);
         let derivation = on_a_sound_store(config, || {
             let store = store.take().map_or_else(|| open_store(config), Ok)?;
             open_derivation(config, &ledger, store, directory.clone())
         })?;
-        Ok(Self { ledger, derivation, continuity, recorded: opened.signed_note, alarms })
+        Ok(Self { ledger, derivation, guard, recorded: opened.signed_note, alarms })
     }
 }
 
@@ -78,7 +78,7 @@ pub fn rebuild(config: &Config) -> Result<u64, NodeError> {
         // What the store shows of a longer ledger is kept, before it goes.
         let look = || Ok(shown_by_own_files(&ledger, &opened, &open_store(config)?)?);
         let local = on_a_sound_store(config, look)?;
-        Continuity::begin(
+        GuardService::begin(
             OwnLedger::of(config, directory.clone(), ledger.reader()),
             &config.data,
             [],

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::base::telemetry::TelemetryError;
 use crate::operator::SocketError;
-use crate::rollback_guard::ContinuityError;
+use crate::rollback_guard::GuardError;
 use crate::storage::case::CaseError;
 use crate::storage::charters::DirectoryError;
 use crate::storage::keys::KeyError;
@@ -55,7 +55,7 @@ pub enum NodeError {
     },
     /// Whether peers saw another ledger.
     #[error(transparent)]
-    Continuity(#[from] ContinuityError),
+    Guard(#[from] GuardError),
     /// The data contradict each other.
     #[error(transparent)]
     Case(#[from] CaseError),

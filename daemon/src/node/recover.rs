@@ -31,7 +31,7 @@ use super::error::NodeError;
 use super::folder::{check_membership, finish_recovery, ledger_path, recovering, store_path};
 use crate::base::alarms::Alarms;
 use crate::base::causes::one_line;
-use crate::rollback_guard::{self, Continuity, OwnKeys, OwnLedger, SightingsError};
+use crate::rollback_guard::{self, GuardService, OwnKeys, OwnLedger, SightingsError};
 use crate::storage::case::CaseError;
 use crate::storage::charters::Directory;
 use crate::storage::derivation::Derivation;
@@ -186,8 +186,7 @@ impl<'a> Recovery<'a> {
         let (own, federation) = (config.agency.clone(), config.federation.to_string());
         let derivation =
             Derivation::new(own.clone(), federation.clone(), store, ledger.reader(), self.directory.clone());
-        let continuity =
-            Continuity::clear(OwnLedger::of(config, self.directory.clone(), ledger.reader()), &config.data);
+        let guard = GuardService::clear(OwnLedger::of(config, self.directory.clone(), ledger.reader()), &config.data);
         let adjacent: BTreeSet<_> = config.peers.iter().map(|peer| peer.agency.clone()).collect();
         let parts = WriterParts {
             own,
@@ -199,7 +198,7 @@ impl<'a> Recovery<'a> {
             answer_within_millis: 0,
             alarms: Alarms::default(),
             clock_offset: Arc::default(),
-            continuity,
+            guard,
             recorded: None,
         };
         Ok(Writer::new(parts, ledger, LeafCache::default())?.0)

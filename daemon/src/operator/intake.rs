@@ -16,7 +16,7 @@ use tonic::{Status, Streaming};
 
 use super::complaints::Complaints;
 use super::{Rows, blocking, commands, submit_status};
-use crate::rollback_guard::Continuity;
+use crate::rollback_guard::GuardService;
 use crate::writer::WriterHandle;
 use crate::writer::{Submission, SubmitError};
 use tokio::sync::Semaphore;
@@ -56,7 +56,7 @@ pub(super) struct Intake {
 #[derive(Clone)]
 pub(super) struct Submissions {
     writer: WriterHandle,
-    guard: Continuity,
+    guard: GuardService,
     /// Room for calls that are held until the peers were heard.
     held_calls: Arc<Semaphore>,
 }
@@ -129,7 +129,7 @@ impl Intake {
 
 impl Submissions {
     /// Everything is submitted to `writer`, once `guard` has heard the peers.
-    pub(super) fn new(writer: WriterHandle, guard: Continuity) -> Self {
+    pub(super) fn new(writer: WriterHandle, guard: GuardService) -> Self {
         Self { writer, guard, held_calls: Arc::new(Semaphore::new(limits::WRITER_QUEUE_BYTES / HELD_CALL_BYTES)) }
     }
 

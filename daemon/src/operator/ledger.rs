@@ -9,7 +9,7 @@ use sinergi_proto::transparency::rollback_guard::GuardState;
 use tonic::Status;
 
 use super::{RowSink, submit_status};
-use crate::rollback_guard::Continuity;
+use crate::rollback_guard::GuardService;
 use crate::storage::ledger::{self, Progress};
 use crate::storage::outbox::Outbox;
 use crate::writer::{Head, SubmitError, WriterHandle};
@@ -23,7 +23,7 @@ pub(super) struct SignedLedger {
     pub(super) own: AgencyId,
     pub(super) outbox: Outbox,
     pub(super) writer: WriterHandle,
-    pub(super) guard: Continuity,
+    pub(super) guard: GuardService,
 }
 
 impl SignedLedger {

@@ -49,7 +49,7 @@ use crate::base::alarms::Alarms;
 use crate::base::time::Clocks;
 use crate::peers::proof_server::ProofServer;
 use crate::peers::watch::Watch;
-use crate::rollback_guard::Continuity;
+use crate::rollback_guard::GuardService;
 use crate::storage::charters::Directory;
 use crate::storage::outbox::GiveBack;
 use crate::writer::WriterHandle;
@@ -88,7 +88,7 @@ pub struct SessionParts {
     /// Where received frames go.
     pub writer: WriterHandle,
     /// Whether this node may sign: its peers say whether they saw more of its ledger than there is.
-    pub guard: Continuity,
+    pub guard: GuardService,
     /// What was seen of other agencies' ledgers.
     pub watch: Watch,
     /// Answers what peers ask about this node's ledger.

@@ -29,7 +29,7 @@ use crate::peers::budget::{Budget, Share};
 use crate::peers::peer::{Peer, Peers};
 use crate::peers::proof_server::ProofServer;
 use crate::peers::watch::Watch;
-use crate::rollback_guard::{Continuity, Proof, Sighting};
+use crate::rollback_guard::{GuardService, Proof, Sighting};
 use crate::signature_checks::{check_checkpoint, check_receipt, receive_items};
 use crate::storage::case::CaseError;
 use crate::storage::charters::Directory;
@@ -197,7 +197,7 @@ pub(super) fn load_peer(outgoing: &Arc<Outgoing>, watch: &Watch, peer: &Arc<Peer
 }
 
 /// Compares what the peer shows of this node's ledger with the ledger.
-pub(super) fn compare(guard: &Continuity, peer: &Peer, job: JobId, checkpoint: Vec<u8>, entry: Vec<u8>) -> Running {
+pub(super) fn compare(guard: &GuardService, peer: &Peer, job: JobId, checkpoint: Vec<u8>, entry: Vec<u8>) -> Running {
     let (guard, peer) = (guard.clone(), peer.agency.clone());
     blocking(job, move || own(conflict(&guard, &peer, checkpoint, &entry).map(Done::Compared)))
 }
@@ -350,7 +350,7 @@ fn stored_peer(outbox: &Outbox, watch: &Watch, peer: &Peer) -> Result<StoredPeer
 
 /// What a peer shows of this node's ledger must be a part of it. If it is more, or another, the ledger was set back or lost.
 fn conflict(
-    guard: &Continuity,
+    guard: &GuardService,
     peer: &AgencyId,
     checkpoint: Vec<u8>,
     entry: &[u8],
