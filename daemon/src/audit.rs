@@ -30,7 +30,7 @@ use sinergi_proto::transparency::audit::Audit;
 use crate::base::time::now_millis;
 use crate::peers::{Peers, Unanswered};
 use crate::storage::case::CaseError;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 use crate::storage::outbox::Outbox;
 use records::OwnRecords;
 
@@ -56,14 +56,14 @@ pub enum AuditError {
 pub struct Auditor {
     own: AgencyId,
     peers: Peers,
-    directory: Directory,
+    charter_store: CharterStore,
     records: OwnRecords,
 }
 
 impl Auditor {
     /// The auditor of this agency.
-    pub fn new(own: AgencyId, peers: Peers, outbox: Outbox, directory: Directory) -> Self {
-        Self { own, peers, records: OwnRecords::new(outbox, directory.clone()), directory }
+    pub fn new(own: AgencyId, peers: Peers, outbox: Outbox, charter_store: CharterStore) -> Self {
+        Self { own, peers, records: OwnRecords::new(outbox, charter_store.clone()), charter_store }
     }
 
     /// Audits one agency. `progress` says whether anybody still waits.
@@ -86,14 +86,14 @@ impl Auditor {
         let mut audit = Audit::new(holdings, now_millis());
         while let Some(question) = audit.question() {
             match self.peers.ask(agency, question).await {
-                Ok(proof) => audit.answer(proof, &self.directory.charters()),
+                Ok(proof) => audit.answer(proof, &self.charter_store.charters()),
                 Err(problem) => audit.unanswered(problem.to_string()),
             }
             if !progress(audit.progress()) {
                 return Err(AuditError::GivenUp);
             }
         }
-        let (records, charters) = (self.records.clone(), self.directory.charters());
+        let (records, charters) = (self.records.clone(), self.charter_store.charters());
         let conclude = move || audit.conclude(&records, &charters, now_millis());
         Ok(tokio::task::spawn_blocking(conclude).await??)
     }

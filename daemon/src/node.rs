@@ -34,7 +34,7 @@ use crate::peers::{
     self, Budget, CharterAdoption, Connections, Incoming, Outgoing, PeerClocks, Peers, Receipts, SessionParts,
 };
 use crate::rollback_guard::GuardService;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 use crate::storage::keys::SigningKeys;
 use crate::storage::leaf_cache::LeafCache;
 use crate::storage::outbox::Outbox;
@@ -67,7 +67,7 @@ pub fn run(config: &Config) -> Result<(), NodeError> {
 
 /// A node that is about to start.
 struct Opening {
-    directory: Directory,
+    charter_store: CharterStore,
     keys: SigningKeys,
     data: Data,
 }
@@ -86,21 +86,21 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
         derivation.reader().clone(),
         leaf_cache.clone(),
     );
-    let (loading, of) = (outbox.clone(), opening.directory.clone());
+    let (loading, of) = (outbox.clone(), opening.charter_store.clone());
     let told = alarms.clone();
     let watch = tokio::task::spawn_blocking(move || Watch::load(told, &loading, &of)).await??;
-    let (directory, entry_key) = (opening.directory.clone(), opening.keys.entry.clone());
+    let (charter_store, entry_key) = (opening.charter_store.clone(), opening.keys.entry.clone());
     let (writer_thread, writer, rechecks) = start_writer(config, opening, leaf_cache, Arc::clone(&clock_offset))?;
-    let parts = Parts { directory, writer, outbox, peers: Peers::new(&config.peers), watch, alarms, guard, stop };
+    let parts = Parts { charter_store, writer, outbox, peers: Peers::new(&config.peers), watch, alarms, guard, stop };
     let evidence = EvidenceFolder::of(
         &config.data,
         config.agency.clone(),
         entry_key.clone(),
-        parts.directory.clone(),
+        parts.charter_store.clone(),
         parts.alarms.clone(),
     );
     let auditor =
-        Auditor::new(config.agency.clone(), parts.peers.clone(), parts.outbox.clone(), parts.directory.clone());
+        Auditor::new(config.agency.clone(), parts.peers.clone(), parts.outbox.clone(), parts.charter_store.clone());
 
     let mut tasks: JoinSet<Result<(), NodeError>> = JoinSet::new();
     let (sessions, starts) = mpsc::channel(SESSIONS_WAITING);
@@ -121,7 +121,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
 
 /// What the tasks of this node are made of. Only the wiring has all of it: each task gets its parts.
 struct Parts {
-    directory: Directory,
+    charter_store: CharterStore,
     writer: WriterHandle,
     outbox: Outbox,
     peers: Peers,
@@ -134,7 +134,7 @@ struct Parts {
 /// Checks the signatures of items that waited once more, when the writer wants it.
 fn start_rechecks(config: &Config, parts: &Parts, rechecks: Rechecks, tasks: &mut JoinSet<Result<(), NodeError>>) {
     let (writer, federation) = (parts.writer.clone(), config.federation.to_string());
-    let rechecking = recheck(rechecks, writer, federation, parts.directory.clone(), parts.stop.clone());
+    let rechecking = recheck(rechecks, writer, federation, parts.charter_store.clone(), parts.stop.clone());
     tasks.spawn(async move {
         rechecking.await;
         Ok(())
@@ -161,20 +161,20 @@ fn start_ticks(parts: &Parts, tasks: &mut JoinSet<Result<(), NodeError>>) {
 
 fn open(config: &Config) -> Result<(Credentials, SharedAuthorities, Opening), NodeError> {
     let keys = SigningKeys::load(&config.keys).map_err(NodeError::Keys)?;
-    let directory = Directory::load(&config.charter)?;
-    check_membership(config, &directory, &keys)?;
-    let (authorities, bad) = Authorities::of_charter(config.federation.clone(), &directory.newest());
+    let charter_store = CharterStore::load(&config.charter)?;
+    check_membership(config, &charter_store, &keys)?;
+    let (authorities, bad) = Authorities::of_charter(config.federation.clone(), &charter_store.newest());
     bad.iter().for_each(|bad| tracing::warn!("{bad}"));
     let credentials = Credentials::load(&config.tls)?;
     credentials.check(&config.federation, &config.agency, now())?;
     if let Err(refusal) = credentials.check_under(&authorities, now()) {
         tracing::warn!("peers will refuse this node: {refusal}");
     }
-    let data = Data::open(config, directory.clone())?;
-    for rival in directory.rivals() {
+    let data = Data::open(config, charter_store.clone())?;
+    for rival in charter_store.rivals() {
         data.alarms.raise(rival.topic(), rival.alarm());
     }
-    let opening = Opening { directory, keys, data };
+    let opening = Opening { charter_store, keys, data };
     Ok((credentials, SharedAuthorities::new(authorities), opening))
 }
 
@@ -191,13 +191,13 @@ fn start_writer(
     leaf_cache: LeafCache,
     clock_offset: Arc<AtomicI64>,
 ) -> Result<(WriterThread, WriterHandle, Rechecks), NodeError> {
-    let Opening { directory, keys, data } = opening;
+    let Opening { charter_store, keys, data } = opening;
     let Data { ledger, derivation, alarms, guard, recorded } = data;
     let parts = WriterParts {
         own: config.agency.clone(),
         federation: config.federation.to_string(),
         derivation,
-        directory,
+        charter_store,
         adjacent: config.peers.iter().map(|peer| peer.agency.clone()).collect(),
         keys,
         answer_within_millis: u64::try_from(config.forward.answer_by.as_millis()).unwrap_or(u64::MAX),
@@ -224,24 +224,25 @@ fn start_sessions(
     starts: mpsc::Receiver<peers::Start>,
     tasks: &mut JoinSet<Result<(), NodeError>>,
 ) {
-    let Parts { directory, writer, outbox, peers, watch, alarms, guard, stop } = parts;
+    let Parts { charter_store, writer, outbox, peers, watch, alarms, guard, stop } = parts;
     let (own, federation) = (&config.agency, &config.federation);
     let room = || Budget::of(limits::ALL_WINDOWS_BYTES);
-    let incoming = Incoming::new(own.clone(), federation.clone(), directory.clone(), room());
-    let outgoing = Outgoing::new(own.clone(), peers.clone(), directory.clone(), outbox.clone(), writer.clone(), room());
+    let incoming = Incoming::new(own.clone(), federation.clone(), charter_store.clone(), room());
+    let outgoing =
+        Outgoing::new(own.clone(), peers.clone(), charter_store.clone(), outbox.clone(), writer.clone(), room());
     let reader = outbox.reader().clone();
-    let receipts = Receipts::new(own.clone(), federation.clone(), entry_key, directory.clone(), reader);
+    let receipts = Receipts::new(own.clone(), federation.clone(), entry_key, charter_store.clone(), reader);
     let adoption =
-        CharterAdoption::new(federation.clone(), directory.clone(), authorities, writer.clone(), alarms.clone());
+        CharterAdoption::new(federation.clone(), charter_store.clone(), authorities, writer.clone(), alarms.clone());
     let sessions = SessionParts {
         own: own.clone(),
         federation: federation.clone(),
         idle: config.link.idle,
-        directory: directory.clone(),
+        charter_store: charter_store.clone(),
         writer: writer.clone(),
         guard: guard.clone(),
         watch: watch.clone(),
-        proofs: ProofServer::new(outbox.clone(), directory.clone(), writer.head()),
+        proofs: ProofServer::new(outbox.clone(), charter_store.clone(), writer.head()),
         clocks: PeerClocks::new(peers.clone(), clock_offset, alarms.clone()),
         alarms: alarms.clone(),
         incoming: Arc::new(incoming),
@@ -289,8 +290,8 @@ fn start_watch(
     evidence: &EvidenceFolder,
     tasks: &mut JoinSet<Result<(), NodeError>>,
 ) {
-    let Parts { directory, writer, peers, watch, stop, .. } = parts;
-    let checks = CheckpointChecks::new(watch.clone(), peers.clone(), directory.clone(), evidence.clone());
+    let Parts { charter_store, writer, peers, watch, stop, .. } = parts;
+    let checks = CheckpointChecks::new(watch.clone(), peers.clone(), charter_store.clone(), evidence.clone());
     let checking = checks.run(stop.clone());
     let witnessing = audit::keep_witnessing(watch.clone(), writer.clone(), config.watch.witness_every, stop.clone());
     let (every, file) = (config.watch.audit_every, audit::schedule_file(&config.data));
@@ -314,7 +315,7 @@ fn start_operator(
         own: config.agency.clone(),
         federation: config.federation.clone(),
         started_at,
-        directory: parts.directory.clone(),
+        charter_store: parts.charter_store.clone(),
         outbox: parts.outbox.clone(),
         writer: parts.writer.clone(),
         guard: parts.guard.clone(),

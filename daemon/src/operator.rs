@@ -47,7 +47,7 @@ use crate::peers::Peers;
 use crate::peers::watch::Watch;
 use crate::rollback_guard::GuardService;
 use crate::storage::case::CaseError;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 use crate::storage::outbox::Outbox;
 use crate::storage::store::StoreError;
 use crate::writer::{SubmitError, WriterHandle};
@@ -78,7 +78,7 @@ pub struct OperatorParts {
     /// When the node started, milliseconds since 1970.
     pub started_at: u64,
     /// The charters.
-    pub directory: Directory,
+    pub charter_store: CharterStore,
     /// Ledger and store.
     pub outbox: Outbox,
     /// Where commands go.
@@ -115,13 +115,14 @@ pub struct OperatorService {
 impl OperatorService {
     /// The service of a node.
     pub fn new(parts: OperatorParts) -> Self {
-        let OperatorParts { own, federation, started_at, directory, outbox, writer, guard, alarms, stop, .. } = parts;
+        let OperatorParts { own, federation, started_at, charter_store, outbox, writer, guard, alarms, stop, .. } =
+            parts;
         let submissions = Submissions::new(writer.clone(), guard.clone());
         let complaints = Complaints {
             own: own.clone(),
             peers: parts.peers.clone(),
             outbox: outbox.clone(),
-            directory: directory.clone(),
+            charter_store: charter_store.clone(),
         };
         let ledger = SignedLedger { own: own.clone(), outbox: outbox.clone(), writer: writer.clone(), guard };
         let peers = PeerQueries {
@@ -136,13 +137,13 @@ impl OperatorService {
                 own,
                 federation: federation.to_string(),
                 started_at,
-                directory: directory.clone(),
+                charter_store: charter_store.clone(),
                 alarms,
                 peers: peers.clone(),
             },
             intake: Intake { submissions: submissions.clone(), complaints: complaints.clone(), stop: stop.clone() },
             lodging_proofs: LodgingProofs { complaints: complaints.clone(), ledger: ledger.clone() },
-            retries: Retries { outbox, directory, submissions },
+            retries: Retries { outbox, charter_store, submissions },
             audits: Audits { auditor: parts.auditor, evidence: parts.evidence, complaints: complaints.clone(), stop },
             complaints,
             peers,

@@ -42,7 +42,7 @@ use crate::base::alarms::Alarms;
 use crate::base::time::Clocks;
 use crate::rollback_guard::GuardService;
 use crate::storage::case::CaseError;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 use crate::storage::derivation::{CASE_CACHE_LIMITS, Derivation};
 use crate::storage::keys::SigningKeys;
 use crate::storage::leaf_cache::LeafCache;
@@ -98,7 +98,7 @@ pub struct WriterParts {
     /// The derivation, which has applied the whole ledger.
     pub derivation: Derivation,
     /// The charters.
-    pub directory: Directory,
+    pub charter_store: CharterStore,
     /// The adjacent peers.
     pub adjacent: BTreeSet<AgencyId>,
     /// The keys.
@@ -138,7 +138,7 @@ pub struct Writer {
 
 /// What the engine is told when it changes.
 struct Surroundings {
-    directory: Directory,
+    charter_store: CharterStore,
     guard: GuardService,
     clock_offset: Arc<AtomicI64>,
     charters: Arc<Charters>,
@@ -148,16 +148,16 @@ struct Surroundings {
 
 impl Surroundings {
     /// What an engine that has just been opened was told.
-    fn of_the_start(directory: Directory, guard: GuardService, clock_offset: Arc<AtomicI64>) -> Self {
-        let charters = directory.charters();
+    fn of_the_start(charter_store: CharterStore, guard: GuardService, clock_offset: Arc<AtomicI64>) -> Self {
+        let charters = charter_store.charters();
         let (told_guard, told_offset) = (GuardState::Waiting, 0);
-        Self { directory, guard, clock_offset, charters, told_guard, told_offset }
+        Self { charter_store, guard, clock_offset, charters, told_guard, told_offset }
     }
 
     /// What has changed since the last call.
     fn news(&mut self) -> impl Iterator<Item = Input> + use<> {
         let (guard, offset) = (self.guard.state(), self.clock_offset.load(Ordering::Relaxed));
-        let charters = self.directory.charters();
+        let charters = self.charter_store.charters();
         let guard = (std::mem::replace(&mut self.told_guard, guard) != guard).then_some(Input::Guard(guard));
         let offset = (std::mem::replace(&mut self.told_offset, offset) != offset).then_some(Input::PeerClocks(offset));
         let charters = (!Arc::ptr_eq(&self.charters, &charters)).then(|| {
@@ -179,12 +179,12 @@ impl Writer {
         ledger: Ledger,
         leaf_cache: LeafCache,
     ) -> Result<(Self, WriterHandle, Rechecks), WriterError> {
-        let WriterParts { own, federation, derivation, directory, adjacent, keys, alarms, .. } = parts;
+        let WriterParts { own, federation, derivation, charter_store, adjacent, keys, alarms, .. } = parts;
         let (recorded, clock_offset) = (parts.recorded.unwrap_or_default(), parts.clock_offset);
         let snapshot = snapshot(&ledger, &derivation, &adjacent)?;
         let owed = owed_after(derivation.reader())?;
         let (counts, store) = (derivation.counts(), derivation.store().clone());
-        let (told_federation, told_directory) = (federation.clone(), directory.clone());
+        let (told_federation, told_charters) = (federation.clone(), charter_store.clone());
         let shown = Some(&recorded[..]).filter(|note| !note.is_empty());
         let checkpoints = Checkpoints::new(&federation, &own, ledger.epoch(), &keys, shown);
         let (head, head_receiver) = watch::channel(Head {
@@ -216,12 +216,12 @@ impl Writer {
             counts,
             head,
             tell: Box::new(move |warning| {
-                warnings::tell(warning, &alarms, &told_federation, &told_directory.charters());
+                warnings::tell(warning, &alarms, &told_federation, &told_charters.charters());
             }),
         };
         let committer = Committer::start(committing, ledger, handle.stop())?;
         let (rechecks, rechecks_receiver) = recheck::channel();
-        let surroundings = Surroundings::of_the_start(directory, parts.guard, clock_offset);
+        let surroundings = Surroundings::of_the_start(charter_store, parts.guard, clock_offset);
         let engine = Engine::open(snapshot, config, Arc::clone(&surroundings.charters));
         let (batch, encoding, handed_over) = (Batch::default(), None, None);
         let writer = Self {

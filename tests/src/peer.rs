@@ -78,7 +78,7 @@ impl Impostor {
     /// A TLS connection with a node, and nothing on it.
     pub async fn shake_hands(&self, agency: &AgencyId, address: &str) -> std::io::Result<ClientStream<TcpStream>> {
         let credentials = Credentials::load(&self.config.tls).expect("the folder's certificate");
-        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.directory.newest());
+        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.charter_store.newest());
         let tls = tls::client_config(&credentials, SharedAuthorities::new(authorities), agency.clone());
         TlsConnector::from(tls).connect(tls::server_name(), TcpStream::connect(address).await?).await
     }
@@ -86,7 +86,7 @@ impl Impostor {
     /// The TLS connection of a node that dialled, and nothing on it.
     pub async fn answer(&self, dialled: TcpStream) -> std::io::Result<ServerStream<TcpStream>> {
         let credentials = Credentials::load(&self.config.tls).expect("the folder's certificate");
-        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.directory.newest());
+        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.charter_store.newest());
         let tls = tls::server_config(&credentials, SharedAuthorities::new(authorities));
         TlsAcceptor::from(tls).accept(dialled).await
     }
@@ -130,7 +130,7 @@ impl Impostor {
             receiver: self.config.agency.clone(),
             sender: sender.parse().expect("an agency id"),
             key_id: Receipt::key_id_of(&self.keys.entry),
-            charter_version: self.directory.newest().version,
+            charter_version: self.charter_store.newest().version,
             cursor: Cursor::from_wire(delivered.cursor.expect("a cursor")),
             results: results.collect(),
             checkpoint: Vec::new(),
@@ -149,7 +149,7 @@ impl Impostor {
         EntryDraft {
             federation: self.config.federation.to_string(),
             author: self.config.agency.clone(),
-            charter_version: self.directory.newest().version,
+            charter_version: self.charter_store.newest().version,
             place: Place { epoch: Epoch::FIRST, index },
             complaint,
             parents,

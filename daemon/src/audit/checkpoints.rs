@@ -21,7 +21,7 @@ use super::EvidenceFolder;
 use crate::base::time::now_millis;
 use crate::peers::watch::Watch;
 use crate::peers::{Peers, Unanswered};
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 
 /// Agencies that are asked at a time.
 const ASKED: usize = 16;
@@ -44,14 +44,14 @@ pub struct CheckpointChecks {
     watch: Watch,
     /// Whom to ask.
     peers: Peers,
-    directory: Directory,
+    charter_store: CharterStore,
     evidence: EvidenceFolder,
 }
 
 impl CheckpointChecks {
     /// Checks what `watch` sees, and keeps what contradicts in `evidence`.
-    pub fn new(watch: Watch, peers: Peers, directory: Directory, evidence: EvidenceFolder) -> Self {
-        Self { watch, peers, directory, evidence }
+    pub fn new(watch: Watch, peers: Peers, charter_store: CharterStore, evidence: EvidenceFolder) -> Self {
+        Self { watch, peers, charter_store, evidence }
     }
 
     /// Asks until the node stops.
@@ -93,7 +93,7 @@ impl CheckpointChecks {
             match self.peers.ask(agency, recheck.question()).await {
                 Ok(proof) => {
                     if let ConsistencyStep::Shown(tree, beginnings) =
-                        recheck.answer(proof, &self.directory.charters())?
+                        recheck.answer(proof, &self.charter_store.charters())?
                     {
                         self.watch.answered(agency, *tree, beginnings);
                         return Ok(());
@@ -111,7 +111,7 @@ impl CheckpointChecks {
         if found.is_empty() {
             return;
         }
-        let (evidence, charters) = (self.evidence.clone(), self.directory.charters());
+        let (evidence, charters) = (self.evidence.clone(), self.charter_store.charters());
         let keep = move || found.into_iter().for_each(|found| keep(&evidence, &charters, found));
         if let Err(error) = tokio::task::spawn_blocking(keep).await {
             tracing::error!(%error, "evidence was not kept; this is a defect of the program, please report it");

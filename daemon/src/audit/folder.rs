@@ -19,7 +19,7 @@ use sinergi_proto::wire;
 use crate::base::alarms::Alarms;
 use crate::base::durable;
 use crate::base::time::now_millis;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 
 /// Files that are kept.
 const FILES: usize = 10_000;
@@ -31,7 +31,7 @@ pub struct EvidenceFolder {
     folder: PathBuf,
     accuser: AgencyId,
     key: SigningKey,
-    directory: Directory,
+    charter_store: CharterStore,
     alarms: Alarms,
 }
 
@@ -73,8 +73,8 @@ pub enum FolderError {
 
 impl EvidenceFolder {
     /// The folder in a node's data. `accuser` is the node's agency, and `key` signs its entries.
-    pub fn of(data: &Path, accuser: AgencyId, key: SigningKey, directory: Directory, alarms: Alarms) -> Self {
-        Self { folder: data.join("evidence"), accuser, key, directory, alarms }
+    pub fn of(data: &Path, accuser: AgencyId, key: SigningKey, charter_store: CharterStore, alarms: Alarms) -> Self {
+        Self { folder: data.join("evidence"), accuser, key, charter_store, alarms }
     }
 
     /// Keeps a finding as evidence, and alarms if it accuses of dishonesty rather than of being late. The name of its file; `None`: it could not
@@ -154,7 +154,8 @@ impl EvidenceFolder {
     }
 
     fn signed(&self, made_at: u64, accusations: Vec<wire::Accusation>) -> Vec<u8> {
-        Evidence { accuser: &self.accuser, made_at, charters: &self.directory.charters(), accusations }.sign(&self.key)
+        Evidence { accuser: &self.accuser, made_at, charters: &self.charter_store.charters(), accusations }
+            .sign(&self.key)
     }
 
     fn open(&self, id: &str) -> Result<(Vec<u8>, Opened), FolderError> {
@@ -164,7 +165,7 @@ impl EvidenceFolder {
         }
         let path = self.path(id);
         let file = std::fs::read(&path).map_err(|source| FolderError::Io { path: path.clone(), source })?;
-        let opened = Opened::judge(&file, &self.directory.newest());
+        let opened = Opened::judge(&file, &self.charter_store.newest());
         let opened = opened.map_err(|source| FolderError::Evidence { path, source })?;
         Ok((file, opened))
     }

@@ -10,7 +10,7 @@ use sinergi_proto::transparency::audit::{HeldCase, ReceiptRef, Records, Scope};
 
 use crate::base::time::now_millis;
 use crate::storage::case::{self, CaseError, Leaf};
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 use crate::storage::ledger::{Position, Record, RecordKind};
 use crate::storage::outbox::Outbox;
 use crate::storage::record_codec::Header;
@@ -20,12 +20,12 @@ use crate::storage::store::PeerCursor;
 #[derive(Clone)]
 pub(super) struct OwnRecords {
     outbox: Outbox,
-    directory: Directory,
+    charter_store: CharterStore,
 }
 
 impl OwnRecords {
-    pub(super) fn new(outbox: Outbox, directory: Directory) -> Self {
-        Self { outbox, directory }
+    pub(super) fn new(outbox: Outbox, charter_store: CharterStore) -> Self {
+        Self { outbox, charter_store }
     }
 
     /// What this node, `own`, holds of an agency.
@@ -41,7 +41,7 @@ impl OwnRecords {
             received: self.outbox.store().cursor(PeerCursor::Received, agency)?,
             now: now_millis(),
         };
-        let mut holdings = Holdings::new(assignment, &self.directory.charters());
+        let mut holdings = Holdings::new(assignment, &self.charter_store.charters());
         let reader = self.outbox.reader();
         for record in reader.records_from(reader.start()) {
             self.add(&mut holdings, record?)?;
@@ -93,7 +93,7 @@ impl Records for OwnRecords {
     }
 
     fn case(&self, complaint: &ComplaintId) -> Result<Option<HeldCase>, CaseError> {
-        let (outbox, charters) = (&self.outbox, self.directory.charters());
+        let (outbox, charters) = (&self.outbox, self.charter_store.charters());
         let case = case::load(complaint, outbox.store(), outbox.reader(), outbox.federation(), &charters)?;
         let Some(case) = case else { return Ok(None) };
         let mut leaves: Vec<LedgerIndex> = case.leaves.values().copied().collect();

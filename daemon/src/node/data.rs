@@ -19,7 +19,7 @@ use crate::base::alarms::Alarms;
 use crate::base::telemetry;
 use crate::rollback_guard::{GuardService, OwnLedger, Proof};
 use crate::storage::case::CaseError;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 use crate::storage::derivation::Derivation;
 use crate::storage::ledger::{Ledger, LedgerOptions, Opened, Position};
 use crate::storage::store::{self, Store, StoreError, StoreOpened};
@@ -43,7 +43,7 @@ impl Data {
     ///
     /// # Errors
     /// Why a node with these data does not start.
-    pub fn open(config: &Config, directory: Directory) -> Result<Self, NodeError> {
+    pub fn open(config: &Config, charter_store: CharterStore) -> Result<Self, NodeError> {
         finish_recovery(config)?;
         let (ledger, opened) = open_ledger(config, false)?;
         let (store, shown) = on_a_sound_store(config, || {
@@ -53,12 +53,12 @@ impl Data {
         })?;
         let alarms = Alarms::default();
         let peers = config.peers.iter().map(|peer| peer.agency.clone());
-        let own = OwnLedger::of(config, directory.clone(), ledger.reader());
+        let own = OwnLedger::of(config, charter_store.clone(), ledger.reader());
         let guard = GuardService::begin(own, &config.data, peers, shown, alarms.clone())?;
         let mut store = Some(store);
         let derivation = on_a_sound_store(config, || {
             let store = store.take().map_or_else(|| open_store(config), Ok)?;
-            open_derivation(config, &ledger, store, directory.clone())
+            open_derivation(config, &ledger, store, charter_store.clone())
         })?;
         Ok(Self { ledger, derivation, guard, recorded: opened.signed_note, alarms })
     }
@@ -70,7 +70,7 @@ impl Data {
 /// Why it cannot.
 pub fn rebuild(config: &Config) -> Result<u64, NodeError> {
     telemetry::start(&config.log)?;
-    let directory = Directory::load(&config.charter)?;
+    let charter_store = CharterStore::load(&config.charter)?;
     finish_recovery(config)?;
     let (ledger, opened) = open_ledger(config, true)?;
     let path = store_path(config);
@@ -79,7 +79,7 @@ pub fn rebuild(config: &Config) -> Result<u64, NodeError> {
         let look = || Ok(shown_by_own_files(&ledger, &opened, &open_store(config)?)?);
         let local = on_a_sound_store(config, look)?;
         GuardService::begin(
-            OwnLedger::of(config, directory.clone(), ledger.reader()),
+            OwnLedger::of(config, charter_store.clone(), ledger.reader()),
             &config.data,
             [],
             local,
@@ -87,7 +87,7 @@ pub fn rebuild(config: &Config) -> Result<u64, NodeError> {
         )?;
         std::fs::remove_dir_all(&path)?;
     }
-    let derivation = open_derivation(config, &ledger, open_store(config)?, directory)?;
+    let derivation = open_derivation(config, &ledger, open_store(config)?, charter_store)?;
     Ok(derivation.reader().size())
 }
 
@@ -163,7 +163,7 @@ fn open_derivation(
     config: &Config,
     ledger: &Ledger,
     store: Store,
-    directory: Directory,
+    charter_store: CharterStore,
 ) -> Result<Derivation, NodeError> {
     // A watermark behind the ledger's end is of a ledger that was longer: the store is of another one, and the operator is told of it.
     let store = match store.watermark()? {
@@ -176,7 +176,7 @@ fn open_derivation(
         _ => store,
     };
     let federation = config.federation.to_string();
-    let mut derivation = Derivation::new(config.agency.clone(), federation, store, ledger.reader(), directory);
+    let mut derivation = Derivation::new(config.agency.clone(), federation, store, ledger.reader(), charter_store);
     let bar = ProgressBar::with_draw_target(Some(ledger.size()), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("rebuilding the store {bar:30} {pos}/{len} entries {eta}") {
         bar.set_style(style);

@@ -6,7 +6,7 @@ use crate::base::telemetry::TelemetryError;
 use crate::operator::SocketError;
 use crate::rollback_guard::GuardError;
 use crate::storage::case::CaseError;
-use crate::storage::charters::DirectoryError;
+use crate::storage::charters::CharterStoreError;
 use crate::storage::keys::KeyError;
 use crate::storage::ledger::OpenError;
 use crate::storage::store::StoreError;
@@ -24,7 +24,7 @@ pub enum NodeError {
     Keys(Vec<KeyError>),
     /// The charters.
     #[error(transparent)]
-    Directory(#[from] DirectoryError),
+    Charters(#[from] CharterStoreError),
     /// What the configuration says and what the charter says.
     #[error("{0}")]
     Membership(String),

@@ -9,7 +9,7 @@ use sinergi_proto::engine::recovery::{self, Found, Part};
 
 use super::error::NodeError;
 use crate::base::durable;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 use crate::storage::keys::SigningKeys;
 
 /// Where a node keeps its ledger.
@@ -50,8 +50,12 @@ fn put_recovered_in_place(ledger: &Path, store: &Path) -> Result<(), (PathBuf, i
 }
 
 /// The charter must know this node, under the keys that it has.
-pub(super) fn check_membership(config: &Config, directory: &Directory, keys: &SigningKeys) -> Result<(), NodeError> {
-    let charter = directory.newest();
+pub(super) fn check_membership(
+    config: &Config,
+    charter_store: &CharterStore,
+    keys: &SigningKeys,
+) -> Result<(), NodeError> {
+    let charter = charter_store.newest();
     let wrong = |text: String| Err(NodeError::Membership(text));
     if charter.federation != config.federation.as_str() {
         return wrong(format!(

@@ -33,7 +33,7 @@ use crate::base::alarms::Alarms;
 use crate::base::causes::one_line;
 use crate::rollback_guard::{self, GuardService, OwnKeys, OwnLedger, SightingsError};
 use crate::storage::case::CaseError;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 use crate::storage::derivation::Derivation;
 use crate::storage::keys::SigningKeys;
 use crate::storage::leaf_cache::LeafCache;
@@ -117,7 +117,7 @@ pub struct Recovered {
 /// A recovery that was looked into; nothing is changed yet. Holds the old ledger's lock.
 pub struct Recovery<'a> {
     config: &'a Config,
-    directory: Directory,
+    charter_store: CharterStore,
     keys: SigningKeys,
     old: Old,
     plan: Plan,
@@ -130,16 +130,21 @@ impl<'a> Recovery<'a> {
     /// Why no new epoch can be begun.
     pub fn prepare(config: &'a Config, epoch: Option<Epoch>) -> Result<Self, RecoverError> {
         let keys = SigningKeys::load(&config.keys).map_err(NodeError::Keys)?;
-        let directory = Directory::load(&config.charter).map_err(NodeError::from)?;
-        check_membership(config, &directory, &keys)?;
+        let charter_store = CharterStore::load(&config.charter).map_err(NodeError::from)?;
+        check_membership(config, &charter_store, &keys)?;
         finish_recovery(config)?;
         let path = ledger_path(config);
         let (old, here, recorded) = open_old(&path)?;
         let sightings = rollback_guard::load(&rollback_guard::file(&config.data))?;
-        let charters = directory.charters();
-        let plan =
-            Plan::new(&here, recorded, &sightings, OwnKeys::of(config, directory.clone()).signer(&charters), epoch)?;
-        Ok(Self { config, directory, keys, old, plan })
+        let charters = charter_store.charters();
+        let plan = Plan::new(
+            &here,
+            recorded,
+            &sightings,
+            OwnKeys::of(config, charter_store.clone()).signer(&charters),
+            epoch,
+        )?;
+        Ok(Self { config, charter_store, keys, old, plan })
     }
 
     /// What will be done.
@@ -169,8 +174,8 @@ impl<'a> Recovery<'a> {
         writer.declare(self.plan.declaration(reason))?;
         let mut taken = TakenOver::default();
         if let Some((reader, is_whole)) = self.old.reader() {
-            let (federation, directory) = (self.config.federation.to_string(), self.directory.clone());
-            taken = OldLedger::new(reader, is_whole, federation, directory).take_over(&mut writer, progress)?;
+            let (federation, charter_store) = (self.config.federation.to_string(), self.charter_store.clone());
+            taken = OldLedger::new(reader, is_whole, federation, charter_store).take_over(&mut writer, progress)?;
         }
         writer.finish()?;
         let kept = self.put_in_place()?;
@@ -185,14 +190,15 @@ impl<'a> Recovery<'a> {
         let (store, _) = store::open(store, config.store.cache_bytes)?;
         let (own, federation) = (config.agency.clone(), config.federation.to_string());
         let derivation =
-            Derivation::new(own.clone(), federation.clone(), store, ledger.reader(), self.directory.clone());
-        let guard = GuardService::clear(OwnLedger::of(config, self.directory.clone(), ledger.reader()), &config.data);
+            Derivation::new(own.clone(), federation.clone(), store, ledger.reader(), self.charter_store.clone());
+        let guard =
+            GuardService::clear(OwnLedger::of(config, self.charter_store.clone(), ledger.reader()), &config.data);
         let adjacent: BTreeSet<_> = config.peers.iter().map(|peer| peer.agency.clone()).collect();
         let parts = WriterParts {
             own,
             federation,
             derivation,
-            directory: self.directory.clone(),
+            charter_store: self.charter_store.clone(),
             adjacent,
             keys: self.keys.clone(),
             answer_within_millis: 0,

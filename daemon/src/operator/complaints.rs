@@ -14,7 +14,7 @@ use super::{RowSink, limit_of, own};
 use crate::base::time::now_millis;
 use crate::peers::Peers;
 use crate::storage::case::{CaseError, Leaf};
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 use crate::storage::outbox::Outbox;
 use crate::storage::record_codec::Header;
 use crate::storage::store::Summary;
@@ -73,7 +73,7 @@ pub(super) struct Complaints {
     pub(super) own: AgencyId,
     pub(super) peers: Peers,
     pub(super) outbox: Outbox,
-    pub(super) directory: Directory,
+    pub(super) charter_store: CharterStore,
 }
 
 impl Complaints {

@@ -19,7 +19,7 @@ use super::names::optional_agency;
 use super::{blocking, own, submit_status};
 use crate::signature_checks::receive_items;
 use crate::storage::case::CaseError;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 use crate::storage::ledger::{Position, Record};
 use crate::storage::outbox::Outbox;
 use crate::storage::record_codec::Header;
@@ -41,7 +41,7 @@ struct Found {
 #[derive(Clone)]
 pub(super) struct Retries {
     pub(super) outbox: Outbox,
-    pub(super) directory: Directory,
+    pub(super) charter_store: CharterStore,
     pub(super) submissions: Submissions,
 }
 
@@ -134,7 +134,7 @@ impl Retries {
 
     /// Checks the signatures again: an item may have been kept before its author's key was known.
     fn check_again(&self, found: Vec<Found>) -> Vec<KeptItem> {
-        let (charters, federation) = (self.directory.charters(), self.outbox.federation());
+        let (charters, federation) = (self.charter_store.charters(), self.outbox.federation());
         let check = |found: Found| {
             let Found { position, peer, entry, kept, item } = found;
             let received = receive_items(vec![item], federation, &charters).pop()?;

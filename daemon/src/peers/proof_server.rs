@@ -10,7 +10,7 @@ use tlog_tiles::HashReader;
 use tokio::sync::watch;
 
 use crate::storage::case::{CaseError, Leaf};
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 use crate::storage::ledger::ReadError;
 use crate::storage::outbox::Outbox;
 use crate::storage::store::Placed;
@@ -20,21 +20,21 @@ use crate::writer::Head;
 #[derive(Clone)]
 pub struct ProofServer {
     outbox: Outbox,
-    directory: Directory,
+    charter_store: CharterStore,
     head: watch::Receiver<Head>,
 }
 
 impl ProofServer {
     /// Shows this ledger, as far as its newest checkpoint reaches.
-    pub fn new(outbox: Outbox, directory: Directory, head: watch::Receiver<Head>) -> Self {
-        Self { outbox, directory, head }
+    pub fn new(outbox: Outbox, charter_store: CharterStore, head: watch::Receiver<Head>) -> Self {
+        Self { outbox, charter_store, head }
     }
 
     /// Answers one question of a peer.
     pub(crate) fn answer(&self, asker: &AgencyId, question: &wire::Prove) -> wire::Proof {
         let head = self.head.borrow().clone();
         let signed = head.is_signed.then_some(SignedTree { size: head.size.0, note: &head.checkpoint });
-        match prove(&self.outbox, signed, &self.directory.newest(), asker, question) {
+        match prove(&self.outbox, signed, &self.charter_store.newest(), asker, question) {
             Ok(proof) => proof,
             Err(refusal) => {
                 tracing::info!(peer = %asker, "showed no proof: {refusal}");

@@ -50,7 +50,7 @@ use crate::base::time::Clocks;
 use crate::peers::proof_server::ProofServer;
 use crate::peers::watch::Watch;
 use crate::rollback_guard::GuardService;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 use crate::storage::outbox::GiveBack;
 use crate::writer::WriterHandle;
 use changes::Changes;
@@ -84,7 +84,7 @@ pub struct SessionParts {
     /// How long a link may be silent.
     pub idle: Duration,
     /// The charters.
-    pub directory: Directory,
+    pub charter_store: CharterStore,
     /// Where received frames go.
     pub writer: WriterHandle,
     /// Whether this node may sign: its peers say whether they saw more of its ledger than there is.

@@ -26,7 +26,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::base::alarms::Alarms;
 use crate::storage::case::CaseError;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 use crate::storage::outbox::Outbox;
 use crate::storage::store::Sight;
 
@@ -55,9 +55,9 @@ impl Watch {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn load(alarms: Alarms, outbox: &Outbox, directory: &Directory) -> Result<Self, CaseError> {
+    pub fn load(alarms: Alarms, outbox: &Outbox, charter_store: &CharterStore) -> Result<Self, CaseError> {
         let watch = Self::new(alarms);
-        let charters = directory.charters();
+        let charters = charter_store.charters();
         for which in [Sight::Shown, Sight::Receipt] {
             for (agency, position) in outbox.store().sights(which)? {
                 let body = outbox.reader().record(position)?.body;

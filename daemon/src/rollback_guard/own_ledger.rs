@@ -8,7 +8,7 @@ use sinergi_proto::charter::Charters;
 use sinergi_proto::transparency::rollback_guard::{Compared, Extent, OwnTree, Proof, Signer};
 
 use crate::storage::case::{CaseError, Leaf};
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 use crate::storage::ledger::LedgerReader;
 
 /// How this agency's signatures are known.
@@ -19,7 +19,7 @@ pub struct OwnKeys {
     /// Its federation.
     pub federation: Federation,
     /// The charters, which hold its keys.
-    pub directory: Directory,
+    pub charter_store: CharterStore,
 }
 
 /// The ledger that is here, and whose it is.
@@ -33,8 +33,8 @@ pub struct OwnLedger {
 
 impl OwnKeys {
     /// The keys of the agency that a node is configured for.
-    pub fn of(config: &Config, directory: Directory) -> Self {
-        Self { agency: config.agency.clone(), federation: config.federation.clone(), directory }
+    pub fn of(config: &Config, charter_store: CharterStore) -> Self {
+        Self { agency: config.agency.clone(), federation: config.federation.clone(), charter_store }
     }
 
     /// This agency under these charters.
@@ -45,8 +45,8 @@ impl OwnKeys {
 
 impl OwnLedger {
     /// The ledger of the agency that a node is configured for.
-    pub fn of(config: &Config, directory: Directory, reader: LedgerReader) -> Self {
-        Self { keys: OwnKeys::of(config, directory), reader }
+    pub fn of(config: &Config, charter_store: CharterStore, reader: LedgerReader) -> Self {
+        Self { keys: OwnKeys::of(config, charter_store), reader }
     }
 
     /// How far it reaches.
@@ -59,7 +59,7 @@ impl OwnLedger {
     /// # Errors
     /// When the ledger cannot be read.
     pub fn compare(&self, proof: &Proof) -> Result<Option<Compared>, CaseError> {
-        let charters = self.keys.directory.charters();
+        let charters = self.keys.charter_store.charters();
         Compared::of(proof, self.keys.signer(&charters), self)
     }
 }

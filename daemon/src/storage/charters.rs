@@ -21,7 +21,7 @@ use crate::base::durable;
 
 /// Why the charters cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum DirectoryError {
+pub enum CharterStoreError {
     /// No pin in the configuration.
     #[error(
         "no charter is pinned: `sinergi --node DIR charter adopt FILE` puts the federation's first charter in place"
@@ -94,29 +94,29 @@ impl FoundRival {
 
 /// The trusted charters, shared by everybody in the node.
 #[derive(Clone)]
-pub struct Directory {
+pub struct CharterStore {
     files: sinergi_config::Charter,
     charters: Arc<ArcSwap<Charters>>,
     adopting: Arc<Mutex<()>>,
     version: Arc<watch::Sender<u64>>,
 }
 
-impl Directory {
+impl CharterStore {
     /// Loads all versions from the configured folder, beginning with the pinned first.
     ///
     /// # Errors
     /// When one cannot be read or is not trusted.
-    pub fn load(files: &sinergi_config::Charter) -> Result<Self, DirectoryError> {
-        let pin = files.pin.as_ref().ok_or(DirectoryError::NotPinned)?;
+    pub fn load(files: &sinergi_config::Charter) -> Result<Self, CharterStoreError> {
+        let pin = files.pin.as_ref().ok_or(CharterStoreError::NotPinned)?;
         let path = files.file(1);
         let mut charters =
-            Charters::pinned(&read(&path)?, &pin.0).map_err(|source| DirectoryError::NotTrusted { path, source })?;
+            Charters::pinned(&read(&path)?, &pin.0).map_err(|source| CharterStoreError::NotTrusted { path, source })?;
         for version in 2.. {
             let path = files.file(version);
             if !path.exists() {
                 break;
             }
-            charters.succeed(&read(&path)?).map_err(|source| DirectoryError::NotTrusted { path, source })?;
+            charters.succeed(&read(&path)?).map_err(|source| CharterStoreError::NotTrusted { path, source })?;
         }
         let version = Arc::new(watch::Sender::new(charters.newest().version));
         let charters = Arc::new(ArcSwap::from_pointee(charters));
@@ -146,20 +146,20 @@ impl Directory {
     /// Adopts the successor of the newest charter: checks it, writes it to the disk, and uses it.
     ///
     /// # Errors
-    /// When it is not the trusted successor, or cannot be written. The directory stays as it was; a rival is kept
+    /// When it is not the trusted successor, or cannot be written. The store stays as it was; a rival is kept
     /// beside it if it can be.
-    pub fn adopt(&self, note: &[u8]) -> Result<Arc<Charter>, DirectoryError> {
+    pub fn adopt(&self, note: &[u8]) -> Result<Arc<Charter>, CharterStoreError> {
         // One at a time; who only reads does not wait for signatures and the disk.
         let _adopting = self.adopting.lock();
         let mut extended = Charters::clone(&self.charters());
         let path = self.files.file(extended.newest().version + 1);
         let adopted = match extended.succeed(note) {
             Ok(adopted) => adopted,
-            Err(CharterTrustError::Rival(rival)) => return Err(DirectoryError::Rival(self.found(rival, note))),
-            Err(source) => return Err(DirectoryError::NotTrusted { path, source }),
+            Err(CharterTrustError::Rival(rival)) => return Err(CharterStoreError::Rival(self.found(rival, note))),
+            Err(source) => return Err(CharterStoreError::NotTrusted { path, source }),
         };
         if path.exists() && Charter::parse(&read(&path)?).map(|there| there.hash).ok() != Some(adopted.hash) {
-            return Err(DirectoryError::InTheWay(path));
+            return Err(CharterStoreError::InTheWay(path));
         }
         write_durably(&path, note)?;
         self.charters.store(Arc::new(extended));
@@ -213,7 +213,7 @@ impl Directory {
         FoundRival { rival, trusted, kept }
     }
 
-    fn keep_rival(&self, version: u64, path: &Path, note: &[u8]) -> Result<(), DirectoryError> {
+    fn keep_rival(&self, version: u64, path: &Path, note: &[u8]) -> Result<(), CharterStoreError> {
         let kept = self.rival_files()?;
         if kept.iter().any(|kept| kept == path) && read(path)? == note {
             return Ok(());
@@ -223,14 +223,14 @@ impl Directory {
         if others >= limits::RIVAL_CHARTERS {
             let source =
                 io::Error::other(format!("{others} charters of version {version} are kept beside the trusted one"));
-            return Err(DirectoryError::File { action: "keep", path: path.to_owned(), source });
+            return Err(CharterStoreError::File { action: "keep", path: path.to_owned(), source });
         }
         write_durably(path, note)
     }
 
-    fn rival_files(&self) -> Result<Vec<PathBuf>, DirectoryError> {
+    fn rival_files(&self) -> Result<Vec<PathBuf>, CharterStoreError> {
         let folder = &self.files.directory;
-        let failed = |source| DirectoryError::File { action: "look for", path: folder.clone(), source };
+        let failed = |source| CharterStoreError::File { action: "look for", path: folder.clone(), source };
         let entries: io::Result<Vec<_>> = fs::read_dir(folder).map_err(failed)?.collect();
         let paths = entries.map_err(failed)?.into_iter().map(|entry| entry.path());
         let mut rivals: Vec<_> =
@@ -244,11 +244,11 @@ fn name_of(path: &Path) -> Cow<'_, str> {
     path.file_name().unwrap_or_default().to_string_lossy()
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, DirectoryError> {
-    fs::read(path).map_err(|source| DirectoryError::File { action: "read", path: path.to_owned(), source })
+fn read(path: &Path) -> Result<Vec<u8>, CharterStoreError> {
+    fs::read(path).map_err(|source| CharterStoreError::File { action: "read", path: path.to_owned(), source })
 }
 
-fn write_durably(path: &Path, note: &[u8]) -> Result<(), DirectoryError> {
-    let failed = |source| DirectoryError::File { action: "write", path: path.to_owned(), source };
+fn write_durably(path: &Path, note: &[u8]) -> Result<(), CharterStoreError> {
+    let failed = |source| CharterStoreError::File { action: "write", path: path.to_owned(), source };
     durable::replace(path, note).map_err(failed)
 }

@@ -25,7 +25,7 @@ use sinergi_proto::routing::route::reset_of;
 use sinergi_proto::wire;
 
 use crate::storage::case::{self, CaseError, Leaf};
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 use crate::storage::ledger::{LedgerReader, Position, Record, RecordKind};
 use crate::storage::record_codec::Header;
 use crate::storage::store::{Changes, Counts, PeerCursor, Placed, RefusedRow, Row, Sight, Store, StoreError, Summary};
@@ -41,7 +41,7 @@ pub struct Derivation {
     federation: String,
     store: Store,
     reader: LedgerReader,
-    directory: Directory,
+    charter_store: CharterStore,
     rows: Rows,
     /// The highest id in the store, once it was asked for: ids grow with time, so that a new complaint need not be looked for.
     highest: Option<ComplaintId>,
@@ -51,13 +51,19 @@ pub struct Derivation {
 
 impl Derivation {
     /// A derivation that has applied what the store says. Its counts are wrong until [`Self::count`].
-    pub fn new(own: AgencyId, federation: String, store: Store, reader: LedgerReader, directory: Directory) -> Self {
+    pub fn new(
+        own: AgencyId,
+        federation: String,
+        store: Store,
+        reader: LedgerReader,
+        charter_store: CharterStore,
+    ) -> Self {
         Self {
             own,
             federation,
             store,
             reader,
-            directory,
+            charter_store,
             rows: Rows::new(CASE_CACHE_LIMITS.complaints),
             highest: None,
             changes: Changes::default(),
@@ -243,7 +249,7 @@ impl Derivation {
             return Ok(());
         }
         let version = entry.charter_version;
-        let charters = self.directory.charters();
+        let charters = self.charter_store.charters();
         let charter = charters.version(version).ok_or(CaseError::Charter { index, version })?;
         replay.cases.fold(&entry, charter, replay.batch);
         // An entry may be the first of its complaint only by being Lodged.
@@ -319,7 +325,7 @@ impl View for Derivation {
         if !self.may_be_stored(id)? {
             return Ok(None);
         }
-        let charters = self.directory.charters();
+        let charters = self.charter_store.charters();
         let case = case::load(id, &self.store, &self.reader, &self.federation, &charters)?;
         Ok(case.map(Box::new))
     }

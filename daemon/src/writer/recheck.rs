@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Submission, WriterHandle};
 use crate::signature_checks::receive_items;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 
 /// Batches of items that may wait here: as many as the engine gives out items at a time, so that there is always room.
 const WAITING: usize = 256;
@@ -23,7 +23,7 @@ pub async fn recheck(
     mut items: Rechecks,
     writer: WriterHandle,
     federation: String,
-    directory: Directory,
+    charter_store: CharterStore,
     stop: CancellationToken,
 ) {
     loop {
@@ -32,10 +32,10 @@ pub async fn recheck(
             next = items.recv() => next,
         };
         let Some(items) = next else { return };
-        let (federation, directory) = (federation.clone(), directory.clone());
+        let (federation, charter_store) = (federation.clone(), charter_store.clone());
         let check = move || {
             let (keys, items): (Vec<_>, Vec<_>) = items.into_iter().map(|Recheck { key, item }| (key, item)).unzip();
-            let received = receive_items(items, &federation, &directory.charters());
+            let received = receive_items(items, &federation, &charter_store.charters());
             keys.into_iter().zip(received).collect()
         };
         let checked = tokio::task::spawn_blocking(check).await;

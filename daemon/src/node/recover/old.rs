@@ -10,7 +10,7 @@ use sinergi_proto::engine::{CursorHeader, LeafHeader, OldEntry};
 use sinergi_proto::wire;
 
 use crate::signature_checks::receive_items;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 use crate::storage::ledger::{LedgerReader, Position, Record};
 use crate::storage::record_codec::{ContentHeader, Header};
 use crate::writer::{Received, Writer, WriterError};
@@ -23,12 +23,12 @@ pub(super) struct OldLedger {
     /// It opens: its leaves and their contents can be looked up.
     is_whole: bool,
     federation: String,
-    directory: Directory,
+    charter_store: CharterStore,
 }
 
 impl OldLedger {
-    pub(super) fn new(reader: LedgerReader, is_whole: bool, federation: String, directory: Directory) -> Self {
-        Self { reader, is_whole, federation, directory }
+    pub(super) fn new(reader: LedgerReader, is_whole: bool, federation: String, charter_store: CharterStore) -> Self {
+        Self { reader, is_whole, federation, charter_store }
     }
 
     /// Gives everything to the writer. `progress` hears how many entries of how many were given.
@@ -124,7 +124,7 @@ impl OldLedger {
     }
 
     fn receive(&self, items: Vec<wire::Item>) -> Vec<Received> {
-        receive_items(items, &self.federation, &self.directory.charters())
+        receive_items(items, &self.federation, &self.charter_store.charters())
     }
 }
 

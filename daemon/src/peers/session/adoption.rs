@@ -11,14 +11,14 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::base::alarms::Alarms;
 use crate::peers::failures::quote;
-use crate::storage::charters::{Directory, DirectoryError};
+use crate::storage::charters::{CharterStore, CharterStoreError};
 use crate::transport::tls::{Authorities, SharedAuthorities};
 use crate::writer::{Submission, WriterHandle};
 
 /// Adopts charters.
 pub struct CharterAdoption {
     federation: Federation,
-    directory: Directory,
+    charter_store: CharterStore,
     authorities: SharedAuthorities,
     writer: WriterHandle,
     alarms: Alarms,
@@ -26,15 +26,15 @@ pub struct CharterAdoption {
 }
 
 impl CharterAdoption {
-    /// Charters go to `directory`, the authorities that they name to `authorities`; then `writer` judges again what waited for them.
+    /// Charters go to `charter_store`, the authorities that they name to `authorities`; then `writer` judges again what waited for them.
     pub fn new(
         federation: Federation,
-        directory: Directory,
+        charter_store: CharterStore,
         authorities: SharedAuthorities,
         writer: WriterHandle,
         alarms: Alarms,
     ) -> Self {
-        Self { federation, directory, authorities, writer, alarms, turn: Arc::default() }
+        Self { federation, charter_store, authorities, writer, alarms, turn: Arc::default() }
     }
 
     /// Waits until no other link adopts a charter. The turn lasts until the guard is dropped.
@@ -45,10 +45,10 @@ impl CharterAdoption {
     /// Adopts a charter that a peer passed on, with the authorities that it names, and has the writer judge again what waited for it.
     pub(super) fn adopt(&self, from: &AgencyId, note: &[u8]) -> Adoption {
         // Several peers may pass it on, and another link may have brought it while this one waited.
-        if self.directory.charters().has_text_of(note) {
+        if self.charter_store.charters().has_text_of(note) {
             return Adoption::InForce;
         }
-        let adopted = match self.directory.adopt(note) {
+        let adopted = match self.charter_store.adopt(note) {
             Ok(adopted) => adopted,
             Err(problem) => return self.did_not_adopt(from, problem),
         };
@@ -58,18 +58,18 @@ impl CharterAdoption {
         tracing::info!(version = adopted.version, %from, "adopted a charter");
         // A writer that is full looks at what waits before long anyway.
         let _ = self.writer.try_submit(Submission::Retry);
-        self.directory.announce();
+        self.charter_store.announce();
         Adoption::InForce
     }
 
     /// Tells the operator that a peer passed on what does not follow the charters here.
-    fn did_not_adopt(&self, from: &AgencyId, problem: DirectoryError) -> Adoption {
+    fn did_not_adopt(&self, from: &AgencyId, problem: CharterStoreError) -> Adoption {
         let tell = |reason: &dyn std::fmt::Display| {
             tracing::warn!(peer = %from, "did not adopt a charter from the peer: {}", quote(&reason.to_string()));
         };
         match problem {
-            DirectoryError::NotTrusted { source, .. } => tell(&source),
-            DirectoryError::Rival(found) => {
+            CharterStoreError::NotTrusted { source, .. } => tell(&source),
+            CharterStoreError::Rival(found) => {
                 tell(&found.rival);
                 self.alarms.raise(found.topic(), format!("{from} goes by another charter: {}", found.alarm()));
                 return Adoption::Rival(found.rival.version);

@@ -32,7 +32,7 @@ use crate::peers::watch::Watch;
 use crate::rollback_guard::{GuardService, Proof, Sighting};
 use crate::signature_checks::{check_checkpoint, check_receipt, receive_items};
 use crate::storage::case::CaseError;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 use crate::storage::ledger::LedgerReader;
 use crate::storage::outbox::{GiveBack, Outbox};
 use crate::storage::store::PeerCursor;
@@ -59,20 +59,20 @@ impl Ended {
 pub struct Incoming {
     own: AgencyId,
     federation: Federation,
-    directory: Directory,
+    charter_store: CharterStore,
     /// Room for what was received and is not acknowledged on all links.
     room: Budget,
 }
 
 impl Incoming {
-    /// Everything is checked under the charters in `directory`; frames wait for `room`, which all links share.
-    pub fn new(own: AgencyId, federation: Federation, directory: Directory, room: Budget) -> Self {
-        Self { own, federation, directory, room }
+    /// Everything is checked under the charters in `charter_store`; frames wait for `room`, which all links share.
+    pub fn new(own: AgencyId, federation: Federation, charter_store: CharterStore, room: Budget) -> Self {
+        Self { own, federation, charter_store, room }
     }
 
     /// Decodes and authenticates items.
     fn check(&self, items: Vec<wire::Item>) -> Vec<Received> {
-        receive_items(items, self.federation.as_str(), &self.directory.charters())
+        receive_items(items, self.federation.as_str(), &self.charter_store.charters())
     }
 
     /// Takes the checkpoints that verify.
@@ -93,7 +93,7 @@ impl Incoming {
         if agency == self.own || watch.knows(&agency, &note) {
             return None;
         }
-        let checkpoint = check_checkpoint(&note, &agency, self.federation.as_str(), &self.directory.charters())?;
+        let checkpoint = check_checkpoint(&note, &agency, self.federation.as_str(), &self.charter_store.charters())?;
         Some((agency, VerifiedCheckpoint { checkpoint, note }))
     }
 }
@@ -102,7 +102,7 @@ impl Incoming {
 pub struct Outgoing {
     own: AgencyId,
     peers: Peers,
-    directory: Directory,
+    charter_store: CharterStore,
     outbox: Outbox,
     writer: WriterHandle,
     /// Room for what is sent and not acknowledged on all links.
@@ -114,12 +114,12 @@ impl Outgoing {
     pub fn new(
         own: AgencyId,
         peers: Peers,
-        directory: Directory,
+        charter_store: CharterStore,
         outbox: Outbox,
         writer: WriterHandle,
         room: Budget,
     ) -> Self {
-        Self { own, peers, directory, outbox, writer, room }
+        Self { own, peers, charter_store, outbox, writer, room }
     }
 
     /// What is given back to a peer whose ledger has begun a new epoch.
@@ -129,7 +129,7 @@ impl Outgoing {
             before: owed.before,
             own: self.own.clone(),
             adjacent: self.peers.iter().map(|peer| peer.agency.clone()).collect(),
-            charters: self.directory.charters(),
+            charters: self.charter_store.charters(),
         }
     }
 }
@@ -139,7 +139,7 @@ pub struct Receipts {
     own: AgencyId,
     federation: Federation,
     key: SigningKey,
-    directory: Directory,
+    charter_store: CharterStore,
     reader: LedgerReader,
 }
 
@@ -149,10 +149,10 @@ impl Receipts {
         own: AgencyId,
         federation: Federation,
         key: SigningKey,
-        directory: Directory,
+        charter_store: CharterStore,
         reader: LedgerReader,
     ) -> Self {
-        Self { own, federation, key, directory, reader }
+        Self { own, federation, key, charter_store, reader }
     }
 
     /// Signs the receipt for a frame: it says of every leaf what is there, to the bit.
@@ -168,7 +168,7 @@ impl Receipts {
             receiver: self.own.clone(),
             sender,
             key_id: Receipt::key_id_of(&self.key),
-            charter_version: self.directory.newest().version,
+            charter_version: self.charter_store.newest().version,
             cursor,
             results,
             checkpoint,
@@ -182,7 +182,7 @@ impl Receipts {
 
     /// Checks the receipt of a peer; what is wrong with it, in words.
     fn check(&self, peer: &AgencyId, ack: wire::Ack) -> Result<Box<CheckedAck>, String> {
-        let charters = self.directory.charters();
+        let charters = self.charter_store.charters();
         let checked = check_receipt(ack, &self.own, peer, self.federation.as_str(), &charters);
         checked.map(Box::new).map_err(|error| error.to_string())
     }
