@@ -29,8 +29,8 @@ use sinergi_proto::transparency::audit::Audit;
 
 use crate::base::time::now_millis;
 use crate::peers::{Peers, Unanswered};
-use crate::storage::case::CaseError;
 use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::outbox::Outbox;
 use records::OwnRecords;
 
@@ -42,7 +42,7 @@ pub enum AuditError {
     NotAdjacent(Unanswered),
     /// This node's own data.
     #[error("this node's own data: {0}")]
-    Own(#[from] CaseError),
+    Own(#[from] OwnDataError),
     /// Nobody waits for the result any more.
     #[error("the audit was given up")]
     GivenUp,

@@ -46,8 +46,8 @@ use crate::base::alarms::Alarms;
 use crate::peers::Peers;
 use crate::peers::watch::Watch;
 use crate::rollback_guard::GuardService;
-use crate::storage::case::CaseError;
 use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::outbox::Outbox;
 use crate::storage::store::StoreError;
 use crate::writer::{SubmitError, WriterHandle};
@@ -394,8 +394,8 @@ impl From<StoreError> for OwnDataError {
     }
 }
 
-impl From<CaseError> for OwnDataError {
-    fn from(error: CaseError) -> Self {
+impl From<OwnDataError> for OwnDataError {
+    fn from(error: OwnDataError) -> Self {
         Self(error)
     }
 }
@@ -407,7 +407,7 @@ impl From<crate::storage::ledger::ReadError> for OwnDataError {
 }
 
 /// The node cannot read its own data.
-struct OwnDataError(CaseError);
+struct OwnDataError(OwnDataError);
 
 impl From<OwnDataError> for Status {
     fn from(OwnDataError(error): OwnDataError) -> Self {

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::alarms::Alarms;
 use crate::base::time::now_millis;
-use crate::storage::case::CaseError;
+use crate::storage::complaint_loader::OwnDataError;
 
 pub use own_ledger::{OwnKeys, OwnLedger};
 pub use sinergi_proto::transparency::rollback_guard::{Compared, Proof, Sighting};
@@ -52,7 +52,7 @@ pub enum GuardError {
     Sightings(#[from] SightingsError),
     /// The ledger.
     #[error(transparent)]
-    Ledger(#[from] CaseError),
+    Ledger(#[from] OwnDataError),
 }
 
 impl GuardService {
@@ -134,7 +134,7 @@ impl GuardService {
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    pub fn set_back(&self, sighting: Sighting) -> Result<(), CaseError> {
+    pub fn set_back(&self, sighting: Sighting) -> Result<(), OwnDataError> {
         let mut guard = self.guard();
         let must_store = guard.set_back(sighting.clone());
         self.0.state.send_replace(guard.state());
@@ -171,7 +171,7 @@ impl GuardService {
         }
     }
 
-    fn raise(&self, sighting: &Sighting) -> Result<(), CaseError> {
+    fn raise(&self, sighting: &Sighting) -> Result<(), OwnDataError> {
         let ledger = &self.0.ledger;
         let Some(compared) = ledger.compare(&sighting.proof)? else { return Ok(()) };
         let found = sighting.describe(&compared, ledger.extent());

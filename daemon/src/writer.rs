@@ -41,8 +41,8 @@ use tokio::sync::{mpsc, watch};
 use crate::base::alarms::Alarms;
 use crate::base::time::Clocks;
 use crate::rollback_guard::GuardService;
-use crate::storage::case::CaseError;
 use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::derivation::{CASE_CACHE_LIMITS, Derivation};
 use crate::storage::keys::SigningKeys;
 use crate::storage::leaf_cache::LeafCache;
@@ -72,7 +72,7 @@ pub enum WriterError {
     Store(#[from] StoreError),
     /// The node's data contradict each other.
     #[error(transparent)]
-    Case(#[from] CaseError),
+    OwnData(#[from] OwnDataError),
     /// A thread.
     #[error("the system refuses a thread to the writer: {0}")]
     Thread(std::io::Error),
@@ -429,8 +429,8 @@ fn snapshot(ledger: &Ledger, derivation: &Derivation, adjacent: &BTreeSet<Agency
     let (store, reader) = (derivation.store(), derivation.reader());
     let mut deferred = Vec::new();
     for item in store.deferred() {
-        let record = reader.record(item?.1).map_err(CaseError::Ledger)?;
-        if let Header::Deferred(header) = Header::of(&record).map_err(CaseError::from)? {
+        let record = reader.record(item?.1).map_err(OwnDataError::Ledger)?;
+        if let Header::Deferred(header) = Header::of(&record).map_err(OwnDataError::from)? {
             deferred.push((header, record.body));
         }
     }
@@ -452,7 +452,7 @@ fn snapshot(ledger: &Ledger, derivation: &Derivation, adjacent: &BTreeSet<Agency
 }
 
 /// The newest checkpoint of each agency that the ledger holds, as signed notes.
-fn seen(store: &Store, reader: &LedgerReader) -> Result<BTreeMap<AgencyId, Vec<u8>>, CaseError> {
+fn seen(store: &Store, reader: &LedgerReader) -> Result<BTreeMap<AgencyId, Vec<u8>>, OwnDataError> {
     let mut seen = BTreeMap::new();
     for (agency, position) in store.sights(Sight::Shown)? {
         seen.insert(agency, reader.record(position)?.body);
@@ -461,7 +461,7 @@ fn seen(store: &Store, reader: &LedgerReader) -> Result<BTreeMap<AgencyId, Vec<u
 }
 
 /// Routing records after the last leaf.
-fn owed_after(reader: &LedgerReader) -> Result<u32, CaseError> {
+fn owed_after(reader: &LedgerReader) -> Result<u32, OwnDataError> {
     let mut owed = 0;
     for record in reader.steps_from(LedgerIndex(reader.size()))? {
         record?;

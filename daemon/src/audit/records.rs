@@ -9,8 +9,8 @@ use sinergi_proto::transparency::audit::holdings::{Assignment, Holdings};
 use sinergi_proto::transparency::audit::{HeldCase, ReceiptRef, Records, Scope};
 
 use crate::base::time::now_millis;
-use crate::storage::case::{self, CaseError, Leaf};
 use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::{self, OwnDataError, ParsedLeaf};
 use crate::storage::ledger::{Position, Record, RecordKind};
 use crate::storage::outbox::Outbox;
 use crate::storage::record_codec::Header;
@@ -32,7 +32,7 @@ impl OwnRecords {
     ///
     /// # Errors
     /// When the own ledger cannot be read.
-    pub(super) fn of(&self, own: &AgencyId, agency: &AgencyId, scope: &Scope) -> Result<Holdings, CaseError> {
+    pub(super) fn of(&self, own: &AgencyId, agency: &AgencyId, scope: &Scope) -> Result<Holdings, OwnDataError> {
         let assignment = Assignment {
             auditor: own.clone(),
             agency: agency.clone(),
@@ -49,7 +49,7 @@ impl OwnRecords {
         Ok(holdings)
     }
 
-    fn add(&self, holdings: &mut Holdings, record: Record) -> Result<(), CaseError> {
+    fn add(&self, holdings: &mut Holdings, record: Record) -> Result<(), OwnDataError> {
         match record.kind {
             // They are many, and an audit needs nothing of them.
             RecordKind::Content | RecordKind::Routing | RecordKind::Cursor => return Ok(()),
@@ -59,7 +59,7 @@ impl OwnRecords {
             Header::Leaf(header) => {
                 let index = record.leaf().unwrap_or_default();
                 let entry = Entry::parse(Bytes::from(record.body), self.outbox.federation())
-                    .map_err(|source| CaseError::Entry { index, source })?;
+                    .map_err(|source| OwnDataError::Entry { index, source })?;
                 holdings.add_entry(&entry, index, header.at);
             }
             Header::Receipt(header) => {
@@ -76,30 +76,30 @@ impl OwnRecords {
 }
 
 impl Records for OwnRecords {
-    type Error = CaseError;
+    type Error = OwnDataError;
 
-    fn entry(&self, leaf: LedgerIndex) -> Result<Vec<u8>, CaseError> {
+    fn entry(&self, leaf: LedgerIndex) -> Result<Vec<u8>, OwnDataError> {
         Ok(self.outbox.reader().leaf(leaf)?.body)
     }
 
-    fn receipt(&self, receipt: ReceiptRef) -> Result<Vec<u8>, CaseError> {
+    fn receipt(&self, receipt: ReceiptRef) -> Result<Vec<u8>, OwnDataError> {
         let position = Position::from_bits(receipt.0).expect("a receipt is named by the position of its record");
         Ok(self.outbox.reader().record(position)?.body)
     }
 
-    fn held_by(&self, agency: &AgencyId) -> Result<Vec<ComplaintId>, CaseError> {
+    fn held_by(&self, agency: &AgencyId) -> Result<Vec<ComplaintId>, OwnDataError> {
         let held = self.outbox.store().held_by(agency)?;
         Ok(held.into_iter().map(|(complaint, _)| complaint).collect())
     }
 
-    fn case(&self, complaint: &ComplaintId) -> Result<Option<HeldCase>, CaseError> {
+    fn case(&self, complaint: &ComplaintId) -> Result<Option<HeldCase>, OwnDataError> {
         let (outbox, charters) = (&self.outbox, self.charter_store.charters());
-        let case = case::load(complaint, outbox.store(), outbox.reader(), outbox.federation(), &charters)?;
+        let case = complaint_loader::load(complaint, outbox.store(), outbox.reader(), outbox.federation(), &charters)?;
         let Some(case) = case else { return Ok(None) };
         let mut leaves: Vec<LedgerIndex> = case.leaves.values().copied().collect();
         leaves.sort_unstable();
-        let entry = |leaf| Ok(Leaf::parse(outbox.reader().leaf(leaf)?, outbox.federation())?.entry);
-        let entries = leaves.into_iter().map(entry).collect::<Result<_, CaseError>>()?;
+        let entry = |leaf| Ok(ParsedLeaf::parse(outbox.reader().leaf(leaf)?, outbox.federation())?.entry);
+        let entries = leaves.into_iter().map(entry).collect::<Result<_, OwnDataError>>()?;
         Ok(Some(HeldCase { complaint: case.complaint.clone(), entries }))
     }
 }

@@ -18,8 +18,8 @@ use super::folder::{finish_recovery, ledger_path, store_path};
 use crate::base::alarms::Alarms;
 use crate::base::telemetry;
 use crate::rollback_guard::{GuardService, OwnLedger, Proof};
-use crate::storage::case::CaseError;
 use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::derivation::Derivation;
 use crate::storage::ledger::{Ledger, LedgerOptions, Opened, Position};
 use crate::storage::store::{self, Store, StoreError, StoreOpened};
@@ -94,7 +94,7 @@ pub fn rebuild(config: &Config) -> Result<u64, NodeError> {
 /// Works with the store. If that shows damage, or sled panics, the store is moved aside, and the work is done again with a new one.
 fn on_a_sound_store<T>(config: &Config, mut work: impl FnMut() -> Result<T, NodeError>) -> Result<T, NodeError> {
     match store::guarded(&mut work) {
-        Err(NodeError::Store(error) | NodeError::Case(CaseError::Store(error))) if error.is_damage() => {
+        Err(NodeError::Store(error) | NodeError::OwnData(OwnDataError::Store(error))) if error.is_damage() => {
             tell_moved(&store::set_aside(&store_path(config))?, &error.found());
             work()
         }
@@ -120,8 +120,8 @@ pub(super) fn after_a_failed_store(config: &Config, error: NodeError) -> NodeErr
     let path = store_path(config);
     let source = match error {
         NodeError::Store(source)
-        | NodeError::Case(CaseError::Store(source))
-        | NodeError::Writer(WriterError::Store(source) | WriterError::Case(CaseError::Store(source))) => source,
+        | NodeError::OwnData(OwnDataError::Store(source))
+        | NodeError::Writer(WriterError::Store(source) | WriterError::OwnData(OwnDataError::Store(source))) => source,
         other => return other,
     };
     if source.is_damage() {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use crate::base::telemetry::TelemetryError;
 use crate::operator::SocketError;
 use crate::rollback_guard::GuardError;
-use crate::storage::case::CaseError;
 use crate::storage::charters::CharterStoreError;
+use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::keys::KeyError;
 use crate::storage::ledger::OpenError;
 use crate::storage::store::StoreError;
@@ -58,7 +58,7 @@ pub enum NodeError {
     Guard(#[from] GuardError),
     /// The data contradict each other.
     #[error(transparent)]
-    Case(#[from] CaseError),
+    OwnData(#[from] OwnDataError),
     /// The listening socket.
     #[error("cannot listen on {address}: {source}")]
     Listen {

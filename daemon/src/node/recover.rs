@@ -32,8 +32,8 @@ use super::folder::{check_membership, finish_recovery, ledger_path, recovering, 
 use crate::base::alarms::Alarms;
 use crate::base::causes::one_line;
 use crate::rollback_guard::{self, GuardService, OwnKeys, OwnLedger, SightingsError};
-use crate::storage::case::CaseError;
 use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::derivation::Derivation;
 use crate::storage::keys::SigningKeys;
 use crate::storage::leaf_cache::LeafCache;
@@ -82,7 +82,7 @@ pub enum RecoverError {
     Declare(#[from] DeclareError),
     /// The node's data contradict each other.
     #[error(transparent)]
-    Case(#[from] CaseError),
+    OwnData(#[from] OwnDataError),
 }
 
 /// The ledger of the epoch that is over; its lock is held.

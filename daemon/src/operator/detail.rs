@@ -14,7 +14,7 @@ use tonic::Status;
 use super::codes::{archive_reason, code_of, deadline_name, erase_ground};
 use super::complaints::Complaints;
 use super::own;
-use crate::storage::case::{self, CaseError, Leaf};
+use crate::storage::complaint_loader::{self, OwnDataError, ParsedLeaf};
 use crate::storage::store::Summary;
 
 impl Complaints {
@@ -25,7 +25,7 @@ impl Complaints {
         let mut timeline = Vec::with_capacity(complaint.len());
         for (entry, _) in complaint.timeline() {
             let index = case.leaves.get(&entry).copied().unwrap_or_default();
-            let leaf = own(Leaf::parse(own(outbox.reader().leaf(index))?, outbox.federation()))?;
+            let leaf = own(ParsedLeaf::parse(own(outbox.reader().leaf(index))?, outbox.federation()))?;
             timeline.push(self.timeline_row(&case, leaf)?);
         }
         let charters = self.directory.charters();
@@ -59,15 +59,15 @@ impl Complaints {
     }
 
     /// A complaint, folded; `None`: it is not here.
-    pub(super) fn load_case(&self, id: &ComplaintId) -> Result<Option<Case>, CaseError> {
+    pub(super) fn load_case(&self, id: &ComplaintId) -> Result<Option<Case>, OwnDataError> {
         let outbox = &self.outbox;
         let charters = self.directory.charters();
-        case::load(id, outbox.store(), outbox.reader(), outbox.federation(), &charters)
+        complaint_loader::load(id, outbox.store(), outbox.reader(), outbox.federation(), &charters)
     }
 
-    fn timeline_row(&self, case: &Case, leaf: Leaf) -> Result<operator_api::TimelineRow, Status> {
+    fn timeline_row(&self, case: &Case, leaf: ParsedLeaf) -> Result<operator_api::TimelineRow, Status> {
         let content = self.timeline_contents(case, &leaf)?;
-        let Leaf { index, header, entry } = leaf;
+        let ParsedLeaf { index, header, entry } = leaf;
         let (standing, standing_reason) = standing_of(case, &entry);
         let (to, answer_by) = match &entry.body {
             Body::Custody { act: CustodyAct::Forwarded { to, answer_by, .. }, .. }
@@ -112,7 +112,7 @@ impl Complaints {
         })
     }
 
-    fn timeline_contents(&self, case: &Case, leaf: &Leaf) -> Result<Vec<operator_api::TimelineContent>, Status> {
+    fn timeline_contents(&self, case: &Case, leaf: &ParsedLeaf) -> Result<Vec<operator_api::TimelineContent>, Status> {
         let mut texts = self.texts(leaf)?;
         let rows = (0u32..).zip(&leaf.entry.commitments).map(|(number, commitment)| {
             let (availability, text, why) = match texts.remove(&number) {

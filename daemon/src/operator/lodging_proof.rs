@@ -15,7 +15,7 @@ use super::complaints::Complaints;
 use super::detail::no_case;
 use super::ledger::SignedLedger;
 use super::{blocking, own};
-use crate::storage::case::{CaseError, Leaf};
+use crate::storage::complaint_loader::{OwnDataError, ParsedLeaf};
 use crate::storage::ledger::ReadError;
 use crate::writer::Head;
 
@@ -42,7 +42,7 @@ impl LodgingProofs {
     }
 
     /// The complaint that is meant, if this agency took it in, and its Lodged.
-    fn taken_in(&self, request: &operator_api::GetLodgingProofRequest) -> Result<(ComplaintId, Leaf), Status> {
+    fn taken_in(&self, request: &operator_api::GetLodgingProofRequest) -> Result<(ComplaintId, ParsedLeaf), Status> {
         let id = self.complaints.complaint_named(&request.complaint)?;
         let outbox = &self.complaints.outbox;
         let summary = own(outbox.store().summary(&id))?.ok_or_else(|| no_case(&id))?;
@@ -51,8 +51,8 @@ impl LodgingProofs {
                 format!("complaint {id} was lodged at {}: that agency gives the receipt, ask there", summary.intake);
             return Err(Status::failed_precondition(text));
         }
-        let leaf = own(Leaf::parse(own(outbox.reader().leaf(summary.lodged))?, outbox.federation()))?;
-        let Body::Lodged(lodged) = &leaf.entry.body else { return own(Err(CaseError::StoreMismatch(id))) };
+        let leaf = own(ParsedLeaf::parse(own(outbox.reader().leaf(summary.lodged))?, outbox.federation()))?;
+        let Body::Lodged(lodged) = &leaf.entry.body else { return own(Err(OwnDataError::StoreMismatch(id))) };
         let code = &request.reply_code;
         if !code.is_empty() && reply_code_hash(code) != lodged.reply_code_hash {
             let text = format!("complaint {id}: the reply code is not the one that was given for it");
@@ -61,7 +61,7 @@ impl LodgingProofs {
         Ok((id, leaf))
     }
 
-    fn receipt_of(&self, lodged: &Leaf, head: &Head) -> Result<Vec<u8>, ReadError> {
+    fn receipt_of(&self, lodged: &ParsedLeaf, head: &Head) -> Result<Vec<u8>, ReadError> {
         let (index, LedgerIndex(size)) = (lodged.index, head.size);
         let path = tlog_tiles::prove_record(size, index.0, self.ledger.outbox.reader())
             .map_err(|source| ReadError::Tree { size, source })?;

@@ -19,7 +19,7 @@ use super::{RowSink, limit_of, own};
 use crate::peers::Peers;
 use crate::peers::watch::Watch;
 use crate::peers::{Peer, PeerSnapshot};
-use crate::storage::case::{CaseError, Leaf};
+use crate::storage::complaint_loader::{OwnDataError, ParsedLeaf};
 use crate::storage::outbox::Backlog;
 use crate::storage::outbox::Outbox;
 use crate::storage::record_codec::Header;
@@ -121,10 +121,10 @@ impl PeerQueries {
     }
 
     /// When and why a peer declared its newest epoch.
-    fn reset_of(&self, peer: &AgencyId) -> Result<Option<(u64, String)>, CaseError> {
+    fn reset_of(&self, peer: &AgencyId) -> Result<Option<(u64, String)>, OwnDataError> {
         let Some(newest) = self.outbox.store().reset_of(peer)? else { return Ok(None) };
         let record = self.outbox.reader().leaf(newest.leaf)?;
-        let entry = Leaf::parse(record, self.outbox.federation())?.entry;
+        let entry = ParsedLeaf::parse(record, self.outbox.federation())?.entry;
         let Body::Node(body) = entry.body else { return Ok(None) };
         let wire::entry::Body::LedgerReset(reset) = *body else { return Ok(None) };
         Ok(Some((entry.clock.millis(), reset_reason(&reset).to_owned())))
@@ -252,7 +252,7 @@ impl PeerQueries {
         for item in self.outbox.store().deferred() {
             let (_, position) = own(item)?;
             let record = own(self.outbox.reader().record(position))?;
-            let Header::Deferred(header) = own(Header::of(&record).map_err(CaseError::from))? else { continue };
+            let Header::Deferred(header) = own(Header::of(&record).map_err(OwnDataError::from))? else { continue };
             if peer.is_some_and(|peer| *peer != header.peer) {
                 continue;
             }

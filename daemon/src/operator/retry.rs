@@ -18,8 +18,8 @@ use super::intake::{Submissions, answer_of};
 use super::names::optional_agency;
 use super::{blocking, own, submit_status};
 use crate::signature_checks::receive_items;
-use crate::storage::case::CaseError;
 use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::ledger::{Position, Record};
 use crate::storage::outbox::Outbox;
 use crate::storage::record_codec::Header;
@@ -114,7 +114,7 @@ impl Retries {
     fn kept_at(&self, position: Position) -> Result<Option<Found>, Status> {
         // An operator may name any number.
         let Ok(record) = self.outbox.reader().record(position) else { return Ok(None) };
-        let header = own(Header::of(&record).map_err(CaseError::from))?;
+        let header = own(Header::of(&record).map_err(OwnDataError::from))?;
         let Record { body, .. } = record;
         Ok(match header {
             Header::Refused(header) => {

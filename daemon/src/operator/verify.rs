@@ -15,7 +15,7 @@ use super::complaints::Complaints;
 use super::detail::{no_case, standing_of};
 use super::own;
 use crate::base::time::now_millis;
-use crate::storage::case::{CaseError, Leaf};
+use crate::storage::complaint_loader::{OwnDataError, ParsedLeaf};
 use crate::storage::ledger::ReadError;
 use crate::storage::record_codec::Header;
 
@@ -38,7 +38,7 @@ impl Complaints {
         let mut again: Option<Complaint> = None;
         let mut entries = Vec::with_capacity(leaves.len());
         for index in leaves {
-            let leaf = own(Leaf::parse(own(outbox.reader().leaf(index))?, outbox.federation()))?;
+            let leaf = own(ParsedLeaf::parse(own(outbox.reader().leaf(index))?, outbox.federation()))?;
             let mut problems = self.check_entry(&leaf, &mut again);
             problems.extend(self.check_contents_of(&leaf)?);
             problems.extend(self.check_in_tree(&leaf, size, root));
@@ -59,7 +59,7 @@ impl Complaints {
     }
 
     /// Signature, key, parents, clock and role; the entry then joins the others.
-    fn check_entry(&self, leaf: &Leaf, again: &mut Option<Complaint>) -> Vec<String> {
+    fn check_entry(&self, leaf: &ParsedLeaf, again: &mut Option<Complaint>) -> Vec<String> {
         let (entry, charters) = (&leaf.entry, self.directory.charters());
         let mut problems = Vec::new();
         let said = |verdict: Verdict| match verdict {
@@ -78,15 +78,15 @@ impl Complaints {
         problems
     }
 
-    fn check_contents_of(&self, leaf: &Leaf) -> Result<Vec<String>, Status> {
+    fn check_contents_of(&self, leaf: &ParsedLeaf) -> Result<Vec<String>, Status> {
         let index = leaf.index;
         let mut problems = Vec::new();
-        let records = match self.outbox.reader().contents(index).map_err(CaseError::from) {
+        let records = match self.outbox.reader().contents(index).map_err(OwnDataError::from) {
             Err(damage) if is_found(&damage) => return Ok(vec![format!("its contents cannot be read: {damage}")]),
             read => own(read)?,
         };
         for record in records.into_iter().filter(|record| !record.erased) {
-            let Header::Content(header) = own(Header::of(&record).map_err(CaseError::from))? else { continue };
+            let Header::Content(header) = own(Header::of(&record).map_err(OwnDataError::from))? else { continue };
             let Some((salt, data)) = record.body.split_first_chunk::<32>() else {
                 problems.push(format!("its content {} is too short", header.commitment));
                 continue;
@@ -98,7 +98,7 @@ impl Complaints {
         Ok(problems)
     }
 
-    fn check_in_tree(&self, leaf: &Leaf, size: u64, root: tlog_tiles::Hash) -> Option<String> {
+    fn check_in_tree(&self, leaf: &ParsedLeaf, size: u64, root: tlog_tiles::Hash) -> Option<String> {
         let reader = self.outbox.reader();
         let hash = tlog_tiles::record_hash(&leaf.entry.signed);
         let proof = tlog_tiles::prove_record(size, leaf.index.0, reader);
@@ -123,13 +123,13 @@ impl Complaints {
 }
 
 /// Whether it is the complaint's own data that are not as they should be.
-fn is_found(error: &CaseError) -> bool {
+fn is_found(error: &OwnDataError) -> bool {
     match error {
-        CaseError::Ledger(ReadError::Damaged { .. })
-        | CaseError::Header(_)
-        | CaseError::Entry { .. }
-        | CaseError::Charter { .. }
-        | CaseError::StoreMismatch(_) => true,
-        CaseError::Store(_) | CaseError::Ledger(_) => false,
+        OwnDataError::Ledger(ReadError::Damaged { .. })
+        | OwnDataError::Header(_)
+        | OwnDataError::Entry { .. }
+        | OwnDataError::Charter { .. }
+        | OwnDataError::StoreMismatch(_) => true,
+        OwnDataError::Store(_) | OwnDataError::Ledger(_) => false,
     }
 }

@@ -9,8 +9,8 @@ use sinergi_proto::wire;
 use tlog_tiles::HashReader;
 use tokio::sync::watch;
 
-use crate::storage::case::{CaseError, Leaf};
 use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::{OwnDataError, ParsedLeaf};
 use crate::storage::ledger::ReadError;
 use crate::storage::outbox::Outbox;
 use crate::storage::store::Placed;
@@ -45,19 +45,19 @@ impl ProofServer {
 }
 
 impl OwnLeaves for Outbox {
-    type Error = CaseError;
+    type Error = OwnDataError;
 
     fn epoch(&self) -> Epoch {
         self.reader().epoch()
     }
 
-    fn nodes(&self, numbers: &[u64]) -> Result<Vec<[u8; 32]>, CaseError> {
+    fn nodes(&self, numbers: &[u64]) -> Result<Vec<[u8; 32]>, OwnDataError> {
         let size = self.reader().size();
         let hashes = self.reader().read_hashes(numbers).map_err(|source| ReadError::Tree { size, source })?;
         Ok(hashes.into_iter().map(|hash| hash.0).collect())
     }
 
-    fn locate(&self, name: &wire::EntryName) -> Result<Option<LedgerIndex>, CaseError> {
+    fn locate(&self, name: &wire::EntryName) -> Result<Option<LedgerIndex>, OwnDataError> {
         let Some(id) = EntryId::from_slice(&name.id) else { return Ok(None) };
         let (store, clock) = (self.store(), HybridClock::from_bits(name.clock));
         let found = match ComplaintId::from_slice(&name.complaint) {
@@ -69,14 +69,14 @@ impl OwnLeaves for Outbox {
             }
         };
         let Some(index) = found.filter(|index| index.0 < self.reader().size()) else { return Ok(None) };
-        let leaf = Leaf::parse(self.reader().leaf(index)?, self.federation())?;
+        let leaf = ParsedLeaf::parse(self.reader().leaf(index)?, self.federation())?;
         Ok((leaf.entry.id == id).then_some(index))
     }
 
     fn leaves_from(
         &self,
         first: LedgerIndex,
-    ) -> Result<impl Iterator<Item = Result<Vec<u8>, CaseError>> + '_, CaseError> {
+    ) -> Result<impl Iterator<Item = Result<Vec<u8>, OwnDataError>> + '_, OwnDataError> {
         let records = self.reader().leaves_from(first)?;
         Ok(records.map(|record| Ok(record?.body)))
     }

@@ -25,8 +25,8 @@ use sinergi_proto::wire::{self, accusation::Finding};
 use tokio::sync::{Notify, watch};
 
 use crate::base::alarms::Alarms;
-use crate::storage::case::CaseError;
 use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::outbox::Outbox;
 use crate::storage::store::Sight;
 
@@ -55,7 +55,7 @@ impl Watch {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn load(alarms: Alarms, outbox: &Outbox, charter_store: &CharterStore) -> Result<Self, CaseError> {
+    pub fn load(alarms: Alarms, outbox: &Outbox, charter_store: &CharterStore) -> Result<Self, OwnDataError> {
         let watch = Self::new(alarms);
         let charters = charter_store.charters();
         for which in [Sight::Shown, Sight::Receipt] {

@@ -7,8 +7,8 @@ use sinergi_proto::base::ids::{AgencyId, EntryId, LedgerIndex};
 use sinergi_proto::charter::Charters;
 use sinergi_proto::transparency::rollback_guard::{Compared, Extent, OwnTree, Proof, Signer};
 
-use crate::storage::case::{CaseError, Leaf};
 use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::{OwnDataError, ParsedLeaf};
 use crate::storage::ledger::LedgerReader;
 
 /// How this agency's signatures are known.
@@ -58,14 +58,14 @@ impl OwnLedger {
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    pub fn compare(&self, proof: &Proof) -> Result<Option<Compared>, CaseError> {
+    pub fn compare(&self, proof: &Proof) -> Result<Option<Compared>, OwnDataError> {
         let charters = self.keys.charter_store.charters();
         Compared::of(proof, self.keys.signer(&charters), self)
     }
 }
 
 impl OwnTree for OwnLedger {
-    type Error = CaseError;
+    type Error = OwnDataError;
 
     fn extent(&self) -> Extent {
         Self::extent(self)
@@ -75,12 +75,12 @@ impl OwnTree for OwnLedger {
         self.reader.end().to_bits()
     }
 
-    fn root_at(&self, size: u64) -> Result<[u8; 32], CaseError> {
+    fn root_at(&self, size: u64) -> Result<[u8; 32], OwnDataError> {
         Ok(self.reader.root_at(size)?.0)
     }
 
-    fn entry_at(&self, leaf: LedgerIndex) -> Result<EntryId, CaseError> {
+    fn entry_at(&self, leaf: LedgerIndex) -> Result<EntryId, OwnDataError> {
         let record = self.reader.leaf(leaf)?;
-        Ok(Leaf::parse(record, self.keys.federation.as_str())?.entry.id)
+        Ok(ParsedLeaf::parse(record, self.keys.federation.as_str())?.entry.id)
     }
 }

@@ -24,8 +24,8 @@ use sinergi_proto::entry::content::Content;
 use sinergi_proto::routing::route::reset_of;
 use sinergi_proto::wire;
 
-use crate::storage::case::{self, CaseError, Leaf};
 use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::{self, OwnDataError, ParsedLeaf};
 use crate::storage::ledger::{LedgerReader, Position, Record, RecordKind};
 use crate::storage::record_codec::Header;
 use crate::storage::store::{Changes, Counts, PeerCursor, Placed, RefusedRow, Row, Sight, Store, StoreError, Summary};
@@ -187,7 +187,7 @@ impl Derivation {
     ///
     /// # Errors
     /// When store, ledger and charters contradict each other.
-    pub fn replay(&mut self, mut progress: impl FnMut(u64, u64)) -> Result<u64, CaseError> {
+    pub fn replay(&mut self, mut progress: impl FnMut(u64, u64)) -> Result<u64, OwnDataError> {
         let from = self.store.watermark()?.unwrap_or(self.reader.start());
         let total = self.reader.size();
         let mut records = self.reader.records_from(from);
@@ -213,7 +213,7 @@ impl Derivation {
         Ok(applied)
     }
 
-    fn replay_record(&mut self, record: Record, replay: &mut Replay) -> Result<(), CaseError> {
+    fn replay_record(&mut self, record: Record, replay: &mut Replay) -> Result<(), OwnDataError> {
         let position = record.position;
         match record.kind {
             RecordKind::Leaf => return self.replay_leaf(record, replay),
@@ -234,8 +234,8 @@ impl Derivation {
         Ok(())
     }
 
-    fn replay_leaf(&mut self, record: Record, replay: &mut Replay) -> Result<(), CaseError> {
-        let Leaf { index, header, entry } = Leaf::parse(record, &self.federation)?;
+    fn replay_leaf(&mut self, record: Record, replay: &mut Replay) -> Result<(), OwnDataError> {
+        let ParsedLeaf { index, header, entry } = ParsedLeaf::parse(record, &self.federation)?;
         let Some(id) = entry.complaint else {
             self.note_leaf(&entry, index, &header);
             return Ok(());
@@ -250,10 +250,10 @@ impl Derivation {
         }
         let version = entry.charter_version;
         let charters = self.charter_store.charters();
-        let charter = charters.version(version).ok_or(CaseError::Charter { index, version })?;
+        let charter = charters.version(version).ok_or(OwnDataError::Charter { index, version })?;
         replay.cases.fold(&entry, charter, replay.batch);
         // An entry may be the first of its complaint only by being Lodged.
-        replay.cases.get_mut(&id).ok_or(CaseError::StoreMismatch(id))?;
+        replay.cases.get_mut(&id).ok_or(OwnDataError::StoreMismatch(id))?;
         replay.cases.place(&entry, index, &header);
         replay.touched.insert(id);
         Ok(self.leaf(&entry, index, &header, replay.batch)?)
@@ -319,40 +319,40 @@ struct Replay {
 }
 
 impl View for Derivation {
-    type Error = CaseError;
+    type Error = OwnDataError;
 
-    fn case(&mut self, id: &ComplaintId) -> Result<Option<Box<Case>>, CaseError> {
+    fn case(&mut self, id: &ComplaintId) -> Result<Option<Box<Case>>, OwnDataError> {
         if !self.may_be_stored(id)? {
             return Ok(None);
         }
         let charters = self.charter_store.charters();
-        let case = case::load(id, &self.store, &self.reader, &self.federation, &charters)?;
+        let case = complaint_loader::load(id, &self.store, &self.reader, &self.federation, &charters)?;
         Ok(case.map(Box::new))
     }
 
-    fn imported(&mut self, external: &External) -> Result<Option<ComplaintId>, CaseError> {
+    fn imported(&mut self, external: &External) -> Result<Option<ComplaintId>, OwnDataError> {
         Ok(self.store.imported(external)?)
     }
 
-    fn node_entry(&mut self, clock: HybridClock, id: &EntryId) -> Result<Option<LedgerIndex>, CaseError> {
+    fn node_entry(&mut self, clock: HybridClock, id: &EntryId) -> Result<Option<LedgerIndex>, OwnDataError> {
         Ok(self.store.node_entry(clock, id)?)
     }
 
-    fn contents(&mut self, leaf: LedgerIndex) -> Result<Vec<Content>, CaseError> {
-        case::contents(&self.reader, leaf)
+    fn contents(&mut self, leaf: LedgerIndex) -> Result<Vec<Content>, OwnDataError> {
+        complaint_loader::contents(&self.reader, leaf)
     }
 
-    fn declared_epoch(&mut self, agency: &AgencyId) -> Result<Option<Epoch>, CaseError> {
+    fn declared_epoch(&mut self, agency: &AgencyId) -> Result<Option<Epoch>, OwnDataError> {
         Ok(self.store.reset_of(agency)?.map(|reset| reset.epoch))
     }
 
-    fn deferred(&mut self, key: &ItemKey) -> Result<Option<wire::Item>, CaseError> {
+    fn deferred(&mut self, key: &ItemKey) -> Result<Option<wire::Item>, OwnDataError> {
         let Some(position) = self.store.deferred_at(key)? else { return Ok(None) };
         let record = self.reader.record(position)?;
         Ok(wire::Item::decode(record.body.as_slice()).ok())
     }
 
-    fn complaints_after(&mut self, after: Option<ComplaintId>, most: usize) -> Result<Vec<ComplaintId>, CaseError> {
+    fn complaints_after(&mut self, after: Option<ComplaintId>, most: usize) -> Result<Vec<ComplaintId>, OwnDataError> {
         Ok(self.store.complaints_after(after, most)?)
     }
 }

@@ -18,7 +18,7 @@ pub use sinergi_proto::routing::outbox::{GiveBack, Prepared};
 use sinergi_proto::routing::route::{Access, Route};
 use sinergi_proto::wire;
 
-use crate::storage::case::{self, CaseError, Leaf};
+use crate::storage::complaint_loader::{self, OwnDataError, ParsedLeaf};
 use crate::storage::leaf_cache::LeafCache;
 use crate::storage::ledger::{LedgerReader, Record, RecordKind};
 use crate::storage::record_codec::{self, Header};
@@ -69,7 +69,7 @@ impl Outbox {
         from: Cursor,
         end: Cursor,
         give_back: Option<&GiveBack>,
-    ) -> Result<Prepared, CaseError> {
+    ) -> Result<Prepared, OwnDataError> {
         outbox::prepare(self, peer, from, end, give_back, FrameRoom::default())
     }
 
@@ -78,7 +78,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When the node's own data cannot be read.
-    pub fn backlogs(&self, peers: &[(AgencyId, Cursor)]) -> Result<(Vec<Backlog>, u64), CaseError> {
+    pub fn backlogs(&self, peers: &[(AgencyId, Cursor)]) -> Result<(Vec<Backlog>, u64), OwnDataError> {
         let mut backlogs = vec![Backlog::default(); peers.len()];
         let mut only_here = HashSet::new();
         let from = peers.iter().map(|(_, acknowledged)| acknowledged.index).min().unwrap_or_default();
@@ -103,7 +103,7 @@ impl Outbox {
                 }
             }
             if header.from.is_none() && queued_content && !shared {
-                only_here.extend(Leaf::parse(record, &self.federation)?.entry.complaint);
+                only_here.extend(ParsedLeaf::parse(record, &self.federation)?.entry.complaint);
             }
         }
         Ok((backlogs, only_here.len() as u64))
@@ -118,7 +118,7 @@ impl Outbox {
         peer: &AgencyId,
         acknowledged: Cursor,
         mut take: impl FnMut(Queued) -> bool,
-    ) -> Result<(), CaseError> {
+    ) -> Result<(), OwnDataError> {
         if acknowledged.index.0 >= self.reader.size() {
             return Ok(());
         }
@@ -127,7 +127,7 @@ impl Outbox {
             let header = record_codec::leaf_header(&record)?;
             if header.routes.iter().any(|route: &Route| route.to == *peer) {
                 let bytes = record.body.len();
-                let leaf = Leaf::parse(record, &self.federation)?;
+                let leaf = ParsedLeaf::parse(record, &self.federation)?;
                 if !take(Queued { leaf: leaf.index, entry: leaf.entry, bytes }) {
                     break;
                 }
@@ -140,7 +140,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    pub fn shown_entry(&self, position: crate::storage::ledger::Position) -> Result<Option<Entry>, CaseError> {
+    pub fn shown_entry(&self, position: crate::storage::ledger::Position) -> Result<Option<Entry>, OwnDataError> {
         let record = self.reader.record(position)?;
         let bytes = match record.kind {
             RecordKind::Refused => Bytes::from(record.body),
@@ -171,31 +171,34 @@ impl Outbox {
 
 /// The ledger and the store as the walk of [`outbox::prepare`] sees them.
 impl LedgerView for Outbox {
-    type Error = CaseError;
+    type Error = OwnDataError;
 
-    fn steps_from(&self, index: LedgerIndex) -> Result<impl Iterator<Item = Result<Step, CaseError>> + '_, CaseError> {
+    fn steps_from(
+        &self,
+        index: LedgerIndex,
+    ) -> Result<impl Iterator<Item = Result<Step, OwnDataError>> + '_, OwnDataError> {
         Ok(self.reader.steps_from(index)?.map(|record| step(record?)))
     }
 
-    fn leaf(&self, index: LedgerIndex) -> Result<outbox::Leaf, CaseError> {
+    fn leaf(&self, index: LedgerIndex) -> Result<outbox::Leaf, OwnDataError> {
         leaf(self.reader.leaf(index)?)
     }
 
-    fn entry(&self, leaf: &outbox::Leaf) -> Result<Entry, CaseError> {
+    fn entry(&self, leaf: &outbox::Leaf) -> Result<Entry, OwnDataError> {
         let index = leaf.index;
-        Entry::parse(leaf.signed.clone(), &self.federation).map_err(|source| CaseError::Entry { index, source })
+        Entry::parse(leaf.signed.clone(), &self.federation).map_err(|source| OwnDataError::Entry { index, source })
     }
 
-    fn contents(&self, index: LedgerIndex) -> Result<Vec<Content>, CaseError> {
-        case::contents(&self.reader, index)
+    fn contents(&self, index: LedgerIndex) -> Result<Vec<Content>, OwnDataError> {
+        complaint_loader::contents(&self.reader, index)
     }
 
-    fn leaves_of(&self, complaint: &ComplaintId) -> Result<Vec<LedgerIndex>, CaseError> {
+    fn leaves_of(&self, complaint: &ComplaintId) -> Result<Vec<LedgerIndex>, OwnDataError> {
         Ok(self.store.timeline(complaint)?.iter().map(|placed| placed.leaf).collect())
     }
 
-    fn participants(&self, complaint: &ComplaintId, charters: &Charters) -> Result<BTreeSet<AgencyId>, CaseError> {
-        let case = case::load(complaint, &self.store, &self.reader, &self.federation, charters)?;
+    fn participants(&self, complaint: &ComplaintId, charters: &Charters) -> Result<BTreeSet<AgencyId>, OwnDataError> {
+        let case = complaint_loader::load(complaint, &self.store, &self.reader, &self.federation, charters)?;
         Ok(case.map(|case| case.complaint.participants().clone()).unwrap_or_default())
     }
 
@@ -208,7 +211,7 @@ impl LedgerView for Outbox {
     }
 }
 
-fn step(record: Record) -> Result<Step, CaseError> {
+fn step(record: Record) -> Result<Step, OwnDataError> {
     if record.kind == RecordKind::Leaf {
         return Ok(Step::Leaf(leaf(record)?));
     }
@@ -219,7 +222,7 @@ fn step(record: Record) -> Result<Step, CaseError> {
     })
 }
 
-fn leaf(record: Record) -> Result<outbox::Leaf, CaseError> {
+fn leaf(record: Record) -> Result<outbox::Leaf, OwnDataError> {
     let index = record.leaf().unwrap_or_default();
     let LeafHeader { from, relays, routes, .. } = record_codec::leaf_header(&record)?;
     Ok(outbox::Leaf { index, from, relays, routes, signed: Bytes::from(record.body) })

@@ -29,7 +29,7 @@ use tokio::task::unconstrained;
 use super::checkpoints::Checkpoints;
 use super::submission::{Reply, WriterStop};
 use super::{Head, WriterError};
-use crate::storage::case::CaseError;
+use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::leaf_cache::LeafCache;
 use crate::storage::ledger::{Committed, Fatal, Group, Ledger, Position};
 use crate::storage::store::{Changes, Counts, Store};
@@ -235,7 +235,7 @@ impl Committing {
         let mut destroyed = 0;
         for what in destroy {
             let Destroy::Contents(leaf) = what else { continue };
-            for position in ledger.reader().content_positions(*leaf).map_err(CaseError::Ledger)? {
+            for position in ledger.reader().content_positions(*leaf).map_err(OwnDataError::Ledger)? {
                 destroyed += u32::from(ledger.erase_body(position)?);
             }
         }
@@ -251,7 +251,7 @@ impl Committing {
     /// Items that waited were written again with their contents: the first copy would outlast an erasure.
     fn overwrite_spent_items(&self, ledger: &mut Ledger) -> Result<(), WriterError> {
         for position in self.store.spent()? {
-            let record = ledger.reader().record(position).map_err(CaseError::Ledger)?;
+            let record = ledger.reader().record(position).map_err(OwnDataError::Ledger)?;
             let has_content = wire::Item::decode(record.body.as_slice()).is_ok_and(|item| !item.content.is_empty());
             if has_content || record.erased {
                 ledger.erase_body(position)?;

@@ -31,8 +31,8 @@ use crate::peers::proof_server::ProofServer;
 use crate::peers::watch::Watch;
 use crate::rollback_guard::{GuardService, Proof, Sighting};
 use crate::signature_checks::{check_checkpoint, check_receipt, receive_items};
-use crate::storage::case::CaseError;
 use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::ledger::LedgerReader;
 use crate::storage::outbox::{GiveBack, Outbox};
 use crate::storage::store::PeerCursor;
@@ -162,7 +162,7 @@ impl Receipts {
         cursor: Cursor,
         results: Vec<ItemResult>,
         checkpoint: Vec<u8>,
-    ) -> Result<wire::Ack, CaseError> {
+    ) -> Result<wire::Ack, OwnDataError> {
         let mut receipt = Receipt {
             federation: self.federation.to_string(),
             receiver: self.own.clone(),
@@ -326,11 +326,11 @@ fn blocking(job: JobId, work: impl FnOnce() -> Done + Send + 'static) -> Running
 }
 
 /// A node that cannot read its own data ends the link.
-fn own(done: Result<Done, CaseError>) -> Done {
+fn own(done: Result<Done, OwnDataError>) -> Done {
     done.unwrap_or_else(|error| Done::Failed(End::OwnData(error.to_string())))
 }
 
-fn stored_peer(outbox: &Outbox, watch: &Watch, peer: &Peer) -> Result<StoredPeer, CaseError> {
+fn stored_peer(outbox: &Outbox, watch: &Watch, peer: &Peer) -> Result<StoredPeer, OwnDataError> {
     let (store, reader, agency) = (outbox.store(), outbox.reader(), &peer.agency);
     let entry = match store.newest_of(agency)? {
         Some(newest) => Bytes::from(reader.leaf(newest.leaf)?.body),
@@ -354,7 +354,7 @@ fn conflict(
     peer: &AgencyId,
     checkpoint: Vec<u8>,
     entry: &[u8],
-) -> Result<Option<String>, CaseError> {
+) -> Result<Option<String>, OwnDataError> {
     let note = String::from_utf8(checkpoint).ok().filter(|note| note.len() <= limits::CHECKPOINT_BYTES);
     let proofs = note.map(Proof::Checkpoint).into_iter().chain([Proof::Entry(BASE64.encode(entry))]);
     let mut found = None;

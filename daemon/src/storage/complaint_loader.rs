@@ -14,7 +14,7 @@ use crate::storage::store::{Placed, Store, StoreError};
 
 /// Why a complaint cannot be loaded: the node's own data contradict each other.
 #[derive(Debug, thiserror::Error)]
-pub enum CaseError {
+pub enum OwnDataError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -46,7 +46,7 @@ pub enum CaseError {
 }
 
 /// A leaf, parsed.
-pub struct Leaf {
+pub struct ParsedLeaf {
     /// Its index.
     pub index: LedgerIndex,
     /// Its local header.
@@ -55,16 +55,16 @@ pub struct Leaf {
     pub entry: Entry,
 }
 
-impl Leaf {
+impl ParsedLeaf {
     /// Parses a leaf record.
     ///
     /// # Errors
     /// When it is not what this node writes.
-    pub fn parse(record: Record, federation: &str) -> Result<Self, CaseError> {
+    pub fn parse(record: Record, federation: &str) -> Result<Self, OwnDataError> {
         let index = record.leaf().unwrap_or_default();
         let header = record_codec::leaf_header(&record)?;
-        let entry =
-            Entry::parse(Bytes::from(record.body), federation).map_err(|source| CaseError::Entry { index, source })?;
+        let entry = Entry::parse(Bytes::from(record.body), federation)
+            .map_err(|source| OwnDataError::Entry { index, source })?;
         Ok(Self { index, header, entry })
     }
 }
@@ -79,18 +79,18 @@ pub fn load(
     reader: &LedgerReader,
     federation: &str,
     charters: &Charters,
-) -> Result<Option<Case>, CaseError> {
+) -> Result<Option<Case>, OwnDataError> {
     let mut case: Option<Case> = None;
     for Placed { leaf: index, .. } in store.timeline(id)? {
-        let Leaf { header, entry, .. } = Leaf::parse(reader.leaf(index)?, federation)?;
+        let ParsedLeaf { header, entry, .. } = ParsedLeaf::parse(reader.leaf(index)?, federation)?;
         let case = match &mut case {
             Some(case) => {
                 let version = entry.charter_version;
-                let charter = charters.version(version).ok_or(CaseError::Charter { index, version })?;
+                let charter = charters.version(version).ok_or(OwnDataError::Charter { index, version })?;
                 case.fold(&entry, charter);
                 case
             }
-            none => none.insert(Case::lodge(&entry).ok_or(CaseError::StoreMismatch(*id))?),
+            none => none.insert(Case::lodge(&entry).ok_or(OwnDataError::StoreMismatch(*id))?),
         };
         case.place(index, &entry, &header);
     }
@@ -101,7 +101,7 @@ pub fn load(
 ///
 /// # Errors
 /// When the ledger cannot be read.
-pub fn contents(reader: &LedgerReader, leaf: LedgerIndex) -> Result<Vec<Content>, CaseError> {
+pub fn contents(reader: &LedgerReader, leaf: LedgerIndex) -> Result<Vec<Content>, OwnDataError> {
     let mut contents = Vec::new();
     for record in reader.contents(leaf)? {
         contents.extend(record_codec::content(&record)?);
