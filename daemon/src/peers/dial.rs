@@ -26,7 +26,7 @@ use super::peer::{Direction, Peer};
 use super::session::{OUTBOUND_FRAMES, Start};
 use super::{Connections, LinkError};
 use crate::base::time::now_millis;
-use crate::transport::tls::{self, Witness, Witnessed};
+use crate::transport::tls::{self, FailureRecorder, FirstFailure};
 
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 /// With full jitter a delay is up to twice this.
@@ -79,13 +79,13 @@ pub async fn keep_linked(connections: Connections, peer: Arc<Peer>, endpoint: En
 
 /// One connection from dialling to its end; whether its session was a success.
 async fn link(connections: &Connections, peer: &Arc<Peer>, endpoint: &Endpoint) -> Result<bool, LinkError> {
-    let witness = Witness::default();
+    let failure = FirstFailure::default();
     // What TLS said is the cause of whatever HTTP/2 makes of it.
     let connect = |reason: String| LinkError::Connect {
         endpoint: endpoint.to_string(),
-        reason: witness.reason().unwrap_or(reason),
+        reason: failure.reason().unwrap_or(reason),
     };
-    let channel = connect_channel(connections, peer, endpoint, witness.clone()).await.map_err(connect)?;
+    let channel = connect_channel(connections, peer, endpoint, failure.clone()).await.map_err(connect)?;
     let mut client = FederationClient::new(channel.map_response(mark_trailers))
         .max_decoding_message_size(limits::FRAME_BYTES)
         .max_encoding_message_size(limits::FRAME_BYTES);
@@ -110,7 +110,7 @@ async fn connect_channel(
     connections: &Connections,
     peer: &Arc<Peer>,
     endpoint: &Endpoint,
-    witness: Witness,
+    failure: FirstFailure,
 ) -> Result<Channel, String> {
     let config = tls::client_config(&connections.credentials, connections.authorities.clone(), peer.agency.clone());
     let connector = TlsConnector::from(config);
@@ -119,7 +119,7 @@ async fn connect_channel(
     let connect = tower::service_fn(move |_| {
         let (connector, host, peer, federation) =
             (connector.clone(), host.clone(), Arc::clone(&peer), federation.clone());
-        let witness = witness.clone();
+        let failure = failure.clone();
         async move {
             let stream = TcpStream::connect((host.as_str(), port)).await?;
             stream.set_nodelay(true)?;
@@ -132,7 +132,7 @@ async fn connect_channel(
                 let expires = u64::try_from(identity.certificate.not_after.as_millisecond()).unwrap_or(0);
                 peer.note(|state| state.certificate_expires = expires);
             }
-            Ok::<_, std::io::Error>(TokioIo::new(Witnessed::new(Attentive::new(stream, idle), witness)))
+            Ok::<_, std::io::Error>(TokioIo::new(FailureRecorder::new(Attentive::new(stream, idle), failure)))
         }
     });
     // The scheme is http because the connector above speaks TLS; https would add a second layer.

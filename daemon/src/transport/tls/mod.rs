@@ -18,12 +18,12 @@
 mod authorities;
 mod certificate;
 mod credentials;
+mod failure_recorder;
 mod identity;
 mod refusal;
 #[cfg(test)]
 mod tests;
 mod verifier;
-mod witness;
 
 use std::sync::{Arc, LazyLock};
 
@@ -39,10 +39,10 @@ use sinergi_proto::base::ids::AgencyId;
 pub use authorities::{Authorities, BadAuthority, SharedAuthorities};
 pub use certificate::{CertificateSummary, SPIFFE_ID_BYTES};
 pub use credentials::{Credentials, CredentialsError};
+pub use failure_recorder::{FailureRecorder, FirstFailure};
 pub use identity::{PeerIdentity, peer_identity, spiffe_id};
 pub use refusal::{HandshakeFailure, Refusal, RefusalReason, explain};
 pub use verifier::{ShownBy, verify};
-pub use witness::{Witness, Witnessed};
 
 /// What is spoken inside: HTTP/2, for gRPC.
 const ALPN: &[u8] = b"h2";
