@@ -3,7 +3,7 @@
 //! Must not know any other part.
 
 pub mod alarms;
+pub(crate) mod atomic_file;
 pub mod causes;
-pub(crate) mod durable;
 pub mod telemetry;
 pub mod time;

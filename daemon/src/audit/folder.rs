@@ -17,7 +17,7 @@ use sinergi_proto::transparency::evidence::{
 use sinergi_proto::wire;
 
 use crate::base::alarms::Alarms;
-use crate::base::durable;
+use crate::base::atomic_file;
 use crate::base::time::now_millis;
 use crate::storage::charters::CharterStore;
 
@@ -118,7 +118,7 @@ impl EvidenceFolder {
         }
         let accusations = vec![accusation.clone()];
         let file = self.signed(now_millis(), accusations);
-        durable::replace(&path, &file).map_err(io)?;
+        atomic_file::replace(&path, &file).map_err(io)?;
         Ok(id)
     }
 

@@ -16,7 +16,7 @@ use sinergi_proto::transparency::evidence::Statement;
 use tokio_util::sync::CancellationToken;
 
 use super::{Audited, Auditor, EvidenceFolder, Scope};
-use crate::base::durable;
+use crate::base::atomic_file;
 use crate::base::time::now_millis;
 
 /// How often it is looked whether an audit is due.
@@ -103,7 +103,7 @@ fn load(file: &Path) -> BTreeMap<AgencyId, u64> {
 
 fn keep_schedule(file: &Path, schedule: &Schedule) {
     let bytes = serde_json::to_vec_pretty(schedule.last()).unwrap_or_default();
-    if let Err(error) = durable::replace(file, &bytes) {
+    if let Err(error) = atomic_file::replace(file, &bytes) {
         tracing::warn!("{}: {error}: after a restart everybody is audited anew", file.display());
     }
 }

@@ -8,7 +8,7 @@ use sinergi_config::Config;
 use sinergi_proto::engine::recovery::{self, Found, Part};
 
 use super::error::NodeError;
-use crate::base::durable;
+use crate::base::atomic_file;
 use crate::storage::charters::CharterStore;
 use crate::storage::keys::SigningKeys;
 
@@ -43,7 +43,7 @@ fn put_recovered_in_place(ledger: &Path, store: &Path) -> Result<(), (PathBuf, i
         };
         let made = recovering(folder);
         fs::rename(&made, folder)
-            .and_then(|()| durable::sync_folder_of(folder))
+            .and_then(|()| atomic_file::sync_folder_of(folder))
             .map_err(|source| (made.clone(), source))?;
     }
     Ok(())

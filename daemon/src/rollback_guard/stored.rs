@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sinergi_proto::transparency::rollback_guard::Sighting;
 
-use crate::base::durable;
+use crate::base::atomic_file;
 
 /// Where a node keeps what contradicts its ledger.
 pub fn file(data: &Path) -> PathBuf {
@@ -66,7 +66,7 @@ pub fn keep(path: &Path, sightings: &[Sighting]) -> Result<(), SightingsError> {
     let failed = |action, source| SightingsError::Io { action, path: path.to_owned(), source };
     if !sightings.is_empty() {
         let text = serde_json::to_vec_pretty(sightings).expect("texts and numbers are JSON");
-        return durable::replace(path, &text).map_err(|source| failed("write", source));
+        return atomic_file::replace(path, &text).map_err(|source| failed("write", source));
     }
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed("remove", error)),

@@ -17,7 +17,7 @@ use sinergi_proto::base::limits;
 use sinergi_proto::charter::{Charter, CharterTrustError, Charters, Rival};
 use tokio::sync::watch;
 
-use crate::base::durable;
+use crate::base::atomic_file;
 
 /// Why the charters cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -250,5 +250,5 @@ fn read(path: &Path) -> Result<Vec<u8>, CharterStoreError> {
 
 fn write_durably(path: &Path, note: &[u8]) -> Result<(), CharterStoreError> {
     let failed = |source| CharterStoreError::File { action: "write", path: path.to_owned(), source };
-    durable::replace(path, note).map_err(failed)
+    atomic_file::replace(path, note).map_err(failed)
 }
