@@ -1,9 +1,9 @@
-//! What every part of the daemon may use: the wall clock, alarms, logs, chains of errors in words, and replacing a file durably.
+//! Tools that every part of the daemon may use: the wall clock, alarms, logs, error chains as text, and replacing a file atomically.
 //!
-//! Must not know any other part.
+//! Must not know any other part of the daemon.
 
 pub mod alarms;
 pub(crate) mod atomic_file;
-pub mod causes;
+pub mod error_chain;
 pub mod telemetry;
 pub mod time;

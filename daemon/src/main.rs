@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use sinergi_config::Config;
-use sinergi_daemon::base::causes::{causes, told};
+use sinergi_daemon::base::error_chain::{causes, without_repeats};
 
 /// A node allocates on one thread what it frees on another, many times an entry: glibc's allocator takes a fifth of its time.
 #[global_allocator]
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
 /// The whole chain of causes.
 fn report(error: &(dyn std::error::Error + 'static)) {
     eprintln!("error: {error}");
-    for cause in told(error.to_string(), causes(error)).iter().skip(1) {
+    for cause in without_repeats(error.to_string(), causes(error)).iter().skip(1) {
         eprintln!("  because: {cause}");
     }
 }

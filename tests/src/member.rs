@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use sinergi_config::Config;
-use sinergi_daemon::base::causes::one_line;
+use sinergi_daemon::base::error_chain::one_line;
 use sinergi_daemon::storage::charters::CharterStore;
 use sinergi_daemon::storage::keys::SigningKeys;
 use sinergi_daemon::transport::tls::{self, Authorities, Credentials, CredentialsError, SharedAuthorities};

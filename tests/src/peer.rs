@@ -13,7 +13,7 @@ use std::path::Path;
 use crate::member::{self, DialError, Member};
 use bytes::{BufMut, Bytes};
 use prost::Message;
-use sinergi_daemon::base::causes::one_line;
+use sinergi_daemon::base::error_chain::one_line;
 use sinergi_daemon::transport::tls::{self, Authorities, Credentials, SharedAuthorities};
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};

@@ -4,7 +4,7 @@ use http::HeaderValue;
 use http_body_util::BodyExt;
 use tonic::body::Body;
 
-use crate::base::causes::{causes, told};
+use crate::base::error_chain::{causes, without_repeats};
 use crate::transport::tls;
 
 /// Characters of a peer's words that are told.
@@ -48,6 +48,6 @@ pub(super) fn explain(error: &(dyn std::error::Error + 'static)) -> String {
 fn explain_from(text: String, error: &(dyn std::error::Error + 'static)) -> String {
     match tls::explain(error) {
         Some(failure) => failure.to_string(),
-        None => told(text, causes(error).skip(1)).join(": "),
+        None => without_repeats(text, causes(error).skip(1)).join(": "),
     }
 }
