@@ -14,7 +14,7 @@
 //! Invariants:
 //! - what a peer shows counts only with the node's own signature under it: a checkpoint, or an entry with its place;
 //! - a later epoch makes every earlier one history: what peers saw of those is no conflict any more;
-//! - no peer, and no silence of all, keeps a node from signing for longer than [`limits::HEAR_PEERS`];
+//! - no peer, and no silence of all, keeps a node from signing for longer than [`HearingTime::all`];
 //! - `SetBack` is never left: it ends with the next start, if the ledger then holds what was seen, or has begun a new epoch.
 
 mod sighting;
@@ -24,7 +24,6 @@ use std::time::Duration;
 
 pub use self::sighting::{Compared, OwnTree, Proof, Shown, Sighting, Signer};
 use crate::base::ids::{AgencyId, Epoch};
-use crate::base::limits;
 
 /// How far a ledger reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +82,15 @@ pub enum GuardState {
     SetBack,
 }
 
+/// How long a node that has just started waits for its peers to show what they saw of its ledger.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HearingTime {
+    /// The longest wait.
+    pub all: Duration,
+    /// The wait for the other peers after one peer was heard.
+    pub others: Duration,
+}
+
 /// The guard of one run of a node. Times are durations since its start.
 #[derive(Clone, Debug)]
 pub struct RollbackGuard {
@@ -119,6 +127,7 @@ impl RollbackGuard {
     /// When the ledger cannot be read.
     pub fn begin<T: OwnTree>(
         peers: impl IntoIterator<Item = AgencyId>,
+        time: HearingTime,
         stored: Vec<Sighting>,
         local: Vec<Sighting>,
         signer: Signer<'_>,
@@ -132,7 +141,7 @@ impl RollbackGuard {
                 sightings.push(sighting);
             }
         }
-        let wait = PeerWait::new(peers);
+        let wait = PeerWait::new(peers, time);
         let state = match () {
             () if !sightings.is_empty() => GuardState::SetBack,
             () if wait.ends().is_zero() => GuardState::Clear,
@@ -144,7 +153,7 @@ impl RollbackGuard {
 
     /// The guard of a ledger that nobody can have seen: a new epoch that is being begun.
     pub fn clear() -> Self {
-        Self { state: GuardState::Clear, wait: PeerWait::new([]), sightings: Vec::new() }
+        Self { state: GuardState::Clear, wait: PeerWait::new([], HearingTime::default()), sightings: Vec::new() }
     }
 
     /// Whether the node may sign.
@@ -196,12 +205,13 @@ impl RollbackGuard {
 pub struct PeerWait {
     unheard: BTreeSet<AgencyId>,
     first_heard: Option<Duration>,
+    time: HearingTime,
 }
 
 impl PeerWait {
     /// The wait of a node with these peers.
-    pub fn new(peers: impl IntoIterator<Item = AgencyId>) -> Self {
-        Self { unheard: peers.into_iter().collect(), first_heard: None }
+    pub fn new(peers: impl IntoIterator<Item = AgencyId>, time: HearingTime) -> Self {
+        Self { unheard: peers.into_iter().collect(), first_heard: None, time }
     }
 
     /// A peer showed what it saw, and there is no conflict; `elapsed` since the start.
@@ -212,13 +222,13 @@ impl PeerWait {
     }
 
     /// When it ends, since the start, as things stand: at once when all were heard; a moment after the first, because peers that can be
-    /// reached answer within moments of each other; in any case after [`limits::HEAR_PEERS`], because an outage of all peers must not be
+    /// reached answer within moments of each other; in any case after [`HearingTime::all`], because an outage of all peers must not be
     /// one of this node.
     pub fn ends(&self) -> Duration {
         match self.first_heard {
             _ if self.unheard.is_empty() => Duration::ZERO,
-            Some(first) => limits::HEAR_PEERS.min(first + limits::HEAR_OTHER_PEERS),
-            None => limits::HEAR_PEERS,
+            Some(first) => self.time.all.min(first + self.time.others),
+            None => self.time.all,
         }
     }
 }

@@ -11,7 +11,7 @@
 //! Invariants:
 //! - what comes late, or twice, accuses nobody: only what was signed is compared, never the order of arrival;
 //! - what contradicts is never the newest; both notes are handed out, once for an epoch, and nothing of that epoch is taken any more;
-//! - the memory is bounded by [`limits::CHECKPOINTS_WATCHED`] checkpoints.
+//! - the memory is bounded: `CHECKPOINTS_WATCHED` checkpoints of one agency.
 
 mod ledgers;
 
@@ -20,9 +20,11 @@ pub use ledgers::WatchedLedgers;
 use std::collections::BTreeMap;
 
 use crate::base::ids::Epoch;
-use crate::base::limits;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::wire::{self, accusation::Finding};
+
+/// Most checkpoints of one agency that a node remembers until the agency has proved that they are of one ledger.
+const CHECKPOINTS_WATCHED: usize = 16;
 
 /// A verified checkpoint with its note.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,7 +202,7 @@ impl Watched {
     /// What was checked goes first, the oldest of it; then the second smallest, so that the smallest stays. An audit looks at all that the
     /// own ledger holds.
     fn make_room(&mut self) {
-        while self.seen.len() > limits::CHECKPOINTS_WATCHED {
+        while self.seen.len() > CHECKPOINTS_WATCHED {
             let checked = self.seen.iter().filter(|(_, seen)| seen.is_checked).map(|(size, _)| *size);
             let last_checked = self.seen.iter().rev().find(|(_, seen)| seen.is_checked).map(|(size, _)| *size);
             let oldest_checked = checked.min().filter(|size| Some(*size) != last_checked);

@@ -18,6 +18,9 @@ use crate::routing::cursor::Cursor;
 use crate::routing::outbox::FrameSummary;
 use crate::transparency::receipt::{ItemOutcome, ItemResult};
 
+/// A sender skips leaves that are not for this link. After so many skipped leaves it sends an empty `Deliver` with its new cursor.
+const SKIPPED_LEAVES: u64 = 4096;
+
 /// The number of frames in flight from which on only full frames are sent: one frame travels while the peer handles the other.
 const FULL_FRAMES_ONLY_FROM: usize = 2;
 
@@ -50,7 +53,7 @@ pub enum SenderEvent {
 /// An output of a sender. The outputs are performed in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SenderOutput {
-    /// Read the next items for this link, at most [`limits::FRAME_ITEMS`] and about [`limits::DELIVER_TARGET_BYTES`], and pass
+    /// Read the next items for this link, at most [`limits::FRAME_ITEMS`] and about as many bytes as a frame should have, and pass
     /// [`SenderEvent::Prepared`].
     Read {
         /// The start of the read.
@@ -176,7 +179,7 @@ impl Sender {
         let mut outputs = Vec::new();
         self.next = Some(batch.cursor);
         let passed_over = batch.cursor.index.0.saturating_sub(self.sent.index.0);
-        if !batch.entries.is_empty() || passed_over >= limits::SKIPPED_LEAVES {
+        if !batch.entries.is_empty() || passed_over >= SKIPPED_LEAVES {
             let after = std::mem::replace(&mut self.sent, batch.cursor);
             self.in_flight_bytes += batch.bytes;
             outputs.push(SenderOutput::Deliver { after, cursor: batch.cursor });
@@ -327,7 +330,7 @@ mod tests {
     fn items_that_a_full_frame_left_behind_are_not_held() {
         let (mut sender, _) = linked(9, None);
         for index in 1..6 {
-            let outputs = sender.handle(SenderEvent::Prepared(batch(index, &[7], limits::DELIVER_TARGET_BYTES)));
+            let outputs = sender.handle(SenderEvent::Prepared(batch(index, &[7], 128 * 1024)));
             let next = SenderOutput::Read { from: cursor(index) };
             let (after, cursor) = (cursor(index - 1), cursor(index));
             assert_eq!(outputs, [SenderOutput::Deliver { after, cursor }, next]);
@@ -339,7 +342,7 @@ mod tests {
         let (mut sender, _) = linked(10, None);
         assert_eq!(sender.handle(SenderEvent::Prepared(batch(10, &[], 0))), []);
         assert_eq!(sender.acknowledged_cursor(), cursor(10));
-        let far = 10 + limits::SKIPPED_LEAVES;
+        let far = 10 + SKIPPED_LEAVES;
         sender.handle(SenderEvent::Grown { end: cursor(far) });
         let outputs = sender.handle(SenderEvent::Prepared(batch(far, &[], 0)));
         assert_eq!(outputs, [SenderOutput::Deliver { after: cursor(0), cursor: cursor(far) }]);

@@ -132,7 +132,7 @@ impl Node {
         match reply {
             Reply::Proof(proof) if proof.refusal.is_empty() => running.audit.answer(proof, &self.charters),
             Reply::Proof(proof) => running.audit.unanswered(format!("{agency} answered: {}", proof.refusal)),
-            Reply::Alive | Reply::Silent => running.audit.unanswered(format!("{agency} did not answer")),
+            Reply::Alive | Reply::TimedOut => running.audit.unanswered(format!("{agency} did not answer")),
         }
         self.go_on_auditing(now);
     }
