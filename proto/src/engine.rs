@@ -18,7 +18,6 @@
 //! | [`input`], [`batch`], [`record`], [`view`] | the engine's inputs and answers, its output, the ledger records, its reads |
 //! | `write` | own entries: lodge, act |
 //! | `receive` | a peer's items: known, refused, deferred or admitted |
-//! | `append` | the path that all entries share: fold, routes, leaf |
 //! | `rejudge` | judges deferred and refused items again |
 //! | `automatic` | actions that the node takes without a command |
 //! | `backfill` | sends older complaints to a new peer |
@@ -41,7 +40,6 @@ pub mod record;
 pub mod recovery;
 pub mod view;
 
-mod append;
 mod automatic;
 mod backfill;
 mod case_cache;
