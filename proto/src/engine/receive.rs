@@ -21,7 +21,7 @@ use crate::routing::route::{Origin, Route, reset_of};
 use crate::transparency::receipt::{ItemOutcome, ItemResult};
 use crate::wire;
 
-use super::deferred::item_key;
+use super::record::item_key;
 use super::record::{CursorHeader, DeferredHeader, Record, RefusedHeader, RoutingHeader};
 use super::view::View;
 use super::write::Source;

@@ -35,7 +35,7 @@ use crate::base::refusal::FaultCode;
 use crate::routing::cursor::Cursor;
 use crate::routing::outbox::{FrameSummary, Prepared};
 use crate::transparency::receipt::{ItemOutcome, ItemResult, Receipt};
-use crate::transparency::watch::Noted;
+use crate::transparency::watch::VerifiedCheckpoint;
 use crate::wire::{self, frame::Kind};
 
 /// The sending half of one link.
@@ -156,7 +156,7 @@ impl Delivery {
         self.perform(outputs, None, effects)?;
         effects.note(PeerChange::Answered);
         if let Some(checkpoint) = checkpoint {
-            effects.act(Action::Saw(Noted { checkpoint, note }));
+            effects.act(Action::Saw(VerifiedCheckpoint { checkpoint, note }));
         }
         Ok(true)
     }
