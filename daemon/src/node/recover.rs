@@ -30,7 +30,7 @@ use sinergi_proto::wire;
 use super::error::NodeError;
 use super::folder::{check_membership, finish_recovery, ledger_path, recovering, store_path};
 use crate::base::alarms::Alarms;
-use crate::base::causes::one_line;
+use crate::base::error_chain::one_line;
 use crate::rollback_guard::{self, GuardService, OwnKeys, OwnLedger, SightingsError};
 use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::OwnDataError;

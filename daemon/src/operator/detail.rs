@@ -28,7 +28,7 @@ impl Complaints {
             let leaf = own(ParsedLeaf::parse(own(outbox.reader().leaf(index))?, outbox.federation()))?;
             timeline.push(self.timeline_row(&case, leaf)?);
         }
-        let charters = self.directory.charters();
+        let charters = self.charter_store.charters();
         let charter = charters.newest();
         let (participants, state) = (complaint.participants(), complaint.case());
         let holder = &complaint.custody().holder;
@@ -61,7 +61,7 @@ impl Complaints {
     /// A complaint, folded; `None`: it is not here.
     pub(super) fn load_case(&self, id: &ComplaintId) -> Result<Option<Case>, OwnDataError> {
         let outbox = &self.outbox;
-        let charters = self.directory.charters();
+        let charters = self.charter_store.charters();
         complaint_loader::load(id, outbox.store(), outbox.reader(), outbox.federation(), &charters)
     }
 

@@ -60,7 +60,7 @@ impl Complaints {
 
     /// Signature, key, parents, clock and role; the entry then joins the others.
     fn check_entry(&self, leaf: &ParsedLeaf, again: &mut Option<Complaint>) -> Vec<String> {
-        let (entry, charters) = (&leaf.entry, self.directory.charters());
+        let (entry, charters) = (&leaf.entry, self.charter_store.charters());
         let mut problems = Vec::new();
         let said = |verdict: Verdict| match verdict {
             Verdict::Admit => None,

@@ -13,6 +13,7 @@ use sinergi_proto::wire;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::base::node_limits;
 use crate::base::time::now_millis;
 
 /// The adjacent peers, as configured.
@@ -118,7 +119,7 @@ impl Peers {
             let (agency, endpoint) = (peer.agency.clone(), peer.endpoint.clone());
             let linked = watch::Sender::new(false);
             let slot = Mutex::new(None);
-            let connections = Arc::new(Semaphore::new(limits::CONNECTIONS_PER_PEER));
+            let connections = Arc::new(Semaphore::new(node_limits::CONNECTIONS_PER_PEER));
             let proving = Arc::new(Semaphore::new(limits::PROVES_OPEN));
             (agency.clone(), Arc::new(Peer { agency, endpoint, state, slot, linked, connections, proving }))
         };
