@@ -9,7 +9,8 @@
 //!    |-- complaint_loader   loads one complaint
 //!    `-- outbox             reads the items that a link has to send   <- leaf_cache: the newest leaves, in memory
 //!
-//! charters, keys   files beside the ledger
+//! charters           the trusted charters: files, and the chain in memory
+//! keys               the signing keys: files
 //! ```
 
 pub mod charters;

@@ -1,4 +1,6 @@
-//! Loading a complaint as this node has it: which leaves from the store, what they say from the ledger. Decides nothing.
+//! Loads a complaint: the store says which leaves belong to it, the ledger holds them, and proto's [`Case`] folds them.
+//!
+//! Must not decide anything. Blocks, so never in an async task.
 
 use bytes::Bytes;
 use sinergi_proto::base::ids::{ComplaintId, LedgerIndex};
@@ -12,7 +14,7 @@ use crate::storage::ledger::{LedgerReader, ReadError, Record};
 use crate::storage::record_codec::{self, HeaderError};
 use crate::storage::store::{Placed, Store, StoreError};
 
-/// Why a complaint cannot be loaded: the node's own data contradict each other.
+/// This node's own data cannot be read, or contradict each other. No input from outside leads to this error.
 #[derive(Debug, thiserror::Error)]
 pub enum OwnDataError {
     /// The store.
@@ -24,34 +26,34 @@ pub enum OwnDataError {
     /// The header of a record.
     #[error(transparent)]
     Header(#[from] HeaderError),
-    /// A leaf that is no entry.
-    #[error("leaf {index} was written as an entry and is none: {source}; run `sinergi ledger verify`")]
+    /// A leaf that does not parse as an entry.
+    #[error("leaf {index} is not a valid entry: {source}; run `sinergi ledger verify`")]
     Entry {
-        /// The leaf.
+        /// Index of the leaf.
         index: LedgerIndex,
-        /// What is wrong.
+        /// The rule that the leaf breaks.
         source: Refusal,
     },
-    /// A charter that an admitted entry names is gone.
+    /// The charter folder lacks a version that an admitted entry names.
     #[error("leaf {index} names charter version {version}, which is not in the charter folder: put it back")]
     Charter {
-        /// The leaf.
+        /// Index of the entry's leaf.
         index: LedgerIndex,
-        /// The version.
+        /// The missing version.
         version: u64,
     },
-    /// The store names leaves that do not begin with `Lodged`.
+    /// The first leaf that the store names for a complaint is not its `Lodged` entry.
     #[error("complaint {0}: the store does not fit the ledger; stop the node and run `sinergid rebuild`")]
     StoreMismatch(ComplaintId),
 }
 
-/// A leaf, parsed.
+/// A leaf of the ledger with its header and entry decoded.
 pub struct ParsedLeaf {
-    /// Its index.
+    /// Its index in this node's ledger.
     pub index: LedgerIndex,
-    /// Its local header.
+    /// The header that this node wrote beside it.
     pub header: LeafHeader,
-    /// Its entry.
+    /// The entry.
     pub entry: Entry,
 }
 
@@ -59,7 +61,7 @@ impl ParsedLeaf {
     /// Parses a leaf record.
     ///
     /// # Errors
-    /// When it is not what this node writes.
+    /// [`OwnDataError::Header`] or [`OwnDataError::Entry`]: this node does not write such records.
     pub fn parse(record: Record, federation: &str) -> Result<Self, OwnDataError> {
         let index = record.leaf().unwrap_or_default();
         let header = record_codec::leaf_header(&record)?;
@@ -69,10 +71,10 @@ impl ParsedLeaf {
     }
 }
 
-/// Loads a complaint; `None` if the store has none of its entries.
+/// Loads a complaint. `None` if the store has none of its entries.
 ///
 /// # Errors
-/// When store, ledger and charters contradict each other.
+/// Store, ledger and charters cannot be read, or contradict each other.
 pub fn load(
     id: &ComplaintId,
     store: &Store,
@@ -97,10 +99,10 @@ pub fn load(
     Ok(case)
 }
 
-/// The contents of a leaf that are here and were not destroyed.
+/// The contents of a leaf that this node has and that were not erased.
 ///
 /// # Errors
-/// When the ledger cannot be read.
+/// The ledger cannot be read.
 pub fn contents(reader: &LedgerReader, leaf: LedgerIndex) -> Result<Vec<Content>, OwnDataError> {
     let mut contents = Vec::new();
     for record in reader.contents(leaf)? {

@@ -1,6 +1,10 @@
-//! The outbox: the ledger itself, read on from each link's cursor as [`sinergi_proto::routing::outbox`] says, and what operators see of it.
+//! The outbox: reads the items for a peer from the ledger, starting at the link's cursor. Operators see from here which entries wait for a peer.
 //!
-//! Reads only; blocks, so never in an async task.
+//! Must not choose what is sent: [`sinergi_proto::routing::outbox`] does. There is no queue on the disk: the outbox is the ledger.
+//!
+//! Invariants:
+//! - it writes nothing;
+//! - it blocks, so it is never called in an async task.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -25,7 +29,7 @@ use crate::storage::ledger::{LedgerReader, Record, RecordKind};
 use crate::storage::record_codec::{self, Header};
 use crate::storage::store::Store;
 
-/// Reads what links have to send.
+/// Reads the items that links have to send. Cheap to clone.
 #[derive(Clone)]
 pub struct Outbox {
     federation: String,
@@ -37,20 +41,20 @@ pub struct Outbox {
 /// An entry that a peer has not acknowledged.
 #[derive(Debug)]
 pub struct Queued {
-    /// Its leaf here.
+    /// Its leaf in this node's ledger.
     pub leaf: LedgerIndex,
     /// The entry.
     pub entry: Entry,
-    /// Bytes of the signed entry.
+    /// Length of the signed entry, in bytes.
     pub bytes: usize,
 }
 
-/// How much waits for a peer.
+/// The entries that a peer has not acknowledged, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Entries.
+    /// Number of entries.
     pub entries: u64,
-    /// When the oldest of them was written here, milliseconds since 1970; 0: none waits.
+    /// When the oldest of them was written here, in milliseconds since 1970; 0 if there is none.
     pub oldest: u64,
 }
 
@@ -74,11 +78,12 @@ impl Outbox {
         outbox::prepare(self, peer, from, end, give_back, node_limits::FRAME_ROOM)
     }
 
-    /// How much waits for each of these peers behind what it acknowledged, and how many complaints have own content under way that nobody has acknowledged yet. One pass
-    /// over the ledger from the peer that is furthest behind.
+    /// The backlog of each of these peers, given with the cursor that it has acknowledged. The second value is the number of complaints
+    /// with content of this agency that is on its way and that no peer has acknowledged yet. One pass over the ledger, from the lowest
+    /// cursor on.
     ///
     /// # Errors
-    /// When the node's own data cannot be read.
+    /// The node's own data cannot be read.
     pub fn backlogs(&self, peers: &[(AgencyId, Cursor)]) -> Result<(Vec<Backlog>, u64), OwnDataError> {
         let mut backlogs = vec![Backlog::default(); peers.len()];
         let mut only_here = HashSet::new();
@@ -110,10 +115,10 @@ impl Outbox {
         Ok((backlogs, only_here.len() as u64))
     }
 
-    /// What waits for `peer`, oldest first, as long as `take` says go on.
+    /// Gives `take` the entries that `peer` has not acknowledged, oldest first, until it returns `false`.
     ///
     /// # Errors
-    /// When the node's own data cannot be read.
+    /// The node's own data cannot be read.
     pub fn queued(
         &self,
         peer: &AgencyId,
@@ -137,10 +142,10 @@ impl Outbox {
         Ok(())
     }
 
-    /// The signed entry that a record of a refused or deferred item shows.
+    /// The entry in the record of a refused or deferred item; `None` if the record holds none that parses.
     ///
     /// # Errors
-    /// When the ledger cannot be read.
+    /// The ledger cannot be read.
     pub fn shown_entry(&self, position: crate::storage::ledger::Position) -> Result<Option<Entry>, OwnDataError> {
         let record = self.reader.record(position)?;
         let bytes = match record.kind {
@@ -218,7 +223,7 @@ fn step(record: Record) -> Result<Step, OwnDataError> {
     }
     Ok(match Header::of(&record)? {
         Header::Routing(RoutingHeader::Leaf { leaf, routes }) => Step::Routing { leaf, routes },
-        // It takes a place among the parts before the next leaf, and goes nowhere.
+        // It counts as a step before the next leaf, and goes to no peer.
         _ => Step::Routing { leaf: LedgerIndex::default(), routes: Vec::new() },
     })
 }
