@@ -1,13 +1,13 @@
-//! The writer: a thread that runs the engine, and one that carries out what the engine decided.
+//! The writer: the engine thread, which decides, and the commit thread, which makes decisions durable.
 //!
-//! The engine's thread takes submissions from a bounded queue and gives them to the [`Engine`], one after the other. Meanwhile the commit
-//! thread (`committer.rs`) appends the batch before to the ledger with one fdatasync, signs one checkpoint, applies the batch to the store and
-//! answers. When it is free the engine's batch is closed and handed over. Neither thread waits for a peer.
+//! The engine thread takes submissions from a bounded queue and gives them to the [`Engine`], one after the other. Meanwhile the commit
+//! thread (`committer.rs`) writes the batch before: it appends it to the ledger with one fdatasync, signs one checkpoint, applies the batch to
+//! the store, and answers. When the commit thread is free, the engine's batch is closed and handed over. Neither thread waits for a peer.
 //!
 //! Must not know how anything is decided.
 //!
 //! Invariants:
-//! - nobody is answered before the batch is durable and the store shows it;
+//! - no submission is answered before its batch is durable and in the store;
 //! - a checkpoint is signed only over durable leaves;
 //! - after a failed write nothing is written or answered any more ([`WriterError`] ends the node); the next start recovers.
 
@@ -56,30 +56,30 @@ use committer::{Committer, Committing, Handover};
 use encode::Encoding;
 use submission::Queued;
 
-/// Why the writer, and with it the node, stops. Nothing that was acknowledged is lost; the next start recovers.
+/// A failure that ends the writer, and with it the node. No acknowledged entry is lost, and the next start recovers.
 #[derive(Debug, thiserror::Error)]
 pub enum WriterError {
-    /// The disk.
+    /// The ledger cannot be written or synced.
     #[error("the ledger cannot be written: {0}")]
     Ledger(#[from] Fatal),
-    /// The disk, while contents were destroyed.
+    /// An erased content cannot be overwritten.
     #[error("an erased content cannot be destroyed: {0}")]
     Erase(#[from] EraseError),
-    /// A record that no limit allows.
+    /// A record is larger than the ledger's limits.
     #[error("a record does not fit the ledger: {0}")]
     Append(#[from] AppendError),
-    /// The store.
+    /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The node's data contradict each other.
+    /// The node's own data cannot be read, or contradict each other.
     #[error(transparent)]
     OwnData(#[from] OwnDataError),
-    /// A thread.
-    #[error("the system refuses a thread to the writer: {0}")]
+    /// A thread cannot be started.
+    #[error("cannot start a thread of the writer: {0}")]
     Thread(std::io::Error),
 }
 
-/// Why a new epoch is not declared.
+/// A new epoch cannot be declared.
 #[derive(Debug, thiserror::Error)]
 pub enum DeclareError {
     /// The declaration cannot be written.
@@ -90,9 +90,9 @@ pub enum DeclareError {
     NotDone(#[from] CommandError),
 }
 
-/// What a writer works with, beside the ledger.
+/// The parts that a writer needs, beside the ledger.
 pub struct WriterParts {
-    /// The agency that it signs for.
+    /// The agency of this node. The writer signs its entries and checkpoints.
     pub own: AgencyId,
     /// Its federation.
     pub federation: String,
@@ -104,19 +104,19 @@ pub struct WriterParts {
     pub adjacent: BTreeSet<AgencyId>,
     /// The keys.
     pub keys: SigningKeys,
-    /// How long an addressee has to answer, if the operator says nothing.
+    /// How long an addressee has to answer an offer if the operator sets no time, in milliseconds.
     pub answer_within_millis: u64,
     /// Where alarms go.
     pub alarms: Alarms,
-    /// By how much the clocks of most peers are ahead of this node's, in milliseconds.
+    /// How far the clocks of most peers are ahead of this node's clock, in milliseconds.
     pub clock_offset: Arc<AtomicI64>,
-    /// Whether this node may sign.
+    /// The rollback guard: it says whether this node may sign.
     pub guard: GuardService,
-    /// The newest checkpoint that the ledger has recorded: all that is shown until this node may sign.
+    /// The newest checkpoint that the ledger has recorded. Peers get this one until the node may sign.
     pub recorded: Option<Vec<u8>>,
 }
 
-/// The writer. Runs on its own thread.
+/// The engine thread's state. [`Writer::run`] is the thread.
 pub struct Writer {
     engine: Engine,
     derivation: Derivation,
@@ -127,17 +127,17 @@ pub struct Writer {
     rechecks: mpsc::Sender<Vec<Recheck>>,
     /// Where the next batch begins.
     tip: Tip,
-    /// Routing records after the last leaf.
+    /// Number of routing records after the last leaf.
     owed: u32,
-    /// What the engine decided since the last batch was closed.
+    /// The decisions of the engine since the last batch was closed.
     batch: Batch,
-    /// The records of it that are encoded.
+    /// The encoded records of the open batch.
     encoding: Option<Encoding>,
-    /// The batch that was handed over last and is not known to be applied.
+    /// The batch that was handed over last, until it is applied to the store.
     handed_over: Option<BatchNumber>,
 }
 
-/// What the engine is told when it changes.
+/// State outside the writer that is an input of the engine: charters, rollback guard and the peers' clocks. The engine gets it when it changes.
 struct Surroundings {
     charter_store: CharterStore,
     guard: GuardService,
@@ -148,14 +148,14 @@ struct Surroundings {
 }
 
 impl Surroundings {
-    /// What an engine that has just been opened was told.
+    /// The state that an engine assumes when it is opened.
     fn of_the_start(charter_store: CharterStore, guard: GuardService, clock_offset: Arc<AtomicI64>) -> Self {
         let charters = charter_store.charters();
         let (told_guard, told_offset) = (GuardState::Waiting, 0);
         Self { charter_store, guard, clock_offset, charters, told_guard, told_offset }
     }
 
-    /// What has changed since the last call.
+    /// An input for each part that has changed since the last call.
     fn news(&mut self) -> impl Iterator<Item = Input> + use<> {
         let (guard, offset) = (self.guard.state(), self.clock_offset.load(Ordering::Relaxed));
         let charters = self.charter_store.charters();
@@ -170,11 +170,11 @@ impl Surroundings {
 }
 
 impl Writer {
-    /// A writer over a ledger that was opened (so everything in it is on the disk), the handle to it, and the items whose signatures it wants
-    /// to be checked again. Signs nothing yet. `leaf_cache` is where links find the newest leaves.
+    /// Makes a writer for an open ledger, whose records are all on the disk. Returns it with the handle for submissions, and the receiver of
+    /// items whose signatures must be checked again. Signs nothing yet. The newest leaves go to `leaf_cache`, for the links.
     ///
     /// # Errors
-    /// When the items that wait cannot be read, or the system has no thread.
+    /// The deferred items cannot be read, or the commit thread cannot be started.
     pub fn new(
         parts: WriterParts,
         ledger: Ledger,
@@ -243,15 +243,15 @@ impl Writer {
         Ok((writer, handle, rechecks_receiver))
     }
 
-    /// Works until it is told to stop, everybody has gone, or the disk fails.
+    /// Runs until [`Submission::Stop`], until the last handle is dropped, or until a write fails.
     ///
     /// # Errors
-    /// What ends the node.
+    /// A failed write. It ends the node.
     pub fn run(mut self) -> Result<(), WriterError> {
         // A crash may have come between the settling of an item and the destruction of its first copy.
         self.committer.hand_over(Handover { destroys_spent: true, ..Handover::default() })?;
         loop {
-            // What became possible with the last batch goes on without waiting for a submission.
+            // Work that the last batch made possible goes on without waiting for a submission.
             let first = if self.engine.has_backlog() {
                 self.queue.try_recv().ok()
             } else if self.handed_over.is_some() && self.engine.awaits_applied() {
@@ -277,11 +277,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Decides what waits and hands it over; whether the writer is to stop.
+    /// Decides one batch of submissions, beginning with `first`, and hands it over. Returns whether the writer must stop.
     fn decide_batch(&mut self, first: Option<Queued>) -> Result<bool, WriterError> {
         let mut stop = false;
-        // A batch is whatever waits now, and what comes while the one before is still being committed: under load it grows, so that an
-        // fdatasync carries more. It is bounded in submissions and bytes.
+        // A batch takes all submissions that wait now, and those that come while the batch before is still being committed. Under load it
+        // grows, so that one fdatasync carries more. It is bounded in submissions and bytes.
         let waiting = self.queue.len() + 1;
         let mut handover = Handover { rooms: Vec::with_capacity(waiting), ..Handover::default() };
         let (mut bytes, mut next) = (0, first);
@@ -294,7 +294,7 @@ impl Writer {
                 let answer = self.handle(input)?;
                 handover.answers.extend(reply.map(|reply| (reply, answer)));
             }
-            // What it writes may be more than was submitted: a disclosed content is copied.
+            // The encoded batch may be larger than the submissions: a disclosed content is copied.
             let has_room = handover.rooms.len() < node_limits::BATCH_SUBMISSIONS
                 && bytes.max(self.encoded_length()) < node_limits::BATCH_BYTES - limits::FRAME_BYTES;
             next = if !has_room {
@@ -310,7 +310,7 @@ impl Writer {
         Ok(stop)
     }
 
-    /// What is submitted before the committer is free; `None` when it is.
+    /// Waits for a submission or for the commit thread. `None` when the commit thread is free.
     fn next_before_turn(&mut self) -> Option<Queued> {
         let (queue, committer) = (&mut self.queue, &self.committer);
         block_on(async {
@@ -322,20 +322,20 @@ impl Writer {
         })
     }
 
-    /// Gives the engine an input, after what has changed around it.
+    /// Gives the engine first the changes of its surroundings, then `input`.
     fn handle(&mut self, input: Input) -> Result<Answer, WriterError> {
         let now = self.clocks.now();
         let Self { engine, derivation, batch, surroundings, .. } = self;
         for news in surroundings.news() {
             let Answer::Nothing = engine.handle(news, now, derivation, batch)?.until_applied() else { continue };
         }
-        // Given to its waiter by the committer.
+        // The commit thread sends this answer when it is durable.
         let answer = engine.handle(input, now, derivation, batch)?.until_applied();
         self.encode_new()?;
         Ok(answer)
     }
 
-    /// Closes the batch and hands it over, with what waits for it.
+    /// Closes the batch and hands it to the commit thread, with the waiters for its answers.
     fn hand_over(&mut self, mut handover: Handover) -> Result<(), WriterError> {
         let closed = self.engine.close(&self.batch);
         if closed.is_none() && handover.is_empty() {
@@ -347,14 +347,14 @@ impl Writer {
             handover.warnings.append(&mut self.batch.warnings);
             let recheck = std::mem::take(&mut self.batch.recheck);
             if !recheck.is_empty() {
-                // There is room. Without a receiver the node is ending.
+                // The channel always has room. Without a receiver, the node is stopping.
                 let _ = self.rechecks.try_send(recheck);
             }
             self.batch.clear();
         }
         handover.flushes_store &= handover.decided.is_none();
         handover.may_sign = self.surroundings.told_guard == GuardState::Clear;
-        // When this returns the batch before is applied.
+        // When this returns, the batch before is applied to the store.
         self.committer.hand_over(handover)?;
         if let Some(number) = self.handed_over.take() {
             self.applied(number)?;
@@ -372,10 +372,10 @@ impl Writer {
         self.handle(Input::Applied(number)).map(drop)
     }
 
-    /// Declares the epoch, durably: nothing else may be in the ledger yet.
+    /// Writes the entry that declares a new epoch, durably. The ledger must be empty.
     ///
     /// # Errors
-    /// What ends the node, or why the declaration cannot be signed.
+    /// A failed write, or the declaration cannot be signed.
     pub fn declare(&mut self, reset: wire::LedgerReset) -> Result<(), DeclareError> {
         if let Answer::Declared(declared) = self.handle(Input::Declare(reset))? {
             declared?;
@@ -383,10 +383,10 @@ impl Writer {
         Ok(self.settle()?)
     }
 
-    /// Takes over entries of an old ledger, durably; how many are leaves now that were none.
+    /// Takes over entries of an old ledger, durably. Returns how many of them became leaves.
     ///
     /// # Errors
-    /// What ends the node.
+    /// A failed write.
     pub fn take_over(&mut self, entries: Vec<OldEntry>) -> Result<u64, WriterError> {
         let before = self.engine.next_leaf();
         for entry in entries {
@@ -396,10 +396,10 @@ impl Writer {
         Ok(self.engine.next_leaf().0 - before.0)
     }
 
-    /// Takes over how far the old ledger had those of peers: they need not send again what it held.
+    /// Takes over the old ledger's cursors in peers' ledgers, so that peers do not send again what the old ledger held.
     ///
     /// # Errors
-    /// What ends the node.
+    /// A failed write.
     pub fn take_over_cursors(&mut self, cursors: Vec<CursorHeader>) -> Result<(), WriterError> {
         for cursor in cursors {
             self.handle(Input::TakeOverCursor(cursor))?;
@@ -407,7 +407,7 @@ impl Writer {
         self.settle()
     }
 
-    /// Hands over what was decided and waits until it is applied.
+    /// Hands over the open batch and waits until it is applied to the store.
     fn settle(&mut self) -> Result<(), WriterError> {
         self.hand_over(Handover::default())?;
         self.committer.settle()?;
@@ -417,16 +417,16 @@ impl Writer {
         }
     }
 
-    /// Records the newest checkpoint and ends.
+    /// Records the newest checkpoint in the ledger and ends the commit thread.
     ///
     /// # Errors
-    /// What ends the node.
+    /// A failed write.
     pub fn finish(self) -> Result<(), WriterError> {
         self.committer.end().map(drop)
     }
 }
 
-/// Where the node stands, read from its ledger and its store.
+/// The engine's state at a start, read from ledger and store.
 fn snapshot(ledger: &Ledger, derivation: &Derivation, adjacent: &BTreeSet<AgencyId>) -> Result<Snapshot, WriterError> {
     let (store, reader) = (derivation.store(), derivation.reader());
     let mut deferred = Vec::new();
@@ -462,7 +462,7 @@ fn seen(store: &Store, reader: &LedgerReader) -> Result<BTreeMap<AgencyId, Vec<u
     Ok(seen)
 }
 
-/// Routing records after the last leaf.
+/// Number of routing records after the last leaf.
 fn owed_after(reader: &LedgerReader) -> Result<u32, OwnDataError> {
     let mut owed = 0;
     for record in reader.steps_from(LedgerIndex(reader.size()))? {

@@ -1,4 +1,4 @@
-//! The ledger that is here, as the rollback guard compares it with what was seen of it. Blocks.
+//! This node's ledger, as the rollback guard compares it with sightings. Every call blocks.
 
 use std::sync::Arc;
 
@@ -11,21 +11,21 @@ use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::{OwnDataError, ParsedLeaf};
 use crate::storage::ledger::LedgerReader;
 
-/// How this agency's signatures are known.
+/// The keys that verify this agency's own signatures.
 #[derive(Clone)]
 pub struct OwnKeys {
     /// This agency.
     pub agency: AgencyId,
     /// Its federation.
     pub federation: Federation,
-    /// The charters, which hold its keys.
+    /// The charters, which list its keys.
     pub charter_store: CharterStore,
 }
 
-/// The ledger that is here, and whose it is.
+/// This node's ledger, with the keys that verify its signatures.
 #[derive(Clone)]
 pub struct OwnLedger {
-    /// Whose.
+    /// The keys of the agency that owns the ledger.
     pub keys: OwnKeys,
     /// The ledger.
     pub reader: LedgerReader,
@@ -37,7 +37,7 @@ impl OwnKeys {
         Self { agency: config.agency.clone(), federation: config.federation.clone(), charter_store }
     }
 
-    /// This agency under these charters.
+    /// This agency, as a signer under these charters.
     pub fn signer<'a>(&'a self, charters: &'a Arc<Charters>) -> Signer<'a> {
         Signer { agency: &self.agency, charters }
     }
@@ -49,15 +49,15 @@ impl OwnLedger {
         Self { keys: OwnKeys::of(config, charter_store), reader }
     }
 
-    /// How far it reaches.
+    /// Epoch and size.
     pub fn extent(&self) -> Extent {
         Extent { epoch: self.reader.epoch(), size: self.reader.size() }
     }
 
-    /// Compares a proof with it; `None`: the proof does not bear this agency's signature. Blocks.
+    /// Compares a proof with the ledger. `None` if the proof does not have this agency's signature, and therefore does not count.
     ///
     /// # Errors
-    /// When the ledger cannot be read.
+    /// The ledger cannot be read.
     pub fn compare(&self, proof: &Proof) -> Result<Option<Compared>, OwnDataError> {
         let charters = self.keys.charter_store.charters();
         Compared::of(proof, self.keys.signer(&charters), self)

@@ -1,7 +1,9 @@
-//! Signing the ledger's checkpoints.
+//! Signs the ledger's checkpoints.
 //!
-//! Invariant: the cosigned time never goes back within an epoch, also when the machine's clock does: a smaller size at a later time is what
-//! proves a ledger that was set back, and an honest one must never look like it.
+//! Must not know when a checkpoint is signed.
+//!
+//! Invariant: the cosigned time never goes back within an epoch, also when the machine's clock does. A smaller size at a later time proves that
+//! a ledger was set back, and an honest ledger must never show that.
 
 use std::sync::Arc;
 
@@ -41,8 +43,8 @@ impl Checkpoints {
         Self { signer, newest: newest.unwrap_or_default() }
     }
 
-    /// Signs the durable leaves of a ledger. `offset`: by how much the clocks of most peers are ahead of ours, in milliseconds; over the
-    /// bound at which this node authors nothing any more, theirs count.
+    /// Signs a checkpoint over the durable leaves of a ledger. `offset` says how far the clocks of most peers are ahead of this node's clock,
+    /// in milliseconds. Beyond [`limits::CLOCK_AHEAD`], where this node authors nothing, the checkpoint has the peers' time.
     pub(super) fn sign(&mut self, ledger: &mut Ledger, offset: i64) -> Arc<[u8]> {
         self.newest = self.newest.max(time(now_millis(), offset) / 1000);
         let note = self.signer.sign(ledger.size(), ledger.root().0, self.newest);

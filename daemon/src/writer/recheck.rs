@@ -1,4 +1,5 @@
-//! Items that wait and may be possible now: their signatures are checked again, away from the writer's threads.
+//! Checks the signatures of deferred items again, when the engine may be able to take them. The checks run in the blocking pool, not on the
+//! writer's threads.
 
 use sinergi_proto::engine::Recheck;
 use tokio::sync::mpsc;
@@ -8,17 +9,17 @@ use super::{Submission, WriterHandle};
 use crate::signature_checks::receive_items;
 use crate::storage::charters::CharterStore;
 
-/// Batches of items that may wait here: as many as the engine gives out items at a time, so that there is always room.
+/// Batches of items that fit into the channel: as many as the items that the engine gives out at a time, so there is always room.
 const WAITING: usize = 256;
 
-/// The items to be checked, those of a batch together.
+/// The receiver of items to check; each message holds the items of one batch.
 pub type Rechecks = mpsc::Receiver<Vec<Recheck>>;
 
 pub(super) fn channel() -> (mpsc::Sender<Vec<Recheck>>, Rechecks) {
     mpsc::channel(WAITING)
 }
 
-/// Checks the items and gives them back to the writer, until the node stops.
+/// Checks items and submits the results to the writer, until the node stops.
 pub async fn recheck(
     mut items: Rechecks,
     writer: WriterHandle,

@@ -1,4 +1,4 @@
-//! The order in which groups are committed, shown and answered.
+//! Tests of the order in which groups are committed, shown and answered.
 
 use std::time::Duration;
 
