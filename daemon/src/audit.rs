@@ -1,6 +1,6 @@
-//! Audits of other agencies' ledgers: asks the questions that [`sinergi_proto::transparency::audit`] puts, and keeps what it finds.
+//! Audits other agencies' ledgers: sends the questions of [`sinergi_proto::transparency::audit`] over the links, and keeps findings as evidence.
 //!
-//! Decides nothing.
+//! Must not decide which questions are asked, nor whether an answer is a finding.
 //!
 //! ```text
 //! records.rs    the own ledger and store, as an audit reads them
@@ -10,7 +10,7 @@
 //!
 //! Invariants:
 //! - an audit reads: it writes nothing but evidence files, and sends nothing but questions;
-//! - what it costs is bounded by the own ledger and what the agency shows, in memory and in questions at a time.
+//! - memory and the number of questions are bounded by the own ledger and by the tree that the agency shows.
 
 mod checkpoints;
 mod folder;
@@ -34,19 +34,19 @@ use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::outbox::Outbox;
 use records::OwnRecords;
 
-/// Why there is no audit.
+/// An audit was not possible, or was not finished.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
-    /// It is not linked with this node.
+    /// The agency is not a peer of this node.
     #[error(transparent)]
     NotAdjacent(Unanswered),
-    /// This node's own data.
+    /// This node's own data cannot be read.
     #[error("this node's own data: {0}")]
     Own(#[from] OwnDataError),
-    /// Nobody waits for the result any more.
+    /// The caller no longer waits for the result.
     #[error("the audit was given up")]
     GivenUp,
-    /// A defect.
+    /// A task panicked: a defect of the program.
     #[error("the audit failed: {0}; this is a defect of the program, please report it")]
     Task(#[from] tokio::task::JoinError),
 }
@@ -66,10 +66,10 @@ impl Auditor {
         Self { own, peers, records: OwnRecords::new(outbox, charter_store.clone()), charter_store }
     }
 
-    /// Audits one agency. `progress` says whether anybody still waits.
+    /// Audits one agency. `progress` is called after each question; it returns whether the caller still waits.
     ///
     /// # Errors
-    /// When the agency cannot be asked, or this node's own data cannot be read.
+    /// The agency cannot be asked, or this node's own data cannot be read.
     pub async fn audit(
         &self,
         agency: &AgencyId,

@@ -1,9 +1,11 @@
-//! A node from start to end: load, open, start, wait, drain. All wiring is here.
+//! Runs a node from start to end: load, open, start, wait, drain. All wiring is here.
+//!
+//! Must not know how a part works: it builds each part and gives it what it needs.
 //!
 //! Invariants:
-//! - nothing is signed before the ledger is open, which makes what it shows durable, and peers had a chance to say what they saw of it;
+//! - nothing is signed before the ledger is open (which makes all of it durable) and peers had time to show what they saw of it;
 //! - every task belongs to one set; a task that panics or fails ends the node;
-//! - told to stop, a node takes nothing more, finishes what it took, and ends within the configured time.
+//! - at a stop the node takes no more work, finishes the work that it has taken, and ends within the configured time.
 
 mod data;
 mod error;
@@ -47,15 +49,15 @@ pub use error::NodeError;
 use folder::check_membership;
 pub use folder::ledger_path;
 
-/// What the writer has for its end, if everybody else has used up the time.
+/// Time that the writer has to end, if all other tasks have used up the configured time.
 const WRITER_MOMENT: std::time::Duration = std::time::Duration::from_secs(1);
-/// Sessions that wait to be run.
+/// Sessions that may wait to be started.
 const SESSIONS_WAITING: usize = 16;
 
 /// Runs a node until it is told to stop (SIGTERM or SIGINT). Blocks.
 ///
 /// # Errors
-/// Why it did not start, or what ended it.
+/// The reason why it did not start, or the failure that ended it.
 pub fn run(config: &Config) -> Result<(), NodeError> {
     telemetry::start(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -65,7 +67,7 @@ pub fn run(config: &Config) -> Result<(), NodeError> {
     result.map_err(|error| data::after_a_failed_store(config, error))
 }
 
-/// A node that is about to start.
+/// A node whose data are open and whose threads do not run yet.
 struct Opening {
     charter_store: CharterStore,
     keys: SigningKeys,
@@ -119,7 +121,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     wait_and_drain(config, parts.stop, tasks, parts.writer, writer_thread).await
 }
 
-/// What the tasks of this node are made of. Only the wiring has all of it: each task gets its parts.
+/// The parts of this node. Only the wiring has all of them: each task gets the few that it needs.
 struct Parts {
     charter_store: CharterStore,
     writer: WriterHandle,
@@ -131,7 +133,7 @@ struct Parts {
     stop: CancellationToken,
 }
 
-/// Checks the signatures of items that waited once more, when the writer wants it.
+/// Starts the task that checks the signatures of deferred items again.
 fn start_rechecks(config: &Config, parts: &Parts, rechecks: Rechecks, tasks: &mut JoinSet<Result<(), NodeError>>) {
     let (writer, federation) = (parts.writer.clone(), config.federation.to_string());
     let rechecking = recheck(rechecks, writer, federation, parts.charter_store.clone(), parts.stop.clone());
@@ -141,7 +143,7 @@ fn start_rechecks(config: &Config, parts: &Parts, rechecks: Rechecks, tasks: &mu
     });
 }
 
-/// Wakes the writer: when the peers were heard, and now and then.
+/// Starts the tasks that wake the writer: when the rollback guard has settled, and at regular intervals.
 fn start_ticks(parts: &Parts, tasks: &mut JoinSet<Result<(), NodeError>>) {
     let (retry, retry_stop) = (parts.writer.clone(), parts.stop.clone());
     tasks.spawn(async move {
@@ -151,9 +153,9 @@ fn start_ticks(parts: &Parts, tasks: &mut JoinSet<Result<(), NodeError>>) {
     let (first, guard, hearing) = (parts.writer.clone(), parts.guard.clone(), parts.stop.clone());
     tasks.spawn(async move {
         guard.run(&hearing).await;
-        // It signs its checkpoint and goes on with what waits. It may have ended.
+        // The writer signs its checkpoint and goes on with deferred work. It may have ended already.
         let _ = first.submit(Submission::Retry).await;
-        // A task that ends is the end of the node.
+        // The end of a task ends the node, so this one waits for the stop.
         hearing.cancelled().await;
         Ok(())
     });
@@ -182,7 +184,7 @@ fn now() -> Timestamp {
     i64::try_from(now_millis()).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or_default()
 }
 
-/// Ends with the writer's result; dropped without a word if the thread panics.
+/// Receives the writer's result when its thread ends. The sender is dropped if the thread panics.
 type WriterThread = oneshot::Receiver<Result<(), WriterError>>;
 
 fn start_writer(
@@ -209,13 +211,13 @@ fn start_writer(
     let (writer, handle, rechecks) = Writer::new(parts, ledger, leaf_cache)?;
     let (ended, end) = oneshot::channel();
     std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
-        // Nobody waits any more only when the process is ending.
+        // The receiver is gone only when the process is ending.
         let _ = ended.send(writer.run());
     })?;
     Ok((end, handle, rechecks))
 }
 
-/// Runs a session on every connection.
+/// Starts the task that runs a session on every connection.
 fn start_sessions(
     config: &Config,
     parts: &Parts,
@@ -258,7 +260,7 @@ fn start_sessions(
     });
 }
 
-/// Waits for peers, and dials those that have an endpoint.
+/// Starts listening for peers, and dials the peers that have an endpoint.
 async fn start_connections(
     config: &Config,
     connections: &Connections,
@@ -282,7 +284,7 @@ async fn start_connections(
     Ok(())
 }
 
-/// Watches other agencies' ledgers.
+/// Starts the checks of other agencies' ledgers: checkpoints, `Witnessed` entries, scheduled audits.
 fn start_watch(
     config: &Config,
     parts: &Parts,
@@ -302,7 +304,7 @@ fn start_watch(
     });
 }
 
-/// Serves the operator API.
+/// Starts the operator API.
 fn start_operator(
     config: &Config,
     parts: &Parts,
@@ -330,7 +332,7 @@ fn start_operator(
     tasks.spawn(async move { Ok(operator::serve(service, socket, stop).await?) });
 }
 
-/// Serves the ledger to everybody, if the operator wishes it.
+/// Starts serving the ledger's tiles over HTTP, if that is configured.
 async fn start_tiles(
     config: &Config,
     parts: &Parts,
@@ -348,7 +350,7 @@ async fn start_tiles(
     Ok(())
 }
 
-/// A store that proves damaged ends the node, also if only somebody who reads has come upon it: the next start makes a new one.
+/// Starts the task that ends the node when the store proves damaged, also if only a read shows it. The next start makes a new store.
 fn end_with_the_store(parts: &Parts, tasks: &mut JoinSet<Result<(), NodeError>>) {
     let (store, stop) = (parts.outbox.store().clone(), parts.stop.clone());
     tasks.spawn(async move {
@@ -359,7 +361,7 @@ fn end_with_the_store(parts: &Parts, tasks: &mut JoinSet<Result<(), NodeError>>)
     });
 }
 
-/// Items that wait for their time are judged again now and then.
+/// Has the writer judge deferred items again, at regular intervals.
 async fn retry_waiting(writer: WriterHandle, stop: CancellationToken) {
     const EVERY: std::time::Duration = std::time::Duration::from_secs(30);
     loop {
@@ -373,7 +375,7 @@ async fn retry_waiting(writer: WriterHandle, stop: CancellationToken) {
     }
 }
 
-/// Waits for a signal or a failure, then ends everything in order: links and operators first, the writer last.
+/// Waits for a signal or a failure, then ends all tasks in order: links and operators first, the writer last.
 async fn wait_and_drain(
     config: &Config,
     stop: CancellationToken,
@@ -411,11 +413,11 @@ async fn wait_and_drain(
         Some(ended) => ended,
         None => {
             let write_rest = async {
-                // Everything that was taken is written before it ends.
+                // The writer commits all submissions that it has taken before it ends.
                 let _ = writer.submit(Submission::Stop).await;
                 end_of(&mut writer_thread).await
             };
-            // The writer gets a moment even if the links took all the time.
+            // The writer gets this time even if the links took all of theirs.
             let until = until.max(tokio::time::Instant::now() + WRITER_MOMENT);
             tokio::time::timeout_at(until, write_rest).await.unwrap_or(Err(NodeError::Drain { seconds }))
         }
@@ -425,7 +427,7 @@ async fn wait_and_drain(
     failure.and(writer_result)
 }
 
-/// Waits for the end of the writer's thread; how it ended.
+/// Waits for the end of the writer's thread, and returns its result.
 async fn end_of(thread: &mut WriterThread) -> Result<(), NodeError> {
     match thread.await {
         Ok(result) => Ok(result?),

@@ -25,10 +25,10 @@ use crate::storage::charters::CharterStore;
 
 /// Agencies that are asked at a time.
 const ASKED: usize = 16;
-/// So long what was just shown may be followed by more, which is asked about in one go.
+/// Time to wait after a new checkpoint: further ones that come soon are checked with the same question.
 const GATHERING: Duration = Duration::from_millis(100);
 
-/// Why an agency's checkpoints could not be compared with its ledger this time.
+/// An agency's checkpoints could not be checked this time.
 #[derive(Debug, thiserror::Error)]
 enum NoAnswer {
     #[error(transparent)]
@@ -37,19 +37,19 @@ enum NoAnswer {
     NoProof(#[from] NoProof),
 }
 
-/// Compares what agencies showed of their ledgers with the ledgers.
+/// Checks the checkpoints of agencies against their ledgers.
 #[derive(Clone)]
 pub struct CheckpointChecks {
-    /// What was seen of other agencies' ledgers.
+    /// The checkpoints that other agencies signed.
     watch: Watch,
-    /// Whom to ask.
+    /// The links over which agencies are asked.
     peers: Peers,
     charter_store: CharterStore,
     evidence: EvidenceFolder,
 }
 
 impl CheckpointChecks {
-    /// Checks what `watch` sees, and keeps what contradicts in `evidence`.
+    /// Checks the checkpoints in `watch`, and keeps contradictions in `evidence`.
     pub fn new(watch: Watch, peers: Peers, charter_store: CharterStore, evidence: EvidenceFolder) -> Self {
         Self { watch, peers, charter_store, evidence }
     }
@@ -82,7 +82,7 @@ impl CheckpointChecks {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(node_limits::WATCH_PAUSE) => {}
             }
-            // What came meanwhile, and what was not answered.
+            // Checkpoints that came meanwhile, and questions without an answer.
             self.watch.look_again();
         }
     }
@@ -105,7 +105,7 @@ impl CheckpointChecks {
         }
     }
 
-    /// Keeps what contradicts: both notes, and an alarm.
+    /// Keeps each contradiction as evidence (both notes), and raises an alarm.
     async fn keep_found(&self) {
         let found = self.watch.take_found();
         if found.is_empty() {

@@ -1,6 +1,7 @@
-//! The own ledger and store, as an audit reads them: one pass for what is held of an agency, then single records that evidence quotes.
+//! This node's own ledger and store, as an audit reads them: one pass over the ledger for everything that comes from the audited agency, then
+//! single records that evidence quotes.
 //!
-//! Blocks, so never in an async task.
+//! Must not know links. Blocks, so never in an async task.
 
 use bytes::Bytes;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, LedgerIndex};
@@ -16,7 +17,7 @@ use crate::storage::outbox::Outbox;
 use crate::storage::record_codec::Header;
 use crate::storage::store::PeerCursor;
 
-/// What this node has.
+/// This node's own records.
 #[derive(Clone)]
 pub(super) struct OwnRecords {
     outbox: Outbox,
@@ -28,16 +29,16 @@ impl OwnRecords {
         Self { outbox, charter_store }
     }
 
-    /// What this node, `own`, holds of an agency.
+    /// Everything that this node, `own`, has from an agency and that an audit compares with the agency's ledger.
     ///
     /// # Errors
-    /// When the own ledger cannot be read.
+    /// The own ledger cannot be read.
     pub(super) fn of(&self, own: &AgencyId, agency: &AgencyId, scope: &Scope) -> Result<Holdings, OwnDataError> {
         let assignment = Assignment {
             auditor: own.clone(),
             agency: agency.clone(),
             scope: scope.clone(),
-            // Before the records: everything before the cursor is among them.
+            // Read before the records: so every entry before the cursor is among them.
             received: self.outbox.store().cursor(PeerCursor::Received, agency)?,
             now: now_millis(),
         };
@@ -51,7 +52,7 @@ impl OwnRecords {
 
     fn add(&self, holdings: &mut Holdings, record: Record) -> Result<(), OwnDataError> {
         match record.kind {
-            // They are many, and an audit needs nothing of them.
+            // They are many, and an audit does not need them.
             RecordKind::Content | RecordKind::Routing | RecordKind::Cursor => return Ok(()),
             _ => {}
         }
