@@ -388,34 +388,15 @@ fn limit_of(limit: u32) -> usize {
     if limit == 0 { DEFAULT_LIMIT } else { usize::try_from(limit).unwrap_or(usize::MAX) }
 }
 
-impl From<StoreError> for OwnDataError {
-    fn from(error: StoreError) -> Self {
-        Self(error.into())
-    }
-}
-
-impl From<OwnDataError> for OwnDataError {
-    fn from(error: OwnDataError) -> Self {
-        Self(error)
-    }
-}
-
-impl From<crate::storage::ledger::ReadError> for OwnDataError {
-    fn from(error: crate::storage::ledger::ReadError) -> Self {
-        Self(error.into())
-    }
-}
-
-/// The node cannot read its own data.
-struct OwnDataError(OwnDataError);
-
+/// A defect or a damaged disk, not a fault of the caller.
 impl From<OwnDataError> for Status {
-    fn from(OwnDataError(error): OwnDataError) -> Self {
+    fn from(error: OwnDataError) -> Self {
         tracing::error!(%error, "cannot read the node's own data");
         Self::internal(error.to_string())
     }
 }
 
+/// Maps a failure to read the node's own data to an internal error.
 fn own<T, E: Into<OwnDataError>>(result: Result<T, E>) -> Result<T, Status> {
     result.map_err(|error| Status::from(error.into()))
 }

@@ -1,8 +1,10 @@
-//! Asks adjacent agencies whether their trees begin with what they signed before, and keeps what contradicts as evidence.
+//! Asks adjacent agencies for proofs that their trees contain the trees that they signed before, and keeps contradictions as evidence.
+//!
+//! Must not judge checkpoints: proto's watch does.
 //!
 //! Invariants:
-//! - one question an agency at a time, and [`ASKED`] at most in all, a round every [`node_limits::WATCH_PAUSE`];
-//! - who does not answer is asked again: its silence is for audits to find.
+//! - an agency gets one question at a time, and at most [`ASKED`] agencies are asked at a time; rounds are [`node_limits::WATCH_PAUSE`] apart;
+//! - an agency that does not answer is asked again. Its silence is a finding of audits, not of these checks.
 
 use std::time::Duration;
 

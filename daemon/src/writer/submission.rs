@@ -117,35 +117,35 @@ pub enum SubmitError {
     /// The node is stopping or has stopped.
     #[error("the node is stopping; nothing was done")]
     Stopped,
-    /// No such item.
+    /// There is no such refused or deferred item.
     #[error("there is no item {}-{}-0 that this node refused or that waits here: see `sinergi refused list`", .0.segment, .0.offset)]
     NoItem(Position),
-    /// The engine's reason.
+    /// The engine refuses the command.
     #[error(transparent)]
     CommandError(#[from] CommandError),
 }
 
-/// What the writer has made durable, and what it knows.
+/// The durable state of the ledger, published after each commit.
 #[derive(Clone, Debug)]
 pub struct Head {
     /// The epoch of the ledger.
     pub epoch: Epoch,
-    /// Durable leaves.
+    /// Number of durable leaves.
     pub size: LedgerIndex,
-    /// Routing records behind the last leaf.
+    /// Number of routing records after the last leaf.
     pub owed: u32,
-    /// Root of their tree.
+    /// Root of the tree of the durable leaves.
     pub root: [u8; 32],
-    /// The signed checkpoint over them.
+    /// The newest signed checkpoint, as a note.
     pub checkpoint: Arc<[u8]>,
-    /// Whether it covers all of them: not until this node may sign, see [`crate::rollback_guard`].
+    /// Whether the checkpoint covers all durable leaves. `false` until this node may sign, see [`crate::rollback_guard`].
     pub is_signed: bool,
     /// Figures over all complaints.
     pub counts: Counts,
 }
 
 impl Head {
-    /// The durable end, as links count.
+    /// The durable end, as a cursor of links.
     pub fn end(&self) -> Cursor {
         Cursor::end(self.epoch, self.size, self.owed)
     }
