@@ -34,6 +34,7 @@
 //! | [`operator`] | the API of the command line tool |
 //! | [`audit`], [`watch`], `proof_server` | checking others' ledgers, keeping evidence, answering about the own ledger |
 //! | [`continuity`], [`recover`] | runs the rollback guard; begins a new epoch after a loss |
+//! | [`peer_clocks`] | whether most peers' clocks contradict this node's |
 //! | [`tiles`] | the ledger as a C2SP tlog-tiles tree, in a folder or over HTTP |
 //! | [`directory`], [`keys`] | charters and keys on the disk |
 //! | [`alarms`], [`telemetry`], [`causes`], [`time`], `durable` | alarms, logs, error chains in words, the wall clock, replacing a file durably |
@@ -59,6 +60,7 @@ pub mod link;
 pub mod node;
 pub mod operator;
 pub mod outbox;
+pub mod peer_clocks;
 mod proof_server;
 pub mod recent;
 pub mod record_codec;

@@ -37,7 +37,6 @@ pub use proof_client::Unanswered;
 pub use session::{Start, run_sessions};
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use sinergi_proto::ids::{AgencyId, Epoch};
@@ -51,6 +50,7 @@ use crate::alarms::Alarms;
 use crate::continuity::Continuity;
 use crate::directory::Directory;
 use crate::outbox::Outbox;
+use crate::peer_clocks::PeerClocks;
 use crate::proof_server::ProofServer;
 use crate::tls::{Credentials, SharedAuthorities};
 use crate::watch::Watch;
@@ -91,8 +91,8 @@ pub struct Links {
     pub watch: Watch,
     /// Where alarms go.
     pub alarms: Alarms,
-    /// By how much the clocks of most peers are ahead of ours, in milliseconds.
-    pub clock_offset: Arc<AtomicI64>,
+    /// What the peers' clocks say of ours.
+    pub peer_clocks: PeerClocks,
     /// Whether this node may sign: its peers say whether they saw more of its ledger than there is.
     pub continuity: Continuity,
     /// Where new sessions are handed over to be run.
@@ -104,8 +104,7 @@ pub struct Links {
 impl Links {
     /// Whether this node's clock agrees with most of its linked peers'.
     fn check_clock(&self) {
-        let median = self.peers.median_clock_offset();
-        self.clock_offset.store(median, Ordering::Relaxed);
+        let median = self.peer_clocks.offset();
         let bound = u64::try_from(limits::CLOCK_AHEAD.as_millis()).unwrap_or(u64::MAX);
         if median.unsigned_abs() > bound {
             let seconds = median / 1000;

@@ -9,7 +9,6 @@ mod data;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 
 use jiff::Timestamp;
 use sinergi_config::Config;
@@ -29,6 +28,7 @@ use crate::ledger::OpenError;
 use crate::link::{self, Budget, Links, Peers};
 use crate::operator::{self, OperatorService, SocketError};
 use crate::outbox::Outbox;
+use crate::peer_clocks::PeerClocks;
 use crate::proof_server::ProofServer;
 use crate::recent::Recent;
 use crate::store::StoreError;
@@ -152,7 +152,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let (credentials, authorities, opening) = open(config)?;
     let stop = CancellationToken::new();
     let (alarms, continuity) = (opening.data.alarms.clone(), opening.data.continuity.clone());
-    let clock_offset = Arc::<AtomicI64>::default();
+    let peer_clocks = PeerClocks::default();
     let derivation = &opening.data.derivation;
     let recent = Recent::default();
     let outbox = Outbox::new(
@@ -165,7 +165,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let told = alarms.clone();
     let watch = tokio::task::spawn_blocking(move || Watch::load(told, &loading, &of)).await??;
     let (directory, entry_key) = (opening.directory.clone(), opening.keys.entry.clone());
-    let (writer_thread, writer, rechecks) = start_writer(config, opening, recent, Arc::clone(&clock_offset))?;
+    let (writer_thread, writer, rechecks) = start_writer(config, opening, recent, peer_clocks.clone())?;
     let (sessions, starts) = mpsc::channel(SESSIONS_WAITING);
     let links = Links {
         own: config.agency.clone(),
@@ -179,12 +179,12 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
         writer: writer.clone(),
         proofs: ProofServer::new(outbox.clone(), directory, writer.head()),
         outbox,
-        peers: Peers::new(&config.peers),
+        peers: Peers::new(&config.peers, &peer_clocks),
         sending: Budget::of(limits::ALL_WINDOWS_BYTES),
         receiving: Budget::of(limits::ALL_WINDOWS_BYTES),
         watch,
         alarms,
-        clock_offset,
+        peer_clocks,
         continuity: continuity.clone(),
         sessions,
         stop: stop.clone(),
@@ -297,7 +297,7 @@ fn start_writer(
     config: &Config,
     opening: Opening,
     recent: Recent,
-    clock_offset: Arc<AtomicI64>,
+    peer_clocks: PeerClocks,
 ) -> Result<(WriterThread, WriterHandle, Rechecks), NodeError> {
     let Opening { directory, keys, data } = opening;
     let Data { ledger, derivation, alarms, continuity, recorded } = data;
@@ -310,7 +310,7 @@ fn start_writer(
         keys,
         answer_within_millis: u64::try_from(config.forward.answer_by.as_millis()).unwrap_or(u64::MAX),
         alarms,
-        clock_offset,
+        peer_clocks,
         continuity,
         recorded,
     };

@@ -1,15 +1,10 @@
-//! Answers what peers ask about this node's own ledger: inclusion, consistency, and for oversight agencies whole leaves.
+//! Answers what peers ask about this node's own ledger, as [`sinergi_proto::transparency::proofs`] says.
 //!
-//! Reads only; blocks, so never in an async task. Every answer is about the newest checkpoint that this node has signed.
-//!
-//! Invariants:
-//! - an answer costs as many reads as its proofs have hashes, whatever the ledger holds, and stays within a frame;
-//! - only entries are shown, never content, and whole ones to oversight agencies alone.
+//! Reads only; blocks, so never in an async task.
 
 use sinergi_proto::clock::HybridClock;
 use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
-use sinergi_proto::limits;
-use sinergi_proto::tree::nodes_needed;
+use sinergi_proto::transparency::proofs::{OwnLeaves, SignedTree, prove};
 use sinergi_proto::wire;
 use tlog_tiles::HashReader;
 use tokio::sync::watch;
@@ -20,11 +15,6 @@ use crate::ledger::ReadError;
 use crate::outbox::Outbox;
 use crate::store::Placed;
 use crate::writer::Head;
-
-/// What nodes may take of an answer: as much as is left beside whole leaves and a checkpoint.
-const NODES: usize = (limits::FRAME_BYTES - limits::PROVE_LEAF_BYTES - 128 * 1024) / NODE_BYTES;
-/// What a node takes at most.
-const NODE_BYTES: usize = 48;
 
 /// Shows what this node's ledger holds. Cheap to clone.
 #[derive(Clone)]
@@ -41,120 +31,53 @@ impl ProofServer {
     }
 
     /// Answers one question of a peer.
-    pub(crate) fn answer(&self, asker: &AgencyId, prove: wire::Prove) -> wire::Proof {
-        let number = prove.number;
-        match self.proof(asker, prove) {
+    pub(crate) fn answer(&self, asker: &AgencyId, question: &wire::Prove) -> wire::Proof {
+        let head = self.head.borrow().clone();
+        let signed = head.is_signed.then_some(SignedTree { size: head.size.0, note: &head.checkpoint });
+        match prove(&self.outbox, signed, &self.directory.newest(), asker, question) {
             Ok(proof) => proof,
             Err(refusal) => {
                 tracing::info!(peer = %asker, "showed no proof: {refusal}");
-                wire::Proof { number, refusal: refusal.to_string(), ..Default::default() }
+                wire::Proof { number: question.number, refusal: refusal.to_string(), ..Default::default() }
             }
         }
     }
 }
 
-/// Why nothing is shown.
-#[derive(Debug, thiserror::Error)]
-enum Unshown {
-    #[error("this node signs nothing now: its ledger was set back, or its peers were not heard yet")]
-    Unsigned,
-    #[error("{asked} items were asked for, at most {most}", most = limits::PROVE_ITEMS)]
-    TooMany { asked: u64 },
-    #[error("the proofs take {nodes} hashes, at most {NODES} fit: ask for fewer")]
-    TooLarge { nodes: usize },
-    #[error("whole leaves but the declaration of a later epoch are shown to oversight agencies only")]
-    NotOversight,
-    #[error("an entry is named by a complaint of 32 bytes or none, and an id of 32")]
-    MalformedName,
-    #[error(transparent)]
-    Proof(#[from] sinergi_proto::tree::ProofError),
-    #[error("this node cannot read its own data: {0}")]
-    Own(#[from] CaseError),
-}
+impl OwnLeaves for Outbox {
+    type Error = CaseError;
 
-impl From<ReadError> for Unshown {
-    fn from(error: ReadError) -> Self {
-        Self::Own(error.into())
+    fn epoch(&self) -> Epoch {
+        self.reader().epoch()
     }
-}
 
-impl ProofServer {
-    fn proof(&self, asker: &AgencyId, prove: wire::Prove) -> Result<wire::Proof, Unshown> {
-        let head = self.head.borrow().clone();
-        if !head.is_signed {
-            return Err(Unshown::Unsigned);
-        }
-        let named = prove.leaves.len() + prove.entries.len() + prove.sizes.len();
-        let asked = (named as u64).saturating_add(prove.leaf_count);
-        if asked > limits::PROVE_ITEMS as u64 {
-            return Err(Unshown::TooMany { asked });
-        }
-        let size = head.size.0;
-        let mut indexes: Vec<LedgerIndex> = prove.leaves.iter().map(|index| LedgerIndex(*index)).collect();
-        let mut located = Vec::new();
-        for name in &prove.entries {
-            if let Some(index) = self.locate(name)?.filter(|index| index.0 < size) {
-                located.push(wire::LocatedEntry { id: name.id.clone(), leaf: index.0 });
-                indexes.push(index);
+    fn nodes(&self, numbers: &[u64]) -> Result<Vec<[u8; 32]>, CaseError> {
+        let size = self.reader().size();
+        let hashes = self.reader().read_hashes(numbers).map_err(|source| ReadError::Tree { size, source })?;
+        Ok(hashes.into_iter().map(|hash| hash.0).collect())
+    }
+
+    fn locate(&self, name: &wire::EntryName) -> Result<Option<LedgerIndex>, CaseError> {
+        let Some(id) = EntryId::from_slice(&name.id) else { return Ok(None) };
+        let (store, clock) = (self.store(), HybridClock::from_bits(name.clock));
+        let found = match ComplaintId::from_slice(&name.complaint) {
+            None => store.node_entry(clock, &id)?,
+            Some(complaint) => {
+                let sought = Placed::new(clock, &id, LedgerIndex::default());
+                let matches = |placed: &&Placed| (placed.clock, placed.id_prefix) == (sought.clock, sought.id_prefix);
+                store.timeline(&complaint)?.iter().find(matches).map(|placed| placed.leaf)
             }
-        }
-        let leaves = self.whole_leaves(asker, &prove, size)?;
-        indexes.extend((prove.first_leaf..).take(leaves.len()).map(LedgerIndex));
-        let numbers = nodes_needed(size, &indexes, &prove.sizes)?;
-        if numbers.len() > NODES {
-            return Err(Unshown::TooLarge { nodes: numbers.len() });
-        }
-        let reader = self.outbox.reader();
-        let hashes = reader.read_hashes(&numbers).map_err(|source| ReadError::Tree { size, source })?;
-        let node = |(number, hash): (u64, tlog_tiles::Hash)| wire::TreeNode { number, hash: hash.0.to_vec() };
-        let nodes = numbers.into_iter().zip(hashes).map(node).collect();
-        let checkpoint = head.checkpoint.to_vec();
-        Ok(wire::Proof { number: prove.number, refusal: String::new(), checkpoint, nodes, located, leaves })
-    }
-
-    /// Where this ledger has an entry.
-    fn locate(&self, name: &wire::EntryName) -> Result<Option<LedgerIndex>, Unshown> {
-        let id = EntryId::from_slice(&name.id).ok_or(Unshown::MalformedName)?;
-        let (store, clock) = (self.outbox.store(), HybridClock::from_bits(name.clock));
-        let found = if name.complaint.is_empty() {
-            store.node_entry(clock, &id).map_err(CaseError::from)?
-        } else {
-            let complaint = ComplaintId::from_slice(&name.complaint).ok_or(Unshown::MalformedName)?;
-            let timeline = store.timeline(&complaint).map_err(CaseError::from)?;
-            let sought = Placed::new(clock, &id, LedgerIndex::default());
-            let matches = |placed: &&Placed| (placed.clock, placed.id_prefix) == (sought.clock, sought.id_prefix);
-            timeline.iter().find(matches).map(|placed| placed.leaf)
         };
-        let Some(index) = found.filter(|index| index.0 < self.outbox.reader().size()) else { return Ok(None) };
-        let leaf = Leaf::parse(self.outbox.reader().leaf(index)?, self.outbox.federation())?;
+        let Some(index) = found.filter(|index| index.0 < self.reader().size()) else { return Ok(None) };
+        let leaf = Leaf::parse(self.reader().leaf(index)?, self.federation())?;
         Ok((leaf.entry.id == id).then_some(index))
     }
 
-    /// The leaves that were asked for, as many as fit.
-    fn whole_leaves(&self, asker: &AgencyId, prove: &wire::Prove, size: u64) -> Result<Vec<Vec<u8>>, Unshown> {
-        if prove.leaf_count == 0 {
-            return Ok(Vec::new());
-        }
-        // The declaration of a later epoch is for everybody.
-        let is_declaration =
-            (prove.first_leaf, prove.leaf_count) == (0, 1) && self.outbox.reader().epoch() > Epoch::FIRST;
-        if !is_declaration && !self.directory.newest().is_oversight(asker) {
-            return Err(Unshown::NotOversight);
-        }
-        let count = prove.leaf_count.min(size.saturating_sub(prove.first_leaf));
-        let (mut leaves, mut bytes) = (Vec::new(), 0);
-        if count == 0 {
-            return Ok(leaves);
-        }
-        let take = usize::try_from(count).unwrap_or(limits::PROVE_ITEMS);
-        for record in self.outbox.reader().leaves_from(LedgerIndex(prove.first_leaf))?.take(take) {
-            let body = record?.body;
-            bytes += body.len() + 8;
-            if bytes > limits::PROVE_LEAF_BYTES {
-                break;
-            }
-            leaves.push(body);
-        }
-        Ok(leaves)
+    fn leaves_from(
+        &self,
+        first: LedgerIndex,
+    ) -> Result<impl Iterator<Item = Result<Vec<u8>, CaseError>> + '_, CaseError> {
+        let records = self.reader().leaves_from(first)?;
+        Ok(records.map(|record| Ok(record?.body)))
     }
 }

@@ -19,7 +19,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use sinergi_config::Config;
 use sinergi_proto::engine::NotDone;
@@ -38,6 +37,7 @@ use crate::durable;
 use crate::keys::SigningKeys;
 use crate::ledger::{self, Ledger, LedgerOptions, LedgerReader, OpenError, Salvage};
 use crate::node::{NodeError, check_membership, finish_recovery, ledger_path, store_path};
+use crate::peer_clocks::PeerClocks;
 use crate::recent::Recent;
 use crate::store::{self, StoreError};
 use crate::writer::{Writer, WriterError, WriterParts};
@@ -197,7 +197,7 @@ impl<'a> Recovery<'a> {
             keys: self.keys.clone(),
             answer_within_millis: 0,
             alarms: Alarms::default(),
-            clock_offset: Arc::default(),
+            peer_clocks: PeerClocks::default(),
             continuity,
             recorded: None,
         };

@@ -17,6 +17,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | [`input`], [`batch`], [`record`], [`view`] | what goes in, what comes out, what is written, what may be asked |
+//! | `surroundings` | what changes around the engine and was not told it yet |
 //! | `write` | own entries: lodge, act |
 //! | `receive` | a peer's items: known, refused, deferred, taken |
 //! | `append` | the path that all entries share: fold, routes, leaf |
@@ -51,6 +52,7 @@ mod pending;
 mod receive;
 mod refusal_quota;
 mod rejudge;
+mod surroundings;
 mod write;
 
 #[cfg(test)]
@@ -70,6 +72,7 @@ pub use record::{
     CursorHeader, DeferredDoneHeader, DeferredHeader, External, LeafHeader, ReceiptHeader, Record, RefusedHeader,
     RoutingHeader, SeenHeader,
 };
+pub use surroundings::{Around, Surroundings};
 pub use view::View;
 pub use waiting::{ItemKey, Waiting};
 

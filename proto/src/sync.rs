@@ -34,6 +34,7 @@ mod handshake;
 mod intake;
 mod jobs;
 mod keepalive;
+mod peer_clocks;
 mod proof_client;
 mod proof_server;
 mod session;
@@ -48,6 +49,7 @@ pub use event::{
 pub use handshake::{HANDSHAKE_WITHIN, PROTOCOL_MAX, PROTOCOL_MIN};
 pub use intake::receiver::{Receiver, ReceiverEvent, ReceiverOutput};
 pub use jobs::JobId;
+pub use peer_clocks::PeerClocks;
 pub use session::Session;
 pub use timers::Now;
 

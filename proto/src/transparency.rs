@@ -3,4 +3,6 @@
 //! Pure, as the whole crate is: whoever runs a rule here brings the ledger, the time and the peer's answers as arguments.
 
 pub mod audit;
+pub mod cosigned_time;
+pub mod proofs;
 pub mod rollback_guard;

@@ -11,7 +11,6 @@
 //! - a ledger or store that fails ends the writer, and with it the node.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -30,6 +29,7 @@ use super::submission::{Reply, WriterStop};
 use super::{Head, WriterError};
 use crate::case::CaseError;
 use crate::ledger::{Committed, Fatal, Group, Ledger, Position};
+use crate::peer_clocks::PeerClocks;
 use crate::recent::Recent;
 use crate::store::{Changes, Counts, Store};
 
@@ -94,8 +94,8 @@ pub(super) struct Committer {
 pub(super) struct Committing {
     pub(super) checkpoints: Checkpoints,
     pub(super) recent: Recent,
-    /// By how much the clocks of most peers are ahead of ours, in milliseconds.
-    pub(super) clock_offset: Arc<AtomicI64>,
+    /// What the peers' clocks say of ours.
+    pub(super) peer_clocks: PeerClocks,
     pub(super) store: Store,
     pub(super) own: AgencyId,
     pub(super) counts: Counts,
@@ -294,8 +294,7 @@ impl Committing {
     }
 
     fn sign(&mut self, ledger: &mut Ledger) -> Arc<[u8]> {
-        let offset = self.clock_offset.load(Ordering::Relaxed);
-        self.checkpoints.sign(ledger, offset)
+        self.checkpoints.sign(ledger, self.peer_clocks.offset())
     }
 }
 

@@ -110,7 +110,7 @@ pub(super) fn prove(links: &Arc<Links>, peer: &Arc<Peer>, job: JobId, prove: wir
         };
         let answer = move || {
             let _until_it_is_answered = room;
-            Done::Proved(links.proofs.answer(&peer.agency, prove))
+            Done::Proved(links.proofs.answer(&peer.agency, &prove))
         };
         blocking(job, answer).await
     })
