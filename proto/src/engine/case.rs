@@ -4,7 +4,8 @@
 //! their order.
 //!
 //! Invariants:
-//! - a link that is new to a complaint, or may have more of it than before, is owed its history;
+//! - a link that is new to a complaint, or may have more of it than it was given of every leaf, is owed its history. What it may have can become
+//!   less and more again when a charter moves an agency;
 //! - an entry never goes back to its author, nor to the peer that brought it.
 
 use std::collections::BTreeSet;
@@ -17,6 +18,7 @@ use crate::charter::Charter;
 use crate::complaint::{self, Complaint};
 use crate::entry::{Body, Commitment, Entry};
 use crate::ids::{AgencyId, EntryId, LedgerIndex};
+use crate::limits;
 use crate::route::{Access, Origin, Reach, Route, Routes, Standpoint, routes};
 use crate::wire;
 
@@ -31,10 +33,10 @@ pub struct Case {
     pub external: Option<External>,
     /// The leaf of each entry.
     pub leaves: LiteMap<EntryId, LedgerIndex>,
-    /// The links that its leaves were routed over, and what they were given.
+    /// The links that its leaves were routed over, and the most that they were given.
     pub routed: LiteMap<AgencyId, Access>,
-    /// What links are owed since this node has it in memory: not derived from leaves, so no part of what a store may show.
-    owed: LiteMap<AgencyId, Access>,
+    /// What links were given, or are owed since this node has it in memory, of every leaf that goes over them.
+    given: LiteMap<AgencyId, Access>,
     /// Offers that came from another than their author: through a relay.
     relayed: BTreeSet<EntryId>,
 }
@@ -72,7 +74,7 @@ impl Case {
             external: None,
             leaves: LiteMap::new(),
             routed: LiteMap::new(),
-            owed: LiteMap::new(),
+            given: LiteMap::new(),
             relayed: BTreeSet::new(),
         }
     }
@@ -97,18 +99,24 @@ impl Case {
         {
             self.relayed.insert(entry.id);
         }
+        if header.relays < limits::RELAYS {
+            // What is relayed no further is passed over, whoever says so. It does not count.
+            let is_behind = |to: &AgencyId| *to == entry.author || header.from.as_ref() == Some(to);
+            lower(&mut self.given, &header.routes, is_behind);
+        }
+        raise(&mut self.given, &header.routes);
         raise(&mut self.routed, &header.routes);
         self.leaves.insert(entry.id, index).is_none()
     }
 
     /// Notes what links are owed beside what leaves were routed over them.
     pub fn note_owed(&mut self, routes: &[Route]) {
-        raise(&mut self.owed, routes);
+        raise(&mut self.given, routes);
     }
 
-    /// What a link was given, or is owed.
+    /// What a link was given, or is owed, of every leaf.
     fn given(&self, to: &AgencyId) -> Option<Access> {
-        self.routed.get(to).max(self.owed.get(to)).copied()
+        self.given.get(to).copied()
     }
 
     /// The links that an entry of the fold, which is not placed yet, goes to; and the agencies that no link leads to.
@@ -197,6 +205,21 @@ impl Case {
     }
 }
 
+/// A leaf goes over these links alone: those that were given more before were given less of this one. A link with history is given everything
+/// again.
+fn lower(given: &mut LiteMap<AgencyId, Access>, routes: &[Route], is_behind: impl Fn(&AgencyId) -> bool) {
+    let of_leaf = |to: &AgencyId, before: Access| match routes.iter().find(|route| route.to == *to) {
+        _ if is_behind(to) => Some(before),
+        Some(route) if !route.history => Some(route.access.min(before)),
+        route => route.map(|_| before),
+    };
+    // Nearly always they are given as much as before.
+    if given.iter().any(|(to, before)| of_leaf(to, *before) != Some(*before)) {
+        let all = given.iter().filter_map(|(to, before)| Some((to.clone(), of_leaf(to, *before)?)));
+        *given = all.collect();
+    }
+}
+
 fn raise(given: &mut LiteMap<AgencyId, Access>, routes: &[Route]) {
     for route in routes {
         match given.get_mut(&route.to) {
@@ -233,15 +256,41 @@ mod tests {
         let (own, adjacent) = (agency("kemendagri"), BTreeSet::from([agency("prov-jabar"), agency("ksp")]));
         let node = Standpoint { own: &own, adjacent: &adjacent, charter: federation.charter() };
         let mut case_here = Case::of(case.complaint.clone());
-        case_here.routed.insert(agency("ksp"), Access::Entries);
+        case_here.given.insert(agency("ksp"), Access::Entries);
         let (routes, unreachable) = case_here.routes_of(&offer, None, node);
         assert_eq!(history_to(&routes, "prov-jabar"), Some(&true), "a participant that had nothing");
         assert_eq!(history_to(&routes, "ksp"), Some(&false), "an observer that has had everything");
         assert_eq!(unreachable, [agency("ombudsman")]);
-        case_here.routed.insert(agency("prov-jabar"), Access::Public);
+        case_here.given.insert(agency("prov-jabar"), Access::Public);
         assert_eq!(history_to(&case_here.routes_of(&offer, None, node).0, "prov-jabar"), Some(&true), "may have more");
         case_here.place(LedgerIndex(1), &offer, &header(routes.clone()));
         assert_eq!(history_to(&case_here.routes_of(&offer, None, node).0, "prov-jabar"), Some(&false));
+    }
+
+    #[test]
+    fn a_link_that_was_given_less_of_one_leaf_is_owed_the_history_when_it_may_have_more_again() {
+        let federation = Federation::new();
+        let mut case = federation.case_at("kemendagri");
+        let offer = federation.node("kemendagri").forwards(&case).to("prov-jabar").entry();
+        case.learn(&offer);
+        let (own, adjacent) = (agency("kemendagri"), BTreeSet::from([agency("prov-jabar"), agency("ksp")]));
+        let node = Standpoint { own: &own, adjacent: &adjacent, charter: federation.charter() };
+        let route = |to: &str, access| Route { to: agency(to), access, history: false };
+        let more = vec![route("prov-jabar", Access::Confidential), route("ksp", Access::Entries)];
+        let history_after = |last: LeafHeader| {
+            let mut here = Case::of(case.complaint.clone());
+            here.place(LedgerIndex(0), &offer, &header(more.clone()));
+            here.place(LedgerIndex(1), &offer, &last);
+            let (routes, _) = here.routes_of(&offer, None, node);
+            ["prov-jabar", "ksp"].map(|to| *history_to(&routes, to).expect("a reader"))
+        };
+        assert_eq!(history_after(header(more.clone())), [false, false]);
+        assert_eq!(history_after(header(vec![route("prov-jabar", Access::Public)])), [true, true]);
+        assert_eq!(history_after(header(Vec::new())), [true, true]);
+        let brought = LeafHeader { from: Some(agency("prov-jabar")), ..header(Vec::new()) };
+        assert_eq!(history_after(brought), [false, true], "what came over a link does not go back over it");
+        let spent = LeafHeader { relays: limits::RELAYS, ..header(Vec::new()) };
+        assert_eq!(history_after(spent), [false, false], "no peer can ask for everything again");
     }
 
     #[test]
