@@ -176,8 +176,18 @@ pub fn disk_bytes(folder: &Path) -> u64 {
 /// # Errors
 /// What is wrong with the arguments, with all names.
 pub fn numbers<const N: usize>(defaults: [(&str, usize); N]) -> Result<[usize; N], String> {
+    numbers_in(std::env::args().skip(1), defaults)
+}
+
+/// The same, of these arguments.
+///
+/// # Errors
+/// What is wrong with them, with all names.
+pub fn numbers_in<const N: usize>(
+    mut arguments: impl Iterator<Item = String>,
+    defaults: [(&str, usize); N],
+) -> Result<[usize; N], String> {
     let mut values = defaults.map(|(_, value)| value);
-    let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let known = defaults.iter().position(|(known, _)| *known == name);
         let names = || defaults.map(|(name, value)| format!("{name} {value}")).join(", ");

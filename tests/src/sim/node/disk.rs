@@ -9,6 +9,7 @@ use sinergi_proto::engine::{Answer, BatchNumber, Destroy, Input, NotTaken, Reche
 use sinergi_proto::ids::{AgencyId, EntryId};
 use sinergi_proto::receipt::ItemResult;
 use sinergi_proto::sync::{Done, End, Event, JobId};
+use sinergi_proto::watch::Noted;
 
 use super::{Effect, Node, State};
 
@@ -31,6 +32,8 @@ pub(super) enum Waiter {
     Operator,
     /// The operator who let its node take this entry, which acts on custody as it was once.
     WentBack(EntryId),
+    /// The node itself, which commits to these checkpoints.
+    Witness(Vec<(AgencyId, Noted)>),
     /// The session with a peer over a connection, which waits for this job.
     Peer(AgencyId, u64, JobId),
 }
@@ -46,10 +49,14 @@ pub(super) struct Flight {
 }
 
 impl Node {
-    /// Gives the engine an input; who waits is answered when the batch is applied.
+    /// Gives the engine an input, after what has changed around it; who waits is answered when the batch is applied.
     pub(super) fn decide(&mut self, input: Input, waiter: Waiter, now: u64) {
-        let wall = self.wall(now);
+        let (wall, around) = (self.wall(now), self.around(now));
         let Some(engine) = &mut self.engine else { return };
+        for news in self.told.news(around) {
+            let Ok(answer): Result<_, Infallible> = engine.handle(news, wall, &mut self.ledger, &mut self.batch);
+            debug_assert!(matches!(answer.until_applied(), Answer::Nothing), "nobody asked");
+        }
         let Ok(answer): Result<_, Infallible> = engine.handle(input, wall, &mut self.ledger, &mut self.batch);
         if !matches!(waiter, Waiter::Nobody) {
             self.answers.push((waiter, answer.until_applied()));
@@ -126,7 +133,7 @@ impl Node {
         }
         if !recheck.is_empty() {
             let (keys, items): (Vec<_>, Vec<_>) = recheck.into_iter().map(|Recheck { key, item }| (key, item)).unzip();
-            let checked = keys.into_iter().zip(self.checks.items(items)).collect();
+            let checked = keys.into_iter().zip(self.checks.items(items, &self.charters)).collect();
             self.decide(Input::Rechecked(checked), Waiter::Nobody, now);
         }
         self.drain(now);
@@ -142,6 +149,7 @@ impl Node {
             (Waiter::WentBack(entry), _) if self.ledger.leaf_of(&entry).is_some() => {
                 self.effects.push(Effect::WentBack(entry));
             }
+            (Waiter::Witness(newer), Answer::Witnessed(Ok(()))) => self.witnessed(newer),
             (Waiter::Peer(peer, connection, job), Answer::Delivered(delivered)) => {
                 let done = match delivered {
                     Ok(results) => self.durable(Some(results)),

@@ -6,19 +6,20 @@ use std::sync::Arc;
 use data_encoding::BASE64;
 use sinergi_proto::checkpoint::Checkpoint;
 use sinergi_proto::cursor::Cursor;
-use sinergi_proto::ids::{AgencyId, LedgerIndex};
+use sinergi_proto::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::limits;
 use sinergi_proto::outbox::{GiveBack, Prepared, prepare};
 use sinergi_proto::receipt::{ItemResult, Receipt};
-use sinergi_proto::sync::{Adoption, CheckedAck, Done, End, Job, Looked, Owed, Recalled};
+use sinergi_proto::sync::{CheckedAck, Done, End, Job, Looked, Owed, Recalled};
+use sinergi_proto::transparency::proofs::{OwnLeaves, SignedTree, prove};
 use sinergi_proto::transparency::rollback_guard::{Compared, Extent, OwnTree, Proof, Sighting, Signer};
-use sinergi_proto::tree::{leaf_hash, nodes_needed};
+use sinergi_proto::tree::leaf_hash;
 use sinergi_proto::watch::{Noted, Taken};
 use sinergi_proto::wire;
 use tlog_tiles::HashReader;
 
 use super::{Effect, Node};
-use crate::sim::ledger::ROOM;
+use crate::sim::ledger::{Ledger, ROOM};
 use crate::sim::topology::FEDERATION;
 
 impl Node {
@@ -33,15 +34,14 @@ impl Node {
                 Done::Gossip { notes, reached }
             }
             Job::Reserve { .. } => Done::Reserved,
-            Job::Check { items } => Done::Checked(self.checks.items(items)),
+            Job::Check { items } => Done::Checked(self.checks.items(items, &self.charters)),
             Job::SignAck { cursor, results, checkpoint } => {
                 Done::Acknowledged(self.sign_receipt(peer, cursor, results, checkpoint))
             }
             Job::CheckAck(ack) => Done::CheckedAck(self.check_receipt(peer, ack, now).map(Box::new)),
             Job::Read { from, end, give_back } => Done::Read(self.read(peer, from, end, give_back)),
-            Job::Prove(prove) => Done::Proved(self.prove(&prove)),
-            // There is one charter.
-            Job::Adopt { .. } => Done::Adopted(Adoption::InForce),
+            Job::Prove(question) => Done::Proved(self.prove(peer, &question)),
+            Job::Adopt { note } => Done::Adopted(self.adopt(&note)),
             // It is given to the writer.
             Job::Commit { .. } => Done::Failed(End::Stopped),
         }
@@ -108,7 +108,7 @@ impl Node {
 
     /// An agency's checkpoint, if it verifies and has a time that is not to come.
     pub(super) fn check_checkpoint(&self, note: &[u8], agency: &AgencyId, now: u64) -> Option<Checkpoint> {
-        let checkpoint = self.checks.checkpoint(note, agency)?;
+        let checkpoint = self.checks.shown(note, agency, &self.charters)?;
         let latest = self.wall(now) / 1000 + limits::COSIGNED_BACK_BY.as_secs();
         checkpoint.seconds.is_some_and(|seconds| seconds <= latest).then_some(checkpoint)
     }
@@ -155,22 +155,44 @@ impl Node {
         prepared
     }
 
-    /// Shows with which trees the present one begins.
-    fn prove(&self, prove: &wire::Prove) -> wire::Proof {
-        let refused = |refusal: String| wire::Proof { number: prove.number, refusal, ..Default::default() };
-        let Some(signed) = &self.signed else { return refused("nothing is signed".to_owned()) };
-        let numbers = match nodes_needed(signed.seen.size, &[], &prove.sizes) {
-            Ok(numbers) => numbers,
-            Err(error) => return refused(error.to_string()),
-        };
-        let hashes = self.ledger.read_hashes(&numbers).expect("within the tree");
-        let node = |(number, hash): (u64, tlog_tiles::Hash)| wire::TreeNode { number, hash: hash.0.to_vec() };
-        let nodes = numbers.into_iter().zip(hashes).map(node).collect();
-        wire::Proof { number: prove.number, checkpoint: signed.note.to_vec(), nodes, ..Default::default() }
+    /// Shows what a peer asks for of the own ledger.
+    fn prove(&self, peer: &AgencyId, question: &wire::Prove) -> wire::Proof {
+        let signed = self.signed.as_ref();
+        let signed = signed.map(|signed| SignedTree { size: signed.seen.size, note: &signed.note });
+        prove(&self.ledger, signed, self.charters.newest(), peer, question).unwrap_or_else(|refusal| wire::Proof {
+            number: question.number,
+            refusal: refusal.to_string(),
+            ..Default::default()
+        })
     }
 }
 
-impl OwnTree for crate::sim::ledger::Ledger {
+impl OwnLeaves for Ledger {
+    type Error = Infallible;
+
+    fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    fn nodes(&self, numbers: &[u64]) -> Result<Vec<[u8; 32]>, Infallible> {
+        let hashes = self.read_hashes(numbers).expect("within the tree");
+        Ok(hashes.into_iter().map(|hash| hash.0).collect())
+    }
+
+    fn locate(&self, name: &wire::EntryName) -> Result<Option<LedgerIndex>, Infallible> {
+        Ok(EntryId::from_slice(&name.id).and_then(|id| self.leaf_of(&id)))
+    }
+
+    fn leaves_from(
+        &self,
+        first: LedgerIndex,
+    ) -> Result<impl Iterator<Item = Result<Vec<u8>, Infallible>> + '_, Infallible> {
+        let first = usize::try_from(first.0).expect("a ledger in memory");
+        Ok(self.leaves.iter().skip(first).map(|leaf| Ok(leaf.entry.signed.to_vec())))
+    }
+}
+
+impl OwnTree for Ledger {
     type Error = Infallible;
 
     fn extent(&self) -> Extent {

@@ -54,11 +54,12 @@ pub(super) struct PeerMemory {
 
 /// Something that a session gave to the writer.
 pub(super) struct Submission {
-    peer: AgencyId,
-    connection: u64,
-    input: Input,
+    /// The peer and the connection of the session; `None`: the node itself has given it.
+    pub(super) link: Option<(AgencyId, u64)>,
+    /// What the engine is given.
+    pub(super) input: Input,
     /// The job that waits until it is durable.
-    job: Option<JobId>,
+    pub(super) job: Option<JobId>,
 }
 
 impl Node {
@@ -145,10 +146,15 @@ impl Node {
 
     /// The writer takes the oldest submission.
     pub fn take_submission(&mut self, now: u64) {
-        let Some(Submission { peer, connection, input, job }) = self.submissions.pop_front() else { return };
-        let waiter = job.map_or(Waiter::Nobody, |job| Waiter::Peer(peer.clone(), connection, job));
+        let Some(Submission { link, input, job }) = self.submissions.pop_front() else { return };
+        let waiter = link
+            .clone()
+            .zip(job)
+            .map_or(Waiter::Nobody, |((peer, connection), job)| Waiter::Peer(peer, connection, job));
         self.decide(input, waiter, now);
-        self.hears(&peer, connection, Event::Taken, now);
+        if let Some((peer, connection)) = link {
+            self.hears(&peer, connection, Event::Taken, now);
+        }
     }
 
     /// Asks peers whether their trees begin with what they signed before.
@@ -236,7 +242,7 @@ impl Node {
     }
 
     /// Both clocks of the node.
-    fn clocks(&self, now: u64) -> Now {
+    pub(super) fn clocks(&self, now: u64) -> Now {
         Now { wall_millis: self.wall(now), mono_nanos: now * 1_000_000 }
     }
 
@@ -245,18 +251,21 @@ impl Node {
         match action {
             Action::Start(job, Job::Commit { cursor, items }) => {
                 let input = Input::Deliver(Delivery { peer: peer.clone(), cursor, items });
-                self.submissions.push_back(Submission { peer: peer.clone(), connection, input, job: Some(job) });
+                let link = Some((peer.clone(), connection));
+                self.submissions.push_back(Submission { link, input, job: Some(job) });
             }
             Action::Start(id, job) => self.effects.push(Effect::Work(connection, peer.clone(), id, Box::new(job))),
             Action::Keep(kept) => {
                 let input = input_of(peer, kept);
-                self.submissions.push_back(Submission { peer: peer.clone(), connection, input, job: None });
+                let link = Some((peer.clone(), connection));
+                self.submissions.push_back(Submission { link, input, job: None });
             }
             Action::Answer(ask, reply) => self.answered(peer, connection, ask, reply),
             Action::Saw(noted) => drop(self.watch_takes(peer, noted)),
             Action::Peer(change) => self.note(peer, connection, &change, now),
             Action::Close(close) => {
                 self.links.remove(peer);
+                self.peer_clocks.forget(peer);
                 self.effects.push(Effect::Close(connection, peer.clone(), close.end));
             }
             // There is room for everything.
@@ -295,8 +304,11 @@ impl Node {
             }
             PeerChange::Told(version) => self.peers.entry(peer.clone()).or_default().told = *version,
             PeerChange::PassedOn(passed_on) => self.peers.entry(peer.clone()).or_default().passed_on = *passed_on,
+            PeerChange::ClockOffset(offset) => {
+                let clocks = self.clocks(now);
+                self.peer_clocks.heard(peer, *offset, clocks);
+            }
             PeerChange::Linked { .. }
-            | PeerChange::ClockOffset(_)
             | PeerChange::Answered
             | PeerChange::SentEntries(_)
             | PeerChange::ReceivedEntries(_)

@@ -5,6 +5,8 @@ use std::fmt;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::sim::scenarios::Scenario;
+
 /// What one run is.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -16,6 +18,8 @@ pub struct Plan {
     pub operations: usize,
     /// Faults in all.
     pub faults: usize,
+    /// What happens beside that and cannot be withstood; `None`: nothing.
+    pub scenario: Option<Scenario>,
 }
 
 impl Plan {
@@ -23,7 +27,7 @@ impl Plan {
     pub fn of(seed: u64, most: usize) -> Self {
         let mut rng = StdRng::seed_from_u64(seed ^ 0x5eed);
         let nodes = if rng.random_ratio(1, 8) { rng.random_range(7..=most.max(7)) } else { rng.random_range(7..=9) };
-        Self { seed, nodes, operations: 100 + nodes * 12, faults: rng.random_range(0..40) }
+        Self { seed, nodes, operations: 100 + nodes * 12, faults: rng.random_range(0..40), scenario: None }
     }
 }
 
@@ -38,6 +42,8 @@ pub struct Report {
     pub complaints: usize,
     /// Entries that were superseded somewhere.
     pub superseded: usize,
+    /// Charters that were signed in the middle.
+    pub charters: usize,
     /// Ledgers that were set back and recovered.
     pub recovered: usize,
     /// What is proven of agencies that went on with a ledger that was set back.
@@ -51,6 +57,8 @@ pub struct Report {
 pub struct Failure {
     /// The plan.
     pub seed: u64,
+    /// The scenario, if the run had one.
+    pub scenario: Option<Scenario>,
     /// Virtual time since the beginning, in milliseconds.
     pub at: u64,
     /// Which.
@@ -66,6 +74,7 @@ impl fmt::Display for Failure {
             f,
             "seed {} after {seconds} s: {}: {}\n  cargo run --release -p sinergi-tests --bin sim -- --seeds 1 --from {}",
             self.seed, self.invariant, self.what, self.seed
-        )
+        )?;
+        self.scenario.map_or(Ok(()), |scenario| write!(f, " --scenario {scenario}"))
     }
 }
