@@ -11,11 +11,11 @@ use data_encoding::HEXLOWER;
 use serde::Deserialize;
 use signed_note::{Note, NoteError, Signature};
 use sinergi_config::Federation;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::key::SigningKey;
+use sinergi_proto::base::limits;
 use sinergi_proto::charter::{Charter, CharterError, CharterText, Manager, MemberText};
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::key::SigningKey;
-use sinergi_proto::limits;
-use sinergi_proto::note::{self, KnownKeys, NoteKey, NoteKeyUse};
+use sinergi_proto::tlog::note::{self, KnownKeys, NoteKey, NoteKeyUse};
 
 /// What a line of signature begins with (c2sp.org/signed-note).
 const SIGNATURE_LINE: &str = "\u{2014} ";

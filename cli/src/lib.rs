@@ -15,10 +15,12 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`options`] | the global options, and which node they mean |
+//! | [`command_line`] | everything that can be typed, and which command runs |
 //! | [`commands`] | one file for each command |
 //! | [`words`], [`when`], [`text`] | what stands in arguments: codes, times, texts |
 //! | [`failure`] | the one way in which a command fails: exit code, message, causes, advice |
 //! | [`client`], [`lodging`] | the operator API of a running node; many complaints in one call |
+//! | [`safe`] | texts of others, safe for a terminal |
 //! | [`view`], [`output`] | the documents that `--output json` prints, whose fields are a promise to scripts; tables and terminals |
 //! | [`import`] | complaints from files of other systems |
 //! | [`pki`], [`charter`] | certificates for a pilot; charters in the making |
@@ -26,6 +28,7 @@
 
 pub mod charter;
 pub mod client;
+pub mod command_line;
 pub mod commands;
 pub mod demo;
 pub mod failure;
@@ -34,6 +37,7 @@ pub mod lodging;
 pub mod options;
 pub mod output;
 pub mod pki;
+pub mod safe;
 pub mod text;
 pub mod view;
 pub mod when;

@@ -19,7 +19,7 @@ mod submission;
 mod warnings;
 
 pub use recheck::{Rechecks, recheck};
-pub use sinergi_proto::intake::{Authentic, Received};
+pub use sinergi_proto::admission::received::{Authentic, Received};
 pub use submission::{Delivered, Head, Submission, SubmitError, WriterHandle};
 pub(crate) use warnings::reset_reason;
 
@@ -27,28 +27,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_executor::block_on;
+use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
+use sinergi_proto::base::limits;
 use sinergi_proto::engine::{
-    Answer, Around, Batch, BatchNumber, CursorHeader, Engine, EngineConfig, GuardState, Input, NotDone, OldEntry,
-    Recheck, Snapshot, Surroundings,
+    Answer, Around, Batch, BatchNumber, CommandError, CursorHeader, Engine, EngineConfig, Input, OldEntry, Recheck,
+    Snapshot, Surroundings,
 };
-use sinergi_proto::ids::{AgencyId, LedgerIndex};
-use sinergi_proto::limits;
 use sinergi_proto::transparency::cosigned_time::CosignedTime;
+use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
 use tokio::sync::{mpsc, watch};
 
-use crate::alarms::Alarms;
-use crate::case::CaseError;
-use crate::continuity::{Continuity, State};
-use crate::derivation::{CASE_ROOM, Derivation};
-use crate::directory::Directory;
-use crate::keys::SigningKeys;
-use crate::ledger::{AppendError, EraseError, Fatal, Ledger, LedgerReader, Tip};
-use crate::peer_clocks::PeerClocks;
-use crate::recent::Recent;
-use crate::record_codec::Header;
-use crate::store::{Sight, Store, StoreError};
-use crate::time::now_millis;
+use crate::base::alarms::Alarms;
+use crate::base::peer_clocks::SharedPeerClocks;
+use crate::base::time::Clocks;
+use crate::rollback_guard::Continuity;
+use crate::storage::case::CaseError;
+use crate::storage::charters::Directory;
+use crate::storage::derivation::{CASE_CACHE_LIMITS, Derivation};
+use crate::storage::keys::SigningKeys;
+use crate::storage::leaf_cache::Recent;
+use crate::storage::ledger::{AppendError, EraseError, Fatal, Ledger, LedgerReader, Tip};
+use crate::storage::record_codec::Header;
+use crate::storage::store::{Sight, Store, StoreError};
 
 use checkpoints::Checkpoints;
 use committer::{Committer, Committing, Handover};
@@ -78,6 +79,17 @@ pub enum WriterError {
     Thread(std::io::Error),
 }
 
+/// Why a new epoch is not declared.
+#[derive(Debug, thiserror::Error)]
+pub enum DeclareError {
+    /// The declaration cannot be written.
+    #[error(transparent)]
+    Writer(#[from] WriterError),
+    /// The declaration cannot be signed.
+    #[error(transparent)]
+    NotDone(#[from] CommandError),
+}
+
 /// What a writer works with, beside the ledger.
 pub struct WriterParts {
     /// The agency that it signs for.
@@ -97,7 +109,7 @@ pub struct WriterParts {
     /// Where alarms go.
     pub alarms: Alarms,
     /// What the peers' clocks say of this node's.
-    pub peer_clocks: PeerClocks,
+    pub peer_clocks: SharedPeerClocks,
     /// Whether this node may sign.
     pub continuity: Continuity,
     /// The newest checkpoint that the ledger has recorded: all that is shown until this node may sign.
@@ -109,6 +121,7 @@ pub struct Writer {
     engine: Engine,
     derivation: Derivation,
     outside: Outside,
+    clocks: Clocks,
     queue: mpsc::Receiver<Queued>,
     committer: Committer,
     rechecks: mpsc::Sender<Vec<Recheck>>,
@@ -128,7 +141,7 @@ pub struct Writer {
 struct Outside {
     directory: Directory,
     continuity: Continuity,
-    peer_clocks: PeerClocks,
+    peer_clocks: SharedPeerClocks,
     told: Surroundings,
 }
 
@@ -137,17 +150,9 @@ impl Outside {
     fn news(&mut self) -> impl Iterator<Item = Input> + use<> {
         self.told.news(Around {
             charters: self.directory.charters(),
-            guard: guard_of(self.continuity.state()),
+            guard: self.continuity.state(),
             peers_ahead: self.peer_clocks.offset(),
         })
-    }
-}
-
-fn guard_of(state: State) -> GuardState {
-    match state {
-        State::Waiting => GuardState::Waiting,
-        State::Clear => GuardState::Clear,
-        State::SetBack => GuardState::SetBack,
     }
 }
 
@@ -187,8 +192,8 @@ impl Writer {
             key: keys.entry.clone(),
             adjacent,
             answer_within_millis: parts.answer_within_millis,
-            batch_bytes: limits::GROUP_BYTES,
-            cases: CASE_ROOM,
+            batch_bytes: limits::BATCH_BYTES,
+            cases: CASE_CACHE_LIMITS,
         };
         let tip = ledger.tip();
         let committing = Committing {
@@ -209,8 +214,20 @@ impl Writer {
         let outside = Outside { directory, continuity: parts.continuity, peer_clocks, told };
         let engine = Engine::open(snapshot, config, charters);
         let (batch, encoding, handed_over) = (Batch::default(), None, None);
-        let writer =
-            Self { engine, derivation, outside, queue, committer, rechecks, tip, owed, batch, encoding, handed_over };
+        let writer = Self {
+            engine,
+            derivation,
+            outside,
+            clocks: Clocks::start(),
+            queue,
+            committer,
+            rechecks,
+            tip,
+            owed,
+            batch,
+            encoding,
+            handed_over,
+        };
         Ok((writer, handle, rechecks_receiver))
     }
 
@@ -266,8 +283,8 @@ impl Writer {
                 handover.answers.extend(reply.map(|reply| (reply, answer)));
             }
             // What it writes may be more than was submitted: a disclosed content is copied.
-            let has_room = handover.rooms.len() < limits::GROUP_SUBMISSIONS
-                && bytes.max(self.encoded_length()) < limits::GROUP_BYTES - limits::FRAME_BYTES;
+            let has_room = handover.rooms.len() < limits::BATCH_SUBMISSIONS
+                && bytes.max(self.encoded_length()) < limits::BATCH_BYTES - limits::FRAME_BYTES;
             next = if !has_room {
                 None
             } else if handover.rooms.len() < waiting {
@@ -295,7 +312,7 @@ impl Writer {
 
     /// Gives the engine an input, after what has changed around it.
     fn handle(&mut self, input: Input) -> Result<Answer, WriterError> {
-        let now = now_millis();
+        let now = self.clocks.now();
         let Self { engine, derivation, batch, outside, .. } = self;
         for news in outside.news() {
             let Answer::Nothing = engine.handle(news, now, derivation, batch)?.until_applied() else { continue };
@@ -346,11 +363,12 @@ impl Writer {
     /// Declares the epoch, durably: nothing else may be in the ledger yet.
     ///
     /// # Errors
-    /// What ends the node. The inner error: why this node may not sign.
-    pub fn declare(&mut self, reset: wire::LedgerReset) -> Result<Result<(), NotDone>, WriterError> {
-        let Answer::Declared(declared) = self.handle(Input::Declare(reset))? else { return Ok(Ok(())) };
-        self.settle()?;
-        Ok(declared)
+    /// What ends the node, or why the declaration cannot be signed.
+    pub fn declare(&mut self, reset: wire::LedgerReset) -> Result<(), DeclareError> {
+        if let Answer::Declared(declared) = self.handle(Input::Declare(reset))? {
+            declared?;
+        }
+        Ok(self.settle()?)
     }
 
     /// Takes over entries of an old ledger, durably; how many are leaves now that were none.

@@ -15,22 +15,22 @@
 //! - nothing disappears: every entry that was inserted is in the timeline, with its standing.
 
 mod case;
+mod case_history;
 mod command;
-mod course;
 mod custody;
 mod decide;
 mod digest;
 mod fold;
 mod no_effect;
 mod query;
-mod turns;
+mod timeline;
 
 pub use case::{ArchiveProposal, CaseEntry, CaseState, Phase};
 pub use command::{Command, NewOffer};
 pub use custody::{Actor, CustodyState, Offer};
 pub use decide::{Author, Declined, arrival, decide, recall_to_answer};
 pub use digest::SetDigest;
-pub use fold::{Complaint, Inserted, Known};
+pub use fold::{Complaint, Inserted, KnownEntry};
 pub use no_effect::NoEffect;
 pub use query::Standing;
 

@@ -15,17 +15,17 @@ use sha2::{Digest, Sha256};
 use signed_note::Note;
 
 use crate::admission::{Verdict, admit};
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::base::key::SigningKey;
+use crate::base::refusal::Refusal;
 use crate::charter::{
     Charter, CharterText, Charters, KeyUse, ManagerText, MemberKeyText, MemberKind, MemberStatus, MemberText, text_hash,
 };
-use crate::clock::HybridClock;
 use crate::complaint::{Complaint, Inserted, Standing};
-use crate::content::{Content, reply_code_hash};
+use crate::entry::content::{Content, reply_code_hash};
 use crate::entry::{ContentClass, Entry, EntryDraft, Place, Signed};
-use crate::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
-use crate::key::SigningKey;
-use crate::note::{self, NoteKey, NoteKeyUse};
-use crate::refusal::Refusal;
+use crate::tlog::note::{self, NoteKey, NoteKeyUse};
 use crate::wire::{self, entry::Body as Wire};
 
 /// Name of the federation.

@@ -11,18 +11,18 @@ use ed25519_zebra::Signature;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::base::ids::{ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::base::key::SigningKey;
 use crate::charter::{Charter, Charters};
-use crate::checkpoint::{Checkpoint, CheckpointSigner};
-use crate::content::{Content, TextRole, read_text, reply_code_hash, serialise_text};
+use crate::entry::content::{Content, TextRole, read_text, reply_code_hash, serialise_text};
 use crate::entry::{ContentClass, Entry};
 use crate::fixture::{
     DAY, FEDERATION, Federation, MANAGERS, MINUTE, REPLY_CODE, agency, charter_text, entry_key, key, signed_by,
     successor_text, written,
 };
-use crate::ids::{ComplaintId, EntryId, Epoch, LedgerIndex};
-use crate::key::SigningKey;
-use crate::lodging_proof;
-use crate::receipt::Receipt;
+use crate::tlog::checkpoint::{Checkpoint, CheckpointSigner};
+use crate::transparency::lodging_proof;
+use crate::transparency::receipt::Receipt;
 use crate::wire::{self, CloseCause, ReplyWord};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -261,12 +261,12 @@ fn a_golden_content_has_the_hash_that_the_format_says() {
 #[test]
 fn a_golden_receipt_verifies() {
     let key = entry_key("kota-bandung");
-    let ack = crate::receipt::tests::receipt().sign(&key);
+    let ack = crate::transparency::receipt::tests::receipt().sign(&key);
     let now = GoldenReceipt { public_key: public(&key), receipt: hex(&ack.receipt), signature: hex(&ack.signature) };
     let kept = golden_toml("receipt.toml", &now);
     let ack = wire::Ack { receipt: unhex(&kept.receipt), signature: unhex(&kept.signature) };
     let receipt = Receipt::parse(&ack).expect("a receipt of version 1");
-    assert_eq!(receipt, crate::receipt::tests::receipt());
+    assert_eq!(receipt, crate::transparency::receipt::tests::receipt());
     let message = [b"sinergi/receipt/v1\0", ack.receipt.as_slice()].concat();
     let signature = Signature::from_slice(&ack.signature).expect("64 bytes");
     assert!(key.verification_key().verify(&signature, &message).is_ok());

@@ -16,7 +16,10 @@
 //!   |     |-- disk      batches on their way to being durable
 //!   |     |-- session   events to the sessions of its links, and their actions
 //!   |     |-- jobs      what the sessions' jobs come to; `checks` remembers signatures
+//!   |     |-- audit     audits of its peers, and evidence
+//!   |     |-- lie       where a liar deviates
 //!   |     `-- ledger    its durable part, and what it has to send
+//!   |-- liars        a library of lies: one file each
 //!   |-- archive      what was ever shown to anybody
 //!   |-- accuser      accuses everybody of everything that it proves
 //!   `-- invariants   what must hold: one file each
@@ -32,6 +35,7 @@ pub mod checks;
 pub mod faults;
 pub mod invariants;
 pub mod ledger;
+pub mod liars;
 pub mod managers;
 pub mod node;
 pub mod operations;
@@ -40,5 +44,6 @@ pub mod scenarios;
 pub mod topology;
 pub mod world;
 
+pub use liars::LieKind;
 pub use scenarios::Scenario;
-pub use world::{Failure, Plan, Report, run};
+pub use world::{Failure, Plan, Report, Told, run};

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
 use sinergi_tests::federation::{Lodged, TestFederation, province_and_city};
 use sinergi_tests::program::{Said, run_in, run_on};
 

@@ -2,14 +2,15 @@
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use sinergi_proto::ids::{AgencyId, ComplaintName};
-use sinergi_proto::wire::{AuditRequest, audit_event::Event};
+use sinergi_proto::base::ids::{AgencyId, ComplaintName};
+use sinergi_proto::operator_api::{AuditRequest, audit_event::Event};
 
 use super::evidence::described;
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::columns::rendered;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::Audited;
 use crate::when::{self, Moment};
 
@@ -34,7 +35,7 @@ pub struct AuditArgs {
 }
 
 /// Runs the command.
-pub(super) async fn run(args: AuditArgs, context: &Context) -> Result<(), Failure> {
+pub(crate) async fn run(args: AuditArgs, context: &Context) -> Result<(), Failure> {
     let what = "audit";
     let since = args.since.map(|moment| moment.start(&context.output.zone)).transpose();
     let since = since.map_err(|error| Failure::usage(error.to_string()))?;
@@ -117,17 +118,18 @@ fn page(output: &Output, audits: &[Audited]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire;
+
+    use sinergi_proto::operator_api;
 
     use super::*;
 
-    fn audited(findings: Vec<wire::AuditFinding>) -> Audited {
-        let result = wire::AuditResult { size: 40, checked: 12, findings, ..Default::default() };
+    fn audited(findings: Vec<operator_api::AuditFinding>) -> Audited {
+        let result = operator_api::AuditResult { size: 40, checked: 12, findings, ..Default::default() };
         Audited::new("kota-bandung".to_owned(), result)
     }
 
-    fn omitted() -> wire::AuditFinding {
-        wire::AuditFinding {
+    fn omitted() -> operator_api::AuditFinding {
+        operator_api::AuditFinding {
             finding: "omitted".to_owned(),
             accused: "kota-bandung".to_owned(),
             proven: true,
@@ -156,7 +158,7 @@ omitted by kota-bandung (proven)
 
     #[test]
     fn an_agency_that_could_not_be_audited_is_a_failure_and_no_finding() {
-        let result = wire::AuditResult { problem: "no link".to_owned(), ..Default::default() };
+        let result = operator_api::AuditResult { problem: "no link".to_owned(), ..Default::default() };
         let failure = verdict(&[Audited::new("ksp".to_owned(), result)]).expect_err("it was not audited");
         assert_eq!(failure.exit(), crate::failure::Exit::Failed);
         assert!(failure.report().contains("ksp was not audited"), "{}", failure.report());

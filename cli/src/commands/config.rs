@@ -9,14 +9,15 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use serde::Serialize;
 use sinergi_config::{Config, ConfigError, defaults};
-use sinergi_daemon::causes::one_line;
-use sinergi_daemon::keys::SigningKeys;
-use sinergi_daemon::tls::{Authorities, Credentials};
+use sinergi_daemon::base::causes::one_line;
+use sinergi_daemon::storage::keys::SigningKeys;
+use sinergi_daemon::transport::tls::{Authorities, Credentials};
 use sinergi_proto::charter::{Charter, Charters, KeyUse, Member};
 
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 
 /// Days before the end of a certificate from which it is worth a look.
 const SOON: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);

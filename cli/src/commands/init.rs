@@ -17,8 +17,8 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 use sinergi_config::{CharterPin, Config, Endpoint, Federation, NodeFile, Peer, defaults};
-use sinergi_daemon::keys::{self, KeyError, SigningKeys};
-use sinergi_proto::ids::AgencyId;
+use sinergi_daemon::storage::keys::{self, KeyError, SigningKeys};
+use sinergi_proto::base::ids::AgencyId;
 
 use super::pki::{AUTHORITY_CERTIFICATE, AUTHORITY_KEY, write_pair};
 use crate::failure::Failure;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, value_parser};
 use serde::Serialize;
 use sinergi_config::{Federation, Tls};
-use sinergi_daemon::keys;
-use sinergi_proto::ids::AgencyId;
+use sinergi_daemon::storage::keys;
+use sinergi_proto::base::ids::AgencyId;
 
 use crate::failure::Failure;
 use crate::options::Context;

@@ -6,8 +6,8 @@ mod verify;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sinergi_proto::ids::ComplaintName;
-use sinergi_proto::wire::GetLodgingProofRequest;
+use sinergi_proto::base::ids::ComplaintName;
+use sinergi_proto::operator_api::GetLodgingProofRequest;
 use tonic::Code;
 
 use super::charter::files;
@@ -46,7 +46,7 @@ pub struct ReceiptArgs {
 }
 
 /// Runs the command.
-pub(super) async fn run(args: &ReceiptArgs, context: &Context) -> Result<(), Failure> {
+pub(crate) async fn run(args: &ReceiptArgs, context: &Context) -> Result<(), Failure> {
     match (&args.verify, &args.charter, &args.complaint) {
         (Some(file), Some(charter), _) => verify::run(file, charter, args.reply_code.as_deref(), context),
         (_, _, Some(complaint)) => fetch(complaint, args, context).await,
@@ -98,7 +98,7 @@ fn written(path: &Path, receipt: &Receipt) -> String {
 mod tests {
     use clap::Parser;
 
-    use crate::commands::Cli;
+    use crate::command_line::Cli;
 
     #[test]
     fn a_receipt_is_either_given_or_checked() {

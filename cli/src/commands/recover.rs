@@ -6,16 +6,16 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use sinergi_config::Config;
-use sinergi_daemon::recover::{RecoverError, Recovery};
-use sinergi_proto::engine::recovery::{NoPlan, Plan};
-use sinergi_proto::ids::Epoch;
+use sinergi_daemon::node::recover::{RecoverError, Recovery};
+use sinergi_proto::base::ids::Epoch;
+use sinergi_proto::engine::recovery::{Plan, PlanError};
 use sinergi_proto::transparency::rollback_guard::Extent;
 use sinergi_proto::wire;
 
 use super::confirm::confirm;
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::safe;
+use crate::safe;
 
 /// Options of `recover`.
 #[derive(Args, Clone, Debug)]
@@ -121,7 +121,7 @@ fn question(config: &Config, plan: &Plan) -> String {
 fn failure(config: &Config, error: RecoverError) -> Failure {
     let what = format!("{} begins no new epoch", config.agency);
     match error {
-        RecoverError::Plan(NoPlan::NotNew { .. }) => Failure::usage(what).because(error),
+        RecoverError::Plan(PlanError::NotNew { .. }) => Failure::usage(what).because(error),
         RecoverError::Running(_) | RecoverError::Plan(_) | RecoverError::Declare(_) => {
             Failure::refused(what).because(error)
         }
@@ -164,10 +164,10 @@ mod tests {
         let running = failure(&config, RecoverError::Running("/n/ledger/lock".into()));
         assert_eq!(running.exit(), crate::failure::Exit::Refused);
         assert!(running.report().contains("stop it first"), "{}", running.report());
-        let unheard = failure(&config, NoPlan::NothingSeen(extent(3, 17)).into());
+        let unheard = failure(&config, PlanError::NothingSeen(extent(3, 17)).into());
         assert_eq!(unheard.exit(), crate::failure::Exit::Refused);
         assert!(unheard.report().contains("17 leaves in epoch 3") && unheard.report().contains("--epoch"));
-        let not_new = failure(&config, NoPlan::NotNew { given: Epoch(2), known: Epoch(5) }.into());
+        let not_new = failure(&config, PlanError::NotNew { given: Epoch(2), known: Epoch(5) }.into());
         assert_eq!(not_new.exit(), crate::failure::Exit::Usage);
         assert!(not_new.report().contains("at least 6"), "{}", not_new.report());
     }

@@ -1,11 +1,12 @@
 //! `sinergi status`: the node on one screen, what needs somebody to act first.
 
 use clap::Args;
-use sinergi_proto::wire::GetStatusRequest;
+use sinergi_proto::operator_api::GetStatusRequest;
 
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe, times};
+use crate::output::{Output, Tone, times};
+use crate::safe;
 use crate::view::NodeStatus;
 
 /// Options of `status`.
@@ -121,7 +122,7 @@ mod tests {
     use super::*;
 
     fn status() -> NodeStatus {
-        NodeStatus::from(sinergi_proto::wire::NodeStatus {
+        NodeStatus::from(sinergi_proto::operator_api::NodeStatus {
             federation: "sinergi.example".to_owned(),
             agency: "kota-bandung".to_owned(),
             version: "0.1.0".to_owned(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use indicatif::ProgressBar;
-use sinergi_proto::wire::ComplaintDetail;
+use sinergi_proto::operator_api::ComplaintDetail;
 use tokio::time::Instant;
 
 use super::desk::Desks;
@@ -158,7 +158,7 @@ fn lacking_entries(cases: &[Case], details: &[ComplaintDetail]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire::ComplaintSummary;
+    use sinergi_proto::operator_api::ComplaintSummary;
 
     use super::*;
 

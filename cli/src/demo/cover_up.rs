@@ -19,8 +19,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use sinergi_proto::wire::act_request::Act;
-use sinergi_proto::wire::{ActRequest, ComplaintDetail, Remark, Text};
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::operator_api::{ActRequest, ComplaintDetail, Remark};
+use sinergi_proto::wire::Text;
 
 use self::account::CoverUp;
 use self::liar::{Liar, Lie, Shown};

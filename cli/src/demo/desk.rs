@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use sinergi_proto::wire::audit_event::Event;
-use sinergi_proto::wire::operator_client::OperatorClient;
-use sinergi_proto::wire::{
+use sinergi_proto::operator_api::audit_event::Event;
+use sinergi_proto::operator_api::operator_client::OperatorClient;
+use sinergi_proto::operator_api::{
     ActReply, ActRequest, AuditRequest, ComplaintDetail, ComplaintSummary, ExportEvidenceRequest, GetStatusRequest,
     ListComplaintsRequest, ListPeersRequest, NodeStatus, PeerStatus, ShowComplaintRequest, VerifyLedgerRequest,
     VerifyProgress,

@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sinergi_config::{CharterPin, Endpoint, Federation as Name, Peer};
-use sinergi_daemon::keys;
+use sinergi_daemon::storage::keys;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{CharterText, ManagerText, MemberText};
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::key::SigningKey;
 
 use super::node::{Node, NotUp};
 use super::port::Port;

@@ -5,15 +5,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::wire::operator_client::OperatorClient;
-use sinergi_proto::wire::{GetStatusRequest, ListPeersRequest, NodeStatus, PeerStatus};
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::operator_api::operator_client::OperatorClient;
+use sinergi_proto::operator_api::{GetStatusRequest, ListPeersRequest, NodeStatus, PeerStatus};
 use tonic::transport::Channel;
 
 use super::port::Port;
 use super::process::{self, Process};
 use super::wait;
-use crate::client;
 use crate::failure::Failure;
 use crate::options::Target;
 
@@ -183,7 +182,7 @@ impl Node {
     /// # Errors
     /// It does not answer.
     pub async fn client(&self) -> Result<OperatorClient<Channel>, Failure> {
-        Ok(client::Node::connect(&Target::Folder(self.folder.clone())).await?.api)
+        Ok(Target::Folder(self.folder.clone()).connect().await?.api)
     }
 
     /// What it says of itself.

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use indicatif::ProgressBar;
-use sinergi_proto::wire::act_request::Act;
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::operator_api::{
+    Accept, ActRequest, Close, ComplaintDetail, ComplaintSummary, Forward, LodgeReply, Progress, Recall, Reply,
+    Resolve, Respond, Return, Verify,
+};
 use sinergi_proto::wire::{
-    Accept, ActRequest, Close, CloseCause, ComplaintDetail, ComplaintSummary, Forward, ForwardReason, Handling,
-    LodgeReply, Outcome, Priority, Progress, ProgressState, Recall, Reply, ReplyWord, Resolve, Respond, Return,
-    ReturnReason, Text, Verify,
+    CloseCause, ForwardReason, Handling, Outcome, Priority, ProgressState, ReplyWord, ReturnReason, Text,
 };
 
 use super::desk::{Desk, Desks};
@@ -55,7 +57,7 @@ pub async fn lodge(rows: Vec<Row>, desks: &Desks, bar: &ProgressBar) -> Result<V
         .iter()
         .map(|(id, story)| Ok((id.clone(), desks.desk(story.intake)?.api())))
         .collect::<Result<_, Failure>>()?;
-    let send = move |request: sinergi_proto::wire::LodgeRequest| {
+    let send = move |request: sinergi_proto::operator_api::LodgeRequest| {
         let api = request.external.as_ref().and_then(|external| apis.get(&external.id)).cloned();
         async move {
             let mut api = api.ok_or_else(|| tonic::Status::internal("a row without a story"))?;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
-use sinergi_proto::wire::{ComplaintDetail, NodeStatus, PeerStatus};
+use sinergi_proto::operator_api::{ComplaintDetail, NodeStatus, PeerStatus};
 
 use super::convergence::Agreement;
 use super::cover_up::account::{self, CoverUp};
@@ -302,7 +302,7 @@ fn times(output: &Output, seconds: &Seconds) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire::{ComplaintSummary, TimelineRow};
+    use sinergi_proto::operator_api::{ComplaintSummary, TimelineRow};
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 
 use super::federation::{Agency, Builder, Federation};
 use super::scenario::{KEMENDAGRI, KEMENPANRB, KOMINFO, KOTA_BANDUNG, KSP, OMBUDSMAN, PROV_JABAR};

@@ -8,7 +8,8 @@ use std::io::BufRead;
 
 use jiff::Zoned;
 use jiff::fmt::strtime;
-use sinergi_proto::wire::{LodgeRequest, Text};
+use sinergi_proto::operator_api::LodgeRequest;
+use sinergi_proto::wire::Text;
 
 use super::ImportError;
 use super::mapping::{Choice, Mapping, Part, Piece, TimeColumn};

@@ -3,7 +3,8 @@
 use std::io::BufRead;
 
 use serde::Deserialize;
-use sinergi_proto::wire::{LodgeRequest, Text};
+use sinergi_proto::operator_api::LodgeRequest;
+use sinergi_proto::wire::Text;
 
 use super::lines::{LINE_BYTES, Line, Lines};
 use super::rejected::{Problem, Rejected};

@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead, Read};
 
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
 
 /// The longest line that is read: the longest text with every character escaped.
 pub(super) const LINE_BYTES: usize = 6 * limits::CONTENT_BYTES;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
-use sinergi_proto::wire::{LodgeReply, LodgeRequest};
+use sinergi_proto::operator_api::{LodgeReply, LodgeRequest};
 use tokio::task::JoinSet;
 use tonic::{Code, Status};
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
 
 use crate::words::{ComplaintKind, ContentClass};
 

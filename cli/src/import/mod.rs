@@ -26,7 +26,7 @@
 //! | `occurred_at` | | RFC 3339 |
 //!
 //! Invariants:
-//! - a [`Row`] passes the node's own rules for texts ([`sinergi_proto::content`]);
+//! - a [`Row`] passes the node's own rules for texts ([`sinergi_proto::entry::content`]);
 //! - every line of the file ends up in exactly one row or one [`Rejected`], but blank ones; a bad line never takes a good one
 //!   with it;
 //! - nothing here is unbounded: a line, a record, what is in flight.

@@ -8,7 +8,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use sinergi_proto::content::TextError;
+use sinergi_proto::entry::content::TextError;
 
 use super::lines::Line;
 use super::records;

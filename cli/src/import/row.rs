@@ -1,8 +1,9 @@
 //! One row of a file, parsed: the request that lodges it, and what it was in the file.
 
-use sinergi_proto::content::{TextError, TextRole, serialise_text};
-use sinergi_proto::limits;
-use sinergi_proto::wire::{ExternalReference, LodgeRequest, Text};
+use sinergi_proto::base::limits;
+use sinergi_proto::entry::content::{TextError, TextRole, serialise_text};
+use sinergi_proto::operator_api::{ExternalReference, LodgeRequest};
+use sinergi_proto::wire::Text;
 
 use super::rejected::{Problem, Rejected};
 use crate::words::{ComplaintKind, ContentClass};

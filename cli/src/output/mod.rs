@@ -3,11 +3,10 @@
 //! Invariants:
 //! - results go to stdout, everything else to stderr; a reader that leaves early ends the program quietly;
 //! - a table fits [`Output::width`] columns; colour only on a terminal without `NO_COLOR`; no text of others reaches a
-//!   terminal unsafely ([`safe`]);
+//!   terminal unsafely ([`crate::safe`]);
 //! - JSON never depends on terminal, time zone or the present time.
 
 pub mod columns;
-pub mod safe;
 pub mod times;
 
 use std::io::{self, IsTerminal, Write};

@@ -4,7 +4,7 @@
 //! not know node directories or the command line: PEM text in, PEM text out.
 //!
 //! Invariants:
-//! - a node certificate follows the rules of a SPIFFE X509-SVID leaf, as `sinergi_daemon::tls` checks them;
+//! - a node certificate follows the rules of a SPIFFE X509-SVID leaf, as `sinergi_daemon::transport::tls` checks them;
 //! - an authority signs nodes and no further authorities (path length 0);
 //! - time is an argument; validity begins an hour earlier, for clocks that are behind.
 

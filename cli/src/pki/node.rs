@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use rcgen::{ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType};
 use sinergi_config::Federation;
-use sinergi_daemon::tls::spiffe_id;
-use sinergi_proto::ids::AgencyId;
+use sinergi_daemon::transport::tls::spiffe_id;
+use sinergi_proto::base::ids::AgencyId;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 

@@ -6,13 +6,14 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sinergi_daemon::tls::CertificateSummary;
+use sinergi_daemon::transport::tls::CertificateSummary;
 use x509_parser::pem::Pem;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::node::{NodeName, names_of};
 use super::{PkiError, SECONDS_A_DAY};
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 
 /// Days before the end from which a certificate is worth a look.
 const SOON_DAYS: i64 = 30;

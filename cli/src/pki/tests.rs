@@ -2,9 +2,9 @@
 
 use jiff::{Timestamp, ToSpan};
 use sinergi_config::{Federation, Tls};
-use sinergi_daemon::keys::write_private;
-use sinergi_daemon::tls::{Authorities, Credentials};
-use sinergi_proto::ids::AgencyId;
+use sinergi_daemon::storage::keys::write_private;
+use sinergi_daemon::transport::tls::{Authorities, Credentials};
+use sinergi_proto::base::ids::AgencyId;
 
 use super::*;
 use crate::output::Output;

@@ -1,12 +1,13 @@
 //! What the commands that change something answer.
 
 use serde::Serialize;
+use sinergi_proto::operator_api;
 
 use super::complaint_id;
 
 document! {
     /// The answer to `complaint lodge`.
-    Lodged from LodgeReply as reply {
+    Lodged from operator_api::LodgeReply as reply {
         /// The complaint's whole id.
         complaint: String = complaint_id(&reply.complaint),
         /// The external reference was lodged before; nothing was added.
@@ -20,7 +21,7 @@ document! {
 
 document! {
     /// The answer to every command that acts on a complaint.
-    Act from ActReply as reply {
+    Act from operator_api::ActReply as reply {
         /// The complaint's whole id.
         complaint: String = complaint_id(&reply.complaint),
         /// The whole id of the entry that was written.

@@ -1,12 +1,13 @@
 //! A complaint as `complaint list` and `complaint show` give it.
 
 use jiff::Timestamp;
+use sinergi_proto::operator_api;
 
 use super::{TimelineEntry, complaint_id, present, word};
 
 document! {
     /// One complaint.
-    Complaint from ComplaintSummary as summary {
+    Complaint from operator_api::ComplaintSummary as summary {
         /// Its whole id.
         id: String = complaint_id(&summary.complaint),
         /// When it was lodged.
@@ -48,7 +49,7 @@ document! {
 
 document! {
     /// A complaint with everything that this node knows of it.
-    ComplaintDetail from ComplaintDetail as detail {
+    ComplaintDetail from operator_api::ComplaintDetail as detail {
         /// The complaint.
         complaint: Complaint = detail.summary.clone().unwrap_or_default().into(),
         /// Agencies that get its entries and texts.
@@ -82,7 +83,7 @@ document! {
 
 document! {
     /// A time during which one agency was accountable.
-    CustodySpan from CustodySpan as span {
+    CustodySpan from operator_api::CustodySpan as span {
         /// The agency.
         holder: String,
         /// The clock of the entry that gave it custody.
@@ -96,7 +97,7 @@ document! {
 
 document! {
     /// A proposal that waits for a second signature.
-    Proposal from Proposal as proposal {
+    Proposal from operator_api::Proposal as proposal {
         /// The entry that proposes it.
         entry_id: String,
         /// `archive` or `erase`.

@@ -11,7 +11,7 @@ use super::{hexadecimal, moment, present};
 macro_rules! document {
     (
         $(#[$about:meta])*
-        $name:ident from $wire:ident as $message:ident {
+        $name:ident from $wire:path as $message:ident {
             $($(#[$meaning:meta])* $field:ident: $type:ty $(= $value:expr)?),+ $(,)?
         }
     ) => {
@@ -19,16 +19,16 @@ macro_rules! document {
         #[derive(Clone, Debug, serde::Serialize)]
         pub struct $name { $($(#[$meaning])* pub $field: $type),+ }
 
-        impl From<sinergi_proto::wire::$wire> for $name {
-            fn from($message: sinergi_proto::wire::$wire) -> Self {
+        impl From<$wire> for $name {
+            fn from($message: $wire) -> Self {
                 // First, as long as the message is whole.
                 $($(let $field: $type = $value;)?)+
                 Self { $($field: document!(@field $message $field $($value)?)),+ }
             }
         }
 
-        impl crate::view::document::FromWire<sinergi_proto::wire::$wire> for $name {
-            fn from_wire(message: sinergi_proto::wire::$wire) -> Self {
+        impl crate::view::document::FromWire<$wire> for $name {
+            fn from_wire(message: $wire) -> Self {
                 message.into()
             }
         }

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sinergi_proto::evidence::{Opened, Statement};
-use sinergi_proto::wire;
+use sinergi_proto::operator_api;
+use sinergi_proto::transparency::evidence::{Opened, Statement};
 
 use super::{moment, present};
 
@@ -26,7 +26,7 @@ pub struct Audited {
 
 document! {
     /// One finding.
-    Finding from AuditFinding as finding {
+    Finding from operator_api::AuditFinding as finding {
         /// `forked`, `rolled_back`, `omitted`, `concealed`, `back_dated`, `withheld`, `undelivered`, `unanswered`, `misreported` or `unresponsive`.
         finding: String,
         /// Against whom.
@@ -48,7 +48,7 @@ document! {
 
 impl Audited {
     /// The result for an agency.
-    pub fn new(agency: String, result: wire::AuditResult) -> Self {
+    pub fn new(agency: String, result: operator_api::AuditResult) -> Self {
         Self {
             agency,
             problem: present(result.problem),

@@ -1,5 +1,6 @@
 //! A ledger as `ledger checkpoint`, `ledger export` and `ledger verify` give it.
 
+use sinergi_proto::operator_api;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -62,7 +63,7 @@ pub struct Verification {
 
 document! {
     /// Something wrong in a ledger.
-    VerificationFinding from VerifyFinding as finding {
+    VerificationFinding from operator_api::VerifyFinding as finding {
         /// The file.
         file: String,
         /// Where in it, in bytes.

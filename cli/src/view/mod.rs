@@ -33,7 +33,7 @@ pub use verified::{Verified, VerifiedEntry};
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
-use sinergi_proto::ids::ComplaintId;
+use sinergi_proto::base::ids::ComplaintId;
 
 /// A wire time: milliseconds since 1970, 0 for none.
 pub fn moment(milliseconds: u64) -> Option<Timestamp> {

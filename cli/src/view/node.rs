@@ -1,10 +1,11 @@
 //! A node as `status` gives it.
 
 use jiff::Timestamp;
+use sinergi_proto::operator_api;
 
 document! {
     /// The state of a node.
-    NodeStatus from NodeStatus as status {
+    NodeStatus from operator_api::NodeStatus as status {
         /// The federation that it belongs to.
         federation: String,
         /// The agency that it speaks for.

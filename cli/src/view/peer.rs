@@ -1,5 +1,7 @@
 //! A link as `peer list`, `peer show` and `peer ping` give it.
 
+use sinergi_proto::operator_api;
+use sinergi_proto::wire;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -7,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 document! {
     /// The state of the link to one peer.
-    Peer from PeerStatus as peer {
+    Peer from operator_api::PeerStatus as peer {
         /// The agency at the other end.
         agency: String,
         /// `linked`, `connecting`, `backoff`, `waiting` or `stopped`.
@@ -64,7 +66,7 @@ document! {
 document! {
     /// A position in a ledger.
     #[derive(Copy, PartialEq, Eq, Deserialize)]
-    Cursor from Cursor as cursor {
+    Cursor from wire::Cursor as cursor {
         /// The ledger's epoch.
         epoch: u32,
         /// The next leaf.

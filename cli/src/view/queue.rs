@@ -1,12 +1,13 @@
 //! What waits for peers (`outbox`) and what was refused (`refused`).
 
 use jiff::Timestamp;
+use sinergi_proto::operator_api;
 
 use super::{complaint_id, present};
 
 document! {
     /// An entry that a peer has not acknowledged yet.
-    Outgoing from OutboxItem as item {
+    Outgoing from operator_api::OutboxItem as item {
         /// Its name in this listing: peer and leaf, `kemendagri/1042`.
         number: String = format!("{}/{}", item.peer, item.leaf_index),
         /// The peer.
@@ -32,7 +33,7 @@ document! {
 
 document! {
     /// An entry that was refused or has to wait.
-    Refused from RefusedItem as item {
+    Refused from operator_api::RefusedItem as item {
         /// Its name in this listing.
         number: String,
         /// The peer at the other end.
@@ -60,7 +61,7 @@ document! {
 
 document! {
     /// What became of an item that was judged again.
-    Retried from RetriedItem as item {
+    Retried from operator_api::RetriedItem as item {
         /// Its name in the listing of refusals.
         number: String,
         /// Its whole id.

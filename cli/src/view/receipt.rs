@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Serialize;
 use sinergi_proto::charter::Charter;
-use sinergi_proto::checkpoint;
-use sinergi_proto::lodging_proof::Lodging;
-use sinergi_proto::wire::{self, ComplaintKind};
+use sinergi_proto::operator_api;
+use sinergi_proto::tlog::checkpoint;
+use sinergi_proto::transparency::lodging_proof::Lodging;
+use sinergi_proto::wire::ComplaintKind;
 
 use super::{complaint_id, moment, present, word};
 
@@ -26,7 +27,11 @@ pub struct Receipt {
 
 impl Receipt {
     /// Reads the node's answer; `None` if that is no text.
-    pub fn read(proof: &wire::LodgingProof, file: Option<PathBuf>, reply_code_fits: Option<bool>) -> Option<Self> {
+    pub fn read(
+        proof: &operator_api::LodgingProof,
+        file: Option<PathBuf>,
+        reply_code_fits: Option<bool>,
+    ) -> Option<Self> {
         let receipt = String::from_utf8(proof.file.clone()).ok()?;
         Some(Self { complaint: complaint_id(&proof.complaint), file, receipt, reply_code_fits })
     }

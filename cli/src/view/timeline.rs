@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sinergi_proto::wire;
+use sinergi_proto::operator_api;
 
 use super::document::FromWire;
 use super::{present, word};
 
 document! {
     /// An entry.
-    TimelineEntry from TimelineRow as row {
+    TimelineEntry from operator_api::TimelineRow as row {
         /// Its whole id.
         entry_id: String,
         /// Its place in this node's ledger.
@@ -70,8 +70,8 @@ pub struct Content {
     pub occurred_at: Option<String>,
 }
 
-impl FromWire<wire::TimelineContent> for Content {
-    fn from_wire(content: wire::TimelineContent) -> Self {
+impl FromWire<operator_api::TimelineContent> for Content {
+    fn from_wire(content: operator_api::TimelineContent) -> Self {
         let class = word(content.class().as_str_name(), "CONTENT_CLASS_");
         let text = content.text.unwrap_or_default();
         Self {

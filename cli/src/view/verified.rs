@@ -1,7 +1,7 @@
 //! One complaint as `complaint verify` gives it.
 
 use serde::Serialize;
-use sinergi_proto::wire;
+use sinergi_proto::operator_api;
 
 use super::{complaint_id, present};
 
@@ -20,7 +20,7 @@ pub struct Verified {
 
 document! {
     /// An entry that was checked anew.
-    VerifiedEntry from VerifiedEntry as entry {
+    VerifiedEntry from operator_api::VerifiedEntry as entry {
         /// Its whole id.
         entry_id: String,
         /// Its place in this node's ledger.
@@ -40,8 +40,8 @@ document! {
     }
 }
 
-impl From<wire::VerifyComplaintReply> for Verified {
-    fn from(reply: wire::VerifyComplaintReply) -> Self {
+impl From<operator_api::VerifyComplaintReply> for Verified {
+    fn from(reply: operator_api::VerifyComplaintReply) -> Self {
         let entries: Vec<VerifiedEntry> = reply.entries.into_iter().map(Into::into).collect();
         let problem = present(reply.problem);
         let sound = problem.is_none() && entries.iter().all(|entry| entry.problems.is_empty());

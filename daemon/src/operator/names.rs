@@ -1,18 +1,19 @@
 //! From what an operator types to what is meant.
 
-use sinergi_proto::ids::{AgencyId, ComplaintId, ComplaintName};
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, ComplaintName};
 use tonic::Status;
 
-use super::{OperatorService, own};
+use super::complaints::Complaints;
+use super::own;
 
 /// Complaints that an ambiguous name lists.
 const NAMED_MOST: usize = 5;
 
-impl OperatorService {
+impl Complaints {
     /// The one complaint that is meant.
     pub(super) fn complaint_named(&self, name: &str) -> Result<ComplaintId, Status> {
         let name: ComplaintName = name.parse().map_err(|error| Status::invalid_argument(format!("{error}")))?;
-        let found = own(self.links.outbox.store().named(&name, NAMED_MOST))?;
+        let found = own(self.outbox.store().named(&name, NAMED_MOST))?;
         match found[..] {
             [] => Err(Status::not_found(format!("there is no complaint {} here", name.as_str()))),
             [one] => Ok(one),

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::no_effect::NoEffect;
-use crate::content::reply_code_hash;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
+use crate::entry::content::reply_code_hash;
 use crate::entry::{CaseAct, Lodged};
-use crate::ids::{AgencyId, ComplaintId, EntryId};
 use crate::wire::{CloseCause, ReplyWord};
 
 /// A calendar day, in milliseconds: the least that a working day takes.

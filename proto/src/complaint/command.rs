@@ -4,7 +4,7 @@
 //! is allowed now is decided by [`decide`](fn@super::decide). A code is a number of an open enum of `entry.proto`; a number that this version
 //! does not know is passed on unchanged.
 
-use crate::ids::{AgencyId, ComplaintId, EntryId};
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
 use crate::wire::ReplyWord;
 
 /// An order of an operator, or of the node itself. Each command becomes at most one entry.

@@ -4,10 +4,10 @@
 //! nodes fork only if a network partition lasts longer than `answer_by`, or if supervisor and holder act at the same time.
 
 use super::no_effect::NoEffect;
+use crate::base::ids::{AgencyId, EntryId};
+use crate::base::limits;
 use crate::charter::{Charter, MemberStatus};
 use crate::entry::{CaseAct, CustodyAct};
-use crate::ids::{AgencyId, EntryId};
-use crate::limits;
 use crate::wire::{Deadline, ReplyWord};
 
 /// Who is accountable, and what is offered to whom, after one custody entry.

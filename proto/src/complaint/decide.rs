@@ -6,9 +6,9 @@
 mod case;
 
 use super::{Actor, Command, Complaint, NewOffer, NoEffect, Phase};
+use crate::base::ids::{AgencyId, EntryId};
 use crate::charter::Charter;
 use crate::entry::{CaseAct, CustodyAct};
-use crate::ids::{AgencyId, EntryId};
 use crate::wire::entry::Body as Wire;
 
 /// Why a command is declined. Nothing was written.

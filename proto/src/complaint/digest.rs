@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::clock::HybridClock;
+use crate::base::clock::HybridClock;
 
 /// SHA-256 over (clock, first 16 bytes of the id) of a complaint's entries in their order: lets two operators compare what their nodes
 /// hold. It convinces nobody else.

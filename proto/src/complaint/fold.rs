@@ -12,13 +12,13 @@ use litemap::LiteMap;
 
 use super::NoEffect;
 use super::case::{CaseEntry, CaseState};
-use super::course::Course;
+use super::case_history::CaseHistory;
 use super::custody::{Actor, CustodyState};
-use super::turns::Turns;
+use super::timeline::Timeline;
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
 use crate::charter::Charter;
-use crate::clock::HybridClock;
 use crate::entry::{Body, CaseAct, Commitment, ContentClass, Entry, Lodged};
-use crate::ids::{AgencyId, ComplaintId, EntryId};
 
 /// One complaint with all its entries.
 #[derive(Clone, Debug)]
@@ -28,14 +28,14 @@ pub struct Complaint {
     pub(super) lodged: Arc<Lodged>,
     /// A sorted vector, because most complaints have few entries; boxed ones, so that it moves little to insert one: a complaint that
     /// somebody floods takes each in microseconds still.
-    pub(super) entries: LiteMap<EntryId, Box<Known>>,
+    pub(super) entries: LiteMap<EntryId, Box<KnownEntry>>,
     /// Every entry, in the order in which case entries take effect.
-    pub(super) order: Turns,
+    pub(super) order: Timeline,
     /// Entries that are no other's parent.
-    pub(super) heads: Turns,
+    pub(super) heads: Timeline,
     /// The winning path of custody, from `Lodged` to the tip.
     pub(super) path: Vec<EntryId>,
-    pub(super) course: Course,
+    pub(super) history: CaseHistory,
     pub(super) participants: BTreeSet<AgencyId>,
     /// How many entries each author wrote.
     pub(super) written: LiteMap<AgencyId, usize>,
@@ -50,7 +50,7 @@ pub(super) struct Notices {
     /// Offers that reached their addressee through relays.
     pub(super) arrived: BTreeSet<EntryId>,
     /// Escalations of each deadline: of what, and which; the first counts.
-    pub(super) escalated: BTreeMap<(EntryId, i32), Turns>,
+    pub(super) escalated: BTreeMap<(EntryId, i32), Timeline>,
     /// Entries whose contents are to be destroyed.
     pub(super) erased: BTreeSet<EntryId>,
     /// Agencies that a content was disclosed to.
@@ -59,7 +59,7 @@ pub(super) struct Notices {
 
 /// What the fold remembers of an entry.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct KnownEntry {
     /// Its author.
     pub author: AgencyId,
     /// Its clock.
@@ -102,18 +102,18 @@ impl Complaint {
     pub fn lodge(entry: &Entry) -> Option<Self> {
         let (Body::Lodged(lodged), Some(id)) = (&entry.body, entry.complaint) else { return None };
         let state = CustodyState { holder: entry.author.clone(), offer: None };
-        let known = Known::new(entry, Judged::Custody { state, depth: 0 });
-        let mut turns = Turns::default();
-        turns.insert((entry.clock, entry.id));
+        let known = KnownEntry::new(entry, Judged::Custody { state, depth: 0 });
+        let mut timeline = Timeline::default();
+        timeline.insert((entry.clock, entry.id));
         Some(Self {
             id,
             intake: entry.author.clone(),
             lodged: Arc::clone(lodged),
             entries: LiteMap::from_iter([(entry.id, Box::new(known))]),
-            heads: turns.clone(),
-            order: turns,
+            heads: timeline.clone(),
+            order: timeline,
             path: vec![entry.id],
-            course: Course::new(CaseState::new(lodged)),
+            history: CaseHistory::new(CaseState::new(lodged)),
             participants: BTreeSet::from([entry.author.clone()]),
             written: LiteMap::from_iter([(entry.author.clone(), 1)]),
             notices: Notices::default(),
@@ -132,13 +132,13 @@ impl Complaint {
                 self.heads.remove(&(known.clock, *parent));
             }
         }
-        let turn = (entry.clock, entry.id);
-        self.order.insert(turn);
-        self.heads.insert(turn);
+        let key = (entry.clock, entry.id);
+        self.order.insert(key);
+        self.heads.insert(key);
         *self.written.entry(entry.author.clone()).or_default() += 1;
         let is_custody = matches!(judged, Judged::Custody { .. });
         let is_case = matches!(judged, Judged::Case);
-        self.entries.insert(entry.id, Box::new(Known::new(entry, judged)));
+        self.entries.insert(entry.id, Box::new(KnownEntry::new(entry, judged)));
         if is_custody {
             return self.extend_path(entry);
         }
@@ -155,7 +155,7 @@ impl Complaint {
         let Some(Judged::Custody { state, depth }) = self.entries.get(&basis).map(|known| &known.judged) else {
             return Judged::NoEffect(NoEffect::BasisWithoutEffect);
         };
-        if self.knew_better(entry, &basis) {
+        if self.knew_other_act(entry, &basis) {
             return Judged::NoEffect(NoEffect::BasisActedOn);
         }
         let judged = match &entry.body {
@@ -166,7 +166,7 @@ impl Complaint {
                 .allows(act, &self.intake, actor)
                 .and_then(|()| self.check_named(entry, act))
                 .map(|()| Judged::Case),
-            Body::Lodged(_) | Body::Node(_) | Body::Kept => Ok(Judged::Kept),
+            Body::Lodged(_) | Body::Node(_) | Body::Unknown => Ok(Judged::Kept),
         };
         judged.unwrap_or_else(Judged::NoEffect)
     }
@@ -222,7 +222,7 @@ impl Complaint {
     /// Whether the author had, when it wrote the entry, another custody entry with effect on the same basis. Without this a former holder
     /// could go on from the time when it held the complaint, as often as it takes to win the fork. Honest authors act on the
     /// tip, on which nobody has acted.
-    fn knew_better(&self, entry: &Entry, basis: &EntryId) -> bool {
+    fn knew_other_act(&self, entry: &Entry, basis: &EntryId) -> bool {
         let children = self.entries.get(basis).map(|known| known.children.as_slice()).unwrap_or_default();
         if children.is_empty() {
             return false;
@@ -256,7 +256,7 @@ impl Complaint {
         let (entries, path) = (&self.entries, &self.path);
         let judge =
             |state: &CaseState, id: &EntryId| judge_case(entries, path, (&self.intake, &self.lodged), state, id);
-        self.course.judge_again(judge);
+        self.history.judge_again(judge);
         Inserted { path_changed_from: Some(tip) }
     }
 
@@ -295,7 +295,7 @@ impl Complaint {
                 let judge = |state: &CaseState, id: &EntryId| {
                     judge_case(entries, path, (&self.intake, &self.lodged), state, id)
                 };
-                self.course.insert((entry.clock, entry.id), judge);
+                self.history.insert((entry.clock, entry.id), judge);
             }
         }
     }
@@ -320,7 +320,7 @@ impl Complaint {
 
 /// What an entry of the course makes of the state before it.
 fn judge_case(
-    entries: &LiteMap<EntryId, Box<Known>>,
+    entries: &LiteMap<EntryId, Box<KnownEntry>>,
     path: &[EntryId],
     (intake, lodged): (&AgencyId, &Lodged),
     state: &CaseState,
@@ -333,14 +333,14 @@ fn judge_case(
     state.after(entry, intake, lodged)
 }
 
-fn known_depth(entries: &LiteMap<EntryId, Box<Known>>, id: &EntryId) -> Option<usize> {
+fn known_depth(entries: &LiteMap<EntryId, Box<KnownEntry>>, id: &EntryId) -> Option<usize> {
     match entries.get(id)?.judged {
         Judged::Custody { depth, .. } => Some(depth),
         _ => None,
     }
 }
 
-impl Known {
+impl KnownEntry {
     fn new(entry: &Entry, judged: Judged) -> Self {
         Self {
             author: entry.author.clone(),

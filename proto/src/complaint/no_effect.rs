@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::Phase;
-use crate::ids::{AgencyId, EntryId};
-use crate::limits;
+use crate::base::ids::{AgencyId, EntryId};
+use crate::base::limits;
 
 /// Why an entry has no effect where it was made. It is kept and shown all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]

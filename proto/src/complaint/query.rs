@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::fold::{Judged, Known};
-use super::turns::Turns;
+use super::fold::{Judged, KnownEntry};
+use super::timeline::Timeline;
 use super::{CaseState, Complaint, CustodyState, NoEffect, SetDigest};
-use crate::clock::HybridClock;
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
+use crate::base::limits;
 use crate::entry::{Body, CaseAct, CustodyAct, Entry, Lodged};
-use crate::ids::{AgencyId, ComplaintId, EntryId};
-use crate::limits;
-use crate::route::Readers;
+use crate::routing::route::Readers;
 
 /// Where an entry stands in the complaint now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Complaint {
 
     /// The case now.
     pub fn case(&self) -> &CaseState {
-        self.course.now()
+        self.history.now()
     }
 
     /// The newest custody entry of the path: the basis of whatever is written next.
@@ -69,7 +69,7 @@ impl Complaint {
     }
 
     /// The custody entries that count, from `Lodged` to the tip.
-    pub fn path(&self) -> impl Iterator<Item = (EntryId, &Known)> {
+    pub fn path(&self) -> impl Iterator<Item = (EntryId, &KnownEntry)> {
         self.path.iter().map(|id| (*id, &*self.entries[id]))
     }
 
@@ -85,11 +85,11 @@ impl Complaint {
 
     /// The escalations that count: the deadline (`Deadline`), the custody entry that it is about, and the entry.
     pub fn escalations(&self) -> impl Iterator<Item = (i32, EntryId, EntryId)> {
-        let first = |turns: &Turns| turns.first().map(|(_, id)| *id);
+        let first = |timeline: &Timeline| timeline.first().map(|(_, id)| *id);
         self.notices
             .escalated
             .iter()
-            .filter_map(move |((basis, deadline), turns)| Some((*deadline, *basis, first(turns)?)))
+            .filter_map(move |((basis, deadline), timeline)| Some((*deadline, *basis, first(timeline)?)))
     }
 
     /// Whether the contents of an entry are to be destroyed, or were: its own, or the copy of another's that it discloses.
@@ -159,12 +159,12 @@ impl Complaint {
     }
 
     /// What the fold remembers of an entry.
-    pub fn entry(&self, id: &EntryId) -> Option<&Known> {
+    pub fn entry(&self, id: &EntryId) -> Option<&KnownEntry> {
         self.entries.get(id).map(Box::as_ref)
     }
 
     /// All entries with their ids, in the order of (clock, id).
-    pub fn timeline(&self) -> impl Iterator<Item = (EntryId, &Known)> {
+    pub fn timeline(&self) -> impl Iterator<Item = (EntryId, &KnownEntry)> {
         self.order.iter().map(|(_, id)| (*id, &*self.entries[id]))
     }
 
@@ -240,11 +240,12 @@ impl Complaint {
 
     fn standing_of_case(&self, id: &EntryId) -> Standing {
         let known = &self.entries[id];
-        if let Some(Err(reason)) = self.course.outcome(&(known.clock, *id)) {
+        if let Some(Err(reason)) = self.history.outcome(&(known.clock, *id)) {
             return Standing::WithoutEffect(reason.clone());
         }
         if let Body::Case { basis, act: CaseAct::Escalated { deadline, .. } } = &known.body
-            && let Some((_, by)) = self.notices.escalated.get(&(*basis, *deadline)).and_then(|turns| turns.first())
+            && let Some((_, by)) =
+                self.notices.escalated.get(&(*basis, *deadline)).and_then(|timeline| timeline.first())
             && by != id
         {
             return Standing::WithoutEffect(NoEffect::AlreadyEscalated { by: *by });

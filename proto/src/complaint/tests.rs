@@ -5,10 +5,10 @@ mod two_signatures;
 mod whole_life;
 
 use super::{NoEffect, Phase, Standing};
+use crate::base::ids::EntryId;
+use crate::base::limits;
 use crate::charter::MemberStatus;
 use crate::fixture::{ANSWER_WITHIN, Case, DAY, Federation, MINUTE, REPLY_CODE, START, Writing, agency, member_of};
-use crate::ids::EntryId;
-use crate::limits;
 use crate::wire::{CloseCause, ReplyWord};
 
 const MARGIN: u64 = 10 * MINUTE;
@@ -277,7 +277,7 @@ fn an_act_on_an_entry_without_effect_has_none() {
 }
 
 #[test]
-fn a_former_holder_s_work_on_an_old_basis_has_no_effect_once_it_knew_better() {
+fn a_former_holder_s_work_on_an_old_basis_has_no_effect_once_it_knew_other_act() {
     let federation = Federation::new();
     let mut case = federation.case_at("ombudsman");
     let lodged = case.complaint.tip();
@@ -315,7 +315,7 @@ fn who_knew_better_never_takes_custody_back_whatever_the_id_of_the_entry() {
 }
 
 #[test]
-fn a_better_rank_does_not_help_who_knew_better() {
+fn a_better_rank_does_not_help_who_knew_other_act() {
     let federation = Federation::new();
     let mut case = federation.case_held_by("ombudsman", "kota-bandung");
     let held = case.complaint.tip();

@@ -4,8 +4,9 @@
 
 use std::sync::Arc;
 
-use super::input::{GuardState, Input};
+use super::input::Input;
 use crate::charter::Charters;
+use crate::transparency::rollback_guard::GuardState;
 
 /// A change of the peers' clocks that the engine need not hear of, in milliseconds: two clocks are never read at once.
 const JITTER: u64 = 1_000;

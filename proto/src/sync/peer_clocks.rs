@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use super::timers::Now;
-use crate::ids::AgencyId;
+use crate::base::clock::Now;
+use crate::base::ids::AgencyId;
 
 const NANOS_PER_MILLI: u64 = 1_000_000;
 

@@ -42,11 +42,11 @@ use self::answer::NoProof;
 use self::holdings::Holdings;
 use self::shown::Shown;
 use self::suspicions::Suspicions;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
 use crate::complaint::Complaint;
 use crate::entry::Entry;
-use crate::evidence::{Finding, Judge, Statement};
-use crate::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::transparency::evidence::{Finding, Judge, Statement};
 use crate::wire::{self, accusation::Finding as Kind};
 
 /// Findings of one kind in one audit. More of them say nothing new and would crowd out the evidence against others.

@@ -3,10 +3,10 @@
 //! Invariant: it never goes back within an epoch, also when the machine's clock does: fewer leaves at a later time are what proves a ledger
 //! that was set back, and an honest one must never look like it.
 
+use crate::base::ids::{AgencyId, Epoch};
+use crate::base::limits;
 use crate::charter::Charters;
-use crate::checkpoint::Checkpoint;
-use crate::ids::{AgencyId, Epoch};
-use crate::limits;
+use crate::tlog::checkpoint::Checkpoint;
 
 /// The newest time that was cosigned in an epoch, in seconds since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,10 +6,10 @@
 //! - an answer costs as many reads as its proofs have hashes, whatever the ledger holds, and stays within a frame;
 //! - only entries are shown, never content, and whole ones to oversight agencies alone.
 
+use crate::base::ids::{AgencyId, Epoch, LedgerIndex};
+use crate::base::limits;
 use crate::charter::Charter;
-use crate::ids::{AgencyId, Epoch, LedgerIndex};
-use crate::limits;
-use crate::tree::{ProofError, nodes_needed};
+use crate::tlog::tree::{ProofError, nodes_needed};
 use crate::wire;
 
 /// What nodes may take of an answer: as much as is left beside whole leaves and a checkpoint.
@@ -157,96 +157,4 @@ fn whole_leaves<L: OwnLeaves>(ledger: &L, prove: &wire::Prove, size: u64) -> Res
         leaves.push(leaf);
     }
     Ok(leaves)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::convert::Infallible;
-
-    use super::*;
-    use crate::fixture::ledger::Ledger;
-    use crate::fixture::{Federation, START, agency, member_of};
-    use crate::transparency::audit::answer::Answer;
-    use tlog_tiles::HashReader;
-
-    const OWN: &str = "prov-jabar";
-    const SIZE: u64 = 5;
-
-    impl OwnLeaves for (Epoch, Ledger) {
-        type Error = Infallible;
-
-        fn epoch(&self) -> Epoch {
-            self.0
-        }
-
-        fn nodes(&self, numbers: &[u64]) -> Result<Vec<[u8; 32]>, Infallible> {
-            Ok(self.1.read_hashes(numbers).expect("within the tree").into_iter().map(|hash| hash.0).collect())
-        }
-
-        fn locate(&self, name: &wire::EntryName) -> Result<Option<LedgerIndex>, Infallible> {
-            Ok(name.id.first().map(|index| LedgerIndex((*index).into())))
-        }
-
-        fn leaves_from(
-            &self,
-            first: LedgerIndex,
-        ) -> Result<impl Iterator<Item = Result<Vec<u8>, Infallible>> + '_, Infallible> {
-            Ok(self.1.leaves.iter().skip(usize::try_from(first.0).expect("small")).map(|leaf| Ok(leaf.clone())))
-        }
-    }
-
-    fn shown(asker: &str, epoch: Epoch, question: &wire::Prove) -> Result<wire::Proof, Unshown<Infallible>> {
-        let federation = Federation::changed(|text| member_of(text, "ombudsman").oversight = true);
-        let ledger = Ledger::filled(SIZE);
-        let note = ledger.signed_in(OWN, epoch, START);
-        let signed = Some(SignedTree { size: SIZE, note: &note });
-        prove(&(epoch, ledger), signed, federation.charter(), &agency(asker), question)
-    }
-
-    fn whole(first_leaf: u64, leaf_count: u64) -> wire::Prove {
-        wire::Prove { first_leaf, leaf_count, ..Default::default() }
-    }
-
-    #[test]
-    fn what_is_shown_proves_what_was_asked_for() {
-        let name = wire::EntryName { id: vec![3; 32], ..Default::default() };
-        let question =
-            wire::Prove { number: 7, leaves: vec![1], sizes: vec![2], entries: vec![name], ..Default::default() };
-        let proof = shown("kota-bandung", Epoch::FIRST, &question).expect("shown");
-        assert_eq!((proof.number, proof.located[0].leaf), (7, 3));
-        let answer = Answer::open(proof, &agency(OWN), &Federation::new().charters).expect("signed");
-        let root = answer.tree.checkpoint.root;
-        for index in [1, 3] {
-            answer.nodes.inclusion(LedgerIndex(index), root).expect("proved");
-        }
-        answer.nodes.beginning(2, root).expect("proved");
-    }
-
-    #[test]
-    fn whole_leaves_are_for_oversight_but_for_the_declaration_of_a_later_epoch() {
-        let leaves = |asker, epoch, first, count| {
-            shown(asker, Epoch(epoch), &whole(first, count)).map(|proof| proof.leaves.len())
-        };
-        assert!(matches!(leaves("kota-bandung", 1, 0, 1), Err(Unshown::NotOversight)));
-        assert!(matches!(leaves("kota-bandung", 2, 0, 2), Err(Unshown::NotOversight)));
-        assert!(matches!(leaves("kota-bandung", 2, 0, 1), Ok(1)));
-        assert!(matches!(leaves("ombudsman", 1, 2, 900), Ok(3)));
-        assert!(matches!(leaves("ombudsman", 1, 9, 1), Ok(0)));
-    }
-
-    #[test]
-    fn nothing_is_shown_that_is_not_signed_nor_of_too_much_or_of_a_broken_name() {
-        let ledger = (Epoch::FIRST, Ledger::filled(SIZE));
-        let unsigned = prove(&ledger, None, Federation::new().charter(), &agency(OWN), &wire::Prove::default());
-        assert!(matches!(unsigned, Err(Unshown::Unsigned)));
-        let most = limits::PROVE_ITEMS as u64;
-        assert!(
-            matches!(shown("ombudsman", Epoch::FIRST, &whole(0, most + 1)), Err(Unshown::TooMany { asked }) if asked > most)
-        );
-        let entries = vec![wire::EntryName { id: vec![1; 31], ..Default::default() }];
-        let question = wire::Prove { entries, ..Default::default() };
-        assert!(matches!(shown("ombudsman", Epoch::FIRST, &question), Err(Unshown::MalformedName)));
-        let question = wire::Prove { leaves: vec![SIZE], ..Default::default() };
-        assert!(matches!(shown("ombudsman", Epoch::FIRST, &question), Err(Unshown::Proof(_))));
-    }
 }

@@ -23,8 +23,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub use self::sighting::{Compared, OwnTree, Proof, Shown, Sighting, Signer};
-use crate::ids::{AgencyId, Epoch};
-use crate::limits;
+use crate::base::ids::{AgencyId, Epoch};
+use crate::base::limits;
 
 /// How far a ledger reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,20 +72,21 @@ impl Standing {
 }
 
 /// Whether a node may sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Not yet: peers are being heard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GuardState {
+    /// Not yet: the node has just started, and its peers are asked what they saw of its ledger.
+    #[default]
     Waiting,
-    /// It may.
+    /// It may sign.
     Clear,
-    /// Its ledger was set back or lost: only its operator can help.
+    /// Its ledger was set back or lost: somebody has seen more of it. The node signs nothing until its operator repairs it.
     SetBack,
 }
 
 /// The guard of one run of a node. Times are durations since its start.
 #[derive(Clone, Debug)]
 pub struct RollbackGuard {
-    state: State,
+    state: GuardState,
     wait: PeerWait,
     sightings: Vec<Sighting>,
 }
@@ -133,9 +134,9 @@ impl RollbackGuard {
         }
         let wait = PeerWait::new(peers);
         let state = match () {
-            () if !sightings.is_empty() => State::SetBack,
-            () if wait.ends().is_zero() => State::Clear,
-            () => State::Waiting,
+            () if !sightings.is_empty() => GuardState::SetBack,
+            () if wait.ends().is_zero() => GuardState::Clear,
+            () => GuardState::Waiting,
         };
         let (must_store, is_mended) = (had_stored || !sightings.is_empty(), had_stored && sightings.is_empty());
         Ok(Begun { guard: Self { state, wait, sightings }, must_store, is_mended })
@@ -143,11 +144,11 @@ impl RollbackGuard {
 
     /// The guard of a ledger that nobody can have seen: a new epoch that is being begun.
     pub fn clear() -> Self {
-        Self { state: State::Clear, wait: PeerWait::new([]), sightings: Vec::new() }
+        Self { state: GuardState::Clear, wait: PeerWait::new([]), sightings: Vec::new() }
     }
 
     /// Whether the node may sign.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> GuardState {
         self.state
     }
 
@@ -158,7 +159,7 @@ impl RollbackGuard {
 
     /// When [`RollbackGuard::timeout`] is due; `None`: the wait is over.
     pub fn next_timeout(&self) -> Option<Duration> {
-        (self.state == State::Waiting).then(|| self.wait.ends())
+        (self.state == GuardState::Waiting).then(|| self.wait.ends())
     }
 
     /// A peer showed what it saw, and nothing contradicts the ledger.
@@ -170,14 +171,14 @@ impl RollbackGuard {
     /// Ends the wait, if it is time.
     pub fn timeout(&mut self, elapsed: Duration) -> Option<Settled> {
         let ends = self.next_timeout().filter(|ends| *ends <= elapsed)?;
-        self.state = State::Clear;
+        self.state = GuardState::Clear;
         Some(if ends.is_zero() { Settled::AllHeard } else { Settled::TimeOver })
     }
 
     /// Somebody saw more of the ledger than there is, or something else; whether [`RollbackGuard::sightings`] must be stored. Of each kind of proof
     /// the newest by each party is kept.
     pub fn set_back(&mut self, sighting: Sighting) -> bool {
-        self.state = State::SetBack;
+        self.state = GuardState::SetBack;
         let is_of_kind = |old: &Sighting| {
             old.by == sighting.by && std::mem::discriminant(&old.proof) == std::mem::discriminant(&sighting.proof)
         };

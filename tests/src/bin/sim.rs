@@ -1,19 +1,23 @@
 //! `sim`: runs the simulation over many seeds. A seed that fails prints the command that repeats it exactly.
 //!
-//! `--scenario NAME` adds what protocol 1 cannot withstand; an unknown name lists all.
+//! With `--scenario NAME` that happens which protocol 1 cannot withstand.
+//! With `--liar NAME` every seed tells that lie, and what became of it is printed; `--liar none`: nobody lies.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use sinergi_tests::measure::numbers_in;
-use sinergi_tests::sim::{Plan, Report, Scenario, run};
+use sinergi_tests::sim::{LieKind, Plan, Report, Scenario, Told, run};
 use tokio::time::Instant;
 
 fn main() -> ExitCode {
-    let (scenario, [seeds, from, most]) = match arguments() {
-        Ok(arguments) => arguments,
-        Err(problem) => {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let asked = liar(&mut arguments).and_then(|liar| Ok((liar, scenario(&mut arguments)?)));
+    let numbers = numbers_in(arguments.into_iter(), [("--seeds", 200), ("--from", 0), ("--most", 50)]);
+    let ((liar, scenario), [seeds, from, most]) = match (asked, numbers) {
+        (Ok(asked), Ok(numbers)) => (asked, numbers),
+        (Err(problem), _) | (_, Err(problem)) => {
             eprintln!("{problem}");
             return ExitCode::from(2);
         }
@@ -27,8 +31,14 @@ fn main() -> ExitCode {
             if seed >= end {
                 break;
             }
-            match run(Plan { scenario, ..Plan::of(seed, most) }) {
-                Ok(report) => add(&mut total.lock().unwrap_or_else(PoisonError::into_inner), &report),
+            let plan = Plan::of(seed, most);
+            match run(Plan { lie: liar.unwrap_or(plan.lie), scenario, ..plan }) {
+                Ok(report) => {
+                    if let (Some(told), Some(_)) = (&report.told, liar) {
+                        println!("{}", became(seed, told));
+                    }
+                    add(&mut total.lock(), &report);
+                }
                 Err(failure) => {
                     failed.fetch_add(1, Ordering::Relaxed);
                     println!("{failure}");
@@ -40,7 +50,7 @@ fn main() -> ExitCode {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         (0..threads).for_each(|_| drop(scope.spawn(work)));
     });
-    let (failed, total) = (failed.load(Ordering::Relaxed), total.into_inner().unwrap_or_else(PoisonError::into_inner));
+    let (failed, total) = (failed.load(Ordering::Relaxed), total.into_inner());
     println!(
         "{seeds} seeds from {from}: {failed} failed; {} events, {} complaints, {} acknowledged entries, {} superseded, {} charters, {} ledgers recovered, {} findings against who did not declare a loss, {} s",
         total.events,
@@ -55,17 +65,34 @@ fn main() -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The scenario, and seeds, first seed and the most agencies of a run.
-fn arguments() -> Result<(Option<Scenario>, [usize; 3]), String> {
-    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let mut scenario = None;
-    if let Some(at) = arguments.iter().position(|argument| argument == "--scenario") {
-        let name = arguments.drain(at..arguments.len().min(at + 2)).nth(1).unwrap_or_default();
-        let names = || Scenario::ALL.map(Scenario::name).join(", ");
-        scenario = Some(Scenario::named(&name).ok_or_else(|| format!("no scenario {name:?}; there are {}", names()))?);
+/// Takes `--liar NAME` out of the arguments: the lie that every seed tells, if any; `None`: as the plan draws.
+fn liar(arguments: &mut Vec<String>) -> Result<Option<Option<&'static LieKind>>, String> {
+    let Some(at) = arguments.iter().position(|argument| argument == "--liar") else { return Ok(None) };
+    let names = || LieKind::all().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
+    let name = arguments.get(at + 1).cloned().ok_or_else(|| format!("--liar needs a name: none, {}", names()))?;
+    arguments.drain(at..at + 2);
+    match name.as_str() {
+        "none" => Ok(Some(None)),
+        name => match LieKind::named(name) {
+            Some(kind) => Ok(Some(Some(kind))),
+            None => Err(format!("there is no lie {name:?}; there are none, {}", names())),
+        },
     }
-    let numbers = numbers_in(arguments.into_iter(), [("--seeds", 200), ("--from", 0), ("--most", 50)])?;
-    Ok((scenario, numbers))
+}
+
+/// Takes `--scenario NAME` out of the arguments.
+fn scenario(arguments: &mut Vec<String>) -> Result<Option<Scenario>, String> {
+    let Some(at) = arguments.iter().position(|argument| argument == "--scenario") else { return Ok(None) };
+    let names = || Scenario::ALL.map(Scenario::name).join(", ");
+    let name = arguments.drain(at..arguments.len().min(at + 2)).nth(1).unwrap_or_default();
+    Scenario::named(&name).map(Some).ok_or_else(|| format!("no scenario {name:?}; there are {}", names()))
+}
+
+fn became(seed: u64, told: &Told) -> String {
+    let Told { name, was_told, findings, faults } = told;
+    let findings: Vec<&str> = findings.iter().map(|finding| finding.name()).collect();
+    let reached = if *was_told { "reached who must find it" } else { "reached nobody who must find it" };
+    format!("seed {seed}: {name} {reached}; findings [{}], faults {faults:?}", findings.join(", "))
 }
 
 fn add(total: &mut Report, report: &Report) {

@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use sinergi_cli::charter::{Paper, draft, manager_key_name, successor, verifier_key};
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{CharterText, Charters, KeyUse, ManagerText, MemberKeyText, MemberText};
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::key::SigningKey;
 
 use super::topology::{FEDERATION, key};
 

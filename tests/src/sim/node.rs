@@ -5,10 +5,11 @@
 //!   |-- disk      the pipeline of batches: decided, written, durable, applied   (daemon: writer)
 //!   |-- session   the product's sessions: events in, actions out               (daemon: link/session)
 //!   |-- jobs      what their jobs come to                                      (daemon: link/session/jobs)
-//!   |-- charters  charters, keys and peers, and how they change                (daemon: directory, keys)
-//!   |-- witness   what was seen of others' ledgers, committed to               (daemon: audit/witness)
-//!   |-- recovery  a new epoch                                                  (daemon: recover)
-//!   `-- clock     its wall clock, right or wrong                               (daemon: time)
+//!   |-- charters  charters, keys and peers, and how they change                (daemon: storage, node, peers)
+//!   |-- audit     audits of peers, and evidence                                (daemon: audit)
+//!   |-- lie       where a liar deviates
+//!   |-- recovery  a new epoch                                                  (daemon: node/recover)
+//!   `-- clock     its wall clock, right or wrong                               (daemon: base/time)
 //! ```
 //!
 //! It decides nothing: [`Engine`], [`Session`](sinergi_proto::sync::Session), [`RollbackGuard`] and [`WatchedLedgers`] do, unchanged.
@@ -17,13 +18,14 @@
 //! - the ledger changes in `disk` and `recovery` alone, a whole batch or nothing; a crash loses what is not durable;
 //! - nobody is answered before the batch is applied.
 
+mod audit;
 mod charters;
 mod clock;
 mod disk;
 mod jobs;
+mod lie;
 mod recovery;
 mod session;
-mod witness;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -31,24 +33,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sinergi_proto::admission::Verdict;
+use sinergi_proto::admission::received::Received;
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch};
+use sinergi_proto::base::key::SigningKey;
+use sinergi_proto::base::limits;
 use sinergi_proto::charter::{Charter, Charters};
-use sinergi_proto::checkpoint::CheckpointSigner;
 use sinergi_proto::complaint::Command;
-use sinergi_proto::content::Content;
-use sinergi_proto::cursor::Cursor;
 use sinergi_proto::engine::{
-    Act, Answer, Around, Batch, CaseRoom, Engine, EngineConfig, GuardState, Input, LeafHeader, Lodge, OldEntry,
-    Surroundings,
+    Act, Answer, Around, Batch, CaseCacheLimits, Engine, EngineConfig, Input, Lodge, Surroundings,
 };
+use sinergi_proto::entry::content::Content;
 use sinergi_proto::entry::{ContentClass, EntryDraft, Place};
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch};
-use sinergi_proto::intake::Received;
-use sinergi_proto::key::SigningKey;
-use sinergi_proto::limits;
-use sinergi_proto::sync::{End, Event, GuardState as LinkGuard, Job, JobId, PeerClocks};
+use sinergi_proto::routing::cursor::Cursor;
+use sinergi_proto::sync::{End, Event, Job, JobId, PeerClocks};
+use sinergi_proto::tlog::checkpoint::CheckpointSigner;
 use sinergi_proto::transparency::cosigned_time::CosignedTime;
-use sinergi_proto::transparency::rollback_guard::{self, Begun, RollbackGuard, Sighting, Signer};
-use sinergi_proto::watch::{Noted, WatchedLedgers};
+use sinergi_proto::transparency::rollback_guard::{Begun, GuardState, RollbackGuard, Sighting, Signer};
+use sinergi_proto::transparency::watch::{Noted, WatchedLedgers};
 use sinergi_proto::wire::{self, Frame, accusation::Finding, entry::Body as Wire};
 
 use super::checks::Checks;
@@ -56,9 +57,12 @@ use super::ledger::{Ledger, Seen, SignedCheckpoint};
 use super::managers::member_keys;
 use super::topology::{FEDERATION, Topology};
 
+use audit::Audits;
+pub use audit::Evidence;
 pub use clock::WallClock;
 pub use disk::Step;
 use disk::{Flight, Waiter};
+pub use lie::{Broken, Deed, Lie, Others};
 pub use session::Link;
 use session::{PeerMemory, Submission};
 
@@ -114,7 +118,7 @@ pub struct Node {
     key: SigningKey,
     /// How often the agency has changed its keys.
     generation: u32,
-    case_room: CaseRoom,
+    case_room: CaseCacheLimits,
     /// Decides; `None`: the node does not run.
     engine: Option<Engine>,
     /// What of its surroundings the engine was told.
@@ -153,6 +157,9 @@ pub struct Node {
     guard: RollbackGuard,
     /// The peers that were heard in this run of the program.
     heard: BTreeSet<AgencyId>,
+    audits: Audits,
+    /// The lie that it tells; `None`: it is honest.
+    lie: Option<Box<dyn Lie>>,
     started: u64,
     salt: u64,
     effects: Vec<Effect>,
@@ -160,7 +167,7 @@ pub struct Node {
 
 impl Node {
     /// A node that does not run yet.
-    pub fn new(id: &AgencyId, topology: &Topology, case_room: CaseRoom, idle: Duration) -> Self {
+    pub fn new(id: &AgencyId, topology: &Topology, case_room: CaseCacheLimits, idle: Duration) -> Self {
         let adjacent = topology.adjacent.get(id).cloned().unwrap_or_default();
         let (charters, [entry, checkpoint, time]) = (topology.charters(), member_keys(id, 0));
         Self {
@@ -195,6 +202,8 @@ impl Node {
             signed: None,
             unrecorded: None,
             checkpoint_keys: [checkpoint, time],
+            audits: Audits::default(),
+            lie: None,
             started: 0,
             salt: 0,
             effects: Vec::new(),
@@ -243,6 +252,7 @@ impl Node {
         let mut watch = WatchedLedgers::default();
         let shown = self.ledger.seen.iter().map(|shown| (shown, true));
         for ((agency, note), is_kept) in shown.chain(self.ledger.in_receipts.iter().map(|shown| (shown, false))) {
+            // A receipt is kept whatever its checkpoint is worth.
             let Some(checkpoint) = self.checks.kept(note, agency, &self.charters) else { continue };
             if is_kept {
                 watch.witnessed(agency, checkpoint.clone());
@@ -259,7 +269,7 @@ impl Node {
             key: self.key.clone(),
             adjacent: self.adjacent.clone(),
             answer_within_millis: ANSWER_WITHIN,
-            batch_bytes: limits::GROUP_BYTES,
+            batch_bytes: limits::BATCH_BYTES,
             cases: self.case_room,
         };
         let snapshot = self.ledger.snapshot(&self.id, &self.adjacent);
@@ -289,6 +299,7 @@ impl Node {
         self.engine = None;
         self.signed = None;
         self.held.clear();
+        self.audits.stop();
         self.links.clear();
         self.events.clear();
         self.submissions.clear();
@@ -326,9 +337,9 @@ impl Node {
     /// Tells everybody what the guard says.
     fn follow_guard(&mut self, now: u64) {
         let state = match self.guard.state() {
-            rollback_guard::State::Waiting => State::Hearing,
-            rollback_guard::State::Clear => State::Clear,
-            rollback_guard::State::SetBack => State::SetBack,
+            GuardState::Waiting => State::Hearing,
+            GuardState::Clear => State::Clear,
+            GuardState::SetBack => State::SetBack,
         };
         if state == self.state {
             return;
@@ -337,7 +348,7 @@ impl Node {
         match state {
             State::Clear => {
                 self.sign_checkpoint(now);
-                self.tell_all(&Event::Guard(LinkGuard::Clear));
+                self.tell_all(&Event::Guard(GuardState::Clear));
                 if let Some(signed) = self.signed_event() {
                     self.tell_all(&signed);
                 }
@@ -348,7 +359,7 @@ impl Node {
             }
             State::SetBack => {
                 self.held.clear();
-                self.tell_all(&Event::Guard(LinkGuard::SetBack));
+                self.tell_all(&Event::Guard(GuardState::SetBack));
             }
             State::Down | State::Hearing => {}
         }
@@ -362,6 +373,9 @@ impl Node {
     pub fn retry(&mut self, now: u64) {
         if self.state == State::Clear {
             self.decide(Input::Tick, Waiter::Nobody, now);
+            self.witness(now);
+            self.audit(now);
+            self.misbehave(now);
             self.ask_peers(now);
         }
     }
@@ -394,7 +408,7 @@ impl Node {
         let case = engine.case(&complaint).or_else(|| self.ledger.cases.get(&complaint));
         let Some(case) = case.map(|case| &case.complaint) else { return };
         let (newest, parents) = (case.newest_clock(), case.parents_of_next());
-        let Some(clock) = sinergi_proto::clock::HybridClock::tick(self.wall(now), newest) else { return };
+        let Some(clock) = sinergi_proto::base::clock::HybridClock::tick(self.wall(now), newest) else { return };
         let answer_by = clock.millis() + ANSWER_WITHIN;
         let reason = wire::ForwardReason::Competence.into();
         let body = wire::Forwarded { basis: basis.0.to_vec(), to: to.to_string(), reason, answer_by };
@@ -410,13 +424,7 @@ impl Node {
             body: Wire::Forwarded(body),
         };
         let signed = draft.sign(&self.key);
-        let (entry, item) = (signed.id, wire::Item { signed_entry: signed.bytes, ..Default::default() });
-        let header =
-            LeafHeader { at: 0, from: None, relays: 0, routes: Vec::new(), unreachable: Vec::new(), external: None };
-        for received in self.checks.items(vec![item], &self.charters) {
-            let old = OldEntry { header: header.clone(), received };
-            self.decide(Input::TakeOver(Box::new(old)), Waiter::WentBack(entry), now);
-        }
+        self.takes_for_its_own(signed.bytes, Waiter::WentBack(signed.id), now);
     }
 
     /// The adjacent peers.
@@ -483,7 +491,8 @@ impl Node {
         self.signed = Some(signed);
     }
 
-    fn wall(&self, now: u64) -> u64 {
+    /// Its clock, milliseconds since 1970.
+    pub fn wall(&self, now: u64) -> u64 {
         self.clock.read(now)
     }
 }

@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{Charters, MemberKind, MemberStatus, MemberText};
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::key::SigningKey;
 
 use super::checks::Checks;
 use super::managers::{Managers, listed_keys, member_keys};

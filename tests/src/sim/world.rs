@@ -2,8 +2,10 @@
 //!
 //! Invariant: events happen in the order of (time, number): one seed gives one run.
 
+mod audits;
 mod charters;
 mod clocks;
+mod liar;
 mod network;
 mod plan;
 mod trouble;
@@ -16,10 +18,10 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
+use sinergi_proto::base::ids::{AgencyId, EntryId};
+use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charters;
-use sinergi_proto::engine::CaseRoom;
-use sinergi_proto::ids::{AgencyId, EntryId};
-use sinergi_proto::limits;
+use sinergi_proto::engine::CaseCacheLimits;
 use sinergi_proto::sync::{Job, JobId};
 use sinergi_proto::wire::Frame;
 
@@ -34,7 +36,7 @@ use super::probe;
 use super::topology::Topology;
 use charters::Duty;
 use network::{Line, Pair};
-pub use plan::{Failure, Plan, Report};
+pub use plan::{Failure, Plan, Report, Told};
 
 /// When runs begin: 2025-11-24T16:00:00Z.
 const BEGIN: u64 = 1_764_000_000_000;
@@ -47,8 +49,6 @@ const LONG_SYNC: u64 = 3_000;
 const APPLY: u64 = 1;
 /// Between two tries of what waits for its time.
 const RETRY: u64 = MINUTE / 2;
-/// Between two looks at what was seen of others' ledgers and is not committed to yet.
-const WITNESS: u64 = 40 * MINUTE;
 /// Silence after which links are taken for dead: in most runs long, because signs of life cost much time and show little.
 const IDLE: [Duration; 2] = [Duration::from_secs(10 * 60), limits::IDLE_LINK];
 /// Most jobs of sessions, and the writer, take at most so long.
@@ -73,7 +73,6 @@ enum Event {
     Probe,
     Timeout(AgencyId),
     Retry(AgencyId),
-    Witness(AgencyId),
     Charter,
     Operator(AgencyId, Duty),
     Connect(Pair),
@@ -143,6 +142,10 @@ pub struct World {
     pub went_back: BTreeSet<EntryId>,
     /// What a restore took from its node before any other had it.
     pub lost: BTreeSet<EntryId>,
+    /// The agency that lies, if any.
+    pub liar: Option<AgencyId>,
+    /// Links with the liar that an honest agency ended: which one, and the number of the code.
+    pub sent_away: BTreeSet<(AgencyId, u32)>,
     /// What was ever shown to anybody.
     pub archive: Archive,
     /// What the judge holds for shown.
@@ -172,8 +175,8 @@ impl World {
         let topology = Topology::of(plan.nodes, !plan.seed.is_multiple_of(32));
         // A cache that holds one complaint finds what was decided on without having been looked up.
         let case_room = match plan.seed % 4 {
-            0 => CaseRoom { complaints: 1, entries: 1 },
-            _ => CaseRoom { complaints: 4096, entries: 65_536 },
+            0 => CaseCacheLimits { complaints: 1, entries: 1 },
+            _ => CaseCacheLimits { complaints: 4096, entries: 65_536 },
         };
         let founded: BTreeSet<AgencyId> = topology.adjacent.keys().cloned().collect();
         let newcomers = topology.newcomers.iter().map(|newcomer| newcomer.member.id.clone());
@@ -210,6 +213,8 @@ impl World {
             at_fault: None,
             went_back: BTreeSet::new(),
             lost: BTreeSet::new(),
+            liar: None,
+            sent_away: BTreeSet::new(),
             archive: Archive::default(),
             found: Vec::new(),
             accused: Vec::new(),
@@ -224,15 +229,15 @@ impl World {
     }
 
     fn fails(&self, invariant: &'static str, what: String) -> Failure {
-        Failure { seed: self.plan.seed, scenario: self.plan.scenario, at: self.now - BEGIN, invariant, what }
+        let lie = self.plan.lie.map(|lie| lie.name);
+        Failure { seed: self.plan.seed, lie, scenario: self.plan.scenario, at: self.now - BEGIN, invariant, what }
     }
 
     fn run(&mut self) -> Result<(), Failure> {
+        self.choose_liar();
         for id in self.members.clone() {
             self.at(0, Event::Start(id.clone()));
-            self.at(RETRY, Event::Retry(id.clone()));
-            let after = self.rng.random_range(MINUTE..WITNESS);
-            self.at(after, Event::Witness(id));
+            self.at(RETRY, Event::Retry(id));
         }
         for pair in self.lines.keys().cloned().collect::<Vec<_>>() {
             self.at(10, Event::Connect(pair));
@@ -253,6 +258,7 @@ impl World {
         self.until(BEGIN + TROUBLE)?;
         self.heal();
         self.until(BEGIN + TROUBLE + CONVERGE)?;
+        self.audit_round()?;
         self.accuse(|accuser| accuser.proves())?;
         let world = &*self;
         invariants::at_the_end(world).map_err(|(invariant, what)| world.fails(invariant, what))?;
@@ -292,6 +298,7 @@ impl World {
         }
         self.report.undeclared = self.found.len();
         (self.report.complaints, self.report.superseded) = (complaints.len(), superseded.len());
+        self.report.told = self.told();
     }
 
     fn at(&mut self, after: u64, event: Event) {
@@ -348,12 +355,6 @@ impl World {
                 self.at(RETRY, Event::Retry(id.clone()));
                 let now = self.now;
                 self.node(&id).retry(now);
-                self.settle(&id);
-            }
-            Event::Witness(id) => {
-                self.at(WITNESS, Event::Witness(id.clone()));
-                let now = self.now;
-                self.node(&id).witness(now);
                 self.settle(&id);
             }
             Event::Charter => self.change_charter(),
@@ -445,7 +446,9 @@ impl World {
         for effect in self.node(id).take_effects() {
             match effect {
                 Effect::Send(connection, to, frame) => {
-                    self.archive.sent(&self.nodes[id], &frame);
+                    if !self.is_liar(id) {
+                        self.archive.sent(&self.nodes[id], &frame);
+                    }
                     self.transmit(connection, id, &to, frame);
                 }
                 Effect::Read(connection, from) => self.has_room(connection, &from, id),

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
 
 use crate::charter::Paper;
 use crate::failure::Failure;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 use sinergi_config::Federation;
-use sinergi_daemon::keys;
-use sinergi_proto::note::NoteKey;
+use sinergi_daemon::storage::keys;
+use sinergi_proto::tlog::note::NoteKey;
 
 use crate::charter::{manager_key_name, verifier_key};
 use crate::failure::Failure;

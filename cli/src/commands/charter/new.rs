@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sinergi_config::Federation;
 use sinergi_proto::charter::{CharterText, Charters, ManagerText};
-use sinergi_proto::note::NoteKey;
+use sinergi_proto::tlog::note::NoteKey;
 
 use super::files;
 use crate::charter::{self, Paper};

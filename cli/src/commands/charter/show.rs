@@ -12,7 +12,8 @@ use super::files;
 use super::validity::{self, Validity};
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, columns, safe};
+use crate::output::{Output, Tone, columns};
+use crate::safe;
 use crate::view::moment;
 
 /// Options of `charter show`.

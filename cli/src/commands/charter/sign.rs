@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use sinergi_daemon::keys;
+use sinergi_daemon::storage::keys;
 
 use super::files;
 use crate::charter::{CharterWorkError, Paper};

@@ -13,7 +13,8 @@ use super::validity::{self, Validity};
 use crate::charter::Paper;
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 
 /// Options of `charter verify`.
 #[derive(Args, Clone, Debug)]

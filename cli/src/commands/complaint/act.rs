@@ -1,9 +1,10 @@
 //! What all commands share that write one entry about a complaint: name it, add a text, ask the node, show what was written.
 
 use clap::Args;
-use sinergi_proto::ids::ComplaintName;
-use sinergi_proto::wire::act_request::Act;
-use sinergi_proto::wire::{ActRequest, Text};
+use sinergi_proto::base::ids::ComplaintName;
+use sinergi_proto::operator_api::ActRequest;
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::wire::Text;
 use tonic::{Code, Status};
 
 use crate::failure::Failure;

@@ -1,8 +1,8 @@
 //! `sinergi complaint approve`: give the second signature to what was proposed: archiving, or erasing. An erasure cannot be undone, so it asks.
 
 use clap::Args;
-use sinergi_proto::wire::act_request::Act;
-use sinergi_proto::wire::{Approve, GetStatusRequest};
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::operator_api::{Approve, GetStatusRequest};
 
 use super::act::{Deed, OnComplaint};
 use super::entry_name::{self, EntryName};
@@ -10,7 +10,7 @@ use super::show;
 use crate::commands::confirm::confirm;
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::safe;
+use crate::safe;
 use crate::view::{ComplaintDetail, Proposal, short_hash, short_id};
 
 /// Options of `complaint approve`.

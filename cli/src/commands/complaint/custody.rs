@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::history::History;
 use crate::output::times::span;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{ComplaintDetail, CustodySpan, TimelineEntry};
 
 /// One paragraph a holder: the time of its custody, and a line for each offer that it, or a supervisor in its place, made.

@@ -2,9 +2,9 @@
 //! and this is the only way in which it leaves it.
 
 use clap::Args;
-use sinergi_proto::ids::{AgencyId, ComplaintName};
-use sinergi_proto::wire::Disclose;
-use sinergi_proto::wire::act_request::Act;
+use sinergi_proto::base::ids::{AgencyId, ComplaintName};
+use sinergi_proto::operator_api::Disclose;
+use sinergi_proto::operator_api::act_request::Act;
 
 use super::act::Deed;
 use super::entry_name::{self, EntryName};

@@ -1,6 +1,7 @@
 //! What an entry did and what was said with it, in words, for the pages that show entries.
 
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{Content, TimelineEntry, short_id};
 
 /// Whether a line may carry everything or only what matters most.

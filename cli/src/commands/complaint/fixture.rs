@@ -1,5 +1,6 @@
 //! Complaints to be rendered, as a node gives them.
 
+use sinergi_proto::operator_api;
 use sinergi_proto::wire;
 
 use crate::view::ComplaintDetail;
@@ -14,8 +15,8 @@ fn id(number: u8) -> Vec<u8> {
 }
 
 /// Entry `number`, written at that minute after noon by one who knew all before, under entry `basis` (0: none).
-pub(super) fn row(number: u8, minute: u64, author: &str, body: &str, basis: u8) -> wire::TimelineRow {
-    wire::TimelineRow {
+pub(super) fn row(number: u8, minute: u64, author: &str, body: &str, basis: u8) -> operator_api::TimelineRow {
+    operator_api::TimelineRow {
         entry_id: id(number),
         leaf_index: u64::from(number),
         at: NOON + minute * MINUTE,
@@ -29,26 +30,26 @@ pub(super) fn row(number: u8, minute: u64, author: &str, body: &str, basis: u8) 
     }
 }
 
-fn offer(mut row: wire::TimelineRow, to: &str) -> wire::TimelineRow {
+fn offer(mut row: operator_api::TimelineRow, to: &str) -> operator_api::TimelineRow {
     row.to = to.to_owned();
     row.code = "competence".to_owned();
     row.answer_by = row.at + 3 * DAY;
     row
 }
 
-fn coded(mut row: wire::TimelineRow, code: &str) -> wire::TimelineRow {
+fn coded(mut row: operator_api::TimelineRow, code: &str) -> operator_api::TimelineRow {
     row.code = code.to_owned();
     row
 }
 
-fn without(mut row: wire::TimelineRow, standing: &str, reason: &str) -> wire::TimelineRow {
+fn without(mut row: operator_api::TimelineRow, standing: &str, reason: &str) -> operator_api::TimelineRow {
     row.standing = standing.to_owned();
     row.standing_reason = reason.to_owned();
     row
 }
 
-fn text(title: &str, body: &str) -> wire::TimelineContent {
-    wire::TimelineContent {
+fn text(title: &str, body: &str) -> operator_api::TimelineContent {
+    operator_api::TimelineContent {
         class: wire::ContentClass::Public.into(),
         length: 100,
         availability: "here".to_owned(),
@@ -57,8 +58,8 @@ fn text(title: &str, body: &str) -> wire::TimelineContent {
     }
 }
 
-fn absent(class: wire::ContentClass, availability: &str, why: &str) -> wire::TimelineContent {
-    wire::TimelineContent {
+fn absent(class: wire::ContentClass, availability: &str, why: &str) -> operator_api::TimelineContent {
+    operator_api::TimelineContent {
         class: class.into(),
         length: 412,
         availability: availability.to_owned(),
@@ -67,15 +68,20 @@ fn absent(class: wire::ContentClass, availability: &str, why: &str) -> wire::Tim
     }
 }
 
-fn held(holder: &str, minutes: (u64, u64), entry: u8) -> wire::CustodySpan {
+fn held(holder: &str, minutes: (u64, u64), entry: u8) -> operator_api::CustodySpan {
     let until = if minutes.1 == 0 { 0 } else { NOON + minutes.1 * MINUTE };
-    wire::CustodySpan { holder: holder.to_owned(), from: NOON + minutes.0 * MINUTE, until, entry_id: id(entry) }
+    operator_api::CustodySpan { holder: holder.to_owned(), from: NOON + minutes.0 * MINUTE, until, entry_id: id(entry) }
 }
 
-fn detail(holder: &str, phase: &str, rows: Vec<wire::TimelineRow>, custody: Vec<wire::CustodySpan>) -> ComplaintDetail {
+fn detail(
+    holder: &str,
+    phase: &str,
+    rows: Vec<operator_api::TimelineRow>,
+    custody: Vec<operator_api::CustodySpan>,
+) -> ComplaintDetail {
     let changed_at = rows.last().map(|row| row.at).unwrap_or_default();
-    wire::ComplaintDetail {
-        summary: Some(wire::ComplaintSummary {
+    operator_api::ComplaintDetail {
+        summary: Some(operator_api::ComplaintSummary {
             complaint: vec![0x5a; 32],
             lodged_at: NOON,
             kind: wire::ComplaintKind::Complaint.into(),

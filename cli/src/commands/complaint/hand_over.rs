@@ -1,9 +1,9 @@
 //! The commands that move custody: offer, take back, accept, return.
 
 use clap::Subcommand;
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::wire::act_request::Act;
-use sinergi_proto::wire::{Accept, Forward, Reassign, Recall, Return, Withdraw};
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::operator_api::{Accept, Forward, Reassign, Recall, Return, Withdraw};
 
 use super::act::{Deed, OnComplaint};
 use super::offer::OfferOptions;

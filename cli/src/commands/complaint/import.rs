@@ -17,7 +17,8 @@ use crate::failure::{Exit, Failure};
 use crate::import::{self, Done, ImportError, Mapping, RejectedFile, Rows, Shape, StopCause, Stopped, Summary};
 use crate::lodging::LodgeCall;
 use crate::options::Context;
-use crate::output::{Output, safe};
+use crate::output::Output;
+use crate::safe;
 use crate::view::{self, complaint_id};
 
 /// Rejected rows that are named on stderr; all are in the file.

@@ -1,14 +1,15 @@
 //! `sinergi complaint list`: complaints that this node knows, newest first.
 
 use clap::Args;
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::wire::ListComplaintsRequest;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::operator_api::ListComplaintsRequest;
 
 use crate::client;
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::columns::{rendered, shortened};
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{Complaint, short_id};
 use crate::when::{self, Moment};
 use crate::words::Phase;
@@ -59,7 +60,7 @@ pub(super) async fn run(args: ListArgs, context: &Context) -> Result<(), Failure
         holder: name(args.holder),
         offered_to: name(args.offered_to),
         intake: name(args.intake),
-        phase: args.phase.map_or_else(String::new, |phase| phase.wire_name().to_owned()),
+        phase: args.phase.map_or_else(String::new, Phase::wire_name),
         category: args.category.unwrap_or_default(),
         since: since.map_or(0, |time| when::milliseconds(time.timestamp())),
         overdue: args.overdue,
@@ -103,7 +104,7 @@ fn table(output: &Output, complaints: &[Complaint]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire::ComplaintSummary;
+    use sinergi_proto::operator_api::ComplaintSummary;
 
     use super::*;
 

@@ -1,10 +1,11 @@
 //! `sinergi complaint lodge`: lodge a complaint of a citizen. The citizen's reply code is shown this once and kept nowhere.
 
 use clap::Args;
-use sinergi_proto::content::TextRole;
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::limits;
-use sinergi_proto::wire::{ExternalReference, Forward, ForwardReason, LodgeRequest, Text};
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::limits;
+use sinergi_proto::entry::content::TextRole;
+use sinergi_proto::operator_api::{ExternalReference, Forward, LodgeRequest};
+use sinergi_proto::wire::{ForwardReason, Text};
 
 use crate::failure::Failure;
 use crate::options::Context;

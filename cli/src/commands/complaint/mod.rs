@@ -21,8 +21,8 @@ mod verify;
 mod work;
 
 use clap::Subcommand;
-use sinergi_proto::wire::Remark;
-use sinergi_proto::wire::act_request::Act;
+use sinergi_proto::operator_api::Remark;
+use sinergi_proto::operator_api::act_request::Act;
 
 use crate::failure::Failure;
 use crate::options::Context;
@@ -58,7 +58,7 @@ pub enum Command {
 }
 
 /// Runs the command.
-pub(super) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
         Command::Lodge(args) => lodge::run(args, context).await,
         Command::Import(args) => import::run(args, context).await,

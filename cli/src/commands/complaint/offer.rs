@@ -3,7 +3,7 @@
 use clap::Args;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 
 use crate::failure::Failure;
 use crate::output::Output;

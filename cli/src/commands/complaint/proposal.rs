@@ -3,8 +3,8 @@
 //! Nothing is archived and no text is destroyed on one signature. Entries and proofs stay in either case.
 
 use clap::Subcommand;
-use sinergi_proto::wire::act_request::Act;
-use sinergi_proto::wire::{Archive, Erase, RefuseArchive};
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::operator_api::{Archive, Erase, RefuseArchive};
 
 use super::act::{Deed, OnComplaint, sentence};
 use super::approve::{self, ApproveOptions};

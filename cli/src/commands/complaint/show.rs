@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use jiff::Timestamp;
-use sinergi_proto::ids::ComplaintName;
-use sinergi_proto::wire::ShowComplaintRequest;
+use sinergi_proto::base::ids::ComplaintName;
+use sinergi_proto::operator_api::ShowComplaintRequest;
 
 use super::act;
 use super::entry_words::{Detail, Title, contents, deed};
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::columns::shortened;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{Complaint, ComplaintDetail, short_hash, short_id};
 
 /// Options of `complaint show`.

@@ -8,7 +8,7 @@
 //! ```
 
 use clap::Args;
-use sinergi_proto::ids::ComplaintName;
+use sinergi_proto::base::ids::ComplaintName;
 
 use super::entry_words::{Detail, Title, contents, deed};
 use super::history::History;
@@ -16,7 +16,8 @@ use super::{custody, show};
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::columns::shortened;
-use crate::output::{Format, Output, Tone, safe};
+use crate::output::{Format, Output, Tone};
+use crate::safe;
 use crate::view::{ComplaintDetail, TimelineEntry, short_hash};
 
 /// Entries that are named one by one where an entry did not know of earlier ones.

@@ -2,14 +2,15 @@
 //! anything does not hold.
 
 use clap::Args;
-use sinergi_proto::ids::ComplaintName;
-use sinergi_proto::wire::VerifyComplaintRequest;
+use sinergi_proto::base::ids::ComplaintName;
+use sinergi_proto::operator_api::VerifyComplaintRequest;
 
 use super::act;
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::columns::rendered;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{Verified, VerifiedEntry, short_hash, short_id};
 
 /// Options of `complaint verify`.
@@ -86,12 +87,13 @@ fn check(output: &Output, entry: &VerifiedEntry) -> comfy_table::Cell {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire;
+
+    use sinergi_proto::operator_api;
 
     use super::*;
 
-    fn entry(leaf: u64, body: &str, problems: &[&str]) -> wire::VerifiedEntry {
-        wire::VerifiedEntry {
+    fn entry(leaf: u64, body: &str, problems: &[&str]) -> operator_api::VerifiedEntry {
+        operator_api::VerifiedEntry {
             entry_id: vec![u8::try_from(leaf).expect("small"); 32],
             leaf_index: leaf,
             author: "kota-bandung".to_owned(),
@@ -103,8 +105,8 @@ mod tests {
         }
     }
 
-    fn verified(entries: Vec<wire::VerifiedEntry>, problem: &str) -> Verified {
-        wire::VerifyComplaintReply { complaint: vec![0x5a; 32], entries, problem: problem.to_owned() }.into()
+    fn verified(entries: Vec<operator_api::VerifiedEntry>, problem: &str) -> Verified {
+        operator_api::VerifyComplaintReply { complaint: vec![0x5a; 32], entries, problem: problem.to_owned() }.into()
     }
 
     #[test]

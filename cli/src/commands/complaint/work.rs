@@ -1,10 +1,11 @@
 //! The commands that move the case: the holder's work and answers, the citizen's word, the end.
 
 use clap::Subcommand;
-use sinergi_proto::ids::ComplaintName;
-use sinergi_proto::limits;
-use sinergi_proto::wire::act_request::Act;
-use sinergi_proto::wire::{Close, CloseCause, Link, Progress, Reply, Resolve, Respond, Verify};
+use sinergi_proto::base::ids::ComplaintName;
+use sinergi_proto::base::limits;
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::operator_api::{Close, Link, Progress, Reply, Resolve, Respond, Verify};
+use sinergi_proto::wire::CloseCause;
 
 use super::act::{Deed, OnComplaint};
 use super::lodge::code;

@@ -3,8 +3,8 @@
 use std::fs::Permissions;
 
 use clap::Parser;
-use sinergi_daemon::keys;
-use sinergi_proto::note::{NoteKey, NoteKeyUse, sign_statement};
+use sinergi_daemon::storage::keys;
+use sinergi_proto::tlog::note::{NoteKey, NoteKeyUse, sign_statement};
 
 use super::*;
 use crate::commands::init::{InitArgs, MEMBER_FILE, adopt_first_charter, create};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use sinergi_proto::wire::ExportEvidenceRequest;
+use sinergi_proto::operator_api::ExportEvidenceRequest;
 
 use crate::failure::Failure;
 use crate::options::Context;

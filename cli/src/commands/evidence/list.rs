@@ -1,6 +1,6 @@
 //! `sinergi evidence list`: the evidence that audits of this node left.
 
-use sinergi_proto::wire::ListEvidenceRequest;
+use sinergi_proto::operator_api::ListEvidenceRequest;
 
 use super::described;
 use crate::failure::Failure;

@@ -8,7 +8,8 @@ use clap::Subcommand;
 
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{Finding, short_id};
 
 /// What can be done with evidence.
@@ -23,7 +24,7 @@ pub enum Command {
 }
 
 /// Runs the command.
-pub(super) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
         Command::List => list::run(context).await,
         Command::Export(args) => export::run(args, context).await,

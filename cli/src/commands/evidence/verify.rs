@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sinergi_proto::evidence::Opened;
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
+use sinergi_proto::transparency::evidence::Opened;
 
 use super::described;
 use crate::charter::Paper;
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::Finding;
 
 /// Options of `evidence verify`.

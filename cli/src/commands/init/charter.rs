@@ -6,8 +6,8 @@ use std::io::Read;
 use std::path::Path;
 
 use sinergi_config::{CharterPin, Config, Federation, defaults, pin_charter};
+use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charters;
-use sinergi_proto::limits;
 
 use super::{make_folder, sync_folder, write};
 use crate::commands::pki::replace;

@@ -6,9 +6,9 @@ use clap::{Args, ValueEnum};
 use data_encoding::BASE64;
 use jiff::Timestamp;
 use serde::Serialize;
-use sinergi_daemon::keys::SigningKeys;
+use sinergi_daemon::storage::keys::SigningKeys;
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::charter::{KeyUse, MemberKeyText, MemberKind, MemberStatus, MemberText};
-use sinergi_proto::ids::AgencyId;
 
 use super::InitArgs;
 use crate::pki::Authority;

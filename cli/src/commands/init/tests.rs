@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use clap::Parser;
-use sinergi_daemon::tls::Credentials;
+use sinergi_daemon::transport::tls::Credentials;
 use sinergi_proto::charter::MemberText;
 
 use super::*;

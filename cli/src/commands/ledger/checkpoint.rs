@@ -1,6 +1,6 @@
 //! `sinergi ledger checkpoint`: the newest signed checkpoint, byte for byte, so that any tool of the C2SP formats reads it.
 
-use sinergi_proto::wire::GetCheckpointRequest;
+use sinergi_proto::operator_api::GetCheckpointRequest;
 
 use crate::failure::Failure;
 use crate::options::Context;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use sinergi_proto::wire::ExportTilesRequest;
+use sinergi_proto::operator_api::ExportTilesRequest;
 
 use self::folder::{Folder, Written};
 use crate::failure::Failure;

@@ -21,7 +21,7 @@ pub enum Command {
 }
 
 /// Runs the command.
-pub(super) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
         Command::Checkpoint => checkpoint::run(context).await,
         Command::Verify => verify::run(context).await,

@@ -1,11 +1,12 @@
 //! `sinergi ledger verify`: check every record and every hash of the ledger. Exit code 5 if anything is wrong.
 
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
-use sinergi_proto::wire::VerifyLedgerRequest;
+use sinergi_proto::operator_api::VerifyLedgerRequest;
 
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::Verification;
 
 /// Runs the command.

@@ -1,14 +1,15 @@
 //! `sinergi outbox list`: entries that peers have not acknowledged yet, oldest first.
 
 use clap::Args;
-use sinergi_proto::ids::{AgencyId, ComplaintName};
-use sinergi_proto::wire::ListOutboxRequest;
+use sinergi_proto::base::ids::{AgencyId, ComplaintName};
+use sinergi_proto::operator_api::ListOutboxRequest;
 
 use crate::client;
 use crate::failure::Failure;
 use crate::options::Context;
+use crate::output::Output;
 use crate::output::columns::rendered;
-use crate::output::{Output, safe};
+use crate::safe;
 use crate::view::{Outgoing, short_id};
 
 /// Options of `outbox list`.
@@ -61,7 +62,7 @@ fn table(output: &Output, items: &[Outgoing]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire::OutboxItem;
+    use sinergi_proto::operator_api::OutboxItem;
 
     use super::*;
 

@@ -1,12 +1,13 @@
 //! `sinergi outbox show`: one entry that a peer has not acknowledged yet.
 
 use clap::Args;
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::wire::ListOutboxRequest;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::operator_api::ListOutboxRequest;
 
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, safe};
+use crate::output::Output;
+use crate::safe;
 use crate::view::Outgoing;
 
 /// Options of `outbox show`.

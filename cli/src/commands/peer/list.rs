@@ -5,7 +5,8 @@ use clap::Args;
 use super::fetch;
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::Peer;
 
 /// Columns for an agency's id, beside which everything else of a row fits.
@@ -102,7 +103,8 @@ pub(super) fn tone(peer: &Peer) -> Tone {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire::{Cursor, PeerStatus};
+    use sinergi_proto::operator_api::PeerStatus;
+    use sinergi_proto::wire::Cursor;
 
     use super::*;
 

@@ -5,7 +5,7 @@ mod ping;
 mod show;
 
 use clap::Subcommand;
-use sinergi_proto::wire::ListPeersRequest;
+use sinergi_proto::operator_api::ListPeersRequest;
 
 use crate::failure::Failure;
 use crate::options::Context;
@@ -23,7 +23,7 @@ pub enum Command {
 }
 
 /// Runs the command.
-pub(super) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
         Command::List(args) => list::run(args, context).await,
         Command::Show(args) => show::run(args, context).await,

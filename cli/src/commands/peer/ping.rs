@@ -1,8 +1,8 @@
 //! `sinergi peer ping`: ask a peer for an answer over the link and measure the time.
 
 use clap::Args;
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::wire::PingPeerRequest;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::operator_api::PingPeerRequest;
 
 use crate::failure::Failure;
 use crate::options::Context;

@@ -2,12 +2,13 @@
 
 use clap::Args;
 use jiff::Timestamp;
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 
 use super::{fetch, list};
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{Cursor, Peer};
 
 /// Options of `peer show`.
@@ -74,7 +75,7 @@ fn its_ledger(peer: &Peer) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire::PeerStatus;
+    use sinergi_proto::operator_api::PeerStatus;
 
     use super::*;
 

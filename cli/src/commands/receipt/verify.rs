@@ -5,15 +5,16 @@ use std::io::Read;
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
+use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charter;
-use sinergi_proto::limits;
-use sinergi_proto::lodging_proof::{self, Lodging};
+use sinergi_proto::transparency::lodging_proof::{self, Lodging};
 
 use crate::charter::Paper;
 use crate::commands::charter::files;
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{ProvenLodging, VerifiedReceipt, short_id};
 
 /// Checks it, shows what it proves, and fails if anything does not hold.

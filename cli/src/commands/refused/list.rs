@@ -1,14 +1,15 @@
 //! `sinergi refused list`: entries that one side of a link refused, newest first; with `--deferred` those that wait.
 
 use clap::{Args, ValueEnum};
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::wire::ListRefusedRequest;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::operator_api::ListRefusedRequest;
 
 use crate::client;
 use crate::failure::Failure;
 use crate::options::Context;
+use crate::output::Output;
 use crate::output::columns::rendered;
-use crate::output::{Output, safe};
+use crate::safe;
 use crate::view::Refused;
 
 /// Options of `refused list`.
@@ -84,7 +85,7 @@ pub(super) fn by(item: &Refused) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire::RefusedItem;
+    use sinergi_proto::operator_api::RefusedItem;
 
     use super::*;
 

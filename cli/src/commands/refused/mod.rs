@@ -21,7 +21,7 @@ pub enum Command {
 }
 
 /// Runs the command.
-pub(super) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
         Command::List(args) => list::run(args, context).await,
         Command::Show(args) => show::run(args, context).await,

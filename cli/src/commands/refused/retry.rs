@@ -3,14 +3,15 @@
 //! What a peer refused is judged by the peer alone: its operator has to retry it there.
 
 use clap::{ArgGroup, Args};
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::wire::{ListRefusedRequest, RetryRefusedRequest};
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::operator_api::{ListRefusedRequest, RetryRefusedRequest};
 
 use crate::client;
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::columns::rendered;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{Refused, Retried, short_hash};
 
 /// Options of `refused retry`.
@@ -101,7 +102,8 @@ fn table(output: &Output, items: &[Retried]) -> String {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use sinergi_proto::wire;
+
+    use sinergi_proto::operator_api;
 
     use super::*;
 
@@ -126,7 +128,7 @@ mod tests {
         let output = Output::fixed("2026-03-01T12:00:00Z".parse().expect("a time"));
         let item = |number: &str, outcome: &str, code: u32, reason: &str| {
             let (number, outcome, reason) = (number.to_owned(), outcome.to_owned(), reason.to_owned());
-            Retried::from(wire::RetriedItem { number, entry_id: vec![0xab; 32], outcome, code, reason })
+            Retried::from(operator_api::RetriedItem { number, entry_id: vec![0xab; 32], outcome, code, reason })
         };
         let items = [item("1-64-0", "taken", 0, ""), item("1-9000-0", "waits", 601, "parent 5f00aa17 is not here")];
         let expected = "\
@@ -139,7 +141,8 @@ NUMBER    ENTRY         OUTCOME  CODE  REASON
 
     #[test]
     fn what_peers_refused_is_left_to_their_operators() {
-        let item = |peer: &str| Refused::from(wire::RefusedItem { peer: peer.to_owned(), ..Default::default() });
+        let item =
+            |peer: &str| Refused::from(operator_api::RefusedItem { peer: peer.to_owned(), ..Default::default() });
         let said = left_to_others(&[item("ksp"), item("kominfo"), item("ksp")]);
         assert_eq!(said, "3 items were refused by kominfo, ksp: only the operators there can retry that");
     }

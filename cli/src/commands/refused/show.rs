@@ -1,12 +1,13 @@
 //! `sinergi refused show`: one refusal, or one entry that waits.
 
 use clap::Args;
-use sinergi_proto::wire::ListRefusedRequest;
+use sinergi_proto::operator_api::ListRefusedRequest;
 
 use super::list::by;
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, safe};
+use crate::output::Output;
+use crate::safe;
 use crate::view::Refused;
 
 /// Options of `refused show`.

@@ -1,10 +1,10 @@
 //! Commands on the case: what each one says, if the complaint gives it a meaning.
 
 use super::{Author, Declined, no_effect};
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
 use crate::complaint::{CaseEntry, Complaint, NoEffect};
-use crate::content::reply_code_hash;
+use crate::entry::content::reply_code_hash;
 use crate::entry::{Body, CaseAct, ContentClass};
-use crate::ids::{AgencyId, ComplaintId, EntryId};
 use crate::wire::{CloseCause, ReplyWord, entry::Body as Wire};
 
 /// The body of an act that has effect.

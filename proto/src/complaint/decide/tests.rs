@@ -1,10 +1,10 @@
 //! Commands: what becomes a body, and what is declined before anything is signed.
 
 use super::{Author, Command, Declined, NewOffer, decide, recall_to_answer};
-use crate::clock::HybridClock;
+use crate::base::clock::HybridClock;
+use crate::base::ids::EntryId;
 use crate::complaint::{NoEffect, Phase, Standing};
 use crate::fixture::{ANSWER_WITHIN, Case, DAY, Federation, MINUTE, REPLY_CODE, agency};
-use crate::ids::EntryId;
 use crate::wire::{CloseCause, ReplyWord, entry::Body as Wire};
 
 fn command(federation: &Federation, case: &Case<'_>, by: &str, command: &Command) -> Result<Wire, Declined> {

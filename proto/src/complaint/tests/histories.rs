@@ -6,14 +6,14 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::admission::{Verdict, admit};
-use crate::clock::HybridClock;
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
 use crate::complaint::case::CaseState;
 use crate::complaint::{
     Author, CaseEntry, Command, Complaint, CustodyState, Declined, NewOffer, NoEffect, Standing, decide,
 };
 use crate::entry::{Body, CustodyAct, Entry};
 use crate::fixture::{ANSWER_WITHIN, Case, Federation, MEMBERS, MINUTE, REPLY_CODE, Writing, agency};
-use crate::ids::{AgencyId, ComplaintId, EntryId};
 use crate::wire::{self, CloseCause, ReplyWord, entry::Body as Wire};
 
 /// One step of a history: who writes what, from which view.
@@ -258,9 +258,9 @@ fn check_by_definition(complaint: &Complaint) {
         ancestors.extend(known.parents.iter().flat_map(|parent| &below[parent]));
         let basis = known.body.basis().filter(|basis| effective.contains(basis));
         let acts_on_basis = |other: &EntryId| basis.is_some() && act(other).map(|(basis, _)| basis) == basis;
-        let knew_better = effective.iter().any(|other| ancestors.contains(other) && acts_on_basis(other));
+        let knew_other_act = effective.iter().any(|other| ancestors.contains(other) && acts_on_basis(other));
         let judged_so = complaint.standing(&id) == Some(Standing::WithoutEffect(NoEffect::BasisActedOn));
-        assert_eq!(judged_so, knew_better, "{id:?}");
+        assert_eq!(judged_so, knew_other_act, "{id:?}");
         below.insert(id, ancestors);
     }
     let mut path = vec![*effective.first().expect("Lodged")];

@@ -1,9 +1,9 @@
 //! Nothing vanishes on one signature: archiving and erasing.
 
 use super::{MARGIN, answer_by, offered, without_effect};
+use crate::base::ids::EntryId;
 use crate::complaint::{NoEffect, Phase, Standing};
 use crate::fixture::{ANSWER_WITHIN, Case, DAY, Federation, MINUTE, REPLY_CODE, Writing, agency};
-use crate::ids::EntryId;
 use crate::wire::{self, ReplyWord, entry::Body as Wire};
 
 fn proposes_archive(federation: &Federation, case: &Case<'_>, by: &str) -> Writing {

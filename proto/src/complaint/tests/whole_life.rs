@@ -2,13 +2,13 @@
 
 use super::{MARGIN, answer_by, offered, without_effect};
 use crate::admission::Verdict;
+use crate::base::ids::EntryId;
+use crate::base::refusal::RefusalCode;
 use crate::charter::MemberStatus;
 use crate::complaint::{NoEffect, Phase, Standing};
-use crate::content::Content;
 use crate::entry::ContentClass;
+use crate::entry::content::Content;
 use crate::fixture::{ANSWER_WITHIN, Case, DAY, Federation, MINUTE, REPLY_CODE, Writing, agency, member_of};
-use crate::ids::EntryId;
-use crate::refusal::RefusalCode;
 use crate::wire::{self, CloseCause, ReplyWord, entry::Body as Wire};
 
 fn resolved<'f>(federation: &'f Federation) -> Case<'f> {
@@ -171,8 +171,8 @@ fn a_flood_of_remarks_by_one_member_freezes_nobody_s_complaint() {
 fn a_duplicate_is_handled_with_the_other_one() {
     let federation = Federation::new();
     let mut case = federation.case_held_by("kota-bandung", "kominfo");
-    let other = crate::ids::ComplaintId([9; 32]);
-    let links = |case: &Case<'_>, by: &str, of: crate::ids::ComplaintId| {
+    let other = crate::base::ids::ComplaintId([9; 32]);
+    let links = |case: &Case<'_>, by: &str, of: crate::base::ids::ComplaintId| {
         federation.node(by).says(case, Wire::Linked(wire::Linked { duplicate_of: of.0.to_vec(), ..Default::default() }))
     };
     let itself = links(&case, "kominfo", case.complaint.id());

@@ -2,12 +2,12 @@
 //!
 //! Invariant: an [`Answer`] is the agency's own word. Everything that is taken out of it holds under its signed tree.
 
+use crate::base::ids::AgencyId;
+use crate::base::limits;
 use crate::charter::Charters;
-use crate::checkpoint::Checkpoint;
-use crate::ids::AgencyId;
-use crate::limits;
-use crate::tree::{ProofError, TreeNodes};
-use crate::watch::{Beginning, Noted};
+use crate::tlog::checkpoint::Checkpoint;
+use crate::tlog::tree::{ProofError, TreeNodes};
+use crate::transparency::watch::{Beginning, Noted};
 use crate::wire;
 
 /// A verified answer.
@@ -42,7 +42,7 @@ impl Answer {
     /// When the agency did not sign it.
     pub fn open(proof: wire::Proof, agency: &AgencyId, charters: &Charters) -> Result<Self, NoProof> {
         let tree = open_checkpoint(proof.checkpoint, agency, charters)?;
-        let nodes = TreeNodes::shown(tree.checkpoint.size, &proof.nodes)?;
+        let nodes = TreeNodes::from_wire(tree.checkpoint.size, &proof.nodes)?;
         Ok(Self { tree, nodes, leaves: proof.leaves })
     }
 
@@ -52,7 +52,7 @@ impl Answer {
     /// When that is not proved.
     pub fn beginnings(&self, sizes: &[u64]) -> Result<Vec<Beginning>, ProofError> {
         let beginning = |size: &u64| {
-            let (root, proof) = self.nodes.beginning(*size, self.tree.checkpoint.root)?;
+            let (root, proof) = self.nodes.consistency(*size, self.tree.checkpoint.root)?;
             Ok(Beginning { size: *size, root, proof })
         };
         sizes.iter().map(beginning).collect()

@@ -7,16 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use prost::Message;
 
 use super::{ReceiptRef, Scope};
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
-use crate::checkpoint::{Checkpoint, CheckpointKeys};
-use crate::clock::HybridClock;
-use crate::cursor::Cursor;
 use crate::entry::{Body, CaseAct, CustodyAct, Entry, Place};
-use crate::evidence::HELD;
-use crate::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
-use crate::receipt::Receipt;
-use crate::tree::leaf_hash;
-use crate::watch::Noted;
+use crate::routing::cursor::Cursor;
+use crate::tlog::checkpoint::{Checkpoint, CheckpointKeys};
+use crate::tlog::tree::leaf_hash;
+use crate::transparency::evidence::HELD;
+use crate::transparency::receipt::Receipt;
+use crate::transparency::watch::Noted;
 use crate::wire::{self, entry::Body as Wire};
 
 /// Who audits whom.

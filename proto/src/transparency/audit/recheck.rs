@@ -1,12 +1,12 @@
 //! The question of the watch: does an agency's present tree begin with the trees that it signed before.
 //!
-//! [`Watched::to_ask`](crate::watch::Watched::to_ask) says which sizes to ask about, and
-//! [`Watched::answered`](crate::watch::Watched::answered) takes what this comes to.
+//! [`Watched::to_ask`](crate::transparency::watch::Watched::to_ask) says which sizes to ask about, and
+//! [`Watched::answered`](crate::transparency::watch::Watched::answered) takes what this comes to.
 
 use super::answer::{Answer, NoProof};
+use crate::base::ids::AgencyId;
 use crate::charter::Charters;
-use crate::ids::AgencyId;
-use crate::watch::{Beginning, Noted};
+use crate::transparency::watch::{Beginning, Noted};
 use crate::wire;
 
 /// A question to one agency, in at most three steps.

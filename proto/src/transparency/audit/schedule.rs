@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::ids::AgencyId;
+use crate::base::ids::AgencyId;
 
 /// After so long an audit that came to no end is begun again, unless the schedule is faster.
 const AGAIN: Duration = Duration::from_secs(600);

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::answer::{Answer, NoProof};
+use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
-use crate::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
-use crate::tree::{ProofError, TreeNodes, leaf_hash};
-use crate::watch::{Beginning, Noted};
+use crate::tlog::tree::{ProofError, TreeNodes, leaf_hash};
+use crate::transparency::watch::{Beginning, Noted};
 use crate::wire;
 
 /// What was shown. The ledger may grow between two answers, so each proof is kept with its tree, and each tree is shown to begin with the one
@@ -119,7 +119,7 @@ impl Shown {
         for index in &leaves {
             nodes.inclusion(*index, tree.checkpoint.root)?;
         }
-        let nodes = nodes.only(&leaves)?;
+        let nodes = nodes.restricted_to(&leaves)?;
         let answer = self.answers.len();
         self.answers.push((nodes, tree));
         self.leaves.extend(leaves.into_iter().map(|index| (index, answer)));

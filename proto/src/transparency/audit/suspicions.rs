@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Records;
 use super::holdings::{Holdings, Linked, Publication};
 use super::shown::Shown;
+use crate::base::ids::{ComplaintId, EntryId, Epoch};
 use crate::entry::{Entry, Place};
-use crate::evidence::{HELD, counts_as_held};
-use crate::ids::{ComplaintId, EntryId, Epoch};
-use crate::watch::{Noted, two_trees};
+use crate::transparency::evidence::{HELD, counts_as_held};
+use crate::transparency::watch::{Noted, two_trees};
 use crate::wire::{self, accusation::Finding, concealed::KnownBy, unanswered::ReachedBy};
 
 /// Both sides of the comparison.

@@ -8,9 +8,9 @@ use proptest::prelude::*;
 
 use super::holdings::Assignment;
 use super::*;
-use crate::cursor::Cursor;
 use crate::fixture::ledger::Ledger;
 use crate::fixture::{Case, DAY, Federation, MINUTE, START, agency};
+use crate::routing::cursor::Cursor;
 
 const MINISTRY: &str = "kemendagri";
 const PROVINCE: &str = "prov-jabar";
@@ -537,7 +537,7 @@ fn a_published_number_is_misreported_if_it_is_below_what_its_own_entries_say() {
     let published = |held: u64| {
         let mut scene = Scene::honest(&federation);
         let mut writing = federation.node(PROVINCE).witnesses().at(START + 31 * MINUTE).at_leaf(8);
-        let figures = vec![wire::Figure { name: crate::evidence::HELD.to_owned(), value: held }];
+        let figures = vec![wire::Figure { name: crate::transparency::evidence::HELD.to_owned(), value: held }];
         writing.draft.body =
             wire::entry::Body::Published(wire::Published { ledger_size: 8, profile: String::new(), figures });
         let published = writing.entry();

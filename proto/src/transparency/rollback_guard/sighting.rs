@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Extent, Standing};
 use crate::admission::signing_key;
+use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
-use crate::checkpoint::Checkpoint;
 use crate::entry::Entry;
-use crate::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
+use crate::tlog::checkpoint::Checkpoint;
 
 /// Something that shows how far this node's ledger once reached. Serialised, it is a row of the file in which a node stores it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

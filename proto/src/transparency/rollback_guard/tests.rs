@@ -5,10 +5,10 @@ use std::convert::Infallible;
 use data_encoding::BASE64;
 
 use super::*;
+use crate::base::ids::{EntryId, LedgerIndex};
 use crate::charter::KeyUse;
 use crate::fixture::ledger::Ledger;
 use crate::fixture::{Federation, MINUTE, START, agency, entry_key, member_key, member_of};
-use crate::ids::{EntryId, LedgerIndex};
 
 const CITY: &str = "kota-bandung";
 const PEERS: [&str; 2] = ["prov-jabar", "kemendagri"];
@@ -189,31 +189,31 @@ fn a_start_is_set_back_while_anything_contradicts_the_ledger_and_only_that_is_st
     let local = || by_own_files(Proof::Tree { epoch: 1, size: 5 });
     // Stored, local, the ledger here; then: state, how many survive, whether they must be stored, whether the ledger is mended.
     let rows = [
-        ("nothing was ever seen", vec![], vec![], scene.here(1, 3), State::Waiting, 0, false, false),
+        ("nothing was ever seen", vec![], vec![], scene.here(1, 3), GuardState::Waiting, 0, false, false),
         (
             "a peer saw more before the restart",
             vec![longer()],
             vec![],
             scene.here(1, 3),
-            State::SetBack,
+            GuardState::SetBack,
             1,
             true,
             false,
         ),
-        ("what was seen is here again", vec![longer()], vec![], scene.here(1, 5), State::Waiting, 0, true, true),
-        ("a new epoch was begun", vec![longer()], vec![], scene.here(2, 1), State::Waiting, 0, true, true),
-        ("one of two is here", vec![longer(), part()], vec![], scene.here(1, 3), State::SetBack, 1, true, false),
-        ("own files show more", vec![], vec![local()], scene.here(1, 3), State::SetBack, 1, true, false),
-        ("own files show as much", vec![], vec![local()], scene.here(1, 5), State::Waiting, 0, false, false),
+        ("what was seen is here again", vec![longer()], vec![], scene.here(1, 5), GuardState::Waiting, 0, true, true),
+        ("a new epoch was begun", vec![longer()], vec![], scene.here(2, 1), GuardState::Waiting, 0, true, true),
+        ("one of two is here", vec![longer(), part()], vec![], scene.here(1, 3), GuardState::SetBack, 1, true, false),
+        ("own files show more", vec![], vec![local()], scene.here(1, 3), GuardState::SetBack, 1, true, false),
+        ("own files show as much", vec![], vec![local()], scene.here(1, 5), GuardState::Waiting, 0, false, false),
     ];
     for (row, stored, local, here, state, survive, must_store, is_mended) in rows {
         let Begun { guard, must_store: stores, is_mended: mended } = scene.begins(&PEERS, stored, local, &here);
         assert_eq!((guard.state(), guard.sightings().len()), (state, survive), "{row}");
         assert_eq!((stores, mended), (must_store, is_mended), "{row}");
     }
-    assert_eq!(scene.begins(&[], vec![], vec![], &scene.here(1, 0)).guard.state(), State::Clear, "nobody to hear");
+    assert_eq!(scene.begins(&[], vec![], vec![], &scene.here(1, 0)).guard.state(), GuardState::Clear, "nobody to hear");
     let without_peers = scene.begins(&[], vec![longer()], vec![], &scene.here(1, 0)).guard;
-    assert_eq!((without_peers.state(), without_peers.next_timeout()), (State::SetBack, None));
+    assert_eq!((without_peers.state(), without_peers.next_timeout()), (GuardState::SetBack, None));
 }
 
 #[test]
@@ -260,14 +260,14 @@ fn a_guard_clears_once_and_says_whether_all_were_heard() {
     let mut all = waiting.clone();
     assert_eq!(all.heard(&agency("prov-jabar"), Duration::from_secs(1)), None);
     assert_eq!(all.heard(&agency("kemendagri"), Duration::from_secs(2)), Some(Settled::AllHeard));
-    assert_eq!((all.state(), all.next_timeout()), (State::Clear, None));
+    assert_eq!((all.state(), all.next_timeout()), (GuardState::Clear, None));
     assert_eq!(all.timeout(limits::HEAR_PEERS), None, "it is over");
 
     let mut some = waiting.clone();
     some.heard(&agency("prov-jabar"), Duration::from_secs(1));
     let ends = Duration::from_secs(1) + limits::HEAR_OTHER_PEERS;
     assert_eq!((some.next_timeout(), some.timeout(ends - Duration::from_millis(1))), (Some(ends), None));
-    assert_eq!((some.timeout(ends), some.state()), (Some(Settled::TimeOver), State::Clear));
+    assert_eq!((some.timeout(ends), some.state()), (Some(Settled::TimeOver), GuardState::Clear));
 
     let mut none = waiting;
     assert_eq!(none.timeout(limits::HEAR_PEERS), Some(Settled::TimeOver));
@@ -281,9 +281,9 @@ fn a_sighting_sets_back_from_every_state_for_good() {
     clear.timeout(limits::HEAR_PEERS);
     for mut guard in [waiting, clear, RollbackGuard::clear()] {
         assert!(guard.set_back(by("prov-jabar", scene.checkpoint(1, 5))));
-        assert_eq!((guard.state(), guard.next_timeout()), (State::SetBack, None));
+        assert_eq!((guard.state(), guard.next_timeout()), (GuardState::SetBack, None));
         let late = PEERS.map(|peer| guard.heard(&agency(peer), Duration::from_secs(1)));
-        assert_eq!((late, guard.timeout(limits::HEAR_PEERS), guard.state()), ([None, None], None, State::SetBack));
+        assert_eq!((late, guard.timeout(limits::HEAR_PEERS), guard.state()), ([None, None], None, GuardState::SetBack));
     }
 }
 

@@ -1,4 +1,4 @@
-//! When the network is quiet, every agency that should have a complaint has all its entries, with the public contents if it takes part; nothing
+//! When the network is quiet, every honest agency that should have a complaint has all its entries, with the public contents if it takes part; nothing
 //! waits, nothing is unacknowledged, and all go by the newest charter.
 //!
 //! An agency that has left has nothing more to give and to get. One that observes a complaint only by a later charter is given it with the first
@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId};
 use sinergi_proto::entry::{Body, CaseAct, ContentClass, Entry};
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId};
 use sinergi_proto::wire;
 
 use super::Broken;
@@ -22,7 +22,7 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
     let mut whole: BTreeMap<ComplaintId, BTreeSet<EntryId>> = BTreeMap::new();
     let mut readers: BTreeMap<ComplaintId, (BTreeSet<AgencyId>, BTreeSet<AgencyId>)> = BTreeMap::new();
     let mut newest_named: BTreeMap<ComplaintId, u64> = BTreeMap::new();
-    for node in world.nodes.values().filter(|node| world.takes_part(&node.id)) {
+    for node in world.honest().filter(|node| world.takes_part(&node.id)) {
         if node.charter().version != world.charters().newest().version {
             return Err((NAME, format!("{} goes by charter version {}", node.id, node.charter().version)));
         }
@@ -30,10 +30,11 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
             return Err((NAME, format!("{} is {:?}", node.id, node.state)));
         }
         let waits = |(_, item): &&(_, Vec<u8>)| !builds_on_the_lost(world, item);
-        if let Some((header, _)) = node.ledger.deferred.values().find(waits) {
+        let waiting = node.ledger.deferred.values().find(waits).filter(|_| world.passes_everything_on());
+        if let Some((header, _)) = waiting {
             return Err((NAME, format!("an item of {} waits at {}", header.peer, node.id)));
         }
-        for peer in node.adjacent().iter().filter(|peer| world.takes_part(peer)) {
+        for peer in node.adjacent().iter().filter(|peer| !world.is_liar(peer) && world.takes_part(peer)) {
             let acknowledged = node.links.get(peer).and_then(|link| link.acknowledged);
             let Some(has) = acknowledged else { return Err((NAME, format!("{} is not linked with {peer}", node.id))) };
             let end = node.ledger.end();
@@ -55,14 +56,17 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
             }
         }
     }
+    if !world.passes_everything_on() {
+        return Ok(());
+    }
     for (complaint, entries) in &whole {
         let (participants, observers) = &readers[complaint];
         let newest = newest_named.get(complaint).copied().unwrap_or_default();
         let is_given = |agency: &&AgencyId| {
             participants.contains(*agency) || newest >= observes_since(world, agency, participants)
         };
-        let takes_part = |agency: &&AgencyId| world.takes_part(agency);
-        for agency in participants.union(observers).filter(takes_part).filter(is_given) {
+        let is_honest = |agency: &&AgencyId| world.takes_part(agency) && !world.is_liar(agency);
+        for agency in participants.union(observers).filter(is_honest).filter(is_given) {
             let node = &world.nodes[agency];
             let has: BTreeSet<EntryId> = node
                 .ledger
@@ -113,10 +117,10 @@ fn check_contents(world: &World, agency: &AgencyId, complaint: ComplaintId) -> R
     let of_complaint = |entry: &Entry| entry.complaint == Some(complaint) && !is_disclosed(entry);
     for leaf in world.nodes[agency].ledger.leaves.iter().filter(|leaf| of_complaint(&leaf.entry)) {
         let held: Vec<u32> = leaf.contents.iter().map(|content| content.commitment).collect();
-        let author = &world.nodes[&leaf.entry.author].ledger;
         if world.has_left(&leaf.entry.author) {
             continue;
         }
+        let author = &world.nodes[&leaf.entry.author].ledger;
         let at_author = author.leaf_of(&leaf.entry.id).map(|index| &author.leaf(index).contents);
         for content in at_author.into_iter().flatten() {
             let class = leaf.entry.commitments[content.commitment as usize].class;

@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::charter::{CharterTrustError, Charters, MemberStatus};
 use sinergi_proto::engine::Input;
-use sinergi_proto::ids::AgencyId;
 use sinergi_proto::sync::{Adoption, Event};
 
 use super::session::Submission;

@@ -5,11 +5,11 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 
-use sinergi_proto::engine::{Answer, BatchNumber, Destroy, Input, NotTaken, Recheck, Record};
-use sinergi_proto::ids::{AgencyId, EntryId};
-use sinergi_proto::receipt::ItemResult;
+use sinergi_proto::base::ids::{AgencyId, EntryId};
+use sinergi_proto::engine::{Answer, BatchNumber, DeliveryError, Destroy, Input, Recheck, Record};
 use sinergi_proto::sync::{Done, End, Event, JobId};
-use sinergi_proto::watch::Noted;
+use sinergi_proto::transparency::receipt::ItemResult;
+use sinergi_proto::transparency::watch::Noted;
 
 use super::{Effect, Node, State};
 
@@ -32,10 +32,10 @@ pub(super) enum Waiter {
     Operator,
     /// The operator who let its node take this entry, which acts on custody as it was once.
     WentBack(EntryId),
-    /// The node itself, which commits to these checkpoints.
-    Witness(Vec<(AgencyId, Noted)>),
     /// The session with a peer over a connection, which waits for this job.
     Peer(AgencyId, u64, JobId),
+    /// The watch: the own ledger commits to these checkpoints.
+    Witness(Vec<(AgencyId, Noted)>),
 }
 
 /// A batch on its way.
@@ -51,13 +51,13 @@ pub(super) struct Flight {
 impl Node {
     /// Gives the engine an input, after what has changed around it; who waits is answered when the batch is applied.
     pub(super) fn decide(&mut self, input: Input, waiter: Waiter, now: u64) {
-        let (wall, around) = (self.wall(now), self.around(now));
+        let (clocks, around) = (self.clocks(now), self.around(now));
         let Some(engine) = &mut self.engine else { return };
         for news in self.told.news(around) {
-            let Ok(answer): Result<_, Infallible> = engine.handle(news, wall, &mut self.ledger, &mut self.batch);
+            let Ok(answer): Result<_, Infallible> = engine.handle(news, clocks, &mut self.ledger, &mut self.batch);
             debug_assert!(matches!(answer.until_applied(), Answer::Nothing), "nobody asked");
         }
-        let Ok(answer): Result<_, Infallible> = engine.handle(input, wall, &mut self.ledger, &mut self.batch);
+        let Ok(answer): Result<_, Infallible> = engine.handle(input, clocks, &mut self.ledger, &mut self.batch);
         if !matches!(waiter, Waiter::Nobody) {
             self.answers.push((waiter, answer.until_applied()));
         }
@@ -149,14 +149,16 @@ impl Node {
             (Waiter::WentBack(entry), _) if self.ledger.leaf_of(&entry).is_some() => {
                 self.effects.push(Effect::WentBack(entry));
             }
-            (Waiter::Witness(newer), Answer::Witnessed(Ok(()))) => self.witnessed(newer),
             (Waiter::Peer(peer, connection, job), Answer::Delivered(delivered)) => {
                 let done = match delivered {
                     Ok(results) => self.durable(Some(results)),
-                    Err(NotTaken::TooMuchWaits) => self.durable(None),
-                    Err(NotTaken::MayNotSign) => Done::Failed(End::Stopped),
+                    Err(DeliveryError::TooMuchDeferred) => self.durable(None),
+                    Err(DeliveryError::MayNotSign) => Done::Failed(End::Stopped),
                 };
                 self.committed(peer, connection, job, done);
+            }
+            (Waiter::Witness(newer), Answer::Witnessed(Ok(()))) => {
+                newer.into_iter().for_each(|(agency, noted)| self.watch.witnessed(&agency, noted.checkpoint));
             }
             _ => {}
         }

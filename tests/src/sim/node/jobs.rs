@@ -4,33 +4,31 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use data_encoding::BASE64;
-use sinergi_proto::checkpoint::Checkpoint;
-use sinergi_proto::cursor::Cursor;
-use sinergi_proto::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
-use sinergi_proto::limits;
-use sinergi_proto::outbox::{GiveBack, Prepared, prepare};
-use sinergi_proto::receipt::{ItemResult, Receipt};
-use sinergi_proto::sync::{CheckedAck, Done, End, Job, Looked, Owed, Recalled};
-use sinergi_proto::transparency::proofs::{OwnLeaves, SignedTree, prove};
+use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
+use sinergi_proto::base::limits;
+use sinergi_proto::routing::cursor::Cursor;
+use sinergi_proto::routing::outbox::{GiveBack, Prepared, prepare};
+use sinergi_proto::sync::{CheckedAck, CheckedCheckpoints, Done, End, Job, Owed, StoredPeer};
+use sinergi_proto::tlog::checkpoint::Checkpoint;
+use sinergi_proto::tlog::tree::leaf_hash;
+use sinergi_proto::transparency::receipt::{ItemResult, Receipt};
 use sinergi_proto::transparency::rollback_guard::{Compared, Extent, OwnTree, Proof, Sighting, Signer};
-use sinergi_proto::tree::leaf_hash;
-use sinergi_proto::watch::{Noted, Taken};
-use sinergi_proto::wire;
-use tlog_tiles::HashReader;
+use sinergi_proto::transparency::watch::{Noted, Taken};
+use sinergi_proto::wire::{self, accusation::Finding};
 
 use super::{Effect, Node};
-use crate::sim::ledger::{Ledger, ROOM};
+use crate::sim::ledger::ROOM;
 use crate::sim::topology::FEDERATION;
 
 impl Node {
     /// What a job comes to.
     pub(super) fn done(&mut self, peer: &AgencyId, job: Job, now: u64) -> Done {
         match job {
-            Job::Recall => Done::Recalled(Box::new(self.recalled(peer))),
+            Job::LoadPeer => Done::PeerLoaded(Box::new(self.stored_peer(peer))),
             Job::Compare { checkpoint, entry } => Done::Compared(self.conflict(peer, checkpoint, &entry, now)),
-            Job::Look { notes } => Done::Looked(self.looked(peer, notes, now)),
+            Job::CheckCheckpoints { notes } => Done::CheckpointsChecked(self.check_checkpoints(peer, notes, now)),
             Job::Gossip { after } => {
-                let (notes, reached) = self.watch.newer_than(after, peer, limits::CHECKPOINTS_TOLD);
+                let (notes, reached) = self.watch.newer_than(after, peer, limits::GOSSIP_CHECKPOINTS);
                 Done::Gossip { notes, reached }
             }
             Job::Reserve { .. } => Done::Reserved,
@@ -40,28 +38,31 @@ impl Node {
             }
             Job::CheckAck(ack) => Done::CheckedAck(self.check_receipt(peer, ack, now).map(Box::new)),
             Job::Read { from, end, give_back } => Done::Read(self.read(peer, from, end, give_back)),
-            Job::Prove(question) => Done::Proved(self.prove(peer, &question)),
+            Job::Prove(prove) => Done::Proved(self.shown(peer, &prove)),
             Job::Adopt { note } => Done::Adopted(self.adopt(&note)),
             // It is given to the writer.
             Job::Commit { .. } => Done::Failed(End::Stopped),
         }
     }
 
-    fn recalled(&self, peer: &AgencyId) -> Recalled {
+    fn stored_peer(&self, peer: &AgencyId) -> StoredPeer {
         let memory = self.peers.get(peer);
-        Recalled {
+        StoredPeer {
             received: self.ledger.received.get(peer).copied(),
             receipted: self.ledger.receipted.get(peer).copied(),
             entry: self.ledger.newest_of(peer).map(|leaf| leaf.entry.signed.clone()).unwrap_or_default(),
             reset: self.ledger.reset_of(peer),
             checkpoint: self.watch.newest(peer).map(|newest| newest.note.clone()).unwrap_or_default(),
-            told: memory.map(|memory| memory.told).unwrap_or_default(),
+            gossiped: memory.map(|memory| memory.told).unwrap_or_default(),
             passed_on: memory.and_then(|memory| memory.passed_on),
         }
     }
 
     /// What a peer shows of this node's ledger is compared with the ledger.
     fn conflict(&mut self, peer: &AgencyId, checkpoint: Vec<u8>, entry: &[u8], now: u64) -> Option<String> {
+        if !self.heeds_its_guard() {
+            return None;
+        }
         let note = String::from_utf8(checkpoint).ok().filter(|note| note.len() <= limits::CHECKPOINT_BYTES);
         let mut found = None;
         for proof in note.map(Proof::Checkpoint).into_iter().chain([Proof::Entry(BASE64.encode(entry))]) {
@@ -76,7 +77,7 @@ impl Node {
     }
 
     /// Takes the checkpoints that verify.
-    fn looked(&mut self, peer: &AgencyId, notes: Vec<Vec<u8>>, now: u64) -> Looked {
+    fn check_checkpoints(&mut self, peer: &AgencyId, notes: Vec<Vec<u8>>, now: u64) -> CheckedCheckpoints {
         let mut news = Vec::new();
         for note in notes {
             let Some(agency) = Checkpoint::agency_of(&note, FEDERATION) else { continue };
@@ -85,25 +86,31 @@ impl Node {
                 continue;
             }
             let Some(checkpoint) = self.check_checkpoint(&note, &agency, now) else { continue };
-            let is_news = self.watch_takes(&agency, Noted { checkpoint, note: note.clone() });
+            let is_news = self.watch_takes(&agency, Noted { checkpoint, note: note.clone() }, now);
             if is_news && agency == *peer {
                 news.push(note);
             }
         }
-        Looked { news, epoch: self.watch.newest(peer).map(|newest| newest.checkpoint.epoch) }
+        CheckedCheckpoints { news, epoch: self.watch.newest(peer).map(|newest| newest.checkpoint.epoch) }
     }
 
     /// A checkpoint that verified; whether it shows more than was known.
-    pub(super) fn watch_takes(&mut self, agency: &AgencyId, noted: Noted) -> bool {
+    pub(super) fn watch_takes(&mut self, agency: &AgencyId, noted: Noted, now: u64) -> bool {
         let epoch = noted.checkpoint.epoch;
         match self.watch.take(agency, noted) {
             Taken::Newest => true,
             Taken::Nothing | Taken::Back => false,
             Taken::Contradicts(finding) => {
-                self.effects.push(Effect::Accuse(agency.clone(), epoch, finding));
+                self.found(agency, epoch, *finding, now);
                 false
             }
         }
+    }
+
+    /// What the watch found of an agency is kept, and told to the world.
+    pub(super) fn found(&mut self, agency: &AgencyId, epoch: Epoch, finding: Finding, now: u64) {
+        self.keep_found(agency, finding.clone(), now);
+        self.effects.push(Effect::Accuse(agency.clone(), epoch, Box::new(finding)));
     }
 
     /// An agency's checkpoint, if it verifies and has a time that is not to come.
@@ -154,45 +161,9 @@ impl Node {
         let Ok(prepared) = prepare(&self.ledger, peer, from, self.head.max(end), give_back.as_ref(), ROOM);
         prepared
     }
-
-    /// Shows what a peer asks for of the own ledger.
-    fn prove(&self, peer: &AgencyId, question: &wire::Prove) -> wire::Proof {
-        let signed = self.signed.as_ref();
-        let signed = signed.map(|signed| SignedTree { size: signed.seen.size, note: &signed.note });
-        prove(&self.ledger, signed, self.charters.newest(), peer, question).unwrap_or_else(|refusal| wire::Proof {
-            number: question.number,
-            refusal: refusal.to_string(),
-            ..Default::default()
-        })
-    }
 }
 
-impl OwnLeaves for Ledger {
-    type Error = Infallible;
-
-    fn epoch(&self) -> Epoch {
-        self.epoch
-    }
-
-    fn nodes(&self, numbers: &[u64]) -> Result<Vec<[u8; 32]>, Infallible> {
-        let hashes = self.read_hashes(numbers).expect("within the tree");
-        Ok(hashes.into_iter().map(|hash| hash.0).collect())
-    }
-
-    fn locate(&self, name: &wire::EntryName) -> Result<Option<LedgerIndex>, Infallible> {
-        Ok(EntryId::from_slice(&name.id).and_then(|id| self.leaf_of(&id)))
-    }
-
-    fn leaves_from(
-        &self,
-        first: LedgerIndex,
-    ) -> Result<impl Iterator<Item = Result<Vec<u8>, Infallible>> + '_, Infallible> {
-        let first = usize::try_from(first.0).expect("a ledger in memory");
-        Ok(self.leaves.iter().skip(first).map(|leaf| Ok(leaf.entry.signed.to_vec())))
-    }
-}
-
-impl OwnTree for Ledger {
+impl OwnTree for crate::sim::ledger::Ledger {
     type Error = Infallible;
 
     fn extent(&self) -> Extent {
@@ -207,7 +178,7 @@ impl OwnTree for Ledger {
         Ok(tlog_tiles::tree_hash(size, self).expect("a tree in memory").0)
     }
 
-    fn entry_at(&self, leaf: LedgerIndex) -> Result<sinergi_proto::ids::EntryId, Infallible> {
+    fn entry_at(&self, leaf: LedgerIndex) -> Result<sinergi_proto::base::ids::EntryId, Infallible> {
         Ok(self.leaf(leaf).entry.id)
     }
 }

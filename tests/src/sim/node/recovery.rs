@@ -1,8 +1,8 @@
 //! A new epoch: declared, filled with what the old ledger still holds; peers give back the rest (daemon: recover).
 
+use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::engine::recovery::{LeafContents, OldContent, OldLedger, OldRecord, Plan, TakeOver};
 use sinergi_proto::engine::{CursorHeader, Input, LeafHeader, OldEntry};
-use sinergi_proto::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::sync::PeerClocks;
 use sinergi_proto::transparency::cosigned_time::CosignedTime;
 use sinergi_proto::transparency::rollback_guard::{OwnTree, RollbackGuard, Signer};
@@ -64,7 +64,7 @@ impl Node {
         for (peer, cursor) in old.received {
             taking.read(OldRecord::Cursor(peer, cursor));
         }
-        for (peer, item) in taking.take_waiting() {
+        for (peer, item) in taking.take_deferred() {
             let item: wire::Item = prost::Message::decode(item.as_slice()).expect("an item that was encoded here");
             let header = waiting_header(peer, item.relays);
             self.take_over_items(vec![item], vec![header], now);
@@ -93,7 +93,7 @@ impl Node {
 
 fn record_of(index: LedgerIndex, leaf: Leaf) -> OldRecord<LeafHeader, Vec<u8>> {
     let content =
-        |content: &sinergi_proto::content::Content| OldContent { content: content.to_wire(), is_erased: false };
+        |content: &sinergi_proto::entry::content::Content| OldContent { content: content.to_wire(), is_erased: false };
     OldRecord::Leaf {
         leaf: index,
         signed_entry: leaf.entry.signed.clone(),

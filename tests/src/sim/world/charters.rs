@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use rand::RngExt;
 use sha2::Digest;
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::charter::{CharterText, Charters, MemberKind, MemberStatus, MemberText};
-use sinergi_proto::ids::AgencyId;
 
 use super::{BOOT, Event, MINUTE, World};
 use crate::sim::managers::listed_keys;
@@ -47,6 +47,8 @@ impl World {
     /// When managers sign charters in this run.
     pub(super) fn plan_charters(&mut self) {
         let count = if self.rng.random_ratio(1, 4) { 0 } else { self.rng.random_range(1..=MOST) };
+        // Who must find a lie is who could see it from the beginning to the end.
+        let count = if self.plan.lie.is_some() { 0 } else { count };
         for _ in 0..count {
             let after = self.rng.random_range(MINUTE..super::TROUBLE - WITHIN);
             self.at(after, Event::Charter);

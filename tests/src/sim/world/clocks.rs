@@ -6,8 +6,8 @@
 //! that contradict it. [`Scenario::FarClock`] is what happens otherwise.
 
 use rand::RngExt;
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::limits;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::limits;
 
 use super::network::Pair;
 use super::{Event, MINUTE, World};
@@ -50,6 +50,10 @@ impl World {
         if self.plan.scenario == Some(Scenario::FarClock) {
             return self.node(id).clock.set_ahead(ahead);
         }
+        // Who must find a lie must be able to date it.
+        if self.plan.lie.is_some() {
+            return self.turn_clock(id);
+        }
         let linked = self.lines_of(id).into_iter().filter(|pair| self.is_sound(pair, id)).count();
         if self.nodes[id].state == State::Clear && linked >= CONTRADICTED_BY {
             self.node(id).clock.set_ahead(ahead);
@@ -65,7 +69,7 @@ impl World {
             self.crash(id, lasts);
             return self.node(id).clock.set_ahead(ahead);
         }
-        if self.nodes[id].state == State::Clear {
+        if self.nodes[id].state == State::Clear && self.plan.lie.is_none() {
             self.crash(id, lasts);
             self.starts_far.insert(id.clone());
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rand::RngExt;
 use sha2::Digest;
-use sinergi_proto::ids::{AgencyId, EntryId, Epoch};
+use sinergi_proto::base::ids::{AgencyId, EntryId, Epoch};
 
 use super::network::Pair;
 use super::{BOOT, CONVERGE, Event, MINUTE, World};
@@ -96,7 +96,9 @@ impl World {
 
     /// The node's folder is replaced by the older copy, if there is one.
     pub(super) fn restore(&mut self, id: &AgencyId, lasts: u64) {
-        let Some(copy) = self.copies.remove(id) else { return self.crash(id, lasts) };
+        // What a liar goes back to is the lie's business.
+        let copy = self.copies.remove(id).filter(|_| !self.is_liar(id));
+        let Some(copy) = copy else { return self.crash(id, lasts) };
         if self.nodes[id].state == State::SetBack {
             return;
         }
@@ -117,7 +119,7 @@ impl World {
         let charters = if brings_charters && node.starts_under(&charters, kept) { charters } else { was };
         node.install(charters);
         for entry in gone {
-            if self.nodes.values().all(|node| node.ledger.leaf_of(&entry).is_none()) {
+            if self.honest().all(|node| node.ledger.leaf_of(&entry).is_none()) {
                 self.lost.insert(entry);
             }
         }

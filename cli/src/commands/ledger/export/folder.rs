@@ -11,8 +11,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use sinergi_proto::limits;
-use sinergi_proto::wire::TileFile;
+use sinergi_proto::base::limits;
+use sinergi_proto::operator_api::TileFile;
 
 use crate::failure::Failure;
 

@@ -1,9 +1,9 @@
 //! What the watch asks, by what the agency answers.
 
 use super::*;
+use crate::base::ids::Epoch;
 use crate::fixture::ledger::Ledger;
 use crate::fixture::{Federation, START, agency};
-use crate::ids::Epoch;
 
 const CITY: &str = "kota-bandung";
 
