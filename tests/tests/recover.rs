@@ -378,7 +378,7 @@ async fn what_peers_saw_stops_the_node_though_it_cannot_be_kept_and_they_show_it
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_was_never_sent_a_receipt_shows_the_entries_that_it_holds() {
     // What the province saw at the greeting: nothing. What it holds then: entries alone, for it has sent nothing.
-    let (mut federation, city) = delivered(3).await;
+    let (mut federation, _) = delivered(3).await;
     federation.stop_node("kota-bandung").await;
     federation.stop_node("prov-jabar").await;
     lose(&federation, "kota-bandung");
