@@ -6,6 +6,7 @@ use super::Records;
 use super::holdings::{Holdings, Linked, Publication};
 use super::shown::Shown;
 use crate::base::ids::{ComplaintId, EntryId, Epoch};
+use crate::charter::Charters;
 use crate::entry::{Entry, Place};
 use crate::transparency::evidence::{HELD, counts_as_held};
 use crate::transparency::watch::{Noted, two_trees};
@@ -17,6 +18,8 @@ pub(super) struct Suspicions<'a, R> {
     pub(super) shown: &'a Shown,
     /// Where evidence is quoted from.
     pub(super) records: &'a R,
+    /// The charters of now.
+    pub(super) charters: &'a Charters,
 }
 
 type Found<R> = Result<Vec<Finding>, <R as Records>::Error>;
@@ -201,13 +204,20 @@ impl<R: Records> Suspicions<'_, R> {
             let Some(signed) = signed.as_ref().filter(|_| is_passed) else { continue };
             let entry = Entry::parse(signed.clone().into(), &self.holdings.federation);
             // What is of no complaint goes to nobody by itself.
-            if entry.is_ok_and(|entry| entry.complaint.is_some())
+            if entry.is_ok_and(|entry| entry.complaint.is_some() && self.is_entitled_to(&entry))
                 && let Some(leaf) = self.shown.leaf_proof(received.epoch, *index)
             {
                 found.push(Finding::Withheld(wire::Withheld { entry: signed.clone(), leaf: Some(leaf) }));
             }
         }
         found
+    }
+
+    /// Whether the auditor oversees the agencies by the charter that an entry names. One that became an overseer later is sent nothing of what
+    /// was over before.
+    fn is_entitled_to(&self, entry: &Entry) -> bool {
+        let charter = self.charters.version(entry.charter_version);
+        charter.is_some_and(|charter| charter.is_oversight(&self.holdings.assignment.auditor))
     }
 
     /// Offers to it whose time is over and that it did not answer.

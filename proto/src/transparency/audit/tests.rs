@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::holdings::Assignment;
 use super::*;
 use crate::fixture::ledger::Ledger;
-use crate::fixture::{Case, DAY, Federation, MINUTE, START, agency};
+use crate::fixture::{Case, DAY, Federation, MINUTE, START, agency, member_of};
 use crate::routing::cursor::Cursor;
 
 const MINISTRY: &str = "kemendagri";
@@ -460,6 +460,16 @@ fn what_an_oversight_agency_was_not_sent_is_withheld_once_the_agency_went_on() {
     has.finds(&[]);
     // Who is no oversight agency is not shown it, and is not entitled to it.
     Scene { auditor: MINISTRY, ..scene }.finds(&[]);
+}
+
+#[test]
+fn what_was_written_before_the_auditor_became_an_overseer_is_not_withheld_from_it() {
+    let before = Federation::new();
+    let after = Federation::changed(|text| member_of(text, MINISTRY).oversight = true);
+    let (scene, _) = keeps_back(&before);
+    Scene { federation: &after, auditor: MINISTRY, ..scene }.finds(&[]);
+    let (scene, _) = keeps_back(&after);
+    Scene { auditor: MINISTRY, ..scene }.finds(&[Finding::Withheld]);
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl World {
             return self.turn_clock(id);
         }
         let linked = self.lines_of(id).into_iter().filter(|pair| self.is_sound(pair, id)).count();
-        if self.nodes[id].state == State::Clear && linked >= CONTRADICTED_BY {
+        if self.nodes[id].state == State::Clear && linked >= CONTRADICTED_BY && self.all_clocks_are_near() {
             self.node(id).clock.set_ahead(ahead);
             self.far.insert(id.clone());
             self.watch_far_clocks();
@@ -69,7 +69,7 @@ impl World {
             self.crash(id, lasts);
             return self.node(id).clock.set_ahead(ahead);
         }
-        if self.nodes[id].state == State::Clear && self.plan.lie.is_none() {
+        if self.nodes[id].state == State::Clear && self.plan.lie.is_none() && self.all_clocks_are_near() {
             self.crash(id, lasts);
             self.starts_far.insert(id.clone());
         }
@@ -116,6 +116,11 @@ impl World {
     pub(super) fn set_clock_right(&mut self, id: &AgencyId) {
         self.far.remove(id);
         self.node(id).clock.set_right();
+    }
+
+    /// Two clocks that are far off could be the majority for a third.
+    fn all_clocks_are_near(&self) -> bool {
+        self.far.is_empty() && self.starts_far.is_empty()
     }
 
     /// From beyond the bound to a year, forward or back.
