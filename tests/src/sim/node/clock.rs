@@ -2,6 +2,10 @@
 //!
 //! The clock that only goes forward is the world's, and never wrong.
 
+use sinergi_proto::base::limits;
+
+use super::Node;
+
 /// Millionths, in which a drift is counted.
 const MILLION: i128 = 1_000_000;
 
@@ -40,5 +44,12 @@ impl WallClock {
     /// It is right from now on.
     pub fn set_right(&mut self) {
         *self = Self::default();
+    }
+}
+
+impl Node {
+    /// Whether most of the peers that it is linked with say that its clock is off by more than it may be.
+    pub fn has_a_wrong_clock(&self, now: u64) -> bool {
+        u128::from(self.peers_ahead(now).unsigned_abs()) > limits::CLOCK_AHEAD.as_millis()
     }
 }

@@ -1,13 +1,12 @@
 //! What happens to wall clocks: they are off by seconds or minutes, they drift, they jump forward and back, and some are off by as much as a
 //! year.
 //!
-//! Protocol 1 withstands a clock that is off by more than [`limits::CLOCK_AHEAD`] only as long as most of the peers that the node is linked with
+//! Protocol 1 withstands a clock that is off by more than five minutes only as long as most of the peers that the node is linked with
 //! say so. So that is where such a clock is put right in these runs, as an operator would who sees the alarm: before the node loses the links
 //! that contradict it. [`Scenario::FarClock`] is what happens otherwise.
 
 use rand::RngExt;
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::base::limits;
 
 use super::network::Pair;
 use super::{Event, MINUTE, World};
@@ -96,9 +95,8 @@ impl World {
     /// Far clocks that peers do not contradict any more are put right.
     pub(super) fn watch_far_clocks(&mut self) {
         for id in self.far.clone() {
-            let (node, now) = (&self.nodes[&id], self.now);
-            let is_contradicted = u128::from(node.peers_ahead(now).unsigned_abs()) > limits::CLOCK_AHEAD.as_millis();
-            if node.state != State::Hearing && !is_contradicted {
+            let node = &self.nodes[&id];
+            if node.state != State::Hearing && !node.has_a_wrong_clock(self.now) {
                 self.set_clock_right(&id);
             }
         }
@@ -107,8 +105,7 @@ impl World {
     /// The wait of a node that has just started may be over: a far clock is put right that too few have contradicted by now.
     pub(super) fn before_the_wait_ends(&mut self, id: &AgencyId) {
         let node = &self.nodes[id];
-        let is_contradicted = u128::from(node.peers_ahead(self.now).unsigned_abs()) > limits::CLOCK_AHEAD.as_millis();
-        if self.far.contains(id) && node.state == State::Hearing && !is_contradicted {
+        if self.far.contains(id) && node.state == State::Hearing && !node.has_a_wrong_clock(self.now) {
             self.set_clock_right(id);
         }
     }
