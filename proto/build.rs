@@ -1,5 +1,6 @@
-//! Compiles the schema in Rust (protox), so that a clone builds without `protoc`: the peer protocol, and apart from it the operator API, which no
-//! module of this crate uses.
+//! Generates the Rust types of the schema: the peer protocol, and apart from it the operator API, which no module of this crate uses.
+//!
+//! The compiler of the schema is a Rust library (protox), so the build needs no `protoc`.
 
 use std::fs;
 use std::io;

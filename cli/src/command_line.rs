@@ -1,6 +1,6 @@
-//! What can be typed: the whole command line, and which command runs.
+//! The whole command line, and the dispatch to the commands.
 //!
-//! Above both the commands and the demo, which makes its nodes with some of them.
+//! This module is above the commands and the demo, because the demo uses some commands.
 
 use clap::{Parser, Subcommand};
 
@@ -13,10 +13,10 @@ use crate::failure::Failure;
 use crate::options::{Context, GlobalOptions};
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 node unreachable, 4 refused (authority or state), 5 a check found something.
-A complaint may be named by any unambiguous part of its id of 6 characters or more.";
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 node unreachable, 4 refused (authority or state), 5 a check found a problem.
+Name a complaint by any unambiguous part of its id of 6 characters or more.";
 
-/// Inspect and steer a node of the federation.
+/// Inspect and control a node of the federation.
 #[derive(Parser, Debug)]
 #[command(name = "sinergi", version, after_help = EXIT_CODES, subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
@@ -33,48 +33,48 @@ pub struct Cli {
 pub enum Command {
     /// Run a whole federation on this machine, from complaints to verified ledgers
     Demo(DemoArgs),
-    /// Make a node's folder: keys, certificate, configuration
+    /// Create a node's folder: keys, certificate, configuration
     Init(init::InitArgs),
-    /// Check the node's configuration and the files that it names
+    /// Check the node's configuration and its files
     #[command(subcommand)]
     Config(config::Command),
     /// Run the node until SIGTERM or Ctrl-C
     Run(run::RunArgs),
-    /// Begin a new epoch of a ledger that was set back or lost; the node must not run
+    /// Begin a new epoch of a ledger that was set back or lost (stop the node first)
     Recover(recover::RecoverArgs),
-    /// Certificates for a pilot
+    /// Manage certificates for a pilot
     #[command(subcommand)]
     Pki(pki::Command),
-    /// The federation's directory: write it, sign it, check it
+    /// Write, sign and check the charter, the federation's directory
     #[command(subcommand)]
     Charter(charter::Command),
-    /// Lodge complaints, see them, hand them over and answer them
+    /// Lodge, show, hand over and answer complaints
     #[command(subcommand)]
     Complaint(complaint::Command),
-    /// Show the node on one screen, what needs somebody to act first
+    /// Show the node on one screen, alarms first
     Status(status::StatusArgs),
-    /// See the links to the other agencies
+    /// Show the links to other agencies
     #[command(subcommand)]
     Peer(peer::Command),
-    /// See what peers have not acknowledged yet
+    /// Show entries that peers have not acknowledged yet
     #[command(subcommand)]
     Outbox(outbox::Command),
-    /// See what was refused, by whom and why
+    /// Show refused and deferred entries
     #[command(subcommand)]
     Refused(refused::Command),
-    /// See and check the node's ledger
+    /// Show, check and export the node's ledger
     #[command(subcommand)]
     Ledger(ledger::Command),
-    /// Check other agencies' ledgers against what this node knows that they hold
+    /// Check other agencies' ledgers against this node's ledger
     Audit(audit::AuditArgs),
-    /// Show others what audits found
+    /// List, export and check the evidence of audits
     #[command(subcommand)]
     Evidence(evidence::Command),
-    /// Give the citizen the proof that a complaint was lodged, or check one without a node
+    /// Print or check a citizen's receipt: the proof that a complaint was lodged
     Receipt(receipt::ReceiptArgs),
 }
 
-/// Runs a command to its end.
+/// Runs a command.
 pub fn run(cli: Cli) -> Result<(), Failure> {
     let context = Context::of_process(&cli.options)?;
     match cli.command {
@@ -97,7 +97,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     }
 }
 
-/// Runs a command that waits for a node. One thread is enough: it only waits.
+/// Runs a command that waits for a node. One thread is enough, because the command only waits.
 fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn global_options_may_stand_anywhere() {
+    fn global_options_are_allowed_anywhere() {
         for line in [
             "--node /n --output json peer list",
             "peer --node /n list --output json",
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_no_part_of_an_id_is_wrong_usage() {
+    fn a_name_that_cannot_be_part_of_an_id_is_wrong_usage() {
         for line in ["complaint show abc", "complaint accept abc/def", "complaint forward 0123456789 --to Kota_Bandung"]
         {
             let error = parse(line).expect_err(line);

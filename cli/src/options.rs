@@ -88,7 +88,7 @@ impl Target {
                     return Ok(folder.join(defaults::SOCKET));
                 }
                 let config = Config::load(&file).map_err(|error| {
-                    Failure::failed(format!("cannot tell the node's socket from {}", file.display()))
+                    Failure::failed(format!("cannot find the node's socket in {}", file.display()))
                         .because(error)
                         .help(format!("`sinergi --node {} config check` shows every problem", folder.display()))
                 })?;
@@ -137,7 +137,9 @@ impl Context {
     pub fn of_process(options: &GlobalOptions) -> Result<Self, Failure> {
         // The parser cannot check this: it does not compare options before a command with options after it.
         if options.node.is_some() && options.socket.is_some() {
-            return Err(Failure::usage("--node and --socket cannot be used together").help("name the node in one way"));
+            return Err(
+                Failure::usage("--node and --socket cannot be used together").help("name the node with one of them")
+            );
         }
         Ok(Self {
             target: Target::choose(options, |name| env::var_os(name)),

@@ -1,9 +1,9 @@
-//! Text of others on an operator's terminal. A complaint's title may hold whatever a citizen, or a hostile peer, put there.
+//! Makes foreign text safe for an operator's terminal. A complaint's title may have any characters from a citizen or a hostile peer.
 //!
-//! Invariant: the result holds no control characters (but newlines in [`block`]) and nothing that changes the direction of
-//! writing, so that it can neither drive the terminal nor pretend to be other text.
+//! Invariant: the result has no control characters (except newlines in [`block`]) and no characters that change the direction of writing, so
+//! it can neither control the terminal nor look like other text.
 
-/// One line: white space becomes single spaces, what is unsafe becomes U+FFFD.
+/// Makes one line: white space becomes single spaces, unsafe characters become U+FFFD.
 pub fn line(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for word in text.split_whitespace() {
@@ -15,7 +15,7 @@ pub fn line(text: &str) -> String {
     safe
 }
 
-/// Several lines: newlines stay, tabs become spaces, what is unsafe becomes U+FFFD.
+/// Makes several lines: newlines stay, tabs become spaces, unsafe characters become U+FFFD.
 pub fn block(text: &str) -> String {
     text.trim_end()
         .replace("\r\n", "\n")
@@ -38,13 +38,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escape_sequences_and_direction_marks_lose_their_power() {
+    fn escape_sequences_and_direction_marks_are_removed() {
         assert_eq!(line("a\x1b[31m  b\u{202e}c\n d"), "a\u{fffd}[31m b\u{fffd}c d");
         assert_eq!(block("a\tb\r\nc\x07\n\n"), "a b\nc\u{fffd}");
     }
 
     #[test]
-    fn words_of_any_script_stay() {
+    fn words_in_any_script_are_not_changed() {
         assert_eq!(line("Jalan rusak — ꦲꦏ꧀ꦱꦫ ✓"), "Jalan rusak — ꦲꦏ꧀ꦱꦫ ✓");
     }
 }

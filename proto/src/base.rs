@@ -1,4 +1,4 @@
-//! The basic types of all other modules: ids, keys, the hybrid clock, the limits of the whole federation, the codes of refusals.
+//! The basic types of all other modules: ids, keys, time, the limits of the whole federation, the codes of refusals.
 //!
 //! Must not know entries, charters or links.
 

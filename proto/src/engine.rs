@@ -37,6 +37,7 @@
 pub mod batch;
 pub mod case;
 pub mod deferred;
+pub mod error;
 pub mod input;
 pub mod record;
 pub mod recovery;
@@ -63,14 +64,12 @@ use std::sync::Arc;
 pub use batch::{Batch, BatchNumber, Destroy, Recheck, Warning};
 pub use case::{Case, Duties};
 pub use case_cache::{CaseCache, CaseCacheLimits};
-pub use deferred::{DeferredItems, ItemKey};
-pub use input::{
-    Act, Acted, Answer, CommandError, Delivery, DeliveryError, Input, KeptAs, KeptItem, Lodge, Lodged, OldEntry,
-    Retried, Withheld,
-};
+pub use deferred::DeferredItems;
+pub use error::{CommandError, DeliveryError};
+pub use input::{Act, Acted, Answer, Delivery, Input, KeptAs, KeptItem, Lodge, Lodged, OldEntry, Retried, Withheld};
 pub use record::{
-    CursorHeader, DeferredDoneHeader, DeferredHeader, External, LeafHeader, ReceiptHeader, Record, RefusedHeader,
-    RoutingHeader, SeenHeader,
+    CursorHeader, DeferredDoneHeader, DeferredHeader, External, ItemKey, LeafHeader, ReceiptHeader, Record,
+    RefusedHeader, RoutingHeader, SeenHeader,
 };
 pub use surroundings::{Around, Surroundings};
 pub use view::View;

@@ -1,7 +1,9 @@
-//! The operator API as Rust types, generated from `wire/sinergi/v1/operator.proto`, which is its documentation. It is here because all schema files
-//! are; the daemon answers it and the command line asks it.
+//! The operator API as Rust types, generated from `wire/sinergi/v1/operator.proto`. The `.proto` file is its documentation.
 //!
-//! No module of this crate may use it: what decides must not know how an operator asks. A test of the workspace's sources says so.
+//! It is in this crate because all schema files are. The daemon serves it and the command line calls it.
+//!
+//! Invariant: no module of this crate uses it, because decisions must not depend on the form of an operator's call. A test of the workspace's
+//! sources checks this.
 #![expect(missing_docs, reason = "generated; documented in the .proto file")]
 #![expect(clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated")]
 

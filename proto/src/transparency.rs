@@ -1,15 +1,17 @@
-//! What makes dishonesty visible: receipts, the watch over checkpoints, audits, evidence and its judge, and the rollback guard.
+//! Transparency makes dishonesty visible: receipts, the watch over checkpoints, audits, evidence and its judge, and the rollback guard.
 //!
-//! | module | what it holds |
+//! Must not know links, files or how the own ledger is stored.
+//!
+//! | module | content |
 //! |---|---|
-//! | [`receipt`] | what a receiver says it stored |
-//! | [`watch`] | whether the checkpoints that an agency signed are of one ledger |
-//! | [`audit`] | what an audit of another ledger concludes |
-//! | [`cosigned_time`] | the time that a node cosigns on its own checkpoints |
-//! | [`evidence`] | accusations and their judge; the evidence file |
-//! | [`proofs`] | what a node shows of its own ledger when it is asked |
+//! | [`receipt`] | the receiver's signed statement of where it stored an entry |
+//! | [`watch`] | checks that all checkpoints of an agency are of one growing ledger |
+//! | [`audit`] | compares another agency's ledger with the own records |
+//! | [`cosigned_time`] | gives the time that a node cosigns on its own checkpoints |
+//! | [`evidence`] | accusations, their judge, and the evidence file |
+//! | [`proofs`] | answers questions about the own ledger with proofs |
 //! | [`lodging_proof`] | the citizen's receipt |
-//! | [`rollback_guard`] | whether the own ledger was set back |
+//! | [`rollback_guard`] | stops a node whose own ledger was set back |
 
 pub mod audit;
 pub mod cosigned_time;

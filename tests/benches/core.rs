@@ -25,7 +25,7 @@ use sinergi_proto::routing::route::{Origin, Standpoint};
 use sinergi_proto::sync::{Receiver, ReceiverEvent, Sender, SenderEvent};
 use sinergi_proto::tlog::checkpoint::{Checkpoint, CheckpointKeys, CheckpointSigner};
 use sinergi_proto::transparency::receipt::{ItemOutcome, ItemResult};
-use sinergi_proto::transparency::watch::{Noted, Watched};
+use sinergi_proto::transparency::watch::{VerifiedCheckpoint, Watched};
 use sinergi_proto::wire::{self, entry::Body};
 
 /// What the programs use: what is measured here is allocation to a great part.
@@ -242,7 +242,7 @@ fn watch(c: &mut Criterion) {
             let mut watched = Watched::default();
             for note in &notes {
                 let checkpoint = Checkpoint::open(note, FEDERATION, &agency, &keys).expect("its own");
-                black_box(watched.take(Noted { checkpoint, note: note.clone() }));
+                black_box(watched.take(VerifiedCheckpoint { checkpoint, note: note.clone() }));
             }
         });
     });

@@ -108,7 +108,7 @@ fn a_node_that_is_down_is_exit_code_3_with_how_to_start_it() {
     }
     let nothing = run_in(federation.folder(), &["status"]);
     assert_eq!(nothing.code, 3, "{nothing:?}");
-    assert!(nothing.err.contains("holds no sinergid.toml") && nothing.err.contains("sinergi init"), "{nothing:?}");
+    assert!(nothing.err.contains("sinergid.toml") && nothing.err.contains("sinergi init"), "{nothing:?}");
 }
 
 #[tokio::test]

@@ -541,7 +541,7 @@ async fn a_damaged_charter_or_key_keeps_the_node_from_starting_and_is_named() {
             }
             fs::write(&file, damaged).expect("written");
             let said = federation.does_not_start(CITY).await;
-            let said = said.rsplit("does not run").next().expect("an error");
+            let said = said.rsplit("error: the node").next().expect("an error");
             assert!(said.contains(named), "{name} {damage:?}: {said}");
         }
         fs::write(&file, bytes).expect("put back");

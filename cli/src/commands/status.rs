@@ -1,4 +1,4 @@
-//! `sinergi status`: the node on one screen, what needs somebody to act first.
+//! `sinergi status`: shows the node on one screen, alarms first.
 
 use clap::Args;
 use sinergi_proto::operator_api::GetStatusRequest;
@@ -33,7 +33,7 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<(), Failure> {
     }
 }
 
-/// The screen.
+/// The status as text.
 pub fn screen(output: &Output, status: &NodeStatus) -> String {
     let mut lines = Vec::new();
     let uptime = status.started_at.map_or_else(
@@ -100,7 +100,7 @@ fn plural(count: u64) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
-/// A number with its thousands apart: `12,345`.
+/// A number with a comma between thousands: `12,345`.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -187,7 +187,7 @@ program                  0.1.0";
     }
 
     #[test]
-    fn thousands_stand_apart() {
+    fn thousands_are_separated_by_commas() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
     }
 }

@@ -1,6 +1,6 @@
-//! What scripts read stays as it is: every document, from messages with every field and from empty ones, against `golden/documents.txt`.
+//! Tests that documents do not change: all documents, made from full and from empty messages, are compared with `golden/documents.txt`.
 //!
-//! The file was made once by this code. Fields may be added to it: `SINERGI_WRITE_GOLDEN=1 cargo test -p sinergi-cli documents`.
+//! Fields may be added to that file with `SINERGI_WRITE_GOLDEN=1 cargo test -p sinergi-cli documents`.
 
 use std::path::Path;
 
@@ -277,7 +277,7 @@ fn documents() -> String {
 }
 
 #[test]
-fn documents_are_written_as_ever() {
+fn documents_have_the_fields_of_the_golden_file() {
     let now = documents();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/documents.txt");
     if std::env::var_os("SINERGI_WRITE_GOLDEN").is_some() {
@@ -287,14 +287,14 @@ fn documents_are_written_as_ever() {
 }
 
 #[test]
-fn no_time_on_the_wire_is_no_time() {
+fn a_time_of_0_on_the_wire_is_null() {
     assert_eq!(moment(0), None);
     assert_eq!(moment(1_772_366_400_123).map(|time| time.to_string()), Some("2026-03-01T12:00:00.123Z".to_owned()));
     assert_eq!(moment(u64::MAX), None);
 }
 
 #[test]
-fn a_short_id_is_the_end_of_the_whole_one() {
+fn a_short_id_is_the_end_of_the_complete_one() {
     let id = complaint_id(&[0x5a; 32]);
     assert_eq!(id.len(), 52);
     assert!(id.ends_with(short_id(&id)) && short_id(&id).len() == 10);

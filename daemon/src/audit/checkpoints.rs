@@ -12,7 +12,7 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::transparency::audit::answer::NoProof;
-use sinergi_proto::transparency::audit::recheck::{Recheck, Rechecked};
+use sinergi_proto::transparency::audit::consistency::{ConsistencyCheck, ConsistencyStep};
 use sinergi_proto::transparency::evidence::Judge;
 use sinergi_proto::wire::{self, accusation::Finding};
 use tokio_util::sync::CancellationToken;
@@ -88,11 +88,13 @@ impl CheckpointChecks {
     }
 
     async fn ask(&self, agency: &AgencyId, sizes: Vec<u64>) -> Result<(), NoAnswer> {
-        let mut recheck = Recheck::new(agency.clone(), sizes);
+        let mut recheck = ConsistencyCheck::new(agency.clone(), sizes);
         loop {
             match self.peers.ask(agency, recheck.question()).await {
                 Ok(proof) => {
-                    if let Rechecked::Shown(tree, beginnings) = recheck.answer(proof, &self.directory.charters())? {
+                    if let ConsistencyStep::Shown(tree, beginnings) =
+                        recheck.answer(proof, &self.directory.charters())?
+                    {
                         self.watch.answered(agency, *tree, beginnings);
                         return Ok(());
                     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sinergi_proto::base::ids::{AgencyId, ComplaintId};
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, ComplaintName};
 use sinergi_proto::complaint::Phase;
 use sinergi_proto::entry::content::read_text;
 use sinergi_proto::operator_api;
@@ -18,6 +18,9 @@ use crate::storage::charters::Directory;
 use crate::storage::outbox::Outbox;
 use crate::storage::record_codec::Header;
 use crate::storage::store::Summary;
+
+/// The number of complaints that the error about an ambiguous name lists.
+const NAMED_MOST: usize = 5;
 
 /// Which complaints are listed.
 pub(super) struct Filter {
@@ -74,6 +77,22 @@ pub(super) struct Complaints {
 }
 
 impl Complaints {
+    /// The one complaint that is meant.
+    pub(super) fn complaint_named(&self, name: &str) -> Result<ComplaintId, Status> {
+        let name: ComplaintName = name.parse().map_err(|error| Status::invalid_argument(format!("{error}")))?;
+        let found = own(self.outbox.store().named(&name, NAMED_MOST))?;
+        match found[..] {
+            [] => Err(Status::not_found(format!("there is no complaint {} here", name.as_str()))),
+            [one] => Ok(one),
+            _ => {
+                let several: Vec<String> = found.iter().map(ToString::to_string).collect();
+                let text =
+                    format!("{} names several complaints, write more of it: {}", name.as_str(), several.join(", "));
+                Err(Status::invalid_argument(text))
+            }
+        }
+    }
+
     /// Lists complaints, newest first.
     pub(super) fn list(&self, filter: &Filter, row: RowSink<'_, operator_api::ComplaintSummary>) -> Result<(), Status> {
         let store = self.outbox.store();

@@ -20,7 +20,7 @@ use prost::Message;
 use sinergi_proto::base::ids::{AgencyId, Epoch};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::transparency::receipt::Receipt;
-use sinergi_proto::transparency::watch::{Beginning, Noted, Taken, WatchedLedgers};
+use sinergi_proto::transparency::watch::{Prefix, Taken, VerifiedCheckpoint, WatchedLedgers};
 use sinergi_proto::wire::{self, accusation::Finding};
 use tokio::sync::{Notify, watch};
 
@@ -68,7 +68,7 @@ impl Watch {
                 let opened = charters.checkpoint_keys(&agency).and_then(|keys| {
                     // It was checked when it came; a key may have been retired since.
                     let checkpoint = Checkpoint::open(&note, outbox.federation(), &agency, &keys).ok()?;
-                    checkpoint.seconds.is_some().then_some(Noted { checkpoint, note })
+                    checkpoint.seconds.is_some().then_some(VerifiedCheckpoint { checkpoint, note })
                 });
                 let Some(noted) = opened else { continue };
                 if which == Sight::Shown {
@@ -81,7 +81,7 @@ impl Watch {
     }
 
     /// The newest checkpoint of an agency that contradicts none.
-    pub fn newest(&self, agency: &AgencyId) -> Option<Noted> {
+    pub fn newest(&self, agency: &AgencyId) -> Option<VerifiedCheckpoint> {
         self.ledgers().newest(agency).cloned()
     }
 
@@ -91,7 +91,7 @@ impl Watch {
     }
 
     /// A checkpoint of an agency that verified, from whoever showed it; whether it shows more than was known.
-    pub(crate) fn take(&self, agency: &AgencyId, shown: Noted) -> bool {
+    pub(crate) fn take(&self, agency: &AgencyId, shown: VerifiedCheckpoint) -> bool {
         let extent = shown.extent();
         let taken = self.change(|ledgers| ledgers.take(agency, shown));
         match taken {
@@ -117,7 +117,7 @@ impl Watch {
     }
 
     /// An agency's present tree, and what it begins with; its proofs hold.
-    pub(crate) fn answered(&self, agency: &AgencyId, tree: Noted, beginnings: Vec<Beginning>) {
+    pub(crate) fn answered(&self, agency: &AgencyId, tree: VerifiedCheckpoint, beginnings: Vec<Prefix>) {
         let finding = self.change(|ledgers| ledgers.answered(agency, tree, beginnings));
         if let Some(finding) = finding {
             self.found(agency, finding);
@@ -160,7 +160,7 @@ impl Watch {
     }
 
     /// At most `most` of the newest checkpoints that the own ledger does not commit to yet.
-    pub(crate) fn to_witness(&self, most: usize) -> Vec<(AgencyId, Noted)> {
+    pub(crate) fn to_witness(&self, most: usize) -> Vec<(AgencyId, VerifiedCheckpoint)> {
         self.ledgers().to_witness(most)
     }
 

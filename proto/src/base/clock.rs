@@ -1,7 +1,9 @@
-//! The time that the machines are given, and the hybrid logical clock: wall-clock milliseconds and a counter.
+//! Time: the time of one input of a machine ([`Now`]), and the hybrid logical clock ([`HybridClock`]).
 //!
-//! The counter lets the clock of an entry exceed the clocks of its parents even when the wall clock stands still or steps back.
-//! Nothing here reads a clock of the system; it is an argument.
+//! The hybrid clock is wall-clock milliseconds and a counter. The counter lets the clock of an entry exceed the clocks of its parents even
+//! when the wall clock stands still or steps back.
+//!
+//! Must not read a clock of the system: the time is always an argument.
 //!
 //! Source: Kulkarni et al., "Logical Physical Clocks", 2014.
 
@@ -15,14 +17,14 @@ use crate::base::limits;
 /// The time of one input of a machine: both clocks, read once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
-    /// The wall clock: milliseconds since 1970. It may jump.
+    /// The wall clock, in milliseconds since 1970. It may jump.
     pub wall_millis: u64,
-    /// A clock that only goes forward: nanoseconds since any moment, the same one for all inputs of a machine.
+    /// A clock that only goes forward, in nanoseconds since some moment. The moment is the same for all inputs of a machine.
     pub mono_nanos: u64,
 }
 
 impl Now {
-    /// The moment that comes `wait` later, on the clock that only goes forward.
+    /// The moment `wait` later, in nanoseconds on the clock that only goes forward.
     pub fn after(self, wait: Duration) -> u64 {
         later(self.mono_nanos, wait)
     }
@@ -33,7 +35,7 @@ impl Now {
     }
 }
 
-/// The moment that comes `wait` after `moment`, both in nanoseconds.
+/// The moment `wait` after `moment`, in nanoseconds.
 pub fn later(moment: u64, wait: Duration) -> u64 {
     moment.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX))
 }

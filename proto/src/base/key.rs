@@ -52,7 +52,7 @@ impl From<[u8; 32]> for SigningKey {
     }
 }
 
-/// How an agency's key is named in entries and receipts: the first 4 bytes of SHA-256 over the public key.
+/// The number that names a key in entries and receipts: the first 4 bytes, big-endian, of SHA-256(`"sinergi/key/v1\0" || public key`).
 pub fn key_id(public: &VerificationKeyBytes) -> u32 {
     let digest = Sha256::new().chain_update(b"sinergi/key/v1\0").chain_update(public.as_ref()).finalize();
     u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])

@@ -1,7 +1,9 @@
-//! The course of a case: its entries in the order of (clock, id), each with the state that it left.
+//! The history of a case: its entries in the order of (clock, id), each with the state after it.
 //!
-//! Must not know what entries say. A late entry is judged at its place in the order. The entries after it are judged again until the state is the
-//! same as before; usually that is at once.
+//! A late entry is judged at its position in the order. The entries after it are judged again until a state comes out as it was before.
+//! Usually that is at once.
+//!
+//! Must not know what entries say: the caller passes the function that judges.
 //!
 //! Invariant: the states are the same as if all entries had been judged in order from the first.
 
@@ -11,14 +13,14 @@ use super::timeline::TimelineKey;
 use super::{CaseState, NoEffect};
 use crate::base::ids::EntryId;
 
-/// What an entry did, and the state after it.
+/// The outcome of an entry, and the state after it.
 #[derive(Clone, Debug)]
 struct Step {
     outcome: Result<(), NoEffect>,
     after: CaseState,
 }
 
-/// A case and how it came to be.
+/// The entries of a case with their states.
 #[derive(Clone, Debug)]
 pub(super) struct CaseHistory {
     begin: CaseState,
@@ -36,12 +38,14 @@ impl CaseHistory {
         self.steps.values().next_back().map_or(&self.begin, |step| &step.after)
     }
 
-    /// What an entry of the course did.
+    /// The outcome of an entry. `None` if the entry is not in the history.
     pub(super) fn outcome(&self, key: &TimelineKey) -> Option<&Result<(), NoEffect>> {
         self.steps.get(key).map(|step| &step.outcome)
     }
 
-    /// Adds an entry; how many were judged. `judge` says what an entry makes of the state before it.
+    /// Adds an entry. Returns the number of entries that were judged.
+    ///
+    /// `judge` computes the state after an entry from the state before it.
     pub(super) fn insert(
         &mut self,
         key: TimelineKey,
@@ -69,7 +73,7 @@ impl CaseHistory {
         judged
     }
 
-    /// Judges all entries again: the custody that they were made under counts otherwise now.
+    /// Judges all entries again. Needed when the custody path has changed.
     pub(super) fn judge_again(&mut self, judge: impl Fn(&CaseState, &EntryId) -> Result<CaseState, NoEffect>) {
         let mut state = self.begin.clone();
         for (key, step) in &mut self.steps {
@@ -107,7 +111,7 @@ mod tests {
         (HybridClock::new(millis, 0), EntryId([u8::try_from(millis).expect("small"); 32]))
     }
 
-    /// Counts upward, except that the entry of 5 starts anew.
+    /// Each entry counts one more, except that entry 5 sets the count to 0 and entry 7 has no effect.
     fn judge(state: &CaseState, id: &EntryId) -> Result<CaseState, NoEffect> {
         let mut next = state.clone();
         match id.0[0] {
@@ -124,7 +128,11 @@ mod tests {
         for millis in [2, 3, 5, 6, 7, 8] {
             assert_eq!(history.insert(key(millis), judge), 1, "the newest costs one step");
         }
-        assert_eq!(history.insert(key(1), judge), 4, "itself, two that count on, and the one that starts anew");
+        assert_eq!(
+            history.insert(key(1), judge),
+            4,
+            "the entry itself, two after it, and the one that sets the count to 0"
+        );
         assert_eq!(history.insert(key(0), |state, _| Ok(state.clone())), 1, "it changes nothing");
         let mut whole = CaseHistory::new(begin());
         for millis in [0, 1, 2, 3, 5, 6, 7, 8] {

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use super::deferred::ItemKey;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::wire;
 
-use super::record::Record;
+use super::error::CommandError;
+use super::record::{ItemKey, Record};
 
 /// The number of a batch, from 1. The node carries batches out in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -124,5 +124,5 @@ pub enum Warning {
     /// The number of a peer's items that were refused today without a record, because the quota of records is used up. 0 ends the warning.
     RefusedUnkept(AgencyId, u64),
     /// An automatic action failed. The node tries it again.
-    PutOff(ComplaintId, super::CommandError),
+    PutOff(ComplaintId, CommandError),
 }

@@ -12,7 +12,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use prost::Message;
-use sha2::{Digest, Sha256};
 
 use crate::base::ids::{AgencyId, EntryId};
 use crate::base::limits;
@@ -21,15 +20,7 @@ use crate::entry::Entry;
 use crate::wire;
 
 use super::batch::BatchNumber;
-use super::record::DeferredHeader;
-
-/// Names a deferred item: SHA-256 over the peer's id, a zero byte and the encoded item as received.
-pub type ItemKey = [u8; 32];
-
-/// The key of an item that a peer delivered.
-pub fn item_key(peer: &AgencyId, item: &[u8]) -> ItemKey {
-    Sha256::new().chain_update(peer.as_str()).chain_update([0]).chain_update(item).finalize().into()
-}
+use super::record::{DeferredHeader, ItemKey};
 
 /// The deferred items, indexed by parent, peer and author.
 #[derive(Clone, Debug, Default)]
@@ -199,6 +190,7 @@ fn author_of(item: &wire::Item, federation: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::record::item_key;
     use crate::fixture::{FEDERATION, Federation, agency};
 
     fn item(federation: &Federation, leaf: u64) -> (EntryId, wire::Item) {

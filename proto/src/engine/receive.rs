@@ -22,7 +22,7 @@ use crate::transparency::receipt::{ItemOutcome, ItemResult};
 use crate::wire;
 
 use super::append::Source;
-use super::deferred::item_key;
+use super::record::item_key;
 use super::record::{CursorHeader, DeferredHeader, Record, RefusedHeader, RoutingHeader};
 use super::view::View;
 use super::{Batch, Delivery, Engine, Warning};

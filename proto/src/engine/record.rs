@@ -6,8 +6,8 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use super::deferred::ItemKey;
 use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
 use crate::entry::Entry;
 use crate::entry::content::Content;
@@ -180,6 +180,14 @@ pub struct RefusedHeader {
     pub code: u32,
     /// The reason in words.
     pub detail: String,
+}
+
+/// Names a deferred item: SHA-256 over the peer's id, a zero byte and the encoded item as received.
+pub type ItemKey = [u8; 32];
+
+/// The key of an item that a peer delivered.
+pub fn item_key(peer: &AgencyId, item: &[u8]) -> ItemKey {
+    Sha256::new().chain_update(peer.as_str()).chain_update([0]).chain_update(item).finalize().into()
 }
 
 /// The node's notes beside an item that it deferred.

@@ -20,7 +20,7 @@ mod take_over;
 pub use self::take_over::{LeafContents, OldContent, OldEntry, OldRecord, TakeOver, TakenOver};
 
 use crate::base::ids::Epoch;
-use crate::transparency::rollback_guard::{Extent, Proof, Shown, Sighting, Signer};
+use crate::transparency::rollback_guard::{Extent, Proof, ShownLedger, Sighting, Signer};
 use crate::wire;
 
 /// The state of the node's present ledger.
@@ -156,7 +156,7 @@ impl Plan {
 /// The largest extent that peers saw, and the node's newest known checkpoint.
 fn furthest(recorded: Vec<u8>, sightings: &[Sighting], signer: Signer<'_>) -> (Option<Extent>, Vec<u8>) {
     let reach = |extent: Extent| (extent.epoch, extent.size);
-    let mut newest = Shown::by_checkpoint(&recorded, signer).map(|shown| reach(shown.extent));
+    let mut newest = ShownLedger::by_checkpoint(&recorded, signer).map(|shown| reach(shown.extent));
     let mut checkpoint = recorded;
     let mut seen: Option<Extent> = None;
     for sighting in sightings.iter().filter(|sighting| sighting.by.is_some()) {

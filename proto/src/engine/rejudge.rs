@@ -16,7 +16,7 @@ use crate::admission::Verdict;
 use crate::admission::received::{Authentic, Received};
 use crate::transparency::receipt::ItemOutcome;
 
-use super::deferred::ItemKey;
+use super::record::ItemKey;
 use super::record::{DeferredDoneHeader, Record};
 use super::view::View;
 use super::{Batch, Engine, KeptAs, KeptItem, Recheck, Retried};

@@ -2,7 +2,7 @@
 //!
 //! Must not know files, the store, or how an implementation caches.
 
-use super::deferred::ItemKey;
+use super::record::ItemKey;
 use crate::base::clock::HybridClock;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::entry::content::Content;

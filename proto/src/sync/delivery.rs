@@ -31,7 +31,7 @@ use crate::base::refusal::FaultCode;
 use crate::routing::cursor::Cursor;
 use crate::routing::outbox::Prepared;
 use crate::transparency::receipt::Receipt;
-use crate::transparency::watch::Noted;
+use crate::transparency::watch::VerifiedCheckpoint;
 use crate::wire::{self, frame::Kind};
 use sender::{Sender, SenderEvent, SenderOutput};
 
@@ -153,7 +153,7 @@ impl Delivery {
         self.perform(outputs, None, effects)?;
         effects.note(PeerChange::Answered);
         if let Some(checkpoint) = checkpoint {
-            effects.act(Action::Saw(Noted { checkpoint, note }));
+            effects.act(Action::Saw(VerifiedCheckpoint { checkpoint, note }));
         }
         Ok(true)
     }

@@ -16,7 +16,7 @@ use crate::routing::outbox::Prepared;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::transparency::receipt::{ItemResult, Receipt};
 use crate::transparency::rollback_guard::GuardState;
-use crate::transparency::watch::Noted;
+use crate::transparency::watch::VerifiedCheckpoint;
 use crate::wire;
 
 /// An input of a session.
@@ -95,7 +95,7 @@ pub enum Action {
     /// The answer to a question.
     Answer(AskId, Reply),
     /// Give this checkpoint of the peer to the watch. The peer showed it in a receipt, and it verified.
-    Saw(Noted),
+    Saw(VerifiedCheckpoint),
     /// Warn the operator.
     Warn(Warning),
     /// Record this fact about the peer.

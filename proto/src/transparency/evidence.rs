@@ -1,20 +1,20 @@
-//! Accusations, and what convinces a stranger of them: judged from signed bytes and the charter alone.
+//! Accusations and their judge. An accusation is judged from signed bytes and the charter alone, so it convinces a stranger.
 //!
-//! Must not know who asks: an auditor judges what it has found by the same code as the reader of an evidence file, so an auditor reports
-//! nothing that its file would not show.
+//! Must not know who asks. An auditor and the reader of an evidence file use the same judge, so an auditor reports nothing that its evidence
+//! file does not show.
 //!
 //! ```text
-//! file.rs    the evidence file: everything that was used, signed by the accuser
-//! judge.rs   opens entries, checkpoints, receipts and proofs, and hands an accusation to its rule
-//! ledger.rs  forked, rolled back, omitted, back-dated: the accused's signatures contradict each other
-//! custody.rs concealed, misreported: what the accused must have known
-//! offers.rs  withheld, undelivered, unanswered, unresponsive: what did not happen
+//! file.rs    the evidence file: everything that the judge needs, signed by the accuser
+//! judge.rs   opens entries, checkpoints, receipts and proofs, and passes an accusation to its rule
+//! ledger.rs  forked, rolled back, omitted, back-dated: signatures of the accused contradict each other
+//! custody.rs concealed, misreported: the accused must have known better
+//! offers.rs  withheld, undelivered, unanswered, unresponsive: something did not happen
 //! ```
 //!
 //! Invariants:
-//! - nothing counts that the accused did not sign, or that its own signed tree does not bind;
-//! - what did not happen can be stated, never proved: such findings are marked as the accuser's word beside what is proved of them;
-//! - an honest agency, whatever its disk, its clock (within the bounds that stop it) and its links do, is never accused of a proven finding.
+//! - bytes count only if the accused signed them, or if its own signed tree binds them;
+//! - an omission can be stated but not proved: such findings are marked as the accuser's word;
+//! - an honest agency is never accused of a proven finding, whatever happens to its disk, its links, and its clock within the bounds that stop it.
 
 mod custody;
 mod file;
@@ -33,19 +33,19 @@ use sha2::{Digest, Sha256};
 use crate::base::ids::AgencyId;
 use crate::wire;
 
-/// What an audit can find.
+/// The kinds of findings of an audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
-    /// The ledger shows different pasts.
+    /// The accused signed two different pasts of its ledger.
     Forked,
-    /// Fewer leaves at a later cosigned time, or a new epoch that was not declared.
+    /// The ledger had fewer leaves at a later cosigned time, or a new epoch was not declared.
     RolledBack,
-    /// An acknowledged entry is not where the receipt says.
+    /// An acknowledged entry is not at the leaf that the receipt names.
     Omitted,
-    /// A custody entry hides one that its author had.
+    /// A custody entry hides another one that its author had.
     Concealed,
-    /// An entry pretends to be older than it is.
+    /// An entry is dated earlier than it was written.
     BackDated,
     /// An observer did not get an entry.
     Withheld,
@@ -53,14 +53,14 @@ pub enum Finding {
     Undelivered,
     /// An offer was not answered in time.
     Unanswered,
-    /// Published figures are too low.
+    /// A published figure is too low.
     Misreported,
-    /// No proof was given.
+    /// The accused gave no proof.
     Unresponsive,
 }
 
 impl Finding {
-    /// Its name in the design, in lower case.
+    /// The stable name, in lower case.
     pub fn name(self) -> &'static str {
         match self {
             Self::Forked => "forked",
@@ -76,7 +76,7 @@ impl Finding {
         }
     }
 
-    /// Whether the accused's own signatures prove it; of the others the accuser states what did not happen.
+    /// Whether the accused's own signatures prove it. The others rest on the word of the accuser.
     pub fn is_proven(self) -> bool {
         matches!(self, Self::Forked | Self::RolledBack | Self::Omitted | Self::Concealed | Self::BackDated)
     }
@@ -86,8 +86,8 @@ impl Finding {
         self.is_proven() || matches!(self, Self::Withheld | Self::Misreported)
     }
 
-    /// Whether an audit that nobody ordered keeps it. That an agency did not answer proves nothing, and every later audit finds it again.
-    pub fn is_news(self) -> bool {
+    /// Whether a scheduled audit keeps it as evidence. [`Self::Unresponsive`] is not kept: it proves nothing, and a later audit finds it again.
+    pub fn is_kept_by_schedule(self) -> bool {
         self != Self::Unresponsive
     }
 }
@@ -101,17 +101,17 @@ impl fmt::Display for Finding {
 /// A judged accusation, for people.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Statement {
-    /// What was found.
+    /// The kind of finding.
     pub finding: Finding,
-    /// Against whom.
+    /// The accused agency.
     pub accused: AgencyId,
-    /// The complaint, if it is about one, in full.
+    /// The whole id of the complaint, if the finding is about one.
     pub complaint: Option<String>,
-    /// Two sentences of plain language: what the accused said, and what contradicts it.
+    /// Two sentences for people: the statement of the accused, and its contradiction.
     pub text: String,
 }
 
-/// A name for an accusation: equal for the same accusation with the same proofs.
+/// The id of an accusation: SHA-256 of its bytes. The same accusation with the same proofs has the same id.
 pub fn accusation_id(accusation: &wire::Accusation) -> [u8; 32] {
     use prost::Message;
     Sha256::digest(accusation.encode_to_vec()).into()

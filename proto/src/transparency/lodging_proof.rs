@@ -1,15 +1,16 @@
-//! The citizen's receipt: the proof that a complaint was lodged, with whom, and when at the latest it stood in that agency's ledger.
+//! The citizen's receipt. It proves that a complaint was lodged with an agency, and the latest time at which it was in that agency's ledger.
 //!
-//! A receipt is a C2SP `tlog-proof` ([`TlogProof`]) of the leaf of `Lodged` in the intake agency's ledger, with the `SignedEntry`, which is
-//! the leaf data, as its extra line. Its version is that of the `tlog-proof` line and of the entry inside. A tool that knows nothing of
-//! complaints checks it as well: the leaf is SHA-256(0x00 || extra).
+//! A receipt is a C2SP `tlog-proof` ([`TlogProof`]) of the `Lodged` leaf in the intake agency's ledger. Its extra line is the `SignedEntry`,
+//! which is the leaf data. A tool that knows nothing of complaints can check it too: the leaf hash is SHA-256(0x00 || extra).
 //!
-//! The reply code does not stand in it: who holds the receipt and the code is the one who lodged.
+//! The reply code is not in it. A person who has both the receipt and the code is the one who lodged the complaint.
+//!
+//! Must not know the ledger: a charter and the file are enough.
 //!
 //! Invariants:
-//! - what [`verify`] returns was signed by the agency that it names, and nothing of it comes from bytes that no signature covers;
-//! - every byte of a receipt that a node gives counts: a changed one verifies no more. Only lines of signatures under keys that the charter
-//!   does not know, which a node does not write, can come, go and change, and then say nothing.
+//! - the agency that a [`Lodging`] names signed everything in it;
+//! - a receipt with a changed byte does not verify. The only exception are signature lines under keys that the charter does not list. A node
+//!   does not write such lines, and they have no meaning.
 
 use bytes::Bytes;
 
@@ -22,65 +23,65 @@ use crate::entry::{Body, Entry, Lodged};
 use crate::tlog::checkpoint::{Checkpoint, CheckpointError, CheckpointKeys};
 use crate::tlog::tlog_proof::{TlogProof, TlogProofError};
 
-/// What a receipt proves.
+/// The facts that a receipt proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lodging {
-    /// With whom it was lodged.
+    /// The intake agency.
     pub agency: AgencyId,
     /// The complaint.
     pub complaint: ComplaintId,
-    /// The entry that says so.
+    /// The id of the `Lodged` entry.
     pub entry: EntryId,
-    /// The entry's body.
+    /// The body of that entry.
     pub lodged: Lodged,
-    /// When the agency says that it was lodged, by the entry's clock: milliseconds since 1970.
+    /// The lodging time by the entry's clock, in milliseconds since 1970.
     pub lodged_at: u64,
-    /// The epoch of the ledger that it stands in.
+    /// The epoch of the ledger that holds the entry.
     pub epoch: Epoch,
-    /// Its leaf there.
+    /// The leaf of the entry in that ledger.
     pub index: LedgerIndex,
-    /// Leaves of the ledger when the agency signed for it.
+    /// Number of leaves of the ledger when the agency signed the checkpoint.
     pub size: u64,
-    /// When the agency signed that the ledger holds it: seconds since 1970.
+    /// Time at which the agency signed the checkpoint, in seconds since 1970.
     pub in_ledger_at: u64,
 }
 
 impl Lodging {
-    /// Whether this is the code that was given to who lodged the complaint.
+    /// Whether this is the reply code that the citizen got.
     pub fn has_reply_code(&self, code: &str) -> bool {
         reply_code_hash(code) == self.lodged.reply_code_hash
     }
 }
 
-/// Why a file proves nothing.
+/// The reason why a file proves nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum NotProven {
-    /// Not a file of this format.
+    /// The file does not have this format.
     #[error("the file is no tlog-proof: {0}")]
     Format(#[from] TlogProofError),
-    /// There is no entry.
+    /// The file has no extra line, so no entry.
     #[error("the file carries no entry: its line `extra` is missing")]
     NoEntry,
-    /// What it carries is no entry.
+    /// The extra line holds no entry of this federation.
     #[error("the entry in it is none of federation {federation}: {refusal}")]
     Entry {
         /// The charter's federation.
         federation: String,
-        /// What a node would say.
+        /// The refusal with which a node answers these bytes.
         refusal: Refusal,
     },
-    /// Another entry.
+    /// The entry has another body, whose name this is.
     #[error("the entry in it is {0}; only Lodged shows that a complaint was lodged")]
     NotLodged(&'static str),
-    /// The charter does not know the author.
+    /// The charter does not list the author.
     #[error("{agency} is no member of charter version {version}")]
     UnknownAgency {
         /// The author that the entry names.
         agency: AgencyId,
-        /// The charter.
+        /// Version of the reader's charter.
         version: u64,
     },
-    /// The charter does not know the author's key.
+    /// The charter does not list the author's key.
     #[error(
         "{agency} has no entry key {key:08x} in charter version {version}; the entry names version {named}: verify under that one"
     )]
@@ -89,41 +90,41 @@ pub enum NotProven {
         agency: AgencyId,
         /// The key that the entry names.
         key: u32,
-        /// The charter.
+        /// Version of the reader's charter.
         version: u64,
-        /// The charter that the entry names.
+        /// Version of the charter that the entry names.
         named: u64,
     },
-    /// A key was used outside its time.
+    /// A key was used outside its validity.
     #[error("the {what} key of {agency} was not valid when it signed, {seconds} s after 1970")]
     KeyNotValidThen {
-        /// Its use.
+        /// The use of the key, in words.
         what: &'static str,
-        /// Whose.
+        /// The agency that owns the key.
         agency: AgencyId,
-        /// When it signed.
+        /// Time of the signature, in seconds since 1970.
         seconds: u64,
     },
     /// The author did not sign the entry.
     #[error("the signature of the entry does not verify under key {key:08x} of {agency}")]
     BadSignature {
-        /// The key that it names.
+        /// The key that the entry names.
         key: u32,
         /// The author.
         agency: AgencyId,
     },
-    /// The checkpoint is not the agency's.
+    /// The checkpoint does not verify as one of the agency.
     #[error("the checkpoint is none of {agency}: {source}")]
     Checkpoint {
         /// The author.
         agency: AgencyId,
-        /// Why not.
+        /// The error of the checkpoint.
         source: CheckpointError,
     },
-    /// The checkpoint has no time.
+    /// The checkpoint has no time line.
     #[error("the checkpoint has no time line under a key of {0}")]
     NoTime(AgencyId),
-    /// The agency signed another place.
+    /// The entry names another place than the proof.
     #[error(
         "the entry was signed for leaf {signed} of epoch {signed_epoch}, the proof is of leaf {index} of epoch {epoch}"
     )]
@@ -142,20 +143,20 @@ pub enum NotProven {
     NotIncluded {
         /// The leaf in the file.
         index: LedgerIndex,
-        /// Leaves under the checkpoint.
+        /// Number of leaves in the checkpoint.
         size: u64,
     },
-    /// The ledger held it before it was made.
+    /// The entry is dated after the time of the checkpoint. The value is the difference in seconds.
     #[error("the entry's clock is {0} s after the time at which the ledger is said to hold it")]
     TimesContradict(u64),
 }
 
-/// The receipt of the leaf `index`, whose data are `signed`: the bytes of the file.
+/// Makes the receipt of the leaf `index`, whose data are `signed`. Returns the bytes of the file.
 pub fn receipt(signed: &[u8], index: LedgerIndex, path: Vec<tlog_tiles::Hash>, checkpoint: &[u8]) -> Vec<u8> {
     TlogProof { extra: Some(signed.to_vec()), index, path, checkpoint: checkpoint.to_vec() }.to_bytes()
 }
 
-/// Checks a receipt with nothing but a charter, which the caller trusts.
+/// Checks a receipt with nothing but a charter that the caller trusts.
 ///
 /// # Errors
 /// The first check that fails.
@@ -175,7 +176,7 @@ pub fn verify(file: &[u8], charter: &Charter) -> Result<Lodging, NotProven> {
     check_author(&entry, charter)?;
     let (checkpoint, in_ledger_at) = open_checkpoint(&proof.checkpoint, &charter.federation, member)?;
     let Checkpoint { epoch, size, root, .. } = checkpoint;
-    // An agency that lost its ledger takes its older entries over into the next epoch, at other leaves.
+    // An agency that lost its ledger copies its older entries into the next epoch, at other leaves.
     let is_place = entry.place.epoch < epoch || (entry.place.epoch == epoch && entry.place.index == proof.index);
     if !is_place {
         let (signed, signed_epoch) = (entry.place.index, entry.place.epoch);
@@ -201,8 +202,8 @@ pub fn verify(file: &[u8], charter: &Charter) -> Result<Lodging, NotProven> {
     })
 }
 
-/// The author signed the entry, with a key that the charter lists for it and that was valid then. Whether the agency still takes part
-/// does not matter: what it took in it took in.
+/// Checks the entry's signature and that the charter lists the key, valid at that time. The agency's present status does not matter, because
+/// the complaint was lodged when it took part.
 fn check_author(entry: &Entry, charter: &Charter) -> Result<(), NotProven> {
     let agency = entry.author.clone();
     let Some(key) = charter.entry_key(&agency, entry.key_id) else {
@@ -218,7 +219,7 @@ fn check_author(entry: &Entry, charter: &Charter) -> Result<(), NotProven> {
     Ok(())
 }
 
-/// The checkpoint under keys of the agency that were valid at its time, and that time.
+/// Opens the checkpoint under keys of the agency that were valid at its time. Returns that time as well, in seconds since 1970.
 fn open_checkpoint(note: &[u8], federation: &str, member: &Member) -> Result<(Checkpoint, u64), NotProven> {
     let agency = &member.id;
     let open = |keys: &CheckpointKeys| {
@@ -241,7 +242,7 @@ fn open_checkpoint(note: &[u8], federation: &str, member: &Member) -> Result<(Ch
     }
 }
 
-/// Whether a key was valid at a time that has no part of a second.
+/// Whether a key was valid at some moment of this second.
 fn covers(key: &MemberKey, seconds: u64) -> bool {
     (key.valid_from / 1000..key.valid_until.div_ceil(1000)).contains(&seconds)
 }

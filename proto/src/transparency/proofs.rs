@@ -1,10 +1,11 @@
-//! What a node shows when it is asked about its own ledger: inclusion, consistency, and for oversight agencies whole leaves.
+//! The answers of a node to questions about its own ledger: inclusion and consistency proofs, and whole leaves for oversight agencies.
 //!
-//! Must not know how a ledger is kept: it is read through [`OwnLeaves`]. Every answer is about the newest checkpoint that the node has signed.
+//! Must not know how a ledger is stored: [`OwnLeaves`] reads it.
 //!
 //! Invariants:
-//! - an answer costs as many reads as its proofs have hashes, whatever the ledger holds, and stays within a frame;
-//! - only entries are shown, never content, and whole ones to oversight agencies alone.
+//! - every answer is about the newest checkpoint that the node has signed;
+//! - an answer fits into a frame, and costs as many reads as its proofs have hashes;
+//! - an answer holds no content. It holds whole entries for oversight agencies only, except the declaration of a later epoch.
 
 use crate::base::ids::{AgencyId, Epoch, LedgerIndex};
 use crate::base::limits;
@@ -12,37 +13,37 @@ use crate::charter::Charter;
 use crate::tlog::tree::{ProofError, nodes_needed};
 use crate::wire;
 
-/// What nodes may take of an answer: as much as is left beside whole leaves and a checkpoint.
+/// Most tree nodes in an answer. They take the room that whole leaves and a checkpoint leave.
 const NODES: usize = (limits::FRAME_BYTES - limits::PROVE_LEAF_BYTES - 128 * 1024) / NODE_BYTES;
-/// What a node takes at most.
+/// Most bytes of a tree node in an answer.
 const NODE_BYTES: usize = 48;
-/// What a whole leaf takes beside its bytes.
+/// Bytes of a whole leaf in an answer, beside those of the leaf.
 const LEAF_OVERHEAD: usize = 8;
 
-/// The ledger that is asked about.
+/// The node's own ledger.
 pub trait OwnLeaves {
-    /// Why it cannot be read.
+    /// The error of a ledger that cannot be read.
     type Error;
 
-    /// Its epoch.
+    /// The epoch of the ledger.
     fn epoch(&self) -> Epoch;
 
-    /// The nodes of its tree with these numbers, in their order.
+    /// The hashes of the tree nodes with these numbers, in the same order.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// When the ledger cannot be read.
     fn nodes(&self, numbers: &[u64]) -> Result<Vec<[u8; 32]>, Self::Error>;
 
-    /// Where the entry lies that is named so; `None`: not here. Both ids in the name are well-formed.
+    /// The leaf of an entry; `None` if the entry is not here. The caller has checked that both ids in the name are well-formed.
     ///
     /// # Errors
-    /// When it cannot be looked up.
+    /// When the ledger cannot be read.
     fn locate(&self, name: &wire::EntryName) -> Result<Option<LedgerIndex>, Self::Error>;
 
-    /// The `SignedEntry` bytes of this leaf and those after it.
+    /// The `SignedEntry` bytes of this leaf and of all after it, in order.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// When the ledger cannot be read.
     fn leaves_from(
         &self,
         first: LedgerIndex,
@@ -52,37 +53,37 @@ pub trait OwnLeaves {
 /// The newest checkpoint that a node has signed.
 #[derive(Clone, Copy, Debug)]
 pub struct SignedTree<'a> {
-    /// Its leaves.
+    /// Number of leaves.
     pub size: u64,
     /// The signed note.
     pub note: &'a [u8],
 }
 
-/// Why nothing is shown.
+/// The reason why a node shows nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Unshown<E> {
     /// The node may not sign.
     #[error("this node signs nothing now: its ledger was set back, or its peers were not heard yet")]
     Unsigned,
-    /// Over the limit.
-    #[error("{asked} items were asked for, at most {most}", most = limits::PROVE_ITEMS)]
+    /// The question has too many items.
+    #[error("the question has {asked} items, at most {most}", most = limits::PROVE_ITEMS)]
     TooMany {
-        /// How many.
+        /// Number of items in the question.
         asked: u64,
     },
-    /// The answer would not fit into a frame.
+    /// The answer does not fit into a frame.
     #[error("the proofs take {nodes} hashes, at most {NODES} fit: ask for fewer")]
     TooLarge {
-        /// How many hashes.
+        /// Number of hashes in the answer.
         nodes: usize,
     },
-    /// Not for this asker.
-    #[error("whole leaves but the declaration of a later epoch are shown to oversight agencies only")]
+    /// The asking agency may not see whole leaves.
+    #[error("only oversight agencies see whole leaves, except the declaration of a later epoch")]
     NotOversight,
-    /// The name of an entry is none.
-    #[error("an entry is named by a complaint of 32 bytes or none, and an id of 32")]
+    /// The name of an entry is malformed.
+    #[error("the name of an entry has an id of 32 bytes, and a complaint of 32 bytes or none")]
     MalformedName,
-    /// The tree has nothing of the kind.
+    /// The tree has no such leaf or no such older size.
     #[error(transparent)]
     Proof(#[from] ProofError),
     /// The ledger cannot be read.
@@ -90,10 +91,10 @@ pub enum Unshown<E> {
     Own(E),
 }
 
-/// Answers a question of `asker`. `signed`: what the node has signed last, if it may sign; `charter`: the newest.
+/// Answers a question of `asker`. `signed` is the newest checkpoint; `None` if the node may not sign. `charter` is the newest charter.
 ///
 /// # Errors
-/// Why nothing is shown.
+/// The reason why nothing is shown.
 pub fn prove<L: OwnLeaves>(
     ledger: &L,
     signed: Option<SignedTree<'_>>,
@@ -117,7 +118,7 @@ pub fn prove<L: OwnLeaves>(
         }
     }
     if prove.leaf_count > 0 {
-        // The declaration of a later epoch is for everybody.
+        // Every agency may see the declaration of a later epoch.
         let is_declaration = (prove.first_leaf, prove.leaf_count) == (0, 1) && ledger.epoch() > Epoch::FIRST;
         if !is_declaration && !charter.is_oversight(asker) {
             return Err(Unshown::NotOversight);
@@ -140,7 +141,7 @@ fn check_name(name: &wire::EntryName) -> Option<()> {
     (name.id.len() == 32 && matches!(name.complaint.len(), 0 | 32)).then_some(())
 }
 
-/// The leaves that were asked for, as many as fit.
+/// The whole leaves of the question, as many as fit.
 fn whole_leaves<L: OwnLeaves>(ledger: &L, prove: &wire::Prove, size: u64) -> Result<Vec<Vec<u8>>, L::Error> {
     let count = prove.leaf_count.min(size.saturating_sub(prove.first_leaf));
     let (mut leaves, mut bytes) = (Vec::new(), 0);

@@ -1,6 +1,12 @@
-//! Signed receipts: what a receiver says it has, durably, and where. They make a later denial provable.
+//! Receipts: the receiver's signed answer to a delivery. For each item it says at which leaf it is durable, or why it is not.
 //!
-//! Like entries, receipts are kept as the bytes that were signed.
+//! With a receipt a later denial is provable.
+//!
+//! Must not know entries or how they are judged.
+//!
+//! Invariants:
+//! - a receipt is kept as the bytes that were signed;
+//! - a receipt has one hash for each leaf that it names.
 
 use ed25519_zebra::{Signature, VerificationKey};
 use prost::Message;
@@ -13,64 +19,64 @@ use crate::wire;
 
 const DOMAIN: &[u8] = b"sinergi/receipt/v1\0";
 
-/// What became of one delivered item.
+/// The outcome of one delivered item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemOutcome {
-    /// Durable, at this leaf of the receiver.
+    /// The item is durable, at this leaf of the receiver.
     Leaf(LedgerIndex),
-    /// Refused for good, with this code.
+    /// The item is refused for ever, with this refusal code.
     Refused(u32),
-    /// Kept durably, waiting for what this code names.
+    /// The item is kept durably and waits, with this deferral code.
     Deferred(u32),
 }
 
-/// One delivered item and what became of it.
+/// One delivered item and its outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ItemResult {
-    /// The entry, or SHA-256 of bytes that are none.
+    /// The id of the entry, or SHA-256 of the bytes if they are no entry.
     pub entry: EntryId,
-    /// What became of it.
+    /// The outcome.
     pub outcome: ItemOutcome,
 }
 
-/// A receipt as the receiver fills it in.
+/// A parsed receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// The federation.
     pub federation: String,
-    /// Who received.
+    /// The agency that received.
     pub receiver: AgencyId,
-    /// Who sent.
+    /// The agency that sent.
     pub sender: AgencyId,
-    /// Which of the receiver's entry keys signs.
+    /// The receiver's entry key that signs.
     pub key_id: u32,
-    /// The charter version under which the key is found.
+    /// The charter version that lists the key.
     pub charter_version: u64,
     /// The cursor of the delivery.
     pub cursor: Cursor,
-    /// One a delivered item, in its order.
+    /// One result for each delivered item, in the same order.
     pub results: Vec<ItemResult>,
-    /// The receiver's signed checkpoint, which covers the leaves.
+    /// The receiver's signed checkpoint, which covers the named leaves.
     pub checkpoint: Vec<u8>,
-    /// The hashes of the leaves that the results name, in their order: what the receiver says it holds there, to the bit.
+    /// The RFC 6962 hashes of the named leaves, in the order of the results. They bind every byte of the leaves.
     pub leaf_hashes: Vec<[u8; 32]>,
 }
 
-/// Why an acknowledgement is not taken.
+/// The reason why a receipt is not taken.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ReceiptError {
-    /// Not a receipt.
+    /// The bytes are no receipt.
     #[error("the receipt is malformed: {0}")]
     Malformed(String),
-    /// Of another link.
+    /// The receipt is of another link.
     #[error("the receipt is of {found}, this link is {expected}")]
     OtherLink {
-        /// Its parties.
+        /// The parties in the receipt.
         found: String,
-        /// The link's.
+        /// The parties of the link.
         expected: String,
     },
-    /// The signature fails.
+    /// The signature does not verify under this key of the receiver.
     #[error("the receipt's signature does not verify under key {0:08x} of the receiver")]
     BadSignature(u32),
 }
@@ -83,15 +89,15 @@ impl Receipt {
         wire::Ack { receipt, signature }
     }
 
-    /// The id of the key as receipts name it.
+    /// The number that names a key in receipts.
     pub fn key_id_of(key: &SigningKey) -> u32 {
         key.id()
     }
 
-    /// Reads an acknowledgement without checking the signature.
+    /// Parses a receipt without checking the signature.
     ///
     /// # Errors
-    /// When it has not the shape of a receipt.
+    /// When the bytes are no receipt.
     pub fn parse(ack: &wire::Ack) -> Result<Self, ReceiptError> {
         let malformed = |what: &str| ReceiptError::Malformed(what.to_owned());
         let hash = |bytes: &Vec<u8>| <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| malformed("leaf hash"));
@@ -119,7 +125,7 @@ impl Receipt {
         Ok(receipt)
     }
 
-    /// The leaves that it names: each entry, and its leaf in the receiver's ledger; beside them the `leaf_hashes`.
+    /// The named leaves: each entry with its leaf in the receiver's ledger, in the order of `leaf_hashes`.
     pub fn leaves(&self) -> impl Iterator<Item = (EntryId, LedgerIndex)> {
         self.results.iter().filter_map(|result| match result.outcome {
             ItemOutcome::Leaf(index) => Some((result.entry, index)),
@@ -127,10 +133,10 @@ impl Receipt {
         })
     }
 
-    /// Reads an acknowledgement and checks that it is the receipt of `peer` for a delivery of `own`.
+    /// Parses a receipt and checks that `peer` signed it for a delivery of `own`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// When it is malformed, of other parties, or the signature does not verify.
     pub fn open(
         ack: &wire::Ack,
         own: &AgencyId,
@@ -146,14 +152,14 @@ impl Receipt {
             });
         }
         let unknown = || ReceiptError::BadSignature(receipt.key_id);
-        // A peer that has a newer charter than ours signs with a key that it also had before, or we learn the charter first.
+        // If the peer names a newer charter than is trusted here, its key is looked up in the newest one here.
         let charter = charters.version(receipt.charter_version).unwrap_or(charters.newest());
         let key = charter.entry_key(peer, receipt.key_id).ok_or_else(unknown)?;
         receipt.verify(ack, &key.public)?;
         Ok(receipt)
     }
 
-    /// Checks the signature of an acknowledgement.
+    /// Checks the signature of a receipt.
     ///
     /// # Errors
     /// When it does not verify under the key.

@@ -1,17 +1,20 @@
-//! What is known of another agency's ledger by the checkpoints that it signed, and whether they are all of one ledger that only grows.
+//! The watch over another agency's ledger: are all checkpoints that the agency signed of one ledger that only grows?
 //!
 //! ```text
-//! take     a checkpoint that verified, from whoever showed it   -> the newest, nothing new, or a contradiction
-//! to_ask   sizes of which the agency is to show that they are beginnings of its present tree
-//! answered its present tree, and what that begins with          -> all is well, or a contradiction
+//! take     a verified checkpoint, no matter who showed it           -> the newest, nothing new, or a contradiction
+//! to_ask   sizes of older trees with which the agency's present tree must begin
+//! answered the present tree, and the older trees with which it begins -> no finding, or a contradiction
 //! ```
 //!
-//! [`WatchedLedgers`] does this for all agencies, and knows what is to be passed on, asked and witnessed.
+//! [`WatchedLedgers`] does this for all agencies. It also knows which checkpoints to pass on and to witness.
+//!
+//! Must not know who showed a checkpoint.
 //!
 //! Invariants:
-//! - what comes late, or twice, accuses nobody: only what was signed is compared, never the order of arrival;
-//! - what contradicts is never the newest; both notes are handed out, once for an epoch, and nothing of that epoch is taken any more;
-//! - the memory is bounded by [`limits::CHECKPOINTS_WATCHED`] checkpoints.
+//! - a checkpoint that comes late or twice accuses nobody: only signed values are compared, never the order of arrival;
+//! - a checkpoint that contradicts another is never the newest. The finding is returned once for an epoch, and no other checkpoint of that epoch is
+//!   taken;
+//! - at most [`limits::CHECKPOINTS_WATCHED`] checkpoints are kept.
 
 mod ledgers;
 
@@ -26,81 +29,82 @@ use crate::wire::{self, accusation::Finding};
 
 /// A verified checkpoint with its note.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Noted {
+pub struct VerifiedCheckpoint {
     /// The checkpoint that the note holds.
     pub checkpoint: Checkpoint,
     /// The signed note.
     pub note: Vec<u8>,
 }
 
-/// What an agency's tree begins with, as the agency proved it.
+/// An older tree with which an agency's tree begins, as the agency proved it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Beginning {
-    /// So many leaves.
+pub struct Prefix {
+    /// Number of leaves of the older tree.
     pub size: u64,
-    /// Their root.
+    /// The root of the older tree.
     pub root: [u8; 32],
     /// The RFC 6962 consistency proof.
     pub proof: Vec<[u8; 32]>,
 }
 
-/// What a checkpoint is, beside those that were seen before.
+/// The result of taking a checkpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Taken {
-    /// It shows more than was known.
+    /// The ledger has grown: this is the newest checkpoint.
     Newest,
-    /// It shows nothing more.
+    /// The checkpoint shows nothing new.
     Nothing,
-    /// It was signed later than the newest, over fewer leaves or in an epoch that was over: the ledger was set back, or its clock was, so this
-    /// proves nothing.
+    /// The checkpoint was signed later than the newest, but over fewer leaves or in an earlier epoch. The ledger was set back, or its clock
+    /// was. So this proves nothing.
     Back,
-    /// It and another one cannot both be of one ledger that only grows.
+    /// The checkpoint and another one cannot both be of one ledger that only grows.
     Contradicts(Box<Finding>),
 }
 
-/// One agency's ledger, in its newest epoch.
+/// The watched ledger of one agency, in its newest epoch.
 #[derive(Clone, Debug, Default)]
 pub struct Watched {
-    newest: Option<Noted>,
+    newest: Option<VerifiedCheckpoint>,
     seen: BTreeMap<u64, Seen>,
-    /// The agency was caught in this epoch.
+    /// The epoch in which the agency's checkpoints contradicted each other.
     caught: Option<Epoch>,
 }
 
 #[derive(Clone, Debug)]
 struct Seen {
-    noted: Noted,
-    /// The agency showed that its later tree begins with it.
+    noted: VerifiedCheckpoint,
+    /// Whether the agency proved that its later tree begins with it.
     is_checked: bool,
 }
 
-impl Noted {
-    /// Epoch and leaves.
+impl VerifiedCheckpoint {
+    /// The epoch and the number of leaves.
     pub fn extent(&self) -> (Epoch, u64) {
         (self.checkpoint.epoch, self.checkpoint.size)
     }
 
-    /// As for the checkpoints.
+    /// Like [`Checkpoint::is_surely_before`].
     fn is_surely_before(&self, other: &Self) -> bool {
         self.checkpoint.is_surely_before(&other.checkpoint)
     }
 
-    /// Whether both have a time, and this one's is earlier.
+    /// Whether both have a time, and the time of this one is earlier.
     fn is_before(&self, other: &Self) -> bool {
         matches!((self.checkpoint.seconds, other.checkpoint.seconds), (Some(one), Some(other)) if one < other)
     }
 }
 
 impl Watched {
-    /// The newest checkpoint that contradicts none.
-    pub fn newest(&self) -> Option<&Noted> {
+    /// The newest checkpoint that contradicts no other.
+    pub fn newest(&self) -> Option<&VerifiedCheckpoint> {
         self.newest.as_ref()
     }
 
-    /// A checkpoint of the agency that verified.
-    pub fn take(&mut self, shown: Noted) -> Taken {
+    /// Takes a verified checkpoint of the agency.
+    pub fn take(&mut self, shown: VerifiedCheckpoint) -> Taken {
         let epoch = self.newest.as_ref().map(|newest| newest.checkpoint.epoch);
-        // A later epoch begins with its declaration: nobody honest signs one without leaves, and it would make all before it history.
+        // A later epoch begins with its declaration, so no honest agency signs one without leaves. Taking it would end the watch over the epoch
+        // before.
         if shown.checkpoint.epoch > Epoch::FIRST && shown.checkpoint.size == 0 {
             return Taken::Nothing;
         }
@@ -118,13 +122,13 @@ impl Watched {
         }
         let is_back =
             self.newest.as_ref().is_some_and(|newest| newest.extent() > shown.extent() && newest.is_before(&shown));
-        // Nothing is older than the first one.
+        // The first checkpoint needs no proof, because there is none before it.
         let is_checked = self.seen.is_empty();
         let size = shown.checkpoint.size;
         self.seen.entry(size).or_insert_with(|| Seen { noted: shown.clone(), is_checked });
         self.make_room();
         let is_more = self.newest.as_ref().is_none_or(|newest| newest.extent() < shown.extent());
-        let is_later = |newest: &Noted| newest.extent() == shown.extent() && newest.is_before(&shown);
+        let is_later = |newest: &VerifiedCheckpoint| newest.extent() == shown.extent() && newest.is_before(&shown);
         let is_newest = is_more || self.newest.as_ref().is_some_and(is_later);
         if is_newest {
             self.newest = Some(shown);
@@ -136,7 +140,7 @@ impl Watched {
         }
     }
 
-    /// Sizes that the agency has not shown to be beginnings of a later tree; none: there is nothing to ask.
+    /// The sizes to ask about: the last checked one, and all that the agency has not proved yet. Empty if there is nothing to ask.
     pub fn to_ask(&self) -> Vec<u64> {
         if self.caught.is_some() || self.seen.values().all(|seen| seen.is_checked) {
             return Vec::new();
@@ -146,8 +150,8 @@ impl Watched {
         last_checked.into_iter().chain(unchecked).collect()
     }
 
-    /// The agency's present tree, and what it begins with; the proofs hold.
-    pub fn answered(&mut self, tree: Noted, beginnings: Vec<Beginning>) -> Option<Finding> {
+    /// Takes the agency's present tree and the older trees with which it begins. The caller has checked the proofs.
+    pub fn answered(&mut self, tree: VerifiedCheckpoint, beginnings: Vec<Prefix>) -> Option<Finding> {
         if let Taken::Contradicts(finding) = self.take(tree.clone()) {
             return Some(*finding);
         }
@@ -156,7 +160,7 @@ impl Watched {
         {
             return None;
         }
-        for Beginning { size, root, proof } in beginnings {
+        for Prefix { size, root, proof } in beginnings {
             let Some(seen) = self.seen.get_mut(&size) else { continue };
             if seen.noted.checkpoint.root != root {
                 let finding = two_trees(&seen.noted.note, &tree.note, root, &proof);
@@ -171,21 +175,21 @@ impl Watched {
         None
     }
 
-    /// From then on the newest is the last that was shown to go on from all before it.
+    /// Marks the epoch as contradicted. From now on the newest checkpoint is the last one that was proved consistent with all before it.
     fn catch(&mut self) {
         self.caught = self.newest.as_ref().map(|newest| newest.checkpoint.epoch);
         let checked = self.seen.values().rev().find(|seen| seen.is_checked);
         self.newest = checked.map(|seen| seen.noted.clone()).or(self.newest.take());
     }
 
-    fn contradiction(&self, shown: &Noted) -> Option<Finding> {
+    fn contradiction(&self, shown: &VerifiedCheckpoint) -> Option<Finding> {
         let size = shown.checkpoint.size;
         if let Some(Seen { noted, .. }) = self.seen.get(&size)
             && noted.checkpoint.root != shown.checkpoint.root
         {
             return Some(two_trees(&noted.note, &shown.note, shown.checkpoint.root, &[]));
         }
-        let rolled_back = |earlier: &Noted, later: &Noted| {
+        let rolled_back = |earlier: &VerifiedCheckpoint, later: &VerifiedCheckpoint| {
             let (earlier, later) = (earlier.note.clone(), later.note.clone());
             Finding::RolledBack(wire::RolledBack { earlier, later })
         };
@@ -197,8 +201,8 @@ impl Watched {
         })
     }
 
-    /// What was checked goes first, the oldest of it; then the second smallest, so that the smallest stays. An audit looks at all that the
-    /// own ledger holds.
+    /// Drops checkpoints beyond the limit: first the oldest checked one, except the last checked. If there is none, the second smallest unchecked
+    /// one, so that the smallest stays. The own ledger still holds all of them for an audit.
     fn make_room(&mut self) {
         while self.seen.len() > limits::CHECKPOINTS_WATCHED {
             let checked = self.seen.iter().filter(|(_, seen)| seen.is_checked).map(|(size, _)| *size);
@@ -211,7 +215,7 @@ impl Watched {
     }
 }
 
-/// The accusation of two trees of one epoch of which the smaller is not the beginning of the larger, which begins with `prefix`.
+/// The accusation that the smaller of two trees of one epoch is not the beginning of the larger. The larger begins with the root `prefix`.
 pub fn two_trees(smaller: &[u8], larger: &[u8], prefix: [u8; 32], consistency: &[[u8; 32]]) -> Finding {
     Finding::ForkedTrees(wire::TwoTrees {
         smaller: smaller.to_vec(),

@@ -10,7 +10,7 @@ use sinergi_proto::entry::{Body, Entry};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::tlog::tree::{TreeNodes, nodes_needed};
 use sinergi_proto::transparency::evidence::{Finding, Judge, NotProven};
-use sinergi_proto::transparency::watch::{Beginning, Noted, Taken, Watched, two_trees};
+use sinergi_proto::transparency::watch::{Prefix, Taken, VerifiedCheckpoint, Watched, two_trees};
 use sinergi_proto::wire::{self, accusation::Finding as Kind, concealed::KnownBy};
 use tlog_tiles::HashReader;
 
@@ -159,7 +159,7 @@ impl<'a> Accuser<'a> {
         for ((agency, epoch), tree) in &self.trees {
             let within = |(shown, _): &(&Seen, _)| shown.epoch == *epoch && shown.size <= tree.seen.size;
             for (shown, smaller) in self.shown_by(agency).filter(within) {
-                let Beginning { root, proof, .. } = tree.beginning(shown.size);
+                let Prefix { root, proof, .. } = tree.beginning(shown.size);
                 all.push((agency.clone(), *epoch, two_trees(smaller, tree.note, root, &proof)));
             }
         }
@@ -203,10 +203,10 @@ impl<'a> Accuser<'a> {
             let noted = |(seen, note): (&Seen, &[u8])| {
                 let Seen { epoch, size, seconds, root } = *seen;
                 let checkpoint = Checkpoint { epoch, size, root, seconds: Some(seconds) };
-                Noted { checkpoint, note: note.to_vec() }
+                VerifiedCheckpoint { checkpoint, note: note.to_vec() }
             };
             let of_epoch = self.shown_by(agency).filter(|(seen, _)| seen.epoch == *epoch);
-            let shown: Vec<Noted> = of_epoch.map(noted).collect();
+            let shown: Vec<VerifiedCheckpoint> = of_epoch.map(noted).collect();
             let (early, late) = shown.split_at(shown.len() / 2);
             let mut watched = Watched::default();
             let taken = late.iter().chain(early.iter().rev()).chain(late).map(|shown| watched.take(shown.clone()));
@@ -345,10 +345,10 @@ fn leaf_of(tree: Tree<'_>, index: LedgerIndex) -> wire::LeafProof {
 }
 
 impl Tree<'_> {
-    fn beginning(&self, size: u64) -> Beginning {
+    fn beginning(&self, size: u64) -> Prefix {
         let shown = self.nodes(&[], &[size]).consistency(size, self.seen.root);
         let (root, proof) = shown.expect("a ledger proves its own beginnings");
-        Beginning { size, root, proof }
+        Prefix { size, root, proof }
     }
 
     fn nodes(&self, leaves: &[LedgerIndex], sizes: &[u64]) -> TreeNodes {

@@ -49,7 +49,7 @@ use sinergi_proto::sync::{End, Event, Job, JobId, PeerClocks};
 use sinergi_proto::tlog::checkpoint::CheckpointSigner;
 use sinergi_proto::transparency::cosigned_time::CosignedTime;
 use sinergi_proto::transparency::rollback_guard::{Begun, GuardState, RollbackGuard, Sighting, Signer};
-use sinergi_proto::transparency::watch::{Noted, WatchedLedgers};
+use sinergi_proto::transparency::watch::{VerifiedCheckpoint, WatchedLedgers};
 use sinergi_proto::wire::{self, Frame, accusation::Finding, entry::Body as Wire};
 
 use super::checks::Checks;
@@ -257,7 +257,7 @@ impl Node {
             if is_kept {
                 watch.witnessed(agency, checkpoint.clone());
             }
-            watch.take(agency, Noted { checkpoint, note: note.clone() });
+            watch.take(agency, VerifiedCheckpoint { checkpoint, note: note.clone() });
         }
         self.watch = watch;
     }

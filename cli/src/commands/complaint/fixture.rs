@@ -1,4 +1,4 @@
-//! Complaints to be rendered, as a node gives them.
+//! Complaints for tests of pages, as a node gives them.
 
 use sinergi_proto::operator_api;
 use sinergi_proto::wire;
@@ -14,7 +14,7 @@ fn id(number: u8) -> Vec<u8> {
     vec![number; 32]
 }
 
-/// Entry `number`, written at that minute after noon by one who knew all before, under entry `basis` (0: none).
+/// Entry `number`, written this many minutes after noon by an author who knew all earlier entries, with the basis `basis` (0: none).
 pub(super) fn row(number: u8, minute: u64, author: &str, body: &str, basis: u8) -> operator_api::TimelineRow {
     operator_api::TimelineRow {
         entry_id: id(number),
@@ -103,7 +103,7 @@ fn detail(
     .into()
 }
 
-/// A complaint that was offered, returned too late and answered.
+/// A complaint that was offered, returned too late, and answered.
 pub(super) fn handed_over() -> ComplaintDetail {
     let mut lodged = coded(row(1, 0, "kemenpanrb", "Lodged", 0), "complaint");
     let mut content = text(
@@ -142,7 +142,7 @@ pub(super) fn handed_over() -> ComplaintDetail {
     detail
 }
 
-/// Offered, accepted, and worked on.
+/// A complaint that was offered and accepted, with a progress entry.
 pub(super) fn accepted() -> ComplaintDetail {
     let rows = vec![
         coded(row(1, 0, "kota-bandung", "Lodged", 0), "complaint"),
@@ -153,7 +153,7 @@ pub(super) fn accepted() -> ComplaintDetail {
     detail("prov-jabar", "in_progress", rows, vec![held("kota-bandung", (0, 185), 1), held("prov-jabar", (185, 0), 3)])
 }
 
-/// Returned with a suggestion, and accepted by whom it named.
+/// A complaint that was returned with a suggestion, and accepted by the suggested agency.
 pub(super) fn returned_and_accepted() -> ComplaintDetail {
     let mut returned = coded(row(3, 65, "prov-jabar", "Returned", 2), "not_competent");
     returned.suggestion = "kemendagri".to_owned();
@@ -167,7 +167,7 @@ pub(super) fn returned_and_accepted() -> ComplaintDetail {
     detail("kemendagri", "received", rows, vec![held("kota-bandung", (0, 90), 1), held("kemendagri", (90, 0), 5)])
 }
 
-/// An offer that was withdrawn while the addressee's own answer to it was under way; the addressee worked on.
+/// A complaint whose offer was withdrawn while the addressee accepted it; the addressee continued to work.
 pub(super) fn forked() -> ComplaintDetail {
     let mut accepted = row(4, 7, "prov-jabar", "Accepted", 2);
     accepted.parents = vec![id(2)];
@@ -189,7 +189,7 @@ pub(super) fn forked() -> ComplaintDetail {
     detail("kota-bandung", "in_progress", rows, vec![held("kota-bandung", (0, 0), 1)])
 }
 
-/// Two agencies wrote at once, and a third entry knows both.
+/// A complaint with two concurrent entries, and a later one that knows both.
 pub(super) fn concurrent() -> ComplaintDetail {
     let mut remarked = row(3, 6, "prov-jabar", "Remarked", 1);
     remarked.parents = vec![id(1)];
@@ -207,7 +207,7 @@ pub(super) fn concurrent() -> ComplaintDetail {
     detail("kota-bandung", "resolved", rows, vec![held("kota-bandung", (0, 0), 1)])
 }
 
-/// Put away on two signatures, its text erased on two more.
+/// A complaint that was archived on two signatures, and whose text was erased on two more.
 pub(super) fn archived_and_erased() -> ComplaintDetail {
     let mut lodged = coded(row(1, 0, "kota-bandung", "Lodged", 0), "complaint");
     lodged.content.push(absent(wire::ContentClass::Public, "erased", "it was erased on two signatures"));

@@ -1,5 +1,5 @@
-//! `sinergi complaint verify`: check one complaint anew: signatures, keys, parents, authority, contents and places in the ledger. Exit code 5 if
-//! anything does not hold.
+//! `sinergi complaint verify`: checks all entries of a complaint: signatures, keys, parents, authority, contents and places in the ledger. Exit
+//! code 5 if a check fails.
 
 use clap::Args;
 use sinergi_proto::base::ids::ComplaintName;
@@ -38,7 +38,7 @@ pub(super) async fn run(args: VerifyArgs, context: &Context) -> Result<(), Failu
         count => format!("has {count} entries that do not hold"),
     };
     Err(Failure::findings(format!("complaint {} {found}", short_id(&verified.complaint))).help(
-        "run `sinergi ledger verify`, keep a copy of the ledger as it is, and compare with what other agencies hold",
+        "run `sinergi ledger verify`, keep a copy of the ledger as it is, and compare it with other agencies' ledgers",
     ))
 }
 
@@ -73,7 +73,7 @@ fn page(output: &Output, verified: &Verified) -> String {
             output.paint(Tone::Alarm, &format!("{unsound} of {entries} do not hold."))
         }
     };
-    // Damage may leave no entry to be listed.
+    // If the ledger is damaged, there may be no entry to list.
     if count == 0 { result } else { format!("{}\n{result}", rendered(&table)) }
 }
 

@@ -1,4 +1,4 @@
-//! `sinergi outbox list`: entries that peers have not acknowledged yet, oldest first.
+//! `sinergi outbox list`: lists entries that peers have not acknowledged yet, oldest first.
 
 use clap::Args;
 use sinergi_proto::base::ids::{AgencyId, ComplaintName};
@@ -15,7 +15,7 @@ use crate::view::{Outgoing, short_id};
 /// Options of `outbox list`.
 #[derive(Args, Clone, Debug)]
 pub struct ListArgs {
-    /// Only what waits for this agency
+    /// Only entries for this agency
     #[arg(long, value_name = "AGENCY")]
     pub peer: Option<AgencyId>,
 
@@ -23,7 +23,7 @@ pub struct ListArgs {
     #[arg(long, value_name = "ID")]
     pub complaint: Option<ComplaintName>,
 
-    /// At most this many
+    /// The maximum number of entries
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
 }

@@ -1,4 +1,4 @@
-//! `sinergi peer …`: the links to the other agencies.
+//! `sinergi peer …`: shows the links to other agencies.
 
 mod list;
 mod ping;
@@ -11,14 +11,14 @@ use crate::failure::Failure;
 use crate::options::Context;
 use crate::view::Peer;
 
-/// What can be done with peers.
+/// The commands for peers.
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// List the links and their state
     List(list::ListArgs),
-    /// Show everything about one link
+    /// Show all details of one link
     Show(show::ShowArgs),
-    /// Ask a peer for an answer and measure the time
+    /// Ping a peer and measure the time of its answer
     Ping(ping::PingArgs),
 }
 
@@ -31,7 +31,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
     }
 }
 
-/// The links, or the one to `agency`.
+/// Asks the node for the link to `agency`, or for all links if it is empty.
 async fn fetch(agency: String, context: &Context) -> Result<Vec<Peer>, Failure> {
     let mut node = context.connect().await?;
     let answer = node.api.list_peers(ListPeersRequest { agency }).await;

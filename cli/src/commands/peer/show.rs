@@ -1,4 +1,4 @@
-//! `sinergi peer show`: everything about one link.
+//! `sinergi peer show`: shows all details of one link.
 
 use clap::Args;
 use jiff::Timestamp;
@@ -43,7 +43,7 @@ fn page(output: &Output, peer: &Peer) -> String {
     };
     let facts = [
         ("direction", safe::line(&peer.direction)),
-        ("endpoint", peer.endpoint.as_deref().map_or_else(|| "none, it is waited for".to_owned(), safe::line)),
+        ("endpoint", peer.endpoint.as_deref().map_or_else(|| "none, this node waits for it".to_owned(), safe::line)),
         ("linked since", time(peer.linked_since)),
         ("last success", time(peer.last_success)),
         ("first failure", time(peer.first_failure)),

@@ -1,4 +1,4 @@
-//! `sinergi refused show`: one refusal, or one entry that waits.
+//! `sinergi refused show`: shows one refused or deferred entry.
 
 use clap::Args;
 use sinergi_proto::operator_api::ListRefusedRequest;
@@ -13,7 +13,7 @@ use crate::view::Refused;
 /// Options of `refused show`.
 #[derive(Args, Clone, Debug)]
 pub struct ShowArgs {
-    /// The refusal's number in the listing
+    /// The entry's number in the listing
     #[arg(value_name = "NUMBER")]
     pub number: String,
 }

@@ -17,7 +17,7 @@ use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::sync::{CheckedAck, CheckedCheckpoints, Done, End, JobId, Owed, StoredPeer};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::transparency::receipt::{ItemResult, Receipt};
-use sinergi_proto::transparency::watch::Noted;
+use sinergi_proto::transparency::watch::VerifiedCheckpoint;
 use sinergi_proto::wire;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
@@ -88,13 +88,13 @@ impl Incoming {
     }
 
     /// Whose newest checkpoint a note is; `None`: it is known, or this node's own, or does not verify.
-    fn check_shown(&self, watch: &Watch, note: Vec<u8>) -> Option<(AgencyId, Noted)> {
+    fn check_shown(&self, watch: &Watch, note: Vec<u8>) -> Option<(AgencyId, VerifiedCheckpoint)> {
         let agency = Checkpoint::agency_of(&note, self.federation.as_str())?;
         if agency == self.own || watch.knows(&agency, &note) {
             return None;
         }
         let checkpoint = check_checkpoint(&note, &agency, self.federation.as_str(), &self.directory.charters())?;
-        Some((agency, Noted { checkpoint, note }))
+        Some((agency, VerifiedCheckpoint { checkpoint, note }))
     }
 }
 
@@ -360,7 +360,7 @@ fn conflict(
     let mut found = None;
     for proof in proofs {
         let ledger = guard.ledger();
-        let Some(compared) = ledger.compare(&proof)?.filter(|compared| compared.standing.is_conflict()) else {
+        let Some(compared) = ledger.compare(&proof)?.filter(|compared| compared.relation.is_conflict()) else {
             continue;
         };
         let sighting = Sighting { by: Some(peer.clone()), at: now_millis(), proof };

@@ -1,4 +1,6 @@
-//! Findings about what the accused must have known: a custody entry that hides another, figures that leave complaints out.
+//! Findings that the accused must have known better: a custody entry that hides another one, and figures that leave complaints out.
+//!
+//! Must not know how an accusation was found.
 
 use std::collections::BTreeSet;
 
@@ -11,13 +13,13 @@ use crate::entry::{Body, Entry};
 use crate::tlog::tree::leaf_hash;
 use crate::wire::{self, concealed::KnownBy, entry::Body as Wire};
 
-/// The figure that counts the complaints that an agency is accountable for: it holds them, and the work is not ended.
+/// Name of the figure that counts the complaints that an agency holds and whose work has not ended.
 pub const HELD: &str = "held";
 
-/// A custody entry whose ancestors leave out one that its author's ledger had before it.
+/// Judges `concealed`: the ancestors of a custody entry leave out a custody entry that its author's ledger had before.
 ///
-/// An honest author names every custody entry that it has, directly or through others; only one with [`limits::PARENTS`] parents may
-/// have had no room for more.
+/// An honest author's entry descends from every custody entry that the author has. An entry with [`limits::PARENTS`] parents is not judged,
+/// because it may have had no room for more.
 pub(super) fn concealed(
     judge: &Judge<'_>,
     accused: &AgencyId,
@@ -42,8 +44,8 @@ pub(super) fn concealed(
         return Err(no_contradiction("its ledger did not have it before"));
     }
     let text = format!(
-        "{accused} signed {} as leaf {} of its ledger as if it did not know of {} by {}. Its own ledger had that entry as leaf {index} \
-         before: it knew, and hid it.",
+        "{accused} signed {} as leaf {} of its ledger as if it did not know of {} by {}. Its own ledger had that entry before, as leaf {index}: \
+         it knew of the entry and hid it.",
         named(&entry),
         entry.place.index,
         left_out.body.name(),
@@ -53,7 +55,7 @@ pub(super) fn concealed(
     Ok(Statement { finding: Finding::Concealed, accused: accused.clone(), complaint, text })
 }
 
-/// Where the accused's ledger has the entry that was left out, by its own signature.
+/// The place of the left-out entry in the accused's ledger, shown by a signature of the accused.
 fn known_since(
     judge: &Judge<'_>,
     accused: &AgencyId,
@@ -84,7 +86,7 @@ fn is_custody(entry: &Entry) -> bool {
     matches!(entry.body, Body::Lodged(_) | Body::Custody { .. })
 }
 
-/// Published figures against complaints that the accused took, and by its own entries up to then neither gave away nor ended.
+/// Judges `misreported`: a published figure is lower than the number of complaints that the accused held by its own entries at that time.
 pub(super) fn misreported(
     judge: &Judge<'_>,
     accused: &AgencyId,
@@ -120,8 +122,10 @@ pub(super) fn misreported(
     Ok(Statement { finding: Finding::Misreported, accused: accused.clone(), complaint: None, text })
 }
 
-/// Whether a complaint is one that `agency` is accountable for when its ledger has `size` leaves: `entries` without those that it wrote later
-/// say so, and it took custody by an entry of its own.
+/// Whether a complaint counts as held by `agency` when its ledger has `size` leaves in `epoch`.
+///
+/// It counts if the agency took custody by an own entry within these leaves, holds the complaint, the work has not ended, and the agency wrote
+/// no later entry of it.
 pub fn counts_as_held(complaint: &Complaint, entries: &[Entry], agency: &AgencyId, epoch: Epoch, size: u64) -> bool {
     let is_own = |entry: &&Entry| entry.author == *agency && entry.place.epoch == epoch;
     let wrote_later = entries.iter().filter(is_own).any(|entry| entry.place.index.0 >= size);
@@ -129,13 +133,13 @@ pub fn counts_as_held(complaint: &Complaint, entries: &[Entry], agency: &AgencyI
         entry.place.index.0 < size
             && matches!(&entry.body, Body::Lodged(_) | Body::Custody { act: crate::entry::CustodyAct::Accepted, .. })
     });
-    // What was reopened may have been ended when the figures were made.
+    // The work on a reopened complaint may have been ended when the figures were made, so it does not count.
     let case = complaint.case();
     let was_open = case.phase.is_open() && case.reopened == 0;
     !wrote_later && took_it && complaint.custody().holder == *agency && was_open
 }
 
-/// The state that these entries give; each is admitted after its parents.
+/// Folds these entries. Each must come after its parents.
 fn fold(judge: &Judge<'_>, entries: &[Entry]) -> Result<Complaint, NotProven> {
     let unreadable = |problem: String| NotProven::Unreadable { part: "case", problem };
     let (first, rest) = entries.split_first().ok_or_else(|| unreadable("no entries".to_owned()))?;

@@ -1,8 +1,10 @@
 //! The evidence file: a line that names the format, then a serialised `SignedEvidence` in base64.
 //!
+//! Must not know the rules of the findings.
+//!
 //! Invariants:
-//! - it is written in one way, so a changed byte is a changed file, and a changed file does not open;
-//! - the accuser's signature covers all of it: who accuses falsely is known.
+//! - the file has one form, so a file with a changed, added or missing byte does not open;
+//! - the accuser's signature covers the whole content, so a false accuser is known.
 
 use std::sync::Arc;
 
@@ -22,11 +24,11 @@ const FORMAT: &str = "sinergi evidence v1\n";
 const DOMAIN: &[u8] = b"sinergi/evidence/v1\0";
 const LINE: usize = 76;
 
-/// Evidence as an accuser puts it together.
+/// Evidence before it is signed.
 pub struct Evidence<'a> {
-    /// Who accuses.
+    /// The agency that accuses.
     pub accuser: &'a AgencyId,
-    /// When, milliseconds since 1970.
+    /// Time of the accusation, in milliseconds since 1970.
     pub made_at: u64,
     /// The charters by which it is judged.
     pub charters: &'a Charters,
@@ -34,55 +36,55 @@ pub struct Evidence<'a> {
     pub accusations: Vec<wire::Accusation>,
 }
 
-/// Why a file is no evidence.
+/// The reason why a file is no evidence, or does not hold.
 #[derive(Debug, thiserror::Error)]
 pub enum EvidenceError {
-    /// Too large.
+    /// The file is too large.
     #[error("the file has {0} bytes, at most {max}", max = limits::EVIDENCE_BYTES)]
     TooLarge(usize),
-    /// Another file.
+    /// The file has another format.
     #[error("the file does not begin with {FORMAT:?}: it is no evidence file, or one of a later version")]
     Format,
-    /// Changed or damaged.
+    /// The file was changed or damaged.
     #[error("the file is damaged or was changed: {0}")]
     Damaged(String),
-    /// The charters in it do not hold together.
+    /// The charters in the file do not form a chain.
     #[error("the charters in the file are not trusted: {0}")]
     Charters(#[from] CharterTrustError),
-    /// Another charter than the reader's.
+    /// The chain in the file does not contain the reader's charter.
     #[error("the file is judged by other charters than version {version} of {federation} that you trust")]
     OtherCharter {
         /// The federation of the reader's charter.
         federation: String,
-        /// Its version.
+        /// The version of the reader's charter.
         version: u64,
     },
-    /// The accuser's signature fails.
+    /// The accuser's signature does not verify.
     #[error("the accuser's signature does not verify: {0}")]
     Signature(String),
-    /// No accusation in it.
+    /// The file holds no accusation.
     #[error("the file accuses nobody")]
     Empty,
     /// An accusation does not hold.
     #[error("accusation {number} against {accused:?} does not hold: {source}")]
     NotProven {
-        /// Which one, counted from 1.
+        /// The number of the accusation, counted from 1.
         number: usize,
-        /// Against whom.
+        /// The accused, as the file names it.
         accused: String,
-        /// Why not.
+        /// The judge's reason.
         source: NotProven,
     },
 }
 
-/// Evidence that was opened and judged: every accusation holds.
+/// Evidence that was opened and judged. Every accusation in it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
-    /// Who accuses.
+    /// The agency that accuses.
     pub accuser: AgencyId,
-    /// When, milliseconds since 1970.
+    /// Time of the accusation, in milliseconds since 1970.
     pub made_at: u64,
-    /// What is proven or stated, against whom.
+    /// The judged accusations, in the order of the file.
     pub statements: Vec<Statement>,
 }
 
@@ -142,7 +144,7 @@ impl Opened {
     }
 }
 
-/// The accusations of a file, unjudged: to put them into another one.
+/// The accusations of a file without judging them, so that they can be put into another file.
 ///
 /// # Errors
 /// When it is no evidence file.
@@ -160,7 +162,7 @@ fn read(file: &[u8]) -> Result<(wire::SignedEvidence, wire::Evidence), EvidenceE
     let bytes = BASE64.decode(&text).map_err(|error| damaged(&error))?;
     let signed = wire::SignedEvidence::decode(bytes.as_slice()).map_err(|error| damaged(&error))?;
     if written(&signed) != file {
-        return Err(damaged(&"it is not written as evidence files are"));
+        return Err(damaged(&"its content does not have the one allowed form"));
     }
     let evidence = wire::Evidence::decode(signed.evidence.as_slice()).map_err(|error| damaged(&error))?;
     if evidence.accusations.len() > limits::ACCUSATIONS {
@@ -169,7 +171,7 @@ fn read(file: &[u8]) -> Result<(wire::SignedEvidence, wire::Evidence), EvidenceE
     Ok((signed, evidence))
 }
 
-/// The charters in the file, which the reader's is one of.
+/// The chain of charters in the file. The reader's charter must be one of them, or the successor of the last.
 fn open_charters(evidence: &wire::Evidence, trusted: &Charter) -> Result<Charters, EvidenceError> {
     let other = || EvidenceError::OtherCharter { federation: trusted.federation.clone(), version: trusted.version };
     let (first, later) = evidence.charters.split_first().ok_or_else(other)?;
@@ -180,7 +182,7 @@ fn open_charters(evidence: &wire::Evidence, trusted: &Charter) -> Result<Charter
     let same = |charter: &Arc<Charter>| charter.hash == trusted.hash;
     match charters.version(trusted.version) {
         Some(charter) if same(charter) => Ok(charters),
-        // The reader's is newer: it may be the successor of the last one here.
+        // The reader's charter may be the successor of the last one in the file.
         None if trusted.version == charters.newest().version + 1
             && trusted.predecessor == Some(charters.newest().hash) =>
         {

@@ -1,4 +1,8 @@
-//! The judge: opens what an accusation consists of, by the charter, and hands it to the rule of its finding.
+//! The judge: it opens the parts of an accusation by the charter, and passes them to the rule of the finding.
+//!
+//! Must not know the rules: they are in the files `ledger`, `custody` and `offers`.
+//!
+//! Invariant: a part that this file returns is verified, except where its name says `unsigned`.
 
 use std::collections::BTreeSet;
 
@@ -17,47 +21,47 @@ use crate::tlog::tree::{Inclusion, ProofError, parse_hash};
 use crate::transparency::receipt::Receipt;
 use crate::wire::{self, accusation::Finding as Kind};
 
-/// Why an accusation does not hold.
+/// The reason why an accusation does not hold.
 #[derive(Debug, thiserror::Error)]
 pub enum NotProven {
     /// It names no finding, or one of a later version.
     #[error("it names no finding that this version knows")]
     UnknownFinding,
-    /// A part of it cannot be read.
+    /// A part of it cannot be parsed.
     #[error("its {part} cannot be read: {problem}")]
     Unreadable {
-        /// Which part.
+        /// The part, in words.
         part: &'static str,
-        /// Why not.
+        /// The problem, in words.
         problem: String,
     },
-    /// A part of it is not by whom it should be.
+    /// Another agency signed a part of it than the rule demands.
     #[error("its {part} is by {found}, it should be by {expected}")]
     ByAnother {
-        /// Which part.
+        /// The part, in words.
         part: &'static str,
-        /// Who signed it.
+        /// The agency that signed it.
         found: AgencyId,
-        /// Who should have.
+        /// The agency that must have signed it.
         expected: AgencyId,
     },
     /// A signature does not verify.
     #[error("the signature of its {part} does not verify: {problem}")]
     Signature {
-        /// Which part.
+        /// The part, in words.
         part: &'static str,
-        /// Why not.
+        /// The problem, in words.
         problem: String,
     },
-    /// A proof fails.
+    /// A Merkle proof does not hold.
     #[error("its proof fails: {0}")]
     Proof(#[from] ProofError),
-    /// Everything is genuine, and contradicts nothing.
-    #[error("what it shows contradicts nothing: {0}")]
+    /// All parts are genuine, but they do not contradict each other.
+    #[error("it shows no contradiction: {0}")]
     NoContradiction(String),
 }
 
-/// Judges accusations by the charters of a federation.
+/// The judge of a federation's accusations.
 #[derive(Clone, Copy, Debug)]
 pub struct Judge<'a> {
     federation: &'a str,
@@ -65,7 +69,7 @@ pub struct Judge<'a> {
     pub(super) charters: &'a Charters,
 }
 
-/// A leaf of a signed tree, whose proof holds.
+/// A leaf that is proved to be in a signed tree.
 pub(super) struct ProvenLeaf {
     pub(super) checkpoint: Checkpoint,
     pub(super) index: LedgerIndex,
@@ -73,7 +77,7 @@ pub(super) struct ProvenLeaf {
 }
 
 impl<'a> Judge<'a> {
-    /// A judge who trusts these charters.
+    /// A judge that trusts these charters.
     pub fn new(charters: &'a Charters) -> Self {
         Self { federation: &charters.newest().federation, charters }
     }
@@ -81,7 +85,7 @@ impl<'a> Judge<'a> {
     /// Judges an accusation that was made at `made_at`, in milliseconds since 1970.
     ///
     /// # Errors
-    /// Why it does not hold.
+    /// The reason why it does not hold.
     pub fn judge(&self, accusation: &wire::Accusation, made_at: u64) -> Result<Statement, NotProven> {
         let accused = agency("name of the accused", &accusation.accused)?;
         match accusation.finding.as_ref().ok_or(NotProven::UnknownFinding)? {
@@ -101,7 +105,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// An entry whose author signed it, by the charter that it names.
+    /// An entry whose signature verifies by the charter that it names.
     pub(super) fn entry(&self, part: &'static str, signed: &[u8]) -> Result<Entry, NotProven> {
         let entry = self.unsigned_entry(part, signed)?;
         let key = signing_key(&entry, self.charters)
@@ -112,20 +116,20 @@ impl<'a> Judge<'a> {
         Ok(entry)
     }
 
-    /// An entry of this author.
+    /// Like [`Self::entry`], and the entry must be by this author.
     pub(super) fn entry_by(&self, part: &'static str, signed: &[u8], author: &AgencyId) -> Result<Entry, NotProven> {
         let entry = self.entry(part, signed)?;
         by(part, &entry.author, author)?;
         Ok(entry)
     }
 
-    /// An entry of which only the bytes count, because something signed names their hash.
+    /// An entry whose signature is not checked. The caller has something signed that names the hash of its bytes.
     pub(super) fn unsigned_entry(&self, part: &'static str, signed: &[u8]) -> Result<Entry, NotProven> {
         Entry::parse(Bytes::copy_from_slice(signed), self.federation)
             .map_err(|refusal| NotProven::Unreadable { part, problem: refusal.to_string() })
     }
 
-    /// Whether these bytes are an entry that its author signed; `None`: by the charters that are here that cannot be told.
+    /// Whether the entry's author signed it. `None` if the charters here cannot tell.
     pub(super) fn is_signed(&self, entry: &Entry) -> Option<bool> {
         match signing_key(entry, self.charters) {
             Ok(key) => Some(entry.verify(&key.public)),
@@ -134,7 +138,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// A checkpoint of this agency.
+    /// A verified checkpoint of this agency.
     pub(super) fn checkpoint(&self, note: &[u8], of: &AgencyId) -> Result<Checkpoint, NotProven> {
         let part = "checkpoint";
         let keys = self.charters.checkpoint_keys(of).ok_or_else(|| stranger(part, of))?;
@@ -142,7 +146,7 @@ impl<'a> Judge<'a> {
             .map_err(|error| NotProven::Signature { part, problem: error.to_string() })
     }
 
-    /// A checkpoint of this agency with its cosigned time, in seconds since 1970.
+    /// A verified checkpoint of this agency with its cosigned time, in seconds since 1970.
     pub(super) fn timed(&self, note: &[u8], of: &AgencyId) -> Result<(Checkpoint, u64), NotProven> {
         let checkpoint = self.checkpoint(note, of)?;
         let seconds = checkpoint
@@ -151,7 +155,7 @@ impl<'a> Judge<'a> {
         Ok((checkpoint, seconds))
     }
 
-    /// A receipt of this agency.
+    /// A verified receipt of this agency.
     pub(super) fn receipt(&self, ack: &[u8], by_agency: &AgencyId) -> Result<Receipt, NotProven> {
         let part = "receipt";
         let unreadable = |problem: String| NotProven::Unreadable { part, problem };
@@ -170,7 +174,7 @@ impl<'a> Judge<'a> {
         Ok(receipt)
     }
 
-    /// A leaf of this agency's tree.
+    /// A proved leaf of this agency's tree.
     pub(super) fn leaf(&self, proof: Option<&wire::LeafProof>, of: &AgencyId) -> Result<ProvenLeaf, NotProven> {
         let missing = NotProven::Unreadable { part: "proof of the leaf", problem: "it is missing".to_owned() };
         let proof = proof.ok_or(missing)?;
@@ -181,7 +185,8 @@ impl<'a> Judge<'a> {
         Ok(ProvenLeaf { checkpoint, index: inclusion.index, hash: inclusion.leaf_hash })
     }
 
-    /// Entries of which a signed one names all, directly or through others: nothing of its past is missing.
+    /// Checks that `ancestors` are exactly the ancestors of a signed entry, and parses them. Their signatures need no check, because the entry
+    /// names their ids, directly or through others.
     pub(super) fn past_of(&self, entry: &Entry, ancestors: &[Vec<u8>]) -> Result<Vec<Entry>, NotProven> {
         let part = "ancestors";
         let unreadable = |problem: String| NotProven::Unreadable { part, problem };
@@ -199,7 +204,7 @@ impl<'a> Judge<'a> {
             }
         }
         if reached.len() != entries.len() {
-            return Err(unreadable("some are none".to_owned()));
+            return Err(unreadable("some of them are no ancestors".to_owned()));
         }
         Ok(entries)
     }
@@ -230,7 +235,7 @@ pub(super) fn time(millis: u64) -> String {
     at.map_or_else(|| format!("{millis} ms"), |at| format!("{at:.0}"))
 }
 
-/// An entry, for people: what it is and of which complaint.
+/// An entry in words: its body and its complaint.
 pub(super) fn named(entry: &Entry) -> String {
     let complaint = entry.complaint.map(|id| format!(" of complaint {}", id.short())).unwrap_or_default();
     format!("{}{complaint}", entry.body.name())

@@ -1,4 +1,6 @@
-//! Findings in which the accused's own signatures contradict each other.
+//! The rules of the findings in which signatures of the accused contradict each other.
+//!
+//! Must not know how an accusation was found.
 
 use super::judge::{Judge, NotProven, by, complaint_text, named, no_contradiction, time};
 use super::{Finding, Statement};
@@ -10,7 +12,7 @@ use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::tree::{check_consistency, leaf_hash, parse_hash};
 use crate::wire;
 
-/// Two entries with one place.
+/// Judges `forked`: two entries with one place.
 pub(super) fn two_entries(
     judge: &Judge<'_>,
     accused: &AgencyId,
@@ -37,7 +39,7 @@ pub(super) fn two_entries(
     Ok(Statement { finding: Finding::Forked, accused: accused.clone(), complaint, text })
 }
 
-/// Two trees of which the smaller is not the beginning of the larger.
+/// Judges `forked`: the smaller of two trees is not the beginning of the larger.
 pub(super) fn two_trees(
     judge: &Judge<'_>,
     accused: &AgencyId,
@@ -55,8 +57,8 @@ pub(super) fn two_trees(
         return Err(no_contradiction("the smaller tree is the beginning of the larger"));
     }
     let text = format!(
-        "{accused} has signed that the first {} leaves of its ledger are one thing{}, and with {} leaves{} that they are another. \
-         So it has shown two different ledgers, or has changed entries after signing them.",
+        "{accused} has signed its ledger of {} leaves{}, and its ledger of {} leaves{}. The second does not begin with the first: {accused} has \
+         shown two different ledgers, or has changed entries after signing them.",
         smaller.size,
         signed_at(&smaller),
         larger.size,
@@ -65,7 +67,7 @@ pub(super) fn two_trees(
     Ok(Statement { finding: Finding::Forked, accused: accused.clone(), complaint: None, text })
 }
 
-/// An entry that claims a place where the ledger holds another leaf.
+/// Judges `forked`: an entry claims a place where the ledger holds another leaf.
 pub(super) fn displaced(
     judge: &Judge<'_>,
     accused: &AgencyId,
@@ -92,7 +94,7 @@ pub(super) fn displaced(
     Ok(Statement { finding: Finding::Forked, accused: accused.clone(), complaint, text })
 }
 
-/// Fewer leaves at a later time: later by more than a clock that is set can make it.
+/// Judges `rolled_back`: fewer leaves at a time that is later by more than a corrected clock explains.
 pub(super) fn rolled_back(
     judge: &Judge<'_>,
     accused: &AgencyId,
@@ -123,7 +125,7 @@ pub(super) fn rolled_back(
     Ok(Statement { finding: Finding::RolledBack, accused: accused.clone(), complaint: None, text })
 }
 
-/// A later epoch that does not begin with its declaration.
+/// Judges `rolled_back`: a later epoch does not begin with its declaration.
 pub(super) fn undeclared(
     judge: &Judge<'_>,
     accused: &AgencyId,
@@ -137,7 +139,7 @@ pub(super) fn undeclared(
     if leaf.hash != leaf_hash(&begun.first) {
         return Err(no_contradiction("the leaf is another entry"));
     }
-    // Whatever the bytes are, the accused signed that its ledger begins with them.
+    // The accused signed that its ledger begins with these bytes, even if they are no entry.
     let first = judge.unsigned_entry("first leaf", &begun.first).ok();
     let what = first
         .as_ref()
@@ -167,7 +169,7 @@ fn declares(first: &Entry, accused: &AgencyId, epoch: Epoch) -> bool {
     reset_of(first).is_some() && first.author == *accused && first.place == place
 }
 
-/// A receipt names a leaf, and the tree holds something else there.
+/// Judges `omitted`: a receipt names a leaf, and the tree holds another leaf there.
 pub(super) fn omitted(judge: &Judge<'_>, accused: &AgencyId, omitted: &wire::Omitted) -> Result<Statement, NotProven> {
     let entry = judge.entry("entry", &omitted.entry)?;
     let receipt = judge.receipt(&omitted.receipt, accused)?;
@@ -195,7 +197,7 @@ pub(super) fn omitted(judge: &Judge<'_>, accused: &AgencyId, omitted: &wire::Omi
     Ok(Statement { finding: Finding::Omitted, accused: accused.clone(), complaint, text })
 }
 
-/// An entry behind a cosigned size with a clock from before.
+/// Judges `back_dated`: an entry after a cosigned size has a clock from well before the cosigned time.
 pub(super) fn back_dated(
     judge: &Judge<'_>,
     accused: &AgencyId,
@@ -224,7 +226,7 @@ pub(super) fn back_dated(
     Ok(Statement { finding: Finding::BackDated, accused: accused.clone(), complaint, text })
 }
 
-/// When a checkpoint was signed, as a part of a sentence.
+/// The cosigned time of a checkpoint, as a part of a sentence.
 pub(super) fn signed_at(checkpoint: &Checkpoint) -> String {
     checkpoint.seconds.map(|seconds| format!(", signed at {}", time(seconds.saturating_mul(1000)))).unwrap_or_default()
 }

@@ -1,4 +1,6 @@
-//! Findings about what did not happen. The accuser states it; what can be proved of it is.
+//! The rules of the findings that something did not happen. The accuser states the omission; everything else is proved.
+//!
+//! Must not know how an accusation was found.
 
 use super::judge::{Judge, NotProven, complaint_text, named, no_contradiction, time};
 use super::ledger::signed_at;
@@ -8,7 +10,7 @@ use crate::entry::{Body, CaseAct, Entry};
 use crate::tlog::tree::leaf_hash;
 use crate::wire::{self, unanswered::ReachedBy};
 
-/// The accused's ledger holds an entry that the accuser should have got.
+/// Judges `withheld`: the accused's ledger holds an entry that the accuser should have got.
 pub(super) fn withheld(
     judge: &Judge<'_>,
     accused: &AgencyId,
@@ -20,8 +22,8 @@ pub(super) fn withheld(
         return Err(no_contradiction("the leaf is another entry"));
     }
     let text = format!(
-        "{accused} holds {} by {} as leaf {} of its ledger{}. The accuser is entitled to it and states that {accused} passed it over and \
-         went on to what lies behind it.",
+        "{accused} holds {} by {} as leaf {} of its ledger{}. The accuser is entitled to it and states that {accused} left it out and sent \
+         later leaves.",
         named(&entry),
         entry.author,
         leaf.index,
@@ -31,7 +33,7 @@ pub(super) fn withheld(
     Ok(Statement { finding: Finding::Withheld, accused: accused.clone(), complaint, text })
 }
 
-/// An offer that did not arrive in time.
+/// Judges `undelivered`: an offer did not arrive in time.
 pub(super) fn undelivered(
     judge: &Judge<'_>,
     accused: &AgencyId,
@@ -53,7 +55,7 @@ pub(super) fn undelivered(
     Ok(Statement { finding: Finding::Undelivered, accused: accused.clone(), complaint, text })
 }
 
-/// An offer that arrived and was not answered in time.
+/// Judges `unanswered`: an offer arrived and was not answered in time.
 pub(super) fn unanswered(
     judge: &Judge<'_>,
     accused: &AgencyId,
@@ -96,7 +98,7 @@ pub(super) fn unanswered(
     Ok(Statement { finding: Finding::Unanswered, accused: accused.clone(), complaint, text })
 }
 
-/// No proof was given.
+/// Judges `unresponsive`: the accused gave no proof.
 pub(super) fn unresponsive(
     judge: &Judge<'_>,
     accused: &AgencyId,
@@ -116,7 +118,7 @@ pub(super) fn unresponsive(
     Ok(Statement { finding: Finding::Unresponsive, accused: accused.clone(), complaint: None, text })
 }
 
-/// An offer to the accused, and until when it was to be answered.
+/// An offer to the accused, with its `answer_by` in milliseconds since 1970.
 fn offer_to(judge: &Judge<'_>, accused: &AgencyId, signed: &[u8]) -> Result<(Entry, u64), NotProven> {
     let offer = judge.entry("offer", signed)?;
     let found = match &offer.body {

@@ -1,4 +1,4 @@
-//! Every finding against a dishonest agency, and none against an honest one that looks alike.
+//! The judge confirms every finding against a dishonest agency, and none against an honest agency that looks similar.
 
 use proptest::prelude::*;
 use prost::Message;
@@ -13,7 +13,7 @@ use crate::wire::{self, accusation::Finding as Kind, concealed::KnownBy, unanswe
 const CITY: &str = "kota-bandung";
 const PROVINCE: &str = "prov-jabar";
 const MINISTRY: &str = "kemendagri";
-/// When accusations are made.
+/// Time of the accusations.
 const LATER: u64 = START + 30 * DAY;
 
 fn against(accused: &str, finding: Kind) -> wire::Accusation {
@@ -87,7 +87,7 @@ fn a_ledger_whose_past_changed_is_a_fork_and_one_that_grew_is_none() {
     other.push(b"another");
     proves(&federation, PROVINCE, trees(&other, &old), Finding::Forked);
     contradicts_nothing(&federation, PROVINCE, trees(&old, &old));
-    // What was shown must be of the larger tree.
+    // The prefix must be of the larger tree.
     let Kind::ForkedTrees(mut forged) = trees(&grown, &old) else { unreachable!("just made") };
     forged.prefix_root[0] ^= 1;
     contradicts_nothing(&federation, PROVINCE, Kind::ForkedTrees(forged));
@@ -114,7 +114,7 @@ fn an_own_entry_that_its_ledger_replaced_is_a_fork() {
 }
 
 #[test]
-fn fewer_leaves_at_a_later_time_are_a_roll_back_and_a_late_note_a_set_clock_or_a_new_epoch_is_none() {
+fn fewer_leaves_at_a_later_time_are_a_roll_back_unless_a_corrected_clock_or_a_new_epoch_explains_it() {
     let federation = Federation::new();
     let (large, small) = (Ledger::filled(20), Ledger::filled(8));
     let back = |earlier: Vec<u8>, later: Vec<u8>| Kind::RolledBack(wire::RolledBack { earlier, later });
@@ -153,7 +153,7 @@ fn a_new_epoch_that_begins_with_anything_but_its_declaration_is_a_roll_back() {
     let lodged = signed(&federation.node(CITY).lodges().at_leaf(0).entry());
     proves(&federation, CITY, begun(&lodged, 2, 0), Finding::RolledBack);
     proves(&federation, CITY, begun(b"no entry", 2, 0), Finding::RolledBack);
-    // A ledger may begin with anything, and only a beginning declares.
+    // The first epoch may begin with any leaf, and only the first leaf declares.
     contradicts_nothing(&federation, CITY, begun(&lodged, 1, 0));
     contradicts_nothing(&federation, CITY, begun(&lodged, 2, 1));
     // The declaration of another epoch or of another agency, or one that it did not sign, declares nothing.
@@ -182,7 +182,7 @@ fn a_new_epoch_that_begins_with_anything_but_its_declaration_is_a_roll_back() {
 }
 
 #[test]
-fn an_acknowledged_entry_that_is_not_there_any_more_is_omitted() {
+fn an_acknowledged_entry_that_is_no_longer_there_is_omitted() {
     let federation = Federation::new();
     let case = federation.case_at(MINISTRY);
     let offer = federation.node(MINISTRY).forwards(&case).to(PROVINCE).entry();
@@ -208,7 +208,7 @@ fn an_acknowledged_entry_that_is_not_there_any_more_is_omitted() {
 }
 
 #[test]
-fn a_clock_from_before_a_cosigned_size_is_back_dated_and_one_within_the_margin_is_not() {
+fn an_entry_dated_before_a_cosigned_size_is_back_dated_and_one_within_the_margin_is_not() {
     let federation = Federation::new();
     let mut case = federation.case_held_by(CITY, PROVINCE);
     case.later(MINUTE);
@@ -223,12 +223,12 @@ fn a_clock_from_before_a_cosigned_size_is_back_dated_and_one_within_the_margin_i
     contradicts_nothing(&federation, PROVINCE, dated(&answer.clone().at_leaf(8).at(START + DAY - 11 * MINUTE)));
 }
 
-/// A complaint of the city that the province holds was offered on; the province's supervisor takes it away from it.
+/// The city offers its complaint to the province. Then the complaint is reassigned to the ministry.
 struct Hidden<'f> {
     case: Case<'f>,
-    /// What the ministry wrote, and the province got.
+    /// The reassignment, which the province's ledger has.
     reassigned: Entry,
-    /// The entries before it, as the province would show them.
+    /// The entries before it.
     past: Vec<Vec<u8>>,
 }
 
@@ -261,10 +261,10 @@ fn an_acceptance_that_hides_a_reassignment_which_its_ledger_had_is_concealed() {
         proves(&federation, PROVINCE, concealed(&accepted, &past, known_by), Finding::Concealed);
     }
     contradicts_nothing(&federation, PROVINCE, concealed(&accepted, &past, None));
-    // Written before it came.
+    // The acceptance was written before the reassignment came.
     let before = federation.node(PROVINCE).accepts(&case).at_leaf(10).entry();
     contradicts_nothing(&federation, PROVINCE, concealed(&before, &past, receipt()));
-    // It names it.
+    // The acceptance names the reassignment.
     let honest =
         federation.node(PROVINCE).accepts(&case).after(&[case.complaint.tip(), reassigned.id]).at_leaf(12).entry();
     let whole = [past.clone(), vec![signed(&reassigned)]].concat();
@@ -275,7 +275,7 @@ fn an_acceptance_that_hides_a_reassignment_which_its_ledger_had_is_concealed() {
 }
 
 #[test]
-fn figures_below_what_was_taken_on_are_misreported_and_a_complaint_that_was_given_away_does_not_count() {
+fn a_figure_below_the_number_of_held_complaints_is_misreported_and_an_ended_complaint_does_not_count() {
     let federation = Federation::new();
     let published = |value: u64| {
         let figures = vec![wire::Figure { name: HELD.to_owned(), value }];
@@ -342,7 +342,7 @@ fn an_offer_is_unanswered_only_if_it_arrived_in_time_and_the_time_is_over() {
 }
 
 #[test]
-fn what_was_withheld_is_shown_to_be_in_the_ledger() {
+fn a_withheld_entry_is_shown_to_be_in_the_ledger() {
     let federation = Federation::new();
     let entry = federation.node(CITY).lodges().at_leaf(4).entry();
     let mut ledger = Ledger::filled(4);
@@ -366,7 +366,7 @@ fn file(federation: &Federation, accusations: Vec<wire::Accusation>) -> Vec<u8> 
 }
 
 #[test]
-fn a_file_tells_who_accuses_whom_of_what_with_nothing_but_the_charter() {
+fn a_file_opens_with_nothing_but_the_charter_and_names_accuser_accused_and_finding() {
     let federation = Federation::new();
     let opened = Opened::judge(&file(&federation, vec![roll_back()]), federation.charter()).expect("it holds");
     assert_eq!((opened.accuser, opened.made_at, opened.statements.len()), (agency("ombudsman"), LATER, 1));
@@ -404,7 +404,7 @@ fn a_file_that_accuses_nobody_or_falsely_does_not_open() {
 fn no_byte_of_a_file_can_be_changed_dropped_or_added() {
     let federation = Federation::new();
     let written = file(&federation, vec![roll_back()]);
-    // The signed bytes are many; each line's first and last bytes and every 7th stand for them.
+    // The file is long, so only the first and last 200 bytes and every 7th byte are tried.
     for at in (0..written.len()).filter(|at| *at < 200 || at % 7 == 0 || at + 200 > written.len()) {
         let mut changed = written.clone();
         changed[at] ^= 1;

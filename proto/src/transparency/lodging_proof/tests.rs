@@ -1,4 +1,4 @@
-//! Receipts: what they prove, and that nothing in them can be changed.
+//! Citizens' receipts: the facts that they prove, and that no byte of them can be changed.
 
 use std::sync::LazyLock;
 
@@ -20,16 +20,16 @@ use crate::tlog::note;
 use crate::tlog::tlog_proof::TlogProof;
 
 const SECONDS: u64 = START / 1000;
-/// Made once: its charter is parsed slowly.
+/// Made once, because parsing its charter is slow.
 static FEDERATION_OF_SEVEN: LazyLock<Federation> = LazyLock::new(Federation::new);
 
-/// The tree of some leaves.
+/// The Merkle tree of some leaves.
 struct Tree {
     stored: Stored,
     size: u64,
 }
 
-/// Its hashes, in stored-hash order.
+/// The hashes of a tree, in the order of `tlog_tiles::stored_hash_index`.
 struct Stored(Vec<Hash>);
 
 impl HashReader for Stored {
@@ -59,7 +59,7 @@ impl Tree {
     }
 }
 
-/// `size` leaves, of which one is this entry.
+/// A tree of `size` leaves. The leaf `index` is this entry.
 fn tree_with(entry: &Writing, index: u64, size: u64) -> Tree {
     let leaf = |n| if n == index { entry.signed().bytes } else { Bytes::from(format!("leaf {n}")) };
     Tree::of((0..size).map(leaf))
@@ -97,7 +97,7 @@ fn changed(file: &[u8], change: impl FnOnce(&mut TlogProof)) -> Vec<u8> {
 }
 
 #[test]
-fn a_receipt_says_with_whom_what_and_when_a_complaint_was_lodged() {
+fn a_receipt_names_agency_complaint_category_and_time() {
     let entry = lodged_at(5);
     let lodging = proven(&receipt_of(&entry, 5, 12));
     assert_eq!((lodging.agency.as_str(), lodging.complaint), ("kota-bandung", entry.entry().complaint.expect("an id")));
@@ -121,7 +121,7 @@ fn a_receipt_holds_for_every_leaf_of_every_small_tree_and_for_no_other_leaf() {
 }
 
 #[test]
-fn every_flipped_bit_of_a_receipt_is_found() {
+fn a_receipt_with_a_flipped_bit_is_refused() {
     let file = receipt_of(&lodged_at(5), 5, 12);
     proven(&file);
     for bit in 0..file.len() * 8 {
@@ -133,7 +133,7 @@ fn every_flipped_bit_of_a_receipt_is_found() {
 }
 
 #[test]
-fn a_receipt_without_one_of_its_lines_or_bytes_is_found() {
+fn a_receipt_with_a_missing_line_or_end_is_refused() {
     let file = receipt_of(&lodged_at(5), 5, 12);
     let lines: Vec<&[u8]> = file.split_inclusive(|byte| *byte == b'\n').collect();
     for left_out in 0..lines.len() {
@@ -147,7 +147,7 @@ fn a_receipt_without_one_of_its_lines_or_bytes_is_found() {
 }
 
 #[test]
-fn lines_of_signatures_under_unknown_keys_say_nothing_and_break_nothing() {
+fn signature_lines_under_unknown_keys_change_nothing() {
     let file = receipt_of(&lodged_at(5), 5, 12);
     let witnessed = changed(&file, |proof| {
         let note = Note::from_bytes(&proof.checkpoint).expect("a note");
@@ -159,7 +159,7 @@ fn lines_of_signatures_under_unknown_keys_say_nothing_and_break_nothing() {
 }
 
 #[test]
-fn an_agency_that_took_its_old_ledger_over_gives_receipts_of_the_new_one() {
+fn a_receipt_of_a_new_epoch_holds_for_an_entry_of_an_earlier_one() {
     let entry = lodged_at(5);
     let tree = tree_with(&entry, 2, 9);
     let of = |epoch| {
@@ -171,7 +171,7 @@ fn an_agency_that_took_its_old_ledger_over_gives_receipts_of_the_new_one() {
 }
 
 #[test]
-fn what_is_no_lodging_of_this_agency_is_named() {
+fn a_file_that_proves_no_lodging_is_refused_with_the_reason() {
     let file = receipt_of(&lodged_at(5), 5, 12);
     assert!(matches!(refused(&changed(&file, |proof| proof.extra = None)), NotProven::NoEntry));
     assert!(matches!(refused(b"something else\n"), NotProven::Format(_)));
@@ -200,7 +200,7 @@ fn what_is_no_lodging_of_this_agency_is_named() {
 }
 
 #[test]
-fn a_checkpoint_of_another_agency_without_time_or_before_the_entry_is_named() {
+fn a_checkpoint_of_another_agency_without_a_time_or_before_the_entry_is_refused() {
     let entry = lodged_at(5);
     let tree = tree_with(&entry, 5, 12);
     let with = |note: &[u8]| receipt(&entry.signed().bytes, LedgerIndex(5), tree.path(5), note);
@@ -216,11 +216,11 @@ fn a_checkpoint_of_another_agency_without_time_or_before_the_entry_is_named() {
 
     let at = |seconds| with(&signer_of("kota-bandung", 1).sign(12, tree.root(), seconds));
     assert!(matches!(refused(&at(SECONDS - 301)), NotProven::TimesContradict(301)));
-    assert_eq!(proven(&at(SECONDS - 300)).in_ledger_at, SECONDS - 300, "the clocks of peers may be off so far");
+    assert_eq!(proven(&at(SECONDS - 300)).in_ledger_at, SECONDS - 300, "honest clocks may differ by so much");
 }
 
 #[test]
-fn keys_count_only_in_their_time_and_a_member_that_left_still_stands_by_what_it_took_in() {
+fn keys_count_only_within_their_validity_and_a_retired_member_s_receipts_still_hold() {
     let file = receipt_of(&lodged_at(5), 5, 12);
     let under = |change: &dyn Fn(&mut CharterText)| {
         let mut text = charter_text();
@@ -260,7 +260,7 @@ proptest! {
     }
 
     #[test]
-    fn another_proof_proves_nothing(
+    fn a_changed_audit_path_proves_nothing(
         size in 2..200_u64,
         index in any::<prop::sample::Index>(),
         hash in any::<prop::sample::Index>(),
@@ -285,7 +285,7 @@ proptest! {
         size in any::<u64>(),
         hashes in 0..64_usize,
     ) {
-        // Signed by the agency itself, which may be the one that lies.
+        // The agency itself signs, because it may be the dishonest one.
         let note = signer_of("kota-bandung", 1).sign(size, [7; 32], SECONDS);
         let signed = lodged_at(index).signed().bytes;
         let path = vec![Hash([1; 32]); hashes];

@@ -1,4 +1,4 @@
-//! Receipts: signed, read back, and refused when they are not what they should be.
+//! Receipts are read back as they were signed, and changed ones are refused.
 
 use proptest::prelude::*;
 use prost::Message;
@@ -82,7 +82,7 @@ fn a_wrong_signature_is_refused() {
 }
 
 #[test]
-fn an_entry_s_signature_is_no_receipt_s() {
+fn a_signature_of_an_entry_is_no_signature_of_a_receipt() {
     let key = entry_key("kota-bandung");
     let mut ack = receipt().sign(&key);
     ack.signature = key.sign(&[b"sinergi/entry/v1\0", ack.receipt.as_slice()].concat()).to_bytes().to_vec();
@@ -90,7 +90,7 @@ fn an_entry_s_signature_is_no_receipt_s() {
 }
 
 #[test]
-fn a_malformed_receipt_is_refused_and_says_where() {
+fn a_malformed_receipt_is_refused_and_the_field_is_named() {
     assert!(matches!(
         Receipt::parse(&wire::Ack { receipt: vec![0xff], signature: vec![] }),
         Err(ReceiptError::Malformed(_))

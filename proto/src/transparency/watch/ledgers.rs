@@ -1,10 +1,13 @@
-//! All ledgers that a node watches: what of them is passed on to peers, asked about, and committed to in the own ledger.
+//! All ledgers that a node watches: which of their checkpoints to pass on, to ask about, and to witness in the own ledger.
 //!
-//! A version counts every checkpoint that becomes the newest of its agency, so that a link knows what it has told already.
+//! Must not know links.
+//!
+//! Invariant: the version grows by one with every checkpoint that becomes the newest of its agency. So a link knows by one number which
+//! checkpoints it has passed on.
 
 use std::collections::BTreeMap;
 
-use super::{Beginning, Noted, Taken, Watched};
+use super::{Prefix, Taken, VerifiedCheckpoint, Watched};
 use crate::base::ids::AgencyId;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::wire::accusation::Finding;
@@ -19,40 +22,45 @@ pub struct WatchedLedgers {
 #[derive(Clone, Debug, Default)]
 struct Ledger {
     watched: Watched,
-    /// The checkpoint of it that the own ledger commits to.
+    /// Its checkpoint to which the own ledger commits.
     witnessed: Option<Checkpoint>,
-    /// The version in which its newest checkpoint became the newest.
+    /// The version at which its newest checkpoint became the newest.
     changed: u64,
 }
 
 impl WatchedLedgers {
-    /// The newest checkpoint of an agency that contradicts none.
-    pub fn newest(&self, agency: &AgencyId) -> Option<&Noted> {
+    /// The newest checkpoint of an agency that contradicts no other.
+    pub fn newest(&self, agency: &AgencyId) -> Option<&VerifiedCheckpoint> {
         self.ledgers.get(agency)?.watched.newest()
     }
 
-    /// Takes a checkpoint of an agency that verified, from whoever showed it.
-    pub fn take(&mut self, agency: &AgencyId, shown: Noted) -> Taken {
+    /// Takes a verified checkpoint of an agency.
+    pub fn take(&mut self, agency: &AgencyId, shown: VerifiedCheckpoint) -> Taken {
         self.change(agency, |watched| watched.take(shown))
     }
 
-    /// Takes an agency's present tree, and what it begins with; the proofs hold.
-    pub fn answered(&mut self, agency: &AgencyId, tree: Noted, beginnings: Vec<Beginning>) -> Option<Finding> {
+    /// Takes an agency's present tree and the older trees with which it begins. The caller has checked the proofs.
+    pub fn answered(
+        &mut self,
+        agency: &AgencyId,
+        tree: VerifiedCheckpoint,
+        beginnings: Vec<Prefix>,
+    ) -> Option<Finding> {
         self.change(agency, |watched| watched.answered(tree, beginnings))
     }
 
-    /// The own ledger commits to this checkpoint of an agency.
+    /// Records that the own ledger commits to this checkpoint of an agency.
     pub fn witnessed(&mut self, agency: &AgencyId, checkpoint: Checkpoint) {
         self.ledgers.entry(agency.clone()).or_default().witnessed = Some(checkpoint);
     }
 
-    /// Grows with every checkpoint that becomes the newest of its agency.
+    /// The version: the number of times that a checkpoint became the newest of its agency.
     pub fn version(&self) -> u64 {
         self.version
     }
 
-    /// The notes that became the newest after this version, of all agencies but one, the oldest change first and at most `most`; and the version
-    /// that they lead to.
+    /// The notes that became the newest after `version`, of all agencies except `but`: the oldest change first, at most `most`. Returns also the
+    /// version up to which they reach.
     pub fn newer_than(&self, version: u64, but: &AgencyId, most: usize) -> (Vec<Vec<u8>>, u64) {
         let is_newer = |(agency, ledger): &(&AgencyId, &Ledger)| ledger.changed > version && *agency != but;
         let mut newer: Vec<_> = self.ledgers.iter().filter(is_newer).map(|(_, ledger)| ledger).collect();
@@ -62,7 +70,7 @@ impl WatchedLedgers {
         (notes.collect(), reached)
     }
 
-    /// The agencies of these that are to prove something, and the sizes that they are asked about.
+    /// Those of the given agencies that have something to prove, with the sizes to ask about.
     pub fn to_ask(&self, agencies: impl IntoIterator<Item = AgencyId>) -> Vec<(AgencyId, Vec<u64>)> {
         let sizes = |agency: &AgencyId| self.ledgers.get(agency).map(|ledger| ledger.watched.to_ask());
         let asked = agencies.into_iter().filter_map(|agency| Some((sizes(&agency)?, agency)));
@@ -70,7 +78,7 @@ impl WatchedLedgers {
     }
 
     /// At most `most` of the newest checkpoints that the own ledger does not commit to yet.
-    pub fn to_witness(&self, most: usize) -> Vec<(AgencyId, Noted)> {
+    pub fn to_witness(&self, most: usize) -> Vec<(AgencyId, VerifiedCheckpoint)> {
         let newest =
             self.ledgers.iter().filter_map(|(agency, ledger)| Some((agency, ledger, ledger.watched.newest()?)));
         let new = newest.filter(|(_, ledger, newest)| ledger.witnessed.as_ref() != Some(&newest.checkpoint));
@@ -79,9 +87,9 @@ impl WatchedLedgers {
 
     fn change<T>(&mut self, agency: &AgencyId, change: impl FnOnce(&mut Watched) -> T) -> T {
         let ledger = self.ledgers.entry(agency.clone()).or_default();
-        let before = ledger.watched.newest().map(Noted::extent);
+        let before = ledger.watched.newest().map(VerifiedCheckpoint::extent);
         let result = change(&mut ledger.watched);
-        if ledger.watched.newest().map(Noted::extent) != before {
+        if ledger.watched.newest().map(VerifiedCheckpoint::extent) != before {
             self.version += 1;
             ledger.changed = self.version;
         }
@@ -95,10 +103,10 @@ mod tests {
     use crate::base::ids::Epoch;
     use crate::fixture::agency;
 
-    fn noted(size: u64, seconds: u64) -> Noted {
+    fn noted(size: u64, seconds: u64) -> VerifiedCheckpoint {
         let root = [u8::try_from(size).expect("small"); 32];
         let checkpoint = Checkpoint { epoch: Epoch(1), size, root, seconds: Some(seconds) };
-        Noted { checkpoint, note: format!("{size} {seconds}").into_bytes() }
+        VerifiedCheckpoint { checkpoint, note: format!("{size} {seconds}").into_bytes() }
     }
 
     fn three() -> WatchedLedgers {
@@ -114,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_is_told_each_change_once_in_order_and_nothing_of_its_own() {
+    fn a_peer_gets_each_change_once_in_order_and_no_checkpoint_of_its_own() {
         let mut ledgers = three();
         let (told, reached) = ledgers.newer_than(0, &agency("kominfo"), 16);
         assert_eq!((notes(&told), reached), (vec!["5 100", "9 100"], 3));
@@ -125,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_fits_into_a_frame_goes_on_where_it_ended() {
+    fn changes_beyond_the_limit_come_in_the_next_frame() {
         let ledgers = three();
         let (first, reached) = ledgers.newer_than(0, &agency("ombudsman"), 2);
         assert_eq!((notes(&first), reached), (vec!["5 100", "7 100"], 2));
@@ -134,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_time_of_the_same_tree_is_not_told_again() {
+    fn a_later_time_of_the_same_tree_is_no_change() {
         let mut ledgers = three();
         ledgers.take(&agency("ksp"), noted(5, 200));
         assert_eq!(ledgers.version(), 3);
@@ -148,13 +156,13 @@ mod tests {
         ledgers.take(&agency("ksp"), noted(6, 200));
         ledgers.take(&agency("kemendagri"), noted(10, 200));
         assert_eq!(ledgers.to_ask(linked.clone()), [(agency("ksp"), vec![5, 6])]);
-        let beginning = |size: u8| Beginning { size: size.into(), root: [size; 32], proof: Vec::new() };
+        let beginning = |size: u8| Prefix { size: size.into(), root: [size; 32], proof: Vec::new() };
         assert_eq!(ledgers.answered(&agency("ksp"), noted(6, 200), vec![beginning(5), beginning(6)]), None);
         assert_eq!(ledgers.to_ask(linked), []);
     }
 
     #[test]
-    fn what_the_own_ledger_commits_to_is_not_witnessed_again_before_it_changes() {
+    fn a_witnessed_checkpoint_is_not_witnessed_again_before_it_changes() {
         let mut ledgers = three();
         assert_eq!(ledgers.to_witness(2).len(), 2);
         for (agency, noted) in ledgers.to_witness(16) {

@@ -4,21 +4,21 @@ use super::*;
 
 const FIRST: Epoch = Epoch(1);
 
-fn noted(epoch: Epoch, size: u64, root: u8, seconds: u64) -> Noted {
+fn noted(epoch: Epoch, size: u64, root: u8, seconds: u64) -> VerifiedCheckpoint {
     let checkpoint = Checkpoint { epoch, size, root: [root; 32], seconds: Some(seconds) };
-    Noted { checkpoint, note: format!("{epoch} {size} {root} {seconds}").into_bytes() }
+    VerifiedCheckpoint { checkpoint, note: format!("{epoch} {size} {root} {seconds}").into_bytes() }
 }
 
-/// Of the honest ledger: the root is told by the size.
-fn honest(size: u8, seconds: u64) -> Noted {
+/// A checkpoint of the honest ledger, whose root is a function of the size.
+fn honest(size: u8, seconds: u64) -> VerifiedCheckpoint {
     noted(FIRST, size.into(), size, seconds)
 }
 
-fn beginning(size: u8, root: u8) -> Beginning {
-    Beginning { size: size.into(), root: [root; 32], proof: vec![[size; 32]] }
+fn beginning(size: u8, root: u8) -> Prefix {
+    Prefix { size: size.into(), root: [root; 32], proof: vec![[size; 32]] }
 }
 
-fn having(all: &[Noted]) -> Watched {
+fn having(all: &[VerifiedCheckpoint]) -> Watched {
     let mut watched = Watched::default();
     for noted in all {
         assert!(!matches!(watched.take(noted.clone()), Taken::Contradicts(_)), "{noted:?}");
@@ -33,12 +33,12 @@ fn finding(taken: Taken) -> Finding {
     }
 }
 
-fn rolled_back(earlier: &Noted, later: &Noted) -> Finding {
+fn rolled_back(earlier: &VerifiedCheckpoint, later: &VerifiedCheckpoint) -> Finding {
     Finding::RolledBack(wire::RolledBack { earlier: earlier.note.clone(), later: later.note.clone() })
 }
 
 #[test]
-fn what_comes_late_or_twice_or_in_any_order_accuses_nobody() {
+fn checkpoints_that_come_late_or_twice_or_in_any_order_accuse_nobody() {
     let all = [honest(10, 100), honest(10, 160), honest(20, 160), honest(30, 300)];
     for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2]] {
         let mut watched = having(&order.map(|at| all[at].clone()));
@@ -50,7 +50,7 @@ fn what_comes_late_or_twice_or_in_any_order_accuses_nobody() {
 }
 
 #[test]
-fn more_leaves_are_news_and_a_later_time_of_the_same_tree_is_kept_without_a_word() {
+fn more_leaves_are_the_newest_and_a_later_time_of_the_same_tree_is_kept_silently() {
     let mut watched = Watched::default();
     assert_eq!(watched.take(honest(10, 100)), Taken::Newest);
     assert_eq!(watched.take(honest(10, 200)), Taken::Nothing);
@@ -61,7 +61,7 @@ fn more_leaves_are_news_and_a_later_time_of_the_same_tree_is_kept_without_a_word
 }
 
 #[test]
-fn fewer_leaves_at_a_later_time_are_a_ledger_set_back_whichever_comes_first() {
+fn fewer_leaves_at_a_later_time_are_a_roll_back_in_every_order_of_arrival() {
     let (long, short) = (honest(20, 100), honest(10, 701));
     let mut watched = having(std::slice::from_ref(&long));
     assert_eq!(finding(watched.take(short.clone())), rolled_back(&long, &short));
@@ -72,14 +72,14 @@ fn fewer_leaves_at_a_later_time_are_a_ledger_set_back_whichever_comes_first() {
 }
 
 #[test]
-fn a_clock_that_was_set_while_nobody_remembered_the_last_time_is_no_ledger_set_back() {
+fn a_clock_that_was_corrected_within_the_margin_is_no_roll_back() {
     let mut watched = having(&[honest(20, 100), honest(10, 700)]);
     assert_eq!(watched.newest(), Some(&honest(20, 100)));
     assert_eq!(watched.take(honest(21, 701)), Taken::Newest);
 }
 
 #[test]
-fn without_a_time_nothing_shows_which_was_later() {
+fn a_checkpoint_without_a_time_shows_no_roll_back() {
     let mut watched = having(&[honest(20, 100)]);
     let mut short = honest(10, 701);
     short.checkpoint.seconds = None;
@@ -87,7 +87,7 @@ fn without_a_time_nothing_shows_which_was_later() {
 }
 
 #[test]
-fn other_leaves_of_one_size_are_a_fork_also_behind_the_newest() {
+fn two_trees_of_one_size_are_a_fork_also_before_the_newest() {
     let mut watched = having(&[honest(10, 100), honest(20, 200)]);
     let other = noted(FIRST, 10, 77, 90);
     let expected = two_trees(&honest(10, 100).note, &other.note, [77; 32], &[]);
@@ -95,7 +95,7 @@ fn other_leaves_of_one_size_are_a_fork_also_behind_the_newest() {
 }
 
 #[test]
-fn who_was_caught_is_not_accused_again_before_a_new_epoch() {
+fn an_agency_that_was_caught_is_not_accused_again_before_a_new_epoch() {
     let mut watched = having(&[honest(20, 100)]);
     finding(watched.take(honest(10, 701)));
     assert_eq!(watched.take(honest(9, 1400)), Taken::Nothing);
@@ -110,7 +110,7 @@ fn who_was_caught_is_not_accused_again_before_a_new_epoch() {
 }
 
 #[test]
-fn the_first_checkpoint_needs_no_proof_and_every_other_one_does_once() {
+fn the_first_checkpoint_needs_no_proof_and_every_other_one_needs_one() {
     let mut watched = having(&[honest(10, 100)]);
     assert!(watched.to_ask().is_empty());
     watched.take(honest(20, 200));
@@ -130,7 +130,7 @@ fn the_first_checkpoint_needs_no_proof_and_every_other_one_does_once() {
 }
 
 #[test]
-fn an_answer_whose_tree_begins_with_other_leaves_is_a_fork_and_the_last_good_one_stays_the_newest() {
+fn an_answer_whose_tree_begins_with_other_leaves_is_a_fork_and_the_last_checked_one_is_the_newest() {
     let mut watched = having(&[honest(10, 100), honest(20, 200)]);
     let tree = honest(25, 250);
     let beginnings = vec![beginning(10, 10), beginning(20, 99)];
@@ -140,14 +140,14 @@ fn an_answer_whose_tree_begins_with_other_leaves_is_a_fork_and_the_last_good_one
 }
 
 #[test]
-fn an_answer_with_a_tree_that_was_set_back_is_found_out_before_its_proofs() {
+fn an_answer_with_a_rolled_back_tree_is_found_without_its_proofs() {
     let mut watched = having(&[honest(10, 100), honest(20, 200)]);
     let back = honest(15, 801);
     assert_eq!(watched.answered(back.clone(), Vec::new()), Some(rolled_back(&honest(20, 200), &back)));
 }
 
 #[test]
-fn the_memory_is_bounded_and_keeps_what_was_checked_last_and_what_is_to_be_asked() {
+fn the_memory_is_bounded_and_keeps_the_last_checked_and_the_newest_size() {
     let mut watched = having(&[honest(1, 1)]);
     for size in 2..=u8::MAX {
         watched.take(honest(size, size.into()));
@@ -161,7 +161,7 @@ fn the_memory_is_bounded_and_keeps_what_was_checked_last_and_what_is_to_be_asked
 }
 
 #[test]
-fn what_went_back_within_what_a_set_clock_explains_is_asked_about() {
+fn fewer_leaves_within_the_margin_of_a_corrected_clock_are_asked_about() {
     let mut watched = having(&[honest(20, 1000)]);
     assert_eq!(watched.take(honest(10, 1001)), Taken::Back);
     assert_eq!((watched.newest(), watched.to_ask()), (Some(&honest(20, 1000)), vec![20, 10]));
@@ -170,7 +170,7 @@ fn what_went_back_within_what_a_set_clock_explains_is_asked_about() {
 }
 
 #[test]
-fn an_epoch_without_leaves_makes_nothing_history() {
+fn a_later_epoch_without_leaves_is_ignored() {
     let mut watched = having(&[honest(20, 100)]);
     assert_eq!(watched.take(noted(Epoch(9), 0, 0, 200)), Taken::Nothing);
     assert_eq!(watched.newest(), Some(&honest(20, 100)));

@@ -152,7 +152,9 @@ impl Node {
         let Ok(audited) = audit.conclude(&self.ledger, &self.charters, wall);
         let Audited { is_whole, findings, .. } = audited;
         self.audits.schedule.ended(&agency, began, is_whole);
-        for (accusation, statement) in findings.into_iter().filter(|(_, statement)| statement.finding.is_news()) {
+        for (accusation, statement) in
+            findings.into_iter().filter(|(_, statement)| statement.finding.is_kept_by_schedule())
+        {
             self.keep_evidence(accusation, statement, wall);
         }
         self.audit(now);

@@ -9,7 +9,7 @@ use sinergi_proto::base::ids::{AgencyId, EntryId};
 use sinergi_proto::engine::{Answer, BatchNumber, DeliveryError, Destroy, Input, Recheck, Record};
 use sinergi_proto::sync::{Done, End, Event, JobId};
 use sinergi_proto::transparency::receipt::ItemResult;
-use sinergi_proto::transparency::watch::Noted;
+use sinergi_proto::transparency::watch::VerifiedCheckpoint;
 
 use super::{Effect, Node, State};
 
@@ -35,7 +35,7 @@ pub(super) enum Waiter {
     /// The session with a peer over a connection, which waits for this job.
     Peer(AgencyId, u64, JobId),
     /// The watch: the own ledger commits to these checkpoints.
-    Witness(Vec<(AgencyId, Noted)>),
+    Witness(Vec<(AgencyId, VerifiedCheckpoint)>),
 }
 
 /// A batch on its way.

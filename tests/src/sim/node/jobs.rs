@@ -13,7 +13,7 @@ use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::tlog::tree::leaf_hash;
 use sinergi_proto::transparency::receipt::{ItemResult, Receipt};
 use sinergi_proto::transparency::rollback_guard::{Compared, Extent, OwnTree, Proof, Sighting, Signer};
-use sinergi_proto::transparency::watch::{Noted, Taken};
+use sinergi_proto::transparency::watch::{Taken, VerifiedCheckpoint};
 use sinergi_proto::wire::{self, accusation::Finding};
 
 use super::{Effect, Node};
@@ -68,7 +68,7 @@ impl Node {
         for proof in note.map(Proof::Checkpoint).into_iter().chain([Proof::Entry(BASE64.encode(entry))]) {
             let signer = Signer { agency: &self.id, charters: &self.charters };
             let Ok(compared) = Compared::of(&proof, signer, &self.ledger);
-            let Some(compared) = compared.filter(|compared| compared.standing.is_conflict()) else { continue };
+            let Some(compared) = compared.filter(|compared| compared.relation.is_conflict()) else { continue };
             let sighting = Sighting { by: Some(peer.clone()), at: self.wall(now), proof };
             found.get_or_insert(sighting.describe(&compared, OwnTree::extent(&self.ledger)));
             self.set_back(sighting, now);
@@ -86,7 +86,7 @@ impl Node {
                 continue;
             }
             let Some(checkpoint) = self.check_checkpoint(&note, &agency, now) else { continue };
-            let is_news = self.watch_takes(&agency, Noted { checkpoint, note: note.clone() }, now);
+            let is_news = self.watch_takes(&agency, VerifiedCheckpoint { checkpoint, note: note.clone() }, now);
             if is_news && agency == *peer {
                 news.push(note);
             }
@@ -95,7 +95,7 @@ impl Node {
     }
 
     /// A checkpoint that verified; whether it shows more than was known.
-    pub(super) fn watch_takes(&mut self, agency: &AgencyId, noted: Noted, now: u64) -> bool {
+    pub(super) fn watch_takes(&mut self, agency: &AgencyId, noted: VerifiedCheckpoint, now: u64) -> bool {
         let epoch = noted.checkpoint.epoch;
         match self.watch.take(agency, noted) {
             Taken::Newest => true,

@@ -17,7 +17,7 @@ use sinergi_proto::sync::{
     Action, AskId, Closing, Done, Event, Job, JobId, PeerChange, Question, Reply, Session, SessionConfig, SideRecord,
     Signed,
 };
-use sinergi_proto::transparency::audit::recheck::{Recheck, Rechecked};
+use sinergi_proto::transparency::audit::consistency::{ConsistencyCheck, ConsistencyStep};
 use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire::{self, Frame};
 
@@ -48,7 +48,7 @@ pub struct Link {
 /// What a question is for.
 pub(super) enum Asked {
     /// The watch.
-    Recheck(Recheck),
+    Recheck(ConsistencyCheck),
     /// The audit that runs.
     Audit,
 }
@@ -174,7 +174,7 @@ impl Node {
                 continue;
             };
             if !is_asked(link) {
-                let recheck = Recheck::new(peer.clone(), sizes);
+                let recheck = ConsistencyCheck::new(peer.clone(), sizes);
                 self.ask(&peer, connection, recheck.question(), Asked::Recheck(recheck));
             }
         }
@@ -295,18 +295,18 @@ impl Node {
         }
     }
 
-    fn rechecked(&mut self, peer: &AgencyId, connection: u64, mut recheck: Recheck, reply: Reply, now: u64) {
+    fn rechecked(&mut self, peer: &AgencyId, connection: u64, mut recheck: ConsistencyCheck, reply: Reply, now: u64) {
         let Reply::Proof(proof) = reply else { return };
         let again = match proof.refusal.is_empty() {
             true => match recheck.answer(proof, &self.charters) {
-                Ok(Rechecked::Shown(tree, beginnings)) => {
+                Ok(ConsistencyStep::Shown(tree, beginnings)) => {
                     let epoch = tree.checkpoint.epoch;
                     if let Some(finding) = self.watch.answered(peer, *tree, beginnings) {
                         self.found(peer, epoch, finding, now);
                     }
                     false
                 }
-                Ok(Rechecked::Again) => true,
+                Ok(ConsistencyStep::AskAgain) => true,
                 Err(_) => false,
             },
             false => recheck.refused(),
