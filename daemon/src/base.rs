@@ -6,5 +6,6 @@ pub mod alarms;
 pub mod causes;
 pub(crate) mod durable;
 pub mod node_limits;
+pub mod peer_clocks;
 pub mod telemetry;
 pub mod time;

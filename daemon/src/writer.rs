@@ -25,21 +25,22 @@ pub(crate) use warnings::reset_reason;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_executor::block_on;
 use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::base::limits;
-use sinergi_proto::charter::Charters;
 use sinergi_proto::engine::{
-    Answer, Batch, BatchNumber, CommandError, CursorHeader, Engine, EngineConfig, Input, OldEntry, Recheck, Snapshot,
+    Answer, Around, Batch, BatchNumber, CommandError, CursorHeader, Engine, EngineConfig, Input, OldEntry, Recheck,
+    Snapshot, Surroundings,
 };
+use sinergi_proto::transparency::cosigned_time::CosignedTime;
 use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
 use tokio::sync::{mpsc, watch};
 
 use crate::base::alarms::Alarms;
 use crate::base::node_limits;
+use crate::base::peer_clocks::SharedPeerClocks;
 use crate::base::time::Clocks;
 use crate::rollback_guard::Continuity;
 use crate::storage::case::CaseError;
@@ -108,8 +109,8 @@ pub struct WriterParts {
     pub answer_within_millis: u64,
     /// Where alarms go.
     pub alarms: Alarms,
-    /// By how much the clocks of most peers are ahead of this node's, in milliseconds.
-    pub clock_offset: Arc<AtomicI64>,
+    /// What the peers' clocks say of this node's.
+    pub peer_clocks: SharedPeerClocks,
     /// Whether this node may sign.
     pub continuity: Continuity,
     /// The newest checkpoint that the ledger has recorded: all that is shown until this node may sign.
@@ -120,7 +121,7 @@ pub struct WriterParts {
 pub struct Writer {
     engine: Engine,
     derivation: Derivation,
-    surroundings: Surroundings,
+    outside: Outside,
     clocks: Clocks,
     queue: mpsc::Receiver<Queued>,
     committer: Committer,
@@ -137,35 +138,22 @@ pub struct Writer {
     handed_over: Option<BatchNumber>,
 }
 
-/// What the engine is told when it changes.
-struct Surroundings {
+/// Where the engine's surroundings are found, and what of them it was told.
+struct Outside {
     directory: Directory,
     continuity: Continuity,
-    clock_offset: Arc<AtomicI64>,
-    charters: Arc<Charters>,
-    told_guard: GuardState,
-    told_offset: i64,
+    peer_clocks: SharedPeerClocks,
+    told: Surroundings,
 }
 
-impl Surroundings {
-    /// What an engine that has just been opened was told.
-    fn of_the_start(directory: Directory, continuity: Continuity, clock_offset: Arc<AtomicI64>) -> Self {
-        let charters = directory.charters();
-        let (told_guard, told_offset) = (GuardState::Waiting, 0);
-        Self { directory, continuity, clock_offset, charters, told_guard, told_offset }
-    }
-
+impl Outside {
     /// What has changed since the last call.
     fn news(&mut self) -> impl Iterator<Item = Input> + use<> {
-        let (guard, offset) = (self.continuity.state(), self.clock_offset.load(Ordering::Relaxed));
-        let charters = self.directory.charters();
-        let guard = (std::mem::replace(&mut self.told_guard, guard) != guard).then_some(Input::Guard(guard));
-        let offset = (std::mem::replace(&mut self.told_offset, offset) != offset).then_some(Input::PeerClocks(offset));
-        let charters = (!Arc::ptr_eq(&self.charters, &charters)).then(|| {
-            self.charters = Arc::clone(&charters);
-            Input::Charters(charters)
-        });
-        guard.into_iter().chain(offset).chain(charters)
+        self.told.news(Around {
+            charters: self.directory.charters(),
+            guard: self.continuity.state(),
+            peers_ahead: self.peer_clocks.offset(),
+        })
     }
 }
 
@@ -181,13 +169,14 @@ impl Writer {
         recent: Recent,
     ) -> Result<(Self, WriterHandle, Rechecks), WriterError> {
         let WriterParts { own, federation, derivation, directory, adjacent, keys, alarms, .. } = parts;
-        let (recorded, clock_offset) = (parts.recorded.unwrap_or_default(), parts.clock_offset);
+        let (recorded, peer_clocks) = (parts.recorded.unwrap_or_default(), parts.peer_clocks);
         let snapshot = snapshot(&ledger, &derivation, &adjacent)?;
         let owed = owed_after(derivation.reader())?;
         let (counts, store) = (derivation.counts(), derivation.store().clone());
         let (told_federation, told_directory) = (federation.clone(), directory.clone());
-        let shown = Some(&recorded[..]).filter(|note| !note.is_empty());
-        let checkpoints = Checkpoints::new(&federation, &own, ledger.epoch(), &keys, shown);
+        let charters = directory.charters();
+        let cosigned = CosignedTime::recorded(&recorded, &own, ledger.epoch(), &charters);
+        let checkpoints = Checkpoints::new(&federation, &own, ledger.epoch(), &keys, cosigned);
         let (head, head_receiver) = watch::channel(Head {
             epoch: ledger.epoch(),
             size: ledger.next_index(),
@@ -212,7 +201,7 @@ impl Writer {
         let committing = Committing {
             checkpoints,
             recent,
-            clock_offset: Arc::clone(&clock_offset),
+            peer_clocks: peer_clocks.clone(),
             store,
             own,
             counts,
@@ -223,13 +212,14 @@ impl Writer {
         };
         let committer = Committer::start(committing, ledger, handle.stop())?;
         let (rechecks, rechecks_receiver) = recheck::channel();
-        let surroundings = Surroundings::of_the_start(directory, parts.continuity, clock_offset);
-        let engine = Engine::open(snapshot, config, Arc::clone(&surroundings.charters));
+        let told = Surroundings::of_the_start(Arc::clone(&charters));
+        let outside = Outside { directory, continuity: parts.continuity, peer_clocks, told };
+        let engine = Engine::open(snapshot, config, charters);
         let (batch, encoding, handed_over) = (Batch::default(), None, None);
         let writer = Self {
             engine,
             derivation,
-            surroundings,
+            outside,
             clocks: Clocks::start(),
             queue,
             committer,
@@ -325,8 +315,8 @@ impl Writer {
     /// Gives the engine an input, after what has changed around it.
     fn handle(&mut self, input: Input) -> Result<Answer, WriterError> {
         let now = self.clocks.now();
-        let Self { engine, derivation, batch, surroundings, .. } = self;
-        for news in surroundings.news() {
+        let Self { engine, derivation, batch, outside, .. } = self;
+        for news in outside.news() {
             let Answer::Nothing = engine.handle(news, now, derivation, batch)?.until_applied() else { continue };
         }
         // Given to its waiter by the committer.
@@ -353,7 +343,7 @@ impl Writer {
             self.batch.clear();
         }
         handover.flushes_store &= handover.decided.is_none();
-        handover.may_sign = self.surroundings.told_guard == GuardState::Clear;
+        handover.may_sign = self.outside.told.guard() == GuardState::Clear;
         // When this returns the batch before is applied.
         self.committer.hand_over(handover)?;
         if let Some(number) = self.handed_over.take() {
