@@ -137,7 +137,9 @@ impl Context {
     pub fn of_process(options: &GlobalOptions) -> Result<Self, Failure> {
         // The parser cannot check this: it does not compare options before a command with options after it.
         if options.node.is_some() && options.socket.is_some() {
-            return Err(Failure::usage("--node and --socket cannot be used together").help("name the node with one of them"));
+            return Err(
+                Failure::usage("--node and --socket cannot be used together").help("name the node with one of them")
+            );
         }
         Ok(Self {
             target: Target::choose(options, |name| env::var_os(name)),
