@@ -138,7 +138,7 @@ impl Node {
 
     /// The checkpoint of an agency that a note is, if it verifies.
     pub fn open_checkpoint(&self, note: &[u8], agency: &AgencyId) -> Option<Checkpoint> {
-        self.checks.checkpoint(note, agency)
+        self.checks.kept(note, agency, &self.charters)
     }
 
     /// The index of the leaf that it writes next, if it runs.
@@ -226,7 +226,7 @@ impl Node {
         let header =
             LeafHeader { at: 0, from: None, relays: 0, routes: Vec::new(), unreachable: Vec::new(), external: None };
         let item = wire::Item { signed_entry, ..Default::default() };
-        if let Some(received) = self.checks.items(vec![item]).pop() {
+        if let Some(received) = self.checks.items(vec![item], &self.charters).pop() {
             let old = OldEntry { header, received };
             self.decide(Input::TakeOver(Box::new(old)), waiter, now);
         }
