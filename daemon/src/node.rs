@@ -13,7 +13,6 @@ mod folder;
 pub mod recover;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 
 use crate::base::node_limits;
 use jiff::Timestamp;
@@ -27,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::{self, Auditor, CheckpointChecks, EvidenceFolder};
 use crate::base::alarms::Alarms;
+use crate::base::peer_clocks::SharedPeerClocks;
 use crate::base::telemetry;
 use crate::base::time::now_millis;
 use crate::operator::{self, OperatorParts, OperatorService};
@@ -79,7 +79,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let (credentials, authorities, opening) = open(config)?;
     let stop = CancellationToken::new();
     let (alarms, guard) = (opening.data.alarms.clone(), opening.data.guard.clone());
-    let clock_offset = Arc::<AtomicI64>::default();
+    let clocks = SharedPeerClocks::default();
     let derivation = &opening.data.derivation;
     let leaf_cache = LeafCache::default();
     let outbox = Outbox::new(
@@ -92,8 +92,9 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let told = alarms.clone();
     let watch = tokio::task::spawn_blocking(move || Watch::load(told, &loading, &of)).await??;
     let (charter_store, entry_key) = (opening.charter_store.clone(), opening.keys.entry.clone());
-    let (writer_thread, writer, rechecks) = start_writer(config, opening, leaf_cache, Arc::clone(&clock_offset))?;
-    let parts = Parts { charter_store, writer, outbox, peers: Peers::new(&config.peers), watch, alarms, guard, stop };
+    let (writer_thread, writer, rechecks) = start_writer(config, opening, leaf_cache, clocks.clone())?;
+    let peers = Peers::new(&config.peers, &clocks);
+    let parts = Parts { charter_store, writer, outbox, peers, watch, alarms, guard, stop };
     let evidence = EvidenceFolder::of(
         &config.data,
         config.agency.clone(),
@@ -106,7 +107,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
 
     let mut tasks: JoinSet<Result<(), NodeError>> = JoinSet::new();
     let (sessions, starts) = mpsc::channel(SESSIONS_WAITING);
-    start_sessions(config, &parts, entry_key, (authorities.clone(), clock_offset), starts, &mut tasks);
+    start_sessions(config, &parts, entry_key, (authorities.clone(), clocks), starts, &mut tasks);
     let connections =
         Connections::new(config, credentials, authorities, parts.peers.clone(), sessions, parts.stop.clone());
     start_connections(config, &connections, &parts.peers, &mut tasks).await?;
@@ -191,7 +192,7 @@ fn start_writer(
     config: &Config,
     opening: Opening,
     leaf_cache: LeafCache,
-    clock_offset: Arc<AtomicI64>,
+    peer_clocks: SharedPeerClocks,
 ) -> Result<(WriterThread, WriterHandle, Rechecks), NodeError> {
     let Opening { charter_store, keys, data } = opening;
     let Data { ledger, derivation, alarms, guard, recorded } = data;
@@ -204,7 +205,7 @@ fn start_writer(
         keys,
         answer_within_millis: u64::try_from(config.forward.answer_by.as_millis()).unwrap_or(u64::MAX),
         alarms,
-        clock_offset,
+        peer_clocks,
         guard,
         recorded,
     };
@@ -222,7 +223,7 @@ fn start_sessions(
     config: &Config,
     parts: &Parts,
     entry_key: SigningKey,
-    (authorities, clock_offset): (SharedAuthorities, Arc<AtomicI64>),
+    (authorities, clocks): (SharedAuthorities, SharedPeerClocks),
     starts: mpsc::Receiver<peers::Start>,
     tasks: &mut JoinSet<Result<(), NodeError>>,
 ) {
@@ -245,7 +246,7 @@ fn start_sessions(
         guard: guard.clone(),
         watch: watch.clone(),
         proofs: ProofServer::new(outbox.clone(), charter_store.clone(), writer.head()),
-        clocks: PeerClocks::new(peers.clone(), clock_offset, alarms.clone()),
+        clocks: PeerClocks::new(clocks, alarms.clone()),
         alarms: alarms.clone(),
         incoming: Arc::new(incoming),
         outgoing: Arc::new(outgoing),

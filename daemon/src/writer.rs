@@ -25,21 +25,22 @@ pub(crate) use warnings::reset_reason;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_executor::block_on;
 use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::base::limits;
-use sinergi_proto::charter::Charters;
 use sinergi_proto::engine::{
-    Answer, Batch, BatchNumber, CommandError, CursorHeader, Engine, EngineConfig, Input, OldEntry, Recheck, Snapshot,
+    Answer, Around, Batch, BatchNumber, CommandError, CursorHeader, Engine, EngineConfig, Input, OldEntry, Recheck,
+    Snapshot, Surroundings,
 };
+use sinergi_proto::transparency::cosigned_time::CosignedTime;
 use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
 use tokio::sync::{mpsc, watch};
 
 use crate::base::alarms::Alarms;
 use crate::base::node_limits;
+use crate::base::peer_clocks::SharedPeerClocks;
 use crate::base::time::Clocks;
 use crate::rollback_guard::GuardService;
 use crate::storage::charters::CharterStore;
@@ -108,8 +109,8 @@ pub struct WriterParts {
     pub answer_within_millis: u64,
     /// Where alarms go.
     pub alarms: Alarms,
-    /// How far the clocks of most peers are ahead of this node's clock, in milliseconds.
-    pub clock_offset: Arc<AtomicI64>,
+    /// The offset of the peers' clocks from this node's clock.
+    pub peer_clocks: SharedPeerClocks,
     /// The rollback guard: it says whether this node may sign.
     pub guard: GuardService,
     /// The newest checkpoint that the ledger has recorded. Peers get this one until the node may sign.
@@ -120,7 +121,7 @@ pub struct WriterParts {
 pub struct Writer {
     engine: Engine,
     derivation: Derivation,
-    surroundings: Surroundings,
+    outside: Outside,
     clocks: Clocks,
     queue: mpsc::Receiver<Queued>,
     committer: Committer,
@@ -137,35 +138,22 @@ pub struct Writer {
     handed_over: Option<BatchNumber>,
 }
 
-/// State outside the writer that is an input of the engine: charters, rollback guard and the peers' clocks. The engine gets it when it changes.
-struct Surroundings {
+/// The sources of the engine's surroundings (charters, rollback guard, peers' clocks), and the state of them that the engine knows.
+struct Outside {
     charter_store: CharterStore,
     guard: GuardService,
-    clock_offset: Arc<AtomicI64>,
-    charters: Arc<Charters>,
-    told_guard: GuardState,
-    told_offset: i64,
+    peer_clocks: SharedPeerClocks,
+    told: Surroundings,
 }
 
-impl Surroundings {
-    /// The state that an engine assumes when it is opened.
-    fn of_the_start(charter_store: CharterStore, guard: GuardService, clock_offset: Arc<AtomicI64>) -> Self {
-        let charters = charter_store.charters();
-        let (told_guard, told_offset) = (GuardState::Waiting, 0);
-        Self { charter_store, guard, clock_offset, charters, told_guard, told_offset }
-    }
-
+impl Outside {
     /// An input for each part that has changed since the last call.
     fn news(&mut self) -> impl Iterator<Item = Input> + use<> {
-        let (guard, offset) = (self.guard.state(), self.clock_offset.load(Ordering::Relaxed));
-        let charters = self.charter_store.charters();
-        let guard = (std::mem::replace(&mut self.told_guard, guard) != guard).then_some(Input::Guard(guard));
-        let offset = (std::mem::replace(&mut self.told_offset, offset) != offset).then_some(Input::PeerClocks(offset));
-        let charters = (!Arc::ptr_eq(&self.charters, &charters)).then(|| {
-            self.charters = Arc::clone(&charters);
-            Input::Charters(charters)
-        });
-        guard.into_iter().chain(offset).chain(charters)
+        self.told.news(Around {
+            charters: self.charter_store.charters(),
+            guard: self.guard.state(),
+            peers_ahead: self.peer_clocks.offset(),
+        })
     }
 }
 
@@ -181,13 +169,14 @@ impl Writer {
         leaf_cache: LeafCache,
     ) -> Result<(Self, WriterHandle, Rechecks), WriterError> {
         let WriterParts { own, federation, derivation, charter_store, adjacent, keys, alarms, .. } = parts;
-        let (recorded, clock_offset) = (parts.recorded.unwrap_or_default(), parts.clock_offset);
+        let (recorded, peer_clocks) = (parts.recorded.unwrap_or_default(), parts.peer_clocks);
         let snapshot = snapshot(&ledger, &derivation, &adjacent)?;
         let owed = owed_after(derivation.reader())?;
         let (counts, store) = (derivation.counts(), derivation.store().clone());
         let (told_federation, told_charters) = (federation.clone(), charter_store.clone());
-        let shown = Some(&recorded[..]).filter(|note| !note.is_empty());
-        let checkpoints = Checkpoints::new(&federation, &own, ledger.epoch(), &keys, shown);
+        let charters = charter_store.charters();
+        let cosigned = CosignedTime::recorded(&recorded, &own, ledger.epoch(), &charters);
+        let checkpoints = Checkpoints::new(&federation, &own, ledger.epoch(), &keys, cosigned);
         let (head, head_receiver) = watch::channel(Head {
             epoch: ledger.epoch(),
             size: ledger.next_index(),
@@ -212,7 +201,7 @@ impl Writer {
         let committing = Committing {
             checkpoints,
             leaf_cache,
-            clock_offset: Arc::clone(&clock_offset),
+            peer_clocks: peer_clocks.clone(),
             store,
             own,
             counts,
@@ -223,13 +212,14 @@ impl Writer {
         };
         let committer = Committer::start(committing, ledger, handle.stop())?;
         let (rechecks, rechecks_receiver) = recheck::channel();
-        let surroundings = Surroundings::of_the_start(charter_store, parts.guard, clock_offset);
-        let engine = Engine::open(snapshot, config, Arc::clone(&surroundings.charters));
+        let told = Surroundings::of_the_start(Arc::clone(&charters));
+        let outside = Outside { charter_store, guard: parts.guard, peer_clocks, told };
+        let engine = Engine::open(snapshot, config, charters);
         let (batch, encoding, handed_over) = (Batch::default(), None, None);
         let writer = Self {
             engine,
             derivation,
-            surroundings,
+            outside,
             clocks: Clocks::start(),
             queue,
             committer,
@@ -325,8 +315,8 @@ impl Writer {
     /// Gives the engine first the changes of its surroundings, then `input`.
     fn handle(&mut self, input: Input) -> Result<Answer, WriterError> {
         let now = self.clocks.now();
-        let Self { engine, derivation, batch, surroundings, .. } = self;
-        for news in surroundings.news() {
+        let Self { engine, derivation, batch, outside, .. } = self;
+        for news in outside.news() {
             let Answer::Nothing = engine.handle(news, now, derivation, batch)?.until_applied() else { continue };
         }
         // The commit thread sends this answer when it is durable.
@@ -353,7 +343,7 @@ impl Writer {
             self.batch.clear();
         }
         handover.flushes_store &= handover.decided.is_none();
-        handover.may_sign = self.surroundings.told_guard == GuardState::Clear;
+        handover.may_sign = self.outside.told.guard() == GuardState::Clear;
         // When this returns, the batch before is applied to the store.
         self.committer.hand_over(handover)?;
         if let Some(number) = self.handed_over.take() {

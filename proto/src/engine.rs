@@ -16,6 +16,7 @@
 //! | file | content |
 //! |---|---|
 //! | [`input`], [`batch`], [`record`], [`view`] | the engine's inputs and answers, its output, the ledger records, its reads |
+//! | `surroundings` | changes around the engine that it has to be told of |
 //! | `write` | own entries: lodge, act |
 //! | `receive` | a peer's items: known, refused, deferred or admitted |
 //! | `rejudge` | judges deferred and refused items again |
@@ -49,6 +50,7 @@ mod pending;
 mod receive;
 mod refusal_quota;
 mod rejudge;
+mod surroundings;
 mod write;
 
 #[cfg(test)]
@@ -67,6 +69,7 @@ pub use record::{
     CursorHeader, DeferredDoneHeader, DeferredHeader, External, ItemKey, LeafHeader, ReceiptHeader, Record,
     RefusedHeader, RoutingHeader, SeenHeader,
 };
+pub use surroundings::{Around, Surroundings};
 pub use view::View;
 
 use crate::base::clock::{HybridClock, Now};

@@ -13,7 +13,9 @@
 mod charter;
 pub(crate) mod ledger;
 
-pub(crate) use charter::{charter_text, manager, manager_key, member, member_of, signed_by, successor_text, written};
+pub(crate) use charter::{
+    charter_text, manager, manager_key, member, member_key, member_of, signed_by, successor_text, written,
+};
 
 use std::sync::Arc;
 

@@ -51,6 +51,11 @@ impl CharterSync {
         self.adopting.is_none()
     }
 
+    /// Whether one was not adopted, so that no other will be.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
     /// Handles the result of an adoption.
     pub(super) fn adopted(
         &mut self,

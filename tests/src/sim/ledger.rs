@@ -183,6 +183,16 @@ impl Ledger {
         std::mem::replace(self, new)
     }
 
+    /// The node goes by these charters from now on.
+    pub fn set_charters(&mut self, charters: Arc<Charters>) {
+        self.charters = charters;
+    }
+
+    /// The charters that the node went by when it had this ledger.
+    pub fn charters(&self) -> &Arc<Charters> {
+        &self.charters
+    }
+
     /// A record is durable.
     pub fn apply(&mut self, record: Record) {
         self.held.extend(Held::of(&record, self.next_index()));

@@ -233,7 +233,7 @@ fn anybody(_: &Topology, _: &AgencyId) -> bool {
 
 /// An agency that an oversight agency is linked with.
 fn linked_with_oversight(topology: &Topology, agency: &AgencyId) -> bool {
-    let charter = topology.charters.newest();
+    let charter = topology.charters().newest();
     !charter.is_oversight(agency) && topology.adjacent[agency].iter().any(|peer| charter.is_oversight(peer))
 }
 

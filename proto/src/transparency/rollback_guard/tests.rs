@@ -6,8 +6,9 @@ use data_encoding::BASE64;
 
 use super::*;
 use crate::base::ids::{EntryId, LedgerIndex};
+use crate::charter::KeyUse;
 use crate::fixture::ledger::Ledger;
-use crate::fixture::{Federation, MINUTE, START, agency, entry_key};
+use crate::fixture::{Federation, MINUTE, START, agency, entry_key, member_key, member_of};
 
 const TIME: HearingTime = HearingTime { all: Duration::from_secs(10), others: Duration::from_secs(2) };
 
@@ -170,6 +171,17 @@ fn what_was_seen_stands_as_it_shows_and_only_under_the_own_signature() {
     other_leaf.entries[2] = EntryId([9; 32]);
     let Ok(compared) = Compared::of(&scene.entry(), scene.signer(), &other_leaf);
     assert_eq!(compared.map(|compared| compared.relation), Some(Relation::Other), "another entry in its place");
+}
+
+#[test]
+fn a_checkpoint_counts_under_keys_that_were_replaced_since() {
+    let mut scene = Scene::new();
+    scene.federation = Federation::changed(|text| {
+        let replaced = member_of(text, CITY).key.iter_mut().filter(|key| key.key_use != KeyUse::Entry);
+        replaced.for_each(|key| *key = member_key("kota-lain", key.key_use));
+    });
+    let Ok(compared) = Compared::of(&scene.checkpoint(1, 5), scene.signer(), &scene.here(1, 3));
+    assert_eq!(compared.map(|compared| compared.relation), Some(Relation::Longer));
 }
 
 #[test]
