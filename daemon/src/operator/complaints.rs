@@ -1,4 +1,4 @@
-//! Which complaints there are.
+//! Finds and lists complaints.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ use crate::storage::store::Summary;
 /// The number of complaints that the error about an ambiguous name lists.
 const NAMED_MOST: usize = 5;
 
-/// Which complaints are listed.
+/// The filter of a listing.
 pub(super) struct Filter {
     holder: Option<AgencyId>,
     offered_to: Option<AgencyId>,
@@ -77,7 +77,7 @@ pub(super) struct Complaints {
 }
 
 impl Complaints {
-    /// The one complaint that is meant.
+    /// The only complaint whose id is, or begins with, this name.
     pub(super) fn complaint_named(&self, name: &str) -> Result<ComplaintId, Status> {
         let name: ComplaintName = name.parse().map_err(|error| Status::invalid_argument(format!("{error}")))?;
         let found = own(self.outbox.store().named(&name, NAMED_MOST))?;
@@ -148,7 +148,7 @@ impl Complaints {
         })
     }
 
-    /// The texts of an entry that are here, by commitment; `None`: erased.
+    /// The texts of an entry that this node has, by the number of the commitment; `None` if a text was erased.
     pub(super) fn texts(&self, leaf: &ParsedLeaf) -> Result<BTreeMap<u32, Option<wire::Text>>, Status> {
         let mut texts = BTreeMap::new();
         if leaf.entry.commitments.is_empty() {

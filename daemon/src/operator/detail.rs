@@ -1,4 +1,4 @@
-//! Everything about one complaint.
+//! Shows everything about one complaint: its state, timeline, custody and texts.
 
 use std::collections::BTreeSet;
 
@@ -52,13 +52,13 @@ impl Complaints {
         })
     }
 
-    /// The one complaint that is meant, folded.
+    /// Folds the complaint that the name means.
     pub(super) fn case_named(&self, name: &str) -> Result<Case, Status> {
         let id = self.complaint_named(name)?;
         own(self.load_case(&id))?.ok_or_else(|| no_case(&id))
     }
 
-    /// A complaint, folded; `None`: it is not here.
+    /// Folds a complaint; `None` if this node has none of its entries.
     pub(super) fn load_case(&self, id: &ComplaintId) -> Result<Option<Case>, OwnDataError> {
         let outbox = &self.outbox;
         let charters = self.charter_store.charters();
@@ -134,7 +134,7 @@ impl Complaints {
         Ok(rows.collect())
     }
 
-    /// Whether a content that is not here is withheld or still to come, and why.
+    /// Whether a missing content is withheld or still to come, and why, in words.
     fn why_not_here(
         &self,
         complaint: &Complaint,
@@ -176,7 +176,7 @@ fn names<'a>(agencies: impl IntoIterator<Item = &'a AgencyId>) -> Vec<String> {
     agencies.into_iter().map(ToString::to_string).collect()
 }
 
-/// Who was accountable, and when.
+/// The holders of the complaint, each with the time at which its custody began.
 fn custody_spans(complaint: &Complaint) -> Vec<operator_api::CustodySpan> {
     let mut spans: Vec<operator_api::CustodySpan> = Vec::new();
     for (id, known) in complaint.path() {
@@ -193,7 +193,7 @@ fn custody_spans(complaint: &Complaint) -> Vec<operator_api::CustodySpan> {
     spans
 }
 
-/// The proposals that wait for a second signature, each with the agencies that may give it.
+/// The proposals that need a second signature, each with the agencies that may sign.
 fn proposals(complaint: &Complaint, charter: &Charter) -> Vec<operator_api::Proposal> {
     let (intake, holder) = (complaint.intake(), &complaint.custody().holder);
     let archive = complaint.case().archive_proposal.map(|open| {

@@ -1,8 +1,8 @@
-//! The citizen's receipt: the proof that a complaint stands in this node's ledger as it was lodged.
+//! The citizen's receipt: a proof that the `Lodged` entry of a complaint is in this node's ledger.
 //!
-//! It must not know how a receipt is checked: that is [`sinergi_proto::transparency::lodging_proof`].
+//! Must not know how a receipt is checked: [`sinergi_proto::transparency::lodging_proof`] does.
 //!
-//! Invariant: only the agency that took a complaint in gives the receipt; it alone vouches for when and what was lodged.
+//! Invariant: only the intake agency gives the receipt, because only its ledger shows when the complaint was lodged.
 
 use sinergi_proto::base::ids::{ComplaintId, LedgerIndex};
 use sinergi_proto::entry::Body;
@@ -19,7 +19,7 @@ use crate::storage::complaint_loader::{OwnDataError, ParsedLeaf};
 use crate::storage::ledger::ReadError;
 use crate::writer::Head;
 
-/// Gives the receipts of the complaints that this agency took in.
+/// Makes receipts for the complaints that were lodged at this agency.
 #[derive(Clone)]
 pub(super) struct LodgingProofs {
     pub(super) complaints: Complaints,
@@ -34,14 +34,14 @@ impl LodgingProofs {
     ) -> Result<operator_api::LodgingProof, Status> {
         let service = self.clone();
         let (complaint, lodged) = blocking(move || service.taken_in(&request)).await?;
-        // The store may be a moment ahead of what is signed.
+        // The store may be ahead of the newest signed checkpoint for a moment.
         let head = self.ledger.signed_head(lodged.index.next()).await?;
         let service = self.clone();
         let file = blocking(move || own(service.receipt_of(&lodged, &head))).await?;
         Ok(operator_api::LodgingProof { complaint: complaint.0.to_vec(), file })
     }
 
-    /// The complaint that is meant, if this agency took it in, and its Lodged.
+    /// The complaint that the request names, if it was lodged at this agency, and its `Lodged`.
     fn taken_in(&self, request: &operator_api::GetLodgingProofRequest) -> Result<(ComplaintId, ParsedLeaf), Status> {
         let id = self.complaints.complaint_named(&request.complaint)?;
         let outbox = &self.complaints.outbox;

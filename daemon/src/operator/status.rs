@@ -1,4 +1,4 @@
-//! The node on one screen.
+//! The status of the node on one screen: its figures and its alarms.
 
 use sinergi_proto::operator_api;
 use sinergi_proto::routing::route::next_hop;
@@ -16,7 +16,7 @@ use sinergi_proto::base::ids::AgencyId;
 pub(super) struct Overview {
     pub(super) own: AgencyId,
     pub(super) federation: String,
-    /// When the node started, milliseconds since 1970.
+    /// When the node started, in milliseconds since 1970.
     pub(super) started_at: u64,
     pub(super) charter_store: CharterStore,
     pub(super) alarms: Alarms,
@@ -24,7 +24,7 @@ pub(super) struct Overview {
 }
 
 impl Overview {
-    /// The figures, and what needs somebody to act.
+    /// The figures, and the alarms that need an operator.
     pub(super) fn status(&self) -> Result<operator_api::NodeStatus, Status> {
         let head = self.peers.writer.head().borrow().clone();
         let store = self.peers.outbox.store();

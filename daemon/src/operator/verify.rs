@@ -1,6 +1,6 @@
-//! Checking one complaint anew: nothing that was checked when it came is believed.
+//! Checks all entries of one complaint again, as if they had just come. Earlier checks do not count.
 //!
-//! Invariant: what is damaged is found, not a failure of the check; only what the disk does not give is one.
+//! Invariant: damaged data are a finding. The check itself fails only if the disk cannot be read.
 
 use sinergi_proto::admission::{Verdict, admit, authenticate};
 use sinergi_proto::base::ids::LedgerIndex;
@@ -58,7 +58,7 @@ impl Complaints {
         Ok(operator_api::VerifyComplaintReply { complaint: case.complaint.id().0.to_vec(), entries, problem })
     }
 
-    /// Signature, key, parents, clock and role; the entry then joins the others.
+    /// Checks signature, key, parents, clock and role; then folds the entry into the complaint that is built again.
     fn check_entry(&self, leaf: &ParsedLeaf, again: &mut Option<Complaint>) -> Vec<String> {
         let (entry, charters) = (&leaf.entry, self.charter_store.charters());
         let mut problems = Vec::new();
@@ -108,7 +108,7 @@ impl Complaints {
             .map(|error| format!("it is not leaf {} of the tree: {error}; run `sinergi ledger verify`", leaf.index))
     }
 
-    /// What the entries say together is what the node shows.
+    /// Checks that the complaint that was built again equals the one that the node shows.
     fn check_whole(&self, case: &Case, again: Option<&Complaint>) -> Result<String, Status> {
         let advice = "stop the node and run `sinergid rebuild`";
         let Some(again) = again else { return Ok(format!("its Lodged is not here; {advice}")) };
@@ -122,7 +122,7 @@ impl Complaints {
     }
 }
 
-/// Whether it is the complaint's own data that are not as they should be.
+/// Whether the error is a finding about the complaint's data, and not a failure to read the disk.
 fn is_found(error: &OwnDataError) -> bool {
     match error {
         OwnDataError::Ledger(ReadError::Damaged { .. })

@@ -1,6 +1,10 @@
-//! Dialling: one task a peer with an endpoint, with backoff without end.
+//! Dials peers: one task for each peer that has an endpoint.
 //!
-//! Invariants: the delay grows with full jitter up to a minute and never gives up; an answer, or the peer's own contact, resets it.
+//! Must not know what a session does.
+//!
+//! Invariants:
+//! - dialling never gives up. The delay grows up to a minute, with full jitter;
+//! - an answer of the peer, or a link that the peer dialled, resets the delay.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +43,7 @@ pub async fn keep_linked(connections: Connections, peer: Arc<Peer>, endpoint: En
         initial_interval: FIRST_DELAY,
         current_interval: FIRST_DELAY,
         max_interval: LONGEST_DELAY,
-        // Full jitter: nodes that lost the same peer at once do not come back at once.
+        // Full jitter, so that nodes that lost the same peer do not all dial it at the same time.
         randomization_factor: 1.0,
         max_elapsed_time: None,
         ..ExponentialBackoff::default()
@@ -62,7 +66,7 @@ pub async fn keep_linked(connections: Connections, peer: Arc<Peer>, endpoint: En
             Err(error) => peer.failed(&error),
         }
         if *linked.borrow_and_update() {
-            // The peer came to us meanwhile.
+            // The peer has dialled us meanwhile.
             backoff.reset();
             continue;
         }
@@ -78,10 +82,10 @@ pub async fn keep_linked(connections: Connections, peer: Arc<Peer>, endpoint: En
     }
 }
 
-/// One connection from dialling to its end; whether its session was a success.
+/// Runs one connection from dialling to its end. Returns whether its session was a success.
 async fn link(connections: &Connections, peer: &Arc<Peer>, endpoint: &Endpoint) -> Result<bool, LinkError> {
     let failure = FirstFailure::default();
-    // What TLS said is the cause of whatever HTTP/2 makes of it.
+    // If TLS failed, its reason is the cause of the error that HTTP/2 reports.
     let connect = |reason: String| LinkError::Connect {
         endpoint: endpoint.to_string(),
         reason: failure.reason().unwrap_or(reason),

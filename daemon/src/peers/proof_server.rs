@@ -1,6 +1,6 @@
-//! Answers what peers ask about this node's own ledger, as [`sinergi_proto::transparency::proofs`] says.
+//! Answers peers' questions about this node's own ledger with proofs, as [`sinergi_proto::transparency::proofs`] says.
 //!
-//! Reads only; blocks, so never in an async task.
+//! Must not write anything. Blocks, so never in an async task.
 
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
@@ -16,7 +16,7 @@ use crate::storage::outbox::Outbox;
 use crate::storage::store::Placed;
 use crate::writer::Head;
 
-/// Shows what this node's ledger holds. Cheap to clone.
+/// Makes proofs about this node's ledger. Cheap to clone.
 #[derive(Clone)]
 pub struct ProofServer {
     outbox: Outbox,
@@ -25,7 +25,7 @@ pub struct ProofServer {
 }
 
 impl ProofServer {
-    /// Shows this ledger, as far as its newest checkpoint reaches.
+    /// Makes proofs about this ledger, up to its newest checkpoint.
     pub fn new(outbox: Outbox, charter_store: CharterStore, head: watch::Receiver<Head>) -> Self {
         Self { outbox, charter_store, head }
     }

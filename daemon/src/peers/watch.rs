@@ -1,17 +1,18 @@
-//! The watch over other agencies' ledgers: their newest checkpoints, whoever shows them, and whether all are of one ledger that only grows.
+//! The watch over other agencies' ledgers. It collects their checkpoints from all peers, so that an agency that shows different ledgers, or one
+//! that does not only grow, is found.
 //!
-//! Executes what [`sinergi_proto::transparency::watch`] decides.
+//! Must not decide what a contradiction is: [`sinergi_proto::transparency::watch`] does.
 //!
 //! ```text
-//! sessions: Hello, receipts, Checkpoints --> take --+--> asking.rs    the agency is asked whether its tree begins with them
-//!                                                   +--> what contradicts: evidence and an alarm; the link goes on
-//! witness.rs   at most once in a while: what was seen is kept, and committed to in this node's own ledger
-//! told to peers by the sessions (sinergi_proto::sync)
+//! sessions: Hello, receipts, Checkpoints --> take --+--> audit/checkpoints.rs   asks the agency to prove that its tree contains them
+//!                                                   +--> a contradiction: evidence and an alarm; the link goes on
+//! audit/witness.rs          at regular intervals: stores new checkpoints in this node's own ledger and commits to them
+//! sinergi_proto::sync       the sessions pass new checkpoints on to peers
 //! ```
 //!
 //! Invariants:
-//! - only what an agency signed counts;
-//! - what was seen outlasts a restart: peers' checkpoints with their receipts and greetings, all others with the next `Witnessed`.
+//! - only checkpoints that the agency signed count;
+//! - checkpoints survive a restart: those of peers are stored with receipts and greetings, all others with the next `Witnessed`.
 
 use std::sync::Arc;
 
@@ -30,31 +31,31 @@ use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::outbox::Outbox;
 use crate::storage::store::Sight;
 
-/// What was seen of other agencies' ledgers, shared by the sessions and those who ask.
+/// The checkpoints of other agencies. The sessions and the checks share them; clones are cheap.
 #[derive(Clone)]
 pub struct Watch(Arc<Inner>);
 
 struct Inner {
     alarms: Alarms,
     ledgers: Mutex<WatchedLedgers>,
-    /// Counts what became the newest.
+    /// Counts the checkpoints that became the newest of their agency.
     version: watch::Sender<u64>,
-    /// What contradicts and is not kept yet: one for an agency and epoch.
+    /// Contradictions that are not kept as evidence yet: one for each agency and epoch.
     found: Mutex<Vec<(AgencyId, Finding)>>,
     work: Notify,
 }
 
 impl Watch {
-    /// Nothing was seen yet.
+    /// A watch without checkpoints.
     pub fn new(alarms: Alarms) -> Self {
         let (ledgers, version) = (Mutex::default(), watch::Sender::new(0));
         Self(Arc::new(Inner { alarms, ledgers, version, found: Mutex::default(), work: Notify::new() }))
     }
 
-    /// What the own ledger holds of others'. Blocks.
+    /// Loads the checkpoints of other agencies from the own ledger. Blocks.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// The ledger cannot be read.
     pub fn load(alarms: Alarms, outbox: &Outbox, charter_store: &CharterStore) -> Result<Self, OwnDataError> {
         let watch = Self::new(alarms);
         let charters = charter_store.charters();
@@ -66,7 +67,7 @@ impl Watch {
                     Sight::Receipt => checkpoint_in(&body),
                 };
                 let opened = charters.checkpoint_keys(&agency).and_then(|keys| {
-                    // It was checked when it came; a key may have been retired since.
+                    // It verified when it came. A key may have been retired since.
                     let checkpoint = Checkpoint::open(&note, outbox.federation(), &agency, &keys).ok()?;
                     checkpoint.seconds.is_some().then_some(VerifiedCheckpoint { checkpoint, note })
                 });
@@ -90,7 +91,7 @@ impl Watch {
         self.ledgers().newest(agency).is_some_and(|newest| newest.note == note)
     }
 
-    /// A checkpoint of an agency that verified, from whoever showed it; whether it shows more than was known.
+    /// Takes a verified checkpoint of an agency, no matter which peer showed it. Returns whether it is newer than the known ones.
     pub(crate) fn take(&self, agency: &AgencyId, shown: VerifiedCheckpoint) -> bool {
         let extent = shown.extent();
         let taken = self.change(|ledgers| ledgers.take(agency, shown));
@@ -129,7 +130,7 @@ impl Watch {
         self.0.work.notify_one();
     }
 
-    /// The own ledger holds this one.
+    /// Notes that the own ledger holds this checkpoint.
     pub(crate) fn kept(&self, agency: &AgencyId, checkpoint: Checkpoint) {
         self.ledgers().witnessed(agency, checkpoint);
     }
