@@ -135,18 +135,18 @@ impl Watch {
         self.ledgers().witnessed(agency, checkpoint);
     }
 
-    /// Grows with everything that becomes the newest: now and as it changes.
+    /// A receiver of the version, which grows with every checkpoint that becomes the newest of its agency.
     pub(crate) fn versions(&self) -> watch::Receiver<u64> {
         self.0.version.subscribe()
     }
 
-    /// The notes that became the newest after this version, of all agencies but one, oldest change first and so many at most; and the version
-    /// that they lead to.
+    /// The notes that became the newest after `version`, of all agencies except `but`, oldest change first, at most `most`. Also returns the
+    /// version that a peer with these notes has.
     pub(crate) fn newer_than(&self, version: u64, but: &AgencyId, most: usize) -> (Vec<Vec<u8>>, u64) {
         self.ledgers().newer_than(version, but, most)
     }
 
-    /// Changes what is known, and tells those who follow [`Self::versions`].
+    /// Changes the watched ledgers, and sends the new version to the receivers of [`Self::versions`].
     fn change<T>(&self, change: impl FnOnce(&mut WatchedLedgers) -> T) -> T {
         let mut ledgers = self.ledgers();
         let changed = change(&mut ledgers);
@@ -155,7 +155,7 @@ impl Watch {
         changed
     }
 
-    /// The agencies of these that are to prove something, and the sizes that they are asked about.
+    /// The linked agencies that must prove something, each with the sizes of the trees that it is asked about.
     pub(crate) fn to_ask(&self, linked: impl IntoIterator<Item = AgencyId>) -> Vec<(AgencyId, Vec<u64>)> {
         self.ledgers().to_ask(linked)
     }
@@ -165,17 +165,17 @@ impl Watch {
         self.ledgers().to_witness(most)
     }
 
-    /// What contradicts and was not taken yet.
+    /// Takes the contradictions that were not taken yet.
     pub(crate) fn take_found(&self) -> Vec<(AgencyId, Finding)> {
         std::mem::take(&mut *self.lock_found())
     }
 
-    /// Waits until there may be something to ask, or something was found.
+    /// Waits until there may be a question to ask, or a contradiction was found.
     pub(crate) async fn work(&self) {
         self.0.work.notified().await;
     }
 
-    /// Has [`Self::work`] end once more.
+    /// Makes [`Self::work`] return once more.
     pub(crate) fn look_again(&self) {
         self.0.work.notify_one();
     }
@@ -189,7 +189,7 @@ impl Watch {
     }
 }
 
-/// The checkpoint in a stored receipt; empty: there is none.
+/// The checkpoint in a stored receipt; empty if there is none.
 fn checkpoint_in(receipt: &[u8]) -> Vec<u8> {
     let receipt = wire::Ack::decode(receipt).ok().and_then(|ack| Receipt::parse(&ack).ok());
     receipt.map(|receipt| receipt.checkpoint).unwrap_or_default()

@@ -157,7 +157,7 @@ impl Receipts {
         Self { own, federation, key, charter_store, reader }
     }
 
-    /// Signs the receipt for a frame. It names the leaf of every accepted item, with the leaf's hash.
+    /// Signs the receipt for a frame. It names the leaf of every accepted item, with the hash of that leaf in this node's ledger.
     fn sign(
         &self,
         sender: AgencyId,
