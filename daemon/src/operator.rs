@@ -49,7 +49,6 @@ use crate::rollback_guard::GuardService;
 use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::outbox::Outbox;
-use crate::storage::store::StoreError;
 use crate::writer::{SubmitError, WriterHandle};
 
 use self::audit::Audits;
