@@ -1,4 +1,4 @@
-//! The two files that make the ledger fast to ask: `hashes` (the tree) and `positions` (where leaves and contents are).
+//! The two index files of the ledger: `hashes` (the tree) and `positions` (of leaves and contents).
 //!
 //! It must not know how they are checked or rebuilt (derive.rs), nor what leaves mean.
 //!

@@ -1,4 +1,4 @@
-//! What can go wrong in the ledger, by what the caller has to do about it.
+//! The errors of the ledger, one type for each kind of reaction of the caller.
 //!
 //! Invariants:
 //! - [`Fatal`] is the only error after which the node must stop: the disk may or may not hold what was written;
@@ -49,7 +49,7 @@ pub enum Fatal {
     },
 }
 
-/// Why a ledger could not be opened.
+/// A ledger cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The system refused something.
@@ -141,7 +141,7 @@ pub enum OpenError {
     Derived(#[source] Fatal),
 }
 
-/// Why something could not be read. Nothing was changed.
+/// Something cannot be read. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The system refused.
@@ -172,7 +172,7 @@ pub enum ReadError {
         /// Durable leaves.
         size: u64,
     },
-    /// Behind the durable end, or in no segment.
+    /// The position is after the durable end, or in no segment.
     #[error("position {position} is not below the ledger's end {end}")]
     BeyondEnd {
         /// The position asked for.
@@ -202,7 +202,7 @@ pub enum ReadError {
     },
 }
 
-/// Why a record was not taken into a group. The group stays as it was.
+/// A record was not added to a group. The group is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
     /// Header or body too large.
@@ -239,7 +239,7 @@ pub enum AppendError {
     Read(#[from] ReadError),
 }
 
-/// Why a body was not erased.
+/// A body was not erased.
 #[derive(Debug, thiserror::Error)]
 pub enum EraseError {
     /// Writing or syncing failed; the ledger has stopped.

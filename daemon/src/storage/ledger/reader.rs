@@ -3,8 +3,8 @@
 //! It must not know what records mean, and never writes.
 //!
 //! Invariants:
-//! - what is not durable does not exist here;
-//! - what `positions` says is believed only if the record there says the same.
+//! - only durable records are visible;
+//! - a position in `positions` counts only if the record there confirms it.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ impl LedgerReader {
         self.files.leaves()
     }
 
-    /// Bodies that were erased since the ledger was opened: who keeps copies of bodies compares.
+    /// Number of bodies that were erased since the ledger was opened. A cache of bodies compares it with an earlier value.
     pub fn erasures(&self) -> u64 {
         self.files.erasures()
     }
@@ -128,7 +128,7 @@ impl LedgerReader {
 
     /// All leaves from an index on, in order; the index may be that of the next leaf.
     pub fn leaves_from(&self, index: LedgerIndex) -> Result<Leaves, ReadError> {
-        // In this order: a leaf that is not below the size now lies behind the end as it was before.
+        // The end is read first: then a leaf that is not below the size comes after that end.
         let end = self.end();
         let size = self.size();
         let position = match index.0 {
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_an_error_and_not_a_panic() {
+    fn a_missing_leaf_or_record_is_an_error_and_not_a_panic() {
         let fixture = Fixture::new();
         let (mut ledger, _) = fixture.open();
         append(&mut ledger, 2);

@@ -3,9 +3,9 @@
 //! It must not know what records mean to each other (groups: tail.rs and verify.rs).
 //!
 //! Invariants:
-//! - nothing behind the published end is looked at;
+//! - nothing after the published end is read;
 //! - a length is checked against its bound and the end before a byte of it is allocated or read;
-//! - what is yielded has passed its checksums.
+//! - every record that is returned has passed its checksums.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

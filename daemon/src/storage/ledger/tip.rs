@@ -42,7 +42,7 @@ impl Tip {
         Group::new(Arc::clone(&self.files), last, start, seed, self.next_leaf, self.signed.room(), bytes)
     }
 
-    /// Goes on behind a group that will be committed. An empty group is nothing.
+    /// Moves to the end of a group that will be committed. An empty group changes nothing.
     pub fn follow(&mut self, group: &Group) {
         if !group.is_empty() {
             let (start, contents) = (self.position, Arc::clone(&group.newest_content));

@@ -1,4 +1,4 @@
-//! Questions to the store.
+//! Reads the store.
 
 use std::collections::BTreeSet;
 
@@ -12,12 +12,12 @@ use sinergi_proto::routing::cursor::Cursor;
 use super::{Placed, RefusedRow, Row, Store, StoreError, Summary, keys};
 use crate::storage::ledger::Position;
 
-/// Which cursor of a peer.
+/// The kind of a peer's cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerCursor {
-    /// How far we have the peer's ledger.
+    /// How far this node has received the peer's ledger.
     Received,
-    /// How far the peer has ours, by its newest receipt.
+    /// How far the peer has acknowledged this node's ledger, by its newest receipt.
     Acknowledged,
 }
 
@@ -30,12 +30,12 @@ impl PeerCursor {
     }
 }
 
-/// Which record holds a peer's newest checkpoint.
+/// The kind of record that holds an agency's newest checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sight {
     /// Its newest receipt.
     Receipt,
-    /// The newest that it, or another one, showed.
+    /// A checkpoint that the agency itself or another peer showed.
     Shown,
 }
 
@@ -53,9 +53,9 @@ impl Sight {
 pub struct Newest {
     /// Epoch of the author's ledger.
     pub epoch: Epoch,
-    /// Leaf there.
+    /// Its leaf in the author\'s ledger.
     pub index: LedgerIndex,
-    /// Leaf here.
+    /// Its leaf in this node\'s ledger.
     pub leaf: LedgerIndex,
 }
 
@@ -87,7 +87,7 @@ impl Store {
         Ok(timeline)
     }
 
-    /// What is held of a complaint under its own key.
+    /// The row of a complaint.
     ///
     /// # Errors
     /// When sled fails.
@@ -97,7 +97,7 @@ impl Store {
         self.complaint.get(complaint.0)?.map(parse).transpose()
     }
 
-    /// Equal on nodes that hold the same entries of the complaint.
+    /// A digest of the complaint's entries: equal on all nodes that have the same ones.
     ///
     /// # Errors
     /// When sled fails.
@@ -107,7 +107,7 @@ impl Store {
         Ok(digest.finish())
     }
 
-    /// The leaf of an entry that is of no complaint.
+    /// The leaf of an entry that belongs to no complaint.
     ///
     /// # Errors
     /// When sled fails.
@@ -155,7 +155,7 @@ impl Store {
         })
     }
 
-    /// Where items lie that no longer wait, and that may hold contents.
+    /// The positions of items that are no longer deferred and may hold contents.
     ///
     /// # Errors
     /// When sled fails.
@@ -168,7 +168,7 @@ impl Store {
         self.spent.iter().keys().map(|key| position(key?)).collect()
     }
 
-    /// Whether a peer was given what it should have since before it was configured.
+    /// Whether a peer has got its backfill: the entries from before it was configured.
     ///
     /// # Errors
     /// When sled fails.
@@ -176,7 +176,7 @@ impl Store {
         self.peer.contains_key(keys::peer(b'i', peer))
     }
 
-    /// The complaints about which this node has to do something by itself.
+    /// The complaints in which this node has to act by itself.
     ///
     /// # Errors
     /// When sled fails.
@@ -211,7 +211,8 @@ impl Store {
         Ok(held)
     }
 
-    /// How many open offers found no answer until `now`, in milliseconds since 1970. Looks at one place a holder and phase, and at what it counts.
+    /// Number of open offers whose answer was due before `now`, in milliseconds since 1970. It costs one lookup for each holder and phase, and reads
+    /// only the offers that it counts.
     ///
     /// # Errors
     /// When sled fails.
@@ -230,7 +231,7 @@ impl Store {
         Ok(count)
     }
 
-    /// The complaints that a name may mean, at most `most`.
+    /// The complaints that the name matches, at most `most`.
     ///
     /// # Errors
     /// When sled fails.
@@ -318,7 +319,7 @@ impl Store {
         value.map(|value| postcard::from_bytes(&value).map_err(|_| StoreError::Malformed { tree: "peer" })).transpose()
     }
 
-    /// The agencies that could not be reached when an entry should have gone to them, with how many entries.
+    /// The agencies to which no route led, each with the number of entries that should have gone to it.
     ///
     /// # Errors
     /// When sled fails.
@@ -347,7 +348,7 @@ impl Store {
         })
     }
 
-    /// Items that wait, by the hash of peer and item, with the position of their record.
+    /// The deferred items, each as the hash of peer and item with the position of its record.
     pub fn deferred(&self) -> impl Iterator<Item = Result<([u8; 32], Position), StoreError>> + use<> {
         self.deferred.iter().map(|item| {
             let malformed = || StoreError::Malformed { tree: "deferred" };
@@ -358,7 +359,7 @@ impl Store {
         })
     }
 
-    /// The position of the record of an item that waits.
+    /// The position of the record of a deferred item.
     ///
     /// # Errors
     /// When sled fails.
@@ -369,7 +370,7 @@ impl Store {
         Position::from_bits(bits).ok_or_else(malformed).map(Some)
     }
 
-    /// Up to where the ledger was applied.
+    /// The position up to which the ledger was applied.
     ///
     /// # Errors
     /// When sled fails.
