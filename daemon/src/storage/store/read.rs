@@ -53,9 +53,9 @@ impl Sight {
 pub struct Newest {
     /// Epoch of the author's ledger.
     pub epoch: Epoch,
-    /// Its leaf in the author\'s ledger.
+    /// Its leaf in the author's ledger.
     pub index: LedgerIndex,
-    /// Its leaf in this node\'s ledger.
+    /// Its leaf in this node's ledger.
     pub leaf: LedgerIndex,
 }
 
