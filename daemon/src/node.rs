@@ -12,10 +12,10 @@ pub mod recover;
 
 use std::sync::Arc;
 
+use crate::base::node_limits;
 use jiff::Timestamp;
 use sinergi_config::Config;
 use sinergi_proto::base::key::SigningKey;
-use sinergi_proto::base::limits;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -227,7 +227,7 @@ fn start_sessions(
 ) {
     let Parts { directory, writer, outbox, peers, watch, alarms, guard, stop } = parts;
     let (own, federation) = (&config.agency, &config.federation);
-    let room = || Budget::of(limits::ALL_WINDOWS_BYTES);
+    let room = || Budget::of(node_limits::ALL_WINDOWS_BYTES);
     let incoming = Incoming::new(own.clone(), federation.clone(), directory.clone(), room());
     let outgoing = Outgoing::new(own.clone(), peers.clone(), directory.clone(), outbox.clone(), writer.clone(), room());
     let reader = outbox.reader().clone();

@@ -39,6 +39,7 @@ use sinergi_proto::wire;
 use tokio::sync::{mpsc, watch};
 
 use crate::base::alarms::Alarms;
+use crate::base::node_limits;
 use crate::base::peer_clocks::SharedPeerClocks;
 use crate::base::time::Clocks;
 use crate::rollback_guard::Continuity;
@@ -192,8 +193,9 @@ impl Writer {
             key: keys.entry.clone(),
             adjacent,
             answer_within_millis: parts.answer_within_millis,
-            batch_bytes: limits::BATCH_BYTES,
+            batch_bytes: node_limits::BATCH_BYTES,
             cases: CASE_CACHE_LIMITS,
+            quotas: node_limits::PEER_QUOTAS,
         };
         let tip = ledger.tip();
         let committing = Committing {
@@ -283,8 +285,8 @@ impl Writer {
                 handover.answers.extend(reply.map(|reply| (reply, answer)));
             }
             // What it writes may be more than was submitted: a disclosed content is copied.
-            let has_room = handover.rooms.len() < limits::BATCH_SUBMISSIONS
-                && bytes.max(self.encoded_length()) < limits::BATCH_BYTES - limits::FRAME_BYTES;
+            let has_room = handover.rooms.len() < node_limits::BATCH_SUBMISSIONS
+                && bytes.max(self.encoded_length()) < node_limits::BATCH_BYTES - limits::FRAME_BYTES;
             next = if !has_room {
                 None
             } else if handover.rooms.len() < waiting {

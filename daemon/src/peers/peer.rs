@@ -13,6 +13,7 @@ use sinergi_proto::wire;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::base::node_limits;
 use crate::base::peer_clocks::SharedPeerClocks;
 use crate::base::time::now_millis;
 
@@ -121,7 +122,7 @@ impl Peers {
             let (agency, endpoint) = (peer.agency.clone(), peer.endpoint.clone());
             let linked = watch::Sender::new(false);
             let slot = Mutex::new(None);
-            let connections = Arc::new(Semaphore::new(limits::CONNECTIONS_PER_PEER));
+            let connections = Arc::new(Semaphore::new(node_limits::CONNECTIONS_PER_PEER));
             let proving = Arc::new(Semaphore::new(limits::PROVES_OPEN));
             let clocks = clocks.clone();
             (agency.clone(), Arc::new(Peer { agency, endpoint, state, clocks, slot, linked, connections, proving }))

@@ -32,11 +32,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sinergi_daemon::base::node_limits;
 use sinergi_proto::admission::Verdict;
 use sinergi_proto::admission::received::Received;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch};
 use sinergi_proto::base::key::SigningKey;
-use sinergi_proto::base::limits;
 use sinergi_proto::charter::{Charter, Charters};
 use sinergi_proto::complaint::Command;
 use sinergi_proto::engine::{
@@ -231,7 +231,8 @@ impl Node {
         self.heard.clear();
         let signer = Signer { agency: &self.id, charters: &self.charters };
         let (peers, stored) = (self.adjacent.iter().cloned(), self.ledger.sightings.clone());
-        let Ok(Begun { guard, .. }) = RollbackGuard::begin(peers, stored, Vec::new(), signer, &self.ledger);
+        let Ok(Begun { guard, .. }) =
+            RollbackGuard::begin(peers, node_limits::HEARING_TIME, stored, Vec::new(), signer, &self.ledger);
         self.ledger.sightings = guard.sightings().to_vec();
         self.guard = guard;
         self.load_watch();
@@ -269,8 +270,9 @@ impl Node {
             key: self.key.clone(),
             adjacent: self.adjacent.clone(),
             answer_within_millis: ANSWER_WITHIN,
-            batch_bytes: limits::BATCH_BYTES,
+            batch_bytes: node_limits::BATCH_BYTES,
             cases: self.case_room,
+            quotas: node_limits::PEER_QUOTAS,
         };
         let snapshot = self.ledger.snapshot(&self.id, &self.adjacent);
         self.told = Surroundings::of_the_start(Arc::clone(&self.charters));
@@ -467,7 +469,7 @@ impl Node {
 
     /// Whether the node has given its peers the time to show what they saw of its ledger, or has heard all.
     pub fn has_asked_its_peers(&self, now: u64) -> bool {
-        self.heard.is_superset(&self.adjacent) || self.elapsed(now) >= limits::HEAR_OTHER_PEERS
+        self.heard.is_superset(&self.adjacent) || self.elapsed(now) >= node_limits::HEARING_TIME.others
     }
 
     /// The newest checkpoint of this run of the program.

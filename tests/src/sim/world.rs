@@ -18,8 +18,8 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
+use sinergi_config::defaults;
 use sinergi_proto::base::ids::{AgencyId, EntryId};
-use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::engine::CaseCacheLimits;
 use sinergi_proto::sync::{Job, JobId};
@@ -50,7 +50,7 @@ const APPLY: u64 = 1;
 /// Between two tries of what waits for its time.
 const RETRY: u64 = MINUTE / 2;
 /// Silence after which links are taken for dead: in most runs long, because signs of life cost much time and show little.
-const IDLE: [Duration; 2] = [Duration::from_secs(10 * 60), limits::IDLE_LINK];
+const IDLE: [Duration; 2] = [Duration::from_secs(10 * 60), Duration::from_secs(defaults::IDLE_SECONDS.cast_unsigned())];
 /// Most jobs of sessions, and the writer, take at most so long.
 const WORK: u64 = 6;
 /// Some jobs take as long as this.

@@ -1,5 +1,6 @@
 //! A new epoch: declared, filled with what the old ledger still holds; peers give back the rest (daemon: recover).
 
+use sinergi_daemon::base::node_limits;
 use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::engine::recovery::{LeafContents, OldContent, OldLedger, OldRecord, Plan, TakeOver};
 use sinergi_proto::engine::{CursorHeader, Input, LeafHeader, OldEntry};
@@ -50,7 +51,7 @@ impl Node {
 
     /// Takes over what the product takes of an old ledger, in its order.
     fn take_over(&mut self, old: Ledger, now: u64) {
-        let mut taking = Taking::new(true);
+        let mut taking = Taking::new(true, node_limits::BATCH_BYTES / 4);
         for (index, leaf) in (0..).map(LedgerIndex).zip(old.leaves) {
             taking.read(record_of(index, leaf));
             if taking.is_full() {
