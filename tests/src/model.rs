@@ -10,12 +10,14 @@
 //! | [`time`] | the moments that matter to an offer |
 //! | [`acts`] | what an agency may write |
 //! | [`book`] | every entry and view of the space, once |
+//! | [`judgement`] | what the properties say of one view alone |
 //! | [`network`] | the states: nodes, and the messages between them |
 //! | [`properties`] | what must always hold, and what must be seen sometimes |
 //! | this file | the steps from state to state, and their bounds |
 
 pub mod acts;
 pub mod book;
+pub mod judgement;
 pub mod members;
 pub mod network;
 pub mod properties;

@@ -21,8 +21,8 @@ use sinergi_proto::routing::route::{Reach, routes};
 use sinergi_proto::wire::{self, entry::Body as Wire};
 
 use super::acts::{self, Act};
+use super::judgement::{Judgement, judge};
 use super::members::{Agency, FEDERATION, Members};
-use super::properties::{Judgement, judge};
 use super::time::{self, Moment};
 
 /// The number of an entry.

@@ -9,8 +9,6 @@ use crate::sources::{CRATES, Source, library};
 const KNOWN_CYCLES: &[(&str, &[&str])] = &[
     ("proto::complaint", &["case", "no_effect"]),
     ("proto::transparency::evidence", &["custody", "judge", "ledger", "offers"]),
-    ("cli::import", &["records", "rejected"]),
-    ("tests::model", &["book", "network", "properties"]),
     ("tests::sim", &["checks", "topology"]),
     ("tests::sim", &["invariants", "world"]),
 ];
