@@ -1,4 +1,4 @@
-//! Wall clocks that are wrong: off at a start, a year off while a node runs, stepping back, and set right again; and time that passes.
+//! Wall clocks that are wrong at the start or become wrong while a node runs, and clocks that are set right again. And days that pass.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use sinergi_proto::base::refusal::DeferralCode;
 use sinergi_proto::operator_api;
 use sinergi_proto::operator_api::act_request::Act;
 use sinergi_tests::clock::Clock;
-use sinergi_tests::federation::{TestFederation, TestNode, acts_of, complaint_about, hierarchy, province_and_city};
+use sinergi_tests::federation::{TestFederation, TestNode, complaint_about, hierarchy, province_and_city};
 use sinergi_tests::program::run_on;
 use tonic::Code;
 
@@ -183,24 +183,6 @@ async fn a_node_whose_clock_jumps_a_year_ahead_authors_nothing_until_it_is_right
 #[tokio::test]
 async fn a_node_whose_clock_falls_a_year_behind_authors_nothing_until_it_is_right_again() {
     is_found_out(-YEAR).await;
-}
-
-#[tokio::test]
-async fn a_clock_that_steps_back_within_the_bound_keeps_the_order_of_what_is_written() {
-    let (federation, clock) = four_nodes().await;
-    let (city, province) = (federation.node(CITY).await, federation.node(PROVINCE).await);
-    let lodged = city.lodges("Sebelum mundur").await;
-    clock.set_ahead(-120);
-    city.forwards(lodged.complaint, PROVINCE).await;
-    province.accepts(lodged.complaint).await;
-    let after = hand_over(&city, &province, "Sesudah mundur").await;
-    assert!(after.lodged_millis() >= lodged.complaint.lodged_millis(), "the clock in its id did not go back");
-    let seen = province.shows(lodged.complaint).await.expect("it arrived");
-    assert!(seen.timeline.iter().map(|row| row.at).is_sorted(), "{seen:#?}");
-    let acts = acts_of(&seen).map(|row| row.body.as_str());
-    assert_eq!(acts.collect::<Vec<_>>(), ["Lodged", "Forwarded", "Accepted"]);
-    province.has_an_empty_outbox().await;
-    city.agrees_with(&province).await;
 }
 
 #[tokio::test]

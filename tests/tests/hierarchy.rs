@@ -125,7 +125,7 @@ async fn confidential_content_passes_through_no_relay_and_the_timeline_says_why_
 }
 
 #[tokio::test]
-async fn a_newcomer_gets_the_history_first_and_an_offer_without_a_route_is_declined_with_advice() {
+async fn an_agency_that_is_offered_a_complaint_gets_the_history_before_the_offer() {
     let federation = chain().await;
     let (city, ministry) = (federation.node(CITY).await, federation.node(MINISTRY).await);
     let lodged = lodges(&city, ContentClass::Public).await;

@@ -134,18 +134,6 @@ async fn a_hello_of_another_agency_than_was_dialled_ends_the_link_and_only_the_l
 }
 
 #[tokio::test]
-async fn a_cursor_of_who_was_dialled_that_goes_back_ends_the_link_and_only_the_link() {
-    let mut line = Line::set().await;
-    line.hands_over().await;
-    let made = line.stage.impostor.lodge("Mundur");
-    let mut link = line.link().await;
-    link.deliver(5, vec![made.item.clone()]).await;
-    link.send_items(4, vec![made.item]).await;
-    line.is_ended(link, FaultCode::BadCursor).await;
-    line.stage.others_are_unaffected().await;
-}
-
-#[tokio::test]
 async fn a_false_receipt_of_who_was_dialled_ends_the_link_and_nothing_leaves_the_outbox() {
     type Lie = fn(&Impostor, Receipt) -> wire::Ack;
     let lies: [Lie; 3] = [
