@@ -1,4 +1,4 @@
-//! What the properties say of one view alone: judged once, when the view is first seen, and looked up in every state that has it.
+//! The judgement of one view alone. It is made once, when the view is first seen, and looked up in every state with that view.
 //!
 //! Must not know the book of views, the network or the time: a view is judged by its complaint and its entries.
 
@@ -13,7 +13,7 @@ use sinergi_proto::complaint::Complaint;
 
 pub use sights::Sights;
 
-/// What the properties say of one view.
+/// The judgement of one view.
 pub struct Judgement {
     /// One holder, one offer, acts in time.
     pub custody: custody::Judgement,

@@ -50,7 +50,7 @@ fn is_answer(known: &KnownEntry) -> bool {
     matches!(act_of(known), Some(CustodyAct::Accepted | CustodyAct::Returned { .. }))
 }
 
-/// Whoever took custody last is the holder.
+/// Whether the holder is the author of the last entry on the path that takes custody.
 fn is_held_by_own_entry(complaint: &Complaint, path: &[(EntryId, &KnownEntry)]) -> bool {
     let takes =
         |known: &KnownEntry| matches!(known.body, Body::Lodged(_)) || act_of(known) == Some(&CustodyAct::Accepted);
@@ -58,7 +58,7 @@ fn is_held_by_own_entry(complaint: &Complaint, path: &[(EntryId, &KnownEntry)]) 
     last.is_some_and(|(_, known)| known.author == complaint.custody().holder)
 }
 
-/// Every offer but the last entry of the path was answered, withdrawn or replaced by the next; and what the state calls open is the tip.
+/// Whether the next entry on the path answers, withdraws or replaces each offer before it, and the open offer of the state is the tip.
 fn has_at_most_one_offer(complaint: &Complaint, path: &[(EntryId, &KnownEntry)]) -> bool {
     let closed = path.windows(2).all(|pair| {
         let [(_, before), (_, after)] = pair else { return true };
@@ -81,7 +81,7 @@ fn is_in_time(offer: &KnownEntry, next: &KnownEntry) -> bool {
     }
 }
 
-/// Of all that act on one entry with effect, nobody has a better claim than the one that counts.
+/// Whether no act on `basis` has a better rank than the one on the path, `winner`.
 fn has_best_rank(complaint: &Complaint, basis: EntryId, winner: &KnownEntry) -> bool {
     let claim = |known: &KnownEntry| match act_of(known) {
         Some(CustodyAct::Accepted | CustodyAct::Returned { .. }) => 0,
@@ -92,7 +92,8 @@ fn has_best_rank(complaint: &Complaint, basis: EntryId, winner: &KnownEntry) -> 
     rivals.all(|(_, rival)| rival.custody().is_none() || claim(winner) <= claim(rival))
 }
 
-/// The author of the entry that superseded this one had not seen what it superseded: neither this one nor the one that it goes back to.
+/// Whether, if this entry is superseded, the author of the entry that superseded it had not seen the rival act on the same basis from which this
+/// entry descends.
 fn lost_to_an_author_who_had_not_seen_it(complaint: &Complaint, id: EntryId) -> bool {
     let Some(Standing::Superseded { by }) = complaint.standing(&id) else { return true };
     let Some(winner) = complaint.entry(&by) else { return false };

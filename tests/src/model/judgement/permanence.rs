@@ -35,7 +35,7 @@ pub(super) fn judge(complaint: &Complaint, entries: &BTreeSet<EntryId>, lies: &H
     }
 }
 
-/// Nothing in the model reopens a case: the last answer but those after the end of the work is its phase.
+/// Whether the phase is that of the honest answers. Nothing in the model reopens a case, so `Resolved` outlasts `Responded`.
 fn shows_its_answers(complaint: &Complaint, lies: &HashSet<EntryId>) -> bool {
     let says = |wanted: fn(&CaseAct) -> bool| {
         let mut honest = complaint.timeline().filter(|(id, _)| !lies.contains(id));

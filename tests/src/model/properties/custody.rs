@@ -1,4 +1,4 @@
-//! Custody: one holder who took it, one offer, and who may act on it when.
+//! Custody: one holder who took it, one offer, and acts by the agency that is entitled to them.
 
 use sinergi_proto::base::ids::EntryId;
 use stateright::Property;
@@ -32,7 +32,8 @@ pub(super) fn properties() -> Vec<Property<HandOver>> {
     ]
 }
 
-/// At no moment, whatever the clocks show within their bounds, may two sides act on one offer.
+/// Whether at this moment not both the addressee may answer an offer and another agency may act on it, whatever the clocks show within their
+/// bounds.
 fn one_side_acts(model: &HandOver, state: &State) -> bool {
     let mut book = model.book();
     let views: Vec<_> = state.views(&book).collect();
