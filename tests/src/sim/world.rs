@@ -3,6 +3,8 @@
 //! Invariant: events happen in the order of (time, number): one seed gives one run.
 
 mod audits;
+mod charters;
+mod clocks;
 mod liar;
 mod network;
 mod plan;
@@ -10,13 +12,15 @@ mod trouble;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
-use sinergi_proto::base::ids::{AgencyId, EntryId, Epoch};
-use sinergi_proto::base::limits;
+use sinergi_config::defaults;
+use sinergi_proto::base::ids::{AgencyId, EntryId};
+use sinergi_proto::charter::Charters;
 use sinergi_proto::engine::CaseCacheLimits;
 use sinergi_proto::sync::{Job, JobId};
 use sinergi_proto::wire::Frame;
@@ -30,6 +34,7 @@ use super::node::{Effect, Node, State, Step};
 use super::operations::operate;
 use super::probe;
 use super::topology::Topology;
+use charters::Duty;
 use network::{Line, Pair};
 pub use plan::{Failure, Plan, Report, Told};
 
@@ -45,7 +50,7 @@ const APPLY: u64 = 1;
 /// Between two tries of what waits for its time.
 const RETRY: u64 = MINUTE / 2;
 /// Silence after which links are taken for dead: in most runs long, because signs of life cost much time and show little.
-const IDLE: [Duration; 2] = [Duration::from_secs(10 * 60), limits::IDLE_LINK];
+const IDLE: [Duration; 2] = [Duration::from_secs(10 * 60), Duration::from_secs(defaults::IDLE_SECONDS.cast_unsigned())];
 /// Most jobs of sessions, and the writer, take at most so long.
 const WORK: u64 = 6;
 /// Some jobs take as long as this.
@@ -68,6 +73,8 @@ enum Event {
     Probe,
     Timeout(AgencyId),
     Retry(AgencyId),
+    Charter,
+    Operator(AgencyId, Duty),
     Connect(Pair),
     /// A frame arrives. A copy of a frame takes no room in the transport.
     Arrive {
@@ -94,7 +101,8 @@ enum Event {
 
 /// One run.
 pub struct World {
-    plan: Plan,
+    /// What the run is given.
+    pub plan: Plan,
     rng: StdRng,
     now: u64,
     number: u64,
@@ -102,6 +110,8 @@ pub struct World {
     events: BTreeMap<usize, Event>,
     topology: Topology,
     members: Vec<AgencyId>,
+    /// Agencies whose node was started at least once.
+    founded: BTreeSet<AgencyId>,
     /// The nodes.
     pub nodes: BTreeMap<AgencyId, Node>,
     lines: BTreeMap<Pair, Line>,
@@ -117,6 +127,10 @@ pub struct World {
     /// Nodes that stop when they have next written something, and for how long.
     doomed: BTreeMap<AgencyId, u64>,
     copies: BTreeMap<AgencyId, Ledger>,
+    /// Nodes whose clock is far off.
+    far: BTreeSet<AgencyId>,
+    /// Nodes whose clock will be far off when they start.
+    starts_far: BTreeSet<AgencyId>,
     healing: bool,
     /// What operators were told, and by which node.
     pub acknowledged: BTreeMap<EntryId, AgencyId>,
@@ -164,7 +178,9 @@ impl World {
             0 => CaseCacheLimits { complaints: 1, entries: 1 },
             _ => CaseCacheLimits { complaints: 4096, entries: 65_536 },
         };
-        let members: Vec<AgencyId> = topology.adjacent.keys().cloned().collect();
+        let founded: BTreeSet<AgencyId> = topology.adjacent.keys().cloned().collect();
+        let newcomers = topology.newcomers.iter().map(|newcomer| newcomer.member.id.clone());
+        let members: Vec<AgencyId> = founded.iter().cloned().chain(newcomers).collect();
         let idle = IDLE[usize::from(plan.seed.is_multiple_of(8))];
         let nodes = members.iter().map(|id| (id.clone(), Node::new(id, &topology, case_room, idle))).collect();
         let pair = |a: &AgencyId, b: &AgencyId| (a.clone(), b.clone());
@@ -179,6 +195,7 @@ impl World {
             events: BTreeMap::new(),
             topology,
             members,
+            founded,
             nodes,
             lines,
             connections: 0,
@@ -188,6 +205,8 @@ impl World {
             recovering: BTreeSet::new(),
             doomed: BTreeMap::new(),
             copies: BTreeMap::new(),
+            far: BTreeSet::new(),
+            starts_far: BTreeSet::new(),
             healing: false,
             acknowledged: BTreeMap::new(),
             disagreement: None,
@@ -204,9 +223,14 @@ impl World {
         }
     }
 
+    /// All charters that the managers have signed.
+    pub fn charters(&self) -> &Arc<Charters> {
+        self.topology.charters()
+    }
+
     fn fails(&self, invariant: &'static str, what: String) -> Failure {
         let lie = self.plan.lie.map(|lie| lie.name);
-        Failure { seed: self.plan.seed, lie, at: self.now - BEGIN, invariant, what }
+        Failure { seed: self.plan.seed, lie, scenario: self.plan.scenario, at: self.now - BEGIN, invariant, what }
     }
 
     fn run(&mut self) -> Result<(), Failure> {
@@ -230,6 +254,7 @@ impl World {
             let after = self.rng.random_range(MINUTE..TROUBLE);
             self.at(after, Event::Probe);
         }
+        self.plan_charters();
         self.until(BEGIN + TROUBLE)?;
         self.heal();
         self.until(BEGIN + TROUBLE + CONVERGE)?;
@@ -291,6 +316,7 @@ impl World {
             self.report.events += 1;
             let probes = matches!(event, Event::Probe);
             self.happen(event);
+            self.watch_far_clocks();
             if probes {
                 self.accuse(|accuser| accuser.withheld())?;
             }
@@ -317,6 +343,7 @@ impl World {
                 self.settle(&id);
             }
             Event::Timeout(id) => {
+                self.before_the_wait_ends(&id);
                 let now = self.now;
                 if self.alarms.get(&id) == Some(&now) {
                     self.alarms.remove(&id);
@@ -330,6 +357,8 @@ impl World {
                 self.node(&id).retry(now);
                 self.settle(&id);
             }
+            Event::Charter => self.change_charter(),
+            Event::Operator(id, duty) => self.operator(&id, duty),
             Event::Connect(pair) => self.connect(pair),
             Event::Arrive { connection, to, from, frame, is_copy } => {
                 self.arrive(connection, &to, &from, *frame, is_copy);
@@ -404,41 +433,11 @@ impl World {
     }
 
     fn start(&mut self, id: &AgencyId) {
-        if self.node(id).state == State::Down {
+        if self.is_founded(id) && self.node(id).state == State::Down {
             let now = self.now;
+            self.starts_with_its_clock(id);
             self.node(id).start(now);
             self.settle(id);
-        }
-    }
-
-    fn recover(&mut self, id: &AgencyId) {
-        self.recovering.remove(id);
-        if self.node(id).state == State::SetBack {
-            self.begin_epoch(id);
-        }
-    }
-
-    fn begin_epoch(&mut self, id: &AgencyId) {
-        let now = self.now;
-        self.archive.ends_epoch(&self.nodes[id]);
-        self.node(id).recover(now);
-        self.report.recovered += 1;
-        self.settle(id);
-    }
-
-    /// Who went on with a ledger that was set back, and has not heard so from its own peers because they were set back as well, is told by
-    /// those who audit it. Its operator begins a new epoch.
-    fn found_out(&mut self) {
-        let goes_on = |(id, epoch): &&(AgencyId, Epoch)| self.nodes[id].ledger.epoch == *epoch;
-        for (id, _) in self.archive.undeclared.iter().filter(goes_on).cloned().collect::<Vec<_>>() {
-            for pair in self.lines_of(&id) {
-                self.break_line(&pair);
-            }
-            let node = self.node(&id);
-            node.crash(false);
-            // It reads the ledgers of its peers once more: on its way on it passed over what it did not know to be its own.
-            node.ledger.received.clear();
-            self.begin_epoch(&id);
         }
     }
 
@@ -485,7 +484,8 @@ impl World {
                 text = format!("{body} of {} at {} {}; it is at", leaf.entry.author, place.epoch, place.index);
             }
             let from = leaf.header.from.as_ref().map_or("itself", AgencyId::as_str);
-            text += &format!(" {id} ({} {index} from {from})", node.ledger.epoch);
+            let (epoch, contents) = (node.ledger.epoch, leaf.contents.len());
+            text += &format!(" {id} ({epoch} {index} from {from}, {contents} contents)");
         }
         text
     }

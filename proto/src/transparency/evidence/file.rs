@@ -13,7 +13,7 @@ use ed25519_zebra::Signature;
 use prost::Message;
 
 use super::Statement;
-use super::judge::{Judge, NotProven, agency};
+use super::parts::{Judge, NotProven, agency};
 use crate::base::ids::AgencyId;
 use crate::base::key::SigningKey;
 use crate::base::limits;

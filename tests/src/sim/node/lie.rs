@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
 use sinergi_proto::base::key::SigningKey;
-use sinergi_proto::engine::{Input, LeafHeader, Lodge, OldEntry};
+use sinergi_proto::complaint::Command;
+use sinergi_proto::engine::{Act, Input, LeafHeader, Lodge, OldEntry};
 use sinergi_proto::routing::outbox::Prepared;
 use sinergi_proto::sync::{Done, End};
 use sinergi_proto::tlog::checkpoint::{Checkpoint, CheckpointSigner};
@@ -74,6 +75,8 @@ pub enum Deed {
     Writes(Bytes),
     /// Its operator lodges a complaint.
     Lodges(wire::Lodged),
+    /// Its operator accepts a complaint that was offered to it.
+    Accepts(ComplaintId),
     /// It goes on with this older copy of its ledger, and says so to nobody.
     GoesBack(Box<Ledger>),
 }
@@ -135,7 +138,7 @@ impl Node {
 
     /// The checkpoint of an agency that a note is, if it verifies.
     pub fn open_checkpoint(&self, note: &[u8], agency: &AgencyId) -> Option<Checkpoint> {
-        self.checks.checkpoint(note, agency)
+        self.checks.kept(note, agency, &self.charters)
     }
 
     /// The index of the leaf that it writes next, if it runs.
@@ -210,6 +213,10 @@ impl Node {
                 let lodge = Lodge { body, contents: Vec::new(), external: None, forward: None };
                 self.decide(Input::Lodge(Box::new(lodge)), Waiter::Nobody, now);
             }
+            Deed::Accepts(complaint) => {
+                let act = Act { complaint, command: Command::Accept, text: None };
+                self.decide(Input::Act(Box::new(act)), Waiter::Nobody, now);
+            }
             Deed::GoesBack(copy) => self.goes_back_to(*copy, now),
         }
     }
@@ -219,7 +226,7 @@ impl Node {
         let header =
             LeafHeader { at: 0, from: None, relays: 0, routes: Vec::new(), unreachable: Vec::new(), external: None };
         let item = wire::Item { signed_entry, ..Default::default() };
-        if let Some(received) = self.checks.items(vec![item]).pop() {
+        if let Some(received) = self.checks.items(vec![item], &self.charters).pop() {
             let old = OldEntry { header, received };
             self.decide(Input::TakeOver(Box::new(old)), waiter, now);
         }
