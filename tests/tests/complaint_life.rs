@@ -221,7 +221,7 @@ async fn only_the_texts_of_the_named_entry_are_erased() {
 }
 
 #[tokio::test]
-async fn who_reported_is_disclosed_by_the_intake_agency_and_to_the_addressee_alone() {
+async fn the_reporter_is_disclosed_only_by_the_intake_agency_and_only_to_the_addressee() {
     let agencies = Agencies::start().await;
     let lodged = agencies.node(CITY).await.lodges_request(with_reporter("Pungutan liar")).await.expect("lodged");
     let id = lodged.complaint.to_string();
@@ -310,7 +310,7 @@ async fn a_supervisor_reassigns_what_is_not_offered_and_only_then() {
 }
 
 #[tokio::test]
-async fn what_was_closed_without_the_citizen_is_reopened_by_the_supervisor_and_what_was_not_is_not() {
+async fn the_supervisor_reopens_a_complaint_only_if_it_was_closed_without_the_citizen_s_word() {
     let agencies = Agencies::start().await;
     let city = agencies.node(CITY).await;
     for with_code in [false, true] {
@@ -413,7 +413,7 @@ fn retried(folder: &Path, arguments: &[&str]) -> Value {
 }
 
 #[tokio::test]
-async fn what_waits_or_was_refused_here_is_retried_and_each_outcome_is_said() {
+async fn deferred_and_refused_items_are_retried_and_each_outcome_is_shown() {
     let mut stage = Stage::set().await;
     let city = stage.federation.folder_of(CITY);
     let lodged = stage.impostor.lodge("Tanpa induk");
@@ -447,7 +447,7 @@ async fn what_waits_or_was_refused_here_is_retried_and_each_outcome_is_said() {
 }
 
 #[tokio::test]
-async fn what_a_peer_refused_only_its_own_operator_can_retry() {
+async fn only_the_operator_of_the_peer_that_refused_an_item_can_retry_it() {
     let stage = Stage::set().await;
     let city = stage.federation.node(CITY).await;
     let lodged = city.lodges("Ditolak").await;

@@ -1,6 +1,6 @@
 //! A disk that is full, fails, hangs, becomes read-only or goes away, while a node runs and while it starts.
 //!
-//! Claims of every fault: the node says which file and what to do, and nothing that it acknowledged is missing when the disk is well again.
+//! Claims about every fault: the node names the file and says what to do, and when the disk works again, nothing acknowledged is missing.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -74,8 +74,8 @@ impl Scene {
         self.federation.linked().await;
     }
 
-    /// Lodges until the node no longer answers; what the last client heard. It is connected before the fault holds: the node may end at any
-    /// moment after it, by what it writes of itself.
+    /// Lodges until the node no longer answers. Returns the last client's error. The client connects before the fault is set, because the node's own
+    /// writes may end it at any moment after that.
     async fn lodges_until_it_fails(&mut self, city: &TestNode) -> Status {
         let mut heard = None;
         let failed = wait::until(PATIENCE, async || {
@@ -96,7 +96,7 @@ impl Scene {
         ended_with_1(&ended.expect("the node ends"))
     }
 
-    /// The city's node starts, has everything that it acknowledged, works, and agrees with the province.
+    /// Starts the city's node, and asserts that it has everything that it acknowledged, works, and agrees with the province.
     async fn starts_whole(&mut self) {
         self.federation.start_node(CITY).await;
         self.is_whole().await;
@@ -211,7 +211,7 @@ fn says(text: &str, words: &[&str]) {
     }
 }
 
-/// The node ended before it answered, or while it did.
+/// Asserts that the node ended before or during its answer.
 fn is_cut_off(status: &Status) {
     assert!(matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled), "{status}");
 }
@@ -490,7 +490,7 @@ async fn a_text_is_destroyed_only_when_the_order_for_it_is_on_the_disk() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_needs_items_that_are_still_being_synced_is_decided_on_without_waiting_for_them() {
+async fn decisions_that_need_items_that_are_still_being_synced_do_not_wait_for_the_sync() {
     let (mut stage, disk) = stage_on_a_disk().await;
     let city = stage.federation.node(CITY).await;
     let parent = stage.impostor.lodge("Induk menyusul");
@@ -686,7 +686,7 @@ async fn a_store_folder_that_disappears_is_rebuilt_at_the_next_start() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "slow: an idle node looks after its store twice a minute"]
-async fn a_node_that_nobody_writes_to_stops_as_well_when_its_store_has_failed() {
+async fn an_idle_node_stops_as_well_when_its_store_has_failed() {
     let mut scene = Scene::set().await;
     let failure = scene.disk.on(&[Op::Write, Op::RangeSync], "/store/").fails(IO_ERROR);
     // One more, so that there is something to flush.

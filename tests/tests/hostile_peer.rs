@@ -1,4 +1,4 @@
-//! A member that lies: whatever it sends, nothing is lost, others are unaffected, and both operators can read why.
+//! A member that sends bad frames and items. Nothing is lost, other links are not affected, and both operators see the reason.
 
 use bytes::Bytes;
 use prost::Message;
@@ -327,7 +327,7 @@ async fn a_frame_with_too_many_items_ends_the_link_and_only_the_link() {
     stage.others_are_unaffected().await;
 }
 
-/// The city has ended the link with this fault, its operator reads it, and others are unaffected.
+/// Asserts that the city has ended the link with this fault, that its operator sees it, and that other links are not affected.
 async fn is_sent_away(stage: &mut Stage, said: &[FrameKind], fault: FaultCode) {
     let (code, reason) = fault_in(said);
     assert_eq!(code, fault.number(), "{reason}");
@@ -338,7 +338,7 @@ async fn is_sent_away(stage: &mut Stage, said: &[FrameKind], fault: FaultCode) {
     stage.others_are_unaffected().await;
 }
 
-/// How the city ended the link, with the code and the reason.
+/// The code and reason of the fault with which the city ended the link.
 fn fault_in(said: &[FrameKind]) -> (u32, &str) {
     match said.last() {
         Some(FrameKind::Fault(fault)) => (fault.code, &fault.reason),
@@ -346,7 +346,7 @@ fn fault_in(said: &[FrameKind]) -> (u32, &str) {
     }
 }
 
-/// What was delivered and receipted, in one stream with other messages before it.
+/// Asserts that an item is delivered and receipted after these messages in the same stream.
 async fn is_taken_after(mut stage: Stage, before: Vec<Bytes>) {
     let honest = stage.impostor.lodge("Tetap diambil");
     let frame = bytes_of(FrameKind::Deliver(delivery(None, cursor(1, 1), honest.item.clone())));
@@ -467,7 +467,7 @@ async fn a_name_that_is_not_the_certificate_s_ends_the_link() {
     stage.others_are_unaffected().await;
 }
 
-/// After all lies the entry is still delivered, and leaves the outbox when it is acknowledged as it should be.
+/// Asserts that the entry is still delivered after all lies, and leaves the outbox after an honest receipt.
 async fn an_honest_receipt_is_taken(stage: &mut Stage, city: &TestNode) {
     let mut link = stage.link().await;
     let delivered = link.delivery().await;
@@ -547,7 +547,7 @@ async fn a_receipt_that_is_larger_than_any_honest_one_ends_the_link_and_is_not_k
 }
 
 #[tokio::test]
-async fn what_is_refused_of_a_peer_beyond_its_room_for_a_day_is_told_and_counted_and_not_kept() {
+async fn refusals_of_a_peer_s_items_beyond_its_daily_quota_are_reported_and_counted_and_not_kept() {
     const FRAMES: usize = 5;
     const IN_A_FRAME: usize = 210;
     let mut stage = Stage::set().await;
@@ -625,7 +625,7 @@ fn receipt(impostor: &Impostor, index: u64, results: Vec<sinergi_proto::transpar
 }
 
 #[tokio::test]
-async fn what_a_peer_refuses_is_shown_to_the_sender_s_operator_and_the_line_goes_on() {
+async fn the_sender_s_operator_sees_items_that_a_peer_refuses_and_the_link_goes_on() {
     let stage = Stage::set().await;
     let city = stage.federation.node("kota-bandung").await;
     let first = city.lodges("Ditolak").await;
@@ -711,7 +711,7 @@ async fn a_peer_s_own_backlog_is_never_refused_however_much_of_it_waits() {
 }
 
 #[tokio::test]
-async fn a_peer_of_which_too_much_waits_is_sent_away_until_that_comes_which_it_waits_for() {
+async fn the_link_of_a_peer_with_too_many_deferred_items_ends_until_their_parents_come() {
     /// Entries with as much content as they may have that fill a peer's room.
     const FILL: usize = node_limits::PEER_QUOTAS.deferred_bytes / (limits::COMMITMENTS * limits::CONTENT_BYTES);
     let mut stage = Stage::set().await;
@@ -798,7 +798,7 @@ async fn contents_of_every_class_go_only_as_far_as_they_may() {
 }
 
 #[tokio::test]
-async fn what_a_peer_passes_on_for_a_flooding_author_is_refused_above_the_author_s_bound_and_the_line_goes_on() {
+async fn relayed_entries_above_their_author_s_bound_are_refused_and_the_link_goes_on() {
     const FLOOD: usize = node_limits::PEER_QUOTAS.deferred_items_of_author + 10;
     let mut stage = Stage::set().await;
     // The ministry passes on orphans that the province has signed.

@@ -1,4 +1,4 @@
-//! Outages: nothing acknowledged is lost, nothing is doubled, whatever is stopped or taken away.
+//! Outages: nodes are stopped or killed and stores deleted, and no acknowledged entry is lost or written twice.
 
 use std::time::Duration;
 

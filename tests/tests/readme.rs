@@ -1,4 +1,4 @@
-//! The READMEs: every `sinergi` command in them is run as it stands there.
+//! The READMEs: runs every `sinergi` command in them as written.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -43,7 +43,7 @@ fn commands(page: &'static str) -> impl Iterator<Item = &'static str> {
 /// One that kota-bandung took in.
 const COMPLAINT: &str = "COMPLAINT";
 
-/// Somebody who follows a page: a folder to work in, and what was shown so far.
+/// A reader who follows a page, with a folder to work in and the output so far.
 struct Reader {
     folder: TempDir,
     federation: PathBuf,

@@ -1,4 +1,4 @@
-//! A ledger that was set back or lost: noticed before anything is signed, and brought back with what peers hold.
+//! A ledger that was set back or lost. The node notices before it signs, and recovers with the entries that its peers hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -46,7 +46,7 @@ async fn start_all(federation: &mut TestFederation, ids: &[&str]) {
     federation.linked().await;
 }
 
-/// The parts of a node's folder that its ledger lives in.
+/// The parts of a node's folder that belong to its ledger.
 const DATA: [&str; 2] = ["ledger", "store"];
 
 /// A copy of a stopped node's data.
@@ -58,7 +58,7 @@ fn copy_of(federation: &TestFederation, id: &str) -> PathBuf {
     to
 }
 
-/// Loses a stopped node's data, and puts a copy in its place.
+/// Replaces a stopped node's data by a copy.
 fn restore(federation: &TestFederation, id: &str, copy: &Path) {
     let folder = federation.folder_of(id);
     for part in DATA {
@@ -79,7 +79,7 @@ fn lose(federation: &TestFederation, id: &str) {
     }
 }
 
-/// Waits until the node's status is as it should be.
+/// Waits until the node's status is as expected.
 async fn status_of(node: &TestNode, expected: impl Fn(&NodeStatus) -> bool) -> NodeStatus {
     let mut last = None;
     let seen = wait::until(PATIENCE, async || {
@@ -159,7 +159,7 @@ async fn works_and_is_stopped(
     has
 }
 
-/// The city's operator sees that the ledger was set back, and that nothing is signed.
+/// Asserts that the city's operator sees that the ledger was set back, and that the node signs nothing.
 async fn is_stopped_before_it_signs(federation: &TestFederation, size: u64, by: &str) {
     let city = federation.node("kota-bandung").await;
     let status = status_of(&city, |status| has_alarm(status, &["set back", "sinergi recover", by])).await;
@@ -181,7 +181,7 @@ fn recovers(federation: &TestFederation, id: &str, reason: &str) -> Said {
     begins_epoch(2, federation, id, &["recover", "--reason", reason])
 }
 
-/// Begins epoch 2 of a stopped node to which nobody said anything.
+/// Begins epoch 2 of a stopped node that no peer has told anything.
 fn recovers_unheard(federation: &TestFederation, id: &str, reason: &str) -> Said {
     begins_epoch(2, federation, id, &["recover", "--epoch", "2", "--reason", reason])
 }
@@ -340,7 +340,7 @@ async fn a_node_that_lost_its_whole_folder_is_stopped_before_it_signs_and_gets_e
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_peers_saw_stops_the_node_though_it_cannot_be_kept_and_they_show_it_again_after_it_was_lost() {
+async fn a_checkpoint_shown_by_a_peer_stops_the_node_even_if_it_cannot_be_stored_or_was_lost_since() {
     const CITY: &str = "kota-bandung";
     let mut federation = TestFederation::make(province_and_city());
     let folder = federation.folder_of(CITY);
@@ -427,7 +427,7 @@ async fn an_ordinary_restart_is_not_mistaken_for_a_loss_with_the_peer_up_or_down
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_only_the_old_ledger_had_survives_the_recovery() {
+async fn entries_that_only_the_old_ledger_had_survive_the_recovery() {
     let (mut federation, city) = delivered(3).await;
     federation.stop_node("prov-jabar").await;
     // Nobody else ever got these.
@@ -455,7 +455,7 @@ async fn what_only_the_old_ledger_had_survives_the_recovery() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_for_a_parent_or_a_charter_survives_the_recovery_and_is_taken_when_the_parent_comes() {
+async fn items_that_wait_for_a_parent_or_a_charter_survive_the_recovery_and_are_taken_when_the_parent_comes() {
     let mut stage = Stage::set().await;
     let lodged = stage.impostor.lodge("Tanpa induk");
     let offer = stage.impostor.forward(lodged.complaint, lodged.id, "kota-bandung");
@@ -535,7 +535,7 @@ async fn a_recovery_that_was_interrupted_is_finished_by_the_next_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_nobody_could_warn_is_stopped_when_somebody_can_and_loses_neither_history() {
+async fn a_node_that_no_peer_could_warn_at_its_start_is_stopped_by_the_first_that_can_and_loses_neither_history() {
     let mut federation = TestFederation::start(province_and_city()).await;
     works_and_is_stopped(&mut federation, 2).await;
     let copy = copy_of(&federation, "kota-bandung");
@@ -569,7 +569,7 @@ fn damage(path: &Path, at: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_can_be_read_of_a_damaged_ledger_survives_the_recovery() {
+async fn entries_that_can_be_read_in_a_damaged_ledger_survive_the_recovery() {
     let (mut federation, city) = delivered(10).await;
     federation.stop_node("prov-jabar").await;
     // Nobody else ever got these.
