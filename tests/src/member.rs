@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use sinergi_config::Config;
-use sinergi_daemon::base::causes::one_line;
-use sinergi_daemon::storage::charters::Directory;
+use sinergi_daemon::base::error_chain::one_line;
+use sinergi_daemon::storage::charters::CharterStore;
 use sinergi_daemon::storage::keys::SigningKeys;
 use sinergi_daemon::transport::tls::{self, Authorities, Credentials, CredentialsError, SharedAuthorities};
 use sinergi_proto::base::ids::AgencyId;
@@ -36,7 +36,7 @@ pub struct Member {
     /// Its keys.
     pub keys: SigningKeys,
     /// The charters.
-    pub directory: Directory,
+    pub charter_store: CharterStore,
 }
 
 /// The reason why there is no link with a node.
@@ -62,8 +62,8 @@ impl Member {
             let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
             cannot().because(all.join("; "))
         })?;
-        let directory = Directory::load(&config.charter).map_err(|error| cannot().because(error))?;
-        Ok(Self { config, keys, directory })
+        let charter_store = CharterStore::load(&config.charter).map_err(|error| cannot().because(error))?;
+        Ok(Self { config, keys, charter_store })
     }
 
     /// Dials a node.
@@ -107,7 +107,7 @@ impl Member {
         agency: &AgencyId,
         address: &str,
     ) -> Result<Channel, DialError> {
-        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.directory.newest());
+        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.charter_store.newest());
         let tls = tls::client_config(credentials, SharedAuthorities::new(authorities), agency.clone());
         let (connector, address) = (TlsConnector::from(tls), address.to_owned());
         let connect = tower::service_fn(move |_| {
@@ -123,7 +123,7 @@ impl Member {
 
     /// A true Hello of a member that has nothing of the other's ledger and shows no checkpoint of its own.
     pub fn hello(&self) -> wire::Hello {
-        let charter = self.directory.newest();
+        let charter = self.charter_store.newest();
         wire::Hello {
             protocol_min: 1,
             protocol_max: 1,

@@ -13,7 +13,7 @@ use std::path::Path;
 use crate::member::{self, DialError, Member};
 use bytes::{BufMut, Bytes};
 use prost::Message;
-use sinergi_daemon::base::causes::one_line;
+use sinergi_daemon::base::error_chain::one_line;
 use sinergi_daemon::transport::tls::{self, Authorities, Credentials, SharedAuthorities};
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
@@ -87,7 +87,7 @@ impl Impostor {
     /// The connection or the TLS handshake fails.
     pub async fn shake_hands(&self, agency: &AgencyId, address: &str) -> std::io::Result<ClientStream<TcpStream>> {
         let credentials = Credentials::load(&self.config.tls).expect("the folder's certificate");
-        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.directory.newest());
+        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.charter_store.newest());
         let tls = tls::client_config(&credentials, SharedAuthorities::new(authorities), agency.clone());
         TlsConnector::from(tls).connect(tls::server_name(), TcpStream::connect(address).await?).await
     }
@@ -98,7 +98,7 @@ impl Impostor {
     /// The TLS handshake fails.
     pub async fn answer(&self, dialled: TcpStream) -> std::io::Result<ServerStream<TcpStream>> {
         let credentials = Credentials::load(&self.config.tls).expect("the folder's certificate");
-        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.directory.newest());
+        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.charter_store.newest());
         let tls = tls::server_config(&credentials, SharedAuthorities::new(authorities));
         TlsAcceptor::from(tls).accept(dialled).await
     }
@@ -145,7 +145,7 @@ impl Impostor {
             receiver: self.config.agency.clone(),
             sender: sender.parse().expect("an agency id"),
             key_id: Receipt::key_id_of(&self.keys.entry),
-            charter_version: self.directory.newest().version,
+            charter_version: self.charter_store.newest().version,
             cursor: Cursor::from_wire(delivered.cursor.expect("a cursor")),
             results: results.collect(),
             checkpoint: Vec::new(),
@@ -164,7 +164,7 @@ impl Impostor {
         EntryDraft {
             federation: self.config.federation.to_string(),
             author: self.config.agency.clone(),
-            charter_version: self.directory.newest().version,
+            charter_version: self.charter_store.newest().version,
             place: Place { epoch: Epoch::FIRST, index },
             complaint,
             parents,

@@ -192,7 +192,7 @@ async fn beyond_so_many_connections_of_all_peers_together_one_is_turned_away_and
     let mut linked = Impostor::of(&federation.folder_of(&names[0]));
     let mut link = linked.dial(&agency(CITY), &address).await.expect("a member");
     link.greet(linked.hello()).await;
-    let (authorities, _) = Authorities::of_charter(linked.config.federation.clone(), &linked.directory.newest());
+    let (authorities, _) = Authorities::of_charter(linked.config.federation.clone(), &linked.charter_store.newest());
     let authorities = SharedAuthorities::new(authorities);
     let mut callers = names[1..].iter().map(|name| {
         let config = Config::load(&federation.folder_of(name)).expect("a member's configuration");

@@ -270,7 +270,7 @@ fn a_newest_segment_that_was_cut_anywhere_is_not_signed_over_and_what_is_left_is
         let mut expected = kept().image.clone();
         damage(&mut expected, &case.path, case.damage);
         let opened = match Reopened::open(folder.path()) {
-            Ok(node) if node.data.continuity.state() == GuardState::SetBack => true,
+            Ok(node) if node.data.guard.state() == GuardState::SetBack => true,
             Ok(node) => return Err(format!("it may sign over {} leaves", node.data.ledger.size())),
             Err(error) if error.to_string().contains("sinergi recover") => false,
             Err(error) => return Err(format!("it does not say what to do: {error}")),

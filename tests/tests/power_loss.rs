@@ -409,7 +409,7 @@ fn judge(life: &Life, moment: u64, unsynced: Unsynced) -> Result<(), String> {
             return Err(format!("charter version {version} was adopted, the newest is {newest}"));
         }
     }
-    if node.data.continuity.state() == GuardState::SetBack {
+    if node.data.guard.state() == GuardState::SetBack {
         return Err("a power failure is taken for a ledger that was set back".to_owned());
     }
     let findings = node.findings();

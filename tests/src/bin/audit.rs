@@ -157,7 +157,7 @@ async fn asked(link: &mut Connection, asker: &Impostor, prove: wire::Prove) -> (
     };
     let millis = began.elapsed().as_secs_f64() * 1000.0;
     let province = agency(PROVINCE);
-    let keys = asker.directory.charters().checkpoint_keys(&province).expect("a member");
+    let keys = asker.charter_store.charters().checkpoint_keys(&province).expect("a member");
     let checkpoint = Checkpoint::open(&proof.checkpoint, NAME, &province, &keys).expect("its checkpoint");
     let nodes = TreeNodes::from_wire(checkpoint.size, &proof.nodes).expect("nodes of its tree");
     (millis, nodes, checkpoint.root)

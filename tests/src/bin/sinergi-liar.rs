@@ -123,7 +123,7 @@ fn harmless(member: &Member, index: LedgerIndex) -> Bytes {
     let draft = EntryDraft {
         federation: member.config.federation.to_string(),
         author: member.config.agency.clone(),
-        charter_version: member.directory.newest().version,
+        charter_version: member.charter_store.newest().version,
         place: Place { epoch: Epoch::FIRST, index },
         complaint: None,
         parents: Vec::new(),

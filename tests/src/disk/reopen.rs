@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use sinergi_config::Config;
 use sinergi_daemon::node::{Data, NodeError};
-use sinergi_daemon::storage::charters::Directory;
+use sinergi_daemon::storage::charters::CharterStore;
 use sinergi_daemon::storage::derivation::Derivation;
 use sinergi_daemon::storage::ledger::{self, Finding};
 use sinergi_daemon::storage::store::{self, PeerCursor, StoreError};
@@ -45,7 +45,7 @@ pub struct Reopened {
     /// Ledger, store, and whether it may sign.
     pub data: Data,
     config: Config,
-    directory: Directory,
+    charter_store: CharterStore,
 }
 
 impl Reopened {
@@ -55,14 +55,14 @@ impl Reopened {
     /// The reason why the node would not start.
     pub fn open(folder: &Path) -> Result<Self, NodeError> {
         let config = Config::load(folder).expect("a configuration");
-        let directory = Directory::load(&config.charter)?;
-        let data = Data::open(&config, directory.clone())?;
-        Ok(Self { data, config, directory })
+        let charter_store = CharterStore::load(&config.charter)?;
+        let data = Data::open(&config, charter_store.clone())?;
+        Ok(Self { data, config, charter_store })
     }
 
     /// The version of its newest charter.
     pub fn charter_version(&self) -> u64 {
-        self.directory.newest().version
+        self.charter_store.newest().version
     }
 
     /// The findings of a full check of the ledger.
@@ -87,7 +87,8 @@ impl Reopened {
         let (store, _) = store::open(&place.path().join("store"), self.config.store.cache_bytes)?;
         let federation = self.config.federation.to_string();
         let own = self.config.agency.clone();
-        let mut rebuilt = Derivation::new(own, federation, store, self.data.ledger.reader(), self.directory.clone());
+        let mut rebuilt =
+            Derivation::new(own, federation, store, self.data.ledger.reader(), self.charter_store.clone());
         rebuilt.replay(|_, _| ())?;
         rebuilt.count()?;
         Ok(self.contents(&rebuilt)?)

@@ -37,7 +37,7 @@ impl Impostor {
         let address = self.config.listen.expect("a member that listens");
         let listener = TcpListener::bind(address).await.expect("its own port");
         let credentials = Credentials::load(&self.config.tls).expect("the folder's certificate");
-        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.directory.newest());
+        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.charter_store.newest());
         let acceptor = TlsAcceptor::from(tls::server_config(&credentials, SharedAuthorities::new(authorities)));
         Listening { listener, acceptor, window: None, connections: JoinSet::new() }
     }
