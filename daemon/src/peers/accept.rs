@@ -36,7 +36,7 @@ use crate::transport::tls::{self, HandshakeFailure};
 const STREAMS: u32 = 8;
 /// Flow-control windows of HTTP/2: a whole frame fits, so that a frame never waits for half of itself.
 pub(super) const STREAM_WINDOW: u32 = 8 * 1024 * 1024;
-/// How long, and for how much, a refused connection is kept so that its other side learns why.
+/// Time and bytes for which a refused connection is kept open, so that the other side reads the reason.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 64 * 1024;
 

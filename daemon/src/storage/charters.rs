@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::base::atomic_file;
 
-/// Why the charters cannot be loaded, or a charter is not adopted.
+/// The charters cannot be loaded, or a charter cannot be adopted.
 #[derive(Debug, thiserror::Error)]
 pub enum CharterStoreError {
     /// The configuration pins no first charter.

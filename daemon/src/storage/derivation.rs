@@ -275,9 +275,6 @@ impl Derivation {
 
     /// Loads the figures over all complaints. They are the ones that the last clean shutdown saved, if nothing was applied since.
     /// Otherwise all complaints are counted. From then on the figures are kept up to date.
-    ///
-    /// # Errors
-    /// sled fails.
     pub fn count(&mut self) -> Result<(), StoreError> {
         self.counts = match self.store.remembered_counts()? {
             Some(counts) => counts,
@@ -287,9 +284,6 @@ impl Derivation {
     }
 
     /// A clean shutdown: saves the figures, with the ledger applied up to `end`, so that the next start need not count.
-    ///
-    /// # Errors
-    /// sled fails.
     pub fn finish(&mut self, end: Position, counts: Counts) -> Result<(), StoreError> {
         self.counts = counts;
         let changes = std::mem::take(&mut self.changes);

@@ -22,7 +22,7 @@ use sinergi_proto::base::key::SigningKey;
 /// Largest key or certificate file, in bytes. A chain of several certificates is far smaller.
 pub const FILE_BYTES: u64 = 64 * 1024;
 
-/// Why a key file cannot be used or written.
+/// A key file cannot be used or written.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file does not exist.

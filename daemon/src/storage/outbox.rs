@@ -67,7 +67,7 @@ impl Outbox {
     /// The next items for `peer` from `from` on, up to `end`.
     ///
     /// # Errors
-    /// When the node's own data cannot be read.
+    /// The node's own data cannot be read.
     pub fn prepare(
         &self,
         peer: &AgencyId,

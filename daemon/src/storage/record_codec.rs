@@ -73,7 +73,7 @@ pub enum HeaderError {
     Malformed {
         /// The record.
         position: Position,
-        /// What is wrong.
+        /// The error of the decoder.
         source: postcard::Error,
     },
 }
@@ -110,7 +110,7 @@ pub fn leaf_header(leaf: &ledger::Record) -> Result<LeafHeader, HeaderError> {
 /// Reads a content record. `None` if the content was erased, or the record holds no content.
 ///
 /// # Errors
-/// When a later program wrote it, or it is damaged.
+/// A later program wrote it, or it is damaged.
 pub fn content(record: &ledger::Record) -> Result<Option<Content>, HeaderError> {
     let Header::Content(ContentHeader { commitment, .. }) = Header::of(record)? else { return Ok(None) };
     let body = record.body.split_first_chunk::<32>().filter(|_| !record.erased);

@@ -67,7 +67,7 @@ impl Store {
     }
 }
 
-/// The store cannot be read or written.
+/// The store cannot be read or written. Every call of the store can return this error, because sled may fail at any time.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A system call of sled failed. sled returns this error for every call until it is opened again.

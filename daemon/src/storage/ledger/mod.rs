@@ -73,7 +73,7 @@ const _: () = assert!(limits::ENTRY_BYTES + 128 < LEAF_BYTES_MAX, "a signed entr
 const _: () = assert!(BODY_BYTES_MAX + HEADER_BYTES_MAX + NOTE_BYTES_MAX + 1024 < GROUP_BYTES_MAX);
 const _: () = assert!(SEGMENT_BYTES_MAX as u64 + GROUP_BYTES_MAX as u64 <= u32::MAX as u64);
 
-/// How a ledger is opened.
+/// Options for opening a ledger.
 #[derive(Clone, Copy, Debug)]
 pub struct LedgerOptions {
     /// The epoch that the segments must have. `None` accepts any epoch, and means [`Epoch::FIRST`] for a new ledger.

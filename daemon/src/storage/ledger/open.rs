@@ -45,7 +45,7 @@ pub struct Opened {
     /// Leaves that the derived files had beyond the ledger. They were durable once: unless peers are asked first, signing now may
     /// fork the ledger.
     pub lost_leaves: u64,
-    /// Where a full replay starts.
+    /// The position from which a full replay starts.
     pub start: Position,
     /// The end of the ledger. A watermark beyond it speaks of what was lost: replay from the start.
     pub end: Position,
@@ -56,11 +56,11 @@ pub struct Opened {
 pub struct Cut {
     /// The newest segment.
     pub path: PathBuf,
-    /// Where it ends now, in bytes.
+    /// The new length of the segment, in bytes.
     pub offset: u32,
-    /// How many bytes were cut.
+    /// Number of bytes that were cut.
     pub bytes: u32,
-    /// What was wrong with them.
+    /// The problem of the cut bytes.
     pub problem: Problem,
 }
 
@@ -226,7 +226,7 @@ pub struct Salvage {
 /// Looks for segments with whole headers in a ledger that does not open; `None` if there is none. Changes nothing.
 ///
 /// # Errors
-/// When the directory cannot be read, or is in use.
+/// The directory cannot be read, or is in use.
 pub fn salvage(dir: &Path) -> Result<Option<Salvage>, OpenError> {
     let lock = lock(dir)?;
     let numbers = segment::numbers(dir).map_err(failed("list", dir))?;

@@ -42,7 +42,7 @@ impl LedgerReader {
         self.files.erasures()
     }
 
-    /// Where the first record is, or will be.
+    /// The position of the first record, also if there is none yet.
     pub fn start(&self) -> Position {
         Files::START
     }
@@ -67,7 +67,7 @@ impl LedgerReader {
         record_at(&self.files, position, Bodies::All)
     }
 
-    /// Where a leaf's record is.
+    /// The position of a leaf's record.
     pub fn position_of(&self, index: LedgerIndex) -> Result<Position, ReadError> {
         let size = self.size();
         if index.0 >= size {
@@ -92,7 +92,7 @@ impl LedgerReader {
         self.content_chain(index, Bodies::All)
     }
 
-    /// Where the content records of an entry lie, whatever their bodies are.
+    /// The positions of all content records of an entry, also of erased and damaged ones.
     pub fn content_positions(&self, index: LedgerIndex) -> Result<Vec<Position>, ReadError> {
         let records = self.content_chain(index, Bodies::OfLeaves)?;
         Ok(records.into_iter().map(|record| record.position).collect())
@@ -154,7 +154,7 @@ impl LedgerReader {
     /// The hashes of leaves, in their order: one read for those that follow each other.
     ///
     /// # Errors
-    /// When a leaf is not in the ledger, or its hash cannot be read.
+    /// A leaf is not in the ledger, or its hash cannot be read.
     pub fn leaf_hashes(&self, leaves: &[LedgerIndex]) -> Result<Vec<Hash>, ReadError> {
         let size = self.size();
         if let Some(index) = leaves.iter().find(|index| index.0 >= size) {

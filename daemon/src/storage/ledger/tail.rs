@@ -16,7 +16,7 @@ use super::scan::{Bodies, Records, SCAN_BYTES, Until, record_at};
 use super::segment::SEGMENT_HEADER_BYTES;
 use super::{NOTE_BYTES_MAX, OpenError, Position, Problem, ReadError, Record, RecordKind};
 
-/// What the newest segment holds.
+/// The result of scanning the newest segment.
 pub(super) struct Tail {
     /// The end of the last whole group.
     pub(super) end: Position,
@@ -50,7 +50,7 @@ impl Groups {
         self.next_leaf
     }
 
-    /// Where the group that was begun ends.
+    /// The end of the group whose head was read last.
     pub(super) fn boundary(&self) -> u32 {
         self.boundary
     }

@@ -36,7 +36,7 @@ pub struct Ledger {
     pub(super) _lock: File,
 }
 
-/// What a commit made durable.
+/// The state of the ledger after a commit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Committed {
     /// The first leaf of the group, if it has any; the ledger's next index otherwise.

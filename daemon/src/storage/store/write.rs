@@ -148,9 +148,6 @@ pub struct Counts {
 
 impl Counts {
     /// Counts the whole store.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn of(store: &Store, own: &AgencyId) -> Result<Self, StoreError> {
         let mut counts = Self::default();
         for item in store.complaints() {
@@ -286,9 +283,6 @@ impl Store {
     }
 
     /// Keeps the figures for the next start. They hold as long as nothing more is applied.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn remember_counts(&self, counts: &Counts) -> Result<(), StoreError> {
         if let Some(watermark) = self.watermark()? {
             self.meta.insert("counts", encode(&(watermark.to_bits(), counts)))?;
@@ -297,9 +291,6 @@ impl Store {
     }
 
     /// The figures that were kept, if nothing was applied since.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn remembered_counts(&self) -> Result<Option<Counts>, StoreError> {
         let Some(value) = self.meta.get("counts")? else { return Ok(None) };
         let malformed = |_| StoreError::Malformed { tree: "meta" };
@@ -308,18 +299,12 @@ impl Store {
     }
 
     /// The record of an item that no longer waits was overwritten.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn overwritten(&self, position: Position) -> Result<(), StoreError> {
         self.spent.remove(position.to_bits().to_be_bytes())?;
         Ok(())
     }
 
     /// Hands what is in memory to the disk, without waiting for it to be safe there: the ledger is.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn flush(&self) -> Result<(), StoreError> {
         self.health.judged(|| self.db.flush())?;
         Ok(())
