@@ -11,7 +11,6 @@ use sinergi_proto::charter::{Charters, MemberKind, MemberStatus, MemberText};
 
 use super::checks::Checks;
 use super::managers::{Managers, listed_keys, member_keys};
-use super::names::key;
 
 pub use super::names::FEDERATION;
 
