@@ -9,7 +9,7 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{CharterText, Charters, KeyUse, ManagerText, MemberKeyText, MemberText};
 
-use super::topology::{FEDERATION, key};
+use super::names::{FEDERATION, key};
 
 /// Those who sign.
 const SIGNERS: [&str; 2] = ["simulator-0", "simulator-1"];

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{Charters, MemberKind, MemberStatus, MemberText};
@@ -13,8 +12,8 @@ use sinergi_proto::charter::{Charters, MemberKind, MemberStatus, MemberText};
 use super::checks::Checks;
 use super::managers::{Managers, listed_keys, member_keys};
 
-/// The name of the federation.
-pub const FEDERATION: &str = "sim.example";
+pub use super::names::FEDERATION;
+
 const OVERSIGHT: &str = "ombudsman";
 /// The oldest and the newest time of everything that is not changed in a run.
 pub const ALWAYS: [&str; 2] = ["2025-01-01T00:00:00Z", "2036-01-01T00:00:00Z"];
@@ -40,11 +39,6 @@ pub struct Newcomer {
     pub member: MemberText,
     /// The peers that it will have.
     pub peers: BTreeSet<AgencyId>,
-}
-
-/// The signing key with this name.
-pub(super) fn key(name: &str) -> SigningKey {
-    SigningKey::from(<[u8; 32]>::from(Sha256::digest(format!("sinergi simulation key {name}"))))
 }
 
 fn agency(id: &str) -> AgencyId {
