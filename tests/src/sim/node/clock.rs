@@ -52,4 +52,9 @@ impl Node {
     pub fn has_a_wrong_clock(&self, now: u64) -> bool {
         u128::from(self.peers_ahead(now).unsigned_abs()) > limits::CLOCK_AHEAD.as_millis()
     }
+
+    /// Whether a peer that was heard since the start is not linked any more, so that its clock says nothing.
+    pub fn has_lost_a_peer(&self) -> bool {
+        self.heard.iter().any(|peer| !self.links.contains_key(peer))
+    }
 }

@@ -96,7 +96,11 @@ impl World {
     pub(super) fn watch_far_clocks(&mut self) {
         for id in self.far.clone() {
             let node = &self.nodes[&id];
-            if node.state != State::Hearing && !node.has_a_wrong_clock(self.now) {
+            let may_be_believed = match node.state {
+                State::Hearing => node.has_lost_a_peer(),
+                _ => !node.has_a_wrong_clock(self.now),
+            };
+            if may_be_believed {
                 self.set_clock_right(&id);
             }
         }
