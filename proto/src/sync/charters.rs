@@ -28,6 +28,8 @@ const FIRST_CHARTER: u64 = 1;
 pub(super) struct CharterSync {
     adopting: Option<JobId>,
     waiting: VecDeque<Vec<u8>>,
+    /// Whether one has come.
+    has_come: bool,
     /// Whether one was not adopted, so that later ones are ignored.
     has_ended: bool,
 }
@@ -35,6 +37,7 @@ pub(super) struct CharterSync {
 impl CharterSync {
     /// Handles a charter that the peer passes on.
     pub(super) fn received(&mut self, note: Vec<u8>, effects: &mut Effects<'_>) {
+        self.has_come = true;
         if !self.has_ended {
             self.waiting.push_back(note);
             self.adopt_next(effects);
@@ -51,9 +54,9 @@ impl CharterSync {
         self.adopting.is_none()
     }
 
-    /// Whether one was not adopted, so that no other will be.
-    pub(super) fn has_ended(&self) -> bool {
-        self.has_ended
+    /// Whether charters of the peer may come into force on this node. `has_spoken` says that the peer has said anything else.
+    pub(super) fn may_change(&self, has_spoken: bool) -> bool {
+        !self.has_ended && (self.has_come || !has_spoken)
     }
 
     /// Handles the result of an adoption.

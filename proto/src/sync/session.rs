@@ -47,6 +47,10 @@ pub struct Session {
     is_signed: bool,
     /// Whether the writer gets a receipt next. It gets frames and receipts in turns.
     receipt_is_next: bool,
+    /// What the delivery gives back when it begins; `None`: it has begun, or the link is not up.
+    undelivered: Option<Option<Owed>>,
+    /// Whether the peer has said something after its Hello and its charters.
+    has_spoken: bool,
     handshake: Handshake,
     delivery: Delivery,
     reception: Reception,
@@ -84,6 +88,8 @@ impl Session {
             guard: config.guard,
             is_signed: config.is_signed,
             receipt_is_next: false,
+            undelivered: None,
+            has_spoken: false,
             handshake: Handshake::default(),
             delivery: Delivery::new(config.end, config.idle),
             reception: Reception::new(None),
@@ -238,6 +244,7 @@ impl Session {
             self.keepalive.begin(effects);
             return Ok(());
         }
+        self.has_spoken |= !matches!(frame.kind, Some(Kind::Charter(_)));
         let bytes = frame.encoded_len();
         match frame.kind {
             Some(Kind::Deliver(deliver)) => self.reception.received(deliver, bytes, effects),
@@ -315,6 +322,12 @@ impl Session {
                 GuardState::Clear | GuardState::Waiting => {}
             }
         }
+        if !self.lacks_charters()
+            && let Some(give_back) = self.undelivered.take()
+        {
+            let receipted = self.handshake.stored().receipted;
+            self.delivery.begin(self.handshake.have(), receipted, give_back, effects)?;
+        }
         while effects.writer_is_idle() && self.give_to_writer(effects)? {}
         if self.gossip_receiver.is_idle() && self.charters.is_idle() {
             self.keepalive.all_handled();
@@ -325,20 +338,10 @@ impl Session {
     /// Gives the writer the next frame or the next receipt, in turns. Returns whether there was one.
     fn give_to_writer(&mut self, effects: &mut Effects<'_>) -> Result<bool, End> {
         self.receipt_is_next = !self.receipt_is_next;
-        if self.receipt_is_next && self.acknowledge_next(effects)? {
+        if self.receipt_is_next && self.delivery.acknowledge_next(effects)? {
             return Ok(true);
         }
-        Ok(self.reception.commit_next(effects) || self.acknowledge_next(effects)?)
-    }
-
-    /// Takes the next receipt. Returns whether there was one. While the peer passes on a charter that this node lacks, receipts wait: only that
-    /// charter may list the key under which the peer signs them. The link is made anew when the charter comes into force.
-    fn acknowledge_next(&mut self, effects: &mut Effects<'_>) -> Result<bool, End> {
-        let is_behind = self.handshake.theirs().charter_version > self.config.charters.newest().version;
-        if is_behind && !self.charters.has_ended() {
-            return Ok(false);
-        }
-        self.delivery.acknowledge_next(effects)
+        Ok(self.reception.commit_next(effects) || self.delivery.acknowledge_next(effects)?)
     }
 
     /// Ends the handshake, and has the checkpoint in the peer's Hello checked before anything else.
@@ -361,7 +364,15 @@ impl Session {
         }
         charters::pass_on(&self.config.charters, self.handshake.theirs(), stored.passed_on, effects)?;
         self.gossip_sender.begin(stored.gossiped, self.handshake.shown(), effects)?;
-        self.delivery.begin(self.handshake.have(), stored.receipted, give_back, effects)
+        self.undelivered = Some(give_back);
+        Ok(())
+    }
+
+    /// Whether the peer passes on a charter that this node lacks. Only that charter may list the keys of its checkpoint and its receipts, and the
+    /// link is made anew when the charter comes into force. A peer passes charters on before it says anything else.
+    fn lacks_charters(&self) -> bool {
+        let is_behind = self.handshake.theirs().charter_version > self.config.charters.newest().version;
+        is_behind && self.charters.may_change(self.has_spoken)
     }
 
     /// The entries that came from the peer before its ledger began a new epoch, if it has. They are sent back to it.
