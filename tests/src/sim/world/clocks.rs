@@ -144,6 +144,7 @@ impl World {
         let other = if pair.0 == *id { &pair.1 } else { &pair.0 };
         let line = &self.lines[pair];
         let is_open = line.cut == 0 && line.slow == 0 && line.mute.is_empty();
-        is_open && self.nodes[other].state == State::Clear && !self.far.contains(other)
+        let is_admitted = self.nodes[id].admits(other) && self.nodes[other].admits(id);
+        is_open && is_admitted && self.nodes[other].state == State::Clear && !self.far.contains(other)
     }
 }
