@@ -13,13 +13,14 @@ pub use chain::{CharterTrustError, Charters, Rival};
 pub use text::{CharterError, CharterText, ManagerText, MemberKeyText, MemberText};
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use ed25519_zebra::{VerificationKey, VerificationKeyBytes};
 use sha2::{Digest, Sha256};
 
 use crate::checkpoint::CheckpointKeys;
 use crate::entry::key_id;
 use crate::ids::AgencyId;
+use crate::key::{PublicKey, Scheme};
 use crate::note::NoteKey;
 
 /// One version of the directory.
@@ -131,7 +132,7 @@ pub struct MemberKey {
     /// What it is for.
     pub key_use: KeyUse,
     /// The public key.
-    pub public: VerificationKey,
+    pub public: PublicKey,
     /// Its name in entries and receipts.
     pub id: u32,
     /// Valid from, milliseconds since 1970.
@@ -142,8 +143,8 @@ pub struct MemberKey {
 
 impl MemberKey {
     /// A key with its id.
-    pub fn new(key_use: KeyUse, public: VerificationKey, valid_from: u64, valid_until: u64) -> Self {
-        let id = key_id(&VerificationKeyBytes::from(public));
+    pub fn new(key_use: KeyUse, public: PublicKey, valid_from: u64, valid_until: u64) -> Self {
+        let id = key_id(&public);
         Self { key_use, public, id, valid_from, valid_until }
     }
 
@@ -182,7 +183,9 @@ impl Charter {
     /// The keys under which an agency's checkpoints verify.
     pub fn checkpoint_keys(&self, agency: &AgencyId) -> Option<CheckpointKeys> {
         let member = self.member(agency)?;
-        let of = |key_use| member.keys.iter().filter(move |key| key.key_use == key_use).map(|key| key.public).collect();
+        let of = |key_use| {
+            member.keys.iter().filter(move |key| key.key_use == key_use).map(|key| key.public.clone()).collect()
+        };
         Some(CheckpointKeys { statement: of(KeyUse::Checkpoint), time: of(KeyUse::Time) })
     }
 
@@ -231,6 +234,13 @@ impl Charter {
     /// The agency's parent.
     pub fn parent(&self, agency: &AgencyId) -> Option<&AgencyId> {
         self.member(agency)?.parent.as_ref()
+    }
+
+    /// Members sign by this scheme.
+    fn put_under(&mut self, scheme: &Arc<dyn Scheme>) {
+        for key in self.members.values_mut().flat_map(|member| &mut member.keys) {
+            key.public = key.public.under(scheme);
+        }
     }
 
     /// The managers whose signatures on `note` verify. Each is counted once, however many keys it used.

@@ -5,12 +5,11 @@
 //! - the origin is `<federation>/<agency>/<epoch>`, and the key's name equals it, so that any tool of that ecosystem reads the note;
 //! - the time line is under a separate key, named `<federation>/<agency>/time`.
 
-use ed25519_zebra::VerificationKey;
 use signed_note::Note;
 use tlog_tiles::{Checkpoint as TlogCheckpoint, Hash};
 
 use crate::ids::{AgencyId, Epoch};
-use crate::key::SigningKey;
+use crate::key::{PublicKey, SigningKey};
 use crate::limits;
 use crate::note::{self, KnownKeys, NoteKey, NoteKeyUse};
 
@@ -89,9 +88,9 @@ pub enum CheckpointError {
 #[derive(Clone, Debug)]
 pub struct CheckpointKeys {
     /// Keys of the statement.
-    pub statement: Vec<VerificationKey>,
+    pub statement: Vec<PublicKey>,
     /// Keys of the time line.
-    pub time: Vec<VerificationKey>,
+    pub time: Vec<PublicKey>,
 }
 
 impl Checkpoint {
@@ -132,10 +131,10 @@ impl Checkpoint {
             .filter(|epoch| origin(federation, agency, *epoch) == text.origin())
             .ok_or_else(wrong_origin)?;
         let statement: Vec<NoteKey> =
-            keys.statement.iter().map(|key| NoteKey::new(text.origin(), NoteKeyUse::Statement, *key)).collect();
+            keys.statement.iter().map(|key| NoteKey::new(text.origin(), NoteKeyUse::Statement, key.clone())).collect();
         let time_name = time_key_name(federation, agency);
         let time: Vec<NoteKey> =
-            keys.time.iter().map(|key| NoteKey::new(&time_name, NoteKeyUse::Cosignature, *key)).collect();
+            keys.time.iter().map(|key| NoteKey::new(&time_name, NoteKeyUse::Cosignature, key.clone())).collect();
         let (verified, _) = note.verify(&KnownKeys(statement.iter().chain(&time).collect()))?;
         // A time line alone does not make a checkpoint.
         if !verified.iter().any(|line| line.name() == text.origin()) {

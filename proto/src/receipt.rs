@@ -2,13 +2,12 @@
 //!
 //! Like entries, receipts are kept as the bytes that were signed.
 
-use ed25519_zebra::{Signature, VerificationKey};
 use prost::Message;
 
 use crate::charter::Charters;
 use crate::cursor::Cursor;
 use crate::ids::{AgencyId, EntryId, LedgerIndex};
-use crate::key::SigningKey;
+use crate::key::{PublicKey, SigningKey};
 use crate::wire;
 
 const DOMAIN: &[u8] = b"sinergi/receipt/v1\0";
@@ -157,10 +156,9 @@ impl Receipt {
     ///
     /// # Errors
     /// When it does not verify under the key.
-    pub fn verify(&self, ack: &wire::Ack, key: &VerificationKey) -> Result<(), ReceiptError> {
-        let bad = || ReceiptError::BadSignature(self.key_id);
-        let signature = Signature::from_slice(&ack.signature).map_err(|_| bad())?;
-        key.verify(&signature, &[DOMAIN, &ack.receipt].concat()).map_err(|_| bad())
+    pub fn verify(&self, ack: &wire::Ack, key: &PublicKey) -> Result<(), ReceiptError> {
+        let verifies = key.verifies(&[DOMAIN, &ack.receipt].concat(), &ack.signature);
+        verifies.then_some(()).ok_or(ReceiptError::BadSignature(self.key_id))
     }
 
     fn to_wire(&self) -> wire::Receipt {

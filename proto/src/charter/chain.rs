@@ -8,6 +8,7 @@ use data_encoding::HEXLOWER;
 use super::{Charter, CharterError};
 use crate::checkpoint::CheckpointKeys;
 use crate::ids::AgencyId;
+use crate::key::Scheme;
 use crate::note;
 
 /// The trusted charters of a federation, without a gap from the first.
@@ -15,6 +16,8 @@ use crate::note;
 pub struct Charters {
     by_version: BTreeMap<u64, Arc<Charter>>,
     newest: Arc<Charter>,
+    /// By which members sign instead of Ed25519.
+    scheme: Option<Arc<dyn Scheme>>,
 }
 
 /// Why a charter is not trusted.
@@ -114,7 +117,7 @@ impl Charters {
         }
         check_threshold(&charter, &charter)?;
         let newest = Arc::new(charter);
-        Ok(Self { by_version: BTreeMap::from([(newest.version, newest.clone())]), newest })
+        Ok(Self { by_version: BTreeMap::from([(newest.version, newest.clone())]), newest, scheme: None })
     }
 
     /// Trusts the successor of the newest charter: version N+1, naming its predecessor, signed by the threshold of the old and of the
@@ -123,7 +126,7 @@ impl Charters {
     /// # Errors
     /// When it is anything else, a [rival](Rival) of a trusted one among them; the chain stays as it was.
     pub fn succeed(&mut self, note_bytes: &[u8]) -> Result<Arc<Charter>, CharterTrustError> {
-        let next = Charter::parse(note_bytes)?;
+        let mut next = Charter::parse(note_bytes)?;
         if let Some(trusted) = self.version(next.version).filter(|trusted| trusted.hash != next.hash)
             && let Some(before) = self.version(next.version - 1)
             && check_follows(before, &next).is_ok()
@@ -132,10 +135,27 @@ impl Charters {
             return Err(Rival { version: next.version, trusted, hash }.into());
         }
         check_follows(&self.newest, &next)?;
+        if let Some(scheme) = &self.scheme {
+            next.put_under(scheme);
+        }
         let next = Arc::new(next);
         self.by_version.insert(next.version, next.clone());
         self.newest = next.clone();
         Ok(next)
+    }
+
+    /// The same charters in a simulation, in which members sign by a scheme of its own. Charters that succeed are put under it as well; managers
+    /// sign by Ed25519.
+    #[must_use]
+    pub fn under(self, scheme: Arc<dyn Scheme>) -> Self {
+        let put = |(version, charter): (u64, Arc<Charter>)| {
+            let mut charter = Arc::unwrap_or_clone(charter);
+            charter.put_under(&scheme);
+            (version, Arc::new(charter))
+        };
+        let by_version: BTreeMap<_, _> = self.by_version.into_iter().map(put).collect();
+        let newest = Arc::clone(&by_version[&self.newest.version]);
+        Self { by_version, newest, scheme: Some(scheme) }
     }
 
     /// The newest charter.

@@ -3,21 +3,21 @@
 //! Ed25519 by the ZIP-215 rules, under which batch and single verification accept the same signatures on every node.
 
 use bytes::Bytes;
-use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes};
+use ed25519_zebra::{Signature, VerificationKeyBytes};
 use prost::Message;
 use sha2::{Digest, Sha256};
 
 use super::{Entry, Place, VERSION, check_sizes};
 use crate::clock::HybridClock;
 use crate::ids::{AgencyId, ComplaintId, EntryId};
-use crate::key::SigningKey;
+use crate::key::{PublicKey, SigningKey};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::wire;
 
 const DOMAIN: &[u8] = b"sinergi/entry/v1\0";
 
 /// How an agency's key is named in entries and receipts: the first 4 bytes of SHA-256 over the public key.
-pub fn key_id(public: &VerificationKeyBytes) -> u32 {
+pub fn key_id(public: &PublicKey) -> u32 {
     let digest = Sha256::new().chain_update(b"sinergi/key/v1\0").chain_update(public.as_ref()).finalize();
     u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
 }
@@ -116,8 +116,8 @@ fn seal(message: &wire::Entry, key: &SigningKey) -> Sealed {
 
 impl Entry {
     /// Checks the signature against the author's key.
-    pub fn verify(&self, key: &VerificationKey) -> bool {
-        key.verify(&Signature::from_bytes(&self.signature), &signed_message(&self.bytes)).is_ok()
+    pub fn verify(&self, key: &PublicKey) -> bool {
+        key.verifies(&signed_message(&self.bytes), &self.signature)
     }
 
     /// Puts the signature into a batch: the same signatures are accepted as by [`Self::verify`].

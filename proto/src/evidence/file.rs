@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use data_encoding::BASE64;
-use ed25519_zebra::Signature;
 use prost::Message;
 
 use super::Statement;
@@ -204,7 +203,6 @@ fn check_signature(
     let key = charter
         .entry_key(accuser, evidence.key_id)
         .ok_or_else(|| fails(format!("{accuser} has no entry key {:08x}", evidence.key_id)))?;
-    let bad = || fails(format!("under key {:08x} of {accuser}", evidence.key_id));
-    let signature = Signature::from_slice(&signed.signature).map_err(|_| bad())?;
-    key.public.verify(&signature, &[DOMAIN, &signed.evidence].concat()).map_err(|_| bad())
+    let verifies = key.public.verifies(&[DOMAIN, &signed.evidence].concat(), &signed.signature);
+    verifies.then_some(()).ok_or_else(|| fails(format!("under key {:08x} of {accuser}", evidence.key_id)))
 }

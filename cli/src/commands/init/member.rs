@@ -9,6 +9,7 @@ use serde::Serialize;
 use sinergi_daemon::keys::SigningKeys;
 use sinergi_proto::charter::{KeyUse, MemberKeyText, MemberKind, MemberStatus, MemberText};
 use sinergi_proto::ids::AgencyId;
+use sinergi_proto::key::SigningKey;
 
 use super::InitArgs;
 use crate::pki::Authority;
@@ -84,9 +85,9 @@ pub(super) fn render(args: &InitArgs, keys: &SigningKeys, authority: Option<&Aut
     // From yesterday's midnight on: an entry signed in the node's first minute is not "too early" on a clock that is behind.
     let from = now.as_second() - now.as_second().rem_euclid(SECONDS_A_DAY) - SECONDS_A_DAY;
     let at = |seconds| Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX).to_string();
-    let key = |key_use, public: [u8; 32]| MemberKeyText {
+    let key = |key_use, key: &SigningKey| MemberKeyText {
         key_use,
-        public: BASE64.encode(&public),
+        public: BASE64.encode(key.verification_key().as_ref()),
         valid_from: at(from),
         valid_until: at(from + KEY_DAYS * SECONDS_A_DAY),
     };
@@ -102,9 +103,9 @@ pub(super) fn render(args: &InitArgs, keys: &SigningKeys, authority: Option<&Aut
         status: MemberStatus::Active,
         authorities: authority.map(|authority| BASE64.encode(authority.certificate_der())).into_iter().collect(),
         key: vec![
-            key(KeyUse::Entry, keys.entry.verification_key().into()),
-            key(KeyUse::Checkpoint, keys.checkpoint.verification_key().into()),
-            key(KeyUse::Time, keys.time.verification_key().into()),
+            key(KeyUse::Entry, &keys.entry),
+            key(KeyUse::Checkpoint, &keys.checkpoint),
+            key(KeyUse::Time, &keys.time),
         ],
     };
     let text = toml::to_string(&MemberFile { member: [member] }).expect("texts, lists and tables are TOML");
