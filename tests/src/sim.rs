@@ -34,6 +34,7 @@ pub mod ledger;
 pub mod node;
 pub mod operations;
 pub mod probe;
+pub mod signatures;
 pub mod topology;
 pub mod world;
 

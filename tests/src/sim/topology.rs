@@ -11,9 +11,10 @@ use sinergi_proto::charter::{
     CharterText, Charters, KeyUse, ManagerText, MemberKeyText, MemberKind, MemberStatus, MemberText,
 };
 use sinergi_proto::ids::AgencyId;
-use sinergi_proto::key::SigningKey;
+use sinergi_proto::key::{Scheme, SigningKey};
 
 use super::checks::Checks;
+use super::signatures::Signatures;
 
 /// The name of the federation.
 pub const FEDERATION: &str = "sim.example";
@@ -29,6 +30,7 @@ pub struct Topology {
     /// Who is linked with whom, both ways.
     pub adjacent: BTreeMap<AgencyId, BTreeSet<AgencyId>>,
     keys: BTreeMap<AgencyId, SigningKey>,
+    scheme: Option<Arc<dyn Scheme>>,
 }
 
 fn key(name: &str) -> SigningKey {
@@ -40,8 +42,8 @@ fn agency(id: &str) -> AgencyId {
 }
 
 impl Topology {
-    /// A federation of so many agencies, at least five. Its members' checks are made anew each time, or remembered.
-    pub fn of(nodes: usize, remembers_checks: bool) -> Self {
+    /// A federation of so many agencies, at least five, which sign like this.
+    pub fn of(nodes: usize, signatures: Signatures) -> Self {
         let ministries = 2 + nodes / 16;
         let provinces = 1 + (nodes - ministries) / 5;
         let cities = nodes.saturating_sub(1 + ministries + provinces);
@@ -68,20 +70,33 @@ impl Topology {
                 link(id, parent);
             }
         }
-        let keys = members.iter().map(|(id, ..)| (agency(id), key(&format!("{id} entry")))).collect();
-        let charters = Arc::new(charters(&members));
-        let checks = Rc::new(Checks::new(Arc::clone(&charters), remembers_checks));
-        Self { charters, checks, adjacent, keys }
+        let scheme = signatures.scheme();
+        let entry_key = |id: &str| under(scheme.as_ref(), key(&format!("{id} entry")));
+        let keys = members.iter().map(|(id, ..)| (agency(id), entry_key(id))).collect();
+        let charters = charters(&members);
+        let charters = Arc::new(match &scheme {
+            Some(scheme) => charters.under(Arc::clone(scheme)),
+            None => charters,
+        });
+        let checks = Rc::new(Checks::new(Arc::clone(&charters), scheme.is_some()));
+        Self { charters, checks, adjacent, keys, scheme }
     }
 
     /// The keys with which an agency signs checkpoints, and their time.
     pub fn checkpoint_keys(&self, agency: &AgencyId) -> [SigningKey; 2] {
-        ["checkpoint", "time"].map(|name| key(&format!("{agency} {name}")))
+        ["checkpoint", "time"].map(|name| under(self.scheme.as_ref(), key(&format!("{agency} {name}"))))
     }
 
     /// The key with which an agency signs entries.
     pub fn key(&self, agency: &AgencyId) -> &SigningKey {
         &self.keys[agency]
+    }
+}
+
+fn under(scheme: Option<&Arc<dyn Scheme>>, key: SigningKey) -> SigningKey {
+    match scheme {
+        Some(scheme) => key.under(scheme),
+        None => key,
     }
 }
 
