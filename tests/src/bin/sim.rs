@@ -8,6 +8,10 @@ use sinergi_tests::measure::numbers;
 use sinergi_tests::sim::{Plan, Report, run};
 use tokio::time::Instant;
 
+/// A run is many small maps and frames.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let [seeds, from, most] = match numbers([("--seeds", 200), ("--from", 0), ("--most", 50)]) {
         Ok(numbers) => numbers,

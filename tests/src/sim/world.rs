@@ -4,10 +4,10 @@
 
 mod network;
 mod plan;
+mod queue;
 mod trouble;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -31,6 +31,7 @@ use super::signatures::Signatures;
 use super::topology::Topology;
 use network::{Line, Pair};
 pub use plan::{Failure, Plan, Report};
+use queue::Queue;
 
 /// When runs begin: 2025-11-24T16:00:00Z.
 const BEGIN: u64 = 1_764_000_000_000;
@@ -96,9 +97,7 @@ pub struct World {
     plan: Plan,
     rng: StdRng,
     now: u64,
-    number: u64,
-    queue: BinaryHeap<Reverse<(u64, u64, usize)>>,
-    events: BTreeMap<usize, Event>,
+    queue: Queue<Event>,
     topology: Topology,
     members: Vec<AgencyId>,
     /// The nodes.
@@ -170,9 +169,7 @@ impl World {
             plan,
             rng: StdRng::seed_from_u64(plan.seed),
             now: BEGIN,
-            number: 0,
-            queue: BinaryHeap::new(),
-            events: BTreeMap::new(),
+            queue: Queue::default(),
             topology,
             members,
             nodes,
@@ -267,17 +264,12 @@ impl World {
     }
 
     fn at(&mut self, after: u64, event: Event) {
-        self.number += 1;
-        let key = usize::try_from(self.number).expect("runs are short");
-        self.queue.push(Reverse((self.now + after, self.number, key)));
-        self.events.insert(key, event);
+        self.queue.add(self.now + after, event);
     }
 
     fn until(&mut self, end: u64) -> Result<(), Failure> {
-        while self.queue.peek().is_some_and(|Reverse((time, ..))| *time <= end) {
-            let Some(Reverse((time, _, key))) = self.queue.pop() else { break };
-            self.now = time;
-            let event = self.events.remove(&key).expect("every event happens once");
+        while let Some((at, event)) = self.queue.next_until(end) {
+            self.now = at;
             self.report.events += 1;
             let probes = matches!(event, Event::Probe);
             self.happen(event);
@@ -365,17 +357,19 @@ impl World {
 
     /// Disk, writer and timers go on if they have something to do.
     fn wake(&mut self, id: &AgencyId) {
-        if self.nodes[id].has_submissions() && self.taking.insert(id.clone()) {
+        let node = &self.nodes[id];
+        let (has_submissions, timeout, step) = (node.has_submissions(), node.next_timeout(), node.next_step());
+        if has_submissions && self.taking.insert(id.clone()) {
             let after = self.rng.random_range(0..WORK);
             self.at(after, Event::Take(id.clone()));
         }
         let alarm = self.alarms.get(id).copied();
-        if let Some(timeout) = self.nodes[id].next_timeout().filter(|timeout| alarm.is_none_or(|at| *timeout < at)) {
+        if let Some(timeout) = timeout.filter(|timeout| alarm.is_none_or(|at| *timeout < at)) {
             let timeout = timeout.max(self.now);
             self.alarms.insert(id.clone(), timeout);
             self.at(timeout - self.now, Event::Timeout(id.clone()));
         }
-        let Some(step) = self.node(id).next_step() else { return };
+        let Some(step) = step else { return };
         if self.working.insert(id.clone()) {
             let after = match step {
                 Step::Write => 0,
@@ -455,8 +449,9 @@ impl World {
                 }
             }
         }
-        self.archive.goes_on(&self.nodes[id], self.now);
-        if self.node(id).state == State::SetBack && self.recovering.insert(id.clone()) {
+        let node = &self.nodes[id];
+        self.archive.goes_on(node, self.now);
+        if node.state == State::SetBack && self.recovering.insert(id.clone()) {
             self.at(5 * MINUTE, Event::Recover(id.clone()));
         }
         self.wake(id);
