@@ -38,6 +38,7 @@ mod proof_client;
 mod proof_server;
 mod session;
 mod timers;
+mod window;
 
 pub use delivery::sender::{Sender, SenderEvent, SenderOutput};
 pub use end::{Closing, End};
@@ -50,6 +51,7 @@ pub use intake::receiver::{Receiver, ReceiverEvent, ReceiverOutput};
 pub use jobs::JobId;
 pub use session::Session;
 pub use timers::Now;
+pub use window::Window;
 
 #[cfg(test)]
 mod tests;

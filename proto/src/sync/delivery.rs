@@ -24,6 +24,7 @@ use super::end::End;
 use super::event::{Action, CheckedAck, Job, Kept, Owed, PeerChange, Warning};
 use super::jobs::{InOrder, JobId};
 use super::timers::{Timer, later};
+use super::window::Window;
 use crate::cursor::Cursor;
 use crate::ids::EntryId;
 use crate::limits;
@@ -56,9 +57,9 @@ pub(super) struct Delivery {
 
 impl Delivery {
     /// The delivery of a ledger with this durable end, over a link that is taken for dead when nothing is acknowledged for `idle`.
-    pub(super) fn new(end: Cursor, idle: Duration) -> Self {
+    pub(super) fn new(end: Cursor, idle: Duration, window: Window) -> Self {
         Self {
-            sender: Sender::new(end),
+            sender: Sender::new(end, window),
             end,
             idle,
             give_back: None,

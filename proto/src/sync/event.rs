@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::end::{Closing, End};
 use super::jobs::JobId;
+use super::window::Window;
 use crate::charter::Charters;
 use crate::checkpoint::Checkpoint;
 use crate::cursor::Cursor;
@@ -371,6 +372,8 @@ pub struct Opening {
     pub federation: String,
     /// Silence after which the link is taken for dead.
     pub idle: std::time::Duration,
+    /// How much this side has under way, each way.
+    pub window: Window,
     /// The charters in force.
     pub charters: Arc<Charters>,
     /// The durable end of the ledger.

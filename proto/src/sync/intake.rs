@@ -19,9 +19,9 @@ use super::effects::Effects;
 use super::end::End;
 use super::event::{Action, Job, PeerChange};
 use super::jobs::{InOrder, JobId};
+use super::window::Window;
 use crate::cursor::Cursor;
 use crate::intake::Received;
-use crate::limits;
 use crate::receipt::ItemResult;
 use crate::refusal::FaultCode;
 use crate::wire::{self, frame::Kind};
@@ -37,6 +37,7 @@ pub(super) struct Intake {
     /// The rooms of the frames that the writer has.
     committing: InOrder<JobId, Committed>,
     signing: InOrder<(), wire::Ack>,
+    window: Window,
     /// The window is full.
     is_paused: bool,
     has_moved: bool,
@@ -59,13 +60,14 @@ struct Committed {
 
 impl Intake {
     /// The intake of a link with a peer whose ledger is here up to `have`.
-    pub(super) fn new(have: Option<Cursor>) -> Self {
+    pub(super) fn new(have: Option<Cursor>, window: Window) -> Self {
         Self {
-            receiver: Receiver::new(have),
+            receiver: Receiver::new(have, window),
             admitting: None,
             checking: InOrder::default(),
             committing: InOrder::default(),
             signing: InOrder::default(),
+            window,
             is_paused: false,
             has_moved: false,
         }
@@ -73,7 +75,7 @@ impl Intake {
 
     /// Whether one more frame may come: not while there is no room for the one before, or while a window of receipts is being signed.
     pub(super) fn has_room(&self) -> bool {
-        !self.is_paused && self.admitting.is_none() && self.signing.len() < limits::LINK_WINDOW_FRAMES
+        !self.is_paused && self.admitting.is_none() && self.signing.len() < self.window.frames
     }
 
     /// Whether a frame was made durable.

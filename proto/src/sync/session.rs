@@ -83,8 +83,8 @@ impl Session {
             is_signed: opening.is_signed,
             receipt_is_next: false,
             handshake: Handshake::default(),
-            delivery: Delivery::new(opening.end, opening.idle),
-            intake: Intake::new(None),
+            delivery: Delivery::new(opening.end, opening.idle, opening.window),
+            intake: Intake::new(None, opening.window),
             keepalive: KeepAlive::new(opening.idle),
             gossip_sender: GossipSender::new(newest),
             gossip_receiver: GossipReceiver::new(now),
@@ -332,7 +332,7 @@ impl Session {
     /// The handshake is over. What the peer shows of its own ledger is looked at before anything else.
     fn link(&mut self, effects: &mut Effects<'_>) {
         self.handshake.succeeded(effects);
-        self.intake = Intake::new(self.handshake.held().received);
+        self.intake = Intake::new(self.handshake.held().received, self.opening.window);
         self.gossip_receiver.shown_in_hello(self.handshake.theirs().checkpoint.clone(), effects);
         self.phase = Phase::Opening;
     }

@@ -52,6 +52,7 @@ fn opening(charters: &Charters) -> Opening {
         peer: agency(PEER),
         federation: FEDERATION.to_owned(),
         idle: IDLE,
+        window: Window::default(),
         charters: Arc::new(charters.clone()),
         end: cursor(10),
         checkpoint: Arc::from(CHECKPOINT),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sinergi_proto::sync::{Event, GuardState, Opening, Signed};
+use sinergi_proto::sync::{Event, GuardState, Opening, Signed, Window};
 use tokio::sync::watch;
 
 use crate::continuity::State;
@@ -30,6 +30,7 @@ impl Changes {
                 peer: peer.agency.clone(),
                 federation: links.federation.to_string(),
                 idle: links.idle,
+                window: Window::default(),
                 charters: links.directory.charters(),
                 end: head.end(),
                 checkpoint: Arc::clone(&head.checkpoint),

@@ -15,6 +15,7 @@ use crate::limits;
 use crate::outbox::Batch;
 use crate::receipt::{ItemOutcome, ItemResult};
 use crate::refusal::FaultCode;
+use crate::sync::Window;
 
 /// Frames under way from which on only a full one is added: one that travels while the peer works on another.
 const FULL_FRAMES_ONLY_FROM: usize = 2;
@@ -76,6 +77,7 @@ pub enum SenderOutput {
 pub struct Sender {
     /// The durable end of the ledger.
     end: Cursor,
+    window: Window,
     /// Where the next read begins; `None` until the peer has said hello.
     next: Option<Cursor>,
     /// The cursor of the last frame that was sent.
@@ -92,10 +94,11 @@ pub struct Sender {
 
 impl Sender {
     /// A sender over a ledger with this durable end.
-    pub fn new(end: Cursor) -> Self {
+    pub fn new(end: Cursor, window: Window) -> Self {
         let start = Cursor::start(end.epoch);
         Self {
             end,
+            window,
             next: None,
             sent: start,
             acknowledged: start,
@@ -154,8 +157,7 @@ impl Sender {
 
     fn read_on(&mut self) -> Option<SenderOutput> {
         let from = self.next?;
-        let window_full =
-            self.in_flight_bytes >= limits::LINK_WINDOW_BYTES || self.in_flight.len() >= limits::LINK_WINDOW_FRAMES;
+        let window_full = self.window.is_full(self.in_flight_bytes, self.in_flight.len());
         let waiting = self.end.index.0.saturating_sub(from.index.0);
         let few = self.drained && waiting < limits::FRAME_ITEMS as u64;
         let can_grow = few && self.in_flight.len() >= FULL_FRAMES_ONLY_FROM;
@@ -237,7 +239,7 @@ mod tests {
     }
 
     fn linked(size: u64, have: Option<Cursor>) -> (Sender, Vec<SenderOutput>) {
-        let mut sender = Sender::new(cursor(size));
+        let mut sender = Sender::new(cursor(size), Window::default());
         let outputs = sender.handle(SenderEvent::Linked { have, receipted: have });
         (sender, outputs)
     }
@@ -258,17 +260,17 @@ mod tests {
 
     #[test]
     fn what_lacks_a_receipt_is_sent_once_more() {
-        let mut sender = Sender::new(Cursor::end(Epoch(1), LedgerIndex(9), 0));
+        let mut sender = Sender::new(Cursor::end(Epoch(1), LedgerIndex(9), 0), Window::default());
         let outputs = sender.handle(SenderEvent::Linked { have: Some(cursor(9)), receipted: Some(cursor(4)) });
         assert_eq!(outputs, [SenderOutput::Read { from: cursor(4) }]);
-        let mut sender = Sender::new(Cursor::end(Epoch(1), LedgerIndex(9), 0));
+        let mut sender = Sender::new(Cursor::end(Epoch(1), LedgerIndex(9), 0), Window::default());
         let outputs = sender.handle(SenderEvent::Linked { have: Some(cursor(4)), receipted: Some(cursor(9)) });
         assert_eq!(outputs, [SenderOutput::Read { from: cursor(4) }], "a peer that lost what it had gets it again");
     }
 
     #[test]
     fn a_cursor_of_an_earlier_epoch_starts_the_epoch_anew() {
-        let mut sender = Sender::new(Cursor::end(Epoch(2), LedgerIndex(1), 0));
+        let mut sender = Sender::new(Cursor::end(Epoch(2), LedgerIndex(1), 0), Window::default());
         let have = Some(cursor(900));
         let outputs = sender.handle(SenderEvent::Linked { have, receipted: have });
         assert_eq!(outputs, [SenderOutput::Read { from: Cursor::start(Epoch(2)) }]);
@@ -284,7 +286,7 @@ mod tests {
 
     #[test]
     fn nothing_is_read_before_the_peer_said_hello() {
-        let mut sender = Sender::new(Cursor::end(Epoch(1), LedgerIndex(3), 0));
+        let mut sender = Sender::new(Cursor::end(Epoch(1), LedgerIndex(3), 0), Window::default());
         assert_eq!(sender.handle(SenderEvent::Grown { end: cursor(9) }), []);
     }
 

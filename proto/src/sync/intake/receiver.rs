@@ -11,6 +11,7 @@ use crate::cursor::Cursor;
 use crate::limits;
 use crate::receipt::ItemResult;
 use crate::refusal::FaultCode;
+use crate::sync::Window;
 
 /// What happens to a receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +62,7 @@ pub enum ReceiverOutput {
 }
 
 /// The receiving half of one link.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Receiver {
     /// How far we have the peer's ledger, with what came over this link.
     have: Option<Cursor>,
@@ -69,13 +70,14 @@ pub struct Receiver {
     last: Option<Cursor>,
     submitted: VecDeque<(Cursor, usize)>,
     submitted_bytes: usize,
+    window: Window,
     paused: bool,
 }
 
 impl Receiver {
     /// The receiver of a new link; `have`: how far we have the peer's ledger. The sender may begin before it: where it lacks our receipt.
-    pub fn new(have: Option<Cursor>) -> Self {
-        Self { have, ..Self::default() }
+    pub fn new(have: Option<Cursor>, window: Window) -> Self {
+        Self { have, last: None, submitted: VecDeque::new(), submitted_bytes: 0, window, paused: false }
     }
 
     /// Takes one event and says what to do.
@@ -129,7 +131,7 @@ impl Receiver {
     }
 
     fn is_full(&self) -> bool {
-        self.submitted_bytes >= limits::LINK_WINDOW_BYTES || self.submitted.len() >= limits::LINK_WINDOW_FRAMES
+        self.window.is_full(self.submitted_bytes, self.submitted.len())
     }
 }
 
@@ -153,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_frame_is_submitted_and_acknowledged_when_it_is_durable() {
-        let mut receiver = Receiver::new(None);
+        let mut receiver = Receiver::new(None, Window::default());
         assert_eq!(receiver.handle(delivered(3, 10)), [ReceiverOutput::Submit { cursor: cursor(3) }]);
         let results = vec![ItemResult { entry: EntryId([1; 32]), outcome: ItemOutcome::Leaf(LedgerIndex(0)) }];
         let event = ReceiverEvent::Committed { results: results.clone(), checkpoint: vec![1] };
@@ -163,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_cursor_that_goes_back_or_stands_still_ends_the_link() {
-        let mut receiver = Receiver::new(None);
+        let mut receiver = Receiver::new(None, Window::default());
         receiver.handle(delivered(5, 1));
         for index in [4, 5] {
             let outputs = receiver.handle(delivered(index, 1));
@@ -181,7 +183,7 @@ mod tests {
             ReceiverEvent::Delivered { after, cursor, items: 1, bytes: 1 }
         };
         let is_taken = |outputs: Vec<ReceiverOutput>| matches!(outputs[..], [ReceiverOutput::Submit { .. }]);
-        let mut receiver = Receiver::new(Some(cursor(5)));
+        let mut receiver = Receiver::new(Some(cursor(5)), Window::default());
         assert!(is_taken(receiver.handle(from(cursor(3), 4))), "once more, for the receipt");
         assert!(is_taken(receiver.handle(from(cursor(4), 7))));
         let outputs = receiver.handle(from(cursor(8), 9));
@@ -195,22 +197,22 @@ mod tests {
             items: 1,
             bytes: 1
         })));
-        let outputs = Receiver::new(None).handle(from(cursor(1), 2));
+        let outputs = Receiver::new(None, Window::default()).handle(from(cursor(1), 2));
         assert!(matches!(outputs[..], [ReceiverOutput::Fault(FaultCode::BadCursor, _)]));
-        assert!(is_taken(Receiver::new(None).handle(from(cursor(0), 2))));
+        assert!(is_taken(Receiver::new(None, Window::default()).handle(from(cursor(0), 2))));
     }
 
     #[test]
     fn a_frame_with_too_many_items_ends_the_link() {
         let event =
             ReceiverEvent::Delivered { after: None, cursor: cursor(1), items: limits::FRAME_ITEMS + 1, bytes: 1 };
-        let outputs = Receiver::new(None).handle(event);
+        let outputs = Receiver::new(None, Window::default()).handle(event);
         assert!(matches!(outputs[..], [ReceiverOutput::Fault(FaultCode::LimitExceeded, _)]));
     }
 
     #[test]
     fn reading_stops_while_the_window_is_full() {
-        let mut receiver = Receiver::new(None);
+        let mut receiver = Receiver::new(None, Window::default());
         receiver.handle(delivered(1, 1));
         let outputs = receiver.handle(delivered(2, limits::LINK_WINDOW_BYTES));
         assert_eq!(outputs, [ReceiverOutput::Submit { cursor: cursor(2) }, ReceiverOutput::PauseReading]);
@@ -220,7 +222,7 @@ mod tests {
 
     #[test]
     fn frames_are_acknowledged_in_the_order_of_their_arrival() {
-        let mut receiver = Receiver::new(None);
+        let mut receiver = Receiver::new(None, Window::default());
         receiver.handle(delivered(1, 1));
         receiver.handle(delivered(2, 1));
         for index in [1, 2] {

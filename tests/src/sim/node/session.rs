@@ -14,7 +14,7 @@ use sinergi_proto::ids::AgencyId;
 use sinergi_proto::limits;
 use sinergi_proto::sync::{
     Action, AskId, Closing, Done, Event, GuardState, Job, JobId, Kept, Now, Opening, PeerChange, Question, Reply,
-    Session, Signed,
+    Session, Signed, Window,
 };
 use sinergi_proto::transparency::audit::recheck::{Recheck, Rechecked};
 use sinergi_proto::wire::Frame;
@@ -70,6 +70,7 @@ impl Node {
             peer: peer.clone(),
             federation: FEDERATION.to_owned(),
             idle: self.idle,
+            window: Window::default(),
             charters: self.charters.clone(),
             end: self.head,
             checkpoint: checkpoint.map(|signed| signed.note.clone()).unwrap_or_default(),
