@@ -8,6 +8,7 @@ mod equal_sets_equal_states;
 mod incremental_equals_from_nothing;
 mod no_duplicates;
 mod no_honest_link_is_at_fault;
+mod no_more_is_under_way_than_the_window;
 mod nobody_honest_is_accused;
 mod nothing_disappears;
 mod nothing_honest_is_refused;
@@ -32,6 +33,7 @@ pub fn always(world: &World) -> Result<(), Broken> {
     nothing_honest_is_refused::check(world)?;
     refusal_is_the_same_everywhere::check(world)?;
     no_honest_link_is_at_fault::check(world)?;
+    no_more_is_under_way_than_the_window::check(world)?;
     nobody_honest_is_accused::check(world)
 }
 

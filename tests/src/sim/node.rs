@@ -38,7 +38,7 @@ use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch};
 use sinergi_proto::intake::Received;
 use sinergi_proto::key::SigningKey;
 use sinergi_proto::limits;
-use sinergi_proto::sync::{End, Event, GuardState as LinkGuard, Job, JobId};
+use sinergi_proto::sync::{End, Event, GuardState as LinkGuard, Job, JobId, Window};
 use sinergi_proto::transparency::rollback_guard::{self, Begun, RollbackGuard, Sighting, Signer};
 use sinergi_proto::watch::{Noted, WatchedLedgers};
 use sinergi_proto::wire::{self, Frame, accusation::Finding, entry::Body as Wire};
@@ -84,6 +84,8 @@ pub enum Effect {
     Acknowledged(EntryId),
     /// The same, of an entry that acts on custody as it was once.
     WentBack(EntryId),
+    /// A link has more under way than its window.
+    Overfull(String),
 }
 
 /// One agency.
@@ -127,6 +129,8 @@ pub struct Node {
     head: Cursor,
     /// Silence after which a link is taken for dead.
     idle: Duration,
+    /// How much its links have under way.
+    window: Window,
     /// The newest time that was cosigned, in seconds since 1970, as far as this run of the program knows.
     cosigned: u64,
     /// The newest checkpoint of this run of the program.
@@ -144,7 +148,7 @@ pub struct Node {
 
 impl Node {
     /// A node that does not run yet.
-    pub fn new(id: &AgencyId, topology: &Topology, case_room: CaseRoom, idle: Duration) -> Self {
+    pub fn new(id: &AgencyId, topology: &Topology, case_room: CaseRoom, idle: Duration, window: Window) -> Self {
         let adjacent = topology.adjacent[id].clone();
         Self {
             id: id.clone(),
@@ -171,6 +175,7 @@ impl Node {
             asked: 0,
             head: Cursor::start(Epoch::FIRST),
             idle,
+            window,
             cosigned: 0,
             signed: None,
             unrecorded: None,

@@ -122,6 +122,8 @@ pub struct World {
     pub disagreement: Option<String>,
     /// A link that ended because of what an honest peer said.
     pub at_fault: Option<String>,
+    /// A link that had more under way than its window.
+    pub overfull: Option<String>,
     /// Entries whose authors acted on custody as it was once, and knew better.
     pub went_back: BTreeSet<EntryId>,
     /// What a restore took from its node before any other had it.
@@ -161,7 +163,9 @@ impl World {
         };
         let members: Vec<AgencyId> = topology.adjacent.keys().cloned().collect();
         let idle = IDLE[usize::from(plan.seed.is_multiple_of(8))];
-        let nodes = members.iter().map(|id| (id.clone(), Node::new(id, &topology, case_room, idle))).collect();
+        let mut windows = plan.windows();
+        let nodes =
+            members.iter().map(|id| (id.clone(), Node::new(id, &topology, case_room, idle, windows()))).collect();
         let pair = |a: &AgencyId, b: &AgencyId| (a.clone(), b.clone());
         let lines = topology.adjacent.iter().flat_map(|(a, others)| others.iter().map(move |b| pair(a, b)));
         let lines = lines.filter(|(a, b)| a < b).map(|pair| (pair, Line::default())).collect();
@@ -185,6 +189,7 @@ impl World {
             acknowledged: BTreeMap::new(),
             disagreement: None,
             at_fault: None,
+            overfull: None,
             went_back: BTreeSet::new(),
             lost: BTreeSet::new(),
             archive: Archive::default(),
@@ -442,6 +447,7 @@ impl World {
                 }
                 Effect::Close(connection, to, end) => self.hang_up(connection, id, &to, &end),
                 Effect::Accuse(accused, epoch, finding) => self.accused.push((accused, epoch, *finding)),
+                Effect::Overfull(what) => self.overfull = Some(what),
                 Effect::Acknowledged(entry) => drop(self.acknowledged.insert(entry, id.clone())),
                 Effect::WentBack(entry) => {
                     self.acknowledged.insert(entry, id.clone());

@@ -4,6 +4,7 @@ use std::fmt;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use sinergi_proto::sync::Window;
 
 /// What one run is.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,16 @@ impl Plan {
         let mut rng = StdRng::seed_from_u64(seed ^ 0x5eed);
         let nodes = if rng.random_ratio(1, 8) { rng.random_range(7..=most.max(7)) } else { rng.random_range(7..=9) };
         Self { seed, nodes, operations: 100 + nodes * 12, faults: rng.random_range(0..40) }
+    }
+
+    /// The windows of the links of one node after the other. In half of the runs they are so small that they fill all the time, and those of two
+    /// peers differ.
+    pub(super) fn windows(self) -> impl FnMut() -> Window {
+        let mut rng = StdRng::seed_from_u64(self.seed ^ 0x0f1a);
+        move || match self.seed % 2 {
+            0 => Window::default(),
+            _ => Window { bytes: rng.random_range(512..8192), frames: rng.random_range(1..5) },
+        }
     }
 }
 
