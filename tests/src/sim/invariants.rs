@@ -17,6 +17,7 @@ mod receipts_hold;
 mod refusal_is_the_same_everywhere;
 mod the_addressee_has_the_last_word;
 mod the_erased_is_gone;
+mod what_was_delivered_is_receipted;
 mod who_knew_better_moves_nothing;
 
 use super::world::World;
@@ -54,5 +55,6 @@ pub fn at_the_end(world: &World) -> Result<(), Broken> {
     acknowledged_is_never_lost::check(world)?;
     receipts_hold::check(world)?;
     nobody_honest_is_accused::check(world)?;
+    what_was_delivered_is_receipted::check(world)?;
     converged::check(world)
 }

@@ -436,7 +436,7 @@ impl World {
         for effect in self.node(id).take_effects() {
             match effect {
                 Effect::Send(connection, to, frame) => {
-                    self.archive.sent(&self.nodes[id], &frame);
+                    self.archive.sent(&self.nodes[id], &to, &frame);
                     self.transmit(connection, id, &to, frame);
                 }
                 Effect::Read(connection, from) => self.has_room(connection, &from, id),
