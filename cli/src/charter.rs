@@ -1,91 +1,90 @@
-//! Charters in the making: the text that managers agree on, and the signatures under it.
+//! Drafts charters, and adds managers' signatures to them.
 //!
-//! It must not know files or the command line: bytes in, bytes out. Which charter is trusted is decided in
-//! [`sinergi_proto::charter`].
+//! Must not know files or the command line: bytes in, bytes out. [`sinergi_proto::charter`] decides which charter is trusted.
 //!
 //! Invariants:
-//! - a text that leaves here is a charter, and stands in a signed note as it is: UTF-8, no control characters but newlines;
-//! - signing adds a line and never changes the text; nobody signs whom the charter does not list.
+//! - every text that this module returns is a charter and can be signed as it is: UTF-8, without control characters except newlines;
+//! - signing adds a line and never changes the text; only a manager that the charter lists can sign.
 
 use data_encoding::HEXLOWER;
 use serde::Deserialize;
 use signed_note::{Note, NoteError, Signature};
 use sinergi_config::Federation;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::key::SigningKey;
+use sinergi_proto::base::limits;
 use sinergi_proto::charter::{Charter, CharterError, CharterText, Manager, MemberText};
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::key::SigningKey;
-use sinergi_proto::limits;
-use sinergi_proto::note::{self, KnownKeys, NoteKey, NoteKeyUse};
+use sinergi_proto::tlog::note::{self, KnownKeys, NoteKey, NoteKeyUse};
 
-/// What a line of signature begins with (c2sp.org/signed-note).
+/// The start of a signature line (c2sp.org/signed-note).
 const SIGNATURE_LINE: &str = "\u{2014} ";
 
-/// Why a charter cannot be made, changed or signed.
+/// The reason why a charter cannot be made, changed or signed.
 #[derive(Debug, thiserror::Error)]
 pub enum CharterWorkError {
-    /// Larger than any charter.
-    #[error("it has more than {} bytes: no charter is that long", limits::CHARTER_BYTES)]
+    /// The file is longer than a charter may be.
+    #[error("it has more than {} bytes, the limit of a charter", limits::CHARTER_BYTES)]
     TooLong,
-    /// Not text.
+    /// The file is not text.
     #[error("it is not UTF-8 at byte {0}")]
     NotUtf8(usize),
-    /// A character that no signed note may hold.
+    /// The text has a character that is not allowed in a signed note.
     #[error(
-        "line {line}, column {column} holds the control character U+{code:04X}: a signed note may hold none but newlines"
+        "line {line}, column {column} has the control character U+{code:04X}: a signed note may have only newlines"
     )]
     Control {
-        /// Counted from 1.
+        /// The line, counted from 1.
         line: usize,
-        /// In characters, counted from 1.
+        /// The column in characters, counted from 1.
         column: usize,
-        /// The character.
+        /// The code point of the character.
         code: u32,
     },
-    /// Signature lines that cannot be read.
+    /// The signature lines cannot be read.
     #[error("its signature lines cannot be read")]
     BrokenSignatures(#[source] NoteError),
-    /// A listed key's signature fails.
+    /// A signature of a listed key does not verify.
     #[error("a signature on it does not verify: the text or the line was changed afterwards")]
     BadSignature(#[source] NoteError),
-    /// The text is no charter.
+    /// The text is not a charter.
     #[error("its text is no charter")]
     Text(#[source] CharterError),
-    /// Not a member's block.
+    /// The file is not a member's block.
     #[error("it is no block of a member, as `sinergi init` writes it into member.toml")]
     Block(#[source] toml::de::Error),
-    /// It cannot be written as TOML.
+    /// The charter cannot be written as TOML.
     #[error("the charter cannot be written as TOML")]
     Unwritable(#[from] toml::ser::Error),
-    /// Changing it would void what was signed.
-    #[error("it is signed already: a change would void the signatures")]
+    /// The charter is signed, and a change would make the signatures invalid.
+    #[error("it is signed already: a change would make the signatures invalid")]
     Signed,
-    /// It has no signature lines.
+    /// The charter has no signatures.
     #[error("it is a draft: it has no signatures yet")]
     NotSigned,
-    /// The member is there already.
+    /// The charter lists the member already.
     #[error("member {0} is listed already")]
     Listed(AgencyId),
-    /// The key is nobody's.
+    /// The key belongs to no manager.
     #[error("the key {key} is none of the keys of its managers ({managers})")]
     UnknownKey {
-        /// The key's public half.
+        /// The public key.
         key: String,
-        /// The managers.
+        /// The managers that the charter lists.
         managers: String,
     },
-    /// The key is somebody else's.
+    /// The key belongs to another manager.
     #[error("the key belongs to the manager {manager} (as {key}), not to {named}")]
     OtherManager {
-        /// Whose it is.
+        /// The manager with this key.
         manager: String,
         /// The key's name.
         key: String,
-        /// Whose it was said to be.
+        /// The manager that was named.
         named: String,
     },
 }
 
-/// What a file holds: a charter's text alone, or with signatures under it.
+/// The content of a file: a charter's text, with or without signatures.
 #[derive(Clone, Debug)]
 pub enum Paper {
     /// The text.
@@ -99,19 +98,19 @@ pub enum Paper {
 pub struct Signed {
     /// The signed note.
     pub note: Vec<u8>,
-    /// The manager who signed.
+    /// The manager whose key signed.
     pub manager: String,
     /// The name of the key.
     pub key: String,
-    /// Whether this key had signed before; then nothing was added.
+    /// Whether this key had signed before. Nothing was added then.
     pub before: bool,
 }
 
 impl Paper {
-    /// Reads the bytes of a file. A draft without a newline at its end gets one: a signed text ends so.
+    /// Reads the bytes of a file. A draft gets a newline at its end if it has none, because a signed text must have one.
     ///
     /// # Errors
-    /// They are no text that could be signed.
+    /// The bytes are not a text that can be signed.
     pub fn read(bytes: &[u8]) -> Result<Self, CharterWorkError> {
         if bytes.len() > limits::CHARTER_BYTES {
             return Err(CharterWorkError::TooLong);
@@ -126,20 +125,20 @@ impl Paper {
         Ok(Self::Draft(if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") }))
     }
 
-    /// The charter, parsed without trusting it.
+    /// Parses the charter. Does not check whether it is trusted.
     ///
     /// # Errors
     /// The text is no charter.
     pub fn charter(&self) -> Result<Charter, CharterWorkError> {
         let parsed = match self {
             Self::Note(note) => Charter::parse(note),
-            // Only a note is parsed: a line of nobody stands for the signatures to come.
+            // `Charter::parse` reads only a signed note, so a placeholder signature is added.
             Self::Draft(text) => Charter::parse(&appended(format!("{text}\n").as_bytes(), &nobody())),
         };
         parsed.map_err(CharterWorkError::Text)
     }
 
-    /// The charter as it is written.
+    /// The charter's text, field by field.
     ///
     /// # Errors
     /// The text is no charter.
@@ -148,7 +147,7 @@ impl Paper {
         toml::from_str(self.as_str()).map_err(|error| CharterWorkError::Text(error.into()))
     }
 
-    /// Names of the managers whose signatures verify, each once.
+    /// The names of the managers whose signatures verify, each once.
     ///
     /// # Errors
     /// The text is no charter, or a signature of a listed key does not verify.
@@ -167,7 +166,7 @@ impl Paper {
         Ok(signers)
     }
 
-    /// The text that is signed, of a draft and of a note.
+    /// The text without signatures.
     fn as_str(&self) -> &str {
         match self {
             Self::Draft(text) => text,
@@ -178,7 +177,7 @@ impl Paper {
         }
     }
 
-    /// The bytes that a file of it holds.
+    /// The bytes for a file.
     pub fn bytes(&self) -> &[u8] {
         match self {
             Self::Draft(text) => text.as_bytes(),
@@ -186,10 +185,10 @@ impl Paper {
         }
     }
 
-    /// Signs it. `named` is the manager, or the name of the key, that the key must be of.
+    /// Adds a signature. If `named` is given, the key must belong to the manager, or have the key name, `named`.
     ///
     /// # Errors
-    /// It is no charter, or the key is not one that it lists for that manager.
+    /// The text is no charter, or the charter does not list the key, or not for that manager.
     pub fn sign(&self, named: Option<&str>, key: &SigningKey) -> Result<Signed, CharterWorkError> {
         let charter = self.charter()?;
         let (manager, listed) = manager_of(&charter, key)?;
@@ -218,17 +217,17 @@ impl Paper {
     }
 }
 
-/// A charter's text as a draft.
+/// Makes a draft from a charter's text.
 ///
 /// # Errors
-/// It is no charter, or holds what no signed note may hold.
+/// The text is no charter, or has characters that are not allowed in a signed note.
 pub fn draft(text: &CharterText) -> Result<Paper, CharterWorkError> {
     let draft = Paper::read(toml::to_string(text)?.as_bytes())?;
     draft.charter()?;
     Ok(draft)
 }
 
-/// The text that follows a signed charter: its version one more, its members and managers the same.
+/// The text of the next version of a signed charter, with the same members and managers.
 ///
 /// # Errors
 /// `of` is a draft, or its text is no charter.
@@ -244,7 +243,7 @@ pub fn successor(of: &Paper) -> Result<CharterText, CharterWorkError> {
 /// The members of a `member.toml`.
 ///
 /// # Errors
-/// It is something else.
+/// The text is not a `member.toml`.
 pub fn member_blocks(text: &str) -> Result<Vec<MemberText>, CharterWorkError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -254,10 +253,10 @@ pub fn member_blocks(text: &str) -> Result<Vec<MemberText>, CharterWorkError> {
     toml::from_str(text).map(|blocks: Blocks| blocks.member).map_err(CharterWorkError::Block)
 }
 
-/// Adds a member to a text; with `replace`, in the place of one with this id. Says whether it replaced one.
+/// Adds a member to a text. With `replace` it may replace a member with the same id. Returns whether it replaced one.
 ///
 /// # Errors
-/// It is there and may not be replaced.
+/// The text lists the member already, and `replace` is false.
 pub fn add_member(text: &mut CharterText, member: MemberText, replace: bool) -> Result<bool, CharterWorkError> {
     match text.member.iter_mut().find(|listed| listed.id == member.id) {
         Some(_) if !replace => Err(CharterWorkError::Listed(member.id)),
@@ -282,7 +281,7 @@ pub fn verifier_key(name: &str, key: &SigningKey) -> NoteKey {
     NoteKey::new(name, NoteKeyUse::Statement, key.verification_key())
 }
 
-/// The manager and the listed key that a signing key is.
+/// Finds the manager with this signing key, and the key as the charter lists it.
 fn manager_of<'c>(charter: &'c Charter, key: &SigningKey) -> Result<(&'c Manager, &'c NoteKey), CharterWorkError> {
     let public = key.verification_key();
     let mut keys = charter.managers.iter().flat_map(|manager| manager.keys.iter().map(move |listed| (manager, listed)));
@@ -304,7 +303,7 @@ fn appended(body: &[u8], line: &Signature) -> Vec<u8> {
     [body, &line.to_bytes()].concat()
 }
 
-/// A signature that nobody made and nobody will take for one.
+/// A placeholder signature. It verifies under no key.
 fn nobody() -> Signature {
     Signature::new("nobody".to_owned(), 0, vec![0]).expect("a plain word is a key name")
 }

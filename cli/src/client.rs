@@ -8,21 +8,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use sinergi_daemon::causes::causes;
-use sinergi_proto::wire::operator_client::OperatorClient;
+use sinergi_daemon::base::causes::causes;
+use sinergi_proto::operator_api::operator_client::OperatorClient;
 use tokio::net::UnixStream;
 use tonic::Streaming;
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
 use crate::failure::{Exit, Failure, innermost};
-use crate::options::Target;
 
-/// How long a node may take to take the connection.
+/// The timeout for connecting to a node.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long a node may take to begin an answer.
+/// The timeout for the start of a node's answer.
 pub(crate) const ANSWER: Duration = Duration::from_secs(60);
-/// The largest answer that is read: a complaint with thousands of entries and all their texts.
+/// The largest answer that is read, in bytes: enough for a complaint with thousands of entries and all their texts.
 const ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
 /// A running node.
@@ -35,10 +34,12 @@ pub struct Node {
 }
 
 impl Node {
-    /// Connects to the node that is meant.
-    pub async fn connect(target: &Target) -> Result<Self, Failure> {
-        let socket = target.socket()?;
-        let api = Self::dial(&socket).await.map_err(|error| unreachable(&socket, &error, target.advice()))?;
+    /// Connects to the node behind a socket. `advice` says what to do if it does not answer.
+    ///
+    /// # Errors
+    /// The node does not answer.
+    pub async fn connect(socket: PathBuf, advice: String) -> Result<Self, Failure> {
+        let api = Self::dial(&socket).await.map_err(|error| unreachable(&socket, &error, advice))?;
         Ok(Self { api, socket })
     }
 
@@ -49,7 +50,7 @@ impl Node {
             let path = path.clone();
             async move { UnixStream::connect(path).await.map(TokioIo::new) }
         });
-        // The address is never looked up: the connector knows where to go.
+        // This address is never looked up: the connector uses the socket.
         let channel = Endpoint::from_static("http://node.sinergi.invalid")
             .connect_timeout(CONNECT)
             .timeout(ANSWER)
@@ -59,7 +60,7 @@ impl Node {
     }
 }
 
-/// All messages of a stream. `what` says what was asked for.
+/// Reads all messages of a stream. `what` names the attempt, as in "list complaints".
 pub async fn collect<T>(mut stream: Streaming<T>, what: &str) -> Result<Vec<T>, Failure> {
     let mut all = Vec::new();
     while let Some(message) = stream.message().await.map_err(|status| Failure::from_status(what, &status))? {
@@ -93,21 +94,21 @@ mod tests {
     #[tokio::test]
     async fn a_node_that_is_down_is_unreachable_and_named() {
         let folder = tempfile::tempdir().expect("a folder");
-        let target = Target::Folder(folder.path().into());
-        let failure = Node::connect(&target).await.expect_err("nobody is there");
+        let socket = folder.path().join("sinergid.sock");
+        let failure = Node::connect(socket, "start it".to_owned()).await.expect_err("nobody is there");
         assert_eq!(failure.exit(), Exit::Unreachable);
         let report = failure.report();
         assert!(report.contains("sinergid.sock"), "{report}");
         assert!(report.contains("the node is not running"), "{report}");
-        assert!(report.contains("help: "), "{report}");
+        assert!(report.contains("help: start it"), "{report}");
     }
 
     #[tokio::test]
-    async fn a_socket_that_a_dead_node_left_is_told_apart_from_a_missing_one() {
+    async fn the_socket_of_a_stopped_node_is_reported_differently_from_a_missing_one() {
         let folder = tempfile::tempdir().expect("a folder");
         let socket = folder.path().join("left.sock");
         drop(std::os::unix::net::UnixListener::bind(&socket).expect("bound"));
-        let failure = Node::connect(&Target::Socket(socket)).await.expect_err("nobody listens");
+        let failure = Node::connect(socket, "start it".to_owned()).await.expect_err("nobody listens");
         assert_eq!(failure.exit(), Exit::Unreachable);
         assert!(failure.report().contains("has stopped"), "{}", failure.report());
     }

@@ -1,22 +1,22 @@
-//! The one way in which a command fails: an exit code, what failed, why, and what to do next.
+//! The failure of a command: an exit code, a message, the causes, and advice.
 //!
 //! Invariants:
-//! - exit codes are a promise to scripts: 0 done, 1 failed, 2 wrong usage, 3 node unreachable, 4 refused, 5 a check found something;
-//! - what is printed goes to stderr as `error: …`, the chain of causes, `help: …`.
+//! - exit codes are stable: 0 done, 1 failed, 2 wrong usage, 3 node unreachable, 4 refused, 5 a check found something;
+//! - a failure is printed to stderr as `error: …`, the chain of causes, `help: …`.
 
 use std::error::Error;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use sinergi_daemon::causes::{causes, told};
+use sinergi_daemon::base::causes::{causes, told};
 use tonic::{Code, Status};
 
-use crate::output::safe;
+use crate::safe;
 
-/// How the program ends when a command did not succeed.
+/// The kind of a failure, which sets the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Whoever read our output has gone (`sinergi … | head`): nothing to say, exit code 0.
+    /// 0: the reader of the output has closed it (`sinergi … | head`). Nothing is printed.
     ReaderGone,
     /// 1: the command failed.
     Failed,
@@ -24,9 +24,9 @@ pub enum Exit {
     Usage,
     /// 3: the node does not answer.
     Unreachable,
-    /// 4: the node refused, by authority or by the complaint's state.
+    /// 4: the node refused: the agency may not do this, or not in the complaint's state.
     Refused,
-    /// 5: a check found something.
+    /// 5: a check found a problem.
     Findings,
 }
 
@@ -44,7 +44,7 @@ impl Exit {
     }
 }
 
-/// Why a command did not succeed, for the person who typed it.
+/// The failure of a command, as the operator sees it.
 #[derive(Debug)]
 pub struct Failure {
     exit: Exit,
@@ -54,7 +54,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure that ends the program with `exit`.
+    /// A failure of this kind.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into(), cause: None, help: None }
     }
@@ -69,58 +69,58 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
-    /// The node refused, or there is no such thing (exit code 4).
+    /// The node refused, or the named thing does not exist (exit code 4).
     pub fn refused(message: impl Into<String>) -> Self {
         Self::new(Exit::Refused, message)
     }
 
-    /// A check found something (exit code 5).
+    /// A check found a problem (exit code 5).
     pub fn findings(message: impl Into<String>) -> Self {
         Self::new(Exit::Findings, message)
     }
 
-    /// With the error that led to it.
+    /// Adds the error that caused the failure.
     #[must_use]
     pub fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.cause = Some(cause.into());
         self
     }
 
-    /// With what to do next.
+    /// Adds advice: what the operator can do next.
     #[must_use]
     pub fn help(mut self, advice: impl Into<String>) -> Self {
         self.help = Some(advice.into());
         self
     }
 
-    /// With another end of the program, for a command in which the step that failed is one of many.
+    /// Changes the kind, for a command in which the failed step is one of many.
     #[must_use]
     pub fn ending_with(mut self, exit: Exit) -> Self {
         self.exit = exit;
         self
     }
 
-    /// How the program ends.
+    /// The kind of the failure.
     pub fn exit(&self) -> Exit {
         self.exit
     }
 
-    /// What failed.
+    /// The message: what failed.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// What to do next.
+    /// The advice, if there is any.
     pub fn advice(&self) -> Option<&str> {
         self.help.as_deref()
     }
 
-    /// What the node answered instead of a result. `what` says what was tried, as in "forward the complaint".
+    /// The failure for an error of the node. `what` names the attempt, as in "forward the complaint".
     pub fn from_status(what: &str, status: &Status) -> Self {
         if is_transport(status) {
             return Self::new(Exit::Unreachable, format!("the node went away while it was asked to {what}"))
                 .because(innermost(status))
-                .help("see with `sinergi status` whether the node runs and what was done, then repeat the command");
+                .help("check with `sinergi status` that the node runs, and whether the command was carried out, then repeat it");
         }
         let said = safe::line(status.message());
         match status.code() {
@@ -133,22 +133,21 @@ impl Failure {
                 .help("nothing was done; repeat the command in a moment"),
             Code::Unavailable => {
                 Self::new(Exit::Unreachable, format!("the node is stopping and did not {what}: {said}"))
-                    .help("see with `sinergi status` when it is back, then repeat the command")
+                    .help("wait until `sinergi status` shows that it runs again, then repeat the command")
             }
             Code::Cancelled | Code::DeadlineExceeded => {
                 Self::failed(format!("the node did not {what} in time: {said}"))
-                    .help("see with `sinergi status` and in the node's log what it is busy with")
+                    .help("`sinergi status` and the node's log show what it is busy with")
             }
             Code::Unimplemented => Self::failed(format!("the node does not know how to {what}")).help(
                 "the node and this program are of different versions; compare `sinergi --version` and `sinergi status`",
             ),
-            code => {
-                Self::failed(format!("the node could not {what}: {said} ({code:?})")).help("the node's log tells more")
-            }
+            code => Self::failed(format!("the node could not {what}: {said} ({code:?})"))
+                .help("the node's log has the details"),
         }
     }
 
-    /// The text for stderr: message, causes, advice. A cause that what stands above it has said already is not said again.
+    /// The text for stderr: message, causes, advice. A cause that is part of the text above it is left out.
     pub fn report(&self) -> String {
         let mut text = String::new();
         if self.exit == Exit::ReaderGone {
@@ -172,12 +171,12 @@ impl From<&Failure> for ExitCode {
     }
 }
 
-/// The error at the end of a chain of causes, in words.
+/// The text of the last error in a chain of causes.
 pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map_or_else(String::new, ToString::to_string)
 }
 
-/// Whether the connection broke, as opposed to the node having answered.
+/// Whether the connection broke, so that the node itself did not answer.
 pub fn is_transport(status: &Status) -> bool {
     causes(status).any(|error| error.is::<tonic::transport::Error>() || error.is::<std::io::Error>())
 }
@@ -219,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_that_was_said_already_is_not_said_again() {
+    fn a_cause_that_is_part_of_the_text_above_it_is_left_out() {
         #[derive(Debug, thiserror::Error)]
         #[error("the node stops: {0}. Mend it")]
         struct Outer(#[source] std::io::Error);
@@ -229,13 +228,13 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_left_is_told_nothing() {
+    fn nothing_is_printed_when_the_reader_of_the_output_has_gone() {
         let failure = Failure::new(Exit::ReaderGone, "");
         assert_eq!((failure.report().as_str(), failure.exit().code()), ("", 0));
     }
 
     #[test]
-    fn what_the_node_says_cannot_drive_the_terminal() {
+    fn control_characters_from_the_node_do_not_reach_the_terminal() {
         let failure = Failure::from_status("lodge", &Status::invalid_argument("bad \x1b[2J title"));
         assert!(!failure.report().contains('\x1b'));
     }

@@ -1,10 +1,9 @@
-//! The program `sinergi`: what an operator types. A library, so that the demo, the tests and the benchmarks use the same parts. `cli/README.md` explains
-//! the commands.
+//! The library of the operator's program `sinergi`. The demo, the tests and the benchmarks use its parts. `cli/README.md` explains the commands.
 //!
-//! It parses, asks the node and shows the answer. It decides nothing about complaints.
+//! It parses the command line, asks the node and shows the answer. It decides nothing about complaints.
 //!
 //! ```text
-//! main -- options (what was typed) -- commands/ (one file for each command)
+//! main -- options (global options) -- commands/ (one file for each command)
 //!                                       |  asks              |  shows
 //!                                    client                view: stable documents (JSON, and the source of every table)
 //!                                 (Unix socket)              |
@@ -12,20 +11,23 @@
 //!                                    sinergid
 //! ```
 //!
-//! | module | what it holds |
+//! | module | content |
 //! |---|---|
-//! | [`options`] | the global options, and which node they mean |
+//! | [`options`] | the global options, and the node that they select |
+//! | [`command_line`] | the whole command line, and the dispatch to the commands |
 //! | [`commands`] | one file for each command |
-//! | [`words`], [`when`], [`text`] | what stands in arguments: codes, times, texts |
-//! | [`failure`] | the one way in which a command fails: exit code, message, causes, advice |
-//! | [`client`], [`lodging`] | the operator API of a running node; many complaints in one call |
-//! | [`view`], [`output`] | the documents that `--output json` prints, whose fields are a promise to scripts; tables and terminals |
-//! | [`import`] | complaints from files of other systems |
-//! | [`pki`], [`charter`] | certificates for a pilot; charters in the making |
-//! | [`demo`] | a whole federation on this machine; tests build theirs with its parts |
+//! | [`words`], [`when`], [`text`] | arguments: codes, times, texts |
+//! | [`failure`] | the failure of a command: exit code, message, causes, advice |
+//! | [`client`], [`lodging`] | the connection to a running node; lodging many complaints in one call |
+//! | [`safe`] | makes foreign text safe for a terminal |
+//! | [`view`], [`output`] | the stable documents that `--output json` prints; tables and terminals |
+//! | [`import`] | reads complaints from files of other systems |
+//! | [`pki`], [`charter`] | pilot certificates; drafts of charters and their signatures |
+//! | [`demo`] | a whole federation on this machine; tests build their federations with its parts |
 
 pub mod charter;
 pub mod client;
+pub mod command_line;
 pub mod commands;
 pub mod demo;
 pub mod failure;
@@ -34,6 +36,7 @@ pub mod lodging;
 pub mod options;
 pub mod output;
 pub mod pki;
+pub mod safe;
 pub mod text;
 pub mod view;
 pub mod when;

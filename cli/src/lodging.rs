@@ -1,17 +1,18 @@
-//! Many complaints lodged in one call to a node (`LodgeStream`): requests go out as they come, answers come back in the same order.
+//! Lodges many complaints in one call to a node (`LodgeStream`). The answers come in the order of the requests.
 //!
 //! Invariants:
-//! - every request that was taken is answered: by the node, or with the status with which the call ended;
-//! - an answer that takes longer than 60 s is none, as in any other call.
+//! - every request gets an answer: the node's, or the status with which the call ended;
+//! - a request times out after 60 s, as in any other call.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::StreamExt;
-use sinergi_proto::wire::lodge_result::Result as Kind;
-use sinergi_proto::wire::operator_client::OperatorClient;
-use sinergi_proto::wire::{LodgeReply, LodgeRequest, LodgeResult};
+use parking_lot::Mutex;
+use sinergi_proto::operator_api::lodge_result::Result as Kind;
+use sinergi_proto::operator_api::operator_client::OperatorClient;
+use sinergi_proto::operator_api::{LodgeReply, LodgeRequest, LodgeResult};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
@@ -21,30 +22,30 @@ use crate::client::ANSWER;
 
 type Answer = oneshot::Sender<Result<LodgeReply, Status>>;
 
-/// The call, for those who lodge. Clones lodge in the same call.
+/// The sending half of a call. Clones use the same call.
 #[derive(Clone)]
 pub struct LodgeCall {
     requests: mpsc::Sender<(LodgeRequest, Answer)>,
 }
 
-/// The call's answers, to be handed out beside the lodging.
+/// The receiving half of a call. [`Self::hand_out`] must run while complaints are lodged.
 pub struct Answers {
     results: Streaming<LodgeResult>,
-    /// Who waits for an answer, in the order of the requests.
+    /// The waiting requests, in their order.
     waiting: Arc<Mutex<VecDeque<Answer>>>,
 }
 
 impl LodgeCall {
-    /// Begins a call in which so many complaints are lodged at a time.
+    /// Starts a call in which at most `at_a_time` complaints wait to be sent.
     ///
     /// # Errors
-    /// When the node does not take it.
+    /// When the node does not accept the call.
     pub async fn begin(mut api: OperatorClient<Channel>, at_a_time: usize) -> Result<(Self, Answers), Status> {
         let (requests, taken) = mpsc::channel(at_a_time);
         let waiting = Arc::new(Mutex::new(VecDeque::new()));
         let sent = Arc::clone(&waiting);
         let taken = ReceiverStream::new(taken).map(move |(request, answer)| {
-            sent.lock().unwrap_or_else(PoisonError::into_inner).push_back(answer);
+            sent.lock().push_back(answer);
             request
         });
         let results = api.lodge_stream(taken).await?.into_inner();
@@ -54,7 +55,7 @@ impl LodgeCall {
     /// Lodges one complaint.
     ///
     /// # Errors
-    /// What a call of its own would end with; why the common one has ended.
+    /// The node's error for this complaint, or the reason why the whole call ended.
     pub async fn lodge(&self, request: LodgeRequest) -> Result<LodgeReply, Status> {
         let ended = || Status::unavailable("the node ended the call");
         let (answer, answered) = oneshot::channel();
@@ -65,13 +66,13 @@ impl LodgeCall {
 }
 
 impl Answers {
-    /// Hands out the answers for as long as it is polled.
+    /// Passes each answer to its request. Never returns.
     pub async fn hand_out(mut self) -> Infallible {
         let end = loop {
             match self.results.message().await {
                 Ok(Some(result)) => {
                     if let Some(answer) = self.next() {
-                        // Who does not wait any more does not need it.
+                        // A request that has timed out does not need its answer any more.
                         let _ = answer.send(answer_of(result));
                     }
                 }
@@ -86,14 +87,14 @@ impl Answers {
     }
 
     fn next(&self) -> Option<Answer> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.waiting.lock().pop_front()
     }
 }
 
-/// What a call of its own would have ended with.
+/// The result for one complaint, as a call with only this complaint would return it.
 ///
 /// # Errors
-/// The status.
+/// The node's error for this complaint.
 pub fn answer_of(result: LodgeResult) -> Result<LodgeReply, Status> {
     match result.result {
         Some(Kind::Lodged(reply)) => Ok(reply),

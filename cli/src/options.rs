@@ -1,7 +1,7 @@
-//! The options of the whole program, and which node they mean.
+//! The global options, and the node that they select.
 //!
-//! Precedence: `--socket` and `--node` (one of them), then `SINERGI_SOCKET`, then `SINERGI_NODE`, then the folder `.`.
-//! A node's socket is the one that its `sinergid.toml` names; without that file it is `sinergid.sock` in the node's folder.
+//! Precedence: `--socket` or `--node`, then `SINERGI_SOCKET`, then `SINERGI_NODE`, then the folder `.`.
+//! The node's `sinergid.toml` names its socket. Without that file the socket is `sinergid.sock` in the node's folder.
 
 use std::env;
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ use crate::client::Node;
 use crate::failure::Failure;
 use crate::output::{Format, Output};
 
-/// Options that may stand anywhere on the command line.
+/// Options that are allowed anywhere on the command line.
 #[derive(Args, Clone, Debug, Default)]
 pub struct GlobalOptions {
     /// The node's folder [env: SINERGI_NODE] [default: .]
@@ -25,7 +25,7 @@ pub struct GlobalOptions {
     #[arg(long, value_name = "PATH", global = true)]
     pub socket: Option<PathBuf>,
 
-    /// Who reads the answer: people (table) or scripts (json)
+    /// Format of the answer: table for people, json for scripts
     #[arg(long, value_enum, value_name = "FORMAT", global = true, env = "SINERGI_OUTPUT", default_value = "table")]
     pub output: Format,
 }
@@ -40,7 +40,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// What the options and the environment mean; `variable` looks a variable up.
+    /// The node that the options and the environment select. `variable` reads an environment variable.
     pub fn choose(options: &GlobalOptions, variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let variable = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         match (&options.socket, &options.node) {
@@ -67,7 +67,7 @@ impl Target {
     /// Only a socket was named, or the configuration cannot be used.
     pub fn files(&self) -> Result<(&Path, Config), Failure> {
         let folder = self.folder().ok_or_else(|| {
-            Failure::usage("this command works on the files of a node, not behind a socket")
+            Failure::usage("this command needs the files of a node, and --socket names only its socket")
                 .help("name the node's folder with --node DIR")
         })?;
         let config = Config::load(folder).map_err(|error| {
@@ -88,7 +88,7 @@ impl Target {
                     return Ok(folder.join(defaults::SOCKET));
                 }
                 let config = Config::load(&file).map_err(|error| {
-                    Failure::failed(format!("cannot tell the node's socket from {}", file.display()))
+                    Failure::failed(format!("cannot find the node's socket in {}", file.display()))
                         .because(error)
                         .help(format!("`sinergi --node {} config check` shows every problem", folder.display()))
                 })?;
@@ -97,14 +97,22 @@ impl Target {
         }
     }
 
-    /// What to do if nobody answers at the socket.
+    /// A connection to the node.
+    ///
+    /// # Errors
+    /// The node does not answer, or its configuration does not say where it is.
+    pub async fn connect(&self) -> Result<Node, Failure> {
+        Node::connect(self.socket()?, self.advice()).await
+    }
+
+    /// Advice for the operator if the node does not answer.
     pub fn advice(&self) -> String {
         match self {
             Self::Folder(folder) if folder.join(defaults::FILE).exists() => {
                 format!("start the node with `sinergi --node {} run`", folder.display())
             }
             Self::Folder(folder) => format!(
-                "{} holds no {}; name the node's folder with --node DIR or SINERGI_NODE, or make a node with `sinergi init`",
+                "{} has no {}; name the node's folder with --node DIR or SINERGI_NODE, or make a node with `sinergi init`",
                 folder.display(),
                 defaults::FILE
             ),
@@ -115,21 +123,23 @@ impl Target {
     }
 }
 
-/// What every command gets: which node it is about and where its answer goes.
+/// The context of every command: its node, and the output for its answer.
 #[derive(Clone, Debug)]
 pub struct Context {
     /// The node.
     pub target: Target,
-    /// Where the answer goes.
+    /// The output for the answer.
     pub output: Output,
 }
 
 impl Context {
-    /// The context that options and environment make.
+    /// The context from the options and the environment of this process.
     pub fn of_process(options: &GlobalOptions) -> Result<Self, Failure> {
-        // Not a rule of the parser: it does not see options that stand before and after a command together.
+        // The parser cannot check this: it does not compare options before a command with options after it.
         if options.node.is_some() && options.socket.is_some() {
-            return Err(Failure::usage("--node and --socket cannot be used together").help("name the node in one way"));
+            return Err(
+                Failure::usage("--node and --socket cannot be used together").help("name the node with one of them")
+            );
         }
         Ok(Self {
             target: Target::choose(options, |name| env::var_os(name)),
@@ -139,7 +149,7 @@ impl Context {
 
     /// A connection to the node.
     pub async fn connect(&self) -> Result<Node, Failure> {
-        Node::connect(&self.target).await
+        self.target.connect().await
     }
 }
 
@@ -154,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_wins_over_the_environment() {
+    fn options_win_over_the_environment() {
         let variables = [("SINERGI_SOCKET", "/run/e.sock"), ("SINERGI_NODE", "/e")];
         assert_eq!(choose(Some("/n"), None, &variables), Target::Folder("/n".into()));
         assert_eq!(choose(None, Some("/s"), &variables), Target::Socket("/s".into()));
@@ -164,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_named_in_one_way() {
+    fn node_and_socket_cannot_be_given_together() {
         let both = GlobalOptions { node: Some("/n".into()), socket: Some("/s".into()), output: Format::Table };
         assert_eq!(Context::of_process(&both).expect_err("both").exit(), crate::failure::Exit::Usage);
     }

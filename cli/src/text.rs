@@ -1,14 +1,15 @@
-//! The free text of an argument: given as it is, or read from a file or stdin.
+//! Free text as an argument: from the command line, a file or stdin.
 //!
-//! Invariant: what leaves here was checked by the same rules that the node applies ([`sinergi_proto::content`]), so that a
-//! text that is empty, over-long or holds control characters fails as wrong usage before anything is sent.
+//! Invariant: every text is checked here by the node's own rules ([`sinergi_proto::entry::content`]), so that a text which is empty, too long
+//! or has control characters fails as wrong usage before anything is sent.
 
 use std::fs::File;
 use std::io::Read;
 
 use clap::Args;
-use sinergi_proto::content::{TextRole, serialise_text};
-use sinergi_proto::{limits, wire};
+use sinergi_proto::base::limits;
+use sinergi_proto::entry::content::{TextRole, serialise_text};
+use sinergi_proto::wire;
 
 use crate::failure::Failure;
 use crate::words::ContentClass;
@@ -25,20 +26,20 @@ pub struct TextOptions {
     pub text_file: Option<String>,
 }
 
-/// A text with its own class, for everything that is said after a complaint was lodged.
+/// A text with its class, for commands on a lodged complaint.
 #[derive(Args, Clone, Debug, Default)]
 pub struct NoteOptions {
     /// The text, and where it comes from.
     #[command(flatten)]
     pub source: TextOptions,
 
-    /// Who may have the text [default: as the complaint itself]
+    /// Class of the text: who may read it [default: the complaint's class]
     #[arg(long, value_enum, value_name = "CLASS")]
     pub class: Option<ContentClass>,
 }
 
 impl TextOptions {
-    /// The text, if one was given: newlines unified, the end trimmed.
+    /// The text, if one was given, with `\n` as newline and without white space at the end.
     pub fn read(&self) -> Result<Option<String>, Failure> {
         let text = match (&self.text, self.text_file.as_deref()) {
             (Some(text), _) => text.clone(),
@@ -63,18 +64,18 @@ impl NoteOptions {
         self.source.read()?.map(|body| checked(wire::Text { body, ..Default::default() }, TextRole::Note)).transpose()
     }
 
-    /// The text as a note that must be there.
+    /// The text as a note. It is mandatory.
     pub fn read_required(&self) -> Result<wire::Text, Failure> {
         self.read()?.ok_or_else(missing)
     }
 }
 
-/// There is no text and there must be one.
+/// The failure if a mandatory text is missing.
 pub fn missing() -> Failure {
     Failure::usage("the text is missing").help("give it with --text TEXT, or with --text-file FILE (`-` reads stdin)")
 }
 
-/// The text, if the node would take it.
+/// Checks a text by the node's rules.
 pub fn checked(text: wire::Text, role: TextRole) -> Result<wire::Text, Failure> {
     match serialise_text(&text, role) {
         Ok(_) => Ok(text),
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_over_long_or_disturbing_text_is_wrong_usage() {
+    fn a_text_that_is_empty_too_long_or_has_control_characters_is_wrong_usage() {
         for bad in ["", "  \n", "bell\u{7}", &"x".repeat(limits::BODY_BYTES + 1)] {
             let failure = note(bad).expect_err("refused here");
             assert_eq!(failure.exit(), Exit::Usage);

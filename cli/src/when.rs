@@ -1,28 +1,28 @@
-//! Times as they are typed: RFC 3339, a plain date in the operator's time zone, or a span from now.
+//! Times as an operator types them: RFC 3339, a date in the operator's time zone, or a span from now.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan, Zoned};
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
 
-/// Why a text is no time.
+/// The reason why a text is not a usable time.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum WhenError {
-    /// Neither of the two forms.
+    /// The text is neither RFC 3339 nor a date.
     #[error("{0:?} is no time: write RFC 3339, as in \"2026-03-01T14:05:00+07:00\", or a date, as in \"2026-03-01\"")]
     NotATime(String),
-    /// Not a span.
+    /// The text is no span.
     #[error("{0:?} is no span of time: write for example \"3d\", \"36h\" or \"1w 2d\"")]
     NotASpan(String),
-    /// An offer that nobody could answer, or never ends.
-    #[error("answer-by {given} must lie after now and at most {} days ahead", limits::ANSWER_BY_MAX.as_secs() / 86_400)]
+    /// The deadline of an offer has passed already, or is too far away.
+    #[error("answer-by {given} must be after now and at most {} days ahead", limits::ANSWER_BY_MAX.as_secs() / 86_400)]
     OutOfRange {
-        /// The time that was meant.
+        /// The given deadline.
         given: Timestamp,
     },
 }
 
-/// A point in time as typed.
+/// A time as typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// An exact time, with the offset that was written.
@@ -50,7 +50,7 @@ impl std::str::FromStr for Moment {
 }
 
 impl Moment {
-    /// The moment itself, or the day's first instant in `zone`.
+    /// The exact time, or the first instant of the day in `zone`.
     pub fn start(&self, zone: &TimeZone) -> Result<Zoned, WhenError> {
         match self {
             Self::Exact(time) => Ok(time.clone()),
@@ -58,7 +58,7 @@ impl Moment {
         }
     }
 
-    /// The moment itself, or the day's last second in `zone`.
+    /// The exact time, or the last second of the day in `zone`.
     pub fn end(&self, zone: &TimeZone) -> Result<Zoned, WhenError> {
         match self {
             Self::Exact(time) => Ok(time.clone()),
@@ -76,13 +76,13 @@ pub fn span(text: &str) -> Result<Span, WhenError> {
     text.trim().parse().map_err(|_| WhenError::NotASpan(text.chars().take(80).collect()))
 }
 
-/// The end of a span that begins now, in calendar days of `zone`.
+/// The end of a span that starts now. Days are calendar days of `zone`.
 pub fn after(now: Timestamp, span: Span, zone: &TimeZone) -> Result<Timestamp, WhenError> {
     let end = now.to_zoned(zone.clone()).checked_add(span).map_err(|_| WhenError::NotASpan(span.to_string()))?;
     Ok(end.timestamp())
 }
 
-/// An offer's `answer_by` in milliseconds, if it is one that the protocol allows.
+/// An offer's `answer_by` in milliseconds since 1970, if the protocol allows it.
 pub fn answer_by(now: Timestamp, end: Timestamp) -> Result<u64, WhenError> {
     let ahead = end.duration_since(now);
     let within = ahead.is_positive() && ahead.unsigned_abs() <= limits::ANSWER_BY_MAX;
@@ -117,14 +117,14 @@ mod tests {
     }
 
     #[test]
-    fn a_date_begins_and_ends_in_the_operators_zone() {
+    fn a_date_starts_and_ends_in_the_operator_s_zone() {
         let day: Moment = "2026-03-01".parse().expect("a date");
         assert_eq!(rfc3339(&day.start(&jakarta()).expect("a time")), "2026-03-01T00:00:00+07:00");
         assert_eq!(rfc3339(&day.end(&jakarta()).expect("a time")), "2026-03-01T23:59:59+07:00");
     }
 
     #[test]
-    fn what_is_no_time_is_named_with_the_forms_that_are() {
+    fn the_error_for_a_bad_time_quotes_it_and_names_the_accepted_forms() {
         for bad in [
             "",
             "tomorrow",
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_counts_from_now() {
+    fn a_span_starts_now() {
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().expect("a time");
         for (text, end) in
             [("3d", "2026-03-04T12:00:00Z"), ("36h", "2026-03-03T00:00:00Z"), ("1w 2d", "2026-03-10T12:00:00Z")]

@@ -1,13 +1,13 @@
-//! The words of the protocol as they are typed: kebab-case on the command line and in mappings.
+//! The codes of the protocol as an operator types them: in kebab-case, on the command line and in mappings.
 //!
-//! Invariant: every word has exactly one wire value of the same name; what an operator must not say (for example the return
-//! reason `recalled`, which a node gives by itself) has no word here.
+//! Invariant: every word has exactly one wire value of the same name. Values that an operator must not use have no word (for example the return
+//! reason `recalled`, which only a node uses, automatically).
 
 use clap::ValueEnum;
 use serde::Deserialize;
 use sinergi_proto::wire;
 
-/// Defines a set of words and its wire enumeration, variant by variant.
+/// Defines a set of words, with the conversion to the wire enumeration of the same name.
 macro_rules! words {
     ($(#[$about:meta])* $name:ident { $($(#[$meaning:meta])* $word:ident),+ $(,)? }) => {
         $(#[$about])*
@@ -30,9 +30,9 @@ macro_rules! words {
 }
 
 words! {
-    /// What a citizen wants.
+    /// The kind of a complaint.
     ComplaintKind {
-        /// Something is wrong (pengaduan).
+        /// A report that something is wrong (pengaduan).
         Complaint,
         /// A wish or a proposal (aspirasi).
         Aspiration,
@@ -42,175 +42,166 @@ words! {
 }
 
 words! {
-    /// Who may have a text.
+    /// The class of a text: who may read it.
     ContentClass {
-        /// All participants; may pass through relays.
+        /// All participants; relays may pass it on.
         Public,
-        /// Participants only, over direct links only.
+        /// Participants only; goes over direct links only.
         Confidential,
-        /// Stays at the intake agency until it is disclosed.
+        /// The intake agency only, until it discloses the text.
         Identity,
     }
 }
 
 words! {
-    /// Why a complaint is offered to another agency.
+    /// The reason why a complaint is offered to another agency.
     ForwardReason {
-        /// It is the addressee's matter.
+        /// The addressee is competent.
         Competence,
-        /// It lies in the addressee's area.
+        /// The complaint is about the addressee's area.
         Territory,
-        /// A return named the addressee.
+        /// An agency that returned the complaint suggested the addressee.
         Suggested,
         /// The addressee coordinates several agencies.
         Coordination,
-        /// An earlier offer found no answer.
+        /// Nobody answered an earlier offer.
         Unanswered,
     }
 }
 
 words! {
-    /// Why an offer is declined.
+    /// The reason why an offer is returned.
     ReturnReason {
-        /// Not our authority (bukan wewenang).
+        /// The agency is not competent (bukan wewenang).
         NotCompetent,
-        /// Outside our area.
+        /// The complaint is about another area.
         OtherArea,
-        /// Too little to work with.
+        /// The complaint has too little information.
         Incomplete,
-        /// Already handled as another complaint.
+        /// The same matter is another complaint already.
         Duplicate,
     }
 }
 
 words! {
-    /// What is being done.
+    /// The progress of the work.
     ProgressState {
-        /// Work has begun.
+        /// The work has started.
         Started,
-        /// The facts are being looked into.
+        /// The agency investigates the facts.
         Investigating,
-        /// The citizen has to do something.
+        /// The agency waits for the citizen.
         WaitingForCitizen,
-        /// Another agency has to do something.
+        /// The agency waits for another agency.
         WaitingForAgency,
     }
 }
 
 words! {
-    /// How the work ended.
+    /// The outcome of the work.
     Outcome {
-        /// What was wrong is put right.
+        /// The problem is fixed.
         Fixed,
         /// The question is answered.
         Answered,
-        /// Nothing was wrong.
+        /// There was no problem.
         Unfounded,
-        /// It cannot be done.
+        /// The request cannot be met.
         NotPossible,
     }
 }
 
 words! {
-    /// What the citizen says to it.
+    /// The citizen's reply to an answer.
     ReplyWord {
-        /// Content with it.
+        /// The citizen is satisfied.
         Satisfied,
-        /// Not content: the complaint is reopened.
+        /// The citizen is not satisfied: the complaint is reopened.
         Dissatisfied,
-        /// Adds information.
+        /// The citizen adds information.
         Information,
     }
 }
 
 words! {
-    /// Why a complaint is put away without an answer.
+    /// The reason why a complaint is archived without an answer.
     ArchiveReason {
-        /// Too little to work with, and the citizen does not add to it.
+        /// It has too little information, and the citizen adds none.
         Incomplete,
-        /// Handled as another complaint.
+        /// The same matter is another complaint.
         Duplicate,
-        /// Nothing that complaints are for.
+        /// It is not a matter for complaints.
         OutOfScope,
-        /// A court decides it.
+        /// A court decides the matter.
         InCourt,
     }
 }
 
 words! {
-    /// Why contents have to be destroyed.
+    /// The legal ground for destroying contents.
     EraseGround {
-        /// The person whom the data are about asks for it (UU PDP 27/2022).
+        /// The data subject requests it (UU PDP 27/2022).
         SubjectRequest,
         /// A court orders it.
         CourtOrder,
-        /// They were kept as long as they may be.
+        /// The retention period has ended.
         RetentionEnded,
     }
 }
 
 words! {
-    /// How soon a complaint has to be handled.
+    /// The priority of a complaint.
     Priority {
         /// In its turn.
         Normal,
-        /// Before others.
+        /// Before normal ones.
         High,
-        /// At once.
+        /// Immediately.
         Urgent,
     }
 }
 
 words! {
-    /// How a complaint is handled.
+    /// The handling of a complaint.
     Handling {
-        /// By the rules of everyday service (normatif).
+        /// Everyday service (normatif).
         Routine,
-        /// To be looked into, without a supervision element.
+        /// An investigation without a supervision element.
         WithoutSupervision,
-        /// To be looked into by those who supervise (berkadar pengawasan).
+        /// An investigation by the supervisors (berkadar pengawasan).
         WithSupervision,
     }
 }
 
-/// How far a complaint has come.
+/// The phase of a complaint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Phase {
-    /// Lodged, nothing else yet.
+    /// Lodged only.
     Received,
-    /// Its category and handling are decided.
+    /// The category and the handling are decided.
     Verified,
-    /// Somebody works on it.
+    /// An agency works on it.
     InProgress,
     /// The citizen has an answer.
     Responded,
     /// The work has ended.
     Resolved,
-    /// The citizen was not content.
+    /// The citizen was not satisfied, or an overseer reopened it.
     Reopened,
-    /// Ended.
+    /// Closed.
     Closed,
-    /// Put away on two signatures.
+    /// Archived on two signatures.
     Archived,
 }
 
 impl Phase {
     /// The name that the operator API uses.
-    pub fn wire_name(self) -> &'static str {
-        match self {
-            Self::Received => "received",
-            Self::Verified => "verified",
-            Self::InProgress => "in_progress",
-            Self::Responded => "responded",
-            Self::Resolved => "resolved",
-            Self::Reopened => "reopened",
-            Self::Closed => "closed",
-            Self::Archived => "archived",
-        }
+    pub fn wire_name(self) -> String {
+        typed(self).replace('-', "_")
     }
 }
 
-/// A word as it is typed.
+/// The word as an operator types it.
 pub fn typed(word: impl ValueEnum) -> String {
     word.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
@@ -227,7 +218,13 @@ mod tests {
     }
 
     #[test]
-    fn a_word_becomes_the_wire_value_of_its_name() {
+    fn a_phase_is_named_as_the_protocol_names_it() {
+        let named: Vec<String> = Phase::value_variants().iter().map(|phase| phase.wire_name()).collect();
+        assert_eq!(named, sinergi_proto::complaint::Phase::ALL.map(|phase| phase.name().to_owned()));
+    }
+
+    #[test]
+    fn a_word_is_converted_to_the_wire_value_of_the_same_name() {
         assert_eq!(i32::from(ReturnReason::OtherArea), wire::ReturnReason::OtherArea as i32);
         assert_eq!(i32::from(Outcome::NotPossible), wire::Outcome::NotPossible as i32);
     }

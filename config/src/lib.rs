@@ -13,7 +13,7 @@
 //! | `names` | names in the file: federation, endpoint, pin |
 //! | `raw`, `parse` | the file as it is written, and how it becomes a [`Config`] |
 //! | `problem` | what is wrong with a file: [`Problem`], [`ConfigError`] |
-//! | `render` | the file of a new node |
+//! | `render` | the file of a new node, made of `examples/sinergid.toml` |
 //!
 //! Invariants:
 //! - a [`Config`] that exists is within its bounds, and its paths are joined: nobody checks them again;

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 
 use crate::names::{CharterPin, Endpoint, Federation};
 
@@ -17,7 +17,7 @@ use crate::names::{CharterPin, Endpoint, Federation};
 pub mod bounds {
     use std::ops::RangeInclusive;
 
-    use sinergi_proto::limits;
+    use sinergi_proto::base::limits;
 
     /// `ledger.segment_mib`: offsets in a segment are 32 bits wide.
     pub const SEGMENT_MIB: RangeInclusive<i64> = 1..=1024;
@@ -70,7 +70,7 @@ pub mod defaults {
     /// `forward.answer_by_hours`.
     pub const ANSWER_BY_HOURS: i64 = 72;
     /// `link.idle_seconds`.
-    pub const IDLE_SECONDS: i64 = sinergi_proto::limits::IDLE_LINK.as_secs().cast_signed();
+    pub const IDLE_SECONDS: i64 = sinergi_proto::base::limits::IDLE_LINK.as_secs().cast_signed();
     /// `watch.witness_seconds`.
     pub const WITNESS_SECONDS: i64 = 3600;
     /// `watch.audit_seconds`.

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
 
 /// Why a text is not the value it should be.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

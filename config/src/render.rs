@@ -1,16 +1,21 @@
-//! The configuration file of a new node, with every setting explained in place.
+//! The configuration file of a new node: the documented example with the node's own values in it.
 //!
 //! It must not know the disk; the caller writes the text.
 //!
-//! Invariants: what is rendered parses to what was given, with every default as in [`defaults`].
+//! Invariants: what is rendered parses to what was given, with a default for everything else.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 
-use crate::model::{Peer, bounds, defaults};
+use crate::model::Peer;
 use crate::names::{CharterPin, Federation};
+
+/// The documented example: the one place where every setting is explained.
+const EXAMPLE: &str = include_str!("../examples/sinergid.toml");
+/// What each peer begins with.
+const PEER: &str = "[[peer]]";
 
 /// What a new node's configuration file says beside the defaults.
 #[derive(Clone, Debug)]
@@ -28,66 +33,53 @@ pub struct NodeFile {
 }
 
 impl NodeFile {
-    /// The file's text.
+    /// The file's text: the example, with what this node sets beside the defaults. All other settings are comments.
     pub fn render(&self) -> String {
-        [self.identity(), self.charter(), settings(), self.links()].concat()
-    }
-
-    fn identity(&self) -> String {
-        let listen = match self.listen {
-            Some(address) => format!("listen = \"{address}\""),
-            None => "# listen = \"0.0.0.0:7443\"".to_owned(),
-        };
-        format!(
-            "# The node of one agency. Check it with `sinergi config check`.\n\
-             # A line that begins with '#' shows what holds when nothing is written, or an example.\n\
-             \n\
-             # Who this node is, as the charter names it.\n\
-             agency = \"{}\"\n\
-             federation = \"{}\"\n\
-             \n\
-             # Where peers may dial in. Without it the node only dials out.\n\
-             {listen}\n\
-             \n\
-             # The data directory, relative to this file. Every relative path below is relative to it.\n\
-             # data = \"{}\"\n\
+        let (_, settings) = EXAMPLE.split_once("\n\n").expect("a paragraph about the example comes first");
+        let (settings, peers) = settings.split_at(settings.find(PEER).expect("the peers come last"));
+        let mut text = format!(
+            "# The node of {} in the federation {}.\n\
+             #\n\
+             # A setting behind a '#' shows its default, unless the comment says \"an example\".\n\
+             # Check this file with `sinergi config check --node DIR`. Unknown settings are refused.\n\
              \n",
-            self.agency,
-            self.federation,
-            defaults::DATA
-        )
-    }
-
-    fn charter(&self) -> String {
-        let pin = match self.pin {
-            Some(pin) => format!("pin = \"{pin}\""),
-            None => format!("# pin = \"{}\"", "0".repeat(64)),
-        };
-        format!(
-            "[charter]\n\
-             # directory = \"{}\"\n\
-             # SHA-256 of the first charter's text: what this node trusts before it trusts anybody. Compare it with\n\
-             # another agency over a second channel. The node does not run without it.\n\
-             {pin}\n\
-             \n",
-            defaults::CHARTER_DIRECTORY
-        )
-    }
-
-    fn links(&self) -> String {
-        let mut text =
-            "# The agencies that this node links with. A peer without an endpoint is waited for.\n".to_owned();
-        if self.peers.is_empty() {
-            text.push_str("# [[peer]]\n# agency = \"prov-jabar\"\n# endpoint = \"sinergi.jabarprov.go.id:7443\"\n");
-        }
-        for (index, peer) in self.peers.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "\n" };
-            let _ = writeln!(text, "{separator}[[peer]]\nagency = \"{}\"", peer.agency);
-            if let Some(endpoint) = &peer.endpoint {
-                let _ = writeln!(text, "endpoint = \"{endpoint}\"");
+            self.agency, self.federation
+        );
+        let mut section = "";
+        for line in settings.lines() {
+            let name = line.split_once(" = ").map(|(name, _)| name).filter(|name| !name.starts_with('#'));
+            if line.starts_with('[') {
+                section = line;
             }
+            let _ = match name.map(|name| (name, self.value(section, name))) {
+                None => writeln!(text, "{line}"),
+                Some((name, Some(value))) => writeln!(text, "{name} = \"{value}\""),
+                Some((_, None)) => writeln!(text, "# {line}"),
+            };
         }
-        text
+        text + &self.peers(peers)
+    }
+
+    /// What this node sets, if it sets anything there.
+    fn value(&self, section: &str, name: &str) -> Option<String> {
+        match (section, name) {
+            ("", "agency") => Some(self.agency.to_string()),
+            ("", "federation") => Some(self.federation.to_string()),
+            ("", "listen") => self.listen.map(|address| address.to_string()),
+            ("[charter]", "pin") => self.pin.map(|pin| pin.to_string()),
+            _ => None,
+        }
+    }
+
+    fn peers(&self, example: &str) -> String {
+        if self.peers.is_empty() {
+            return example.lines().map(|line| format!("{}\n", format!("# {line}").trim_end())).collect();
+        }
+        let peers = self.peers.iter().map(|peer| {
+            let endpoint = peer.endpoint.as_ref().map(|endpoint| format!("endpoint = \"{endpoint}\"\n"));
+            format!("{PEER}\nagency = \"{}\"\n{}", peer.agency, endpoint.unwrap_or_default())
+        });
+        peers.collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -113,102 +105,12 @@ pub fn pin_charter(text: &str, pin: &CharterPin) -> String {
     [lines[..before].concat(), setting, lines[after..].concat()].concat()
 }
 
-/// The sections that a new node leaves at their defaults.
-fn settings() -> String {
-    let keys = format!(
-        "# Signing keys (Ed25519, PKCS#8 PEM, mode 0600), one for each use.\n\
-         [keys]\n\
-         # entry = \"{}\"\n\
-         # checkpoint = \"{}\"\n\
-         # time = \"{}\"\n\
-         \n\
-         # The certificate that peers see; its URI name is spiffe://<federation>/agency/<agency>.\n\
-         [tls]\n\
-         # certificate = \"{}\"\n\
-         # key = \"{}\"\n\
-         \n",
-        defaults::ENTRY_KEY,
-        defaults::CHECKPOINT_KEY,
-        defaults::TIME_KEY,
-        defaults::TLS_CERTIFICATE,
-        defaults::TLS_KEY
-    );
-    let numbers = format!(
-        "# The operator API: a Unix socket; who may open it may operate the node. At most {} bytes.\n\
-         [operator]\n\
-         # socket = \"{}\"\n\
-         \n\
-         [ledger]\n\
-         # Size at which a file of the ledger is sealed and the next one begun, {} to {} MiB.\n\
-         # segment_mib = {}\n\
-         \n\
-         [store]\n\
-         # Cache of the embedded store, {} to {} MiB.\n\
-         # cache_mib = {}\n\
-         \n\
-         [forward]\n\
-         # How long the addressee of a forwarded complaint has to accept or return it, {} to {} hours.\n\
-         # answer_by_hours = {}\n\
-         \n\
-         [link]\n\
-         # Silence after which a link is taken for dead and made anew, {} to {} seconds. A frame of up to 128 KiB must\n\
-         # get through within it: longer for links under 3 KiB/s.\n\
-         # idle_seconds = {}\n\
-         \n\
-         [watch]\n\
-         # What this node saw of other agencies' ledgers is committed to in its own, at most so often, {} to {} seconds.\n\
-         # witness_seconds = {}\n\
-         # Every adjacent agency is audited so often, {} to {} seconds; 0: only by `sinergi audit`.\n\
-         # audit_seconds = {}\n\
-         \n\
-         [log]\n\
-         # \"text\" or \"json\"; and what: a level, or levels for parts, as in \"info,sinergi_daemon::link=debug\".\n\
-         # format = \"text\"\n\
-         # filter = \"{}\"\n\
-         \n\
-         [tiles]\n\
-         # Where everybody may read the ledger over HTTP as C2SP tlog-tiles: entries, never a text. Without it nowhere.\n\
-         # A reverse proxy before it gives HTTPS.\n\
-         # listen = \"127.0.0.1:8080\"\n\
-         \n\
-         [shutdown]\n\
-         # How long links and operator calls may take to end, {} to {} seconds.\n\
-         # drain_seconds = {}\n\
-         \n",
-        bounds::SOCKET_PATH_BYTES,
-        defaults::SOCKET,
-        bounds::SEGMENT_MIB.start(),
-        bounds::SEGMENT_MIB.end(),
-        defaults::SEGMENT_MIB,
-        bounds::CACHE_MIB.start(),
-        bounds::CACHE_MIB.end(),
-        defaults::CACHE_MIB,
-        bounds::ANSWER_BY_HOURS.start(),
-        bounds::ANSWER_BY_HOURS.end(),
-        defaults::ANSWER_BY_HOURS,
-        bounds::IDLE_SECONDS.start(),
-        bounds::IDLE_SECONDS.end(),
-        defaults::IDLE_SECONDS,
-        bounds::WITNESS_SECONDS.start(),
-        bounds::WITNESS_SECONDS.end(),
-        defaults::WITNESS_SECONDS,
-        bounds::AUDIT_SECONDS.start(),
-        bounds::AUDIT_SECONDS.end(),
-        defaults::AUDIT_SECONDS,
-        defaults::LOG_FILTER,
-        bounds::DRAIN_SECONDS.start(),
-        bounds::DRAIN_SECONDS.end(),
-        defaults::DRAIN_SECONDS
-    );
-    keys + &numbers
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::Config;
+    use crate::{Config, bounds};
 
     fn node(peers: &[(&str, Option<&str>)]) -> NodeFile {
         NodeFile {
@@ -252,22 +154,48 @@ mod tests {
     }
 
     #[test]
-    fn a_rendered_comment_shows_the_value_that_holds_without_it() {
-        const EXAMPLES: [&str; 3] = ["endpoint", "prov-", "127.0.0.1:8080"];
-        let plain = node(&[]).render();
-        let settings: String = plain
-            .lines()
-            .map(|line| match line.strip_prefix("# ") {
-                Some(setting)
-                    if setting.contains(" = ") && !EXAMPLES.iter().any(|example| setting.contains(example)) =>
-                {
-                    format!("{setting}\n")
+    fn a_commented_setting_shows_its_default_unless_it_is_an_example() {
+        let plain = node(&[("prov-jabar", None)]).render();
+        let mut settings = String::new();
+        for block in plain.split_inclusive("\n\n") {
+            let mut is_example = false;
+            for line in block.split_inclusive('\n') {
+                is_example |= line.contains("an example");
+                match line.strip_prefix("# ").filter(|setting| setting.contains(" = ")) {
+                    Some(setting) if !is_example => settings.push_str(setting),
+                    _ => settings.push_str(line),
                 }
-                _ => format!("{line}\n"),
-            })
-            .collect();
-        assert_ne!(plain, settings);
+            }
+        }
+        for shown in ["data", "directory", "entry", "certificate", "socket", "cache_mib", "drain_seconds"] {
+            assert!(
+                settings.contains(&format!("\n{shown} = ")) && !settings.contains(&format!("\n# {shown} = ")),
+                "{shown}"
+            );
+        }
         let path = Path::new("/srv/node/sinergid.toml");
         assert_eq!(Config::parse(&settings, path).expect("uncommented"), Config::parse(&plain, path).expect("plain"));
+    }
+
+    #[test]
+    fn the_example_says_the_bounds_of_every_number() {
+        let bounds = [
+            ("segment_mib", bounds::SEGMENT_MIB),
+            ("cache_mib", bounds::CACHE_MIB),
+            ("answer_by_hours", bounds::ANSWER_BY_HOURS),
+            ("idle_seconds", bounds::IDLE_SECONDS),
+            ("witness_seconds", bounds::WITNESS_SECONDS),
+            ("audit_seconds", bounds::AUDIT_SECONDS),
+            ("drain_seconds", bounds::DRAIN_SECONDS),
+        ];
+        let is_number = |line: &&str| line.split_once(" = ").is_some_and(|(_, value)| value.parse::<i64>().is_ok());
+        assert_eq!(EXAMPLE.lines().filter(is_number).count(), bounds.len());
+        for (name, bounds) in bounds {
+            let (before, _) = EXAMPLE.split_once(&format!("\n{name} = ")).expect(name);
+            let comment = before.rsplit(['=', ']']).next().expect("a comment");
+            let said = format!(" {} to {}", bounds.start(), bounds.end());
+            assert!(comment.contains(&said), "{name}: {said} is not in {comment}");
+        }
+        assert!(EXAMPLE.contains(&format!("at most {} bytes", bounds::SOCKET_PATH_BYTES)));
     }
 }

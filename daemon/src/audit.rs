@@ -18,20 +18,20 @@ mod records;
 mod schedule;
 mod witness;
 
-pub use checkpoints::keep_checking_checkpoints;
+pub use checkpoints::CheckpointChecks;
 pub use folder::{EvidenceFolder, FolderError, Kept};
 pub use schedule::{keep_auditing, schedule_file};
 pub use sinergi_proto::transparency::audit::{Audited, Progress, Scope};
 pub use witness::keep_witnessing;
 
-use sinergi_proto::evidence::Statement;
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::transparency::audit::Audit;
-use sinergi_proto::wire;
 
-use crate::case::CaseError;
-use crate::link::{Links, Unanswered};
-use crate::time::now_millis;
+use crate::base::time::now_millis;
+use crate::peers::{Peers, Unanswered};
+use crate::storage::case::CaseError;
+use crate::storage::charters::Directory;
+use crate::storage::outbox::Outbox;
 use records::OwnRecords;
 
 /// Why there is no audit.
@@ -51,64 +51,55 @@ pub enum AuditError {
     Task(#[from] tokio::task::JoinError),
 }
 
-/// Audits one agency. `progress` says whether anybody still waits.
-///
-/// # Errors
-/// When the agency cannot be asked, or this node's own data cannot be read.
-pub async fn audit(
-    links: &Links,
-    agency: &AgencyId,
-    scope: &Scope,
-    mut progress: impl FnMut(Progress) -> bool,
-) -> Result<Audited, AuditError> {
-    if links.peers.get(agency).is_none() {
-        return Err(AuditError::NotAdjacent(Unanswered::NotAdjacent(agency.clone())));
-    }
-    let records = OwnRecords::new(links.outbox.clone(), links.directory.clone());
-    let holdings = {
-        let (records, own, agency, scope) = (records.clone(), links.own.clone(), agency.clone(), scope.clone());
-        tokio::task::spawn_blocking(move || records.of(&own, &agency, &scope)).await??
-    };
-    let mut audit = Audit::new(holdings, now_millis());
-    while let Some(question) = audit.question() {
-        match links.ask(agency, question).await {
-            Ok(proof) => audit.answer(proof, &links.directory.charters()),
-            Err(problem) => audit.unanswered(problem.to_string()),
-        }
-        if !progress(audit.progress()) {
-            return Err(AuditError::GivenUp);
-        }
-    }
-    let charters = links.directory.charters();
-    let conclude = move || audit.conclude(&records, &charters, now_millis());
-    Ok(tokio::task::spawn_blocking(conclude).await??)
+/// Audits agencies over the links that are up. Cheap to clone.
+#[derive(Clone)]
+pub struct Auditor {
+    own: AgencyId,
+    peers: Peers,
+    directory: Directory,
+    records: OwnRecords,
 }
 
-/// Keeps a finding as evidence, and alarms if it accuses of dishonesty rather than of being late. `None`: it could not be kept.
-pub(crate) fn keep(
-    links: &Links,
-    folder: &EvidenceFolder,
-    accusation: &wire::Accusation,
-    statement: &Statement,
-) -> Option<String> {
-    let charters = links.directory.charters();
-    let kept = folder.keep(&links.own, &charters, &links.entry_key, accusation, statement.finding.name());
-    let (Statement { finding, accused, text, .. }, topic) = (statement, format!("audit {}", statement.accused));
-    match kept {
-        Ok(id) => {
-            if finding.is_dishonest() {
-                let advice = "show it to your supervisor and to an oversight agency";
-                let what =
-                    format!("{accused} {finding}: {text} `sinergi evidence export {id}` writes the evidence; {advice}");
-                links.alarms.raise(topic, what);
-            } else {
-                tracing::info!(peer = %accused, evidence = id, "{finding}: {text}");
+impl Auditor {
+    /// The auditor of this agency.
+    pub fn new(own: AgencyId, peers: Peers, outbox: Outbox, directory: Directory) -> Self {
+        Self { own, peers, records: OwnRecords::new(outbox, directory.clone()), directory }
+    }
+
+    /// Audits one agency. `progress` says whether anybody still waits.
+    ///
+    /// # Errors
+    /// When the agency cannot be asked, or this node's own data cannot be read.
+    pub async fn audit(
+        &self,
+        agency: &AgencyId,
+        scope: &Scope,
+        mut progress: impl FnMut(Progress) -> bool,
+    ) -> Result<Audited, AuditError> {
+        if self.peers.get(agency).is_none() {
+            return Err(AuditError::NotAdjacent(Unanswered::NotAdjacent(agency.clone())));
+        }
+        let holdings = {
+            let (records, own, agency, scope) = (self.records.clone(), self.own.clone(), agency.clone(), scope.clone());
+            tokio::task::spawn_blocking(move || records.of(&own, &agency, &scope)).await??
+        };
+        let mut audit = Audit::new(holdings, now_millis());
+        while let Some(question) = audit.question() {
+            match self.peers.ask(agency, question).await {
+                Ok(proof) => audit.answer(proof, &self.directory.charters()),
+                Err(problem) => audit.unanswered(problem.to_string()),
             }
-            Some(id)
+            if !progress(audit.progress()) {
+                return Err(AuditError::GivenUp);
+            }
         }
-        Err(error) => {
-            links.alarms.raise(topic, format!("{accused} {finding}: {text} The evidence could not be kept: {error}"));
-            None
-        }
+        let (records, charters) = (self.records.clone(), self.directory.charters());
+        let conclude = move || audit.conclude(&records, &charters, now_millis());
+        Ok(tokio::task::spawn_blocking(conclude).await??)
+    }
+
+    /// The agencies that can be audited.
+    pub(crate) fn adjacent(&self) -> impl Iterator<Item = AgencyId> {
+        self.peers.iter().map(|peer| peer.agency.clone())
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use sinergi_config::Config;
-use sinergi_daemon::causes::{causes, told};
+use sinergi_daemon::base::causes::{causes, told};
 
 /// A node allocates on one thread what it frees on another, many times an entry: glibc's allocator takes a fifth of its time.
 #[global_allocator]

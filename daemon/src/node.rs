@@ -6,126 +6,51 @@
 //! - told to stop, a node takes nothing more, finishes what it took, and ends within the configured time.
 
 mod data;
+mod error;
+mod folder;
+pub mod recover;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use jiff::Timestamp;
 use sinergi_config::Config;
-use sinergi_proto::limits;
+use sinergi_proto::base::key::SigningKey;
+use sinergi_proto::base::limits;
+use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::{self, EvidenceFolder};
-use crate::case::CaseError;
-use crate::continuity::Continuity;
-use crate::continuity::ContinuityError;
-use crate::directory::{Directory, DirectoryError};
-use crate::keys::{KeyError, SigningKeys};
-use crate::ledger::OpenError;
-use crate::link::{self, Budget, Links, Peers};
-use crate::operator::{self, OperatorService, SocketError};
-use crate::outbox::Outbox;
-use crate::proof_server::ProofServer;
-use crate::recent::Recent;
-use crate::store::StoreError;
-use crate::telemetry::{self, TelemetryError};
+use crate::audit::{self, Auditor, CheckpointChecks, EvidenceFolder};
+use crate::base::alarms::Alarms;
+use crate::base::telemetry;
+use crate::base::time::now_millis;
+use crate::operator::{self, OperatorParts, OperatorService};
+use crate::peers::proof_server::ProofServer;
+use crate::peers::watch::Watch;
+use crate::peers::{
+    self, Budget, CharterAdoption, Connections, Incoming, Outgoing, PeerClocks, Peers, Receipts, SessionParts,
+};
+use crate::rollback_guard::Continuity;
+use crate::storage::charters::Directory;
+use crate::storage::keys::SigningKeys;
+use crate::storage::leaf_cache::Recent;
+use crate::storage::outbox::Outbox;
 use crate::tiles::http::Tiles;
-use crate::time::now_millis;
-use crate::tls::{Authorities, Credentials, CredentialsError, SharedAuthorities};
-use crate::watch::Watch;
+use crate::transport::tls::{Authorities, Credentials, SharedAuthorities};
 use crate::writer::{Rechecks, Submission, Writer, WriterError, WriterHandle, WriterParts, recheck};
 
-pub use data::ledger_path;
 pub use data::{Data, rebuild};
-pub(crate) use data::{finish_recovery, store_path};
+pub use error::NodeError;
+use folder::check_membership;
+pub use folder::ledger_path;
 
 /// What the writer has for its end, if everybody else has used up the time.
 const WRITER_MOMENT: std::time::Duration = std::time::Duration::from_secs(1);
 /// Sessions that wait to be run.
 const SESSIONS_WAITING: usize = 16;
-
-/// Why a node does not start, or stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum NodeError {
-    /// The log settings.
-    #[error(transparent)]
-    Telemetry(#[from] TelemetryError),
-    /// The signing keys; all problems at once.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Keys(Vec<KeyError>),
-    /// The charters.
-    #[error(transparent)]
-    Directory(#[from] DirectoryError),
-    /// What the configuration says and what the charter says.
-    #[error("{0}")]
-    Membership(String),
-    /// The certificate.
-    #[error(transparent)]
-    Credentials(#[from] CredentialsError),
-    /// The ledger.
-    #[error(transparent)]
-    Ledger(#[from] OpenError),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The store, at its place.
-    #[error("the store in {} cannot be used, nothing acknowledged is lost: {source}", path.display())]
-    StoreFailed {
-        /// Its folder.
-        path: PathBuf,
-        /// Why not.
-        source: StoreError,
-    },
-    /// A new epoch's ledger.
-    #[error("cannot put {} in its place: {source}", path.display())]
-    Recovered {
-        /// Where it was made.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// Whether peers saw another ledger.
-    #[error(transparent)]
-    Continuity(#[from] ContinuityError),
-    /// The data contradict each other.
-    #[error(transparent)]
-    Case(#[from] CaseError),
-    /// The listening socket.
-    #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// Where.
-        address: std::net::SocketAddr,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The operator socket.
-    #[error(transparent)]
-    Socket(#[from] SocketError),
-    /// A gRPC server.
-    #[error("a server failed: {0}")]
-    Server(#[from] tonic::transport::Error),
-    /// The writer.
-    #[error("the node stops, nothing acknowledged is lost: {0}. Mend the cause and start it again")]
-    Writer(#[from] WriterError),
-    /// The disk hangs.
-    #[error(
-        "the writer did not end within {seconds} s: the disk hangs; nothing acknowledged is lost, what was not answered may not be written"
-    )]
-    Drain {
-        /// The configured time.
-        seconds: u64,
-    },
-    /// A defect.
-    #[error("a task failed: {0}; this is a defect of the program, please report it")]
-    Task(#[from] tokio::task::JoinError),
-    /// The system.
-    #[error("the system refuses to start the node: {0}")]
-    System(#[from] std::io::Error),
-}
 
 /// Runs a node until it is told to stop (SIGTERM or SIGINT). Blocks.
 ///
@@ -151,7 +76,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let started_at = now_millis();
     let (credentials, authorities, opening) = open(config)?;
     let stop = CancellationToken::new();
-    let (alarms, continuity) = (opening.data.alarms.clone(), opening.data.continuity.clone());
+    let (alarms, guard) = (opening.data.alarms.clone(), opening.data.continuity.clone());
     let clock_offset = Arc::<AtomicI64>::default();
     let derivation = &opening.data.derivation;
     let recent = Recent::default();
@@ -166,48 +91,50 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let watch = tokio::task::spawn_blocking(move || Watch::load(told, &loading, &of)).await??;
     let (directory, entry_key) = (opening.directory.clone(), opening.keys.entry.clone());
     let (writer_thread, writer, rechecks) = start_writer(config, opening, recent, Arc::clone(&clock_offset))?;
-    let (sessions, starts) = mpsc::channel(SESSIONS_WAITING);
-    let links = Links {
-        own: config.agency.clone(),
-        federation: config.federation.clone(),
-        directory: directory.clone(),
-        authorities,
-        adopting: Arc::default(),
-        idle: config.link.idle,
-        credentials,
-        entry_key,
-        writer: writer.clone(),
-        proofs: ProofServer::new(outbox.clone(), directory, writer.head()),
-        outbox,
-        peers: Peers::new(&config.peers),
-        sending: Budget::of(limits::ALL_WINDOWS_BYTES),
-        receiving: Budget::of(limits::ALL_WINDOWS_BYTES),
-        watch,
-        alarms,
-        clock_offset,
-        continuity: continuity.clone(),
-        sessions,
-        stop: stop.clone(),
-    };
+    let parts = Parts { directory, writer, outbox, peers: Peers::new(&config.peers), watch, alarms, guard, stop };
+    let evidence = EvidenceFolder::of(
+        &config.data,
+        config.agency.clone(),
+        entry_key.clone(),
+        parts.directory.clone(),
+        parts.alarms.clone(),
+    );
+    let auditor =
+        Auditor::new(config.agency.clone(), parts.peers.clone(), parts.outbox.clone(), parts.directory.clone());
+
     let mut tasks: JoinSet<Result<(), NodeError>> = JoinSet::new();
-    start_links(config, &links, starts, &mut tasks).await?;
-    start_tiles(config, &links, &mut tasks).await?;
+    let (sessions, starts) = mpsc::channel(SESSIONS_WAITING);
+    start_sessions(config, &parts, entry_key, (authorities.clone(), clock_offset), starts, &mut tasks);
+    let connections =
+        Connections::new(config, credentials, authorities, parts.peers.clone(), sessions, parts.stop.clone());
+    start_connections(config, &connections, &parts.peers, &mut tasks).await?;
+    start_tiles(config, &parts, &mut tasks).await?;
     let socket = operator::bind(&config.operator.socket).await?;
-    start_watch(config, &links, &mut tasks);
-    end_with_the_store(&links, &mut tasks);
-    start_rechecks(&links, rechecks, &mut tasks);
-    let service = OperatorService::new(links, EvidenceFolder::of(&config.data), started_at);
-    let operator_stop = stop.clone();
-    tasks.spawn(async move { Ok(operator::serve(service, socket, operator_stop).await?) });
-    start_ticks(&writer, continuity, &stop, &mut tasks);
+    start_watch(config, &parts, &auditor, &evidence, &mut tasks);
+    end_with_the_store(&parts, &mut tasks);
+    start_rechecks(config, &parts, rechecks, &mut tasks);
+    start_operator(config, &parts, (auditor, evidence), socket, started_at, &mut tasks);
+    start_ticks(&parts, &mut tasks);
     tracing::info!(agency = %config.agency, socket = %config.operator.socket.display(), "the node is up");
-    wait_and_drain(config, stop, tasks, writer, writer_thread).await
+    wait_and_drain(config, parts.stop, tasks, parts.writer, writer_thread).await
+}
+
+/// What the tasks of this node are made of. Only the wiring has all of it: each task gets its parts.
+struct Parts {
+    directory: Directory,
+    writer: WriterHandle,
+    outbox: Outbox,
+    peers: Peers,
+    watch: Watch,
+    alarms: Alarms,
+    guard: Continuity,
+    stop: CancellationToken,
 }
 
 /// Checks the signatures of items that waited once more, when the writer wants it.
-fn start_rechecks(links: &Links, rechecks: Rechecks, tasks: &mut JoinSet<Result<(), NodeError>>) {
-    let (writer, federation) = (links.writer.clone(), links.federation.to_string());
-    let rechecking = recheck(rechecks, writer, federation, links.directory.clone(), links.stop.clone());
+fn start_rechecks(config: &Config, parts: &Parts, rechecks: Rechecks, tasks: &mut JoinSet<Result<(), NodeError>>) {
+    let (writer, federation) = (parts.writer.clone(), config.federation.to_string());
+    let rechecking = recheck(rechecks, writer, federation, parts.directory.clone(), parts.stop.clone());
     tasks.spawn(async move {
         rechecking.await;
         Ok(())
@@ -215,20 +142,15 @@ fn start_rechecks(links: &Links, rechecks: Rechecks, tasks: &mut JoinSet<Result<
 }
 
 /// Wakes the writer: when the peers were heard, and now and then.
-fn start_ticks(
-    writer: &WriterHandle,
-    continuity: Continuity,
-    stop: &CancellationToken,
-    tasks: &mut JoinSet<Result<(), NodeError>>,
-) {
-    let (retry, retry_stop) = (writer.clone(), stop.clone());
+fn start_ticks(parts: &Parts, tasks: &mut JoinSet<Result<(), NodeError>>) {
+    let (retry, retry_stop) = (parts.writer.clone(), parts.stop.clone());
     tasks.spawn(async move {
         retry_waiting(retry, retry_stop).await;
         Ok(())
     });
-    let (first, hearing) = (writer.clone(), stop.clone());
+    let (first, guard, hearing) = (parts.writer.clone(), parts.guard.clone(), parts.stop.clone());
     tasks.spawn(async move {
-        continuity.run(&hearing).await;
+        guard.run(&hearing).await;
         // It signs its checkpoint and goes on with what waits. It may have ended.
         let _ = first.submit(Submission::Retry).await;
         // A task that ends is the end of the node.
@@ -258,36 +180,6 @@ fn open(config: &Config) -> Result<(Credentials, SharedAuthorities, Opening), No
 
 fn now() -> Timestamp {
     i64::try_from(now_millis()).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or_default()
-}
-
-/// The charter must know this node, under the keys that it has.
-pub(crate) fn check_membership(config: &Config, directory: &Directory, keys: &SigningKeys) -> Result<(), NodeError> {
-    let charter = directory.newest();
-    let wrong = |text: String| Err(NodeError::Membership(text));
-    if charter.federation != config.federation.as_str() {
-        return wrong(format!(
-            "the charter is of {}, this node is configured for {}",
-            charter.federation, config.federation
-        ));
-    }
-    let Some(member) = charter.member(&config.agency) else {
-        return wrong(format!("{} is no member of charter version {}", config.agency, charter.version));
-    };
-    for (name, key) in [("entry", &keys.entry), ("checkpoint", &keys.checkpoint), ("time", &keys.time)] {
-        let public = key.verification_key();
-        if !member.keys.iter().any(|listed| listed.public == public) {
-            return wrong(format!(
-                "charter version {} does not list this node's {name} key for {}: is it another node's folder?",
-                charter.version, config.agency
-            ));
-        }
-    }
-    for peer in &config.peers {
-        if charter.member(&peer.agency).is_none() {
-            tracing::warn!(peer = %peer.agency, version = charter.version, "a configured peer is no member of the charter");
-        }
-    }
-    Ok(())
 }
 
 /// Ends with the writer's result; dropped without a word if the thread panics.
@@ -323,25 +215,63 @@ fn start_writer(
     Ok((end, handle, rechecks))
 }
 
-async fn start_links(
+/// Runs a session on every connection.
+fn start_sessions(
     config: &Config,
-    links: &Links,
-    starts: mpsc::Receiver<link::Start>,
+    parts: &Parts,
+    entry_key: SigningKey,
+    (authorities, clock_offset): (SharedAuthorities, Arc<AtomicI64>),
+    starts: mpsc::Receiver<peers::Start>,
     tasks: &mut JoinSet<Result<(), NodeError>>,
-) -> Result<(), NodeError> {
-    let sessions = link::run_sessions(links.clone(), starts);
+) {
+    let Parts { directory, writer, outbox, peers, watch, alarms, guard, stop } = parts;
+    let (own, federation) = (&config.agency, &config.federation);
+    let room = || Budget::of(limits::ALL_WINDOWS_BYTES);
+    let incoming = Incoming::new(own.clone(), federation.clone(), directory.clone(), room());
+    let outgoing = Outgoing::new(own.clone(), peers.clone(), directory.clone(), outbox.clone(), writer.clone(), room());
+    let reader = outbox.reader().clone();
+    let receipts = Receipts::new(own.clone(), federation.clone(), entry_key, directory.clone(), reader);
+    let adoption =
+        CharterAdoption::new(federation.clone(), directory.clone(), authorities, writer.clone(), alarms.clone());
+    let sessions = SessionParts {
+        own: own.clone(),
+        federation: federation.clone(),
+        idle: config.link.idle,
+        directory: directory.clone(),
+        writer: writer.clone(),
+        guard: guard.clone(),
+        watch: watch.clone(),
+        proofs: ProofServer::new(outbox.clone(), directory.clone(), writer.head()),
+        clocks: PeerClocks::new(peers.clone(), clock_offset, alarms.clone()),
+        alarms: alarms.clone(),
+        incoming: Arc::new(incoming),
+        outgoing: Arc::new(outgoing),
+        receipts: Arc::new(receipts),
+        adoption: Arc::new(adoption),
+        stop: stop.clone(),
+    };
+    let running = peers::run_sessions(sessions, starts);
     tasks.spawn(async move {
-        sessions.await;
+        running.await;
         Ok(())
     });
+}
+
+/// Waits for peers, and dials those that have an endpoint.
+async fn start_connections(
+    config: &Config,
+    connections: &Connections,
+    peers: &Peers,
+    tasks: &mut JoinSet<Result<(), NodeError>>,
+) -> Result<(), NodeError> {
     if let Some(address) = config.listen {
-        let listener = link::listen(address).await.map_err(|source| NodeError::Listen { address, source })?;
-        let serving = link::serve(links.clone(), listener);
+        let listener = peers::listen(address).await.map_err(|source| NodeError::Listen { address, source })?;
+        let serving = peers::serve(connections.clone(), listener);
         tasks.spawn(async move { Ok(serving.await?) });
     }
-    for peer in links.peers.iter() {
+    for peer in peers.iter() {
         if let Some(endpoint) = peer.endpoint.clone() {
-            let dialling = link::keep_linked(links.clone(), Arc::clone(peer), endpoint);
+            let dialling = peers::keep_linked(connections.clone(), Arc::clone(peer), endpoint);
             tasks.spawn(async move {
                 dialling.await;
                 Ok(())
@@ -352,29 +282,64 @@ async fn start_links(
 }
 
 /// Watches other agencies' ledgers.
-fn start_watch(config: &Config, links: &Links, tasks: &mut JoinSet<Result<(), NodeError>>) {
-    let folder = EvidenceFolder::of(&config.data);
-    let asking = audit::keep_checking_checkpoints(links.clone(), folder.clone());
-    let witnessing = audit::keep_witnessing(links.clone(), config.watch.witness_every);
-    let auditing =
-        audit::keep_auditing(links.clone(), folder, config.watch.audit_every, audit::schedule_file(&config.data));
+fn start_watch(
+    config: &Config,
+    parts: &Parts,
+    auditor: &Auditor,
+    evidence: &EvidenceFolder,
+    tasks: &mut JoinSet<Result<(), NodeError>>,
+) {
+    let Parts { directory, writer, peers, watch, stop, .. } = parts;
+    let checks = CheckpointChecks::new(watch.clone(), peers.clone(), directory.clone(), evidence.clone());
+    let checking = checks.run(stop.clone());
+    let witnessing = audit::keep_witnessing(watch.clone(), writer.clone(), config.watch.witness_every, stop.clone());
+    let (every, file) = (config.watch.audit_every, audit::schedule_file(&config.data));
+    let auditing = audit::keep_auditing(auditor.clone(), evidence.clone(), every, file, stop.clone());
     tasks.spawn(async move {
-        tokio::join!(asking, witnessing, auditing);
+        tokio::join!(checking, witnessing, auditing);
         Ok(())
     });
+}
+
+/// Serves the operator API.
+fn start_operator(
+    config: &Config,
+    parts: &Parts,
+    (auditor, evidence): (Auditor, EvidenceFolder),
+    socket: UnixListener,
+    started_at: u64,
+    tasks: &mut JoinSet<Result<(), NodeError>>,
+) {
+    let service = OperatorService::new(OperatorParts {
+        own: config.agency.clone(),
+        federation: config.federation.clone(),
+        started_at,
+        directory: parts.directory.clone(),
+        outbox: parts.outbox.clone(),
+        writer: parts.writer.clone(),
+        guard: parts.guard.clone(),
+        peers: parts.peers.clone(),
+        watch: parts.watch.clone(),
+        alarms: parts.alarms.clone(),
+        auditor,
+        evidence,
+        stop: parts.stop.clone(),
+    });
+    let stop = parts.stop.clone();
+    tasks.spawn(async move { Ok(operator::serve(service, socket, stop).await?) });
 }
 
 /// Serves the ledger to everybody, if the operator wishes it.
 async fn start_tiles(
     config: &Config,
-    links: &Links,
+    parts: &Parts,
     tasks: &mut JoinSet<Result<(), NodeError>>,
 ) -> Result<(), NodeError> {
     let Some(address) = config.tiles.listen else { return Ok(()) };
-    let listener = link::listen(address).await.map_err(|source| NodeError::Listen { address, source })?;
-    let (reader, address) = (links.outbox.reader().clone(), listener.local_addr()?);
+    let listener = peers::listen(address).await.map_err(|source| NodeError::Listen { address, source })?;
+    let (reader, address) = (parts.outbox.reader().clone(), listener.local_addr()?);
     tracing::info!(%address, "serving the ledger's tiles below /{}/", reader.epoch());
-    let serving = Tiles::new(reader, links.writer.head()).serve(listener, links.stop.clone());
+    let serving = Tiles::new(reader, parts.writer.head()).serve(listener, parts.stop.clone());
     tasks.spawn(async move {
         serving.await;
         Ok(())
@@ -383,8 +348,8 @@ async fn start_tiles(
 }
 
 /// A store that proves damaged ends the node, also if only somebody who reads has come upon it: the next start makes a new one.
-fn end_with_the_store(links: &Links, tasks: &mut JoinSet<Result<(), NodeError>>) {
-    let (store, stop) = (links.outbox.store().clone(), links.stop.clone());
+fn end_with_the_store(parts: &Parts, tasks: &mut JoinSet<Result<(), NodeError>>) {
+    let (store, stop) = (parts.outbox.store().clone(), parts.stop.clone());
     tasks.spawn(async move {
         tokio::select! {
             () = stop.cancelled() => Ok(()),
@@ -420,8 +385,8 @@ async fn wait_and_drain(
     let failure = tokio::select! {
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
-        ended = &mut writer_thread => {
-            writer_ended = Some(writer_result(ended));
+        ended = end_of(&mut writer_thread) => {
+            writer_ended = Some(ended);
             Ok(())
         }
         Some(ended) = tasks.join_next() => ended.map_err(NodeError::from).and_then(|result| result),
@@ -447,7 +412,7 @@ async fn wait_and_drain(
             let write_rest = async {
                 // Everything that was taken is written before it ends.
                 let _ = writer.submit(Submission::Stop).await;
-                writer_result(writer_thread.await)
+                end_of(&mut writer_thread).await
             };
             // The writer gets a moment even if the links took all the time.
             let until = until.max(tokio::time::Instant::now() + WRITER_MOMENT);
@@ -459,8 +424,9 @@ async fn wait_and_drain(
     failure.and(writer_result)
 }
 
-fn writer_result(ended: Result<Result<(), WriterError>, oneshot::error::RecvError>) -> Result<(), NodeError> {
-    match ended {
+/// Waits for the end of the writer's thread; how it ended.
+async fn end_of(thread: &mut WriterThread) -> Result<(), NodeError> {
+    match thread.await {
         Ok(result) => Ok(result?),
         Err(_) => {
             Err(NodeError::System(std::io::Error::other("the writer thread panicked; please report this defect")))

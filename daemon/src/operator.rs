@@ -26,55 +26,128 @@ mod verify;
 pub use socket::{SocketError, bind};
 
 use std::pin::Pin;
-use std::sync::Arc;
 
-use sinergi_proto::engine::NotDone;
-use sinergi_proto::ids::LedgerIndex;
-use sinergi_proto::limits;
-use sinergi_proto::wire::operator_server::{Operator, OperatorServer};
-use sinergi_proto::wire::{self, DESCRIPTORS};
+use sinergi_config::Federation;
+use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
+use sinergi_proto::engine::CommandError;
+use sinergi_proto::operator_api;
+use sinergi_proto::operator_api::DESCRIPTORS;
+use sinergi_proto::operator_api::operator_server::{Operator, OperatorServer};
 use tokio::net::UnixListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
 use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::audit::EvidenceFolder;
-use crate::case::CaseError;
-use crate::link::Links;
-use crate::store::StoreError;
-use crate::writer::SubmitError;
+use crate::audit::{Auditor, EvidenceFolder};
+use crate::base::alarms::Alarms;
+use crate::peers::Peers;
+use crate::peers::watch::Watch;
+use crate::rollback_guard::Continuity;
+use crate::storage::case::CaseError;
+use crate::storage::charters::Directory;
+use crate::storage::outbox::Outbox;
+use crate::storage::store::StoreError;
+use crate::writer::{SubmitError, WriterHandle};
+
+use self::audit::Audits;
+use self::complaints::Complaints;
+use self::intake::{Intake, Submissions};
+use self::ledger::SignedLedger;
+use self::lodging_proof::LodgingProofs;
+use self::peers::PeerQueries;
+use self::retry::Retries;
+use self::status::Overview;
 
 /// Rows of a listing that are read ahead of its reader.
 const ROWS_AHEAD: usize = 64;
-/// What a held call may weigh.
-const HELD_CALL_BYTES: usize = limits::CONTENT_BYTES;
 /// What a connection may send ahead. h2 ends a connection on which more small frames wait than fit into half of this, with an error that reads
 /// as Busy whatever became of the calls: it must hold the calls of a full queue.
 const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 /// Rows of a listing whose caller names no limit.
 const DEFAULT_LIMIT: usize = 100;
 
-/// The service.
-#[derive(Clone)]
-pub struct OperatorService {
-    /// Everything a link works with is what an operator asks about.
-    pub links: Links,
+/// What operators may ask about, and what carries out their commands.
+pub struct OperatorParts {
+    /// This agency.
+    pub own: AgencyId,
+    /// Its federation.
+    pub federation: Federation,
     /// When the node started, milliseconds since 1970.
     pub started_at: u64,
+    /// The charters.
+    pub directory: Directory,
+    /// Ledger and store.
+    pub outbox: Outbox,
+    /// Where commands go.
+    pub writer: WriterHandle,
+    /// Whether this node may sign.
+    pub guard: Continuity,
+    /// The adjacent peers.
+    pub peers: Peers,
+    /// What was seen of other agencies' ledgers.
+    pub watch: Watch,
+    /// The alarms that are raised.
+    pub alarms: Alarms,
+    /// Audits on an operator's order.
+    pub auditor: Auditor,
     /// Where evidence is kept.
-    evidence: EvidenceFolder,
-    /// Room for calls that are held until the peers were heard.
-    held_calls: Arc<Semaphore>,
+    pub evidence: EvidenceFolder,
+    /// Ends streams when the node stops.
+    pub stop: CancellationToken,
+}
+
+/// The service: one part for each kind of call, with what that part needs.
+#[derive(Clone)]
+pub struct OperatorService {
+    overview: Overview,
+    intake: Intake,
+    complaints: Complaints,
+    lodging_proofs: LodgingProofs,
+    peers: PeerQueries,
+    retries: Retries,
+    ledger: SignedLedger,
+    audits: Audits,
 }
 
 impl OperatorService {
     /// The service of a node.
-    pub fn new(links: Links, evidence: EvidenceFolder, started_at: u64) -> Self {
-        let held_calls = Arc::new(Semaphore::new(limits::WRITER_QUEUE_BYTES / HELD_CALL_BYTES));
-        Self { links, started_at, evidence, held_calls }
+    pub fn new(parts: OperatorParts) -> Self {
+        let OperatorParts { own, federation, started_at, directory, outbox, writer, guard, alarms, stop, .. } = parts;
+        let submissions = Submissions::new(writer.clone(), guard.clone());
+        let complaints = Complaints {
+            own: own.clone(),
+            peers: parts.peers.clone(),
+            outbox: outbox.clone(),
+            directory: directory.clone(),
+        };
+        let ledger = SignedLedger { own: own.clone(), outbox: outbox.clone(), writer: writer.clone(), guard };
+        let peers = PeerQueries {
+            peers: parts.peers,
+            outbox: outbox.clone(),
+            watch: parts.watch,
+            writer,
+            complaints: complaints.clone(),
+        };
+        Self {
+            overview: Overview {
+                own,
+                federation: federation.to_string(),
+                started_at,
+                directory: directory.clone(),
+                alarms,
+                peers: peers.clone(),
+            },
+            intake: Intake { submissions: submissions.clone(), complaints: complaints.clone(), stop: stop.clone() },
+            lodging_proofs: LodgingProofs { complaints: complaints.clone(), ledger: ledger.clone() },
+            retries: Retries { outbox, directory, submissions },
+            audits: Audits { auditor: parts.auditor, evidence: parts.evidence, complaints: complaints.clone(), stop },
+            complaints,
+            peers,
+            ledger,
+        }
     }
 }
 
@@ -113,146 +186,155 @@ pub async fn serve(
 
 #[tonic::async_trait]
 impl Operator for OperatorService {
-    type LodgeStreamStream = Rows<wire::LodgeResult>;
-    type AuditStream = Rows<wire::AuditEvent>;
-    type ListComplaintsStream = Rows<wire::ComplaintSummary>;
-    type ListOutboxStream = Rows<wire::OutboxItem>;
-    type ListRefusedStream = Rows<wire::RefusedItem>;
-    type VerifyLedgerStream = Rows<wire::VerifyProgress>;
-    type ExportTilesStream = Rows<wire::TileFile>;
+    type LodgeStreamStream = Rows<operator_api::LodgeResult>;
+    type AuditStream = Rows<operator_api::AuditEvent>;
+    type ListComplaintsStream = Rows<operator_api::ComplaintSummary>;
+    type ListOutboxStream = Rows<operator_api::OutboxItem>;
+    type ListRefusedStream = Rows<operator_api::RefusedItem>;
+    type VerifyLedgerStream = Rows<operator_api::VerifyProgress>;
+    type ExportTilesStream = Rows<operator_api::TileFile>;
 
-    async fn get_status(&self, _: Request<wire::GetStatusRequest>) -> Result<Response<wire::NodeStatus>, Status> {
-        let service = self.clone();
-        blocking(move || service.status()).await.map(Response::new)
+    async fn get_status(
+        &self,
+        _: Request<operator_api::GetStatusRequest>,
+    ) -> Result<Response<operator_api::NodeStatus>, Status> {
+        let overview = self.overview.clone();
+        blocking(move || overview.status()).await.map(Response::new)
     }
 
-    async fn lodge(&self, request: Request<wire::LodgeRequest>) -> Result<Response<wire::LodgeReply>, Status> {
-        self.lodge_complaint(request.into_inner()).await.map(Response::new)
+    async fn lodge(
+        &self,
+        request: Request<operator_api::LodgeRequest>,
+    ) -> Result<Response<operator_api::LodgeReply>, Status> {
+        self.intake.lodge_complaint(request.into_inner()).await.map(Response::new)
     }
 
     async fn lodge_stream(
         &self,
-        request: Request<Streaming<wire::LodgeRequest>>,
+        request: Request<Streaming<operator_api::LodgeRequest>>,
     ) -> Result<Response<Self::LodgeStreamStream>, Status> {
-        Ok(Response::new(self.lodge_each(request.into_inner())))
+        Ok(Response::new(self.intake.lodge_each(request.into_inner())))
     }
 
-    async fn act(&self, request: Request<wire::ActRequest>) -> Result<Response<wire::ActReply>, Status> {
-        self.act_on_complaint(request.into_inner()).await.map(Response::new)
+    async fn act(
+        &self,
+        request: Request<operator_api::ActRequest>,
+    ) -> Result<Response<operator_api::ActReply>, Status> {
+        self.intake.act_on_complaint(request.into_inner()).await.map(Response::new)
     }
 
     async fn list_complaints(
         &self,
-        request: Request<wire::ListComplaintsRequest>,
+        request: Request<operator_api::ListComplaintsRequest>,
     ) -> Result<Response<Self::ListComplaintsStream>, Status> {
         let filter = complaints::Filter::parse(request.into_inner())?;
-        let service = self.clone();
-        Ok(Response::new(rows(move |row| service.list(&filter, row))))
+        let complaints = self.complaints.clone();
+        Ok(Response::new(rows(move |row| complaints.list(&filter, row))))
     }
 
     async fn show_complaint(
         &self,
-        request: Request<wire::ShowComplaintRequest>,
-    ) -> Result<Response<wire::ComplaintDetail>, Status> {
-        let service = self.clone();
-        blocking(move || service.show(&request.into_inner().complaint)).await.map(Response::new)
+        request: Request<operator_api::ShowComplaintRequest>,
+    ) -> Result<Response<operator_api::ComplaintDetail>, Status> {
+        let complaints = self.complaints.clone();
+        blocking(move || complaints.show(&request.into_inner().complaint)).await.map(Response::new)
     }
 
     async fn verify_complaint(
         &self,
-        request: Request<wire::VerifyComplaintRequest>,
-    ) -> Result<Response<wire::VerifyComplaintReply>, Status> {
-        let service = self.clone();
-        blocking(move || service.verify_one(&request.into_inner().complaint)).await.map(Response::new)
+        request: Request<operator_api::VerifyComplaintRequest>,
+    ) -> Result<Response<operator_api::VerifyComplaintReply>, Status> {
+        let complaints = self.complaints.clone();
+        blocking(move || complaints.verify_one(&request.into_inner().complaint)).await.map(Response::new)
     }
 
     async fn get_lodging_proof(
         &self,
-        request: Request<wire::GetLodgingProofRequest>,
-    ) -> Result<Response<wire::LodgingProof>, Status> {
-        self.lodging_proof(request.into_inner()).await.map(Response::new)
+        request: Request<operator_api::GetLodgingProofRequest>,
+    ) -> Result<Response<operator_api::LodgingProof>, Status> {
+        self.lodging_proofs.lodging_proof(request.into_inner()).await.map(Response::new)
     }
 
     async fn list_peers(
         &self,
-        request: Request<wire::ListPeersRequest>,
-    ) -> Result<Response<wire::ListPeersReply>, Status> {
-        let service = self.clone();
-        blocking(move || service.peers(&request.into_inner().agency)).await.map(Response::new)
+        request: Request<operator_api::ListPeersRequest>,
+    ) -> Result<Response<operator_api::ListPeersReply>, Status> {
+        let peers = self.peers.clone();
+        blocking(move || peers.peers(&request.into_inner().agency)).await.map(Response::new)
     }
 
     async fn ping_peer(
         &self,
-        request: Request<wire::PingPeerRequest>,
-    ) -> Result<Response<wire::PingPeerReply>, Status> {
-        self.ping(&request.into_inner().agency).await.map(Response::new)
+        request: Request<operator_api::PingPeerRequest>,
+    ) -> Result<Response<operator_api::PingPeerReply>, Status> {
+        self.peers.ping(&request.into_inner().agency).await.map(Response::new)
     }
 
     async fn list_outbox(
         &self,
-        request: Request<wire::ListOutboxRequest>,
+        request: Request<operator_api::ListOutboxRequest>,
     ) -> Result<Response<Self::ListOutboxStream>, Status> {
-        let service = self.clone();
-        Ok(Response::new(rows(move |row| service.outbox(&request.into_inner(), row))))
+        let peers = self.peers.clone();
+        Ok(Response::new(rows(move |row| peers.outbox(&request.into_inner(), row))))
     }
 
     async fn list_refused(
         &self,
-        request: Request<wire::ListRefusedRequest>,
+        request: Request<operator_api::ListRefusedRequest>,
     ) -> Result<Response<Self::ListRefusedStream>, Status> {
-        let service = self.clone();
-        Ok(Response::new(rows(move |row| service.refused(&request.into_inner(), row))))
+        let peers = self.peers.clone();
+        Ok(Response::new(rows(move |row| peers.refused(&request.into_inner(), row))))
     }
 
     async fn retry_refused(
         &self,
-        request: Request<wire::RetryRefusedRequest>,
-    ) -> Result<Response<wire::RetryRefusedReply>, Status> {
-        self.retry_items(request.into_inner()).await.map(Response::new)
+        request: Request<operator_api::RetryRefusedRequest>,
+    ) -> Result<Response<operator_api::RetryRefusedReply>, Status> {
+        self.retries.retry_items(request.into_inner()).await.map(Response::new)
     }
 
     async fn get_checkpoint(
         &self,
-        _: Request<wire::GetCheckpointRequest>,
-    ) -> Result<Response<wire::CheckpointReply>, Status> {
-        let note = self.signed_head(LedgerIndex(0)).await?.checkpoint.to_vec();
-        Ok(Response::new(wire::CheckpointReply { note }))
+        _: Request<operator_api::GetCheckpointRequest>,
+    ) -> Result<Response<operator_api::CheckpointReply>, Status> {
+        let note = self.ledger.signed_head(LedgerIndex(0)).await?.checkpoint.to_vec();
+        Ok(Response::new(operator_api::CheckpointReply { note }))
     }
 
     async fn verify_ledger(
         &self,
-        _: Request<wire::VerifyLedgerRequest>,
+        _: Request<operator_api::VerifyLedgerRequest>,
     ) -> Result<Response<Self::VerifyLedgerStream>, Status> {
-        let service = self.clone();
-        Ok(Response::new(rows(move |row| service.verify(row))))
+        let ledger = self.ledger.clone();
+        Ok(Response::new(rows(move |row| ledger.verify(row))))
     }
 
-    async fn audit(&self, request: Request<wire::AuditRequest>) -> Result<Response<Self::AuditStream>, Status> {
-        self.audit_agencies(request.into_inner()).await.map(Response::new)
+    async fn audit(&self, request: Request<operator_api::AuditRequest>) -> Result<Response<Self::AuditStream>, Status> {
+        self.audits.audit_agencies(request.into_inner()).await.map(Response::new)
     }
 
     async fn list_evidence(
         &self,
-        _: Request<wire::ListEvidenceRequest>,
-    ) -> Result<Response<wire::ListEvidenceReply>, Status> {
-        let service = self.clone();
-        blocking(move || service.evidence_list()).await.map(Response::new)
+        _: Request<operator_api::ListEvidenceRequest>,
+    ) -> Result<Response<operator_api::ListEvidenceReply>, Status> {
+        let audits = self.audits.clone();
+        blocking(move || audits.evidence_list()).await.map(Response::new)
     }
 
     async fn export_evidence(
         &self,
-        request: Request<wire::ExportEvidenceRequest>,
-    ) -> Result<Response<wire::ExportEvidenceReply>, Status> {
-        let (service, request) = (self.clone(), request.into_inner());
-        let file = blocking(move || service.evidence_file(request)).await?;
-        Ok(Response::new(wire::ExportEvidenceReply { file }))
+        request: Request<operator_api::ExportEvidenceRequest>,
+    ) -> Result<Response<operator_api::ExportEvidenceReply>, Status> {
+        let (audits, request) = (self.audits.clone(), request.into_inner());
+        let file = blocking(move || audits.evidence_file(request)).await?;
+        Ok(Response::new(operator_api::ExportEvidenceReply { file }))
     }
 
     async fn export_tiles(
         &self,
-        request: Request<wire::ExportTilesRequest>,
+        request: Request<operator_api::ExportTilesRequest>,
     ) -> Result<Response<Self::ExportTilesStream>, Status> {
-        self.tiles(request.into_inner()).await.map(Response::new)
+        self.ledger.tiles(request.into_inner()).await.map(Response::new)
     }
 }
 
@@ -317,8 +399,8 @@ impl From<CaseError> for OwnDataError {
     }
 }
 
-impl From<crate::ledger::ReadError> for OwnDataError {
-    fn from(error: crate::ledger::ReadError) -> Self {
+impl From<crate::storage::ledger::ReadError> for OwnDataError {
+    fn from(error: crate::storage::ledger::ReadError) -> Self {
         Self(error.into())
     }
 }
@@ -340,11 +422,15 @@ fn own<T, E: Into<OwnDataError>>(result: Result<T, E>) -> Result<T, Status> {
 fn submit_status(error: &SubmitError) -> Status {
     let text = error.to_string();
     match error {
-        SubmitError::Busy { .. } | SubmitError::NotDone(NotDone::Unheard) => Status::resource_exhausted(text),
+        SubmitError::Busy { .. } | SubmitError::CommandError(CommandError::PeersNotHeard) => {
+            Status::resource_exhausted(text)
+        }
         SubmitError::Stopped => Status::unavailable(text),
-        SubmitError::NoItem(_) | SubmitError::NotDone(NotDone::NoComplaint(_)) => Status::not_found(text),
-        SubmitError::NotDone(NotDone::Declined(declined)) if declined.is_usage() => Status::invalid_argument(text),
-        SubmitError::NotDone(NotDone::Refused(_)) => Status::invalid_argument(text),
-        SubmitError::NotDone(_) => Status::failed_precondition(text),
+        SubmitError::NoItem(_) | SubmitError::CommandError(CommandError::NoComplaint(_)) => Status::not_found(text),
+        SubmitError::CommandError(CommandError::Declined(declined)) if declined.is_usage() => {
+            Status::invalid_argument(text)
+        }
+        SubmitError::CommandError(CommandError::Refused(_)) => Status::invalid_argument(text),
+        SubmitError::CommandError(_) => Status::failed_precondition(text),
     }
 }

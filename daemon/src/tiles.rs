@@ -19,10 +19,10 @@ pub mod http;
 
 use std::fmt;
 
-use sinergi_proto::ids::LedgerIndex;
+use sinergi_proto::base::ids::LedgerIndex;
 use tlog_tiles::Tile;
 
-use crate::ledger::{LedgerReader, ReadError};
+use crate::storage::ledger::{LedgerReader, ReadError};
 
 /// The path of the signed note.
 pub const CHECKPOINT: &str = "checkpoint";

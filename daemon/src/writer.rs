@@ -19,7 +19,7 @@ mod submission;
 mod warnings;
 
 pub use recheck::{Rechecks, recheck};
-pub use sinergi_proto::intake::{Authentic, Received};
+pub use sinergi_proto::admission::received::{Authentic, Received};
 pub use submission::{Delivered, Head, Submission, SubmitError, WriterHandle};
 pub(crate) use warnings::reset_reason;
 
@@ -28,27 +28,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_executor::block_on;
+use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
+use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::engine::{
-    Answer, Batch, BatchNumber, CursorHeader, Engine, EngineConfig, GuardState, Input, NotDone, OldEntry, Recheck,
-    Snapshot,
+    Answer, Batch, BatchNumber, CommandError, CursorHeader, Engine, EngineConfig, Input, OldEntry, Recheck, Snapshot,
 };
-use sinergi_proto::ids::{AgencyId, LedgerIndex};
-use sinergi_proto::limits;
+use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
 use tokio::sync::{mpsc, watch};
 
-use crate::alarms::Alarms;
-use crate::case::CaseError;
-use crate::continuity::{Continuity, State};
-use crate::derivation::{CASE_ROOM, Derivation};
-use crate::directory::Directory;
-use crate::keys::SigningKeys;
-use crate::ledger::{AppendError, EraseError, Fatal, Ledger, LedgerReader, Tip};
-use crate::recent::Recent;
-use crate::record_codec::Header;
-use crate::store::{Sight, Store, StoreError};
-use crate::time::now_millis;
+use crate::base::alarms::Alarms;
+use crate::base::time::Clocks;
+use crate::rollback_guard::Continuity;
+use crate::storage::case::CaseError;
+use crate::storage::charters::Directory;
+use crate::storage::derivation::{CASE_CACHE_LIMITS, Derivation};
+use crate::storage::keys::SigningKeys;
+use crate::storage::leaf_cache::Recent;
+use crate::storage::ledger::{AppendError, EraseError, Fatal, Ledger, LedgerReader, Tip};
+use crate::storage::record_codec::Header;
+use crate::storage::store::{Sight, Store, StoreError};
 
 use checkpoints::Checkpoints;
 use committer::{Committer, Committing, Handover};
@@ -76,6 +76,17 @@ pub enum WriterError {
     /// A thread.
     #[error("the system refuses a thread to the writer: {0}")]
     Thread(std::io::Error),
+}
+
+/// Why a new epoch is not declared.
+#[derive(Debug, thiserror::Error)]
+pub enum DeclareError {
+    /// The declaration cannot be written.
+    #[error(transparent)]
+    Writer(#[from] WriterError),
+    /// The declaration cannot be signed.
+    #[error(transparent)]
+    NotDone(#[from] CommandError),
 }
 
 /// What a writer works with, beside the ledger.
@@ -109,6 +120,7 @@ pub struct Writer {
     engine: Engine,
     derivation: Derivation,
     surroundings: Surroundings,
+    clocks: Clocks,
     queue: mpsc::Receiver<Queued>,
     committer: Committer,
     rechecks: mpsc::Sender<Vec<Recheck>>,
@@ -144,7 +156,7 @@ impl Surroundings {
 
     /// What has changed since the last call.
     fn news(&mut self) -> impl Iterator<Item = Input> + use<> {
-        let (guard, offset) = (guard_of(self.continuity.state()), self.clock_offset.load(Ordering::Relaxed));
+        let (guard, offset) = (self.continuity.state(), self.clock_offset.load(Ordering::Relaxed));
         let charters = self.directory.charters();
         let guard = (std::mem::replace(&mut self.told_guard, guard) != guard).then_some(Input::Guard(guard));
         let offset = (std::mem::replace(&mut self.told_offset, offset) != offset).then_some(Input::PeerClocks(offset));
@@ -153,14 +165,6 @@ impl Surroundings {
             Input::Charters(charters)
         });
         guard.into_iter().chain(offset).chain(charters)
-    }
-}
-
-fn guard_of(state: State) -> GuardState {
-    match state {
-        State::Waiting => GuardState::Waiting,
-        State::Clear => GuardState::Clear,
-        State::SetBack => GuardState::SetBack,
     }
 }
 
@@ -199,8 +203,8 @@ impl Writer {
             key: keys.entry.clone(),
             adjacent,
             answer_within_millis: parts.answer_within_millis,
-            batch_bytes: limits::GROUP_BYTES,
-            cases: CASE_ROOM,
+            batch_bytes: limits::BATCH_BYTES,
+            cases: CASE_CACHE_LIMITS,
         };
         let tip = ledger.tip();
         let committing = Committing {
@@ -224,6 +228,7 @@ impl Writer {
             engine,
             derivation,
             surroundings,
+            clocks: Clocks::start(),
             queue,
             committer,
             rechecks,
@@ -288,8 +293,8 @@ impl Writer {
                 handover.answers.extend(reply.map(|reply| (reply, answer)));
             }
             // What it writes may be more than was submitted: a disclosed content is copied.
-            let has_room = handover.rooms.len() < limits::GROUP_SUBMISSIONS
-                && bytes.max(self.encoded_length()) < limits::GROUP_BYTES - limits::FRAME_BYTES;
+            let has_room = handover.rooms.len() < limits::BATCH_SUBMISSIONS
+                && bytes.max(self.encoded_length()) < limits::BATCH_BYTES - limits::FRAME_BYTES;
             next = if !has_room {
                 None
             } else if handover.rooms.len() < waiting {
@@ -317,7 +322,7 @@ impl Writer {
 
     /// Gives the engine an input, after what has changed around it.
     fn handle(&mut self, input: Input) -> Result<Answer, WriterError> {
-        let now = now_millis();
+        let now = self.clocks.now();
         let Self { engine, derivation, batch, surroundings, .. } = self;
         for news in surroundings.news() {
             let Answer::Nothing = engine.handle(news, now, derivation, batch)?.until_applied() else { continue };
@@ -368,11 +373,12 @@ impl Writer {
     /// Declares the epoch, durably: nothing else may be in the ledger yet.
     ///
     /// # Errors
-    /// What ends the node. The inner error: why this node may not sign.
-    pub fn declare(&mut self, reset: wire::LedgerReset) -> Result<Result<(), NotDone>, WriterError> {
-        let Answer::Declared(declared) = self.handle(Input::Declare(reset))? else { return Ok(Ok(())) };
-        self.settle()?;
-        Ok(declared)
+    /// What ends the node, or why the declaration cannot be signed.
+    pub fn declare(&mut self, reset: wire::LedgerReset) -> Result<(), DeclareError> {
+        if let Answer::Declared(declared) = self.handle(Input::Declare(reset))? {
+            declared?;
+        }
+        Ok(self.settle()?)
     }
 
     /// Takes over entries of an old ledger, durably; how many are leaves now that were none.

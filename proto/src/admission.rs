@@ -1,34 +1,38 @@
-//! Whether a received entry is taken: authentication by the charter alone, then admission by its ancestors.
+//! Judges received entries: authentication by the charter, then admission by the ancestors.
+//!
+//! Must not know the state of a complaint. A conflict of state is no refusal; the fold ([`crate::complaint`]) supersedes one of the
+//! entries.
 //!
 //! Invariants:
-//! - a refusal depends on nothing but the entry's bytes, its ancestors and the charter version it names, so it is the same on every node;
-//! - what is not here yet (a parent, a charter) or not yet due (a clock ahead) defers an entry and never refuses it;
-//! - conflicts of state are no business of this module: the fold supersedes them.
+//! - a refusal depends only on the entry's bytes, its ancestors and the charter version that it names, so every node gives the same;
+//! - an entry is deferred and never refused because something is not here yet (a parent, a charter) or because its clock is ahead.
+
+pub mod received;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use ed25519_zebra::batch;
 
+use crate::base::ids::{AgencyId, EntryId};
+use crate::base::limits;
+use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
 use crate::charter::{Charter, Charters, MemberKey, MemberStatus};
 use crate::complaint::Complaint;
 use crate::entry::{Body, Entry};
-use crate::ids::{AgencyId, EntryId};
-use crate::limits;
-use crate::refusal::{DeferralCode, Refusal, RefusalCode};
 
-/// What is to be done with an entry.
+/// The verdict on an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Take it.
+    /// The entry is taken into the ledger.
     Admit,
-    /// Refuse it for good.
+    /// The entry is refused for ever.
     Refuse(Refusal),
-    /// Keep it durably and judge it again later.
+    /// The entry is kept durably and judged again later.
     Defer {
-        /// What it waits for.
+        /// The code of the thing that the entry waits for.
         code: DeferralCode,
-        /// The same in words.
+        /// The same for people.
         detail: String,
     },
 }
@@ -42,7 +46,7 @@ impl Verdict {
 /// The key that must have signed an entry, by the charter that the entry names.
 ///
 /// # Errors
-/// The verdict, if there is no such key.
+/// The verdict on the entry, if there is no such key.
 pub fn signing_key<'a>(entry: &Entry, charters: &'a Charters) -> Result<&'a MemberKey, Verdict> {
     let Some(charter) = charters.version(entry.charter_version) else {
         return Err(Verdict::Defer {
@@ -77,8 +81,10 @@ pub fn signing_key<'a>(entry: &Entry, charters: &'a Charters) -> Result<&'a Memb
     Ok(key)
 }
 
-/// Checks the signatures of entries that came from one peer: as a batch, and one by one if the batch fails, so that exactly the bad ones
-/// are refused. The verdict of entry `i` is at index `i`; `Admit` means authentic.
+/// Checks the signatures of entries that came from one peer. Verdict `i` is on entry `i`; `Admit` means that the entry is authentic.
+///
+/// One batch verification checks all signatures. Only if it fails, each signature is checked alone, so that exactly the bad ones are
+/// refused.
 pub fn authenticate(entries: &[Entry], charters: &Charters, rng: impl rand::CryptoRng) -> Vec<Verdict> {
     let keys: Vec<Result<&MemberKey, Verdict>> = entries.iter().map(|entry| signing_key(entry, charters)).collect();
     let (mut batch, mut is_empty) = (batch::Verifier::new(), true);
@@ -101,7 +107,10 @@ pub fn authenticate(entries: &[Entry], charters: &Charters, rng: impl rand::Cryp
     entries.iter().zip(keys).map(verdict).collect()
 }
 
-/// Judges an authentic entry of a complaint by its ancestors. `complaint` is what this node has of it; `now_millis` its wall clock.
+/// Judges an authentic entry by its ancestors.
+///
+/// `complaint` is this node's copy of the entry's complaint, if it has one. `charter` is the charter that the entry names. `now_millis` is
+/// this node's wall clock, in milliseconds since 1970.
 pub fn admit(entry: &Entry, complaint: Option<&Complaint>, charter: &Charter, now_millis: u64) -> Verdict {
     if entry.clock.is_ahead_of(now_millis) {
         let ahead = entry.clock.millis().saturating_sub(now_millis) / 1000;
@@ -122,7 +131,7 @@ pub fn admit(entry: &Entry, complaint: Option<&Complaint>, charter: &Charter, no
             let detail = format!("clock {:?} does not exceed {:?} of its parent {parent}", entry.clock, known.clock);
             return Verdict::refuse(RefusalCode::ClockNotAfterParents, detail);
         }
-        // Who has seen an entry has its charter: nobody chooses an older one that gave him more.
+        // An author that has a parent knows the parent's charter. It must not choose an older one that gave it more rights.
         if entry.charter_version < known.charter_version {
             let (named, newer) = (entry.charter_version, known.charter_version);
             let detail = format!("names charter version {named}, its parent {parent} names {newer}");
@@ -135,16 +144,18 @@ pub fn admit(entry: &Entry, complaint: Option<&Complaint>, charter: &Charter, no
     }
 }
 
-/// What the ancestors of an entry say of it.
+/// The facts about an entry that its ancestors show.
 struct Ancestry<'a> {
+    /// Whether the basis is a custody entry among the ancestors. Also true for an entry without a basis.
     basis_is_custody: bool,
     participants: Cow<'a, BTreeSet<AgencyId>>,
-    /// Entries of the same author among them.
+    /// Number of ancestors by the same author.
     written: usize,
 }
 
 impl<'a> Ancestry<'a> {
-    /// An honest author names the newest entries: then the ancestors are all that is here, of which the fold keeps count.
+    /// Computes the facts. An honest author usually names this node's newest entries as parents. Then all entries here are ancestors, and
+    /// the fold has the facts already. Otherwise the ancestors are walked.
     fn of(entry: &Entry, complaint: &'a Complaint) -> Self {
         let basis = entry.body.basis();
         if complaint.are_heads(&entry.parents) {

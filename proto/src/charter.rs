@@ -1,9 +1,11 @@
 //! The charter: the signed directory of the federation, parsed into domain types.
 //!
+//! Must not know entries or complaints.
+//!
 //! Invariants:
-//! - a [`Charter`] exists only for a text that is whole: members are unique, parents exist and form no cycle, keys are keys;
-//! - it is *trusted* only through [`Charters`]: the first by its pinned hash, every other as the signed successor of the one before, by
-//!   the threshold of the old **and** the new managers (the root rule of TUF);
+//! - a [`Charter`] exists only for a valid text: members are unique, parents exist and form no cycle, all keys are valid;
+//! - a charter is *trusted* only through [`Charters`]. The first is trusted by its pinned hash. Each later one is trusted as the
+//!   successor of the one before, signed by the threshold of the old **and** of the new managers (as the root role of TUF);
 //! - managers are counted, not keys.
 
 mod chain;
@@ -17,68 +19,68 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::checkpoint::CheckpointKeys;
-use crate::entry::key_id;
-use crate::ids::AgencyId;
-use crate::key::{PublicKey, Scheme};
-use crate::note::NoteKey;
+use crate::base::ids::AgencyId;
+use crate::base::key::{PublicKey, Scheme, key_id};
+use crate::tlog::checkpoint::CheckpointKeys;
+use crate::tlog::note::NoteKey;
 
-/// One version of the directory.
+/// One version of the charter.
 #[derive(Clone, Debug)]
 pub struct Charter {
     /// Name of the federation: its SPIFFE trust domain.
     pub federation: String,
-    /// 1 for the first, then one more each.
+    /// The version, counted from 1.
     pub version: u64,
     /// SHA-256 of the text.
     pub hash: [u8; 32],
     /// Hash of the version before; `None` for the first.
     pub predecessor: Option<[u8; 32]>,
-    /// Valid from, milliseconds since 1970.
+    /// Start of validity, in milliseconds since 1970.
     pub valid_from: u64,
-    /// Valid until, milliseconds since 1970.
+    /// End of validity, in milliseconds since 1970.
     pub valid_until: u64,
-    /// Days after `valid_until` in which nodes still work, and warn.
+    /// Days after `valid_until` in which nodes still work under this charter, and warn.
     pub grace_days: u32,
-    /// How many managers must sign.
+    /// Number of managers who must sign.
     pub threshold: usize,
-    /// Offers of one complaint from which on the holder's supervisor is alarmed: it goes back and forth.
+    /// With so many offers a complaint goes back and forth: its holder and the holder's supervisor get an alarm.
     pub offers_before_alarm: u32,
-    /// Who may sign the charter.
+    /// The managers, who may sign the charter.
     pub managers: Vec<Manager>,
     members: BTreeMap<AgencyId, Member>,
-    /// The members with the oversight flag: asked for with every entry.
+    /// The members with the oversight flag. Kept as a list because every routed entry needs them.
     oversight: Vec<AgencyId>,
     note: Vec<u8>,
+    scheme: Option<Arc<dyn Scheme>>,
 }
 
-/// One who signs charters; may have several keys and counts once.
+/// A person or agency that signs charters. A manager with several keys counts once.
 #[derive(Clone, Debug)]
 pub struct Manager {
     /// Name, unique in the charter.
     pub name: String,
-    /// Keys of signed notes.
+    /// The manager's keys.
     pub keys: Vec<NoteKey>,
 }
 
 /// One agency of the federation.
 #[derive(Clone, Debug)]
 pub struct Member {
-    /// Its id.
+    /// The agency's id.
     pub id: AgencyId,
-    /// Its full name.
+    /// The full name, for people.
     pub name: String,
-    /// Where it stands.
+    /// The kind of agency.
     pub kind: MemberKind,
-    /// Its supervisor.
+    /// The agency above it, which supervises it. `None`: the oversight agencies supervise it.
     pub parent: Option<AgencyId>,
     /// Area code, may be empty.
     pub area: String,
-    /// Where its node can be dialled, `host:port`.
+    /// The addresses at which its node can be dialled, `host:port`. Empty if it only dials out.
     pub endpoints: Vec<String>,
-    /// DER certificates of the authorities under which its TLS certificate is trusted.
+    /// DER certificates of the certificate authorities that count for this member alone.
     pub authorities: Vec<Vec<u8>>,
-    /// Its keys.
+    /// Its keys, for all uses.
     pub keys: Vec<MemberKey>,
     /// Whether it may audit everybody.
     pub oversight: bool,
@@ -86,7 +88,7 @@ pub struct Member {
     pub status: MemberStatus,
 }
 
-/// What kind of agency a member is.
+/// The kind of an agency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MemberKind {
@@ -106,15 +108,15 @@ pub enum MemberKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MemberStatus {
-    /// Takes part.
+    /// It takes part.
     Active,
-    /// Finishes what it holds; is offered nothing.
+    /// It finishes the complaints that it holds. No complaint is offered to it.
     Suspended,
-    /// Has left; its links are closed.
+    /// It has left the federation. Its links are closed.
     Retired,
 }
 
-/// What a key is for. One key serves one use.
+/// The use of a key. One key has one use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyUse {
@@ -129,32 +131,32 @@ pub enum KeyUse {
 /// A key of a member.
 #[derive(Clone, Debug)]
 pub struct MemberKey {
-    /// What it is for.
+    /// The use of the key.
     pub key_use: KeyUse,
     /// The public key.
     pub public: PublicKey,
-    /// Its name in entries and receipts.
+    /// The [number](key_id) that names the key in entries and receipts.
     pub id: u32,
-    /// Valid from, milliseconds since 1970.
+    /// Start of validity, in milliseconds since 1970.
     pub valid_from: u64,
-    /// Valid until, milliseconds since 1970.
+    /// End of validity (exclusive), in milliseconds since 1970.
     pub valid_until: u64,
 }
 
 impl MemberKey {
-    /// A key with its id.
+    /// The key, with its id computed.
     pub fn new(key_use: KeyUse, public: PublicKey, valid_from: u64, valid_until: u64) -> Self {
         let id = key_id(&public);
         Self { key_use, public, id, valid_from, valid_until }
     }
 
-    /// Whether the key was valid at a time, in milliseconds since 1970.
+    /// Whether the key is valid at a time, in milliseconds since 1970.
     pub fn valid_at(&self, millis: u64) -> bool {
         (self.valid_from..self.valid_until).contains(&millis)
     }
 }
 
-/// SHA-256 of a charter's text: what successors name and nodes pin.
+/// SHA-256 of a charter's text. The successor names this hash, and nodes pin it for the first charter.
 pub fn text_hash(text: &[u8]) -> [u8; 32] {
     Sha256::digest(text).into()
 }
@@ -180,7 +182,7 @@ impl Charter {
         self.member(agency)?.keys.iter().find(|key| key.key_use == KeyUse::Entry && key.id == id)
     }
 
-    /// The keys under which an agency's checkpoints verify.
+    /// The keys under which an agency's checkpoints verify. `None` for an agency that is no member.
     pub fn checkpoint_keys(&self, agency: &AgencyId) -> Option<CheckpointKeys> {
         let member = self.member(agency)?;
         let of = |key_use| {
@@ -189,7 +191,7 @@ impl Charter {
         Some(CheckpointKeys { statement: of(KeyUse::Checkpoint), time: of(KeyUse::Time) })
     }
 
-    /// The supervisor of an agency: its parent, and oversight for an agency that has none.
+    /// Whether an agency supervises another: it is the parent of the other. Oversight supervises an agency without a parent.
     pub fn supervises(&self, supervisor: &AgencyId, agency: &AgencyId) -> bool {
         match self.member(agency).and_then(|member| member.parent.as_ref()) {
             Some(parent) => parent == supervisor,
@@ -197,7 +199,7 @@ impl Charter {
         }
     }
 
-    /// Who supervises an agency: its parent, or oversight.
+    /// The supervisors of an agency: its parent, or all oversight agencies if it has no parent.
     pub fn supervisors<'a>(&'a self, agency: &'a AgencyId) -> impl Iterator<Item = &'a AgencyId> {
         let parent = self.parent(agency);
         let oversight = self.oversight.iter().filter(move |id| parent.is_none() && *id != agency);
@@ -209,12 +211,13 @@ impl Charter {
         self.member(agency).is_some_and(|member| member.oversight)
     }
 
-    /// The observers of a complaint with these participants: their supervisors, and oversight; without the participants themselves.
+    /// The observers of a complaint with these participants: the parents of the participants, and the oversight agencies. Participants and
+    /// retired members are left out.
     pub fn observers<'a>(&'a self, participants: &'a BTreeSet<AgencyId>) -> BTreeSet<&'a AgencyId> {
         self.observers_of_each(participants).collect()
     }
 
-    /// The same in no order, and some more than once: for whom that makes no difference, and who asks with every entry.
+    /// Like [`Self::observers`], but unordered and possibly duplicated. Avoids an allocation for every routed entry.
     pub(crate) fn observers_of_each<'a>(
         &'a self,
         participants: &'a BTreeSet<AgencyId>,
@@ -226,7 +229,7 @@ impl Charter {
             .filter(|agency| self.member(agency).is_some_and(|member| member.status != MemberStatus::Retired))
     }
 
-    /// The agency's ancestors in the hierarchy, nearest first.
+    /// The ancestors of an agency in the hierarchy, nearest first.
     pub fn ancestors(&self, agency: &AgencyId) -> impl Iterator<Item = &AgencyId> {
         std::iter::successors(self.parent(agency), |parent| self.parent(parent))
     }
@@ -236,17 +239,23 @@ impl Charter {
         self.member(agency)?.parent.as_ref()
     }
 
-    /// Members sign by this scheme.
+    /// The scheme by which members sign in a simulation. `None` is Ed25519.
+    pub(crate) fn scheme(&self) -> Option<&Arc<dyn Scheme>> {
+        self.scheme.as_ref()
+    }
+
+    /// Makes the members sign by this scheme.
     fn put_under(&mut self, scheme: &Arc<dyn Scheme>) {
+        self.scheme = Some(Arc::clone(scheme));
         for key in self.members.values_mut().flat_map(|member| &mut member.keys) {
             key.public = key.public.under(scheme);
         }
     }
 
-    /// The managers whose signatures on `note` verify. Each is counted once, however many keys it used.
+    /// The names of the managers whose signatures on `note` verify. A manager with several signatures is named once.
     pub(crate) fn signers<'a>(&'a self, note: &signed_note::Note) -> Result<BTreeSet<&'a str>, signed_note::NoteError> {
         let keys = self.managers.iter().flat_map(|manager| &manager.keys).collect();
-        let verified = match note.verify(&crate::note::KnownKeys(keys)) {
+        let verified = match note.verify(&crate::tlog::note::KnownKeys(keys)) {
             Ok((verified, _)) => verified,
             Err(signed_note::NoteError::UnverifiedNote) => Vec::new(),
             Err(error) => return Err(error),

@@ -7,45 +7,45 @@
 //!                  View                the engine's own state <------------------------------------- Input::Applied
 //! ```
 //!
-//! 1. **Gather**: everything that a decision needs is read through the [`View`]. A read that fails ends the input there: what was decided
-//!    before stays as it is.
+//! 1. **Gather**: read everything that the decision needs through the [`View`]. If a read fails, the input ends there; earlier decisions stand.
 //! 2. **Decide**: without the view, and without any way to fail.
-//! 3. **Record**: [`Record`]s are the only mutation. Each is applied to the engine's state and put into the [`Batch`].
+//! 3. **Record**: apply each [`Record`] to the engine's state and add it to the [`Batch`]. Nothing else changes the state.
 //!
 //! The daemon makes a batch durable while the engine decides the next one; the simulator does the same in memory. Neither decides anything.
 //!
-//! | file | what it holds |
+//! | file | content |
 //! |---|---|
-//! | [`input`], [`batch`], [`record`], [`view`] | what goes in, what comes out, what is written, what may be asked |
+//! | [`input`], [`batch`], [`record`], [`view`] | the engine's inputs and answers, its output, the ledger records, its reads |
 //! | `write` | own entries: lodge, act |
-//! | `receive` | a peer's items: known, refused, deferred, taken |
+//! | `receive` | a peer's items: known, refused, deferred or admitted |
 //! | `append` | the path that all entries share: fold, routes, leaf |
-//! | `rejudge` | items that wait or were refused, judged again |
-//! | `automatic` | what the node does by itself |
-//! | `backfill` | what a new peer should have had |
-//! | [`recovery`], `epoch` | a new ledger: which epoch it begins, and what it takes over from the old one |
-//! | [`case`], `cases`, `pending`, [`waiting`], `refusal_quota` | the state |
+//! | `rejudge` | judges deferred and refused items again |
+//! | `automatic` | actions that the node takes without a command |
+//! | `backfill` | sends older complaints to a new peer |
+//! | [`recovery`], `epoch` | a new ledger: its epoch, and the entries that it takes over from the old one |
+//! | [`case`], `case_cache`, `pending`, [`deferred`], `refusal_quota` | the state |
 //!
 //! Must not know: clocks, files, sockets, threads, the operator's messages.
 //!
 //! Invariants:
-//! - while the rollback guard is not clear nothing is decided and nothing signed;
+//! - while the rollback guard is not clear, the engine decides nothing and signs nothing;
 //! - an answer is [`Withheld`] until its batch is applied;
 //! - the same inputs, times and views give the same batches;
-//! - place, parents and clock of an own entry are filled in here, just before it is signed: there is no other signer of entries.
+//! - the engine is the only signer of entries, and sets an own entry's place, parents and clock just before it signs.
 
 pub mod batch;
 pub mod case;
+pub mod deferred;
+pub mod error;
 pub mod input;
 pub mod record;
 pub mod recovery;
 pub mod view;
-pub mod waiting;
 
 mod append;
 mod automatic;
 mod backfill;
-mod cases;
+mod case_cache;
 mod epoch;
 mod pending;
 mod receive;
@@ -61,25 +61,24 @@ use std::sync::Arc;
 
 pub use batch::{Batch, BatchNumber, Destroy, Recheck, Warning};
 pub use case::{Case, Duties};
-pub use cases::{CaseRoom, Cases};
-pub use input::{
-    Act, Acted, Answer, Delivery, GuardState, Input, Kept, KeptItem, Lodge, Lodged, NotDone, NotTaken, OldEntry,
-    Retried, Withheld,
-};
+pub use case_cache::{CaseCache, CaseCacheLimits};
+pub use deferred::DeferredItems;
+pub use error::{CommandError, DeliveryError};
+pub use input::{Act, Acted, Answer, Delivery, Input, KeptAs, KeptItem, Lodge, Lodged, OldEntry, Retried, Withheld};
 pub use record::{
-    CursorHeader, DeferredDoneHeader, DeferredHeader, External, LeafHeader, ReceiptHeader, Record, RefusedHeader,
-    RoutingHeader, SeenHeader,
+    CursorHeader, DeferredDoneHeader, DeferredHeader, External, ItemKey, LeafHeader, ReceiptHeader, Record,
+    RefusedHeader, RoutingHeader, SeenHeader,
 };
 pub use view::View;
-pub use waiting::{ItemKey, Waiting};
 
+use crate::base::clock::{HybridClock, Now};
+use crate::base::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
+use crate::base::key::SigningKey;
+use crate::base::limits;
 use crate::charter::Charters;
-use crate::clock::HybridClock;
-use crate::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
-use crate::key::SigningKey;
-use crate::limits;
-use crate::route::{Standpoint, reset_of};
-use crate::tree::root_of;
+use crate::routing::route::{Standpoint, reset_of};
+use crate::tlog::tree::root_of;
+use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{self, entry::Body};
 
 use backfill::Backfill;
@@ -87,37 +86,37 @@ use pending::Pending;
 use refusal_quota::RefusalQuota;
 use rejudge::Rechecking;
 
-/// What a node is, for as long as it runs.
+/// The settings of a node. They stay the same while it runs.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
-    /// The agency that it signs for.
+    /// The agency that the node signs for.
     pub own: AgencyId,
-    /// Its federation.
+    /// The federation's name.
     pub federation: String,
-    /// The key that signs its entries.
+    /// The key that signs the node's entries.
     pub key: SigningKey,
-    /// The adjacent peers.
+    /// The peers that the node has a link with.
     pub adjacent: BTreeSet<AgencyId>,
-    /// How long an addressee has to answer an offer that names no time, in milliseconds.
+    /// The time that an addressee has to answer an offer that names no time, in milliseconds.
     pub answer_within_millis: u64,
-    /// About how many bytes of records a batch may hold before backlog waits for the next one.
+    /// The size of a batch's records, in bytes, from which on backlog waits for the next batch. Approximate.
     pub batch_bytes: usize,
-    /// How much is held in memory.
-    pub cases: CaseRoom,
+    /// The limits of the case cache.
+    pub cases: CaseCacheLimits,
 }
 
-/// Where a node stands when it starts: read from its ledger and store.
+/// The state of a node when it starts, as read from its ledger and store.
 #[derive(Debug)]
 pub struct Snapshot {
     /// The epoch of the ledger.
     pub epoch: Epoch,
-    /// Its leaves.
+    /// The number of leaves.
     pub size: LedgerIndex,
     /// The clock of the newest own entry.
     pub clock: HybridClock,
-    /// Items that wait, with their bytes.
+    /// The deferred items, each with the bytes of its `Item`.
     pub deferred: Vec<(DeferredHeader, Vec<u8>)>,
-    /// Complaints about which the node may have something to do by itself, or contents to destroy.
+    /// Complaints that may need an automatic action, or hold contents to destroy.
     pub duties: BTreeSet<ComplaintId>,
     /// Adjacent peers whose backfill is not complete.
     pub new_peers: BTreeSet<AgencyId>,
@@ -125,47 +124,47 @@ pub struct Snapshot {
     pub seen: BTreeMap<AgencyId, Vec<u8>>,
 }
 
-/// Everything that a node decides. See the [module](self).
+/// The decisions of one node. See the [module](self).
 pub struct Engine {
     config: EngineConfig,
     charters: Arc<Charters>,
     guard: GuardState,
-    /// By how much the clocks of most peers are ahead, in milliseconds.
+    /// How far most peers' clocks are ahead of this node's, in milliseconds.
     clock_offset: i64,
 
     epoch: Epoch,
     next_leaf: LedgerIndex,
     clock: HybridClock,
-    cases: Cases,
+    cases: CaseCache,
     pending: Pending,
-    waiting: Waiting,
-    /// Peers of which nothing is taken because too much of theirs waits.
-    held_up: BTreeSet<AgencyId>,
+    deferred: DeferredItems,
+    /// Peers whose frames are not taken, because too many of their items are deferred.
+    paused_peers: BTreeSet<AgencyId>,
     /// Items whose signatures are being checked again.
     rechecking: Rechecking,
     refusal_quota: RefusalQuota,
-    /// Complaints about which the node has something to do by itself.
+    /// Complaints that need an automatic action.
     automatic: BTreeSet<ComplaintId>,
-    /// Complaints from before the start whose erased contents may not have been destroyed.
+    /// Complaints from before the start whose erased contents may not have been destroyed yet.
     undestroyed: BTreeSet<ComplaintId>,
     backfill: Backfill,
     seen: BTreeMap<AgencyId, Vec<u8>>,
 
-    /// The batch that is open.
+    /// The open batch, which decisions are added to.
     open: BatchNumber,
     /// The newest batch that the view shows.
     applied: BatchNumber,
 }
 
 impl Engine {
-    /// An engine over a ledger that was opened, so that everything in it is durable and can be read. It waits for the rollback guard.
+    /// An engine over an open ledger: everything in the ledger is durable and readable. It waits for the rollback guard.
     pub fn open(snapshot: Snapshot, config: EngineConfig, charters: Arc<Charters>) -> Self {
         let Snapshot { epoch, size, clock, deferred, duties, new_peers, seen } = snapshot;
-        let mut waiting = Waiting::default();
+        let mut items = DeferredItems::default();
         for (header, item) in deferred {
-            waiting.add(header, BatchNumber::default(), &item, &config.federation);
+            items.add(header, BatchNumber::default(), &item, &config.federation);
         }
-        waiting.started();
+        items.started();
         let open = BatchNumber::default().next();
         Self {
             guard: GuardState::Waiting,
@@ -173,10 +172,10 @@ impl Engine {
             epoch,
             next_leaf: size,
             clock,
-            cases: Cases::new(config.cases),
+            cases: CaseCache::new(config.cases),
             pending: Pending::new(open, size),
-            waiting,
-            held_up: BTreeSet::new(),
+            deferred: items,
+            paused_peers: BTreeSet::new(),
             rechecking: Rechecking::default(),
             refusal_quota: RefusalQuota::default(),
             automatic: duties.clone(),
@@ -190,14 +189,14 @@ impl Engine {
         }
     }
 
-    /// Decides on one input. `now`: the wall clock, milliseconds since 1970. What is decided is added to the batch.
+    /// Decides on one input, and adds the decisions to the batch. `now` is the wall clock in milliseconds since 1970.
     ///
     /// # Errors
-    /// When the view cannot read what the decision needs. What was decided before is in the batch and stands.
+    /// When the view cannot read what the decision needs. Decisions made before that are in the batch and stand.
     pub fn handle<V: View>(
         &mut self,
         input: Input,
-        now: u64,
+        now: Now,
         view: &mut V,
         batch: &mut Batch,
     ) -> Result<Withheld<Answer>, V::Error> {
@@ -207,7 +206,7 @@ impl Engine {
             Input::PeerClocks(offset) => self.note(|engine| engine.clock_offset = offset),
             Input::Charters(charters) => self.note(|engine| {
                 engine.charters = charters;
-                engine.waiting.time_passed();
+                engine.deferred.time_passed();
             }),
             Input::Applied(number) => self.note(|engine| engine.note_applied(number)),
             Input::Work => {
@@ -215,16 +214,17 @@ impl Engine {
                 Answer::Nothing
             }
             Input::Rechecked(checked) if self.guard != GuardState::Clear => {
-                // They wait on, and are checked again when the node may sign.
+                // The items stay deferred, and are checked again when the node may sign.
                 let keys = checked.into_iter().map(|(key, _)| key);
                 self.note(|engine| keys.for_each(|key| engine.put_back(key)))
             }
             input if self.guard != GuardState::Clear => self.decline(&input),
-            input => self.decide_on(input, now, view, batch)?,
+            input => self.decide_on(input, now.wall_millis, view, batch)?,
         };
         Ok(Withheld::new(answer))
     }
 
+    /// `now`: the wall clock, milliseconds since 1970.
     fn decide_on<V: View>(
         &mut self,
         input: Input,
@@ -233,9 +233,19 @@ impl Engine {
         batch: &mut Batch,
     ) -> Result<Answer, V::Error> {
         Ok(match input {
-            Input::Lodge(lodge) => Answer::Lodged(self.lodge(*lodge, now, view, batch)?),
-            Input::Act(act) => Answer::Acted(self.act(*act, now, view, batch)?),
-            Input::Deliver(delivery) => Answer::Delivered(self.deliver(delivery, now, view, batch)?),
+            Input::Lodge(lodge) => {
+                let known = self.gather_imported(&lodge, view)?;
+                Answer::Lodged(self.decide_lodge(*lodge, known, now, batch))
+            }
+            Input::Act(act) => {
+                let disclosed = self.gather_act(&act, view)?;
+                Answer::Acted(self.decide_act(*act, disclosed, now, batch))
+            }
+            Input::Deliver(delivery) => Answer::Delivered(if self.is_paused(&delivery.peer, batch) {
+                Err(DeliveryError::TooMuchDeferred)
+            } else {
+                Ok(self.deliver(delivery, now, view, batch)?)
+            }),
             Input::Receipt(header, ack) => {
                 self.record(Record::Receipt { header, ack: ack.into() }, batch);
                 Answer::Nothing
@@ -251,7 +261,7 @@ impl Engine {
             }
             Input::Retry(items) => Answer::Retried(Ok(self.retry(items, now, view, batch)?)),
             Input::Tick => {
-                self.waiting.time_passed();
+                self.deferred.time_passed();
                 self.warn_of_unkept_refusals(now, batch);
                 self.act_by_itself(now, view, batch)?;
                 Answer::Nothing
@@ -271,7 +281,7 @@ impl Engine {
         })
     }
 
-    /// Closes the open batch, if there is anything in it; its number. The next one is open then. `None`: there was nothing.
+    /// Closes the open batch, opens the next one and returns the number of the closed one. `None` if the batch was empty: it stays open.
     pub fn close(&mut self, batch: &Batch) -> Option<BatchNumber> {
         if batch.is_empty() {
             return None;
@@ -286,35 +296,35 @@ impl Engine {
     pub fn has_backlog(&self) -> bool {
         !self.undestroyed.is_empty()
             || (self.guard == GuardState::Clear
-                && (self.backfill.is_under_way() || (self.waiting.is_ready(self.applied) && self.may_recheck())))
+                && (self.backfill.is_under_way() || (self.deferred.is_ready(self.applied) && self.may_recheck())))
     }
 
-    /// Whether there will be work as soon as the batches that are not applied yet are.
+    /// Whether there will be work as soon as all closed batches are applied.
     pub fn awaits_applied(&self) -> bool {
-        self.guard == GuardState::Clear && self.waiting.is_ready(self.open)
+        self.guard == GuardState::Clear && self.deferred.is_ready(self.open)
     }
 
-    /// A complaint, if it is in memory: those of the open batch always are.
+    /// A complaint, if it is in memory. The complaints of the open batch always are.
     pub fn case(&self, id: &ComplaintId) -> Option<&Case> {
         self.cases.peek(id)
     }
 
-    /// The batch that is open.
+    /// The number of the open batch.
     pub fn open_batch(&self) -> BatchNumber {
         self.open
     }
 
-    /// The leaf that comes next.
+    /// The index of the next leaf.
     pub fn next_leaf(&self) -> LedgerIndex {
         self.next_leaf
     }
 
-    /// What waits.
-    pub fn waiting(&self) -> &Waiting {
-        &self.waiting
+    /// The deferred items.
+    pub fn deferred(&self) -> &DeferredItems {
+        &self.deferred
     }
 
-    /// The charters by which it decides.
+    /// The charters that the engine decides by.
     pub fn charters(&self) -> &Arc<Charters> {
         &self.charters
     }
@@ -329,11 +339,11 @@ impl Engine {
         self.pending.applied(number);
     }
 
-    /// Peers may have seen another ledger: nothing is taken. What links sent is sent again.
+    /// Declines an input while the guard is not clear, because peers may have seen another ledger. Peers send their frames again later.
     fn decline(&self, input: &Input) -> Answer {
         let error = match self.guard {
-            GuardState::SetBack => NotDone::SetBack,
-            GuardState::Waiting | GuardState::Clear => NotDone::Unheard,
+            GuardState::SetBack => CommandError::SetBack,
+            GuardState::Waiting | GuardState::Clear => CommandError::PeersNotHeard,
         };
         match input {
             Input::Lodge(_) => Answer::Lodged(Err(error)),
@@ -341,12 +351,12 @@ impl Engine {
             Input::Witness(_) => Answer::Witnessed(Err(error)),
             Input::Retry(_) => Answer::Retried(Err(error)),
             Input::Declare(_) => Answer::Declared(Err(error)),
-            Input::Deliver(_) => Answer::Delivered(Err(NotTaken::MayNotSign)),
+            Input::Deliver(_) => Answer::Delivered(Err(DeliveryError::MayNotSign)),
             _ => Answer::Nothing,
         }
     }
 
-    /// A slice of the work that is left to do. What is destroyed needs no signature, so that does not wait for the guard.
+    /// Does a slice of the backlog. Destroying contents needs no signature, so it does not wait for the guard.
     fn work<V: View>(&mut self, view: &mut V, batch: &mut Batch) -> Result<(), V::Error> {
         self.destroy_from_before(view, batch)?;
         if self.guard != GuardState::Clear {
@@ -356,7 +366,7 @@ impl Engine {
         self.backfill_some(view, batch)
     }
 
-    /// The only mutation: the record is applied to the state and put into the batch. A leaf has been folded before.
+    /// Applies a record to the state and adds it to the batch. The entry of a leaf has been folded before.
     fn record(&mut self, record: Record, batch: &mut Batch) {
         match &record {
             Record::Leaf { header, entry } => {
@@ -375,18 +385,18 @@ impl Engine {
                     }
                     None => self.pending.add_node_entry(entry.id, index),
                 }
-                self.waiting.arrived(&entry.id);
+                self.deferred.arrived(&entry.id);
             }
             Record::Content { leaf, content, .. } => self.pending.add_content(*leaf, content.clone()),
             Record::Seen { header, note } => drop(self.seen.insert(header.peer.clone(), note.to_vec())),
             Record::Deferred { header, item } => {
-                self.waiting.add(header.clone(), self.open, item, &self.config.federation);
+                self.deferred.add(header.clone(), self.open, item, &self.config.federation);
             }
             Record::DeferredDone(header) => {
-                self.waiting.remove(&header.item);
+                self.deferred.remove(&header.item);
                 batch.destroy.insert(Destroy::DeferredItem(header.item));
             }
-            Record::Routing(RoutingHeader::Introduced { peer }) => self.backfill.completed(peer),
+            Record::Routing(RoutingHeader::BackfillDone { peer }) => self.backfill.completed(peer),
             Record::Routing(RoutingHeader::Leaf { .. })
             | Record::Receipt { .. }
             | Record::Cursor(_)
@@ -395,21 +405,21 @@ impl Engine {
         batch.push(record);
     }
 
-    /// Whether a batch has room for more of the backlog.
+    /// Whether the batch has room for more backlog.
     fn has_room(&self, batch: &Batch) -> bool {
         batch.bytes < self.config.batch_bytes
     }
 
-    /// Why nothing may be signed now.
-    fn may_not_sign(&self) -> Option<NotDone> {
+    /// The reason why the node may not sign now; `None` if it may.
+    fn may_not_sign(&self) -> Option<CommandError> {
         match self.guard {
-            GuardState::SetBack => return Some(NotDone::SetBack),
-            GuardState::Waiting => return Some(NotDone::Unheard),
+            GuardState::SetBack => return Some(CommandError::SetBack),
+            GuardState::Waiting => return Some(CommandError::PeersNotHeard),
             GuardState::Clear => {}
         }
         let bound = i64::try_from(limits::CLOCK_AHEAD.as_millis()).unwrap_or(i64::MAX);
         (self.clock_offset.saturating_abs() > bound)
-            .then_some(NotDone::Clock { offset_seconds: self.clock_offset / 1000 })
+            .then_some(CommandError::Clock { offset_seconds: self.clock_offset / 1000 })
     }
 
     fn standpoint(&self) -> Standpoint<'_> {
@@ -420,10 +430,10 @@ impl Engine {
         self.record(Record::Seen { header, note: note.into() }, batch);
     }
 
-    /// Keeps newer checkpoints, and commits to the newest of every agency.
+    /// Stores newer checkpoints, and writes a `Witnessed` entry that commits to the newest one of every agency.
     ///
-    /// The root of a `Witnessed` is over the newest `Seen` record of each agency before it in the ledger, in the order of ids.
-    fn witness(&mut self, newer: Vec<(AgencyId, Vec<u8>)>, now: u64, batch: &mut Batch) -> Result<(), NotDone> {
+    /// The root in `Witnessed` is over the newest `Seen` record of each agency before it in the ledger, in the order of agency ids.
+    fn witness(&mut self, newer: Vec<(AgencyId, Vec<u8>)>, now: u64, batch: &mut Batch) -> Result<(), CommandError> {
         if let Some(error) = self.may_not_sign() {
             return Err(error);
         }

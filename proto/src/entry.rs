@@ -1,24 +1,26 @@
-//! Signed entries: parsing received bytes into domain types, and making new ones.
+//! Signed entries: parsing received bytes into domain types, and signing new entries.
+//!
+//! Must not know other entries or the charter. [`crate::admission`] judges an entry by those.
 //!
 //! Invariants:
-//! - the received bytes are the entry; they are kept beside the parsed form and nothing is ever encoded again;
-//! - a parsed [`Entry`] has every field within its limits; what depends on other entries or on the charter is judged elsewhere
-//!   ([`crate::admission`]);
-//! - a body that this version does not know parses as [`Body::Kept`]: kept and relayed, without effect.
+//! - the received bytes are the entry; they are kept beside the parsed form and are never encoded again;
+//! - every field of a parsed [`Entry`] is within its limits;
+//! - a body that this version does not know parses as [`Body::Unknown`]: such an entry is kept and relayed, and has no effect.
 
 mod body;
+pub mod content;
 mod sign;
 
 pub use body::{Body, CaseAct, CustodyAct, Lodged};
-pub use sign::{EntryDraft, Signed, key_id};
+pub use sign::{EntryDraft, Signed};
 
 use bytes::Bytes;
 use prost::Message;
 
-use crate::clock::HybridClock;
-use crate::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
-use crate::limits;
-use crate::refusal::{Refusal, RefusalCode};
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::base::limits;
+use crate::base::refusal::{Refusal, RefusalCode};
 use crate::wire;
 
 /// The entry version that this code writes and reads.
@@ -27,31 +29,31 @@ pub const VERSION: u32 = 1;
 /// A parsed entry with the bytes that it was parsed from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// Its id.
+    /// The entry's id, made of `bytes`.
     pub id: EntryId,
-    /// Who signed it.
+    /// The agency that signed it.
     pub author: AgencyId,
-    /// Which of the author's entry keys.
+    /// The author's entry key that signed it.
     pub key_id: u32,
-    /// The charter version that judges it.
+    /// The charter version by which every node judges it.
     pub charter_version: u64,
     /// The leaf that it takes in its author's ledger.
     pub place: Place,
-    /// The complaint; derived for `Lodged`; `None` for node bodies.
+    /// The complaint: derived for `Lodged`, `None` for node bodies.
     pub complaint: Option<ComplaintId>,
-    /// The complaint's newest entries that the author had.
+    /// The newest entries of the complaint that the author had.
     pub parents: Vec<EntryId>,
-    /// The author's clock.
+    /// The author's hybrid clock when it signed.
     pub clock: HybridClock,
-    /// What it says of its contents.
+    /// One commitment for each content that belongs to the entry.
     pub commitments: Vec<Commitment>,
-    /// What happened.
+    /// The event.
     pub body: Body,
-    /// The `SignedEntry` as received: the leaf data.
+    /// The `SignedEntry` as received. These bytes are the leaf.
     pub signed: Bytes,
-    /// The `Entry` inside `signed`: what was signed and what the id is made of.
+    /// The `Entry` inside `signed`. The signature and the id are over these bytes.
     pub bytes: Bytes,
-    /// The signature.
+    /// The author's Ed25519 signature.
     pub signature: [u8; 64],
 }
 
@@ -60,18 +62,18 @@ pub struct Entry {
 pub struct Place {
     /// Epoch of the ledger.
     pub epoch: Epoch,
-    /// Leaf.
+    /// Leaf index in that epoch.
     pub index: LedgerIndex,
 }
 
-/// Who may have a content.
+/// The class of a content: it says which agencies may have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum ContentClass {
-    /// Participants; relays may carry it.
+    /// Participants may have it. Relays may carry it.
     Public,
-    /// Participants; over a direct link only.
+    /// Participants may have it. It goes over a direct link only.
     Confidential,
-    /// The intake agency, and whoever it is disclosed to.
+    /// The intake agency has it, and each agency that it is disclosed to.
     Identity,
 }
 
@@ -85,7 +87,8 @@ impl ContentClass {
         }
     }
 
-    /// The class with this wire number. An unknown class is taken for the most restrictive.
+    /// The class with this wire number. `None` for an unspecified class. An unknown number is taken as [`Self::Identity`], the most
+    /// restrictive class.
     pub fn from_wire(number: i32) -> Option<Self> {
         match wire::ContentClass::try_from(number) {
             Ok(wire::ContentClass::Unspecified) => None,
@@ -96,19 +99,19 @@ impl ContentClass {
     }
 }
 
-/// What an entry says of one content.
+/// The commitment of an entry to one content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commitment {
     /// SHA-256(`"sinergi/content/v1\0" || salt || bytes`).
     pub hash: [u8; 32],
-    /// Length of the bytes.
+    /// Length of the content in bytes, without the salt.
     pub length: u32,
-    /// Who may have it.
+    /// The class of the content.
     pub class: ContentClass,
 }
 
 impl Entry {
-    /// Parses the bytes of a `SignedEntry` made for `federation`. Checks everything that the bytes alone show.
+    /// Parses the bytes of a `SignedEntry` made for `federation`. Checks all rules that need nothing but the bytes.
     ///
     /// # Errors
     /// The refusal with which any node of the federation answers these bytes.
@@ -180,7 +183,7 @@ fn check_envelope(signed: &Bytes) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether an entry in its envelope is no larger than entries may be.
+/// Checks the sizes of an entry and of the envelope around it.
 fn check_sizes(signed: &Bytes, entry: &Bytes) -> Result<(), Refusal> {
     check_envelope(signed)?;
     if entry.len() > limits::ENTRY_BYTES {
@@ -190,7 +193,7 @@ fn check_sizes(signed: &Bytes, entry: &Bytes) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The complaint that an entry belongs to, and whether its parents fit its body.
+/// The complaint that an entry belongs to. Checks that the named complaint and the parents fit the body.
 fn complaint_of(
     body: &Body,
     named: &[u8],
@@ -211,9 +214,9 @@ fn complaint_of(
             }
             Ok(None)
         }
-        // A body of a later version: of a complaint exactly if it names one.
-        Body::Kept if named.is_empty() => Ok(None),
-        Body::Custody { .. } | Body::Case { .. } | Body::Kept => {
+        // A body of a later version belongs to a complaint exactly if the entry names one.
+        Body::Unknown if named.is_empty() => Ok(None),
+        Body::Custody { .. } | Body::Case { .. } | Body::Unknown => {
             let complaint = ComplaintId::from_slice(named)
                 .ok_or_else(|| malformed(format!("complaint id of {} bytes, must be 32", named.len())))?;
             if parents.is_empty() {

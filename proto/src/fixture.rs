@@ -1,9 +1,19 @@
-//! A small federation to test with, in the words of the domain: `federation.node("prov-jabar").forwards(&case).to("kemendagri")`.
+//! A small federation for tests, in the words of the domain: `federation.node("prov-jabar").forwards(&case).to("kemendagri")`.
 //!
-//! Everything is deterministic: keys are derived from names, and time is what the test says. What a node writes follows the rules
-//! unless the test bends it: another clock, basis, parents or bytes.
+//! | file | content |
+//! |---|---|
+//! | `fixture.rs` | nodes that write entries, and a node's view of a complaint |
+//! | [`charter`] | the charter of the federation and its keys |
+//! | [`ledger`] | the ledger of an agency, as the agency shows it |
+//!
+//! Invariants:
+//! - everything is deterministic: keys are derived from names, and the test sets the time;
+//! - an entry follows the rules unless the test changes its clock, basis, parents or bytes.
 
+mod charter;
 pub(crate) mod ledger;
+
+pub(crate) use charter::{charter_text, manager, manager_key, member, member_of, signed_by, successor_text, written};
 
 use std::sync::Arc;
 
@@ -15,32 +25,32 @@ use sha2::{Digest, Sha256};
 use signed_note::Note;
 
 use crate::admission::{Verdict, admit};
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::base::key::SigningKey;
+use crate::base::refusal::Refusal;
 use crate::charter::{
     Charter, CharterText, Charters, KeyUse, ManagerText, MemberKeyText, MemberKind, MemberStatus, MemberText, text_hash,
 };
-use crate::clock::HybridClock;
 use crate::complaint::{Complaint, Inserted, Standing};
-use crate::content::{Content, reply_code_hash};
+use crate::entry::content::{Content, reply_code_hash};
 use crate::entry::{ContentClass, Entry, EntryDraft, Place, Signed};
-use crate::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
-use crate::key::SigningKey;
-use crate::note::{self, NoteKey, NoteKeyUse};
-use crate::refusal::Refusal;
+use crate::tlog::note::{self, NoteKey, NoteKeyUse};
 use crate::wire::{self, entry::Body as Wire};
 
 /// Name of the federation.
 pub(crate) const FEDERATION: &str = "sinergi.example";
-/// When the tests begin: 2025-11-24T16:00:00Z, in milliseconds since 1970.
+/// Time at which the tests begin: 2025-11-24T16:00:00Z, in milliseconds since 1970.
 pub(crate) const START: u64 = 1_764_000_000_000;
 /// A minute in milliseconds.
 pub(crate) const MINUTE: u64 = 60_000;
 /// A day in milliseconds.
 pub(crate) const DAY: u64 = 24 * 60 * MINUTE;
-/// How long an offer of the fixture waits for its answer.
+/// Time to answer an offer of the fixture, in milliseconds.
 pub(crate) const ANSWER_WITHIN: u64 = 3 * DAY;
 /// The code on the citizen's receipt.
 pub(crate) const REPLY_CODE: &str = "k7qm-2d9x-p4vt-0hsz";
-/// Who signs charters.
+/// The managers, who sign charters.
 pub(crate) const MANAGERS: [&str; 5] = ["kemenpanrb", "kemendagri", "ksp", "ombudsman", "kominfo"];
 /// The members.
 pub(crate) const MEMBERS: [&str; 7] =
@@ -59,104 +69,6 @@ pub(crate) fn key(name: &str) -> SigningKey {
 /// The entry key of an agency.
 pub(crate) fn entry_key(agency: &str) -> SigningKey {
     key(&format!("{agency} entry"))
-}
-
-/// The name of a manager's key in signed notes.
-pub(crate) fn manager_key_name(manager: &str) -> String {
-    format!("{FEDERATION}/manager/{manager}")
-}
-
-/// A manager with one key.
-pub(crate) fn manager(name: &str) -> ManagerText {
-    ManagerText { name: name.to_owned(), keys: vec![manager_key(name, name)] }
-}
-
-/// The verifier key text of the signing key `of`, under the note name of `named`.
-pub(crate) fn manager_key(named: &str, of: &str) -> String {
-    let public = key(&format!("{of} manager")).verification_key();
-    NoteKey::new(manager_key_name(named), NoteKeyUse::Statement, public).to_string()
-}
-
-/// A member key, valid from 2025 to 2036.
-pub(crate) fn member_key(agency: &str, key_use: KeyUse) -> MemberKeyText {
-    let name = match key_use {
-        KeyUse::Entry => "entry",
-        KeyUse::Checkpoint => "checkpoint",
-        KeyUse::Time => "time",
-    };
-    let public = VerificationKeyBytes::from(&key(&format!("{agency} {name}")));
-    MemberKeyText {
-        key_use,
-        public: BASE64.encode(public.as_ref()),
-        valid_from: "2025-01-01T00:00:00Z".to_owned(),
-        valid_until: "2036-01-01T00:00:00Z".to_owned(),
-    }
-}
-
-/// A member as the charter writes it.
-pub(crate) fn member(id: &str, kind: MemberKind, parent: Option<&str>) -> MemberText {
-    MemberText {
-        id: agency(id),
-        name: format!("Agency {id}"),
-        kind,
-        parent: parent.map(agency),
-        area: String::new(),
-        endpoints: vec![format!("{id}.example:7443")],
-        oversight: matches!(id, "ksp" | "ombudsman"),
-        status: MemberStatus::Active,
-        authorities: vec![BASE64.encode(format!("certificate authority of {id}").as_bytes())],
-        key: [KeyUse::Entry, KeyUse::Checkpoint, KeyUse::Time].map(|key_use| member_key(id, key_use)).into(),
-    }
-}
-
-/// The first charter: seven members, three of five managers.
-pub(crate) fn charter_text() -> CharterText {
-    CharterText {
-        federation: FEDERATION.to_owned(),
-        version: 1,
-        predecessor: None,
-        valid_from: "2025-01-01T00:00:00Z".to_owned(),
-        valid_until: "2035-01-01T00:00:00Z".to_owned(),
-        grace_days: 30,
-        threshold: 3,
-        offers_before_alarm: None,
-        manager: MANAGERS.map(manager).into(),
-        member: vec![
-            member("kemenpanrb", MemberKind::Ministry, None),
-            member("kemendagri", MemberKind::Ministry, None),
-            member("ksp", MemberKind::Institution, None),
-            member("ombudsman", MemberKind::Institution, None),
-            member("kominfo", MemberKind::Ministry, None),
-            member("prov-jabar", MemberKind::Province, Some("kemendagri")),
-            member("kota-bandung", MemberKind::City, Some("prov-jabar")),
-        ],
-    }
-}
-
-/// The member of this id in a charter's text.
-pub(crate) fn member_of<'a>(text: &'a mut CharterText, id: &str) -> &'a mut MemberText {
-    text.member.iter_mut().find(|member| member.id.as_str() == id).expect("a member of the fixture")
-}
-
-/// The text of the charter that follows a text.
-pub(crate) fn successor_text(of: &CharterText) -> CharterText {
-    let hash = text_hash(written(of).as_bytes());
-    CharterText { version: of.version + 1, predecessor: Some(HEXLOWER.encode(&hash)), ..of.clone() }
-}
-
-/// The TOML that is signed.
-pub(crate) fn written(text: &CharterText) -> String {
-    toml::to_string(text).expect("a charter text is TOML")
-}
-
-/// A charter's text as a note signed by these managers, each under its own name.
-pub(crate) fn signed_by(managers: &[&str], text: &str) -> Vec<u8> {
-    let line = |manager: &&str| {
-        note::sign_statement(&manager_key_name(manager), &key(&format!("{manager} manager")), text.as_bytes())
-            .expect("a key name of the fixture")
-    };
-    let lines: Vec<_> = managers.iter().map(line).collect();
-    Note::new(text.as_bytes(), &lines).expect("a charter text makes a note").to_bytes()
 }
 
 /// A federation whose nodes write entries.
@@ -227,7 +139,7 @@ impl Node<'_> {
         self.writes(None, Vec::new(), HybridClock::new(START, 0), body)
     }
 
-    /// Any body, on what the case shows now. A body's empty basis becomes the tip.
+    /// An entry with any body, written with the view of `case`. Its basis is the tip.
     pub(crate) fn says(&self, case: &Case<'_>, body: Wire) -> Writing {
         let clock = HybridClock::tick(case.now, case.complaint.newest_clock()).expect("a clock before its end");
         let writing = self.writes(Some(case.complaint.id()), case.complaint.parents_of_next(), clock, body);
@@ -329,7 +241,7 @@ pub(crate) struct Writing {
 }
 
 impl Writing {
-    /// The addressee of an offer.
+    /// Sets the addressee of an offer.
     pub(crate) fn to(mut self, addressee: &str) -> Self {
         match &mut self.draft.body {
             Wire::Forwarded(body) => body.to = addressee.to_owned(),
@@ -339,7 +251,7 @@ impl Writing {
         self
     }
 
-    /// Until when an offer may be answered.
+    /// Sets the `answer_by` of an offer, in milliseconds since 1970.
     pub(crate) fn answer_by(mut self, millis: u64) -> Self {
         match &mut self.draft.body {
             Wire::Forwarded(body) => body.answer_by = millis,
@@ -349,7 +261,7 @@ impl Writing {
         self
     }
 
-    /// The custody entry that it acts on.
+    /// Sets the basis.
     pub(crate) fn on(mut self, basis: EntryId) -> Self {
         if let Some(field) = basis_field(&mut self.draft.body) {
             *field = basis.0.to_vec();
@@ -357,25 +269,25 @@ impl Writing {
         self
     }
 
-    /// Its parents.
+    /// Sets the parents.
     pub(crate) fn after(mut self, parents: &[EntryId]) -> Self {
         self.draft.parents = parents.to_vec();
         self
     }
 
-    /// Its clock, in milliseconds.
+    /// Sets the clock, in milliseconds since 1970.
     pub(crate) fn at(mut self, millis: u64) -> Self {
         self.draft.clock = HybridClock::new(millis, 0);
         self
     }
 
-    /// The charter version that it names.
+    /// Sets the charter version that it names.
     pub(crate) fn under_charter(mut self, version: u64) -> Self {
         self.draft.charter_version = version;
         self
     }
 
-    /// The leaf that it takes: makes entries that say the same thing differ.
+    /// Sets the leaf that it takes. Entries with the same content and other leaves have other ids.
     pub(crate) fn at_leaf(mut self, index: u64) -> Self {
         self.draft.place.index = LedgerIndex(index);
         self
@@ -398,14 +310,14 @@ impl Writing {
         self.draft.clone().sign(&self.key)
     }
 
-    /// The entry as its author has it, without reading its bytes.
+    /// The entry as its author has it, without parsing its bytes.
     pub(crate) fn signed_checked(&self) -> Result<Entry, Refusal> {
         self.draft.clone().sign_checked(&self.key)
     }
 
     /// The entry as any node parses it.
     pub(crate) fn entry(&self) -> Entry {
-        Entry::parse(self.signed().bytes, FEDERATION).expect("what the fixture writes is well-formed")
+        Entry::parse(self.signed().bytes, FEDERATION).expect("the fixture writes well-formed entries")
     }
 
     /// The signed bytes after `change` to the message.
@@ -417,7 +329,7 @@ impl Writing {
     }
 }
 
-/// Any bytes in the place of an entry, well signed.
+/// Any bytes in place of an entry, with a good signature.
 pub(crate) fn sealed(entry: Vec<u8>, key: &SigningKey) -> Bytes {
     let signature = key.sign(&[b"sinergi/entry/v1\0".as_slice(), &entry].concat()).to_bytes().to_vec();
     wire::SignedEntry { entry, signature }.encode_to_vec().into()
@@ -451,7 +363,7 @@ fn basis_field(body: &mut Wire) -> Option<&mut Vec<u8>> {
     })
 }
 
-/// One node's view of a complaint, and the time on its wall.
+/// One node's view of a complaint, with its wall clock.
 #[derive(Clone)]
 pub(crate) struct Case<'f> {
     federation: &'f Federation,
@@ -473,7 +385,7 @@ impl<'f> Case<'f> {
         self.now += millis;
     }
 
-    /// Writes an entry, admits it and adds it; its id.
+    /// Writes an entry, admits it and adds it. Returns its id.
     pub(crate) fn take(&mut self, writing: Writing) -> EntryId {
         let entry = writing.entry();
         self.learn(&entry);
@@ -500,12 +412,12 @@ impl<'f> Case<'f> {
         self.complaint.custody().holder.as_str()
     }
 
-    /// Whom custody is offered to.
+    /// The addressee of the open offer.
     pub(crate) fn offered_to(&self) -> Option<&str> {
         self.complaint.custody().offer.as_ref().map(|offer| offer.to.as_str())
     }
 
-    /// Where an entry stands.
+    /// The standing of an entry.
     pub(crate) fn standing(&self, id: EntryId) -> Standing {
         self.complaint.standing(&id).expect("an entry of the case")
     }

@@ -1,7 +1,7 @@
-//! Golden vectors: what crosses between nodes, as bytes, so that an old reader and a new writer are checked against each other.
+//! Golden files: bytes that cross between nodes. The tests check today's code against the files, so old and new nodes understand each other.
 //!
-//! The files in `golden/` were made once by this code. A test that fails here means that other nodes no longer understand this one, or
-//! no longer find its hashes. Only a new protocol version may change them: `SINERGI_WRITE_GOLDEN=1 cargo test -p sinergi-proto golden`.
+//! The files in `golden/` were written once. If a test here fails, other nodes no longer understand this one or compute other hashes. Only a new
+//! protocol version may change the files: `SINERGI_WRITE_GOLDEN=1 cargo test -p sinergi-proto golden`.
 
 use std::path::PathBuf;
 
@@ -11,18 +11,18 @@ use ed25519_zebra::Signature;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::base::ids::{ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::base::key::SigningKey;
 use crate::charter::{Charter, Charters};
-use crate::checkpoint::{Checkpoint, CheckpointSigner};
-use crate::content::{Content, TextRole, read_text, reply_code_hash, serialise_text};
+use crate::entry::content::{Content, TextRole, read_text, reply_code_hash, serialise_text};
 use crate::entry::{ContentClass, Entry};
 use crate::fixture::{
     DAY, FEDERATION, Federation, MANAGERS, MINUTE, REPLY_CODE, agency, charter_text, entry_key, key, signed_by,
     successor_text, written,
 };
-use crate::ids::{ComplaintId, EntryId, Epoch, LedgerIndex};
-use crate::key::SigningKey;
-use crate::lodging_proof;
-use crate::receipt::Receipt;
+use crate::tlog::checkpoint::{Checkpoint, CheckpointSigner};
+use crate::transparency::lodging_proof;
+use crate::transparency::receipt::Receipt;
 use crate::wire::{self, CloseCause, ReplyWord};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -75,14 +75,14 @@ fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     Sha256::digest(parts.concat()).into()
 }
 
-/// The text of a golden file; `now` is what the code writes today, and must be the same.
+/// The text of a golden file. It must equal `now`, the text that the code writes today.
 fn golden(file: &str, now: &str) -> String {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "golden", file].iter().collect();
     if std::env::var_os("SINERGI_WRITE_GOLDEN").is_some() {
         std::fs::write(&path, now).expect("the golden folder is writable");
     }
     let kept = std::fs::read_to_string(&path).expect("a golden file");
-    assert_eq!(kept, now, "{file}: what is written today differs from what other nodes know");
+    assert_eq!(kept, now, "{file}: the code writes other bytes than other nodes expect");
     kept
 }
 
@@ -103,7 +103,7 @@ fn content() -> Content {
     Content { commitment: 0, salt: [0x5a; 32], data }
 }
 
-/// One entry of every body that this version acts on, one kept body and one node body.
+/// Entries with many different bodies, and one node entry.
 fn entries() -> Vec<Entry> {
     let federation = Federation::new();
     let node = |id: &str| federation.node(id);
@@ -153,7 +153,7 @@ fn entries() -> Vec<Entry> {
 }
 
 #[test]
-fn golden_entries_are_written_as_ever() {
+fn golden_entries_are_written_with_the_same_bytes() {
     let of = |entry: &Entry| GoldenEntry {
         body: entry.body.name().to_owned(),
         author: entry.author.to_string(),
@@ -174,7 +174,7 @@ fn kept_entries() -> GoldenEntries {
 }
 
 #[test]
-fn golden_entries_are_read_and_their_ids_and_signatures_are_what_the_formats_say() {
+fn golden_entries_are_read_and_their_ids_and_signatures_follow_the_formats() {
     for kept in kept_entries().entry {
         let signed = unhex(&kept.signed_entry);
         let entry = Entry::parse(Bytes::from(signed.clone()), FEDERATION).expect("an entry of version 1");
@@ -237,7 +237,7 @@ fn a_golden_complaint_folds_to_the_state_that_it_had() {
 }
 
 #[test]
-fn a_golden_content_has_the_hash_that_the_format_says() {
+fn a_golden_content_has_the_hash_of_the_format() {
     let content = content();
     let now = GoldenContent {
         salt: hex(content.salt),
@@ -261,12 +261,12 @@ fn a_golden_content_has_the_hash_that_the_format_says() {
 #[test]
 fn a_golden_receipt_verifies() {
     let key = entry_key("kota-bandung");
-    let ack = crate::receipt::tests::receipt().sign(&key);
+    let ack = crate::transparency::receipt::tests::receipt().sign(&key);
     let now = GoldenReceipt { public_key: public(&key), receipt: hex(&ack.receipt), signature: hex(&ack.signature) };
     let kept = golden_toml("receipt.toml", &now);
     let ack = wire::Ack { receipt: unhex(&kept.receipt), signature: unhex(&kept.signature) };
     let receipt = Receipt::parse(&ack).expect("a receipt of version 1");
-    assert_eq!(receipt, crate::receipt::tests::receipt());
+    assert_eq!(receipt, crate::transparency::receipt::tests::receipt());
     let message = [b"sinergi/receipt/v1\0", ack.receipt.as_slice()].concat();
     assert!(key.verification_key().verifies(&message, &ack.signature));
 }
@@ -333,7 +333,7 @@ fn golden_charters_are_trusted_in_turn() {
 }
 
 #[test]
-fn an_id_is_not_of_the_signature() {
+fn an_entry_id_does_not_depend_on_the_signature() {
     let entry = entries().swap_remove(0);
     let mut other = wire::SignedEntry { entry: entry.bytes.to_vec(), signature: vec![1; 64] };
     let reread = |signed: &wire::SignedEntry| {

@@ -1,6 +1,7 @@
-//! What all nodes of a federation must agree on: formats, rules and decisions. `proto/README.md` explains the protocol.
+//! The protocol of the federation: the formats, rules and decisions that all nodes must agree on. `proto/README.md` explains it.
 //!
-//! Pure: no clock, no random numbers, no file, no socket, no thread. Whoever needs one passes it in as an argument.
+//! This crate is pure. It reads no clock, draws no random numbers, opens no file or socket and starts no thread. Its caller
+//! passes such things in as arguments.
 //!
 //! ```text
 //!              operators                                                    peers
@@ -16,55 +17,38 @@
 //!         Batch: records, answers, warnings                        Actions and jobs for the shell
 //! ```
 //!
-//! | module | what it holds |
+//! | module | content |
 //! |---|---|
-//! | [`ids`], [`clock`], [`key`], [`limits`] | names, the hybrid clock, signing keys, every limit with its name |
-//! | [`wire`] | the messages that are generated from the schema; decides nothing |
-//! | [`entry`], [`content`] | what is signed, and what may be forgotten |
-//! | [`charter`] | who is who, with which keys, under whom; which charter is trusted |
-//! | [`intake`], [`admission`], [`refusal`] | what is taken, refused or deferred, with stable numbers |
+//! | [`base`] | ids, keys, the hybrid clock, the limits of the federation, the codes of refusals |
+//! | [`wire`] | the messages of the peer protocol, generated from the schema; no decisions |
+//! | [`operator_api`] | the messages of the operator API, generated as well; no other module may use it |
+//! | [`tlog`] | C2SP signed notes, checkpoints, tree hashes and proofs |
+//! | [`entry`] | signed entries, their bodies, and the contents that they commit to |
+//! | [`charter`] | the members, their keys and supervisors; the chain of trusted charters |
+//! | [`admission`] | the rules that admit, refuse or defer a received entry |
+//! | [`routing`] | the links that get an entry, the frames that a link sends, the cursor of a link |
 //! | [`complaint`] | custody, case and commands: the fold over a set of entries |
+//! | [`transparency`] | receipts, audits, evidence and its judge, the rollback guard |
 //! | [`engine`] | every decision of a node, as one pure machine; recovery after a loss |
-//! | [`route`], [`outbox`], [`cursor`] | which links get an entry, how frames are read from the ledger, how far a link is |
 //! | [`sync`] | one side of a link, as one pure machine |
-//! | [`receipt`] | what a receiver says it stored |
-//! | [`note`], [`checkpoint`], [`tree`] | C2SP signed notes, signed tree heads, proofs about a tree |
-//! | [`watch`] | whether the checkpoints that an agency signed are of one ledger |
-//! | [`transparency`] | audits of others' ledgers; the rollback guard over the own one |
-//! | [`evidence`] | accusations and their judge; the evidence file |
-//! | [`tlog_proof`], [`lodging_proof`] | a leaf proven to be in a ledger, in a file; the citizen's receipt |
 //!
 //! Invariants:
 //! - received bytes are never encoded again;
 //! - a refusal is the same on every node;
 //! - equal sets of entries give equal states;
-//! - no bytes make it panic.
+//! - no received bytes make the code panic.
 
 pub mod admission;
+pub mod base;
 pub mod charter;
-pub mod checkpoint;
-pub mod clock;
 pub mod complaint;
-pub mod content;
-pub mod cursor;
 pub mod engine;
 pub mod entry;
-pub mod evidence;
-pub mod ids;
-pub mod intake;
-pub mod key;
-pub mod limits;
-pub mod lodging_proof;
-pub mod note;
-pub mod outbox;
-pub mod receipt;
-pub mod refusal;
-pub mod route;
+pub mod operator_api;
+pub mod routing;
 pub mod sync;
-pub mod tlog_proof;
+pub mod tlog;
 pub mod transparency;
-pub mod tree;
-pub mod watch;
 pub mod wire;
 
 #[cfg(test)]

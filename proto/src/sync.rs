@@ -2,27 +2,27 @@
 //!
 //! ```text
 //!              +------------------------------ Session -------------------------------+
-//!   Event ---> | handshake  keepalive  delivery  intake  gossip  charters  proof_*    | ---> Action, Job
+//!   Event ---> | handshake  keepalive  delivery  reception  gossip  charters  proof_* | ---> Action, Job
 //!              |            what they share: jobs, timers, frames that wait           | ---> next_frame()
 //!              +-----------------------------------------------------------------------+ ---> next_timeout()
 //! ```
 //!
-//! A session holds no socket, clock, channel or randomness. Whatever takes time is a [`Job`] that the shell works on: signature checks, reads of
-//! the ledger, the writer, proofs, charters. The shell has five duties:
+//! A session holds no socket, clock, channel or randomness. Slow work is a [`Job`] for the shell: signature checks, reads of the ledger,
+//! commits, proofs, adopting charters. The shell has five duties:
 //!
-//! 1. read a frame while [`Session::reads`] says so, and say [`Event::Frame`], or [`Event::Closed`] when none can come any more;
-//! 2. when the transport has room and [`Session::has_frame`] says so, send [`Session::next_frame`];
-//! 3. say [`Event::Timeout`] when [`Session::next_timeout`] has come, before any frame;
-//! 4. say what changes in the node: [`Event::Grown`], [`Event::Signed`], [`Event::Charters`], [`Event::Guard`], [`Event::News`],
-//!    [`Event::Ask`], [`Event::Superseded`], [`Event::Stop`]. Growth is told before any frame that came after it: the peer may have that much;
-//! 5. do the actions in their order. Jobs run beside each other and end in any order, each with [`Event::Done`]. What is given to the writer
-//!    ([`Job::Commit`] and [`Action::Keep`]) reaches it in the order of the actions, and each submission that it takes is told with
-//!    [`Event::Taken`].
+//! 1. While [`Session::reads`] is true, read a frame and pass it as [`Event::Frame`]; pass [`Event::Closed`] when no frame can come any more.
+//! 2. While the transport has room and [`Session::has_frame`] is true, send [`Session::next_frame`].
+//! 3. Pass [`Event::Timeout`] at [`Session::next_timeout`], before any frame.
+//! 4. Pass changes of the node: [`Event::Grown`], [`Event::Signed`], [`Event::Charters`], [`Event::Guard`], [`Event::News`], [`Event::Ask`],
+//!    [`Event::Superseded`], [`Event::Stop`]. Pass growth before any frame that came after it, because the peer may have the new leaves already.
+//! 5. Perform the actions in their order. Jobs run concurrently and end in any order; pass the result of each as [`Event::Done`]. Submissions to
+//!    the writer ([`Job::Commit`] and [`Action::Store`]) must reach it in the order of the actions; pass [`Event::Taken`] for each that it takes.
 //!
-//! After [`Action::Close`] the shell sends [`End::farewell`] and drops the session; jobs that still run may end unheard.
+//! After [`Action::Close`] the shell sends [`End::farewell`] and drops the session. The results of running jobs are then ignored.
 //!
-//! Nothing here is durable: after any interruption both sides start anew from what the receiver's ledger says it has. Each part owns its fields,
-//! and none writes another's.
+//! Invariants:
+//! - nothing here is durable: after any interruption both sides start again from the cursor in the receiver's ledger;
+//! - each part owns its fields, and no part writes another's.
 
 mod charters;
 mod delivery;
@@ -31,11 +31,11 @@ mod end;
 mod event;
 mod gossip;
 mod handshake;
-mod intake;
 mod jobs;
 mod keepalive;
 mod proof_client;
 mod proof_server;
+mod reception;
 mod session;
 mod timers;
 mod window;
@@ -43,14 +43,13 @@ mod window;
 pub use delivery::sender::{Sender, SenderEvent, SenderOutput};
 pub use end::{Closing, End};
 pub use event::{
-    Action, Adoption, AskId, CheckedAck, Close, Done, Event, GuardState, Job, Kept, Looked, Opening, Owed, PeerChange,
-    Question, Recalled, Reply, Signed, Warning,
+    Action, Adoption, AskId, CheckedAck, CheckedCheckpoints, Close, Done, Event, Job, Owed, PeerChange, Question,
+    Reply, SessionConfig, SideRecord, Signed, StoredPeer, Warning,
 };
 pub use handshake::{HANDSHAKE_WITHIN, PROTOCOL_MAX, PROTOCOL_MIN};
-pub use intake::receiver::{Receiver, ReceiverEvent, ReceiverOutput};
 pub use jobs::JobId;
+pub use reception::receiver::{Receiver, ReceiverEvent, ReceiverOutput};
 pub use session::Session;
-pub use timers::Now;
 pub use window::Window;
 
 #[cfg(test)]

@@ -1,6 +1,21 @@
-//! What makes dishonesty visible: rules about ledgers that others can check.
+//! Transparency makes dishonesty visible: receipts, the watch over checkpoints, audits, evidence and its judge, and the rollback guard.
 //!
-//! Pure, as the whole crate is: whoever runs a rule here brings the ledger, the time and the peer's answers as arguments.
+//! Must not know links, files or how the own ledger is stored.
+//!
+//! | module | content |
+//! |---|---|
+//! | [`receipt`] | the receiver's signed statement of where it stored an entry |
+//! | [`watch`] | checks that all checkpoints of an agency are of one growing ledger |
+//! | [`audit`] | compares another agency's ledger with the own records |
+//! | [`evidence`] | accusations, their judge, and the evidence file |
+//! | [`proofs`] | answers questions about the own ledger with proofs |
+//! | [`lodging_proof`] | the citizen's receipt |
+//! | [`rollback_guard`] | stops a node whose own ledger was set back |
 
 pub mod audit;
+pub mod evidence;
+pub mod lodging_proof;
+pub mod proofs;
+pub mod receipt;
 pub mod rollback_guard;
+pub mod watch;

@@ -1,11 +1,8 @@
-//! The wire schema as Rust types, generated from `wire/sinergi/v1/*.proto`. The `.proto` files are its documentation.
+//! The peer protocol as Rust types, generated from `wire/sinergi/v1/{entry,sync,audit}.proto`. The `.proto` files are its documentation.
 //!
-//! A generated message says only that bytes had the shape of the schema. Everything that decides works on the domain types
-//! of the other modules, into which messages are parsed once.
+//! A generated message shows only that the bytes have the shape of the schema. No rule works on it: the other modules parse each
+//! message once, at the edge, into their own domain types.
 #![expect(missing_docs, clippy::all, reason = "generated; documented in the .proto files")]
 #![expect(clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated")]
 
-tonic::include_proto!("sinergi.v1");
-
-/// The compiled schema, for gRPC reflection.
-pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+include!(concat!(env!("OUT_DIR"), "/wire/sinergi.v1.rs"));

@@ -10,22 +10,22 @@ use std::hint::black_box;
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use ed25519_zebra::{VerificationKeyBytes, batch};
-use sinergi_daemon::ledger::{Ledger, LedgerOptions};
+use sinergi_daemon::storage::ledger::{Ledger, LedgerOptions};
+use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use sinergi_proto::base::key::SigningKey;
+use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charters;
-use sinergi_proto::checkpoint::{Checkpoint, CheckpointKeys, CheckpointSigner};
-use sinergi_proto::clock::HybridClock;
 use sinergi_proto::complaint::Complaint;
-use sinergi_proto::cursor::Cursor;
 use sinergi_proto::engine::{Case, LeafHeader};
 use sinergi_proto::entry::{Entry, EntryDraft, Place};
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
-use sinergi_proto::key::SigningKey;
-use sinergi_proto::limits;
-use sinergi_proto::outbox::Batch;
-use sinergi_proto::receipt::{ItemOutcome, ItemResult};
-use sinergi_proto::route::{Origin, Standpoint};
+use sinergi_proto::routing::cursor::Cursor;
+use sinergi_proto::routing::outbox::FrameSummary;
+use sinergi_proto::routing::route::{Origin, Standpoint};
 use sinergi_proto::sync::{Receiver, ReceiverEvent, Sender, SenderEvent, Window};
-use sinergi_proto::watch::{Noted, Watched};
+use sinergi_proto::tlog::checkpoint::{Checkpoint, CheckpointKeys, CheckpointSigner};
+use sinergi_proto::transparency::receipt::{ItemOutcome, ItemResult};
+use sinergi_proto::transparency::watch::{VerifiedCheckpoint, Watched};
 use sinergi_proto::wire::{self, entry::Body};
 
 /// What the programs use: what is measured here is allocation to a great part.
@@ -206,8 +206,8 @@ fn machines(c: &mut Criterion) {
         b.iter_batched(
             linked,
             |mut sender| {
-                let batch = Batch { cursor, entries: entries.clone(), bytes: 200_000 };
-                let delivered = sender.handle(SenderEvent::Prepared(batch));
+                let summary = FrameSummary { cursor, entries: entries.clone(), bytes: 200_000 };
+                let delivered = sender.handle(SenderEvent::Prepared(summary));
                 let stored = sender.handle(SenderEvent::Acknowledged { cursor, results: results.clone() });
                 (delivered, stored)
             },
@@ -234,7 +234,7 @@ fn watch(c: &mut Criterion) {
     let keys = CheckpointKeys { statement: vec![statement.verification_key()], time: vec![time.verification_key()] };
     let signer = CheckpointSigner::new(FEDERATION, &agency, Epoch::FIRST, statement, time);
     let notes: Vec<Vec<u8>> =
-        (1..=limits::CHECKPOINTS_TOLD as u64).map(|size| signer.sign(size, [7; 32], NOW / 1000)).collect();
+        (1..=limits::GOSSIP_CHECKPOINTS as u64).map(|size| signer.sign(size, [7; 32], NOW / 1000)).collect();
     let mut group = c.benchmark_group("watch");
     group.throughput(Throughput::Bytes(notes.iter().map(|note| note.len() as u64).sum()));
     group.bench_function("a frame of 16 checkpoints, two signatures each", |b| {
@@ -242,7 +242,7 @@ fn watch(c: &mut Criterion) {
             let mut watched = Watched::default();
             for note in &notes {
                 let checkpoint = Checkpoint::open(note, FEDERATION, &agency, &keys).expect("its own");
-                black_box(watched.take(Noted { checkpoint, note: note.clone() }));
+                black_box(watched.take(VerifiedCheckpoint { checkpoint, note: note.clone() }));
             }
         });
     });

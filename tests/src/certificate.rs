@@ -11,8 +11,8 @@ use rcgen::{
 };
 use sinergi_cli::pki::{AUTHORITY_DAYS, Authority, NodeCertificate, Pair};
 use sinergi_config::Tls;
-use sinergi_daemon::keys::write_private;
-use sinergi_daemon::tls::{Credentials, spiffe_id};
+use sinergi_daemon::storage::keys::write_private;
+use sinergi_daemon::transport::tls::{Credentials, spiffe_id};
 
 use crate::federation::{NAME, agency};
 

@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use prost::Message;
-use sinergi_proto::checkpoint::CheckpointSigner;
-use sinergi_proto::cursor::Cursor;
+use sinergi_proto::base::ids::{Epoch, LedgerIndex};
+use sinergi_proto::base::limits;
 use sinergi_proto::entry::Entry;
-use sinergi_proto::ids::{Epoch, LedgerIndex};
-use sinergi_proto::limits;
-use sinergi_proto::receipt::{ItemOutcome, ItemResult, Receipt};
-use sinergi_proto::tree::{leaf_hash, nodes_needed};
+use sinergi_proto::routing::cursor::Cursor;
+use sinergi_proto::tlog::checkpoint::CheckpointSigner;
+use sinergi_proto::tlog::tree::{leaf_hash, nodes_needed};
+use sinergi_proto::transparency::receipt::{ItemOutcome, ItemResult, Receipt};
 use sinergi_proto::wire::{self, frame::Kind};
 use tlog_tiles::{Error as TreeError, Hash, HashReader};
 
@@ -158,7 +158,7 @@ pub async fn speaks(link: &mut Connection, member: &Member, shown: Option<&Shown
     while let Ok(Some(frame)) = link.inbound.message().await {
         match frame.kind {
             Some(Kind::Ping(ping)) if !ping.reply => {
-                let now = sinergi_daemon::time::now_millis();
+                let now = sinergi_daemon::base::time::now_millis();
                 link.say(Kind::Ping(wire::Ping { nonce: ping.nonce, reply: true, now })).await;
             }
             Some(Kind::Prove(prove)) => {

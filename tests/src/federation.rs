@@ -13,11 +13,13 @@ use sinergi_cli::demo::wait;
 use sinergi_cli::failure::Failure;
 use sinergi_config::Config;
 use sinergi_config::defaults::FILE;
+use sinergi_proto::base::ids::{AgencyId, ComplaintId};
 use sinergi_proto::charter::CharterText;
-use sinergi_proto::ids::{AgencyId, ComplaintId};
-use sinergi_proto::wire::act_request::Act;
-use sinergi_proto::wire::operator_client::OperatorClient;
-use sinergi_proto::wire::{self, ComplaintDetail, ComplaintSummary, NodeStatus, PeerStatus, TimelineRow};
+use sinergi_proto::operator_api;
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::operator_api::operator_client::OperatorClient;
+use sinergi_proto::operator_api::{ComplaintDetail, ComplaintSummary, NodeStatus, PeerStatus, TimelineRow};
+use sinergi_proto::wire;
 use tempfile::TempDir;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -257,8 +259,8 @@ pub fn acts_of(detail: &ComplaintDetail) -> impl Iterator<Item = &TimelineRow> {
 }
 
 /// A complaint to be lodged.
-pub fn complaint_about(title: &str) -> wire::LodgeRequest {
-    wire::LodgeRequest {
+pub fn complaint_about(title: &str) -> operator_api::LodgeRequest {
+    operator_api::LodgeRequest {
         kind: wire::ComplaintKind::Complaint.into(),
         category: "road".to_owned(),
         area: "32.73".to_owned(),
@@ -281,7 +283,7 @@ impl TestNode {
     }
 
     /// Lodges what the request says.
-    pub async fn lodges_request(&self, request: wire::LodgeRequest) -> Result<Lodged, Status> {
+    pub async fn lodges_request(&self, request: operator_api::LodgeRequest) -> Result<Lodged, Status> {
         let reply = self.api.clone().lodge(request).await?.into_inner();
         assert_eq!(reply.forward_declined, "", "lodged, but not forwarded");
         let complaint = ComplaintId::from_slice(&reply.complaint).expect("a complaint id");
@@ -290,52 +292,52 @@ impl TestNode {
 
     /// Does something to a complaint.
     pub async fn acts(&self, complaint: ComplaintId, act: Act, text: Option<wire::Text>) -> Result<(), Status> {
-        let request = wire::ActRequest { complaint: complaint.to_string(), text, class: 0, act: Some(act) };
+        let request = operator_api::ActRequest { complaint: complaint.to_string(), text, class: 0, act: Some(act) };
         self.api.clone().act(request).await.map(|_| ())
     }
 
     /// Forwards, with the configured time to answer.
     pub async fn forwards(&self, complaint: ComplaintId, to: &str) {
         let reason = wire::ForwardReason::Competence.into();
-        let forward = wire::Forward { to: to.to_owned(), reason, answer_by: 0 };
+        let forward = operator_api::Forward { to: to.to_owned(), reason, answer_by: 0 };
         self.acts(complaint, Act::Forward(forward), text("please")).await.expect("the holder forwards");
     }
 
     /// Waits for the offer, and accepts it.
     pub async fn accepts(&self, complaint: ComplaintId) {
         self.sees(complaint, |seen| seen.offered_to == self.id).await;
-        self.acts(complaint, Act::Accept(wire::Accept {}), None).await.expect("the addressee accepts");
+        self.acts(complaint, Act::Accept(operator_api::Accept {}), None).await.expect("the addressee accepts");
     }
 
     /// Waits for the offer, and returns it.
     pub async fn returns(&self, complaint: ComplaintId, suggestion: &str) {
         self.sees(complaint, |seen| seen.offered_to == self.id).await;
         let reason = wire::ReturnReason::NotCompetent.into();
-        let act = Act::Return(wire::Return { reason, suggestion: suggestion.to_owned() });
+        let act = Act::Return(operator_api::Return { reason, suggestion: suggestion.to_owned() });
         self.acts(complaint, act, text("not ours")).await.expect("the addressee returns");
     }
 
     /// Resolves.
     pub async fn resolves(&self, complaint: ComplaintId) {
-        let act = Act::Resolve(wire::Resolve { outcome: wire::Outcome::Fixed.into() });
+        let act = Act::Resolve(operator_api::Resolve { outcome: wire::Outcome::Fixed.into() });
         self.acts(complaint, act, text("done")).await.expect("the holder resolves");
     }
 
     /// Passes on the citizen's word.
     pub async fn replies(&self, lodged: &Lodged, word: wire::ReplyWord) {
-        let act = Act::Reply(wire::Reply { word: word.into(), reply_code: lodged.reply_code.clone() });
+        let act = Act::Reply(operator_api::Reply { word: word.into(), reply_code: lodged.reply_code.clone() });
         self.acts(lodged.complaint, act, None).await.expect("the intake agency replies");
     }
 
     /// Closes on the citizen's reply.
     pub async fn closes(&self, complaint: ComplaintId) {
-        let act = Act::Close(wire::Close { cause: wire::CloseCause::Reply.into(), silence_working_days: 0 });
+        let act = Act::Close(operator_api::Close { cause: wire::CloseCause::Reply.into(), silence_working_days: 0 });
         self.acts(complaint, act, None).await.expect("the intake agency closes");
     }
 
     /// Everything about a complaint; `None`: it is not here.
     pub async fn shows(&self, complaint: ComplaintId) -> Option<ComplaintDetail> {
-        let request = wire::ShowComplaintRequest { complaint: complaint.to_string() };
+        let request = operator_api::ShowComplaintRequest { complaint: complaint.to_string() };
         match self.api.clone().show_complaint(request).await {
             Ok(detail) => Some(detail.into_inner()),
             Err(status) if status.code() == Code::NotFound => None,
@@ -375,7 +377,7 @@ impl TestNode {
 
     /// The newest complaints, so many.
     pub async fn lists_newest(&self, limit: u32) -> Vec<ComplaintSummary> {
-        let request = wire::ListComplaintsRequest { limit, ..Default::default() };
+        let request = operator_api::ListComplaintsRequest { limit, ..Default::default() };
         let mut stream = self.api.clone().list_complaints(request).await.expect("a listing").into_inner();
         let mut all = Vec::new();
         while let Some(row) = stream.message().await.expect("a listing that ends well") {
@@ -396,7 +398,7 @@ impl TestNode {
 
     /// The node's figures.
     pub async fn status(&self) -> NodeStatus {
-        self.api.clone().get_status(wire::GetStatusRequest {}).await.expect("a status").into_inner()
+        self.api.clone().get_status(operator_api::GetStatusRequest {}).await.expect("a status").into_inner()
     }
 
     /// Waits until the node's figures and alarms are as they should be.
@@ -412,7 +414,7 @@ impl TestNode {
 
     /// What the node knows of a peer.
     pub async fn peer(&self, id: &str) -> PeerStatus {
-        let request = wire::ListPeersRequest { agency: id.to_owned() };
+        let request = operator_api::ListPeersRequest { agency: id.to_owned() };
         let peers = self.api.clone().list_peers(request).await.expect("the peers").into_inner().peers;
         peers.into_iter().next().expect("a configured peer")
     }
@@ -436,7 +438,11 @@ impl TestNode {
     /// Waits until peers have acknowledged everything and their receipts are in the ledger: what is asked of the writer is done behind them.
     pub async fn keeps_its_receipts(&self) {
         self.has_an_empty_outbox().await;
-        self.api.clone().retry_refused(wire::RetryRefusedRequest::default()).await.expect("nothing was refused");
+        self.api
+            .clone()
+            .retry_refused(operator_api::RetryRefusedRequest::default())
+            .await
+            .expect("nothing was refused");
     }
 
     /// Waits until peers have acknowledged everything.
@@ -454,16 +460,17 @@ impl TestNode {
     }
 
     /// What the node refused or was refused.
-    pub async fn refused(&self) -> Vec<wire::RefusedItem> {
-        self.refused_request(wire::ListRefusedRequest { limit: 1000, ..Default::default() }).await
+    pub async fn refused(&self) -> Vec<operator_api::RefusedItem> {
+        self.refused_request(operator_api::ListRefusedRequest { limit: 1000, ..Default::default() }).await
     }
 
     /// What waits at the node.
-    pub async fn deferred(&self) -> Vec<wire::RefusedItem> {
-        self.refused_request(wire::ListRefusedRequest { limit: 1000, deferred: true, ..Default::default() }).await
+    pub async fn deferred(&self) -> Vec<operator_api::RefusedItem> {
+        self.refused_request(operator_api::ListRefusedRequest { limit: 1000, deferred: true, ..Default::default() })
+            .await
     }
 
-    async fn refused_request(&self, request: wire::ListRefusedRequest) -> Vec<wire::RefusedItem> {
+    async fn refused_request(&self, request: operator_api::ListRefusedRequest) -> Vec<operator_api::RefusedItem> {
         let mut stream = self.api.clone().list_refused(request).await.expect("a listing").into_inner();
         let mut all = Vec::new();
         while let Some(row) = stream.message().await.expect("a listing that ends well") {
@@ -484,7 +491,7 @@ impl TestNode {
     pub async fn verifies_its_ledger(&self) -> Result<(), String> {
         let failed = |status: Status| format!("{}: {status}", self.id);
         let mut stream =
-            self.api.clone().verify_ledger(wire::VerifyLedgerRequest {}).await.map_err(failed)?.into_inner();
+            self.api.clone().verify_ledger(operator_api::VerifyLedgerRequest {}).await.map_err(failed)?.into_inner();
         let mut done = false;
         while let Some(progress) = stream.message().await.map_err(failed)? {
             if !progress.findings.is_empty() {

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use sinergi_cli::demo::wait;
 use sinergi_cli::lodging::answer_of;
-use sinergi_proto::ids::ComplaintId;
+use sinergi_proto::base::ids::ComplaintId;
+use sinergi_proto::operator_api;
 use sinergi_proto::wire;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -41,17 +42,17 @@ pub struct Load {
 }
 
 impl Load {
-    fn request(&self, number: usize) -> wire::LodgeRequest {
+    fn request(&self, number: usize) -> operator_api::LodgeRequest {
         let mut body = format!("Laporan {number} ");
         body.push_str(&"x".repeat(self.size.saturating_sub(body.len())));
-        wire::LodgeRequest {
+        operator_api::LodgeRequest {
             kind: wire::ComplaintKind::Complaint.into(),
             category: "road".to_owned(),
             area: "32.73".to_owned(),
             class: wire::ContentClass::Public.into(),
             text: Some(wire::Text { title: format!("Laporan {number}"), body, ..Default::default() }),
             external: None,
-            forward: Some(wire::Forward { to: self.to.clone(), reason: 1, answer_by: 0 }),
+            forward: Some(operator_api::Forward { to: self.to.clone(), reason: 1, answer_by: 0 }),
         }
     }
 
@@ -109,7 +110,7 @@ impl Load {
 }
 
 /// How long the last entries may take to arrive when nothing more is lodged.
-const ARRIVAL: Duration = Duration::from_secs(30 * 60);
+pub const ARRIVAL: Duration = Duration::from_secs(30 * 60);
 
 /// Waits until `there` has so many entries and `from`, if there is one, holds the receipts for all it sent.
 pub async fn arrived(there: &TestNode, entries: u64, from: Option<&TestNode>) {
@@ -176,8 +177,18 @@ pub fn disk_bytes(folder: &Path) -> u64 {
 /// # Errors
 /// What is wrong with the arguments, with all names.
 pub fn numbers<const N: usize>(defaults: [(&str, usize); N]) -> Result<[usize; N], String> {
+    numbers_in(std::env::args().skip(1), defaults)
+}
+
+/// As [`numbers`], of these arguments.
+///
+/// # Errors
+/// An argument that is none of them, or no number.
+pub fn numbers_in<const N: usize>(
+    mut arguments: impl Iterator<Item = String>,
+    defaults: [(&str, usize); N],
+) -> Result<[usize; N], String> {
     let mut values = defaults.map(|(_, value)| value);
-    let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let known = defaults.iter().position(|(known, _)| *known == name);
         let names = || defaults.map(|(name, value)| format!("{name} {value}")).join(", ");

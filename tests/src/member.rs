@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use sinergi_config::Config;
-use sinergi_daemon::causes::one_line;
-use sinergi_daemon::directory::Directory;
-use sinergi_daemon::keys::SigningKeys;
-use sinergi_daemon::tls::{self, Authorities, Credentials, CredentialsError, SharedAuthorities};
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::limits;
+use sinergi_daemon::base::causes::one_line;
+use sinergi_daemon::storage::charters::Directory;
+use sinergi_daemon::storage::keys::SigningKeys;
+use sinergi_daemon::transport::tls::{self, Authorities, Credentials, CredentialsError, SharedAuthorities};
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::limits;
 use sinergi_proto::wire::federation_client::FederationClient;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 use tokio::net::TcpStream;
@@ -133,7 +133,7 @@ impl Member {
             have_cursor: None,
             checkpoint: Vec::new(),
             seen_of_you: Vec::new(),
-            now: sinergi_daemon::time::now_millis(),
+            now: sinergi_daemon::base::time::now_millis(),
             entry_of_you: Vec::new(),
             charter_hash: charter.hash.to_vec(),
         }

@@ -3,7 +3,7 @@
 //! Derived from the limits: a queue or a window that is let grow shows here.
 
 use sinergi_config::defaults;
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
 
 const MIB: usize = 1024 * 1024;
 
@@ -12,7 +12,7 @@ const BASE: usize = 64 * MIB;
 /// The store: its cache, and as much again for pages that are being written.
 const STORE: usize = 2 * defaults::CACHE_MIB.unsigned_abs() as usize * MIB;
 /// The writer: its queue, and the group that is being written, once as it came and once as it goes to the disk.
-const WRITER: usize = limits::WRITER_QUEUE_BYTES + 2 * limits::GROUP_BYTES;
+const WRITER: usize = limits::WRITER_QUEUE_BYTES + 2 * limits::BATCH_BYTES;
 /// A direction of a link: its window with the frame that crosses its edge, and one frame on its way through the transport.
 pub const DIRECTION: usize = limits::LINK_WINDOW_BYTES + FRAMES;
 const FRAMES: usize = 2 * limits::FRAME_BYTES;

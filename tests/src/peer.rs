@@ -13,15 +13,15 @@ use std::path::Path;
 use crate::member::{self, DialError, Member};
 use bytes::{BufMut, Bytes};
 use prost::Message;
-use sinergi_daemon::causes::one_line;
-use sinergi_daemon::tls::{self, Authorities, Credentials, SharedAuthorities};
-use sinergi_proto::clock::HybridClock;
-use sinergi_proto::content::{Content, TextRole, reply_code_hash, serialise_text};
-use sinergi_proto::cursor::Cursor;
+use sinergi_daemon::base::causes::one_line;
+use sinergi_daemon::transport::tls::{self, Authorities, Credentials, SharedAuthorities};
+use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use sinergi_proto::base::key::SigningKey;
+use sinergi_proto::entry::content::{Content, TextRole, reply_code_hash, serialise_text};
 use sinergi_proto::entry::{ContentClass, Entry, EntryDraft, Place};
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
-use sinergi_proto::key::SigningKey;
-use sinergi_proto::receipt::{ItemOutcome, ItemResult, Receipt};
+use sinergi_proto::routing::cursor::Cursor;
+use sinergi_proto::transparency::receipt::{ItemOutcome, ItemResult, Receipt};
 use sinergi_proto::wire::entry::Body;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 use tokio::net::TcpStream;
@@ -145,7 +145,7 @@ impl Impostor {
     pub fn draft(&mut self, complaint: Option<ComplaintId>, parents: Vec<EntryId>, body: Body) -> EntryDraft {
         let index = LedgerIndex(self.next_place);
         self.next_place += 1;
-        let now = HybridClock::new(sinergi_daemon::time::now_millis(), u16::try_from(index.0).unwrap_or(0));
+        let now = HybridClock::new(sinergi_daemon::base::time::now_millis(), u16::try_from(index.0).unwrap_or(0));
         EntryDraft {
             federation: self.config.federation.to_string(),
             author: self.config.agency.clone(),
@@ -183,7 +183,7 @@ impl Impostor {
 
     /// An offer of custody on `basis`, with `parents`.
     pub fn forward(&mut self, complaint: ComplaintId, basis: EntryId, to: &str) -> Made {
-        let answer_by = sinergi_daemon::time::now_millis() + 3_600_000;
+        let answer_by = sinergi_daemon::base::time::now_millis() + 3_600_000;
         let reason = wire::ForwardReason::Competence.into();
         let body = Body::Forwarded(wire::Forwarded { basis: basis.0.to_vec(), to: to.to_owned(), reason, answer_by });
         let draft = self.draft(Some(complaint), vec![basis], body);
@@ -342,7 +342,7 @@ impl Connection {
     /// Waits until the node has read everything that was said: it answers what comes behind it. What it says before is lost.
     pub async fn is_heard(&mut self) {
         const NONCE: u64 = 7;
-        let now = sinergi_daemon::time::now_millis();
+        let now = sinergi_daemon::base::time::now_millis();
         self.say(Kind::Ping(wire::Ping { nonce: NONCE, reply: false, now })).await;
         assert_eq!(self.ping(true).await.nonce, NONCE);
     }

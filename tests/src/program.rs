@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 
 /// What is built: what agencies install, and what the demo starts beside it.
 const PROGRAMS: [&str; 3] = ["sinergi", "sinergid", "sinergi-liar"];
+/// An environment variable that names a folder. The programs are taken from there, and nothing is built. Compares the figures of two releases.
+const PREBUILT: &str = "SINERGI_PROGRAMS";
 
 /// The `sinergi` command line.
 pub fn sinergi() -> &'static Path {
@@ -23,10 +25,17 @@ pub fn sinergid() -> &'static Path {
 ///
 /// The first call has cargo build them, in this program's profile. Cargo finds them current at once when `cargo build` has built the workspace
 /// in that profile. Otherwise it compiles what has changed and links them. For that the whole workspace must be named: for `--package` alone
-/// cargo selects other features of the dependencies, and compiles all of them a second time.
+/// cargo selects other features of the dependencies, and compiles all of them a second time. Cargo reports its progress on standard error,
+/// because a benchmark that compiles first must not look like one that hangs.
+///
+/// If the environment variable `SINERGI_PROGRAMS` names a folder, the programs there are used as they are.
 pub fn folder() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(build)
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| match std::env::var_os(PREBUILT) {
+        // Absolute, because a test may run a program in another folder.
+        Some(folder) => Path::new(&folder).canonicalize().expect("SINERGI_PROGRAMS names a folder"),
+        None => build(),
+    })
 }
 
 fn build() -> PathBuf {
@@ -37,7 +46,7 @@ fn build() -> PathBuf {
     let target = folder.parent().expect("profiles lie in the target folder");
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", target);
-    command.args(["build", "--quiet", "--workspace", "--profile", profile_of(folder)]);
+    command.args(["build", "--workspace", "--profile", profile_of(folder)]);
     command.args(PROGRAMS.iter().flat_map(|program| ["--bin", program]));
     let built = command.status().expect("cargo runs");
     assert!(built.success(), "{PROGRAMS:?} cannot be built");

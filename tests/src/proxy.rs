@@ -9,10 +9,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use sinergi_cli::demo::port::Port;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
@@ -134,7 +135,7 @@ impl Proxy {
 
     /// Passes on so many more bytes of one direction, then resets the connection: in the middle of whatever it carries.
     pub fn reset_after(&self, way: Way, bytes: usize) {
-        *lock(&self.shared.lane(way).until_reset) = Some(bytes);
+        *self.shared.lane(way).until_reset.lock() = Some(bytes);
     }
 
     /// Connections taken so far.
@@ -169,10 +170,6 @@ impl Shared {
     fn end_all(&self, how: End) {
         self.ended.send_modify(|(count, end)| (*count, *end) = (*count + 1, how));
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Takes connections. While it refuses there is no listener, so that the system itself refuses.
@@ -293,7 +290,7 @@ async fn pump(
 /// Passes bytes on, up to where the connection is to be reset.
 async fn pass_on(shared: &Shared, lane: &Lane, to: &mut WriteHalf<'_>, bytes: &[u8]) -> Result<(), End> {
     let (passed, is_last) = {
-        let mut until_reset = lock(&lane.until_reset);
+        let mut until_reset = lane.until_reset.lock();
         match &mut *until_reset {
             Some(left) if *left <= bytes.len() => (until_reset.take().unwrap_or_default(), true),
             Some(left) => {

@@ -14,14 +14,16 @@
 //!   |     |-- disk      batches on their way to being durable
 //!   |     |-- session   events to the sessions of its links, and their actions
 //!   |     |-- jobs      what the sessions' jobs come to; `checks` remembers signatures
+//!   |     |-- audit     audits of its peers, and evidence
+//!   |     |-- lie       where a liar deviates
 //!   |     `-- ledger    its durable part, and what it has to send
+//!   |-- liars        a library of lies: one file each
 //!   |-- archive      what was ever shown to anybody
 //!   |-- accuser      accuses everybody of everything that it proves
 //!   `-- invariants   what must hold: one file each
 //! ```
 //!
-//! Its own, and not the product's: the take-over of entries after a set-back, the answer to a peer's question for a proof, and the rule that
-//! a node's cosigned time never goes back.
+//! Its own, and not the product's: the take-over of entries after a set-back, and the rule that a node's cosigned time never goes back.
 //!
 //! A run has two phases. In the first everything goes wrong. Then the network heals, every node is up, and within a bound all must agree.
 
@@ -31,6 +33,7 @@ pub mod checks;
 pub mod faults;
 pub mod invariants;
 pub mod ledger;
+pub mod liars;
 pub mod node;
 pub mod operations;
 pub mod probe;
@@ -38,4 +41,5 @@ pub mod signatures;
 pub mod topology;
 pub mod world;
 
-pub use world::{Failure, Plan, Report, run};
+pub use liars::LieKind;
+pub use world::{Failure, Plan, Report, Told, run};

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use sinergi_proto::wire;
-use sinergi_proto::wire::act_request::Act;
+use sinergi_proto::operator_api;
+use sinergi_proto::operator_api::act_request::Act;
 use tokio::task::JoinSet;
 use tonic::Code;
 
@@ -123,7 +123,7 @@ async fn lodge_until(stop: &AtomicBool, done: &AtomicUsize, node: &TestNode, to:
             Ok(lodged) => {
                 told.acknowledged.insert(lodged.complaint.0.to_vec());
                 done.fetch_add(1, Ordering::Relaxed);
-                let act = Act::Forward(wire::Forward { to: to.to_owned(), reason: 1, answer_by: 0 });
+                let act = Act::Forward(operator_api::Forward { to: to.to_owned(), reason: 1, answer_by: 0 });
                 match node.acts(lodged.complaint, act, None).await {
                     Ok(()) => drop(told.forwarded.insert(lodged.complaint.0.to_vec())),
                     Err(status) if status.code() == Code::ResourceExhausted => {}

@@ -1,9 +1,10 @@
 //! A member that asks for more than it takes: what waits for it is bounded, it is let go with a reason, and nobody else notices.
 
 use sinergi_cli::demo::wait;
-use sinergi_proto::limits;
-use sinergi_proto::receipt::ItemOutcome;
-use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::base::limits;
+use sinergi_proto::base::refusal::FaultCode;
+use sinergi_proto::operator_api;
+use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::wire::{self, frame::Kind};
 use sinergi_tests::disk::Op;
 use sinergi_tests::federation::PATIENCE;
@@ -31,7 +32,7 @@ async fn a_peer_that_delivers_and_never_reads_is_let_go_when_too_many_answers_wa
     for index in 1..=ANSWERS / 2 {
         link.send_items(index, Vec::new()).await;
     }
-    let taken = |peer: &wire::PeerStatus| peer.received.is_some_and(|cursor| cursor.index == ANSWERS / 2);
+    let taken = |peer: &operator_api::PeerStatus| peer.received.is_some_and(|cursor| cursor.index == ANSWERS / 2);
     city.sees_peer(MINISTRY, taken).await;
     stage.others_are_unaffected().await;
     assert_eq!(city.peer(MINISTRY).await.state, "linked", "they wait");
@@ -67,7 +68,7 @@ async fn proof(link: &mut Connection) -> wire::Proof {
 
 #[tokio::test]
 async fn a_peer_that_asks_more_at_once_than_it_may_is_sent_away_and_on_the_next_link_it_is_answered() {
-    const MOST: u64 = limits::PROVES_WAITING as u64;
+    const MOST: u64 = limits::PROVES_OPEN as u64;
     let (mut stage, disk) = Stage::set_on_a_disk().await;
     let city = stage.federation.node(CITY).await;
     city.lodges("Pertama").await;
@@ -84,7 +85,7 @@ async fn a_peer_that_asks_more_at_once_than_it_may_is_sent_away_and_on_the_next_
     let (code, reason) = link.fault().await;
     assert_eq!(code, FaultCode::LimitExceeded.number(), "{reason}");
     assert_eq!(reason, format!("more than {MOST} questions about our ledger at a time"));
-    let reads = |peer: &wire::PeerStatus| peer.last_error.contains(&reason) && peer.first_failure > 0;
+    let reads = |peer: &operator_api::PeerStatus| peer.last_error.contains(&reason) && peer.first_failure > 0;
     city.sees_peer(MINISTRY, reads).await;
 
     // What was asked over a link that has ended still counts, however many links follow.

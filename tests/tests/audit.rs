@@ -6,10 +6,12 @@ use serde_json::Value;
 use sinergi_cli::commands::init::Kind as AgencyKind;
 use sinergi_cli::demo::federation::Agency;
 use sinergi_cli::demo::wait;
+use sinergi_proto::base::ids::{ComplaintId, Epoch};
 use sinergi_proto::entry::Entry;
-use sinergi_proto::evidence::HELD;
-use sinergi_proto::ids::{ComplaintId, Epoch};
-use sinergi_proto::wire::{self, act_request::Act, entry::Body, frame::Kind};
+use sinergi_proto::operator_api;
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::transparency::evidence::HELD;
+use sinergi_proto::wire::{self, entry::Body, frame::Kind};
 use sinergi_tests::dishonest::{ShownLedger, filling, leaf_of, speaks};
 use sinergi_tests::federation::{NAME, PATIENCE, TestFederation, agency, province_and_city, text};
 use sinergi_tests::peer::{Connection, Impostor, Made};
@@ -32,7 +34,7 @@ fn findings(said: &Said) -> Vec<(String, bool)> {
 }
 
 fn seconds() -> u64 {
-    sinergi_daemon::time::now_millis() / 1000
+    sinergi_daemon::base::time::now_millis() / 1000
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,7 +70,7 @@ struct Scene {
 
 /// Soon, but not before an offer was made and a whole audit.
 fn soon() -> u64 {
-    sinergi_daemon::time::now_millis() + 30_000
+    sinergi_daemon::base::time::now_millis() + 30_000
 }
 
 impl Scene {
@@ -95,7 +97,7 @@ impl Scene {
     async fn set_with_lodged(stage: Stage, complaint: ComplaintId, answer_by: u64) -> (Self, wire::Deliver) {
         let city = stage.federation.node(CITY).await;
         let reason = wire::ForwardReason::Competence.into();
-        let offer = Act::Forward(wire::Forward { to: LIAR.to_owned(), reason, answer_by });
+        let offer = Act::Forward(operator_api::Forward { to: LIAR.to_owned(), reason, answer_by });
         city.acts(complaint, offer, text("Jembatan ini milik pusat")).await.expect("the holder may offer");
         let mut link = stage.link().await;
         let mut ledger = ShownLedger::default();
@@ -172,7 +174,7 @@ async fn a_ledger_that_holds_what_was_acknowledged_is_found_in_order() {
 async fn an_entry_that_was_dropped_after_it_was_acknowledged_is_found_and_proven() {
     let mut scene = Scene::set().await;
     let at = (0..scene.ledger.size()).find(|index| scene.ledger.cut_to(index + 1).ends_with(&leaf_of(&scene.offer)));
-    let dropped = scene.ledger.with_another(sinergi_proto::ids::LedgerIndex(at.expect("the offer")), filling(99));
+    let dropped = scene.ledger.with_another(sinergi_proto::base::ids::LedgerIndex(at.expect("the offer")), filling(99));
     let found = scene.is_audited(Some(&dropped)).await;
     assert!(found.contains(&proven("omitted")) && found.contains(&proven("forked")), "{found:?}");
     scene.convinces("omitted");
@@ -217,7 +219,7 @@ async fn an_entry_with_a_clock_from_before_a_signed_size_is_found_and_proven() {
     let mut scene = Scene::set().await;
     scene.stage.impostor.next_place = 20;
     let mut draft = scene.stage.impostor.draft_of_lodged();
-    draft.clock = sinergi_proto::clock::HybridClock::new(sinergi_daemon::time::now_millis() - 3_600_000, 0);
+    draft.clock = sinergi_proto::base::clock::HybridClock::new(sinergi_daemon::base::time::now_millis() - 3_600_000, 0);
     let dated = scene.stage.impostor.sign(draft, Vec::new());
     scene.delivers(&dated, 1).await;
     let ledger = scene.ledger.clone();
@@ -249,7 +251,7 @@ async fn who_accepts_as_if_it_did_not_know_that_the_supervisor_reassigned_is_fou
     // Each acts while the other is away: the supervisor takes the complaint to itself, and the holder offers it to the liar.
     stage.federation.stop_node(CITY).await;
     let reason = wire::ForwardReason::Competence.into();
-    let reassign = Act::Reassign(wire::Reassign { to: PROVINCE.to_owned(), reason, answer_by: 0 });
+    let reassign = Act::Reassign(operator_api::Reassign { to: PROVINCE.to_owned(), reason, answer_by: 0 });
     province.acts(complaint, reassign, text("Kami ambil alih")).await.expect("the supervisor may");
     stage.federation.stop_node(PROVINCE).await;
     stage.federation.start_node(CITY).await;
@@ -309,7 +311,7 @@ async fn an_offer_that_nobody_acknowledged_in_time_is_found() {
     let (mut scene, _) = Scene::set_unacknowledged(stage, answer_by).await;
     let ledger = scene.ledger.clone();
     assert_eq!(scene.is_audited(Some(&ledger)).await, [], "there is still time");
-    let over = async || Ok::<_, ()>((sinergi_daemon::time::now_millis() > answer_by).then_some(()));
+    let over = async || Ok::<_, ()>((sinergi_daemon::base::time::now_millis() > answer_by).then_some(()));
     assert_eq!(wait::until(PATIENCE, over).await, Ok(Some(())));
     assert_eq!(scene.is_audited(Some(&ledger)).await, [("undelivered".to_owned(), false)]);
     scene.convinces("undelivered");
@@ -340,7 +342,7 @@ async fn an_offer_that_arrived_and_was_not_answered_in_time_is_found() {
     let mut scene = Scene::set_with_answer_by(stage, answer_by).await;
     let ledger = scene.ledger.clone();
     assert_eq!(scene.is_audited(Some(&ledger)).await, [], "there is still time");
-    let over = async || Ok::<_, ()>((sinergi_daemon::time::now_millis() > answer_by).then_some(()));
+    let over = async || Ok::<_, ()>((sinergi_daemon::base::time::now_millis() > answer_by).then_some(()));
     assert_eq!(wait::until(PATIENCE, over).await, Ok(Some(())));
     assert_eq!(scene.is_audited(Some(&ledger)).await, [("unanswered".to_owned(), false)]);
     scene.convinces("unanswered");

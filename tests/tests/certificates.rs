@@ -7,7 +7,7 @@ use sinergi_cli::commands::init::Kind;
 use sinergi_cli::demo::federation::Agency;
 use sinergi_cli::demo::wait;
 use sinergi_cli::pki::NodeCertificate;
-use sinergi_daemon::tls::{self, Authorities, Credentials, SharedAuthorities};
+use sinergi_daemon::transport::tls::{self, Authorities, Credentials, SharedAuthorities};
 use sinergi_tests::certificate::{authority_of, expired, foreign_authority, issued_by, of_two_agencies, uri_of};
 use sinergi_tests::federation::{NAME, PATIENCE, TestFederation, TestNode, agency, province_and_city};
 use sinergi_tests::peer::Impostor;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use sinergi_proto::ids::ComplaintId;
-use sinergi_proto::refusal::DeferralCode;
-use sinergi_proto::wire::{self, act_request::Act};
+use sinergi_proto::base::ids::ComplaintId;
+use sinergi_proto::base::refusal::DeferralCode;
+use sinergi_proto::operator_api;
+use sinergi_proto::operator_api::act_request::Act;
 use sinergi_tests::clock::Clock;
 use sinergi_tests::federation::{TestFederation, TestNode, acts_of, complaint_about, hierarchy, province_and_city};
 use sinergi_tests::program::run_on;
@@ -153,10 +154,10 @@ async fn a_peer_that_was_away_for_seven_days_gets_all_that_was_done_meanwhile() 
     assert_eq!((overdue, city.status().await.offers_overdue), (4, 4), "those of the first four days: 72 hours");
     let mut offered_again = 0;
     for complaint in meanwhile {
-        if let Err(late) = province.acts(complaint, Act::Accept(wire::Accept {}), None).await {
+        if let Err(late) = province.acts(complaint, Act::Accept(operator_api::Accept {}), None).await {
             assert!(late.message().contains("the time to answer ended at"), "{late:?}");
             offered_again += 1;
-            city.acts(complaint, Act::Withdraw(wire::Withdraw {}), None).await.expect("the holder withdraws");
+            city.acts(complaint, Act::Withdraw(operator_api::Withdraw {}), None).await.expect("the holder withdraws");
             city.forwards(complaint, PROVINCE).await;
             province.has_acts(complaint, 4).await;
             province.accepts(complaint).await;

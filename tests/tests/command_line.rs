@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use sinergi_cli::commands::init::Kind;
 use sinergi_cli::demo::federation::Agency;
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
+use sinergi_proto::operator_api;
 use sinergi_proto::wire;
 use sinergi_tests::federation::{TestFederation, TestNode, agency, complaint_about, province_and_city};
 use sinergi_tests::peer::Impostor;
@@ -107,7 +108,7 @@ fn a_node_that_is_down_is_exit_code_3_with_how_to_start_it() {
     }
     let nothing = run_in(federation.folder(), &["status"]);
     assert_eq!(nothing.code, 3, "{nothing:?}");
-    assert!(nothing.err.contains("holds no sinergid.toml") && nothing.err.contains("sinergi init"), "{nothing:?}");
+    assert!(nothing.err.contains("sinergid.toml") && nothing.err.contains("sinergi init"), "{nothing:?}");
 }
 
 #[tokio::test]
@@ -208,7 +209,7 @@ async fn the_node_itself_refuses_what_the_command_line_would() {
     let province = Province::start().await;
     let node = province.node().await;
     let before = node.status().await.ledger_size;
-    let changed = |change: &dyn Fn(&mut wire::LodgeRequest, &mut wire::Text)| {
+    let changed = |change: &dyn Fn(&mut operator_api::LodgeRequest, &mut wire::Text)| {
         let mut request = complaint_about("Jalan rusak");
         let mut text = request.text.take().expect("a text");
         change(&mut request, &mut text);
@@ -227,8 +228,8 @@ async fn the_node_itself_refuses_what_the_command_line_would() {
         (changed(&|request, _| request.area = "x".repeat(65)), "at most 64"),
         (changed(&|request, _| request.kind = 0), "kind"),
         (changed(&|request, _| request.class = wire::ContentClass::Identity.into()), "class"),
-        (changed(&|request, _| request.external = Some(wire::ExternalReference::default())), "source"),
-        (changed(&|request, _| request.forward = Some(wire::Forward::default())), "to"),
+        (changed(&|request, _| request.external = Some(operator_api::ExternalReference::default())), "source"),
+        (changed(&|request, _| request.forward = Some(operator_api::Forward::default())), "to"),
     ] {
         let status = node.lodges_request(request).await.expect_err(words);
         assert_eq!(status.code(), Code::InvalidArgument, "{status}");
@@ -407,8 +408,10 @@ async fn pages_fit_eighty_columns_and_carry_no_colour_into_a_pipe() {
         text.reporter = "Siti Nurhaliza binti ".repeat(8);
     }
     let lodged = node.lodges_request(request).await.expect("lodged");
-    let forward = wire::Forward { to: LONGEST_ID.to_owned(), reason: 1, answer_by: 0 };
-    node.acts(lodged.complaint, wire::act_request::Act::Forward(forward), None).await.expect("the holder forwards");
+    let forward = operator_api::Forward { to: LONGEST_ID.to_owned(), reason: 1, answer_by: 0 };
+    node.acts(lodged.complaint, operator_api::act_request::Act::Forward(forward), None)
+        .await
+        .expect("the holder forwards");
     let id = lodged.complaint.to_string();
     for command in [
         &["status"][..],

@@ -9,10 +9,10 @@ use sinergi_cli::commands::init::Kind as AgencyKind;
 use sinergi_cli::demo::federation::Agency;
 use sinergi_cli::demo::wait;
 use sinergi_config::Config;
-use sinergi_daemon::tls::{self, Authorities, Credentials, SharedAuthorities};
-use sinergi_proto::cursor::Cursor;
-use sinergi_proto::ids::Epoch;
-use sinergi_proto::limits;
+use sinergi_daemon::transport::tls::{self, Authorities, Credentials, SharedAuthorities};
+use sinergi_proto::base::ids::Epoch;
+use sinergi_proto::base::limits;
+use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 use sinergi_tests::disk::{Disk, Op};
 use sinergi_tests::federation::{PATIENCE, TestFederation, agency};
@@ -28,6 +28,15 @@ use tokio_rustls::client::TlsStream as ClientStream;
 const CITY: &str = "kota-bandung";
 /// How long something that must not happen is waited for.
 const QUIET: Duration = Duration::from_secs(3);
+
+/// A federation of a city and of so many institutions, all of which dial it.
+fn city_dialled_by(names: &[String]) -> TestFederation {
+    let member = |name: &str| Agency::new(agency(name), AgencyKind::Institution);
+    let mut agencies: Vec<_> = names.iter().map(|name| member(name).dials_only()).collect();
+    agencies.push(Agency::new(agency(CITY), AgencyKind::City));
+    let links: Vec<_> = names.iter().map(|name| (name.as_str(), CITY)).collect();
+    TestFederation::make_with_links(agencies, &links)
+}
 
 /// What a peer delivers: almost the largest frame, of items that are no entries. Whether the node has taken it shows in its answer to the
 /// `Ping` behind it.
@@ -69,11 +78,7 @@ async fn all_links_together_hold_no_more_than_their_room_and_those_that_wait_for
     let weight = Frame { kind: Some(Kind::Deliver(frame.clone())) }.encoded_len();
     let (fit, waiting) = (limits::ALL_WINDOWS_BYTES / weight, 6);
     let names: Vec<String> = (0..fit + waiting).map(|number| format!("dinas-{number}")).collect();
-    let member = |name: &str| Agency::new(agency(name), AgencyKind::Institution);
-    let mut agencies: Vec<_> = names.iter().map(|name| member(name).dials_only()).collect();
-    agencies.push(Agency::new(agency(CITY), AgencyKind::City));
-    let links: Vec<_> = names.iter().map(|name| (name.as_str(), CITY)).collect();
-    let mut federation = TestFederation::make_with_links(agencies, &links);
+    let mut federation = city_dialled_by(&names);
     // No test is so slow that a link is ended before its frame is taken.
     federation.idle_after(CITY, 600);
     let disk = Disk::below(&federation.folder_of(CITY));
@@ -178,11 +183,7 @@ async fn beyond_so_many_connections_of_all_peers_together_one_is_turned_away_and
     const FULL: usize = limits::INBOUND_CONNECTIONS / limits::CONNECTIONS_PER_PEER;
     // One more than can have all their connections.
     let names: Vec<String> = (0..=FULL).map(|number| format!("dinas-{number}")).collect();
-    let member = |name: &str| Agency::new(agency(name), AgencyKind::Institution);
-    let mut agencies: Vec<_> = names.iter().map(|name| member(name).dials_only()).collect();
-    agencies.push(Agency::new(agency(CITY), AgencyKind::City));
-    let links: Vec<_> = names.iter().map(|name| (name.as_str(), CITY)).collect();
-    let mut federation = TestFederation::make_with_links(agencies, &links);
+    let mut federation = city_dialled_by(&names);
     // None is to be taken for dead while the others connect.
     federation.idle_after(CITY, 600);
     federation.start_node(CITY).await;

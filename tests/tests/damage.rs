@@ -9,9 +9,11 @@ use std::sync::OnceLock;
 
 use sinergi_cli::demo::node::NotUp;
 use sinergi_config::Config;
-use sinergi_daemon::continuity::{self, State};
 use sinergi_daemon::node::rebuild;
-use sinergi_proto::ids::ComplaintId;
+use sinergi_daemon::rollback_guard;
+use sinergi_proto::base::ids::ComplaintId;
+use sinergi_proto::operator_api;
+use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
 use sinergi_tests::disk::crash::{self, Image};
 use sinergi_tests::disk::reopen::{Reopened, judge_all, place};
@@ -47,7 +49,7 @@ async fn city_with_work(complaints: usize) -> TestFederation {
                     text.body = "Jalan rusak. ".repeat(9000);
                 }
                 let reason = wire::ForwardReason::Competence.into();
-                request.forward = Some(wire::Forward { to: PROVINCE.to_owned(), reason, answer_by: 0 });
+                request.forward = Some(operator_api::Forward { to: PROVINCE.to_owned(), reason, answer_by: 0 });
                 city.lodges_request(request).await.expect("lodged");
             }
         });
@@ -207,7 +209,7 @@ fn a_damaged_tree_or_position_is_healed_or_found_and_named_and_nothing_is_lost()
             return Err("the store says something else".to_owned());
         }
         let findings = node.findings();
-        let named = |finding: &sinergi_daemon::ledger::Finding| {
+        let named = |finding: &sinergi_daemon::storage::ledger::Finding| {
             finding.file == folder.path().join(&case.path) && finding.advice.contains("sinergid rebuild")
         };
         if !findings.iter().all(named) {
@@ -268,7 +270,7 @@ fn a_newest_segment_that_was_cut_anywhere_is_not_signed_over_and_what_is_left_is
         let mut expected = kept().image.clone();
         damage(&mut expected, &case.path, case.damage);
         let opened = match Reopened::open(folder.path()) {
-            Ok(node) if node.data.continuity.state() == State::SetBack => true,
+            Ok(node) if node.data.continuity.state() == GuardState::SetBack => true,
             Ok(node) => return Err(format!("it may sign over {} leaves", node.data.ledger.size())),
             Err(error) if error.to_string().contains("sinergi recover") => false,
             Err(error) => return Err(format!("it does not say what to do: {error}")),
@@ -453,7 +455,7 @@ async fn damaged_words_of_peers_about_the_ledger_keep_the_node_from_starting_and
     federation.node(CITY).await.lodges("Laporan").await;
     federation.stop_node(CITY).await;
     let folder = federation.folder_of(CITY);
-    let kept = continuity::file(&folder);
+    let kept = rollback_guard::file(&folder);
     for damaged in [&b""[..], b"[{\"by\":", b"\xff\x00"] {
         fs::write(&kept, damaged).expect("written");
         let said = federation.does_not_start(CITY).await;
@@ -539,7 +541,7 @@ async fn a_damaged_charter_or_key_keeps_the_node_from_starting_and_is_named() {
             }
             fs::write(&file, damaged).expect("written");
             let said = federation.does_not_start(CITY).await;
-            let said = said.rsplit("does not run").next().expect("an error");
+            let said = said.rsplit("error: the node").next().expect("an error");
             assert!(said.contains(named), "{name} {damage:?}: {said}");
         }
         fs::write(&file, bytes).expect("put back");

@@ -6,11 +6,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use sinergi_cli::demo::wait;
-use sinergi_proto::ids::ComplaintId;
-use sinergi_proto::receipt::{ItemOutcome, ItemResult, Receipt};
-use sinergi_proto::wire::act_request::Act;
+use sinergi_proto::base::ids::ComplaintId;
+use sinergi_proto::base::limits;
+use sinergi_proto::operator_api;
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::transparency::receipt::{ItemOutcome, ItemResult, Receipt};
+use sinergi_proto::wire;
 use sinergi_proto::wire::frame::Kind;
-use sinergi_proto::{limits, wire};
 use sinergi_tests::disk::{CHANGES, Disk, Fault, IO_ERROR, Op, READ_ONLY};
 use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, complaint_about, ended_with_1, province_and_city};
 use sinergi_tests::folder::{self, files_with};
@@ -192,7 +194,7 @@ impl Scene {
     /// City and province answer each other over their link.
     async fn pings(&self) {
         for (from, to) in [(CITY, PROVINCE), (PROVINCE, CITY)] {
-            let request = wire::PingPeerRequest { agency: to.to_owned() };
+            let request = operator_api::PingPeerRequest { agency: to.to_owned() };
             self.federation.node(from).await.api.ping_peer(request).await.expect("an answer over the link");
         }
     }
@@ -464,7 +466,7 @@ async fn a_text_is_destroyed_only_when_the_order_for_it_is_on_the_disk() {
     request.text.as_mut().expect("a text").body = SECRET.to_owned();
     let lodged = city.lodges_request(request).await.expect("lodged").complaint;
     scene.acknowledged.insert(lodged);
-    let erase = Act::Erase(wire::Erase { ground: wire::EraseGround::CourtOrder.into(), entries: Vec::new() });
+    let erase = Act::Erase(operator_api::Erase { ground: wire::EraseGround::CourtOrder.into(), entries: Vec::new() });
     city.acts(lodged, erase, None).await.expect("the intake agency proposes");
     province.sees(lodged, |seen| seen.entries == 2).await;
     city.has_an_empty_outbox().await;
@@ -472,7 +474,7 @@ async fn a_text_is_destroyed_only_when_the_order_for_it_is_on_the_disk() {
     let ledger = scene.path("ledger");
 
     let hang = scene.disk.on(&[Op::Sync], ".seg").hangs();
-    province.acts(lodged, Act::Approve(wire::Approve::default()), None).await.expect("the supervisor approves");
+    province.acts(lodged, Act::Approve(operator_api::Approve::default()), None).await.expect("the supervisor approves");
     hang.strikes().await;
     for _ in 0..50 {
         assert_eq!(text_of().await, "here");
@@ -541,7 +543,7 @@ async fn contents_that_are_disclosed_all_at_once_are_spread_over_groups() {
     let mut waiting = JoinSet::new();
     let mut disclose = || {
         let (client, to) = (city.clone(), PROVINCE.to_owned());
-        let disclose = Act::Disclose(wire::Disclose { entry: Vec::new(), commitment: 0, to });
+        let disclose = Act::Disclose(operator_api::Disclose { entry: Vec::new(), commitment: 0, to });
         waiting.spawn(async move { client.acts(complaint, disclose, None).await });
     };
     let hang = scene.disk.on(&[Op::Sync], ".seg").hangs();
@@ -565,8 +567,8 @@ async fn contents_that_are_disclosed_all_at_once_are_spread_over_groups() {
 async fn a_full_node_answers_busy_at_once_and_loses_nothing() {
     let mut scene = Scene::set().await;
     // What waits in the queue, and what was taken for the group that comes next.
-    let fit = limits::WRITER_QUEUE_SUBMISSIONS + limits::GROUP_SUBMISSIONS;
-    scene.is_overfilled(fit + 200, limits::GROUP_SUBMISSIONS, 100, fit).await;
+    let fit = limits::WRITER_QUEUE_SUBMISSIONS + limits::BATCH_SUBMISSIONS;
+    scene.is_overfilled(fit + 200, limits::BATCH_SUBMISSIONS, 100, fit).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -601,7 +603,7 @@ async fn a_node_told_to_stop_with_a_full_queue_ends_in_time_and_has_all_that_it_
     scene.has_to_stop_within(PATIENCE.as_secs()).await;
     let city = scene.city().await;
     let hang = scene.disk.on(&[Op::Sync], ".seg").hangs();
-    let clients = limits::WRITER_QUEUE_SUBMISSIONS + limits::GROUP_SUBMISSIONS + 200;
+    let clients = limits::WRITER_QUEUE_SUBMISSIONS + limits::BATCH_SUBMISSIONS + 200;
     let mut calls = JoinSet::new();
     let mut call = |title: String| {
         let (city, request) = (city.clone(), complaint_about(&title));

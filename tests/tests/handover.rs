@@ -1,11 +1,12 @@
 //! The life of a complaint between agencies, with real nodes.
 
 use prost::Message;
-use sinergi_daemon::ledger::{Ledger, LedgerOptions, RecordKind};
+use sinergi_daemon::storage::ledger::{Ledger, LedgerOptions, RecordKind};
+use sinergi_proto::base::ids::LedgerIndex;
 use sinergi_proto::charter::Charters;
-use sinergi_proto::ids::LedgerIndex;
-use sinergi_proto::receipt::{ItemOutcome, Receipt};
-use sinergi_proto::wire::act_request::Act;
+use sinergi_proto::operator_api;
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::transparency::receipt::{ItemOutcome, Receipt};
 use sinergi_proto::wire::{self, ReplyWord};
 use sinergi_tests::federation::{TestFederation, complaint_about, hierarchy, province_and_city};
 
@@ -53,7 +54,7 @@ async fn a_recalled_offer_is_returned_by_the_addressee_s_node_itself() {
     let lodged = city.lodges("Salah alamat").await;
     city.forwards(lodged.complaint, "prov-jabar").await;
     province.sees(lodged.complaint, |seen| seen.offered_to == "prov-jabar").await;
-    city.acts(lodged.complaint, Act::Recall(wire::Recall {}), None).await.expect("the holder recalls");
+    city.acts(lodged.complaint, Act::Recall(operator_api::Recall {}), None).await.expect("the holder recalls");
     let detail = city.sees(lodged.complaint, |seen| seen.offered_to.is_empty()).await;
     let last = detail.timeline.last().expect("a timeline");
     assert_eq!((last.body.as_str(), last.author.as_str(), last.code.as_str()), ("Returned", "prov-jabar", "recalled"));
@@ -76,7 +77,7 @@ async fn observers_see_every_entry_and_no_content_and_identity_never_leaves_the_
     assert!(contents.into_iter().all(|content| content.availability == "withheld" && content.text.is_none()));
 
     // The entry may come over a relay before the text does.
-    let availabilities = |detail: &wire::ComplaintDetail| -> Vec<_> {
+    let availabilities = |detail: &operator_api::ComplaintDetail| -> Vec<_> {
         detail.timeline[0].content.iter().map(|content| content.availability.clone()).collect()
     };
     let province = federation.node("prov-jabar").await;
@@ -92,15 +93,17 @@ async fn only_the_holder_forwards_and_only_the_addressee_answers() {
     let federation = TestFederation::start(hierarchy()).await;
     let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
     let lodged = city.lodges("Sampah").await;
-    let accept = city.acts(lodged.complaint, Act::Accept(wire::Accept {}), None).await.expect_err("nothing is offered");
+    let accept =
+        city.acts(lodged.complaint, Act::Accept(operator_api::Accept {}), None).await.expect_err("nothing is offered");
     assert_eq!(accept.code(), tonic::Code::FailedPrecondition);
     assert!(accept.message().contains("there is no open offer"), "{accept}");
     city.forwards(lodged.complaint, "prov-jabar").await;
     province.sees(lodged.complaint, |seen| seen.offered_to == "prov-jabar").await;
-    let act = Act::Resolve(wire::Resolve { outcome: wire::Outcome::Fixed.into() });
+    let act = Act::Resolve(operator_api::Resolve { outcome: wire::Outcome::Fixed.into() });
     let resolve = province.acts(lodged.complaint, act, None).await.expect_err("it has not accepted yet");
     assert!(resolve.message().contains("only the holder may do this, and kota-bandung holds it"), "{resolve}");
-    let reply = Act::Reply(wire::Reply { word: ReplyWord::Satisfied.into(), reply_code: "wrong-code".to_owned() });
+    let reply =
+        Act::Reply(operator_api::Reply { word: ReplyWord::Satisfied.into(), reply_code: "wrong-code".to_owned() });
     let wrong = city.acts(lodged.complaint, reply, None).await.expect_err("not the citizen's code");
     assert!(wrong.message().contains("not the one on the citizen's receipt"), "{wrong}");
 }
@@ -116,7 +119,7 @@ async fn an_offer_that_no_link_leads_to_is_declined_with_advice() {
     federation.start_node("prov-jabar").await;
     let province = federation.node("prov-jabar").await;
     let lodged = province.lodges("Internet mati").await;
-    let forward = wire::Forward { to: "kominfo".to_owned(), reason: 1, answer_by: 0 };
+    let forward = operator_api::Forward { to: "kominfo".to_owned(), reason: 1, answer_by: 0 };
     let declined = province.acts(lodged.complaint, Act::Forward(forward), None).await.expect_err("no route");
     assert!(declined.message().contains("no link leads to kominfo: add a [[peer]]"), "{declined}");
 }
@@ -125,7 +128,7 @@ async fn an_offer_that_no_link_leads_to_is_declined_with_advice() {
 async fn a_complaint_is_lodged_and_offered_in_one_call_and_stays_lodged_if_the_offer_is_declined() {
     let federation = TestFederation::start(province_and_city()).await;
     let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
-    let forward = |to: &str| Some(wire::Forward { to: to.to_owned(), reason: 1, answer_by: 0 });
+    let forward = |to: &str| Some(operator_api::Forward { to: to.to_owned(), reason: 1, answer_by: 0 });
     let mut request = complaint_about("Sekali panggil");
     request.forward = forward("prov-jabar");
     let lodged = city.lodges_request(request.clone()).await.expect("lodged and forwarded");
@@ -142,9 +145,9 @@ async fn a_complaint_is_lodged_and_offered_in_one_call_and_stays_lodged_if_the_o
 async fn a_complaint_lodged_and_offered_at_once_goes_over_as_two_items_just_written_or_read_back() {
     let mut federation = TestFederation::start(province_and_city()).await;
     let city = federation.node("kota-bandung").await;
-    let forward = Some(wire::Forward { to: "prov-jabar".to_owned(), reason: 1, answer_by: 0 });
-    let request = wire::LodgeRequest { forward, ..complaint_about("Dua surat") };
-    let arrives = async |federation: &TestFederation, lodged: sinergi_proto::ids::ComplaintId| {
+    let forward = Some(operator_api::Forward { to: "prov-jabar".to_owned(), reason: 1, answer_by: 0 });
+    let request = operator_api::LodgeRequest { forward, ..complaint_about("Dua surat") };
+    let arrives = async |federation: &TestFederation, lodged: sinergi_proto::base::ids::ComplaintId| {
         let province = federation.node("prov-jabar").await;
         // The province supervises the city: it may have the entry of the lodging anyway, and its text with the offer.
         province.sees(lodged, |seen| seen.offered_to == "prov-jabar" && seen.title == "Dua surat").await;

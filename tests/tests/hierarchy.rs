@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use sinergi_cli::commands::init::Kind;
 use sinergi_cli::demo::federation::Agency;
-use sinergi_proto::ids::ComplaintId;
-use sinergi_proto::wire::act_request::Act;
-use sinergi_proto::wire::{self, ComplaintDetail, ContentClass, ReplyWord};
+use sinergi_proto::base::ids::ComplaintId;
+use sinergi_proto::operator_api;
+use sinergi_proto::operator_api::ComplaintDetail;
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::wire::{ContentClass, ReplyWord};
 use sinergi_tests::federation::{Lodged, TestFederation, TestNode, agency, complaint_about, text};
 
 const CITY: &str = "kota-bandung";
@@ -34,7 +36,7 @@ async fn chain() -> TestFederation {
 
 /// What of a timeline must be the same everywhere.
 fn essence(detail: &ComplaintDetail) -> Vec<(String, String, String, String, String)> {
-    let row = |row: &wire::TimelineRow| {
+    let row = |row: &operator_api::TimelineRow| {
         (row.body.clone(), row.author.clone(), row.standing.clone(), row.code.clone(), row.to.clone())
     };
     detail.timeline.iter().map(row).collect()
@@ -51,7 +53,8 @@ async fn has_phase(node: &TestNode, complaint: ComplaintId, phase: &str) -> Comp
 }
 
 async fn lodges(city: &TestNode, class: ContentClass) -> Lodged {
-    let request = wire::LodgeRequest { class: class.into(), ..complaint_about("Aplikasi pengaduan tidak bisa dibuka") };
+    let request =
+        operator_api::LodgeRequest { class: class.into(), ..complaint_about("Aplikasi pengaduan tidak bisa dibuka") };
     city.lodges_request(request).await.expect("a good complaint is lodged")
 }
 
@@ -127,7 +130,7 @@ async fn a_newcomer_gets_the_history_first_and_an_offer_without_a_route_is_decli
     let (city, ministry) = (federation.node(CITY).await, federation.node(MINISTRY).await);
     let lodged = lodges(&city, ContentClass::Public).await;
     for step in 0..5 {
-        let act = Act::Progress(wire::Progress { state: 1 });
+        let act = Act::Progress(operator_api::Progress { state: 1 });
         city.acts(lodged.complaint, act, text(&format!("step {step}"))).await.expect("the holder works");
     }
     assert!(ministry.shows(lodged.complaint).await.is_none(), "it is no business of the ministry yet");
@@ -150,7 +153,8 @@ async fn who_reported_is_disclosed_to_one_agency_on_the_record() {
     city.forwards(lodged.complaint, HUB).await;
     hub.accepts(lodged.complaint).await;
     city.sees(lodged.complaint, |seen| seen.holder == HUB).await;
-    let disclose = |to: &str| Act::Disclose(wire::Disclose { entry: Vec::new(), commitment: 1, to: to.to_owned() });
+    let disclose =
+        |to: &str| Act::Disclose(operator_api::Disclose { entry: Vec::new(), commitment: 1, to: to.to_owned() });
     let far = city.acts(lodged.complaint, disclose(HUB), None).await.expect_err("there is no direct link");
     assert!(far.message().contains("no direct link to kemendagri"), "{far}");
     city.acts(lodged.complaint, disclose(PROVINCE), None).await.expect("the intake agency discloses");
@@ -205,7 +209,7 @@ async fn a_supervisor_that_takes_part_by_its_own_entry_gets_the_contents_of_the_
     let lodged = lodges(&city, ContentClass::Public).await;
     let at_province = province.sees(lodged.complaint, |seen| seen.entries == 1).await;
     assert_eq!(availabilities(&at_province, ContentClass::Public), ["withheld".to_owned()].into(), "it observes");
-    let reassign = Act::Reassign(wire::Reassign { to: PROVINCE.to_owned(), reason: 4, answer_by: 0 });
+    let reassign = Act::Reassign(operator_api::Reassign { to: PROVINCE.to_owned(), reason: 4, answer_by: 0 });
     province.acts(lodged.complaint, reassign, None).await.expect("the supervisor takes it");
     let seen = sinergi_cli::demo::wait::until(sinergi_tests::federation::PATIENCE, async || {
         let detail = province.shows(lodged.complaint).await;

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use prost::Message;
-use sinergi_proto::cursor::Cursor;
-use sinergi_proto::ids::{Epoch, LedgerIndex};
-use sinergi_proto::limits;
-use sinergi_proto::receipt::{ItemOutcome, Receipt};
-use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::base::ids::{Epoch, LedgerIndex};
+use sinergi_proto::base::limits;
+use sinergi_proto::base::refusal::FaultCode;
+use sinergi_proto::operator_api;
+use sinergi_proto::routing::cursor::Cursor;
+use sinergi_proto::transparency::receipt::{ItemOutcome, Receipt};
 use sinergi_proto::wire::{self, frame::Kind};
 use sinergi_tests::peer::{Dialled, Impostor, Listening};
 use sinergi_tests::stage::Stage;
@@ -51,7 +52,7 @@ impl Line {
         let (code, reason) = link.fault().await;
         assert_eq!(code, fault.number(), "{reason}");
         let told = format!("ended the link: {fault}: {reason}");
-        let reads = |peer: &wire::PeerStatus| peer.last_error == told && peer.first_failure > 0;
+        let reads = |peer: &operator_api::PeerStatus| peer.last_error == told && peer.first_failure > 0;
         let city = self.stage.federation.node(CITY).await;
         assert!(city.sees_peer(MINISTRY, reads).await.queue_depth > 0, "what is owed stays owed");
         let log = self.stage.federation.log_of(CITY);

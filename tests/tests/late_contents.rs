@@ -1,12 +1,14 @@
 //! Contents that come after their entries, or after they were erased. For one member speaks the test.
 
 use prost::Message;
-use sinergi_proto::content::Content;
+use sinergi_proto::base::refusal::RefusalCode;
 use sinergi_proto::entry::ContentClass;
-use sinergi_proto::receipt::ItemOutcome;
-use sinergi_proto::refusal::RefusalCode;
-use sinergi_proto::wire::act_request::Act;
-use sinergi_proto::wire::{self, ComplaintDetail};
+use sinergi_proto::entry::content::Content;
+use sinergi_proto::operator_api;
+use sinergi_proto::operator_api::ComplaintDetail;
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::transparency::receipt::ItemOutcome;
+use sinergi_proto::wire;
 use sinergi_tests::federation::TestNode;
 use sinergi_tests::folder::files_with;
 use sinergi_tests::stage::Stage;
@@ -17,7 +19,7 @@ fn availability(detail: &ComplaintDetail, body: &str) -> Option<String> {
     Some(row.content[0].availability.clone())
 }
 
-async fn shows(node: &TestNode, complaint: sinergi_proto::ids::ComplaintId, body: &str, expected: &str) {
+async fn shows(node: &TestNode, complaint: sinergi_proto::base::ids::ComplaintId, body: &str, expected: &str) {
     let seen = sinergi_cli::demo::wait::until(sinergi_tests::federation::PATIENCE, async || {
         let detail = node.shows(complaint).await;
         Ok::<_, tonic::Status>(detail.filter(|detail| availability(detail, body).as_deref() == Some(expected)))
@@ -64,13 +66,13 @@ async fn erased_content_that_is_sent_again_is_refused_and_stays_erased() {
     let delivered = link.delivery().await;
     let with_content = delivered.items.iter().find(|item| !item.content.is_empty()).expect("the text").clone();
 
-    let erase = Act::Erase(wire::Erase { ground: 1, entries: Vec::new() });
+    let erase = Act::Erase(operator_api::Erase { ground: 1, entries: Vec::new() });
     city.acts(lodged.complaint, erase, None).await.expect("the intake agency proposes");
     let province = stage.federation.node("prov-jabar").await;
-    let proposed = |seen: &wire::ComplaintSummary| seen.entries >= 3;
+    let proposed = |seen: &operator_api::ComplaintSummary| seen.entries >= 3;
     province.sees(lodged.complaint, proposed).await;
     province
-        .acts(lodged.complaint, Act::Approve(wire::Approve::default()), None)
+        .acts(lodged.complaint, Act::Approve(operator_api::Approve::default()), None)
         .await
         .expect("the supervisor approves");
     shows(&city, lodged.complaint, "Lodged", "erased").await;

@@ -10,9 +10,10 @@ use std::time::Duration;
 use sinergi_cli::commands::init::Kind as AgencyKind;
 use sinergi_cli::demo::federation::Agency;
 use sinergi_cli::demo::wait;
-use sinergi_proto::limits;
-use sinergi_proto::receipt::ItemOutcome;
-use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::base::limits;
+use sinergi_proto::base::refusal::FaultCode;
+use sinergi_proto::operator_api;
+use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::wire::{self, frame::Kind};
 use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, agency, complaint_about};
 use sinergi_tests::memory;
@@ -124,7 +125,7 @@ impl Line {
         self.federation.linked().await;
         let (city, province) = (self.city().await, self.province().await);
         city.has_an_empty_outbox().await;
-        let of_province = |rows: Vec<wire::ComplaintSummary>| {
+        let of_province = |rows: Vec<operator_api::ComplaintSummary>| {
             let theirs = rows.into_iter().filter(|row| row.offered_to == PROVINCE || row.holder == PROVINCE);
             let mut theirs: Vec<_> = theirs.map(|row| (row.complaint, row.digest)).collect();
             theirs.sort();
@@ -138,7 +139,7 @@ impl Line {
             self.federation.is_bounded_in_memory(&node.id);
         }
         for (node, peer) in [(&city, PROVINCE), (&province, CITY)] {
-            let settled = |peer: &wire::PeerStatus| {
+            let settled = |peer: &operator_api::PeerStatus| {
                 peer.state == "linked" && peer.last_error.is_empty() && peer.first_failure == 0
             };
             node.sees_peer(peer, settled).await;
@@ -152,13 +153,13 @@ async fn lodge_large(node: &TestNode, to: &str, count: usize) {
     for number in 0..count {
         let mut request = complaint_about(&format!("Besar {number}"));
         request.text.as_mut().expect("a text").body = "x".repeat(LARGE_BYTES);
-        request.forward = Some(wire::Forward { to: to.to_owned(), reason: 1, answer_by: 0 });
+        request.forward = Some(operator_api::Forward { to: to.to_owned(), reason: 1, answer_by: 0 });
         node.lodges_request(request).await.expect("lodged");
     }
 }
 
 /// What an operator sees of a peer that cannot be reached.
-fn is_down(peer: &wire::PeerStatus) -> bool {
+fn is_down(peer: &operator_api::PeerStatus) -> bool {
     peer.state != "linked" && peer.first_failure > 0 && !peer.last_error.is_empty()
 }
 
@@ -173,7 +174,7 @@ async fn a_link_that_is_cut_under_load_is_remade_and_nothing_is_missing() {
         wait::until(PATIENCE, async || Ok::<_, ()>((loaders.acknowledged() >= until).then_some(()))).await.ok();
         line.proxy.refuse(true);
         line.proxy.cut();
-        let refused = |peer: &wire::PeerStatus| is_down(peer) && peer.last_error.contains("refused");
+        let refused = |peer: &operator_api::PeerStatus| is_down(peer) && peer.last_error.contains("refused");
         city.sees_peer(PROVINCE, |peer| refused(peer) && peer.next_retry > 0).await;
         province.sees_peer(CITY, |peer| is_down(peer) && peer.last_error.contains("the connection ended")).await;
         line.proxy.refuse(false);
@@ -356,7 +357,7 @@ async fn stops_in_time(node: &str, peer: &str, way: Way) {
     line.federation.linked().await;
     let (stopped, peer) = (line.federation.node(node).await, line.federation.node(peer).await);
     stopped.has_an_empty_outbox().await;
-    let complaints = |rows: Vec<wire::ComplaintSummary>| rows.into_iter().map(|row| row.complaint);
+    let complaints = |rows: Vec<operator_api::ComplaintSummary>| rows.into_iter().map(|row| row.complaint);
     assert_eq!(told.violated_by(&complaints(stopped.lists().await).collect::<Vec<_>>()), [""; 0]);
     assert_eq!(told.lacked_by(&complaints(peer.lists().await).collect()), None);
     stopped.has_a_sound_ledger().await;
@@ -445,7 +446,7 @@ async fn a_peer_that_never_reads_costs_one_window_of_memory_and_nobody_else_anyt
     }]);
     let index = |cursor: Option<wire::Cursor>| cursor.map_or(0, |cursor| cursor.index as usize);
     let last = Cell::new(0);
-    let stands_still = |peer: &wire::PeerStatus| {
+    let stands_still = |peer: &operator_api::PeerStatus| {
         let sent = index(peer.sent);
         sent > 2 && last.replace(sent) == sent
     };
@@ -505,10 +506,10 @@ async fn a_dialled_peer_that_says_nothing_after_the_handshake_is_given_up_and_di
             kept.push(impostor.answer(dialled).await.expect("the city's certificate is good"));
         }
     }]);
-    let given_up = |peer: &wire::PeerStatus| is_down(peer) && peer.last_error.contains("no answer within 10 s");
+    let given_up = |peer: &operator_api::PeerStatus| is_down(peer) && peer.last_error.contains("no answer within 10 s");
     let first = line.city().await.sees_peer(MINISTRY, |peer| given_up(peer) && peer.next_retry > 0).await;
     line.hand_over().await;
-    let later = |peer: &wire::PeerStatus| given_up(peer) && peer.next_retry > first.next_retry;
+    let later = |peer: &operator_api::PeerStatus| given_up(peer) && peer.next_retry > first.next_retry;
     line.city().await.sees_peer(MINISTRY, later).await;
     silent.abort_all();
 }

@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use sinergi_cli::demo::wait;
 use sinergi_cli::lodging::answer_of;
-use sinergi_proto::wire;
+use sinergi_proto::operator_api;
 use sinergi_tests::federation::{TestFederation, TestNode, complaint_about, province_and_city};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -22,8 +22,8 @@ const MOMENT: Duration = Duration::from_millis(100);
 
 /// A call that lasts.
 struct Call {
-    requests: mpsc::Sender<wire::LodgeRequest>,
-    results: Streaming<wire::LodgeResult>,
+    requests: mpsc::Sender<operator_api::LodgeRequest>,
+    results: Streaming<operator_api::LodgeResult>,
 }
 
 impl Call {
@@ -33,12 +33,12 @@ impl Call {
         Self { requests, results }
     }
 
-    async fn asks(&self, request: wire::LodgeRequest) {
+    async fn asks(&self, request: operator_api::LodgeRequest) {
         self.requests.send(request).await.expect("the call lasts");
     }
 
     /// The next answer; an error is that of the one request.
-    async fn hears(&mut self) -> Result<wire::LodgeReply, Status> {
+    async fn hears(&mut self) -> Result<operator_api::LodgeReply, Status> {
         answer_of(self.results.message().await.expect("the call lasts").expect("an answer to each"))
     }
 }
@@ -57,9 +57,9 @@ fn is_busy<T>(answer: &Result<T, Status>) -> bool {
     }
 }
 
-fn forwarded(title: &str, to: &str) -> wire::LodgeRequest {
-    let forward = wire::Forward { to: to.to_owned(), reason: 1, answer_by: 0 };
-    wire::LodgeRequest { forward: Some(forward), ..complaint_about(title) }
+fn forwarded(title: &str, to: &str) -> operator_api::LodgeRequest {
+    let forward = operator_api::Forward { to: to.to_owned(), reason: 1, answer_by: 0 };
+    operator_api::LodgeRequest { forward: Some(forward), ..complaint_about(title) }
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn requests_of_one_call_are_answered_in_their_order_and_a_bad_one_does_not
     let mut call = Call::begin(&city).await;
     for number in 0..100 {
         call.asks(match number % 10 {
-            3 => wire::LodgeRequest { kind: 0, ..complaint_about("tanpa jenis") },
+            3 => operator_api::LodgeRequest { kind: 0, ..complaint_about("tanpa jenis") },
             7 => forwarded(&format!("Laporan {number}"), "prov-jabar"),
             8 => forwarded(&format!("Laporan {number}"), "kota-bandung"),
             _ => complaint_about(&format!("Laporan {number}")),
@@ -87,7 +87,7 @@ async fn requests_of_one_call_are_answered_in_their_order_and_a_bad_one_does_not
         }
         let reply = answer.expect("lodged");
         assert_eq!(!reply.forward_declined.is_empty(), number % 10 == 8, "{number}: {reply:?}");
-        let complaint = sinergi_proto::ids::ComplaintId::from_slice(&reply.complaint).expect("an id");
+        let complaint = sinergi_proto::base::ids::ComplaintId::from_slice(&reply.complaint).expect("an id");
         let title = city.shows(complaint).await.and_then(|detail| detail.summary).expect("lodged here").title;
         assert_eq!(title, format!("Laporan {number}"), "each hears of its own");
         if number % 10 == 7 {
@@ -176,8 +176,8 @@ async fn records_that_several_calls_lodge_at_once_are_lodged_once_each() {
         let mut ids = vec![Vec::new(); RECORDS];
         for step in 0..RECORDS {
             let record = (step + number) % RECORDS;
-            let external = wire::ExternalReference { source: "lama".to_owned(), id: record.to_string() };
-            call.asks(wire::LodgeRequest { external: Some(external), ..complaint_about("Laporan") }).await;
+            let external = operator_api::ExternalReference { source: "lama".to_owned(), id: record.to_string() };
+            call.asks(operator_api::LodgeRequest { external: Some(external), ..complaint_about("Laporan") }).await;
             ids[record] = call.hears().await.expect("lodged").complaint;
         }
         ids

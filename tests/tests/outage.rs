@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sinergi_cli::demo::wait;
-use sinergi_proto::ids::ComplaintId;
+use sinergi_proto::base::ids::ComplaintId;
 use sinergi_tests::disk::reopen::Reopened;
 use sinergi_tests::federation::{PATIENCE, TestFederation, province_and_city};
 use sinergi_tests::workload::{CLIENTS, Loaders, Told, lodge_and_forward};

@@ -9,15 +9,18 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
+use parking_lot::Mutex;
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 use sinergi_cli::demo::wait;
-use sinergi_daemon::continuity::State;
-use sinergi_proto::ids::ComplaintId;
-use sinergi_proto::receipt::ItemOutcome;
-use sinergi_proto::wire::{self, act_request::Act, frame::Kind};
+use sinergi_proto::base::ids::ComplaintId;
+use sinergi_proto::operator_api;
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::transparency::receipt::ItemOutcome;
+use sinergi_proto::transparency::rollback_guard::GuardState;
+use sinergi_proto::wire::{self, frame::Kind};
 use sinergi_tests::disk::crash::{self, Before, Image, Trace, Unsynced};
 use sinergi_tests::disk::reopen::{Reopened, judge_all, place};
 use sinergi_tests::disk::trace::{self, Operation};
@@ -101,12 +104,12 @@ impl Life {
             .filter_map(|(_, bytes)| bytes)
             .collect();
         let name = Sha256::digest(segments.concat()).to_vec();
-        let known = self.rebuilt.lock().expect("no panic").get(&name).cloned();
+        let known = self.rebuilt.lock().get(&name).cloned();
         if let Some(known) = known {
             return Ok(known);
         }
         let built = build()?;
-        self.rebuilt.lock().expect("no panic").insert(name, built.clone());
+        self.rebuilt.lock().insert(name, built.clone());
         Ok(built)
     }
 }
@@ -180,11 +183,11 @@ impl Watched {
     /// It has told something, at this moment at the latest.
     fn tells(&self, told: impl FnOnce(&mut Seen, u64)) {
         let at = self.disk.now();
-        told(&mut self.seen.lock().expect("no panic"), at);
+        told(&mut self.seen.lock(), at);
     }
 
     async fn shows_its_checkpoint(&self, node: &TestNode) -> u64 {
-        let reply = node.api.clone().get_checkpoint(wire::GetCheckpointRequest {}).await;
+        let reply = node.api.clone().get_checkpoint(operator_api::GetCheckpointRequest {}).await;
         // It may have been killed meanwhile: then it has shown none.
         let Ok(reply) = reply else { return 0 };
         let at = self.disk.now();
@@ -192,7 +195,7 @@ impl Watched {
         let mut lines = note.lines().skip(1);
         let size = lines.next().and_then(|size| size.parse().ok()).expect("a size");
         let root = lines.next().expect("a root").to_owned();
-        self.seen.lock().expect("no panic").checkpoints.push((at, size, root));
+        self.seen.lock().checkpoints.push((at, size, root));
         size
     }
 
@@ -201,7 +204,7 @@ impl Watched {
         let is_written = |operation: &&Operation| operation.op == Op::Write && is_segment(&operation.path);
         let within_groups = operations.iter().filter(is_written).map(|operation| operation.at).collect();
         let left = crash::read(self.disk.root());
-        let seen = self.seen.lock().expect("no panic").clone();
+        let seen = self.seen.lock().clone();
         let trace = before.then(self.disk.root(), &operations);
         let erased = Erased::of(&operations);
         Life { agency, trace, left, seen, rebuilt: Mutex::default(), within_groups, erased }
@@ -220,7 +223,7 @@ async fn lodge_and_forward(city: &TestNode, watched: &Watched, round: usize, cou
                 if let Some(text) = request.text.as_mut().filter(|_| number % 3 == 0 && number < 60) {
                     text.body = "Jalan rusak. ".repeat(5000);
                 }
-                request.forward = Some(wire::Forward {
+                request.forward = Some(operator_api::Forward {
                     to: PROVINCE.to_owned(),
                     reason: wire::ForwardReason::Competence.into(),
                     answer_by: 0,
@@ -261,11 +264,12 @@ async fn decide(stage: &mut Stage, city: &Watched, province: &Watched) {
     city_node.forwards(lodged, PROVINCE).await;
     province_node.accepts(lodged).await;
     city_node.sees(lodged, |seen| seen.holder == PROVINCE).await;
-    let erase = Act::Erase(wire::Erase { ground: wire::EraseGround::SubjectRequest.into(), entries: Vec::new() });
+    let erase =
+        Act::Erase(operator_api::Erase { ground: wire::EraseGround::SubjectRequest.into(), entries: Vec::new() });
     city_node.acts(lodged, erase, None).await.expect("the intake agency proposes");
     city.acknowledged(lodged, 4);
     province_node.sees(lodged, |seen| seen.entries == 4).await;
-    let approved = province_node.acts(lodged, Act::Approve(wire::Approve::default()), None).await;
+    let approved = province_node.acts(lodged, Act::Approve(operator_api::Approve::default()), None).await;
     approved.expect("the supervisor approves");
     province.tells(|seen, at| seen.destroyed.push((at, SECRET)));
     province.acknowledged(lodged, 5);
@@ -331,7 +335,7 @@ async fn live(times: usize) -> [Life; 2] {
         province.shows_its_checkpoint(&province_node).await;
     }
     province_node.has_an_empty_outbox().await;
-    for (_, complaint, entries) in province.seen.lock().expect("no panic").acknowledged.clone() {
+    for (_, complaint, entries) in province.seen.lock().acknowledged.clone() {
         city.acknowledged(complaint, entries);
     }
     decide(&mut stage, &city, &province).await;
@@ -405,7 +409,7 @@ fn judge(life: &Life, moment: u64, unsynced: Unsynced) -> Result<(), String> {
             return Err(format!("charter version {version} was adopted, the newest is {newest}"));
         }
     }
-    if node.data.continuity.state() == State::SetBack {
+    if node.data.continuity.state() == GuardState::SetBack {
         return Err("a power failure is taken for a ledger that was set back".to_owned());
     }
     let findings = node.findings();

@@ -9,12 +9,14 @@ use sinergi_cli::commands::init::Kind;
 use sinergi_cli::demo::federation::Agency;
 use sinergi_cli::demo::wait;
 use sinergi_config::defaults::FILE;
-use sinergi_daemon::continuity;
-use sinergi_proto::checkpoint::CheckpointSigner;
-use sinergi_proto::ids::{ComplaintId, EntryId, Epoch};
-use sinergi_proto::receipt::ItemOutcome;
-use sinergi_proto::refusal::{DeferralCode, FaultCode};
-use sinergi_proto::wire::{self, NodeStatus};
+use sinergi_daemon::rollback_guard;
+use sinergi_proto::base::ids::{ComplaintId, EntryId, Epoch};
+use sinergi_proto::base::refusal::{DeferralCode, FaultCode};
+use sinergi_proto::operator_api;
+use sinergi_proto::operator_api::NodeStatus;
+use sinergi_proto::tlog::checkpoint::CheckpointSigner;
+use sinergi_proto::transparency::receipt::ItemOutcome;
+use sinergi_proto::wire;
 use sinergi_tests::disk::{Disk, NO_SPACE, Op};
 use sinergi_tests::federation::{
     Lodged, PATIENCE, TestFederation, TestNode, agency, complaint_about, province_and_city,
@@ -120,6 +122,15 @@ async fn agree(nodes: &[&TestNode]) {
     });
     let counts = |last: &[BTreeMap<_, _>]| last.iter().map(BTreeMap::len).collect::<Vec<_>>();
     assert!(agreed.await.expect("the nodes answer").is_some(), "the nodes differ, with {:?} complaints", counts(&last));
+}
+
+/// Province and city, which run, and the city, which has lodged and forwarded so many to the province and knows that they are there.
+async fn delivered(complaints: usize) -> (TestFederation, TestNode) {
+    let federation = TestFederation::start(province_and_city()).await;
+    let city = federation.node("kota-bandung").await;
+    lodge_and_forward(&city, "prov-jabar", complaints).await;
+    city.has_an_empty_outbox().await;
+    (federation, city)
 }
 
 /// Lodges and forwards so many.
@@ -338,7 +349,7 @@ async fn what_peers_saw_stops_the_node_though_it_cannot_be_kept_and_they_show_it
     federation.start_node("prov-jabar").await;
     let before = works_and_is_stopped(&mut federation, 3).await;
     DATA.iter().for_each(|part| fs::remove_dir_all(folder.join(part)).expect("the node's data"));
-    let kept = continuity::file(&folder);
+    let kept = rollback_guard::file(&folder);
 
     let full = disk.on(&[Op::Create, Op::Write], "set-back").fails(NO_SPACE);
     federation.start_node(CITY).await;
@@ -366,11 +377,8 @@ async fn what_peers_saw_stops_the_node_though_it_cannot_be_kept_and_they_show_it
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_was_never_sent_a_receipt_shows_the_entries_that_it_holds() {
-    let mut federation = TestFederation::start(province_and_city()).await;
     // What the province saw at the greeting: nothing. What it holds then: entries alone, for it has sent nothing.
-    let city = federation.node("kota-bandung").await;
-    lodge_and_forward(&city, "prov-jabar", 3).await;
-    city.has_an_empty_outbox().await;
+    let (mut federation, _) = delivered(3).await;
     federation.stop_node("kota-bandung").await;
     federation.stop_node("prov-jabar").await;
     lose(&federation, "kota-bandung");
@@ -420,15 +428,12 @@ async fn an_ordinary_restart_is_not_mistaken_for_a_loss_with_the_peer_up_or_down
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_only_the_old_ledger_had_survives_the_recovery() {
-    let mut federation = TestFederation::start(province_and_city()).await;
-    let city = federation.node("kota-bandung").await;
-    lodge_and_forward(&city, "prov-jabar", 3).await;
-    city.has_an_empty_outbox().await;
+    let (mut federation, city) = delivered(3).await;
     federation.stop_node("prov-jabar").await;
     // Nobody else ever got these.
     let offered = lodge_and_forward(&city, "prov-jabar", 3).await;
     let mut request = complaint_about("Dari sistem lain");
-    let external = wire::ExternalReference { source: "lama".to_owned(), id: "7".to_owned() };
+    let external = operator_api::ExternalReference { source: "lama".to_owned(), id: "7".to_owned() };
     request.external = Some(external.clone());
     let kept = city.lodges_request(request).await.expect("lodged");
     let before = digests(&city).await;
@@ -485,10 +490,7 @@ async fn what_waits_for_a_parent_or_a_charter_survives_the_recovery_and_is_taken
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_that_was_deleted_under_its_store_is_noticed_without_any_peer() {
-    let mut federation = TestFederation::start(province_and_city()).await;
-    let city = federation.node("kota-bandung").await;
-    lodge_and_forward(&city, "prov-jabar", 3).await;
-    city.has_an_empty_outbox().await;
+    let (mut federation, city) = delivered(3).await;
     let before = digests(&city).await;
     federation.stop_node("prov-jabar").await;
     federation.stop_node("kota-bandung").await;
@@ -515,10 +517,7 @@ async fn a_ledger_that_was_deleted_under_its_store_is_noticed_without_any_peer()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recovery_that_was_interrupted_is_finished_by_the_next_start() {
-    let mut federation = TestFederation::start(province_and_city()).await;
-    let city = federation.node("kota-bandung").await;
-    lodge_and_forward(&city, "prov-jabar", 3).await;
-    city.has_an_empty_outbox().await;
+    let (mut federation, city) = delivered(3).await;
     let before = digests(&city).await;
     federation.stop_node("kota-bandung").await;
     let folder = federation.folder_of("kota-bandung");
@@ -571,10 +570,7 @@ fn damage(path: &Path, at: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_be_read_of_a_damaged_ledger_survives_the_recovery() {
-    let mut federation = TestFederation::start(province_and_city()).await;
-    let city = federation.node("kota-bandung").await;
-    lodge_and_forward(&city, "prov-jabar", 10).await;
-    city.has_an_empty_outbox().await;
+    let (mut federation, city) = delivered(10).await;
     federation.stop_node("prov-jabar").await;
     // Nobody else ever got these.
     let mut alone = Vec::new();
@@ -619,10 +615,7 @@ async fn what_can_be_read_of_a_damaged_ledger_survives_the_recovery() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_whose_only_segment_was_deleted_is_not_served_and_recovers_into_the_named_epoch() {
-    let mut federation = TestFederation::start(province_and_city()).await;
-    let city = federation.node("kota-bandung").await;
-    lodge_and_forward(&city, "prov-jabar", 3).await;
-    city.has_an_empty_outbox().await;
+    let (mut federation, city) = delivered(3).await;
     let before = digests(&city).await;
     federation.stop_node("kota-bandung").await;
     let folder = federation.folder_of("kota-bandung");
@@ -670,7 +663,7 @@ async fn a_copy_from_before_a_recovery_begins_no_epoch_that_was_begun_after_it()
     restore(&federation, "kota-bandung", &copy);
     // It is whole, of epoch 1, and knows nothing of epoch 2, which would be begun twice.
     let unheard = run_on(&federation.folder_of("kota-bandung"), &["recover", "--yes"]);
-    assert!(unheard.code == 4 && unheard.err.contains("name the new one with --epoch"), "{unheard:?}");
+    assert!(unheard.code == 4 && unheard.err.contains("--epoch"), "{unheard:?}");
     federation.start_node("kota-bandung").await;
     let city = federation.node("kota-bandung").await;
     status_of(&city, |status| has_alarm(status, &["set back", "sinergi recover", "prov-jabar"])).await;

@@ -1,8 +1,9 @@
 //! The simulation over a fixed range of seeds, each of seven agencies or more. `--bin sim` runs any others.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
+use sinergi_tests::sim::liars::{SWITCHED_OFF, SWITCHED_ON};
 use sinergi_tests::sim::{Failure, Plan, Report, run};
 
 /// Seeds that every change must hold for.
@@ -22,12 +23,12 @@ fn many_nodes_agree_after_any_faults() {
             }
             match run(Plan::of(seed, NODES)) {
                 Ok(report) => {
-                    let mut total = total.lock().expect("nobody panics here");
+                    let mut total = total.lock();
                     total.superseded += report.superseded;
                     total.recovered += report.recovered;
                     total.undeclared += report.undeclared;
                 }
-                Err(failure) => failures.lock().expect("nobody panics here").push(failure),
+                Err(failure) => failures.lock().push(failure),
             }
         }
     };
@@ -35,10 +36,10 @@ fn many_nodes_agree_after_any_faults() {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         (0..threads).for_each(|_| drop(scope.spawn(work)));
     });
-    let failures = failures.into_inner().expect("nobody panicked");
+    let failures = failures.into_inner();
     let shown: Vec<String> = failures.iter().map(ToString::to_string).collect();
     assert!(failures.is_empty(), "{}", shown.join("\n"));
-    let total = total.into_inner().expect("nobody panicked");
+    let total = total.into_inner();
     assert!(total.superseded > 0 && total.recovered > 0, "the runs are worth it: {total:?}");
     assert!(total.undeclared > 0, "who signs two ledgers is found: {total:?}");
 }
@@ -49,4 +50,29 @@ fn one_seed_gives_one_run() {
     assert_eq!(run(plan), run(plan));
     let other = run(Plan { seed: 8, ..plan }).expect("it holds");
     assert_ne!(run(plan).expect("it holds").trace, other.trace);
+}
+
+/// Of so many seeds one has an agency that can tell a lie, and somebody who must find it.
+const TRIES: u64 = 16;
+
+#[test]
+fn every_lie_that_is_switched_on_is_told_and_found() {
+    for kind in SWITCHED_ON {
+        let mut told = (0..TRIES).map(|seed| run(Plan { lie: Some(kind), ..Plan::of(seed, NODES) }));
+        let found = told.find_map(|report| match report {
+            Ok(report) => report.told.filter(|told| told.was_told).map(Ok),
+            Err(failure) => Some(Err(failure)),
+        });
+        let told = found.expect("a seed in which it is told").unwrap_or_else(|failure| panic!("{failure}"));
+        assert_eq!(told.name, kind.name);
+    }
+}
+
+#[test]
+fn what_this_protocol_cannot_withstand_is_still_shown_by_its_seed() {
+    for unmet in SWITCHED_OFF {
+        let shown = run(Plan { lie: Some(unmet.kind), ..Plan::of(unmet.seed, NODES) });
+        let invariant = shown.as_ref().err().map(|failure| failure.invariant);
+        assert_eq!(invariant, Some(unmet.invariant), "{} is withstood: switch it on: {shown:?}", unmet.kind.name);
+    }
 }

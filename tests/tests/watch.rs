@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use sinergi_cli::demo::wait;
-use sinergi_daemon::ledger::{Ledger, LedgerOptions, RecordKind};
-use sinergi_daemon::record_codec::Header;
-use sinergi_proto::checkpoint::Checkpoint;
+use sinergi_daemon::storage::ledger::{Ledger, LedgerOptions, RecordKind};
+use sinergi_daemon::storage::record_codec::Header;
 use sinergi_proto::entry::{Body, Entry};
-use sinergi_proto::tree::root_of;
+use sinergi_proto::tlog::checkpoint::Checkpoint;
+use sinergi_proto::tlog::tree::root_of;
 use sinergi_proto::wire::{self, frame::Kind};
 use sinergi_tests::dishonest::{ShownLedger, filling, speaks};
 use sinergi_tests::disk::crash;
@@ -24,7 +24,7 @@ const PROVINCE: &str = "prov-jabar";
 const LIAR: &str = "kominfo";
 
 fn seconds() -> u64 {
-    sinergi_daemon::time::now_millis() / 1000
+    sinergi_daemon::base::time::now_millis() / 1000
 }
 
 /// A ledger with these leaves.
@@ -260,7 +260,7 @@ async fn audits_on_a_schedule_find_what_an_operators_audit_would() {
     let delivered = link.delivery().await;
     let ack = honest.takes(&stage.impostor, &delivered, CITY, seconds() - 60);
     link.say(Kind::Ack(ack)).await;
-    let dropped = honest.with_another(sinergi_proto::ids::LedgerIndex(honest.size() - 1), filling(99));
+    let dropped = honest.with_another(sinergi_proto::base::ids::LedgerIndex(honest.size() - 1), filling(99));
     tokio::select! {
         () = sees_alarm(&city, &[LIAR, "omitted", "evidence export"]) => {}
         () = speaks(&mut link, &stage.impostor, Some(&dropped), seconds()) => panic!("the node ended the link"),

@@ -1,4 +1,4 @@
-//! Claims about charters in the making.
+//! Tests of drafts and signatures of charters.
 
 use sinergi_proto::charter::{Charters, ManagerText, MemberKind, MemberStatus};
 
@@ -62,7 +62,7 @@ fn refused<T>(result: Result<T, CharterWorkError>) -> String {
 }
 
 #[test]
-fn signatures_of_managers_make_a_draft_a_charter_to_be_trusted() {
+fn a_draft_becomes_a_trusted_charter_when_enough_managers_have_signed() {
     let draft = draft(&text()).expect("a draft");
     assert!(draft.signers().expect("none").is_empty());
     let one = signed(&draft, &["ksp"]);
@@ -74,7 +74,7 @@ fn signatures_of_managers_make_a_draft_a_charter_to_be_trusted() {
 }
 
 #[test]
-fn a_manager_who_signs_twice_adds_nothing() {
+fn a_second_signature_of_the_same_manager_adds_nothing() {
     let one = signed(&draft(&text()).expect("a draft"), &["ksp"]);
     let again = one.sign(None, &key("ksp")).expect("a manager");
     assert!(again.before);
@@ -82,7 +82,7 @@ fn a_manager_who_signs_twice_adds_nothing() {
 }
 
 #[test]
-fn nobody_signs_whom_the_charter_does_not_list() {
+fn only_a_key_that_the_charter_lists_can_sign() {
     let draft = draft(&text()).expect("a draft");
     let error = refused(draft.sign(None, &key("kominfo")));
     assert!(error.contains("none of the keys of its managers (kemendagri, ksp, ombudsman)"), "{error}");
@@ -92,11 +92,11 @@ fn nobody_signs_whom_the_charter_does_not_list() {
 }
 
 #[test]
-fn what_is_no_charter_is_not_signed() {
+fn a_file_that_is_no_charter_cannot_be_signed() {
     for (wrong, said) in [
         ("version = 1\n", "its text is no charter"),
         ("hello\n", "its text is no charter"),
-        ("version\t= 1\n", "line 1, column 8 holds the control character U+0009"),
+        ("version\t= 1\n", "line 1, column 8 has the control character U+0009"),
         ("a = 1\r\n", "U+000D"),
         ("a = 1\n\n\u{2014} broken\n", "its signature lines cannot be read"),
     ] {
@@ -108,7 +108,7 @@ fn what_is_no_charter_is_not_signed() {
 }
 
 #[test]
-fn a_text_that_was_changed_after_it_was_signed_is_seen() {
+fn a_change_after_signing_is_detected() {
     let note = signed(&draft(&text()).expect("a draft"), &["ksp"]);
     let changed = String::from_utf8(note.bytes().to_vec()).expect("text").replacen("threshold = 2", "threshold = 1", 1);
     let changed = Paper::read(changed.as_bytes()).expect("still a note");
@@ -117,7 +117,7 @@ fn a_text_that_was_changed_after_it_was_signed_is_seen() {
 }
 
 #[test]
-fn a_successor_names_the_text_that_it_follows_and_is_signed_by_old_and_new() {
+fn a_successor_names_its_predecessor_and_is_trusted_when_the_managers_have_signed() {
     let first = signed(&draft(&text()).expect("a draft"), &["ksp", "ombudsman"]);
     let mut next = successor(&first).expect("signed");
     assert_eq!((next.version, next.member.len(), next.manager.len()), (2, 1, 3));
@@ -129,7 +129,7 @@ fn a_successor_names_the_text_that_it_follows_and_is_signed_by_old_and_new() {
 }
 
 #[test]
-fn a_member_takes_the_place_of_another_only_when_told_so() {
+fn a_member_replaces_another_only_if_that_is_asked_for() {
     let mut text = text();
     assert!(refused(add_member(&mut text, member("prov-jabar", None), false)).contains("listed already"));
     assert!(add_member(&mut text, member("prov-jabar", None), true).expect("replaced"));
@@ -137,7 +137,7 @@ fn a_member_takes_the_place_of_another_only_when_told_so() {
 }
 
 #[test]
-fn a_block_is_what_init_wrote_and_nothing_else() {
+fn only_a_block_as_init_writes_it_is_accepted() {
     let blocks = toml::to_string(&std::collections::BTreeMap::from([("member", vec![member("ksp", None)])]));
     assert_eq!(member_blocks(&blocks.expect("TOML")).expect("a block").len(), 1);
     assert!(refused(member_blocks("[[member]]\nidd = \"ksp\"\n")).contains("no block of a member"));

@@ -1,40 +1,41 @@
-//! `sinergi audit`: check what other agencies' ledgers hold against what this node knows that they must hold. Exit code 5 if anything is wrong.
+//! `sinergi audit`: checks other agencies' ledgers against this node's ledger. Exit code 5 if an audit has a finding.
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use sinergi_proto::ids::{AgencyId, ComplaintName};
-use sinergi_proto::wire::{AuditRequest, audit_event::Event};
+use sinergi_proto::base::ids::{AgencyId, ComplaintName};
+use sinergi_proto::operator_api::{AuditRequest, audit_event::Event};
 
 use super::evidence::described;
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::columns::rendered;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::Audited;
 use crate::when::{self, Moment};
 
 /// Options of `audit`.
 #[derive(Args, Clone, Debug)]
 pub struct AuditArgs {
-    /// The agencies; they must be linked with this node
+    /// The agencies to audit; they must be linked with this node
     #[arg(value_name = "AGENCY", required_unless_present = "all", conflicts_with = "all")]
     pub agencies: Vec<AgencyId>,
 
-    /// All agencies that are linked with this node
+    /// Audit all agencies that are linked with this node
     #[arg(long)]
     pub all: bool,
 
-    /// Only what concerns one complaint
+    /// Check only the entries of this complaint
     #[arg(long, value_name = "ID")]
     pub complaint: Option<ComplaintName>,
 
-    /// Only what this node wrote or received since then: RFC 3339, or a date
+    /// Check only entries that this node wrote or received since then: RFC 3339, or a date
     #[arg(long, value_name = "TIME")]
     pub since: Option<Moment>,
 }
 
 /// Runs the command.
-pub(super) async fn run(args: AuditArgs, context: &Context) -> Result<(), Failure> {
+pub(crate) async fn run(args: AuditArgs, context: &Context) -> Result<(), Failure> {
     let what = "audit";
     let since = args.since.map(|moment| moment.start(&context.output.zone)).transpose();
     let since = since.map_err(|error| Failure::usage(error.to_string()))?;
@@ -46,7 +47,7 @@ pub(super) async fn run(args: AuditArgs, context: &Context) -> Result<(), Failur
     let mut node = context.connect().await?;
     let answer = node.api.audit(request).await;
     let mut stream = answer.map_err(|status| Failure::from_status(what, &status))?.into_inner();
-    // On stderr, and nothing at all unless that is a terminal.
+    // The bar goes to stderr, and is shown only if that is a terminal.
     let style = ProgressStyle::with_template("auditing {msg} {wide_bar} {pos} of {len} entries, {eta} left")
         .expect("the template is well-formed");
     let bar = ProgressBar::new(0).with_style(style);
@@ -72,7 +73,7 @@ fn verdict(audits: &[Audited]) -> Result<(), Failure> {
     if findings > 0 {
         let count = if findings == 1 { "1 finding".to_owned() } else { format!("{findings} findings") };
         return Err(Failure::findings(format!("the audit has {count}")).help(
-            "`sinergi evidence export --to FILE` writes the evidence; `sinergi evidence verify` checks it anywhere",
+            "`sinergi evidence export --to FILE` writes the evidence; `sinergi evidence verify` checks it on any machine",
         ));
     }
     match audits.iter().find_map(|audit| Some((&audit.agency, audit.problem.as_ref()?))) {
@@ -85,7 +86,7 @@ fn verdict(audits: &[Audited]) -> Result<(), Failure> {
 
 fn page(output: &Output, audits: &[Audited]) -> String {
     if audits.is_empty() {
-        return "No agency is linked with this node: there is nobody to audit.".to_owned();
+        return "No agency is linked with this node, so there is none to audit.".to_owned();
     }
     let mut table = output.table(&["AGENCY", "LEAVES", "CHECKED", "RESULT"], &["LEAVES", "CHECKED"]);
     for audit in audits {
@@ -105,7 +106,7 @@ fn page(output: &Output, audits: &[Audited]) -> String {
     let mut parts = vec![rendered(&table)];
     for audit in audits.iter().filter(|audit| audit.of_earlier_epochs > 0) {
         let text = format!(
-            "{} acknowledged {} entries in earlier epochs of its ledger; its present ledger cannot show them where they were.",
+            "{} acknowledged {} entries in earlier epochs of its ledger; its present ledger cannot prove them.",
             safe::line(&audit.agency),
             audit.of_earlier_epochs
         );
@@ -117,17 +118,18 @@ fn page(output: &Output, audits: &[Audited]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire;
+
+    use sinergi_proto::operator_api;
 
     use super::*;
 
-    fn audited(findings: Vec<wire::AuditFinding>) -> Audited {
-        let result = wire::AuditResult { size: 40, checked: 12, findings, ..Default::default() };
+    fn audited(findings: Vec<operator_api::AuditFinding>) -> Audited {
+        let result = operator_api::AuditResult { size: 40, checked: 12, findings, ..Default::default() };
         Audited::new("kota-bandung".to_owned(), result)
     }
 
-    fn omitted() -> wire::AuditFinding {
-        wire::AuditFinding {
+    fn omitted() -> operator_api::AuditFinding {
+        operator_api::AuditFinding {
             finding: "omitted".to_owned(),
             accused: "kota-bandung".to_owned(),
             proven: true,
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_audit_says_what_was_checked_what_was_found_and_where_the_evidence_is() {
+    fn an_audit_shows_the_checked_leaves_the_findings_and_the_evidence() {
         let output = Output::fixed("2026-03-01T12:00:00Z".parse().expect("a time"));
         assert!(verdict(&[audited(vec![])]).is_ok());
         let audits = vec![audited(vec![omitted()])];
@@ -155,8 +157,8 @@ omitted by kota-bandung (proven)
     }
 
     #[test]
-    fn an_agency_that_could_not_be_audited_is_a_failure_and_no_finding() {
-        let result = wire::AuditResult { problem: "no link".to_owned(), ..Default::default() };
+    fn an_agency_that_could_not_be_audited_is_a_failure_and_not_a_finding() {
+        let result = operator_api::AuditResult { problem: "no link".to_owned(), ..Default::default() };
         let failure = verdict(&[Audited::new("ksp".to_owned(), result)]).expect_err("it was not audited");
         assert_eq!(failure.exit(), crate::failure::Exit::Failed);
         assert!(failure.report().contains("ksp was not audited"), "{}", failure.report());

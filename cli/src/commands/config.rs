@@ -1,6 +1,6 @@
-//! `sinergi config check`: everything that is wrong with a node's files, at once, before the node finds out one by one.
+//! `sinergi config check`: reports all problems of a node's files at once, before the node starts.
 //!
-//! Invariants: it changes nothing; it needs no running node; every problem says what to do.
+//! Invariants: the check changes nothing, needs no running node, and gives advice for every problem.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -9,35 +9,36 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use serde::Serialize;
 use sinergi_config::{Config, ConfigError, defaults};
-use sinergi_daemon::causes::one_line;
-use sinergi_daemon::keys::SigningKeys;
-use sinergi_daemon::tls::{Authorities, Credentials};
+use sinergi_daemon::base::causes::one_line;
+use sinergi_daemon::storage::keys::SigningKeys;
+use sinergi_daemon::transport::tls::{Authorities, Credentials};
 use sinergi_proto::charter::{Charter, Charters, KeyUse, Member};
 
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 
-/// Days before the end of a certificate from which it is worth a look.
+/// A certificate that ends within this time gives a warning.
 const SOON: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
 
-/// What can be done with a configuration.
+/// The commands for a configuration.
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Check the node's configuration, keys, certificate and charter
     Check,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Findings {
     /// The configuration file.
     pub file: PathBuf,
-    /// What keeps the node from working.
+    /// Problems that prevent the node from working.
     pub problems: Vec<String>,
-    /// What deserves a look.
+    /// Things that the operator should look at.
     pub warnings: Vec<String>,
-    /// When the node's certificate ends, if it could be read.
+    /// The end of the node's certificate, if it could be read.
     pub certificate_expires: Option<Timestamp>,
 }
 
@@ -45,7 +46,7 @@ pub struct Findings {
 pub fn run(command: &Command, context: &Context) -> Result<(), Failure> {
     let Command::Check = command;
     let folder = context.target.folder().ok_or_else(|| {
-        Failure::usage("config check works on the files of a node").help("name the node's folder with --node DIR")
+        Failure::usage("config check needs the files of a node").help("name the node's folder with --node DIR")
     })?;
     let findings = check(folder, context.output.now);
     context.output.document(&findings, screen)?;
@@ -97,7 +98,7 @@ pub fn check(folder: &Path, now: Timestamp) -> Findings {
     findings
 }
 
-/// The ledger below holds what citizens wrote.
+/// Checks that other users cannot read the data folder: it has the citizens' texts.
 fn check_folder(data: &Path, findings: &mut Findings) {
     match std::fs::metadata(data) {
         Ok(folder) if !folder.is_dir() => findings.problems.push(format!("data = {} is no folder", data.display())),
@@ -105,7 +106,7 @@ fn check_folder(data: &Path, findings: &mut Findings) {
             let mode = folder.permissions().mode() & 0o7777;
             if mode & 0o007 != 0 {
                 findings.warnings.push(format!(
-                    "{} has mode {mode:04o}, so that everybody on this machine can look into it: run `chmod o= {}`",
+                    "{} has mode {mode:04o}, so every user of this machine can read it: run `chmod o= {}`",
                     data.display(),
                     data.display()
                 ));
@@ -132,7 +133,7 @@ fn check_certificate(config: &Config, credentials: &Credentials, now: Timestamp,
 fn newest_charter(config: &Config) -> Result<Charters, String> {
     let Some(pin) = config.charter.pin else {
         return Err(
-            "charter.pin is missing: the node does not run before it has a charter; adopt the first one".to_owned()
+            "charter.pin is missing: the node does not start without a charter; adopt the first one with `sinergi charter adopt`".to_owned()
         );
     };
     let read = |version| {
@@ -156,13 +157,13 @@ fn check_validity(charter: &Charter, now: Timestamp, findings: &mut Findings) {
     let end = i64::try_from(charter.valid_until).ok().and_then(|end| Timestamp::from_millisecond(end).ok());
     if let Some(end) = end.filter(|end| *end <= now) {
         findings.warnings.push(format!(
-            "charter version {} ended at {end} and is in its {} days of grace, or past them: ask its managers for the next",
+            "charter version {} ended at {end}, and its {} days of grace are running or over: ask its managers for the next version",
             charter.version, charter.grace_days
         ));
     }
 }
 
-/// What the charter says about this node must be what this node has.
+/// Checks that the node's federation, keys and certificate are those in the charter.
 fn check_member(
     config: &Config,
     charter: &Charter,
@@ -190,7 +191,7 @@ fn check_member(
                 Some(listed) if listed.valid_at(millis) => {}
                 Some(_) => findings
                     .problems
-                    .push(format!("the charter lists the {name} key as not valid now: a new key is due")),
+                    .push(format!("the charter lists the {name} key, but not as valid now: make a new key")),
                 None => findings.problems.push(format!(
                     "{} is none of the {name} keys that charter version {} lists for {}",
                     file.display(),
@@ -203,7 +204,7 @@ fn check_member(
     if let Some(credentials) = credentials {
         let (authorities, bad) = Authorities::of_charter(config.federation.clone(), charter);
         findings.warnings.extend(bad.iter().map(|error| one_line(error)));
-        // What the certificate itself is wrong about has been said before.
+        // Problems of the certificate itself were reported before.
         if credentials.check(&config.federation, &config.agency, now).is_ok()
             && let Err(error) = credentials.check_under(&authorities, now)
         {
@@ -212,7 +213,7 @@ fn check_member(
     }
 }
 
-/// The findings for people.
+/// The findings as text.
 fn screen(output: &Output, findings: &Findings) -> String {
     let mut lines = Vec::new();
     let mut list = |tone, mark, texts: &[String]| {

@@ -1,19 +1,22 @@
-//! Asking before what cannot be undone is done.
+//! Asks the operator before a command that cannot be undone.
 //!
-//! Invariant: without a terminal nobody is asked, and nothing is done.
+//! Invariant: without a terminal there is no question, and the command is not carried out.
 
 use std::io::{self, IsTerminal, Write};
 
 use crate::failure::Failure;
 
-/// Says what will be done, and asks for a yes.
+/// Explains the command, and asks for a yes.
 ///
 /// # Errors
-/// There is nobody to ask, or the answer is another one.
+/// There is no terminal, or the answer is not yes.
 pub(super) fn confirm(explanation: &str, question: &str) -> Result<(), Failure> {
-    let declined = || Failure::refused("not confirmed: nothing was changed").help("repeat it with --yes to do it");
+    let declined = || {
+        Failure::refused("not confirmed: nothing was changed")
+            .help("repeat the command with --yes to do it without a question")
+    };
     let mut said = io::stderr().lock();
-    // If stderr is gone there is nobody to ask.
+    // If stderr is closed, the operator cannot see the question.
     writeln!(said, "{explanation}").map_err(|_| declined())?;
     if !io::stdin().is_terminal() {
         return Err(declined());

@@ -1,9 +1,8 @@
-//! `sinergi init`: makes a node's folder: keys, a pilot authority and certificate, the configuration, and the block that the
-//! charter needs about it.
+//! `sinergi init`: creates a node's folder: keys, a pilot authority and certificate, the configuration, and the agency's block for the charter.
 //!
 //! Invariants:
-//! - nothing that exists is overwritten; everything that can be wrong is checked before the first file is written;
-//! - the configuration is written last: a folder that holds one is whole.
+//! - no existing file is overwritten, and all arguments are checked before the first file is written;
+//! - the configuration is written last, so a folder with a configuration is complete.
 
 mod charter;
 mod member;
@@ -17,8 +16,8 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 use sinergi_config::{CharterPin, Config, Endpoint, Federation, NodeFile, Peer, defaults};
-use sinergi_daemon::keys::{self, KeyError, SigningKeys};
-use sinergi_proto::ids::AgencyId;
+use sinergi_daemon::storage::keys::{self, KeyError, SigningKeys};
+use sinergi_proto::base::ids::AgencyId;
 
 use super::pki::{AUTHORITY_CERTIFICATE, AUTHORITY_KEY, write_pair};
 use crate::failure::Failure;
@@ -28,7 +27,7 @@ use crate::pki::{AUTHORITY_DAYS, Authority, NODE_DAYS, NodeCertificate, NodeName
 pub use charter::adopt_first_charter;
 pub use member::{Kind, MemberDetails};
 
-/// The block for the charter, in the node's folder.
+/// The file with the agency's block for the charter, in the node's folder.
 pub const MEMBER_FILE: &str = "member.toml";
 
 /// Options of `init`.
@@ -40,19 +39,19 @@ pub struct InitArgs {
     /// The federation, as in lapor.go.id
     #[arg(long, value_name = "NAME")]
     pub federation: Federation,
-    /// Where peers may dial in, as in 0.0.0.0:7443; without it the node only dials out
+    /// Address on which peers dial in, as in 0.0.0.0:7443; without it the node only dials out
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
-    /// Where peers reach the node, for the charter; may be repeated
+    /// Address at which peers reach the node, for the charter; may be repeated
     #[arg(long = "endpoint", value_name = "HOST:PORT")]
     pub endpoints: Vec<Endpoint>,
-    /// The federation's first charter, if it is there already; its hash is pinned
+    /// The federation's first charter, if it exists already; the node pins its hash
     #[arg(long, value_name = "FILE")]
     pub charter: Option<PathBuf>,
-    /// An agency to link with: dialled at its endpoint, waited for without one; may be repeated
+    /// An agency to link with: the node dials the endpoint, or waits for the peer if there is none; may be repeated
     #[arg(long = "peer", value_name = "ID[=HOST:PORT]")]
     pub peers: Vec<PeerArg>,
-    /// What the charter says about the agency.
+    /// The facts about the agency for the charter.
     #[command(flatten)]
     pub member: MemberDetails,
     /// Make no authority and no certificate: the agency has its own
@@ -75,23 +74,24 @@ impl FromStr for PeerArg {
     }
 }
 
-/// What `init` made.
+/// The new node, as `init` reports it.
 #[derive(Clone, Debug, Serialize)]
 pub struct NewNode {
     /// The node's folder.
     pub folder: PathBuf,
-    /// Its configuration.
+    /// The configuration file.
     pub config: PathBuf,
-    /// The block for the charter.
+    /// The file with the block for the charter.
     pub member: PathBuf,
-    /// The pinned hash, if a charter was given.
+    /// The pinned hash of the charter, if one was given.
     pub pin: Option<String>,
 }
 
 /// Runs the command.
 pub fn run(args: &InitArgs, context: &Context) -> Result<(), Failure> {
     let folder = context.target.folder().ok_or_else(|| {
-        Failure::usage("init makes a folder, not a socket").help("name the new node's folder with --node DIR")
+        Failure::usage("init creates a folder, and --socket names none")
+            .help("name the new node's folder with --node DIR")
     })?;
     let node = create(folder, args, context.output.now)?;
     context.output.document(&node, |_, node| {
@@ -102,17 +102,16 @@ pub fn run(args: &InitArgs, context: &Context) -> Result<(), Failure> {
                 node.member.display()
             ),
             (None, _) => format!("Give {} to the managers of the charter, and adopt the charter when it is signed.", node.member.display()),
-            (Some(_), _) => format!("Start it with `sinergi --node {folder} run`."),
+            (Some(_), _) => format!("Start the node with `sinergi --node {folder} run`."),
         };
         format!("made the node of {} in {folder}\n{next}\nCheck it at any time with `sinergi --node {folder} config check`.", args.agency)
     })
 }
 
-/// Makes a node in `folder`, which may exist but holds no node.
+/// Creates a node in `folder`, which may exist but must not have a node.
 ///
 /// # Errors
-/// Something is there already, the configuration would be wrong, the charter is not the federation's first, or a file cannot
-/// be written.
+/// A file exists already, the configuration would be invalid, the charter is not the federation's first one, or a file cannot be written.
 pub fn create(folder: &Path, args: &InitArgs, now: Timestamp) -> Result<NewNode, Failure> {
     let config_file = folder.join(defaults::FILE);
     let member_file = folder.join(MEMBER_FILE);
@@ -120,14 +119,14 @@ pub fn create(folder: &Path, args: &InitArgs, now: Timestamp) -> Result<NewNode,
     for taken in [&config_file, &member_file, &keys_folder, &folder.join(defaults::CHARTER_DIRECTORY)] {
         if taken.exists() {
             return Err(Failure::failed(format!("{} exists already: nothing was changed", taken.display()))
-                .help("choose another folder with --node DIR; a node that was made in part is removed by hand"));
+                .help("choose another folder with --node DIR, or delete a node that was created only in part"));
         }
     }
     let first = args.charter.as_deref().map(|file| charter::read_first(file, &args.federation)).transpose()?;
     let pin = first.as_ref().map(|(_, pin)| *pin);
     let text = node_file(args, pin).render();
     let config = Config::parse(&text, &config_file).map_err(|error| {
-        Failure::usage("the new node's configuration would be wrong").because(error).help("nothing was written")
+        Failure::usage("the new node's configuration would be invalid").because(error).help("nothing was written")
     })?;
 
     make_folder(folder)?;
@@ -188,7 +187,7 @@ fn make_certificates(config: &Config, args: &InitArgs, now: Timestamp, folder: &
     Ok(authority)
 }
 
-/// A folder for its owner alone, with those that it lies in, and their names on the disk. One that is there is left as it is.
+/// Creates a folder that only its owner can read, with its parent folders, and makes their names durable. An existing folder is not changed.
 fn make_folder(folder: &Path) -> Result<(), Failure> {
     if folder.as_os_str().is_empty() || folder.is_dir() {
         return Ok(());

@@ -1,15 +1,14 @@
-//! `sinergi pki …`: pilot certificates, in files.
+//! `sinergi pki …`: makes, renews and shows pilot certificates in files.
 //!
-//! Invariants: keys are written with mode 0600 and never over an existing file; a renewed certificate replaces the old one in
-//! one step.
+//! Invariants: a key has mode 0600 and never overwrites a file; a renewed certificate replaces the old one atomically.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, value_parser};
 use serde::Serialize;
 use sinergi_config::{Federation, Tls};
-use sinergi_daemon::keys;
-use sinergi_proto::ids::AgencyId;
+use sinergi_daemon::storage::keys;
+use sinergi_proto::base::ids::AgencyId;
 
 use crate::failure::Failure;
 use crate::options::Context;
@@ -17,21 +16,21 @@ use crate::pki::{self, AUTHORITY_DAYS, Authority, MAX_DAYS, NODE_DAYS, NodeCerti
 
 /// The certificate of an agency's own authority, in a node's `keys` folder.
 pub const AUTHORITY_CERTIFICATE: &str = "ca.crt";
-/// Its key.
+/// The key of that authority.
 pub const AUTHORITY_KEY: &str = "ca.key";
 const NODE_CERTIFICATE: &str = "tls.crt";
 const NODE_KEY: &str = "tls.key";
 
-/// What can be done with certificates.
+/// The commands for certificates.
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Make an agency's own certificate authority
     Ca(CaArgs),
     /// Make a node certificate with a new key
     Issue(IssueArgs),
-    /// Extend the certificate of a node, with the same key and names
+    /// Renew the certificate of a node, with the same key and names
     Renew(RenewArgs),
-    /// Show what stands in a certificate, and when it ends
+    /// Show the content and the end of a certificate
     Show(ShowArgs),
 }
 
@@ -41,10 +40,10 @@ pub struct CaArgs {
     /// The agency
     #[arg(long, value_name = "ID")]
     pub agency: AgencyId,
-    /// Days that it is valid
+    /// Validity in days
     #[arg(long, default_value_t = AUTHORITY_DAYS, value_parser = value_parser!(u32).range(1..=i64::from(MAX_DAYS)))]
     pub days: u32,
-    /// Where ca.crt and ca.key are written
+    /// Folder for ca.crt and ca.key
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub directory: PathBuf,
 }
@@ -52,10 +51,10 @@ pub struct CaArgs {
 /// The files of an authority.
 #[derive(Args, Clone, Debug)]
 pub struct AuthorityFiles {
-    /// The authority's certificate [default: ca.crt in the directory of the result]
+    /// The authority's certificate [default: ca.crt in the folder of the node's certificate]
     #[arg(long, value_name = "FILE", requires = "ca_key")]
     pub ca: Option<PathBuf>,
-    /// The authority's key [default: ca.key there]
+    /// The authority's key [default: ca.key in the same folder]
     #[arg(long, value_name = "FILE", requires = "ca")]
     pub ca_key: Option<PathBuf>,
 }
@@ -69,19 +68,19 @@ pub struct IssueArgs {
     /// The federation
     #[arg(long, value_name = "NAME")]
     pub federation: Federation,
-    /// A DNS name beside the SPIFFE id; may be repeated
+    /// A DNS name in addition to the SPIFFE id; may be repeated
     #[arg(long, value_name = "NAME")]
     pub dns: Vec<String>,
-    /// An address beside the SPIFFE id; may be repeated
+    /// An IP address in addition to the SPIFFE id; may be repeated
     #[arg(long, value_name = "ADDRESS")]
     pub ip: Vec<std::net::IpAddr>,
-    /// Days that it is valid
+    /// Validity in days
     #[arg(long, default_value_t = NODE_DAYS, value_parser = value_parser!(u32).range(1..=i64::from(MAX_DAYS)))]
     pub days: u32,
     /// The authority that signs.
     #[command(flatten)]
     pub authority: AuthorityFiles,
-    /// Where tls.crt and tls.key are written
+    /// Folder for tls.crt and tls.key
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub directory: PathBuf,
 }
@@ -89,7 +88,7 @@ pub struct IssueArgs {
 /// Options of `pki renew`.
 #[derive(Args, Clone, Debug)]
 pub struct RenewArgs {
-    /// Days that it is valid from now on
+    /// Validity in days, from now on
     #[arg(long, default_value_t = NODE_DAYS, value_parser = value_parser!(u32).range(1..=i64::from(MAX_DAYS)))]
     pub days: u32,
     /// The authority that signs.
@@ -100,7 +99,7 @@ pub struct RenewArgs {
 /// Options of `pki show`.
 #[derive(Args, Clone, Debug)]
 pub struct ShowArgs {
-    /// The certificate's PEM file [default: that of the node]
+    /// The certificate's PEM file [default: the node's certificate]
     pub file: Option<PathBuf>,
 }
 
@@ -127,7 +126,7 @@ fn make_authority(args: &CaArgs, context: &Context) -> Result<(), Failure> {
         .map_err(|error| Failure::failed("cannot make the authority").because(error))?;
     let (certificate, key) = (args.directory.join(AUTHORITY_CERTIFICATE), args.directory.join(AUTHORITY_KEY));
     write_pair(authority.pair(), &certificate, &key)?;
-    done(context, "Keep the key offline if you can; the charter lists the certificate.", certificate, Some(key))
+    done(context, "Keep the key offline if you can. The charter lists the certificate.", certificate, Some(key))
 }
 
 fn issue(args: &IssueArgs, context: &Context) -> Result<(), Failure> {
@@ -141,7 +140,7 @@ fn issue(args: &IssueArgs, context: &Context) -> Result<(), Failure> {
         .map_err(|error| Failure::failed("cannot make the certificate").because(error))?;
     let (certificate, key) = (args.directory.join(NODE_CERTIFICATE), args.directory.join(NODE_KEY));
     write_pair(&pair, &certificate, &key)?;
-    done(context, "The node names both files in [tls] of its sinergid.toml.", certificate, Some(key))
+    done(context, "Name both files in [tls] of the node's sinergid.toml.", certificate, Some(key))
 }
 
 fn renew(args: &RenewArgs, context: &Context) -> Result<(), Failure> {
@@ -152,7 +151,7 @@ fn renew(args: &RenewArgs, context: &Context) -> Result<(), Failure> {
     let pem = pki::reissue(&old, &config.federation, &config.agency, &authority, context.output.now, args.days)
         .map_err(|error| Failure::failed(format!("cannot renew {}", certificate.display())).because(error))?;
     replace(certificate, pem.as_bytes())?;
-    done(context, "The node shows it from its next start on.", certificate.clone(), None)
+    done(context, "The node uses it from its next start on.", certificate.clone(), None)
 }
 
 fn show(args: &ShowArgs, context: &Context) -> Result<(), Failure> {
@@ -181,14 +180,14 @@ fn read_pair(certificate: &Path, key: &Path) -> Result<Pair, Failure> {
     read().map_err(|error: keys::KeyError| Failure::failed("cannot read a certificate and its key").because(error))
 }
 
-/// Writes the key first: what exists without its certificate does no harm.
+/// Writes a key, then its certificate: a key without a certificate does no harm.
 pub(super) fn write_pair(pair: &Pair, certificate: &Path, key: &Path) -> Result<(), Failure> {
     keys::write_private(key, pair.key.as_bytes())
         .and_then(|()| keys::write_private(certificate, pair.certificate.as_bytes()))
         .map_err(|error| Failure::failed("cannot write a certificate and its key").because(error))
 }
 
-/// Puts a whole new file in the place of an old one.
+/// Replaces a file atomically.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || {

@@ -1,13 +1,13 @@
-//! `sinergi receipt ID`: the citizen's proof that a complaint was lodged, when and where. `sinergi receipt --verify FILE --charter CHARTER`
-//! checks one without any node; exit code 5 if it does not hold.
+//! `sinergi receipt ID`: the citizen's proof that a complaint was lodged, with time and agency. `sinergi receipt --verify FILE --charter CHARTER`
+//! checks a receipt without a node; exit code 5 if it is not valid.
 
 mod verify;
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sinergi_proto::ids::ComplaintName;
-use sinergi_proto::wire::GetLodgingProofRequest;
+use sinergi_proto::base::ids::ComplaintName;
+use sinergi_proto::operator_api::GetLodgingProofRequest;
 use tonic::Code;
 
 use super::charter::files;
@@ -17,40 +17,40 @@ use crate::output::Format;
 use crate::view::{Receipt, short_id};
 
 const ABOUT: &str = "\
-A receipt is a C2SP tlog-proof: the agency's signed lodging, its place in the agency's ledger, and the agency's signed checkpoint with its
-time. Give it to the citizen together with the reply code, which does not stand in it and is kept nowhere.";
+A receipt is a C2SP tlog-proof: the signed entry of the lodging, its place in the agency's ledger, and the agency's signed checkpoint with its
+time. Give it to the citizen together with the reply code, which is not part of the receipt and is not stored.";
 
 /// Options of `receipt`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = ABOUT)]
 pub struct ReceiptArgs {
-    /// The complaint, at the agency that took it in
+    /// The complaint; ask the intake agency's node
     #[arg(value_name = "ID", required_unless_present = "verify", conflicts_with_all = ["verify", "charter"])]
     pub complaint: Option<ComplaintName>,
 
-    /// Write the receipt to a file that is not there yet [default: print it]
+    /// Write the receipt to this new file [default: print it]
     #[arg(long, value_name = "FILE", conflicts_with = "verify")]
     pub to: Option<PathBuf>,
 
-    /// The citizen's reply code: check that it was given for this complaint
+    /// Check that this reply code was given for the complaint
     #[arg(long, value_name = "CODE")]
     pub reply_code: Option<String>,
 
-    /// Check a receipt, without a node
+    /// Check this receipt, without a node
     #[arg(long, value_name = "FILE", requires = "charter")]
     pub verify: Option<PathBuf>,
 
-    /// The signed charter under whose keys it is checked
+    /// The signed charter whose keys are used for the check
     #[arg(long, value_name = "FILE", requires = "verify")]
     pub charter: Option<PathBuf>,
 }
 
 /// Runs the command.
-pub(super) async fn run(args: &ReceiptArgs, context: &Context) -> Result<(), Failure> {
+pub(crate) async fn run(args: &ReceiptArgs, context: &Context) -> Result<(), Failure> {
     match (&args.verify, &args.charter, &args.complaint) {
         (Some(file), Some(charter), _) => verify::run(file, charter, args.reply_code.as_deref(), context),
         (_, _, Some(complaint)) => fetch(complaint, args, context).await,
-        // The command line's rules leave nothing else.
+        // The parser's rules allow no other combination.
         _ => Err(Failure::usage("name a complaint, or a receipt with --verify and --charter")),
     }
 }
@@ -78,18 +78,18 @@ async fn fetch(complaint: &ComplaintName, args: &ReceiptArgs, context: &Context)
         (Format::Table, Some(path)) => context.output.text(&written(path, &receipt)),
         (Format::Table, None) => {
             if checked {
-                context.output.note("The reply code is the one that was given for this complaint.");
+                context.output.note("The reply code belongs to this complaint.");
             }
             context.output.bytes(&proof.file)
         }
     }
 }
 
-/// Not wrapped: a path is copied as it stands.
+/// The answer after writing a file. It is not wrapped, so that the path can be copied.
 fn written(path: &Path, receipt: &Receipt) -> String {
     let mut text = format!("The receipt of complaint {} is in {}.", short_id(&receipt.complaint), path.display());
     if receipt.reply_code_fits == Some(true) {
-        text += "\nThe reply code is the one that was given for this complaint.";
+        text += "\nThe reply code belongs to this complaint.";
     }
     text
 }
@@ -98,10 +98,10 @@ fn written(path: &Path, receipt: &Receipt) -> String {
 mod tests {
     use clap::Parser;
 
-    use crate::commands::Cli;
+    use crate::command_line::Cli;
 
     #[test]
-    fn a_receipt_is_either_given_or_checked() {
+    fn a_receipt_is_either_printed_or_checked() {
         let code = |line: &str| {
             let typed = std::iter::once("sinergi").chain(line.split_whitespace());
             Cli::try_parse_from(typed).map_or_else(|error| error.exit_code(), |_| 0)

@@ -1,4 +1,4 @@
-//! `sinergi recover`: begins a new epoch of a node's ledger that was set back or lost. Works on the folder of a stopped node.
+//! `sinergi recover`: begins a new epoch of a ledger that was set back or lost. It needs the folder of a stopped node.
 
 use std::path::PathBuf;
 
@@ -6,32 +6,32 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use sinergi_config::Config;
-use sinergi_daemon::recover::{RecoverError, Recovery};
-use sinergi_proto::engine::recovery::{NoPlan, Plan};
-use sinergi_proto::ids::Epoch;
+use sinergi_daemon::node::recover::{RecoverError, Recovery};
+use sinergi_proto::base::ids::Epoch;
+use sinergi_proto::engine::recovery::{Plan, PlanError};
 use sinergi_proto::transparency::rollback_guard::Extent;
 use sinergi_proto::wire;
 
 use super::confirm::confirm;
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::safe;
+use crate::safe;
 
 /// Options of `recover`.
 #[derive(Args, Clone, Debug)]
 pub struct RecoverArgs {
-    /// What happened; all parties see it
+    /// The reason; all agencies see it
     #[arg(long, value_enum, default_value = "disk-lost")]
     pub reason: Reason,
-    /// Begin this epoch: where nothing shows that the ledger was set back, or a later one than all that are known here was begun before
+    /// Begin this epoch: if nothing shows that the ledger was set back, or if a later epoch than the known ones has begun before
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(2..))]
     pub epoch: Option<u32>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     pub yes: bool,
 }
 
-/// Why a new epoch begins.
+/// The reason for a new epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Reason {
     /// The ledger, or the newest part of it, was lost
@@ -40,7 +40,7 @@ pub enum Reason {
     Restored,
 }
 
-/// What was done.
+/// The result of a recovery.
 #[derive(Debug, Serialize)]
 struct Recovered {
     agency: String,
@@ -91,16 +91,18 @@ fn page(folder: String, recovered: &Recovered) -> String {
     );
     if *left_behind > 0 {
         text += &format!(
-            "{left_behind} entries of the old ledger could not be read or were not taken; peers may have them\n"
+            "{left_behind} entries of the old ledger could not be read or were not taken over; peers may have them\n"
         );
     }
     for kept in kept {
         text += &format!("kept: {}\n", safe::line(&kept.display().to_string()));
     }
-    text + &format!("Start the node, and its peers give back what they hold: `sinergi --node {folder} run`.")
+    text + &format!(
+        "Start the node with `sinergi --node {folder} run`: its peers send back the entries that they have."
+    )
 }
 
-/// What is found, and what will be done, before it is done.
+/// The question before a recovery: the present ledger, the peers' view of it, and the new epoch.
 fn question(config: &Config, plan: &Plan) -> String {
     let of = |extent: Option<Extent>| {
         extent.map_or_else(|| "nothing".to_owned(), |e| format!("{} leaves in epoch {}", e.size, e.epoch))
@@ -110,8 +112,8 @@ fn question(config: &Config, plan: &Plan) -> String {
         None => of(plan.here),
     };
     format!(
-        "the ledger of {} here:  {here}\nwhat peers saw of it:  {}\nEpoch {} will begin, and everybody will see it. The ledger here is kept \
-         beside the new one, and what can be read of it is taken over.",
+        "the ledger of {} here:  {here}\nwhat peers saw of it:  {}\nEpoch {} will begin, and all agencies will see it. The present ledger is kept \
+         in another folder, and everything readable of it is taken over.",
         config.agency,
         of(plan.seen),
         plan.epoch
@@ -119,13 +121,15 @@ fn question(config: &Config, plan: &Plan) -> String {
 }
 
 fn failure(config: &Config, error: RecoverError) -> Failure {
-    let what = format!("{} begins no new epoch", config.agency);
+    let what = format!("{} cannot begin a new epoch", config.agency);
     match error {
-        RecoverError::Plan(NoPlan::NotNew { .. }) => Failure::usage(what).because(error),
+        RecoverError::Plan(PlanError::NotNew { .. }) => Failure::usage(what).because(error),
         RecoverError::Running(_) | RecoverError::Plan(_) | RecoverError::Declare(_) => {
             Failure::refused(what).because(error)
         }
-        error => Failure::failed(what).because(error).help("the old ledger is as it was; mend the cause and repeat it"),
+        error => Failure::failed(what)
+            .because(error)
+            .help("the old ledger was not changed; remove the cause and repeat the command"),
     }
 }
 
@@ -138,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn the_question_says_what_is_here_what_peers_saw_and_which_epoch_begins() {
+    fn the_question_shows_the_present_ledger_the_peers_view_and_the_new_epoch() {
         let config = "agency = \"kota-bandung\"\nfederation = \"lapor.example\"\n";
         let config = Config::parse(config, std::path::Path::new("/n/sinergid.toml")).expect("a configuration");
         let plan = Plan {
@@ -164,10 +168,10 @@ mod tests {
         let running = failure(&config, RecoverError::Running("/n/ledger/lock".into()));
         assert_eq!(running.exit(), crate::failure::Exit::Refused);
         assert!(running.report().contains("stop it first"), "{}", running.report());
-        let unheard = failure(&config, NoPlan::NothingSeen(extent(3, 17)).into());
+        let unheard = failure(&config, PlanError::NothingSeen(extent(3, 17)).into());
         assert_eq!(unheard.exit(), crate::failure::Exit::Refused);
         assert!(unheard.report().contains("17 leaves in epoch 3") && unheard.report().contains("--epoch"));
-        let not_new = failure(&config, NoPlan::NotNew { given: Epoch(2), known: Epoch(5) }.into());
+        let not_new = failure(&config, PlanError::NotNew { given: Epoch(2), known: Epoch(5) }.into());
         assert_eq!(not_new.exit(), crate::failure::Exit::Usage);
         assert!(not_new.report().contains("at least 6"), "{}", not_new.report());
     }

@@ -1,11 +1,12 @@
-//! `sinergi status`: the node on one screen, what needs somebody to act first.
+//! `sinergi status`: shows the node on one screen, alarms first.
 
 use clap::Args;
-use sinergi_proto::wire::GetStatusRequest;
+use sinergi_proto::operator_api::GetStatusRequest;
 
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe, times};
+use crate::output::{Output, Tone, times};
+use crate::safe;
 use crate::view::NodeStatus;
 
 /// Options of `status`.
@@ -32,7 +33,7 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<(), Failure> {
     }
 }
 
-/// The screen.
+/// The status as text.
 pub fn screen(output: &Output, status: &NodeStatus) -> String {
     let mut lines = Vec::new();
     let uptime = status.started_at.map_or_else(
@@ -99,7 +100,7 @@ fn plural(count: u64) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
-/// A number with its thousands apart: `12,345`.
+/// A number with a comma between thousands: `12,345`.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -121,7 +122,7 @@ mod tests {
     use super::*;
 
     fn status() -> NodeStatus {
-        NodeStatus::from(sinergi_proto::wire::NodeStatus {
+        NodeStatus::from(sinergi_proto::operator_api::NodeStatus {
             federation: "sinergi.example".to_owned(),
             agency: "kota-bandung".to_owned(),
             version: "0.1.0".to_owned(),
@@ -186,7 +187,7 @@ program                  0.1.0";
     }
 
     #[test]
-    fn thousands_stand_apart() {
+    fn thousands_are_separated_by_commas() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
     }
 }

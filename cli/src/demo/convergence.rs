@@ -1,14 +1,14 @@
-//! Whether all parties of all complaints agree: the digests over their entries are equal, and nothing acknowledged is missing.
+//! Checks that all parties of all complaints agree: their digests over the entries are equal, and no acknowledged entry is missing.
 //!
-//! Who the parties are is what the intake agency's node says. That is enough: whoever wrote an entry is a participant by an offer
-//! that the intake agency has or, if it has not, that its author has, whose digest then differs from the intake agency's.
+//! The intake agency's node names the parties. That is enough: an agency that wrote an entry is a participant by an offer. If the intake agency
+//! lacks that offer, the offer's author has it, and the author's digest differs from the intake agency's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use indicatif::ProgressBar;
-use sinergi_proto::wire::ComplaintDetail;
+use sinergi_proto::operator_api::ComplaintDetail;
 use tokio::time::Instant;
 
 use super::desk::Desks;
@@ -16,28 +16,28 @@ use super::play::Case;
 use crate::failure::Failure;
 use crate::view::short_id;
 
-/// How long nothing may change before the parties are said to disagree.
+/// If nothing changes for this long, the parties disagree.
 const STILL: Duration = Duration::from_secs(60);
-/// Between two looks.
+/// The pause between two checks.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Complaints that are asked for at a time.
+/// The number of complaints that are asked for at the same time.
 const AT_A_TIME: usize = 16;
 
-/// What the nodes say in the end.
+/// The nodes' answers in the end.
 #[derive(Debug, Default)]
 pub struct Agreement {
     /// The complaints as their intake agencies show them.
     pub details: Vec<ComplaintDetail>,
-    /// What the parties disagree about.
+    /// The disagreements, in words.
     pub disagreements: Vec<String>,
-    /// Complaints that a party lacks, or that lack an acknowledged entry.
+    /// The number of complaints that a party lacks, or that lack an acknowledged entry.
     pub lost: Vec<String>,
 }
 
 /// The digest of each complaint at each node.
 type Digests = BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>>;
 
-/// What one look at a complaint found.
+/// The result of one check of a complaint.
 enum Look<'c> {
     Agreed(Box<ComplaintDetail>),
     Not(&'c Case, Option<Box<ComplaintDetail>>),
@@ -93,7 +93,7 @@ async fn digests(desks: &Desks) -> Result<Digests, Failure> {
 }
 
 async fn look<'c>(case: &'c Case, desks: &Desks, digests: &Digests) -> Result<Look<'c>, Failure> {
-    // Asked for as a whole only if all that have it have the same.
+    // The complete complaint is asked for only if all digests are equal.
     let mut different: BTreeSet<Option<&Vec<u8>>> =
         digests.values().filter_map(|at| at.get(&case.id)).map(Some).collect();
     different.insert(digests.get(case.story.intake).and_then(|at| at.get(&case.id)));
@@ -107,7 +107,7 @@ async fn look<'c>(case: &'c Case, desks: &Desks, digests: &Digests) -> Result<Lo
     Ok(if agreed { Look::Agreed(Box::new(detail)) } else { Look::Not(case, Some(Box::new(detail))) })
 }
 
-/// The parties whose digest is another than in `detail`, and whether each has the complaint.
+/// The parties whose digest differs from the one in `detail`, each with whether it has the complaint.
 fn differing<'d>(detail: &'d ComplaintDetail, digests: &Digests) -> Vec<(&'d str, bool)> {
     let Some(summary) = &detail.summary else { return Vec::new() };
     let parties = detail.participants.iter().chain(&detail.observers);
@@ -143,7 +143,7 @@ fn note(agreement: &mut Agreement, case: &Case, detail: Option<Box<ComplaintDeta
     agreement.details.extend(detail.map(|detail| *detail));
 }
 
-/// Complaints without an entry that a node acknowledged.
+/// The complaints that lack an entry that a node acknowledged.
 fn lacking_entries(cases: &[Case], details: &[ComplaintDetail]) -> Vec<String> {
     let entries: BTreeMap<&[u8], BTreeSet<&[u8]>> = details
         .iter()
@@ -158,7 +158,7 @@ fn lacking_entries(cases: &[Case], details: &[ComplaintDetail]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire::ComplaintSummary;
+    use sinergi_proto::operator_api::ComplaintSummary;
 
     use super::*;
 

@@ -1,16 +1,16 @@
-//! The story of a cover-up: an agency drops a complaint that it had accepted, an oversight agency's audit finds it, and the evidence convinces
-//! somebody who has nothing but the charter.
+//! The story of a cover-up: an agency drops a complaint that it had accepted, an oversight agency's audit finds the loss, and a stranger with only
+//! the charter judges the evidence.
 //!
 //! ```text
 //! a complaint that the accused accepted ── the auditor remarks on it ── audit: nothing is found ── the accused's node stops
 //!                another program: its keys sign a ledger without the complaint ── audit: findings ── evidence ── judged by a stranger
 //! liar.rs        that program
-//! account.rs     what is told of it
+//! account.rs     the account of the story in the report
 //! ```
 //!
 //! Invariants:
-//! - the auditor's node runs as any other and knows nothing of the story; all findings are its own;
-//! - the lie is told over the link alone: the accused's folder keeps the true ledger.
+//! - the auditor's node is a normal node, and all findings are its own;
+//! - the false ledger is shown only over the link: the accused's folder keeps the true ledger.
 
 pub mod account;
 pub mod liar;
@@ -19,8 +19,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use sinergi_proto::wire::act_request::Act;
-use sinergi_proto::wire::{ActRequest, ComplaintDetail, Remark, Text};
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::operator_api::{ActRequest, ComplaintDetail, Remark};
+use sinergi_proto::wire::Text;
 
 use self::account::CoverUp;
 use self::liar::{Liar, Lie, Shown};
@@ -34,23 +35,23 @@ use crate::commands::evidence::verify::{VerifyArgs, judged};
 use crate::failure::Failure;
 use crate::view::{Audited, Finding, moment};
 
-/// Who drops a complaint. It dials the auditor, so that the lie needs no listening socket.
+/// The agency that drops a complaint. It dials the auditor, so that the liar needs no listening socket.
 pub const ACCUSED: &str = PROV_JABAR;
-/// Whose audit finds it: an oversight agency, which has the entries of all complaints, and a link with everybody.
+/// The agency whose audit finds the loss: an oversight agency, which has the entries of all complaints and a link with everybody.
 pub const AUDITOR: &str = OMBUDSMAN;
-/// What the bar counts.
+/// The number of steps on the progress bar.
 pub const SCENES: usize = 5;
-/// What a stranger has, in the folder of all nodes.
+/// The stranger's folder, in the folder of all nodes.
 const STRANGER: &str = "stranger";
 const EVIDENCE_FILE: &str = "cover-up.evidence";
 const CHARTER_FILE: &str = "charter.note";
-/// How long receipts, and the end of a link, may take.
+/// The timeout for receipts and for the end of a link.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Plays the story to its end. Who lies goes on to speak as long as the returned [`Liar`] is kept.
+/// Plays the story to its end. The liar continues as long as the returned [`Liar`] is kept.
 ///
 /// # Errors
-/// A node does not answer, or something in the story cannot be done; that nothing is found is no error.
+/// A node does not answer, or a step of the story fails. An audit without findings is no error.
 pub async fn play(
     cases: &[Case],
     desks: &Desks,
@@ -92,7 +93,7 @@ pub async fn play(
     Ok((story, liar))
 }
 
-/// The complaint to be dropped: another agency's, that the accused accepted; rather one that it still works on, and rather a new one.
+/// Chooses the complaint to drop: one that the accused accepted from another agency, preferably still open, and preferably new.
 fn chosen(cases: &[Case]) -> Result<&Case, Failure> {
     let worth = |case: &&Case| (matches!(case.story.fate, Fate::Working), case.id.clone());
     cases.iter().filter(|case| is_entrusted(&case.story)).max_by_key(worth).ok_or_else(|| {
@@ -101,13 +102,13 @@ fn chosen(cases: &[Case]) -> Result<&Case, Failure> {
     })
 }
 
-/// Whether the accused accepts the complaint from another agency.
+/// Whether the accused accepts this complaint from another agency.
 fn is_entrusted(story: &Story) -> bool {
     let accepts = |step: &Step| step.by == ACCUSED && matches!(step.deed, Deed::Accept);
     story.intake != ACCUSED && story.steps.iter().any(accepts)
 }
 
-/// The auditor leaves a remark, so that it holds a receipt of the accused itself.
+/// Lets the auditor write a remark, so that it has a receipt of the accused itself.
 async fn remark(auditor: &Desk, case: &Case) -> Result<(), Failure> {
     let body = "What has become of this complaint?".to_owned();
     let request = ActRequest {
@@ -119,15 +120,15 @@ async fn remark(auditor: &Desk, case: &Case) -> Result<(), Failure> {
     auditor.act(request).await.map(drop)
 }
 
-/// Waits until an agency holds the accused's receipts for all that it sent.
+/// Waits until an agency has the accused's receipts for all its entries.
 async fn is_acknowledged(desk: &Desk) -> Result<(), Failure> {
     let empty = async || Ok::<_, Failure>((desk.peer(ACCUSED).await?.queue_depth == 0).then_some(()));
     wait::until(PATIENCE, empty).await?.ok_or_else(|| {
-        Failure::failed(format!("{ACCUSED} acknowledges nothing to {} within {} s", desk.agency, PATIENCE.as_secs()))
+        Failure::failed(format!("{ACCUSED} sent no receipt to {} within {} s", desk.agency, PATIENCE.as_secs()))
     })
 }
 
-/// Stops the accused's node, and lets the liar link with the auditor in its place.
+/// Stops the accused's node, and lets the liar link with the auditor instead.
 async fn take_over(federation: &mut Federation, auditor: &Desk, case: &Case) -> Result<(Liar, Shown), Failure> {
     let missing = || Failure::failed(format!("{ACCUSED} has no node in this federation"));
     let node = federation.node_mut(ACCUSED).ok_or_else(missing)?;
@@ -145,7 +146,7 @@ async fn take_over(federation: &mut Federation, auditor: &Desk, case: &Case) -> 
     Liar::start(&liar::program()?, &lie).await
 }
 
-/// Somebody with an evidence file, the charter, and nothing else.
+/// A stranger who has only an evidence file and the charter.
 struct Stranger {
     args: VerifyArgs,
 }
@@ -155,7 +156,7 @@ impl Stranger {
         Self { args: VerifyArgs { file: folder.join(EVIDENCE_FILE), charter: folder.join(CHARTER_FILE) } }
     }
 
-    /// Gets the evidence about the complaint and judges it; nothing, if there is none.
+    /// Gets the evidence about the complaint and judges it. `None` if there is no evidence.
     async fn is_told(
         &self,
         auditor: &Desk,

@@ -1,15 +1,15 @@
-//! An agency's desk: what one operator sees and does at the agency's own node.
+//! An agency's desk: what its operator sees and does at the agency's own node.
 //!
-//! Invariant: a desk asks its own node only. What has not arrived there is not known here.
+//! Invariant: a desk asks only its own node, so it knows only entries that have arrived there.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use sinergi_proto::wire::audit_event::Event;
-use sinergi_proto::wire::operator_client::OperatorClient;
-use sinergi_proto::wire::{
+use sinergi_proto::operator_api::audit_event::Event;
+use sinergi_proto::operator_api::operator_client::OperatorClient;
+use sinergi_proto::operator_api::{
     ActReply, ActRequest, AuditRequest, ComplaintDetail, ComplaintSummary, ExportEvidenceRequest, GetStatusRequest,
     ListComplaintsRequest, ListPeersRequest, NodeStatus, PeerStatus, ShowComplaintRequest, VerifyLedgerRequest,
     VerifyProgress,
@@ -23,7 +23,7 @@ use crate::client;
 use crate::failure::Failure;
 use crate::view::Audited;
 
-/// How long a node may be too busy for an act.
+/// The time for which an act is repeated while the node is busy.
 const BUSY: Duration = Duration::from_secs(60);
 
 /// The desks of all agencies.
@@ -39,7 +39,7 @@ pub struct Desk {
 }
 
 impl Desks {
-    /// A desk at each node.
+    /// Connects a desk to each node.
     ///
     /// # Errors
     /// A node does not answer.
@@ -65,7 +65,7 @@ impl Desks {
         self.0.values()
     }
 
-    /// Checks the ledgers of all nodes at the same time; the bar counts bytes. Says what is wrong with them.
+    /// Checks the ledgers of all nodes at the same time; the bar counts bytes. Returns the problems.
     ///
     /// # Errors
     /// A node does not answer, or stops before the end.
@@ -85,12 +85,12 @@ impl Desks {
 }
 
 impl Desk {
-    /// The operator API behind it.
+    /// The node's operator API.
     pub fn api(&self) -> OperatorClient<Channel> {
         self.api.clone()
     }
 
-    /// A complaint, if it is here.
+    /// A complaint, if the node has it.
     ///
     /// # Errors
     /// The node does not answer.
@@ -103,7 +103,7 @@ impl Desk {
         }
     }
 
-    /// What the node says of itself.
+    /// The node's status.
     ///
     /// # Errors
     /// The node does not answer.
@@ -121,7 +121,7 @@ impl Desk {
         answer.map(|reply| reply.into_inner().peers).map_err(|status| self.failure("list its peers", &status))
     }
 
-    /// All complaints that are here.
+    /// All complaints that the node has.
     ///
     /// # Errors
     /// The node does not answer.
@@ -132,7 +132,7 @@ impl Desk {
         client::collect(stream.into_inner(), "list its complaints").await
     }
 
-    /// Does something, again and again while the node is busy.
+    /// Carries out an act, and repeats it while the node is busy.
     ///
     /// # Errors
     /// The node does not answer, refuses, or is busy for too long.
@@ -145,7 +145,7 @@ impl Desk {
         done.await?.ok_or_else(|| Failure::failed(format!("{} is busy for {} s", self.agency, BUSY.as_secs())))
     }
 
-    /// Checks the node's whole ledger; `checked` hears how far it is.
+    /// Checks the node's whole ledger. `checked` gets the progress.
     ///
     /// # Errors
     /// The node does not answer, or stops before the end.
@@ -190,7 +190,7 @@ impl Desk {
         Err(Failure::failed(format!("{} stopped before it had audited {agency}", self.agency)))
     }
 
-    /// One file with these pieces of evidence.
+    /// Exports these pieces of evidence as one file.
     ///
     /// # Errors
     /// The node does not answer, or has no such evidence.

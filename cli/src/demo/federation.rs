@@ -5,9 +5,9 @@
 //!                        └─ Federation ── start ──> processes that answer and are linked
 //! ```
 //!
-//! Made by the same functions as the commands `init`, `pki` and `charter`. It must not know what the nodes are used for.
+//! It uses the same functions as the commands `init`, `pki` and `charter`. Must not know what the nodes are used for.
 //!
-//! Invariants: two agencies are linked once, one of them dialling; every file lies in the builder's folder.
+//! Invariants: two agencies have one link, and one of them dials; every file is in the builder's folder.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sinergi_config::{CharterPin, Endpoint, Federation as Name, Peer};
-use sinergi_daemon::keys;
+use sinergi_daemon::storage::keys;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{CharterText, ManagerText, MemberText};
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::key::SigningKey;
 
 use super::node::{Node, NotUp};
 use super::port::Port;
@@ -28,21 +28,21 @@ use crate::charter::{self, Paper};
 use crate::commands::init::{self, InitArgs, Kind, MemberDetails, PeerArg};
 use crate::failure::Failure;
 
-/// The managers' keys and the signed charter, in the federation's folder.
+/// The folder with the managers' keys and the signed charter, in the federation's folder.
 pub const MANAGERS_FOLDER: &str = "managers";
-/// The signed charter, in [`MANAGERS_FOLDER`].
+/// The file of the signed charter, in [`MANAGERS_FOLDER`].
 pub const CHARTER_FILE: &str = "charter.note";
-/// How long all links may take to come up.
+/// The timeout until all links are up.
 const LINKED: Duration = Duration::from_secs(60);
-/// How often other ports are tried when one was taken.
+/// The number of attempts with other ports, if a port was taken.
 const ATTEMPTS: usize = 3;
-/// Agencies that manage the charter, at most.
+/// The maximum number of agencies that manage the charter.
 const MANAGERS: usize = 5;
 const CHARTER_DAYS: i64 = 365;
 const GRACE_DAYS: u32 = 30;
 const SECONDS_A_DAY: i64 = 86_400;
 
-/// An agency to be made.
+/// The settings of an agency.
 #[derive(Clone, Debug)]
 pub struct Agency {
     id: AgencyId,
@@ -58,35 +58,35 @@ impl Agency {
         Self { id, details, dials_only: false, port: None }
     }
 
-    /// With its full name.
+    /// Sets the full name.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
         self.details.name = Some(name.to_owned());
         self
     }
 
-    /// Supervised by another one.
+    /// Sets the supervisor.
     #[must_use]
     pub fn under(mut self, parent: AgencyId) -> Self {
         self.details.parent = Some(parent);
         self
     }
 
-    /// May audit everybody.
+    /// Makes it an oversight agency.
     #[must_use]
     pub fn oversight(mut self) -> Self {
         self.details.oversight = true;
         self
     }
 
-    /// Does not listen: it dials every peer itself.
+    /// Makes it dial every peer itself, without listening.
     #[must_use]
     pub fn dials_only(mut self) -> Self {
         self.dials_only = true;
         self
     }
 
-    /// Listens on this port, instead of on a free one.
+    /// Makes it listen on this port instead of a free one.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.port = Some(port);
@@ -94,12 +94,12 @@ impl Agency {
     }
 }
 
-/// Two agencies that are linked.
+/// A link between two agencies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Who dials.
+    /// The agency that dials.
     pub dialler: AgencyId,
-    /// Who is dialled.
+    /// The agency that is dialled.
     pub waiter: AgencyId,
 }
 
@@ -112,7 +112,7 @@ pub struct Manager {
     pub key: SigningKey,
 }
 
-/// What is to be made.
+/// The settings of a federation.
 #[derive(Clone, Debug)]
 pub struct Builder {
     folder: PathBuf,
@@ -130,34 +130,34 @@ pub struct Federation {
     managers: Vec<Manager>,
     charter: Vec<u8>,
     pin: CharterPin,
-    /// Whether all nodes have been up: from then on their folders hold what must not be lost.
+    /// Whether all nodes have been up. From then on their folders have data that must not be lost.
     used: bool,
 }
 
 impl Builder {
-    /// A federation in `folder`, whose nodes are run by `program`: the `sinergi` command line.
+    /// A federation in `folder`. The `program`, a `sinergi` command line, runs its nodes.
     pub fn new(folder: &Path, name: Name, program: &Path) -> Self {
         Self { folder: folder.to_owned(), name, program: program.to_owned(), agencies: Vec::new(), links: None }
     }
 
-    /// With one more agency. The first five manage the charter.
+    /// Adds an agency. The first five manage the charter.
     #[must_use]
     pub fn agency(mut self, agency: Agency) -> Self {
         self.agencies.push(agency);
         self
     }
 
-    /// Links two agencies. Without any such call, each is linked to each: the later one dials, or the one that only dials.
+    /// Links two agencies. Without any such call all agencies are linked with each other: the later one dials, or the one that only dials.
     #[must_use]
     pub fn link(mut self, dialler: AgencyId, waiter: AgencyId) -> Self {
         self.links.get_or_insert_default().push(Link { dialler, waiter });
         self
     }
 
-    /// Makes the folders of all agencies, the charter, and its signatures.
+    /// Creates the folders of all agencies, and the signed charter.
     ///
     /// # Errors
-    /// A folder is there already, an agency cannot be what it is said to be, or a file cannot be written.
+    /// A folder exists already, the settings of an agency are invalid, or a file cannot be written.
     pub fn build(self) -> Result<Federation, Failure> {
         let now = Timestamp::now();
         let links = self.all_links();
@@ -181,7 +181,7 @@ impl Builder {
         for node in &nodes {
             pin = Some(init::adopt_first_charter(node.folder(), &charter)?);
         }
-        let pin = pin.ok_or_else(|| Failure::failed("a federation without agencies cannot be made"))?;
+        let pin = pin.ok_or_else(|| Failure::failed("a federation needs at least one agency"))?;
         Ok(Federation { builder: self, nodes, links, managers, charter, pin, used: false })
     }
 
@@ -239,7 +239,7 @@ impl Builder {
     }
 
     fn charter_text(&self, managers: &[Manager], member: Vec<MemberText>, now: Timestamp) -> CharterText {
-        // As the keys of its members: also a clock that is behind finds it valid in the minute after midnight.
+        // Valid from yesterday on, like the keys of its members, so that it is valid for a node whose clock is behind.
         let from = now.as_second() - now.as_second().rem_euclid(SECONDS_A_DAY) - SECONDS_A_DAY;
         let at = |seconds| Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX).to_string();
         let manager = |manager: &Manager| {
@@ -262,7 +262,7 @@ impl Builder {
 }
 
 impl Federation {
-    /// Its nodes, in the order in which they were given.
+    /// The nodes, in the order in which the agencies were added.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
@@ -272,36 +272,36 @@ impl Federation {
         self.nodes.iter().find(|node| node.agency().as_str() == agency)
     }
 
-    /// The node of an agency, to be started or stopped.
+    /// The node of an agency, for starting or stopping it.
     pub fn node_mut(&mut self, agency: &str) -> Option<&mut Node> {
         self.nodes.iter_mut().find(|node| node.agency().as_str() == agency)
     }
 
-    /// Who is linked with whom.
+    /// The links.
     pub fn links(&self) -> &[Link] {
         &self.links
     }
 
-    /// The managers of its charter, with their keys.
+    /// The managers of the charter, with their keys.
     pub fn managers(&self) -> &[Manager] {
         &self.managers
     }
 
-    /// Its first charter, as a signed note.
+    /// The first charter, as a signed note.
     pub fn charter(&self) -> &[u8] {
         &self.charter
     }
 
-    /// What its nodes pin.
+    /// The hash that the nodes pin.
     pub fn pin(&self) -> CharterPin {
         self.pin
     }
 
-    /// Starts all nodes and waits until each answers; `up` hears of each. If another process took a port before the first start,
-    /// the federation is made anew with other ports.
+    /// Starts all nodes and waits until each answers; `up` is called for each. If another process took a port before the first start, the
+    /// federation is created again with other ports.
     ///
     /// # Errors
-    /// A node ended, or does not answer in time; with the end of its log.
+    /// A node ended, or does not answer in time. The error has the end of its log.
     pub async fn start(&mut self, mut up: impl FnMut()) -> Result<(), Failure> {
         for attempt in 1.. {
             match self.start_once(&mut up).await {
@@ -328,7 +328,7 @@ impl Federation {
         Ok(())
     }
 
-    /// Removes what was made, which nobody has used yet, and makes it anew.
+    /// Deletes all files, which nobody has used yet, and creates the federation again.
     fn remake(&mut self) -> Result<(), Failure> {
         let folders = self.nodes.iter().map(Node::folder).map(Path::to_owned);
         for folder in folders.chain([self.builder.folder.join(MANAGERS_FOLDER)]) {
@@ -339,10 +339,10 @@ impl Federation {
         Ok(())
     }
 
-    /// Waits until every link is up, seen from both its ends; `up` hears how many are.
+    /// Waits until both ends of every link report that it is up; `up` gets the number of links that are.
     ///
     /// # Errors
-    /// Not within a minute: names the links that are missing and the last error of each.
+    /// After a minute: names the missing links with their last errors.
     pub async fn linked(&mut self, mut up: impl FnMut(usize)) -> Result<(), Failure> {
         let mut missing = Vec::new();
         let linked = wait::until(LINKED, async || {
@@ -354,14 +354,14 @@ impl Federation {
             Some(()) => Ok(()),
             None => {
                 let all = missing.iter().map(|(_, problem)| format!("\n  {problem}")).collect::<String>();
-                let what = format!("lacks links after {} s:{all}\nof all that are missing", LINKED.as_secs());
+                let what = format!("is not linked after {} s (all missing links:{all})", LINKED.as_secs());
                 let dialler = missing.first().and_then(|(link, _)| self.node(link.dialler.as_str()));
                 Err(dialler.map_or_else(|| Failure::failed(what.clone()), |node| node.failure(&what)))
             }
         }
     }
 
-    /// The links that one of their ends does not see as linked.
+    /// The links that at least one end does not report as up.
     async fn unlinked(&self) -> Result<Vec<(Link, String)>, Failure> {
         let mut seen = BTreeMap::new();
         for node in &self.nodes {
@@ -381,7 +381,7 @@ impl Federation {
         Ok(self.links.iter().filter_map(|link| problem(link).map(|problem| (link.clone(), problem))).collect())
     }
 
-    /// Waits until a node ends that was not told to.
+    /// Waits until a node ends unexpectedly.
     pub async fn watch(&mut self) -> Failure {
         let ends: Vec<_> = self.nodes.iter_mut().map(|node| Box::pin(node.ended())).collect();
         if ends.is_empty() {
@@ -390,7 +390,7 @@ impl Federation {
         futures_util::future::select_all(ends).await.0
     }
 
-    /// Stops all nodes, at the same time, and waits for their ends. Names those that had to be killed.
+    /// Stops all nodes at the same time, and waits until they have ended. Returns those that had to be killed.
     pub async fn stop(&mut self) -> Vec<AgencyId> {
         self.nodes.iter().for_each(Node::terminate);
         let mut killed = Vec::new();
@@ -414,7 +414,7 @@ fn endpoint(address: SocketAddr) -> Result<Endpoint, Failure> {
     address.to_string().parse().map_err(|error| Failure::failed("a loopback address is no endpoint").because(error))
 }
 
-/// The peers of an agency: dialled or waited for.
+/// The peers of an agency, with an endpoint if the agency dials.
 fn peers_of(agency: &Agency, links: &[Link], addresses: &BTreeMap<AgencyId, SocketAddr>) -> Result<Vec<Peer>, Failure> {
     let mut peers = Vec::new();
     for link in links {
@@ -436,7 +436,7 @@ fn read_member(file: &Path) -> Result<Vec<MemberText>, Failure> {
     charter::member_blocks(&text).map_err(|error| failed().because(error))
 }
 
-/// The charter, signed by as many managers as must.
+/// Signs the charter by enough managers.
 fn sign(text: &CharterText, managers: &[Manager]) -> Result<Vec<u8>, Failure> {
     let signed = charter::draft(text).and_then(|draft| {
         managers

@@ -1,4 +1,4 @@
-//! `sinergi demo`: a whole federation on this machine: real processes, real mTLS, real complaints.
+//! `sinergi demo`: runs a whole federation on this machine, with real processes, real mTLS and real complaints.
 //!
 //! ```text
 //! federation (folders, charter, processes, links) ── desks (one operator at each node)
@@ -10,7 +10,7 @@
 //!
 //! [`federation`] and [`node`] know nothing of complaints: tests build their federations with them.
 //!
-//! Invariants: no process and, unless the user keeps it, no folder is left behind; what is shown was asked from the nodes.
+//! Invariants: the demo leaves no process behind, and no folder unless the user keeps it; everything that it shows comes from the nodes.
 
 pub mod convergence;
 pub mod cover_up;
@@ -49,21 +49,21 @@ use scenario::{KOTA_BANDUNG, OMBUDSMAN, PROV_JABAR};
 use seven::{SEVEN, seven};
 use steps::{Part, Steps};
 
-/// Rows that ship with the program.
+/// The built-in rows.
 const ROWS: &[u8] = include_bytes!("../../data/nyc311-200.csv");
-/// How long it is looked, after something failed, whether a node has ended.
+/// After a failure, the time within which an ended node is looked for.
 const POST_MORTEM: Duration = Duration::from_secs(1);
 
 /// Options of `demo`.
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
-    /// A new or empty folder for the nodes: node X lives in DIR/X, and stays [default: a temporary one]
+    /// Keep the nodes in this new or empty folder, node X in DIR/X [default: a temporary folder]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// Complaints that are lodged
+    /// The number of complaints to lodge
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = value_parser!(u32).range(1..=100_000))]
     pub complaints: u32,
-    /// Then let an agency drop a complaint, and show how an audit finds and proves it
+    /// Also let an agency drop a complaint, and show how an audit finds and proves this
     #[arg(long)]
     pub cover_up: bool,
     /// Keep the federation running until Ctrl-C
@@ -71,13 +71,13 @@ pub struct DemoArgs {
     pub hold: bool,
 }
 
-/// How a demo ended.
+/// The end of a demo.
 enum Ending {
-    /// Everything is as it should be.
+    /// Everything is right.
     Good,
-    /// The report says what is not.
+    /// The report names problems.
     Bad,
-    /// Ctrl-C or SIGTERM came first.
+    /// Ctrl-C or SIGTERM interrupted it.
     Interrupted,
     /// There is no report.
     Failed(Failure),
@@ -86,12 +86,12 @@ enum Ending {
 /// Runs the demo.
 ///
 /// # Errors
-/// It cannot be run, or something in it is not as it should be.
+/// The demo cannot run, or its report names a problem.
 pub async fn run(args: DemoArgs, context: &Context) -> Result<(), Failure> {
     let output = &context.output;
     let mut interrupts = Interrupts::listen()?;
     if args.cover_up {
-        // Said before anything is made.
+        // Checked before anything is created.
         liar::program()?;
     }
     let mut place = Place::make(args.dir.as_deref())?;
@@ -105,7 +105,7 @@ pub async fn run(args: DemoArgs, context: &Context) -> Result<(), Failure> {
         Ok::<_, Failure>(federation)
     });
     let mut federation = made.await?;
-    // Whoever lies goes on as long as the federation runs.
+    // The liar continues as long as the federation runs.
     let mut liar = None;
     let mut stage = Stage { federation: &mut federation, steps: &mut steps, place: &place, liar: &mut liar };
     let mut ending = tokio::select! {
@@ -128,15 +128,13 @@ pub async fn run(args: DemoArgs, context: &Context) -> Result<(), Failure> {
     }
     match ending {
         Ending::Good => Ok(()),
-        Ending::Bad => {
-            Err(Failure::failed("the federation did not end as it should").help("what is wrong stands above"))
-        }
-        Ending::Interrupted => Err(Failure::failed("interrupted: the demo did not come to its end")),
+        Ending::Bad => Err(Failure::failed("the demo found problems").help("the report above names them")),
+        Ending::Interrupted => Err(Failure::failed("interrupted: the demo is not complete")),
         Ending::Failed(failure) => Err(failure.ending_with(Exit::Failed)),
     }
 }
 
-/// Where a demo is performed.
+/// The nodes and the folder of a demo.
 struct Stage<'a> {
     federation: &'a mut Federation,
     steps: &'a mut Steps,
@@ -158,7 +156,7 @@ async fn perform(args: &DemoArgs, stage: &mut Stage<'_>, output: &Output) -> Res
     };
     let (mut report, cases) = match acted {
         Ok(acted) => acted,
-        // A node that ended says more than whoever did not reach it.
+        // An ended node explains more than the error of a part that could not reach it.
         Err(failure) => {
             return Err(tokio::time::timeout(POST_MORTEM, federation.watch()).await.unwrap_or(failure));
         }
@@ -175,14 +173,14 @@ async fn perform(args: &DemoArgs, stage: &mut Stage<'_>, output: &Output) -> Res
     }
     report.folder = place.is_kept().then(|| place.path().to_owned());
     match output.document(&report, report::page) {
-        // Whoever wanted only the first lines still gets the right exit code.
+        // If the reader of the output has gone, the exit code must still be right.
         Err(failure) if failure.exit() != Exit::ReaderGone => return Err(failure),
         _ => {}
     }
     Ok(if report.is_good() { Ending::Good } else { Ending::Bad })
 }
 
-/// What the agencies do, and what came of it.
+/// Plays the stories and makes the report.
 async fn act(
     args: &DemoArgs,
     desks: &Desks,
@@ -222,10 +220,9 @@ async fn act(
     Ok((report, cases))
 }
 
-/// The first rows of the shipped file; if there are not enough, again with other ids.
+/// The first rows of the built-in file. If there are too few, the rows are repeated with other ids.
 fn rows(count: usize) -> Result<Vec<Row>, Failure> {
-    let unreadable =
-        |error: String| Failure::failed("the rows that ship with the program are unreadable").because(error);
+    let unreadable = |error: String| Failure::failed("the built-in rows cannot be read").because(error);
     let shipped: Vec<Row> = import::rows(ROWS, Shape::Csv(None))
         .map_err(|error| unreadable(error.to_string()))?
         .map(|row| row.map_err(|rejected| unreadable(rejected.reason())))
@@ -240,7 +237,7 @@ fn rows(count: usize) -> Result<Vec<Row>, Failure> {
     Ok((0..count).map(nth).collect())
 }
 
-/// Says how to look into the federation while it runs.
+/// Tells the user how to inspect the running federation.
 fn say_how_to_look(args: &DemoArgs, place: &Place, output: &Output) -> Result<(), Failure> {
     let program = std::env::args().next().unwrap_or_else(|| "sinergi".to_owned());
     let looks = if args.cover_up {

@@ -1,23 +1,22 @@
-//! A node of a federation on this machine: its folder, its process, and the way to its operator API.
+//! A node of a federation on this machine: its folder, its process, and the connection to its operator API.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::wire::operator_client::OperatorClient;
-use sinergi_proto::wire::{GetStatusRequest, ListPeersRequest, NodeStatus, PeerStatus};
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::operator_api::operator_client::OperatorClient;
+use sinergi_proto::operator_api::{GetStatusRequest, ListPeersRequest, NodeStatus, PeerStatus};
 use tonic::transport::Channel;
 
 use super::port::Port;
 use super::process::{self, Process};
 use super::wait;
-use crate::client;
 use crate::failure::Failure;
 use crate::options::Target;
 
-/// How long a node may take until its operator API answers: it may have a store to rebuild.
+/// The timeout until a node's operator API answers. It is long because a node may have to rebuild its store.
 const UP: Duration = Duration::from_secs(60);
 
 /// A node, running or not.
@@ -31,12 +30,12 @@ pub struct Node {
     process: Option<Process>,
 }
 
-/// Why a node did not come up.
+/// The reason why a node did not come up.
 #[derive(Debug)]
 pub enum NotUp {
-    /// Somebody else took its port before it did.
+    /// Another process took its port.
     PortTaken(SocketAddr),
-    /// Anything else.
+    /// Any other reason.
     Failed(Failure),
 }
 
@@ -60,12 +59,12 @@ impl Node {
         &self.agency
     }
 
-    /// Its folder: what `sinergi --node` names.
+    /// Its folder, for `sinergi --node`.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Where peers dial in; `None` for one that only dials out.
+    /// The address on which it listens; `None` if it only dials out.
     pub fn listen(&self) -> Option<SocketAddr> {
         self.port.as_ref().map(Port::address)
     }
@@ -80,12 +79,12 @@ impl Node {
         self.process.as_ref().and_then(Process::id)
     }
 
-    /// What its process finds in its environment, from the next start on.
+    /// Sets environment variables of its process, from the next start on.
     pub fn set_environment(&mut self, environment: Vec<(String, OsString)>) {
         self.environment = environment;
     }
 
-    /// Has another program run it, from the next start on: the `sinergi` command line of another release.
+    /// Lets another program run it, from the next start on: the `sinergi` command line of another release.
     pub fn run_by(&mut self, program: PathBuf) {
         self.program = program;
     }
@@ -105,11 +104,11 @@ impl Node {
     /// Waits until its operator API answers.
     ///
     /// # Errors
-    /// Its process ended, or the time is over.
+    /// Its process has ended, or the timeout is over.
     pub async fn up(&mut self) -> Result<NodeStatus, NotUp> {
         let failed = NotUp::Failed;
         let status = wait::until(UP, async || {
-            // Looked at first: a socket of an earlier run may still lie there.
+            // This is checked first, because the socket of an earlier run may still exist.
             if let Some(problem) = self.problem() {
                 return Err(problem);
             }
@@ -119,7 +118,7 @@ impl Node {
         status.ok_or_else(|| failed(self.failure(&format!("does not answer within {} s", UP.as_secs()))))
     }
 
-    /// Why its process has ended, if it has.
+    /// The reason why its process has ended, if it has.
     fn problem(&mut self) -> Option<NotUp> {
         let status = match &mut self.process {
             None => {
@@ -130,11 +129,11 @@ impl Node {
         let log = process::log_tail(&self.folder);
         match self.listen().filter(|_| log.contains("cannot listen on") && log.contains("in use")) {
             Some(address) => Some(NotUp::PortTaken(address)),
-            None => Some(NotUp::Failed(self.failure(&format!("ended by itself ({status})")))),
+            None => Some(NotUp::Failed(self.failure(&format!("ended unexpectedly ({status})")))),
         }
     }
 
-    /// What is wrong with the node, with the end of its log.
+    /// The failure of a node, with the end of its log.
     pub(super) fn failure(&self, what: &str) -> Failure {
         Failure::failed(format!(
             "the node of {} {what}; the end of {}:\n{}",
@@ -144,7 +143,7 @@ impl Node {
         ))
     }
 
-    /// Stops its process as an operator would, and waits for its end. `false`: it did not end and was killed.
+    /// Stops its process as an operator would, and waits for its end. Returns `false` if the process had to be killed.
     pub async fn stop(&mut self) -> bool {
         match self.process.take() {
             Some(process) => process.stop().await,
@@ -166,7 +165,7 @@ impl Node {
         }
     }
 
-    /// Waits until its process has ended without having been told to.
+    /// Waits until its process ends unexpectedly.
     pub async fn ended(&mut self) -> Failure {
         loop {
             if self.process.is_some()
@@ -183,10 +182,10 @@ impl Node {
     /// # Errors
     /// It does not answer.
     pub async fn client(&self) -> Result<OperatorClient<Channel>, Failure> {
-        Ok(client::Node::connect(&Target::Folder(self.folder.clone())).await?.api)
+        Ok(Target::Folder(self.folder.clone()).connect().await?.api)
     }
 
-    /// What it says of itself.
+    /// Its status.
     ///
     /// # Errors
     /// It does not answer.

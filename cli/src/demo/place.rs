@@ -1,4 +1,4 @@
-//! Where the demo's nodes live: in a folder of the user, or in a temporary one.
+//! The folder of the demo's nodes: the user's or a temporary one.
 
 use std::path::{Path, PathBuf};
 
@@ -8,15 +8,15 @@ use crate::failure::Failure;
 #[derive(Debug)]
 pub struct Place {
     path: PathBuf,
-    /// Removes the folder when it is dropped.
+    /// Deletes the folder when it is dropped.
     temporary: Option<tempfile::TempDir>,
 }
 
 impl Place {
-    /// The given folder, which must be empty or new; without one, a temporary folder.
+    /// The given folder, which must be empty or new. If none is given, a temporary folder.
     ///
     /// # Errors
-    /// The folder holds something, or cannot be made.
+    /// The folder is not empty, or cannot be created.
     pub fn make(given: Option<&Path>) -> Result<Self, Failure> {
         let Some(given) = given else {
             let folder = tempfile::Builder::new().prefix("sinergi-demo-").tempdir();
@@ -26,13 +26,13 @@ impl Place {
         let cannot = |error| Failure::failed(format!("cannot use the folder {}", given.display())).because(error);
         std::fs::create_dir_all(given).map_err(cannot)?;
         if std::fs::read_dir(given).map_err(cannot)?.next().is_some() {
-            return Err(Failure::usage(format!("{} is not empty: a demo begins in an empty folder", given.display()))
+            return Err(Failure::usage(format!("{} is not empty: a demo needs an empty folder", given.display()))
                 .help(
                     "name another folder, or remove what is there; a node of an earlier demo runs with \
                      `sinergi --node DIR/X run`",
                 ));
         }
-        // Whole, because the nodes are started with it and the user may look into them from elsewhere.
+        // Absolute, because the nodes are started with this path, and the user may use it from another folder.
         let path = std::path::absolute(given).map_err(cannot)?;
         Ok(Self { path, temporary: None })
     }
@@ -42,13 +42,13 @@ impl Place {
         &self.path
     }
 
-    /// Keeps a folder that would be removed. `None`: it stays anyway.
+    /// Keeps a folder that would be deleted. `None` if it is kept anyway.
     pub fn keep(&mut self) -> Option<&Path> {
         self.temporary.take().map(tempfile::TempDir::keep)?;
         Some(&self.path)
     }
 
-    /// Whether the folder stays.
+    /// Whether the folder is kept.
     pub fn is_kept(&self) -> bool {
         self.temporary.is_none()
     }

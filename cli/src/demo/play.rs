@@ -1,6 +1,6 @@
-//! The stories, played: rows are lodged, then each agency acts when its own node shows that it is its turn.
+//! Plays the stories: lodges the rows, then lets each agency act when its own node shows that it is the agency's turn.
 //!
-//! Invariant: what a node acknowledged is noted, so that it can be looked for afterwards.
+//! Invariant: every acknowledged entry is recorded, so that it can be looked for at the end.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use indicatif::ProgressBar;
-use sinergi_proto::wire::act_request::Act;
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::operator_api::{
+    Accept, ActRequest, Close, ComplaintDetail, ComplaintSummary, Forward, LodgeReply, Progress, Recall, Reply,
+    Resolve, Respond, Return, Verify,
+};
 use sinergi_proto::wire::{
-    Accept, ActRequest, Close, CloseCause, ComplaintDetail, ComplaintSummary, Forward, ForwardReason, Handling,
-    LodgeReply, Outcome, Priority, Progress, ProgressState, Recall, Reply, ReplyWord, Resolve, Respond, Return,
-    ReturnReason, Text, Verify,
+    CloseCause, ForwardReason, Handling, Outcome, Priority, ProgressState, ReplyWord, ReturnReason, Text,
 };
 
 use super::desk::{Desk, Desks};
@@ -22,21 +24,21 @@ use crate::failure::Failure;
 use crate::import::{self, Done, Row};
 use crate::view::{complaint_id, short_id};
 
-/// Rows that are lodged, and stories that are played, at a time.
+/// The number of rows that are lodged, and of stories that are played, at the same time.
 const AT_A_TIME: usize = 32;
-/// How long an agency waits for what the one before it did.
+/// The timeout of an agency that waits for its turn.
 const TURN: Duration = Duration::from_secs(90);
 
 /// A lodged complaint with its story.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// The whole id.
+    /// The complete id.
     pub complaint: String,
     /// The id's bytes.
     pub id: Vec<u8>,
     /// Its story.
     pub story: Story,
-    /// The ids of the entries that nodes acknowledged, beside that of its lodging.
+    /// The ids of the acknowledged entries, except that of the lodging.
     pub acknowledged: Vec<Vec<u8>>,
     reply_code: String,
     outcome: Option<String>,
@@ -45,7 +47,7 @@ pub struct Case {
 /// Lodges all rows, each at its story's intake agency.
 ///
 /// # Errors
-/// A row is not taken, or a node does not answer.
+/// A node refuses a row, or does not answer.
 pub async fn lodge(rows: Vec<Row>, desks: &Desks, bar: &ProgressBar) -> Result<Vec<Case>, Failure> {
     let mut stories: BTreeMap<String, Story> = BTreeMap::new();
     for (number, row) in rows.iter().enumerate() {
@@ -55,7 +57,7 @@ pub async fn lodge(rows: Vec<Row>, desks: &Desks, bar: &ProgressBar) -> Result<V
         .iter()
         .map(|(id, story)| Ok((id.clone(), desks.desk(story.intake)?.api())))
         .collect::<Result<_, Failure>>()?;
-    let send = move |request: sinergi_proto::wire::LodgeRequest| {
+    let send = move |request: sinergi_proto::operator_api::LodgeRequest| {
         let api = request.external.as_ref().and_then(|external| apis.get(&external.id)).cloned();
         async move {
             let mut api = api.ok_or_else(|| tonic::Status::internal("a row without a story"))?;
@@ -71,7 +73,7 @@ pub async fn lodge(rows: Vec<Row>, desks: &Desks, bar: &ProgressBar) -> Result<V
                 cases.push(case(&row, reply, story.ok_or_else(|| io::Error::other("a row was lodged twice"))?));
                 Ok(())
             }
-            Done::Existed { row } => Err(io::Error::other(format!("{} was there already", row.external_id()))),
+            Done::Existed { row } => Err(io::Error::other(format!("{} was lodged before", row.external_id()))),
             Done::Rejected(rejected) => Err(io::Error::other(rejected.reason())),
         }
     });
@@ -93,7 +95,7 @@ fn case(row: &Row, reply: LodgeReply, story: Story) -> Case {
 /// Plays all stories to their ends.
 ///
 /// # Errors
-/// An agency's turn does not come, or its node refuses what it does then.
+/// An agency's turn does not come, or its node refuses its act.
 pub async fn play(cases: Vec<Case>, desks: &Desks, bar: &ProgressBar) -> Result<Vec<Case>, Failure> {
     stream::iter(cases).map(|case| play_one(case, desks, bar)).buffer_unordered(AT_A_TIME).try_collect().await
 }
@@ -147,7 +149,7 @@ async fn turn(case: &Case, step: Step, desk: &Desk) -> Result<ComplaintDetail, F
     )))
 }
 
-/// Whether a complaint that looks so is waiting for this step.
+/// Whether a complaint in this state waits for this step.
 fn is_turn(step: Step, shown: &ComplaintSummary) -> bool {
     let holds = shown.holder == step.by;
     let ended = matches!(shown.phase.as_str(), "resolved" | "closed");
@@ -191,7 +193,7 @@ fn act(case: &Case, step: Step, seen: &ComplaintDetail) -> Result<Act, Failure> 
     })
 }
 
-/// What is said with an act.
+/// The text that goes with an act.
 fn text(case: &Case, deed: Deed) -> Option<String> {
     let said = match deed {
         Deed::Forward(to) => format!("This is a matter of {to}."),

@@ -1,10 +1,10 @@
-//! A loopback port that stays ours also while nobody listens on it: before a node starts, between two of its runs, after it was killed.
+//! A loopback port that stays reserved while nobody listens on it: before a node starts, between two of its runs, after it was killed.
 //!
-//! A bound socket that does not listen holds it. The system then gives the port to nobody who wants any free one (an outgoing
-//! connection, a listener on port 0), but still to who wants this one and may reuse addresses, as a node's listener does.
+//! A bound socket that does not listen reserves the port. The system then does not give it to a process that wants any free port (for an outgoing
+//! connection, or a listener on port 0), but still to a process that wants this port and may reuse addresses, like a node's listener.
 //!
-//! Only Linux shares a port in this way. Elsewhere it is let go when its node starts for the first time, and somebody may be faster
-//! ([`NotUp::PortTaken`](super::node::NotUp)).
+//! Only Linux shares a port in this way. On other systems the port is released when its node starts for the first time, and another process may
+//! take it ([`NotUp::PortTaken`](super::node::NotUp)).
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,10 +19,10 @@ pub struct Port {
 }
 
 impl Port {
-    /// Takes this port, or any free one.
+    /// Reserves this port, or any free one.
     ///
     /// # Errors
-    /// Somebody has it; or none is free.
+    /// The port is taken, or no port is free.
     pub fn take(wanted: Option<u16>) -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_reuseaddr(true)?;
@@ -31,14 +31,14 @@ impl Port {
         Ok(Self { address, held: Some(socket) })
     }
 
-    /// Its owner is about to listen on it.
+    /// Prepares the port for its owner, which is about to listen on it.
     pub fn lend(&mut self) {
         if cfg!(not(target_os = "linux")) {
             self.held = None;
         }
     }
 
-    /// Where a node listens on it.
+    /// The address with this port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -61,7 +61,7 @@ mod tests {
             drop(dialled);
         }
         assert!(TcpStream::connect(port.address()).await.is_err(), "nobody listens now");
-        // Who wants this port and does not say that it may be shared, is told that somebody has it.
+        // A listener that does not allow shared addresses gets an error, because the port is reserved.
         let stranger = TcpSocket::new_v4().expect("a socket");
         let error = stranger.bind(port.address()).expect_err("it is held");
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);

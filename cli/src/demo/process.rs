@@ -1,9 +1,9 @@
-//! A node as a process of its own: started, stopped, killed, and never left behind.
+//! Starts, stops and kills the process of a node, and never leaves it behind.
 //!
 //! Invariants:
-//! - a [`Process`] that is dropped is killed, also when its owner panics;
-//! - if this process is killed itself, the system ends the node (Linux, FreeBSD);
-//! - what the node says goes to [`LOG_FILE`] in its folder, the runs of a node one after the other.
+//! - a [`Process`] that is dropped is killed, even if its owner panics;
+//! - if this process itself is killed, the system ends the node (Linux, FreeBSD);
+//! - the node's output goes to [`LOG_FILE`] in its folder; the next run appends to it.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -17,11 +17,11 @@ use tokio::process::{Child, Command};
 
 use crate::failure::Failure;
 
-/// Where a node's output goes, in its folder.
+/// The file for a node's output, in its folder.
 pub const LOG_FILE: &str = "sinergid.log";
-/// How long a node may take to stop before it is killed: more than the time in which it drains by default.
+/// The timeout for stopping a node before it is killed: longer than its default time for draining.
 const STOP: Duration = Duration::from_secs(20);
-/// What is shown of a log: lines, and the bytes that they are looked for in.
+/// The number of lines that are shown from a log, and the size of the part that they are searched in.
 const TAIL_LINES: usize = 12;
 const TAIL_BYTES: u64 = 8 * 1024;
 
@@ -33,7 +33,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `program --node folder run`. The thread that calls must live as long as the node: the system ties the node to it.
+    /// Starts `program --node folder run`. The calling thread must live as long as the node, because the system ends the node with it.
     ///
     /// # Errors
     /// The program cannot be started, or the log not be written.
@@ -41,7 +41,7 @@ impl Process {
         Self::start_with(program, folder, &[])
     }
 
-    /// Starts it with these variables in its environment.
+    /// Like [`Self::start`], with these environment variables.
     ///
     /// # Errors
     /// The program cannot be started, or the log not be written.
@@ -54,7 +54,7 @@ impl Process {
         let mut command = Command::new(program);
         command.arg("--node").arg(folder).arg("run").arg("--with-parent").arg(std::process::id().to_string());
         command.envs(environment.iter().map(|(name, value)| (name, value)));
-        // In a group of its own, so that Ctrl-C in the terminal reaches its owner alone, who stops it in order.
+        // In its own process group, so that Ctrl-C in the terminal reaches only its owner, which stops it in order.
         command.process_group(0).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(output).stderr(errors);
         let child = command.spawn().map_err(|error| cannot().because(format!("{}: {error}", program.display())))?;
@@ -66,21 +66,21 @@ impl Process {
         self.child.id()
     }
 
-    /// How it ended, if it has.
+    /// Its exit status, if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Tells it to stop, and does not wait.
+    /// Sends SIGTERM, and does not wait.
     pub fn terminate(&self) {
         let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(id) = id {
-            // It may have ended meanwhile: then there is nobody to tell.
+            // The process may have ended meanwhile, so an error is ignored.
             let _ = kill_process(id, Signal::TERM);
         }
     }
 
-    /// Stops it: SIGTERM, and SIGKILL for one that does not end. `false`: it had to be killed.
+    /// Stops the process with SIGTERM, and with SIGKILL if it does not end in time. Returns `false` if it had to be killed.
     pub async fn stop(mut self) -> bool {
         self.terminate();
         let ended = tokio::time::timeout(STOP, self.child.wait()).await;
@@ -90,9 +90,9 @@ impl Process {
         ended.is_ok()
     }
 
-    /// Kills it as a power failure would, and waits until it is gone.
+    /// Kills the process, as a power failure would, and waits until it is gone.
     pub async fn kill(mut self) {
-        // It may have ended meanwhile: then it is gone already.
+        // The process may have ended meanwhile, so an error is ignored.
         let _ = self.child.kill().await;
     }
 
@@ -102,7 +102,7 @@ impl Process {
     }
 }
 
-/// The last lines of the log of the node in `folder`; what went wrong with reading it, otherwise.
+/// The last lines of the log of the node in `folder`, or the error if the log cannot be read.
 pub fn log_tail(folder: &Path) -> String {
     let path = folder.join(LOG_FILE);
     let read = || {
@@ -122,12 +122,12 @@ pub fn log_tail(folder: &Path) -> String {
     }
 }
 
-/// A program that ignores its arguments and does this.
+/// A script that ignores its arguments and runs these commands.
 #[cfg(test)]
 pub(super) fn program(folder: &Path, script: &str) -> PathBuf {
     let path = folder.join("program");
-    // Written by a process of its own: what another test starts meanwhile would inherit the file, open for writing, and a file that is
-    // written cannot be run.
+    // Another process writes the file. If this one did, a process started by another test could inherit the file open for writing, and such
+    // a file cannot be executed.
     let write = "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$0\" && chmod 700 \"$0\"";
     let written = std::process::Command::new("sh").args(["-c", write]).arg(&path).arg(script).status();
     assert!(written.expect("a shell").success());

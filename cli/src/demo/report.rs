@@ -1,12 +1,12 @@
-//! What the demo shows in the end: what went where, the state of each link, and how long it took.
+//! The report at the end of the demo: the agencies' figures, the links, the times and the problems.
 //!
-//! As everything in [`crate::view`], the JSON fields are a promise to scripts.
+//! Like the documents in [`crate::view`], the JSON fields are stable.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
-use sinergi_proto::wire::{ComplaintDetail, NodeStatus, PeerStatus};
+use sinergi_proto::operator_api::{ComplaintDetail, NodeStatus, PeerStatus};
 
 use super::convergence::Agreement;
 use super::cover_up::account::{self, CoverUp};
@@ -15,36 +15,36 @@ use super::steps::{Part, Steps};
 use crate::output::{Output, Tone};
 use crate::view::Cursor;
 
-/// Problems that are shown; JSON has all.
+/// The maximum number of problems in the text. JSON has all.
 const SHOWN: usize = 20;
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// The result of a demo.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// Agencies of the federation.
+    /// The number of agencies.
     pub agencies: usize,
-    /// Complaints that were lodged.
+    /// The number of complaints.
     pub complaints: usize,
-    /// Different entries that were signed about them.
+    /// The number of different entries about them.
     pub entries: u64,
     /// Whether all parties of all complaints have the same entries.
     pub converged: bool,
-    /// Complaints that a party lacks, or that lack an entry that a node acknowledged.
+    /// The number of complaints that a party lacks, or that lack an acknowledged entry.
     pub lost: usize,
-    /// Whether every record, hash and signature of every ledger is sound.
+    /// Whether all records, hashes and signatures of all ledgers are valid.
     pub ledgers_verified: bool,
-    /// The links, seen by who dials.
+    /// The links, as the dialling agencies report them.
     pub links: Vec<LinkView>,
     /// The agencies, in the order of their nodes.
     pub by_agency: Vec<AgencyView>,
-    /// How long the parts took, in seconds.
+    /// The times of the parts, in seconds.
     pub seconds: Seconds,
-    /// What is wrong, in words; empty if nothing is.
+    /// The problems in words; empty if there are none.
     pub problems: Vec<String>,
-    /// The cover-up and how it was found; null if none was played.
+    /// The account of the cover-up; null if none was played.
     pub cover_up: Option<CoverUp>,
-    /// Where the nodes' folders are, if they are kept.
+    /// The folder of the nodes, if it is kept.
     pub folder: Option<PathBuf>,
 }
 
@@ -57,15 +57,15 @@ pub struct LinkView {
     pub to: String,
     /// `linked`, `connecting`, `backoff`, `waiting` or `stopped`.
     pub state: String,
-    /// Entries sent by `from`.
+    /// The number of entries that `from` sent.
     pub sent: u64,
-    /// Entries received by `from`.
+    /// The number of entries that `from` received.
     pub received: u64,
-    /// Entries that `to` has not acknowledged.
+    /// The number of entries that `to` has not acknowledged.
     pub queued: u64,
-    /// Entries refused on this link, by either side.
+    /// The number of entries that either side refused on this link.
     pub refused: u64,
-    /// How far `to` has acknowledged the ledger of `from`.
+    /// The position up to which `to` has acknowledged the ledger of `from`.
     pub acknowledged: Option<Cursor>,
 }
 
@@ -74,25 +74,25 @@ pub struct LinkView {
 pub struct AgencyView {
     /// The agency.
     pub agency: String,
-    /// Complaints lodged there.
+    /// The number of complaints lodged there.
     pub lodged: u64,
-    /// Complaints that it holds at the end; those of all agencies together are all complaints.
+    /// The number of complaints that it holds at the end. Each complaint has one holder, so the sum over all agencies is the number of complaints.
     pub holds: u64,
-    /// Of them, resolved.
+    /// The number of held complaints that are resolved.
     pub resolved: u64,
-    /// Of them, closed.
+    /// The number of held complaints that are closed.
     pub closed: u64,
-    /// Complaints that wait for its answer to an offer.
+    /// The number of offers that wait for its answer.
     pub offered: u64,
-    /// Entries that it signed about complaints.
+    /// The number of entries that it signed about complaints.
     pub signed: u64,
-    /// Leaves of its ledger: its own entries and those of others.
+    /// The number of leaves of its ledger: its own entries and those of others.
     pub ledger: u64,
-    /// Bytes that its data takes on the disk.
+    /// The size of its data on the disk, in bytes.
     pub disk_bytes: u64,
 }
 
-/// How long the parts took, in seconds.
+/// The times of the parts, in seconds.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 #[expect(missing_docs, reason = "the parts are documented where they are defined")]
 pub struct Seconds {
@@ -108,7 +108,7 @@ pub struct Seconds {
 }
 
 impl Seconds {
-    /// Of these parts, to a hundredth.
+    /// Takes the times of these parts, rounded to hundredths.
     pub fn of(steps: &Steps) -> Self {
         let rounded = |time: std::time::Duration| (time.as_secs_f64() * 100.0).round() / 100.0;
         let mut seconds = Self { total: rounded(steps.total()), ..Self::default() };
@@ -129,7 +129,7 @@ impl Seconds {
 }
 
 impl LinkView {
-    /// A link as the node of the dialling agency shows it.
+    /// A link as the dialling agency's node reports it.
     pub fn new(link: &Link, peer: Option<&PeerStatus>) -> Self {
         let peer = peer.cloned().unwrap_or_default();
         Self {
@@ -145,7 +145,7 @@ impl LinkView {
     }
 }
 
-/// What went where.
+/// Makes the report.
 pub fn by_agency(statuses: &[NodeStatus], details: &[ComplaintDetail]) -> Vec<AgencyView> {
     let mut views: BTreeMap<&str, AgencyView> = BTreeMap::new();
     let mut at = |agency: &str, count: fn(&mut AgencyView)| {
@@ -174,26 +174,26 @@ pub fn by_agency(statuses: &[NodeStatus], details: &[ComplaintDetail]) -> Vec<Ag
     statuses.iter().map(complete).collect()
 }
 
-/// Entries of these complaints.
+/// The number of entries of these complaints.
 pub fn entries(details: &[ComplaintDetail]) -> u64 {
     details.iter().filter_map(|detail| detail.summary.as_ref()).map(|summary| summary.entries).sum()
 }
 
 impl Report {
-    /// Whether everything is as it should be.
+    /// Whether there is no problem.
     pub fn is_good(&self) -> bool {
         let is_found = self.cover_up.as_ref().is_none_or(CoverUp::is_proven);
         self.converged && self.lost == 0 && self.ledgers_verified && is_found
     }
 
-    /// The problems that an agreement and the ledgers' verification found.
+    /// The problems from the check of agreement and the check of the ledgers.
     pub fn problems_of(agreement: &Agreement, findings: &[String]) -> Vec<String> {
-        let lost = agreement.lost.iter().map(|name| format!("complaint {name}: something acknowledged is missing"));
+        let lost = agreement.lost.iter().map(|name| format!("complaint {name}: an acknowledged entry is missing"));
         agreement.disagreements.iter().cloned().chain(lost).chain(findings.iter().cloned()).collect()
     }
 }
 
-/// The report for people; of a cover-up only its story.
+/// The report as text. With a cover-up it is only that story.
 pub fn page(output: &Output, report: &Report) -> String {
     if let Some(cover_up) = &report.cover_up {
         return format!("{}\n\n{}", headline(output, report), account::page(output, cover_up));
@@ -302,7 +302,7 @@ fn times(output: &Output, seconds: &Seconds) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire::{ComplaintSummary, TimelineRow};
+    use sinergi_proto::operator_api::{ComplaintSummary, TimelineRow};
 
     use super::*;
 

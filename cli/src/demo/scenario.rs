@@ -1,30 +1,29 @@
-//! What happens to the complaints of the demo: for each row of the file the agency where it is lodged, and who does what then.
+//! The stories of the demo: for each row of the file, the agency where it is lodged and the steps that follow.
 //!
-//! It must not know nodes: a [`Story`] is a pure function of a row and its number, so that every demo tells the same.
+//! Must not know nodes: a [`Story`] is a pure function of a row and its number, so that every demo plays the same stories.
 //!
-//! Invariants: each step is by the agency that may take it once the steps before it have arrived; ten rows tell most kinds of
-//! stories.
+//! Invariants: each step belongs to the agency that may take it once the earlier steps have arrived; ten rows cover most kinds of stories.
 
 use sinergi_proto::wire::ReplyWord;
 
 use crate::import::Row;
 
-/// Ministry that runs the national system.
+/// The ministry that runs the national system.
 pub const KEMENPANRB: &str = "kemenpanrb";
-/// Ministry of the interior, above the provinces.
+/// The ministry of the interior, which supervises the provinces.
 pub const KEMENDAGRI: &str = "kemendagri";
-/// Office of the presidential staff: oversight.
+/// The office of the presidential staff, an oversight agency.
 pub const KSP: &str = "ksp";
-/// Oversight.
+/// The Ombudsman, an oversight agency.
 pub const OMBUDSMAN: &str = "ombudsman";
-/// Ministry of communication.
+/// The ministry of communication.
 pub const KOMINFO: &str = "kominfo";
 /// A province.
 pub const PROV_JABAR: &str = "prov-jabar";
-/// A city in it.
+/// A city in that province.
 pub const KOTA_BANDUNG: &str = "kota-bandung";
 
-/// The agencies where complaints are lodged, as often as rows out of ten.
+/// The intake agencies of ten rows.
 const INTAKES: [&str; 10] = [
     KOTA_BANDUNG,
     PROV_JABAR,
@@ -38,7 +37,7 @@ const INTAKES: [&str; 10] = [
     PROV_JABAR,
 ];
 
-/// What becomes of twelve complaints.
+/// The fates of twelve complaints.
 const FATES: [Fate; 12] = [
     Fate::Answered,
     Fate::Returned,
@@ -54,7 +53,7 @@ const FATES: [Fate; 12] = [
     Fate::Returned,
 ];
 
-/// A complaint's way through the federation.
+/// A complaint's history in the federation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fate {
     /// Forwarded, accepted, worked on, answered, resolved; the citizen is satisfied; closed.
@@ -71,7 +70,7 @@ pub enum Fate {
     Dissatisfied,
     /// Forwarded, taken back before it was answered, and handled by the agency where it was lodged.
     Recalled,
-    /// Forwarded, accepted, answered; the work goes on.
+    /// Forwarded, accepted, answered; the work continues.
     Working,
     /// Forwarded, accepted, worked on and resolved; the citizen has not replied.
     Resolved,
@@ -82,72 +81,72 @@ pub enum Fate {
 /// One complaint's story.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Story {
-    /// Where it is lodged.
+    /// The intake agency.
     pub intake: &'static str,
-    /// Its way.
+    /// Its fate.
     pub fate: Fate,
-    /// What happens then, in this order.
+    /// The steps that follow, in order.
     pub steps: Vec<Step>,
 }
 
 /// One act of one agency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Who.
+    /// The agency.
     pub by: &'static str,
-    /// What.
+    /// The act.
     pub deed: Deed,
 }
 
-/// What an agency does.
+/// An act of an agency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed {
     /// Offers the complaint to another agency.
     Forward(&'static str),
-    /// Offers it to the agency that the newest return suggested.
+    /// Offers the complaint to the agency that the newest return suggested.
     ForwardAsSuggested,
-    /// Takes it.
+    /// Accepts the complaint.
     Accept,
-    /// Declines it, and suggests another agency.
+    /// Returns the complaint, and suggests another agency.
     Return(&'static str),
-    /// Takes an offer back.
+    /// Recalls an offer.
     Recall,
-    /// Classifies it.
+    /// Classifies the complaint.
     Verify,
-    /// Reports work.
+    /// Records progress.
     Progress,
     /// Answers the citizen.
     Respond,
-    /// Ends the work.
+    /// Records the outcome.
     Resolve,
-    /// Passes the citizen's word on.
+    /// Records the citizen's reply.
     Reply(ReplyWord),
-    /// Ends the case.
+    /// Closes the complaint.
     Close,
 }
 
-/// Whom an agency turns to.
+/// The agencies that an agency offers complaints to.
 struct Ways {
-    /// For what is not its own.
+    /// The agency for matters of others.
     next: &'static str,
-    /// For what that one passes on.
+    /// The agency that the first one forwards to.
     beyond: &'static str,
-    /// By mistake.
+    /// The agency that gets an offer by mistake.
     wrong: &'static str,
-    /// Whom the mistaken one suggests.
+    /// The agency that the mistaken one suggests.
     right: &'static str,
 }
 
 /// The story of the row with this number, counted from 0.
 pub fn story(number: usize, row: &Row) -> Story {
     let intake = INTAKES[number % INTAKES.len()];
-    // Shifted by one every ten rows, so that every intake agency sees every fate.
+    // Shifted by one every ten rows, so that every intake agency has every fate.
     let fate =
         if sent_elsewhere(row) { Fate::Returned } else { FATES[(number + number / INTAKES.len()) % FATES.len()] };
     Story { intake, fate, steps: steps(intake, fate) }
 }
 
-/// Whether the published outcome says that another agency was competent.
+/// Whether another agency was competent, according to the published outcome.
 fn sent_elsewhere(row: &Row) -> bool {
     outcome(row).is_some_and(|outcome| outcome.contains("jurisdiction"))
 }

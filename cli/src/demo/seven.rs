@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 
 use super::federation::{Agency, Builder, Federation};
 use super::scenario::{KEMENDAGRI, KEMENPANRB, KOMINFO, KOTA_BANDUNG, KSP, OMBUDSMAN, PROV_JABAR};
@@ -12,7 +12,7 @@ use crate::failure::Failure;
 /// The name of the federation, in a domain that is reserved for examples (RFC 2606).
 const FEDERATION: &str = "demo.sinergi.example";
 
-/// Id, name, kind and supervisor. The first five manage the charter; whoever comes later dials.
+/// Id, name, kind and supervisor. The first five manage the charter. Of two agencies the later one dials.
 const AGENCIES: [(&str, &str, Kind, Option<&str>); 7] = [
     (KEMENPANRB, "Kementerian PANRB", Kind::Ministry, None),
     (KEMENDAGRI, "Kementerian Dalam Negeri", Kind::Ministry, None),
@@ -23,16 +23,16 @@ const AGENCIES: [(&str, &str, Kind, Option<&str>); 7] = [
     (KOTA_BANDUNG, "Kota Bandung", Kind::City, Some(PROV_JABAR)),
 ];
 
-/// How many they are.
+/// The number of agencies.
 pub const SEVEN: usize = AGENCIES.len();
 
-/// Makes their federation in a folder; its nodes are run by this program.
+/// Creates the federation in a folder. This program runs its nodes.
 ///
 /// # Errors
-/// The folder holds one already, or a file cannot be written.
+/// The folder has a federation already, or a file cannot be written.
 pub fn seven(folder: &Path) -> Result<Federation, Failure> {
     let program = std::env::current_exe().map_err(|error| {
-        Failure::failed("cannot tell which program this is, to start the nodes with").because(error)
+        Failure::failed("cannot find out the path of this program, which starts the nodes").because(error)
     })?;
     let id = |text: &str| text.parse::<AgencyId>().expect("the demo's agencies have ids");
     let mut builder = Builder::new(folder, FEDERATION.parse().expect("a name of a federation"), &program);

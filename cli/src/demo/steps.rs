@@ -1,4 +1,4 @@
-//! The parts of the demo: a progress bar for each on a terminal, and how long it took.
+//! The parts of the demo: a progress bar for each on a terminal, and the time that each takes.
 
 use std::time::Duration;
 
@@ -8,26 +8,26 @@ use tokio::time::Instant;
 /// A part of the demo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Keys, certificates, charter, folders.
+    /// Making keys, certificates, charter and folders.
     Making,
     /// Starting the processes.
     Starting,
-    /// Links between them.
+    /// Linking the nodes.
     Linking,
     /// Lodging complaints.
     Importing,
-    /// Acts of the agencies.
+    /// Playing the acts of the agencies.
     HandingOver,
     /// Waiting until all parties agree.
     Agreeing,
     /// Checking the ledgers.
     Verifying,
-    /// A cover-up, and the audits before and after it.
+    /// Playing a cover-up, with the audits before and after it.
     Auditing,
 }
 
 impl Part {
-    /// What is done, for people.
+    /// The name of the part, for people.
     pub fn label(self) -> &'static str {
         match self {
             Self::Making => "making keys and charter",
@@ -42,19 +42,19 @@ impl Part {
     }
 }
 
-/// The parts so far.
+/// The times of the parts so far.
 #[derive(Debug, Default)]
 pub struct Steps(Vec<(Part, Duration)>);
 
 impl Steps {
-    /// Does one part, of `length` pieces that the bar counts; of bytes, when ledgers are verified.
+    /// Runs one part. The bar counts `length` pieces, or bytes when ledgers are verified.
     pub async fn during<T>(&mut self, part: Part, length: usize, work: impl AsyncFnOnce(&ProgressBar) -> T) -> T {
         let template = match part {
             Part::Verifying => "{msg:<24} {bar:24} {binary_bytes:>10} of {binary_total_bytes:<10} {elapsed:>4}",
             _ => "{msg:<24} {bar:24} {human_pos:>10} of {human_len:<10} {elapsed:>4}",
         };
         let style = ProgressStyle::with_template(template).expect("the template is well-formed");
-        // On stderr, and nothing at all unless that is a terminal.
+        // The bar goes to stderr, and is shown only if that is a terminal.
         let bar = ProgressBar::new(length as u64).with_style(style).with_message(part.label());
         let begun = Instant::now();
         bar.tick();
@@ -64,12 +64,12 @@ impl Steps {
         done
     }
 
-    /// How long each part took.
+    /// The time of each part.
     pub fn times(&self) -> impl Iterator<Item = (Part, Duration)> {
         self.0.iter().copied()
     }
 
-    /// How long all took together.
+    /// The total time.
     pub fn total(&self) -> Duration {
         self.0.iter().map(|(_, time)| *time).sum()
     }

@@ -1,15 +1,15 @@
-//! Waiting for a condition: look, pause, look again, until it holds or the time is over.
+//! Waits for a condition: checks it, pauses, and checks again, until it is true or the timeout is over.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The first pause; each is longer than the one before.
+/// The first pause. Each pause is longer than the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-/// The longest pause: what a condition that came true is noticed late by.
+/// The longest pause, and so the longest delay until a true condition is noticed.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
-/// Looks until `look` finds something. `None`: it did not within this time.
+/// Calls `look` until it finds something. `None` if it found nothing within this time.
 ///
 /// # Errors
 /// The first error of `look`.

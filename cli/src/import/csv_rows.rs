@@ -1,14 +1,14 @@
-//! Rows of a CSV file, by a mapping.
+//! The rows of a CSV file, read with a mapping.
 //!
-//! Invariant: columns are found once, in the header; a cell is decoded only if the mapping needs it, so that rubbish elsewhere in a
-//! row does no harm.
+//! Invariants: columns are looked up once, in the header; a cell is decoded only if the mapping needs it, so bad bytes in other cells do no harm.
 
 use std::collections::HashMap;
 use std::io::BufRead;
 
 use jiff::Zoned;
 use jiff::fmt::strtime;
-use sinergi_proto::wire::{LodgeRequest, Text};
+use sinergi_proto::operator_api::LodgeRequest;
+use sinergi_proto::wire::Text;
 
 use super::ImportError;
 use super::mapping::{Choice, Mapping, Part, Piece, TimeColumn};
@@ -22,7 +22,7 @@ pub struct CsvRows<R> {
     records: Records<R>,
     header: csv::ByteRecord,
     mapping: Mapping,
-    /// The place of every column that the mapping names.
+    /// The position of every column that the mapping names.
     places: HashMap<String, usize>,
 }
 
@@ -104,7 +104,7 @@ fn places(mapping: &Mapping, names: &[String]) -> Result<HashMap<String, usize>,
     Ok(places)
 }
 
-/// The column that a text is, if it is nothing else: then positions in the text are those in the cell.
+/// The column of a text that is made of one column only. Positions in such a text are positions in the cell.
 fn only_column(parts: &[Part]) -> Option<&String> {
     match parts {
         [part] => match part.as_slice() {
@@ -115,7 +115,7 @@ fn only_column(parts: &[Part]) -> Option<&String> {
     }
 }
 
-/// What is wrong with a row: the column, or the field of several columns, and the problem.
+/// A bad value: its column, or its field if several columns make it, and the problem.
 type Fault = (String, Problem);
 
 /// One record, seen through the mapping.
@@ -156,7 +156,7 @@ impl Cells<'_> {
         draft.check().map_err(|(field, problem)| (self.named(field), problem))
     }
 
-    /// The cell of a column; what counts as empty is.
+    /// The cell of a column. A word that the mapping counts as empty gives an empty cell.
     fn cell(&self, column: &str) -> Result<&str, Fault> {
         let place = self.places.get(column).copied().unwrap_or(usize::MAX);
         let bytes = self.record.cells.get(place).unwrap_or_default();
@@ -166,7 +166,7 @@ impl Cells<'_> {
         Ok(if self.mapping.empty.iter().any(|word| word == cell) { "" } else { cell })
     }
 
-    /// The parts whose cells are all there, joined.
+    /// Joins the parts none of whose cells is empty.
     fn text(&self, parts: &[Part], joint: &str) -> Result<String, Fault> {
         let mut texts = Vec::new();
         for part in parts {
@@ -200,7 +200,7 @@ impl Cells<'_> {
         }
     }
 
-    /// A time as RFC 3339; an empty cell is no time.
+    /// The time of a cell as RFC 3339; an empty text for an empty cell.
     fn time(&self, time: &TimeColumn) -> Result<String, Fault> {
         let cell = self.cell(&time.column)?;
         if cell.is_empty() {
@@ -213,7 +213,7 @@ impl Cells<'_> {
         Ok(when::rfc3339(&parsed))
     }
 
-    /// The column that a field comes from, or the field itself if it is made of several.
+    /// The column of a field, or the field's own name if several columns make it.
     fn named(&self, field: &str) -> String {
         let mapping = self.mapping;
         let column = match field {
@@ -331,7 +331,7 @@ occurred_at = { column = "Date", format = "%m/%d/%Y %I:%M:%S %p", time_zone = "A
     }
 
     #[test]
-    fn a_header_that_does_not_fit_is_told_with_what_is_missing_and_what_is_there() {
+    fn the_error_for_a_header_that_does_not_fit_names_missing_and_present_columns() {
         let error = |text: &str, mapping: Option<Mapping>| {
             rows(text.as_bytes(), Shape::Csv(mapping.map(Box::new)))
                 .map(drop)

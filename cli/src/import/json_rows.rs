@@ -1,16 +1,17 @@
-//! Rows of JSON Lines: one object a line. The shape is documented in [`super`].
+//! The rows of a JSON Lines file: one object per line. [`super`] documents the format.
 
 use std::io::BufRead;
 
 use serde::Deserialize;
-use sinergi_proto::wire::{LodgeRequest, Text};
+use sinergi_proto::operator_api::LodgeRequest;
+use sinergi_proto::wire::Text;
 
 use super::lines::{LINE_BYTES, Line, Lines};
 use super::rejected::{Problem, Rejected};
 use super::row::{Draft, Row, one_line, several_lines};
 use crate::words::{ComplaintKind, ContentClass};
 
-/// A line as it is written. What is mandatory is checked after, so that the report names the field.
+/// A line as written. Mandatory fields are checked later, so that the error names the field.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct JsonLine {
@@ -108,7 +109,7 @@ fn request(line: &[u8]) -> Result<LodgeRequest, (Option<&'static str>, Problem)>
     draft.check().map_err(|(field, problem)| (Some(field), problem))
 }
 
-/// The error with its place in the line; the parser sees one line only and would always say "line 1".
+/// The error with its position in the line. The parser sees only one line, so its own text would always name line 1.
 fn within_line(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());

@@ -1,13 +1,13 @@
-//! The lines of a file, numbered from 1, bounded, as bytes.
+//! The lines of a file as bytes, numbered from 1.
 //!
-//! Invariants: a line has at most [`LINE_BYTES`], the rest of a longer one is passed over; the byte order mark at the file's
-//! beginning is no part of the first line.
+//! Invariants: a line has at most [`LINE_BYTES`], and the rest of a longer one is skipped; a byte order mark at the start of the file is not part
+//! of the first line.
 
 use std::io::{self, BufRead, Read};
 
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
 
-/// The longest line that is read: the longest text with every character escaped.
+/// The maximum size of a line in bytes: the longest text with every character escaped.
 pub(super) const LINE_BYTES: usize = 6 * limits::CONTENT_BYTES;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -17,22 +17,22 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub(super) struct Line {
     /// Its number, from 1.
     pub(super) number: u64,
-    /// Its bytes with the newline, if there is one.
+    /// Its bytes, including the newline if there is one.
     pub(super) bytes: Vec<u8>,
     /// Bytes of the file up to its end.
     pub(super) end: u64,
-    /// Whether it was longer and cut.
+    /// Whether the line was longer and was cut.
     pub(super) cut: bool,
 }
 
 impl Line {
-    /// Its bytes without line end.
+    /// The bytes without the line end.
     pub(super) fn text(&self) -> &[u8] {
         without_line_end(&self.bytes)
     }
 }
 
-/// Bytes without the newline, and the carriage return before it, at their end.
+/// Removes a newline, and a carriage return before it, from the end.
 pub(super) fn without_line_end(bytes: &[u8]) -> &[u8] {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
@@ -49,7 +49,7 @@ impl<R: BufRead> Lines<R> {
         Self { reader, number: 0, end: 0 }
     }
 
-    /// The number of the line that was read last.
+    /// The number of the last line that was read.
     pub(super) fn number(&self) -> u64 {
         self.number
     }
@@ -75,7 +75,7 @@ impl<R: BufRead> Lines<R> {
         Ok(Some(Line { number: self.number, bytes, end: self.end, cut: full && passed > 0 }))
     }
 
-    /// Passes over the rest of a line.
+    /// Skips the rest of a line.
     fn skip_line(&mut self) -> io::Result<u64> {
         let mut passed = 0;
         loop {

@@ -1,28 +1,27 @@
-//! Lodges rows: a bounded number of them at a time, Busy repeated, the rest of the file spared if the node goes away.
+//! Lodges rows: a bounded number at a time. Repeats a request while the node is busy, and stops if the node goes away.
 //!
-//! It must not know where rows come from, what reports they end in, or how a node is reached: `lodge` sends one request, `done`
-//! hears of every row once.
+//! Must not know the source of the rows, the reports, or the connection to a node: `lodge` sends one request, and `done` gets every result once.
 //!
-//! Invariant: after [`Stopped`] every row that was sent has been reported, so that the summary is what was done.
+//! Invariant: when [`lodge_all`] returns, every row that was sent has been reported, so that the summary is right.
 
 use std::io;
 use std::time::Duration;
 
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
-use sinergi_proto::wire::{LodgeReply, LodgeRequest};
+use sinergi_proto::operator_api::{LodgeReply, LodgeRequest};
 use tokio::task::JoinSet;
 use tonic::{Code, Status};
 
 use super::rejected::Rejected;
 use super::row::Row;
 
-/// How long a busy node is asked again before the import stops.
+/// The time for which a request to a busy node is repeated before the import stops.
 const PATIENCE: Duration = Duration::from_secs(120);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// What became of one row.
+/// The result of one row.
 #[derive(Debug)]
 pub enum Done {
     /// It was lodged.
@@ -41,7 +40,7 @@ pub enum Done {
     Rejected(Rejected),
 }
 
-/// How many rows became what.
+/// The numbers of rows by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Lodged.
@@ -52,27 +51,27 @@ pub struct Summary {
     pub rejected: u64,
 }
 
-/// Why lodging stopped before the end of the rows.
+/// The reason why lodging stopped before the last row.
 #[derive(Debug, thiserror::Error)]
 pub enum StopCause {
-    /// The node does not answer, or refuses to lodge anything.
+    /// The node does not answer, or refuses every row.
     #[error("the node answers: {}", .0.message())]
     Node(Status),
     /// The file cannot be read any further.
     #[error("line {}: {}", .0.line, .0.problem)]
     Unreadable(Rejected),
-    /// What was done cannot be written down.
-    #[error("what was done cannot be written down")]
+    /// A result cannot be written to a report.
+    #[error("the results cannot be written")]
     Report(#[source] io::Error),
 }
 
-/// Lodging stopped before the end of the rows.
+/// Lodging stopped before the last row.
 #[derive(Debug, thiserror::Error)]
 #[error("stopped after {} lodged, {} already there, {} rejected", done.lodged, done.existed, done.rejected)]
 pub struct Stopped {
-    /// What was done.
+    /// The results so far.
     pub done: Summary,
-    /// Why.
+    /// The reason.
     #[source]
     pub cause: StopCause,
 }
@@ -122,7 +121,7 @@ where
     }
 }
 
-/// Takes one answer in.
+/// Waits for one answer and counts it.
 async fn land(
     flight: &mut JoinSet<(Row, Result<LodgeReply, Status>)>,
     tally: &mut Tally,
@@ -140,7 +139,7 @@ async fn land(
     }
 }
 
-/// Whether the node means this row, and not that it lodges nothing at all.
+/// Whether the node refused only this row, and not every row.
 fn is_about_the_row(status: &Status) -> bool {
     matches!(status.code(), Code::InvalidArgument | Code::AlreadyExists | Code::OutOfRange)
 }
@@ -162,13 +161,13 @@ impl Tally {
         }
     }
 
-    /// The first cause stays: the others follow from it.
+    /// Keeps the first cause, because later ones follow from it.
     fn stop(&mut self, cause: StopCause) {
         self.stop.get_or_insert(cause);
     }
 }
 
-/// Sends a request, again and again while the node is busy.
+/// Sends a request, and repeats it while the node is busy.
 async fn patiently<F, A>(lodge: F, request: &LodgeRequest) -> Result<LodgeReply, Status>
 where
     F: Fn(LodgeRequest) -> A,
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_row_is_lodged_or_already_there_or_rejected() {
+    async fn each_row_is_lodged_or_existed_or_rejected() {
         let text = file(10) + "nonsense\n";
         let (result, all) = import(&text, |request| match id(&request).as_str() {
             "3" => Ok(LodgeReply { existed: true, ..Default::default() }),

@@ -1,8 +1,8 @@
-//! How the columns of a CSV file become complaints: a small TOML file that a user can replace. The one for New York City's 311
-//! service requests ships and documents the form: `cli/data/mappings/nyc311.toml`.
+//! The mapping from CSV columns to complaints: a small TOML file that a user can replace. The built-in mapping for New York City's 311 service
+//! requests documents the format: `cli/data/mappings/nyc311.toml`.
 //!
-//! Invariant: a [`Mapping`] that exists is consistent: its templates are parsed, its time format and zone are known, its
-//! source is within its limit. Whether a file has its columns is decided when the header is read.
+//! Invariant: every [`Mapping`] is consistent: its templates are parsed, its time format and zone are known, its source is within its limit.
+//! Whether a file has the columns is checked when the header is read.
 
 use std::collections::BTreeMap;
 
@@ -10,45 +10,45 @@ use jiff::Timestamp;
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
 
 use crate::words::{ComplaintKind, ContentClass};
 
-/// The mappings that ship, by name.
+/// The built-in mappings, by name.
 const SHIPPED: [(&str, &str); 1] = [("nyc311.toml", include_str!("../../data/mappings/nyc311.toml"))];
 
-/// Why a text is no mapping.
+/// The reason why a text is not a mapping.
 #[derive(Debug, thiserror::Error)]
 pub enum MappingError {
-    /// Not TOML, or not the fields of a mapping.
+    /// The text is not TOML, or has not the fields of a mapping.
     #[error("the mapping is not of the documented form")]
     Form(#[from] toml::de::Error),
-    /// The source's name.
+    /// The source's name is empty or too long.
     #[error("source {0:?} must have 1 to {limit} bytes", limit = limits::EXTERNAL_SOURCE_BYTES)]
     Source(String),
-    /// Nothing to make a mandatory text of.
+    /// A mandatory text has no parts.
     #[error("{0} has no parts: name at least one, as in [\"{{Column}}\"]")]
     NoParts(&'static str),
-    /// A brace without its partner.
-    #[error("the part {0:?} has a brace without its partner: write {{Column}}")]
+    /// A brace is not closed or not opened.
+    #[error("the part {0:?} has a single brace: write {{Column}}")]
     Brace(String),
-    /// Not a delimiter.
+    /// The delimiter is not one ASCII character.
     #[error("delimiter {0:?} must be one ASCII character, as in \",\" or \";\"")]
     Delimiter(String),
-    /// A time zone that does not exist.
+    /// The time zone does not exist.
     #[error("time_zone {0:?} is not in the time zone database, as \"Asia/Jakarta\" is")]
     Zone(String),
-    /// A time format that cannot be used.
+    /// The time format cannot be used.
     #[error("format {format:?} is no strftime format: {reason}")]
     TimeFormat {
-        /// What was written.
+        /// The format.
         format: String,
-        /// What is wrong with it.
+        /// The error, in words.
         reason: String,
     },
 }
 
-/// What was written.
+/// A mapping as written in the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawMapping {
@@ -107,14 +107,14 @@ struct RawTime {
     time_zone: String,
 }
 
-/// How a cell becomes a code.
+/// The conversion of a cell to a code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Coding {
-    /// In lower case, with hyphens for everything but letters and digits.
+    /// In lower case, with hyphens in place of all characters except letters and digits.
     #[default]
     Code,
-    /// As it is.
+    /// Unchanged.
     Text,
 }
 
@@ -133,7 +133,7 @@ impl Coding {
     }
 }
 
-/// How the columns of a CSV file become complaints.
+/// The mapping from the columns of a CSV file to complaints.
 #[derive(Clone, Debug)]
 pub struct Mapping {
     pub(super) source: String,
@@ -151,14 +151,14 @@ pub struct Mapping {
     pub(super) occurred_at: Option<TimeColumn>,
 }
 
-/// One word for all rows, or one that a column decides.
+/// The same word for all rows, or a word that depends on a column.
 #[derive(Clone, Debug)]
 pub(super) struct Choice<W> {
     pub(super) default: W,
     pub(super) column: Option<(String, BTreeMap<String, W>)>,
 }
 
-/// A column with a time.
+/// A column with a time, and its format.
 #[derive(Clone, Debug)]
 pub(super) struct TimeColumn {
     pub(super) column: String,
@@ -166,13 +166,13 @@ pub(super) struct TimeColumn {
     pub(super) zone: TimeZone,
 }
 
-/// A part of a text: words and columns in turn.
+/// A part of a text: words and columns.
 pub(super) type Part = Vec<Piece>;
 
 /// A piece of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// Stands as it is.
+    /// Fixed words.
     Words(String),
     /// The cell of this column.
     Column(String),
@@ -182,7 +182,7 @@ impl Mapping {
     /// Reads a mapping.
     ///
     /// # Errors
-    /// It is not of the documented form, or something in it cannot be used.
+    /// The text is not in the documented format, or a value in it cannot be used.
     pub fn parse(text: &str) -> Result<Self, MappingError> {
         let raw: RawMapping = toml::from_str(text)?;
         if raw.source.trim().is_empty() || raw.source.len() > limits::EXTERNAL_SOURCE_BYTES {
@@ -209,12 +209,12 @@ impl Mapping {
         })
     }
 
-    /// The mappings that ship with the program.
+    /// The built-in mappings.
     pub fn shipped() -> Vec<Self> {
         SHIPPED.iter().map(|(_, text)| Self::parse(text).expect("the shipped mappings are tested")).collect()
     }
 
-    /// Every column that it names, once.
+    /// All columns that the mapping names, each once.
     pub fn columns(&self) -> Vec<&str> {
         let mut columns = vec![self.id.as_str(), self.category.0.as_str()];
         columns.extend(self.area.iter().map(|area| area.0.as_str()));
@@ -286,14 +286,14 @@ mod tests {
         "source = \"s\"\nid = \"Id\"\ntitle = [\"{T}\"]\nbody = [\"{B}\"]\ncategory = { column = \"C\" }\n";
 
     #[test]
-    fn the_shipped_mappings_are_good() {
+    fn the_built_in_mappings_can_be_parsed() {
         let shipped = Mapping::shipped();
         assert!(shipped.iter().any(|mapping| mapping.source == "nyc311"));
         assert!(shipped[0].columns().contains(&"Resolution Description"));
     }
 
     #[test]
-    fn a_part_is_words_and_columns_in_turn() {
+    fn a_part_is_split_into_words_and_columns() {
         let pieces = part("{A} and {B}.").expect("a part");
         let column = |name: &str| Piece::Column(name.to_owned());
         let words = |text: &str| Piece::Words(text.to_owned());
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mapping_that_cannot_be_used_says_what_is_wrong() {
+    fn the_error_for_a_bad_mapping_names_the_bad_value() {
         assert!(Mapping::parse(SMALL).is_ok());
         for (more, said) in [
             ("titel = 1\n", "documented form"),

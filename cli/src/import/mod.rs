@@ -1,24 +1,24 @@
-//! Complaints from files of other systems, as a library: the command, the demo, the load tests and the benchmarks read rows here.
+//! Reads complaints from files of other systems. The command, the demo, the load tests and the benchmarks use it.
 //!
 //! ```text
 //! file ── lines ── csv_rows (records, by a Mapping) ──┐
 //!           └───── json_rows ─────────────────────────┴─ Row | Rejected ── lodging (bounded concurrency) ── Done
 //! ```
 //!
-//! Two shapes are read:
+//! There are two formats:
 //!
-//! **CSV** with a header; a [`Mapping`] says which columns make a complaint. A mapping for New York City's 311 service requests
-//! ships and is taken when the header has its columns.
+//! **CSV** with a header. A [`Mapping`] says how columns become a complaint. The mapping for New York City's 311 service requests is part of the
+//! program, and is used if the header has its columns.
 //!
-//! **JSON Lines**, one object a line, UTF-8:
+//! **JSON Lines**, one object per line, UTF-8:
 //!
 //! | field | | |
 //! |---|---|---|
-//! | `source` | mandatory | the system that the record comes from, at most 64 bytes |
-//! | `id` | mandatory | the record's own id there, at most 128 bytes: one reference is lodged once |
+//! | `source` | mandatory | the name of the other system, at most 64 bytes |
+//! | `id` | mandatory | the record's id in that system, at most 128 bytes; each record is lodged once |
 //! | `category` | mandatory | category code, at most 128 bytes |
 //! | `title` | mandatory | one line, at most 512 bytes |
-//! | `body` | mandatory | what the citizen says, at most 240 KiB |
+//! | `body` | mandatory | the citizen's text, at most 240 KiB |
 //! | `kind` | `complaint` | or `aspiration`, `information-request` |
 //! | `class` | `public` | or `confidential`, `identity` |
 //! | `area` | | area code, at most 64 bytes |
@@ -26,10 +26,9 @@
 //! | `occurred_at` | | RFC 3339 |
 //!
 //! Invariants:
-//! - a [`Row`] passes the node's own rules for texts ([`sinergi_proto::content`]);
-//! - every line of the file ends up in exactly one row or one [`Rejected`], but blank ones; a bad line never takes a good one
-//!   with it;
-//! - nothing here is unbounded: a line, a record, what is in flight.
+//! - a [`Row`] passes the node's own rules for texts ([`sinergi_proto::entry::content`]);
+//! - every line that is not blank belongs to exactly one row or one [`Rejected`]; a bad line never spoils a good one;
+//! - everything is bounded: a line, a record, the rows in flight.
 
 mod csv_rows;
 mod json_rows;
@@ -47,16 +46,16 @@ pub use mapping::{Coding, Mapping, MappingError};
 pub use rejected::{Problem, Rejected, RejectedFile};
 pub use row::Row;
 
-/// How a file is to be read.
+/// The format of a file.
 #[derive(Clone, Debug)]
 pub enum Shape {
-    /// CSV with this mapping; without one, with the shipped mapping whose columns are in the header.
+    /// CSV with this mapping; if there is none, with the built-in mapping that fits the header.
     Csv(Option<Box<Mapping>>),
-    /// JSON Lines of the documented shape.
+    /// JSON Lines in the documented format.
     JsonLines,
 }
 
-/// Why a file cannot be read at all.
+/// The reason why a file cannot be imported at all.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// Reading failed.
@@ -68,23 +67,23 @@ pub enum ImportError {
     /// The header is no UTF-8 text, or no CSV.
     #[error("the header line is not readable CSV in UTF-8")]
     Header,
-    /// Columns that the mapping needs are not there.
+    /// Columns that the mapping needs are missing.
     #[error("the header has no column {}; it has: {}", quoted(missing), quoted(present))]
     MissingColumns {
-        /// What the mapping names.
+        /// The missing columns.
         missing: Vec<String>,
-        /// What the file has.
+        /// The columns of the file.
         present: Vec<String>,
     },
-    /// A column that the mapping needs is there twice.
-    #[error("the header has the column {0:?} twice: it is not clear which is meant")]
+    /// A column that the mapping needs exists twice.
+    #[error("the header has the column {0:?} twice, so it is not clear which one to use")]
     DoubleColumn(String),
-    /// No mapping was named and none that ships fits.
-    #[error("no mapping that ships with the program fits the header, which has: {}", quoted(.0))]
+    /// No mapping was named, and no built-in mapping fits.
+    #[error("no built-in mapping fits the header, which has: {}", quoted(.0))]
     NoMapping(Vec<String>),
 }
 
-/// The first few of some names, in quotes.
+/// The first few names, in quotes.
 fn quoted(names: &[String]) -> String {
     const SHOWN: usize = 12;
     let mut text = names.iter().take(SHOWN).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
@@ -94,15 +93,15 @@ fn quoted(names: &[String]) -> String {
     text
 }
 
-/// The rows of a file, one after the other. After [`Problem::Unreadable`] there are no more.
+/// The rows of a file, one after the other. There are no more rows after [`Problem::Unreadable`].
 pub enum Rows<R> {
-    /// Of a CSV file.
+    /// The rows of a CSV file.
     Csv(Box<csv_rows::CsvRows<R>>),
-    /// Of a JSON Lines file.
+    /// The rows of a JSON Lines file.
     Json(json_rows::JsonRows<R>),
 }
 
-/// Begins to read a file.
+/// Starts to read a file.
 ///
 /// # Errors
 /// The file cannot be read, or its header fits no mapping.

@@ -1,8 +1,8 @@
-//! The records of a CSV file. A record may run over several lines inside quotes, which is what makes a lost quote dangerous: read
-//! naively it swallows the rest of the file.
+//! The records of a CSV file. Inside quotes a record may span several lines, so with a simple reader a missing quote would swallow the rest
+//! of the file.
 //!
-//! Invariant: when a record of several lines does not come out right, only its first line is given up and reading goes on with the
-//! second. So a broken line costs itself alone.
+//! Invariant: if a record of several lines is malformed, only its first line is rejected, and reading continues with its second line. So a bad
+//! line spoils no other line.
 
 use std::collections::VecDeque;
 use std::io::BufRead;
@@ -10,9 +10,9 @@ use std::io::BufRead;
 use super::lines::{LINE_BYTES, Line, Lines, without_line_end};
 use super::rejected::{Problem, Rejected};
 
-/// Lines that a record may run over.
+/// The maximum number of lines of a record.
 const RECORD_LINES: usize = 1_000;
-/// Bytes that a record may have.
+/// The maximum size of a record in bytes.
 const RECORD_BYTES: usize = 2 * LINE_BYTES;
 
 /// A record with as many cells as the header.
@@ -30,10 +30,10 @@ pub(super) struct Record {
 
 pub(super) struct Records<R> {
     lines: Lines<R>,
-    /// Lines that were read ahead for a record that did not come out right.
+    /// Lines that were read ahead for a malformed record.
     again: VecDeque<Line>,
     delimiter: u8,
-    /// Reading failed while a record was assembled; told after the lines that were read before.
+    /// A read error in the middle of a record. It is reported after the lines that were read before it.
     unreadable: Option<Rejected>,
     broken: bool,
 }
@@ -43,7 +43,7 @@ impl<R: BufRead> Records<R> {
         Self { lines: Lines::new(reader), again: VecDeque::new(), delimiter, unreadable: None, broken: false }
     }
 
-    /// From here on cells are separated by this byte.
+    /// Sets the byte that separates cells from here on.
     pub(super) fn set_delimiter(&mut self, delimiter: u8) {
         self.delimiter = delimiter;
     }
@@ -90,7 +90,7 @@ impl<R: BufRead> Records<R> {
         }
     }
 
-    /// Reads on from a record's first line to its end.
+    /// Reads a record from its first line to its end.
     fn assemble(&mut self, first: Line, columns: usize) -> Result<Record, Rejected> {
         let mut quotes = Quotes::new(self.delimiter);
         quotes.read(&first.bytes);
@@ -114,7 +114,7 @@ impl<R: BufRead> Records<R> {
                 None => break,
             }
         }
-        // A stray quote in a single line is the source's habit and harmless; over several lines it shows that one was lost.
+        // A stray quote within one line is harmless. Over several lines it shows that a quote is missing.
         if quotes.open() || (quotes.stray && lines.len() > 1) {
             return Err(self.give_up(lines, Problem::OpenQuote));
         }
@@ -129,7 +129,7 @@ impl<R: BufRead> Records<R> {
         Ok(Record { line: lines[0].number, cells, original, end })
     }
 
-    /// Rejects the first line and keeps the others to be read again.
+    /// Rejects the first line, and returns the others to be read again.
     fn give_up(&mut self, lines: Vec<Line>, problem: Problem) -> Rejected {
         let mut lines = lines.into_iter();
         let first = lines.next().expect("a record has a first line");
@@ -149,29 +149,29 @@ pub(super) fn parse(record: &[u8], delimiter: u8) -> csv::ByteRecord {
         .delimiter(delimiter)
         .buffer_capacity(record.len().clamp(64, 1 << 16))
         .from_reader(record);
-    // Reading memory cannot fail, and a flexible reader takes any number of cells.
+    // Reading from memory cannot fail, and a flexible reader accepts any number of cells.
     let _ = reader.read_byte_record(&mut cells);
     cells
 }
 
-/// Follows the quotes of one record from line to line.
+/// The state of the quotes of a record, from line to line.
 struct Quotes {
     delimiter: u8,
     place: Place,
-    /// Something other than a delimiter came after a closing quote.
+    /// Whether a byte other than a delimiter came after a closing quote.
     stray: bool,
 }
 
-/// Where in a record the next byte stands.
+/// The position of the next byte in a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// At the beginning of a cell: only here a quote opens one.
+    /// At the start of a cell: only here a quote opens a quoted cell.
     CellStart,
     /// In a cell without quotes.
     Bare,
-    /// Within quotes: a newline belongs to the cell.
+    /// In a quoted cell: a newline belongs to the cell.
     Quoted,
-    /// After a quote within quotes: the end of the cell, or half of a doubled quote.
+    /// After a quote in a quoted cell: either the end of the cell, or the first half of a doubled quote.
     Closing,
 }
 
@@ -180,7 +180,7 @@ impl Quotes {
         Self { delimiter, place: Place::CellStart, stray: false }
     }
 
-    /// Whether the record goes on with the next line.
+    /// Whether the record continues on the next line.
     fn open(&self) -> bool {
         self.place == Place::Quoted
     }
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_quote_costs_its_own_line_alone() {
+    fn a_missing_quote_spoils_only_its_own_line() {
         let records = all("1,\"lost\n2,b\n3,\"fine\nfine\"\n4,d\n", 2);
         assert_eq!(records.len(), 4, "{records:?}");
         assert!(matches!(&records[0], Err((1, _))), "{records:?}");
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_that_is_open_at_the_end_is_said_to_be_so() {
+    fn a_quote_that_is_open_at_the_end_of_the_file_is_reported() {
         let records = all("1,a\n2,\"open\n3,c\n", 2);
         assert_eq!(records[0], Ok((1, cells(&["1", "a"]))));
         assert!(matches!(&records[1], Err((2, reason)) if reason.contains("quote")), "{records:?}");
@@ -262,10 +262,10 @@ mod tests {
     }
 
     #[test]
-    fn lost_quotes_in_many_lines_cost_bounded_work() {
+    fn many_missing_quotes_cost_bounded_work() {
         for line in ["x,\"y\n", "\"x,y\n\"\"\"\n"] {
             let text = line.repeat(2 * RECORD_LINES);
-            assert_eq!(all(&text, 3).len(), text.lines().count(), "each line is told once");
+            assert_eq!(all(&text, 3).len(), text.lines().count(), "each line is reported once");
         }
     }
 }

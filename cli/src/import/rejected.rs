@@ -1,30 +1,30 @@
-//! Rows that were not lodged: where they stand, why, and the file that keeps them.
+//! Rejected rows: their line, the reason, and the file that they are written to.
 //!
-//! Invariant: the original is kept so that it can be corrected and imported again: a CSV row with its header and two more
-//! columns, a JSON line within an object that names line and reason.
+//! Invariant: the original row is kept, so that it can be corrected and imported again. A CSV row keeps its header and gets two more columns; a
+//! JSON line becomes a field of an object with line and reason.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use sinergi_proto::content::TextError;
+use sinergi_proto::entry::content::TextError;
 
 use super::lines::Line;
 use super::records;
 
-/// Column of the rejected file: the line in the imported file.
+/// The column for the line number in the imported file.
 const LINE_COLUMN: &str = "rejected_line";
-/// Column of the rejected file: why.
+/// The column for the reason.
 const REASON_COLUMN: &str = "rejected_reason";
 
-/// Why a row is not lodged.
+/// The reason why a row is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// A mandatory value is not there.
+    /// A mandatory value is missing.
     #[error("must not be empty")]
     Empty,
-    /// A value is over its limit.
+    /// A value is too long.
     #[error("has {length} bytes, at most {limit}")]
     TooLong {
         /// Its length in bytes.
@@ -32,37 +32,37 @@ pub enum Problem {
         /// The limit in bytes.
         limit: usize,
     },
-    /// A control character.
+    /// A value has a control character.
     #[error("holds the control character U+{character:04X} at character {position}")]
     ControlCharacter {
         /// Its code point.
         character: u32,
-        /// Where, counted from 1.
+        /// Its position in characters, counted from 1.
         position: usize,
     },
-    /// Not a date.
+    /// A value is not a time.
     #[error("{value:?} is no time {expected}")]
     Time {
-        /// What stands there.
+        /// The value.
         value: String,
-        /// Of which form it should be, and what is wrong with it.
+        /// The expected format and the error, in words.
         expected: String,
     },
-    /// A value that the mapping has no word for.
+    /// The mapping has no word for the value.
     #[error("{value:?} is not one of {known}")]
     UnknownValue {
-        /// What stands there.
+        /// The value.
         value: String,
-        /// What may.
+        /// The values that the mapping knows.
         known: String,
     },
-    /// Not UTF-8.
+    /// A value is not UTF-8.
     #[error("is not UTF-8 at byte {at}")]
     NotUtf8 {
-        /// Where, counted from 0.
+        /// The position of the first bad byte, counted from 0.
         at: usize,
     },
-    /// Another number of cells than the header.
+    /// The row has another number of cells than the header.
     #[error("has {found} cell{} where the header has {expected} (a quote may be missing or too many)", if *found == 1 { "" } else { "s" })]
     Columns {
         /// Cells of the row.
@@ -73,16 +73,16 @@ pub enum Problem {
     /// A quote is not closed.
     #[error("a quote that opens here is not closed")]
     OpenQuote,
-    /// A line over the limit.
+    /// The line is too long.
     #[error("the line is longer than {limit} bytes")]
     LongLine {
         /// The limit in bytes.
         limit: usize,
     },
-    /// Not a JSON object of the documented shape.
+    /// The line is not a JSON object in the documented format.
     #[error("{0}")]
     Json(String),
-    /// The node would not have it.
+    /// The node refused the row.
     #[error("the node refused it: {0}")]
     Refused(String),
     /// The file cannot be read any further.
@@ -101,14 +101,14 @@ impl From<TextError> for Problem {
     }
 }
 
-/// A row that is not lodged.
+/// A rejected row.
 #[derive(Debug)]
 pub struct Rejected {
-    /// Its first line, counted from 1.
+    /// The number of its first line, counted from 1.
     pub line: u64,
-    /// The column or field, if it is one.
+    /// The column or field with the problem, if it is a single one.
     pub column: Option<String>,
-    /// Why.
+    /// The reason.
     pub problem: Problem,
     /// Its bytes in the file.
     pub original: Vec<u8>,
@@ -125,12 +125,12 @@ impl Rejected {
         Self { line, column: None, problem: Problem::Unreadable(error), original: Vec::new(), end: 0 }
     }
 
-    /// Whether reading ended here.
+    /// Whether reading stopped at this row.
     pub fn ends_reading(&self) -> bool {
         matches!(self.problem, Problem::Unreadable(_))
     }
 
-    /// Column and problem.
+    /// The reason with the column, in words.
     pub fn reason(&self) -> String {
         match &self.column {
             Some(column) => format!("{column}: {}", self.problem),
@@ -139,7 +139,7 @@ impl Rejected {
     }
 }
 
-/// The file that keeps rejected rows. It is made at the first one, in place of an earlier import's.
+/// The file for rejected rows. It is created at the first rejected row, and replaces the file of an earlier import.
 pub struct RejectedFile {
     path: PathBuf,
     shape: FileShape,
@@ -160,17 +160,17 @@ struct RejectedLine<'a> {
 }
 
 impl RejectedFile {
-    /// For rows of a CSV file.
+    /// The file for rows of a CSV file.
     pub fn csv(path: &Path, header: &csv::ByteRecord, delimiter: u8) -> Self {
         Self { path: path.to_owned(), shape: FileShape::Csv { header: header.clone(), delimiter }, file: None }
     }
 
-    /// For lines of a JSON Lines file.
+    /// The file for lines of a JSON Lines file.
     pub fn json_lines(path: &Path) -> Self {
         Self { path: path.to_owned(), shape: FileShape::JsonLines, file: None }
     }
 
-    /// Where it is; `None` if nothing was rejected.
+    /// The path of the file; `None` if no row was rejected.
     pub fn path(&self) -> Option<&Path> {
         self.file.as_ref().map(|_| self.path.as_path())
     }

@@ -1,8 +1,9 @@
-//! One row of a file, parsed: the request that lodges it, and what it was in the file.
+//! One parsed row of a file: the request that lodges it, and its bytes in the file.
 
-use sinergi_proto::content::{TextError, TextRole, serialise_text};
-use sinergi_proto::limits;
-use sinergi_proto::wire::{ExternalReference, LodgeRequest, Text};
+use sinergi_proto::base::limits;
+use sinergi_proto::entry::content::{TextError, TextRole, serialise_text};
+use sinergi_proto::operator_api::{ExternalReference, LodgeRequest};
+use sinergi_proto::wire::Text;
 
 use super::rejected::{Problem, Rejected};
 use crate::words::{ComplaintKind, ContentClass};
@@ -10,9 +11,9 @@ use crate::words::{ComplaintKind, ContentClass};
 /// A complaint to be lodged.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Its first line in the file, counted from 1.
+    /// The number of its first line, counted from 1.
     pub line: u64,
-    /// What lodges it.
+    /// The request that lodges it.
     pub request: LodgeRequest,
     /// Its bytes in the file.
     pub original: Vec<u8>,
@@ -26,7 +27,7 @@ impl Row {
         self.request.external.as_ref().map_or("", |external| &external.id)
     }
 
-    /// The row as one that the node refused.
+    /// Turns the row into a rejected one, because the node refused it.
     pub fn refused(self, reason: &str) -> Rejected {
         Rejected {
             line: self.line,
@@ -38,7 +39,7 @@ impl Row {
     }
 }
 
-/// The values of a row before they were checked.
+/// The values of a row before the check.
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) source: String,
@@ -50,7 +51,7 @@ pub(super) struct Draft {
     pub(super) text: Text,
 }
 
-/// What is wrong with a value: the field it is for, and the problem.
+/// A bad value: its field and the problem.
 pub(super) type Fault = (&'static str, Problem);
 
 impl Draft {
@@ -75,12 +76,12 @@ impl Draft {
     }
 }
 
-/// White space as single spaces: what a value of one line is made of.
+/// Makes a value of one line: replaces white space by single spaces.
 pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Newlines unified, the end trimmed.
+/// Makes a value of several lines: uses a line feed as newline, and removes white space at the end.
 pub(super) fn several_lines(text: &str) -> String {
     text.replace("\r\n", "\n").trim_end().to_owned()
 }

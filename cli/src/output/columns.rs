@@ -1,11 +1,11 @@
-//! Tables: columns without lines, as the usual tools print them, never wider than the output.
+//! Tables and lists of facts: columns without border lines, never wider than the output.
 
 use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table, presets};
 
 use super::{Output, Tone};
 
 impl Output {
-    /// An empty table with these headings. Columns named in `whole` are never wrapped.
+    /// An empty table with these headings. Columns in `whole` are never wrapped.
     pub fn table(&self, headings: &[&str], whole: &[&str]) -> Table {
         let mut table = Table::new();
         table
@@ -28,7 +28,7 @@ impl Output {
         table
     }
 
-    /// A cell in a tone.
+    /// A cell in this tone.
     pub fn cell(&self, tone: Tone, text: &str) -> Cell {
         use comfy_table::{Attribute, Color};
         let cell = Cell::new(text);
@@ -41,7 +41,7 @@ impl Output {
         }
     }
 
-    /// One fact a line: what it is and, wrapped beside it, its value; facts without a value are left out.
+    /// One fact per line: its name, and its value wrapped in a second column. Facts with an empty value are left out.
     pub fn facts(&self, facts: &[(&str, String)]) -> String {
         let width = facts.iter().map(|(label, _)| label.len()).max().unwrap_or(0) + 2;
         let lines = facts.iter().filter(|(_, value)| !value.is_empty()).map(|(label, value)| {
@@ -51,7 +51,7 @@ impl Output {
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// Text in lines of at most the output's width, each behind `indent`. Dates and ids are not broken at their hyphens.
+    /// Wraps text to the output's width, and indents each line by `indent`. Dates and ids are not broken at hyphens.
     pub fn wrapped(&self, text: &str, indent: &str) -> String {
         let options = textwrap::Options::new(self.width).initial_indent(indent).subsequent_indent(indent);
         let options = options.word_splitter(textwrap::WordSplitter::NoHyphenation);
@@ -63,7 +63,7 @@ impl Output {
         lines.join("\n")
     }
 
-    /// Parts joined by ` · ` in lines of at most the output's width, each behind `indent`; no part is broken.
+    /// Joins parts by ` · ` in lines of at most the output's width, each indented by `indent`. No part is broken.
     pub fn joined(&self, parts: &[String], indent: &str) -> String {
         const JOINT: &str = " · ";
         let mut lines: Vec<String> = Vec::new();
@@ -81,7 +81,7 @@ impl Output {
     }
 }
 
-/// The text of a table, without the spaces that fill its lines.
+/// The text of a table, without spaces at the ends of lines.
 pub fn rendered(table: &Table) -> String {
     let mut text = String::new();
     for line in table.lines() {
@@ -91,7 +91,7 @@ pub fn rendered(table: &Table) -> String {
     text
 }
 
-/// At most `width` columns of a text, an ellipsis at the end if something was left out.
+/// Shortens a text to `width` columns. An ellipsis marks that something was left out.
 pub fn shortened(text: &str, width: usize) -> String {
     let wide = textwrap::core::display_width;
     if wide(text) <= width {
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn shortening_says_that_something_is_missing() {
+    fn a_shortened_text_ends_with_an_ellipsis() {
         assert_eq!(shortened("Loud Music", 10), "Loud Music");
         assert_eq!(shortened("Loud Music/Party", 10), "Loud Musi…");
         assert_eq!(shortened("街街街", 5), "街街…");

@@ -1,13 +1,12 @@
-//! How answers are shown: tables for people, JSON for scripts.
+//! Shows answers: tables for people, JSON for scripts.
 //!
 //! Invariants:
-//! - results go to stdout, everything else to stderr; a reader that leaves early ends the program quietly;
-//! - a table fits [`Output::width`] columns; colour only on a terminal without `NO_COLOR`; no text of others reaches a
-//!   terminal unsafely ([`safe`]);
-//! - JSON never depends on terminal, time zone or the present time.
+//! - results go to stdout, everything else to stderr; if the reader closes stdout early, the program ends without a message;
+//! - a table fits [`Output::width`] columns; there is colour only on a terminal without `NO_COLOR`; foreign text is made safe first
+//!   ([`crate::safe`]);
+//! - JSON does not depend on the terminal, the time zone or the present time.
 
 pub mod columns;
-pub mod safe;
 pub mod times;
 
 use std::io::{self, IsTerminal, Write};
@@ -19,7 +18,7 @@ use serde::Serialize;
 
 use crate::failure::{Exit, Failure};
 
-/// Who reads the answer.
+/// The format of the answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Tables and sentences for people.
@@ -29,43 +28,43 @@ pub enum Format {
     Json,
 }
 
-/// What a piece of text is meant to say by its colour.
+/// The meaning of a text, which its colour shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     /// Headings and names.
     Strong,
-    /// Of less weight.
+    /// Less important text.
     Faint,
-    /// As it should be.
+    /// Everything is right.
     Good,
-    /// Worth a look.
+    /// The operator should look at it.
     Warning,
-    /// Needs somebody to act.
+    /// The operator must act.
     Alarm,
 }
 
-/// The place where a command shows its answer.
+/// The output of a command.
 #[derive(Clone, Debug)]
 pub struct Output {
-    /// Who reads it.
+    /// The format.
     pub format: Format,
-    /// Columns that a table may take.
+    /// The maximum width of a table, in columns.
     pub width: usize,
-    /// Whether to colour.
+    /// Whether to use colours.
     pub colour: bool,
-    /// What relative times are relative to.
+    /// The present time, for relative times.
     pub now: Timestamp,
-    /// The zone that times are shown in.
+    /// The time zone for times in tables.
     pub zone: TimeZone,
 }
 
-/// Columns when the output is no terminal, and the fewest that tables are made for.
+/// The width if the output is not a terminal, and the minimum width.
 pub const STANDARD_WIDTH: usize = 80;
-/// Columns beyond which lines of text become hard to read.
+/// The maximum width of a text: longer lines are hard to read.
 const WIDEST: usize = 132;
 
 impl Output {
-    /// The process's own stdout.
+    /// The stdout of this process.
     pub fn of_process(format: Format) -> Self {
         let terminal = io::stdout().is_terminal();
         let columns = if terminal {
@@ -84,12 +83,12 @@ impl Output {
         }
     }
 
-    /// An output without terminal at a fixed time, so that what is rendered can be compared.
+    /// An output without a terminal at a fixed time, for tests.
     pub fn fixed(now: Timestamp) -> Self {
         Self { format: Format::Table, width: STANDARD_WIDTH, colour: false, now, zone: TimeZone::UTC }
     }
 
-    /// Shows one document: as JSON, or as the text that `table` makes.
+    /// Shows one document, as JSON or as the text that `table` makes.
     pub fn document<T: Serialize>(&self, document: &T, table: impl FnOnce(&Self, &T) -> String) -> Result<(), Failure> {
         match self.format {
             Format::Json => self.json(document),
@@ -97,7 +96,7 @@ impl Output {
         }
     }
 
-    /// Shows a listing: as a JSON array of objects, or as the text that `table` makes; `nothing` stands for an empty one.
+    /// Shows a listing, as a JSON array of objects or as the text that `table` makes. `nothing` is the text for an empty listing.
     pub fn listing<T: Serialize>(
         &self,
         rows: &[T],
@@ -111,7 +110,7 @@ impl Output {
         }
     }
 
-    /// Writes a document as JSON, whatever the format.
+    /// Writes a document as JSON in either format.
     pub fn json<T: Serialize + ?Sized>(&self, document: &T) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(document)
             .map_err(|error| Failure::failed("cannot write the answer as JSON").because(error))?;
@@ -133,20 +132,20 @@ impl Output {
         })
     }
 
-    /// Tells the operator something that is not part of the answer, on stderr.
+    /// Prints a note to stderr that is not part of the answer.
     pub fn note(&self, text: &str) {
-        // If stderr is gone there is nobody left to tell.
+        // If stderr is closed, the note is lost, which does no harm.
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
-    /// Tells that a listing has as many rows as were asked for, so that there may be more.
+    /// Prints a note if a listing has reached its limit, so that there may be more rows.
     pub fn note_if_full(&self, rows: usize, limit: u32) {
         if self.format == Format::Table && rows as u64 >= u64::from(limit) {
             self.note(&format!("{rows} shown; there may be more, --limit N shows up to N"));
         }
     }
 
-    /// The text in a tone, if there are colours.
+    /// The text in this tone, if colours are used.
     pub fn paint(&self, tone: Tone, text: &str) -> String {
         use clap::builder::styling::{AnsiColor, Style};
         if !self.colour || text.is_empty() {

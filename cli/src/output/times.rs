@@ -1,4 +1,4 @@
-//! Moments and spans as people read them. JSON has none of this: there a time is an RFC 3339 string.
+//! Times and spans in tables. JSON does not use this: there a time is an RFC 3339 string.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,7 +16,7 @@ impl Output {
         }
     }
 
-    /// [`Self::relative`], or a dash for no moment.
+    /// Like [`Self::relative`], with a dash if there is no time.
     pub fn relative_or_dash(&self, moment: Option<Timestamp>) -> String {
         moment.map_or_else(|| "-".to_owned(), |moment| self.relative(moment))
     }
@@ -26,7 +26,7 @@ impl Output {
         moment.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
     }
 
-    /// Date and time to the second with the zone's name, for what is read elsewhere too: `2026-03-01 12:00:33 WIB`.
+    /// Date and time to the second with the zone's name, for text that is also read elsewhere: `2026-03-01 12:00:33 WIB`.
     pub fn clock_and_zone(&self, moment: Timestamp) -> String {
         moment.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
     }
@@ -37,7 +37,7 @@ impl Output {
     }
 }
 
-/// The length of a span in its largest sensible unit, without sign: `34 s`, `5 min`, `2 h`, `90 d`.
+/// The length of a span in its largest suitable unit, without sign: `34 s`, `5 min`, `2 h`, `90 d`.
 pub fn span(length: SignedDuration) -> String {
     let seconds = length.as_secs().unsigned_abs();
     match seconds {
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_told_in_its_largest_sensible_unit() {
+    fn a_time_is_shown_in_its_largest_suitable_unit() {
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().expect("a time");
         let output = Output::fixed(now);
         for (seconds, told) in [

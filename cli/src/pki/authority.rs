@@ -1,18 +1,18 @@
 //! An agency's own certificate authority.
 //!
-//! It must not know the names of nodes.
+//! Must not know the names of nodes.
 //!
-//! Invariants: certificate and key belong together, and the certificate is an authority's.
+//! Invariant: certificate and key belong together, and the certificate may sign others.
 
 use jiff::Timestamp;
 use rcgen::{BasicConstraints, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData};
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 use x509_parser::pem::Pem;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{Pair, PkiError, params};
 
-/// What stands beside the agency's name in the subject.
+/// The organizational unit in the subject.
 const UNIT: &str = "Sinergi authority";
 
 /// A certificate authority that can sign.
@@ -23,7 +23,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// A new authority of an agency, valid for `days` from `now` on.
+    /// Makes a new authority of an agency, valid for `days` from `now` on.
     ///
     /// # Errors
     /// `days` is out of bounds, or the library fails.
@@ -40,10 +40,10 @@ impl Authority {
         })
     }
 
-    /// An authority from its PEM files.
+    /// Reads an authority from its PEM files.
     ///
     /// # Errors
-    /// They are not what they should be, or do not belong together.
+    /// The files are not an authority's certificate and key, or do not belong together.
     pub fn read(pair: Pair) -> Result<Self, PkiError> {
         const WHAT: &str = "authority";
         let (_, pem) = x509_parser::pem::parse_x509_pem(pair.certificate.as_bytes())
@@ -66,7 +66,7 @@ impl Authority {
         &self.pair
     }
 
-    /// The certificate as DER: what the charter lists.
+    /// The certificate as DER, as the charter lists it.
     pub fn certificate_der(&self) -> &[u8] {
         &self.der
     }

@@ -1,12 +1,12 @@
-//! Certificates for a pilot: an agency's own authority, and node certificates under it.
+//! Pilot certificates: an agency's own authority, and node certificates under it.
 //!
-//! For an agency that has a certificate authority already, that one belongs into the charter and this is not needed. It must
-//! not know node directories or the command line: PEM text in, PEM text out.
+//! An agency with an existing certificate authority lists that one in the charter and does not need this. Must not know node folders or
+//! the command line: PEM text in, PEM text out.
 //!
 //! Invariants:
-//! - a node certificate follows the rules of a SPIFFE X509-SVID leaf, as `sinergi_daemon::tls` checks them;
-//! - an authority signs nodes and no further authorities (path length 0);
-//! - time is an argument; validity begins an hour earlier, for clocks that are behind.
+//! - a node certificate follows the rules of a SPIFFE X509-SVID leaf, as `sinergi_daemon::transport::tls` checks them;
+//! - an authority signs only node certificates and no other authority (path length 0);
+//! - the time is an argument; validity starts an hour earlier, for peers whose clocks are behind.
 
 mod authority;
 mod node;
@@ -19,11 +19,11 @@ pub use authority::Authority;
 pub use node::{NodeCertificate, NodeName, reissue};
 pub use show::{CertificateView, read_certificates, screen};
 
-/// Days that a new authority is valid: as long as a pilot may last.
+/// The validity of a new authority in days: longer than a pilot.
 pub const AUTHORITY_DAYS: u32 = 3650;
-/// Days that a new node certificate is valid.
+/// The validity of a new node certificate in days.
 pub const NODE_DAYS: u32 = 365;
-/// The longest validity that can be asked for.
+/// The longest allowed validity in days.
 pub const MAX_DAYS: u32 = 7300;
 const SECONDS_A_DAY: i64 = 86_400;
 const BACKDATED_SECONDS: i64 = 3600;
@@ -37,40 +37,40 @@ pub struct Pair {
     pub key: String,
 }
 
-/// Why there is no certificate.
+/// The reason why a certificate cannot be made or read.
 #[derive(Debug, thiserror::Error)]
 pub enum PkiError {
-    /// Not PEM, or not a certificate.
+    /// The file is not PEM, or not a certificate.
     #[error("the {0} is no certificate in PEM (\"BEGIN CERTIFICATE\")")]
     NotACertificate(&'static str),
-    /// Not a private key.
+    /// The file is not a private key.
     #[error("the key of the {what} is no private key in PKCS#8 PEM (\"BEGIN PRIVATE KEY\")")]
     NotAKey {
-        /// Whose.
+        /// The owner of the key, in words.
         what: &'static str,
-        /// Why.
+        /// The cause.
         source: rcgen::Error,
     },
-    /// The certificate is of another key.
-    #[error("the certificate of the {0} is of another key: give the two files that belong together")]
+    /// The certificate belongs to another key.
+    #[error("the certificate of the {0} belongs to another key: give two files that belong together")]
     Mismatch(&'static str),
-    /// It may not sign certificates.
+    /// The certificate may not sign other certificates.
     #[error(
         "the authority's certificate is not an authority's (CA=true is missing): give the one made by `sinergi pki ca`"
     )]
     NotAnAuthority,
-    /// A name that cannot stand in a certificate.
-    #[error("{0:?} cannot stand in a certificate: must be a DNS name in ASCII or an IP address")]
+    /// A name that is not allowed in a certificate.
+    #[error("{0:?} is not allowed in a certificate: must be a DNS name in ASCII or an IP address")]
     BadName(String),
-    /// A validity outside the bounds.
-    #[error("a certificate of {0} days: must be 1 to {MAX_DAYS}")]
+    /// The validity is out of bounds.
+    #[error("a validity of {0} days: must be 1 to {MAX_DAYS}")]
     BadValidity(u32),
-    /// The library failed.
+    /// The certificate library failed.
     #[error("the certificate cannot be made")]
     Making(#[source] rcgen::Error),
 }
 
-/// What every certificate of ours has: subject, random serial number, validity.
+/// The parameters that all certificates share: subject, random serial number, validity.
 fn params(agency: &str, unit: &str, now: Timestamp, days: u32) -> Result<CertificateParams, PkiError> {
     if !(1..=MAX_DAYS).contains(&days) {
         return Err(PkiError::BadValidity(days));
@@ -88,7 +88,7 @@ fn params(agency: &str, unit: &str, now: Timestamp, days: u32) -> Result<Certifi
     Ok(params)
 }
 
-/// 126 random bits: positive, of constant length, never used twice (RFC 5280, section 4.1.2.2).
+/// A serial number of 126 random bits: positive, of constant length and unique (RFC 5280, section 4.1.2.2).
 fn serial() -> SerialNumber {
     let mut bytes: [u8; 16] = rand::random();
     bytes[0] = bytes[0] & 0x3f | 0x40;

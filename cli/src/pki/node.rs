@@ -1,25 +1,25 @@
 //! The certificate of a node.
 //!
-//! It must not know where certificates are kept.
+//! Must not know where certificates are stored.
 //!
-//! Invariants: one URI name, the agency's SPIFFE id; usable on both sides of a connection; no authority.
+//! Invariant: a node certificate has one URI name, the agency's SPIFFE id; it serves both sides of a connection; it is no authority.
 
 use std::net::IpAddr;
 
 use jiff::Timestamp;
 use rcgen::{ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType};
 use sinergi_config::Federation;
-use sinergi_daemon::tls::spiffe_id;
-use sinergi_proto::ids::AgencyId;
+use sinergi_daemon::transport::tls::spiffe_id;
+use sinergi_proto::base::ids::AgencyId;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{Authority, Pair, PkiError, params};
 
-/// What stands beside the agency's name in the subject.
+/// The organizational unit in the subject.
 const UNIT: &str = "Sinergi node";
 
-/// A name of a node beside its SPIFFE id. Nodes do not look at it; other TLS tools do.
+/// A name of a node in addition to its SPIFFE id. Nodes ignore it; other TLS tools use it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeName {
     /// A DNS name.
@@ -29,30 +29,30 @@ pub enum NodeName {
 }
 
 impl NodeName {
-    /// The name that a host is: an address if it looks like one.
+    /// The name for a host: an IP address if the text is one, or else a DNS name.
     pub fn of_host(host: &str) -> Self {
         host.parse().map_or_else(|_| Self::Dns(host.to_owned()), Self::Ip)
     }
 }
 
-/// What a node's certificate says.
+/// The content of a node's certificate.
 #[derive(Clone, Debug)]
 pub struct NodeCertificate {
     /// The federation.
     pub federation: Federation,
     /// The agency.
     pub agency: AgencyId,
-    /// Further names.
+    /// The names in addition to the SPIFFE id.
     pub names: Vec<NodeName>,
-    /// Days that it is valid.
+    /// The validity in days.
     pub days: u32,
 }
 
 impl NodeCertificate {
-    /// A certificate with a new key, signed by `authority`.
+    /// Makes a certificate with a new key, signed by `authority`.
     ///
     /// # Errors
-    /// A name or the validity cannot stand in a certificate, or the library fails.
+    /// A name or the validity is not allowed, or the library fails.
     pub fn issue(&self, authority: &Authority, now: Timestamp) -> Result<Pair, PkiError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(PkiError::Making)?;
         Ok(Pair { certificate: self.sign(authority, &key, now)?, key: key.serialize_pem() })
@@ -75,8 +75,9 @@ impl NodeCertificate {
     }
 }
 
-/// The certificate of `node` anew, as PEM: same agency, names and key, valid for `days` from `now` on. Since the key stays,
-/// one file is replaced, and certificate and key belong together at every moment.
+/// Renews the certificate of `node`: same agency, names and key, valid for `days` from `now` on. Returns it as PEM.
+///
+/// The key stays the same, so only one file is replaced, and certificate and key belong together at every moment.
 ///
 /// # Errors
 /// `node` is not a node's pair of this federation, or the validity is out of bounds.

@@ -1,30 +1,31 @@
-//! A certificate as people and scripts read it.
+//! Shows certificates to people and scripts.
 //!
-//! It must not know whether the certificate is trusted: it only reads it.
+//! Must not know whether a certificate is trusted.
 //!
-//! Invariants: what stands in a foreign certificate is safe to print.
+//! Invariant: text from a foreign certificate is made safe before it is printed.
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sinergi_daemon::tls::CertificateSummary;
+use sinergi_daemon::transport::tls::CertificateSummary;
 use x509_parser::pem::Pem;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::node::{NodeName, names_of};
 use super::{PkiError, SECONDS_A_DAY};
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 
-/// Days before the end from which a certificate is worth a look.
+/// A certificate that ends within this many days gives a warning.
 const SOON_DAYS: i64 = 30;
 
 /// One certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CertificateView {
-    /// Distinguished name of the subject.
+    /// The distinguished name of the subject.
     pub subject: String,
-    /// The URI names: a node has exactly one.
+    /// The URI names. A node's certificate has exactly one.
     pub uris: Vec<String>,
-    /// DNS names and addresses.
+    /// The DNS names and IP addresses.
     pub names: Vec<String>,
     /// Whether it may sign certificates.
     pub authority: bool,
@@ -36,14 +37,14 @@ pub struct CertificateView {
     pub not_before: Timestamp,
     /// Valid until.
     pub not_after: Timestamp,
-    /// Whole days until then, negative if it is over.
+    /// The number of whole days until the end; negative if it has passed.
     pub expires_in_days: i64,
 }
 
-/// Every certificate of a PEM text, at least one.
+/// Reads all certificates of a PEM text.
 ///
 /// # Errors
-/// There is none, or one is not readable.
+/// There is no certificate, or one cannot be read.
 pub fn read_certificates(pem: &str, now: Timestamp) -> Result<Vec<CertificateView>, PkiError> {
     const WHAT: &str = "file";
     let mut views = Vec::new();
@@ -77,7 +78,7 @@ fn view(certificate: &X509Certificate<'_>, now: Timestamp) -> CertificateView {
     }
 }
 
-/// The certificates for people, one block each.
+/// The certificates as text, one block each.
 pub fn screen(output: &Output, certificates: &[CertificateView]) -> String {
     let blocks: Vec<String> = certificates.iter().map(|certificate| block(output, certificate)).collect();
     blocks.join("\n\n")

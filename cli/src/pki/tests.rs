@@ -1,10 +1,10 @@
-//! Claims about pilot certificates, judged by the code that judges them between nodes.
+//! Tests of pilot certificates, checked by the code that nodes use.
 
 use jiff::{Timestamp, ToSpan};
 use sinergi_config::{Federation, Tls};
-use sinergi_daemon::keys::write_private;
-use sinergi_daemon::tls::{Authorities, Credentials};
-use sinergi_proto::ids::AgencyId;
+use sinergi_daemon::storage::keys::write_private;
+use sinergi_daemon::transport::tls::{Authorities, Credentials};
+use sinergi_proto::base::ids::AgencyId;
 
 use super::*;
 use crate::output::Output;
@@ -42,7 +42,7 @@ fn listed(authority: &Authority) -> Authorities {
 }
 
 #[test]
-fn a_node_certificate_satisfies_the_nodes() {
+fn nodes_accept_a_new_node_certificate() {
     let authority = Authority::new(&agency(), now(), AUTHORITY_DAYS).expect("an authority");
     let credentials = credentials(&request(NODE_DAYS).issue(&authority, now()).expect("a certificate"));
     credentials.check(&federation(), &agency(), now()).expect("a leaf");
@@ -54,7 +54,7 @@ fn a_node_certificate_satisfies_the_nodes() {
 }
 
 #[test]
-fn an_authority_that_was_written_down_signs_on() {
+fn an_authority_read_from_files_can_sign() {
     let authority = Authority::new(&agency(), now(), AUTHORITY_DAYS).expect("an authority");
     let read = Authority::read(authority.pair().clone()).expect("the same authority");
     assert_eq!(read.certificate_der(), authority.certificate_der());
@@ -63,7 +63,7 @@ fn an_authority_that_was_written_down_signs_on() {
 }
 
 #[test]
-fn what_is_no_authority_signs_nothing() {
+fn files_that_are_no_authority_are_refused() {
     let authority = Authority::new(&agency(), now(), AUTHORITY_DAYS).expect("an authority");
     let node = request(1).issue(&authority, now()).expect("a certificate");
     assert!(matches!(Authority::read(node.clone()), Err(PkiError::NotAnAuthority)));
@@ -74,7 +74,7 @@ fn what_is_no_authority_signs_nothing() {
 }
 
 #[test]
-fn a_reissued_certificate_keeps_key_and_names() {
+fn a_renewed_certificate_keeps_key_and_names() {
     let authority = Authority::new(&agency(), now(), AUTHORITY_DAYS).expect("an authority");
     let old = request(10).issue(&authority, now()).expect("a certificate");
     let later = now() + (24 * 9).hours();
@@ -90,7 +90,7 @@ fn a_reissued_certificate_keeps_key_and_names() {
 }
 
 #[test]
-fn a_validity_has_bounds() {
+fn a_validity_out_of_bounds_is_refused() {
     for days in [0, MAX_DAYS + 1] {
         assert!(matches!(Authority::new(&agency(), now(), days), Err(PkiError::BadValidity(_))));
     }

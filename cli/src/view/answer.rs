@@ -1,59 +1,60 @@
-//! What the commands that change something answer.
+//! The answers of commands that change something.
 
 use serde::Serialize;
+use sinergi_proto::operator_api;
 
 use super::complaint_id;
 
 document! {
     /// The answer to `complaint lodge`.
-    Lodged from LodgeReply as reply {
-        /// The complaint's whole id.
+    Lodged from operator_api::LodgeReply as reply {
+        /// The complaint's complete id.
         complaint: String = complaint_id(&reply.complaint),
-        /// The external reference was lodged before; nothing was added.
+        /// Whether the external record was lodged before. Nothing was added then.
         existed: bool,
-        /// The citizen's reply code, shown this once; null if the complaint existed.
+        /// The citizen's reply code, which is shown only once; null if the complaint existed.
         reply_code: Option<String>,
-        /// Why it was lodged but not forwarded, although that was asked for.
+        /// The reason why the complaint was lodged but not forwarded as requested.
         forward_declined: Option<String>,
     }
 }
 
 document! {
     /// The answer to every command that acts on a complaint.
-    Act from ActReply as reply {
-        /// The complaint's whole id.
+    Act from operator_api::ActReply as reply {
+        /// The complaint's complete id.
         complaint: String = complaint_id(&reply.complaint),
-        /// The whole id of the entry that was written.
+        /// The complete id of the new entry.
         entry_id: String,
-        /// Its place in this node's ledger.
+        /// The leaf of that entry in this node's ledger.
         leaf_index: u64,
     }
 }
 
-/// The answer to the commands that propose what needs a second signature.
+/// The answer to a proposal to archive or erase.
 #[derive(Clone, Debug, Serialize)]
 pub struct Proposed {
-    /// The complaint's whole id.
+    /// The complaint's complete id.
     pub complaint: String,
-    /// The whole id of the entry that was written: the proposal.
+    /// The complete id of the proposal's entry.
     pub entry_id: String,
-    /// Its place in this node's ledger.
+    /// The leaf of that entry in this node's ledger.
     pub leaf_index: u64,
-    /// The agencies any of which may approve it.
+    /// The agencies that can approve it. One of them is enough.
     pub second: Vec<String>,
 }
 
 /// The answer to `complaint import`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Import {
-    /// Complaints that were lodged.
+    /// The number of complaints that were lodged.
     pub lodged: u64,
-    /// Rows whose external reference had been lodged before.
+    /// The number of rows whose external record was lodged before.
     pub already_there: u64,
-    /// Rows that were not lodged.
+    /// The number of rejected rows.
     pub rejected: u64,
-    /// Where these rows are kept; null if there are none.
+    /// The file with the rejected rows; null if there are none.
     pub rejected_file: Option<String>,
-    /// Where the reply codes are kept; null if nobody asked for them.
+    /// The file with the reply codes; null if none was requested.
     pub receipts_file: Option<String>,
 }

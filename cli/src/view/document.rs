@@ -1,4 +1,4 @@
-//! How a message of the operator API becomes a document: by the type of each field, so that the promises of [`super`] are kept in one place.
+//! Converts messages of the operator API to documents, by the type of each field. So the rules of [`super`] are in one place.
 
 use jiff::Timestamp;
 
@@ -6,12 +6,12 @@ use super::{hexadecimal, moment, present};
 
 /// Defines a document and its conversion from a message.
 ///
-/// A field is made of the message's field of the same name, as [`FromWire`] says for its type; or it has an expression, which sees the whole
-/// message.
+/// A field comes from the message's field of the same name, converted by [`FromWire`] for its type. Or it has an expression, which can use the
+/// whole message.
 macro_rules! document {
     (
         $(#[$about:meta])*
-        $name:ident from $wire:ident as $message:ident {
+        $name:ident from $wire:path as $message:ident {
             $($(#[$meaning:meta])* $field:ident: $type:ty $(= $value:expr)?),+ $(,)?
         }
     ) => {
@@ -19,16 +19,16 @@ macro_rules! document {
         #[derive(Clone, Debug, serde::Serialize)]
         pub struct $name { $($(#[$meaning])* pub $field: $type),+ }
 
-        impl From<sinergi_proto::wire::$wire> for $name {
-            fn from($message: sinergi_proto::wire::$wire) -> Self {
+        impl From<$wire> for $name {
+            fn from($message: $wire) -> Self {
                 // First, as long as the message is whole.
                 $($(let $field: $type = $value;)?)+
                 Self { $($field: document!(@field $message $field $($value)?)),+ }
             }
         }
 
-        impl crate::view::document::FromWire<sinergi_proto::wire::$wire> for $name {
-            fn from_wire(message: sinergi_proto::wire::$wire) -> Self {
+        impl crate::view::document::FromWire<$wire> for $name {
+            fn from_wire(message: $wire) -> Self {
                 message.into()
             }
         }
@@ -37,7 +37,7 @@ macro_rules! document {
     (@field $message:ident $field:ident) => { crate::view::document::FromWire::from_wire($message.$field) };
 }
 
-/// A value as documents have it, made of the one that the wire has.
+/// The conversion from a wire value to a value of a document.
 pub(super) trait FromWire<W> {
     /// The value.
     fn from_wire(wire: W) -> Self;
@@ -50,14 +50,14 @@ macro_rules! same {
 
 same!(String, bool, u32, u64);
 
-/// The wire's empty text is none.
+/// An empty text on the wire is null.
 impl FromWire<String> for Option<String> {
     fn from_wire(text: String) -> Self {
         present(text)
     }
 }
 
-/// The wire's 0 is none, in a field that may be null.
+/// A 0 on the wire is null, in a field that may be null.
 impl FromWire<u32> for Option<u32> {
     fn from_wire(number: u32) -> Self {
         (number != 0).then_some(number)

@@ -1,9 +1,9 @@
-//! What an audit found.
+//! The documents of audits and findings.
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sinergi_proto::evidence::{Opened, Statement};
-use sinergi_proto::wire;
+use sinergi_proto::operator_api;
+use sinergi_proto::transparency::evidence::{Opened, Statement};
 
 use super::{moment, present};
 
@@ -12,43 +12,43 @@ use super::{moment, present};
 pub struct Audited {
     /// The agency.
     pub agency: String,
-    /// Why it was not audited.
+    /// The reason why it was not audited.
     pub problem: Option<String>,
-    /// Leaves of the ledger that it showed.
+    /// The number of leaves of the ledger that it showed.
     pub size: Option<u64>,
-    /// Leaves that were proved.
+    /// The number of leaves that it proved.
     pub checked: u64,
-    /// What it acknowledged in earlier epochs: its present ledger says nothing about that.
+    /// The number of entries that it acknowledged in earlier epochs. Its present ledger cannot prove them.
     pub of_earlier_epochs: u64,
-    /// What was found.
+    /// The findings.
     pub findings: Vec<Finding>,
 }
 
 document! {
     /// One finding.
-    Finding from AuditFinding as finding {
+    Finding from operator_api::AuditFinding as finding {
         /// `forked`, `rolled_back`, `omitted`, `concealed`, `back_dated`, `withheld`, `undelivered`, `unanswered`, `misreported` or `unresponsive`.
         finding: String,
-        /// Against whom.
+        /// The accused agency.
         accused: String,
-        /// The accused's own signatures prove it; else the accuser states what did not happen.
+        /// Whether the accused's own signatures prove it. If not, the accuser states it.
         proven: bool,
-        /// The complaint; null if it is about the ledger.
+        /// The complaint; null if the finding is about the ledger.
         complaint: Option<String>,
         /// The finding in a sentence.
         text: String,
         /// The id of its evidence.
         evidence: Option<String>,
-        /// The agency that accuses; null for the node that was asked.
+        /// The accuser; null for the node that was asked.
         accuser: Option<String>,
-        /// When the evidence was made.
+        /// The time at which the evidence was made.
         made_at: Option<Timestamp>,
     }
 }
 
 impl Audited {
     /// The result for an agency.
-    pub fn new(agency: String, result: wire::AuditResult) -> Self {
+    pub fn new(agency: String, result: operator_api::AuditResult) -> Self {
         Self {
             agency,
             problem: present(result.problem),
@@ -61,7 +61,7 @@ impl Audited {
 }
 
 impl Finding {
-    /// What an evidence file says.
+    /// The findings of an evidence file.
     pub fn of_file(opened: Opened) -> Vec<Self> {
         let (accuser, made_at) = (opened.accuser.to_string(), moment(opened.made_at));
         let finding = |statement: Statement| Self {

@@ -1,5 +1,6 @@
-//! A ledger as `ledger checkpoint`, `ledger export` and `ledger verify` give it.
+//! The documents of a ledger, for `ledger checkpoint`, `ledger export` and `ledger verify`.
 
+use sinergi_proto::operator_api;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -7,13 +8,13 @@ use serde::Serialize;
 /// A signed checkpoint.
 #[derive(Clone, Debug, Serialize)]
 pub struct Checkpoint {
-    /// `<federation>/<agency>/<epoch>`.
+    /// The origin: `<federation>/<agency>/<epoch>`.
     pub origin: String,
-    /// Leaves that it covers.
+    /// The number of leaves that it covers.
     pub size: u64,
-    /// Root hash, base64.
+    /// The root hash in base64.
     pub root: String,
-    /// The whole signed note (C2SP `tlog-checkpoint`).
+    /// The signed note (C2SP `tlog-checkpoint`).
     pub note: String,
 }
 
@@ -34,16 +35,16 @@ pub struct Export {
     pub folder: PathBuf,
     /// The checkpoint in it, which covers everything else.
     pub checkpoint: Option<Checkpoint>,
-    /// Files that were written, the checkpoint aside.
+    /// The number of written files, without the checkpoint.
     pub files_written: u64,
-    /// What they hold.
+    /// The size of these files in bytes.
     pub bytes_written: u64,
-    /// Files that were there already, of those that the ledger has grown by.
+    /// The number of new files that existed already.
     pub files_kept: u64,
 }
 
 impl Export {
-    /// One that has just begun.
+    /// An export that has just started.
     pub fn into(folder: &Path) -> Self {
         Self { folder: folder.to_owned(), checkpoint: None, files_written: 0, bytes_written: 0, files_kept: 0 }
     }
@@ -52,24 +53,24 @@ impl Export {
 /// The result of a ledger's verification.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verification {
-    /// Bytes that were checked.
+    /// The number of checked bytes.
     pub checked: u64,
-    /// Bytes that the ledger has.
+    /// The size of the ledger in bytes.
     pub total: u64,
-    /// What is wrong; empty if nothing is.
+    /// The problems; empty if there are none.
     pub findings: Vec<VerificationFinding>,
 }
 
 document! {
-    /// Something wrong in a ledger.
-    VerificationFinding from VerifyFinding as finding {
+    /// A problem of a ledger.
+    VerificationFinding from operator_api::VerifyFinding as finding {
         /// The file.
         file: String,
-        /// Where in it, in bytes.
+        /// The position in the file, in bytes.
         offset: u64,
-        /// What is wrong.
+        /// The problem, in words.
         problem: String,
-        /// What to do.
+        /// Advice for the operator.
         advice: String,
     }
 }

@@ -1,8 +1,8 @@
-//! The documents that `--output json` prints, and from which every table is made.
+//! The documents that `--output json` prints. Every table is made from them, too.
 //!
-//! A promise to scripts:
+//! Invariants, which scripts rely on:
 //! - fields are snake_case and never disappear or change their meaning; new ones may be added;
-//! - times are RFC 3339 strings in UTC, or null; ids are whole; what does not exist is null, never an empty string;
+//! - times are RFC 3339 strings in UTC; ids are complete; a value that does not exist is null, never an empty string;
 //! - codes are lower-case words joined by `_`;
 //! - a listing is an array of objects.
 
@@ -33,26 +33,26 @@ pub use verified::{Verified, VerifiedEntry};
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
-use sinergi_proto::ids::ComplaintId;
+use sinergi_proto::base::ids::ComplaintId;
 
-/// A wire time: milliseconds since 1970, 0 for none.
+/// Converts a time on the wire: milliseconds since 1970, 0 for none.
 pub fn moment(milliseconds: u64) -> Option<Timestamp> {
     let milliseconds = i64::try_from(milliseconds).ok().filter(|&milliseconds| milliseconds != 0)?;
     Timestamp::from_millisecond(milliseconds).ok()
 }
 
-/// A complaint's id as it is written; bytes that are none in hexadecimal.
+/// A complaint's id as text. Bytes that are not an id are shown in hexadecimal.
 pub fn complaint_id(bytes: &[u8]) -> String {
     ComplaintId::from_slice(bytes).map_or_else(|| HEXLOWER.encode(bytes), |id| id.to_string())
 }
 
-/// What people see of a complaint's id: its end.
+/// The short form of a complaint's id in tables: its end.
 pub fn short_id(id: &str) -> &str {
     let cut = id.len().saturating_sub(ComplaintId::SHORT_LENGTH);
     id.get(cut..).unwrap_or(id)
 }
 
-/// What people see of an entry's id: its beginning.
+/// The short form of an entry's id in tables: its start.
 pub fn short_hash(hash: &str) -> &str {
     hash.get(..12).unwrap_or(hash)
 }
@@ -65,7 +65,7 @@ fn present(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// The word of a wire value: `COMPLAINT_KIND_INFORMATION_REQUEST` without its prefix, in lower case.
+/// The code of a wire value: `COMPLAINT_KIND_INFORMATION_REQUEST` without its prefix, in lower case.
 fn word(name: &str, prefix: &str) -> String {
     name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase()
 }

@@ -1,53 +1,54 @@
-//! A node as `status` gives it.
+//! The document of a node, for `status`.
 
 use jiff::Timestamp;
+use sinergi_proto::operator_api;
 
 document! {
     /// The state of a node.
-    NodeStatus from NodeStatus as status {
+    NodeStatus from operator_api::NodeStatus as status {
         /// The federation that it belongs to.
         federation: String,
-        /// The agency that it speaks for.
+        /// The agency of the node.
         agency: String,
         /// The version of the daemon.
         version: String,
-        /// The newest charter that it has.
+        /// The version of its newest charter.
         charter_version: u64,
-        /// When the daemon was started.
+        /// The time at which the daemon was started.
         started_at: Option<Timestamp>,
         /// The ledger's epoch.
         epoch: u32,
-        /// The ledger's leaves.
+        /// The number of the ledger's leaves.
         ledger_size: u64,
-        /// The ledger's root hash, base64.
+        /// The ledger's root hash in base64.
         ledger_root: Option<String>,
-        /// Complaints that it knows.
+        /// The number of complaints that it knows.
         complaints: u64,
-        /// Complaints that it holds.
+        /// The number of complaints that it holds.
         held: u64,
-        /// Open offers that wait for its answer.
+        /// The number of open offers that wait for its answer.
         offered_to_us: u64,
-        /// Open offers to anybody whose answer_by has passed.
+        /// The number of open offers to any agency whose deadline has passed.
         offers_overdue: u64,
-        /// Peers in its configuration.
+        /// The number of peers in its configuration.
         peers: u32,
-        /// Peers that it is linked with now.
+        /// The number of peers that it is linked with now.
         peers_linked: u32,
-        /// Entries that peers have not acknowledged yet, over all links.
+        /// The number of entries that peers have not acknowledged yet, over all links.
         outbox: u64,
-        /// Entries that wait for something before they can be judged.
+        /// The number of deferred entries: those that lack a parent or a charter, or whose time has not come.
         deferred: u64,
-        /// Entries of peers that it refused.
+        /// The number of entries of peers that it refused.
         refused_by_us: u64,
-        /// Entries that peers refused.
+        /// The number of its entries that peers refused.
         refused_by_peers: u64,
-        /// Texts of its own that no peer has acknowledged.
+        /// The number of its own texts that no peer has acknowledged.
         content_only_here: u64,
-        /// Bytes that its data takes on the disk.
+        /// The size of its data on the disk, in bytes.
         disk_bytes: u64,
-        /// Submissions that wait for the writer.
+        /// The number of submissions that wait for the writer.
         writer_queue: u64,
-        /// What needs somebody to act: what happened and what to do.
+        /// The alarms. Each says what happened and what to do.
         alarms: Vec<String>,
     }
 }

@@ -1,29 +1,30 @@
-//! What waits for peers (`outbox`) and what was refused (`refused`).
+//! The documents of unacknowledged entries (`outbox`), and of refused and deferred ones (`refused`).
 
 use jiff::Timestamp;
+use sinergi_proto::operator_api;
 
 use super::{complaint_id, present};
 
 document! {
     /// An entry that a peer has not acknowledged yet.
-    Outgoing from OutboxItem as item {
-        /// Its name in this listing: peer and leaf, `kemendagri/1042`.
+    Outgoing from operator_api::OutboxItem as item {
+        /// Its number in this listing: peer and leaf, as in `kemendagri/1042`.
         number: String = format!("{}/{}", item.peer, item.leaf_index),
         /// The peer.
         peer: String,
-        /// Its place in this node's ledger.
+        /// Its leaf in this node's ledger.
         leaf_index: u64,
-        /// Its whole id.
+        /// The complete id.
         entry_id: String,
-        /// The complaint that it is of.
+        /// The complaint.
         complaint: Option<String> = present(complaint_id(&item.complaint)),
-        /// What it is: `Lodged`, `Forwarded`, …
+        /// The entry's body: `Lodged`, `Forwarded`, …
         body: String,
-        /// The agency that signed it.
+        /// The author.
         author: String,
-        /// Its author's clock.
+        /// The author's clock.
         at: Option<Timestamp>,
-        /// Its size with its texts.
+        /// The size with its texts, in bytes.
         bytes: u32,
         /// `queued` or `in_flight`.
         state: String,
@@ -31,45 +32,45 @@ document! {
 }
 
 document! {
-    /// An entry that was refused or has to wait.
-    Refused from RefusedItem as item {
-        /// Its name in this listing.
+    /// A refused or deferred entry.
+    Refused from operator_api::RefusedItem as item {
+        /// Its number in this listing.
         number: String,
         /// The peer at the other end.
         peer: String,
         /// `by_us` or `by_peer`.
         direction: String,
-        /// Its whole id.
+        /// The complete id.
         entry_id: String,
-        /// The refusal code.
+        /// The refusal or deferral code.
         code: u32,
         /// The code's name.
         code_name: String,
-        /// Why, in words.
+        /// The reason, in words.
         reason: String,
-        /// When.
+        /// The time of the refusal or deferral.
         at: Option<Timestamp>,
-        /// The complaint that it is of, if that could be read.
+        /// The complaint, if the entry could be read.
         complaint: Option<String> = present(complaint_id(&item.complaint)),
-        /// The agency that it names as its author, if that could be read.
+        /// The agency that the entry names as its author, if it could be read.
         author: Option<String>,
-        /// What it is, if that could be read.
+        /// The entry's body, if it could be read.
         body: Option<String>,
     }
 }
 
 document! {
-    /// What became of an item that was judged again.
-    Retried from RetriedItem as item {
-        /// Its name in the listing of refusals.
+    /// The outcome of judging an entry again.
+    Retried from operator_api::RetriedItem as item {
+        /// Its number in the listing of refusals.
         number: String,
-        /// Its whole id.
+        /// The complete id.
         entry_id: String,
         /// `taken`, `waits` or `refused`.
         outcome: String,
-        /// Why it waits or was refused; null: it was taken.
+        /// The deferral or refusal code; null if the entry was taken.
         code: Option<u32>,
-        /// Why, in words.
+        /// The reason, in words.
         reason: Option<String>,
     }
 }

@@ -1,89 +1,94 @@
-//! A citizen's receipt as `receipt` gives it, and what `receipt --verify` finds in it.
+//! The documents of a citizen's receipt, for `receipt` and `receipt --verify`.
 
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use sinergi_proto::charter::Charter;
-use sinergi_proto::checkpoint;
-use sinergi_proto::lodging_proof::Lodging;
-use sinergi_proto::wire::{self, ComplaintKind};
+use sinergi_proto::operator_api;
+use sinergi_proto::tlog::checkpoint;
+use sinergi_proto::transparency::lodging_proof::Lodging;
+use sinergi_proto::wire::ComplaintKind;
 
 use super::{complaint_id, moment, present, word};
 
 /// The receipt of a complaint.
 #[derive(Clone, Debug, Serialize)]
 pub struct Receipt {
-    /// The complaint's whole id.
+    /// The complaint's complete id.
     pub complaint: String,
-    /// Where it was written to; null: nowhere.
+    /// The file that it was written to; null if there is none.
     pub file: Option<PathBuf>,
-    /// The whole receipt (C2SP `tlog-proof`).
+    /// The receipt (C2SP `tlog-proof`).
     pub receipt: String,
-    /// Whether the reply code is that of the complaint; null if none was named. A wrong one gets no receipt.
+    /// Whether the reply code belongs to the complaint; null if none was given. With a wrong code there is no receipt.
     pub reply_code_fits: Option<bool>,
 }
 
 impl Receipt {
-    /// Reads the node's answer; `None` if that is no text.
-    pub fn read(proof: &wire::LodgingProof, file: Option<PathBuf>, reply_code_fits: Option<bool>) -> Option<Self> {
+    /// Reads the node's answer. `None` if the receipt is not text.
+    pub fn read(
+        proof: &operator_api::LodgingProof,
+        file: Option<PathBuf>,
+        reply_code_fits: Option<bool>,
+    ) -> Option<Self> {
         let receipt = String::from_utf8(proof.file.clone()).ok()?;
         Some(Self { complaint: complaint_id(&proof.complaint), file, receipt, reply_code_fits })
     }
 }
 
-/// A receipt that was checked.
+/// The result of checking a receipt.
 #[derive(Clone, Debug, Serialize)]
 pub struct VerifiedReceipt {
-    /// The receipt.
+    /// The file of the receipt.
     pub file: PathBuf,
-    /// The charter under whose keys it was checked.
+    /// The version of the charter whose keys were used.
     pub charter_version: u64,
     /// That charter's hash.
     pub charter_hash: String,
-    /// What is proven; null if nothing is.
+    /// The proven facts; null if there are none.
     pub proven: Option<ProvenLodging>,
-    /// Whether the reply code is that of the complaint; null if none was named or nothing is proven.
+    /// Whether the reply code belongs to the complaint; null if none was given or nothing is proven.
     pub reply_code_fits: Option<bool>,
-    /// What is wrong; null if nothing is.
+    /// The problem; null if there is none.
     pub problem: Option<String>,
 }
 
-/// What a receipt proves.
+/// The facts that a receipt proves.
 #[derive(Clone, Debug, Serialize)]
 pub struct ProvenLodging {
     /// The federation, as the charter names it.
     pub federation: String,
-    /// The agency with which it was lodged.
+    /// The agency where the complaint was lodged.
     pub agency: String,
-    /// Its full name in the charter.
+    /// That agency's full name in the charter.
     pub agency_name: String,
-    /// The complaint's whole id.
+    /// The complaint's complete id.
     pub complaint: String,
-    /// The whole id of the entry that says so.
+    /// The complete id of the `Lodged` entry.
     pub entry_id: String,
     /// `complaint`, `aspiration` or `information_request`.
     pub kind: String,
-    /// Its category code.
+    /// The category code.
     pub category: String,
-    /// Its area code.
+    /// The area code.
     pub area: Option<String>,
-    /// Of its text: `public`, `confidential` or `identity`.
+    /// The class of its text: `public`, `confidential` or `identity`.
     pub class: String,
-    /// When it was lodged, by the agency's clock.
+    /// The time of the lodging, by the agency's clock.
     pub lodged_at: Option<Timestamp>,
-    /// When the agency signed that its ledger holds it.
+    /// The time at which the agency signed that its ledger has the entry.
     pub in_ledger_at: Option<Timestamp>,
     /// The ledger's origin: `<federation>/<agency>/<epoch>`.
     pub ledger: String,
-    /// Its place there.
+    /// The leaf of the entry in that ledger.
     pub leaf_index: u64,
-    /// Leaves of the ledger when the agency signed.
+    /// The number of leaves of the ledger when the agency signed.
     pub ledger_size: u64,
 }
 
 impl ProvenLodging {
-    /// What was proven under this charter.
+    /// The facts that were proven under this charter.
     pub fn of(lodging: &Lodging, charter: &Charter) -> Self {
         let kind = ComplaintKind::try_from(lodging.lodged.kind)
             .map_or_else(|_| lodging.lodged.kind.to_string(), |kind| word(kind.as_str_name(), "COMPLAINT_KIND_"));

@@ -1,10 +1,11 @@
-//! What scripts read stays as it is: every document, from messages with every field and from empty ones, against `golden/documents.txt`.
+//! Tests that documents do not change: all documents, made from full and from empty messages, are compared with `golden/documents.txt`.
 //!
-//! The file was made once by this code. Fields may be added to it: `SINERGI_WRITE_GOLDEN=1 cargo test -p sinergi-cli documents`.
+//! Fields may be added to that file with `SINERGI_WRITE_GOLDEN=1 cargo test -p sinergi-cli documents`.
 
 use std::path::Path;
 
 use serde::Serialize;
+use sinergi_proto::operator_api;
 use sinergi_proto::wire;
 
 use super::{
@@ -29,8 +30,8 @@ fn text(word: &str) -> String {
     format!("a {word}")
 }
 
-fn summary() -> wire::ComplaintSummary {
-    wire::ComplaintSummary {
+fn summary() -> operator_api::ComplaintSummary {
+    operator_api::ComplaintSummary {
         complaint: vec![0x5a; 32],
         lodged_at: AT,
         kind: wire::ComplaintKind::InformationRequest.into(),
@@ -47,11 +48,11 @@ fn summary() -> wire::ComplaintSummary {
         self_closed: true,
         title: text("title"),
         digest: vec![0x5b; 32],
-        external: Some(wire::ExternalReference { source: text("source"), id: text("record") }),
+        external: Some(operator_api::ExternalReference { source: text("source"), id: text("record") }),
     }
 }
 
-fn row() -> wire::TimelineRow {
+fn row() -> operator_api::TimelineRow {
     let said = wire::Text {
         title: text("title"),
         body: text("body"),
@@ -59,14 +60,14 @@ fn row() -> wire::TimelineRow {
         reporter: text("reporter"),
         occurred_at: text("time"),
     };
-    let content = wire::TimelineContent {
+    let content = operator_api::TimelineContent {
         class: wire::ContentClass::Identity.into(),
         length: 3,
         availability: text("availability"),
         text: Some(said),
         why: text("cause"),
     };
-    wire::TimelineRow {
+    operator_api::TimelineRow {
         entry_id: vec![0x5c; 32],
         leaf_index: 4,
         at: AT + 3,
@@ -81,41 +82,41 @@ fn row() -> wire::TimelineRow {
         code: text("code"),
         suggestion: text("suggestion"),
         basis: vec![0x5d; 32],
-        content: vec![content, wire::TimelineContent::default()],
+        content: vec![content, operator_api::TimelineContent::default()],
         proposal: vec![0x5e; 32],
         parents: vec![vec![0x5f; 32], vec![0x60; 32]],
     }
 }
 
-fn detail() -> wire::ComplaintDetail {
-    let span = wire::CustodySpan { holder: text("holder"), from: AT, until: AT + 1, entry_id: vec![0x61; 32] };
-    let proposal = wire::Proposal {
+fn detail() -> operator_api::ComplaintDetail {
+    let span = operator_api::CustodySpan { holder: text("holder"), from: AT, until: AT + 1, entry_id: vec![0x61; 32] };
+    let proposal = operator_api::Proposal {
         entry_id: vec![0x62; 32],
         kind: text("kind"),
         code: text("code"),
         author: text("author"),
         second: vec![text("second")],
     };
-    wire::ComplaintDetail {
+    operator_api::ComplaintDetail {
         summary: Some(summary()),
         timeline: vec![row()],
         participants: vec![text("participant")],
         observers: vec![text("observer")],
-        custody: vec![span, wire::CustodySpan::default()],
+        custody: vec![span, operator_api::CustodySpan::default()],
         offers: 5,
         goes_back_and_forth: true,
         supervisors: vec![text("supervisor")],
         reopened: 6,
         resolved_by: text("resolver"),
         duplicate_of: vec![0x63; 32],
-        proposals: vec![proposal, wire::Proposal::default()],
+        proposals: vec![proposal, operator_api::Proposal::default()],
         disclosed_to: vec![text("reader")],
         escalated: vec![text("deadline")],
     }
 }
 
-fn status() -> wire::NodeStatus {
-    wire::NodeStatus {
+fn status() -> operator_api::NodeStatus {
+    operator_api::NodeStatus {
         federation: text("federation"),
         agency: text("agency"),
         version: text("version"),
@@ -141,9 +142,9 @@ fn status() -> wire::NodeStatus {
     }
 }
 
-fn peer() -> wire::PeerStatus {
+fn peer() -> operator_api::PeerStatus {
     let cursor = |index| Some(wire::Cursor { epoch: 1, index, part: 2 });
-    wire::PeerStatus {
+    operator_api::PeerStatus {
         agency: text("agency"),
         state: text("state"),
         direction: text("direction"),
@@ -172,8 +173,8 @@ fn peer() -> wire::PeerStatus {
     }
 }
 
-fn outgoing() -> wire::OutboxItem {
-    wire::OutboxItem {
+fn outgoing() -> operator_api::OutboxItem {
+    operator_api::OutboxItem {
         peer: text("peer"),
         leaf_index: 1,
         entry_id: vec![0x64; 32],
@@ -186,8 +187,8 @@ fn outgoing() -> wire::OutboxItem {
     }
 }
 
-fn refused() -> wire::RefusedItem {
-    wire::RefusedItem {
+fn refused() -> operator_api::RefusedItem {
+    operator_api::RefusedItem {
         number: text("number"),
         peer: text("peer"),
         direction: text("direction"),
@@ -202,8 +203,8 @@ fn refused() -> wire::RefusedItem {
     }
 }
 
-fn finding() -> wire::AuditFinding {
-    wire::AuditFinding {
+fn finding() -> operator_api::AuditFinding {
+    operator_api::AuditFinding {
         finding: text("finding"),
         accused: text("accused"),
         proven: true,
@@ -215,8 +216,8 @@ fn finding() -> wire::AuditFinding {
     }
 }
 
-fn verified() -> wire::VerifyComplaintReply {
-    let entry = wire::VerifiedEntry {
+fn verified() -> operator_api::VerifyComplaintReply {
+    let entry = operator_api::VerifiedEntry {
         entry_id: vec![0x68; 32],
         leaf_index: 1,
         author: text("author"),
@@ -226,19 +227,19 @@ fn verified() -> wire::VerifyComplaintReply {
         standing: text("standing"),
         problems: vec![text("problem")],
     };
-    let entries = vec![entry, wire::VerifiedEntry::default()];
-    wire::VerifyComplaintReply { complaint: vec![0x69; 32], entries, problem: text("problem") }
+    let entries = vec![entry, operator_api::VerifiedEntry::default()];
+    operator_api::VerifyComplaintReply { complaint: vec![0x69; 32], entries, problem: text("problem") }
 }
 
 fn documents() -> String {
-    let lodged = wire::LodgeReply {
+    let lodged = operator_api::LodgeReply {
         complaint: vec![0x6a; 32],
         existed: true,
         reply_code: text("code"),
         forward_declined: text("reason"),
     };
-    let act = wire::ActReply { complaint: vec![0x6b; 32], entry_id: vec![0x6c; 32], leaf_index: 1 };
-    let retried = wire::RetriedItem {
+    let act = operator_api::ActReply { complaint: vec![0x6b; 32], entry_id: vec![0x6c; 32], leaf_index: 1 };
+    let retried = operator_api::RetriedItem {
         number: text("number"),
         entry_id: vec![0x6d; 32],
         outcome: text("outcome"),
@@ -246,9 +247,9 @@ fn documents() -> String {
         reason: text("reason"),
     };
     let damage =
-        wire::VerifyFinding { file: text("file"), offset: 3, problem: text("problem"), advice: text("advice") };
+        operator_api::VerifyFinding { file: text("file"), offset: 3, problem: text("problem"), advice: text("advice") };
     let audited = |name, result| page(name, &Audited::new(text("agency"), result));
-    let result = wire::AuditResult {
+    let result = operator_api::AuditResult {
         problem: text("problem"),
         size: 4,
         checked: 5,
@@ -269,14 +270,14 @@ fn documents() -> String {
         both::<_, Retried>("retried", retried),
         both::<_, Finding>("finding", finding()),
         audited("audited, full", result),
-        audited("audited, empty", wire::AuditResult::default()),
+        audited("audited, empty", operator_api::AuditResult::default()),
         both::<_, VerificationFinding>("verification_finding", damage),
     ]
     .concat()
 }
 
 #[test]
-fn documents_are_written_as_ever() {
+fn documents_have_the_fields_of_the_golden_file() {
     let now = documents();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/documents.txt");
     if std::env::var_os("SINERGI_WRITE_GOLDEN").is_some() {
@@ -286,14 +287,14 @@ fn documents_are_written_as_ever() {
 }
 
 #[test]
-fn no_time_on_the_wire_is_no_time() {
+fn a_time_of_0_on_the_wire_is_null() {
     assert_eq!(moment(0), None);
     assert_eq!(moment(1_772_366_400_123).map(|time| time.to_string()), Some("2026-03-01T12:00:00.123Z".to_owned()));
     assert_eq!(moment(u64::MAX), None);
 }
 
 #[test]
-fn a_short_id_is_the_end_of_the_whole_one() {
+fn a_short_id_is_the_end_of_the_complete_one() {
     let id = complaint_id(&[0x5a; 32]);
     assert_eq!(id.len(), 52);
     assert!(id.ends_with(short_id(&id)) && short_id(&id).len() == 10);

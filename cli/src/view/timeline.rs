@@ -1,48 +1,48 @@
-//! One entry of a complaint as `complaint timeline` gives it.
+//! The document of an entry, for `complaint timeline`.
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sinergi_proto::wire;
+use sinergi_proto::operator_api;
 
 use super::document::FromWire;
 use super::{present, word};
 
 document! {
     /// An entry.
-    TimelineEntry from TimelineRow as row {
-        /// Its whole id.
+    TimelineEntry from operator_api::TimelineRow as row {
+        /// The complete id.
         entry_id: String,
-        /// Its place in this node's ledger.
+        /// Its leaf in this node's ledger.
         leaf_index: u64,
-        /// Its author's clock.
+        /// The author's clock.
         at: Option<Timestamp>,
-        /// When this node wrote it down.
+        /// The time at which this node wrote it to its ledger.
         received_at: Option<Timestamp>,
-        /// The agency that signed it.
+        /// The author.
         author: String,
-        /// The peer that it came from; null: written here.
+        /// The peer that delivered it; null if this node wrote it.
         received_from: Option<String>,
-        /// What it is: `Lodged`, `Forwarded`, …
+        /// The body: `Lodged`, `Forwarded`, …
         body: String,
         /// `effective`, `superseded`, `without_effect` or `kept`.
         standing: String,
-        /// Why it is not effective.
+        /// The reason why it is not effective.
         standing_reason: Option<String>,
-        /// The agency that it addresses.
+        /// The addressee.
         to: Option<String>,
-        /// Until when that agency can answer.
+        /// The deadline for the addressee's answer.
         answer_by: Option<Timestamp>,
-        /// Reason, state, outcome or word.
+        /// The code of its reason, state, outcome or reply.
         code: Option<String>,
         /// The agency that a return suggests.
         suggestion: Option<String>,
-        /// The entry that it acts on.
+        /// The basis: the custody entry that it acts on.
         basis: Option<String>,
         /// Its texts.
         content: Vec<Content>,
         /// The proposal that it answers.
         proposal: Option<String>,
-        /// The entries that it was written after: its author's newest.
+        /// The parents: the newest entries that its author knew.
         parents: Vec<String>,
     }
 }
@@ -52,26 +52,26 @@ document! {
 pub struct Content {
     /// `public`, `confidential` or `identity`.
     pub class: String,
-    /// Its length in bytes.
+    /// The length in bytes.
     pub length: u32,
     /// `here`, `withheld`, `awaited` or `erased`.
     pub availability: String,
-    /// Why it is not here.
+    /// The reason why it is not here.
     pub why: Option<String>,
     /// Its title.
     pub title: Option<String>,
-    /// What it says; null unless it is here.
+    /// The text; null unless it is here.
     pub text: Option<String>,
-    /// Where it happened.
+    /// The place of the incident.
     pub location: Option<String>,
-    /// Who reported it.
+    /// The reporter.
     pub reporter: Option<String>,
-    /// When it happened or was first received, as it was written.
+    /// The time of the incident or of the first receipt, as written.
     pub occurred_at: Option<String>,
 }
 
-impl FromWire<wire::TimelineContent> for Content {
-    fn from_wire(content: wire::TimelineContent) -> Self {
+impl FromWire<operator_api::TimelineContent> for Content {
+    fn from_wire(content: operator_api::TimelineContent) -> Self {
         let class = word(content.class().as_str_name(), "CONTENT_CLASS_");
         let text = content.text.unwrap_or_default();
         Self {

@@ -1,47 +1,47 @@
-//! One complaint as `complaint verify` gives it.
+//! The document of a checked complaint, for `complaint verify`.
 
 use serde::Serialize;
-use sinergi_proto::wire;
+use sinergi_proto::operator_api;
 
 use super::{complaint_id, present};
 
-/// A complaint that was checked anew.
+/// A checked complaint.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verified {
-    /// Its whole id.
+    /// The complete id.
     pub complaint: String,
-    /// Whether everything holds.
+    /// Whether all checks have passed.
     pub sound: bool,
-    /// What is wrong with it as a whole.
+    /// The problem of the complaint as a whole.
     pub problem: Option<String>,
-    /// Its entries, parents before their children.
+    /// The entries, parents before their children.
     pub entries: Vec<VerifiedEntry>,
 }
 
 document! {
-    /// An entry that was checked anew.
-    VerifiedEntry from VerifiedEntry as entry {
-        /// Its whole id.
+    /// A checked entry.
+    VerifiedEntry from operator_api::VerifiedEntry as entry {
+        /// The complete id.
         entry_id: String,
-        /// Its place in this node's ledger.
+        /// Its leaf in this node's ledger.
         leaf_index: u64,
-        /// The agency that signed it.
+        /// The author.
         author: String,
-        /// What it is: `Lodged`, `Forwarded`, …
+        /// The body: `Lodged`, `Forwarded`, …
         body: String,
-        /// The key that it was signed with.
+        /// The id of the key that signed it.
         key_id: u32,
-        /// The charter that it was judged by.
+        /// The version of the charter that it was judged by.
         charter_version: u64,
         /// `effective`, `superseded`, `without_effect` or `kept`.
         standing: String,
-        /// What does not hold; empty: everything does.
+        /// The failed checks; empty if all have passed.
         problems: Vec<String>,
     }
 }
 
-impl From<wire::VerifyComplaintReply> for Verified {
-    fn from(reply: wire::VerifyComplaintReply) -> Self {
+impl From<operator_api::VerifyComplaintReply> for Verified {
+    fn from(reply: operator_api::VerifyComplaintReply) -> Self {
         let entries: Vec<VerifiedEntry> = reply.entries.into_iter().map(Into::into).collect();
         let problem = present(reply.problem);
         let sound = problem.is_none() && entries.iter().all(|entry| entry.problems.is_empty());

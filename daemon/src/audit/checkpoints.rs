@@ -8,16 +8,20 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use sinergi_proto::evidence::Judge;
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::limits;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::limits;
+use sinergi_proto::charter::Charters;
 use sinergi_proto::transparency::audit::answer::NoProof;
-use sinergi_proto::transparency::audit::recheck::{Recheck, Rechecked};
+use sinergi_proto::transparency::audit::consistency::{ConsistencyCheck, ConsistencyStep};
+use sinergi_proto::transparency::evidence::Judge;
 use sinergi_proto::wire::{self, accusation::Finding};
+use tokio_util::sync::CancellationToken;
 
 use super::EvidenceFolder;
-use crate::link::{Links, Unanswered};
-use crate::time::now_millis;
+use crate::base::time::now_millis;
+use crate::peers::watch::Watch;
+use crate::peers::{Peers, Unanswered};
+use crate::storage::charters::Directory;
 
 /// Agencies that are asked at a time.
 const ASKED: usize = 16;
@@ -33,76 +37,92 @@ enum NoAnswer {
     NoProof(#[from] NoProof),
 }
 
-/// Asks until the node stops.
-pub async fn keep_checking_checkpoints(links: Links, folder: EvidenceFolder) {
-    loop {
-        tokio::select! {
-            () = links.stop.cancelled() => return,
-            () = links.watch.work() => {}
-        }
-        tokio::time::sleep(GATHERING).await;
-        keep_found(&links, &folder).await;
-        let linked = links.peers.iter().filter(|peer| *peer.linked().borrow()).map(|peer| peer.agency.clone());
-        let to_ask = links.watch.to_ask(linked);
-        if to_ask.is_empty() {
-            continue;
-        }
-        let round = stream::iter(to_ask).for_each_concurrent(ASKED, |(agency, sizes)| {
-            let links = &links;
-            async move {
-                if let Err(error) = ask(links, &agency, sizes).await {
-                    tracing::debug!(peer = %agency, "its checkpoints are unchecked yet: {error}");
-                }
+/// Compares what agencies showed of their ledgers with the ledgers.
+#[derive(Clone)]
+pub struct CheckpointChecks {
+    /// What was seen of other agencies' ledgers.
+    watch: Watch,
+    /// Whom to ask.
+    peers: Peers,
+    directory: Directory,
+    evidence: EvidenceFolder,
+}
+
+impl CheckpointChecks {
+    /// Checks what `watch` sees, and keeps what contradicts in `evidence`.
+    pub fn new(watch: Watch, peers: Peers, directory: Directory, evidence: EvidenceFolder) -> Self {
+        Self { watch, peers, directory, evidence }
+    }
+
+    /// Asks until the node stops.
+    pub async fn run(self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.watch.work() => {}
             }
-        });
-        tokio::select! {
-            () = links.stop.cancelled() => return,
-            () = round => {}
-        }
-        keep_found(&links, &folder).await;
-        tokio::select! {
-            () = links.stop.cancelled() => return,
-            () = tokio::time::sleep(limits::WATCH_PAUSE) => {}
-        }
-        // What came meanwhile, and what was not answered.
-        links.watch.look_again();
-    }
-}
-
-async fn ask(links: &Links, agency: &AgencyId, sizes: Vec<u64>) -> Result<(), NoAnswer> {
-    let mut recheck = Recheck::new(agency.clone(), sizes);
-    loop {
-        match links.ask(agency, recheck.question()).await {
-            Ok(proof) => {
-                if let Rechecked::Shown(tree, beginnings) = recheck.answer(proof, &links.directory.charters())? {
-                    links.watch.answered(agency, *tree, beginnings);
-                    return Ok(());
-                }
+            tokio::time::sleep(GATHERING).await;
+            self.keep_found().await;
+            let to_ask = self.watch.to_ask(self.peers.linked());
+            if to_ask.is_empty() {
+                continue;
             }
-            Err(Unanswered::Refused { .. }) if recheck.refused() => {}
-            Err(problem) => return Err(problem.into()),
+            let round = stream::iter(to_ask).for_each_concurrent(ASKED, |(agency, sizes)| async {
+                let of = agency;
+                if let Err(error) = self.ask(&of, sizes).await {
+                    tracing::debug!(peer = %of, "its checkpoints are unchecked yet: {error}");
+                }
+            });
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = round => {}
+            }
+            self.keep_found().await;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(limits::WATCH_PAUSE) => {}
+            }
+            // What came meanwhile, and what was not answered.
+            self.watch.look_again();
+        }
+    }
+
+    async fn ask(&self, agency: &AgencyId, sizes: Vec<u64>) -> Result<(), NoAnswer> {
+        let mut recheck = ConsistencyCheck::new(agency.clone(), sizes);
+        loop {
+            match self.peers.ask(agency, recheck.question()).await {
+                Ok(proof) => {
+                    if let ConsistencyStep::Shown(tree, beginnings) =
+                        recheck.answer(proof, &self.directory.charters())?
+                    {
+                        self.watch.answered(agency, *tree, beginnings);
+                        return Ok(());
+                    }
+                }
+                Err(Unanswered::Refused { .. }) if recheck.refused() => {}
+                Err(problem) => return Err(problem.into()),
+            }
+        }
+    }
+
+    /// Keeps what contradicts: both notes, and an alarm.
+    async fn keep_found(&self) {
+        let found = self.watch.take_found();
+        if found.is_empty() {
+            return;
+        }
+        let (evidence, charters) = (self.evidence.clone(), self.directory.charters());
+        let keep = move || found.into_iter().for_each(|found| keep(&evidence, &charters, found));
+        if let Err(error) = tokio::task::spawn_blocking(keep).await {
+            tracing::error!(%error, "evidence was not kept; this is a defect of the program, please report it");
         }
     }
 }
 
-/// Keeps what contradicts: both notes, and an alarm.
-async fn keep_found(links: &Links, folder: &EvidenceFolder) {
-    let found = links.watch.take_found();
-    if found.is_empty() {
-        return;
-    }
-    let (links, folder) = (links.clone(), folder.clone());
-    let kept = tokio::task::spawn_blocking(move || found.into_iter().for_each(|found| keep(&links, &folder, found)));
-    if let Err(error) = kept.await {
-        tracing::error!(%error, "evidence was not kept; this is a defect of the program, please report it");
-    }
-}
-
-fn keep(links: &Links, folder: &EvidenceFolder, (agency, finding): (AgencyId, Finding)) {
-    let charters = links.directory.charters();
+fn keep(evidence: &EvidenceFolder, charters: &Charters, (agency, finding): (AgencyId, Finding)) {
     let accusation = wire::Accusation { accused: agency.to_string(), finding: Some(finding) };
-    match Judge::new(&charters).judge(&accusation, now_millis()) {
-        Ok(statement) => drop(super::keep(links, folder, &accusation, &statement)),
+    match Judge::new(charters).judge(&accusation, now_millis()) {
+        Ok(statement) => drop(evidence.keep(&accusation, &statement)),
         Err(error) => {
             tracing::error!(peer = %agency, "its checkpoints contradict each other, and prove nothing: {error}")
         }

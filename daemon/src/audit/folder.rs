@@ -1,4 +1,5 @@
-//! The node's evidence files: one for each finding, whole in itself, so that a copy of it is an export.
+//! The node's evidence: a file for each finding, whole in itself, so that a copy of it is an export; and an alarm for each that accuses of
+//! dishonesty.
 //!
 //! Invariants:
 //! - a file is there whole or not at all;
@@ -8,22 +9,31 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
-use sinergi_proto::charter::Charters;
-use sinergi_proto::evidence::{Evidence, EvidenceError, Opened, accusation_id, accusations_of};
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::key::SigningKey;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::key::SigningKey;
+use sinergi_proto::transparency::evidence::{
+    Evidence, EvidenceError, Opened, Statement, accusation_id, accusations_of,
+};
 use sinergi_proto::wire;
 
-use crate::durable;
-use crate::time::now_millis;
+use crate::base::alarms::Alarms;
+use crate::base::durable;
+use crate::base::time::now_millis;
+use crate::storage::charters::Directory;
 
 /// Files that are kept.
 const FILES: usize = 10_000;
 const ENDING: &str = "evidence";
 
-/// Where a node keeps evidence.
-#[derive(Clone, Debug)]
-pub struct EvidenceFolder(PathBuf);
+/// Where a node keeps evidence, which it signs as the accuser. Cheap to clone.
+#[derive(Clone)]
+pub struct EvidenceFolder {
+    folder: PathBuf,
+    accuser: AgencyId,
+    key: SigningKey,
+    directory: Directory,
+    alarms: Alarms,
+}
 
 /// One file.
 #[derive(Clone, Debug)]
@@ -62,23 +72,39 @@ pub enum FolderError {
 }
 
 impl EvidenceFolder {
-    /// The folder in a node's data.
-    pub fn of(data: &Path) -> Self {
-        Self(data.join("evidence"))
+    /// The folder in a node's data. `accuser` is the node's agency, and `key` signs its entries.
+    pub fn of(data: &Path, accuser: AgencyId, key: SigningKey, directory: Directory, alarms: Alarms) -> Self {
+        Self { folder: data.join("evidence"), accuser, key, directory, alarms }
     }
 
-    /// Keeps an accusation as a file; its name.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn keep(
-        &self,
-        accuser: &AgencyId,
-        charters: &Charters,
-        key: &SigningKey,
-        accusation: &wire::Accusation,
-        finding: &str,
-    ) -> Result<String, FolderError> {
+    /// Keeps a finding as evidence, and alarms if it accuses of dishonesty rather than of being late. The name of its file; `None`: it could not
+    /// be kept.
+    pub(crate) fn keep(&self, accusation: &wire::Accusation, statement: &Statement) -> Option<String> {
+        let Statement { finding, accused, text, .. } = statement;
+        let topic = format!("audit {accused}");
+        match self.write(accusation, finding.name()) {
+            Ok(id) => {
+                if finding.is_dishonest() {
+                    let advice = "show it to your supervisor and to an oversight agency";
+                    let what = format!(
+                        "{accused} {finding}: {text} `sinergi evidence export {id}` writes the evidence; {advice}"
+                    );
+                    self.alarms.raise(topic, what);
+                } else {
+                    tracing::info!(peer = %accused, evidence = id, "{finding}: {text}");
+                }
+                Some(id)
+            }
+            Err(error) => {
+                let what = format!("{accused} {finding}: {text} The evidence could not be kept: {error}");
+                self.alarms.raise(topic, what);
+                None
+            }
+        }
+    }
+
+    /// Writes an accusation as a file; its name.
+    fn write(&self, accusation: &wire::Accusation, finding: &str) -> Result<String, FolderError> {
         let digest = HEXLOWER.encode(&accusation_id(accusation)[..8]);
         let id = format!("{}-{finding}-{digest}", accusation.accused);
         let path = self.path(&id);
@@ -86,12 +112,12 @@ impl EvidenceFolder {
         if path.try_exists().map_err(io)? {
             return Ok(id);
         }
-        std::fs::create_dir_all(&self.0).map_err(io)?;
+        std::fs::create_dir_all(&self.folder).map_err(io)?;
         if self.names()?.len() >= FILES {
-            return Err(FolderError::Full(self.0.clone()));
+            return Err(FolderError::Full(self.folder.clone()));
         }
         let accusations = vec![accusation.clone()];
-        let file = Evidence { accuser, made_at: now_millis(), charters, accusations }.sign(key);
+        let file = self.signed(now_millis(), accusations);
         durable::replace(&path, &file).map_err(io)?;
         Ok(id)
     }
@@ -100,10 +126,10 @@ impl EvidenceFolder {
     ///
     /// # Errors
     /// When the folder cannot be read.
-    pub fn list(&self, charters: &Charters) -> Result<Vec<Kept>, FolderError> {
+    pub fn list(&self) -> Result<Vec<Kept>, FolderError> {
         let mut kept = Vec::new();
         for id in self.names()? {
-            match self.open(&id, charters) {
+            match self.open(&id) {
                 Ok((_, opened)) => kept.push(Kept { id, opened }),
                 Err(error) => tracing::warn!("{error}"),
             }
@@ -115,43 +141,41 @@ impl EvidenceFolder {
     ///
     /// # Errors
     /// When one of them is not there, or does not hold.
-    pub fn export(
-        &self,
-        ids: &[String],
-        accuser: &AgencyId,
-        charters: &Charters,
-        key: &SigningKey,
-    ) -> Result<Vec<u8>, FolderError> {
+    pub fn export(&self, ids: &[String]) -> Result<Vec<u8>, FolderError> {
         let mut accusations = Vec::new();
         let mut made_at = 0;
         for id in ids {
-            let (file, opened) = self.open(id, charters)?;
+            let (file, opened) = self.open(id)?;
             made_at = opened.made_at.max(made_at);
             let evidence = |source| FolderError::Evidence { path: self.path(id), source };
             accusations.extend(accusations_of(&file).map_err(evidence)?);
         }
-        Ok(Evidence { accuser, made_at, charters, accusations }.sign(key))
+        Ok(self.signed(made_at, accusations))
     }
 
-    fn open(&self, id: &str, charters: &Charters) -> Result<(Vec<u8>, Opened), FolderError> {
+    fn signed(&self, made_at: u64, accusations: Vec<wire::Accusation>) -> Vec<u8> {
+        Evidence { accuser: &self.accuser, made_at, charters: &self.directory.charters(), accusations }.sign(&self.key)
+    }
+
+    fn open(&self, id: &str) -> Result<(Vec<u8>, Opened), FolderError> {
         let unknown = || FolderError::Unknown(id.chars().take(120).collect());
         if !self.names()?.iter().any(|name| name == id) {
             return Err(unknown());
         }
         let path = self.path(id);
         let file = std::fs::read(&path).map_err(|source| FolderError::Io { path: path.clone(), source })?;
-        let opened = Opened::judge(&file, charters.newest());
+        let opened = Opened::judge(&file, &self.directory.newest());
         let opened = opened.map_err(|source| FolderError::Evidence { path, source })?;
         Ok((file, opened))
     }
 
     fn path(&self, id: &str) -> PathBuf {
-        self.0.join(format!("{id}.{ENDING}"))
+        self.folder.join(format!("{id}.{ENDING}"))
     }
 
     fn names(&self) -> Result<Vec<String>, FolderError> {
-        let io = |source| FolderError::Io { path: self.0.clone(), source };
-        let entries = match std::fs::read_dir(&self.0) {
+        let io = |source| FolderError::Io { path: self.folder.clone(), source };
+        let entries = match std::fs::read_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             read => read.map_err(io)?,
         };

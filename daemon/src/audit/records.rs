@@ -3,18 +3,18 @@
 //! Blocks, so never in an async task.
 
 use bytes::Bytes;
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, LedgerIndex};
 use sinergi_proto::entry::Entry;
-use sinergi_proto::ids::{AgencyId, ComplaintId, LedgerIndex};
 use sinergi_proto::transparency::audit::holdings::{Assignment, Holdings};
 use sinergi_proto::transparency::audit::{HeldCase, ReceiptRef, Records, Scope};
 
-use crate::case::{self, CaseError, Leaf};
-use crate::directory::Directory;
-use crate::ledger::{Position, Record, RecordKind};
-use crate::outbox::Outbox;
-use crate::record_codec::Header;
-use crate::store::PeerCursor;
-use crate::time::now_millis;
+use crate::base::time::now_millis;
+use crate::storage::case::{self, CaseError, Leaf};
+use crate::storage::charters::Directory;
+use crate::storage::ledger::{Position, Record, RecordKind};
+use crate::storage::outbox::Outbox;
+use crate::storage::record_codec::Header;
+use crate::storage::store::PeerCursor;
 
 /// What this node has.
 #[derive(Clone)]

@@ -10,15 +10,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sinergi_proto::evidence::Statement;
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::transparency::audit::schedule::Schedule;
+use sinergi_proto::transparency::evidence::Statement;
 use tokio_util::sync::CancellationToken;
 
-use super::{Audited, EvidenceFolder, Scope, audit, keep};
-use crate::durable;
-use crate::link::Links;
-use crate::time::now_millis;
+use super::{Audited, Auditor, EvidenceFolder, Scope};
+use crate::base::durable;
+use crate::base::time::now_millis;
 
 /// How often it is looked whether an audit is due.
 const LOOK: Duration = Duration::from_secs(1);
@@ -33,20 +32,25 @@ pub fn schedule_file(data: &Path) -> PathBuf {
 }
 
 /// Audits every linked agency once in `every` until the node stops; `None`: never.
-pub async fn keep_auditing(links: Links, folder: EvidenceFolder, every: Option<Duration>, file: PathBuf) {
-    let Some(every) = every else { return links.stop.cancelled().await };
+pub async fn keep_auditing(
+    auditor: Auditor,
+    evidence: EvidenceFolder,
+    every: Option<Duration>,
+    file: PathBuf,
+    stop: CancellationToken,
+) {
+    let Some(every) = every else { return stop.cancelled().await };
     let mut schedule = Schedule::new(every, load(&file));
-    if !wait(SETTLING.min(every), &links.stop).await {
+    if !wait(SETTLING.min(every), &stop).await {
         return;
     }
-    while wait(LOOK, &links.stop).await {
-        let linked = links.peers.iter().filter(|peer| *peer.linked().borrow()).map(|peer| peer.agency.clone());
-        let Some(agency) = schedule.due(linked, now_millis()) else { continue };
+    while wait(LOOK, &stop).await {
+        let Some(agency) = schedule.due(auditor.peers.linked(), now_millis()) else { continue };
         let at = now_millis();
         let scope = Scope::default();
         let audited = tokio::select! {
-            () = links.stop.cancelled() => return,
-            audited = tokio::time::timeout(LONGEST, audit(&links, &agency, &scope, |_| true)) => audited,
+            () = stop.cancelled() => return,
+            audited = tokio::time::timeout(LONGEST, auditor.audit(&agency, &scope, |_| true)) => audited,
         };
         let (is_whole, problem) = match &audited {
             Ok(Ok(audited)) => (audited.is_whole, "it did not answer all questions".to_owned()),
@@ -60,7 +64,7 @@ pub async fn keep_auditing(links: Links, folder: EvidenceFolder, every: Option<D
             keep_schedule(&file, &schedule);
         }
         if let Ok(Ok(audited)) = audited {
-            keep_all(&links, &folder, audited).await;
+            keep_all(&evidence, audited).await;
         }
     }
 }
@@ -73,14 +77,14 @@ async fn wait(time: Duration, stop: &CancellationToken) -> bool {
     }
 }
 
-async fn keep_all(links: &Links, folder: &EvidenceFolder, audited: Audited) {
+async fn keep_all(evidence: &EvidenceFolder, audited: Audited) {
     let (size, checked, findings) = (audited.size.unwrap_or_default(), audited.checked, audited.findings.len());
     tracing::info!(peer = %audited.agency, size, checked, findings, "audited");
-    let (links, folder) = (links.clone(), folder.clone());
+    let evidence = evidence.clone();
     let kept = tokio::task::spawn_blocking(move || {
-        let worth_keeping = |(_, statement): &&(_, Statement)| statement.finding.is_news();
+        let worth_keeping = |(_, statement): &&(_, Statement)| statement.finding.is_kept_by_schedule();
         for (accusation, statement) in audited.findings.iter().filter(worth_keeping) {
-            keep(&links, &folder, accusation, statement);
+            evidence.keep(accusation, statement);
         }
     });
     if let Err(error) = kept.await {

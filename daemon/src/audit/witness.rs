@@ -2,34 +2,35 @@
 
 use std::time::Duration;
 
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
-use crate::link::Links;
-use crate::writer::Submission;
+use crate::peers::watch::Watch;
+use crate::writer::{Submission, WriterHandle};
 
 /// Checkpoints that are kept with one `Witnessed`: they fit into a group of the ledger. More wait for the next one.
 const AT_ONCE: usize = 1024;
-const _: () = assert!(AT_ONCE * limits::CHECKPOINT_BYTES <= limits::GROUP_BYTES / 2);
+const _: () = assert!(AT_ONCE * limits::CHECKPOINT_BYTES <= limits::BATCH_BYTES / 2);
 
 /// Writes a `Witnessed` at most once in `every`, when something was seen since the last one, until the node stops.
-pub async fn keep_witnessing(links: Links, every: Duration) {
+pub async fn keep_witnessing(watch: Watch, writer: WriterHandle, every: Duration, stop: CancellationToken) {
     loop {
         tokio::select! {
-            () = links.stop.cancelled() => return,
+            () = stop.cancelled() => return,
             () = tokio::time::sleep(every) => {}
         }
-        let newer = links.watch.to_witness(AT_ONCE);
+        let newer = watch.to_witness(AT_ONCE);
         if newer.is_empty() {
             continue;
         }
         let notes = newer.iter().map(|(agency, noted)| (agency.clone(), noted.note.clone())).collect();
         let (answer, witnessed) = oneshot::channel();
-        if links.writer.submit(Submission::Witness(notes, answer)).await.is_err() {
+        if writer.submit(Submission::Witness(notes, answer)).await.is_err() {
             return;
         }
         match witnessed.await {
-            Ok(Ok(())) => newer.into_iter().for_each(|(agency, noted)| links.watch.kept(&agency, noted.checkpoint)),
+            Ok(Ok(())) => newer.into_iter().for_each(|(agency, noted)| watch.kept(&agency, noted.checkpoint)),
             Ok(Err(error)) => tracing::info!("what was seen of other ledgers is not committed to yet: {error}"),
             // The node stops.
             Err(_) => return,

@@ -7,22 +7,22 @@
 //! - a damaged store never keeps a node from starting: it is moved aside and built anew, also if sled panics over it;
 //! - what the store shows of a longer ledger is kept before the store is built anew.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sinergi_config::Config;
 use sinergi_proto::transparency::rollback_guard::Extent;
 
-use super::NodeError;
-use crate::alarms::Alarms;
-use crate::case::CaseError;
-use crate::continuity::{Continuity, Proof};
-use crate::derivation::Derivation;
-use crate::directory::Directory;
-use crate::ledger::{Ledger, LedgerOptions, Opened, Position};
-use crate::recover::{own_ledger, put_recovered_in_place};
-use crate::store::{self, Store, StoreError, StoreOpened};
-use crate::telemetry;
+use super::error::NodeError;
+use super::folder::{finish_recovery, ledger_path, store_path};
+use crate::base::alarms::Alarms;
+use crate::base::telemetry;
+use crate::rollback_guard::{Continuity, OwnLedger, Proof};
+use crate::storage::case::CaseError;
+use crate::storage::charters::Directory;
+use crate::storage::derivation::Derivation;
+use crate::storage::ledger::{Ledger, LedgerOptions, Opened, Position};
+use crate::storage::store::{self, Store, StoreError, StoreOpened};
 use crate::writer::WriterError;
 
 /// The data of a node, open.
@@ -53,7 +53,7 @@ impl Data {
         })?;
         let alarms = Alarms::default();
         let peers = config.peers.iter().map(|peer| peer.agency.clone());
-        let own = own_ledger(config, &directory, &ledger);
+        let own = OwnLedger::of(config, directory.clone(), ledger.reader());
         let continuity = Continuity::begin(own, &config.data, peers, shown, alarms.clone())?;
         let mut store = Some(store);
         let derivation = on_a_sound_store(config, || {
@@ -78,17 +78,17 @@ pub fn rebuild(config: &Config) -> Result<u64, NodeError> {
         // What the store shows of a longer ledger is kept, before it goes.
         let look = || Ok(shown_by_own_files(&ledger, &opened, &open_store(config)?)?);
         let local = on_a_sound_store(config, look)?;
-        Continuity::begin(own_ledger(config, &directory, &ledger), &config.data, [], local, Alarms::default())?;
+        Continuity::begin(
+            OwnLedger::of(config, directory.clone(), ledger.reader()),
+            &config.data,
+            [],
+            local,
+            Alarms::default(),
+        )?;
         std::fs::remove_dir_all(&path)?;
     }
     let derivation = open_derivation(config, &ledger, open_store(config)?, directory)?;
     Ok(derivation.reader().size())
-}
-
-/// Finishes a `sinergi recover` that was interrupted when the old ledger had been moved aside.
-pub(crate) fn finish_recovery(config: &Config) -> Result<(), NodeError> {
-    put_recovered_in_place(&ledger_path(config), &store_path(config))
-        .map_err(|(path, source)| NodeError::Recovered { path, source })
 }
 
 /// Works with the store. If that shows damage, or sled panics, the store is moved aside, and the work is done again with a new one.
@@ -191,13 +191,4 @@ fn open_derivation(
     }
     derivation.count()?;
     Ok(derivation)
-}
-
-/// Where a node keeps its ledger.
-pub fn ledger_path(config: &Config) -> PathBuf {
-    config.data.join("ledger")
-}
-
-pub(crate) fn store_path(config: &Config) -> PathBuf {
-    config.data.join("store")
 }

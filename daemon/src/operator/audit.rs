@@ -1,25 +1,39 @@
 //! Audits on an operator's order, and the evidence that they leave.
 
-use sinergi_proto::evidence::Statement;
-use sinergi_proto::ids::{AgencyId, ComplaintId};
-use sinergi_proto::wire::{self, audit_event::Event};
+use sinergi_proto::base::ids::{AgencyId, ComplaintId};
+use sinergi_proto::operator_api;
+use sinergi_proto::operator_api::audit_event::Event;
+use sinergi_proto::transparency::evidence::Statement;
 use tokio::sync::mpsc;
 use tonic::Status;
 
-use super::{OperatorService, ROWS_AHEAD, Rows};
-use crate::audit::{self, Audited, EvidenceFolder, FolderError, Kept, Progress, Scope};
-use crate::link::Links;
+use super::complaints::Complaints;
+use super::{ROWS_AHEAD, Rows};
+use crate::audit::{Audited, Auditor, EvidenceFolder, FolderError, Kept, Progress, Scope};
+use tokio_util::sync::CancellationToken;
 
-impl OperatorService {
+/// Audits of other agencies, and their evidence.
+#[derive(Clone)]
+pub(super) struct Audits {
+    pub(super) auditor: Auditor,
+    pub(super) evidence: EvidenceFolder,
+    pub(super) complaints: Complaints,
+    pub(super) stop: CancellationToken,
+}
+
+impl Audits {
     /// Audits, and tells how far it is.
-    pub(super) async fn audit_agencies(&self, request: wire::AuditRequest) -> Result<Rows<wire::AuditEvent>, Status> {
+    pub(super) async fn audit_agencies(
+        &self,
+        request: operator_api::AuditRequest,
+    ) -> Result<Rows<operator_api::AuditEvent>, Status> {
         let mut agencies = Vec::new();
         for id in &request.agencies {
             let malformed = |error| Status::invalid_argument(format!("agency {id:?}: {error}"));
             agencies.push(id.parse::<AgencyId>().map_err(malformed)?);
         }
         if agencies.is_empty() {
-            agencies = self.links.peers.iter().map(|peer| peer.agency.clone()).collect();
+            agencies = self.auditor.adjacent().collect();
         }
         let complaint = match request.complaint.as_str() {
             "" => None,
@@ -27,27 +41,27 @@ impl OperatorService {
         };
         let scope = Scope { complaint, since: request.since };
         let (events, rows) = mpsc::channel(ROWS_AHEAD);
-        let (links, folder) = (self.links.clone(), self.evidence.clone());
-        let stop = self.links.stop.clone();
+        let (auditor, evidence) = (self.auditor.clone(), self.evidence.clone());
+        let stop = self.stop.clone();
         let work = async move {
             for agency in agencies {
                 let told = events.clone();
                 let of = agency.to_string();
                 let progress = move |progress: Progress| {
                     let Progress { checked, total } = progress;
-                    let event = Some(Event::Progress(wire::AuditProgress { checked, total }));
+                    let event = Some(Event::Progress(operator_api::AuditProgress { checked, total }));
                     // A reader that is slow misses some of these, not the result.
                     !matches!(
-                        told.try_send(Ok(wire::AuditEvent { agency: of.clone(), event })),
+                        told.try_send(Ok(operator_api::AuditEvent { agency: of.clone(), event })),
                         Err(mpsc::error::TrySendError::Closed(_))
                     )
                 };
-                let result = match audit::audit(&links, &agency, &scope, progress).await {
-                    Ok(audited) => kept(&links, &folder, audited).await,
-                    Err(error) => wire::AuditResult { problem: error.to_string(), ..Default::default() },
+                let result = match auditor.audit(&agency, &scope, progress).await {
+                    Ok(audited) => kept(&evidence, audited).await,
+                    Err(error) => operator_api::AuditResult { problem: error.to_string(), ..Default::default() },
                 };
                 let event = Some(Event::Result(result));
-                if events.send(Ok(wire::AuditEvent { agency: agency.to_string(), event })).await.is_err() {
+                if events.send(Ok(operator_api::AuditEvent { agency: agency.to_string(), event })).await.is_err() {
                     break;
                 }
             }
@@ -56,51 +70,49 @@ impl OperatorService {
     }
 
     async fn named(&self, name: String) -> Result<ComplaintId, Status> {
-        let service = self.clone();
-        super::blocking(move || service.complaint_named(&name)).await
+        let complaints = self.complaints.clone();
+        super::blocking(move || complaints.complaint_named(&name)).await
     }
 
     /// All evidence of this node.
-    pub(super) fn evidence_list(&self) -> Result<wire::ListEvidenceReply, Status> {
-        let kept = self.evidence.list(&self.links.directory.charters()).map_err(|error| folder_status(&error))?;
+    pub(super) fn evidence_list(&self) -> Result<operator_api::ListEvidenceReply, Status> {
+        let kept = self.evidence.list().map_err(|error| folder_status(&error))?;
         let findings = kept.into_iter().flat_map(|Kept { id, opened }| {
             let (made_at, accuser) = (opened.made_at, opened.accuser.to_string());
-            let finding = move |statement| wire::AuditFinding {
+            let finding = move |statement| operator_api::AuditFinding {
                 made_at,
                 accuser: accuser.clone(),
                 ..finding(statement, id.clone())
             };
             opened.statements.into_iter().map(finding)
         });
-        Ok(wire::ListEvidenceReply { findings: findings.collect() })
+        Ok(operator_api::ListEvidenceReply { findings: findings.collect() })
     }
 
     /// One file with the evidence that is named.
-    pub(super) fn evidence_file(&self, request: wire::ExportEvidenceRequest) -> Result<Vec<u8>, Status> {
-        let links = &self.links;
-        let charters = links.directory.charters();
+    pub(super) fn evidence_file(&self, request: operator_api::ExportEvidenceRequest) -> Result<Vec<u8>, Status> {
         let mut ids = request.ids;
         if ids.is_empty() {
-            let all = self.evidence.list(&charters).map_err(|error| folder_status(&error))?;
+            let all = self.evidence.list().map_err(|error| folder_status(&error))?;
             ids = all.into_iter().map(|kept| kept.id).collect();
         }
         if ids.is_empty() {
             return Err(Status::not_found("there is no evidence: `sinergi audit` makes some where something is wrong"));
         }
-        self.evidence.export(&ids, &links.own, &charters, &links.entry_key).map_err(|error| folder_status(&error))
+        self.evidence.export(&ids).map_err(|error| folder_status(&error))
     }
 }
 
 /// Keeps what was found as evidence, and alarms.
-pub(crate) async fn kept(links: &Links, folder: &EvidenceFolder, audited: Audited) -> wire::AuditResult {
-    let (links, folder) = (links.clone(), folder.clone());
+async fn kept(evidence: &EvidenceFolder, audited: Audited) -> operator_api::AuditResult {
+    let evidence = evidence.clone();
     let kept = tokio::task::spawn_blocking(move || {
         let mut findings = Vec::new();
         for (accusation, statement) in audited.findings {
-            let id = audit::keep(&links, &folder, &accusation, &statement);
+            let id = evidence.keep(&accusation, &statement);
             findings.push(finding(statement, id.unwrap_or_default()));
         }
-        wire::AuditResult {
+        operator_api::AuditResult {
             problem: String::new(),
             size: audited.size.unwrap_or_default(),
             checked: audited.checked,
@@ -108,12 +120,13 @@ pub(crate) async fn kept(links: &Links, folder: &EvidenceFolder, audited: Audite
             findings,
         }
     });
-    let failed = |error| wire::AuditResult { problem: format!("the audit failed: {error}"), ..Default::default() };
+    let failed =
+        |error| operator_api::AuditResult { problem: format!("the audit failed: {error}"), ..Default::default() };
     kept.await.unwrap_or_else(failed)
 }
 
-fn finding(statement: Statement, evidence: String) -> wire::AuditFinding {
-    wire::AuditFinding {
+fn finding(statement: Statement, evidence: String) -> operator_api::AuditFinding {
+    operator_api::AuditFinding {
         finding: statement.finding.name().to_owned(),
         accused: statement.accused.to_string(),
         proven: statement.finding.is_proven(),

@@ -2,10 +2,13 @@
 //!
 //! Whether a command is allowed is not decided here: see [`sinergi_proto::complaint::decide`](fn@sinergi_proto::complaint::decide).
 
+use data_encoding::HEXLOWER;
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId};
+use sinergi_proto::base::limits;
 use sinergi_proto::complaint::{Command, NewOffer};
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId};
-use sinergi_proto::limits;
-use sinergi_proto::wire::{self, ReplyWord, act_request::Act};
+use sinergi_proto::operator_api;
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::wire::ReplyWord;
 use tonic::Status;
 
 /// Characters of a wrong value that a message repeats.
@@ -41,8 +44,8 @@ pub(super) fn parse<E: From<Malformed>>(
 ) -> Result<Command, E> {
     Ok(match act {
         Act::Forward(forward) => Command::Forward(offer(forward)?),
-        Act::Reassign(wire::Reassign { to, reason, answer_by }) => {
-            Command::Reassign(offer(wire::Forward { to, reason, answer_by })?)
+        Act::Reassign(operator_api::Reassign { to, reason, answer_by }) => {
+            Command::Reassign(offer(operator_api::Forward { to, reason, answer_by })?)
         }
         Act::Accept(_) => Command::Accept,
         Act::Return(give_back) => {
@@ -85,7 +88,7 @@ pub(super) fn parse<E: From<Malformed>>(
 }
 
 /// Parses an offer of custody.
-pub(super) fn offer(forward: wire::Forward) -> Result<NewOffer, Malformed> {
+pub(super) fn offer(forward: operator_api::Forward) -> Result<NewOffer, Malformed> {
     let answer_by = Some(forward.answer_by).filter(|millis| *millis != 0);
     Ok(NewOffer { to: agency("to", &forward.to)?, reason: code("reason", forward.reason)?, answer_by })
 }
@@ -114,7 +117,7 @@ fn optional_entry(field: &'static str, bytes: &[u8]) -> Result<Option<EntryId>, 
 
 fn entry(field: &'static str, bytes: &[u8]) -> Result<EntryId, Malformed> {
     EntryId::from_slice(bytes).ok_or_else(|| {
-        let shown: String = bytes.iter().take(SHOWN_BYTES).map(|byte| format!("{byte:02x}")).collect();
+        let shown = HEXLOWER.encode(&bytes[..bytes.len().min(SHOWN_BYTES)]);
         malformed(field, &shown, format!("has {} bytes, an id has 32", bytes.len()))
     })
 }
@@ -145,32 +148,32 @@ mod tests {
         parsed(act).expect_err("malformed").field
     }
 
-    fn forward(to: &str, reason: i32, answer_by: u64) -> wire::Forward {
-        wire::Forward { to: to.to_owned(), reason, answer_by }
+    fn forward(to: &str, reason: i32, answer_by: u64) -> operator_api::Forward {
+        operator_api::Forward { to: to.to_owned(), reason, answer_by }
     }
 
     fn reassign(to: &str, reason: i32) -> Act {
-        Act::Reassign(wire::Reassign { to: to.to_owned(), reason, answer_by: 0 })
+        Act::Reassign(operator_api::Reassign { to: to.to_owned(), reason, answer_by: 0 })
     }
 
     fn give_back(reason: i32, suggestion: &str) -> Act {
-        Act::Return(wire::Return { reason, suggestion: suggestion.to_owned() })
+        Act::Return(operator_api::Return { reason, suggestion: suggestion.to_owned() })
     }
 
     fn verify(category: &str, priority: i32, handling: i32) -> Act {
-        Act::Verify(wire::Verify { category: category.to_owned(), priority, handling })
+        Act::Verify(operator_api::Verify { category: category.to_owned(), priority, handling })
     }
 
     fn reply(word: i32, reply_code: &str) -> Act {
-        Act::Reply(wire::Reply { word, reply_code: reply_code.to_owned() })
+        Act::Reply(operator_api::Reply { word, reply_code: reply_code.to_owned() })
     }
 
     fn disclose(entry: Vec<u8>, to: &str) -> Act {
-        Act::Disclose(wire::Disclose { entry, commitment: 1, to: to.to_owned() })
+        Act::Disclose(operator_api::Disclose { entry, commitment: 1, to: to.to_owned() })
     }
 
     fn erase(ground: i32, entries: Vec<Vec<u8>>) -> Act {
-        Act::Erase(wire::Erase { ground, entries })
+        Act::Erase(operator_api::Erase { ground, entries })
     }
 
     fn member(id: &str) -> AgencyId {
@@ -213,16 +216,19 @@ mod tests {
 
     #[test]
     fn a_code_is_chosen() {
-        assert_eq!(wrong_field(Act::Progress(wire::Progress { state: 0 })), "state");
-        assert_eq!(wrong_field(Act::Resolve(wire::Resolve { outcome: -1 })), "outcome");
-        assert_eq!(wrong_field(Act::Close(wire::Close { cause: 0, silence_working_days: 3 })), "cause");
-        assert_eq!(wrong_field(Act::Archive(wire::Archive { reason: 0 })), "reason");
+        assert_eq!(wrong_field(Act::Progress(operator_api::Progress { state: 0 })), "state");
+        assert_eq!(wrong_field(Act::Resolve(operator_api::Resolve { outcome: -1 })), "outcome");
+        assert_eq!(wrong_field(Act::Close(operator_api::Close { cause: 0, silence_working_days: 3 })), "cause");
+        assert_eq!(wrong_field(Act::Archive(operator_api::Archive { reason: 0 })), "reason");
         assert_eq!(wrong_field(erase(0, Vec::new())), "ground");
     }
 
     #[test]
     fn a_code_that_this_version_does_not_know_is_passed_on_unless_it_decides_something() {
-        assert_eq!(parsed(Act::Resolve(wire::Resolve { outcome: 4711 })), Ok(Command::Resolve { outcome: 4711 }));
+        assert_eq!(
+            parsed(Act::Resolve(operator_api::Resolve { outcome: 4711 })),
+            Ok(Command::Resolve { outcome: 4711 })
+        );
         assert_eq!(wrong_field(reply(4711, "")), "word");
     }
 
@@ -237,7 +243,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_named_by_its_whole_id() {
-        let approve = |proposal| Act::Approve(wire::Approve { proposal });
+        let approve = |proposal| Act::Approve(operator_api::Approve { proposal });
         assert_eq!(wrong_field(approve(vec![1; 31])), "proposal");
         assert_eq!(wrong_field(erase(1, vec![vec![1; 32], Vec::new()])), "entry");
         assert_eq!(wrong_field(disclose(vec![1; 33], "ksp")), "entry");
@@ -257,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_link_names_a_complaint_that_is_here() {
-        let link = || Act::Link(wire::Link { duplicate_of: "part of an id".to_owned() });
+        let link = || Act::Link(operator_api::Link { duplicate_of: "part of an id".to_owned() });
         assert_eq!(parsed(link()), Ok(Command::Link { duplicate_of: COMPLAINT }));
         let unknown = parse(link(), |name| Err(Status::not_found(name))).expect_err("no such complaint");
         assert_eq!(unknown.code(), tonic::Code::NotFound);

@@ -2,18 +2,25 @@
 
 use std::collections::BTreeMap;
 
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, ComplaintName};
 use sinergi_proto::complaint::Phase;
-use sinergi_proto::content::read_text;
-use sinergi_proto::ids::{AgencyId, ComplaintId};
+use sinergi_proto::entry::content::read_text;
+use sinergi_proto::operator_api;
 use sinergi_proto::wire;
 use tonic::Status;
 
 use super::names::optional_agency;
-use super::{OperatorService, RowSink, limit_of, own};
-use crate::case::{CaseError, Leaf};
-use crate::record_codec::Header;
-use crate::store::Summary;
-use crate::time::now_millis;
+use super::{RowSink, limit_of, own};
+use crate::base::time::now_millis;
+use crate::peers::Peers;
+use crate::storage::case::{CaseError, Leaf};
+use crate::storage::charters::Directory;
+use crate::storage::outbox::Outbox;
+use crate::storage::record_codec::Header;
+use crate::storage::store::Summary;
+
+/// The number of complaints that the error about an ambiguous name lists.
+const NAMED_MOST: usize = 5;
 
 /// Which complaints are listed.
 pub(super) struct Filter {
@@ -28,7 +35,7 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    pub(super) fn parse(request: wire::ListComplaintsRequest) -> Result<Self, Status> {
+    pub(super) fn parse(request: operator_api::ListComplaintsRequest) -> Result<Self, Status> {
         let phase = match request.phase.as_str() {
             "" => None,
             name => Some(Phase::from_name(name).ok_or_else(|| {
@@ -60,10 +67,35 @@ impl Filter {
     }
 }
 
-impl OperatorService {
+/// The complaints of this node, as operators see them.
+#[derive(Clone)]
+pub(super) struct Complaints {
+    pub(super) own: AgencyId,
+    pub(super) peers: Peers,
+    pub(super) outbox: Outbox,
+    pub(super) directory: Directory,
+}
+
+impl Complaints {
+    /// The one complaint that is meant.
+    pub(super) fn complaint_named(&self, name: &str) -> Result<ComplaintId, Status> {
+        let name: ComplaintName = name.parse().map_err(|error| Status::invalid_argument(format!("{error}")))?;
+        let found = own(self.outbox.store().named(&name, NAMED_MOST))?;
+        match found[..] {
+            [] => Err(Status::not_found(format!("there is no complaint {} here", name.as_str()))),
+            [one] => Ok(one),
+            _ => {
+                let several: Vec<String> = found.iter().map(ToString::to_string).collect();
+                let text =
+                    format!("{} names several complaints, write more of it: {}", name.as_str(), several.join(", "));
+                Err(Status::invalid_argument(text))
+            }
+        }
+    }
+
     /// Lists complaints, newest first.
-    pub(super) fn list(&self, filter: &Filter, row: RowSink<'_, wire::ComplaintSummary>) -> Result<(), Status> {
-        let store = self.links.outbox.store();
+    pub(super) fn list(&self, filter: &Filter, row: RowSink<'_, operator_api::ComplaintSummary>) -> Result<(), Status> {
+        let store = self.outbox.store();
         let mut left = filter.limit;
         let mut show = |id: ComplaintId, summary: Summary| -> Result<bool, Status> {
             if filter.takes(&id, &summary) {
@@ -89,13 +121,13 @@ impl OperatorService {
         Ok(())
     }
 
-    pub(super) fn summary(&self, id: &ComplaintId, summary: Summary) -> Result<wire::ComplaintSummary, Status> {
-        let outbox = &self.links.outbox;
+    pub(super) fn summary(&self, id: &ComplaintId, summary: Summary) -> Result<operator_api::ComplaintSummary, Status> {
+        let outbox = &self.outbox;
         let lodged = own(Leaf::parse(own(outbox.reader().leaf(summary.lodged))?, outbox.federation()))?;
         let title = self.texts(&lodged)?.remove(&0).flatten().map(|text| text.title).unwrap_or_default();
         let (offered_to, answer_by) =
             summary.offer.map_or((String::new(), 0), |offer| (offer.to.to_string(), offer.answer_by));
-        Ok(wire::ComplaintSummary {
+        Ok(operator_api::ComplaintSummary {
             complaint: id.0.to_vec(),
             lodged_at: id.lodged_millis(),
             kind: summary.kind,
@@ -112,7 +144,7 @@ impl OperatorService {
             self_closed: summary.self_closed,
             title,
             digest: own(outbox.store().digest(id))?.to_vec(),
-            external: summary.external.map(|e| wire::ExternalReference { source: e.source, id: e.id }),
+            external: summary.external.map(|e| operator_api::ExternalReference { source: e.source, id: e.id }),
         })
     }
 
@@ -122,7 +154,7 @@ impl OperatorService {
         if leaf.entry.commitments.is_empty() {
             return Ok(texts);
         }
-        for record in own(self.links.outbox.reader().contents(leaf.index))? {
+        for record in own(self.outbox.reader().contents(leaf.index))? {
             let Header::Content(header) = own(Header::of(&record).map_err(CaseError::from))? else { continue };
             let text = record.body.get(32..).filter(|_| !record.erased).and_then(read_text);
             texts.insert(header.commitment, text);

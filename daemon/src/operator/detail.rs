@@ -2,38 +2,40 @@
 
 use std::collections::BTreeSet;
 
+use sinergi_proto::base::ids::{AgencyId, ComplaintId};
 use sinergi_proto::charter::Charter;
 use sinergi_proto::complaint::{Complaint, Standing};
 use sinergi_proto::engine::Case;
 use sinergi_proto::entry::{Body, CaseAct, Commitment, ContentClass, CustodyAct, Entry};
-use sinergi_proto::ids::{AgencyId, ComplaintId};
+use sinergi_proto::operator_api;
 use sinergi_proto::wire;
 use tonic::Status;
 
 use super::codes::{archive_reason, code_of, deadline_name, erase_ground};
-use super::{OperatorService, own};
-use crate::case::{self, CaseError, Leaf};
-use crate::store::Summary;
+use super::complaints::Complaints;
+use super::own;
+use crate::storage::case::{self, CaseError, Leaf};
+use crate::storage::store::Summary;
 
-impl OperatorService {
+impl Complaints {
     /// Everything about one complaint.
-    pub(super) fn show(&self, name: &str) -> Result<wire::ComplaintDetail, Status> {
+    pub(super) fn show(&self, name: &str) -> Result<operator_api::ComplaintDetail, Status> {
         let case = self.case_named(name)?;
-        let (outbox, complaint) = (&self.links.outbox, &case.complaint);
+        let (outbox, complaint) = (&self.outbox, &case.complaint);
         let mut timeline = Vec::with_capacity(complaint.len());
         for (entry, _) in complaint.timeline() {
             let index = case.leaves.get(&entry).copied().unwrap_or_default();
             let leaf = own(Leaf::parse(own(outbox.reader().leaf(index))?, outbox.federation()))?;
             timeline.push(self.timeline_row(&case, leaf)?);
         }
-        let charters = self.links.directory.charters();
+        let charters = self.directory.charters();
         let charter = charters.newest();
         let (participants, state) = (complaint.participants(), complaint.case());
         let holder = &complaint.custody().holder;
         let offers = complaint.offers();
         let disclosed_to = complaint.readers().disclosed_to;
-        Ok(wire::ComplaintDetail {
-            summary: Some(self.summary(&complaint.id(), Summary::of(&case, &self.links.own))?),
+        Ok(operator_api::ComplaintDetail {
+            summary: Some(self.summary(&complaint.id(), Summary::of(&case, &self.own))?),
             timeline,
             participants: names(participants),
             observers: names(charter.observers(participants)),
@@ -58,12 +60,12 @@ impl OperatorService {
 
     /// A complaint, folded; `None`: it is not here.
     pub(super) fn load_case(&self, id: &ComplaintId) -> Result<Option<Case>, CaseError> {
-        let outbox = &self.links.outbox;
-        let charters = self.links.directory.charters();
+        let outbox = &self.outbox;
+        let charters = self.directory.charters();
         case::load(id, outbox.store(), outbox.reader(), outbox.federation(), &charters)
     }
 
-    fn timeline_row(&self, case: &Case, leaf: Leaf) -> Result<wire::TimelineRow, Status> {
+    fn timeline_row(&self, case: &Case, leaf: Leaf) -> Result<operator_api::TimelineRow, Status> {
         let content = self.timeline_contents(case, &leaf)?;
         let Leaf { index, header, entry } = leaf;
         let (standing, standing_reason) = standing_of(case, &entry);
@@ -89,7 +91,7 @@ impl OperatorService {
             } => proposal.0.to_vec(),
             _ => Vec::new(),
         };
-        Ok(wire::TimelineRow {
+        Ok(operator_api::TimelineRow {
             entry_id: entry.id.0.to_vec(),
             leaf_index: index.0,
             at: entry.clock.millis(),
@@ -110,7 +112,7 @@ impl OperatorService {
         })
     }
 
-    fn timeline_contents(&self, case: &Case, leaf: &Leaf) -> Result<Vec<wire::TimelineContent>, Status> {
+    fn timeline_contents(&self, case: &Case, leaf: &Leaf) -> Result<Vec<operator_api::TimelineContent>, Status> {
         let mut texts = self.texts(leaf)?;
         let rows = (0u32..).zip(&leaf.entry.commitments).map(|(number, commitment)| {
             let (availability, text, why) = match texts.remove(&number) {
@@ -121,7 +123,7 @@ impl OperatorService {
                 }
                 None => self.why_not_here(&case.complaint, &leaf.entry, commitment),
             };
-            wire::TimelineContent {
+            operator_api::TimelineContent {
                 class: commitment.class.to_wire().into(),
                 length: commitment.length,
                 availability: availability.to_owned(),
@@ -139,7 +141,7 @@ impl OperatorService {
         entry: &Entry,
         commitment: &Commitment,
     ) -> (&'static str, Option<wire::Text>, String) {
-        let me = &self.links.own;
+        let me = &self.own;
         let (availability, why) = match &entry.body {
             Body::Case { act: CaseAct::Disclosed { to, .. }, .. } if to != me => {
                 ("withheld", format!("it was disclosed to {to} alone"))
@@ -162,7 +164,7 @@ impl OperatorService {
     }
 
     fn links_to_another(&self, participants: &BTreeSet<AgencyId>) -> bool {
-        participants.iter().any(|agency| *agency != self.links.own && self.links.peers.get(agency).is_some())
+        participants.iter().any(|agency| *agency != self.own && self.peers.get(agency).is_some())
     }
 }
 
@@ -175,8 +177,8 @@ fn names<'a>(agencies: impl IntoIterator<Item = &'a AgencyId>) -> Vec<String> {
 }
 
 /// Who was accountable, and when.
-fn custody_spans(complaint: &Complaint) -> Vec<wire::CustodySpan> {
-    let mut spans: Vec<wire::CustodySpan> = Vec::new();
+fn custody_spans(complaint: &Complaint) -> Vec<operator_api::CustodySpan> {
+    let mut spans: Vec<operator_api::CustodySpan> = Vec::new();
     for (id, known) in complaint.path() {
         let Some(custody) = known.custody() else { continue };
         let holder = custody.holder.to_string();
@@ -185,14 +187,14 @@ fn custody_spans(complaint: &Complaint) -> Vec<wire::CustodySpan> {
             if let Some(last) = spans.last_mut() {
                 last.until = from;
             }
-            spans.push(wire::CustodySpan { holder, from, until: 0, entry_id: id.0.to_vec() });
+            spans.push(operator_api::CustodySpan { holder, from, until: 0, entry_id: id.0.to_vec() });
         }
     }
     spans
 }
 
 /// The proposals that wait for a second signature, each with the agencies that may give it.
-fn proposals(complaint: &Complaint, charter: &Charter) -> Vec<wire::Proposal> {
+fn proposals(complaint: &Complaint, charter: &Charter) -> Vec<operator_api::Proposal> {
     let (intake, holder) = (complaint.intake(), &complaint.custody().holder);
     let archive = complaint.case().archive_proposal.map(|open| {
         let second = if holder == intake { names(charter.supervisors(holder)) } else { vec![intake.to_string()] };
@@ -207,9 +209,9 @@ fn proposals(complaint: &Complaint, charter: &Charter) -> Vec<wire::Proposal> {
         second.extend(charter.members().filter(|member| member.oversight && member.id != *intake).map(|m| &m.id));
         (entry, "erase", ground, names(second))
     });
-    let proposal = |(entry, kind, code, second): (sinergi_proto::ids::EntryId, &str, String, Vec<String>)| {
+    let proposal = |(entry, kind, code, second): (sinergi_proto::base::ids::EntryId, &str, String, Vec<String>)| {
         let author = complaint.entry(&entry).map(|known| known.author.to_string()).unwrap_or_default();
-        wire::Proposal { entry_id: entry.0.to_vec(), kind: kind.to_owned(), code, author, second }
+        operator_api::Proposal { entry_id: entry.0.to_vec(), kind: kind.to_owned(), code, author, second }
     };
     archive.into_iter().chain(erase).map(proposal).collect()
 }

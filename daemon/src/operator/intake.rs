@@ -4,23 +4,32 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, future, stream};
 use rand::RngExt;
-use sinergi_proto::content::{Content, TextRole, reply_code_hash, serialise_text};
-use sinergi_proto::engine::{Act, External, Lodge, NotDone};
+use sinergi_proto::base::limits;
+use sinergi_proto::engine::{Act, CommandError, External, Lodge};
 use sinergi_proto::entry::ContentClass;
-use sinergi_proto::limits;
+use sinergi_proto::entry::content::{Content, TextRole, reply_code_hash, serialise_text};
+use sinergi_proto::operator_api;
+use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
 use tokio::sync::oneshot;
 use tonic::{Status, Streaming};
 
-use super::{OperatorService, Rows, blocking, commands, submit_status};
-use crate::continuity::State;
+use super::complaints::Complaints;
+use super::{Rows, blocking, commands, submit_status};
+use crate::rollback_guard::Continuity;
+use crate::writer::WriterHandle;
 use crate::writer::{Submission, SubmitError};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 /// Crockford's base32 without the letters that look like digits: what a citizen can read aloud.
 const REPLY_CODE_ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// Complaints of one stream that are lodged at a time: one stream fills a group of the writer.
-const LODGED_AT_A_TIME: usize = limits::GROUP_SUBMISSIONS;
+const LODGED_AT_A_TIME: usize = limits::BATCH_SUBMISSIONS;
+
+/// What a held call may weigh, in bytes.
+const HELD_CALL_BYTES: usize = limits::CONTENT_BYTES;
 
 /// A complaint that is to be lodged, and the code that its citizen gets.
 struct Lodging {
@@ -29,17 +38,37 @@ struct Lodging {
 }
 
 impl Lodging {
-    fn parse(request: wire::LodgeRequest) -> Result<Self, Status> {
+    fn parse(request: operator_api::LodgeRequest) -> Result<Self, Status> {
         let reply_code = draw_reply_code();
         Ok(Self { lodge: Box::new(parse_lodge(request, &reply_code)?), reply_code })
     }
 }
 
-impl OperatorService {
+/// What operators lodge and command.
+#[derive(Clone)]
+pub(super) struct Intake {
+    pub(super) submissions: Submissions,
+    pub(super) complaints: Complaints,
+    pub(super) stop: CancellationToken,
+}
+
+/// The way to the writer.
+#[derive(Clone)]
+pub(super) struct Submissions {
+    writer: WriterHandle,
+    guard: Continuity,
+    /// Room for calls that are held until the peers were heard.
+    held_calls: Arc<Semaphore>,
+}
+
+impl Intake {
     /// Lodges what comes on a stream, each answered in its turn. Told to stop, the node answers what it has read.
-    pub(super) fn lodge_each(&self, requests: Streaming<wire::LodgeRequest>) -> Rows<wire::LodgeResult> {
+    pub(super) fn lodge_each(
+        &self,
+        requests: Streaming<operator_api::LodgeRequest>,
+    ) -> Rows<operator_api::LodgeResult> {
         let service = Arc::new(self.clone());
-        let (stop, stopped) = (self.links.stop.clone().cancelled_owned(), self.links.stop.clone());
+        let (stop, stopped) = (self.stop.clone().cancelled_owned(), self.stop.clone());
         let results = requests.take_until(stop).map(move |request| {
             // What waits is small: the request is parsed before.
             let (service, lodging) = (Arc::clone(&service), request.map(Lodging::parse));
@@ -55,53 +84,67 @@ impl OperatorService {
         Box::pin(results.buffered(LODGED_AT_A_TIME).chain(last.filter_map(future::ready)))
     }
 
-    pub(super) async fn lodge_complaint(&self, request: wire::LodgeRequest) -> Result<wire::LodgeReply, Status> {
+    pub(super) async fn lodge_complaint(
+        &self,
+        request: operator_api::LodgeRequest,
+    ) -> Result<operator_api::LodgeReply, Status> {
         self.lodge(Lodging::parse(request)?).await
     }
 
-    async fn lodge(&self, lodging: Lodging) -> Result<wire::LodgeReply, Status> {
+    async fn lodge(&self, lodging: Lodging) -> Result<operator_api::LodgeReply, Status> {
         let Lodging { lodge, reply_code } = lodging;
         let (answer, lodged) = oneshot::channel();
-        self.submit(Submission::Lodge(lodge, answer)).await?;
+        self.submissions.submit(Submission::Lodge(lodge, answer)).await?;
         let lodged = answer_of(lodged).await?;
         let reply_code = if lodged.existed { String::new() } else { reply_code };
         let forward_declined = lodged.forward_declined.map(|error| error.to_string()).unwrap_or_default();
         let complaint = lodged.complaint.0.to_vec();
-        Ok(wire::LodgeReply { complaint, existed: lodged.existed, reply_code, forward_declined })
+        Ok(operator_api::LodgeReply { complaint, existed: lodged.existed, reply_code, forward_declined })
     }
 
-    pub(super) async fn act_on_complaint(&self, request: wire::ActRequest) -> Result<wire::ActReply, Status> {
+    pub(super) async fn act_on_complaint(
+        &self,
+        request: operator_api::ActRequest,
+    ) -> Result<operator_api::ActReply, Status> {
         let act = request.act.ok_or_else(|| Status::invalid_argument("the call names no act"))?;
         let given_class = class_of(request.class)?;
         let text = request.text.map(|text| parse_text(&text)).transpose()?;
-        let (service, name) = (self.clone(), request.complaint);
+        let (complaints, name) = (self.complaints.clone(), request.complaint);
         let (complaint, command) = blocking(move || {
-            let command = commands::parse(act, |other| service.complaint_named(other))?;
-            Ok((service.complaint_named(&name)?, command))
+            let command = commands::parse(act, |other| complaints.complaint_named(other))?;
+            Ok((complaints.complaint_named(&name)?, command))
         })
         .await?;
         let act = Act { complaint, command, text: text.map(|content| (content, given_class)) };
         let (answer, acted) = oneshot::channel();
-        self.submit(Submission::Act(Box::new(act), answer)).await?;
+        self.submissions.submit(Submission::Act(Box::new(act), answer)).await?;
         let acted = answer_of(acted).await?;
-        Ok(wire::ActReply {
+        Ok(operator_api::ActReply {
             complaint: complaint.0.to_vec(),
             entry_id: acted.entry.0.to_vec(),
             leaf_index: acted.leaf.0,
         })
     }
+}
+
+impl Submissions {
+    /// Everything is submitted to `writer`, once `guard` has heard the peers.
+    pub(super) fn new(writer: WriterHandle, guard: Continuity) -> Self {
+        Self { writer, guard, held_calls: Arc::new(Semaphore::new(limits::WRITER_QUEUE_BYTES / HELD_CALL_BYTES)) }
+    }
 
     /// In the first moments after a start calls are held, as many as the queue would take, until the peers were heard.
     pub(super) async fn submit(&self, submission: Submission) -> Result<(), Status> {
-        if self.links.continuity.state() == State::Waiting {
-            let _held = self.held_calls.try_acquire().map_err(|_| submit_status(&NotDone::Unheard.into()))?;
-            self.links.continuity.settled().await;
+        if self.guard.state() == GuardState::Waiting {
+            let _held =
+                self.held_calls.try_acquire().map_err(|_| submit_status(&CommandError::PeersNotHeard.into()))?;
+            self.guard.settled().await;
         }
-        self.links.writer.try_submit(submission).map_err(|error| submit_status(&error))
+        self.writer.try_submit(submission).map_err(|error| submit_status(&error))
     }
 }
 
-pub(super) async fn answer_of<T>(answer: oneshot::Receiver<Result<T, NotDone>>) -> Result<T, Status> {
+pub(super) async fn answer_of<T>(answer: oneshot::Receiver<Result<T, CommandError>>) -> Result<T, Status> {
     match answer.await {
         Ok(result) => result.map_err(|error| submit_status(&error.into())),
         // The writer has ended before it answered: whether the entry is durable is not known.
@@ -111,16 +154,21 @@ pub(super) async fn answer_of<T>(answer: oneshot::Receiver<Result<T, NotDone>>) 
     }
 }
 
-fn result_of(answer: Result<wire::LodgeReply, Status>) -> wire::LodgeResult {
-    use wire::lodge_result::Result as Kind;
+fn result_of(answer: Result<operator_api::LodgeReply, Status>) -> operator_api::LodgeResult {
+    use operator_api::lodge_result::Result as Kind;
     let result = answer.map_or_else(
-        |status| Kind::NotLodged(wire::NotLodged { code: status.code().into(), message: status.message().to_owned() }),
+        |status| {
+            Kind::NotLodged(operator_api::NotLodged {
+                code: status.code().into(),
+                message: status.message().to_owned(),
+            })
+        },
         Kind::Lodged,
     );
-    wire::LodgeResult { result: Some(result) }
+    operator_api::LodgeResult { result: Some(result) }
 }
 
-fn parse_lodge(request: wire::LodgeRequest, reply_code: &str) -> Result<Lodge, Status> {
+fn parse_lodge(request: operator_api::LodgeRequest, reply_code: &str) -> Result<Lodge, Status> {
     let kind = request.kind();
     if kind == wire::ComplaintKind::Unspecified {
         let text = format!("kind {}: must be complaint, aspiration or information-request", request.kind);
@@ -153,7 +201,7 @@ fn parse_lodge(request: wire::LodgeRequest, reply_code: &str) -> Result<Lodge, S
     Ok(Lodge { body, contents, external, forward })
 }
 
-fn parse_external(external: wire::ExternalReference) -> Result<External, Status> {
+fn parse_external(external: operator_api::ExternalReference) -> Result<External, Status> {
     check_code("source", &external.source, limits::EXTERNAL_SOURCE_BYTES, true)?;
     check_code("external id", &external.id, limits::EXTERNAL_ID_BYTES, true)?;
     Ok(External { source: external.source, id: external.id })

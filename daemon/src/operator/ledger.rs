@@ -2,52 +2,63 @@
 
 use std::ops::ControlFlow;
 
-use sinergi_proto::engine::NotDone;
-use sinergi_proto::ids::LedgerIndex;
-use sinergi_proto::wire;
+use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
+use sinergi_proto::engine::CommandError;
+use sinergi_proto::operator_api;
+use sinergi_proto::transparency::rollback_guard::GuardState;
 use tonic::Status;
 
-use super::{OperatorService, RowSink, submit_status};
-use crate::continuity::State;
-use crate::ledger::{self, Progress};
-use crate::writer::{Head, SubmitError};
+use super::{RowSink, submit_status};
+use crate::rollback_guard::Continuity;
+use crate::storage::ledger::{self, Progress};
+use crate::storage::outbox::Outbox;
+use crate::writer::{Head, SubmitError, WriterHandle};
 
 /// Bytes between two words about the progress.
 const PROGRESS_EVERY: u64 = 4 * 1024 * 1024;
 
-impl OperatorService {
+/// The ledger of this node, as far as it has signed for it.
+#[derive(Clone)]
+pub(super) struct SignedLedger {
+    pub(super) own: AgencyId,
+    pub(super) outbox: Outbox,
+    pub(super) writer: WriterHandle,
+    pub(super) guard: Continuity,
+}
+
+impl SignedLedger {
     /// What the node has signed for, once that is at least so many leaves.
     pub(super) async fn signed_head(&self, size: LedgerIndex) -> Result<Head, Status> {
-        let mut head = self.links.writer.head();
-        if self.links.continuity.settled().await == State::SetBack {
-            return Err(submit_status(&NotDone::SetBack.into()));
+        let mut head = self.writer.head();
+        if self.guard.settled().await == GuardState::SetBack {
+            return Err(submit_status(&CommandError::SetBack.into()));
         }
         let signed = head.wait_for(|head| head.is_signed && head.size >= size).await;
         Ok(signed.map_err(|_| submit_status(&SubmitError::Stopped))?.clone())
     }
 
     /// Checks every record, the tree and the positions; streams how far it is, and at last what it found.
-    pub(super) fn verify(&self, row: RowSink<'_, wire::VerifyProgress>) -> Result<(), Status> {
+    pub(super) fn verify(&self, row: RowSink<'_, operator_api::VerifyProgress>) -> Result<(), Status> {
         let mut told = 0;
         let mut total = 0;
-        let findings = ledger::verify(self.links.outbox.reader(), |progress| {
+        let findings = ledger::verify(self.outbox.reader(), |progress| {
             let Progress { checked, .. } = progress;
             total = progress.total;
             if checked < told + PROGRESS_EVERY {
                 return ControlFlow::Continue(());
             }
             told = checked;
-            let progress = wire::VerifyProgress { checked, total, done: false, findings: Vec::new() };
+            let progress = operator_api::VerifyProgress { checked, total, done: false, findings: Vec::new() };
             if row(progress) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
-        let findings = findings.into_iter().map(|finding| wire::VerifyFinding {
+        let findings = findings.into_iter().map(|finding| operator_api::VerifyFinding {
             file: finding.file.display().to_string(),
             offset: finding.offset,
             problem: finding.problem.to_string(),
             advice: finding.advice.to_string(),
         });
         let findings = findings.collect();
-        row(wire::VerifyProgress { checked: total, total, done: true, findings });
+        row(operator_api::VerifyProgress { checked: total, total, done: true, findings });
         Ok(())
     }
 }

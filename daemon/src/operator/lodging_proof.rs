@@ -1,43 +1,52 @@
 //! The citizen's receipt: the proof that a complaint stands in this node's ledger as it was lodged.
 //!
-//! It must not know how a receipt is checked: that is [`sinergi_proto::lodging_proof`].
+//! It must not know how a receipt is checked: that is [`sinergi_proto::transparency::lodging_proof`].
 //!
 //! Invariant: only the agency that took a complaint in gives the receipt; it alone vouches for when and what was lodged.
 
-use sinergi_proto::content::reply_code_hash;
+use sinergi_proto::base::ids::{ComplaintId, LedgerIndex};
 use sinergi_proto::entry::Body;
-use sinergi_proto::ids::{ComplaintId, LedgerIndex};
-use sinergi_proto::lodging_proof;
-use sinergi_proto::wire;
+use sinergi_proto::entry::content::reply_code_hash;
+use sinergi_proto::operator_api;
+use sinergi_proto::transparency::lodging_proof;
 use tonic::Status;
 
+use super::complaints::Complaints;
 use super::detail::no_case;
-use super::{OperatorService, blocking, own};
-use crate::case::{CaseError, Leaf};
-use crate::ledger::ReadError;
+use super::ledger::SignedLedger;
+use super::{blocking, own};
+use crate::storage::case::{CaseError, Leaf};
+use crate::storage::ledger::ReadError;
 use crate::writer::Head;
 
-impl OperatorService {
+/// Gives the receipts of the complaints that this agency took in.
+#[derive(Clone)]
+pub(super) struct LodgingProofs {
+    pub(super) complaints: Complaints,
+    pub(super) ledger: SignedLedger,
+}
+
+impl LodgingProofs {
     /// The receipt under the newest checkpoint.
     pub(super) async fn lodging_proof(
         &self,
-        request: wire::GetLodgingProofRequest,
-    ) -> Result<wire::LodgingProof, Status> {
+        request: operator_api::GetLodgingProofRequest,
+    ) -> Result<operator_api::LodgingProof, Status> {
         let service = self.clone();
         let (complaint, lodged) = blocking(move || service.taken_in(&request)).await?;
         // The store may be a moment ahead of what is signed.
-        let head = self.signed_head(lodged.index.next()).await?;
+        let head = self.ledger.signed_head(lodged.index.next()).await?;
         let service = self.clone();
         let file = blocking(move || own(service.receipt_of(&lodged, &head))).await?;
-        Ok(wire::LodgingProof { complaint: complaint.0.to_vec(), file })
+        Ok(operator_api::LodgingProof { complaint: complaint.0.to_vec(), file })
     }
 
     /// The complaint that is meant, if this agency took it in, and its Lodged.
-    fn taken_in(&self, request: &wire::GetLodgingProofRequest) -> Result<(ComplaintId, Leaf), Status> {
-        let id = self.complaint_named(&request.complaint)?;
-        let outbox = &self.links.outbox;
+    fn taken_in(&self, request: &operator_api::GetLodgingProofRequest) -> Result<(ComplaintId, Leaf), Status> {
+        let id = self.complaints.complaint_named(&request.complaint)?;
+        let outbox = &self.complaints.outbox;
         let summary = own(outbox.store().summary(&id))?.ok_or_else(|| no_case(&id))?;
-        if summary.intake != self.links.own {
+        if summary.intake != self.complaints.own {
             let text =
                 format!("complaint {id} was lodged at {}: that agency gives the receipt, ask there", summary.intake);
             return Err(Status::failed_precondition(text));
@@ -54,7 +63,7 @@ impl OperatorService {
 
     fn receipt_of(&self, lodged: &Leaf, head: &Head) -> Result<Vec<u8>, ReadError> {
         let (index, LedgerIndex(size)) = (lodged.index, head.size);
-        let path = tlog_tiles::prove_record(size, index.0, self.links.outbox.reader())
+        let path = tlog_tiles::prove_record(size, index.0, self.ledger.outbox.reader())
             .map_err(|source| ReadError::Tree { size, source })?;
         Ok(lodging_proof::receipt(&lodged.entry.signed, index, path, &head.checkpoint))
     }

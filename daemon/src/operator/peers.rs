@@ -3,52 +3,68 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sinergi_proto::cursor::Cursor;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::refusal::{DeferralCode, RefusalCode};
 use sinergi_proto::entry::{Body, Entry};
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::refusal::{DeferralCode, RefusalCode};
+use sinergi_proto::operator_api;
+use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::wire;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tonic::Status;
 
+use super::complaints::Complaints;
 use super::names::optional_agency;
-use super::{OperatorService, RowSink, limit_of, own};
-use crate::case::{CaseError, Leaf};
-use crate::link::{Peer, PeerSnapshot};
-use crate::outbox::Backlog;
-use crate::record_codec::Header;
-use crate::store::PeerCursor;
+use super::{RowSink, limit_of, own};
+use crate::peers::Peers;
+use crate::peers::watch::Watch;
+use crate::peers::{Peer, PeerSnapshot};
+use crate::storage::case::{CaseError, Leaf};
+use crate::storage::outbox::Backlog;
+use crate::storage::outbox::Outbox;
+use crate::storage::record_codec::Header;
+use crate::storage::store::PeerCursor;
+use crate::writer::WriterHandle;
 use crate::writer::reset_reason;
 
 /// How long a peer may take to answer a ping.
 const PING: Duration = Duration::from_secs(10);
 
-impl OperatorService {
+/// The peers of this node, and what waits for them or was refused.
+#[derive(Clone)]
+pub(super) struct PeerQueries {
+    pub(super) peers: Peers,
+    pub(super) outbox: Outbox,
+    pub(super) watch: Watch,
+    pub(super) writer: WriterHandle,
+    pub(super) complaints: Complaints,
+}
+
+impl PeerQueries {
     /// The peers, or one of them.
-    pub(super) fn peers(&self, agency: &str) -> Result<wire::ListPeersReply, Status> {
+    pub(super) fn peers(&self, agency: &str) -> Result<operator_api::ListPeersReply, Status> {
         let wanted = self.wanted_peers(agency)?;
         let (backlogs, _) = self.backlogs(&wanted)?;
         let statuses = wanted.iter().zip(backlogs).map(|(peer, backlog)| self.peer_status(peer, backlog));
-        Ok(wire::ListPeersReply { peers: statuses.collect::<Result<_, Status>>()? })
+        Ok(operator_api::ListPeersReply { peers: statuses.collect::<Result<_, Status>>()? })
     }
 
     fn wanted_peers(&self, agency: &str) -> Result<Vec<Arc<Peer>>, Status> {
         match optional_agency("peer", agency)? {
-            None => Ok(self.links.peers.iter().cloned().collect()),
+            None => Ok(self.peers.iter().cloned().collect()),
             Some(agency) => Ok(vec![self.peer_named(&agency)?]),
         }
     }
 
     fn peer_named(&self, agency: &AgencyId) -> Result<Arc<Peer>, Status> {
         let unknown = || Status::not_found(format!("{agency} is no peer of this node; `sinergi peer list` shows them"));
-        self.links.peers.get(agency).cloned().ok_or_else(unknown)
+        self.peers.get(agency).cloned().ok_or_else(unknown)
     }
 
     /// Up to where a peer has our ledger: what the session knows, or what its receipts said.
     pub(super) fn acknowledged(&self, peer: &Peer, state: &PeerSnapshot) -> Result<Cursor, Status> {
-        let start = Cursor::start(self.links.writer.head().borrow().epoch);
-        let stored = own(self.links.outbox.store().cursor(PeerCursor::Acknowledged, &peer.agency))?;
+        let start = Cursor::start(self.writer.head().borrow().epoch);
+        let stored = own(self.outbox.store().cursor(PeerCursor::Acknowledged, &peer.agency))?;
         let newest = state.acknowledged.max(stored).unwrap_or(start);
         Ok(if newest.epoch == start.epoch { newest } else { start })
     }
@@ -60,22 +76,22 @@ impl OperatorService {
             Ok::<_, Status>((peer.agency.clone(), cursor))
         };
         let peers: Vec<_> = peers.iter().map(acknowledged).collect::<Result<_, _>>()?;
-        own(self.links.outbox.backlogs(&peers))
+        own(self.outbox.backlogs(&peers))
     }
 
-    fn peer_status(&self, peer: &Peer, backlog: Backlog) -> Result<wire::PeerStatus, Status> {
+    fn peer_status(&self, peer: &Peer, backlog: Backlog) -> Result<operator_api::PeerStatus, Status> {
         let state = peer.snapshot();
         let acknowledged = self.acknowledged(peer, &state)?;
-        let received = own(self.links.outbox.store().cursor(PeerCursor::Received, &peer.agency))?;
+        let received = own(self.outbox.store().cursor(PeerCursor::Received, &peer.agency))?;
         let reset = own(self.reset_of(&peer.agency))?;
-        let shown = self.links.watch.newest(&peer.agency);
+        let shown = self.watch.newest(&peer.agency);
         let name = match (state.linked_since > 0, state.connecting, peer.endpoint.is_some()) {
             (true, ..) => "linked",
             (_, true, _) => "connecting",
             (_, _, true) => "backoff",
             (_, _, false) => "waiting",
         };
-        Ok(wire::PeerStatus {
+        Ok(operator_api::PeerStatus {
             agency: peer.agency.to_string(),
             state: name.to_owned(),
             direction: if peer.endpoint.is_some() { "dials" } else { "waits" }.to_owned(),
@@ -106,16 +122,16 @@ impl OperatorService {
 
     /// When and why a peer declared its newest epoch.
     fn reset_of(&self, peer: &AgencyId) -> Result<Option<(u64, String)>, CaseError> {
-        let Some(newest) = self.links.outbox.store().reset_of(peer)? else { return Ok(None) };
-        let record = self.links.outbox.reader().leaf(newest.leaf)?;
-        let entry = Leaf::parse(record, self.links.outbox.federation())?.entry;
+        let Some(newest) = self.outbox.store().reset_of(peer)? else { return Ok(None) };
+        let record = self.outbox.reader().leaf(newest.leaf)?;
+        let entry = Leaf::parse(record, self.outbox.federation())?.entry;
         let Body::Node(body) = entry.body else { return Ok(None) };
         let wire::entry::Body::LedgerReset(reset) = *body else { return Ok(None) };
         Ok(Some((entry.clock.millis(), reset_reason(&reset).to_owned())))
     }
 
     /// Asks a peer for an answer, through the link that is up.
-    pub(super) async fn ping(&self, agency: &str) -> Result<wire::PingPeerReply, Status> {
+    pub(super) async fn ping(&self, agency: &str) -> Result<operator_api::PingPeerReply, Status> {
         let agency = optional_agency("peer", agency)?.ok_or_else(|| Status::invalid_argument("peer is empty"))?;
         let peer = self.peer_named(&agency)?;
         let not_linked = || {
@@ -130,7 +146,7 @@ impl OperatorService {
         match tokio::time::timeout(PING, answered).await {
             Ok(Ok(())) => {
                 let round_trip_micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-                Ok(wire::PingPeerReply { round_trip_micros })
+                Ok(operator_api::PingPeerReply { round_trip_micros })
             }
             Ok(Err(_)) => Err(not_linked()),
             Err(_) => Err(Status::deadline_exceeded(format!("{agency} did not answer within {} s", PING.as_secs()))),
@@ -140,24 +156,24 @@ impl OperatorService {
     /// What peers have not acknowledged, oldest first.
     pub(super) fn outbox(
         &self,
-        request: &wire::ListOutboxRequest,
-        row: RowSink<'_, wire::OutboxItem>,
+        request: &operator_api::ListOutboxRequest,
+        row: RowSink<'_, operator_api::OutboxItem>,
     ) -> Result<(), Status> {
         let only = match request.complaint.as_str() {
             "" => None,
-            name => Some(self.complaint_named(name)?),
+            name => Some(self.complaints.complaint_named(name)?),
         };
         let mut left = limit_of(request.limit);
         for peer in self.wanted_peers(&request.peer)? {
             let state = peer.snapshot();
             let acknowledged = self.acknowledged(&peer, &state)?;
             let sent = state.sent.unwrap_or(acknowledged);
-            let listed = self.links.outbox.queued(&peer.agency, acknowledged, |queued| {
+            let listed = self.outbox.queued(&peer.agency, acknowledged, |queued| {
                 if only.is_some() && queued.entry.complaint != only {
                     return true;
                 }
                 let in_flight = state.linked_since > 0 && queued.leaf < sent.index;
-                let item = wire::OutboxItem {
+                let item = operator_api::OutboxItem {
                     peer: peer.agency.to_string(),
                     leaf_index: queued.leaf.0,
                     entry_id: queued.entry.id.0.to_vec(),
@@ -182,8 +198,8 @@ impl OperatorService {
     /// What was refused, newest first; or what waits.
     pub(super) fn refused(
         &self,
-        request: &wire::ListRefusedRequest,
-        row: RowSink<'_, wire::RefusedItem>,
+        request: &operator_api::ListRefusedRequest,
+        row: RowSink<'_, operator_api::RefusedItem>,
     ) -> Result<(), Status> {
         let peer = optional_agency("peer", &request.peer)?;
         if !matches!(request.direction.as_str(), "" | "by_us" | "by_peer") {
@@ -197,7 +213,7 @@ impl OperatorService {
             return self.deferred(peer.as_ref(), limit, row);
         }
         let mut left = limit;
-        for item in self.links.outbox.store().refused() {
+        for item in self.outbox.store().refused() {
             let (number, position, refused) = own(item)?;
             let direction = if refused.by_us { "by_us" } else { "by_peer" };
             if peer.as_ref().is_some_and(|peer| *peer != refused.peer)
@@ -205,9 +221,9 @@ impl OperatorService {
             {
                 continue;
             }
-            let entry = if refused.by_us { own(self.links.outbox.shown_entry(position))? } else { None };
+            let entry = if refused.by_us { own(self.outbox.shown_entry(position))? } else { None };
             let code_name = RefusalCode::from_number(refused.code).map_or("unknown", RefusalCode::name);
-            let item = wire::RefusedItem {
+            let item = operator_api::RefusedItem {
                 number,
                 peer: refused.peer.to_string(),
                 direction: direction.to_owned(),
@@ -230,19 +246,19 @@ impl OperatorService {
         &self,
         peer: Option<&AgencyId>,
         limit: usize,
-        row: RowSink<'_, wire::RefusedItem>,
+        row: RowSink<'_, operator_api::RefusedItem>,
     ) -> Result<(), Status> {
         let mut left = limit;
-        for item in self.links.outbox.store().deferred() {
+        for item in self.outbox.store().deferred() {
             let (_, position) = own(item)?;
-            let record = own(self.links.outbox.reader().record(position))?;
+            let record = own(self.outbox.reader().record(position))?;
             let Header::Deferred(header) = own(Header::of(&record).map_err(CaseError::from))? else { continue };
             if peer.is_some_and(|peer| *peer != header.peer) {
                 continue;
             }
-            let entry = own(self.links.outbox.shown_entry(position))?;
+            let entry = own(self.outbox.shown_entry(position))?;
             let code_name = DeferralCode::from_number(header.code).map_or("unknown", DeferralCode::name);
-            let item = wire::RefusedItem {
+            let item = operator_api::RefusedItem {
                 number: format!("{}-{}-0", position.segment, position.offset),
                 peer: header.peer.to_string(),
                 direction: "by_us".to_owned(),
@@ -263,9 +279,9 @@ impl OperatorService {
 }
 
 /// What a row says of the entry itself, as far as it could be read.
-fn shown(entry: Option<&Entry>) -> wire::RefusedItem {
-    let Some(entry) = entry else { return wire::RefusedItem::default() };
-    wire::RefusedItem {
+fn shown(entry: Option<&Entry>) -> operator_api::RefusedItem {
+    let Some(entry) = entry else { return operator_api::RefusedItem::default() };
+    operator_api::RefusedItem {
         complaint: entry.complaint.map(|id| id.0.to_vec()).unwrap_or_default(),
         author: entry.author.to_string(),
         body: entry.body.name().to_owned(),

@@ -5,21 +5,24 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use prost::Message;
-use sinergi_proto::engine::{Kept, KeptItem, Retried};
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::limits;
-use sinergi_proto::receipt::ItemOutcome;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::limits;
+use sinergi_proto::engine::{KeptAs, KeptItem, Retried};
+use sinergi_proto::operator_api;
+use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::wire;
 use tokio::sync::oneshot;
 use tonic::Status;
 
-use super::intake::answer_of;
+use super::intake::{Submissions, answer_of};
 use super::names::optional_agency;
-use super::{OperatorService, blocking, own, submit_status};
-use crate::authentication::receive_items;
-use crate::case::CaseError;
-use crate::ledger::{Position, Record};
-use crate::record_codec::Header;
+use super::{blocking, own, submit_status};
+use crate::signature_checks::receive_items;
+use crate::storage::case::CaseError;
+use crate::storage::charters::Directory;
+use crate::storage::ledger::{Position, Record};
+use crate::storage::outbox::Outbox;
+use crate::storage::record_codec::Header;
 use crate::writer::{Submission, SubmitError};
 
 /// Refused items of one call: the newest ones.
@@ -29,17 +32,25 @@ const REFUSED_MOST: usize = 1_000;
 struct Found {
     position: Position,
     peer: AgencyId,
-    entry: sinergi_proto::ids::EntryId,
-    kept: Kept,
+    entry: sinergi_proto::base::ids::EntryId,
+    kept: KeptAs,
     item: wire::Item,
 }
 
-impl OperatorService {
+/// Has kept items judged again.
+#[derive(Clone)]
+pub(super) struct Retries {
+    pub(super) outbox: Outbox,
+    pub(super) directory: Directory,
+    pub(super) submissions: Submissions,
+}
+
+impl Retries {
     /// Judges again what was refused or waits.
     pub(super) async fn retry_items(
         &self,
-        request: wire::RetryRefusedRequest,
-    ) -> Result<wire::RetryRefusedReply, Status> {
+        request: operator_api::RetryRefusedRequest,
+    ) -> Result<operator_api::RetryRefusedReply, Status> {
         let position = match request.number.as_str() {
             "" => None,
             number => Some(parse_number(number)?),
@@ -60,12 +71,12 @@ impl OperatorService {
                 continue;
             }
             let (answer, retried) = oneshot::channel();
-            self.submit(Submission::RetryItems(kept, answer)).await?;
+            self.submissions.submit(Submission::RetryItems(kept, answer)).await?;
             items.extend(answer_of(retried).await?.into_iter().map(shown));
         }
         match position {
             Some(position) if items.is_empty() => Err(submit_status(&SubmitError::NoItem(position))),
-            _ => Ok(wire::RetryRefusedReply { items }),
+            _ => Ok(operator_api::RetryRefusedReply { items }),
         }
     }
 
@@ -85,7 +96,7 @@ impl OperatorService {
 
     /// Where the items lie that wait, and the newest of those that this node refused.
     fn kept_positions(&self) -> Result<Vec<Position>, Status> {
-        let store = self.links.outbox.store();
+        let store = self.outbox.store();
         let mut positions = Vec::new();
         for item in store.deferred() {
             positions.push(own(item)?.1);
@@ -102,19 +113,19 @@ impl OperatorService {
     /// The item whose record lies at a position, if this node refused it, or if it still waits.
     fn kept_at(&self, position: Position) -> Result<Option<Found>, Status> {
         // An operator may name any number.
-        let Ok(record) = self.links.outbox.reader().record(position) else { return Ok(None) };
+        let Ok(record) = self.outbox.reader().record(position) else { return Ok(None) };
         let header = own(Header::of(&record).map_err(CaseError::from))?;
         let Record { body, .. } = record;
         Ok(match header {
             Header::Refused(header) => {
                 let item = wire::Item { signed_entry: Bytes::from(body), ..Default::default() };
-                let kept = Kept::Refused(header.detail);
+                let kept = KeptAs::Refused(header.detail);
                 Some(Found { position, peer: header.peer, entry: header.entry, kept, item })
             }
             Header::Deferred(header) => {
-                let waits = own(self.links.outbox.store().deferred_at(&header.item))? == Some(position);
+                let waits = own(self.outbox.store().deferred_at(&header.item))? == Some(position);
                 let item = wire::Item::decode(body.as_slice()).unwrap_or_default();
-                let kept = Kept::Deferred(header.item, header.code, header.detail);
+                let kept = KeptAs::Deferred(header.item, header.code, header.detail);
                 waits.then_some(Found { position, peer: header.peer, entry: header.entry, kept, item })
             }
             _ => None,
@@ -123,7 +134,7 @@ impl OperatorService {
 
     /// Checks the signatures again: an item may have been kept before its author's key was known.
     fn check_again(&self, found: Vec<Found>) -> Vec<KeptItem> {
-        let (charters, federation) = (self.links.directory.charters(), self.links.outbox.federation());
+        let (charters, federation) = (self.directory.charters(), self.outbox.federation());
         let check = |found: Found| {
             let Found { position, peer, entry, kept, item } = found;
             let received = receive_items(vec![item], federation, &charters).pop()?;
@@ -133,14 +144,14 @@ impl OperatorService {
     }
 }
 
-fn shown(item: Retried) -> wire::RetriedItem {
+fn shown(item: Retried) -> operator_api::RetriedItem {
     let (outcome, code) = match item.outcome {
         ItemOutcome::Leaf(_) => ("taken", 0),
         ItemOutcome::Deferred(code) => ("waits", code),
         ItemOutcome::Refused(code) => ("refused", code),
     };
     let number = Position::from_bits(item.number).map(|position| format!("{}-{}-0", position.segment, position.offset));
-    wire::RetriedItem {
+    operator_api::RetriedItem {
         number: number.unwrap_or_default(),
         entry_id: item.entry.0.to_vec(),
         outcome: outcome.to_owned(),

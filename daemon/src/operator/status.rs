@@ -1,28 +1,44 @@
 //! The node on one screen.
 
-use sinergi_proto::route::next_hop;
-use sinergi_proto::wire;
+use sinergi_proto::operator_api;
+use sinergi_proto::routing::route::next_hop;
 use tonic::Status;
 
-use super::{OperatorService, own};
-use crate::time::now_millis;
+use super::own;
+use super::peers::PeerQueries;
+use crate::base::alarms::Alarms;
+use crate::base::time::now_millis;
+use crate::storage::charters::Directory;
+use sinergi_proto::base::ids::AgencyId;
 
-impl OperatorService {
+/// The figures of this node, and its alarms.
+#[derive(Clone)]
+pub(super) struct Overview {
+    pub(super) own: AgencyId,
+    pub(super) federation: String,
+    /// When the node started, milliseconds since 1970.
+    pub(super) started_at: u64,
+    pub(super) directory: Directory,
+    pub(super) alarms: Alarms,
+    pub(super) peers: PeerQueries,
+}
+
+impl Overview {
     /// The figures, and what needs somebody to act.
-    pub(super) fn status(&self) -> Result<wire::NodeStatus, Status> {
-        let head = self.links.writer.head().borrow().clone();
-        let store = self.links.outbox.store();
-        let peers: Vec<_> = self.links.peers.iter().cloned().collect();
+    pub(super) fn status(&self) -> Result<operator_api::NodeStatus, Status> {
+        let head = self.peers.writer.head().borrow().clone();
+        let store = self.peers.outbox.store();
+        let peers: Vec<_> = self.peers.peers.iter().cloned().collect();
         let peers_linked = peers.iter().filter(|peer| peer.snapshot().linked_since > 0).count();
-        let (backlogs, unacknowledged) = self.backlogs(&peers)?;
+        let (backlogs, unacknowledged) = self.peers.backlogs(&peers)?;
         let now = now_millis();
         let offers_overdue = own(store.overdue(now))?;
-        let ledger_bytes = own(self.links.outbox.reader().disk_bytes())?;
-        Ok(wire::NodeStatus {
-            federation: self.links.federation.to_string(),
-            agency: self.links.own.to_string(),
+        let ledger_bytes = own(self.peers.outbox.reader().disk_bytes())?;
+        Ok(operator_api::NodeStatus {
+            federation: self.federation.clone(),
+            agency: self.own.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            charter_version: self.links.directory.newest().version,
+            charter_version: self.directory.newest().version,
             started_at: self.started_at,
             epoch: head.epoch.0,
             ledger_size: head.size.0,
@@ -40,21 +56,21 @@ impl OperatorService {
             content_only_here: head.counts.content_only_here + unacknowledged,
             disk_bytes: ledger_bytes + own(store.disk_bytes())?,
             alarms: self.alarms(offers_overdue)?,
-            writer_queue: self.links.writer.queued() as u64,
+            writer_queue: self.peers.writer.queued() as u64,
         })
     }
 
     fn alarms(&self, offers_overdue: u64) -> Result<Vec<String>, Status> {
-        let mut alarms = self.links.alarms.all();
-        let charter = self.links.directory.newest();
+        let mut alarms = self.alarms.all();
+        let charter = self.directory.newest();
         if charter.valid_until < now_millis() {
             alarms.push(format!("charter version {} has expired: ask the managers for its successor", charter.version));
         }
-        let adjacent = self.links.peers.iter().map(|peer| peer.agency.clone()).collect();
-        for (agency, _) in own(self.links.outbox.store().unreachable())? {
+        let adjacent = self.peers.peers.iter().map(|peer| peer.agency.clone()).collect();
+        for (agency, _) in own(self.peers.outbox.store().unreachable())? {
             let reachable =
-                agency.parse().is_ok_and(|agency| next_hop(&self.links.own, &agency, &adjacent, &charter).is_some());
-            let raised = self.links.alarms.is_raised(&format!("no-route {agency}"));
+                agency.parse().is_ok_and(|agency| next_hop(&self.own, &agency, &adjacent, &charter).is_some());
+            let raised = self.alarms.is_raised(&format!("no-route {agency}"));
             if !reachable && !raised {
                 alarms.push(format!(
                     "no link leads to {agency}, which should get entries: add a [[peer]] toward it and restart"

@@ -4,23 +4,27 @@
 //! - all of it is under one checkpoint, which comes last: who has it has the rest;
 //! - memory does not grow with the ledger: a few files are read ahead of the reader.
 
-use sinergi_proto::checkpoint;
-use sinergi_proto::ids::LedgerIndex;
-use sinergi_proto::note;
-use sinergi_proto::wire;
+use sinergi_proto::base::ids::LedgerIndex;
+use sinergi_proto::operator_api;
+use sinergi_proto::tlog::checkpoint;
+use sinergi_proto::tlog::note;
 use tlog_tiles::Checkpoint;
 use tonic::Status;
 
-use super::{OperatorService, RowSink, Rows, blocking, own, rows_ahead};
+use super::ledger::SignedLedger;
+use super::{RowSink, Rows, blocking, own, rows_ahead};
 use crate::tiles::{CHECKPOINT, Resource};
 use crate::writer::Head;
 
 /// Files that are read ahead of the reader: the largest, a bundle of the largest entries, has 4 MiB.
 const FILES_AHEAD: usize = 4;
 
-impl OperatorService {
+impl SignedLedger {
     /// Everything that is not in an earlier export.
-    pub(super) async fn tiles(&self, request: wire::ExportTilesRequest) -> Result<Rows<wire::TileFile>, Status> {
+    pub(super) async fn tiles(
+        &self,
+        request: operator_api::ExportTilesRequest,
+    ) -> Result<Rows<operator_api::TileFile>, Status> {
         let head = self.signed_head(LedgerIndex(0)).await?;
         let (service, asked) = (self.clone(), head.clone());
         let old = blocking(move || service.exported(&request.checkpoint, &asked)).await?;
@@ -38,7 +42,7 @@ impl OperatorService {
         };
         let note = note::read(note).map_err(|error| wrong(format!("is none: {error}")))?;
         let earlier = Checkpoint::from_bytes(note.text()).map_err(|error| wrong(format!("is none: {error}")))?;
-        let origin = checkpoint::origin(self.links.outbox.federation(), &self.links.own, head.epoch);
+        let origin = checkpoint::origin(self.outbox.federation(), &self.own, head.epoch);
         if earlier.origin() != origin {
             return Err(wrong(format!("is of {:?}, this ledger is {origin}", earlier.origin())));
         }
@@ -46,27 +50,27 @@ impl OperatorService {
         if size > now {
             return Err(wrong(format!("covers {size} leaves, this ledger has {now}")));
         }
-        let root = own(self.links.outbox.reader().root_at(size))?;
+        let root = own(self.outbox.reader().root_at(size))?;
         if root != *earlier.hash() {
             return Err(wrong(format!("has another root over {size} leaves than this ledger")));
         }
         Ok(size)
     }
 
-    fn export(&self, old: u64, head: &Head, row: RowSink<'_, wire::TileFile>) -> Result<(), Status> {
-        let (reader, LedgerIndex(size)) = (self.links.outbox.reader(), head.size);
+    fn export(&self, old: u64, head: &Head, row: RowSink<'_, operator_api::TileFile>) -> Result<(), Status> {
+        let (reader, LedgerIndex(size)) = (self.outbox.reader(), head.size);
         let mut written = old;
         for resource in Resource::between(old, size) {
             let missing = || Status::internal(format!("{resource} is not in the tree of {size} leaves"));
             let data = own(resource.read(reader, size))?.ok_or_else(missing)?;
             written = resource.entries_before_end().unwrap_or(written);
             let (path, is_full) = (resource.to_string(), resource.is_full());
-            if !row(wire::TileFile { path, data, is_full, written, size }) {
+            if !row(operator_api::TileFile { path, data, is_full, written, size }) {
                 return Ok(());
             }
         }
         let data = head.checkpoint.to_vec();
-        row(wire::TileFile { path: CHECKPOINT.to_owned(), data, is_full: false, written: size, size });
+        row(operator_api::TileFile { path: CHECKPOINT.to_owned(), data, is_full: false, written: size, size });
         Ok(())
     }
 }

@@ -3,32 +3,34 @@
 //! Invariant: what is damaged is found, not a failure of the check; only what the disk does not give is one.
 
 use sinergi_proto::admission::{Verdict, admit, authenticate};
+use sinergi_proto::base::ids::LedgerIndex;
 use sinergi_proto::complaint::Complaint;
-use sinergi_proto::content::Content;
 use sinergi_proto::engine::Case;
-use sinergi_proto::ids::LedgerIndex;
+use sinergi_proto::entry::content::Content;
+use sinergi_proto::operator_api;
 use sinergi_proto::wire;
 use tonic::Status;
 
+use super::complaints::Complaints;
 use super::detail::{no_case, standing_of};
-use super::{OperatorService, own};
-use crate::case::{CaseError, Leaf};
-use crate::ledger::ReadError;
-use crate::record_codec::Header;
-use crate::time::now_millis;
+use super::own;
+use crate::base::time::now_millis;
+use crate::storage::case::{CaseError, Leaf};
+use crate::storage::ledger::ReadError;
+use crate::storage::record_codec::Header;
 
-impl OperatorService {
+impl Complaints {
     /// Checks every entry of a complaint as if it had just come, its contents, and its leaf in the tree.
-    pub(super) fn verify_one(&self, name: &str) -> Result<wire::VerifyComplaintReply, Status> {
+    pub(super) fn verify_one(&self, name: &str) -> Result<operator_api::VerifyComplaintReply, Status> {
         let id = self.complaint_named(name)?;
         let case = match self.load_case(&id) {
             Err(damage) if is_found(&damage) => {
                 let (complaint, problem) = (id.0.to_vec(), damage.to_string());
-                return Ok(wire::VerifyComplaintReply { complaint, entries: Vec::new(), problem });
+                return Ok(operator_api::VerifyComplaintReply { complaint, entries: Vec::new(), problem });
             }
             loaded => own(loaded)?.ok_or_else(|| no_case(&id))?,
         };
-        let outbox = &self.links.outbox;
+        let outbox = &self.outbox;
         let mut leaves: Vec<LedgerIndex> = case.leaves.values().copied().collect();
         leaves.sort_unstable();
         let size = outbox.reader().size();
@@ -41,7 +43,7 @@ impl OperatorService {
             problems.extend(self.check_contents_of(&leaf)?);
             problems.extend(self.check_in_tree(&leaf, size, root));
             let entry = &leaf.entry;
-            entries.push(wire::VerifiedEntry {
+            entries.push(operator_api::VerifiedEntry {
                 entry_id: entry.id.0.to_vec(),
                 leaf_index: index.0,
                 author: entry.author.to_string(),
@@ -53,12 +55,12 @@ impl OperatorService {
             });
         }
         let problem = self.check_whole(&case, again.as_ref())?;
-        Ok(wire::VerifyComplaintReply { complaint: case.complaint.id().0.to_vec(), entries, problem })
+        Ok(operator_api::VerifyComplaintReply { complaint: case.complaint.id().0.to_vec(), entries, problem })
     }
 
     /// Signature, key, parents, clock and role; the entry then joins the others.
     fn check_entry(&self, leaf: &Leaf, again: &mut Option<Complaint>) -> Vec<String> {
-        let (entry, charters) = (&leaf.entry, self.links.directory.charters());
+        let (entry, charters) = (&leaf.entry, self.directory.charters());
         let mut problems = Vec::new();
         let said = |verdict: Verdict| match verdict {
             Verdict::Admit => None,
@@ -79,7 +81,7 @@ impl OperatorService {
     fn check_contents_of(&self, leaf: &Leaf) -> Result<Vec<String>, Status> {
         let index = leaf.index;
         let mut problems = Vec::new();
-        let records = match self.links.outbox.reader().contents(index).map_err(CaseError::from) {
+        let records = match self.outbox.reader().contents(index).map_err(CaseError::from) {
             Err(damage) if is_found(&damage) => return Ok(vec![format!("its contents cannot be read: {damage}")]),
             read => own(read)?,
         };
@@ -97,7 +99,7 @@ impl OperatorService {
     }
 
     fn check_in_tree(&self, leaf: &Leaf, size: u64, root: tlog_tiles::Hash) -> Option<String> {
-        let reader = self.links.outbox.reader();
+        let reader = self.outbox.reader();
         let hash = tlog_tiles::record_hash(&leaf.entry.signed);
         let proof = tlog_tiles::prove_record(size, leaf.index.0, reader);
         let checked = proof.and_then(|proof| tlog_tiles::check_record(&proof, size, root, leaf.index.0, hash));
@@ -110,7 +112,7 @@ impl OperatorService {
     fn check_whole(&self, case: &Case, again: Option<&Complaint>) -> Result<String, Status> {
         let advice = "stop the node and run `sinergid rebuild`";
         let Some(again) = again else { return Ok(format!("its Lodged is not here; {advice}")) };
-        let stored = own(self.links.outbox.store().digest(&again.id()))?;
+        let stored = own(self.outbox.store().digest(&again.id()))?;
         let shown = &case.complaint;
         let same = again.digest() == stored
             && again.custody() == shown.custody()

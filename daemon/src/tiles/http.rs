@@ -20,14 +20,14 @@ use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use sinergi_proto::ids::LedgerIndex;
+use sinergi_proto::base::ids::LedgerIndex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{CHECKPOINT, Resource};
-use crate::ledger::LedgerReader;
+use crate::storage::ledger::LedgerReader;
+use crate::transport;
 use crate::writer::Head;
 
 /// Connections at a time; more wait.
@@ -40,8 +40,6 @@ const HEAD: Duration = Duration::from_secs(10);
 const CONNECTION_LIFE: Duration = Duration::from_secs(120);
 /// Bytes of a request's head.
 const HEAD_BYTES: usize = 16 * 1024;
-/// How long to wait after the system refused to accept (too many open files).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const BINARY: HeaderValue = HeaderValue::from_static("application/octet-stream");
@@ -65,32 +63,15 @@ impl Tiles {
 
     /// Serves until told to stop. What is on its way then is cut off.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
-        let mut connections = JoinSet::new();
-        loop {
-            let accepted = async {
-                let place = Arc::clone(&room).acquire_owned().await;
-                (place, listener.accept().await)
-            };
-            let (place, accepted) = tokio::select! {
-                () = stop.cancelled() => return,
-                Some(_) = connections.join_next() => continue,
-                accepted = accepted => accepted,
-            };
-            match accepted {
-                Ok((stream, from)) => {
-                    let tiles = self.clone();
-                    connections.spawn(async move {
-                        let _place = place;
-                        tiles.connection(stream, from).await;
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a reader of tiles; open files or memory may be short");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let serve = |place, stream, from| {
+            let tiles = self.clone();
+            async move {
+                let _place = place;
+                tiles.connection(stream, from).await;
             }
-        }
+        };
+        transport::accept(&listener, &stop, || Arc::clone(&places).acquire_owned(), serve).await;
     }
 
     async fn connection(&self, stream: TcpStream, from: SocketAddr) {

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use tlog_tiles::{Error, Hash, HashReader, Tile, TileHashReader, TileReader};
 
 use super::{Resource, WIDTH};
-use crate::ledger::{Ledger, LedgerOptions};
+use crate::storage::ledger::{Ledger, LedgerOptions};
 
 /// A ledger of so many leaves.
 pub(super) fn ledger(leaves: u64) -> (Ledger, TempDir) {

@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use sinergi_proto::checkpoint::{Checkpoint, CheckpointKeys, CheckpointSigner};
-use sinergi_proto::ids::{AgencyId, Epoch};
-use sinergi_proto::limits;
+use sinergi_proto::base::ids::{AgencyId, Epoch};
+use sinergi_proto::base::limits;
+use sinergi_proto::tlog::checkpoint::{Checkpoint, CheckpointKeys, CheckpointSigner};
 
-use crate::keys::SigningKeys;
-use crate::ledger::Ledger;
-use crate::time::now_millis;
+use crate::base::time::now_millis;
+use crate::storage::keys::SigningKeys;
+use crate::storage::ledger::Ledger;
 
 /// Signs checkpoints in one epoch.
 pub(super) struct Checkpoints {

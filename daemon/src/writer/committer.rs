@@ -11,16 +11,17 @@
 //! - a ledger or store that fails ends the writer, and with it the node.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use futures_executor::block_on;
+use parking_lot::Mutex;
 use prost::Message;
+use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::engine::{Answer, Destroy, Warning};
-use sinergi_proto::ids::{AgencyId, LedgerIndex};
-use sinergi_proto::outbox::Recalled;
+use sinergi_proto::routing::outbox::CachedLeaf;
 use sinergi_proto::wire;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::unconstrained;
@@ -28,17 +29,17 @@ use tokio::task::unconstrained;
 use super::checkpoints::Checkpoints;
 use super::submission::{Reply, WriterStop};
 use super::{Head, WriterError};
-use crate::case::CaseError;
-use crate::ledger::{Committed, Fatal, Group, Ledger, Position};
-use crate::recent::Recent;
-use crate::store::{Changes, Counts, Store};
+use crate::storage::case::CaseError;
+use crate::storage::leaf_cache::Recent;
+use crate::storage::ledger::{Committed, Fatal, Group, Ledger, Position};
+use crate::storage::store::{Changes, Counts, Store};
 
 /// A group that was decided, with what it changes.
 pub(super) struct Decided {
     pub(super) group: Group,
     pub(super) changes: Changes,
     /// Its leaves, for the links; `None`: they must read it.
-    pub(super) leaves: Vec<Option<Recalled>>,
+    pub(super) leaves: Vec<Option<CachedLeaf>>,
     /// It holds a content of a leaf of an earlier group.
     pub(super) late_content: bool,
     /// Routing records behind the last leaf then.
@@ -142,7 +143,7 @@ impl Committer {
     pub(super) fn end(mut self) -> Result<(Counts, Position), WriterError> {
         self.to = None;
         let counts = self.join().unwrap_or_else(|| Err(already_failed()))?;
-        let mut ledger = lock(&self.ledger);
+        let mut ledger = self.ledger.lock();
         ledger.seal_signed()?;
         Ok((counts, ledger.end()))
     }
@@ -194,10 +195,6 @@ impl Drop for Turns {
     }
 }
 
-fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
-    ledger.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Committing {
     fn run(
         mut self,
@@ -206,7 +203,7 @@ impl Committing {
         turns: Turns,
     ) -> Result<Counts, WriterError> {
         while let Ok(handover) = handovers.recv() {
-            self.carry_out(handover, &mut lock(ledger))?;
+            self.carry_out(handover, &mut ledger.lock())?;
             turns.give_back();
         }
         Ok(self.counts)

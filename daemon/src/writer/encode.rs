@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
-use sinergi_proto::content::Content;
+use sinergi_proto::base::ids::LedgerIndex;
 use sinergi_proto::engine::{BatchNumber, DeferredHeader, LeafHeader, Record, RefusedHeader};
 use sinergi_proto::entry::Entry;
-use sinergi_proto::ids::LedgerIndex;
-use sinergi_proto::outbox::{OwnLeaf, Recalled};
+use sinergi_proto::entry::content::Content;
+use sinergi_proto::routing::outbox::{CachedLeaf, OwnLeaf};
 
 use super::committer::Decided;
 use super::{Writer, WriterError};
-use crate::ledger::{Group, Tip};
-use crate::record_codec;
+use crate::storage::ledger::{Group, Tip};
+use crate::storage::record_codec;
 
 /// The open batch as bytes.
 pub(super) struct Encoding {
     pub(super) group: Group,
     /// Its leaves, for the links; `None`: they must read it.
-    leaves: Vec<Option<Recalled>>,
+    leaves: Vec<Option<CachedLeaf>>,
     /// Contents of the leaf that comes next.
     contents: Vec<Content>,
     /// It holds a content of a leaf that lies before it.
@@ -90,17 +90,17 @@ impl Writer {
     fn keep_for_links(&mut self, index: LedgerIndex, header: LeafHeader, entry: Entry, contents: Vec<Content>) {
         // What is owed before a leaf only the ledger knows.
         let follows_directly = std::mem::take(&mut self.owed) == 0;
-        let recalled = match header {
+        let cached = match header {
             _ if !follows_directly => None,
             LeafHeader { from: None, routes, .. } => {
                 let has_history = routes.iter().any(|route| route.history);
                 let earlier = if has_history { self.leaves_before(&entry, index) } else { Vec::new() };
-                Some(Recalled::Own(Arc::new(OwnLeaf { entry, routes, contents, earlier })))
+                Some(CachedLeaf::Own(Arc::new(OwnLeaf { entry, routes, contents, earlier })))
             }
-            header => header.routes.is_empty().then_some(Recalled::GoesNowhere),
+            header => header.routes.is_empty().then_some(CachedLeaf::NotRouted),
         };
         if let Some(encoding) = &mut self.encoding {
-            encoding.leaves.push(recalled);
+            encoding.leaves.push(cached);
         }
     }
 

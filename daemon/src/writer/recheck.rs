@@ -5,8 +5,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Submission, WriterHandle};
-use crate::authentication::receive_items;
-use crate::directory::Directory;
+use crate::signature_checks::receive_items;
+use crate::storage::charters::Directory;
 
 /// Batches of items that may wait here: as many as the engine gives out items at a time, so that there is always room.
 const WAITING: usize = 256;

@@ -5,19 +5,19 @@
 use std::sync::Arc;
 
 use prost::Message;
-use sinergi_proto::cursor::Cursor;
+use sinergi_proto::admission::received::Received;
+use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
+use sinergi_proto::base::limits;
 use sinergi_proto::engine::{
-    Act, Acted, Answer, Delivery, Input, ItemKey, KeptItem, Lodge, Lodged, NotDone, NotTaken, ReceiptHeader, Retried,
-    SeenHeader,
+    Act, Acted, Answer, CommandError, Delivery, DeliveryError, Input, ItemKey, KeptItem, Lodge, Lodged, ReceiptHeader,
+    Retried, SeenHeader,
 };
-use sinergi_proto::ids::{AgencyId, Epoch, LedgerIndex};
-use sinergi_proto::intake::Received;
-use sinergi_proto::limits;
-use sinergi_proto::receipt::ItemResult;
+use sinergi_proto::routing::cursor::Cursor;
+use sinergi_proto::transparency::receipt::ItemResult;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
-use crate::ledger::Position;
-use crate::store::Counts;
+use crate::storage::ledger::Position;
+use crate::storage::store::Counts;
 
 /// What became of a delivery; what was taken is durable.
 pub struct Delivered {
@@ -28,7 +28,7 @@ pub struct Delivered {
 }
 
 /// Where the answer to a command goes.
-type AnswerTo<T> = oneshot::Sender<Result<T, NotDone>>;
+type AnswerTo<T> = oneshot::Sender<Result<T, CommandError>>;
 
 /// Something for the writer.
 pub enum Submission {
@@ -92,9 +92,9 @@ impl Reply {
             (Self::Delivered(to), Answer::Delivered(result)) => {
                 let results = match result {
                     Ok(results) => Some(results),
-                    Err(NotTaken::TooMuchWaits) => None,
+                    Err(DeliveryError::TooMuchDeferred) => None,
                     // Its link ends, and the peer sends again.
-                    Err(NotTaken::MayNotSign) => return,
+                    Err(DeliveryError::MayNotSign) => return,
                 };
                 drop(to.send(Delivered { results, checkpoint: checkpoint.clone() }));
             }
@@ -120,7 +120,7 @@ pub enum SubmitError {
     NoItem(Position),
     /// The engine's reason.
     #[error(transparent)]
-    NotDone(#[from] NotDone),
+    CommandError(#[from] CommandError),
 }
 
 /// What the writer has made durable, and what it knows.
@@ -136,7 +136,7 @@ pub struct Head {
     pub root: [u8; 32],
     /// The signed checkpoint over them.
     pub checkpoint: Arc<[u8]>,
-    /// Whether it covers all of them: not until this node may sign, see [`crate::continuity`].
+    /// Whether it covers all of them: not until this node may sign, see [`crate::rollback_guard`].
     pub is_signed: bool,
     /// Figures over all complaints.
     pub counts: Counts,

@@ -1,13 +1,13 @@
 //! What the operator is told of the engine's warnings.
 
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, Epoch};
+use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charters;
-use sinergi_proto::checkpoint::Checkpoint;
 use sinergi_proto::engine::Warning;
-use sinergi_proto::ids::{AgencyId, ComplaintId, Epoch};
-use sinergi_proto::limits;
+use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::wire;
 
-use crate::alarms::Alarms;
+use crate::base::alarms::Alarms;
 
 /// Tells the operator.
 pub(super) fn tell(warning: Warning, alarms: &Alarms, federation: &str, charters: &Charters) {
@@ -38,13 +38,13 @@ pub(super) fn tell(warning: Warning, alarms: &Alarms, federation: &str, charters
         Warning::Reset { author, epoch, reset } => {
             alarms.raise(format!("reset {author}"), reset_text(&author, epoch, &reset, federation, charters));
         }
-        Warning::TooMuchWaits(peer, true) => {
+        Warning::TooMuchDeferred(peer, true) => {
             let text = format!(
                 "too much of what {peer} delivered waits for something, so its link is held: see `sinergi refused list --deferred`"
             );
             alarms.raise(format!("deferred {peer}"), text);
         }
-        Warning::TooMuchWaits(peer, false) => alarms.settle(&format!("deferred {peer}")),
+        Warning::TooMuchDeferred(peer, false) => alarms.settle(&format!("deferred {peer}")),
         Warning::RefusedUnkept(peer, 0) => alarms.settle(&format!("refused {peer}")),
         Warning::RefusedUnkept(peer, unkept) => {
             let text = format!(

@@ -4,16 +4,16 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::{Verdict, admit, authenticate, signing_key};
+use crate::base::clock::HybridClock;
+use crate::base::ids::EntryId;
+use crate::base::limits;
+use crate::base::refusal::{DeferralCode, RefusalCode};
 use crate::charter::MemberStatus;
-use crate::clock::HybridClock;
 use crate::entry::Entry;
 use crate::fixture::{
     Case, DAY, FEDERATION, Federation, MINUTE, START, agency, charter_text, entry_key, key, member_of, sealed,
     signed_by, successor_text, written,
 };
-use crate::ids::EntryId;
-use crate::limits;
-use crate::refusal::{DeferralCode, RefusalCode};
 
 fn rng() -> StdRng {
     StdRng::seed_from_u64(7)
@@ -101,7 +101,7 @@ fn a_key_signs_only_within_its_validity() {
 }
 
 #[test]
-fn a_charter_that_is_not_here_defers_and_admits_when_it_has_come() {
+fn a_charter_that_is_not_here_defers_the_entry_until_it_has_come() {
     let mut federation = Federation::new();
     let entry = federation.node("ksp").lodges().under_charter(2).entry();
     assert_eq!(authenticated(&federation, entry.clone()), deferred(DeferralCode::MissingCharter));
@@ -111,7 +111,7 @@ fn a_charter_that_is_not_here_defers_and_admits_when_it_has_come() {
 }
 
 #[test]
-fn a_stranger_and_a_retired_member_are_unknown_authors() {
+fn a_non_member_and_a_retired_member_are_unknown_authors() {
     let federation = Federation::changed(|text| {
         member_of(text, "kominfo").status = MemberStatus::Retired;
         member_of(text, "ksp").status = MemberStatus::Suspended;
@@ -194,7 +194,7 @@ fn an_entry_names_no_older_charter_than_any_of_its_parents() {
     }
     for parents in [vec![lodged], vec![older]] {
         let beside = node.remarks(&case).after(&parents).under_charter(1).entry();
-        assert_eq!(case.judges(&beside), Verdict::Admit, "who has not seen the newer charter may name the older one");
+        assert_eq!(case.judges(&beside), Verdict::Admit, "an author without the newer charter may name the older one");
     }
 }
 
@@ -234,7 +234,7 @@ fn an_author_has_a_role_in_the_complaint() {
 }
 
 #[test]
-fn a_role_comes_from_the_ancestors_and_not_from_what_else_is_here() {
+fn a_role_comes_from_the_ancestors_and_not_from_other_entries() {
     let federation = Federation::new();
     let mut case = federation.case_at("kominfo");
     let lodged = case.complaint.tip();
@@ -253,7 +253,7 @@ fn an_offer_without_effect_gives_no_role() {
 }
 
 #[test]
-fn a_clock_ahead_of_ours_defers_until_its_time() {
+fn an_entry_with_a_clock_ahead_is_deferred_until_its_time() {
     let federation = Federation::new();
     let lodged = federation.node("ksp").lodges().entry();
     let ahead = u64::try_from(limits::CLOCK_AHEAD.as_millis()).expect("five minutes");
@@ -276,7 +276,7 @@ fn an_author_writes_a_bounded_number_of_entries_of_one_complaint() {
     let federation = Federation::new();
     let mut case = federation.case_at("ksp");
     let node = federation.node("ksp");
-    // Lodged is the first of them. The signature plays no part in the fold.
+    // Lodged is the first of the entries. The copies have no valid signatures, which the fold does not check.
     let model = node.remarks(&case).entry();
     let mut parent = case.complaint.tip();
     for index in 1..limits::ENTRIES_PER_AUTHOR as u64 {

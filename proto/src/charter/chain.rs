@@ -1,4 +1,10 @@
-//! Which charters are trusted: the chain from the pinned first one.
+//! The chain of trusted charters, from the pinned first one on.
+//!
+//! Must not know the content of a charter, except the fields that form the chain.
+//!
+//! Invariants:
+//! - the versions have no gap and begin with 1;
+//! - a trusted charter is never replaced. Another charter of its version is reported as a [`Rival`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,35 +12,33 @@ use std::sync::Arc;
 use data_encoding::HEXLOWER;
 
 use super::{Charter, CharterError};
-use crate::checkpoint::CheckpointKeys;
-use crate::ids::AgencyId;
-use crate::key::Scheme;
-use crate::note;
+use crate::base::ids::AgencyId;
+use crate::base::key::Scheme;
+use crate::tlog::checkpoint::CheckpointKeys;
+use crate::tlog::note;
 
-/// The trusted charters of a federation, without a gap from the first.
+/// The trusted charters of a federation.
 #[derive(Clone, Debug)]
 pub struct Charters {
     by_version: BTreeMap<u64, Arc<Charter>>,
     newest: Arc<Charter>,
-    /// By which members sign instead of Ed25519.
-    scheme: Option<Arc<dyn Scheme>>,
 }
 
-/// Why a charter is not trusted.
+/// The reason why a charter is not trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum CharterTrustError {
-    /// Not a charter.
+    /// The note is no charter.
     #[error(transparent)]
     Charter(#[from] CharterError),
     /// The first charter is not the pinned one.
     #[error("the first charter has the hash {found}, this node pins {pinned}")]
     NotPinned {
-        /// Its hash.
+        /// The hash of the given charter.
         found: String,
-        /// The configured hash.
+        /// The pinned hash.
         pinned: String,
     },
-    /// Not the beginning of a chain.
+    /// The charter that should be the first is not version 1.
     #[error("the pinned charter is version {0}; the first is version 1, and every other is reached from it")]
     NotTheFirst(u64),
     /// Too few managers signed.
@@ -42,58 +46,59 @@ pub enum CharterTrustError {
         "charter version {version} is signed by {signed} of the {managers} managers of version {of}, the threshold is {threshold}"
     )]
     BelowThreshold {
-        /// The charter.
+        /// Version of the given charter.
         version: u64,
-        /// The charter whose managers are counted.
+        /// Version of the charter whose managers are counted.
         of: u64,
-        /// Managers who signed.
+        /// Number of these managers who signed.
         signed: usize,
-        /// Managers in all.
+        /// Number of these managers.
         managers: usize,
-        /// How many must.
+        /// Number of these managers who must sign.
         threshold: usize,
     },
-    /// A known key's signature fails.
+    /// A signature under a manager's key does not verify.
     #[error("a signature on charter version {version} does not verify: {source}")]
     BadSignature {
-        /// The charter.
+        /// Version of the given charter.
         version: u64,
-        /// Which one.
+        /// The error, which names the signature.
         source: signed_note::NoteError,
     },
-    /// Not the next one.
+    /// The charter does not follow the newest trusted one.
     #[error("charter version {found} does not follow version {newest}: {problem}")]
     NotSuccessor {
-        /// The offered version.
+        /// Version of the given charter.
         found: u64,
-        /// The newest that is trusted.
+        /// Version of the newest trusted charter.
         newest: u64,
-        /// What is wrong.
+        /// The broken rule, in words.
         problem: &'static str,
     },
-    /// Another charter of a version that is here.
+    /// The charter is a rival of a trusted one.
     #[error(transparent)]
     Rival(#[from] Rival),
 }
 
-/// A charter that could have been trusted in the place of the one that is: enough managers signed both, and a federation that goes by two
-/// falls apart.
+/// A charter that enough managers signed, of a version of which another charter is trusted here.
+///
+/// Nodes that trust different charters of one version no longer agree. So the operator is alarmed and the rival is kept as evidence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the managers have signed two charters of version {version}: {trusted} is trusted here, {hash} is not")]
 pub struct Rival {
-    /// The version of both.
+    /// The version of both charters.
     pub version: u64,
-    /// The hash of the trusted one, in hexadecimal digits.
+    /// The hash of the trusted charter, in hexadecimal digits.
     pub trusted: String,
-    /// The hash of the other.
+    /// The hash of the rival, in hexadecimal digits.
     pub hash: String,
 }
 
 impl Charters {
-    /// Trusts a first charter whose text has the pinned hash and that is signed by the threshold of its own managers.
+    /// Trusts a first charter whose text has the pinned hash and that the threshold of its own managers signed.
     ///
     /// # Errors
-    /// When it is not the pinned one, or not signed by enough.
+    /// When the hash is another one, or too few managers signed.
     pub fn pinned(note_bytes: &[u8], pin: &[u8; 32]) -> Result<Self, CharterTrustError> {
         let charter = Charter::parse(note_bytes)?;
         if charter.hash != *pin {
@@ -105,11 +110,11 @@ impl Charters {
         Self::self_signed(note_bytes)
     }
 
-    /// Trusts a first charter that is signed by the threshold of its own managers: what `charter verify` checks before anybody has
-    /// pinned it.
+    /// Trusts a first charter that the threshold of its own managers signed, without a pin. `charter verify` uses this before anybody has
+    /// pinned the charter.
     ///
     /// # Errors
-    /// When it is not signed by enough.
+    /// When too few managers signed.
     pub fn self_signed(note_bytes: &[u8]) -> Result<Self, CharterTrustError> {
         let charter = Charter::parse(note_bytes)?;
         if charter.version != 1 {
@@ -117,14 +122,14 @@ impl Charters {
         }
         check_threshold(&charter, &charter)?;
         let newest = Arc::new(charter);
-        Ok(Self { by_version: BTreeMap::from([(newest.version, newest.clone())]), newest, scheme: None })
+        Ok(Self { by_version: BTreeMap::from([(newest.version, newest.clone())]), newest })
     }
 
-    /// Trusts the successor of the newest charter: version N+1, naming its predecessor, signed by the threshold of the old and of the
-    /// new managers.
+    /// Trusts the successor of the newest charter. It has the next version, names the hash of its predecessor, and is signed by the
+    /// threshold of the old and of the new managers.
     ///
     /// # Errors
-    /// When it is anything else, a [rival](Rival) of a trusted one among them; the chain stays as it was.
+    /// When it is no such successor; [`CharterTrustError::Rival`] if it is a rival of a trusted charter. The chain stays as it was.
     pub fn succeed(&mut self, note_bytes: &[u8]) -> Result<Arc<Charter>, CharterTrustError> {
         let mut next = Charter::parse(note_bytes)?;
         if let Some(trusted) = self.version(next.version).filter(|trusted| trusted.hash != next.hash)
@@ -135,7 +140,7 @@ impl Charters {
             return Err(Rival { version: next.version, trusted, hash }.into());
         }
         check_follows(&self.newest, &next)?;
-        if let Some(scheme) = &self.scheme {
+        if let Some(scheme) = self.newest.scheme() {
             next.put_under(scheme);
         }
         let next = Arc::new(next);
@@ -144,18 +149,17 @@ impl Charters {
         Ok(next)
     }
 
-    /// The same charters in a simulation, in which members sign by a scheme of its own. Charters that succeed are put under it as well; managers
-    /// sign by Ed25519.
+    /// The same charters for a simulation, whose members sign by this scheme. Successors get it as well. Managers still sign by Ed25519.
     #[must_use]
-    pub fn under(self, scheme: Arc<dyn Scheme>) -> Self {
+    pub fn under(self, scheme: &Arc<dyn Scheme>) -> Self {
         let put = |(version, charter): (u64, Arc<Charter>)| {
             let mut charter = Arc::unwrap_or_clone(charter);
-            charter.put_under(&scheme);
+            charter.put_under(scheme);
             (version, Arc::new(charter))
         };
         let by_version: BTreeMap<_, _> = self.by_version.into_iter().map(put).collect();
         let newest = Arc::clone(&by_version[&self.newest.version]);
-        Self { by_version, newest, scheme: Some(scheme) }
+        Self { by_version, newest }
     }
 
     /// The newest charter.
@@ -163,12 +167,12 @@ impl Charters {
         &self.newest
     }
 
-    /// The charter of this version, if it is here.
+    /// The trusted charter of this version, if there is one.
     pub fn version(&self, version: u64) -> Option<&Arc<Charter>> {
         self.by_version.get(&version)
     }
 
-    /// The keys under which an agency's checkpoints ever verified.
+    /// The keys under which an agency's checkpoints verify in any version. `None` for an agency that was never a member.
     pub fn checkpoint_keys(&self, agency: &AgencyId) -> Option<CheckpointKeys> {
         let mut known: Option<CheckpointKeys> = None;
         for keys in self.by_version.values().rev().filter_map(|charter| charter.checkpoint_keys(agency)) {
@@ -184,7 +188,7 @@ impl Charters {
         known
     }
 
-    /// Whether one of them has the text of this note, whoever signed it.
+    /// Whether the text of this note is the text of a trusted charter. The signatures on the note do not count.
     pub fn has_text_of(&self, note: &[u8]) -> bool {
         let text = text_of(note);
         text.is_some() && self.after(0).any(|charter| text_of(charter.note()) == text)
@@ -196,7 +200,7 @@ impl Charters {
     }
 }
 
-/// The next version, naming its predecessor, signed by the threshold of the managers of both.
+/// Checks that `next` has the next version, names `before` as its predecessor, and is signed by the threshold of the managers of both.
 fn check_follows(before: &Charter, next: &Charter) -> Result<(), CharterTrustError> {
     let wrong = |problem| CharterTrustError::NotSuccessor { found: next.version, newest: before.version, problem };
     if next.version != before.version + 1 {
@@ -212,7 +216,7 @@ fn check_follows(before: &Charter, next: &Charter) -> Result<(), CharterTrustErr
     check_threshold(next, next)
 }
 
-/// Enough of the managers of `of` signed `charter`.
+/// Checks that the threshold of the managers of `of` signed `charter`.
 fn check_threshold(of: &Charter, charter: &Charter) -> Result<(), CharterTrustError> {
     let signature = |source| CharterTrustError::BadSignature { version: charter.version, source };
     let note = note::read(charter.note()).map_err(signature)?;
@@ -229,7 +233,7 @@ fn check_threshold(of: &Charter, charter: &Charter) -> Result<(), CharterTrustEr
     Ok(())
 }
 
-/// What the signatures of a note are over; `None`: it is no signed note.
+/// The text of a note, over which its signatures are. `None` if the bytes are no signed note.
 fn text_of(note: &[u8]) -> Option<&[u8]> {
     let end = note.windows(2).rposition(|pair| pair == b"\n\n")?;
     note.get(..end)

@@ -1,6 +1,12 @@
 //! The TOML text of a charter, and its parsing into [`Charter`].
 //!
-//! The raw types are public because tools write charters; everything else works on the domain type.
+//! The raw types (`..Text`) are public because commands write charters with them. All other code works on [`Charter`].
+//!
+//! Must not know which charter is trusted.
+//!
+//! Invariants:
+//! - every field of a parsed charter is within its limits; an unknown field is refused;
+//! - parsing takes linear time, because anybody may send a charter and it is parsed before its signatures are checked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,34 +14,34 @@ use data_encoding::{BASE64, HEXLOWER};
 use serde::{Deserialize, Serialize};
 
 use super::{Charter, KeyUse, Manager, Member, MemberKey, MemberKind, MemberStatus, text_hash};
-use crate::ids::{AgencyId, AgencyIdError};
-use crate::key::PublicKey;
-use crate::limits;
-use crate::note::{self, NoteKey, NoteKeyError};
+use crate::base::ids::{AgencyId, AgencyIdError};
+use crate::base::key::PublicKey;
+use crate::base::limits;
+use crate::tlog::note::{self, NoteKey, NoteKeyError};
 
 /// A charter as it is written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CharterText {
-    /// Name of the federation.
+    /// Name of the federation: its SPIFFE trust domain.
     pub federation: String,
-    /// Version.
+    /// The version, counted from 1.
     pub version: u64,
-    /// SHA-256 of the text of the version before, in hex; absent in the first.
+    /// SHA-256 of the text of the version before, in lower-case hexadecimal digits. Absent in version 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predecessor: Option<String>,
-    /// RFC 3339.
+    /// Start of validity, an RFC 3339 time.
     pub valid_from: String,
-    /// RFC 3339.
+    /// End of validity, an RFC 3339 time.
     pub valid_until: String,
-    /// Days.
+    /// Days after `valid_until` in which nodes still work under this charter.
     pub grace_days: u32,
-    /// How many managers must sign.
+    /// Number of managers who must sign.
     pub threshold: usize,
-    /// Offers of one complaint from which on the holder's supervisor is alarmed; at least 2.
+    /// Number of offers of one complaint that raises an alarm, at least 2. Absent: [`limits::OFFERS_BEFORE_ALARM`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offers_before_alarm: Option<u32>,
-    /// Who may sign.
+    /// The managers, who may sign the charter.
     #[serde(default)]
     pub manager: Vec<ManagerText>,
     /// The agencies.
@@ -47,9 +53,9 @@ pub struct CharterText {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ManagerText {
-    /// Name.
+    /// Name, unique in the charter.
     pub name: String,
-    /// Verifier keys of signed notes.
+    /// Verifier keys of signed notes, `name+hex(key id)+base64(type || public key)`.
     pub keys: Vec<String>,
 }
 
@@ -57,29 +63,29 @@ pub struct ManagerText {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemberText {
-    /// Id.
+    /// The agency's id.
     pub id: AgencyId,
-    /// Full name.
+    /// Full name, for people.
     pub name: String,
-    /// Kind.
+    /// The kind of agency.
     pub kind: MemberKind,
-    /// Supervisor.
+    /// The agency above it, which supervises it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<AgencyId>,
     /// Area code.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub area: String,
-    /// `host:port`.
+    /// The addresses of its node, `host:port`.
     #[serde(default)]
     pub endpoints: Vec<String>,
-    /// May audit everybody.
+    /// Whether it may audit everybody.
     #[serde(default)]
     pub oversight: bool,
-    /// Takes part.
+    /// Whether it takes part.
     pub status: MemberStatus,
-    /// Base64 of the DER certificates.
+    /// The certificate authorities that count for it alone: base64 of their DER certificates.
     pub authorities: Vec<String>,
-    /// Keys.
+    /// Its keys.
     #[serde(default)]
     pub key: Vec<MemberKeyText>,
 }
@@ -88,35 +94,35 @@ pub struct MemberText {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemberKeyText {
-    /// What it is for.
+    /// The use of the key.
     #[serde(rename = "use")]
     pub key_use: KeyUse,
-    /// Base64 of the 32 bytes.
+    /// The public key: base64 of its 32 bytes.
     pub public: String,
-    /// RFC 3339.
+    /// Start of validity, an RFC 3339 time.
     pub valid_from: String,
-    /// RFC 3339.
+    /// End of validity, an RFC 3339 time.
     pub valid_until: String,
 }
 
-/// Why a note is no charter.
+/// The reason why a note is no charter.
 #[derive(Debug, thiserror::Error)]
 pub enum CharterError {
-    /// Not a signed note.
+    /// The bytes are no signed note, or too many.
     #[error("the charter is no signed note of at most {limit} bytes: {0}", limit = limits::CHARTER_BYTES)]
     Note(#[from] signed_note::NoteError),
-    /// Not UTF-8.
+    /// The text is not UTF-8.
     #[error("the charter's text is not UTF-8")]
     NotUtf8,
-    /// Not TOML of the right shape; the message names line and field.
+    /// The text is no TOML, or has a missing, unknown or mistyped field. The message names line and field.
     #[error("the charter's text: {0}")]
     Toml(#[from] toml::de::Error),
-    /// A value that is not allowed.
+    /// A field has a value that is not allowed.
     #[error("charter field {field}: {problem}")]
     Field {
-        /// The field, with the member or manager that it belongs to.
+        /// The field, with the member or manager to which it belongs.
         field: String,
-        /// What is wrong with it, and the bound.
+        /// The value and the bound that it breaks.
         problem: String,
     },
 }
@@ -126,10 +132,10 @@ fn field(field: impl Into<String>, problem: impl Into<String>) -> CharterError {
 }
 
 impl Charter {
-    /// Parses a charter without trusting it: no signature is checked. See [`super::Charters`].
+    /// Parses a charter without checking a signature. [`super::Charters`] checks them.
     ///
     /// # Errors
-    /// The first thing that is not as it must be.
+    /// The first rule that the text breaks.
     pub fn parse(note_bytes: &[u8]) -> Result<Self, CharterError> {
         let note = note::read(note_bytes)?;
         let text = std::str::from_utf8(note.text()).map_err(|_| CharterError::NotUtf8)?;
@@ -172,6 +178,7 @@ impl Charter {
             members,
             oversight,
             note: note.to_vec(),
+            scheme: None,
         })
     }
 }
@@ -212,7 +219,7 @@ fn parse_managers(raw: &[ManagerText]) -> Result<Vec<Manager>, CharterError> {
         if parsed.is_empty() {
             return Err(field(format!("manager {:?}", manager.name), "has no key"));
         }
-        // The key itself, not its text: one key under two names must not count as two managers.
+        // The key itself is compared and not its text. Otherwise one key under two names would count as two managers.
         if let Some(twice) = parsed.iter().find(|key| !keys.insert(<[u8; 32]>::from(key.public()))) {
             return Err(field(format!("manager {:?}", manager.name), format!("key {twice} stands twice")));
         }
@@ -281,8 +288,8 @@ fn parse_member(raw: MemberText) -> Result<Member, CharterError> {
     })
 }
 
-/// Every parent exists, and nobody is above himself. Passes over each member once: anybody may send a charter, and it is parsed before
-/// its signatures are checked.
+/// Checks that every parent exists and that no agency is its own ancestor. Visits each member once, so a hostile charter costs no more time
+/// than an honest one.
 fn check_parents(members: &BTreeMap<AgencyId, Member>) -> Result<(), CharterError> {
     let mut checked = BTreeSet::new();
     for member in members.values() {

@@ -1,34 +1,41 @@
-//! The case: how far the work is. Never moves custody.
+//! The case: the progress of the work on a complaint.
+//!
+//! Must not know custody. [`super::CustodyState::allows`] has judged before whether the author may make the entry.
+//!
+//! Invariants:
+//! - a case entry never moves custody;
+//! - an answer that was given stays an answer, even if its author no longer holds the complaint;
+//! - a case is closed without the mark `self_closed` only by a silence that lasted or by a reply with the citizen's code.
 
 use serde::{Deserialize, Serialize};
 
 use super::no_effect::NoEffect;
-use crate::content::reply_code_hash;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
+use crate::entry::content::reply_code_hash;
 use crate::entry::{CaseAct, Lodged};
-use crate::ids::{AgencyId, ComplaintId, EntryId};
 use crate::wire::{CloseCause, ReplyWord};
 
-/// A calendar day, in milliseconds: the least that a working day takes.
+/// A calendar day, in milliseconds. A working day takes at least so long.
 pub(crate) const DAY_MILLIS: u64 = 24 * 60 * 60 * 1000;
 
-/// How far the work on a complaint is.
+/// The phase of the work on a complaint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Phase {
-    /// Lodged; nobody has worked on it.
+    /// The complaint was lodged. Nobody has worked on it.
     Received,
-    /// Classified.
+    /// The holder has classified it.
     Verified,
-    /// Being worked on.
+    /// The holder works on it.
     InProgress,
-    /// The citizen was answered.
+    /// The holder has answered the citizen.
     Responded,
-    /// The work has ended.
+    /// The holder has ended the work.
     Resolved,
-    /// The citizen was dissatisfied.
+    /// The citizen was dissatisfied. The work goes on.
     Reopened,
     /// The case has ended.
     Closed,
-    /// Put away on two signatures.
+    /// The case has ended: it was archived on two signatures.
     Archived,
 }
 
@@ -45,7 +52,7 @@ impl Phase {
         Self::Archived,
     ];
 
-    /// The stable name, in words.
+    /// The stable name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Received => "received",
@@ -64,65 +71,65 @@ impl Phase {
         Self::ALL.into_iter().find(|phase| phase.name() == name)
     }
 
-    /// Whether nobody owes the citizen anything more, unless the citizen's word reopens the case.
+    /// Whether the case has ended. Only the citizen's word reopens it.
     pub fn is_ended(self) -> bool {
         matches!(self, Self::Closed | Self::Archived)
     }
 
-    /// Whether there is work to do.
+    /// Whether the holder has work to do.
     pub fn is_open(self) -> bool {
         self != Self::Resolved && !self.is_ended()
     }
 }
 
-/// What the case entries say together.
+/// The state of the case after some case entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaseState {
-    /// How far the work is.
+    /// The phase of the work.
     pub phase: Phase,
-    /// The category, as last classified.
+    /// The category code of the newest classification.
     pub category: String,
-    /// Closed neither by silence nor on a reply with the citizen's reply code.
+    /// Whether the intake agency closed the case on its own word: neither after a silence nor on a reply with the citizen's reply code.
     pub self_closed: bool,
-    /// Who ended the work last: a citizen who is dissatisfied goes back to that agency, which still holds the complaint.
+    /// The agency that ended the work last.
     pub resolved_by: Option<AgencyId>,
-    /// How often the case was reopened.
+    /// Number of times that the case was reopened.
     pub reopened: u32,
     /// The complaint under which this one is handled.
     pub duplicate_of: Option<ComplaintId>,
     /// The proposal to archive that waits for the second signature.
     pub archive_proposal: Option<ArchiveProposal>,
-    /// When the citizen was answered last, if nobody has replied since; milliseconds since 1970.
+    /// Time of the last answer, in milliseconds since 1970. `None` if there is no answer, or a reply came after it.
     pub answered_at: Option<u64>,
-    /// Whether the newest reply carried the citizen's reply code and was not a complaint about the answer.
+    /// Whether the newest reply carried the citizen's reply code and was not dissatisfied.
     reply_proven: bool,
 }
 
-/// A proposal that waits for the second signature.
+/// A proposal to archive that waits for the second signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArchiveProposal {
-    /// The `ArchiveProposed`.
+    /// The `ArchiveProposed` entry.
     pub entry: EntryId,
-    /// The custody entry that it was made under.
+    /// The custody entry under which it was made.
     pub basis: EntryId,
     /// `ArchiveReason`.
     pub reason: i32,
 }
 
-/// A case entry that its author was entitled to.
+/// A case entry that its author was allowed to make.
 #[derive(Clone, Copy, Debug)]
 pub struct CaseEntry<'a> {
-    /// Its id.
+    /// The entry's id.
     pub id: EntryId,
-    /// Its author.
+    /// The entry's author.
     pub author: &'a AgencyId,
-    /// Its clock, milliseconds since 1970.
+    /// The entry's clock, in milliseconds since 1970.
     pub millis: u64,
-    /// The custody entry that it was made under.
+    /// The custody entry under which it was made.
     pub basis: EntryId,
-    /// Whether that one counts.
+    /// Whether the basis is on the custody path.
     pub on_path: bool,
-    /// The action that it records.
+    /// The action.
     pub act: &'a CaseAct,
 }
 
@@ -142,12 +149,12 @@ impl CaseState {
         }
     }
 
-    /// The state after one more case entry. Entries come in the order of (clock, id).
+    /// The state after one more case entry. The caller applies entries in the order of (clock, id).
     ///
-    /// An answer that was given stays an answer: work and answers on a case that has ended are kept as what they are and change nothing.
+    /// Work and answers on a case that has ended are no error. They are shown as what they are and change nothing.
     ///
     /// # Errors
-    /// Why the entry has no effect on this state.
+    /// The reason why the entry has no effect on this state.
     pub fn after(&self, entry: CaseEntry<'_>, intake: &AgencyId, lodged: &Lodged) -> Result<Self, NoEffect> {
         let mut next = self.clone();
         match entry.act {
@@ -179,7 +186,7 @@ impl CaseState {
             CaseAct::ArchiveRefused { proposal } => next.settle(*proposal, entry)?,
             CaseAct::Linked { duplicate_of } => next.duplicate_of = Some(*duplicate_of),
             CaseAct::Progressed { .. } | CaseAct::Responded | CaseAct::Resolved { .. } => {}
-            // These stand for themselves: the order in which they come changes nothing.
+            // These do not change the state of the case.
             CaseAct::Recalled
             | CaseAct::EraseProposed { .. }
             | CaseAct::Erased { .. }
@@ -218,22 +225,22 @@ impl CaseState {
         Ok(())
     }
 
-    /// Neither a cause that is missing or unknown, nor a silence that has not lasted, is a way around the mark.
+    /// Closes the case. A missing or unknown cause, or a silence that has not lasted, leads to the mark `self_closed`.
     fn closed(&mut self, cause: i32, silence_working_days: u32, entry: CaseEntry<'_>) {
         let silent = cause == i32::from(CloseCause::Silence) && self.silence_lasted(silence_working_days, entry.millis);
         self.phase = Phase::Closed;
         self.self_closed = !silent && !self.reply_proven;
     }
 
-    /// Whether nobody replied to the last answer for so many days. Working days are never shorter than days, so an honest node that
-    /// counts working days passes; holidays are no business of the fold.
+    /// Whether so many days have passed without a reply to the last answer. Calendar days are counted, because the fold knows no holidays.
+    /// A working day is never shorter, so an honest node that counts working days passes.
     pub fn silence_lasted(&self, working_days: u32, millis: u64) -> bool {
         let needed = u64::from(working_days).saturating_mul(DAY_MILLIS);
         working_days > 0 && self.answered_at.is_some_and(|answered| millis >= answered.saturating_add(needed))
     }
 
-    /// A proposal is settled under the custody that it was made under, and only if that counts: nothing vanishes on the word of who no longer
-    /// holds it.
+    /// Settles a proposal. The second signature must have the same basis as the proposal, and the basis must be on the path. Otherwise an
+    /// agency that no longer holds the complaint could help to archive it.
     fn settle(&mut self, proposal: EntryId, entry: CaseEntry<'_>) -> Result<(), NoEffect> {
         self.require_running(entry)?;
         match self.archive_proposal {

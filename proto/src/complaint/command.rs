@@ -1,10 +1,11 @@
-//! What an operator may order a node to do with a complaint.
+//! The commands of an operator on a complaint.
 //!
-//! A command comes from a parser at the edge of the node, so its fields are well-formed: ids parse and codes are chosen. Whether the command
-//! is allowed now is decided by [`decide`](fn@super::decide). A code is a number of an open enum of `entry.proto`; a number that this version
-//! does not know is passed on unchanged.
+//! A parser at the edge of the node makes them, so their fields are well-formed. A code is a number of an open enum of `entry.proto`. A
+//! number that this version does not know is written unchanged.
+//!
+//! Must not know whether a command is allowed: [`decide`](fn@super::decide) does.
 
-use crate::ids::{AgencyId, ComplaintId, EntryId};
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
 use crate::wire::ReplyWord;
 
 /// An order of an operator, or of the node itself. Each command becomes at most one entry.
@@ -12,7 +13,7 @@ use crate::wire::ReplyWord;
 pub enum Command {
     /// The holder offers custody to another agency.
     Forward(NewOffer),
-    /// A supervisor offers custody over the holder's head.
+    /// A supervisor offers custody in the holder's place.
     Reassign(NewOffer),
     /// The addressee of the open offer takes custody.
     Accept,
@@ -50,16 +51,16 @@ pub enum Command {
     },
     /// The intake agency passes on the citizen's word.
     Reply {
-        /// The word.
+        /// The citizen's word.
         word: ReplyWord,
-        /// The code from the citizen's receipt. Empty: the agency speaks in its own name.
+        /// The reply code from the citizen's receipt. Empty: the agency speaks in its own name.
         reply_code: String,
     },
     /// The intake agency ends the case.
     Close {
         /// A `CloseCause`.
         cause: i32,
-        /// For how many working days nobody replied, if silence is the cause.
+        /// Working days without a reply, if silence is the cause.
         silence_working_days: u32,
     },
     /// The holder proposes to archive the complaint.
@@ -106,6 +107,6 @@ pub struct NewOffer {
     pub to: AgencyId,
     /// A `ForwardReason`.
     pub reason: i32,
-    /// Until when the addressee may answer, milliseconds since 1970. `None`: the time that the node is configured with, from now.
+    /// The time until which the addressee may answer, in milliseconds since 1970. `None`: the configured time from now.
     pub answer_by: Option<u64>,
 }

@@ -1,16 +1,19 @@
-//! The rules of custody: what an entry does to the state that it acts on, and why it may do nothing.
+//! The rules of custody: who may make an act, and the state after it.
 //!
-//! Until `answer_by` only the addressee can act on an offer. Afterwards, and after a margin for clocks that differ, only the others can. So honest
-//! nodes fork only if a network partition lasts longer than `answer_by`, or if supervisor and holder act at the same time.
+//! Must not know the tree of bases: it judges one act on one state.
+//!
+//! Invariant: until `answer_by` only the addressee can act on an offer. All others can act only from `answer_by` and a margin for clock
+//! differences on. So honest nodes fork only if a network partition lasts longer than `answer_by`, or if supervisor and holder act at the
+//! same time.
 
 use super::no_effect::NoEffect;
+use crate::base::ids::{AgencyId, EntryId};
+use crate::base::limits;
 use crate::charter::{Charter, MemberStatus};
 use crate::entry::{CaseAct, CustodyAct};
-use crate::ids::{AgencyId, EntryId};
-use crate::limits;
 use crate::wire::{Deadline, ReplyWord};
 
-/// Who is accountable, and what is offered to whom, after one custody entry.
+/// The state of custody after one custody entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CustodyState {
     /// The one accountable agency.
@@ -22,30 +25,30 @@ pub struct CustodyState {
 /// An offer that has not been answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// The entry that made it.
+    /// The entry that made the offer.
     pub entry: EntryId,
-    /// Who may answer.
+    /// The addressee.
     pub to: AgencyId,
-    /// Until when; milliseconds since 1970.
+    /// The time until which only the addressee can act on it, in milliseconds since 1970.
     pub answer_by: u64,
 }
 
-/// Who acts, when, and under which charter.
+/// The author of an act, with the time and the charter of the entry.
 #[derive(Clone, Copy, Debug)]
 pub struct Actor<'a> {
     /// The author.
     pub author: &'a AgencyId,
-    /// The entry's clock, milliseconds since 1970.
+    /// The entry's clock, in milliseconds since 1970.
     pub millis: u64,
     /// The charter that the entry names.
     pub charter: &'a Charter,
 }
 
 impl CustodyState {
-    /// The state after `act`, made by `actor` in the entry `entry`, on this state.
+    /// The state after `act` on this state. `entry` is the id of the entry that records the act.
     ///
     /// # Errors
-    /// Why the act has no effect here.
+    /// The reason why the act has no effect on this state.
     pub fn after(&self, entry: EntryId, act: &CustodyAct, actor: Actor<'_>) -> Result<Self, NoEffect> {
         match act {
             CustodyAct::Forwarded { to, answer_by, .. } => {
@@ -78,11 +81,10 @@ impl CustodyState {
         }
     }
 
-    /// Whether the author may make a case entry under this state. What the case itself says to it is judged apart
-    /// ([`super::CaseState::after`]).
+    /// Checks that the author may make a case entry under this state. [`super::CaseState::after`] judges its effect on the case.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why the author may not.
     pub fn allows(&self, act: &CaseAct, intake: &AgencyId, actor: Actor<'_>) -> Result<(), NoEffect> {
         match act {
             CaseAct::Recalled => {
@@ -135,7 +137,8 @@ impl CustodyState {
         charter.is_oversight(author) || named.any(|agency| charter.supervises(author, agency))
     }
 
-    /// The intake agency signs for the citizen; if it is the holder itself, its supervisor does.
+    /// Checks the second signature of an archiving. The intake agency gives it for the citizen. If it holds the complaint itself, its supervisor
+    /// gives it.
     fn require_second_of_archive(&self, intake: &AgencyId, actor: Actor<'_>) -> Result<(), NoEffect> {
         if self.holder != *intake {
             return require_intake(intake, actor);
@@ -146,7 +149,8 @@ impl CustodyState {
         Err(NoEffect::NotSupervisor { agency: self.holder.clone() })
     }
 
-    /// The time to answer an offer is what the offer says; what other deadlines are is the business of a profile.
+    /// Checks the deadline in an `Escalated`. The time to answer must be that of the open offer. Other deadlines are not checked against
+    /// anything in this version. Every deadline must have passed.
     fn require_due(&self, deadline: i32, due: u64, actor: Actor<'_>) -> Result<(), NoEffect> {
         if deadline == i32::from(Deadline::Answer) {
             let answer_by = self.require_offer()?.answer_by;
@@ -205,7 +209,8 @@ fn require_intake(intake: &AgencyId, actor: Actor<'_>) -> Result<(), NoEffect> {
     if actor.author == intake { Ok(()) } else { Err(NoEffect::NotIntake { intake: intake.clone() }) }
 }
 
-/// Who proposed it cannot be the second one, whatever else it is.
+/// Checks the second signature of an erasure: a supervisor of the intake agency or an oversight agency, and not the intake agency itself, which
+/// made the proposal.
 fn require_second_of_erasure(intake: &AgencyId, actor: Actor<'_>) -> Result<(), NoEffect> {
     let (charter, author) = (actor.charter, actor.author);
     if author != intake && (charter.supervises(author, intake) || charter.is_oversight(author)) {

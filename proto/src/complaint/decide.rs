@@ -1,71 +1,75 @@
-//! What an operator may order now: a command on a complaint becomes a body, or is declined with the reason.
+//! Decides a command on a complaint: it becomes the body of a new entry, or is declined with a reason.
 //!
-//! It uses the same rules as the fold, so that a node never signs an entry without effect. An entry that somebody else signed at the same time may
-//! still supersede it; the fold decides that.
+//! Must not know how the entry is signed and stored.
+//!
+//! Invariant: the same rules hold as in the fold, so a node never signs an entry that has no effect on its own copy of the complaint. An entry
+//! that another agency signed at the same time may still supersede it.
 
 mod case;
 
 use super::{Actor, Command, Complaint, NewOffer, NoEffect, Phase};
+use crate::base::ids::{AgencyId, EntryId};
 use crate::charter::Charter;
 use crate::entry::{CaseAct, CustodyAct};
-use crate::ids::{AgencyId, EntryId};
 use crate::wire::entry::Body as Wire;
 
-/// Why a command is declined. Nothing was written.
+/// The reason why a command is declined. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Declined {
-    /// It would have no effect on the complaint as it is.
+    /// The entry would have no effect on the complaint as it is now.
     #[error("complaint {complaint}: {reason}")]
     NoEffect {
-        /// The complaint.
+        /// The complaint's short id.
         complaint: String,
-        /// Why.
+        /// The rule of the fold that forbids it.
         reason: NoEffect,
     },
     /// The work has ended.
     #[error("complaint {complaint} is {}; only the citizen's reply reopens it", phase.name())]
     Ended {
-        /// The complaint.
+        /// The complaint's short id.
         complaint: String,
-        /// How.
+        /// The phase of the case.
         phase: Phase,
     },
-    /// There is nothing to close.
+    /// The citizen has no answer yet, or the case was closed before.
     #[error("complaint {complaint} is {}; only a resolved or answered complaint is closed", phase.name())]
     NotAnswered {
-        /// The complaint.
+        /// The complaint's short id.
         complaint: String,
-        /// How far it is.
+        /// The phase of the case.
         phase: Phase,
     },
-    /// Silence is no cause yet.
-    #[error("complaint {complaint}: nobody was silent for {working_days} working days since the last answer; {since}")]
+    /// The silence has not lasted long enough to close the case.
+    #[error(
+        "complaint {complaint}: the citizen was not silent for {working_days} working days after the last answer; {since}"
+    )]
     NotSilent {
-        /// The complaint.
+        /// The complaint's short id.
         complaint: String,
-        /// How many the command names.
+        /// Working days that the command names.
         working_days: u32,
-        /// When the citizen was answered last, in words.
+        /// The time of the last answer, in words.
         since: String,
     },
-    /// There is no proposal to answer, or not one.
+    /// There is no open proposal, or more than one.
     #[error("complaint {complaint}: {problem}")]
     Proposal {
-        /// The complaint.
+        /// The complaint's short id.
         complaint: String,
-        /// What is wrong, and what to do.
+        /// The problem and its solution, in words.
         problem: String,
     },
-    /// A reply code that is not the citizen's.
+    /// The reply code is not the citizen's.
     #[error(
         "complaint {complaint}: the reply code is not the one on the citizen's receipt; leave it out to reply in the agency's own name"
     )]
     WrongReplyCode {
-        /// The complaint.
+        /// The complaint's short id.
         complaint: String,
     },
-    /// The command names an entry that the complaint does not have here.
-    #[error("entry \"{entry}\": is no entry of the complaint here")]
+    /// The command names an entry that is not here.
+    #[error("entry \"{entry}\": this node has no such entry of the complaint")]
     NoSuchEntry {
         /// The entry.
         entry: EntryId,
@@ -75,28 +79,28 @@ pub enum Declined {
     NoSuchContent {
         /// The number that the command names.
         number: u32,
-        /// How many contents the entry has.
+        /// Number of contents of the entry.
         contents: usize,
     },
 }
 
 impl Declined {
-    /// Whether the command itself is wrong, and not only forbidden now.
+    /// Whether the command itself is wrong, and not only not allowed now.
     pub fn is_usage(&self) -> bool {
         matches!(self, Self::NoSuchEntry { .. } | Self::NoSuchContent { .. })
     }
 }
 
-/// Who commands, and when.
+/// The author of the new entry, with the facts that the decision depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Author<'a> {
     /// The node's own agency.
     pub agency: &'a AgencyId,
-    /// The clock that the entry will carry, milliseconds since 1970.
+    /// The clock of the new entry, in milliseconds since 1970.
     pub millis: u64,
     /// The newest charter.
     pub charter: &'a Charter,
-    /// The `answer_by` of an offer that names none, milliseconds after the offer.
+    /// The time to answer an offer that names no `answer_by`, in milliseconds.
     pub answer_within_millis: u64,
 }
 
@@ -110,10 +114,10 @@ impl<'a> Author<'a> {
     }
 }
 
-/// The body that carries out a command.
+/// The body of the entry that carries out a command.
 ///
 /// # Errors
-/// Why it is declined.
+/// The reason why the command is declined.
 pub fn decide(complaint: &Complaint, command: &Command, author: Author<'_>) -> Result<Wire, Declined> {
     check_phase(complaint, command)?;
     let custody = |act: CustodyAct| carry_out_custody(complaint, &act, author);
@@ -157,21 +161,21 @@ pub fn decide(complaint: &Complaint, command: &Command, author: Author<'_>) -> R
     }
 }
 
-/// The addressee's notice that an offer reached it, if one is owed: `offer` came over a relay, is open and was not noticed yet.
+/// The body with which an addressee confirms that `offer` reached it over a relay. `None` if the offer is not open to `agency`, or was
+/// confirmed before.
 pub fn arrival(complaint: &Complaint, offer: &EntryId, agency: &AgencyId) -> Option<Wire> {
     let open = complaint.custody().offer.as_ref()?;
     let owed = open.entry == *offer && open.to == *agency && !complaint.has_arrived(offer);
     owed.then(|| CaseAct::Arrived.to_wire(*offer))
 }
 
-/// Whether a recall waits for this agency's answer: the offer is still open, to it, and a `Recalled` was made on it.
-/// The node then answers `Returned` by itself.
+/// The open offer to this agency, if its holder recalled it. The node then answers `Returned` by itself.
 pub fn recall_to_answer(complaint: &Complaint, agency: &AgencyId) -> Option<EntryId> {
     let offer = complaint.custody().offer.as_ref().filter(|offer| offer.to == *agency)?;
     complaint.is_recalled(&offer.entry).then_some(offer.entry)
 }
 
-/// What the state of the case forbids, whoever commands it.
+/// Checks that the phase of the case allows the command, no matter who gives it.
 fn check_phase(complaint: &Complaint, command: &Command) -> Result<(), Declined> {
     let phase = complaint.case().phase;
     let name = || complaint.id().short();

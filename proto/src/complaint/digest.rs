@@ -1,16 +1,18 @@
-//! A digest that names a set of entries, so that two operators can compare what their nodes have.
+//! A digest of a set of entries. Two operators compare it to see whether their nodes have the same entries of a complaint.
+//!
+//! Must not know what entries say.
 
 use sha2::{Digest, Sha256};
 
-use crate::clock::HybridClock;
+use crate::base::clock::HybridClock;
 
-/// SHA-256 over (clock, first 16 bytes of the id) of a complaint's entries in their order: lets two operators compare what their nodes
-/// hold. It convinces nobody else.
+/// SHA-256 over the clock and the first 16 bytes of the id of each entry of a complaint, in the order of (clock, id). It proves nothing to
+/// others, because it is not signed.
 #[derive(Clone, Debug, Default)]
 pub struct SetDigest(Sha256);
 
 impl SetDigest {
-    /// Bytes of an entry's id that count: two entries of one clock that agree in so many cannot be made.
+    /// Number of bytes of an entry's id in the digest. Nobody can make two entries of one clock whose ids agree in so many bytes.
     pub const ID_PREFIX: usize = 16;
 
     /// Adds the next entry.
@@ -19,7 +21,7 @@ impl SetDigest {
         self.0.update(id_prefix);
     }
 
-    /// The digest.
+    /// The finished digest.
     pub fn finish(self) -> [u8; 32] {
         self.0.finalize().into()
     }

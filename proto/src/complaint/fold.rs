@@ -1,9 +1,11 @@
-//! The fold itself: entries in, state out, incrementally. What can be asked of the state is in [`super::query`].
+//! The fold: it adds entries to a complaint, one by one, and keeps the state up to date. [`super::query`] reads the state.
+//!
+//! Usually an entry costs one step. When a fork changes the custody path, the path is followed again from the fork, and all case entries are
+//! judged again. When a case entry comes late, the entries after it are judged again as far as their state changes.
 //!
 //! Must not know where entries come from or where they are stored.
 //!
-//! Adding an entry usually costs one step. When a fork changes the custody path, the path is followed again from the fork, and the case is judged
-//! again. When a case entry comes late, the entries after it are judged again as far as their state changes.
+//! Invariant: the state is a function of the set of entries. The order in which they are inserted makes no difference.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,13 +14,13 @@ use litemap::LiteMap;
 
 use super::NoEffect;
 use super::case::{CaseEntry, CaseState};
-use super::course::Course;
+use super::case_history::CaseHistory;
 use super::custody::{Actor, CustodyState};
-use super::turns::Turns;
+use super::timeline::Timeline;
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
 use crate::charter::Charter;
-use crate::clock::HybridClock;
 use crate::entry::{Body, CaseAct, Commitment, ContentClass, Entry, Lodged};
-use crate::ids::{AgencyId, ComplaintId, EntryId};
 
 /// One complaint with all its entries.
 #[derive(Clone, Debug)]
@@ -26,74 +28,75 @@ pub struct Complaint {
     pub(super) id: ComplaintId,
     pub(super) intake: AgencyId,
     pub(super) lodged: Arc<Lodged>,
-    /// A sorted vector, because most complaints have few entries; boxed ones, so that it moves little to insert one: a complaint that
-    /// somebody floods takes each in microseconds still.
-    pub(super) entries: LiteMap<EntryId, Box<Known>>,
-    /// Every entry, in the order in which case entries take effect.
-    pub(super) order: Turns,
-    /// Entries that are no other's parent.
-    pub(super) heads: Turns,
-    /// The winning path of custody, from `Lodged` to the tip.
+    /// A sorted vector, because most complaints have few entries. The entries are boxed, so that an insertion moves few bytes and stays fast
+    /// even in a complaint with thousands of entries.
+    pub(super) entries: LiteMap<EntryId, Box<KnownEntry>>,
+    /// All entries.
+    pub(super) order: Timeline,
+    /// The entries that are no parent of another one.
+    pub(super) heads: Timeline,
+    /// The custody path, from `Lodged` to the tip.
     pub(super) path: Vec<EntryId>,
-    pub(super) course: Course,
+    pub(super) history: CaseHistory,
     pub(super) participants: BTreeSet<AgencyId>,
-    /// How many entries each author wrote.
+    /// Number of entries of each author.
     pub(super) written: LiteMap<AgencyId, usize>,
     pub(super) notices: Notices,
 }
 
-/// What case entries say that stands for itself: no order, and no later entry, changes it.
+/// The facts from case entries that do not depend on the order, and that no later entry changes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Notices {
     /// Offers that were recalled.
     pub(super) recalled: BTreeSet<EntryId>,
     /// Offers that reached their addressee through relays.
     pub(super) arrived: BTreeSet<EntryId>,
-    /// Escalations of each deadline: of what, and which; the first counts.
-    pub(super) escalated: BTreeMap<(EntryId, i32), Turns>,
+    /// Escalations by their basis and `Deadline`. Only the first of each has effect.
+    pub(super) escalated: BTreeMap<(EntryId, i32), Timeline>,
     /// Entries whose contents are to be destroyed.
     pub(super) erased: BTreeSet<EntryId>,
     /// Agencies that a content was disclosed to.
     pub(super) disclosed_to: BTreeSet<AgencyId>,
 }
 
-/// What the fold remembers of an entry.
+/// An entry as the fold keeps it.
 #[derive(Clone, Debug)]
-pub struct Known {
-    /// Its author.
+pub struct KnownEntry {
+    /// The entry's author.
     pub author: AgencyId,
-    /// Its clock.
+    /// The entry's clock.
     pub clock: HybridClock,
     /// The charter version that it names.
     pub charter_version: u64,
-    /// Its parents.
+    /// The entry's parents.
     pub parents: Vec<EntryId>,
     /// The entry's body.
     pub body: Body,
-    /// What it says of its contents.
+    /// The commitments to its contents.
     pub commitments: Vec<Commitment>,
-    /// What it does where it was made. Never changes.
+    /// The judgement on the state that its basis left. It never changes.
     pub(super) judged: Judged,
-    /// The custody entries that act on it and have effect.
+    /// The custody entries with effect that act on it.
     pub(super) children: Vec<EntryId>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Judged {
-    /// A custody entry with effect: the state after it, and its depth in the tree.
+    /// A custody entry with effect: the state after it, and its depth in the tree of bases.
     Custody { state: CustodyState, depth: usize },
-    /// A case entry that its author was entitled to.
+    /// A case entry that its author was allowed to make.
     Case,
-    /// No effect, and why.
+    /// An entry without effect.
     NoEffect(NoEffect),
-    /// A body that this version does not act on.
+    /// An entry whose body this version does not act on.
     Kept,
 }
 
-/// What an insertion did.
+/// The result of an insertion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inserted {
-    /// The tip that the path had before, if the path was not just extended: both parties must be alarmed.
+    /// The former tip of the custody path, if the path now runs beside it. The caller then alarms both parties. `None` if the path stayed
+    /// or only grew.
     pub path_changed_from: Option<EntryId>,
 }
 
@@ -102,25 +105,26 @@ impl Complaint {
     pub fn lodge(entry: &Entry) -> Option<Self> {
         let (Body::Lodged(lodged), Some(id)) = (&entry.body, entry.complaint) else { return None };
         let state = CustodyState { holder: entry.author.clone(), offer: None };
-        let known = Known::new(entry, Judged::Custody { state, depth: 0 });
-        let mut turns = Turns::default();
-        turns.insert((entry.clock, entry.id));
+        let known = KnownEntry::new(entry, Judged::Custody { state, depth: 0 });
+        let mut timeline = Timeline::default();
+        timeline.insert((entry.clock, entry.id));
         Some(Self {
             id,
             intake: entry.author.clone(),
             lodged: Arc::clone(lodged),
             entries: LiteMap::from_iter([(entry.id, Box::new(known))]),
-            heads: turns.clone(),
-            order: turns,
+            heads: timeline.clone(),
+            order: timeline,
             path: vec![entry.id],
-            course: Course::new(CaseState::new(lodged)),
+            history: CaseHistory::new(CaseState::new(lodged)),
             participants: BTreeSet::from([entry.author.clone()]),
             written: LiteMap::from_iter([(entry.author.clone(), 1)]),
             notices: Notices::default(),
         })
     }
 
-    /// Adds an entry that was admitted ([`crate::admission`]): its parents are here. A duplicate changes nothing.
+    /// Adds an admitted entry ([`crate::admission`]), whose parents are all here. `charter` is the one that the entry names. A duplicate changes
+    /// nothing.
     pub fn insert(&mut self, entry: &Entry, charter: &Charter) -> Inserted {
         let unchanged = Inserted { path_changed_from: None };
         if self.entries.contains_key(&entry.id) {
@@ -132,13 +136,13 @@ impl Complaint {
                 self.heads.remove(&(known.clock, *parent));
             }
         }
-        let turn = (entry.clock, entry.id);
-        self.order.insert(turn);
-        self.heads.insert(turn);
+        let key = (entry.clock, entry.id);
+        self.order.insert(key);
+        self.heads.insert(key);
         *self.written.entry(entry.author.clone()).or_default() += 1;
         let is_custody = matches!(judged, Judged::Custody { .. });
         let is_case = matches!(judged, Judged::Case);
-        self.entries.insert(entry.id, Box::new(Known::new(entry, judged)));
+        self.entries.insert(entry.id, Box::new(KnownEntry::new(entry, judged)));
         if is_custody {
             return self.extend_path(entry);
         }
@@ -148,14 +152,14 @@ impl Complaint {
         unchanged
     }
 
-    /// What the entry does on the state that its basis left.
+    /// Judges an entry on the state that its basis left.
     fn judge(&self, entry: &Entry, charter: &Charter) -> Judged {
         let actor = Actor { author: &entry.author, millis: entry.clock.millis(), charter };
         let Some(basis) = entry.body.basis() else { return Judged::Kept };
         let Some(Judged::Custody { state, depth }) = self.entries.get(&basis).map(|known| &known.judged) else {
             return Judged::NoEffect(NoEffect::BasisWithoutEffect);
         };
-        if self.knew_better(entry, &basis) {
+        if self.knew_other_act(entry, &basis) {
             return Judged::NoEffect(NoEffect::BasisActedOn);
         }
         let judged = match &entry.body {
@@ -166,12 +170,12 @@ impl Complaint {
                 .allows(act, &self.intake, actor)
                 .and_then(|()| self.check_named(entry, act))
                 .map(|()| Judged::Case),
-            Body::Lodged(_) | Body::Node(_) | Body::Kept => Ok(Judged::Kept),
+            Body::Lodged(_) | Body::Node(_) | Body::Unknown => Ok(Judged::Kept),
         };
         judged.unwrap_or_else(Judged::NoEffect)
     }
 
-    /// What a case entry names must be among its ancestors, and be what it says.
+    /// Checks the other entry that a case entry names: it must be an ancestor and of the right kind.
     fn check_named(&self, entry: &Entry, act: &CaseAct) -> Result<(), NoEffect> {
         match act {
             CaseAct::ArchiveApproved { proposal } | CaseAct::ArchiveRefused { proposal } => {
@@ -199,7 +203,7 @@ impl Complaint {
         if known.is_some() && self.is_ancestor(entry, proposal) { Ok(()) } else { Err(NoEffect::NoProposal) }
     }
 
-    /// The entry carries the content that it names, under the same commitment, and nothing else.
+    /// Checks that a `Disclosed` carries the content that it names, under the same commitment, and no other content.
     fn check_disclosed(&self, entry: &Entry, named: &EntryId, commitment: u32) -> Result<(), NoEffect> {
         let of_named = self.entries.get(named).and_then(|known| known.commitments.get(commitment as usize));
         let same = |of_named: &Commitment| *entry.commitments == [of_named.clone()];
@@ -219,10 +223,11 @@ impl Complaint {
             || self.ancestors(&entry.parents).contains(id)
     }
 
-    /// Whether the author had, when it wrote the entry, another custody entry with effect on the same basis. Without this a former holder
-    /// could go on from the time when it held the complaint, as often as it takes to win the fork. Honest authors act on the
-    /// tip, on which nobody has acted.
-    fn knew_better(&self, entry: &Entry, basis: &EntryId) -> bool {
+    /// Whether the author knew of another custody entry with effect on the same basis: one is among the entry's ancestors.
+    ///
+    /// Such an entry has no effect. Otherwise a former holder could act again on the basis on which it held the complaint, as often as it takes
+    /// to win the fork by the smallest id. Honest authors act on the tip, on which nobody has acted.
+    fn knew_other_act(&self, entry: &Entry, basis: &EntryId) -> bool {
         let children = self.entries.get(basis).map(|known| known.children.as_slice()).unwrap_or_default();
         if children.is_empty() {
             return false;
@@ -231,7 +236,7 @@ impl Complaint {
         children.iter().any(|child| ancestors.contains(child))
     }
 
-    /// Takes a custody entry with effect into the tree, and the path along it if it wins.
+    /// Adds a custody entry with effect to the tree of bases. If it wins at its fork, the path goes through it.
     fn extend_path(&mut self, entry: &Entry) -> Inserted {
         let Body::Custody { basis, act } = &entry.body else { return Inserted { path_changed_from: None } };
         if let Some(to) = act.offers_to() {
@@ -256,11 +261,11 @@ impl Complaint {
         let (entries, path) = (&self.entries, &self.path);
         let judge =
             |state: &CaseState, id: &EntryId| judge_case(entries, path, (&self.intake, &self.lodged), state, id);
-        self.course.judge_again(judge);
+        self.history.judge_again(judge);
         Inserted { path_changed_from: Some(tip) }
     }
 
-    /// The child that wins: best rank, then smallest id.
+    /// The child that wins at a fork: the best rank, then the smallest id.
     fn best_child(&self, basis: &EntryId) -> Option<EntryId> {
         let rank = |id: &EntryId| match &self.entries[id].body {
             Body::Custody { act, .. } => act.rank(),
@@ -295,13 +300,13 @@ impl Complaint {
                 let judge = |state: &CaseState, id: &EntryId| {
                     judge_case(entries, path, (&self.intake, &self.lodged), state, id)
                 };
-                self.course.insert((entry.clock, entry.id), judge);
+                self.history.insert((entry.clock, entry.id), judge);
             }
         }
     }
 
-    /// What is to be destroyed depends on the proposal and the ancestors of the second signature, so that nothing that comes later takes it
-    /// back or widens it.
+    /// Marks the contents to destroy. They depend only on the proposal and on the ancestors of the second signature, so no later entry adds to
+    /// them or takes them back.
     fn erase(&mut self, entry: &Entry, proposal: &EntryId) {
         let Some(Body::Case { act: CaseAct::EraseProposed { entries, .. }, .. }) =
             self.entries.get(proposal).map(|known| &known.body)
@@ -318,9 +323,9 @@ impl Complaint {
     }
 }
 
-/// What an entry of the course makes of the state before it.
+/// The state of the case after an entry, from the state before it.
 fn judge_case(
-    entries: &LiteMap<EntryId, Box<Known>>,
+    entries: &LiteMap<EntryId, Box<KnownEntry>>,
     path: &[EntryId],
     (intake, lodged): (&AgencyId, &Lodged),
     state: &CaseState,
@@ -333,14 +338,14 @@ fn judge_case(
     state.after(entry, intake, lodged)
 }
 
-fn known_depth(entries: &LiteMap<EntryId, Box<Known>>, id: &EntryId) -> Option<usize> {
+fn known_depth(entries: &LiteMap<EntryId, Box<KnownEntry>>, id: &EntryId) -> Option<usize> {
     match entries.get(id)?.judged {
         Judged::Custody { depth, .. } => Some(depth),
         _ => None,
     }
 }
 
-impl Known {
+impl KnownEntry {
     fn new(entry: &Entry, judged: Judged) -> Self {
         Self {
             author: entry.author.clone(),

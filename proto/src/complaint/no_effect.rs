@@ -1,17 +1,19 @@
-//! The reasons why an entry has no effect. The entry is kept and shown all the same, with its reason.
+//! The reasons why an entry has no effect.
+//!
+//! Must not know the rules that give these reasons.
 
 use std::fmt;
 
 use super::Phase;
-use crate::ids::{AgencyId, EntryId};
-use crate::limits;
+use crate::base::ids::{AgencyId, EntryId};
+use crate::base::limits;
 
-/// Why an entry has no effect where it was made. It is kept and shown all the same.
+/// The reason why an entry has no effect. Such an entry is kept and shown with its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoEffect {
     /// Only the holder may do this.
     NotHolder {
-        /// Who held the complaint there.
+        /// The holder after the entry's basis.
         holder: AgencyId,
     },
     /// Only the intake agency may do this.
@@ -26,79 +28,79 @@ pub enum NoEffect {
     },
     /// Only the supervisor of this agency may do this.
     NotSupervisor {
-        /// Whose supervisor.
+        /// The agency whose supervisor may do it.
         agency: AgencyId,
     },
-    /// Only supervisors of those who have to do with the complaint there, and oversight agencies, may do this.
+    /// Only an oversight agency, or a supervisor of the holder, the intake agency or the addressee, may do this.
     NotOverseer,
     /// There is no open offer to act on.
     NoOpenOffer,
-    /// An offer is open; it must be answered, recalled or withdrawn first.
+    /// An offer is open. It must be answered or withdrawn first.
     OfferOpen {
-        /// Its addressee.
+        /// The addressee of the open offer.
         to: AgencyId,
     },
     /// The time to answer has passed.
     AfterAnswerBy {
-        /// Until when, milliseconds since 1970.
+        /// The end of that time, in milliseconds since 1970.
         answer_by: u64,
     },
-    /// Only the addressee can act until then.
+    /// Only the addressee can act on the offer until the margin after `answer_by` has passed.
     BeforeMargin {
-        /// From when on, milliseconds since 1970.
+        /// The time from which the others can act, in milliseconds since 1970.
         from: u64,
     },
-    /// An offer to the agency that holds the complaint.
+    /// The offer is to the agency that holds the complaint.
     OfferToHolder,
-    /// The addressee is no active member of the charter that judges the entry.
+    /// The addressee is no active member under the charter that the entry names.
     AddresseeNotActive {
         /// The addressee.
         to: AgencyId,
     },
     /// `answer_by` is not after the entry's clock, or too far after it.
     AnswerByOutOfRange {
-        /// The value, milliseconds since 1970.
+        /// The value, in milliseconds since 1970.
         answer_by: u64,
     },
-    /// The entry that it acts on has no effect itself.
+    /// The basis has no effect itself.
     BasisWithoutEffect,
-    /// Its author knew that custody had gone on from there: one of the entry's ancestors acts on the same basis with effect.
+    /// The author knew that custody had moved on from the basis: an ancestor of the entry acts on the same basis with effect.
     BasisActedOn,
-    /// It names a proposal that its author had not seen, that had no effect, or that was settled.
+    /// The entry names a proposal that its author had not seen, that had no effect, or that was settled.
     NoProposal,
     /// Custody had moved on since the proposal.
     ProposalOutdated,
-    /// The custody entry that it was made under was superseded, and it needs one that counts.
+    /// The basis was superseded, and this entry needs one on the path.
     BasisSuperseded,
     /// The case had ended.
     CaseEnded {
-        /// How.
+        /// The phase in which it ended.
         phase: Phase,
     },
     /// Only a case that was closed without the citizen's word may be reopened by others than the intake agency.
     NotSelfClosed,
     /// Another escalation of the same deadline comes first.
     AlreadyEscalated {
-        /// It.
+        /// The entry that comes first.
         by: EntryId,
     },
     /// The deadline had not passed.
     NotYetDue {
-        /// When it passes, milliseconds since 1970.
+        /// The end of the deadline, in milliseconds since 1970.
         due: u64,
     },
-    /// The time to answer is another one.
+    /// The entry names another time to answer than the offer.
     OtherDue {
-        /// What the entry says, milliseconds since 1970.
+        /// The time in the entry, in milliseconds since 1970.
         due: u64,
-        /// What the offer says, milliseconds since 1970.
+        /// The time in the offer, in milliseconds since 1970.
         answer_by: u64,
     },
     /// A complaint is no duplicate of itself.
     DuplicateOfItself,
-    /// What it says that it discloses is not what it carries.
+    /// The entry does not carry the content that it names.
     NotDisclosed,
-    /// Only the intake agency discloses who the reporter is.
+    /// Only the intake agency discloses the identity of the reporter.
     IdentityOfIntake {
         /// The intake agency.
         intake: AgencyId,
@@ -126,13 +128,13 @@ impl fmt::Display for NoEffect {
                 limits::ANSWER_BY_MAX.as_secs() / 86_400
             ),
             Self::BasisWithoutEffect => write!(f, "the entry that it acts on has no effect"),
-            Self::BasisActedOn => write!(f, "its author knew that custody had gone on from there"),
-            Self::NoProposal => write!(f, "there is no open proposal of that name that its author had seen"),
+            Self::BasisActedOn => write!(f, "its author knew that custody had moved on from there"),
+            Self::NoProposal => write!(f, "it names no open proposal that its author had seen"),
             Self::ProposalOutdated => write!(f, "custody has moved on since the proposal"),
             Self::BasisSuperseded => write!(f, "the custody that it was made under was superseded"),
             Self::CaseEnded { phase } => write!(f, "the case was {}", phase.name()),
             Self::NotSelfClosed => {
-                write!(f, "only a case closed without the citizen's word is reopened by others than the intake agency")
+                write!(f, "others than the intake agency reopen only a case that was closed without the citizen's word")
             }
             Self::AlreadyEscalated { by } => write!(f, "{by} escalated the same deadline before"),
             Self::NotYetDue { due } => write!(f, "the deadline passes at {}", time(*due)),
@@ -140,8 +142,8 @@ impl fmt::Display for NoEffect {
                 write!(f, "the time to answer ends at {}, not at {}", time(*answer_by), time(*due))
             }
             Self::DuplicateOfItself => write!(f, "a complaint is no duplicate of itself"),
-            Self::NotDisclosed => write!(f, "what it carries is not the content that it names"),
-            Self::IdentityOfIntake { intake } => write!(f, "only {intake} discloses who reported"),
+            Self::NotDisclosed => write!(f, "it does not carry the content that it names"),
+            Self::IdentityOfIntake { intake } => write!(f, "only {intake} discloses the identity of the reporter"),
         }
     }
 }

@@ -1,29 +1,29 @@
-//! Questions that the daemon, the command line and tests ask about a complaint. It only reads.
+//! The questions that other modules ask about a complaint. Nothing here changes it.
 
 use std::collections::BTreeSet;
 
-use super::fold::{Judged, Known};
-use super::turns::Turns;
+use super::fold::{Judged, KnownEntry};
+use super::timeline::Timeline;
 use super::{CaseState, Complaint, CustodyState, NoEffect, SetDigest};
-use crate::clock::HybridClock;
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
+use crate::base::limits;
 use crate::entry::{Body, CaseAct, CustodyAct, Entry, Lodged};
-use crate::ids::{AgencyId, ComplaintId, EntryId};
-use crate::limits;
-use crate::route::Readers;
+use crate::routing::route::Readers;
 
-/// Where an entry stands in the complaint now.
+/// The standing of an entry in the complaint, with the entries that are here now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It counts.
+    /// The entry has effect.
     Effective,
-    /// A custody entry that another one won over: kept, shown, without effect.
+    /// A custody entry that lost at a fork. It is kept and shown, and has no effect.
     Superseded {
         /// The entry that won at the fork.
         by: EntryId,
     },
-    /// It had no effect where it was made.
+    /// The entry has no effect, for this reason.
     WithoutEffect(NoEffect),
-    /// This version keeps and relays it.
+    /// This version does not act on such an entry. It is kept and relayed.
     Kept,
 }
 
@@ -33,17 +33,17 @@ impl Complaint {
         self.id
     }
 
-    /// Where the citizen lodged it.
+    /// The intake agency.
     pub fn intake(&self) -> &AgencyId {
         &self.intake
     }
 
-    /// What was lodged.
+    /// The body of the `Lodged` entry.
     pub fn lodged(&self) -> &Lodged {
         &self.lodged
     }
 
-    /// Who is accountable now, and what is offered.
+    /// The state of custody now: the holder and the open offer.
     pub fn custody(&self) -> &CustodyState {
         match &self.entries[&self.tip()].judged {
             Judged::Custody { state, .. } => state,
@@ -51,48 +51,48 @@ impl Complaint {
         }
     }
 
-    /// The case now.
+    /// The state of the case now.
     pub fn case(&self) -> &CaseState {
-        self.course.now()
+        self.history.now()
     }
 
-    /// The newest custody entry of the path: the basis of whatever is written next.
+    /// The last custody entry of the path. New entries name it as their basis.
     pub fn tip(&self) -> EntryId {
         *self.path.last().expect("the path begins with Lodged")
     }
 
-    /// How often custody was offered on the way to where it is.
+    /// Number of offers on the custody path.
     pub fn offers(&self) -> usize {
         let offers =
             |id: &&EntryId| matches!(&self.entries[*id].body, Body::Custody { act, .. } if act.offers_to().is_some());
         self.path.iter().filter(offers).count()
     }
 
-    /// The custody entries that count, from `Lodged` to the tip.
-    pub fn path(&self) -> impl Iterator<Item = (EntryId, &Known)> {
+    /// The custody path: the custody entries with effect that won every fork, from `Lodged` to the tip.
+    pub fn path(&self) -> impl Iterator<Item = (EntryId, &KnownEntry)> {
         self.path.iter().map(|id| (*id, &*self.entries[id]))
     }
 
-    /// Whether the holder wished this offer back.
+    /// Whether the holder recalled this offer.
     pub fn is_recalled(&self, offer: &EntryId) -> bool {
         self.notices.recalled.contains(offer)
     }
 
-    /// Whether the addressee said that this offer reached it through relays.
+    /// Whether the addressee confirmed that this offer reached it through relays.
     pub fn has_arrived(&self, offer: &EntryId) -> bool {
         self.notices.arrived.contains(offer)
     }
 
-    /// The escalations that count: the deadline (`Deadline`), the custody entry that it is about, and the entry.
+    /// The escalations with effect. Each is a `Deadline`, the custody entry that it is about, and the `Escalated` entry.
     pub fn escalations(&self) -> impl Iterator<Item = (i32, EntryId, EntryId)> {
-        let first = |turns: &Turns| turns.first().map(|(_, id)| *id);
+        let first = |timeline: &Timeline| timeline.first().map(|(_, id)| *id);
         self.notices
             .escalated
             .iter()
-            .filter_map(move |((basis, deadline), turns)| Some((*deadline, *basis, first(turns)?)))
+            .filter_map(move |((basis, deadline), timeline)| Some((*deadline, *basis, first(timeline)?)))
     }
 
-    /// Whether the contents of an entry are to be destroyed, or were: its own, or the copy of another's that it discloses.
+    /// Whether the contents of an entry that is here are, or must be, destroyed. A disclosed copy is destroyed with its original.
     pub fn is_erased(&self, id: &EntryId) -> bool {
         let discloses_erased = || {
             matches!(&self.entries.get(id).map(|known| &known.body),
@@ -101,7 +101,7 @@ impl Complaint {
         self.notices.erased.contains(id) || discloses_erased()
     }
 
-    /// Whether the contents of an entry that need not be here yet are to be destroyed.
+    /// Like [`Self::is_erased`], for an entry that may not be here yet.
     pub fn erases(&self, entry: &Entry) -> bool {
         let of_erased = match &entry.body {
             Body::Case { act: CaseAct::Disclosed { entry, .. }, .. } => self.notices.erased.contains(entry),
@@ -110,17 +110,17 @@ impl Complaint {
         self.notices.erased.contains(&entry.id) || of_erased
     }
 
-    /// Whether any content is to be destroyed.
+    /// Whether any content is, or must be, destroyed.
     pub fn has_erasures(&self) -> bool {
         !self.notices.erased.is_empty()
     }
 
-    /// Who is to have it, beside supervisors and oversight.
+    /// The readers of the complaint, beside supervisors and oversight.
     pub fn readers(&self) -> Readers<'_> {
         Readers { participants: &self.participants, disclosed_to: &self.notices.disclosed_to }
     }
 
-    /// The effective proposals to erase that have not been approved.
+    /// The proposals to erase that have effect and were not approved.
     pub fn erase_proposals(&self) -> BTreeSet<EntryId> {
         let mut open = BTreeSet::new();
         for (id, known) in self.timeline().filter(|(_, known)| matches!(known.judged, Judged::Case)) {
@@ -133,7 +133,7 @@ impl Complaint {
         open
     }
 
-    /// The first entry.
+    /// The id of the `Lodged` entry.
     pub fn lodged_entry(&self) -> EntryId {
         *self.path.first().expect("the path begins with Lodged")
     }
@@ -143,12 +143,12 @@ impl Complaint {
         &self.participants
     }
 
-    /// How many entries are here.
+    /// Number of entries that are here.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Never: a complaint has its `Lodged`.
+    /// Always `false`: a complaint has its `Lodged`.
     pub fn is_empty(&self) -> bool {
         false
     }
@@ -158,23 +158,25 @@ impl Complaint {
         self.entries.contains_key(id)
     }
 
-    /// What the fold remembers of an entry.
-    pub fn entry(&self, id: &EntryId) -> Option<&Known> {
+    /// An entry as the fold keeps it; `None` if it is not here.
+    pub fn entry(&self, id: &EntryId) -> Option<&KnownEntry> {
         self.entries.get(id).map(Box::as_ref)
     }
 
     /// All entries with their ids, in the order of (clock, id).
-    pub fn timeline(&self) -> impl Iterator<Item = (EntryId, &Known)> {
+    pub fn timeline(&self) -> impl Iterator<Item = (EntryId, &KnownEntry)> {
         self.order.iter().map(|(_, id)| (*id, &*self.entries[id]))
     }
 
-    /// The newest clock.
+    /// The clock of the newest entry.
     pub fn newest_clock(&self) -> HybridClock {
         self.order.last().map(|(clock, _)| *clock).unwrap_or_default()
     }
 
-    /// The parents of the next entry: the newest entries. If they are more than an entry has room for, the custody entries that no other one
-    /// descends from come first: an entry always descends from every custody entry that its author has, whoever floods it with remarks.
+    /// The parents of the next entry: the newest entries.
+    ///
+    /// If there are more than an entry has room for, the custody entries come first from which no other custody entry descends. So an entry
+    /// descends from the custody entries that its author has, even if somebody floods the complaint with remarks.
     pub fn parents_of_next(&self) -> Vec<EntryId> {
         let newest = self.heads.iter().rev().map(|(_, id)| *id);
         if self.heads.len() <= limits::PARENTS {
@@ -198,7 +200,7 @@ impl Complaint {
         custody.into_iter().filter(|id| !behind.contains(id)).collect()
     }
 
-    /// The entries that `parents` descend from, and `parents` themselves.
+    /// The given entries and all their ancestors, as far as they are here.
     pub fn ancestors(&self, parents: &[EntryId]) -> BTreeSet<EntryId> {
         let mut found = BTreeSet::new();
         let mut next: Vec<EntryId> = parents.to_vec();
@@ -212,22 +214,22 @@ impl Complaint {
         found
     }
 
-    /// How many entries of the complaint an agency wrote.
+    /// Number of entries that an agency wrote in this complaint.
     pub fn written_by(&self, author: &AgencyId) -> usize {
         self.written.get(author).copied().unwrap_or(0)
     }
 
-    /// Whether `parents` are the newest entries: everything here is an ancestor.
+    /// Whether `parents` are exactly the newest entries. Then every entry here is one of them or an ancestor.
     pub fn are_heads(&self, parents: &[EntryId]) -> bool {
         self.heads.len() == parents.len() && self.heads.iter().all(|(_, id)| parents.contains(id))
     }
 
-    /// Whether an entry is a custody entry that acts on one, with effect or not.
+    /// Whether an entry is `Lodged` or a custody entry, with effect or not.
     pub fn is_custody(&self, id: &EntryId) -> bool {
         matches!(self.entries.get(id).map(|known| &known.body), Some(Body::Lodged(_) | Body::Custody { .. }))
     }
 
-    /// Where an entry stands now; `None` if it is not here.
+    /// The standing of an entry; `None` if it is not here.
     pub fn standing(&self, id: &EntryId) -> Option<Standing> {
         Some(match &self.entries.get(id)?.judged {
             Judged::Case => self.standing_of_case(id),
@@ -240,11 +242,12 @@ impl Complaint {
 
     fn standing_of_case(&self, id: &EntryId) -> Standing {
         let known = &self.entries[id];
-        if let Some(Err(reason)) = self.course.outcome(&(known.clock, *id)) {
+        if let Some(Err(reason)) = self.history.outcome(&(known.clock, *id)) {
             return Standing::WithoutEffect(reason.clone());
         }
         if let Body::Case { basis, act: CaseAct::Escalated { deadline, .. } } = &known.body
-            && let Some((_, by)) = self.notices.escalated.get(&(*basis, *deadline)).and_then(|turns| turns.first())
+            && let Some((_, by)) =
+                self.notices.escalated.get(&(*basis, *deadline)).and_then(|timeline| timeline.first())
             && by != id
         {
             return Standing::WithoutEffect(NoEffect::AlreadyEscalated { by: *by });
@@ -252,7 +255,7 @@ impl Complaint {
         Standing::Effective
     }
 
-    /// The entry of the path at the fork where `id` left it.
+    /// The entry that won at the fork where the branch of `id` left the path.
     fn winner_over(&self, id: &EntryId) -> EntryId {
         let mut at = *id;
         loop {
@@ -264,14 +267,14 @@ impl Complaint {
         }
     }
 
-    /// Equal on nodes that hold the same set; see [`SetDigest`].
+    /// The digest of the set of entries; see [`SetDigest`].
     pub fn digest(&self) -> [u8; 32] {
         let mut digest = SetDigest::default();
         self.order.iter().for_each(|(clock, id)| digest.add(*clock, &id.0[..SetDigest::ID_PREFIX]));
         digest.finish()
     }
 
-    /// Panics if the state contradicts itself. For tests of every kind.
+    /// Panics if the state breaks an invariant of this module. For tests.
     pub fn check_invariants(&self) {
         let custody = self.custody();
         let held_by_own_entry = self.path.iter().any(|id| {

@@ -1,25 +1,29 @@
-//! The path that every entry takes into the ledger, own or received: into the fold, to its routes, to its leaf.
+//! Appends an entry, own or received: the fold, the routes, the contents, the leaf.
+//!
+//! Must not know why an entry is admitted: the callers have decided that.
+//!
+//! Invariant: every entry takes this path into the ledger.
 
-use crate::content::Content;
+use crate::base::ids::{AgencyId, Epoch};
+use crate::entry::content::Content;
 use crate::entry::{Body, Entry};
-use crate::ids::{AgencyId, Epoch};
-use crate::route::{Origin, Route, routes_of_node_entry};
+use crate::routing::route::{Origin, Route, routes_of_node_entry};
 
 use super::record::{External, LeafHeader, Record};
 use super::{Batch, Engine, Warning};
 
-/// Where an entry came from, and what is known of it beside the state.
+/// The origin of an entry, with the facts about it that are not in the engine's state.
 pub(super) struct Source<'a> {
-    /// The peer that delivered it; `None`: written here.
+    /// The peer that delivered the entry; `None` if this node wrote it.
     pub(super) origin: Option<Origin<'a>>,
-    /// The record of another system that a complaint comes from.
+    /// The record of another system that a complaint is imported from.
     pub(super) external: Option<External>,
-    /// Of an entry of no complaint: the newest epoch that its author has declared before.
+    /// The newest epoch that the author has declared before, if the entry belongs to no complaint.
     pub(super) declared: Option<Epoch>,
 }
 
 impl Engine {
-    /// Appends an admitted entry with its contents, routed to whoever should have it. Its complaint has been looked up.
+    /// Appends an admitted entry with its contents, and routes it. Its complaint has been looked up.
     pub(super) fn append(
         &mut self,
         entry: Entry,
@@ -62,7 +66,7 @@ impl Engine {
         }
     }
 
-    /// The links that an entry goes to. Its complaint's history goes before it where the link is new to it, or may see more now.
+    /// The links that an entry goes to, and the agencies that no link leads to.
     fn routes_of(
         &self,
         entry: &Entry,
@@ -76,7 +80,7 @@ impl Engine {
         case.map(|case| case.routes_of(entry, origin, self.standpoint())).unwrap_or_default()
     }
 
-    /// What a link lacks goes over it when its peer takes part by an entry of its own, or by one that it passed on.
+    /// Sends the complaint's leaves over a link whose access rises because its peer wrote this entry or passed it on.
     fn pass_on_to_raised(&mut self, entry: &Entry, origin: Option<Origin<'_>>, batch: &mut Batch) {
         let (Some(origin), Some(complaint)) = (origin, &entry.complaint) else { return };
         let Some(case) = self.cases.get(complaint) else { return };
@@ -96,7 +100,7 @@ impl Engine {
         batch.warnings.push(Warning::CustodyChanged { complaint, author, holder });
     }
 
-    /// A complaint that goes back and forth is shown to the holder and to those who can end it.
+    /// Warns the holder of a complaint that goes back and forth, and the holder's supervisors.
     fn warn_of_back_and_forth(&self, entry: &Entry, batch: &mut Batch) {
         let (Body::Custody { act, .. }, Some(complaint)) = (&entry.body, entry.complaint) else { return };
         if act.offers_to().is_none() {

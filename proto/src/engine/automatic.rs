@@ -1,22 +1,22 @@
-//! What the node does by itself: it returns offers that were recalled, says that an offer arrived through relays, and destroys contents that
-//! were erased on two signatures.
+//! Automatic actions: the node returns recalled offers, confirms that a relayed offer arrived, and destroys contents that were erased on two
+//! signatures.
 //!
 //! Invariants:
-//! - what cannot be done now (the clock, a link) is tried again;
-//! - a content is destroyed only when the entry that orders it is durable, and after every start again.
+//! - an action that fails (for example because the clock is wrong) is tried again;
+//! - contents are destroyed only when the entry that orders it is durable, and once more after every start.
 
+use crate::base::ids::ComplaintId;
 use crate::complaint::{Command, recall_to_answer};
-use crate::ids::ComplaintId;
 use crate::wire;
 
 use super::view::View;
-use super::{Act, Batch, Destroy, Engine, NotDone, Warning};
+use super::{Act, Batch, CommandError, Destroy, Engine, Warning};
 
-/// Complaints from before the start that one slice of work looks at.
+/// The number of complaints in one slice of [`Engine::destroy_from_before`].
 const COMPLAINTS_A_SLICE: usize = 64;
 
 impl Engine {
-    /// Remembers what is to be done about a complaint, which has been looked up.
+    /// Remembers a complaint that needs an automatic action. It has been looked up.
     pub(super) fn note_duties(&mut self, complaint: &ComplaintId) {
         let Some(case) = self.cases.get(complaint) else { return };
         let duties = case.duties(&self.config.own);
@@ -25,7 +25,7 @@ impl Engine {
         }
     }
 
-    /// What this node does by itself when an entry of a complaint is here, new or again.
+    /// Takes the automatic actions of a complaint after one of its entries came, new or again.
     pub(super) fn react_to(&mut self, complaint: &ComplaintId, now: u64, batch: &mut Batch) {
         self.note_duties(complaint);
         if self.automatic.remove(complaint) {
@@ -33,14 +33,14 @@ impl Engine {
         }
     }
 
-    /// Has the contents destroyed that the entries of a complaint order to be destroyed. The complaint has been looked up.
+    /// Orders the destruction of a complaint's erased contents. The complaint has been looked up.
     pub(super) fn destroy_erased(&self, complaint: &ComplaintId, batch: &mut Batch) {
         if let Some(case) = self.cases.get(complaint).filter(|case| case.complaint.has_erasures()) {
             batch.destroy.extend(case.erased_leaves().map(Destroy::Contents));
         }
     }
 
-    /// Writes what this node has to write by itself, as far as the batch has room. The rest is tried with the next tick.
+    /// Takes the automatic actions that are due, as long as the batch has room. The next tick continues.
     pub(super) fn act_by_itself<V: View>(&mut self, now: u64, view: &mut V, batch: &mut Batch) -> Result<(), V::Error> {
         let complaints: Vec<ComplaintId> = self.automatic.iter().copied().collect();
         for complaint in complaints {
@@ -56,14 +56,14 @@ impl Engine {
     }
 
     fn do_duties(&mut self, complaint: ComplaintId, now: u64, batch: &mut Batch) {
-        let done = [self.say_arrived(complaint, now, batch), self.answer_recall(complaint, now, batch)];
+        let done = [self.confirm_arrival(complaint, now, batch), self.answer_recall(complaint, now, batch)];
         for error in done.into_iter().filter_map(Result::err) {
             batch.warnings.push(Warning::PutOff(complaint, error));
             self.automatic.insert(complaint);
         }
     }
 
-    fn say_arrived(&mut self, complaint: ComplaintId, now: u64, batch: &mut Batch) -> Result<(), NotDone> {
+    fn confirm_arrival(&mut self, complaint: ComplaintId, now: u64, batch: &mut Batch) -> Result<(), CommandError> {
         let arrival = self.cases.get(&complaint).and_then(|case| case.arrival(&self.config.own));
         match arrival {
             Some(body) => self.write_by_itself(complaint, body, now, batch).map(drop),
@@ -71,8 +71,8 @@ impl Engine {
         }
     }
 
-    /// Custody goes back by itself.
-    fn answer_recall(&mut self, complaint: ComplaintId, now: u64, batch: &mut Batch) -> Result<(), NotDone> {
+    /// Returns an offer that its holder recalled.
+    fn answer_recall(&mut self, complaint: ComplaintId, now: u64, batch: &mut Batch) -> Result<(), CommandError> {
         let Some(case) = self.cases.get(&complaint) else { return Ok(()) };
         if recall_to_answer(&case.complaint, &self.config.own).is_none() {
             return Ok(());
@@ -81,7 +81,7 @@ impl Engine {
         self.decide_act(Act { complaint, command, text: None }, None, now, batch).map(drop)
     }
 
-    /// A crash may have come between an erasure and the destruction: it is repeated after every start, some complaints at a time.
+    /// Orders the destruction of contents that were erased before the start, a slice at a time: a crash may have prevented it.
     pub(super) fn destroy_from_before<V: View>(&mut self, view: &mut V, batch: &mut Batch) -> Result<(), V::Error> {
         for _ in 0..COMPLAINTS_A_SLICE {
             let Some(complaint) = self.undestroyed.first().copied() else { return Ok(()) };

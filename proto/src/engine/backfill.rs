@@ -1,26 +1,26 @@
-//! The backfill: a peer that is configured later gets what it should have had, the complaints from before that it takes part in or leads to.
+//! The backfill: a peer that is configured later gets the older complaints that it takes part in, or is the next hop for.
 //!
 //! Invariants:
-//! - a peer's backfill counts as complete only when all complaints were looked at: after a crash it begins again, and duplicates are
-//!   recognised;
-//! - it never holds up other work: a few complaints a slice.
+//! - a peer's backfill is complete only when all complaints were looked at. After a crash it starts again; peers recognise duplicates;
+//! - it runs in small slices, so that it never delays other work.
 
 use std::collections::BTreeSet;
 
-use crate::ids::{AgencyId, ComplaintId, LedgerIndex};
+use crate::base::ids::{AgencyId, ComplaintId, LedgerIndex};
 
 use super::record::{Record, RoutingHeader};
 use super::view::View;
 use super::{Batch, Engine};
 
-/// Complaints that one slice looks at.
+/// The number of complaints in one slice.
 const COMPLAINTS_A_SLICE: usize = 64;
 
-/// What is still to be done for new peers.
+/// The progress of the backfill. It runs for all new peers at once.
 #[derive(Debug)]
 pub(super) struct Backfill {
+    /// The peers whose backfill is not complete.
     peers: BTreeSet<AgencyId>,
-    /// The complaint that was looked at last.
+    /// The last complaint that was looked at.
     after: Option<ComplaintId>,
 }
 
@@ -39,14 +39,14 @@ impl Backfill {
 }
 
 impl Engine {
-    /// Routes some more complaints to the peers that are new.
+    /// Routes a slice of complaints to the new peers.
     pub(super) fn backfill_some<V: View>(&mut self, view: &mut V, batch: &mut Batch) -> Result<(), V::Error> {
         if !self.backfill.is_under_way() {
             return Ok(());
         }
         let complaints = view.complaints_after(self.backfill.after, COMPLAINTS_A_SLICE)?;
         for complaint in &complaints {
-            // The routes of one complaint fit into the other half.
+            // The other half of the batch has room for the routes of one complaint.
             if batch.bytes >= self.config.batch_bytes / 2 {
                 return Ok(());
             }
@@ -57,20 +57,20 @@ impl Engine {
         }
         if complaints.is_empty() {
             for peer in self.backfill.peers.clone() {
-                self.record(Record::Routing(RoutingHeader::Introduced { peer }), batch);
+                self.record(Record::Routing(RoutingHeader::BackfillDone { peer }), batch);
             }
         }
         Ok(())
     }
 
-    /// Every leaf of a complaint goes to the new peers that should have it and never had any of it.
+    /// Routes every leaf of a complaint to the new peers that should have it and never had anything of it.
     fn backfill_complaint(&mut self, complaint: &ComplaintId, batch: &mut Batch) {
         let Some(case) = self.cases.get(complaint) else { return };
         let routes = case.routes_of_backfill(&self.backfill.peers, self.standpoint());
         if routes.is_empty() {
             return;
         }
-        // Leaves of the open batch were routed with the new peers among the adjacent ones.
+        // Leaves of the open batch are left out: they were routed to the new peers when they were appended.
         let before = self.pending.open_from();
         let mut leaves: Vec<LedgerIndex> = case.leaves.values().copied().filter(|leaf| *leaf < before).collect();
         leaves.sort_unstable();

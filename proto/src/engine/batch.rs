@@ -1,17 +1,18 @@
-//! A batch: what the engine decided since the last one, to be carried out as a whole.
+//! A batch: the engine's decisions since the last batch, which the node carries out as a whole.
 //!
-//! Invariant: the records lie in the ledger in the order of this list, after those of all batches before. Nothing else of a batch is done
-//! before its records are durable.
+//! Invariants:
+//! - the records go to the ledger in the order of [`Batch::records`], after those of all earlier batches;
+//! - the node does nothing else of a batch before its records are durable.
 
 use std::collections::BTreeSet;
 
-use super::waiting::ItemKey;
-use crate::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::wire;
 
-use super::record::Record;
+use super::error::CommandError;
+use super::record::{ItemKey, Record};
 
-/// The number of a batch, from 1. Batches are carried out in this order.
+/// The number of a batch, from 1. The node carries batches out in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BatchNumber(pub u64);
 
@@ -22,33 +23,33 @@ impl BatchNumber {
     }
 }
 
-/// What the engine decided. Reused: [`Batch::clear`] keeps its room.
+/// The decisions of one batch. It is reused: [`Batch::clear`] keeps the allocated memory.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// What is appended, in order.
+    /// The records to append, in order.
     pub records: Vec<Record>,
     /// The complaints whose cases changed.
     pub touched: BTreeSet<ComplaintId>,
-    /// Items that wait and may be possible now. Their signatures are checked off the engine's thread; they come back as
+    /// Deferred items that may be admitted now. The node checks their signatures outside the engine's thread and returns them as
     /// [`Input::Rechecked`](super::Input::Rechecked).
     pub recheck: Vec<Recheck>,
-    /// What is destroyed when the records are durable, before anybody is answered.
+    /// The bytes to destroy when the records are durable, before any answer is given.
     pub destroy: BTreeSet<Destroy>,
-    /// What the operator must hear of, when the records are durable.
+    /// The warnings for the operator, given when the records are durable.
     pub warnings: Vec<Warning>,
-    /// About how many bytes the records take.
+    /// The approximate size of the records in the ledger, in bytes.
     pub bytes: usize,
 }
 
 impl Batch {
     /// Whether there is nothing to carry out.
     pub fn is_empty(&self) -> bool {
-        // Records may have been taken out already.
+        // `records` may have been moved out already, so `bytes` tells whether there were any.
         let Self { records: _, touched, recheck, destroy, warnings, bytes } = self;
         *bytes == 0 && touched.is_empty() && recheck.is_empty() && destroy.is_empty() && warnings.is_empty()
     }
 
-    /// Empties the batch and keeps its room.
+    /// Empties the batch and keeps the allocated memory.
     pub fn clear(&mut self) {
         self.records.clear();
         self.touched.clear();
@@ -64,50 +65,50 @@ impl Batch {
     }
 }
 
-/// An item that waits and whose signature is to be checked again.
+/// A deferred item whose signature must be checked again.
 #[derive(Clone, Debug)]
 pub struct Recheck {
-    /// Its name among those that wait.
+    /// The item's key among the deferred items.
     pub key: ItemKey,
-    /// The item as it came.
+    /// The item as it was received.
     pub item: wire::Item,
 }
 
 /// Bytes that must not outlast the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Destroy {
-    /// All contents of a leaf: they were erased on two signatures.
+    /// All contents of a leaf, which were erased on two signatures.
     Contents(LedgerIndex),
-    /// The body of the record of an item that waits no longer: a content in it would outlast an erasure.
+    /// The body of a `Deferred` record whose item is not deferred any more. A content in it would outlast an erasure.
     DeferredItem(ItemKey),
 }
 
-/// What the operator must hear of. The node makes the text.
+/// A warning for the operator. The node makes the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
-    /// An entry that came late changed who holds a complaint.
+    /// A late entry changed the complaint's holder.
     CustodyChanged {
         /// The complaint.
         complaint: ComplaintId,
         /// The author of the entry.
         author: AgencyId,
-        /// The agency that holds it now.
+        /// The new holder.
         holder: AgencyId,
     },
-    /// A complaint was offered often and nobody keeps it.
+    /// A complaint goes back and forth: it was offered often, and nobody keeps it.
     BackAndForth {
         /// The complaint.
         complaint: ComplaintId,
-        /// How many offers were made.
+        /// The number of offers so far.
         offers: usize,
-        /// The agency that holds it.
+        /// The holder.
         holder: AgencyId,
-        /// The agencies that can end this.
+        /// The agencies that can decide who is competent.
         supervisors: Vec<AgencyId>,
     },
-    /// No link leads to an agency that should get entries.
+    /// No link leads to an agency that should get an entry.
     NoRoute(AgencyId),
-    /// An entry has been passed on by so many agencies that it goes to adjacent readers only.
+    /// An entry has reached the limit of relays, so it goes to adjacent readers only.
     RelayLimit(EntryId),
     /// An agency declares that its ledger began a new epoch.
     Reset {
@@ -115,13 +116,13 @@ pub enum Warning {
         author: AgencyId,
         /// The new epoch.
         epoch: Epoch,
-        /// What it declares.
+        /// The declaration.
         reset: wire::LedgerReset,
     },
-    /// So much of what a peer delivered waits that nothing more of it is taken. `false`: no longer.
-    TooMuchWaits(AgencyId, bool),
-    /// Refused items of a peer of which no record was kept today, because too many were refused. 0: none any more.
+    /// Too many items of a peer are deferred, so its frames are not taken (`true`); or they are taken again (`false`).
+    TooMuchDeferred(AgencyId, bool),
+    /// The number of a peer's items that were refused today without a record, because the quota of records is used up. 0 ends the warning.
     RefusedUnkept(AgencyId, u64),
-    /// The node could not do what it does by itself; it tries again.
-    PutOff(ComplaintId, super::NotDone),
+    /// An automatic action failed. The node tries it again.
+    PutOff(ComplaintId, CommandError),
 }

@@ -1,11 +1,11 @@
-//! A complaint as one node has it: the fold, where its entries lie in the node's ledger, and what each link was given of it.
+//! A complaint on one node: the fold, the leaves of its entries in the node's ledger, and the access that each link was given.
 //!
-//! Must not know how a ledger is written. Everything but [`Case::note_owed`] follows from the leaves and the headers beside them, in
-//! their order.
+//! Must not know how a ledger is written.
 //!
 //! Invariants:
-//! - a link that is new to a complaint, or may have more of it than before, is owed its history;
-//! - an entry never goes back to its author, nor to the peer that brought it.
+//! - everything but [`Case::note_owed`] follows from the leaves and their headers, in their order;
+//! - a link that is new to a complaint, or gets a higher access than before, is owed the complaint's history;
+//! - an entry never goes back to its author, nor to the peer that delivered it.
 
 use std::collections::BTreeSet;
 
@@ -13,14 +13,14 @@ use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use super::record::{External, LeafHeader};
+use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
 use crate::charter::Charter;
 use crate::complaint::{self, Complaint};
 use crate::entry::{Body, Commitment, Entry};
-use crate::ids::{AgencyId, EntryId, LedgerIndex};
-use crate::route::{Access, Origin, Reach, Route, Routes, Standpoint, routes};
+use crate::routing::route::{Access, Origin, Reach, Route, Routes, Standpoint, routes};
 use crate::wire;
 
-/// A complaint with its leaves.
+/// A complaint with its leaves and routes.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// The fold.
@@ -31,27 +31,27 @@ pub struct Case {
     pub external: Option<External>,
     /// The leaf of each entry.
     pub leaves: LiteMap<EntryId, LedgerIndex>,
-    /// The links that its leaves were routed over, and what they were given.
+    /// The links that its leaves were routed over, with the highest access that each was given.
     pub routed: LiteMap<AgencyId, Access>,
-    /// What links are owed since this node has it in memory: not derived from leaves, so no part of what a store may show.
+    /// The access that links are owed since the complaint is in memory. It does not follow from leaves, so it is not part of a stored case.
     owed: LiteMap<AgencyId, Access>,
-    /// Offers that came from another than their author: through a relay.
+    /// Offers that a relay delivered, and not their author.
     relayed: BTreeSet<EntryId>,
 }
 
-/// What a node has to do about a complaint by itself, whenever it starts.
+/// The automatic actions that a complaint needs from this node. They are looked for again at each start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Duties {
-    /// Its open offer to us was recalled: we return it.
+    /// The open offer to this agency was recalled, and must be returned.
     pub recall: bool,
-    /// Its open offer to us came through a relay: we say that it arrived.
+    /// The open offer to this agency came through a relay, and its arrival must be confirmed.
     pub arrival: bool,
-    /// Contents were erased on two signatures: we make sure that nothing of them is left. Stays for good.
+    /// Contents were erased on two signatures, and must be destroyed. This stays true for ever.
     pub erasure: bool,
 }
 
 impl Duties {
-    /// Whether there is any.
+    /// Whether any action is needed.
     pub fn any(self) -> bool {
         self.recall || self.arrival || self.erasure
     }
@@ -64,7 +64,7 @@ impl Case {
         Some(Self::of(complaint))
     }
 
-    /// A complaint none of whose leaves is placed yet.
+    /// A complaint without leaves.
     fn of(complaint: Complaint) -> Self {
         Self {
             complaint,
@@ -77,13 +77,13 @@ impl Case {
         }
     }
 
-    /// First step of a leaf: its entry into the fold, under the charter that the entry names. `true`: the custody path changed otherwise
-    /// than by growing.
+    /// First step of a leaf: adds the entry to the fold, under the charter that the entry names. Returns whether the custody path changed
+    /// other than by growing.
     pub fn fold(&mut self, entry: &Entry, charter: &Charter) -> bool {
         self.complaint.insert(entry, charter).path_changed_from.is_some()
     }
 
-    /// Second step of a leaf: where it lies, who brought it and where it goes. `false`: that was known.
+    /// Second step of a leaf: records its index, the peer that delivered it and its routes. Returns whether the leaf is new.
     pub fn place(&mut self, index: LedgerIndex, entry: &Entry, header: &LeafHeader) -> bool {
         if self.leaves.is_empty() {
             self.lodged = index;
@@ -101,17 +101,17 @@ impl Case {
         self.leaves.insert(entry.id, index).is_none()
     }
 
-    /// Notes what links are owed beside what leaves were routed over them.
+    /// Records access that links are owed, in addition to the access that leaves were routed with.
     pub fn note_owed(&mut self, routes: &[Route]) {
         raise(&mut self.owed, routes);
     }
 
-    /// What a link was given, or is owed.
+    /// The access that a link was given or is owed.
     fn given(&self, to: &AgencyId) -> Option<Access> {
         self.routed.get(to).max(self.owed.get(to)).copied()
     }
 
-    /// The links that an entry of the fold, which is not placed yet, goes to; and the agencies that no link leads to.
+    /// The links that an entry goes to, and the agencies that no link leads to. The entry is in the fold and is not placed yet.
     pub fn routes_of(
         &self,
         entry: &Entry,
@@ -122,20 +122,20 @@ impl Case {
         let found = self.links(node, reach);
         let source = origin.map(|origin| origin.peer);
         let routes = found.of_entry(&entry.author, source, |to| self.given(to), self.complaint.len() > 1);
-        // Others may lead where we do not: only who writes an entry must be able to send it.
+        // Only the author must reach everybody: another relay may lead where this node does not.
         let unreachable = if origin.is_none() { found.unreachable.into_iter().cloned().collect() } else { Vec::new() };
         (routes, unreachable)
     }
 
-    /// The links to those who take part by an entry of their own, or by one that they passed on, and the leaves, which they are owed from now
-    /// on (but for what came from them, which the outbox leaves out).
+    /// The links whose access rises because their peer wrote this entry or passed it on, and all leaves. These links are owed all leaves from
+    /// now on; the outbox leaves out those that came from the peer itself.
     pub fn routes_of_raised(
         &self,
         entry: &Entry,
         origin: Origin<'_>,
         node: Standpoint<'_>,
     ) -> (Vec<Route>, Vec<LedgerIndex>) {
-        // Most have been given all there is: then nothing needs to be asked of the charter.
+        // Most peers have the highest access already. Then the charter need not be asked, which is slow.
         let may_be_raised = |to| node.adjacent.contains(to) && self.given(to) < Some(Access::Confidential);
         if !may_be_raised(&entry.author) && !may_be_raised(origin.peer) {
             return (Vec::new(), Vec::new());
@@ -150,7 +150,7 @@ impl Case {
         (raised, leaves)
     }
 
-    /// The links that contents go to which `peer` brought after their entry: those that they would have gone to with it.
+    /// The links that late contents go to: those that they would have gone to together with their entry. `peer` delivered the contents.
     pub fn routes_of_late(
         &self,
         entry: &Entry,
@@ -165,14 +165,14 @@ impl Case {
         links.filter(|(to, access)| may_have(to, *access)).map(without_history).collect()
     }
 
-    /// The links to these peers that every leaf goes over because they never had any of it.
+    /// The links to those of these peers that never had anything of the complaint: every leaf goes over them.
     pub fn routes_of_backfill(&self, peers: &BTreeSet<AgencyId>, node: Standpoint<'_>) -> Vec<Route> {
         let is_new = |to: &AgencyId| peers.contains(to) && !self.routed.contains_key(to);
         let links = self.links(node, Reach::Relayed).links.into_iter();
         links.filter(|(to, _)| is_new(to)).map(without_history).collect()
     }
 
-    /// What this node has to do about it by itself.
+    /// The automatic actions that the complaint needs from this node.
     pub fn duties(&self, own: &AgencyId) -> Duties {
         Duties {
             recall: complaint::recall_to_answer(&self.complaint, own).is_some(),
@@ -181,7 +181,7 @@ impl Case {
         }
     }
 
-    /// The notice that an offer to this agency arrived through a relay, if it is owed.
+    /// The `Arrived` body for an offer to this agency that came through a relay, if it is still to be written.
     pub fn arrival(&self, own: &AgencyId) -> Option<wire::entry::Body> {
         let offer = self.complaint.custody().offer.as_ref()?.entry;
         self.relayed.contains(&offer).then(|| complaint::arrival(&self.complaint, &offer, own))?
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_goes_back_neither_to_its_author_nor_to_who_brought_it() {
+    fn an_entry_goes_back_neither_to_its_author_nor_to_the_peer_that_delivered_it() {
         let federation = Federation::new();
         let mut case = federation.case_at("kota-bandung");
         let offer = federation.node("kota-bandung").forwards(&case).to("kemendagri").entry();
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_link_is_owed_counts_as_given_and_is_no_part_of_what_leaves_were_routed() {
+    fn owed_access_counts_as_given_and_is_not_part_of_the_routes_of_leaves() {
         let federation = Federation::new();
         let mut case = federation.case_at("kemendagri");
         let offer = federation.node("kemendagri").forwards(&case).to("prov-jabar").entry();

@@ -1,8 +1,8 @@
-//! A new ledger takes over what the old one still holds.
+//! A new ledger takes over the entries of the old one.
 //!
-//! Invariant: what is taken over takes the path of every other entry: authenticated, judged, routed anew. Peers recognise what they have.
+//! Invariant: an old entry takes the path of every other entry: it is authenticated, judged and routed again. Peers recognise duplicates.
 
-use crate::intake::Received;
+use crate::admission::received::Received;
 
 use super::append::Source;
 use super::view::View;
@@ -23,7 +23,7 @@ impl Engine {
             Received::Authentic(authentic) if header.from.is_none() => {
                 let facts = self.gather_item(&authentic, view)?;
                 if self.is_admitted(&authentic.entry, &facts, now) {
-                    // Written here: it keeps the record of another system that it came from, and is owed to everybody who should have it.
+                    // An own entry keeps its external record, and is sent to everybody who should have it.
                     let contents = self.check_contents(&own, &authentic.entry, authentic.item.content, now, batch);
                     let source = Source { origin: None, external: header.external, declared: facts.declared };
                     self.append(authentic.entry, contents, source, now, batch);

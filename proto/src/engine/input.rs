@@ -1,37 +1,27 @@
-//! What the engine is given, and what it answers.
+//! The engine's inputs and answers, as domain types.
+//!
+//! Must not know wire messages of the operator API, or channels: the caller delivers the answers.
+//!
+//! Invariant: all signatures in an input were checked before.
 
 use std::sync::Arc;
 
-use super::waiting::ItemKey;
+use crate::admission::received::Received;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
 use crate::charter::Charters;
-use crate::clock::HybridClock;
-use crate::complaint::{Command, Declined, NewOffer};
-use crate::content::Content;
-use crate::cursor::Cursor;
+use crate::complaint::{Command, NewOffer};
 use crate::entry::ContentClass;
-use crate::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
-use crate::intake::Received;
-use crate::limits;
-use crate::receipt::{ItemOutcome, ItemResult};
-use crate::refusal::Refusal;
+use crate::entry::content::Content;
+use crate::routing::cursor::Cursor;
+use crate::transparency::receipt::{ItemOutcome, ItemResult};
+use crate::transparency::rollback_guard::GuardState;
 use crate::wire;
 
 use super::batch::BatchNumber;
-use super::record::{CursorHeader, External, LeafHeader, ReceiptHeader, SeenHeader};
+use super::error::{CommandError, DeliveryError};
+use super::record::{CursorHeader, External, ItemKey, LeafHeader, ReceiptHeader, SeenHeader};
 
-/// Whether the node may sign: decided by the rollback guard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum GuardState {
-    /// The node has just started and hears what its peers saw of its ledger.
-    #[default]
-    Waiting,
-    /// It may sign.
-    Clear,
-    /// A peer has seen more of the ledger than there is: nothing may be signed.
-    SetBack,
-}
-
-/// Something for the engine. All signatures in it were checked before.
+/// An input of the engine. All signatures in it were checked before.
 #[derive(Debug)]
 pub enum Input {
     /// A new complaint. Answered with [`Answer::Lodged`].
@@ -40,57 +30,57 @@ pub enum Input {
     Act(Box<Act>),
     /// A frame from a peer. Answered with [`Answer::Delivered`].
     Deliver(Delivery),
-    /// A peer's receipt, with the `Ack` as it came.
+    /// A peer's receipt, with the bytes of the `Ack` as received.
     Receipt(ReceiptHeader, Vec<u8>),
     /// The newest checkpoint that was seen of an agency, as a signed note.
     Seen(SeenHeader, Vec<u8>),
-    /// Checkpoints of other agencies that are newer than those kept, each a signed note. All are kept and committed to. Answered with
-    /// [`Answer::Witnessed`].
+    /// Checkpoints of other agencies that are newer than the stored ones, each a signed note. The engine stores all of them and commits to
+    /// them. Answered with [`Answer::Witnessed`].
     Witness(Vec<(AgencyId, Vec<u8>)>),
-    /// Waiting items whose signatures were checked again.
+    /// Deferred items whose signatures were checked again.
     Rechecked(Vec<(ItemKey, Received)>),
     /// Items that the operator wants to be judged again. Answered with [`Answer::Retried`].
     Retry(Vec<KeptItem>),
-    /// The charters that hold from now on.
+    /// The charters in force from now on.
     Charters(Arc<Charters>),
-    /// What the rollback guard says from now on.
+    /// The state of the rollback guard from now on.
     Guard(GuardState),
-    /// By how much the clocks of most peers are ahead of this node's, in milliseconds.
+    /// How far most peers' clocks are ahead of this node's, in milliseconds.
     PeerClocks(i64),
-    /// A batch, and all before it, can be read through the [`View`](super::View).
+    /// The [`View`](super::View) shows this batch and all before it.
     Applied(BatchNumber),
-    /// Time has passed: what waited for its time, and what the node does by itself, is tried again.
+    /// Time has passed. The engine tries items that were deferred until a time, and automatic actions, again.
     Tick,
-    /// A slice of the work that is left to do, see [`Engine::has_backlog`](super::Engine::has_backlog).
+    /// Asks for a slice of the backlog, see [`Engine::has_backlog`](super::Engine::has_backlog).
     Work,
     /// The declaration of a new epoch: the first entry of a new ledger. Answered with [`Answer::Declared`].
     Declare(wire::LedgerReset),
     /// An entry of this node's old ledger, for the new one.
     TakeOver(Box<OldEntry>),
-    /// How far the old ledger had a peer's.
+    /// A position in a peer's ledger that the old ledger had recorded.
     TakeOverCursor(CursorHeader),
 }
 
-/// What an input came to. Given to its sender when the batch that it belongs to is durable, see [`Withheld`].
+/// The result of an input. Its sender gets it when the batch that it belongs to is applied, see [`Withheld`].
 #[derive(Debug)]
 pub enum Answer {
-    /// Nothing to say.
+    /// The input has no result.
     Nothing,
-    /// Of [`Input::Lodge`].
-    Lodged(Result<Lodged, NotDone>),
-    /// Of [`Input::Act`].
-    Acted(Result<Acted, NotDone>),
-    /// Of [`Input::Deliver`]: one result an item, in order.
-    Delivered(Result<Vec<ItemResult>, NotTaken>),
-    /// Of [`Input::Witness`].
-    Witnessed(Result<(), NotDone>),
-    /// Of [`Input::Retry`]: one an item, in order.
-    Retried(Result<Vec<Retried>, NotDone>),
-    /// Of [`Input::Declare`].
-    Declared(Result<(), NotDone>),
+    /// The answer to [`Input::Lodge`].
+    Lodged(Result<Lodged, CommandError>),
+    /// The answer to [`Input::Act`].
+    Acted(Result<Acted, CommandError>),
+    /// The answer to [`Input::Deliver`]: one result per item, in their order.
+    Delivered(Result<Vec<ItemResult>, DeliveryError>),
+    /// The answer to [`Input::Witness`].
+    Witnessed(Result<(), CommandError>),
+    /// The answer to [`Input::Retry`]: one result per item, in their order.
+    Retried(Result<Vec<Retried>, CommandError>),
+    /// The answer to [`Input::Declare`].
+    Declared(Result<(), CommandError>),
 }
 
-/// An answer that must not be given before the batch that is open is durable: it may rest on leaves that are not.
+/// An answer that must not be given before the open batch is durable, because it may rest on leaves that are not durable yet.
 #[derive(Debug)]
 #[must_use]
 pub struct Withheld<T>(T);
@@ -100,7 +90,7 @@ impl<T> Withheld<T> {
         Self(answer)
     }
 
-    /// The answer, for whoever keeps it until the batch is applied.
+    /// Takes the answer out. The caller holds it back until the batch is applied.
     pub fn until_applied(self) -> T {
         self.0
     }
@@ -109,25 +99,25 @@ impl<T> Withheld<T> {
 /// A new complaint.
 #[derive(Debug)]
 pub struct Lodge {
-    /// The body.
+    /// The body of its `Lodged` entry.
     pub body: wire::Lodged,
-    /// Its contents, with their classes.
+    /// The contents, with their classes.
     pub contents: Vec<(Content, ContentClass)>,
-    /// The record of another system that it comes from: lodged once for each.
+    /// The record of another system that the complaint is imported from. Each record is lodged only once.
     pub external: Option<External>,
-    /// The offer to make at once.
+    /// The offer to make together with the complaint.
     pub forward: Option<NewOffer>,
 }
 
-/// What became of a new complaint.
+/// The result of lodging a complaint.
 #[derive(Debug)]
 pub struct Lodged {
-    /// Its id.
+    /// The complaint's id.
     pub complaint: ComplaintId,
-    /// It was lodged before; nothing was added.
+    /// Whether it was lodged before. Nothing was added then.
     pub existed: bool,
-    /// Why it was lodged but not forwarded.
-    pub forward_declined: Option<NotDone>,
+    /// The reason why the complaint was lodged but not forwarded.
+    pub forward_declined: Option<CommandError>,
 }
 
 /// A command on a complaint.
@@ -137,16 +127,16 @@ pub struct Act {
     pub complaint: ComplaintId,
     /// The command.
     pub command: Command,
-    /// The text that goes with it; without a class it gets the complaint's.
+    /// The text that goes with the command. A text without a class gets the complaint's.
     pub text: Option<(Content, Option<ContentClass>)>,
 }
 
-/// The entry that a command became.
+/// The entry that a command was written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acted {
-    /// Its id.
+    /// The entry's id.
     pub entry: EntryId,
-    /// Its leaf.
+    /// The entry's leaf.
     pub leaf: LedgerIndex,
 }
 
@@ -157,115 +147,52 @@ pub struct Delivery {
     pub peer: AgencyId,
     /// The position in the peer's ledger after the frame.
     pub cursor: Cursor,
-    /// Its items.
+    /// The items of the frame.
     pub items: Vec<Received>,
 }
 
-/// Why a frame is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotTaken {
-    /// Too much of what the peer delivered waits already.
-    TooMuchWaits,
-    /// The node may not sign, so it could give no receipt.
-    MayNotSign,
-}
-
-/// An item that was refused, or that waits, as the operator's command found it.
+/// A refused or deferred item that the operator selected.
 #[derive(Debug)]
 pub struct KeptItem {
-    /// The name under which the operator knows the item; given back in the answer.
+    /// The number by which the operator knows the item. The answer repeats it.
     pub number: u64,
-    /// The peer that delivered it.
+    /// The peer that delivered the item.
     pub peer: AgencyId,
     /// The entry.
     pub entry: EntryId,
-    /// Why it was kept.
-    pub kept: Kept,
+    /// The reason why the item was kept.
+    pub kept: KeptAs,
     /// The item, its signature checked again.
     pub received: Received,
 }
 
-/// Why an item was kept.
+/// The reason why an item was kept.
 #[derive(Clone, Debug)]
-pub enum Kept {
-    /// It was refused, for this reason.
+pub enum KeptAs {
+    /// Refused, with the reason in words.
     Refused(String),
-    /// It waits under this name, for what the code and the words say.
+    /// Deferred under this key, with the deferral code and the reason in words.
     Deferred(ItemKey, u32, String),
 }
 
-/// What became of an item that was judged again.
+/// The result of judging an item again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retried {
-    /// The name under which the operator knows it.
+    /// The number by which the operator knows the item.
     pub number: u64,
-    /// Its entry.
+    /// The entry.
     pub entry: EntryId,
-    /// Whether it is here now.
+    /// The new outcome.
     pub outcome: ItemOutcome,
-    /// The reason if it is not, in words.
+    /// The reason in words; empty if the entry is a leaf now.
     pub reason: String,
 }
 
 /// An entry of an old ledger.
 #[derive(Debug)]
 pub struct OldEntry {
-    /// What the node had noted beside it.
+    /// The header beside the entry in the old ledger.
     pub header: LeafHeader,
     /// The entry with its contents, as a peer would deliver it.
     pub received: Received,
-}
-
-/// Why a command was not carried out. Nothing was written.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotDone {
-    /// Declined by authority or state.
-    #[error(transparent)]
-    Declined(#[from] Declined),
-    /// No such complaint.
-    #[error("there is no complaint {0} here")]
-    NoComplaint(ComplaintId),
-    /// The entry would be larger than an entry may be.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// Peers would not accept what this node signs.
-    #[error("this node may not sign now: {0}; see `sinergi charter show`")]
-    OwnKey(String),
-    /// A peer has seen more of this ledger than there is.
-    #[error(
-        "this node's ledger was set back or lost: a peer has seen more of it, see `sinergi status`. Nothing may be signed until the newest \
-         copy of its folder is put back or `sinergi recover` has begun a new epoch"
-    )]
-    SetBack,
-    /// The node has just started.
-    #[error(
-        "this node has just started and still asks its peers what they saw of its ledger; nothing was done, try again"
-    )]
-    Unheard,
-    /// No link leads to the addressee.
-    #[error("no link leads to {0}: add a [[peer]] toward it to sinergid.toml and restart the node; nothing was done")]
-    NoRoute(AgencyId),
-    /// A content is handed over a direct link only.
-    #[error(
-        "there is no direct link to {0}, and what is disclosed passes through nobody: add a [[peer]] for it to sinergid.toml and restart the \
-         node; nothing was done"
-    )]
-    NoDirectLink(AgencyId),
-    /// The content to be disclosed is not here.
-    #[error(
-        "the content is not on this node: it was withheld from it, has not arrived, or was erased; nothing was done"
-    )]
-    ContentNotHere,
-    /// The clock cannot be trusted.
-    #[error(
-        "this node's clock differs by {offset_seconds} s from most of its peers', at most {} s: set the clock (NTP), nothing was signed",
-        limits::CLOCK_AHEAD.as_secs()
-    )]
-    Clock {
-        /// By how much the peers' clocks are ahead, in seconds.
-        offset_seconds: i64,
-    },
-    /// The clock has reached its end.
-    #[error("the hybrid clock has reached its end at {0:?}: an entry with an absurd clock was admitted")]
-    ClockEnd(HybridClock),
 }

@@ -1,19 +1,24 @@
-//! What is decided and not applied yet, as far as later decisions need it: the [`View`](super::View) does not show it, and the engine does
-//! not wait until it does.
+//! The overlay over the view: facts of batches that are decided and not applied yet.
+//!
+//! The [`View`](super::View) does not show these facts yet. Because the engine keeps them here, it never waits for the commit thread.
+//!
+//! Invariants:
+//! - a fact stays until its batch is applied;
+//! - the open batch always has a layer.
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::content::Content;
-use crate::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::entry::content::Content;
 
 use super::batch::BatchNumber;
 use super::record::External;
 
-/// What the batches that are not applied hold, the oldest first. The last one is the batch that is open.
+/// One layer per batch that is not applied, the oldest first. The last layer is the open batch's.
 #[derive(Debug)]
 pub(super) struct Pending(VecDeque<Layer>);
 
-/// What one batch holds. The maps are looked into, never walked: their order does not matter.
+/// The facts of one batch. The maps are never iterated, so their order does not matter.
 #[derive(Debug, Default)]
 struct Layer {
     batch: BatchNumber,
@@ -30,7 +35,7 @@ impl Pending {
         Self(VecDeque::from([Layer { batch: open, first, ..Layer::default() }]))
     }
 
-    /// The open batch is closed, another one is open.
+    /// Adds the layer of the next open batch, whose first leaf is `first`.
     pub(super) fn open_next(&mut self, batch: BatchNumber, first: LedgerIndex) {
         match self.0.back_mut() {
             // A batch without records needs no layer.
@@ -39,14 +44,14 @@ impl Pending {
         }
     }
 
-    /// The view shows this batch and all before it.
+    /// Forgets this batch and all before it: the view shows them now.
     pub(super) fn applied(&mut self, batch: BatchNumber) {
         while self.0.len() > 1 && self.0.front().is_some_and(|layer| layer.batch <= batch) {
             self.0.pop_front();
         }
     }
 
-    /// The leaf from which on the view shows nothing.
+    /// The first leaf that the view does not show.
     pub(super) fn unapplied_from(&self) -> LedgerIndex {
         self.0.front().map(|layer| layer.first).unwrap_or_default()
     }
@@ -114,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_batch_holds_is_known_until_the_batch_is_applied() {
+    fn the_facts_of_a_batch_are_kept_until_it_is_applied() {
         let complaint = ComplaintId([1; 32]);
         let mut pending = Pending::new(BatchNumber(1), LedgerIndex(5));
         pending.add_imported(external("1"), complaint);
@@ -138,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_without_records_take_no_room() {
+    fn batches_without_records_add_no_layer() {
         let mut pending = Pending::new(BatchNumber(1), LedgerIndex(3));
         for number in 2..1000 {
             pending.open_next(BatchNumber(number), LedgerIndex(3));

@@ -1,72 +1,76 @@
-//! What peers deliver: known already, refused, deferred, or taken.
+//! Receives the items that peers deliver: each is known already, refused, deferred or admitted.
+//!
+//! Must not know links: it sees a peer's name and the items.
+//!
+//! Invariants:
+//! - a known entry is answered from the ledger and is not judged again;
+//! - the record of a frame's cursor comes after the records of its items;
+//! - a bad content is refused alone: its entry is admitted.
 
 use bytes::Bytes;
 use prost::Message;
 
+use crate::admission::received::{Authentic, Received};
 use crate::admission::{Verdict, admit};
-use crate::content::Content;
+use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
+use crate::base::limits;
+use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
+use crate::entry::content::Content;
 use crate::entry::{Commitment, Entry};
-use crate::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
-use crate::intake::{Authentic, Received};
-use crate::limits;
-use crate::receipt::{ItemOutcome, ItemResult};
-use crate::refusal::{DeferralCode, Refusal, RefusalCode};
-use crate::route::{Origin, Route, reset_of};
+use crate::routing::route::{Origin, Route, reset_of};
+use crate::transparency::receipt::{ItemOutcome, ItemResult};
 use crate::wire;
 
 use super::append::Source;
+use super::record::item_key;
 use super::record::{CursorHeader, DeferredHeader, Record, RefusedHeader, RoutingHeader};
 use super::view::View;
-use super::waiting::item_key;
-use super::{Batch, Delivery, Engine, NotTaken, Warning};
+use super::{Batch, Delivery, Engine, Warning};
 
-/// What the decision on an authentic item needs to know beside its complaint's case, which has been looked up.
+/// The facts that the decision on an authentic item needs, in addition to its complaint's case.
 pub(super) struct ItemFacts {
-    /// The leaf of the entry, if it is here.
+    /// The leaf of the entry, if this node has it.
     pub(super) leaf: Option<LedgerIndex>,
-    /// Of an entry that is here: the commitments whose contents are.
+    /// The numbers of the commitments whose contents this node has, if it has the entry.
     held: Vec<u32>,
-    /// Of an entry of no complaint: the newest epoch that its author has declared.
+    /// The newest epoch that the author has declared, if the entry belongs to no complaint.
     pub(super) declared: Option<Epoch>,
 }
 
 impl Engine {
-    /// Takes a frame, item by item: a read that fails leaves the items before it taken.
+    /// Takes a frame, item by item. If a read fails, the items before it stay taken.
     pub(super) fn deliver<V: View>(
         &mut self,
         delivery: Delivery,
         now: u64,
         view: &mut V,
         batch: &mut Batch,
-    ) -> Result<Result<Vec<ItemResult>, NotTaken>, V::Error> {
+    ) -> Result<Vec<ItemResult>, V::Error> {
         let Delivery { peer, cursor, items } = delivery;
-        if self.is_held_up(&peer, batch) {
-            return Ok(Err(NotTaken::TooMuchWaits));
-        }
         let mut results = Vec::with_capacity(items.len());
         for item in items {
             self.cases.make_room(self.applied);
             results.push(self.receive(&peer, item, now, view, batch)?);
         }
-        // After its items: when the cursor is durable, so are they.
+        // After the items: when the cursor is durable, the items are durable, too.
         self.record(Record::Cursor(CursorHeader { peer, cursor }), batch);
-        Ok(Ok(results))
+        Ok(results)
     }
 
-    /// Whether nothing of a peer is taken, because too much of what it delivered waits.
-    fn is_held_up(&mut self, peer: &AgencyId, batch: &mut Batch) -> bool {
-        let is_full = self.waiting.is_full(peer);
+    /// Whether a peer's frames are not taken, because too many of its items are deferred.
+    pub(super) fn is_paused(&mut self, peer: &AgencyId, batch: &mut Batch) -> bool {
+        let is_full = self.deferred.is_full(peer);
         let has_changed = match is_full {
-            true => self.held_up.insert(peer.clone()),
-            false => self.held_up.remove(peer),
+            true => self.paused_peers.insert(peer.clone()),
+            false => self.paused_peers.remove(peer),
         };
         if has_changed {
-            batch.warnings.push(Warning::TooMuchWaits(peer.clone(), is_full));
+            batch.warnings.push(Warning::TooMuchDeferred(peer.clone(), is_full));
         }
         is_full
     }
 
-    /// Takes one item; what became of it.
+    /// Decides on one item.
     pub(super) fn receive<V: View>(
         &mut self,
         peer: &AgencyId,
@@ -99,7 +103,7 @@ impl Engine {
                 case.and_then(|case| case.leaves.get(&entry.id).copied())
             }
             None => {
-                // An own declaration of an earlier epoch goes to everybody again: a peer may have lost it with its ledger.
+                // Not for own declarations: one of an earlier epoch goes to everybody again, because a peer may have lost it.
                 if reset_of(entry).is_some() && entry.author != self.config.own {
                     let pending = self.pending.declared_epoch(&entry.author);
                     declared = pending.max(view.declared_epoch(&entry.author)?);
@@ -110,7 +114,7 @@ impl Engine {
                 }
             }
         };
-        // Contents that are being destroyed are not read: they are not taken again in any case.
+        // Contents that are being destroyed are not read, because they are not taken again in any case.
         if let Some(leaf) = leaf.filter(|_| !item.content.is_empty() && !is_erased) {
             held.extend(self.pending.contents(leaf).map(|content| content.commitment));
             if leaf < self.pending.unapplied_from() {
@@ -155,7 +159,7 @@ impl Engine {
         }
     }
 
-    /// What this node would make of an authentic entry that it does not have. Nothing is taken.
+    /// The verdict on an authentic entry that this node does not have. Changes nothing.
     ///
     /// # Errors
     /// When the entry's complaint cannot be read.
@@ -167,7 +171,7 @@ impl Engine {
         Ok(self.judge(entry, now))
     }
 
-    /// Whether an authentic entry, which has been looked up, is new and taken as it is.
+    /// Whether an authentic entry is new and would be admitted. Its complaint has been looked up.
     pub(super) fn is_admitted(&self, entry: &Entry, facts: &ItemFacts, now: u64) -> bool {
         facts.leaf.is_none() && self.judge(entry, now) == Verdict::Admit
     }
@@ -175,7 +179,7 @@ impl Engine {
     /// Judges an authentic entry by its ancestors, under the charter that it names.
     pub(super) fn judge(&self, entry: &Entry, now: u64) -> Verdict {
         let Some(charter) = self.charters.version(entry.charter_version) else {
-            // Its signature was checked under a charter that is not here yet.
+            // Its signature was checked under a charter that the engine does not have yet.
             let detail = format!(
                 "names charter version {}, the newest here is {}",
                 entry.charter_version,
@@ -200,7 +204,7 @@ impl Engine {
         let result = ItemResult { entry, outcome: ItemOutcome::Refused(code) };
         let shown = bytes.slice(..bytes.len().min(limits::ENTRY_BYTES + 128));
         if let Err(unkept) = self.refusal_quota.count(peer, shown.len(), now) {
-            // The first one is told at once. The ones after it are told as time passes, by their number.
+            // The operator hears of the first one at once, and of the number of later ones with each tick.
             if unkept == 1 {
                 self.warn_of_unkept_refusals(now, batch);
             }
@@ -211,7 +215,7 @@ impl Engine {
         result
     }
 
-    /// Tells the operator of the peers of which more is refused than is kept.
+    /// Warns the operator of the peers whose refused items are over the quota of records.
     pub(super) fn warn_of_unkept_refusals(&self, now: u64, batch: &mut Batch) {
         let unkept = self.refusal_quota.unkept(now);
         batch.warnings.extend(unkept.map(|(peer, count)| Warning::RefusedUnkept(peer.clone(), count)));
@@ -229,10 +233,10 @@ impl Engine {
         let bytes = item.encode_to_vec();
         let key = item_key(peer, &bytes);
         let result = ItemResult { entry, outcome: ItemOutcome::Deferred(code) };
-        if self.waiting.contains(&key) {
+        if self.deferred.contains(&key) {
             return result;
         }
-        if let Some(refusal) = self.waiting.refuses(peer, item, &self.config.federation, &detail) {
+        if let Some(refusal) = self.deferred.refuses(peer, item, &self.config.federation, &detail) {
             return self.refuse(peer, entry, &refusal, &item.signed_entry, now, batch);
         }
         let header = DeferredHeader { at: now, peer: peer.clone(), item: key, entry, code, detail };
@@ -240,8 +244,8 @@ impl Engine {
         result
     }
 
-    /// The contents that are what the entry committed to. Others are refused alone: a relay that garbles a content cannot keep the entry
-    /// away.
+    /// The contents that match the entry's commitments. Other contents are refused alone, so that a relay which damages a content cannot
+    /// keep the entry away.
     pub(super) fn check_contents(
         &mut self,
         peer: &AgencyId,
@@ -273,8 +277,8 @@ impl Engine {
         good
     }
 
-    /// A duplicate may bring a content that was withheld before, or that did not come along. `held`: the commitments whose contents are here.
-    #[expect(clippy::too_many_arguments, reason = "an item, what is here of it, and where the decision goes")]
+    /// Takes contents that a duplicate brings and that were missing so far. `held` names the commitments whose contents this node has.
+    #[expect(clippy::too_many_arguments, reason = "an item, the facts about it, and where the decision goes")]
     fn take_missing_contents(
         &mut self,
         peer: &AgencyId,
@@ -295,7 +299,7 @@ impl Engine {
                 self.record(Record::Content { leaf, entry: entry.id, content }, batch);
             }
         }
-        // It goes on to whom it would have gone with its entry.
+        // The late contents go over the links that they would have gone over together with their entry.
         let case = entry.complaint.as_ref().filter(|_| !late.is_empty()).and_then(|id| self.cases.get(id));
         let routes = case.map(|case| case.routes_of_late(entry, &late, peer, self.standpoint())).unwrap_or_default();
         if !routes.is_empty() {
@@ -308,7 +312,7 @@ impl Engine {
         self.record(Record::Routing(RoutingHeader::Leaf { leaf, routes }), batch);
     }
 
-    /// An agency declares that its ledger began a new epoch: its operators declare an honest loss, and everybody sees it.
+    /// Warns the operator that an agency has declared a new epoch of its ledger, that is, a loss.
     fn warn_of_reset(&self, entry: &Entry, batch: &mut Batch) {
         if let Some(reset) = reset_of(entry)
             && entry.author != self.config.own

@@ -1,30 +1,30 @@
-//! What a node writes into its ledger: the leaves, and beside them what it must not forget.
+//! The records of a ledger: the leaves, and the node's own notes beside them.
 //!
-//! Must not know how records are encoded, or where they lie.
+//! Must not know how records are encoded, or in which file they are.
 //!
-//! Invariant: everything that a node derives (its store, the engine's own state) follows from its records in their order.
+//! Invariant: a node derives its store and the engine's state from its records alone, in their order.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use super::waiting::ItemKey;
-use crate::content::Content;
-use crate::cursor::Cursor;
+use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
 use crate::entry::Entry;
-use crate::ids::{AgencyId, EntryId, LedgerIndex};
-use crate::route::Route;
+use crate::entry::content::Content;
+use crate::routing::cursor::Cursor;
+use crate::routing::route::Route;
 
-/// One record of a ledger. The `*Header` is what the node notes beside the bytes; it never leaves the node.
+/// One record of a ledger. A `*Header` holds the node's notes beside the bytes; it never leaves the node.
 #[derive(Clone, Debug)]
 pub enum Record {
     /// A leaf of the tree.
     Leaf {
-        /// Beside it.
+        /// The node's notes.
         header: LeafHeader,
         /// The entry; its signed bytes are the leaf.
         entry: Box<Entry>,
     },
-    /// A content of an entry. It lies before the entry's leaf, or anywhere after it if it came later.
+    /// A content of an entry. The record is before the entry's leaf, or anywhere after it if the content came later.
     Content {
         /// The leaf of the entry.
         leaf: LedgerIndex,
@@ -33,48 +33,49 @@ pub enum Record {
         /// The content, with the number of its commitment.
         content: Content,
     },
-    /// A peer's receipt for what was sent to it.
+    /// A peer's receipt for a frame of this node.
     Receipt {
-        /// Beside it.
+        /// The node's notes.
         header: ReceiptHeader,
-        /// The `Ack` as it came.
+        /// The `Ack` as received.
         ack: Bytes,
     },
-    /// How far this node has a peer's ledger. It lies after the items that it covers, so that it is never durable without them.
+    /// The position up to which this node has a peer's ledger. The record follows the items that it covers, so it is never durable without
+    /// them.
     Cursor(CursorHeader),
     /// The newest checkpoint that was seen of another agency.
     Seen {
-        /// Beside it.
+        /// The node's notes.
         header: SeenHeader,
         /// The signed note.
         note: Bytes,
     },
     /// An item that this node refused.
     Refused {
-        /// Beside it.
+        /// The node's notes.
         header: RefusedHeader,
-        /// The signed entry as it came, cut to the length that an entry may have.
+        /// The signed entry as received, cut to the maximum length of an entry.
         bytes: Bytes,
     },
-    /// An item that waits.
+    /// An item that this node deferred.
     Deferred {
-        /// Beside it.
+        /// The node's notes.
         header: DeferredHeader,
         /// The encoded `Item`.
         item: Bytes,
     },
-    /// An item waits no longer.
+    /// An item is not deferred any more.
     DeferredDone(DeferredDoneHeader),
-    /// What goes over links beside new leaves.
+    /// A routing decision that belongs to no new leaf.
     Routing(RoutingHeader),
 }
 
 impl Record {
-    /// About how many bytes the record takes in the ledger. Never less by more than the routes of one leaf.
+    /// The approximate size of the record in the ledger, in bytes. It is too small by at most the routes of one leaf.
     pub fn weight(&self) -> usize {
-        /// The frame of a record with a header of usual length.
+        /// Bytes of a record's frame and a header of usual length.
         const FRAME: usize = 160;
-        /// An agency id with its access.
+        /// Bytes of an agency id with its access.
         const ROUTE: usize = 70;
         FRAME
             + match self {
@@ -87,91 +88,91 @@ impl Record {
                 Self::Refused { header, bytes } => bytes.len() + header.detail.len(),
                 Self::Deferred { header, item } => item.len() + header.detail.len(),
                 Self::Routing(RoutingHeader::Leaf { routes, .. }) => ROUTE * routes.len(),
-                Self::Cursor(_) | Self::DeferredDone(_) | Self::Routing(RoutingHeader::Introduced { .. }) => 0,
+                Self::Cursor(_) | Self::DeferredDone(_) | Self::Routing(RoutingHeader::BackfillDone { .. }) => 0,
             }
     }
 }
 
-/// Beside a leaf.
+/// The node's notes beside a leaf.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeafHeader {
-    /// When it was written, milliseconds since 1970.
+    /// The time at which the leaf was written, in milliseconds since 1970.
     pub at: u64,
-    /// The peer that it came from; `None`: written here.
+    /// The peer that delivered the entry; `None` if this node wrote it.
     pub from: Option<AgencyId>,
-    /// How many agencies passed it on before this node.
+    /// The number of agencies that passed the entry on before this node.
     pub relays: u32,
-    /// The links that it goes to.
+    /// The links that the entry is sent over.
     pub routes: Vec<Route>,
-    /// Agencies that should have it and that no adjacent peer leads to.
+    /// Agencies that should get the entry, but that no adjacent peer leads to.
     pub unreachable: Vec<AgencyId>,
-    /// The record of another system that a complaint was imported from.
+    /// The record of another system that the complaint was imported from.
     pub external: Option<External>,
 }
 
-/// What goes over links beside new leaves. It lies before the next leaf, and is part of what is owed before that leaf.
+/// A routing decision that belongs to no new leaf. The record is before the next leaf, and links send what it names before that leaf.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RoutingHeader {
-    /// A leaf goes over these links, again or for the first time: a content of it came late, or a link is new.
+    /// A leaf goes over these links, again or for the first time, because one of its contents came late or a link is new.
     Leaf {
         /// The leaf.
         leaf: LedgerIndex,
         /// The links; none of them asks for history.
         routes: Vec<Route>,
     },
-    /// The backfill of a new peer is complete: it was given all complaints from before it was configured.
-    Introduced {
+    /// The backfill of a new peer is complete: the peer was given all complaints from before it was configured.
+    BackfillDone {
         /// The peer.
         peer: AgencyId,
     },
 }
 
-/// The record of another system that a complaint came from.
+/// The record of another system that a complaint was imported from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct External {
-    /// Which system.
+    /// The name of the system.
     pub source: String,
-    /// Its id there.
+    /// The id of the record in that system.
     pub id: String,
 }
 
-/// Beside a peer's receipt.
+/// The node's notes beside a peer's receipt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceiptHeader {
-    /// When it came, milliseconds since 1970.
+    /// The time at which the receipt came, in milliseconds since 1970.
     pub at: u64,
-    /// The peer that gave it.
+    /// The peer that gave the receipt.
     pub peer: AgencyId,
-    /// How far the peer acknowledges this node's ledger.
+    /// The position up to which the peer acknowledges this node's ledger.
     pub cursor: Cursor,
     /// The entries that the peer refused, with the refusal codes.
     pub refused: Vec<(EntryId, u32)>,
 }
 
-/// How far this node has a peer's ledger.
+/// The position up to which this node has a peer's ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CursorHeader {
     /// The peer.
     pub peer: AgencyId,
-    /// The position in its ledger after what is here.
+    /// The position in the peer's ledger; this node has everything before it.
     pub cursor: Cursor,
 }
 
-/// Beside a checkpoint that was seen.
+/// The node's notes beside a checkpoint of another agency.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenHeader {
-    /// When, milliseconds since 1970.
+    /// The time at which the checkpoint was seen, in milliseconds since 1970.
     pub at: u64,
-    /// The agency whose ledger it is of.
+    /// The agency whose ledger the checkpoint is of.
     pub peer: AgencyId,
 }
 
-/// Beside an item that this node refused.
+/// The node's notes beside an item that it refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedHeader {
-    /// When, milliseconds since 1970.
+    /// The time of the refusal, in milliseconds since 1970.
     pub at: u64,
-    /// The peer that delivered it.
+    /// The peer that delivered the item.
     pub peer: AgencyId,
     /// The entry.
     pub entry: EntryId,
@@ -181,26 +182,34 @@ pub struct RefusedHeader {
     pub detail: String,
 }
 
-/// Beside an item that waits.
+/// Names a deferred item: SHA-256 over the peer's id, a zero byte and the encoded item as received.
+pub type ItemKey = [u8; 32];
+
+/// The key of an item that a peer delivered.
+pub fn item_key(peer: &AgencyId, item: &[u8]) -> ItemKey {
+    Sha256::new().chain_update(peer.as_str()).chain_update([0]).chain_update(item).finalize().into()
+}
+
+/// The node's notes beside an item that it deferred.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeferredHeader {
-    /// Since when, milliseconds since 1970.
+    /// The time of the deferral, in milliseconds since 1970.
     pub at: u64,
-    /// The peer that delivered it.
+    /// The peer that delivered the item.
     pub peer: AgencyId,
-    /// The item's name among those that wait.
+    /// The item's key among the deferred items.
     pub item: ItemKey,
     /// The entry.
     pub entry: EntryId,
-    /// The code of what it waits for.
+    /// The deferral code.
     pub code: u32,
-    /// The same in words.
+    /// The reason in words.
     pub detail: String,
 }
 
-/// A deferred item that waits no longer.
+/// Names the item that is not deferred any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeferredDoneHeader {
-    /// The item's name among those that wait.
+    /// The item's key among the deferred items.
     pub item: ItemKey,
 }

@@ -1,96 +1,97 @@
-//! Recovery after a ledger was set back or lost: a new epoch begins, filled with what can be read of the old ledger.
+//! Recovery after a ledger was set back or lost: begins a new epoch, and takes over everything readable of the old ledger.
 //!
-//! Must not know files: the caller reads the old ledger, writes the new one through the path of every other entry, and moves folders.
+//! Must not know files: the caller reads the old ledger, writes the new one through the engine, and moves folders.
 //!
 //! ```text
-//! 1 Plan::new          which epoch begins, and what its declaration says
-//! 2 TakeOver           the declaration is leaf 0; then the entries with their contents in the old ledger's order; then what waited;
-//!                      then how far peers' ledgers were had, if nothing was lost
-//! 3 MOVED_ASIDE        the old store, then the old ledger go aside
-//! 4 to_put_in_place    the new ledger, then the new store take their places; after an interruption the next start does this step
+//! 1 Plan::new          the number of the new epoch, and its declaration
+//! 2 TakeOver           leaf 0 is the declaration; then come the entries with their contents, in the old ledger's order; then the deferred
+//!                      items; then the cursors of peers' ledgers, if nothing was lost
+//! 3 MOVED_ASIDE        move the old store aside, then the old ledger
+//! 4 to_put_in_place    move the new ledger into its place, then the new store; after an interruption the next start does this step
 //! ```
 //!
 //! Invariants:
-//! - an interruption before step 3 changes nothing, and one after it is finished by the next start: there is always one whole ledger;
-//! - the new epoch is later than every one that anybody is known to have seen; where nobody has said anything, the operator names it;
-//! - who has lost something takes over no cursors, so that peers send everything once more.
+//! - an interruption before step 3 changes nothing, and the next start finishes after a later one: there is always one whole ledger;
+//! - the new epoch is later than every epoch that anybody is known to have seen. If nobody has said anything, the operator names it;
+//! - a node that has lost anything takes over no cursors, so that its peers send everything once more.
 
 mod take_over;
 
 pub use self::take_over::{LeafContents, OldContent, OldEntry, OldRecord, TakeOver, TakenOver};
 
-use crate::ids::Epoch;
-use crate::transparency::rollback_guard::{Extent, Proof, Shown, Sighting, Signer};
+use crate::base::ids::Epoch;
+use crate::transparency::rollback_guard::{Extent, Proof, ShownLedger, Sighting, Signer};
 use crate::wire;
 
-/// The ledger that is here.
+/// The state of the node's present ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OldLedger {
-    /// It opens. An empty one reaches to leaf 0 of the first epoch.
+    /// The ledger opens, and has this extent. An empty ledger has no leaf and the first epoch.
     Whole(Extent),
-    /// It does not open, but some of its records can be read; how many leaves it has is not known.
+    /// The ledger does not open, but some of its records can be read. Its number of leaves is not known.
     Damaged {
-        /// Its epoch.
+        /// The epoch of the ledger.
         epoch: Epoch,
-        /// Why it does not open.
+        /// The reason why the ledger does not open.
         problem: String,
     },
-    /// Nothing of it can be read, not even its epoch.
+    /// Nothing of the ledger can be read, not even its epoch.
     Unreadable {
-        /// Why.
+        /// The reason.
         problem: String,
     },
 }
 
-/// Why no new epoch can be begun.
+/// The reason why no new epoch can begin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoPlan {
-    /// Nobody knows which epoch there was.
+pub enum PlanError {
+    /// The ledger is empty, and no peer has said which epoch it saw.
     #[error(
-        "the ledger here is empty, and no peer has said yet what it saw of it: run the node until one was heard (`sinergi status` shows it), \
-         stop it and repeat, or name the new epoch with --epoch"
+        "the ledger here is empty, and no peer has said yet what it saw of it: run the node until a peer has answered (`sinergi status` shows \
+         that), stop the node and repeat this command, or name the new epoch with --epoch"
     )]
     NothingKnown,
-    /// The ledger that is here may be an old copy: what was begun after it only peers know.
+    /// The present ledger may be an old copy. Only peers know which epochs began after the copy was made.
     #[error(
-        "nothing shows that the ledger here ({size} leaves in epoch {epoch}) was set back, and a copy does not know which epochs were begun \
-         after it: name the new one with --epoch, later than any that a peer has seen (`sinergi peer show` there), {next} if there is none. Or, \
-         while all its peers can be reached, run the node: it stops before it signs if it lacks anything, and this command knows of it then",
+        "nothing shows that the ledger here ({size} leaves in epoch {epoch}) was set back, and if it is a copy, it does not show which epochs \
+         began later: name the new epoch with --epoch, later than any that a peer has seen (`sinergi peer show` on the peer's node), {next} if \
+         no peer has seen any. Or run the node while all its peers can be reached: if its ledger lacks anything, it stops before it signs, and \
+         this command then knows the epoch",
         size = .0.size,
         epoch = .0.epoch,
         next = .0.epoch.0.saturating_add(1)
     )]
     NothingSeen(Extent),
-    /// Nothing of the ledger can be read, so that the node does not even run to hear its peers.
+    /// Nothing of the ledger can be read, so the node cannot even run to ask its peers.
     #[error(
-        "nothing of the ledger here can be read ({0}), not even its epoch: ask a peer for it (`sinergi peer show` there) and name the next one \
-         with --epoch"
+        "nothing of the ledger here can be read ({0}), not even its epoch: ask a peer for the epoch (`sinergi peer show` on its node) and name \
+         the next one with --epoch"
     )]
     NothingReadable(String),
-    /// The epoch that was named is not new.
+    /// The epoch that the operator named is not new.
     #[error("epoch {given} is not new: epoch {known} is known already, so it must be at least {}", known.0.saturating_add(1))]
     NotNew {
-        /// What was named.
+        /// The epoch that the operator named.
         given: Epoch,
-        /// The newest known.
+        /// The newest known epoch.
         known: Epoch,
     },
 }
 
-/// What will be done, to be confirmed by the operator.
+/// A planned recovery. The operator confirms it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// The newest epoch that is known.
+    /// The newest known epoch, which is over.
     pub old_epoch: Epoch,
-    /// The one that begins.
+    /// The new epoch.
     pub epoch: Epoch,
-    /// How far the ledger that is here reaches; `None`: nothing of it can be read.
+    /// The extent of the present ledger; `None` if nothing of it can be read.
     pub here: Option<Extent>,
-    /// Why it cannot be opened; `None`: it can.
+    /// The reason why the present ledger does not open; `None` if it opens.
     pub unreadable: Option<String>,
-    /// The furthest that peers saw of it.
+    /// The largest extent of this node's ledger that a peer saw.
     pub seen: Option<Extent>,
-    /// The newest own checkpoint of the epochs that are over, for the declaration: a note; empty: none is known.
+    /// The node's newest known checkpoint of the epochs that are over, as a signed note, for the declaration. Empty if none is known.
     pub checkpoint: Vec<u8>,
 }
 
@@ -112,34 +113,37 @@ impl OldLedger {
 }
 
 impl Plan {
-    /// Plans a recovery. `recorded`: the newest checkpoint note in the ledger that is here, or nothing; `sightings`: what was seen and contradicts
-    /// that ledger; `named`: the epoch that the operator wants to begin.
+    /// Plans a recovery.
+    ///
+    /// - `recorded`: the newest checkpoint note in the present ledger, or nothing;
+    /// - `sightings`: the sightings that contradict the present ledger;
+    /// - `named`: the epoch that the operator wants to begin.
     ///
     /// # Errors
-    /// Why none can be begun.
+    /// When the new epoch is not known, or is not new.
     pub fn new(
         old: &OldLedger,
         recorded: Vec<u8>,
         sightings: &[Sighting],
         signer: Signer<'_>,
         named: Option<Epoch>,
-    ) -> Result<Self, NoPlan> {
+    ) -> Result<Self, PlanError> {
         let (seen, checkpoint) = furthest(recorded, sightings, signer);
         let here = old.extent();
         let old_epoch = match (known_epoch(old, seen, !sightings.is_empty(), named), named) {
             (Some(known), _) => known,
-            // The operator knows what nothing here shows.
+            // Nothing on this node shows the epoch, but the operator knows it.
             (None, Some(named)) => Epoch(named.0.saturating_sub(1)),
             (None, None) => return Err(nothing_known(old)),
         };
         let epoch = named.unwrap_or(Epoch(old_epoch.0.saturating_add(1)));
         if epoch <= old_epoch {
-            return Err(NoPlan::NotNew { given: epoch, known: old_epoch });
+            return Err(PlanError::NotNew { given: epoch, known: old_epoch });
         }
         Ok(Self { old_epoch, epoch, here, unreadable: old.problem().cloned(), seen, checkpoint })
     }
 
-    /// The first leaf of the new epoch.
+    /// The body of the first leaf of the new epoch.
     pub fn declaration(&self, reason: wire::ResetReason) -> wire::LedgerReset {
         wire::LedgerReset {
             old_epoch: self.old_epoch.0,
@@ -149,10 +153,10 @@ impl Plan {
     }
 }
 
-/// The furthest that peers saw, and the newest own checkpoint of all that are known.
+/// The largest extent that peers saw, and the node's newest known checkpoint.
 fn furthest(recorded: Vec<u8>, sightings: &[Sighting], signer: Signer<'_>) -> (Option<Extent>, Vec<u8>) {
     let reach = |extent: Extent| (extent.epoch, extent.size);
-    let mut newest = Shown::by_checkpoint(&recorded, signer).map(|shown| reach(shown.extent));
+    let mut newest = ShownLedger::by_checkpoint(&recorded, signer).map(|shown| reach(shown.extent));
     let mut checkpoint = recorded;
     let mut seen: Option<Extent> = None;
     for sighting in sightings.iter().filter(|sighting| sighting.by.is_some()) {
@@ -167,25 +171,25 @@ fn furthest(recorded: Vec<u8>, sightings: &[Sighting], signer: Signer<'_>) -> (O
     (seen, checkpoint)
 }
 
-/// The newest epoch, if what is known here is all that was ever begun.
+/// The newest epoch, if it is certain that no later one has begun.
 fn known_epoch(old: &OldLedger, seen: Option<Extent>, is_contradicted: bool, named: Option<Epoch>) -> Option<Epoch> {
     let is_all = seen.is_some()
         || match old {
             OldLedger::Damaged { .. } => true,
-            // A whole ledger that nothing contradicts may be a copy that was put back: it does not know what was begun after it.
+            // A whole ledger that nothing contradicts may be an old copy, which does not show the epochs that began after it was made.
             OldLedger::Whole(here) => here.size > 0 && (named.is_some() || is_contradicted),
             OldLedger::Unreadable { .. } => false,
         };
     old.extent().into_iter().chain(seen).map(|extent| extent.epoch).max().filter(|_| is_all)
 }
 
-fn nothing_known(old: &OldLedger) -> NoPlan {
+fn nothing_known(old: &OldLedger) -> PlanError {
     match old {
         OldLedger::Unreadable { problem } | OldLedger::Damaged { problem, .. } => {
-            NoPlan::NothingReadable(problem.clone())
+            PlanError::NothingReadable(problem.clone())
         }
-        OldLedger::Whole(here) if here.size > 0 => NoPlan::NothingSeen(*here),
-        OldLedger::Whole(_) => NoPlan::NothingKnown,
+        OldLedger::Whole(here) if here.size > 0 => PlanError::NothingSeen(*here),
+        OldLedger::Whole(_) => PlanError::NothingKnown,
     }
 }
 
@@ -198,25 +202,25 @@ pub enum Part {
     Store,
 }
 
-/// What there is of a part.
+/// The state of a part on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// It is in its place.
+    /// Whether the part is in its place.
     pub in_place: bool,
-    /// A recovery has made a new one.
+    /// Whether a recovery has made a new part.
     pub made: bool,
 }
 
-/// The order in which the old parts are moved aside. A missing ledger is the mark that the new one is whole, so the ledger goes last.
+/// The order in which the old parts are moved aside. The ledger goes last: a missing ledger is the mark that the new one is whole.
 pub const MOVED_ASIDE: [Part; 2] = [Part::Store, Part::Ledger];
 
-/// Which new parts to put in their places, in this order, when a recovery has moved the old ones aside: at its end, and at every start, because it
+/// The new parts to move into their places, in this order. The caller asks at the end of a recovery, and at every start, because a recovery
 /// may have been interrupted.
 pub fn to_put_in_place(ledger: Found, store: Found) -> &'static [Part] {
     match () {
-        // Not interrupted, or before it counted.
+        // No recovery was interrupted, or it had moved nothing yet.
         () if ledger.in_place || !ledger.made => &[],
-        // The store is derived: it is made anew if it is not there.
+        // A missing new store is no loss: the next start derives the store from the ledger.
         () if store.in_place || !store.made => &[Part::Ledger],
         () => &[Part::Ledger, Part::Store],
     }

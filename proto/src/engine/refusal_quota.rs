@@ -1,19 +1,18 @@
-//! How many records of refused items are kept: a number and a size per peer and day (UTC), so that nobody fills the disk with items that are
-//! refused.
+//! The quota of records of refused items, per peer and day (UTC), so that nobody can fill the disk with bad items.
 //!
-//! Items over the quota are refused all the same, and the peer is told so on the receipt, which its own ledger keeps; here they are only
-//! counted. The peer's link is not held: what it passes on for others, and what is good, goes on.
+//! An item over the quota is refused all the same, and the peer's receipt says so; only the record is left out, and the item is counted. The
+//! link goes on, because the peer may also deliver good items.
 //!
-//! In memory: after a restart the day begins anew.
+//! Invariant: the quota is kept in memory only, so after a restart it starts again.
 
 use std::collections::BTreeMap;
 
-use crate::ids::AgencyId;
-use crate::limits;
+use crate::base::ids::AgencyId;
+use crate::base::limits;
 
 const DAY_MILLIS: u64 = 24 * 3600 * 1000;
 
-/// What was refused of each peer today.
+/// The items of each peer that were refused today.
 #[derive(Default)]
 pub(super) struct RefusalQuota {
     day: u64,
@@ -28,11 +27,13 @@ struct Refused {
 }
 
 impl RefusalQuota {
-    /// Counts one more refused item of a peer, of which `bytes` would be kept. `Err`: there is no room for it; the number of items that were not
-    /// kept today.
+    /// Counts one more refused item of a peer, whose record would have `bytes` bytes.
+    ///
+    /// # Errors
+    /// When the quota is used up: the number of items today that got no record.
     pub(super) fn count(&mut self, peer: &AgencyId, bytes: usize, now: u64) -> Result<(), u64> {
         if self.day != now / DAY_MILLIS {
-            // Peers stay listed, so that [`Self::unkept`] says of each that it is over.
+            // Peers stay listed with zeros, so that [`Self::unkept`] ends the warning of each.
             self.day = now / DAY_MILLIS;
             self.peers.values_mut().for_each(|refused| *refused = Refused::default());
         }
@@ -48,7 +49,7 @@ impl RefusalQuota {
         Ok(())
     }
 
-    /// Each peer of which something was refused since the start, with the number of items that were not kept today.
+    /// Each peer with a refused item since the start, with the number of its items today that got no record.
     pub(super) fn unkept(&self, now: u64) -> impl Iterator<Item = (&AgencyId, u64)> {
         let is_today = self.day == now / DAY_MILLIS;
         self.peers.iter().map(move |(peer, refused)| (peer, if is_today { refused.unkept } else { 0 }))
@@ -68,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_of_a_peer_are_kept_a_day_and_the_next_day_as_many_again() {
+    fn each_peer_has_its_own_quota_and_the_next_day_starts_a_new_one() {
         let (mut refusals, noisy, other) = (RefusalQuota::default(), agency("kominfo"), agency("ksp"));
         for _ in 0..limits::REFUSED_PER_PEER_PER_DAY {
             refusals.count(&noisy, 1, 5).expect("room");
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn large_ones_have_less_room() {
+    fn large_items_use_up_the_quota_by_their_bytes() {
         let (mut refusals, peer) = (RefusalQuota::default(), agency("kominfo"));
         let half = limits::REFUSED_BYTES_PER_PEER_PER_DAY / 2;
         assert_eq!([half, half, 1].map(|bytes| refusals.count(&peer, bytes, 0)), [Ok(()), Ok(()), Err(1)]);

@@ -1,58 +1,60 @@
-//! Judging again: items that wait, when something came that they may have waited for; and at the operator's word what was refused or waits,
-//! when a charter was put right, a clock set, or a peer has sent what was missing.
+//! Judges items again: deferred ones when something came that they may have lacked, and any that the operator selects.
+//!
+//! An operator selects items after a charter was corrected, a clock was set, or a peer has sent what was missing.
 //!
 //! Invariants:
-//! - the same path as when the item came, its signature included: it may have been kept before its author's key was known;
-//! - signatures are checked elsewhere: an item leaves as a [`Recheck`] and comes back with its result, which may come late, twice or never;
-//! - a refusal that stands is told to the operator and not recorded a second time.
+//! - an item takes the same path as when it came, with its signature check: the author's key may have become known since;
+//! - the engine's thread checks no signatures. An item leaves as a [`Recheck`] and comes back as
+//!   [`Input::Rechecked`](super::Input::Rechecked), which may be late, twice or never;
+//! - a refusal that stands is reported to the operator and is not recorded a second time.
 
 use std::collections::BTreeMap;
 
 use prost::Message;
 
 use crate::admission::Verdict;
-use crate::intake::{Authentic, Received};
-use crate::receipt::ItemOutcome;
+use crate::admission::received::{Authentic, Received};
+use crate::transparency::receipt::ItemOutcome;
 
+use super::record::ItemKey;
 use super::record::{DeferredDoneHeader, Record};
 use super::view::View;
-use super::waiting::ItemKey;
-use super::{Batch, Engine, Kept, KeptItem, Recheck, Retried};
+use super::{Batch, Engine, KeptAs, KeptItem, Recheck, Retried};
 
-/// Items whose signatures may be checked again at a time.
+/// The most items whose signatures may be under check at a time.
 const RECHECKS: usize = 256;
 
 /// Items whose signatures are being checked again.
 #[derive(Debug, Default)]
 pub(super) struct Rechecking {
     items: BTreeMap<ItemKey, Checking>,
-    /// What all of them hold.
+    /// The size of all of them.
     bytes: usize,
 }
 
 #[derive(Debug)]
 struct Checking {
     bytes: usize,
-    /// Something came meanwhile that it may have waited for: a charter, so that the check may end otherwise.
+    /// Whether the item was unblocked again during the check, for example by a charter, so that the next check may end differently.
     again: bool,
 }
 
 impl Engine {
-    /// Whether one more item may be given out to be checked.
+    /// Whether one more item may be given out for a check.
     pub(super) fn may_recheck(&self) -> bool {
         self.rechecking.items.len() < RECHECKS && self.rechecking.bytes < self.config.batch_bytes / 2
     }
 
-    /// Gives out items that may be possible now.
+    /// Gives out unblocked items, so that their signatures are checked.
     pub(super) fn recheck_ready<V: View>(&mut self, view: &mut V, batch: &mut Batch) -> Result<(), V::Error> {
         while self.may_recheck()
-            && let Some(key) = self.waiting.next_ready(self.applied)
+            && let Some(key) = self.deferred.next_ready(self.applied)
         {
             if let Some(checking) = self.rechecking.items.get_mut(&key) {
                 checking.again = true;
                 continue;
             }
-            // One that cannot be found or read any more is given out as it is, and is refused: it must not wait forever.
+            // An item that cannot be found is given out empty, and is then refused: it must not stay deferred for ever.
             let item = view.deferred(&key)?.unwrap_or_default();
             let bytes = item.encoded_len();
             self.rechecking.items.insert(key, Checking { bytes, again: false });
@@ -62,15 +64,15 @@ impl Engine {
         Ok(())
     }
 
-    /// An item that was checked cannot be judged now.
+    /// Returns a checked item to the worklist, because it cannot be judged now.
     pub(super) fn put_back(&mut self, key: ItemKey) {
         if let Some(Checking { bytes, .. }) = self.rechecking.items.remove(&key) {
             self.rechecking.bytes -= bytes;
         }
-        self.waiting.unblock(key);
+        self.deferred.unblock(key);
     }
 
-    /// Judges waiting items whose signatures were checked again.
+    /// Judges deferred items whose signatures were checked again.
     pub(super) fn rechecked<V: View>(
         &mut self,
         checked: Vec<(ItemKey, Received)>,
@@ -83,7 +85,7 @@ impl Engine {
             if let Some(Checking { bytes, again }) = self.rechecking.items.remove(&key) {
                 self.rechecking.bytes -= bytes;
                 if again {
-                    self.waiting.unblock(key);
+                    self.deferred.unblock(key);
                 }
             }
             self.try_again(key, received, now, view, batch)?;
@@ -91,7 +93,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Judges a waiting item again; what became of it, if it waits no longer.
+    /// Judges a deferred item again. Returns its outcome; `None` if it stays deferred, or was settled before.
     fn try_again<V: View>(
         &mut self,
         key: ItemKey,
@@ -100,9 +102,9 @@ impl Engine {
         view: &mut V,
         batch: &mut Batch,
     ) -> Result<Option<ItemOutcome>, V::Error> {
-        // Settled by an earlier result.
-        let Some(peer) = self.waiting.header(&key).map(|header| header.peer.clone()) else { return Ok(None) };
-        let waits_on = match &received {
+        // An earlier result has settled it.
+        let Some(peer) = self.deferred.header(&key).map(|header| header.peer.clone()) else { return Ok(None) };
+        let stays_deferred = match &received {
             Received::Deferred { .. } => true,
             Received::Authentic(authentic) => {
                 let Authentic { entry, .. } = &**authentic;
@@ -113,14 +115,14 @@ impl Engine {
             }
             Received::Refused { .. } => false,
         };
-        if waits_on {
+        if stays_deferred {
             return Ok(None);
         }
         self.record(Record::DeferredDone(DeferredDoneHeader { item: key }), batch);
         Ok(Some(self.receive(&peer, received, now, view, batch)?.outcome))
     }
 
-    /// Judges items again that the operator selected; what became of each.
+    /// Judges the items again that the operator selected, and returns their outcomes.
     pub(super) fn retry<V: View>(
         &mut self,
         items: Vec<KeptItem>,
@@ -133,14 +135,14 @@ impl Engine {
             self.cases.make_room(self.applied);
             let KeptItem { number, peer, entry, kept, received } = item;
             let (outcome, reason) = match kept {
-                Kept::Deferred(key, _, detail) if !self.waiting.contains(&key) => {
+                KeptAs::Deferred(key, _, detail) if !self.deferred.contains(&key) => {
                     (self.settled_outcome(&received, view)?, detail)
                 }
-                Kept::Deferred(key, code, detail) => {
+                KeptAs::Deferred(key, code, detail) => {
                     let outcome = self.try_again(key, received, now, view, batch)?;
                     (outcome.unwrap_or(ItemOutcome::Deferred(code)), detail)
                 }
-                Kept::Refused(detail) => match self.still_refused(&received, now, view)? {
+                KeptAs::Refused(detail) => match self.still_refused(&received, now, view)? {
                     Some(refused) => refused,
                     None => (self.receive(&peer, received, now, view, batch)?.outcome, detail),
                 },
@@ -151,7 +153,7 @@ impl Engine {
         Ok(retried)
     }
 
-    /// What became of an item that was settled since the operator selected it. The refusal code of one that is not here is no longer known.
+    /// The outcome of an item that was settled after the operator selected it. If it was refused, its code is not known any more, and is 0.
     fn settled_outcome<V: View>(&mut self, received: &Received, view: &mut V) -> Result<ItemOutcome, V::Error> {
         let leaf = match received {
             Received::Authentic(authentic) => self.gather_item(authentic, view)?.leaf,
@@ -160,7 +162,7 @@ impl Engine {
         Ok(leaf.map_or(ItemOutcome::Refused(0), ItemOutcome::Leaf))
     }
 
-    /// The refusal, if it stands.
+    /// The refusal of an item, if it is still refused.
     fn still_refused<V: View>(
         &mut self,
         received: &Received,

@@ -1,4 +1,4 @@
-//! The engine decision by decision, over a view in memory.
+//! Tests of the engine over a view in memory. Each compares the records or the whole batch of a decision.
 
 mod memory;
 mod own;
@@ -8,32 +8,40 @@ mod pipeline;
 use memory::Memory;
 
 use super::*;
+use crate::admission::received::{Authentic, Received};
+use crate::base::ids::EntryId;
 use crate::complaint::{Command, NewOffer};
-use crate::content::{Content, reply_code_hash};
-use crate::cursor::Cursor;
-use crate::entry::{ContentClass, Entry};
+use crate::entry::content::{Content, reply_code_hash};
+use crate::entry::{ContentClass, Entry, EntryDraft, Place};
 use crate::fixture::{FEDERATION, Federation, REPLY_CODE, START, Writing, agency, entry_key};
-use crate::ids::EntryId;
-use crate::intake::{Authentic, Received};
-use crate::receipt::ItemOutcome;
+use crate::routing::cursor::Cursor;
+use crate::transparency::receipt::ItemOutcome;
 
 /// A node under test: the engine, what its view shows, and the batch that is open.
-struct Stage {
+struct TestNode {
     engine: Engine,
     view: Memory,
     batch: Batch,
     now: u64,
 }
 
-impl Stage {
+impl TestNode {
     /// A node of the federation that may sign, linked with these peers.
     fn of(federation: &Federation, own: &str, peers: &[&str]) -> Self {
-        let mut stage = Self::starting(federation, own, peers, Memory::new(&federation.charters));
-        assert!(matches!(stage.give(Input::Guard(GuardState::Clear)), Answer::Nothing));
-        stage
+        let mut node = Self::starting(federation, own, peers, Memory::new(&federation.charters));
+        assert!(matches!(node.give(Input::Guard(GuardState::Clear)), Answer::Nothing));
+        node
     }
 
-    /// A node that starts over what is durable.
+    /// A node like [`Self::of`], in a new federation, after it has finished its start.
+    fn ready(own: &str, peers: &[&str]) -> (Federation, Self) {
+        let federation = Federation::new();
+        let mut node = Self::of(&federation, own, peers);
+        node.apply();
+        (federation, node)
+    }
+
+    /// A node that starts with these durable records. Its rollback guard is not clear yet.
     fn starting(federation: &Federation, own: &str, peers: &[&str], view: Memory) -> Self {
         let config = EngineConfig {
             own: agency(own),
@@ -42,7 +50,7 @@ impl Stage {
             adjacent: peers.iter().map(|peer| agency(peer)).collect(),
             answer_within_millis: crate::fixture::ANSWER_WITHIN,
             batch_bytes: 1 << 20,
-            cases: CaseRoom { complaints: 1, entries: 1 },
+            cases: CaseCacheLimits { complaints: 1, entries: 1 },
         };
         let snapshot = view.snapshot(&config);
         let engine = Engine::open(snapshot, config, Arc::new(federation.charters.clone()));
@@ -54,16 +62,17 @@ impl Stage {
     }
 
     fn try_give(&mut self, input: Input) -> Result<Answer, memory::Unreadable> {
-        Ok(self.engine.handle(input, self.now, &mut self.view, &mut self.batch)?.until_applied())
+        let now = Now { wall_millis: self.now, mono_nanos: 0 };
+        Ok(self.engine.handle(input, now, &mut self.view, &mut self.batch)?.until_applied())
     }
 
-    /// Closes the open batch; it is on its way, and the view does not show it.
+    /// Closes the open batch without applying it, so that the view does not show it.
     fn close(&mut self) -> (Option<BatchNumber>, Batch) {
         let number = self.engine.close(&self.batch);
         (number, std::mem::take(&mut self.batch))
     }
 
-    /// Carries out the open batch to its end, and all work that is left to do; the records that were written.
+    /// Applies the open batch and all backlog. Returns the records that were written.
     fn apply(&mut self) -> Vec<String> {
         let mut written = Vec::new();
         loop {
@@ -86,7 +95,7 @@ impl Stage {
         written
     }
 
-    fn lodge(&mut self, text: &str, external: Option<External>, forward: Option<&str>) -> Result<Lodged, NotDone> {
+    fn lodge(&mut self, text: &str, external: Option<External>, forward: Option<&str>) -> Result<Lodged, CommandError> {
         let forward = forward.map(|to| NewOffer { to: agency(to), reason: 1, answer_by: None });
         let contents = vec![(content(text), ContentClass::Public)];
         let body = wire::Lodged {
@@ -102,14 +111,37 @@ impl Stage {
         }
     }
 
-    fn act(&mut self, complaint: ComplaintId, command: Command) -> Result<Acted, NotDone> {
+    fn act(&mut self, complaint: ComplaintId, command: Command) -> Result<Acted, CommandError> {
         match self.give(Input::Act(Box::new(Act { complaint, command, text: None }))) {
             Answer::Acted(acted) => acted,
             other => panic!("{other:?}"),
         }
     }
 
-    /// Delivers entries as one frame of a peer; what became of each.
+    /// Lodges a complaint and proposes to erase it; both are durable. Returns the complaint, and an oversight agency's approval, which is not
+    /// delivered yet.
+    fn erased(&mut self) -> (Lodged, bytes::Bytes) {
+        let lodged = self.lodge("a name", None, None).expect("lodged");
+        self.apply();
+        let proposal = self.act(lodged.complaint, Command::Erase { ground: 1, entries: Vec::new() }).expect("proposed");
+        self.apply();
+        let case = self.view.case(&lodged.complaint).expect("readable").expect("here");
+        let (basis, proposal) = (case.complaint.tip().0.to_vec(), proposal.entry.0.to_vec());
+        let draft = EntryDraft {
+            federation: FEDERATION.to_owned(),
+            author: agency("ksp"),
+            charter_version: 1,
+            place: Place { epoch: Epoch::FIRST, index: LedgerIndex(0) },
+            complaint: Some(lodged.complaint),
+            parents: case.complaint.parents_of_next(),
+            clock: HybridClock::tick(START, case.complaint.newest_clock()).expect("a clock"),
+            content: Vec::new(),
+            body: Body::Erased(wire::Erased { basis, proposal, ground: 1 }),
+        };
+        (lodged, draft.sign(&entry_key("ksp")).bytes)
+    }
+
+    /// Delivers items as one frame of a peer. Returns their outcomes.
     fn deliver(&mut self, peer: &str, items: Vec<Received>) -> Vec<ItemOutcome> {
         match self.give(Input::Deliver(delivery(peer, items))) {
             Answer::Delivered(Ok(results)) => results.into_iter().map(|result| result.outcome).collect(),
@@ -136,7 +168,7 @@ fn received(signed_entry: bytes::Bytes, content: Vec<wire::Content>) -> Received
     Received::Authentic(Box::new(Authentic { entry, item: wire::Item { signed_entry, content, relays: 0 } }))
 }
 
-/// A record in a word, for comparison.
+/// A record in few words, for comparison.
 fn shown(record: &Record) -> String {
     match record {
         Record::Leaf { header, entry } => {
@@ -151,6 +183,6 @@ fn shown(record: &Record) -> String {
         Record::Deferred { header, .. } => format!("deferred {}", header.code),
         Record::DeferredDone(_) => "deferred done".to_owned(),
         Record::Routing(RoutingHeader::Leaf { leaf, routes }) => format!("{leaf} again -> {}", routes[0].to),
-        Record::Routing(RoutingHeader::Introduced { peer }) => format!("backfilled {peer}"),
+        Record::Routing(RoutingHeader::BackfillDone { peer }) => format!("backfilled {peer}"),
     }
 }

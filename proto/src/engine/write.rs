@@ -1,18 +1,20 @@
-//! Own entries: decided on the state as it is now, signed, and taken on the same path as a received entry.
+//! Writes own entries: decides on the present state, signs, and appends on the same path as a received entry.
+//!
+//! Invariant: an entry that peers would refuse is not written. The same checks run here before it is signed.
 
 use crate::admission::{Verdict, signing_key};
-use crate::clock::HybridClock;
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
 use crate::complaint::{Author, Command, decide};
-use crate::content::Content;
+use crate::entry::content::Content;
 use crate::entry::{ContentClass, EntryDraft, Place};
-use crate::ids::{AgencyId, ComplaintId, EntryId};
-use crate::route::next_hop;
+use crate::routing::route::next_hop;
 use crate::wire::entry::Body;
 
 use super::append::Source;
 use super::record::External;
 use super::view::View;
-use super::{Act, Acted, Batch, Engine, Lodge, Lodged, NotDone};
+use super::{Act, Acted, Batch, CommandError, Engine, Lodge, Lodged};
 
 /// An own entry before it is signed.
 struct Draft {
@@ -24,35 +26,33 @@ struct Draft {
     external: Option<External>,
 }
 
-/// A content that a command discloses, with its class; `None`: it is not here, or the command discloses nothing.
+/// The content that a command discloses, with its class. `None` if this node does not have it, or the command discloses nothing.
 type Disclosed = Option<(Content, ContentClass)>;
 
 impl Engine {
-    /// Lodges a complaint, once for each record of another system.
-    pub(super) fn lodge<V: View>(
+    /// Lodges a complaint. A record of another system is lodged only once.
+    pub(super) fn gather_imported<V: View>(
         &mut self,
-        lodge: Lodge,
-        now: u64,
+        lodge: &Lodge,
         view: &mut V,
-        batch: &mut Batch,
-    ) -> Result<Result<Lodged, NotDone>, V::Error> {
-        let known = match &lodge.external {
+    ) -> Result<Option<ComplaintId>, V::Error> {
+        match &lodge.external {
             Some(external) => match self.pending.imported(external) {
-                Some(complaint) => Some(complaint),
-                None => view.imported(external)?,
+                Some(complaint) => Ok(Some(complaint)),
+                None => view.imported(external),
             },
-            None => None,
-        };
-        Ok(self.decide_lodge(lodge, known, now, batch))
+            None => Ok(None),
+        }
     }
 
-    fn decide_lodge(
+    /// Lodges a complaint, once for each record of another system.
+    pub(super) fn decide_lodge(
         &mut self,
         lodge: Lodge,
         known: Option<ComplaintId>,
         now: u64,
         batch: &mut Batch,
-    ) -> Result<Lodged, NotDone> {
+    ) -> Result<Lodged, CommandError> {
         if let Some(complaint) = known {
             return Ok(Lodged { complaint, existed: true, forward_declined: None });
         }
@@ -71,23 +71,9 @@ impl Engine {
         Ok(Lodged { complaint, existed: false, forward_declined })
     }
 
-    /// Writes what an operator commands, if it has effect now.
-    pub(super) fn act<V: View>(
-        &mut self,
-        act: Act,
-        now: u64,
-        view: &mut V,
-        batch: &mut Batch,
-    ) -> Result<Result<Acted, NotDone>, V::Error> {
-        if !self.cases.look_up(&act.complaint, view)? {
-            return Ok(Err(NotDone::NoComplaint(act.complaint)));
-        }
-        let disclosed = self.gather_disclosed(&act, view)?;
-        Ok(self.decide_act(act, disclosed, now, batch))
-    }
-
-    /// The content that a command discloses. `None` for every other command.
-    fn gather_disclosed<V: View>(&mut self, act: &Act, view: &mut V) -> Result<Disclosed, V::Error> {
+    /// Looks the complaint of a command up, and reads the content that the command discloses. `None` for every other command.
+    pub(super) fn gather_act<V: View>(&mut self, act: &Act, view: &mut V) -> Result<Disclosed, V::Error> {
+        self.cases.look_up(&act.complaint, view)?;
         let Command::Disclose { entry, commitment, .. } = &act.command else { return Ok(None) };
         let Some(case) = self.cases.get(&act.complaint) else { return Ok(None) };
         let entry = entry.unwrap_or_else(|| case.complaint.lodged_entry());
@@ -105,20 +91,20 @@ impl Engine {
             None if leaf < self.pending.unapplied_from() => view.contents(leaf)?.into_iter().find(is_meant),
             None => None,
         };
-        // It becomes the first content of the new entry, under the same commitment.
+        // The content becomes the first one of the new entry, with the same salt, so that its commitment hash is the same.
         Ok(held.map(|content| (Content { commitment: 0, ..content }, class)))
     }
 
-    /// Writes what a command becomes. The complaint has been looked up.
+    /// Decides a command and writes its entry. The complaint has been looked up.
     pub(super) fn decide_act(
         &mut self,
         act: Act,
         disclosed: Disclosed,
         now: u64,
         batch: &mut Batch,
-    ) -> Result<Acted, NotDone> {
+    ) -> Result<Acted, CommandError> {
         let Act { complaint, command, text } = act;
-        let case = self.cases.get(&complaint).ok_or(NotDone::NoComplaint(complaint))?;
+        let case = self.cases.get(&complaint).ok_or(CommandError::NoComplaint(complaint))?;
         let clock = self.next_clock(case.complaint.newest_clock(), now)?;
         if let Some(error) = self.without_route(&command) {
             return Err(error);
@@ -132,7 +118,7 @@ impl Engine {
         let body = decide(&case.complaint, &command, author)?;
         let parents = case.complaint.parents_of_next();
         let contents = match &body {
-            Body::Disclosed(_) => vec![disclosed.ok_or(NotDone::ContentNotHere)?],
+            Body::Disclosed(_) => vec![disclosed.ok_or(CommandError::ContentNotHere)?],
             _ => {
                 let class = case.complaint.lodged().class;
                 text.into_iter().map(|(text, given)| (text, given.unwrap_or(class))).collect()
@@ -144,30 +130,30 @@ impl Engine {
         Ok(acted)
     }
 
-    /// Writes a body that nobody commanded. The complaint has been looked up.
+    /// Writes an automatic entry, without a command. The complaint has been looked up.
     pub(super) fn write_by_itself(
         &mut self,
         complaint: ComplaintId,
         body: Body,
         now: u64,
         batch: &mut Batch,
-    ) -> Result<Acted, NotDone> {
-        let case = self.cases.get(&complaint).ok_or(NotDone::NoComplaint(complaint))?;
+    ) -> Result<Acted, CommandError> {
+        let case = self.cases.get(&complaint).ok_or(CommandError::NoComplaint(complaint))?;
         let (newest, parents) = (case.complaint.newest_clock(), case.complaint.parents_of_next());
         let clock = self.next_clock(newest, now)?;
         let draft = Draft { complaint: Some(complaint), parents, clock, body, contents: Vec::new(), external: None };
         self.write(draft, now, batch)
     }
 
-    /// Writes an entry of no complaint.
-    pub(super) fn write_of_node(&mut self, body: Body, now: u64, batch: &mut Batch) -> Result<(), NotDone> {
+    /// Writes an entry that belongs to no complaint.
+    pub(super) fn write_of_node(&mut self, body: Body, now: u64, batch: &mut Batch) -> Result<(), CommandError> {
         let clock = self.next_clock(HybridClock::default(), now)?;
         let draft = Draft { complaint: None, parents: Vec::new(), clock, body, contents: Vec::new(), external: None };
         self.write(draft, now, batch).map(drop)
     }
 
-    /// Why the agency that a command is for cannot be reached, if it cannot.
-    fn without_route(&self, command: &Command) -> Option<NotDone> {
+    /// The error if no link leads to the agency that a command is for.
+    fn without_route(&self, command: &Command) -> Option<CommandError> {
         let (to, directly): (&AgencyId, bool) = match command {
             Command::Forward(offer) | Command::Reassign(offer) => (&offer.to, false),
             Command::Disclose { to, .. } => (to, true),
@@ -178,18 +164,18 @@ impl Engine {
             return None;
         }
         if directly {
-            return (!adjacent.contains(to)).then(|| NotDone::NoDirectLink(to.clone()));
+            return (!adjacent.contains(to)).then(|| CommandError::NoDirectLink(to.clone()));
         }
-        next_hop(own, to, adjacent, charter).is_none().then(|| NotDone::NoRoute(to.clone()))
+        next_hop(own, to, adjacent, charter).is_none().then(|| CommandError::NoRoute(to.clone()))
     }
 
     /// The clock of the next own entry.
-    fn next_clock(&self, parents: HybridClock, now: u64) -> Result<HybridClock, NotDone> {
-        HybridClock::of_next(now, self.clock, parents).ok_or(NotDone::ClockEnd(parents.max(self.clock)))
+    fn next_clock(&self, parents: HybridClock, now: u64) -> Result<HybridClock, CommandError> {
+        HybridClock::next_of_author(now, self.clock, parents).ok_or(CommandError::ClockEnd(parents.max(self.clock)))
     }
 
     /// Signs a draft and appends it.
-    fn write(&mut self, draft: Draft, now: u64, batch: &mut Batch) -> Result<Acted, NotDone> {
+    fn write(&mut self, draft: Draft, now: u64, batch: &mut Batch) -> Result<Acted, CommandError> {
         if let Some(error) = self.may_not_sign() {
             return Err(error);
         }
@@ -207,12 +193,12 @@ impl Engine {
             content: commitments,
             body,
         };
-        // What peers would refuse is not written: the same checks and the same key lookup say so here.
+        // Peers make the same checks and the same key lookup: what they would refuse is not written.
         let entry = draft.sign_checked(&self.config.key)?;
         if let Err(verdict) = signing_key(&entry, &self.charters) {
-            return Err(NotDone::OwnKey(reason_of(verdict)));
+            return Err(CommandError::OwnKey(reason_of(verdict)));
         }
-        // Also when it is less than the last one, which a clock that was far ahead had made.
+        // Even if this clock is less than the last one: that one was made while the wall clock was far ahead.
         self.clock = clock;
         let (entry_id, leaf) = (entry.id, self.next_leaf);
         self.append(entry, contents, Source { origin: None, external, declared: None }, now, batch);

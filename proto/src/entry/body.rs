@@ -1,18 +1,22 @@
-//! What an entry can say, as domain types.
+//! The bodies of entries, as domain types.
 //!
-//! Codes (reasons, outcomes, words) stay the wire's open enums: a number that this version does not know is kept, shown by its
-//! number, and decides nothing. The exceptions decide something and are parsed: the citizen's word and the addressees.
+//! Must not know who may write a body, or its effect. [`crate::complaint`] decides that.
+//!
+//! Invariants:
+//! - a code (a reason, an outcome) stays the number of the wire's open enum. A number that this version does not know is kept and
+//!   shown as a number. No rule depends on it;
+//! - a field that a rule depends on is parsed: the addressees and the citizen's word.
 
 mod parse;
 mod to_wire;
 
 use std::sync::Arc;
 
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
 use crate::entry::ContentClass;
-use crate::ids::{AgencyId, ComplaintId, EntryId};
 use crate::wire::{self, entry::Body as Wire};
 
-/// The body of an entry, sorted by what it can do.
+/// The body of an entry, sorted by kind.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
     /// Creates a complaint.
@@ -21,26 +25,26 @@ pub enum Body {
     Custody {
         /// The custody entry that it acts on.
         basis: EntryId,
-        /// What it does.
+        /// The action.
         act: CustodyAct,
     },
-    /// Happens to the case and never moves custody.
+    /// Acts on the case and never moves custody.
     Case {
-        /// The custody entry that it was made under, and by which it is judged.
+        /// The custody entry under which it was made. Every node judges it by the state that this entry left.
         basis: EntryId,
-        /// The action that it records.
+        /// The action.
         act: CaseAct,
     },
-    /// About the author's own ledger.
+    /// Is about the author's own ledger.
     Node(Box<Wire>),
-    /// Of a later version: kept and relayed, without effect.
-    Kept,
+    /// A body of a later version. The entry is kept and relayed, and has no effect.
+    Unknown,
 }
 
 /// The first entry of a complaint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lodged {
-    /// What kind of complaint.
+    /// The kind of the complaint, a `ComplaintKind`.
     pub kind: i32,
     /// Category code.
     pub category: String,
@@ -48,20 +52,20 @@ pub struct Lodged {
     pub area: String,
     /// Class of the complaint's text.
     pub class: ContentClass,
-    /// Hash of the code that the citizen got on the receipt.
+    /// [Hash](crate::entry::content::reply_code_hash) of the reply code that the citizen got on the receipt.
     pub reply_code_hash: [u8; 32],
 }
 
-/// What a custody entry does.
+/// The action of a custody entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CustodyAct {
     /// The holder offers custody.
     Forwarded {
-        /// To whom.
+        /// The addressee.
         to: AgencyId,
         /// `ForwardReason`.
         reason: i32,
-        /// Until when only the addressee can act on the offer; milliseconds since 1970.
+        /// The time until which only the addressee can act on the offer, in milliseconds since 1970.
         answer_by: u64,
     },
     /// The addressee takes custody.
@@ -73,9 +77,9 @@ pub enum CustodyAct {
         /// The competent agency, if the addressee knows it.
         suggestion: Option<AgencyId>,
     },
-    /// The holder's supervisor offers custody over the holder's head.
+    /// The holder's supervisor offers custody in the holder's place.
     Reassigned {
-        /// To whom.
+        /// The addressee.
         to: AgencyId,
         /// `ForwardReason`.
         reason: i32,
@@ -87,7 +91,8 @@ pub enum CustodyAct {
 }
 
 impl CustodyAct {
-    /// Rank at a fork of the custody tree; the smallest wins: the addressee's answer, then the supervisor, then the holder.
+    /// The rank at a fork of the custody tree. The smallest rank wins: the addressee's answer, then the supervisor's act, then the
+    /// holder's acts.
     pub fn rank(&self) -> u8 {
         match self {
             Self::Accepted | Self::Returned { .. } => 0,
@@ -105,7 +110,7 @@ impl CustodyAct {
         }
     }
 
-    /// Until when an offer is to be answered, milliseconds since 1970.
+    /// The time by which an offer must be answered, in milliseconds since 1970. `None` if the act is no offer.
     pub fn answer_by(&self) -> Option<u64> {
         match self {
             Self::Forwarded { answer_by, .. } | Self::Reassigned { answer_by, .. } => Some(*answer_by),
@@ -114,10 +119,10 @@ impl CustodyAct {
     }
 }
 
-/// What a case entry says.
+/// The action of a case entry.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CaseAct {
-    /// The holder wishes an open offer back; the basis is the offer.
+    /// The holder wishes an open offer back. The basis is the offer.
     Recalled,
     /// The holder classified the complaint.
     Verified {
@@ -142,86 +147,86 @@ pub enum CaseAct {
         /// `Outcome`.
         outcome: i32,
     },
-    /// The citizen's word, through the intake agency.
+    /// The citizen's word, which the intake agency writes down.
     Replied {
-        /// The word.
+        /// The citizen's word.
         word: wire::ReplyWord,
-        /// The code from the citizen's receipt; empty: the intake agency speaks without it.
+        /// The reply code from the citizen's receipt. Empty if the intake agency speaks without it.
         reply_code: String,
     },
     /// The intake agency ends the case.
     Closed {
         /// `CloseCause`.
         cause: i32,
-        /// How many working days nobody replied, if that is the cause.
+        /// Working days without a reply, if silence is the cause.
         silence_working_days: u32,
     },
-    /// The holder proposes to put the complaint away.
+    /// The holder proposes to archive the complaint.
     ArchiveProposed {
         /// `ArchiveReason`.
         reason: i32,
     },
-    /// The second signature puts the complaint away.
+    /// The second signature archives the complaint.
     ArchiveApproved {
-        /// The `ArchiveProposed`.
+        /// The `ArchiveProposed` entry.
         proposal: EntryId,
     },
     /// The second signature is denied.
     ArchiveRefused {
-        /// The `ArchiveProposed`.
+        /// The `ArchiveProposed` entry.
         proposal: EntryId,
     },
     /// The intake agency proposes to destroy contents.
     EraseProposed {
         /// `EraseGround`.
         ground: i32,
-        /// Whose contents; empty: of all entries that the one who approves has.
+        /// The entries whose contents are to be destroyed. Empty: all entries that the approving agency has.
         entries: Vec<EntryId>,
     },
-    /// The second signature: the contents are destroyed on every node.
+    /// The second signature. Every node destroys the contents.
     Erased {
-        /// The `EraseProposed`.
+        /// The `EraseProposed` entry.
         proposal: EntryId,
         /// `EraseGround`.
         ground: i32,
     },
-    /// The offer has reached its addressee through relays; the basis is the offer.
+    /// The offer has reached its addressee through relays. The basis is the offer.
     Arrived,
     /// A deadline has passed.
     Escalated {
         /// `Deadline`.
         deadline: i32,
-        /// When it ended, milliseconds since 1970.
+        /// The end of the deadline, in milliseconds since 1970.
         due: u64,
     },
     /// The holder handles the complaint as part of another one.
     Linked {
-        /// The other one.
+        /// The other complaint.
         duplicate_of: ComplaintId,
     },
-    /// A supervisor's or oversight agency's note.
+    /// A note of a supervisor or an oversight agency.
     Remarked,
-    /// A content is handed to one more agency: the entry's own content is a copy of it, under the same commitment.
+    /// A content is handed to one more agency. The content of this entry is a copy of it, under the same commitment.
     Disclosed {
-        /// The entry that committed to it first.
+        /// The entry that committed to the content first.
         entry: EntryId,
-        /// Which of that entry's commitments.
+        /// The number of the commitment in that entry, counted from 0.
         commitment: u32,
-        /// To whom.
+        /// The agency that gets the content.
         to: AgencyId,
     },
 }
 
 impl Body {
-    /// The custody entry that it acts on or was made under.
+    /// The custody entry that the body acts on, or under which it was made. `None` for a body that names no basis.
     pub fn basis(&self) -> Option<EntryId> {
         match self {
             Self::Custody { basis, .. } | Self::Case { basis, .. } => Some(*basis),
-            Self::Lodged(_) | Self::Node(_) | Self::Kept => None,
+            Self::Lodged(_) | Self::Node(_) | Self::Unknown => None,
         }
     }
 
-    /// The body's name in the schema, `Unknown` for one of a later version.
+    /// The name of the body in the schema; `Unknown` for a body of a later version.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Lodged(_) => "Lodged",
@@ -252,7 +257,7 @@ impl Body {
                 CaseAct::Disclosed { .. } => "Disclosed",
             },
             Self::Node(body) => node_name(body),
-            Self::Kept => "Unknown",
+            Self::Unknown => "Unknown",
         }
     }
 }

@@ -1,67 +1,65 @@
-//! Making and opening the envelope of an entry: id, signature, key id.
+//! The envelope of an entry: signing, verifying, opening.
 //!
-//! Ed25519 by the ZIP-215 rules, under which batch and single verification accept the same signatures on every node.
+//! Must not know the bodies.
+//!
+//! Invariants:
+//! - a signature is over `"sinergi/entry/v1\0" || entry`, so it is valid for no other purpose;
+//! - verification follows the ZIP-215 rules of Ed25519. By these rules batch and single verification accept the same signatures;
+//! - an envelope has one form, so one entry with one signature gives one leaf.
 
 use bytes::Bytes;
 use ed25519_zebra::{Signature, VerificationKeyBytes};
 use prost::Message;
-use sha2::{Digest, Sha256};
 
 use super::{Entry, Place, VERSION, check_sizes};
-use crate::clock::HybridClock;
-use crate::ids::{AgencyId, ComplaintId, EntryId};
-use crate::key::{PublicKey, SigningKey};
-use crate::refusal::{Refusal, RefusalCode};
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
+use crate::base::key::{PublicKey, SigningKey};
+use crate::base::refusal::{Refusal, RefusalCode};
 use crate::wire;
 
 const DOMAIN: &[u8] = b"sinergi/entry/v1\0";
 
-/// How an agency's key is named in entries and receipts: the first 4 bytes of SHA-256 over the public key.
-pub fn key_id(public: &PublicKey) -> u32 {
-    let digest = Sha256::new().chain_update(b"sinergi/key/v1\0").chain_update(public.as_ref()).finalize();
-    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
-}
-
-/// Everything of a new entry but the signature. Place, parents and clock are filled in by the writer, just before it signs.
+/// A new entry without its signature. The engine fills in place, parents and clock just before it signs.
 #[derive(Clone, Debug)]
 pub struct EntryDraft {
     /// The federation.
     pub federation: String,
-    /// Who signs.
+    /// The agency that signs.
     pub author: AgencyId,
-    /// The charter version that judges it.
+    /// The charter version by which the entry is judged.
     pub charter_version: u64,
-    /// The leaf that it takes.
+    /// The leaf that the entry takes in the author's ledger.
     pub place: Place,
     /// The complaint; `None` for `Lodged` and node bodies.
     pub complaint: Option<ComplaintId>,
-    /// The complaint's newest entries.
+    /// The newest entries of the complaint.
     pub parents: Vec<EntryId>,
-    /// The clock.
+    /// The author's hybrid clock. It exceeds the clocks of all parents.
     pub clock: HybridClock,
-    /// What it commits to.
+    /// One commitment for each content.
     pub content: Vec<wire::ContentCommitment>,
-    /// What happened.
+    /// The event.
     pub body: wire::entry::Body,
 }
 
-/// An entry that has just been signed: its id and the leaf data.
+/// A newly signed entry.
 #[derive(Clone, Debug)]
 pub struct Signed {
-    /// The id.
+    /// The id of the entry.
     pub id: EntryId,
-    /// The bytes of the `SignedEntry`.
+    /// The bytes of the `SignedEntry`: the leaf.
     pub bytes: Bytes,
 }
 
 impl EntryDraft {
-    /// Signs the draft, whatever is in it.
+    /// Signs the draft without checking it.
     pub fn sign(self, key: &SigningKey) -> Signed {
         let sealed = seal(&self.into_message(key), key);
         Signed { id: sealed.id, bytes: sealed.signed }
     }
 
-    /// Signs the draft and gives the entry that [`Entry::parse`] would read from its bytes, without reading them back.
+    /// Signs the draft and returns the entry that [`Entry::parse`] would return for the bytes. The bytes are not decoded again.
     ///
     /// # Errors
     /// The refusal with which any node of the federation answers these bytes.
@@ -90,11 +88,11 @@ impl EntryDraft {
     }
 }
 
-/// An entry in its envelope.
+/// An encoded entry in its envelope.
 struct Sealed {
     id: EntryId,
     signed: Bytes,
-    /// The entry inside `signed`.
+    /// The entry inside `signed`, as a slice of it.
     entry: Bytes,
     signature: [u8; 64],
 }
@@ -109,18 +107,18 @@ fn seal(message: &wire::Entry, key: &SigningKey) -> Sealed {
     let length = entry.len();
     let envelope = EnvelopeView { entry, signature: Bytes::copy_from_slice(&signature) };
     let signed = Bytes::from(envelope.encode_to_vec());
-    // The envelope's first field: its tag, the length, the entry.
+    // The entry is the first field of the envelope: one byte of tag, the length, the bytes.
     let begin = 1 + prost::length_delimiter_len(length);
     Sealed { id, entry: signed.slice(begin..begin + length), signed, signature }
 }
 
 impl Entry {
-    /// Checks the signature against the author's key.
+    /// Whether the signature verifies under this key.
     pub fn verify(&self, key: &PublicKey) -> bool {
         key.verifies(&signed_message(&self.bytes), &self.signature)
     }
 
-    /// Puts the signature into a batch: the same signatures are accepted as by [`Self::verify`].
+    /// Adds the signature to a batch. The batch accepts the same signatures as [`Self::verify`].
     pub fn queue_into(&self, batch: &mut ed25519_zebra::batch::Verifier, key: VerificationKeyBytes) {
         let message = signed_message(&self.bytes);
         batch.queue((key, Signature::from_bytes(&self.signature), message.as_slice()));
@@ -131,7 +129,7 @@ fn signed_message(entry: &[u8]) -> Vec<u8> {
     [DOMAIN, entry].concat()
 }
 
-/// Finds the entry's bytes and the signature in the bytes of a `SignedEntry`: the fields in their order, and nothing else.
+/// Finds the entry's bytes and the signature in a `SignedEntry`. The envelope must hold both fields, in their order, and nothing else.
 pub(super) fn open_envelope(signed: &Bytes) -> Result<(Bytes, [u8; 64]), Refusal> {
     let undecodable = |detail: String| Refusal::new(RefusalCode::Undecodable, detail);
     let envelope =
@@ -141,14 +139,15 @@ pub(super) fn open_envelope(signed: &Bytes) -> Result<(Bytes, [u8; 64]), Refusal
     if envelope.entry.is_empty() {
         return Err(undecodable("signed entry without an entry".to_owned()));
     }
-    // A relay could write the same envelope in another way: its leaf would differ from the author's, and an audit accuse the wrong one.
+    // Protobuf allows other encodings of the same envelope. A relay could use one: its leaf would differ from the author's leaf, and an
+    // audit would accuse an honest agency.
     if envelope.encode_to_vec() != signed.as_ref() {
-        return Err(undecodable("signed entry is not written in the one way that is allowed".to_owned()));
+        return Err(undecodable("signed entry does not have the one allowed encoding".to_owned()));
     }
     Ok((envelope.entry, signature))
 }
 
-/// `SignedEntry` whose fields are slices of the bytes that it was decoded from.
+/// A `SignedEntry` whose fields are slices of the decoded bytes, so that nothing is copied.
 #[derive(Clone, PartialEq, prost::Message)]
 struct EnvelopeView {
     #[prost(bytes = "bytes", tag = "1")]

@@ -1,14 +1,14 @@
-//! What bytes are an entry, and with which code all others are refused.
+//! Which bytes parse as an entry, and the code with which all others are refused.
 
 use bytes::Bytes;
 use proptest::prelude::*;
 use prost::Message;
 
 use super::{Body, CaseAct, ContentClass, Entry, VERSION};
+use crate::base::ids::{ComplaintId, EntryId};
+use crate::base::limits;
+use crate::base::refusal::RefusalCode;
 use crate::fixture::{Case, FEDERATION, Federation, START, Writing, entry_key, sealed};
-use crate::ids::{ComplaintId, EntryId};
-use crate::limits;
-use crate::refusal::RefusalCode;
 use crate::wire::{self, entry::Body as Wire};
 
 fn parse(signed: Bytes) -> Result<Entry, RefusalCode> {
@@ -23,7 +23,7 @@ fn edited(writing: &Writing, change: impl FnOnce(&mut wire::Entry)) -> Result<En
     parse(writing.edited(change))
 }
 
-/// A complaint with the ombudsman, and what the ombudsman may write next.
+/// Runs a test on a complaint that the ombudsman lodged and holds.
 fn with_case<T>(test: impl FnOnce(&Federation, &Case<'_>) -> T) -> T {
     let federation = Federation::new();
     let case = federation.case_at("ombudsman");
@@ -59,7 +59,7 @@ fn an_entry_reads_back_what_was_written_and_keeps_its_bytes() {
 }
 
 #[test]
-fn an_entry_that_was_just_signed_is_what_its_bytes_read_as() {
+fn a_newly_signed_entry_equals_the_entry_parsed_from_its_bytes() {
     with_case(|federation, case| {
         let node = federation.node("ombudsman");
         for writing in [node.lodges(), node.forwards(case).to("kominfo"), node.responds(case)] {
@@ -72,7 +72,7 @@ fn an_entry_that_was_just_signed_is_what_its_bytes_read_as() {
 }
 
 #[test]
-fn what_peers_would_refuse_is_not_signed_as_an_entry() {
+fn a_draft_that_peers_would_refuse_is_refused_when_it_is_signed() {
     with_case(|federation, case| {
         let mut writing = federation.node("ombudsman").forwards(case).to("kominfo");
         writing.draft.parents = vec![EntryId([1; 32]); limits::PARENTS + 1];
@@ -119,7 +119,7 @@ fn bytes_that_are_no_signed_entry_are_undecodable() {
 }
 
 #[test]
-fn an_envelope_that_is_written_in_another_way_is_undecodable() {
+fn an_envelope_in_another_encoding_is_undecodable() {
     let entry = Federation::new().node("ombudsman").lodges().entry();
     let field = |tag: u8, bytes: &[u8]| {
         let mut field = vec![tag];
@@ -210,7 +210,7 @@ fn a_suggestion_is_an_agency_or_nothing() {
 }
 
 #[test]
-fn what_lodged_says_is_bounded() {
+fn the_fields_of_lodged_are_bounded() {
     let too_large = Some(RefusalCode::TooLarge);
     assert!(lodged(|body| body.category = "x".repeat(limits::CATEGORY_BYTES)).is_ok());
     assert_eq!(lodged(|body| body.category = "x".repeat(limits::CATEGORY_BYTES + 1)).err(), too_large);
@@ -277,7 +277,7 @@ fn a_body_of_a_later_version_is_kept() {
             bytes = [message.encode_to_vec(), vec![0xe2, 0x03, 0x00]].concat();
         });
         let entry = parse(sealed(bytes.clone(), &entry_key("ombudsman"))).expect("an entry of a later version");
-        assert!(matches!(entry.body, Body::Kept));
+        assert!(matches!(entry.body, Body::Unknown));
         assert_eq!(entry.body.name(), "Unknown");
         assert_eq!(entry.complaint, Some(case.complaint.id()));
         assert_eq!(entry.bytes, bytes);
@@ -285,7 +285,7 @@ fn a_body_of_a_later_version_is_kept() {
 }
 
 #[test]
-fn a_kept_body_of_a_complaint_has_parents() {
+fn an_entry_with_an_unknown_body_needs_parents_if_it_names_a_complaint() {
     with_case(|federation, case| {
         let remark = federation.node("ombudsman").remarks(case);
         let without = |entry: &mut wire::Entry| entry.body = None;
@@ -297,7 +297,7 @@ fn a_kept_body_of_a_complaint_has_parents() {
 }
 
 #[test]
-fn an_unknown_code_is_kept_and_decides_nothing() {
+fn an_unknown_code_is_kept_and_an_unknown_word_counts_as_unspecified() {
     let entry = forwarded(|entry| match &mut entry.body {
         Some(Wire::Forwarded(body)) => body.reason = 4711,
         other => panic!("{other:?}"),
@@ -316,7 +316,7 @@ fn an_unknown_code_is_kept_and_decides_nothing() {
 }
 
 #[test]
-fn an_unknown_content_class_is_taken_for_the_most_restrictive() {
+fn an_unknown_content_class_is_taken_as_the_most_restrictive() {
     let class = |number| ContentClass::from_wire(number);
     assert_eq!(class(0), None);
     assert_eq!(class(4711), Some(ContentClass::Identity));
@@ -332,8 +332,11 @@ fn the_largest_entry_that_a_node_writes_is_within_the_limits() {
         let parents: Vec<EntryId> = (0..limits::PARENTS).map(|n| EntryId([n as u8; 32])).collect();
         let longest = "a".repeat(limits::AGENCY_ID_BYTES);
         let mut writing = federation.node("ombudsman").forwards(case).to(&longest).after(&parents);
-        let content =
-            crate::content::Content { commitment: 0, salt: [0; 32], data: vec![0; limits::CONTENT_BYTES].into() };
+        let content = crate::entry::content::Content {
+            commitment: 0,
+            salt: [0; 32],
+            data: vec![0; limits::CONTENT_BYTES].into(),
+        };
         for _ in 0..limits::COMMITMENTS {
             writing = writing.committing(&content, ContentClass::Identity);
         }

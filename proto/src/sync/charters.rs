@@ -1,9 +1,9 @@
-//! Charter sync: each side passes on what the other lacks, and adopts what it is passed.
+//! Charter sync: each side passes on the charters that the other lacks, and adopts those that it gets.
 //!
 //! Invariants:
-//! - charters are adopted in the order in which they came, one at a time: each builds on the one before;
-//! - after one that is not adopted no other is looked at: it could not follow, and there is no end to what a peer may send;
-//! - at most one waits while another is being adopted.
+//! - charters are adopted in the order in which they came, one at a time, because each builds on the one before;
+//! - after a charter that is not adopted, all later ones are ignored: they cannot follow, and a peer could send them without end;
+//! - at most one charter waits while another is being adopted.
 
 use std::collections::VecDeque;
 
@@ -11,34 +11,34 @@ use super::effects::Effects;
 use super::end::End;
 use super::event::{Adoption, Job, PeerChange};
 use super::jobs::JobId;
+use crate::base::ids::AgencyId;
+use crate::base::limits;
+use crate::base::refusal::FaultCode;
 use crate::charter::{Charter, Charters, MemberStatus};
-use crate::ids::AgencyId;
-use crate::limits;
-use crate::refusal::FaultCode;
 use crate::wire::{self, frame::Kind};
 
-/// The version that every node pins, the same everywhere.
+/// The version of the first charter. Every node has the same one.
 const FIRST_CHARTER: u64 = 1;
 
-/// The charters that came over one link.
+/// The charters that come over one link.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CharterSync {
     adopting: Option<JobId>,
     waiting: VecDeque<Vec<u8>>,
-    /// One was not adopted.
+    /// Whether one was not adopted, so that later ones are ignored.
     has_ended: bool,
 }
 
 impl CharterSync {
-    /// The peer passes on a charter.
-    pub(super) fn came(&mut self, note: Vec<u8>, effects: &mut Effects<'_>) {
+    /// Handles a charter that the peer passes on.
+    pub(super) fn received(&mut self, note: Vec<u8>, effects: &mut Effects<'_>) {
         if !self.has_ended {
             self.waiting.push_back(note);
             self.adopt_next(effects);
         }
     }
 
-    /// Whether one more may come.
+    /// Whether there is room for one more charter.
     pub(super) fn has_room(&self) -> bool {
         self.waiting.is_empty()
     }
@@ -48,7 +48,7 @@ impl CharterSync {
         self.adopting.is_none()
     }
 
-    /// The charter that was being adopted is in force, or will not be.
+    /// Handles the result of an adoption.
     pub(super) fn adopted(
         &mut self,
         job: JobId,
@@ -66,7 +66,7 @@ impl CharterSync {
         if let Adoption::Rival(version) = adoption
             && let Some(ours) = charters.version(version)
         {
-            // The peer's operator should see both, too.
+            // The peer's operator should see both charters, too.
             pass_on_one(ours, effects)?;
         }
         self.adopt_next(effects);
@@ -82,8 +82,10 @@ impl CharterSync {
     }
 }
 
-/// Passes on the charters that the peer does not have. If it goes by another one of a version that is here, the operators of both must
-/// hear of it: then, once, all from the first on which they may differ. `passed_on` is what was passed on for that on earlier links.
+/// Passes on the charters that the peer lacks.
+///
+/// If the peer has a rival of one of this node's charters, the operators of both must see it. Then all charters are passed on from the first
+/// version on at which the two chains may differ, but only once: `passed_on` says how many were passed on for this reason on earlier links.
 pub(super) fn pass_on(
     charters: &Charters,
     theirs: &wire::Hello,
@@ -113,15 +115,15 @@ pub(super) fn pass_on(
 }
 
 fn pass_on_one(charter: &Charter, effects: &mut Effects<'_>) -> Result<(), End> {
-    effects.say(Kind::Charter(wire::CharterNote { note: charter.note().to_vec() }))
+    effects.send(Kind::Charter(wire::CharterNote { note: charter.note().to_vec() }))
 }
 
-/// The end of every link when another charter comes into force: it is made anew, so that its certificate is checked under the
-/// authorities that hold now, if the peer may still be one.
+/// The end of every link when a new charter comes into force. An active member links again, and its certificate is checked under the
+/// authorities of the new charter.
 pub(super) fn changed(charters: &Charters, peer: &AgencyId) -> End {
     let charter = charters.newest();
     if charter.member(peer).is_some_and(|member| member.status != MemberStatus::Retired) {
-        let reason = format!("charter version {} was adopted, the link is made anew under it", charter.version);
+        let reason = format!("charter version {} was adopted: link again under it", charter.version);
         return End::Fault(FaultCode::Superseded, reason);
     }
     let reason = format!("{peer} is no active member of charter version {}", charter.version);

@@ -1,15 +1,15 @@
-//! Delivery: frames are read from the ledger and sent within the windows, and their receipts are checked and kept.
+//! Delivery, the sending side of a link: reads frames from the ledger, sends them within the windows, checks their receipts and stores them.
 //!
 //! ```text
-//! Grown -> sender -> Job::Read -> Deliver leaves -> Ack comes -> Job::CheckAck -> sender -> Action::Keep
+//! Grown -> sender -> Job::Read -> Deliver leaves -> Ack comes -> Job::CheckAck -> sender -> Action::Store
 //! ```
 //!
-//! What is sent and when is up to [`sender`]; this part does it.
+//! [`sender`] decides what to send and when; this part does it with jobs and frames.
 //!
 //! Invariants:
 //! - receipts are taken in the order in which they came, however long the checks of their signatures take;
-//! - there are never more receipts being checked than frames unacknowledged;
-//! - a frame has room in what all links may send until its receipt is kept;
+//! - no more receipts are being checked than frames are unacknowledged;
+//! - a frame keeps its reserved room until its receipt is stored;
 //! - a peer that reads but never acknowledges ends the link.
 
 pub(super) mod sender;
@@ -21,17 +21,18 @@ use prost::Message;
 
 use super::effects::Effects;
 use super::end::End;
-use super::event::{Action, CheckedAck, Job, Kept, Owed, PeerChange, Warning};
+use super::event::{Action, CheckedAck, Job, Owed, PeerChange, SideRecord, Warning};
 use super::jobs::{InOrder, JobId};
-use super::timers::{Timer, later};
+use super::timers::Timer;
 use super::window::Window;
-use crate::cursor::Cursor;
-use crate::ids::EntryId;
-use crate::limits;
-use crate::outbox::Prepared;
-use crate::receipt::Receipt;
-use crate::refusal::FaultCode;
-use crate::watch::Noted;
+use crate::base::clock::later;
+use crate::base::ids::EntryId;
+use crate::base::limits;
+use crate::base::refusal::FaultCode;
+use crate::routing::cursor::Cursor;
+use crate::routing::outbox::Prepared;
+use crate::transparency::receipt::Receipt;
+use crate::transparency::watch::VerifiedCheckpoint;
 use crate::wire::{self, frame::Kind};
 use sender::{Sender, SenderEvent, SenderOutput};
 
@@ -44,19 +45,19 @@ pub(super) struct Delivery {
     idle: Duration,
     give_back: Option<Owed>,
     reading: Option<JobId>,
-    /// The rooms of the frames that are not acknowledged yet, in their order.
+    /// The jobs that hold the rooms of the unacknowledged frames, in the order of the frames.
     in_flight: VecDeque<JobId>,
     /// Receipts that are being checked.
     checking: InOrder<(), Result<Box<CheckedAck>, String>>,
-    /// When something was last acknowledged, or was sent when nothing was in flight.
+    /// The time of the last acknowledgement, or of the first frame after everything was acknowledged.
     progress: u64,
-    /// What was last told of the progress.
-    told: Option<(Cursor, Cursor)>,
+    /// The progress that was last reported: sent and acknowledged.
+    reported: Option<(Cursor, Cursor)>,
     has_moved: bool,
 }
 
 impl Delivery {
-    /// The delivery of a ledger with this durable end, over a link that is taken for dead when nothing is acknowledged for `idle`.
+    /// The delivery of a ledger with this durable end. The link ends if nothing is acknowledged for `idle`.
     pub(super) fn new(end: Cursor, idle: Duration, window: Window) -> Self {
         Self {
             sender: Sender::new(end, window),
@@ -67,7 +68,7 @@ impl Delivery {
             in_flight: VecDeque::new(),
             checking: InOrder::default(),
             progress: 0,
-            told: None,
+            reported: None,
             has_moved: false,
         }
     }
@@ -82,7 +83,7 @@ impl Delivery {
         self.has_moved
     }
 
-    /// Begins to send: the peer has the ledger up to `have`, and its receipts are here up to `receipted`.
+    /// Begins to send. The peer has the ledger up to `have`, and this node has the peer's receipts up to `receipted`.
     pub(super) fn begin(
         &mut self,
         have: Option<Cursor>,
@@ -99,42 +100,42 @@ impl Delivery {
     pub(super) fn grown(&mut self, end: Cursor, effects: &mut Effects<'_>) -> Result<(), End> {
         self.end = self.end.max(end);
         let outputs = self.sender.handle(SenderEvent::Grown { end });
-        // Before the link is up nothing is told of its progress.
-        if self.told.is_none() { Ok(()) } else { self.perform(outputs, None, effects) }
+        // Before the link is up, no progress is reported.
+        if self.reported.is_none() { Ok(()) } else { self.perform(outputs, None, effects) }
     }
 
-    /// A frame was read from the ledger.
+    /// Handles a frame that was read from the ledger.
     pub(super) fn read(&mut self, job: JobId, prepared: Prepared, effects: &mut Effects<'_>) -> Result<(), End> {
         if self.reading.take_if(|reading| *reading == job).is_none() {
             return Ok(());
         }
-        let Prepared { batch, frame } = prepared;
-        let outputs = self.sender.handle(SenderEvent::Prepared(batch));
+        let Prepared { summary, frame } = prepared;
+        let outputs = self.sender.handle(SenderEvent::Prepared(summary));
         self.perform(outputs, Some((job, frame)), effects)
     }
 
-    /// A receipt came: its signature must be checked.
+    /// Handles a receipt that came: has its signature checked.
     pub(super) fn receipted(&mut self, ack: wire::Ack, effects: &mut Effects<'_>) -> Result<(), End> {
-        // It is kept, whole.
+        // The whole receipt goes to the ledger, so its size is bounded.
         let bytes = ack.encoded_len();
         if bytes > limits::RECEIPT_BYTES {
             return Err(End::over_limit(format!("a receipt of {bytes} bytes, at most {}", limits::RECEIPT_BYTES)));
         }
         let unacknowledged = self.in_flight.len();
         if self.checking.len() >= unacknowledged {
-            let reason = format!("a receipt beyond those for the {unacknowledged} frames that are unacknowledged");
+            let reason = format!("one receipt too many: only {unacknowledged} frames are unacknowledged");
             return Err(End::Fault(FaultCode::BadReceipt, reason));
         }
         self.checking.push(effects.start(Job::CheckAck(ack)), ());
         Ok(())
     }
 
-    /// A receipt was checked. It is taken by [`Self::acknowledge_next`].
+    /// Handles the result of a check. [`Self::acknowledge_next`] takes the receipt.
     pub(super) fn checked(&mut self, job: JobId, ack: Result<Box<CheckedAck>, String>) {
         self.checking.done(job, ack);
     }
 
-    /// Takes the next receipt, if it was checked; whether it was.
+    /// Takes the next receipt, if its check has ended. Returns whether there was one.
     pub(super) fn acknowledge_next(&mut self, effects: &mut Effects<'_>) -> Result<bool, End> {
         let Some(((), ack)) = self.checking.pop() else { return Ok(false) };
         let CheckedAck { receipt, ack, checkpoint } = *ack.map_err(|error| End::Fault(FaultCode::BadReceipt, error))?;
@@ -148,17 +149,17 @@ impl Delivery {
         if matches!(outputs.first(), Some(SenderOutput::Store { .. }))
             && let SenderOutput::Store { cursor, refused } = outputs.remove(0)
         {
-            self.keep(cursor, refused, ack, effects);
+            self.store(cursor, refused, ack, effects);
         }
         self.perform(outputs, None, effects)?;
         effects.note(PeerChange::Answered);
         if let Some(checkpoint) = checkpoint {
-            effects.act(Action::Saw(Noted { checkpoint, note }));
+            effects.act(Action::Saw(VerifiedCheckpoint { checkpoint, note }));
         }
         Ok(true)
     }
 
-    /// Something must have been acknowledged.
+    /// Ends the link if nothing was acknowledged for the idle timeout.
     pub(super) fn check_progress(&mut self, effects: &mut Effects<'_>) -> Result<(), End> {
         if self.in_flight.is_empty() {
             return Ok(());
@@ -171,7 +172,7 @@ impl Delivery {
         Ok(())
     }
 
-    fn keep(&mut self, cursor: Cursor, refused: Vec<(EntryId, u32)>, ack: wire::Ack, effects: &mut Effects<'_>) {
+    fn store(&mut self, cursor: Cursor, refused: Vec<(EntryId, u32)>, ack: wire::Ack, effects: &mut Effects<'_>) {
         if let Some(room) = self.in_flight.pop_front() {
             effects.act(Action::Release(room));
         }
@@ -179,10 +180,10 @@ impl Delivery {
         if !refused.is_empty() {
             effects.note(PeerChange::Refused(refused.len() as u64));
         }
-        effects.keep(Kept::Receipt { at: effects.now.wall_millis, cursor, refused, ack });
+        effects.store(SideRecord::Receipt { at: effects.now.wall_millis, cursor, refused, ack });
     }
 
-    /// Does what the sender says, but for keeping receipts. `read` is the frame that was read, with the job that holds its room.
+    /// Performs the sender's outputs, except storing receipts. `read` is the frame that was read, with the job that holds its room.
     fn perform(
         &mut self,
         outputs: Vec<SenderOutput>,
@@ -210,14 +211,14 @@ impl Delivery {
             }
         }
         if let Some((room, _)) = read {
-            // Nothing in it was for this link.
+            // The frame has no entry for this link.
             effects.act(Action::Release(room));
         }
         let acknowledged = self.sender.acknowledged_cursor();
-        // What was passed over silently counts as sent.
+        // Leaves that were passed over silently count as sent.
         let sent = self.sender.sent().max(acknowledged);
-        if self.told != Some((sent, acknowledged)) {
-            self.told = Some((sent, acknowledged));
+        if self.reported != Some((sent, acknowledged)) {
+            self.reported = Some((sent, acknowledged));
             effects.note(PeerChange::Progress { sent, acknowledged });
         }
         Ok(())
@@ -238,6 +239,6 @@ impl Delivery {
         }
         self.in_flight.push_back(room);
         effects.note(PeerChange::SentEntries(frame.items.len() as u64));
-        effects.say(Kind::Deliver(wire::Deliver { after: Some(after.to_wire()), ..frame }))
+        effects.send(Kind::Deliver(wire::Deliver { after: Some(after.to_wire()), ..frame }))
     }
 }

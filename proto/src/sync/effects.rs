@@ -1,36 +1,37 @@
-//! What the parts of a session act with: jobs, timers, frames that wait to leave, and the list of actions.
+//! The outputs of a session's parts: jobs, timers, queued frames and actions.
 //!
 //! Invariants:
-//! - frames leave in the order in which they were said, and only so many wait: a peer that does not read while it is owed more than the
-//!   windows allow is let go;
+//! - frames leave in the order in which they were queued;
+//! - the queue is bounded: the session ends if a peer does not read its frames;
 //! - the session knows how many submissions the writer has not taken yet.
 
 use std::collections::VecDeque;
 
 use super::end::End;
-use super::event::{Action, Job, Kept, PeerChange};
+use super::event::{Action, Job, PeerChange, SideRecord};
 use super::jobs::{JobId, Jobs};
-use super::timers::{Now, Timer, TimerTable};
-use crate::cursor::Cursor;
-use crate::intake::Received;
-use crate::limits;
+use super::timers::{Timer, TimerTable};
+use crate::admission::received::Received;
+use crate::base::clock::Now;
+use crate::base::limits;
+use crate::routing::cursor::Cursor;
 use crate::wire::frame::Kind;
 
-/// Frames that may wait for the peer to read: what the windows of both directions allow, and some room for charters.
+/// The bound of the queue of frames: the windows of both directions, and some room for charters.
 pub(super) const WAITING_FRAMES: usize = 2 * limits::LINK_WINDOW_FRAMES + 64;
 
-/// What the parts of a session share, and none of them owns.
+/// The state that all parts of a session share.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shared {
     pub(super) jobs: Jobs,
     pub(super) timers: TimerTable,
-    /// Frames that wait to leave.
+    /// The queue of frames to send.
     pub(super) frames: VecDeque<Kind>,
     /// Submissions that the writer has not taken yet.
     pub(super) untaken: usize,
 }
 
-/// The means of one event.
+/// The outputs of one event: the parts write to them.
 pub(super) struct Effects<'a> {
     pub(super) now: Now,
     shared: &'a mut Shared,
@@ -49,12 +50,12 @@ impl<'a> Effects<'a> {
         id
     }
 
-    /// Ends a job; whether it was running.
+    /// Ends a job. Returns whether it was running.
     pub(super) fn end(&mut self, job: JobId) -> bool {
         self.shared.jobs.end(job)
     }
 
-    /// The writer has taken a submission.
+    /// Counts a submission that the writer has taken.
     pub(super) fn taken(&mut self) {
         self.shared.untaken = self.shared.untaken.saturating_sub(1);
     }
@@ -64,19 +65,19 @@ impl<'a> Effects<'a> {
         self.shared.timers.take_expired(self.now)
     }
 
-    /// Gives a frame's items to the writer.
+    /// Submits a frame's items to the writer.
     pub(super) fn commit(&mut self, cursor: Cursor, items: Vec<Received>) -> JobId {
         self.shared.untaken += 1;
         self.start(Job::Commit { cursor, items })
     }
 
-    /// Gives something else to the writer.
-    pub(super) fn keep(&mut self, kept: Kept) {
+    /// Submits a record to the writer.
+    pub(super) fn store(&mut self, record: SideRecord) {
         self.shared.untaken += 1;
-        self.act(Action::Keep(kept));
+        self.act(Action::Store(record));
     }
 
-    /// Whether the writer has taken everything.
+    /// Whether the writer has taken all submissions.
     pub(super) fn writer_is_idle(&self) -> bool {
         self.shared.untaken == 0
     }
@@ -86,13 +87,13 @@ impl<'a> Effects<'a> {
         self.actions.push(action);
     }
 
-    /// Notes something about the peer.
+    /// Records a fact about the peer.
     pub(super) fn note(&mut self, change: PeerChange) {
         self.act(Action::Peer(change));
     }
 
-    /// Queues a frame for the peer.
-    pub(super) fn say(&mut self, kind: Kind) -> Result<(), End> {
+    /// Queues a frame for the peer. Ends the session if the queue is full.
+    pub(super) fn send(&mut self, kind: Kind) -> Result<(), End> {
         if self.shared.frames.len() >= WAITING_FRAMES {
             return Err(End::over_limit(format!("{WAITING_FRAMES} frames wait for the peer to read")));
         }

@@ -1,44 +1,46 @@
-//! Why a link ended.
+//! The end of a link: the reason, and the last frame that tells it to the peer.
+//!
+//! Invariant: the peer is told nothing about this node's files.
 
-use crate::refusal::FaultCode;
+use crate::base::refusal::FaultCode;
 use crate::wire;
 
-/// Characters of a peer's reason that are kept.
+/// The maximum number of characters of a peer's reason. Longer ones are cut.
 const REASON_CHARS: usize = 500;
 
-/// Why a link ended.
+/// The reason why a link ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum End {
     /// The connection broke.
     #[error("the connection ended: {0}")]
     Broken(String),
-    /// The peer ended it.
+    /// The peer ended the link.
     #[error("the peer ended the link: {}: {reason}", code_name(*code))]
     ByPeer {
-        /// Its code, as it sent it.
+        /// The peer's code, which this version may not know.
         code: u32,
-        /// Its reason.
+        /// The peer's reason, in words.
         reason: String,
     },
-    /// This side ended it.
+    /// This side ended the link, for this reason.
     #[error("ended the link: {0}: {1}")]
     Fault(FaultCode, String),
-    /// The node's own data cannot be read.
+    /// The node's own data cannot be read. The peer is not told the details.
     #[error("this node's own data: {0}")]
-    Own(String),
+    OwnData(String),
     /// The node is stopping.
     #[error("the node is stopping")]
     Stopped,
 }
 
-/// Why no frame can come any more.
+/// The reason why no frame can come any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Closing {
     /// The peer closed the stream.
     ByPeer,
     /// The connection broke.
     Broken(String),
-    /// What came is no frame, or too large for one: the peer's fault.
+    /// The received bytes are no frame, or too large for one. This is the peer's fault.
     NoFrame(FaultCode, String),
 }
 
@@ -53,28 +55,28 @@ impl End {
         Self::Fault(FaultCode::UnexpectedFrame, what.to_owned())
     }
 
-    /// Something over a limit.
+    /// The peer exceeded a limit.
     pub(super) fn over_limit(what: String) -> Self {
         Self::Fault(FaultCode::LimitExceeded, what)
     }
 
-    /// Whether the link ended in good order, so that nobody has to look at it.
+    /// Whether the end is a normal one, which needs no operator.
     pub fn is_orderly(&self) -> bool {
         let code = match self {
             Self::Stopped => return true,
             Self::Fault(code, _) => Some(*code),
             Self::ByPeer { code, .. } => FaultCode::from_number(*code),
-            Self::Broken(_) | Self::Own(_) => None,
+            Self::Broken(_) | Self::OwnData(_) => None,
         };
         matches!(code, Some(FaultCode::Stopping | FaultCode::Superseded))
     }
 
-    /// The last frame, which tells the peer why; `None`: there is nobody to tell.
+    /// The last frame, which tells the peer the reason. `None` if the peer is gone or has ended the link itself.
     pub fn farewell(&self) -> Option<wire::Fault> {
         let (code, reason) = match self {
             Self::Fault(code, reason) => (*code, reason.clone()),
             Self::Stopped => (FaultCode::Stopping, "the node is stopping".to_owned()),
-            Self::Own(_) => (FaultCode::Internal, "the node cannot read its own data".to_owned()),
+            Self::OwnData(_) => (FaultCode::Internal, "the node cannot read its own data".to_owned()),
             Self::Broken(_) | Self::ByPeer { .. } => return None,
         };
         Some(wire::Fault { code: code.number(), reason })
@@ -91,12 +93,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_peer_is_told_of_what_this_side_decided_and_of_nothing_else() {
+    fn a_farewell_tells_the_peer_this_side_s_decision_and_no_details_of_its_data() {
         let code = |end: End| end.farewell().map(|fault| fault.code);
         assert_eq!(code(End::Fault(FaultCode::Idle, String::new())), Some(708));
         assert_eq!(code(End::Stopped), Some(710));
-        assert_eq!(code(End::Own("leaf 7 of /secret".to_owned())), Some(711));
-        assert!(!End::Own("/secret".to_owned()).farewell().expect("a fault").reason.contains("secret"));
+        assert_eq!(code(End::OwnData("leaf 7 of /secret".to_owned())), Some(711));
+        assert!(!End::OwnData("/secret".to_owned()).farewell().expect("a fault").reason.contains("secret"));
         assert_eq!(code(End::Broken(String::new())), None);
         assert_eq!(code(End::ByPeer { code: 708, reason: String::new() }), None);
     }

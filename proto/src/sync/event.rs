@@ -1,4 +1,6 @@
-//! What passes between a session and the shell that runs it: events in, actions and jobs out, results back.
+//! The interface between a session and the shell that runs it: events in, actions and jobs out, results of jobs back in.
+//!
+//! Must not know how a shell works on a job.
 
 use std::sync::Arc;
 
@@ -7,40 +9,41 @@ use bytes::Bytes;
 use super::end::{Closing, End};
 use super::jobs::JobId;
 use super::window::Window;
+use crate::admission::received::Received;
+use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
-use crate::checkpoint::Checkpoint;
-use crate::cursor::Cursor;
-use crate::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
-use crate::intake::Received;
-use crate::outbox::Prepared;
-use crate::receipt::{ItemResult, Receipt};
-use crate::watch::Noted;
+use crate::routing::cursor::Cursor;
+use crate::routing::outbox::Prepared;
+use crate::tlog::checkpoint::Checkpoint;
+use crate::transparency::receipt::{ItemResult, Receipt};
+use crate::transparency::rollback_guard::GuardState;
+use crate::transparency::watch::VerifiedCheckpoint;
 use crate::wire;
 
-/// What happens to a session.
+/// An input of a session.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// A frame came. The shell reads one only while [`super::Session::reads`] says so.
+    /// A frame came. The shell reads one only while [`super::Session::reads`] is true.
     Frame(wire::Frame),
     /// No frame can come any more.
     Closed(Closing),
-    /// The moment that [`super::Session::next_timeout`] named has come.
+    /// The time [`super::Session::next_timeout`] has come.
     Timeout,
-    /// The ledger is durable up to here.
+    /// The ledger is durable up to this cursor.
     Grown(Cursor),
     /// This node has signed a checkpoint over all its durable leaves.
     Signed(Signed),
-    /// Some agency's newest checkpoint has changed. Told only while [`super::Session::wants_news`] says so.
+    /// Some agency's newest checkpoint has changed. Passed only while [`super::Session::wants_news`] is true.
     News,
-    /// These charters are in force now, with all that depends on them.
+    /// These charters are in force now, and so is everything that depends on them.
     Charters(Arc<Charters>),
-    /// Whether this node may sign.
+    /// Whether this node may sign from now on.
     Guard(GuardState),
-    /// Somebody on this node asks the peer something.
+    /// A part of this node asks the peer a question.
     Ask(AskId, Question),
-    /// The writer has taken the oldest of what it was given ([`Job::Commit`] and [`Action::Keep`]) and has room for more.
+    /// The writer has taken the oldest submission ([`Job::Commit`] or [`Action::Store`]) that it had not taken.
     Taken,
-    /// Another connection of this pair takes over.
+    /// Another connection of this pair of agencies takes over.
     Superseded,
     /// The node is stopping.
     Stop,
@@ -51,118 +54,107 @@ pub enum Event {
 /// A checkpoint of this node over all its durable leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed {
-    /// How many leaves it covers.
+    /// The number of leaves that the checkpoint covers.
     pub size: LedgerIndex,
     /// The signed note.
     pub note: Arc<[u8]>,
 }
 
-/// Whether this node may sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GuardState {
-    /// Not yet: peers are asked what they saw of its ledger.
-    Waiting,
-    /// It may.
-    Clear,
-    /// Its ledger was set back or lost: only its operator can help.
-    SetBack,
-}
-
-/// Names a question until it is answered. The shell numbers them.
+/// Names a question until it is answered. The shell numbers the questions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AskId(pub u64);
 
 /// A question to the peer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Question {
-    /// Whether it is there.
+    /// Whether the peer responds: a ping.
     Alive,
-    /// Proofs about its ledger; the session numbers the question.
+    /// Proofs about the peer's ledger. The session sets the number of the question.
     Prove(wire::Prove),
 }
 
 /// The answer to a question.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
-    /// The peer is there.
+    /// The peer responded.
     Alive,
-    /// What it shows of its ledger.
+    /// The peer's proof about its ledger.
     Proof(wire::Proof),
-    /// It said nothing in time.
-    Silent,
+    /// The peer did not answer in time.
+    TimedOut,
 }
 
-/// What the shell must do, in this order.
+/// An output of a session. The shell performs the actions in their order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Work on this, and say [`Event::Done`] when it has ended. Jobs run beside each other and end in any order.
+    /// Start this job, and pass [`Event::Done`] when it has ended. Jobs run concurrently and end in any order.
     Start(JobId, Job),
-    /// Give this to the writer, after whatever it was given before, and say [`Event::Taken`] when the writer has taken it.
-    Keep(Kept),
-    /// Give back the room that this job took.
+    /// Submit this record to the writer, after all earlier submissions, and pass [`Event::Taken`] when the writer has taken it.
+    Store(SideRecord),
+    /// Give back the room that this job has reserved.
     Release(JobId),
     /// The answer to a question.
     Answer(AskId, Reply),
-    /// The peer showed this checkpoint of itself, which verified: for the watch.
-    Saw(Noted),
-    /// The operator must hear of this.
+    /// Give this checkpoint of the peer to the watch. The peer showed it in a receipt, and it verified.
+    Saw(VerifiedCheckpoint),
+    /// Warn the operator.
     Warn(Warning),
-    /// Something is known of the peer.
+    /// Record this fact about the peer.
     Peer(PeerChange),
-    /// End the connection. It is the last action of a session.
+    /// End the connection. This is the last action of a session.
     Close(Close),
 }
 
-/// Something for the ledger that is no entry.
+/// A ledger record that is no entry.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Kept {
-    /// The peer's receipt.
+pub enum SideRecord {
+    /// A receipt of the peer.
     Receipt {
-        /// When it came, milliseconds since 1970.
+        /// The time at which the receipt came, in milliseconds since 1970.
         at: u64,
-        /// The frame that it acknowledges.
+        /// The cursor of the acknowledged frame.
         cursor: Cursor,
-        /// Items that the peer refused, with the code.
+        /// The entries that the peer refused, with the refusal codes.
         refused: Vec<(EntryId, u32)>,
         /// The receipt as it was signed.
         ack: wire::Ack,
     },
-    /// A checkpoint that the peer showed of itself.
+    /// A checkpoint of the peer's own ledger.
     Seen {
-        /// When, milliseconds since 1970.
+        /// The time at which the checkpoint came, in milliseconds since 1970.
         at: u64,
         /// The signed note.
         note: Vec<u8>,
     },
 }
 
-/// Something that takes time, and that the session must not wait for.
+/// Slow work that the session must not wait for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Job {
-    /// Look up what this node holds of the peer's ledger, and the peer of this node's. Ends with [`Done::Recalled`].
-    Recall,
-    /// Compare what the peer shows of this node's ledger with the ledger, and stop the signing if that is more, or another.
-    /// Ends with [`Done::Compared`].
+    /// Read this node's records about the peer. Ends with [`Done::PeerLoaded`].
+    LoadPeer,
+    /// Compare the peer's view of this node's ledger with the ledger. If the peer shows more leaves, or other ones, the rollback guard must
+    /// stop the node from signing. Ends with [`Done::Compared`].
     Compare {
         /// A checkpoint that this node may have signed.
         checkpoint: Vec<u8>,
         /// A `SignedEntry` that this node may have signed.
         entry: Vec<u8>,
     },
-    /// Check checkpoints that the peer shows, and tell the watch of those that verify. Ends with [`Done::Looked`].
-    Look {
-        /// Signed notes, each at most [`crate::limits::CHECKPOINT_BYTES`].
+    /// Check checkpoints that the peer sent, and give those that verify to the watch. Ends with [`Done::CheckpointsChecked`].
+    CheckCheckpoints {
+        /// Signed notes, each at most [`crate::base::limits::CHECKPOINT_BYTES`] long.
         notes: Vec<Vec<u8>>,
     },
-    /// Read what became the newest checkpoint of others after this version of the watch. Ends with [`Done::Gossip`].
+    /// Read the checkpoints of other agencies that became the newest after this version of the watch. Ends with [`Done::Gossip`].
     Gossip {
         /// The version.
         after: u64,
     },
-    /// Wait for room in what all links may hold of received frames; it is taken until [`Action::Release`]. Ends with
-    /// [`Done::Reserved`].
+    /// Wait for room in the memory that all links together may use for received frames. The room is reserved until [`Action::Release`].
+    /// Ends with [`Done::Reserved`].
     Reserve {
-        /// How much.
+        /// The size of the frame.
         bytes: usize,
     },
     /// Decode and authenticate the items of a frame. Ends with [`Done::Checked`].
@@ -170,157 +162,158 @@ pub enum Job {
         /// The items.
         items: Vec<wire::Item>,
     },
-    /// Give authenticated items to the writer, after whatever it was given before. Says [`Event::Taken`] when the writer has taken them,
-    /// and ends with [`Done::Committed`] when they are durable.
+    /// Submit authenticated items to the writer, after all earlier submissions. The shell passes [`Event::Taken`] when the writer has taken
+    /// them. Ends with [`Done::Committed`] when they are durable.
     Commit {
         /// The frame's cursor.
         cursor: Cursor,
-        /// Its items.
+        /// The frame's items.
         items: Vec<Received>,
     },
     /// Sign the receipt for a frame. Ends with [`Done::Acknowledged`].
     SignAck {
         /// The frame's cursor.
         cursor: Cursor,
-        /// What became of its items.
+        /// The results of its items.
         results: Vec<ItemResult>,
-        /// The checkpoint that covers them.
+        /// A checkpoint that covers the items.
         checkpoint: Vec<u8>,
     },
     /// Check the signature of the peer's receipt. Ends with [`Done::CheckedAck`].
     CheckAck(wire::Ack),
-    /// Wait for room in what all links may send, and read the next frame for the peer; the room is taken until [`Action::Release`].
-    /// Ends with [`Done::Read`].
+    /// Wait for room in the memory that all links together may use for sending, and read the next frame for the peer. The room is reserved
+    /// until [`Action::Release`]. Ends with [`Done::Read`].
     Read {
-        /// From here on.
+        /// The start of the frame.
         from: Cursor,
-        /// Up to here, or further if the ledger has grown.
+        /// The least end of the read: further leaves may be included if the ledger has grown.
         end: Cursor,
-        /// What the peer lost with its ledger.
+        /// The entries to give back, if the peer has lost its ledger.
         give_back: Option<Owed>,
     },
     /// Answer a question of the peer about this node's ledger. Ends with [`Done::Proved`].
     Prove(wire::Prove),
-    /// Adopt a charter, with all that depends on it. Ends with [`Done::Adopted`].
+    /// Adopt a charter, and everything that depends on it. Ends with [`Done::Adopted`].
     Adopt {
         /// The signed note.
         note: Vec<u8>,
     },
 }
 
-/// What a peer that has begun a new epoch of its ledger is given back, see [`crate::outbox::GiveBack`].
+/// The entries to give back to a peer whose ledger has begun a new epoch, see [`crate::routing::outbox::GiveBack`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owed {
-    /// The epoch that it has begun.
+    /// The peer's new epoch.
     pub epoch: Epoch,
-    /// What it passed on is given back up to this leaf.
+    /// Entries that came from the peer are given back if their leaf is before this one.
     pub before: LedgerIndex,
 }
 
-/// How a job has ended.
+/// The result of a job.
 #[derive(Clone, Debug)]
 pub enum Done {
-    /// Of [`Job::Recall`].
-    Recalled(Box<Recalled>),
-    /// Of [`Job::Compare`]: how what the peer shows contradicts this node's ledger.
+    /// The result of [`Job::LoadPeer`].
+    PeerLoaded(Box<StoredPeer>),
+    /// The result of [`Job::Compare`]: how the peer's view contradicts this node's ledger; `None` if it does not.
     Compared(Option<String>),
-    /// Of [`Job::Look`].
-    Looked(Looked),
-    /// Of [`Job::Gossip`].
+    /// The result of [`Job::CheckCheckpoints`].
+    CheckpointsChecked(CheckedCheckpoints),
+    /// The result of [`Job::Gossip`].
     Gossip {
-        /// The newest notes, the oldest change first, at most [`crate::limits::CHECKPOINTS_TOLD`], none of the peer's.
+        /// The newest notes, the oldest change first. At most [`crate::base::limits::GOSSIP_CHECKPOINTS`], and none of the peer's own.
         notes: Vec<Vec<u8>>,
-        /// The version that they lead to.
+        /// The version of the watch that these notes lead to.
         reached: u64,
     },
-    /// Of [`Job::Reserve`].
+    /// The result of [`Job::Reserve`].
     Reserved,
-    /// Of [`Job::Check`]: one result an item, in their order.
+    /// The result of [`Job::Check`]: one per item, in their order.
     Checked(Vec<Received>),
-    /// Of [`Job::Commit`].
+    /// The result of [`Job::Commit`].
     Committed {
-        /// One an item, in their order; `None`: too much of the peer waits, and nothing was taken.
+        /// One per item, in their order. `None` if too many items of the peer are deferred, so that the frame was not taken.
         results: Option<Vec<ItemResult>>,
-        /// The signed checkpoint that covers them.
+        /// A signed checkpoint that covers the items.
         checkpoint: Arc<[u8]>,
     },
-    /// Of [`Job::SignAck`].
+    /// The result of [`Job::SignAck`].
     Acknowledged(wire::Ack),
-    /// Of [`Job::CheckAck`]; the error says what is wrong with the receipt.
+    /// The result of [`Job::CheckAck`]. The error says what is wrong with the receipt.
     CheckedAck(Result<Box<CheckedAck>, String>),
-    /// Of [`Job::Read`].
+    /// The result of [`Job::Read`].
     Read(Prepared),
-    /// Of [`Job::Prove`].
+    /// The result of [`Job::Prove`].
     Proved(wire::Proof),
-    /// Of [`Job::Adopt`].
+    /// The result of [`Job::Adopt`].
     Adopted(Adoption),
-    /// Of any job: it cannot be done, and the link has to end.
+    /// The failure of any job. The session ends.
     Failed(End),
 }
 
-/// What a node holds of a peer's ledger, and the peer of its, by its own records.
+/// A node's records about a peer.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Recalled {
-    /// How far it has the peer's ledger.
+pub struct StoredPeer {
+    /// The position up to which the node has the peer's ledger.
     pub received: Option<Cursor>,
-    /// Up to where it holds the peer's receipts for its own ledger.
+    /// The position up to which the node has the peer's receipts for its own ledger.
     pub receipted: Option<Cursor>,
-    /// The peer's `SignedEntry` with the highest place; empty: none.
+    /// The peer's `SignedEntry` with the highest place; empty if there is none.
     pub entry: Bytes,
-    /// The peer's newest declaration of an epoch, and the leaf where it lies here.
+    /// The peer's newest declared epoch, and the leaf of that declaration in this node's ledger.
     pub reset: Option<(Epoch, LedgerIndex)>,
-    /// The peer's newest checkpoint, a signed note; empty: none.
+    /// The peer's newest checkpoint, as a signed note; empty if there is none.
     pub checkpoint: Vec<u8>,
-    /// The peer has surely heard of others' checkpoints up to this version of the watch.
-    pub told: u64,
-    /// The hash of a charter of the peer beside ours, and the version up to which ours were passed on for that.
+    /// The version of the watch up to which the peer has surely received the checkpoints of others.
+    pub gossiped: u64,
+    /// The hash of the peer's charter, if it is a rival of this node's charter; and the version up to which this node has passed on its own
+    /// charters for that reason.
     pub passed_on: Option<([u8; 32], u64)>,
 }
 
-/// What checkpoints that a peer showed have added.
+/// The result of checking a frame of checkpoints.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Looked {
-    /// Notes of the peer itself that show more than was known.
+pub struct CheckedCheckpoints {
+    /// Notes of the peer's own ledger that show more than was known.
     pub news: Vec<Vec<u8>>,
     /// The epoch of the peer's newest checkpoint.
     pub epoch: Option<Epoch>,
 }
 
-/// A receipt whose signature is the peer's.
+/// A receipt with a valid signature of the peer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckedAck {
-    /// The receipt in it.
+    /// The receipt.
     pub receipt: Receipt,
     /// The bytes that were signed.
     pub ack: wire::Ack,
-    /// The checkpoint in it, if it verifies.
+    /// The checkpoint in the receipt, if it verifies.
     pub checkpoint: Option<Checkpoint>,
 }
 
-/// What became of a charter that a peer passed on.
+/// The result of adopting a charter that a peer passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Adoption {
-    /// It is in force, or was before.
+    /// The charter is in force now, or was before.
     InForce,
-    /// It does not follow the charters of this node, or cannot be kept. None that builds on it can follow.
+    /// The charter does not follow this node's charters, or cannot be stored. No charter that builds on it can be adopted either.
     Not,
-    /// It was signed beside the one of this version that is in force here.
+    /// The charter is a rival of the one with this version that is in force here: both are signed.
     Rival(u64),
 }
 
-/// What the operator must hear of.
+/// A warning for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
-    /// The peer says, without proof, that it has more of this node's ledger than there is.
+    /// The peer claims, without proof, to have more of this node's ledger than there is.
     Ahead(String),
-    /// The peer has begun this epoch of its ledger and has not declared why.
+    /// The peer's ledger has begun this epoch, and the peer has not declared why.
     Undeclared(Epoch),
 }
 
-/// Something that is known of the peer.
+/// A fact about the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PeerChange {
-    /// What it saw of this node's ledger contradicts nothing.
+    /// The peer's view of this node's ledger contradicts nothing.
     Heard,
     /// The link is up.
     Linked {
@@ -329,48 +322,49 @@ pub enum PeerChange {
         /// The peer's charter version.
         charter_version: u64,
     },
-    /// Its clock less ours, in milliseconds.
+    /// The peer's clock minus this node's, in milliseconds.
     ClockOffset(i64),
-    /// It has answered.
+    /// The peer has answered a ping or acknowledged a frame.
     Answered,
-    /// How far this node's ledger was sent to it, and how far it was acknowledged.
+    /// The progress of the delivery.
     Progress {
-        /// The cursor of the last frame.
+        /// The cursor of the last sent frame.
         sent: Cursor,
-        /// Up to where it has everything.
+        /// The cursor up to which the peer has acknowledged everything.
         acknowledged: Cursor,
     },
-    /// So many entries were sent to it.
+    /// The number of entries in a frame that was sent.
     SentEntries(u64),
-    /// So many entries came from it.
+    /// The number of entries in a frame that came.
     ReceivedEntries(u64),
-    /// So many items it refused.
+    /// The number of items of one frame that the peer refused.
     Refused(u64),
-    /// It has heard of others' checkpoints up to this version of the watch; 0: it may have forgotten them.
-    Told(u64),
-    /// It goes by a charter with this hash beside ours, and ours were passed on up to this version; `None`: they may not have reached it.
+    /// The version of the watch up to which the peer has received the checkpoints of others. 0 if it may have forgotten them.
+    Gossiped(u64),
+    /// The hash of the peer's rival charter, and the version up to which this node's charters were passed on. `None` if they may not have
+    /// reached the peer.
     PassedOn(Option<([u8; 32], u64)>),
 }
 
-/// How a session ended.
+/// The end of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close {
-    /// Why.
+    /// The reason.
     pub end: End,
-    /// The link lasted or moved an entry: there is no reason to dial more slowly.
+    /// Whether the link was up long enough, or moved an entry. If not, the next dial is delayed.
     pub was_success: bool,
 }
 
-/// Who the two sides of a link are, and what the session's side has when it begins.
+/// The two sides of a link, and the node's state when the session starts.
 #[derive(Clone, Debug)]
-pub struct Opening {
+pub struct SessionConfig {
     /// This agency.
     pub own: AgencyId,
-    /// The other one, by its certificate.
+    /// The other agency, as its certificate names it.
     pub peer: AgencyId,
-    /// The federation.
+    /// The federation's name.
     pub federation: String,
-    /// Silence after which the link is taken for dead.
+    /// The idle timeout: a link without a frame for this long is taken for dead.
     pub idle: std::time::Duration,
     /// How much this side has under way, each way.
     pub window: Window,
@@ -378,9 +372,9 @@ pub struct Opening {
     pub charters: Arc<Charters>,
     /// The durable end of the ledger.
     pub end: Cursor,
-    /// The newest checkpoint of this node: signed, or until it may sign recorded.
+    /// The newest checkpoint of this node. Until the node may sign, the newest one in its ledger.
     pub checkpoint: Arc<[u8]>,
-    /// Whether that covers all durable leaves.
+    /// Whether this checkpoint covers all durable leaves.
     pub is_signed: bool,
     /// Whether this node may sign.
     pub guard: GuardState,

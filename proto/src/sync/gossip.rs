@@ -1,53 +1,56 @@
-//! Checkpoint gossip: each side tells the other how far its own ledger has come and what it saw of third parties', so that an agency cannot
-//! show different ledgers to different peers.
+//! Checkpoint gossip: each side sends its own newest checkpoint and those that it saw of third parties, so that an agency cannot show different
+//! ledgers to different peers.
+//!
+//! Must not know how a checkpoint is verified: jobs do that.
 //!
 //! Invariants:
-//! - at most [`limits::CHECKPOINTS_TOLD`] checkpoints of others in [`limits::TELL_PAUSE`], only what changed, the oldest change first;
-//! - a link goes on after what the peer has heard on short ones before, so that one that breaks all the time tells all in their turn, and what
-//!   was on its way is not lost: heard is what the peer has answered a ping after;
-//! - when a link has lasted, and on the one after it, everything is told again: the peer may have forgotten it when it was restarted;
-//! - a peer may send frames of checkpoints only so often: each costs signature checks, whatever is in it.
+//! - at most [`limits::GOSSIP_CHECKPOINTS`] checkpoints of others are sent in [`limits::GOSSIP_PAUSE`], only changed ones, the oldest change first;
+//! - a ping follows each frame, and the checkpoints count as received when the peer answers it. A link continues where the peer's answers of
+//!   earlier links ended, so that even short links send everything in time, and nothing is lost;
+//! - when a link has lasted, and on the link after it, everything is sent again, because the peer may have restarted and forgotten it;
+//! - the rate of a peer's frames of checkpoints is limited, because each costs signature checks.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::effects::Effects;
 use super::end::End;
-use super::event::{Job, Kept, Looked, PeerChange, Signed};
+use super::event::{CheckedCheckpoints, Job, PeerChange, SideRecord, Signed};
 use super::jobs::JobId;
 use super::keepalive::ping;
-use super::timers::{Now, Timer, later};
-use crate::ids::LedgerIndex;
-use crate::limits;
+use super::timers::Timer;
+use crate::base::clock::{Now, later};
+use crate::base::ids::LedgerIndex;
+use crate::base::limits;
 use crate::wire::{self, frame::Kind};
 
-/// Pause before the next look at what is new, when there was nothing for this peer.
-const LOOK_PAUSE: Duration = Duration::from_secs(1);
-/// Checkpoints of itself that a peer shows on one link and that are kept: in its Hello, and a newer one after it. No honest peer shows more, and
-/// they may not fill the disk.
-const KEPT: usize = 2;
+/// The pause before the next read, if there was no news for this peer.
+const NEWS_PAUSE: Duration = Duration::from_secs(1);
+/// The maximum number of checkpoints of the peer's own ledger that are stored per link: the one in Hello and a newer one. No honest peer shows
+/// more, and a bad one must not fill the disk.
+const STORED: usize = 2;
 
-/// What is told to the peer.
+/// The sending side of the gossip.
 #[derive(Clone, Debug)]
 pub(super) struct GossipSender {
     /// The newest checkpoint of this node.
     newest: Signed,
-    /// Everything of others up to this version of the watch was told.
-    told: u64,
-    /// This node's own ledger was told up to this size.
-    own: LedgerIndex,
-    /// The pause after the last frame is over.
+    /// The version of the watch up to which the checkpoints of others were sent.
+    sent_version: u64,
+    /// The size in this node's last sent checkpoint.
+    sent_size: LedgerIndex,
+    /// Whether the pause after the last frame is over.
     is_due: bool,
-    /// Something may have changed since the last look.
+    /// Whether the watch may have changed since the last read.
     has_news: bool,
-    looking: Option<JobId>,
+    reading: Option<JobId>,
 }
 
 impl GossipSender {
-    /// This is the newest checkpoint of this node. Nothing is told before [`Self::begin`].
+    /// A sender for a node with this newest checkpoint. It sends nothing before [`Self::begin`].
     pub(super) fn new(newest: Signed) -> Self {
-        let own = newest.size;
-        Self { newest, told: 0, own, is_due: false, has_news: true, looking: None }
+        let sent_size = newest.size;
+        Self { newest, sent_version: 0, sent_size, is_due: false, has_news: true, reading: None }
     }
 
     /// The newest checkpoint of this node.
@@ -55,186 +58,189 @@ impl GossipSender {
         &self.newest
     }
 
-    /// Begins to tell. The peer was told of others up to version `told` on links before; `shown` is the checkpoint that was in Hello: a newer
-    /// one follows at once.
-    pub(super) fn begin(&mut self, told: u64, shown: &[u8], effects: &mut Effects<'_>) -> Result<(), End> {
-        (self.told, self.own) = (told, self.newest.size);
+    /// Begins to send. The peer has received the checkpoints of others up to version `gossiped` on earlier links. `shown` is the checkpoint in
+    /// this side's Hello; if there is a newer one, it is sent at once.
+    pub(super) fn begin(&mut self, gossiped: u64, shown: &[u8], effects: &mut Effects<'_>) -> Result<(), End> {
+        (self.sent_version, self.sent_size) = (gossiped, self.newest.size);
         if !self.newest.note.is_empty() && self.newest.note[..] != *shown {
-            effects.say(Kind::Checkpoints(wire::CheckpointNotes { notes: vec![self.newest.note.to_vec()] }))?;
+            effects.send(Kind::Checkpoints(wire::CheckpointNotes { notes: vec![self.newest.note.to_vec()] }))?;
         }
-        if self.told > 0 {
-            effects.set(Timer::LookBack, effects.now.after(limits::TELL_PAUSE));
+        if self.sent_version > 0 {
+            effects.set(Timer::RepeatGossip, effects.now.after(limits::GOSSIP_PAUSE));
         }
         self.pause_is_over(effects);
         Ok(())
     }
 
-    /// This node has signed a checkpoint.
+    /// Handles a new checkpoint of this node.
     pub(super) fn signed(&mut self, newest: Signed, effects: &mut Effects<'_>) {
         self.newest = newest;
-        self.look(effects);
+        self.read_news(effects);
     }
 
-    /// Somebody's newest checkpoint has changed.
+    /// Handles a change of some agency's newest checkpoint.
     pub(super) fn news(&mut self, effects: &mut Effects<'_>) {
         self.has_news = true;
-        self.look(effects);
+        self.read_news(effects);
     }
 
-    /// Whether it matters that somebody's newest checkpoint changes.
+    /// Whether this part must hear of the next change of some agency's newest checkpoint.
     pub(super) fn wants_news(&self) -> bool {
-        self.is_due && !self.has_news && self.looking.is_none()
+        self.is_due && !self.has_news && self.reading.is_none()
     }
 
-    /// Something may be told again.
+    /// Handles the end of the pause: the next frame may be sent.
     pub(super) fn pause_is_over(&mut self, effects: &mut Effects<'_>) {
         self.is_due = true;
-        self.look(effects);
+        self.read_news(effects);
     }
 
-    /// The link has lasted: what was told on links before is told once more.
-    pub(super) fn look_back(&mut self, effects: &mut Effects<'_>) {
-        self.told = 0;
+    /// Sends everything once more, because the link has lasted.
+    pub(super) fn repeat(&mut self, effects: &mut Effects<'_>) {
+        self.sent_version = 0;
         self.news(effects);
     }
 
-    /// What is new was looked up.
-    pub(super) fn looked(
+    /// Handles the result of a read: sends the news.
+    pub(super) fn news_read(
         &mut self,
         job: JobId,
         mut notes: Vec<Vec<u8>>,
         reached: u64,
         effects: &mut Effects<'_>,
     ) -> Result<(), End> {
-        if self.looking.take_if(|looking| *looking == job).is_none() {
+        if self.reading.take_if(|reading| *reading == job).is_none() {
             return Ok(());
         }
-        // As many as there may be: others may be left, which are told after the pause.
-        self.has_news |= notes.len() >= limits::CHECKPOINTS_TOLD;
-        if self.own != self.newest.size {
+        // A full frame may have left some out. They are sent after the pause.
+        self.has_news |= notes.len() >= limits::GOSSIP_CHECKPOINTS;
+        if self.sent_size != self.newest.size {
             notes.insert(0, self.newest.note.to_vec());
         }
-        (self.told, self.own) = (reached, self.newest.size);
+        (self.sent_version, self.sent_size) = (reached, self.newest.size);
         self.is_due = false;
         if notes.is_empty() {
-            effects.set(Timer::Gossip, effects.now.after(LOOK_PAUSE));
+            effects.set(Timer::Gossip, effects.now.after(NEWS_PAUSE));
             return Ok(());
         }
-        effects.set(Timer::Gossip, effects.now.after(limits::TELL_PAUSE));
-        effects.say(Kind::Checkpoints(wire::CheckpointNotes { notes }))?;
-        effects.say(ping(reached))
+        effects.set(Timer::Gossip, effects.now.after(limits::GOSSIP_PAUSE));
+        effects.send(Kind::Checkpoints(wire::CheckpointNotes { notes }))?;
+        effects.send(ping(reached))
     }
 
-    /// The peer answered the ping after what it was told.
+    /// Handles the peer's answer to the ping after a frame of gossip.
     pub(super) fn heard(&self, up_to: u64, effects: &mut Effects<'_>) {
-        if (1..=self.told).contains(&up_to) {
-            effects.note(PeerChange::Told(up_to));
+        if (1..=self.sent_version).contains(&up_to) {
+            effects.note(PeerChange::Gossiped(up_to));
         }
     }
 
-    fn look(&mut self, effects: &mut Effects<'_>) {
-        let is_something_new = self.has_news || self.own != self.newest.size;
-        if self.is_due && is_something_new && self.looking.is_none() {
+    fn read_news(&mut self, effects: &mut Effects<'_>) {
+        let is_something_new = self.has_news || self.sent_size != self.newest.size;
+        if self.is_due && is_something_new && self.reading.is_none() {
             self.has_news = false;
-            self.looking = Some(effects.start(Job::Gossip { after: self.told }));
+            self.reading = Some(effects.start(Job::Gossip { after: self.sent_version }));
         }
     }
 }
 
-/// What the peer tells.
+/// The receiving side of the gossip.
 #[derive(Clone, Debug)]
 pub(super) struct GossipReceiver {
     allowance: Allowance,
-    /// Frames that wait until the one before was looked at.
+    /// Frames that wait until the one before is checked.
     waiting: VecDeque<Vec<Vec<u8>>>,
-    looking: Option<JobId>,
-    kept: usize,
+    checking: Option<JobId>,
+    /// The number of the peer's own checkpoints that were stored on this link.
+    stored: usize,
 }
 
 impl GossipReceiver {
-    /// Nothing was heard yet.
+    /// A receiver that has received nothing.
     pub(super) fn new(now: Now) -> Self {
-        Self { allowance: Allowance::from(now), waiting: VecDeque::new(), looking: None, kept: 0 }
+        Self { allowance: Allowance::from(now), waiting: VecDeque::new(), checking: None, stored: 0 }
     }
 
-    /// The checkpoint in the peer's Hello.
+    /// Handles the checkpoint in the peer's Hello.
     pub(super) fn shown_in_hello(&mut self, note: Vec<u8>, effects: &mut Effects<'_>) {
         self.waiting.push_back(fitting(vec![note]));
-        self.look(effects);
+        self.check_next(effects);
     }
 
-    /// A frame of checkpoints.
-    pub(super) fn came(&mut self, notes: Vec<Vec<u8>>, effects: &mut Effects<'_>) -> Result<(), End> {
+    /// Handles a frame of checkpoints.
+    pub(super) fn received(&mut self, notes: Vec<Vec<u8>>, effects: &mut Effects<'_>) -> Result<(), End> {
         if !self.allowance.allows(effects.now) {
-            let (most, seconds) = (limits::CHECKPOINT_FRAMES_AHEAD, limits::TELL_PAUSE.as_secs());
-            let reason = format!("too many frames of checkpoints: one each {seconds} s, and {most} that come together");
+            let (most, seconds) = (limits::GOSSIP_BURST_FRAMES, limits::GOSSIP_PAUSE.as_secs());
+            let reason = format!("too many frames of checkpoints: at most one each {seconds} s, and {most} at once");
             return Err(End::over_limit(reason));
         }
-        let most = limits::CHECKPOINTS_TOLD + 1;
+        let most = limits::GOSSIP_CHECKPOINTS + 1;
         if notes.len() > most {
             return Err(End::over_limit(format!("{} checkpoints in a frame, at most {most}", notes.len())));
         }
         let notes = fitting(notes);
         if !notes.is_empty() {
             self.waiting.push_back(notes);
-            self.look(effects);
+            self.check_next(effects);
         }
         Ok(())
     }
 
-    /// Whether everything that came was looked at.
+    /// Whether everything that came was checked.
     pub(super) fn is_idle(&self) -> bool {
-        self.looking.is_none()
+        self.checking.is_none()
     }
 
-    /// The frame was looked at; whether it was the one that is waited for. What the peer showed of itself is kept at once, so that it can be
-    /// shown to a peer that is set back.
-    pub(super) fn looked(&mut self, job: JobId, looked: Looked, effects: &mut Effects<'_>) -> bool {
-        if self.looking.take_if(|looking| *looking == job).is_none() {
+    /// Handles the result of a check. Returns whether this part was waiting for it.
+    ///
+    /// The peer's own checkpoints are stored at once, so that this node can show them to the peer if the peer's ledger is set back.
+    pub(super) fn checked(&mut self, job: JobId, checked: CheckedCheckpoints, effects: &mut Effects<'_>) -> bool {
+        if self.checking.take_if(|checking| *checking == job).is_none() {
             return false;
         }
-        for note in looked.news.into_iter().take(KEPT - self.kept) {
-            self.kept += 1;
-            effects.keep(Kept::Seen { at: effects.now.wall_millis, note });
+        for note in checked.news.into_iter().take(STORED - self.stored) {
+            self.stored += 1;
+            effects.store(SideRecord::Seen { at: effects.now.wall_millis, note });
         }
-        self.look(effects);
+        self.check_next(effects);
         true
     }
 
-    fn look(&mut self, effects: &mut Effects<'_>) {
-        if self.looking.is_none()
+    fn check_next(&mut self, effects: &mut Effects<'_>) {
+        if self.checking.is_none()
             && let Some(notes) = self.waiting.pop_front()
         {
-            self.looking = Some(effects.start(Job::Look { notes }));
+            self.checking = Some(effects.start(Job::CheckCheckpoints { notes }));
         }
     }
 }
 
-/// The notes that can be checkpoints: what is larger is dropped at once, so that little is held.
+/// Drops notes that are empty or too large to be checkpoints, to save memory.
 fn fitting(mut notes: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     notes.retain(|note| !note.is_empty() && note.len() <= limits::CHECKPOINT_BYTES);
     notes
 }
 
-/// How many frames of checkpoints may come now.
+/// The rate limit of frames of checkpoints: a token bucket.
 #[derive(Clone, Debug)]
 struct Allowance {
+    /// The number of frames that may come now.
     frames: u64,
-    /// When one more was last allowed.
+    /// The time at which the last frame was added, in nanoseconds of the monotonic clock.
     since: u64,
 }
 
 impl Allowance {
     fn from(now: Now) -> Self {
-        Self { frames: limits::CHECKPOINT_FRAMES_AHEAD, since: now.mono_nanos }
+        Self { frames: limits::GOSSIP_BURST_FRAMES, since: now.mono_nanos }
     }
 
     fn allows(&mut self, now: Now) -> bool {
-        while now.is_after(self.since, limits::TELL_PAUSE) && self.frames < limits::CHECKPOINT_FRAMES_AHEAD {
+        while now.is_after(self.since, limits::GOSSIP_PAUSE) && self.frames < limits::GOSSIP_BURST_FRAMES {
             self.frames += 1;
-            self.since = later(self.since, limits::TELL_PAUSE);
+            self.since = later(self.since, limits::GOSSIP_PAUSE);
         }
-        if self.frames == limits::CHECKPOINT_FRAMES_AHEAD {
+        if self.frames == limits::GOSSIP_BURST_FRAMES {
             self.since = now.mono_nanos;
         }
         let allows = self.frames > 0;
@@ -248,15 +254,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn some_frames_may_come_together_and_then_one_each_pause_however_long_the_silence_was() {
+    fn a_burst_is_bounded_and_then_one_frame_per_pause_may_come_however_long_the_silence_was() {
         let at = |mono_nanos| Now { wall_millis: 0, mono_nanos };
         let mut allowance = Allowance::from(at(0));
         for minutes in [0, 30 * 24 * 60] {
-            let now = at(0).after(limits::TELL_PAUSE * minutes);
+            let now = at(0).after(limits::GOSSIP_PAUSE * minutes);
             let together = (0..100).take_while(|_| allowance.allows(at(now))).count();
-            assert_eq!(together as u64, limits::CHECKPOINT_FRAMES_AHEAD);
-            assert!(!allowance.allows(at(later(now, limits::TELL_PAUSE / 2))));
-            let next = at(later(now, limits::TELL_PAUSE));
+            assert_eq!(together as u64, limits::GOSSIP_BURST_FRAMES);
+            assert!(!allowance.allows(at(later(now, limits::GOSSIP_PAUSE / 2))));
+            let next = at(later(now, limits::GOSSIP_PAUSE));
             assert!(allowance.allows(next) && !allowance.allows(next));
         }
     }

@@ -1,41 +1,41 @@
-//! The handshake: who is there, which version both speak, and what each has of the other's ledger.
+//! The handshake: identifies the peer, chooses the protocol version, and exchanges how much each side has of the other's ledger.
 //!
 //! ```text
-//! Recall -> Hello leaves, Hello comes -> Compare -> wait until this node may sign -> look at the peer's checkpoint -> linked
+//! LoadPeer -> Hello leaves, Hello comes -> Compare -> wait until this node may sign -> check the peer's checkpoint -> linked
 //! ```
 //!
 //! Invariants:
-//! - the agency comes from the certificate; a name in a message is checked against it;
-//! - what the peer shows of this node's ledger counts only with this node's own signature under it. A peer that claims more without showing
-//!   it has said nothing: it ends its link, and cannot end the wait of a node that has just started;
+//! - the peer's agency comes from its certificate; the name in Hello must be the same;
+//! - the peer's view of this node's ledger counts only with this node's own signature under it. A peer that claims more without proof ends its
+//!   link and does not count as heard, so that it cannot make a node sign that has just started;
 //! - nothing is taken, and no receipt signed, before this node may sign: other peers may have seen more of its ledger.
 
 use std::time::Duration;
 
 use super::effects::Effects;
 use super::end::End;
-use super::event::{Action, Job, Opening, PeerChange, Recalled, Warning};
+use super::event::{Action, Job, PeerChange, SessionConfig, StoredPeer, Warning};
 use super::keepalive::clock_offset;
 use super::timers::Timer;
-use crate::cursor::Cursor;
-use crate::refusal::FaultCode;
+use crate::base::refusal::FaultCode;
+use crate::routing::cursor::Cursor;
 use crate::wire::{self, frame::Kind};
 
 /// Oldest protocol version that this code speaks.
 pub const PROTOCOL_MIN: u32 = 1;
 /// Newest protocol version that this code speaks.
 pub const PROTOCOL_MAX: u32 = 1;
-/// How long the peer may take to say Hello.
+/// The time within which the peer's Hello must come.
 pub const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
-/// Characters of a name in a peer's Hello that are quoted.
+/// The maximum number of characters of a name in a peer's Hello that an error quotes.
 const QUOTED_CHARS: usize = 80;
 
 /// One handshake.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Handshake {
     step: Step,
-    recalled: Recalled,
-    /// The checkpoint that this side's Hello showed.
+    stored: StoredPeer,
+    /// The checkpoint in this side's Hello.
     shown: Vec<u8>,
     /// The peer's Hello.
     theirs: wire::Hello,
@@ -43,83 +43,88 @@ pub(super) struct Handshake {
     clock_offset: i64,
 }
 
-/// How far a handshake is.
+/// The step of a handshake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Step {
-    /// This node looks up what it holds of the peer.
+    /// This node's records about the peer are being read.
     #[default]
-    Recalling,
-    /// The peer must say Hello.
+    LoadingPeer,
+    /// The peer's Hello must come.
     AwaitingHello,
-    /// What the peer shows is compared with this node's ledger.
+    /// The peer's view of this node's ledger is being compared with the ledger.
     Comparing,
-    /// This node may not sign yet.
+    /// Only the rollback guard is awaited: this node may not sign yet.
     Waiting,
-    /// The peer has said all; the link comes up.
+    /// The handshake is complete.
     Over,
 }
 
 impl Handshake {
-    /// Begins.
+    /// Starts the handshake.
     pub(super) fn begin(&mut self, effects: &mut Effects<'_>) {
-        effects.start(Job::Recall);
+        effects.start(Job::LoadPeer);
     }
 
-    /// What this node holds is known: it says Hello.
-    pub(super) fn recalled(
+    /// Sends Hello, when this node's records about the peer have been read.
+    pub(super) fn peer_loaded(
         &mut self,
-        recalled: Recalled,
-        opening: &Opening,
+        stored: StoredPeer,
+        config: &SessionConfig,
         checkpoint: &[u8],
         effects: &mut Effects<'_>,
     ) -> Result<(), End> {
-        if self.step != Step::Recalling {
+        if self.step != Step::LoadingPeer {
             return Ok(());
         }
-        let charter = opening.charters.newest();
+        let charter = config.charters.newest();
         let hello = wire::Hello {
             protocol_min: PROTOCOL_MIN,
             protocol_max: PROTOCOL_MAX,
-            federation: opening.federation.clone(),
-            agency: opening.own.to_string(),
+            federation: config.federation.clone(),
+            agency: config.own.to_string(),
             charter_version: charter.version,
-            have_cursor: recalled.received.map(Cursor::to_wire),
+            have_cursor: stored.received.map(Cursor::to_wire),
             checkpoint: checkpoint.to_vec(),
-            seen_of_you: recalled.checkpoint.clone(),
-            // It is stamped when it leaves.
+            seen_of_you: stored.checkpoint.clone(),
+            // Set when the frame leaves.
             now: 0,
-            entry_of_you: recalled.entry.to_vec(),
+            entry_of_you: stored.entry.to_vec(),
             charter_hash: charter.hash.to_vec(),
         };
-        (self.recalled, self.shown) = (recalled, checkpoint.to_vec());
+        (self.stored, self.shown) = (stored, checkpoint.to_vec());
         self.step = Step::AwaitingHello;
         effects.set(Timer::Handshake, effects.now.after(HANDSHAKE_WITHIN));
-        effects.say(Kind::Hello(hello))
+        effects.send(Kind::Hello(hello))
     }
 
-    /// Whether the peer must say Hello now.
+    /// Whether the peer's Hello must come now.
     pub(super) fn awaits_hello(&self) -> bool {
         self.step == Step::AwaitingHello
     }
 
     /// Whether the peer's Hello has not come yet.
     pub(super) fn is_before_hello(&self) -> bool {
-        matches!(self.step, Step::Recalling | Step::AwaitingHello)
+        matches!(self.step, Step::LoadingPeer | Step::AwaitingHello)
     }
 
-    /// Whether all that is missing is that this node may sign.
+    /// Whether only the rollback guard is awaited.
     pub(super) fn is_waiting(&self) -> bool {
         self.step == Step::Waiting
     }
 
-    /// The first frame came.
-    pub(super) fn came(&mut self, kind: Option<Kind>, opening: &Opening, effects: &mut Effects<'_>) -> Result<(), End> {
+    /// Handles the first frame, which must be Hello.
+    pub(super) fn received(
+        &mut self,
+        kind: Option<Kind>,
+        config: &SessionConfig,
+        effects: &mut Effects<'_>,
+    ) -> Result<(), End> {
         let hello = match kind {
             Some(Kind::Hello(hello)) => hello,
             Some(Kind::Fault(fault)) => return Err(End::by_peer(&fault)),
             _ => return Err(End::unexpected("another frame before Hello")),
         };
-        self.protocol = check(&hello, opening)?;
+        self.protocol = check(&hello, config)?;
         self.clock_offset = clock_offset(hello.now, effects.now);
         self.step = Step::Comparing;
         effects.stop(Timer::Handshake);
@@ -129,12 +134,12 @@ impl Handshake {
         Ok(())
     }
 
-    /// The peer did not say Hello in time.
+    /// The end of a link whose peer sent no Hello in time.
     pub(super) fn expired(&self) -> End {
         End::Fault(FaultCode::Idle, format!("no Hello within {} s", HANDSHAKE_WITHIN.as_secs()))
     }
 
-    /// What the peer shows was compared; `conflict` says how it contradicts this node's ledger, which ends here.
+    /// Handles the result of the comparison. `conflict` says how the peer's view contradicts this node's ledger, whose durable end is `end`.
     pub(super) fn compared(
         &mut self,
         conflict: Option<String>,
@@ -149,35 +154,35 @@ impl Handshake {
         }
         if let Some(have) = self.have().filter(|have| have.is_beyond(end.epoch, end.index)) {
             let (size, epoch) = (end.index, end.epoch);
-            let reason = format!("the peer has our ledger up to {have}, it has {size} leaves in epoch {epoch}");
+            let reason = format!("the peer claims our ledger up to {have}, but it has {size} leaves in epoch {epoch}");
             effects.act(Action::Warn(Warning::Ahead(reason.clone())));
             return Err(End::Fault(FaultCode::AheadOfLedger, reason));
         }
-        // Before anything is signed: a clock that is off must not date it.
+        // This comes before the link is up, so that a node with a wrong clock notices before it signs anything.
         effects.note(PeerChange::ClockOffset(self.clock_offset));
         effects.note(PeerChange::Heard);
         self.step = Step::Waiting;
         Ok(())
     }
 
-    /// This node may sign: the peer has answered, and that is success.
+    /// Completes the handshake, when this node may sign.
     pub(super) fn succeeded(&mut self, effects: &mut Effects<'_>) {
         self.step = Step::Over;
         let (protocol, charter_version) = (self.protocol, self.theirs.charter_version);
         effects.note(PeerChange::Linked { protocol, charter_version });
     }
 
-    /// How far the peer says that it has this node's ledger.
+    /// The position up to which the peer claims to have this node's ledger.
     pub(super) fn have(&self) -> Option<Cursor> {
         self.theirs.have_cursor.map(Cursor::from_wire)
     }
 
-    /// What this node holds of the peer.
-    pub(super) fn held(&self) -> &Recalled {
-        &self.recalled
+    /// This node's records about the peer.
+    pub(super) fn stored(&self) -> &StoredPeer {
+        &self.stored
     }
 
-    /// The checkpoint that this side's Hello showed.
+    /// The checkpoint in this side's Hello.
     pub(super) fn shown(&self) -> &[u8] {
         &self.shown
     }
@@ -188,9 +193,9 @@ impl Handshake {
     }
 }
 
-/// The name in Hello must be the certificate's, and the versions must meet; the version that both speak.
-fn check(hello: &wire::Hello, opening: &Opening) -> Result<u32, End> {
-    let Opening { peer, federation, .. } = opening;
+/// Checks that the names in Hello are right, and chooses the protocol version.
+fn check(hello: &wire::Hello, config: &SessionConfig) -> Result<u32, End> {
+    let SessionConfig { peer, federation, .. } = config;
     if hello.agency != peer.as_str() || hello.federation != *federation {
         let quoted = |text: &str| text.chars().take(QUOTED_CHARS).collect::<String>();
         let (named, of) = (quoted(&hello.agency), quoted(&hello.federation));
@@ -212,10 +217,10 @@ fn common_version(theirs_min: u32, theirs_max: u32) -> Option<u32> {
     (newest >= PROTOCOL_MIN.max(theirs_min)).then_some(newest)
 }
 
-/// What every link of a node ends with whose ledger was set back.
+/// The end of every link of a node whose ledger was set back.
 pub(super) fn set_back() -> End {
-    let reason = "this node's ledger was set back or lost, as its peers show: it takes and signs nothing until its operator has put back the \
-                  newest copy or begun a new epoch";
+    let reason = "this node's ledger was set back or lost, as its peers show: it takes and signs nothing until its operator restores the \
+                  newest copy or begins a new epoch";
     End::Fault(FaultCode::AheadOfLedger, reason.to_owned())
 }
 

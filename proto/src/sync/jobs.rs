@@ -1,19 +1,19 @@
-//! Jobs that the shell works on for a session, and the order of their results.
+//! The running jobs of a session, and queues that put their results in order.
 //!
-//! Must not know what a job is.
+//! Must not know what a job does.
 //!
 //! Invariants:
 //! - no two jobs of a session have the same id;
-//! - a job ends once: a second result, and one of a job that nobody began, is recognised and ignored;
-//! - results come out in the order in which their jobs began, whatever the order in which they ended.
+//! - a job ends once: a second result, or the result of a job that never began, is ignored;
+//! - results come out in the order in which their jobs began, in whatever order they end.
 
 use std::collections::{BTreeSet, VecDeque};
 
-/// A job of a session.
+/// Names a job of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub u64);
 
-/// The jobs that the shell works on.
+/// The running jobs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Jobs {
     begun: u64,
@@ -29,13 +29,13 @@ impl Jobs {
         job
     }
 
-    /// Ends a job; whether it was running.
+    /// Ends a job. Returns whether it was running.
     pub(super) fn end(&mut self, job: JobId) -> bool {
         self.running.remove(&job)
     }
 }
 
-/// Jobs whose results are taken in the order in which they began. Each has a context, which waits for the result.
+/// A queue of jobs whose results are taken in the order in which the jobs began. Each job has a context, which comes back with the result.
 #[derive(Clone, Debug)]
 pub(super) struct InOrder<C, T>(VecDeque<Slot<C, T>>);
 
@@ -58,7 +58,7 @@ impl<C, T> InOrder<C, T> {
         self.0.push_back(Slot { job, context, result: None });
     }
 
-    /// Keeps the result of a job until its turn comes.
+    /// Stores the result of a job until it is its turn.
     pub(super) fn done(&mut self, job: JobId, result: T) {
         let place = self.0.partition_point(|slot| slot.job < job);
         if let Some(slot) = self.0.get_mut(place).filter(|slot| slot.job == job) {
@@ -66,14 +66,14 @@ impl<C, T> InOrder<C, T> {
         }
     }
 
-    /// Takes the oldest job, if its result has come.
+    /// Takes the oldest job's context and result, if the result has come.
     pub(super) fn pop(&mut self) -> Option<(C, T)> {
         self.0.front().filter(|slot| slot.result.is_some())?;
         let slot = self.0.pop_front()?;
         Some((slot.context, slot.result?))
     }
 
-    /// Jobs whose results were not taken yet.
+    /// The number of jobs whose results were not taken yet.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

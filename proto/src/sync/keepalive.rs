@@ -1,25 +1,26 @@
-//! Keep-alive: both sides say something now and then, and a link on which nothing is heard for too long ends.
+//! Keep-alive: each side sends a ping if it has nothing else to send, and a link on which no frame comes for the idle timeout ends.
 //!
-//! Must not know what the frames are about.
+//! Must not know the content of other frames.
 //!
 //! Invariants:
-//! - a ping is answered with one pong; several pings may be answered with one that has the highest nonce;
-//! - a ping that asks whether everything before it was heard is answered only when everything before it was worked off;
-//! - silence counts only while the session reads.
+//! - a ping is answered with a pong; one pong with the highest nonce may answer several pings;
+//! - a ping with nonce [`ALIVE`] is answered at once. One with another nonce is answered when everything before it was handled;
+//! - the idle timeout runs only while the session reads.
 
 use std::time::Duration;
 
 use super::effects::Effects;
 use super::end::End;
 use super::event::{Action, AskId, PeerChange, Reply};
-use super::timers::{Now, Timer, TimerTable, later};
-use crate::limits;
-use crate::refusal::FaultCode;
+use super::timers::{Timer, TimerTable};
+use crate::base::clock::{Now, later};
+use crate::base::limits;
+use crate::base::refusal::FaultCode;
 use crate::wire::{self, frame::Kind};
 
-/// The nonce of a ping that asks for a sign of life and no more.
+/// The nonce of a keep-alive ping.
 pub(super) const ALIVE: u64 = 0;
-/// Questions of this node whether the peer is there that wait for the next pong.
+/// The maximum number of questions of this node that wait for the next pong.
 const ASKED: usize = 16;
 
 /// The keep-alive of one link.
@@ -27,26 +28,26 @@ const ASKED: usize = 16;
 pub(super) struct KeepAlive {
     idle: Duration,
     has_begun: bool,
-    /// When the peer was heard last, in nanoseconds of the clock that only goes forward.
-    heard: u64,
-    /// When this side said something last.
-    said: u64,
+    /// The time of the peer's last frame, in nanoseconds of the monotonic clock.
+    last_heard: u64,
+    /// The time of this side's last frame, in nanoseconds of the monotonic clock.
+    last_sent: u64,
     ping_due: bool,
-    /// The highest nonce of the pings to be answered.
+    /// The highest nonce of the pings to be answered now.
     pong_due: Option<u64>,
-    /// The same, of those that are answered when everything before them was worked off.
+    /// The highest nonce of the pings to be answered when everything before them was handled.
     pong_later: Option<u64>,
     asked: Vec<AskId>,
 }
 
 impl KeepAlive {
-    /// The keep-alive of a link that is taken for dead after this silence.
+    /// The keep-alive of a link with this idle timeout.
     pub(super) fn new(idle: Duration) -> Self {
         Self {
             idle,
             has_begun: false,
-            heard: 0,
-            said: 0,
+            last_heard: 0,
+            last_sent: 0,
             ping_due: false,
             pong_due: None,
             pong_later: None,
@@ -54,43 +55,43 @@ impl KeepAlive {
         }
     }
 
-    /// Begins to say pings and to listen for silence.
+    /// Starts both timers: the one for pings and the idle timeout.
     pub(super) fn begin(&mut self, effects: &mut Effects<'_>) {
         let now = effects.now;
         self.has_begun = true;
-        (self.heard, self.said) = (now.mono_nanos, now.mono_nanos);
+        (self.last_heard, self.last_sent) = (now.mono_nanos, now.mono_nanos);
         effects.set(Timer::Idle, now.after(self.idle));
         effects.set(Timer::Ping, now.after(self.ping_after()));
     }
 
-    /// The peer was heard, or the session reads again after it did not.
+    /// Starts the idle timeout again: a frame came, or the session reads again after a pause.
     pub(super) fn heard(&mut self, now: Now) {
-        self.heard = now.mono_nanos;
+        self.last_heard = now.mono_nanos;
     }
 
-    /// The peer must have been heard.
-    pub(super) fn check_silence(&mut self, reads: bool, effects: &mut Effects<'_>) -> Result<(), End> {
+    /// Ends the link if no frame came for the idle timeout.
+    pub(super) fn check_idle(&mut self, reads: bool, effects: &mut Effects<'_>) -> Result<(), End> {
         if !reads {
-            self.heard = effects.now.mono_nanos;
+            self.last_heard = effects.now.mono_nanos;
         }
-        if effects.now.is_after(self.heard, self.idle) {
+        if effects.now.is_after(self.last_heard, self.idle) {
             let reason = format!("nothing heard for {} s", self.idle.as_secs());
             return Err(End::Fault(FaultCode::Idle, reason));
         }
-        effects.set(Timer::Idle, later(self.heard, self.idle));
+        effects.set(Timer::Idle, later(self.last_heard, self.idle));
         Ok(())
     }
 
-    /// This side must have said something. While a ping waits to leave, there is nothing to wait for.
-    pub(super) fn check_speech(&mut self, effects: &mut Effects<'_>) {
-        if effects.now.is_after(self.said, self.ping_after()) {
+    /// Sends a ping if this side has sent nothing for a while. While a ping waits to leave, the timer does not run.
+    pub(super) fn ping_if_quiet(&mut self, effects: &mut Effects<'_>) {
+        if effects.now.is_after(self.last_sent, self.ping_after()) {
             self.ping_due = true;
         } else {
-            effects.set(Timer::Ping, later(self.said, self.ping_after()));
+            effects.set(Timer::Ping, later(self.last_sent, self.ping_after()));
         }
     }
 
-    /// The peer said a ping, or answered one.
+    /// Handles a ping or a pong of the peer.
     pub(super) fn pinged(&mut self, ping: &wire::Ping, effects: &mut Effects<'_>) {
         effects.note(PeerChange::ClockOffset(clock_offset(ping.now, effects.now)));
         if !ping.reply {
@@ -104,28 +105,28 @@ impl KeepAlive {
         }
     }
 
-    /// Everything that the peer said was worked off.
-    pub(super) fn worked_off(&mut self) {
+    /// Everything that came was handled: the held pongs may leave.
+    pub(super) fn all_handled(&mut self) {
         self.pong_due = self.pong_due.max(self.pong_later.take());
     }
 
-    /// Somebody on this node asks whether the peer is there.
+    /// Asks whether the peer responds. The next pong is the answer.
     pub(super) fn ask(&mut self, ask: AskId) {
         self.asked.push(ask);
         self.ping_due = true;
     }
 
-    /// Whether one more may ask.
+    /// Whether there is room for one more question.
     pub(super) fn takes_questions(&self) -> bool {
         self.asked.len() < ASKED
     }
 
-    /// Whether a sign of life is to go.
+    /// Whether a ping or a pong is to be sent.
     pub(super) fn has_frame(&self) -> bool {
         self.ping_due || self.pong_due.is_some()
     }
 
-    /// The sign of life that goes next.
+    /// Takes the next ping or pong.
     pub(super) fn next_frame(&mut self) -> Option<Kind> {
         match self.pong_due.take() {
             Some(nonce) => Some(Kind::Ping(wire::Ping { nonce, reply: true, now: 0 })),
@@ -133,11 +134,11 @@ impl KeepAlive {
         }
     }
 
-    /// A frame leaves now.
-    pub(super) fn said(&mut self, now: Now, timers: &mut TimerTable) {
-        self.said = now.mono_nanos;
+    /// Records that a frame leaves now.
+    pub(super) fn frame_left(&mut self, now: Now, timers: &mut TimerTable) {
+        self.last_sent = now.mono_nanos;
         if self.has_begun && !self.ping_due && !timers.is_set(Timer::Ping) {
-            timers.set(Timer::Ping, later(self.said, self.ping_after()));
+            timers.set(Timer::Ping, later(self.last_sent, self.ping_after()));
         }
     }
 
@@ -146,12 +147,12 @@ impl KeepAlive {
     }
 }
 
-/// A ping. It is stamped when it leaves.
+/// A ping. Its time is set when it leaves.
 pub(super) fn ping(nonce: u64) -> Kind {
     Kind::Ping(wire::Ping { nonce, reply: false, now: 0 })
 }
 
-/// The peer's clock less ours, in milliseconds.
+/// The peer's clock minus this node's, in milliseconds. Saturates.
 pub(super) fn clock_offset(theirs: u64, now: Now) -> i64 {
     let offset = i128::from(theirs) - i128::from(now.wall_millis);
     i64::try_from(offset).unwrap_or(if offset < 0 { i64::MIN } else { i64::MAX })

@@ -1,8 +1,8 @@
-//! Questions of this node about the peer's ledger.
+//! The proof client: this node's questions about the peer's ledger.
 //!
 //! Invariants:
-//! - the peer never has more than [`limits::PROVES_WAITING`] of them to answer, as it would end the link for one more;
-//! - a question is answered, or given up after [`limits::PROVE_WITHIN`]. One that was given up still counts until the peer answers it.
+//! - the peer never has more than [`limits::PROVES_OPEN`] open questions, because it would end the link for one more;
+//! - a question is answered, or times out after [`limits::PROVE_WITHIN`]. One that has timed out stays open until the peer answers it.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,41 +10,41 @@ use super::effects::Effects;
 use super::end::End;
 use super::event::{Action, AskId, Reply};
 use super::timers::Timer;
-use crate::limits;
+use crate::base::limits;
 use crate::wire::{self, frame::Kind};
 
 /// The questions of one link.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ProofClient {
-    /// How many were sent.
+    /// The number of the last sent question.
     sent: u64,
-    /// Those that wait until the peer has answered others.
+    /// Questions that wait until the peer has answered others.
     waiting: VecDeque<(Asked, wire::Prove)>,
-    /// Those that the peer has, by their number; `None`: given up.
+    /// The peer's open questions, by their number; `None` if the question has timed out.
     open: BTreeMap<u64, Option<Asked>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Asked {
     ask: AskId,
-    /// When it is given up, in nanoseconds of the clock that only goes forward.
+    /// The time at which the question times out, in nanoseconds of the monotonic clock.
     until: u64,
 }
 
 impl ProofClient {
-    /// Somebody on this node asks.
+    /// Sends a question of this node, or lets it wait.
     pub(super) fn ask(&mut self, ask: AskId, prove: wire::Prove, effects: &mut Effects<'_>) -> Result<(), End> {
         let until = effects.now.after(limits::PROVE_WITHIN);
         self.waiting.push_back((Asked { ask, until }, prove));
         self.send(effects)
     }
 
-    /// Whether one more may ask.
+    /// Whether there is room for one more question.
     pub(super) fn takes_questions(&self) -> bool {
-        self.waiting.len() < limits::PROVES_WAITING
+        self.waiting.len() < limits::PROVES_OPEN
     }
 
-    /// The peer answers. An answer that nobody waits for is dropped.
+    /// Handles an answer of the peer. An unexpected answer is dropped.
     pub(super) fn answered(&mut self, proof: wire::Proof, effects: &mut Effects<'_>) -> Result<(), End> {
         if let Some(Some(asked)) = self.open.remove(&proof.number) {
             effects.act(Action::Answer(asked.ask, Reply::Proof(proof)));
@@ -52,29 +52,29 @@ impl ProofClient {
         self.send(effects)
     }
 
-    /// Gives up what was not answered in time.
+    /// Times out the questions that were not answered in time.
     pub(super) fn expire(&mut self, effects: &mut Effects<'_>) {
         let now = effects.now.mono_nanos;
         for open in self.open.values_mut() {
             if let Some(asked) = open.take_if(|asked| asked.until <= now) {
-                effects.act(Action::Answer(asked.ask, Reply::Silent));
+                effects.act(Action::Answer(asked.ask, Reply::TimedOut));
             }
         }
-        // The oldest come first.
+        // The oldest question is first, so the loop may stop at the first that has time left.
         while let Some((asked, _)) = self.waiting.front().filter(|(asked, _)| asked.until <= now) {
-            effects.act(Action::Answer(asked.ask, Reply::Silent));
+            effects.act(Action::Answer(asked.ask, Reply::TimedOut));
             self.waiting.pop_front();
         }
         self.set_timer(effects);
     }
 
     fn send(&mut self, effects: &mut Effects<'_>) -> Result<(), End> {
-        while self.open.len() < limits::PROVES_WAITING
+        while self.open.len() < limits::PROVES_OPEN
             && let Some((asked, prove)) = self.waiting.pop_front()
         {
             self.sent += 1;
             self.open.insert(self.sent, Some(asked));
-            effects.say(Kind::Prove(wire::Prove { number: self.sent, ..prove }))?;
+            effects.send(Kind::Prove(wire::Prove { number: self.sent, ..prove }))?;
         }
         self.set_timer(effects);
         Ok(())

@@ -1,10 +1,14 @@
-//! Questions of the peer about this node's ledger: answered in the order in which they came, and only so many at a time.
+//! The proof server: the peer's questions about this node's ledger.
+//!
+//! Invariants:
+//! - questions are answered in the order in which they came;
+//! - a peer with more than [`limits::PROVES_OPEN`] open questions ends the link.
 
 use super::effects::Effects;
 use super::end::End;
 use super::event::Job;
 use super::jobs::{InOrder, JobId};
-use crate::limits;
+use crate::base::limits;
 use crate::wire::{self, frame::Kind};
 
 /// The questions that are being answered.
@@ -14,21 +18,21 @@ pub(super) struct ProofServer {
 }
 
 impl ProofServer {
-    /// The peer asks.
+    /// Handles a question of the peer.
     pub(super) fn asked(&mut self, prove: wire::Prove, effects: &mut Effects<'_>) -> Result<(), End> {
-        if self.answering.len() >= limits::PROVES_WAITING {
-            let reason = format!("more than {} questions about our ledger at a time", limits::PROVES_WAITING);
+        if self.answering.len() >= limits::PROVES_OPEN {
+            let reason = format!("more than {} questions about our ledger at a time", limits::PROVES_OPEN);
             return Err(End::over_limit(reason));
         }
         self.answering.push(effects.start(Job::Prove(prove)), ());
         Ok(())
     }
 
-    /// An answer is ready.
+    /// Handles an answer that is ready: sends it when it is its turn.
     pub(super) fn proved(&mut self, job: JobId, proof: wire::Proof, effects: &mut Effects<'_>) -> Result<(), End> {
         self.answering.done(job, proof);
         while let Some(((), proof)) = self.answering.pop() {
-            effects.say(Kind::Proof(proof))?;
+            effects.send(Kind::Proof(proof))?;
         }
         Ok(())
     }

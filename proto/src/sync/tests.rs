@@ -1,4 +1,4 @@
-//! Whole sessions, event by event: every test compares all that a session does.
+//! Tests of whole sessions, event by event. Each compares all actions and frames of a session.
 
 mod charters;
 mod flow;
@@ -14,16 +14,18 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
+use crate::base::clock::Now;
+use crate::base::ids::{EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
-use crate::cursor::Cursor;
 use crate::fixture::{FEDERATION, Federation, START, agency};
-use crate::ids::{EntryId, Epoch, LedgerIndex};
-use crate::outbox::{Batch, Prepared};
+use crate::routing::cursor::Cursor;
+use crate::routing::outbox::{FrameSummary, Prepared};
+use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{self, Frame, frame::Kind};
 
 const OWN: &str = "prov-jabar";
 const PEER: &str = "kota-bandung";
-/// Silence after which the links here are taken for dead.
+/// The idle timeout of these links.
 const IDLE: Duration = Duration::from_secs(60);
 /// The checkpoint of the session's node.
 const CHECKPOINT: &[u8] = b"our checkpoint";
@@ -46,8 +48,8 @@ fn entry(number: u8) -> EntryId {
 }
 
 /// A node with ten leaves that may sign.
-fn opening(charters: &Charters) -> Opening {
-    Opening {
+fn config(charters: &Charters) -> SessionConfig {
+    SessionConfig {
         own: agency(OWN),
         peer: agency(PEER),
         federation: FEDERATION.to_owned(),
@@ -78,8 +80,8 @@ fn hello(charters: &Charters) -> wire::Hello {
 }
 
 /// The peer has everything, and its receipts are here.
-fn recalled() -> Recalled {
-    Recalled { received: Some(cursor(5)), receipted: Some(cursor(10)), ..Recalled::default() }
+fn stored_peer() -> StoredPeer {
+    StoredPeer { received: Some(cursor(5)), receipted: Some(cursor(10)), ..StoredPeer::default() }
 }
 
 fn start(job: u64, what: Job) -> Action {
@@ -98,44 +100,44 @@ fn frame(kind: Kind) -> Event {
     Event::Frame(Frame { kind: Some(kind) })
 }
 
-/// What a session does that ends with this fault.
-fn ends_with(actions: &[Action], code: crate::refusal::FaultCode) -> bool {
+/// Whether the last action closes the session with this fault.
+fn ends_with(actions: &[Action], code: crate::base::refusal::FaultCode) -> bool {
     matches!(actions, [.., Action::Close(Close { end: End::Fault(found, _), .. })] if *found == code)
 }
 
 impl Side {
-    fn open(opening: Opening) -> (Self, Vec<Action>) {
+    fn open(config: SessionConfig) -> (Self, Vec<Action>) {
         let (now, mut actions) = (Now { wall_millis: START, mono_nanos: 0 }, Vec::new());
-        let session = Session::open(opening, now, &mut actions);
+        let session = Session::open(config, now, &mut actions);
         (Self { session, now }, actions)
     }
 
-    /// The handshake is over, both have told each other all, and jobs 1 to 4 were that.
+    /// A linked session with nothing left to send. It has used the jobs 1 to 4.
     fn linked() -> Self {
         let federation = Federation::new();
-        Self::linked_with(opening(&federation.charters), recalled(), hello(&federation.charters))
+        Self::linked_with(config(&federation.charters), stored_peer(), hello(&federation.charters))
     }
 
-    fn linked_with(opening: Opening, recalled: Recalled, hello: wire::Hello) -> Self {
-        let (mut side, _) = Self::open(opening);
-        side.does(done(1, Done::Recalled(Box::new(recalled))));
+    fn linked_with(config: SessionConfig, stored_peer: StoredPeer, hello: wire::Hello) -> Self {
+        let (mut side, _) = Self::open(config);
+        side.does(done(1, Done::PeerLoaded(Box::new(stored_peer))));
         side.does(frame(Kind::Hello(hello)));
         side.does(done(2, Done::Compared(None)));
-        side.does(done(3, Done::Looked(Looked::default())));
+        side.does(done(3, Done::CheckpointsChecked(CheckedCheckpoints::default())));
         side.says();
-        // Nothing of third parties is new.
+        // There is no new checkpoint of a third party.
         side.does(done(4, Done::Gossip { notes: Vec::new(), reached: 0 }));
         side
     }
 
-    /// All that the session does about an event.
+    /// Passes an event. Returns the session's actions.
     fn does(&mut self, event: Event) -> Vec<Action> {
         let mut actions = Vec::new();
         self.session.handle(event, self.now, &mut actions);
         actions
     }
 
-    /// All frames that can leave.
+    /// Takes all frames that can leave.
     fn says(&mut self) -> Vec<Kind> {
         let mut said = Vec::new();
         while self.session.has_frame() {
@@ -144,7 +146,7 @@ impl Side {
         said
     }
 
-    /// Time passes, and timers expire when they should; what the session does, and what it says.
+    /// Lets time pass, with a timeout event whenever a timer expires. Returns the session's actions and frames.
     fn waits(&mut self, wait: Duration) -> (Vec<Action>, Vec<Kind>) {
         let until = self.now.after(wait);
         let (mut actions, mut said) = (Vec::new(), Vec::new());
@@ -162,22 +164,22 @@ impl Side {
         self.now = Now { wall_millis: self.now.wall_millis + passed, mono_nanos };
     }
 
-    /// The peer says something.
+    /// Passes a frame of the peer. Returns the session's actions.
     fn hears(&mut self, kind: Kind) -> Vec<Action> {
         self.does(frame(kind))
     }
 }
 
-/// A frame of these entries that ends at a cursor, as it is read from the ledger.
+/// A frame with these entries that ends at a cursor, as read from the ledger.
 fn prepared(index: u64, entries: &[u8]) -> Prepared {
     let items = entries.iter().map(|number| item(*number)).collect();
     let frame = wire::Deliver { cursor: Some(cursor(index).to_wire()), items, after: None };
-    let batch = Batch {
+    let summary = FrameSummary {
         cursor: cursor(index),
         entries: entries.iter().map(|number| entry(*number)).collect(),
         bytes: 100 * entries.len(),
     };
-    Prepared { batch, frame }
+    Prepared { summary, frame }
 }
 
 fn item(number: u8) -> wire::Item {

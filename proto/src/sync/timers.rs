@@ -1,67 +1,41 @@
-//! The time of an event, and the timers of a session in one table.
+//! The time of an event, and the table of a session's timers.
 //!
 //! Must not know what a timer is for.
 //!
-//! Invariant: a timer that has expired is out of the table until its owner sets it again, so that none can be handled twice.
+//! Invariant: an expired timer is out of the table until its owner sets it again, so that it cannot be handled twice.
 
-use std::time::Duration;
+use crate::base::clock::Now;
 
-/// The time of one event: both clocks, read once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Now {
-    /// The wall clock: milliseconds since 1970. It may jump.
-    pub wall_millis: u64,
-    /// A clock that only goes forward: nanoseconds since any moment, the same one for all events of a session.
-    pub mono_nanos: u64,
-}
-
-impl Now {
-    /// The moment that comes `wait` later, on the clock that only goes forward.
-    pub(super) fn after(self, wait: Duration) -> u64 {
-        later(self.mono_nanos, wait)
-    }
-
-    /// Whether at least `wait` has passed since `moment`.
-    pub(super) fn is_after(self, moment: u64, wait: Duration) -> bool {
-        self.mono_nanos >= later(moment, wait)
-    }
-}
-
-/// The moment that comes `wait` after `moment`.
-pub(super) fn later(moment: u64, wait: Duration) -> u64 {
-    moment.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX))
-}
-
-/// What a session waits for.
+/// The timers of a session. The comments say what is due when one expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timer {
-    /// The peer must have said Hello.
+    /// The peer's Hello must have come.
     Handshake,
-    /// The peer must have said something.
+    /// A frame of the peer must have come.
     Idle,
-    /// This side must say something.
+    /// This side must send a frame.
     Ping,
-    /// The peer must have acknowledged something.
+    /// The peer must have acknowledged a frame.
     Progress,
-    /// Checkpoints may be told again.
+    /// Checkpoints may be sent again.
     Gossip,
-    /// Checkpoints that were told on earlier links are told once more.
-    LookBack,
-    /// A question was not answered in time.
+    /// Checkpoints that were sent on earlier links are sent once more.
+    RepeatGossip,
+    /// A question must have been answered.
     Question,
 }
 
 impl Timer {
     const ALL: [Self; 7] =
-        [Self::Handshake, Self::Idle, Self::Ping, Self::Progress, Self::Gossip, Self::LookBack, Self::Question];
+        [Self::Handshake, Self::Idle, Self::Ping, Self::Progress, Self::Gossip, Self::RepeatGossip, Self::Question];
 }
 
-/// When each timer expires, in nanoseconds of the clock that only goes forward.
+/// The time at which each timer expires, in nanoseconds of the monotonic clock.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TimerTable([Option<u64>; Timer::ALL.len()]);
 
 impl TimerTable {
-    /// Sets a timer, in place of what it was set to.
+    /// Sets a timer. Replaces its earlier time.
     pub(super) fn set(&mut self, timer: Timer, at: u64) {
         self.0[timer as usize] = Some(at);
     }
@@ -76,7 +50,7 @@ impl TimerTable {
         self.0[timer as usize].is_some()
     }
 
-    /// When the next timer expires.
+    /// The time at which the next timer expires.
     pub(super) fn next(&self) -> Option<u64> {
         self.0.iter().flatten().min().copied()
     }
@@ -116,10 +90,5 @@ mod tests {
         let in_turn = |at| table.clone().take_expired(Now { wall_millis: 0, mono_nanos: at });
         assert_eq!(in_turn(1), Some(Timer::ALL[0]));
         assert!(Timer::ALL.into_iter().all(|timer| table.is_set(timer)));
-    }
-
-    #[test]
-    fn a_moment_beyond_the_end_of_numbers_never_comes_and_does_not_wrap() {
-        assert_eq!(Now { wall_millis: 0, mono_nanos: 7 }.after(Duration::MAX), u64::MAX);
     }
 }

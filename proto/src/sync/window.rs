@@ -1,6 +1,6 @@
 //! The window of a link, each way: how much may be under way before one side waits for the other.
 
-use crate::limits;
+use crate::base::limits;
 
 /// How much is sent and not acknowledged, or received and not durable, before no more of it is sent, or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

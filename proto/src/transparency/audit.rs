@@ -1,6 +1,7 @@
-//! An audit of another agency's ledger: what the auditing node holds, compared with what the agency shows when it is asked.
+//! An audit of another agency's ledger: it compares the records of the auditing node with the answers of the agency.
 //!
-//! Must not know how a question travels, how the own ledger is stored, or where evidence is kept. A daemon and a simulator drive it alike:
+//! Must not know how a question travels, how the own ledger is stored, or where evidence is kept. The daemon and the simulator drive it in the
+//! same way:
 //!
 //! ```text
 //! own records -> Holdings -> Audit::new
@@ -16,22 +17,22 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | [`holdings`] | what the own ledger says about the agency |
+//! | [`holdings`] | the auditing node's records about the agency |
 //! | [`answer`] | one answer of the agency, verified under the checkpoint in it |
 //! | `shown` | all answers of one audit |
-//! | `suspicions` | what becomes an accusation |
-//! | [`recheck`] | the question of the watch: does the agency's tree begin with what it signed before |
-//! | [`schedule`] | whose audit is due |
+//! | `suspicions` | the comparison: everything that looks wrong becomes a suspicion |
+//! | [`consistency`] | the question of the watch: does the agency's tree begin with the trees that it signed before |
+//! | [`schedule`] | the agency whose audit is due |
 //!
 //! Invariants:
-//! - nothing counts as shown that is not proved under a checkpoint that the agency signed;
-//! - a suspicion is reported only if [`Judge`] holds it for proven, so that an honest agency is never accused;
-//! - every audit ends: each answer brings it one question further, and the first question without a usable answer ends it;
+//! - a leaf or a tree counts as shown only if it is proved under a checkpoint that the agency signed;
+//! - a suspicion is reported only if the [`Judge`] confirms it, so an honest agency is never accused;
+//! - every audit ends: each answer leads to the next question, and the first question without a usable answer ends the audit;
 //! - the same holdings, answers and times give the same findings in the same order.
 
 pub mod answer;
+pub mod consistency;
 pub mod holdings;
-pub mod recheck;
 pub mod schedule;
 mod shown;
 mod suspicions;
@@ -42,38 +43,38 @@ use self::answer::NoProof;
 use self::holdings::Holdings;
 use self::shown::Shown;
 use self::suspicions::Suspicions;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
 use crate::complaint::Complaint;
 use crate::entry::Entry;
-use crate::evidence::{Finding, Judge, Statement};
-use crate::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::transparency::evidence::{Finding, Judge, Statement};
 use crate::wire::{self, accusation::Finding as Kind};
 
-/// Findings of one kind in one audit. More of them say nothing new and would crowd out the evidence against others.
+/// Most findings of one kind in one audit. Further ones say nothing new and would take the room of evidence against others.
 const FINDINGS_OF_A_KIND: usize = 100;
-/// Leaves of one question. Their audit paths fit into one answer.
+/// Most leaves in one question. Their audit paths fit into one answer.
 const LEAVES: usize = 512;
-/// Earlier sizes of one question.
+/// Most older sizes in one question.
 const SIZES: usize = 256;
-/// Bytes of shown leaves that are kept because this node does not have them. The agency could show any number.
+/// Most bytes of shown leaves that are kept because this node does not have them. A dishonest agency could show any number of leaves.
 const LACKING_BYTES: usize = 64 * 1024 * 1024;
 
-/// What is audited.
+/// The scope of an audit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     /// Only this complaint.
     pub complaint: Option<ComplaintId>,
-    /// Only what the auditing node wrote or received at or after this time, and offers whose time to answer ended then. In milliseconds since
-    /// 1970.
+    /// Only entries and receipts that the auditing node wrote or received at or after this time, and offers whose time to answer ended at or
+    /// after it. In milliseconds since 1970.
     pub since: u64,
 }
 
-/// How far an audit is.
+/// The progress of an audit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Leaves that were checked.
+    /// Number of leaves that were checked.
     pub checked: u64,
-    /// Leaves to check; 0 until the agency has shown how long its ledger is.
+    /// Number of leaves to check. 0 until the agency has shown the size of its ledger.
     pub total: u64,
 }
 
@@ -84,16 +85,16 @@ pub struct ReceiptRef(pub u64);
 /// A complaint with its entries, each after its parents.
 #[derive(Clone, Debug)]
 pub struct HeldCase {
-    /// What the entries add up to.
+    /// The state that the entries give.
     pub complaint: Complaint,
     /// The entries in the order of the auditing node's ledger.
     pub entries: Vec<Entry>,
 }
 
-/// The auditing node's own records, read only when a finding quotes them: evidence needs whole entries and receipts, and an audit of a large
-/// ledger cannot hold all of them in memory.
+/// The auditing node's own records. Evidence quotes whole entries and receipts. They are read only when a finding needs them, because the
+/// records of a large ledger do not fit into memory.
 pub trait Records {
-    /// Why a record cannot be read.
+    /// The error of a record that cannot be read.
     type Error;
 
     /// The `SignedEntry` bytes of a leaf of the own ledger.
@@ -121,20 +122,20 @@ pub trait Records {
     fn case(&self, complaint: &ComplaintId) -> Result<Option<HeldCase>, Self::Error>;
 }
 
-/// What an audit found.
+/// The result of an audit.
 #[derive(Clone, Debug)]
 pub struct Audited {
     /// The audited agency.
     pub agency: AgencyId,
-    /// Leaves of the ledger that it showed; `None`: it showed none.
+    /// Number of leaves of the ledger that it showed. `None` if it showed no ledger.
     pub size: Option<u64>,
     /// Whether every question was answered.
     pub is_whole: bool,
-    /// Leaves that it proved to be in its ledger.
+    /// Number of leaves that it proved to be in its ledger.
     pub checked: u64,
-    /// Entries that it acknowledged in earlier epochs of its ledger. Its present tree says nothing about them.
+    /// Number of entries that it acknowledged in earlier epochs of its ledger. Its present tree says nothing about them.
     pub of_earlier_epochs: u64,
-    /// The findings, proven ones first: each accusation with what it says.
+    /// The findings, proven ones first: each accusation with the judge's statement.
     pub findings: Vec<(wire::Accusation, Statement)>,
 }
 
@@ -145,22 +146,22 @@ pub struct Audit {
     shown: Shown,
     plan: Plan,
     step: Step,
-    /// When the first question was asked, milliseconds since 1970.
+    /// Time of the first question, in milliseconds since 1970.
     asked_at: u64,
-    /// Why not everything was shown.
+    /// The reason in words if a question was not answered.
     silence: Option<String>,
 }
 
-/// What to ask, known with the first answer.
+/// The plan of the questions. It is made after the first answer.
 #[derive(Debug, Default)]
 struct Plan {
-    /// Leaves of the first tree that was shown.
+    /// Number of leaves of the first tree that was shown.
     size: u64,
-    /// Earlier sizes that the tree must begin with, ascending.
+    /// Sizes of older trees with which the tree must begin, ascending.
     sizes: Vec<u64>,
     /// Whether the ledger's first leaf must declare its epoch.
     is_declared: bool,
-    /// Whether all leaves are read instead of those that the auditing node knows of: oversight agencies may.
+    /// Whether all leaves are read, and not only those that the auditing node knows of. Only oversight agencies may do this.
     reads_whole: bool,
     /// Leaves that the auditing node knows of, ascending.
     leaves: Vec<u64>,
@@ -171,11 +172,11 @@ struct Plan {
 enum Step {
     /// Show the newest tree.
     Tree,
-    /// Show that the tree begins with [`Plan::sizes`], from this one of them on.
+    /// Show that the tree begins with the trees of [`Plan::sizes`], from this position in the list on.
     Sizes(usize),
     /// Show the first leaf.
     Declaration,
-    /// Prove [`Plan::leaves`], from this one of them on.
+    /// Prove [`Plan::leaves`], from this position in the list on.
     Leaves(usize),
     /// Show all leaves from this one on.
     WholeLeaves(u64),
@@ -184,13 +185,13 @@ enum Step {
 }
 
 impl Audit {
-    /// Begins an audit. `now`: milliseconds since 1970.
+    /// Begins an audit. `now` is in milliseconds since 1970.
     pub fn new(holdings: Holdings, now: u64) -> Self {
         let (shown, plan) = (Shown::default(), Plan::default());
         Self { holdings, shown, plan, step: Step::Tree, asked_at: now, silence: None }
     }
 
-    /// What to ask the agency next; `None`: nothing more, [`Audit::conclude`].
+    /// The next question to the agency. `None` if there is nothing more to ask; then [`Audit::conclude`].
     pub fn question(&self) -> Option<wire::Prove> {
         let mut prove = match self.step {
             Step::Tree => wire::Prove::default(),
@@ -203,12 +204,12 @@ impl Audit {
             }
             Step::Done => return None,
         };
-        // The ledger may grow between two answers: each tree must begin with the one before.
+        // The ledger may grow between two answers. Each tree must begin with the one before.
         prove.sizes.extend(self.shown.newest().map(|tree| tree.checkpoint.size));
         Some(prove)
     }
 
-    /// The agency's answer to [`Audit::question`], under the charters of now.
+    /// Takes the agency's answer to [`Audit::question`]. `charters` are the ones trusted now.
     pub fn answer(&mut self, proof: wire::Proof, charters: &Charters) {
         let Some(question) = self.question() else { return };
         match self.taken(&question, proof, charters) {
@@ -217,7 +218,7 @@ impl Audit {
         }
     }
 
-    /// The question has no answer; `problem` says why, in words. What was shown before counts.
+    /// Ends the questions because one has no answer. `problem` is the reason in words. Earlier answers still count.
     pub fn unanswered(&mut self, problem: String) {
         if self.step != Step::Done {
             self.silence = Some(problem);
@@ -225,13 +226,14 @@ impl Audit {
         }
     }
 
-    /// How far it is.
+    /// The progress of the audit.
     pub fn progress(&self) -> Progress {
         let total = if self.plan.reads_whole { self.plan.size } else { self.plan.leaves.len() as u64 };
         Progress { checked: self.shown.checked().min(total), total }
     }
 
-    /// Puts what is held beside what was shown, under the charters of now. `now`: milliseconds since 1970.
+    /// Compares the holdings with the answers, and judges every suspicion. `charters` are the ones trusted now. `now` is in milliseconds since
+    /// 1970.
     ///
     /// # Errors
     /// When the own records cannot be read.
@@ -252,7 +254,7 @@ impl Audit {
         })
     }
 
-    /// Takes an answer; the step that follows.
+    /// Takes an answer. Returns the step that follows.
     fn taken(&mut self, question: &wire::Prove, proof: wire::Proof, charters: &Charters) -> Result<Step, NoProof> {
         let leaves = self.shown.take(question, proof, &self.holdings.assignment.agency, charters)?;
         Ok(match self.step {
@@ -277,7 +279,7 @@ impl Audit {
         })
     }
 
-    /// What to ask of the ledger whose tree was just shown.
+    /// The plan for the ledger whose tree was just shown.
     fn plan(&self, charters: &Charters) -> Plan {
         let Some(tree) = self.shown.newest() else { return Plan::default() };
         let (epoch, size) = tree.extent();
@@ -285,7 +287,7 @@ impl Audit {
         Plan {
             size,
             sizes: self.holdings.sizes_within(epoch, size),
-            // Every epoch but the first begins with its declaration, which everybody may read.
+            // Every epoch but the first begins with its declaration, which every agency may read.
             is_declared: epoch > Epoch::FIRST && size > 0,
             reads_whole: charters.newest().is_oversight(&assignment.auditor) && assignment.scope.complaint.is_none(),
             leaves: self.holdings.leaves_within(epoch, size),
@@ -296,7 +298,7 @@ impl Audit {
         if self.plan.reads_whole { Step::WholeLeaves(0) } else { Step::Leaves(0) }
     }
 
-    /// This step, or the first one after it that has something to ask.
+    /// This step if it has something to ask, otherwise the first later step that has.
     fn this_or_next(&self, step: Step) -> Step {
         let plan = &self.plan;
         let next = match step {
@@ -311,7 +313,7 @@ impl Audit {
         }
     }
 
-    /// Notes a leaf that was shown whole; its bytes only if this node does not have the entry.
+    /// Keeps the index of a leaf that was shown whole, and its bytes if this node does not have the entry.
     fn take_whole_leaf(&mut self, index: LedgerIndex, signed: Vec<u8>) {
         let Some(id) = entry_id(&signed) else { return };
         let is_lacking = !self.holdings.entries.contains_key(&id) && self.shown.lacking_bytes < LACKING_BYTES;
@@ -320,7 +322,7 @@ impl Audit {
     }
 }
 
-/// What the judge holds for proven, proven findings first, and of each kind not too many.
+/// The suspicions that the judge confirms: proven findings first, and of each kind at most [`FINDINGS_OF_A_KIND`].
 fn judged(
     agency: &AgencyId,
     suspicions: Vec<Kind>,
@@ -330,7 +332,7 @@ fn judged(
     let judge = Judge::new(charters);
     let accuse = |finding| {
         let accusation = wire::Accusation { accused: agency.to_string(), finding: Some(finding) };
-        // What looked wrong and is not is dropped here.
+        // A suspicion that the judge does not confirm is dropped here.
         let statement = judge.judge(&accusation, now).ok()?;
         Some((accusation, statement))
     };
@@ -353,7 +355,7 @@ fn entry_id(signed: &[u8]) -> Option<EntryId> {
     Some(EntryId::of(&envelope.entry))
 }
 
-/// At most `most` of a list, from one of them on.
+/// At most `most` elements of a list, from the position `from` on.
 fn part(all: &[u64], from: usize, most: usize) -> Vec<u64> {
     all.iter().skip(from).take(most).copied().collect()
 }

@@ -1,60 +1,61 @@
-//! Keeps a node from signing while its ledger may have been set back or lost.
+//! The rollback guard: it keeps a node from signing while its ledger may have been set back or lost.
 //!
-//! A node whose disk was set back must not sign other leaves where peers hold the old ones. It learns that from what its peers show in their
-//! greetings, and from its own derived files, so it hears them before it signs.
+//! A node whose disk was set back must not sign new leaves in places where its peers hold the old ones. Its peers show in their handshakes what
+//! they hold of its ledger, and its own derived files show how long the ledger was. So the node hears them before it signs.
 //!
 //! ```text
 //! start -> Waiting --all peers heard, or time--> Clear
 //!             |                                    |
-//!             +------ somebody saw more -----------+--> SetBack: nothing is taken, signed or sent; links only greet
+//!             +------ a peer saw more -------------+--> SetBack: nothing is taken, signed or sent; links only shake hands
 //! ```
 //!
-//! Must not know files, links or how a ledger is stored: [`OwnTree`] is what it may ask of the ledger.
+//! Must not know files, links or how a ledger is stored. It reads the ledger through [`OwnTree`].
 //!
 //! Invariants:
-//! - what a peer shows counts only with the node's own signature under it: a checkpoint, or an entry with its place;
-//! - a later epoch makes every earlier one history: what peers saw of those is no conflict any more;
-//! - no peer, and no silence of all, keeps a node from signing for longer than [`limits::HEAR_PEERS`];
-//! - `SetBack` is never left: it ends with the next start, if the ledger then holds what was seen, or has begun a new epoch.
+//! - a peer's proof counts only under the node's own signature: a checkpoint, or an entry with its place;
+//! - proofs of an epoch that the ledger has left behind are no conflict;
+//! - no peer, and no silence of all peers, keeps a node from signing for longer than [`limits::HEAR_PEERS`];
+//! - `SetBack` lasts as long as the process runs. The next start ends it, if the ledger then holds what was seen or has begun a new epoch.
 
 mod sighting;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-pub use self::sighting::{Compared, OwnTree, Proof, Shown, Sighting, Signer};
-use crate::ids::{AgencyId, Epoch};
-use crate::limits;
+pub use self::sighting::{Compared, OwnTree, Proof, ShownLedger, Sighting, Signer};
+use crate::base::ids::{AgencyId, Epoch};
+use crate::base::limits;
 
-/// How far a ledger reaches.
+/// The extent of a ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
-    /// Its epoch.
+    /// The newest epoch.
     pub epoch: Epoch,
-    /// Its leaves.
+    /// Number of leaves in that epoch.
     pub size: u64,
 }
 
-/// How something that this node signed, and that a peer shows, compares with this node's ledger.
+/// The relation of a shown ledger, which this node once signed, to the ledger that is here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It is a part of this ledger.
+pub enum Relation {
+    /// The shown ledger is a part of this ledger.
     Part,
-    /// It is of an epoch that this ledger has left behind.
+    /// The shown ledger is of an epoch that this ledger has left behind.
     EarlierEpoch,
-    /// The ledger was longer when it was signed.
+    /// The shown ledger has more leaves.
     Longer,
-    /// The ledger had other leaves when it was signed.
+    /// The shown ledger has other leaves.
     Other,
-    /// It is of an epoch that this ledger has not begun.
+    /// The shown ledger is of an epoch that this ledger has not begun.
     LaterEpoch,
 }
 
-impl Standing {
-    /// Compares a shown extent with this ledger. `same` is called only if the shown extent lies within, and says whether the leaves are the same.
+impl Relation {
+    /// Compares a shown extent with the one here. `same` says whether the leaves are the same. It is called only if the shown extent lies within
+    /// this ledger.
     ///
     /// # Errors
-    /// That of `same`.
+    /// The error of `same`.
     pub fn of<E>(ours: Extent, shown: Extent, same: impl FnOnce() -> Result<bool, E>) -> Result<Self, E> {
         Ok(match shown.epoch.cmp(&ours.epoch) {
             std::cmp::Ordering::Less => Self::EarlierEpoch,
@@ -65,43 +66,44 @@ impl Standing {
         })
     }
 
-    /// Whether this ledger was set back or lost: nothing may be signed in it any more.
+    /// Whether it shows that this ledger was set back or lost. Then nothing may be signed in it.
     pub fn is_conflict(self) -> bool {
         matches!(self, Self::Longer | Self::Other | Self::LaterEpoch)
     }
 }
 
 /// Whether a node may sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Not yet: peers are being heard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GuardState {
+    /// The node may not sign yet. It has just started, and its peers are asked what they saw of its ledger.
+    #[default]
     Waiting,
-    /// It may.
+    /// The node may sign.
     Clear,
-    /// Its ledger was set back or lost: only its operator can help.
+    /// The ledger was set back or lost, because a peer has seen more of it. The node signs nothing until its operator repairs it.
     SetBack,
 }
 
 /// The guard of one run of a node. Times are durations since its start.
 #[derive(Clone, Debug)]
 pub struct RollbackGuard {
-    state: State,
+    state: GuardState,
     wait: PeerWait,
     sightings: Vec<Sighting>,
 }
 
-/// A guard at the start of a node.
+/// The guard at the start of a node.
 #[derive(Clone, Debug)]
 pub struct Begun {
     /// The guard.
     pub guard: RollbackGuard,
-    /// [`RollbackGuard::sightings`] differ from what was stored, or are worth storing again.
+    /// Whether the caller must store [`RollbackGuard::sightings`] now.
     pub must_store: bool,
-    /// There were stored sightings, and none of them contradicts the ledger any more.
+    /// Whether there were stored sightings and none of them contradicts the ledger any more.
     pub is_mended: bool,
 }
 
-/// Why a wait ended.
+/// The reason why the wait for peers ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
     /// All peers were heard.
@@ -111,8 +113,10 @@ pub enum Settled {
 }
 
 impl RollbackGuard {
-    /// The guard of a node that starts with these adjacent peers. `stored`: sightings of earlier runs; `local`: what the node's own derived files
-    /// show now. Only those survive that contradict the ledger.
+    /// The guard of a node that starts with these adjacent peers.
+    ///
+    /// `stored` are the sightings of earlier runs. `local` are those of the node's own derived files. Only sightings that contradict the ledger
+    /// are kept.
     ///
     /// # Errors
     /// When the ledger cannot be read.
@@ -127,57 +131,57 @@ impl RollbackGuard {
         let mut sightings = Vec::new();
         for sighting in stored.into_iter().chain(local) {
             let compared = Compared::of(&sighting.proof, signer, tree)?;
-            if compared.is_some_and(|compared| compared.standing.is_conflict()) {
+            if compared.is_some_and(|compared| compared.relation.is_conflict()) {
                 sightings.push(sighting);
             }
         }
         let wait = PeerWait::new(peers);
         let state = match () {
-            () if !sightings.is_empty() => State::SetBack,
-            () if wait.ends().is_zero() => State::Clear,
-            () => State::Waiting,
+            () if !sightings.is_empty() => GuardState::SetBack,
+            () if wait.ends().is_zero() => GuardState::Clear,
+            () => GuardState::Waiting,
         };
         let (must_store, is_mended) = (had_stored || !sightings.is_empty(), had_stored && sightings.is_empty());
         Ok(Begun { guard: Self { state, wait, sightings }, must_store, is_mended })
     }
 
-    /// The guard of a ledger that nobody can have seen: a new epoch that is being begun.
+    /// The guard of a new epoch, which nobody can have seen yet.
     pub fn clear() -> Self {
-        Self { state: State::Clear, wait: PeerWait::new([]), sightings: Vec::new() }
+        Self { state: GuardState::Clear, wait: PeerWait::new([]), sightings: Vec::new() }
     }
 
     /// Whether the node may sign.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> GuardState {
         self.state
     }
 
-    /// What contradicts the ledger. It must outlast a restart.
+    /// The sightings that contradict the ledger. They must outlast a restart.
     pub fn sightings(&self) -> &[Sighting] {
         &self.sightings
     }
 
-    /// When [`RollbackGuard::timeout`] is due; `None`: the wait is over.
+    /// The time at which [`RollbackGuard::timeout`] is due. `None` if the node does not wait.
     pub fn next_timeout(&self) -> Option<Duration> {
-        (self.state == State::Waiting).then(|| self.wait.ends())
+        (self.state == GuardState::Waiting).then(|| self.wait.ends())
     }
 
-    /// A peer showed what it saw, and nothing contradicts the ledger.
+    /// A peer showed what it holds, and nothing of it contradicts the ledger. Returns the reason if this ends the wait.
     pub fn heard(&mut self, peer: &AgencyId, elapsed: Duration) -> Option<Settled> {
         self.wait.heard(peer, elapsed);
         self.timeout(elapsed)
     }
 
-    /// Ends the wait, if it is time.
+    /// Ends the wait if its time is over. Returns the reason.
     pub fn timeout(&mut self, elapsed: Duration) -> Option<Settled> {
         let ends = self.next_timeout().filter(|ends| *ends <= elapsed)?;
-        self.state = State::Clear;
+        self.state = GuardState::Clear;
         Some(if ends.is_zero() { Settled::AllHeard } else { Settled::TimeOver })
     }
 
-    /// Somebody saw more of the ledger than there is, or something else; whether [`RollbackGuard::sightings`] must be stored. Of each kind of proof
-    /// the newest by each party is kept.
+    /// Takes a sighting that contradicts the ledger. Returns whether the caller must store [`RollbackGuard::sightings`]. The newest sighting of each
+    /// kind of proof by each party is kept.
     pub fn set_back(&mut self, sighting: Sighting) -> bool {
-        self.state = State::SetBack;
+        self.state = GuardState::SetBack;
         let is_of_kind = |old: &Sighting| {
             old.by == sighting.by && std::mem::discriminant(&old.proof) == std::mem::discriminant(&sighting.proof)
         };
@@ -190,7 +194,7 @@ impl RollbackGuard {
     }
 }
 
-/// How long a node that has just started gives its peers to say what they saw.
+/// The wait of a starting node for its peers.
 #[derive(Clone, Debug)]
 pub struct PeerWait {
     unheard: BTreeSet<AgencyId>,
@@ -203,16 +207,17 @@ impl PeerWait {
         Self { unheard: peers.into_iter().collect(), first_heard: None }
     }
 
-    /// A peer showed what it saw, and there is no conflict; `elapsed` since the start.
+    /// A peer showed what it holds, `elapsed` after the start, and there is no conflict.
     pub fn heard(&mut self, peer: &AgencyId, elapsed: Duration) {
         if self.unheard.remove(peer) {
             self.first_heard.get_or_insert(elapsed);
         }
     }
 
-    /// When it ends, since the start, as things stand: at once when all were heard; a moment after the first, because peers that can be
-    /// reached answer within moments of each other; in any case after [`limits::HEAR_PEERS`], because an outage of all peers must not be
-    /// one of this node.
+    /// The end of the wait, as a duration since the start. Zero when all peers were heard.
+    ///
+    /// After the first peer was heard the wait is short, because peers that can be reached answer at nearly the same time. It ends after
+    /// [`limits::HEAR_PEERS`] in any case, because an outage of all peers must not stop this node.
     pub fn ends(&self) -> Duration {
         match self.first_heard {
             _ if self.unheard.is_empty() => Duration::ZERO,

@@ -11,9 +11,9 @@ use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use sinergi_cli::commands::init::Kind as AgencyKind;
 use sinergi_cli::demo::federation::Agency;
-use sinergi_proto::checkpoint::Checkpoint;
-use sinergi_proto::ids::LedgerIndex;
-use sinergi_proto::tree::TreeNodes;
+use sinergi_proto::base::ids::LedgerIndex;
+use sinergi_proto::tlog::checkpoint::Checkpoint;
+use sinergi_proto::tlog::tree::TreeNodes;
 use sinergi_proto::wire::{self, frame::Kind};
 use sinergi_tests::federation::{NAME, TestFederation, agency, province_and_city};
 use sinergi_tests::measure::{CONNECTIONS, Load, arrived, numbers, percentile};
@@ -131,7 +131,7 @@ async fn proofs(federation: &mut TestFederation, entries: u64, questions: usize)
         let (time, nodes, root) =
             asked(&mut link, &impostor, wire::Prove { sizes: vec![size], ..Default::default() }).await;
         consistency.push(time);
-        nodes.beginning(size, root).expect("the beginning is proved");
+        nodes.consistency(size, root).expect("the beginning is proved");
         ping.push(pinged(&mut link).await);
     }
     drop(link);
@@ -159,14 +159,14 @@ async fn asked(link: &mut Connection, asker: &Impostor, prove: wire::Prove) -> (
     let province = agency(PROVINCE);
     let keys = asker.directory.charters().checkpoint_keys(&province).expect("a member");
     let checkpoint = Checkpoint::open(&proof.checkpoint, NAME, &province, &keys).expect("its checkpoint");
-    let nodes = TreeNodes::shown(checkpoint.size, &proof.nodes).expect("nodes of its tree");
+    let nodes = TreeNodes::from_wire(checkpoint.size, &proof.nodes).expect("nodes of its tree");
     (millis, nodes, checkpoint.root)
 }
 
 /// The milliseconds of a frame to the province and back that asks for nothing: the share of the link.
 async fn pinged(link: &mut Connection) -> f64 {
     let began = Instant::now();
-    link.say(Kind::Ping(wire::Ping { reply: false, now: sinergi_daemon::time::now_millis(), nonce: 0 })).await;
+    link.say(Kind::Ping(wire::Ping { reply: false, now: sinergi_daemon::base::time::now_millis(), nonce: 0 })).await;
     loop {
         let frame = link.inbound.message().await.expect("the link holds").expect("the link holds");
         if matches!(frame.kind, Some(Kind::Ping(ping)) if ping.reply) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sinergi_tests::federation::{TestFederation, TestNode, province_and_city};
 use sinergi_tests::measure::{
-    CONNECTIONS, Load, arrived, disk_bytes, numbers, peak_rss_mib, percentile, processor_micros, syncs,
+    ARRIVAL, CONNECTIONS, Load, arrived, disk_bytes, numbers, peak_rss_mib, percentile, processor_micros, syncs,
 };
 use sinergi_tests::program;
 use tokio::task::JoinSet;
@@ -120,6 +120,7 @@ async fn paced(a: &TestNode, b: &TestNode, load: &Load) -> Vec<f64> {
                 if offered {
                     return began.elapsed().as_secs_f64() * 1000.0;
                 }
+                assert!(began.elapsed() < ARRIVAL, "{complaint} never arrived at {B}");
                 // A thread's sleep: the runtime's timer ticks in milliseconds, as long as what is measured.
                 tokio::task::spawn_blocking(|| std::thread::sleep(PAUSE)).await.expect("a pause ends");
             }

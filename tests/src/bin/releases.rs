@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use sinergi_proto::ids::ComplaintId;
+use sinergi_proto::base::ids::ComplaintId;
 use sinergi_tests::federation::{TestFederation, TestNode, province_and_city};
 use sinergi_tests::measure::{CONNECTIONS, Load};
 use tokio::time::Instant;

@@ -56,7 +56,7 @@ async fn grow(load: &Load) {
 
     let listed = b.lists_newest(50).await;
     let oldest = listed.last().expect("a complaint").complaint.clone();
-    let id = sinergi_proto::ids::ComplaintId::from_slice(&oldest).expect("an id");
+    let id = sinergi_proto::base::ids::ComplaintId::from_slice(&oldest).expect("an id");
     let list = median(async || drop(b.lists_newest(50).await)).await;
     let show = median(async || drop(b.shows(id).await)).await;
     let status = median(async || drop(b.status().await)).await;

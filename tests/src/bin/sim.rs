@@ -1,11 +1,13 @@
 //! `sim`: runs the simulation over many seeds. A seed that fails prints the command that repeats it exactly.
+//!
+//! With `--liar NAME` every seed tells that lie, and what became of it is printed; `--liar none`: nobody lies.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
-use sinergi_tests::measure::numbers;
-use sinergi_tests::sim::{Plan, Report, run};
+use parking_lot::Mutex;
+use sinergi_tests::measure::numbers_in;
+use sinergi_tests::sim::{LieKind, Plan, Report, Told, run};
 use tokio::time::Instant;
 
 /// A run is many small maps and frames.
@@ -13,9 +15,12 @@ use tokio::time::Instant;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    let [seeds, from, most] = match numbers([("--seeds", 200), ("--from", 0), ("--most", 50)]) {
-        Ok(numbers) => numbers,
-        Err(problem) => {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let asked = liar(&mut arguments);
+    let numbers = numbers_in(arguments.into_iter(), [("--seeds", 200), ("--from", 0), ("--most", 50)]);
+    let (liar, [seeds, from, most]) = match (asked, numbers) {
+        (Ok(liar), Ok(numbers)) => (liar, numbers),
+        (Err(problem), _) | (_, Err(problem)) => {
             eprintln!("{problem}");
             return ExitCode::from(2);
         }
@@ -29,8 +34,14 @@ fn main() -> ExitCode {
             if seed >= end {
                 break;
             }
-            match run(Plan::of(seed, most)) {
-                Ok(report) => add(&mut total.lock().unwrap_or_else(PoisonError::into_inner), &report),
+            let plan = Plan::of(seed, most);
+            match run(Plan { lie: liar.unwrap_or(plan.lie), ..plan }) {
+                Ok(report) => {
+                    if let (Some(told), Some(_)) = (&report.told, liar) {
+                        println!("{}", became(seed, told));
+                    }
+                    add(&mut total.lock(), &report);
+                }
                 Err(failure) => {
                     failed.fetch_add(1, Ordering::Relaxed);
                     println!("{failure}");
@@ -42,7 +53,7 @@ fn main() -> ExitCode {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         (0..threads).for_each(|_| drop(scope.spawn(work)));
     });
-    let (failed, total) = (failed.load(Ordering::Relaxed), total.into_inner().unwrap_or_else(PoisonError::into_inner));
+    let (failed, total) = (failed.load(Ordering::Relaxed), total.into_inner());
     println!(
         "{seeds} seeds from {from}: {failed} failed; {} events, {} complaints, {} acknowledged entries, {} superseded, {} ledgers recovered, {} findings against who did not declare a loss, {} s",
         total.events,
@@ -54,6 +65,28 @@ fn main() -> ExitCode {
         began.elapsed().as_secs()
     );
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Takes `--liar NAME` out of the arguments: the lie that every seed tells, if any; `None`: as the plan draws.
+fn liar(arguments: &mut Vec<String>) -> Result<Option<Option<&'static LieKind>>, String> {
+    let Some(at) = arguments.iter().position(|argument| argument == "--liar") else { return Ok(None) };
+    let names = || LieKind::all().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
+    let name = arguments.get(at + 1).cloned().ok_or_else(|| format!("--liar needs a name: none, {}", names()))?;
+    arguments.drain(at..at + 2);
+    match name.as_str() {
+        "none" => Ok(Some(None)),
+        name => match LieKind::named(name) {
+            Some(kind) => Ok(Some(Some(kind))),
+            None => Err(format!("there is no lie {name:?}; there are none, {}", names())),
+        },
+    }
+}
+
+fn became(seed: u64, told: &Told) -> String {
+    let Told { name, was_told, findings, faults } = told;
+    let findings: Vec<&str> = findings.iter().map(|finding| finding.name()).collect();
+    let reached = if *was_told { "reached who must find it" } else { "reached nobody who must find it" };
+    format!("seed {seed}: {name} {reached}; findings [{}], faults {faults:?}", findings.join(", "))
 }
 
 fn add(total: &mut Report, report: &Report) {

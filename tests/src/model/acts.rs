@@ -2,9 +2,9 @@
 //!
 //! Must not know the rules of custody: whether an act is allowed is asked of the real code.
 
+use sinergi_proto::base::ids::EntryId;
 use sinergi_proto::complaint::{Actor, Author, Command, Complaint, NewOffer, decide};
 use sinergi_proto::entry::CustodyAct;
-use sinergi_proto::ids::EntryId;
 use sinergi_proto::wire::{self, entry::Body};
 
 use super::members::{Agency, Members};

@@ -13,11 +13,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sinergi_proto::admission::{Verdict, admit, authenticate};
-use sinergi_proto::clock::HybridClock;
+use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::complaint::{Complaint, recall_to_answer};
 use sinergi_proto::entry::{Body, CaseAct, Entry, EntryDraft, Place};
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
-use sinergi_proto::route::{Reach, routes};
+use sinergi_proto::routing::route::{Reach, routes};
 use sinergi_proto::wire::{self, entry::Body as Wire};
 
 use super::acts::{self, Act};

@@ -1,6 +1,6 @@
 //! Who takes part: agencies with their entry keys, under a charter that its manager signed, and clocks that differ.
 //!
-//! Invariant: two clocks differ by less than a receiver allows ([`sinergi_proto::limits::CLOCK_AHEAD`]), in the direction that helps a fork
+//! Invariant: two clocks differ by less than a receiver allows ([`sinergi_proto::base::limits::CLOCK_AHEAD`]), in the direction that helps a fork
 //! most: the first holder's is fast, the addressee's slow.
 
 use std::fmt;
@@ -8,11 +8,11 @@ use std::fmt;
 use data_encoding::BASE64;
 use ed25519_zebra::VerificationKeyBytes;
 use sinergi_cli::charter::{draft, verifier_key};
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{
     Charter, CharterText, Charters, KeyUse, ManagerText, MemberKeyText, MemberKind, MemberStatus, MemberText,
 };
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::key::SigningKey;
 
 /// Name of the federation.
 pub const FEDERATION: &str = "lapor.example";

@@ -9,8 +9,8 @@ mod sights;
 
 use std::collections::{BTreeSet, HashSet};
 
+use sinergi_proto::base::ids::EntryId;
 use sinergi_proto::complaint::Complaint;
-use sinergi_proto::ids::EntryId;
 use stateright::Property;
 
 use super::book::View;

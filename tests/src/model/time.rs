@@ -33,7 +33,7 @@ pub fn answer_by(clock: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::limits::{ANSWER_MARGIN, CLOCK_AHEAD};
+    use sinergi_proto::base::limits::{ANSWER_MARGIN, CLOCK_AHEAD};
 
     use super::*;
 

@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, PollNext, select_with_strategy};
 use prost::Message;
-use sinergi_daemon::tls::{self, Authorities, Credentials, SharedAuthorities};
+use sinergi_daemon::transport::tls::{self, Authorities, Credentials, SharedAuthorities};
 use sinergi_proto::wire::Frame;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;

@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sinergi_proto::checkpoint::Checkpoint;
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::entry::{Body, Entry};
-use sinergi_proto::evidence::{Finding, Judge, NotProven};
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
-use sinergi_proto::tree::{TreeNodes, nodes_needed};
-use sinergi_proto::watch::{Beginning, Noted, Taken, Watched, two_trees};
+use sinergi_proto::tlog::checkpoint::Checkpoint;
+use sinergi_proto::tlog::tree::{TreeNodes, nodes_needed};
+use sinergi_proto::transparency::evidence::{Finding, Judge, NotProven};
+use sinergi_proto::transparency::watch::{Prefix, Taken, VerifiedCheckpoint, Watched, two_trees};
 use sinergi_proto::wire::{self, accusation::Finding as Kind, concealed::KnownBy};
 use tlog_tiles::HashReader;
 
@@ -101,6 +101,10 @@ impl<'a> Accuser<'a> {
         let judge = Judge::new(&self.topology.charters);
         let mut found = Vec::new();
         for (accused, epoch, finding) in all {
+            // What liars sign is for their peers to find.
+            if self.nodes[&accused].lie().is_some() {
+                continue;
+            }
             let accusation = wire::Accusation { accused: accused.to_string(), finding: Some(finding) };
             match judge.judge(&accusation, self.now) {
                 Ok(said) => found.push(Found { accused, epoch, finding: said.finding, text: said.text }),
@@ -155,7 +159,7 @@ impl<'a> Accuser<'a> {
         for ((agency, epoch), tree) in &self.trees {
             let within = |(shown, _): &(&Seen, _)| shown.epoch == *epoch && shown.size <= tree.seen.size;
             for (shown, smaller) in self.shown_by(agency).filter(within) {
-                let Beginning { root, proof, .. } = tree.beginning(shown.size);
+                let Prefix { root, proof, .. } = tree.beginning(shown.size);
                 all.push((agency.clone(), *epoch, two_trees(smaller, tree.note, root, &proof)));
             }
         }
@@ -199,10 +203,10 @@ impl<'a> Accuser<'a> {
             let noted = |(seen, note): (&Seen, &[u8])| {
                 let Seen { epoch, size, seconds, root } = *seen;
                 let checkpoint = Checkpoint { epoch, size, root, seconds: Some(seconds) };
-                Noted { checkpoint, note: note.to_vec() }
+                VerifiedCheckpoint { checkpoint, note: note.to_vec() }
             };
             let of_epoch = self.shown_by(agency).filter(|(seen, _)| seen.epoch == *epoch);
-            let shown: Vec<Noted> = of_epoch.map(noted).collect();
+            let shown: Vec<VerifiedCheckpoint> = of_epoch.map(noted).collect();
             let (early, late) = shown.split_at(shown.len() / 2);
             let mut watched = Watched::default();
             let taken = late.iter().chain(early.iter().rev()).chain(late).map(|shown| watched.take(shown.clone()));
@@ -292,7 +296,8 @@ impl<'a> Accuser<'a> {
     pub fn withheld(self) -> Result<Vec<Found>, String> {
         let charter = self.topology.charters.newest();
         let mut all = Vec::new();
-        for auditor in self.nodes.values().filter(|node| node.state == State::Clear && charter.is_oversight(&node.id)) {
+        let honest = self.nodes.values().filter(|node| node.lie().is_none());
+        for auditor in honest.filter(|node| node.state == State::Clear && charter.is_oversight(&node.id)) {
             // What was not passed over, but waits here: for a parent, or for its time.
             let waits: BTreeSet<EntryId> = auditor.ledger.deferred.values().map(|(header, _)| header.entry).collect();
             for node in auditor.adjacent().iter().map(|peer| &self.nodes[peer]) {
@@ -337,10 +342,10 @@ fn leaf_of(tree: Tree<'_>, index: LedgerIndex) -> wire::LeafProof {
 }
 
 impl Tree<'_> {
-    fn beginning(&self, size: u64) -> Beginning {
-        let shown = self.nodes(&[], &[size]).beginning(size, self.seen.root);
+    fn beginning(&self, size: u64) -> Prefix {
+        let shown = self.nodes(&[], &[size]).consistency(size, self.seen.root);
         let (root, proof) = shown.expect("a ledger proves its own beginnings");
-        Beginning { size, root, proof }
+        Prefix { size, root, proof }
     }
 
     fn nodes(&self, leaves: &[LedgerIndex], sizes: &[u64]) -> TreeNodes {
@@ -348,6 +353,6 @@ impl Tree<'_> {
         let hashes = self.ledger.read_hashes(&numbers).expect("within the tree");
         let node = |(number, hash): (u64, tlog_tiles::Hash)| wire::TreeNode { number, hash: hash.0.to_vec() };
         let nodes: Vec<wire::TreeNode> = numbers.into_iter().zip(hashes).map(node).collect();
-        TreeNodes::shown(self.seen.size, &nodes).expect("hashes")
+        TreeNodes::from_wire(self.seen.size, &nodes).expect("hashes")
     }
 }

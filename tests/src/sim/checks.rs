@@ -10,10 +10,10 @@ use std::sync::Arc;
 use prost::Message;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use sinergi_proto::admission::received::{Received, receive_items};
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::charter::Charters;
-use sinergi_proto::checkpoint::Checkpoint;
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::intake::{Received, receive_items};
+use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::wire;
 
 use super::topology::FEDERATION;

@@ -1,10 +1,11 @@
-//! What must hold. Each invariant is one file and one claim.
+//! What must hold, whatever one agency does: of honest nodes, and as honest nodes see it. Each invariant is one file and one claim.
 
 mod acknowledged_is_never_lost;
 mod at_most_one_open_offer;
 mod content_goes_to_whom_it_may;
 mod converged;
 mod equal_sets_equal_states;
+mod every_lie_is_found;
 mod incremental_equals_from_nothing;
 mod no_duplicates;
 mod no_honest_link_is_at_fault;
@@ -20,10 +21,8 @@ mod the_erased_is_gone;
 mod what_was_delivered_is_receipted;
 mod who_knew_better_moves_nothing;
 
+pub use super::node::Broken;
 use super::world::World;
-
-/// The name of the invariant that does not hold, and what was found.
-pub type Broken = (&'static str, String);
 
 /// What holds after every event.
 ///
@@ -56,5 +55,6 @@ pub fn at_the_end(world: &World) -> Result<(), Broken> {
     receipts_hold::check(world)?;
     nobody_honest_is_accused::check(world)?;
     what_was_delivered_is_receipted::check(world)?;
-    converged::check(world)
+    converged::check(world)?;
+    every_lie_is_found::check(world)
 }

@@ -4,28 +4,32 @@
 //!
 //! Invariant: changed only by [`Ledger::apply`], [`Ledger::destroy`] and [`Ledger::begin_epoch`], when the disk of [`super::node`] says so.
 
+mod held;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use prost::Message;
+use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charters;
-use sinergi_proto::checkpoint::Checkpoint;
-use sinergi_proto::clock::HybridClock;
-use sinergi_proto::content::Content;
-use sinergi_proto::cursor::Cursor;
 use sinergi_proto::engine::{
     Case, DeferredHeader, Destroy, External, ItemKey, LeafHeader, ReceiptHeader, Record, RoutingHeader, Snapshot, View,
 };
 use sinergi_proto::entry::Entry;
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
-use sinergi_proto::limits;
-use sinergi_proto::outbox::{self, FrameRoom, LedgerView, Step};
-use sinergi_proto::receipt::Receipt;
-use sinergi_proto::route::{Route, reset_of};
+use sinergi_proto::entry::content::Content;
+use sinergi_proto::routing::cursor::Cursor;
+use sinergi_proto::routing::outbox::{self, FrameRoom, LedgerView, Step};
+use sinergi_proto::routing::route::{Route, reset_of};
+use sinergi_proto::tlog::checkpoint::Checkpoint;
+use sinergi_proto::transparency::receipt::Receipt;
 use sinergi_proto::transparency::rollback_guard::Sighting;
 use sinergi_proto::wire;
 use tlog_tiles::{Error as TreeError, Hash, HashReader};
+
+pub use held::Held;
 
 /// Frames carry little, so that parts, windows and resumption are used by small runs.
 pub const ROOM: FrameRoom = FrameRoom { items: 4, target_bytes: limits::DELIVER_TARGET_BYTES };
@@ -134,6 +138,8 @@ pub struct Ledger {
     pub recorded: Option<SignedCheckpoint>,
     /// What contradicts it: a file beside the ledger, which is synced at once.
     pub sightings: Vec<Sighting>,
+    /// What an audit reads of it, in the order of its records.
+    pub held: Vec<Held>,
 }
 
 impl HashReader for Ledger {
@@ -169,6 +175,7 @@ impl Ledger {
             seen: BTreeMap::new(),
             recorded: None,
             sightings: Vec::new(),
+            held: Vec::new(),
         }
     }
 
@@ -181,6 +188,7 @@ impl Ledger {
 
     /// A record is durable.
     pub fn apply(&mut self, record: Record) {
+        self.held.extend(Held::of(&record, self.next_index()));
         match record {
             Record::Leaf { header, entry } => self.append(header, *entry),
             Record::Content { leaf, content, .. } if leaf == self.next_index() => self.early.push(content),
@@ -205,7 +213,7 @@ impl Ledger {
             Record::Routing(RoutingHeader::Leaf { leaf, routes }) => {
                 self.owed.push(Owed { before: self.leaves.len(), leaf, routes });
             }
-            Record::Routing(RoutingHeader::Introduced { peer }) => {
+            Record::Routing(RoutingHeader::BackfillDone { peer }) => {
                 let (before, leaf, routes) = (self.leaves.len(), LedgerIndex::default(), Vec::new());
                 self.owed.push(Owed { before, leaf, routes });
                 self.introduced.insert(peer);
@@ -216,7 +224,8 @@ impl Ledger {
     fn keep_receipt(&mut self, by: &AgencyId, ack: &[u8]) {
         let ack = wire::Ack::decode(ack).expect("a session keeps whole receipts");
         let receipt = Receipt::parse(&ack).expect("a session keeps checked receipts");
-        let epoch = epoch_of(&receipt.checkpoint).expect("a checked receipt has a checkpoint");
+        // Of a checkpoint that does not verify nothing is known.
+        let Some(epoch) = epoch_of(&receipt.checkpoint) else { return };
         let leaves = receipt.leaves().map(|(entry, leaf)| Acknowledged { by: by.clone(), epoch, entry, leaf });
         self.receipts.extend(leaves);
         self.answered.entry(by.clone()).or_default().extend(receipt.results.iter().map(|result| result.entry));

@@ -5,6 +5,8 @@
 //!   |-- disk      the pipeline of batches: decided, written, durable, applied   (daemon: writer)
 //!   |-- session   the product's sessions: events in, actions out               (daemon: link/session)
 //!   |-- jobs      what their jobs come to                                      (daemon: link/session/jobs)
+//!   |-- audit     audits of peers, and evidence                                (daemon: audit)
+//!   |-- lie       where a liar deviates
 //!   `-- recovery  a new epoch                                                  (daemon: recover)
 //! ```
 //!
@@ -14,8 +16,10 @@
 //! - the ledger changes in `disk` and `recovery` alone, a whole batch or nothing; a crash loses what is not durable;
 //! - nobody is answered before the batch is applied.
 
+mod audit;
 mod disk;
 mod jobs;
+mod lie;
 mod recovery;
 mod session;
 
@@ -25,30 +29,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sinergi_proto::admission::Verdict;
+use sinergi_proto::admission::received::Received;
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch};
+use sinergi_proto::base::key::SigningKey;
+use sinergi_proto::base::limits;
 use sinergi_proto::charter::{Charter, Charters};
-use sinergi_proto::checkpoint::CheckpointSigner;
 use sinergi_proto::complaint::Command;
-use sinergi_proto::content::Content;
-use sinergi_proto::cursor::Cursor;
-use sinergi_proto::engine::{
-    Act, Answer, Batch, CaseRoom, Engine, EngineConfig, GuardState, Input, LeafHeader, Lodge, OldEntry,
-};
+use sinergi_proto::engine::{Act, Answer, Batch, CaseCacheLimits, Engine, EngineConfig, Input, Lodge};
+use sinergi_proto::entry::content::Content;
 use sinergi_proto::entry::{ContentClass, EntryDraft, Place};
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId, Epoch};
-use sinergi_proto::intake::Received;
-use sinergi_proto::key::SigningKey;
-use sinergi_proto::limits;
-use sinergi_proto::sync::{End, Event, GuardState as LinkGuard, Job, JobId, Window};
-use sinergi_proto::transparency::rollback_guard::{self, Begun, RollbackGuard, Sighting, Signer};
-use sinergi_proto::watch::{Noted, WatchedLedgers};
+use sinergi_proto::routing::cursor::Cursor;
+use sinergi_proto::sync::{End, Event, Job, JobId, Window};
+use sinergi_proto::tlog::checkpoint::CheckpointSigner;
+use sinergi_proto::transparency::rollback_guard::{Begun, GuardState, RollbackGuard, Sighting, Signer};
+use sinergi_proto::transparency::watch::{VerifiedCheckpoint, WatchedLedgers};
 use sinergi_proto::wire::{self, Frame, accusation::Finding, entry::Body as Wire};
 
 use super::checks::Checks;
 use super::ledger::{Ledger, Seen, SignedCheckpoint};
 use super::topology::{FEDERATION, Topology};
 
+use audit::Audits;
+pub use audit::Evidence;
 pub use disk::Step;
 use disk::{Flight, Waiter};
+pub use lie::{Broken, Deed, Lie, Others};
 pub use session::Link;
 use session::{PeerMemory, Submission};
 
@@ -104,7 +109,7 @@ pub struct Node {
     charters: Arc<Charters>,
     checks: Rc<Checks>,
     key: SigningKey,
-    case_room: CaseRoom,
+    case_room: CaseCacheLimits,
     /// Decides; `None`: the node does not run.
     engine: Option<Engine>,
     /// What the engine decided since the last batch was closed.
@@ -141,6 +146,9 @@ pub struct Node {
     guard: RollbackGuard,
     /// The peers that were heard in this run of the program.
     heard: BTreeSet<AgencyId>,
+    audits: Audits,
+    /// The lie that it tells; `None`: it is honest.
+    lie: Option<Box<dyn Lie>>,
     started: u64,
     salt: u64,
     effects: Vec<Effect>,
@@ -148,7 +156,7 @@ pub struct Node {
 
 impl Node {
     /// A node that does not run yet.
-    pub fn new(id: &AgencyId, topology: &Topology, case_room: CaseRoom, idle: Duration, window: Window) -> Self {
+    pub fn new(id: &AgencyId, topology: &Topology, case_room: CaseCacheLimits, idle: Duration, window: Window) -> Self {
         let adjacent = topology.adjacent[id].clone();
         Self {
             id: id.clone(),
@@ -180,6 +188,8 @@ impl Node {
             signed: None,
             unrecorded: None,
             checkpoint_keys: topology.checkpoint_keys(id),
+            audits: Audits::default(),
+            lie: None,
             started: 0,
             salt: 0,
             effects: Vec::new(),
@@ -227,11 +237,12 @@ impl Node {
         let mut watch = WatchedLedgers::default();
         let shown = self.ledger.seen.iter().map(|shown| (shown, true));
         for ((agency, note), is_kept) in shown.chain(self.ledger.in_receipts.iter().map(|shown| (shown, false))) {
-            let checkpoint = self.checks.checkpoint(note, agency).expect("it verified when it came");
+            // A receipt is kept whatever its checkpoint is worth.
+            let Some(checkpoint) = self.checks.checkpoint(note, agency) else { continue };
             if is_kept {
                 watch.witnessed(agency, checkpoint.clone());
             }
-            watch.take(agency, Noted { checkpoint, note: note.clone() });
+            watch.take(agency, VerifiedCheckpoint { checkpoint, note: note.clone() });
         }
         self.watch = watch;
     }
@@ -243,7 +254,7 @@ impl Node {
             key: self.key.clone(),
             adjacent: self.adjacent.clone(),
             answer_within_millis: ANSWER_WITHIN,
-            batch_bytes: limits::GROUP_BYTES,
+            batch_bytes: limits::BATCH_BYTES,
             cases: self.case_room,
         };
         Engine::open(self.ledger.snapshot(&self.id, &self.adjacent), config, Arc::clone(&self.charters))
@@ -256,6 +267,7 @@ impl Node {
         self.engine = None;
         self.signed = None;
         self.held.clear();
+        self.audits.stop();
         self.links.clear();
         self.events.clear();
         self.submissions.clear();
@@ -293,9 +305,9 @@ impl Node {
     /// Tells everybody what the guard says.
     fn follow_guard(&mut self, now: u64) {
         let state = match self.guard.state() {
-            rollback_guard::State::Waiting => State::Hearing,
-            rollback_guard::State::Clear => State::Clear,
-            rollback_guard::State::SetBack => State::SetBack,
+            GuardState::Waiting => State::Hearing,
+            GuardState::Clear => State::Clear,
+            GuardState::SetBack => State::SetBack,
         };
         if state == self.state {
             return;
@@ -305,7 +317,7 @@ impl Node {
             State::Clear => {
                 self.decide(Input::Guard(GuardState::Clear), Waiter::Nobody, now);
                 self.sign_checkpoint(now);
-                self.tell_all(&Event::Guard(LinkGuard::Clear));
+                self.tell_all(&Event::Guard(GuardState::Clear));
                 if let Some(signed) = self.signed_event() {
                     self.tell_all(&signed);
                 }
@@ -317,7 +329,7 @@ impl Node {
             State::SetBack => {
                 self.held.clear();
                 self.decide(Input::Guard(GuardState::SetBack), Waiter::Nobody, now);
-                self.tell_all(&Event::Guard(LinkGuard::SetBack));
+                self.tell_all(&Event::Guard(GuardState::SetBack));
             }
             State::Down | State::Hearing => {}
         }
@@ -331,6 +343,9 @@ impl Node {
     pub fn retry(&mut self, now: u64) {
         if self.state == State::Clear {
             self.decide(Input::Tick, Waiter::Nobody, now);
+            self.witness(now);
+            self.audit(now);
+            self.misbehave(now);
             self.ask_peers(now);
         }
     }
@@ -363,7 +378,7 @@ impl Node {
         let case = engine.case(&complaint).or_else(|| self.ledger.cases.get(&complaint));
         let Some(case) = case.map(|case| &case.complaint) else { return };
         let (newest, parents) = (case.newest_clock(), case.parents_of_next());
-        let Some(clock) = sinergi_proto::clock::HybridClock::tick(self.wall(now), newest) else { return };
+        let Some(clock) = sinergi_proto::base::clock::HybridClock::tick(self.wall(now), newest) else { return };
         let answer_by = clock.millis() + ANSWER_WITHIN;
         let reason = wire::ForwardReason::Competence.into();
         let body = wire::Forwarded { basis: basis.0.to_vec(), to: to.to_string(), reason, answer_by };
@@ -379,13 +394,7 @@ impl Node {
             body: Wire::Forwarded(body),
         };
         let signed = draft.sign(&self.key);
-        let (entry, item) = (signed.id, wire::Item { signed_entry: signed.bytes, ..Default::default() });
-        let header =
-            LeafHeader { at: 0, from: None, relays: 0, routes: Vec::new(), unreachable: Vec::new(), external: None };
-        for received in self.checks.items(vec![item]) {
-            let old = OldEntry { header: header.clone(), received };
-            self.decide(Input::TakeOver(Box::new(old)), Waiter::WentBack(entry), now);
-        }
+        self.takes_for_its_own(signed.bytes, Waiter::WentBack(signed.id), now);
     }
 
     /// The adjacent peers.
@@ -452,7 +461,8 @@ impl Node {
         self.signed = Some(signed);
     }
 
-    fn wall(&self, now: u64) -> u64 {
+    /// Its clock, milliseconds since 1970.
+    pub fn wall(&self, now: u64) -> u64 {
         now.saturating_add_signed(self.clock_error)
     }
 }

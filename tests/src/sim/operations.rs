@@ -2,10 +2,10 @@
 
 use rand::RngExt;
 use rand::rngs::StdRng;
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId};
 use sinergi_proto::complaint::{Command, CustodyState, NewOffer};
-use sinergi_proto::content::{Content, reply_code_hash};
 use sinergi_proto::entry::ContentClass;
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId};
+use sinergi_proto::entry::content::{Content, reply_code_hash};
 use sinergi_proto::wire::{self, ReplyWord};
 
 use super::node::{Node, State};

@@ -2,9 +2,9 @@
 
 use rand::RngExt;
 use rand::rngs::StdRng;
-use sinergi_proto::clock::HybridClock;
+use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::entry::{EntryDraft, Place};
-use sinergi_proto::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::wire::{self, entry::Body as Wire};
 
 use super::node::Node;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use sinergi_proto::key::Scheme;
+use sinergi_proto::base::key::Scheme;
 
 /// How the agencies of a run sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use sinergi_cli::charter::{Paper, draft, manager_key_name, verifier_key};
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::key::{Scheme, SigningKey};
 use sinergi_proto::charter::{
     CharterText, Charters, KeyUse, ManagerText, MemberKeyText, MemberKind, MemberStatus, MemberText,
 };
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::key::{Scheme, SigningKey};
 
 use super::checks::Checks;
 use super::signatures::Signatures;
@@ -75,7 +75,7 @@ impl Topology {
         let keys = members.iter().map(|(id, ..)| (agency(id), entry_key(id))).collect();
         let charters = charters(&members);
         let charters = Arc::new(match &scheme {
-            Some(scheme) => charters.under(Arc::clone(scheme)),
+            Some(scheme) => charters.under(scheme),
             None => charters,
         });
         let checks = Rc::new(Checks::new(Arc::clone(&charters), scheme.is_some()));

@@ -2,6 +2,8 @@
 //!
 //! Invariant: events happen in the order of (time, number): one seed gives one run.
 
+mod audits;
+mod liar;
 mod network;
 mod plan;
 mod queue;
@@ -13,9 +15,9 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
-use sinergi_proto::engine::CaseRoom;
-use sinergi_proto::ids::{AgencyId, EntryId, Epoch};
-use sinergi_proto::limits;
+use sinergi_proto::base::ids::{AgencyId, EntryId, Epoch};
+use sinergi_proto::base::limits;
+use sinergi_proto::engine::CaseCacheLimits;
 use sinergi_proto::sync::{Job, JobId};
 use sinergi_proto::wire::Frame;
 
@@ -30,7 +32,7 @@ use super::probe;
 use super::signatures::Signatures;
 use super::topology::Topology;
 use network::{Line, Pair};
-pub use plan::{Failure, Plan, Report};
+pub use plan::{Failure, Plan, Report, Told};
 use queue::Queue;
 
 /// When runs begin: 2025-11-24T16:00:00Z.
@@ -128,6 +130,10 @@ pub struct World {
     pub went_back: BTreeSet<EntryId>,
     /// What a restore took from its node before any other had it.
     pub lost: BTreeSet<EntryId>,
+    /// The agency that lies, if any.
+    pub liar: Option<AgencyId>,
+    /// Links with the liar that an honest agency ended: which one, and the number of the code.
+    pub sent_away: BTreeSet<(AgencyId, u32)>,
     /// What was ever shown to anybody.
     pub archive: Archive,
     /// What the judge holds for shown.
@@ -158,8 +164,8 @@ impl World {
         let topology = Topology::of(plan.nodes, signatures);
         // A cache that holds one complaint finds what was decided on without having been looked up.
         let case_room = match plan.seed % 4 {
-            0 => CaseRoom { complaints: 1, entries: 1 },
-            _ => CaseRoom { complaints: 4096, entries: 65_536 },
+            0 => CaseCacheLimits { complaints: 1, entries: 1 },
+            _ => CaseCacheLimits { complaints: 4096, entries: 65_536 },
         };
         let members: Vec<AgencyId> = topology.adjacent.keys().cloned().collect();
         let idle = IDLE[usize::from(plan.seed.is_multiple_of(8))];
@@ -192,6 +198,8 @@ impl World {
             overfull: None,
             went_back: BTreeSet::new(),
             lost: BTreeSet::new(),
+            liar: None,
+            sent_away: BTreeSet::new(),
             archive: Archive::default(),
             found: Vec::new(),
             accused: Vec::new(),
@@ -201,10 +209,12 @@ impl World {
     }
 
     fn fails(&self, invariant: &'static str, what: String) -> Failure {
-        Failure { seed: self.plan.seed, at: self.now - BEGIN, invariant, what }
+        let lie = self.plan.lie.map(|lie| lie.name);
+        Failure { seed: self.plan.seed, lie, at: self.now - BEGIN, invariant, what }
     }
 
     fn run(&mut self) -> Result<(), Failure> {
+        self.choose_liar();
         for id in self.members.clone() {
             self.at(0, Event::Start(id.clone()));
             self.at(RETRY, Event::Retry(id));
@@ -227,6 +237,7 @@ impl World {
         self.until(BEGIN + TROUBLE)?;
         self.heal();
         self.until(BEGIN + TROUBLE + CONVERGE)?;
+        self.audit_round()?;
         self.accuse(|accuser| accuser.proves())?;
         let world = &*self;
         invariants::at_the_end(world).map_err(|(invariant, what)| world.fails(invariant, what))?;
@@ -266,6 +277,7 @@ impl World {
         }
         self.report.undeclared = self.found.len();
         (self.report.complaints, self.report.superseded) = (complaints.len(), superseded.len());
+        self.report.told = self.told();
     }
 
     fn at(&mut self, after: u64, event: Event) {
@@ -436,7 +448,9 @@ impl World {
         for effect in self.node(id).take_effects() {
             match effect {
                 Effect::Send(connection, to, frame) => {
-                    self.archive.sent(&self.nodes[id], &to, &frame);
+                    if !self.is_liar(id) {
+                        self.archive.sent(&self.nodes[id], &to, &frame);
+                    }
                     self.transmit(connection, id, &to, frame);
                 }
                 Effect::Read(connection, from) => self.has_room(connection, &from, id),

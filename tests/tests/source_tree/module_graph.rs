@@ -1,38 +1,40 @@
-//! Which first-level modules of a crate name each other, and the cycles in that.
+//! Which modules of one room name each other, and the cycles in that.
 //!
-//! A first-level module is one that the crate's root declares, with everything below it. Module `a` depends on module `b` when a path in `a`
-//! outside of tests, in an import, an expression, a type, a macro or an attribute, leads to `b` through `crate` or `super`. The root's
-//! re-exports lead to the module that they name. The root itself depends on everything and is no part of the graph.
+//! A room is a crate or a module, and its modules are the ones that it declares, each with everything below it. Module `a` depends on module `b`
+//! when a path in `a` outside of tests, in an import, an expression, a type, a macro or an attribute, leads to `b` through `crate` or `super`.
+//! The room's re-exports lead to the module that they name. The room's own file depends on everything and is no part of the graph.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::visit::{self, Visit};
-use syn::{Attribute, ImplItem, Item, ItemMod, ItemUse, Macro, Meta, UseTree};
+use syn::{Attribute, Item, ItemMod, ItemUse, Macro, Meta, UseTree};
 
-use crate::sources::{Source, attributes_in_impl, attributes_of, is_test_only};
+use crate::sources::Source;
 
-/// The first-level modules of one crate and what depends on what.
+/// The modules of one room and which of them depends on which.
 pub(crate) struct ModuleGraph {
     /// From a module to another: where the first names the second, as `file:line`.
     edges: BTreeMap<(String, String), Vec<String>>,
 }
 
 impl ModuleGraph {
-    /// Reads the files of one crate; the first is its root.
-    pub(crate) fn of(sources: &[Source]) -> Self {
-        let first_level: BTreeSet<&str> =
-            sources.iter().filter_map(|source| source.modules.first()).map(String::as_str).collect();
-        let reexports = sources.first().map(|root| reexports(&root.syntax, &first_level)).unwrap_or_default();
+    /// The graph of a room, given the files of its crate. An empty room is the crate itself.
+    pub(crate) fn of(sources: &[Source], room: &[String]) -> Self {
+        let inside = |path: &[String]| path.strip_prefix(room).and_then(<[String]>::first).cloned();
+        let modules: BTreeSet<String> = sources.iter().filter_map(|source| inside(&source.modules)).collect();
+        let root = sources.iter().find(|source| source.modules == room);
+        let reexports = root.map(|root| reexports(&root.syntax, &modules)).unwrap_or_default();
         let mut edges: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         for source in sources {
-            let Some(from) = source.modules.first() else { continue };
+            let Some(from) = inside(&source.modules) else { continue };
             let mut references = References { modules: source.modules.clone(), found: Vec::new() };
-            references.visit_file(&source.syntax);
-            for (name, line) in references.found {
-                let to = first_level.get(name.as_str()).or_else(|| reexports.get(&name)).copied();
-                if let Some(to) = to.filter(|to| to != from) {
-                    let places = edges.entry((from.clone(), to.to_owned())).or_default();
+            references.visit_file(&source.syntax_without_tests());
+            for (path, line) in references.found {
+                let Some(name) = inside(&path) else { continue };
+                let to = modules.get(&name).or_else(|| reexports.get(&name));
+                if let Some(to) = to.filter(|to| **to != from) {
+                    let places = edges.entry((from.clone(), to.clone())).or_default();
                     places.push(format!("{}:{line}", source.path));
                 }
             }
@@ -63,6 +65,12 @@ impl ModuleGraph {
             .collect()
     }
 
+    /// Where a module is named by others, as `file:line`.
+    pub(crate) fn uses_of(&self, module: &str) -> Vec<&str> {
+        let uses = self.edges.iter().filter(|((_, to), _)| to == module);
+        uses.flat_map(|(_, places)| places.iter().map(String::as_str)).collect()
+    }
+
     fn reached_from<'a>(&'a self, start: &'a str) -> BTreeSet<&'a str> {
         let (mut reached, mut open) = (BTreeSet::new(), vec![start]);
         while let Some(module) = open.pop() {
@@ -76,15 +84,16 @@ impl ModuleGraph {
     }
 }
 
-/// Names that the root re-exports, with the first-level module that each comes from.
-fn reexports<'a>(root: &syn::File, first_level: &BTreeSet<&'a str>) -> BTreeMap<String, &'a str> {
+/// Names that the room's file re-exports, with the module that each comes from.
+fn reexports(root: &syn::File, modules: &BTreeSet<String>) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for item in &root.items {
         if let Item::Use(ItemUse { tree, .. }) = item {
             for (path, name) in leaves(tree) {
-                let module = path.iter().find(|segment| !matches!(segment.to_string().as_str(), "crate" | "self"));
-                if let Some(module) = module.and_then(|module| first_level.get(module.to_string().as_str())) {
-                    found.insert(name, *module);
+                let path: Vec<String> = path.iter().map(ToString::to_string).collect();
+                let module = path.iter().find(|segment| !matches!(segment.as_str(), "crate" | "self"));
+                if let Some(module) = module.and_then(|module| modules.get(module)) {
+                    found.insert(name, module.clone());
                 }
             }
         }
@@ -106,12 +115,12 @@ fn leaves(tree: &UseTree) -> Vec<(Vec<Ident>, String)> {
     }
 }
 
-/// Collects what a file names at the first level of its crate.
+/// Collects the paths in a file that begin at the root of its crate.
 struct References {
     /// Where the visitor is.
     modules: Vec<String>,
-    /// A name at the first level, and the line that has it.
-    found: Vec<(String, usize)>,
+    /// A path from the root of the crate, and the line of its last name.
+    found: Vec<(Vec<String>, usize)>,
 }
 
 impl References {
@@ -131,8 +140,8 @@ impl References {
                 name => place.push(name.to_owned()),
             }
         }
-        if let Some(name) = place.into_iter().next() {
-            self.found.push((name, line));
+        if !place.is_empty() {
+            self.found.push((place, line));
         }
     }
 
@@ -162,18 +171,6 @@ impl References {
 }
 
 impl<'a> Visit<'a> for References {
-    fn visit_item(&mut self, item: &'a Item) {
-        if !is_test_only(attributes_of(item)) {
-            visit::visit_item(self, item);
-        }
-    }
-
-    fn visit_impl_item(&mut self, item: &'a ImplItem) {
-        if !is_test_only(attributes_in_impl(item)) {
-            visit::visit_impl_item(self, item);
-        }
-    }
-
     fn visit_item_mod(&mut self, module: &'a ItemMod) {
         self.modules.push(module.ident.to_string());
         visit::visit_item_mod(self, module);
@@ -201,8 +198,9 @@ impl<'a> Visit<'a> for References {
             // serde takes paths as texts.
             for token in list.tokens.clone() {
                 let text = token.to_string();
-                if let ["\"crate", name, ..] = text.trim_end_matches('"').split("::").collect::<Vec<_>>()[..] {
-                    self.found.push((name.to_owned(), token.span().start().line));
+                if let Some(path) = text.trim_end_matches('"').strip_prefix("\"crate::") {
+                    let path = path.split("::").map(str::to_owned).collect();
+                    self.found.push((path, token.span().start().line));
                 }
             }
             self.names_in(list.tokens.clone());
@@ -226,7 +224,7 @@ mod tests {
             let place: Vec<&str> = path.split('/').collect();
             Source::parse(&format!("{path}.rs"), &place, text)
         }));
-        ModuleGraph::of(&sources)
+        ModuleGraph::of(&sources, &[])
     }
 
     fn edges(graph: &ModuleGraph) -> Vec<(&str, &str)> {
@@ -285,6 +283,20 @@ mod tests {
             assert_eq!(edges(&graph), [("a", "b")], "{name}");
         }
         assert!(edges(&graph_below(root, &[("a", "use crate::Y;"), ("b", "")])).is_empty());
+    }
+
+    #[test]
+    fn the_graph_of_a_room_has_what_its_own_modules_name_of_each_other() {
+        let sources = [
+            Source::parse("lib.rs", &[], "pub use room::X;"),
+            Source::parse("room.rs", &["room"], "mod a; mod b; pub use b::Y;"),
+            Source::parse("room/a.rs", &["room", "a"], "use super::Y; use crate::other::Z;"),
+            Source::parse("room/b.rs", &["room", "b"], "fn f() -> crate::room::a::T { todo() }"),
+            Source::parse("other.rs", &["other"], "use crate::room::a::T;"),
+        ];
+        let room = ModuleGraph::of(&sources, &["room".to_owned()]);
+        assert_eq!(edges(&room), [("a", "b"), ("b", "a")]);
+        assert_eq!(edges(&ModuleGraph::of(&sources, &[])), [("other", "room"), ("room", "other")]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use crate::sources::{Built, all_files, crate_at, library, product_roots};
 
 /// The files of the protocol that hand a scheme on, and implement none.
-const HAND_IT_ON: [&str; 3] = ["proto/src/key.rs", "proto/src/charter.rs", "proto/src/charter/chain.rs"];
+const HAND_IT_ON: [&str; 3] = ["proto/src/base/key.rs", "proto/src/charter.rs", "proto/src/charter/chain.rs"];
 
 /// Whether a text has a word, as the compiler separates them.
 fn has_word(text: &str, word: &str) -> bool {

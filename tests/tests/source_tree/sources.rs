@@ -37,9 +37,16 @@ pub(crate) struct Source {
 impl Source {
     /// Parses a text that stands in this file.
     pub(crate) fn parse(path: &str, modules: &[&str], text: &str) -> Self {
-        let syntax = syn::parse_file(text).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let syntax = parse(path, text);
         let modules = modules.iter().map(|module| (*module).to_owned()).collect();
         Self { path: path.to_owned(), modules, text: text.to_owned(), syntax }
+    }
+
+    /// The text, parsed, without the items that exist in tests alone.
+    pub(crate) fn syntax_without_tests(&self) -> syn::File {
+        let mut syntax = parse(&self.path, &self.text);
+        drop_tests(&mut syntax.items);
+        syntax
     }
 
     /// The files of the modules that it declares, each with the module's name.
@@ -104,6 +111,10 @@ pub(crate) fn library(name: &str) -> Vec<Source> {
     crate_at(&format!("{name}/src/lib.rs"), Built::WithoutTests)
 }
 
+fn parse(path: &str, text: &str) -> syn::File {
+    syn::parse_file(text).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
 fn read(path: &str, modules: &[&str]) -> Source {
     let text = std::fs::read_to_string(workspace().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
     Source::parse(path, modules, &text)
@@ -137,6 +148,17 @@ pub(crate) fn all_files() -> Vec<String> {
     files
 }
 
+fn drop_tests(items: &mut Vec<Item>) {
+    items.retain(|item| !is_test_only(attributes_of(item)));
+    for item in items {
+        match item {
+            Item::Mod(ItemMod { content: Some((_, items)), .. }) => drop_tests(items),
+            Item::Impl(block) => block.items.retain(|item| !is_test_only(attributes_in_impl(item))),
+            _ => {}
+        }
+    }
+}
+
 /// Whether attributes say that what they stand at exists in tests alone.
 pub(crate) fn is_test_only(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
@@ -147,7 +169,7 @@ pub(crate) fn is_test_only(attributes: &[Attribute]) -> bool {
 }
 
 /// The attributes of an item.
-pub(crate) fn attributes_of(item: &Item) -> &[Attribute] {
+fn attributes_of(item: &Item) -> &[Attribute] {
     match item {
         Item::Const(item) => &item.attrs,
         Item::Enum(item) => &item.attrs,
@@ -165,7 +187,7 @@ pub(crate) fn attributes_of(item: &Item) -> &[Attribute] {
 }
 
 /// The attributes of an item in an `impl` block.
-pub(crate) fn attributes_in_impl(item: &ImplItem) -> &[Attribute] {
+fn attributes_in_impl(item: &ImplItem) -> &[Attribute] {
     match item {
         ImplItem::Const(item) => &item.attrs,
         ImplItem::Fn(item) => &item.attrs,

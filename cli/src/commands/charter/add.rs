@@ -1,10 +1,10 @@
-//! `sinergi charter add`: puts agencies into a draft.
+//! `sinergi charter add`: adds agencies to a draft.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use sinergi_daemon::keys;
+use sinergi_daemon::storage::keys;
 
 use super::files;
 use crate::charter::{self, CharterWorkError, Paper};
@@ -17,15 +17,15 @@ pub struct AddArgs {
     /// The draft
     #[arg(value_name = "DRAFT")]
     pub draft: PathBuf,
-    /// The blocks that `init` made; a parent and its children may come together, in any order
+    /// The blocks that `init` wrote; add a parent before its children, or together with them in any order
     #[arg(value_name = "MEMBER.TOML", required = true)]
     pub members: Vec<PathBuf>,
-    /// Put a block in the place of one with the same id
+    /// Let a block replace one with the same id
     #[arg(long)]
     pub replace: bool,
 }
 
-/// What was changed.
+/// The changes to the draft.
 #[derive(Serialize)]
 struct Changed {
     file: PathBuf,

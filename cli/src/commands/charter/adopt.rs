@@ -1,4 +1,4 @@
-//! `sinergi charter adopt`: gives a node the first charter of its federation, and pins it.
+//! `sinergi charter adopt`: stores the federation's first charter in a node's folder, and pins its hash.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ pub struct AdoptArgs {
     pub file: PathBuf,
 }
 
-/// What the node trusts from now on.
+/// The adopted charter.
 #[derive(Serialize)]
 struct Adopted {
     node: PathBuf,
@@ -28,7 +28,7 @@ struct Adopted {
 /// Runs the command.
 pub(super) fn run(args: &AdoptArgs, context: &Context) -> Result<(), Failure> {
     let folder = context.target.folder().ok_or_else(|| {
-        Failure::usage("a charter is adopted in a node's folder, not behind a socket")
+        Failure::usage("adopting a charter needs the node's folder, and --socket names only its socket")
             .help("name the node's folder with --node DIR")
     })?;
     let pin = adopt_first_charter(folder, &files::read_bytes(&args.file)?)?;

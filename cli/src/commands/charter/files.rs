@@ -1,16 +1,18 @@
-//! The files of charters, and of what is checked under them: read within the limit, written as a whole.
+//! Reads and writes files of charters, and of things that are checked with a charter.
+//!
+//! Invariants: a read is bounded, and a file is written completely or not at all.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
 
 use crate::charter::Paper;
 use crate::failure::Failure;
 
-/// They are public: readable as far as the user's umask lets them.
+/// The mode of the files. They are public, so only the user's umask limits it.
 const MODE: u32 = 0o666;
 
 /// Reads a draft or a note.
@@ -19,7 +21,7 @@ pub(super) fn read(path: &Path) -> Result<Paper, Failure> {
     Paper::read(&bytes).map_err(|error| Failure::failed(format!("cannot use {}", path.display())).because(error))
 }
 
-/// Reads the bytes of a charter's file: at most one more than a charter may have, so that a longer one is seen to be so.
+/// Reads a file up to one byte beyond the limit of a charter, so that a longer file is detected.
 pub(in crate::commands) fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     File::open(path)
@@ -28,20 +30,18 @@ pub(in crate::commands) fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// Writes a file that is not there yet.
+/// Writes a new file. Fails if it exists.
 pub(in crate::commands) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write(path, bytes, false).map_err(|error| {
         let failure = Failure::failed(format!("cannot write {}", path.display()));
         match error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                failure.because("the file exists already").help("name a file that does not")
-            }
+            io::ErrorKind::AlreadyExists => failure.because("the file exists already").help("name a new file"),
             _ => failure.because(error),
         }
     })
 }
 
-/// Puts a whole new file in the place of an old one.
+/// Replaces a file atomically.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write(path, bytes, true)
         .map_err(|error| Failure::failed(format!("cannot replace {}", path.display())).because(error))

@@ -1,10 +1,10 @@
-//! `sinergi charter …`: the federation's directory of members, from the managers' keys to the signed note, in files.
+//! `sinergi charter …`: makes, signs, checks and adopts charters, in files.
 //!
 //! ```text
 //! key (each manager) ── new ── add member.toml … ── sign (each manager, on the same file) ── verify, show ── adopt (each node)
 //! ```
 //!
-//! Invariants: a file is replaced as a whole or not at all; a new file never takes the place of another one.
+//! Invariants: a file is replaced completely or not at all; a new file never overwrites another one.
 
 mod add;
 mod adopt;
@@ -21,22 +21,22 @@ use clap::Subcommand;
 use crate::failure::Failure;
 use crate::options::Context;
 
-/// What can be done with charters.
+/// The commands for charters.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Make the key with which a manager signs charters
+    /// Make a manager's key for signing charters
     Key(key::KeyArgs),
-    /// Begin a charter, or the successor of one
+    /// Draft a first charter, or the successor of a signed one
     New(new::NewArgs),
-    /// Add agencies to a draft, from the member.toml that `init` made for each
+    /// Add agencies to a draft, from their member.toml files
     Add(add::AddArgs),
     /// Sign a charter as one of its managers
     Sign(sign::SignArgs),
-    /// Check who signed a charter, and whether they are enough
+    /// Check the signatures, the chain and the validity of a charter
     Verify(verify::VerifyArgs),
-    /// Show what stands in a charter: members, managers, validity, hash
+    /// Show the content of a charter: members, managers, validity, hash
     Show(show::ShowArgs),
-    /// Give a new node the federation's first charter, and pin its hash
+    /// Store the federation's first charter in a new node's folder, and pin its hash
     Adopt(adopt::AdoptArgs),
 }
 

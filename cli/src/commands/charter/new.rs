@@ -1,4 +1,4 @@
-//! `sinergi charter new`: the draft of a first charter, or of the version that follows a signed one.
+//! `sinergi charter new`: drafts a first charter, or the successor of a signed one.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sinergi_config::Federation;
 use sinergi_proto::charter::{CharterText, Charters, ManagerText};
-use sinergi_proto::note::NoteKey;
+use sinergi_proto::tlog::note::NoteKey;
 
 use super::files;
 use crate::charter::{self, Paper};
@@ -17,10 +17,10 @@ use crate::options::Context;
 use crate::output::Output;
 use crate::when::Moment;
 
-/// How long a charter is valid unless the managers say otherwise.
+/// The default validity of a charter in days.
 const VALID_DAYS: i64 = 730;
 const SECONDS_A_DAY: i64 = 86_400;
-/// Days after its end in which nodes still work, unless the managers say otherwise.
+/// The default number of days of grace, in which nodes still work after the charter has ended.
 const GRACE_DAYS: u32 = 30;
 
 /// Options of `charter new`.
@@ -29,25 +29,25 @@ pub struct NewArgs {
     /// The federation, as in lapor.go.id
     #[arg(long, value_name = "NAME", required_unless_present = "successor_of", conflicts_with = "successor_of")]
     pub federation: Option<Federation>,
-    /// A manager and the verifier key that `charter key` printed; repeated for each manager and each further key
+    /// A manager with the verifier key from `charter key`; repeat it for each manager and each further key
     #[arg(long = "manager", value_name = "NAME=KEY", required_unless_present = "successor_of")]
     pub managers: Vec<ManagerArg>,
-    /// How many managers must sign
+    /// The number of managers that must sign
     #[arg(long, value_name = "N", required_unless_present = "successor_of", value_parser = value_parser!(u16).range(1..))]
     pub threshold: Option<u16>,
-    /// The signed charter that this one follows: members, managers and threshold are carried over unless given
+    /// The signed charter that this one follows; its members, managers and threshold are taken over unless given
     #[arg(long, value_name = "FILE")]
     pub successor_of: Option<PathBuf>,
-    /// From when it is valid: RFC 3339, or a date [default: yesterday, today for a successor]
+    /// Start of the validity: RFC 3339, or a date [default: yesterday; today for a successor]
     #[arg(long, value_name = "TIME")]
     pub valid_from: Option<Moment>,
-    /// Until when it is valid [default: 730 days later]
+    /// End of the validity [default: 730 days later]
     #[arg(long, value_name = "TIME")]
     pub valid_until: Option<Moment>,
-    /// Days after its end in which nodes still work, and warn [default: 30, or as before]
+    /// Days of grace, in which nodes still work after the end and warn [default: 30, or as before]
     #[arg(long, value_name = "N")]
     pub grace_days: Option<u32>,
-    /// The new file
+    /// The file to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
 }
@@ -72,7 +72,7 @@ impl FromStr for ManagerArg {
     }
 }
 
-/// What was made.
+/// The new draft.
 #[derive(Serialize)]
 struct Draft {
     file: PathBuf,
@@ -87,7 +87,7 @@ struct Draft {
 /// Runs the command.
 pub(super) fn run(args: NewArgs, context: &Context) -> Result<(), Failure> {
     let text = text(&args, &context.output)?;
-    let wrong = |error| Failure::usage("the charter would be wrong").because(error).help("nothing was written");
+    let wrong = |error| Failure::usage("the charter would be invalid").because(error).help("nothing was written");
     let draft = charter::draft(&text).map_err(wrong)?;
     files::write_new(&args.out, draft.bytes())?;
     let made = Draft {
@@ -129,7 +129,7 @@ fn text(args: &NewArgs, output: &Output) -> Result<CharterText, Failure> {
         moment.start(&output.zone).map(|start| start.timestamp()).map_err(|error| Failure::usage(error.to_string()))
     };
     let today = output.now.as_second() - output.now.as_second().rem_euclid(SECONDS_A_DAY);
-    // The first charter, as the keys of its members: a clock that is behind finds it valid in the minute after midnight.
+    // A first charter is valid from yesterday on, like the keys of its members, so that it is valid for a node whose clock is behind.
     let begins = if args.successor_of.is_none() { today - SECONDS_A_DAY } else { today };
     let from = args.valid_from.as_ref().map(start).transpose()?.unwrap_or(at(begins));
     let later = at(from.as_second() + VALID_DAYS * SECONDS_A_DAY);
@@ -150,7 +150,7 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
 }
 
-/// Whoever is named twice has two keys.
+/// Groups the keys by manager: a manager that is named twice has two keys.
 fn managers(args: &[ManagerArg]) -> Vec<ManagerText> {
     let mut managers: Vec<ManagerText> = Vec::new();
     for arg in args {
@@ -166,12 +166,11 @@ fn successor(file: &std::path::Path) -> Result<CharterText, Failure> {
     let failed = || Failure::failed(format!("{} cannot be followed by a new version", file.display()));
     let paper = files::read(file)?;
     if let Paper::Note(note) = &paper {
-        // A successor names the text it follows: one that is never signed by enough would make it worthless.
+        // A successor names the text of its predecessor. If too few managers ever sign that text, the successor is worthless.
         Charters::self_signed(note).map_err(|error| {
             failed().because(error).help("collect the missing signatures with `sinergi charter sign`")
         })?;
     }
-    charter::successor(&paper).map_err(|error| {
-        failed().because(error).help("give the charter as its managers signed it; see with `sinergi charter verify`")
-    })
+    charter::successor(&paper)
+        .map_err(|error| failed().because(error).help("give the signed charter; `sinergi charter verify` checks it"))
 }

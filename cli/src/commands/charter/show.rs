@@ -1,4 +1,4 @@
-//! `sinergi charter show`: what stands in a charter, signed or not. Whether it is to be trusted is what `verify` tells.
+//! `sinergi charter show`: shows the content of a charter, signed or not. `charter verify` checks whether it is trusted.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,8 @@ use super::files;
 use super::validity::{self, Validity};
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, columns, safe};
+use crate::output::{Output, Tone, columns};
+use crate::safe;
 use crate::view::moment;
 
 /// Options of `charter show`.
@@ -23,12 +24,12 @@ pub struct ShowArgs {
     pub file: PathBuf,
 }
 
-/// A charter as it is shown.
+/// The document of a charter.
 #[derive(Debug, Serialize)]
 struct CharterView {
     federation: String,
     version: u64,
-    /// SHA-256 of the text: what a node pins of the first version.
+    /// SHA-256 of the text. A node pins this hash of the first version.
     hash: String,
     predecessor: Option<String>,
     valid_from: Option<Timestamp>,
@@ -58,7 +59,7 @@ struct MemberView {
     status: MemberStatus,
     endpoints: Vec<String>,
     authorities: usize,
-    /// When the first of its keys that is valid now ends.
+    /// The earliest end of the keys that are valid now.
     keys_until: Option<Timestamp>,
 }
 
@@ -141,7 +142,7 @@ fn page(output: &Output, view: &CharterView, charter: &Charter) -> String {
     format!("{facts}\n\n{}", columns::rendered(&table))
 }
 
-/// What is out of the ordinary about a member.
+/// The unusual facts about a member.
 fn notes(member: &MemberView) -> String {
     let mut notes = Vec::new();
     if member.oversight {
@@ -159,7 +160,7 @@ fn notes(member: &MemberView) -> String {
     notes.join(", ")
 }
 
-/// The word that stands in the charter.
+/// The word as in the charter.
 fn word(value: &impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }

@@ -1,10 +1,10 @@
-//! `sinergi charter sign`: adds a manager's signature. The draft becomes a signed note with the first one.
+//! `sinergi charter sign`: adds a manager's signature. With the first signature a draft becomes a signed note.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use sinergi_daemon::keys;
+use sinergi_daemon::storage::keys;
 
 use super::files;
 use crate::charter::{CharterWorkError, Paper};
@@ -14,21 +14,21 @@ use crate::options::Context;
 /// Options of `charter sign`.
 #[derive(Args, Clone, Debug)]
 pub struct SignArgs {
-    /// The draft, or the note that others have signed
+    /// The draft, or the note with other signatures
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// The manager, or the name of the key: what the key must be of
+    /// The manager or the key name that the key must belong to
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// The manager's private key
     #[arg(long, value_name = "FILE")]
     pub key: PathBuf,
-    /// Write the signed note to this new file, and leave the other one as it is
+    /// Write the signed note to this new file, and do not change the other one
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
 
-/// What was signed.
+/// The result of signing.
 #[derive(Serialize)]
 struct SignedView {
     file: PathBuf,

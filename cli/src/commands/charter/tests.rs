@@ -6,7 +6,7 @@ use clap::Parser;
 use jiff::Timestamp;
 use sinergi_proto::charter::Charters;
 
-use crate::commands::{Cli, Command as Any};
+use crate::command_line::{Cli, Command as Any};
 use crate::failure::{Exit, Failure};
 use crate::options::{Context, Target};
 use crate::output::{Format, Output};
@@ -48,7 +48,7 @@ impl Desk {
     }
 
     fn verifier(&self, name: &str) -> String {
-        let key = sinergi_daemon::keys::load(&self.path(&format!("{name}.pem"))).expect("a key");
+        let key = sinergi_daemon::storage::keys::load(&self.path(&format!("{name}.pem"))).expect("a key");
         crate::charter::verifier_key(&format!("lapor.go.id/manager/{name}"), &key).to_string()
     }
 

@@ -1,4 +1,4 @@
-//! When a charter is valid, as seen at a moment.
+//! The validity of a charter at a given time.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -7,22 +7,22 @@ use sinergi_proto::charter::Charter;
 use crate::output::{Output, Tone};
 use crate::view::moment;
 
-/// Where a moment lies in a charter's validity.
+/// The state of a charter's validity at a given time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Validity {
-    /// It begins later.
+    /// The validity has not started.
     NotYet,
-    /// It is valid.
+    /// The charter is valid.
     Valid,
-    /// It has ended; nodes still work, and warn.
+    /// The validity has ended; nodes still work, and warn.
     Grace,
-    /// It has ended, the days of grace too.
+    /// The validity and the days of grace have ended.
     Ended,
 }
 
 impl Validity {
-    /// At this moment.
+    /// The state at the time `now`.
     pub(super) fn at(charter: &Charter, now: Timestamp) -> Self {
         let (from, until) = (moment(charter.valid_from), moment(charter.valid_until));
         let grace = SignedDuration::from_hours(24 * i64::from(charter.grace_days));
@@ -38,7 +38,7 @@ impl Validity {
         }
     }
 
-    /// What is wrong with it, in words.
+    /// The problem in words, if there is one.
     pub(super) fn problem(self) -> Option<&'static str> {
         match self {
             Self::NotYet => Some("it is not valid yet"),

@@ -1,5 +1,5 @@
-//! `sinergi charter verify`: whether a charter is to be trusted: its signatures, the chain from the first one, its validity. Ends
-//! with exit code 5 if it is not.
+//! `sinergi charter verify`: checks whether a charter is trusted: its signatures, the chain from the first version, its validity. Exit code 5 if
+//! it is not.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,8 @@ use super::validity::{self, Validity};
 use crate::charter::Paper;
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 
 /// Options of `charter verify`.
 #[derive(Args, Clone, Debug)]
@@ -21,25 +22,25 @@ pub struct VerifyArgs {
     /// The signed charter
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// A version before it, in any order: all of them prove the chain from the first one
+    /// An earlier version; repeat it for all earlier versions, in any order, to prove the chain from the first one
     #[arg(long = "predecessor", value_name = "FILE")]
     pub predecessors: Vec<PathBuf>,
 }
 
-/// What was found.
+/// The result of the check.
 #[derive(Serialize)]
 struct Verdict {
     file: PathBuf,
     version: u64,
     federation: String,
     hash: String,
-    /// The oldest version that was checked; it is trusted by its own managers alone.
+    /// The oldest checked version. Only its own managers vouch for it.
     chain_from: u64,
     signed_by: Vec<String>,
     not_signed_by: Vec<String>,
     threshold: usize,
     validity: Validity,
-    /// What is wrong; empty if it is to be trusted.
+    /// The problems; empty if the charter is trusted.
     problems: Vec<String>,
 }
 
@@ -56,7 +57,7 @@ pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<(), Failure> {
             charter.version,
             charter.version - 1
         ))
-        .help("name the versions before it, each with --predecessor FILE"));
+        .help("name all earlier versions, each with --predecessor FILE"));
     }
     let (signers, mut problems) = match paper.signers() {
         Ok(signers) => (signers, Vec::new()),
@@ -87,12 +88,13 @@ pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<(), Failure> {
     context.output.document(&verdict, |output, verdict| page(output, verdict, &charter))?;
     match verdict.problems.len() {
         0 => Ok(()),
-        _ => Err(Failure::findings(format!("{} is not to be trusted", args.file.display()))
-            .help("collect what is missing with `sinergi charter sign`, or get an unchanged copy from another agency")),
+        _ => Err(Failure::findings(format!("{} is not trusted", args.file.display())).help(
+            "collect the missing signatures with `sinergi charter sign`, or get an unchanged copy from another agency",
+        )),
     }
 }
 
-/// The versions before, oldest first.
+/// The earlier versions, oldest first.
 fn predecessors(args: &VerifyArgs) -> Result<Vec<(Charter, Vec<u8>)>, Failure> {
     let mut older = Vec::new();
     for file in &args.predecessors {
@@ -105,7 +107,7 @@ fn predecessors(args: &VerifyArgs) -> Result<Vec<(Charter, Vec<u8>)>, Failure> {
     Ok(older)
 }
 
-/// The chain from the oldest version on. A draft has no place in it.
+/// Checks the chain from the oldest version on. A draft cannot be part of it.
 fn chain(older: &[(Charter, Vec<u8>)], charter: &Charter, paper: &Paper) -> Result<(), Box<dyn std::error::Error>> {
     let Paper::Note(note) = paper else {
         return Err(Box::new(CharterTrustError::BelowThreshold {
@@ -148,7 +150,7 @@ fn page(output: &Output, verdict: &Verdict, charter: &Charter) -> String {
     }
     if verdict.problems.is_empty() {
         text.push('\n');
-        text.push_str(&output.paint(Tone::Good, "It is to be trusted."));
+        text.push_str(&output.paint(Tone::Good, "It is trusted."));
     }
     text
 }

@@ -1,9 +1,10 @@
-//! What all commands share that write one entry about a complaint: name it, add a text, ask the node, show what was written.
+//! The shared part of all commands that write one entry about a complaint: the complaint's name, the text, the request, the answer.
 
 use clap::Args;
-use sinergi_proto::ids::ComplaintName;
-use sinergi_proto::wire::act_request::Act;
-use sinergi_proto::wire::{ActRequest, Text};
+use sinergi_proto::base::ids::ComplaintName;
+use sinergi_proto::operator_api::ActRequest;
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::wire::Text;
 use tonic::{Code, Status};
 
 use crate::failure::Failure;
@@ -13,7 +14,7 @@ use crate::text::NoteOptions;
 use crate::view::{self, short_id};
 use crate::words::ContentClass;
 
-/// The complaint that a command acts on, and what is said with it.
+/// The complaint that a command acts on, and the text that goes with it.
 #[derive(Args, Clone, Debug)]
 pub struct OnComplaint {
     /// The complaint
@@ -26,7 +27,7 @@ pub struct OnComplaint {
 }
 
 impl OnComplaint {
-    /// An act, with the text if one is given. `attempt` names it for a failure ("accept the complaint"), `done` for the answer
+    /// Makes the act, with the text if one is given. `attempt` names the act in a failure ("accept the complaint"), `done` in the answer
     /// ("accepted").
     ///
     /// # Errors
@@ -36,7 +37,7 @@ impl OnComplaint {
         Ok(Deed { complaint: self.complaint, attempt, done: done.into(), text, class: self.note.class, act })
     }
 
-    /// Like [`Self::deed`], for an act that says nothing without a text.
+    /// Like [`Self::deed`], for an act whose text is mandatory.
     ///
     /// # Errors
     /// When there is no text, or it cannot be read or sent.
@@ -50,11 +51,11 @@ impl OnComplaint {
 pub(super) struct Deed {
     /// The complaint.
     pub(super) complaint: ComplaintName,
-    /// What is done, for a failure: "accept the complaint".
+    /// The act's name in a failure: "accept the complaint".
     pub(super) attempt: &'static str,
-    /// What was done, for the answer: "accepted".
+    /// The act's name in the answer: "accepted".
     pub(super) done: String,
-    /// The text that goes with it.
+    /// The text that goes with the act.
     pub(super) text: Option<Text>,
     /// The text's class, if it is not the complaint's.
     pub(super) class: Option<ContentClass>,
@@ -63,14 +64,14 @@ pub(super) struct Deed {
 }
 
 impl Deed {
-    /// Does it and shows what was written.
+    /// Carries the act out and shows the answer.
     pub(super) async fn carry_out(self, context: &Context) -> Result<(), Failure> {
         let done = self.done.clone();
         let act = self.write(context).await?;
         context.output.document(&act, |_: &Output, act| sentence(&done, act))
     }
 
-    /// Does it, and says nothing yet.
+    /// Carries the act out and shows nothing.
     pub(super) async fn write(self, context: &Context) -> Result<view::Act, Failure> {
         let mut node = context.connect().await?;
         let request = ActRequest {
@@ -84,7 +85,7 @@ impl Deed {
     }
 }
 
-/// What the node answered instead, with where to look.
+/// The failure for an error of the node, with advice.
 pub(super) fn refusal(attempt: &str, status: &Status) -> Failure {
     let failure = Failure::from_status(attempt, status);
     match status.code() {
@@ -96,7 +97,7 @@ pub(super) fn refusal(attempt: &str, status: &Status) -> Failure {
     }
 }
 
-/// What was done, and where it stands.
+/// The answer as a sentence.
 pub(super) fn sentence(done: &str, act: &view::Act) -> String {
     format!(
         "Complaint {}: {done} (leaf {}, entry {})",
@@ -111,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_answer_names_the_complaint_the_act_and_where_it_stands() {
+    fn the_answer_names_the_complaint_the_act_and_the_leaf() {
         let act = view::Act {
             complaint: "0".repeat(42) + "7h3k2m9x0q",
             entry_id: "1a2b3c4d5e6f7788".to_owned(),

@@ -1,8 +1,8 @@
-//! `sinergi complaint approve`: give the second signature to what was proposed: archiving, or erasing. An erasure cannot be undone, so it asks.
+//! `sinergi complaint approve`: gives the second signature to a proposal to archive or erase. An erasure cannot be undone, so the command asks.
 
 use clap::Args;
-use sinergi_proto::wire::act_request::Act;
-use sinergi_proto::wire::{Approve, GetStatusRequest};
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::operator_api::{Approve, GetStatusRequest};
 
 use super::act::{Deed, OnComplaint};
 use super::entry_name::{self, EntryName};
@@ -10,17 +10,17 @@ use super::show;
 use crate::commands::confirm::confirm;
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::safe;
+use crate::safe;
 use crate::view::{ComplaintDetail, Proposal, short_hash, short_id};
 
 /// Options of `complaint approve`.
 #[derive(Args, Clone, Debug)]
 pub struct ApproveOptions {
-    /// The entry that proposes it [default: the one proposal that waits for us]
+    /// The proposal to approve [default: the only one that waits for this agency]
     #[arg(long, value_name = "ENTRY")]
     pub proposal: Option<EntryName>,
 
-    /// Do not ask before contents are destroyed
+    /// Do not ask for confirmation before contents are destroyed
     #[arg(long)]
     pub yes: bool,
 }
@@ -29,7 +29,7 @@ pub struct ApproveOptions {
 pub(super) async fn run(options: ApproveOptions, on: OnComplaint, context: &Context) -> Result<(), Failure> {
     let text = on.note.read()?;
     let detail = show::fetch(&on.complaint, context).await?;
-    // What was confirmed is what is approved, so it is named whatever was typed.
+    // The request always names the proposal, so that exactly the confirmed one is approved.
     let (proposal, erases) = match &options.proposal {
         Some(name) => {
             let entry_id = entry_name::resolve(name, &detail)?.entry_id.clone();
@@ -38,7 +38,7 @@ pub(super) async fn run(options: ApproveOptions, on: OnComplaint, context: &Cont
         }
         None => match only(&detail, &own_agency(context).await?)? {
             Some(open) => (entry_name::bytes(&open.entry_id)?, open.kind == "erase"),
-            // The node says why there is nothing to approve.
+            // The node's error says why there is nothing to approve.
             None => (Vec::new(), false),
         },
     };
@@ -72,7 +72,7 @@ async fn own_agency(context: &Context) -> Result<String, Failure> {
     Ok(status.map_err(|status| Failure::from_status("tell its agency", &status))?.into_inner().agency)
 }
 
-/// The proposal that is meant if none is named: the only one, or the only one that waits for this agency.
+/// The proposal to approve if none is named: the only one, or the only one that waits for this agency.
 fn only<'d>(detail: &'d ComplaintDetail, own: &str) -> Result<Option<&'d Proposal>, Failure> {
     let all: Vec<&Proposal> = detail.proposals.iter().collect();
     let ours: Vec<&Proposal> =
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_proposal_that_waits_for_us_is_meant_unless_there_are_several() {
+    fn the_only_proposal_that_waits_for_this_agency_is_the_default() {
         let mut detail = handed_over();
         assert!(only(&detail, "ombudsman").expect("none").is_none());
         detail.proposals.push(proposal("aa", "archive", "prov-jabar"));

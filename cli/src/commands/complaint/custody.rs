@@ -1,13 +1,14 @@
-//! The path of custody in words: who held a complaint and for how long, whom it was offered to, and how each offer ended.
+//! The custody path in words: the holders of a complaint with their times, and the offers with their results.
 
 use jiff::Timestamp;
 
 use super::history::History;
 use crate::output::times::span;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{ComplaintDetail, CustodySpan, TimelineEntry};
 
-/// One paragraph a holder: the time of its custody, and a line for each offer that it, or a supervisor in its place, made.
+/// One paragraph per holder: the time of its custody, and a line for each offer by the holder or its supervisor.
 pub(super) fn picture(output: &Output, detail: &ComplaintDetail, history: &History<'_>) -> String {
     let mut lines = Vec::new();
     let mut spans = detail.custody.iter();
@@ -37,7 +38,7 @@ fn held(output: &Output, detail: &ComplaintDetail, custody: &CustodySpan) -> Str
     }
 }
 
-/// An offer, and what became of it.
+/// An offer and its result.
 fn offer(output: &Output, offer: &TimelineEntry, answer: Option<&TimelineEntry>) -> String {
     let to = offer.to.as_deref().map(safe::line).unwrap_or_default();
     let by = match offer.body.as_str() {
@@ -66,7 +67,7 @@ fn offer(output: &Output, offer: &TimelineEntry, answer: Option<&TimelineEntry>)
     tone.map_or_else(|| text.clone(), |tone| output.paint(tone, &text))
 }
 
-/// An open offer, and how long it still waits.
+/// The state of an open offer.
 fn waits(output: &Output, answer_by: Option<Timestamp>) -> (Option<Tone>, String) {
     match answer_by {
         Some(end) if end < output.now => {

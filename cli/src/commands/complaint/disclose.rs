@@ -1,10 +1,10 @@
-//! `sinergi complaint disclose`: hand one content to one more agency, on the record. Who reported can be disclosed by the intake agency alone,
-//! and this is the only way in which it leaves it.
+//! `sinergi complaint disclose`: gives one content to one more agency, on the record. Only the intake agency can disclose the reporter's
+//! identity, and only in this way the identity leaves that agency.
 
 use clap::Args;
-use sinergi_proto::ids::{AgencyId, ComplaintName};
-use sinergi_proto::wire::Disclose;
-use sinergi_proto::wire::act_request::Act;
+use sinergi_proto::base::ids::{AgencyId, ComplaintName};
+use sinergi_proto::operator_api::Disclose;
+use sinergi_proto::operator_api::act_request::Act;
 
 use super::act::Deed;
 use super::entry_name::{self, EntryName};
@@ -20,11 +20,11 @@ pub struct DiscloseArgs {
     #[arg(value_name = "ID")]
     pub complaint: ComplaintName,
 
-    /// The agency that gets it
+    /// The agency that gets the content
     #[arg(long, value_name = "AGENCY")]
     pub to: AgencyId,
 
-    /// Disclose who reported, instead of the complaint's text
+    /// Disclose the reporter's identity, instead of the complaint's text
     #[arg(long, conflicts_with_all = ["entry", "content"])]
     pub reporter: bool,
 
@@ -32,7 +32,7 @@ pub struct DiscloseArgs {
     #[arg(long, value_name = "ENTRY")]
     pub entry: Option<EntryName>,
 
-    /// Which of the entry's texts, counted from 0
+    /// The number of the text in the entry, counted from 0
     #[arg(long, value_name = "N", requires = "entry", default_value_t = 0)]
     pub content: u32,
 }
@@ -53,7 +53,7 @@ pub(super) async fn run(args: DiscloseArgs, context: &Context) -> Result<(), Fai
     .await
 }
 
-/// The entry, which of its contents, and what that is in words.
+/// The entry, the number of the content, and the content's name in words.
 fn chosen(args: &DiscloseArgs, detail: &ComplaintDetail) -> Result<(Vec<u8>, u32, String), Failure> {
     if let Some(name) = &args.entry {
         let entry = entry_name::resolve(name, detail)?;
@@ -66,9 +66,9 @@ fn chosen(args: &DiscloseArgs, detail: &ComplaintDetail) -> Result<(Vec<u8>, u32
     let contents = lodged.map(|entry| &entry.content[..]).unwrap_or_default();
     let reporter = (0..).zip(contents).find(|(_, content)| content.class == "identity");
     let (number, _) = reporter.ok_or_else(|| {
-        Failure::refused("the complaint does not say who reported it").help("there is nothing to disclose")
+        Failure::refused("the complaint does not name its reporter").help("there is nothing to disclose")
     })?;
-    Ok((Vec::new(), number, "who reported it".to_owned()))
+    Ok((Vec::new(), number, "the reporter's identity".to_owned()))
 }
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn the_text_the_reporter_or_a_named_content_is_chosen() {
         let mut detail = handed_over();
-        assert!(chosen(&args("--reporter"), &detail).is_err(), "nobody is named");
+        assert!(chosen(&args("--reporter"), &detail).is_err(), "no reporter is named");
         let mut reporter = detail.timeline[0].content[0].clone();
         reporter.class = "identity".to_owned();
         detail.timeline[0].content.push(reporter);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_content_is_named_in_one_way() {
+    fn reporter_and_entry_cannot_be_given_together() {
         for bad in ["--reporter --entry abcdef", "--content 1", "--reporter --content 1"] {
             let line = format!("disclose 7h3k2m9x0q --to ombudsman {bad}");
             assert!(Line::try_parse_from(line.split_whitespace()).is_err(), "{bad}");

@@ -1,4 +1,4 @@
-//! What a person may call an entry of a complaint: its id in hexadecimal, or an unambiguous beginning of it.
+//! The name of an entry as an operator types it: its id in hexadecimal, or an unambiguous start of it.
 
 use std::str::FromStr;
 
@@ -7,16 +7,16 @@ use data_encoding::HEXLOWER;
 use crate::failure::Failure;
 use crate::view::{ComplaintDetail, TimelineEntry};
 
-/// Shortest beginning that is accepted.
+/// The minimum length of a start, in characters.
 const MIN_LENGTH: usize = 6;
-/// Characters of a whole id.
+/// The length of a complete id, in characters.
 const WHOLE_LENGTH: usize = 64;
 
-/// The beginning of an entry's id.
+/// The start of an entry's id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryName(String);
 
-/// Why a text names no entry.
+/// The error for a text that cannot be the start of an id.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{0:?} is no entry: write its id, or the first {MIN_LENGTH} characters or more, of 0-9 and a-f")]
 pub struct EntryNameError(String);
@@ -35,29 +35,33 @@ impl FromStr for EntryName {
     }
 }
 
-/// The one entry of the complaint that is meant.
+/// Finds the entry of the complaint with this name.
 ///
 /// # Errors
-/// There is none, or the name begins several.
+/// No entry has this name, or several have.
 pub(super) fn resolve<'d>(name: &EntryName, detail: &'d ComplaintDetail) -> Result<&'d TimelineEntry, Failure> {
     let mut named = detail.timeline.iter().filter(|entry| entry.entry_id.starts_with(&name.0));
     match (named.next(), named.next()) {
         (Some(one), None) => Ok(one),
         (None, _) => Err(Failure::refused(format!("the complaint has no entry {} here", name.0))
-            .help("`sinergi complaint timeline ID` shows the beginning of each entry's id")),
+            .help("`sinergi complaint timeline ID` shows the start of each entry's id")),
         (Some(first), Some(second)) => {
             let all = [first, second].into_iter().chain(named);
             let all: Vec<String> = all.map(|entry| format!("{} ({})", entry.entry_id, entry.body)).collect();
-            Err(Failure::usage(format!("{} begins several entries, write more of it: {}", name.0, all.join(", "))))
+            Err(Failure::usage(format!(
+                "{} is the start of several entries' ids, write more of it: {}",
+                name.0,
+                all.join(", ")
+            )))
         }
     }
 }
 
-/// An id as the wire has it.
+/// The bytes of an id.
 pub(super) fn bytes(entry_id: &str) -> Result<Vec<u8>, Failure> {
-    HEXLOWER.decode(entry_id.as_bytes()).map_err(|error| {
-        Failure::failed(format!("the node gave an entry id that is none: {entry_id:?}")).because(error)
-    })
+    HEXLOWER
+        .decode(entry_id.as_bytes())
+        .map_err(|error| Failure::failed(format!("the node gave an invalid entry id: {entry_id:?}")).because(error))
 }
 
 #[cfg(test)]
@@ -74,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_named_by_any_beginning_that_is_its_own() {
+    fn an_entry_is_named_by_any_unambiguous_start_of_its_id() {
         assert_eq!(named("abcdef0").expect("one"), "Forwarded");
         assert_eq!(named("ABCDEF1").expect("one"), "Returned");
         assert_eq!(named(&format!("abcdef11{}", "0".repeat(56))).expect("one"), "Returned");
@@ -85,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_beginning_of_an_id_is_named_with_what_is() {
+    fn the_error_for_a_bad_name_says_what_is_accepted() {
         for bad in ["", "abcde", "entry9", &"a".repeat(65)] {
             let error = bad.parse::<EntryName>().expect_err(bad).to_string();
             assert!(error.contains("first 6 characters"), "{error}");

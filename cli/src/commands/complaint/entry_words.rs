@@ -1,27 +1,28 @@
-//! What an entry did and what was said with it, in words, for the pages that show entries.
+//! An entry's effect and texts in words, for the pages that show entries.
 
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{Content, TimelineEntry, short_id};
 
-/// Whether a line may carry everything or only what matters most.
+/// The amount of detail in a line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Detail {
-    /// What matters most.
+    /// The most important facts.
     Short,
-    /// Everything.
+    /// All facts.
     Full,
 }
 
-/// Whether the title stands above a text, or elsewhere on the page already.
+/// Whether the title is shown with a text, or elsewhere on the page already.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Title {
-    /// It is the first line.
+    /// The title is the first line.
     Shown,
-    /// It stands above.
+    /// The title is shown elsewhere.
     Above,
 }
 
-/// What an entry did, in words: `Forwarded to kemendagri (competence), answer by 2026-03-04 12:00`.
+/// An entry's effect in words: `Forwarded to kemendagri (competence), answer by 2026-03-04 12:00`.
 pub(super) fn deed(output: &Output, entry: &TimelineEntry, detail: Detail) -> String {
     let mut text = safe::line(&entry.body);
     if let Some(to) = &entry.to {
@@ -29,7 +30,7 @@ pub(super) fn deed(output: &Output, entry: &TimelineEntry, detail: Detail) -> St
     }
     match (&entry.code, entry.body.as_str()) {
         (Some(other), "Linked") => text.push_str(&format!(" to {}", short_id(&safe::line(other)))),
-        // A category is the agencies' own code, as it is.
+        // A category is the agencies' own code, so it is not changed.
         (Some(category), "Verified") => text.push_str(&format!(" ({})", safe::line(category))),
         (Some(code), _) => text.push_str(&format!(" ({})", safe::line(code).replace('_', "-"))),
         (None, _) => {}
@@ -49,7 +50,7 @@ pub(super) fn deed(output: &Output, entry: &TimelineEntry, detail: Detail) -> St
     text
 }
 
-/// The texts of an entry, wrapped behind `indent`.
+/// The texts of an entry, wrapped and indented by `indent`.
 pub(super) fn contents(output: &Output, entry: &TimelineEntry, indent: &str, title: Title) -> String {
     let parts = entry.content.iter().map(|content| said(output, content, indent, title));
     parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")

@@ -1,5 +1,6 @@
-//! Complaints to be rendered, as a node gives them.
+//! Complaints for tests of pages, as a node gives them.
 
+use sinergi_proto::operator_api;
 use sinergi_proto::wire;
 
 use crate::view::ComplaintDetail;
@@ -13,9 +14,9 @@ fn id(number: u8) -> Vec<u8> {
     vec![number; 32]
 }
 
-/// Entry `number`, written at that minute after noon by one who knew all before, under entry `basis` (0: none).
-pub(super) fn row(number: u8, minute: u64, author: &str, body: &str, basis: u8) -> wire::TimelineRow {
-    wire::TimelineRow {
+/// Entry `number`, written this many minutes after noon by an author who knew all earlier entries, with the basis `basis` (0: none).
+pub(super) fn row(number: u8, minute: u64, author: &str, body: &str, basis: u8) -> operator_api::TimelineRow {
+    operator_api::TimelineRow {
         entry_id: id(number),
         leaf_index: u64::from(number),
         at: NOON + minute * MINUTE,
@@ -29,26 +30,26 @@ pub(super) fn row(number: u8, minute: u64, author: &str, body: &str, basis: u8) 
     }
 }
 
-fn offer(mut row: wire::TimelineRow, to: &str) -> wire::TimelineRow {
+fn offer(mut row: operator_api::TimelineRow, to: &str) -> operator_api::TimelineRow {
     row.to = to.to_owned();
     row.code = "competence".to_owned();
     row.answer_by = row.at + 3 * DAY;
     row
 }
 
-fn coded(mut row: wire::TimelineRow, code: &str) -> wire::TimelineRow {
+fn coded(mut row: operator_api::TimelineRow, code: &str) -> operator_api::TimelineRow {
     row.code = code.to_owned();
     row
 }
 
-fn without(mut row: wire::TimelineRow, standing: &str, reason: &str) -> wire::TimelineRow {
+fn without(mut row: operator_api::TimelineRow, standing: &str, reason: &str) -> operator_api::TimelineRow {
     row.standing = standing.to_owned();
     row.standing_reason = reason.to_owned();
     row
 }
 
-fn text(title: &str, body: &str) -> wire::TimelineContent {
-    wire::TimelineContent {
+fn text(title: &str, body: &str) -> operator_api::TimelineContent {
+    operator_api::TimelineContent {
         class: wire::ContentClass::Public.into(),
         length: 100,
         availability: "here".to_owned(),
@@ -57,8 +58,8 @@ fn text(title: &str, body: &str) -> wire::TimelineContent {
     }
 }
 
-fn absent(class: wire::ContentClass, availability: &str, why: &str) -> wire::TimelineContent {
-    wire::TimelineContent {
+fn absent(class: wire::ContentClass, availability: &str, why: &str) -> operator_api::TimelineContent {
+    operator_api::TimelineContent {
         class: class.into(),
         length: 412,
         availability: availability.to_owned(),
@@ -67,15 +68,20 @@ fn absent(class: wire::ContentClass, availability: &str, why: &str) -> wire::Tim
     }
 }
 
-fn held(holder: &str, minutes: (u64, u64), entry: u8) -> wire::CustodySpan {
+fn held(holder: &str, minutes: (u64, u64), entry: u8) -> operator_api::CustodySpan {
     let until = if minutes.1 == 0 { 0 } else { NOON + minutes.1 * MINUTE };
-    wire::CustodySpan { holder: holder.to_owned(), from: NOON + minutes.0 * MINUTE, until, entry_id: id(entry) }
+    operator_api::CustodySpan { holder: holder.to_owned(), from: NOON + minutes.0 * MINUTE, until, entry_id: id(entry) }
 }
 
-fn detail(holder: &str, phase: &str, rows: Vec<wire::TimelineRow>, custody: Vec<wire::CustodySpan>) -> ComplaintDetail {
+fn detail(
+    holder: &str,
+    phase: &str,
+    rows: Vec<operator_api::TimelineRow>,
+    custody: Vec<operator_api::CustodySpan>,
+) -> ComplaintDetail {
     let changed_at = rows.last().map(|row| row.at).unwrap_or_default();
-    wire::ComplaintDetail {
-        summary: Some(wire::ComplaintSummary {
+    operator_api::ComplaintDetail {
+        summary: Some(operator_api::ComplaintSummary {
             complaint: vec![0x5a; 32],
             lodged_at: NOON,
             kind: wire::ComplaintKind::Complaint.into(),
@@ -97,7 +103,7 @@ fn detail(holder: &str, phase: &str, rows: Vec<wire::TimelineRow>, custody: Vec<
     .into()
 }
 
-/// A complaint that was offered, returned too late and answered.
+/// A complaint that was offered, returned too late, and answered.
 pub(super) fn handed_over() -> ComplaintDetail {
     let mut lodged = coded(row(1, 0, "kemenpanrb", "Lodged", 0), "complaint");
     let mut content = text(
@@ -136,7 +142,7 @@ pub(super) fn handed_over() -> ComplaintDetail {
     detail
 }
 
-/// Offered, accepted, and worked on.
+/// A complaint that was offered and accepted, with a progress entry.
 pub(super) fn accepted() -> ComplaintDetail {
     let rows = vec![
         coded(row(1, 0, "kota-bandung", "Lodged", 0), "complaint"),
@@ -147,7 +153,7 @@ pub(super) fn accepted() -> ComplaintDetail {
     detail("prov-jabar", "in_progress", rows, vec![held("kota-bandung", (0, 185), 1), held("prov-jabar", (185, 0), 3)])
 }
 
-/// Returned with a suggestion, and accepted by whom it named.
+/// A complaint that was returned with a suggestion, and accepted by the suggested agency.
 pub(super) fn returned_and_accepted() -> ComplaintDetail {
     let mut returned = coded(row(3, 65, "prov-jabar", "Returned", 2), "not_competent");
     returned.suggestion = "kemendagri".to_owned();
@@ -161,7 +167,7 @@ pub(super) fn returned_and_accepted() -> ComplaintDetail {
     detail("kemendagri", "received", rows, vec![held("kota-bandung", (0, 90), 1), held("kemendagri", (90, 0), 5)])
 }
 
-/// An offer that was withdrawn while the addressee's own answer to it was under way; the addressee worked on.
+/// A complaint whose offer was withdrawn while the addressee accepted it; the addressee continued to work.
 pub(super) fn forked() -> ComplaintDetail {
     let mut accepted = row(4, 7, "prov-jabar", "Accepted", 2);
     accepted.parents = vec![id(2)];
@@ -183,7 +189,7 @@ pub(super) fn forked() -> ComplaintDetail {
     detail("kota-bandung", "in_progress", rows, vec![held("kota-bandung", (0, 0), 1)])
 }
 
-/// Two agencies wrote at once, and a third entry knows both.
+/// A complaint with two concurrent entries, and a later one that knows both.
 pub(super) fn concurrent() -> ComplaintDetail {
     let mut remarked = row(3, 6, "prov-jabar", "Remarked", 1);
     remarked.parents = vec![id(1)];
@@ -201,7 +207,7 @@ pub(super) fn concurrent() -> ComplaintDetail {
     detail("kota-bandung", "resolved", rows, vec![held("kota-bandung", (0, 0), 1)])
 }
 
-/// Put away on two signatures, its text erased on two more.
+/// A complaint that was archived on two signatures, and whose text was erased on two more.
 pub(super) fn archived_and_erased() -> ComplaintDetail {
     let mut lodged = coded(row(1, 0, "kota-bandung", "Lodged", 0), "complaint");
     lodged.content.push(absent(wire::ContentClass::Public, "erased", "it was erased on two signatures"));

@@ -1,9 +1,9 @@
-//! The commands that move custody: offer, take back, accept, return.
+//! The commands that change custody: forward, recall, withdraw, accept, return, reassign.
 
 use clap::Subcommand;
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::wire::act_request::Act;
-use sinergi_proto::wire::{Accept, Forward, Reassign, Recall, Return, Withdraw};
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::operator_api::{Accept, Forward, Reassign, Recall, Return, Withdraw};
 
 use super::act::{Deed, OnComplaint};
 use super::offer::OfferOptions;
@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::words::{ReturnReason, typed};
 
-/// How custody moves.
+/// The commands that change custody.
 #[derive(Subcommand, Debug)]
 pub enum HandOver {
     /// Offer custody of a complaint to another agency
@@ -19,41 +19,41 @@ pub enum HandOver {
         /// The offer.
         #[command(flatten)]
         offer: OfferOptions,
-        /// Which complaint.
+        /// The complaint.
         #[command(flatten)]
         on: OnComplaint,
     },
     /// Ask for an offer back before it is answered
     Recall(OnComplaint),
-    /// Take back an offer that was not answered in time
+    /// Withdraw an offer that was not answered in time
     Withdraw(OnComplaint),
-    /// Take custody of a complaint that was offered to us
+    /// Accept custody of a complaint that was offered to this agency
     Accept(OnComplaint),
-    /// Decline a complaint that was offered to us
+    /// Return a complaint that was offered to this agency
     Return {
-        /// Why it is declined
+        /// The reason
         #[arg(long, value_enum, value_name = "REASON")]
         reason: ReturnReason,
-        /// The agency that it should go to
+        /// The agency that should get the complaint instead
         #[arg(long, value_name = "AGENCY")]
         suggest: Option<AgencyId>,
-        /// Which complaint.
+        /// The complaint.
         #[command(flatten)]
         on: OnComplaint,
     },
-    /// Offer custody to another agency in the holder's place, as its supervisor
+    /// Offer custody to another agency on behalf of the holder, as its supervisor
     Reassign {
         /// The offer.
         #[command(flatten)]
         offer: OfferOptions,
-        /// Which complaint.
+        /// The complaint.
         #[command(flatten)]
         on: OnComplaint,
     },
 }
 
 impl HandOver {
-    /// The act that the node is asked for.
+    /// The act to request from the node.
     pub(super) fn deed(self, output: &Output) -> Result<Deed, Failure> {
         match self {
             Self::Forward { offer, on } => {

@@ -1,16 +1,18 @@
-//! What the entries of a complaint say of each other: which of them are the path of custody, what left it where, and who did not know of what.
+//! The relations between the entries of a complaint: the custody path, the forks that left it, and the entries that an author did not know.
 //!
-//! Pure, and of what the node gave alone: standings are the node's, only their relations are worked out here. Invariant: entries are in the
-//! order of the node (clock, then id), so that parents and basis come first; whatever names an entry that is not there is left out.
+//! Pure: it uses only the node's answer. The node decides the standings; this module derives only the relations.
+//!
+//! Invariants: entries are in the node's order (clock, then id), so parents and basis come before the entry; a reference to a missing entry is
+//! ignored.
 
 use std::collections::BTreeMap;
 
 use crate::view::TimelineEntry;
 
-/// The bodies that move custody, beside `Lodged`.
+/// The bodies that change custody, except `Lodged`.
 const CUSTODY: [&str; 5] = ["Forwarded", "Reassigned", "Accepted", "Returned", "Withdrawn"];
 
-/// The relations between the entries of a complaint. Entries are named by their place in its timeline, counted from 0.
+/// The relations between the entries of a complaint. An entry is named by its place in the timeline, counted from 0.
 pub(super) struct History<'d> {
     entries: &'d [TimelineEntry],
     places: BTreeMap<&'d str, usize>,
@@ -20,7 +22,7 @@ pub(super) struct History<'d> {
 }
 
 impl<'d> History<'d> {
-    /// Works out the relations.
+    /// Derives the relations.
     pub(super) fn of(entries: &'d [TimelineEntry]) -> Self {
         let places = (0..).zip(entries).map(|(place, entry)| (entry.entry_id.as_str(), place)).collect();
         let mut history = Self { entries, places, path: Vec::new(), depths: Vec::new(), unknown: Vec::new() };
@@ -34,42 +36,42 @@ impl<'d> History<'d> {
         history
     }
 
-    /// The custody entries that count, from `Lodged` on.
+    /// The custody path: the custody entries with effect, from `Lodged` on.
     pub(super) fn path(&self) -> &[usize] {
         &self.path
     }
 
-    /// How far an entry stands from the path: 0 on it, 1 for what was made under an entry of it, and so on.
+    /// The distance of an entry from the path: 0 on the path, 1 for an entry whose basis is on the path, and so on.
     pub(super) fn depth(&self, place: usize) -> usize {
         self.depths[place]
     }
 
-    /// The earlier entries that the author of this one had not seen.
+    /// The earlier entries that the author of this entry did not know.
     pub(super) fn unknown(&self, place: usize) -> &[usize] {
         &self.unknown[place]
     }
 
-    /// Whether it acts on custody, with effect or not.
+    /// Whether an entry acts on custody, with effect or not.
     pub(super) fn is_custody(&self, place: usize) -> bool {
         CUSTODY.contains(&self.entries[place].body.as_str())
     }
 
-    /// Where an entry stands in the timeline.
+    /// The place of an entry in the timeline.
     pub(super) fn place(&self, entry_id: &str) -> Option<usize> {
         self.places.get(entry_id).copied()
     }
 
-    /// The custody entry that it acts on or was made under, unless that is the one of the path just above it.
+    /// The basis of an entry, unless that is the entry of the path just above it.
     pub(super) fn under_another(&self, place: usize) -> Option<usize> {
         let basis = self.basis(place)?;
         let above = self.path.iter().rev().find(|on_path| **on_path < place);
         (self.depths[place] > 0 && above != Some(&basis)).then_some(basis)
     }
 
-    /// The entry of the path that won at the fork where this one left it.
+    /// The entry of the path that won the fork at which this entry left the path.
     pub(super) fn winner_over(&self, place: usize) -> Option<usize> {
         let mut at = place;
-        // A basis comes before what acts on it, so that this ends.
+        // A basis comes before the entries that act on it, so the loop ends.
         while let Some(basis) = self.basis(at).filter(|basis| *basis < at) {
             if let Ok(position) = self.path.binary_search(&basis) {
                 return self.path.get(position + 1).copied();
@@ -88,7 +90,7 @@ impl<'d> History<'d> {
         let counts = |place: &usize| self.is_custody(*place) && self.entries[*place].standing == "effective";
         let next: BTreeMap<usize, usize> =
             (0..self.entries.len()).filter(counts).filter_map(|place| Some((self.basis(place)?, place))).collect();
-        // Only forward, so that no answer of a node makes this turn in circles.
+        // Only forward, so that no answer of a node can make this loop for ever.
         std::iter::successors(lodged, |at| next.get(at).copied().filter(|following| following > at)).collect()
     }
 
@@ -99,7 +101,7 @@ impl<'d> History<'d> {
         self.basis(place).and_then(|basis| self.depths.get(basis)).map_or(1, |depth| depth + 1)
     }
 
-    /// What a new entry does not know: of what came before, that none of its parents is or knows.
+    /// The earlier entries that an entry does not know: those that none of its parents is or knows.
     fn unknown_to(&self, place: usize) -> Vec<usize> {
         let parents = self.entries[place].parents.iter().filter_map(|parent| self.place(parent));
         let parents: Vec<usize> = parents.filter(|parent| *parent < place).collect();
@@ -123,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_path_is_what_counts_from_lodged_on() {
+    fn the_path_has_the_custody_entries_with_effect_from_lodged_on() {
         with_history(&fixture::returned_and_accepted(), |history| assert_eq!(history.path(), [0, 1, 2, 3, 4]));
         with_history(&fixture::forked(), |history| {
             assert_eq!(history.path(), [0, 1, 2, 4]);
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_does_not_know_what_no_parent_leads_to() {
+    fn an_entry_does_not_know_entries_that_no_parent_leads_to() {
         with_history(&fixture::concurrent(), |history| {
             let unknown: Vec<&[usize]> = (0..5).map(|place| history.unknown(place)).collect();
             assert_eq!(unknown, [&[][..], &[], &[1], &[2], &[]]);
@@ -142,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_entries_that_are_not_there_is_shown_all_the_same() {
+    fn references_to_missing_entries_are_ignored() {
         let mut detail = fixture::forked();
         for entry in &mut detail.timeline {
             entry.parents = vec!["f".repeat(64)];

@@ -1,9 +1,9 @@
-//! `sinergi complaint import`: lodges the rows of a file. Repeatable: a record is known by its source and id, and lodged once.
+//! `sinergi complaint import`: lodges the rows of a file. An import can be repeated: each record, named by its source and id, is lodged once.
 //!
-//! A row whose answer was lost, because the node went away, may have been lodged without its reply code having been kept: a
-//! repeated import finds it there already.
+//! If the node goes away, a row may be lodged whose answer is lost. Its reply code is then lost, too, and a repeated import reports the row as
+//! already there.
 //!
-//! Ends with exit code 1 if rows were rejected; they are named on stderr and kept beside the file.
+//! Exit code 1 if rows were rejected. They are listed on stderr and written to a file next to the imported one.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, IsTerminal, Write};
@@ -17,10 +17,11 @@ use crate::failure::{Exit, Failure};
 use crate::import::{self, Done, ImportError, Mapping, RejectedFile, Rows, Shape, StopCause, Stopped, Summary};
 use crate::lodging::LodgeCall;
 use crate::options::Context;
-use crate::output::{Output, safe};
+use crate::output::Output;
+use crate::safe;
 use crate::view::{self, complaint_id};
 
-/// Rejected rows that are named on stderr; all are in the file.
+/// The maximum number of rejected rows that are listed on stderr. The file has all.
 const NAMED: u64 = 20;
 
 /// Options of `complaint import`.
@@ -30,19 +31,19 @@ pub struct ImportArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
-    /// How CSV columns become complaints [default: the shipped mapping that fits the header]
+    /// The mapping from CSV columns to complaints [default: the built-in one that fits the header]
     #[arg(long, value_name = "FILE")]
     pub mapping: Option<PathBuf>,
 
-    /// What the file is [default: jsonl if its name ends so, else csv]
+    /// Format of the file [default: by its name: jsonl for .jsonl and .ndjson, else csv]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<FileFormat>,
 
-    /// Keep the citizens' reply codes in this new file; the node keeps them nowhere
+    /// Write the citizens' reply codes to this new file; the node does not store them
     #[arg(long, value_name = "FILE")]
     pub receipts: Option<PathBuf>,
 
-    /// Keep rejected rows in this file, in place of an earlier one [default: FILE.rejected.csv or .jsonl]
+    /// Write rejected rows to this file, replacing an earlier one [default: FILE.rejected.csv or .jsonl]
     #[arg(long, value_name = "FILE")]
     pub rejected: Option<PathBuf>,
 
@@ -50,17 +51,17 @@ pub struct ImportArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
 
-    /// Rows that are sent at a time
+    /// The number of rows that are sent at the same time
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,
 }
 
-/// What a file is.
+/// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FileFormat {
     /// CSV with a header.
     Csv,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Jsonl,
 }
 
@@ -104,14 +105,14 @@ fn open(args: &ImportArgs) -> Result<(Rows<BufReader<File>>, u64), Failure> {
     let rows = import::rows(BufReader::new(file), shape).map_err(|error| {
         let help = match &error {
             ImportError::NoMapping(_) => {
-                "say with --mapping how its columns become complaints; copy and change the mapping that ships: \
+                "name a mapping of its columns with --mapping; copy and change the built-in one: \
                  cli/data/mappings/nyc311.toml"
             }
             ImportError::MissingColumns { .. } | ImportError::DoubleColumn(_) => {
-                "correct the mapping or the header; a wrong `delimiter` in the mapping shows as missing columns too"
+                "correct the mapping or the header; a wrong `delimiter` in the mapping also causes this error"
             }
             ImportError::Empty | ImportError::Header => "name a CSV file in UTF-8 with a header, or say --format jsonl",
-            ImportError::Unreadable(_) => "see that the file can be read, then repeat the import",
+            ImportError::Unreadable(_) => "make sure that the file can be read, then repeat the import",
         };
         Failure::usage(format!("cannot import {name}")).because(error).help(help)
     })?;
@@ -134,19 +135,19 @@ fn read_mapping(path: &Path) -> Result<Mapping, Failure> {
     Mapping::parse(&text).map_err(|error| {
         Failure::usage(format!("cannot use the mapping {name}"))
             .because(error)
-            .help("cli/data/mappings/nyc311.toml shows and explains the form")
+            .help("cli/data/mappings/nyc311.toml documents the format")
     })
 }
 
-/// Where rejected rows go unless the operator says so: `a.csv` -> `a.rejected.csv`.
-fn beside(file: &Path, format: FileFormat) -> PathBuf {
+/// The default file for rejected rows: `a.csv` -> `a.rejected.csv`.
+fn rejected_path(file: &Path, format: FileFormat) -> PathBuf {
     file.with_extension(match format {
         FileFormat::Csv => "rejected.csv",
         FileFormat::Jsonl => "rejected.jsonl",
     })
 }
 
-/// What is told and kept of the rows as they are done.
+/// Reports the results of rows: a progress bar, messages on stderr, and two files.
 struct Report {
     bar: ProgressBar,
     rejected: RejectedFile,
@@ -156,7 +157,7 @@ struct Report {
 
 impl Report {
     fn begin(args: &ImportArgs, rows: &Rows<BufReader<File>>, length: u64) -> Result<Self, Failure> {
-        let path = args.rejected.clone().unwrap_or_else(|| beside(&args.file, file_format(args)));
+        let path = args.rejected.clone().unwrap_or_else(|| rejected_path(&args.file, file_format(args)));
         if path == args.file {
             return Err(Failure::usage(format!("rejected rows would be written over {}", path.display()))
                 .help("name another file with --rejected"));
@@ -168,7 +169,7 @@ impl Report {
         let receipts = args.receipts.as_deref().map(new_receipts).transpose()?;
         let style = ProgressStyle::with_template("importing {wide_bar} {bytes} of {total_bytes}, {msg}, {eta} left")
             .expect("the template is well-formed");
-        // On stderr, and nothing at all unless that is a terminal.
+        // The bar goes to stderr, and is shown only if that is a terminal.
         Ok(Self { bar: ProgressBar::new(length).with_style(style), rejected, named: 0, receipts })
     }
 
@@ -205,10 +206,10 @@ impl Report {
         }
     }
 
-    /// Says something on stderr without tearing the bar.
+    /// Prints a message to stderr without breaking the bar.
     fn say(&self, text: &str) {
         self.bar.suspend(|| {
-            // If stderr is gone there is nobody left to tell.
+            // If stderr is closed, the message is lost, which does no harm.
             let _ = writeln!(io::stderr().lock(), "{text}");
         });
     }
@@ -228,12 +229,12 @@ impl Report {
         let view = self.view(summary);
         output.document(&view, |_, view| sentence(view))?;
         if view.receipts_file.is_none() && view.lodged > 0 && io::stderr().is_terminal() {
-            output.note("note: the reply codes were not kept; --receipts FILE would have kept them for the citizens");
+            output.note("note: the reply codes were not written to a file; --receipts FILE does that");
         }
         match &view.rejected_file {
             None => Ok(()),
             Some(file) => Err(Failure::failed(format!("{} rejected, kept in {file}", rows_of(view.rejected)))
-                .help("correct them there and import that file; what was lodged is not lodged again")),
+                .help("correct the rows there and import that file; lodged rows are not lodged again")),
         }
     }
 
@@ -244,19 +245,19 @@ impl Report {
             "the import stopped: {} lodged, {} already there, {} rejected{kept} so far",
             done.lodged, done.existed, done.rejected
         );
-        let repeat = "repeat the import: what was lodged is not lodged again";
+        let repeat = "repeat the import: lodged rows are not lodged again";
         match cause {
             StopCause::Node(status) => {
                 let why = Failure::from_status("lodge a row", &status);
                 let help = match why.exit() {
                     Exit::Unreachable => format!("start the node behind {} again, then {repeat}", socket.display()),
-                    _ => format!("see with `sinergi status` what the node needs, then {repeat}"),
+                    _ => format!("find out with `sinergi status` what the node needs, then {repeat}"),
                 };
                 Failure::new(why.exit(), message).because(why.message().to_owned()).help(help)
             }
             cause @ (StopCause::Unreadable(_) | StopCause::Report(_)) => Failure::failed(message)
                 .because(cause)
-                .help(format!("see that the files can be read and written, then {repeat}")),
+                .help(format!("make sure that the files can be read and written, then {repeat}")),
         }
     }
 }
@@ -266,7 +267,7 @@ fn new_receipts(path: &Path) -> Result<(PathBuf, csv::Writer<File>), Failure> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| {
         Failure::usage(format!("cannot make the receipts file {name}"))
             .because(error)
-            .help("name a file that does not exist yet: receipts are never written over")
+            .help("name a new file: a file with reply codes is never overwritten")
     })?;
     let mut writer = csv::Writer::from_writer(file);
     writer
@@ -307,16 +308,19 @@ mod tests {
     }
 
     #[test]
-    fn rejected_rows_are_kept_beside_the_file() {
-        assert_eq!(beside(Path::new("/d/a.csv"), FileFormat::Csv), Path::new("/d/a.rejected.csv"));
-        assert_eq!(beside(Path::new("/d/a.rejected.csv"), FileFormat::Csv), Path::new("/d/a.rejected.rejected.csv"));
-        assert_eq!(beside(Path::new("a.jsonl"), FileFormat::Jsonl), Path::new("a.rejected.jsonl"));
+    fn rejected_rows_go_to_a_file_next_to_the_imported_one() {
+        assert_eq!(rejected_path(Path::new("/d/a.csv"), FileFormat::Csv), Path::new("/d/a.rejected.csv"));
+        assert_eq!(
+            rejected_path(Path::new("/d/a.rejected.csv"), FileFormat::Csv),
+            Path::new("/d/a.rejected.rejected.csv")
+        );
+        assert_eq!(rejected_path(Path::new("a.jsonl"), FileFormat::Jsonl), Path::new("a.rejected.jsonl"));
         assert_eq!(file_format(&args(&["a.JSONL"])), FileFormat::Jsonl);
         assert_eq!(file_format(&args(&["a.txt"])), FileFormat::Csv);
     }
 
     #[test]
-    fn receipts_are_readable_by_their_owner_alone_and_never_written_over() {
+    fn only_the_owner_can_read_the_reply_codes_and_they_are_never_overwritten() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("receipts.csv");
         drop(new_receipts(&path).expect("made"));
@@ -339,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn the_summary_says_what_became_of_the_rows() {
+    fn the_summary_counts_the_rows_by_result() {
         let view = view::Import {
             lodged: 198,
             already_there: 1,

@@ -1,14 +1,15 @@
-//! `sinergi complaint list`: complaints that this node knows, newest first.
+//! `sinergi complaint list`: lists the complaints that this node knows, newest first.
 
 use clap::Args;
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::wire::ListComplaintsRequest;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::operator_api::ListComplaintsRequest;
 
 use crate::client;
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::columns::{rendered, shortened};
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{Complaint, short_id};
 use crate::when::{self, Moment};
 use crate::words::Phase;
@@ -16,35 +17,35 @@ use crate::words::Phase;
 /// Options of `complaint list`.
 #[derive(Args, Clone, Debug)]
 pub struct ListArgs {
-    /// Only those that this agency holds
+    /// Only complaints that this agency holds
     #[arg(long, value_name = "AGENCY")]
     pub holder: Option<AgencyId>,
 
-    /// Only those that are offered to this agency
+    /// Only complaints that are offered to this agency
     #[arg(long, value_name = "AGENCY")]
     pub offered_to: Option<AgencyId>,
 
-    /// Only those that were lodged at this agency
+    /// Only complaints that were lodged at this agency
     #[arg(long, value_name = "AGENCY")]
     pub intake: Option<AgencyId>,
 
-    /// Only those that have come this far
+    /// Only complaints in this phase
     #[arg(long, value_enum, value_name = "PHASE")]
     pub phase: Option<Phase>,
 
-    /// Only those of this category
+    /// Only complaints of this category
     #[arg(long, value_name = "CODE")]
     pub category: Option<String>,
 
-    /// Only those lodged at or after this: RFC 3339, or a date
+    /// Only complaints lodged at or after this time: RFC 3339, or a date
     #[arg(long, value_name = "TIME")]
     pub since: Option<Moment>,
 
-    /// Only those with an offer that nobody answered in time
+    /// Only complaints with an offer that was not answered in time
     #[arg(long)]
     pub overdue: bool,
 
-    /// At most this many
+    /// The maximum number of complaints
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
 }
@@ -59,7 +60,7 @@ pub(super) async fn run(args: ListArgs, context: &Context) -> Result<(), Failure
         holder: name(args.holder),
         offered_to: name(args.offered_to),
         intake: name(args.intake),
-        phase: args.phase.map_or_else(String::new, |phase| phase.wire_name().to_owned()),
+        phase: args.phase.map_or_else(String::new, Phase::wire_name),
         category: args.category.unwrap_or_default(),
         since: since.map_or(0, |time| when::milliseconds(time.timestamp())),
         overdue: args.overdue,
@@ -103,7 +104,7 @@ fn table(output: &Output, complaints: &[Complaint]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire::ComplaintSummary;
+    use sinergi_proto::operator_api::ComplaintSummary;
 
     use super::*;
 

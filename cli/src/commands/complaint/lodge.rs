@@ -1,10 +1,11 @@
-//! `sinergi complaint lodge`: lodge a complaint of a citizen. The citizen's reply code is shown this once and kept nowhere.
+//! `sinergi complaint lodge`: lodges a complaint of a citizen. The citizen's reply code is shown only once and is not stored.
 
 use clap::Args;
-use sinergi_proto::content::TextRole;
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::limits;
-use sinergi_proto::wire::{ExternalReference, Forward, ForwardReason, LodgeRequest, Text};
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::limits;
+use sinergi_proto::entry::content::TextRole;
+use sinergi_proto::operator_api::{ExternalReference, Forward, LodgeRequest};
+use sinergi_proto::wire::{ForwardReason, Text};
 
 use crate::failure::Failure;
 use crate::options::Context;
@@ -17,7 +18,7 @@ use crate::words::{ComplaintKind, ContentClass};
 /// Options of `complaint lodge`.
 #[derive(Args, Clone, Debug)]
 pub struct LodgeArgs {
-    /// What the citizen wants
+    /// The kind of complaint
     #[arg(long, value_enum, value_name = "KIND", default_value = "complaint")]
     pub kind: ComplaintKind,
 
@@ -25,43 +26,43 @@ pub struct LodgeArgs {
     #[arg(long, value_name = "CODE", value_parser = code::<{ limits::CATEGORY_BYTES }>)]
     pub category: String,
 
-    /// Code of the area that it is about
+    /// Code of the area that the complaint is about
     #[arg(long, value_name = "CODE", value_parser = code::<{ limits::AREA_BYTES }>)]
     pub area: Option<String>,
 
-    /// Who may have the text
+    /// Class of the text: who may read it
     #[arg(long, value_enum, value_name = "CLASS", default_value = "public")]
     pub class: ContentClass,
 
-    /// One line that says what it is about
+    /// The title, one line
     #[arg(long, value_name = "TITLE")]
     pub title: String,
 
-    /// What the citizen says.
+    /// The citizen's text.
     #[command(flatten)]
     pub text: TextOptions,
 
-    /// Where it happened
+    /// The place of the incident
     #[arg(long, value_name = "PLACE")]
     pub location: Option<String>,
 
-    /// Who the citizen is; never leaves this agency unless it is disclosed on the record
+    /// The citizen's identity; leaves this agency only if it is disclosed on the record
     #[arg(long, value_name = "NAME")]
     pub reporter: Option<String>,
 
-    /// When it happened or was first received: RFC 3339, or a date
+    /// Time of the incident or of the first receipt: RFC 3339, or a date
     #[arg(long, value_name = "TIME")]
     pub occurred_at: Option<Moment>,
 
-    /// The system that the record comes from
+    /// The other system that the record comes from
     #[arg(long, value_name = "NAME", requires = "external_id", value_parser = code::<{ limits::EXTERNAL_SOURCE_BYTES }>)]
     pub source: Option<String>,
 
-    /// The record's id there; one reference is lodged once
+    /// The record's id in that system; each record is lodged once
     #[arg(long, value_name = "ID", requires = "source", value_parser = code::<{ limits::EXTERNAL_ID_BYTES }>)]
     pub external_id: Option<String>,
 
-    /// Offer it to this agency at once, as a matter of its competence
+    /// Also offer the complaint to this agency, as a matter of its competence
     #[arg(long, value_name = "AGENCY")]
     pub forward_to: Option<AgencyId>,
 }
@@ -73,12 +74,12 @@ pub(super) async fn run(args: LodgeArgs, context: &Context) -> Result<(), Failur
     let answer = node.api.lodge(request).await;
     let reply = answer.map_err(|status| Failure::from_status("lodge the complaint", &status))?.into_inner();
     let lodged = Lodged::from(reply);
-    // The receipt first: the reply code is shown this once, whatever became of the offer.
+    // The answer comes before the check of the offer, because the reply code is shown only once.
     context.output.document(&lodged, receipt)?;
     match lodged.forward_declined {
         None => Ok(()),
         Some(reason) => Err(Failure::refused(format!("the complaint was lodged but not forwarded: {reason}"))
-            .help("forward it with `sinergi complaint forward` when the reason is gone")),
+            .help("forward it with `sinergi complaint forward` when the reason no longer applies")),
     }
 }
 
@@ -132,7 +133,7 @@ fn receipt(output: &Output, lodged: &Lodged) -> String {
     }
 }
 
-/// A code of one line, at most `LIMIT` bytes, without control characters.
+/// Parses a code: one line of at most `LIMIT` bytes without control characters.
 pub(super) fn code<const LIMIT: usize>(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() {

@@ -1,4 +1,4 @@
-//! `sinergi complaint …`: lodge complaints, see them, hand them over, answer them, put them away.
+//! `sinergi complaint …`: lodges, shows, hands over, answers and archives complaints.
 
 mod act;
 mod approve;
@@ -21,13 +21,13 @@ mod verify;
 mod work;
 
 use clap::Subcommand;
-use sinergi_proto::wire::Remark;
-use sinergi_proto::wire::act_request::Act;
+use sinergi_proto::operator_api::Remark;
+use sinergi_proto::operator_api::act_request::Act;
 
 use crate::failure::Failure;
 use crate::options::Context;
 
-/// What can be done with complaints.
+/// The commands for complaints.
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Lodge a complaint of a citizen
@@ -38,9 +38,9 @@ pub enum Command {
     List(list::ListArgs),
     /// Show a complaint
     Show(show::ShowArgs),
-    /// Show the way of a complaint: who held it, and everything that happened, in order
+    /// Show the history of a complaint: its holders, and all entries in order
     Timeline(timeline::TimelineArgs),
-    /// Check a complaint anew: signatures, parents, authority, contents
+    /// Check all entries of a complaint: signatures, parents, authority, contents
     Verify(verify::VerifyArgs),
     /// Move custody.
     #[command(flatten)]
@@ -51,14 +51,14 @@ pub enum Command {
     /// Archive or erase, on two signatures.
     #[command(flatten)]
     Proposal(proposal::Proposal),
-    /// Hand a text, or who reported, to one more agency, on the record
+    /// Give a text, or the reporter's identity, to one more agency, on the record
     Disclose(disclose::DiscloseArgs),
-    /// Leave a note that stays, as a supervisor or oversight agency
+    /// Write a remark, as a supervisor or oversight agency
     Remark(act::OnComplaint),
 }
 
 /// Runs the command.
-pub(super) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
         Command::Lodge(args) => lodge::run(args, context).await,
         Command::Import(args) => import::run(args, context).await,

@@ -1,9 +1,9 @@
-//! What `complaint forward` and `complaint reassign` say of an offer: to whom, why, and until when it can be answered.
+//! The options of an offer for `complaint forward` and `complaint reassign`: addressee, reason and deadline.
 
 use clap::Args;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 
 use crate::failure::Failure;
 use crate::output::Output;
@@ -13,25 +13,25 @@ use crate::words::ForwardReason;
 /// An offer as it is typed.
 #[derive(Args, Clone, Debug)]
 pub struct OfferOptions {
-    /// The agency that it is offered to
+    /// The agency that gets the offer
     #[arg(long, value_name = "AGENCY")]
     pub to: AgencyId,
 
-    /// Why it is offered to that agency
+    /// The reason for this agency
     #[arg(long, value_enum, value_name = "REASON", default_value = "competence")]
     pub reason: ForwardReason,
 
-    /// Until when it can answer: RFC 3339, or a date (its end) [default: as the node is configured]
+    /// The deadline for the answer: RFC 3339, or a date (its end) [default: as the node is configured]
     #[arg(long, value_name = "TIME", conflicts_with = "answer_within")]
     pub answer_by: Option<Moment>,
 
-    /// How long it has to answer: 3d, 36h, 1w
+    /// The time for the answer: 3d, 36h, 1w
     #[arg(long, value_name = "SPAN", value_parser = when::span)]
     pub answer_within: Option<Span>,
 }
 
 impl OfferOptions {
-    /// The end of the offer in milliseconds; 0: as the node is configured.
+    /// The deadline in milliseconds since 1970; 0 for the node's default.
     pub(super) fn answer_by(&self, output: &Output) -> Result<u64, Failure> {
         let chosen = self.chosen(output.now, &output.zone).map_err(|error| {
             Failure::usage(error.to_string())
@@ -40,7 +40,7 @@ impl OfferOptions {
         Ok(chosen.unwrap_or(0))
     }
 
-    /// The end of the offer in milliseconds, if the operator chose one.
+    /// The deadline in milliseconds since 1970, if the operator chose one.
     fn chosen(&self, now: Timestamp, zone: &TimeZone) -> Result<Option<u64>, WhenError> {
         let end = match (&self.answer_by, self.answer_within) {
             (Some(moment), _) => moment.end(zone)?.timestamp(),
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offer_ends_at_a_time_at_the_end_of_a_day_or_after_a_span() {
+    fn a_deadline_is_a_time_or_the_end_of_a_day_or_the_end_of_a_span() {
         let millis = |time: &str| Ok(Some(when::milliseconds(time.parse().expect("a time"))));
         assert_eq!(chosen(""), Ok(None));
         assert_eq!(chosen("--answer-by 2026-03-04T09:00:00+07:00"), millis("2026-03-04T02:00:00Z"));

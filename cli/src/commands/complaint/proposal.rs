@@ -1,10 +1,10 @@
-//! The commands for what needs two signatures: propose, approve, refuse. Who can give the second signature is said with the first.
+//! The commands that need two signatures: propose, approve, refuse. The answer to a proposal names the agencies that can approve it.
 //!
-//! Nothing is archived and no text is destroyed on one signature. Entries and proofs stay in either case.
+//! One signature archives nothing and destroys no text. Entries and proofs stay in any case.
 
 use clap::Subcommand;
-use sinergi_proto::wire::act_request::Act;
-use sinergi_proto::wire::{Archive, Erase, RefuseArchive};
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::operator_api::{Archive, Erase, RefuseArchive};
 
 use super::act::{Deed, OnComplaint, sentence};
 use super::approve::{self, ApproveOptions};
@@ -16,27 +16,27 @@ use crate::output::Output;
 use crate::view::{Proposed, short_hash, short_id};
 use crate::words::{ArchiveReason, EraseGround, typed};
 
-/// Archiving and erasing, which need a second signature, and giving that signature.
+/// The commands to archive and erase, and to give the second signature.
 #[derive(Subcommand, Debug)]
 pub enum Proposal {
-    /// Propose to put a complaint away without an answer
+    /// Propose to archive a complaint without an answer
     Archive {
-        /// Why it is put away
+        /// The reason
         #[arg(long, value_enum, value_name = "REASON")]
         reason: ArchiveReason,
-        /// Which complaint.
+        /// The complaint.
         #[command(flatten)]
         on: OnComplaint,
     },
     /// Propose to destroy texts on every node
     Erase {
-        /// Why contents have to be destroyed
+        /// The legal ground
         #[arg(long, value_enum, value_name = "GROUND")]
         ground: EraseGround,
-        /// Only the texts of this entry; may be repeated [default: all texts of the complaint]
+        /// Erase only the texts of this entry; may be repeated [default: all texts of the complaint]
         #[arg(long = "entry", value_name = "ENTRY")]
         entries: Vec<EntryName>,
-        /// Which complaint. What is said with it stays, unless it is erased in turn.
+        /// The complaint. A text that goes with the proposal is not erased by it.
         #[command(flatten)]
         on: OnComplaint,
     },
@@ -49,7 +49,7 @@ pub enum Proposal {
         #[command(flatten)]
         on: OnComplaint,
     },
-    /// Refuse that a complaint is put away
+    /// Refuse to archive a complaint
     Refuse(OnComplaint),
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn run(proposal: Proposal, context: &Context) -> Result<(), Fai
         Proposal::Erase { ground, entries, on } => erase(ground, &entries, on, context).await,
         Proposal::Approve { options, on } => approve::run(options, on, context).await,
         Proposal::Refuse(on) => {
-            let done = "the archiving is refused, the holder goes on with it";
+            let done = "the archiving is refused, the holder continues with the complaint";
             let deed = on.deed("refuse the archiving", done, Act::RefuseArchive(RefuseArchive {}))?;
             deed.carry_out(context).await
         }
@@ -94,14 +94,14 @@ async fn erase(ground: EraseGround, names: &[EntryName], on: OnComplaint, contex
         class: on.note.class,
         act: Act::Erase(Erase { ground: ground.into(), entries }),
     };
-    propose(deed, "They are destroyed on every node, for good, once another agency approves it", context).await
+    propose(deed, "They are destroyed on every node for ever, once another agency approves it", context).await
 }
 
-/// Writes a proposal, and says who can approve it; `until` says what holds meanwhile.
+/// Writes a proposal, and names the agencies that can approve it. `until` describes the state until then.
 async fn propose(deed: Deed, until: &str, context: &Context) -> Result<(), Failure> {
     let (complaint, done) = (deed.complaint.clone(), deed.done.clone());
     let act = deed.write(context).await?;
-    // It is written: that nobody can say now who approves it is no failure of the command.
+    // The proposal is written, so the command does not fail if the node cannot name the agencies now.
     let detail = show::fetch(&complaint, context).await.ok();
     let open = detail.and_then(|detail| detail.proposals.into_iter().find(|open| open.entry_id == act.entry_id));
     let second = open.map(|open| open.second).unwrap_or_default();
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_proposal_says_what_it_waits_for_and_who_can_approve_it_how() {
+    fn the_answer_to_a_proposal_names_the_agencies_and_the_command_to_approve_it() {
         let output = Output::fixed("2026-03-01T12:00:00Z".parse().expect("a time"));
         let proposed = Proposed {
             complaint: "0".repeat(42) + "7h3k2m9x0q",

@@ -1,18 +1,19 @@
-//! `sinergi complaint show`: one complaint on a page: where it is, what the citizen said, what happened.
+//! `sinergi complaint show`: shows one complaint on a page: its state, the citizen's text, its entries.
 
 use std::collections::BTreeMap;
 
 use clap::Args;
 use jiff::Timestamp;
-use sinergi_proto::ids::ComplaintName;
-use sinergi_proto::wire::ShowComplaintRequest;
+use sinergi_proto::base::ids::ComplaintName;
+use sinergi_proto::operator_api::ShowComplaintRequest;
 
 use super::act;
 use super::entry_words::{Detail, Title, contents, deed};
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::columns::shortened;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{Complaint, ComplaintDetail, short_hash, short_id};
 
 /// Options of `complaint show`.
@@ -29,7 +30,7 @@ pub(super) async fn run(args: ShowArgs, context: &Context) -> Result<(), Failure
     context.output.document(&detail, page)
 }
 
-/// Everything that the node knows of a complaint.
+/// Asks the node for everything that it knows about a complaint.
 pub(super) async fn fetch(complaint: &ComplaintName, context: &Context) -> Result<ComplaintDetail, Failure> {
     let mut node = context.connect().await?;
     let request = ShowComplaintRequest { complaint: complaint.as_str().to_owned() };
@@ -50,7 +51,7 @@ fn page(output: &Output, detail: &ComplaintDetail) -> String {
     parts.join("\n\n")
 }
 
-/// The id and, wrapped, the title.
+/// The id and the title.
 pub(super) fn heading(output: &Output, detail: &ComplaintDetail) -> String {
     let complaint = &detail.complaint;
     let lodged = detail.timeline.first().and_then(|lodged| lodged.content.first());
@@ -96,7 +97,7 @@ fn facts(output: &Output, detail: &ComplaintDetail) -> String {
     ])
 }
 
-/// Who is accountable, and since when.
+/// The holder, and the start of its custody.
 fn holder(output: &Output, detail: &ComplaintDetail) -> String {
     let since = detail.custody.last().and_then(|custody| custody.from);
     let since = since
@@ -104,7 +105,7 @@ fn holder(output: &Output, detail: &ComplaintDetail) -> String {
     format!("{}{since}", safe::line(&detail.complaint.holder))
 }
 
-/// How often it was offered; if that goes back and forth, who can end it and how.
+/// The number of offers. If the complaint goes back and forth, also the agencies that can end this, and the command.
 fn offers(detail: &ComplaintDetail) -> String {
     if !detail.goes_back_and_forth {
         return if detail.offers > 1 { format!("{} so far", detail.offers) } else { String::new() };
@@ -116,7 +117,7 @@ fn offers(detail: &ComplaintDetail) -> String {
     )
 }
 
-/// What was proposed, and who gives the second signature how.
+/// The open proposals, each with the agencies that can approve it, and the command.
 fn proposals(detail: &ComplaintDetail) -> String {
     let id = short_id(&detail.complaint.id);
     let lines = detail.proposals.iter().map(|open| {
@@ -131,7 +132,7 @@ fn proposals(detail: &ComplaintDetail) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// How many texts are not at this node, and why.
+/// The numbers of texts that are not at this node, with the reasons.
 fn absent(detail: &ComplaintDetail) -> String {
     let mut kinds: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for content in
@@ -166,7 +167,7 @@ pub(super) fn either(agencies: &[String]) -> String {
     }
 }
 
-/// The open offer and its end; empty if there is none.
+/// The open offer and its deadline; empty if there is none.
 fn offer(output: &Output, complaint: &Complaint) -> String {
     let Some(to) = &complaint.offered_to else { return String::new() };
     let until = complaint.answer_by.map_or_else(String::new, |answer_by| {
@@ -176,7 +177,7 @@ fn offer(output: &Output, complaint: &Complaint) -> String {
     format!("{}{until}", safe::line(to))
 }
 
-/// One line an entry.
+/// One line per entry.
 fn happened(output: &Output, detail: &ComplaintDetail) -> String {
     let author_width = detail.timeline.iter().map(|entry| entry.author.chars().count()).max().unwrap_or(0).min(24);
     let lines = detail.timeline.iter().map(|entry| {
@@ -230,7 +231,7 @@ whole id      b9d5mpjtb9d5mpjtb9d5mpjtb9d5mpjtb9d5mpjtb9d5mpjtb9d0
     }
 
     #[test]
-    fn what_waits_is_shown_with_who_can_do_what_about_it_and_how() {
+    fn open_matters_are_shown_with_the_agencies_and_commands_that_settle_them() {
         let output = Output::fixed("2026-03-02T12:00:00Z".parse().expect("a time"));
         let mut detail = archived_and_erased();
         detail.timeline.truncate(1);

@@ -1,14 +1,14 @@
-//! `sinergi complaint timeline`: the way of a complaint as a picture: who held it and whom it was offered to, then everything that happened.
+//! `sinergi complaint timeline`: shows the history of a complaint: its holders and offers, then a drawing of all entries.
 //!
 //! ```text
-//!  1 ●     a custody entry that counts stands on the line
-//!  2 ├─●   what was made under it stands beside the line
-//!  3 ├─○   hollow: without effect, with the reason
-//!  4 │ └─○ made under what stands beside the line
+//!  1 ●     an entry of the custody path is on the main line
+//!  2 ├─●   an entry whose basis is on the path is one step to the right
+//!  3 ├─○   a hollow mark is an entry without effect; the reason follows
+//!  4 │ └─○ an entry whose basis is off the path is further to the right
 //! ```
 
 use clap::Args;
-use sinergi_proto::ids::ComplaintName;
+use sinergi_proto::base::ids::ComplaintName;
 
 use super::entry_words::{Detail, Title, contents, deed};
 use super::history::History;
@@ -16,12 +16,13 @@ use super::{custody, show};
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::columns::shortened;
-use crate::output::{Format, Output, Tone, safe};
+use crate::output::{Format, Output, Tone};
+use crate::safe;
 use crate::view::{ComplaintDetail, TimelineEntry, short_hash};
 
-/// Entries that are named one by one where an entry did not know of earlier ones.
+/// The maximum number of unknown entries that are named; the others are counted.
 const NAMED: usize = 3;
-/// Steps that an entry is set in from the line at most.
+/// The maximum number of steps to the right.
 const DEEPEST: usize = 4;
 
 /// Options of `complaint timeline`.
@@ -31,7 +32,7 @@ pub struct TimelineArgs {
     #[arg(value_name = "ID")]
     pub complaint: ComplaintName,
 
-    /// At most this many entries, the newest ones
+    /// The maximum number of entries; the newest are shown
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,
 }
@@ -58,7 +59,7 @@ fn picture(output: &Output, detail: &ComplaintDetail, skipped: usize) -> String 
     parts.join("\n")
 }
 
-/// One entry: a line with order, time, id, author; then what was done and said beside the line that leads to the next.
+/// One entry: a line with number, time, id and author, then its effect and texts.
 fn block(output: &Output, detail: &ComplaintDetail, history: &History<'_>, place: usize) -> String {
     let entry = &detail.timeline[place];
     let effective = entry.standing == "effective";
@@ -91,7 +92,7 @@ fn block(output: &Output, detail: &ComplaintDetail, history: &History<'_>, place
     lines.join("\n")
 }
 
-/// What stands before an entry's mark, and before its further lines.
+/// The drawing before an entry's mark, and before its further lines.
 fn branch(depth: usize, last: bool) -> (String, String) {
     let steps = depth.min(DEEPEST);
     let line = if last { " " } else { "│" };
@@ -105,7 +106,7 @@ fn branch(depth: usize, last: bool) -> (String, String) {
     (branch, format!("    {line}  {}", "  ".repeat(steps)))
 }
 
-/// The other entries that an entry is about.
+/// The other entries that an entry refers to.
 fn relations(history: &History<'_>, entry: &TimelineEntry, place: usize) -> String {
     let proposal = entry.proposal.as_deref().and_then(|id| history.place(id));
     let answers = proposal.map_or_else(String::new, |proposal| format!(", to the proposal of entry {}", proposal + 1));
@@ -116,7 +117,7 @@ fn relations(history: &History<'_>, entry: &TimelineEntry, place: usize) -> Stri
     answers + &under
 }
 
-/// Why an entry has no effect; other entries are named by their numbers.
+/// The reason why an entry has no effect. It names other entries by their numbers.
 fn why_not(detail: &ComplaintDetail, history: &History<'_>, place: usize) -> String {
     let entry = &detail.timeline[place];
     let standing = safe::line(&entry.standing).replace('_', " ");
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timeline_is_a_picture_of_eighty_columns() {
+    fn a_timeline_fits_eighty_columns() {
         let expected = "\
 d5mpjtb9d0  HEAP Assistance
 
@@ -193,7 +194,7 @@ kemenpanrb holds it for 24 h, since 2026-03-01 12:00: responded
     }
 
     #[test]
-    fn a_hand_over_shows_both_holders_and_what_was_done_under_each() {
+    fn a_hand_over_shows_both_holders_and_the_entries_under_each() {
         let expected = "\
 d5mpjtb9d0  Jalan rusak
 
@@ -213,7 +214,7 @@ prov-jabar holds it for 20 h, since 2026-03-01 15:05: in-progress
     }
 
     #[test]
-    fn a_returned_offer_shows_the_reason_and_who_was_suggested() {
+    fn a_returned_offer_shows_the_reason_and_the_suggested_agency() {
         let expected = "\
 d5mpjtb9d0  Jalan rusak
 
@@ -237,7 +238,7 @@ kemendagri holds it for 22 h, since 2026-03-01 13:30: received
     }
 
     #[test]
-    fn what_was_superseded_stands_beside_the_line_with_what_stands_instead() {
+    fn a_superseded_entry_is_off_the_path_and_names_the_winner() {
         let expected = "\
 d5mpjtb9d0  Jalan rusak
 
@@ -266,7 +267,7 @@ kota-bandung holds it for 24 h, since 2026-03-01 12:00: in-progress
     }
 
     #[test]
-    fn who_wrote_at_once_without_knowing_of_each_other_is_said() {
+    fn concurrent_entries_are_marked() {
         let expected = "\
 d5mpjtb9d0  Jalan rusak
 
@@ -323,7 +324,7 @@ kota-bandung holds it for 24 h, since 2026-03-01 12:00: archived
     }
 
     #[test]
-    fn a_hostile_text_cannot_drive_the_terminal() {
+    fn control_characters_in_foreign_text_do_not_reach_the_terminal() {
         let mut detail = handed_over();
         detail.complaint.title = Some("\x1b]0;owned\x07".to_owned());
         detail.complaint.phase = "\x1b[1m".to_owned();

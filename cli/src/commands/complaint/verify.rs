@@ -1,15 +1,16 @@
-//! `sinergi complaint verify`: check one complaint anew: signatures, keys, parents, authority, contents and places in the ledger. Exit code 5 if
-//! anything does not hold.
+//! `sinergi complaint verify`: checks all entries of a complaint: signatures, keys, parents, authority, contents and places in the ledger. Exit
+//! code 5 if a check fails.
 
 use clap::Args;
-use sinergi_proto::ids::ComplaintName;
-use sinergi_proto::wire::VerifyComplaintRequest;
+use sinergi_proto::base::ids::ComplaintName;
+use sinergi_proto::operator_api::VerifyComplaintRequest;
 
 use super::act;
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::columns::rendered;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{Verified, VerifiedEntry, short_hash, short_id};
 
 /// Options of `complaint verify`.
@@ -37,7 +38,7 @@ pub(super) async fn run(args: VerifyArgs, context: &Context) -> Result<(), Failu
         count => format!("has {count} entries that do not hold"),
     };
     Err(Failure::findings(format!("complaint {} {found}", short_id(&verified.complaint))).help(
-        "run `sinergi ledger verify`, keep a copy of the ledger as it is, and compare with what other agencies hold",
+        "run `sinergi ledger verify`, keep a copy of the ledger as it is, and compare it with other agencies' ledgers",
     ))
 }
 
@@ -72,7 +73,7 @@ fn page(output: &Output, verified: &Verified) -> String {
             output.paint(Tone::Alarm, &format!("{unsound} of {entries} do not hold."))
         }
     };
-    // Damage may leave no entry to be listed.
+    // If the ledger is damaged, there may be no entry to list.
     if count == 0 { result } else { format!("{}\n{result}", rendered(&table)) }
 }
 
@@ -86,12 +87,13 @@ fn check(output: &Output, entry: &VerifiedEntry) -> comfy_table::Cell {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire;
+
+    use sinergi_proto::operator_api;
 
     use super::*;
 
-    fn entry(leaf: u64, body: &str, problems: &[&str]) -> wire::VerifiedEntry {
-        wire::VerifiedEntry {
+    fn entry(leaf: u64, body: &str, problems: &[&str]) -> operator_api::VerifiedEntry {
+        operator_api::VerifiedEntry {
             entry_id: vec![u8::try_from(leaf).expect("small"); 32],
             leaf_index: leaf,
             author: "kota-bandung".to_owned(),
@@ -103,8 +105,8 @@ mod tests {
         }
     }
 
-    fn verified(entries: Vec<wire::VerifiedEntry>, problem: &str) -> Verified {
-        wire::VerifyComplaintReply { complaint: vec![0x5a; 32], entries, problem: problem.to_owned() }.into()
+    fn verified(entries: Vec<operator_api::VerifiedEntry>, problem: &str) -> Verified {
+        operator_api::VerifyComplaintReply { complaint: vec![0x5a; 32], entries, problem: problem.to_owned() }.into()
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! The commands that move the case: the holder's work and answers, the citizen's word, the end.
+//! The commands that change the case: the holder's work and answers, the citizen's reply, and closing.
 
 use clap::Subcommand;
-use sinergi_proto::ids::ComplaintName;
-use sinergi_proto::limits;
-use sinergi_proto::wire::act_request::Act;
-use sinergi_proto::wire::{Close, CloseCause, Link, Progress, Reply, Resolve, Respond, Verify};
+use sinergi_proto::base::ids::ComplaintName;
+use sinergi_proto::base::limits;
+use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::operator_api::{Close, Link, Progress, Reply, Resolve, Respond, Verify};
+use sinergi_proto::wire::CloseCause;
 
 use super::act::{Deed, OnComplaint};
 use super::lodge::code;
@@ -14,77 +15,77 @@ use crate::words::{Handling, Outcome, Priority, ProgressState, ReplyWord, typed}
 /// The steps of the work on a complaint, from its classification to the citizen's reply.
 #[derive(Subcommand, Debug)]
 pub enum Work {
-    // In the ledger this is `Verified`; `complaint verify` checks signatures.
+    // In the ledger this is `Verified`. The command has another name because `complaint verify` checks signatures.
     /// Decide category, priority and handling
     Classify {
         /// Category code
         #[arg(long, value_name = "CODE", value_parser = code::<{ limits::CATEGORY_BYTES }>)]
         category: String,
-        /// How soon it has to be handled
+        /// The priority of the complaint
         #[arg(long, value_enum, value_name = "PRIORITY", default_value = "normal")]
         priority: Priority,
-        /// How it is handled; decides how many working days there are
+        /// The handling of the complaint, which sets the deadline in working days
         #[arg(long, value_enum, value_name = "HANDLING", default_value = "routine")]
         handling: Handling,
-        /// Which complaint.
+        /// The complaint.
         #[command(flatten)]
         on: OnComplaint,
     },
-    /// Say what is being done
+    /// Record the progress of the work
     Progress {
-        /// What is being done
+        /// The progress
         #[arg(long, value_enum, value_name = "STATE")]
         state: ProgressState,
-        /// Which complaint.
+        /// The complaint.
         #[command(flatten)]
         on: OnComplaint,
     },
     /// Answer the citizen
     Respond(OnComplaint),
-    /// Say how the work ended
+    /// Record the outcome of the work
     Resolve {
-        /// How it ended
+        /// The outcome
         #[arg(long, value_enum, value_name = "OUTCOME")]
         outcome: Outcome,
-        /// Which complaint.
+        /// The complaint.
         #[command(flatten)]
         on: OnComplaint,
     },
-    /// Record what the citizen says to it
+    /// Record the citizen's reply
     Reply {
-        /// The citizen's answer. If a complaint was closed without the citizen's reply code, its supervisors and oversight agencies can
-        /// record `dissatisfied`, which reopens it
+        /// The reply. If a complaint was closed without the citizen's reply code, its supervisors and oversight agencies can record
+        /// `dissatisfied`, which reopens it
         #[arg(long, value_enum, value_name = "WORD")]
         word: ReplyWord,
-        /// The citizen's reply code from the receipt; without it the word is marked as the agency's own
+        /// The citizen's reply code; without it the reply is marked as the agency's own word
         #[arg(long, value_name = "CODE")]
         reply_code: Option<String>,
-        /// Which complaint.
+        /// The complaint.
         #[command(flatten)]
         on: OnComplaint,
     },
-    /// End a complaint
+    /// Close a complaint
     Close {
-        /// Close because the citizen was silent for this many working days, instead of by reply
+        /// Close because the citizen has not replied for this many working days
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3650))]
         silence_days: Option<u32>,
-        /// Which complaint.
+        /// The complaint.
         #[command(flatten)]
         on: OnComplaint,
     },
-    /// Say that a complaint is handled with another one
+    /// Record that a complaint is handled together with another one
     Link {
-        /// The complaint that it is handled with
+        /// The other complaint
         #[arg(long, value_name = "ID")]
         duplicate_of: ComplaintName,
-        /// Which complaint.
+        /// The complaint.
         #[command(flatten)]
         on: OnComplaint,
     },
 }
 
 impl Work {
-    /// The act that the node is asked for.
+    /// The act to request from the node.
     pub(super) fn deed(self) -> Result<Deed, Failure> {
         match self {
             Self::Classify { category, priority, handling, on } => {

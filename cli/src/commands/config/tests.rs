@@ -1,10 +1,10 @@
-//! Claims about checking a node's files: a node made by `init`, with a charter that lists it.
+//! Tests of `sinergi config check`, on a node made by `init` with a charter that lists it.
 
 use std::fs::Permissions;
 
 use clap::Parser;
-use sinergi_daemon::keys;
-use sinergi_proto::note::{NoteKey, NoteKeyUse, sign_statement};
+use sinergi_daemon::storage::keys;
+use sinergi_proto::tlog::note::{NoteKey, NoteKeyUse, sign_statement};
 
 use super::*;
 use crate::commands::init::{InitArgs, MEMBER_FILE, adopt_first_charter, create};
@@ -49,7 +49,7 @@ fn problems(node: &tempfile::TempDir) -> String {
 }
 
 #[test]
-fn a_node_that_its_charter_lists_is_in_order() {
+fn a_node_that_its_charter_lists_has_no_problems() {
     let node = node("");
     assert!(problems(&node).starts_with("charter.pin is missing"), "{}", problems(&node));
     adopt_first_charter(node.path(), &charter(&[&node])).expect("adopted");
@@ -81,7 +81,7 @@ fn a_pinned_charter_stays_the_first() {
 }
 
 #[test]
-fn every_problem_is_found_at_once() {
+fn all_problems_are_reported_at_once() {
     let node = node("--peer prov-jabar");
     adopt_first_charter(node.path(), &charter(&[&node])).expect("adopted");
     let keys = node.path().join("keys");
@@ -97,7 +97,7 @@ fn every_problem_is_found_at_once() {
 }
 
 #[test]
-fn a_node_that_everybody_can_look_into_is_a_warning() {
+fn a_folder_that_every_user_can_read_gives_a_warning() {
     let node = node("");
     std::fs::set_permissions(node.path(), Permissions::from_mode(0o755)).expect("opened");
     let warnings = check(node.path(), now()).warnings;

@@ -1,9 +1,9 @@
-//! `sinergi evidence export`: one file, whole in itself, for somebody who has only the charter.
+//! `sinergi evidence export`: writes evidence to one file that can be checked with only the charter.
 
 use std::path::PathBuf;
 
 use clap::Args;
-use sinergi_proto::wire::ExportEvidenceRequest;
+use sinergi_proto::operator_api::ExportEvidenceRequest;
 
 use crate::failure::Failure;
 use crate::options::Context;
@@ -11,11 +11,11 @@ use crate::options::Context;
 /// Options of `evidence export`.
 #[derive(Args, Clone, Debug)]
 pub struct ExportArgs {
-    /// Which, as `sinergi evidence list` names them [default: all]
+    /// Ids from `sinergi evidence list` [default: all]
     #[arg(value_name = "EVIDENCE")]
     pub ids: Vec<String>,
 
-    /// Where to write it
+    /// The file to write
     #[arg(long, value_name = "FILE")]
     pub to: PathBuf,
 }

@@ -1,6 +1,6 @@
-//! `sinergi evidence list`: the evidence that audits of this node left.
+//! `sinergi evidence list`: lists the evidence from this node's audits.
 
-use sinergi_proto::wire::ListEvidenceRequest;
+use sinergi_proto::operator_api::ListEvidenceRequest;
 
 use super::described;
 use crate::failure::Failure;
@@ -14,7 +14,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let answer = node.api.list_evidence(ListEvidenceRequest {}).await;
     let findings = answer.map_err(|status| Failure::from_status("list evidence", &status))?.into_inner().findings;
     let findings: Vec<Finding> = findings.into_iter().map(Into::into).collect();
-    context.output.listing(&findings, "This node has no evidence against anybody.", list)
+    context.output.listing(&findings, "This node has no evidence against any agency.", list)
 }
 
 fn list(output: &Output, findings: &[Finding]) -> String {

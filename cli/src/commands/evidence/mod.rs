@@ -1,4 +1,4 @@
-//! `sinergi evidence`: what audits found, in a form that convinces others.
+//! `sinergi evidence`: the findings of audits, in a form that others can check.
 
 mod export;
 mod list;
@@ -8,22 +8,23 @@ use clap::Subcommand;
 
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{Finding, short_id};
 
-/// What can be done with evidence.
+/// The commands for evidence.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// List the evidence that audits of this node left
+    /// List the evidence from this node's audits
     List,
-    /// Write evidence as one file that anybody can check
+    /// Write evidence to one file that anybody can check
     Export(export::ExportArgs),
-    /// Check an evidence file, with nothing but the charter
+    /// Check an evidence file with only the charter
     Verify(verify::VerifyArgs),
 }
 
 /// Runs the command.
-pub(super) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
         Command::List => list::run(context).await,
         Command::Export(args) => export::run(args, context).await,
@@ -31,7 +32,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<(), Failu
     }
 }
 
-/// A finding in full.
+/// A finding with all its details.
 pub(crate) fn described(output: &Output, finding: &Finding) -> String {
     let basis = if finding.proven { "proven" } else { "stated by the accuser" };
     let complaint =

@@ -1,26 +1,27 @@
-//! `sinergi evidence verify`: what an evidence file proves, with nothing but the charter: no node, no network. Exit code 5 if it does not hold.
+//! `sinergi evidence verify`: judges an evidence file with only the charter, without a node or a network. Exit code 5 if it is not valid.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sinergi_proto::evidence::Opened;
-use sinergi_proto::limits;
+use sinergi_proto::base::limits;
+use sinergi_proto::transparency::evidence::Opened;
 
 use super::described;
 use crate::charter::Paper;
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::Finding;
 
 /// Options of `evidence verify`.
 #[derive(Args, Clone, Debug)]
 pub struct VerifyArgs {
-    /// The evidence
+    /// The evidence file
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
-    /// The signed charter that you trust, of any version that the evidence was judged by
+    /// The signed charter that you trust, in any version that the evidence uses
     #[arg(long, value_name = "CHARTER")]
     pub charter: PathBuf,
 }
@@ -31,10 +32,10 @@ pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<(), Failure> {
     context.output.document(&findings, |output, findings| page(output, findings))
 }
 
-/// What the file proves under the charter.
+/// The findings that the file proves under the charter.
 ///
 /// # Errors
-/// Something in it does not hold, or a file cannot be read.
+/// The evidence is not valid, or a file cannot be read.
 pub fn judged(args: &VerifyArgs) -> Result<Vec<Finding>, Failure> {
     let unusable = |error| Failure::failed(format!("{} is no charter", args.charter.display())).because(error);
     let paper = Paper::read(&read(&args.charter, limits::CHARTER_BYTES)?).map_err(unusable)?;
@@ -42,7 +43,7 @@ pub fn judged(args: &VerifyArgs) -> Result<Vec<Finding>, Failure> {
     let opened = Opened::judge(&read(&args.file, limits::EVIDENCE_BYTES)?, &charter).map_err(|error| {
         Failure::findings(format!("{} proves nothing", args.file.display()))
             .because(error)
-            .help("get the file again from whoever made it, and the charter from a manager of the federation")
+            .help("get the file again from the accuser, and the charter from a manager of the federation")
     })?;
     Ok(Finding::of_file(opened))
 }
@@ -60,7 +61,7 @@ fn page(output: &Output, findings: &[Finding]) -> String {
     let accuser = findings.first().and_then(|finding| finding.accuser.as_ref()).map(|id| safe::line(id));
     let made =
         findings.first().and_then(|finding| finding.made_at).map(|at| format!(" on {at:.0}")).unwrap_or_default();
-    let head = format!("The evidence holds. It was made by {}{made}.", accuser.unwrap_or_default());
+    let head = format!("The evidence is valid. It was made by {}{made}.", accuser.unwrap_or_default());
     let mut parts = vec![output.paint(Tone::Good, &head)];
     parts.extend(findings.iter().map(|finding| described(output, finding)));
     parts.join("\n")

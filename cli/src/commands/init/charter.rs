@@ -1,19 +1,19 @@
-//! The first charter of a node: the one that it trusts by its hash.
+//! The first charter of a node, which the node trusts by its pinned hash.
 //!
-//! Invariants: what is pinned is signed by the threshold of its own managers, is version 1, and is of the node's federation.
+//! Invariant: a pinned charter is version 1, belongs to the node's federation, and is signed by enough of its own managers.
 
 use std::io::Read;
 use std::path::Path;
 
 use sinergi_config::{CharterPin, Config, Federation, defaults, pin_charter};
+use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charters;
-use sinergi_proto::limits;
 
 use super::{make_folder, sync_folder, write};
 use crate::commands::pki::replace;
 use crate::failure::Failure;
 
-/// Gives a node that has no charter yet its first one: stores it and pins its hash in the configuration.
+/// Stores the first charter of a node that has none, and pins its hash in the configuration.
 ///
 /// # Errors
 /// The node has pinned a charter already, the note is not the federation's first charter, or a file cannot be written.
@@ -23,7 +23,7 @@ pub fn adopt_first_charter(folder: &Path, note: &[u8]) -> Result<CharterPin, Fai
     let config = Config::load(&file).map_err(unreadable)?;
     if let Some(pin) = config.charter.pin {
         return Err(Failure::refused(format!("this node has pinned the charter {pin} already"))
-            .help("newer versions are adopted as successors; the pin stays"));
+            .help("newer versions follow it as successors, and the pin stays the same"));
     }
     let pin = check_first(note, &config.federation, "the charter")?;
     let text = std::fs::read_to_string(&file)
@@ -33,7 +33,7 @@ pub fn adopt_first_charter(folder: &Path, note: &[u8]) -> Result<CharterPin, Fai
         return Err(Failure::failed(format!("cannot set the pin in {}", file.display()))
             .help(format!("write pin = \"{pin}\" into its section [charter] by hand, then repeat the command")));
     }
-    // The charter first: a pin without its charter is a node that does not start.
+    // The charter is written first, because a node whose pinned charter is missing does not start.
     write_first(&config, note)?;
     replace(&file, text.as_bytes())?;
     Ok(pin)
@@ -51,7 +51,7 @@ pub(super) fn read_first(file: &Path, federation: &Federation) -> Result<(Vec<u8
 
 fn check_first(note: &[u8], federation: &Federation, what: &str) -> Result<CharterPin, Failure> {
     let charters = Charters::self_signed(note)
-        .map_err(|error| Failure::failed(format!("{what} is not a charter to be trusted")).because(error))?;
+        .map_err(|error| Failure::failed(format!("{what} is not a trusted charter")).because(error))?;
     let charter = charters.newest();
     if charter.federation != federation.as_str() {
         return Err(Failure::failed(format!(
@@ -61,7 +61,7 @@ fn check_first(note: &[u8], federation: &Federation, what: &str) -> Result<Chart
     }
     if charter.version != 1 {
         return Err(Failure::failed(format!("{what} is version {}: a node pins version 1", charter.version))
-            .help("get the first version from another agency; newer ones come over the links"));
+            .help("get version 1 from another agency; newer versions come over the links"));
     }
     Ok(CharterPin(charter.hash))
 }

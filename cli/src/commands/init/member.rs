@@ -1,15 +1,15 @@
-//! `member.toml`: what the charter says about a new node, ready to be put into it.
+//! `member.toml`: the block about a new node, ready to be added to the charter.
 //!
-//! Invariants: only public halves of keys stand in it; it parses as an element of the charter's text.
+//! Invariants: it has only public keys, and it parses as an element of the charter's text.
 
 use clap::{Args, ValueEnum};
 use data_encoding::BASE64;
 use jiff::Timestamp;
 use serde::Serialize;
-use sinergi_daemon::keys::SigningKeys;
+use sinergi_daemon::storage::keys::SigningKeys;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{KeyUse, MemberKeyText, MemberKind, MemberStatus, MemberText};
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::key::SigningKey;
 
 use super::InitArgs;
 use crate::pki::Authority;
@@ -18,22 +18,22 @@ const SECONDS_A_DAY: i64 = 86_400;
 /// Days that the signing keys are valid: five years.
 const KEY_DAYS: i64 = 1826;
 
-/// What the charter says about an agency beside names and keys.
+/// Facts about an agency for the charter, apart from its names and keys.
 #[derive(Args, Clone, Debug, Default)]
 pub struct MemberDetails {
     /// The agency's full name, for the charter [default: its id]
     #[arg(long, value_name = "TEXT")]
     pub name: Option<String>,
-    /// What kind of agency it is, for the charter [default: by its id, as in kota-…, kab-…, prov-…, kemen…]
+    /// The kind of agency, for the charter [default: by its id, as in kota-…, kab-…, prov-…, kemen…]
     #[arg(long, value_enum)]
     pub kind: Option<Kind>,
-    /// The agency that supervises it, for the charter
+    /// The agency's supervisor, for the charter
     #[arg(long, value_name = "ID")]
     pub parent: Option<AgencyId>,
-    /// Its area code, for the charter
+    /// The agency's area code, for the charter
     #[arg(long, value_name = "CODE")]
     pub area: Option<String>,
-    /// It may audit everybody, for the charter
+    /// Make it an oversight agency, which may audit everybody, in the charter
     #[arg(long)]
     pub oversight: bool,
 }
@@ -82,7 +82,7 @@ struct MemberFile {
 
 /// The text of `member.toml`.
 pub(super) fn render(args: &InitArgs, keys: &SigningKeys, authority: Option<&Authority>, now: Timestamp) -> String {
-    // From yesterday's midnight on: an entry signed in the node's first minute is not "too early" on a clock that is behind.
+    // Valid from yesterday's midnight on, so that a peer whose clock is behind accepts entries of the node's first minute.
     let from = now.as_second() - now.as_second().rem_euclid(SECONDS_A_DAY) - SECONDS_A_DAY;
     let at = |seconds| Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX).to_string();
     let key = |key_use, key: &SigningKey| MemberKeyText {

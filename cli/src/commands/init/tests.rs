@@ -1,9 +1,9 @@
-//! Claims about new nodes.
+//! Tests of `sinergi init`.
 
 use std::os::unix::fs::PermissionsExt;
 
 use clap::Parser;
-use sinergi_daemon::tls::Credentials;
+use sinergi_daemon::transport::tls::Credentials;
 use sinergi_proto::charter::MemberText;
 
 use super::*;
@@ -73,7 +73,7 @@ fn an_existing_node_is_not_overwritten() {
 }
 
 #[test]
-fn what_would_be_a_wrong_configuration_writes_nothing() {
+fn arguments_that_would_give_an_invalid_configuration_write_nothing() {
     let directory = tempfile::tempdir().expect("a directory");
     let folder = directory.path().join("node");
     for wrong in ["--peer kota-bandung", "--peer ksp --peer ksp", "--charter /nonexistent"] {

@@ -1,6 +1,6 @@
-//! `sinergi ledger checkpoint`: the newest signed checkpoint, byte for byte, so that any tool of the C2SP formats reads it.
+//! `sinergi ledger checkpoint`: prints the newest signed checkpoint, byte for byte, so that any tool for the C2SP formats can read it.
 
-use sinergi_proto::wire::GetCheckpointRequest;
+use sinergi_proto::operator_api::GetCheckpointRequest;
 
 use crate::failure::Failure;
 use crate::options::Context;
@@ -16,7 +16,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         Format::Table => context.output.bytes(&note),
         Format::Json => {
             let checkpoint = Checkpoint::read(&note).ok_or_else(|| {
-                Failure::failed("the node's answer is no checkpoint").help("see it with --output table")
+                Failure::failed("the node's answer is no checkpoint").help("--output table shows it as it is")
             })?;
             context.output.json(&checkpoint)
         }

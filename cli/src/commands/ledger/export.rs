@@ -1,7 +1,7 @@
-//! `sinergi ledger export --tiles DIR`: the ledger as a C2SP tlog-tiles tree in a folder, which any web server serves and any client of that
-//! format reads and checks.
+//! `sinergi ledger export --tiles DIR`: writes the ledger as a C2SP tlog-tiles tree to a folder. Any web server can serve the folder, and any
+//! client of that format can read and check it.
 //!
-//! Repeated, it adds what the ledger has grown by. The checkpoint is put there last, when all that it covers is on the disk.
+//! A repeated export adds the new files. The checkpoint is written last, when everything that it covers is on the disk.
 
 mod folder;
 
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use sinergi_proto::wire::ExportTilesRequest;
+use sinergi_proto::operator_api::ExportTilesRequest;
 
 use self::folder::{Folder, Written};
 use crate::failure::Failure;
@@ -20,8 +20,8 @@ use crate::view::{Checkpoint, Export};
 /// Options of `ledger export`.
 #[derive(Args, Clone, Debug)]
 pub struct ExportArgs {
-    /// Write a C2SP tlog-tiles tree: checkpoint, hash tiles and entry bundles, never a text. A folder that holds an earlier export
-    /// gets what is new; delete its `checkpoint` to have every file compared
+    /// Write a C2SP tlog-tiles tree: checkpoint, hash tiles and entry bundles, never a text. A folder with an earlier export gets only
+    /// the new files; delete its `checkpoint` to have every file compared
     #[arg(long, value_name = "DIR", required = true)]
     pub tiles: PathBuf,
 }
@@ -33,7 +33,7 @@ pub(super) async fn run(args: &ExportArgs, context: &Context) -> Result<(), Fail
     let mut node = context.connect().await?;
     let answer = node.api.export_tiles(ExportTilesRequest { checkpoint: folder.checkpoint()? }).await;
     let mut stream = answer.map_err(|status| Failure::from_status(what, &status))?.into_inner();
-    // On stderr, and nothing at all unless that is a terminal.
+    // The bar goes to stderr, and is shown only if that is a terminal.
     let style = ProgressStyle::with_template("exporting {wide_bar} {human_pos} of {human_len} entries, {eta} left")
         .expect("the template is well-formed");
     let bar = ProgressBar::new(0).with_style(style);
@@ -65,7 +65,7 @@ pub(super) async fn run(args: &ExportArgs, context: &Context) -> Result<(), Fail
     context.output.document(&export, page)
 }
 
-/// Not wrapped: a path is copied as it stands.
+/// The answer. It is not wrapped, so that the path can be copied.
 fn page(_: &Output, export: &Export) -> String {
     let (origin, size) =
         export.checkpoint.as_ref().map_or(("", 0), |checkpoint| (checkpoint.origin.as_str(), checkpoint.size));
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_answer_names_folder_ledger_and_what_was_written() {
+    fn the_answer_names_the_folder_the_ledger_and_the_written_files() {
         let output = Output::fixed("2026-03-01T12:00:00Z".parse().expect("a time"));
         let mut export = Export::into("tiles".as_ref());
         export.checkpoint = Checkpoint::read(b"pilot/ksp/1\n300\nXcnaeacGWamtVZy3Ad7ZoqudgjqtL0lgz+Nw7/RgQyg=\n\n");

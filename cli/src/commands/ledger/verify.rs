@@ -1,11 +1,12 @@
-//! `sinergi ledger verify`: check every record and every hash of the ledger. Exit code 5 if anything is wrong.
+//! `sinergi ledger verify`: checks every record and every hash of the ledger. Exit code 5 if a check fails.
 
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
-use sinergi_proto::wire::VerifyLedgerRequest;
+use sinergi_proto::operator_api::VerifyLedgerRequest;
 
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::Verification;
 
 /// Runs the command.
@@ -14,7 +15,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let mut node = context.connect().await?;
     let answer = node.api.verify_ledger(VerifyLedgerRequest {}).await;
     let mut stream = answer.map_err(|status| Failure::from_status(what, &status))?.into_inner();
-    // On stderr, and nothing at all unless that is a terminal.
+    // The bar goes to stderr, and is shown only if that is a terminal.
     let style = ProgressStyle::with_template("verifying {wide_bar} {binary_bytes} of {binary_total_bytes}, {eta} left")
         .expect("the template is well-formed");
     let bar = ProgressBar::new(0).with_style(style);
@@ -35,7 +36,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
             BinaryBytes(result.checked),
             BinaryBytes(result.total)
         ))
-        .help("repeat the command; the node's log tells why it stopped"));
+        .help("repeat the command; the node's log has the reason"));
     }
     context.output.document(&result, page)?;
     match result.findings.len() {

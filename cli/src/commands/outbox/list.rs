@@ -1,20 +1,21 @@
-//! `sinergi outbox list`: entries that peers have not acknowledged yet, oldest first.
+//! `sinergi outbox list`: lists entries that peers have not acknowledged yet, oldest first.
 
 use clap::Args;
-use sinergi_proto::ids::{AgencyId, ComplaintName};
-use sinergi_proto::wire::ListOutboxRequest;
+use sinergi_proto::base::ids::{AgencyId, ComplaintName};
+use sinergi_proto::operator_api::ListOutboxRequest;
 
 use crate::client;
 use crate::failure::Failure;
 use crate::options::Context;
+use crate::output::Output;
 use crate::output::columns::rendered;
-use crate::output::{Output, safe};
+use crate::safe;
 use crate::view::{Outgoing, short_id};
 
 /// Options of `outbox list`.
 #[derive(Args, Clone, Debug)]
 pub struct ListArgs {
-    /// Only what waits for this agency
+    /// Only entries for this agency
     #[arg(long, value_name = "AGENCY")]
     pub peer: Option<AgencyId>,
 
@@ -22,7 +23,7 @@ pub struct ListArgs {
     #[arg(long, value_name = "ID")]
     pub complaint: Option<ComplaintName>,
 
-    /// At most this many
+    /// The maximum number of entries
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
 }
@@ -61,7 +62,7 @@ fn table(output: &Output, items: &[Outgoing]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire::OutboxItem;
+    use sinergi_proto::operator_api::OutboxItem;
 
     use super::*;
 

@@ -1,4 +1,4 @@
-//! `sinergi outbox …`: what peers have not acknowledged yet.
+//! `sinergi outbox …`: shows entries that peers have not acknowledged yet.
 
 mod list;
 mod show;
@@ -8,17 +8,17 @@ use clap::Subcommand;
 use crate::failure::Failure;
 use crate::options::Context;
 
-/// What can be done with the outbox.
+/// The commands for the outbox.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// List what waits, oldest first
+    /// List the entries, oldest first
     List(list::ListArgs),
-    /// Show one entry that waits
+    /// Show one entry
     Show(show::ShowArgs),
 }
 
 /// Runs the command.
-pub(super) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
         Command::List(args) => list::run(args, context).await,
         Command::Show(args) => show::run(args, context).await,

@@ -1,23 +1,24 @@
-//! `sinergi outbox show`: one entry that a peer has not acknowledged yet.
+//! `sinergi outbox show`: shows one entry that a peer has not acknowledged yet.
 
 use clap::Args;
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::wire::ListOutboxRequest;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::operator_api::ListOutboxRequest;
 
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, safe};
+use crate::output::Output;
+use crate::safe;
 use crate::view::Outgoing;
 
 /// Options of `outbox show`.
 #[derive(Args, Clone, Debug)]
 pub struct ShowArgs {
-    /// The entry as the listing names it: PEER/LEAF
+    /// The entry's number in the listing: PEER/LEAF
     #[arg(value_name = "NUMBER")]
     pub number: OutboxNumber,
 }
 
-/// An entry's name in the outbox: the peer that it waits for and its leaf in our ledger.
+/// An entry's number in the outbox: the peer that has not acknowledged it, and its leaf in this node's ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutboxNumber {
     /// The peer.
@@ -50,8 +51,8 @@ pub(super) async fn run(args: ShowArgs, context: &Context) -> Result<(), Failure
             return context.output.document(&Outgoing::from(item), page);
         }
     }
-    Err(Failure::refused(format!("leaf {} does not wait for {}", args.number.leaf, args.number.peer))
-        .help("the peer may have acknowledged it; `sinergi outbox list` shows what waits"))
+    Err(Failure::refused(format!("leaf {} is not in the outbox of {}", args.number.leaf, args.number.peer))
+        .help("the peer may have acknowledged it; `sinergi outbox list` shows all entries"))
 }
 
 fn page(output: &Output, item: &Outgoing) -> String {

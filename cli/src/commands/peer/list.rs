@@ -1,14 +1,15 @@
-//! `sinergi peer list`: every link with its state. A row for the state and the queue, below it what else one has to know.
+//! `sinergi peer list`: lists all links. Each has a row with its state and queue, and details below it.
 
 use clap::Args;
 
 use super::fetch;
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::Peer;
 
-/// Columns for an agency's id, beside which everything else of a row fits.
+/// The width of the column for an agency's id, which leaves enough room for the other columns.
 const NAME_WIDTH: usize = 36;
 
 /// Options of `peer list`.
@@ -18,11 +19,11 @@ pub struct ListArgs {
     #[arg(long, value_name = "STATE", value_parser = ["linked", "connecting", "backoff", "waiting", "stopped"])]
     pub state: Option<String>,
 
-    /// Only links with entries that wait to be acknowledged
+    /// Only links with entries that are not acknowledged yet
     #[arg(long)]
     pub queued: bool,
 
-    /// At most this many
+    /// The maximum number of links
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,
 }
@@ -44,7 +45,7 @@ fn table(output: &Output, peers: &[Peer]) -> String {
         let state = format!("{:<10}", safe::line(&peer.state));
         let mut name = format!("{:<width$}", safe::line(&peer.agency));
         if name.chars().count() > width {
-            // An id that is cut could not be typed: it gets a line of its own.
+            // An id must not be cut, because operators type it. A long one gets its own line.
             lines.push(output.paint(Tone::Strong, &name));
             name = " ".repeat(width);
         }
@@ -65,7 +66,7 @@ fn table(output: &Output, peers: &[Peer]) -> String {
     lines.join("\n")
 }
 
-/// What stands below a peer's row, in the order of its weight.
+/// The details below a peer's row, the most important first.
 fn facts(output: &Output, peer: &Peer) -> Vec<String> {
     let mut facts = Vec::new();
     facts.push(
@@ -90,7 +91,7 @@ fn facts(output: &Output, peer: &Peer) -> Vec<String> {
     facts
 }
 
-/// How a link's state is to be read.
+/// The tone of a link's state.
 pub(super) fn tone(peer: &Peer) -> Tone {
     match peer.state.as_str() {
         "linked" => Tone::Good,
@@ -102,7 +103,8 @@ pub(super) fn tone(peer: &Peer) -> Tone {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire::{Cursor, PeerStatus};
+    use sinergi_proto::operator_api::PeerStatus;
+    use sinergi_proto::wire::Cursor;
 
     use super::*;
 

@@ -1,29 +1,29 @@
-//! `sinergi peer …`: the links to the other agencies.
+//! `sinergi peer …`: shows the links to other agencies.
 
 mod list;
 mod ping;
 mod show;
 
 use clap::Subcommand;
-use sinergi_proto::wire::ListPeersRequest;
+use sinergi_proto::operator_api::ListPeersRequest;
 
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::view::Peer;
 
-/// What can be done with peers.
+/// The commands for peers.
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// List the links and their state
     List(list::ListArgs),
-    /// Show everything about one link
+    /// Show all details of one link
     Show(show::ShowArgs),
-    /// Ask a peer for an answer and measure the time
+    /// Ping a peer and measure the time of its answer
     Ping(ping::PingArgs),
 }
 
 /// Runs the command.
-pub(super) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
         Command::List(args) => list::run(args, context).await,
         Command::Show(args) => show::run(args, context).await,
@@ -31,7 +31,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<(), Failu
     }
 }
 
-/// The links, or the one to `agency`.
+/// Asks the node for the link to `agency`, or for all links if it is empty.
 async fn fetch(agency: String, context: &Context) -> Result<Vec<Peer>, Failure> {
     let mut node = context.connect().await?;
     let answer = node.api.list_peers(ListPeersRequest { agency }).await;

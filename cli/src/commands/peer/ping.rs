@@ -1,8 +1,8 @@
-//! `sinergi peer ping`: ask a peer for an answer over the link and measure the time.
+//! `sinergi peer ping`: pings a peer over its link and measures the time of its answer.
 
 use clap::Args;
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::wire::PingPeerRequest;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::operator_api::PingPeerRequest;
 
 use crate::failure::Failure;
 use crate::options::Context;
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_round_trip_is_told_in_milliseconds() {
+    fn a_round_trip_is_shown_in_milliseconds() {
         assert_eq!(sentence(&Ping { agency: "ksp".to_owned(), round_trip_micros: 1_042 }), "ksp answered in 1.042 ms");
     }
 }

@@ -1,13 +1,14 @@
-//! `sinergi peer show`: everything about one link.
+//! `sinergi peer show`: shows all details of one link.
 
 use clap::Args;
 use jiff::Timestamp;
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 
 use super::{fetch, list};
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{Cursor, Peer};
 
 /// Options of `peer show`.
@@ -42,7 +43,7 @@ fn page(output: &Output, peer: &Peer) -> String {
     };
     let facts = [
         ("direction", safe::line(&peer.direction)),
-        ("endpoint", peer.endpoint.as_deref().map_or_else(|| "none, it is waited for".to_owned(), safe::line)),
+        ("endpoint", peer.endpoint.as_deref().map_or_else(|| "none, this node waits for it".to_owned(), safe::line)),
         ("linked since", time(peer.linked_since)),
         ("last success", time(peer.last_success)),
         ("first failure", time(peer.first_failure)),
@@ -74,7 +75,7 @@ fn its_ledger(peer: &Peer) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire::PeerStatus;
+    use sinergi_proto::operator_api::PeerStatus;
 
     use super::*;
 

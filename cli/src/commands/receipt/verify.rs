@@ -1,34 +1,35 @@
-//! Checking a receipt with nothing but a charter. Whoever runs it may be the citizen, who has no node and need not believe any.
+//! Checks a receipt with only a charter, so that a citizen can check it who has no node and trusts none.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
+use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charter;
-use sinergi_proto::limits;
-use sinergi_proto::lodging_proof::{self, Lodging};
+use sinergi_proto::transparency::lodging_proof::{self, Lodging};
 
 use crate::charter::Paper;
 use crate::commands::charter::files;
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{ProvenLodging, VerifiedReceipt, short_id};
 
-/// Checks it, shows what it proves, and fails if anything does not hold.
+/// Checks a receipt and shows what it proves. Fails if it is not valid.
 pub(super) fn run(file: &Path, charter: &Path, reply_code: Option<&str>, context: &Context) -> Result<(), Failure> {
     let charter = trusted(charter)?;
     let verified = verified(file, &read(file)?, &charter, reply_code);
     context.output.document(&verified, page)?;
     match &verified.problem {
         None => Ok(()),
-        Some(_) => Err(Failure::findings(format!("{} does not hold", file.display()))
-            .help("compare it with the copy that was first given, and check that the charter is the federation's")),
+        Some(_) => Err(Failure::findings(format!("{} is not valid", file.display()))
+            .help("compare it with the original receipt, and check that the charter is the federation's")),
     }
 }
 
-/// What a receipt proves, or why it proves nothing.
+/// The facts that a receipt proves, or the reason why it proves nothing.
 fn verified(file: &Path, bytes: &[u8], charter: &Charter, reply_code: Option<&str>) -> VerifiedReceipt {
     let (lodging, problem) = match lodging_proof::verify(bytes, charter) {
         Ok(lodging) => (Some(lodging), None),
@@ -36,7 +37,7 @@ fn verified(file: &Path, bytes: &[u8], charter: &Charter, reply_code: Option<&st
     };
     let fits = |lodging: &Lodging| reply_code.map(|code| lodging.has_reply_code(code));
     let reply_code_fits = lodging.as_ref().and_then(fits);
-    let wrong_code = || "the reply code is not the one that was given for this complaint".to_owned();
+    let wrong_code = || "the reply code does not belong to this complaint".to_owned();
     VerifiedReceipt {
         file: file.to_owned(),
         charter_version: charter.version,
@@ -47,7 +48,8 @@ fn verified(file: &Path, bytes: &[u8], charter: &Charter, reply_code: Option<&st
     }
 }
 
-/// The charter, if enough of its own managers signed it. That it is the federation's is for its reader to know: `charter verify` shows its hash.
+/// Reads the charter, and checks that enough of its own managers signed it. Whether it is the federation's charter, the reader must know:
+/// `charter verify` shows its hash.
 fn trusted(path: &Path) -> Result<Charter, Failure> {
     let found = |error| Failure::findings(format!("{} is no charter", path.display())).because(error);
     let paper = Paper::read(&files::read_bytes(path)?).map_err(found)?;
@@ -59,12 +61,12 @@ fn trusted(path: &Path) -> Result<Charter, Failure> {
             "{} is signed by {signers} of its {managers} managers, {threshold} must",
             path.display()
         ))
-        .help("get the charter as it was adopted; `sinergi charter verify` tells more"));
+        .help("get the charter with all its signatures; `sinergi charter verify` shows the details"));
     }
     Ok(charter)
 }
 
-/// At most one byte more than a receipt may have, so that a longer one is seen to be so.
+/// Reads a file up to one byte beyond the limit of a receipt, so that a longer file is detected.
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     File::open(path)
@@ -87,7 +89,7 @@ fn page(output: &Output, verified: &VerifiedReceipt) -> String {
         parts.push(output.paint(Tone::Good, &output.wrapped(&sentence, "")));
     }
     if let Some(problem) = &verified.problem {
-        let meaning = if verified.proven.is_none() { "It proves nothing" } else { "It is not yours" };
+        let meaning = if verified.proven.is_none() { "It proves nothing" } else { "It is not your complaint" };
         let text = format!("{meaning}: {}.", safe::line(problem));
         parts.push(output.paint(Tone::Alarm, &output.wrapped(&text, "")));
     }
@@ -96,8 +98,8 @@ fn page(output: &Output, verified: &VerifiedReceipt) -> String {
 
 fn facts(output: &Output, verified: &VerifiedReceipt, proven: &ProvenLodging) -> Vec<(&'static str, String)> {
     let code = match verified.reply_code_fits {
-        Some(true) => "is the one that was given for it",
-        Some(false) => "is another one",
+        Some(true) => "belongs to the complaint",
+        Some(false) => "does not belong to the complaint",
         None => "",
     };
     vec![
@@ -122,7 +124,7 @@ fn moment(output: &Output, moment: Option<jiff::Timestamp>) -> String {
 mod tests {
     use super::*;
 
-    /// Made once, by the crate that defines the format.
+    /// A golden file of the crate that defines the format.
     const RECEIPT: &[u8] = include_bytes!("../../../../proto/golden/lodging.tlog-proof");
     const CHARTER: &[u8] = include_bytes!("../../../../proto/golden/charter-1.txt");
     const REPLY_CODE: &str = "K7QM 2D9X P4VT 0HSZ";
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_receipt_says_who_what_and_when_in_words() {
+    fn a_valid_receipt_shows_agency_complaint_and_times() {
         let expected = "\
 complaint      06dbd5z8018j5b2cxb54ayr0x4m3hqh0nar4bq55vvazf7r25d5g
 lodged with    Agency kota-bandung (kota-bandung)
@@ -146,7 +148,7 @@ area           32.73
 lodged at      2025-11-24 16:00:00 UTC
 in its ledger  2025-11-24 16:02:03 UTC at the latest
 leaf           0 of 2 in sinergi.example/kota-bandung/1
-reply code     is the one that was given for it
+reply code     belongs to the complaint
 charter        version 1 of sinergi.example
 charter hash   0966e3431ea70bf3437b343d617ee2b733a70a79864e114ed14cd3a8feaa9d36
 
@@ -154,16 +156,16 @@ Agency kota-bandung signed that complaint azf7r25d5g was lodged with it at
 2025-11-24 16:00:00 UTC, and had it in its ledger at 2025-11-24 16:02:03 UTC at
 the latest.";
         assert_eq!(shown(RECEIPT, Some(REPLY_CODE)), expected);
-        assert!(!shown(RECEIPT, None).contains("reply code"), "nobody asked");
+        assert!(!shown(RECEIPT, None).contains("reply code"), "no code was given");
     }
 
     #[test]
-    fn a_changed_receipt_and_another_s_code_are_told_apart() {
+    fn a_changed_receipt_and_a_wrong_reply_code_give_different_messages() {
         let changed = String::from_utf8(RECEIPT.to_vec()).expect("text").replacen("index 0", "index 1", 1);
         let text = shown(changed.as_bytes(), Some(REPLY_CODE));
         assert!(text.starts_with("It proves nothing: the entry was signed for leaf 0"), "{text}");
         let text = shown(RECEIPT, Some("k7qm-2d9x-p4vt-0hs0"));
-        assert!(text.contains("It is not yours: the reply code is not the one"), "{text}");
+        assert!(text.contains("It is not your complaint: the reply code does not belong"), "{text}");
     }
 
     #[test]

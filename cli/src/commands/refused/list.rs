@@ -1,37 +1,38 @@
-//! `sinergi refused list`: entries that one side of a link refused, newest first; with `--deferred` those that wait.
+//! `sinergi refused list`: lists entries that one side of a link refused, newest first. With `--deferred` it lists deferred entries instead.
 
 use clap::{Args, ValueEnum};
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::wire::ListRefusedRequest;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::operator_api::ListRefusedRequest;
 
 use crate::client;
 use crate::failure::Failure;
 use crate::options::Context;
+use crate::output::Output;
 use crate::output::columns::rendered;
-use crate::output::{Output, safe};
+use crate::safe;
 use crate::view::Refused;
 
 /// Options of `refused list`.
 #[derive(Args, Clone, Debug)]
 pub struct ListArgs {
-    /// Only those on the link to this agency
+    /// Only entries on the link to this agency
     #[arg(long, value_name = "AGENCY")]
     pub peer: Option<AgencyId>,
 
-    /// Only those of one side
+    /// Only entries that this side refused
     #[arg(long, value_enum, value_name = "SIDE")]
     pub direction: Option<Side>,
 
-    /// List what waits for something else instead
+    /// List deferred entries instead: those that lack a parent or a charter, or whose time has not come
     #[arg(long)]
     pub deferred: bool,
 
-    /// At most this many
+    /// The maximum number of entries
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
 }
 
-/// Who refused.
+/// The side of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Side {
     /// This node.
@@ -77,14 +78,14 @@ fn table(output: &Output, items: &[Refused]) -> String {
     rendered(&table)
 }
 
-/// Who refused, in a word.
+/// The side that refused, in a word.
 pub(super) fn by(item: &Refused) -> &'static str {
     if item.direction == "by_us" { "us" } else { "peer" }
 }
 
 #[cfg(test)]
 mod tests {
-    use sinergi_proto::wire::RefusedItem;
+    use sinergi_proto::operator_api::RefusedItem;
 
     use super::*;
 

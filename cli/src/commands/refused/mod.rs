@@ -1,4 +1,4 @@
-//! `sinergi refused …`: what was refused, by whom and why, and what has to wait.
+//! `sinergi refused …`: shows refused and deferred entries, and has them judged again.
 
 mod list;
 mod retry;
@@ -9,19 +9,19 @@ use clap::Subcommand;
 use crate::failure::Failure;
 use crate::options::Context;
 
-/// What can be done with refusals.
+/// The commands for refusals.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// List refusals, newest first
+    /// List refused or deferred entries, newest first
     List(list::ListArgs),
-    /// Show one refusal
+    /// Show one refused or deferred entry
     Show(show::ShowArgs),
-    /// Have it judged again, after its cause was mended
+    /// Have entries judged again, after their cause was removed
     Retry(retry::RetryArgs),
 }
 
 /// Runs the command.
-pub(super) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
         Command::List(args) => list::run(args, context).await,
         Command::Show(args) => show::run(args, context).await,

@@ -1,31 +1,33 @@
-//! `sinergi refused retry`: have what this node refused, or what waits, judged again: after a charter was put right, a clock set, a link mended.
+//! `sinergi refused retry`: has entries judged again that this node refused or deferred, after a charter was corrected, a clock set, or a link
+//! repaired.
 //!
-//! What a peer refused is judged by the peer alone: its operator has to retry it there.
+//! Entries that a peer refused can be retried only by that peer's operator.
 
 use clap::{ArgGroup, Args};
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::wire::{ListRefusedRequest, RetryRefusedRequest};
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::operator_api::{ListRefusedRequest, RetryRefusedRequest};
 
 use crate::client;
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::columns::rendered;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{Refused, Retried, short_hash};
 
 /// Options of `refused retry`.
 #[derive(Args, Clone, Debug)]
 #[command(group = ArgGroup::new("which").args(["number", "all"]).required(true))]
 pub struct RetryArgs {
-    /// The item's number in the listing
+    /// The entry's number in the listing
     #[arg(value_name = "NUMBER")]
     pub number: Option<String>,
 
-    /// Everything that waits, and everything that this node refused
+    /// Judge all entries again that this node deferred or refused
     #[arg(long)]
     pub all: bool,
 
-    /// Only what came from this agency
+    /// Only entries from this agency
     #[arg(long, value_name = "AGENCY")]
     pub peer: Option<AgencyId>,
 }
@@ -39,12 +41,12 @@ pub(super) async fn run(args: RetryArgs, context: &Context) -> Result<(), Failur
     {
         return Err(Failure::refused(format!("{} refused {number}, not this node", safe::line(&item.peer))).help(
             format!(
-                "only its own operator can have it judged again, with `sinergi refused retry` there; entry {}",
+                "only that agency's operator can have it judged again, with `sinergi refused retry` there; entry {}",
                 item.entry_id
             ),
         ));
     }
-    let what = "judge again what was refused";
+    let what = "judge the entries again";
     let mut node = context.connect().await?;
     let request = RetryRefusedRequest { number: args.number.unwrap_or_default(), peer };
     let answer = node.api.retry_refused(request).await.map_err(|status| {
@@ -59,7 +61,7 @@ pub(super) async fn run(args: RetryArgs, context: &Context) -> Result<(), Failur
     Ok(())
 }
 
-/// What peers refused of what this node sent.
+/// The entries of this node that peers refused.
 async fn refused_by_peers(peer: &str, context: &Context) -> Result<Vec<Refused>, Failure> {
     let what = "list refusals";
     let mut node = context.connect().await?;
@@ -101,7 +103,8 @@ fn table(output: &Output, items: &[Retried]) -> String {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use sinergi_proto::wire;
+
+    use sinergi_proto::operator_api;
 
     use super::*;
 
@@ -112,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_retried_is_named_or_all_of_it() {
+    fn either_one_entry_or_all_are_retried() {
         for (options, fine) in
             [("", false), ("--peer ksp", false), ("1-2-0 --all", false), ("1-2-0", true), ("--all --peer ksp", true)]
         {
@@ -122,11 +125,11 @@ mod tests {
     }
 
     #[test]
-    fn each_item_is_listed_with_what_became_of_it() {
+    fn each_entry_is_listed_with_its_outcome() {
         let output = Output::fixed("2026-03-01T12:00:00Z".parse().expect("a time"));
         let item = |number: &str, outcome: &str, code: u32, reason: &str| {
             let (number, outcome, reason) = (number.to_owned(), outcome.to_owned(), reason.to_owned());
-            Retried::from(wire::RetriedItem { number, entry_id: vec![0xab; 32], outcome, code, reason })
+            Retried::from(operator_api::RetriedItem { number, entry_id: vec![0xab; 32], outcome, code, reason })
         };
         let items = [item("1-64-0", "taken", 0, ""), item("1-9000-0", "waits", 601, "parent 5f00aa17 is not here")];
         let expected = "\
@@ -138,8 +141,9 @@ NUMBER    ENTRY         OUTCOME  CODE  REASON
     }
 
     #[test]
-    fn what_peers_refused_is_left_to_their_operators() {
-        let item = |peer: &str| Refused::from(wire::RefusedItem { peer: peer.to_owned(), ..Default::default() });
+    fn the_peers_that_refused_entries_are_named_once_each() {
+        let item =
+            |peer: &str| Refused::from(operator_api::RefusedItem { peer: peer.to_owned(), ..Default::default() });
         let said = left_to_others(&[item("ksp"), item("kominfo"), item("ksp")]);
         assert_eq!(said, "3 items were refused by kominfo, ksp: only the operators there can retry that");
     }

@@ -1,18 +1,19 @@
-//! `sinergi refused show`: one refusal, or one entry that waits.
+//! `sinergi refused show`: shows one refused or deferred entry.
 
 use clap::Args;
-use sinergi_proto::wire::ListRefusedRequest;
+use sinergi_proto::operator_api::ListRefusedRequest;
 
 use super::list::by;
 use crate::failure::Failure;
 use crate::options::Context;
-use crate::output::{Output, safe};
+use crate::output::Output;
+use crate::safe;
 use crate::view::Refused;
 
 /// Options of `refused show`.
 #[derive(Args, Clone, Debug)]
 pub struct ShowArgs {
-    /// The refusal's number in the listing
+    /// The entry's number in the listing
     #[arg(value_name = "NUMBER")]
     pub number: String,
 }

@@ -1,6 +1,6 @@
-//! What is told of a cover-up: who dropped what, what the audits before and after it found, and what the evidence proves.
+//! The account of a cover-up: the dropped complaint, the findings of the audits before and after, and the judgement on the evidence.
 //!
-//! As everything in [`crate::view`], the JSON fields are a promise to scripts.
+//! Like the documents in [`crate::view`], the JSON fields are stable.
 
 use std::path::PathBuf;
 
@@ -8,27 +8,28 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::commands::evidence::described;
-use crate::output::{Output, Tone, safe};
+use crate::output::{Output, Tone};
+use crate::safe;
 use crate::view::{Audited, Finding, short_id};
 
-/// A cover-up and how it was found.
+/// The account of a cover-up.
 #[derive(Clone, Debug, Serialize)]
 pub struct CoverUp {
     /// The complaint.
     pub complaint: String,
     /// Its title.
     pub title: Option<String>,
-    /// Where it was lodged.
+    /// The agency where the complaint was lodged.
     pub intake: String,
-    /// Who accepted it and drops it.
+    /// The accused: the agency that accepted the complaint and drops it.
     pub accused: String,
-    /// Who audits.
+    /// The auditor.
     pub auditor: String,
-    /// When the accused accepted it.
+    /// The time at which the accused accepted the complaint.
     pub accepted_at: Option<Timestamp>,
-    /// Leaves of the ledger that the accused shows.
+    /// The number of leaves of the ledger that the accused shows.
     pub leaves: u64,
-    /// Of them, those in the places of the complaint's entries.
+    /// The number of these leaves that replace the complaint's entries.
     pub dropped: u64,
     /// The audit before the complaint was dropped.
     pub audit_before: Audited,
@@ -36,14 +37,14 @@ pub struct CoverUp {
     pub audit: Audited,
     /// The file with the evidence about the complaint; null if it was not kept.
     pub evidence: Option<PathBuf>,
-    /// The charter that it is judged by, beside it; null if it was not kept.
+    /// The file with the charter for judging the evidence; null if it was not kept.
     pub charter: Option<PathBuf>,
-    /// What it proves, judged with nothing but the charter.
+    /// The findings that the evidence proves, judged with only the charter.
     pub verified: Vec<Finding>,
 }
 
 impl CoverUp {
-    /// Whether the honest agency was accused of nothing, and the dishonest one's own signatures prove what it did with the complaint.
+    /// Whether no honest agency was accused, and the accused's own signatures prove the loss of the complaint.
     pub fn is_proven(&self) -> bool {
         let proves = |finding: &Finding| {
             finding.proven && finding.accused == self.accused && finding.complaint.as_ref() == Some(&self.complaint)
@@ -52,7 +53,7 @@ impl CoverUp {
     }
 }
 
-/// The story for people.
+/// The story as text.
 pub fn page(output: &Output, story: &CoverUp) -> String {
     let title = story.title.as_ref().map(|title| format!(", {:?}", safe::line(title))).unwrap_or_default();
     let heading = format!("A cover-up: complaint {}{title}", short_id(&story.complaint));
@@ -123,7 +124,7 @@ fn first_of_each_kind(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
         .map(|(_, finding)| finding)
 }
 
-/// The command that judges the evidence again. Not wrapped: it is copied as it stands.
+/// The command that judges the evidence again. It is not wrapped, so that it can be copied.
 fn rerun(output: &Output, story: &CoverUp) -> String {
     let (Some(evidence), Some(charter)) = (&story.evidence, &story.charter) else {
         let advice = "With --dir DIR the evidence stays, and `sinergi evidence verify` judges it again.";

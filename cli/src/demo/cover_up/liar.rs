@@ -1,8 +1,8 @@
-//! The program that speaks for the accused: found, started, told what to do, and never left behind.
+//! Starts and stops the program that plays the accused.
 //!
-//! It is a program of its own, so that nothing that forges is in the programs that agencies install.
+//! It is a separate program, so that the programs that agencies install have no code that forges.
 //!
-//! Invariant: it ends when its standard input is closed, at the latest when this process ends.
+//! Invariant: the program ends when its standard input is closed, that is, when this process ends at the latest.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use sinergi_proto::ids::AgencyId;
+use sinergi_proto::base::ids::AgencyId;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -20,67 +20,67 @@ use crate::view::Cursor;
 
 /// The program's file name.
 pub const PROGRAM: &str = "sinergi-liar";
-/// How long it may take until the auditor's node has taken the link.
+/// The timeout for linking with the auditor's node.
 pub const LINKED: Duration = Duration::from_secs(60);
 
 /// The order to the program, given as JSON in its only argument.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Lie {
-    /// The folder of the accused's node, which does not run.
+    /// The folder of the accused's node, which is stopped.
     pub folder: PathBuf,
-    /// The id of the complaint that is missing from the ledger that it shows.
+    /// The id of the complaint that the false ledger lacks.
     pub complaint: String,
-    /// The agency to which the false ledger is shown.
+    /// The agency that the program shows the false ledger to.
     pub auditor: AgencyId,
-    /// Where the auditor's node listens.
+    /// The address of the auditor's node.
     pub address: SocketAddr,
-    /// How far the accused has acknowledged the auditor's ledger.
+    /// The position up to which the accused has acknowledged the auditor's ledger.
     pub acknowledged: Option<Cursor>,
 }
 
 /// The program's report, one line of JSON, printed when the auditor's node has accepted the link.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Shown {
-    /// Leaves of the ledger that it shows: as many as the true one has.
+    /// The number of leaves of the false ledger, which is that of the true one.
     pub leaves: u64,
-    /// Of them, those that are not what they were.
+    /// The number of leaves that differ from the true ledger.
     pub dropped: u64,
 }
 
-/// The program while it runs. It is killed when this is dropped.
+/// The running program. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct Liar {
     /// Also holds the program's standard input open.
     child: Child,
 }
 
-/// Where the program lies: beside this one.
+/// The path of the program, which must be in the same folder as this one.
 ///
 /// # Errors
-/// It was not built.
+/// The program was not built.
 pub fn program() -> Result<PathBuf, Failure> {
     let this = std::env::current_exe().map_err(|error| {
-        Failure::failed(format!("cannot tell where this program is, to find {PROGRAM} beside it")).because(error)
+        Failure::failed(format!("cannot find out the folder of this program, where {PROGRAM} must be")).because(error)
     })?;
     let program = this.with_file_name(PROGRAM);
     if program.is_file() {
         return Ok(program);
     }
-    Err(Failure::failed(format!("{} is missing: it speaks for the agency that lies", program.display())).help(format!(
+    Err(Failure::failed(format!("{} is missing: this program plays the agency that lies", program.display())).help(format!(
         "no package has it; in the sources of this program, build both: cargo build --release --bin sinergi --bin {PROGRAM}"
     )))
 }
 
 impl Liar {
-    /// Starts the program, and waits until the auditor's node has taken the link.
+    /// Starts the program, and waits until it is linked with the auditor's node.
     ///
     /// # Errors
-    /// It cannot be started, or not do what it is told.
+    /// The program cannot be started, or fails.
     pub async fn start(program: &Path, lie: &Lie) -> Result<(Self, Shown), Failure> {
         let cannot = || Failure::failed(format!("{} does not link with {ACCUSED}", lie.auditor));
         let mut command = Command::new(program);
         command.arg(serde_json::to_string(lie).map_err(|error| cannot().because(error))?);
-        // In a group of its own: Ctrl-C in the terminal reaches the demo alone, which ends everything in order.
+        // In its own process group, so that Ctrl-C in the terminal reaches only the demo, which stops everything in order.
         command.process_group(0).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| cannot().because(format!("{}: {error}", program.display())))?;
@@ -93,7 +93,7 @@ impl Liar {
         said.map_err(|_| cannot().because("it says nothing"))?.map_err(|error| cannot().because(error))?;
         if line.is_empty() {
             let mut why = String::new();
-            // What cannot be read of it says nothing either.
+            // If its output cannot be read, there is no message to show.
             let _ = errors.read_to_string(&mut why).await;
             return Err(cannot().because(why.trim().to_owned()));
         }
@@ -101,7 +101,7 @@ impl Liar {
         Ok((Self { child }, shown))
     }
 
-    /// The id of its process, while it runs.
+    /// The process id of the program, while it runs.
     pub fn process_id(&self) -> Option<u32> {
         self.child.id()
     }

@@ -1,12 +1,13 @@
 //! What a reader of tiles gets, and what it cannot do.
 
-use sinergi_proto::ids::Epoch;
+use sinergi_proto::base::ids::Epoch;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::*;
-use crate::ledger::Ledger;
+use crate::storage::ledger::Ledger;
 use crate::tiles::tests::ledger;
 
 /// A server of a ledger of 300 leaves.

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use sinergi_proto::ids::Epoch;
+use sinergi_proto::base::ids::Epoch;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::super::{Delivered, Submission, WriterHandle};
 use super::*;
-use crate::keys::{self, SigningKeys};
-use crate::ledger::{LedgerOptions, Position, RecordKind, Tip};
-use crate::store;
+use crate::storage::keys::{self, SigningKeys};
+use crate::storage::ledger::{LedgerOptions, Position, RecordKind, Tip};
+use crate::storage::store;
 
 struct Stage {
     committer: Committer,
@@ -85,7 +85,7 @@ fn who_is_answered_finds_ledger_store_and_head_as_the_answer_says() {
         assert!(note.lines().any(|line| line == group.to_string()), "{note}");
         assert_eq!(answered.checkpoint, head.checkpoint);
         stage.committer.settle().expect("the disk works");
-        let ledger = lock(&stage.committer.ledger);
+        let ledger = stage.committer.ledger.lock();
         assert_eq!((ledger.end(), ledger.size(), ledger.root().0), (end, group, head.root));
     }
 }
@@ -153,7 +153,7 @@ fn a_ledger_that_fails_ends_the_writer_and_answers_nobody() {
 fn the_writer_goes_on_while_a_group_is_committed_and_hands_over_the_next_when_it_is() {
     let (mut stage, _queue) = stage();
     let ledger = Arc::clone(&stage.committer.ledger);
-    let disk = lock(&ledger);
+    let disk = ledger.lock();
     let (decided, first) = stage.decided();
     // Returns, though the disk has nothing of it.
     stage.committer.hand_over(Handover { decided, ..Handover::default() }).expect("the disk works");

@@ -1,18 +1,20 @@
-//! Commands on the case: what each one says, if the complaint gives it a meaning.
+//! Decides the commands on the case: it makes their acts and checks them.
+//!
+//! Must not know custody commands.
 
 use super::{Author, Declined, no_effect};
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
 use crate::complaint::{CaseEntry, Complaint, NoEffect};
-use crate::content::reply_code_hash;
+use crate::entry::content::reply_code_hash;
 use crate::entry::{Body, CaseAct, ContentClass};
-use crate::ids::{AgencyId, ComplaintId, EntryId};
 use crate::wire::{CloseCause, ReplyWord, entry::Body as Wire};
 
-/// The body of an act that has effect.
+/// The body of an act, if the act has effect.
 pub(super) fn carry_out(complaint: &Complaint, act: &CaseAct, author: Author<'_>) -> Result<Wire, Declined> {
     check(complaint, act, author).map(|()| act.to_wire(complaint.tip()))
 }
 
-/// The rules of the fold, for an entry that is the newest and was made under the custody that counts.
+/// Checks an act by the rules of the fold, as the newest entry, on the tip of the custody path.
 fn check(complaint: &Complaint, act: &CaseAct, author: Author<'_>) -> Result<(), Declined> {
     let (agency, millis, basis) = (author.agency, author.millis, complaint.tip());
     let allowed = complaint.custody().allows(act, complaint.intake(), author.actor());
@@ -53,7 +55,7 @@ pub(super) fn close(
     Ok(CaseAct::Closed { cause, silence_working_days })
 }
 
-/// The second signature: to the proposal that is named, or to the only one that this agency may approve.
+/// The second signature under the named proposal, or under the only one that this agency may approve.
 pub(super) fn approval(complaint: &Complaint, named: Option<EntryId>, author: Author<'_>) -> Result<CaseAct, Declined> {
     let archive = complaint.case().archive_proposal.map(|open| open.entry);
     let archive = archive.into_iter().map(|proposal| (proposal, CaseAct::ArchiveApproved { proposal }));
@@ -68,7 +70,7 @@ pub(super) fn approval(complaint: &Complaint, named: Option<EntryId>, author: Au
     match (&open[..], &open.iter().filter(mine).collect::<Vec<_>>()[..]) {
         (_, [one]) => Ok((*one).clone()),
         ([], _) => Err(no_proposal(complaint)),
-        // What stands in the way of the first says more than that there is none.
+        // The agency may approve none of them. The reason for the first says more than "there is no proposal".
         ([first, ..], []) => Ok(first.clone()),
         _ => {
             let problem = "several proposals are open: name the one to approve by its entry".to_owned();
@@ -122,6 +124,6 @@ pub(super) fn disclosure(
 }
 
 fn no_proposal(complaint: &Complaint) -> Declined {
-    let problem = "there is no such open proposal to archive or to erase".to_owned();
+    let problem = "no such proposal to archive or to erase is open".to_owned();
     Declined::Proposal { complaint: complaint.id().short(), problem }
 }

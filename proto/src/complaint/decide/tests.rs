@@ -1,10 +1,10 @@
-//! Commands: what becomes a body, and what is declined before anything is signed.
+//! Commands: which become a body, and which are declined before anything is signed.
 
 use super::{Author, Command, Declined, NewOffer, decide, recall_to_answer};
-use crate::clock::HybridClock;
+use crate::base::clock::HybridClock;
+use crate::base::ids::EntryId;
 use crate::complaint::{NoEffect, Phase, Standing};
 use crate::fixture::{ANSWER_WITHIN, Case, DAY, Federation, MINUTE, REPLY_CODE, agency};
-use crate::ids::EntryId;
 use crate::wire::{CloseCause, ReplyWord, entry::Body as Wire};
 
 fn command(federation: &Federation, case: &Case<'_>, by: &str, command: &Command) -> Result<Wire, Declined> {
@@ -14,7 +14,7 @@ fn command(federation: &Federation, case: &Case<'_>, by: &str, command: &Command
     decide(&case.complaint, command, author)
 }
 
-/// Decides, signs, admits and folds; the entry must have effect.
+/// Decides a command, and signs, admits and folds its entry. The entry must have effect.
 fn done<'f>(federation: &'f Federation, case: &mut Case<'f>, by: &str, ordered: Command) {
     let body = command(federation, case, by, &ordered).unwrap_or_else(|declined| panic!("{ordered:?}: {declined}"));
     let id = case.take(federation.node(by).says(case, body));
@@ -93,7 +93,7 @@ fn an_offer_without_an_answer_by_gets_the_configured_one() {
 }
 
 #[test]
-fn what_would_have_no_effect_is_declined_with_the_reason() {
+fn a_command_without_effect_is_declined_with_the_reason() {
     let federation = Federation::new();
     let mut case = federation.case_held_by("ombudsman", "kominfo");
     let reason = |case: &Case<'_>, by: &str, ordered: Command| match declined(&federation, case, by, ordered) {
@@ -154,7 +154,7 @@ fn only_an_answered_case_is_closed() {
 }
 
 #[test]
-fn a_wrong_reply_code_is_declined_and_none_is_allowed() {
+fn a_wrong_reply_code_is_declined_and_a_missing_one_is_allowed() {
     let federation = Federation::new();
     let case = federation.case_at("ombudsman");
     let wrong = declined(&federation, &case, "ombudsman", reply(ReplyWord::Satisfied, "guess"));
@@ -192,7 +192,7 @@ fn a_recall_is_answered_by_the_addressee_while_the_offer_is_open() {
     done(&federation, &mut case, "ombudsman", forward("kominfo"));
     assert_eq!(recall_to_answer(&case.complaint, &agency("kominfo")), None);
     let offer = case.complaint.tip();
-    // By one who may not recall it.
+    // A recall by an agency that may not recall the offer.
     case.take(federation.node("ksp").recalls(&case));
     assert_eq!(recall_to_answer(&case.complaint, &agency("kominfo")), None);
     done(&federation, &mut case, "ombudsman", Command::Recall);
@@ -203,7 +203,7 @@ fn a_recall_is_answered_by_the_addressee_while_the_offer_is_open() {
 }
 
 #[test]
-fn a_new_offer_is_not_answered_for_an_earlier_recall() {
+fn a_recall_of_an_earlier_offer_does_not_hold_for_a_new_one() {
     let federation = Federation::new();
     let mut case = federation.case_at("ombudsman");
     done(&federation, &mut case, "ombudsman", forward("kominfo"));

@@ -1,4 +1,6 @@
-//! Random histories, honest, conflicting and hostile, in random causal orders: the state depends on the set alone.
+//! Random histories (honest, conflicting and hostile) in random orders of arrival. The state depends on the set of entries alone.
+
+mod definition;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,31 +8,33 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::admission::{Verdict, admit};
-use crate::clock::HybridClock;
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
 use crate::complaint::case::CaseState;
 use crate::complaint::{
     Author, CaseEntry, Command, Complaint, CustodyState, Declined, NewOffer, NoEffect, Standing, decide,
 };
 use crate::entry::{Body, CustodyAct, Entry};
 use crate::fixture::{ANSWER_WITHIN, Case, Federation, MEMBERS, MINUTE, REPLY_CODE, Writing, agency};
-use crate::ids::{AgencyId, ComplaintId, EntryId};
 use crate::wire::{self, CloseCause, ReplyWord, entry::Body as Wire};
+use definition::{check_by_definition, check_that_only_the_entitled_moved_custody};
 
-/// One step of a history: who writes what, from which view.
+/// One step of a history: one author writes one entry from its view.
 #[derive(Clone, Debug)]
 struct Step {
-    /// What the author does.
+    /// The kind of act, as a number.
     deed: u8,
-    /// Who does it, unless it is honest; the addressee of offers.
+    /// The author of a hostile step. In an honest step the rules name the author.
     who: Index,
+    /// The addressee of offers.
     to: Index,
-    /// Which entries the author has seen; all of them, unless the author was cut off.
+    /// The entries that the author has seen. `None`: all of them.
     seen: Option<Vec<Index>>,
-    /// Which custody entry it names instead of the tip of its view.
+    /// The custody entry that it names as basis. `None`: the tip of its view.
     basis: Option<Index>,
-    /// Author and clock do not follow the rules.
+    /// Whether author and clock do not follow the rules.
     hostile: bool,
-    /// Time since the step before, in minutes; a hostile clock may step back.
+    /// Time since the step before, in minutes. A hostile clock may step back.
     minutes: i32,
 }
 
@@ -60,7 +64,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step(), 1..28)
 }
 
-/// Who an honest node would be, for a deed on this custody.
+/// The agency that may do a deed on this custody.
 fn entitled(deed: u8, custody: &CustodyState, federation: &Federation, intake: &AgencyId) -> Option<AgencyId> {
     match deed {
         0..=1 => custody.offer.is_none().then(|| custody.holder.clone()),
@@ -81,7 +85,7 @@ fn entitled(deed: u8, custody: &CustodyState, federation: &Federation, intake: &
     }
 }
 
-/// The entries in which a history results, with the verdict that each got when it was new.
+/// The entries of a history, with the verdict that each got when it was written.
 struct History {
     lodged: Entry,
     written: Vec<(Entry, Verdict)>,
@@ -110,7 +114,7 @@ fn write(federation: &Federation, steps: &[Step]) -> History {
     history
 }
 
-/// The view of a node that has these entries and all below them, and nothing else.
+/// The view of a node that has these entries and their ancestors, and nothing else.
 fn view_of<'f>(federation: &'f Federation, all: &Case<'f>, history: &History, seen: &[Index]) -> Case<'f> {
     let ids: Vec<EntryId> = all.complaint.timeline().map(|(id, _)| id).collect();
     let newest: Vec<EntryId> = seen.iter().map(|index| *index.get(&ids)).collect();
@@ -160,7 +164,7 @@ fn act(federation: &Federation, view: &Case<'_>, step: &Step, number: usize) -> 
     Some(writing)
 }
 
-/// The bodies that need a second signature or stand for themselves.
+/// The bodies that need a second signature, and those that do not depend on the order.
 fn rarer(view: &Case<'_>, deed: u8, step: &Step) -> Wire {
     let all: Vec<EntryId> = view.complaint.timeline().map(|(id, _)| id).collect();
     let any = step.to.get(&all).0.to_vec();
@@ -182,7 +186,7 @@ fn rarer(view: &Case<'_>, deed: u8, step: &Step) -> Wire {
     }
 }
 
-/// Everything that is said of a complaint.
+/// Every answer that a complaint gives.
 #[derive(Debug, PartialEq)]
 struct Picture {
     custody: CustodyState,
@@ -213,7 +217,7 @@ fn picture(complaint: &Complaint) -> Picture {
     }
 }
 
-/// What becomes of a set of entries that arrive in some order: each is judged when its parents are here.
+/// Inserts the entries of a history in some order of arrival. Each is judged when its parents are here.
 fn arrive(federation: &Federation, history: &History, order: &[usize]) -> (Complaint, BTreeMap<EntryId, Verdict>) {
     let mut complaint = Complaint::lodge(&history.lodged).expect("Lodged");
     let mut verdicts = BTreeMap::new();
@@ -243,105 +247,13 @@ fn arrive(federation: &Federation, history: &History, order: &[usize]) -> (Compl
     (complaint, verdicts)
 }
 
-/// The definitions of path and case, written out again without any increment.
-fn check_by_definition(complaint: &Complaint) {
-    let act = |id: &EntryId| match &complaint.entry(id).expect("here").body {
-        Body::Custody { basis, act } => Some((*basis, act.rank())),
-        _ => None,
-    };
-    let effective: Vec<EntryId> =
-        complaint.timeline().filter(|(_, known)| known.custody().is_some()).map(|(id, _)| id).collect();
-    // Parents come before their children in the timeline.
-    let mut below: BTreeMap<EntryId, BTreeSet<EntryId>> = BTreeMap::new();
-    for (id, known) in complaint.timeline() {
-        let mut ancestors: BTreeSet<EntryId> = known.parents.iter().copied().collect();
-        ancestors.extend(known.parents.iter().flat_map(|parent| &below[parent]));
-        let basis = known.body.basis().filter(|basis| effective.contains(basis));
-        let acts_on_basis = |other: &EntryId| basis.is_some() && act(other).map(|(basis, _)| basis) == basis;
-        let knew_better = effective.iter().any(|other| ancestors.contains(other) && acts_on_basis(other));
-        let judged_so = complaint.standing(&id) == Some(Standing::WithoutEffect(NoEffect::BasisActedOn));
-        assert_eq!(judged_so, knew_better, "{id:?}");
-        below.insert(id, ancestors);
-    }
-    let mut path = vec![*effective.first().expect("Lodged")];
-    loop {
-        let at = path[path.len() - 1];
-        let children =
-            effective.iter().filter_map(|id| act(id).filter(|(basis, _)| *basis == at).map(|(_, rank)| (rank, *id)));
-        match children.min() {
-            Some((_, child)) => path.push(child),
-            None => break,
-        }
-    }
-    assert_eq!(complaint.tip(), path[path.len() - 1]);
-    for id in &effective {
-        let on_path = path.contains(id);
-        assert_eq!(complaint.standing(id) == Some(Standing::Effective), on_path, "{id:?}");
-        if let Some(Standing::Superseded { by }) = complaint.standing(id) {
-            assert!(path.contains(&by));
-        }
-    }
-    let offers = path.iter().filter_map(|id| complaint.entry(id)?.custody()?.offer.as_ref()).map(|offer| offer.entry);
-    let open: Vec<EntryId> = offers.filter(|offer| path.last() == Some(offer)).collect();
-    assert_eq!(open.first().copied(), complaint.custody().offer.as_ref().map(|offer| offer.entry));
-
-    let mut case = CaseState::new(complaint.lodged());
-    for (id, known) in complaint.timeline() {
-        if let (Body::Case { basis, act }, Some(Standing::Effective)) = (&known.body, complaint.standing(&id)) {
-            let (millis, on_path) = (known.clock.millis(), path.contains(basis));
-            let entry = CaseEntry { id, author: &known.author, millis, basis: *basis, on_path, act };
-            case = case.after(entry, complaint.intake(), complaint.lodged()).expect("it has effect");
-        }
-    }
-    assert_eq!(complaint.case(), &case);
-    let mut participants = BTreeSet::from([complaint.intake().clone()]);
-    participants.extend(effective.iter().filter_map(|id| match &complaint.entry(id)?.body {
-        Body::Custody { act, .. } => act.offers_to().cloned(),
-        _ => None,
-    }));
-    assert_eq!(complaint.participants(), &participants);
-}
-
-/// Whatever clocks, parents and bases a member chooses: it gets custody only by accepting what the holder or its supervisor offered to it, and
-/// nobody but holder, addressee and supervisor moves custody at all.
-fn check_that_only_the_entitled_moved_custody(complaint: &Complaint, federation: &Federation) {
-    let (mut holder, mut offered_to) = (complaint.intake().clone(), None);
-    for (id, known) in complaint.path().skip(1) {
-        let Body::Custody { act, .. } = &known.body else { panic!("{id:?} is no custody entry") };
-        let author = &known.author;
-        match act {
-            CustodyAct::Forwarded { to, .. } => {
-                assert_eq!((author, &offered_to), (&holder, &None), "{id:?}");
-                offered_to = Some(to.clone());
-            }
-            CustodyAct::Reassigned { to, .. } => {
-                assert!(federation.charter().supervises(author, &holder), "{author} reassigned what {holder} held");
-                offered_to = Some(to.clone());
-            }
-            CustodyAct::Accepted => {
-                assert_eq!(Some(author), offered_to.as_ref(), "{id:?}");
-                (holder, offered_to) = (author.clone(), None);
-            }
-            CustodyAct::Returned { .. } => {
-                assert_eq!(Some(author), offered_to.as_ref(), "{id:?}");
-                offered_to = None;
-            }
-            CustodyAct::Withdrawn => {
-                assert_eq!((author, offered_to.is_some()), (&holder, true), "{id:?}");
-                offered_to = None;
-            }
-        }
-    }
-    assert_eq!(complaint.custody().holder, holder);
-}
-
 fn shuffled(count: usize, priorities: &[u64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
     order.sort_by_key(|index| priorities[index % priorities.len()].rotate_left(*index as u32));
     order
 }
 
-/// Everything that an operator may command.
+/// One command of each kind.
 fn commands(to: &str) -> Vec<Command> {
     let offer = NewOffer { to: agency(to), reason: 1, answer_by: None };
     vec![
@@ -471,7 +383,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_decided_has_effect_and_what_would_have_none_is_declined(steps in steps(), later in 0..6000_u64) {
+    fn a_decided_command_has_effect_and_a_command_without_effect_is_declined(steps in steps(), later in 0..6000_u64) {
         let federation = Federation::new();
         let history = write(&federation, &steps);
         let in_order: Vec<usize> = (0..history.written.len()).collect();
@@ -505,7 +417,7 @@ proptest! {
 }
 
 #[test]
-fn the_histories_are_worth_folding() {
+fn the_random_histories_contain_every_kind_of_entry_and_standing() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let federation = Federation::new();

@@ -1,9 +1,9 @@
-//! Nothing vanishes on one signature: archiving and erasing.
+//! Archiving and erasing need two signatures.
 
 use super::{MARGIN, answer_by, offered, without_effect};
+use crate::base::ids::EntryId;
 use crate::complaint::{NoEffect, Phase, Standing};
 use crate::fixture::{ANSWER_WITHIN, Case, DAY, Federation, MINUTE, REPLY_CODE, Writing, agency};
-use crate::ids::EntryId;
 use crate::wire::{self, ReplyWord, entry::Body as Wire};
 
 fn proposes_archive(federation: &Federation, case: &Case<'_>, by: &str) -> Writing {
@@ -33,7 +33,7 @@ fn erases(federation: &Federation, case: &Case<'_>, by: &str, proposal: EntryId)
 }
 
 #[test]
-fn a_complaint_is_put_away_when_the_intake_agency_agrees_with_the_holder() {
+fn a_complaint_is_archived_when_the_intake_agency_agrees_with_the_holder() {
     let federation = Federation::new();
     let mut case = federation.case_held_by("ombudsman", "kominfo");
     let proposal = case.take(proposes_archive(&federation, &case, "kominfo"));
@@ -94,7 +94,7 @@ fn a_refused_proposal_is_settled_and_may_be_made_again() {
 }
 
 #[test]
-fn who_has_not_seen_the_proposal_cannot_approve_it() {
+fn an_agency_that_has_not_seen_the_proposal_cannot_approve_it() {
     let federation = Federation::new();
     let mut case = federation.case_held_by("ombudsman", "kominfo");
     let before = case.complaint.parents_of_next();
@@ -115,7 +115,7 @@ fn a_proposal_lapses_when_custody_moves_on() {
 }
 
 #[test]
-fn an_archiving_under_custody_that_was_superseded_does_not_count() {
+fn an_archiving_on_a_superseded_basis_has_no_effect() {
     let federation = Federation::new();
     let (mut case, _) = offered(&federation, "ombudsman", "kominfo");
     let in_time = federation.node("kominfo").accepts(&case).entry();
@@ -130,7 +130,7 @@ fn an_archiving_under_custody_that_was_superseded_does_not_count() {
 }
 
 #[test]
-fn the_citizen_reopens_what_was_archived() {
+fn the_citizen_reopens_an_archived_complaint() {
     let federation = Federation::new();
     let mut case = federation.case_held_by("ombudsman", "kominfo");
     let proposal = case.take(proposes_archive(&federation, &case, "kominfo"));
@@ -156,7 +156,7 @@ fn contents_are_erased_when_supervisor_or_oversight_agrees_with_the_intake_agenc
         assert_eq!(case.complaint.erase_proposals(), [].into());
         assert_eq!(case.standing(erased), Standing::Effective);
         let later = case.take(federation.node("kominfo").responds(&case));
-        assert!(!case.complaint.is_erased(&later), "what was written after it is not touched");
+        assert!(!case.complaint.is_erased(&later), "an entry that was written after it is not touched");
     }
 }
 

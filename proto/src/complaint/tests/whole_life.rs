@@ -1,14 +1,14 @@
-//! The whole life of a complaint: reopening, silence, escalation, notes, links, disclosure, and hand-overs that go wrong.
+//! The later life of a complaint: reopening, silence, escalation, remarks, links, disclosure, and hand-overs that go wrong.
 
 use super::{MARGIN, answer_by, offered, without_effect};
 use crate::admission::Verdict;
+use crate::base::ids::EntryId;
+use crate::base::refusal::RefusalCode;
 use crate::charter::MemberStatus;
 use crate::complaint::{NoEffect, Phase, Standing};
-use crate::content::Content;
 use crate::entry::ContentClass;
+use crate::entry::content::Content;
 use crate::fixture::{ANSWER_WITHIN, Case, DAY, Federation, MINUTE, REPLY_CODE, Writing, agency, member_of};
-use crate::ids::EntryId;
-use crate::refusal::RefusalCode;
 use crate::wire::{self, CloseCause, ReplyWord, entry::Body as Wire};
 
 fn resolved<'f>(federation: &'f Federation) -> Case<'f> {
@@ -42,7 +42,7 @@ fn a_closed_complaint_is_reopened_at_the_agency_that_resolved_it() {
 }
 
 #[test]
-fn supervisor_and_oversight_reopen_what_was_closed_without_the_citizen_s_word() {
+fn supervisor_and_oversight_reopen_a_case_closed_without_the_citizen_s_word() {
     let federation = Federation::new();
     for overseer in ["prov-jabar", "ombudsman"] {
         let mut case = resolved(&federation);
@@ -58,7 +58,7 @@ fn supervisor_and_oversight_reopen_what_was_closed_without_the_citizen_s_word() 
 }
 
 #[test]
-fn what_the_citizen_closed_is_reopened_by_nobody_else() {
+fn a_case_closed_on_the_citizen_s_word_is_reopened_by_nobody_else() {
     let federation = Federation::new();
     let mut case = resolved(&federation);
     case.take(federation.node("kota-bandung").replies(&case, ReplyWord::Satisfied, REPLY_CODE));
@@ -79,7 +79,7 @@ fn silence_closes_when_it_has_lasted() {
 }
 
 #[test]
-fn a_silence_that_has_not_lasted_is_a_closing_in_one_s_own_name() {
+fn a_closing_after_too_short_a_silence_is_self_closed() {
     let federation = Federation::new();
     let no_silence: [(&str, u64, u32, bool); 3] =
         [("too early", 9, 10, false), ("no days", 20, 0, false), ("the citizen replied", 20, 10, true)];
@@ -150,7 +150,7 @@ fn supervisors_and_oversight_remark_and_nobody_else() {
 }
 
 #[test]
-fn a_flood_of_remarks_by_one_member_freezes_nobody_s_complaint() {
+fn a_flood_of_remarks_by_one_member_does_not_block_a_complaint() {
     let federation = Federation::new();
     let mut case = federation.case_held_by("kota-bandung", "kominfo");
     let root = case.complaint.tip();
@@ -168,11 +168,11 @@ fn a_flood_of_remarks_by_one_member_freezes_nobody_s_complaint() {
 }
 
 #[test]
-fn a_duplicate_is_handled_with_the_other_one() {
+fn the_holder_links_a_duplicate_to_the_other_complaint() {
     let federation = Federation::new();
     let mut case = federation.case_held_by("kota-bandung", "kominfo");
-    let other = crate::ids::ComplaintId([9; 32]);
-    let links = |case: &Case<'_>, by: &str, of: crate::ids::ComplaintId| {
+    let other = crate::base::ids::ComplaintId([9; 32]);
+    let links = |case: &Case<'_>, by: &str, of: crate::base::ids::ComplaintId| {
         federation.node(by).says(case, Wire::Linked(wire::Linked { duplicate_of: of.0.to_vec(), ..Default::default() }))
     };
     let itself = links(&case, "kominfo", case.complaint.id());
@@ -208,7 +208,7 @@ fn discloses(federation: &Federation, case: &Case<'_>, by: &str, of: (EntryId, u
 }
 
 #[test]
-fn the_intake_agency_discloses_who_reported_on_the_record() {
+fn the_intake_agency_discloses_the_reporter_and_the_entry_shows_it() {
     let federation = Federation::new();
     let mut case = with_reporter(&federation);
     let identity = (case.complaint.lodged_entry(), 1);
@@ -220,7 +220,7 @@ fn the_intake_agency_discloses_who_reported_on_the_record() {
 }
 
 #[test]
-fn what_is_disclosed_is_what_was_committed_to_first() {
+fn a_disclosed_content_is_the_one_that_was_committed_to_first() {
     let federation = Federation::new();
     let mut case = with_reporter(&federation);
     let lodged = case.complaint.lodged_entry();
@@ -238,7 +238,7 @@ fn what_is_disclosed_is_what_was_committed_to_first() {
 }
 
 #[test]
-fn the_holder_discloses_the_text_and_never_who_reported() {
+fn the_holder_discloses_the_text_and_never_the_reporter() {
     let federation = Federation::new();
     let mut case = with_reporter(&federation);
     let lodged = case.complaint.lodged_entry();
@@ -254,7 +254,7 @@ fn the_holder_discloses_the_text_and_never_who_reported() {
 }
 
 #[test]
-fn a_copy_is_erased_with_what_it_is_a_copy_of() {
+fn a_disclosed_copy_is_erased_with_its_original() {
     let federation = Federation::new();
     let mut case = with_reporter(&federation);
     let lodged = case.complaint.lodged_entry();
@@ -285,7 +285,7 @@ fn offers_back_and_forth_are_counted() {
 }
 
 #[test]
-fn an_addressee_that_was_suspended_meanwhile_finishes_what_it_was_offered() {
+fn an_addressee_that_was_suspended_meanwhile_may_accept_the_offer() {
     let federation = Federation::changed(|text| member_of(text, "kominfo").status = MemberStatus::Suspended);
     let lodged = federation.node("ombudsman").lodges().under_charter(1).entry();
     let mut case = Case::lodged(&federation, &lodged);
@@ -302,7 +302,7 @@ fn a_recall_that_crosses_an_acceptance_stays_a_wish() {
     case.take(federation.node("kominfo").accepts(&case));
     case.learn(&recall);
     assert_eq!((case.holder(), case.offered_to()), ("kominfo", None));
-    assert_eq!(case.standing(recall.id), Standing::Effective, "it is shown as what was wished");
+    assert_eq!(case.standing(recall.id), Standing::Effective, "it is shown as the holder's wish");
     assert!(case.complaint.is_recalled(&offer));
 }
 
@@ -323,7 +323,7 @@ fn a_reassignment_wins_over_the_holder_s_own_forward_that_it_crossed() {
 }
 
 #[test]
-fn who_supervises_is_what_the_charter_that_an_entry_names_says() {
+fn the_charter_that_an_entry_names_says_who_supervises() {
     let federation = Federation::changed(|text| member_of(text, "kota-bandung").parent = Some(agency("kominfo")));
     let lodged = federation.node("kota-bandung").lodges().under_charter(1).entry();
     let case = Case::lodged(&federation, &lodged);
@@ -336,7 +336,7 @@ fn who_supervises_is_what_the_charter_that_an_entry_names_says() {
         }
         assert_eq!(view.complaint.custody().offer.is_some(), in_force, "{by} under charter {version}");
     }
-    // Who has seen an entry under the new charter cannot go back to the old one.
+    // An author that has seen an entry under the new charter cannot go back to the old one.
     let mut view = case.clone();
     view.take(federation.node("kota-bandung").progresses(&view));
     let back = federation.node("prov-jabar").reassigns(&view).to("ksp").under_charter(1).entry();

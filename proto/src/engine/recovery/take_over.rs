@@ -1,50 +1,55 @@
-//! What of an old ledger is taken over, and in which order.
+//! Selects the parts of an old ledger that the new one takes over, in order.
 //!
-//! Invariants: memory does not grow with the ledger; one damaged record costs itself alone.
+//! Must not know how records are encoded: the caller reads them.
+//!
+//! Invariants:
+//! - memory does not grow with the ledger;
+//! - a damaged record loses only itself.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use prost::Message;
 
-use crate::cursor::Cursor;
-use crate::ids::{AgencyId, LedgerIndex};
-use crate::limits;
+use crate::base::ids::{AgencyId, LedgerIndex};
+use crate::base::limits;
+use crate::routing::cursor::Cursor;
 use crate::wire;
 
-/// Bytes of entries and contents that are handed over at once.
-const GROUP_BYTES: usize = limits::GROUP_BYTES / 4;
+/// The size from which on a group of entries is handed over, in bytes.
+const GROUP_BYTES: usize = limits::BATCH_BYTES / 4;
 
-/// A record of the old ledger. `N`: what the caller noted beside a leaf and needs back with it; `R`: where the caller finds an item that waits.
+/// A record of the old ledger. `N` is the caller's note beside a leaf, which comes back with it. `R` is the position of a deferred item, by
+/// which the caller finds it again.
 #[derive(Clone, Debug)]
 pub enum OldRecord<N, R> {
     /// A leaf.
     Leaf {
-        /// Its index in the old ledger.
+        /// The leaf's index in the old ledger.
         leaf: LedgerIndex,
         /// The `SignedEntry` bytes.
         signed_entry: Bytes,
-        /// How many agencies passed it on, as the old ledger noted it: this node included, if it came from a peer.
+        /// The number of agencies that passed the entry on, as in the old ledger. It counts this node, if the entry came from a peer.
         relays: u32,
-        /// Its contents.
+        /// The contents of the entry.
         contents: LeafContents,
         /// The caller's note.
         note: N,
     },
     /// A content of this leaf.
     Content(LedgerIndex, OldContent),
-    /// How far a peer's ledger was had.
+    /// The position up to which the node had a peer's ledger.
     Cursor(AgencyId, Cursor),
-    /// An item that began to wait.
+    /// An item that was deferred.
     Deferred {
-        /// Its name among what waits.
+        /// The item's key.
         item: [u8; 32],
-        /// Who delivered it.
+        /// The peer that delivered the item.
         peer: AgencyId,
-        /// Where it is.
+        /// The item's position.
         at: R,
     },
-    /// The item with this name does not wait any more.
+    /// The item with this key is not deferred any more.
     Settled([u8; 32]),
     /// A record of a kind that is not taken over.
     Other,
@@ -55,24 +60,24 @@ pub enum OldRecord<N, R> {
 /// The contents of a leaf.
 #[derive(Clone, Debug)]
 pub enum LeafContents {
-    /// All that the ledger has.
+    /// All contents that the ledger has.
     Found(Vec<OldContent>),
-    /// Some of them cannot be read. The entry itself is whole.
+    /// Some contents cannot be read. The entry itself is whole.
     Unreadable,
-    /// Those that lay before the leaf, as [`OldRecord::Content`]: a damaged ledger has no index to look them up.
-    LyingBefore,
+    /// The contents came before the leaf as [`OldRecord::Content`], because a damaged ledger has no index to look them up.
+    CameBefore,
 }
 
-/// A content as the ledger holds it.
+/// A content in the old ledger.
 #[derive(Clone, Debug)]
 pub struct OldContent {
     /// The content.
     pub content: wire::Content,
-    /// It was erased: nothing of it is left.
+    /// Whether the content was erased, so that its bytes are gone.
     pub is_erased: bool,
 }
 
-/// An entry to be written to the new ledger, as if a peer delivered it.
+/// An entry for the new ledger, in the form in which a peer would deliver it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OldEntry<N> {
     /// The entry with its contents.
@@ -81,14 +86,14 @@ pub struct OldEntry<N> {
     pub note: N,
 }
 
-/// What a recovery took over.
+/// The result of a takeover.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TakenOver {
-    /// Entries that are leaves of the new ledger.
+    /// The number of entries that are leaves of the new ledger.
     pub entries: u64,
-    /// Entries that were not taken and records that cannot be read: they lie in the old ledger.
+    /// The number of entries that were not taken, and of records that cannot be read. They remain in the old ledger.
     pub left_behind: u64,
-    /// How far peers' ledgers were had; empty if anything was lost.
+    /// The positions up to which the node had its peers' ledgers; empty if anything was lost.
     pub cursors: Vec<(AgencyId, Cursor)>,
 }
 
@@ -96,11 +101,11 @@ pub struct TakenOver {
 #[derive(Debug)]
 pub struct TakeOver<N, R> {
     is_whole: bool,
-    /// Of a damaged ledger: contents whose leaf comes next.
+    /// In a damaged ledger: contents whose leaf has not come yet.
     early: BTreeMap<LedgerIndex, Vec<wire::Content>>,
     group: Vec<OldEntry<N>>,
     group_bytes: usize,
-    waiting: BTreeMap<[u8; 32], (AgencyId, R)>,
+    deferred: BTreeMap<[u8; 32], (AgencyId, R)>,
     cursors: BTreeMap<AgencyId, Cursor>,
     given: u64,
     taken_over: u64,
@@ -108,14 +113,14 @@ pub struct TakeOver<N, R> {
 }
 
 impl<N, R> TakeOver<N, R> {
-    /// Begins. `is_whole`: the old ledger opens, so that [`LeafContents::Found`] comes with each leaf.
+    /// Starts a takeover. `is_whole` says that the old ledger opens, so that each leaf comes with its contents ([`LeafContents::Found`]).
     pub fn new(is_whole: bool) -> Self {
         Self {
             is_whole,
             early: BTreeMap::new(),
             group: Vec::new(),
             group_bytes: 0,
-            waiting: BTreeMap::new(),
+            deferred: BTreeMap::new(),
             cursors: BTreeMap::new(),
             given: 0,
             taken_over: 0,
@@ -127,7 +132,7 @@ impl<N, R> TakeOver<N, R> {
     pub fn read(&mut self, record: OldRecord<N, R>) {
         match record {
             OldRecord::Leaf { leaf, signed_entry, relays, contents, note } => {
-                // The new ledger counts this node again.
+                // The new ledger will count this node again.
                 let relays = relays.saturating_sub(1);
                 let item = wire::Item { signed_entry, content: self.contents(leaf, contents), relays };
                 self.group_bytes += item.encoded_len();
@@ -140,8 +145,8 @@ impl<N, R> TakeOver<N, R> {
                 let newest = self.cursors.entry(peer).or_insert(cursor);
                 *newest = cursor.max(*newest);
             }
-            OldRecord::Deferred { item, peer, at } => drop(self.waiting.insert(item, (peer, at))),
-            OldRecord::Settled(item) => drop(self.waiting.remove(&item)),
+            OldRecord::Deferred { item, peer, at } => drop(self.deferred.insert(item, (peer, at))),
+            OldRecord::Settled(item) => drop(self.deferred.remove(&item)),
             OldRecord::Unreadable => self.unreadable += 1,
             OldRecord::Content(..) | OldRecord::Other => {}
         }
@@ -152,35 +157,36 @@ impl<N, R> TakeOver<N, R> {
         self.group.len() >= limits::FRAME_ITEMS || self.group_bytes >= GROUP_BYTES
     }
 
-    /// The entries that were read since the last group: write them, and say how many became leaves.
+    /// Takes the entries that were read since the last group. The caller writes them and calls [`Self::became_leaves`].
     pub fn take_group(&mut self) -> Vec<OldEntry<N>> {
         self.group_bytes = 0;
         self.given += self.group.len() as u64;
         std::mem::take(&mut self.group)
     }
 
-    /// So many of the last group became leaves.
+    /// Counts how many entries of the last group became leaves.
     pub fn became_leaves(&mut self, leaves: u64) {
         self.taken_over += leaves;
     }
 
-    /// How many entries were handed over.
+    /// The number of entries that were handed over.
     pub fn given(&self) -> u64 {
         self.given
     }
 
-    /// After the last group: the items that still wait, and who delivered them. Write them; say [`OldRecord::Unreadable`] for one that is not there.
-    pub fn take_waiting(&mut self) -> Vec<(AgencyId, R)> {
-        std::mem::take(&mut self.waiting).into_values().collect()
+    /// After the last group: takes the items that are still deferred, each with the peer that delivered it. The caller writes them, and
+    /// reports each that it cannot find as [`OldRecord::Unreadable`].
+    pub fn take_deferred(&mut self) -> Vec<(AgencyId, R)> {
+        std::mem::take(&mut self.deferred).into_values().collect()
     }
 
-    /// After all entries: what is left to write, and what it came to.
+    /// After all entries: ends the takeover and returns its result.
     pub fn end(self) -> TakenOver {
         let has_all = self.is_whole && self.unreadable == 0;
         TakenOver {
             entries: self.taken_over,
             left_behind: self.given.saturating_sub(self.taken_over) + self.unreadable,
-            // Who has lost something must be sent everything once more.
+            // A node that has lost anything takes no cursors, so that its peers send everything once more.
             cursors: if has_all { self.cursors.into_iter().collect() } else { Vec::new() },
         }
     }
@@ -196,9 +202,9 @@ impl<N, R> TakeOver<N, R> {
                 self.unreadable += 1;
                 Vec::new()
             }
-            LeafContents::LyingBefore => {
+            LeafContents::CameBefore => {
                 let contents = self.early.remove(&leaf).unwrap_or_default();
-                // Of leaves that are damaged, or that came before.
+                // Drops contents whose leaf was damaged, or was read before them.
                 self.early = self.early.split_off(&leaf);
                 contents
             }
@@ -206,7 +212,7 @@ impl<N, R> TakeOver<N, R> {
     }
 }
 
-/// Adds a content that was not erased, once for a commitment.
+/// Adds a content, unless it was erased or another content of its commitment is there.
 fn add_content(contents: &mut Vec<wire::Content>, OldContent { content, is_erased }: OldContent) {
     if !is_erased && contents.iter().all(|other| other.commitment != content.commitment) {
         contents.push(content);

@@ -1,14 +1,14 @@
-//! One row a situation.
+//! Recovery, as tables with one row per situation.
 
 use bytes::Bytes;
 use data_encoding::BASE64;
 
 use super::*;
-use crate::cursor::Cursor;
+use crate::base::ids::{AgencyId, LedgerIndex};
+use crate::base::limits;
 use crate::fixture::ledger::Ledger;
 use crate::fixture::{Federation, START, agency};
-use crate::ids::{AgencyId, LedgerIndex};
-use crate::limits;
+use crate::routing::cursor::Cursor;
 
 const CITY: &str = "kota-bandung";
 
@@ -24,7 +24,7 @@ fn by(peer: Option<&str>, proof: Proof) -> Sighting {
     Sighting { by: peer.map(agency), at: START, proof }
 }
 
-/// A peer holds the node's checkpoint.
+/// A peer has this checkpoint of the node.
 fn seen(epoch: u32, size: u64) -> Sighting {
     by(Some("prov-jabar"), Proof::Checkpoint(String::from_utf8(note(epoch, size)).expect("a note is text")))
 }
@@ -41,7 +41,7 @@ fn unreadable() -> OldLedger {
     OldLedger::Unreadable { problem: "bad".to_owned() }
 }
 
-fn plan(old: &OldLedger, recorded: Vec<u8>, sightings: &[Sighting], named: Option<u32>) -> Result<Plan, NoPlan> {
+fn plan(old: &OldLedger, recorded: Vec<u8>, sightings: &[Sighting], named: Option<u32>) -> Result<Plan, PlanError> {
     let (federation, own) = (Federation::new(), agency(CITY));
     let signer = Signer { agency: &own, charters: &federation.charters };
     Plan::new(old, recorded, sightings, signer, named.map(Epoch))
@@ -49,21 +49,21 @@ fn plan(old: &OldLedger, recorded: Vec<u8>, sightings: &[Sighting], named: Optio
 
 #[test]
 fn the_epoch_that_begins_is_later_than_all_that_are_known_or_the_operator_names_it() {
-    let not_new = |given, known| Err(NoPlan::NotNew { given: Epoch(given), known: Epoch(known) });
+    let not_new = |given, known| Err(PlanError::NotNew { given: Epoch(given), known: Epoch(known) });
     let own_files = || by(None, Proof::Tree { epoch: 1, size: 9 });
     let by_another = || by(Some("ksp"), Proof::Checkpoint("signed by nobody".to_owned()));
-    let nothing_readable = || Err(NoPlan::NothingReadable("bad".to_owned()));
-    // What is here, what was seen, the epoch that was named, and which epoch is over and which begins.
+    let nothing_readable = || Err(PlanError::NothingReadable("bad".to_owned()));
+    // The present ledger, the sightings, the named epoch; and the expected old and new epoch.
     let rows = [
         ("set back", whole(1, 5), vec![seen(1, 9)], None, Ok((1, 2))),
         ("set back over an epoch", whole(1, 5), vec![seen(3, 2)], None, Ok((3, 4))),
         ("several peers saw it", whole(1, 5), vec![seen(2, 2), seen(3, 1), seen(1, 9)], None, Ok((3, 4))),
         ("own files alone show it", whole(1, 5), vec![own_files()], None, Ok((1, 2))),
         ("lost, and a peer saw it", whole(1, 0), vec![seen(2, 9)], None, Ok((2, 3))),
-        ("lost, and nobody saw it", whole(1, 0), vec![], None, Err(NoPlan::NothingKnown)),
-        ("lost, and own files alone show it", whole(1, 0), vec![own_files()], None, Err(NoPlan::NothingKnown)),
-        ("lost, and what is shown is not signed", whole(1, 0), vec![by_another()], None, Err(NoPlan::NothingKnown)),
-        ("perhaps a copy", whole(2, 5), vec![], None, Err(NoPlan::NothingSeen(extent(2, 5)))),
+        ("lost, and nobody saw it", whole(1, 0), vec![], None, Err(PlanError::NothingKnown)),
+        ("lost, and own files alone show it", whole(1, 0), vec![own_files()], None, Err(PlanError::NothingKnown)),
+        ("lost, and what is shown is not signed", whole(1, 0), vec![by_another()], None, Err(PlanError::NothingKnown)),
+        ("perhaps a copy", whole(2, 5), vec![], None, Err(PlanError::NothingSeen(extent(2, 5)))),
         ("damaged, and nobody saw it", damaged(2), vec![], None, Ok((2, 3))),
         ("damaged, and peers saw a later one", damaged(2), vec![seen(4, 1)], None, Ok((4, 5))),
         ("unreadable, and nobody saw it", unreadable(), vec![], None, nothing_readable()),
@@ -87,7 +87,7 @@ fn the_epoch_that_begins_is_later_than_all_that_are_known_or_the_operator_names_
 fn the_declaration_shows_the_newest_own_checkpoint_that_is_known() {
     let entry = Federation::new().node(CITY).lodges().at_leaf(8).entry();
     let by_entry = by(Some("kemendagri"), Proof::Entry(BASE64.encode(&entry.signed)));
-    // The checkpoint in the old ledger, what was seen; the checkpoint that is declared, and the furthest that peers saw.
+    // The checkpoint in the old ledger, the sightings; and the expected declared checkpoint and largest extent that peers saw.
     let rows = [
         ("nothing", vec![], vec![], vec![], None),
         ("the ledger's own", note(1, 5), vec![], note(1, 5), None),
@@ -135,16 +135,16 @@ fn wherever_moving_the_parts_is_interrupted_a_whole_ledger_is_left() {
         let put = to_put_in_place(part(Part::Ledger), part(Part::Store));
         let has_ledger = part(Part::Ledger).in_place || put.contains(&Part::Ledger);
         assert!(has_ledger, "after {interrupted_after} steps");
-        // The new store is of the new ledger: it is never beside the old one.
+        // The new store belongs to the new ledger, and must never be used with the old one.
         assert!(!put.contains(&Part::Store) || put.contains(&Part::Ledger), "after {interrupted_after} steps");
     }
 }
 
 /// A record whose note beside a leaf is the leaf's number.
 type Record = OldRecord<u64, u64>;
-/// A leaf with its texts.
+/// A leaf with the data of its contents.
 type Texts = (u64, Vec<&'static [u8]>);
-/// Its name, whether the ledger is whole, its records; what is taken, and how many could not be read.
+/// The row's name, whether the ledger is whole, its records; and the expected leaves, and number of unreadable records.
 type Row = (&'static str, bool, Vec<Record>, Vec<Texts>, u64);
 
 fn content(commitment: u32, data: &'static [u8]) -> OldContent {
@@ -178,9 +178,9 @@ fn texts(group: &[OldEntry<u64>]) -> Vec<(u64, Vec<&[u8]>)> {
 }
 
 #[test]
-fn each_entry_is_taken_with_the_texts_that_are_left_of_it() {
+fn each_entry_is_taken_over_with_its_readable_contents() {
     let found = |contents| LeafContents::Found(contents);
-    let before = || LeafContents::LyingBefore;
+    let before = || LeafContents::CameBefore;
     let text = |leaf: u64, content| OldRecord::Content(LedgerIndex(leaf), content);
     let rows: [Row; 9] = [
         ("no texts", true, vec![leaf(1, found(vec![]))], vec![(1, vec![])], 0),
@@ -236,7 +236,7 @@ fn each_entry_is_taken_with_the_texts_that_are_left_of_it() {
 }
 
 #[test]
-fn what_waits_is_taken_after_the_entries_unless_it_was_settled() {
+fn deferred_items_are_taken_over_after_the_entries_unless_they_were_settled() {
     let mut take_over = TakeOver::<u64, u64>::new(true);
     for record in [
         deferred(2, "ksp", 20),
@@ -245,14 +245,14 @@ fn what_waits_is_taken_after_the_entries_unless_it_was_settled() {
         deferred(3, "ksp", 30),
         OldRecord::Settled([1; 32]),
         OldRecord::Settled([9; 32]),
-        // It came again.
+        // The same item came again.
         deferred(2, "ksp", 40),
     ] {
         take_over.read(record);
     }
     assert_eq!(take_over.take_group().len(), 1);
-    assert_eq!(take_over.take_waiting(), [(agency("ksp"), 40), (agency("ksp"), 30)]);
-    assert_eq!(take_over.take_waiting(), []);
+    assert_eq!(take_over.take_deferred(), [(agency("ksp"), 40), (agency("ksp"), 30)]);
+    assert_eq!(take_over.take_deferred(), []);
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn a_group_is_full_by_its_entries_or_by_its_bytes_and_entries_that_are_not_taken
     assert_eq!((number, take_over.take_group().len()), (limits::FRAME_ITEMS as u64, limits::FRAME_ITEMS));
     take_over.became_leaves(number - 6);
     assert!(!take_over.is_full());
-    let large = vec![0; limits::GROUP_BYTES / 4];
+    let large = vec![0; limits::BATCH_BYTES / 4];
     let content = wire::Content { commitment: 0, salt: vec![0; 32], data: Bytes::from(large) };
     take_over.read(leaf(number, LeafContents::Found(vec![OldContent { content, is_erased: false }])));
     assert!(take_over.is_full());

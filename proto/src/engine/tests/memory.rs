@@ -1,20 +1,20 @@
-//! A view in memory: what the batches that were applied hold. It can refuse to be read.
+//! A view in memory that shows the applied batches. A test can make its reads fail.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 
 use super::super::*;
+use crate::base::ids::EntryId;
 use crate::charter::Charters;
-use crate::content::Content;
-use crate::ids::EntryId;
-use crate::route::reset_of;
+use crate::entry::content::Content;
+use crate::routing::route::reset_of;
 
 /// A read that failed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
-/// What is applied.
+/// The facts of the applied batches.
 #[derive(Clone)]
 pub(super) struct Memory {
     charters: Charters,
@@ -73,7 +73,7 @@ impl Memory {
                 }
                 Record::DeferredDone(header) => drop(self.deferred.remove(&header.item)),
                 Record::Seen { header, note } => drop(self.seen.insert(header.peer, note.to_vec())),
-                Record::Routing(RoutingHeader::Introduced { peer }) => drop(self.introduced.insert(peer)),
+                Record::Routing(RoutingHeader::BackfillDone { peer }) => drop(self.introduced.insert(peer)),
                 _ => {}
             }
         }

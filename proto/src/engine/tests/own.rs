@@ -1,8 +1,8 @@
-//! Own entries.
+//! Tests of own entries: lodge, act, erase, witness.
 
 use super::*;
+use crate::base::refusal::RefusalCode;
 use crate::fixture::MINUTE;
-use crate::refusal::RefusalCode;
 
 fn external(id: &str) -> External {
     External { source: "lapor".to_owned(), id: id.to_owned() }
@@ -10,166 +10,142 @@ fn external(id: &str) -> External {
 
 #[test]
 fn a_complaint_that_is_lodged_and_forwarded_is_one_batch_in_order() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kemendagri", "kota-bandung"]);
-    stage.apply();
-    let lodged = stage.lodge("jalan rusak", None, Some("kemendagri")).expect("lodged");
+    let (_federation, mut node) = TestNode::ready("prov-jabar", &["kemendagri", "kota-bandung"]);
+    let lodged = node.lodge("jalan rusak", None, Some("kemendagri")).expect("lodged");
     assert!(!lodged.existed && lodged.forward_declined.is_none());
-    assert_eq!(stage.batch.touched, BTreeSet::from([lodged.complaint]));
-    let written: Vec<String> = stage.batch.records.iter().map(shown).collect();
+    assert_eq!(node.batch.touched, BTreeSet::from([lodged.complaint]));
+    let written: Vec<String> = node.batch.records.iter().map(shown).collect();
     assert_eq!(written, ["content of 0", "leaf Lodged -> kemendagri", "leaf Forwarded -> kemendagri"]);
-    let case = stage.engine.case(&lodged.complaint).expect("in memory");
+    let case = node.engine.case(&lodged.complaint).expect("in memory");
     assert_eq!(case.complaint.custody().offer.as_ref().map(|offer| offer.to.as_str()), Some("kemendagri"));
 }
 
 #[test]
-fn a_record_of_another_system_is_lodged_once_also_while_the_first_is_on_its_way() {
+fn a_record_of_another_system_is_lodged_once_even_if_the_first_batch_is_not_applied_yet() {
     let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kemendagri"]);
-    let first = stage.lodge("a", Some(external("7")), None).expect("lodged");
-    let again = stage.lodge("a", Some(external("7")), None).expect("known");
+    let mut node = TestNode::of(&federation, "prov-jabar", &["kemendagri"]);
+    let first = node.lodge("a", Some(external("7")), None).expect("lodged");
+    let again = node.lodge("a", Some(external("7")), None).expect("known");
     assert!(again.existed && again.complaint == first.complaint, "in the open batch");
-    let on_its_way = stage.close();
-    let again = stage.lodge("a", Some(external("7")), None).expect("known");
+    let on_its_way = node.close();
+    let again = node.lodge("a", Some(external("7")), None).expect("known");
     assert!(again.existed && again.complaint == first.complaint, "in a batch that is not applied");
-    stage.apply_batch(on_its_way.0.expect("a batch"), on_its_way.1);
-    let again = stage.lodge("a", Some(external("7")), None).expect("known");
-    assert!(again.existed && stage.batch.records.is_empty(), "applied");
+    node.apply_batch(on_its_way.0.expect("a batch"), on_its_way.1);
+    let again = node.lodge("a", Some(external("7")), None).expect("known");
+    assert!(again.existed && node.batch.records.is_empty(), "applied");
 }
 
 #[test]
 fn nothing_is_decided_while_the_guard_waits_or_the_ledger_was_set_back() {
     let federation = Federation::new();
-    for (guard, expected) in [(GuardState::Waiting, NotDone::Unheard), (GuardState::SetBack, NotDone::SetBack)] {
-        let mut stage = Stage::of(&federation, "prov-jabar", &["kemendagri"]);
-        stage.apply();
-        stage.give(Input::Guard(guard));
-        assert_eq!(stage.lodge("a", None, None).map(drop), Err(expected));
-        let delivered = stage.give(Input::Deliver(delivery("kemendagri", Vec::new())));
-        assert!(matches!(delivered, Answer::Delivered(Err(NotTaken::MayNotSign))));
-        stage.give(Input::Tick);
-        stage.give(Input::Work);
-        assert!(stage.batch.is_empty(), "{guard:?}");
+    for (guard, expected) in
+        [(GuardState::Waiting, CommandError::PeersNotHeard), (GuardState::SetBack, CommandError::SetBack)]
+    {
+        let mut node = TestNode::of(&federation, "prov-jabar", &["kemendagri"]);
+        node.apply();
+        node.give(Input::Guard(guard));
+        assert_eq!(node.lodge("a", None, None).map(drop), Err(expected));
+        let delivered = node.give(Input::Deliver(delivery("kemendagri", Vec::new())));
+        assert!(matches!(delivered, Answer::Delivered(Err(DeliveryError::MayNotSign))));
+        node.give(Input::Tick);
+        node.give(Input::Work);
+        assert!(node.batch.is_empty(), "{guard:?}");
     }
 }
 
 #[test]
-fn nothing_is_signed_while_the_clock_differs_from_most_peers_and_what_peers_send_is_taken() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
-    let bound = i64::try_from(crate::limits::CLOCK_AHEAD.as_millis()).expect("a bound");
+fn while_the_clock_differs_from_most_peers_nothing_is_signed_and_items_are_still_admitted() {
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
+    let bound = i64::try_from(crate::base::limits::CLOCK_AHEAD.as_millis()).expect("a bound");
     for offset in [bound + 1, -bound - 1] {
-        stage.give(Input::PeerClocks(offset));
+        node.give(Input::PeerClocks(offset));
         let offset_seconds = offset / 1000;
-        assert_eq!(stage.lodge("a", None, None).map(drop), Err(NotDone::Clock { offset_seconds }));
+        assert_eq!(node.lodge("a", None, None).map(drop), Err(CommandError::Clock { offset_seconds }));
     }
-    let taken = stage.deliver("kota-bandung", vec![item(&federation.node("kota-bandung").lodges())]);
+    let taken = node.deliver("kota-bandung", vec![item(&federation.node("kota-bandung").lodges())]);
     assert_eq!(taken, [ItemOutcome::Leaf(LedgerIndex(0))]);
-    stage.give(Input::PeerClocks(bound));
-    assert!(stage.lodge("a", None, None).is_ok());
+    node.give(Input::PeerClocks(bound));
+    assert!(node.lodge("a", None, None).is_ok());
 }
 
 #[test]
 fn clocks_of_own_entries_grow_when_the_wall_clock_goes_back() {
     let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kemendagri"]);
+    let mut node = TestNode::of(&federation, "prov-jabar", &["kemendagri"]);
     let mut clocks = Vec::new();
     for now in [START, START - 4 * MINUTE, START] {
-        stage.now = now;
-        let lodged = stage.lodge("a", None, None).expect("lodged");
-        clocks.push(stage.engine.case(&lodged.complaint).expect("in memory").complaint.newest_clock());
+        node.now = now;
+        let lodged = node.lodge("a", None, None).expect("lodged");
+        clocks.push(node.engine.case(&lodged.complaint).expect("in memory").complaint.newest_clock());
     }
     assert!(clocks.is_sorted() && clocks.windows(2).all(|pair| pair[0] < pair[1]), "{clocks:?}");
 }
 
 #[test]
 fn an_entry_that_peers_would_refuse_is_not_written() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kemendagri"]);
-    stage.apply();
-    let body = wire::Lodged { category: "x".repeat(crate::limits::ENTRY_BYTES), ..Default::default() };
+    let (_federation, mut node) = TestNode::ready("prov-jabar", &["kemendagri"]);
+    let body = wire::Lodged { category: "x".repeat(crate::base::limits::ENTRY_BYTES), ..Default::default() };
     let lodge = Lodge { body, contents: Vec::new(), external: None, forward: None };
-    let Answer::Lodged(Err(NotDone::Refused(refusal))) = stage.give(Input::Lodge(Box::new(lodge))) else {
+    let Answer::Lodged(Err(CommandError::Refused(refusal))) = node.give(Input::Lodge(Box::new(lodge))) else {
         panic!("it is too large");
     };
     assert_ne!(refusal.code, RefusalCode::BadSignature);
-    assert!(stage.batch.is_empty());
+    assert!(node.batch.is_empty());
 }
 
 #[test]
 fn an_offer_to_an_agency_that_no_link_leads_to_is_not_written() {
     let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "kemenpanrb", &[]);
-    let lodged = stage.lodge("a", None, Some("ksp")).expect("lodged");
-    assert_eq!(lodged.forward_declined, Some(NotDone::NoRoute(agency("ksp"))));
+    let mut node = TestNode::of(&federation, "kemenpanrb", &[]);
+    let lodged = node.lodge("a", None, Some("ksp")).expect("lodged");
+    assert_eq!(lodged.forward_declined, Some(CommandError::NoRoute(agency("ksp"))));
 }
 
 #[test]
 fn a_content_is_disclosed_before_the_batch_that_holds_it_is_applied() {
     let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kemendagri"]);
-    let lodged = stage.lodge("jalan rusak", None, None).expect("lodged");
-    stage.close();
-    // Nothing of it can be read: the batch is not applied.
-    stage.view.shows_contents = false;
+    let mut node = TestNode::of(&federation, "prov-jabar", &["kemendagri"]);
+    let lodged = node.lodge("jalan rusak", None, None).expect("lodged");
+    node.close();
+    // The view cannot show the content, because the batch is not applied.
+    node.view.shows_contents = false;
     let disclose = Command::Disclose { entry: None, commitment: 0, to: agency("kemendagri") };
-    stage.act(lodged.complaint, disclose.clone()).expect("disclosed");
-    let Some(Record::Content { content: copy, .. }) = stage.batch.records.first() else { panic!("a content") };
+    node.act(lodged.complaint, disclose.clone()).expect("disclosed");
+    let Some(Record::Content { content: copy, .. }) = node.batch.records.first() else { panic!("a content") };
     assert_eq!((&copy.data[..], copy.salt), (&b"jalan rusak"[..], [3; 32]), "under the same commitment");
     let other = Command::Disclose { entry: None, commitment: 0, to: agency("ksp") };
-    assert_eq!(stage.act(lodged.complaint, other), Err(NotDone::NoDirectLink(agency("ksp"))));
+    assert_eq!(node.act(lodged.complaint, other), Err(CommandError::NoDirectLink(agency("ksp"))));
 }
 
 #[test]
-fn what_was_erased_is_destroyed_with_its_batch_and_not_disclosed_any_more() {
+fn erased_contents_are_destroyed_with_their_batch_and_cannot_be_disclosed_any_more() {
     let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "kemendagri", &["prov-jabar"]);
-    let lodged = stage.lodge("a name", None, None).expect("lodged");
-    stage.apply();
-    let proposal = stage.act(lodged.complaint, Command::Erase { ground: 1, entries: Vec::new() }).expect("proposed");
-    stage.apply();
-    assert!(stage.view.contents.contains_key(&LedgerIndex(0)), "one signature destroys nothing");
-    // The second signature: an oversight agency's.
-    let case = stage.view.case(&lodged.complaint).expect("readable").expect("here");
-    let erased =
-        wire::Erased { basis: case.complaint.tip().0.to_vec(), proposal: proposal.entry.0.to_vec(), ground: 1 };
-    let draft = crate::entry::EntryDraft {
-        federation: FEDERATION.to_owned(),
-        author: agency("ksp"),
-        charter_version: 1,
-        place: crate::entry::Place { epoch: Epoch::FIRST, index: LedgerIndex(0) },
-        complaint: Some(lodged.complaint),
-        parents: case.complaint.parents_of_next(),
-        clock: HybridClock::tick(START, case.complaint.newest_clock()).expect("a clock"),
-        content: Vec::new(),
-        body: Body::Erased(erased),
-    };
-    stage.deliver("prov-jabar", vec![received(draft.sign(&entry_key("ksp")).bytes, Vec::new())]);
-    // Of Lodged and of the proposal: all entries that the proposer had.
+    let mut node = TestNode::of(&federation, "kemendagri", &["prov-jabar"]);
+    let (lodged, erased) = node.erased();
+    assert!(node.view.contents.contains_key(&LedgerIndex(0)), "one signature destroys nothing");
+    node.deliver("prov-jabar", vec![received(erased, Vec::new())]);
+    // All entries that the proposer had: Lodged and the proposal itself.
     let all = [0, 1].map(|leaf| Destroy::Contents(LedgerIndex(leaf)));
-    assert_eq!(stage.batch.destroy, BTreeSet::from(all));
+    assert_eq!(node.batch.destroy, BTreeSet::from(all));
     let disclose = Command::Disclose { entry: None, commitment: 0, to: agency("prov-jabar") };
-    assert_eq!(stage.act(lodged.complaint, disclose), Err(NotDone::ContentNotHere), "before it is destroyed");
-    stage.apply();
-    assert!(!stage.view.contents.contains_key(&LedgerIndex(0)));
-    // A crash may have come before the destruction: the next start orders it again.
-    let mut again = Stage::starting(&federation, "kemendagri", &["prov-jabar"], stage.view.clone());
+    assert_eq!(node.act(lodged.complaint, disclose), Err(CommandError::ContentNotHere), "before it is destroyed");
+    node.apply();
+    assert!(!node.view.contents.contains_key(&LedgerIndex(0)));
+    // A crash may have prevented the destruction, so the next start orders it again.
+    let mut again = TestNode::starting(&federation, "kemendagri", &["prov-jabar"], node.view.clone());
     assert!(again.engine.has_backlog(), "whatever the guard says");
     again.give(Input::Work);
     assert_eq!(again.batch.destroy, BTreeSet::from(all));
 }
 
 #[test]
-fn what_was_seen_of_others_is_kept_and_committed_to() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kemendagri"]);
-    stage.apply();
+fn newer_checkpoints_of_others_are_stored_and_committed_to() {
+    let (_federation, mut node) = TestNode::ready("prov-jabar", &["kemendagri"]);
     let newer = vec![(agency("ksp"), b"one".to_vec()), (agency("kemendagri"), b"two".to_vec())];
-    assert!(matches!(stage.give(Input::Witness(newer)), Answer::Witnessed(Ok(()))));
-    let written: Vec<String> = stage.batch.records.iter().map(shown).collect();
+    assert!(matches!(node.give(Input::Witness(newer)), Answer::Witnessed(Ok(()))));
+    let written: Vec<String> = node.batch.records.iter().map(shown).collect();
     assert_eq!(written, ["seen of ksp", "seen of kemendagri", "leaf Witnessed -> "]);
-    let Some(Record::Leaf { entry, .. }) = stage.batch.records.last() else { panic!("a leaf") };
+    let Some(Record::Leaf { entry, .. }) = node.batch.records.last() else { panic!("a leaf") };
     let crate::entry::Body::Node(body) = &entry.body else { panic!("a node body") };
     let root = root_of([b"two".as_slice(), b"one"]).to_vec();
     assert_eq!(**body, Body::Witnessed(wire::Witnessed { root, peers: 2 }), "in the order of ids");

@@ -1,141 +1,115 @@
-//! What peers deliver.
+//! Tests of delivered items: known, refused, deferred, admitted, and judged again.
 
 use super::*;
+use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
 use crate::fixture::MINUTE;
-use crate::refusal::{DeferralCode, Refusal, RefusalCode};
 
 const LEAF_0: ItemOutcome = ItemOutcome::Leaf(LedgerIndex(0));
 const MISSING_PARENT: ItemOutcome = ItemOutcome::Deferred(DeferralCode::MissingParent as u32);
 
 #[test]
 fn a_known_entry_is_answered_from_the_ledger_and_written_once() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let lodged = federation.node("kota-bandung").lodges();
-    assert_eq!(stage.deliver("kota-bandung", vec![item(&lodged), item(&lodged)]), [LEAF_0, LEAF_0]);
-    assert_eq!(stage.apply(), ["leaf Lodged -> ", "cursor of kota-bandung"]);
-    assert_eq!(stage.deliver("kota-bandung", vec![item(&lodged)]), [LEAF_0]);
-    assert_eq!(stage.apply(), ["cursor of kota-bandung"]);
+    assert_eq!(node.deliver("kota-bandung", vec![item(&lodged), item(&lodged)]), [LEAF_0, LEAF_0]);
+    assert_eq!(node.apply(), ["leaf Lodged -> ", "cursor of kota-bandung"]);
+    assert_eq!(node.deliver("kota-bandung", vec![item(&lodged)]), [LEAF_0]);
+    assert_eq!(node.apply(), ["cursor of kota-bandung"]);
 }
 
 #[test]
-fn an_entry_waits_for_its_parent_and_is_judged_again_when_both_can_be_read() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+fn an_entry_is_deferred_until_its_parent_is_here_and_judged_again_when_the_view_shows_both() {
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let lodged = federation.node("kota-bandung").lodges();
     let case = federation.case_at("kota-bandung");
     let offer = federation.node("kota-bandung").forwards(&case).to("prov-jabar");
-    assert_eq!(stage.deliver("kota-bandung", vec![item(&offer)]), [MISSING_PARENT]);
-    let (number, waiting) = stage.close();
-    assert_eq!(stage.deliver("kota-bandung", vec![item(&lodged)]), [LEAF_0]);
-    assert!(
-        !stage.engine.has_backlog() && stage.engine.awaits_applied(),
-        "the view does not show the waiting item yet"
-    );
-    stage.apply_batch(number.expect("a batch"), waiting);
-    assert!(stage.engine.has_backlog());
-    stage.give(Input::Work);
-    assert_eq!(stage.batch.recheck.len(), 1, "its signature is checked elsewhere");
-    let written = stage.apply();
+    assert_eq!(node.deliver("kota-bandung", vec![item(&offer)]), [MISSING_PARENT]);
+    let (number, waiting) = node.close();
+    assert_eq!(node.deliver("kota-bandung", vec![item(&lodged)]), [LEAF_0]);
+    assert!(!node.engine.has_backlog() && node.engine.awaits_applied(), "the view does not show the waiting item yet");
+    node.apply_batch(number.expect("a batch"), waiting);
+    assert!(node.engine.has_backlog());
+    node.give(Input::Work);
+    assert_eq!(node.batch.recheck.len(), 1, "its signature is checked elsewhere");
+    let written = node.apply();
     let expected = ["leaf Lodged -> ", "cursor of kota-bandung", "deferred done", "leaf Forwarded -> "];
     assert_eq!(written, expected);
-    assert!(stage.engine.waiting().is_empty());
-    assert!(!stage.engine.has_backlog() && !stage.engine.awaits_applied());
+    assert!(node.engine.deferred().is_empty());
+    assert!(!node.engine.has_backlog() && !node.engine.awaits_applied());
 }
 
 #[test]
-fn an_item_that_still_waits_after_a_second_look_is_not_recorded_again() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+fn an_item_that_stays_deferred_when_it_is_judged_again_is_not_recorded_again() {
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let early = federation.node("kota-bandung").lodges().at(START + 6 * MINUTE);
     let ahead = ItemOutcome::Deferred(DeferralCode::ClockAhead as u32);
-    assert_eq!(stage.deliver("kota-bandung", vec![item(&early)]), [ahead]);
-    stage.apply();
-    stage.give(Input::Tick);
-    assert!(stage.apply().is_empty());
-    assert_eq!(stage.engine.waiting().len(), 1);
-    stage.now += 2 * MINUTE;
-    stage.give(Input::Tick);
-    assert_eq!(stage.apply(), ["deferred done", "leaf Lodged -> "]);
+    assert_eq!(node.deliver("kota-bandung", vec![item(&early)]), [ahead]);
+    node.apply();
+    node.give(Input::Tick);
+    assert!(node.apply().is_empty());
+    assert_eq!(node.engine.deferred().len(), 1);
+    node.now += 2 * MINUTE;
+    node.give(Input::Tick);
+    assert_eq!(node.apply(), ["deferred done", "leaf Lodged -> "]);
 }
 
 #[test]
-fn an_item_is_given_out_once_and_again_only_when_something_came_while_it_was_checked() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+fn an_item_is_given_out_once_and_again_only_if_it_was_unblocked_during_the_check() {
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let early = federation.node("kota-bandung").lodges().at(START + 6 * MINUTE);
-    stage.deliver("kota-bandung", vec![item(&early)]);
-    stage.apply();
+    node.deliver("kota-bandung", vec![item(&early)]);
+    node.apply();
     let mut given_out = Vec::new();
     for _ in 0..1000 {
-        stage.give(Input::Tick);
-        stage.give(Input::Work);
-        given_out.append(&mut stage.batch.recheck);
+        node.give(Input::Tick);
+        node.give(Input::Work);
+        given_out.append(&mut node.batch.recheck);
     }
     assert_eq!(given_out.len(), 1);
     let Some(Recheck { key, item: kept }) = given_out.pop() else { panic!("one item") };
-    stage.give(Input::Rechecked(vec![(key, received(kept.signed_entry, kept.content))]));
-    stage.give(Input::Work);
-    assert_eq!(stage.batch.recheck.len(), 1, "a tick came while it was checked");
+    node.give(Input::Rechecked(vec![(key, received(kept.signed_entry, kept.content))]));
+    node.give(Input::Work);
+    assert_eq!(node.batch.recheck.len(), 1, "a tick came while it was checked");
 }
 
 #[test]
 fn no_more_items_are_given_out_than_can_be_checked_at_a_time() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let waits = |number: u64| item(&federation.node("kota-bandung").lodges().at(START + 6 * MINUTE).at_leaf(number));
-    stage.deliver("kota-bandung", (0..300).map(waits).collect());
-    stage.apply();
+    node.deliver("kota-bandung", (0..300).map(waits).collect());
+    node.apply();
     for _ in 0..3 {
-        stage.give(Input::Tick);
-        stage.give(Input::Work);
+        node.give(Input::Tick);
+        node.give(Input::Work);
     }
-    assert_eq!(stage.batch.recheck.len(), 256);
-    assert!(!stage.engine.has_backlog(), "it waits for results");
-    let checked = std::mem::take(&mut stage.batch.recheck).into_iter();
+    assert_eq!(node.batch.recheck.len(), 256);
+    assert!(!node.engine.has_backlog(), "it waits for results");
+    let checked = std::mem::take(&mut node.batch.recheck).into_iter();
     let check = |Recheck { key, item }| (key, received(item.signed_entry, item.content));
-    stage.give(Input::Rechecked(checked.map(check).collect()));
-    stage.give(Input::Work);
-    assert!(stage.batch.recheck.len() >= 44, "the others have their turn");
+    node.give(Input::Rechecked(checked.map(check).collect()));
+    node.give(Input::Work);
+    assert!(node.batch.recheck.len() >= 44, "the others have their turn");
 }
 
 #[test]
 fn duplicates_of_a_complaint_with_erasures_order_no_destruction() {
     let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "kemendagri", &["prov-jabar"]);
-    let lodged = stage.lodge("a name", None, None).expect("lodged");
-    stage.apply();
-    let proposal = stage.act(lodged.complaint, Command::Erase { ground: 1, entries: Vec::new() }).expect("proposed");
-    stage.apply();
-    let case = stage.view.case(&lodged.complaint).expect("readable").expect("here");
-    let (basis, proposal) = (case.complaint.tip().0.to_vec(), proposal.entry.0.to_vec());
-    let mut remark = federation.node("ksp").remarks(&federation.case_at("kemendagri")).draft;
-    remark.body = Body::Erased(wire::Erased { basis, proposal, ground: 1 });
-    remark.complaint = Some(lodged.complaint);
-    remark.parents = case.complaint.parents_of_next();
-    remark.clock = HybridClock::tick(START, case.complaint.newest_clock()).expect("a clock");
-    let erased = remark.sign(&entry_key("ksp")).bytes;
-    stage.deliver("prov-jabar", vec![received(erased.clone(), Vec::new())]);
-    assert!(!stage.batch.destroy.is_empty());
-    stage.apply();
-    stage.deliver("prov-jabar", vec![received(erased.clone(), Vec::new()), received(erased, Vec::new())]);
-    assert!(stage.batch.destroy.is_empty());
+    let mut node = TestNode::of(&federation, "kemendagri", &["prov-jabar"]);
+    let (_, erased) = node.erased();
+    node.deliver("prov-jabar", vec![received(erased.clone(), Vec::new())]);
+    assert!(!node.batch.destroy.is_empty());
+    node.apply();
+    node.deliver("prov-jabar", vec![received(erased.clone(), Vec::new()), received(erased, Vec::new())]);
+    assert!(node.batch.destroy.is_empty());
 }
 
 #[test]
-fn items_that_wait_are_tried_after_a_restart() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+fn deferred_items_are_tried_after_a_restart() {
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let early = federation.node("kota-bandung").lodges().at(START + 6 * MINUTE);
-    stage.deliver("kota-bandung", vec![item(&early)]);
-    stage.apply();
-    let mut again = Stage::starting(&federation, "prov-jabar", &["kota-bandung"], stage.view);
+    node.deliver("kota-bandung", vec![item(&early)]);
+    node.apply();
+    let mut again = TestNode::starting(&federation, "prov-jabar", &["kota-bandung"], node.view);
     again.now += 2 * MINUTE;
     again.give(Input::Guard(GuardState::Clear));
     assert_eq!(again.apply(), ["deferred done", "leaf Lodged -> "]);
@@ -143,135 +117,115 @@ fn items_that_wait_are_tried_after_a_restart() {
 
 #[test]
 fn a_read_that_fails_leaves_the_items_before_it_taken() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let other = federation.node("kota-bandung").lodges().at_leaf(1);
-    stage.view.damaged = other.entry().complaint;
+    node.view.damaged = other.entry().complaint;
     let items = vec![item(&federation.node("kota-bandung").lodges()), item(&other)];
-    let failed = stage.try_give(Input::Deliver(delivery("kota-bandung", items)));
+    let failed = node.try_give(Input::Deliver(delivery("kota-bandung", items)));
     assert!(failed.is_err());
-    let written: Vec<String> = stage.batch.records.iter().map(shown).collect();
+    let written: Vec<String> = node.batch.records.iter().map(shown).collect();
     assert_eq!(written, ["leaf Lodged -> "], "and no cursor: the peer sends the frame again");
-    stage.view.damaged = None;
-    assert_eq!(stage.deliver("kota-bandung", vec![item(&other)]), [ItemOutcome::Leaf(LedgerIndex(1))]);
+    node.view.damaged = None;
+    assert_eq!(node.deliver("kota-bandung", vec![item(&other)]), [ItemOutcome::Leaf(LedgerIndex(1))]);
 }
 
 #[test]
-fn a_content_that_comes_late_is_taken_once_and_goes_on_to_those_who_may_have_it() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kemendagri", "kota-bandung"]);
-    stage.apply();
+fn a_late_content_is_taken_once_and_goes_on_to_the_agencies_that_may_have_it() {
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kemendagri", "kota-bandung"]);
     let text = content("jalan rusak");
     let lodged = federation.node("kota-bandung").lodges().committing(&text, ContentClass::Public);
     let case = crate::fixture::Case::lodged(&federation, &lodged.entry());
     let offer = federation.node("kota-bandung").forwards(&case).to("kemendagri");
-    stage.deliver("kota-bandung", vec![item(&lodged), item(&offer)]);
+    node.deliver("kota-bandung", vec![item(&lodged), item(&offer)]);
     let with_text = || received(lodged.signed().bytes, vec![text.to_wire()]);
-    stage.deliver("kota-bandung", vec![with_text()]);
+    node.deliver("kota-bandung", vec![with_text()]);
     let late = ["content of 0", "0 again -> kemendagri", "cursor of kota-bandung"];
-    assert_eq!(stage.batch.records[stage.batch.records.len() - 3..].iter().map(shown).collect::<Vec<_>>(), late);
-    let on_its_way = stage.close();
-    stage.deliver("kota-bandung", vec![with_text()]);
-    assert_eq!(
-        stage.batch.records.iter().map(shown).collect::<Vec<_>>(),
-        ["cursor of kota-bandung"],
-        "not applied yet"
-    );
-    stage.apply_batch(on_its_way.0.expect("a batch"), on_its_way.1);
-    stage.deliver("kota-bandung", vec![with_text()]);
-    assert_eq!(stage.apply(), ["cursor of kota-bandung", "cursor of kota-bandung"]);
+    assert_eq!(node.batch.records[node.batch.records.len() - 3..].iter().map(shown).collect::<Vec<_>>(), late);
+    let on_its_way = node.close();
+    node.deliver("kota-bandung", vec![with_text()]);
+    assert_eq!(node.batch.records.iter().map(shown).collect::<Vec<_>>(), ["cursor of kota-bandung"], "not applied yet");
+    node.apply_batch(on_its_way.0.expect("a batch"), on_its_way.1);
+    node.deliver("kota-bandung", vec![with_text()]);
+    assert_eq!(node.apply(), ["cursor of kota-bandung", "cursor of kota-bandung"]);
 }
 
 #[test]
 fn a_content_that_is_not_what_the_entry_committed_to_is_refused_alone() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let lodged = federation.node("kota-bandung").lodges().committing(&content("jalan rusak"), ContentClass::Public);
     let garbled = received(lodged.signed().bytes, vec![content("jalan bagus").to_wire()]);
-    assert_eq!(stage.deliver("kota-bandung", vec![garbled]), [LEAF_0]);
-    assert_eq!(stage.apply(), ["refused 401", "leaf Lodged -> ", "cursor of kota-bandung"]);
+    assert_eq!(node.deliver("kota-bandung", vec![garbled]), [LEAF_0]);
+    assert_eq!(node.apply(), ["refused 401", "leaf Lodged -> ", "cursor of kota-bandung"]);
 }
 
 #[test]
-fn refused_items_beyond_the_quota_are_refused_and_not_kept() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+fn refused_items_over_the_quota_get_no_record() {
+    let (_federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let refused = |number: u64| Received::Refused {
         entry: EntryId([7; 32]),
         refusal: Refusal::new(RefusalCode::BadSignature, "a test"),
         bytes: number.to_be_bytes().to_vec().into(),
     };
-    let most = crate::limits::REFUSED_PER_PEER_PER_DAY as u64;
-    stage.deliver("kota-bandung", (0..most).map(refused).collect());
-    stage.apply();
+    let most = crate::base::limits::REFUSED_PER_PEER_PER_DAY as u64;
+    node.deliver("kota-bandung", (0..most).map(refused).collect());
+    node.apply();
     let outcome = ItemOutcome::Refused(RefusalCode::BadSignature.number());
-    assert_eq!(stage.deliver("kota-bandung", vec![refused(most)]), [outcome]);
-    assert_eq!(stage.batch.warnings, [Warning::RefusedUnkept(agency("kota-bandung"), 1)]);
-    assert_eq!(stage.apply(), ["cursor of kota-bandung"]);
+    assert_eq!(node.deliver("kota-bandung", vec![refused(most)]), [outcome]);
+    assert_eq!(node.batch.warnings, [Warning::RefusedUnkept(agency("kota-bandung"), 1)]);
+    assert_eq!(node.apply(), ["cursor of kota-bandung"]);
 }
 
 #[test]
-fn a_peer_of_which_too_much_waits_is_held_up_and_told_of_once() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+fn frames_of_a_peer_with_too_many_deferred_items_are_not_taken_and_the_operator_is_warned_once() {
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let waits = |number: u64| item(&federation.node("kota-bandung").lodges().at(START + 6 * MINUTE).at_leaf(number));
-    let most = crate::limits::DEFERRED_PER_PEER as u64;
-    stage.deliver("kota-bandung", (0..most).map(waits).collect());
+    let most = crate::base::limits::DEFERRED_PER_PEER as u64;
+    node.deliver("kota-bandung", (0..most).map(waits).collect());
     let peer = agency("kota-bandung");
-    for warnings in [vec![Warning::TooMuchWaits(peer.clone(), true)], Vec::new()] {
-        stage.batch.warnings.clear();
-        let held = stage.give(Input::Deliver(delivery("kota-bandung", vec![waits(most)])));
-        assert!(matches!(held, Answer::Delivered(Err(NotTaken::TooMuchWaits))));
-        assert_eq!(stage.batch.warnings, warnings);
+    for warnings in [vec![Warning::TooMuchDeferred(peer.clone(), true)], Vec::new()] {
+        node.batch.warnings.clear();
+        let held = node.give(Input::Deliver(delivery("kota-bandung", vec![waits(most)])));
+        assert!(matches!(held, Answer::Delivered(Err(DeliveryError::TooMuchDeferred))));
+        assert_eq!(node.batch.warnings, warnings);
     }
-    stage.deliver("ksp", vec![item(&federation.node("ksp").lodges())]);
+    node.deliver("ksp", vec![item(&federation.node("ksp").lodges())]);
 }
 
 #[test]
-fn an_offer_that_came_through_a_relay_is_acknowledged_and_a_recalled_one_returned_by_itself() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "kota-bandung", &["prov-jabar"]);
-    stage.apply();
+fn the_arrival_of_a_relayed_offer_is_confirmed_and_a_recalled_offer_is_returned_automatically() {
+    let (federation, mut node) = TestNode::ready("kota-bandung", &["prov-jabar"]);
     let mut case = federation.case_at("kemendagri");
     let lodged = federation.node("kemendagri").lodges();
     let offer = federation.node("kemendagri").forwards(&case).to("kota-bandung");
     case.take(offer.clone());
     let recall = federation.node("kemendagri").recalls(&case);
-    stage.deliver("prov-jabar", vec![item(&lodged), item(&offer)]);
+    node.deliver("prov-jabar", vec![item(&lodged), item(&offer)]);
     let leaves =
         |written: Vec<String>| written.into_iter().filter(|record| record.starts_with("leaf")).collect::<Vec<_>>();
     let expected = ["leaf Lodged -> ", "leaf Forwarded -> ", "leaf Arrived -> prov-jabar"];
-    assert_eq!(leaves(stage.apply()), expected);
-    stage.deliver("prov-jabar", vec![item(&recall)]);
-    assert_eq!(leaves(stage.apply()), ["leaf Recalled -> ", "leaf Returned -> prov-jabar"]);
+    assert_eq!(leaves(node.apply()), expected);
+    node.deliver("prov-jabar", vec![item(&recall)]);
+    assert_eq!(leaves(node.apply()), ["leaf Recalled -> ", "leaf Returned -> prov-jabar"]);
 }
 
 #[test]
-fn what_the_node_does_by_itself_is_put_off_until_it_may_sign() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "kota-bandung", &["prov-jabar"]);
-    stage.apply();
-    let bound = i64::try_from(crate::limits::CLOCK_AHEAD.as_millis()).expect("a bound");
-    stage.give(Input::PeerClocks(2 * bound));
+fn an_automatic_action_is_put_off_until_the_node_may_sign() {
+    let (federation, mut node) = TestNode::ready("kota-bandung", &["prov-jabar"]);
+    let bound = i64::try_from(crate::base::limits::CLOCK_AHEAD.as_millis()).expect("a bound");
+    node.give(Input::PeerClocks(2 * bound));
     let case = federation.case_at("kemendagri");
     let offer = federation.node("kemendagri").forwards(&case).to("kota-bandung");
-    stage.deliver("prov-jabar", vec![item(&federation.node("kemendagri").lodges()), item(&offer)]);
-    assert!(matches!(&stage.batch.warnings[..], [Warning::PutOff(_, NotDone::Clock { .. })]));
-    stage.apply();
-    stage.give(Input::PeerClocks(0));
-    stage.give(Input::Tick);
-    assert_eq!(stage.apply(), ["leaf Arrived -> prov-jabar"]);
+    node.deliver("prov-jabar", vec![item(&federation.node("kemendagri").lodges()), item(&offer)]);
+    assert!(matches!(&node.batch.warnings[..], [Warning::PutOff(_, CommandError::Clock { .. })]));
+    node.apply();
+    node.give(Input::PeerClocks(0));
+    node.give(Input::Tick);
+    assert_eq!(node.apply(), ["leaf Arrived -> prov-jabar"]);
 }
 
 #[test]
-fn an_operator_s_second_look_takes_what_is_right_now_and_does_not_record_a_refusal_twice() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
-    stage.apply();
+fn a_retry_admits_an_item_that_is_good_now_and_does_not_record_a_refusal_twice() {
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let good = federation.node("kota-bandung").lodges();
     let kept = |number, kept, received| {
         let (peer, entry) = (agency("kota-bandung"), EntryId([number as u8; 32]));
@@ -283,12 +237,12 @@ fn an_operator_s_second_look_takes_what_is_right_now_and_does_not_record_a_refus
         bytes: Vec::new().into(),
     };
     let items = vec![
-        kept(1, Kept::Refused("it was unknown".to_owned()), item(&good)),
-        kept(2, Kept::Refused("it was unknown".to_owned()), still),
+        kept(1, KeptAs::Refused("it was unknown".to_owned()), item(&good)),
+        kept(2, KeptAs::Refused("it was unknown".to_owned()), still),
     ];
-    let Answer::Retried(Ok(retried)) = stage.give(Input::Retry(items)) else { panic!("an answer") };
+    let Answer::Retried(Ok(retried)) = node.give(Input::Retry(items)) else { panic!("an answer") };
     let outcomes: Vec<_> = retried.iter().map(|item| (item.number, item.outcome, item.reason.as_str())).collect();
     let refused = ItemOutcome::Refused(RefusalCode::UnknownKey.number());
     assert_eq!(outcomes, [(1, LEAF_0, ""), (2, refused, "no such key")]);
-    assert_eq!(stage.apply(), ["leaf Lodged -> "]);
+    assert_eq!(node.apply(), ["leaf Lodged -> "]);
 }

@@ -1,60 +1,63 @@
-//! What a batch is, and what goes on behind it.
+//! Tests of batches, backlog and takeover.
 
 use super::*;
 
 #[test]
 fn an_input_that_changes_nothing_leaves_no_batch() {
     let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &[]);
-    stage.give(Input::Tick);
-    stage.give(Input::Work);
-    assert_eq!(stage.close().0, None);
-    stage.lodge("a", None, None).expect("lodged");
-    assert_eq!(stage.close().0, Some(BatchNumber(1)));
-    assert_eq!(stage.close().0, None);
+    let mut node = TestNode::of(&federation, "prov-jabar", &[]);
+    node.give(Input::Tick);
+    node.give(Input::Work);
+    assert_eq!(node.close().0, None);
+    node.lodge("a", None, None).expect("lodged");
+    assert_eq!(node.close().0, Some(BatchNumber(1)));
+    assert_eq!(node.close().0, None);
 }
 
 #[test]
-fn a_complaint_is_decided_on_as_the_batches_on_their_way_left_it_however_little_is_kept_in_memory() {
+fn a_decision_sees_batches_that_are_not_applied_yet_even_with_a_cache_of_one_complaint() {
     let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kemendagri"]);
-    let complaints: Vec<_> = (0..5).map(|_| stage.lodge("a", None, None).expect("lodged").complaint).collect();
-    let first = stage.close();
+    let mut node = TestNode::of(&federation, "prov-jabar", &["kemendagri"]);
+    let complaints: Vec<_> = (0..5).map(|_| node.lodge("a", None, None).expect("lodged").complaint).collect();
+    let first = node.close();
     for complaint in &complaints {
         let offer = NewOffer { to: agency("kemendagri"), reason: 1, answer_by: None };
-        stage.act(*complaint, Command::Forward(offer)).expect("forwarded");
+        node.act(*complaint, Command::Forward(offer)).expect("forwarded");
     }
-    stage.apply_batch(first.0.expect("a batch"), first.1);
-    stage.apply();
-    // Now memory has room for one of them, and the others are read.
+    node.apply_batch(first.0.expect("a batch"), first.1);
+    node.apply();
+    // Now the cache has room for one complaint, and the others are read from the view.
     for complaint in &complaints {
         let again = NewOffer { to: agency("kemendagri"), reason: 1, answer_by: None };
-        assert!(matches!(stage.act(*complaint, Command::Forward(again)), Err(NotDone::Declined(_))), "it is offered");
+        assert!(
+            matches!(node.act(*complaint, Command::Forward(again)), Err(CommandError::Declined(_))),
+            "it is offered"
+        );
     }
-    let in_memory = complaints.iter().filter(|id| stage.engine.case(id).is_some()).count();
+    let in_memory = complaints.iter().filter(|id| node.engine.case(id).is_some()).count();
     assert!(in_memory <= 2, "{in_memory} complaints");
 }
 
 #[test]
-fn a_new_peer_gets_every_complaint_that_it_should_have_and_a_crash_in_between_begins_again() {
+fn a_new_peer_gets_every_complaint_that_it_should_have_and_after_a_crash_the_backfill_starts_again() {
     let federation = Federation::new();
-    let mut before = Stage::of(&federation, "prov-jabar", &["kota-bandung"]);
+    let mut before = TestNode::of(&federation, "prov-jabar", &["kota-bandung"]);
     before.apply();
     for _ in 0..100 {
         // Kemendagri is the province's supervisor.
         before.lodge("a", None, None).expect("lodged");
     }
     before.apply();
-    let mut stage = Stage::starting(&federation, "prov-jabar", &["kemendagri", "kota-bandung"], before.view.clone());
-    stage.give(Input::Guard(GuardState::Clear));
-    stage.give(Input::Work);
-    let (number, half) = stage.close();
+    let mut node = TestNode::starting(&federation, "prov-jabar", &["kemendagri", "kota-bandung"], before.view.clone());
+    node.give(Input::Guard(GuardState::Clear));
+    node.give(Input::Work);
+    let (number, half) = node.close();
     assert_eq!(half.records.len(), 64, "one slice");
-    // The crash: the slice is durable, and the peer does not count as complete.
+    // A crash after the slice is durable: the peer's backfill is not complete.
     let mut view = before.view;
     view.apply(half.records);
     assert!(number.is_some());
-    let mut again = Stage::starting(&federation, "prov-jabar", &["kemendagri", "kota-bandung"], view);
+    let mut again = TestNode::starting(&federation, "prov-jabar", &["kemendagri", "kota-bandung"], view);
     again.give(Input::Guard(GuardState::Clear));
     let written = again.apply();
     assert_eq!(written.len(), 101);
@@ -67,11 +70,11 @@ fn a_new_peer_gets_every_complaint_that_it_should_have_and_a_crash_in_between_be
 fn the_same_inputs_give_the_same_batches() {
     let run = || {
         let federation = Federation::new();
-        let mut stage = Stage::of(&federation, "prov-jabar", &["kemendagri", "kota-bandung"]);
-        let lodged = stage.lodge("a", None, Some("kemendagri")).expect("lodged");
-        stage.deliver("kota-bandung", vec![item(&federation.node("kota-bandung").lodges())]);
-        stage.act(lodged.complaint, Command::Recall).expect("recalled");
-        let (_, batch) = stage.close();
+        let mut node = TestNode::of(&federation, "prov-jabar", &["kemendagri", "kota-bandung"]);
+        let lodged = node.lodge("a", None, Some("kemendagri")).expect("lodged");
+        node.deliver("kota-bandung", vec![item(&federation.node("kota-bandung").lodges())]);
+        node.act(lodged.complaint, Command::Recall).expect("recalled");
+        let (_, batch) = node.close();
         format!("{batch:?}")
     };
     assert_eq!(run(), run());
@@ -79,11 +82,9 @@ fn the_same_inputs_give_the_same_batches() {
 
 #[test]
 fn a_new_ledger_takes_over_the_old_one_under_its_own_rules() {
-    let federation = Federation::new();
-    let mut stage = Stage::of(&federation, "prov-jabar", &["kemendagri"]);
-    stage.apply();
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kemendagri"]);
     let reset = wire::LedgerReset { old_epoch: 1, ..Default::default() };
-    assert!(matches!(stage.give(Input::Declare(reset)), Answer::Declared(Ok(()))));
+    assert!(matches!(node.give(Input::Declare(reset)), Answer::Declared(Ok(()))));
     let header = |from: Option<&str>, external| LeafHeader {
         at: 0,
         from: from.map(agency),
@@ -97,11 +98,11 @@ fn a_new_ledger_takes_over_the_old_one_under_its_own_rules() {
     let theirs = federation.node("kota-bandung").lodges();
     for (header, entry) in [(header(None, Some(external.clone())), &own), (header(Some("kota-bandung"), None), &theirs)]
     {
-        stage.give(Input::TakeOver(Box::new(OldEntry { header, received: item(entry) })));
+        node.give(Input::TakeOver(Box::new(OldEntry { header, received: item(entry) })));
     }
-    let written: Vec<String> = stage.batch.records.iter().map(shown).collect();
+    let written: Vec<String> = node.batch.records.iter().map(shown).collect();
     let expected = ["leaf LedgerReset -> kemendagri", "leaf Lodged -> kemendagri", "leaf Lodged -> kemendagri"];
     assert_eq!(written, expected);
-    let known = stage.lodge("a", Some(external), None).expect("known");
+    let known = node.lodge("a", Some(external), None).expect("known");
     assert!(known.existed, "it keeps the record of another system that it came from");
 }

@@ -1,21 +1,25 @@
-//! From the wire's body to the domain's: every field within its limits, once.
+//! Parses the body of a wire message into a [`Body`].
+//!
+//! Must not know the rest of the entry.
+//!
+//! Invariant: every field of a parsed body is within its limits.
 
 use std::sync::Arc;
 
 use super::{Body, CaseAct, CustodyAct, Lodged};
+use crate::base::ids::{AgencyId, ComplaintId};
+use crate::base::limits;
+use crate::base::refusal::{Refusal, RefusalCode};
 use crate::entry::{ContentClass, clip, malformed, parse_entry_id};
-use crate::ids::{AgencyId, ComplaintId};
-use crate::limits;
-use crate::refusal::{Refusal, RefusalCode};
 use crate::wire::{self, entry::Body as Wire};
 
 impl Body {
-    /// Parses a body.
+    /// Parses a body. A missing one is a body of a later version, whose field number this version does not know.
     ///
     /// # Errors
-    /// The refusal that it earns on every node.
+    /// The refusal with which every node answers this body.
     pub(in crate::entry) fn parse(body: Option<Wire>) -> Result<Self, Refusal> {
-        let Some(body) = body else { return Ok(Self::Kept) };
+        let Some(body) = body else { return Ok(Self::Unknown) };
         match body {
             Wire::Lodged(body) => Ok(Self::Lodged(Arc::new(parse_lodged(body)?))),
             Wire::Forwarded(_) | Wire::Accepted(_) | Wire::Returned(_) | Wire::Reassigned(_) | Wire::Withdrawn(_) => {
@@ -124,7 +128,7 @@ fn agency(field: &str, text: &str) -> Result<AgencyId, Refusal> {
     text.parse().map_err(|error| malformed(format!("{field}: {error}")))
 }
 
-/// Codes hold no control characters: they stand in tables and logs.
+/// Checks a code written as text. Control characters are refused, because codes are printed in tables and logs.
 fn bounded(field: &str, text: &str, bytes: usize) -> Result<(), Refusal> {
     if text.len() > bytes {
         return Err(Refusal::new(

@@ -1,11 +1,11 @@
-//! From the domain's acts to the wire's bodies: the inverse of parsing.
+//! Makes the body of a wire message from an act. This is the inverse of parsing.
 
 use super::{CaseAct, CustodyAct};
-use crate::ids::EntryId;
+use crate::base::ids::EntryId;
 use crate::wire::{self, entry::Body as Wire};
 
 impl CustodyAct {
-    /// The body of an entry that acts so on the custody entry `basis`.
+    /// The wire body of this act on the custody entry `basis`.
     pub fn to_wire(&self, basis: EntryId) -> Wire {
         let basis = bytes(basis);
         match self {
@@ -28,7 +28,7 @@ impl CustodyAct {
 }
 
 impl CaseAct {
-    /// The body of an entry that says so under the custody entry `basis`.
+    /// The wire body of this act under the custody entry `basis`.
     pub fn to_wire(&self, basis: EntryId) -> Wire {
         let basis = bytes(basis);
         match self {
@@ -84,9 +84,9 @@ fn bytes(id: EntryId) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::ids::ComplaintId;
     use crate::entry::Body;
     use crate::fixture::agency;
-    use crate::ids::ComplaintId;
     use crate::wire::ReplyWord;
 
     const BASIS: EntryId = EntryId([1; 32]);

@@ -1,71 +1,74 @@
-//! The sender: reads its own ledger on from the cursor that the receiver has, and keeps a bounded window of unacknowledged frames in flight.
+//! The sender: reads the own ledger from the receiver's cursor on, and keeps a bounded window of unacknowledged frames in flight.
+//!
+//! Must not know signatures, jobs or frames on the wire.
 //!
 //! Invariants:
-//! - what is in flight never exceeds the window, in bytes and in frames, by more than one frame;
-//! - what came since the last frame and fills none waits while [`FULL_FRAMES_ONLY_FROM`] others are under way: they are signed, checked and made durable as
-//!   one, so under load frames grow;
+//! - the frames in flight never exceed the window, in bytes and in number, by more than one frame;
+//! - a partial frame is held while [`FULL_FRAMES_ONLY_FROM`] frames are in flight (as Nagle's algorithm does), so that frames grow under load:
+//!   a frame is signed, checked and made durable as one;
 //! - frames are acknowledged in the order in which they were sent, item by item;
-//! - a receiver that claims more than the ledger holds ends the link: the ledger was set back, or the peer lies.
+//! - a receiver that claims more than the ledger has ends the link: the ledger was set back, or the peer lies.
 
 use std::collections::VecDeque;
 
-use crate::cursor::Cursor;
-use crate::ids::EntryId;
-use crate::limits;
-use crate::outbox::Batch;
-use crate::receipt::{ItemOutcome, ItemResult};
-use crate::refusal::FaultCode;
+use crate::base::ids::EntryId;
+use crate::base::limits;
+use crate::base::refusal::FaultCode;
+use crate::routing::cursor::Cursor;
+use crate::routing::outbox::FrameSummary;
 use crate::sync::Window;
+use crate::transparency::receipt::{ItemOutcome, ItemResult};
 
-/// Frames under way from which on only a full one is added: one that travels while the peer works on another.
+/// The number of frames in flight from which on only full frames are sent: one frame travels while the peer handles the other.
 const FULL_FRAMES_ONLY_FROM: usize = 2;
 
-/// What happens to a sender.
+/// An input of a sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SenderEvent {
-    /// The peer said hello.
+    /// The link is up.
     Linked {
-        /// It has our ledger up to there; `None`: nothing yet.
+        /// The cursor up to which the peer has this ledger; `None` if it has nothing.
         have: Option<Cursor>,
-        /// Up to there we hold its receipts.
+        /// The cursor up to which this node has the peer's receipts.
         receipted: Option<Cursor>,
     },
     /// The ledger has grown.
     Grown {
-        /// Its durable end.
+        /// The ledger's durable end.
         end: Cursor,
     },
-    /// What [`SenderOutput::Read`] asked for.
-    Prepared(Batch),
+    /// The result of [`SenderOutput::Read`].
+    Prepared(FrameSummary),
     /// A receipt whose signature was checked.
     Acknowledged {
         /// The cursor of the frame.
         cursor: Cursor,
-        /// What became of its items.
+        /// The results of the frame's items.
         results: Vec<ItemResult>,
     },
 }
 
-/// What the shell must do, in this order.
+/// An output of a sender. The outputs are performed in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SenderOutput {
-    /// Read the next items for this link, at most [`limits::FRAME_ITEMS`] and about [`limits::DELIVER_TARGET_BYTES`], and answer `Prepared`.
+    /// Read the next items for this link, at most [`limits::FRAME_ITEMS`] and about [`limits::DELIVER_TARGET_BYTES`], and pass
+    /// [`SenderEvent::Prepared`].
     Read {
-        /// From here on.
+        /// The start of the read.
         from: Cursor,
     },
     /// Send the frame that was prepared last.
     Deliver {
-        /// The cursor of the frame before it: what it goes on from.
+        /// The cursor of the frame before, which this frame continues.
         after: Cursor,
-        /// Its cursor.
+        /// The cursor of this frame.
         cursor: Cursor,
     },
     /// Store the receipt durably.
     Store {
-        /// The cursor that it acknowledges.
+        /// The cursor of the acknowledged frame.
         cursor: Cursor,
-        /// Items that the peer refused, with the code.
+        /// The entries that the peer refused, with the refusal codes.
         refused: Vec<(EntryId, u32)>,
     },
     /// End the link.
@@ -78,17 +81,17 @@ pub struct Sender {
     /// The durable end of the ledger.
     end: Cursor,
     window: Window,
-    /// Where the next read begins; `None` until the peer has said hello.
+    /// The start of the next read; `None` until the link is up.
     next: Option<Cursor>,
     /// The cursor of the last frame that was sent.
     sent: Cursor,
     acknowledged: Cursor,
-    in_flight: VecDeque<Batch>,
+    in_flight: VecDeque<FrameSummary>,
     in_flight_bytes: usize,
     reading: bool,
-    /// The end of the ledger when that read began.
+    /// The end of the ledger when the present read began.
     read_to: Cursor,
-    /// The last frame took all that there was: what comes now can wait for more. What a full frame left behind does not.
+    /// Whether the last frame reached the end of the ledger. If so, new leaves may wait until they fill a frame.
     drained: bool,
 }
 
@@ -110,7 +113,7 @@ impl Sender {
         }
     }
 
-    /// Takes one event and says what to do.
+    /// Handles one event and returns the outputs.
     pub fn handle(&mut self, event: SenderEvent) -> Vec<SenderOutput> {
         match event {
             SenderEvent::Linked { have, receipted } => self.linked(have, receipted),
@@ -128,7 +131,7 @@ impl Sender {
         self.sent
     }
 
-    /// The cursor up to which the peer has everything.
+    /// The cursor up to which the peer has acknowledged everything.
     pub fn acknowledged_cursor(&self) -> Cursor {
         self.acknowledged
     }
@@ -139,15 +142,15 @@ impl Sender {
     }
 
     fn linked(&mut self, have: Option<Cursor>, receipted: Option<Cursor>) -> Vec<SenderOutput> {
-        // A cursor of an earlier epoch says nothing about this one: everything is offered again and duplicates are recognised.
+        // A cursor of an earlier epoch says nothing about this one: everything is sent again, and the peer recognises duplicates.
         let (epoch, size) = (self.end.epoch, self.end.index);
         let start = Cursor::start(epoch);
         let have = have.filter(|cursor| cursor.epoch >= epoch).unwrap_or(start);
         if have.is_beyond(epoch, size) {
-            let reason = format!("the peer has our ledger up to {have}, it has {size} leaves in epoch {epoch}");
+            let reason = format!("the peer claims our ledger up to {have}, but it has {size} leaves in epoch {epoch}");
             return vec![SenderOutput::Fault(FaultCode::AheadOfLedger, reason)];
         }
-        // What the peer has but gave no receipt for (its answer was lost) is sent once more, for the receipt.
+        // Items that the peer has, but whose receipt was lost, are sent once more for the receipt.
         let from = receipted.filter(|cursor| cursor.epoch == epoch).unwrap_or(start).min(have);
         self.next = Some(from);
         self.sent = from;
@@ -169,19 +172,19 @@ impl Sender {
         Some(SenderOutput::Read { from })
     }
 
-    fn prepared(&mut self, batch: Batch) -> Vec<SenderOutput> {
+    fn prepared(&mut self, batch: FrameSummary) -> Vec<SenderOutput> {
         self.reading = false;
         self.drained = batch.cursor >= self.read_to;
         let mut outputs = Vec::new();
         self.next = Some(batch.cursor);
         let passed_over = batch.cursor.index.0.saturating_sub(self.sent.index.0);
-        if !batch.entries.is_empty() || passed_over >= limits::SILENT_LEAVES {
+        if !batch.entries.is_empty() || passed_over >= limits::SKIPPED_LEAVES {
             let after = std::mem::replace(&mut self.sent, batch.cursor);
             self.in_flight_bytes += batch.bytes;
             outputs.push(SenderOutput::Deliver { after, cursor: batch.cursor });
             self.in_flight.push_back(batch);
         } else if self.in_flight.is_empty() {
-            // Nothing there is for this link: it is as far as it can be.
+            // No leaf was for this link, so the peer has everything up to here.
             self.acknowledged = batch.cursor;
         }
         outputs.extend(self.read_on());
@@ -190,7 +193,7 @@ impl Sender {
 
     fn acknowledged(&mut self, cursor: Cursor, results: &[ItemResult]) -> Vec<SenderOutput> {
         let Some(batch) = self.in_flight.front() else {
-            let reason = format!("the peer acknowledged {cursor}, nothing is unacknowledged");
+            let reason = format!("the peer acknowledged {cursor}, but no frame is unacknowledged");
             return vec![SenderOutput::Fault(FaultCode::BadReceipt, reason)];
         };
         if batch.cursor != cursor || !batch.entries.iter().eq(results.iter().map(|result| &result.entry)) {
@@ -224,14 +227,14 @@ impl Sender {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{Epoch, LedgerIndex};
+    use crate::base::ids::{Epoch, LedgerIndex};
 
     fn cursor(index: u64) -> Cursor {
         Cursor { epoch: Epoch(1), index: LedgerIndex(index), part: 0 }
     }
 
-    fn batch(index: u64, entries: &[u8], bytes: usize) -> Batch {
-        Batch { cursor: cursor(index), entries: entries.iter().map(|n| EntryId([*n; 32])).collect(), bytes }
+    fn batch(index: u64, entries: &[u8], bytes: usize) -> FrameSummary {
+        FrameSummary { cursor: cursor(index), entries: entries.iter().map(|n| EntryId([*n; 32])).collect(), bytes }
     }
 
     fn stored(entry: u8, outcome: ItemOutcome) -> ItemResult {
@@ -245,13 +248,13 @@ mod tests {
     }
 
     #[test]
-    fn a_new_peer_is_read_to_from_the_beginning() {
+    fn the_ledger_is_read_from_the_start_for_a_new_peer() {
         let (_, outputs) = linked(3, None);
         assert_eq!(outputs, [SenderOutput::Read { from: cursor(0) }]);
     }
 
     #[test]
-    fn a_known_peer_is_read_to_from_what_it_has() {
+    fn the_ledger_is_read_from_the_cursor_of_a_known_peer() {
         let (mut sender, outputs) = linked(3, Some(cursor(3)));
         assert_eq!(outputs, []);
         let outputs = sender.handle(SenderEvent::Grown { end: cursor(4) });
@@ -259,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lacks_a_receipt_is_sent_once_more() {
+    fn items_without_a_receipt_are_sent_once_more() {
         let mut sender = Sender::new(Cursor::end(Epoch(1), LedgerIndex(9), 0), Window::default());
         let outputs = sender.handle(SenderEvent::Linked { have: Some(cursor(9)), receipted: Some(cursor(4)) });
         assert_eq!(outputs, [SenderOutput::Read { from: cursor(4) }]);
@@ -285,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_read_before_the_peer_said_hello() {
+    fn nothing_is_read_before_the_link_is_up() {
         let mut sender = Sender::new(Cursor::end(Epoch(1), LedgerIndex(3), 0), Window::default());
         assert_eq!(sender.handle(SenderEvent::Grown { end: cursor(9) }), []);
     }
@@ -300,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fills_no_frame_waits_while_two_are_under_way_and_what_does_never_waits() {
+    fn a_partial_frame_is_held_while_two_are_in_flight_and_a_full_frame_never_is() {
         let (mut sender, _) = linked(1, None);
         sender.handle(SenderEvent::Prepared(batch(1, &[1], 10)));
         let read = |from| [SenderOutput::Read { from: cursor(from) }];
@@ -323,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_full_frame_left_behind_does_not_wait() {
+    fn items_that_a_full_frame_left_behind_are_not_held() {
         let (mut sender, _) = linked(9, None);
         for index in 1..6 {
             let outputs = sender.handle(SenderEvent::Prepared(batch(index, &[7], limits::DELIVER_TARGET_BYTES)));
@@ -334,11 +337,11 @@ mod tests {
     }
 
     #[test]
-    fn leaves_for_others_are_passed_over_silently_and_a_long_stretch_of_them_is_told() {
+    fn leaves_for_others_are_passed_over_silently_and_an_empty_frame_reports_a_long_stretch_of_them() {
         let (mut sender, _) = linked(10, None);
         assert_eq!(sender.handle(SenderEvent::Prepared(batch(10, &[], 0))), []);
         assert_eq!(sender.acknowledged_cursor(), cursor(10));
-        let far = 10 + limits::SILENT_LEAVES;
+        let far = 10 + limits::SKIPPED_LEAVES;
         sender.handle(SenderEvent::Grown { end: cursor(far) });
         let outputs = sender.handle(SenderEvent::Prepared(batch(far, &[], 0)));
         assert_eq!(outputs, [SenderOutput::Deliver { after: cursor(0), cursor: cursor(far) }]);
@@ -379,13 +382,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_owed_behind_the_last_leaf_is_read_without_waiting_for_another_leaf() {
+    fn items_owed_after_the_last_leaf_are_read_without_waiting_for_another_leaf() {
         let (mut sender, outputs) = linked(3, Some(cursor(3)));
         assert_eq!(outputs, []);
         let owed = Cursor { part: 1, ..cursor(3) };
         let outputs = sender.handle(SenderEvent::Grown { end: owed });
         assert_eq!(outputs, [SenderOutput::Read { from: cursor(3) }]);
-        let content = Batch { cursor: owed, ..batch(3, &[7], 10) };
+        let content = FrameSummary { cursor: owed, ..batch(3, &[7], 10) };
         assert_eq!(
             sender.handle(SenderEvent::Prepared(content)),
             [SenderOutput::Deliver { after: cursor(3), cursor: owed }]

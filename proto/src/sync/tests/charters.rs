@@ -1,9 +1,9 @@
-//! Charters that are passed on and adopted.
+//! Tests of charter sync: passing on and adopting.
 
 use super::*;
+use crate::base::refusal::FaultCode;
 use crate::charter::MemberStatus;
 use crate::fixture::member_of;
-use crate::refusal::FaultCode;
 
 fn charter(note: &[u8]) -> Kind {
     Kind::Charter(wire::CharterNote { note: note.to_vec() })
@@ -17,17 +17,17 @@ fn adopted(job: u64, adoption: Adoption) -> Event {
     done(job, Done::Adopted(adoption))
 }
 
-/// What a node with two charters passes on to a peer with this Hello, and what it notes of it.
+/// The frames that a node with two charters passes on to a peer with this Hello, and the facts that it records about that.
 fn passes_on(passed_on: Option<([u8; 32], u64)>, change: impl FnOnce(&mut wire::Hello)) -> (Vec<Kind>, Vec<Action>) {
     let federation = Federation::changed(|_| {});
     let mut hello = hello(&federation.charters);
     change(&mut hello);
-    let (mut side, _) = Side::open(opening(&federation.charters));
-    side.does(done(1, Done::Recalled(Box::new(Recalled { passed_on, ..recalled() }))));
+    let (mut side, _) = Side::open(config(&federation.charters));
+    side.does(done(1, Done::PeerLoaded(Box::new(StoredPeer { passed_on, ..stored_peer() }))));
     side.says();
     side.hears(Kind::Hello(hello));
     side.does(done(2, Done::Compared(None)));
-    let actions = side.does(done(3, Done::Looked(Looked::default())));
+    let actions = side.does(done(3, Done::CheckpointsChecked(CheckedCheckpoints::default())));
     let notes = |action: &Action| matches!(action, Action::Peer(PeerChange::PassedOn(_)));
     (side.says(), actions.into_iter().filter(notes).collect())
 }
@@ -55,7 +55,7 @@ fn a_peer_that_goes_by_another_charter_is_passed_on_ours_once() {
 }
 
 #[test]
-fn charters_are_adopted_one_after_the_other_and_nothing_else_waits_for_it() {
+fn charters_are_adopted_one_after_the_other_and_nothing_else_waits_for_them() {
     let mut side = Side::linked();
     assert_eq!(side.hears(charter(b"two")), [adopt(5, b"two")]);
     assert!(side.session.reads(), "pings are still answered");
@@ -68,7 +68,7 @@ fn charters_are_adopted_one_after_the_other_and_nothing_else_waits_for_it() {
 }
 
 #[test]
-fn after_a_charter_that_is_not_adopted_no_other_is_looked_at() {
+fn after_a_charter_that_is_not_adopted_all_others_are_ignored() {
     let mut side = Side::linked();
     side.hears(charter(b"false"));
     side.hears(charter(b"next"));
@@ -77,16 +77,16 @@ fn after_a_charter_that_is_not_adopted_no_other_is_looked_at() {
 }
 
 #[test]
-fn who_brings_a_rival_of_a_charter_gets_the_one_that_is_trusted_here() {
+fn a_peer_that_passes_on_a_rival_charter_gets_the_one_in_force_here() {
     let federation = Federation::changed(|_| {});
-    let mut side = Side::linked_with(opening(&federation.charters), recalled(), hello(&federation.charters));
+    let mut side = Side::linked_with(config(&federation.charters), stored_peer(), hello(&federation.charters));
     side.hears(charter(b"rival"));
     side.does(adopted(5, Adoption::Rival(2)));
     assert_eq!(side.says(), [charter(federation.charter().note())]);
 }
 
 #[test]
-fn a_charter_that_comes_into_force_ends_the_link_which_a_member_may_make_anew() {
+fn a_new_charter_ends_the_link_and_an_active_member_may_link_again() {
     let mut side = Side::linked();
     let changed = Federation::changed(|_| {});
     let actions = side.does(Event::Charters(Arc::new(changed.charters)));

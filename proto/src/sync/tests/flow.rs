@@ -1,10 +1,10 @@
-//! Delivery and intake: order, windows and backpressure.
+//! Delivery and reception: order, windows and backpressure.
 
 use super::*;
-use crate::intake::Received;
-use crate::limits;
-use crate::receipt::{ItemOutcome, ItemResult, Receipt};
-use crate::refusal::FaultCode;
+use crate::admission::received::Received;
+use crate::base::limits;
+use crate::base::refusal::FaultCode;
+use crate::transparency::receipt::{ItemOutcome, ItemResult, Receipt};
 
 /// A frame of one item up to a cursor.
 fn deliver(index: u64) -> wire::Deliver {
@@ -61,7 +61,7 @@ fn progress(sent: u64, acknowledged: u64) -> Action {
 }
 
 #[test]
-fn a_frame_is_given_room_checked_committed_and_acknowledged_and_its_room_is_given_back() {
+fn a_frame_gets_room_is_checked_committed_and_acknowledged_and_then_releases_its_room() {
     let mut side = Side::linked();
     let actions = side.hears(Kind::Deliver(deliver(6)));
     assert!(matches!(actions[..], [Action::Start(JobId(5), Job::Reserve { bytes: 30.. })]), "{actions:?}");
@@ -110,7 +110,7 @@ fn the_result_of_a_job_that_is_not_running_is_ignored() {
         assert_eq!(side.does(done(job, Done::Failed(End::Stopped))), []);
         assert_eq!(side.does(done(job, Done::Read(prepared(11, &[1])))), []);
     }
-    // Of a running job, but not its kind.
+    // The job is running, but the result is of another kind.
     assert_eq!(side.does(done(6, Done::Acknowledged(ack(6)))), []);
 }
 
@@ -118,8 +118,8 @@ fn the_result_of_a_job_that_is_not_running_is_ignored() {
 fn a_job_that_fails_ends_the_link() {
     let mut side = Side::linked();
     side.hears(Kind::Deliver(deliver(6)));
-    let actions = side.does(done(5, Done::Failed(End::Own("leaf 7".to_owned()))));
-    let close = Close { end: End::Own("leaf 7".to_owned()), was_success: false };
+    let actions = side.does(done(5, Done::Failed(End::OwnData("leaf 7".to_owned()))));
+    let close = Close { end: End::OwnData("leaf 7".to_owned()), was_success: false };
     assert_eq!(actions, [peer(PeerChange::PassedOn(None)), Action::Close(close)]);
 }
 
@@ -134,7 +134,7 @@ fn a_delivery_without_a_cursor_or_with_a_gap_ends_the_link() {
 }
 
 #[test]
-fn a_frame_of_which_too_much_would_wait_ends_the_link() {
+fn a_frame_that_is_not_taken_because_too_many_items_are_deferred_ends_the_link() {
     let mut side = Side::linked();
     side.hears(Kind::Deliver(deliver(6)));
     side.does(done(5, Done::Reserved));
@@ -160,7 +160,7 @@ fn nothing_is_read_while_the_window_is_full() {
 }
 
 #[test]
-fn nothing_is_read_while_the_writer_takes_nothing_and_the_rest_goes_on() {
+fn while_the_writer_takes_nothing_no_frame_is_read_and_pings_are_still_sent() {
     let mut side = Side::linked();
     for (index, job) in [(6, 5), (7, 8)] {
         side.hears(Kind::Deliver(deliver(index)));
@@ -169,8 +169,8 @@ fn nothing_is_read_while_the_writer_takes_nothing_and_the_rest_goes_on() {
     }
     assert!(side.session.reads(), "one submission waits for the writer");
     side.hears(Kind::Checkpoints(wire::CheckpointNotes { notes: vec![b"note".to_vec()] }));
-    let looked = Looked { news: vec![b"note".to_vec()], epoch: None };
-    assert_eq!(side.does(done(10, Done::Looked(looked))).len(), 1);
+    let checked = CheckedCheckpoints { news: vec![b"note".to_vec()], epoch: None };
+    assert_eq!(side.does(done(10, Done::CheckpointsChecked(checked))).len(), 1);
     assert!(!side.session.reads(), "two do");
     let (actions, said) = side.waits(IDLE * 3);
     assert_eq!(actions, [], "nor does silence count");
@@ -182,7 +182,7 @@ fn nothing_is_read_while_the_writer_takes_nothing_and_the_rest_goes_on() {
 }
 
 #[test]
-fn what_grows_is_read_sent_and_its_receipt_kept() {
+fn a_new_leaf_is_read_and_sent_and_its_receipt_is_stored() {
     let mut side = Side::linked();
     assert_eq!(side.does(Event::Grown(cursor(11))), [read(5, 10, 11)]);
     let expected = [peer(PeerChange::SentEntries(1)), progress(11, 10)];
@@ -195,7 +195,7 @@ fn what_grows_is_read_sent_and_its_receipt_kept() {
     let expected = [
         Action::Release(JobId(5)),
         peer(PeerChange::Refused(1)),
-        Action::Keep(Kept::Receipt { at: START, cursor: cursor(11), refused, ack: ack(11) }),
+        Action::Store(SideRecord::Receipt { at: START, cursor: cursor(11), refused, ack: ack(11) }),
         progress(11, 11),
         peer(PeerChange::Answered),
     ];
@@ -203,7 +203,7 @@ fn what_grows_is_read_sent_and_its_receipt_kept() {
 }
 
 #[test]
-fn what_holds_nothing_for_this_peer_gives_its_room_back_at_once() {
+fn a_read_without_entries_for_this_peer_releases_its_room_at_once() {
     let mut side = Side::linked();
     side.does(Event::Grown(cursor(11)));
     let expected = [Action::Release(JobId(5)), progress(11, 11)];
@@ -227,8 +227,9 @@ fn receipts_are_taken_in_order_whatever_the_order_in_which_their_checks_end() {
     side.hears(Kind::Ack(ack(11)));
     side.hears(Kind::Ack(ack(12)));
     assert_eq!(side.does(done(8, checked_ack(12, results(12)))), []);
-    let kept =
-        |index| Action::Keep(Kept::Receipt { at: START, cursor: cursor(index), refused: Vec::new(), ack: ack(index) });
+    let kept = |index| {
+        Action::Store(SideRecord::Receipt { at: START, cursor: cursor(index), refused: Vec::new(), ack: ack(index) })
+    };
     let expected = [Action::Release(JobId(5)), kept(11), progress(12, 11), peer(PeerChange::Answered)];
     assert_eq!(side.does(done(7, checked_ack(11, results(11)))), expected, "the next when the writer has taken it");
     let expected = [Action::Release(JobId(6)), kept(12), progress(12, 12), peer(PeerChange::Answered)];
@@ -251,7 +252,7 @@ fn frames_and_receipts_take_turns_at_a_writer_that_is_slow() {
     for _ in 0..5 {
         submitted.extend(side.does(Event::Taken).into_iter().filter_map(|action| match action {
             Action::Start(_, Job::Commit { .. }) => Some("frame"),
-            Action::Keep(Kept::Receipt { .. }) => Some("receipt"),
+            Action::Store(SideRecord::Receipt { .. }) => Some("receipt"),
             _ => None,
         }));
     }
@@ -261,7 +262,7 @@ fn frames_and_receipts_take_turns_at_a_writer_that_is_slow() {
 }
 
 #[test]
-fn a_receipt_that_is_wrong_too_large_or_one_too_many_ends_the_link() {
+fn a_receipt_that_is_wrong_too_large_or_unexpected_ends_the_link() {
     let mut side = two_in_flight();
     side.hears(Kind::Ack(ack(11)));
     let wrong = Done::CheckedAck(Err("its signature does not verify".to_owned()));
@@ -279,7 +280,7 @@ fn a_receipt_that_is_wrong_too_large_or_one_too_many_ends_the_link() {
 }
 
 #[test]
-fn a_peer_that_talks_but_acknowledges_nothing_is_let_go() {
+fn a_peer_that_pings_but_acknowledges_nothing_ends_the_link() {
     let mut side = two_in_flight();
     for _ in 0..5 {
         side.waits(Duration::from_secs(10));
@@ -291,7 +292,7 @@ fn a_peer_that_talks_but_acknowledges_nothing_is_let_go() {
 }
 
 #[test]
-fn a_peer_that_does_not_read_is_let_go_when_too_much_waits_for_it() {
+fn a_peer_that_does_not_read_ends_the_link_when_the_queue_of_frames_is_full() {
     let mut side = Side::linked();
     let mut number = 0;
     let ended = loop {

@@ -1,10 +1,10 @@
-//! What each side tells of checkpoints, and how often.
+//! Tests of checkpoint gossip: its content and its rate.
 
 use super::*;
-use crate::limits;
-use crate::refusal::FaultCode;
+use crate::base::limits;
+use crate::base::refusal::FaultCode;
 
-/// A second, in which an idle session looks again.
+/// The pause after which a session with nothing to send looks for news again.
 const LOOK: Duration = Duration::from_secs(1);
 
 fn notes(notes: &[&[u8]]) -> Kind {
@@ -19,7 +19,7 @@ fn signed(size: u64) -> Event {
     Event::Signed(Signed { size: LedgerIndex(size), note: Arc::from(&b"grown"[..]) })
 }
 
-/// A session that was told nothing new and would hear of news now.
+/// A session that has nothing to send and wants news.
 fn attentive() -> Side {
     let mut side = Side::linked();
     assert!(!side.session.wants_news());
@@ -28,13 +28,13 @@ fn attentive() -> Side {
     side
 }
 
-/// The pings that are not mere signs of life, and everything else.
-fn without_signs_of_life(said: Vec<Kind>) -> Vec<Kind> {
+/// All frames except keep-alive pings.
+fn without_keepalive(said: Vec<Kind>) -> Vec<Kind> {
     said.into_iter().filter(|kind| !matches!(kind, Kind::Ping(ping) if ping.nonce == 0)).collect()
 }
 
 #[test]
-fn what_changes_is_told_at_once_with_a_ping_after_it_and_then_not_before_the_pause_is_over() {
+fn news_is_sent_at_once_with_a_ping_after_it_and_then_not_before_the_pause_is_over() {
     let mut side = attentive();
     let now = side.now.wall_millis;
     assert_eq!(side.does(Event::News), [start(5, Job::Gossip { after: 0 })]);
@@ -45,45 +45,45 @@ fn what_changes_is_told_at_once_with_a_ping_after_it_and_then_not_before_the_pau
     assert!(!side.session.wants_news());
     assert_eq!(side.does(Event::News), []);
     side.hears(ping(0, true));
-    assert_eq!(side.waits(limits::TELL_PAUSE - LOOK).0, []);
+    assert_eq!(side.waits(limits::GOSSIP_PAUSE - LOOK).0, []);
     side.hears(ping(0, true));
     assert_eq!(side.waits(LOOK).0, [start(6, Job::Gossip { after: 7 })], "what came meanwhile");
 }
 
 #[test]
-fn what_did_not_fit_into_a_frame_follows_after_the_pause_though_nothing_changes() {
+fn news_that_did_not_fit_into_a_frame_follows_after_the_pause_even_if_nothing_changes() {
     let mut side = attentive();
     side.does(Event::News);
-    let full = vec![b"a".as_slice(); limits::CHECKPOINTS_TOLD];
+    let full = vec![b"a".as_slice(); limits::GOSSIP_CHECKPOINTS];
     side.does(gossip(5, &full, 16));
     side.says();
     side.hears(ping(0, true));
-    assert_eq!(side.waits(limits::TELL_PAUSE - LOOK).0, []);
+    assert_eq!(side.waits(limits::GOSSIP_PAUSE - LOOK).0, []);
     side.hears(ping(0, true));
     assert_eq!(side.waits(LOOK).0, [start(6, Job::Gossip { after: 16 })]);
     side.does(gossip(6, &[b"b"], 17));
     side.says();
     side.hears(ping(0, true));
-    assert_eq!(side.waits(limits::TELL_PAUSE - LOOK).0, []);
+    assert_eq!(side.waits(limits::GOSSIP_PAUSE - LOOK).0, []);
     side.hears(ping(0, true));
     assert_eq!(side.waits(LOOK).0, [], "that was all");
 }
 
 #[test]
-fn a_node_tells_how_far_its_own_ledger_has_come_before_what_it_saw_of_others() {
+fn a_node_sends_its_own_checkpoint_before_those_of_others() {
     let mut side = attentive();
     assert_eq!(side.does(signed(12)), [start(5, Job::Gossip { after: 0 })]);
     side.does(gossip(5, &[b"a"], 3));
     let asks = Kind::Ping(wire::Ping { nonce: 3, reply: false, now: side.now.wall_millis });
     assert_eq!(side.says(), [notes(&[b"grown", b"a"]), asks]);
     side.hears(ping(0, true));
-    assert_eq!(side.waits(limits::TELL_PAUSE - LOOK).0, []);
+    assert_eq!(side.waits(limits::GOSSIP_PAUSE - LOOK).0, []);
     side.hears(ping(0, true));
     assert_eq!(side.waits(LOOK).0, [], "nothing has changed since");
 }
 
 #[test]
-fn a_look_that_finds_nothing_for_this_peer_is_repeated_after_a_second_and_only_if_something_has_changed() {
+fn a_read_that_finds_no_news_for_this_peer_is_repeated_after_a_second_and_only_if_something_has_changed() {
     let mut side = attentive();
     side.does(Event::News);
     assert_eq!((side.does(gossip(5, &[], 9)), side.says()), (vec![], vec![]));
@@ -94,7 +94,7 @@ fn a_look_that_finds_nothing_for_this_peer_is_repeated_after_a_second_and_only_i
 }
 
 #[test]
-fn the_answer_of_another_look_is_ignored() {
+fn the_result_of_another_read_is_ignored() {
     let mut side = attentive();
     side.does(Event::News);
     side.does(gossip(4, &[b"stale"], 99));
@@ -104,74 +104,75 @@ fn the_answer_of_another_look_is_ignored() {
 }
 
 #[test]
-fn a_link_goes_on_after_what_was_heard_on_others_and_tells_all_once_more_when_it_has_lasted() {
+fn a_link_continues_after_the_gossip_of_earlier_links_and_repeats_all_of_it_once_when_it_has_lasted() {
     let federation = Federation::new();
-    let held = Recalled { told: 5, ..recalled() };
-    let (mut side, _) = Side::open(opening(&federation.charters));
-    side.does(done(1, Done::Recalled(Box::new(held))));
+    let held = StoredPeer { gossiped: 5, ..stored_peer() };
+    let (mut side, _) = Side::open(config(&federation.charters));
+    side.does(done(1, Done::PeerLoaded(Box::new(held))));
     side.hears(Kind::Hello(hello(&federation.charters)));
     side.does(done(2, Done::Compared(None)));
-    let actions = side.does(done(3, Done::Looked(Looked::default())));
+    let actions = side.does(done(3, Done::CheckpointsChecked(CheckedCheckpoints::default())));
     assert_eq!(actions[0], start(4, Job::Gossip { after: 5 }));
     side.does(gossip(4, &[], 5));
-    side.waits(limits::TELL_PAUSE / 2);
+    side.waits(limits::GOSSIP_PAUSE / 2);
     side.hears(ping(0, true));
-    let (actions, _) = side.waits(limits::TELL_PAUSE / 2);
+    let (actions, _) = side.waits(limits::GOSSIP_PAUSE / 2);
     assert_eq!(actions, [start(5, Job::Gossip { after: 0 })], "once more");
     side.does(gossip(5, &[b"all"], 6));
-    assert_eq!(without_signs_of_life(side.says())[..1], [notes(&[b"all"])]);
+    assert_eq!(without_keepalive(side.says())[..1], [notes(&[b"all"])]);
     side.hears(ping(6, true));
     for _ in 0..9 {
         side.hears(ping(0, true));
-        assert_eq!(side.waits(limits::TELL_PAUSE / 2).0, [], "and only once");
+        assert_eq!(side.waits(limits::GOSSIP_PAUSE / 2).0, [], "and only once");
     }
-    let forgets = Action::Peer(PeerChange::Told(0));
+    let forgets = Action::Peer(PeerChange::Gossiped(0));
     assert_eq!(side.does(Event::Stop)[0], forgets, "and on the next link again");
 }
 
 #[test]
-fn told_is_what_the_peer_has_answered_a_ping_after() {
+fn gossip_counts_as_received_when_the_peer_answers_the_ping_after_it() {
     let mut side = attentive();
     side.does(Event::News);
     side.does(gossip(5, &[b"a"], 7));
     let heard = |side: &mut Side, nonce| side.hears(ping(nonce, true)).pop();
     assert_eq!(heard(&mut side, 0), Some(Action::Peer(PeerChange::Answered)));
     assert_eq!(heard(&mut side, 8), Some(Action::Peer(PeerChange::Answered)), "it was told only up to 7");
-    assert_eq!(heard(&mut side, 7), Some(Action::Peer(PeerChange::Told(7))));
+    assert_eq!(heard(&mut side, 7), Some(Action::Peer(PeerChange::Gossiped(7))));
 }
 
 #[test]
-fn of_the_checkpoints_that_a_peer_shows_of_itself_two_are_kept_on_one_link() {
+fn two_checkpoints_of_the_peer_s_own_ledger_are_stored_per_link() {
     let mut side = Side::linked();
     let mut kept = Vec::new();
     for (job, size) in (5..).zip(0..4_u8) {
         side.hears(notes(&[&[size]]));
-        let actions = side.does(done(job, Done::Looked(Looked { news: vec![vec![size]], epoch: None })));
-        kept.extend(actions.into_iter().filter(|action| matches!(action, Action::Keep(_))));
+        let actions =
+            side.does(done(job, Done::CheckpointsChecked(CheckedCheckpoints { news: vec![vec![size]], epoch: None })));
+        kept.extend(actions.into_iter().filter(|action| matches!(action, Action::Store(_))));
         side.does(Event::Taken);
     }
-    let seen = |note| Action::Keep(Kept::Seen { at: START, note: vec![note] });
+    let seen = |note| Action::Store(SideRecord::Seen { at: START, note: vec![note] });
     assert_eq!(kept, [seen(0), seen(1)]);
 }
 
 #[test]
-fn frames_of_checkpoints_are_looked_at_one_after_the_other_and_what_can_be_none_is_dropped() {
+fn frames_of_checkpoints_are_checked_one_after_the_other_and_notes_of_a_wrong_size_are_dropped() {
     let mut side = Side::linked();
     let large = vec![0; limits::CHECKPOINT_BYTES + 1];
     assert_eq!(side.hears(notes(&[&large, b""])), []);
-    let look = |job, note: &[u8]| start(job, Job::Look { notes: vec![note.to_vec()] });
+    let look = |job, note: &[u8]| start(job, Job::CheckCheckpoints { notes: vec![note.to_vec()] });
     assert_eq!(side.hears(notes(&[&large, b"a"])), [look(5, b"a")]);
     assert_eq!(side.hears(notes(&[b"b"])), []);
-    assert_eq!(side.does(done(5, Done::Looked(Looked::default()))), [look(6, b"b")]);
+    assert_eq!(side.does(done(5, Done::CheckpointsChecked(CheckedCheckpoints::default()))), [look(6, b"b")]);
 }
 
 #[test]
-fn a_peer_that_tells_too_much_or_too_often_is_sent_away() {
+fn a_peer_that_sends_too_many_checkpoints_or_sends_them_too_often_ends_the_link() {
     let mut side = Side::linked();
-    let many = vec![&b"a"[..]; limits::CHECKPOINTS_TOLD + 2];
+    let many = vec![&b"a"[..]; limits::GOSSIP_CHECKPOINTS + 2];
     assert!(ends_with(&side.hears(notes(&many)), FaultCode::LimitExceeded));
     let mut side = Side::linked();
-    for _ in 0..limits::CHECKPOINT_FRAMES_AHEAD {
+    for _ in 0..limits::GOSSIP_BURST_FRAMES {
         assert!(!ends_with(&side.hears(notes(&[b"a"])), FaultCode::LimitExceeded));
     }
     assert!(ends_with(&side.hears(notes(&[b"a"])), FaultCode::LimitExceeded));

@@ -1,26 +1,26 @@
-//! Who may link, and what is done before a link is up.
+//! Tests of the handshake, and of the ends of a link.
 
 use super::*;
-use crate::refusal::FaultCode;
+use crate::base::refusal::FaultCode;
 
-/// A session that has said Hello and waits for the peer's.
-fn awaiting_hello(change: impl FnOnce(&mut Opening)) -> (Side, Federation) {
+/// A session that has sent Hello and waits for the peer's.
+fn awaiting_hello(change: impl FnOnce(&mut SessionConfig)) -> (Side, Federation) {
     let federation = Federation::new();
-    let mut opening = opening(&federation.charters);
-    change(&mut opening);
-    let (mut side, _) = Side::open(opening);
-    side.does(done(1, Done::Recalled(Box::new(recalled()))));
+    let mut config = config(&federation.charters);
+    change(&mut config);
+    let (mut side, _) = Side::open(config);
+    side.does(done(1, Done::PeerLoaded(Box::new(stored_peer()))));
     (side, federation)
 }
 
 #[test]
 fn a_link_comes_up_step_by_step() {
     let federation = Federation::new();
-    let (mut side, actions) = Side::open(opening(&federation.charters));
-    assert_eq!((actions, side.session.reads()), (vec![start(1, Job::Recall)], false));
+    let (mut side, actions) = Side::open(config(&federation.charters));
+    assert_eq!((actions, side.session.reads()), (vec![start(1, Job::LoadPeer)], false));
 
-    let held = Recalled { checkpoint: b"seen".to_vec(), entry: Bytes::from_static(b"entry"), ..recalled() };
-    assert_eq!(side.does(done(1, Done::Recalled(Box::new(held)))), []);
+    let held = StoredPeer { checkpoint: b"seen".to_vec(), entry: Bytes::from_static(b"entry"), ..stored_peer() };
+    assert_eq!(side.does(done(1, Done::PeerLoaded(Box::new(held)))), []);
     let ours = wire::Hello {
         agency: OWN.to_owned(),
         checkpoint: CHECKPOINT.to_vec(),
@@ -40,7 +40,7 @@ fn a_link_comes_up_step_by_step() {
     };
     let compare = Job::Compare { checkpoint: b"of us".to_vec(), entry: b"ours".to_vec() };
     assert_eq!((side.hears(Kind::Hello(shows)), side.session.reads()), (vec![start(2, compare)], false));
-    let look = Job::Look { notes: vec![THEIRS.to_vec()] };
+    let look = Job::CheckCheckpoints { notes: vec![THEIRS.to_vec()] };
     let expected = [
         Action::Peer(PeerChange::ClockOffset(7)),
         Action::Peer(PeerChange::Heard),
@@ -48,14 +48,17 @@ fn a_link_comes_up_step_by_step() {
         start(3, look),
     ];
     assert_eq!((side.does(done(2, Done::Compared(None))), side.session.reads()), (expected.to_vec(), false));
-    let seen = Kept::Seen { at: START, note: THEIRS.to_vec() };
-    let looked = Looked { news: vec![THEIRS.to_vec()], epoch: Some(Epoch(1)) };
+    let seen = SideRecord::Seen { at: START, note: THEIRS.to_vec() };
+    let checked = CheckedCheckpoints { news: vec![THEIRS.to_vec()], epoch: Some(Epoch(1)) };
     let expected = [
-        Action::Keep(seen),
+        Action::Store(seen),
         start(4, Job::Gossip { after: 0 }),
         Action::Peer(PeerChange::Progress { sent: cursor(10), acknowledged: cursor(10) }),
     ];
-    assert_eq!((side.does(done(3, Done::Looked(looked))), side.session.reads()), (expected.to_vec(), true));
+    assert_eq!(
+        (side.does(done(3, Done::CheckpointsChecked(checked))), side.session.reads()),
+        (expected.to_vec(), true)
+    );
     assert_eq!(side.says(), []);
 }
 
@@ -81,7 +84,7 @@ fn a_protocol_that_nobody_speaks_ends_the_link_with_both_ranges() {
 }
 
 #[test]
-fn anything_but_a_hello_comes_too_early() {
+fn a_first_frame_that_is_no_hello_ends_the_link() {
     for kind in [Some(ping(0, false)), Some(Kind::Deliver(wire::Deliver::default())), None] {
         let (mut side, _) = awaiting_hello(|_| {});
         let actions = side.does(Event::Frame(Frame { kind }));
@@ -96,7 +99,7 @@ fn anything_but_a_hello_comes_too_early() {
 }
 
 #[test]
-fn a_peer_that_says_no_hello_is_let_go() {
+fn a_peer_that_sends_no_hello_in_time_ends_the_link() {
     let (mut side, _) = awaiting_hello(|_| {});
     assert_eq!(side.waits(HANDSHAKE_WITHIN - Duration::from_millis(1)).0, []);
     assert!(ends_with(&side.waits(Duration::from_millis(1)).0, FaultCode::Idle));
@@ -118,32 +121,32 @@ fn a_peer_that_claims_more_of_our_ledger_without_showing_it_warns_the_operator_a
     let have_cursor = Some(cursor(11).to_wire());
     side.hears(Kind::Hello(wire::Hello { have_cursor, ..hello(&federation.charters) }));
     let actions = side.does(done(2, Done::Compared(None)));
-    let reason = "the peer has our ledger up to 1:11, it has 10 leaves in epoch 1".to_owned();
+    let reason = "the peer claims our ledger up to 1:11, but it has 10 leaves in epoch 1".to_owned();
     let end = End::Fault(FaultCode::AheadOfLedger, reason.clone());
     let expected = [Action::Warn(Warning::Ahead(reason)), Action::Close(Close { end, was_success: false })];
     assert_eq!(actions, expected);
 }
 
 #[test]
-fn a_ledger_that_grows_during_the_handshake_is_not_claimed_in_vain() {
+fn a_peer_may_claim_leaves_that_this_node_wrote_during_the_handshake() {
     let (mut side, federation) = awaiting_hello(|_| {});
     let have_cursor = Some(cursor(11).to_wire());
     side.hears(Kind::Hello(wire::Hello { have_cursor, ..hello(&federation.charters) }));
     assert_eq!(side.does(Event::Grown(cursor(11))), []);
     let actions = side.does(done(2, Done::Compared(None)));
-    assert!(matches!(actions[..], [.., Action::Start(_, Job::Look { .. })]), "{actions:?}");
+    assert!(matches!(actions[..], [.., Action::Start(_, Job::CheckCheckpoints { .. })]), "{actions:?}");
 }
 
 #[test]
 fn nothing_is_taken_before_this_node_may_sign_and_has_signed() {
-    let (mut side, federation) = awaiting_hello(|opening| {
-        (opening.guard, opening.is_signed) = (GuardState::Waiting, false);
+    let (mut side, federation) = awaiting_hello(|config| {
+        (config.guard, config.is_signed) = (GuardState::Waiting, false);
     });
     side.hears(Kind::Hello(hello(&federation.charters)));
     let heard = [Action::Peer(PeerChange::ClockOffset(0)), Action::Peer(PeerChange::Heard)];
     assert_eq!(side.does(done(2, Done::Compared(None))), heard);
     side.says();
-    // It says that it is there meanwhile.
+    // Meanwhile it sends pings.
     assert_eq!(
         side.waits(IDLE * 3 / 4),
         (
@@ -157,17 +160,17 @@ fn nothing_is_taken_before_this_node_may_sign_and_has_signed() {
     assert_eq!((side.does(Event::Guard(GuardState::Clear)), side.session.reads()), (vec![], false));
     let signed = Signed { size: LedgerIndex(10), note: Arc::from(&b"newer"[..]) };
     let linked = PeerChange::Linked { protocol: 1, charter_version: 1 };
-    let look = Job::Look { notes: vec![THEIRS.to_vec()] };
+    let look = Job::CheckCheckpoints { notes: vec![THEIRS.to_vec()] };
     assert_eq!(side.does(Event::Signed(signed)), [Action::Peer(linked), start(3, look)]);
-    side.does(done(3, Done::Looked(Looked::default())));
-    // What Hello showed was older.
+    side.does(done(3, Done::CheckpointsChecked(CheckedCheckpoints::default())));
+    // Hello showed an older checkpoint.
     let newer = Kind::Checkpoints(wire::CheckpointNotes { notes: vec![b"newer".to_vec()] });
     assert_eq!((side.says(), side.session.reads()), (vec![newer], true));
 }
 
 #[test]
-fn a_node_whose_ledger_was_set_back_hears_what_its_peer_shows_and_ends_the_link() {
-    let (mut side, federation) = awaiting_hello(|opening| opening.guard = GuardState::SetBack);
+fn a_node_whose_ledger_was_set_back_compares_the_peer_s_view_and_ends_the_link() {
+    let (mut side, federation) = awaiting_hello(|config| config.guard = GuardState::SetBack);
     assert!(matches!(side.says()[..], [Kind::Hello(_)]));
     side.hears(Kind::Hello(hello(&federation.charters)));
     assert!(ends_with(&side.does(done(2, Done::Compared(None))), FaultCode::AheadOfLedger));
@@ -177,32 +180,30 @@ fn a_node_whose_ledger_was_set_back_hears_what_its_peer_shows_and_ends_the_link(
 }
 
 #[test]
-fn a_peer_that_has_begun_a_new_epoch_is_given_back_what_it_passed_on_and_the_operator_hears_of_it_until_it_declares_why()
- {
+fn a_peer_with_a_new_epoch_gets_its_entries_back_and_the_operator_is_warned_until_the_peer_declares_it() {
     let owed = |epoch, before| Some(Owed { epoch: Epoch(epoch), before: LedgerIndex(before) });
     for (reset, shown, give_back, warning) in [
         (None, 1, None, None),
         (None, 2, owed(2, 10), Some(Warning::Undeclared(Epoch(2)))),
         (Some((Epoch(2), LedgerIndex(7))), 2, owed(2, 7), None),
     ] {
-        let (mut side, federation) = awaiting_hello(|_| {});
-        let recalled = Recalled { reset, receipted: None, ..recalled() };
-        let (mut anew, _) = Side::open(opening(&federation.charters));
-        anew.does(done(1, Done::Recalled(Box::new(recalled))));
-        std::mem::swap(&mut side, &mut anew);
+        let federation = Federation::new();
+        let (mut side, _) = Side::open(config(&federation.charters));
+        let stored_peer = StoredPeer { reset, receipted: None, ..stored_peer() };
+        side.does(done(1, Done::PeerLoaded(Box::new(stored_peer))));
         side.hears(Kind::Hello(hello(&federation.charters)));
         side.does(done(2, Done::Compared(None)));
-        let looked = Looked { news: Vec::new(), epoch: Some(Epoch(shown)) };
+        let checked = CheckedCheckpoints { news: Vec::new(), epoch: Some(Epoch(shown)) };
         let mut expected: Vec<Action> = warning.into_iter().map(Action::Warn).collect();
         expected.push(start(4, Job::Gossip { after: 0 }));
         expected.push(start(5, Job::Read { from: cursor(0), end: cursor(10), give_back }));
         expected.push(Action::Peer(PeerChange::Progress { sent: cursor(0), acknowledged: cursor(0) }));
-        assert_eq!(side.does(done(3, Done::Looked(looked))), expected);
+        assert_eq!(side.does(done(3, Done::CheckpointsChecked(checked))), expected);
     }
 }
 
 #[test]
-fn whatever_ends_a_link_is_its_last_action_and_nothing_follows() {
+fn close_is_the_last_action_of_a_session() {
     let ends = [
         (Event::Stop, End::Stopped),
         (Event::Closed(Closing::ByPeer), End::Broken("the peer closed it".to_owned())),

@@ -1,12 +1,12 @@
-//! Signs of life, and the silence that ends a link.
+//! Tests of pings and of the idle timeout.
 
 use super::*;
-use crate::refusal::FaultCode;
+use crate::base::refusal::FaultCode;
 
 const PAUSE: Duration = Duration::from_secs(20);
 
 #[test]
-fn a_side_that_has_nothing_to_say_pings_a_third_of_the_idle_time_after_it_last_spoke() {
+fn a_side_pings_when_it_has_sent_nothing_for_a_third_of_the_idle_timeout() {
     let mut side = Side::linked();
     let spoken = side.now;
     let (actions, said) = side.waits(PAUSE);
@@ -15,7 +15,7 @@ fn a_side_that_has_nothing_to_say_pings_a_third_of_the_idle_time_after_it_last_s
 }
 
 #[test]
-fn a_ping_is_stamped_when_it_leaves_and_goes_before_what_waits() {
+fn a_ping_carries_the_time_at_which_it_leaves_and_goes_before_queued_frames() {
     let mut side = Side::linked();
     side.hears(Kind::Prove(wire::Prove::default()));
     side.does(done(5, Done::Proved(wire::Proof::default())));
@@ -33,7 +33,7 @@ fn while_a_ping_waits_to_leave_no_timer_runs_for_the_next() {
     let until = side.now.after(PAUSE);
     side.turn_to(until);
     side.does(Event::Timeout);
-    // The transport takes nothing: the next thing that happens is the end of the silence.
+    // The transport has no room, so only the idle timeout is left.
     assert_eq!(side.session.next_timeout(), Some(Now::default().after(IDLE)));
 }
 
@@ -50,24 +50,24 @@ fn several_pings_are_answered_once_with_the_highest_nonce() {
 }
 
 #[test]
-fn a_ping_that_asks_whether_all_was_heard_is_answered_when_all_was_worked_off() {
+fn a_ping_with_a_nonce_is_answered_when_everything_before_it_was_handled() {
     let mut side = Side::linked();
     let notes = vec![b"of a third".to_vec()];
-    let look = start(5, Job::Look { notes: notes.clone() });
+    let look = start(5, Job::CheckCheckpoints { notes: notes.clone() });
     assert_eq!(side.hears(Kind::Checkpoints(wire::CheckpointNotes { notes })), [look]);
     side.hears(Kind::Charter(wire::CharterNote { note: b"a charter".to_vec() }));
     side.hears(ping(8, false));
     assert_eq!(side.says(), []);
     side.hears(ping(0, false));
-    assert_eq!(side.says(), [ping(0, true)], "a sign of life never waits");
-    side.does(done(5, Done::Looked(Looked::default())));
+    assert_eq!(side.says(), [ping(0, true)], "a keep-alive ping is answered at once");
+    side.does(done(5, Done::CheckpointsChecked(CheckedCheckpoints::default())));
     assert_eq!(side.says(), []);
     side.does(done(6, Done::Adopted(Adoption::InForce)));
     assert_eq!(side.says(), [ping(8, true)]);
 }
 
 #[test]
-fn who_asks_whether_the_peer_is_there_hears_of_the_next_pong() {
+fn the_next_pong_answers_all_questions_whether_the_peer_responds() {
     let mut side = Side::linked();
     assert_eq!(side.does(Event::Ask(AskId(1), Question::Alive)), []);
     assert_eq!(side.says(), [ping(0, false)]);
@@ -84,7 +84,7 @@ fn who_asks_whether_the_peer_is_there_hears_of_the_next_pong() {
 }
 
 #[test]
-fn silence_for_the_idle_time_ends_the_link() {
+fn the_idle_timeout_ends_the_link() {
     let mut side = Side::linked();
     side.waits(IDLE - Duration::from_secs(1));
     side.hears(ping(0, false));
@@ -95,7 +95,7 @@ fn silence_for_the_idle_time_ends_the_link() {
 }
 
 #[test]
-fn silence_counts_only_while_the_session_reads() {
+fn the_idle_timeout_runs_only_while_the_session_reads() {
     let mut side = Side::linked();
     side.hears(Kind::Deliver(wire::Deliver { cursor: Some(cursor(6).to_wire()), ..Default::default() }));
     assert!(!side.session.reads(), "there is no room for the frame yet");
@@ -107,7 +107,7 @@ fn silence_counts_only_while_the_session_reads() {
 }
 
 #[test]
-fn the_clock_of_a_peer_may_say_anything() {
+fn any_clock_of_a_peer_gives_an_offset() {
     let mut side = Side::linked();
     let says = |now| Kind::Ping(wire::Ping { nonce: 0, reply: false, now });
     let offset = |offset| [Action::Peer(PeerChange::ClockOffset(offset))];

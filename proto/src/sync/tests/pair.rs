@@ -1,5 +1,5 @@
-//! Two sessions over a pipe, with everything that may happen in another order happening in another order: all that both sides have arrives,
-//! once and in order, and then nothing moves any more.
+//! Two sessions over a pipe, with all events in a random order that a shell allows: every entry arrives once and in order, and then both
+//! sessions are quiet.
 
 use std::collections::VecDeque;
 
@@ -8,34 +8,34 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::*;
+use crate::admission::received::Received;
+use crate::base::limits;
 use crate::fixture::entry_key;
-use crate::intake::Received;
-use crate::limits;
-use crate::receipt::{ItemOutcome, ItemResult, Receipt};
+use crate::transparency::receipt::{ItemOutcome, ItemResult, Receipt};
 
-/// What a node keeps of entries in its ledger, and a session on it.
+/// A node with one session. Its entries are numbers.
 struct Node {
     side: Side,
     own: &'static str,
     peer: &'static str,
-    /// What it sends.
+    /// The entries to send.
     ledger: Vec<u64>,
-    /// How much of it is durable.
+    /// The number of durable entries.
     durable: u64,
-    /// What came, in the order in which the writer took it.
+    /// The received entries, in the order in which the writer took them.
     taken: Vec<u64>,
     receipted: Option<Cursor>,
     shown: Vec<Vec<u8>>,
     answered: usize,
-    /// Jobs that have ended and of which the session has not heard.
+    /// Results of jobs that were not passed to the session yet.
     ended: Vec<Event>,
-    /// What the writer has and has not taken: `Taken` is said in order.
+    /// Submissions for which `Taken` was not passed yet.
     submitted: VecDeque<()>,
     rooms: Vec<JobId>,
     close: Option<Close>,
 }
 
-/// The version of the watch: something of a third party became the newest.
+/// The version of the watch, with one newer checkpoint of a third party.
 const NEWS: u64 = 3;
 
 fn id_of(number: u64) -> EntryId {
@@ -50,14 +50,14 @@ fn number_of(item: &wire::Item) -> u64 {
 
 impl Node {
     fn new(charters: &Charters, own: &'static str, peer: &'static str, entries: u64) -> Self {
-        let opening = Opening {
+        let config = SessionConfig {
             own: agency(own),
             peer: agency(peer),
             end: cursor(0),
             checkpoint: Arc::from(own.as_bytes()),
-            ..opening(charters)
+            ..config(charters)
         };
-        let (side, actions) = Side::open(opening);
+        let (side, actions) = Side::open(config);
         let mut node = Self {
             side,
             own,
@@ -89,11 +89,11 @@ impl Node {
                     let done = self.work(id, job, charters);
                     self.ended.push(Event::Done(id, done));
                 }
-                Action::Keep(kept) => {
+                Action::Store(record) => {
                     self.submitted.push_back(());
-                    match kept {
-                        Kept::Receipt { cursor, .. } => self.receipted = Some(cursor),
-                        Kept::Seen { note, .. } => self.shown.push(note),
+                    match record {
+                        SideRecord::Receipt { cursor, .. } => self.receipted = Some(cursor),
+                        SideRecord::Seen { note, .. } => self.shown.push(note),
                     }
                 }
                 Action::Release(room) => {
@@ -101,7 +101,7 @@ impl Node {
                     self.rooms.remove(held);
                 }
                 Action::Answer(_, reply) => {
-                    assert!(!matches!(reply, Reply::Silent));
+                    assert!(!matches!(reply, Reply::TimedOut));
                     self.answered += 1;
                 }
                 Action::Close(close) => self.close = Some(close),
@@ -110,12 +110,14 @@ impl Node {
         }
     }
 
-    /// Works on a job as a shell does, at once; the session hears of it later.
+    /// Does a job at once. The session gets the result later.
     fn work(&mut self, id: JobId, job: Job, charters: &Charters) -> Done {
         match job {
-            Job::Recall => Done::Recalled(Box::default()),
+            Job::LoadPeer => Done::PeerLoaded(Box::default()),
             Job::Compare { .. } => Done::Compared(None),
-            Job::Look { notes } => Done::Looked(Looked { news: notes, epoch: Some(Epoch(1)) }),
+            Job::CheckCheckpoints { notes } => {
+                Done::CheckpointsChecked(CheckedCheckpoints { news: notes, epoch: Some(Epoch(1)) })
+            }
             Job::Gossip { after } => {
                 let news = (after < NEWS).then(|| b"of a third".to_vec());
                 Done::Gossip { notes: news.into_iter().collect(), reached: NEWS }
@@ -172,7 +174,7 @@ impl Node {
         }
     }
 
-    /// A few entries; every third is not for this link.
+    /// Reads a few entries. Every third one is not for this link.
     fn read(&self, from: u64, end: u64) -> Prepared {
         let until = end.min(from + 5);
         let numbers: Vec<u64> = (from..until).filter(|number| number % 3 != 0).collect();
@@ -184,7 +186,7 @@ impl Node {
             after: None,
         };
         let entries: Vec<EntryId> = numbers.iter().map(|number| id_of(*number)).collect();
-        Prepared { batch: Batch { cursor: cursor(until), bytes: 100 * entries.len(), entries }, frame }
+        Prepared { summary: FrameSummary { cursor: cursor(until), bytes: 100 * entries.len(), entries }, frame }
     }
 
     /// Whether nothing moves any more.
@@ -198,7 +200,7 @@ impl Node {
     }
 }
 
-/// One thing that can happen at a node; whether something did.
+/// Does one random thing at a random node, if it is possible.
 fn happens(nodes: &mut [Node; 2], pipes: &mut [VecDeque<Frame>; 2], charters: &Charters, rng: &mut StdRng) {
     let who = rng.random_range(0..2_usize);
     let other = 1 - who;
@@ -270,7 +272,7 @@ fn run(seed: u64, entries: [u64; 2]) {
     goes_quiet(&mut nodes, &mut pipes, charters);
 }
 
-/// For an hour nothing is said but signs of life, and no timer expires more often than it must.
+/// Lets an hour pass: only pings and pongs are sent, and no timer expires more often than it must.
 fn goes_quiet(nodes: &mut [Node; 2], pipes: &mut [VecDeque<Frame>; 2], charters: &Charters) {
     let (mut expired, mut said) = (0, 0);
     let start = nodes.iter().map(|node| node.side.now.mono_nanos).max().expect("two nodes");
@@ -311,7 +313,7 @@ fn goes_quiet(nodes: &mut [Node; 2], pipes: &mut [VecDeque<Frame>; 2], charters:
         }
     }
     assert!(nodes.iter().all(|node| node.close.is_none()), "they are still linked");
-    // Every 20 s a ping and its pong from each side, and the look at how long the other was silent.
+    // Every 20 s each side sends a ping and a pong, and checks the idle timeout.
     let pings = 3600 / 20 * 2;
     assert!(said <= 2 * pings + 16 && expired <= 2 * pings + 16, "{said} frames, {expired} timers in an hour");
 }

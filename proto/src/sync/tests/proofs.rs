@@ -1,8 +1,8 @@
-//! Questions about ledgers, in both directions.
+//! Tests of proof questions, in both directions.
 
 use super::*;
-use crate::limits;
-use crate::refusal::FaultCode;
+use crate::base::limits;
+use crate::base::refusal::FaultCode;
 
 fn prove(number: u64) -> wire::Prove {
     wire::Prove { number, ..Default::default() }
@@ -18,7 +18,7 @@ fn asks(side: &mut Side, ask: u64) -> Vec<Kind> {
 }
 
 #[test]
-fn a_peer_is_answered_in_the_order_of_its_questions() {
+fn a_peer_s_questions_are_answered_in_their_order() {
     let mut side = Side::linked();
     for number in 1..=3 {
         assert_eq!(side.hears(Kind::Prove(prove(number))), [start(4 + number, Job::Prove(prove(number)))]);
@@ -31,9 +31,9 @@ fn a_peer_is_answered_in_the_order_of_its_questions() {
 }
 
 #[test]
-fn a_peer_that_has_too_many_questions_at_a_time_is_sent_away() {
+fn a_peer_with_too_many_open_questions_ends_the_link() {
     let mut side = Side::linked();
-    for number in 0..limits::PROVES_WAITING as u64 {
+    for number in 0..limits::PROVES_OPEN as u64 {
         side.hears(Kind::Prove(prove(number)));
     }
     assert!(ends_with(&side.hears(Kind::Prove(prove(9))), FaultCode::LimitExceeded));
@@ -54,7 +54,7 @@ fn a_question_is_numbered_and_gets_its_answer() {
 #[test]
 fn the_peer_never_has_more_questions_than_it_would_answer() {
     let mut side = Side::linked();
-    let most = limits::PROVES_WAITING as u64;
+    let most = limits::PROVES_OPEN as u64;
     for ask in 1..=most {
         assert_eq!(asks(&mut side, ask).len(), 1);
     }
@@ -70,13 +70,13 @@ fn the_peer_never_has_more_questions_than_it_would_answer() {
 #[test]
 fn a_question_that_is_not_answered_in_time_is_given_up_and_counts_until_the_peer_answers_it() {
     let mut side = Side::linked();
-    let most = limits::PROVES_WAITING as u64;
+    let most = limits::PROVES_OPEN as u64;
     for ask in 1..=most {
         asks(&mut side, ask);
     }
     side.waits(limits::PROVE_WITHIN / 2);
     assert_eq!(asks(&mut side, 9), []);
-    let silent = |ask| Action::Answer(AskId(ask), Reply::Silent);
+    let silent = |ask| Action::Answer(AskId(ask), Reply::TimedOut);
     assert_eq!(side.waits(limits::PROVE_WITHIN / 2).0, [1, 2, 3, 4].map(silent));
     side.hears(ping(0, false));
     assert_eq!(side.waits(limits::PROVE_WITHIN / 2).0, [silent(9)]);

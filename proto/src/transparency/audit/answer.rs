@@ -1,66 +1,68 @@
 //! One answer of an agency about its ledger, verified under the checkpoint in it.
 //!
-//! Invariant: an [`Answer`] is the agency's own word. Everything that is taken out of it holds under its signed tree.
+//! Must not know why the question was asked.
+//!
+//! Invariant: the agency signed the tree of an [`Answer`]. Every proof made from the answer holds under that tree.
 
+use crate::base::ids::AgencyId;
+use crate::base::limits;
 use crate::charter::Charters;
-use crate::checkpoint::Checkpoint;
-use crate::ids::AgencyId;
-use crate::limits;
-use crate::tree::{ProofError, TreeNodes};
-use crate::watch::{Beginning, Noted};
+use crate::tlog::checkpoint::Checkpoint;
+use crate::tlog::tree::{ProofError, TreeNodes};
+use crate::transparency::watch::{Prefix, VerifiedCheckpoint};
 use crate::wire;
 
 /// A verified answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The agency's newest tree.
-    pub tree: Noted,
-    /// The nodes that it showed of that tree; not checked before a proof is made of them.
+    pub tree: VerifiedCheckpoint,
+    /// The shown nodes of that tree. They are checked when a proof is made from them.
     pub nodes: TreeNodes,
-    /// `SignedEntry` bytes that it showed as leaves; not checked.
+    /// The `SignedEntry` bytes of the shown leaves. They are not checked.
     pub leaves: Vec<Vec<u8>>,
 }
 
-/// Why an answer shows nothing. The message is part of evidence: it says what the agency answered.
+/// The reason why an answer proves nothing. The message becomes part of the evidence, as the agency's answer.
 #[derive(Debug, thiserror::Error)]
 pub enum NoProof {
-    /// The agency did not sign it, or signed what cannot be.
+    /// The agency did not sign the checkpoint, or the checkpoint is not usable.
     #[error("the checkpoint in its answer does not verify: {0}")]
     Checkpoint(String),
-    /// The nodes do not prove what was asked for.
+    /// The nodes do not prove the leaves or sizes of the question.
     #[error("its answer proves nothing: {0}")]
     Proof(#[from] ProofError),
-    /// Whole leaves were asked for, from this one on.
+    /// The question was for whole leaves from this one on, and none came.
     #[error("it showed no leaves from {0} on")]
     NoLeaves(u64),
 }
 
 impl Answer {
-    /// Opens an answer of `agency`, under the charters of now.
+    /// Opens an answer of `agency`. `charters` are the ones trusted now.
     ///
     /// # Errors
-    /// When the agency did not sign it.
+    /// When the agency did not sign the checkpoint.
     pub fn open(proof: wire::Proof, agency: &AgencyId, charters: &Charters) -> Result<Self, NoProof> {
         let tree = open_checkpoint(proof.checkpoint, agency, charters)?;
-        let nodes = TreeNodes::shown(tree.checkpoint.size, &proof.nodes)?;
+        let nodes = TreeNodes::from_wire(tree.checkpoint.size, &proof.nodes)?;
         Ok(Self { tree, nodes, leaves: proof.leaves })
     }
 
-    /// What its tree begins with, at each of these sizes that were asked for.
+    /// The older trees with which the shown tree begins, one for each size of the question.
     ///
     /// # Errors
-    /// When that is not proved.
-    pub fn beginnings(&self, sizes: &[u64]) -> Result<Vec<Beginning>, ProofError> {
+    /// When the nodes do not prove one of them.
+    pub fn prefixes(&self, sizes: &[u64]) -> Result<Vec<Prefix>, ProofError> {
         let beginning = |size: &u64| {
-            let (root, proof) = self.nodes.beginning(*size, self.tree.checkpoint.root)?;
-            Ok(Beginning { size: *size, root, proof })
+            let (root, proof) = self.nodes.consistency(*size, self.tree.checkpoint.root)?;
+            Ok(Prefix { size: *size, root, proof })
         };
         sizes.iter().map(beginning).collect()
     }
 }
 
-/// An answer without a time proves nothing about when: it is not taken.
-fn open_checkpoint(note: Vec<u8>, agency: &AgencyId, charters: &Charters) -> Result<Noted, NoProof> {
+/// Opens the checkpoint of an answer. One without a time is refused, because findings need the time.
+fn open_checkpoint(note: Vec<u8>, agency: &AgencyId, charters: &Charters) -> Result<VerifiedCheckpoint, NoProof> {
     if note.len() > limits::CHECKPOINT_BYTES {
         return Err(NoProof::Checkpoint(format!("it has {} bytes, at most {}", note.len(), limits::CHECKPOINT_BYTES)));
     }
@@ -71,5 +73,5 @@ fn open_checkpoint(note: Vec<u8>, agency: &AgencyId, charters: &Charters) -> Res
     if checkpoint.seconds.is_none() {
         return Err(NoProof::Checkpoint("it has no line of the time key".to_owned()));
     }
-    Ok(Noted { checkpoint, note })
+    Ok(VerifiedCheckpoint { checkpoint, note })
 }

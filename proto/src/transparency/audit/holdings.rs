@@ -1,69 +1,72 @@
-//! What the auditing node's own ledger says about another agency: its receipts, its checkpoints, its entries, the offers to it.
+//! The holdings: the auditing node's records about another agency. These are its receipts, its checkpoints, its entries, and the offers to it.
 //!
-//! Filled in one pass over the own records, in their order. Keeps places instead of bytes, so that its memory is a small part of the ledger.
+//! Holdings are filled in one pass over the own records, in their order. They keep positions instead of bytes, so they take much less memory than
+//! the ledger.
+//!
+//! Must not know what the agency answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 
 use super::{ReceiptRef, Scope};
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
-use crate::checkpoint::{Checkpoint, CheckpointKeys};
-use crate::clock::HybridClock;
-use crate::cursor::Cursor;
 use crate::entry::{Body, CaseAct, CustodyAct, Entry, Place};
-use crate::evidence::HELD;
-use crate::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
-use crate::receipt::Receipt;
-use crate::tree::leaf_hash;
-use crate::watch::Noted;
+use crate::routing::cursor::Cursor;
+use crate::tlog::checkpoint::{Checkpoint, CheckpointKeys};
+use crate::tlog::tree::leaf_hash;
+use crate::transparency::evidence::HELD;
+use crate::transparency::receipt::Receipt;
+use crate::transparency::watch::VerifiedCheckpoint;
 use crate::wire::{self, entry::Body as Wire};
 
-/// Who audits whom.
+/// The assignment of an audit.
 #[derive(Clone, Debug)]
 pub struct Assignment {
-    /// The agency that audits: whose records are added.
+    /// The agency that audits. The records are its own.
     pub auditor: AgencyId,
     /// The agency that is audited.
     pub agency: AgencyId,
-    /// What is audited.
+    /// The scope of the audit.
     pub scope: Scope,
-    /// How far the auditor has received the agency's ledger. Read it before the records: what it covers must be among them, or an entry that
-    /// arrives meanwhile looks withheld.
+    /// The cursor up to which the auditor has received the agency's ledger. Read it before the records. Otherwise an entry that arrives
+    /// meanwhile looks withheld.
     pub received: Option<Cursor>,
-    /// When the records are read, in milliseconds since 1970.
+    /// Time at which the records are read, in milliseconds since 1970.
     pub now: u64,
 }
 
-/// What the auditing node holds of an agency.
+/// The records of the auditing node about one agency.
 #[derive(Debug)]
 pub struct Holdings {
     pub(super) assignment: Assignment,
     pub(super) federation: String,
     keys: Option<CheckpointKeys>,
-    /// What the agency acknowledged, by entry: the newest receipt.
+    /// Entries that the agency acknowledged, with the newest receipt of each.
     pub(super) acknowledged: BTreeMap<EntryId, Acknowledged>,
-    /// Its checkpoints by epoch and size. Two trees of one size are both kept.
-    pub(super) checkpoints: BTreeMap<(Epoch, u64), Vec<Noted>>,
-    /// Its own entries, by their place in its ledger.
+    /// The agency's checkpoints by epoch and size. Different trees of one size are all kept.
+    pub(super) checkpoints: BTreeMap<(Epoch, u64), Vec<VerifiedCheckpoint>>,
+    /// The agency's own entries, by their place in its ledger.
     pub(super) authored: BTreeMap<Place, Authored>,
-    /// Pairs of its entries that claim one place: their leaves in the own ledger.
+    /// Pairs of the agency's entries that claim one place, as their leaves in the own ledger.
     pub(super) doubled: Vec<(LedgerIndex, LedgerIndex)>,
     /// The entries of complaints, with their parents.
     pub(super) entries: BTreeMap<EntryId, Linked>,
-    /// Offers to it whose time to answer is over, by entry.
+    /// Offers to the agency whose time to answer is over, by entry.
     pub(super) offers: BTreeMap<EntryId, Offer>,
-    /// Offers that it answered.
+    /// Offers that the agency answered.
     pub(super) answered: BTreeSet<EntryId>,
-    /// Its notices of arrival, by offer: the leaf in the own ledger.
+    /// The agency's `Arrived` entries, by offer, as their leaves in the own ledger.
     pub(super) arrived: BTreeMap<EntryId, LedgerIndex>,
-    /// Numbers of complaints that it published.
+    /// The figures about held complaints that the agency published.
     pub(super) published: Vec<Publication>,
-    /// Entries that were delivered, by anybody, and that the auditor refused or made wait.
+    /// Entries that some peer delivered and the auditor refused or deferred.
     pub(super) turned_away: BTreeSet<EntryId>,
 }
 
-/// A leaf of the agency's ledger, by its receipt.
+/// A leaf that the agency named in a receipt.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Acknowledged {
     pub(super) epoch: Epoch,
@@ -75,7 +78,7 @@ pub(super) struct Acknowledged {
 /// An entry that the agency wrote.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Authored {
-    /// Where it lies in the own ledger.
+    /// The leaf in the own ledger.
     pub(super) leaf: LedgerIndex,
     pub(super) hash: [u8; 32],
     pub(super) clock: HybridClock,
@@ -84,38 +87,38 @@ pub(super) struct Authored {
 /// An entry of a complaint, with its parents.
 #[derive(Debug)]
 pub(super) struct Linked {
-    /// Where it lies in the own ledger.
+    /// The leaf in the own ledger.
     pub(super) leaf: LedgerIndex,
     pub(super) complaint: ComplaintId,
     pub(super) parents: Vec<EntryId>,
     pub(super) is_custody: bool,
-    /// Its place, if the agency wrote it.
+    /// The place in the agency's ledger, if the agency wrote the entry.
     pub(super) own_place: Option<Place>,
 }
 
 /// An offer to the agency.
 #[derive(Debug)]
 pub(super) struct Offer {
-    /// Where it lies in the own ledger.
+    /// The leaf in the own ledger.
     pub(super) leaf: LedgerIndex,
     pub(super) author: AgencyId,
 }
 
-/// How many complaints the agency said that it holds.
+/// The number of held complaints that the agency published.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Publication {
-    /// Where the publication lies in the own ledger.
+    /// The leaf of the publication in the own ledger.
     pub(super) leaf: LedgerIndex,
     /// The epoch of the agency's ledger.
     pub(super) epoch: Epoch,
-    /// Leaves of the agency's ledger that the number is made of.
+    /// Number of leaves of the agency's ledger from which the number was computed.
     pub(super) size: u64,
-    /// The number.
+    /// The number of held complaints.
     pub(super) held: u64,
 }
 
 impl Holdings {
-    /// Nothing is held yet. The agency's checkpoints verify under the keys of these charters.
+    /// Empty holdings. The agency's checkpoints verify under the keys of these charters.
     pub fn new(assignment: Assignment, charters: &Charters) -> Self {
         Self {
             federation: charters.newest().federation.clone(),
@@ -134,7 +137,7 @@ impl Holdings {
         }
     }
 
-    /// Adds an entry of the own ledger that was written there at `at`, in milliseconds since 1970.
+    /// Adds the entry of a leaf of the own ledger. It was written there at `at`, in milliseconds since 1970.
     pub fn add_entry(&mut self, entry: &Entry, leaf: LedgerIndex, at: u64) {
         let Assignment { agency, scope, now, .. } = &self.assignment;
         if scope.complaint.is_some() && entry.complaint != scope.complaint {
@@ -164,7 +167,7 @@ impl Holdings {
     }
 
     /// Adds a receipt (a serialised `Ack`) that the auditor got from `peer` at `at`, in milliseconds since 1970. Its signature was checked when
-    /// it came; one that cannot be read proves nothing.
+    /// it came. A receipt that cannot be parsed is skipped.
     pub fn add_receipt(&mut self, peer: &AgencyId, ack: &[u8], receipt: ReceiptRef, at: u64) {
         let is_in_scope = at >= self.assignment.scope.since;
         if *peer != self.assignment.agency || !is_in_scope && self.offers.is_empty() {
@@ -172,7 +175,7 @@ impl Holdings {
         }
         let parsed = wire::Ack::decode(ack).ok().and_then(|ack| Receipt::parse(&ack).ok());
         let Some(parsed) = parsed else { return };
-        // Before the scope begins only the receipts of offers count: without them an offer looks undelivered.
+        // Receipts from before the scope count for offers only. Without them an offer would look undelivered.
         let counts = |entry: &EntryId| is_in_scope || self.offers.contains_key(entry);
         let leaves = parsed.leaves().zip(&parsed.leaf_hashes);
         let leaves: Vec<_> = leaves.filter(|((entry, _), _)| counts(entry)).collect();
@@ -185,24 +188,24 @@ impl Holdings {
         }
     }
 
-    /// Adds a checkpoint note that the auditor has seen, from anybody, of the ledger of `agency`.
+    /// Adds a checkpoint note of the ledger of `agency` that some peer showed to the auditor.
     pub fn add_checkpoint(&mut self, agency: &AgencyId, note: &[u8]) {
         if *agency == self.assignment.agency {
             self.checkpoint(note);
         }
     }
 
-    /// Adds an entry that was delivered to the auditor, and that it refused or made wait.
+    /// Adds an entry that was delivered to the auditor, and that the auditor refused or deferred.
     pub fn add_turned_away(&mut self, entry: EntryId) {
         self.turned_away.insert(entry);
     }
 
-    /// How many entries the agency acknowledged in other epochs than this one.
+    /// Number of entries that the agency acknowledged in other epochs than this one.
     pub(super) fn acknowledged_outside(&self, epoch: Epoch) -> u64 {
         self.acknowledged.values().filter(|acknowledged| acknowledged.epoch != epoch).count() as u64
     }
 
-    /// The leaves that a ledger of this size must hold: what it acknowledged, and its own entries. Ascending.
+    /// The leaves that the agency's ledger of this size must hold: the acknowledged entries and its own. Ascending.
     pub(super) fn leaves_within(&self, epoch: Epoch, size: u64) -> Vec<u64> {
         let acknowledged = self.acknowledged.values().filter(|acknowledged| acknowledged.epoch == epoch);
         let authored = self.authored.keys().filter(|place| place.epoch == epoch);
@@ -213,7 +216,7 @@ impl Holdings {
         leaves
     }
 
-    /// The sizes of checkpoints that a ledger of this size must begin with. Ascending.
+    /// The sizes of older checkpoints with which the agency's ledger of this size must begin. Ascending.
     pub(super) fn sizes_within(&self, epoch: Epoch, size: u64) -> Vec<u64> {
         self.checkpoints.range((epoch, 0)..=(epoch, size)).map(|((_, size), _)| *size).collect()
     }
@@ -237,15 +240,15 @@ impl Holdings {
         }
     }
 
-    /// Takes a checkpoint of the agency, if it is one; its epoch.
+    /// Takes a checkpoint of the agency. Returns its epoch, or `None` if the note does not verify.
     fn checkpoint(&mut self, note: &[u8]) -> Option<Epoch> {
         let keys = self.keys.as_ref()?;
         let checkpoint = Checkpoint::open(note, &self.federation, &self.assignment.agency, keys).ok()?;
         let epoch = checkpoint.epoch;
-        let noted = Noted { checkpoint, note: note.to_vec() };
+        let noted = VerifiedCheckpoint { checkpoint, note: note.to_vec() };
         let same_size = self.checkpoints.entry(noted.extent()).or_default();
-        // The first and the last time of one tree bound everything that was signed between.
-        let is_same = |other: &Noted| other.checkpoint.root == noted.checkpoint.root;
+        // Of one tree the first and the last checkpoint are enough: their times enclose the times of all others.
+        let is_same = |other: &VerifiedCheckpoint| other.checkpoint.root == noted.checkpoint.root;
         let of_this_root = same_size.iter().filter(|other| is_same(other)).count();
         match same_size.iter_mut().rfind(|other| is_same(other)) {
             Some(last) if of_this_root >= 2 => *last = noted,

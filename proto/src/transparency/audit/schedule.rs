@@ -1,16 +1,18 @@
-//! Whose audit is due: every agency in its turn, the one that has waited longest first.
+//! The schedule of audits: each agency in its turn, the one that has waited longest first.
 //!
-//! Invariant: an agency whose audits come to no end does not keep the node from auditing the others.
+//! Must not know what an audit does.
+//!
+//! Invariant: an agency whose audits fail does not keep the node from auditing the others.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::ids::AgencyId;
+use crate::base::ids::AgencyId;
 
-/// After so long an audit that came to no end is begun again, unless the schedule is faster.
+/// Pause before a failed audit is begun again, unless the schedule is faster.
 const AGAIN: Duration = Duration::from_secs(600);
 
-/// When each agency was audited. Times are in milliseconds since 1970.
+/// The times of the last audits of each agency, in milliseconds since 1970.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     every: u64,
@@ -19,24 +21,25 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Audits each agency once in `every`. `last`: when the last whole audit of an agency began; it is all that outlasts a restart.
+    /// A schedule that audits each agency once in `every`. `last` is the time at which the last whole audit of each agency began. Nothing else
+    /// must outlast a restart.
     pub fn new(every: Duration, last: BTreeMap<AgencyId, u64>) -> Self {
         Self { every: millis(every), last, failed: BTreeMap::new() }
     }
 
-    /// When the last whole audit of each agency began: what to keep for [`Schedule::new`].
+    /// The time at which the last whole audit of each agency began. The caller stores it for [`Schedule::new`].
     pub fn last(&self) -> &BTreeMap<AgencyId, u64> {
         &self.last
     }
 
-    /// Of these agencies the one that has waited longest, if its time has come.
+    /// The agency that has waited longest of these, if its audit is due.
     pub fn due(&self, agencies: impl IntoIterator<Item = AgencyId>, now: u64) -> Option<AgencyId> {
         let waits = agencies.into_iter().map(|agency| (self.next(&agency), agency));
         waits.filter(|(next, _)| *next <= now).min().map(|(_, agency)| agency)
     }
 
-    /// An audit that began at `began` is over. `is_whole`: everything was answered; otherwise it is begun again soon. Whether [`Schedule::last`]
-    /// has changed.
+    /// An audit that began at `began` is over. If not all questions were answered (`is_whole`), it is due again soon. Returns whether
+    /// [`Schedule::last`] has changed.
     pub fn ended(&mut self, agency: &AgencyId, began: u64, is_whole: bool) -> bool {
         if is_whole {
             self.failed.remove(agency);
@@ -72,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn the_agency_that_waits_longest_comes_first_and_none_before_its_time() {
+    fn the_agency_that_has_waited_longest_comes_first_and_none_before_its_time() {
         let mut schedule = daily();
         assert_eq!(schedule.due(both(), DAY), Some(agency("kominfo")));
         assert!(schedule.ended(&agency("kominfo"), DAY, true));
@@ -85,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn an_audit_without_an_end_is_begun_again_soon_and_does_not_hold_up_others() {
+    fn a_failed_audit_is_begun_again_soon_and_does_not_hold_up_others() {
         let mut schedule = daily();
         assert!(!schedule.ended(&agency("kominfo"), 1000, false), "nothing to keep");
         assert_eq!(schedule.due(both(), 1000), Some(agency("ksp")));
@@ -103,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_audited_is_all_that_a_restart_needs() {
+    fn a_schedule_goes_on_after_a_restart_from_the_times_of_the_last_audits() {
         let mut before = daily();
         before.ended(&agency("ksp"), 1000, true);
         let after = Schedule::new(Duration::from_millis(DAY), before.last().clone());

@@ -1,38 +1,40 @@
-//! What an audited agency has shown of its ledger, over all answers of one audit.
+//! The parts of its ledger that an audited agency has shown, over all answers of one audit.
 //!
-//! Invariant: everything that counts as shown is proved under a checkpoint that the agency signed.
+//! Must not know the records of the auditing node.
+//!
+//! Invariant: a leaf or a tree counts as shown only if it is proved under a checkpoint that the agency signed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::answer::{Answer, NoProof};
+use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
-use crate::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
-use crate::tree::{ProofError, TreeNodes, leaf_hash};
-use crate::watch::{Beginning, Noted};
+use crate::tlog::tree::{ProofError, TreeNodes, leaf_hash};
+use crate::transparency::watch::{Prefix, VerifiedCheckpoint};
 use crate::wire;
 
-/// What was shown. The ledger may grow between two answers, so each proof is kept with its tree, and each tree is shown to begin with the one
-/// before.
+/// The shown trees and leaves. The ledger may grow between two answers, so each proof is kept with its tree, and each tree must begin with the
+/// one before.
 #[derive(Debug, Default)]
 pub(super) struct Shown {
     /// The trees, in the order of the answers.
-    pub(super) trees: Vec<Arc<Noted>>,
-    /// The answer that proves a leaf. Only looked up, never listed.
+    pub(super) trees: Vec<Arc<VerifiedCheckpoint>>,
+    /// The answer that proves a leaf, as an index of `answers`. Never iterated, so its order cannot be seen.
     leaves: HashMap<LedgerIndex, usize>,
-    answers: Vec<(TreeNodes, Arc<Noted>)>,
-    /// What trees begin with.
-    pub(super) beginnings: Vec<(Beginning, Arc<Noted>)>,
-    /// The first leaf of a later epoch than the first.
+    answers: Vec<(TreeNodes, Arc<VerifiedCheckpoint>)>,
+    /// The older trees with which the shown trees begin.
+    pub(super) beginnings: Vec<(Prefix, Arc<VerifiedCheckpoint>)>,
+    /// The first leaf of the ledger, if it is in a later epoch than the first.
     pub(super) first: Option<Vec<u8>>,
-    /// Whole leaves, if they were shown: each entry's leaf, and its bytes if this node does not have it.
+    /// The leaves that were shown whole, by entry: the index, and the bytes if this node does not have the entry.
     pub(super) whole: BTreeMap<EntryId, (LedgerIndex, Option<Vec<u8>>)>,
-    /// Bytes in `whole`.
+    /// Number of bytes in `whole`.
     pub(super) lacking_bytes: usize,
 }
 
 impl Shown {
-    /// Takes the answer to a question, if it proves everything that was asked for; the whole leaves in it.
+    /// Takes the answer to a question, if it proves everything in the question. Returns the whole leaves in it.
     pub(super) fn take(
         &mut self,
         question: &wire::Prove,
@@ -43,14 +45,14 @@ impl Shown {
         let before = self.newest().map(|tree| tree.extent());
         let answer = Answer::open(proof, agency, charters)?;
         let tree = Arc::new(answer.tree.clone());
-        // A signed tree counts whatever is wrong with the rest of the answer.
+        // The signed tree counts even if the rest of the answer is wrong.
         self.trees.push(Arc::clone(&tree));
         if let Some((epoch, size)) = before
             && tree.extent() < (epoch, size)
         {
             return Err(NoProof::Checkpoint(format!("it went from {size} leaves to {}", tree.checkpoint.size)));
         }
-        let beginnings = answer.beginnings(&question.sizes)?;
+        let beginnings = answer.prefixes(&question.sizes)?;
         self.beginnings.extend(beginnings.into_iter().map(|beginning| (beginning, Arc::clone(&tree))));
         let Answer { nodes, leaves, .. } = answer;
         if question.leaf_count == 0 {
@@ -67,14 +69,16 @@ impl Shown {
         self.take_proofs(indexes().take(leaves.len()).collect(), nodes, tree)?;
         for (index, signed) in indexes().zip(&leaves) {
             if self.leaf_hash(epoch, index) != Some(leaf_hash(signed)) {
-                return Err(NoProof::Checkpoint(format!("what it shows as leaf {index} is not in its tree")));
+                return Err(NoProof::Checkpoint(format!(
+                    "the bytes that it shows as leaf {index} are not in its tree"
+                )));
             }
         }
         Ok(leaves)
     }
 
-    /// The newest tree; `None`: nothing was shown.
-    pub(super) fn newest(&self) -> Option<&Noted> {
+    /// The newest tree. `None` if nothing was shown.
+    pub(super) fn newest(&self) -> Option<&VerifiedCheckpoint> {
         self.trees.last().map(AsRef::as_ref)
     }
 
@@ -83,17 +87,17 @@ impl Shown {
         self.newest().map(|tree| tree.checkpoint.epoch)
     }
 
-    /// How many leaves were proved.
+    /// Number of proved leaves.
     pub(super) fn checked(&self) -> u64 {
         self.leaves.len() as u64
     }
 
-    /// The hash of a leaf of this epoch that was proved.
+    /// The hash of a proved leaf of this epoch.
     pub(super) fn leaf_hash(&self, epoch: Epoch, index: LedgerIndex) -> Option<[u8; 32]> {
         self.proof_of(epoch, index)?.0.leaf(index)
     }
 
-    /// The proof of a leaf of this epoch, as evidence carries it.
+    /// The proof of a leaf of this epoch, in the form of evidence.
     pub(super) fn leaf_proof(&self, epoch: Epoch, index: LedgerIndex) -> Option<wire::LeafProof> {
         let (nodes, tree) = self.proof_of(epoch, index)?;
         let inclusion = nodes.inclusion(index, tree.checkpoint.root).ok()?;
@@ -105,21 +109,27 @@ impl Shown {
         })
     }
 
-    /// An agency may begin a new epoch in the middle of an audit: a leaf of the old one says nothing about the new one.
-    fn proof_of(&self, epoch: Epoch, index: LedgerIndex) -> Option<&(TreeNodes, Arc<Noted>)> {
+    /// The answer that proves a leaf of this epoch. An agency may begin a new epoch during an audit. A leaf of the old epoch says nothing about
+    /// the new one.
+    fn proof_of(&self, epoch: Epoch, index: LedgerIndex) -> Option<&(TreeNodes, Arc<VerifiedCheckpoint>)> {
         let proof = &self.answers[*self.leaves.get(&index)?];
         Some(proof).filter(|(_, tree)| tree.checkpoint.epoch == epoch)
     }
 
     /// Keeps the proofs of these leaves, if all of them hold.
-    fn take_proofs(&mut self, leaves: Vec<LedgerIndex>, nodes: TreeNodes, tree: Arc<Noted>) -> Result<(), ProofError> {
+    fn take_proofs(
+        &mut self,
+        leaves: Vec<LedgerIndex>,
+        nodes: TreeNodes,
+        tree: Arc<VerifiedCheckpoint>,
+    ) -> Result<(), ProofError> {
         if leaves.is_empty() {
             return Ok(());
         }
         for index in &leaves {
             nodes.inclusion(*index, tree.checkpoint.root)?;
         }
-        let nodes = nodes.only(&leaves)?;
+        let nodes = nodes.restricted_to(&leaves)?;
         let answer = self.answers.len();
         self.answers.push((nodes, tree));
         self.leaves.extend(leaves.into_iter().map(|index| (index, answer)));

@@ -1,28 +1,30 @@
-//! What becomes an accusation: what is held, compared with what was shown. Generous on purpose, because the judge has the last word.
+//! The comparison of the holdings with the shown ledger. Everything that looks wrong becomes a suspicion.
+//!
+//! Must not know the exact rules of the findings: it may suspect too much, because the judge drops every suspicion that does not hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Records;
 use super::holdings::{Holdings, Linked, Publication};
 use super::shown::Shown;
+use crate::base::ids::{ComplaintId, EntryId, Epoch};
 use crate::entry::{Entry, Place};
-use crate::evidence::{HELD, counts_as_held};
-use crate::ids::{ComplaintId, EntryId, Epoch};
-use crate::watch::{Noted, two_trees};
+use crate::transparency::evidence::{HELD, counts_as_held};
+use crate::transparency::watch::{VerifiedCheckpoint, two_trees};
 use crate::wire::{self, accusation::Finding, concealed::KnownBy, unanswered::ReachedBy};
 
 /// Both sides of the comparison.
 pub(super) struct Suspicions<'a, R> {
     pub(super) holdings: &'a Holdings,
     pub(super) shown: &'a Shown,
-    /// Where evidence is quoted from.
+    /// The records that evidence quotes.
     pub(super) records: &'a R,
 }
 
 type Found<R> = Result<Vec<Finding>, <R as Records>::Error>;
 
 impl<R: Records> Suspicions<'_, R> {
-    /// Everything that looks wrong.
+    /// All suspicions.
     pub(super) fn all(&self) -> Found<R> {
         let mut found = self.doubled()?;
         found.extend(self.checkpoints());
@@ -37,7 +39,7 @@ impl<R: Records> Suspicions<'_, R> {
         Ok(found)
     }
 
-    /// Two of its entries claim one place.
+    /// Two entries of the agency claim one place.
     fn doubled(&self) -> Found<R> {
         let mut found = Vec::new();
         for (one, other) in &self.holdings.doubled {
@@ -47,22 +49,22 @@ impl<R: Records> Suspicions<'_, R> {
         Ok(found)
     }
 
-    /// Every checkpoint that was ever seen, and those that were shown now, in the order of epoch, size and time.
-    fn all_checkpoints(&self) -> Vec<&Noted> {
+    /// All checkpoints, those of the holdings and those shown in this audit, in the order of epoch, size and time.
+    fn all_checkpoints(&self) -> Vec<&VerifiedCheckpoint> {
         let now = self.shown.trees.iter().map(AsRef::as_ref);
-        let mut all: Vec<&Noted> = self.holdings.checkpoints.values().flatten().chain(now).collect();
+        let mut all: Vec<&VerifiedCheckpoint> = self.holdings.checkpoints.values().flatten().chain(now).collect();
         all.sort_by_key(|noted| (noted.extent(), noted.checkpoint.seconds));
         all
     }
 
-    /// The checkpoints are not of one ledger that grows with time. One contradiction of each kind, because more of them say nothing new.
+    /// The checkpoints are not of one ledger that grows with time. At most one contradiction of each kind, because further ones say nothing new.
     fn checkpoints(&self) -> Vec<Finding> {
         let all = self.all_checkpoints();
         [two_of_one_size(&all), self.other_beginning(&all), set_back(&all)].into_iter().flatten().collect()
     }
 
-    /// A tree that was shown now begins with other leaves than the agency signed before.
-    fn other_beginning(&self, all: &[&Noted]) -> Option<Finding> {
+    /// A tree shown in this audit begins with other leaves than the agency signed before.
+    fn other_beginning(&self, all: &[&VerifiedCheckpoint]) -> Option<Finding> {
         self.shown.beginnings.iter().find_map(|(beginning, tree)| {
             let extent = (tree.checkpoint.epoch, beginning.size);
             let other = all.iter().find(|other| other.extent() == extent && other.checkpoint.root != beginning.root)?;
@@ -70,14 +72,14 @@ impl<R: Records> Suspicions<'_, R> {
         })
     }
 
-    /// A later epoch may begin without its declaration. The judge reads the first leaf.
+    /// A later epoch may lack its declaration. The judge reads the first leaf.
     fn undeclared(&self) -> Option<Finding> {
         let (first, epoch) = (self.shown.first.clone()?, self.shown.epoch()?);
         let leaf = self.shown.leaf_proof(epoch, Default::default());
         Some(Finding::UndeclaredEpoch(wire::Undeclared { first, leaf }))
     }
 
-    /// Its tree holds something else where a receipt of it names a leaf.
+    /// The tree holds another leaf where a receipt of the agency names one.
     fn omitted(&self) -> Found<R> {
         let mut found = Vec::new();
         for (id, acknowledged) in &self.holdings.acknowledged {
@@ -93,7 +95,7 @@ impl<R: Records> Suspicions<'_, R> {
         Ok(found)
     }
 
-    /// Its tree holds something else in the place that its own entry claims.
+    /// The tree holds another leaf in the place that an entry of the agency claims.
     fn displaced(&self) -> Found<R> {
         let mut found = Vec::new();
         for (place, authored) in &self.holdings.authored {
@@ -106,14 +108,15 @@ impl<R: Records> Suspicions<'_, R> {
         Ok(found)
     }
 
-    /// Entries after a cosigned size that claim to be from before it.
+    /// Entries after a cosigned size that are dated before the cosigned time.
     fn back_dated(&self) -> Found<R> {
         let mut found = Vec::new();
-        // The latest time at which its ledger did not reach a place yet.
+        // The latest cosigned time at which the ledger did not reach the place yet.
         let mut latest: Option<(Epoch, u64, &Vec<u8>)> = None;
         let mut next = self.all_checkpoints().into_iter().peekable();
         for (place, authored) in &self.holdings.authored {
-            while let Some(Noted { checkpoint, note }) = next.next_if(|of| of.extent() <= (place.epoch, place.index.0))
+            while let Some(VerifiedCheckpoint { checkpoint, note }) =
+                next.next_if(|of| of.extent() <= (place.epoch, place.index.0))
             {
                 let seconds = checkpoint.seconds.unwrap_or_default();
                 if latest.is_none_or(|(epoch, known, _)| epoch != checkpoint.epoch || known <= seconds) {
@@ -129,7 +132,7 @@ impl<R: Records> Suspicions<'_, R> {
         Ok(found)
     }
 
-    /// Custody entries of the agency that leave out one that its ledger had.
+    /// Custody entries of the agency that leave out a custody entry which its ledger had before.
     fn concealed(&self) -> Found<R> {
         let mut of_complaint: BTreeMap<ComplaintId, Vec<(EntryId, &Linked)>> = BTreeMap::new();
         let mut acted: BTreeSet<ComplaintId> = BTreeSet::new();
@@ -159,7 +162,7 @@ impl<R: Records> Suspicions<'_, R> {
         Ok(found)
     }
 
-    /// The entries that an entry descends from.
+    /// The ancestors of an entry.
     fn past(&self, of: &Linked) -> BTreeSet<EntryId> {
         let (mut past, mut next) = (BTreeSet::new(), of.parents.clone());
         while let Some(id) = next.pop() {
@@ -172,7 +175,7 @@ impl<R: Records> Suspicions<'_, R> {
         past
     }
 
-    /// What shows that the agency's ledger had an entry before a place.
+    /// The proof that the agency's ledger had an entry before a place.
     fn known_before(&self, id: &EntryId, linked: &Linked, place: Place) -> Result<Option<KnownBy>, R::Error> {
         if let Some(own) = linked.own_place {
             return Ok((own.epoch == place.epoch && own.index < place.index).then_some(KnownBy::Own(true)));
@@ -189,7 +192,7 @@ impl<R: Records> Suspicions<'_, R> {
         Ok(self.shown.leaf_proof(place.epoch, *index).map(KnownBy::Leaf))
     }
 
-    /// Entries in whole leaves that the auditor lacks, although the agency went on to what lies after them.
+    /// Entries that the auditor lacks, although the agency has sent later leaves.
     fn withheld(&self) -> Vec<Finding> {
         let received = self.holdings.assignment.received;
         let Some(received) = received.filter(|cursor| Some(cursor.epoch) == self.shown.epoch()) else {
@@ -200,7 +203,7 @@ impl<R: Records> Suspicions<'_, R> {
             let is_passed = *index < received.index && !self.holdings.turned_away.contains(id);
             let Some(signed) = signed.as_ref().filter(|_| is_passed) else { continue };
             let entry = Entry::parse(signed.clone().into(), &self.holdings.federation);
-            // What is of no complaint goes to nobody by itself.
+            // Node entries are not routed.
             if entry.is_ok_and(|entry| entry.complaint.is_some())
                 && let Some(leaf) = self.shown.leaf_proof(received.epoch, *index)
             {
@@ -210,7 +213,7 @@ impl<R: Records> Suspicions<'_, R> {
         found
     }
 
-    /// Offers to it whose time is over and that it did not answer.
+    /// Offers to the agency whose time to answer is over and that it did not answer.
     fn offers(&self) -> Found<R> {
         let mut found = Vec::new();
         let unanswered = |id: &EntryId| !self.holdings.answered.contains(id);
@@ -236,7 +239,7 @@ impl<R: Records> Suspicions<'_, R> {
     fn misreported(&self) -> Found<R> {
         let mut found = Vec::new();
         for publication in &self.holdings.published {
-            // What it wrote before the publication and has not sent yet could have ended any complaint, or given it away.
+            // An entry before the publication that has not arrived here could have ended a complaint or given it away.
             let received = self.holdings.assignment.received;
             let has_all = received.is_some_and(|had| had.epoch == publication.epoch && had.index.0 >= publication.size);
             if !has_all {
@@ -251,7 +254,7 @@ impl<R: Records> Suspicions<'_, R> {
         Ok(found)
     }
 
-    /// Complaints that count as held: one more than were published, if there are so many.
+    /// Complaints that count as held. It stops at one more than were published, because that is enough.
     fn held(&self, publication: &Publication) -> Result<Vec<wire::CaseHistory>, R::Error> {
         let agency = &self.holdings.assignment.agency;
         let mut cases = Vec::new();
@@ -269,18 +272,18 @@ impl<R: Records> Suspicions<'_, R> {
     }
 }
 
-/// Two trees with as many leaves, but others.
-fn two_of_one_size(all: &[&Noted]) -> Option<Finding> {
+/// Two different trees of one size.
+fn two_of_one_size(all: &[&VerifiedCheckpoint]) -> Option<Finding> {
     let mut pairs = all.iter().zip(all.iter().skip(1));
-    let is_fork = |(one, other): &(&&Noted, &&Noted)| {
+    let is_fork = |(one, other): &(&&VerifiedCheckpoint, &&VerifiedCheckpoint)| {
         one.extent() == other.extent() && one.checkpoint.root != other.checkpoint.root
     };
     pairs.find(is_fork).map(|(one, other)| two_trees(&one.note, &other.note, other.checkpoint.root, &[]))
 }
 
-/// Fewer leaves at a later time.
-fn set_back(all: &[&Noted]) -> Option<Finding> {
-    let mut latest: Option<&Noted> = None;
+/// A checkpoint over fewer leaves that was signed later.
+fn set_back(all: &[&VerifiedCheckpoint]) -> Option<Finding> {
+    let mut latest: Option<&VerifiedCheckpoint> = None;
     for one in all {
         let before = latest.filter(|latest| latest.checkpoint.epoch == one.checkpoint.epoch);
         if let Some(later) = before.filter(|later| one.checkpoint.is_surely_before(&later.checkpoint)) {

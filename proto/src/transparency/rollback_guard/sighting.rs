@@ -1,99 +1,102 @@
-//! What was seen of a node's ledger, by peers or by the node's own derived files, and how it compares with the ledger that is here.
+//! Sightings: proofs of how far a node's ledger once reached, by peers or by the node's own derived files, and their comparison with the ledger
+//! that is here.
 //!
-//! Invariant: what a peer shows counts only under this node's own signature.
+//! Must not know the state of the guard.
+//!
+//! Invariant: a peer's proof counts only under this node's own signature.
 
 use bytes::Bytes;
 use data_encoding::BASE64;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Extent, Standing};
+use super::{Extent, Relation};
 use crate::admission::signing_key;
+use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
-use crate::checkpoint::Checkpoint;
 use crate::entry::Entry;
-use crate::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
+use crate::tlog::checkpoint::Checkpoint;
 
-/// Something that shows how far this node's ledger once reached. Serialised, it is a row of the file in which a node stores it.
+/// A proof of how far this node's ledger once reached. Serialised, it is a row of the file in which a node stores sightings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sighting {
-    /// The peer that showed it; `None`: this node's own files do.
+    /// The peer that showed it. `None` if this node's own files show it.
     pub by: Option<AgencyId>,
-    /// When, milliseconds since 1970.
+    /// Time of the sighting, in milliseconds since 1970.
     pub at: u64,
-    /// What.
+    /// The proof.
     pub proof: Proof,
 }
 
-/// What shows it.
+/// The proof in a sighting.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Proof {
-    /// A checkpoint that this node signed: the note.
+    /// A checkpoint that this node signed, as a note.
     Checkpoint(String),
-    /// An entry that this node signed, with its place: base64 of the `SignedEntry`.
+    /// An entry that this node signed, with its place, as base64 of the `SignedEntry`.
     Entry(String),
-    /// The store had been brought up to this end of a ledger.
+    /// The store was derived from a ledger up to this end.
     Applied {
         /// Epoch of the ledger that is here.
         epoch: u32,
         /// The end, as [`OwnTree::end`] counts.
         end: u64,
     },
-    /// The tree had this many leaves.
+    /// The stored tree has so many leaves.
     Tree {
         /// Epoch of the ledger that is here.
         epoch: u32,
-        /// Leaves.
+        /// Number of leaves.
         size: u64,
     },
 }
 
-/// How this node's signatures are known.
+/// The facts by which this node recognises its own signatures.
 #[derive(Clone, Copy, Debug)]
 pub struct Signer<'a> {
-    /// This agency.
+    /// This node's agency.
     pub agency: &'a AgencyId,
-    /// The charters, which hold its keys.
+    /// The charters, which list its keys.
     pub charters: &'a Charters,
 }
 
 /// The ledger that is here.
 pub trait OwnTree {
-    /// Why it cannot be read.
+    /// The error of a ledger that cannot be read.
     type Error;
 
-    /// How far it reaches.
+    /// The extent of the ledger.
     fn extent(&self) -> Extent;
 
-    /// The end of its records, as a number that grows whenever a record is appended in this epoch.
+    /// The end of the ledger's records, as a number that grows with every record that is appended in this epoch.
     fn end(&self) -> u64;
 
-    /// The root over its first `size` leaves; there are so many.
+    /// The root over the first `size` leaves. The caller asks only for sizes within the ledger.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the ledger cannot be read.
     fn root_at(&self, size: u64) -> Result<[u8; 32], Self::Error>;
 
-    /// The entry that is this leaf; there is one.
+    /// The id of the entry of a leaf. The caller asks only for leaves within the ledger.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the ledger cannot be read.
     fn entry_at(&self, leaf: LedgerIndex) -> Result<EntryId, Self::Error>;
 }
 
-/// What a proof shows by itself.
+/// The ledger that a proof shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
-    /// How far the ledger reached.
+pub struct ShownLedger {
+    /// The extent of the ledger at that time.
     pub extent: Extent,
-    /// When that was signed, if a checkpoint says so.
+    /// Time of the checkpoint. `None` if the proof is no checkpoint, or one without a time.
     pub signed_at: Option<Timestamp>,
     content: Content,
 }
 
-/// What the ledger must hold within that extent.
+/// The content that the ledger must have within that extent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Content {
     Root([u8; 32]),
@@ -105,17 +108,20 @@ enum Content {
 /// A proof that was compared with the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compared {
-    /// How far the ledger reached when it was signed, as far as it shows.
+    /// The extent of the shown ledger.
     pub shown: Extent,
-    /// How that compares with the ledger.
-    pub standing: Standing,
-    /// Of a checkpoint its time.
+    /// The relation of the shown ledger to the one here.
+    pub relation: Relation,
+    /// Time of the checkpoint. `None` if the proof is no checkpoint, or one without a time.
     pub signed_at: Option<Timestamp>,
 }
 
 impl Proof {
-    /// What the node's own derived files show of a ledger that was longer than the one that is here: they are written after it. `applied`: the end of
-    /// the ledger that the store was brought up to, as [`OwnTree::end`] counts; `lost_leaves`: leaves that the tree has beyond the ledger.
+    /// The proofs in the node's own derived files that the ledger was longer. These files are written after the ledger, so they are never ahead of
+    /// it otherwise.
+    ///
+    /// `applied` is the end of the ledger up to which the store was derived, as [`OwnTree::end`] counts. `lost_leaves` is the number of leaves that
+    /// the tree has beyond the ledger.
     pub fn by_own_files(ours: Extent, end: u64, applied: Option<u64>, lost_leaves: u64) -> Vec<Self> {
         let epoch = ours.epoch.0;
         let applied = applied.filter(|applied| *applied > end).map(|end| Self::Applied { epoch, end });
@@ -123,19 +129,19 @@ impl Proof {
         applied.into_iter().chain(tree).collect()
     }
 
-    /// What it shows; `None`: it does not bear this node's signature.
-    pub fn shown(&self, signer: Signer<'_>) -> Option<Shown> {
+    /// The ledger that the proof shows. `None` if it does not bear this node's signature.
+    pub fn shown(&self, signer: Signer<'_>) -> Option<ShownLedger> {
         match self {
-            Self::Checkpoint(note) => Shown::by_checkpoint(note.as_bytes(), signer),
-            Self::Entry(signed) => Shown::by_entry(signed, signer),
-            Self::Applied { epoch, end } => Some(Shown::by_own_file(*epoch, 0, Content::End(*end))),
-            Self::Tree { epoch, size } => Some(Shown::by_own_file(*epoch, *size, Content::Nothing)),
+            Self::Checkpoint(note) => ShownLedger::by_checkpoint(note.as_bytes(), signer),
+            Self::Entry(signed) => ShownLedger::by_entry(signed, signer),
+            Self::Applied { epoch, end } => Some(ShownLedger::by_own_file(*epoch, 0, Content::End(*end))),
+            Self::Tree { epoch, size } => Some(ShownLedger::by_own_file(*epoch, *size, Content::Nothing)),
         }
     }
 }
 
-impl Shown {
-    /// What a checkpoint note shows; `None`: this node did not sign it.
+impl ShownLedger {
+    /// The ledger that a checkpoint note shows. `None` if this node did not sign it.
     pub fn by_checkpoint(note: &[u8], signer: Signer<'_>) -> Option<Self> {
         let newest = signer.charters.newest();
         let keys = newest.checkpoint_keys(signer.agency)?;
@@ -162,7 +168,8 @@ impl Shown {
 }
 
 impl Signer<'_> {
-    /// By the key of the charter that the entry names; a ledger that was set back may lack that charter.
+    /// Whether this node signed an entry, by the charter that the entry names. A ledger that was set back may lack that charter; then the newest
+    /// one decides.
     fn has_signed(self, entry: &Entry) -> bool {
         let newest = || self.charters.newest().entry_key(self.agency, entry.key_id);
         let key = signing_key(entry, self.charters).ok().or_else(newest);
@@ -171,18 +178,18 @@ impl Signer<'_> {
 }
 
 impl Compared {
-    /// Compares a proof with the ledger; `None`: it does not bear this node's signature.
+    /// Compares a proof with the ledger here. `None` if it does not bear this node's signature.
     ///
     /// # Errors
     /// When the ledger cannot be read.
     pub fn of<T: OwnTree>(proof: &Proof, signer: Signer<'_>, tree: &T) -> Result<Option<Self>, T::Error> {
-        let Some(Shown { extent, signed_at, content }) = proof.shown(signer) else { return Ok(None) };
-        let standing = match content {
-            // Positions tell what is longer, not sizes.
-            Content::End(end) if extent.epoch == tree.extent().epoch && tree.end() < end => Standing::Longer,
-            content => Standing::of(tree.extent(), extent, || content.is_in(tree, extent.size))?,
+        let Some(ShownLedger { extent, signed_at, content }) = proof.shown(signer) else { return Ok(None) };
+        let relation = match content {
+            // This proof has no size in leaves, so the ends are compared.
+            Content::End(end) if extent.epoch == tree.extent().epoch && tree.end() < end => Relation::Longer,
+            content => Relation::of(tree.extent(), extent, || content.is_in(tree, extent.size))?,
         };
-        Ok(Some(Self { shown: extent, standing, signed_at }))
+        Ok(Some(Self { shown: extent, relation, signed_at }))
     }
 }
 
@@ -197,9 +204,9 @@ impl Content {
 }
 
 impl Sighting {
-    /// The finding in one line, without what to do. `ours`: how far the ledger reaches that is here.
+    /// The sighting in one line, without advice. `ours` is the extent of the ledger here.
     pub fn describe(&self, compared: &Compared, ours: Extent) -> String {
-        let Compared { shown, standing, signed_at } = compared;
+        let Compared { shown, relation, signed_at } = compared;
         let here = format!("this ledger has {} leaves in epoch {}", ours.size, ours.epoch);
         let by = self.by.as_ref().map_or("this node", AgencyId::as_str);
         let what = match &self.proof {
@@ -214,8 +221,8 @@ impl Sighting {
             Proof::Applied { .. } => "the store was made of a ledger that was longer".to_owned(),
             Proof::Tree { size, .. } => format!("the tree had {size} leaves"),
         };
-        match standing {
-            Standing::Other => format!("{what}, and {here}, but others"),
+        match relation {
+            Relation::Other => format!("{what}, and {here}, but others"),
             _ => format!("{what}, and {here}"),
         }
     }

@@ -1,13 +1,13 @@
-//! One row a situation: what was seen, what is here, and whether the node may sign.
+//! The rollback guard in tables. Each row is a situation: the sightings, the ledger here, and whether the node may sign.
 
 use std::convert::Infallible;
 
 use data_encoding::BASE64;
 
 use super::*;
+use crate::base::ids::{EntryId, LedgerIndex};
 use crate::fixture::ledger::Ledger;
 use crate::fixture::{Federation, MINUTE, START, agency, entry_key};
-use crate::ids::{EntryId, LedgerIndex};
 
 const CITY: &str = "kota-bandung";
 const PEERS: [&str; 2] = ["prov-jabar", "kemendagri"];
@@ -18,22 +18,22 @@ fn extent(epoch: u32, size: u64) -> Extent {
 
 #[test]
 fn a_shown_extent_stands_by_epoch_then_size_and_only_within_the_ledger_by_its_leaves() {
-    // What is shown, whether the leaves are the same (`None`: must not be asked), and what that is; the ledger has 100 leaves in epoch 2.
+    // The ledger has 100 leaves in epoch 2. Each row: the shown extent, whether the leaves are the same (`None`: must not be asked), the relation.
     let rows = [
-        (extent(2, 100), Some(true), Standing::Part),
-        (extent(2, 0), Some(true), Standing::Part),
-        (extent(2, 100), Some(false), Standing::Other),
-        (extent(2, 1), Some(false), Standing::Other),
-        (extent(2, 101), None, Standing::Longer),
-        (extent(3, 0), None, Standing::LaterEpoch),
-        (extent(3, 900), None, Standing::LaterEpoch),
-        (extent(1, 9_000), None, Standing::EarlierEpoch),
-        (extent(1, 0), None, Standing::EarlierEpoch),
+        (extent(2, 100), Some(true), Relation::Part),
+        (extent(2, 0), Some(true), Relation::Part),
+        (extent(2, 100), Some(false), Relation::Other),
+        (extent(2, 1), Some(false), Relation::Other),
+        (extent(2, 101), None, Relation::Longer),
+        (extent(3, 0), None, Relation::LaterEpoch),
+        (extent(3, 900), None, Relation::LaterEpoch),
+        (extent(1, 9_000), None, Relation::EarlierEpoch),
+        (extent(1, 0), None, Relation::EarlierEpoch),
     ];
     for (shown, same, expected) in rows {
-        let found = Standing::of(extent(2, 100), shown, || same.ok_or("asked")).expect("nothing is asked");
+        let found = Relation::of(extent(2, 100), shown, || same.ok_or("asked")).expect("nothing is asked");
         assert_eq!(found, expected, "{shown:?}");
-        let is_conflict = !matches!(expected, Standing::Part | Standing::EarlierEpoch);
+        let is_conflict = !matches!(expected, Relation::Part | Relation::EarlierEpoch);
         assert_eq!(found.is_conflict(), is_conflict, "{expected:?}");
     }
 }
@@ -133,40 +133,40 @@ fn what_was_seen_stands_as_it_shows_and_only_under_the_own_signature() {
     let signed_by_another = scene.federation.node("prov-jabar").lodges().at_leaf(9).entry();
     let forged = scene.federation.node(CITY).lodges().at_leaf(9).signed_with(entry_key("ksp")).entry();
     let entry = |signed: &[u8]| Proof::Entry(BASE64.encode(signed));
-    // What is here, what was seen, and what that is; `None`: it counts for nothing.
+    // Each row: the ledger here, the proof, and the relation (`None`: the proof does not count).
     let rows = [
-        ("the same ledger", scene.here(1, 5), scene.checkpoint(1, 5), Some(Standing::Part)),
-        ("it grew", scene.here(1, 5), scene.checkpoint(1, 3), Some(Standing::Part)),
-        ("nothing was seen yet", scene.here(1, 5), scene.checkpoint(1, 0), Some(Standing::Part)),
-        ("set back", scene.here(1, 3), scene.checkpoint(1, 5), Some(Standing::Longer)),
-        ("lost", scene.here(1, 0), scene.checkpoint(1, 1), Some(Standing::Longer)),
-        ("set back, and then written on", scene.here(1, 5), note(&another, CITY), Some(Standing::Other)),
-        ("begun anew", scene.here(2, 1), scene.checkpoint(1, 5), Some(Standing::EarlierEpoch)),
-        ("begun anew, and set back", scene.here(1, 5), scene.checkpoint(2, 1), Some(Standing::LaterEpoch)),
+        ("the same ledger", scene.here(1, 5), scene.checkpoint(1, 5), Some(Relation::Part)),
+        ("it grew", scene.here(1, 5), scene.checkpoint(1, 3), Some(Relation::Part)),
+        ("nothing was seen yet", scene.here(1, 5), scene.checkpoint(1, 0), Some(Relation::Part)),
+        ("set back", scene.here(1, 3), scene.checkpoint(1, 5), Some(Relation::Longer)),
+        ("lost", scene.here(1, 0), scene.checkpoint(1, 1), Some(Relation::Longer)),
+        ("set back, and then written on", scene.here(1, 5), note(&another, CITY), Some(Relation::Other)),
+        ("begun anew", scene.here(2, 1), scene.checkpoint(1, 5), Some(Relation::EarlierEpoch)),
+        ("begun anew, and set back", scene.here(1, 5), scene.checkpoint(2, 1), Some(Relation::LaterEpoch)),
         ("another's checkpoint", scene.here(1, 0), note(&another, "ksp"), None),
         ("no checkpoint", scene.here(1, 0), Proof::Checkpoint("anything".to_owned()), None),
-        ("the own entry is here", scene.here(1, 5), scene.entry(), Some(Standing::Part)),
-        ("the own entry is the last", scene.here(1, 3), scene.entry(), Some(Standing::Part)),
-        ("the own entry is gone", scene.here(1, 2), scene.entry(), Some(Standing::Longer)),
-        ("the own entry is of an epoch before", scene.here(2, 1), scene.entry(), Some(Standing::EarlierEpoch)),
+        ("the own entry is here", scene.here(1, 5), scene.entry(), Some(Relation::Part)),
+        ("the own entry is the last", scene.here(1, 3), scene.entry(), Some(Relation::Part)),
+        ("the own entry is gone", scene.here(1, 2), scene.entry(), Some(Relation::Longer)),
+        ("the own entry is of an epoch before", scene.here(2, 1), scene.entry(), Some(Relation::EarlierEpoch)),
         ("another's entry", scene.here(1, 0), entry(&signed_by_another.signed), None),
         ("an entry under another's key", scene.here(1, 0), entry(&forged.signed), None),
         ("no entry", scene.here(1, 0), entry(b"anything"), None),
         ("no base64", scene.here(1, 0), Proof::Entry("%".to_owned()), None),
-        ("a store as far", scene.here(1, 3), Proof::Applied { epoch: 1, end: 1003 }, Some(Standing::Part)),
-        ("a store further", scene.here(1, 3), Proof::Applied { epoch: 1, end: 1004 }, Some(Standing::Longer)),
-        ("a store of before", scene.here(2, 3), Proof::Applied { epoch: 1, end: 1004 }, Some(Standing::EarlierEpoch)),
-        ("a tree as large", scene.here(1, 3), Proof::Tree { epoch: 1, size: 3 }, Some(Standing::Part)),
-        ("a larger tree", scene.here(1, 3), Proof::Tree { epoch: 1, size: 4 }, Some(Standing::Longer)),
+        ("a store as far", scene.here(1, 3), Proof::Applied { epoch: 1, end: 1003 }, Some(Relation::Part)),
+        ("a store further", scene.here(1, 3), Proof::Applied { epoch: 1, end: 1004 }, Some(Relation::Longer)),
+        ("a store of before", scene.here(2, 3), Proof::Applied { epoch: 1, end: 1004 }, Some(Relation::EarlierEpoch)),
+        ("a tree as large", scene.here(1, 3), Proof::Tree { epoch: 1, size: 3 }, Some(Relation::Part)),
+        ("a larger tree", scene.here(1, 3), Proof::Tree { epoch: 1, size: 4 }, Some(Relation::Longer)),
     ];
     for (row, here, proof, expected) in rows {
         let Ok(compared) = Compared::of(&proof, scene.signer(), &here);
-        assert_eq!(compared.map(|compared| compared.standing), expected, "{row}");
+        assert_eq!(compared.map(|compared| compared.relation), expected, "{row}");
     }
     let mut other_leaf = scene.here(1, 5);
     other_leaf.entries[2] = EntryId([9; 32]);
     let Ok(compared) = Compared::of(&scene.entry(), scene.signer(), &other_leaf);
-    assert_eq!(compared.map(|compared| compared.standing), Some(Standing::Other), "another entry in its place");
+    assert_eq!(compared.map(|compared| compared.relation), Some(Relation::Other), "another entry in its place");
 }
 
 #[test]
@@ -177,37 +177,37 @@ fn a_start_is_set_back_while_anything_contradicts_the_ledger_and_only_that_is_st
     let local = || by_own_files(Proof::Tree { epoch: 1, size: 5 });
     // Stored, local, the ledger here; then: state, how many survive, whether they must be stored, whether the ledger is mended.
     let rows = [
-        ("nothing was ever seen", vec![], vec![], scene.here(1, 3), State::Waiting, 0, false, false),
+        ("nothing was ever seen", vec![], vec![], scene.here(1, 3), GuardState::Waiting, 0, false, false),
         (
             "a peer saw more before the restart",
             vec![longer()],
             vec![],
             scene.here(1, 3),
-            State::SetBack,
+            GuardState::SetBack,
             1,
             true,
             false,
         ),
-        ("what was seen is here again", vec![longer()], vec![], scene.here(1, 5), State::Waiting, 0, true, true),
-        ("a new epoch was begun", vec![longer()], vec![], scene.here(2, 1), State::Waiting, 0, true, true),
-        ("one of two is here", vec![longer(), part()], vec![], scene.here(1, 3), State::SetBack, 1, true, false),
-        ("own files show more", vec![], vec![local()], scene.here(1, 3), State::SetBack, 1, true, false),
-        ("own files show as much", vec![], vec![local()], scene.here(1, 5), State::Waiting, 0, false, false),
+        ("what was seen is here again", vec![longer()], vec![], scene.here(1, 5), GuardState::Waiting, 0, true, true),
+        ("a new epoch was begun", vec![longer()], vec![], scene.here(2, 1), GuardState::Waiting, 0, true, true),
+        ("one of two is here", vec![longer(), part()], vec![], scene.here(1, 3), GuardState::SetBack, 1, true, false),
+        ("own files show more", vec![], vec![local()], scene.here(1, 3), GuardState::SetBack, 1, true, false),
+        ("own files show as much", vec![], vec![local()], scene.here(1, 5), GuardState::Waiting, 0, false, false),
     ];
     for (row, stored, local, here, state, survive, must_store, is_mended) in rows {
         let Begun { guard, must_store: stores, is_mended: mended } = scene.begins(&PEERS, stored, local, &here);
         assert_eq!((guard.state(), guard.sightings().len()), (state, survive), "{row}");
         assert_eq!((stores, mended), (must_store, is_mended), "{row}");
     }
-    assert_eq!(scene.begins(&[], vec![], vec![], &scene.here(1, 0)).guard.state(), State::Clear, "nobody to hear");
+    assert_eq!(scene.begins(&[], vec![], vec![], &scene.here(1, 0)).guard.state(), GuardState::Clear, "nobody to hear");
     let without_peers = scene.begins(&[], vec![longer()], vec![], &scene.here(1, 0)).guard;
-    assert_eq!((without_peers.state(), without_peers.next_timeout()), (State::SetBack, None));
+    assert_eq!((without_peers.state(), without_peers.next_timeout()), (GuardState::SetBack, None));
 }
 
 #[test]
-fn own_files_show_a_longer_ledger_if_they_are_ahead_of_the_one_that_is_here() {
+fn own_files_show_a_longer_ledger_if_they_are_ahead_of_the_ledger_here() {
     let (applied, tree) = (|end| Proof::Applied { epoch: 2, end }, |size| Proof::Tree { epoch: 2, size });
-    // How far the store was brought, how many leaves the tree has beyond the ledger, which has 5 and ends at 500; and what that shows.
+    // The ledger has 5 leaves and ends at 500. Each row: the end that the store has applied, the leaves of the tree beyond the ledger, the proofs.
     let rows = [
         ("a new store", None, 0, vec![]),
         ("a store that is behind", Some(499), 0, vec![]),
@@ -224,7 +224,7 @@ fn own_files_show_a_longer_ledger_if_they_are_ahead_of_the_one_that_is_here() {
 #[test]
 fn the_wait_ends_when_all_were_heard_or_when_it_is_time_and_never_later() {
     let (seconds, most, others) = (Duration::from_secs, limits::HEAR_PEERS, limits::HEAR_OTHER_PEERS);
-    // Who is heard when, and when the wait ends then.
+    // Each row: the peers that are heard, each with its time, and the end of the wait.
     let rows = [
         ("nobody", vec![], most),
         ("one", vec![("prov-jabar", seconds(1))], seconds(1) + others),
@@ -242,36 +242,36 @@ fn the_wait_ends_when_all_were_heard_or_when_it_is_time_and_never_later() {
 }
 
 #[test]
-fn a_guard_clears_once_and_says_whether_all_were_heard() {
+fn a_guard_clears_once_and_tells_whether_all_peers_were_heard() {
     let scene = Scene::new();
     let waiting = scene.begins(&PEERS, vec![], vec![], &scene.here(1, 5)).guard;
     let mut all = waiting.clone();
     assert_eq!(all.heard(&agency("prov-jabar"), Duration::from_secs(1)), None);
     assert_eq!(all.heard(&agency("kemendagri"), Duration::from_secs(2)), Some(Settled::AllHeard));
-    assert_eq!((all.state(), all.next_timeout()), (State::Clear, None));
+    assert_eq!((all.state(), all.next_timeout()), (GuardState::Clear, None));
     assert_eq!(all.timeout(limits::HEAR_PEERS), None, "it is over");
 
     let mut some = waiting.clone();
     some.heard(&agency("prov-jabar"), Duration::from_secs(1));
     let ends = Duration::from_secs(1) + limits::HEAR_OTHER_PEERS;
     assert_eq!((some.next_timeout(), some.timeout(ends - Duration::from_millis(1))), (Some(ends), None));
-    assert_eq!((some.timeout(ends), some.state()), (Some(Settled::TimeOver), State::Clear));
+    assert_eq!((some.timeout(ends), some.state()), (Some(Settled::TimeOver), GuardState::Clear));
 
     let mut none = waiting;
     assert_eq!(none.timeout(limits::HEAR_PEERS), Some(Settled::TimeOver));
 }
 
 #[test]
-fn a_sighting_sets_back_from_every_state_for_good() {
+fn a_sighting_leads_to_set_back_from_every_state_for_ever() {
     let scene = Scene::new();
     let waiting = scene.begins(&PEERS, vec![], vec![], &scene.here(1, 3)).guard;
     let mut clear = waiting.clone();
     clear.timeout(limits::HEAR_PEERS);
     for mut guard in [waiting, clear, RollbackGuard::clear()] {
         assert!(guard.set_back(by("prov-jabar", scene.checkpoint(1, 5))));
-        assert_eq!((guard.state(), guard.next_timeout()), (State::SetBack, None));
+        assert_eq!((guard.state(), guard.next_timeout()), (GuardState::SetBack, None));
         let late = PEERS.map(|peer| guard.heard(&agency(peer), Duration::from_secs(1)));
-        assert_eq!((late, guard.timeout(limits::HEAR_PEERS), guard.state()), ([None, None], None, State::SetBack));
+        assert_eq!((late, guard.timeout(limits::HEAR_PEERS), guard.state()), ([None, None], None, GuardState::SetBack));
     }
 }
 
@@ -284,7 +284,7 @@ fn of_each_kind_of_proof_the_newest_by_each_party_is_stored_once() {
     let later = Sighting { at: START + MINUTE, ..five.clone() };
     let entry = by("prov-jabar", scene.entry());
     let other_peer = by("kemendagri", scene.checkpoint(1, 4));
-    // What is seen, and whether the sightings must be stored then.
+    // Each row: the sighting, and whether the sightings must be stored after it.
     let rows = [(&four, true), (&five, true), (&later, false), (&entry, true), (&entry, false), (&other_peer, true)];
     for (sighting, must_store) in rows {
         assert_eq!(guard.set_back(sighting.clone()), must_store, "{sighting:?}");
@@ -293,7 +293,7 @@ fn of_each_kind_of_proof_the_newest_by_each_party_is_stored_once() {
 }
 
 #[test]
-fn a_finding_says_who_saw_what_and_what_is_here() {
+fn a_described_sighting_names_peer_proof_and_the_ledger_here() {
     let scene = Scene::new();
     let said = |sighting: Sighting, here: &Here| {
         let Ok(compared) = Compared::of(&sighting.proof, scene.signer(), here);

@@ -2,9 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use sinergi_proto::complaint::{Complaint, Known, Standing};
+use sinergi_proto::base::ids::EntryId;
+use sinergi_proto::complaint::{Complaint, KnownEntry, Standing};
 use sinergi_proto::entry::{Body, CustodyAct};
-use sinergi_proto::ids::EntryId;
 use stateright::Property;
 
 use super::every_view;
@@ -22,7 +22,7 @@ pub(super) struct Judgement {
 }
 
 pub(super) fn judge(complaint: &Complaint) -> Judgement {
-    let path: Vec<(EntryId, &Known)> = complaint.path().collect();
+    let path: Vec<(EntryId, &KnownEntry)> = complaint.path().collect();
     Judgement {
         invariants: catch_unwind(AssertUnwindSafe(|| complaint.check_invariants())).is_ok(),
         own_entry: is_held_by_own_entry(complaint, &path),
@@ -58,30 +58,31 @@ pub(super) fn properties() -> Vec<Property<HandOver>> {
     ]
 }
 
-fn act_of(known: &Known) -> Option<&CustodyAct> {
+fn act_of(known: &KnownEntry) -> Option<&CustodyAct> {
     match &known.body {
         Body::Custody { act, .. } => Some(act),
         _ => None,
     }
 }
 
-fn is_offer(known: &Known) -> bool {
+fn is_offer(known: &KnownEntry) -> bool {
     act_of(known).is_some_and(|act| act.offers_to().is_some())
 }
 
-fn is_answer(known: &Known) -> bool {
+fn is_answer(known: &KnownEntry) -> bool {
     matches!(act_of(known), Some(CustodyAct::Accepted | CustodyAct::Returned { .. }))
 }
 
 /// Whoever took custody last is the holder.
-fn is_held_by_own_entry(complaint: &Complaint, path: &[(EntryId, &Known)]) -> bool {
-    let takes = |known: &Known| matches!(known.body, Body::Lodged(_)) || act_of(known) == Some(&CustodyAct::Accepted);
+fn is_held_by_own_entry(complaint: &Complaint, path: &[(EntryId, &KnownEntry)]) -> bool {
+    let takes =
+        |known: &KnownEntry| matches!(known.body, Body::Lodged(_)) || act_of(known) == Some(&CustodyAct::Accepted);
     let last = path.iter().rev().find(|(_, known)| takes(known));
     last.is_some_and(|(_, known)| known.author == complaint.custody().holder)
 }
 
 /// Every offer but the last entry of the path was answered, withdrawn or replaced by the next; and what the state calls open is the tip.
-fn has_at_most_one_offer(complaint: &Complaint, path: &[(EntryId, &Known)]) -> bool {
+fn has_at_most_one_offer(complaint: &Complaint, path: &[(EntryId, &KnownEntry)]) -> bool {
     let closed = path.windows(2).all(|pair| {
         let [(_, before), (_, after)] = pair else { return true };
         !is_offer(before) || !matches!(act_of(after), Some(CustodyAct::Forwarded { .. }))
@@ -91,7 +92,7 @@ fn has_at_most_one_offer(complaint: &Complaint, path: &[(EntryId, &Known)]) -> b
     closed && open == at_tip
 }
 
-fn is_in_time(offer: &Known, next: &Known) -> bool {
+fn is_in_time(offer: &KnownEntry, next: &KnownEntry) -> bool {
     if !is_answer(next) {
         return true;
     }
@@ -104,8 +105,8 @@ fn is_in_time(offer: &Known, next: &Known) -> bool {
 }
 
 /// Of all that act on one entry with effect, nobody has a better claim than the one that counts.
-fn has_best_rank(complaint: &Complaint, basis: EntryId, winner: &Known) -> bool {
-    let claim = |known: &Known| match act_of(known) {
+fn has_best_rank(complaint: &Complaint, basis: EntryId, winner: &KnownEntry) -> bool {
+    let claim = |known: &KnownEntry| match act_of(known) {
         Some(CustodyAct::Accepted | CustodyAct::Returned { .. }) => 0,
         Some(CustodyAct::Reassigned { .. }) => 1,
         _ => 2,

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use sinergi_proto::base::ids::EntryId;
 use sinergi_proto::complaint::{Complaint, Phase, Standing};
 use sinergi_proto::entry::{Body, CaseAct};
-use sinergi_proto::ids::EntryId;
 use stateright::Property;
 
 use super::every_view;

@@ -1,8 +1,8 @@
 //! Sights: what must be met somewhere, so that the space that was checked is one in which things go wrong.
 
-use sinergi_proto::complaint::{Complaint, Known, NoEffect, Standing};
+use sinergi_proto::base::ids::EntryId;
+use sinergi_proto::complaint::{Complaint, KnownEntry, NoEffect, Standing};
 use sinergi_proto::entry::{Body, CaseAct, CustodyAct};
-use sinergi_proto::ids::EntryId;
 use sinergi_proto::wire::ReturnReason;
 use stateright::Property;
 
@@ -29,7 +29,7 @@ pub(super) fn see(complaint: &Complaint) -> Sights {
     let is_superseded = |id: &EntryId| matches!(complaint.standing(id), Some(Standing::Superseded { .. }));
     let accepted = || custody(&|act| *act == CustodyAct::Accepted);
     let on_path = |act: &'static dyn Fn(&CustodyAct) -> bool| custody(act).any(|(id, _)| !is_superseded(&id));
-    let crosses = |(recall, recalled): (EntryId, &Known)| {
+    let crosses = |(recall, recalled): (EntryId, &KnownEntry)| {
         accepted().any(|(accept, known)| {
             known.body.basis() == recalled.body.basis()
                 && !complaint.ancestors(&known.parents).contains(&recall)

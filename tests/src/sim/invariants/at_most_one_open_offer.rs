@@ -4,7 +4,8 @@ use super::Broken;
 use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
-    for (id, node) in &world.nodes {
+    for node in world.honest() {
+        let id = &node.id;
         for case in node.ledger.cases.values() {
             let (custody, tip) = (case.complaint.custody(), case.complaint.tip());
             if custody.offer.as_ref().is_some_and(|offer| offer.entry != tip) {

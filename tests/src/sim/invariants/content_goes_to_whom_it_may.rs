@@ -13,7 +13,8 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
         let known: &mut std::collections::BTreeSet<_> = participants.entry(case.complaint.id()).or_default();
         known.extend(case.complaint.participants().iter().cloned());
     }
-    for (id, node) in &world.nodes {
+    for node in world.honest() {
+        let id = &node.id;
         for leaf in node.ledger.leaves.iter().filter(|leaf| leaf.entry.author != *id) {
             let Some(complaint) = leaf.entry.complaint else { continue };
             let disclosed =

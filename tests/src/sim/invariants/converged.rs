@@ -1,10 +1,10 @@
-//! When the network is quiet, every agency that should have a complaint has all its entries, with the public contents if it takes part; nothing
+//! When the network is quiet, every honest agency that should have a complaint has all its entries, with the public contents if it takes part; nothing
 //! waits, and nothing is unacknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId};
 use sinergi_proto::entry::{Body, CaseAct, ContentClass, Entry};
-use sinergi_proto::ids::{AgencyId, ComplaintId, EntryId};
 use sinergi_proto::wire;
 
 use super::Broken;
@@ -17,15 +17,16 @@ const NAME: &str = "converged";
 pub(super) fn check(world: &World) -> Result<(), Broken> {
     let mut whole: BTreeMap<ComplaintId, BTreeSet<EntryId>> = BTreeMap::new();
     let mut readers: BTreeMap<ComplaintId, (BTreeSet<AgencyId>, BTreeSet<AgencyId>)> = BTreeMap::new();
-    for node in world.nodes.values() {
+    for node in world.honest() {
         if node.state != State::Clear {
             return Err((NAME, format!("{} is {:?}", node.id, node.state)));
         }
         let waits = |(_, item): &&(_, Vec<u8>)| !builds_on_the_lost(world, item);
-        if let Some((header, _)) = node.ledger.deferred.values().find(waits) {
+        let waiting = node.ledger.deferred.values().find(waits).filter(|_| world.passes_everything_on());
+        if let Some((header, _)) = waiting {
             return Err((NAME, format!("an item of {} waits at {}", header.peer, node.id)));
         }
-        for peer in node.adjacent() {
+        for peer in node.adjacent().iter().filter(|peer| !world.is_liar(peer)) {
             let acknowledged = node.links.get(peer).and_then(|link| link.acknowledged);
             let Some(has) = acknowledged else { return Err((NAME, format!("{} is not linked with {peer}", node.id))) };
             let end = node.ledger.end();
@@ -41,9 +42,12 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
             observers.extend(node.charter().observers(complaint.participants()).into_iter().cloned());
         }
     }
+    if !world.passes_everything_on() {
+        return Ok(());
+    }
     for (complaint, entries) in &whole {
         let (participants, observers) = &readers[complaint];
-        for agency in participants.union(observers) {
+        for agency in participants.union(observers).filter(|agency| !world.is_liar(agency)) {
             let node = &world.nodes[agency];
             let has: BTreeSet<EntryId> = node
                 .ledger

@@ -7,12 +7,14 @@ use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
     let mut known = BTreeMap::new();
-    for (id, node) in &world.nodes {
+    for node in world.honest() {
+        let id = &node.id;
         for case in node.ledger.cases.values() {
             let complaint = &case.complaint;
             let standings: Vec<_> = complaint.timeline().map(|(id, _)| (id, complaint.standing(&id))).collect();
             let state = (complaint.custody().clone(), complaint.tip(), complaint.case().clone(), standings);
-            let first = known.entry((complaint.id(), complaint.digest())).or_insert_with(|| (id, state.clone()));
+            let first =
+                known.entry((complaint.id(), complaint.digest())).or_insert_with(|| (id.clone(), state.clone()));
             if first.1 != state {
                 return Err((
                     "equal_sets_equal_states",

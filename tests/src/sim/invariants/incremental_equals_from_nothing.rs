@@ -4,7 +4,8 @@ use super::Broken;
 use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
-    for (id, node) in &world.nodes {
+    for node in world.honest() {
+        let id = &node.id;
         let again = node.ledger.folded_from_nothing();
         for (complaint, case) in &node.ledger.cases {
             // The engine has grown its own, unless it has dropped it from memory.

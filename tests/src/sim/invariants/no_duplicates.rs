@@ -4,7 +4,8 @@ use super::Broken;
 use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
-    for (id, node) in &world.nodes {
+    for node in world.honest() {
+        let id = &node.id;
         if let Some(entry) = node.ledger.twice {
             return Err(("no_duplicates", format!("{id} has {entry} twice")));
         }

@@ -1,15 +1,33 @@
-//! Whatever machines and networks do, nothing that was ever shown to anybody proves anything against an honest agency.
+//! Whatever machines and networks do, nothing that was ever shown to anybody proves anything against an honest agency, and no node keeps evidence
+//! that an honest one is dishonest.
 //!
 //! One whose folder was set back, and that went on because nobody who knew better was heard in time, is found: it has signed two ledgers. Its
 //! operators restored a copy without `sinergi recover`, and an undeclared loss is a finding.
 
+use sinergi_proto::base::ids::AgencyId;
+
 use super::Broken;
 use crate::sim::world::World;
 
+const NAME: &str = "nobody_honest_is_accused";
+
 pub(super) fn check(world: &World) -> Result<(), Broken> {
-    let is_declared = |agency, epoch| !world.archive.undeclared.contains(&(agency, epoch));
-    match world.found.iter().find(|found| is_declared(found.accused.clone(), found.epoch)) {
-        Some(found) => Err(("nobody_honest_is_accused", format!("{}: {}", found.finding, found.text))),
-        None => Ok(()),
+    let is_honest = |agency: &AgencyId, epoch| {
+        !world.is_liar(agency) && !world.archive.undeclared.contains(&(agency.clone(), epoch))
+    };
+    if let Some(found) = world.found.iter().find(|found| is_honest(&found.accused, found.epoch)) {
+        return Err((NAME, format!("{}: {}", found.finding, found.text)));
     }
+    for node in world.honest() {
+        let accuser = &node.id;
+        for evidence in node.evidence().filter(|evidence| evidence.statement.finding.is_dishonest()) {
+            let statement = &evidence.statement;
+            let went_on = world.archive.undeclared.iter().any(|(agency, _)| *agency == statement.accused);
+            if !went_on && !world.is_liar(&statement.accused) {
+                let what = format!("{accuser} keeps evidence: {}: {}", statement.finding, statement.text);
+                return Err((NAME, what));
+            }
+        }
+    }
+    Ok(())
 }

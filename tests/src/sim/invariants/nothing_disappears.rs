@@ -5,7 +5,8 @@ use super::Broken;
 use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
-    for (id, node) in &world.nodes {
+    for node in world.honest() {
+        let id = &node.id;
         for leaf in &node.ledger.leaves {
             let Some(complaint) = leaf.entry.complaint else { continue };
             let standing = node.ledger.cases.get(&complaint).and_then(|case| case.complaint.standing(&leaf.entry.id));

@@ -6,7 +6,8 @@ use super::Broken;
 use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
-    for (id, node) in &world.nodes {
+    for node in world.honest() {
+        let id = &node.id;
         for case in node.ledger.cases.values() {
             let complaint = &case.complaint;
             let holder = &complaint.custody().holder;

@@ -6,10 +6,10 @@ use crate::sim::ledger::Acknowledged;
 use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
-    for (holder, node) in &world.nodes {
-        for Acknowledged { by, epoch, entry, leaf } in
-            node.ledger.receipts.iter().filter(|receipt| !world.lost.contains(&receipt.entry))
-        {
+    for node in world.honest() {
+        let holder = &node.id;
+        let counts = |receipt: &&Acknowledged| !world.lost.contains(&receipt.entry) && !world.is_liar(&receipt.by);
+        for Acknowledged { by, epoch, entry, leaf } in node.ledger.receipts.iter().filter(counts) {
             let ledger = &world.nodes[by].ledger;
             let holds = ledger.leaf_of(entry).is_some_and(|here| here == *leaf || *epoch != ledger.epoch);
             if !holds {

@@ -8,7 +8,8 @@ use super::Broken;
 use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
-    for (id, node) in &world.nodes {
+    for node in world.honest() {
+        let id = &node.id;
         for complaint in node.ledger.cases.values().map(|case| &case.complaint) {
             for (entry, known) in complaint.timeline() {
                 let Body::Custody { basis, act: CustodyAct::Accepted | CustodyAct::Returned { .. } } = &known.body

@@ -4,7 +4,8 @@ use super::Broken;
 use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
-    for (id, node) in &world.nodes {
+    for node in world.honest() {
+        let id = &node.id;
         for leaf in node.ledger.cases.values().flat_map(|case| case.erased_leaves()) {
             let leaf = node.ledger.leaf(leaf);
             if !leaf.contents.is_empty() {

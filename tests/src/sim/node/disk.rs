@@ -5,10 +5,11 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 
-use sinergi_proto::engine::{Answer, BatchNumber, Destroy, Input, NotTaken, Recheck, Record};
-use sinergi_proto::ids::{AgencyId, EntryId};
-use sinergi_proto::receipt::ItemResult;
+use sinergi_proto::base::ids::{AgencyId, EntryId};
+use sinergi_proto::engine::{Answer, BatchNumber, DeliveryError, Destroy, Input, Recheck, Record};
 use sinergi_proto::sync::{Done, End, Event, JobId};
+use sinergi_proto::transparency::receipt::ItemResult;
+use sinergi_proto::transparency::watch::VerifiedCheckpoint;
 
 use super::{Effect, Node, State};
 
@@ -33,6 +34,8 @@ pub(super) enum Waiter {
     WentBack(EntryId),
     /// The session with a peer over a connection, which waits for this job.
     Peer(AgencyId, u64, JobId),
+    /// The watch: the own ledger commits to these checkpoints.
+    Witness(Vec<(AgencyId, VerifiedCheckpoint)>),
 }
 
 /// A batch on its way.
@@ -48,9 +51,9 @@ pub(super) struct Flight {
 impl Node {
     /// Gives the engine an input; who waits is answered when the batch is applied.
     pub(super) fn decide(&mut self, input: Input, waiter: Waiter, now: u64) {
-        let wall = self.wall(now);
+        let clocks = self.clocks(now);
         let Some(engine) = &mut self.engine else { return };
-        let Ok(answer): Result<_, Infallible> = engine.handle(input, wall, &mut self.ledger, &mut self.batch);
+        let Ok(answer): Result<_, Infallible> = engine.handle(input, clocks, &mut self.ledger, &mut self.batch);
         if !matches!(waiter, Waiter::Nobody) {
             self.answers.push((waiter, answer.until_applied()));
         }
@@ -149,10 +152,13 @@ impl Node {
             (Waiter::Peer(peer, connection, job), Answer::Delivered(delivered)) => {
                 let done = match delivered {
                     Ok(results) => self.durable(Some(results)),
-                    Err(NotTaken::TooMuchWaits) => self.durable(None),
-                    Err(NotTaken::MayNotSign) => Done::Failed(End::Stopped),
+                    Err(DeliveryError::TooMuchDeferred) => self.durable(None),
+                    Err(DeliveryError::MayNotSign) => Done::Failed(End::Stopped),
                 };
                 self.committed(peer, connection, job, done);
+            }
+            (Waiter::Witness(newer), Answer::Witnessed(Ok(()))) => {
+                newer.into_iter().for_each(|(agency, noted)| self.watch.witnessed(&agency, noted.checkpoint));
             }
             _ => {}
         }

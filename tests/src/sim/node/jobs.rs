@@ -4,18 +4,17 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use data_encoding::BASE64;
-use sinergi_proto::checkpoint::Checkpoint;
-use sinergi_proto::cursor::Cursor;
-use sinergi_proto::ids::{AgencyId, LedgerIndex};
-use sinergi_proto::limits;
-use sinergi_proto::outbox::{GiveBack, Prepared, prepare};
-use sinergi_proto::receipt::{ItemResult, Receipt};
-use sinergi_proto::sync::{Adoption, CheckedAck, Done, End, Job, Looked, Owed, Recalled};
+use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
+use sinergi_proto::base::limits;
+use sinergi_proto::routing::cursor::Cursor;
+use sinergi_proto::routing::outbox::{GiveBack, Prepared, prepare};
+use sinergi_proto::sync::{Adoption, CheckedAck, CheckedCheckpoints, Done, End, Job, Owed, StoredPeer};
+use sinergi_proto::tlog::checkpoint::Checkpoint;
+use sinergi_proto::tlog::tree::leaf_hash;
+use sinergi_proto::transparency::receipt::{ItemResult, Receipt};
 use sinergi_proto::transparency::rollback_guard::{Compared, Extent, OwnTree, Proof, Sighting, Signer};
-use sinergi_proto::tree::{leaf_hash, nodes_needed};
-use sinergi_proto::watch::{Noted, Taken};
-use sinergi_proto::wire;
-use tlog_tiles::HashReader;
+use sinergi_proto::transparency::watch::{Taken, VerifiedCheckpoint};
+use sinergi_proto::wire::{self, accusation::Finding};
 
 use super::{Effect, Node};
 use crate::sim::ledger::ROOM;
@@ -25,11 +24,11 @@ impl Node {
     /// What a job comes to.
     pub(super) fn done(&mut self, peer: &AgencyId, job: Job, now: u64) -> Done {
         match job {
-            Job::Recall => Done::Recalled(Box::new(self.recalled(peer))),
+            Job::LoadPeer => Done::PeerLoaded(Box::new(self.stored_peer(peer))),
             Job::Compare { checkpoint, entry } => Done::Compared(self.conflict(peer, checkpoint, &entry, now)),
-            Job::Look { notes } => Done::Looked(self.looked(peer, notes, now)),
+            Job::CheckCheckpoints { notes } => Done::CheckpointsChecked(self.check_checkpoints(peer, notes, now)),
             Job::Gossip { after } => {
-                let (notes, reached) = self.watch.newer_than(after, peer, limits::CHECKPOINTS_TOLD);
+                let (notes, reached) = self.watch.newer_than(after, peer, limits::GOSSIP_CHECKPOINTS);
                 Done::Gossip { notes, reached }
             }
             Job::Reserve { .. } => Done::Reserved,
@@ -39,7 +38,7 @@ impl Node {
             }
             Job::CheckAck(ack) => Done::CheckedAck(self.check_receipt(peer, ack, now).map(Box::new)),
             Job::Read { from, end, give_back } => Done::Read(self.read(peer, from, end, give_back)),
-            Job::Prove(prove) => Done::Proved(self.prove(&prove)),
+            Job::Prove(prove) => Done::Proved(self.shown(peer, &prove)),
             // There is one charter.
             Job::Adopt { .. } => Done::Adopted(Adoption::InForce),
             // It is given to the writer.
@@ -47,27 +46,30 @@ impl Node {
         }
     }
 
-    fn recalled(&self, peer: &AgencyId) -> Recalled {
+    fn stored_peer(&self, peer: &AgencyId) -> StoredPeer {
         let memory = self.peers.get(peer);
-        Recalled {
+        StoredPeer {
             received: self.ledger.received.get(peer).copied(),
             receipted: self.ledger.receipted.get(peer).copied(),
             entry: self.ledger.newest_of(peer).map(|leaf| leaf.entry.signed.clone()).unwrap_or_default(),
             reset: self.ledger.reset_of(peer),
             checkpoint: self.watch.newest(peer).map(|newest| newest.note.clone()).unwrap_or_default(),
-            told: memory.map(|memory| memory.told).unwrap_or_default(),
+            gossiped: memory.map(|memory| memory.told).unwrap_or_default(),
             passed_on: memory.and_then(|memory| memory.passed_on),
         }
     }
 
     /// What a peer shows of this node's ledger is compared with the ledger.
     fn conflict(&mut self, peer: &AgencyId, checkpoint: Vec<u8>, entry: &[u8], now: u64) -> Option<String> {
+        if !self.heeds_its_guard() {
+            return None;
+        }
         let note = String::from_utf8(checkpoint).ok().filter(|note| note.len() <= limits::CHECKPOINT_BYTES);
         let mut found = None;
         for proof in note.map(Proof::Checkpoint).into_iter().chain([Proof::Entry(BASE64.encode(entry))]) {
             let signer = Signer { agency: &self.id, charters: &self.charters };
             let Ok(compared) = Compared::of(&proof, signer, &self.ledger);
-            let Some(compared) = compared.filter(|compared| compared.standing.is_conflict()) else { continue };
+            let Some(compared) = compared.filter(|compared| compared.relation.is_conflict()) else { continue };
             let sighting = Sighting { by: Some(peer.clone()), at: self.wall(now), proof };
             found.get_or_insert(sighting.describe(&compared, OwnTree::extent(&self.ledger)));
             self.set_back(sighting, now);
@@ -76,7 +78,7 @@ impl Node {
     }
 
     /// Takes the checkpoints that verify.
-    fn looked(&mut self, peer: &AgencyId, notes: Vec<Vec<u8>>, now: u64) -> Looked {
+    fn check_checkpoints(&mut self, peer: &AgencyId, notes: Vec<Vec<u8>>, now: u64) -> CheckedCheckpoints {
         let mut news = Vec::new();
         for note in notes {
             let Some(agency) = Checkpoint::agency_of(&note, FEDERATION) else { continue };
@@ -85,25 +87,31 @@ impl Node {
                 continue;
             }
             let Some(checkpoint) = self.check_checkpoint(&note, &agency, now) else { continue };
-            let is_news = self.watch_takes(&agency, Noted { checkpoint, note: note.clone() });
+            let is_news = self.watch_takes(&agency, VerifiedCheckpoint { checkpoint, note: note.clone() }, now);
             if is_news && agency == *peer {
                 news.push(note);
             }
         }
-        Looked { news, epoch: self.watch.newest(peer).map(|newest| newest.checkpoint.epoch) }
+        CheckedCheckpoints { news, epoch: self.watch.newest(peer).map(|newest| newest.checkpoint.epoch) }
     }
 
     /// A checkpoint that verified; whether it shows more than was known.
-    pub(super) fn watch_takes(&mut self, agency: &AgencyId, noted: Noted) -> bool {
+    pub(super) fn watch_takes(&mut self, agency: &AgencyId, noted: VerifiedCheckpoint, now: u64) -> bool {
         let epoch = noted.checkpoint.epoch;
         match self.watch.take(agency, noted) {
             Taken::Newest => true,
             Taken::Nothing | Taken::Back => false,
             Taken::Contradicts(finding) => {
-                self.effects.push(Effect::Accuse(agency.clone(), epoch, finding));
+                self.found(agency, epoch, *finding, now);
                 false
             }
         }
+    }
+
+    /// What the watch found of an agency is kept, and told to the world.
+    pub(super) fn found(&mut self, agency: &AgencyId, epoch: Epoch, finding: Finding, now: u64) {
+        self.keep_found(agency, finding.clone(), now);
+        self.effects.push(Effect::Accuse(agency.clone(), epoch, Box::new(finding)));
     }
 
     /// An agency's checkpoint, if it verifies and has a time that is not to come.
@@ -154,20 +162,6 @@ impl Node {
         let Ok(prepared) = prepare(&self.ledger, peer, from, self.head.max(end), give_back.as_ref(), ROOM);
         prepared
     }
-
-    /// Shows with which trees the present one begins.
-    fn prove(&self, prove: &wire::Prove) -> wire::Proof {
-        let refused = |refusal: String| wire::Proof { number: prove.number, refusal, ..Default::default() };
-        let Some(signed) = &self.signed else { return refused("nothing is signed".to_owned()) };
-        let numbers = match nodes_needed(signed.seen.size, &[], &prove.sizes) {
-            Ok(numbers) => numbers,
-            Err(error) => return refused(error.to_string()),
-        };
-        let hashes = self.ledger.read_hashes(&numbers).expect("within the tree");
-        let node = |(number, hash): (u64, tlog_tiles::Hash)| wire::TreeNode { number, hash: hash.0.to_vec() };
-        let nodes = numbers.into_iter().zip(hashes).map(node).collect();
-        wire::Proof { number: prove.number, checkpoint: signed.note.to_vec(), nodes, ..Default::default() }
-    }
 }
 
 impl OwnTree for crate::sim::ledger::Ledger {
@@ -185,7 +179,7 @@ impl OwnTree for crate::sim::ledger::Ledger {
         Ok(tlog_tiles::tree_hash(size, self).expect("a tree in memory").0)
     }
 
-    fn entry_at(&self, leaf: LedgerIndex) -> Result<sinergi_proto::ids::EntryId, Infallible> {
+    fn entry_at(&self, leaf: LedgerIndex) -> Result<sinergi_proto::base::ids::EntryId, Infallible> {
         Ok(self.leaf(leaf).entry.id)
     }
 }

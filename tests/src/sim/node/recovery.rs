@@ -1,9 +1,9 @@
 //! A new epoch: declared, filled with what the old ledger still holds; peers give back the rest.
 
+use sinergi_proto::base::ids::{AgencyId, Epoch};
 use sinergi_proto::engine::recovery::{OldLedger, Plan};
-use sinergi_proto::engine::{GuardState, Input, LeafHeader, OldEntry};
-use sinergi_proto::ids::{AgencyId, Epoch};
-use sinergi_proto::transparency::rollback_guard::{OwnTree, Signer};
+use sinergi_proto::engine::{Input, LeafHeader, OldEntry};
+use sinergi_proto::transparency::rollback_guard::{GuardState, OwnTree, Signer};
 use sinergi_proto::wire;
 
 use super::Node;

@@ -8,16 +8,18 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use prost::Message;
-use sinergi_proto::cursor::Cursor;
+use sinergi_proto::base::clock::Now;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::limits;
 use sinergi_proto::engine::{Delivery, Input, ReceiptHeader, SeenHeader};
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::limits;
+use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::sync::{
-    Action, AskId, Closing, Done, Event, GuardState, Job, JobId, Kept, Now, Opening, PeerChange, Question, Reply,
-    Session, Signed,
+    Action, AskId, Closing, Done, Event, Job, JobId, PeerChange, Question, Reply, Session, SessionConfig, SideRecord,
+    Signed,
 };
-use sinergi_proto::transparency::audit::recheck::{Recheck, Rechecked};
-use sinergi_proto::wire::Frame;
+use sinergi_proto::transparency::audit::consistency::{ConsistencyCheck, ConsistencyStep};
+use sinergi_proto::transparency::rollback_guard::GuardState;
+use sinergi_proto::wire::{self, Frame};
 
 use super::disk::Waiter;
 use super::{Effect, Node, State};
@@ -40,11 +42,19 @@ pub struct Link {
     /// The version of the watch that the session was told of.
     told_of: u64,
     /// Questions that the peer was asked.
-    asked: BTreeMap<AskId, Recheck>,
+    asked: BTreeMap<AskId, Asked>,
     /// The rooms of frames that are under way to the peer.
     sending: BTreeSet<JobId>,
     /// The rooms of frames that came from it and are not durable, with their bytes.
     receiving: BTreeMap<JobId, usize>,
+}
+
+/// What a question is for.
+pub(super) enum Asked {
+    /// The watch.
+    Recheck(ConsistencyCheck),
+    /// The audit that runs.
+    Audit,
 }
 
 /// What a node remembers of a peer while it runs.
@@ -69,7 +79,7 @@ impl Node {
     /// A connection is up.
     pub fn connected(&mut self, connection: u64, peer: &AgencyId, now: u64) {
         let checkpoint = if self.state == State::Clear { self.signed.as_ref() } else { self.ledger.recorded.as_ref() };
-        let opening = Opening {
+        let opening = SessionConfig {
             own: self.id.clone(),
             peer: peer.clone(),
             federation: FEDERATION.to_owned(),
@@ -112,6 +122,7 @@ impl Node {
 
     /// A frame has come.
     pub fn arrived(&mut self, connection: u64, peer: &AgencyId, frame: Frame, now: u64) {
+        let frame = self.believed(peer, frame);
         if let Some(link) = self.link(peer, connection) {
             link.inbound.push_back(frame);
             self.drain(now);
@@ -130,6 +141,7 @@ impl Node {
     pub fn work(&mut self, connection: u64, peer: &AgencyId, job: JobId, what: Job, now: u64) {
         if self.link(peer, connection).is_some() {
             let done = self.done(peer, what, now);
+            let done = self.bent(peer, done);
             self.hears(peer, connection, Event::Done(job, done), now);
         }
     }
@@ -173,17 +185,18 @@ impl Node {
                 continue;
             };
             if !is_asked(link) {
-                self.ask(&peer, connection, Recheck::new(peer.clone(), sizes));
+                let recheck = ConsistencyCheck::new(peer.clone(), sizes);
+                self.ask(&peer, connection, recheck.question(), Asked::Recheck(recheck));
             }
         }
         self.drain(now);
     }
 
-    fn ask(&mut self, peer: &AgencyId, connection: u64, recheck: Recheck) {
+    pub(super) fn ask(&mut self, peer: &AgencyId, connection: u64, prove: wire::Prove, asked: Asked) {
         self.asked += 1;
-        let (ask, question) = (AskId(self.asked), Question::Prove(recheck.question()));
+        let (ask, question) = (AskId(self.asked), Question::Prove(prove));
         if let Some(link) = self.link(peer, connection) {
-            link.asked.insert(ask, recheck);
+            link.asked.insert(ask, asked);
             self.events.push_back((peer.clone(), connection, Event::Ask(ask, question)));
         }
     }
@@ -236,13 +249,16 @@ impl Node {
 
     /// Sends what can leave now.
     fn send(&mut self, peer: &AgencyId, connection: u64, clocks: Now) {
-        let mut frames = Vec::new();
-        let Some(link) = self.link(peer, connection) else { return };
-        while link.in_transport < TRANSPORT_FRAMES && link.session.has_frame() {
-            frames.extend(link.session.next_frame(clocks));
-            link.in_transport += 1;
+        while let Some(link) = self.link(peer, connection)
+            && link.in_transport < TRANSPORT_FRAMES
+            && let Some(frame) = link.session.next_frame(clocks)
+        {
+            let said = self.said(peer, frame);
+            if let Some(link) = self.link(peer, connection) {
+                link.in_transport += said.len();
+            }
+            self.effects.extend(said.into_iter().map(|frame| Effect::Send(connection, peer.clone(), frame)));
         }
-        self.effects.extend(frames.into_iter().map(|frame| Effect::Send(connection, peer.clone(), frame)));
     }
 
     fn link(&mut self, peer: &AgencyId, connection: u64) -> Option<&mut Link> {
@@ -250,7 +266,7 @@ impl Node {
     }
 
     /// Both clocks of the node.
-    fn clocks(&self, now: u64) -> Now {
+    pub(super) fn clocks(&self, now: u64) -> Now {
         Now { wall_millis: self.wall(now), mono_nanos: now * 1_000_000 }
     }
 
@@ -265,16 +281,17 @@ impl Node {
                 self.take_room(peer, connection, id, &job);
                 self.effects.push(Effect::Work(connection, peer.clone(), id, Box::new(job)));
             }
-            Action::Keep(kept) => {
-                let input = input_of(peer, kept);
+            Action::Store(record) => {
+                let input = input_of(peer, record);
                 self.submissions.push_back(Submission { peer: peer.clone(), connection, input, job: None });
             }
-            Action::Answer(ask, reply) => self.answered(peer, connection, ask, reply),
-            Action::Saw(noted) => drop(self.watch_takes(peer, noted)),
+            Action::Answer(ask, reply) => self.answered(peer, connection, ask, reply, now),
+            Action::Saw(noted) => drop(self.watch_takes(peer, noted, now)),
             Action::Peer(change) => self.note(peer, connection, &change, now),
             Action::Close(close) => {
                 self.links.remove(peer);
                 self.effects.push(Effect::Close(connection, peer.clone(), close.end));
+                self.audit_lost_link(peer, connection, now);
             }
             Action::Release(room) => {
                 if let Some(link) = self.link(peer, connection) {
@@ -310,24 +327,32 @@ impl Node {
         }
     }
 
-    fn answered(&mut self, peer: &AgencyId, connection: u64, ask: AskId, reply: Reply) {
-        let Some(mut recheck) = self.link(peer, connection).and_then(|link| link.asked.remove(&ask)) else { return };
+    fn answered(&mut self, peer: &AgencyId, connection: u64, ask: AskId, reply: Reply, now: u64) {
+        match self.link(peer, connection).and_then(|link| link.asked.remove(&ask)) {
+            Some(Asked::Audit) => self.audit_answered(peer, reply, now),
+            Some(Asked::Recheck(recheck)) => self.rechecked(peer, connection, recheck, reply, now),
+            None => {}
+        }
+    }
+
+    fn rechecked(&mut self, peer: &AgencyId, connection: u64, mut recheck: ConsistencyCheck, reply: Reply, now: u64) {
         let Reply::Proof(proof) = reply else { return };
         let again = match proof.refusal.is_empty() {
             true => match recheck.answer(proof, &self.charters) {
-                Ok(Rechecked::Shown(tree, beginnings)) => {
+                Ok(ConsistencyStep::Shown(tree, beginnings)) => {
                     let epoch = tree.checkpoint.epoch;
-                    let finding = self.watch.answered(peer, *tree, beginnings);
-                    self.effects.extend(finding.map(|finding| Effect::Accuse(peer.clone(), epoch, Box::new(finding))));
+                    if let Some(finding) = self.watch.answered(peer, *tree, beginnings) {
+                        self.found(peer, epoch, finding, now);
+                    }
                     false
                 }
-                Ok(Rechecked::Again) => true,
+                Ok(ConsistencyStep::AskAgain) => true,
                 Err(_) => false,
             },
             false => recheck.refused(),
         };
         if again {
-            self.ask(peer, connection, recheck);
+            self.ask(peer, connection, recheck.question(), Asked::Recheck(recheck));
         }
     }
 
@@ -339,7 +364,7 @@ impl Node {
                     link.acknowledged = Some(*acknowledged);
                 }
             }
-            PeerChange::Told(version) => self.peers.entry(peer.clone()).or_default().told = *version,
+            PeerChange::Gossiped(version) => self.peers.entry(peer.clone()).or_default().told = *version,
             PeerChange::PassedOn(passed_on) => self.peers.entry(peer.clone()).or_default().passed_on = *passed_on,
             PeerChange::Linked { .. }
             | PeerChange::ClockOffset(_)
@@ -363,18 +388,23 @@ impl Node {
 }
 
 impl Link {
+    /// Whether one more question about the peer's ledger may be asked.
+    pub(super) fn takes_proof_questions(&self) -> bool {
+        self.session.takes_proof_questions()
+    }
+
     fn has_expired(&self, clocks: Now) -> bool {
         self.session.next_timeout().is_some_and(|timeout| timeout <= clocks.mono_nanos)
     }
 }
 
-fn input_of(peer: &AgencyId, kept: Kept) -> Input {
+fn input_of(peer: &AgencyId, record: SideRecord) -> Input {
     let peer = peer.clone();
-    match kept {
-        Kept::Receipt { at, cursor, refused, ack } => {
+    match record {
+        SideRecord::Receipt { at, cursor, refused, ack } => {
             Input::Receipt(ReceiptHeader { at, peer, cursor, refused }, ack.encode_to_vec())
         }
-        Kept::Seen { at, note } => {
+        SideRecord::Seen { at, note } => {
             assert!(note.len() <= limits::CHECKPOINT_BYTES, "a session keeps no note of {} bytes", note.len());
             Input::Seen(SeenHeader { at, peer }, note)
         }

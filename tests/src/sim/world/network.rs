@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand::RngExt;
 use sha2::Digest;
-use sinergi_proto::ids::AgencyId;
-use sinergi_proto::refusal::FaultCode;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::sync::End;
 use sinergi_proto::wire::Frame;
 use sinergi_proto::wire::frame::Kind;
@@ -117,7 +117,14 @@ impl World {
     pub(super) fn hang_up(&mut self, connection: u64, id: &AgencyId, peer: &AgencyId, end: &End) {
         let line = &self.lines[&Self::pair(id, peer)];
         let expected = [FaultCode::AheadOfLedger, FaultCode::TooMuchDeferred];
+        let with_liar = self.is_liar(peer) || self.is_liar(id);
+        if let End::Fault(code, _) = end
+            && self.is_liar(peer)
+        {
+            self.sent_away.insert((id.clone(), code.number()));
+        }
         if let End::Fault(code, reason) = end
+            && !with_liar
             && line.connection == Some(connection)
             && !line.is_disturbed
             && !expected.contains(code)

@@ -1,10 +1,14 @@
 //! What a run is given, and what it came to.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sinergi_proto::sync::Window;
+use sinergi_proto::transparency::evidence::Finding;
+
+use crate::sim::liars::LieKind;
 
 /// What one run is.
 #[derive(Clone, Copy, Debug)]
@@ -17,14 +21,18 @@ pub struct Plan {
     pub operations: usize,
     /// Faults in all.
     pub faults: usize,
+    /// The lie that one of the agencies tells.
+    pub lie: Option<&'static LieKind>,
 }
 
 impl Plan {
-    /// The plan of a seed: 7 agencies mostly, up to `most` now and then.
+    /// The plan of a seed: 7 agencies mostly, up to `most` now and then; one seed in four has a liar.
     pub fn of(seed: u64, most: usize) -> Self {
         let mut rng = StdRng::seed_from_u64(seed ^ 0x5eed);
         let nodes = if rng.random_ratio(1, 8) { rng.random_range(7..=most.max(7)) } else { rng.random_range(7..=9) };
-        Self { seed, nodes, operations: 100 + nodes * 12, faults: rng.random_range(0..40) }
+        let faults = rng.random_range(0..40);
+        let lie = rng.random_ratio(1, 4).then(|| LieKind::draw(&mut rng));
+        Self { seed, nodes, operations: 100 + nodes * 12, faults, lie }
     }
 
     /// The windows of the links of one node after the other. In half of the runs they are so small that they fill all the time, and those of two
@@ -53,8 +61,23 @@ pub struct Report {
     pub recovered: usize,
     /// What is proven of agencies that went on with a ledger that was set back.
     pub undeclared: usize,
+    /// What became of the lie, if one was told.
+    pub told: Option<Told>,
     /// Over everything that happened.
     pub trace: [u8; 32],
+}
+
+/// What became of a lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it reached somebody who must find it.
+    pub was_told: bool,
+    /// What honest nodes keep as evidence against the liar.
+    pub findings: BTreeSet<Finding>,
+    /// The codes with which they ended links with the liar.
+    pub faults: BTreeSet<u32>,
 }
 
 /// An invariant that does not hold.
@@ -62,6 +85,8 @@ pub struct Report {
 pub struct Failure {
     /// The plan.
     pub seed: u64,
+    /// The lie that was told.
+    pub lie: Option<&'static str>,
     /// Virtual time since the beginning, in milliseconds.
     pub at: u64,
     /// Which.
@@ -77,6 +102,7 @@ impl fmt::Display for Failure {
             f,
             "seed {} after {seconds} s: {}: {}\n  cargo run --release -p sinergi-tests --bin sim -- --seeds 1 --from {}",
             self.seed, self.invariant, self.what, self.seed
-        )
+        )?;
+        self.lie.map_or(Ok(()), |lie| write!(f, " --liar {lie}"))
     }
 }

@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 use sha2::Digest;
-use sinergi_proto::ids::{AgencyId, EntryId};
+use sinergi_proto::base::ids::{AgencyId, EntryId};
 
 use super::network::Pair;
 use super::{BOOT, CONVERGE, Event, MINUTE, World};
@@ -94,7 +94,9 @@ impl World {
 
     /// The node's folder is replaced by the older copy, if there is one.
     pub(super) fn restore(&mut self, id: &AgencyId, lasts: u64) {
-        let Some(copy) = self.copies.remove(id) else { return self.crash(id, lasts) };
+        // What a liar goes back to is the lie's business.
+        let copy = self.copies.remove(id).filter(|_| !self.is_liar(id));
+        let Some(copy) = copy else { return self.crash(id, lasts) };
         if self.nodes[id].state == State::SetBack {
             return;
         }
@@ -106,7 +108,7 @@ impl World {
         let gone: Vec<EntryId> = node.ledger.leaves.iter().map(|leaf| leaf.entry.id).filter(is_gone).collect();
         node.ledger = copy;
         for entry in gone {
-            if self.nodes.values().all(|node| node.ledger.leaf_of(&entry).is_none()) {
+            if self.honest().all(|node| node.ledger.leaf_of(&entry).is_none()) {
                 self.lost.insert(entry);
             }
         }

@@ -1,9 +1,11 @@
-//! The folder of an export. It must not know the format of tiles: it puts files under the paths that the node gives.
+//! The folder of an export.
+//!
+//! Must not know the format of tiles: it writes files to the paths that the node gives.
 //!
 //! Invariants:
-//! - a file is there as a whole or not at all, and one that holds the same bytes already is not touched;
-//! - the checkpoint is put there when everything else is on the disk, and what the one before it needed goes away after that, so that
-//!   what the checkpoint covers is never missing, even after a power loss;
+//! - a file is written completely or not at all, and a file that has the same bytes already is not changed;
+//! - the checkpoint is written when everything else is on the disk, and files that only the checkpoint before needed are removed after that, so
+//!   that no file that the checkpoint covers is ever missing, even after a power loss;
 //! - nothing is written outside the folder.
 
 use std::fs::{self, File, Permissions};
@@ -11,34 +13,34 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use sinergi_proto::limits;
-use sinergi_proto::wire::TileFile;
+use sinergi_proto::base::limits;
+use sinergi_proto::operator_api::TileFile;
 
 use crate::failure::Failure;
 
 /// The path of the signed note.
 pub(super) const CHECKPOINT: &str = "checkpoint";
-/// They are made to be served: readable as far as the user's umask lets them.
+/// The mode of the files. They are public, so only the user's umask limits it.
 const MODE: u32 = 0o666;
 
-/// What became of a file.
+/// The result of writing a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Written {
-    /// It was written.
+    /// The file was written.
     Now,
-    /// It was there already.
+    /// The file existed already, with the same bytes.
     Before,
 }
 
 /// The folder.
 pub(super) struct Folder {
     path: PathBuf,
-    /// Folders of partial tiles that are full now: at most one a level, and one of entries.
+    /// Folders of partial tiles that are full now: at most one per level, and one of entries.
     outgrown: Vec<PathBuf>,
 }
 
 impl Folder {
-    /// Makes the folder if it is not there.
+    /// Creates the folder if it does not exist.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         fs::create_dir_all(path).map_err(|error| cannot("make the folder", path, error))?;
         Ok(Self { path: path.to_owned(), outgrown: Vec::new() })
@@ -55,7 +57,7 @@ impl Folder {
         }
     }
 
-    /// Puts a file there.
+    /// Writes a file.
     pub(super) fn put(&mut self, file: &TileFile) -> Result<Written, Failure> {
         let path = self.inside(&file.path)?;
         let written = self.write(&path, &file.data)?;
@@ -67,7 +69,7 @@ impl Folder {
         Ok(written)
     }
 
-    /// Puts the checkpoint there, behind everything else, and removes the partial tiles that are full now.
+    /// Writes the checkpoint after everything else, and then removes the partial tiles that are full now.
     pub(super) fn publish(self, note: &[u8]) -> Result<(), Failure> {
         self.sync()?;
         self.write(&self.path.join(CHECKPOINT), note)?;
@@ -97,7 +99,7 @@ impl Folder {
         Ok(Written::Now)
     }
 
-    /// A path of the tree, in this folder.
+    /// The path of a file of the tree in this folder. Fails if it would be outside.
     fn inside(&self, path: &str) -> Result<PathBuf, Failure> {
         let relative = Path::new(path);
         let is_inside = relative.components().all(|part| matches!(part, Component::Normal(_)));
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_tile_takes_the_place_of_its_partial_ones_once_the_checkpoint_is_there() {
+    fn a_full_tile_replaces_its_partial_ones_once_the_checkpoint_is_written() {
         let dir = tempfile::tempdir().expect("a folder");
         let tiles = dir.path().join("new/tiles");
         let mut folder = Folder::open(&tiles).expect("made");
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_written_again_only_if_it_holds_something_else() {
+    fn a_file_is_written_again_only_if_its_bytes_differ() {
         let dir = tempfile::tempdir().expect("a folder");
         let mut folder = Folder::open(dir.path()).expect("there");
         let full = file("tile/0/000", b"full", true);
@@ -189,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_names_the_path_and_what_to_do() {
+    fn the_error_for_a_failed_write_names_the_path_and_gives_advice() {
         let dir = tempfile::tempdir().expect("a folder");
         fs::write(dir.path().join("tile"), b"a file").expect("written");
         let mut folder = Folder::open(dir.path()).expect("there");

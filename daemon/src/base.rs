@@ -1,0 +1,9 @@
+//! What every part of the daemon may use: the wall clock, alarms, logs, chains of errors in words, and replacing a file durably.
+//!
+//! Must not know any other part.
+
+pub mod alarms;
+pub mod causes;
+pub(crate) mod durable;
+pub mod telemetry;
+pub mod time;

@@ -1,0 +1,42 @@
+//! The one home of the clocks.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sinergi_proto::base::clock::Now;
+use tokio::time::Instant;
+
+/// Milliseconds since 1970. A clock before 1970 reads as 0, and then authors nothing: entries must exceed their parents'.
+pub fn now_millis() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "this is its one home")]
+    let now = SystemTime::now();
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Both clocks, as a machine of the protocol is given them: that of the wall, and one that only goes forward since the machine was opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Clocks {
+    began: Instant,
+}
+
+impl Clocks {
+    /// Clocks that begin now.
+    pub fn start() -> Self {
+        Self { began: Instant::now() }
+    }
+
+    /// The time of the next input.
+    pub fn now(&self) -> Now {
+        Now { wall_millis: now_millis(), mono_nanos: self.mono_nanos() }
+    }
+
+    /// Nanoseconds since they began.
+    pub fn mono_nanos(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// The moment so long after they began.
+    pub fn after(&self, wait: Duration) -> Instant {
+        self.began + wait
+    }
+}

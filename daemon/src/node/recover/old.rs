@@ -1,0 +1,142 @@
+//! Reads an old ledger for [`TakeOver`], and gives what it hands over to the writer of the new one, as if peers delivered it.
+//!
+//! Decides nothing: what is taken, and in which order, is decided in [`sinergi_proto::engine::recovery`].
+
+use bytes::Bytes;
+use prost::Message;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::engine::recovery::{LeafContents, OldContent, OldEntry as Given, OldRecord, TakeOver, TakenOver};
+use sinergi_proto::engine::{CursorHeader, LeafHeader, OldEntry};
+use sinergi_proto::wire;
+
+use crate::signature_checks::receive_items;
+use crate::storage::charters::Directory;
+use crate::storage::ledger::{LedgerReader, Position, Record};
+use crate::storage::record_codec::{ContentHeader, Header};
+use crate::writer::{Received, Writer, WriterError};
+
+type Taking = TakeOver<LeafHeader, Position>;
+
+/// The ledger of an epoch that is over.
+pub(super) struct OldLedger {
+    reader: LedgerReader,
+    /// It opens: its leaves and their contents can be looked up.
+    is_whole: bool,
+    federation: String,
+    directory: Directory,
+}
+
+impl OldLedger {
+    pub(super) fn new(reader: LedgerReader, is_whole: bool, federation: String, directory: Directory) -> Self {
+        Self { reader, is_whole, federation, directory }
+    }
+
+    /// Gives everything to the writer. `progress` hears how many entries of how many were given.
+    pub(super) fn take_over(
+        &self,
+        writer: &mut Writer,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<TakenOver, WriterError> {
+        let total = self.reader.size();
+        let mut taking = Taking::new(self.is_whole);
+        let mut records = self.reader.records_from(self.reader.start());
+        while let Some(record) = records.next() {
+            match record {
+                Ok(record) => taking.read(self.read(record).unwrap_or(OldRecord::Unreadable)),
+                Err(error) => {
+                    tracing::warn!(%error, "passed over a damaged record of the old ledger");
+                    taking.read(OldRecord::Unreadable);
+                    if records.pass_over_damage().is_none() && !records.pass_to_next_record() {
+                        break;
+                    }
+                }
+            }
+            if taking.is_full() {
+                self.give(&mut taking, writer)?;
+                progress(taking.given(), total);
+            }
+        }
+        self.give(&mut taking, writer)?;
+        self.give_waiting(&mut taking, writer)?;
+        progress(total, total);
+        let taken = taking.end();
+        if !taken.cursors.is_empty() {
+            let cursors = taken.cursors.iter().cloned().map(|(peer, cursor)| CursorHeader { peer, cursor });
+            writer.take_over_cursors(cursors.collect())?;
+        }
+        Ok(taken)
+    }
+
+    /// A record, decoded; `None`: it cannot be.
+    fn read(&self, record: Record) -> Option<OldRecord<LeafHeader, Position>> {
+        Some(match Header::of(&record).ok()? {
+            Header::Leaf(note) => {
+                let leaf = record.leaf()?;
+                let (contents, relays) = (self.contents(&record), note.relays);
+                OldRecord::Leaf { leaf, signed_entry: Bytes::from(record.body), relays, contents, note }
+            }
+            Header::Content(_) if !self.is_whole => {
+                let leaf = record.leaf()?;
+                old_content(&record).map_or(OldRecord::Other, |content| OldRecord::Content(leaf, content))
+            }
+            Header::Cursor(CursorHeader { peer, cursor }) => OldRecord::Cursor(peer, cursor),
+            Header::Deferred(header) => {
+                OldRecord::Deferred { item: header.item, peer: header.peer, at: record.position }
+            }
+            Header::DeferredDone(header) => OldRecord::Settled(header.item),
+            _ => OldRecord::Other,
+        })
+    }
+
+    fn contents(&self, leaf: &Record) -> LeafContents {
+        let Some(leaf) = leaf.leaf().filter(|_| self.is_whole) else { return LeafContents::CameBefore };
+        match self.reader.contents(leaf) {
+            Ok(contents) => LeafContents::Found(contents.iter().filter_map(old_content).collect()),
+            Err(error) => {
+                tracing::warn!(%leaf, %error, "a text of the old ledger cannot be read");
+                LeafContents::Unreadable
+            }
+        }
+    }
+
+    fn give(&self, taking: &mut Taking, writer: &mut Writer) -> Result<(), WriterError> {
+        let (headers, items): (Vec<_>, Vec<_>) =
+            taking.take_group().into_iter().map(|Given { item, note }| (note, item)).unzip();
+        let received = self.receive(items);
+        let entries = headers.into_iter().zip(received).map(|(header, received)| OldEntry { header, received });
+        taking.became_leaves(writer.take_over(entries.collect())?);
+        Ok(())
+    }
+
+    fn give_waiting(&self, taking: &mut Taking, writer: &mut Writer) -> Result<(), WriterError> {
+        for (peer, position) in taking.take_deferred() {
+            let item =
+                self.reader.record(position).ok().and_then(|record| wire::Item::decode(Bytes::from(record.body)).ok());
+            let Some(item) = item else {
+                taking.read(OldRecord::Unreadable);
+                continue;
+            };
+            let header = waiting_header(peer, item.relays);
+            let received = self.receive(vec![item]).into_iter();
+            writer.take_over(received.map(|received| OldEntry { header: header.clone(), received }).collect())?;
+        }
+        Ok(())
+    }
+
+    fn receive(&self, items: Vec<wire::Item>) -> Vec<Received> {
+        receive_items(items, &self.federation, &self.directory.charters())
+    }
+}
+
+/// The header of an item that is no leaf yet.
+fn waiting_header(peer: AgencyId, relays: u32) -> LeafHeader {
+    LeafHeader { at: 0, from: Some(peer), relays, routes: Vec::new(), unreachable: Vec::new(), external: None }
+}
+
+/// A content record, decoded; `None`: it holds none.
+fn old_content(record: &Record) -> Option<OldContent> {
+    let Header::Content(ContentHeader { commitment, .. }) = Header::of(record).ok()? else { return None };
+    let (salt, data) = record.body.split_first_chunk::<32>()?;
+    let content = wire::Content { commitment, salt: salt.to_vec(), data: Bytes::copy_from_slice(data) };
+    Some(OldContent { content, is_erased: record.erased })
+}

@@ -1,0 +1,100 @@
+//! Links with peers: dialled and waited for, one at a time for each peer, over mutually authenticated TLS.
+//!
+//! Executes what [`sinergi_proto::sync::Session`] says; decides nothing about entries.
+//!
+//! ```text
+//! accept.rs        TcpListener -> TLS (bounded in time and number) -> gRPC   waited for
+//! handshakes.rs    places for connections whose handshake has not ended
+//! dial.rs          endpoint -> TLS -> gRPC, with backoff without end         dialled
+//! failures.rs      why a call or a stream failed, in words                    both
+//! session.rs       runs a session over one stream                            both
+//! idle_timeout.rs  a connection on which nothing is heard ends               both
+//! proof_server.rs  answering questions of peers about the own ledger
+//! watch.rs         watching the checkpoints that peers show and pass on
+//! budget.rs        room in memory that all links share
+//! clocks.rs        whether this node's clock agrees with its peers'
+//! proof_client.rs  asking a peer about its ledger
+//! peer.rs          what is known of a peer: shown to operators, and the slot that one session holds
+//! ```
+//!
+//! Invariants:
+//! - the agency comes from the certificate, never from a message;
+//! - a peer has one session; a second one takes its place or is turned away by a rule that both sides share;
+//! - only an application-level answer (its Hello) counts as success.
+
+mod accept;
+mod budget;
+mod clocks;
+mod dial;
+mod failures;
+mod handshakes;
+mod idle_timeout;
+mod peer;
+mod proof_client;
+pub(crate) mod proof_server;
+mod service;
+mod session;
+pub mod watch;
+
+pub use accept::{listen, serve};
+pub use budget::Budget;
+pub use clocks::PeerClocks;
+pub use dial::keep_linked;
+pub use peer::{Peer, PeerSnapshot, Peers};
+pub use proof_client::Unanswered;
+pub use session::{CharterAdoption, Incoming, Outgoing, Receipts, SessionParts, Start, run_sessions};
+
+use std::time::Duration;
+
+use sinergi_config::{Config, Federation};
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::sync::End;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::transport::tls::{Credentials, SharedAuthorities};
+
+/// How connections with peers come about, whoever dials: as whom, under which certificates, and where their sessions are run. Cheap to clone.
+#[derive(Clone)]
+pub struct Connections {
+    own: AgencyId,
+    federation: Federation,
+    idle: Duration,
+    credentials: Credentials,
+    authorities: SharedAuthorities,
+    peers: Peers,
+    sessions: mpsc::Sender<Start>,
+    stop: CancellationToken,
+}
+
+impl Connections {
+    /// Connections of this node with `peers`, under its certificate and the `authorities` of the charter. Each that comes about is handed to
+    /// `sessions`.
+    pub fn new(
+        config: &Config,
+        credentials: Credentials,
+        authorities: SharedAuthorities,
+        peers: Peers,
+        sessions: mpsc::Sender<Start>,
+        stop: CancellationToken,
+    ) -> Self {
+        let (own, federation, idle) = (config.agency.clone(), config.federation.clone(), config.link.idle);
+        Self { own, federation, idle, credentials, authorities, peers, sessions, stop }
+    }
+}
+
+/// Why a link ended or did not come about.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// No connection.
+    #[error("cannot connect to {endpoint}: {reason}")]
+    Connect {
+        /// Where to.
+        endpoint: String,
+        /// Why not, down to the certificate.
+        reason: String,
+    },
+    /// It has ended.
+    #[error(transparent)]
+    Ended(#[from] End),
+}

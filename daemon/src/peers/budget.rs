@@ -1,0 +1,173 @@
+//! Room in memory that all links share in one direction, given to them in fair shares.
+//!
+//! Invariants:
+//! - all links together never hold more than the budget;
+//! - a link that holds something gets more only while at least as much as it holds stays free: however many links never drain, there is room
+//!   for the others;
+//! - a link that holds nothing waits for room alone, in the order of asking, and before every link that holds something;
+//! - who waits can give up, and leaves nothing behind.
+//!
+//! The second rule is that of a switch's shared buffer (Choudhury and Hahne, "Dynamic queue length thresholds"): N links that take all they
+//! can get end up with 1/(N + 1) of the budget each, and leave as much.
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+/// Room is counted in KiB: a semaphore counts in 32 bits on some platforms.
+const UNIT: usize = 1024;
+
+/// Room that all links share. Cheap to clone.
+#[derive(Clone)]
+pub struct Budget {
+    room: Arc<Semaphore>,
+    freed: Arc<Notify>,
+}
+
+/// What one link holds of it, for one frame; given back when dropped.
+pub(super) struct Share {
+    permit: Option<OwnedSemaphorePermit>,
+    freed: Arc<Notify>,
+}
+
+impl Budget {
+    /// Room for so many bytes.
+    pub fn of(bytes: usize) -> Self {
+        Self { room: Arc::new(Semaphore::new(bytes / UNIT)), freed: Arc::default() }
+    }
+
+    /// Waits for room for `bytes` more, for a link that holds `held`.
+    pub(super) async fn share(&self, bytes: usize, held: usize) -> Share {
+        let (units, held) = (bytes.div_ceil(UNIT), held.div_ceil(UNIT));
+        if held > 0 {
+            self.has_free(units + held).await;
+        }
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room).acquire_many_owned(units).await;
+        let permit = room.expect("the semaphore is never closed");
+        Share { permit: Some(permit), freed: Arc::clone(&self.freed) }
+    }
+
+    async fn has_free(&self, units: usize) {
+        loop {
+            // Before the look: what is freed in between wakes it.
+            let freed = self.freed.notified();
+            // Units that are put aside for one who waits in line do not count as available.
+            if self.room.available_permits() >= units {
+                return;
+            }
+            freed.await;
+        }
+    }
+}
+
+impl Share {
+    /// What it holds.
+    pub(super) fn bytes(&self) -> usize {
+        self.permit.as_ref().map_or(0, |permit| permit.num_permits() * UNIT)
+    }
+
+    /// Gives back what is more than `bytes`.
+    pub(super) fn shrink_to(&mut self, bytes: usize) {
+        let Some(permit) = &mut self.permit else { return };
+        let more = permit.num_permits().saturating_sub(bytes.div_ceil(UNIT));
+        drop(permit.split(more));
+        self.freed.notify_waiters();
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        // First the room, then the word of it.
+        drop(self.permit.take());
+        self.freed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::FutureExt;
+    use futures_util::poll;
+    use sinergi_proto::base::limits;
+
+    use super::*;
+
+    const FRAME: usize = limits::DELIVER_TARGET_BYTES;
+
+    fn held(shares: &[Share]) -> usize {
+        shares.iter().map(Share::bytes).sum()
+    }
+
+    /// So many links that take frame after frame, turn by turn, until no one gets any more.
+    fn links_that_never_drain(budget: &Budget, count: usize, frame: usize) -> Vec<Vec<Share>> {
+        let mut links: Vec<Vec<Share>> = (0..count).map(|_| Vec::new()).collect();
+        loop {
+            let mut got = false;
+            for link in &mut links {
+                if let Some(share) = budget.share(frame, held(link)).now_or_never() {
+                    link.push(share);
+                    got = true;
+                }
+            }
+            if !got {
+                return links;
+            }
+        }
+    }
+
+    // Outside a runtime: tokio's would make a task that is served so often pause.
+    #[test]
+    fn however_many_links_never_drain_all_hold_no_more_than_the_budget_and_one_more_finds_room() {
+        for count in [1, 15, 63, limits::INBOUND_CONNECTIONS - 1] {
+            let budget = Budget::of(limits::ALL_WINDOWS_BYTES);
+            let links = links_that_never_drain(&budget, count, FRAME);
+            let all: usize = links.iter().map(|link| held(link)).sum();
+            assert!(all <= limits::ALL_WINDOWS_BYTES, "{count} links hold {all} bytes");
+            assert!(links.iter().all(|link| !link.is_empty()), "each of {count} links has a frame");
+            assert!(budget.share(FRAME, 0).now_or_never().is_some(), "no room beside {count} links that never drain");
+        }
+    }
+
+    #[test]
+    fn a_single_link_gets_its_whole_window() {
+        let budget = Budget::of(limits::ALL_WINDOWS_BYTES);
+        let link = links_that_never_drain(&budget, 1, limits::DELIVER_BYTES);
+        assert!(held(&link[0]) >= limits::LINK_WINDOW_BYTES);
+    }
+
+    #[test]
+    fn a_link_that_drains_goes_on_beside_those_that_never_do() {
+        let budget = Budget::of(limits::ALL_WINDOWS_BYTES);
+        let _stuck = links_that_never_drain(&budget, 200, FRAME);
+        for _ in 0..1000 {
+            let mut share = budget.share(FRAME, 0).now_or_never().expect("room at every turn");
+            share.shrink_to(FRAME / 2);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_holds_nothing_comes_before_who_holds_something_and_both_get_room_in_the_end() {
+        let budget = Budget::of(8 * UNIT);
+        let mut first = budget.share(7 * UNIT, 0).await;
+        let mut more = pin!(budget.share(UNIT, 2 * UNIT));
+        let mut other = pin!(budget.share(4 * UNIT, 0));
+        assert!(poll!(&mut more).is_pending() && poll!(&mut other).is_pending());
+        first.shrink_to(4 * UNIT);
+        assert!(poll!(&mut more).is_pending(), "what is free is the other's");
+        assert!(poll!(&mut other).is_ready());
+        drop(first);
+        assert!(poll!(&mut more).is_ready());
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_leaves_nothing_behind() {
+        let budget = Budget::of(8 * UNIT);
+        let first = budget.share(6 * UNIT, 0).await;
+        assert!(budget.share(5 * UNIT, 0).now_or_never().is_none());
+        assert!(budget.share(2 * UNIT, UNIT).now_or_never().is_none());
+        drop(first);
+        assert!(budget.share(8 * UNIT, 0).now_or_never().is_some());
+    }
+}

@@ -1,0 +1,135 @@
+//! Connections whose handshake has not ended: a bounded number of places, which nobody can keep from the others.
+//!
+//! It must not know what a handshake is.
+//!
+//! Invariants:
+//! - a new connection always gets a place: in a full house the oldest one of the source that has most gives up its own;
+//! - so whoever comes from a source of its own is displaced by nobody, as long as some other source has two places.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+/// The places. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Handshakes {
+    most: usize,
+    taken: Arc<Mutex<Taken>>,
+}
+
+/// The places that are taken, oldest first.
+#[derive(Default)]
+struct Taken {
+    next_number: u64,
+    places: VecDeque<(u64, IpAddr, CancellationToken)>,
+}
+
+/// A place; given up when dropped.
+pub(super) struct Place {
+    number: u64,
+    /// It was given to somebody else: the connection must end.
+    pub(super) displaced: CancellationToken,
+    taken: Arc<Mutex<Taken>>,
+}
+
+impl Handshakes {
+    /// So many places.
+    pub(super) fn of(most: usize) -> Self {
+        Self { most, taken: Arc::default() }
+    }
+
+    /// A place for a connection that comes from this address.
+    pub(super) fn place(&self, from: IpAddr) -> Place {
+        let displaced = CancellationToken::new();
+        let mut taken = self.taken.lock();
+        if taken.places.len() >= self.most {
+            taken.displace();
+        }
+        let number = taken.next_number;
+        taken.next_number += 1;
+        taken.places.push_back((number, source_of(from), displaced.clone()));
+        Place { number, displaced, taken: Arc::clone(&self.taken) }
+    }
+}
+
+impl Taken {
+    /// Takes a place from the source that has most.
+    fn displace(&mut self) {
+        let mut counts = HashMap::<IpAddr, usize>::new();
+        for (_, source, _) in &self.places {
+            *counts.entry(*source).or_default() += 1;
+        }
+        let most = counts.values().max().copied().unwrap_or(0);
+        let oldest = self.places.iter().position(|(_, source, _)| counts[source] == most);
+        if let Some((.., displaced)) = oldest.and_then(|oldest| self.places.remove(oldest)) {
+            displaced.cancel();
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.taken.lock().places.retain(|(number, ..)| *number != self.number);
+    }
+}
+
+/// One source is one IPv4 address, or one IPv6 network of 64 bits: whoever has one address of it has all.
+fn source_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(handshakes: &Handshakes, addresses: &[&str]) -> Vec<Place> {
+        addresses.iter().map(|address| handshakes.place(address.parse().expect("an address"))).collect()
+    }
+
+    fn displaced(places: &[Place]) -> Vec<bool> {
+        places.iter().map(|place| place.displaced.is_cancelled()).collect()
+    }
+
+    #[test]
+    fn in_a_full_house_the_oldest_of_the_source_that_has_most_gives_up_its_place() {
+        let handshakes = Handshakes::of(4);
+        let places = from(&handshakes, &["10.0.0.1", "10.0.0.2", "10.0.0.2", "10.0.0.3"]);
+        assert_eq!(displaced(&places), [false; 4]);
+        let more = from(&handshakes, &["10.0.0.4"]);
+        assert_eq!((displaced(&places), displaced(&more)), (vec![false, true, false, false], vec![false]));
+    }
+
+    #[test]
+    fn however_many_come_from_one_source_they_displace_each_other_alone() {
+        let handshakes = Handshakes::of(4);
+        let others = from(&handshakes, &["10.0.0.1", "2001:db8::1"]);
+        // Written in two ways.
+        let flood: Vec<_> = (0..100).flat_map(|_| from(&handshakes, &["10.0.0.9", "::ffff:10.0.0.9"])).collect();
+        assert_eq!(displaced(&others), [false; 2]);
+        assert_eq!(displaced(&flood).into_iter().filter(|displaced| !displaced).count(), 2);
+    }
+
+    #[test]
+    fn all_addresses_of_one_network_of_64_bits_are_one_source() {
+        let handshakes = Handshakes::of(3);
+        let others = from(&handshakes, &["2001:db8:0:1::1"]);
+        let flood: Vec<_> = (0..100).flat_map(|n| from(&handshakes, &[&format!("2001:db8::{n:x}:1")])).collect();
+        assert_eq!(displaced(&others), [false]);
+        assert_eq!(displaced(&flood).into_iter().filter(|displaced| !displaced).count(), 2);
+    }
+
+    #[test]
+    fn a_handshake_that_has_ended_leaves_its_place() {
+        let handshakes = Handshakes::of(2);
+        let mut places = from(&handshakes, &["10.0.0.1", "10.0.0.1"]);
+        drop(places.remove(0));
+        from(&handshakes, &["10.0.0.2"]);
+        assert_eq!(displaced(&places), [false]);
+    }
+}

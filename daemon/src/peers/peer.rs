@@ -1,0 +1,267 @@
+//! What is known of a peer, for operators; and the slot that one session at a time holds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
+use sinergi_config::Endpoint;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::limits;
+use sinergi_proto::routing::cursor::Cursor;
+use sinergi_proto::sync::PeerChange;
+use sinergi_proto::wire;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::base::time::now_millis;
+
+/// The adjacent peers, as configured.
+#[derive(Clone, Default)]
+pub struct Peers(Arc<BTreeMap<AgencyId, Arc<Peer>>>);
+
+/// One adjacent peer.
+pub struct Peer {
+    /// Who it is.
+    pub agency: AgencyId,
+    /// Where to dial it; `None`: it is waited for.
+    pub endpoint: Option<Endpoint>,
+    state: Mutex<PeerSnapshot>,
+    slot: Mutex<Option<Holder>>,
+    linked: watch::Sender<bool>,
+    /// Room for its connections.
+    pub(super) connections: Arc<Semaphore>,
+    /// Room for its questions that are being answered.
+    pub(super) proving: Arc<Semaphore>,
+}
+
+/// What is known of a peer. Times are milliseconds since 1970; 0: none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerSnapshot {
+    /// Since when it is linked.
+    pub linked_since: u64,
+    /// Whether a connection is being made.
+    pub connecting: bool,
+    /// Its last application-level answer.
+    pub last_success: u64,
+    /// The first failure since then.
+    pub first_failure: u64,
+    /// What failed last.
+    pub last_error: String,
+    /// When it is dialled again.
+    pub next_retry: u64,
+    /// The cursor of the last frame sent to it.
+    pub sent: Option<Cursor>,
+    /// Up to where it has our ledger.
+    pub acknowledged: Option<Cursor>,
+    /// When its certificate expires.
+    pub certificate_expires: u64,
+    /// The negotiated protocol version.
+    pub protocol: u32,
+    /// Its charter version.
+    pub charter_version: u64,
+    /// Entries sent in this run of the program.
+    pub sent_entries: u64,
+    /// Entries received in this run of the program.
+    pub received_entries: u64,
+    /// Its clock less ours, in milliseconds, as last heard.
+    pub clock_offset: Option<i64>,
+    /// Items refused in either direction in this run of the program.
+    pub refused: u64,
+    /// It has surely heard of others' checkpoints up to this version of the watch.
+    pub told: u64,
+    /// The hash of a charter of its own beside ours, and the version up to which ours were passed on for that.
+    pub passed_on: Option<([u8; 32], u64)>,
+}
+
+/// Who began a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// We did.
+    Dialled,
+    /// The peer did.
+    Accepted,
+}
+
+struct Holder {
+    direction: Direction,
+    superseded: CancellationToken,
+    number: u64,
+    pings: mpsc::Sender<oneshot::Sender<()>>,
+    questions: mpsc::Sender<Question>,
+}
+
+/// A question about a peer's ledger, and who waits for the answer.
+pub(super) struct Question {
+    /// What is asked; the session numbers it.
+    pub(super) prove: wire::Prove,
+    /// Where the answer goes.
+    pub(super) answer: oneshot::Sender<wire::Proof>,
+}
+
+/// A session's hold of its peer's slot; given up when dropped.
+pub struct Hold {
+    peer: Arc<Peer>,
+    number: u64,
+    /// Another session has taken the slot.
+    pub superseded: CancellationToken,
+    /// Asks for a `Ping` now; answered when the reply comes.
+    pub pings: mpsc::Receiver<oneshot::Sender<()>>,
+    /// Questions about the peer's ledger.
+    pub(super) questions: mpsc::Receiver<Question>,
+}
+
+impl Peers {
+    /// These peers.
+    pub fn new(configured: &[sinergi_config::Peer]) -> Self {
+        let peer = |peer: &sinergi_config::Peer| {
+            let state = Mutex::new(PeerSnapshot::default());
+            let (agency, endpoint) = (peer.agency.clone(), peer.endpoint.clone());
+            let linked = watch::Sender::new(false);
+            let slot = Mutex::new(None);
+            let connections = Arc::new(Semaphore::new(limits::CONNECTIONS_PER_PEER));
+            let proving = Arc::new(Semaphore::new(limits::PROVES_OPEN));
+            (agency.clone(), Arc::new(Peer { agency, endpoint, state, slot, linked, connections, proving }))
+        };
+        Self(Arc::new(configured.iter().map(peer).collect()))
+    }
+
+    /// The peer with this id.
+    pub fn get(&self, agency: &AgencyId) -> Option<&Arc<Peer>> {
+        self.0.get(agency)
+    }
+
+    /// All peers, in the order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Peer>> {
+        self.0.values()
+    }
+
+    /// The peers that are linked now.
+    pub fn linked(&self) -> impl Iterator<Item = AgencyId> {
+        self.iter().filter(|peer| *peer.linked().borrow()).map(|peer| peer.agency.clone())
+    }
+
+    /// The median of the linked peers' clocks and our own, less our own: 0 unless most agree that ours is off.
+    pub fn median_clock_offset(&self) -> i64 {
+        let mut offsets: Vec<i64> = self.iter().filter_map(|peer| peer.snapshot().clock_offset).collect();
+        offsets.push(0);
+        offsets.sort_unstable();
+        let (low, high) = (offsets[(offsets.len() - 1) / 2], offsets[offsets.len() / 2]);
+        // Of an even number, the one that trusts our clock more: one peer alone cannot stop us.
+        if low.unsigned_abs() <= high.unsigned_abs() { low } else { high }
+    }
+}
+
+impl Peer {
+    /// What is known of it now.
+    pub fn snapshot(&self) -> PeerSnapshot {
+        self.state().clone()
+    }
+
+    /// Notes something about it.
+    pub fn note(&self, change: impl FnOnce(&mut PeerSnapshot)) {
+        change(&mut self.state());
+    }
+
+    /// Notes what a session says about it.
+    pub(super) fn apply(&self, change: &PeerChange) {
+        let (mut state, now) = (self.state(), now_millis());
+        match *change {
+            PeerChange::Heard => {}
+            PeerChange::Linked { protocol, charter_version } => {
+                *state = PeerSnapshot {
+                    linked_since: now,
+                    last_success: now,
+                    first_failure: 0,
+                    last_error: String::new(),
+                    next_retry: 0,
+                    connecting: false,
+                    protocol,
+                    charter_version,
+                    ..std::mem::take(&mut *state)
+                };
+            }
+            PeerChange::ClockOffset(offset) => state.clock_offset = Some(offset),
+            PeerChange::Answered => state.last_success = now,
+            PeerChange::Progress { sent, acknowledged } => {
+                (state.sent, state.acknowledged) = (Some(sent), Some(acknowledged));
+            }
+            PeerChange::SentEntries(count) => state.sent_entries += count,
+            PeerChange::ReceivedEntries(count) => state.received_entries += count,
+            PeerChange::Refused(count) => state.refused += count,
+            PeerChange::Gossiped(0) => state.told = 0,
+            PeerChange::Gossiped(version) => state.told = state.told.max(version),
+            PeerChange::PassedOn(passed_on) => state.passed_on = passed_on,
+        }
+    }
+
+    /// Notes a failure, and logs it when it is another than before.
+    pub fn failed(&self, error: &dyn std::fmt::Display) {
+        let text = error.to_string();
+        let mut state = self.state();
+        if state.last_error != text {
+            tracing::warn!(peer = %self.agency, "{text}");
+        }
+        if state.first_failure == 0 {
+            state.first_failure = now_millis();
+        }
+        state.last_error = text;
+    }
+
+    /// Takes the slot for a new connection, or says that it must be turned away.
+    ///
+    /// The rule, the same on both sides: the connection that the smaller agency id dialled stays when both dialled at once; otherwise the
+    /// newer one takes over, for it may replace one that died unseen.
+    pub fn take_slot(self: &Arc<Self>, own: &AgencyId, direction: Direction) -> Option<Hold> {
+        let mut slot = self.slot.lock();
+        if let Some(holder) = &*slot
+            && holder.direction != direction
+        {
+            let ours_stays = *own < self.agency;
+            let dialled_is_ours = holder.direction == Direction::Dialled;
+            // Both directions exist: keep the one dialled by the smaller id.
+            if ours_stays == dialled_is_ours {
+                return None;
+            }
+        }
+        let number = slot.as_ref().map_or(1, |holder| holder.number + 1);
+        if let Some(holder) = slot.take() {
+            holder.superseded.cancel();
+        }
+        let superseded = CancellationToken::new();
+        let (pings, asked) = mpsc::channel(1);
+        let (questions, questioned) = mpsc::channel(1);
+        *slot = Some(Holder { direction, superseded: superseded.clone(), number, pings, questions });
+        self.linked.send_replace(true);
+        Some(Hold { peer: Arc::clone(self), number, superseded, pings: asked, questions: questioned })
+    }
+
+    /// Whether a session holds the slot, now and as it changes.
+    pub fn linked(&self) -> watch::Receiver<bool> {
+        self.linked.subscribe()
+    }
+
+    /// Where a `Ping` is asked for, if a session is up.
+    pub fn pings(&self) -> Option<mpsc::Sender<oneshot::Sender<()>>> {
+        self.slot.lock().as_ref().map(|holder| holder.pings.clone())
+    }
+
+    /// Where questions about its ledger are asked, if a session is up.
+    pub(super) fn questions(&self) -> Option<mpsc::Sender<Question>> {
+        self.slot.lock().as_ref().map(|holder| holder.questions.clone())
+    }
+
+    fn state(&self) -> MutexGuard<'_, PeerSnapshot> {
+        self.state.lock()
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut slot = self.peer.slot.lock();
+        if slot.as_ref().is_some_and(|holder| holder.number == self.number) {
+            *slot = None;
+            self.peer.note(|state| (state.linked_since, state.clock_offset) = (0, None));
+            self.peer.linked.send_replace(false);
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! Runs a [`Session`] over a connection: reads and sends its frames, does its actions, sleeps until its next timeout. Decides nothing.
+//!
+//! ```text
+//! session.rs   the loop: connection, clocks and the node's changes -> events; actions -> the rest of the node
+//! changes.rs   what changes in the node -> events
+//! perform.rs   the actions
+//! adoption.rs  adopting a charter that a peer passed on
+//! jobs.rs      what takes time, off the async threads
+//! rooms.rs     what the frames of a session have taken in what all links share
+//! to_writer.rs the way to the writer, in order
+//! ```
+//!
+//! Invariants:
+//! - nothing in the loop waits but the loop itself: whatever takes time is a job beside it;
+//! - timers come before frames;
+//! - submissions reach the writer in the order in which the session made them.
+
+mod adoption;
+mod changes;
+mod jobs;
+mod perform;
+mod rooms;
+mod to_writer;
+
+pub use adoption::CharterAdoption;
+pub use jobs::{Incoming, Outgoing, Receipts};
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use sinergi_config::Federation;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::limits;
+use sinergi_proto::base::refusal::FaultCode;
+use sinergi_proto::sync::{Action, AskId, Close, Closing, Event, Question, Session, SessionConfig};
+use sinergi_proto::wire::{self, Frame, frame::Kind};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::Streaming;
+
+use super::peer::{Hold, Peer};
+use super::{LinkError, PeerClocks, failures};
+use crate::base::alarms::Alarms;
+use crate::base::time::Clocks;
+use crate::peers::proof_server::ProofServer;
+use crate::peers::watch::Watch;
+use crate::rollback_guard::Continuity;
+use crate::storage::charters::Directory;
+use crate::storage::outbox::GiveBack;
+use crate::writer::WriterHandle;
+use changes::Changes;
+use jobs::{Ended, Running};
+use rooms::Rooms;
+use to_writer::ToWriter;
+
+/// Frames handed to the transport and not yet taken by it.
+pub(super) const OUTBOUND_FRAMES: usize = 4;
+/// Time for the last frame to leave, and for what the peer said last to be read.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// A sleep without an end: no timer runs.
+const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A stream on which a session is to be run.
+pub struct Start {
+    pub(super) peer: Arc<Peer>,
+    pub(super) hold: Hold,
+    pub(super) inbound: Streaming<Frame>,
+    pub(super) outbound: mpsc::Sender<Frame>,
+    /// Hears whether the session was a success: then there is no reason to dial more slowly.
+    pub(super) ended: Option<oneshot::Sender<bool>>,
+}
+
+/// What the sessions of a node work with. Each job takes the part that it needs.
+pub struct SessionParts {
+    /// This agency.
+    pub own: AgencyId,
+    /// Its federation.
+    pub federation: Federation,
+    /// How long a link may be silent.
+    pub idle: Duration,
+    /// The charters.
+    pub directory: Directory,
+    /// Where received frames go.
+    pub writer: WriterHandle,
+    /// Whether this node may sign: its peers say whether they saw more of its ledger than there is.
+    pub guard: Continuity,
+    /// What was seen of other agencies' ledgers.
+    pub watch: Watch,
+    /// Answers what peers ask about this node's ledger.
+    pub proofs: ProofServer,
+    /// Compares this node's clock with its peers'.
+    pub clocks: PeerClocks,
+    /// Where alarms go.
+    pub alarms: Alarms,
+    /// What comes from peers.
+    pub incoming: Arc<Incoming>,
+    /// What goes to peers.
+    pub outgoing: Arc<Outgoing>,
+    /// Signs receipts and checks those of peers.
+    pub receipts: Arc<Receipts>,
+    /// Adopts the charters that peers pass on.
+    pub adoption: Arc<CharterAdoption>,
+    /// Ends all sessions.
+    pub stop: CancellationToken,
+}
+
+/// Runs sessions until they are told to stop, and waits for them to end.
+pub async fn run_sessions(parts: SessionParts, mut starts: mpsc::Receiver<Start>) {
+    let parts = Arc::new(parts);
+    let mut sessions = JoinSet::new();
+    loop {
+        tokio::select! {
+            start = starts.recv() => match start {
+                Some(start) => drop(sessions.spawn(run(Arc::clone(&parts), start))),
+                None => break,
+            },
+            Some(done) = sessions.join_next() => if let Err(error) = done {
+                tracing::error!(%error, "a session failed; this is a defect of the program, please report it");
+            },
+            () = parts.stop.cancelled() => break,
+        }
+    }
+    while sessions.join_next().await.is_some() {}
+}
+
+async fn run(parts: Arc<SessionParts>, start: Start) {
+    let Start { peer, mut hold, mut inbound, outbound, ended } = start;
+    let Close { end, was_success } = Runner::run(&parts, &peer, &mut inbound, &outbound, &mut hold).await;
+    drop(hold);
+    parts.clocks.check();
+    if let Some(fault) = end.farewell() {
+        say_farewell(outbound, &mut inbound, fault).await;
+    }
+    if end.is_orderly() {
+        tracing::info!(peer = %peer.agency, "the link ended: {end}");
+    } else {
+        peer.failed(&LinkError::from(end));
+    }
+    if let Some(ended) = ended {
+        // The dialling task may have been told to stop.
+        let _ = ended.send(was_success);
+    }
+}
+
+/// Tells the peer why, and lets it end the stream: dropped at once, the last frame might not leave.
+async fn say_farewell(outbound: mpsc::Sender<Frame>, inbound: &mut Streaming<Frame>, fault: wire::Fault) {
+    let farewell = async {
+        if outbound.send(Frame { kind: Some(Kind::Fault(fault)) }).await.is_ok() {
+            drop(outbound);
+            loop {
+                match heard(inbound.message().await) {
+                    Event::Frame(_) => {}
+                    // After what is no frame no end can be read; who sent it has time to hear why all the same.
+                    Event::Closed(Closing::NoFrame(..)) => std::future::pending().await,
+                    _ => break,
+                }
+            }
+        }
+    };
+    let _ = tokio::time::timeout(FAREWELL, farewell).await;
+}
+
+/// The frame that came, or why none can come any more. A garbled frame and one over the limit are the peer's fault.
+fn heard(message: Result<Option<Frame>, tonic::Status>) -> Event {
+    let status = match message {
+        Ok(Some(frame)) => return Event::Frame(frame),
+        Ok(None) => return Event::Closed(Closing::ByPeer),
+        Err(status) => status,
+    };
+    let reason = failures::explain_status(&status);
+    Event::Closed(match status.code() {
+        _ if failures::is_of_peer(&status) => Closing::Broken(format!("the peer ended the call: {reason}")),
+        tonic::Code::OutOfRange => {
+            let reason = format!("a frame over {} bytes: {reason}", limits::FRAME_BYTES);
+            Closing::NoFrame(FaultCode::LimitExceeded, reason)
+        }
+        tonic::Code::Internal if std::error::Error::source(&status).is_none() => {
+            Closing::NoFrame(FaultCode::UnexpectedFrame, format!("a garbled frame: {reason}"))
+        }
+        _ => Closing::Broken(reason),
+    })
+}
+
+/// Somebody who waits for an answer of the peer.
+enum Waiter {
+    Ping(oneshot::Sender<()>),
+    Proof(oneshot::Sender<wire::Proof>),
+}
+
+/// A session with what it runs on.
+struct Runner<'a> {
+    parts: &'a SessionParts,
+    peer: &'a Arc<Peer>,
+    session: Session,
+    clocks: Clocks,
+    /// Cleared and used again for every event.
+    actions: Vec<Action>,
+    /// What follows at once from actions.
+    events: VecDeque<Event>,
+    running: FuturesUnordered<Running>,
+    rooms: Rooms,
+    to_writer: ToWriter,
+    waiters: BTreeMap<AskId, Waiter>,
+    asked: u64,
+    /// What the peer is given back, made when it is first read for.
+    give_back: Option<Arc<GiveBack>>,
+    /// Nothing can be sent any more, and what the peer says is read until then.
+    last_words: Option<Instant>,
+    closed: Option<Close>,
+}
+
+impl<'a> Runner<'a> {
+    /// Runs a session to its end.
+    async fn run(
+        parts: &'a SessionParts,
+        peer: &'a Arc<Peer>,
+        inbound: &mut Streaming<Frame>,
+        outbound: &mpsc::Sender<Frame>,
+        hold: &mut Hold,
+    ) -> Close {
+        let (mut changes, opening) = Changes::follow(parts, peer);
+        let mut runner = Self::open(parts, peer, opening);
+        let mut sleep = Box::pin(tokio::time::sleep(NEVER));
+        let mut sleeps_until = None;
+        loop {
+            runner.expire();
+            runner.send(outbound);
+            if let Some(close) = runner.closed.take() {
+                return close;
+            }
+            let next = runner.session.next_timeout();
+            if next != sleeps_until {
+                sleeps_until = next;
+                let wait = next.map_or(NEVER, Duration::from_nanos);
+                sleep.as_mut().reset(runner.clocks.after(wait));
+            }
+            let (session, last_words) = (&runner.session, runner.last_words);
+            let event = tokio::select! {
+                () = parts.stop.cancelled() => Event::Stop,
+                () = hold.superseded.cancelled() => Event::Superseded,
+                room = outbound.reserve(), if session.has_frame() && last_words.is_none() => {
+                    match room {
+                        Ok(room) => runner.send_one(room),
+                        Err(_) => runner.is_not_heard(),
+                    }
+                    continue;
+                },
+                () = until(last_words) => peer_left(),
+                message = inbound.message(), if session.reads() => heard(message),
+                Some(ended) = runner.running.next() => runner.ended(ended),
+                taken = runner.to_writer.taken() => taken,
+                (changed, then) = changes.next(parts, session.wants_news()) => {
+                    runner.events.extend(then);
+                    changed
+                }
+                Some(asked) = hold.pings.recv(), if session.takes_pings() => {
+                    runner.ask(Question::Alive, Waiter::Ping(asked))
+                }
+                Some(asked) = hold.questions.recv(), if session.takes_proof_questions() => {
+                    runner.ask(Question::Prove(asked.prove), Waiter::Proof(asked.answer))
+                }
+                () = &mut sleep, if next.is_some() => {
+                    sleeps_until = None;
+                    continue;
+                }
+            };
+            if let Some((grown, then)) = changes.growth() {
+                runner.events.extend(then);
+                runner.handle(grown);
+            }
+            runner.handle(event);
+        }
+    }
+
+    fn open(parts: &'a SessionParts, peer: &'a Arc<Peer>, opening: SessionConfig) -> Self {
+        let (mut actions, clocks) = (Vec::new(), Clocks::start());
+        let session = Session::open(opening, clocks.now(), &mut actions);
+        let mut runner = Self {
+            parts,
+            peer,
+            session,
+            clocks,
+            actions: Vec::new(),
+            events: VecDeque::new(),
+            running: FuturesUnordered::new(),
+            rooms: Rooms::default(),
+            to_writer: ToWriter::new(parts.writer.clone()),
+            waiters: BTreeMap::new(),
+            asked: 0,
+            give_back: None,
+            last_words: None,
+            closed: None,
+        };
+        actions.into_iter().for_each(|action| runner.perform(action));
+        runner.drain();
+        runner
+    }
+
+    /// Tells the session that a timeout has come, if one has.
+    fn expire(&mut self) {
+        if let Some(next) = self.session.next_timeout()
+            && self.clocks.mono_nanos() >= next
+        {
+            self.handle(Event::Timeout);
+        }
+    }
+
+    /// Sends what can leave now.
+    fn send(&mut self, outbound: &mpsc::Sender<Frame>) {
+        while self.session.has_frame() && self.last_words.is_none() {
+            match outbound.try_reserve() {
+                Ok(room) => self.send_one(room),
+                Err(mpsc::error::TrySendError::Full(())) => return,
+                Err(mpsc::error::TrySendError::Closed(())) => self.is_not_heard(),
+            }
+        }
+    }
+
+    /// The transport takes no more frames. What the peer has said before is still read: it may say why.
+    fn is_not_heard(&mut self) {
+        self.last_words = Some(Instant::now() + FAREWELL);
+    }
+
+    fn send_one(&mut self, room: mpsc::Permit<'_, Frame>) {
+        if let Some(frame) = self.session.next_frame(self.clocks.now()) {
+            room.send(frame);
+        }
+    }
+
+    /// Gives the session an event, and whatever follows from it at once.
+    fn handle(&mut self, event: Event) {
+        self.events.push_front(event);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(event) = self.events.pop_front() {
+            let now = self.clocks.now();
+            let mut actions = std::mem::take(&mut self.actions);
+            self.session.handle(event, now, &mut actions);
+            actions.drain(..).for_each(|action| self.perform(action));
+            self.actions = actions;
+        }
+    }
+
+    /// A question to the peer, and who waits for the answer.
+    fn ask(&mut self, question: Question, waiter: Waiter) -> Event {
+        self.asked += 1;
+        let ask = AskId(self.asked);
+        self.waiters.insert(ask, waiter);
+        Event::Ask(ask, question)
+    }
+
+    /// A job has ended. The room that it took is kept until the session gives it back.
+    fn ended(&mut self, ended: Ended) -> Event {
+        let Ended { job, done, room } = ended;
+        if let Some((way, share)) = room {
+            self.rooms.insert(job, way, share);
+        }
+        Event::Done(job, done)
+    }
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The transport takes no more frames, and the peer does not say why.
+fn peer_left() -> Event {
+    Event::Closed(Closing::Broken("the peer left".to_owned()))
+}

@@ -1,0 +1,121 @@
+//! Does what a session says.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use prost::Message;
+use sinergi_proto::base::ids::Epoch;
+use sinergi_proto::base::limits;
+use sinergi_proto::engine::{ReceiptHeader, SeenHeader};
+use sinergi_proto::sync::{Action, Done, Event, Job, JobId, PeerChange, Reply, SideRecord, Warning};
+
+use super::{Runner, Waiter, jobs};
+use crate::writer::Submission;
+
+impl Runner<'_> {
+    /// Does one action.
+    pub(super) fn perform(&mut self, action: Action) {
+        match action {
+            Action::Start(id, job) => self.start(id, job),
+            Action::Store(record) => self.store(record),
+            Action::Release(job) => self.rooms.release(job),
+            Action::Answer(ask, reply) => match (self.waiters.remove(&ask), reply) {
+                // Who asked may have gone.
+                (Some(Waiter::Ping(waiter)), Reply::Alive) => drop(waiter.send(())),
+                (Some(Waiter::Proof(waiter)), Reply::Proof(proof)) => drop(waiter.send(proof)),
+                _ => {}
+            },
+            Action::Saw(noted) => {
+                self.parts.watch.take(&self.peer.agency, noted);
+            }
+            Action::Warn(Warning::Ahead(reason)) => self.raise_ahead(&reason),
+            Action::Warn(Warning::Undeclared(epoch)) => self.raise_undeclared(epoch),
+            Action::Peer(change) => self.note(&change),
+            Action::Close(close) => self.closed = Some(close),
+        }
+    }
+
+    fn start(&mut self, id: JobId, job: Job) {
+        let (parts, peer) = (self.parts, self.peer);
+        let mut running = match job {
+            Job::LoadPeer => jobs::load_peer(&parts.outgoing, &parts.watch, peer, id),
+            Job::Compare { checkpoint, entry } => jobs::compare(&parts.guard, peer, id, checkpoint, entry),
+            Job::CheckCheckpoints { notes } => jobs::check_checkpoints(&parts.incoming, &parts.watch, peer, id, notes),
+            Job::Gossip { after } => {
+                let (notes, reached) = parts.watch.newer_than(after, &peer.agency, limits::GOSSIP_CHECKPOINTS);
+                return self.events.push_back(Event::Done(id, Done::Gossip { notes, reached }));
+            }
+            Job::Reserve { bytes } => jobs::reserve(&parts.incoming, id, bytes, self.rooms.received()),
+            Job::Check { items } => jobs::check(&parts.incoming, id, items),
+            Job::Commit { cursor, items } => {
+                let (submission, running) = jobs::commit(id, peer, cursor, items);
+                self.submit(submission);
+                running
+            }
+            Job::SignAck { cursor, results, checkpoint } => {
+                jobs::sign_ack(&parts.receipts, peer, id, cursor, results, checkpoint)
+            }
+            Job::CheckAck(ack) => jobs::check_ack(&parts.receipts, peer, id, ack),
+            Job::Read { from, end, give_back } => {
+                if let Some(owed) = give_back {
+                    self.give_back.get_or_insert_with(|| Arc::new(parts.outgoing.give_back(owed)));
+                }
+                jobs::read(&parts.outgoing, peer, id, (from, end), self.rooms.sent(), self.give_back.clone())
+            }
+            Job::Prove(prove) => jobs::prove(&parts.proofs, peer, id, prove),
+            Job::Adopt { note } => jobs::adopt(&parts.adoption, peer, id, note),
+        };
+        // Many a job waits for nothing: there is room, or it only has to be set off.
+        match (&mut running).now_or_never() {
+            Some(ended) => {
+                let event = self.ended(ended);
+                self.events.push_back(event);
+            }
+            None => self.running.push(running),
+        }
+    }
+
+    /// The peer says, without proof, that it has more of this ledger than there is. Only a checkpoint that we signed stops the signing.
+    fn raise_ahead(&self, reason: &str) {
+        let agency = &self.peer.agency;
+        let text = format!(
+            "{agency}: {reason}, and does not prove it. If this node's folder was restored from a copy, stop it and put back the newest one, or run `sinergi recover`; otherwise the peer is wrong"
+        );
+        self.parts.alarms.raise(format!("ahead {agency}"), text);
+    }
+
+    /// The peer has begun an epoch of its ledger. The first leaf of the epoch declares why, and replaces this.
+    fn raise_undeclared(&self, epoch: Epoch) {
+        let agency = &self.peer.agency;
+        let text = format!("{agency} has begun epoch {epoch} of its ledger and has not declared why: ask it");
+        self.parts.alarms.raise(format!("reset {agency}"), text);
+    }
+
+    fn store(&mut self, record: SideRecord) {
+        let peer = self.peer.agency.clone();
+        let submission = match record {
+            SideRecord::Receipt { at, cursor, refused, ack } => {
+                for (entry, code) in &refused {
+                    tracing::warn!(%peer, ?entry, code, "the peer refused an entry; see `sinergi refused list`");
+                }
+                Submission::Receipt(ReceiptHeader { at, peer, cursor, refused }, ack.encode_to_vec())
+            }
+            SideRecord::Seen { at, note } => Submission::Seen(SeenHeader { at, peer }, note),
+        };
+        self.submit(submission);
+    }
+
+    fn submit(&mut self, submission: Submission) {
+        self.events.extend(self.to_writer.submit(submission));
+    }
+
+    fn note(&self, change: &PeerChange) {
+        self.peer.apply(change);
+        match change {
+            PeerChange::Heard => self.parts.guard.heard(&self.peer.agency),
+            PeerChange::ClockOffset(_) => self.parts.clocks.check(),
+            PeerChange::Linked { protocol, .. } => tracing::info!(peer = %self.peer.agency, protocol, "linked"),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The room that the jobs of one session have taken in what all links share.
+
+use std::collections::BTreeMap;
+
+use sinergi_proto::sync::JobId;
+
+use crate::peers::budget::Share;
+
+/// Which way a frame goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// To the peer.
+    Sent,
+    /// From the peer.
+    Received,
+}
+
+/// The rooms, by the job that took them; each is given back when it is released, and all with the session.
+#[derive(Default)]
+pub(super) struct Rooms(BTreeMap<JobId, (Way, Share)>);
+
+impl Rooms {
+    pub(super) fn insert(&mut self, job: JobId, way: Way, share: Share) {
+        self.0.insert(job, (way, share));
+    }
+
+    /// Gives a room back.
+    pub(super) fn release(&mut self, job: JobId) {
+        self.0.remove(&job);
+    }
+
+    /// Bytes held for frames that were sent.
+    pub(super) fn sent(&self) -> usize {
+        self.held(Way::Sent)
+    }
+
+    /// Bytes held for frames that were received.
+    pub(super) fn received(&self) -> usize {
+        self.held(Way::Received)
+    }
+
+    fn held(&self, way: Way) -> usize {
+        self.0.values().filter(|(held, _)| *held == way).map(|(_, share)| share.bytes()).sum()
+    }
+}

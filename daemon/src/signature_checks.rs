@@ -1,0 +1,61 @@
+//! Checking the signatures of items, receipts and checkpoints that came from outside. Blocks, so never in an async task, nor on the writer's
+//! threads.
+
+use sinergi_proto::admission::received::{self, Received};
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::limits;
+use sinergi_proto::charter::Charters;
+use sinergi_proto::sync::CheckedAck;
+use sinergi_proto::tlog::checkpoint::Checkpoint;
+use sinergi_proto::transparency::receipt::{Receipt, ReceiptError};
+use sinergi_proto::wire;
+
+use crate::base::time::now_millis;
+
+/// Decodes and authenticates the items of one frame. One result an item, in order.
+pub(crate) fn receive_items(items: Vec<wire::Item>, federation: &str, charters: &Charters) -> Vec<Received> {
+    received::receive_items(items, federation, charters, rand::rng())
+}
+
+/// Reads an acknowledgement and checks that it is the peer's receipt for our delivery.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn check_receipt(
+    ack: wire::Ack,
+    own: &AgencyId,
+    peer: &AgencyId,
+    federation: &str,
+    charters: &Charters,
+) -> Result<CheckedAck, ReceiptError> {
+    let receipt = Receipt::open(&ack, own, peer, federation, charters)?;
+    let checkpoint = check_checkpoint(&receipt.checkpoint, peer, federation, charters);
+    Ok(CheckedAck { receipt, ack, checkpoint })
+}
+
+/// Whether a checkpoint says when it was signed, and not that it will be: without that nothing shows which of two came later.
+fn has_a_time(checkpoint: &Checkpoint, now: u64) -> bool {
+    let latest = now / 1000 + limits::COSIGNED_BACK_BY.as_secs();
+    checkpoint.seconds.is_some_and(|seconds| seconds <= latest)
+}
+
+/// An agency's checkpoint, if it verifies and has a time.
+pub(crate) fn check_checkpoint(
+    note: &[u8],
+    peer: &AgencyId,
+    federation: &str,
+    charters: &Charters,
+) -> Option<Checkpoint> {
+    let keys = charters.newest().checkpoint_keys(peer)?;
+    match Checkpoint::open(note, federation, peer, &keys) {
+        Ok(checkpoint) if has_a_time(&checkpoint, now_millis()) => Some(checkpoint),
+        Ok(_) => {
+            tracing::debug!(%peer, "a checkpoint without a time, or with one that is still to come");
+            None
+        }
+        Err(error) => {
+            tracing::debug!(%peer, %error, "a checkpoint does not verify");
+            None
+        }
+    }
+}

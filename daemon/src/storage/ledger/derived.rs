@@ -1,0 +1,259 @@
+//! The two files that make the ledger fast to ask: `hashes` (the tree) and `positions` (where leaves and contents are).
+//!
+//! It must not know how they are checked or rebuilt (derive.rs), nor what leaves mean.
+//!
+//! ```text
+//! hashes     32 bytes a node in tlog stored-hash order: leaf 0, leaf 1, node(0,1), leaf 2, leaf 3, node(2,3), node(0..3), …
+//! positions  16 bytes a leaf: u64 position of its record, u64 position of the newest content of its entry (0: none)
+//! ```
+//!
+//! Invariants:
+//! - both follow from the segments; neither is synced with a group, so after a power failure anything may be in them above the
+//!   first leaf of the newest segment;
+//! - memory holds the right edge of the tree and one batch, never a file.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use sinergi_proto::base::ids::LedgerIndex;
+use tlog_tiles::{Error as TreeError, HASH_SIZE, Hash, HashReader};
+
+use super::{Fatal, Position, ReadError};
+
+/// Bytes a leaf in `positions`.
+pub(super) const PLACE_BYTES: u64 = 16;
+const HASH_BYTES: u64 = HASH_SIZE as u64;
+
+/// The two files, open.
+pub(super) struct Derived {
+    pub(super) hashes: File,
+    pub(super) hashes_path: PathBuf,
+    pub(super) positions: File,
+    pub(super) positions_path: PathBuf,
+}
+
+/// Where a leaf's record and the newest content of its entry are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Places {
+    pub(super) leaf: Option<Position>,
+    pub(super) content: Option<Position>,
+}
+
+impl Derived {
+    /// Opens both, empty ones if they are missing.
+    pub(super) fn open(dir: &Path) -> io::Result<Self> {
+        let open = |path: &Path| OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let (hashes_path, positions_path) = (dir.join("hashes"), dir.join("positions"));
+        let (hashes, positions) = (open(&hashes_path)?, open(&positions_path)?);
+        Ok(Self { hashes, hashes_path, positions, positions_path })
+    }
+
+    /// Lengths of `hashes` and `positions` in bytes.
+    pub(super) fn lengths(&self) -> Result<(u64, u64), ReadError> {
+        let length = |file: &File, path: &Path| {
+            let failed = |source| ReadError::Io { path: path.into(), offset: 0, source };
+            file.metadata().map(|metadata| metadata.len()).map_err(failed)
+        };
+        Ok((length(&self.hashes, &self.hashes_path)?, length(&self.positions, &self.positions_path)?))
+    }
+
+    /// The node of the tree with this stored-hash index.
+    pub(super) fn hash(&self, index: u64) -> Result<Hash, ReadError> {
+        let (offset, mut hash) = (index * HASH_BYTES, [0; HASH_SIZE]);
+        let failed = |source| ReadError::Io { path: self.hashes_path.clone(), offset, source };
+        self.hashes.read_exact_at(&mut hash, offset).map_err(failed)?;
+        Ok(Hash(hash))
+    }
+
+    /// The hashes of leaves that follow each other, with one read: between them lie few other nodes of the tree.
+    pub(super) fn leaf_hashes(&self, leaves: Range<u64>) -> Result<Vec<Hash>, ReadError> {
+        let Some(last) = leaves.end.checked_sub(1).filter(|_| !leaves.is_empty()) else { return Ok(Vec::new()) };
+        let node = |leaf| tlog_tiles::stored_hash_index(0, leaf);
+        let first = node(leaves.start);
+        let offset = first * HASH_BYTES;
+        let mut bytes = vec![0; (node(last) + 1 - first) as usize * HASH_SIZE];
+        let failed = |source| ReadError::Io { path: self.hashes_path.clone(), offset, source };
+        self.hashes.read_exact_at(&mut bytes, offset).map_err(failed)?;
+        let (nodes, _) = bytes.as_chunks::<HASH_SIZE>();
+        Ok(leaves.map(|leaf| Hash(nodes[(node(leaf) - first) as usize])).collect())
+    }
+
+    /// What `positions` says of a leaf.
+    pub(super) fn places(&self, index: LedgerIndex) -> Result<Places, ReadError> {
+        let (offset, mut bytes) = (index.0 * PLACE_BYTES, [0; PLACE_BYTES as usize]);
+        let failed = |source| ReadError::Io { path: self.positions_path.clone(), offset, source };
+        self.positions.read_exact_at(&mut bytes, offset).map_err(failed)?;
+        let number = u128::from_le_bytes(bytes);
+        Ok(Places { leaf: Position::from_bits(number as u64), content: Position::from_bits((number >> 64) as u64) })
+    }
+
+    /// Cuts both to this many leaves.
+    pub(super) fn truncate(&self, leaves: u64) -> Result<(), Fatal> {
+        let cut = |file: &File, path: &Path, offset| {
+            let failed = |source| Fatal::Io { action: "cut", path: path.into(), offset, source };
+            file.set_len(offset).map_err(failed)
+        };
+        cut(&self.hashes, &self.hashes_path, tlog_tiles::stored_hash_count(leaves) * HASH_BYTES)?;
+        cut(&self.positions, &self.positions_path, leaves * PLACE_BYTES)
+    }
+
+    /// Makes both durable.
+    pub(super) fn sync(&self) -> Result<(), Fatal> {
+        let sync = |file: &File, path: &Path| {
+            let failed = |source| Fatal::Io { action: "sync", path: path.into(), offset: 0, source };
+            file.sync_data().map_err(failed)
+        };
+        sync(&self.hashes, &self.hashes_path)?;
+        sync(&self.positions, &self.positions_path)
+    }
+
+    fn write(file: &File, path: &Path, bytes: &[u8], offset: u64) -> Result<(), Fatal> {
+        let failed = |source| Fatal::Io { action: "write", path: path.into(), offset, source };
+        file.write_all_at(bytes, offset).map_err(failed)
+    }
+}
+
+/// Bytes that `hashes` has for this many leaves.
+pub(super) fn hashes_length(leaves: u64) -> u64 {
+    tlog_tiles::stored_hash_count(leaves) * HASH_BYTES
+}
+
+/// What a group, or a stretch of the ledger, adds to the derived files.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// Hash and position of each leaf, in order.
+    pub(super) leaves: Vec<(Hash, Position)>,
+    /// Leaf index and position of each content, in order.
+    pub(super) contents: Vec<(u64, Position)>,
+}
+
+/// The newest complete node of each level: what it takes to append, and to compute the root.
+struct Edge([Hash; 64]);
+
+impl HashReader for Edge {
+    fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, TreeError> {
+        // Appending and the current root only ever need the newest complete node of a level.
+        let newest = |index: &u64| self.0[usize::from(tlog_tiles::split_stored_hash_index(*index).0)];
+        Ok(indexes.iter().map(newest).collect())
+    }
+}
+
+/// The growing end of the tree.
+pub(super) struct Tree {
+    size: u64,
+    edge: Edge,
+}
+
+impl Tree {
+    /// The tree without leaves.
+    pub(super) fn empty() -> Self {
+        Self { size: 0, edge: Edge([tlog_tiles::EMPTY_HASH; 64]) }
+    }
+
+    /// The tree of the first `size` leaves, from `hashes`.
+    pub(super) fn load(derived: &Derived, size: u64) -> Result<Self, ReadError> {
+        let Self { mut edge, .. } = Self::empty();
+        for level in (0..63u8).filter(|level| size >> level & 1 == 1) {
+            let index = tlog_tiles::stored_hash_index(level, (size >> level) - 1);
+            edge.0[usize::from(level)] = derived.hash(index)?;
+        }
+        Ok(Self { size, edge })
+    }
+
+    /// Leaves.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The root hash.
+    pub(super) fn root(&self) -> Hash {
+        tlog_tiles::tree_hash(self.size, &self.edge).expect("the edge answers for every index")
+    }
+
+    /// Adds a leaf; the nodes that it completes, itself first, as they are stored.
+    pub(super) fn push(&mut self, leaf: Hash) -> Vec<Hash> {
+        let nodes = tlog_tiles::stored_hashes_for_record_hash(self.size, leaf, &self.edge)
+            .expect("the edge answers for every index");
+        self.edge.0[..nodes.len()].copy_from_slice(&nodes);
+        self.size += 1;
+        nodes
+    }
+
+    /// Adds a batch to the tree and to both files: one write each, and one for each content of an older leaf.
+    pub(super) fn extend(&mut self, derived: &Derived, batch: &Batch) -> Result<(), Fatal> {
+        let first = self.size;
+        let mut hashes = Vec::with_capacity(batch.leaves.len() * 2 * HASH_SIZE);
+        let mut places = Vec::with_capacity(batch.leaves.len() * PLACE_BYTES as usize);
+        for (hash, position) in &batch.leaves {
+            for node in self.push(*hash) {
+                hashes.extend(node.0);
+            }
+            places.extend(u128::from(position.to_bits()).to_le_bytes());
+        }
+        let mut older = Vec::new();
+        for (index, position) in &batch.contents {
+            match index.checked_sub(first) {
+                None => older.push((index * PLACE_BYTES + 8, position.to_bits())),
+                Some(nth) => {
+                    let at = (nth * PLACE_BYTES) as usize + 8;
+                    places[at..at + 8].copy_from_slice(&position.to_bits().to_le_bytes());
+                }
+            }
+        }
+        Derived::write(&derived.hashes, &derived.hashes_path, &hashes, hashes_length(first))?;
+        Derived::write(&derived.positions, &derived.positions_path, &places, first * PLACE_BYTES)?;
+        for (offset, position) in older {
+            Derived::write(&derived.positions, &derived.positions_path, &position.to_le_bytes(), offset)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaf(number: u64) -> Hash {
+        tlog_tiles::record_hash(&number.to_le_bytes())
+    }
+
+    #[test]
+    fn the_edge_gives_the_roots_that_all_stored_hashes_give() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let derived = Derived::open(dir.path()).expect("files");
+        struct File<'a>(&'a Derived);
+        impl HashReader for File<'_> {
+            fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, TreeError> {
+                indexes.iter().map(|index| self.0.hash(*index).map_err(|_| TreeError::IndexesNotInTree)).collect()
+            }
+        }
+        let mut tree = Tree::load(&derived, 0).expect("an empty tree");
+        for size in 1..=130 {
+            let position = Position { segment: 1, offset: size as u32 };
+            tree.extend(&derived, &Batch { leaves: vec![(leaf(size), position)], contents: vec![] }).expect("a write");
+            assert_eq!(tree.root(), tlog_tiles::tree_hash(size, &File(&derived)).expect("a root"));
+            assert_eq!(Tree::load(&derived, size).expect("a tree").root(), tree.root());
+        }
+        assert_eq!(derived.lengths().expect("lengths"), (hashes_length(130), 130 * PLACE_BYTES));
+    }
+
+    #[test]
+    fn a_content_is_noted_at_its_leaf_in_the_batch_or_before_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let derived = Derived::open(dir.path()).expect("files");
+        let mut tree = Tree::load(&derived, 0).expect("an empty tree");
+        let at = |offset| Position { segment: 3, offset };
+        let first = Batch { leaves: vec![(leaf(0), at(80)), (leaf(1), at(100))], contents: vec![(1, at(120))] };
+        tree.extend(&derived, &first).expect("a write");
+        let second =
+            Batch { leaves: vec![(leaf(2), at(140))], contents: vec![(0, at(160)), (2, at(180)), (0, at(200))] };
+        tree.extend(&derived, &second).expect("a write");
+        for (index, leaf, content) in [(0, 80, 200), (1, 100, 120), (2, 140, 180)] {
+            let expected = Places { leaf: Some(at(leaf)), content: Some(at(content)) };
+            assert_eq!(derived.places(LedgerIndex(index)).expect("places"), expected);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The typed records of the ledger as bytes, and back: the one place that knows how a [`Record`] is laid out.
+//!
+//! A record of the ledger has a header and a body. The header is what this node notes beside the body; it never leaves the node, and
+//! everything that the store derives beyond the entries themselves is derived from it. The body of a content is its salt (32 bytes) and its
+//! data; every other body is what came from outside, unchanged.
+//!
+//! Invariant: the first byte of a header is the layout's version, so that a later program reads what an earlier one wrote.
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sinergi_proto::base::ids::EntryId;
+use sinergi_proto::engine::{
+    CursorHeader, DeferredDoneHeader, DeferredHeader, LeafHeader, ReceiptHeader, Record, RefusedHeader, RoutingHeader,
+    SeenHeader,
+};
+use sinergi_proto::entry::content::Content;
+
+use crate::storage::ledger::{self, AppendError, Group, Position, RecordKind};
+
+const LAYOUT: u8 = 1;
+/// What most headers take, in bytes: room for them is made once.
+const USUAL_BYTES: usize = 128;
+
+/// Beside a content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContentHeader {
+    /// The entry that commits to it.
+    pub entry: EntryId,
+    /// The number of the commitment in that entry.
+    pub commitment: u32,
+}
+
+/// The header of a record, by the record's kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Header {
+    /// Beside a leaf.
+    Leaf(LeafHeader),
+    /// Beside a content.
+    Content(ContentHeader),
+    /// Beside a receipt.
+    Receipt(ReceiptHeader),
+    /// How far a peer's ledger is here.
+    Cursor(CursorHeader),
+    /// Beside a checkpoint that was seen.
+    Seen(SeenHeader),
+    /// Beside an item that was refused.
+    Refused(RefusedHeader),
+    /// Beside an item that waits.
+    Deferred(DeferredHeader),
+    /// An item that waits no longer.
+    DeferredDone(DeferredDoneHeader),
+    /// What goes over links beside new leaves.
+    Routing(RoutingHeader),
+    /// The ledger's own records, and kinds of later programs.
+    Other,
+}
+
+/// Why a record has no header that this program can read.
+#[derive(Debug, thiserror::Error)]
+pub enum HeaderError {
+    /// A later program wrote it.
+    #[error(
+        "the header of the record at {position} has layout {layout}, this program knows {LAYOUT}: run the program that wrote it"
+    )]
+    Layout {
+        /// The record.
+        position: Position,
+        /// The layout; 0 if there is none.
+        layout: u8,
+    },
+    /// It is damaged, although its checksum is right.
+    #[error("the header of the record at {position} cannot be read: {source}")]
+    Malformed {
+        /// The record.
+        position: Position,
+        /// What is wrong.
+        source: postcard::Error,
+    },
+}
+
+impl Header {
+    /// Reads the header of a record.
+    ///
+    /// # Errors
+    /// When a later program wrote it, or it is damaged.
+    pub fn of(record: &ledger::Record) -> Result<Self, HeaderError> {
+        Ok(match record.kind {
+            RecordKind::Leaf => Self::Leaf(leaf_header(record)?),
+            RecordKind::Content => Self::Content(decode(record)?),
+            RecordKind::Receipt => Self::Receipt(decode(record)?),
+            RecordKind::Cursor => Self::Cursor(decode(record)?),
+            RecordKind::Seen => Self::Seen(decode(record)?),
+            RecordKind::Refused => Self::Refused(decode(record)?),
+            RecordKind::Deferred => Self::Deferred(decode(record)?),
+            RecordKind::DeferredDone => Self::DeferredDone(decode(record)?),
+            RecordKind::Routing => Self::Routing(decode(record)?),
+            RecordKind::Signed | RecordKind::Unknown(_) => Self::Other,
+        })
+    }
+}
+
+/// Reads the header of a leaf.
+///
+/// # Errors
+/// When a later program wrote it, or it is damaged.
+pub fn leaf_header(leaf: &ledger::Record) -> Result<LeafHeader, HeaderError> {
+    decode(leaf)
+}
+
+/// Reads a content record. `None`: the content was destroyed, or the record is no content.
+///
+/// # Errors
+/// When a later program wrote it, or it is damaged.
+pub fn content(record: &ledger::Record) -> Result<Option<Content>, HeaderError> {
+    let Header::Content(ContentHeader { commitment, .. }) = Header::of(record)? else { return Ok(None) };
+    let body = record.body.split_first_chunk::<32>().filter(|_| !record.erased);
+    let parse =
+        |(salt, data): (&[u8; 32], &[u8])| Content { commitment, salt: *salt, data: Bytes::copy_from_slice(data) };
+    Ok(body.map(parse))
+}
+
+/// Adds a record to a group; where it will lie.
+///
+/// # Errors
+/// When it does not fit.
+pub fn append(group: &mut Group, record: &Record) -> Result<Position, AppendError> {
+    match record {
+        Record::Leaf { header, entry } => {
+            let position = group.end();
+            group.leaf(&encode(header), &entry.signed)?;
+            Ok(position)
+        }
+        Record::Content { leaf, entry, content } => {
+            let header = ContentHeader { entry: *entry, commitment: content.commitment };
+            group.content(*leaf, &encode(&header), &[&content.salt[..], &content.data].concat())
+        }
+        Record::Receipt { header, ack } => group.record(RecordKind::Receipt, &encode(header), ack),
+        Record::Cursor(header) => group.record(RecordKind::Cursor, &encode(header), &[]),
+        Record::Seen { header, note } => group.record(RecordKind::Seen, &encode(header), note),
+        Record::Refused { header, bytes } => group.record(RecordKind::Refused, &encode(header), bytes),
+        Record::Deferred { header, item } => group.record(RecordKind::Deferred, &encode(header), item),
+        Record::DeferredDone(header) => group.record(RecordKind::DeferredDone, &encode(header), &[]),
+        Record::Routing(header) => group.record(RecordKind::Routing, &encode(header), &[]),
+    }
+}
+
+fn encode(header: &impl Serialize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    bytes.push(LAYOUT);
+    postcard::to_extend(header, bytes).expect("headers hold nothing that postcard cannot write")
+}
+
+fn decode<T: DeserializeOwned>(record: &ledger::Record) -> Result<T, HeaderError> {
+    let position = record.position;
+    match record.header.split_first() {
+        Some((&LAYOUT, rest)) => {
+            postcard::from_bytes(rest).map_err(|source| HeaderError::Malformed { position, source })
+        }
+        Some((&layout, _)) => Err(HeaderError::Layout { position, layout }),
+        None => Err(HeaderError::Layout { position, layout: 0 }),
+    }
+}

@@ -1,0 +1,79 @@
+//! The keys of the trees. Numbers are big-endian, so that keys sort as they grow.
+
+use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::ids::{AgencyId, ComplaintId};
+use sinergi_proto::complaint::{Phase, SetDigest};
+use sinergi_proto::engine::External;
+
+use crate::storage::ledger::Position;
+
+/// Stands in timeline keys for entries that are of no complaint.
+pub(super) const NO_COMPLAINT: ComplaintId = ComplaintId([0; 32]);
+
+/// Bytes of an entry's id in a timeline key.
+pub(super) const ID_PREFIX: usize = SetDigest::ID_PREFIX;
+
+pub(super) type TimelineKey = [u8; 40 + ID_PREFIX];
+
+pub(super) fn timeline(complaint: &ComplaintId, clock: HybridClock, id_prefix: &[u8; ID_PREFIX]) -> TimelineKey {
+    let mut key = [0; 40 + ID_PREFIX];
+    key[..32].copy_from_slice(&complaint.0);
+    key[32..40].copy_from_slice(&clock.to_bits().to_be_bytes());
+    key[40..].copy_from_slice(id_prefix);
+    key
+}
+
+/// The clock and the id prefix of a timeline key.
+pub(super) fn timeline_parts(key: &[u8]) -> Option<(HybridClock, [u8; ID_PREFIX])> {
+    let clock = key.get(32..40)?.try_into().ok()?;
+    Some((HybridClock::from_bits(u64::from_be_bytes(clock)), key.get(40..)?.try_into().ok()?))
+}
+
+pub(super) fn queue(holder: &AgencyId, phase: Phase, due: u64, complaint: &ComplaintId) -> Vec<u8> {
+    let mut key = Vec::with_capacity(holder.as_str().len() + 2 + 8 + 32);
+    key.extend(holder.as_str().as_bytes());
+    key.push(0);
+    key.push(phase as u8);
+    key.extend(due.to_be_bytes());
+    key.extend(complaint.0);
+    key
+}
+
+pub(super) fn queue_prefix(holder: &AgencyId) -> Vec<u8> {
+    [holder.as_str().as_bytes(), &[0]].concat()
+}
+
+/// What the queue keys of one holder and phase begin with.
+pub(super) fn queue_group(key: &[u8]) -> Option<&[u8]> {
+    key.len().checked_sub(8 + 32).map(|length| &key[..length])
+}
+
+/// Where what is due at this time begins in a group, in milliseconds since 1970.
+pub(super) fn queue_due_at(group: &[u8], millis: u64) -> Vec<u8> {
+    [group, &millis.to_be_bytes()].concat()
+}
+
+/// Every key of the group comes before this.
+pub(super) fn queue_end(group: &[u8]) -> Vec<u8> {
+    [group, &[0xFF; 8 + 32], &[0]].concat()
+}
+
+/// The complaint of a queue key.
+pub(super) fn queue_complaint(key: &[u8]) -> Option<ComplaintId> {
+    key.last_chunk::<32>().map(|id| ComplaintId(*id))
+}
+
+pub(super) fn external(external: &External) -> Vec<u8> {
+    [external.source.as_bytes(), &[0], external.id.as_bytes()].concat()
+}
+
+pub(super) fn peer(what: u8, agency: &AgencyId) -> Vec<u8> {
+    [&[what], agency.as_str().as_bytes()].concat()
+}
+
+pub(super) fn refused(position: Position, number: u32) -> [u8; 12] {
+    let mut key = [0; 12];
+    key[..8].copy_from_slice(&position.to_bits().to_be_bytes());
+    key[8..].copy_from_slice(&number.to_be_bytes());
+    key
+}

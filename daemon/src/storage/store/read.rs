@@ -1,0 +1,408 @@
+//! Questions to the store.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, ComplaintName, EntryId, Epoch, LedgerIndex};
+use sinergi_proto::complaint::SetDigest;
+use sinergi_proto::engine::External;
+use sinergi_proto::routing::cursor::Cursor;
+
+use super::{Placed, RefusedRow, Row, Store, StoreError, Summary, keys};
+use crate::storage::ledger::Position;
+
+/// Which cursor of a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerCursor {
+    /// How far we have the peer's ledger.
+    Received,
+    /// How far the peer has ours, by its newest receipt.
+    Acknowledged,
+}
+
+impl PeerCursor {
+    pub(super) fn tag(self) -> u8 {
+        match self {
+            Self::Received => b'r',
+            Self::Acknowledged => b'a',
+        }
+    }
+}
+
+/// Which record holds a peer's newest checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// Its newest receipt.
+    Receipt,
+    /// The newest that it, or another one, showed.
+    Shown,
+}
+
+impl Sight {
+    pub(super) fn tag(self) -> u8 {
+        match self {
+            Self::Receipt => b'k',
+            Self::Shown => b's',
+        }
+    }
+}
+
+/// An entry of another agency, by the place that it takes in that agency's ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Newest {
+    /// Epoch of the author's ledger.
+    pub epoch: Epoch,
+    /// Leaf there.
+    pub index: LedgerIndex,
+    /// Leaf here.
+    pub leaf: LedgerIndex,
+}
+
+impl Newest {
+    /// Whether its place is the higher one.
+    pub(super) fn is_after(&self, other: &Self) -> bool {
+        (self.epoch, self.index) > (other.epoch, other.index)
+    }
+}
+
+impl Store {
+    /// Where a complaint's entries lie, in the order of (clock, id prefix).
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn timeline(&self, complaint: &ComplaintId) -> Result<Vec<Placed>, StoreError> {
+        let Some(Row { summary, recent: mut timeline }) = self.row(complaint)? else { return Ok(Vec::new()) };
+        if (summary.entries as usize) > timeline.len() {
+            for item in self.timeline.scan_prefix(complaint.0) {
+                let (key, value) = item?;
+                let malformed = StoreError::Malformed { tree: "timeline" };
+                let (clock, id_prefix) = keys::timeline_parts(&key).ok_or(malformed)?;
+                timeline.push(Placed { clock, id_prefix, leaf: index_of(&value)? });
+            }
+        }
+        timeline.sort_unstable();
+        // A crash between two trees may have left an entry in both.
+        timeline.dedup();
+        Ok(timeline)
+    }
+
+    /// What is held of a complaint under its own key.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn row(&self, complaint: &ComplaintId) -> Result<Option<Row>, StoreError> {
+        let parse =
+            |value: sled::IVec| postcard::from_bytes(&value).map_err(|_| StoreError::Malformed { tree: "complaint" });
+        self.complaint.get(complaint.0)?.map(parse).transpose()
+    }
+
+    /// Equal on nodes that hold the same entries of the complaint.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn digest(&self, complaint: &ComplaintId) -> Result<[u8; 32], StoreError> {
+        let mut digest = SetDigest::default();
+        self.timeline(complaint)?.iter().for_each(|placed| digest.add(placed.clock, &placed.id_prefix));
+        Ok(digest.finish())
+    }
+
+    /// The leaf of an entry that is of no complaint.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn node_entry(&self, clock: HybridClock, entry: &EntryId) -> Result<Option<LedgerIndex>, StoreError> {
+        let Placed { clock, id_prefix, .. } = Placed::new(clock, entry, LedgerIndex::default());
+        let key = keys::timeline(&keys::NO_COMPLAINT, clock, &id_prefix);
+        self.timeline.get(key)?.map(|value| index_of(&value)).transpose()
+    }
+
+    /// A complaint's summary.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn summary(&self, complaint: &ComplaintId) -> Result<Option<Summary>, StoreError> {
+        self.complaint.get(complaint.0)?.map(|value| parse_summary(&value)).transpose()
+    }
+
+    /// The complaint that was lodged last, by its id.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn highest_complaint(&self) -> Result<Option<ComplaintId>, StoreError> {
+        let malformed = || StoreError::Malformed { tree: "complaint" };
+        self.complaint.last_key()?.map(|key| ComplaintId::from_slice(&key).ok_or_else(malformed)).transpose()
+    }
+
+    /// The complaints after one (`None`: from the first on) in the order of their ids, at most `most`.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn complaints_after(&self, after: Option<ComplaintId>, most: usize) -> Result<Vec<ComplaintId>, StoreError> {
+        let malformed = || StoreError::Malformed { tree: "complaint" };
+        // The smallest key after an id is the id with one more byte.
+        let from = after.map_or_else(Vec::new, |after| [&after.0[..], &[0]].concat());
+        let keys = self.complaint.keys_from(&from).take(most);
+        keys.map(|key| ComplaintId::from_slice(&key?).ok_or_else(malformed)).collect()
+    }
+
+    /// All complaints, newest first.
+    pub fn complaints(&self) -> impl Iterator<Item = Result<(ComplaintId, Summary), StoreError>> + use<> {
+        self.complaint.newest_first().map(|item| {
+            let (key, value) = item?;
+            let id = ComplaintId::from_slice(&key).ok_or(StoreError::Malformed { tree: "complaint" })?;
+            Ok((id, parse_summary(&value)?))
+        })
+    }
+
+    /// Where items lie that no longer wait, and that may hold contents.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn spent(&self) -> Result<Vec<Position>, StoreError> {
+        let malformed = || StoreError::Malformed { tree: "spent" };
+        let position = |key: sled::IVec| {
+            let bytes = <[u8; 8]>::try_from(&*key).map_err(|_| malformed())?;
+            Position::from_bits(u64::from_be_bytes(bytes)).ok_or_else(malformed)
+        };
+        self.spent.iter().keys().map(|key| position(key?)).collect()
+    }
+
+    /// Whether a peer was given what it should have since before it was configured.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn is_introduced(&self, peer: &AgencyId) -> Result<bool, StoreError> {
+        self.peer.contains_key(keys::peer(b'i', peer))
+    }
+
+    /// The complaints about which this node has to do something by itself.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn duties(&self) -> Result<BTreeSet<ComplaintId>, StoreError> {
+        let malformed = || StoreError::Malformed { tree: "duty" };
+        self.duty.iter().keys().map(|key| ComplaintId::from_slice(&key?).ok_or_else(malformed)).collect()
+    }
+
+    /// The complaints that an agency holds, newest first.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn held_by(&self, holder: &AgencyId) -> Result<Vec<(ComplaintId, Summary)>, StoreError> {
+        let mut ids = Vec::new();
+        let prefix = keys::queue_prefix(holder);
+        for key in self.queue.keys_from(&prefix) {
+            let key = key?;
+            if !key.starts_with(&prefix) {
+                break;
+            }
+            ids.push(keys::queue_complaint(&key).ok_or(StoreError::Malformed { tree: "queue" })?);
+        }
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        ids.dedup();
+        let mut held = Vec::new();
+        for id in ids {
+            // A crash between two trees may have left a stale key: the summary decides.
+            if let Some(summary) = self.summary(&id)?.filter(|summary| summary.holder == *holder) {
+                held.push((id, summary));
+            }
+        }
+        Ok(held)
+    }
+
+    /// How many open offers found no answer until `now`, in milliseconds since 1970. Looks at one place a holder and phase, and at what it counts.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn overdue(&self, now: u64) -> Result<u64, StoreError> {
+        let malformed = || StoreError::Malformed { tree: "queue" };
+        let mut count = 0;
+        let mut next = self.queue.keys_from(&[]).next().transpose()?;
+        while let Some(key) = next {
+            let group = keys::queue_group(&key).ok_or_else(malformed)?;
+            for key in self.queue.keys_in(group.to_vec()..keys::queue_due_at(group, now)) {
+                key?;
+                count += 1;
+            }
+            next = self.queue.keys_from(&keys::queue_end(group)).next().transpose()?;
+        }
+        Ok(count)
+    }
+
+    /// The complaints that a name may mean, at most `most`.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn named(&self, name: &ComplaintName, most: usize) -> Result<Vec<ComplaintId>, StoreError> {
+        if let Some(id) = name.whole() {
+            return Ok(self.complaint.contains_key(id.0)?.then_some(id).into_iter().collect());
+        }
+        let mut found = Vec::new();
+        for item in self.complaint.newest_first() {
+            let id = ComplaintId::from_slice(&item?.0).ok_or(StoreError::Malformed { tree: "complaint" })?;
+            if name.names(&id) {
+                found.push(id);
+                if found.len() >= most {
+                    break;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The complaint that was imported from a record of another system.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn imported(&self, external: &External) -> Result<Option<ComplaintId>, StoreError> {
+        let malformed = StoreError::Malformed { tree: "external" };
+        match self.external.get(keys::external(external))? {
+            Some(value) => Ok(Some(ComplaintId::from_slice(&value).ok_or(malformed)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// A cursor of a peer.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn cursor(&self, which: PeerCursor, peer: &AgencyId) -> Result<Option<Cursor>, StoreError> {
+        let value = self.peer.get(keys::peer(which.tag(), peer))?;
+        value.map(|value| postcard::from_bytes(&value).map_err(|_| StoreError::Malformed { tree: "peer" })).transpose()
+    }
+
+    /// The record that holds a peer's newest checkpoint.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn sight(&self, which: Sight, peer: &AgencyId) -> Result<Option<Position>, StoreError> {
+        let value = self.peer.get(keys::peer(which.tag(), peer))?;
+        Ok(value.and_then(|v| v.as_ref().try_into().ok()).map(u64::from_be_bytes).and_then(Position::from_bits))
+    }
+
+    /// The records that hold the newest checkpoint of each agency.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn sights(&self, which: Sight) -> Result<Vec<(AgencyId, Position)>, StoreError> {
+        let malformed = || StoreError::Malformed { tree: "peer" };
+        let mut found = Vec::new();
+        for item in self.peer.scan_prefix([which.tag()]) {
+            let (key, value) = item?;
+            let agency = std::str::from_utf8(&key[1..]).ok().and_then(|agency| agency.parse().ok());
+            let position = value.as_ref().try_into().ok().map(u64::from_be_bytes).and_then(Position::from_bits);
+            found.push((agency.ok_or_else(malformed)?, position.ok_or_else(malformed)?));
+        }
+        Ok(found)
+    }
+
+    /// The entry with the highest place that an agency other than this one has signed.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn newest_of(&self, author: &AgencyId) -> Result<Option<Newest>, StoreError> {
+        self.newest(b'n', author)
+    }
+
+    /// The newest `LedgerReset` of another agency.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn reset_of(&self, author: &AgencyId) -> Result<Option<Newest>, StoreError> {
+        self.newest(b'e', author)
+    }
+
+    pub(super) fn newest(&self, tag: u8, author: &AgencyId) -> Result<Option<Newest>, StoreError> {
+        let value = self.peer.get(keys::peer(tag, author))?;
+        value.map(|value| postcard::from_bytes(&value).map_err(|_| StoreError::Malformed { tree: "peer" })).transpose()
+    }
+
+    /// The agencies that could not be reached when an entry should have gone to them, with how many entries.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn unreachable(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let malformed = || StoreError::Malformed { tree: "peer" };
+        let mut found = Vec::new();
+        for item in self.peer.scan_prefix(b"u") {
+            let (key, value) = item?;
+            let agency = std::str::from_utf8(&key[1..]).map_err(|_| malformed())?.to_owned();
+            let index: LedgerIndex = index_of(&value)?;
+            found.push((agency, index.0));
+        }
+        Ok(found)
+    }
+
+    /// Refused items, newest first, with their keys.
+    pub fn refused(&self) -> impl Iterator<Item = Result<(String, Position, RefusedRow), StoreError>> + use<> {
+        self.refused.iter().rev().map(|item| {
+            let malformed = || StoreError::Malformed { tree: "refused" };
+            let (key, value) = item?;
+            let bits = key.first_chunk::<8>().map(|bits| u64::from_be_bytes(*bits)).ok_or_else(malformed)?;
+            let number = key.last_chunk::<4>().map(|n| u32::from_be_bytes(*n)).ok_or_else(malformed)?;
+            let position = Position::from_bits(bits).ok_or_else(malformed)?;
+            let row = postcard::from_bytes(&value).map_err(|_| malformed())?;
+            Ok((format!("{}-{}-{number}", position.segment, position.offset), position, row))
+        })
+    }
+
+    /// Items that wait, by the hash of peer and item, with the position of their record.
+    pub fn deferred(&self) -> impl Iterator<Item = Result<([u8; 32], Position), StoreError>> + use<> {
+        self.deferred.iter().map(|item| {
+            let malformed = || StoreError::Malformed { tree: "deferred" };
+            let (key, value) = item?;
+            let item = key.as_ref().try_into().map_err(|_| malformed())?;
+            let bits = value.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| malformed())?;
+            Ok((item, Position::from_bits(bits).ok_or_else(malformed)?))
+        })
+    }
+
+    /// The position of the record of an item that waits.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn deferred_at(&self, item: &[u8; 32]) -> Result<Option<Position>, StoreError> {
+        let malformed = || StoreError::Malformed { tree: "deferred" };
+        let Some(value) = self.deferred.get(item)? else { return Ok(None) };
+        let bits = value.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| malformed())?;
+        Position::from_bits(bits).ok_or_else(malformed).map(Some)
+    }
+
+    /// Up to where the ledger was applied.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn watermark(&self) -> Result<Option<Position>, StoreError> {
+        let value = self.meta.get("watermark")?;
+        Ok(value.and_then(|v| v.as_ref().try_into().ok()).map(u64::from_be_bytes).and_then(Position::from_bits))
+    }
+
+    /// The newest clock of an own entry.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn own_clock(&self) -> Result<HybridClock, StoreError> {
+        let value = self.meta.get("clock")?;
+        let bits = value.and_then(|value| value.as_ref().try_into().ok()).map(u64::from_be_bytes);
+        Ok(bits.map(HybridClock::from_bits).unwrap_or_default())
+    }
+
+    /// Bytes on the disk.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn disk_bytes(&self) -> Result<u64, StoreError> {
+        self.health.judged(|| self.db.size_on_disk())
+    }
+}
+
+fn index_of(value: &[u8]) -> Result<LedgerIndex, StoreError> {
+    let bytes = value.try_into().map_err(|_| StoreError::Malformed { tree: "timeline" })?;
+    Ok(LedgerIndex(u64::from_be_bytes(bytes)))
+}
+
+fn parse_summary(value: &[u8]) -> Result<Summary, StoreError> {
+    let parsed = postcard::take_from_bytes(value).map_err(|_| StoreError::Malformed { tree: "complaint" })?;
+    Ok(parsed.0)
+}

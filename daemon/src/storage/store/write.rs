@@ -1,0 +1,378 @@
+//! Writing the store: changes are collected, then written tree by tree, the watermark last.
+//!
+//! Applying the same changes twice gives the same store, and sled's log keeps the order of the writes: a crash between two of them is healed
+//! by applying the records since the watermark again. So hardly anything is written as a sled batch, which costs two seals of its log buffer,
+//! each waking all of sled's threads.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
+use sinergi_proto::engine::External;
+use sinergi_proto::entry::Place;
+use sinergi_proto::routing::cursor::Cursor;
+
+use super::{Newest, PeerCursor, Placed, RefusedRow, Row, Sight, Store, StoreError, Summary, keys};
+use crate::storage::ledger::Position;
+
+/// What most values take: room for them is made once.
+const USUAL_BYTES: usize = 256;
+
+/// A complaint as it was and as it is.
+struct Complaint {
+    id: ComplaintId,
+    old: Option<Summary>,
+    row: Row,
+}
+
+/// What one group changes in the store.
+#[derive(Default)]
+pub struct Changes {
+    timeline: Vec<(ComplaintId, Placed)>,
+    complaints: Vec<Complaint>,
+    external: Vec<(Vec<u8>, ComplaintId)>,
+    cursors: BTreeMap<(u8, AgencyId), Cursor>,
+    unreachable: BTreeMap<AgencyId, LedgerIndex>,
+    introduced: BTreeSet<AgencyId>,
+    sights: BTreeMap<(u8, AgencyId), Position>,
+    newest: BTreeMap<(u8, AgencyId), Newest>,
+    refused: Vec<([u8; 12], RefusedRow)>,
+    deferred: BTreeMap<[u8; 32], Option<Position>>,
+    /// Where items lie that waited and no longer do.
+    spent: Vec<Position>,
+    own_clock: Option<HybridClock>,
+}
+
+impl Changes {
+    /// An entry that is of no complaint has its leaf.
+    pub fn node_entry(&mut self, placed: Placed) {
+        self.timeline.push((keys::NO_COMPLAINT, placed));
+    }
+
+    /// A complaint has this state now; `old` is what the store has of it. Each complaint once.
+    pub fn complaint(&mut self, id: ComplaintId, old: Option<Summary>, row: Row) {
+        self.complaints.push(Complaint { id, old, row });
+    }
+
+    /// Entries of a complaint no longer fit into its row.
+    pub fn no_longer_recent(&mut self, complaint: ComplaintId, placed: impl IntoIterator<Item = Placed>) {
+        self.timeline.extend(placed.into_iter().map(|placed| (complaint, placed)));
+    }
+
+    /// A complaint came from a record of another system.
+    pub fn imported(&mut self, external: &External, complaint: &ComplaintId) {
+        self.external.push((keys::external(external), *complaint));
+    }
+
+    /// A cursor of a peer. Cursors only go forward.
+    pub fn cursor(&mut self, which: PeerCursor, peer: &AgencyId, cursor: Cursor) {
+        let newest = self.cursors.entry((which.tag(), peer.clone())).or_insert(cursor);
+        *newest = cursor.max(*newest);
+    }
+
+    /// An agency could not be reached with the entry at this leaf.
+    pub fn unreachable(&mut self, agency: &AgencyId, leaf: LedgerIndex) {
+        self.unreachable.insert(agency.clone(), leaf);
+    }
+
+    /// A peer was given what it should have since before it was configured.
+    pub fn introduced(&mut self, peer: &AgencyId) {
+        self.introduced.insert(peer.clone());
+    }
+
+    /// A record holds a checkpoint of a peer, newer than the ones before it.
+    pub fn sight(&mut self, which: Sight, peer: &AgencyId, position: Position) {
+        self.sights.insert((which.tag(), peer.clone()), position);
+    }
+
+    /// Another agency's entry with this place lies at this leaf.
+    pub fn authored(&mut self, author: &AgencyId, place: Place, leaf: LedgerIndex) {
+        self.newer(b'n', author, Newest { epoch: place.epoch, index: place.index, leaf });
+    }
+
+    /// Another agency began this epoch with the entry at this leaf.
+    pub fn reset(&mut self, author: &AgencyId, epoch: Epoch, leaf: LedgerIndex) {
+        self.newer(b'e', author, Newest { epoch, index: LedgerIndex::default(), leaf });
+    }
+
+    fn newer(&mut self, tag: u8, author: &AgencyId, found: Newest) {
+        match self.newest.get_mut(&(tag, author.clone())) {
+            Some(newest) if !found.is_after(newest) => {}
+            Some(newest) => *newest = found,
+            None => drop(self.newest.insert((tag, author.clone()), found)),
+        }
+    }
+
+    /// An item was refused; `position` and `number` make its key.
+    pub fn refused(&mut self, position: Position, number: u32, row: RefusedRow) {
+        self.refused.push((keys::refused(position, number), row));
+    }
+
+    /// An item waits.
+    pub fn deferred(&mut self, item: [u8; 32], position: Position) {
+        self.deferred.insert(item, Some(position));
+    }
+
+    /// An item no longer waits.
+    pub fn settled(&mut self, item: [u8; 32]) {
+        if let Some(Some(position)) = self.deferred.insert(item, None) {
+            self.spent.push(position);
+        }
+    }
+
+    /// An own entry carries this clock.
+    pub fn own_clock(&mut self, clock: HybridClock) {
+        self.own_clock = self.own_clock.max(Some(clock));
+    }
+}
+
+/// Figures over all complaints, kept up while the node runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Complaints.
+    pub complaints: u64,
+    /// Held by this agency and not ended.
+    pub held: u64,
+    /// Open offers to this agency.
+    pub offered_to_us: u64,
+    /// Complaints whose content was never sent to anybody.
+    pub content_only_here: u64,
+    /// Items that wait.
+    pub deferred: u64,
+    /// Items that we refused.
+    pub refused_by_us: u64,
+    /// Items that peers refused.
+    pub refused_by_peers: u64,
+}
+
+impl Counts {
+    /// Counts the whole store.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn of(store: &Store, own: &AgencyId) -> Result<Self, StoreError> {
+        let mut counts = Self::default();
+        for item in store.complaints() {
+            counts.add(&item?.1, own, 1);
+        }
+        counts.deferred = store.deferred.len() as u64;
+        for item in store.refused() {
+            let by_us = item?.2.by_us;
+            counts.refused_by_us += u64::from(by_us);
+            counts.refused_by_peers += u64::from(!by_us);
+        }
+        Ok(counts)
+    }
+
+    fn add(&mut self, summary: &Summary, own: &AgencyId, sign: i64) {
+        let count = |figure: &mut u64, counts: bool| {
+            if counts {
+                *figure = figure.saturating_add_signed(sign);
+            }
+        };
+        count(&mut self.complaints, true);
+        count(&mut self.held, summary.holder == *own && !summary.phase.is_ended());
+        count(&mut self.offered_to_us, summary.offer.as_ref().is_some_and(|offer| offer.to == *own));
+        count(&mut self.content_only_here, summary.intake == *own && !summary.content_shared);
+    }
+}
+
+impl Store {
+    /// Writes the changes, and that the ledger is applied up to `watermark`. Keeps `counts` up.
+    ///
+    /// # Errors
+    /// When sled fails. The store then lacks a part; it must be opened again, which applies the records since the watermark.
+    pub fn write(
+        &self,
+        mut changes: Changes,
+        watermark: Position,
+        own: &AgencyId,
+        counts: &mut Counts,
+    ) -> Result<(), StoreError> {
+        for (complaint, placed) in &changes.timeline {
+            let key = keys::timeline(complaint, placed.clock, &placed.id_prefix);
+            self.timeline.insert(key, &placed.leaf.0.to_be_bytes())?;
+        }
+        for (key, complaint) in &changes.external {
+            self.external.insert(key, &complaint.0)?;
+        }
+        self.write_complaints(std::mem::take(&mut changes.complaints), own, counts)?;
+        self.write_peers(&changes)?;
+        for (key, row) in &changes.refused {
+            if self.refused.insert(key, encode(row))?.is_none() {
+                counts.refused_by_us += u64::from(row.by_us);
+                counts.refused_by_peers += u64::from(!row.by_us);
+            }
+        }
+        for (item, position) in &changes.deferred {
+            let old = match position {
+                Some(position) => self.deferred.insert(item, &position.to_bits().to_be_bytes())?,
+                None => {
+                    let old = self.deferred.remove(item)?;
+                    if let Some(position) = &old {
+                        self.spent.insert(position, &[])?;
+                    }
+                    old
+                }
+            };
+            let (was, is) = (u64::from(old.is_some()), u64::from(position.is_some()));
+            counts.deferred = (counts.deferred + is).saturating_sub(was);
+        }
+        for position in &changes.spent {
+            self.spent.insert(position.to_bits().to_be_bytes(), &[])?;
+        }
+        if let Some(clock) = changes.own_clock.filter(|clock| self.own_clock().is_ok_and(|old| *clock > old)) {
+            self.meta.insert("clock", &clock.to_bits().to_be_bytes())?;
+        }
+        self.meta.insert("watermark", &watermark.to_bits().to_be_bytes())?;
+        Ok(())
+    }
+
+    fn write_complaints(
+        &self,
+        complaints: Vec<Complaint>,
+        own: &AgencyId,
+        counts: &mut Counts,
+    ) -> Result<(), StoreError> {
+        let (mut queue, mut rows) = (Vec::with_capacity(complaints.len()), Vec::with_capacity(complaints.len()));
+        for Complaint { id, old, row } in complaints {
+            let summary = &row.summary;
+            let queued = keys::queue(&summary.holder, summary.phase, summary.due(), &id);
+            let was_queued = old.as_ref().map(|old| keys::queue(&old.holder, old.phase, old.due(), &id));
+            if was_queued.as_ref() != Some(&queued) {
+                queue.extend(was_queued.map(|was_queued| (was_queued, None)));
+                queue.push((queued, Some(Vec::new())));
+            }
+            match (old.as_ref().is_some_and(|old| old.duties.any()), summary.duties.any()) {
+                (false, true) => drop(self.duty.insert(id.0, &[])?),
+                (true, false) => drop(self.duty.remove(id.0)?),
+                _ => {}
+            }
+            if let Some(old) = &old {
+                counts.add(old, own, -1);
+            }
+            counts.add(summary, own, 1);
+            rows.push((id.0.to_vec(), Some(encode(&row))));
+        }
+        self.queue.write(queue)?;
+        // The rows last: what a crash leaves undone before them is done again from the old row.
+        self.complaint.write(rows)
+    }
+
+    fn write_peers(&self, changes: &Changes) -> Result<(), StoreError> {
+        for ((tag, agency), cursor) in &changes.cursors {
+            let which =
+                if *tag == PeerCursor::Received.tag() { PeerCursor::Received } else { PeerCursor::Acknowledged };
+            if self.cursor(which, agency)?.is_none_or(|old| old < *cursor) {
+                self.peer.insert(keys::peer(*tag, agency), encode(cursor))?;
+            }
+        }
+        for ((tag, agency), position) in &changes.sights {
+            self.peer.insert(keys::peer(*tag, agency), &position.to_bits().to_be_bytes())?;
+        }
+        for ((tag, agency), found) in &changes.newest {
+            if self.newest(*tag, agency)?.is_none_or(|old| found.is_after(&old)) {
+                self.peer.insert(keys::peer(*tag, agency), encode(found))?;
+            }
+        }
+        for agency in &changes.introduced {
+            self.peer.insert(keys::peer(b'i', agency), &[])?;
+        }
+        for (agency, leaf) in &changes.unreachable {
+            self.peer.insert(keys::peer(b'u', agency), &leaf.0.to_be_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the figures for the next start. They hold as long as nothing more is applied.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn remember_counts(&self, counts: &Counts) -> Result<(), StoreError> {
+        if let Some(watermark) = self.watermark()? {
+            self.meta.insert("counts", encode(&(watermark.to_bits(), counts)))?;
+        }
+        Ok(())
+    }
+
+    /// The figures that were kept, if nothing was applied since.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn remembered_counts(&self) -> Result<Option<Counts>, StoreError> {
+        let Some(value) = self.meta.get("counts")? else { return Ok(None) };
+        let malformed = |_| StoreError::Malformed { tree: "meta" };
+        let (watermark, counts): (u64, Counts) = postcard::from_bytes(&value).map_err(malformed)?;
+        Ok((self.watermark()?.map(Position::to_bits) == Some(watermark)).then_some(counts))
+    }
+
+    /// The record of an item that no longer waits was overwritten.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn overwritten(&self, position: Position) -> Result<(), StoreError> {
+        self.spent.remove(position.to_bits().to_be_bytes())?;
+        Ok(())
+    }
+
+    /// Hands what is in memory to the disk, without waiting for it to be safe there: the ledger is.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.health.judged(|| self.db.flush())?;
+        Ok(())
+    }
+}
+
+fn encode(value: &impl serde::Serialize) -> Vec<u8> {
+    postcard::to_extend(value, Vec::with_capacity(USUAL_BYTES)).expect("values hold nothing that postcard cannot write")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(store: &Store, change: impl FnOnce(&mut Changes)) {
+        let mut changes = Changes::default();
+        change(&mut changes);
+        let own = "kota-bandung".parse().expect("an id");
+        let watermark = Position { segment: 1, offset: 64 };
+        store.write(changes, watermark, &own, &mut Counts::default()).expect("the store is writable");
+    }
+
+    #[test]
+    fn of_another_agency_s_entries_the_one_with_the_highest_place_is_remembered_whatever_the_order_of_arrival() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, _) = super::super::open(&folder.path().join("store"), 16 << 20).expect("a store");
+        let author: AgencyId = "ksp".parse().expect("an id");
+        let place = |epoch, index| Place { epoch: Epoch(epoch), index: LedgerIndex(index) };
+        written(&store, |changes| {
+            changes.authored(&author, place(1, 7), LedgerIndex(0));
+            changes.authored(&author, place(1, 5), LedgerIndex(1));
+        });
+        let newest = || store.newest_of(&author).expect("readable").map(|n| (n.epoch.0, n.index.0, n.leaf.0));
+        assert_eq!(newest(), Some((1, 7, 0)));
+        written(&store, |changes| changes.authored(&author, place(1, 6), LedgerIndex(2)));
+        assert_eq!(newest(), Some((1, 7, 0)));
+        written(&store, |changes| changes.authored(&author, place(2, 0), LedgerIndex(3)));
+        assert_eq!(newest(), Some((2, 0, 3)), "a later epoch is after every place of an earlier one");
+        assert_eq!(store.newest_of(&"ombudsman".parse().expect("an id")).expect("readable"), None);
+    }
+
+    #[test]
+    fn the_newest_record_with_a_peer_s_checkpoint_is_remembered_by_its_kind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, _) = super::super::open(&folder.path().join("store"), 16 << 20).expect("a store");
+        let peer: AgencyId = "ksp".parse().expect("an id");
+        let at = |offset| Position { segment: 2, offset };
+        written(&store, |changes| changes.sight(Sight::Receipt, &peer, at(64)));
+        written(&store, |changes| {
+            changes.sight(Sight::Receipt, &peer, at(128));
+            changes.sight(Sight::Shown, &peer, at(96));
+        });
+        assert_eq!(store.sight(Sight::Receipt, &peer).expect("readable"), Some(at(128)));
+        assert_eq!(store.sight(Sight::Shown, &peer).expect("readable"), Some(at(96)));
+    }
+}

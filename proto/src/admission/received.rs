@@ -1,0 +1,118 @@
+//! Decodes and authenticates the items of a received frame.
+//!
+//! Must not know complaints. An authentic item is not admitted yet.
+//!
+//! Invariant: each item gives one result, in order, whatever its bytes.
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::admission::{Verdict, authenticate};
+use crate::base::ids::EntryId;
+use crate::base::limits;
+use crate::base::refusal::{Refusal, RefusalCode};
+use crate::charter::Charters;
+use crate::entry::Entry;
+use crate::wire;
+
+/// The result for one received item.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Received {
+    /// The item holds no entry, or its signature is wrong, or its author is unknown.
+    Refused {
+        /// The id of the entry, or SHA-256 of the bytes if they hold no entry.
+        entry: EntryId,
+        /// The refusal.
+        refusal: Refusal,
+        /// The bytes of the received `SignedEntry`.
+        bytes: Bytes,
+    },
+    /// The entry names a charter that is not here, so it cannot be authenticated yet.
+    Deferred {
+        /// The id of the entry.
+        entry: EntryId,
+        /// The number of the [deferral code](crate::base::refusal::DeferralCode).
+        code: u32,
+        /// The same for people.
+        detail: String,
+        /// The received item.
+        item: wire::Item,
+    },
+    /// The entry is authentic.
+    Authentic(Box<Authentic>),
+}
+
+/// An authentic entry with the contents that came with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Authentic {
+    /// The parsed entry.
+    pub entry: Entry,
+    /// The received item: the entry's bytes and the contents.
+    pub item: wire::Item,
+}
+
+/// Decodes and authenticates the items of one frame. Result `i` is for item `i`.
+pub fn receive_items(
+    items: Vec<wire::Item>,
+    federation: &str,
+    charters: &Charters,
+    rng: impl rand::CryptoRng,
+) -> Vec<Received> {
+    let mut parsed: Vec<(Option<Entry>, Result<wire::Item, Received>)> = Vec::with_capacity(items.len());
+    for item in items {
+        match check_item(&item).and_then(|()| Entry::parse(item.signed_entry.clone(), federation)) {
+            Ok(entry) => parsed.push((Some(entry), Ok(item))),
+            Err(refusal) => {
+                let entry = id_of(&item.signed_entry);
+                parsed.push((None, Err(Received::Refused { entry, refusal, bytes: item.signed_entry })));
+            }
+        }
+    }
+    let entries: Vec<Entry> = parsed.iter_mut().filter_map(|(entry, _)| entry.take()).collect();
+    let verdicts = authenticate(&entries, charters, rng);
+    let mut authentic = entries.into_iter().zip(verdicts);
+    parsed
+        .into_iter()
+        .map(|(_, item)| match item {
+            Err(refused) => refused,
+            Ok(item) => {
+                let (entry, verdict) = authentic.next().expect("one verdict a parsed entry");
+                judged(entry, verdict, item)
+            }
+        })
+        .collect()
+}
+
+/// Checks the limits that no honest item exceeds, before the entry is parsed.
+fn check_item(item: &wire::Item) -> Result<(), Refusal> {
+    let too_large = |detail: String| Err(Refusal::new(RefusalCode::TooLarge, detail));
+    if item.content.len() > limits::COMMITMENTS {
+        return too_large(format!("{} contents of one entry, at most {}", item.content.len(), limits::COMMITMENTS));
+    }
+    for content in &item.content {
+        let (data, salt) = (content.data.len(), content.salt.len());
+        if data > limits::CONTENT_BYTES || salt > 32 {
+            let most = limits::CONTENT_BYTES;
+            return too_large(format!("content of {data} bytes with a salt of {salt}, at most {most} and 32"));
+        }
+    }
+    Ok(())
+}
+
+fn judged(entry: Entry, verdict: Verdict, item: wire::Item) -> Received {
+    match verdict {
+        Verdict::Admit => Received::Authentic(Box::new(Authentic { entry, item })),
+        Verdict::Refuse(refusal) => Received::Refused { entry: entry.id, refusal, bytes: item.signed_entry },
+        Verdict::Defer { code, detail } => Received::Deferred { entry: entry.id, code: code.number(), detail, item },
+    }
+}
+
+/// The id by which a receipt names a refused item. It is the id of the entry, which the sender computes from the same bytes. Bytes that
+/// hold no entry are named by their SHA-256.
+fn id_of(signed: &Bytes) -> EntryId {
+    use prost::Message;
+    match wire::SignedEntry::decode(signed.clone()) {
+        Ok(envelope) if !envelope.entry.is_empty() => EntryId::of(&envelope.entry),
+        _ => EntryId(Sha256::digest(signed).into()),
+    }
+}

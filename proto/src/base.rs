@@ -1,0 +1,9 @@
+//! The basic types of all other modules: ids, keys, time, the limits of the whole federation, the codes of refusals.
+//!
+//! Must not know entries, charters or links.
+
+pub mod clock;
+pub mod ids;
+pub mod key;
+pub mod limits;
+pub mod refusal;

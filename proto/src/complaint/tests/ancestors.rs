@@ -1,0 +1,88 @@
+//! The parents of the next entry, ancestors, and the digest of a set.
+
+use super::*;
+
+#[test]
+fn the_next_entry_s_parents_are_the_newest_entries_and_lead_to_the_tip() {
+    let federation = Federation::new();
+    let mut case = federation.case_at("ombudsman");
+    let root = case.complaint.tip();
+    case.later(MINUTE);
+    let tip = case.take(federation.node("ombudsman").forwards(&case).to("kominfo"));
+    // More concurrent entries than an entry has parents, all newer than the tip.
+    for leaf in 0..40 {
+        case.take(federation.node("ksp").remarks(&case).on(root).after(&[root]).at(case.now + MINUTE).at_leaf(leaf));
+    }
+    let parents = case.complaint.parents_of_next();
+    assert_eq!(parents.len(), limits::PARENTS);
+    assert!(parents.contains(&tip));
+    let accepts = federation.node("kominfo").accepts(&case).entry();
+    case.learn(&accepts);
+    assert_eq!(case.holder(), "kominfo");
+    assert!(case.complaint.parents_of_next().contains(&accepts.id));
+}
+
+#[test]
+fn the_parents_suffice_when_the_tip_is_no_newest_entry() {
+    let federation = Federation::new();
+    let mut case = federation.case_at("ombudsman");
+    let root = case.complaint.tip();
+    let tip = case.take(federation.node("ombudsman").forwards(&case).to("kominfo"));
+    case.take(federation.node("ombudsman").progresses(&case));
+    for leaf in 0..40 {
+        case.take(federation.node("ksp").remarks(&case).on(root).after(&[root]).at(case.now + MINUTE).at_leaf(leaf));
+    }
+    case.later(DAY);
+    let accepts = federation.node("kominfo").accepts(&case).entry();
+    assert_eq!(accepts.body.basis(), Some(tip));
+    case.learn(&accepts);
+    assert_eq!(case.holder(), "kominfo");
+}
+
+#[test]
+fn ancestors_are_all_entries_that_parents_lead_to() {
+    let federation = Federation::new();
+    let mut case = federation.case_at("ombudsman");
+    let root = case.complaint.tip();
+    let left = case.take(federation.node("ombudsman").responds(&case));
+    let right = case.take(federation.node("ksp").remarks(&case).after(&[root]));
+    assert_eq!(case.complaint.ancestors(&[left]), [root, left].into());
+    assert_eq!(case.complaint.ancestors(&[]), [].into());
+    assert!(case.complaint.are_heads(&[right, left]));
+    assert!(!case.complaint.are_heads(&[left]));
+    assert!(!case.complaint.are_heads(&[left, left]));
+    let both = case.take(federation.node("ombudsman").progresses(&case));
+    assert_eq!(case.complaint.ancestors(&[both]).len(), 4);
+    assert!(case.complaint.are_heads(&[both]));
+}
+
+#[test]
+fn equal_sets_have_equal_digests_and_different_sets_have_different_ones() {
+    let federation = Federation::new();
+    let case = federation.case_at("ombudsman");
+    let one = federation.node("ombudsman").responds(&case).entry();
+    let two = federation.node("ksp").remarks(&case).entry();
+    let (mut first, mut second) = (case.clone(), case.clone());
+    first.learn(&one);
+    assert_ne!(first.complaint.digest(), case.complaint.digest());
+    first.learn(&two);
+    second.learn(&two);
+    assert_ne!(first.complaint.digest(), second.complaint.digest());
+    second.learn(&one);
+    assert_eq!(first.complaint.digest(), second.complaint.digest());
+}
+
+#[test]
+fn a_reason_in_words_names_its_values() {
+    let reasons = [
+        (NoEffect::AfterAnswerBy { answer_by: START }, "the time to answer ended at 2025-11-24T16:00:00Z"),
+        (NoEffect::OfferOpen { to: agency("ksp") }, "an offer to ksp is open"),
+        (
+            NoEffect::AnswerByOutOfRange { answer_by: u64::MAX },
+            "answer-by 18446744073709551615 ms is not within 366 days after the offer",
+        ),
+    ];
+    for (reason, words) in reasons {
+        assert_eq!(reason.to_string(), words);
+    }
+}

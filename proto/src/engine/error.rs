@@ -1,0 +1,71 @@
+//! The reasons why the engine did not do what a command or a peer asked. Nothing was written then.
+
+use crate::base::clock::HybridClock;
+use crate::base::ids::{AgencyId, ComplaintId};
+use crate::base::limits;
+use crate::base::refusal::Refusal;
+use crate::complaint::Declined;
+
+/// The reason why a frame was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryError {
+    /// Too many items of the peer are deferred already.
+    TooMuchDeferred,
+    /// The node may not sign, so it could not give a receipt.
+    MayNotSign,
+}
+
+/// The reason why a command was not carried out. Nothing was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// The agency may not do this, or not in the complaint's present state.
+    #[error(transparent)]
+    Declined(#[from] Declined),
+    /// There is no such complaint on this node.
+    #[error("there is no complaint {0} here")]
+    NoComplaint(ComplaintId),
+    /// Peers would refuse the entry, for example because it is too large.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The charter does not let this node's key sign now: peers would not accept the entry.
+    #[error("this node may not sign now: {0}; see `sinergi charter show`")]
+    OwnKey(String),
+    /// A peer has seen more of this ledger than there is.
+    #[error(
+        "this node's ledger was set back or lost: a peer has seen more of it, see `sinergi status`. The node signs nothing until you restore \
+         the newest copy of its folder or begin a new epoch with `sinergi recover`"
+    )]
+    SetBack,
+    /// The node has just started, and not all of its peers have said what they saw of its ledger.
+    #[error(
+        "this node has just started and still asks its peers what they saw of its ledger; nothing was done, try again"
+    )]
+    PeersNotHeard,
+    /// No link leads to the addressee.
+    #[error("no link leads to {0}: add a [[peer]] toward it to sinergid.toml and restart the node; nothing was done")]
+    NoRoute(AgencyId),
+    /// No direct link leads to the addressee, and a disclosed content passes through no relay.
+    #[error(
+        "there is no direct link to {0}, and a disclosed content goes over a direct link only: add a [[peer]] for it to sinergid.toml and \
+         restart the node; nothing was done"
+    )]
+    NoDirectLink(AgencyId),
+    /// The content to be disclosed is not on this node.
+    #[error(
+        "the content is not on this node: it was withheld from it, has not arrived, or was erased; nothing was done"
+    )]
+    ContentNotHere,
+    /// The node's clock differs too much from its peers' clocks.
+    #[error(
+        "this node's clock differs by {offset_seconds} s from most of its peers' clocks, at most {} s are allowed: set the clock (NTP); \
+         nothing was signed",
+        limits::CLOCK_AHEAD.as_secs()
+    )]
+    Clock {
+        /// How far the peers' clocks are ahead, in seconds.
+        offset_seconds: i64,
+    },
+    /// The hybrid clock cannot grow any more.
+    #[error("the hybrid clock has reached its end at {0:?}: an entry with an absurd clock was admitted")]
+    ClockEnd(HybridClock),
+}

@@ -1,0 +1,100 @@
+//! A `Deliver` frame while it is filled.
+//!
+//! Must not know the ledger.
+//!
+//! Invariant: a frame never exceeds its room and [`limits::DELIVER_BYTES`].
+
+use prost::Message;
+
+use crate::base::ids::EntryId;
+use crate::base::limits;
+use crate::routing::cursor::Cursor;
+use crate::wire;
+
+/// The room in a frame.
+#[derive(Clone, Copy, Debug)]
+pub struct FrameRoom {
+    /// Most items.
+    pub items: usize,
+    /// No item is added once the frame has so many bytes.
+    pub target_bytes: usize,
+}
+
+impl Default for FrameRoom {
+    fn default() -> Self {
+        Self { items: limits::FRAME_ITEMS, target_bytes: limits::DELIVER_TARGET_BYTES }
+    }
+}
+
+/// The facts about a frame that the sender's state machine needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrameSummary {
+    /// The position after the last item.
+    pub cursor: Cursor,
+    /// The ids of the items' entries, in order.
+    pub entries: Vec<EntryId>,
+    /// The frame's size in bytes.
+    pub bytes: usize,
+}
+
+/// A frame that is ready to be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prepared {
+    /// The facts for the sender's state machine.
+    pub summary: FrameSummary,
+    /// The frame. Its field `after` is still empty; the sender's state machine knows it.
+    pub frame: wire::Deliver,
+}
+
+/// A frame while it is filled.
+pub(super) struct Frame {
+    room: FrameRoom,
+    items: Vec<wire::Item>,
+    entries: Vec<EntryId>,
+    bytes: usize,
+}
+
+impl Frame {
+    /// An empty frame.
+    pub(super) fn new(room: FrameRoom) -> Self {
+        Self { room, items: Vec::new(), entries: Vec::new(), bytes: 0 }
+    }
+
+    /// Adds an item. `false` if the frame is full.
+    pub(super) fn add(&mut self, entry: EntryId, item: wire::Item) -> bool {
+        let bytes = item.encoded_len() + 8;
+        let full = self.items.len() >= self.room.items
+            || self.bytes >= self.room.target_bytes
+            || (self.bytes + bytes > limits::DELIVER_BYTES && !self.items.is_empty());
+        if full {
+            return false;
+        }
+        self.items.push(item);
+        self.entries.push(entry);
+        self.bytes += bytes;
+        true
+    }
+
+    /// Adds an item, or its contents if the frame has the entry already with fewer contents. `false` if the frame is full.
+    ///
+    /// So a complaint that was lodged and forwarded at once goes over the link as two items and not as three.
+    pub(super) fn add_or_complete(&mut self, entry: EntryId, item: wire::Item) -> bool {
+        let Some(number) = self.entries.iter().rposition(|id| *id == entry) else { return self.add(entry, item) };
+        let (old, new) = (self.items[number].encoded_len(), item.encoded_len());
+        let bytes = self.bytes + new.saturating_sub(old);
+        if bytes > limits::DELIVER_BYTES {
+            return false;
+        }
+        if new > old {
+            self.bytes = bytes;
+            self.items[number] = item;
+        }
+        true
+    }
+
+    /// Ends the frame at this cursor.
+    pub(super) fn finish(self, cursor: Cursor) -> Prepared {
+        let summary = FrameSummary { cursor, entries: self.entries, bytes: self.bytes };
+        Prepared { summary, frame: wire::Deliver { cursor: Some(cursor.to_wire()), items: self.items, after: None } }
+    }
+}

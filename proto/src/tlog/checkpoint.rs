@@ -1,0 +1,261 @@
+//! Checkpoints: signed statements about a ledger.
+//!
+//! A checkpoint is a C2SP `tlog-checkpoint`: a signed note over the origin, the size and the root of a ledger. The agency adds a
+//! `cosignature/v1` line of its own, which says the time.
+//!
+//! Must not know how the tree is kept, or which keys the charter lists.
+//!
+//! Invariants:
+//! - the origin is `<federation>/<agency>/<epoch>`, and the key has the same name, so every C2SP tool can read the note;
+//! - the time line is under a separate key, named `<federation>/<agency>/time`.
+//!
+//! Source: c2sp.org/tlog-checkpoint, c2sp.org/tlog-cosignature.
+
+use signed_note::Note;
+use tlog_tiles::{Checkpoint as TlogCheckpoint, Hash};
+
+use crate::base::ids::{AgencyId, Epoch};
+use crate::base::key::{PublicKey, SigningKey};
+use crate::base::limits;
+use crate::tlog::note::{self, KnownKeys, NoteKey, NoteKeyUse};
+
+/// The origin of an agency's ledger in one epoch.
+pub fn origin(federation: &str, agency: &AgencyId, epoch: Epoch) -> String {
+    format!("{federation}/{agency}/{epoch}")
+}
+
+/// The name of an agency's time key.
+pub fn time_key_name(federation: &str, agency: &AgencyId) -> String {
+    format!("{federation}/{agency}/time")
+}
+
+/// Signs the checkpoints of one epoch of a ledger.
+pub struct CheckpointSigner {
+    origin: String,
+    key: SigningKey,
+    time_name: String,
+    time_key: SigningKey,
+}
+
+impl CheckpointSigner {
+    /// The signer for the ledger of `agency` in `epoch`.
+    pub fn new(federation: &str, agency: &AgencyId, epoch: Epoch, key: SigningKey, time_key: SigningKey) -> Self {
+        Self { origin: origin(federation, agency, epoch), key, time_name: time_key_name(federation, agency), time_key }
+    }
+
+    /// Signs the tree of `size` leaves with `root`, seen at `seconds` since 1970. Returns the note.
+    ///
+    /// The caller must have made these leaves durable. A checkpoint over lost leaves makes the ledger look rolled back.
+    pub fn sign(&self, size: u64, root: [u8; 32], seconds: u64) -> Vec<u8> {
+        let text = TlogCheckpoint::new(&self.origin, size, Hash(root), "")
+            .expect("an origin of a federation name and an agency id has no newline")
+            .to_bytes();
+        let statement = note::sign_statement(&self.origin, &self.key, &text);
+        let time = note::cosign(&self.time_name, &self.time_key, &text, seconds);
+        let signatures = [statement, time].map(|line| line.expect("an origin without spaces and pluses names a key"));
+        Note::new(&text, &signatures).expect("a checkpoint's text is well-formed").to_bytes()
+    }
+}
+
+/// A verified checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Epoch of the ledger.
+    pub epoch: Epoch,
+    /// Number of leaves.
+    pub size: u64,
+    /// Root hash.
+    pub root: [u8; 32],
+    /// The cosigned time, in seconds since 1970. `None`: the note has no valid time line.
+    pub seconds: Option<u64>,
+}
+
+/// The reason why a note is no checkpoint of the agency.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// Not a signed note, or a signature fails.
+    #[error("the note does not verify: {0}")]
+    Note(#[from] signed_note::NoteError),
+    /// The text is no checkpoint.
+    #[error("the note's text is no checkpoint")]
+    Malformed,
+    /// More leaves than a ledger can have.
+    #[error("the checkpoint is of {0} leaves, at most {most}", most = limits::LEDGER_LEAVES)]
+    Size(u64),
+    /// The note is about another ledger.
+    #[error("the checkpoint's origin is {found:?}, expected \"{expected}/<epoch>\"")]
+    Origin {
+        /// The origin in the note, cut to 120 characters.
+        found: String,
+        /// The agency's origin without the epoch.
+        expected: String,
+    },
+}
+
+/// The public keys under which an agency's checkpoints verify.
+#[derive(Clone, Debug)]
+pub struct CheckpointKeys {
+    /// Keys of the statement.
+    pub statement: Vec<PublicKey>,
+    /// Keys of the time line.
+    pub time: Vec<PublicKey>,
+}
+
+impl Checkpoint {
+    /// Whether this checkpoint was surely signed before the other: its time is earlier by more than [`limits::COSIGNED_BACK_BY`].
+    /// `false` if one of them has no time.
+    pub fn is_surely_before(&self, other: &Self) -> bool {
+        let margin = limits::COSIGNED_BACK_BY.as_secs();
+        matches!((self.seconds, other.seconds), (Some(one), Some(other)) if one.saturating_add(margin) < other)
+    }
+
+    /// The agency that a note's origin names. No signature is checked.
+    pub fn agency_of(note: &[u8], federation: &str) -> Option<AgencyId> {
+        let origin = note.split(|byte| *byte == b'\n').next()?;
+        let rest = std::str::from_utf8(origin).ok()?.strip_prefix(federation)?.strip_prefix('/')?;
+        rest.split_once('/')?.0.parse().ok()
+    }
+
+    /// Reads and verifies a note that should be a checkpoint of `agency`.
+    ///
+    /// # Errors
+    /// When it does not verify under these keys, or is of another origin.
+    pub fn open(
+        bytes: &[u8],
+        federation: &str,
+        agency: &AgencyId,
+        keys: &CheckpointKeys,
+    ) -> Result<Self, CheckpointError> {
+        let note = note::read(bytes)?;
+        let text = TlogCheckpoint::from_bytes(note.text()).map_err(|_| CheckpointError::Malformed)?;
+        let base = format!("{federation}/{agency}");
+        let wrong_origin =
+            || CheckpointError::Origin { found: text.origin().chars().take(120).collect(), expected: base.clone() };
+        let epoch = text
+            .origin()
+            .strip_prefix(&base)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .and_then(|epoch| epoch.parse().ok())
+            .map(Epoch)
+            .filter(|epoch| origin(federation, agency, *epoch) == text.origin())
+            .ok_or_else(wrong_origin)?;
+        let statement: Vec<NoteKey> =
+            keys.statement.iter().map(|key| NoteKey::new(text.origin(), NoteKeyUse::Statement, key.clone())).collect();
+        let time_name = time_key_name(federation, agency);
+        let time: Vec<NoteKey> =
+            keys.time.iter().map(|key| NoteKey::new(&time_name, NoteKeyUse::Cosignature, key.clone())).collect();
+        let (verified, _) = note.verify(&KnownKeys(statement.iter().chain(&time).collect()))?;
+        // A time line alone does not make a checkpoint.
+        if !verified.iter().any(|line| line.name() == text.origin()) {
+            return Err(signed_note::NoteError::UnverifiedNote.into());
+        }
+        if text.size() > limits::LEDGER_LEAVES {
+            return Err(CheckpointError::Size(text.size()));
+        }
+        let seconds = verified.iter().find(|line| line.name() == time_name).and_then(note::cosignature_seconds);
+        Ok(Self { epoch, size: text.size(), root: text.hash().0, seconds })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A test vector: a tree of 8 leaves, signed by an independent implementation.
+    const VECTOR: &str = "dinas-a.sinergi.example/log\n8\nXcnaeacGWamtVZy3Ad7ZoqudgjqtL0lgz+Nw7/RgQyg=\n\n\u{2014} dinas-a.sinergi.example/log 9IxoVB0s337Q33zft8Mu9DogbO4NXS4sQ3p7MHxVYb7CjnqAeN6GjfO9/d+HVqI2GuAx6c6n/tpmXOo6m12gta0dGA0=\n";
+
+    fn seed(first: u8) -> SigningKey {
+        let mut bytes = [0; 32];
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            *byte = first + u8::try_from(index).expect("32 fits");
+        }
+        SigningKey::from(bytes)
+    }
+
+    #[test]
+    fn our_statement_line_equals_the_published_vector() {
+        let text = VECTOR.split("\n\n").next().expect("a text").to_owned() + "\n";
+        let name = "dinas-a.sinergi.example/log";
+        let line = note::sign_statement(name, &seed(0), text.as_bytes()).expect("a key name");
+        let note = Note::new(text.as_bytes(), &[line]).expect("a note").to_bytes();
+        assert_eq!(String::from_utf8(note).expect("utf-8"), VECTOR);
+    }
+
+    fn signed() -> (Vec<u8>, CheckpointKeys, AgencyId) {
+        let agency: AgencyId = "dinas-a".parse().expect("an id");
+        let signer = CheckpointSigner::new("sinergi.example", &agency, Epoch(2), seed(0), seed(64));
+        let keys =
+            CheckpointKeys { statement: vec![seed(0).verification_key()], time: vec![seed(64).verification_key()] };
+        (signer.sign(8, [9; 32], 1_764_000_000), keys, agency)
+    }
+
+    #[test]
+    fn a_checkpoint_opens_under_the_agency_s_keys_with_its_time() {
+        let (note, keys, agency) = signed();
+        let opened = Checkpoint::open(&note, "sinergi.example", &agency, &keys).expect("it was just signed");
+        assert_eq!(opened, Checkpoint { epoch: Epoch(2), size: 8, root: [9; 32], seconds: Some(1_764_000_000) });
+    }
+
+    #[test]
+    fn a_checkpoint_of_another_agency_or_under_another_key_does_not_open() {
+        let (note, keys, agency) = signed();
+        let other: AgencyId = "dinas".parse().expect("an id");
+        assert!(Checkpoint::open(&note, "sinergi.example", &other, &keys).is_err());
+        let foreign = CheckpointKeys { statement: vec![seed(1).verification_key()], time: keys.time.clone() };
+        assert!(Checkpoint::open(&note, "sinergi.example", &agency, &foreign).is_err());
+        let changed = String::from_utf8(note).expect("utf-8").replacen("\n8\n", "\n9\n", 1);
+        assert!(Checkpoint::open(changed.as_bytes(), "sinergi.example", &agency, &keys).is_err());
+    }
+
+    #[test]
+    fn a_checkpoint_of_more_leaves_than_a_ledger_can_have_does_not_open() {
+        let (_, keys, agency) = signed();
+        let signer = CheckpointSigner::new("sinergi.example", &agency, Epoch(2), seed(0), seed(64));
+        for (size, is_good) in [(limits::LEDGER_LEAVES, true), (limits::LEDGER_LEAVES + 1, false), (u64::MAX, false)] {
+            let note = signer.sign(size, [9; 32], 1_764_000_000);
+            assert_eq!(Checkpoint::open(&note, "sinergi.example", &agency, &keys).is_ok(), is_good, "{size}");
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_needs_its_statement_and_not_its_time_line() {
+        let (note, keys, agency) = signed();
+        let note = String::from_utf8(note).expect("utf-8");
+        let without_statement: String =
+            note.split_inclusive('\n').filter(|line| !line.starts_with("\u{2014} sinergi.example/dinas-a/2")).collect();
+        assert!(Checkpoint::open(without_statement.as_bytes(), "sinergi.example", &agency, &keys).is_err());
+        let without_time: String = note
+            .split_inclusive('\n')
+            .filter(|line| !line.starts_with("\u{2014} sinergi.example/dinas-a/time"))
+            .collect();
+        let opened = Checkpoint::open(without_time.as_bytes(), "sinergi.example", &agency, &keys);
+        assert_eq!(opened.expect("the statement verifies").seconds, None);
+    }
+
+    #[test]
+    fn an_epoch_is_written_in_one_way() {
+        let (_, keys, agency) = signed();
+        for origin in ["sinergi.example/dinas-a/02", "sinergi.example/dinas-a/+2", "sinergi.example/dinas-a/4294967296"]
+        {
+            let text = TlogCheckpoint::new(origin, 8, Hash([9; 32]), "").expect("an origin").to_bytes();
+            let Ok(line) = note::sign_statement(origin, &seed(0), &text) else { continue };
+            let note = Note::new(&text, &[line]).expect("a note").to_bytes();
+            let result = Checkpoint::open(&note, "sinergi.example", &agency, &keys);
+            assert!(matches!(result, Err(CheckpointError::Origin { .. })), "{origin}: {result:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_note_panics(
+            changes in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), proptest::prelude::any::<u8>()), 1..6),
+        ) {
+            let (mut note, keys, agency) = signed();
+            for (index, byte) in changes {
+                let at = index.index(note.len());
+                note[at] = byte;
+            }
+            let _ = Checkpoint::open(&note, "sinergi.example", &agency, &keys);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The questions of an audit, and answers that are missing, wrong or of a ledger that changes meanwhile.
+
+use super::*;
+
+#[test]
+fn an_agency_that_does_not_answer_is_unresponsive_and_its_earlier_answers_count() {
+    let federation = Federation::new();
+    let mut scene = Scene::honest(&federation);
+    let mut silent = Audit::new(scene.holdings(), LATER);
+    silent.unanswered("prov-jabar did not answer within 30 s".to_owned());
+    assert_eq!(silent.question(), None);
+    let audited = scene.concluded(silent);
+    assert_eq!((audited.size, audited.is_whole, audited.checked), (None, false, 0));
+    let [(accusation, statement)] = &audited.findings[..] else { panic!("{:?}", kinds(&audited)) };
+    assert_eq!(statement.finding, Finding::Unresponsive);
+    let Some(Kind::Unresponsive(said)) = &accusation.finding else { panic!("{accusation:?}") };
+    assert_eq!((said.asked_at, said.answer.as_str()), (LATER, "prov-jabar did not answer within 30 s"));
+
+    scene.shown.push(b"leaf 8");
+    scene.rewrites(0, b"another");
+    let mut audit = Audit::new(scene.holdings(), LATER);
+    for _ in 0..2 {
+        let question = audit.question().expect("a question");
+        audit.answer(scene.answers(&question), &federation.charters);
+    }
+    audit.unanswered("no more".to_owned());
+    let found = kinds(&scene.concluded(audit));
+    assert_eq!(found, [Finding::Forked, Finding::Unresponsive]);
+}
+
+#[test]
+fn an_answer_that_proves_nothing_ends_the_audit_with_the_reason() {
+    let federation = Federation::new();
+    let scene = Scene::honest(&federation);
+    let said = |change: &dyn Fn(usize, &wire::Prove, &mut wire::Proof)| {
+        let mut audit = Audit::new(scene.holdings(), LATER);
+        let mut number = 0;
+        while let Some(question) = audit.question() {
+            let mut proof = scene.answers(&question);
+            change(number, &question, &mut proof);
+            audit.answer(proof, &federation.charters);
+            number += 1;
+        }
+        let audited = scene.concluded(audit);
+        assert!(!audited.is_whole);
+        let [(accusation, _)] = &audited.findings[..] else { panic!("{:?}", kinds(&audited)) };
+        let Some(Kind::Unresponsive(said)) = &accusation.finding else { panic!("{accusation:?}") };
+        said.answer.clone()
+    };
+    let nothing = said(&|_, _, proof| proof.checkpoint.clear());
+    assert!(nothing.contains("checkpoint in its answer does not verify"), "{nothing}");
+    let of_another = said(&|_, _, proof| proof.checkpoint = scene.shown.signed(MINISTRY, LATER));
+    assert!(of_another.contains("does not verify"), "{of_another}");
+    let too_long = said(&|_, _, proof| proof.checkpoint = vec![b'a'; 5000]);
+    assert!(too_long.contains("5000 bytes"), "{too_long}");
+    let no_nodes = said(&|number, _, proof| proof.nodes.retain(|_| number == 0));
+    assert!(no_nodes.contains("proves nothing"), "{no_nodes}");
+    let only_sizes = said(&|_, question, proof| proof.nodes.retain(|_| question.leaves.is_empty()));
+    assert!(only_sizes.contains("proves nothing"), "{only_sizes}");
+}
+
+#[test]
+fn whole_leaves_count_only_if_they_are_in_the_tree() {
+    let federation = Federation::new();
+    let (scene, lodged) = keeps_back(&federation);
+    let shown = |change: &dyn Fn(&mut Vec<Vec<u8>>)| {
+        let mut audit = Audit::new(scene.holdings(), LATER);
+        while let Some(question) = audit.question() {
+            let mut proof = scene.answers(&question);
+            change(&mut proof.leaves);
+            audit.answer(proof, &federation.charters);
+        }
+        kinds(&scene.concluded(audit))
+    };
+    assert_eq!(shown(&|_| {}), [Finding::Withheld]);
+    assert_eq!(shown(&Vec::clear), [Finding::Unresponsive]);
+    let forged = shown(&|leaves| {
+        if let Some(last) = leaves.last_mut().filter(|leaf| **leaf == lodged.signed) {
+            last[0] ^= 1;
+        }
+    });
+    assert_eq!(forged, [Finding::Unresponsive], "the other leaves are here already");
+    assert_eq!(shown(&|leaves| leaves.truncate(1)), [Finding::Withheld], "a few at a time are enough");
+}
+
+#[test]
+fn each_question_is_bounded_and_asks_that_the_tree_begins_with_the_one_before() {
+    let federation = Federation::new();
+    let mut scene = Scene::overseen(&federation);
+    for number in 8..1_300 {
+        scene.shown.push(format!("leaf {number}").as_bytes());
+        if number < 310 {
+            scene.seen.push(scene.shown.signed(PROVINCE, START + DAY + number));
+        }
+    }
+    let mut audit = Audit::new(scene.holdings(), LATER);
+    let mut asked = Vec::new();
+    while let Some(question) = audit.question() {
+        asked.push((question.sizes.len(), question.first_leaf, question.leaf_count));
+        audit.answer(scene.answers(&question), &federation.charters);
+        let progress = audit.progress();
+        assert!(progress.total == 1_300 && progress.checked <= 1_300);
+    }
+    let expected = [(0, 0, 0), (257, 0, 0), (49, 0, 0), (1, 0, 512), (1, 512, 512), (1, 1024, 276)];
+    assert_eq!(asked, expected);
+    assert_eq!(audit.progress(), Progress { checked: 1_300, total: 1_300 });
+    assert!(scene.concluded(audit).findings.is_empty());
+}
+
+#[test]
+fn a_ledger_that_grows_during_the_audit_is_in_order_and_one_that_shrinks_ends_it() {
+    let federation = Federation::new();
+    let scene = Scene::honest(&federation);
+    let mut audit = Audit::new(scene.holdings(), LATER);
+    let mut shown = scene.shown.clone();
+    while let Some(question) = audit.question() {
+        audit.answer(shown.answers(&question, PROVINCE, Epoch::FIRST, LATER), &federation.charters);
+        shown.push(b"one more");
+    }
+    let audited = scene.concluded(audit);
+    assert_eq!((audited.is_whole, audited.size, audited.findings.len()), (true, Some(10), 0));
+
+    let mut audit = Audit::new(scene.holdings(), LATER);
+    let question = audit.question().expect("a question");
+    audit.answer(scene.answers(&question), &federation.charters);
+    audit.answer(
+        Ledger::filled(3).answers(&wire::Prove::default(), PROVINCE, Epoch::FIRST, LATER),
+        &federation.charters,
+    );
+    assert_eq!(audit.question(), None);
+    let found = kinds(&scene.concluded(audit));
+    assert_eq!(found, [Finding::RolledBack, Finding::BackDated, Finding::BackDated, Finding::Unresponsive]);
+}
+
+#[test]
+fn an_epoch_that_begins_during_the_audit_accuses_nobody_because_of_old_leaves() {
+    let federation = Federation::new();
+    let scene = Scene::overseen(&federation);
+    let anew = begins_anew(&scene, &declaration(&federation).signed);
+    let mut audit = Audit::new(scene.holdings(), LATER);
+    let mut number = 0;
+    while let Some(question) = audit.question() {
+        let of = if number < 2 { &scene } else { &anew };
+        audit.answer(of.answers(&question), &federation.charters);
+        number += 1;
+    }
+    let audited = scene.concluded(audit);
+    assert!(audited.findings.is_empty(), "{:?}", kinds(&audited));
+}
+
+#[test]
+fn an_entry_that_was_lost_with_an_old_epoch_is_not_withheld_in_the_new_one() {
+    let federation = Federation::new();
+    let (mut scene, _) = keeps_back(&federation);
+    // More than one question's leaves, so that the epoch can begin between two of them.
+    (9..600).for_each(|number| _ = scene.shown.push(format!("leaf {number}").as_bytes()));
+    scene.received = Some(Cursor::end(Epoch(2), LedgerIndex(20), 0));
+    let anew = begins_anew(&scene, &declaration(&federation).signed);
+    let mut audit = Audit::new(scene.holdings(), LATER);
+    while let Some(question) = audit.question() {
+        let of = if question.first_leaf == 0 { &scene } else { &anew };
+        audit.answer(of.answers(&question), &federation.charters);
+    }
+    let audited = scene.concluded(audit);
+    assert_eq!((kinds(&audited), audited.is_whole, audited.checked), (vec![], true, 600));
+}
+
+#[test]
+fn the_same_audit_gives_the_same_findings_in_the_same_order() {
+    let federation = Federation::new();
+    let mut scene = Scene::honest(&federation);
+    for number in 9..30 {
+        scene.shown.push(b"something else");
+        scene.has_beside(
+            &federation.node(PROVINCE).witnesses().at_leaf(number - 1).at(START + 40 * MINUTE + number).entry(),
+        );
+    }
+    let (one, other) = (scene.audited(), scene.audited());
+    assert_eq!(one.findings.len(), 21);
+    assert!(one.findings == other.findings);
+}
+
+#[test]
+fn the_findings_of_one_kind_are_bounded() {
+    let federation = Federation::new();
+    let mut scene = Scene::honest(&federation);
+    for number in 8..200 {
+        scene.shown.push(b"something else");
+        scene.has_beside(
+            &federation.node(PROVINCE).witnesses().at_leaf(number).at(START + 40 * MINUTE + number).entry(),
+        );
+    }
+    assert_eq!(scene.audited().findings.len(), FINDINGS_OF_A_KIND);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_audit_ends_without_a_panic_on_any_answers(
+        answers in proptest::collection::vec((any::<u8>(), any::<u64>(), proptest::collection::vec(any::<u8>(), 0..40)), 1..6),
+    ) {
+        let federation = Federation::new();
+        let scene = Scene::overseen(&federation);
+        let mut audit = Audit::new(scene.holdings(), LATER);
+        let mut answers = answers.into_iter().cycle();
+        for _ in 0..100 {
+            let Some(question) = audit.question() else { break };
+            let mut proof = scene.answers(&question);
+            let (part, number, bytes) = answers.next().expect("a cycle");
+            match part % 6 {
+                0 => proof.nodes.push(wire::TreeNode { number, hash: bytes }),
+                1 => proof.leaves.push(bytes),
+                2 => proof.checkpoint = bytes,
+                3 => drop(proof.nodes.pop()),
+                4 => proof.leaves.clear(),
+                _ => {}
+            }
+            audit.answer(proof, &federation.charters);
+        }
+        prop_assert!(audit.question().is_none());
+        let audited = scene.concluded(audit);
+        let accused = audited.findings.iter().any(|(_, said)| said.finding != Finding::Unresponsive);
+        prop_assert!(!accused, "{:?}", kinds(&audited));
+    }
+}

@@ -1,0 +1,121 @@
+//! Accusations and their judge. An accusation is judged from signed bytes and the charter alone, so it convinces a stranger.
+//!
+//! Must not know who asks. An auditor and the reader of an evidence file use the same judge, so an auditor reports nothing that its evidence
+//! file does not show.
+//!
+//! ```text
+//! file.rs    the evidence file: everything that the judge needs, signed by the accuser
+//! judge.rs   opens entries, checkpoints, receipts and proofs, and passes an accusation to its rule
+//! ledger.rs  forked, rolled back, omitted, back-dated: signatures of the accused contradict each other
+//! custody.rs concealed, misreported: the accused must have known better
+//! offers.rs  withheld, undelivered, unanswered, unresponsive: something did not happen
+//! ```
+//!
+//! Invariants:
+//! - bytes count only if the accused signed them, or if its own signed tree binds them;
+//! - an omission can be stated but not proved: such findings are marked as the accuser's word;
+//! - an honest agency is never accused of a proven finding, whatever happens to its disk, its links, and its clock within the bounds that stop it.
+
+mod custody;
+mod file;
+mod judge;
+mod ledger;
+mod offers;
+
+pub use custody::{HELD, counts_as_held};
+pub use file::{Evidence, EvidenceError, Opened, accusations_of};
+pub use judge::{Judge, NotProven};
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use crate::base::ids::AgencyId;
+use crate::wire;
+
+/// The kinds of findings of an audit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// The accused signed two different pasts of its ledger.
+    Forked,
+    /// The ledger had fewer leaves at a later cosigned time, or a new epoch was not declared.
+    RolledBack,
+    /// An acknowledged entry is not at the leaf that the receipt names.
+    Omitted,
+    /// A custody entry hides another one that its author had.
+    Concealed,
+    /// An entry is dated earlier than it was written.
+    BackDated,
+    /// An observer did not get an entry.
+    Withheld,
+    /// An offer did not arrive.
+    Undelivered,
+    /// An offer was not answered in time.
+    Unanswered,
+    /// A published figure is too low.
+    Misreported,
+    /// The accused gave no proof.
+    Unresponsive,
+}
+
+impl Finding {
+    /// The stable name, in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forked => "forked",
+            Self::RolledBack => "rolled_back",
+            Self::Omitted => "omitted",
+            Self::Concealed => "concealed",
+            Self::BackDated => "back_dated",
+            Self::Withheld => "withheld",
+            Self::Undelivered => "undelivered",
+            Self::Unanswered => "unanswered",
+            Self::Misreported => "misreported",
+            Self::Unresponsive => "unresponsive",
+        }
+    }
+
+    /// Whether the accused's own signatures prove it. The others rest on the word of the accuser.
+    pub fn is_proven(self) -> bool {
+        matches!(self, Self::Forked | Self::RolledBack | Self::Omitted | Self::Concealed | Self::BackDated)
+    }
+
+    /// Whether it accuses of dishonesty, so that the operator is alarmed. The others accuse of being late.
+    pub fn is_dishonest(self) -> bool {
+        self.is_proven() || matches!(self, Self::Withheld | Self::Misreported)
+    }
+
+    /// Whether a scheduled audit keeps it as evidence. [`Self::Unresponsive`] is not kept: it proves nothing, and a later audit finds it again.
+    pub fn is_kept_by_schedule(self) -> bool {
+        self != Self::Unresponsive
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A judged accusation, for people.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Statement {
+    /// The kind of finding.
+    pub finding: Finding,
+    /// The accused agency.
+    pub accused: AgencyId,
+    /// The whole id of the complaint, if the finding is about one.
+    pub complaint: Option<String>,
+    /// Two sentences for people: the statement of the accused, and its contradiction.
+    pub text: String,
+}
+
+/// The id of an accusation: SHA-256 of its bytes. The same accusation with the same proofs has the same id.
+pub fn accusation_id(accusation: &wire::Accusation) -> [u8; 32] {
+    use prost::Message;
+    Sha256::digest(accusation.encode_to_vec()).into()
+}
+
+#[cfg(test)]
+mod tests;

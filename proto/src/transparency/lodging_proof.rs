@@ -1,0 +1,251 @@
+//! The citizen's receipt. It proves that a complaint was lodged with an agency, and the latest time at which it was in that agency's ledger.
+//!
+//! A receipt is a C2SP `tlog-proof` ([`TlogProof`]) of the `Lodged` leaf in the intake agency's ledger. Its extra line is the `SignedEntry`,
+//! which is the leaf data. A tool that knows nothing of complaints can check it too: the leaf hash is SHA-256(0x00 || extra).
+//!
+//! The reply code is not in it. A person who has both the receipt and the code is the one who lodged the complaint.
+//!
+//! Must not know the ledger: a charter and the file are enough.
+//!
+//! Invariants:
+//! - the agency that a [`Lodging`] names signed everything in it;
+//! - a receipt with a changed byte does not verify. The only exception are signature lines under keys that the charter does not list. A node
+//!   does not write such lines, and they have no meaning.
+
+use bytes::Bytes;
+
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::base::limits;
+use crate::base::refusal::Refusal;
+use crate::charter::{Charter, KeyUse, Member, MemberKey};
+use crate::entry::content::reply_code_hash;
+use crate::entry::{Body, Entry, Lodged};
+use crate::tlog::checkpoint::{Checkpoint, CheckpointError, CheckpointKeys};
+use crate::tlog::tlog_proof::{TlogProof, TlogProofError};
+
+/// The facts that a receipt proves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lodging {
+    /// The intake agency.
+    pub agency: AgencyId,
+    /// The complaint.
+    pub complaint: ComplaintId,
+    /// The id of the `Lodged` entry.
+    pub entry: EntryId,
+    /// The body of that entry.
+    pub lodged: Lodged,
+    /// The lodging time by the entry's clock, in milliseconds since 1970.
+    pub lodged_at: u64,
+    /// The epoch of the ledger that holds the entry.
+    pub epoch: Epoch,
+    /// The leaf of the entry in that ledger.
+    pub index: LedgerIndex,
+    /// Number of leaves of the ledger when the agency signed the checkpoint.
+    pub size: u64,
+    /// Time at which the agency signed the checkpoint, in seconds since 1970.
+    pub in_ledger_at: u64,
+}
+
+impl Lodging {
+    /// Whether this is the reply code that the citizen got.
+    pub fn has_reply_code(&self, code: &str) -> bool {
+        reply_code_hash(code) == self.lodged.reply_code_hash
+    }
+}
+
+/// The reason why a file proves nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum NotProven {
+    /// The file does not have this format.
+    #[error("the file is no tlog-proof: {0}")]
+    Format(#[from] TlogProofError),
+    /// The file has no extra line, so no entry.
+    #[error("the file carries no entry: its line `extra` is missing")]
+    NoEntry,
+    /// The extra line holds no entry of this federation.
+    #[error("the entry in it is none of federation {federation}: {refusal}")]
+    Entry {
+        /// The charter's federation.
+        federation: String,
+        /// The refusal with which a node answers these bytes.
+        refusal: Refusal,
+    },
+    /// The entry has another body, whose name this is.
+    #[error("the entry in it is {0}; only Lodged shows that a complaint was lodged")]
+    NotLodged(&'static str),
+    /// The charter does not list the author.
+    #[error("{agency} is no member of charter version {version}")]
+    UnknownAgency {
+        /// The author that the entry names.
+        agency: AgencyId,
+        /// Version of the reader's charter.
+        version: u64,
+    },
+    /// The charter does not list the author's key.
+    #[error(
+        "{agency} has no entry key {key:08x} in charter version {version}; the entry names version {named}: verify under that one"
+    )]
+    UnknownKey {
+        /// The author.
+        agency: AgencyId,
+        /// The key that the entry names.
+        key: u32,
+        /// Version of the reader's charter.
+        version: u64,
+        /// Version of the charter that the entry names.
+        named: u64,
+    },
+    /// A key was used outside its validity.
+    #[error("the {what} key of {agency} was not valid when it signed, {seconds} s after 1970")]
+    KeyNotValidThen {
+        /// The use of the key, in words.
+        what: &'static str,
+        /// The agency that owns the key.
+        agency: AgencyId,
+        /// Time of the signature, in seconds since 1970.
+        seconds: u64,
+    },
+    /// The author did not sign the entry.
+    #[error("the signature of the entry does not verify under key {key:08x} of {agency}")]
+    BadSignature {
+        /// The key that the entry names.
+        key: u32,
+        /// The author.
+        agency: AgencyId,
+    },
+    /// The checkpoint does not verify as one of the agency.
+    #[error("the checkpoint is none of {agency}: {source}")]
+    Checkpoint {
+        /// The author.
+        agency: AgencyId,
+        /// The error of the checkpoint.
+        source: CheckpointError,
+    },
+    /// The checkpoint has no time line.
+    #[error("the checkpoint has no time line under a key of {0}")]
+    NoTime(AgencyId),
+    /// The entry names another place than the proof.
+    #[error(
+        "the entry was signed for leaf {signed} of epoch {signed_epoch}, the proof is of leaf {index} of epoch {epoch}"
+    )]
+    OtherPlace {
+        /// The leaf in the entry.
+        signed: LedgerIndex,
+        /// The epoch in the entry.
+        signed_epoch: Epoch,
+        /// The leaf in the file.
+        index: LedgerIndex,
+        /// The epoch of the checkpoint.
+        epoch: Epoch,
+    },
+    /// The hashes do not lead to the root.
+    #[error("the hashes do not lead from the entry as leaf {index} to the root of the {size} leaves of the checkpoint")]
+    NotIncluded {
+        /// The leaf in the file.
+        index: LedgerIndex,
+        /// Number of leaves in the checkpoint.
+        size: u64,
+    },
+    /// The entry is dated after the time of the checkpoint. The value is the difference in seconds.
+    #[error("the entry's clock is {0} s after the time at which the ledger is said to hold it")]
+    TimesContradict(u64),
+}
+
+/// Makes the receipt of the leaf `index`, whose data are `signed`. Returns the bytes of the file.
+pub fn receipt(signed: &[u8], index: LedgerIndex, path: Vec<tlog_tiles::Hash>, checkpoint: &[u8]) -> Vec<u8> {
+    TlogProof { extra: Some(signed.to_vec()), index, path, checkpoint: checkpoint.to_vec() }.to_bytes()
+}
+
+/// Checks a receipt with nothing but a charter that the caller trusts.
+///
+/// # Errors
+/// The first check that fails.
+pub fn verify(file: &[u8], charter: &Charter) -> Result<Lodging, NotProven> {
+    let proof = TlogProof::parse(file)?;
+    let signed = Bytes::from(proof.extra.clone().ok_or(NotProven::NoEntry)?);
+    let entry = Entry::parse(signed, &charter.federation)
+        .map_err(|refusal| NotProven::Entry { federation: charter.federation.clone(), refusal })?;
+    let (Body::Lodged(lodged), Some(complaint)) = (&entry.body, entry.complaint) else {
+        return Err(NotProven::NotLodged(entry.body.name()));
+    };
+    let agency = entry.author.clone();
+    let member = charter.member(&agency).ok_or_else(|| {
+        let agency = agency.clone();
+        NotProven::UnknownAgency { agency, version: charter.version }
+    })?;
+    check_author(&entry, charter)?;
+    let (checkpoint, in_ledger_at) = open_checkpoint(&proof.checkpoint, &charter.federation, member)?;
+    let Checkpoint { epoch, size, root, .. } = checkpoint;
+    // An agency that lost its ledger copies its older entries into the next epoch, at other leaves.
+    let is_place = entry.place.epoch < epoch || (entry.place.epoch == epoch && entry.place.index == proof.index);
+    if !is_place {
+        let (signed, signed_epoch) = (entry.place.index, entry.place.epoch);
+        return Err(NotProven::OtherPlace { signed, signed_epoch, index: proof.index, epoch });
+    }
+    if !proof.includes(&entry.signed, size, root) {
+        return Err(NotProven::NotIncluded { index: proof.index, size });
+    }
+    let ahead = (entry.clock.millis() / 1000).saturating_sub(in_ledger_at);
+    if ahead > limits::CLOCK_AHEAD.as_secs() {
+        return Err(NotProven::TimesContradict(ahead));
+    }
+    Ok(Lodging {
+        agency,
+        complaint,
+        entry: entry.id,
+        lodged: Lodged::clone(lodged),
+        lodged_at: entry.clock.millis(),
+        epoch,
+        index: proof.index,
+        size,
+        in_ledger_at,
+    })
+}
+
+/// Checks the entry's signature and that the charter lists the key, valid at that time. The agency's present status does not matter, because
+/// the complaint was lodged when it took part.
+fn check_author(entry: &Entry, charter: &Charter) -> Result<(), NotProven> {
+    let agency = entry.author.clone();
+    let Some(key) = charter.entry_key(&agency, entry.key_id) else {
+        let (version, named) = (charter.version, entry.charter_version);
+        return Err(NotProven::UnknownKey { agency, key: entry.key_id, version, named });
+    };
+    if !key.valid_at(entry.clock.millis()) {
+        return Err(NotProven::KeyNotValidThen { what: "entry", agency, seconds: entry.clock.millis() / 1000 });
+    }
+    if !entry.verify(&key.public) {
+        return Err(NotProven::BadSignature { key: key.id, agency });
+    }
+    Ok(())
+}
+
+/// Opens the checkpoint under keys of the agency that were valid at its time. Returns that time as well, in seconds since 1970.
+fn open_checkpoint(note: &[u8], federation: &str, member: &Member) -> Result<(Checkpoint, u64), NotProven> {
+    let agency = &member.id;
+    let open = |keys: &CheckpointKeys| {
+        Checkpoint::open(note, federation, agency, keys)
+            .map_err(|source| NotProven::Checkpoint { agency: agency.clone(), source })
+    };
+    let of = |key_use: KeyUse, at: Option<u64>| {
+        let keys = member.keys.iter().filter(|key| key.key_use == key_use);
+        keys.filter(|key| at.is_none_or(|at| covers(key, at))).map(|key| key.public.clone()).collect()
+    };
+    let all = CheckpointKeys { statement: of(KeyUse::Checkpoint, None), time: of(KeyUse::Time, None) };
+    let seconds = open(&all)?.seconds.ok_or_else(|| NotProven::NoTime(agency.clone()))?;
+    let valid =
+        CheckpointKeys { statement: of(KeyUse::Checkpoint, Some(seconds)), time: of(KeyUse::Time, Some(seconds)) };
+    let not_valid = |what| NotProven::KeyNotValidThen { what, agency: agency.clone(), seconds };
+    match open(&valid) {
+        Ok(checkpoint) if checkpoint.seconds == Some(seconds) => Ok((checkpoint, seconds)),
+        Ok(_) => Err(not_valid("time")),
+        Err(_) => Err(not_valid("checkpoint")),
+    }
+}
+
+/// Whether a key was valid at some moment of this second.
+fn covers(key: &MemberKey, seconds: u64) -> bool {
+    (key.valid_from / 1000..key.valid_until.div_ceil(1000)).contains(&seconds)
+}
+
+#[cfg(test)]
+mod tests;

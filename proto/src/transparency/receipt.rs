@@ -1,0 +1,206 @@
+//! Receipts: the receiver's signed answer to a delivery. For each item it says at which leaf it is durable, or why it is not.
+//!
+//! With a receipt a later denial is provable.
+//!
+//! Must not know entries or how they are judged.
+//!
+//! Invariants:
+//! - a receipt is kept as the bytes that were signed;
+//! - a receipt has one hash for each leaf that it names.
+
+use prost::Message;
+
+use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
+use crate::base::key::{PublicKey, SigningKey};
+use crate::charter::Charters;
+use crate::routing::cursor::Cursor;
+use crate::wire;
+
+const DOMAIN: &[u8] = b"sinergi/receipt/v1\0";
+
+/// The outcome of one delivered item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemOutcome {
+    /// The item is durable, at this leaf of the receiver.
+    Leaf(LedgerIndex),
+    /// The item is refused for ever, with this refusal code.
+    Refused(u32),
+    /// The item is kept durably and waits, with this deferral code.
+    Deferred(u32),
+}
+
+/// One delivered item and its outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ItemResult {
+    /// The id of the entry, or SHA-256 of the bytes if they are no entry.
+    pub entry: EntryId,
+    /// The outcome.
+    pub outcome: ItemOutcome,
+}
+
+/// A parsed receipt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The federation.
+    pub federation: String,
+    /// The agency that received.
+    pub receiver: AgencyId,
+    /// The agency that sent.
+    pub sender: AgencyId,
+    /// The receiver's entry key that signs.
+    pub key_id: u32,
+    /// The charter version that lists the key.
+    pub charter_version: u64,
+    /// The cursor of the delivery.
+    pub cursor: Cursor,
+    /// One result for each delivered item, in the same order.
+    pub results: Vec<ItemResult>,
+    /// The receiver's signed checkpoint, which covers the named leaves.
+    pub checkpoint: Vec<u8>,
+    /// The RFC 6962 hashes of the named leaves, in the order of the results. They bind every byte of the leaves.
+    pub leaf_hashes: Vec<[u8; 32]>,
+}
+
+/// The reason why a receipt is not taken.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ReceiptError {
+    /// The bytes are no receipt.
+    #[error("the receipt is malformed: {0}")]
+    Malformed(String),
+    /// The receipt is of another link.
+    #[error("the receipt is of {found}, this link is {expected}")]
+    OtherLink {
+        /// The parties in the receipt.
+        found: String,
+        /// The parties of the link.
+        expected: String,
+    },
+    /// The signature does not verify under this key of the receiver.
+    #[error("the receipt's signature does not verify under key {0:08x} of the receiver")]
+    BadSignature(u32),
+}
+
+impl Receipt {
+    /// Signs the receipt.
+    pub fn sign(&self, key: &SigningKey) -> wire::Ack {
+        let receipt = self.to_wire().encode_to_vec();
+        let signature = key.sign(&[DOMAIN, &receipt].concat()).to_bytes().to_vec();
+        wire::Ack { receipt, signature }
+    }
+
+    /// The number that names a key in receipts.
+    pub fn key_id_of(key: &SigningKey) -> u32 {
+        key.id()
+    }
+
+    /// Parses a receipt without checking the signature.
+    ///
+    /// # Errors
+    /// When the bytes are no receipt.
+    pub fn parse(ack: &wire::Ack) -> Result<Self, ReceiptError> {
+        let malformed = |what: &str| ReceiptError::Malformed(what.to_owned());
+        let hash = |bytes: &Vec<u8>| <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| malformed("leaf hash"));
+        let message = wire::Receipt::decode(ack.receipt.as_slice())
+            .map_err(|error| ReceiptError::Malformed(error.to_string()))?;
+        let receipt = Self {
+            receiver: message.receiver.parse().map_err(|_| malformed("receiver"))?,
+            sender: message.sender.parse().map_err(|_| malformed("sender"))?,
+            federation: message.federation,
+            key_id: message.key_id,
+            charter_version: message.charter_version,
+            cursor: message.cursor.map(Cursor::from_wire).ok_or_else(|| malformed("no cursor"))?,
+            results: message
+                .results
+                .iter()
+                .map(parse_result)
+                .collect::<Option<_>>()
+                .ok_or_else(|| malformed("result"))?,
+            leaf_hashes: message.leaf_hashes.iter().map(hash).collect::<Result<_, _>>()?,
+            checkpoint: message.checkpoint,
+        };
+        if receipt.leaves().count() != receipt.leaf_hashes.len() {
+            return Err(malformed("not one hash a leaf"));
+        }
+        Ok(receipt)
+    }
+
+    /// The named leaves: each entry with its leaf in the receiver's ledger, in the order of `leaf_hashes`.
+    pub fn leaves(&self) -> impl Iterator<Item = (EntryId, LedgerIndex)> {
+        self.results.iter().filter_map(|result| match result.outcome {
+            ItemOutcome::Leaf(index) => Some((result.entry, index)),
+            ItemOutcome::Refused(_) | ItemOutcome::Deferred(_) => None,
+        })
+    }
+
+    /// Parses a receipt and checks that `peer` signed it for a delivery of `own`.
+    ///
+    /// # Errors
+    /// When it is malformed, of other parties, or the signature does not verify.
+    pub fn open(
+        ack: &wire::Ack,
+        own: &AgencyId,
+        peer: &AgencyId,
+        federation: &str,
+        charters: &Charters,
+    ) -> Result<Self, ReceiptError> {
+        let receipt = Self::parse(ack)?;
+        if receipt.receiver != *peer || receipt.sender != *own || receipt.federation != federation {
+            return Err(ReceiptError::OtherLink {
+                found: format!("{} to {} in {}", receipt.sender, receipt.receiver, receipt.federation),
+                expected: format!("{own} to {peer} in {federation}"),
+            });
+        }
+        let unknown = || ReceiptError::BadSignature(receipt.key_id);
+        // If the peer names a newer charter than is trusted here, its key is looked up in the newest one here.
+        let charter = charters.version(receipt.charter_version).unwrap_or(charters.newest());
+        let key = charter.entry_key(peer, receipt.key_id).ok_or_else(unknown)?;
+        receipt.verify(ack, &key.public)?;
+        Ok(receipt)
+    }
+
+    /// Checks the signature of a receipt.
+    ///
+    /// # Errors
+    /// When it does not verify under the key.
+    pub fn verify(&self, ack: &wire::Ack, key: &PublicKey) -> Result<(), ReceiptError> {
+        let verifies = key.verifies(&[DOMAIN, &ack.receipt].concat(), &ack.signature);
+        verifies.then_some(()).ok_or(ReceiptError::BadSignature(self.key_id))
+    }
+
+    fn to_wire(&self) -> wire::Receipt {
+        wire::Receipt {
+            federation: self.federation.clone(),
+            receiver: self.receiver.to_string(),
+            sender: self.sender.to_string(),
+            key_id: self.key_id,
+            charter_version: self.charter_version,
+            cursor: Some(self.cursor.to_wire()),
+            results: self.results.iter().map(result_to_wire).collect(),
+            checkpoint: self.checkpoint.clone(),
+            leaf_hashes: self.leaf_hashes.iter().map(|hash| hash.to_vec()).collect(),
+        }
+    }
+}
+
+fn result_to_wire(result: &ItemResult) -> wire::ItemResult {
+    use wire::item_result::Result;
+    let outcome = match result.outcome {
+        ItemOutcome::Leaf(index) => Result::LeafIndex(index.0),
+        ItemOutcome::Refused(code) => Result::Refused(code),
+        ItemOutcome::Deferred(code) => Result::Deferred(code),
+    };
+    wire::ItemResult { entry_id: result.entry.0.to_vec(), result: Some(outcome) }
+}
+
+fn parse_result(result: &wire::ItemResult) -> Option<ItemResult> {
+    use wire::item_result::Result;
+    let outcome = match result.result? {
+        Result::LeafIndex(index) => ItemOutcome::Leaf(LedgerIndex(index)),
+        Result::Refused(code) => ItemOutcome::Refused(code),
+        Result::Deferred(code) => ItemOutcome::Deferred(code),
+    };
+    Some(ItemResult { entry: EntryId::from_slice(&result.entry_id)?, outcome })
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

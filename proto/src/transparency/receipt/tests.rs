@@ -1,0 +1,115 @@
+//! Receipts are read back as they were signed, and changed ones are refused.
+
+use proptest::prelude::*;
+use prost::Message;
+
+use super::{ItemOutcome, ItemResult, Receipt, ReceiptError};
+use crate::base::ids::{EntryId, Epoch, LedgerIndex};
+use crate::fixture::{FEDERATION, agency, entry_key};
+use crate::routing::cursor::Cursor;
+use crate::wire;
+
+pub(crate) fn receipt() -> Receipt {
+    let outcomes = [ItemOutcome::Leaf(LedgerIndex(41)), ItemOutcome::Refused(203), ItemOutcome::Deferred(601)];
+    let result = |(index, outcome)| ItemResult { entry: EntryId([index as u8; 32]), outcome };
+    Receipt {
+        federation: FEDERATION.to_owned(),
+        receiver: agency("kota-bandung"),
+        sender: agency("prov-jabar"),
+        key_id: Receipt::key_id_of(&entry_key("kota-bandung")),
+        charter_version: 1,
+        cursor: Cursor { epoch: Epoch(1), index: LedgerIndex(77), part: 2 },
+        results: outcomes.into_iter().enumerate().map(result).collect(),
+        checkpoint: b"a checkpoint".to_vec(),
+        leaf_hashes: vec![[0x4c; 32]],
+    }
+}
+
+/// The receipt message after `change`, unsigned.
+fn edited(change: impl FnOnce(&mut wire::Receipt)) -> Result<Receipt, ReceiptError> {
+    let mut ack = receipt().sign(&entry_key("kota-bandung"));
+    let mut message = wire::Receipt::decode(ack.receipt.as_slice()).expect("a receipt");
+    change(&mut message);
+    ack.receipt = message.encode_to_vec();
+    Receipt::parse(&ack)
+}
+
+fn malformed(what: &str) -> Result<Receipt, ReceiptError> {
+    Err(ReceiptError::Malformed(what.to_owned()))
+}
+
+#[test]
+fn a_receipt_reads_back_what_was_signed() {
+    let key = entry_key("kota-bandung");
+    let ack = receipt().sign(&key);
+    let parsed = Receipt::parse(&ack).expect("a receipt");
+    assert_eq!(parsed, receipt());
+    assert_eq!(parsed.verify(&ack, &key.verification_key()), Ok(()));
+}
+
+#[test]
+fn a_leaf_of_index_zero_is_an_outcome() {
+    let mut first = receipt();
+    first.results = vec![ItemResult { entry: EntryId([1; 32]), outcome: ItemOutcome::Leaf(LedgerIndex(0)) }];
+    first.leaf_hashes = vec![[2; 32]];
+    let ack = first.sign(&entry_key("kota-bandung"));
+    assert_eq!(Receipt::parse(&ack).expect("a receipt").results, first.results);
+}
+
+#[test]
+fn a_receipt_has_one_hash_for_each_leaf_that_it_names() {
+    for hashes in [vec![], vec![vec![1; 32]; 2]] {
+        assert_eq!(edited(|receipt| receipt.leaf_hashes = hashes), malformed("not one hash a leaf"));
+    }
+    assert_eq!(edited(|receipt| receipt.leaf_hashes[0].truncate(31)), malformed("leaf hash"));
+}
+
+#[test]
+fn a_wrong_signature_is_refused() {
+    let key = entry_key("kota-bandung");
+    let ack = receipt().sign(&key);
+    let bad = Err(ReceiptError::BadSignature(receipt().key_id));
+    assert_eq!(receipt().verify(&ack, &entry_key("prov-jabar").verification_key()), bad);
+    let mut flipped = ack.clone();
+    flipped.signature[9] ^= 1;
+    assert_eq!(receipt().verify(&flipped, &key.verification_key()), bad);
+    let mut short = ack.clone();
+    short.signature.pop();
+    assert_eq!(receipt().verify(&short, &key.verification_key()), bad);
+    let mut changed = ack;
+    changed.receipt[5] ^= 1;
+    assert_eq!(receipt().verify(&changed, &key.verification_key()), bad);
+}
+
+#[test]
+fn a_signature_of_an_entry_is_no_signature_of_a_receipt() {
+    let key = entry_key("kota-bandung");
+    let mut ack = receipt().sign(&key);
+    ack.signature = key.sign(&[b"sinergi/entry/v1\0", ack.receipt.as_slice()].concat()).to_bytes().to_vec();
+    assert!(receipt().verify(&ack, &key.verification_key()).is_err());
+}
+
+#[test]
+fn a_malformed_receipt_is_refused_and_the_field_is_named() {
+    assert!(matches!(
+        Receipt::parse(&wire::Ack { receipt: vec![0xff], signature: vec![] }),
+        Err(ReceiptError::Malformed(_))
+    ));
+    assert_eq!(edited(|receipt| receipt.receiver.clear()), malformed("receiver"));
+    assert_eq!(edited(|receipt| receipt.sender = "X".to_owned()), malformed("sender"));
+    assert_eq!(edited(|receipt| receipt.cursor = None), malformed("no cursor"));
+    assert_eq!(edited(|receipt| receipt.results[0].result = None), malformed("result"));
+    assert_eq!(edited(|receipt| receipt.results[0].entry_id.truncate(31)), malformed("result"));
+    let emptied = |receipt: &mut wire::Receipt| (receipt.results, receipt.leaf_hashes) = (Vec::new(), Vec::new());
+    assert!(edited(emptied).is_ok(), "a delivery of no items, which only moves the cursor");
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(receipt in prop::collection::vec(any::<u8>(), 0..200), signature in prop::collection::vec(any::<u8>(), 0..80)) {
+        let ack = wire::Ack { receipt, signature };
+        if let Ok(parsed) = Receipt::parse(&ack) {
+            prop_assert!(parsed.verify(&ack, &entry_key("ksp").verification_key()).is_err());
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The watch over another agency's ledger: are all checkpoints that the agency signed of one ledger that only grows?
+//!
+//! ```text
+//! take     a verified checkpoint, no matter who showed it           -> the newest, nothing new, or a contradiction
+//! to_ask   sizes of older trees with which the agency's present tree must begin
+//! answered the present tree, and the older trees with which it begins -> no finding, or a contradiction
+//! ```
+//!
+//! [`WatchedLedgers`] does this for all agencies. It also knows which checkpoints to pass on and to witness.
+//!
+//! Must not know who showed a checkpoint.
+//!
+//! Invariants:
+//! - a checkpoint that comes late or twice accuses nobody: only signed values are compared, never the order of arrival;
+//! - a checkpoint that contradicts another is never the newest. The finding is returned once for an epoch, and no other checkpoint of that epoch is
+//!   taken;
+//! - at most [`limits::CHECKPOINTS_WATCHED`] checkpoints are kept.
+
+mod ledgers;
+
+pub use ledgers::WatchedLedgers;
+
+use std::collections::BTreeMap;
+
+use crate::base::ids::Epoch;
+use crate::base::limits;
+use crate::tlog::checkpoint::Checkpoint;
+use crate::wire::{self, accusation::Finding};
+
+/// A verified checkpoint with its note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedCheckpoint {
+    /// The checkpoint that the note holds.
+    pub checkpoint: Checkpoint,
+    /// The signed note.
+    pub note: Vec<u8>,
+}
+
+/// An older tree with which an agency's tree begins, as the agency proved it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    /// Number of leaves of the older tree.
+    pub size: u64,
+    /// The root of the older tree.
+    pub root: [u8; 32],
+    /// The RFC 6962 consistency proof.
+    pub proof: Vec<[u8; 32]>,
+}
+
+/// The result of taking a checkpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Taken {
+    /// The ledger has grown: this is the newest checkpoint.
+    Newest,
+    /// The checkpoint shows nothing new.
+    Nothing,
+    /// The checkpoint was signed later than the newest, but over fewer leaves or in an earlier epoch. The ledger was set back, or its clock
+    /// was. So this proves nothing.
+    Back,
+    /// The checkpoint and another one cannot both be of one ledger that only grows.
+    Contradicts(Box<Finding>),
+}
+
+/// The watched ledger of one agency, in its newest epoch.
+#[derive(Clone, Debug, Default)]
+pub struct Watched {
+    newest: Option<VerifiedCheckpoint>,
+    seen: BTreeMap<u64, Seen>,
+    /// The epoch in which the agency's checkpoints contradicted each other.
+    caught: Option<Epoch>,
+}
+
+#[derive(Clone, Debug)]
+struct Seen {
+    noted: VerifiedCheckpoint,
+    /// Whether the agency proved that its later tree begins with it.
+    is_checked: bool,
+}
+
+impl VerifiedCheckpoint {
+    /// The epoch and the number of leaves.
+    pub fn extent(&self) -> (Epoch, u64) {
+        (self.checkpoint.epoch, self.checkpoint.size)
+    }
+
+    /// Like [`Checkpoint::is_surely_before`].
+    fn is_surely_before(&self, other: &Self) -> bool {
+        self.checkpoint.is_surely_before(&other.checkpoint)
+    }
+
+    /// Whether both have a time, and the time of this one is earlier.
+    fn is_before(&self, other: &Self) -> bool {
+        matches!((self.checkpoint.seconds, other.checkpoint.seconds), (Some(one), Some(other)) if one < other)
+    }
+}
+
+impl Watched {
+    /// The newest checkpoint that contradicts no other.
+    pub fn newest(&self) -> Option<&VerifiedCheckpoint> {
+        self.newest.as_ref()
+    }
+
+    /// Takes a verified checkpoint of the agency.
+    pub fn take(&mut self, shown: VerifiedCheckpoint) -> Taken {
+        let epoch = self.newest.as_ref().map(|newest| newest.checkpoint.epoch);
+        // A later epoch begins with its declaration, so no honest agency signs one without leaves. Taking it would end the watch over the epoch
+        // before.
+        if shown.checkpoint.epoch > Epoch::FIRST && shown.checkpoint.size == 0 {
+            return Taken::Nothing;
+        }
+        if self.caught == Some(shown.checkpoint.epoch) {
+            return Taken::Nothing;
+        }
+        if let Some(newest) = self.newest.as_ref().filter(|newest| newest.checkpoint.epoch > shown.checkpoint.epoch) {
+            return if newest.is_surely_before(&shown) { Taken::Back } else { Taken::Nothing };
+        }
+        if epoch != Some(shown.checkpoint.epoch) {
+            (self.seen, self.caught) = (BTreeMap::new(), None);
+        } else if let Some(finding) = self.contradiction(&shown) {
+            self.catch();
+            return Taken::Contradicts(Box::new(finding));
+        }
+        let is_back =
+            self.newest.as_ref().is_some_and(|newest| newest.extent() > shown.extent() && newest.is_before(&shown));
+        // The first checkpoint needs no proof, because there is none before it.
+        let is_checked = self.seen.is_empty();
+        let size = shown.checkpoint.size;
+        self.seen.entry(size).or_insert_with(|| Seen { noted: shown.clone(), is_checked });
+        self.make_room();
+        let is_more = self.newest.as_ref().is_none_or(|newest| newest.extent() < shown.extent());
+        let is_later = |newest: &VerifiedCheckpoint| newest.extent() == shown.extent() && newest.is_before(&shown);
+        let is_newest = is_more || self.newest.as_ref().is_some_and(is_later);
+        if is_newest {
+            self.newest = Some(shown);
+        }
+        match () {
+            () if is_more => Taken::Newest,
+            () if is_back => Taken::Back,
+            () => Taken::Nothing,
+        }
+    }
+
+    /// The sizes to ask about: the last checked one, and all that the agency has not proved yet. Empty if there is nothing to ask.
+    pub fn to_ask(&self) -> Vec<u64> {
+        if self.caught.is_some() || self.seen.values().all(|seen| seen.is_checked) {
+            return Vec::new();
+        }
+        let last_checked = self.seen.iter().rev().find(|(_, seen)| seen.is_checked).map(|(size, _)| *size);
+        let unchecked = self.seen.iter().filter(|(_, seen)| !seen.is_checked).map(|(size, _)| *size);
+        last_checked.into_iter().chain(unchecked).collect()
+    }
+
+    /// Takes the agency's present tree and the older trees with which it begins. The caller has checked the proofs.
+    pub fn answered(&mut self, tree: VerifiedCheckpoint, beginnings: Vec<Prefix>) -> Option<Finding> {
+        if let Taken::Contradicts(finding) = self.take(tree.clone()) {
+            return Some(*finding);
+        }
+        if self.caught.is_some()
+            || self.newest.as_ref().map(|newest| newest.checkpoint.epoch) != Some(tree.checkpoint.epoch)
+        {
+            return None;
+        }
+        for Prefix { size, root, proof } in beginnings {
+            let Some(seen) = self.seen.get_mut(&size) else { continue };
+            if seen.noted.checkpoint.root != root {
+                let finding = two_trees(&seen.noted.note, &tree.note, root, &proof);
+                self.catch();
+                return Some(finding);
+            }
+            seen.is_checked = true;
+        }
+        if let Some(seen) = self.seen.get_mut(&tree.checkpoint.size) {
+            seen.is_checked = true;
+        }
+        None
+    }
+
+    /// Marks the epoch as contradicted. From now on the newest checkpoint is the last one that was proved consistent with all before it.
+    fn catch(&mut self) {
+        self.caught = self.newest.as_ref().map(|newest| newest.checkpoint.epoch);
+        let checked = self.seen.values().rev().find(|seen| seen.is_checked);
+        self.newest = checked.map(|seen| seen.noted.clone()).or(self.newest.take());
+    }
+
+    fn contradiction(&self, shown: &VerifiedCheckpoint) -> Option<Finding> {
+        let size = shown.checkpoint.size;
+        if let Some(Seen { noted, .. }) = self.seen.get(&size)
+            && noted.checkpoint.root != shown.checkpoint.root
+        {
+            return Some(two_trees(&noted.note, &shown.note, shown.checkpoint.root, &[]));
+        }
+        let rolled_back = |earlier: &VerifiedCheckpoint, later: &VerifiedCheckpoint| {
+            let (earlier, later) = (earlier.note.clone(), later.note.clone());
+            Finding::RolledBack(wire::RolledBack { earlier, later })
+        };
+        let mut all = self.seen.values().map(|seen| &seen.noted).chain(&self.newest);
+        all.find_map(|seen| match seen.checkpoint.size.cmp(&size) {
+            std::cmp::Ordering::Greater if seen.is_surely_before(shown) => Some(rolled_back(seen, shown)),
+            std::cmp::Ordering::Less if shown.is_surely_before(seen) => Some(rolled_back(shown, seen)),
+            _ => None,
+        })
+    }
+
+    /// Drops checkpoints beyond the limit: first the oldest checked one, except the last checked. If there is none, the second smallest unchecked
+    /// one, so that the smallest stays. The own ledger still holds all of them for an audit.
+    fn make_room(&mut self) {
+        while self.seen.len() > limits::CHECKPOINTS_WATCHED {
+            let checked = self.seen.iter().filter(|(_, seen)| seen.is_checked).map(|(size, _)| *size);
+            let last_checked = self.seen.iter().rev().find(|(_, seen)| seen.is_checked).map(|(size, _)| *size);
+            let oldest_checked = checked.min().filter(|size| Some(*size) != last_checked);
+            let second = self.seen.iter().filter(|(_, seen)| !seen.is_checked).nth(1).map(|(size, _)| *size);
+            let Some(size) = oldest_checked.or(second) else { return };
+            self.seen.remove(&size);
+        }
+    }
+}
+
+/// The accusation that the smaller of two trees of one epoch is not the beginning of the larger. The larger begins with the root `prefix`.
+pub fn two_trees(smaller: &[u8], larger: &[u8], prefix: [u8; 32], consistency: &[[u8; 32]]) -> Finding {
+    Finding::ForkedTrees(wire::TwoTrees {
+        smaller: smaller.to_vec(),
+        larger: larger.to_vec(),
+        prefix_root: prefix.to_vec(),
+        consistency: consistency.iter().map(|hash| hash.to_vec()).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! A ledger as audits read it: what the own one says of others, in the order of its records, and what it shows when it is asked.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use sinergi_proto::charter::Charters;
+use sinergi_proto::engine::Record;
+use sinergi_proto::transparency::audit::holdings::{Assignment, Holdings};
+use sinergi_proto::transparency::audit::{HeldCase, ReceiptRef, Records};
+use sinergi_proto::transparency::proofs::OwnLeaves;
+use sinergi_proto::wire;
+use tlog_tiles::HashReader;
+
+use super::Ledger;
+
+/// One record that an audit reads.
+#[derive(Clone)]
+pub enum Held {
+    /// A leaf.
+    Leaf(LedgerIndex),
+    /// A peer's receipt.
+    Receipt {
+        /// The peer.
+        peer: AgencyId,
+        /// When it came, milliseconds since 1970.
+        at: u64,
+        /// The `Ack` as it came.
+        ack: Bytes,
+    },
+    /// A checkpoint of another agency.
+    Seen {
+        /// The agency.
+        agency: AgencyId,
+        /// The signed note.
+        note: Bytes,
+    },
+    /// An entry that was delivered, and refused or made to wait.
+    TurnedAway(EntryId),
+}
+
+impl Held {
+    /// What an audit reads of a record that is written now; `next`: the index of the next leaf.
+    pub(super) fn of(record: &Record, next: LedgerIndex) -> Option<Self> {
+        match record {
+            Record::Leaf { .. } => Some(Self::Leaf(next)),
+            Record::Receipt { header, ack } => {
+                Some(Self::Receipt { peer: header.peer.clone(), at: header.at, ack: ack.clone() })
+            }
+            Record::Seen { header, note } => Some(Self::Seen { agency: header.peer.clone(), note: note.clone() }),
+            Record::Refused { header, .. } => Some(Self::TurnedAway(header.entry)),
+            Record::Deferred { header, .. } => Some(Self::TurnedAway(header.entry)),
+            Record::Content { .. } | Record::Cursor(_) | Record::DeferredDone(_) | Record::Routing(_) => None,
+        }
+    }
+}
+
+impl Ledger {
+    /// What is held of the agency that is to be audited.
+    pub fn holdings(&self, assignment: Assignment, charters: &Charters) -> Holdings {
+        let mut holdings = Holdings::new(assignment, charters);
+        for (number, held) in (0..).zip(&self.held) {
+            match held {
+                Held::Leaf(index) => {
+                    let leaf = Self::leaf(self, *index);
+                    holdings.add_entry(&leaf.entry, *index, leaf.header.at);
+                }
+                Held::Receipt { peer, at, ack } => holdings.add_receipt(peer, ack, ReceiptRef(number), *at),
+                Held::Seen { agency, note } => holdings.add_checkpoint(agency, note),
+                Held::TurnedAway(entry) => holdings.add_turned_away(*entry),
+            }
+        }
+        holdings
+    }
+}
+
+impl Records for Ledger {
+    type Error = Infallible;
+
+    fn entry(&self, leaf: LedgerIndex) -> Result<Vec<u8>, Infallible> {
+        Ok(Self::leaf(self, leaf).entry.signed.to_vec())
+    }
+
+    fn receipt(&self, receipt: ReceiptRef) -> Result<Vec<u8>, Infallible> {
+        let number = usize::try_from(receipt.0).expect("a ledger in memory");
+        match &self.held[number] {
+            Held::Receipt { ack, .. } => Ok(ack.to_vec()),
+            Held::Leaf(_) | Held::Seen { .. } | Held::TurnedAway(_) => panic!("record {number} is no receipt"),
+        }
+    }
+
+    fn held_by(&self, agency: &AgencyId) -> Result<Vec<ComplaintId>, Infallible> {
+        let held = self.cases.values().filter(|case| case.complaint.custody().holder == *agency);
+        Ok(held.map(|case| case.complaint.id()).collect())
+    }
+
+    fn case(&self, complaint: &ComplaintId) -> Result<Option<HeldCase>, Infallible> {
+        let Some(case) = self.cases.get(complaint) else { return Ok(None) };
+        let mut leaves: Vec<LedgerIndex> = case.leaves.values().copied().collect();
+        leaves.sort_unstable();
+        let entries = leaves.into_iter().map(|leaf| Self::leaf(self, leaf).entry.clone()).collect();
+        Ok(Some(HeldCase { complaint: case.complaint.clone(), entries }))
+    }
+}
+
+impl OwnLeaves for Ledger {
+    type Error = Infallible;
+
+    fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    fn nodes(&self, numbers: &[u64]) -> Result<Vec<[u8; 32]>, Infallible> {
+        let hashes = self.read_hashes(numbers).expect("within the tree");
+        Ok(hashes.into_iter().map(|hash| hash.0).collect())
+    }
+
+    fn locate(&self, name: &wire::EntryName) -> Result<Option<LedgerIndex>, Infallible> {
+        Ok(EntryId::from_slice(&name.id).and_then(|id| self.leaf_of(&id)))
+    }
+
+    fn leaves_from(
+        &self,
+        first: LedgerIndex,
+    ) -> Result<impl Iterator<Item = Result<Vec<u8>, Infallible>> + '_, Infallible> {
+        let first = usize::try_from(first.0).expect("a ledger in memory");
+        Ok(self.leaves.iter().skip(first).map(|leaf| Ok(leaf.entry.signed.to_vec())))
+    }
+}

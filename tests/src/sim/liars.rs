@@ -1,0 +1,237 @@
+//! A library of liars: one file a lie.
+//!
+//! A liar is a whole node with valid keys. It runs the product's engine and sessions, and deviates in one way: the shell around them asks its
+//! [`Lie`] before a frame leaves, when one has come, and now and then what it does by itself.
+//!
+//! Invariants:
+//! - a lie does not decide by chance: one seed gives one run;
+//! - every lie that an honest node can find by the protocol is switched on, and drawn in a part of the ordinary seeds;
+//! - what the protocol cannot withstand yet is in [`SWITCHED_OFF`], with a seed that shows it.
+
+mod back_dates;
+mod cursors_go_back;
+mod cursors_leave_a_gap;
+mod does_not_pass_on;
+mod drops_what_it_acknowledged;
+mod facade;
+mod files_one_finding_twice;
+mod floods_with_a_frame;
+mod floods_with_checkpoints;
+mod floods_with_complaints;
+mod floods_with_questions;
+mod greets_with_a_forged_checkpoint;
+mod greets_with_a_time_ahead;
+mod greets_with_more_than_there_is;
+mod greets_without_a_checkpoint;
+mod hides_a_custody_entry;
+mod launders_a_receipt;
+mod receipts_beyond_the_checkpoint;
+mod receipts_for_another_leaf;
+mod receipts_name_a_wrong_leaf;
+mod receipts_without_a_checkpoint;
+mod refuses_what_is_unwelcome;
+mod resolves_after_handing_over;
+mod rewrites_an_entry;
+mod sets_itself_back;
+mod shows_two_ledgers;
+mod splits_two_groups;
+mod withholds_from_an_observer;
+mod witnesses;
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::refusal::FaultCode;
+
+use super::node::{Broken, Deed, Lie, Others};
+use super::topology::Topology;
+
+/// How a lie must be found.
+#[derive(Clone, Copy, Debug)]
+pub enum Promise {
+    /// An honest node keeps evidence of one of these findings, and it convinces a stranger. Some of them are findings of the next protocol.
+    Evidence(&'static [&'static str]),
+    /// An honest node ends a link with the liar, with this code.
+    Fault(FaultCode),
+    /// It harms nobody: the invariants hold, and no honest node stops.
+    Harmless,
+}
+
+/// A lie of the library.
+#[derive(Clone, Copy, Debug)]
+pub struct LieKind {
+    /// The name of its file.
+    pub name: &'static str,
+    /// How it must be found.
+    pub promise: Promise,
+    /// Which agencies can tell it.
+    pub may: fn(&Topology, &AgencyId) -> bool,
+    /// Whether honest agencies still get everything that they should have. Otherwise they need not agree at the end.
+    pub passes_everything_on: bool,
+    begin: fn() -> Box<dyn Lie>,
+}
+
+/// Why a lie is switched off.
+#[derive(Clone, Copy, Debug)]
+pub struct Unmet {
+    /// The lie.
+    pub kind: &'static LieKind,
+    /// The number of the attack in the list of those that protocol 2 must withstand.
+    pub attack: u8,
+    /// What this protocol lacks.
+    pub why: &'static str,
+    /// The invariant that does not hold.
+    pub invariant: &'static str,
+    /// A seed that shows it.
+    pub seed: u64,
+}
+
+/// The invariant that most lies of [`SWITCHED_OFF`] break.
+const FOUND: &str = "every_lie_is_found";
+
+/// The lies that ordinary seeds draw from.
+pub const SWITCHED_ON: [&LieKind; 15] = [
+    &back_dates::KIND,
+    &cursors_go_back::KIND,
+    &cursors_leave_a_gap::KIND,
+    &drops_what_it_acknowledged::KIND,
+    &floods_with_a_frame::KIND,
+    &floods_with_checkpoints::KIND,
+    &floods_with_questions::KIND,
+    &greets_with_a_forged_checkpoint::KIND,
+    &greets_with_more_than_there_is::KIND,
+    &hides_a_custody_entry::KIND,
+    &receipts_name_a_wrong_leaf::KIND,
+    &rewrites_an_entry::KIND,
+    &sets_itself_back::KIND,
+    &shows_two_ledgers::KIND,
+    &withholds_from_an_observer::KIND,
+];
+
+/// The lies that this protocol cannot withstand. Each was seen to succeed, and a test sees that its seed still shows it.
+pub const SWITCHED_OFF: [Unmet; 12] = [
+    Unmet {
+        kind: &receipts_without_a_checkpoint::KIND,
+        attack: 1,
+        why: "a receipt counts although its checkpoint does not verify, and audits pass it over",
+        invariant: FOUND,
+        seed: 0,
+    },
+    Unmet {
+        kind: &receipts_beyond_the_checkpoint::KIND,
+        attack: 1,
+        why: "a receipt counts although it names a leaf that its checkpoint does not have",
+        invariant: FOUND,
+        seed: 0,
+    },
+    Unmet {
+        kind: &receipts_for_another_leaf::KIND,
+        attack: 1,
+        why: "the leaf hashes in a receipt are not compared with what was sent",
+        invariant: FOUND,
+        seed: 0,
+    },
+    Unmet {
+        kind: &launders_a_receipt::KIND,
+        attack: 2,
+        why: "of two receipts for one entry the newest counts alone",
+        invariant: FOUND,
+        seed: 0,
+    },
+    Unmet {
+        kind: &does_not_pass_on::KIND,
+        attack: 3,
+        why: "there is no finding for a relay that acknowledges and drops",
+        invariant: FOUND,
+        seed: 0,
+    },
+    Unmet {
+        kind: &resolves_after_handing_over::KIND,
+        attack: 4,
+        why: "only custody entries are found to conceal, and a former holder's act moves the case",
+        invariant: FOUND,
+        seed: 1,
+    },
+    Unmet {
+        kind: &greets_without_a_checkpoint::KIND,
+        attack: 14,
+        why: "a peer that shows no checkpoint is not watched",
+        invariant: FOUND,
+        seed: 0,
+    },
+    Unmet {
+        kind: &greets_with_a_time_ahead::KIND,
+        attack: 14,
+        why: "a peer that shows a checkpoint with a time to come is not watched",
+        invariant: FOUND,
+        seed: 0,
+    },
+    Unmet {
+        kind: &files_one_finding_twice::KIND,
+        attack: 16,
+        why: "the name of a finding is made of its proofs, which differ from audit to audit",
+        invariant: "one_finding_is_one_file",
+        seed: 0,
+    },
+    Unmet {
+        kind: &floods_with_complaints::KIND,
+        attack: 17,
+        why: "an agency may lodge as much as it likes, and everybody who should have it keeps it",
+        invariant: "nobody_fills_another_s_ledger",
+        seed: 0,
+    },
+    Unmet {
+        kind: &refuses_what_is_unwelcome::KIND,
+        attack: 33,
+        why: "a sender believes every refusal",
+        invariant: FOUND,
+        seed: 0,
+    },
+    Unmet {
+        kind: &splits_two_groups::KIND,
+        attack: 35,
+        why: "two groups that only the liar links never compare what it showed them",
+        invariant: FOUND,
+        seed: 0,
+    },
+];
+
+impl LieKind {
+    /// The lie with this name, whether it is switched on or off.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        Self::all().find(|kind| kind.name == name)
+    }
+
+    /// All lies.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        SWITCHED_ON.into_iter().chain(SWITCHED_OFF.into_iter().map(|unmet| unmet.kind))
+    }
+
+    /// One of those that are switched on.
+    pub(super) fn draw(rng: &mut StdRng) -> &'static Self {
+        SWITCHED_ON[rng.random_range(0..SWITCHED_ON.len())]
+    }
+
+    /// A liar begins with it.
+    pub(super) fn begin(&self) -> Box<dyn Lie> {
+        (self.begin)()
+    }
+}
+
+/// Any agency.
+fn anybody(_: &Topology, _: &AgencyId) -> bool {
+    true
+}
+
+/// An agency that an oversight agency is linked with.
+fn linked_with_oversight(topology: &Topology, agency: &AgencyId) -> bool {
+    let charter = topology.charters.newest();
+    !charter.is_oversight(agency) && topology.adjacent[agency].iter().any(|peer| charter.is_oversight(peer))
+}
+
+/// An agency that alone links others.
+fn links_others(topology: &Topology, agency: &AgencyId) -> bool {
+    let children = |peer: &&AgencyId| topology.adjacent[*peer].len() == 1;
+    let adjacent = &topology.adjacent[agency];
+    adjacent.len() > 1 && adjacent.iter().filter(children).count() > 0 && adjacent.iter().any(|peer| !children(&peer))
+}

@@ -1,0 +1,65 @@
+//! The liar writes an entry today and dates it as if it had been written before: an answer that looks as if it was in time.
+//!
+//! Who has the entry, and a checkpoint from between that does not have it yet, finds it.
+
+use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::limits;
+use sinergi_proto::entry::Entry;
+use sinergi_proto::wire::{self, entry::Body};
+
+use super::witnesses::{checkpoints, drafted};
+use super::{Deed, Lie, LieKind, Others, Promise, anybody};
+use crate::sim::node::Node;
+use crate::sim::topology::FEDERATION;
+
+pub(super) const KIND: LieKind = LieKind {
+    name: "back_dates",
+    promise: Promise::Evidence(&["back_dated"]),
+    may: anybody,
+    passes_everything_on: true,
+    begin: || Box::new(BackDates::default()),
+};
+
+/// So long nothing was written about the complaint, in milliseconds.
+const QUIET: u64 = 40 * 60 * 1000;
+/// So many entries are dated back.
+const WRITTEN: usize = 3;
+
+#[derive(Default)]
+struct BackDates {
+    written: Vec<Entry>,
+}
+
+impl Lie for BackDates {
+    fn acts(&mut self, liar: &Node, now: u64) -> Deed {
+        let is_quiet = |newest: HybridClock| newest.millis() + QUIET < liar.wall(now);
+        let holds = |case: &&sinergi_proto::engine::Case| {
+            let custody = case.complaint.custody();
+            custody.holder == liar.id && custody.offer.is_none() && is_quiet(case.complaint.newest_clock())
+        };
+        let Some(case) = liar.ledger.cases.values().find(holds).filter(|_| self.written.len() < WRITTEN) else {
+            return Deed::Nothing;
+        };
+        let complaint = &case.complaint;
+        let body = Body::Progressed(wire::Progressed { basis: complaint.tip().0.to_vec(), state: 1 });
+        let clock = HybridClock::tick(0, complaint.newest_clock());
+        let Some(signed) = drafted(liar, complaint, complaint.parents_of_next(), clock, body) else {
+            return Deed::Nothing;
+        };
+        self.written.push(Entry::parse(signed.clone(), FEDERATION).expect("it was just signed"));
+        Deed::Writes(signed)
+    }
+
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+        let margin = u64::try_from(limits::BACK_DATED_BY.as_millis()).unwrap_or(u64::MAX);
+        others.auditors().any(|node| {
+            let shown = checkpoints(node, &liar.id);
+            let written = self.written.iter().filter(|entry| node.ledger.leaf_of(&entry.id).is_some());
+            written.into_iter().any(|entry| {
+                let (place, at) = (entry.place, entry.clock.millis());
+                let before = shown.iter().filter(|c| c.epoch == place.epoch && c.size <= place.index.0);
+                before.into_iter().any(|c| c.seconds.is_some_and(|seconds| seconds * 1000 > at + margin))
+            })
+        })
+    }
+}

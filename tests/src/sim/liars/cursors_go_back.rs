@@ -1,0 +1,57 @@
+//! The liar's frames say that they lead where the frame before led already.
+
+use std::collections::BTreeMap;
+
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::refusal::FaultCode;
+use sinergi_proto::wire::{self, Frame, frame::Kind};
+
+use super::{Lie, LieKind, Others, Promise, anybody};
+use crate::sim::node::Node;
+
+pub(super) const KIND: LieKind = LieKind {
+    name: "cursors_go_back",
+    promise: Promise::Fault(FaultCode::BadCursor),
+    may: anybody,
+    passes_everything_on: true,
+    begin: || Box::new(GoBack::default()),
+};
+
+/// So many frames are wrong.
+const WRONG: u32 = 8;
+/// After so many some have arrived.
+const ENOUGH: u32 = 4;
+
+#[derive(Default)]
+struct GoBack {
+    told: u32,
+    /// Where the last frame to each peer led, on the link that is up.
+    last: BTreeMap<AgencyId, wire::Cursor>,
+}
+
+impl Lie for GoBack {
+    fn says(&mut self, _: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+        match frame.kind {
+            Some(Kind::Hello(_)) => {
+                self.last.remove(to);
+                vec![frame]
+            }
+            Some(Kind::Deliver(mut deliver)) => {
+                match (self.last.get(to), deliver.cursor) {
+                    (Some(last), _) if self.told < WRONG => {
+                        self.told += 1;
+                        deliver.cursor = Some(*last);
+                    }
+                    (_, Some(cursor)) => drop(self.last.insert(to.clone(), cursor)),
+                    (_, None) => {}
+                }
+                vec![Frame { kind: Some(Kind::Deliver(deliver)) }]
+            }
+            _ => vec![frame],
+        }
+    }
+
+    fn was_told(&self, _: &Node, _: &Others<'_>) -> bool {
+        self.told >= ENOUGH
+    }
+}

@@ -1,0 +1,45 @@
+//! The liar's frames go on from a place that it has not led the peer to: what lies between is left out.
+
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::refusal::FaultCode;
+use sinergi_proto::wire::{Frame, frame::Kind};
+
+use super::{Lie, LieKind, Others, Promise, anybody};
+use crate::sim::node::Node;
+
+pub(super) const KIND: LieKind = LieKind {
+    name: "cursors_leave_a_gap",
+    promise: Promise::Fault(FaultCode::BadCursor),
+    may: anybody,
+    passes_everything_on: true,
+    begin: || Box::new(Gaps::default()),
+};
+
+/// So many frames are wrong.
+const WRONG: u32 = 8;
+/// After so many some have arrived.
+const ENOUGH: u32 = 4;
+/// Leaves that are left out.
+const GAP: u64 = 1000;
+
+#[derive(Default)]
+struct Gaps {
+    told: u32,
+}
+
+impl Lie for Gaps {
+    fn says(&mut self, _: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
+        let Some(Kind::Deliver(mut deliver)) = frame.kind else { return vec![frame] };
+        if self.told < WRONG
+            && let Some(after) = &mut deliver.after
+        {
+            self.told += 1;
+            after.index += GAP;
+        }
+        vec![Frame { kind: Some(Kind::Deliver(deliver)) }]
+    }
+
+    fn was_told(&self, _: &Node, _: &Others<'_>) -> bool {
+        self.told >= ENOUGH
+    }
+}

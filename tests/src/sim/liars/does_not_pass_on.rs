@@ -1,0 +1,40 @@
+//! A relay acknowledges what is for an agency behind it, and drops it.
+
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::routing::outbox::Prepared;
+
+use super::witnesses::without;
+use super::{Lie, LieKind, Others, Promise, links_others};
+use crate::sim::node::Node;
+
+pub(super) const KIND: LieKind = LieKind {
+    name: "does_not_pass_on",
+    promise: Promise::Evidence(&["not_passed_on"]),
+    may: links_others,
+    passes_everything_on: false,
+    begin: || Box::new(DoesNotPassOn),
+};
+
+struct DoesNotPassOn;
+
+fn is_behind(liar: &Node, agency: &AgencyId) -> bool {
+    liar.charter().member(agency).is_some_and(|member| member.parent.as_ref() == Some(&liar.id))
+}
+
+impl Lie for DoesNotPassOn {
+    fn delivers(&mut self, liar: &Node, to: &AgencyId, prepared: Prepared) -> Prepared {
+        if !is_behind(liar, to) {
+            return prepared;
+        }
+        without(prepared, |entry| entry.complaint.is_some() && entry.author != liar.id)
+    }
+
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+        let lacks_an_offer = |node: &Node| {
+            let cases = liar.ledger.cases.values().map(|case| &case.complaint);
+            let mut entitled = cases.filter(|complaint| complaint.participants().contains(&node.id));
+            entitled.any(|complaint| !node.ledger.cases.contains_key(&complaint.id()))
+        };
+        others.honest().filter(|node| is_behind(liar, &node.id)).any(lacks_an_offer)
+    }
+}

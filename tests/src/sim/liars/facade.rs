@@ -1,0 +1,169 @@
+//! A ledger as a liar shows it: its own, with other leaves in some places. And what a liar signs for it.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
+use sinergi_proto::entry::{EntryDraft, Place};
+use sinergi_proto::tlog::checkpoint::Checkpoint;
+use sinergi_proto::transparency::proofs::{OwnLeaves, SignedTree, prove};
+use sinergi_proto::transparency::receipt::Receipt;
+use sinergi_proto::wire::entry::Body;
+use sinergi_proto::wire::frame::Kind;
+use sinergi_proto::wire::{self, Frame};
+use tlog_tiles::{Error as TreeError, Hash, HashReader};
+
+use crate::sim::node::Node;
+use crate::sim::topology::FEDERATION;
+
+/// A ledger that is shown in place of the liar's.
+#[derive(Default)]
+pub(super) struct Facade {
+    epoch: Option<Epoch>,
+    replaced: BTreeMap<u64, Bytes>,
+    leaves: Vec<Bytes>,
+    hashes: Vec<Hash>,
+}
+
+impl Facade {
+    /// How many leaves of the liar's ledger it shows.
+    pub(super) fn size(&self) -> u64 {
+        self.leaves.len() as u64
+    }
+
+    /// From now on another leaf stands there: an entry of the liar that says nothing.
+    pub(super) fn replace(&mut self, liar: &Node, index: LedgerIndex) {
+        self.replaced.insert(index.0, harmless(liar, index));
+        if index.0 < self.size() {
+            (self.leaves, self.hashes) = (Vec::new(), Vec::new());
+        }
+    }
+
+    /// The places where another leaf stands.
+    pub(super) fn replaced(&self) -> impl Iterator<Item = LedgerIndex> {
+        self.replaced.keys().copied().map(LedgerIndex)
+    }
+
+    /// Shows everything that the liar's ledger has.
+    pub(super) fn follow(&mut self, liar: &Node) {
+        self.epoch = Some(liar.ledger.epoch);
+        let known = self.leaves.len();
+        for (index, leaf) in (self.size()..).zip(liar.ledger.leaves.get(known..).unwrap_or_default()) {
+            let shown = self.replaced.get(&index).unwrap_or(&leaf.entry.signed).clone();
+            let hashes = tlog_tiles::stored_hashes(index, &shown, &*self).expect("a tree in memory");
+            self.hashes.extend(hashes);
+            self.leaves.push(shown);
+        }
+    }
+
+    /// A frame of the liar, with checkpoints over this ledger in place of its own.
+    pub(super) fn in_frame(&mut self, liar: &Node, frame: Frame) -> Frame {
+        self.follow(liar);
+        let kind = frame.kind.map(|kind| match kind {
+            Kind::Hello(hello) => {
+                let checkpoint = self.checkpoint_like(liar, &hello.checkpoint);
+                Kind::Hello(wire::Hello { checkpoint, ..hello })
+            }
+            Kind::Checkpoints(told) => {
+                let notes = told.notes.iter().map(|note| self.checkpoint_like(liar, note)).collect();
+                Kind::Checkpoints(wire::CheckpointNotes { notes })
+            }
+            Kind::Ack(ack) => Kind::Ack(with_receipt(liar, &ack, |receipt| {
+                receipt.checkpoint = self.checkpoint_like(liar, &receipt.checkpoint);
+            })),
+            other => other,
+        });
+        Frame { kind }
+    }
+
+    /// The answer to a question about this ledger.
+    pub(super) fn answer(&mut self, liar: &Node, asker: &AgencyId, question: &wire::Prove) -> wire::Proof {
+        self.follow(liar);
+        let note = liar.signed().map(|signed| self.checkpoint_like(liar, &signed.note)).unwrap_or_default();
+        let size = liar.signed().map(|signed| signed.seen.size).unwrap_or_default();
+        let signed = (!note.is_empty()).then_some(SignedTree { size, note: &note });
+        prove(self, signed, liar.charter(), asker, question).unwrap_or_else(|refusal| {
+            let (number, refusal) = (question.number, refusal.to_string());
+            wire::Proof { number, refusal, ..Default::default() }
+        })
+    }
+
+    /// A checkpoint over as many leaves, at the same time. Others' are left as they are.
+    fn checkpoint_like(&self, liar: &Node, note: &[u8]) -> Vec<u8> {
+        let Some(Checkpoint { epoch, size, seconds, .. }) = own_checkpoint(liar, note) else { return note.to_vec() };
+        let root = tlog_tiles::tree_hash(size, self).expect("no checkpoint is of more than the ledger").0;
+        liar.checkpoint_signer(epoch).sign(size, root, seconds.unwrap_or_default())
+    }
+}
+
+impl HashReader for Facade {
+    fn read_hashes(&self, numbers: &[u64]) -> Result<Vec<Hash>, TreeError> {
+        let hash = |number: &u64| usize::try_from(*number).ok().and_then(|number| self.hashes.get(number).copied());
+        numbers.iter().map(|number| hash(number).ok_or(TreeError::IndexesNotInTree)).collect()
+    }
+}
+
+impl OwnLeaves for Facade {
+    type Error = Infallible;
+
+    fn epoch(&self) -> Epoch {
+        self.epoch.unwrap_or(Epoch::FIRST)
+    }
+
+    fn nodes(&self, numbers: &[u64]) -> Result<Vec<[u8; 32]>, Infallible> {
+        Ok(self.read_hashes(numbers).expect("within the tree").into_iter().map(|hash| hash.0).collect())
+    }
+
+    fn locate(&self, _: &wire::EntryName) -> Result<Option<LedgerIndex>, Infallible> {
+        Ok(None)
+    }
+
+    fn leaves_from(
+        &self,
+        first: LedgerIndex,
+    ) -> Result<impl Iterator<Item = Result<Vec<u8>, Infallible>> + '_, Infallible> {
+        let first = usize::try_from(first.0).expect("a ledger in memory");
+        Ok(self.leaves.iter().skip(first).map(|leaf| Ok(leaf.to_vec())))
+    }
+}
+
+/// The checkpoint of the liar that a note is.
+pub(super) fn own_checkpoint(liar: &Node, note: &[u8]) -> Option<Checkpoint> {
+    let is_own = Checkpoint::agency_of(note, FEDERATION).is_some_and(|agency| agency == liar.id);
+    is_own.then(|| liar.open_checkpoint(note, &liar.id))?
+}
+
+/// A receipt of the liar, changed and signed again.
+fn with_receipt(liar: &Node, ack: &wire::Ack, change: impl FnOnce(&mut Receipt)) -> wire::Ack {
+    let mut receipt = Receipt::parse(ack).expect("a session says whole receipts");
+    change(&mut receipt);
+    receipt.sign(liar.entry_key())
+}
+
+/// A frame of the liar; if it is a receipt, changed and signed again.
+pub(super) fn in_receipt(liar: &Node, frame: Frame, change: impl FnOnce(&mut Receipt)) -> Frame {
+    let kind = frame.kind.map(|kind| match kind {
+        Kind::Ack(ack) => Kind::Ack(with_receipt(liar, &ack, change)),
+        other => other,
+    });
+    Frame { kind }
+}
+
+/// An entry of the liar in this place that says nothing.
+fn harmless(liar: &Node, index: LedgerIndex) -> Bytes {
+    let at = liar.ledger.leaf(index).entry.clock.millis();
+    let draft = EntryDraft {
+        federation: FEDERATION.to_owned(),
+        author: liar.id.clone(),
+        charter_version: liar.charter().version,
+        place: Place { epoch: liar.ledger.epoch, index },
+        complaint: None,
+        parents: Vec::new(),
+        clock: HybridClock::new(at, 0),
+        content: Vec::new(),
+        body: Body::Witnessed(wire::Witnessed { root: vec![0; 32], peers: 0 }),
+    };
+    draft.sign(liar.entry_key()).bytes
+}

@@ -1,0 +1,53 @@
+//! The liar shows checkpoints with a time to come, in greetings and later: who watches it passes them over.
+
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::wire::{self, Frame, frame::Kind};
+
+use super::facade::own_checkpoint;
+use super::{Lie, LieKind, Others, Promise, anybody};
+use crate::sim::node::Node;
+
+pub(super) const KIND: LieKind = LieKind {
+    name: "greets_with_a_time_ahead",
+    promise: Promise::Evidence(&["unresponsive"]),
+    may: anybody,
+    passes_everything_on: true,
+    begin: || Box::new(Greets),
+};
+
+/// By so many seconds the times are ahead.
+const AHEAD: u64 = 24 * 3600;
+
+struct Greets;
+
+fn ahead(liar: &Node, note: &[u8]) -> Vec<u8> {
+    let Some(shown) = own_checkpoint(liar, note) else { return note.to_vec() };
+    let seconds = shown.seconds.unwrap_or_default() + AHEAD;
+    liar.checkpoint_signer(shown.epoch).sign(shown.size, shown.root, seconds)
+}
+
+impl Lie for Greets {
+    fn says(&mut self, liar: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
+        let kind = frame.kind.map(|kind| match kind {
+            Kind::Hello(hello) => {
+                let checkpoint = ahead(liar, &hello.checkpoint);
+                Kind::Hello(wire::Hello { checkpoint, ..hello })
+            }
+            Kind::Checkpoints(told) => {
+                let notes = told.notes.iter().map(|note| ahead(liar, note)).collect();
+                Kind::Checkpoints(wire::CheckpointNotes { notes })
+            }
+            other => other,
+        });
+        vec![Frame { kind }]
+    }
+
+    // The peer shows it back what it saw, which is later than what there is.
+    fn heeds_its_guard(&self) -> bool {
+        false
+    }
+
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+        others.auditors().any(|node| node.links.contains_key(&liar.id))
+    }
+}

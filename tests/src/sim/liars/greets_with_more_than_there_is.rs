@@ -1,0 +1,47 @@
+//! The liar says in its greetings that it has more of the peer's ledger than there is, to stop the peer: a node whose ledger was set back
+//! signs nothing.
+//!
+//! Without proof it ends its own links, and nothing more.
+
+use sinergi_proto::base::ids::{AgencyId, Epoch};
+use sinergi_proto::base::refusal::FaultCode;
+use sinergi_proto::wire::{self, Frame, frame::Kind};
+
+use super::{Lie, LieKind, Others, Promise, anybody};
+use crate::sim::node::Node;
+
+pub(super) const KIND: LieKind = LieKind {
+    name: "greets_with_more_than_there_is",
+    promise: Promise::Fault(FaultCode::AheadOfLedger),
+    may: anybody,
+    passes_everything_on: true,
+    begin: || Box::new(Greets::default()),
+};
+
+/// So many greetings are wrong.
+const WRONG: u32 = 8;
+/// After so many some have arrived.
+const ENOUGH: u32 = 4;
+/// More leaves than any ledger of a run has.
+const MORE: u64 = 1 << 20;
+
+#[derive(Default)]
+struct Greets {
+    told: u32,
+}
+
+impl Lie for Greets {
+    fn says(&mut self, _: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
+        let Some(Kind::Hello(mut hello)) = frame.kind else { return vec![frame] };
+        if self.told < WRONG {
+            self.told += 1;
+            let have = hello.have_cursor.unwrap_or(wire::Cursor { epoch: Epoch::FIRST.0, index: 0, part: 0 });
+            hello.have_cursor = Some(wire::Cursor { index: have.index + MORE, ..have });
+        }
+        vec![Frame { kind: Some(Kind::Hello(hello)) }]
+    }
+
+    fn was_told(&self, _: &Node, _: &Others<'_>) -> bool {
+        self.told >= ENOUGH
+    }
+}

@@ -1,0 +1,55 @@
+//! The liar's first receipt for an entry names a wrong leaf. It says on every link that it has nothing, gets everything again, and gives a right
+//! receipt: of both the newest counts.
+
+use std::collections::BTreeSet;
+
+use sinergi_proto::base::ids::{AgencyId, EntryId};
+use sinergi_proto::transparency::receipt::ItemOutcome;
+use sinergi_proto::wire::{self, Frame, frame::Kind};
+
+use super::facade::in_receipt;
+use super::witnesses::receipts;
+use super::{Lie, LieKind, Others, Promise, anybody};
+use crate::sim::node::Node;
+
+pub(super) const KIND: LieKind = LieKind {
+    name: "launders_a_receipt",
+    promise: Promise::Evidence(&["omitted", "forked"]),
+    may: anybody,
+    passes_everything_on: true,
+    begin: || Box::new(Launders::default()),
+};
+
+/// So many receipts are wrong at first.
+const WRONG: usize = 3;
+
+#[derive(Default)]
+struct Launders {
+    wrong: BTreeSet<EntryId>,
+}
+
+impl Lie for Launders {
+    fn says(&mut self, liar: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
+        if let Some(Kind::Hello(hello)) = frame.kind {
+            return vec![Frame { kind: Some(Kind::Hello(wire::Hello { have_cursor: None, ..hello })) }];
+        }
+        vec![in_receipt(liar, frame, |receipt| {
+            for result in &mut receipt.results {
+                if let ItemOutcome::Leaf(index) = &mut result.outcome
+                    && index.0 > 0
+                    && self.wrong.len() < WRONG
+                    && self.wrong.insert(result.entry)
+                {
+                    index.0 -= 1;
+                }
+            }
+        })]
+    }
+
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+        others.auditors().any(|node| {
+            let mut named = receipts(node, &liar.id).flat_map(|receipt| receipt.leaves().collect::<Vec<_>>());
+            named.any(|(entry, index)| liar.ledger.leaf_of(&entry).is_some_and(|truth| truth != index))
+        })
+    }
+}

@@ -1,0 +1,42 @@
+//! The liar's receipts name leaves far beyond the tree of their checkpoint: no audit can ask for them.
+
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::refusal::FaultCode;
+use sinergi_proto::transparency::receipt::{ItemOutcome, Receipt};
+use sinergi_proto::wire::Frame;
+
+use super::facade::in_receipt;
+use super::witnesses::receipts;
+use super::{Lie, LieKind, Others, Promise, anybody};
+use crate::sim::node::Node;
+
+pub(super) const KIND: LieKind = LieKind {
+    name: "receipts_beyond_the_checkpoint",
+    promise: Promise::Fault(FaultCode::BadReceipt),
+    may: anybody,
+    passes_everything_on: true,
+    begin: || Box::new(Lying),
+};
+
+struct Lying;
+
+/// So far beyond: no ledger of a run has as many leaves.
+const BEYOND: u64 = 1 << 20;
+
+impl Lie for Lying {
+    fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+        let _ = to;
+        vec![in_receipt(liar, frame, |receipt| {
+            for result in &mut receipt.results {
+                if let ItemOutcome::Leaf(index) = &mut result.outcome {
+                    index.0 += BEYOND;
+                }
+            }
+        })]
+    }
+
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+        let is_beyond = |receipt: Receipt| receipt.leaves().any(|(_, index)| index.0 >= BEYOND);
+        others.auditors().any(|node| receipts(node, &liar.id).any(is_beyond))
+    }
+}

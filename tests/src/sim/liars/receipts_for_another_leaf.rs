@@ -1,0 +1,50 @@
+//! The liar's receipts name for some entries the leaf before the one where they lie, with the hash that lies there.
+
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::refusal::FaultCode;
+use sinergi_proto::tlog::tree::leaf_hash;
+use sinergi_proto::transparency::receipt::ItemOutcome;
+use sinergi_proto::wire::Frame;
+
+use super::facade::in_receipt;
+use super::witnesses::{is_chosen, newest_receipt};
+use super::{Lie, LieKind, Others, Promise, anybody};
+use crate::sim::node::Node;
+
+pub(super) const KIND: LieKind = LieKind {
+    name: "receipts_for_another_leaf",
+    promise: Promise::Fault(FaultCode::BadReceipt),
+    may: anybody,
+    passes_everything_on: true,
+    begin: || Box::new(Lying),
+};
+
+struct Lying;
+
+impl Lie for Lying {
+    fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+        let _ = to;
+        vec![in_receipt(liar, frame, |receipt| {
+            let leaves = receipt.results.iter_mut().filter_map(|result| match &mut result.outcome {
+                ItemOutcome::Leaf(index) => Some((result.entry, index)),
+                ItemOutcome::Refused(_) | ItemOutcome::Deferred(_) => None,
+            });
+            for ((entry, index), hash) in leaves.zip(&mut receipt.leaf_hashes) {
+                if is_chosen(&entry) && index.0 > 0 {
+                    index.0 -= 1;
+                    *hash = leaf_hash(&liar.ledger.leaf(*index).entry.signed);
+                }
+            }
+        })]
+    }
+
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+        others.auditors().any(|node| {
+            let mut chosen = node.ledger.leaves.iter().map(|leaf| leaf.entry.id).filter(is_chosen);
+            chosen.any(|entry| {
+                let named = newest_receipt(node, &liar.id, &entry);
+                named.is_some() && named != liar.ledger.leaf_of(&entry)
+            })
+        })
+    }
+}

@@ -1,0 +1,49 @@
+//! The liar's receipts name for some entries the leaf before the one where they lie.
+//!
+//! Who holds the receipt asks for that leaf: it is not what the receipt says.
+
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::transparency::receipt::ItemOutcome;
+use sinergi_proto::wire::Frame;
+
+use super::facade::in_receipt;
+use super::witnesses::{is_chosen, newest_receipt};
+use super::{Lie, LieKind, Others, Promise, anybody};
+use crate::sim::node::Node;
+
+pub(super) const KIND: LieKind = LieKind {
+    name: "receipts_name_a_wrong_leaf",
+    promise: Promise::Evidence(&["omitted"]),
+    may: anybody,
+    passes_everything_on: true,
+    begin: || Box::new(Lying),
+};
+
+struct Lying;
+
+impl Lie for Lying {
+    fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+        let _ = to;
+        vec![in_receipt(liar, frame, |receipt| {
+            for result in &mut receipt.results {
+                if let ItemOutcome::Leaf(index) = &mut result.outcome
+                    && is_chosen(&result.entry)
+                    && index.0 > 0
+                {
+                    index.0 -= 1;
+                }
+            }
+        })]
+    }
+
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+        others.auditors().any(|node| {
+            let chosen = node.ledger.leaves.iter().map(|leaf| &leaf.entry);
+            let mut chosen = chosen.filter(|entry| entry.complaint.is_some() && is_chosen(&entry.id));
+            chosen.any(|entry| {
+                let named = newest_receipt(node, &liar.id, &entry.id);
+                named.is_some() && named != liar.ledger.leaf_of(&entry.id)
+            })
+        })
+    }
+}

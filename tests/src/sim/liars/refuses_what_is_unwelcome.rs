@@ -1,0 +1,45 @@
+//! The liar's receipts say that it refused entries which no rule refuses.
+
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::refusal::RefusalCode;
+use sinergi_proto::transparency::receipt::{ItemOutcome, Receipt};
+use sinergi_proto::wire::Frame;
+
+use super::facade::in_receipt;
+use super::witnesses::{is_chosen, receipts};
+use super::{Lie, LieKind, Others, Promise, anybody};
+use crate::sim::node::Node;
+
+pub(super) const KIND: LieKind = LieKind {
+    name: "refuses_what_is_unwelcome",
+    promise: Promise::Evidence(&["refused_wrongly"]),
+    may: anybody,
+    passes_everything_on: true,
+    begin: || Box::new(Lying),
+};
+
+struct Lying;
+
+impl Lie for Lying {
+    fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+        let _ = to;
+        vec![in_receipt(liar, frame, |receipt| {
+            let mut hashes = std::mem::take(&mut receipt.leaf_hashes).into_iter();
+            for result in &mut receipt.results {
+                let ItemOutcome::Leaf(_) = result.outcome else { continue };
+                let hash = hashes.next();
+                if is_chosen(&result.entry) {
+                    result.outcome = ItemOutcome::Refused(RefusalCode::BadSignature.number());
+                } else {
+                    receipt.leaf_hashes.extend(hash);
+                }
+            }
+        })]
+    }
+
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+        let refuses =
+            |receipt: Receipt| receipt.results.iter().any(|result| matches!(result.outcome, ItemOutcome::Refused(_)));
+        others.auditors().any(|node| receipts(node, &liar.id).any(refuses))
+    }
+}

@@ -1,0 +1,65 @@
+//! The liar signs its ledger, shows it, and later puts another entry in the place of one of its own.
+//!
+//! Who has the entry asks for its leaf; who has seen the ledger before asks whether it begins as it did.
+
+use sinergi_proto::base::ids::{AgencyId, EntryId};
+use sinergi_proto::wire::{self, Frame};
+
+use super::facade::Facade;
+use super::witnesses::first_own_entry;
+use super::{Deed, Lie, LieKind, Others, Promise, anybody};
+use crate::sim::node::Node;
+
+pub(super) const KIND: LieKind = LieKind {
+    name: "rewrites_an_entry",
+    promise: Promise::Evidence(&["forked"]),
+    may: anybody,
+    passes_everything_on: true,
+    begin: || Box::new(Rewrites::default()),
+};
+
+/// It is honest for so many half minutes.
+const HONEST: u32 = 160;
+/// Leaves that lie behind the entry, so that others have seen the ledger with it.
+const BEHIND: u64 = 8;
+
+/// The lie; another one is built on it.
+#[derive(Default)]
+pub(super) struct Rewrites {
+    facade: Facade,
+    ticks: u32,
+    pub(super) rewritten: Option<EntryId>,
+}
+
+impl Lie for Rewrites {
+    fn acts(&mut self, liar: &Node, _: u64) -> Deed {
+        self.ticks += 1;
+        if self.ticks > HONEST
+            && self.rewritten.is_none()
+            && let Some((index, entry)) = first_own_entry(liar)
+            && index.0 + BEHIND < liar.ledger.next_index().0
+        {
+            self.rewritten = Some(entry);
+            self.facade.replace(liar, index);
+        }
+        Deed::Nothing
+    }
+
+    fn says(&mut self, liar: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
+        let is_rewritten = self.rewritten.is_some();
+        vec![if is_rewritten { self.facade.in_frame(liar, frame) } else { frame }]
+    }
+
+    fn shows(&mut self, liar: &Node, to: &AgencyId, question: &wire::Prove) -> Option<wire::Proof> {
+        self.rewritten.is_some().then(|| self.facade.answer(liar, to, question))
+    }
+
+    fn heeds_its_guard(&self) -> bool {
+        false
+    }
+
+    fn was_told(&self, _: &Node, others: &Others<'_>) -> bool {
+        let has = |node: &Node| self.rewritten.is_some_and(|entry| node.ledger.leaf_of(&entry).is_some());
+        others.auditors().any(has)
+    }
+}

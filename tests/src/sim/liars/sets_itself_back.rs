@@ -1,0 +1,82 @@
+//! The liar puts an older copy of its ledger back and goes on, whatever its peers say that they saw. It declares no new epoch.
+//!
+//! Who has seen the ledger before sees fewer leaves at a later time, or other ones in the same places.
+
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::limits;
+use sinergi_proto::routing::cursor::Cursor;
+use sinergi_proto::wire::{self, Frame, frame::Kind};
+
+use super::witnesses::checkpoints;
+use super::{Deed, Lie, LieKind, Others, Promise, anybody};
+use crate::sim::ledger::Ledger;
+use crate::sim::node::Node;
+
+pub(super) const KIND: LieKind = LieKind {
+    name: "sets_itself_back",
+    promise: Promise::Evidence(&["forked", "rolled_back"]),
+    may: anybody,
+    passes_everything_on: false,
+    begin: || Box::new(SetsBack::default()),
+};
+
+/// The copy is made after so many half minutes.
+const COPIED: u32 = 60;
+/// It is put back after so many.
+const BACK: u32 = 200;
+/// By at least so many leaves.
+const LOST: u64 = 4;
+
+#[derive(Default)]
+struct SetsBack {
+    ticks: u32,
+    copy: Option<Box<Ledger>>,
+    /// When it went back, milliseconds since 1970, and to how many leaves.
+    went: Option<(u64, u64)>,
+}
+
+impl Lie for SetsBack {
+    fn acts(&mut self, liar: &Node, now: u64) -> Deed {
+        self.ticks += 1;
+        if self.ticks == COPIED {
+            self.copy = Some(Box::new(liar.ledger.clone()));
+        }
+        let loses = |copy: &mut Box<Ledger>| copy.next_index().0 + LOST <= liar.ledger.next_index().0;
+        if self.ticks > BACK
+            && let Some(copy) = self.copy.take_if(loses)
+        {
+            self.went = Some((liar.wall(now), copy.next_index().0));
+            return Deed::GoesBack(copy);
+        }
+        Deed::Nothing
+    }
+
+    fn hears(&mut self, liar: &Node, _: &AgencyId, frame: Frame) -> Frame {
+        let kind = frame.kind.map(|kind| match kind {
+            Kind::Hello(hello) => {
+                let is_more = |have: &wire::Cursor| {
+                    Cursor::from_wire(*have).is_beyond(liar.ledger.epoch, liar.ledger.next_index())
+                };
+                let have_cursor = hello.have_cursor.filter(|have| !is_more(have));
+                Kind::Hello(wire::Hello { have_cursor, ..hello })
+            }
+            other => other,
+        });
+        Frame { kind }
+    }
+
+    fn heeds_its_guard(&self) -> bool {
+        false
+    }
+
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+        let Some((at, leaves)) = self.went else { return false };
+        // Clocks are off by minutes.
+        let before = (at / 1000).saturating_sub(limits::COSIGNED_BACK_BY.as_secs());
+        let had_more = |node: &Node| {
+            let shown = checkpoints(node, &liar.id);
+            shown.iter().any(|shown| shown.size > leaves && shown.seconds.is_some_and(|seconds| seconds < before))
+        };
+        others.auditors().any(had_more)
+    }
+}

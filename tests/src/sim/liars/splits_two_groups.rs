@@ -1,0 +1,66 @@
+//! The liar is the only link between two groups, and shows each of them another ledger.
+
+use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
+use sinergi_proto::wire::{self, Frame};
+
+use super::facade::Facade;
+use super::witnesses::checkpoints;
+use super::{Lie, LieKind, Others, Promise, links_others};
+use crate::sim::node::Node;
+
+pub(super) const KIND: LieKind = LieKind {
+    name: "splits_two_groups",
+    promise: Promise::Evidence(&["forked"]),
+    may: links_others,
+    passes_everything_on: true,
+    begin: || Box::new(TwoGroups::default()),
+};
+
+#[derive(Default)]
+struct TwoGroups {
+    facade: Facade,
+}
+
+impl TwoGroups {
+    /// Chooses the leaf that differs before any checkpoint over it leaves: one that the deceived never see.
+    fn look(&mut self, liar: &Node) {
+        for index in (self.facade.size()..liar.ledger.next_index().0).map(LedgerIndex) {
+            let leaf = liar.ledger.leaf(index);
+            let goes_up = leaf.header.from.as_ref().is_some_and(|from| !is_deceived(liar, from))
+                && !leaf.header.routes.iter().any(|route| is_deceived(liar, &route.to));
+            if goes_up && self.facade.replaced().next().is_none() {
+                self.facade.replace(liar, index);
+            }
+        }
+        self.facade.follow(liar);
+    }
+}
+
+/// Who is under the liar in the charter.
+fn is_deceived(liar: &Node, agency: &AgencyId) -> bool {
+    liar.charter().member(agency).is_some_and(|member| member.parent.as_ref() == Some(&liar.id))
+}
+
+impl Lie for TwoGroups {
+    fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+        self.look(liar);
+        vec![if is_deceived(liar, to) { self.facade.in_frame(liar, frame) } else { frame }]
+    }
+
+    fn shows(&mut self, liar: &Node, to: &AgencyId, question: &wire::Prove) -> Option<wire::Proof> {
+        self.look(liar);
+        is_deceived(liar, to).then(|| self.facade.answer(liar, to, question))
+    }
+
+    fn heeds_its_guard(&self) -> bool {
+        false
+    }
+
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+        let Some(other) = self.facade.replaced().next() else { return false };
+        let has_seen = |node: &&Node| checkpoints(node, &liar.id).iter().any(|shown| shown.size > other.0);
+        let (below, above): (Vec<&Node>, Vec<&Node>) =
+            others.auditors().filter(has_seen).partition(|node| is_deceived(liar, &node.id));
+        !below.is_empty() && !above.is_empty()
+    }
+}

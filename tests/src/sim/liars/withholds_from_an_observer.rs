@@ -1,0 +1,46 @@
+//! The liar passes over the oversight agency with everything about some complaints that were lodged at it.
+//!
+//! The oversight agency reads the liar's whole ledger, and lacks what lies before the place up to which it was given everything.
+
+use sinergi_proto::base::ids::{AgencyId, ComplaintId};
+use sinergi_proto::routing::outbox::Prepared;
+
+use super::witnesses::{was_turned_away, without};
+use super::{Lie, LieKind, Others, Promise, linked_with_oversight};
+use crate::sim::node::Node;
+
+pub(super) const KIND: LieKind = LieKind {
+    name: "withholds_from_an_observer",
+    promise: Promise::Evidence(&["withheld"]),
+    may: linked_with_oversight,
+    passes_everything_on: false,
+    begin: || Box::new(Withholds),
+};
+
+struct Withholds;
+
+/// Whether a complaint is one of those that are withheld.
+fn is_withheld(liar: &Node, complaint: &ComplaintId) -> bool {
+    let case = liar.ledger.cases.get(complaint).map(|case| &case.complaint);
+    let lodged_here = case.and_then(|case| Some(case.entry(&case.lodged_entry())?.author == liar.id));
+    lodged_here == Some(true) && complaint.0[31].is_multiple_of(2)
+}
+
+impl Lie for Withholds {
+    fn delivers(&mut self, liar: &Node, to: &AgencyId, prepared: Prepared) -> Prepared {
+        if !liar.charter().is_oversight(to) {
+            return prepared;
+        }
+        without(prepared, |entry| entry.complaint.is_some_and(|complaint| is_withheld(liar, &complaint)))
+    }
+
+    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+        others.auditors().filter(|node| liar.charter().is_oversight(&node.id)).any(|node| {
+            let Some(received) = node.ledger.received.get(&liar.id) else { return false };
+            let passed = liar.ledger.leaves.iter().zip(0..received.index.0).map(|(leaf, _)| &leaf.entry);
+            let withheld = passed.filter(|entry| entry.complaint.is_some_and(|id| is_withheld(liar, &id)));
+            let mut lacking = withheld.filter(|entry| node.ledger.leaf_of(&entry.id).is_none());
+            received.epoch == liar.ledger.epoch && lacking.any(|entry| !was_turned_away(node, &entry.id))
+        })
+    }
+}

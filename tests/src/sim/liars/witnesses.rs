@@ -1,0 +1,105 @@
+//! What lies have in common: what honest nodes hold of a liar, so that they must find it, and what a liar writes.
+
+use bytes::Bytes;
+use prost::Message;
+use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::ids::{AgencyId, EntryId, LedgerIndex};
+use sinergi_proto::complaint::{Complaint, CustodyState};
+use sinergi_proto::entry::{Entry, EntryDraft, Place};
+use sinergi_proto::routing::outbox::Prepared;
+use sinergi_proto::tlog::checkpoint::Checkpoint;
+use sinergi_proto::transparency::receipt::Receipt;
+use sinergi_proto::wire::{self, entry::Body};
+
+use crate::sim::ledger::Held;
+use crate::sim::node::Node;
+use crate::sim::topology::FEDERATION;
+
+/// The receipts of a liar that a node holds, the newest last.
+pub(super) fn receipts(holder: &Node, liar: &AgencyId) -> impl Iterator<Item = Receipt> {
+    holder.ledger.held.iter().filter_map(move |held| match held {
+        Held::Receipt { peer, ack, .. } if peer == liar => Receipt::parse(&wire::Ack::decode(&ack[..]).ok()?).ok(),
+        _ => None,
+    })
+}
+
+/// Where a liar's newest receipt for an entry says that the entry lies.
+pub(super) fn newest_receipt(holder: &Node, liar: &AgencyId, entry: &EntryId) -> Option<LedgerIndex> {
+    let named = receipts(holder, liar).flat_map(|receipt| receipt.leaves().collect::<Vec<_>>());
+    named.filter(|(id, _)| id == entry).last().map(|(_, index)| index)
+}
+
+/// The checkpoints of a liar that a node holds.
+pub(super) fn checkpoints(holder: &Node, liar: &AgencyId) -> Vec<Checkpoint> {
+    let shown = holder.ledger.held.iter().filter_map(|held| match held {
+        Held::Seen { agency, note } if agency == liar => Some(note.to_vec()),
+        _ => None,
+    });
+    let notes = shown.chain(receipts(holder, liar).map(|receipt| receipt.checkpoint));
+    notes.filter_map(|note| holder.open_checkpoint(&note, liar)).collect()
+}
+
+/// Whether a node was given an entry and did not take it.
+pub(super) fn was_turned_away(holder: &Node, entry: &EntryId) -> bool {
+    holder.ledger.held.iter().any(|held| matches!(held, Held::TurnedAway(id) if id == entry))
+}
+
+/// A part of all entries, the same ones for everybody.
+pub(super) fn is_chosen(entry: &EntryId) -> bool {
+    entry.0[31].is_multiple_of(4)
+}
+
+/// What was read for a peer, without some entries.
+pub(super) fn without(mut prepared: Prepared, is_dropped: impl Fn(&Entry) -> bool) -> Prepared {
+    let keeps = |item: &wire::Item| {
+        Entry::parse(item.signed_entry.clone(), FEDERATION).map_or(true, |entry| !is_dropped(&entry))
+    };
+    let kept: Vec<bool> = prepared.frame.items.iter().map(keeps).collect();
+    let (mut of_items, mut of_entries) = (kept.iter(), kept.iter());
+    prepared.frame.items.retain(|_| of_items.next() == Some(&true));
+    prepared.summary.entries.retain(|_| of_entries.next() == Some(&true));
+    prepared
+}
+
+/// The liar's first entry of a complaint in its ledger.
+pub(super) fn first_own_entry(liar: &Node) -> Option<(LedgerIndex, EntryId)> {
+    let own = |leaf: &crate::sim::ledger::Leaf| leaf.entry.author == liar.id && leaf.entry.complaint.is_some();
+    let place = liar.ledger.leaves.iter().position(own)?;
+    Some((LedgerIndex(place as u64), liar.ledger.leaves[place].entry.id))
+}
+
+/// A place of the custody path where the liar held the complaint, and its own entry by which it gave it away from there.
+pub(super) fn gave_away(liar: &Node, complaint: &Complaint) -> Option<(EntryId, EntryId)> {
+    let path: Vec<_> = complaint.path().collect();
+    let held = |custody: &CustodyState| custody.holder == liar.id && custody.offer.is_none();
+    let mut steps = path.iter().zip(path.iter().skip(1));
+    let given = steps.find(|((_, before), (_, after))| before.custody().is_some_and(held) && after.author == liar.id);
+    given.map(|((basis, _), (left, _))| (*basis, *left))
+}
+
+/// An entry of the liar, signed for the next place of its ledger.
+pub(super) fn drafted(
+    liar: &Node,
+    complaint: &Complaint,
+    parents: Vec<EntryId>,
+    clock: Option<HybridClock>,
+    body: Body,
+) -> Option<Bytes> {
+    let draft = EntryDraft {
+        federation: FEDERATION.to_owned(),
+        author: liar.id.clone(),
+        charter_version: liar.charter().version,
+        place: Place { epoch: liar.ledger.epoch, index: liar.next_leaf()? },
+        complaint: Some(complaint.id()),
+        parents,
+        clock: clock?,
+        content: Vec::new(),
+        body,
+    };
+    Some(draft.sign(liar.entry_key()).bytes)
+}
+
+/// The id of an entry that was just signed.
+pub(super) fn id_of(signed: &Bytes) -> EntryId {
+    Entry::parse(signed.clone(), FEDERATION).expect("it was just signed").id
+}

@@ -1,0 +1,198 @@
+//! Audits of peers' ledgers as the product makes them, and what is found, as evidence (daemon: audit).
+//!
+//! Invariants:
+//! - one audit at a time, of the agency whose turn it is by the product's schedule;
+//! - what is kept as evidence was held for shown by the product's judge.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::engine::Input;
+use sinergi_proto::sync::Reply;
+use sinergi_proto::transparency::audit::holdings::Assignment;
+use sinergi_proto::transparency::audit::schedule::Schedule;
+use sinergi_proto::transparency::audit::{Audit, Audited, Scope};
+use sinergi_proto::transparency::evidence::{Judge, Statement, accusation_id};
+use sinergi_proto::transparency::proofs::{SignedTree, prove};
+use sinergi_proto::wire::{self, accusation::Finding};
+
+use super::disk::Waiter;
+use super::session::Asked;
+use super::{Node, State};
+
+/// How often each peer is audited.
+const EVERY: Duration = Duration::from_secs(2 * 3600);
+/// How often what was seen of others is committed to, in milliseconds.
+const WITNESS_EVERY: u64 = 90 * 60 * 1000;
+/// Checkpoints that are committed to at once.
+const WITNESSED_AT_ONCE: usize = 1024;
+
+/// The audits of a node.
+pub(super) struct Audits {
+    schedule: Schedule,
+    running: Option<Running>,
+    /// When what was seen was last committed to.
+    witnessed: u64,
+    /// What was found, by the name of the accusation. It lies in files beside the ledger.
+    evidence: BTreeMap<[u8; 32], Evidence>,
+}
+
+struct Running {
+    agency: AgencyId,
+    connection: u64,
+    began: u64,
+    audit: Audit,
+}
+
+/// One evidence file.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// The accusation.
+    pub accusation: wire::Accusation,
+    /// What it says.
+    pub statement: Statement,
+    /// When it was kept, by the node's clock, milliseconds since 1970.
+    pub at: u64,
+}
+
+impl Default for Audits {
+    fn default() -> Self {
+        let schedule = Schedule::new(EVERY, BTreeMap::new());
+        Self { schedule, running: None, witnessed: 0, evidence: BTreeMap::new() }
+    }
+}
+
+impl Audits {
+    /// The program ends: what ran is lost.
+    pub(super) fn stop(&mut self) {
+        self.running = None;
+    }
+}
+
+impl Node {
+    /// What was found of others.
+    pub fn evidence(&self) -> impl Iterator<Item = &Evidence> {
+        self.audits.evidence.values()
+    }
+
+    /// Audits every peer once more, one after the other.
+    pub fn audit_everybody(&mut self, now: u64) {
+        self.audits.running = None;
+        self.audits.schedule = Schedule::new(EVERY, BTreeMap::new());
+        self.audit(now);
+        self.drain(now);
+    }
+
+    /// Whether an audit runs, or is due.
+    pub fn is_auditing(&self, now: u64) -> bool {
+        self.audits.running.is_some() || self.next_to_audit(now).is_some()
+    }
+
+    fn next_to_audit(&self, now: u64) -> Option<AgencyId> {
+        let linked = self.links.iter().filter(|(_, link)| link.takes_proof_questions());
+        self.audits.schedule.due(linked.map(|(peer, _)| peer.clone()), self.wall(now))
+    }
+
+    /// Begins the audit that is due, if none runs.
+    pub(super) fn audit(&mut self, now: u64) {
+        if self.state != State::Clear || self.audits.running.is_some() {
+            return;
+        }
+        let (wall, due) = (self.wall(now), self.next_to_audit(now));
+        let Some(agency) = due else { return };
+        let connection = self.links[&agency].connection;
+        let assignment = Assignment {
+            auditor: self.id.clone(),
+            agency: agency.clone(),
+            scope: Scope::default(),
+            received: self.ledger.received.get(&agency).copied(),
+            now: wall,
+        };
+        let audit = Audit::new(self.ledger.holdings(assignment, &self.charters), wall);
+        self.audits.running = Some(Running { agency, connection, began: wall, audit });
+        self.go_on_auditing(now);
+    }
+
+    /// Asks the next question, or concludes.
+    fn go_on_auditing(&mut self, now: u64) {
+        let Some(running) = &self.audits.running else { return };
+        match running.audit.question() {
+            Some(question) => {
+                let (agency, connection) = (running.agency.clone(), running.connection);
+                self.ask(&agency, connection, question, Asked::Audit);
+            }
+            None => self.conclude(now),
+        }
+    }
+
+    /// A question of the audit was answered, or was not.
+    pub(super) fn audit_answered(&mut self, agency: &AgencyId, reply: Reply, now: u64) {
+        let Some(running) = self.audits.running.as_mut().filter(|running| running.agency == *agency) else { return };
+        match reply {
+            Reply::Proof(proof) if proof.refusal.is_empty() => running.audit.answer(proof, &self.charters),
+            Reply::Proof(proof) => running.audit.unanswered(format!("{agency} answered: {}", proof.refusal)),
+            Reply::Alive | Reply::TimedOut => running.audit.unanswered(format!("{agency} did not answer")),
+        }
+        self.go_on_auditing(now);
+    }
+
+    /// A link has ended, and with it an audit over it.
+    pub(super) fn audit_lost_link(&mut self, agency: &AgencyId, connection: u64, now: u64) {
+        let over_it = |running: &&mut Running| running.agency == *agency && running.connection == connection;
+        if let Some(running) = self.audits.running.as_mut().filter(over_it) {
+            running.audit.unanswered(format!("no link with {agency} is up"));
+            self.go_on_auditing(now);
+        }
+    }
+
+    fn conclude(&mut self, now: u64) {
+        let Some(Running { agency, began, audit, .. }) = self.audits.running.take() else { return };
+        let wall = self.wall(now);
+        let Ok(audited) = audit.conclude(&self.ledger, &self.charters, wall);
+        let Audited { is_whole, findings, .. } = audited;
+        self.audits.schedule.ended(&agency, began, is_whole);
+        for (accusation, statement) in
+            findings.into_iter().filter(|(_, statement)| statement.finding.is_kept_by_schedule())
+        {
+            self.keep_evidence(accusation, statement, wall);
+        }
+        self.audit(now);
+    }
+
+    /// Keeps what the watch found, if the judge holds it for shown.
+    pub(super) fn keep_found(&mut self, agency: &AgencyId, finding: Finding, now: u64) {
+        let accusation = wire::Accusation { accused: agency.to_string(), finding: Some(finding) };
+        let wall = self.wall(now);
+        if let Ok(statement) = Judge::new(&self.charters).judge(&accusation, wall) {
+            self.keep_evidence(accusation, statement, wall);
+        }
+    }
+
+    fn keep_evidence(&mut self, accusation: wire::Accusation, statement: Statement, at: u64) {
+        let id = accusation_id(&accusation);
+        self.audits.evidence.entry(id).or_insert(Evidence { accusation, statement, at });
+    }
+
+    /// Commits to what was seen of other ledgers, now and then (daemon: audit/witness).
+    pub(super) fn witness(&mut self, now: u64) {
+        if self.state != State::Clear || now < self.audits.witnessed.saturating_add(WITNESS_EVERY) {
+            return;
+        }
+        self.audits.witnessed = now;
+        let newer = self.watch.to_witness(WITNESSED_AT_ONCE);
+        if !newer.is_empty() {
+            let notes = newer.iter().map(|(agency, noted)| (agency.clone(), noted.note.clone())).collect();
+            self.decide(Input::Witness(notes), Waiter::Witness(newer), now);
+        }
+    }
+
+    /// What the own ledger shows when a peer asks.
+    pub(super) fn prove(&self, asker: &AgencyId, question: &wire::Prove) -> wire::Proof {
+        let signed = self.signed.as_ref().map(|signed| SignedTree { size: signed.seen.size, note: &signed.note });
+        prove(&self.ledger, signed, self.charters.newest(), asker, question).unwrap_or_else(|refusal| {
+            let (number, refusal) = (question.number, refusal.to_string());
+            wire::Proof { number, refusal, ..Default::default() }
+        })
+    }
+}

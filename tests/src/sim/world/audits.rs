@@ -1,0 +1,22 @@
+//! The last audit round of a run: when all agree, every node audits all its peers once more.
+
+use super::{Failure, MINUTE, World};
+
+/// A round takes at most so long.
+const ROUND: u64 = 2 * MINUTE;
+
+impl World {
+    /// Every node audits all its peers.
+    pub(super) fn audit_round(&mut self) -> Result<(), Failure> {
+        for id in self.members.clone() {
+            let now = self.now;
+            self.node(&id).audit_everybody(now);
+            self.settle(&id);
+        }
+        self.until(self.now + ROUND)?;
+        match self.nodes.values().find(|node| node.is_auditing(self.now)) {
+            Some(node) => Err(self.fails("audits_end", format!("{} still audits", node.id))),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The liar of a run: which agency it is, and what became of its lie.
+
+use std::collections::BTreeSet;
+
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::transparency::evidence::Opened;
+
+use super::{Told, World};
+use crate::sim::liars::{LieKind, Promise};
+use crate::sim::node::{Evidence, Node, Others};
+
+impl World {
+    /// One of the agencies that can tell the plan's lie tells it.
+    pub(super) fn choose_liar(&mut self) {
+        let Some(kind) = self.plan.lie else { return };
+        let can: Vec<AgencyId> =
+            self.members.iter().filter(|member| (kind.may)(&self.topology, member)).cloned().collect();
+        let number = usize::try_from(self.plan.seed).unwrap_or_default();
+        let Some(liar) = can.get(number % can.len().max(1)).cloned() else { return };
+        self.node(&liar).lies(kind.begin());
+        self.liar = Some(liar);
+    }
+
+    /// Whether an agency lies.
+    pub fn is_liar(&self, agency: &AgencyId) -> bool {
+        self.liar.as_ref() == Some(agency)
+    }
+
+    /// The nodes that are honest.
+    pub fn honest(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values().filter(|node| !self.is_liar(&node.id))
+    }
+
+    /// The lie and who tells it.
+    pub fn lie(&self) -> Option<(&'static LieKind, &Node)> {
+        Some((self.plan.lie?, &self.nodes[self.liar.as_ref()?]))
+    }
+
+    /// The honest nodes, as a lie sees them.
+    pub fn others<'a>(&'a self, liar: &'a Node) -> Others<'a> {
+        Others::new(&self.nodes, &liar.id)
+    }
+
+    /// Whether honest agencies get everything that they should have.
+    pub fn passes_everything_on(&self) -> bool {
+        self.lie().is_none_or(|(kind, _)| kind.passes_everything_on)
+    }
+
+    /// The evidence against the liar that honest nodes keep.
+    fn evidence(&self) -> impl Iterator<Item = (&Node, &Evidence)> {
+        let all = self.honest().flat_map(|node| node.evidence().map(move |evidence| (node, evidence)));
+        all.filter(|(_, evidence)| self.is_liar(&evidence.statement.accused))
+    }
+
+    /// Whether the lie was found as it must be.
+    pub fn is_found(&self, promise: Promise) -> bool {
+        match promise {
+            Promise::Evidence(findings) => self.evidence().any(|(accuser, evidence)| {
+                findings.contains(&evidence.statement.finding.name()) && convinces_a_stranger(accuser, evidence)
+            }),
+            Promise::Fault(code) => self.sent_away.iter().any(|(_, number)| *number == code.number()),
+            Promise::Harmless => true,
+        }
+    }
+
+    pub(super) fn told(&self) -> Option<Told> {
+        let (kind, liar) = self.lie()?;
+        let findings = self.evidence().map(|(_, evidence)| evidence.statement.finding).collect();
+        let faults: BTreeSet<u32> = self.sent_away.iter().map(|(_, code)| *code).collect();
+        let was_told = liar.lie().is_some_and(|lie| lie.was_told(liar, &self.others(liar)));
+        Some(Told { name: kind.name, was_told, findings, faults })
+    }
+}
+
+/// Whether somebody who has nothing but the file and the charter comes to the same.
+fn convinces_a_stranger(accuser: &Node, evidence: &Evidence) -> bool {
+    let file = sinergi_proto::transparency::evidence::Evidence {
+        accuser: &accuser.id,
+        made_at: evidence.at,
+        charters: accuser.charters(),
+        accusations: vec![evidence.accusation.clone()],
+    };
+    let opened = Opened::judge(&file.sign(accuser.entry_key()), accuser.charter());
+    opened.is_ok_and(|opened| opened.statements == [evidence.statement.clone()])
+}
