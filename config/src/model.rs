@@ -70,7 +70,7 @@ pub mod defaults {
     /// `forward.answer_by_hours`.
     pub const ANSWER_BY_HOURS: i64 = 72;
     /// `link.idle_seconds`.
-    pub const IDLE_SECONDS: i64 = sinergi_proto::base::limits::IDLE_LINK.as_secs().cast_signed();
+    pub const IDLE_SECONDS: i64 = 60;
     /// `watch.witness_seconds`.
     pub const WITNESS_SECONDS: i64 = 3600;
     /// `watch.audit_seconds`.

@@ -11,12 +11,11 @@ mod folder;
 pub mod recover;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 
+use crate::base::node_limits;
 use jiff::Timestamp;
 use sinergi_config::Config;
 use sinergi_proto::base::key::SigningKey;
-use sinergi_proto::base::limits;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -25,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::{self, Auditor, CheckpointChecks, EvidenceFolder};
 use crate::base::alarms::Alarms;
+use crate::base::peer_clocks::SharedPeerClocks;
 use crate::base::telemetry;
 use crate::base::time::now_millis;
 use crate::operator::{self, OperatorParts, OperatorService};
@@ -77,7 +77,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let (credentials, authorities, opening) = open(config)?;
     let stop = CancellationToken::new();
     let (alarms, guard) = (opening.data.alarms.clone(), opening.data.continuity.clone());
-    let clock_offset = Arc::<AtomicI64>::default();
+    let clocks = SharedPeerClocks::default();
     let derivation = &opening.data.derivation;
     let recent = Recent::default();
     let outbox = Outbox::new(
@@ -90,8 +90,9 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let told = alarms.clone();
     let watch = tokio::task::spawn_blocking(move || Watch::load(told, &loading, &of)).await??;
     let (directory, entry_key) = (opening.directory.clone(), opening.keys.entry.clone());
-    let (writer_thread, writer, rechecks) = start_writer(config, opening, recent, Arc::clone(&clock_offset))?;
-    let parts = Parts { directory, writer, outbox, peers: Peers::new(&config.peers), watch, alarms, guard, stop };
+    let (writer_thread, writer, rechecks) = start_writer(config, opening, recent, clocks.clone())?;
+    let peers = Peers::new(&config.peers, &clocks);
+    let parts = Parts { directory, writer, outbox, peers, watch, alarms, guard, stop };
     let evidence = EvidenceFolder::of(
         &config.data,
         config.agency.clone(),
@@ -104,7 +105,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
 
     let mut tasks: JoinSet<Result<(), NodeError>> = JoinSet::new();
     let (sessions, starts) = mpsc::channel(SESSIONS_WAITING);
-    start_sessions(config, &parts, entry_key, (authorities.clone(), clock_offset), starts, &mut tasks);
+    start_sessions(config, &parts, entry_key, (authorities.clone(), clocks), starts, &mut tasks);
     let connections =
         Connections::new(config, credentials, authorities, parts.peers.clone(), sessions, parts.stop.clone());
     start_connections(config, &connections, &parts.peers, &mut tasks).await?;
@@ -189,7 +190,7 @@ fn start_writer(
     config: &Config,
     opening: Opening,
     recent: Recent,
-    clock_offset: Arc<AtomicI64>,
+    peer_clocks: SharedPeerClocks,
 ) -> Result<(WriterThread, WriterHandle, Rechecks), NodeError> {
     let Opening { directory, keys, data } = opening;
     let Data { ledger, derivation, alarms, continuity, recorded } = data;
@@ -202,7 +203,7 @@ fn start_writer(
         keys,
         answer_within_millis: u64::try_from(config.forward.answer_by.as_millis()).unwrap_or(u64::MAX),
         alarms,
-        clock_offset,
+        peer_clocks,
         continuity,
         recorded,
     };
@@ -220,13 +221,13 @@ fn start_sessions(
     config: &Config,
     parts: &Parts,
     entry_key: SigningKey,
-    (authorities, clock_offset): (SharedAuthorities, Arc<AtomicI64>),
+    (authorities, clocks): (SharedAuthorities, SharedPeerClocks),
     starts: mpsc::Receiver<peers::Start>,
     tasks: &mut JoinSet<Result<(), NodeError>>,
 ) {
     let Parts { directory, writer, outbox, peers, watch, alarms, guard, stop } = parts;
     let (own, federation) = (&config.agency, &config.federation);
-    let room = || Budget::of(limits::ALL_WINDOWS_BYTES);
+    let room = || Budget::of(node_limits::ALL_WINDOWS_BYTES);
     let incoming = Incoming::new(own.clone(), federation.clone(), directory.clone(), room());
     let outgoing = Outgoing::new(own.clone(), peers.clone(), directory.clone(), outbox.clone(), writer.clone(), room());
     let reader = outbox.reader().clone();
@@ -242,7 +243,7 @@ fn start_sessions(
         guard: guard.clone(),
         watch: watch.clone(),
         proofs: ProofServer::new(outbox.clone(), directory.clone(), writer.head()),
-        clocks: PeerClocks::new(peers.clone(), clock_offset, alarms.clone()),
+        clocks: PeerClocks::new(clocks, alarms.clone()),
         alarms: alarms.clone(),
         incoming: Arc::new(incoming),
         outgoing: Arc::new(outgoing),

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::base::alarms::Alarms;
+use crate::base::node_limits;
 use crate::base::time::now_millis;
 use crate::storage::case::CaseError;
 
@@ -71,7 +72,8 @@ impl Continuity {
         let local = local.into_iter().map(|proof| Sighting { by: None, at: now_millis(), proof }).collect();
         let charters = ledger.keys.directory.charters();
         let signer = ledger.keys.signer(&charters);
-        let Begun { guard, must_store, is_mended } = RollbackGuard::begin(peers, load(&file)?, local, signer, &ledger)?;
+        let Begun { guard, must_store, is_mended } =
+            RollbackGuard::begin(peers, node_limits::HEARING_TIME, load(&file)?, local, signer, &ledger)?;
         if is_mended {
             tracing::info!("the ledger holds again what was seen of it, or has begun a new epoch");
         }

@@ -25,20 +25,22 @@ pub(crate) use warnings::reset_reason;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_executor::block_on;
 use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::base::limits;
-use sinergi_proto::charter::Charters;
 use sinergi_proto::engine::{
-    Answer, Batch, BatchNumber, CommandError, CursorHeader, Engine, EngineConfig, Input, OldEntry, Recheck, Snapshot,
+    Answer, Around, Batch, BatchNumber, CommandError, CursorHeader, Engine, EngineConfig, Input, OldEntry, Recheck,
+    Snapshot, Surroundings,
 };
+use sinergi_proto::transparency::cosigned_time::CosignedTime;
 use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
 use tokio::sync::{mpsc, watch};
 
 use crate::base::alarms::Alarms;
+use crate::base::node_limits;
+use crate::base::peer_clocks::SharedPeerClocks;
 use crate::base::time::Clocks;
 use crate::rollback_guard::Continuity;
 use crate::storage::case::CaseError;
@@ -107,8 +109,8 @@ pub struct WriterParts {
     pub answer_within_millis: u64,
     /// Where alarms go.
     pub alarms: Alarms,
-    /// By how much the clocks of most peers are ahead of this node's, in milliseconds.
-    pub clock_offset: Arc<AtomicI64>,
+    /// What the peers' clocks say of this node's.
+    pub peer_clocks: SharedPeerClocks,
     /// Whether this node may sign.
     pub continuity: Continuity,
     /// The newest checkpoint that the ledger has recorded: all that is shown until this node may sign.
@@ -119,7 +121,7 @@ pub struct WriterParts {
 pub struct Writer {
     engine: Engine,
     derivation: Derivation,
-    surroundings: Surroundings,
+    outside: Outside,
     clocks: Clocks,
     queue: mpsc::Receiver<Queued>,
     committer: Committer,
@@ -136,35 +138,22 @@ pub struct Writer {
     handed_over: Option<BatchNumber>,
 }
 
-/// What the engine is told when it changes.
-struct Surroundings {
+/// Where the engine's surroundings are found, and what of them it was told.
+struct Outside {
     directory: Directory,
     continuity: Continuity,
-    clock_offset: Arc<AtomicI64>,
-    charters: Arc<Charters>,
-    told_guard: GuardState,
-    told_offset: i64,
+    peer_clocks: SharedPeerClocks,
+    told: Surroundings,
 }
 
-impl Surroundings {
-    /// What an engine that has just been opened was told.
-    fn of_the_start(directory: Directory, continuity: Continuity, clock_offset: Arc<AtomicI64>) -> Self {
-        let charters = directory.charters();
-        let (told_guard, told_offset) = (GuardState::Waiting, 0);
-        Self { directory, continuity, clock_offset, charters, told_guard, told_offset }
-    }
-
+impl Outside {
     /// What has changed since the last call.
     fn news(&mut self) -> impl Iterator<Item = Input> + use<> {
-        let (guard, offset) = (self.continuity.state(), self.clock_offset.load(Ordering::Relaxed));
-        let charters = self.directory.charters();
-        let guard = (std::mem::replace(&mut self.told_guard, guard) != guard).then_some(Input::Guard(guard));
-        let offset = (std::mem::replace(&mut self.told_offset, offset) != offset).then_some(Input::PeerClocks(offset));
-        let charters = (!Arc::ptr_eq(&self.charters, &charters)).then(|| {
-            self.charters = Arc::clone(&charters);
-            Input::Charters(charters)
-        });
-        guard.into_iter().chain(offset).chain(charters)
+        self.told.news(Around {
+            charters: self.directory.charters(),
+            guard: self.continuity.state(),
+            peers_ahead: self.peer_clocks.offset(),
+        })
     }
 }
 
@@ -180,13 +169,14 @@ impl Writer {
         recent: Recent,
     ) -> Result<(Self, WriterHandle, Rechecks), WriterError> {
         let WriterParts { own, federation, derivation, directory, adjacent, keys, alarms, .. } = parts;
-        let (recorded, clock_offset) = (parts.recorded.unwrap_or_default(), parts.clock_offset);
+        let (recorded, peer_clocks) = (parts.recorded.unwrap_or_default(), parts.peer_clocks);
         let snapshot = snapshot(&ledger, &derivation, &adjacent)?;
         let owed = owed_after(derivation.reader())?;
         let (counts, store) = (derivation.counts(), derivation.store().clone());
         let (told_federation, told_directory) = (federation.clone(), directory.clone());
-        let shown = Some(&recorded[..]).filter(|note| !note.is_empty());
-        let checkpoints = Checkpoints::new(&federation, &own, ledger.epoch(), &keys, shown);
+        let charters = directory.charters();
+        let cosigned = CosignedTime::recorded(&recorded, &own, ledger.epoch(), &charters);
+        let checkpoints = Checkpoints::new(&federation, &own, ledger.epoch(), &keys, cosigned);
         let (head, head_receiver) = watch::channel(Head {
             epoch: ledger.epoch(),
             size: ledger.next_index(),
@@ -203,14 +193,15 @@ impl Writer {
             key: keys.entry.clone(),
             adjacent,
             answer_within_millis: parts.answer_within_millis,
-            batch_bytes: limits::BATCH_BYTES,
+            batch_bytes: node_limits::BATCH_BYTES,
             cases: CASE_CACHE_LIMITS,
+            quotas: node_limits::PEER_QUOTAS,
         };
         let tip = ledger.tip();
         let committing = Committing {
             checkpoints,
             recent,
-            clock_offset: Arc::clone(&clock_offset),
+            peer_clocks: peer_clocks.clone(),
             store,
             own,
             counts,
@@ -221,13 +212,14 @@ impl Writer {
         };
         let committer = Committer::start(committing, ledger, handle.stop())?;
         let (rechecks, rechecks_receiver) = recheck::channel();
-        let surroundings = Surroundings::of_the_start(directory, parts.continuity, clock_offset);
-        let engine = Engine::open(snapshot, config, Arc::clone(&surroundings.charters));
+        let told = Surroundings::of_the_start(Arc::clone(&charters));
+        let outside = Outside { directory, continuity: parts.continuity, peer_clocks, told };
+        let engine = Engine::open(snapshot, config, charters);
         let (batch, encoding, handed_over) = (Batch::default(), None, None);
         let writer = Self {
             engine,
             derivation,
-            surroundings,
+            outside,
             clocks: Clocks::start(),
             queue,
             committer,
@@ -293,8 +285,8 @@ impl Writer {
                 handover.answers.extend(reply.map(|reply| (reply, answer)));
             }
             // What it writes may be more than was submitted: a disclosed content is copied.
-            let has_room = handover.rooms.len() < limits::BATCH_SUBMISSIONS
-                && bytes.max(self.encoded_length()) < limits::BATCH_BYTES - limits::FRAME_BYTES;
+            let has_room = handover.rooms.len() < node_limits::BATCH_SUBMISSIONS
+                && bytes.max(self.encoded_length()) < node_limits::BATCH_BYTES - limits::FRAME_BYTES;
             next = if !has_room {
                 None
             } else if handover.rooms.len() < waiting {
@@ -323,8 +315,8 @@ impl Writer {
     /// Gives the engine an input, after what has changed around it.
     fn handle(&mut self, input: Input) -> Result<Answer, WriterError> {
         let now = self.clocks.now();
-        let Self { engine, derivation, batch, surroundings, .. } = self;
-        for news in surroundings.news() {
+        let Self { engine, derivation, batch, outside, .. } = self;
+        for news in outside.news() {
             let Answer::Nothing = engine.handle(news, now, derivation, batch)?.until_applied() else { continue };
         }
         // Given to its waiter by the committer.
@@ -351,7 +343,7 @@ impl Writer {
             self.batch.clear();
         }
         handover.flushes_store &= handover.decided.is_none();
-        handover.may_sign = self.surroundings.told_guard == GuardState::Clear;
+        handover.may_sign = self.outside.told.guard() == GuardState::Clear;
         // When this returns the batch before is applied.
         self.committer.hand_over(handover)?;
         if let Some(number) = self.handed_over.take() {

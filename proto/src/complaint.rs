@@ -24,16 +24,18 @@ mod decide;
 mod digest;
 mod fold;
 mod no_effect;
+mod phase;
 mod query;
 mod timeline;
 
-pub use case::{ArchiveProposal, CaseEntry, CaseState, Phase};
+pub use case::{ArchiveProposal, CaseEntry, CaseState};
 pub use command::{Command, NewOffer};
 pub use custody::{Actor, CustodyState, Offer};
 pub use decide::{Author, Declined, arrival, decide, recall_to_answer};
 pub use digest::SetDigest;
 pub use fold::{Complaint, Inserted, KnownEntry};
 pub use no_effect::NoEffect;
+pub use phase::Phase;
 pub use query::Standing;
 
 #[cfg(test)]

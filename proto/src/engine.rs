@@ -16,9 +16,9 @@
 //! | file | content |
 //! |---|---|
 //! | [`input`], [`batch`], [`record`], [`view`] | the engine's inputs and answers, its output, the ledger records, its reads |
+//! | `surroundings` | changes around the engine that it has to be told of |
 //! | `write` | own entries: lodge, act |
 //! | `receive` | a peer's items: known, refused, deferred or admitted |
-//! | `append` | the path that all entries share: fold, routes, leaf |
 //! | `rejudge` | judges deferred and refused items again |
 //! | `automatic` | actions that the node takes without a command |
 //! | `backfill` | sends older complaints to a new peer |
@@ -42,7 +42,6 @@ pub mod record;
 pub mod recovery;
 pub mod view;
 
-mod append;
 mod automatic;
 mod backfill;
 mod case_cache;
@@ -51,6 +50,7 @@ mod pending;
 mod receive;
 mod refusal_quota;
 mod rejudge;
+mod surroundings;
 mod write;
 
 #[cfg(test)]
@@ -69,6 +69,7 @@ pub use record::{
     CursorHeader, DeferredDoneHeader, DeferredHeader, External, ItemKey, LeafHeader, ReceiptHeader, Record,
     RefusedHeader, RoutingHeader, SeenHeader,
 };
+pub use surroundings::{Around, Surroundings};
 pub use view::View;
 
 use crate::base::clock::{HybridClock, Now};
@@ -103,6 +104,24 @@ pub struct EngineConfig {
     pub batch_bytes: usize,
     /// The limits of the case cache.
     pub cases: CaseCacheLimits,
+    /// The limits on what is kept of each peer.
+    pub quotas: PeerQuotas,
+}
+
+/// Most items that a node keeps from one peer beside the entries that it takes.
+#[derive(Clone, Copy, Debug)]
+pub struct PeerQuotas {
+    /// Most deferred items of one peer. The node takes no other item from that peer until some of them are settled.
+    pub deferred_items: usize,
+    /// Most deferred items of one author that came from one peer. Further ones are refused (501).
+    pub deferred_items_of_author: usize,
+    /// Most bytes of the deferred items of one peer.
+    pub deferred_bytes: usize,
+    /// Most records of refused items that are kept of one peer in a day. Further items are refused on the receipt as well. They are counted and raise
+    /// an alarm, but are not kept.
+    pub refused_records_a_day: usize,
+    /// Most bytes of these records in a day.
+    pub refused_bytes_a_day: usize,
 }
 
 /// The state of a node when it starts, as read from its ledger and store.
@@ -160,7 +179,7 @@ impl Engine {
     /// An engine over an open ledger: everything in the ledger is durable and readable. It waits for the rollback guard.
     pub fn open(snapshot: Snapshot, config: EngineConfig, charters: Arc<Charters>) -> Self {
         let Snapshot { epoch, size, clock, deferred, duties, new_peers, seen } = snapshot;
-        let mut items = DeferredItems::default();
+        let mut items = DeferredItems::new(config.quotas);
         for (header, item) in deferred {
             items.add(header, BatchNumber::default(), &item, &config.federation);
         }
@@ -177,7 +196,7 @@ impl Engine {
             deferred: items,
             paused_peers: BTreeSet::new(),
             rechecking: Rechecking::default(),
-            refusal_quota: RefusalQuota::default(),
+            refusal_quota: RefusalQuota::new(config.quotas),
             automatic: duties.clone(),
             undestroyed: duties,
             backfill: Backfill::new(new_peers),

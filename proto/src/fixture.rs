@@ -13,7 +13,9 @@
 mod charter;
 pub(crate) mod ledger;
 
-pub(crate) use charter::{charter_text, manager, manager_key, member, member_of, signed_by, successor_text, written};
+pub(crate) use charter::{
+    charter_text, manager, manager_key, member, member_key, member_of, signed_by, successor_text, written,
+};
 
 use std::sync::Arc;
 
@@ -33,6 +35,7 @@ use crate::charter::{
     Charter, CharterText, Charters, KeyUse, ManagerText, MemberKeyText, MemberKind, MemberStatus, MemberText, text_hash,
 };
 use crate::complaint::{Complaint, Inserted, Standing};
+use crate::engine::PeerQuotas;
 use crate::entry::content::{Content, reply_code_hash};
 use crate::entry::{ContentClass, Entry, EntryDraft, Place, Signed};
 use crate::tlog::note::{self, NoteKey, NoteKeyUse};
@@ -48,6 +51,14 @@ pub(crate) const MINUTE: u64 = 60_000;
 pub(crate) const DAY: u64 = 24 * 60 * MINUTE;
 /// Time to answer an offer of the fixture, in milliseconds.
 pub(crate) const ANSWER_WITHIN: u64 = 3 * DAY;
+/// What a node under test keeps of each peer.
+pub(crate) const QUOTAS: PeerQuotas = PeerQuotas {
+    deferred_items: 1_000,
+    deferred_items_of_author: 100,
+    deferred_bytes: 1024 * 1024,
+    refused_records_a_day: 1_000,
+    refused_bytes_a_day: 1024 * 1024,
+};
 /// The code on the citizen's receipt.
 pub(crate) const REPLY_CODE: &str = "k7qm-2d9x-p4vt-0hsz";
 /// The managers, who sign charters.

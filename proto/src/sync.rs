@@ -33,6 +33,7 @@ mod gossip;
 mod handshake;
 mod jobs;
 mod keepalive;
+mod peer_clocks;
 mod proof_client;
 mod proof_server;
 mod reception;
@@ -40,7 +41,7 @@ mod session;
 mod timers;
 mod window;
 
-pub use delivery::sender::{Sender, SenderEvent, SenderOutput};
+pub use delivery::{Sender, SenderEvent, SenderOutput};
 pub use end::{Closing, End};
 pub use event::{
     Action, Adoption, AskId, CheckedAck, CheckedCheckpoints, Close, Done, Event, Job, Owed, PeerChange, Question,
@@ -48,7 +49,8 @@ pub use event::{
 };
 pub use handshake::{HANDSHAKE_WITHIN, PROTOCOL_MAX, PROTOCOL_MIN};
 pub use jobs::JobId;
-pub use reception::receiver::{Receiver, ReceiverEvent, ReceiverOutput};
+pub use peer_clocks::PeerClocks;
+pub use reception::{Receiver, ReceiverEvent, ReceiverOutput};
 pub use session::Session;
 pub use window::Window;
 

@@ -3,6 +3,7 @@
 //! Derived from the limits: a queue or a window that is let grow shows here.
 
 use sinergi_config::defaults;
+use sinergi_daemon::base::node_limits;
 use sinergi_proto::base::limits;
 
 const MIB: usize = 1024 * 1024;
@@ -12,7 +13,7 @@ const BASE: usize = 64 * MIB;
 /// The store: its cache, and as much again for pages that are being written.
 const STORE: usize = 2 * defaults::CACHE_MIB.unsigned_abs() as usize * MIB;
 /// The writer: its queue, and the group that is being written, once as it came and once as it goes to the disk.
-const WRITER: usize = limits::WRITER_QUEUE_BYTES + 2 * limits::BATCH_BYTES;
+const WRITER: usize = node_limits::WRITER_QUEUE_BYTES + 2 * node_limits::BATCH_BYTES;
 /// A direction of a link: its window with the frame that crosses its edge, and one frame on its way through the transport.
 pub const DIRECTION: usize = limits::LINK_WINDOW_BYTES + FRAMES;
 const FRAMES: usize = 2 * limits::FRAME_BYTES;
@@ -20,7 +21,7 @@ const FRAMES: usize = 2 * limits::FRAME_BYTES;
 /// What a node with so many links may hold, in bytes.
 pub const fn most(links: usize) -> usize {
     let windows = links * limits::LINK_WINDOW_BYTES;
-    let windows = if windows < limits::ALL_WINDOWS_BYTES { windows } else { limits::ALL_WINDOWS_BYTES };
+    let windows = if windows < node_limits::ALL_WINDOWS_BYTES { windows } else { node_limits::ALL_WINDOWS_BYTES };
     BASE + STORE + WRITER + 2 * (windows + links * FRAMES)
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use data_encoding::{BASE64, HEXLOWER};
 use sinergi_cli::demo::wait;
 use sinergi_config::Config;
+use sinergi_daemon::base::node_limits;
 use sinergi_daemon::storage::charters::{Directory, DirectoryError};
 use sinergi_proto::base::limits;
 use sinergi_proto::base::refusal::{DeferralCode, FaultCode};
@@ -244,21 +245,24 @@ async fn a_few_rivals_of_a_version_are_kept_and_what_is_none_is_passed_over() {
         other => panic!("expected a rival, got {other:?}"),
     };
     let kept: Vec<_> = rivals.iter().map(|rival| keep(rival)).collect();
-    assert!(kept[..limits::RIVAL_CHARTERS].iter().all(Option::is_some) && kept[limits::RIVAL_CHARTERS..] == [None]);
-    assert_eq!(directory.rivals().len(), limits::RIVAL_CHARTERS);
+    assert!(
+        kept[..node_limits::RIVAL_CHARTERS].iter().all(Option::is_some)
+            && kept[node_limits::RIVAL_CHARTERS..] == [None]
+    );
+    assert_eq!(directory.rivals().len(), node_limits::RIVAL_CHARTERS);
 
     // What was damaged is none, and kept anew when it comes again.
     let damaged = kept[0].as_ref().expect("a file");
     std::fs::write(damaged, b"garbage").expect("written");
-    assert_eq!(directory.rivals().len(), limits::RIVAL_CHARTERS - 1);
+    assert_eq!(directory.rivals().len(), node_limits::RIVAL_CHARTERS - 1);
     assert_eq!(keep(&rivals[0]).as_ref(), Some(damaged));
-    assert_eq!(directory.rivals().len(), limits::RIVAL_CHARTERS);
+    assert_eq!(directory.rivals().len(), node_limits::RIVAL_CHARTERS);
 
     // Nor is a copy of the trusted one, nor a folder; and the node starts.
     let trusted = config.charter.file(2);
     std::fs::copy(&trusted, trusted.with_file_name("00000002.rival-copy.note")).expect("copied");
     std::fs::create_dir(trusted.with_file_name("00000002.rival-folder.note")).expect("made");
-    assert_eq!(directory.rivals().len(), limits::RIVAL_CHARTERS);
+    assert_eq!(directory.rivals().len(), node_limits::RIVAL_CHARTERS);
     let mut federation = federation;
     assert_eq!(federation.start_node(CITY).await.charter_version, 2);
 }

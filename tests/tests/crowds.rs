@@ -9,6 +9,7 @@ use sinergi_cli::commands::init::Kind as AgencyKind;
 use sinergi_cli::demo::federation::Agency;
 use sinergi_cli::demo::wait;
 use sinergi_config::Config;
+use sinergi_daemon::base::node_limits;
 use sinergi_daemon::transport::tls::{self, Authorities, Credentials, SharedAuthorities};
 use sinergi_proto::base::ids::Epoch;
 use sinergi_proto::base::limits;
@@ -76,7 +77,7 @@ fn is_pong(kind: &Kind) -> bool {
 async fn all_links_together_hold_no_more_than_their_room_and_those_that_wait_for_it_go_on_later() {
     let frame = large_frame();
     let weight = Frame { kind: Some(Kind::Deliver(frame.clone())) }.encoded_len();
-    let (fit, waiting) = (limits::ALL_WINDOWS_BYTES / weight, 6);
+    let (fit, waiting) = (node_limits::ALL_WINDOWS_BYTES / weight, 6);
     let names: Vec<String> = (0..fit + waiting).map(|number| format!("dinas-{number}")).collect();
     let mut federation = city_dialled_by(&names);
     // No test is so slow that a link is ended before its frame is taken.
@@ -108,7 +109,7 @@ async fn all_links_together_hold_no_more_than_their_room_and_those_that_wait_for
         taken.push(connection.expect("links wait").expect("a frame is taken"));
     }
     let more = timeout(QUIET, taking.join_next()).await;
-    assert!(more.is_err(), "a frame was taken beyond {} MiB", limits::ALL_WINDOWS_BYTES >> 20);
+    assert!(more.is_err(), "a frame was taken beyond {} MiB", node_limits::ALL_WINDOWS_BYTES >> 20);
     hang.ends();
     while let Some(connection) = timeout(PATIENCE, taking.join_next()).await.expect("those that waited go on") {
         taken.push(connection.expect("a frame is taken"));
@@ -142,14 +143,14 @@ fn silent_crowd(address: &str, connections: usize) -> JoinSet<()> {
 async fn however_many_connect_and_say_nothing_a_peer_that_dials_meanwhile_is_linked_at_once() {
     let stage = Stage::set().await;
     // No more than the system keeps for a program that accepts none: it would turn some of the crowd away.
-    let mut crowd = silent_crowd(&stage.federation.address_of(CITY), 4 * limits::PENDING_HANDSHAKES);
+    let mut crowd = silent_crowd(&stage.federation.address_of(CITY), 4 * node_limits::PENDING_HANDSHAKES);
     let displaced = "others came while its TLS handshake had not ended";
     let is_full =
         wait::until(PATIENCE, async || Ok::<_, ()>(stage.federation.log_of(CITY).contains(displaced).then_some(())));
     assert_eq!(is_full.await, Ok(Some(())), "all places were taken");
     for _ in 0..5 {
         // A node that dials waits no longer.
-        timeout(limits::TLS_HANDSHAKE, stage.link()).await.expect("a link in spite of the crowd");
+        timeout(node_limits::TLS_HANDSHAKE, stage.link()).await.expect("a link in spite of the crowd");
     }
     crowd.abort_all();
 }
@@ -180,7 +181,7 @@ impl Caller {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "slow: makes a federation of 258 members"]
 async fn beyond_so_many_connections_of_all_peers_together_one_is_turned_away_and_links_go_on() {
-    const FULL: usize = limits::INBOUND_CONNECTIONS / limits::CONNECTIONS_PER_PEER;
+    const FULL: usize = node_limits::INBOUND_CONNECTIONS / node_limits::CONNECTIONS_PER_PEER;
     // One more than can have all their connections.
     let names: Vec<String> = (0..=FULL).map(|number| format!("dinas-{number}")).collect();
     let mut federation = city_dialled_by(&names);
@@ -202,18 +203,18 @@ async fn beyond_so_many_connections_of_all_peers_together_one_is_turned_away_and
     let last = callers.next().expect("one more than fill it");
     let mut crowd = Vec::new();
     for caller in callers {
-        for _ in 0..limits::CONNECTIONS_PER_PEER {
+        for _ in 0..node_limits::CONNECTIONS_PER_PEER {
             crowd.push(caller.is_let_in().await.expect("there is room"));
         }
     }
-    for _ in 1..limits::CONNECTIONS_PER_PEER {
+    for _ in 1..node_limits::CONNECTIONS_PER_PEER {
         crowd.push(last.is_let_in().await.expect("there is room"));
     }
     // It may have one more of its own, and there is no room for it among all.
-    assert_eq!(crowd.len() + 1, limits::INBOUND_CONNECTIONS);
+    assert_eq!(crowd.len() + 1, node_limits::INBOUND_CONNECTIONS);
     assert!(last.is_let_in().await.is_none(), "one too many");
     let log = federation.log_of(CITY);
-    let told = format!("refused a connection: there are {} connections already", limits::INBOUND_CONNECTIONS);
+    let told = format!("refused a connection: there are {} connections already", node_limits::INBOUND_CONNECTIONS);
     let line = log.lines().find(|line| line.contains(&told)).unwrap_or_else(|| panic!("not told:\n{log}"));
     assert!(line.contains("WARN") && line.ends_with(&format!("={}", names[1])), "{line}");
 

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use sinergi_cli::demo::wait;
+use sinergi_daemon::base::node_limits;
 use sinergi_proto::base::ids::ComplaintId;
 use sinergi_proto::base::limits;
 use sinergi_proto::operator_api;
@@ -567,14 +568,14 @@ async fn contents_that_are_disclosed_all_at_once_are_spread_over_groups() {
 async fn a_full_node_answers_busy_at_once_and_loses_nothing() {
     let mut scene = Scene::set().await;
     // What waits in the queue, and what was taken for the group that comes next.
-    let fit = limits::WRITER_QUEUE_SUBMISSIONS + limits::BATCH_SUBMISSIONS;
-    scene.is_overfilled(fit + 200, limits::BATCH_SUBMISSIONS, 100, fit).await;
+    let fit = node_limits::WRITER_QUEUE_SUBMISSIONS + node_limits::BATCH_SUBMISSIONS;
+    scene.is_overfilled(fit + 200, node_limits::BATCH_SUBMISSIONS, 100, fit).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_full_of_large_texts_answers_busy_at_once_and_loses_nothing() {
     let mut scene = Scene::set().await;
-    let fit = limits::WRITER_QUEUE_BYTES / limits::BODY_BYTES;
+    let fit = node_limits::WRITER_QUEUE_BYTES / limits::BODY_BYTES;
     scene.is_overfilled(fit + 20, 0, limits::BODY_BYTES, fit).await;
 }
 
@@ -603,7 +604,7 @@ async fn a_node_told_to_stop_with_a_full_queue_ends_in_time_and_has_all_that_it_
     scene.has_to_stop_within(PATIENCE.as_secs()).await;
     let city = scene.city().await;
     let hang = scene.disk.on(&[Op::Sync], ".seg").hangs();
-    let clients = limits::WRITER_QUEUE_SUBMISSIONS + limits::BATCH_SUBMISSIONS + 200;
+    let clients = node_limits::WRITER_QUEUE_SUBMISSIONS + node_limits::BATCH_SUBMISSIONS + 200;
     let mut calls = JoinSet::new();
     let mut call = |title: String| {
         let (city, request) = (city.clone(), complaint_about(&title));

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use prost::Message;
 use sinergi_cli::demo::wait;
+use sinergi_daemon::base::node_limits;
 use sinergi_daemon::storage::ledger::RecordKind;
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{EntryId, Epoch, LedgerIndex};
@@ -628,7 +629,7 @@ async fn what_is_refused_of_a_peer_beyond_its_room_for_a_day_is_told_and_counted
         assert!(receipt.results.iter().all(|result| result.outcome == refused), "each is told: {receipt:?}");
     }
     let city = stage.federation.node("kota-bandung").await;
-    let kept = limits::REFUSED_BYTES_PER_PEER_PER_DAY / limits::ENTRY_BYTES;
+    let kept = node_limits::PEER_QUOTAS.refused_bytes_a_day / limits::ENTRY_BYTES;
     assert!(kept < FRAMES * IN_A_FRAME);
     let status = city.status().await;
     assert_eq!(status.refused_by_us, kept as u64);
@@ -757,7 +758,7 @@ async fn a_peer_that_shows_a_signed_checkpoint_of_another_ledger_stops_all_signi
 
 #[tokio::test]
 async fn a_peer_s_own_backlog_is_never_refused_however_much_of_it_waits() {
-    const BACKLOG: usize = limits::DEFERRED_PER_AUTHOR + 200;
+    const BACKLOG: usize = node_limits::PEER_QUOTAS.deferred_items_of_author + 200;
     let mut stage = Stage::set().await;
     let lodged = stage.impostor.lodge("Banyak menunggu");
     let mut link = stage.link().await;
@@ -782,7 +783,7 @@ async fn a_peer_s_own_backlog_is_never_refused_however_much_of_it_waits() {
 #[tokio::test]
 async fn a_peer_of_which_too_much_waits_is_sent_away_until_that_comes_which_it_waits_for() {
     /// Entries with as much content as they may have that fill a peer's room.
-    const FILL: usize = limits::DEFERRED_BYTES_PER_PEER / (limits::COMMITMENTS * limits::CONTENT_BYTES);
+    const FILL: usize = node_limits::PEER_QUOTAS.deferred_bytes / (limits::COMMITMENTS * limits::CONTENT_BYTES);
     let mut stage = Stage::set().await;
     let lodged = stage.impostor.lodge("Antrean penuh");
     let offer = stage.impostor.forward(lodged.complaint, lodged.id, "kota-bandung");
@@ -868,7 +869,7 @@ async fn contents_of_every_class_go_only_as_far_as_they_may() {
 
 #[tokio::test]
 async fn what_a_peer_passes_on_for_a_flooding_author_is_refused_above_the_author_s_bound_and_the_line_goes_on() {
-    const FLOOD: usize = limits::DEFERRED_PER_AUTHOR + 10;
+    const FLOOD: usize = node_limits::PEER_QUOTAS.deferred_items_of_author + 10;
     let mut stage = Stage::set().await;
     // The ministry passes on orphans that the province has signed.
     let mut author = Impostor::of(&stage.federation.folder_of("prov-jabar"));

@@ -10,6 +10,7 @@ use std::time::Duration;
 use sinergi_cli::commands::init::Kind as AgencyKind;
 use sinergi_cli::demo::federation::Agency;
 use sinergi_cli::demo::wait;
+use sinergi_daemon::base::node_limits;
 use sinergi_proto::base::limits;
 use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::operator_api;
@@ -472,7 +473,7 @@ async fn a_peer_that_says_nothing_after_the_handshake_keeps_its_own_places_only_
     let mut stage = Stage::set_with_idle(IDLE_SECONDS).await;
     let address = stage.federation.address_of(CITY);
     let mut silent = Vec::new();
-    for _ in 0..limits::CONNECTIONS_PER_PEER {
+    for _ in 0..node_limits::CONNECTIONS_PER_PEER {
         let mut stream = stage.impostor.shake_hands(&agency(CITY), &address).await.expect("a good certificate");
         // It has its place when the city's HTTP/2 speaks.
         stream.read_u8().await.expect("the city speaks first");
@@ -482,7 +483,8 @@ async fn a_peer_that_says_nothing_after_the_handshake_keeps_its_own_places_only_
     assert!(refused.await.expect("no error").is_some(), "one more is refused");
     let log = stage.federation.log_of(CITY);
     assert!(
-        log.contains(&format!("it has {} connections already", limits::CONNECTIONS_PER_PEER)) && log.contains(MINISTRY),
+        log.contains(&format!("it has {} connections already", node_limits::CONNECTIONS_PER_PEER))
+            && log.contains(MINISTRY),
         "{log}"
     );
     stage.others_are_unaffected().await;

@@ -814,7 +814,7 @@ async fn a_peer_that_shows_less_than_it_signed_before_is_a_finding_and_one_that_
         (signer(1).sign(800, [2; 32], seconds + 5), Some(["kominfo has signed 900 leaves", "later signed less"])),
         (
             signer(1).sign(900, [3; 32], seconds + 6),
-            Some(["the first 900 leaves of its ledger are one thing", "that they are another"]),
+            Some(["kominfo forked", "sinergi evidence export kominfo-forked-"]),
         ),
         (signer(2).sign(1, [4; 32], seconds + 7), Some(["kominfo has begun epoch 2", "has not declared why"])),
     ] {

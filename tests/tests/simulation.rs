@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use sinergi_tests::sim::liars::{SWITCHED_OFF, SWITCHED_ON};
-use sinergi_tests::sim::{Failure, Plan, Report, run};
+use sinergi_tests::sim::{Failure, Plan, Report, Scenario, run};
 
 /// Seeds that every change must hold for.
 const SEEDS: u64 = 200;
@@ -25,6 +25,7 @@ fn many_nodes_agree_after_any_faults() {
                 Ok(report) => {
                     let mut total = total.lock();
                     total.superseded += report.superseded;
+                    total.charters += report.charters;
                     total.recovered += report.recovered;
                     total.undeclared += report.undeclared;
                 }
@@ -40,7 +41,7 @@ fn many_nodes_agree_after_any_faults() {
     let shown: Vec<String> = failures.iter().map(ToString::to_string).collect();
     assert!(failures.is_empty(), "{}", shown.join("\n"));
     let total = total.into_inner();
-    assert!(total.superseded > 0 && total.recovered > 0, "the runs are worth it: {total:?}");
+    assert!(total.superseded > 0 && total.recovered > 0 && total.charters > 0, "the runs are worth it: {total:?}");
     assert!(total.undeclared > 0, "who signs two ledgers is found: {total:?}");
 }
 
@@ -74,5 +75,15 @@ fn what_this_protocol_cannot_withstand_is_still_shown_by_its_seed() {
         let shown = run(Plan { lie: Some(unmet.kind), ..Plan::of(unmet.seed, NODES) });
         let invariant = shown.as_ref().err().map(|failure| failure.invariant);
         assert_eq!(invariant, Some(unmet.invariant), "{} is withstood: switch it on: {shown:?}", unmet.kind.name);
+    }
+}
+
+#[test]
+fn what_happens_only_where_it_is_asked_for_is_still_not_withstood() {
+    for scenario in Scenario::ALL {
+        let (seed, invariant) = scenario.shown_by();
+        let shown = run(Plan { scenario: Some(scenario), lie: None, ..Plan::of(seed, NODES) });
+        let found = shown.as_ref().err().map(|failure| failure.invariant);
+        assert_eq!(found, Some(invariant), "{scenario} is withstood: switch it on: {shown:?}");
     }
 }

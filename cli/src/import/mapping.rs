@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
-use sinergi_proto::base::limits;
+use sinergi_daemon::base::node_limits;
 
 use crate::words::{ComplaintKind, ContentClass};
 
@@ -24,7 +24,7 @@ pub enum MappingError {
     #[error("the mapping is not of the documented form")]
     Form(#[from] toml::de::Error),
     /// The source's name is empty or too long.
-    #[error("source {0:?} must have 1 to {limit} bytes", limit = limits::EXTERNAL_SOURCE_BYTES)]
+    #[error("source {0:?} must have 1 to {limit} bytes", limit = node_limits::EXTERNAL_SOURCE_BYTES)]
     Source(String),
     /// A mandatory text has no parts.
     #[error("{0} has no parts: name at least one, as in [\"{{Column}}\"]")]
@@ -185,7 +185,7 @@ impl Mapping {
     /// The text is not in the documented format, or a value in it cannot be used.
     pub fn parse(text: &str) -> Result<Self, MappingError> {
         let raw: RawMapping = toml::from_str(text)?;
-        if raw.source.trim().is_empty() || raw.source.len() > limits::EXTERNAL_SOURCE_BYTES {
+        if raw.source.trim().is_empty() || raw.source.len() > node_limits::EXTERNAL_SOURCE_BYTES {
             return Err(MappingError::Source(raw.source));
         }
         let delimiter = match raw.delimiter.as_bytes() {

@@ -7,6 +7,7 @@ use sinergi_proto::wire::Text;
 
 use super::rejected::{Problem, Rejected};
 use crate::words::{ComplaintKind, ContentClass};
+use sinergi_daemon::base::node_limits;
 
 /// A complaint to be lodged.
 #[derive(Clone, Debug)]
@@ -57,8 +58,8 @@ pub(super) type Fault = (&'static str, Problem);
 impl Draft {
     /// The request, if every value is within its limits.
     pub(super) fn check(self) -> Result<LodgeRequest, Fault> {
-        code("source", &self.source, limits::EXTERNAL_SOURCE_BYTES)?;
-        code("id", &self.id, limits::EXTERNAL_ID_BYTES)?;
+        code("source", &self.source, node_limits::EXTERNAL_SOURCE_BYTES)?;
+        code("id", &self.id, node_limits::EXTERNAL_ID_BYTES)?;
         code("category", &self.category, limits::CATEGORY_BYTES)?;
         if !self.area.is_empty() {
             code("area", &self.area, limits::AREA_BYTES)?;

@@ -1,15 +1,15 @@
 //! Asks adjacent agencies whether their trees begin with what they signed before, and keeps what contradicts as evidence.
 //!
 //! Invariants:
-//! - one question an agency at a time, and [`ASKED`] at most in all, a round every [`limits::WATCH_PAUSE`];
+//! - one question an agency at a time, and [`ASKED`] at most in all, a round every [`node_limits::WATCH_PAUSE`];
 //! - who does not answer is asked again: its silence is for audits to find.
 
 use std::time::Duration;
 
+use crate::base::node_limits;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::transparency::audit::answer::NoProof;
 use sinergi_proto::transparency::audit::consistency::{ConsistencyCheck, ConsistencyStep};
@@ -80,7 +80,7 @@ impl CheckpointChecks {
             self.keep_found().await;
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(limits::WATCH_PAUSE) => {}
+                () = tokio::time::sleep(node_limits::WATCH_PAUSE) => {}
             }
             // What came meanwhile, and what was not answered.
             self.watch.look_again();

@@ -6,12 +6,13 @@ use sinergi_proto::base::limits;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use crate::base::node_limits;
 use crate::peers::watch::Watch;
 use crate::writer::{Submission, WriterHandle};
 
 /// Checkpoints that are kept with one `Witnessed`: they fit into a group of the ledger. More wait for the next one.
 const AT_ONCE: usize = 1024;
-const _: () = assert!(AT_ONCE * limits::CHECKPOINT_BYTES <= limits::BATCH_BYTES / 2);
+const _: () = assert!(AT_ONCE * limits::CHECKPOINT_BYTES <= node_limits::BATCH_BYTES / 2);
 
 /// Writes a `Witnessed` at most once in `every`, when something was seen since the last one, until the node stops.
 pub async fn keep_witnessing(watch: Watch, writer: WriterHandle, every: Duration, stop: CancellationToken) {

@@ -1,5 +1,6 @@
 //! The one home of the clocks.
 
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sinergi_proto::base::clock::Now;
@@ -39,4 +40,10 @@ impl Clocks {
     pub fn after(&self, wait: Duration) -> Instant {
         self.began + wait
     }
+}
+
+/// Both clocks now, the same for the whole program: the one that only goes forward counts from when it was first asked for.
+pub(crate) fn clocks() -> Now {
+    static CLOCKS: OnceLock<Clocks> = OnceLock::new();
+    CLOCKS.get_or_init(Clocks::start).now()
 }

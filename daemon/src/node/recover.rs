@@ -19,7 +19,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use sinergi_config::Config;
 use sinergi_proto::base::ids::Epoch;
@@ -31,6 +30,7 @@ use super::error::NodeError;
 use super::folder::{check_membership, finish_recovery, ledger_path, recovering, store_path};
 use crate::base::alarms::Alarms;
 use crate::base::causes::one_line;
+use crate::base::peer_clocks::SharedPeerClocks;
 use crate::rollback_guard::{self, Continuity, OwnKeys, OwnLedger, SightingsError};
 use crate::storage::case::CaseError;
 use crate::storage::charters::Directory;
@@ -198,7 +198,7 @@ impl<'a> Recovery<'a> {
             keys: self.keys.clone(),
             answer_within_millis: 0,
             alarms: Alarms::default(),
-            clock_offset: Arc::default(),
+            peer_clocks: SharedPeerClocks::default(),
             continuity,
             recorded: None,
         };

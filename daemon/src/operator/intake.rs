@@ -16,6 +16,7 @@ use tonic::{Status, Streaming};
 
 use super::complaints::Complaints;
 use super::{Rows, blocking, commands, submit_status};
+use crate::base::node_limits;
 use crate::rollback_guard::Continuity;
 use crate::writer::WriterHandle;
 use crate::writer::{Submission, SubmitError};
@@ -26,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 const REPLY_CODE_ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// Complaints of one stream that are lodged at a time: one stream fills a group of the writer.
-const LODGED_AT_A_TIME: usize = limits::BATCH_SUBMISSIONS;
+const LODGED_AT_A_TIME: usize = node_limits::BATCH_SUBMISSIONS;
 
 /// What a held call may weigh, in bytes.
 const HELD_CALL_BYTES: usize = limits::CONTENT_BYTES;
@@ -130,7 +131,7 @@ impl Intake {
 impl Submissions {
     /// Everything is submitted to `writer`, once `guard` has heard the peers.
     pub(super) fn new(writer: WriterHandle, guard: Continuity) -> Self {
-        Self { writer, guard, held_calls: Arc::new(Semaphore::new(limits::WRITER_QUEUE_BYTES / HELD_CALL_BYTES)) }
+        Self { writer, guard, held_calls: Arc::new(Semaphore::new(node_limits::WRITER_QUEUE_BYTES / HELD_CALL_BYTES)) }
     }
 
     /// In the first moments after a start calls are held, as many as the queue would take, until the peers were heard.
@@ -202,8 +203,8 @@ fn parse_lodge(request: operator_api::LodgeRequest, reply_code: &str) -> Result<
 }
 
 fn parse_external(external: operator_api::ExternalReference) -> Result<External, Status> {
-    check_code("source", &external.source, limits::EXTERNAL_SOURCE_BYTES, true)?;
-    check_code("external id", &external.id, limits::EXTERNAL_ID_BYTES, true)?;
+    check_code("source", &external.source, node_limits::EXTERNAL_SOURCE_BYTES, true)?;
+    check_code("external id", &external.id, node_limits::EXTERNAL_ID_BYTES, true)?;
     Ok(External { source: external.source, id: external.id })
 }
 
@@ -243,8 +244,8 @@ fn check_code(field: &str, text: &str, bytes: usize, required: bool) -> Result<(
 /// 80 random bits in four groups.
 fn draw_reply_code() -> String {
     let mut rng = rand::rng();
-    let mut code = String::with_capacity(limits::REPLY_CODE_CHARS * 5 / 4);
-    for number in 0..limits::REPLY_CODE_CHARS {
+    let mut code = String::with_capacity(node_limits::REPLY_CODE_CHARS * 5 / 4);
+    for number in 0..node_limits::REPLY_CODE_CHARS {
         if number > 0 && number % 4 == 0 {
             code.push('-');
         }

@@ -26,6 +26,7 @@ use super::Connections;
 use super::handshakes::Handshakes;
 use super::idle_timeout::Attentive;
 use super::service::{Caller, FederationService};
+use crate::base::node_limits;
 use crate::transport::tls::{self, HandshakeFailure};
 
 /// Streams of one connection: a peer needs one.
@@ -68,7 +69,7 @@ pub async fn serve(connections: Connections, listener: TcpListener) -> Result<()
 async fn accept(connections: Connections, listener: TcpListener, accepted: mpsc::Sender<std::io::Result<Connection>>) {
     let config = tls::server_config(&connections.credentials, connections.authorities.clone());
     let room = Arc::new(Room::default());
-    let places = Handshakes::of(limits::PENDING_HANDSHAKES);
+    let places = Handshakes::of(node_limits::PENDING_HANDSHAKES);
     let shake = |(), stream, from: SocketAddr| {
         let (connections, config, room) = (connections.clone(), Arc::clone(&config), Arc::clone(&room));
         let (place, accepted) = (places.place(from.ip()), accepted.clone());
@@ -99,7 +100,8 @@ async fn handshake(
     // Without it small frames wait for the acknowledgement of the ones before.
     let _ = stream.set_nodelay(true);
     let shaken =
-        tokio::time::timeout(limits::TLS_HANDSHAKE, TlsAcceptor::from(config).accept(stream).into_fallible()).await;
+        tokio::time::timeout(node_limits::TLS_HANDSHAKE, TlsAcceptor::from(config).accept(stream).into_fallible())
+            .await;
     let stream = match shaken {
         Ok(Ok(stream)) => stream,
         Ok(Err((error, stream))) => {
@@ -108,7 +110,7 @@ async fn handshake(
             return None;
         }
         Err(_) => {
-            let seconds = limits::TLS_HANDSHAKE.as_secs();
+            let seconds = node_limits::TLS_HANDSHAKE.as_secs();
             tracing::warn!(%from, "refused a connection: no TLS handshake within {seconds} s");
             return None;
         }
@@ -158,8 +160,8 @@ struct Room {
 
 impl Default for Room {
     fn default() -> Self {
-        let strangers = Arc::new(Semaphore::new(limits::CONNECTIONS_PER_PEER));
-        Self { all: Arc::new(Semaphore::new(limits::INBOUND_CONNECTIONS)), strangers }
+        let strangers = Arc::new(Semaphore::new(node_limits::CONNECTIONS_PER_PEER));
+        Self { all: Arc::new(Semaphore::new(node_limits::INBOUND_CONNECTIONS)), strangers }
     }
 }
 
@@ -178,11 +180,11 @@ impl Room {
 /// Which room is full.
 #[derive(Debug, thiserror::Error)]
 enum Full {
-    #[error("it has {} connections already", limits::CONNECTIONS_PER_PEER)]
+    #[error("it has {} connections already", node_limits::CONNECTIONS_PER_PEER)]
     Peer,
-    #[error("members that are no peers here have {} connections already", limits::CONNECTIONS_PER_PEER)]
+    #[error("members that are no peers here have {} connections already", node_limits::CONNECTIONS_PER_PEER)]
     Strangers,
-    #[error("there are {} connections already, of all members together", limits::INBOUND_CONNECTIONS)]
+    #[error("there are {} connections already, of all members together", node_limits::INBOUND_CONNECTIONS)]
     All,
 }
 

@@ -93,8 +93,9 @@ mod tests {
     use sinergi_proto::base::limits;
 
     use super::*;
+    use crate::base::node_limits;
 
-    const FRAME: usize = limits::DELIVER_TARGET_BYTES;
+    const FRAME: usize = node_limits::DELIVER_TARGET_BYTES;
 
     fn held(shares: &[Share]) -> usize {
         shares.iter().map(Share::bytes).sum()
@@ -120,11 +121,11 @@ mod tests {
     // Outside a runtime: tokio's would make a task that is served so often pause.
     #[test]
     fn however_many_links_never_drain_all_hold_no_more_than_the_budget_and_one_more_finds_room() {
-        for count in [1, 15, 63, limits::INBOUND_CONNECTIONS - 1] {
-            let budget = Budget::of(limits::ALL_WINDOWS_BYTES);
+        for count in [1, 15, 63, node_limits::INBOUND_CONNECTIONS - 1] {
+            let budget = Budget::of(node_limits::ALL_WINDOWS_BYTES);
             let links = links_that_never_drain(&budget, count, FRAME);
             let all: usize = links.iter().map(|link| held(link)).sum();
-            assert!(all <= limits::ALL_WINDOWS_BYTES, "{count} links hold {all} bytes");
+            assert!(all <= node_limits::ALL_WINDOWS_BYTES, "{count} links hold {all} bytes");
             assert!(links.iter().all(|link| !link.is_empty()), "each of {count} links has a frame");
             assert!(budget.share(FRAME, 0).now_or_never().is_some(), "no room beside {count} links that never drain");
         }
@@ -132,14 +133,14 @@ mod tests {
 
     #[test]
     fn a_single_link_gets_its_whole_window() {
-        let budget = Budget::of(limits::ALL_WINDOWS_BYTES);
+        let budget = Budget::of(node_limits::ALL_WINDOWS_BYTES);
         let link = links_that_never_drain(&budget, 1, limits::DELIVER_BYTES);
         assert!(held(&link[0]) >= limits::LINK_WINDOW_BYTES);
     }
 
     #[test]
     fn a_link_that_drains_goes_on_beside_those_that_never_do() {
-        let budget = Budget::of(limits::ALL_WINDOWS_BYTES);
+        let budget = Budget::of(node_limits::ALL_WINDOWS_BYTES);
         let _stuck = links_that_never_drain(&budget, 200, FRAME);
         for _ in 0..1000 {
             let mut share = budget.share(FRAME, 0).now_or_never().expect("room at every turn");

@@ -1,34 +1,28 @@
 //! Whether this node's clock agrees with those of its linked peers.
 //!
-//! Invariant: one peer alone cannot stop this node, see [`Peers::median_clock_offset`].
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+//! Whether they contradict it is decided in [`sinergi_proto::sync::PeerClocks`].
 
 use sinergi_proto::base::limits;
 
-use super::peer::Peers;
 use crate::base::alarms::Alarms;
+use crate::base::peer_clocks::SharedPeerClocks;
 
 /// Compares the clocks. Cheap to clone.
 #[derive(Clone)]
 pub struct PeerClocks {
-    peers: Peers,
-    /// By how much the clocks of most peers are ahead of ours, in milliseconds.
-    offset: Arc<AtomicI64>,
+    clocks: SharedPeerClocks,
     alarms: Alarms,
 }
 
 impl PeerClocks {
-    /// The clocks of these peers. `offset` is set to how far most of them are ahead, in milliseconds.
-    pub fn new(peers: Peers, offset: Arc<AtomicI64>, alarms: Alarms) -> Self {
-        Self { peers, offset, alarms }
+    /// Alarms of what these clocks say.
+    pub fn new(clocks: SharedPeerClocks, alarms: Alarms) -> Self {
+        Self { clocks, alarms }
     }
 
     /// Compares them now, and alarms if this node's clock is the wrong one.
     pub(super) fn check(&self) {
-        let median = self.peers.median_clock_offset();
-        self.offset.store(median, Ordering::Relaxed);
+        let median = self.clocks.offset();
         let bound = u64::try_from(limits::CLOCK_AHEAD.as_millis()).unwrap_or(u64::MAX);
         if median.unsigned_abs() > bound {
             let seconds = median / 1000;

@@ -25,6 +25,7 @@ use super::idle_timeout::Attentive;
 use super::peer::{Direction, Peer};
 use super::session::{OUTBOUND_FRAMES, Start};
 use super::{Connections, LinkError};
+use crate::base::node_limits;
 use crate::base::time::now_millis;
 use crate::transport::tls::{self, Witness, Witnessed};
 
@@ -124,8 +125,8 @@ async fn connect_channel(
             let stream = TcpStream::connect((host.as_str(), port)).await?;
             stream.set_nodelay(true)?;
             let shaken =
-                tokio::time::timeout(limits::TLS_HANDSHAKE, connector.connect(tls::server_name(), stream)).await;
-            let late = || format!("no TLS handshake within {} s", limits::TLS_HANDSHAKE.as_secs());
+                tokio::time::timeout(node_limits::TLS_HANDSHAKE, connector.connect(tls::server_name(), stream)).await;
+            let late = || format!("no TLS handshake within {} s", node_limits::TLS_HANDSHAKE.as_secs());
             let stream = shaken.map_err(|_| std::io::Error::new(std::io::ErrorKind::TimedOut, late()))??;
             let leaf = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
             if let Some(Ok(identity)) = leaf.map(|leaf| tls::peer_identity(leaf, &federation)) {

@@ -13,6 +13,8 @@ use sinergi_proto::wire;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::base::node_limits;
+use crate::base::peer_clocks::SharedPeerClocks;
 use crate::base::time::now_millis;
 
 /// The adjacent peers, as configured.
@@ -26,6 +28,8 @@ pub struct Peer {
     /// Where to dial it; `None`: it is waited for.
     pub endpoint: Option<Endpoint>,
     state: Mutex<PeerSnapshot>,
+    /// Where its clock is noted, beside all others.
+    clocks: SharedPeerClocks,
     slot: Mutex<Option<Holder>>,
     linked: watch::Sender<bool>,
     /// Room for its connections.
@@ -111,16 +115,17 @@ pub struct Hold {
 }
 
 impl Peers {
-    /// These peers.
-    pub fn new(configured: &[sinergi_config::Peer]) -> Self {
+    /// These peers. Their clocks are noted in `clocks`.
+    pub fn new(configured: &[sinergi_config::Peer], clocks: &SharedPeerClocks) -> Self {
         let peer = |peer: &sinergi_config::Peer| {
             let state = Mutex::new(PeerSnapshot::default());
             let (agency, endpoint) = (peer.agency.clone(), peer.endpoint.clone());
             let linked = watch::Sender::new(false);
             let slot = Mutex::new(None);
-            let connections = Arc::new(Semaphore::new(limits::CONNECTIONS_PER_PEER));
+            let connections = Arc::new(Semaphore::new(node_limits::CONNECTIONS_PER_PEER));
             let proving = Arc::new(Semaphore::new(limits::PROVES_OPEN));
-            (agency.clone(), Arc::new(Peer { agency, endpoint, state, slot, linked, connections, proving }))
+            let clocks = clocks.clone();
+            (agency.clone(), Arc::new(Peer { agency, endpoint, state, clocks, slot, linked, connections, proving }))
         };
         Self(Arc::new(configured.iter().map(peer).collect()))
     }
@@ -138,16 +143,6 @@ impl Peers {
     /// The peers that are linked now.
     pub fn linked(&self) -> impl Iterator<Item = AgencyId> {
         self.iter().filter(|peer| *peer.linked().borrow()).map(|peer| peer.agency.clone())
-    }
-
-    /// The median of the linked peers' clocks and our own, less our own: 0 unless most agree that ours is off.
-    pub fn median_clock_offset(&self) -> i64 {
-        let mut offsets: Vec<i64> = self.iter().filter_map(|peer| peer.snapshot().clock_offset).collect();
-        offsets.push(0);
-        offsets.sort_unstable();
-        let (low, high) = (offsets[(offsets.len() - 1) / 2], offsets[offsets.len() / 2]);
-        // Of an even number, the one that trusts our clock more: one peer alone cannot stop us.
-        if low.unsigned_abs() <= high.unsigned_abs() { low } else { high }
     }
 }
 
@@ -180,7 +175,10 @@ impl Peer {
                     ..std::mem::take(&mut *state)
                 };
             }
-            PeerChange::ClockOffset(offset) => state.clock_offset = Some(offset),
+            PeerChange::ClockOffset(offset) => {
+                state.clock_offset = Some(offset);
+                self.clocks.heard(&self.agency, offset);
+            }
             PeerChange::Answered => state.last_success = now,
             PeerChange::Progress { sent, acknowledged } => {
                 (state.sent, state.acknowledged) = (Some(sent), Some(acknowledged));
@@ -261,6 +259,7 @@ impl Drop for Hold {
         if slot.as_ref().is_some_and(|holder| holder.number == self.number) {
             *slot = None;
             self.peer.note(|state| (state.linked_since, state.clock_offset) = (0, None));
+            self.peer.clocks.forget(&self.peer.agency);
             self.peer.linked.send_replace(false);
         }
     }

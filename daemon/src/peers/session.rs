@@ -2,7 +2,6 @@
 //!
 //! ```text
 //! session.rs   the loop: connection, clocks and the node's changes -> events; actions -> the rest of the node
-//! changes.rs   what changes in the node -> events
 //! perform.rs   the actions
 //! adoption.rs  adopting a charter that a peer passed on
 //! jobs.rs      what takes time, off the async threads
@@ -16,7 +15,6 @@
 //! - submissions reach the writer in the order in which the session made them.
 
 mod adoption;
-mod changes;
 mod jobs;
 mod perform;
 mod rooms;
@@ -35,9 +33,10 @@ use sinergi_config::Federation;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
 use sinergi_proto::base::refusal::FaultCode;
-use sinergi_proto::sync::{Action, AskId, Close, Closing, Event, Question, Session, SessionConfig};
+use sinergi_proto::sync::{Action, AskId, Close, Closing, Event, Question, Session, SessionConfig, Signed, Window};
+use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -52,8 +51,7 @@ use crate::peers::watch::Watch;
 use crate::rollback_guard::Continuity;
 use crate::storage::charters::Directory;
 use crate::storage::outbox::GiveBack;
-use crate::writer::WriterHandle;
-use changes::Changes;
+use crate::writer::{Head, WriterHandle};
 use jobs::{Ended, Running};
 use rooms::Rooms;
 use to_writer::ToWriter;
@@ -376,4 +374,62 @@ async fn until(time: Option<Instant>) {
 /// The transport takes no more frames, and the peer does not say why.
 fn peer_left() -> Event {
     Event::Closed(Closing::Broken("the peer left".to_owned()))
+}
+
+/// Follows what a session must hear of.
+struct Changes {
+    head: watch::Receiver<Head>,
+    charter: watch::Receiver<u64>,
+    guard: watch::Receiver<GuardState>,
+    news: watch::Receiver<u64>,
+}
+
+impl Changes {
+    /// How the node is when a session begins, and what changes from then on.
+    fn follow(parts: &SessionParts, peer: &Peer) -> (Self, SessionConfig) {
+        let (mut head, mut guard) = (parts.writer.head(), parts.guard.watch());
+        let (charter, news) = (parts.directory.version(), parts.watch.versions());
+        let config = {
+            let head = head.borrow_and_update();
+            SessionConfig {
+                own: parts.own.clone(),
+                peer: peer.agency.clone(),
+                federation: parts.federation.to_string(),
+                idle: parts.idle,
+                window: Window::default(),
+                charters: parts.directory.charters(),
+                end: head.end(),
+                checkpoint: Arc::clone(&head.checkpoint),
+                is_signed: head.is_signed,
+                guard: *guard.borrow_and_update(),
+            }
+        };
+        (Self { head, charter, guard, news }, config)
+    }
+
+    /// The next change, and another that follows it at once; [`Event::Stop`] when the node ends. Can be dropped and called again.
+    async fn next(&mut self, parts: &SessionParts, wants_news: bool) -> (Event, Option<Event>) {
+        let changed = tokio::select! {
+            changed = self.head.changed() => match changed {
+                Ok(()) => return self.grown(),
+                Err(error) => Err(error),
+            },
+            changed = self.charter.changed() => changed.map(|()| Event::Charters(parts.directory.charters())),
+            changed = self.guard.changed() => changed.map(|()| Event::Guard(*self.guard.borrow_and_update())),
+            changed = self.news.changed(), if wants_news => changed.map(|()| Event::News),
+        };
+        (changed.unwrap_or(Event::Stop), None)
+    }
+
+    /// How the ledger has grown, if it has: a session must know before it hears how far the peer has it.
+    fn growth(&mut self) -> Option<(Event, Option<Event>)> {
+        self.head.has_changed().is_ok_and(|has_changed| has_changed).then(|| self.grown())
+    }
+
+    /// The ledger's end, and the checkpoint that covers it if there is one.
+    fn grown(&mut self) -> (Event, Option<Event>) {
+        let head = self.head.borrow_and_update();
+        let signed = || Event::Signed(Signed { size: head.size, note: Arc::clone(&head.checkpoint) });
+        (Event::Grown(head.end()), head.is_signed.then(signed))
+    }
 }

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
 
+use crate::base::node_limits;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use sinergi_proto::base::limits;
 use sinergi_proto::charter::{Charter, CharterTrustError, Charters, Rival};
 use tokio::sync::watch;
 
@@ -220,7 +220,7 @@ impl Directory {
         }
         let of_version = format!("{version:08}{RIVAL}");
         let others = kept.iter().filter(|kept| *kept != path && name_of(kept).starts_with(&of_version)).count();
-        if others >= limits::RIVAL_CHARTERS {
+        if others >= node_limits::RIVAL_CHARTERS {
             let source =
                 io::Error::other(format!("{others} charters of version {version} are kept beside the trusted one"));
             return Err(DirectoryError::File { action: "keep", path: path.to_owned(), source });

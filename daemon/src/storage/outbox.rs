@@ -13,11 +13,12 @@ use sinergi_proto::engine::{LeafHeader, RoutingHeader};
 use sinergi_proto::entry::Entry;
 use sinergi_proto::entry::content::Content;
 use sinergi_proto::routing::cursor::Cursor;
-use sinergi_proto::routing::outbox::{self, CachedLeaf, FrameRoom, LedgerView, OwnLeaf, Step};
+use sinergi_proto::routing::outbox::{self, CachedLeaf, LedgerView, OwnLeaf, Step};
 pub use sinergi_proto::routing::outbox::{GiveBack, Prepared};
 use sinergi_proto::routing::route::{Access, Route};
 use sinergi_proto::wire;
 
+use crate::base::node_limits;
 use crate::storage::case::{self, CaseError, Leaf};
 use crate::storage::leaf_cache::Recent;
 use crate::storage::ledger::{LedgerReader, Record, RecordKind};
@@ -70,7 +71,7 @@ impl Outbox {
         end: Cursor,
         give_back: Option<&GiveBack>,
     ) -> Result<Prepared, CaseError> {
-        outbox::prepare(self, peer, from, end, give_back, FrameRoom::default())
+        outbox::prepare(self, peer, from, end, give_back, node_limits::FRAME_ROOM)
     }
 
     /// How much waits for each of these peers behind what it acknowledged, and how many complaints have own content under way that nobody has acknowledged yet. One pass

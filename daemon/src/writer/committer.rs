@@ -12,7 +12,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
@@ -29,6 +28,7 @@ use tokio::task::unconstrained;
 use super::checkpoints::Checkpoints;
 use super::submission::{Reply, WriterStop};
 use super::{Head, WriterError};
+use crate::base::peer_clocks::SharedPeerClocks;
 use crate::storage::case::CaseError;
 use crate::storage::leaf_cache::Recent;
 use crate::storage::ledger::{Committed, Fatal, Group, Ledger, Position};
@@ -95,8 +95,8 @@ pub(super) struct Committer {
 pub(super) struct Committing {
     pub(super) checkpoints: Checkpoints,
     pub(super) recent: Recent,
-    /// By how much the clocks of most peers are ahead of ours, in milliseconds.
-    pub(super) clock_offset: Arc<AtomicI64>,
+    /// What the peers' clocks say of ours.
+    pub(super) peer_clocks: SharedPeerClocks,
     pub(super) store: Store,
     pub(super) own: AgencyId,
     pub(super) counts: Counts,
@@ -296,8 +296,7 @@ impl Committing {
     }
 
     fn sign(&mut self, ledger: &mut Ledger) -> Arc<[u8]> {
-        let offset = self.clock_offset.load(Ordering::Relaxed);
-        self.checkpoints.sign(ledger, offset)
+        self.checkpoints.sign(ledger, self.peer_clocks.offset())
     }
 }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use prost::Message;
 use sinergi_proto::admission::received::Received;
 use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
-use sinergi_proto::base::limits;
 use sinergi_proto::engine::{
     Act, Acted, Answer, CommandError, Delivery, DeliveryError, Input, ItemKey, KeptItem, Lodge, Lodged, ReceiptHeader,
     Retried, SeenHeader,
@@ -16,6 +15,7 @@ use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::transparency::receipt::ItemResult;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
+use crate::base::node_limits;
 use crate::storage::ledger::Position;
 use crate::storage::store::Counts;
 
@@ -173,8 +173,8 @@ pub struct WriterHandle {
 
 impl WriterHandle {
     pub(super) fn new(head: watch::Receiver<Head>) -> (Self, mpsc::Receiver<Queued>) {
-        let (queue, receiver) = mpsc::channel(limits::WRITER_QUEUE_SUBMISSIONS);
-        let room = Arc::new(Semaphore::new(limits::WRITER_QUEUE_BYTES / ROOM_UNIT));
+        let (queue, receiver) = mpsc::channel(node_limits::WRITER_QUEUE_SUBMISSIONS);
+        let room = Arc::new(Semaphore::new(node_limits::WRITER_QUEUE_BYTES / ROOM_UNIT));
         (Self { queue, room, head }, receiver)
     }
 
@@ -189,7 +189,7 @@ impl WriterHandle {
 
     /// Submissions that wait.
     pub fn queued(&self) -> usize {
-        limits::WRITER_QUEUE_SUBMISSIONS - self.queue.capacity()
+        node_limits::WRITER_QUEUE_SUBMISSIONS - self.queue.capacity()
     }
 
     /// Submits if there is room now: for operators.
@@ -267,6 +267,7 @@ fn weight_of_received(item: &Received) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sinergi_proto::base::limits;
 
     fn handle() -> (WriterHandle, mpsc::Receiver<Queued>, watch::Sender<Head>) {
         let (size, root, counts) = (LedgerIndex(0), [0; 32], Counts::default());
@@ -280,11 +281,14 @@ mod tests {
     #[test]
     fn a_full_queue_answers_busy_at_once_and_takes_again_when_there_is_room() {
         let (handle, mut queue, _head) = handle();
-        for _ in 0..limits::WRITER_QUEUE_SUBMISSIONS {
+        for _ in 0..node_limits::WRITER_QUEUE_SUBMISSIONS {
             handle.try_submit(Submission::Retry).expect("there is room");
         }
         let refused = handle.try_submit(Submission::Retry);
-        assert!(matches!(refused, Err(SubmitError::Busy { queued: limits::WRITER_QUEUE_SUBMISSIONS })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(SubmitError::Busy { queued: node_limits::WRITER_QUEUE_SUBMISSIONS })),
+            "{refused:?}"
+        );
         drop(queue.try_recv().expect("the oldest"));
         handle.try_submit(Submission::Retry).expect("there is room again");
     }
@@ -300,7 +304,7 @@ mod tests {
         };
         let big = || Submission::Receipt(header(), vec![0; limits::FRAME_BYTES]);
         let fits = (0..).take_while(|_| handle.try_submit(big()).is_ok()).count();
-        assert!((1..=limits::WRITER_QUEUE_BYTES / limits::FRAME_BYTES).contains(&fits), "{fits} frames");
+        assert!((1..=node_limits::WRITER_QUEUE_BYTES / limits::FRAME_BYTES).contains(&fits), "{fits} frames");
         assert!(matches!(handle.try_submit(big()), Err(SubmitError::Busy { .. })));
         handle.try_submit(Submission::Retry).expect("something small still fits");
     }

@@ -8,6 +8,7 @@ use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::wire;
 
 use crate::base::alarms::Alarms;
+use crate::base::node_limits;
 
 /// Tells the operator.
 pub(super) fn tell(warning: Warning, alarms: &Alarms, federation: &str, charters: &Charters) {
@@ -50,8 +51,8 @@ pub(super) fn tell(warning: Warning, alarms: &Alarms, federation: &str, charters
             let text = format!(
                 "{peer} delivers more that is refused than is kept a day ({} items, {} MiB); {unkept} more were refused today, of which only \
                  the number is kept: see `sinergi refused list` for the reasons, and ask its operator",
-                limits::REFUSED_PER_PEER_PER_DAY,
-                limits::REFUSED_BYTES_PER_PEER_PER_DAY >> 20
+                node_limits::PEER_QUOTAS.refused_records_a_day,
+                node_limits::PEER_QUOTAS.refused_bytes_a_day >> 20
             );
             alarms.raise(format!("refused {peer}"), text);
         }

@@ -16,17 +16,10 @@ pub const FRAME_BYTES: usize = 4 * 1024 * 1024;
 pub const FRAME_ITEMS: usize = 256;
 /// Longest `Deliver`. The rest of [`FRAME_BYTES`] is room for the frame around it.
 pub const DELIVER_BYTES: usize = FRAME_BYTES - 64 * 1024;
-/// A sender fills a `Deliver` up to this size. A link of 2 KiB/s carries so much about within [`IDLE_LINK`].
-pub const DELIVER_TARGET_BYTES: usize = 128 * 1024;
 /// The window of one link: most bytes that are sent and not yet acknowledged.
 pub const LINK_WINDOW_BYTES: usize = 16 * 1024 * 1024;
-/// The window of all links together: most bytes that are sent and not yet acknowledged. The same number holds separately for bytes that
-/// are received and not yet acknowledged. Each link may also hold one received frame that waits for room.
-pub const ALL_WINDOWS_BYTES: usize = 256 * 1024 * 1024;
 /// The window of one link in frames: most `Deliver` frames that are sent and not yet acknowledged.
 pub const LINK_WINDOW_FRAMES: usize = 256;
-/// A sender skips leaves that are not for this link. After so many skipped leaves it sends an empty `Deliver` with its new cursor.
-pub const SKIPPED_LEAVES: u64 = 4096;
 
 /// Most entries of one complaint by one author.
 pub const ENTRIES_PER_AUTHOR: usize = 10_000;
@@ -36,18 +29,6 @@ pub const PARENTS: usize = 32;
 pub const COMMITMENTS: usize = 8;
 /// Most agencies that pass an entry on, one after the other.
 pub const RELAYS: u32 = 8;
-/// Most deferred items that a node keeps from one peer. The node takes no other item from that peer until some of them are settled.
-pub const DEFERRED_PER_PEER: usize = 10_000;
-/// Most deferred items of one author that came from one peer. Further ones are refused (501).
-pub const DEFERRED_PER_AUTHOR: usize = 1_000;
-/// Most bytes of the deferred items of one peer.
-pub const DEFERRED_BYTES_PER_PEER: usize = 64 * 1024 * 1024;
-
-/// Most records of refused items that a node keeps of one peer in a day. Further items are refused on the receipt as well. They are
-/// counted and raise an alarm, but are not kept.
-pub const REFUSED_PER_PEER_PER_DAY: usize = 10_000;
-/// Most bytes of these records in a day.
-pub const REFUSED_BYTES_PER_PEER_PER_DAY: usize = 16 * 1024 * 1024;
 
 /// Longest checkpoint, as a signed note. Its own two signatures take less than 2 KiB; the rest is room for witnesses' signatures.
 pub const CHECKPOINT_BYTES: usize = 4 * 1024;
@@ -55,8 +36,6 @@ pub const CHECKPOINT_BYTES: usize = 4 * 1024;
 pub const RECEIPT_BYTES: usize = 100 * FRAME_ITEMS + CHECKPOINT_BYTES + 1024;
 /// Most leaves of a ledger. 64-bit numbers are enough for all hashes of such a tree.
 pub const LEDGER_LEAVES: u64 = 1 << 40;
-/// Most checkpoints of one agency that a node remembers until the agency has proved that they are of one ledger.
-pub const CHECKPOINTS_WATCHED: usize = 16;
 /// Most checkpoints of third parties in one gossip frame.
 pub const GOSSIP_CHECKPOINTS: usize = 16;
 /// Most gossip frames that a peer may send in a burst. A burst happens when the network held up some of them. On average a peer may send
@@ -64,8 +43,6 @@ pub const GOSSIP_CHECKPOINTS: usize = 16;
 pub const GOSSIP_BURST_FRAMES: u64 = 8;
 /// Pause between two gossip frames on one link.
 pub const GOSSIP_PAUSE: Duration = Duration::from_secs(60);
-/// Pause between two questions to an agency about the checkpoints that were seen of it.
-pub const WATCH_PAUSE: Duration = Duration::from_secs(5);
 /// Most items of one `Prove`: leaves, entries, sizes and whole leaves together.
 pub const PROVE_ITEMS: usize = 1024;
 /// Most open questions of one peer: `Prove` frames that are being answered or wait for it.
@@ -89,10 +66,6 @@ pub const TLOG_PROOF_HASHES: usize = 64;
 pub const TLOG_PROOF_BYTES: usize = 32 * 1024;
 /// Longest charter, text and signatures together. `signed_note` reads no larger note.
 pub const CHARTER_BYTES: usize = 1_000_000;
-/// Most bytes of charters that are passed on over one connection. The next connection of the link goes on from there.
-pub const CHARTERS_PASSED_ON_BYTES: usize = 8 * CHARTER_BYTES;
-/// Most charters of one version that are kept beside the trusted one. Further ones prove nothing new.
-pub const RIVAL_CHARTERS: usize = 3;
 /// Most members of a charter.
 pub const MEMBERS: usize = 10_000;
 
@@ -112,41 +85,8 @@ pub const BODY_BYTES: usize = 240 * 1024;
 pub const TEXT_FIELD_BYTES: usize = 2048;
 /// Longest written time (RFC 3339).
 pub const TIME_BYTES: usize = 64;
-/// Longest source of an external reference.
-pub const EXTERNAL_SOURCE_BYTES: usize = 64;
-/// Longest id in an external reference.
-pub const EXTERNAL_ID_BYTES: usize = 128;
 /// Longest reply code as a citizen may type it, with hyphens and spaces.
 pub const REPLY_CODE_BYTES: usize = 64;
-/// Characters of a new reply code.
-pub const REPLY_CODE_CHARS: usize = 16;
-
-/// Most submissions that wait for a node's engine.
-pub const WRITER_QUEUE_SUBMISSIONS: usize = 4096;
-/// Most bytes of these submissions.
-pub const WRITER_QUEUE_BYTES: usize = 64 * 1024 * 1024;
-/// Most bytes of one batch. One fdatasync makes a batch durable.
-pub const BATCH_BYTES: usize = 8 * 1024 * 1024;
-/// Most submissions in one batch.
-pub const BATCH_SUBMISSIONS: usize = 1024;
-
-/// Most connections from peers, with or without a session.
-pub const INBOUND_CONNECTIONS: usize = 1024;
-/// Most connections in the TLS handshake. When one more comes, the address with the most of them loses its oldest one.
-pub const PENDING_HANDSHAKES: usize = 256;
-/// Most connections of one peer: the working one, and those that are about to replace it.
-pub const CONNECTIONS_PER_PEER: usize = 4;
-/// Longest TLS handshake.
-pub const TLS_HANDSHAKE: Duration = Duration::from_secs(5);
-/// A link ends after so long without a frame from the peer, unless the node is configured otherwise.
-pub const IDLE_LINK: Duration = Duration::from_secs(60);
-/// Pings that a side with nothing else to send sends within the idle time.
-pub const PINGS_WITHIN_IDLE: u32 = 3;
-
-/// Longest time that a starting node waits for its peers to show what they saw of its ledger. Until then it signs nothing.
-pub const HEAR_PEERS: Duration = Duration::from_secs(10);
-/// Time that a starting node waits for the other peers after one peer was heard.
-pub const HEAR_OTHER_PEERS: Duration = Duration::from_secs(2);
 
 /// An entry is deferred if its clock is further ahead of the receiver's clock than this.
 pub const CLOCK_AHEAD: Duration = Duration::from_secs(5 * 60);
@@ -158,26 +98,12 @@ pub const OFFERS_BEFORE_ALARM: u32 = 5;
 pub const ANSWER_BY_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 
 const _: () = assert!(ENTRY_BYTES + CONTENT_BYTES * COMMITMENTS < DELIVER_BYTES, "an item fits into a frame");
-const _: () = assert!(DELIVER_TARGET_BYTES < DELIVER_BYTES && DELIVER_BYTES < FRAME_BYTES);
-const _: () = assert!(FRAME_BYTES < LINK_WINDOW_BYTES && LINK_WINDOW_BYTES < ALL_WINDOWS_BYTES);
-const _: () = assert!(
-    2 * LINK_WINDOW_BYTES + FRAME_BYTES <= ALL_WINDOWS_BYTES,
-    "a link may fill its whole window and leaves as much to the other links"
-);
-const _: () = assert!(
-    INBOUND_CONNECTIONS * 2 * DELIVER_TARGET_BYTES <= ALL_WINDOWS_BYTES,
-    "every link can have one frame in flight, and as much stays free"
-);
+const _: () = assert!(DELIVER_BYTES < FRAME_BYTES && FRAME_BYTES < LINK_WINDOW_BYTES);
 const _: () = assert!(
     TITLE_BYTES + BODY_BYTES + 2 * TEXT_FIELD_BYTES + TIME_BYTES + 64 < CONTENT_BYTES,
     "a text fits into a content"
 );
 const _: () = assert!(PARENTS * 34 + COMMITMENTS * 48 + 1024 < ENTRY_BYTES, "the fixed parts of an entry fit into it");
-const _: () = assert!(FRAME_BYTES < BATCH_BYTES && BATCH_BYTES < WRITER_QUEUE_BYTES);
-const _: () = assert!(
-    FRAME_ITEMS * (ENTRY_BYTES + 128) <= REFUSED_BYTES_PER_PEER_PER_DAY && FRAME_ITEMS <= REFUSED_PER_PEER_PER_DAY,
-    "a whole refused frame can be kept"
-);
 const _: () = assert!(
     3 * FEDERATION_BYTES + 3 * AGENCY_ID_BYTES + 1024 < CHECKPOINT_BYTES,
     "a checkpoint names its origin three times"
@@ -190,7 +116,6 @@ const _: () = assert!(
     COSIGNED_BACK_BY.as_secs() >= 2 * CLOCK_AHEAD.as_secs() && BACK_DATED_BY.as_secs() >= 2 * CLOCK_AHEAD.as_secs(),
     "a clock that is good enough to sign never makes an honest agency look dishonest"
 );
-const _: () = assert!(RECEIPT_BYTES < DELIVER_TARGET_BYTES);
 const _: () = assert!(
     PROVE_ITEMS * 2 * 64 * 48 > FRAME_BYTES && PROVE_LEAF_BYTES + ENTRY_BYTES < FRAME_BYTES / 2,
     "the number of items alone does not bound a Proof, so its size is bounded too"

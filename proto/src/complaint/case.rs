@@ -7,9 +7,8 @@
 //! - an answer that was given stays an answer, even if its author no longer holds the complaint;
 //! - a case is closed without the mark `self_closed` only by a silence that lasted or by a reply with the citizen's code.
 
-use serde::{Deserialize, Serialize};
-
 use super::no_effect::NoEffect;
+use super::phase::Phase;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId};
 use crate::entry::content::reply_code_hash;
 use crate::entry::{CaseAct, Lodged};
@@ -17,70 +16,6 @@ use crate::wire::{CloseCause, ReplyWord};
 
 /// A calendar day, in milliseconds. A working day takes at least so long.
 pub(crate) const DAY_MILLIS: u64 = 24 * 60 * 60 * 1000;
-
-/// The phase of the work on a complaint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Phase {
-    /// The complaint was lodged. Nobody has worked on it.
-    Received,
-    /// The holder has classified it.
-    Verified,
-    /// The holder works on it.
-    InProgress,
-    /// The holder has answered the citizen.
-    Responded,
-    /// The holder has ended the work.
-    Resolved,
-    /// The citizen was dissatisfied. The work goes on.
-    Reopened,
-    /// The case has ended.
-    Closed,
-    /// The case has ended: it was archived on two signatures.
-    Archived,
-}
-
-impl Phase {
-    /// All phases.
-    pub const ALL: [Self; 8] = [
-        Self::Received,
-        Self::Verified,
-        Self::InProgress,
-        Self::Responded,
-        Self::Resolved,
-        Self::Reopened,
-        Self::Closed,
-        Self::Archived,
-    ];
-
-    /// The stable name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Received => "received",
-            Self::Verified => "verified",
-            Self::InProgress => "in_progress",
-            Self::Responded => "responded",
-            Self::Resolved => "resolved",
-            Self::Reopened => "reopened",
-            Self::Closed => "closed",
-            Self::Archived => "archived",
-        }
-    }
-
-    /// The phase with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|phase| phase.name() == name)
-    }
-
-    /// Whether the case has ended. Only the citizen's word reopens it.
-    pub fn is_ended(self) -> bool {
-        matches!(self, Self::Closed | Self::Archived)
-    }
-
-    /// Whether the holder has work to do.
-    pub fn is_open(self) -> bool {
-        self != Self::Resolved && !self.is_ended()
-    }
-}
 
 /// The state of the case after some case entries.
 #[derive(Clone, Debug, PartialEq, Eq)]

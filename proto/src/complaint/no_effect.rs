@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::Phase;
+use super::phase::Phase;
 use crate::base::ids::{AgencyId, EntryId};
 use crate::base::limits;
 

@@ -4,7 +4,8 @@
 //!
 //! Invariants:
 //! - everything but [`Case::note_owed`] follows from the leaves and their headers, in their order;
-//! - a link that is new to a complaint, or gets a higher access than before, is owed the complaint's history;
+//! - a link that is new to a complaint, or gets a higher access than it was given of every leaf, is owed the complaint's history. The access can
+//!   fall and rise again when a charter moves an agency;
 //! - an entry never goes back to its author, nor to the peer that delivered it.
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{External, LeafHeader};
 use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
+use crate::base::limits;
 use crate::charter::Charter;
 use crate::complaint::{self, Complaint};
 use crate::entry::{Body, Commitment, Entry};
@@ -33,8 +35,8 @@ pub struct Case {
     pub leaves: LiteMap<EntryId, LedgerIndex>,
     /// The links that its leaves were routed over, with the highest access that each was given.
     pub routed: LiteMap<AgencyId, Access>,
-    /// The access that links are owed since the complaint is in memory. It does not follow from leaves, so it is not part of a stored case.
-    owed: LiteMap<AgencyId, Access>,
+    /// The access that links were given to every leaf that goes over them, or are owed since the complaint is in memory.
+    given: LiteMap<AgencyId, Access>,
     /// Offers that a relay delivered, and not their author.
     relayed: BTreeSet<EntryId>,
 }
@@ -72,7 +74,7 @@ impl Case {
             external: None,
             leaves: LiteMap::new(),
             routed: LiteMap::new(),
-            owed: LiteMap::new(),
+            given: LiteMap::new(),
             relayed: BTreeSet::new(),
         }
     }
@@ -97,18 +99,24 @@ impl Case {
         {
             self.relayed.insert(entry.id);
         }
+        if header.relays < limits::RELAYS {
+            // An entry that is relayed no further is passed over. That does not count, because any peer may say so.
+            let is_behind = |to: &AgencyId| *to == entry.author || header.from.as_ref() == Some(to);
+            lower(&mut self.given, &header.routes, is_behind);
+        }
+        raise(&mut self.given, &header.routes);
         raise(&mut self.routed, &header.routes);
         self.leaves.insert(entry.id, index).is_none()
     }
 
     /// Records access that links are owed, in addition to the access that leaves were routed with.
     pub fn note_owed(&mut self, routes: &[Route]) {
-        raise(&mut self.owed, routes);
+        raise(&mut self.given, routes);
     }
 
-    /// The access that a link was given or is owed.
+    /// The access that a link was given to every leaf, or is owed.
     fn given(&self, to: &AgencyId) -> Option<Access> {
-        self.routed.get(to).max(self.owed.get(to)).copied()
+        self.given.get(to).copied()
     }
 
     /// The links that an entry goes to, and the agencies that no link leads to. The entry is in the fold and is not placed yet.
@@ -197,6 +205,21 @@ impl Case {
     }
 }
 
+/// A leaf goes over these links alone. A link that was given more of the leaves before was given less of this one. A link with history is given
+/// all of them again.
+fn lower(given: &mut LiteMap<AgencyId, Access>, routes: &[Route], is_behind: impl Fn(&AgencyId) -> bool) {
+    let of_leaf = |to: &AgencyId, before: Access| match routes.iter().find(|route| route.to == *to) {
+        _ if is_behind(to) => Some(before),
+        Some(route) if !route.history => Some(route.access.min(before)),
+        route => route.map(|_| before),
+    };
+    // Nearly always the links are given as much as before.
+    if given.iter().any(|(to, before)| of_leaf(to, *before) != Some(*before)) {
+        let all = given.iter().filter_map(|(to, before)| Some((to.clone(), of_leaf(to, *before)?)));
+        *given = all.collect();
+    }
+}
+
 fn raise(given: &mut LiteMap<AgencyId, Access>, routes: &[Route]) {
     for route in routes {
         match given.get_mut(&route.to) {
@@ -233,15 +256,41 @@ mod tests {
         let (own, adjacent) = (agency("kemendagri"), BTreeSet::from([agency("prov-jabar"), agency("ksp")]));
         let node = Standpoint { own: &own, adjacent: &adjacent, charter: federation.charter() };
         let mut case_here = Case::of(case.complaint.clone());
-        case_here.routed.insert(agency("ksp"), Access::Entries);
+        case_here.given.insert(agency("ksp"), Access::Entries);
         let (routes, unreachable) = case_here.routes_of(&offer, None, node);
         assert_eq!(history_to(&routes, "prov-jabar"), Some(&true), "a participant that had nothing");
         assert_eq!(history_to(&routes, "ksp"), Some(&false), "an observer that has had everything");
         assert_eq!(unreachable, [agency("ombudsman")]);
-        case_here.routed.insert(agency("prov-jabar"), Access::Public);
+        case_here.given.insert(agency("prov-jabar"), Access::Public);
         assert_eq!(history_to(&case_here.routes_of(&offer, None, node).0, "prov-jabar"), Some(&true), "may have more");
         case_here.place(LedgerIndex(1), &offer, &header(routes.clone()));
         assert_eq!(history_to(&case_here.routes_of(&offer, None, node).0, "prov-jabar"), Some(&false));
+    }
+
+    #[test]
+    fn a_link_that_was_given_less_of_one_leaf_is_owed_the_history_when_its_access_rises_again() {
+        let federation = Federation::new();
+        let mut case = federation.case_at("kemendagri");
+        let offer = federation.node("kemendagri").forwards(&case).to("prov-jabar").entry();
+        case.learn(&offer);
+        let (own, adjacent) = (agency("kemendagri"), BTreeSet::from([agency("prov-jabar"), agency("ksp")]));
+        let node = Standpoint { own: &own, adjacent: &adjacent, charter: federation.charter() };
+        let route = |to: &str, access| Route { to: agency(to), access, history: false };
+        let more = vec![route("prov-jabar", Access::Confidential), route("ksp", Access::Entries)];
+        let history_after = |last: LeafHeader| {
+            let mut here = Case::of(case.complaint.clone());
+            here.place(LedgerIndex(0), &offer, &header(more.clone()));
+            here.place(LedgerIndex(1), &offer, &last);
+            let (routes, _) = here.routes_of(&offer, None, node);
+            ["prov-jabar", "ksp"].map(|to| *history_to(&routes, to).expect("a reader"))
+        };
+        assert_eq!(history_after(header(more.clone())), [false, false]);
+        assert_eq!(history_after(header(vec![route("prov-jabar", Access::Public)])), [true, true]);
+        assert_eq!(history_after(header(Vec::new())), [true, true]);
+        let brought = LeafHeader { from: Some(agency("prov-jabar")), ..header(Vec::new()) };
+        assert_eq!(history_after(brought), [false, true], "what came over a link does not go back over it");
+        let spent = LeafHeader { relays: limits::RELAYS, ..header(Vec::new()) };
+        assert_eq!(history_after(spent), [false, false], "no peer can ask for everything again");
     }
 
     #[test]

@@ -14,17 +14,18 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use prost::Message;
 
 use crate::base::ids::{AgencyId, EntryId};
-use crate::base::limits;
 use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
 use crate::entry::Entry;
 use crate::wire;
 
+use super::PeerQuotas;
 use super::batch::BatchNumber;
 use super::record::{DeferredHeader, ItemKey};
 
 /// The deferred items, indexed by parent, peer and author.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct DeferredItems {
+    quotas: PeerQuotas,
     items: BTreeMap<ItemKey, Item>,
     by_parent: BTreeMap<EntryId, BTreeSet<ItemKey>>,
     by_peer: BTreeMap<AgencyId, Held>,
@@ -52,6 +53,19 @@ struct Held {
 }
 
 impl DeferredItems {
+    /// No item is deferred yet.
+    pub fn new(quotas: PeerQuotas) -> Self {
+        Self {
+            quotas,
+            items: BTreeMap::new(),
+            by_parent: BTreeMap::new(),
+            by_peer: BTreeMap::new(),
+            by_author: BTreeMap::new(),
+            unblocked: VecDeque::new(),
+            is_unblocked: BTreeSet::new(),
+        }
+    }
+
     /// Whether an item is deferred.
     pub fn contains(&self, key: &ItemKey) -> bool {
         self.items.contains_key(key)
@@ -80,7 +94,7 @@ impl DeferredItems {
     /// Whether a peer has reached its bound.
     pub fn is_full(&self, peer: &AgencyId) -> bool {
         let held = self.by_peer.get(peer).copied().unwrap_or_default();
-        held.items >= limits::DEFERRED_PER_PEER || held.bytes >= limits::DEFERRED_BYTES_PER_PEER
+        held.items >= self.quotas.deferred_items || held.bytes >= self.quotas.deferred_bytes
     }
 
     /// The refusal of an item that may not be deferred, because its author has reached its bound. `detail` says what the item lacks.
@@ -89,7 +103,7 @@ impl DeferredItems {
     /// other authors are refused, so that they do not stop the peer's link.
     pub fn refuses(&self, peer: &AgencyId, item: &wire::Item, federation: &str, detail: &str) -> Option<Refusal> {
         let author = author_of(item, federation);
-        let most = limits::DEFERRED_PER_AUTHOR;
+        let most = self.quotas.deferred_items_of_author;
         let waiting = self.by_author.get(&(peer.clone(), author.clone())).copied().unwrap_or(0);
         if author == peer.as_str() || waiting < most {
             return None;
@@ -191,7 +205,7 @@ fn author_of(item: &wire::Item, federation: &str) -> String {
 mod tests {
     use super::*;
     use crate::engine::record::item_key;
-    use crate::fixture::{FEDERATION, Federation, agency};
+    use crate::fixture::{FEDERATION, Federation, QUOTAS, agency};
 
     fn item(federation: &Federation, leaf: u64) -> (EntryId, wire::Item) {
         let case = federation.case_at("kota-bandung");
@@ -219,7 +233,7 @@ mod tests {
     #[test]
     fn an_item_that_lacks_a_parent_is_tried_when_the_parent_arrives_and_not_when_time_passes() {
         let federation = Federation::new();
-        let mut items = DeferredItems::default();
+        let mut items = DeferredItems::new(QUOTAS);
         let (parent, waits) = item(&federation, 1);
         let for_parent = add(&mut items, "ksp", DeferralCode::MissingParent, &waits);
         let for_time = add(&mut items, "ksp", DeferralCode::ClockAhead, &item(&federation, 2).1);
@@ -236,7 +250,7 @@ mod tests {
 
     #[test]
     fn an_item_is_tried_only_when_the_batch_that_deferred_it_is_applied() {
-        let mut items = DeferredItems::default();
+        let mut items = DeferredItems::new(QUOTAS);
         let key = add(&mut items, "ksp", DeferralCode::ClockAhead, &item(&Federation::new(), 1).1);
         items.time_passed();
         assert!(!items.is_ready(BatchNumber(0)));
@@ -246,7 +260,7 @@ mod tests {
 
     #[test]
     fn every_item_is_tried_after_a_restart() {
-        let mut items = DeferredItems::default();
+        let mut items = DeferredItems::new(QUOTAS);
         let key = add(&mut items, "ksp", DeferralCode::MissingParent, &item(&Federation::new(), 1).1);
         items.started();
         assert_eq!(items.next_ready(APPLIED), Some(key));
@@ -255,8 +269,8 @@ mod tests {
     #[test]
     fn a_peer_is_full_at_its_items_or_at_their_bytes_until_one_of_them_is_removed() {
         let (peer, code) = (agency("ksp"), DeferralCode::MissingCharter.number());
-        for (most, bytes) in [(limits::DEFERRED_PER_PEER, 8), (2, limits::DEFERRED_BYTES_PER_PEER / 2)] {
-            let mut items = DeferredItems::default();
+        for (most, bytes) in [(QUOTAS.deferred_items, 8), (2, QUOTAS.deferred_bytes / 2)] {
+            let mut items = DeferredItems::new(QUOTAS);
             // The bytes are no entries, which does not matter here.
             let mut item = vec![0; bytes];
             for number in 0..most as u64 {
@@ -273,8 +287,8 @@ mod tests {
     #[test]
     fn too_many_items_of_another_author_are_refused_and_the_peer_s_own_never_are() {
         let federation = Federation::new();
-        let mut items = DeferredItems::default();
-        for leaf in 0..limits::DEFERRED_PER_AUTHOR as u64 {
+        let mut items = DeferredItems::new(QUOTAS);
+        for leaf in 0..QUOTAS.deferred_items_of_author as u64 {
             let (_, waits) = item(&federation, leaf);
             for peer in ["ksp", "kota-bandung"] {
                 assert_eq!(items.refuses(&agency(peer), &waits, FEDERATION, ""), None);

@@ -4,8 +4,8 @@
 
 use crate::admission::received::Received;
 
-use super::append::Source;
 use super::view::View;
+use super::write::Source;
 use super::{Batch, Engine, OldEntry};
 
 impl Engine {

@@ -21,10 +21,10 @@ use crate::routing::route::{Origin, Route, reset_of};
 use crate::transparency::receipt::{ItemOutcome, ItemResult};
 use crate::wire;
 
-use super::append::Source;
 use super::record::item_key;
 use super::record::{CursorHeader, DeferredHeader, Record, RefusedHeader, RoutingHeader};
 use super::view::View;
+use super::write::Source;
 use super::{Batch, Delivery, Engine, Warning};
 
 /// The facts that the decision on an authentic item needs, in addition to its complaint's case.

@@ -8,13 +8,14 @@
 use std::collections::BTreeMap;
 
 use crate::base::ids::AgencyId;
-use crate::base::limits;
+
+use super::PeerQuotas;
 
 const DAY_MILLIS: u64 = 24 * 3600 * 1000;
 
 /// The items of each peer that were refused today.
-#[derive(Default)]
 pub(super) struct RefusalQuota {
+    quotas: PeerQuotas,
     day: u64,
     peers: BTreeMap<AgencyId, Refused>,
 }
@@ -27,6 +28,11 @@ struct Refused {
 }
 
 impl RefusalQuota {
+    /// Nothing was refused yet.
+    pub(super) fn new(quotas: PeerQuotas) -> Self {
+        Self { quotas, day: 0, peers: BTreeMap::new() }
+    }
+
     /// Counts one more refused item of a peer, whose record would have `bytes` bytes.
     ///
     /// # Errors
@@ -38,8 +44,8 @@ impl RefusalQuota {
             self.peers.values_mut().for_each(|refused| *refused = Refused::default());
         }
         let refused = self.peers.entry(peer.clone()).or_default();
-        let has_room = refused.kept < limits::REFUSED_PER_PEER_PER_DAY
-            && refused.kept_bytes + bytes <= limits::REFUSED_BYTES_PER_PEER_PER_DAY;
+        let has_room = refused.kept < self.quotas.refused_records_a_day
+            && refused.kept_bytes + bytes <= self.quotas.refused_bytes_a_day;
         if !has_room {
             refused.unkept += 1;
             return Err(refused.unkept);
@@ -59,6 +65,7 @@ impl RefusalQuota {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixture::QUOTAS;
 
     fn agency(id: &str) -> AgencyId {
         id.parse().expect("an id")
@@ -70,8 +77,8 @@ mod tests {
 
     #[test]
     fn each_peer_has_its_own_quota_and_the_next_day_starts_a_new_one() {
-        let (mut refusals, noisy, other) = (RefusalQuota::default(), agency("kominfo"), agency("ksp"));
-        for _ in 0..limits::REFUSED_PER_PEER_PER_DAY {
+        let (mut refusals, noisy, other) = (RefusalQuota::new(QUOTAS), agency("kominfo"), agency("ksp"));
+        for _ in 0..QUOTAS.refused_records_a_day {
             refusals.count(&noisy, 1, 5).expect("room");
         }
         assert_eq!((refusals.count(&noisy, 1, 5), refusals.count(&noisy, 1, 6)), (Err(1), Err(2)));
@@ -83,8 +90,8 @@ mod tests {
 
     #[test]
     fn large_items_use_up_the_quota_by_their_bytes() {
-        let (mut refusals, peer) = (RefusalQuota::default(), agency("kominfo"));
-        let half = limits::REFUSED_BYTES_PER_PEER_PER_DAY / 2;
+        let (mut refusals, peer) = (RefusalQuota::new(QUOTAS), agency("kominfo"));
+        let half = QUOTAS.refused_bytes_a_day / 2;
         assert_eq!([half, half, 1].map(|bytes| refusals.count(&peer, bytes, 0)), [Ok(()), Ok(()), Err(1)]);
     }
 }

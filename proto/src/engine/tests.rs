@@ -13,7 +13,7 @@ use crate::base::ids::EntryId;
 use crate::complaint::{Command, NewOffer};
 use crate::entry::content::{Content, reply_code_hash};
 use crate::entry::{ContentClass, Entry, EntryDraft, Place};
-use crate::fixture::{FEDERATION, Federation, REPLY_CODE, START, Writing, agency, entry_key};
+use crate::fixture::{FEDERATION, Federation, QUOTAS, REPLY_CODE, START, Writing, agency, entry_key};
 use crate::routing::cursor::Cursor;
 use crate::transparency::receipt::ItemOutcome;
 
@@ -51,6 +51,7 @@ impl TestNode {
             answer_within_millis: crate::fixture::ANSWER_WITHIN,
             batch_bytes: 1 << 20,
             cases: CaseCacheLimits { complaints: 1, entries: 1 },
+            quotas: QUOTAS,
         };
         let snapshot = view.snapshot(&config);
         let engine = Engine::open(snapshot, config, Arc::new(federation.charters.clone()));

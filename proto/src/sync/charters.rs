@@ -17,6 +17,9 @@ use crate::base::refusal::FaultCode;
 use crate::charter::{Charter, Charters, MemberStatus};
 use crate::wire::{self, frame::Kind};
 
+/// Most bytes of charters that are passed on over one connection. The next connection of the link goes on from there.
+const CHARTERS_PASSED_ON_BYTES: usize = 8 * limits::CHARTER_BYTES;
+
 /// The version of the first charter. Every node has the same one.
 const FIRST_CHARTER: u64 = 1;
 
@@ -46,6 +49,11 @@ impl CharterSync {
     /// Whether nothing is being adopted.
     pub(super) fn is_idle(&self) -> bool {
         self.adopting.is_none()
+    }
+
+    /// Whether one was not adopted, so that no other will be.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended
     }
 
     /// Handles the result of an adoption.
@@ -102,7 +110,7 @@ pub(super) fn pass_on(
     let (mut bytes, mut last) = (0, known);
     for charter in charters.after(known) {
         bytes += charter.note().len();
-        if bytes > limits::CHARTERS_PASSED_ON_BYTES {
+        if bytes > CHARTERS_PASSED_ON_BYTES {
             break;
         }
         pass_on_one(charter, effects)?;

@@ -1,18 +1,22 @@
 //! Delivery, the sending side of a link: reads frames from the ledger, sends them within the windows, checks their receipts and stores them.
 //!
 //! ```text
-//! Grown -> sender -> Job::Read -> Deliver leaves -> Ack comes -> Job::CheckAck -> sender -> Action::Store
+//! Grown -> Sender -> Job::Read -> Deliver leaves -> Ack comes -> Job::CheckAck -> Sender -> Action::Store
 //! ```
 //!
-//! [`sender`] decides what to send and when; this part does it with jobs and frames.
+//! [`Sender`] decides what to send and when: it reads the own ledger from the receiver's cursor on, and keeps a bounded window of unacknowledged frames
+//! in flight. It must not know signatures, jobs or frames on the wire. [`Delivery`] does it with jobs and frames.
 //!
 //! Invariants:
-//! - receipts are taken in the order in which they came, however long the checks of their signatures take;
+//! - the frames in flight never exceed the window, in bytes and in number, by more than one frame;
+//! - a partial frame is held while [`FULL_FRAMES_ONLY_FROM`] frames are in flight (as Nagle's algorithm does), so that frames grow under load:
+//!   a frame is signed, checked and made durable as one;
+//! - frames are acknowledged in the order in which they were sent, item by item, and receipts are taken in the order in which they came, however long
+//!   the checks of their signatures take;
 //! - no more receipts are being checked than frames are unacknowledged;
 //! - a frame keeps its reserved room until its receipt is stored;
+//! - a receiver that claims more than the ledger has ends the link: the ledger was set back, or the peer lies;
 //! - a peer that reads but never acknowledges ends the link.
-
-pub(super) mod sender;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -30,11 +34,10 @@ use crate::base::ids::EntryId;
 use crate::base::limits;
 use crate::base::refusal::FaultCode;
 use crate::routing::cursor::Cursor;
-use crate::routing::outbox::Prepared;
-use crate::transparency::receipt::Receipt;
+use crate::routing::outbox::{FrameSummary, Prepared};
+use crate::transparency::receipt::{ItemOutcome, ItemResult, Receipt};
 use crate::transparency::watch::VerifiedCheckpoint;
 use crate::wire::{self, frame::Kind};
-use sender::{Sender, SenderEvent, SenderOutput};
 
 /// The sending half of one link.
 #[derive(Clone, Debug)]
@@ -242,3 +245,214 @@ impl Delivery {
         effects.send(Kind::Deliver(wire::Deliver { after: Some(after.to_wire()), ..frame }))
     }
 }
+
+/// A sender skips leaves that are not for this link. After so many skipped leaves it sends an empty `Deliver` with its new cursor.
+const SKIPPED_LEAVES: u64 = 4096;
+
+/// The number of frames in flight from which on only full frames are sent: one frame travels while the peer handles the other.
+const FULL_FRAMES_ONLY_FROM: usize = 2;
+
+/// An input of a sender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SenderEvent {
+    /// The link is up.
+    Linked {
+        /// The cursor up to which the peer has this ledger; `None` if it has nothing.
+        have: Option<Cursor>,
+        /// The cursor up to which this node has the peer's receipts.
+        receipted: Option<Cursor>,
+    },
+    /// The ledger has grown.
+    Grown {
+        /// The ledger's durable end.
+        end: Cursor,
+    },
+    /// The result of [`SenderOutput::Read`].
+    Prepared(FrameSummary),
+    /// A receipt whose signature was checked.
+    Acknowledged {
+        /// The cursor of the frame.
+        cursor: Cursor,
+        /// The results of the frame's items.
+        results: Vec<ItemResult>,
+    },
+}
+
+/// An output of a sender. The outputs are performed in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SenderOutput {
+    /// Read the next items for this link, at most [`limits::FRAME_ITEMS`] and about as many bytes as a frame should have, and pass
+    /// [`SenderEvent::Prepared`].
+    Read {
+        /// The start of the read.
+        from: Cursor,
+    },
+    /// Send the frame that was prepared last.
+    Deliver {
+        /// The cursor of the frame before, which this frame continues.
+        after: Cursor,
+        /// The cursor of this frame.
+        cursor: Cursor,
+    },
+    /// Store the receipt durably.
+    Store {
+        /// The cursor of the acknowledged frame.
+        cursor: Cursor,
+        /// The entries that the peer refused, with the refusal codes.
+        refused: Vec<(EntryId, u32)>,
+    },
+    /// End the link.
+    Fault(FaultCode, String),
+}
+
+/// The sending half of one link.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// The durable end of the ledger.
+    end: Cursor,
+    window: Window,
+    /// The start of the next read; `None` until the link is up.
+    next: Option<Cursor>,
+    /// The cursor of the last frame that was sent.
+    sent: Cursor,
+    acknowledged: Cursor,
+    in_flight: VecDeque<FrameSummary>,
+    in_flight_bytes: usize,
+    reading: bool,
+    /// The end of the ledger when the present read began.
+    read_to: Cursor,
+    /// Whether the last frame reached the end of the ledger. If so, new leaves may wait until they fill a frame.
+    drained: bool,
+}
+
+impl Sender {
+    /// A sender over a ledger with this durable end.
+    pub fn new(end: Cursor, window: Window) -> Self {
+        let start = Cursor::start(end.epoch);
+        Self {
+            end,
+            window,
+            next: None,
+            sent: start,
+            acknowledged: start,
+            in_flight: VecDeque::new(),
+            in_flight_bytes: 0,
+            reading: false,
+            read_to: start,
+            drained: false,
+        }
+    }
+
+    /// Handles one event and returns the outputs.
+    pub fn handle(&mut self, event: SenderEvent) -> Vec<SenderOutput> {
+        match event {
+            SenderEvent::Linked { have, receipted } => self.linked(have, receipted),
+            SenderEvent::Grown { end } => {
+                self.end = self.end.max(end);
+                self.read_on().into_iter().collect()
+            }
+            SenderEvent::Prepared(batch) => self.prepared(batch),
+            SenderEvent::Acknowledged { cursor, results } => self.acknowledged(cursor, &results),
+        }
+    }
+
+    /// The cursor of the last frame that was sent.
+    pub fn sent(&self) -> Cursor {
+        self.sent
+    }
+
+    /// The cursor up to which the peer has acknowledged everything.
+    pub fn acknowledged_cursor(&self) -> Cursor {
+        self.acknowledged
+    }
+
+    /// Bytes sent and not acknowledged.
+    pub fn in_flight_bytes(&self) -> usize {
+        self.in_flight_bytes
+    }
+
+    fn linked(&mut self, have: Option<Cursor>, receipted: Option<Cursor>) -> Vec<SenderOutput> {
+        // A cursor of an earlier epoch says nothing about this one: everything is sent again, and the peer recognises duplicates.
+        let (epoch, size) = (self.end.epoch, self.end.index);
+        let start = Cursor::start(epoch);
+        let have = have.filter(|cursor| cursor.epoch >= epoch).unwrap_or(start);
+        if have.is_beyond(epoch, size) {
+            let reason = format!("the peer claims our ledger up to {have}, but it has {size} leaves in epoch {epoch}");
+            return vec![SenderOutput::Fault(FaultCode::AheadOfLedger, reason)];
+        }
+        // Items that the peer has, but whose receipt was lost, are sent once more for the receipt.
+        let from = receipted.filter(|cursor| cursor.epoch == epoch).unwrap_or(start).min(have);
+        self.next = Some(from);
+        self.sent = from;
+        self.acknowledged = from;
+        self.read_on().into_iter().collect()
+    }
+
+    fn read_on(&mut self) -> Option<SenderOutput> {
+        let from = self.next?;
+        let window_full = self.window.is_full(self.in_flight_bytes, self.in_flight.len());
+        let waiting = self.end.index.0.saturating_sub(from.index.0);
+        let few = self.drained && waiting < limits::FRAME_ITEMS as u64;
+        let can_grow = few && self.in_flight.len() >= FULL_FRAMES_ONLY_FROM;
+        if self.reading || window_full || from >= self.end || can_grow {
+            return None;
+        }
+        self.reading = true;
+        self.read_to = self.end;
+        Some(SenderOutput::Read { from })
+    }
+
+    fn prepared(&mut self, batch: FrameSummary) -> Vec<SenderOutput> {
+        self.reading = false;
+        self.drained = batch.cursor >= self.read_to;
+        let mut outputs = Vec::new();
+        self.next = Some(batch.cursor);
+        let passed_over = batch.cursor.index.0.saturating_sub(self.sent.index.0);
+        if !batch.entries.is_empty() || passed_over >= SKIPPED_LEAVES {
+            let after = std::mem::replace(&mut self.sent, batch.cursor);
+            self.in_flight_bytes += batch.bytes;
+            outputs.push(SenderOutput::Deliver { after, cursor: batch.cursor });
+            self.in_flight.push_back(batch);
+        } else if self.in_flight.is_empty() {
+            // No leaf was for this link, so the peer has everything up to here.
+            self.acknowledged = batch.cursor;
+        }
+        outputs.extend(self.read_on());
+        outputs
+    }
+
+    fn acknowledged(&mut self, cursor: Cursor, results: &[ItemResult]) -> Vec<SenderOutput> {
+        let Some(batch) = self.in_flight.front() else {
+            let reason = format!("the peer acknowledged {cursor}, but no frame is unacknowledged");
+            return vec![SenderOutput::Fault(FaultCode::BadReceipt, reason)];
+        };
+        if batch.cursor != cursor || !batch.entries.iter().eq(results.iter().map(|result| &result.entry)) {
+            let reason = format!(
+                "the peer acknowledged {} items at {cursor}, expected {} items at {}, or other entries",
+                results.len(),
+                batch.entries.len(),
+                batch.cursor
+            );
+            return vec![SenderOutput::Fault(FaultCode::BadReceipt, reason)];
+        }
+        self.in_flight_bytes -= batch.bytes;
+        self.in_flight.pop_front();
+        self.acknowledged = match (self.in_flight.is_empty(), self.next) {
+            (true, Some(next)) => next,
+            _ => cursor,
+        };
+        let refused = results
+            .iter()
+            .filter_map(|result| match result.outcome {
+                ItemOutcome::Refused(code) => Some((result.entry, code)),
+                ItemOutcome::Leaf(_) | ItemOutcome::Deferred(_) => None,
+            })
+            .collect();
+        let mut outputs = vec![SenderOutput::Store { cursor, refused }];
+        outputs.extend(self.read_on());
+        outputs
+    }
+}
+
+#[cfg(test)]
+mod tests;

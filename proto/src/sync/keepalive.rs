@@ -14,9 +14,11 @@ use super::end::End;
 use super::event::{Action, AskId, PeerChange, Reply};
 use super::timers::{Timer, TimerTable};
 use crate::base::clock::{Now, later};
-use crate::base::limits;
 use crate::base::refusal::FaultCode;
 use crate::wire::{self, frame::Kind};
+
+/// Pings that a side with nothing else to send sends within the idle time.
+const PINGS_WITHIN_IDLE: u32 = 3;
 
 /// The nonce of a keep-alive ping.
 pub(super) const ALIVE: u64 = 0;
@@ -143,7 +145,7 @@ impl KeepAlive {
     }
 
     fn ping_after(&self) -> Duration {
-        self.idle / limits::PINGS_WITHIN_IDLE
+        self.idle / PINGS_WITHIN_IDLE
     }
 }
 

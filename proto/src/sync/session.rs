@@ -325,10 +325,20 @@ impl Session {
     /// Gives the writer the next frame or the next receipt, in turns. Returns whether there was one.
     fn give_to_writer(&mut self, effects: &mut Effects<'_>) -> Result<bool, End> {
         self.receipt_is_next = !self.receipt_is_next;
-        if self.receipt_is_next && self.delivery.acknowledge_next(effects)? {
+        if self.receipt_is_next && self.acknowledge_next(effects)? {
             return Ok(true);
         }
-        Ok(self.reception.commit_next(effects) || self.delivery.acknowledge_next(effects)?)
+        Ok(self.reception.commit_next(effects) || self.acknowledge_next(effects)?)
+    }
+
+    /// Takes the next receipt. Returns whether there was one. While the peer passes on a charter that this node lacks, receipts wait: only that
+    /// charter may list the key under which the peer signs them. The link is made anew when the charter comes into force.
+    fn acknowledge_next(&mut self, effects: &mut Effects<'_>) -> Result<bool, End> {
+        let is_behind = self.handshake.theirs().charter_version > self.config.charters.newest().version;
+        if is_behind && !self.charters.has_ended() {
+            return Ok(false);
+        }
+        self.delivery.acknowledge_next(effects)
     }
 
     /// Ends the handshake, and has the checkpoint in the peer's Hello checked before anything else.

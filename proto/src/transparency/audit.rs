@@ -242,7 +242,7 @@ impl Audit {
         let is_whole = step == Step::Done && silence.is_none();
         let mut suspicions: Vec<Kind> = Vec::new();
         suspicions.extend(silence.map(|answer| Kind::Unresponsive(wire::Unresponsive { asked_at, answer })));
-        suspicions.extend(Suspicions { holdings: &holdings, shown: &shown, records }.all()?);
+        suspicions.extend(Suspicions { holdings: &holdings, shown: &shown, records, charters }.all()?);
         let newest = shown.newest().map(|tree| &tree.checkpoint);
         Ok(Audited {
             findings: judged(&holdings.assignment.agency, suspicions, charters, now),

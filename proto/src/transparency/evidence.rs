@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! file.rs    the evidence file: everything that the judge needs, signed by the accuser
-//! judge.rs   opens entries, checkpoints, receipts and proofs, and passes an accusation to its rule
+//! judge.rs   passes an accusation to its rule
+//! parts.rs   opens and verifies entries, checkpoints, receipts and proofs
 //! ledger.rs  forked, rolled back, omitted, back-dated: signatures of the accused contradict each other
 //! custody.rs concealed, misreported: the accused must have known better
 //! offers.rs  withheld, undelivered, unanswered, unresponsive: something did not happen
@@ -21,10 +22,11 @@ mod file;
 mod judge;
 mod ledger;
 mod offers;
+mod parts;
 
 pub use custody::{HELD, counts_as_held};
 pub use file::{Evidence, EvidenceError, Opened, accusations_of};
-pub use judge::{Judge, NotProven};
+pub use parts::{Judge, NotProven};
 
 use std::fmt;
 

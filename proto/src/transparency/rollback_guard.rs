@@ -14,7 +14,7 @@
 //! Invariants:
 //! - a peer's proof counts only under the node's own signature: a checkpoint, or an entry with its place;
 //! - proofs of an epoch that the ledger has left behind are no conflict;
-//! - no peer, and no silence of all peers, keeps a node from signing for longer than [`limits::HEAR_PEERS`];
+//! - no peer, and no silence of all peers, keeps a node from signing for longer than [`HearingTime::all`];
 //! - `SetBack` lasts as long as the process runs. The next start ends it, if the ledger then holds what was seen or has begun a new epoch.
 
 mod sighting;
@@ -24,7 +24,6 @@ use std::time::Duration;
 
 pub use self::sighting::{Compared, OwnTree, Proof, ShownLedger, Sighting, Signer};
 use crate::base::ids::{AgencyId, Epoch};
-use crate::base::limits;
 
 /// The extent of a ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +83,15 @@ pub enum GuardState {
     SetBack,
 }
 
+/// How long a node that has just started waits for its peers to show what they saw of its ledger.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HearingTime {
+    /// The longest wait.
+    pub all: Duration,
+    /// The wait for the other peers after one peer was heard.
+    pub others: Duration,
+}
+
 /// The guard of one run of a node. Times are durations since its start.
 #[derive(Clone, Debug)]
 pub struct RollbackGuard {
@@ -122,6 +130,7 @@ impl RollbackGuard {
     /// When the ledger cannot be read.
     pub fn begin<T: OwnTree>(
         peers: impl IntoIterator<Item = AgencyId>,
+        time: HearingTime,
         stored: Vec<Sighting>,
         local: Vec<Sighting>,
         signer: Signer<'_>,
@@ -135,7 +144,7 @@ impl RollbackGuard {
                 sightings.push(sighting);
             }
         }
-        let wait = PeerWait::new(peers);
+        let wait = PeerWait::new(peers, time);
         let state = match () {
             () if !sightings.is_empty() => GuardState::SetBack,
             () if wait.ends().is_zero() => GuardState::Clear,
@@ -147,7 +156,7 @@ impl RollbackGuard {
 
     /// The guard of a new epoch, which nobody can have seen yet.
     pub fn clear() -> Self {
-        Self { state: GuardState::Clear, wait: PeerWait::new([]), sightings: Vec::new() }
+        Self { state: GuardState::Clear, wait: PeerWait::new([], HearingTime::default()), sightings: Vec::new() }
     }
 
     /// Whether the node may sign.
@@ -199,12 +208,13 @@ impl RollbackGuard {
 pub struct PeerWait {
     unheard: BTreeSet<AgencyId>,
     first_heard: Option<Duration>,
+    time: HearingTime,
 }
 
 impl PeerWait {
     /// The wait of a node with these peers.
-    pub fn new(peers: impl IntoIterator<Item = AgencyId>) -> Self {
-        Self { unheard: peers.into_iter().collect(), first_heard: None }
+    pub fn new(peers: impl IntoIterator<Item = AgencyId>, time: HearingTime) -> Self {
+        Self { unheard: peers.into_iter().collect(), first_heard: None, time }
     }
 
     /// A peer showed what it holds, `elapsed` after the start, and there is no conflict.
@@ -217,12 +227,12 @@ impl PeerWait {
     /// The end of the wait, as a duration since the start. Zero when all peers were heard.
     ///
     /// After the first peer was heard the wait is short, because peers that can be reached answer at nearly the same time. It ends after
-    /// [`limits::HEAR_PEERS`] in any case, because an outage of all peers must not stop this node.
+    /// [`HearingTime::all`] in any case, because an outage of all peers must not stop this node.
     pub fn ends(&self) -> Duration {
         match self.first_heard {
             _ if self.unheard.is_empty() => Duration::ZERO,
-            Some(first) => limits::HEAR_PEERS.min(first + limits::HEAR_OTHER_PEERS),
-            None => limits::HEAR_PEERS,
+            Some(first) => self.time.all.min(first + self.time.others),
+            None => self.time.all,
         }
     }
 }

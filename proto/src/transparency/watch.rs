@@ -14,7 +14,7 @@
 //! - a checkpoint that comes late or twice accuses nobody: only signed values are compared, never the order of arrival;
 //! - a checkpoint that contradicts another is never the newest. The finding is returned once for an epoch, and no other checkpoint of that epoch is
 //!   taken;
-//! - at most [`limits::CHECKPOINTS_WATCHED`] checkpoints are kept.
+//! - at most `CHECKPOINTS_WATCHED` checkpoints of one agency are kept.
 
 mod ledgers;
 
@@ -23,9 +23,11 @@ pub use ledgers::WatchedLedgers;
 use std::collections::BTreeMap;
 
 use crate::base::ids::Epoch;
-use crate::base::limits;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::wire::{self, accusation::Finding};
+
+/// Most checkpoints of one agency that a node remembers until the agency has proved that they are of one ledger.
+const CHECKPOINTS_WATCHED: usize = 16;
 
 /// A verified checkpoint with its note.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,7 +206,7 @@ impl Watched {
     /// Drops checkpoints beyond the limit: first the oldest checked one, except the last checked. If there is none, the second smallest unchecked
     /// one, so that the smallest stays. The own ledger still holds all of them for an audit.
     fn make_room(&mut self) {
-        while self.seen.len() > limits::CHECKPOINTS_WATCHED {
+        while self.seen.len() > CHECKPOINTS_WATCHED {
             let checked = self.seen.iter().filter(|(_, seen)| seen.is_checked).map(|(size, _)| *size);
             let last_checked = self.seen.iter().rev().find(|(_, seen)| seen.is_checked).map(|(size, _)| *size);
             let oldest_checked = checked.min().filter(|size| Some(*size) != last_checked);

@@ -1,5 +1,6 @@
 //! `sim`: runs the simulation over many seeds. A seed that fails prints the command that repeats it exactly.
 //!
+//! With `--scenario NAME` that happens which protocol 1 cannot withstand.
 //! With `--liar NAME` every seed tells that lie, and what became of it is printed; `--liar none`: nobody lies.
 
 use std::process::ExitCode;
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use sinergi_tests::measure::numbers_in;
-use sinergi_tests::sim::{LieKind, Plan, Report, Told, run};
+use sinergi_tests::sim::{LieKind, Plan, Report, Scenario, Told, run};
 use tokio::time::Instant;
 
 /// A run is many small maps and frames.
@@ -16,10 +17,10 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let asked = liar(&mut arguments);
+    let asked = liar(&mut arguments).and_then(|liar| Ok((liar, scenario(&mut arguments)?)));
     let numbers = numbers_in(arguments.into_iter(), [("--seeds", 200), ("--from", 0), ("--most", 50)]);
-    let (liar, [seeds, from, most]) = match (asked, numbers) {
-        (Ok(liar), Ok(numbers)) => (liar, numbers),
+    let ((liar, scenario), [seeds, from, most]) = match (asked, numbers) {
+        (Ok(asked), Ok(numbers)) => (asked, numbers),
         (Err(problem), _) | (_, Err(problem)) => {
             eprintln!("{problem}");
             return ExitCode::from(2);
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
                 break;
             }
             let plan = Plan::of(seed, most);
-            match run(Plan { lie: liar.unwrap_or(plan.lie), ..plan }) {
+            match run(Plan { lie: liar.unwrap_or(plan.lie), scenario, ..plan }) {
                 Ok(report) => {
                     if let (Some(told), Some(_)) = (&report.told, liar) {
                         println!("{}", became(seed, told));
@@ -55,11 +56,12 @@ fn main() -> ExitCode {
     });
     let (failed, total) = (failed.load(Ordering::Relaxed), total.into_inner());
     println!(
-        "{seeds} seeds from {from}: {failed} failed; {} events, {} complaints, {} acknowledged entries, {} superseded, {} ledgers recovered, {} findings against who did not declare a loss, {} s",
+        "{seeds} seeds from {from}: {failed} failed; {} events, {} complaints, {} acknowledged entries, {} superseded, {} charters, {} ledgers recovered, {} findings against who did not declare a loss, {} s",
         total.events,
         total.complaints,
         total.acknowledged,
         total.superseded,
+        total.charters,
         total.recovered,
         total.undeclared,
         began.elapsed().as_secs()
@@ -82,6 +84,14 @@ fn liar(arguments: &mut Vec<String>) -> Result<Option<Option<&'static LieKind>>,
     }
 }
 
+/// Takes `--scenario NAME` out of the arguments.
+fn scenario(arguments: &mut Vec<String>) -> Result<Option<Scenario>, String> {
+    let Some(at) = arguments.iter().position(|argument| argument == "--scenario") else { return Ok(None) };
+    let names = || Scenario::ALL.map(Scenario::name).join(", ");
+    let name = arguments.drain(at..arguments.len().min(at + 2)).nth(1).unwrap_or_default();
+    Scenario::named(&name).map(Some).ok_or_else(|| format!("no scenario {name:?}; there are {}", names()))
+}
+
 fn became(seed: u64, told: &Told) -> String {
     let Told { name, was_told, findings, faults } = told;
     let findings: Vec<&str> = findings.iter().map(|finding| finding.name()).collect();
@@ -94,6 +104,7 @@ fn add(total: &mut Report, report: &Report) {
     total.complaints += report.complaints;
     total.acknowledged += report.acknowledged;
     total.superseded += report.superseded;
+    total.charters += report.charters;
     total.recovered += report.recovered;
     total.undeclared += report.undeclared;
 }

@@ -98,7 +98,7 @@ impl<'a> Accuser<'a> {
     /// # Errors
     /// An accusation that is none.
     pub fn judged(&self, all: Vec<Accusation>) -> Result<Vec<Found>, String> {
-        let judge = Judge::new(&self.topology.charters);
+        let judge = Judge::new(self.topology.charters());
         let mut found = Vec::new();
         for (accused, epoch, finding) in all {
             // What liars sign is for their peers to find.
@@ -294,7 +294,7 @@ impl<'a> Accuser<'a> {
     /// # Errors
     /// An accusation that is none.
     pub fn withheld(self) -> Result<Vec<Found>, String> {
-        let charter = self.topology.charters.newest();
+        let (charters, charter) = (self.topology.charters(), self.topology.charters().newest());
         let mut all = Vec::new();
         let honest = self.nodes.values().filter(|node| node.lie().is_none());
         for auditor in honest.filter(|node| node.state == State::Clear && charter.is_oversight(&node.id)) {
@@ -307,7 +307,10 @@ impl<'a> Accuser<'a> {
                 for (index, leaf) in (0..received.index.0).map(LedgerIndex).zip(&node.ledger.leaves) {
                     let entry = &leaf.entry;
                     let is_here = auditor.ledger.leaf_of(&entry.id).is_some() || waits.contains(&entry.id);
-                    if entry.complaint.is_none() || is_here {
+                    // It is entitled to what was written when it was an oversight agency.
+                    let charter = charters.version(entry.charter_version);
+                    let is_entitled = charter.is_some_and(|charter| charter.is_oversight(&auditor.id));
+                    if entry.complaint.is_none() || is_here || !is_entitled {
                         continue;
                     }
                     let leaf = Some(leaf_of(tree, index));

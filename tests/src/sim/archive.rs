@@ -104,6 +104,11 @@ impl Archive {
         }
     }
 
+    /// Whether an agency's folder was set back, and its operators have not begun a new epoch since.
+    pub fn is_set_back(&self, agency: &AgencyId) -> bool {
+        self.set_back.contains_key(agency)
+    }
+
     /// A node has heard or waited long enough, and goes on. One that did not ask its peers has no excuse.
     pub fn goes_on(&mut self, node: &Node, now: u64) {
         let is_set_back = self.set_back.get(&node.id) == Some(&node.ledger.epoch);

@@ -26,14 +26,20 @@ pub enum Fault {
     Crash,
     /// A machine restarts within moments, and its clock is off by minutes from then on.
     Reboot,
-    /// A node's clock is off by minutes.
+    /// A node's clock jumps, and is off by seconds or minutes.
     Clock,
+    /// A node's clock goes too fast or too slow.
+    Drift,
+    /// A node's clock jumps by up to a year.
+    FarClock,
+    /// A machine restarts, and its clock is off by up to a year then.
+    FarReboot,
     /// A node's folder is set back to an older copy.
     Restore,
 }
 
 impl Fault {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 15] = [
         Self::Cut,
         Self::Split(0),
         Self::OneWay,
@@ -45,6 +51,9 @@ impl Fault {
         Self::Crash,
         Self::Reboot,
         Self::Clock,
+        Self::Drift,
+        Self::FarClock,
+        Self::FarReboot,
         Self::Restore,
     ];
 

@@ -11,9 +11,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use prost::Message;
+use sinergi_daemon::base::node_limits;
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
-use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::engine::{
     Case, DeferredHeader, Destroy, External, ItemKey, LeafHeader, ReceiptHeader, Record, RoutingHeader, Snapshot, View,
@@ -32,7 +32,7 @@ use tlog_tiles::{Error as TreeError, Hash, HashReader};
 pub use held::Held;
 
 /// Frames carry little, so that parts, windows and resumption are used by small runs.
-pub const ROOM: FrameRoom = FrameRoom { items: 4, target_bytes: limits::DELIVER_TARGET_BYTES };
+pub const ROOM: FrameRoom = FrameRoom { items: 4, target_bytes: node_limits::DELIVER_TARGET_BYTES };
 
 /// A leaf with what the node notes beside it.
 #[derive(Clone)]
@@ -184,6 +184,16 @@ impl Ledger {
         let mut new = Self::new(epoch, Arc::clone(&self.charters));
         (new.receipts, new.answered) = (self.receipts.clone(), self.answered.clone());
         std::mem::replace(self, new)
+    }
+
+    /// The node goes by these charters from now on.
+    pub fn set_charters(&mut self, charters: Arc<Charters>) {
+        self.charters = charters;
+    }
+
+    /// The charters that the node went by when it had this ledger.
+    pub fn charters(&self) -> &Arc<Charters> {
+        &self.charters
     }
 
     /// A record is durable.

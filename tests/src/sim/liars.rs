@@ -24,6 +24,7 @@ mod greets_with_a_time_ahead;
 mod greets_with_more_than_there_is;
 mod greets_without_a_checkpoint;
 mod hides_a_custody_entry;
+mod keeps_an_answer_back;
 mod launders_a_receipt;
 mod receipts_beyond_the_checkpoint;
 mod receipts_for_another_leaf;
@@ -109,7 +110,7 @@ pub const SWITCHED_ON: [&LieKind; 15] = [
 ];
 
 /// The lies that this protocol cannot withstand. Each was seen to succeed, and a test sees that its seed still shows it.
-pub const SWITCHED_OFF: [Unmet; 12] = [
+pub const SWITCHED_OFF: [Unmet; 13] = [
     Unmet {
         kind: &receipts_without_a_checkpoint::KIND,
         attack: 1,
@@ -151,6 +152,13 @@ pub const SWITCHED_OFF: [Unmet; 12] = [
         why: "only custody entries are found to conceal, and a former holder's act moves the case",
         invariant: FOUND,
         seed: 1,
+    },
+    Unmet {
+        kind: &keeps_an_answer_back::KIND,
+        attack: 5,
+        why: "nothing shows when others could have had an answer, so one that is kept back undoes what came after it",
+        invariant: "an_answer_that_was_kept_back_loses",
+        seed: 0,
     },
     Unmet {
         kind: &greets_without_a_checkpoint::KIND,
@@ -225,7 +233,7 @@ fn anybody(_: &Topology, _: &AgencyId) -> bool {
 
 /// An agency that an oversight agency is linked with.
 fn linked_with_oversight(topology: &Topology, agency: &AgencyId) -> bool {
-    let charter = topology.charters.newest();
+    let charter = topology.charters().newest();
     !charter.is_oversight(agency) && topology.adjacent[agency].iter().any(|peer| charter.is_oversight(peer))
 }
 

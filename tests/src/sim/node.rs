@@ -5,9 +5,11 @@
 //!   |-- disk      the pipeline of batches: decided, written, durable, applied   (daemon: writer)
 //!   |-- session   the product's sessions: events in, actions out               (daemon: link/session)
 //!   |-- jobs      what their jobs come to                                      (daemon: link/session/jobs)
+//!   |-- charters  charters, keys and peers, and how they change                (daemon: storage, node, peers)
 //!   |-- audit     audits of peers, and evidence                                (daemon: audit)
 //!   |-- lie       where a liar deviates
-//!   `-- recovery  a new epoch                                                  (daemon: recover)
+//!   |-- recovery  a new epoch                                                  (daemon: node/recover)
+//!   `-- clock     its wall clock, right or wrong                               (daemon: base/time)
 //! ```
 //!
 //! It decides nothing: [`Engine`], [`Session`](sinergi_proto::sync::Session), [`RollbackGuard`] and [`WatchedLedgers`] do, unchanged.
@@ -17,6 +19,8 @@
 //! - nobody is answered before the batch is applied.
 
 mod audit;
+mod charters;
+mod clock;
 mod disk;
 mod jobs;
 mod lie;
@@ -28,29 +32,34 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sinergi_daemon::base::node_limits;
 use sinergi_proto::admission::Verdict;
 use sinergi_proto::admission::received::Received;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch};
 use sinergi_proto::base::key::SigningKey;
-use sinergi_proto::base::limits;
 use sinergi_proto::charter::{Charter, Charters};
 use sinergi_proto::complaint::Command;
-use sinergi_proto::engine::{Act, Answer, Batch, CaseCacheLimits, Engine, EngineConfig, Input, Lodge};
+use sinergi_proto::engine::{
+    Act, Answer, Around, Batch, CaseCacheLimits, Engine, EngineConfig, Input, Lodge, Surroundings,
+};
+use sinergi_proto::entry::ContentClass;
 use sinergi_proto::entry::content::Content;
-use sinergi_proto::entry::{ContentClass, EntryDraft, Place};
 use sinergi_proto::routing::cursor::Cursor;
-use sinergi_proto::sync::{End, Event, Job, JobId, Window};
+use sinergi_proto::sync::{End, Event, Job, JobId, PeerClocks, Window};
 use sinergi_proto::tlog::checkpoint::CheckpointSigner;
+use sinergi_proto::transparency::cosigned_time::CosignedTime;
 use sinergi_proto::transparency::rollback_guard::{Begun, GuardState, RollbackGuard, Sighting, Signer};
 use sinergi_proto::transparency::watch::{VerifiedCheckpoint, WatchedLedgers};
-use sinergi_proto::wire::{self, Frame, accusation::Finding, entry::Body as Wire};
+use sinergi_proto::wire::{self, Frame, accusation::Finding};
 
 use super::checks::Checks;
 use super::ledger::{Ledger, Seen, SignedCheckpoint};
+use super::signatures::Signatures;
 use super::topology::{FEDERATION, Topology};
 
 use audit::Audits;
 pub use audit::Evidence;
+pub use clock::WallClock;
 pub use disk::Step;
 use disk::{Flight, Waiter};
 pub use lie::{Broken, Deed, Lie, Others};
@@ -103,15 +112,22 @@ pub struct Node {
     pub ledger: Ledger,
     /// Its ends of the connections that are up.
     pub links: BTreeMap<AgencyId, Link>,
-    /// By how much its clock is off, in milliseconds.
-    pub clock_error: i64,
+    /// Its wall clock.
+    pub clock: WallClock,
     adjacent: BTreeSet<AgencyId>,
     charters: Arc<Charters>,
     checks: Rc<Checks>,
     key: SigningKey,
+    /// How often the agency has changed its keys.
+    generation: u32,
+    signatures: Signatures,
     case_room: CaseCacheLimits,
     /// Decides; `None`: the node does not run.
     engine: Option<Engine>,
+    /// What of its surroundings the engine was told.
+    told: Surroundings,
+    /// What the clocks of the linked peers say.
+    peer_clocks: PeerClocks,
     /// What the engine decided since the last batch was closed.
     batch: Batch,
     /// Who is answered when it is applied.
@@ -136,8 +152,8 @@ pub struct Node {
     idle: Duration,
     /// How much its links have under way.
     window: Window,
-    /// The newest time that was cosigned, in seconds since 1970, as far as this run of the program knows.
-    cosigned: u64,
+    /// The newest time that was cosigned, as far as this run of the program knows.
+    cosigned: CosignedTime,
     /// The newest checkpoint of this run of the program.
     signed: Option<SignedCheckpoint>,
     /// The newest checkpoint over more leaves than those before, until a batch records it.
@@ -157,21 +173,26 @@ pub struct Node {
 impl Node {
     /// A node that does not run yet.
     pub fn new(id: &AgencyId, topology: &Topology, case_room: CaseCacheLimits, idle: Duration, window: Window) -> Self {
-        let adjacent = topology.adjacent[id].clone();
+        let adjacent = topology.adjacent.get(id).cloned().unwrap_or_default();
+        let (charters, [entry, checkpoint, time]) = (topology.charters(), topology.signatures.keys(id, 0));
         Self {
             id: id.clone(),
             state: State::Down,
-            ledger: Ledger::new(Epoch::FIRST, Arc::clone(&topology.charters)),
+            ledger: Ledger::new(Epoch::FIRST, Arc::clone(charters)),
             links: BTreeMap::new(),
-            clock_error: 0,
+            clock: WallClock::default(),
             guard: RollbackGuard::clear(),
             heard: BTreeSet::new(),
             adjacent,
-            charters: Arc::clone(&topology.charters),
+            charters: Arc::clone(charters),
             checks: Rc::clone(&topology.checks),
-            key: topology.key(id).clone(),
+            key: entry,
+            generation: 0,
+            signatures: topology.signatures,
             case_room,
             engine: None,
+            told: Surroundings::of_the_start(Arc::clone(charters)),
+            peer_clocks: PeerClocks::default(),
             batch: Batch::default(),
             answers: Vec::new(),
             flight: None,
@@ -184,10 +205,10 @@ impl Node {
             head: Cursor::start(Epoch::FIRST),
             idle,
             window,
-            cosigned: 0,
+            cosigned: CosignedTime::default(),
             signed: None,
             unrecorded: None,
-            checkpoint_keys: topology.checkpoint_keys(id),
+            checkpoint_keys: [checkpoint, time],
             audits: Audits::default(),
             lie: None,
             started: 0,
@@ -217,16 +238,18 @@ impl Node {
         self.heard.clear();
         let signer = Signer { agency: &self.id, charters: &self.charters };
         let (peers, stored) = (self.adjacent.iter().cloned(), self.ledger.sightings.clone());
-        let Ok(Begun { guard, .. }) = RollbackGuard::begin(peers, stored, Vec::new(), signer, &self.ledger);
+        let Ok(Begun { guard, .. }) =
+            RollbackGuard::begin(peers, node_limits::HEARING_TIME, stored, Vec::new(), signer, &self.ledger);
         self.ledger.sightings = guard.sightings().to_vec();
         self.guard = guard;
         self.load_watch();
         self.peers.clear();
-        let recorded = self.ledger.recorded.as_ref().filter(|recorded| recorded.seen.epoch == self.ledger.epoch);
-        self.cosigned = recorded.map(|recorded| recorded.seen.seconds).unwrap_or_default();
+        self.peer_clocks = PeerClocks::default();
+        let recorded = self.ledger.recorded.as_ref().map(|recorded| &recorded.note[..]).unwrap_or_default();
+        self.cosigned = CosignedTime::recorded(recorded, &self.id, self.ledger.epoch, &self.charters);
         (self.signed, self.unrecorded) = (None, None);
         self.head = self.ledger.end();
-        self.engine = Some(self.new_engine());
+        self.open_engine();
         self.state = State::Hearing;
         self.follow_guard(now);
         self.drain(now);
@@ -238,7 +261,7 @@ impl Node {
         let shown = self.ledger.seen.iter().map(|shown| (shown, true));
         for ((agency, note), is_kept) in shown.chain(self.ledger.in_receipts.iter().map(|shown| (shown, false))) {
             // A receipt is kept whatever its checkpoint is worth.
-            let Some(checkpoint) = self.checks.checkpoint(note, agency) else { continue };
+            let Some(checkpoint) = self.checks.kept(note, agency, &self.charters) else { continue };
             if is_kept {
                 watch.witnessed(agency, checkpoint.clone());
             }
@@ -247,17 +270,35 @@ impl Node {
         self.watch = watch;
     }
 
-    fn new_engine(&self) -> Engine {
+    fn open_engine(&mut self) {
         let config = EngineConfig {
             own: self.id.clone(),
             federation: FEDERATION.to_owned(),
             key: self.key.clone(),
             adjacent: self.adjacent.clone(),
             answer_within_millis: ANSWER_WITHIN,
-            batch_bytes: limits::BATCH_BYTES,
+            batch_bytes: node_limits::BATCH_BYTES,
             cases: self.case_room,
+            quotas: node_limits::PEER_QUOTAS,
         };
-        Engine::open(self.ledger.snapshot(&self.id, &self.adjacent), config, Arc::clone(&self.charters))
+        let snapshot = self.ledger.snapshot(&self.id, &self.adjacent);
+        self.told = Surroundings::of_the_start(Arc::clone(&self.charters));
+        self.engine = Some(Engine::open(snapshot, config, Arc::clone(&self.charters)));
+    }
+
+    /// What the engine works in.
+    fn around(&self, now: u64) -> Around {
+        let guard = match self.state {
+            State::Clear => GuardState::Clear,
+            State::SetBack => GuardState::SetBack,
+            State::Down | State::Hearing => GuardState::Waiting,
+        };
+        Around { charters: Arc::clone(&self.charters), guard, peers_ahead: self.peers_ahead(now) }
+    }
+
+    /// By how much the clocks of most linked peers are ahead of its own, in milliseconds, as the node sees it.
+    pub fn peers_ahead(&self, now: u64) -> i64 {
+        self.peer_clocks.offset(self.clocks(now))
     }
 
     /// Stops at once. What is durable stays; a batch that was written and not synced may be there or not: `survives`.
@@ -315,7 +356,6 @@ impl Node {
         self.state = state;
         match state {
             State::Clear => {
-                self.decide(Input::Guard(GuardState::Clear), Waiter::Nobody, now);
                 self.sign_checkpoint(now);
                 self.tell_all(&Event::Guard(GuardState::Clear));
                 if let Some(signed) = self.signed_event() {
@@ -328,7 +368,6 @@ impl Node {
             }
             State::SetBack => {
                 self.held.clear();
-                self.decide(Input::Guard(GuardState::SetBack), Waiter::Nobody, now);
                 self.tell_all(&Event::Guard(GuardState::SetBack));
             }
             State::Down | State::Hearing => {}
@@ -371,32 +410,6 @@ impl Node {
         }
     }
 
-    /// A dishonest operator offers a complaint to another from where custody was once: it signs the entry itself and lets its engine take
-    /// it for one of its own.
-    pub fn go_back(&mut self, complaint: ComplaintId, basis: EntryId, to: &AgencyId, now: u64) {
-        let Some(engine) = self.engine.as_ref().filter(|_| self.state == State::Clear) else { return };
-        let case = engine.case(&complaint).or_else(|| self.ledger.cases.get(&complaint));
-        let Some(case) = case.map(|case| &case.complaint) else { return };
-        let (newest, parents) = (case.newest_clock(), case.parents_of_next());
-        let Some(clock) = sinergi_proto::base::clock::HybridClock::tick(self.wall(now), newest) else { return };
-        let answer_by = clock.millis() + ANSWER_WITHIN;
-        let reason = wire::ForwardReason::Competence.into();
-        let body = wire::Forwarded { basis: basis.0.to_vec(), to: to.to_string(), reason, answer_by };
-        let draft = EntryDraft {
-            federation: FEDERATION.to_owned(),
-            author: self.id.clone(),
-            charter_version: self.charters.newest().version,
-            place: Place { epoch: self.ledger.epoch, index: engine.next_leaf() },
-            complaint: Some(complaint),
-            parents,
-            clock,
-            content: Vec::new(),
-            body: Wire::Forwarded(body),
-        };
-        let signed = draft.sign(&self.key);
-        self.takes_for_its_own(signed.bytes, Waiter::WentBack(signed.id), now);
-    }
-
     /// The adjacent peers.
     pub fn adjacent(&self) -> &BTreeSet<AgencyId> {
         &self.adjacent
@@ -408,7 +421,7 @@ impl Node {
             return None;
         }
         let wall = self.wall(now);
-        match self.checks.items(vec![item.clone()]).pop()? {
+        match self.checks.items(vec![item.clone()], &self.charters).pop()? {
             Received::Refused { refusal, .. } => Some(Err(refusal.code.number())),
             Received::Deferred { .. } => None,
             Received::Authentic(authentic) => {
@@ -437,7 +450,7 @@ impl Node {
 
     /// Whether the node has given its peers the time to show what they saw of its ledger, or has heard all.
     pub fn has_asked_its_peers(&self, now: u64) -> bool {
-        self.heard.is_superset(&self.adjacent) || self.elapsed(now) >= limits::HEAR_OTHER_PEERS
+        self.heard.is_superset(&self.adjacent) || self.elapsed(now) >= node_limits::HEARING_TIME.others
     }
 
     /// The newest checkpoint of this run of the program.
@@ -445,11 +458,11 @@ impl Node {
         self.signed.as_ref()
     }
 
-    /// Signs a checkpoint over all durable leaves. Its time never goes back, as far as this run of the program knows.
+    /// Signs a checkpoint over all durable leaves.
     fn sign_checkpoint(&mut self, now: u64) {
-        self.cosigned = self.cosigned.max(self.wall(now) / 1000);
+        let seconds = self.cosigned.next(self.wall(now), self.peers_ahead(now));
         let (epoch, size) = (self.ledger.epoch, self.ledger.next_index().0);
-        let seen = Seen { epoch, size, seconds: self.cosigned, root: self.ledger.root() };
+        let seen = Seen { epoch, size, seconds, root: self.ledger.root() };
         let [statement, time] = self.checkpoint_keys.clone();
         let signer = CheckpointSigner::new(FEDERATION, &self.id, epoch, statement, time);
         let note = signer.sign(size, seen.root, seen.seconds).into();
@@ -463,6 +476,6 @@ impl Node {
 
     /// Its clock, milliseconds since 1970.
     pub fn wall(&self, now: u64) -> u64 {
-        now.saturating_add_signed(self.clock_error)
+        self.clock.read(now)
     }
 }

@@ -25,7 +25,8 @@ pub fn operate(node: &mut Node, members: &[AgencyId], now: u64, rng: &mut StdRng
     let all: Vec<ComplaintId> = node.ledger.cases.keys().copied().collect();
     let among = if urgent.is_empty() || rng.random_bool(0.3) { all } else { urgent };
     let complaint = among[rng.random_range(0..among.len())];
-    if rng.random_ratio(1, 20) {
+    // Of one that is told that its clock is wrong, the date would give the entry away.
+    if rng.random_ratio(1, 20) && !node.has_a_wrong_clock(now) {
         return go_back(node, complaint, members, now, rng);
     }
     let command = choose(node, &complaint, members, rng);

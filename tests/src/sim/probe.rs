@@ -39,7 +39,7 @@ pub fn write(node: &Node, members: &[AgencyId], topology: &Topology, rng: &mut S
     let draft = EntryDraft {
         federation: FEDERATION.to_owned(),
         author: author.clone(),
-        charter_version: 1,
+        charter_version: rng.random_range(1..=topology.charters().newest().version),
         place: Place { epoch: Epoch::FIRST, index: LedgerIndex(u64::from(u32::MAX)) },
         complaint: Some(complaint.id()),
         parents: parents.into_iter().map(|(id, _)| id).collect(),
@@ -47,7 +47,7 @@ pub fn write(node: &Node, members: &[AgencyId], topology: &Topology, rng: &mut S
         content: Vec::new(),
         body,
     };
-    let signed_entry = draft.sign(topology.key(signer)).bytes;
+    let signed_entry = draft.sign(&topology.key(signer)).bytes;
     Some(wire::Item { signed_entry, ..Default::default() })
 }
 

@@ -6,7 +6,11 @@
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use sinergi_proto::base::key::Scheme;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::key::{Scheme, SigningKey};
+use sinergi_proto::charter::Charters;
+
+use super::managers::member_keys;
 
 /// How the agencies of a run sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +22,24 @@ pub enum Signatures {
 }
 
 impl Signatures {
-    /// What takes the place of Ed25519.
-    pub fn scheme(self) -> Option<Arc<dyn Scheme>> {
+    /// Charters whose members sign like this.
+    pub fn put_on(self, charters: Charters) -> Charters {
+        match self.scheme() {
+            Some(scheme) => charters.under(&scheme),
+            None => charters,
+        }
+    }
+
+    /// The keys of one member in one generation, which sign like this: for entries, checkpoints, their time.
+    pub fn keys(self, agency: &AgencyId, generation: u32) -> [SigningKey; 3] {
+        let keys = member_keys(agency, generation);
+        match self.scheme() {
+            Some(scheme) => keys.map(|key| key.under(&scheme)),
+            None => keys,
+        }
+    }
+
+    fn scheme(self) -> Option<Arc<dyn Scheme>> {
         match self {
             Self::Ed25519 => None,
             Self::Hashed => Some(Arc::new(Hashed)),

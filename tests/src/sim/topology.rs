@@ -1,40 +1,59 @@
 //! Who takes part: ministries that know each other, provinces under the first of them, cities that can only dial their province, and the
-//! Ombudsman.
+//! Ombudsman. Some agencies become members while a run goes on, see [`Newcomer`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use sinergi_cli::charter::{Paper, draft, manager_key_name, verifier_key};
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::base::key::{Scheme, SigningKey};
-use sinergi_proto::charter::{
-    CharterText, Charters, KeyUse, ManagerText, MemberKeyText, MemberKind, MemberStatus, MemberText,
-};
+use sinergi_proto::base::key::SigningKey;
+use sinergi_proto::charter::{Charters, MemberKind, MemberStatus, MemberText};
 
 use super::checks::Checks;
+use super::managers::{Managers, listed_keys};
 use super::signatures::Signatures;
 
 /// The name of the federation.
 pub const FEDERATION: &str = "sim.example";
-const MANAGER: &str = "simulator";
 const OVERSIGHT: &str = "ombudsman";
+/// The oldest and the newest time of everything that is not changed in a run.
+pub const ALWAYS: [&str; 2] = ["2025-01-01T00:00:00Z", "2036-01-01T00:00:00Z"];
 
 /// The federation of a run.
 pub struct Topology {
-    /// Its charter.
-    pub charters: Arc<Charters>,
-    /// The checks of signatures by it.
+    /// Those who sign its charters.
+    pub managers: Managers,
+    /// How its members sign.
+    pub signatures: Signatures,
+    /// The checks of signatures.
     pub checks: Rc<Checks>,
     /// Who is linked with whom, both ways.
     pub adjacent: BTreeMap<AgencyId, BTreeSet<AgencyId>>,
-    keys: BTreeMap<AgencyId, SigningKey>,
-    scheme: Option<Arc<dyn Scheme>>,
+    /// Agencies that are no members yet.
+    pub newcomers: Vec<Newcomer>,
+    /// Of each agency that has changed its keys: how often.
+    pub generations: BTreeMap<AgencyId, u32>,
 }
 
-fn key(name: &str) -> SigningKey {
-    SigningKey::from(<[u8; 32]>::from(Sha256::digest(format!("sinergi simulation key {name}"))))
+/// An agency that may become a member.
+#[derive(Clone)]
+pub struct Newcomer {
+    /// As the charter will list it.
+    pub member: MemberText,
+    /// The peers that it will have.
+    pub peers: BTreeSet<AgencyId>,
+}
+
+/// The signing key with this name.
+pub(super) fn key(name: &str) -> SigningKey {
+    thread_local! {
+        // Making a key takes curve arithmetic, and all runs have the same keys.
+        static MADE: RefCell<HashMap<String, SigningKey>> = RefCell::default();
+    }
+    let make = || SigningKey::from(<[u8; 32]>::from(Sha256::digest(format!("sinergi simulation key {name}"))));
+    MADE.with_borrow_mut(|made| made.entry(name.to_owned()).or_insert_with(make).clone())
 }
 
 fn agency(id: &str) -> AgencyId {
@@ -70,73 +89,56 @@ impl Topology {
                 link(id, parent);
             }
         }
-        let scheme = signatures.scheme();
-        let entry_key = |id: &str| under(scheme.as_ref(), key(&format!("{id} entry")));
-        let keys = members.iter().map(|(id, ..)| (agency(id), entry_key(id))).collect();
-        let charters = charters(&members);
-        let charters = Arc::new(match &scheme {
-            Some(scheme) => charters.under(scheme),
-            None => charters,
-        });
-        let checks = Rc::new(Checks::new(Arc::clone(&charters), scheme.is_some()));
-        Self { charters, checks, adjacent, keys, scheme }
+        let newcomers = vec![
+            Newcomer::of("kota-baru", MemberKind::City, Some("provinsi-0"), ["provinsi-0"]),
+            Newcomer::of(
+                "inspektorat",
+                MemberKind::Institution,
+                None,
+                (0..ministries).map(|n| format!("kementerian-{n}")).chain([OVERSIGHT.to_owned()]),
+            ),
+        ];
+        let members = members.iter().map(|(id, kind, parent)| member(id, *kind, parent.as_deref())).collect();
+        let checks = Rc::new(Checks::new(signatures == Signatures::Hashed));
+        let managers = Managers::found(members, signatures);
+        Self { managers, signatures, checks, adjacent, newcomers, generations: BTreeMap::new() }
     }
 
-    /// The keys with which an agency signs checkpoints, and their time.
-    pub fn checkpoint_keys(&self, agency: &AgencyId) -> [SigningKey; 2] {
-        ["checkpoint", "time"].map(|name| under(self.scheme.as_ref(), key(&format!("{agency} {name}"))))
+    /// All charters that were signed.
+    pub fn charters(&self) -> &Arc<Charters> {
+        self.managers.charters()
     }
 
-    /// The key with which an agency signs entries.
-    pub fn key(&self, agency: &AgencyId) -> &SigningKey {
-        &self.keys[agency]
+    /// How often an agency has changed its keys, as the newest charter says.
+    pub fn generation(&self, agency: &AgencyId) -> u32 {
+        self.generations.get(agency).copied().unwrap_or_default()
+    }
+
+    /// The key with which an agency signs entries, by the newest charter.
+    pub fn key(&self, agency: &AgencyId) -> SigningKey {
+        let [entry, ..] = self.signatures.keys(agency, self.generation(agency));
+        entry
     }
 }
 
-fn under(scheme: Option<&Arc<dyn Scheme>>, key: SigningKey) -> SigningKey {
-    match scheme {
-        Some(scheme) => key.under(scheme),
-        None => key,
+impl Newcomer {
+    fn of(id: &str, kind: MemberKind, parent: Option<&str>, peers: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        Self { member: member(id, kind, parent), peers: peers.into_iter().map(|id| agency(id.as_ref())).collect() }
     }
 }
 
-fn charters(members: &[(String, MemberKind, Option<String>)]) -> Charters {
-    let manager = key(MANAGER);
-    let name = manager_key_name(&FEDERATION.parse().expect("a federation name"), MANAGER);
-    let text = CharterText {
-        federation: FEDERATION.to_owned(),
-        version: 1,
-        predecessor: None,
-        valid_from: "2025-01-01T00:00:00Z".to_owned(),
-        valid_until: "2036-01-01T00:00:00Z".to_owned(),
-        grace_days: 30,
-        threshold: 1,
-        offers_before_alarm: None,
-        manager: vec![ManagerText { name: MANAGER.to_owned(), keys: vec![verifier_key(&name, &manager).to_string()] }],
-        member: members.iter().map(member).collect(),
-    };
-    let paper = draft(&text).expect("a whole charter");
-    let signed = Paper::Note(paper.sign(None, &manager).expect("the manager's key").note);
-    Charters::self_signed(signed.bytes()).expect("the threshold signed it")
-}
-
-fn member((id, kind, parent): &(String, MemberKind, Option<String>)) -> MemberText {
-    let key = |key_use: KeyUse, name: &str| MemberKeyText {
-        key_use,
-        public: data_encoding::BASE64.encode(key(&format!("{id} {name}")).verification_key().as_ref()),
-        valid_from: "2025-01-01T00:00:00Z".to_owned(),
-        valid_until: "2036-01-01T00:00:00Z".to_owned(),
-    };
+fn member(id: &str, kind: MemberKind, parent: Option<&str>) -> MemberText {
+    let [from, until] = ALWAYS;
     MemberText {
         id: agency(id),
-        name: id.clone(),
-        kind: *kind,
-        parent: parent.as_deref().map(agency),
+        name: id.to_owned(),
+        kind,
+        parent: parent.map(agency),
         area: String::new(),
         endpoints: Vec::new(),
         oversight: id == OVERSIGHT,
         status: MemberStatus::Active,
         authorities: vec![data_encoding::BASE64.encode(format!("authority of {id}").as_bytes())],
-        key: vec![key(KeyUse::Entry, "entry"), key(KeyUse::Checkpoint, "checkpoint"), key(KeyUse::Time, "time")],
+        key: listed_keys(&agency(id), 0, from, until),
     }
 }

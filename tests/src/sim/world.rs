@@ -3,6 +3,8 @@
 //! Invariant: events happen in the order of (time, number): one seed gives one run.
 
 mod audits;
+mod charters;
+mod clocks;
 mod liar;
 mod network;
 mod plan;
@@ -10,13 +12,15 @@ mod queue;
 mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
-use sinergi_proto::base::ids::{AgencyId, EntryId, Epoch};
-use sinergi_proto::base::limits;
+use sinergi_config::defaults;
+use sinergi_proto::base::ids::{AgencyId, EntryId};
+use sinergi_proto::charter::Charters;
 use sinergi_proto::engine::CaseCacheLimits;
 use sinergi_proto::sync::{Job, JobId};
 use sinergi_proto::wire::Frame;
@@ -31,6 +35,7 @@ use super::operations::operate;
 use super::probe;
 use super::signatures::Signatures;
 use super::topology::Topology;
+use charters::Duty;
 use network::{Line, Pair};
 pub use plan::{Failure, Plan, Report, Told};
 use queue::Queue;
@@ -47,7 +52,7 @@ const APPLY: u64 = 1;
 /// Between two tries of what waits for its time.
 const RETRY: u64 = MINUTE / 2;
 /// Silence after which links are taken for dead: in most runs long, because signs of life cost much time and show little.
-const IDLE: [Duration; 2] = [Duration::from_secs(10 * 60), limits::IDLE_LINK];
+const IDLE: [Duration; 2] = [Duration::from_secs(10 * 60), Duration::from_secs(defaults::IDLE_SECONDS.cast_unsigned())];
 /// Most jobs of sessions, and the writer, take at most so long.
 const WORK: u64 = 6;
 /// Some jobs take as long as this.
@@ -70,6 +75,8 @@ enum Event {
     Probe,
     Timeout(AgencyId),
     Retry(AgencyId),
+    Charter,
+    Operator(AgencyId, Duty),
     Connect(Pair),
     /// A frame arrives. A copy of a frame takes no room in the transport.
     Arrive {
@@ -96,12 +103,15 @@ enum Event {
 
 /// One run.
 pub struct World {
-    plan: Plan,
+    /// What the run is given.
+    pub plan: Plan,
     rng: StdRng,
     now: u64,
     queue: Queue<Event>,
     topology: Topology,
     members: Vec<AgencyId>,
+    /// Agencies whose node was started at least once.
+    founded: BTreeSet<AgencyId>,
     /// The nodes.
     pub nodes: BTreeMap<AgencyId, Node>,
     lines: BTreeMap<Pair, Line>,
@@ -117,6 +127,10 @@ pub struct World {
     /// Nodes that stop when they have next written something, and for how long.
     doomed: BTreeMap<AgencyId, u64>,
     copies: BTreeMap<AgencyId, Ledger>,
+    /// Nodes whose clock is far off.
+    far: BTreeSet<AgencyId>,
+    /// Nodes whose clock will be far off when they start.
+    starts_far: BTreeSet<AgencyId>,
     healing: bool,
     /// What operators were told, and by which node.
     pub acknowledged: BTreeMap<EntryId, AgencyId>,
@@ -167,7 +181,9 @@ impl World {
             0 => CaseCacheLimits { complaints: 1, entries: 1 },
             _ => CaseCacheLimits { complaints: 4096, entries: 65_536 },
         };
-        let members: Vec<AgencyId> = topology.adjacent.keys().cloned().collect();
+        let founded: BTreeSet<AgencyId> = topology.adjacent.keys().cloned().collect();
+        let newcomers = topology.newcomers.iter().map(|newcomer| newcomer.member.id.clone());
+        let members: Vec<AgencyId> = founded.iter().cloned().chain(newcomers).collect();
         let idle = IDLE[usize::from(plan.seed.is_multiple_of(8))];
         let mut windows = plan.windows();
         let nodes =
@@ -182,6 +198,7 @@ impl World {
             queue: Queue::default(),
             topology,
             members,
+            founded,
             nodes,
             lines,
             connections: 0,
@@ -191,6 +208,8 @@ impl World {
             recovering: BTreeSet::new(),
             doomed: BTreeMap::new(),
             copies: BTreeMap::new(),
+            far: BTreeSet::new(),
+            starts_far: BTreeSet::new(),
             healing: false,
             acknowledged: BTreeMap::new(),
             disagreement: None,
@@ -208,9 +227,14 @@ impl World {
         }
     }
 
+    /// All charters that the managers have signed.
+    pub fn charters(&self) -> &Arc<Charters> {
+        self.topology.charters()
+    }
+
     fn fails(&self, invariant: &'static str, what: String) -> Failure {
         let lie = self.plan.lie.map(|lie| lie.name);
-        Failure { seed: self.plan.seed, lie, at: self.now - BEGIN, invariant, what }
+        Failure { seed: self.plan.seed, lie, scenario: self.plan.scenario, at: self.now - BEGIN, invariant, what }
     }
 
     fn run(&mut self) -> Result<(), Failure> {
@@ -234,6 +258,7 @@ impl World {
             let after = self.rng.random_range(MINUTE..TROUBLE);
             self.at(after, Event::Probe);
         }
+        self.plan_charters();
         self.until(BEGIN + TROUBLE)?;
         self.heal();
         self.until(BEGIN + TROUBLE + CONVERGE)?;
@@ -290,6 +315,7 @@ impl World {
             self.report.events += 1;
             let probes = matches!(event, Event::Probe);
             self.happen(event);
+            self.watch_far_clocks();
             if probes {
                 self.accuse(|accuser| accuser.withheld())?;
             }
@@ -316,6 +342,7 @@ impl World {
                 self.settle(&id);
             }
             Event::Timeout(id) => {
+                self.before_the_wait_ends(&id);
                 let now = self.now;
                 if self.alarms.get(&id) == Some(&now) {
                     self.alarms.remove(&id);
@@ -329,6 +356,8 @@ impl World {
                 self.node(&id).retry(now);
                 self.settle(&id);
             }
+            Event::Charter => self.change_charter(),
+            Event::Operator(id, duty) => self.operator(&id, duty),
             Event::Connect(pair) => self.connect(pair),
             Event::Arrive { connection, to, from, frame, is_copy } => {
                 self.arrive(connection, &to, &from, *frame, is_copy);
@@ -405,41 +434,11 @@ impl World {
     }
 
     fn start(&mut self, id: &AgencyId) {
-        if self.node(id).state == State::Down {
+        if self.is_founded(id) && self.node(id).state == State::Down {
             let now = self.now;
+            self.starts_with_its_clock(id);
             self.node(id).start(now);
             self.settle(id);
-        }
-    }
-
-    fn recover(&mut self, id: &AgencyId) {
-        self.recovering.remove(id);
-        if self.node(id).state == State::SetBack {
-            self.begin_epoch(id);
-        }
-    }
-
-    fn begin_epoch(&mut self, id: &AgencyId) {
-        let now = self.now;
-        self.archive.ends_epoch(&self.nodes[id]);
-        self.node(id).recover(now);
-        self.report.recovered += 1;
-        self.settle(id);
-    }
-
-    /// Who went on with a ledger that was set back, and has not heard so from its own peers because they were set back as well, is told by
-    /// those who audit it. Its operator begins a new epoch.
-    fn found_out(&mut self) {
-        let goes_on = |(id, epoch): &&(AgencyId, Epoch)| self.nodes[id].ledger.epoch == *epoch;
-        for (id, _) in self.archive.undeclared.iter().filter(goes_on).cloned().collect::<Vec<_>>() {
-            for pair in self.lines_of(&id) {
-                self.break_line(&pair);
-            }
-            let node = self.node(&id);
-            node.crash(false);
-            // It reads the ledgers of its peers once more: on its way on it passed over what it did not know to be its own.
-            node.ledger.received.clear();
-            self.begin_epoch(&id);
         }
     }
 
@@ -488,7 +487,8 @@ impl World {
                 text = format!("{body} of {} at {} {}; it is at", leaf.entry.author, place.epoch, place.index);
             }
             let from = leaf.header.from.as_ref().map_or("itself", AgencyId::as_str);
-            text += &format!(" {id} ({} {index} from {from})", node.ledger.epoch);
+            let (epoch, contents) = (node.ledger.epoch, leaf.contents.len());
+            text += &format!(" {id} ({epoch} {index} from {from}, {contents} contents)");
         }
         text
     }

@@ -14,6 +14,7 @@ use crate::text::{self, TextOptions};
 use crate::view::{Lodged, short_id};
 use crate::when::{self, Moment};
 use crate::words::{ComplaintKind, ContentClass};
+use sinergi_daemon::base::node_limits;
 
 /// Options of `complaint lodge`.
 #[derive(Args, Clone, Debug)]
@@ -55,11 +56,11 @@ pub struct LodgeArgs {
     pub occurred_at: Option<Moment>,
 
     /// The other system that the record comes from
-    #[arg(long, value_name = "NAME", requires = "external_id", value_parser = code::<{ limits::EXTERNAL_SOURCE_BYTES }>)]
+    #[arg(long, value_name = "NAME", requires = "external_id", value_parser = code::<{ node_limits::EXTERNAL_SOURCE_BYTES }>)]
     pub source: Option<String>,
 
     /// The record's id in that system; each record is lodged once
-    #[arg(long, value_name = "ID", requires = "source", value_parser = code::<{ limits::EXTERNAL_ID_BYTES }>)]
+    #[arg(long, value_name = "ID", requires = "source", value_parser = code::<{ node_limits::EXTERNAL_ID_BYTES }>)]
     pub external_id: Option<String>,
 
     /// Also offer the complaint to this agency, as a matter of its competence

@@ -9,6 +9,7 @@ use sinergi_proto::engine::recovery::{LeafContents, OldContent, OldEntry as Give
 use sinergi_proto::engine::{CursorHeader, LeafHeader, OldEntry};
 use sinergi_proto::wire;
 
+use crate::base::node_limits;
 use crate::signature_checks::receive_items;
 use crate::storage::charters::Directory;
 use crate::storage::ledger::{LedgerReader, Position, Record};
@@ -38,7 +39,7 @@ impl OldLedger {
         mut progress: impl FnMut(u64, u64),
     ) -> Result<TakenOver, WriterError> {
         let total = self.reader.size();
-        let mut taking = Taking::new(self.is_whole);
+        let mut taking = Taking::new(self.is_whole, node_limits::BATCH_BYTES / 4);
         let mut records = self.reader.records_from(self.reader.start());
         while let Some(record) = records.next() {
             match record {

@@ -40,6 +40,7 @@ mod tip;
 mod verify;
 mod writer;
 
+use crate::base::node_limits;
 use sinergi_proto::base::ids::Epoch;
 use sinergi_proto::base::limits;
 
@@ -58,7 +59,7 @@ pub const SEGMENT_BYTES: u32 = 64 * 1024 * 1024;
 /// Largest size at which a segment can be told to be sealed, in bytes: offsets are 32 bits wide.
 pub const SEGMENT_BYTES_MAX: u32 = 1024 * 1024 * 1024;
 /// Largest group, in bytes; also how much of the tail is written again at open.
-pub const GROUP_BYTES_MAX: usize = 2 * limits::BATCH_BYTES;
+pub const GROUP_BYTES_MAX: usize = 2 * node_limits::BATCH_BYTES;
 /// Largest body of a record, in bytes. A greater length in a file is damage, never an allocation.
 pub const BODY_BYTES_MAX: usize = limits::FRAME_BYTES;
 /// Largest leaf, in bytes: the u16 length of a tlog-tiles entry bundle.

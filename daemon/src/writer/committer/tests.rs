@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use sinergi_proto::base::ids::Epoch;
+use sinergi_proto::transparency::cosigned_time::CosignedTime;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::super::{Delivered, Submission, WriterHandle};
@@ -34,9 +35,9 @@ fn stage() -> (Stage, tokio::sync::mpsc::Receiver<super::super::submission::Queu
     let key = || keys::generate().expect("a key");
     let keys = SigningKeys { entry: key(), checkpoint: key(), time: key() };
     let committing = Committing {
-        checkpoints: Checkpoints::new("lapor.example", &own, Epoch::FIRST, &keys, None),
+        checkpoints: Checkpoints::new("lapor.example", &own, Epoch::FIRST, &keys, CosignedTime::default()),
         recent: Recent::default(),
-        clock_offset: Arc::default(),
+        peer_clocks: SharedPeerClocks::default(),
         store: store.clone(),
         own,
         counts,

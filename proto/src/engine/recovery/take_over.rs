@@ -16,9 +16,6 @@ use crate::base::limits;
 use crate::routing::cursor::Cursor;
 use crate::wire;
 
-/// The size from which on a group of entries is handed over, in bytes.
-const GROUP_BYTES: usize = limits::BATCH_BYTES / 4;
-
 /// A record of the old ledger. `N` is the caller's note beside a leaf, which comes back with it. `R` is the position of a deferred item, by
 /// which the caller finds it again.
 #[derive(Clone, Debug)]
@@ -105,6 +102,7 @@ pub struct TakeOver<N, R> {
     early: BTreeMap<LedgerIndex, Vec<wire::Content>>,
     group: Vec<OldEntry<N>>,
     group_bytes: usize,
+    full_group_bytes: usize,
     deferred: BTreeMap<[u8; 32], (AgencyId, R)>,
     cursors: BTreeMap<AgencyId, Cursor>,
     given: u64,
@@ -114,12 +112,14 @@ pub struct TakeOver<N, R> {
 
 impl<N, R> TakeOver<N, R> {
     /// Starts a takeover. `is_whole` says that the old ledger opens, so that each leaf comes with its contents ([`LeafContents::Found`]).
-    pub fn new(is_whole: bool) -> Self {
+    /// A group of entries is handed over from a size of `full_group_bytes` on.
+    pub fn new(is_whole: bool, full_group_bytes: usize) -> Self {
         Self {
             is_whole,
             early: BTreeMap::new(),
             group: Vec::new(),
             group_bytes: 0,
+            full_group_bytes,
             deferred: BTreeMap::new(),
             cursors: BTreeMap::new(),
             given: 0,
@@ -154,7 +154,7 @@ impl<N, R> TakeOver<N, R> {
 
     /// Whether [`TakeOver::take_group`] is due.
     pub fn is_full(&self) -> bool {
-        self.group.len() >= limits::FRAME_ITEMS || self.group_bytes >= GROUP_BYTES
+        self.group.len() >= limits::FRAME_ITEMS || self.group_bytes >= self.full_group_bytes
     }
 
     /// Takes the entries that were read since the last group. The caller writes them and calls [`Self::became_leaves`].

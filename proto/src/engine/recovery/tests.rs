@@ -10,6 +10,9 @@ use crate::fixture::ledger::Ledger;
 use crate::fixture::{Federation, START, agency};
 use crate::routing::cursor::Cursor;
 
+/// Bytes of a full group: more than a frame of the small entries here has.
+const GROUP_BYTES: usize = 1 << 20;
+
 const CITY: &str = "kota-bandung";
 
 fn extent(epoch: u32, size: u64) -> Extent {
@@ -224,7 +227,7 @@ fn each_entry_is_taken_over_with_its_readable_contents() {
         ),
     ];
     for (row, is_whole, records, expected, unread) in rows {
-        let mut take_over = TakeOver::new(is_whole);
+        let mut take_over = TakeOver::new(is_whole, GROUP_BYTES);
         records.into_iter().for_each(|record| take_over.read(record));
         let group = take_over.take_group();
         assert_eq!(texts(&group), expected, "{row}");
@@ -237,7 +240,7 @@ fn each_entry_is_taken_over_with_its_readable_contents() {
 
 #[test]
 fn deferred_items_are_taken_over_after_the_entries_unless_they_were_settled() {
-    let mut take_over = TakeOver::<u64, u64>::new(true);
+    let mut take_over = TakeOver::<u64, u64>::new(true, GROUP_BYTES);
     for record in [
         deferred(2, "ksp", 20),
         deferred(1, "kominfo", 10),
@@ -269,7 +272,7 @@ fn cursors_are_taken_over_only_if_nothing_was_lost() {
         ("a ledger with a record that cannot be read", true, Some(OldRecord::Unreadable), Vec::new()),
     ];
     for (row, is_whole, more, expected) in rows {
-        let mut take_over = TakeOver::new(is_whole);
+        let mut take_over = TakeOver::new(is_whole, GROUP_BYTES);
         cursors().into_iter().chain(more).for_each(|record| take_over.read(record));
         assert_eq!(take_over.end().cursors, expected, "{row}");
     }
@@ -277,7 +280,7 @@ fn cursors_are_taken_over_only_if_nothing_was_lost() {
 
 #[test]
 fn a_group_is_full_by_its_entries_or_by_its_bytes_and_entries_that_are_not_taken_are_counted() {
-    let mut take_over = TakeOver::<u64, u64>::new(true);
+    let mut take_over = TakeOver::<u64, u64>::new(true, GROUP_BYTES);
     let mut number = 0;
     while !take_over.is_full() {
         take_over.read(leaf(number, LeafContents::Found(vec![])));
@@ -286,7 +289,7 @@ fn a_group_is_full_by_its_entries_or_by_its_bytes_and_entries_that_are_not_taken
     assert_eq!((number, take_over.take_group().len()), (limits::FRAME_ITEMS as u64, limits::FRAME_ITEMS));
     take_over.became_leaves(number - 6);
     assert!(!take_over.is_full());
-    let large = vec![0; limits::BATCH_BYTES / 4];
+    let large = vec![0; GROUP_BYTES];
     let content = wire::Content { commitment: 0, salt: vec![0; 32], data: Bytes::from(large) };
     take_over.read(leaf(number, LeafContents::Found(vec![OldContent { content, is_erased: false }])));
     assert!(take_over.is_full());

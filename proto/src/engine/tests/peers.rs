@@ -166,7 +166,7 @@ fn refused_items_over_the_quota_get_no_record() {
         refusal: Refusal::new(RefusalCode::BadSignature, "a test"),
         bytes: number.to_be_bytes().to_vec().into(),
     };
-    let most = crate::base::limits::REFUSED_PER_PEER_PER_DAY as u64;
+    let most = QUOTAS.refused_records_a_day as u64;
     node.deliver("kota-bandung", (0..most).map(refused).collect());
     node.apply();
     let outcome = ItemOutcome::Refused(RefusalCode::BadSignature.number());
@@ -179,7 +179,7 @@ fn refused_items_over_the_quota_get_no_record() {
 fn frames_of_a_peer_with_too_many_deferred_items_are_not_taken_and_the_operator_is_warned_once() {
     let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let waits = |number: u64| item(&federation.node("kota-bandung").lodges().at(START + 6 * MINUTE).at_leaf(number));
-    let most = crate::base::limits::DEFERRED_PER_PEER as u64;
+    let most = QUOTAS.deferred_items as u64;
     node.deliver("kota-bandung", (0..most).map(waits).collect());
     let peer = agency("kota-bandung");
     for warnings in [vec![Warning::TooMuchDeferred(peer.clone(), true)], Vec::new()] {

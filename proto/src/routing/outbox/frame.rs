@@ -20,12 +20,6 @@ pub struct FrameRoom {
     pub target_bytes: usize,
 }
 
-impl Default for FrameRoom {
-    fn default() -> Self {
-        Self { items: limits::FRAME_ITEMS, target_bytes: limits::DELIVER_TARGET_BYTES }
-    }
-}
-
 /// The facts about a frame that the sender's state machine needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FrameSummary {

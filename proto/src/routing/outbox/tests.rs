@@ -4,8 +4,12 @@ use std::convert::Infallible;
 
 use super::*;
 use crate::base::ids::EntryId;
+use crate::base::limits;
 use crate::entry::ContentClass;
 use crate::fixture::{Case, Federation, agency};
+
+/// The room that a node leaves in a frame.
+const ROOM: FrameRoom = FrameRoom { items: limits::FRAME_ITEMS, target_bytes: 128 * 1024 };
 
 /// A ledger in memory, of one complaint.
 #[derive(Default)]
@@ -35,7 +39,7 @@ impl Memory {
     /// All frames for a peer. Each begins at the cursor of the one before.
     fn prepared(&self, peer: &str, items: usize, give_back: Option<&GiveBack>) -> Vec<Prepared> {
         let (mut cursor, mut frames) = (Cursor::start(Epoch::FIRST), Vec::new());
-        let room = FrameRoom { items, ..FrameRoom::default() };
+        let room = FrameRoom { items, ..ROOM };
         while cursor < self.end() {
             let Ok(read) = prepare(self, &agency(peer), cursor, self.end(), give_back, room);
             assert!(read.summary.cursor > cursor, "it goes on");
@@ -189,7 +193,7 @@ fn an_entry_that_is_already_in_the_frame_gets_its_text_there_and_goes_once() {
     let memory = offered_to_the_supervisor(&Federation::new());
     let texts = |from| {
         let start = Cursor { index: LedgerIndex(from), ..Cursor::start(Epoch::FIRST) };
-        let Ok(read) = prepare(&memory, &agency("prov-jabar"), start, memory.end(), None, FrameRoom::default());
+        let Ok(read) = prepare(&memory, &agency("prov-jabar"), start, memory.end(), None, ROOM);
         read.frame.items.iter().map(|item| item.content.len()).collect::<Vec<_>>()
     };
     assert_eq!(texts(0), [1, 0]);

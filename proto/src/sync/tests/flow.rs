@@ -213,7 +213,10 @@ fn a_read_without_entries_for_this_peer_releases_its_room_at_once() {
 
 /// A session that has sent two frames, with one entry each, up to cursors 11 and 12.
 fn two_in_flight() -> Side {
-    let mut side = Side::linked();
+    two_in_flight_of(Side::linked())
+}
+
+fn two_in_flight_of(mut side: Side) -> Side {
     side.does(Event::Grown(cursor(11)));
     side.does(done(5, Done::Read(prepared(11, &[11]))));
     side.does(Event::Grown(cursor(12)));
@@ -277,6 +280,20 @@ fn a_receipt_that_is_wrong_too_large_or_unexpected_ends_the_link() {
     side.hears(Kind::Ack(ack(11)));
     side.hears(Kind::Ack(ack(12)));
     assert!(ends_with(&side.hears(Kind::Ack(ack(13))), FaultCode::BadReceipt));
+}
+
+#[test]
+fn receipts_wait_for_a_charter_that_the_peer_passes_on_because_only_that_may_list_their_key() {
+    let federation = Federation::new();
+    let newer = wire::Hello { charter_version: 2, ..hello(&federation.charters) };
+    let side = Side::linked_with(config(&federation.charters), stored_peer(), newer);
+    let mut side = two_in_flight_of(side);
+    side.hears(Kind::Charter(wire::CharterNote { note: b"two".to_vec() }));
+    side.hears(Kind::Ack(ack(11)));
+    let unknown = Done::CheckedAck(Err("the receiver has no such key".to_owned()));
+    assert_eq!(side.does(done(8, unknown)), []);
+    let actions = side.does(done(7, Done::Adopted(Adoption::Not)));
+    assert!(ends_with(&actions, FaultCode::BadReceipt), "no charter will list it: {actions:?}");
 }
 
 #[test]

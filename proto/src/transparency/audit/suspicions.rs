@@ -8,6 +8,7 @@ use super::Records;
 use super::holdings::{Holdings, Linked, Publication};
 use super::shown::Shown;
 use crate::base::ids::{ComplaintId, EntryId, Epoch};
+use crate::charter::Charters;
 use crate::entry::{Entry, Place};
 use crate::transparency::evidence::{HELD, counts_as_held};
 use crate::transparency::watch::{VerifiedCheckpoint, two_trees};
@@ -19,6 +20,8 @@ pub(super) struct Suspicions<'a, R> {
     pub(super) shown: &'a Shown,
     /// The records that evidence quotes.
     pub(super) records: &'a R,
+    /// The charters of now.
+    pub(super) charters: &'a Charters,
 }
 
 type Found<R> = Result<Vec<Finding>, <R as Records>::Error>;
@@ -204,13 +207,20 @@ impl<R: Records> Suspicions<'_, R> {
             let Some(signed) = signed.as_ref().filter(|_| is_passed) else { continue };
             let entry = Entry::parse(signed.clone().into(), &self.holdings.federation);
             // Node entries are not routed.
-            if entry.is_ok_and(|entry| entry.complaint.is_some())
+            if entry.is_ok_and(|entry| entry.complaint.is_some() && self.is_entitled_to(&entry))
                 && let Some(leaf) = self.shown.leaf_proof(received.epoch, *index)
             {
                 found.push(Finding::Withheld(wire::Withheld { entry: signed.clone(), leaf: Some(leaf) }));
             }
         }
         found
+    }
+
+    /// Whether the auditor oversees the agencies by the charter that an entry names. An agency that becomes an overseer later is not sent the
+    /// complaints that were over before.
+    fn is_entitled_to(&self, entry: &Entry) -> bool {
+        let charter = self.charters.version(entry.charter_version);
+        charter.is_some_and(|charter| charter.is_oversight(&self.holdings.assignment.auditor))
     }
 
     /// Offers to the agency whose time to answer is over and that it did not answer.

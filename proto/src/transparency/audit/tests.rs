@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use super::holdings::Assignment;
 use super::*;
 use crate::fixture::ledger::Ledger;
-use crate::fixture::{Case, DAY, Federation, MINUTE, START, agency};
+use crate::fixture::{Case, DAY, Federation, MINUTE, START, agency, member_of};
 use crate::routing::cursor::Cursor;
 
 const MINISTRY: &str = "kemendagri";

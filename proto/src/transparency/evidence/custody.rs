@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::judge::{Judge, NotProven, complaint_text, named, no_contradiction};
+use super::parts::{Judge, NotProven, complaint_text, named, no_contradiction};
 use super::{Finding, Statement};
 use crate::base::ids::{AgencyId, Epoch, LedgerIndex};
 use crate::base::limits;

@@ -12,7 +12,7 @@ use data_encoding::BASE64;
 use prost::Message;
 
 use super::Statement;
-use super::judge::{Judge, NotProven, agency};
+use super::parts::{Judge, NotProven, agency};
 use crate::base::ids::AgencyId;
 use crate::base::key::SigningKey;
 use crate::base::limits;

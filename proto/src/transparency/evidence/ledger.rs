@@ -2,7 +2,7 @@
 //!
 //! Must not know how an accusation was found.
 
-use super::judge::{Judge, NotProven, by, complaint_text, named, no_contradiction, time};
+use super::parts::{Judge, NotProven, by, complaint_text, named, no_contradiction, time};
 use super::{Finding, Statement};
 use crate::base::ids::{AgencyId, Epoch, LedgerIndex};
 use crate::base::limits;

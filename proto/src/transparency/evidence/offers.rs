@@ -2,8 +2,8 @@
 //!
 //! Must not know how an accusation was found.
 
-use super::judge::{Judge, NotProven, complaint_text, named, no_contradiction, time};
 use super::ledger::signed_at;
+use super::parts::{Judge, NotProven, complaint_text, named, no_contradiction, time};
 use super::{Finding, Statement};
 use crate::base::ids::AgencyId;
 use crate::entry::{Body, CaseAct, Entry};

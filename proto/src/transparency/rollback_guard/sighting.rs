@@ -143,9 +143,9 @@ impl Proof {
 impl ShownLedger {
     /// The ledger that a checkpoint note shows. `None` if this node did not sign it.
     pub fn by_checkpoint(note: &[u8], signer: Signer<'_>) -> Option<Self> {
-        let newest = signer.charters.newest();
-        let keys = newest.checkpoint_keys(signer.agency)?;
-        let seen = Checkpoint::open(note, &newest.federation, signer.agency, &keys).ok()?;
+        // A key that has been replaced since signed what it signed.
+        let keys = signer.charters.checkpoint_keys(signer.agency)?;
+        let seen = Checkpoint::open(note, &signer.charters.newest().federation, signer.agency, &keys).ok()?;
         let seconds = seen.seconds.and_then(|seconds| i64::try_from(seconds).ok());
         let signed_at = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
         let extent = Extent { epoch: seen.epoch, size: seen.size };

@@ -6,8 +6,11 @@ use data_encoding::BASE64;
 
 use super::*;
 use crate::base::ids::{EntryId, LedgerIndex};
+use crate::charter::KeyUse;
 use crate::fixture::ledger::Ledger;
-use crate::fixture::{Federation, MINUTE, START, agency, entry_key};
+use crate::fixture::{Federation, MINUTE, START, agency, entry_key, member_key, member_of};
+
+const TIME: HearingTime = HearingTime { all: Duration::from_secs(10), others: Duration::from_secs(2) };
 
 const CITY: &str = "kota-bandung";
 const PEERS: [&str; 2] = ["prov-jabar", "kemendagri"];
@@ -110,7 +113,8 @@ impl Scene {
     }
 
     fn begins(&self, peers: &[&str], stored: Vec<Sighting>, local: Vec<Sighting>, here: &Here) -> Begun {
-        let Ok(begun) = RollbackGuard::begin(peers.iter().map(|id| agency(id)), stored, local, self.signer(), here);
+        let Ok(begun) =
+            RollbackGuard::begin(peers.iter().map(|id| agency(id)), TIME, stored, local, self.signer(), here);
         begun
     }
 }
@@ -170,6 +174,17 @@ fn what_was_seen_stands_as_it_shows_and_only_under_the_own_signature() {
 }
 
 #[test]
+fn a_checkpoint_counts_under_keys_that_were_replaced_since() {
+    let mut scene = Scene::new();
+    scene.federation = Federation::changed(|text| {
+        let replaced = member_of(text, CITY).key.iter_mut().filter(|key| key.key_use != KeyUse::Entry);
+        replaced.for_each(|key| *key = member_key("kota-lain", key.key_use));
+    });
+    let Ok(compared) = Compared::of(&scene.checkpoint(1, 5), scene.signer(), &scene.here(1, 3));
+    assert_eq!(compared.map(|compared| compared.relation), Some(Relation::Longer));
+}
+
+#[test]
 fn a_start_is_set_back_while_anything_contradicts_the_ledger_and_only_that_is_stored() {
     let scene = Scene::new();
     let longer = || by("prov-jabar", scene.checkpoint(1, 5));
@@ -223,7 +238,7 @@ fn own_files_show_a_longer_ledger_if_they_are_ahead_of_the_ledger_here() {
 
 #[test]
 fn the_wait_ends_when_all_were_heard_or_when_it_is_time_and_never_later() {
-    let (seconds, most, others) = (Duration::from_secs, limits::HEAR_PEERS, limits::HEAR_OTHER_PEERS);
+    let (seconds, most, others) = (Duration::from_secs, TIME.all, TIME.others);
     // Each row: the peers that are heard, each with its time, and the end of the wait.
     let rows = [
         ("nobody", vec![], most),
@@ -234,11 +249,11 @@ fn the_wait_ends_when_all_were_heard_or_when_it_is_time_and_never_later() {
         ("all", vec![("prov-jabar", seconds(1)), ("kemendagri", seconds(2))], Duration::ZERO),
     ];
     for (row, heard, ends) in rows {
-        let mut wait = PeerWait::new(PEERS.map(agency));
+        let mut wait = PeerWait::new(PEERS.map(agency), TIME);
         heard.iter().for_each(|(peer, at)| wait.heard(&agency(peer), *at));
         assert_eq!(wait.ends(), ends, "{row}");
     }
-    assert_eq!(PeerWait::new([]).ends(), Duration::ZERO);
+    assert_eq!(PeerWait::new([], TIME).ends(), Duration::ZERO);
 }
 
 #[test]
@@ -249,16 +264,16 @@ fn a_guard_clears_once_and_tells_whether_all_peers_were_heard() {
     assert_eq!(all.heard(&agency("prov-jabar"), Duration::from_secs(1)), None);
     assert_eq!(all.heard(&agency("kemendagri"), Duration::from_secs(2)), Some(Settled::AllHeard));
     assert_eq!((all.state(), all.next_timeout()), (GuardState::Clear, None));
-    assert_eq!(all.timeout(limits::HEAR_PEERS), None, "it is over");
+    assert_eq!(all.timeout(TIME.all), None, "it is over");
 
     let mut some = waiting.clone();
     some.heard(&agency("prov-jabar"), Duration::from_secs(1));
-    let ends = Duration::from_secs(1) + limits::HEAR_OTHER_PEERS;
+    let ends = Duration::from_secs(1) + TIME.others;
     assert_eq!((some.next_timeout(), some.timeout(ends - Duration::from_millis(1))), (Some(ends), None));
     assert_eq!((some.timeout(ends), some.state()), (Some(Settled::TimeOver), GuardState::Clear));
 
     let mut none = waiting;
-    assert_eq!(none.timeout(limits::HEAR_PEERS), Some(Settled::TimeOver));
+    assert_eq!(none.timeout(TIME.all), Some(Settled::TimeOver));
 }
 
 #[test]
@@ -266,12 +281,12 @@ fn a_sighting_leads_to_set_back_from_every_state_for_ever() {
     let scene = Scene::new();
     let waiting = scene.begins(&PEERS, vec![], vec![], &scene.here(1, 3)).guard;
     let mut clear = waiting.clone();
-    clear.timeout(limits::HEAR_PEERS);
+    clear.timeout(TIME.all);
     for mut guard in [waiting, clear, RollbackGuard::clear()] {
         assert!(guard.set_back(by("prov-jabar", scene.checkpoint(1, 5))));
         assert_eq!((guard.state(), guard.next_timeout()), (GuardState::SetBack, None));
         let late = PEERS.map(|peer| guard.heard(&agency(peer), Duration::from_secs(1)));
-        assert_eq!((late, guard.timeout(limits::HEAR_PEERS), guard.state()), ([None, None], None, GuardState::SetBack));
+        assert_eq!((late, guard.timeout(TIME.all), guard.state()), ([None, None], None, GuardState::SetBack));
     }
 }
 

@@ -153,7 +153,7 @@ fn the_memory_is_bounded_and_keeps_the_last_checked_and_the_newest_size() {
         watched.take(honest(size, size.into()));
     }
     let sizes = watched.to_ask();
-    assert_eq!(sizes.len(), limits::CHECKPOINTS_WATCHED);
+    assert_eq!(sizes.len(), CHECKPOINTS_WATCHED);
     assert_eq!((sizes[0], sizes.last().copied()), (1, Some(u8::MAX.into())));
     let all = sizes.iter().map(|size| u8::try_from(*size).expect("small")).map(|size| beginning(size, size));
     assert_eq!(watched.answered(honest(u8::MAX, 255), all.collect()), None);

@@ -1,5 +1,8 @@
 //! When the network is quiet, every honest agency that should have a complaint has all its entries, with the public contents if it takes part; nothing
-//! waits, and nothing is unacknowledged.
+//! waits, nothing is unacknowledged, and all go by the newest charter.
+//!
+//! An agency that has left has nothing more to give and to get. One that observes a complaint only by a later charter is given it with the first
+//! entry that was written under that charter (see [`Scenario::NewOverseer`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +11,8 @@ use sinergi_proto::entry::{Body, CaseAct, ContentClass, Entry};
 use sinergi_proto::wire;
 
 use super::Broken;
-use crate::sim::node::State;
+use crate::sim::node::{Node, State};
+use crate::sim::scenarios::Scenario;
 use crate::sim::topology::FEDERATION;
 use crate::sim::world::World;
 
@@ -17,7 +21,11 @@ const NAME: &str = "converged";
 pub(super) fn check(world: &World) -> Result<(), Broken> {
     let mut whole: BTreeMap<ComplaintId, BTreeSet<EntryId>> = BTreeMap::new();
     let mut readers: BTreeMap<ComplaintId, (BTreeSet<AgencyId>, BTreeSet<AgencyId>)> = BTreeMap::new();
-    for node in world.honest() {
+    let mut newest_named: BTreeMap<ComplaintId, u64> = BTreeMap::new();
+    for node in world.honest().filter(|node| world.takes_part(&node.id)) {
+        if node.charter().version != world.charters().newest().version {
+            return Err((NAME, format!("{} goes by charter version {}", node.id, node.charter().version)));
+        }
         if node.state != State::Clear {
             return Err((NAME, format!("{} is {:?}", node.id, node.state)));
         }
@@ -26,7 +34,7 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
         if let Some((header, _)) = waiting {
             return Err((NAME, format!("an item of {} waits at {}", header.peer, node.id)));
         }
-        for peer in node.adjacent().iter().filter(|peer| !world.is_liar(peer)) {
+        for peer in node.adjacent().iter().filter(|peer| !world.is_liar(peer) && world.takes_part(peer)) {
             let acknowledged = node.links.get(peer).and_then(|link| link.acknowledged);
             let Some(has) = acknowledged else { return Err((NAME, format!("{} is not linked with {peer}", node.id))) };
             let end = node.ledger.end();
@@ -41,13 +49,24 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
             participants.extend(complaint.participants().iter().cloned());
             observers.extend(node.charter().observers(complaint.participants()).into_iter().cloned());
         }
+        for entry in node.ledger.leaves.iter().map(|leaf| &leaf.entry) {
+            if let Some(complaint) = entry.complaint {
+                let newest = newest_named.entry(complaint).or_default();
+                *newest = entry.charter_version.max(*newest);
+            }
+        }
     }
     if !world.passes_everything_on() {
         return Ok(());
     }
     for (complaint, entries) in &whole {
         let (participants, observers) = &readers[complaint];
-        for agency in participants.union(observers).filter(|agency| !world.is_liar(agency)) {
+        let newest = newest_named.get(complaint).copied().unwrap_or_default();
+        let is_given = |agency: &&AgencyId| {
+            participants.contains(*agency) || newest >= observes_since(world, agency, participants)
+        };
+        let is_honest = |agency: &&AgencyId| world.takes_part(agency) && !world.is_liar(agency);
+        for agency in participants.union(observers).filter(is_honest).filter(is_given) {
             let node = &world.nodes[agency];
             let has: BTreeSet<EntryId> = node
                 .ledger
@@ -58,7 +77,8 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
                 .map(|(id, _)| id)
                 .collect();
             if let Some(missing) = entries.difference(&has).next() {
-                return Err((NAME, format!("{agency} lacks {missing} of {complaint:?}")));
+                let about = world.whereabouts(missing);
+                return Err((NAME, format!("{agency} lacks {missing} of {complaint:?}: {about}")));
             }
             if participants.contains(agency) {
                 check_contents(world, agency, *complaint)?;
@@ -68,21 +88,38 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
     Ok(())
 }
 
-/// Whether an item waits for what nobody has any more: ledgers were set back before another had it.
+/// The version from which on an agency observes a complaint with these participants.
+fn observes_since(world: &World, agency: &AgencyId, participants: &BTreeSet<AgencyId>) -> u64 {
+    if world.plan.scenario == Some(Scenario::NewOverseer) {
+        return 0;
+    }
+    let charters = world.charters();
+    let observes = |version: &u64| {
+        charters.version(*version).is_some_and(|charter| charter.observers(participants).contains(agency))
+    };
+    (1..=charters.newest().version).rev().take_while(observes).last().unwrap_or(u64::MAX)
+}
+
+/// Whether an item waits for what nobody has any more: ledgers were set back before another had it, or its author has left.
 fn builds_on_the_lost(world: &World, item: &[u8]) -> bool {
     let item: wire::Item = prost::Message::decode(item).expect("an item that a node encoded");
     let Ok(entry) = Entry::parse(item.signed_entry, FEDERATION) else { return false };
-    let is_gone = |parent: &EntryId| world.nodes.values().all(|node| node.ledger.leaf_of(parent).is_none());
-    !world.lost.is_empty() && entry.parents.iter().any(is_gone)
+    let has = |node: &Node, parent: &EntryId| world.takes_part(&node.id) && node.ledger.leaf_of(parent).is_some();
+    let is_gone = |parent: &EntryId| !world.nodes.values().any(|node| has(node, parent));
+    let may_be_gone = !world.lost.is_empty() || world.nodes.keys().any(|id| world.has_left(id));
+    may_be_gone && entry.parents.iter().any(is_gone)
 }
 
-/// Whoever takes part has what is public, as long as its author still has it.
+/// Whoever takes part has what is public, as long as its author still has it, and has not left.
 fn check_contents(world: &World, agency: &AgencyId, complaint: ComplaintId) -> Result<(), Broken> {
     // What is disclosed goes to one agency alone.
     let is_disclosed = |entry: &Entry| matches!(&entry.body, Body::Case { act: CaseAct::Disclosed { .. }, .. });
     let of_complaint = |entry: &Entry| entry.complaint == Some(complaint) && !is_disclosed(entry);
     for leaf in world.nodes[agency].ledger.leaves.iter().filter(|leaf| of_complaint(&leaf.entry)) {
         let held: Vec<u32> = leaf.contents.iter().map(|content| content.commitment).collect();
+        if world.has_left(&leaf.entry.author) {
+            continue;
+        }
         let author = &world.nodes[&leaf.entry.author].ledger;
         let at_author = author.leaf_of(&leaf.entry.id).map(|index| &author.leaf(index).contents);
         for content in at_author.into_iter().flatten() {
@@ -91,7 +128,7 @@ fn check_contents(world: &World, agency: &AgencyId, complaint: ComplaintId) -> R
                 let (entry, body) = (leaf.entry.id, leaf.entry.body.name());
                 return Err((
                     NAME,
-                    format!("{agency} lacks a public content of {entry} ({body} of {})", leaf.entry.author),
+                    format!("{agency} lacks a public content of {entry} ({body}): {}", world.whereabouts(&entry)),
                 ));
             }
         }

@@ -15,9 +15,9 @@ pub(super) const KIND: LieKind = LieKind {
 };
 
 /// So many complaints are lodged.
-const LODGED: u32 = 300;
+const LODGED: u32 = 150;
 /// More than a fair share of what an honest node keeps.
-const UNFAIR: usize = 200;
+const UNFAIR: usize = 100;
 
 #[derive(Default)]
 struct Floods {

@@ -49,10 +49,14 @@ pub(super) struct Flight {
 }
 
 impl Node {
-    /// Gives the engine an input; who waits is answered when the batch is applied.
+    /// Gives the engine an input, after what has changed around it; who waits is answered when the batch is applied.
     pub(super) fn decide(&mut self, input: Input, waiter: Waiter, now: u64) {
-        let clocks = self.clocks(now);
+        let (clocks, around) = (self.clocks(now), self.around(now));
         let Some(engine) = &mut self.engine else { return };
+        for news in self.told.news(around) {
+            let Ok(answer): Result<_, Infallible> = engine.handle(news, clocks, &mut self.ledger, &mut self.batch);
+            debug_assert!(matches!(answer.until_applied(), Answer::Nothing), "nobody asked");
+        }
         let Ok(answer): Result<_, Infallible> = engine.handle(input, clocks, &mut self.ledger, &mut self.batch);
         if !matches!(waiter, Waiter::Nobody) {
             self.answers.push((waiter, answer.until_applied()));
@@ -133,7 +137,7 @@ impl Node {
         }
         if !recheck.is_empty() {
             let (keys, items): (Vec<_>, Vec<_>) = recheck.into_iter().map(|Recheck { key, item }| (key, item)).unzip();
-            let checked = keys.into_iter().zip(self.checks.items(items)).collect();
+            let checked = keys.into_iter().zip(self.checks.items(items, &self.charters)).collect();
             self.decide(Input::Rechecked(checked), Waiter::Nobody, now);
         }
         self.drain(now);

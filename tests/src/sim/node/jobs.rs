@@ -8,7 +8,7 @@ use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::routing::outbox::{GiveBack, Prepared, prepare};
-use sinergi_proto::sync::{Adoption, CheckedAck, CheckedCheckpoints, Done, End, Job, Owed, StoredPeer};
+use sinergi_proto::sync::{CheckedAck, CheckedCheckpoints, Done, End, Job, Owed, StoredPeer};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::tlog::tree::leaf_hash;
 use sinergi_proto::transparency::receipt::{ItemResult, Receipt};
@@ -32,15 +32,14 @@ impl Node {
                 Done::Gossip { notes, reached }
             }
             Job::Reserve { .. } => Done::Reserved,
-            Job::Check { items } => Done::Checked(self.checks.items(items)),
+            Job::Check { items } => Done::Checked(self.checks.items(items, &self.charters)),
             Job::SignAck { cursor, results, checkpoint } => {
                 Done::Acknowledged(self.sign_receipt(peer, cursor, results, checkpoint))
             }
             Job::CheckAck(ack) => Done::CheckedAck(self.check_receipt(peer, ack, now).map(Box::new)),
             Job::Read { from, end, give_back } => Done::Read(self.read(peer, from, end, give_back)),
             Job::Prove(prove) => Done::Proved(self.shown(peer, &prove)),
-            // There is one charter.
-            Job::Adopt { .. } => Done::Adopted(Adoption::InForce),
+            Job::Adopt { note } => Done::Adopted(self.adopt(&note)),
             // It is given to the writer.
             Job::Commit { .. } => Done::Failed(End::Stopped),
         }
@@ -116,7 +115,7 @@ impl Node {
 
     /// An agency's checkpoint, if it verifies and has a time that is not to come.
     pub(super) fn check_checkpoint(&self, note: &[u8], agency: &AgencyId, now: u64) -> Option<Checkpoint> {
-        let checkpoint = self.checks.checkpoint(note, agency)?;
+        let checkpoint = self.checks.shown(note, agency, &self.charters)?;
         let latest = self.wall(now) / 1000 + limits::COSIGNED_BACK_BY.as_secs();
         checkpoint.seconds.is_some_and(|seconds| seconds <= latest).then_some(checkpoint)
     }

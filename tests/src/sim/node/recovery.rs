@@ -1,14 +1,20 @@
-//! A new epoch: declared, filled with what the old ledger still holds; peers give back the rest.
+//! A new epoch: declared, filled with what the old ledger still holds; peers give back the rest (daemon: recover).
 
-use sinergi_proto::base::ids::{AgencyId, Epoch};
-use sinergi_proto::engine::recovery::{OldLedger, Plan};
-use sinergi_proto::engine::{Input, LeafHeader, OldEntry};
-use sinergi_proto::transparency::rollback_guard::{GuardState, OwnTree, Signer};
+use sinergi_daemon::base::node_limits;
+use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
+use sinergi_proto::engine::recovery::{LeafContents, OldContent, OldLedger, OldRecord, Plan, TakeOver};
+use sinergi_proto::engine::{CursorHeader, Input, LeafHeader, OldEntry};
+use sinergi_proto::sync::PeerClocks;
+use sinergi_proto::transparency::cosigned_time::CosignedTime;
+use sinergi_proto::transparency::rollback_guard::{OwnTree, RollbackGuard, Signer};
 use sinergi_proto::wire;
 
-use super::Node;
 use super::disk::Waiter;
-use crate::sim::ledger::Leaf;
+use super::{Node, State};
+use crate::sim::ledger::{Leaf, Ledger};
+
+/// What is read of an old ledger: leaves with their headers, and items that wait.
+type Taking = TakeOver<LeafHeader, Vec<u8>>;
 
 impl Node {
     /// The operator begins the epoch that the product plans. Where nothing contradicts the ledger, the operator was told of it by others, and
@@ -21,25 +27,16 @@ impl Node {
         let signer = Signer { agency: &self.id, charters: &self.charters };
         let plan = Plan::new(&here, recorded, &self.ledger.sightings, signer, named).expect("something was seen");
         let old = self.ledger.begin_epoch(plan.epoch);
-        self.engine = Some(self.new_engine());
-        self.decide(Input::Guard(GuardState::Clear), Waiter::Nobody, now);
+        self.ledger.sightings.clone_from(&old.sightings);
+        // Nobody can have seen the new ledger, and nobody is linked.
+        (self.state, self.guard) = (State::Clear, RollbackGuard::clear());
+        self.peer_clocks = PeerClocks::default();
+        self.open_engine();
         self.decide(Input::Declare(plan.declaration(wire::ResetReason::Restored)), Waiter::Nobody, now);
         self.settle(now);
-        self.ledger.sightings = old.sightings;
-        for leaf in old.leaves {
-            self.take_over(leaf, now);
-        }
-        for (header, item) in old.deferred.into_values() {
-            let item = prost::Message::decode(item.as_slice()).expect("an item that was encoded here");
-            self.take_over_item(item, from(Some(header.peer)), now);
-        }
-        for (peer, cursor) in old.received {
-            let header = sinergi_proto::engine::CursorHeader { peer, cursor };
-            self.decide(Input::TakeOverCursor(header), Waiter::Nobody, now);
-        }
-        self.settle(now);
+        self.take_over(old, now);
         self.effects.clear();
-        self.cosigned = 0;
+        self.cosigned = CosignedTime::default();
         self.sign_checkpoint(now);
         self.ledger.recorded = self.signed.take();
         self.start(now);
@@ -52,21 +49,62 @@ impl Node {
         }
     }
 
-    /// What is taken over takes the path of every other entry. What was written here is owed to everybody who should have it.
-    fn take_over(&mut self, leaf: Leaf, now: u64) {
-        let content = leaf.contents.iter().map(|content| content.to_wire()).collect();
-        let (signed_entry, relays) = (leaf.entry.signed.clone(), leaf.header.relays.saturating_sub(1));
-        self.take_over_item(wire::Item { signed_entry, content, relays }, leaf.header, now);
+    /// Takes over what the product takes of an old ledger, in its order.
+    fn take_over(&mut self, old: Ledger, now: u64) {
+        let mut taking = Taking::new(true, node_limits::BATCH_BYTES / 4);
+        for (index, leaf) in (0..).map(LedgerIndex).zip(old.leaves) {
+            taking.read(record_of(index, leaf));
+            if taking.is_full() {
+                self.take_group(&mut taking, now);
+            }
+        }
+        self.take_group(&mut taking, now);
+        for (header, item) in old.deferred.into_values() {
+            taking.read(OldRecord::Deferred { item: header.item, peer: header.peer, at: item });
+        }
+        for (peer, cursor) in old.received {
+            taking.read(OldRecord::Cursor(peer, cursor));
+        }
+        for (peer, item) in taking.take_deferred() {
+            let item: wire::Item = prost::Message::decode(item.as_slice()).expect("an item that was encoded here");
+            let header = waiting_header(peer, item.relays);
+            self.take_over_items(vec![item], vec![header], now);
+        }
+        self.settle(now);
+        for (peer, cursor) in taking.end().cursors {
+            self.decide(Input::TakeOverCursor(CursorHeader { peer, cursor }), Waiter::Nobody, now);
+        }
+        self.settle(now);
     }
 
-    fn take_over_item(&mut self, item: wire::Item, header: LeafHeader, now: u64) {
-        for received in self.checks.items(vec![item]) {
-            let old = OldEntry { header: header.clone(), received };
-            self.decide(Input::TakeOver(Box::new(old)), Waiter::Nobody, now);
+    fn take_group(&mut self, taking: &mut Taking, now: u64) {
+        let before = self.ledger.next_index();
+        let (headers, items) = taking.take_group().into_iter().map(|old| (old.note, old.item)).unzip();
+        self.take_over_items(items, headers, now);
+        self.settle(now);
+        taking.became_leaves(self.ledger.next_index().0 - before.0);
+    }
+
+    fn take_over_items(&mut self, items: Vec<wire::Item>, headers: Vec<LeafHeader>, now: u64) {
+        for (header, received) in headers.into_iter().zip(self.checks.items(items, &self.charters)) {
+            self.decide(Input::TakeOver(Box::new(OldEntry { header, received })), Waiter::Nobody, now);
         }
     }
 }
 
-fn from(from: Option<AgencyId>) -> LeafHeader {
-    LeafHeader { at: 0, from, relays: 0, routes: Vec::new(), unreachable: Vec::new(), external: None }
+fn record_of(index: LedgerIndex, leaf: Leaf) -> OldRecord<LeafHeader, Vec<u8>> {
+    let content =
+        |content: &sinergi_proto::entry::content::Content| OldContent { content: content.to_wire(), is_erased: false };
+    OldRecord::Leaf {
+        leaf: index,
+        signed_entry: leaf.entry.signed.clone(),
+        relays: leaf.header.relays,
+        contents: LeafContents::Found(leaf.contents.iter().map(content).collect()),
+        note: leaf.header,
+    }
+}
+
+/// The header of an item that is no leaf yet.
+fn waiting_header(peer: AgencyId, relays: u32) -> LeafHeader {
+    LeafHeader { at: 0, from: Some(peer), relays, routes: Vec::new(), unreachable: Vec::new(), external: None }
 }

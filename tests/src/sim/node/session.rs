@@ -68,11 +68,12 @@ pub(super) struct PeerMemory {
 
 /// Something that a session gave to the writer.
 pub(super) struct Submission {
-    peer: AgencyId,
-    connection: u64,
-    input: Input,
+    /// The peer and the connection of the session; `None`: the node itself has given it.
+    pub(super) link: Option<(AgencyId, u64)>,
+    /// What the engine is given.
+    pub(super) input: Input,
     /// The job that waits until it is durable.
-    job: Option<JobId>,
+    pub(super) job: Option<JobId>,
 }
 
 impl Node {
@@ -171,10 +172,12 @@ impl Node {
 
     /// The writer takes the oldest submission.
     pub fn take_submission(&mut self, now: u64) {
-        let Some(Submission { peer, connection, input, job }) = self.submissions.pop_front() else { return };
-        let waiter = job.map_or(Waiter::Nobody, |job| Waiter::Peer(peer.clone(), connection, job));
-        self.decide(input, waiter, now);
-        self.hears(&peer, connection, Event::Taken, now);
+        let Some(Submission { link, input, job }) = self.submissions.pop_front() else { return };
+        let peer = |((peer, connection), job)| Waiter::Peer(peer, connection, job);
+        self.decide(input, link.clone().zip(job).map_or(Waiter::Nobody, peer), now);
+        if let Some((peer, connection)) = link {
+            self.hears(&peer, connection, Event::Taken, now);
+        }
     }
 
     /// Asks peers whether their trees begin with what they signed before.
@@ -275,7 +278,8 @@ impl Node {
         match action {
             Action::Start(job, Job::Commit { cursor, items }) => {
                 let input = Input::Deliver(Delivery { peer: peer.clone(), cursor, items });
-                self.submissions.push_back(Submission { peer: peer.clone(), connection, input, job: Some(job) });
+                let link = Some((peer.clone(), connection));
+                self.submissions.push_back(Submission { link, input, job: Some(job) });
             }
             Action::Start(id, job) => {
                 self.take_room(peer, connection, id, &job);
@@ -283,13 +287,15 @@ impl Node {
             }
             Action::Store(record) => {
                 let input = input_of(peer, record);
-                self.submissions.push_back(Submission { peer: peer.clone(), connection, input, job: None });
+                let link = Some((peer.clone(), connection));
+                self.submissions.push_back(Submission { link, input, job: None });
             }
             Action::Answer(ask, reply) => self.answered(peer, connection, ask, reply, now),
             Action::Saw(noted) => drop(self.watch_takes(peer, noted, now)),
             Action::Peer(change) => self.note(peer, connection, &change, now),
             Action::Close(close) => {
                 self.links.remove(peer);
+                self.peer_clocks.forget(peer);
                 self.effects.push(Effect::Close(connection, peer.clone(), close.end));
                 self.audit_lost_link(peer, connection, now);
             }
@@ -366,8 +372,11 @@ impl Node {
             }
             PeerChange::Gossiped(version) => self.peers.entry(peer.clone()).or_default().told = *version,
             PeerChange::PassedOn(passed_on) => self.peers.entry(peer.clone()).or_default().passed_on = *passed_on,
+            PeerChange::ClockOffset(offset) => {
+                let clocks = self.clocks(now);
+                self.peer_clocks.heard(peer, *offset, clocks);
+            }
             PeerChange::Linked { .. }
-            | PeerChange::ClockOffset(_)
             | PeerChange::Answered
             | PeerChange::SentEntries(_)
             | PeerChange::ReceivedEntries(_)

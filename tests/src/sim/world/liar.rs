@@ -14,7 +14,7 @@ impl World {
     pub(super) fn choose_liar(&mut self) {
         let Some(kind) = self.plan.lie else { return };
         let can: Vec<AgencyId> =
-            self.members.iter().filter(|member| (kind.may)(&self.topology, member)).cloned().collect();
+            self.founded.iter().filter(|member| (kind.may)(&self.topology, member)).cloned().collect();
         let number = usize::try_from(self.plan.seed).unwrap_or_default();
         let Some(liar) = can.get(number % can.len().max(1)).cloned() else { return };
         self.node(&liar).lies(kind.begin());

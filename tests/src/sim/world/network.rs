@@ -42,9 +42,14 @@ impl World {
 
     /// Both ends try to be connected, again and again until they are.
     pub(super) fn connect(&mut self, pair: Pair) {
-        let works = |id: &AgencyId| matches!(self.nodes[id].state, State::Hearing | State::Clear);
+        let works = |id: &AgencyId, peer: &AgencyId| {
+            matches!(self.nodes[id].state, State::Hearing | State::Clear) && self.nodes[id].admits(peer)
+        };
         let line = &self.lines[&pair];
-        if line.cut > 0 || !line.mute.is_empty() || !works(&pair.0) || !works(&pair.1) {
+        if line.connection.is_some() {
+            return;
+        }
+        if line.cut > 0 || !line.mute.is_empty() || !works(&pair.0, &pair.1) || !works(&pair.1, &pair.0) {
             return self.connect_later(pair);
         }
         self.connections += 1;
@@ -116,7 +121,9 @@ impl World {
     /// A side has ended its session: it tells the other one why, and ends the connection.
     pub(super) fn hang_up(&mut self, connection: u64, id: &AgencyId, peer: &AgencyId, end: &End) {
         let line = &self.lines[&Self::pair(id, peer)];
-        let expected = [FaultCode::AheadOfLedger, FaultCode::TooMuchDeferred];
+        let mut expected = vec![FaultCode::AheadOfLedger, FaultCode::TooMuchDeferred, FaultCode::Superseded];
+        // The peer has left.
+        expected.extend((!self.nodes[id].admits(peer)).then_some(FaultCode::NotPermitted));
         let with_liar = self.is_liar(peer) || self.is_liar(id);
         if let End::Fault(code, _) = end
             && self.is_liar(peer)

@@ -9,6 +9,7 @@ use sinergi_proto::sync::Window;
 use sinergi_proto::transparency::evidence::Finding;
 
 use crate::sim::liars::LieKind;
+use crate::sim::scenarios::Scenario;
 
 /// What one run is.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +24,8 @@ pub struct Plan {
     pub faults: usize,
     /// The lie that one of the agencies tells.
     pub lie: Option<&'static LieKind>,
+    /// What happens beside that and cannot be withstood; `None`: nothing.
+    pub scenario: Option<Scenario>,
 }
 
 impl Plan {
@@ -32,7 +35,7 @@ impl Plan {
         let nodes = if rng.random_ratio(1, 8) { rng.random_range(7..=most.max(7)) } else { rng.random_range(7..=9) };
         let faults = rng.random_range(0..40);
         let lie = rng.random_ratio(1, 4).then(|| LieKind::draw(&mut rng));
-        Self { seed, nodes, operations: 100 + nodes * 12, faults, lie }
+        Self { seed, nodes, operations: 100 + nodes * 12, faults, lie, scenario: None }
     }
 
     /// The windows of the links of one node after the other. In half of the runs they are so small that they fill all the time, and those of two
@@ -57,6 +60,8 @@ pub struct Report {
     pub complaints: usize,
     /// Entries that were superseded somewhere.
     pub superseded: usize,
+    /// Charters that were signed in the middle.
+    pub charters: usize,
     /// Ledgers that were set back and recovered.
     pub recovered: usize,
     /// What is proven of agencies that went on with a ledger that was set back.
@@ -87,6 +92,8 @@ pub struct Failure {
     pub seed: u64,
     /// The lie that was told.
     pub lie: Option<&'static str>,
+    /// The scenario, if the run had one.
+    pub scenario: Option<Scenario>,
     /// Virtual time since the beginning, in milliseconds.
     pub at: u64,
     /// Which.
@@ -103,6 +110,7 @@ impl fmt::Display for Failure {
             "seed {} after {seconds} s: {}: {}\n  cargo run --release -p sinergi-tests --bin sim -- --seeds 1 --from {}",
             self.seed, self.invariant, self.what, self.seed
         )?;
-        self.lie.map_or(Ok(()), |lie| write!(f, " --liar {lie}"))
+        self.lie.map_or(Ok(()), |lie| write!(f, " --liar {lie}"))?;
+        self.scenario.map_or(Ok(()), |scenario| write!(f, " --scenario {scenario}"))
     }
 }

@@ -1,8 +1,10 @@
 //! The trouble of a run: faults, what they do to machines and lines, and their end.
 
+use std::sync::Arc;
+
 use rand::RngExt;
 use sha2::Digest;
-use sinergi_proto::base::ids::{AgencyId, EntryId};
+use sinergi_proto::base::ids::{AgencyId, EntryId, Epoch};
 
 use super::network::Pair;
 use super::{BOOT, CONVERGE, Event, MINUTE, World};
@@ -45,15 +47,14 @@ impl World {
                 self.turn_clock(&pair.0);
             }
             Fault::Clock => self.turn_clock(&pair.0),
+            Fault::Drift => self.drift_clock(&pair.0, lasts),
+            Fault::FarClock => self.turn_clock_far(&pair.0),
+            Fault::FarReboot => self.restart_with_a_far_clock(&pair.0, BOOT),
+            // Nobody would tell the operators of an agency that has left.
+            Fault::Restore if self.has_left(&pair.0) => self.crash(&pair.0, lasts),
             Fault::Restore => self.restore(&pair.0, lasts),
         }
         self.at(lasts, Event::Heal(fault, pair));
-    }
-
-    pub(super) fn turn_clock(&mut self, id: &AgencyId) {
-        let (minutes, ahead) = (self.rng.random_range(2..5_i64), self.rng.random_bool(0.5));
-        let minutes = if ahead { minutes } else { -minutes };
-        self.node(id).clock_error = minutes * 60_000;
     }
 
     pub(super) fn lines_between(&self, halves: u32) -> Vec<Pair> {
@@ -80,8 +81,9 @@ impl World {
             self.break_line(&pair);
         }
         let survives = self.rng.random_bool(0.5);
+        let is_founded = self.is_founded(id);
         let node = self.node(id);
-        if node.state != State::SetBack {
+        if is_founded && node.state != State::SetBack {
             node.crash(survives);
             let copy = node.ledger.clone();
             // Now and then somebody has copied the folder.
@@ -103,10 +105,19 @@ impl World {
         self.crash(id, lasts);
         self.copies.remove(id);
         self.archive.set_back(&self.nodes[id], &copy);
+        // One that nobody else has is with the managers still: the operators put it back.
+        let newest = self.nodes[id].charter().version;
+        let is_known = self.nodes.values().any(|node| node.id != *id && node.charter().version >= newest);
+        let brings_charters = self.rng.random_bool(0.5) && is_known;
         let node = self.node(id);
         let is_gone = |entry: &EntryId| copy.leaf_of(entry).is_none();
         let gone: Vec<EntryId> = node.ledger.leaves.iter().map(|leaf| leaf.entry.id).filter(is_gone).collect();
+        let (was, kept) = (Arc::clone(node.ledger.charters()), node.generation());
         node.ledger = copy;
+        // The charters lie in another folder, which was copied as well, or was not.
+        let charters = Arc::clone(node.ledger.charters());
+        let charters = if brings_charters && node.starts_under(&charters, kept) { charters } else { was };
+        node.install(charters);
         for entry in gone {
             if self.honest().all(|node| node.ledger.leaf_of(&entry).is_none()) {
                 self.lost.insert(entry);
@@ -146,8 +157,41 @@ impl World {
                     self.lines.get_mut(&pair).expect("a line").mute.clear();
                 }
             }
-            Fault::Clock | Fault::Reboot => self.node(&pair.0).clock_error = 0,
+            Fault::Clock | Fault::Drift | Fault::FarClock | Fault::FarReboot | Fault::Reboot => {
+                self.set_clock_right(&pair.0);
+            }
             Fault::Break | Fault::Duplicate | Fault::Swap | Fault::Crash | Fault::Restore => {}
+        }
+    }
+
+    pub(super) fn recover(&mut self, id: &AgencyId) {
+        self.recovering.remove(id);
+        if self.node(id).state == State::SetBack {
+            self.begin_epoch(id);
+        }
+    }
+
+    fn begin_epoch(&mut self, id: &AgencyId) {
+        let now = self.now;
+        self.archive.ends_epoch(&self.nodes[id]);
+        self.node(id).recover(now);
+        self.report.recovered += 1;
+        self.settle(id);
+    }
+
+    /// Who went on with a ledger that was set back, and has not heard so from its own peers because they were set back as well, is told by
+    /// those who audit it. Its operator begins a new epoch.
+    pub(super) fn found_out(&mut self) {
+        let goes_on = |(id, epoch): &&(AgencyId, Epoch)| self.nodes[id].ledger.epoch == *epoch && !self.has_left(id);
+        for (id, _) in self.archive.undeclared.iter().filter(goes_on).cloned().collect::<Vec<_>>() {
+            for pair in self.lines_of(&id) {
+                self.break_line(&pair);
+            }
+            let node = self.node(&id);
+            node.crash(false);
+            // It reads the ledgers of its peers once more: on its way on it passed over what it did not know to be its own.
+            node.ledger.received.clear();
+            self.begin_epoch(&id);
         }
     }
 
@@ -164,7 +208,7 @@ impl World {
             (line.cut, line.slow, line.duplicate, line.swap) = (0, 0, false, false);
         }
         for id in self.members.clone() {
-            self.node(&id).clock_error = 0;
+            self.set_clock_right(&id);
             self.at(1, Event::Start(id));
         }
         self.at(CONVERGE / 2, Event::FoundOut);

@@ -23,6 +23,16 @@ fn an_entry_that_oversight_did_not_get_is_withheld_once_later_leaves_were_sent()
 }
 
 #[test]
+fn an_entry_from_before_the_auditor_became_an_overseer_is_not_withheld() {
+    let before = Federation::new();
+    let after = Federation::changed(|text| member_of(text, MINISTRY).oversight = true);
+    let (scene, _) = keeps_back(&before);
+    Scene { federation: &after, auditor: MINISTRY, ..scene }.finds(&[]);
+    let (scene, _) = keeps_back(&after);
+    Scene { auditor: MINISTRY, ..scene }.finds(&[Finding::Withheld]);
+}
+
+#[test]
 fn a_node_entry_is_never_withheld() {
     let federation = Federation::new();
     let mut scene = Scene::overseen(&federation);

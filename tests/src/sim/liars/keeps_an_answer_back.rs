@@ -1,0 +1,93 @@
+//! The addressee of an offer accepts it in time, keeps its answer back until the holder has withdrawn the offer, and shows it then.
+//!
+//! Nothing shows when others could have had the answer, so it counts, and undoes what the holder did meanwhile.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sinergi_proto::base::ids::{AgencyId, EntryId};
+use sinergi_proto::complaint::{Complaint, Standing};
+use sinergi_proto::entry::{Body, CustodyAct, Entry};
+use sinergi_proto::wire::{self, Frame, frame::Kind};
+
+use super::{Broken, Deed, Lie, LieKind, Others, Promise, anybody};
+use crate::sim::node::Node;
+use crate::sim::topology::FEDERATION;
+
+pub(super) const KIND: LieKind = LieKind {
+    name: "keeps_an_answer_back",
+    promise: Promise::Harmless,
+    may: anybody,
+    passes_everything_on: true,
+    begin: || Box::new(KeepsBack::default()),
+};
+
+/// An answer is kept back for so many half minutes: longer than an offer lasts.
+const KEPT: u32 = 100;
+
+#[derive(Default)]
+struct KeepsBack {
+    ticks: u32,
+    /// Until when each answer is kept back.
+    answers: BTreeMap<EntryId, u32>,
+    /// Peers that get nothing more on the link that is up: what comes next lies behind an answer.
+    blocked: BTreeSet<AgencyId>,
+}
+
+impl KeepsBack {
+    /// Whether an item is an answer whose time to be shown has not come.
+    fn is_kept_back(&mut self, liar: &Node, item: &wire::Item) -> bool {
+        let Ok(entry) = Entry::parse(item.signed_entry.clone(), FEDERATION) else { return false };
+        let accepts = matches!(entry.body, Body::Custody { act: CustodyAct::Accepted, .. });
+        let until = self.ticks + KEPT;
+        accepts && entry.author == liar.id && *self.answers.entry(entry.id).or_insert(until) > self.ticks
+    }
+}
+
+impl Lie for KeepsBack {
+    fn acts(&mut self, liar: &Node, _: u64) -> Deed {
+        self.ticks += 1;
+        let is_offered =
+            |complaint: &&Complaint| complaint.custody().offer.as_ref().is_some_and(|offer| offer.to == liar.id);
+        let offered = liar.ledger.cases.values().map(|case| &case.complaint).find(is_offered);
+        offered.map_or(Deed::Nothing, |complaint| Deed::Accepts(complaint.id()))
+    }
+
+    fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+        match &frame.kind {
+            Some(Kind::Hello(_)) => {
+                self.blocked.remove(to);
+                vec![frame]
+            }
+            Some(Kind::Deliver(deliver)) => {
+                let mut kept = deliver.items.iter().map(|item| self.is_kept_back(liar, item));
+                if kept.any(|kept| kept) {
+                    self.blocked.insert(to.clone());
+                }
+                if self.blocked.contains(to) { Vec::new() } else { vec![frame] }
+            }
+            _ => vec![frame],
+        }
+    }
+
+    fn was_told(&self, _: &Node, _: &Others<'_>) -> bool {
+        !self.answers.is_empty()
+    }
+
+    fn must_hold(&self, liar: &Node, others: &Others<'_>) -> Result<(), Broken> {
+        for node in others.honest() {
+            for complaint in node.ledger.cases.values().map(|case| &case.complaint) {
+                for (entry, known) in complaint.timeline() {
+                    let withdrawn = matches!(known.body, Body::Custody { act: CustodyAct::Withdrawn, .. });
+                    let Some(Standing::Superseded { by }) = complaint.standing(&entry).filter(|_| withdrawn) else {
+                        continue;
+                    };
+                    if self.answers.contains_key(&by) {
+                        let what = format!("at {}, {by} of {} came late and undid {entry}", node.id, liar.id);
+                        return Err(("an_answer_that_was_kept_back_loses", what));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

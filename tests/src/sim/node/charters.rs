@@ -1,0 +1,78 @@
+//! A node's charters, keys and peers, and how they change (daemon: directory, keys, node, link/session/jobs).
+//!
+//! What the operator writes into the node's folder counts from the next start on. A charter that a peer passes on counts at once.
+
+use std::sync::Arc;
+
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::charter::{CharterTrustError, Charters, MemberStatus};
+use sinergi_proto::engine::Input;
+use sinergi_proto::sync::{Adoption, Event};
+
+use super::session::Submission;
+use super::{Node, State};
+use crate::sim::managers::member_keys;
+
+impl Node {
+    /// While the node is down, its operator puts charters into its folder.
+    pub fn install(&mut self, charters: Arc<Charters>) {
+        debug_assert_eq!(self.state, State::Down, "charter files are read at a start");
+        self.set_charters(charters);
+    }
+
+    /// While the node is down, its operator adds a peer to its configuration.
+    pub fn configure(&mut self, peer: AgencyId) {
+        debug_assert_eq!(self.state, State::Down, "the configuration is read at a start");
+        self.adjacent.insert(peer);
+    }
+
+    /// While the node is down, its operator puts the keys of this generation in the place of those before.
+    pub fn rekey(&mut self, generation: u32) {
+        debug_assert_eq!(self.state, State::Down, "keys are read at a start");
+        let [entry, checkpoint, time] = self.signatures.keys(&self.id, generation);
+        (self.key, self.checkpoint_keys, self.generation) = (entry, [checkpoint, time], generation);
+    }
+
+    /// How often the agency has changed its keys.
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Whether a node with these keys starts under these charters: the newest must list them.
+    pub fn starts_under(&self, charters: &Charters, generation: u32) -> bool {
+        let listed = |keys: &[sinergi_proto::charter::MemberKey]| {
+            let mut own = member_keys(&self.id, generation).into_iter();
+            own.all(|key| keys.iter().any(|listed| listed.public == key.verification_key()))
+        };
+        charters.newest().member(&self.id).is_some_and(|member| listed(&member.keys))
+    }
+
+    /// Whether it takes connections of this agency, and makes them: it is a configured peer and a member that has not left.
+    pub fn admits(&self, peer: &AgencyId) -> bool {
+        let member = self.charters.newest().member(peer);
+        self.adjacent.contains(peer) && member.is_some_and(|member| member.status != MemberStatus::Retired)
+    }
+
+    /// Adopts a charter that a peer passed on, and has the engine judge again what waited for it.
+    pub(super) fn adopt(&mut self, note: &[u8]) -> Adoption {
+        // Another link may have brought it.
+        if self.charters.has_text_of(note) {
+            return Adoption::InForce;
+        }
+        let mut extended = Charters::clone(&self.charters);
+        match extended.succeed(note) {
+            Ok(_) => {}
+            Err(CharterTrustError::Rival(rival)) => return Adoption::Rival(rival.version),
+            Err(_) => return Adoption::Not,
+        }
+        self.set_charters(Arc::new(extended));
+        self.submissions.push_back(Submission { link: None, input: Input::Tick, job: None });
+        self.tell_all(&Event::Charters(Arc::clone(&self.charters)));
+        Adoption::InForce
+    }
+
+    fn set_charters(&mut self, charters: Arc<Charters>) {
+        self.ledger.set_charters(Arc::clone(&charters));
+        self.charters = charters;
+    }
+}

@@ -1,0 +1,280 @@
+//! Charters that change in the middle of a run: agencies join and leave, supervision and oversight change, keys rotate, rules change.
+//!
+//! ```text
+//! managers sign -> one operator installs it and restarts the node -> sessions pass it on, as links allow
+//!               -> a newcomer is founded, its peers' operators add it to their configuration, each when they get to it
+//!               -> an agency whose new keys are listed restarts with them, once its own node has the charter
+//! ```
+//!
+//! Must not know how a charter spreads: sessions do that.
+
+use std::sync::Arc;
+
+use rand::RngExt;
+use sha2::Digest;
+use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::charter::{CharterText, Charters, MemberKind, MemberStatus, MemberText};
+
+use super::{BOOT, Event, MINUTE, World};
+use crate::sim::managers::listed_keys;
+use crate::sim::node::State;
+use crate::sim::scenarios::Scenario;
+use crate::sim::topology::ALWAYS;
+
+/// An operator who cannot do something yet tries again so much later.
+const AGAIN: u64 = 2 * MINUTE;
+/// An operator has done what a new charter asks for within this time.
+const WITHIN: u64 = 30 * MINUTE;
+/// Keys that were replaced are valid for so long, at least.
+const OVERLAP: u64 = 60 * MINUTE;
+/// Charters of a run, at most.
+const MOST: u32 = 5;
+
+/// Something that an operator does, once it is possible.
+#[derive(Clone, Debug)]
+pub(super) enum Duty {
+    /// Starts the node of an agency that has become a member.
+    Found,
+    /// Puts charters into the node's folder.
+    Install(Arc<Charters>),
+    /// Adds a peer.
+    Configure(AgencyId),
+    /// Replaces the keys.
+    Rekey(u32),
+}
+
+impl World {
+    /// When managers sign charters in this run.
+    pub(super) fn plan_charters(&mut self) {
+        let count = if self.rng.random_ratio(1, 4) { 0 } else { self.rng.random_range(1..=MOST) };
+        // Who must find a lie is who could see it from the beginning to the end.
+        let count = if self.plan.lie.is_some() { 0 } else { count };
+        for _ in 0..count {
+            let after = self.rng.random_range(MINUTE..super::TROUBLE - WITHIN);
+            self.at(after, Event::Charter);
+        }
+    }
+
+    /// The managers sign the next charter.
+    pub(super) fn change_charter(&mut self) {
+        let changed = match self.rng.random_range(0..7) {
+            0 | 1 => self.lets_join(),
+            2 => self.retires(),
+            3 => self.moves(),
+            4 => self.makes_overseer(),
+            5 => self.rotates_keys(),
+            _ => None,
+        };
+        if changed.is_none() {
+            self.changes_rules();
+        }
+        let standing: Vec<AgencyId> = self.standing().collect();
+        let first = standing[self.rng.random_range(0..standing.len())].clone();
+        let after = self.rng.random_range(0..WITHIN);
+        let charters = Arc::clone(self.topology.charters());
+        self.at(after, Event::Operator(first, Duty::Install(charters)));
+    }
+
+    /// An operator does what is to be done, or tries again.
+    pub(super) fn operator(&mut self, id: &AgencyId, duty: Duty) {
+        if self.has_left(id) {
+            if let Duty::Install(_) = duty {
+                let standing: Vec<AgencyId> = self.standing().collect();
+                let other = self.one_of(&standing).expect("some stay");
+                self.at(AGAIN, Event::Operator(other, duty));
+            }
+            return;
+        }
+        let (state, is_founded) = (self.nodes[id].state, self.is_founded(id));
+        match duty {
+            Duty::Found if !is_founded => {
+                let charters = Arc::clone(self.topology.charters());
+                self.node(id).install(charters);
+                self.founded.insert(id.clone());
+                self.start(id);
+            }
+            Duty::Found => {}
+            // What waits for the operator, or does not run, is left alone.
+            _ if !is_founded || matches!(state, State::SetBack | State::Down) => {
+                self.at(AGAIN, Event::Operator(id.clone(), duty))
+            }
+            Duty::Install(charters) => {
+                if self.nodes[id].charter().version < charters.newest().version {
+                    self.crash(id, BOOT);
+                    self.node(id).install(charters);
+                }
+            }
+            Duty::Configure(peer) => {
+                self.crash(id, BOOT);
+                self.node(id).configure(peer);
+            }
+            Duty::Rekey(generation) => {
+                let node = &self.nodes[id];
+                if node.starts_under(node.charters(), generation) {
+                    self.crash(id, BOOT);
+                    self.node(id).rekey(generation);
+                } else {
+                    self.at(AGAIN, Event::Operator(id.clone(), duty));
+                }
+            }
+        }
+    }
+
+    /// Whether an agency's node was ever started.
+    pub(super) fn is_founded(&self, id: &AgencyId) -> bool {
+        self.founded.contains(id)
+    }
+
+    /// Whether an agency is no member any more.
+    pub fn has_left(&self, id: &AgencyId) -> bool {
+        let member = self.topology.charters().newest().member(id);
+        member.is_some_and(|member| member.status == MemberStatus::Retired)
+    }
+
+    /// Whether an agency takes part: it was founded, and has not left.
+    pub fn takes_part(&self, id: &AgencyId) -> bool {
+        self.is_founded(id) && !self.has_left(id)
+    }
+
+    fn standing(&self) -> impl Iterator<Item = AgencyId> {
+        self.members.iter().filter(|id| self.takes_part(id)).cloned()
+    }
+
+    fn sign(&mut self, what: &str, change: impl FnOnce(&mut CharterText)) {
+        self.trace.update(what);
+        if self.plan.scenario == Some(Scenario::TwoCharters) {
+            self.sign_a_rival();
+        }
+        self.topology.managers.sign_next(change);
+        self.report.charters += 1;
+    }
+
+    /// A second charter of the same version, without a city that the other one has, which some other operator installs.
+    fn sign_a_rival(&mut self) {
+        let cities: Vec<AgencyId> = self.standing().filter(|id| self.nodes[id].adjacent().len() == 1).collect();
+        let Some(city) = self.one_of(&cities) else { return };
+        let (_, rival) = self.topology.managers.next(|text| of(text, &city).status = MemberStatus::Retired);
+        let standing: Vec<AgencyId> = self.standing().collect();
+        if let Some(first) = self.one_of(&standing) {
+            self.at(1, Event::Operator(first, Duty::Install(rival)));
+        }
+    }
+
+    /// An agency becomes a member. Its node has no history, and its peers add it.
+    fn lets_join(&mut self) -> Option<()> {
+        let newcomer = self.topology.newcomers.pop()?;
+        let id = newcomer.member.id.clone();
+        self.sign("joins", |text| text.member.push(newcomer.member));
+        for peer in newcomer.peers {
+            self.adds_link(&id, &peer);
+            self.node(&id).configure(peer.clone());
+            let after = self.rng.random_range(0..WITHIN);
+            self.at(after, Event::Operator(peer, Duty::Configure(id.clone())));
+        }
+        let after = self.rng.random_range(0..WITHIN);
+        self.at(after, Event::Operator(id, Duty::Found));
+        Some(())
+    }
+
+    /// A city leaves. What it wrote and nobody else has is lost to the others.
+    fn retires(&mut self) -> Option<()> {
+        let sets_out = |id: &AgencyId| {
+            let is_leaf = self.nodes[id].adjacent().len() == 1;
+            is_leaf && self.nodes[id].state == State::Clear && !self.archive.is_set_back(id)
+        };
+        let leaving: Vec<AgencyId> = self.standing().filter(sets_out).collect();
+        let id = self.one_of(&leaving)?;
+        self.sign("retires", |text| of(text, &id).status = MemberStatus::Retired);
+        Some(())
+    }
+
+    /// A city comes under another province, which it is linked with from then on beside the one before.
+    fn moves(&mut self) -> Option<()> {
+        let charter = Arc::clone(self.topology.charters().newest());
+        let is_province = |id: &AgencyId| charter.member(id).is_some_and(|m| m.kind == MemberKind::Province);
+        let provinces: Vec<AgencyId> = self.standing().filter(|id| is_province(id)).collect();
+        let cities: Vec<AgencyId> = self.standing().filter(|id| charter.parent(id).is_some_and(is_province)).collect();
+        let city = self.one_of(&cities)?;
+        let others: Vec<AgencyId> = provinces.into_iter().filter(|id| Some(id) != charter.parent(&city)).collect();
+        let province = self.one_of(&others)?;
+        self.sign("moves", |text| of(text, &city).parent = Some(province.clone()));
+        if self.adds_link(&city, &province) {
+            for (id, peer) in [(&city, &province), (&province, &city)] {
+                let after = self.rng.random_range(0..WITHIN);
+                self.at(after, Event::Operator(id.clone(), Duty::Configure(peer.clone())));
+            }
+        }
+        Some(())
+    }
+
+    /// A newcomer, or a ministry, becomes an oversight agency; one that is none any more is an agency like others.
+    fn makes_overseer(&mut self) -> Option<()> {
+        let charter = Arc::clone(self.topology.charters().newest());
+        // Who audits must be linked with ministries.
+        let kinds = [MemberKind::Ministry, MemberKind::Institution];
+        let may_oversee = |id: &AgencyId| charter.member(id).is_some_and(|member| kinds.contains(&member.kind));
+        let all: Vec<AgencyId> = self.standing().filter(may_oversee).collect();
+        let id = self.one_of(&all)?;
+        let is_only_one = charter.is_oversight(&id) && charter.members().filter(|member| member.oversight).count() == 1;
+        if is_only_one {
+            return None;
+        }
+        self.sign("oversees", |text| of(text, &id).oversight ^= true);
+        Some(())
+    }
+
+    /// An agency gets new keys; those before stay listed, valid for some time, until it rotates once more.
+    fn rotates_keys(&mut self) -> Option<()> {
+        let has_newest = |id: &AgencyId| self.nodes[id].generation() == self.topology.generation(id);
+        let all: Vec<AgencyId> = self.standing().filter(has_newest).collect();
+        let id = self.one_of(&all)?;
+        let before = self.topology.generation(&id);
+        let [from, until] = ALWAYS;
+        let old_until = time(self.now + OVERLAP + self.rng.random_range(0..2 * OVERLAP));
+        let old_until = if self.rng.random_bool(0.5) { old_until } else { until.to_owned() };
+        let new_from = time(self.now);
+        let mut keys = listed_keys(&id, before, from, &old_until);
+        keys.extend(listed_keys(&id, before + 1, &new_from, until));
+        self.sign("rotates", |text| of(text, &id).key = keys);
+        self.topology.generations.insert(id.clone(), before + 1);
+        let after = self.rng.random_range(0..WITHIN);
+        self.at(after, Event::Operator(id, Duty::Rekey(before + 1)));
+        Some(())
+    }
+
+    /// Nothing but rules, names and managers.
+    fn changes_rules(&mut self) {
+        let third = self.topology.managers.replace_third();
+        let (offers, grace) = (self.rng.random_range(2..6), self.rng.random_range(0..60));
+        let until = time(self.now + self.rng.random_range(MINUTE..10 * 60 * MINUTE));
+        let expires = self.rng.random_bool(0.3);
+        self.sign("rules", |text| {
+            (text.manager, text.offers_before_alarm, text.grace_days) = (third, Some(offers), grace);
+            text.valid_until = if expires { until } else { ALWAYS[1].to_owned() };
+        });
+    }
+
+    /// A line between two agencies; whether there was none.
+    fn adds_link(&mut self, a: &AgencyId, b: &AgencyId) -> bool {
+        let pair = Self::pair(a, b);
+        if self.lines.contains_key(&pair) {
+            return false;
+        }
+        self.lines.entry(pair.clone()).or_default();
+        self.at(1, Event::Connect(pair));
+        true
+    }
+
+    fn one_of(&mut self, all: &[AgencyId]) -> Option<AgencyId> {
+        (!all.is_empty()).then(|| all[self.rng.random_range(0..all.len())].clone())
+    }
+}
+
+fn of<'a>(text: &'a mut CharterText, id: &AgencyId) -> &'a mut MemberText {
+    text.member.iter_mut().find(|member| member.id == *id).expect("a member")
+}
+
+fn time(millis: u64) -> String {
+    let millis = i64::try_from(millis).expect("a time of a run");
+    jiff::Timestamp::from_millisecond(millis).expect("a time of a run").to_string()
+}
