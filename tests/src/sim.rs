@@ -42,6 +42,7 @@ pub mod node;
 pub mod operations;
 pub mod probe;
 pub mod scenarios;
+pub mod signatures;
 pub mod topology;
 pub mod world;
 
