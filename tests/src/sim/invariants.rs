@@ -22,13 +22,16 @@ mod what_was_delivered_is_receipted;
 mod who_knew_better_moves_nothing;
 
 pub use super::node::Broken;
-use super::world::World;
+use super::world::{Invariants, World};
+
+/// All invariants.
+pub const ALL: Invariants = Invariants { always, at_the_end };
 
 /// What holds after every event.
 ///
 /// # Errors
 /// The invariant that does not hold.
-pub fn always(world: &World) -> Result<(), Broken> {
+fn always(world: &World) -> Result<(), Broken> {
     no_duplicates::check(world)?;
     nothing_honest_is_refused::check(world)?;
     refusal_is_the_same_everywhere::check(world)?;
@@ -41,7 +44,7 @@ pub fn always(world: &World) -> Result<(), Broken> {
 ///
 /// # Errors
 /// The first invariant that does not hold.
-pub fn at_the_end(world: &World) -> Result<(), Broken> {
+fn at_the_end(world: &World) -> Result<(), Broken> {
     one_holder::check(world)?;
     at_most_one_open_offer::check(world)?;
     nothing_disappears::check(world)?;

@@ -28,7 +28,6 @@ use sinergi_proto::wire::Frame;
 use super::accuser::{Accusation, Accuser, Found};
 use super::archive::Archive;
 use super::faults::Fault;
-use super::invariants;
 use super::ledger::Ledger;
 use super::node::{Effect, Node, State, Step};
 use super::operations::operate;
@@ -37,7 +36,7 @@ use super::signatures::Signatures;
 use super::topology::Topology;
 use charters::Duty;
 use network::{Line, Pair};
-pub use plan::{Failure, Plan, Report, Told};
+pub use plan::{Failure, Invariants, Plan, Report, Told};
 use queue::Queue;
 
 /// When runs begin: 2025-11-24T16:00:00Z.
@@ -105,6 +104,7 @@ enum Event {
 pub struct World {
     /// What the run is given.
     pub plan: Plan,
+    invariants: Invariants,
     rng: StdRng,
     now: u64,
     queue: Queue<Event>,
@@ -162,8 +162,8 @@ pub struct World {
 ///
 /// # Errors
 /// The first invariant that does not hold.
-pub fn run(plan: Plan) -> Result<Report, Failure> {
-    let mut world = World::new(plan);
+pub fn run(plan: Plan, invariants: Invariants) -> Result<Report, Failure> {
+    let mut world = World::new(plan, invariants);
     world.run()?;
     let mut report = world.report;
     report.acknowledged = world.acknowledged.len();
@@ -172,7 +172,7 @@ pub fn run(plan: Plan) -> Result<Report, Failure> {
 }
 
 impl World {
-    fn new(plan: Plan) -> Self {
+    fn new(plan: Plan, invariants: Invariants) -> Self {
         // Curve arithmetic would take nearly all of the time.
         let signatures = if plan.seed.is_multiple_of(32) { Signatures::Ed25519 } else { Signatures::Hashed };
         let topology = Topology::of(plan.nodes, signatures);
@@ -193,6 +193,7 @@ impl World {
         let lines = lines.filter(|(a, b)| a < b).map(|pair| (pair, Line::default())).collect();
         Self {
             plan,
+            invariants,
             rng: StdRng::seed_from_u64(plan.seed),
             now: BEGIN,
             queue: Queue::default(),
@@ -264,8 +265,7 @@ impl World {
         self.until(BEGIN + TROUBLE + CONVERGE)?;
         self.audit_round()?;
         self.accuse(|accuser| accuser.proves())?;
-        let world = &*self;
-        invariants::at_the_end(world).map_err(|(invariant, what)| world.fails(invariant, what))?;
+        (self.invariants.at_the_end)(self).map_err(|(invariant, what)| self.fails(invariant, what))?;
         self.count();
         Ok(())
     }
@@ -320,7 +320,7 @@ impl World {
                 self.accuse(|accuser| accuser.withheld())?;
             }
             self.judge_what_was_seen()?;
-            invariants::always(self).map_err(|(invariant, what)| self.fails(invariant, what))?;
+            (self.invariants.always)(self).map_err(|(invariant, what)| self.fails(invariant, what))?;
         }
         self.now = end;
         Ok(())

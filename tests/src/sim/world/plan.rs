@@ -8,7 +8,9 @@ use rand::{RngExt, SeedableRng};
 use sinergi_proto::sync::Window;
 use sinergi_proto::transparency::evidence::Finding;
 
+use super::World;
 use crate::sim::liars::LieKind;
+use crate::sim::node::Broken;
 use crate::sim::scenarios::Scenario;
 
 /// What one run is.
@@ -47,6 +49,15 @@ impl Plan {
             _ => Window { bytes: rng.random_range(512..8192), frames: rng.random_range(1..5) },
         }
     }
+}
+
+/// The checks of a run. Each names the invariant that does not hold.
+#[derive(Clone, Copy)]
+pub struct Invariants {
+    /// Hold after every event.
+    pub always: fn(&World) -> Result<(), Broken>,
+    /// Hold when the network has healed and the time to converge is over.
+    pub at_the_end: fn(&World) -> Result<(), Broken>,
 }
 
 /// What a run came to.
