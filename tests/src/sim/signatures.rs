@@ -10,7 +10,7 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::key::{Scheme, SigningKey};
 use sinergi_proto::charter::Charters;
 
-use super::managers::member_keys;
+use super::names::member_keys;
 
 /// How the agencies of a run sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

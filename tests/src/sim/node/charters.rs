@@ -11,7 +11,7 @@ use sinergi_proto::sync::{Adoption, Event};
 
 use super::session::Submission;
 use super::{Node, State};
-use crate::sim::managers::member_keys;
+use crate::sim::names::member_keys;
 
 impl Node {
     /// While the node is down, its operator puts charters into its folder.
