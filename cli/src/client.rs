@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use sinergi_daemon::base::causes::causes;
+use sinergi_daemon::base::error_chain::causes;
 use sinergi_proto::operator_api::operator_client::OperatorClient;
 use tokio::net::UnixStream;
 use tonic::Streaming;

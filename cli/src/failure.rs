@@ -8,7 +8,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use sinergi_daemon::base::causes::{causes, told};
+use sinergi_daemon::base::error_chain::{causes, without_repeats};
 use tonic::{Code, Status};
 
 use crate::safe;
@@ -155,7 +155,7 @@ impl Failure {
         }
         let _ = writeln!(text, "error: {}", self.message);
         let all = self.cause.iter().flat_map(|cause| causes(&**cause));
-        for cause in told(self.message.clone(), all).iter().skip(1) {
+        for cause in without_repeats(self.message.clone(), all).iter().skip(1) {
             let _ = writeln!(text, "  caused by: {}", safe::line(cause));
         }
         if let Some(help) = &self.help {

@@ -1,9 +1,10 @@
 //! The configuration file `sinergid.toml` of one node, read once into [`Config`]. `config/README.md` explains how to operate a node.
 //!
-//! It knows names, bounds and defaults. It must not know keys, certificates, charters or sockets: it reads one file and opens nothing that the file names.
+//! The crate knows names, bounds and defaults. It must not know keys, certificates, charters or sockets: it reads one file, and opens none of the
+//! files that it names.
 //!
 //! ```text
-//! sinergid.toml --toml--> raw (what was written, with its lines) --parse--> Config (what it means)
+//! sinergid.toml --toml--> raw (values as written, with their lines) --parse--> Config (checked values)
 //! NodeFile ----render---> sinergid.toml of a new node
 //! ```
 //!
@@ -11,12 +12,12 @@
 //! |---|---|
 //! | `model` | [`Config`] and its parts, their bounds and defaults |
 //! | `names` | names in the file: federation, endpoint, pin |
-//! | `raw`, `parse` | the file as it is written, and how it becomes a [`Config`] |
-//! | `problem` | what is wrong with a file: [`Problem`], [`ConfigError`] |
-//! | `render` | the file of a new node, made of `examples/sinergid.toml` |
+//! | `raw`, `parse` | the file as it is written; parsing it into a [`Config`] |
+//! | `problem` | problems of a file: [`Problem`], [`ConfigError`] |
+//! | `render` | the file of a new node, made from `examples/sinergid.toml` |
 //!
 //! Invariants:
-//! - a [`Config`] that exists is within its bounds, and its paths are joined: nobody checks them again;
+//! - every [`Config`] is within its bounds, and its paths are joined, so no other code checks them again;
 //! - every problem names file, line, field, value and bound, and all problems are reported at once.
 
 mod model;

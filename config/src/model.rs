@@ -1,8 +1,8 @@
 //! The configuration of a node as the rest of the program uses it.
 //!
-//! It must not know how it was written.
+//! It must not know the syntax of the file.
 //!
-//! Invariants: values are within [`bounds`]; paths are joined to the data directory; peers are distinct and none of them
+//! Invariants: values are within [`bounds`]; paths are joined to the data directory; peers are distinct, and none of them
 //! is the node's own agency.
 
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use sinergi_proto::base::ids::AgencyId;
 
 use crate::names::{CharterPin, Endpoint, Federation};
 
-/// What values may be. Ranges are inclusive.
+/// The bounds of values. Ranges are inclusive.
 pub mod bounds {
     use std::ops::RangeInclusive;
 
@@ -21,31 +21,31 @@ pub mod bounds {
 
     /// `ledger.segment_mib`: offsets in a segment are 32 bits wide.
     pub const SEGMENT_MIB: RangeInclusive<i64> = 1..=1024;
-    /// `store.cache_mib`: below it the store rereads pages all the time, above it a small node runs out of memory.
+    /// `store.cache_mib`: with less the store rereads pages all the time; with more a small node runs out of memory.
     pub const CACHE_MIB: RangeInclusive<i64> = 16..=4096;
     /// `forward.answer_by_hours`: up to the longest offer of the protocol.
     pub const ANSWER_BY_HOURS: RangeInclusive<i64> = 1..=8784;
-    /// `link.idle_seconds`: below it a busy peer is taken for a dead one, above it nobody notices that it is gone.
+    /// `link.idle_seconds`: with less a busy peer counts as dead; with more a dead peer goes unnoticed.
     pub const IDLE_SECONDS: RangeInclusive<i64> = 5..=3600;
-    /// `watch.witness_seconds`: below it the entries of all agencies would beget each other.
+    /// `watch.witness_seconds`: with less each such entry would soon cause others at all peers.
     pub const WITNESS_SECONDS: RangeInclusive<i64> = 1..=86_400;
-    /// `watch.audit_seconds`: 0 is never.
+    /// `watch.audit_seconds`: 0 means never.
     pub const AUDIT_SECONDS: RangeInclusive<i64> = 0..=31_536_000;
     /// `shutdown.drain_seconds`: packaging/sinergid.service waits longer than the upper end.
     pub const DRAIN_SECONDS: RangeInclusive<i64> = 1..=300;
-    /// Path of a Unix socket: `sockaddr_un.sun_path` holds 108 bytes with the final zero.
+    /// Longest path of a Unix socket: `sockaddr_un.sun_path` has 108 bytes, one of them for the final zero.
     pub const SOCKET_PATH_BYTES: usize = 107;
-    /// Peers of one node: no more than a charter has members.
+    /// Most peers of one node: the most members of a charter.
     pub const PEERS: usize = limits::MEMBERS;
-    /// The configuration file itself.
+    /// Most bytes of the configuration file.
     pub const FILE_BYTES: u64 = 4 * 1024 * 1024;
 
     const _: () = assert!(*ANSWER_BY_HOURS.end() as u64 * 3600 == limits::ANSWER_BY_MAX.as_secs());
 }
 
-/// What holds when nothing is written.
+/// The values of settings that the file leaves out.
 pub mod defaults {
-    /// The configuration file of a node directory.
+    /// The name of the configuration file in a node's directory.
     pub const FILE: &str = "sinergid.toml";
     /// `data`.
     pub const DATA: &str = ".";
@@ -88,7 +88,7 @@ pub struct Config {
     pub agency: AgencyId,
     /// The federation that it belongs to.
     pub federation: Federation,
-    /// Where peers may dial in; absent: the node only dials out.
+    /// The address where peers can dial the node. If absent, the node only dials out.
     pub listen: Option<SocketAddr>,
     /// The data directory: ledger, store, and the base of every relative path below.
     pub data: PathBuf,
@@ -108,29 +108,29 @@ pub struct Config {
     pub forward: Forward,
     /// Links with peers.
     pub link: Link,
-    /// The watch over other agencies' ledgers.
+    /// Comparing and auditing other agencies' ledgers.
     pub watch: Watch,
     /// Log output.
     pub log: Log,
-    /// The ledger for everybody to read.
+    /// The public copy of the ledger.
     pub tiles: Tiles,
     /// How the node stops.
     pub shutdown: Shutdown,
-    /// The agencies that this node links with, in the order written.
+    /// The agencies that this node links with, in the order of the file.
     pub peers: Vec<Peer>,
 }
 
 /// `[charter]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charter {
-    /// Holds every version: `00000001.note` and on.
+    /// Has every version: `00000001.note` and so on.
     pub directory: PathBuf,
-    /// Hash of the first version's text. Absent until the node has been given a charter; it does not run before.
+    /// Hash of the first version's text. Absent until the node gets a charter; the node does not run without one.
     pub pin: Option<CharterPin>,
 }
 
 impl Charter {
-    /// The file of a version.
+    /// The path of a version's file.
     pub fn file(&self, version: u64) -> PathBuf {
         self.directory.join(format!("{version:08}.note"))
     }
@@ -180,36 +180,36 @@ pub struct Store {
 /// `[forward]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forward {
-    /// How long the addressee of an offer has to answer, unless the operator says otherwise.
+    /// The time that the addressee of an offer has to answer, unless the operator sets another.
     pub answer_by: Duration,
 }
 
 /// `[link]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Silence after which a link is taken for dead.
+    /// The idle timeout: the node ends a link after so long a silence.
     pub idle: Duration,
 }
 
 /// `[watch]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watch {
-    /// At most so often this node commits to what it saw of other ledgers.
+    /// The shortest time between two entries that commit to the checkpoints seen of others.
     pub witness_every: Duration,
-    /// So often each adjacent agency is audited; `None`: only on an operator's order.
+    /// The time between two audits of an adjacent agency. If `None`, only an operator starts audits.
     pub audit_every: Option<Duration>,
 }
 
 /// `[log]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
-    /// How a line looks.
+    /// The format of a line.
     pub format: LogFormat,
-    /// What is logged, in the syntax of `tracing-subscriber`'s `Targets`.
+    /// The levels that are logged, in the syntax of `tracing-subscriber`'s `Targets`.
     pub filter: String,
 }
 
-/// How a log line looks.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
@@ -222,14 +222,14 @@ pub enum LogFormat {
 /// `[tiles]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tiles {
-    /// Where the ledger is served over HTTP, read-only, entries without contents; absent: nowhere.
+    /// The address where the ledger is served over HTTP, read-only, entries without contents. If absent, it is not served.
     pub listen: Option<SocketAddr>,
 }
 
 /// `[shutdown]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shutdown {
-    /// How long links and operator calls may take to end once the node was told to stop.
+    /// The time that links and operator calls get to end when the node stops.
     pub drain: Duration,
 }
 
@@ -238,6 +238,6 @@ pub struct Shutdown {
 pub struct Peer {
     /// The agency at the other end.
     pub agency: AgencyId,
-    /// Where to dial it; absent: it is waited for.
+    /// The address to dial. If absent, the peer must dial this node.
     pub endpoint: Option<Endpoint>,
 }

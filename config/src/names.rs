@@ -1,8 +1,8 @@
 //! Values with a rule of their own: the federation's name, a peer's endpoint, the pin of the first charter.
 //!
-//! They must not know where they were written.
+//! They must not know the file or the field that they come from.
 //!
-//! Invariants: a value that exists follows its rule, and its `Display` parses back to it.
+//! Invariants: every value follows its rule, and its `Display` text parses to an equal value.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use sinergi_proto::base::limits;
 
-/// Why a text is not the value it should be.
+/// The reason why a text is not a valid value.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum NameError {
     /// Not a federation name.
@@ -30,7 +30,7 @@ pub enum NameError {
     Pin(String),
 }
 
-/// Shortens what an error shows.
+/// Shortens a value for an error message.
 fn shown(text: &str) -> String {
     text.chars().take(80).collect()
 }
@@ -49,7 +49,7 @@ impl Federation {
 impl FromStr for Federation {
     type Err = NameError;
 
-    /// SPIFFE-ID, section 2.1; empty labels are refused on top of it, because the name also stands in checkpoint origins.
+    /// SPIFFE-ID, section 2.1. Empty labels are refused as well, because the name is also a part of checkpoint origins.
     fn from_str(text: &str) -> Result<Self, NameError> {
         let allowed =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
@@ -76,7 +76,7 @@ impl fmt::Debug for Federation {
     }
 }
 
-/// Where a node is dialled: a host name or address, and a port.
+/// The address to dial a node at: a host name or IP address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     host: String,
@@ -110,7 +110,7 @@ impl FromStr for Endpoint {
     }
 }
 
-/// Labels of letters, digits, inner hyphens and underscores: also the form of an IPv4 address.
+/// Whether a text is labels of letters, digits, inner hyphens and underscores. IPv4 addresses have this form too.
 fn is_host_name(host: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -131,7 +131,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// SHA-256 of the first charter's text: what a node trusts before it trusts anybody.
+/// SHA-256 of the first charter's text. All trust of a node begins here.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CharterPin(pub [u8; 32]);
 

@@ -1,9 +1,9 @@
-//! From the file as it is written to the configuration that it means.
+//! Parses the file as it is written into a checked configuration.
 //!
-//! It must not know the clock, nor open anything but the configuration file.
+//! It must not know the clock, and opens no file but the configuration file.
 //!
-//! Invariants: every field is read even after a problem, so that all problems are reported at once; a `None` on the way
-//! always stands beside a recorded problem.
+//! Invariants: every field is read even after a problem, so that all problems are reported at once; each `None` on the way
+//! has a recorded problem.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -38,8 +38,8 @@ impl Config {
         Self::parse(&text, &path)
     }
 
-    /// Reads a configuration from text. `path` is the file that it stands in: the data directory is relative to that
-    /// file's directory, and problems name it.
+    /// Reads a configuration from text. `path` is the path of the file with this text: problems name it, and the data
+    /// directory is relative to its directory.
     ///
     /// # Errors
     /// [`ConfigError::Wrong`] with everything that is wrong.
@@ -193,7 +193,7 @@ impl Reader<'_, '_> {
         socket
     }
 
-    /// The number, or 0 beside a recorded problem.
+    /// The number; 0 if it is out of bounds, after the problem was recorded.
     fn number(&mut self, field: &str, number: Number, default: i64, bound: RangeInclusive<i64>) -> u64 {
         let Some(number) = number else { return default.unsigned_abs() };
         let value = *number.get_ref();

@@ -1,6 +1,6 @@
-//! What can be wrong with a configuration file, said so that the operator finds the place at once.
+//! Problems of a configuration file. Each names its place, so that the operator finds it at once.
 //!
-//! It must not know what the fields mean.
+//! It must not know the meaning of fields.
 //!
 //! Invariants: a [`ConfigError::Wrong`] holds at least one problem, in the order of the file.
 
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use crate::model::bounds;
 
-/// Why there is no configuration.
+/// The reason why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -18,24 +18,24 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The file is longer than any configuration.
+    /// The file is too long for a configuration.
     #[error("{} has {bytes} bytes: must be at most {}", path.display(), bounds::FILE_BYTES)]
     TooLong {
         /// The file.
         path: PathBuf,
-        /// Its length.
+        /// Its length in bytes.
         bytes: u64,
     },
-    /// The file was read and is wrong.
+    /// The file was read, and has these problems.
     #[error("{}", Lines(.0))]
     Wrong(Vec<Problem>),
 }
 
 impl ConfigError {
-    /// The problems, one each, as an operator reads them.
+    /// The problems as text for an operator, one string each.
     pub fn problems(&self) -> Vec<String> {
         match self {
             Self::Unreadable { source, .. } => vec![format!("{self}: {source}")],
@@ -48,9 +48,9 @@ impl ConfigError {
 /// One thing that is wrong: `sinergid.toml:12: store.cache_mib = 5: must be 16 to 4096`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The file as it was named.
+    /// The path of the file, as the caller named it.
     pub path: PathBuf,
-    /// The line, counted from 1; absent when something is missing.
+    /// The line, counted from 1; absent if a setting is missing.
     pub line: Option<usize>,
     /// Field, value and bound.
     pub text: String,
@@ -92,18 +92,18 @@ impl<'a> Problems<'a> {
         Self { path, text, found: Vec::new() }
     }
 
-    /// Something is wrong at a place of the text.
+    /// Records a problem at a place in the text.
     pub(crate) fn at(&mut self, span: Range<usize>, text: impl Into<String>) {
         let line = Some(self.line_of(span.start));
         self.found.push(Problem { path: self.path.clone(), line, text: text.into() });
     }
 
-    /// Something that should be there is not.
+    /// Records a problem without a place, such as a missing setting.
     pub(crate) fn missing(&mut self, text: impl Into<String>) {
         self.found.push(Problem { path: self.path.clone(), line: None, text: text.into() });
     }
 
-    /// The TOML itself is wrong, or does not have the shape of a configuration.
+    /// Records that the text is not TOML, or has unknown fields or wrong types.
     pub(crate) fn shape(&mut self, error: &toml::de::Error) {
         let message = error.message().replace('\n', ", ");
         match error.span() {

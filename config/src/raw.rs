@@ -1,6 +1,6 @@
-//! The file as it is written: the shape that serde checks, with the place of every value.
+//! The file as it is written. serde checks its fields and types, and keeps the place of every value.
 //!
-//! It must not know bounds or meaning; nothing of it leaves this crate.
+//! It must not know bounds or meanings. None of these types leaves this crate.
 
 use serde::Deserialize;
 use toml::Spanned;

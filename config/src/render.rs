@@ -2,7 +2,7 @@
 //!
 //! It must not know the disk; the caller writes the text.
 //!
-//! Invariants: what is rendered parses to what was given, with a default for everything else.
+//! Invariants: the rendered text parses to the given values, with defaults for all other settings.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -12,35 +12,35 @@ use sinergi_proto::base::ids::AgencyId;
 use crate::model::Peer;
 use crate::names::{CharterPin, Federation};
 
-/// The documented example: the one place where every setting is explained.
+/// The documented example. Only this file explains the settings.
 const EXAMPLE: &str = include_str!("../examples/sinergid.toml");
-/// What each peer begins with.
+/// The first line of each peer.
 const PEER: &str = "[[peer]]";
 
-/// What a new node's configuration file says beside the defaults.
+/// The values of a new node's configuration file that have no default.
 #[derive(Clone, Debug)]
 pub struct NodeFile {
     /// The agency that the node speaks for.
     pub agency: AgencyId,
     /// Its federation.
     pub federation: Federation,
-    /// Where peers may dial in.
+    /// The address where peers can dial the node.
     pub listen: Option<SocketAddr>,
-    /// Hash of the first charter, if there is one already.
+    /// Hash of the first charter, if the node has one already.
     pub pin: Option<CharterPin>,
     /// The agencies to link with.
     pub peers: Vec<Peer>,
 }
 
 impl NodeFile {
-    /// The file's text: the example, with what this node sets beside the defaults. All other settings are comments.
+    /// The text of the file: the example with this node's values. All other settings are comments.
     pub fn render(&self) -> String {
         let (_, settings) = EXAMPLE.split_once("\n\n").expect("a paragraph about the example comes first");
         let (settings, peers) = settings.split_at(settings.find(PEER).expect("the peers come last"));
         let mut text = format!(
             "# The node of {} in the federation {}.\n\
              #\n\
-             # A setting behind a '#' shows its default, unless the comment says \"an example\".\n\
+             # A setting after a '#' shows its default, unless the comment says \"an example\".\n\
              # Check this file with `sinergi config check --node DIR`. Unknown settings are refused.\n\
              \n",
             self.agency, self.federation
@@ -60,7 +60,7 @@ impl NodeFile {
         text + &self.peers(peers)
     }
 
-    /// What this node sets, if it sets anything there.
+    /// This node's value of a setting, if it has one.
     fn value(&self, section: &str, name: &str) -> Option<String> {
         match (section, name) {
             ("", "agency") => Some(self.agency.to_string()),
@@ -83,8 +83,8 @@ impl NodeFile {
     }
 }
 
-/// The text of a configuration file with this pin in `[charter]`, everything else as it was. The caller parses what comes
-/// back before it replaces the file.
+/// The text of a configuration file with this pin in `[charter]`, and everything else unchanged. The caller must parse the result
+/// before it replaces the file with it.
 pub fn pin_charter(text: &str, pin: &CharterPin) -> String {
     let setting = format!("pin = \"{pin}\"\n");
     let lines: Vec<&str> = text.split_inclusive('\n').collect();

@@ -1,6 +1,6 @@
-//! Audits of other agencies' ledgers: asks the questions that [`sinergi_proto::transparency::audit`] puts, and keeps what it finds.
+//! Audits other agencies' ledgers: sends the questions of [`sinergi_proto::transparency::audit`] over the links, and keeps findings as evidence.
 //!
-//! Decides nothing.
+//! Must not decide which questions are asked, nor whether an answer is a finding.
 //!
 //! ```text
 //! records.rs    the own ledger and store, as an audit reads them
@@ -10,7 +10,7 @@
 //!
 //! Invariants:
 //! - an audit reads: it writes nothing but evidence files, and sends nothing but questions;
-//! - what it costs is bounded by the own ledger and what the agency shows, in memory and in questions at a time.
+//! - memory and the number of questions are bounded by the own ledger and by the tree that the agency shows.
 
 mod checkpoints;
 mod folder;
@@ -29,24 +29,24 @@ use sinergi_proto::transparency::audit::Audit;
 
 use crate::base::time::now_millis;
 use crate::peers::{Peers, Unanswered};
-use crate::storage::case::CaseError;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::outbox::Outbox;
 use records::OwnRecords;
 
-/// Why there is no audit.
+/// An audit was not possible, or was not finished.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
-    /// It is not linked with this node.
+    /// The agency is not a peer of this node.
     #[error(transparent)]
     NotAdjacent(Unanswered),
-    /// This node's own data.
+    /// This node's own data cannot be read.
     #[error("this node's own data: {0}")]
-    Own(#[from] CaseError),
-    /// Nobody waits for the result any more.
+    Own(#[from] OwnDataError),
+    /// The caller no longer waits for the result.
     #[error("the audit was given up")]
     GivenUp,
-    /// A defect.
+    /// A task panicked: a defect of the program.
     #[error("the audit failed: {0}; this is a defect of the program, please report it")]
     Task(#[from] tokio::task::JoinError),
 }
@@ -56,20 +56,20 @@ pub enum AuditError {
 pub struct Auditor {
     own: AgencyId,
     peers: Peers,
-    directory: Directory,
+    charter_store: CharterStore,
     records: OwnRecords,
 }
 
 impl Auditor {
     /// The auditor of this agency.
-    pub fn new(own: AgencyId, peers: Peers, outbox: Outbox, directory: Directory) -> Self {
-        Self { own, peers, records: OwnRecords::new(outbox, directory.clone()), directory }
+    pub fn new(own: AgencyId, peers: Peers, outbox: Outbox, charter_store: CharterStore) -> Self {
+        Self { own, peers, records: OwnRecords::new(outbox, charter_store.clone()), charter_store }
     }
 
-    /// Audits one agency. `progress` says whether anybody still waits.
+    /// Audits one agency. `progress` is called after each question; it returns whether the caller still waits.
     ///
     /// # Errors
-    /// When the agency cannot be asked, or this node's own data cannot be read.
+    /// The agency cannot be asked, or this node's own data cannot be read.
     pub async fn audit(
         &self,
         agency: &AgencyId,
@@ -86,14 +86,14 @@ impl Auditor {
         let mut audit = Audit::new(holdings, now_millis());
         while let Some(question) = audit.question() {
             match self.peers.ask(agency, question).await {
-                Ok(proof) => audit.answer(proof, &self.directory.charters()),
+                Ok(proof) => audit.answer(proof, &self.charter_store.charters()),
                 Err(problem) => audit.unanswered(problem.to_string()),
             }
             if !progress(audit.progress()) {
                 return Err(AuditError::GivenUp);
             }
         }
-        let (records, charters) = (self.records.clone(), self.directory.charters());
+        let (records, charters) = (self.records.clone(), self.charter_store.charters());
         let conclude = move || audit.conclude(&records, &charters, now_millis());
         Ok(tokio::task::spawn_blocking(conclude).await??)
     }

@@ -1,10 +1,11 @@
-//! What every part of the daemon may use: the limits of one node, the clocks, alarms, logs, chains of errors in words, and replacing a file durably.
+//! Tools that every part of the daemon may use: the limits of one node, the clocks, alarms, logs, error chains as text, and replacing a file
+//! atomically.
 //!
-//! Must not know any other part.
+//! Must not know any other part of the daemon.
 
 pub mod alarms;
-pub mod causes;
-pub(crate) mod durable;
+pub(crate) mod atomic_file;
+pub mod error_chain;
 pub mod node_limits;
 pub mod peer_clocks;
 pub mod telemetry;

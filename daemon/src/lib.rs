@@ -29,17 +29,17 @@
 //! | [`audit`] | checks others' ledgers and keeps evidence |
 //! | [`tiles`] | the ledger as a C2SP tlog-tiles tree, in a folder or over HTTP |
 //! | [`peers`] | runs sessions with peers, watches their checkpoints, answers about the own ledger |
-//! | [`writer`] | runs the engine, and carries out what it decided |
+//! | [`writer`] | the engine thread decides, the commit thread makes it durable |
 //! | [`rollback_guard`] | runs proto's rollback guard: may this node sign? |
 //! | [`transport`] | accepting connections; TLS: whose certificate counts |
-//! | `signature_checks` | checks the signatures of what came from outside |
+//! | `signature_checks` | checks the signatures of items, receipts and checkpoints from outside |
 //! | [`storage`] | ledger files, the derived store, charters and keys on the disk, caches |
-//! | [`base`] | alarms, logs, error chains in words, the wall clock |
+//! | [`base`] | limits of one node, alarms, logs, error chains as text, the clocks |
 //!
-//! Invariants of the whole:
-//! - what was acknowledged is on the disk;
+//! Invariants of the whole crate:
+//! - every acknowledged entry is on the disk;
 //! - a checkpoint covers durable leaves only;
-//! - everything but the ledger can be thrown away;
+//! - all data except the ledger, the keys and the charters can be thrown away and derived again;
 //! - sled and signature checks never run in an async task.
 
 pub mod audit;

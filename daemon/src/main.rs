@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use sinergi_config::Config;
-use sinergi_daemon::base::causes::{causes, told};
+use sinergi_daemon::base::error_chain::{causes, without_repeats};
 
-/// A node allocates on one thread what it frees on another, many times an entry: glibc's allocator takes a fifth of its time.
+/// A node often allocates on one thread and frees on another. With glibc's allocator that costs a fifth of its time.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -52,10 +52,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// The whole chain of causes.
+/// Prints the error and its chain of causes.
 fn report(error: &(dyn std::error::Error + 'static)) {
     eprintln!("error: {error}");
-    for cause in told(error.to_string(), causes(error)).iter().skip(1) {
+    for cause in without_repeats(error.to_string(), causes(error)).iter().skip(1) {
         eprintln!("  because: {cause}");
     }
 }

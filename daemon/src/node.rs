@@ -1,9 +1,11 @@
-//! A node from start to end: load, open, start, wait, drain. All wiring is here.
+//! Runs a node from start to end: load, open, start, wait, drain. All wiring is here.
+//!
+//! Must not know how a part works: it builds each part and gives it what it needs.
 //!
 //! Invariants:
-//! - nothing is signed before the ledger is open, which makes what it shows durable, and peers had a chance to say what they saw of it;
+//! - nothing is signed before the ledger is open (which makes all of it durable) and peers had time to show what they saw of it;
 //! - every task belongs to one set; a task that panics or fails ends the node;
-//! - told to stop, a node takes nothing more, finishes what it took, and ends within the configured time.
+//! - at a stop the node takes no more work, finishes the work that it has taken, and ends within the configured time.
 
 mod data;
 mod error;
@@ -33,10 +35,10 @@ use crate::peers::watch::Watch;
 use crate::peers::{
     self, Budget, CharterAdoption, Connections, Incoming, Outgoing, PeerClocks, Peers, Receipts, SessionParts,
 };
-use crate::rollback_guard::Continuity;
-use crate::storage::charters::Directory;
+use crate::rollback_guard::GuardService;
+use crate::storage::charters::CharterStore;
 use crate::storage::keys::SigningKeys;
-use crate::storage::leaf_cache::Recent;
+use crate::storage::leaf_cache::LeafCache;
 use crate::storage::outbox::Outbox;
 use crate::tiles::http::Tiles;
 use crate::transport::tls::{Authorities, Credentials, SharedAuthorities};
@@ -47,15 +49,15 @@ pub use error::NodeError;
 use folder::check_membership;
 pub use folder::ledger_path;
 
-/// What the writer has for its end, if everybody else has used up the time.
+/// Time that the writer has to end, if all other tasks have used up the configured time.
 const WRITER_MOMENT: std::time::Duration = std::time::Duration::from_secs(1);
-/// Sessions that wait to be run.
+/// Sessions that may wait to be started.
 const SESSIONS_WAITING: usize = 16;
 
 /// Runs a node until it is told to stop (SIGTERM or SIGINT). Blocks.
 ///
 /// # Errors
-/// Why it did not start, or what ended it.
+/// The reason why it did not start, or the failure that ended it.
 pub fn run(config: &Config) -> Result<(), NodeError> {
     telemetry::start(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -65,9 +67,9 @@ pub fn run(config: &Config) -> Result<(), NodeError> {
     result.map_err(|error| data::after_a_failed_store(config, error))
 }
 
-/// A node that is about to start.
+/// A node whose data are open and whose threads do not run yet.
 struct Opening {
-    directory: Directory,
+    charter_store: CharterStore,
     keys: SigningKeys,
     data: Data,
 }
@@ -76,32 +78,32 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let started_at = now_millis();
     let (credentials, authorities, opening) = open(config)?;
     let stop = CancellationToken::new();
-    let (alarms, guard) = (opening.data.alarms.clone(), opening.data.continuity.clone());
+    let (alarms, guard) = (opening.data.alarms.clone(), opening.data.guard.clone());
     let clocks = SharedPeerClocks::default();
     let derivation = &opening.data.derivation;
-    let recent = Recent::default();
+    let leaf_cache = LeafCache::default();
     let outbox = Outbox::new(
         config.federation.to_string(),
         derivation.store().clone(),
         derivation.reader().clone(),
-        recent.clone(),
+        leaf_cache.clone(),
     );
-    let (loading, of) = (outbox.clone(), opening.directory.clone());
+    let (loading, of) = (outbox.clone(), opening.charter_store.clone());
     let told = alarms.clone();
     let watch = tokio::task::spawn_blocking(move || Watch::load(told, &loading, &of)).await??;
-    let (directory, entry_key) = (opening.directory.clone(), opening.keys.entry.clone());
-    let (writer_thread, writer, rechecks) = start_writer(config, opening, recent, clocks.clone())?;
+    let (charter_store, entry_key) = (opening.charter_store.clone(), opening.keys.entry.clone());
+    let (writer_thread, writer, rechecks) = start_writer(config, opening, leaf_cache, clocks.clone())?;
     let peers = Peers::new(&config.peers, &clocks);
-    let parts = Parts { directory, writer, outbox, peers, watch, alarms, guard, stop };
+    let parts = Parts { charter_store, writer, outbox, peers, watch, alarms, guard, stop };
     let evidence = EvidenceFolder::of(
         &config.data,
         config.agency.clone(),
         entry_key.clone(),
-        parts.directory.clone(),
+        parts.charter_store.clone(),
         parts.alarms.clone(),
     );
     let auditor =
-        Auditor::new(config.agency.clone(), parts.peers.clone(), parts.outbox.clone(), parts.directory.clone());
+        Auditor::new(config.agency.clone(), parts.peers.clone(), parts.outbox.clone(), parts.charter_store.clone());
 
     let mut tasks: JoinSet<Result<(), NodeError>> = JoinSet::new();
     let (sessions, starts) = mpsc::channel(SESSIONS_WAITING);
@@ -120,29 +122,29 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     wait_and_drain(config, parts.stop, tasks, parts.writer, writer_thread).await
 }
 
-/// What the tasks of this node are made of. Only the wiring has all of it: each task gets its parts.
+/// The parts of this node. Only the wiring has all of them: each task gets the few that it needs.
 struct Parts {
-    directory: Directory,
+    charter_store: CharterStore,
     writer: WriterHandle,
     outbox: Outbox,
     peers: Peers,
     watch: Watch,
     alarms: Alarms,
-    guard: Continuity,
+    guard: GuardService,
     stop: CancellationToken,
 }
 
-/// Checks the signatures of items that waited once more, when the writer wants it.
+/// Starts the task that checks the signatures of deferred items again.
 fn start_rechecks(config: &Config, parts: &Parts, rechecks: Rechecks, tasks: &mut JoinSet<Result<(), NodeError>>) {
     let (writer, federation) = (parts.writer.clone(), config.federation.to_string());
-    let rechecking = recheck(rechecks, writer, federation, parts.directory.clone(), parts.stop.clone());
+    let rechecking = recheck(rechecks, writer, federation, parts.charter_store.clone(), parts.stop.clone());
     tasks.spawn(async move {
         rechecking.await;
         Ok(())
     });
 }
 
-/// Wakes the writer: when the peers were heard, and now and then.
+/// Starts the tasks that wake the writer: when the rollback guard has settled, and at regular intervals.
 fn start_ticks(parts: &Parts, tasks: &mut JoinSet<Result<(), NodeError>>) {
     let (retry, retry_stop) = (parts.writer.clone(), parts.stop.clone());
     tasks.spawn(async move {
@@ -152,9 +154,9 @@ fn start_ticks(parts: &Parts, tasks: &mut JoinSet<Result<(), NodeError>>) {
     let (first, guard, hearing) = (parts.writer.clone(), parts.guard.clone(), parts.stop.clone());
     tasks.spawn(async move {
         guard.run(&hearing).await;
-        // It signs its checkpoint and goes on with what waits. It may have ended.
+        // The writer signs its checkpoint and goes on with deferred work. It may have ended already.
         let _ = first.submit(Submission::Retry).await;
-        // A task that ends is the end of the node.
+        // The end of a task ends the node, so this one waits for the stop.
         hearing.cancelled().await;
         Ok(())
     });
@@ -162,20 +164,20 @@ fn start_ticks(parts: &Parts, tasks: &mut JoinSet<Result<(), NodeError>>) {
 
 fn open(config: &Config) -> Result<(Credentials, SharedAuthorities, Opening), NodeError> {
     let keys = SigningKeys::load(&config.keys).map_err(NodeError::Keys)?;
-    let directory = Directory::load(&config.charter)?;
-    check_membership(config, &directory, &keys)?;
-    let (authorities, bad) = Authorities::of_charter(config.federation.clone(), &directory.newest());
+    let charter_store = CharterStore::load(&config.charter)?;
+    check_membership(config, &charter_store, &keys)?;
+    let (authorities, bad) = Authorities::of_charter(config.federation.clone(), &charter_store.newest());
     bad.iter().for_each(|bad| tracing::warn!("{bad}"));
     let credentials = Credentials::load(&config.tls)?;
     credentials.check(&config.federation, &config.agency, now())?;
     if let Err(refusal) = credentials.check_under(&authorities, now()) {
         tracing::warn!("peers will refuse this node: {refusal}");
     }
-    let data = Data::open(config, directory.clone())?;
-    for rival in directory.rivals() {
+    let data = Data::open(config, charter_store.clone())?;
+    for rival in charter_store.rivals() {
         data.alarms.raise(rival.topic(), rival.alarm());
     }
-    let opening = Opening { directory, keys, data };
+    let opening = Opening { charter_store, keys, data };
     Ok((credentials, SharedAuthorities::new(authorities), opening))
 }
 
@@ -183,40 +185,40 @@ fn now() -> Timestamp {
     i64::try_from(now_millis()).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or_default()
 }
 
-/// Ends with the writer's result; dropped without a word if the thread panics.
+/// Receives the writer's result when its thread ends. The sender is dropped if the thread panics.
 type WriterThread = oneshot::Receiver<Result<(), WriterError>>;
 
 fn start_writer(
     config: &Config,
     opening: Opening,
-    recent: Recent,
+    leaf_cache: LeafCache,
     peer_clocks: SharedPeerClocks,
 ) -> Result<(WriterThread, WriterHandle, Rechecks), NodeError> {
-    let Opening { directory, keys, data } = opening;
-    let Data { ledger, derivation, alarms, continuity, recorded } = data;
+    let Opening { charter_store, keys, data } = opening;
+    let Data { ledger, derivation, alarms, guard, recorded } = data;
     let parts = WriterParts {
         own: config.agency.clone(),
         federation: config.federation.to_string(),
         derivation,
-        directory,
+        charter_store,
         adjacent: config.peers.iter().map(|peer| peer.agency.clone()).collect(),
         keys,
         answer_within_millis: u64::try_from(config.forward.answer_by.as_millis()).unwrap_or(u64::MAX),
         alarms,
         peer_clocks,
-        continuity,
+        guard,
         recorded,
     };
-    let (writer, handle, rechecks) = Writer::new(parts, ledger, recent)?;
+    let (writer, handle, rechecks) = Writer::new(parts, ledger, leaf_cache)?;
     let (ended, end) = oneshot::channel();
     std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
-        // Nobody waits any more only when the process is ending.
+        // The receiver is gone only when the process is ending.
         let _ = ended.send(writer.run());
     })?;
     Ok((end, handle, rechecks))
 }
 
-/// Runs a session on every connection.
+/// Starts the task that runs a session on every connection.
 fn start_sessions(
     config: &Config,
     parts: &Parts,
@@ -225,24 +227,25 @@ fn start_sessions(
     starts: mpsc::Receiver<peers::Start>,
     tasks: &mut JoinSet<Result<(), NodeError>>,
 ) {
-    let Parts { directory, writer, outbox, peers, watch, alarms, guard, stop } = parts;
+    let Parts { charter_store, writer, outbox, peers, watch, alarms, guard, stop } = parts;
     let (own, federation) = (&config.agency, &config.federation);
     let room = || Budget::of(node_limits::ALL_WINDOWS_BYTES);
-    let incoming = Incoming::new(own.clone(), federation.clone(), directory.clone(), room());
-    let outgoing = Outgoing::new(own.clone(), peers.clone(), directory.clone(), outbox.clone(), writer.clone(), room());
+    let incoming = Incoming::new(own.clone(), federation.clone(), charter_store.clone(), room());
+    let outgoing =
+        Outgoing::new(own.clone(), peers.clone(), charter_store.clone(), outbox.clone(), writer.clone(), room());
     let reader = outbox.reader().clone();
-    let receipts = Receipts::new(own.clone(), federation.clone(), entry_key, directory.clone(), reader);
+    let receipts = Receipts::new(own.clone(), federation.clone(), entry_key, charter_store.clone(), reader);
     let adoption =
-        CharterAdoption::new(federation.clone(), directory.clone(), authorities, writer.clone(), alarms.clone());
+        CharterAdoption::new(federation.clone(), charter_store.clone(), authorities, writer.clone(), alarms.clone());
     let sessions = SessionParts {
         own: own.clone(),
         federation: federation.clone(),
         idle: config.link.idle,
-        directory: directory.clone(),
+        charter_store: charter_store.clone(),
         writer: writer.clone(),
         guard: guard.clone(),
         watch: watch.clone(),
-        proofs: ProofServer::new(outbox.clone(), directory.clone(), writer.head()),
+        proofs: ProofServer::new(outbox.clone(), charter_store.clone(), writer.head()),
         clocks: PeerClocks::new(clocks, alarms.clone()),
         alarms: alarms.clone(),
         incoming: Arc::new(incoming),
@@ -258,7 +261,7 @@ fn start_sessions(
     });
 }
 
-/// Waits for peers, and dials those that have an endpoint.
+/// Starts listening for peers, and dials the peers that have an endpoint.
 async fn start_connections(
     config: &Config,
     connections: &Connections,
@@ -282,7 +285,7 @@ async fn start_connections(
     Ok(())
 }
 
-/// Watches other agencies' ledgers.
+/// Starts the checks of other agencies' ledgers: checkpoints, `Witnessed` entries, scheduled audits.
 fn start_watch(
     config: &Config,
     parts: &Parts,
@@ -290,8 +293,8 @@ fn start_watch(
     evidence: &EvidenceFolder,
     tasks: &mut JoinSet<Result<(), NodeError>>,
 ) {
-    let Parts { directory, writer, peers, watch, stop, .. } = parts;
-    let checks = CheckpointChecks::new(watch.clone(), peers.clone(), directory.clone(), evidence.clone());
+    let Parts { charter_store, writer, peers, watch, stop, .. } = parts;
+    let checks = CheckpointChecks::new(watch.clone(), peers.clone(), charter_store.clone(), evidence.clone());
     let checking = checks.run(stop.clone());
     let witnessing = audit::keep_witnessing(watch.clone(), writer.clone(), config.watch.witness_every, stop.clone());
     let (every, file) = (config.watch.audit_every, audit::schedule_file(&config.data));
@@ -302,7 +305,7 @@ fn start_watch(
     });
 }
 
-/// Serves the operator API.
+/// Starts the operator API.
 fn start_operator(
     config: &Config,
     parts: &Parts,
@@ -315,7 +318,7 @@ fn start_operator(
         own: config.agency.clone(),
         federation: config.federation.clone(),
         started_at,
-        directory: parts.directory.clone(),
+        charter_store: parts.charter_store.clone(),
         outbox: parts.outbox.clone(),
         writer: parts.writer.clone(),
         guard: parts.guard.clone(),
@@ -330,7 +333,7 @@ fn start_operator(
     tasks.spawn(async move { Ok(operator::serve(service, socket, stop).await?) });
 }
 
-/// Serves the ledger to everybody, if the operator wishes it.
+/// Starts serving the ledger's tiles over HTTP, if that is configured.
 async fn start_tiles(
     config: &Config,
     parts: &Parts,
@@ -348,7 +351,7 @@ async fn start_tiles(
     Ok(())
 }
 
-/// A store that proves damaged ends the node, also if only somebody who reads has come upon it: the next start makes a new one.
+/// Starts the task that ends the node when the store proves damaged, also if only a read shows it. The next start makes a new store.
 fn end_with_the_store(parts: &Parts, tasks: &mut JoinSet<Result<(), NodeError>>) {
     let (store, stop) = (parts.outbox.store().clone(), parts.stop.clone());
     tasks.spawn(async move {
@@ -359,7 +362,7 @@ fn end_with_the_store(parts: &Parts, tasks: &mut JoinSet<Result<(), NodeError>>)
     });
 }
 
-/// Items that wait for their time are judged again now and then.
+/// Has the writer judge deferred items again, at regular intervals.
 async fn retry_waiting(writer: WriterHandle, stop: CancellationToken) {
     const EVERY: std::time::Duration = std::time::Duration::from_secs(30);
     loop {
@@ -373,7 +376,7 @@ async fn retry_waiting(writer: WriterHandle, stop: CancellationToken) {
     }
 }
 
-/// Waits for a signal or a failure, then ends everything in order: links and operators first, the writer last.
+/// Waits for a signal or a failure, then ends all tasks in order: links and operators first, the writer last.
 async fn wait_and_drain(
     config: &Config,
     stop: CancellationToken,
@@ -411,11 +414,11 @@ async fn wait_and_drain(
         Some(ended) => ended,
         None => {
             let write_rest = async {
-                // Everything that was taken is written before it ends.
+                // The writer commits all submissions that it has taken before it ends.
                 let _ = writer.submit(Submission::Stop).await;
                 end_of(&mut writer_thread).await
             };
-            // The writer gets a moment even if the links took all the time.
+            // The writer gets this time even if the links took all of theirs.
             let until = until.max(tokio::time::Instant::now() + WRITER_MOMENT);
             tokio::time::timeout_at(until, write_rest).await.unwrap_or(Err(NodeError::Drain { seconds }))
         }
@@ -425,7 +428,7 @@ async fn wait_and_drain(
     failure.and(writer_result)
 }
 
-/// Waits for the end of the writer's thread; how it ended.
+/// Waits for the end of the writer's thread, and returns its result.
 async fn end_of(thread: &mut WriterThread) -> Result<(), NodeError> {
     match thread.await {
         Ok(result) => Ok(result?),

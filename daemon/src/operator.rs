@@ -1,11 +1,11 @@
 //! The operator API: gRPC on a Unix socket that only the node's owner can open, with health and reflection on it.
 //!
-//! Parses what operators send, hands it to the writer, and answers questions from the store and the ledger. Decides nothing.
+//! Parses operators' calls, submits commands to the writer, and answers questions from the store and the ledger. Must not decide anything.
 //!
 //! Invariants:
-//! - reads run off the async threads (sled and the ledger block);
+//! - reads run in the blocking pool, because sled and the ledger block;
 //! - a listing is streamed and stops when its reader goes away;
-//! - every error says what, which value, and which bound; its code tells scripts which kind it is.
+//! - every error message names the field, the value and the bound; scripts use the status code.
 
 mod audit;
 mod codes;
@@ -45,11 +45,10 @@ use crate::audit::{Auditor, EvidenceFolder};
 use crate::base::alarms::Alarms;
 use crate::peers::Peers;
 use crate::peers::watch::Watch;
-use crate::rollback_guard::Continuity;
-use crate::storage::case::CaseError;
-use crate::storage::charters::Directory;
+use crate::rollback_guard::GuardService;
+use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::outbox::Outbox;
-use crate::storage::store::StoreError;
 use crate::writer::{SubmitError, WriterHandle};
 
 use self::audit::Audits;
@@ -63,43 +62,43 @@ use self::status::Overview;
 
 /// Rows of a listing that are read ahead of its reader.
 const ROWS_AHEAD: usize = 64;
-/// What a connection may send ahead. h2 ends a connection on which more small frames wait than fit into half of this, with an error that reads
-/// as Busy whatever became of the calls: it must hold the calls of a full queue.
+/// Bytes that a connection may send ahead. It must hold the calls of a full queue: h2 ends a connection on which more small frames wait than fit
+/// into half of it, and the caller then gets an error that looks like `Busy`, although its calls may have been carried out.
 const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 /// Rows of a listing whose caller names no limit.
 const DEFAULT_LIMIT: usize = 100;
 
-/// What operators may ask about, and what carries out their commands.
+/// The parts that the operator API needs.
 pub struct OperatorParts {
     /// This agency.
     pub own: AgencyId,
     /// Its federation.
     pub federation: Federation,
-    /// When the node started, milliseconds since 1970.
+    /// When the node started, in milliseconds since 1970.
     pub started_at: u64,
     /// The charters.
-    pub directory: Directory,
-    /// Ledger and store.
+    pub charter_store: CharterStore,
+    /// Gives access to ledger and store.
     pub outbox: Outbox,
-    /// Where commands go.
+    /// Takes the commands.
     pub writer: WriterHandle,
-    /// Whether this node may sign.
-    pub guard: Continuity,
+    /// The rollback guard: it says whether this node may sign.
+    pub guard: GuardService,
     /// The adjacent peers.
     pub peers: Peers,
-    /// What was seen of other agencies' ledgers.
+    /// The checkpoints of other agencies.
     pub watch: Watch,
     /// The alarms that are raised.
     pub alarms: Alarms,
     /// Audits on an operator's order.
     pub auditor: Auditor,
-    /// Where evidence is kept.
+    /// The folder of evidence.
     pub evidence: EvidenceFolder,
     /// Ends streams when the node stops.
     pub stop: CancellationToken,
 }
 
-/// The service: one part for each kind of call, with what that part needs.
+/// The service. Each field answers one kind of call and has only the parts that it needs.
 #[derive(Clone)]
 pub struct OperatorService {
     overview: Overview,
@@ -115,13 +114,14 @@ pub struct OperatorService {
 impl OperatorService {
     /// The service of a node.
     pub fn new(parts: OperatorParts) -> Self {
-        let OperatorParts { own, federation, started_at, directory, outbox, writer, guard, alarms, stop, .. } = parts;
+        let OperatorParts { own, federation, started_at, charter_store, outbox, writer, guard, alarms, stop, .. } =
+            parts;
         let submissions = Submissions::new(writer.clone(), guard.clone());
         let complaints = Complaints {
             own: own.clone(),
             peers: parts.peers.clone(),
             outbox: outbox.clone(),
-            directory: directory.clone(),
+            charter_store: charter_store.clone(),
         };
         let ledger = SignedLedger { own: own.clone(), outbox: outbox.clone(), writer: writer.clone(), guard };
         let peers = PeerQueries {
@@ -136,13 +136,13 @@ impl OperatorService {
                 own,
                 federation: federation.to_string(),
                 started_at,
-                directory: directory.clone(),
+                charter_store: charter_store.clone(),
                 alarms,
                 peers: peers.clone(),
             },
             intake: Intake { submissions: submissions.clone(), complaints: complaints.clone(), stop: stop.clone() },
             lodging_proofs: LodgingProofs { complaints: complaints.clone(), ledger: ledger.clone() },
-            retries: Retries { outbox, directory, submissions },
+            retries: Retries { outbox, charter_store, submissions },
             audits: Audits { auditor: parts.auditor, evidence: parts.evidence, complaints: complaints.clone(), stop },
             complaints,
             peers,
@@ -156,7 +156,7 @@ type Rows<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 /// Serves the operator API until told to stop.
 ///
 /// # Errors
-/// When the gRPC server fails.
+/// The gRPC server fails.
 pub async fn serve(
     service: OperatorService,
     listener: UnixListener,
@@ -338,20 +338,20 @@ impl Operator for OperatorService {
     }
 }
 
-/// Runs a question off the async threads.
+/// Runs blocking work in the blocking pool.
 async fn blocking<T: Send + 'static>(ask: impl FnOnce() -> Result<T, Status> + Send + 'static) -> Result<T, Status> {
     tokio::task::spawn_blocking(ask).await.map_err(|error| Status::internal(format!("the question failed: {error}")))?
 }
 
-/// Takes the rows of a listing; `false`: nobody reads them any more.
+/// Takes a row of a listing. Returns `false` if the reader has gone.
 type RowSink<'a, T> = &'a mut dyn FnMut(T) -> bool;
 
-/// Streams the rows that `list` gives, off the async threads, no further ahead of the reader than [`ROWS_AHEAD`].
+/// Streams the rows of `list`, which runs in the blocking pool, at most [`ROWS_AHEAD`] rows ahead of the reader.
 fn rows<T: Send + 'static>(list: impl FnOnce(RowSink<'_, T>) -> Result<(), Status> + Send + 'static) -> Rows<T> {
     rows_ahead(ROWS_AHEAD, list)
 }
 
-/// As [`rows`], no further ahead of the reader than this many.
+/// Like [`rows`], with this number of rows ahead of the reader.
 fn rows_ahead<T: Send + 'static>(
     ahead: usize,
     list: impl FnOnce(RowSink<'_, T>) -> Result<(), Status> + Send + 'static,
@@ -360,11 +360,11 @@ fn rows_ahead<T: Send + 'static>(
     let listing = tokio::task::spawn_blocking(move || {
         let mut sink = |row| sender.blocking_send(Ok(row)).is_ok();
         if let Err(status) = list(&mut sink) {
-            // The reader may have gone.
+            // This fails only if the reader has gone.
             let _ = sender.blocking_send(Err(status));
         }
     });
-    // The stream ends when the sender is dropped; a panic in the listing is told as an error, not as a short listing.
+    // The stream ends when the sender is dropped. A panic in the listing must end it with an error, not as a short listing.
     let ended = futures_util::stream::once(listing).filter_map(|end| match end {
         Ok(()) => None,
         Err(error) => Some(Err(Status::internal(format!("the listing failed: {error}")))),
@@ -372,7 +372,7 @@ fn rows_ahead<T: Send + 'static>(
     Box::pin(ReceiverStream::new(receiver).chain(ended))
 }
 
-/// Streams the rows that `work` sends while it is polled: it ends with its reader, and when the node is told to stop.
+/// Streams the rows that `work` sends. `work` ends when the reader goes away or the node stops.
 fn driven<T: Send + 'static>(
     receiver: mpsc::Receiver<Result<T, Status>>,
     work: impl Future<Output = ()> + Send + 'static,
@@ -387,34 +387,15 @@ fn limit_of(limit: u32) -> usize {
     if limit == 0 { DEFAULT_LIMIT } else { usize::try_from(limit).unwrap_or(usize::MAX) }
 }
 
-impl From<StoreError> for OwnDataError {
-    fn from(error: StoreError) -> Self {
-        Self(error.into())
-    }
-}
-
-impl From<CaseError> for OwnDataError {
-    fn from(error: CaseError) -> Self {
-        Self(error)
-    }
-}
-
-impl From<crate::storage::ledger::ReadError> for OwnDataError {
-    fn from(error: crate::storage::ledger::ReadError) -> Self {
-        Self(error.into())
-    }
-}
-
-/// The node cannot read its own data.
-struct OwnDataError(CaseError);
-
+/// A defect or a damaged disk, not a fault of the caller.
 impl From<OwnDataError> for Status {
-    fn from(OwnDataError(error): OwnDataError) -> Self {
+    fn from(error: OwnDataError) -> Self {
         tracing::error!(%error, "cannot read the node's own data");
         Self::internal(error.to_string())
     }
 }
 
+/// Maps a failure to read the node's own data to an internal error.
 fn own<T, E: Into<OwnDataError>>(result: Result<T, E>) -> Result<T, Status> {
     result.map_err(|error| Status::from(error.into()))
 }

@@ -1,14 +1,14 @@
-//! Links with peers: dialled and waited for, one at a time for each peer, over mutually authenticated TLS.
+//! Links with peers over mutual TLS: either side dials, and each peer has one link.
 //!
-//! Executes what [`sinergi_proto::sync::Session`] says; decides nothing about entries.
+//! Must not decide anything about entries or frames: [`sinergi_proto::sync::Session`] does.
 //!
 //! ```text
-//! accept.rs        TcpListener -> TLS (bounded in time and number) -> gRPC   waited for
+//! accept.rs        TcpListener -> TLS (bounded in time and number) -> gRPC   accepted
 //! handshakes.rs    places for connections whose handshake has not ended
 //! dial.rs          endpoint -> TLS -> gRPC, with backoff without end         dialled
 //! failures.rs      why a call or a stream failed, in words                    both
 //! session.rs       runs a session over one stream                            both
-//! idle_timeout.rs  a connection on which nothing is heard ends               both
+//! idle_timeout.rs  ends a connection on which nothing is received            both
 //! proof_server.rs  answering questions of peers about the own ledger
 //! watch.rs         watching the checkpoints that peers show and pass on
 //! budget.rs        room in memory that all links share
@@ -19,8 +19,8 @@
 //!
 //! Invariants:
 //! - the agency comes from the certificate, never from a message;
-//! - a peer has one session; a second one takes its place or is turned away by a rule that both sides share;
-//! - only an application-level answer (its Hello) counts as success.
+//! - a peer has one session. A second one replaces it or is turned away, by a rule that both sides share;
+//! - only an answer of the peer's application (its Hello) counts as success.
 
 mod accept;
 mod budget;
@@ -54,7 +54,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::transport::tls::{Credentials, SharedAuthorities};
 
-/// How connections with peers come about, whoever dials: as whom, under which certificates, and where their sessions are run. Cheap to clone.
+/// The parts that accepting and dialling share: this node's certificate, the authorities, the peers, and the channel to the sessions. Cheap to
+/// clone.
 #[derive(Clone)]
 pub struct Connections {
     own: AgencyId,
@@ -68,7 +69,7 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// Connections of this node with `peers`, under its certificate and the `authorities` of the charter. Each that comes about is handed to
+    /// Connections of this node with `peers`, under its certificate and the `authorities` of the charter. Each new connection goes to
     /// `sessions`.
     pub fn new(
         config: &Config,
@@ -83,18 +84,18 @@ impl Connections {
     }
 }
 
-/// Why a link ended or did not come about.
+/// A link ended, or could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// No connection.
+    /// There is no connection.
     #[error("cannot connect to {endpoint}: {reason}")]
     Connect {
-        /// Where to.
+        /// The address that was dialled.
         endpoint: String,
-        /// Why not, down to the certificate.
+        /// The reason in words, with the certificate if that is the cause.
         reason: String,
     },
-    /// It has ended.
+    /// The session has ended.
     #[error(transparent)]
     Ended(#[from] End),
 }

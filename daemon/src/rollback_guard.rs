@@ -1,12 +1,12 @@
-//! Runs this node's rollback guard: keeps what contradicts the ledger in a file, ends the wait for peers, and tells writer, links and operators
-//! whether this node may sign.
+//! Runs this node's rollback guard: it stores sightings that contradict the ledger in a file, ends the wait for peers, and tells writer, links
+//! and operators whether this node may sign.
 //!
-//! Executes what [`sinergi_proto::transparency::rollback_guard`] decides.
+//! Must not decide anything: [`sinergi_proto::transparency::rollback_guard`] does.
 //!
 //! Invariants:
-//! - before the state is `Clear` nothing is appended and nothing is signed, not even a checkpoint: peers are shown the last one that was recorded;
-//! - when it is no longer, nothing more is decided: what was decided is finished;
-//! - `SetBack` outlasts a restart, until the ledger holds again what was seen, or a new epoch has begun.
+//! - before the state is `Clear`, nothing is appended and nothing is signed, not even a checkpoint. Peers get the newest recorded checkpoint;
+//! - when the state leaves `Clear`, the engine takes no more work. Decisions that were made before are still committed;
+//! - `SetBack` survives a restart. It ends when the ledger holds again what was seen, or when a new epoch has begun.
 
 mod own_ledger;
 mod stored;
@@ -24,53 +24,53 @@ use tokio_util::sync::CancellationToken;
 use crate::base::alarms::Alarms;
 use crate::base::node_limits;
 use crate::base::time::now_millis;
-use crate::storage::case::CaseError;
+use crate::storage::complaint_loader::OwnDataError;
 
 pub use own_ledger::{OwnKeys, OwnLedger};
 pub use sinergi_proto::transparency::rollback_guard::{Compared, Proof, Sighting};
 pub use stored::{SightingsError, file, keep, load};
 
-/// The state, shared by the writer, the links and the operator API.
+/// Runs the rollback guard of this node. The writer, the links and the operator API share it; clones are cheap.
 #[derive(Clone)]
-pub struct Continuity(Arc<Inner>);
+pub struct GuardService(Arc<Inner>);
 
 struct Inner {
     ledger: OwnLedger,
     file: PathBuf,
     alarms: Alarms,
-    /// The guard's state, for those who wait for it.
+    /// The guard's state, for tasks that wait for a change.
     state: watch::Sender<GuardState>,
     began: Instant,
     guard: Mutex<RollbackGuard>,
     heard: Notify,
 }
 
-/// Why the state cannot be told.
+/// The rollback guard cannot start.
 #[derive(Debug, thiserror::Error)]
-pub enum ContinuityError {
-    /// The kept sightings.
+pub enum GuardError {
+    /// The stored sightings cannot be read or written.
     #[error(transparent)]
     Sightings(#[from] SightingsError),
-    /// The ledger.
+    /// The ledger cannot be read.
     #[error(transparent)]
-    Ledger(#[from] CaseError),
+    Ledger(#[from] OwnDataError),
 }
 
-impl Continuity {
-    /// The state of a node that starts: `local` is what its own files show. Blocks.
+impl GuardService {
+    /// Starts the guard of a node. `local` are proofs from the node's own files that its ledger was longer. Blocks.
     ///
     /// # Errors
-    /// When the ledger or the kept sightings cannot be read.
+    /// The ledger or the stored sightings cannot be read.
     pub fn begin(
         ledger: OwnLedger,
         data: &Path,
         peers: impl IntoIterator<Item = AgencyId>,
         local: Vec<Proof>,
         alarms: Alarms,
-    ) -> Result<Self, ContinuityError> {
+    ) -> Result<Self, GuardError> {
         let file = file(data);
         let local = local.into_iter().map(|proof| Sighting { by: None, at: now_millis(), proof }).collect();
-        let charters = ledger.keys.directory.charters();
+        let charters = ledger.keys.charter_store.charters();
         let signer = ledger.keys.signer(&charters);
         let Begun { guard, must_store, is_mended } =
             RollbackGuard::begin(peers, node_limits::HEARING_TIME, load(&file)?, local, signer, &ledger)?;
@@ -80,14 +80,14 @@ impl Continuity {
         if must_store {
             keep(&file, guard.sightings())?;
         }
-        let continuity = Self::new(ledger, file, alarms, guard);
-        for sighting in continuity.guard().sightings() {
-            continuity.raise(sighting)?;
+        let service = Self::new(ledger, file, alarms, guard);
+        for sighting in service.guard().sightings() {
+            service.raise(sighting)?;
         }
-        Ok(continuity)
+        Ok(service)
     }
 
-    /// A node that may sign at once: `sinergi recover`, which begins an epoch that nobody has seen.
+    /// A guard that is `Clear` from the start: for `sinergi recover`, which begins an epoch that nobody has seen.
     pub(crate) fn clear(ledger: OwnLedger, data: &Path) -> Self {
         Self::new(ledger, file(data), Alarms::default(), RollbackGuard::clear())
     }
@@ -104,50 +104,50 @@ impl Continuity {
         }))
     }
 
-    /// Whether this node may sign.
+    /// The present state: it says whether this node may sign.
     pub fn state(&self) -> GuardState {
         *self.0.state.borrow()
     }
 
-    /// The state, now and as it changes.
+    /// A receiver of the state.
     pub fn watch(&self) -> watch::Receiver<GuardState> {
         self.0.state.subscribe()
     }
 
-    /// Waits until the peers were heard; `Clear` or `SetBack`.
+    /// Waits until the state is no longer `Waiting`, and returns it.
     pub async fn settled(&self) -> GuardState {
         let mut state = self.watch();
         let settled = state.wait_for(|state| *state != GuardState::Waiting).await;
         *settled.expect("the sender lives as long as this")
     }
 
-    /// The ledger, to be compared with what is seen of it.
+    /// This node's ledger, for comparing it with sightings.
     pub fn ledger(&self) -> &OwnLedger {
         &self.0.ledger
     }
 
-    /// A peer showed what it saw, and nothing contradicts the ledger.
+    /// Notes that a peer has shown what it saw of this ledger, and that nothing contradicts the ledger.
     pub fn heard(&self, peer: &AgencyId) {
         self.settles(|guard, elapsed| guard.heard(peer, elapsed));
         self.0.heard.notify_one();
     }
 
-    /// Somebody saw more of this ledger than there is, or something else. Blocks.
+    /// Takes a sighting that contradicts the ledger: the ledger is shorter than what was seen, or differs from it. Blocks.
     ///
     /// # Errors
-    /// When the ledger cannot be read.
-    pub fn set_back(&self, sighting: Sighting) -> Result<(), CaseError> {
+    /// The ledger cannot be read.
+    pub fn set_back(&self, sighting: Sighting) -> Result<(), OwnDataError> {
         let mut guard = self.guard();
         let must_store = guard.set_back(sighting.clone());
         self.0.state.send_replace(guard.state());
         if must_store && let Err(error) = keep(&self.0.file, guard.sightings()) {
-            // Peers show it again after a restart.
+            // Not fatal: peers show it again after a restart.
             tracing::error!("{error}");
         }
         self.raise(&sighting)
     }
 
-    /// Ends the wait when it is time; returns when there is nothing to wait for any more.
+    /// Ends the wait for peers when its time is over. Returns when the guard no longer waits, or at `stop`.
     pub async fn run(&self, stop: &CancellationToken) {
         loop {
             let Some(timeout) = self.guard().next_timeout() else { return };
@@ -173,7 +173,7 @@ impl Continuity {
         }
     }
 
-    fn raise(&self, sighting: &Sighting) -> Result<(), CaseError> {
+    fn raise(&self, sighting: &Sighting) -> Result<(), OwnDataError> {
         let ledger = &self.0.ledger;
         let Some(compared) = ledger.compare(&sighting.proof)? else { return Ok(()) };
         let found = sighting.describe(&compared, ledger.extent());

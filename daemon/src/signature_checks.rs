@@ -1,5 +1,6 @@
-//! Checking the signatures of items, receipts and checkpoints that came from outside. Blocks, so never in an async task, nor on the writer's
-//! threads.
+//! Checks the signatures of items, receipts and checkpoints that came from outside.
+//!
+//! Signature checks block. They run in tokio's blocking pool, never in an async task and never on the writer's threads.
 
 use sinergi_proto::admission::received::{self, Received};
 use sinergi_proto::base::ids::AgencyId;
@@ -12,15 +13,15 @@ use sinergi_proto::wire;
 
 use crate::base::time::now_millis;
 
-/// Decodes and authenticates the items of one frame. One result an item, in order.
+/// Decodes the items of one frame and checks their signatures as a batch. Returns one result per item, in order.
 pub(crate) fn receive_items(items: Vec<wire::Item>, federation: &str, charters: &Charters) -> Vec<Received> {
     received::receive_items(items, federation, charters, rand::rng())
 }
 
-/// Reads an acknowledgement and checks that it is the peer's receipt for our delivery.
+/// Decodes an acknowledgement and checks that it is the peer's receipt for our delivery.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The receipt is malformed, or its signature does not verify.
 pub(crate) fn check_receipt(
     ack: wire::Ack,
     own: &AgencyId,
@@ -33,13 +34,13 @@ pub(crate) fn check_receipt(
     Ok(CheckedAck { receipt, ack, checkpoint })
 }
 
-/// Whether a checkpoint says when it was signed, and not that it will be: without that nothing shows which of two came later.
+/// Whether a checkpoint has a time that is not in the future. Without it, nobody can tell which of two checkpoints came later.
 fn has_a_time(checkpoint: &Checkpoint, now: u64) -> bool {
     let latest = now / 1000 + limits::COSIGNED_BACK_BY.as_secs();
     checkpoint.seconds.is_some_and(|seconds| seconds <= latest)
 }
 
-/// An agency's checkpoint, if it verifies and has a time.
+/// An agency's checkpoint; `None` if it does not verify or has no valid time.
 pub(crate) fn check_checkpoint(
     note: &[u8],
     peer: &AgencyId,

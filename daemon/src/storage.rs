@@ -6,14 +6,15 @@
 //!    v
 //! store/           sled; can be thrown away
 //!    |
-//!    |-- case         loads one complaint
-//!    `-- outbox       reads what a link has to send     <- leaf_cache: the newest leaves, in memory
+//!    |-- complaint_loader   loads one complaint
+//!    `-- outbox             reads the items that a link has to send   <- leaf_cache: the newest leaves, in memory
 //!
-//! charters, keys   files beside the ledger
+//! charters           the trusted charters: files, and the chain in memory
+//! keys               the signing keys: files
 //! ```
 
-pub mod case;
 pub mod charters;
+pub mod complaint_loader;
 pub mod derivation;
 pub mod keys;
 pub mod leaf_cache;

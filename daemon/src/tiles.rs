@@ -1,17 +1,18 @@
-//! The ledger as a C2SP `tlog-tiles` tree: which resources there are at a size, under which paths, and what each of them holds. Read from
-//! the ledger itself; nothing is kept for it.
+//! The ledger as a C2SP `tlog-tiles` tree: which resources exist at a size, their paths, and their bytes. Everything is read from the ledger;
+//! no tile is stored.
 //!
 //! ```text
 //! checkpoint                      the signed note
 //! tile/<level>/<N>[.p/<width>]    256 hashes of the Merkle tree, fewer in a partial tile
-//! tile/entries/<N>[.p/<width>]    the signed entries below the tile of level 0: each behind its length, 16 bits big-endian
+//! tile/entries/<N>[.p/<width>]    the signed entries below the tile of level 0: each after its length, 16 bits big-endian
 //! ```
 //!
-//! It must not know where they go: into a folder ([`crate::operator`]) or over HTTP ([`http`]). It holds entries and never contents.
+//! Must not know where the resources go: into a folder ([`crate::operator`]) or over HTTP ([`http`]).
 //!
 //! Invariants:
-//! - nothing beyond the signed size is given, so whatever is given is under the checkpoint that goes with it;
-//! - no path makes it panic, and each resource has one path.
+//! - a resource holds entries and hashes, never contents;
+//! - no resource reaches beyond the given size, so the checkpoint of that size covers it;
+//! - no path causes a panic, and each resource has one path.
 //!
 //! Source: c2sp.org/tlog-tiles.
 
@@ -28,11 +29,11 @@ use crate::storage::ledger::{LedgerReader, ReadError};
 pub const CHECKPOINT: &str = "checkpoint";
 /// Binary logarithm of the width of a full tile.
 const HEIGHT: u8 = 8;
-/// Hashes of a full tile, entries of a full bundle.
+/// Hashes in a full tile, and entries in a full bundle.
 pub const WIDTH: u64 = 1 << HEIGHT;
-/// Levels that a tree of 2^64 leaves has.
+/// Levels of a tree of 2^64 leaves.
 const LEVELS: u8 = 64 / HEIGHT;
-/// The longest path there is: a partial tile of the highest number.
+/// The longest possible path, in bytes: that of a partial tile with the highest number.
 const PATH_BYTES: usize = 64;
 
 /// A tile or a bundle of entries.
@@ -45,11 +46,11 @@ impl Resource {
         Self(Tile::new(HEIGHT, level, number, width, is_entries))
     }
 
-    /// The resource under this path, `None` if there can be none.
+    /// The resource at this path; `None` if no tree has one there.
     pub fn parse(path: &str) -> Option<Self> {
         let rest = path.strip_prefix("tile/").filter(|_| path.len() <= PATH_BYTES)?;
         let (level, number) = rest.split_once('/')?;
-        // What `Tile::from_path` panics at: a level above 63, and a width of 0 in whatever writing.
+        // `Tile::from_path` panics at a level above 63 and at a width of 0, in any spelling.
         let is_level = level.parse::<u8>().is_ok_and(|level| level < LEVELS);
         let is_width = |width: &str| width.starts_with(|digit: char| ('1'..='9').contains(&digit));
         if number.rsplit_once(".p/").is_some_and(|(_, width)| !is_width(width)) {
@@ -63,7 +64,7 @@ impl Resource {
         Tile::from_path(&format!("tile/{HEIGHT}/{level}/{number}")).ok().map(Self)
     }
 
-    /// What must be given to go from the tree of `old` leaves to that of `new`: level by level, entries before the hashes of them.
+    /// The resources that a copy of the tree of `old` leaves needs to become the tree of `new` leaves: level by level, entries before their hashes.
     pub fn between(old: u64, new: u64) -> impl Iterator<Item = Self> + Send {
         let nodes = |size: u64, level: u8| size >> (HEIGHT * level);
         let changed = (0..LEVELS).filter(move |level| nodes(old, *level) != nodes(new, *level));
@@ -78,26 +79,26 @@ impl Resource {
         })
     }
 
-    /// Whether it is as wide as it will ever be, so that it never changes.
+    /// Whether it has its full width, so that it never changes.
     pub fn is_full(self) -> bool {
         u64::from(self.0.width()) == WIDTH
     }
 
-    /// Leaves below it and below all before it on its level; `None` if no tree has so many.
+    /// The size of the smallest tree that contains it; `None` if no tree is that large.
     fn end(self) -> Option<u64> {
         let nodes = self.0.level_index().checked_mul(WIDTH)?.checked_add(self.0.width().into())?;
         nodes.checked_mul(1 << (HEIGHT * self.0.level()))
     }
 
-    /// Entries of a bundle that come before its end; `None` for hashes.
+    /// Number of entries before the end of a bundle; `None` for hashes.
     pub fn entries_before_end(self) -> Option<u64> {
         self.end().filter(|_| self.0.is_data())
     }
 
-    /// What it holds in the tree of the first `size` leaves; `None` if it is not in that tree.
+    /// Its bytes, if it is in the tree of the first `size` leaves; otherwise `None`.
     ///
     /// # Errors
-    /// When the ledger cannot be read.
+    /// The ledger cannot be read.
     pub fn read(self, reader: &LedgerReader, size: u64) -> Result<Option<Vec<u8>>, ReadError> {
         if self.end().is_none_or(|end| end > size) {
             return Ok(None);
@@ -112,7 +113,7 @@ impl Resource {
 impl fmt::Display for Resource {
     /// Its path.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The format has one height and leaves it out.
+        // In this format all tiles have one height, and paths do not contain it.
         let path = self.0.path();
         let rest = path.trim_start_matches("tile/8/");
         match rest.strip_prefix("data/") {
@@ -122,7 +123,7 @@ impl fmt::Display for Resource {
     }
 }
 
-/// `width` leaves from `first` on, each behind its length.
+/// `width` leaves from `first` on, each after its length.
 fn bundle(reader: &LedgerReader, first: u64, width: u32) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
     let mut leaves = reader.leaves_from(LedgerIndex(first))?;

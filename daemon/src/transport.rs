@@ -1,4 +1,6 @@
-//! Connections below the protocols: accepting them, TLS, and whose certificate counts.
+//! Connections below gRPC and HTTP: accepting them, and TLS.
+//!
+//! Must not know what is sent over a connection.
 
 mod accept;
 pub mod tls;

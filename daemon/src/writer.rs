@@ -1,13 +1,13 @@
-//! The writer: a thread that runs the engine, and one that carries out what the engine decided.
+//! The writer: the engine thread, which decides, and the commit thread, which makes decisions durable.
 //!
-//! The engine's thread takes submissions from a bounded queue and gives them to the [`Engine`], one after the other. Meanwhile the commit
-//! thread (`committer.rs`) appends the batch before to the ledger with one fdatasync, signs one checkpoint, applies the batch to the store and
-//! answers. When it is free the engine's batch is closed and handed over. Neither thread waits for a peer.
+//! The engine thread takes submissions from a bounded queue and gives them to the [`Engine`], one after the other. Meanwhile the commit
+//! thread (`committer.rs`) writes the batch before: it appends it to the ledger with one fdatasync, signs one checkpoint, applies the batch to
+//! the store, and answers. When the commit thread is free, the engine's batch is closed and handed over. Neither thread waits for a peer.
 //!
 //! Must not know how anything is decided.
 //!
 //! Invariants:
-//! - nobody is answered before the batch is durable and the store shows it;
+//! - no submission is answered before its batch is durable and in the store;
 //! - a checkpoint is signed only over durable leaves;
 //! - after a failed write nothing is written or answered any more ([`WriterError`] ends the node); the next start recovers.
 
@@ -42,12 +42,12 @@ use crate::base::alarms::Alarms;
 use crate::base::node_limits;
 use crate::base::peer_clocks::SharedPeerClocks;
 use crate::base::time::Clocks;
-use crate::rollback_guard::Continuity;
-use crate::storage::case::CaseError;
-use crate::storage::charters::Directory;
+use crate::rollback_guard::GuardService;
+use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::derivation::{CASE_CACHE_LIMITS, Derivation};
 use crate::storage::keys::SigningKeys;
-use crate::storage::leaf_cache::Recent;
+use crate::storage::leaf_cache::LeafCache;
 use crate::storage::ledger::{AppendError, EraseError, Fatal, Ledger, LedgerReader, Tip};
 use crate::storage::record_codec::Header;
 use crate::storage::store::{Sight, Store, StoreError};
@@ -57,30 +57,30 @@ use committer::{Committer, Committing, Handover};
 use encode::Encoding;
 use submission::Queued;
 
-/// Why the writer, and with it the node, stops. Nothing that was acknowledged is lost; the next start recovers.
+/// A failure that ends the writer, and with it the node. No acknowledged entry is lost, and the next start recovers.
 #[derive(Debug, thiserror::Error)]
 pub enum WriterError {
-    /// The disk.
+    /// The ledger cannot be written or synced.
     #[error("the ledger cannot be written: {0}")]
     Ledger(#[from] Fatal),
-    /// The disk, while contents were destroyed.
+    /// An erased content cannot be overwritten.
     #[error("an erased content cannot be destroyed: {0}")]
     Erase(#[from] EraseError),
-    /// A record that no limit allows.
+    /// A record is larger than the ledger's limits.
     #[error("a record does not fit the ledger: {0}")]
     Append(#[from] AppendError),
-    /// The store.
+    /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The node's data contradict each other.
+    /// The node's own data cannot be read, or contradict each other.
     #[error(transparent)]
-    Case(#[from] CaseError),
-    /// A thread.
-    #[error("the system refuses a thread to the writer: {0}")]
+    OwnData(#[from] OwnDataError),
+    /// A thread cannot be started.
+    #[error("cannot start a thread of the writer: {0}")]
     Thread(std::io::Error),
 }
 
-/// Why a new epoch is not declared.
+/// A new epoch cannot be declared.
 #[derive(Debug, thiserror::Error)]
 pub enum DeclareError {
     /// The declaration cannot be written.
@@ -91,33 +91,33 @@ pub enum DeclareError {
     NotDone(#[from] CommandError),
 }
 
-/// What a writer works with, beside the ledger.
+/// The parts that a writer needs, beside the ledger.
 pub struct WriterParts {
-    /// The agency that it signs for.
+    /// The agency of this node. The writer signs its entries and checkpoints.
     pub own: AgencyId,
     /// Its federation.
     pub federation: String,
     /// The derivation, which has applied the whole ledger.
     pub derivation: Derivation,
     /// The charters.
-    pub directory: Directory,
+    pub charter_store: CharterStore,
     /// The adjacent peers.
     pub adjacent: BTreeSet<AgencyId>,
     /// The keys.
     pub keys: SigningKeys,
-    /// How long an addressee has to answer, if the operator says nothing.
+    /// How long an addressee has to answer an offer if the operator sets no time, in milliseconds.
     pub answer_within_millis: u64,
     /// Where alarms go.
     pub alarms: Alarms,
-    /// What the peers' clocks say of this node's.
+    /// The offset of the peers' clocks from this node's clock.
     pub peer_clocks: SharedPeerClocks,
-    /// Whether this node may sign.
-    pub continuity: Continuity,
-    /// The newest checkpoint that the ledger has recorded: all that is shown until this node may sign.
+    /// The rollback guard: it says whether this node may sign.
+    pub guard: GuardService,
+    /// The newest checkpoint that the ledger has recorded. Peers get this one until the node may sign.
     pub recorded: Option<Vec<u8>>,
 }
 
-/// The writer. Runs on its own thread.
+/// The engine thread's state. [`Writer::run`] is the thread.
 pub struct Writer {
     engine: Engine,
     derivation: Derivation,
@@ -128,53 +128,53 @@ pub struct Writer {
     rechecks: mpsc::Sender<Vec<Recheck>>,
     /// Where the next batch begins.
     tip: Tip,
-    /// Routing records after the last leaf.
+    /// Number of routing records after the last leaf.
     owed: u32,
-    /// What the engine decided since the last batch was closed.
+    /// The decisions of the engine since the last batch was closed.
     batch: Batch,
-    /// The records of it that are encoded.
+    /// The encoded records of the open batch.
     encoding: Option<Encoding>,
-    /// The batch that was handed over last and is not known to be applied.
+    /// The batch that was handed over last, until it is applied to the store.
     handed_over: Option<BatchNumber>,
 }
 
-/// Where the engine's surroundings are found, and what of them it was told.
+/// The sources of the engine's surroundings (charters, rollback guard, peers' clocks), and the state of them that the engine knows.
 struct Outside {
-    directory: Directory,
-    continuity: Continuity,
+    charter_store: CharterStore,
+    guard: GuardService,
     peer_clocks: SharedPeerClocks,
     told: Surroundings,
 }
 
 impl Outside {
-    /// What has changed since the last call.
+    /// An input for each part that has changed since the last call.
     fn news(&mut self) -> impl Iterator<Item = Input> + use<> {
         self.told.news(Around {
-            charters: self.directory.charters(),
-            guard: self.continuity.state(),
+            charters: self.charter_store.charters(),
+            guard: self.guard.state(),
             peers_ahead: self.peer_clocks.offset(),
         })
     }
 }
 
 impl Writer {
-    /// A writer over a ledger that was opened (so everything in it is on the disk), the handle to it, and the items whose signatures it wants
-    /// to be checked again. Signs nothing yet. `recent` is where links find the newest leaves.
+    /// Makes a writer for an open ledger, whose records are all on the disk. Returns it with the handle for submissions, and the receiver of
+    /// items whose signatures must be checked again. Signs nothing yet. The newest leaves go to `leaf_cache`, for the links.
     ///
     /// # Errors
-    /// When the items that wait cannot be read, or the system has no thread.
+    /// The deferred items cannot be read, or the commit thread cannot be started.
     pub fn new(
         parts: WriterParts,
         ledger: Ledger,
-        recent: Recent,
+        leaf_cache: LeafCache,
     ) -> Result<(Self, WriterHandle, Rechecks), WriterError> {
-        let WriterParts { own, federation, derivation, directory, adjacent, keys, alarms, .. } = parts;
+        let WriterParts { own, federation, derivation, charter_store, adjacent, keys, alarms, .. } = parts;
         let (recorded, peer_clocks) = (parts.recorded.unwrap_or_default(), parts.peer_clocks);
         let snapshot = snapshot(&ledger, &derivation, &adjacent)?;
         let owed = owed_after(derivation.reader())?;
         let (counts, store) = (derivation.counts(), derivation.store().clone());
-        let (told_federation, told_directory) = (federation.clone(), directory.clone());
-        let charters = directory.charters();
+        let (told_federation, told_charters) = (federation.clone(), charter_store.clone());
+        let charters = charter_store.charters();
         let cosigned = CosignedTime::recorded(&recorded, &own, ledger.epoch(), &charters);
         let checkpoints = Checkpoints::new(&federation, &own, ledger.epoch(), &keys, cosigned);
         let (head, head_receiver) = watch::channel(Head {
@@ -200,20 +200,20 @@ impl Writer {
         let tip = ledger.tip();
         let committing = Committing {
             checkpoints,
-            recent,
+            leaf_cache,
             peer_clocks: peer_clocks.clone(),
             store,
             own,
             counts,
             head,
             tell: Box::new(move |warning| {
-                warnings::tell(warning, &alarms, &told_federation, &told_directory.charters());
+                warnings::tell(warning, &alarms, &told_federation, &told_charters.charters());
             }),
         };
         let committer = Committer::start(committing, ledger, handle.stop())?;
         let (rechecks, rechecks_receiver) = recheck::channel();
         let told = Surroundings::of_the_start(Arc::clone(&charters));
-        let outside = Outside { directory, continuity: parts.continuity, peer_clocks, told };
+        let outside = Outside { charter_store, guard: parts.guard, peer_clocks, told };
         let engine = Engine::open(snapshot, config, charters);
         let (batch, encoding, handed_over) = (Batch::default(), None, None);
         let writer = Self {
@@ -233,15 +233,15 @@ impl Writer {
         Ok((writer, handle, rechecks_receiver))
     }
 
-    /// Works until it is told to stop, everybody has gone, or the disk fails.
+    /// Runs until [`Submission::Stop`], until the last handle is dropped, or until a write fails.
     ///
     /// # Errors
-    /// What ends the node.
+    /// A failed write. It ends the node.
     pub fn run(mut self) -> Result<(), WriterError> {
         // A crash may have come between the settling of an item and the destruction of its first copy.
         self.committer.hand_over(Handover { destroys_spent: true, ..Handover::default() })?;
         loop {
-            // What became possible with the last batch goes on without waiting for a submission.
+            // Work that the last batch made possible goes on without waiting for a submission.
             let first = if self.engine.has_backlog() {
                 self.queue.try_recv().ok()
             } else if self.handed_over.is_some() && self.engine.awaits_applied() {
@@ -267,11 +267,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Decides what waits and hands it over; whether the writer is to stop.
+    /// Decides one batch of submissions, beginning with `first`, and hands it over. Returns whether the writer must stop.
     fn decide_batch(&mut self, first: Option<Queued>) -> Result<bool, WriterError> {
         let mut stop = false;
-        // A batch is whatever waits now, and what comes while the one before is still being committed: under load it grows, so that an
-        // fdatasync carries more. It is bounded in submissions and bytes.
+        // A batch takes all submissions that wait now, and those that come while the batch before is still being committed. Under load it
+        // grows, so that one fdatasync carries more. It is bounded in submissions and bytes.
         let waiting = self.queue.len() + 1;
         let mut handover = Handover { rooms: Vec::with_capacity(waiting), ..Handover::default() };
         let (mut bytes, mut next) = (0, first);
@@ -284,7 +284,7 @@ impl Writer {
                 let answer = self.handle(input)?;
                 handover.answers.extend(reply.map(|reply| (reply, answer)));
             }
-            // What it writes may be more than was submitted: a disclosed content is copied.
+            // The encoded batch may be larger than the submissions: a disclosed content is copied.
             let has_room = handover.rooms.len() < node_limits::BATCH_SUBMISSIONS
                 && bytes.max(self.encoded_length()) < node_limits::BATCH_BYTES - limits::FRAME_BYTES;
             next = if !has_room {
@@ -300,7 +300,7 @@ impl Writer {
         Ok(stop)
     }
 
-    /// What is submitted before the committer is free; `None` when it is.
+    /// Waits for a submission or for the commit thread. `None` when the commit thread is free.
     fn next_before_turn(&mut self) -> Option<Queued> {
         let (queue, committer) = (&mut self.queue, &self.committer);
         block_on(async {
@@ -312,20 +312,20 @@ impl Writer {
         })
     }
 
-    /// Gives the engine an input, after what has changed around it.
+    /// Gives the engine first the changes of its surroundings, then `input`.
     fn handle(&mut self, input: Input) -> Result<Answer, WriterError> {
         let now = self.clocks.now();
         let Self { engine, derivation, batch, outside, .. } = self;
         for news in outside.news() {
             let Answer::Nothing = engine.handle(news, now, derivation, batch)?.until_applied() else { continue };
         }
-        // Given to its waiter by the committer.
+        // The commit thread sends this answer when it is durable.
         let answer = engine.handle(input, now, derivation, batch)?.until_applied();
         self.encode_new()?;
         Ok(answer)
     }
 
-    /// Closes the batch and hands it over, with what waits for it.
+    /// Closes the batch and hands it to the commit thread, with the waiters for its answers.
     fn hand_over(&mut self, mut handover: Handover) -> Result<(), WriterError> {
         let closed = self.engine.close(&self.batch);
         if closed.is_none() && handover.is_empty() {
@@ -337,14 +337,14 @@ impl Writer {
             handover.warnings.append(&mut self.batch.warnings);
             let recheck = std::mem::take(&mut self.batch.recheck);
             if !recheck.is_empty() {
-                // There is room. Without a receiver the node is ending.
+                // The channel always has room. Without a receiver, the node is stopping.
                 let _ = self.rechecks.try_send(recheck);
             }
             self.batch.clear();
         }
         handover.flushes_store &= handover.decided.is_none();
         handover.may_sign = self.outside.told.guard() == GuardState::Clear;
-        // When this returns the batch before is applied.
+        // When this returns, the batch before is applied to the store.
         self.committer.hand_over(handover)?;
         if let Some(number) = self.handed_over.take() {
             self.applied(number)?;
@@ -362,10 +362,10 @@ impl Writer {
         self.handle(Input::Applied(number)).map(drop)
     }
 
-    /// Declares the epoch, durably: nothing else may be in the ledger yet.
+    /// Writes the entry that declares a new epoch, durably. The ledger must be empty.
     ///
     /// # Errors
-    /// What ends the node, or why the declaration cannot be signed.
+    /// A failed write, or the declaration cannot be signed.
     pub fn declare(&mut self, reset: wire::LedgerReset) -> Result<(), DeclareError> {
         if let Answer::Declared(declared) = self.handle(Input::Declare(reset))? {
             declared?;
@@ -373,10 +373,10 @@ impl Writer {
         Ok(self.settle()?)
     }
 
-    /// Takes over entries of an old ledger, durably; how many are leaves now that were none.
+    /// Takes over entries of an old ledger, durably. Returns how many of them became leaves.
     ///
     /// # Errors
-    /// What ends the node.
+    /// A failed write.
     pub fn take_over(&mut self, entries: Vec<OldEntry>) -> Result<u64, WriterError> {
         let before = self.engine.next_leaf();
         for entry in entries {
@@ -386,10 +386,10 @@ impl Writer {
         Ok(self.engine.next_leaf().0 - before.0)
     }
 
-    /// Takes over how far the old ledger had those of peers: they need not send again what it held.
+    /// Takes over the old ledger's cursors in peers' ledgers, so that peers do not send again what the old ledger held.
     ///
     /// # Errors
-    /// What ends the node.
+    /// A failed write.
     pub fn take_over_cursors(&mut self, cursors: Vec<CursorHeader>) -> Result<(), WriterError> {
         for cursor in cursors {
             self.handle(Input::TakeOverCursor(cursor))?;
@@ -397,7 +397,7 @@ impl Writer {
         self.settle()
     }
 
-    /// Hands over what was decided and waits until it is applied.
+    /// Hands over the open batch and waits until it is applied to the store.
     fn settle(&mut self) -> Result<(), WriterError> {
         self.hand_over(Handover::default())?;
         self.committer.settle()?;
@@ -407,22 +407,22 @@ impl Writer {
         }
     }
 
-    /// Records the newest checkpoint and ends.
+    /// Records the newest checkpoint in the ledger and ends the commit thread.
     ///
     /// # Errors
-    /// What ends the node.
+    /// A failed write.
     pub fn finish(self) -> Result<(), WriterError> {
         self.committer.end().map(drop)
     }
 }
 
-/// Where the node stands, read from its ledger and its store.
+/// The engine's state at a start, read from ledger and store.
 fn snapshot(ledger: &Ledger, derivation: &Derivation, adjacent: &BTreeSet<AgencyId>) -> Result<Snapshot, WriterError> {
     let (store, reader) = (derivation.store(), derivation.reader());
     let mut deferred = Vec::new();
     for item in store.deferred() {
-        let record = reader.record(item?.1).map_err(CaseError::Ledger)?;
-        if let Header::Deferred(header) = Header::of(&record).map_err(CaseError::from)? {
+        let record = reader.record(item?.1).map_err(OwnDataError::Ledger)?;
+        if let Header::Deferred(header) = Header::of(&record).map_err(OwnDataError::from)? {
             deferred.push((header, record.body));
         }
     }
@@ -444,7 +444,7 @@ fn snapshot(ledger: &Ledger, derivation: &Derivation, adjacent: &BTreeSet<Agency
 }
 
 /// The newest checkpoint of each agency that the ledger holds, as signed notes.
-fn seen(store: &Store, reader: &LedgerReader) -> Result<BTreeMap<AgencyId, Vec<u8>>, CaseError> {
+fn seen(store: &Store, reader: &LedgerReader) -> Result<BTreeMap<AgencyId, Vec<u8>>, OwnDataError> {
     let mut seen = BTreeMap::new();
     for (agency, position) in store.sights(Sight::Shown)? {
         seen.insert(agency, reader.record(position)?.body);
@@ -452,8 +452,8 @@ fn seen(store: &Store, reader: &LedgerReader) -> Result<BTreeMap<AgencyId, Vec<u
     Ok(seen)
 }
 
-/// Routing records after the last leaf.
-fn owed_after(reader: &LedgerReader) -> Result<u32, CaseError> {
+/// Number of routing records after the last leaf.
+fn owed_after(reader: &LedgerReader) -> Result<u32, OwnDataError> {
     let mut owed = 0;
     for record in reader.steps_from(LedgerIndex(reader.size()))? {
         record?;

@@ -26,7 +26,7 @@ use crate::entry::{Body, Entry};
 pub enum Verdict {
     /// The entry is taken into the ledger.
     Admit,
-    /// The entry is refused for ever.
+    /// The entry is refused. No later entry or charter makes it right.
     Refuse(Refusal),
     /// The entry is kept durably and judged again later.
     Defer {

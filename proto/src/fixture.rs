@@ -370,7 +370,9 @@ fn basis_field(body: &mut Wire) -> Option<&mut Vec<u8>> {
         Wire::Escalated(body) => &mut body.basis,
         Wire::Linked(body) => &mut body.basis,
         Wire::Disclosed(body) => &mut body.basis,
-        _ => return None,
+        Wire::Lodged(_) | Wire::Witnessed(_) | Wire::CharterAdopted(_) | Wire::LedgerReset(_) | Wire::Published(_) => {
+            return None;
+        }
     })
 }
 

@@ -1,7 +1,8 @@
 //! Golden files: bytes that cross between nodes. The tests check today's code against the files, so old and new nodes understand each other.
 //!
-//! The files in `golden/` were written once. If a test here fails, other nodes no longer understand this one or compute other hashes. Only a new
-//! protocol version may change the files: `SINERGI_WRITE_GOLDEN=1 cargo test -p sinergi-proto golden`.
+//! If a test here fails, other nodes no longer understand this one or compute other hashes. The bytes in `golden/` never change within a
+//! protocol version. New ones may be added: `SINERGI_WRITE_GOLDEN=1 cargo test -p sinergi-proto golden` writes the files, and their diff must
+//! show added lines only.
 
 use std::path::PathBuf;
 
@@ -103,7 +104,8 @@ fn content() -> Content {
     Content { commitment: 0, salt: [0x5a; 32], data }
 }
 
-/// Entries with many different bodies, and one node entry.
+/// One complaint with many different bodies, and one node entry. New entries are added at the end, so the older ones keep their bytes, and the
+/// complaint keeps its digest.
 fn entries() -> Vec<Entry> {
     let federation = Federation::new();
     let node = |id: &str| federation.node(id);
@@ -226,7 +228,7 @@ fn a_golden_complaint_folds_to_the_state_that_it_had() {
     let entry = |kept: &GoldenEntry| Entry::parse(unhex(&kept.signed_entry).into(), FEDERATION).expect("an entry");
     let kept = kept_entries();
     let mut case = crate::fixture::Case::lodged(&federation, &entry(&kept.entry[0]));
-    for kept in kept.entry[1..].iter().filter(|kept| kept.body != "Witnessed") {
+    for kept in kept.entry[1..].iter().take_while(|kept| kept.body != "Witnessed") {
         case.learn(&entry(kept));
     }
     assert_eq!((case.holder(), case.offered_to()), ("kota-bandung", None));

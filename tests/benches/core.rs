@@ -1,4 +1,4 @@
-//! What one step costs: `cargo bench -p sinergi-tests`.
+//! The cost of single steps: `cargo bench -p sinergi-tests`.
 //!
 //! append: a group of 128 entries of 1 KiB made durable. verify: 128 signatures as a batch. fold: the entries of one complaint's life.
 //! case: a new complaint where it was lodged, and where it is forwarded to.
@@ -28,14 +28,14 @@ use sinergi_proto::transparency::receipt::{ItemOutcome, ItemResult};
 use sinergi_proto::transparency::watch::{VerifiedCheckpoint, Watched};
 use sinergi_proto::wire::{self, entry::Body};
 
-/// What the programs use: what is measured here is allocation to a great part.
+/// The programs' allocator, because allocation is a large part of these costs.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const FEDERATION: &str = "lapor.example";
 const GROUP: usize = 128;
 const NOW: u64 = 1_790_000_000_000;
-/// Complaints that a node keeps in memory: what is dropped was not touched for a while.
+/// The number of complaints that a node keeps in memory, so that each dropped one was not used for a while.
 const KEPT: usize = 4096;
 
 fn key() -> SigningKey {

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# What a user could take instead, on the same machine: PostgreSQL 15 with logical replication over TLS, 64 clients, a row of 1 KiB each.
+# Measures an alternative on the same machine: PostgreSQL 15 with logical replication over TLS, 64 clients, rows of 1 KiB.
 #
 #     sudo tests/compare/postgresql.sh [COMPLAINTS]
 #
-# Prints pgbench's rate at the publisher (each commit fdatasynced there, the subscriber's not waited for) and the rate until the subscriber has
-# every row. Compare with `load`, run before and after it: machines differ, and one machine differs from hour to hour. Needs Debian's
-# `postgresql-15`, and root (it runs as the user `postgres`). It leaves nothing behind.
+# Prints pgbench's rate at the publisher, which fdatasyncs each commit and does not wait for the subscriber, and the rate until the subscriber has
+# every row. Run `load` before and after it to compare, because machines differ, and one machine's speed changes within an hour. Needs Debian's
+# `postgresql-15` and root, because it runs as the user `postgres`. It leaves nothing behind.
 set -euo pipefail
 complaints=${1:-100000}
 bin=/usr/lib/postgresql/15/bin

@@ -33,7 +33,7 @@ type job struct {
 	}
 }
 
-// A receipt that was read and not checked.
+// A receipt that is parsed and not yet checked.
 type receipt struct {
 	leaf       []byte
 	index      int64
@@ -98,7 +98,7 @@ func open(checkpoint string, verifier note.Verifier) (*tlog.Tree, error) {
 	return &tlog.Tree{N: size, Hash: root}, nil
 }
 
-// Reads tiles from a folder. Go's paths name the height and call entries data, those of C2SP do not.
+// Reads tiles from a folder. Go's paths contain the height and say "data" for entries; those of C2SP do not.
 type tiles string
 
 func (dir tiles) Height() int { return 8 }
@@ -118,7 +118,7 @@ func (dir tiles) ReadTiles(wanted []tlog.Tile) ([][]byte, error) {
 
 func (dir tiles) SaveTiles([]tlog.Tile, [][]byte) {}
 
-// An entry of the bundle that a tree of this size has for it.
+// Reads an entry from its bundle in a tree of this size.
 func (dir tiles) entry(index, size int64) ([]byte, error) {
 	width := size - index/256*256
 	if width > 256 {

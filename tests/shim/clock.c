@@ -1,6 +1,6 @@
 /*
- * A wall clock that a test sets: preloaded into a node (LD_PRELOAD), it adds the seconds in the file SINERGI_CLOCK, which is mapped, to what
- * the system says. Only the wall clock: time that is waited for passes as always.
+ * A wall clock that a test sets. This library is preloaded into a node (LD_PRELOAD). It adds the seconds in the mapped file SINERGI_CLOCK to the
+ * system's wall clock. Other clocks and timers are unchanged.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,13 +1,13 @@
 /*
- * A disk that a test controls: preloaded into a node (LD_PRELOAD), it records what the node does to the files below one folder,
- * and lets operations fail, hang, or end the process.
+ * A disk under a test's control. This library is preloaded into a node (LD_PRELOAD). It records the node's operations on the files below one
+ * folder, and lets operations fail, hang, or kill the process.
  *
- *   SINERGI_DISK_ROOT     the folder; whatever lies elsewhere is passed through untouched
- *   SINERGI_DISK_LOG      where operations are recorded, in the order in which they took effect; unset: nowhere
- *   SINERGI_DISK_CONTROL  a file of RULES rules, mapped: the test changes them while the node runs
+ *   SINERGI_DISK_ROOT     the folder; operations on other files are passed through unchanged
+ *   SINERGI_DISK_LOG      the file to record operations in, in the order in which they took effect; if unset, nothing is recorded
+ *   SINERGI_DISK_CONTROL  a mapped file of RULES rules, which the test changes while the node runs
  *
- * One lock orders everything that changes files, so that the order of the records is the order of the changes. A sync is not held
- * under it: its begin and its end are two records, and what was recorded before the begin is on the disk at the end.
+ * One lock is held for each change of a file, so the records have the order of the changes. It is not held during a sync: its begin and its end
+ * are two records, and all changes that were recorded before the begin are on the disk at the end.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -26,7 +26,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* What is recorded, and what rules are about; the test's side is tests/src/disk/shim.rs. */
+/* The operations that are recorded and that rules apply to. The same numbers are in tests/src/disk.rs. */
 enum op {
     CREATE, OPEN, WRITE, TRUNCATE, RENAME, UNLINK, MKDIR, RMDIR, SYNC_BEGIN, SYNC_END, RANGE_SYNC, START, READ
 };
@@ -155,7 +155,7 @@ static int judge(enum op op, const char *path, size_t *grows)
             continue;
         }
         if (rule->kind == KILL) {
-            /* Nothing is done that is not recorded: the lock, where it is not held already. */
+            /* Takes the lock if it is not held already, so that no operation is done and not recorded. */
             if (1u << op & (1u << WRITE | 1u << SYNC_BEGIN | 1u << RANGE_SYNC | 1u << READ))
                 pthread_mutex_lock(&lock);
             kill(getpid(), SIGKILL);
@@ -178,7 +178,7 @@ __attribute__((constructor)) static void start(void)
         return;
     if (log) {
         int fd = REAL(open)(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-        /* Out of the way of the program's own numbers. */
+        /* A high number, so that the program's own file descriptors keep their numbers. */
         log_file = fcntl(fd, F_DUPFD_CLOEXEC, 1000);
         if (log_file < 0)
             abort();
@@ -253,7 +253,7 @@ static ssize_t write_file(int fd, const void *data, size_t length, off64_t offse
     if (fstat64(fd, &status) == 0 && at < status.st_size)
         grows = (size_t)(status.st_size - at) < length ? length - (size_t)(status.st_size - at) : 0;
     size_t room = grows;
-    /* A disk that hangs holds up this write alone: judged outside of the lock. */
+    /* The lock is not held here, so that a disk that hangs delays only this write. */
     if (judge(WRITE, path, &room) != 0)
         return -1;
     length -= grows - room;
@@ -269,7 +269,7 @@ ssize_t write(int fd, const void *data, size_t length) { return write_file(fd, d
 ssize_t pwrite(int fd, const void *data, size_t length, off_t offset) { return write_file(fd, data, length, offset); }
 ssize_t pwrite64(int fd, const void *data, size_t length, off64_t offset) { return write_file(fd, data, length, offset); }
 
-/* One part at a time: a short write is what a caller must expect anyway. */
+/* Writes one part at a time. Every caller must expect a short write anyway. */
 static ssize_t write_parts(int fd, const struct iovec *parts, int count, off64_t offset)
 {
     ssize_t total = 0;
@@ -300,7 +300,7 @@ ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t offset)
     return path_of(fd, path) ? write_parts(fd, parts, count, offset) : REAL(pwritev64)(fd, parts, count, offset);
 }
 
-/* Ways to write that nothing here uses: refused on watched files, so that no write goes by unseen. */
+/* A node uses none of these ways to write. They fail on watched files, so that no write is missed. */
 #define REFUSED(fd, call) char path[PATH_MAX]; if (path_of(fd, path)) { errno = EOPNOTSUPP; return -1; } return call
 ssize_t copy_file_range(int from, off64_t *from_at, int to, off64_t *to_at, size_t length, unsigned flags)
 {
@@ -389,7 +389,7 @@ static int sync_file(int fd, int (*real)(int))
 int fsync(int fd) { return sync_file(fd, REAL(fsync)); }
 int fdatasync(int fd) { return sync_file(fd, REAL(fdatasync)); }
 
-/* Starts writing out and may wait for it, but flushes no disk cache and no metadata: it makes nothing durable. */
+/* Starts writing pages to the disk and may wait for them. It flushes neither the disk's cache nor metadata, so it makes nothing durable. */
 int sync_file_range(int fd, off64_t offset, off64_t length, unsigned flags)
 {
     char path[PATH_MAX];
@@ -456,7 +456,7 @@ int renameat(int from_directory, const char *from, int to_directory, const char 
 }
 int rename(const char *from, const char *to) { return renameat2(AT_FDCWD, from, AT_FDCWD, to, 0); }
 
-/* A second name for a file is nothing that a node makes. */
+/* A node makes no hard links. */
 int linkat(int from_directory, const char *from, int to_directory, const char *to, int flags)
 {
     char path[PATH_MAX];

@@ -1,6 +1,6 @@
-//! Certificates that a test makes: a node's as it should be, and every kind that a node must refuse.
+//! Certificates for tests: good ones, and every kind that a node must refuse.
 //!
-//! Made with an authority's own key where the rules of the federation alone are broken, so that nothing else is wrong with them.
+//! A certificate that breaks only a rule of the federation is signed by the right authority, so that nothing else is wrong with it.
 
 use std::path::Path;
 
@@ -36,7 +36,7 @@ pub fn expired(authority: &Authority, id: &str) -> Credentials {
     issued_at(authority, id, Timestamp::now() - (24 * 375).hours())
 }
 
-/// A certificate that is right in everything but that it names two agencies.
+/// A certificate that names two agencies and is otherwise good.
 pub fn of_two_agencies(folder: &Path, ids: [&str; 2]) -> Credentials {
     let files = authority_files(folder);
     let authority_key = KeyPair::from_pem(&files.key).expect("the authority's key");
@@ -53,7 +53,7 @@ pub fn of_two_agencies(folder: &Path, ids: [&str; 2]) -> Credentials {
     credentials(&Pair { certificate, key: key.serialize_pem() })
 }
 
-/// The name of an agency in certificates.
+/// The URI that names an agency in certificates.
 pub fn uri_of(id: &str) -> String {
     spiffe_id(&NAME.parse().expect("a federation name"), &agency(id))
 }

@@ -1,4 +1,4 @@
-//! A node's wall clock, set by a test while the node runs. The node is the real one; `shim/clock.c` lies between it and the system.
+//! A node's wall clock, which a test sets while the node runs. The node is a real process; `shim/clock.c` sits between it and the system.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -24,14 +24,14 @@ impl Clock {
         Self { control }
     }
 
-    /// What a process finds in its environment whose clock this is.
+    /// The environment variables that give a process this clock.
     pub fn environment(&self) -> Vec<(String, OsString)> {
         static BUILT: OnceLock<PathBuf> = OnceLock::new();
         let shim: &Path = BUILT.get_or_init(|| shim::build("clock"));
         vec![("LD_PRELOAD".to_owned(), shim.into()), ("SINERGI_CLOCK".to_owned(), self.control.path().into())]
     }
 
-    /// Sets it so many seconds ahead of the right time; less than 0: behind it.
+    /// Sets the clock ahead of the right time by these seconds, or behind it if they are negative.
     pub fn set_ahead(&self, seconds: i64) {
         let file: &File = self.control.as_file();
         file.write_all_at(&seconds.to_ne_bytes(), 0).expect("written");

@@ -1,4 +1,4 @@
-//! A member with its own valid keys that keeps a ledger and lies about it: what it acknowledges and what it shows are the caller's business.
+//! A ledger of a member that may lie about it. The caller decides what the member acknowledges and which ledger it shows.
 
 use bytes::Bytes;
 use prost::Message;
@@ -36,19 +36,19 @@ impl HashReader for ShownLedger {
 }
 
 impl ShownLedger {
-    /// A new ledger.
+    /// An empty ledger of an epoch.
     pub fn of_epoch(epoch: Epoch) -> Self {
         Self { epoch, leaves: Vec::new(), hashes: Vec::new() }
     }
 
-    /// Appends leaves that are entries of nobody, one for each number.
+    /// Appends a leaf for each number. The leaves are not entries; see [`filling`].
     pub fn fill(&mut self, numbers: impl IntoIterator<Item = u64>) {
         for number in numbers {
             self.push(filling(number));
         }
     }
 
-    /// Appends a leaf; its index.
+    /// Appends a leaf and returns its index.
     pub fn push(&mut self, leaf: Bytes) -> LedgerIndex {
         let index = self.size();
         let new = tlog_tiles::stored_hashes(index, &leaf, self).expect("the hashes of the leaves before are here");
@@ -57,7 +57,7 @@ impl ShownLedger {
         LedgerIndex(index)
     }
 
-    /// The same ledger with another leaf in one place.
+    /// This ledger with another leaf in one place.
     pub fn with_another(&self, index: LedgerIndex, leaf: Bytes) -> Self {
         let mut other = Self::of_epoch(self.epoch);
         for (at, old) in (0..).zip(&self.leaves) {
@@ -66,7 +66,7 @@ impl ShownLedger {
         other
     }
 
-    /// Its first leaves alone.
+    /// A ledger with only the first `size` leaves.
     pub fn cut_to(&self, size: u64) -> Self {
         let mut other = Self::of_epoch(self.epoch);
         for (_, leaf) in (0..size).zip(&self.leaves) {
@@ -80,12 +80,12 @@ impl ShownLedger {
         self.leaves.last() == Some(leaf)
     }
 
-    /// Leaves.
+    /// The number of leaves.
     pub fn size(&self) -> u64 {
         self.leaves.len() as u64
     }
 
-    /// Its checkpoint, signed by the member at this time, in seconds since 1970.
+    /// Its checkpoint, signed by the member at a time in seconds since 1970.
     pub fn signed(&self, member: &Member, seconds: u64) -> Vec<u8> {
         let (keys, config) = (&member.keys, &member.config);
         let (checkpoint, time) = (keys.checkpoint.clone(), keys.time.clone());
@@ -97,10 +97,10 @@ impl ShownLedger {
         )
     }
 
-    /// Takes the items of a frame as its next leaves, and acknowledges them.
+    /// Appends the items of a frame as leaves, and returns the acknowledgement.
     ///
     /// # Panics
-    /// When the frame is not as an honest node makes it.
+    /// If an honest node would not send this frame.
     pub fn takes(&mut self, member: &Member, delivered: &wire::Deliver, sender: &str, seconds: u64) -> wire::Ack {
         let federation = member.config.federation.as_str();
         let results = delivered.items.iter().map(|item| {
@@ -122,7 +122,7 @@ impl ShownLedger {
         receipt.sign(&member.keys.entry)
     }
 
-    /// What it shows when it is asked.
+    /// The answer to a proof question about this ledger.
     pub fn answer(&self, member: &Member, prove: &wire::Prove, seconds: u64) -> wire::Proof {
         let whole = self.whole(prove);
         let asked = prove.leaves.iter().copied().filter(|index| *index < self.size());
@@ -140,7 +140,7 @@ impl ShownLedger {
         }
     }
 
-    /// The whole leaves that are asked for, as many as an answer may hold.
+    /// The leaves that a question asks for as a whole, up to the limit of an answer.
     fn whole(&self, prove: &wire::Prove) -> Vec<Vec<u8>> {
         let from = usize::try_from(prove.first_leaf).unwrap_or(usize::MAX);
         let count = usize::try_from(prove.leaf_count).unwrap_or(usize::MAX);
@@ -153,7 +153,7 @@ impl ShownLedger {
     }
 }
 
-/// Speaks for the member until the node leaves: answers pings, and questions from `shown`, or refuses to.
+/// Speaks for the member until the node ends the link: answers pings, and answers questions from `shown`, or refuses them if it is `None`.
 pub async fn speaks(link: &mut Connection, member: &Member, shown: Option<&ShownLedger>, seconds: u64) {
     while let Ok(Some(frame)) = link.inbound.message().await {
         match frame.kind {
@@ -177,7 +177,7 @@ pub fn leaf_of(item: &wire::Item) -> Bytes {
     item.signed_entry.clone()
 }
 
-/// Any entry-like bytes, to fill a ledger with.
+/// Bytes with the shape of a signed entry, to fill a ledger with.
 pub fn filling(number: u64) -> Bytes {
     wire::SignedEntry { entry: number.to_be_bytes().to_vec(), signature: vec![0; 64] }.encode_to_vec().into()
 }

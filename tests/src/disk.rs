@@ -1,16 +1,16 @@
-//! A disk that a test controls: what a node does to its files is recorded, and fails, hangs or ends the node when the test says so.
+//! A disk under the test's control. It records the file operations of a node, and lets them fail or hang, or kills the node, when the test says so.
 //!
-//! The node is the real one; between it and the system's library lies `shim/disk.c`, preloaded. Linux with a C compiler (which the build
-//! needs anyway).
+//! The node is a real process. `shim/disk.c` is preloaded, between the node and the C library. This needs Linux and a C compiler, which the
+//! build needs anyway.
 //!
 //! | where | what |
 //! |---|---|
-//! | here | the shim, built and told what to do |
-//! | [`trace`] | what it recorded |
-//! | [`crash`] | what a disk may hold after the power failed at some moment of a trace |
-//! | [`reopen`] | a node's folder, opened as a start does |
+//! | here | building the shim, and setting its rules |
+//! | [`trace`] | the recorded operations |
+//! | [`crash`] | the possible contents of a disk after a power failure at some moment of a trace |
+//! | [`reopen`] | a node's folder, opened as a node does when it starts |
 //!
-//! Invariant: a fault that a test sets is counted where it strikes, so that no test passes because its fault never happened.
+//! Invariant: the shim counts each time that a fault is applied, so that no test passes because its fault never happened.
 
 pub mod crash;
 pub mod reopen;
@@ -28,12 +28,12 @@ use tempfile::TempDir;
 use crate::federation::PATIENCE;
 use crate::shim;
 
-/// What a node does to a file or a name. The numbers are those of `enum op` in the shim.
+/// An operation on a file or a name. The numbers are those of `enum op` in the shim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// Makes a file.
+    /// Creates a file.
     Create = 0,
-    /// Opens a file that is there, to write it.
+    /// Opens an existing file to write it.
     Open = 1,
     /// Writes.
     Write = 2,
@@ -43,13 +43,13 @@ pub enum Op {
     Rename = 4,
     /// Removes a file.
     Unlink = 5,
-    /// Makes a folder.
+    /// Creates a folder.
     MakeFolder = 6,
     /// Removes a folder.
     RemoveFolder = 7,
     /// `fsync` or `fdatasync`.
     Sync = 8,
-    /// The end of one; only recorded.
+    /// The end of a sync; only recorded, never fails.
     Synced = 9,
     /// `sync_file_range`, which makes nothing durable.
     RangeSync = 10,
@@ -59,18 +59,18 @@ pub enum Op {
     Read = 12,
 }
 
-/// Everything that changes a file system: what a read-only one refuses.
+/// All operations that a read-only file system refuses.
 pub const CHANGES: [Op; 9] =
     [Op::Create, Op::Open, Op::Write, Op::Truncate, Op::Rename, Op::Unlink, Op::MakeFolder, Op::RemoveFolder, Op::Sync];
 
-/// What the system says of a full disk.
+/// `ENOSPC`, the error of a full disk.
 pub const NO_SPACE: i32 = 28;
-/// What it says of a disk that fails.
+/// `EIO`, the error of a failing disk.
 pub const IO_ERROR: i32 = 5;
-/// What it says of a disk that was made read-only, usually by itself after an error.
+/// `EROFS`, the error of a file system that was made read-only, usually by the system after a disk error.
 pub const READ_ONLY: i32 = 30;
 
-/// Rules that can hold at the same time, and the bytes of one; `struct rule` in the shim.
+/// The most rules at a time, and the bytes of one; see `struct rule` in the shim.
 const RULES: u64 = 16;
 const RULE_BYTES: u64 = 240;
 const PATH_BYTES: usize = 191;
@@ -80,13 +80,13 @@ const HITS_OFFSET: u64 = 40;
 pub struct Disk {
     root: PathBuf,
     control: Arc<File>,
-    /// Holds control file and record; neither lies on the disk that is controlled.
+    /// Has the control file and the record, outside of the controlled folder.
     own: TempDir,
     records: bool,
 }
 
 impl Disk {
-    /// A disk that does what it is told to.
+    /// A disk that can be given faults and records nothing.
     pub fn below(root: &Path) -> Self {
         let root = root.canonicalize().expect("a folder");
         let own = tempfile::tempdir().expect("a temporary folder");
@@ -103,7 +103,7 @@ impl Disk {
         disk
     }
 
-    /// What a process finds in its environment whose disk this is.
+    /// The environment variables that give a process this disk.
     pub fn environment(&self) -> Vec<(String, OsString)> {
         let mut environment = vec![
             ("LD_PRELOAD".to_owned(), shim().into()),
@@ -121,17 +121,17 @@ impl Disk {
         &self.root
     }
 
-    /// The file that holds the record.
+    /// The file with the record.
     pub fn record(&self) -> PathBuf {
         self.own.path().join("record")
     }
 
-    /// The moment that is now, in the record: everything up to it has happened.
+    /// The current moment of the record, in bytes: all operations up to it have happened.
     pub fn now(&self) -> u64 {
         self.record().metadata().expect("a record").len()
     }
 
-    /// A fault in these operations on paths that contain `path`.
+    /// Begins a fault in these operations on paths that contain `path`.
     pub fn on(&self, ops: &[Op], path: &str) -> FaultAt {
         assert!(path.len() <= PATH_BYTES);
         let ops = ops.iter().fold(0, |bits, op| bits | 1u32 << *op as u32);
@@ -139,7 +139,7 @@ impl Disk {
     }
 }
 
-/// Where a fault is to strike.
+/// A fault that is not set yet, and the operations that it will apply to.
 pub struct FaultAt {
     control: Arc<File>,
     ops: u32,
@@ -158,34 +158,34 @@ enum Kind {
 }
 
 impl FaultAt {
-    /// Lets this many go by first.
+    /// Lets this many matching operations succeed first.
     pub fn after(mut self, operations: u64) -> Self {
         self.after = operations;
         self
     }
 
-    /// Strikes once only.
+    /// Applies to one operation only.
     pub fn once(mut self) -> Self {
         self.times = 1;
         self
     }
 
-    /// They fail with this `errno`.
+    /// The operations fail with this `errno`.
     pub fn fails(self, errno: i32) -> Fault {
         self.set(Kind::Fail, errno, 0)
     }
 
-    /// They take so many bytes more, the last write in part; then they fail, as on a full disk.
+    /// The operations succeed for so many more bytes, the last write in part. Then they fail as on a full disk.
     pub fn has_room_for(self, bytes: u64) -> Fault {
         self.set(Kind::Full, NO_SPACE, bytes)
     }
 
-    /// They do not return before the fault ends.
+    /// The operations do not return before the fault ends.
     pub fn hangs(self) -> Fault {
         self.set(Kind::Hang, 0, 0)
     }
 
-    /// The process is killed just before one.
+    /// The process is killed just before such an operation.
     pub fn kills(self) -> Fault {
         self.set(Kind::Kill, 0, 0)
     }
@@ -207,33 +207,36 @@ impl FaultAt {
         bytes[32..40].copy_from_slice(&space.to_le_bytes());
         bytes[48..48 + self.path.len()].copy_from_slice(self.path.as_bytes());
         control.write_all_at(&bytes, slot * RULE_BYTES).expect("the control file");
-        // Last: a rule holds as a whole.
+        // Written last, so that the shim never applies half a rule.
         control.write_all_at(&1u32.to_le_bytes(), slot * RULE_BYTES).expect("the control file");
         Fault { control, slot }
     }
 }
 
-/// A fault that holds until it is dropped or ended.
+/// A fault that applies until it is dropped or ended.
 pub struct Fault {
     control: Arc<File>,
     slot: u64,
 }
 
 impl Fault {
-    /// How often it has struck.
+    /// The number of operations that it was applied to.
     pub fn hits(&self) -> u64 {
         let mut hits = [0; 8];
         self.control.read_exact_at(&mut hits, self.slot * RULE_BYTES + HITS_OFFSET).expect("the control file");
         u64::from_le_bytes(hits)
     }
 
-    /// Waits until it has struck.
+    /// Waits until it was applied to an operation.
     pub async fn strikes(&self) {
         let struck = wait::until(PATIENCE, async || Ok::<_, ()>((self.hits() > 0).then_some(())));
         assert_eq!(struck.await, Ok(Some(())), "the fault never struck");
     }
 
-    /// Ends it. It must have struck.
+    /// Ends it.
+    ///
+    /// # Panics
+    /// If it was applied to no operation.
     pub fn ends(self) {
         assert!(self.hits() > 0, "the fault never struck");
     }
@@ -241,12 +244,12 @@ impl Fault {
 
 impl Drop for Fault {
     fn drop(&mut self) {
-        // A test that fails already needs no second panic.
+        // No panic here: the test may be panicking already, and a second panic would abort it.
         let _ = self.control.write_all_at(&0u32.to_le_bytes(), self.slot * RULE_BYTES);
     }
 }
 
-/// The shim, built once a test binary.
+/// The shim, built once in each test binary.
 fn shim() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| shim::build("disk"))

@@ -1,9 +1,9 @@
-//! Folders of nodes: copied as an operator copies them, and searched.
+//! Copies and searches folders of nodes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Copies a folder with all that is in it.
+/// Copies a folder and everything in it.
 pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("a folder") {
@@ -17,7 +17,7 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The files below a folder that hold these bytes.
+/// The files below a folder that contain these bytes.
 pub fn files_with(folder: &Path, bytes: &[u8]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -27,7 +27,7 @@ pub fn files_with(folder: &Path, bytes: &[u8]) -> Vec<PathBuf> {
             match fs::read(&path) {
                 _ if path.is_dir() => folders.push(path),
                 Ok(held) if held.windows(bytes.len()).any(|window| window == bytes) => found.push(path),
-                // A socket cannot be read, and a file may go away meanwhile.
+                // A socket cannot be read, and a file may be removed during the search.
                 _ => {}
             }
         }

@@ -1,7 +1,7 @@
-//! Programs in Go that check what Sinergi makes, with Go's own transparency-log packages, which share no code with it.
+//! Go programs that check Sinergi's formats with Go's transparency-log packages, which share no code with Sinergi.
 //!
-//! Needs `go` and Debian's `golang-golang-x-mod-dev`. Where they are missing a test says so and checks nothing, unless
-//! `SINERGI_REQUIRE_GO=1` says that they must be there, as in CI.
+//! They need `go` and Debian's `golang-golang-x-mod-dev`. If these are missing, a test says so and checks nothing; with
+//! `SINERGI_REQUIRE_GO=1`, as in CI, it fails.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -12,26 +12,26 @@ use tempfile::TempDir;
 
 use crate::program::{Said, said};
 
-/// Where the programs are.
+/// The folder of the programs.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/interop");
-/// Where Debian puts the sources of Go packages.
+/// The folder of Debian's Go packages.
 const PACKAGES: &str = "/usr/share/gocode";
 
-/// A program, built for one test, with a folder for what it is to check.
+/// A program that was built for one test, with a folder for the files that it checks.
 pub struct GoProgram {
     program: PathBuf,
     folder: TempDir,
 }
 
 impl GoProgram {
-    /// Builds `interop/NAME.go`. `None`: Go or its package is not installed here, which was said aloud.
+    /// Builds `interop/NAME.go`. Returns `None`, after a message, if Go or its package is not installed.
     pub fn build(name: &str) -> Option<Self> {
         let there = Command::new("go").arg("version").output().is_ok_and(|output| output.status.success())
             && Path::new(PACKAGES).join("src/golang.org/x/mod/sumdb/note").is_dir();
         if !there {
             let required = std::env::var("SINERGI_REQUIRE_GO").is_ok_and(|value| value == "1");
             assert!(!required, "SINERGI_REQUIRE_GO=1, and go or {PACKAGES}/src/golang.org/x/mod is missing");
-            // Not by `eprintln!`, which is kept from whoever runs the tests.
+            // The test harness hides the output of `eprintln!`.
             let _ = writeln!(
                 std::io::stderr(),
                 "NOT CHECKED against Go: install golang-go and golang-golang-x-mod-dev; SINERGI_REQUIRE_GO=1 insists"
@@ -48,25 +48,25 @@ impl GoProgram {
         Some(Self { program, folder })
     }
 
-    /// The folder for what it is to check.
+    /// The folder for the files that it checks.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Puts a file there.
+    /// Writes a file into its folder, and returns the path.
     pub fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.folder.path().join(name);
         std::fs::write(&path, bytes).expect("written");
         path
     }
 
-    /// What it says.
+    /// Runs it to its end.
     pub fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Said {
         said(Command::new(&self.program).args(arguments))
     }
 }
 
-/// Go's build cache lies beside Cargo's, so that its library is compiled once.
+/// Go's build cache, in the target folder, so that Go compiles its library once.
 fn cache() -> PathBuf {
     let this = std::env::current_exe().expect("a program has a path");
     this.parent().expect("a program lies in a folder").join("go-cache")

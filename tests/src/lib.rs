@@ -1,41 +1,41 @@
-//! The proof: what needs more than one node, a process, a real socket or a fault. `tests/README.md` explains what is proven where.
+//! The harness of tests that need more than one node, a process, a real socket or a fault. `tests/README.md` says where each claim is proven.
 //!
 //! Nodes here are real `sinergi run` processes with real keys, certificates, ledgers and stores. Peers that lie speak the wire protocol over real mutual
-//! TLS. Nothing is replaced by a stand-in.
+//! TLS. No part is replaced by a mock.
 //!
 //! ```text
 //!    tests/*.rs, src/bin/*.rs     the claims by subject; programs that measure and search
 //!         |
-//!         +-- federation --- program, process_table      real nodes, asked and stopped
-//!         +-- peer, member, dishonest, certificate       members that say what the test wants
+//!         +-- federation --- program, process_table      real nodes
+//!         +-- peer, member, dishonest, certificate       members that the test controls
 //!         +-- proxy, disk, clock, shim                   faults of networks, disks and clocks
-//!         +-- sim, model                                 pure machines in virtual time, and in every order
-//!         `-- measure, workload, memory                  what work costs
+//!         +-- sim, model                                 pure machines: in virtual time; in every order
+//!         `-- measure, workload, memory                  loads and their cost
 //! ```
 //!
-//! | module | what it holds |
+//! | module | content |
 //! |---|---|
-//! | [`federation`] | federations that tests start, ask, stop and kill, in the domain's words |
-//! | [`peer`] | a member under the test's control that says whatever the test wants |
-//! | [`member`] | a member without a node: what it says is the caller's business |
-//! | [`dishonest`] | a ledger that such a member keeps, and lies about |
-//! | [`proxy`] | the network between two nodes, with faults that are switched while it carries bytes |
+//! | [`federation`] | federations of real nodes that tests start, query, stop and kill |
+//! | [`peer`] | a member under the test's control, which can send any message |
+//! | [`member`] | a member without a node, for which the caller speaks |
+//! | [`dishonest`] | a ledger that such a member keeps and lies about |
+//! | [`proxy`] | the network between two nodes; tests switch its faults while it carries bytes |
 //! | [`certificate`] | certificates that a test makes, good and bad |
-//! | [`disk`] | a disk that fails as the test says, and what it may hold after a power failure |
-//! | [`model`] | one hand-over, every order of its events |
+//! | [`disk`] | a disk that fails as the test says; its possible contents after a power failure |
+//! | [`model`] | one hand-over in every order of its events |
 //! | [`sim`] | many nodes in virtual time, under random faults |
-//! | [`stage`] | two honest nodes, and a member that the test speaks for |
-//! | [`stranger`] | somebody who has nothing but an evidence file and the charter |
-//! | [`measure`] | what the benchmarks in `src/bin` share |
+//! | [`stage`] | two honest nodes, and a member under the test's control |
+//! | [`stranger`] | a person who has only an evidence file and the charter |
+//! | [`measure`] | functions for the benchmarks in `src/bin` |
 //! | [`program`] | the binaries under test, and the command line as a user runs it |
 //! | [`terminal`] | a command as it looks on a terminal |
-//! | [`workload`] | clients that lodge and forward, and the account of what they were told |
+//! | [`workload`] | clients that lodge and forward, and a record of the answers that they got |
 //! | [`folder`] | copies of nodes' folders |
-//! | [`memory`] | what a node may hold in memory, derived from its limits |
-//! | [`process_table`] | which nodes run on this machine |
+//! | [`memory`] | the most memory that a node may use, derived from its limits |
+//! | [`process_table`] | the nodes that run on this machine |
 //! | [`clock`] | a node's wall clock, set while it runs |
 //! | [`shim`] | libraries that are preloaded into nodes, built from `shim/*.c` |
-//! | [`go`] | programs of `interop/`, built and run: checks that share no code with this program |
+//! | [`go`] | the Go programs of `interop/`, whose checks share no code with Sinergi |
 
 pub mod certificate;
 pub mod clock;

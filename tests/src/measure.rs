@@ -1,6 +1,6 @@
-//! What the benchmarks share: complaints under load, and what a node costs.
+//! Functions for the benchmarks: a load of complaints, and the time, memory and disk space of a node.
 //!
-//! Times and sizes are of this machine and never decide whether anything passes.
+//! Times and sizes depend on the machine. No test passes or fails because of them.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -23,19 +23,19 @@ use tonic::Status;
 use crate::federation::{TestFederation, TestNode};
 use crate::memory;
 
-/// Connections that the clients of a load share, if nothing else is said.
+/// The default number of connections that the clients of a load share.
 pub const CONNECTIONS: usize = 8;
 
 /// Complaints to be lodged at one node and forwarded to another.
 #[derive(Clone, Debug)]
 pub struct Load {
-    /// How many.
+    /// The number of complaints.
     pub complaints: usize,
-    /// Bytes of the text of each.
+    /// The length of each text in bytes.
     pub size: usize,
-    /// Clients, each with one complaint at a time.
+    /// The number of clients. Each has one complaint at a time.
     pub clients: usize,
-    /// Connections that they share, at most one a client.
+    /// The number of connections that they share, at most one a client.
     pub connections: usize,
     /// The addressee of every offer.
     pub to: String,
@@ -67,7 +67,7 @@ impl Load {
         }
     }
 
-    /// All of them at one node: all clients at once, over a few connections.
+    /// Lodges and forwards all complaints at one node. All clients run at once, over a few connections.
     pub async fn run(&self, federation: &TestFederation, at: &str) {
         let next = Arc::new(AtomicUsize::new(0));
         let connections = self.connections.clamp(1, self.clients.max(1));
@@ -82,7 +82,7 @@ impl Load {
         }
     }
 
-    /// The clients of one connection, in one call: each has one complaint under way, and lodges the next when it is answered.
+    /// Runs the clients of one connection in one call. Each has one complaint under way, and lodges the next after the answer.
     async fn lodge_for(&self, clients: usize, node: &TestNode, next: &AtomicUsize) {
         let (requests, lodged) = mpsc::channel(clients);
         let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|number| *number < self.complaints);
@@ -93,7 +93,7 @@ impl Load {
         }
         let lodged = ReceiverStream::new(lodged);
         let mut results = node.api.clone().lodge_stream(lodged).await.expect("a call").into_inner();
-        // Each is answered in its turn.
+        // The node answers in the order of the requests.
         while let Some(number) = under_way.pop_front() {
             let result = results.message().await.expect("the node runs").expect("an answer to each");
             let again = match answer_of(result) {
@@ -109,10 +109,10 @@ impl Load {
     }
 }
 
-/// How long the last entries may take to arrive when nothing more is lodged.
+/// The time that the last entries may take to arrive after the last complaint was lodged.
 pub const ARRIVAL: Duration = Duration::from_secs(30 * 60);
 
-/// Waits until `there` has so many entries and `from`, if there is one, holds the receipts for all it sent.
+/// Waits until `there` has at least `entries` entries and `from`, if it is given, has the receipts for everything that it sent.
 pub async fn arrived(there: &TestNode, entries: u64, from: Option<&TestNode>) {
     let all = wait::until(ARRIVAL, async || {
         let here = there.status().await.ledger_size >= entries;
@@ -125,10 +125,11 @@ pub async fn arrived(there: &TestNode, entries: u64, from: Option<&TestNode>) {
     assert!(all.await.expect("the nodes answer").is_some(), "{} never got {entries} entries", there.id);
 }
 
-/// How long the disk alone takes to make so many bytes at the end of a file durable, `times` times at this pace; sorted, in milliseconds.
+/// Appends `bytes` bytes to a file and syncs it, `times` times with a pause of `pace` before each. Returns the times of write and sync in
+/// milliseconds, sorted.
 ///
 /// # Errors
-/// The disk's.
+/// The file cannot be written.
 pub fn syncs(times: usize, bytes: usize, pace: Duration) -> io::Result<Vec<f64>> {
     let (mut file, bytes) = (tempfile::tempfile()?, vec![0x5A; bytes]);
     let mut taken = Vec::with_capacity(times);
@@ -143,7 +144,7 @@ pub fn syncs(times: usize, bytes: usize, pace: Duration) -> io::Result<Vec<f64>>
     Ok(taken)
 }
 
-/// The value that so many percent of the sorted ones do not exceed.
+/// The percentile of sorted values; 0 if there are none.
 pub fn percentile(sorted: &[f64], percent: usize) -> f64 {
     sorted.get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1))).copied().unwrap_or(0.0)
 }
@@ -175,15 +176,15 @@ pub fn disk_bytes(folder: &Path) -> u64 {
 /// Number arguments by name: `--name N`, each with its default.
 ///
 /// # Errors
-/// What is wrong with the arguments, with all names.
+/// An argument is unknown, or its value is not a number. The text lists all names.
 pub fn numbers<const N: usize>(defaults: [(&str, usize); N]) -> Result<[usize; N], String> {
     numbers_in(std::env::args().skip(1), defaults)
 }
 
-/// As [`numbers`], of these arguments.
+/// Like [`numbers`], for the given arguments.
 ///
 /// # Errors
-/// An argument that is none of them, or no number.
+/// An argument is unknown, or its value is not a number.
 pub fn numbers_in<const N: usize>(
     mut arguments: impl Iterator<Item = String>,
     defaults: [(&str, usize); N],

@@ -1,14 +1,14 @@
-//! A member without a node: whoever calls speaks for it, with its own keys and certificate, over real mutual TLS.
+//! A member without a node. The caller speaks for it, with its keys and certificate, over real mutual TLS.
 //!
-//! None of the daemon's link code is in it: what is said, and whether it is true, is the caller's business.
+//! It uses none of the daemon's link code. The caller decides which frames it sends, and whether they are true.
 
 use std::path::Path;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use sinergi_config::Config;
-use sinergi_daemon::base::causes::one_line;
-use sinergi_daemon::storage::charters::Directory;
+use sinergi_daemon::base::error_chain::one_line;
+use sinergi_daemon::storage::charters::CharterStore;
 use sinergi_daemon::storage::keys::SigningKeys;
 use sinergi_daemon::transport::tls::{self, Authorities, Credentials, CredentialsError, SharedAuthorities};
 use sinergi_proto::base::ids::AgencyId;
@@ -24,9 +24,9 @@ use tonic::{Status, Streaming};
 
 use sinergi_cli::failure::Failure;
 
-/// How long a node may take to say something.
+/// The time that a node may take to send a frame.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Frames that wait for the node to read them.
+/// The most frames that wait for the node to read them.
 const OUTBOUND_FRAMES: usize = 64;
 
 /// A member whose node does not run.
@@ -36,16 +36,16 @@ pub struct Member {
     /// Its keys.
     pub keys: SigningKeys,
     /// The charters.
-    pub directory: Directory,
+    pub charter_store: CharterStore,
 }
 
-/// Why a node was not reached.
+/// The reason why there is no link with a node.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
-    /// The member's own certificate.
+    /// The member's own certificate cannot be loaded.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
-    /// The connection, TLS, or the node's answer, with all causes.
+    /// The connection, TLS or the call failed; the text has all causes.
     #[error("{0}")]
     Refused(String),
 }
@@ -62,14 +62,14 @@ impl Member {
             let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
             cannot().because(all.join("; "))
         })?;
-        let directory = Directory::load(&config.charter).map_err(|error| cannot().because(error))?;
-        Ok(Self { config, keys, directory })
+        let charter_store = CharterStore::load(&config.charter).map_err(|error| cannot().because(error))?;
+        Ok(Self { config, keys, charter_store })
     }
 
     /// Dials a node.
     ///
     /// # Errors
-    /// There is nobody, or the node does not take the member.
+    /// Nothing listens there, or the node refuses the member.
     pub async fn dial(&self, agency: &AgencyId, address: &str) -> Result<Connection, DialError> {
         let credentials = Credentials::load(&self.config.tls)?;
         self.dial_with(&credentials, agency, address).await
@@ -78,7 +78,7 @@ impl Member {
     /// Dials a node with another certificate.
     ///
     /// # Errors
-    /// There is nobody, or the node does not take the member.
+    /// Nothing listens there, or the node refuses the member.
     pub async fn dial_with(
         &self,
         credentials: &Credentials,
@@ -89,7 +89,7 @@ impl Member {
         let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
         let response = FederationClient::new(channel)
             .max_decoding_message_size(limits::FRAME_BYTES)
-            // What is too large is for the node to refuse.
+            // The node must refuse frames that are too large, so they must leave here.
             .max_encoding_message_size(usize::MAX)
             .sync(ReceiverStream::new(frames))
             .await
@@ -97,17 +97,17 @@ impl Member {
         Ok(Connection { outbound, inbound: response.into_inner() })
     }
 
-    /// A connection on which nothing is called yet.
+    /// A connection without a call.
     ///
     /// # Errors
-    /// There is nobody, or TLS fails.
+    /// Nothing listens there, or TLS fails.
     pub async fn channel(
         &self,
         credentials: &Credentials,
         agency: &AgencyId,
         address: &str,
     ) -> Result<Channel, DialError> {
-        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.directory.newest());
+        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.charter_store.newest());
         let tls = tls::client_config(credentials, SharedAuthorities::new(authorities), agency.clone());
         let (connector, address) = (TlsConnector::from(tls), address.to_owned());
         let connect = tower::service_fn(move |_| {
@@ -121,9 +121,9 @@ impl Member {
         endpoint.connect_with_connector(connect).await.map_err(|error| DialError::Refused(one_line(&error)))
     }
 
-    /// A truthful Hello of a member that has nothing of the other's ledger and shows nothing of its own.
+    /// A true Hello of a member that has nothing of the other's ledger and shows no checkpoint of its own.
     pub fn hello(&self) -> wire::Hello {
-        let charter = self.directory.newest();
+        let charter = self.charter_store.newest();
         wire::Hello {
             protocol_min: 1,
             protocol_max: 1,
@@ -142,23 +142,23 @@ impl Member {
 
 /// A stream of frames with a node.
 pub struct Connection {
-    /// What the member says.
+    /// Frames to the node.
     pub outbound: mpsc::Sender<Frame>,
-    /// What the node says.
+    /// Frames from the node.
     pub inbound: Streaming<Frame>,
 }
 
 impl Connection {
-    /// Says a frame.
+    /// Sends a frame.
     pub async fn say(&self, kind: Kind) {
-        // A node that has ended the link takes no more: what it said before tells why.
+        // If the node has ended the link, its last frame tells the reason.
         let _ = self.outbound.send(Frame { kind: Some(kind) }).await;
     }
 
-    /// The next frame that is no ping, within bounds; `Ok(None)`: the node has closed the stream.
+    /// The next frame that is not a ping; `Ok(None)` if the node has closed the stream.
     ///
     /// # Errors
-    /// The link broke, or the node says nothing for too long.
+    /// The link broke, or the node sent nothing for 20 seconds.
     pub async fn next(&mut self) -> Result<Option<Kind>, Status> {
         loop {
             let message = tokio::time::timeout(PATIENCE, self.inbound.message()).await;

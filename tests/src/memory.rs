@@ -1,6 +1,6 @@
-//! What a node may hold in memory at most, whatever its peers, its disk and its network do; and what it did hold.
+//! The most memory that a node may use, whatever its peers, its disk and its network do, and the memory that it did use.
 //!
-//! Derived from the limits: a queue or a window that is let grow shows here.
+//! The bound is derived from the limits, so a queue or a window that grows beyond its limit exceeds it.
 
 use sinergi_config::defaults;
 use sinergi_daemon::base::node_limits;
@@ -12,13 +12,13 @@ const MIB: usize = 1024 * 1024;
 const BASE: usize = 64 * MIB;
 /// The store: its cache, and as much again for pages that are being written.
 const STORE: usize = 2 * defaults::CACHE_MIB.unsigned_abs() as usize * MIB;
-/// The writer: its queue, and the group that is being written, once as it came and once as it goes to the disk.
+/// The writer: its queue, and the group that is being written, once as received and once as written to the disk.
 const WRITER: usize = node_limits::WRITER_QUEUE_BYTES + 2 * node_limits::BATCH_BYTES;
-/// A direction of a link: its window with the frame that crosses its edge, and one frame on its way through the transport.
+/// One direction of a link: its window, the frame that exceeds it, and one frame in the transport.
 pub const DIRECTION: usize = limits::LINK_WINDOW_BYTES + FRAMES;
 const FRAMES: usize = 2 * limits::FRAME_BYTES;
 
-/// What a node with so many links may hold, in bytes.
+/// The most memory of a node with so many links, in bytes.
 pub const fn most(links: usize) -> usize {
     let windows = links * limits::LINK_WINDOW_BYTES;
     let windows = if windows < node_limits::ALL_WINDOWS_BYTES { windows } else { node_limits::ALL_WINDOWS_BYTES };
@@ -33,7 +33,7 @@ pub fn peak(process: u32) -> usize {
     kib * 1024
 }
 
-/// Forgets the peak of a running process: from now on a new one is counted. The size that it has now, in bytes.
+/// Resets the peak of a running process. Returns its current resident size in bytes.
 pub fn forget_peak(process: u32) -> usize {
     std::fs::write(format!("/proc/{process}/clear_refs"), "5").expect("a running process of ours");
     peak(process)

@@ -1,21 +1,23 @@
-//! A bounded model of one hand-over, checked to the end of its space with stateright: every order in which so many entries can be written, lost,
-//! repeated, delivered and kept waiting while the clocks pass an offer's `answer_by`.
+//! A bounded model of one hand-over. stateright checks every order in which a number of entries can be written, lost, repeated, delivered and
+//! deferred while the clocks pass an offer's `answer_by`.
 //!
-//! What agencies may write, what nodes take, and what entries do is decided by the code that runs in production
-//! ([`sinergi_proto::admission`], [`sinergi_proto::complaint`]); the entries are real ones, signed and parsed. Only the time and the network are made up.
+//! The product's own code decides which entries agencies may write, which entries nodes take, and which effect they have
+//! ([`sinergi_proto::admission`], [`sinergi_proto::complaint`]). The entries are real: signed and parsed. Only the time and the network are modelled.
 //!
-//! | where | what |
+//! | module | content |
 //! |---|---|
-//! | [`members`] | who takes part: keys, charter, clocks that differ |
+//! | [`members`] | the agencies: keys, charter, clocks that differ |
 //! | [`time`] | the moments that matter to an offer |
-//! | [`acts`] | what an agency may write |
-//! | [`book`] | every entry and view of the space, once |
-//! | [`network`] | the states: nodes, and the messages between them |
-//! | [`properties`] | what must always hold, and what must be seen sometimes |
-//! | this file | the steps from state to state, and their bounds |
+//! | [`acts`] | the entries that an agency may write |
+//! | [`book`] | every entry and view of the space, each once |
+//! | [`judgement`] | the judgement of one view alone |
+//! | [`network`] | states: nodes, and the messages between them |
+//! | [`properties`] | properties that must hold in every state, and events that must occur in some |
+//! | this file | the steps from state to state, and the bounds |
 
 pub mod acts;
 pub mod book;
+pub mod judgement;
 pub mod members;
 pub mod network;
 pub mod properties;
@@ -29,22 +31,23 @@ use book::{Book, EntryRef};
 use members::{Agency, Members};
 use network::{Message, State};
 
-/// What ends the space.
+/// The bounds of the space.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Agencies: the city, its province and the ministry, or these and the ombudsman.
+    /// The number of agencies: 3 for the city, its province and the ministry, 4 with the ombudsman.
     pub agencies: usize,
-    /// Entries in all, `Lodged` among them. Nodes answer recalls beyond it.
+    /// The most entries, `Lodged` included. Answers to recalls, which nodes write automatically, may exceed it.
     pub entries: usize,
-    /// Moments of [`time`].
+    /// The number of moments of [`time`].
     pub moments: usize,
-    /// Messages that are lost and not sent again, at the same time.
+    /// The most messages at a time that are lost and not sent again.
     pub lost: usize,
-    /// Messages that will come once more, at the same time.
+    /// The most messages at a time that will be delivered once more.
     pub repeated: usize,
-    /// Entries whose authors lie.
+    /// The most lies.
     pub lies: usize,
-    /// Whether operators may do anything, or only what shows most (see `Act::of_operators`) and the complaint is already offered to the ministry.
+    /// Whether operators may try every act. If not, they try a selection (see `Act::of_operators`), and the complaint is offered to the ministry from
+    /// the start.
     pub free: bool,
 }
 
@@ -55,29 +58,29 @@ pub enum Step {
     Wait,
     /// An operator acts.
     Write {
-        /// Whose.
+        /// The operator's agency.
         by: Agency,
-        /// What.
+        /// The act.
         act: Act,
         /// The entry.
         entry: EntryRef,
     },
-    /// An agency goes on from where custody no longer is, and may hide that it knows.
+    /// An agency acts on a custody entry that another act has replaced, and may hide that it knows the other act.
     Lie {
-        /// Who.
+        /// The lying agency.
         by: Agency,
-        /// With what.
+        /// The act.
         act: Act,
         /// The entry.
         entry: EntryRef,
     },
-    /// A message comes.
+    /// A message is delivered.
     Deliver(Message),
-    /// A message comes, and will come again.
+    /// A message is delivered, and will be delivered once more.
     Repeat(Message),
     /// A message is lost.
     Lose(Message),
-    /// What was lost is sent again.
+    /// All lost messages are sent again.
     Resend,
 }
 
@@ -94,7 +97,7 @@ impl HandOver {
         Self { bounds, book: Mutex::new(Book::new(Members::first(bounds.agencies), bounds.free)) }
     }
 
-    /// What numbers in states stand for.
+    /// The entries and views that the numbers in states refer to.
     pub fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock()
     }
@@ -201,7 +204,7 @@ pub fn check(bounds: Bounds) -> Checked {
             }
         }
     }
-    // Where something does not hold, the rest of the space was not looked at.
+    // If a property is violated, the checker has not looked at the rest of the space, so unseen events mean nothing.
     if violated.is_empty() {
         violated = unseen;
     }

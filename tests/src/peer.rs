@@ -1,7 +1,7 @@
-//! A peer under the test's control: a member with its own valid keys and certificate that says whatever the test wants.
+//! A peer under the test's control: a member with valid keys and a valid certificate that sends whatever the test wants.
 //!
-//! Speaks the wire protocol over real mutual TLS, with none of the daemon's link code: the demo's [`Member`], and what tests make it say. It
-//! dials, or listens where its node would ([`Listening`]).
+//! It speaks the wire protocol over real mutual TLS, with none of the daemon's link code. It builds on [`Member`], which only dials, and also
+//! listens at its node's address ([`Listening`]).
 
 mod listening;
 
@@ -13,7 +13,7 @@ use std::path::Path;
 use crate::member::{self, DialError, Member};
 use bytes::{BufMut, Bytes};
 use prost::Message;
-use sinergi_daemon::base::causes::one_line;
+use sinergi_daemon::base::error_chain::one_line;
 use sinergi_daemon::transport::tls::{self, Authorities, Credentials, SharedAuthorities};
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
@@ -35,10 +35,10 @@ use tonic_prost::ProstCodec;
 
 use crate::federation::PATIENCE;
 
-/// What the signature of an entry covers before its bytes, see `entry.proto`.
+/// The prefix of the signed bytes of an entry; see `entry.proto`.
 const ENTRY_DOMAIN: &[u8] = b"sinergi/entry/v1\0";
 
-/// A member whose node does not run: the test speaks for it.
+/// A member whose node does not run. The test speaks for it.
 pub struct Impostor {
     /// The member.
     pub member: Member,
@@ -60,12 +60,18 @@ impl Impostor {
         Self { member: Member::of(folder).expect("a member's folder"), next_place: 0 }
     }
 
-    /// Dials a node. Whether the handshake and the call succeed is the test's business.
+    /// Dials a node.
+    ///
+    /// # Errors
+    /// Nothing listens there, or the node refuses the member.
     pub async fn dial(&self, agency: &AgencyId, address: &str) -> Result<Connection, DialError> {
         self.member.dial(agency, address).await.map(Connection)
     }
 
     /// Dials a node with another certificate.
+    ///
+    /// # Errors
+    /// Nothing listens there, or the node refuses the member.
     pub async fn dial_with(
         &self,
         credentials: &Credentials,
@@ -75,23 +81,32 @@ impl Impostor {
         self.member.dial_with(credentials, agency, address).await.map(Connection)
     }
 
-    /// A TLS connection with a node, and nothing on it.
+    /// A TLS connection with a node, before any byte of HTTP/2.
+    ///
+    /// # Errors
+    /// The connection or the TLS handshake fails.
     pub async fn shake_hands(&self, agency: &AgencyId, address: &str) -> std::io::Result<ClientStream<TcpStream>> {
         let credentials = Credentials::load(&self.config.tls).expect("the folder's certificate");
-        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.directory.newest());
+        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.charter_store.newest());
         let tls = tls::client_config(&credentials, SharedAuthorities::new(authorities), agency.clone());
         TlsConnector::from(tls).connect(tls::server_name(), TcpStream::connect(address).await?).await
     }
 
-    /// The TLS connection of a node that dialled, and nothing on it.
+    /// Accepts the TLS connection of a node that dialled, before any byte of HTTP/2.
+    ///
+    /// # Errors
+    /// The TLS handshake fails.
     pub async fn answer(&self, dialled: TcpStream) -> std::io::Result<ServerStream<TcpStream>> {
         let credentials = Credentials::load(&self.config.tls).expect("the folder's certificate");
-        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.directory.newest());
+        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.charter_store.newest());
         let tls = tls::server_config(&credentials, SharedAuthorities::new(authorities));
         TlsAcceptor::from(tls).accept(dialled).await
     }
 
-    /// Dials a node and sends these messages, whatever they hold, and nothing after them.
+    /// Dials a node and sends these bytes as messages. The stream stays open until the node ends it.
+    ///
+    /// # Errors
+    /// Nothing listens there, or the node refuses the call.
     pub async fn dial_and_send(
         &self,
         agency: &AgencyId,
@@ -109,12 +124,12 @@ impl Impostor {
         Ok(response.map_err(|status| DialError::Refused(one_line(&status)))?.into_inner())
     }
 
-    /// The receipt of this member for everything in a frame, each item at some leaf.
+    /// This member's receipt for a frame: each item is stored, at the leaf with its number in the frame.
     pub fn receipt_for(&self, delivered: &wire::Deliver, sender: &str) -> wire::Ack {
         self.receipt_with(delivered, sender, |leaf| ItemOutcome::Leaf(LedgerIndex(leaf)))
     }
 
-    /// The receipt of this member for everything in a frame, with what it says to each item.
+    /// This member's receipt for a frame. `outcome` gives the outcome of an item by its number in the frame.
     pub fn receipt_with(
         &self,
         delivered: &wire::Deliver,
@@ -130,7 +145,7 @@ impl Impostor {
             receiver: self.config.agency.clone(),
             sender: sender.parse().expect("an agency id"),
             key_id: Receipt::key_id_of(&self.keys.entry),
-            charter_version: self.directory.newest().version,
+            charter_version: self.charter_store.newest().version,
             cursor: Cursor::from_wire(delivered.cursor.expect("a cursor")),
             results: results.collect(),
             checkpoint: Vec::new(),
@@ -149,7 +164,7 @@ impl Impostor {
         EntryDraft {
             federation: self.config.federation.to_string(),
             author: self.config.agency.clone(),
-            charter_version: self.directory.newest().version,
+            charter_version: self.charter_store.newest().version,
             place: Place { epoch: Epoch::FIRST, index },
             complaint,
             parents,
@@ -159,7 +174,7 @@ impl Impostor {
         }
     }
 
-    /// A complaint of this member without a text, to be changed before it is signed.
+    /// A draft of a `Lodged` without a text, which a test may change before it signs it.
     pub fn draft_of_lodged(&mut self) -> EntryDraft {
         let body = Body::Lodged(wire::Lodged {
             kind: wire::ComplaintKind::Complaint.into(),
@@ -195,7 +210,7 @@ impl Impostor {
         Made::new(draft, &self.keys.entry, contents)
     }
 
-    /// Signs what `change` makes of a draft: the bytes of an entry that this version of the schema does not write.
+    /// Signs the bytes that `change` makes of a draft: an entry that this version of the schema cannot write.
     pub fn sign_changed(&self, draft: EntryDraft, change: impl FnOnce(wire::Entry) -> Vec<u8>) -> Made {
         let (named, clock) = (draft.complaint, draft.clock);
         let signed = draft.sign(&self.keys.entry).bytes;
@@ -209,12 +224,12 @@ impl Impostor {
     }
 }
 
-/// An entry that a test has made, ready to be delivered.
+/// A signed entry of a test, ready to be delivered.
 #[derive(Clone, Debug)]
 pub struct Made {
     /// Its id.
     pub id: EntryId,
-    /// Its complaint; of `Lodged` its own.
+    /// Its complaint. A `Lodged` begins its own.
     pub complaint: ComplaintId,
     /// The item that carries it.
     pub item: wire::Item,
@@ -238,7 +253,7 @@ impl Made {
         Self { item, ..self.clone() }
     }
 
-    /// Parses it, as a node would.
+    /// The entry, parsed as a node parses it.
     pub fn parsed(&self, federation: &str) -> Entry {
         Entry::parse(self.item.signed_entry.clone(), federation).expect("a test's entry parses")
     }
@@ -291,7 +306,7 @@ impl DerefMut for Connection {
 }
 
 impl Connection {
-    /// Exchanges Hellos; the node's.
+    /// Sends a Hello, and returns the node's.
     pub async fn greet(&mut self, hello: wire::Hello) -> wire::Hello {
         self.say(Kind::Hello(hello)).await;
         match self.next().await {
@@ -306,7 +321,10 @@ impl Connection {
         self.receipt().await
     }
 
-    /// What the node says next of a kind, whatever else it says before, but that it ends the link.
+    /// The node's next frame that `of` accepts. Other frames before it are dropped.
+    ///
+    /// # Panics
+    /// If the link ends before it.
     pub async fn hears<T>(&mut self, expected: &str, mut of: impl FnMut(Kind) -> Option<T>) -> T {
         loop {
             let kind = match self.next().await {
@@ -322,13 +340,13 @@ impl Connection {
         }
     }
 
-    /// What the node says next, pings and all.
+    /// The node's next frame, also a ping.
     pub async fn says(&mut self) -> Kind {
         let frame = tokio::time::timeout(PATIENCE, self.inbound.message()).await.expect("the node says something");
         frame.expect("the link is up").expect("the node goes on").kind.expect("a known kind")
     }
 
-    /// The node's next ping, or its next answer to one, whatever else it says before.
+    /// The node's next ping or, with `reply`, its next answer to a ping. Other frames before it are dropped.
     pub async fn ping(&mut self, reply: bool) -> wire::Ping {
         loop {
             match self.says().await {
@@ -339,7 +357,7 @@ impl Connection {
         }
     }
 
-    /// Waits until the node has read everything that was said: it answers what comes behind it. What it says before is lost.
+    /// Waits until the node has read all frames so far, by a ping after them. Frames of the node before the answer are dropped.
     pub async fn is_heard(&mut self) {
         const NONCE: u64 = 7;
         let now = sinergi_daemon::base::time::now_millis();
@@ -353,13 +371,13 @@ impl Connection {
         Receipt::parse(&ack).expect("a node's receipt")
     }
 
-    /// Delivers items without waiting.
+    /// Delivers items at a cursor, and does not wait for the receipt.
     pub async fn send_items(&self, index: u64, items: Vec<wire::Item>) {
         let cursor = Cursor { epoch: Epoch::FIRST, index: LedgerIndex(index), part: 0 };
         self.say(Kind::Deliver(wire::Deliver { cursor: Some(cursor.to_wire()), items, after: None })).await;
     }
 
-    /// The fault with which the node ends the link: code and reason.
+    /// The code and reason of the fault with which the node ends the link.
     pub async fn fault(&mut self) -> (u32, String) {
         let fault = |kind| if let Kind::Fault(fault) = kind { Some((fault.code, fault.reason)) } else { None };
         self.hears("a fault", fault).await
@@ -371,7 +389,7 @@ impl Connection {
         self.hears("a delivery", delivery).await
     }
 
-    /// The next charter that the node passes on, a signed note.
+    /// The next charter that the node passes on, as a signed note.
     pub async fn charter(&mut self) -> Vec<u8> {
         self.hears("a charter", |kind| if let Kind::Charter(charter) = kind { Some(charter.note) } else { None }).await
     }

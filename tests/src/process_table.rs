@@ -1,4 +1,4 @@
-//! Which nodes run on this machine, as the system tells: for claims about what a program leaves behind.
+//! The processes that run on this machine, for claims that a program leaves none behind.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ pub fn nodes_in(folder: &Path) -> Vec<u32> {
     processes().filter(|id| is_node_in(*id, folder)).collect()
 }
 
-/// Waits until no process of any program was told anything in `folder`.
+/// Waits until no process has `folder` in its command line.
 pub async fn nobody_names(folder: &Path) {
     let folder = folder.to_str().expect("a path that is text");
     let names = |id: &u32| String::from_utf8_lossy(&command_line(*id)).contains(folder);
@@ -25,12 +25,12 @@ fn processes() -> impl Iterator<Item = u32> {
     processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
 }
 
-/// The words that a process was started with, each ended by a zero. Of one that ended meanwhile, or waits to be seen as ended, there are none.
+/// The arguments of a process, each ended by a zero byte. Empty if the process has ended.
 fn command_line(id: u32) -> Vec<u8> {
     std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default()
 }
 
-/// Waits until so many nodes run in `folder`.
+/// Waits until `count` nodes run in `folder`.
 pub async fn nodes_run(folder: &Path, count: usize) {
     let mut last = Vec::new();
     let reached = wait::until(PATIENCE, async || {
@@ -46,7 +46,7 @@ pub fn send(id: u32, signal: Signal) {
     kill_process(id, signal).expect("the process is there");
 }
 
-/// Whether the process was told a `--node` in the folder.
+/// Whether the process runs a node with a `--node` in the folder.
 fn is_node_in(id: u32, folder: &Path) -> bool {
     let line = command_line(id);
     let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();

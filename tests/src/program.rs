@@ -1,12 +1,12 @@
-//! The programs under test, which lie beside the test that runs; and the command line as a user runs it.
+//! The programs under test, and the command line as a user runs it. The programs lie beside the running test.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-/// What is built: what agencies install, and what the demo starts beside it.
+/// The programs that are built: those that agencies install, and the one that only the demo starts.
 const PROGRAMS: [&str; 3] = ["sinergi", "sinergid", "sinergi-liar"];
-/// An environment variable that names a folder. The programs are taken from there, and nothing is built. Compares the figures of two releases.
+/// The environment variable with a folder of programs to use instead of building them, to compare two releases.
 const PREBUILT: &str = "SINERGI_PROGRAMS";
 
 /// The `sinergi` command line.
@@ -21,7 +21,7 @@ pub fn sinergid() -> &'static Path {
     PROGRAM.get_or_init(|| folder().join("sinergid"))
 }
 
-/// The folder of the programs under test, all of them current: where cargo put this program as well.
+/// The folder with the programs under test, all of them current. Cargo puts this program there as well.
 ///
 /// The first call has cargo build them, in this program's profile. Cargo finds them current at once when `cargo build` has built the workspace
 /// in that profile. Otherwise it compiles what has changed and links them. For that the whole workspace must be named: for `--package` alone
@@ -61,7 +61,7 @@ fn profile_of(folder: &Path) -> &str {
     }
 }
 
-/// What a command of the command line said.
+/// The exit code and the output of a command.
 #[derive(Debug)]
 pub struct Said {
     /// The exit code.
@@ -86,7 +86,7 @@ pub fn run_in(folder: &Path, arguments: &[&str]) -> Said {
     said(&mut command)
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end, without the environment variables that `sinergi` reads.
 pub fn said(command: &mut Command) -> Said {
     for variable in ["SINERGI_NODE", "SINERGI_SOCKET", "SINERGI_OUTPUT"] {
         command.env_remove(variable);

@@ -1,11 +1,12 @@
-//! A small TCP proxy between a node that dials and its peer: the network, with faults that are switched while it carries bytes.
+//! A small TCP proxy between a node that dials and its peer. It is the network of a test, which switches faults while it carries bytes.
 //!
-//! The bytes are TLS: whole frames are the business of [`crate::peer`]; here streams are cut, swallowed, slowed down and reset.
+//! The bytes are TLS, so this module cuts, swallows, slows down and resets streams. Faults of whole frames are in [`crate::peer`].
 //!
 //! Invariants:
-//! - what is passed on is passed on unchanged and in order;
-//! - a connection that has lost bytes carries no more of that direction: a network repeats what it loses, or loses the connection;
-//! - the end of a stream travels like its bytes: swallowed, it is not noticed on the other side.
+//! - bytes that pass are unchanged and in order;
+//! - after a connection has lost bytes of a direction it carries no more of that direction, because a real network repeats lost bytes or loses
+//!   the connection;
+//! - the end of a stream is treated like its bytes: if it is swallowed, the other side does not notice it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,35 +25,35 @@ use tokio::time::Instant;
 
 /// Bytes read at a time.
 const BUFFER: usize = 64 * 1024;
-/// How often a throttled direction carries its share.
+/// The number of times a second that a throttled direction carries bytes.
 const SHARES_A_SECOND: usize = 20;
-/// By how much a throttled direction may be behind and make up for it.
+/// The most time that a throttled direction may be late and catch up on.
 const LATENESS: Duration = Duration::from_millis(250);
 
 /// A direction of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// From who dialled to its peer.
+    /// From the dialler to its peer.
     Out,
-    /// From the peer to who dialled.
+    /// From the peer to the dialler.
     Back,
 }
 
-/// What happens to the bytes of one direction.
+/// The treatment of the bytes of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Flow {
-    /// They are passed on.
+    /// They pass.
     #[default]
     Pass,
-    /// They vanish, and nobody is told.
+    /// They are lost, without any sign to either side.
     Swallow,
-    /// Nobody reads them, until they pass again: a peer that does not read, or a late network.
+    /// The proxy does not read them until the flow changes, like a peer that does not read or a slow network.
     Hold,
-    /// So many a second are passed on.
+    /// At most so many bytes a second pass.
     Throttle(usize),
 }
 
-/// How connections end that the proxy ends.
+/// The way in which the proxy ends connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum End {
     #[default]
@@ -60,7 +61,7 @@ enum End {
     Reset,
 }
 
-/// The proxy; gone with all its connections when it is dropped.
+/// The proxy. Dropping it ends all its connections.
 pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -71,7 +72,7 @@ pub struct Proxy {
 #[derive(Default)]
 struct Lane {
     flow: watch::Sender<Flow>,
-    /// Bytes that are still passed on before the connection is reset.
+    /// The number of bytes that still pass before the connection is reset.
     until_reset: Mutex<Option<usize>>,
     carried: AtomicU64,
     swallowed: AtomicU64,
@@ -82,7 +83,7 @@ struct Shared {
     out: Lane,
     back: Lane,
     refusing: watch::Sender<bool>,
-    /// Counts the orders to end all connections; with how the newest is to be done.
+    /// The number of orders to end all connections, and the way of the newest.
     ended: watch::Sender<(u64, End)>,
     accepted: AtomicU64,
     resets: AtomicU64,
@@ -102,58 +103,58 @@ impl Proxy {
         Self { address, shared, _tasks: tasks }
     }
 
-    /// Where to dial.
+    /// The address to dial.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// From now on this happens to the bytes of one direction.
+    /// Sets the flow of one direction.
     pub fn set(&self, way: Way, flow: Flow) {
         self.shared.lane(way).flow.send_replace(flow);
     }
 
-    /// From now on this happens to the bytes of both directions.
+    /// Sets the flow of both directions.
     pub fn set_both(&self, flow: Flow) {
         self.set(Way::Out, flow);
         self.set(Way::Back, flow);
     }
 
-    /// Refuses new connections, or takes them again.
+    /// Refuses new connections, or accepts them again.
     pub fn refuse(&self, refuse: bool) {
         self.shared.refusing.send_replace(refuse);
     }
 
-    /// Closes all connections, seen by both sides.
+    /// Closes all connections in order; both sides see the end.
     pub fn cut(&self) {
         self.shared.end_all(End::Closed);
     }
 
-    /// Resets all connections: what was under way is lost.
+    /// Resets all connections; bytes in flight are lost.
     pub fn reset(&self) {
         self.shared.end_all(End::Reset);
     }
 
-    /// Passes on so many more bytes of one direction, then resets the connection: in the middle of whatever it carries.
+    /// Lets so many more bytes of one direction pass, and then resets the connection, perhaps within a frame.
     pub fn reset_after(&self, way: Way, bytes: usize) {
         *self.shared.lane(way).until_reset.lock() = Some(bytes);
     }
 
-    /// Connections taken so far.
+    /// The number of connections accepted so far.
     pub fn accepted(&self) -> u64 {
         self.shared.accepted.load(Ordering::Relaxed)
     }
 
-    /// Connections reset so far by [`Self::reset_after`].
+    /// The number of connections reset so far by [`Self::reset_after`].
     pub fn resets(&self) -> u64 {
         self.shared.resets.load(Ordering::Relaxed)
     }
 
-    /// Bytes passed on so far.
+    /// The number of bytes passed so far.
     pub fn carried(&self, way: Way) -> u64 {
         self.shared.lane(way).carried.load(Ordering::Relaxed)
     }
 
-    /// Bytes swallowed so far.
+    /// The number of bytes swallowed so far.
     pub fn swallowed(&self, way: Way) -> u64 {
         self.shared.lane(way).swallowed.load(Ordering::Relaxed)
     }
@@ -172,7 +173,7 @@ impl Shared {
     }
 }
 
-/// Takes connections. While it refuses there is no listener, so that the system itself refuses.
+/// Accepts connections. While the proxy refuses them it has no listener, so the system refuses them.
 async fn accept(shared: Arc<Shared>, first: TcpListener, port: Port, target: SocketAddr) {
     let (mut listener, mut connections) = (Some(first), JoinSet::new());
     let mut refusing = shared.refusing.subscribe();
@@ -202,7 +203,7 @@ async fn accept(shared: Arc<Shared>, first: TcpListener, port: Port, target: Soc
 /// One connection, from its beginning to its end.
 async fn connection(shared: Arc<Shared>, mut near: TcpStream, target: SocketAddr) {
     let mut ended = shared.ended.subscribe();
-    // A peer that is not there: closed at once, as a network address translator does.
+    // If the peer is not there, the connection is closed at once, as a network address translator does.
     let Ok(mut far) = TcpStream::connect(target).await else { return };
     let nodelay = near.set_nodelay(true).and_then(|()| far.set_nodelay(true));
     nodelay.expect("a socket option");
@@ -217,7 +218,7 @@ async fn connection(shared: Arc<Shared>, mut near: TcpStream, target: SocketAddr
         }
     };
     if end == End::Reset {
-        // The other side may be gone already.
+        // This fails if the other side is gone already.
         let _ = near.set_zero_linger().and_then(|()| far.set_zero_linger());
     }
 }
@@ -249,19 +250,19 @@ async fn pump(
             }
         };
         let length = tokio::select! {
-            // A socket that the other side has reset ends both directions alike.
+            // If the other side has reset its socket, both directions end with a reset.
             read = read => read.map_err(|_| End::Reset)?,
             Ok(()) = flow.changed() => continue,
         };
-        // What was read is treated as the switch stands now: it may have been turned before the bytes came, and be seen only after them.
+        // The flow may have changed before these bytes came and be noticed only now, so it is read again.
         while !lost && *flow.borrow_and_update() == Flow::Hold && flow.changed().await.is_ok() {}
         lost |= *flow.borrow() == Flow::Swallow;
-        // What passes again only after the end was ordered does not come through: the order may be seen late.
+        // Held bytes do not pass if the end was ordered meanwhile. The order may be noticed late as well.
         if ended.has_changed().is_ok_and(|ordered| ordered) {
             return Err(ended.borrow().1);
         }
         match length {
-            // An end that nobody hears of.
+            // The other side must not notice the end.
             0 if lost => std::future::pending::<()>().await,
             0 => return to.shutdown().await.map_err(|_| End::Closed),
             length if lost => {
@@ -273,7 +274,7 @@ async fn pump(
             && !lost
         {
             let share = Duration::from_secs_f64(length as f64 / a_second.max(1) as f64);
-            // A share that was late does not make those after it late.
+            // A late share does not delay the shares after it.
             let now = Instant::now();
             let at = due.map_or(now + share, |due| (due + share).max(now - LATENESS));
             due = Some(at);
@@ -287,7 +288,7 @@ async fn pump(
     }
 }
 
-/// Passes bytes on, up to where the connection is to be reset.
+/// Writes bytes to the other side, up to the point where the connection must be reset.
 async fn pass_on(shared: &Shared, lane: &Lane, to: &mut WriteHalf<'_>, bytes: &[u8]) -> Result<(), End> {
     let (passed, is_last) = {
         let mut until_reset = lane.until_reset.lock();
@@ -345,7 +346,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn held_bytes_come_late_and_swallowed_ones_never_and_the_connection_carries_no_more_then() {
+    async fn held_bytes_come_late_and_after_swallowed_ones_no_more_bytes_come() {
         let (proxy, mut near, mut far) = connected().await;
         proxy.set(Way::Out, Flow::Hold);
         near.write_all(b"late").await.expect("written");
@@ -367,7 +368,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn what_is_held_when_the_connection_is_ended_never_comes() {
+    async fn bytes_that_are_held_when_the_connection_ends_never_come() {
         for _ in 0..50 {
             let (proxy, mut near, mut far) = connected().await;
             proxy.set(Way::Out, Flow::Hold);
@@ -380,7 +381,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_is_reset_after_the_bytes_that_were_told() {
+    async fn a_connection_is_reset_after_the_given_number_of_bytes() {
         let (proxy, mut near, mut far) = connected().await;
         proxy.reset_after(Way::Out, 5);
         near.write_all(b"a frame that is longer").await.expect("written");
@@ -391,13 +392,13 @@ mod tests {
                 Err(error) => break error,
             }
         };
-        // What came before a reset may be lost with it.
+        // A reset may also lose bytes from before it.
         assert!(b"a fra".starts_with(&seen), "{seen:?}");
         assert_eq!((error.kind(), proxy.resets()), (io::ErrorKind::ConnectionReset, 1));
     }
 
     #[tokio::test]
-    async fn a_cut_is_seen_by_both_sides_and_a_refusal_by_who_dials() {
+    async fn both_sides_see_a_cut_and_the_dialler_sees_a_refusal() {
         let (proxy, mut near, mut far) = connected().await;
         proxy.cut();
         assert_eq!((near.read(&mut [0]).await.ok(), far.read(&mut [0]).await.ok()), (Some(0), Some(0)));
@@ -413,7 +414,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_throttled_direction_carries_so_many_bytes_a_second() {
+    async fn a_throttled_direction_carries_the_given_bytes_a_second() {
         let (proxy, mut near, mut far) = connected().await;
         proxy.set(Way::Out, Flow::Throttle(5));
         let began = tokio::time::Instant::now();

@@ -1,9 +1,9 @@
-//! Libraries that are preloaded into nodes: built once a test binary from the C sources in `shim/`, beside the programs under test.
+//! Builds the libraries that are preloaded into nodes, from the C sources in `shim/`, once in each test binary.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-/// Builds `shim/NAME.c`; where it lies.
+/// Builds `shim/NAME.c`, and returns the path of the library.
 pub fn build(name: &str) -> PathBuf {
     let this = std::env::current_exe().expect("a program has a path");
     let target = this.ancestors().nth(3).expect("tests lie in <target>/<profile>/deps");
@@ -24,7 +24,7 @@ pub fn build(name: &str) -> PathBuf {
         "a C compiler must be there to build {} ({compiler:?}): {built:?}",
         source.display()
     );
-    // Another test binary may build it at the same time.
+    // A rename is atomic, and another test binary may build the library at the same time.
     std::fs::rename(&made, &shim).expect("in one folder");
     shim
 }

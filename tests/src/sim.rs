@@ -37,6 +37,7 @@ pub mod invariants;
 pub mod ledger;
 pub mod liars;
 pub mod managers;
+mod names;
 pub mod node;
 pub mod operations;
 pub mod probe;

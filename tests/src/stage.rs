@@ -1,4 +1,4 @@
-//! A stage for a member that the test speaks for: the city's node runs, the province is honest and looks on, the ministry is the impostor.
+//! A stage with a city and a province, whose nodes are honest, and a ministry without a node, for which the test speaks.
 
 use bytes::Bytes;
 use prost::Message;
@@ -12,11 +12,11 @@ use crate::disk::Disk;
 use crate::federation::{PATIENCE, TestFederation, agency, province_and_city};
 use crate::peer::{Connection, Impostor};
 
-/// The city's node runs; for the ministry speaks the test. The province is honest and looks on.
+/// An honest city and province, and a ministry for which the test speaks. Most tests lie to the city.
 pub struct Stage {
-    /// The federation: city and province run.
+    /// The federation. The nodes of city and province run.
     pub federation: TestFederation,
-    /// The ministry, by the test.
+    /// The ministry, for which the test speaks.
     pub impostor: Impostor,
 }
 
@@ -26,7 +26,7 @@ impl Stage {
         Self::set_with(|_| ()).await
     }
 
-    /// The same, but that the honest nodes take a link for dead after so long a silence.
+    /// Like [`Self::set`], with this idle timeout of links at both honest nodes.
     pub async fn set_with_idle(seconds: u64) -> Self {
         Self::set_with(|federation| {
             ["prov-jabar", "kota-bandung"].iter().for_each(|id| federation.idle_after(id, seconds));
@@ -34,14 +34,14 @@ impl Stage {
         .await
     }
 
-    /// The same, after this was done to the folders of the honest nodes.
+    /// Like [`Self::set`], but calls `prepare` before the nodes start.
     pub async fn set_with(prepare: impl FnOnce(&TestFederation)) -> Self {
         let stage = Self::make();
         prepare(&stage.federation);
         stage.start().await
     }
 
-    /// The same, with the city on a disk that the test controls.
+    /// Like [`Self::set`], with the city on a disk under the test's control.
     pub async fn set_on_a_disk() -> (Self, Disk) {
         let mut stage = Self::make();
         let disk = Disk::below(&stage.federation.folder_of("kota-bandung"));
@@ -49,7 +49,7 @@ impl Stage {
         (stage.start().await, disk)
     }
 
-    /// Makes the federation; nothing runs yet.
+    /// Makes the federation. No node runs yet.
     pub fn make() -> Self {
         let mut agencies = province_and_city();
         agencies.push(Agency::new(agency("kominfo"), Kind::Ministry).dials_only());
@@ -67,7 +67,7 @@ impl Stage {
         self
     }
 
-    /// The same, but that the city dials the ministry: whoever is to hear it must [listen](Impostor::listen).
+    /// Like [`Self::set`], but the city dials the ministry, which must [listen](Impostor::listen).
     pub async fn set_with_the_ministry_dialled() -> Self {
         let mut agencies = province_and_city();
         agencies.push(Agency::new(agency("kominfo"), Kind::Ministry));
@@ -75,31 +75,31 @@ impl Stage {
         Self::of(TestFederation::make_with_links(agencies, &links)).start().await
     }
 
-    /// A link of the ministry with the city, greeted.
+    /// A link of the ministry with the city, after both Hellos.
     pub async fn link(&self) -> Connection {
         let mut connection = self.connect().await;
         connection.greet(self.impostor.hello()).await;
         connection
     }
 
-    /// A connection of the ministry with the city, nothing said yet.
+    /// A connection of the ministry with the city, before any frame.
     pub async fn connect(&self) -> Connection {
         self.connect_with("kota-bandung").await
     }
 
-    /// The same with one of the two.
+    /// A connection of the ministry with one of the honest nodes, before any frame.
     pub async fn connect_with(&self, honest: &str) -> Connection {
         let address = self.federation.address_of(honest);
         self.impostor.dial(&agency(honest), &address).await.expect("a member with a good certificate")
     }
 
-    /// The ministry greets the city, then says these messages, whatever they hold; what the city says until it ends the link or is silent.
+    /// The ministry sends the city a Hello and then these bytes. Returns the frames of the city up to its first fault or acknowledgement.
     pub async fn says(&self, messages: Vec<Bytes>) -> Vec<wire::frame::Kind> {
         let hello = wire::Frame { kind: Some(wire::frame::Kind::Hello(self.impostor.hello())) };
         self.says_without_greeting([vec![hello.encode_to_vec().into()], messages].concat()).await
     }
 
-    /// The same, but that the ministry does not greet the city.
+    /// Like [`Self::says`], without the Hello.
     pub async fn says_without_greeting(&self, messages: Vec<Bytes>) -> Vec<wire::frame::Kind> {
         let address = self.federation.address_of("kota-bandung");
         let dialled = self.impostor.dial_and_send(&agency("kota-bandung"), &address, messages).await;
@@ -114,7 +114,7 @@ impl Stage {
         said
     }
 
-    /// The honest ones still work with each other, and the liar's link still takes an honest entry.
+    /// Asserts that the honest nodes still work with each other, and that the city's ledger and memory are as they should be.
     pub async fn others_are_unaffected(&mut self) {
         let city = self.federation.node("kota-bandung").await;
         let lodged = city.lodges("Tetap jalan").await;
@@ -124,7 +124,7 @@ impl Stage {
         self.federation.is_bounded_in_memory("kota-bandung");
     }
 
-    /// Delivers one item and expects its refusal, at the receipt and in the listing.
+    /// Delivers an item that the city must refuse with `code`, in its receipt and in its list of refused items.
     pub async fn is_refused(&mut self, item: wire::Item, code: RefusalCode) {
         let mut link = self.link().await;
         let honest = self.impostor.lodge("Laporan jujur");

@@ -1,12 +1,9 @@
-//! A stranger with nothing but an evidence file and the charter.
+//! A stranger who has only an evidence file and the charter.
 
 use crate::federation::TestFederation;
 use crate::program::run_on;
 
-/// All evidence of a node convinces the stranger that the accused did this, and a changed file nobody.
-///
-/// # Panics
-/// If not.
+/// Asserts that the evidence of a node proves this finding against the accused to a stranger, and that a changed file proves nothing.
 pub fn is_convinced(federation: &TestFederation, accuser: &str, finding: &str, accused: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let (file, charter) = (folder.path().join("bukti"), folder.path().join("piagam"));

@@ -1,4 +1,4 @@
-//! A command as it looks to somebody who types it on a terminal of 80 columns.
+//! Runs a command on a terminal of 80 columns.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::program::sinergi;
 
-/// What `sinergi --node FOLDER ARGUMENTS` writes to a terminal, with these variables set.
+/// The output of `sinergi --node FOLDER ARGUMENTS` on a terminal, with these environment variables.
 pub fn shown_on(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let (ours, terminal) = open();
     let second = terminal.try_clone().expect("a second handle");
@@ -20,14 +20,14 @@ pub fn shown_on(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -
     command.envs(variables.iter().copied());
     command.stdin(Stdio::null()).stdout(terminal).stderr(second);
     let mut child = command.spawn().expect("the program runs");
-    // Only the child may hold the terminal: its end is ours to read.
+    // Only the child may hold the terminal, or reading from our end would not stop when the child ends.
     drop(command);
     let text = read(File::from(ours));
     assert!(child.wait().expect("it ends").success(), "{text}");
     text
 }
 
-/// The exit code of `sinergi --node FOLDER ARGUMENTS` for somebody who answers its question so, and what the terminal shows.
+/// Runs `sinergi --node FOLDER ARGUMENTS` on a terminal and types an answer. Returns the exit code and the output.
 pub fn answered_on(folder: &Path, arguments: &[&str], answer: &str) -> (Option<i32>, String) {
     let (ours, terminal) = open();
     let another = || terminal.try_clone().expect("another handle");
@@ -36,7 +36,7 @@ pub fn answered_on(folder: &Path, arguments: &[&str], answer: &str) -> (Option<i
     let mut child = command.spawn().expect("the program runs");
     drop((command, terminal));
     let mut ours = File::from(ours);
-    // The terminal keeps what is typed until somebody reads it.
+    // The terminal keeps the typed answer until the program reads it.
     ours.write_all(format!("{answer}\n").as_bytes()).expect("typed");
     let text = read(ours);
     (child.wait().expect("it ends").code(), text)
@@ -63,7 +63,7 @@ fn open() -> (OwnedFd, OwnedFd) {
     (ours, terminal)
 }
 
-/// Everything until the last program that holds the terminal has ended, which Linux tells as an error.
+/// Reads until the last program that holds the terminal has ended. Linux reports that as an error.
 fn read(mut ours: File) -> String {
     let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
     while let Ok(length @ 1..) = ours.read(&mut buffer) {

@@ -1,6 +1,6 @@
-//! Work on a node by many clients at once, and the account of what they were told: to be held against what the nodes have in the end.
+//! Many clients that work on a node at once, and a record of the answers that they got, to compare with the nodes' data at the end.
 //!
-//! Invariant: a client counts as acknowledged only what a node has answered with success.
+//! Invariant: a complaint counts as acknowledged only if the node answered with success.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use tonic::Code;
 
 use crate::federation::{TestNode, complaint_about};
 
-/// Calls that one node answers at the same time.
+/// The number of clients.
 pub const CLIENTS: usize = 32;
 
-/// Lodges and forwards so many complaints, as many clients do at once.
+/// Lodges and forwards `count` complaints with [`CLIENTS`] clients at once.
 pub async fn lodge_and_forward(node: &TestNode, to: &str, count: usize) {
     let mut clients = JoinSet::new();
     for client in 0..CLIENTS {
@@ -33,32 +33,32 @@ pub async fn lodge_and_forward(node: &TestNode, to: &str, count: usize) {
     }
 }
 
-/// What clients were told.
+/// The answers that clients got.
 #[derive(Debug, Default)]
 pub struct Told {
     /// Complaints that a node has acknowledged.
     pub acknowledged: BTreeSet<Vec<u8>>,
-    /// Those of them whose forwarding it has acknowledged, too.
+    /// Acknowledged complaints whose forwarding a node has acknowledged too.
     pub forwarded: BTreeSet<Vec<u8>>,
-    /// Complaints that a node was asked to lodge and gave no answer: they may be there or not.
+    /// The number of requests to lodge without an answer. Their complaints may exist or not.
     pub unanswered: usize,
 }
 
 impl Told {
-    /// What other clients were told.
+    /// Adds the answers of other clients.
     pub fn add(&mut self, other: Self) {
         self.acknowledged.extend(other.acknowledged);
         self.forwarded.extend(other.forwarded);
         self.unanswered += other.unanswered;
     }
 
-    /// What is wrong with the complaints that the addressee has: forwarded ones have not arrived.
+    /// The problem with the addressee's complaints, if forwarded ones are missing.
     pub fn lacked_by(&self, there: &BTreeSet<Vec<u8>>) -> Option<String> {
         let missing = self.forwarded.difference(there).count();
         (missing > 0).then(|| format!("{missing} acknowledged hand-overs did not arrive"))
     }
 
-    /// What is wrong with the complaints that a node has: acknowledged ones are missing, some are doubled, some were never lodged.
+    /// The problems with a node's complaints: acknowledged ones are missing, some are there twice, or there are more than were lodged.
     pub fn violated_by(&self, here: &[Vec<u8>]) -> Vec<String> {
         let distinct: BTreeSet<_> = here.iter().cloned().collect();
         let mut violations = Vec::new();
@@ -85,7 +85,7 @@ pub struct Loaders {
 }
 
 impl Loaders {
-    /// So many clients of a node, all forwarding to the same agency; their complaints are named after `mark`.
+    /// Starts clients of a node that forward to one agency. The titles of their complaints contain `mark`.
     pub fn start(node: &TestNode, to: &str, clients: usize, mark: &str) -> Self {
         let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let mut set = JoinSet::new();
@@ -97,12 +97,12 @@ impl Loaders {
         Self { clients: set, stop, done }
     }
 
-    /// Complaints acknowledged so far.
+    /// The number of complaints acknowledged so far.
     pub fn acknowledged(&self) -> usize {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// Tells the clients to stop, waits for them, and says what they were told.
+    /// Stops the clients, waits for them, and returns the answers that they got.
     pub async fn stop(mut self) -> Told {
         self.stop.store(true, Ordering::Relaxed);
         let mut told = Told::default();
@@ -130,7 +130,7 @@ async fn lodge_until(stop: &AtomicBool, done: &AtomicUsize, node: &TestNode, to:
                     Err(_) => break,
                 }
             }
-            // Full: nothing was done.
+            // The node is full and has done nothing.
             Err(status) if status.code() == Code::ResourceExhausted => tokio::task::yield_now().await,
             Err(_) => {
                 told.unanswered += 1;

@@ -1,4 +1,5 @@
-//! A member that asks for more than it takes: what waits for it is bounded, it is let go with a reason, and nobody else notices.
+//! A member that sends questions or items and does not read the answers. The answers that wait are bounded, its link ends with a reason, and no other
+//! link is affected.
 
 use sinergi_cli::demo::wait;
 use sinergi_proto::base::limits;

@@ -1,4 +1,4 @@
-//! Audits between real nodes, and against a member that lies: what is found, and that the evidence convinces with nothing but the charter.
+//! Audits of honest nodes, and of a member that lies: the findings, and evidence that convinces a stranger who has only the charter.
 
 use std::path::PathBuf;
 
@@ -87,7 +87,7 @@ impl Scene {
         scene
     }
 
-    /// The same, but that the liar has not acknowledged the offer.
+    /// Like [`Self::set`], but the liar has not acknowledged the offer.
     async fn set_unacknowledged(stage: Stage, answer_by: u64) -> (Self, wire::Deliver) {
         let city = stage.federation.node(CITY).await;
         let lodged = city.lodges("Jembatan retak").await;
@@ -107,7 +107,7 @@ impl Scene {
         (Self { stage, link, ledger, offer }, offered)
     }
 
-    /// The liar takes what was delivered as its next leaves, 20 minutes ago.
+    /// The liar stores the delivered items as its next leaves, and dates its checkpoint 20 minutes ago.
     async fn acknowledges(&mut self, delivered: &wire::Deliver) {
         let ack = self.ledger.takes(&self.stage.impostor, delivered, CITY, seconds() - 1200);
         self.link.say(Kind::Ack(ack)).await;
@@ -117,7 +117,7 @@ impl Scene {
         self.stage.federation.folder_of(CITY)
     }
 
-    /// The liar acts on the offer, as leaf `place` of its ledger, and names nothing but the offer.
+    /// The liar acts on the offer with leaf `place` of its ledger. The offer is the only parent.
     fn acts(&mut self, place: u64, body: impl FnOnce(Vec<u8>) -> Body) -> Made {
         let offer = Entry::parse(self.offer.signed_entry.clone(), NAME).expect("an entry");
         let impostor = &mut self.stage.impostor;
@@ -131,18 +131,18 @@ impl Scene {
         self.link.deliver(cursor, vec![made.item.clone()]).await;
     }
 
-    /// The city audits the liar, who shows this, or refuses.
+    /// The city audits the liar, which answers from `shown`, or refuses if it is `None`.
     async fn is_audited(&mut self, shown: Option<&ShownLedger>) -> Vec<(String, bool)> {
         audited_by(self.folder(), &mut self.link, &self.stage.impostor, shown).await
     }
 
-    /// The evidence convinces a stranger who has the charter, and a changed file nobody.
+    /// The evidence convinces a stranger who has the charter, and a changed file convinces no one.
     fn convinces(&self, finding: &str) {
         is_convinced(&self.stage.federation, CITY, finding, LIAR);
     }
 }
 
-/// A node audits the liar, who shows this on its link with it, or refuses.
+/// A node audits the liar, which answers from `shown` on its link, or refuses if it is `None`.
 async fn audited_by(
     folder: PathBuf,
     link: &mut Connection,
@@ -209,7 +209,7 @@ async fn two_entries_in_one_place_and_an_own_entry_that_is_not_there_are_found_a
     scene.delivers(&other, 2).await;
     let ledger = scene.ledger.clone();
     let found = scene.is_audited(Some(&ledger)).await;
-    // The two, and the one of them that the audit looked for where the ledger has something else.
+    // The finding of the two entries, and the one that is missing at the leaf where the audit looked for it.
     assert!(found.iter().filter(|found| **found == proven("forked")).count() >= 2, "{found:?}");
     scene.convinces("forked");
 }
@@ -229,7 +229,7 @@ async fn an_entry_with_a_clock_from_before_a_signed_size_is_found_and_proven() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_denies_what_it_accepted_hides_its_own_entry_and_that_is_found_and_proven() {
+async fn an_agency_that_hides_its_own_acceptance_is_found_and_proven() {
     let mut scene = Scene::set().await;
     let accepted = scene.acts(20, |basis| Body::Accepted(wire::Accepted { basis }));
     let reason = wire::ReturnReason::NotCompetent.into();
@@ -243,7 +243,7 @@ async fn who_denies_what_it_accepted_hides_its_own_entry_and_that_is_found_and_p
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_accepts_as_if_it_did_not_know_that_the_supervisor_reassigned_is_found_and_proven() {
+async fn an_acceptance_that_hides_a_known_reassignment_is_found_and_proven() {
     let mut stage = Stage::set().await;
     let (city, province) = (stage.federation.node(CITY).await, stage.federation.node(PROVINCE).await);
     let complaint = city.lodges("Jembatan retak").await.complaint;
@@ -276,7 +276,7 @@ async fn who_accepts_as_if_it_did_not_know_that_the_supervisor_reassigned_is_fou
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_agency_holds_and_keeps_from_an_oversight_agency_is_found() {
+async fn an_audit_finds_a_complaint_that_is_withheld_from_an_oversight_agency() {
     const AUDITOR: &str = "ombudsman";
     let mut federation = TestFederation::make(vec![
         Agency::new(agency(AUDITOR), AgencyKind::Institution).oversight(),

@@ -1,4 +1,4 @@
-//! Who may connect: a wrong certificate is refused with a reason that the operator finds, and nobody else notices.
+//! Certificates: a node refuses a bad one with a reason that its operator sees, and no other link is affected.
 
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ impl Scene {
         assert_eq!(logged.await, Ok(Some(())), "no line with {words:?}: {}", self.federation.log_of("prov-jabar"));
     }
 
-    /// The province refuses this certificate, says so in its log, and its operator sees it at the peer that the certificate names.
+    /// Asserts that the province refuses this certificate, logs it, and shows it at the peer that the certificate names.
     async fn is_refused(&self, credentials: &Credentials, named: &str, reason: &str) {
         let address = self.federation.address_of("prov-jabar");
         let dialled = self.ministry.dial_with(credentials, &agency("prov-jabar"), &address).await;
@@ -68,7 +68,7 @@ impl Scene {
         self.others_are_unaffected().await;
     }
 
-    /// A complaint gets through on the link that was up all the while.
+    /// Asserts that a complaint passes on the link that was up the whole time.
     async fn others_are_unaffected(&self) {
         let (city, province) = (self.federation.node("kota-bandung").await, self.province().await);
         let lodged = city.lodges("Jalan rusak").await;
@@ -86,7 +86,7 @@ impl Scene {
         said.out.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
-    /// Begins TLS with the province and reads what it says; the error that ends it.
+    /// Begins TLS with the province, and returns the error that ends the connection.
     async fn raw_tls(&self, config: ClientConfig) -> std::io::Error {
         let stream = TcpStream::connect(self.federation.address_of("prov-jabar")).await.expect("it listens");
         let spoken = async {
@@ -114,7 +114,7 @@ impl ResolvesClientCert for Nobody {
     }
 }
 
-/// Takes whatever the other side shows: what it does is what matters.
+/// Accepts every certificate, because the test is about the other side's reaction.
 #[derive(Debug)]
 struct Trusting;
 
@@ -167,8 +167,8 @@ async fn the_ministry_s_own_certificate_is_taken() {
 #[tokio::test]
 async fn a_dialler_without_a_certificate_is_refused() {
     let scene = Scene::start().await;
-    let directory = &scene.ministry.directory;
-    let (authorities, _) = Authorities::of_charter(scene.ministry.config.federation.clone(), &directory.newest());
+    let charter_store = &scene.ministry.charter_store;
+    let (authorities, _) = Authorities::of_charter(scene.ministry.config.federation.clone(), &charter_store.newest());
     let own = Credentials::load(&scene.ministry.config.tls).expect("the ministry's own");
     let mut config = (*tls::client_config(&own, SharedAuthorities::new(authorities), agency("prov-jabar"))).clone();
     config.client_auth_cert_resolver = Arc::new(Nobody);
@@ -207,7 +207,7 @@ async fn a_peer_that_does_not_speak_tls_is_refused() {
 }
 
 #[tokio::test]
-async fn an_expired_certificate_is_refused_with_its_end_and_who_has_to_renew_it() {
+async fn an_expired_certificate_is_refused_with_its_end_and_the_agency_that_must_renew_it() {
     let scene = Scene::start().await;
     let certificate = expired(&authority_of(&scene.federation.folder_of("kominfo")), "kominfo");
     scene.is_refused(&certificate, "kominfo", "it expired at 20").await;

@@ -1,4 +1,4 @@
-//! A newer charter on its way through the federation.
+//! Charters: newer versions spread over the links, rivals are kept and reported, bad ones are refused.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use sinergi_cli::demo::wait;
 use sinergi_config::Config;
 use sinergi_daemon::base::node_limits;
-use sinergi_daemon::storage::charters::{Directory, DirectoryError};
+use sinergi_daemon::storage::charters::{CharterStore, CharterStoreError};
 use sinergi_proto::base::limits;
 use sinergi_proto::base::refusal::{DeferralCode, FaultCode};
 use sinergi_proto::charter::{Charter, MemberStatus};
@@ -34,7 +34,7 @@ async fn brings(stage: &Stage, note: &[u8]) -> Connection {
     link
 }
 
-/// The city adopts version 2 from the ministry, and has ended the link to make it anew.
+/// The city adopts version 2 from the ministry, and ends the link in order to renew it.
 async fn is_adopted(stage: &Stage, second: &[u8]) {
     let mut link = brings(stage, second).await;
     assert_eq!(link.fault().await.0, FaultCode::Superseded.number());
@@ -132,7 +132,7 @@ async fn a_charter_that_the_disk_does_not_take_is_told_to_the_operator_and_adopt
     stage.others_are_unaffected().await;
 }
 
-/// Waits until a node's operator is told that the managers signed two charters of version 2; where the other one is kept.
+/// Waits until a node's operator sees that the managers signed two charters of version 2. Returns the path of the other one.
 async fn has_a_rival(federation: &TestFederation, id: &str, trusted: &[u8], rival: &[u8]) -> PathBuf {
     let hash = |note: &[u8]| HEXLOWER.encode(&Charter::parse(note).expect("a charter").hash);
     let kept = federation.folder_of(id).join(format!("charter/00000002.rival-{}.note", hash(rival)));
@@ -174,7 +174,7 @@ async fn a_rival_of_a_trusted_charter_is_kept_and_told_to_the_operator_until_it_
 }
 
 #[tokio::test]
-async fn a_peer_that_goes_by_another_charter_is_passed_on_ours_once() {
+async fn a_peer_with_another_charter_in_force_is_sent_ours_once() {
     let mut stage = Stage::set().await;
     let trusted = stage.federation.next_charter(|text| text.grace_days = 60);
     is_adopted(&stage, &trusted).await;
@@ -237,11 +237,11 @@ async fn a_few_rivals_of_a_version_are_kept_and_what_is_none_is_passed_over() {
     let federation = TestFederation::make(province_and_city());
     let folder = federation.folder_of(CITY);
     let config = Config::load(&folder).expect("a configuration");
-    let directory = Directory::load(&config.charter).expect("the first charter");
-    directory.adopt(&federation.next_charter(|text| text.grace_days = 60)).expect("a successor");
+    let charter_store = CharterStore::load(&config.charter).expect("the first charter");
+    charter_store.adopt(&federation.next_charter(|text| text.grace_days = 60)).expect("a successor");
     let rivals: Vec<_> = (90..94).map(|days| federation.next_charter(|text| text.grace_days = days)).collect();
-    let keep = |rival: &[u8]| match directory.adopt(rival) {
-        Err(DirectoryError::Rival(found)) => found.kept,
+    let keep = |rival: &[u8]| match charter_store.adopt(rival) {
+        Err(CharterStoreError::Rival(found)) => found.kept,
         other => panic!("expected a rival, got {other:?}"),
     };
     let kept: Vec<_> = rivals.iter().map(|rival| keep(rival)).collect();
@@ -249,26 +249,26 @@ async fn a_few_rivals_of_a_version_are_kept_and_what_is_none_is_passed_over() {
         kept[..node_limits::RIVAL_CHARTERS].iter().all(Option::is_some)
             && kept[node_limits::RIVAL_CHARTERS..] == [None]
     );
-    assert_eq!(directory.rivals().len(), node_limits::RIVAL_CHARTERS);
+    assert_eq!(charter_store.rivals().len(), node_limits::RIVAL_CHARTERS);
 
     // What was damaged is none, and kept anew when it comes again.
     let damaged = kept[0].as_ref().expect("a file");
     std::fs::write(damaged, b"garbage").expect("written");
-    assert_eq!(directory.rivals().len(), node_limits::RIVAL_CHARTERS - 1);
+    assert_eq!(charter_store.rivals().len(), node_limits::RIVAL_CHARTERS - 1);
     assert_eq!(keep(&rivals[0]).as_ref(), Some(damaged));
-    assert_eq!(directory.rivals().len(), node_limits::RIVAL_CHARTERS);
+    assert_eq!(charter_store.rivals().len(), node_limits::RIVAL_CHARTERS);
 
     // Nor is a copy of the trusted one, nor a folder; and the node starts.
     let trusted = config.charter.file(2);
     std::fs::copy(&trusted, trusted.with_file_name("00000002.rival-copy.note")).expect("copied");
     std::fs::create_dir(trusted.with_file_name("00000002.rival-folder.note")).expect("made");
-    assert_eq!(directory.rivals().len(), node_limits::RIVAL_CHARTERS);
+    assert_eq!(charter_store.rivals().len(), node_limits::RIVAL_CHARTERS);
     let mut federation = federation;
     assert_eq!(federation.start_node(CITY).await.charter_version, 2);
 }
 
 #[tokio::test]
-async fn nodes_that_go_by_different_charters_tell_both_operators_whichever_has_more_of_them() {
+async fn nodes_with_different_charters_in_force_warn_both_operators_whichever_has_more_versions() {
     for (province_has, city_has) in [(2, 2), (3, 2), (2, 3)] {
         let mut federation = TestFederation::make(province_and_city());
         let seconds = [60, 90].map(|days| federation.next_charter(|text| text.grace_days = days));
@@ -293,7 +293,7 @@ async fn nodes_that_go_by_different_charters_tell_both_operators_whichever_has_m
     }
 }
 
-/// The same note, but that a bit of its last signature is another.
+/// The same note with one bit of its last signature changed.
 fn with_a_broken_signature(note: &[u8]) -> Vec<u8> {
     let text = std::str::from_utf8(note).expect("text").trim_end();
     let (before, last) = text.rsplit_once(' ').expect("a signature");

@@ -1,4 +1,4 @@
-//! The command line as scripts and operators use it: exit codes, what a refusal says, the shape of answers.
+//! The command line as scripts and operators use it: exit codes, texts of refusals, the shape of answers.
 
 use std::process::{Command, Stdio};
 
@@ -68,7 +68,7 @@ impl Province {
         said.out
     }
 
-    /// Has something in every listing: complaints, an offer that waits for a peer, and what was refused to one.
+    /// Puts a row into every listing: complaints, an offer that waits for a peer, and a refused item.
     async fn has_a_past(&self) {
         let node = self.node().await;
         for title in ["Jalan rusak", "Lampu mati", "Sampah menumpuk"] {
@@ -341,7 +341,7 @@ async fn every_listing_is_an_array_of_objects_with_its_documented_fields_and_obe
     }
 }
 
-/// A filter that nothing passes.
+/// A filter that no row of a listing passes.
 fn filter_for_nothing(listing: &str) -> &'static [&'static str] {
     match listing {
         "complaint" => &["--phase", "closed"],
@@ -503,7 +503,7 @@ async fn a_reader_that_leaves_early_ends_a_listing_quietly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_listing_names_can_be_shown_and_a_peer_pinged() {
+async fn items_of_listings_can_be_shown_and_a_peer_pinged() {
     let mut stage = Stage::set().await;
     // Something waits for a peer that is not linked, and something was refused.
     let broken = stage.impostor.lodge("Palsu").with_a_broken_signature();

@@ -1,4 +1,4 @@
-//! The whole life of a complaint as operators type it: every verb on a small federation of real nodes.
+//! The whole life of a complaint on the command line: every verb, on a small federation of real nodes.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ const CITY: &str = "kota-bandung";
 const PROVINCE: &str = "prov-jabar";
 const OMBUDSMAN: &str = "ombudsman";
 
-/// A city, the province that supervises it, and the Ombudsman; each linked with each.
+/// A city, the province that supervises it, and the Ombudsman. All are linked with each other.
 struct Agencies {
     federation: TestFederation,
 }
@@ -43,21 +43,21 @@ impl Agencies {
         run_on(&self.federation.folder_of(id), arguments)
     }
 
-    /// Runs a `complaint` command that must succeed; what it says, without the line breaks that make it fit a page.
+    /// Runs a `complaint` command that must succeed. Returns its output without line breaks.
     fn does(&self, id: &str, arguments: &[&str]) -> String {
         let said = self.run(id, &[&["complaint"], arguments].concat());
         assert_eq!(said.code, 0, "{id}: {arguments:?}: {said:?}");
         said.out.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
-    /// Runs a `complaint` command that must succeed; its answer as JSON.
+    /// Runs a `complaint` command that must succeed. Returns its answer as JSON.
     fn json(&self, id: &str, arguments: &[&str]) -> Value {
         let said = self.run(id, &[&["complaint"], arguments, &["--output", "json"]].concat());
         assert_eq!(said.code, 0, "{id}: {arguments:?}: {said:?}");
         serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {said:?}"))
     }
 
-    /// Runs a command on a complaint that must be refused, with these words, and adds nothing to it.
+    /// Runs a command on a complaint. It must be refused with these words, and add no entry.
     async fn is_refused(&self, id: &str, arguments: &[&str], words: &str) {
         let (node, complaint) = (self.node(id).await, arguments[1].parse().expect("a complaint"));
         let acts = async || acts_of(&node.shows(complaint).await.expect("it is here")).count();
@@ -68,22 +68,22 @@ impl Agencies {
         assert_eq!(acts().await, before, "nothing was added");
     }
 
-    /// Waits until a node has so many acts of a complaint.
+    /// Waits until a node has `acts` acts of a complaint.
     async fn has(&self, id: &str, complaint: ComplaintId, acts: usize) {
         self.node(id).await.has_acts(complaint, acts).await;
     }
 
-    /// Waits until a text of an entry is at a node.
+    /// Waits until a node has a text of an entry.
     async fn has_text(&self, id: &str, lodged: &Lodged, body: &str) {
         self.has_texts(id, lodged, body, |texts| texts.iter().any(|text| text == "here")).await;
     }
 
-    /// Waits until all texts of an entry are erased at a node.
+    /// Waits until a node has erased all texts of an entry.
     async fn has_erased(&self, id: &str, lodged: &Lodged, body: &str) {
         self.has_texts(id, lodged, body, |texts| !texts.is_empty() && texts.iter().all(|text| text == "erased")).await;
     }
 
-    /// Waits until the texts of an entry are at a node as they should be.
+    /// Waits until the availabilities of an entry's texts at a node are as expected.
     async fn has_texts(&self, id: &str, lodged: &Lodged, body: &str, expected: impl Fn(&[String]) -> bool) {
         let node = self.node(id).await;
         let mut last = Vec::new();
@@ -97,7 +97,7 @@ impl Agencies {
     }
 }
 
-/// A complaint of a citizen who says who they are.
+/// A complaint with a reporter's name.
 fn with_reporter(title: &str) -> operator_api::LodgeRequest {
     let mut request = complaint_about(title);
     if let Some(text) = &mut request.text {
@@ -106,7 +106,7 @@ fn with_reporter(title: &str) -> operator_api::LodgeRequest {
     request
 }
 
-/// Waits until no file of a folder holds these bytes: a text is said to be erased when it is marked so, a moment before it is overwritten.
+/// Waits until no file of a folder contains these bytes. A text is shown as erased a moment before it is overwritten.
 async fn holds_nothing_of(folder: &Path, bytes: &[u8]) {
     let mut found = Vec::new();
     let gone = wait::until(PATIENCE, async || {
@@ -221,7 +221,7 @@ async fn only_the_texts_of_the_named_entry_are_erased() {
 }
 
 #[tokio::test]
-async fn who_reported_is_disclosed_by_the_intake_agency_and_to_the_addressee_alone() {
+async fn the_reporter_is_disclosed_only_by_the_intake_agency_and_only_to_the_addressee() {
     let agencies = Agencies::start().await;
     let lodged = agencies.node(CITY).await.lodges_request(with_reporter("Pungutan liar")).await.expect("lodged");
     let id = lodged.complaint.to_string();
@@ -242,7 +242,7 @@ async fn who_reported_is_disclosed_by_the_intake_agency_and_to_the_addressee_alo
     assert!(page.contains("withheld: it was disclosed to prov-jabar"), "{page}");
     assert_eq!(agencies.json(CITY, &["show", &id])["disclosed_to"], serde_json::json!(["prov-jabar"]));
 
-    // The text itself, to an agency that has only looked on.
+    // The complaint's text is disclosed to an agency that only observes.
     agencies.does(CITY, &["disclose", &id, "--to", OMBUDSMAN]);
     agencies.has_text(OMBUDSMAN, &lodged, "Disclosed").await;
     assert!(agencies.does(OMBUDSMAN, &["timeline", &id]).contains("Pungutan liar: details"));
@@ -310,7 +310,7 @@ async fn a_supervisor_reassigns_what_is_not_offered_and_only_then() {
 }
 
 #[tokio::test]
-async fn what_was_closed_without_the_citizen_is_reopened_by_the_supervisor_and_what_was_not_is_not() {
+async fn the_supervisor_reopens_a_complaint_only_if_it_was_closed_without_the_citizen_s_word() {
     let agencies = Agencies::start().await;
     let city = agencies.node(CITY).await;
     for with_code in [false, true] {
@@ -372,7 +372,7 @@ async fn a_complaint_with_a_damaged_entry_does_not_verify() {
     let id = lodged.complaint.to_string();
     let segment = agencies.federation.folder_of(CITY).join("ledger/00000001.seg");
     let mut bytes = std::fs::read(&segment).expect("a segment");
-    // The category stands in the entry, and nowhere else in the segment.
+    // The category is in the entry, and nowhere else in the segment.
     let at = bytes.windows(4).position(|window| window == b"road").expect("the entry lies there");
     bytes[at] ^= 1;
     std::fs::write(&segment, &bytes).expect("written");
@@ -403,7 +403,7 @@ async fn agencies_that_wrote_without_knowing_of_each_other_are_shown_so() {
     assert_eq!(parents, [0, 1, 1, 2].map(Some), "the last entry knows both: {rows}");
 }
 
-/// A retry's answer for the one item that there is.
+/// Runs a retry, and returns its answer for the only item.
 fn retried(folder: &Path, arguments: &[&str]) -> Value {
     let said = run_on(folder, &[&["refused", "retry"], arguments, &["--output", "json"]].concat());
     assert_eq!(said.code, 0, "{arguments:?}: {said:?}");
@@ -413,7 +413,7 @@ fn retried(folder: &Path, arguments: &[&str]) -> Value {
 }
 
 #[tokio::test]
-async fn what_waits_or_was_refused_here_is_retried_and_each_outcome_is_said() {
+async fn deferred_and_refused_items_are_retried_and_each_outcome_is_shown() {
     let mut stage = Stage::set().await;
     let city = stage.federation.folder_of(CITY);
     let lodged = stage.impostor.lodge("Tanpa induk");
@@ -427,7 +427,7 @@ async fn what_waits_or_was_refused_here_is_retried_and_each_outcome_is_said() {
     let nothing = run_on(&city, &["refused", "retry", "--all", "--peer", PROVINCE]);
     assert!(nothing.code == 0 && nothing.out.contains("Nothing waits"), "{nothing:?}");
 
-    // The parent comes and the child follows by itself: nothing of that number is left.
+    // The parent comes, and the child is taken automatically, so the number is gone.
     link.deliver(2, vec![lodged.item.clone()]).await;
     stage.federation.node(CITY).await.has_acts(lodged.complaint, 2).await;
     let gone = run_on(&city, &["refused", "retry", &number]);
@@ -447,7 +447,7 @@ async fn what_waits_or_was_refused_here_is_retried_and_each_outcome_is_said() {
 }
 
 #[tokio::test]
-async fn what_a_peer_refused_only_its_own_operator_can_retry() {
+async fn only_the_operator_of_the_peer_that_refused_an_item_can_retry_it() {
     let stage = Stage::set().await;
     let city = stage.federation.node(CITY).await;
     let lodged = city.lodges("Ditolak").await;

@@ -1,4 +1,4 @@
-//! What an operator writes and leaves on the disk: what is wrong is said with file, field and advice, and the node does not start.
+//! The files that an operator writes. If one is wrong, the node does not start, and names the file, the field and what to do.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -24,7 +24,7 @@ use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse
 /// The documented example.
 const EXAMPLE: &str = include_str!("../../config/examples/sinergid.toml");
 
-/// What the daemon says that does not start on this folder. One that starts is a failed test.
+/// The output of a daemon that must not start on this folder.
 async fn does_not_start(folder: &Path) -> Said {
     let mut daemon = tokio::process::Command::new(sinergid());
     daemon.arg("--node").arg(folder).kill_on_drop(true);
@@ -37,7 +37,7 @@ async fn does_not_start(folder: &Path) -> Said {
     said
 }
 
-/// What `config check` finds in this folder, and that it ends with exit code 1.
+/// The problems that `config check` finds in this folder. It must end with exit code 1.
 fn problems_in(folder: &Path) -> Vec<String> {
     let said = run_on(folder, &["config", "check", "--output", "json"]);
     assert_eq!(said.code, 1, "{said:?}");
@@ -46,7 +46,7 @@ fn problems_in(folder: &Path) -> Vec<String> {
     problems.iter().map(|problem| problem.as_str().expect("a text").to_owned()).collect()
 }
 
-/// Changes the configuration in this folder; the line, counted from 1, of what was changed.
+/// Changes the configuration in this folder. Returns the changed line, counted from 1.
 fn rewrite(folder: &Path, from: &str, to: &str) -> usize {
     let file = folder.join("sinergid.toml");
     let text = std::fs::read_to_string(&file).expect("a configuration");
@@ -55,7 +55,7 @@ fn rewrite(folder: &Path, from: &str, to: &str) -> usize {
     text[..at].matches('\n').count() + 1
 }
 
-/// Both `config check` and the daemon say the same, all of it, and nothing starts.
+/// Asserts that `config check` and the daemon both say all these words, and that the daemon does not start.
 async fn is_refused(folder: &Path, words: &[&str]) {
     let found = problems_in(folder).join("\n");
     let said = does_not_start(folder).await;

@@ -1,4 +1,4 @@
-//! Many peers, or many connections, at once: what is bounded over all of them stays bounded, and nobody is left out for good.
+//! Many peers or connections at once: limits over all of them hold, and every peer is served in the end.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -27,7 +27,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream as ClientStream;
 
 const CITY: &str = "kota-bandung";
-/// How long something that must not happen is waited for.
+/// The time that a test waits for an event that must not happen.
 const QUIET: Duration = Duration::from_secs(3);
 
 /// A federation of a city and of so many institutions, all of which dial it.
@@ -120,7 +120,7 @@ async fn all_links_together_hold_no_more_than_their_room_and_those_that_wait_for
     federation.is_bounded_in_memory(CITY);
 }
 
-/// Connects from another address of this machine again and again, keeps so many connections, and says nothing on any.
+/// Keeps `connections` silent connections from another address of this machine, and reconnects each that ends.
 fn silent_crowd(address: &str, connections: usize) -> JoinSet<()> {
     let address: SocketAddr = address.parse().expect("an address");
     let keep = move || async move {
@@ -140,7 +140,7 @@ fn silent_crowd(address: &str, connections: usize) -> JoinSet<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn however_many_connect_and_say_nothing_a_peer_that_dials_meanwhile_is_linked_at_once() {
+async fn a_peer_is_linked_at_once_while_many_silent_connections_are_open() {
     let stage = Stage::set().await;
     // No more than the system keeps for a program that accepts none: it would turn some of the crowd away.
     let mut crowd = silent_crowd(&stage.federation.address_of(CITY), 4 * node_limits::PENDING_HANDSHAKES);
@@ -155,7 +155,7 @@ async fn however_many_connect_and_say_nothing_a_peer_that_dials_meanwhile_is_lin
     crowd.abort_all();
 }
 
-/// Who connects with the city, by nothing but its certificate.
+/// A member that connects with the city and shows only its certificate.
 struct Caller {
     credentials: Credentials,
     authorities: SharedAuthorities,
@@ -170,7 +170,7 @@ impl Caller {
         TlsConnector::from(tls).connect(tls::server_name(), stream).await.expect("a member")
     }
 
-    /// One that the city takes: its HTTP/2 speaks first on each.
+    /// A connection that the city accepts, which it shows by sending the first bytes of HTTP/2.
     async fn is_let_in(&self) -> Option<ClientStream<TcpStream>> {
         let mut connection = self.connect().await;
         let spoke = timeout(PATIENCE, connection.read(&mut [0])).await.expect("let in or turned away");
@@ -192,7 +192,7 @@ async fn beyond_so_many_connections_of_all_peers_together_one_is_turned_away_and
     let mut linked = Impostor::of(&federation.folder_of(&names[0]));
     let mut link = linked.dial(&agency(CITY), &address).await.expect("a member");
     link.greet(linked.hello()).await;
-    let (authorities, _) = Authorities::of_charter(linked.config.federation.clone(), &linked.directory.newest());
+    let (authorities, _) = Authorities::of_charter(linked.config.federation.clone(), &linked.charter_store.newest());
     let authorities = SharedAuthorities::new(authorities);
     let mut callers = names[1..].iter().map(|name| {
         let config = Config::load(&federation.folder_of(name)).expect("a member's configuration");

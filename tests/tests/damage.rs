@@ -1,7 +1,7 @@
-//! Damage: a flipped bit, or a file that was cut, anywhere in what a node keeps.
+//! Damage: a flipped bit or a cut file, anywhere in a node's data.
 //!
-//! Claims: it is found, and named with file, place and what to do; what can be built anew is built anew; nothing acknowledged is lost
-//! without a word. What the ledger does about damage record by record is told by its own tests; here is the node.
+//! Claims: the node finds it, and names the file, the place and what to do. Derived files are rebuilt. No acknowledged entry is lost without a
+//! message. The ledger's own tests show its handling of damaged records; these tests show the node's.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ const SEALED: &str = "ledger/00000001.seg";
 /// Bytes of a segment's header.
 const HEADER_BYTES: usize = 80;
 
-/// A city with work behind it, stopped in order: several segments, a store of several parts.
+/// A stopped city with several segments and a store of several parts.
 async fn city_with_work(complaints: usize) -> TestFederation {
     const CLIENTS: usize = 32;
     let mut federation = TestFederation::make(province_and_city());
@@ -155,7 +155,7 @@ fn all_hold(cases: &[Case], judge: impl Fn(&Case) -> Result<(), String> + Sync) 
     );
 }
 
-/// The next start builds the store anew, or whoever reads the damage is told to: nothing wrong is ever read.
+/// Asserts that the next start rebuilds the store, or that each reader of the damage is told to rebuild it. No wrong data is ever read.
 fn store_is_healed(case: &Case) -> Result<(), String> {
     let folder = case.made();
     let open = || Reopened::open(folder.path()).map_err(|error| format!("the node does not open: {error}"));
@@ -270,7 +270,7 @@ fn a_newest_segment_that_was_cut_anywhere_is_not_signed_over_and_what_is_left_is
         let mut expected = kept().image.clone();
         damage(&mut expected, &case.path, case.damage);
         let opened = match Reopened::open(folder.path()) {
-            Ok(node) if node.data.continuity.state() == GuardState::SetBack => true,
+            Ok(node) if node.data.guard.state() == GuardState::SetBack => true,
             Ok(node) => return Err(format!("it may sign over {} leaves", node.data.ledger.size())),
             Err(error) if error.to_string().contains("sinergi recover") => false,
             Err(error) => return Err(format!("it does not say what to do: {error}")),
@@ -387,7 +387,7 @@ async fn an_operator_reads_what_is_damaged_and_what_to_do_and_a_mended_node_goes
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_proves_damaged_to_who_reads_stops_the_node_and_the_next_start_is_whole() {
+async fn damage_of_the_store_that_a_reader_finds_stops_the_node_and_the_next_start_repairs_it() {
     let (mut federation, ids) = with_late_damage().await;
     let listed = run_on(&federation.folder_of(CITY), &["complaint", "list", "--limit", "5000"]);
     assert_eq!(listed.code, 1, "{listed:?}");
@@ -396,7 +396,7 @@ async fn a_store_that_proves_damaged_to_who_reads_stops_the_node_and_the_next_st
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_proves_damaged_to_the_writer_stops_the_node_and_the_next_start_is_whole() {
+async fn damage_of_the_store_that_the_writer_finds_stops_the_node_and_the_next_start_repairs_it() {
     let (mut federation, ids) = with_late_damage().await;
     federation.start_node(PROVINCE).await;
     let province = federation.node(PROVINCE).await;
@@ -450,7 +450,7 @@ async fn ends_and_is_whole_again(federation: &mut TestFederation, ids: &[Complai
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn damaged_words_of_peers_about_the_ledger_keep_the_node_from_starting_and_say_what_to_do() {
+async fn damaged_checkpoints_shown_by_peers_keep_the_node_from_starting_and_say_what_to_do() {
     let mut federation = TestFederation::start(province_and_city()).await;
     federation.node(CITY).await.lodges("Laporan").await;
     federation.stop_node(CITY).await;
@@ -484,7 +484,7 @@ async fn a_newest_group_that_was_damaged_cut_off_or_removed_is_not_taken_for_a_t
     tokio::join!(flipped, cut, removed, halved, emptied);
 }
 
-/// A node is killed, its newest group damaged, and it starts twice: nothing is ever signed again over what is left.
+/// Kills a node, damages its newest group, and starts it twice. The node must never sign over the leaves that are left.
 async fn not_a_torn_write(damage: impl FnOnce(&mut Vec<u8>, usize)) {
     let mut federation = TestFederation::make(province_and_city());
     let file = federation.folder_of(CITY).join(SEALED);

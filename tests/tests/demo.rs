@@ -1,4 +1,4 @@
-//! `sinergi demo`: a whole federation with one command, and nothing left behind, however it ends.
+//! `sinergi demo`: a whole federation with one command, which leaves no process and no folder behind, however it ends.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -59,7 +59,7 @@ async fn seven_agencies_converge_lose_nothing_and_verify_and_no_process_is_left(
 }
 
 #[tokio::test]
-async fn a_cover_up_is_found_by_the_ombudsman_and_its_evidence_convinces_whoever_has_the_charter() {
+async fn the_ombudsman_finds_a_cover_up_and_its_evidence_convinces_a_stranger_with_the_charter() {
     let folder = tempfile::tempdir().expect("a folder");
     let federation = folder.path().join("federation");
     let (code, out, err) = end(begin(&federation, &["--complaints", "12", "--cover-up"])).await;
@@ -91,7 +91,7 @@ async fn a_cover_up_is_found_by_the_ombudsman_and_its_evidence_convinces_whoever
 }
 
 #[test]
-fn what_forges_is_a_program_of_its_own_and_a_demo_without_it_says_how_to_build_it() {
+fn the_liar_is_a_separate_program_and_a_demo_without_it_says_how_to_build_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let alone = folder.path().join("sinergi");
     std::fs::copy(sinergi(), &alone).expect("copied");
@@ -102,7 +102,7 @@ fn what_forges_is_a_program_of_its_own_and_a_demo_without_it_says_how_to_build_i
 }
 
 #[tokio::test]
-async fn as_long_as_a_cover_up_is_held_every_further_audit_finds_it() {
+async fn every_audit_finds_a_cover_up_while_it_lasts() {
     let folder = tempfile::tempdir().expect("a folder");
     let demo = begin(folder.path(), &["--complaints", "5", "--cover-up", "--hold"]);
     let told = folder.path().join("stranger/cover-up.evidence");

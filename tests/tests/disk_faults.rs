@@ -1,6 +1,6 @@
 //! A disk that is full, fails, hangs, becomes read-only or goes away, while a node runs and while it starts.
 //!
-//! Claims of every fault: the node says which file and what to do, and nothing that it acknowledged is missing when the disk is well again.
+//! Claims about every fault: the node names the file and says what to do, and when the disk works again, nothing acknowledged is missing.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -28,19 +28,19 @@ const PROVINCE: &str = "prov-jabar";
 /// A city and a province, one of them on a disk that the test controls.
 struct Scene {
     federation: TestFederation,
-    /// Whose disk it is.
+    /// The agency whose disk the test controls.
     sick: &'static str,
     disk: Disk,
     acknowledged: BTreeSet<ComplaintId>,
 }
 
 impl Scene {
-    /// Both run, the city on the disk, and it has work behind it.
+    /// Starts both nodes, the city on the controlled disk. The city has lodged some complaints.
     async fn set() -> Self {
         Self::set_with(CITY).await
     }
 
-    /// The same, with this node on the disk.
+    /// Like [`Self::set`], with this node on the controlled disk.
     async fn set_with(sick: &'static str) -> Self {
         let mut federation = TestFederation::make(province_and_city());
         let disk = Disk::below(&federation.folder_of(sick));
@@ -65,7 +65,7 @@ impl Scene {
         }
     }
 
-    /// The city's node is started again, and has so long to stop.
+    /// Restarts the city's node with this `drain_seconds`.
     async fn has_to_stop_within(&mut self, seconds: u64) {
         self.federation
             .configure(CITY, |text| text.replace("# drain_seconds = 10", &format!("drain_seconds = {seconds}")));
@@ -74,8 +74,8 @@ impl Scene {
         self.federation.linked().await;
     }
 
-    /// Lodges until the node no longer answers; what the last client heard. It is connected before the fault holds: the node may end at any
-    /// moment after it, by what it writes of itself.
+    /// Lodges until the node no longer answers. Returns the last client's error. The client connects before the fault is set, because the node's own
+    /// writes may end it at any moment after that.
     async fn lodges_until_it_fails(&mut self, city: &TestNode) -> Status {
         let mut heard = None;
         let failed = wait::until(PATIENCE, async || {
@@ -90,13 +90,13 @@ impl Scene {
         failed.await.expect("no error").expect("the fault reaches the client")
     }
 
-    /// Waits until the node on the disk has ended by itself with exit code 1; the end of its log, without colours and line breaks.
+    /// Waits until the node on the controlled disk has ended by itself with exit code 1. Returns the end of its log in one line.
     async fn ends_by_itself(&mut self) -> String {
         let ended = tokio::time::timeout(PATIENCE, self.federation.process_mut(self.sick).ended()).await;
         ended_with_1(&ended.expect("the node ends"))
     }
 
-    /// The city's node starts, has everything that it acknowledged, works, and agrees with the province.
+    /// Starts the city's node, and asserts that it has everything that it acknowledged, works, and agrees with the province.
     async fn starts_whole(&mut self) {
         self.federation.start_node(CITY).await;
         self.is_whole().await;
@@ -120,9 +120,9 @@ impl Scene {
         }
     }
 
-    /// While a sync hangs, so many clients lodge texts of this size at the same time, of whom at most `fit` can be taken. The others hear
-    /// Busy while it hangs, and so does the command line; then the disk goes on. The late ones fill the room that the writer has made if it
-    /// was late itself.
+    /// While a sync hangs, `clients` clients lodge texts of `text_bytes` bytes at the same time. The node can take at most `fit` of them. It must
+    /// answer the others, and the command line, with Busy before the sync ends. `late` more clients fill the room that the writer makes if it takes
+    /// a group late.
     async fn is_overfilled(&mut self, clients: usize, late: usize, text_bytes: usize, fit: usize) {
         let (city, province) = (self.city().await, self.federation.node(PROVINCE).await);
         let linked_since = city.peer(PROVINCE).await.linked_since;
@@ -192,7 +192,7 @@ impl Scene {
         said.expect("the command line ends at once").expect("it runs")
     }
 
-    /// City and province answer each other over their link.
+    /// Asserts that city and province answer each other over their link.
     async fn pings(&self) {
         for (from, to) in [(CITY, PROVINCE), (PROVINCE, CITY)] {
             let request = operator_api::PingPeerRequest { agency: to.to_owned() };
@@ -211,7 +211,7 @@ fn says(text: &str, words: &[&str]) {
     }
 }
 
-/// The node ended before it answered, or while it did.
+/// Asserts that the node ended before or during its answer.
 fn is_cut_off(status: &Status) {
     assert!(matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled), "{status}");
 }
@@ -426,7 +426,7 @@ async fn while_a_sync_hangs_nothing_is_acknowledged_or_signed_and_questions_are_
     scene.is_whole().await;
 }
 
-/// A stage whose city is on a disk that the test controls, and has begun to sign.
+/// A stage with the city on a controlled disk. The city has begun to sign.
 async fn stage_on_a_disk() -> (Stage, Disk) {
     let (stage, disk) = Stage::set_on_a_disk().await;
     stage.federation.node(CITY).await.lodges("Sudah boleh menandatangani").await;
@@ -490,7 +490,7 @@ async fn a_text_is_destroyed_only_when_the_order_for_it_is_on_the_disk() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_needs_items_that_are_still_being_synced_is_decided_on_without_waiting_for_them() {
+async fn decisions_that_need_items_that_are_still_being_synced_do_not_wait_for_the_sync() {
     let (mut stage, disk) = stage_on_a_disk().await;
     let city = stage.federation.node(CITY).await;
     let parent = stage.impostor.lodge("Induk menyusul");
@@ -686,7 +686,7 @@ async fn a_store_folder_that_disappears_is_rebuilt_at_the_next_start() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "slow: an idle node looks after its store twice a minute"]
-async fn a_node_that_nobody_writes_to_stops_as_well_when_its_store_has_failed() {
+async fn an_idle_node_stops_as_well_when_its_store_has_failed() {
     let mut scene = Scene::set().await;
     let failure = scene.disk.on(&[Op::Write, Op::RangeSync], "/store/").fails(IO_ERROR);
     // One more, so that there is something to flush.

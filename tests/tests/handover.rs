@@ -5,7 +5,6 @@ use sinergi_daemon::storage::ledger::{Ledger, LedgerOptions, RecordKind};
 use sinergi_proto::base::ids::LedgerIndex;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::operator_api;
-use sinergi_proto::operator_api::act_request::Act;
 use sinergi_proto::transparency::receipt::{ItemOutcome, Receipt};
 use sinergi_proto::wire::{self, ReplyWord};
 use sinergi_tests::federation::{TestFederation, complaint_about, hierarchy, province_and_city};
@@ -48,19 +47,6 @@ async fn a_returned_complaint_goes_back_to_its_holder_and_on_to_the_suggested_ag
 }
 
 #[tokio::test]
-async fn a_recalled_offer_is_returned_by_the_addressee_s_node_itself() {
-    let federation = TestFederation::start(province_and_city()).await;
-    let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
-    let lodged = city.lodges("Salah alamat").await;
-    city.forwards(lodged.complaint, "prov-jabar").await;
-    province.sees(lodged.complaint, |seen| seen.offered_to == "prov-jabar").await;
-    city.acts(lodged.complaint, Act::Recall(operator_api::Recall {}), None).await.expect("the holder recalls");
-    let detail = city.sees(lodged.complaint, |seen| seen.offered_to.is_empty()).await;
-    let last = detail.timeline.last().expect("a timeline");
-    assert_eq!((last.body.as_str(), last.author.as_str(), last.code.as_str()), ("Returned", "prov-jabar", "recalled"));
-}
-
-#[tokio::test]
 async fn observers_see_every_entry_and_no_content_and_identity_never_leaves_the_intake_agency() {
     let federation = TestFederation::start(hierarchy()).await;
     let city = federation.node("kota-bandung").await;
@@ -86,42 +72,6 @@ async fn observers_see_every_entry_and_no_content_and_identity_never_leaves_the_
     let at_intake = city.shows(lodged.complaint).await.expect("lodged here");
     let reporter = at_intake.timeline[0].content[1].text.as_ref().map(|text| text.reporter.as_str());
     assert_eq!(reporter, Some("Siti"));
-}
-
-#[tokio::test]
-async fn only_the_holder_forwards_and_only_the_addressee_answers() {
-    let federation = TestFederation::start(hierarchy()).await;
-    let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
-    let lodged = city.lodges("Sampah").await;
-    let accept =
-        city.acts(lodged.complaint, Act::Accept(operator_api::Accept {}), None).await.expect_err("nothing is offered");
-    assert_eq!(accept.code(), tonic::Code::FailedPrecondition);
-    assert!(accept.message().contains("there is no open offer"), "{accept}");
-    city.forwards(lodged.complaint, "prov-jabar").await;
-    province.sees(lodged.complaint, |seen| seen.offered_to == "prov-jabar").await;
-    let act = Act::Resolve(operator_api::Resolve { outcome: wire::Outcome::Fixed.into() });
-    let resolve = province.acts(lodged.complaint, act, None).await.expect_err("it has not accepted yet");
-    assert!(resolve.message().contains("only the holder may do this, and kota-bandung holds it"), "{resolve}");
-    let reply =
-        Act::Reply(operator_api::Reply { word: ReplyWord::Satisfied.into(), reply_code: "wrong-code".to_owned() });
-    let wrong = city.acts(lodged.complaint, reply, None).await.expect_err("not the citizen's code");
-    assert!(wrong.message().contains("not the one on the citizen's receipt"), "{wrong}");
-}
-
-#[tokio::test]
-async fn an_offer_that_no_link_leads_to_is_declined_with_advice() {
-    let mut agencies = province_and_city();
-    agencies.push(sinergi_cli::demo::federation::Agency::new(
-        sinergi_tests::federation::agency("kominfo"),
-        sinergi_cli::commands::init::Kind::Ministry,
-    ));
-    let mut federation = TestFederation::make_with_links(agencies, &[("kota-bandung", "prov-jabar")]);
-    federation.start_node("prov-jabar").await;
-    let province = federation.node("prov-jabar").await;
-    let lodged = province.lodges("Internet mati").await;
-    let forward = operator_api::Forward { to: "kominfo".to_owned(), reason: 1, answer_by: 0 };
-    let declined = province.acts(lodged.complaint, Act::Forward(forward), None).await.expect_err("no route");
-    assert!(declined.message().contains("no link leads to kominfo: add a [[peer]]"), "{declined}");
 }
 
 #[tokio::test]

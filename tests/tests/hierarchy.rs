@@ -34,7 +34,7 @@ async fn chain() -> TestFederation {
     federation
 }
 
-/// What of a timeline must be the same everywhere.
+/// The parts of a timeline that must be equal at all nodes.
 fn essence(detail: &ComplaintDetail) -> Vec<(String, String, String, String, String)> {
     let row = |row: &operator_api::TimelineRow| {
         (row.body.clone(), row.author.clone(), row.standing.clone(), row.code.clone(), row.to.clone())
@@ -125,7 +125,7 @@ async fn confidential_content_passes_through_no_relay_and_the_timeline_says_why_
 }
 
 #[tokio::test]
-async fn a_newcomer_gets_the_history_first_and_an_offer_without_a_route_is_declined_with_advice() {
+async fn an_agency_that_is_offered_a_complaint_gets_the_history_before_the_offer() {
     let federation = chain().await;
     let (city, ministry) = (federation.node(CITY).await, federation.node(MINISTRY).await);
     let lodged = lodges(&city, ContentClass::Public).await;
@@ -141,7 +141,7 @@ async fn a_newcomer_gets_the_history_first_and_an_offer_without_a_route_is_decli
 }
 
 #[tokio::test]
-async fn who_reported_is_disclosed_to_one_agency_on_the_record() {
+async fn the_reporter_is_disclosed_to_one_agency_on_the_record() {
     let federation = chain().await;
     let (city, province, hub) =
         (federation.node(CITY).await, federation.node(PROVINCE).await, federation.node(HUB).await);

@@ -1,4 +1,4 @@
-//! A member that lies to the node that dialled it: the node ends that link alone and says why, loses nothing, dials again and goes on.
+//! A member that lies to a node that dialled it. The node ends only that link and says why, loses nothing, and dials again.
 
 use bytes::Bytes;
 use prost::Message;
@@ -40,14 +40,14 @@ impl Line {
         link
     }
 
-    /// The city owes the ministry something.
+    /// Gives the city an entry that it must deliver to the ministry.
     async fn hands_over(&self) {
         let city = self.stage.federation.node(CITY).await;
         let lodged = city.lodges("Titipan").await;
         city.forwards(lodged.complaint, MINISTRY).await;
     }
 
-    /// The city ends the link with this fault, and its operator reads why; then it goes on.
+    /// Asserts that the city ends the link with this fault and its operator sees the reason. Then the city links again.
     async fn is_ended(&mut self, mut link: Dialled, fault: FaultCode) {
         let (code, reason) = link.fault().await;
         assert_eq!(code, fault.number(), "{reason}");
@@ -61,7 +61,7 @@ impl Line {
         self.goes_on().await;
     }
 
-    /// The city dials again, and both sides' entries arrive.
+    /// Asserts that the city dials again and both sides' entries arrive.
     async fn goes_on(&mut self) {
         let mut link = self.link().await;
         let delivered = link.delivery().await;
@@ -74,7 +74,7 @@ impl Line {
         city.sees_peer(MINISTRY, |peer| peer.queue_depth == 0 && peer.last_error.is_empty()).await;
     }
 
-    /// The ministry says this on a link that the city has dialled.
+    /// Sends a message on a link that the city has dialled, and asserts that the city ends it with this fault.
     async fn is_sent_away(&mut self, greets: bool, message: Bytes, fault: FaultCode) {
         self.hands_over().await;
         let link = if greets { self.link().await } else { self.listening.dialled().await };
@@ -92,21 +92,21 @@ fn over_the_limit() -> Bytes {
 }
 
 #[tokio::test]
-async fn a_garbled_frame_of_who_was_dialled_ends_the_link_and_only_the_link() {
+async fn a_garbled_frame_of_the_dialled_side_ends_only_its_link() {
     let mut line = Line::set().await;
     line.is_sent_away(true, Bytes::from_static(GARBLED), FaultCode::UnexpectedFrame).await;
     line.stage.others_are_unaffected().await;
 }
 
 #[tokio::test]
-async fn a_frame_over_the_limit_of_who_was_dialled_ends_the_link_and_only_the_link() {
+async fn a_frame_over_the_limit_of_the_dialled_side_ends_only_its_link() {
     let mut line = Line::set().await;
     line.is_sent_away(true, over_the_limit(), FaultCode::LimitExceeded).await;
     line.stage.others_are_unaffected().await;
 }
 
 #[tokio::test]
-async fn what_comes_in_place_of_the_dialled_side_s_hello_ends_the_link_and_is_not_taken() {
+async fn a_first_frame_of_the_dialled_side_that_is_no_hello_ends_the_link_and_is_not_taken() {
     let mut line = Line::set().await;
     let early = line.stage.impostor.lodge("Tanpa salam");
     let cursor = Cursor { epoch: Epoch::FIRST, index: LedgerIndex(1), part: 0 };
@@ -126,7 +126,7 @@ async fn what_comes_in_place_of_the_dialled_side_s_hello_ends_the_link_and_is_no
 }
 
 #[tokio::test]
-async fn a_hello_of_another_agency_than_was_dialled_ends_the_link_and_only_the_link() {
+async fn a_hello_of_another_agency_than_the_dialled_one_ends_only_its_link() {
     let mut line = Line::set().await;
     let hello = wire::Hello { agency: "prov-jabar".to_owned(), ..line.stage.impostor.hello() };
     line.is_sent_away(false, bytes_of(Kind::Hello(hello)), FaultCode::IdentityMismatch).await;
@@ -134,19 +134,7 @@ async fn a_hello_of_another_agency_than_was_dialled_ends_the_link_and_only_the_l
 }
 
 #[tokio::test]
-async fn a_cursor_of_who_was_dialled_that_goes_back_ends_the_link_and_only_the_link() {
-    let mut line = Line::set().await;
-    line.hands_over().await;
-    let made = line.stage.impostor.lodge("Mundur");
-    let mut link = line.link().await;
-    link.deliver(5, vec![made.item.clone()]).await;
-    link.send_items(4, vec![made.item]).await;
-    line.is_ended(link, FaultCode::BadCursor).await;
-    line.stage.others_are_unaffected().await;
-}
-
-#[tokio::test]
-async fn a_false_receipt_of_who_was_dialled_ends_the_link_and_nothing_leaves_the_outbox() {
+async fn a_false_receipt_of_the_dialled_side_ends_the_link_and_nothing_leaves_the_outbox() {
     type Lie = fn(&Impostor, Receipt) -> wire::Ack;
     let lies: [Lie; 3] = [
         |impostor, mut receipt| {

@@ -1,4 +1,4 @@
-//! A member that lies: whatever it sends, nothing is lost, others are unaffected, and both operators can read why.
+//! A member that sends bad frames and items. Nothing is lost, other links are not affected, and both operators see the reason.
 
 use bytes::Bytes;
 use prost::Message;
@@ -228,21 +228,6 @@ async fn two_copies_of_a_waiting_entry_are_judged_each_by_itself() {
 }
 
 #[tokio::test]
-async fn a_duplicate_adds_nothing_and_is_receipted_at_its_leaf() {
-    let mut stage = Stage::set().await;
-    let made = stage.impostor.lodge("Sekali saja");
-    let mut link = stage.link().await;
-    let first = link.deliver(1, vec![made.item.clone()]).await;
-    let city = stage.federation.node("kota-bandung").await;
-    let size = city.status().await.ledger_size;
-    let again = link.deliver(2, vec![made.item.clone(), made.item.clone()]).await;
-    assert_eq!(again.results[0], first.results[0]);
-    assert_eq!(again.results[1], first.results[0]);
-    assert_eq!(city.status().await.ledger_size, size);
-    stage.others_are_unaffected().await;
-}
-
-#[tokio::test]
 async fn a_duplicate_with_content_fills_in_what_its_entries_only_copy_lacked() {
     let mut stage = Stage::set().await;
     let made = stage.impostor.lodge("Isi menyusul");
@@ -271,8 +256,9 @@ async fn a_cursor_that_goes_back_ends_the_link_and_only_the_link() {
     stage.others_are_unaffected().await;
 }
 
-/// The city ends the link over this delivery and takes nothing of it; on the next link it takes the same item, delivered as it should be.
-async fn is_taken_on_the_next_link(stage: &mut Stage, wrong: wire::Deliver, fault: FaultCode, right: wire::Deliver) {
+/// The city ends the link with `bad-cursor` when it gets `wrong`, and stores nothing of it. On the next link it takes the same item in `right`.
+async fn is_taken_on_the_next_link(stage: &mut Stage, wrong: wire::Deliver, right: wire::Deliver) {
+    let fault = FaultCode::BadCursor;
     let city = stage.federation.node("kota-bandung").await;
     let (received, complaints) = (city.peer("kominfo").await.received, city.status().await.complaints);
     let mut link = stage.link().await;
@@ -289,25 +275,16 @@ async fn is_taken_on_the_next_link(stage: &mut Stage, wrong: wire::Deliver, faul
 }
 
 #[tokio::test]
-async fn a_delivery_without_a_cursor_ends_the_link_and_nothing_of_it_is_taken() {
-    let mut stage = Stage::set().await;
-    let item = stage.impostor.lodge("Tanpa posisi").item;
-    let right = delivery(None, cursor(1, 1), item);
-    let wrong = wire::Deliver { cursor: None, ..right.clone() };
-    is_taken_on_the_next_link(&mut stage, wrong, FaultCode::UnexpectedFrame, right).await;
-}
-
-#[tokio::test]
 async fn a_delivery_that_leaves_a_gap_ends_the_link_and_nothing_of_it_is_taken() {
     let mut stage = Stage::set().await;
     let (first, second) = (stage.impostor.lodge("Berlubang").item, stage.impostor.lodge("Epok lain").item);
     let gap = delivery(Some(cursor(1, 7)), cursor(1, 8), first.clone());
     let whole = delivery(Some(cursor(1, 0)), cursor(1, 1), first);
-    is_taken_on_the_next_link(&mut stage, gap, FaultCode::BadCursor, whole).await;
+    is_taken_on_the_next_link(&mut stage, gap, whole).await;
     // A later epoch begins at its start: what lies between that and the frame did not come.
     let gap = delivery(Some(cursor(2, 3)), cursor(2, 4), second.clone());
     let whole = delivery(Some(cursor(2, 0)), cursor(2, 1), second);
-    is_taken_on_the_next_link(&mut stage, gap, FaultCode::BadCursor, whole).await;
+    is_taken_on_the_next_link(&mut stage, gap, whole).await;
 }
 
 #[tokio::test]
@@ -350,7 +327,7 @@ async fn a_frame_with_too_many_items_ends_the_link_and_only_the_link() {
     stage.others_are_unaffected().await;
 }
 
-/// The city has ended the link with this fault, its operator reads it, and others are unaffected.
+/// Asserts that the city has ended the link with this fault, that its operator sees it, and that other links are not affected.
 async fn is_sent_away(stage: &mut Stage, said: &[FrameKind], fault: FaultCode) {
     let (code, reason) = fault_in(said);
     assert_eq!(code, fault.number(), "{reason}");
@@ -361,7 +338,7 @@ async fn is_sent_away(stage: &mut Stage, said: &[FrameKind], fault: FaultCode) {
     stage.others_are_unaffected().await;
 }
 
-/// How the city ended the link, with the code and the reason.
+/// The code and reason of the fault with which the city ended the link.
 fn fault_in(said: &[FrameKind]) -> (u32, &str) {
     match said.last() {
         Some(FrameKind::Fault(fault)) => (fault.code, &fault.reason),
@@ -369,7 +346,7 @@ fn fault_in(said: &[FrameKind]) -> (u32, &str) {
     }
 }
 
-/// What was delivered and receipted, in one stream with other messages before it.
+/// Asserts that an item is delivered and receipted after these messages in the same stream.
 async fn is_taken_after(mut stage: Stage, before: Vec<Bytes>) {
     let honest = stage.impostor.lodge("Tetap diambil");
     let frame = bytes_of(FrameKind::Deliver(delivery(None, cursor(1, 1), honest.item.clone())));
@@ -399,32 +376,6 @@ async fn a_frame_over_the_limit_in_place_of_hello_ends_the_link_as_a_later_one_d
     let mut stage = Stage::set().await;
     let said = stage.says_without_greeting(vec![Bytes::from(vec![7; limits::FRAME_BYTES + 1])]).await;
     is_sent_away(&mut stage, &said, FaultCode::LimitExceeded).await;
-}
-
-#[tokio::test]
-async fn a_frame_before_hello_ends_the_link_and_is_not_taken() {
-    let mut stage = Stage::set().await;
-    let early = stage.impostor.lodge("Tanpa salam");
-    let deliver = FrameKind::Deliver(delivery(None, cursor(1, 1), early.item.clone()));
-    let ping = FrameKind::Ping(wire::Ping::default());
-    for frame in [bytes_of(deliver), bytes_of(ping), Bytes::new()] {
-        let hello = bytes_of(FrameKind::Hello(stage.impostor.hello()));
-        let said = stage.says_without_greeting(vec![frame, hello]).await;
-        is_sent_away(&mut stage, &said, FaultCode::UnexpectedFrame).await;
-    }
-    let city = stage.federation.node("kota-bandung").await;
-    assert!(city.shows(early.complaint).await.is_none());
-}
-
-#[tokio::test]
-async fn a_second_hello_ends_the_link_and_what_follows_it_is_not_taken() {
-    let mut stage = Stage::set().await;
-    let late = stage.impostor.lodge("Dua salam");
-    let hello = bytes_of(FrameKind::Hello(stage.impostor.hello()));
-    let deliver = bytes_of(FrameKind::Deliver(delivery(None, cursor(1, 1), late.item.clone())));
-    let said = stage.says(vec![hello, deliver]).await;
-    is_sent_away(&mut stage, &said, FaultCode::UnexpectedFrame).await;
-    assert!(stage.federation.node("kota-bandung").await.shows(late.complaint).await.is_none());
 }
 
 #[tokio::test]
@@ -516,28 +467,7 @@ async fn a_name_that_is_not_the_certificate_s_ends_the_link() {
     stage.others_are_unaffected().await;
 }
 
-#[tokio::test]
-async fn a_protocol_that_nobody_speaks_ends_the_link_with_both_ranges() {
-    let stage = Stage::set().await;
-    let mut connection = stage.connect().await;
-    let hello = wire::Hello { protocol_min: 7, protocol_max: 9, ..stage.impostor.hello() };
-    connection.say(FrameKind::Hello(hello)).await;
-    let (code, reason) = connection.fault().await;
-    assert_eq!(code, FaultCode::NoCommonVersion.number());
-    assert!(reason.contains("7 to 9"), "{reason}");
-}
-
-#[tokio::test]
-async fn an_acknowledgement_for_what_was_never_sent_ends_the_link() {
-    let mut stage = Stage::set().await;
-    let mut link = stage.link().await;
-    let receipt = receipt(&stage.impostor, 44, Vec::new());
-    link.say(FrameKind::Ack(receipt.sign(&stage.impostor.keys.entry))).await;
-    assert_eq!(link.fault().await.0, FaultCode::BadReceipt.number());
-    stage.others_are_unaffected().await;
-}
-
-/// After all lies the entry is still delivered, and leaves the outbox when it is acknowledged as it should be.
+/// Asserts that the entry is still delivered after all lies, and leaves the outbox after an honest receipt.
 async fn an_honest_receipt_is_taken(stage: &mut Stage, city: &TestNode) {
     let mut link = stage.link().await;
     let delivered = link.delivery().await;
@@ -617,7 +547,7 @@ async fn a_receipt_that_is_larger_than_any_honest_one_ends_the_link_and_is_not_k
 }
 
 #[tokio::test]
-async fn what_is_refused_of_a_peer_beyond_its_room_for_a_day_is_told_and_counted_and_not_kept() {
+async fn refusals_of_a_peer_s_items_beyond_its_daily_quota_are_reported_and_counted_and_not_kept() {
     const FRAMES: usize = 5;
     const IN_A_FRAME: usize = 210;
     let mut stage = Stage::set().await;
@@ -695,7 +625,7 @@ fn receipt(impostor: &Impostor, index: u64, results: Vec<sinergi_proto::transpar
 }
 
 #[tokio::test]
-async fn what_a_peer_refuses_is_shown_to_the_sender_s_operator_and_the_line_goes_on() {
+async fn the_sender_s_operator_sees_items_that_a_peer_refuses_and_the_link_goes_on() {
     let stage = Stage::set().await;
     let city = stage.federation.node("kota-bandung").await;
     let first = city.lodges("Ditolak").await;
@@ -781,7 +711,7 @@ async fn a_peer_s_own_backlog_is_never_refused_however_much_of_it_waits() {
 }
 
 #[tokio::test]
-async fn a_peer_of_which_too_much_waits_is_sent_away_until_that_comes_which_it_waits_for() {
+async fn the_link_of_a_peer_with_too_many_deferred_items_ends_until_their_parents_come() {
     /// Entries with as much content as they may have that fill a peer's room.
     const FILL: usize = node_limits::PEER_QUOTAS.deferred_bytes / (limits::COMMITMENTS * limits::CONTENT_BYTES);
     let mut stage = Stage::set().await;
@@ -868,7 +798,7 @@ async fn contents_of_every_class_go_only_as_far_as_they_may() {
 }
 
 #[tokio::test]
-async fn what_a_peer_passes_on_for_a_flooding_author_is_refused_above_the_author_s_bound_and_the_line_goes_on() {
+async fn relayed_entries_above_their_author_s_bound_are_refused_and_the_link_goes_on() {
     const FLOOD: usize = node_limits::PEER_QUOTAS.deferred_items_of_author + 10;
     let mut stage = Stage::set().await;
     // The ministry passes on orphans that the province has signed.

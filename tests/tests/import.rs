@@ -1,4 +1,4 @@
-//! Complaints from files of other systems, lodged at a real node.
+//! Imports files of other systems at a real node.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ impl Desk {
         path
     }
 
-    /// Imports a file; what is said, and the answer.
+    /// Imports a file. Returns the output, and its JSON answer.
     fn imports(&self, file: &Path, options: &[&str]) -> (Said, Value) {
         let file = file.to_str().expect("a path");
         let said = self.run(&[&["complaint", "import", file, "--output", "json"], options].concat());

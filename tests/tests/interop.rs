@@ -1,5 +1,5 @@
-//! What real nodes publish, checked with Go's own transparency-log packages, which share no code with Sinergi: checkpoints, receipts, proofs
-//! and tiles. See [`sinergi_tests::go`] for what it needs.
+//! Checks the checkpoints, receipts, proofs and tiles of real nodes with Go's transparency-log packages, which share no code with Sinergi.
+//! [`sinergi_tests::go`] lists the programs that this needs.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -58,7 +58,7 @@ struct Published {
     leaves: Vec<String>,
 }
 
-/// Lets a node's ledger grow, and takes a checkpoint at each of these sizes.
+/// Grows a node's ledger, and takes a checkpoint at each of these sizes.
 async fn publish(sizes: &[u64]) -> Published {
     let mut federation = TestFederation::make(province_and_city());
     federation.start_node("prov-jabar").await;
@@ -165,7 +165,7 @@ impl Verifier {
     }
 }
 
-/// A ledger as the daemon keeps it, with leaves that are no entries, and the signer of its checkpoints.
+/// A ledger of the daemon, whose leaves are not entries, and the signer of its checkpoints.
 struct Written {
     reader: LedgerReader,
     signer: CheckpointSigner,

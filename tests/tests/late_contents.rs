@@ -1,4 +1,4 @@
-//! Contents that come after their entries, or after they were erased. For one member speaks the test.
+//! Contents that come after their entries, or after they were erased. The test speaks for one member.
 
 use prost::Message;
 use sinergi_proto::base::refusal::RefusalCode;
@@ -13,7 +13,7 @@ use sinergi_tests::federation::TestNode;
 use sinergi_tests::folder::files_with;
 use sinergi_tests::stage::Stage;
 
-/// What a complaint shows of the first content of an entry; `None`: the entry is not here yet.
+/// The availability of the first content of an entry; `None` if the node does not have the entry yet.
 fn availability(detail: &ComplaintDetail, body: &str) -> Option<String> {
     let row = detail.timeline.iter().find(|row| row.body == body)?;
     Some(row.content[0].availability.clone())
@@ -113,7 +113,7 @@ async fn an_item_that_waited_leaves_no_second_copy_of_its_content() {
     city.has_a_sound_ledger().await;
 }
 
-/// How often the files of a folder hold these bytes.
+/// The number of occurrences of these bytes in the files of a folder.
 fn copies(folder: &std::path::Path, text: &[u8]) -> usize {
     let files = std::fs::read_dir(folder).expect("the ledger's folder");
     let read =

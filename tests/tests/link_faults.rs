@@ -1,5 +1,5 @@
-//! Links that fail as networks and peers fail: every fault is noticed, shown to the operator, and mended; nothing is lost or doubled, memory
-//! stays bounded, and the other links do not notice.
+//! Faults of networks and peers. Both sides notice each fault, show it to the operator, and link again. Nothing is lost or written twice, memory stays
+//! bounded, and other links are not affected.
 //!
 //! The city dials the province through a proxy that this file controls, and the ministry directly.
 
@@ -46,7 +46,7 @@ struct Line {
 }
 
 impl Line {
-    /// Made, and nothing runs yet; links are taken for dead after so long a silence.
+    /// Makes the federation with this idle timeout. No node runs yet.
     async fn make(idle_seconds: u64) -> Self {
         let agencies = vec![
             Agency::new(agency(PROVINCE), AgencyKind::Province),
@@ -83,14 +83,14 @@ impl Line {
         self.federation.node(PROVINCE).await
     }
 
-    /// The city hands over to the province, and nothing of it is under way any more.
+    /// The city hands complaints over to the province, and waits until its outbox is empty.
     async fn hand_over(&self) {
         let city = self.city().await;
         lodge_and_forward(&city, PROVINCE, SOME).await;
         city.has_an_empty_outbox().await;
     }
 
-    /// Nothing leads to the province until the proxy no longer refuses.
+    /// Cuts the link to the province, and refuses new connections until the test allows them again.
     async fn is_away(&self) {
         self.proxy.refuse(true);
         self.proxy.cut();
@@ -121,7 +121,7 @@ impl Line {
         assert!(logged.await == Ok(Some(())), "{id} has not logged {words:?}:\n{log}");
     }
 
-    /// Both sides are linked again, everything has arrived once, both ledgers are sound, and nobody is told of a failure any more.
+    /// Asserts that both sides link again, everything has arrived once, both ledgers are sound, and no failure is shown any more.
     async fn recovers(&mut self) {
         self.federation.linked().await;
         let (city, province) = (self.city().await, self.province().await);
@@ -159,7 +159,7 @@ async fn lodge_large(node: &TestNode, to: &str, count: usize) {
     }
 }
 
-/// What an operator sees of a peer that cannot be reached.
+/// Whether an operator sees that a peer cannot be reached.
 fn is_down(peer: &operator_api::PeerStatus) -> bool {
     peer.state != "linked" && peer.first_failure > 0 && !peer.last_error.is_empty()
 }
@@ -205,7 +205,7 @@ async fn a_half_open_link_is_noticed_by_both_sides_and_nothing_is_missing() {
     line.recovers().await;
 }
 
-/// One direction goes dead; both sides notice, and say which of them heard nothing.
+/// One direction stops. Both sides notice, and say which side heard nothing.
 async fn one_way_is_noticed_and_mended(way: Way, deaf: &str, told: &str) {
     let mut line = Line::set().await;
     line.hand_over().await;
@@ -571,7 +571,7 @@ async fn a_frame_that_comes_late_ends_the_link_and_what_it_carried_is_taken_on_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_peer_gave_no_receipt_for_is_sent_again_until_it_does() {
+async fn entries_without_a_receipt_are_sent_again_until_there_is_one() {
     let mut stage = Stage::set().await;
     let city = stage.federation.node(CITY).await;
     let lodged = city.lodges("Tanpa tanda terima").await;

@@ -1,4 +1,4 @@
-//! Many complaints lodged in one call: what an agency's own application does all day.
+//! Many complaints lodged in one call, as an agency's own application does.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
-/// Calls that a node holds until its peers were heard; more are answered with Busy.
+/// The most calls that a node holds until it has heard its peers. It answers further calls with Busy.
 const HELD: usize = 256;
-/// How long they are held at most.
+/// The most time that a node holds a call.
 const HEARING: Duration = Duration::from_secs(10);
-/// A call that has no answer by then is held.
+/// A call without an answer after this time counts as held.
 const MOMENT: Duration = Duration::from_millis(100);
 
 /// A call that lasts.

@@ -1,4 +1,4 @@
-//! One hand-over, in every order that a bounded space holds: custody stays accountable, whatever the network does and whoever lies.
+//! One hand-over in every order within some bounds: custody stays accountable whatever the network does, also if an agency lies.
 //!
 //! `cargo run --release -p sinergi-tests --bin model` checks larger spaces.
 
@@ -28,6 +28,6 @@ fn a_network_that_loses_and_repeats_changes_nothing() {
 }
 
 #[test]
-fn an_agency_that_goes_on_from_where_custody_no_longer_is_wins_nothing() {
+fn an_agency_that_acts_on_a_replaced_custody_entry_wins_nothing() {
     holds_in(Bounds { lies: 1, ..SMALL }, 75_000);
 }

@@ -1,4 +1,4 @@
-//! Outages: nothing acknowledged is lost, nothing is doubled, whatever is stopped or taken away.
+//! Outages: nodes are stopped or killed and stores deleted, and no acknowledged entry is lost or written twice.
 
 use std::time::Duration;
 
@@ -167,15 +167,4 @@ async fn a_node_told_to_stop_under_load_finishes_what_it_took_and_ends_in_time()
     assert_eq!(told.violated_by(&here), [""; 0]);
     let log = federation.log_of("kota-bandung");
     assert!(log.contains("stopped"), "{log}");
-}
-
-#[tokio::test]
-async fn a_second_node_on_the_same_folder_is_refused_and_the_first_goes_on() {
-    let federation = TestFederation::start(province_and_city()).await;
-    let folder = federation.folder_of("prov-jabar");
-    let mut second = std::process::Command::new(sinergi_tests::program::sinergid());
-    let said = sinergi_tests::program::said(second.arg("--node").arg(&folder));
-    assert_eq!(said.code, 1, "{}", said.err);
-    assert!(said.err.contains("ledger") && said.err.contains("another"), "{}", said.err);
-    federation.node("prov-jabar").await.lodges("Masih jalan").await;
 }

@@ -1,7 +1,8 @@
-//! Power loss: a node is recorded at work, and opened again on what its disk may hold after the power failed at any moment of it.
+//! Power loss. A node's file operations are recorded while it works. Then the node is opened on the possible contents of its disk after a power
+//! failure at any moment.
 //!
-//! Claims of every such state: the node opens; what it had acknowledged is there; its tree reproduces every checkpoint that it had given
-//! out; the ledger is sound; the store is the one that a rebuild gives.
+//! Claims about every such state: the node opens; everything that it acknowledged is there; its tree has the root of every checkpoint that it
+//! showed; the ledger is sound; the store equals a rebuilt one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
@@ -35,31 +36,31 @@ use tokio::time::Instant;
 
 const CITY: &str = "kota-bandung";
 const PROVINCE: &str = "prov-jabar";
-/// Calls at the same time.
+/// The number of calls at a time.
 const CLIENTS: usize = 4;
-/// A text that is destroyed in the course of a life.
+/// A text that is destroyed during a life.
 const SECRET: &str = "Nomor rekam medis 4711-0815";
 
-/// A node's life, as its disk and those who asked it saw it.
+/// The record of a node's life: its disk operations, and its answers.
 struct Life {
     agency: &'static str,
     trace: Trace,
-    /// What the folder held at the end.
+    /// The content of the folder at the end.
     left: Image,
     seen: Seen,
-    /// What a rebuilt store says, by what the segments hold.
+    /// The content of a rebuilt store, by the content of the segments.
     rebuilt: Mutex<HashMap<Vec<u8>, String>>,
-    /// Moments at which something was written to a segment that was not synced yet.
+    /// Moments when a segment had bytes that were written and not synced.
     within_groups: Vec<u64>,
-    /// What was erased in segments.
+    /// The erasures in segments.
     erased: Vec<Erased>,
 }
 
-/// A text in a segment was written over with zeros, or its checksum with that of zeros.
+/// A write of an erasure: zeros over a text in a segment, or the checksum of zeros.
 #[derive(Debug)]
 struct Erased {
     bytes: usize,
-    /// The next thing that was done to the file was to sync it, and that succeeded.
+    /// Whether the next operation on the file was a sync that succeeded.
     was_synced: bool,
 }
 
@@ -96,7 +97,7 @@ fn is_segment(path: &Path) -> bool {
 }
 
 impl Life {
-    /// What a store says that is built from the ledger in this node's folder, built if it was not yet.
+    /// The content of a store that is built from the ledger in this node's folder. Ledgers with equal segments are built once.
     fn rebuilt(&self, folder: &Path, build: impl FnOnce() -> Result<String, String>) -> Result<String, String> {
         let segments: Vec<Vec<u8>> = crash::read(folder)
             .into_iter()
@@ -114,18 +115,18 @@ impl Life {
     }
 }
 
-/// What a node had told others, and at which moment at the latest.
+/// Everything that a node told others, each with the latest moment at which it can have told it.
 #[derive(Clone, Default)]
 struct Seen {
-    /// Complaint and how many entries of it, acknowledged.
+    /// Complaints, each with the number of its acknowledged entries.
     acknowledged: Vec<(u64, ComplaintId, u64)>,
-    /// Size and root of a checkpoint.
+    /// Sizes and roots of checkpoints.
     checkpoints: Vec<(u64, u64, String)>,
-    /// How many items the node had said that it refused.
+    /// The numbers of refused items that the node showed.
     refused: Vec<(u64, usize)>,
-    /// A text that the node had said is destroyed.
+    /// Texts that the node showed as erased.
     destroyed: Vec<(u64, &'static str)>,
-    /// The version of a charter that it had adopted.
+    /// The charter versions that it showed as adopted.
     charters: Vec<(u64, u64)>,
 }
 
@@ -137,7 +138,7 @@ impl Seen {
         refused.chain(destroyed).chain(self.charters.iter().map(|(at, _)| *at))
     }
 
-    /// What was told up to a moment, as if it had been told before everything.
+    /// Everything told up to a moment, dated to the beginning.
     fn until(&self, moment: u64) -> Self {
         fn told<T: Clone>(all: &[T], moment: u64, at: impl Fn(&mut T) -> &mut u64) -> Vec<T> {
             let mut all = all.to_vec();
@@ -180,7 +181,7 @@ impl Watched {
         self.tells(|seen, at| seen.acknowledged.push((at, complaint, entries)));
     }
 
-    /// It has told something, at this moment at the latest.
+    /// Records that the node has told something; the current moment is the latest possible.
     fn tells(&self, told: impl FnOnce(&mut Seen, u64)) {
         let at = self.disk.now();
         told(&mut self.seen.lock(), at);
@@ -211,8 +212,7 @@ impl Watched {
     }
 }
 
-/// Lodges and forwards so many complaints, as some clients do at once. Some are long, but no more than twenty. Ends when the node goes
-/// away.
+/// Lodges and forwards `count` complaints with some clients at once. At most twenty of them are long. Ends when the node ends.
 async fn lodge_and_forward(city: &TestNode, watched: &Watched, round: usize, count: usize) {
     let mut clients = JoinSet::new();
     for client in 0..CLIENTS {
@@ -246,7 +246,7 @@ async fn starts_again(federation: &mut TestFederation, id: &str) {
     federation.start_node(id).await;
 }
 
-/// What a node decides beside the complaints' ordinary life: it refuses an entry, destroys a text on two signatures, adopts a charter.
+/// The rarer decisions of a node: it refuses an entry, destroys a text on two signatures, and adopts a charter.
 async fn decide(stage: &mut Stage, city: &Watched, province: &Watched) {
     let (city_node, province_node) = (stage.federation.node(CITY).await, stage.federation.node(PROVINCE).await);
     let bad = stage.impostor.lodge("Tanda tangan rusak").with_a_broken_signature();
@@ -283,7 +283,7 @@ async fn decide(stage: &mut Stage, city: &Watched, province: &Watched) {
         node.sees_status(|status| status.charter_version == 2).await;
         watched.tells(|seen, at| seen.charters.push((at, 2)));
     }
-    // Links are made anew under it.
+    // Nodes renew their links under the new charter.
     let after = city_node.lodges("Di bawah piagam baru").await.complaint;
     city_node.forwards(after, PROVINCE).await;
     city.acknowledged(after, 2);
@@ -291,8 +291,8 @@ async fn decide(stage: &mut Stage, city: &Watched, province: &Watched) {
     province.acknowledged(after, 2);
 }
 
-/// A city and its province at work: complaints, answers, segments that are sealed, a restart in order, a kill in the middle of a group, a
-/// failed sync, decisions of every other kind. `times` as much work as it takes.
+/// Records a city and its province at work: complaints, answers, sealed segments, a clean restart, a kill within a group, a failed sync, and the
+/// rarer decisions. `times` multiplies the work.
 async fn live(times: usize) -> [Life; 2] {
     let mut stage = Stage::make();
     let federation = &mut stage.federation;
@@ -352,13 +352,13 @@ fn recorded(times: usize) -> [Life; 2] {
     recorded.join().expect("the nodes do their work")
 }
 
-/// Short ones; recorded once for all tests.
+/// Short lives, recorded once for all tests.
 fn lives() -> &'static [Life; 2] {
     static LIVES: OnceLock<[Life; 2]> = OnceLock::new();
     LIVES.get_or_init(|| recorded(1))
 }
 
-/// What is wrong with a state, if anything.
+/// Judges one state. The error says what is wrong with it.
 fn judge(life: &Life, moment: u64, unsynced: Unsynced) -> Result<(), String> {
     let folder = place();
     crash::write(&life.trace.state(moment, unsynced), folder.path());
@@ -409,7 +409,7 @@ fn judge(life: &Life, moment: u64, unsynced: Unsynced) -> Result<(), String> {
             return Err(format!("charter version {version} was adopted, the newest is {newest}"));
         }
     }
-    if node.data.continuity.state() == GuardState::SetBack {
+    if node.data.guard.state() == GuardState::SetBack {
         return Err("a power failure is taken for a ledger that was set back".to_owned());
     }
     let findings = node.findings();
@@ -428,7 +428,7 @@ fn judge(life: &Life, moment: u64, unsynced: Unsynced) -> Result<(), String> {
     Ok(())
 }
 
-/// Judges these states on all processors. Fails with the first few that are wrong, each named so that it can be judged again.
+/// Judges these states on all processors. Fails with the first few wrong ones, each with the arguments that repeat it.
 fn all_hold(life: &Life, states: &[(u64, Unsynced)]) {
     let wrong = judge_all(states, |(moment, unsynced)| {
         let open = life.trace.unsynced_at(*moment);
@@ -448,7 +448,7 @@ fn all_hold(life: &Life, states: &[(u64, Unsynced)]) {
     );
 }
 
-/// Every so many moments of a life, and those at which a decision was told, of which there are few.
+/// Every `step`th moment of a life, and the few moments when a decision was told.
 fn every(life: &Life, step: usize) -> impl Iterator<Item = u64> {
     life.trace.moments().iter().copied().step_by(step).chain(life.seen.decisions())
 }
@@ -521,7 +521,7 @@ fn a_node_with_a_large_store_opens_whole_after_a_power_failure() {
     }
 }
 
-/// A node's program in a folder that is no federation's. Killed when it is dropped.
+/// A node's process in a folder outside of a federation. Dropping it kills the process.
 struct Daemon(std::process::Child);
 
 impl Daemon {
@@ -548,20 +548,20 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // It has ended, or it ends now.
+        // The process may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// The port that a node listened on may be another's by now.
+/// Removes the listen address, because another process may use the port by now.
 fn listens_nowhere(folder: &Path) {
     let file = folder.join("sinergid.toml");
     let text = std::fs::read_to_string(&file).expect("a configuration");
     std::fs::write(&file, text.replace("\nlisten = ", "\n# listen = ")).expect("written");
 }
 
-/// Moments at which a group was written, in part or as a whole, and not synced: one in so many.
+/// One in `one_in` of the moments when a group was written, in part or as a whole, and not synced.
 fn in_the_middle_of_a_group(life: &Life, one_in: usize) -> Vec<u64> {
     life.within_groups.iter().copied().step_by(one_in).collect()
 }

@@ -1,4 +1,4 @@
-//! The READMEs: every `sinergi` command in them is run as it stands there.
+//! The READMEs: runs every `sinergi` command in them as written.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ use sinergi_tests::program::{Said, folder, run_in, run_on, said, sinergi};
 use tempfile::TempDir;
 
 const README: &str = include_str!("../../README.md");
-/// The pages with commands, each with its name. Whoever follows one needs no other, but for the demo that the first one keeps running.
+/// The pages with commands, each with its name. A reader can follow each page alone, except that some need the demo of the first page.
 const PAGES: [(&str, &str); 7] = [
     ("README.md", README),
     (".github/CONTRIBUTING.md", include_str!("../../.github/CONTRIBUTING.md")),
@@ -21,12 +21,12 @@ const PAGES: [(&str, &str); 7] = [
     ("proto/README.md", include_str!("../../proto/README.md")),
     ("tests/README.md", include_str!("../README.md")),
 ];
-/// Where the README keeps its demo.
+/// The folder of the README's demo.
 const DEMO_FOLDER: &str = "/tmp/federation";
-/// What a page leaves for the reader to fill in, with what a command before it has shown.
+/// The placeholder for the verifier key that `charter key` printed.
 const VERIFIER_KEY: &str = "VERIFIER_KEY";
 
-/// Commands that other tests run, or a person does.
+/// Commands that this test skips, because other tests or only a person can run them.
 const NOT_RUN: [&str; 4] = [
     "cargo test --workspace",
     "cargo test -p sinergi-tests --release -- --ignored",
@@ -40,10 +40,10 @@ fn commands(page: &'static str) -> impl Iterator<Item = &'static str> {
     blocks.flat_map(str::lines).filter(|line| !line.trim().is_empty())
 }
 
-/// One that kota-bandung took in.
+/// The placeholder for a complaint that was lodged at kota-bandung.
 const COMPLAINT: &str = "COMPLAINT";
 
-/// Somebody who follows a page: a folder to work in, and what was shown so far.
+/// A reader who follows a page, with a folder to work in and the output so far.
 struct Reader {
     folder: TempDir,
     federation: PathBuf,
@@ -51,7 +51,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// A new reader, who knows where the demo's nodes are.
+    /// A new reader, who knows the folder of the demo's nodes.
     fn of(federation: &Path) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         Self { folder, federation: federation.to_owned(), verifier_keys: Vec::new() }
@@ -70,7 +70,7 @@ impl Reader {
         typed
     }
 
-    /// A complaint that kota-bandung took in, as its node lists it.
+    /// The id of a complaint that was lodged at kota-bandung, as its node lists it.
     fn complaint(&self) -> String {
         let said = run_on(&self.federation.join("kota-bandung"), &["complaint", "list", "--output", "json"]);
         let listed: Vec<serde_json::Value> = serde_json::from_str(&said.out).expect("a listing");
@@ -124,7 +124,7 @@ struct Demo {
 }
 
 impl Demo {
-    /// Starts it, and waits until it says that it may be looked into.
+    /// Starts the demo, and waits until it says that its nodes can be queried.
     async fn hold(folder: &Path, federation: &Path) -> Self {
         let output = folder.join("demo.txt");
         let file = || std::fs::File::options().create(true).append(true).open(&output).expect("a file");
@@ -154,7 +154,7 @@ impl Demo {
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        // Only after a failed test is there anything left to kill; its nodes end with it.
+        // The demo runs here only if the test failed. Its nodes end with it.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

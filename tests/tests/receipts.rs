@@ -1,4 +1,4 @@
-//! The citizen's receipt: given by the node that took the complaint in, checked by anybody with a charter and no node.
+//! The citizen's receipt. The intake agency's node gives it, and anybody can check it with a charter and without a node.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use sinergi_tests::program::{Said, run_in, run_on};
 const CITY: &str = "kota-bandung";
 const PROVINCE: &str = "prov-jabar";
 
-/// A city and its province; the city took in a complaint and others after it, and forwarded it to the province, which knows it.
+/// A city and its province. The city lodged a complaint, then some others, and forwarded the first one to the province.
 struct Taken {
     federation: TestFederation,
     lodged: Lodged,
@@ -79,7 +79,7 @@ async fn a_receipt_proves_the_lodging_when_no_node_runs_any_more() {
 }
 
 #[tokio::test]
-async fn what_does_not_hold_ends_with_exit_code_5_and_is_named() {
+async fn a_receipt_that_does_not_verify_is_exit_code_5_with_the_reason() {
     let taken = Taken::in_by_the_city().await;
     let file = taken.federation.folder().join("warga.tlog-proof");
     let given = taken.asks(CITY, &[]);
@@ -117,7 +117,7 @@ async fn what_does_not_hold_ends_with_exit_code_5_and_is_named() {
 }
 
 #[tokio::test]
-async fn only_who_took_it_in_gives_the_receipt_and_not_for_another_s_code() {
+async fn only_the_intake_agency_gives_the_receipt_and_not_for_a_wrong_code() {
     let taken = Taken::in_by_the_city().await;
     let said = taken.asks(PROVINCE, &[]);
     assert!(said.code == 4 && said.err.contains("was lodged at kota-bandung"), "{said:?}");

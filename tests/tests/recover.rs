@@ -1,4 +1,4 @@
-//! A ledger that was set back or lost: noticed before anything is signed, and brought back with what peers hold.
+//! A ledger that was set back or lost. The node notices before it signs, and recovers with the entries that its peers hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -46,10 +46,10 @@ async fn start_all(federation: &mut TestFederation, ids: &[&str]) {
     federation.linked().await;
 }
 
-/// The parts of a node's folder that its ledger lives in.
+/// The parts of a node's folder that belong to its ledger.
 const DATA: [&str; 2] = ["ledger", "store"];
 
-/// A copy of a stopped node's data.
+/// Copies a stopped node's data, and returns the path of the copy.
 fn copy_of(federation: &TestFederation, id: &str) -> PathBuf {
     let to = federation.folder().join(format!("copy-of-{id}"));
     for part in DATA {
@@ -58,7 +58,7 @@ fn copy_of(federation: &TestFederation, id: &str) -> PathBuf {
     to
 }
 
-/// Loses a stopped node's data, and puts a copy in its place.
+/// Replaces a stopped node's data by a copy.
 fn restore(federation: &TestFederation, id: &str, copy: &Path) {
     let folder = federation.folder_of(id);
     for part in DATA {
@@ -79,7 +79,7 @@ fn lose(federation: &TestFederation, id: &str) {
     }
 }
 
-/// Waits until the node's status is as it should be.
+/// Waits until the node's status is as expected.
 async fn status_of(node: &TestNode, expected: impl Fn(&NodeStatus) -> bool) -> NodeStatus {
     let mut last = None;
     let seen = wait::until(PATIENCE, async || {
@@ -99,7 +99,7 @@ async fn digests(node: &TestNode) -> BTreeMap<Vec<u8>, (Vec<u8>, String)> {
     node.lists().await.into_iter().map(|row| (row.complaint, (row.digest, row.holder))).collect()
 }
 
-/// Waits until a node holds every complaint as it was before.
+/// Waits until a node has every complaint as it was before.
 async fn has_all_again(node: &TestNode, before: &BTreeMap<Vec<u8>, (Vec<u8>, String)>) {
     let mut missing = Vec::new();
     let all = wait::until(PATIENCE, async || {
@@ -110,7 +110,7 @@ async fn has_all_again(node: &TestNode, before: &BTreeMap<Vec<u8>, (Vec<u8>, Str
     assert!(all.await.expect("the node answers").is_some(), "{} lacks {} of {}", node.id, missing.len(), before.len());
 }
 
-/// Waits until all hold the same entries of the same complaints.
+/// Waits until all nodes have the same entries of the same complaints.
 async fn agree(nodes: &[&TestNode]) {
     let mut last = Vec::new();
     let agreed = wait::until(PATIENCE, async || {
@@ -124,7 +124,7 @@ async fn agree(nodes: &[&TestNode]) {
     assert!(agreed.await.expect("the nodes answer").is_some(), "the nodes differ, with {:?} complaints", counts(&last));
 }
 
-/// Province and city, which run, and the city, which has lodged and forwarded so many to the province and knows that they are there.
+/// Starts a province and a city. The city has handed `complaints` complaints over to the province and has the receipts. Also returns the city.
 async fn delivered(complaints: usize) -> (TestFederation, TestNode) {
     let federation = TestFederation::start(province_and_city()).await;
     let city = federation.node("kota-bandung").await;
@@ -133,7 +133,7 @@ async fn delivered(complaints: usize) -> (TestFederation, TestNode) {
     (federation, city)
 }
 
-/// Lodges and forwards so many.
+/// Lodges and forwards `count` complaints.
 async fn lodge_and_forward(node: &TestNode, to: &str, count: usize) -> Vec<Lodged> {
     let mut all = Vec::new();
     for number in 0..count {
@@ -144,7 +144,7 @@ async fn lodge_and_forward(node: &TestNode, to: &str, count: usize) -> Vec<Lodge
     all
 }
 
-/// The city's node runs, hands so many more complaints over to the province, and is stopped; what it has then.
+/// Starts the city's node, hands `complaints` more complaints over to the province, and stops it. Returns the digests that it has then.
 async fn works_and_is_stopped(
     federation: &mut TestFederation,
     complaints: usize,
@@ -159,7 +159,7 @@ async fn works_and_is_stopped(
     has
 }
 
-/// The city's operator sees that the ledger was set back, and that nothing is signed.
+/// Asserts that the city's operator sees that the ledger was set back, and that the node signs nothing.
 async fn is_stopped_before_it_signs(federation: &TestFederation, size: u64, by: &str) {
     let city = federation.node("kota-bandung").await;
     let status = status_of(&city, |status| has_alarm(status, &["set back", "sinergi recover", by])).await;
@@ -181,7 +181,7 @@ fn recovers(federation: &TestFederation, id: &str, reason: &str) -> Said {
     begins_epoch(2, federation, id, &["recover", "--reason", reason])
 }
 
-/// Begins epoch 2 of a stopped node to which nobody said anything.
+/// Begins epoch 2 of a stopped node that no peer has told anything.
 fn recovers_unheard(federation: &TestFederation, id: &str, reason: &str) -> Said {
     begins_epoch(2, federation, id, &["recover", "--epoch", "2", "--reason", reason])
 }
@@ -198,7 +198,7 @@ fn begins_epoch(epoch: u32, federation: &TestFederation, id: &str, command: &[&s
     said
 }
 
-/// After the recovery: new work goes both ways, and the peers know of the new epoch.
+/// Asserts that after the recovery new complaints go both ways, and that the peers know of the new epoch.
 async fn goes_on(federation: &mut TestFederation, reason: &str) {
     let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
     let lodged = city.lodges("Sesudahnya").await;
@@ -340,7 +340,7 @@ async fn a_node_that_lost_its_whole_folder_is_stopped_before_it_signs_and_gets_e
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_peers_saw_stops_the_node_though_it_cannot_be_kept_and_they_show_it_again_after_it_was_lost() {
+async fn a_checkpoint_shown_by_a_peer_stops_the_node_even_if_it_cannot_be_stored_or_was_lost_since() {
     const CITY: &str = "kota-bandung";
     let mut federation = TestFederation::make(province_and_city());
     let folder = federation.folder_of(CITY);
@@ -393,7 +393,7 @@ async fn an_ordinary_restart_is_not_mistaken_for_a_loss_with_the_peer_up_or_down
     let mut federation = TestFederation::start(province_and_city()).await;
     let city = federation.node("kota-bandung").await;
     lodge_and_forward(&city, "prov-jabar", 3).await;
-    // In order, and as a power failure would.
+    // First a clean stop, then a kill.
     for kill in [false, true] {
         if kill {
             federation.process_mut("kota-bandung").kill().await;
@@ -408,7 +408,7 @@ async fn an_ordinary_restart_is_not_mistaken_for_a_loss_with_the_peer_up_or_down
         let status = city.status().await;
         assert_eq!((status.alarms, status.epoch), (Vec::<String>::new(), 1));
     }
-    // With nobody to ask, the node goes on after a bounded time, and says so.
+    // Without any peer to ask, the node continues after a bounded time, and says so.
     federation.stop_node("prov-jabar").await;
     federation.stop_node("kota-bandung").await;
     federation.start_node("kota-bandung").await;
@@ -427,7 +427,7 @@ async fn an_ordinary_restart_is_not_mistaken_for_a_loss_with_the_peer_up_or_down
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_only_the_old_ledger_had_survives_the_recovery() {
+async fn entries_that_only_the_old_ledger_had_survive_the_recovery() {
     let (mut federation, city) = delivered(3).await;
     federation.stop_node("prov-jabar").await;
     // Nobody else ever got these.
@@ -455,7 +455,7 @@ async fn what_only_the_old_ledger_had_survives_the_recovery() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_for_a_parent_or_a_charter_survives_the_recovery_and_is_taken_when_the_parent_comes() {
+async fn items_that_wait_for_a_parent_or_a_charter_survive_the_recovery_and_are_taken_when_the_parent_comes() {
     let mut stage = Stage::set().await;
     let lodged = stage.impostor.lodge("Tanpa induk");
     let offer = stage.impostor.forward(lodged.complaint, lodged.id, "kota-bandung");
@@ -535,14 +535,14 @@ async fn a_recovery_that_was_interrupted_is_finished_by_the_next_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_nobody_could_warn_is_stopped_when_somebody_can_and_loses_neither_history() {
+async fn a_node_that_no_peer_could_warn_at_its_start_is_stopped_by_the_first_that_can_and_loses_neither_history() {
     let mut federation = TestFederation::start(province_and_city()).await;
     works_and_is_stopped(&mut federation, 2).await;
     let copy = copy_of(&federation, "kota-bandung");
     let mut before = works_and_is_stopped(&mut federation, 3).await;
     federation.stop_node("prov-jabar").await;
     restore(&federation, "kota-bandung", &copy);
-    // The only peer that knows is down: the outage of a peer is not one of the node.
+    // The only peer that knows is down. The outage of a peer must not stop the node.
     federation.start_node("kota-bandung").await;
     let city = federation.node("kota-bandung").await;
     lodge_and_forward(&city, "prov-jabar", 4).await;
@@ -569,7 +569,7 @@ fn damage(path: &Path, at: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_can_be_read_of_a_damaged_ledger_survives_the_recovery() {
+async fn entries_that_can_be_read_in_a_damaged_ledger_survive_the_recovery() {
     let (mut federation, city) = delivered(10).await;
     federation.stop_node("prov-jabar").await;
     // Nobody else ever got these.
@@ -706,7 +706,7 @@ async fn a_node_killed_while_its_peers_give_back_what_they_hold_gets_all_of_it()
     agree(&[&city, &province]).await;
 }
 
-/// A hub with one peer that saw everything and one that saw nothing new.
+/// A hub is set back. One of its peers saw everything, the other nothing newer than the copy.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_is_stopped_by_the_one_peer_that_saw_more() {
     let agencies = vec![
@@ -723,7 +723,7 @@ async fn a_hub_is_stopped_by_the_one_peer_that_saw_more() {
     province.has_an_empty_outbox().await;
     federation.stop_node("prov-jabar").await;
     let copy = copy_of(&federation, "prov-jabar");
-    // Only one city sees what comes after the copy.
+    // Only one city sees entries from after the copy.
     federation.stop_node("kota-bandung").await;
     federation.start_node("prov-jabar").await;
     let province = federation.node("prov-jabar").await;
@@ -743,7 +743,7 @@ async fn a_hub_is_stopped_by_the_one_peer_that_saw_more() {
     assert_eq!(here.len(), 2);
 }
 
-/// A checkpoint that the node in this folder signed over a ledger that is gone.
+/// A checkpoint that the node in this folder could have signed over a ledger that is lost.
 fn checkpoint_of(folder: &Path, size: u64) -> Vec<u8> {
     let owner = Impostor::of(folder);
     let (federation, agency) = (owner.config.federation.to_string(), owner.config.agency.clone());

@@ -1,4 +1,4 @@
-//! The simulation over a fixed range of seeds, each of seven agencies or more. `--bin sim` runs any others.
+//! The simulation over a fixed range of seeds, each with at least seven agencies. `--bin sim` runs other seeds.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use sinergi_tests::sim::liars::{SWITCHED_OFF, SWITCHED_ON};
 use sinergi_tests::sim::{Failure, Plan, Report, Scenario, run};
 
-/// Seeds that every change must hold for.
+/// The number of seeds, from 0, that must pass.
 const SEEDS: u64 = 200;
 /// The most agencies of a run here.
 const NODES: usize = 12;

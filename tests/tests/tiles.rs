@@ -1,4 +1,4 @@
-//! The ledger in the open format: exported into a folder, and served over HTTP where the operator wishes it.
+//! The ledger in the open tile format: exported into a folder, and served over HTTP if the operator configures it.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use sinergi_tests::federation::{TestFederation, province_and_city};
 use sinergi_tests::program::{Said, run_on};
 
 const CITY: &str = "kota-bandung";
-/// In no entry, and so in no tile.
+/// A text. Texts are in no entry, and so in no tile.
 const TEXT: &str = "Jalan Cihampelas berlubang";
 
 fn export(node: &Path, tiles: &Path, more: &[&str]) -> Said {
@@ -32,7 +32,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// What a node answers to a request over HTTP: the status and the body.
+/// The status and body of a node's answer to an HTTP request.
 fn asked(address: &str, request: &str) -> (u16, Vec<u8>) {
     let mut stream = TcpStream::connect(address).expect("it listens");
     write!(stream, "{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").expect("sent");

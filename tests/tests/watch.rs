@@ -1,4 +1,4 @@
-//! The watch over other agencies' ledgers: who shows different ones is found out by any two who talk to each other, without an audit.
+//! Watching other agencies' ledgers. If a member shows different ledgers to two nodes, they find it when they exchange checkpoints, without an audit.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -52,7 +52,7 @@ async fn sees_alarm(node: &TestNode, words: &[&str]) {
     node.sees_status(|status| status.alarms.iter().any(|alarm| words.iter().all(|word| alarm.contains(word)))).await;
 }
 
-/// The liar answers questions on both links until the scene is over.
+/// Runs `scene` while the liar answers questions on both links.
 async fn while_it_answers<T>(
     liar: &Impostor,
     links: [(&mut Connection, &ShownLedger); 2],
@@ -67,7 +67,7 @@ async fn while_it_answers<T>(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_ledgers_of_one_size_are_found_out_when_those_who_saw_them_talk() {
+async fn two_ledgers_of_one_size_are_found_when_two_nodes_that_saw_them_exchange_checkpoints() {
     let stage = Stage::set().await;
     let (one, other) = (ledger(0..5), ledger([0, 1, 2, 3, 99]));
     let _city = linked(&stage, CITY, one.signed(&stage.impostor, seconds() - 60)).await;
@@ -80,7 +80,7 @@ async fn two_ledgers_of_one_size_are_found_out_when_those_who_saw_them_talk() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_ledgers_of_different_sizes_are_found_out_by_asking_whose_they_are() {
+async fn two_ledgers_of_different_sizes_are_found_by_asking_their_owner_for_a_proof() {
     let stage = Stage::set().await;
     let (short, long) = (ledger(0..5), ledger([0, 1, 2, 77, 4, 5, 6, 7]));
     let mut city = linked(&stage, CITY, short.signed(&stage.impostor, seconds() - 1200)).await;
@@ -95,7 +95,7 @@ async fn two_ledgers_of_different_sizes_are_found_out_by_asking_whose_they_are()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_was_rewritten_is_found_out_at_its_next_checkpoint_and_complaints_still_flow() {
+async fn a_rewritten_ledger_is_found_at_its_next_checkpoint_and_complaints_still_flow() {
     let mut stage = Stage::set().await;
     let (before, after) = (ledger(0..5), ledger([0, 1, 98, 3, 4, 5]));
     let mut link = linked(&stage, CITY, before.signed(&stage.impostor, seconds() - 60)).await;
@@ -116,7 +116,7 @@ async fn a_ledger_that_was_rewritten_is_found_out_at_its_next_checkpoint_and_com
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_was_set_back_is_found_out_at_the_next_greeting_and_stays_found_out() {
+async fn a_ledger_that_was_set_back_is_found_at_the_next_handshake_and_stays_found() {
     let stage = Stage::set().await;
     let ledger = ledger(0..5);
     let _first = linked(&stage, CITY, ledger.signed(&stage.impostor, seconds() - 1200)).await;
@@ -159,7 +159,7 @@ async fn checkpoints_that_come_late_or_twice_or_of_a_ledger_that_only_grows_accu
     }
 }
 
-/// The next checkpoints that the node tells of others, or of itself.
+/// The next checkpoints that the node sends, its own or others', by agency.
 async fn told(link: &mut Connection) -> BTreeMap<String, Vec<u8>> {
     let told =
         link.hears("checkpoints", |kind| if let Kind::Checkpoints(told) = kind { Some(told) } else { None }).await;
@@ -168,7 +168,7 @@ async fn told(link: &mut Connection) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_short_link_may_have_lost_is_told_again_on_the_next_and_what_was_heard_is_not() {
+async fn gossip_that_a_short_link_may_have_lost_is_repeated_once_on_the_next_link() {
     let stage = Stage::set_with_idle(12).await;
     let city = stage.federation.node(CITY).await;
     city.sees_peer(PROVINCE, |peer| peer.state == "linked").await;
@@ -188,7 +188,7 @@ async fn what_a_short_link_may_have_lost_is_told_again_on_the_next_and_what_was_
     assert!(!alive.reply && alive.nonce == 0, "a sign of life after some silence: {alive:?}");
 }
 
-/// The `Witnessed` of a ledger that nobody writes, each checked: how many ledgers it commits to.
+/// Checks each `Witnessed` of a ledger that no node has open. Returns the number of ledgers that each commits to.
 fn witnessed(ledger: &Path) -> Result<Vec<u64>, String> {
     let (ledger, _) = Ledger::open(ledger, LedgerOptions::default()).map_err(|error| error.to_string())?;
     let reader = ledger.reader();
@@ -215,7 +215,7 @@ fn witnessed(ledger: &Path) -> Result<Vec<u64>, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_seen_is_committed_to_once_and_outlasts_a_restart() {
+async fn checkpoints_seen_of_others_are_committed_to_once_and_outlast_a_restart() {
     let mut stage = Stage::set_with(|federation| {
         configured(federation, CITY, "# witness_seconds = 3600", "witness_seconds = 1");
     })

@@ -9,7 +9,7 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use serde::Serialize;
 use sinergi_config::{Config, ConfigError, defaults};
-use sinergi_daemon::base::causes::one_line;
+use sinergi_daemon::base::error_chain::one_line;
 use sinergi_daemon::storage::keys::SigningKeys;
 use sinergi_daemon::transport::tls::{Authorities, Credentials};
 use sinergi_proto::charter::{Charter, Charters, KeyUse, Member};

@@ -37,13 +37,15 @@ mod lodging;
 mod mapping;
 mod records;
 mod rejected;
+mod rejected_file;
 mod row;
 
 use std::io::BufRead;
 
 pub use lodging::{Done, StopCause, Stopped, Summary, lodge_all};
 pub use mapping::{Coding, Mapping, MappingError};
-pub use rejected::{Problem, Rejected, RejectedFile};
+pub use rejected::{Problem, Rejected};
+pub use rejected_file::RejectedFile;
 pub use row::Row;
 
 /// The format of a file.

@@ -1,8 +1,10 @@
-//! Asks adjacent agencies whether their trees begin with what they signed before, and keeps what contradicts as evidence.
+//! Asks adjacent agencies for proofs that their trees contain the trees that they signed before, and keeps contradictions as evidence.
+//!
+//! Must not judge checkpoints: proto's watch does.
 //!
 //! Invariants:
-//! - one question an agency at a time, and [`ASKED`] at most in all, a round every [`node_limits::WATCH_PAUSE`];
-//! - who does not answer is asked again: its silence is for audits to find.
+//! - an agency gets one question at a time, and at most [`ASKED`] agencies are asked at a time; rounds are [`node_limits::WATCH_PAUSE`] apart;
+//! - an agency that does not answer is asked again. Its silence is a finding of audits, not of these checks.
 
 use std::time::Duration;
 
@@ -21,14 +23,14 @@ use super::EvidenceFolder;
 use crate::base::time::now_millis;
 use crate::peers::watch::Watch;
 use crate::peers::{Peers, Unanswered};
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 
 /// Agencies that are asked at a time.
 const ASKED: usize = 16;
-/// So long what was just shown may be followed by more, which is asked about in one go.
+/// Time to wait after a new checkpoint: further ones that come soon are checked with the same question.
 const GATHERING: Duration = Duration::from_millis(100);
 
-/// Why an agency's checkpoints could not be compared with its ledger this time.
+/// An agency's checkpoints could not be checked this time.
 #[derive(Debug, thiserror::Error)]
 enum NoAnswer {
     #[error(transparent)]
@@ -37,21 +39,21 @@ enum NoAnswer {
     NoProof(#[from] NoProof),
 }
 
-/// Compares what agencies showed of their ledgers with the ledgers.
+/// Checks the checkpoints of agencies against their ledgers.
 #[derive(Clone)]
 pub struct CheckpointChecks {
-    /// What was seen of other agencies' ledgers.
+    /// The checkpoints that other agencies signed.
     watch: Watch,
-    /// Whom to ask.
+    /// The links over which agencies are asked.
     peers: Peers,
-    directory: Directory,
+    charter_store: CharterStore,
     evidence: EvidenceFolder,
 }
 
 impl CheckpointChecks {
-    /// Checks what `watch` sees, and keeps what contradicts in `evidence`.
-    pub fn new(watch: Watch, peers: Peers, directory: Directory, evidence: EvidenceFolder) -> Self {
-        Self { watch, peers, directory, evidence }
+    /// Checks the checkpoints in `watch`, and keeps contradictions in `evidence`.
+    pub fn new(watch: Watch, peers: Peers, charter_store: CharterStore, evidence: EvidenceFolder) -> Self {
+        Self { watch, peers, charter_store, evidence }
     }
 
     /// Asks until the node stops.
@@ -82,7 +84,7 @@ impl CheckpointChecks {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(node_limits::WATCH_PAUSE) => {}
             }
-            // What came meanwhile, and what was not answered.
+            // Checkpoints that came meanwhile, and questions without an answer.
             self.watch.look_again();
         }
     }
@@ -93,7 +95,7 @@ impl CheckpointChecks {
             match self.peers.ask(agency, recheck.question()).await {
                 Ok(proof) => {
                     if let ConsistencyStep::Shown(tree, beginnings) =
-                        recheck.answer(proof, &self.directory.charters())?
+                        recheck.answer(proof, &self.charter_store.charters())?
                     {
                         self.watch.answered(agency, *tree, beginnings);
                         return Ok(());
@@ -105,13 +107,13 @@ impl CheckpointChecks {
         }
     }
 
-    /// Keeps what contradicts: both notes, and an alarm.
+    /// Keeps each contradiction as evidence (both notes), and raises an alarm.
     async fn keep_found(&self) {
         let found = self.watch.take_found();
         if found.is_empty() {
             return;
         }
-        let (evidence, charters) = (self.evidence.clone(), self.directory.charters());
+        let (evidence, charters) = (self.evidence.clone(), self.charter_store.charters());
         let keep = move || found.into_iter().for_each(|found| keep(&evidence, &charters, found));
         if let Err(error) = tokio::task::spawn_blocking(keep).await {
             tracing::error!(%error, "evidence was not kept; this is a defect of the program, please report it");

@@ -1,9 +1,12 @@
-//! The node's evidence: a file for each finding, whole in itself, so that a copy of it is an export; and an alarm for each that accuses of
-//! dishonesty.
+//! The folder of evidence: one file for each finding. A file needs no other file, so a copy of it can be given to others. A finding of dishonesty
+//! also raises an alarm.
+//!
+//! Must not judge anything: the statement comes from proto's judge.
 //!
 //! Invariants:
-//! - a file is there whole or not at all;
-//! - the same accusation is kept once, and a folder that is full says so.
+//! - a file exists as a whole or not at all;
+//! - the same accusation is kept once;
+//! - a full folder takes no more files, and reports that.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,67 +20,67 @@ use sinergi_proto::transparency::evidence::{
 use sinergi_proto::wire;
 
 use crate::base::alarms::Alarms;
-use crate::base::durable;
+use crate::base::atomic_file;
 use crate::base::time::now_millis;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 
-/// Files that are kept.
+/// Largest number of files.
 const FILES: usize = 10_000;
 const ENDING: &str = "evidence";
 
-/// Where a node keeps evidence, which it signs as the accuser. Cheap to clone.
+/// The folder in which a node keeps evidence. The node signs each file as the accuser. Cheap to clone.
 #[derive(Clone)]
 pub struct EvidenceFolder {
     folder: PathBuf,
     accuser: AgencyId,
     key: SigningKey,
-    directory: Directory,
+    charter_store: CharterStore,
     alarms: Alarms,
 }
 
-/// One file.
+/// One file of evidence.
 #[derive(Clone, Debug)]
 pub struct Kept {
     /// Its name without the ending.
     pub id: String,
-    /// The file's content, checked.
+    /// The file's content, judged.
     pub opened: Opened,
 }
 
-/// Why evidence cannot be kept or read.
+/// Evidence cannot be kept or read.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
-    /// The system.
+    /// A system call failed.
     #[error("evidence file {}: {source}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
-    /// What is there is no evidence.
+    /// The file does not hold valid evidence.
     #[error("evidence file {}: {source}", path.display())]
     Evidence {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The rule that it breaks.
         source: EvidenceError,
     },
-    /// No such file.
+    /// There is no such file.
     #[error("there is no evidence {0:?}: see `sinergi evidence list`")]
     Unknown(String),
-    /// Too many.
+    /// The folder holds too many files.
     #[error("{} holds {FILES} evidence files already: move some elsewhere", .0.display())]
     Full(PathBuf),
 }
 
 impl EvidenceFolder {
-    /// The folder in a node's data. `accuser` is the node's agency, and `key` signs its entries.
-    pub fn of(data: &Path, accuser: AgencyId, key: SigningKey, directory: Directory, alarms: Alarms) -> Self {
-        Self { folder: data.join("evidence"), accuser, key, directory, alarms }
+    /// The folder in a node's data folder. `accuser` is the node's agency, and `key` is the key that signs its entries.
+    pub fn of(data: &Path, accuser: AgencyId, key: SigningKey, charter_store: CharterStore, alarms: Alarms) -> Self {
+        Self { folder: data.join("evidence"), accuser, key, charter_store, alarms }
     }
 
-    /// Keeps a finding as evidence, and alarms if it accuses of dishonesty rather than of being late. The name of its file; `None`: it could not
+    /// Keeps a finding as evidence, and raises an alarm if it accuses an agency of dishonesty. Returns the name of the file; `None` if it could not
     /// be kept.
     pub(crate) fn keep(&self, accusation: &wire::Accusation, statement: &Statement) -> Option<String> {
         let Statement { finding, accused, text, .. } = statement;
@@ -103,7 +106,7 @@ impl EvidenceFolder {
         }
     }
 
-    /// Writes an accusation as a file; its name.
+    /// Writes an accusation to a file, and returns the file's name without the ending.
     fn write(&self, accusation: &wire::Accusation, finding: &str) -> Result<String, FolderError> {
         let digest = HEXLOWER.encode(&accusation_id(accusation)[..8]);
         let id = format!("{}-{finding}-{digest}", accusation.accused);
@@ -118,14 +121,14 @@ impl EvidenceFolder {
         }
         let accusations = vec![accusation.clone()];
         let file = self.signed(now_millis(), accusations);
-        durable::replace(&path, &file).map_err(io)?;
+        atomic_file::replace(&path, &file).map_err(io)?;
         Ok(id)
     }
 
-    /// All evidence, in the order of names; a file that does not hold is left out and logged.
+    /// All evidence, in the order of names. A file without valid evidence is left out and logged.
     ///
     /// # Errors
-    /// When the folder cannot be read.
+    /// The folder cannot be read.
     pub fn list(&self) -> Result<Vec<Kept>, FolderError> {
         let mut kept = Vec::new();
         for id in self.names()? {
@@ -137,10 +140,10 @@ impl EvidenceFolder {
         Ok(kept)
     }
 
-    /// One file with all these accusations.
+    /// The bytes of one evidence file with the accusations of all these files.
     ///
     /// # Errors
-    /// When one of them is not there, or does not hold.
+    /// One of them does not exist, or does not hold valid evidence.
     pub fn export(&self, ids: &[String]) -> Result<Vec<u8>, FolderError> {
         let mut accusations = Vec::new();
         let mut made_at = 0;
@@ -154,7 +157,8 @@ impl EvidenceFolder {
     }
 
     fn signed(&self, made_at: u64, accusations: Vec<wire::Accusation>) -> Vec<u8> {
-        Evidence { accuser: &self.accuser, made_at, charters: &self.directory.charters(), accusations }.sign(&self.key)
+        Evidence { accuser: &self.accuser, made_at, charters: &self.charter_store.charters(), accusations }
+            .sign(&self.key)
     }
 
     fn open(&self, id: &str) -> Result<(Vec<u8>, Opened), FolderError> {
@@ -164,7 +168,7 @@ impl EvidenceFolder {
         }
         let path = self.path(id);
         let file = std::fs::read(&path).map_err(|source| FolderError::Io { path: path.clone(), source })?;
-        let opened = Opened::judge(&file, &self.directory.newest());
+        let opened = Opened::judge(&file, &self.charter_store.newest());
         let opened = opened.map_err(|source| FolderError::Evidence { path, source })?;
         Ok((file, opened))
     }

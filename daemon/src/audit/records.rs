@@ -1,6 +1,7 @@
-//! The own ledger and store, as an audit reads them: one pass for what is held of an agency, then single records that evidence quotes.
+//! This node's own ledger and store, as an audit reads them: one pass over the ledger for everything that comes from the audited agency, then
+//! single records that evidence quotes.
 //!
-//! Blocks, so never in an async task.
+//! Must not know links. Blocks, so never in an async task.
 
 use bytes::Bytes;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, LedgerIndex};
@@ -9,39 +10,39 @@ use sinergi_proto::transparency::audit::holdings::{Assignment, Holdings};
 use sinergi_proto::transparency::audit::{HeldCase, ReceiptRef, Records, Scope};
 
 use crate::base::time::now_millis;
-use crate::storage::case::{self, CaseError, Leaf};
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::{self, OwnDataError, ParsedLeaf};
 use crate::storage::ledger::{Position, Record, RecordKind};
 use crate::storage::outbox::Outbox;
 use crate::storage::record_codec::Header;
 use crate::storage::store::PeerCursor;
 
-/// What this node has.
+/// This node's own records.
 #[derive(Clone)]
 pub(super) struct OwnRecords {
     outbox: Outbox,
-    directory: Directory,
+    charter_store: CharterStore,
 }
 
 impl OwnRecords {
-    pub(super) fn new(outbox: Outbox, directory: Directory) -> Self {
-        Self { outbox, directory }
+    pub(super) fn new(outbox: Outbox, charter_store: CharterStore) -> Self {
+        Self { outbox, charter_store }
     }
 
-    /// What this node, `own`, holds of an agency.
+    /// Everything that this node, `own`, has from an agency and that an audit compares with the agency's ledger.
     ///
     /// # Errors
-    /// When the own ledger cannot be read.
-    pub(super) fn of(&self, own: &AgencyId, agency: &AgencyId, scope: &Scope) -> Result<Holdings, CaseError> {
+    /// The own ledger cannot be read.
+    pub(super) fn of(&self, own: &AgencyId, agency: &AgencyId, scope: &Scope) -> Result<Holdings, OwnDataError> {
         let assignment = Assignment {
             auditor: own.clone(),
             agency: agency.clone(),
             scope: scope.clone(),
-            // Before the records: everything before the cursor is among them.
+            // Read before the records: so every entry before the cursor is among them.
             received: self.outbox.store().cursor(PeerCursor::Received, agency)?,
             now: now_millis(),
         };
-        let mut holdings = Holdings::new(assignment, &self.directory.charters());
+        let mut holdings = Holdings::new(assignment, &self.charter_store.charters());
         let reader = self.outbox.reader();
         for record in reader.records_from(reader.start()) {
             self.add(&mut holdings, record?)?;
@@ -49,9 +50,9 @@ impl OwnRecords {
         Ok(holdings)
     }
 
-    fn add(&self, holdings: &mut Holdings, record: Record) -> Result<(), CaseError> {
+    fn add(&self, holdings: &mut Holdings, record: Record) -> Result<(), OwnDataError> {
         match record.kind {
-            // They are many, and an audit needs nothing of them.
+            // They are many, and an audit does not need them.
             RecordKind::Content | RecordKind::Routing | RecordKind::Cursor => return Ok(()),
             _ => {}
         }
@@ -59,7 +60,7 @@ impl OwnRecords {
             Header::Leaf(header) => {
                 let index = record.leaf().unwrap_or_default();
                 let entry = Entry::parse(Bytes::from(record.body), self.outbox.federation())
-                    .map_err(|source| CaseError::Entry { index, source })?;
+                    .map_err(|source| OwnDataError::Entry { index, source })?;
                 holdings.add_entry(&entry, index, header.at);
             }
             Header::Receipt(header) => {
@@ -76,30 +77,30 @@ impl OwnRecords {
 }
 
 impl Records for OwnRecords {
-    type Error = CaseError;
+    type Error = OwnDataError;
 
-    fn entry(&self, leaf: LedgerIndex) -> Result<Vec<u8>, CaseError> {
+    fn entry(&self, leaf: LedgerIndex) -> Result<Vec<u8>, OwnDataError> {
         Ok(self.outbox.reader().leaf(leaf)?.body)
     }
 
-    fn receipt(&self, receipt: ReceiptRef) -> Result<Vec<u8>, CaseError> {
+    fn receipt(&self, receipt: ReceiptRef) -> Result<Vec<u8>, OwnDataError> {
         let position = Position::from_bits(receipt.0).expect("a receipt is named by the position of its record");
         Ok(self.outbox.reader().record(position)?.body)
     }
 
-    fn held_by(&self, agency: &AgencyId) -> Result<Vec<ComplaintId>, CaseError> {
+    fn held_by(&self, agency: &AgencyId) -> Result<Vec<ComplaintId>, OwnDataError> {
         let held = self.outbox.store().held_by(agency)?;
         Ok(held.into_iter().map(|(complaint, _)| complaint).collect())
     }
 
-    fn case(&self, complaint: &ComplaintId) -> Result<Option<HeldCase>, CaseError> {
-        let (outbox, charters) = (&self.outbox, self.directory.charters());
-        let case = case::load(complaint, outbox.store(), outbox.reader(), outbox.federation(), &charters)?;
+    fn case(&self, complaint: &ComplaintId) -> Result<Option<HeldCase>, OwnDataError> {
+        let (outbox, charters) = (&self.outbox, self.charter_store.charters());
+        let case = complaint_loader::load(complaint, outbox.store(), outbox.reader(), outbox.federation(), &charters)?;
         let Some(case) = case else { return Ok(None) };
         let mut leaves: Vec<LedgerIndex> = case.leaves.values().copied().collect();
         leaves.sort_unstable();
-        let entry = |leaf| Ok(Leaf::parse(outbox.reader().leaf(leaf)?, outbox.federation())?.entry);
-        let entries = leaves.into_iter().map(entry).collect::<Result<_, CaseError>>()?;
+        let entry = |leaf| Ok(ParsedLeaf::parse(outbox.reader().leaf(leaf)?, outbox.federation())?.entry);
+        let entries = leaves.into_iter().map(entry).collect::<Result<_, OwnDataError>>()?;
         Ok(Some(HeldCase { complaint: case.complaint.clone(), entries }))
     }
 }

@@ -1,10 +1,11 @@
-//! Audits without an operator: every linked agency in its turn.
+//! Scheduled audits: audits every linked agency in turn, without an operator.
 //!
 //! Invariants:
-//! - one audit at a time, of the agency whose turn it is by [`sinergi_proto::transparency::audit::schedule`];
-//! - when each agency was audited last outlasts a restart; an audit that takes longer than [`LONGEST`] came to no end;
-//! - every audit looks at everything: what came while the last one ran, or was held back until it was over, is not passed over;
-//! - that an agency did not answer is logged, not kept: it proves nothing, and comes again with every audit.
+//! - one audit at a time; [`sinergi_proto::transparency::audit::schedule`] chooses the agency;
+//! - the time of each agency's last audit survives a restart;
+//! - an audit that takes longer than [`LONGEST`] is given up and counts as unfinished;
+//! - every audit checks everything again, so an entry that came late or was held back during the last audit is checked too;
+//! - an agency that did not answer is logged, and no evidence is kept: it proves nothing, and the next audit finds it again.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,22 +17,22 @@ use sinergi_proto::transparency::evidence::Statement;
 use tokio_util::sync::CancellationToken;
 
 use super::{Audited, Auditor, EvidenceFolder, Scope};
-use crate::base::durable;
+use crate::base::atomic_file;
 use crate::base::time::now_millis;
 
-/// How often it is looked whether an audit is due.
+/// How often the schedule is asked whether an audit is due.
 const LOOK: Duration = Duration::from_secs(1);
-/// A node that has just started has other things to do first.
+/// Time after a start without audits: a node that has just started has other work to do.
 const SETTLING: Duration = Duration::from_secs(600);
-/// An agency that answers ever so slowly must not keep this node from auditing others.
+/// Longest time of one audit. An agency that answers slowly must not prevent the audits of others.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// Where a node keeps when it audited whom.
+/// The file with the time of each agency's last audit, in the node's data folder.
 pub fn schedule_file(data: &Path) -> PathBuf {
     data.join("audits.json")
 }
 
-/// Audits every linked agency once in `every` until the node stops; `None`: never.
+/// Audits every linked agency once in `every` until the node stops; never if `every` is `None`.
 pub async fn keep_auditing(
     auditor: Auditor,
     evidence: EvidenceFolder,
@@ -69,7 +70,7 @@ pub async fn keep_auditing(
     }
 }
 
-/// Whether the node still runs after this time.
+/// Waits this time. Returns `false` if the node stops before it is over.
 async fn wait(time: Duration, stop: &CancellationToken) -> bool {
     tokio::select! {
         () = stop.cancelled() => false,
@@ -92,7 +93,7 @@ async fn keep_all(evidence: &EvidenceFolder, audited: Audited) {
     }
 }
 
-/// When each agency was audited. A file that cannot be read only costs audits of everybody.
+/// The time of each agency's last audit. If the file cannot be read, all agencies are audited again.
 fn load(file: &Path) -> BTreeMap<AgencyId, u64> {
     let Ok(bytes) = std::fs::read(file) else { return BTreeMap::new() };
     serde_json::from_slice(&bytes).unwrap_or_else(|error| {
@@ -103,7 +104,7 @@ fn load(file: &Path) -> BTreeMap<AgencyId, u64> {
 
 fn keep_schedule(file: &Path, schedule: &Schedule) {
     let bytes = serde_json::to_vec_pretty(schedule.last()).unwrap_or_default();
-    if let Err(error) = durable::replace(file, &bytes) {
+    if let Err(error) = atomic_file::replace(file, &bytes) {
         tracing::warn!("{}: {error}: after a restart everybody is audited anew", file.display());
     }
 }
@@ -113,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_times_of_audits_outlast_a_restart_and_a_damaged_file_costs_no_more_than_audits() {
+    fn the_times_of_audits_survive_a_restart_and_a_damaged_file_means_new_audits() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = schedule_file(folder.path());
         let (ksp, day) = ("ksp".parse::<AgencyId>().expect("an agency id"), Duration::from_secs(86_400));

@@ -1,4 +1,7 @@
-//! Commits to what was seen of other ledgers: so that no two of them can be rewritten without a third.
+//! Writes `Witnessed` entries: they commit to the newest checkpoints of other agencies, so that an agency cannot rewrite its ledger unless all
+//! agencies that witnessed it rewrite theirs.
+//!
+//! Must not know how a `Witnessed` entry is made: the engine does.
 
 use std::time::Duration;
 
@@ -10,11 +13,11 @@ use crate::base::node_limits;
 use crate::peers::watch::Watch;
 use crate::writer::{Submission, WriterHandle};
 
-/// Checkpoints that are kept with one `Witnessed`: they fit into a group of the ledger. More wait for the next one.
+/// Largest number of checkpoints that are stored with one `Witnessed`, so that they fit into a group of the ledger. The rest follows with the next.
 const AT_ONCE: usize = 1024;
 const _: () = assert!(AT_ONCE * limits::CHECKPOINT_BYTES <= node_limits::BATCH_BYTES / 2);
 
-/// Writes a `Witnessed` at most once in `every`, when something was seen since the last one, until the node stops.
+/// Writes a `Witnessed` at most once in `every`, if there are new checkpoints since the last one, until the node stops.
 pub async fn keep_witnessing(watch: Watch, writer: WriterHandle, every: Duration, stop: CancellationToken) {
     loop {
         tokio::select! {

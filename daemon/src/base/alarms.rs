@@ -1,20 +1,20 @@
-//! What the operator must hear of, until it is settled: each with what to do. Shown by `sinergi status`, alarms first.
+//! Alarms: problems that an operator must act on. Each says what to do. `sinergi status` shows them until they are settled.
 //!
-//! In memory: what must outlast a restart is raised again by whoever finds it again.
+//! Alarms live in memory. After a restart, the part that finds the problem again raises its alarm again.
 
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// Alarms kept; the oldest of a full list gives way.
+/// Largest number of alarms; a new one then replaces the oldest.
 const MOST: usize = 100;
 
-/// The raised alarms with their topics: raising a topic again replaces its words.
+/// The raised alarms, each a topic and a text. Raising a topic again replaces its text. Clones share the alarms.
 #[derive(Clone, Default)]
 pub struct Alarms(Arc<Mutex<Vec<(String, String)>>>);
 
 impl Alarms {
-    /// Raises an alarm, and logs it when it is new.
+    /// Raises an alarm, and logs it if it is new or its text has changed.
     pub fn raise(&self, topic: impl Into<String>, text: impl Into<String>) {
         let (topic, text) = (topic.into(), text.into());
         let mut alarms = self.0.lock();
@@ -29,7 +29,7 @@ impl Alarms {
         alarms.push((topic, text));
     }
 
-    /// Settles a topic.
+    /// Removes the alarm of a topic: its problem is solved.
     pub fn settle(&self, topic: &str) {
         let mut alarms = self.0.lock();
         let before = alarms.len();
@@ -39,12 +39,12 @@ impl Alarms {
         }
     }
 
-    /// Whether a topic is raised.
+    /// Whether the topic has an alarm.
     pub fn is_raised(&self, topic: &str) -> bool {
         self.0.lock().iter().any(|(raised, _)| raised == topic)
     }
 
-    /// All raised alarms, oldest first.
+    /// The texts of all alarms, oldest first.
     pub fn all(&self) -> Vec<String> {
         self.0.lock().iter().map(|(_, text)| text.clone()).collect()
     }

@@ -1,4 +1,4 @@
-//! What the clocks of the linked peers say of this node's, shared by the links and the writer.
+//! The offsets of the linked peers' clocks from this node's clock. The links note them, the writer reads them.
 
 use std::sync::Arc;
 
@@ -13,17 +13,17 @@ use crate::base::time::clocks;
 pub struct SharedPeerClocks(Arc<RwLock<PeerClocks>>);
 
 impl SharedPeerClocks {
-    /// A peer's clock is so many milliseconds ahead of this node's now.
+    /// Notes that a peer's clock is `offset` milliseconds ahead of this node's clock.
     pub(crate) fn heard(&self, peer: &AgencyId, offset: i64) {
         self.0.write().heard(peer, offset, clocks());
     }
 
-    /// The link with a peer has ended.
+    /// Forgets a peer's clock: its link has ended.
     pub(crate) fn forget(&self, peer: &AgencyId) {
         self.0.write().forget(peer);
     }
 
-    /// By how much the clocks of most peers are ahead of this node's now, in milliseconds.
+    /// How far the clocks of most peers are ahead of this node's clock now, in milliseconds.
     pub fn offset(&self) -> i64 {
         self.0.read().offset(clocks())
     }

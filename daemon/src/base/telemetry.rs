@@ -1,13 +1,15 @@
-//! Logs: structured, to standard error, as text for people or JSON for collectors. Never a complaint's text.
+//! Structured logs on standard error: text for people, or JSON for log collectors.
+//!
+//! Invariant: no log line contains the text of a complaint.
 
 use sinergi_config::{Log, LogFormat};
 use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Why there are no logs.
+/// The setting `log.filter` cannot be parsed.
 #[derive(Debug, thiserror::Error)]
-#[error("log.filter {filter:?} is no filter: {source}")]
+#[error("log.filter {filter:?} is not a valid filter: {source}")]
 pub struct TelemetryError {
     filter: String,
     source: ParseError,
@@ -21,7 +23,7 @@ pub fn start(log: &Log) -> Result<(), TelemetryError> {
     let filter: Targets = log.filter.parse().map_err(|source| TelemetryError { filter: log.filter.clone(), source })?;
     let registry = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
-    // A subscriber that is set already is a test's.
+    // A test may have set a subscriber already.
     let _ = match log.format {
         LogFormat::Text => {
             let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());

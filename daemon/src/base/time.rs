@@ -1,4 +1,4 @@
-//! The one home of the clocks.
+//! The clocks: the only file of the daemon that reads the system's time.
 
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sinergi_proto::base::clock::Now;
 use tokio::time::Instant;
 
-/// Milliseconds since 1970. A clock before 1970 reads as 0, and then authors nothing: entries must exceed their parents'.
+/// The wall clock, in milliseconds since 1970. A clock before 1970 reads as 0. Such a node authors nothing, because an entry's clock must be
+/// greater than its parents'.
 pub fn now_millis() -> u64 {
     #[expect(clippy::disallowed_methods, reason = "this is its one home")]
     let now = SystemTime::now();
@@ -14,14 +15,14 @@ pub fn now_millis() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Both clocks, as a machine of the protocol is given them: that of the wall, and one that only goes forward since the machine was opened.
+/// The two clocks that proto's state machines need: the wall clock, and a monotonic clock that starts with [`Clocks::start`].
 #[derive(Clone, Copy, Debug)]
 pub struct Clocks {
     began: Instant,
 }
 
 impl Clocks {
-    /// Clocks that begin now.
+    /// Starts the monotonic clock at zero.
     pub fn start() -> Self {
         Self { began: Instant::now() }
     }
@@ -31,12 +32,12 @@ impl Clocks {
         Now { wall_millis: now_millis(), mono_nanos: self.mono_nanos() }
     }
 
-    /// Nanoseconds since they began.
+    /// The monotonic clock, in nanoseconds since the start.
     pub fn mono_nanos(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// The moment so long after they began.
+    /// The moment at which the monotonic clock shows `wait`.
     pub fn after(&self, wait: Duration) -> Instant {
         self.began + wait
     }

@@ -1,11 +1,11 @@
-//! What a node keeps, opened as a start opens it: the ledger, the store brought up to it, and what is known of a longer ledger.
+//! Opens a node's data at a start: the ledger, the store, and the rollback guard with all proofs of a longer ledger.
 //!
 //! Must not know keys, links or operators; signs nothing.
 //!
 //! Invariants:
-//! - whatever a crash or a power failure leaves is brought in order here;
-//! - a damaged store never keeps a node from starting: it is moved aside and built anew, also if sled panics over it;
-//! - what the store shows of a longer ledger is kept before the store is built anew.
+//! - this is the path after a crash or a power failure, and after a clean shutdown: there is no separate repair;
+//! - a damaged store never prevents a start: it is moved aside and built again, also if sled panics;
+//! - if the store shows that the ledger was longer, that proof is stored before the store is built again.
 
 use std::path::Path;
 
@@ -17,9 +17,9 @@ use super::error::NodeError;
 use super::folder::{finish_recovery, ledger_path, store_path};
 use crate::base::alarms::Alarms;
 use crate::base::telemetry;
-use crate::rollback_guard::{Continuity, OwnLedger, Proof};
-use crate::storage::case::CaseError;
-use crate::storage::charters::Directory;
+use crate::rollback_guard::{GuardService, OwnLedger, Proof};
+use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::derivation::Derivation;
 use crate::storage::ledger::{Ledger, LedgerOptions, Opened, Position};
 use crate::storage::store::{self, Store, StoreError, StoreOpened};
@@ -29,21 +29,21 @@ use crate::writer::WriterError;
 pub struct Data {
     /// The ledger.
     pub ledger: Ledger,
-    /// The store, brought up to the ledger.
+    /// The store, with all records of the ledger applied.
     pub derivation: Derivation,
-    /// Whether the node may sign.
-    pub continuity: Continuity,
+    /// The rollback guard: it says whether the node may sign.
+    pub guard: GuardService,
     /// The newest checkpoint that the ledger has recorded.
     pub(super) recorded: Option<Vec<u8>>,
     pub(super) alarms: Alarms,
 }
 
 impl Data {
-    /// Opens what the node's folder holds.
+    /// Opens the data in the node's folder.
     ///
     /// # Errors
-    /// Why a node with these data does not start.
-    pub fn open(config: &Config, directory: Directory) -> Result<Self, NodeError> {
+    /// A node with these data cannot start.
+    pub fn open(config: &Config, charter_store: CharterStore) -> Result<Self, NodeError> {
         finish_recovery(config)?;
         let (ledger, opened) = open_ledger(config, false)?;
         let (store, shown) = on_a_sound_store(config, || {
@@ -53,33 +53,33 @@ impl Data {
         })?;
         let alarms = Alarms::default();
         let peers = config.peers.iter().map(|peer| peer.agency.clone());
-        let own = OwnLedger::of(config, directory.clone(), ledger.reader());
-        let continuity = Continuity::begin(own, &config.data, peers, shown, alarms.clone())?;
+        let own = OwnLedger::of(config, charter_store.clone(), ledger.reader());
+        let guard = GuardService::begin(own, &config.data, peers, shown, alarms.clone())?;
         let mut store = Some(store);
         let derivation = on_a_sound_store(config, || {
             let store = store.take().map_or_else(|| open_store(config), Ok)?;
-            open_derivation(config, &ledger, store, directory.clone())
+            open_derivation(config, &ledger, store, charter_store.clone())
         })?;
-        Ok(Self { ledger, derivation, continuity, recorded: opened.signed_note, alarms })
+        Ok(Self { ledger, derivation, guard, recorded: opened.signed_note, alarms })
     }
 }
 
-/// Builds the store anew from the ledger. The node must not run.
+/// Builds the store again from the ledger. The node must not run. Returns the number of entries in the ledger.
 ///
 /// # Errors
-/// Why it cannot.
+/// The ledger or the charters cannot be read, or the store cannot be written.
 pub fn rebuild(config: &Config) -> Result<u64, NodeError> {
     telemetry::start(&config.log)?;
-    let directory = Directory::load(&config.charter)?;
+    let charter_store = CharterStore::load(&config.charter)?;
     finish_recovery(config)?;
     let (ledger, opened) = open_ledger(config, true)?;
     let path = store_path(config);
     if path.exists() {
-        // What the store shows of a longer ledger is kept, before it goes.
+        // The store may prove that the ledger was longer: this is stored before the store is removed.
         let look = || Ok(shown_by_own_files(&ledger, &opened, &open_store(config)?)?);
         let local = on_a_sound_store(config, look)?;
-        Continuity::begin(
-            OwnLedger::of(config, directory.clone(), ledger.reader()),
+        GuardService::begin(
+            OwnLedger::of(config, charter_store.clone(), ledger.reader()),
             &config.data,
             [],
             local,
@@ -87,14 +87,15 @@ pub fn rebuild(config: &Config) -> Result<u64, NodeError> {
         )?;
         std::fs::remove_dir_all(&path)?;
     }
-    let derivation = open_derivation(config, &ledger, open_store(config)?, directory)?;
+    let derivation = open_derivation(config, &ledger, open_store(config)?, charter_store)?;
     Ok(derivation.reader().size())
 }
 
-/// Works with the store. If that shows damage, or sled panics, the store is moved aside, and the work is done again with a new one.
+/// Runs `work`, which opens and uses the store. If it meets damage, or sled panics, the store is moved aside, and `work` runs again with a new
+/// one.
 fn on_a_sound_store<T>(config: &Config, mut work: impl FnMut() -> Result<T, NodeError>) -> Result<T, NodeError> {
     match store::guarded(&mut work) {
-        Err(NodeError::Store(error) | NodeError::Case(CaseError::Store(error))) if error.is_damage() => {
+        Err(NodeError::Store(error) | NodeError::OwnData(OwnDataError::Store(error))) if error.is_damage() => {
             tell_moved(&store::set_aside(&store_path(config))?, &error.found());
             work()
         }
@@ -114,14 +115,14 @@ fn tell_moved(to: &Path, reason: &str) {
     tracing::warn!(to = %to.display(), reason, "moved a damaged store aside; it is rebuilt from the ledger");
 }
 
-/// A failed store is named by its path. One that proved to be damaged while the node ran may look well when it is opened: it is moved
-/// aside, so that the next start makes a new one.
+/// Adds the path to an error of the store. A store that proved damaged while the node ran may look intact when it is opened, so it is moved aside
+/// here, and the next start makes a new one.
 pub(super) fn after_a_failed_store(config: &Config, error: NodeError) -> NodeError {
     let path = store_path(config);
     let source = match error {
         NodeError::Store(source)
-        | NodeError::Case(CaseError::Store(source))
-        | NodeError::Writer(WriterError::Store(source) | WriterError::Case(CaseError::Store(source))) => source,
+        | NodeError::OwnData(OwnDataError::Store(source))
+        | NodeError::Writer(WriterError::Store(source) | WriterError::OwnData(OwnDataError::Store(source))) => source,
         other => return other,
     };
     if source.is_damage() {
@@ -135,7 +136,8 @@ pub(super) fn after_a_failed_store(config: &Config, error: NodeError) -> NodeErr
     NodeError::StoreFailed { path, source }
 }
 
-/// What this node's derived files show of a ledger that was longer than the one that is here: they are written behind it.
+/// The proofs in this node's derived files that its ledger was longer. Derived files are written after the ledger, so they can only be ahead of
+/// a ledger that was set back.
 fn shown_by_own_files(ledger: &Ledger, opened: &Opened, store: &Store) -> Result<Vec<Proof>, StoreError> {
     let ours = Extent { epoch: ledger.epoch(), size: ledger.size() };
     let applied = store.watermark()?.map(Position::to_bits);
@@ -158,14 +160,14 @@ fn open_ledger(config: &Config, rebuild_derived: bool) -> Result<(Ledger, Opened
     Ok((ledger, opened))
 }
 
-/// Brings the store up to the ledger, with a progress bar where somebody may see it.
+/// Applies the ledger's records to the store, with a progress bar on a terminal.
 fn open_derivation(
     config: &Config,
     ledger: &Ledger,
     store: Store,
-    directory: Directory,
+    charter_store: CharterStore,
 ) -> Result<Derivation, NodeError> {
-    // A watermark behind the ledger's end is of a ledger that was longer: the store is of another one, and the operator is told of it.
+    // A watermark beyond the ledger's end belongs to a longer ledger, so the store is built again. The rollback guard has that proof already.
     let store = match store.watermark()? {
         Some(watermark) if watermark > ledger.end() => {
             tracing::warn!("the store is ahead of the ledger; it is rebuilt");
@@ -176,7 +178,7 @@ fn open_derivation(
         _ => store,
     };
     let federation = config.federation.to_string();
-    let mut derivation = Derivation::new(config.agency.clone(), federation, store, ledger.reader(), directory);
+    let mut derivation = Derivation::new(config.agency.clone(), federation, store, ledger.reader(), charter_store);
     let bar = ProgressBar::with_draw_target(Some(ledger.size()), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("rebuilding the store {bar:30} {pos}/{len} entries {eta}") {
         bar.set_style(style);

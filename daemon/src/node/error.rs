@@ -1,93 +1,93 @@
-//! Why a node does not start, or stopped.
+//! The errors that keep a node from starting, or end it.
 
 use std::path::PathBuf;
 
 use crate::base::telemetry::TelemetryError;
 use crate::operator::SocketError;
-use crate::rollback_guard::ContinuityError;
-use crate::storage::case::CaseError;
-use crate::storage::charters::DirectoryError;
+use crate::rollback_guard::GuardError;
+use crate::storage::charters::CharterStoreError;
+use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::keys::KeyError;
 use crate::storage::ledger::OpenError;
 use crate::storage::store::StoreError;
 use crate::transport::tls::CredentialsError;
 use crate::writer::WriterError;
 
-/// Why a node does not start, or stopped.
+/// A failure that keeps a node from starting, or ends it.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    /// The log settings.
+    /// The log settings are wrong.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
-    /// The signing keys; all problems at once.
+    /// The signing keys cannot be used; holds all problems at once.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Keys(Vec<KeyError>),
-    /// The charters.
+    /// The charters cannot be loaded.
     #[error(transparent)]
-    Directory(#[from] DirectoryError),
-    /// What the configuration says and what the charter says.
+    Charters(#[from] CharterStoreError),
+    /// Configuration and charter contradict each other.
     #[error("{0}")]
     Membership(String),
-    /// The certificate.
+    /// The certificate cannot be used.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
-    /// The ledger.
+    /// The ledger cannot be opened.
     #[error(transparent)]
     Ledger(#[from] OpenError),
-    /// The store.
+    /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The store, at its place.
+    /// The store cannot be read or written; names its folder.
     #[error("the store in {} cannot be used, nothing acknowledged is lost: {source}", path.display())]
     StoreFailed {
-        /// Its folder.
+        /// The store's folder.
         path: PathBuf,
-        /// Why not.
+        /// The store's error.
         source: StoreError,
     },
-    /// A new epoch's ledger.
+    /// The ledger or store that `sinergi recover` built cannot be renamed to its final name.
     #[error("cannot put {} in its place: {source}", path.display())]
     Recovered {
-        /// Where it was made.
+        /// The folder in which it was built.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// Whether peers saw another ledger.
+    /// The rollback guard cannot start.
     #[error(transparent)]
-    Continuity(#[from] ContinuityError),
-    /// The data contradict each other.
+    Guard(#[from] GuardError),
+    /// The node's own data cannot be read, or contradict each other.
     #[error(transparent)]
-    Case(#[from] CaseError),
-    /// The listening socket.
+    OwnData(#[from] OwnDataError),
+    /// The node cannot listen.
     #[error("cannot listen on {address}: {source}")]
     Listen {
-        /// Where.
+        /// The configured address.
         address: std::net::SocketAddr,
-        /// Why not.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The operator socket.
+    /// The operator socket cannot be used.
     #[error(transparent)]
     Socket(#[from] SocketError),
-    /// A gRPC server.
+    /// A gRPC server failed.
     #[error("a server failed: {0}")]
     Server(#[from] tonic::transport::Error),
-    /// The writer.
+    /// The writer failed.
     #[error("the node stops, nothing acknowledged is lost: {0}. Mend the cause and start it again")]
     Writer(#[from] WriterError),
-    /// The disk hangs.
+    /// The writer did not end in time at a stop.
     #[error(
         "the writer did not end within {seconds} s: the disk hangs; nothing acknowledged is lost, what was not answered may not be written"
     )]
     Drain {
-        /// The configured time.
+        /// The configured time, in seconds.
         seconds: u64,
     },
-    /// A defect.
+    /// A task panicked: a defect of the program.
     #[error("a task failed: {0}; this is a defect of the program, please report it")]
     Task(#[from] tokio::task::JoinError),
-    /// The system.
+    /// A system call failed.
     #[error("the system refuses to start the node: {0}")]
     System(#[from] std::io::Error),
 }

@@ -1,4 +1,5 @@
-//! Where a node keeps ledger and store, whom the folder belongs to, and how a new ledger takes the place of an old one.
+//! The node's data folder: where ledger and store are, whether the keys in it belong to this agency, and how a recovered ledger replaces the
+//! old one.
 
 use std::fs;
 use std::io;
@@ -8,32 +9,33 @@ use sinergi_config::Config;
 use sinergi_proto::engine::recovery::{self, Found, Part};
 
 use super::error::NodeError;
-use crate::base::durable;
-use crate::storage::charters::Directory;
+use crate::base::atomic_file;
+use crate::storage::charters::CharterStore;
 use crate::storage::keys::SigningKeys;
 
-/// Where a node keeps its ledger.
+/// The folder of the ledger.
 pub fn ledger_path(config: &Config) -> PathBuf {
     config.data.join("ledger")
 }
 
-/// Where a node keeps its store.
+/// The folder of the store.
 pub(super) fn store_path(config: &Config) -> PathBuf {
     config.data.join("store")
 }
 
-/// Where a new ledger or store is made, beside the one whose place it takes.
+/// The folder in which `sinergi recover` builds the replacement of `folder`.
 pub(super) fn recovering(folder: &Path) -> PathBuf {
     folder.with_extension("recovering")
 }
 
-/// Finishes a `sinergi recover` that was interrupted when the old ledger had been moved aside.
+/// Finishes a `sinergi recover` that was interrupted after it had moved the old ledger aside.
 pub(super) fn finish_recovery(config: &Config) -> Result<(), NodeError> {
     put_recovered_in_place(&ledger_path(config), &store_path(config))
         .map_err(|(path, source)| NodeError::Recovered { path, source })
 }
 
-/// Puts a new ledger in its place whose old one was moved aside already. The error names what cannot be renamed.
+/// Renames the new ledger and store to their final names, if the old ones were moved aside already. The error names the folder that cannot be
+/// renamed.
 fn put_recovered_in_place(ledger: &Path, store: &Path) -> Result<(), (PathBuf, io::Error)> {
     let found = |folder: &Path| Found { in_place: folder.exists(), made: recovering(folder).exists() };
     for part in recovery::to_put_in_place(found(ledger), found(store)) {
@@ -43,15 +45,19 @@ fn put_recovered_in_place(ledger: &Path, store: &Path) -> Result<(), (PathBuf, i
         };
         let made = recovering(folder);
         fs::rename(&made, folder)
-            .and_then(|()| durable::sync_folder_of(folder))
+            .and_then(|()| atomic_file::sync_folder_of(folder))
             .map_err(|source| (made.clone(), source))?;
     }
     Ok(())
 }
 
-/// The charter must know this node, under the keys that it has.
-pub(super) fn check_membership(config: &Config, directory: &Directory, keys: &SigningKeys) -> Result<(), NodeError> {
-    let charter = directory.newest();
+/// Checks that the charter lists this agency with the keys that this node has.
+pub(super) fn check_membership(
+    config: &Config,
+    charter_store: &CharterStore,
+    keys: &SigningKeys,
+) -> Result<(), NodeError> {
+    let charter = charter_store.newest();
     let wrong = |text: String| Err(NodeError::Membership(text));
     if charter.federation != config.federation.as_str() {
         return wrong(format!(

@@ -3,15 +3,15 @@
 //! Executes what [`sinergi_proto::engine::recovery`] decides.
 //!
 //! ```text
-//! 1 read what peers saw (set-back.json) and what the old ledger is, and plan
+//! 1 read the sightings of peers (set-back.json) and the old ledger, and plan
 //! 2 build ledger.recovering: LedgerReset first, then everything that can be read of the old ledger (recover/old.rs)
 //! 3 rename: store and ledger aside, ledger.recovering to ledger
 //! 4 peers give back the rest when the node runs again (outbox.rs)
 //! ```
 //!
 //! Invariants:
-//! - nothing that was there is deleted: the old ledger and its store lie beside the new ones;
-//! - an interruption before step 3 changes nothing; one within it is finished by the next start (`finish_recovery`).
+//! - nothing is deleted: the old ledger and its store stay beside the new ones;
+//! - an interruption before step 3 changes nothing. After an interruption within step 3, the next start finishes it (`finish_recovery`).
 
 mod old;
 
@@ -29,63 +29,63 @@ use sinergi_proto::wire;
 use super::error::NodeError;
 use super::folder::{check_membership, finish_recovery, ledger_path, recovering, store_path};
 use crate::base::alarms::Alarms;
-use crate::base::causes::one_line;
+use crate::base::error_chain::one_line;
 use crate::base::peer_clocks::SharedPeerClocks;
-use crate::rollback_guard::{self, Continuity, OwnKeys, OwnLedger, SightingsError};
-use crate::storage::case::CaseError;
-use crate::storage::charters::Directory;
+use crate::rollback_guard::{self, GuardService, OwnKeys, OwnLedger, SightingsError};
+use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::derivation::Derivation;
 use crate::storage::keys::SigningKeys;
-use crate::storage::leaf_cache::Recent;
+use crate::storage::leaf_cache::LeafCache;
 use crate::storage::ledger::{self, Ledger, LedgerOptions, LedgerReader, OpenError, Salvage};
 use crate::storage::store::{self, StoreError};
 use crate::writer::{DeclareError, Writer, WriterError, WriterParts};
 
 use old::OldLedger;
 
-/// Why no new epoch was begun. The folder is as it was.
+/// No new epoch was begun. The folder is unchanged, unless step 3 was interrupted: then the next start finishes it.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoverError {
-    /// Keys, charter or membership.
+    /// Keys, charter or membership are wrong.
     #[error(transparent)]
     Node(#[from] NodeError),
-    /// The node runs.
+    /// The node is running.
     #[error("the node runs: it holds {}; stop it first", .0.display())]
     Running(PathBuf),
-    /// No epoch can be begun.
+    /// The plan for a new epoch is not possible.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// What peers saw.
+    /// The stored sightings cannot be read.
     #[error(transparent)]
     Sightings(#[from] SightingsError),
-    /// A file or folder.
+    /// A file or folder cannot be changed.
     #[error("cannot {action} {}", path.display())]
     Io {
-        /// What was tried.
+        /// The action, as a verb.
         action: &'static str,
-        /// The path.
+        /// The file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
-    /// The files of the old ledger or the new one.
+    /// The old or the new ledger cannot be opened.
     #[error("a ledger's files: {0}")]
     Ledger(#[from] OpenError),
-    /// The new store.
+    /// The new store cannot be written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The new ledger's writer.
+    /// The new ledger cannot be written.
     #[error("cannot fill the new ledger: {0}")]
     Writer(#[from] WriterError),
-    /// The new ledger cannot be begun.
+    /// The new epoch cannot be declared.
     #[error("cannot declare the new epoch: {0}")]
     Declare(#[from] DeclareError),
-    /// The node's data contradict each other.
+    /// The node's own data cannot be read, or contradict each other.
     #[error(transparent)]
-    Case(#[from] CaseError),
+    OwnData(#[from] OwnDataError),
 }
 
-/// The ledger of the epoch that is over; its lock is held.
+/// The ledger of the old epoch. Its lock is held.
 enum Old {
     Whole(Box<Ledger>),
     Damaged(Salvage),
@@ -93,7 +93,7 @@ enum Old {
 }
 
 impl Old {
-    /// For what can be read of it, and whether that is all.
+    /// A reader for the readable part, and whether that is the whole ledger.
     fn reader(&self) -> Option<(LedgerReader, bool)> {
         match self {
             Self::Whole(ledger) => Some((ledger.reader(), true)),
@@ -103,61 +103,66 @@ impl Old {
     }
 }
 
-/// What was done.
+/// The result of a recovery.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
     /// Entries taken over from the old ledger.
     pub taken_over: u64,
-    /// Entries of it that cannot be read, or are not taken: they lie in the old ledger.
+    /// Entries of the old ledger that cannot be read or were not taken. They are still in the old ledger.
     pub left_behind: u64,
-    /// Where the old ledger and the old store lie now.
+    /// The present paths of the old ledger and the old store.
     pub kept: Vec<PathBuf>,
 }
 
-/// A recovery that was looked into; nothing is changed yet. Holds the old ledger's lock.
+/// A planned recovery; nothing is changed yet. Holds the old ledger's lock.
 pub struct Recovery<'a> {
     config: &'a Config,
-    directory: Directory,
+    charter_store: CharterStore,
     keys: SigningKeys,
     old: Old,
     plan: Plan,
 }
 
 impl<'a> Recovery<'a> {
-    /// Looks into the node's folder. `epoch`: the one to begin, if it is not the one after the newest known.
+    /// Reads the node's folder and plans. `epoch` is the epoch to begin; `None` means the one after the newest known.
     ///
     /// # Errors
-    /// Why no new epoch can be begun.
+    /// No new epoch can be begun.
     pub fn prepare(config: &'a Config, epoch: Option<Epoch>) -> Result<Self, RecoverError> {
         let keys = SigningKeys::load(&config.keys).map_err(NodeError::Keys)?;
-        let directory = Directory::load(&config.charter).map_err(NodeError::from)?;
-        check_membership(config, &directory, &keys)?;
+        let charter_store = CharterStore::load(&config.charter).map_err(NodeError::from)?;
+        check_membership(config, &charter_store, &keys)?;
         finish_recovery(config)?;
         let path = ledger_path(config);
         let (old, here, recorded) = open_old(&path)?;
         let sightings = rollback_guard::load(&rollback_guard::file(&config.data))?;
-        let charters = directory.charters();
-        let plan =
-            Plan::new(&here, recorded, &sightings, OwnKeys::of(config, directory.clone()).signer(&charters), epoch)?;
-        Ok(Self { config, directory, keys, old, plan })
+        let charters = charter_store.charters();
+        let plan = Plan::new(
+            &here,
+            recorded,
+            &sightings,
+            OwnKeys::of(config, charter_store.clone()).signer(&charters),
+            epoch,
+        )?;
+        Ok(Self { config, charter_store, keys, old, plan })
     }
 
-    /// What will be done.
+    /// The plan.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// Begins the new epoch. `progress` hears how many entries of how many were taken over.
+    /// Begins the new epoch. `progress` gets the number of entries that were taken over, and of all entries.
     ///
     /// # Errors
-    /// Why it was not begun.
+    /// No new epoch was begun.
     pub fn carry_out(
         self,
         reason: wire::ResetReason,
         progress: impl FnMut(u64, u64),
     ) -> Result<Recovered, RecoverError> {
         let (ledger, store) = (recovering(&ledger_path(self.config)), recovering(&store_path(self.config)));
-        // Of a recovery that was interrupted before it counted.
+        // They are left over from a recovery that was interrupted before step 3.
         for folder in [&ledger, &store] {
             remove_if_there(folder).map_err(|source| RecoverError::Io {
                 action: "remove",
@@ -169,8 +174,8 @@ impl<'a> Recovery<'a> {
         writer.declare(self.plan.declaration(reason))?;
         let mut taken = TakenOver::default();
         if let Some((reader, is_whole)) = self.old.reader() {
-            let (federation, directory) = (self.config.federation.to_string(), self.directory.clone());
-            taken = OldLedger::new(reader, is_whole, federation, directory).take_over(&mut writer, progress)?;
+            let (federation, charter_store) = (self.config.federation.to_string(), self.charter_store.clone());
+            taken = OldLedger::new(reader, is_whole, federation, charter_store).take_over(&mut writer, progress)?;
         }
         writer.finish()?;
         let kept = self.put_in_place()?;
@@ -185,27 +190,27 @@ impl<'a> Recovery<'a> {
         let (store, _) = store::open(store, config.store.cache_bytes)?;
         let (own, federation) = (config.agency.clone(), config.federation.to_string());
         let derivation =
-            Derivation::new(own.clone(), federation.clone(), store, ledger.reader(), self.directory.clone());
-        let continuity =
-            Continuity::clear(OwnLedger::of(config, self.directory.clone(), ledger.reader()), &config.data);
+            Derivation::new(own.clone(), federation.clone(), store, ledger.reader(), self.charter_store.clone());
+        let guard =
+            GuardService::clear(OwnLedger::of(config, self.charter_store.clone(), ledger.reader()), &config.data);
         let adjacent: BTreeSet<_> = config.peers.iter().map(|peer| peer.agency.clone()).collect();
         let parts = WriterParts {
             own,
             federation,
             derivation,
-            directory: self.directory.clone(),
+            charter_store: self.charter_store.clone(),
             adjacent,
             keys: self.keys.clone(),
             answer_within_millis: 0,
             alarms: Alarms::default(),
             peer_clocks: SharedPeerClocks::default(),
-            continuity,
+            guard,
             recorded: None,
         };
-        Ok(Writer::new(parts, ledger, Recent::default())?.0)
+        Ok(Writer::new(parts, ledger, LeafCache::default())?.0)
     }
 
-    /// The new ledger takes the old one's place, which is kept beside it.
+    /// Step 3: moves the old ledger and store aside and renames the new ones. Returns the new paths of the old ones.
     fn put_in_place(&self) -> Result<Vec<PathBuf>, RecoverError> {
         let mut kept = Vec::new();
         for part in recovery::MOVED_ASIDE {
@@ -223,13 +228,13 @@ impl<'a> Recovery<'a> {
                 kept.push(to);
             }
         }
-        // From here on the next start does it, if this does not come about.
+        // If a crash prevents this, the next start does it.
         finish_recovery(self.config)?;
         Ok(kept)
     }
 }
 
-/// Opens the ledger that is here; what is known of it, and the newest checkpoint that it has recorded.
+/// Opens the old ledger. Returns it, a description of it for the plan, and its newest recorded checkpoint (empty if there is none).
 fn open_old(path: &Path) -> Result<(Old, recovery::OldLedger, Vec<u8>), RecoverError> {
     let problem = match Ledger::open(path, LedgerOptions::default()) {
         Ok((ledger, opened)) => {
@@ -250,7 +255,7 @@ fn open_old(path: &Path) -> Result<(Old, recovery::OldLedger, Vec<u8>), RecoverE
     Ok((old, here, Vec::new()))
 }
 
-/// A free name beside the folder.
+/// A path beside the folder that does not exist yet.
 fn aside(folder: &Path, epoch: Epoch) -> PathBuf {
     let name = |number: u32| match number {
         1 => folder.with_extension(format!("epoch-{epoch}")),

@@ -1,4 +1,4 @@
-//! Audits on an operator's order, and the evidence that they leave.
+//! Audits that an operator starts, and the evidence of this node.
 
 use sinergi_proto::base::ids::{AgencyId, ComplaintId};
 use sinergi_proto::operator_api;
@@ -22,7 +22,7 @@ pub(super) struct Audits {
 }
 
 impl Audits {
-    /// Audits, and tells how far it is.
+    /// Audits an agency. Streams the progress, and at the end the result.
     pub(super) async fn audit_agencies(
         &self,
         request: operator_api::AuditRequest,
@@ -50,7 +50,7 @@ impl Audits {
                 let progress = move |progress: Progress| {
                     let Progress { checked, total } = progress;
                     let event = Some(Event::Progress(operator_api::AuditProgress { checked, total }));
-                    // A reader that is slow misses some of these, not the result.
+                    // A slow reader misses some progress messages, never the result.
                     !matches!(
                         told.try_send(Ok(operator_api::AuditEvent { agency: of.clone(), event })),
                         Err(mpsc::error::TrySendError::Closed(_))
@@ -89,7 +89,7 @@ impl Audits {
         Ok(operator_api::ListEvidenceReply { findings: findings.collect() })
     }
 
-    /// One file with the evidence that is named.
+    /// One evidence file with the accusations of all named files.
     pub(super) fn evidence_file(&self, request: operator_api::ExportEvidenceRequest) -> Result<Vec<u8>, Status> {
         let mut ids = request.ids;
         if ids.is_empty() {
@@ -103,7 +103,7 @@ impl Audits {
     }
 }
 
-/// Keeps what was found as evidence, and alarms.
+/// Keeps the findings as evidence, and raises alarms.
 async fn kept(evidence: &EvidenceFolder, audited: Audited) -> operator_api::AuditResult {
     let evidence = evidence.clone();
     let kept = tokio::task::spawn_blocking(move || {

@@ -1,4 +1,4 @@
-//! The codes of entries, as operators and scripts read them: the names of the schema, in lower case.
+//! The names of an entry's codes for operators and scripts: the names in the schema, in lower case.
 
 use sinergi_proto::entry::{Body, CaseAct, CustodyAct};
 use sinergi_proto::wire;

@@ -1,6 +1,6 @@
-//! From an operator's call to a command: every field is checked here, once, so that the rest of the node sees only well-formed commands.
+//! Parses an operator's call into a command. Every field is checked here, once, so that the rest of the node sees only well-formed commands.
 //!
-//! Whether a command is allowed is not decided here: see [`sinergi_proto::complaint::decide`](fn@sinergi_proto::complaint::decide).
+//! Must not decide whether a command is allowed: [`sinergi_proto::complaint::decide`](fn@sinergi_proto::complaint::decide) does.
 
 use data_encoding::HEXLOWER;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId};
@@ -11,9 +11,9 @@ use sinergi_proto::operator_api::act_request::Act;
 use sinergi_proto::wire::ReplyWord;
 use tonic::Status;
 
-/// Characters of a wrong value that a message repeats.
+/// Characters of a wrong value that an error message shows.
 const SHOWN_CHARS: usize = 80;
-/// Bytes of a wrong id that a message repeats.
+/// Bytes of a wrong id that an error message shows.
 const SHOWN_BYTES: usize = 32;
 
 /// A field of a call that is missing or malformed. Nothing was done.
@@ -22,9 +22,9 @@ const SHOWN_BYTES: usize = 32;
 pub(super) struct Malformed {
     /// The name of the field.
     field: &'static str,
-    /// The value that it has.
+    /// The wrong value.
     value: String,
-    /// What it must be.
+    /// The rule that the value breaks.
     problem: String,
 }
 
@@ -34,10 +34,10 @@ impl From<Malformed> for Status {
     }
 }
 
-/// Parses an act. `complaint_named` finds the complaint that a whole id or a part of one names.
+/// Parses an act. `complaint_named` finds a complaint by its id, or by a part of the id.
 ///
 /// # Errors
-/// A field that is [`Malformed`], or what `complaint_named` answers.
+/// A field is [`Malformed`], or `complaint_named` fails.
 pub(super) fn parse<E: From<Malformed>>(
     act: Act,
     complaint_named: impl FnOnce(&str) -> Result<ComplaintId, E>,
@@ -97,7 +97,7 @@ fn agency(field: &'static str, text: &str) -> Result<AgencyId, Malformed> {
     text.parse::<AgencyId>().map_err(|error| malformed(field, text, error.to_string()))
 }
 
-/// A code says something: its number is not 0. A number that this version does not know is taken as it is.
+/// A code must be positive: 0 means that none was chosen. A code that this version does not know is passed on.
 fn code(field: &'static str, number: i32) -> Result<i32, Malformed> {
     if number > 0 {
         return Ok(number);
@@ -105,7 +105,7 @@ fn code(field: &'static str, number: i32) -> Result<i32, Malformed> {
     Err(malformed(field, &number.to_string(), "a value must be chosen"))
 }
 
-/// The citizen's word decides something, so an unknown one is not taken.
+/// The citizen's word must be known, because it decides what happens to the complaint.
 fn word(number: i32) -> Result<ReplyWord, Malformed> {
     let known = ReplyWord::try_from(code("word", number)?);
     known.map_err(|_| malformed("word", &number.to_string(), "is not a word that this version knows"))
@@ -122,7 +122,7 @@ fn entry(field: &'static str, bytes: &[u8]) -> Result<EntryId, Malformed> {
     })
 }
 
-/// A text that every node takes in an entry.
+/// A text that the rules of entries allow: bounded, without control characters.
 fn bounded(field: &'static str, text: String, bytes: usize) -> Result<String, Malformed> {
     if text.len() <= bytes && !text.chars().any(char::is_control) {
         return Ok(text);

@@ -1,4 +1,4 @@
-//! Which complaints there are.
+//! Finds and lists complaints.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use super::names::optional_agency;
 use super::{RowSink, limit_of, own};
 use crate::base::time::now_millis;
 use crate::peers::Peers;
-use crate::storage::case::{CaseError, Leaf};
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::{OwnDataError, ParsedLeaf};
 use crate::storage::outbox::Outbox;
 use crate::storage::record_codec::Header;
 use crate::storage::store::Summary;
@@ -22,7 +22,7 @@ use crate::storage::store::Summary;
 /// The number of complaints that the error about an ambiguous name lists.
 const NAMED_MOST: usize = 5;
 
-/// Which complaints are listed.
+/// The filter of a listing.
 pub(super) struct Filter {
     holder: Option<AgencyId>,
     offered_to: Option<AgencyId>,
@@ -73,11 +73,11 @@ pub(super) struct Complaints {
     pub(super) own: AgencyId,
     pub(super) peers: Peers,
     pub(super) outbox: Outbox,
-    pub(super) directory: Directory,
+    pub(super) charter_store: CharterStore,
 }
 
 impl Complaints {
-    /// The one complaint that is meant.
+    /// The only complaint whose id is, or begins with, this name.
     pub(super) fn complaint_named(&self, name: &str) -> Result<ComplaintId, Status> {
         let name: ComplaintName = name.parse().map_err(|error| Status::invalid_argument(format!("{error}")))?;
         let found = own(self.outbox.store().named(&name, NAMED_MOST))?;
@@ -123,7 +123,7 @@ impl Complaints {
 
     pub(super) fn summary(&self, id: &ComplaintId, summary: Summary) -> Result<operator_api::ComplaintSummary, Status> {
         let outbox = &self.outbox;
-        let lodged = own(Leaf::parse(own(outbox.reader().leaf(summary.lodged))?, outbox.federation()))?;
+        let lodged = own(ParsedLeaf::parse(own(outbox.reader().leaf(summary.lodged))?, outbox.federation()))?;
         let title = self.texts(&lodged)?.remove(&0).flatten().map(|text| text.title).unwrap_or_default();
         let (offered_to, answer_by) =
             summary.offer.map_or((String::new(), 0), |offer| (offer.to.to_string(), offer.answer_by));
@@ -148,14 +148,14 @@ impl Complaints {
         })
     }
 
-    /// The texts of an entry that are here, by commitment; `None`: erased.
-    pub(super) fn texts(&self, leaf: &Leaf) -> Result<BTreeMap<u32, Option<wire::Text>>, Status> {
+    /// The texts of an entry that this node has, by the number of the commitment; `None` if a text was erased.
+    pub(super) fn texts(&self, leaf: &ParsedLeaf) -> Result<BTreeMap<u32, Option<wire::Text>>, Status> {
         let mut texts = BTreeMap::new();
         if leaf.entry.commitments.is_empty() {
             return Ok(texts);
         }
         for record in own(self.outbox.reader().contents(leaf.index))? {
-            let Header::Content(header) = own(Header::of(&record).map_err(CaseError::from))? else { continue };
+            let Header::Content(header) = own(Header::of(&record).map_err(OwnDataError::from))? else { continue };
             let text = record.body.get(32..).filter(|_| !record.erased).and_then(read_text);
             texts.insert(header.commitment, text);
         }

@@ -1,4 +1,4 @@
-//! Everything about one complaint.
+//! Shows everything about one complaint: its state, timeline, custody and texts.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use tonic::Status;
 use super::codes::{archive_reason, code_of, deadline_name, erase_ground};
 use super::complaints::Complaints;
 use super::own;
-use crate::storage::case::{self, CaseError, Leaf};
+use crate::storage::complaint_loader::{self, OwnDataError, ParsedLeaf};
 use crate::storage::store::Summary;
 
 impl Complaints {
@@ -25,10 +25,10 @@ impl Complaints {
         let mut timeline = Vec::with_capacity(complaint.len());
         for (entry, _) in complaint.timeline() {
             let index = case.leaves.get(&entry).copied().unwrap_or_default();
-            let leaf = own(Leaf::parse(own(outbox.reader().leaf(index))?, outbox.federation()))?;
+            let leaf = own(ParsedLeaf::parse(own(outbox.reader().leaf(index))?, outbox.federation()))?;
             timeline.push(self.timeline_row(&case, leaf)?);
         }
-        let charters = self.directory.charters();
+        let charters = self.charter_store.charters();
         let charter = charters.newest();
         let (participants, state) = (complaint.participants(), complaint.case());
         let holder = &complaint.custody().holder;
@@ -52,22 +52,22 @@ impl Complaints {
         })
     }
 
-    /// The one complaint that is meant, folded.
+    /// Folds the complaint that the name means.
     pub(super) fn case_named(&self, name: &str) -> Result<Case, Status> {
         let id = self.complaint_named(name)?;
         own(self.load_case(&id))?.ok_or_else(|| no_case(&id))
     }
 
-    /// A complaint, folded; `None`: it is not here.
-    pub(super) fn load_case(&self, id: &ComplaintId) -> Result<Option<Case>, CaseError> {
+    /// Folds a complaint; `None` if this node has none of its entries.
+    pub(super) fn load_case(&self, id: &ComplaintId) -> Result<Option<Case>, OwnDataError> {
         let outbox = &self.outbox;
-        let charters = self.directory.charters();
-        case::load(id, outbox.store(), outbox.reader(), outbox.federation(), &charters)
+        let charters = self.charter_store.charters();
+        complaint_loader::load(id, outbox.store(), outbox.reader(), outbox.federation(), &charters)
     }
 
-    fn timeline_row(&self, case: &Case, leaf: Leaf) -> Result<operator_api::TimelineRow, Status> {
+    fn timeline_row(&self, case: &Case, leaf: ParsedLeaf) -> Result<operator_api::TimelineRow, Status> {
         let content = self.timeline_contents(case, &leaf)?;
-        let Leaf { index, header, entry } = leaf;
+        let ParsedLeaf { index, header, entry } = leaf;
         let (standing, standing_reason) = standing_of(case, &entry);
         let (to, answer_by) = match &entry.body {
             Body::Custody { act: CustodyAct::Forwarded { to, answer_by, .. }, .. }
@@ -112,7 +112,7 @@ impl Complaints {
         })
     }
 
-    fn timeline_contents(&self, case: &Case, leaf: &Leaf) -> Result<Vec<operator_api::TimelineContent>, Status> {
+    fn timeline_contents(&self, case: &Case, leaf: &ParsedLeaf) -> Result<Vec<operator_api::TimelineContent>, Status> {
         let mut texts = self.texts(leaf)?;
         let rows = (0u32..).zip(&leaf.entry.commitments).map(|(number, commitment)| {
             let (availability, text, why) = match texts.remove(&number) {
@@ -134,7 +134,7 @@ impl Complaints {
         Ok(rows.collect())
     }
 
-    /// Whether a content that is not here is withheld or still to come, and why.
+    /// Whether a missing content is withheld or still to come, and why, in words.
     fn why_not_here(
         &self,
         complaint: &Complaint,
@@ -176,7 +176,7 @@ fn names<'a>(agencies: impl IntoIterator<Item = &'a AgencyId>) -> Vec<String> {
     agencies.into_iter().map(ToString::to_string).collect()
 }
 
-/// Who was accountable, and when.
+/// The holders of the complaint, each with the time at which its custody began.
 fn custody_spans(complaint: &Complaint) -> Vec<operator_api::CustodySpan> {
     let mut spans: Vec<operator_api::CustodySpan> = Vec::new();
     for (id, known) in complaint.path() {
@@ -193,7 +193,7 @@ fn custody_spans(complaint: &Complaint) -> Vec<operator_api::CustodySpan> {
     spans
 }
 
-/// The proposals that wait for a second signature, each with the agencies that may give it.
+/// The proposals that need a second signature, each with the agencies that may sign.
 fn proposals(complaint: &Complaint, charter: &Charter) -> Vec<operator_api::Proposal> {
     let (intake, holder) = (complaint.intake(), &complaint.custody().holder);
     let archive = complaint.case().archive_proposal.map(|open| {

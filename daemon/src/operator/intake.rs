@@ -1,4 +1,8 @@
-//! From an operator's call to a submission: texts are checked, salts and the citizen's code drawn, everything else is the writer's.
+//! Turns an operator's call into a submission: checks the texts, and draws the salts and the citizen's reply code. The writer does the rest.
+//!
+//! Must not decide whether a call is allowed.
+//!
+//! Invariant: the node draws all random numbers of an entry here, because proto's engine has no randomness.
 
 use std::sync::Arc;
 
@@ -17,22 +21,22 @@ use tonic::{Status, Streaming};
 use super::complaints::Complaints;
 use super::{Rows, blocking, commands, submit_status};
 use crate::base::node_limits;
-use crate::rollback_guard::Continuity;
+use crate::rollback_guard::GuardService;
 use crate::writer::WriterHandle;
 use crate::writer::{Submission, SubmitError};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// Crockford's base32 without the letters that look like digits: what a citizen can read aloud.
+/// Crockford's base32: no letters that look like digits, so that a citizen can read a code aloud.
 const REPLY_CODE_ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// Complaints of one stream that are lodged at a time: one stream fills a group of the writer.
+/// Complaints of one stream that are lodged at a time: enough that one stream can fill a batch.
 const LODGED_AT_A_TIME: usize = node_limits::BATCH_SUBMISSIONS;
 
-/// What a held call may weigh, in bytes.
+/// Largest size of a held call, in bytes.
 const HELD_CALL_BYTES: usize = limits::CONTENT_BYTES;
 
-/// A complaint that is to be lodged, and the code that its citizen gets.
+/// A complaint to be lodged, and the reply code for its citizen.
 struct Lodging {
     lodge: Box<Lodge>,
     reply_code: String,
@@ -45,7 +49,7 @@ impl Lodging {
     }
 }
 
-/// What operators lodge and command.
+/// The calls that write entries: lodging a complaint, and acting on one.
 #[derive(Clone)]
 pub(super) struct Intake {
     pub(super) submissions: Submissions,
@@ -53,17 +57,17 @@ pub(super) struct Intake {
     pub(super) stop: CancellationToken,
 }
 
-/// The way to the writer.
+/// Submits to the writer, once the node may sign.
 #[derive(Clone)]
 pub(super) struct Submissions {
     writer: WriterHandle,
-    guard: Continuity,
-    /// Room for calls that are held until the peers were heard.
+    guard: GuardService,
+    /// Room for calls that are held while the rollback guard waits for peers.
     held_calls: Arc<Semaphore>,
 }
 
 impl Intake {
-    /// Lodges what comes on a stream, each answered in its turn. Told to stop, the node answers what it has read.
+    /// Lodges each complaint of a stream, and streams the answers in the same order. At a stop, the complaints that were read are still answered.
     pub(super) fn lodge_each(
         &self,
         requests: Streaming<operator_api::LodgeRequest>,
@@ -71,7 +75,7 @@ impl Intake {
         let service = Arc::new(self.clone());
         let (stop, stopped) = (self.stop.clone().cancelled_owned(), self.stop.clone());
         let results = requests.take_until(stop).map(move |request| {
-            // What waits is small: the request is parsed before.
+            // The request is parsed before it waits, so that a waiting future is small.
             let (service, lodging) = (Arc::clone(&service), request.map(Lodging::parse));
             async move {
                 Ok(result_of(match lodging? {
@@ -129,12 +133,12 @@ impl Intake {
 }
 
 impl Submissions {
-    /// Everything is submitted to `writer`, once `guard` has heard the peers.
-    pub(super) fn new(writer: WriterHandle, guard: Continuity) -> Self {
+    /// Submits to `writer`, once `guard` no longer waits for peers.
+    pub(super) fn new(writer: WriterHandle, guard: GuardService) -> Self {
         Self { writer, guard, held_calls: Arc::new(Semaphore::new(node_limits::WRITER_QUEUE_BYTES / HELD_CALL_BYTES)) }
     }
 
-    /// In the first moments after a start calls are held, as many as the queue would take, until the peers were heard.
+    /// Submits a command. While the rollback guard waits for peers (some seconds after a start), calls are held, as many as fit into the queue.
     pub(super) async fn submit(&self, submission: Submission) -> Result<(), Status> {
         if self.guard.state() == GuardState::Waiting {
             let _held =
@@ -148,7 +152,7 @@ impl Submissions {
 pub(super) async fn answer_of<T>(answer: oneshot::Receiver<Result<T, CommandError>>) -> Result<T, Status> {
     match answer.await {
         Ok(result) => result.map_err(|error| submit_status(&error.into())),
-        // The writer has ended before it answered: whether the entry is durable is not known.
+        // The writer ended before it answered. Nobody knows whether the entry is durable.
         Err(_) => {
             Err(Status::unavailable("the node stopped before it answered; look whether it was done when it runs again"))
         }
@@ -186,7 +190,7 @@ fn parse_lodge(request: operator_api::LodgeRequest, reply_code: &str) -> Result<
     let reporter = std::mem::take(&mut text.reporter);
     contents.push((content(0, serialise(&text, TextRole::Complaint)?), class));
     if !reporter.is_empty() {
-        // Who reported never travels with what was reported.
+        // The reporter's identity is a content of its own, because it is never sent together with the complaint's text.
         let identity = wire::Text { reporter, ..Default::default() };
         contents.push((content(1, serialise(&identity, TextRole::Reporter)?), ContentClass::Identity));
     }
@@ -227,7 +231,7 @@ fn class_of(number: i32) -> Result<Option<ContentClass>, Status> {
     }
 }
 
-/// A code is one short line.
+/// Checks a code: at most `bytes` bytes, without control characters, and not empty if it is `required`.
 fn check_code(field: &str, text: &str, bytes: usize, required: bool) -> Result<(), Status> {
     if required && text.is_empty() {
         return Err(Status::invalid_argument(format!("{field} is empty")));
@@ -241,7 +245,7 @@ fn check_code(field: &str, text: &str, bytes: usize, required: bool) -> Result<(
     }
 }
 
-/// 80 random bits in four groups.
+/// Draws a reply code: 80 random bits, in groups of four characters.
 fn draw_reply_code() -> String {
     let mut rng = rand::rng();
     let mut code = String::with_capacity(node_limits::REPLY_CODE_CHARS * 5 / 4);

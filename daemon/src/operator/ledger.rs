@@ -1,4 +1,6 @@
-//! The ledger of a running node: what it has signed for, and checking it.
+//! The ledger of a running node, for operators: its newest signed checkpoint, and the check of all its files.
+//!
+//! Must not write the ledger.
 
 use std::ops::ControlFlow;
 
@@ -9,25 +11,25 @@ use sinergi_proto::transparency::rollback_guard::GuardState;
 use tonic::Status;
 
 use super::{RowSink, submit_status};
-use crate::rollback_guard::Continuity;
+use crate::rollback_guard::GuardService;
 use crate::storage::ledger::{self, Progress};
 use crate::storage::outbox::Outbox;
 use crate::writer::{Head, SubmitError, WriterHandle};
 
-/// Bytes between two words about the progress.
+/// Bytes between two progress messages.
 const PROGRESS_EVERY: u64 = 4 * 1024 * 1024;
 
-/// The ledger of this node, as far as it has signed for it.
+/// The ledger of this node, up to its newest signed checkpoint.
 #[derive(Clone)]
 pub(super) struct SignedLedger {
     pub(super) own: AgencyId,
     pub(super) outbox: Outbox,
     pub(super) writer: WriterHandle,
-    pub(super) guard: Continuity,
+    pub(super) guard: GuardService,
 }
 
 impl SignedLedger {
-    /// What the node has signed for, once that is at least so many leaves.
+    /// Waits until a signed checkpoint covers at least `size` leaves, and returns that state.
     pub(super) async fn signed_head(&self, size: LedgerIndex) -> Result<Head, Status> {
         let mut head = self.writer.head();
         if self.guard.settled().await == GuardState::SetBack {
@@ -37,7 +39,7 @@ impl SignedLedger {
         Ok(signed.map_err(|_| submit_status(&SubmitError::Stopped))?.clone())
     }
 
-    /// Checks every record, the tree and the positions; streams how far it is, and at last what it found.
+    /// Checks every record, the tree and the positions. Streams the progress, and at the end the findings.
     pub(super) fn verify(&self, row: RowSink<'_, operator_api::VerifyProgress>) -> Result<(), Status> {
         let mut told = 0;
         let mut total = 0;

@@ -1,8 +1,8 @@
-//! The citizen's receipt: the proof that a complaint stands in this node's ledger as it was lodged.
+//! The citizen's receipt: a proof that the `Lodged` entry of a complaint is in this node's ledger.
 //!
-//! It must not know how a receipt is checked: that is [`sinergi_proto::transparency::lodging_proof`].
+//! Must not know how a receipt is checked: [`sinergi_proto::transparency::lodging_proof`] does.
 //!
-//! Invariant: only the agency that took a complaint in gives the receipt; it alone vouches for when and what was lodged.
+//! Invariant: only the intake agency gives the receipt, because only its ledger shows when the complaint was lodged.
 
 use sinergi_proto::base::ids::{ComplaintId, LedgerIndex};
 use sinergi_proto::entry::Body;
@@ -15,11 +15,11 @@ use super::complaints::Complaints;
 use super::detail::no_case;
 use super::ledger::SignedLedger;
 use super::{blocking, own};
-use crate::storage::case::{CaseError, Leaf};
+use crate::storage::complaint_loader::{OwnDataError, ParsedLeaf};
 use crate::storage::ledger::ReadError;
 use crate::writer::Head;
 
-/// Gives the receipts of the complaints that this agency took in.
+/// Makes receipts for the complaints that were lodged at this agency.
 #[derive(Clone)]
 pub(super) struct LodgingProofs {
     pub(super) complaints: Complaints,
@@ -34,15 +34,15 @@ impl LodgingProofs {
     ) -> Result<operator_api::LodgingProof, Status> {
         let service = self.clone();
         let (complaint, lodged) = blocking(move || service.taken_in(&request)).await?;
-        // The store may be a moment ahead of what is signed.
+        // The store may be ahead of the newest signed checkpoint for a moment.
         let head = self.ledger.signed_head(lodged.index.next()).await?;
         let service = self.clone();
         let file = blocking(move || own(service.receipt_of(&lodged, &head))).await?;
         Ok(operator_api::LodgingProof { complaint: complaint.0.to_vec(), file })
     }
 
-    /// The complaint that is meant, if this agency took it in, and its Lodged.
-    fn taken_in(&self, request: &operator_api::GetLodgingProofRequest) -> Result<(ComplaintId, Leaf), Status> {
+    /// The complaint that the request names, if it was lodged at this agency, and its `Lodged`.
+    fn taken_in(&self, request: &operator_api::GetLodgingProofRequest) -> Result<(ComplaintId, ParsedLeaf), Status> {
         let id = self.complaints.complaint_named(&request.complaint)?;
         let outbox = &self.complaints.outbox;
         let summary = own(outbox.store().summary(&id))?.ok_or_else(|| no_case(&id))?;
@@ -51,8 +51,8 @@ impl LodgingProofs {
                 format!("complaint {id} was lodged at {}: that agency gives the receipt, ask there", summary.intake);
             return Err(Status::failed_precondition(text));
         }
-        let leaf = own(Leaf::parse(own(outbox.reader().leaf(summary.lodged))?, outbox.federation()))?;
-        let Body::Lodged(lodged) = &leaf.entry.body else { return own(Err(CaseError::StoreMismatch(id))) };
+        let leaf = own(ParsedLeaf::parse(own(outbox.reader().leaf(summary.lodged))?, outbox.federation()))?;
+        let Body::Lodged(lodged) = &leaf.entry.body else { return own(Err(OwnDataError::StoreMismatch(id))) };
         let code = &request.reply_code;
         if !code.is_empty() && reply_code_hash(code) != lodged.reply_code_hash {
             let text = format!("complaint {id}: the reply code is not the one that was given for it");
@@ -61,7 +61,7 @@ impl LodgingProofs {
         Ok((id, leaf))
     }
 
-    fn receipt_of(&self, lodged: &Leaf, head: &Head) -> Result<Vec<u8>, ReadError> {
+    fn receipt_of(&self, lodged: &ParsedLeaf, head: &Head) -> Result<Vec<u8>, ReadError> {
         let (index, LedgerIndex(size)) = (lodged.index, head.size);
         let path = tlog_tiles::prove_record(size, index.0, self.ledger.outbox.reader())
             .map_err(|source| ReadError::Tree { size, source })?;

@@ -3,7 +3,7 @@
 use sinergi_proto::base::ids::AgencyId;
 use tonic::Status;
 
-/// An agency that may be left out.
+/// Parses an agency; `None` if the text is empty.
 pub(super) fn optional_agency(field: &str, text: &str) -> Result<Option<AgencyId>, Status> {
     if text.is_empty() {
         return Ok(None);

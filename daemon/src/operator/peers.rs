@@ -1,4 +1,4 @@
-//! Questions about peers, and what waits for them or was refused.
+//! Calls about peers: their links, the entries that wait for them, and the items that were refused or deferred.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::{RowSink, limit_of, own};
 use crate::peers::Peers;
 use crate::peers::watch::Watch;
 use crate::peers::{Peer, PeerSnapshot};
-use crate::storage::case::{CaseError, Leaf};
+use crate::storage::complaint_loader::{OwnDataError, ParsedLeaf};
 use crate::storage::outbox::Backlog;
 use crate::storage::outbox::Outbox;
 use crate::storage::record_codec::Header;
@@ -30,7 +30,7 @@ use crate::writer::reset_reason;
 /// How long a peer may take to answer a ping.
 const PING: Duration = Duration::from_secs(10);
 
-/// The peers of this node, and what waits for them or was refused.
+/// The peers of this node, the entries that wait for them, and the refused and deferred items.
 #[derive(Clone)]
 pub(super) struct PeerQueries {
     pub(super) peers: Peers,
@@ -61,7 +61,7 @@ impl PeerQueries {
         self.peers.get(agency).cloned().ok_or_else(unknown)
     }
 
-    /// Up to where a peer has our ledger: what the session knows, or what its receipts said.
+    /// The cursor up to which a peer has acknowledged our ledger: the session's, or without a session that of its stored receipts.
     pub(super) fn acknowledged(&self, peer: &Peer, state: &PeerSnapshot) -> Result<Cursor, Status> {
         let start = Cursor::start(self.writer.head().borrow().epoch);
         let stored = own(self.outbox.store().cursor(PeerCursor::Acknowledged, &peer.agency))?;
@@ -69,7 +69,7 @@ impl PeerQueries {
         Ok(if newest.epoch == start.epoch { newest } else { start })
     }
 
-    /// What waits for each of these peers, and how many complaints have own content that nobody has acknowledged.
+    /// The backlog of each of these peers, and the number of complaints with own content that no peer has acknowledged.
     pub(super) fn backlogs(&self, peers: &[Arc<Peer>]) -> Result<(Vec<Backlog>, u64), Status> {
         let acknowledged = |peer: &Arc<Peer>| {
             let cursor = self.acknowledged(peer, &peer.snapshot())?;
@@ -120,17 +120,17 @@ impl PeerQueries {
         })
     }
 
-    /// When and why a peer declared its newest epoch.
-    fn reset_of(&self, peer: &AgencyId) -> Result<Option<(u64, String)>, CaseError> {
+    /// When a peer declared its newest epoch, in milliseconds since 1970, and the reason.
+    fn reset_of(&self, peer: &AgencyId) -> Result<Option<(u64, String)>, OwnDataError> {
         let Some(newest) = self.outbox.store().reset_of(peer)? else { return Ok(None) };
         let record = self.outbox.reader().leaf(newest.leaf)?;
-        let entry = Leaf::parse(record, self.outbox.federation())?.entry;
+        let entry = ParsedLeaf::parse(record, self.outbox.federation())?.entry;
         let Body::Node(body) = entry.body else { return Ok(None) };
         let wire::entry::Body::LedgerReset(reset) = *body else { return Ok(None) };
         Ok(Some((entry.clock.millis(), reset_reason(&reset).to_owned())))
     }
 
-    /// Asks a peer for an answer, through the link that is up.
+    /// Pings a peer over the link that is up.
     pub(super) async fn ping(&self, agency: &str) -> Result<operator_api::PingPeerReply, Status> {
         let agency = optional_agency("peer", agency)?.ok_or_else(|| Status::invalid_argument("peer is empty"))?;
         let peer = self.peer_named(&agency)?;
@@ -153,7 +153,7 @@ impl PeerQueries {
         }
     }
 
-    /// What peers have not acknowledged, oldest first.
+    /// Lists the entries that peers have not acknowledged, oldest first.
     pub(super) fn outbox(
         &self,
         request: &operator_api::ListOutboxRequest,
@@ -195,7 +195,7 @@ impl PeerQueries {
         Ok(())
     }
 
-    /// What was refused, newest first; or what waits.
+    /// Lists the refused items, newest first, or the deferred items.
     pub(super) fn refused(
         &self,
         request: &operator_api::ListRefusedRequest,
@@ -252,7 +252,7 @@ impl PeerQueries {
         for item in self.outbox.store().deferred() {
             let (_, position) = own(item)?;
             let record = own(self.outbox.reader().record(position))?;
-            let Header::Deferred(header) = own(Header::of(&record).map_err(CaseError::from))? else { continue };
+            let Header::Deferred(header) = own(Header::of(&record).map_err(OwnDataError::from))? else { continue };
             if peer.is_some_and(|peer| *peer != header.peer) {
                 continue;
             }
@@ -278,7 +278,7 @@ impl PeerQueries {
     }
 }
 
-/// What a row says of the entry itself, as far as it could be read.
+/// The columns about the entry; empty if the entry cannot be read.
 fn shown(entry: Option<&Entry>) -> operator_api::RefusedItem {
     let Some(entry) = entry else { return operator_api::RefusedItem::default() };
     operator_api::RefusedItem {

@@ -1,5 +1,7 @@
-//! Judging again, at an operator's word, what this node refused or what waits: a charter was put right, a clock set, a peer has sent what was
-//! missing. The items are read and their signatures checked here; the engine judges them.
+//! Has refused or deferred items judged again, when an operator asks for it: for example after a charter or a clock was corrected. The items are
+//! read and their signatures checked here.
+//!
+//! Must not judge items: the engine does.
 
 use std::collections::VecDeque;
 
@@ -18,17 +20,17 @@ use super::intake::{Submissions, answer_of};
 use super::names::optional_agency;
 use super::{blocking, own, submit_status};
 use crate::signature_checks::receive_items;
-use crate::storage::case::CaseError;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::ledger::{Position, Record};
 use crate::storage::outbox::Outbox;
 use crate::storage::record_codec::Header;
 use crate::writer::{Submission, SubmitError};
 
-/// Refused items of one call: the newest ones.
+/// Largest number of refused items in one call; the newest ones are taken.
 const REFUSED_MOST: usize = 1_000;
 
-/// An item in the ledger, before its signature is checked again.
+/// An item that was read from the ledger; its signature is not checked again yet.
 struct Found {
     position: Position,
     peer: AgencyId,
@@ -37,16 +39,16 @@ struct Found {
     item: wire::Item,
 }
 
-/// Has kept items judged again.
+/// Has stored items judged again.
 #[derive(Clone)]
 pub(super) struct Retries {
     pub(super) outbox: Outbox,
-    pub(super) directory: Directory,
+    pub(super) charter_store: CharterStore,
     pub(super) submissions: Submissions,
 }
 
 impl Retries {
-    /// Judges again what was refused or waits.
+    /// Has the selected items judged again.
     pub(super) async fn retry_items(
         &self,
         request: operator_api::RetryRefusedRequest,
@@ -57,7 +59,7 @@ impl Retries {
         };
         let peer = optional_agency("peer", &request.peer)?;
         let service = self.clone();
-        // Once: what is settled on the way leaves the lists.
+        // Read once, because an item that is settled meanwhile leaves the lists.
         let positions = blocking(move || match position {
             Some(position) => Ok(vec![position]),
             None => service.kept_positions(),
@@ -80,7 +82,7 @@ impl Retries {
         }
     }
 
-    /// The next items of a selection, as many as one submission carries.
+    /// The next items of a selection, as many as fit into one submission.
     fn next_kept(&self, left: &mut VecDeque<Position>, peer: Option<&AgencyId>) -> Result<Vec<KeptItem>, Status> {
         let (mut found, mut bytes) = (Vec::new(), 0);
         while found.len() < limits::FRAME_ITEMS
@@ -94,7 +96,7 @@ impl Retries {
         Ok(self.check_again(found))
     }
 
-    /// Where the items lie that wait, and the newest of those that this node refused.
+    /// The positions of all deferred items, and of the newest items that this node refused.
     fn kept_positions(&self) -> Result<Vec<Position>, Status> {
         let store = self.outbox.store();
         let mut positions = Vec::new();
@@ -110,11 +112,11 @@ impl Retries {
         Ok(positions)
     }
 
-    /// The item whose record lies at a position, if this node refused it, or if it still waits.
+    /// The item at a position, if this node refused it, or if it is still deferred.
     fn kept_at(&self, position: Position) -> Result<Option<Found>, Status> {
-        // An operator may name any number.
+        // An operator may name any position.
         let Ok(record) = self.outbox.reader().record(position) else { return Ok(None) };
-        let header = own(Header::of(&record).map_err(CaseError::from))?;
+        let header = own(Header::of(&record).map_err(OwnDataError::from))?;
         let Record { body, .. } = record;
         Ok(match header {
             Header::Refused(header) => {
@@ -134,7 +136,7 @@ impl Retries {
 
     /// Checks the signatures again: an item may have been kept before its author's key was known.
     fn check_again(&self, found: Vec<Found>) -> Vec<KeptItem> {
-        let (charters, federation) = (self.directory.charters(), self.outbox.federation());
+        let (charters, federation) = (self.charter_store.charters(), self.outbox.federation());
         let check = |found: Found| {
             let Found { position, peer, entry, kept, item } = found;
             let received = receive_items(vec![item], federation, &charters).pop()?;
@@ -160,7 +162,7 @@ fn shown(item: Retried) -> operator_api::RetriedItem {
     }
 }
 
-/// The number of an item in a listing: where its record lies.
+/// The number of an item in a listing: the position of its record.
 fn parse_number(number: &str) -> Result<Position, Status> {
     let mut parts = number.split('-');
     let mut part = || parts.next().and_then(|part| part.parse::<u32>().ok());

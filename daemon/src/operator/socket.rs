@@ -1,4 +1,6 @@
-//! The Unix socket of the operator API: owner only, from its first moment.
+//! The Unix socket of the operator API.
+//!
+//! Invariant: at no moment can anybody but the owner open it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -6,31 +8,31 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixStream};
 
-/// Why there is no operator API.
+/// The socket of the operator API cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
-    /// Somebody answers there.
+    /// A running node answers at the socket.
     #[error("another node answers at {}: stop it first", .0.display())]
     InUse(PathBuf),
-    /// The file system says no.
+    /// A system call failed.
     #[error("cannot make the operator socket {}: {source}", path.display())]
     Io {
         /// The socket.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: std::io::Error,
     },
 }
 
-/// Binds the socket with mode 0600. A socket that nobody answers at is what a killed node left, and is replaced.
+/// Binds the socket with mode 0600. A socket without a listener is left over from a killed node and is replaced.
 ///
 /// # Errors
-/// When another node answers there, or the file system says no.
+/// Another node answers there, or a system call failed.
 pub async fn bind(path: &Path) -> Result<UnixListener, SocketError> {
     if UnixStream::connect(path).await.is_ok() {
         return Err(SocketError::InUse(path.to_owned()));
     }
-    // Bound under a name that nobody knows, restricted, then renamed: there is no moment at which others could open it.
+    // The socket is bound under a secret name, restricted, then renamed. So there is no moment at which others could open it.
     let make = || {
         let unfinished = path.with_extension("new");
         let _ = fs::remove_file(&unfinished);

@@ -1,4 +1,4 @@
-//! The node on one screen.
+//! The status of the node on one screen: its figures and its alarms.
 
 use sinergi_proto::operator_api;
 use sinergi_proto::routing::route::next_hop;
@@ -8,7 +8,7 @@ use super::own;
 use super::peers::PeerQueries;
 use crate::base::alarms::Alarms;
 use crate::base::time::now_millis;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 use sinergi_proto::base::ids::AgencyId;
 
 /// The figures of this node, and its alarms.
@@ -16,15 +16,15 @@ use sinergi_proto::base::ids::AgencyId;
 pub(super) struct Overview {
     pub(super) own: AgencyId,
     pub(super) federation: String,
-    /// When the node started, milliseconds since 1970.
+    /// When the node started, in milliseconds since 1970.
     pub(super) started_at: u64,
-    pub(super) directory: Directory,
+    pub(super) charter_store: CharterStore,
     pub(super) alarms: Alarms,
     pub(super) peers: PeerQueries,
 }
 
 impl Overview {
-    /// The figures, and what needs somebody to act.
+    /// The figures, and the alarms that need an operator.
     pub(super) fn status(&self) -> Result<operator_api::NodeStatus, Status> {
         let head = self.peers.writer.head().borrow().clone();
         let store = self.peers.outbox.store();
@@ -38,7 +38,7 @@ impl Overview {
             federation: self.federation.clone(),
             agency: self.own.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            charter_version: self.directory.newest().version,
+            charter_version: self.charter_store.newest().version,
             started_at: self.started_at,
             epoch: head.epoch.0,
             ledger_size: head.size.0,
@@ -62,7 +62,7 @@ impl Overview {
 
     fn alarms(&self, offers_overdue: u64) -> Result<Vec<String>, Status> {
         let mut alarms = self.alarms.all();
-        let charter = self.directory.newest();
+        let charter = self.charter_store.newest();
         if charter.valid_until < now_millis() {
             alarms.push(format!("charter version {} has expired: ask the managers for its successor", charter.version));
         }

@@ -1,7 +1,7 @@
-//! Giving the ledger away as tiles, file by file, to who puts them into a folder.
+//! Streams the ledger as tiles, file by file. The caller writes them to a folder.
 //!
 //! Invariants:
-//! - all of it is under one checkpoint, which comes last: who has it has the rest;
+//! - one checkpoint covers all files, and it comes last: a caller that has the checkpoint has all files;
 //! - memory does not grow with the ledger: a few files are read ahead of the reader.
 
 use sinergi_proto::base::ids::LedgerIndex;
@@ -20,7 +20,7 @@ use crate::writer::Head;
 const FILES_AHEAD: usize = 4;
 
 impl SignedLedger {
-    /// Everything that is not in an earlier export.
+    /// Streams all files that an earlier export does not have.
     pub(super) async fn tiles(
         &self,
         request: operator_api::ExportTilesRequest,
@@ -32,7 +32,7 @@ impl SignedLedger {
         Ok(rows_ahead(FILES_AHEAD, move |row| service.export(old, &head, row)))
     }
 
-    /// Leaves of an earlier export of this ledger.
+    /// Number of leaves in an earlier export of this ledger.
     fn exported(&self, note: &[u8], head: &Head) -> Result<u64, Status> {
         if note.is_empty() {
             return Ok(0);

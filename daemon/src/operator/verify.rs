@@ -1,6 +1,6 @@
-//! Checking one complaint anew: nothing that was checked when it came is believed.
+//! Checks all entries of one complaint again, as if they had just come. Earlier checks do not count.
 //!
-//! Invariant: what is damaged is found, not a failure of the check; only what the disk does not give is one.
+//! Invariant: damaged data are a finding. The check itself fails only if the disk cannot be read.
 
 use sinergi_proto::admission::{Verdict, admit, authenticate};
 use sinergi_proto::base::ids::LedgerIndex;
@@ -15,7 +15,7 @@ use super::complaints::Complaints;
 use super::detail::{no_case, standing_of};
 use super::own;
 use crate::base::time::now_millis;
-use crate::storage::case::{CaseError, Leaf};
+use crate::storage::complaint_loader::{OwnDataError, ParsedLeaf};
 use crate::storage::ledger::ReadError;
 use crate::storage::record_codec::Header;
 
@@ -38,7 +38,7 @@ impl Complaints {
         let mut again: Option<Complaint> = None;
         let mut entries = Vec::with_capacity(leaves.len());
         for index in leaves {
-            let leaf = own(Leaf::parse(own(outbox.reader().leaf(index))?, outbox.federation()))?;
+            let leaf = own(ParsedLeaf::parse(own(outbox.reader().leaf(index))?, outbox.federation()))?;
             let mut problems = self.check_entry(&leaf, &mut again);
             problems.extend(self.check_contents_of(&leaf)?);
             problems.extend(self.check_in_tree(&leaf, size, root));
@@ -58,9 +58,9 @@ impl Complaints {
         Ok(operator_api::VerifyComplaintReply { complaint: case.complaint.id().0.to_vec(), entries, problem })
     }
 
-    /// Signature, key, parents, clock and role; the entry then joins the others.
-    fn check_entry(&self, leaf: &Leaf, again: &mut Option<Complaint>) -> Vec<String> {
-        let (entry, charters) = (&leaf.entry, self.directory.charters());
+    /// Checks signature, key, parents, clock and role; then folds the entry into the complaint that is built again.
+    fn check_entry(&self, leaf: &ParsedLeaf, again: &mut Option<Complaint>) -> Vec<String> {
+        let (entry, charters) = (&leaf.entry, self.charter_store.charters());
         let mut problems = Vec::new();
         let said = |verdict: Verdict| match verdict {
             Verdict::Admit => None,
@@ -78,15 +78,15 @@ impl Complaints {
         problems
     }
 
-    fn check_contents_of(&self, leaf: &Leaf) -> Result<Vec<String>, Status> {
+    fn check_contents_of(&self, leaf: &ParsedLeaf) -> Result<Vec<String>, Status> {
         let index = leaf.index;
         let mut problems = Vec::new();
-        let records = match self.outbox.reader().contents(index).map_err(CaseError::from) {
+        let records = match self.outbox.reader().contents(index).map_err(OwnDataError::from) {
             Err(damage) if is_found(&damage) => return Ok(vec![format!("its contents cannot be read: {damage}")]),
             read => own(read)?,
         };
         for record in records.into_iter().filter(|record| !record.erased) {
-            let Header::Content(header) = own(Header::of(&record).map_err(CaseError::from))? else { continue };
+            let Header::Content(header) = own(Header::of(&record).map_err(OwnDataError::from))? else { continue };
             let Some((salt, data)) = record.body.split_first_chunk::<32>() else {
                 problems.push(format!("its content {} is too short", header.commitment));
                 continue;
@@ -98,7 +98,7 @@ impl Complaints {
         Ok(problems)
     }
 
-    fn check_in_tree(&self, leaf: &Leaf, size: u64, root: tlog_tiles::Hash) -> Option<String> {
+    fn check_in_tree(&self, leaf: &ParsedLeaf, size: u64, root: tlog_tiles::Hash) -> Option<String> {
         let reader = self.outbox.reader();
         let hash = tlog_tiles::record_hash(&leaf.entry.signed);
         let proof = tlog_tiles::prove_record(size, leaf.index.0, reader);
@@ -108,7 +108,7 @@ impl Complaints {
             .map(|error| format!("it is not leaf {} of the tree: {error}; run `sinergi ledger verify`", leaf.index))
     }
 
-    /// What the entries say together is what the node shows.
+    /// Checks that the complaint that was built again equals the one that the node shows.
     fn check_whole(&self, case: &Case, again: Option<&Complaint>) -> Result<String, Status> {
         let advice = "stop the node and run `sinergid rebuild`";
         let Some(again) = again else { return Ok(format!("its Lodged is not here; {advice}")) };
@@ -122,14 +122,14 @@ impl Complaints {
     }
 }
 
-/// Whether it is the complaint's own data that are not as they should be.
-fn is_found(error: &CaseError) -> bool {
+/// Whether the error is a finding about the complaint's data, and not a failure to read the disk.
+fn is_found(error: &OwnDataError) -> bool {
     match error {
-        CaseError::Ledger(ReadError::Damaged { .. })
-        | CaseError::Header(_)
-        | CaseError::Entry { .. }
-        | CaseError::Charter { .. }
-        | CaseError::StoreMismatch(_) => true,
-        CaseError::Store(_) | CaseError::Ledger(_) => false,
+        OwnDataError::Ledger(ReadError::Damaged { .. })
+        | OwnDataError::Header(_)
+        | OwnDataError::Entry { .. }
+        | OwnDataError::Charter { .. }
+        | OwnDataError::StoreMismatch(_) => true,
+        OwnDataError::Store(_) | OwnDataError::Ledger(_) => false,
     }
 }

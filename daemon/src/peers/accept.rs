@@ -1,8 +1,11 @@
-//! Accepting peers: our own loop in front of the gRPC server, because a handshake must be bounded in time and number and must not hold up the next one.
+//! Accepts connections of peers. An own loop runs before the gRPC server, because handshakes must be bounded in time and number, and a slow
+//! handshake must not delay the next one.
+//!
+//! Must not know what a session is.
 //!
 //! Invariants:
-//! - a connection that fails its handshake costs one log line with the reason, and nobody else anything;
-//! - accepting never waits: whoever says nothing is displaced by who comes after it, see [`Handshakes`].
+//! - a failed handshake costs one log line with the reason, and does not disturb other connections;
+//! - accepting never waits: when all places are taken, a new connection displaces one that has not ended its handshake, see [`Handshakes`].
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -33,14 +36,14 @@ use crate::transport::tls::{self, HandshakeFailure};
 const STREAMS: u32 = 8;
 /// Flow-control windows of HTTP/2: a whole frame fits, so that a frame never waits for half of itself.
 pub(super) const STREAM_WINDOW: u32 = 8 * 1024 * 1024;
-/// How long, and for how much, a refused connection is kept so that its other side learns why.
+/// Time and bytes for which a refused connection is kept open, so that the other side reads the reason.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 64 * 1024;
 
 /// Binds the listening socket.
 ///
 /// # Errors
-/// When the address cannot be bound.
+/// The address cannot be bound.
 pub async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
@@ -48,7 +51,7 @@ pub async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 /// Accepts connections and serves peers on them until the links are told to stop.
 ///
 /// # Errors
-/// When the gRPC server fails.
+/// The gRPC server fails.
 pub async fn serve(connections: Connections, listener: TcpListener) -> Result<(), tonic::transport::Error> {
     let (accepted, incoming) = mpsc::channel(16);
     let service = FederationServer::new(FederationService { connections: connections.clone() })
@@ -86,18 +89,18 @@ async fn accept(connections: Connections, listener: TcpListener, accepted: mpsc:
             }
         }
     };
-    // Whoever comes is accepted at once; a handshake that takes too long is displaced instead.
+    // Every connection is accepted at once. When all places are taken, an older handshake is displaced.
     crate::transport::accept(&listener, &connections.stop, || std::future::ready(()), shake).await;
 }
 
-/// The TLS handshake, and who is on the other side of it.
+/// Does the TLS handshake, and returns the identity of the other side.
 async fn handshake(
     connections: &Connections,
     config: Arc<ServerConfig>,
     stream: TcpStream,
     from: SocketAddr,
 ) -> Option<(TlsStream<TcpStream>, Caller)> {
-    // Without it small frames wait for the acknowledgement of the ones before.
+    // Without this, a small frame waits until the frames before it are acknowledged (Nagle's algorithm).
     let _ = stream.set_nodelay(true);
     let shaken =
         tokio::time::timeout(node_limits::TLS_HANDSHAKE, TlsAcceptor::from(config).accept(stream).into_fallible())
@@ -124,7 +127,7 @@ async fn handshake(
     Some((stream, Caller { agency: identity.agency, certificate_expires }))
 }
 
-/// Hands a connection whose caller is known over to the gRPC server, if there is room for it.
+/// Hands an authenticated connection to the gRPC server, if there is room for it.
 async fn hand_over(
     connections: &Connections,
     stream: TlsStream<TcpStream>,
@@ -137,13 +140,14 @@ async fn hand_over(
         Ok(permits) => permits,
         Err(full) => return tracing::warn!(%from, peer = %caller.agency, "refused a connection: {full}"),
     };
-    // Nobody receives any more: the node is stopping.
+    // This fails only when the node is stopping.
     let _ = accepted
         .send(Ok(Connection { stream: Attentive::new(stream, connections.idle), caller, _permits: permits }))
         .await;
 }
 
-/// Lets the other side read our alert. A socket that is closed while something lies in it unread is reset, and the alert with it.
+/// Keeps a refused connection open until the other side has read our TLS alert. Closing a socket with unread input resets it, and the alert is
+/// lost.
 async fn linger(mut stream: TcpStream) {
     let read_to_its_end = async {
         stream.shutdown().await?;
@@ -177,7 +181,7 @@ impl Room {
     }
 }
 
-/// Which room is full.
+/// The bound on connections that is reached.
 #[derive(Debug, thiserror::Error)]
 enum Full {
     #[error("it has {} connections already", node_limits::CONNECTIONS_PER_PEER)]
@@ -188,7 +192,7 @@ enum Full {
     All,
 }
 
-/// Says which certificate was refused and why, in the log and at the peer that it names.
+/// Writes the refused certificate and the reason to the log, and to the state of the peer that the certificate names.
 fn report_refusal(connections: &Connections, from: SocketAddr, error: &std::io::Error) {
     let failure = tls::explain(error);
     let reason = failure.as_ref().map_or_else(|| error.to_string(), ToString::to_string);
@@ -203,7 +207,7 @@ fn report_refusal(connections: &Connections, from: SocketAddr, error: &std::io::
     }
 }
 
-/// A connection whose caller is known.
+/// An authenticated connection.
 struct Connection {
     stream: Attentive<TlsStream<TcpStream>>,
     caller: Caller,

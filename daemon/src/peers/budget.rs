@@ -1,11 +1,13 @@
-//! Room in memory that all links share in one direction, given to them in fair shares.
+//! A budget of memory that all links share in one direction, in fair shares.
+//!
+//! Must not know what the memory is used for.
 //!
 //! Invariants:
 //! - all links together never hold more than the budget;
 //! - a link that holds something gets more only while at least as much as it holds stays free: however many links never drain, there is room
 //!   for the others;
-//! - a link that holds nothing waits for room alone, in the order of asking, and before every link that holds something;
-//! - who waits can give up, and leaves nothing behind.
+//! - a link that holds nothing waits only until there is room, in the order of asking, and before every link that holds something;
+//! - a waiter can give up at any time, and leaves nothing behind.
 //!
 //! The second rule is that of a switch's shared buffer (Choudhury and Hahne, "Dynamic queue length thresholds"): N links that take all they
 //! can get end up with 1/(N + 1) of the budget each, and leave as much.
@@ -24,14 +26,14 @@ pub struct Budget {
     freed: Arc<Notify>,
 }
 
-/// What one link holds of it, for one frame; given back when dropped.
+/// The room that one link holds for one frame. Dropping it gives the room back.
 pub(super) struct Share {
     permit: Option<OwnedSemaphorePermit>,
     freed: Arc<Notify>,
 }
 
 impl Budget {
-    /// Room for so many bytes.
+    /// A budget of this many bytes.
     pub fn of(bytes: usize) -> Self {
         Self { room: Arc::new(Semaphore::new(bytes / UNIT)), freed: Arc::default() }
     }
@@ -50,9 +52,9 @@ impl Budget {
 
     async fn has_free(&self, units: usize) {
         loop {
-            // Before the look: what is freed in between wakes it.
+            // Registered before the check, so that room that is freed in between wakes it.
             let freed = self.freed.notified();
-            // Units that are put aside for one who waits in line do not count as available.
+            // Units that are reserved for a waiter in the queue do not count as available.
             if self.room.available_permits() >= units {
                 return;
             }
@@ -62,12 +64,12 @@ impl Budget {
 }
 
 impl Share {
-    /// What it holds.
+    /// The room, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.permit.as_ref().map_or(0, |permit| permit.num_permits() * UNIT)
     }
 
-    /// Gives back what is more than `bytes`.
+    /// Gives back the room above `bytes`.
     pub(super) fn shrink_to(&mut self, bytes: usize) {
         let Some(permit) = &mut self.permit else { return };
         let more = permit.num_permits().saturating_sub(bytes.div_ceil(UNIT));
@@ -78,7 +80,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        // First the room, then the word of it.
+        // The room is given back before the waiters are woken.
         drop(self.permit.take());
         self.freed.notify_waiters();
     }
@@ -101,7 +103,7 @@ mod tests {
         shares.iter().map(Share::bytes).sum()
     }
 
-    /// So many links that take frame after frame, turn by turn, until no one gets any more.
+    /// Lets this many links take frames in turn, until none of them gets more.
     fn links_that_never_drain(budget: &Budget, count: usize, frame: usize) -> Vec<Vec<Share>> {
         let mut links: Vec<Vec<Share>> = (0..count).map(|_| Vec::new()).collect();
         loop {

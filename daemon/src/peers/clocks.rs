@@ -1,6 +1,6 @@
-//! Whether this node's clock agrees with those of its linked peers.
+//! Compares this node's clock with the clocks of its linked peers, and raises an alarm if this node's clock is wrong.
 //!
-//! Whether they contradict it is decided in [`sinergi_proto::sync::PeerClocks`].
+//! Must not decide which clock is wrong: [`sinergi_proto::sync::PeerClocks`] does.
 
 use sinergi_proto::base::limits;
 
@@ -20,7 +20,7 @@ impl PeerClocks {
         Self { clocks, alarms }
     }
 
-    /// Compares them now, and alarms if this node's clock is the wrong one.
+    /// Compares the clocks now, and raises or settles the alarm.
     pub(super) fn check(&self) {
         let median = self.clocks.offset();
         let bound = u64::try_from(limits::CLOCK_AHEAD.as_millis()).unwrap_or(u64::MAX);

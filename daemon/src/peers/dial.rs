@@ -1,6 +1,10 @@
-//! Dialling: one task a peer with an endpoint, with backoff without end.
+//! Dials peers: one task for each peer that has an endpoint.
 //!
-//! Invariants: the delay grows with full jitter up to a minute and never gives up; an answer, or the peer's own contact, resets it.
+//! Must not know what a session does.
+//!
+//! Invariants:
+//! - dialling never gives up. The delay grows up to a minute, with full jitter;
+//! - an answer of the peer, or a link that the peer dialled, resets the delay.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +31,7 @@ use super::session::{OUTBOUND_FRAMES, Start};
 use super::{Connections, LinkError};
 use crate::base::node_limits;
 use crate::base::time::now_millis;
-use crate::transport::tls::{self, Witness, Witnessed};
+use crate::transport::tls::{self, FailureRecorder, FirstFailure};
 
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 /// With full jitter a delay is up to twice this.
@@ -39,7 +43,7 @@ pub async fn keep_linked(connections: Connections, peer: Arc<Peer>, endpoint: En
         initial_interval: FIRST_DELAY,
         current_interval: FIRST_DELAY,
         max_interval: LONGEST_DELAY,
-        // Full jitter: nodes that lost the same peer at once do not come back at once.
+        // Full jitter, so that nodes that lost the same peer do not all dial it at the same time.
         randomization_factor: 1.0,
         max_elapsed_time: None,
         ..ExponentialBackoff::default()
@@ -62,7 +66,7 @@ pub async fn keep_linked(connections: Connections, peer: Arc<Peer>, endpoint: En
             Err(error) => peer.failed(&error),
         }
         if *linked.borrow_and_update() {
-            // The peer came to us meanwhile.
+            // The peer has dialled us meanwhile.
             backoff.reset();
             continue;
         }
@@ -78,15 +82,15 @@ pub async fn keep_linked(connections: Connections, peer: Arc<Peer>, endpoint: En
     }
 }
 
-/// One connection from dialling to its end; whether its session was a success.
+/// Runs one connection from dialling to its end. Returns whether its session was a success.
 async fn link(connections: &Connections, peer: &Arc<Peer>, endpoint: &Endpoint) -> Result<bool, LinkError> {
-    let witness = Witness::default();
-    // What TLS said is the cause of whatever HTTP/2 makes of it.
+    let failure = FirstFailure::default();
+    // If TLS failed, its reason is the cause of the error that HTTP/2 reports.
     let connect = |reason: String| LinkError::Connect {
         endpoint: endpoint.to_string(),
-        reason: witness.reason().unwrap_or(reason),
+        reason: failure.reason().unwrap_or(reason),
     };
-    let channel = connect_channel(connections, peer, endpoint, witness.clone()).await.map_err(connect)?;
+    let channel = connect_channel(connections, peer, endpoint, failure.clone()).await.map_err(connect)?;
     let mut client = FederationClient::new(channel.map_response(mark_trailers))
         .max_decoding_message_size(limits::FRAME_BYTES)
         .max_encoding_message_size(limits::FRAME_BYTES);
@@ -111,7 +115,7 @@ async fn connect_channel(
     connections: &Connections,
     peer: &Arc<Peer>,
     endpoint: &Endpoint,
-    witness: Witness,
+    failure: FirstFailure,
 ) -> Result<Channel, String> {
     let config = tls::client_config(&connections.credentials, connections.authorities.clone(), peer.agency.clone());
     let connector = TlsConnector::from(config);
@@ -120,7 +124,7 @@ async fn connect_channel(
     let connect = tower::service_fn(move |_| {
         let (connector, host, peer, federation) =
             (connector.clone(), host.clone(), Arc::clone(&peer), federation.clone());
-        let witness = witness.clone();
+        let failure = failure.clone();
         async move {
             let stream = TcpStream::connect((host.as_str(), port)).await?;
             stream.set_nodelay(true)?;
@@ -133,7 +137,7 @@ async fn connect_channel(
                 let expires = u64::try_from(identity.certificate.not_after.as_millisecond()).unwrap_or(0);
                 peer.note(|state| state.certificate_expires = expires);
             }
-            Ok::<_, std::io::Error>(TokioIo::new(Witnessed::new(Attentive::new(stream, idle), witness)))
+            Ok::<_, std::io::Error>(TokioIo::new(FailureRecorder::new(Attentive::new(stream, idle), failure)))
         }
     });
     // The scheme is http because the connector above speaks TLS; https would add a second layer.

@@ -1,18 +1,18 @@
-//! Why a call or a stream failed, in words, and whether the peer itself said so.
+//! Explains in words why a call or a stream failed, and says whether the peer itself ended it.
 
 use http::HeaderValue;
 use http_body_util::BodyExt;
 use tonic::body::Body;
 
-use crate::base::causes::{causes, told};
+use crate::base::error_chain::{causes, without_repeats};
 use crate::transport::tls;
 
-/// Characters of a peer's words that are told.
+/// Characters of a peer's text that are shown.
 const QUOTED: usize = 500;
-/// Marks what the peer sent at the end of a call.
+/// Marks the trailers that the peer sent at the end of a call.
 const OF_PEER: &str = "sinergi-of-peer";
 
-/// Marks the status with which a peer ends a call: gRPC makes one with the same codes of frames that it cannot read.
+/// Marks a status that the peer sent. Without the mark it looks like a status that gRPC itself makes when it cannot read a frame.
 pub(super) fn mark_trailers(response: http::Response<Body>) -> http::Response<Body> {
     response.map(|body| {
         Body::new(body.map_frame(|mut frame| {
@@ -29,18 +29,18 @@ pub(super) fn is_of_peer(status: &tonic::Status) -> bool {
     status.metadata().contains_key(OF_PEER)
 }
 
-/// What a peer may have written: bounded, and on one line.
+/// A peer's text, made safe to show: bounded, and on one line.
 pub(super) fn quote(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(QUOTED).collect()
 }
 
-/// Why a call or a stream failed, as [`explain`] says it.
+/// The reason of a failed call or stream, as [`explain`] words it.
 pub(super) fn explain_status(status: &tonic::Status) -> String {
     let said = if status.message().is_empty() { status.code().description() } else { status.message() };
     explain_from(quote(said), status)
 }
 
-/// Down to the certificate if that is the cause, else the whole chain of causes.
+/// The reason in words: the certificate if that is the cause, otherwise the whole chain of causes.
 pub(super) fn explain(error: &(dyn std::error::Error + 'static)) -> String {
     explain_from(error.to_string(), error)
 }
@@ -48,6 +48,6 @@ pub(super) fn explain(error: &(dyn std::error::Error + 'static)) -> String {
 fn explain_from(text: String, error: &(dyn std::error::Error + 'static)) -> String {
     match tls::explain(error) {
         Some(failure) => failure.to_string(),
-        None => told(text, causes(error).skip(1)).join(": "),
+        None => without_repeats(text, causes(error).skip(1)).join(": "),
     }
 }

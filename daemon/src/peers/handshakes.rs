@@ -1,10 +1,10 @@
-//! Connections whose handshake has not ended: a bounded number of places, which nobody can keep from the others.
+//! Places for connections whose handshake has not ended. Their number is bounded, and no source can take all of them for long.
 //!
-//! It must not know what a handshake is.
+//! Must not know what a handshake is.
 //!
 //! Invariants:
-//! - a new connection always gets a place: in a full house the oldest one of the source that has most gives up its own;
-//! - so whoever comes from a source of its own is displaced by nobody, as long as some other source has two places.
+//! - a new connection always gets a place. When all are taken, the source with the most places loses its oldest one;
+//! - so a source with one place keeps it, as long as some other source has two.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
@@ -27,21 +27,21 @@ struct Taken {
     places: VecDeque<(u64, IpAddr, CancellationToken)>,
 }
 
-/// A place; given up when dropped.
+/// A place. Dropping it gives it back.
 pub(super) struct Place {
     number: u64,
-    /// It was given to somebody else: the connection must end.
+    /// Waits until the place is given to another connection: then this connection must end.
     pub(super) displaced: CancellationToken,
     taken: Arc<Mutex<Taken>>,
 }
 
 impl Handshakes {
-    /// So many places.
+    /// This many places.
     pub(super) fn of(most: usize) -> Self {
         Self { most, taken: Arc::default() }
     }
 
-    /// A place for a connection that comes from this address.
+    /// Takes a place for a connection from this address.
     pub(super) fn place(&self, from: IpAddr) -> Place {
         let displaced = CancellationToken::new();
         let mut taken = self.taken.lock();
@@ -56,7 +56,7 @@ impl Handshakes {
 }
 
 impl Taken {
-    /// Takes a place from the source that has most.
+    /// Takes the oldest place of the source that has the most.
     fn displace(&mut self) {
         let mut counts = HashMap::<IpAddr, usize>::new();
         for (_, source, _) in &self.places {
@@ -76,7 +76,7 @@ impl Drop for Place {
     }
 }
 
-/// One source is one IPv4 address, or one IPv6 network of 64 bits: whoever has one address of it has all.
+/// A source is one IPv4 address, or one IPv6 network of 64 bits, because the owner of one address has all addresses of that network.
 fn source_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),

@@ -1,9 +1,11 @@
-//! A connection that ends when its other side has said nothing for too long: also before a session runs on it, and after.
+//! Ends a connection on which nothing was received for too long, also before a session runs on it and after.
 //!
-//! HTTP/2 has pings for that, but they wait behind everything that was sent before: on a poor link that carries a large frame they come too
-//! late, and a link that works is taken for dead. Bytes that come in, whatever they are, show that somebody is there.
+//! HTTP/2 pings are no help here. They wait behind everything that was sent before, so on a poor link with a large frame they come too late, and
+//! a working link is taken for dead. Any received byte shows that the other side is there.
 //!
-//! Invariant: a session, which has its own idle timeout, ends first and says why.
+//! Must not know what the bytes are.
+//!
+//! Invariant: a session has its own idle timeout, which comes first and tells the peer why.
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +16,7 @@ use sinergi_proto::sync::HANDSHAKE_WITHIN;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// A stream whose reads fail after so long a silence.
+/// A stream whose reads fail when nothing was received for some time.
 pub(super) struct Attentive<S> {
     stream: S,
     patience: Duration,

@@ -1,4 +1,6 @@
-//! What is known of a peer, for operators; and the slot that one session at a time holds.
+//! The state of each peer, for operators, and the slot that one session at a time holds.
+//!
+//! Must not know connections.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,9 +25,9 @@ pub struct Peers(Arc<BTreeMap<AgencyId, Arc<Peer>>>);
 
 /// One adjacent peer.
 pub struct Peer {
-    /// Who it is.
+    /// The agency.
     pub agency: AgencyId,
-    /// Where to dial it; `None`: it is waited for.
+    /// The address to dial; `None` if the peer dials us.
     pub endpoint: Option<Endpoint>,
     state: Mutex<PeerSnapshot>,
     /// Where its clock is noted, beside all others.
@@ -34,28 +36,28 @@ pub struct Peer {
     linked: watch::Sender<bool>,
     /// Room for its connections.
     pub(super) connections: Arc<Semaphore>,
-    /// Room for its questions that are being answered.
+    /// Bounds the peer's questions that are being answered.
     pub(super) proving: Arc<Semaphore>,
 }
 
-/// What is known of a peer. Times are milliseconds since 1970; 0: none.
+/// The state of a peer. Times are in milliseconds since 1970; 0 means none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerSnapshot {
-    /// Since when it is linked.
+    /// When the link came up.
     pub linked_since: u64,
     /// Whether a connection is being made.
     pub connecting: bool,
-    /// Its last application-level answer.
+    /// The last answer of the peer's application.
     pub last_success: u64,
-    /// The first failure since then.
+    /// The first failure since that answer.
     pub first_failure: u64,
-    /// What failed last.
+    /// The last failure, in words.
     pub last_error: String,
-    /// When it is dialled again.
+    /// When it will be dialled again.
     pub next_retry: u64,
     /// The cursor of the last frame sent to it.
     pub sent: Option<Cursor>,
-    /// Up to where it has our ledger.
+    /// The cursor up to which it has acknowledged our ledger.
     pub acknowledged: Option<Cursor>,
     /// When its certificate expires.
     pub certificate_expires: u64,
@@ -67,22 +69,22 @@ pub struct PeerSnapshot {
     pub sent_entries: u64,
     /// Entries received in this run of the program.
     pub received_entries: u64,
-    /// Its clock less ours, in milliseconds, as last heard.
+    /// How far its clock is ahead of ours, in milliseconds, by its last message.
     pub clock_offset: Option<i64>,
     /// Items refused in either direction in this run of the program.
     pub refused: u64,
-    /// It has surely heard of others' checkpoints up to this version of the watch.
+    /// The version of the watch up to which it has received others' checkpoints.
     pub told: u64,
-    /// The hash of a charter of its own beside ours, and the version up to which ours were passed on for that.
+    /// The hash of a rival charter that it has, and the version up to which our charters were passed on because of that.
     pub passed_on: Option<([u8; 32], u64)>,
 }
 
-/// Who began a connection.
+/// The side that dialled a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// We did.
+    /// This node.
     Dialled,
-    /// The peer did.
+    /// The peer.
     Accepted,
 }
 
@@ -94,21 +96,21 @@ struct Holder {
     questions: mpsc::Sender<Question>,
 }
 
-/// A question about a peer's ledger, and who waits for the answer.
+/// A question about a peer's ledger, and the channel for the answer.
 pub(super) struct Question {
-    /// What is asked; the session numbers it.
+    /// The question; the session sets its number.
     pub(super) prove: wire::Prove,
-    /// Where the answer goes.
+    /// The channel for the answer.
     pub(super) answer: oneshot::Sender<wire::Proof>,
 }
 
-/// A session's hold of its peer's slot; given up when dropped.
+/// A session's hold of its peer's slot. Dropping it frees the slot.
 pub struct Hold {
     peer: Arc<Peer>,
     number: u64,
     /// Another session has taken the slot.
     pub superseded: CancellationToken,
-    /// Asks for a `Ping` now; answered when the reply comes.
+    /// Requests for a `Ping`; each is answered when the reply comes.
     pub pings: mpsc::Receiver<oneshot::Sender<()>>,
     /// Questions about the peer's ledger.
     pub(super) questions: mpsc::Receiver<Question>,
@@ -147,17 +149,17 @@ impl Peers {
 }
 
 impl Peer {
-    /// What is known of it now.
+    /// Its present state.
     pub fn snapshot(&self) -> PeerSnapshot {
         self.state().clone()
     }
 
-    /// Notes something about it.
+    /// Changes its state.
     pub fn note(&self, change: impl FnOnce(&mut PeerSnapshot)) {
         change(&mut self.state());
     }
 
-    /// Notes what a session says about it.
+    /// Applies a change that its session reports.
     pub(super) fn apply(&self, change: &PeerChange) {
         let (mut state, now) = (self.state(), now_millis());
         match *change {
@@ -192,7 +194,7 @@ impl Peer {
         }
     }
 
-    /// Notes a failure, and logs it when it is another than before.
+    /// Notes a failure, and logs it if it differs from the one before.
     pub fn failed(&self, error: &dyn std::fmt::Display) {
         let text = error.to_string();
         let mut state = self.state();
@@ -205,10 +207,10 @@ impl Peer {
         state.last_error = text;
     }
 
-    /// Takes the slot for a new connection, or says that it must be turned away.
+    /// Takes the slot for a new connection. `None` if the connection must be turned away.
     ///
-    /// The rule, the same on both sides: the connection that the smaller agency id dialled stays when both dialled at once; otherwise the
-    /// newer one takes over, for it may replace one that died unseen.
+    /// Both sides use the same rule. If both dialled at once, the connection that the smaller agency id dialled stays. Otherwise the newer
+    /// connection replaces the older one, which may be dead without this node having noticed.
     pub fn take_slot(self: &Arc<Self>, own: &AgencyId, direction: Direction) -> Option<Hold> {
         let mut slot = self.slot.lock();
         if let Some(holder) = &*slot
@@ -233,17 +235,17 @@ impl Peer {
         Some(Hold { peer: Arc::clone(self), number, superseded, pings: asked, questions: questioned })
     }
 
-    /// Whether a session holds the slot, now and as it changes.
+    /// A receiver that says whether a session holds the slot.
     pub fn linked(&self) -> watch::Receiver<bool> {
         self.linked.subscribe()
     }
 
-    /// Where a `Ping` is asked for, if a session is up.
+    /// The channel for `Ping` requests, if a session is up.
     pub fn pings(&self) -> Option<mpsc::Sender<oneshot::Sender<()>>> {
         self.slot.lock().as_ref().map(|holder| holder.pings.clone())
     }
 
-    /// Where questions about its ledger are asked, if a session is up.
+    /// The channel for questions about its ledger, if a session is up.
     pub(super) fn questions(&self) -> Option<mpsc::Sender<Question>> {
         self.slot.lock().as_ref().map(|holder| holder.questions.clone())
     }

@@ -1,6 +1,8 @@
-//! Asking a linked peer about its ledger.
+//! Asks a linked peer for proofs about its ledger.
 //!
-//! Invariant: a question is asked over the link that is up, whoever dialled it, and ends with an answer or a reason within
+//! Must not check the answer.
+//!
+//! Invariant: a question goes over the link that is up, no matter which side dialled it, and ends with an answer or a reason within
 //! [`limits::PROVE_WITHIN`].
 
 use sinergi_proto::base::ids::AgencyId;
@@ -10,24 +12,24 @@ use tokio::sync::oneshot;
 
 use super::peer::{Peers, Question};
 
-/// Why there is no answer.
+/// A question has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Unanswered {
-    /// It is not configured.
+    /// The agency is not a configured peer.
     #[error("{0} is no adjacent peer: its ledger can be asked about over a link only")]
     NotAdjacent(AgencyId),
     /// There is no link.
     #[error("no link with {0} is up: see `sinergi peer show {0}`")]
     NotLinked(AgencyId),
-    /// It says nothing.
+    /// The peer did not answer in time.
     #[error("{0} did not answer within {seconds} s", seconds = limits::PROVE_WITHIN.as_secs())]
     Silent(AgencyId),
-    /// It does not want to, or cannot.
+    /// The peer refused to answer.
     #[error("{agency} answered: {refusal}")]
     Refused {
-        /// Who was asked.
+        /// The peer.
         agency: AgencyId,
-        /// What it said, clipped and on one line.
+        /// The peer's reason, cut and on one line.
         refusal: String,
     },
 }
@@ -36,7 +38,7 @@ impl Peers {
     /// Asks a peer about its ledger.
     ///
     /// # Errors
-    /// When it is not linked, does not answer or refuses.
+    /// The peer is not linked, does not answer in time, or refuses.
     pub async fn ask(&self, agency: &AgencyId, prove: wire::Prove) -> Result<wire::Proof, Unanswered> {
         let peer = self.get(agency).ok_or_else(|| Unanswered::NotAdjacent(agency.clone()))?;
         let not_linked = || Unanswered::NotLinked(agency.clone());

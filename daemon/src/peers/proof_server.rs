@@ -1,6 +1,6 @@
-//! Answers what peers ask about this node's own ledger, as [`sinergi_proto::transparency::proofs`] says.
+//! Answers peers' questions about this node's own ledger with proofs, as [`sinergi_proto::transparency::proofs`] says.
 //!
-//! Reads only; blocks, so never in an async task.
+//! Must not write anything. Blocks, so never in an async task.
 
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
@@ -9,32 +9,32 @@ use sinergi_proto::wire;
 use tlog_tiles::HashReader;
 use tokio::sync::watch;
 
-use crate::storage::case::{CaseError, Leaf};
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::{OwnDataError, ParsedLeaf};
 use crate::storage::ledger::ReadError;
 use crate::storage::outbox::Outbox;
 use crate::storage::store::Placed;
 use crate::writer::Head;
 
-/// Shows what this node's ledger holds. Cheap to clone.
+/// Makes proofs about this node's ledger. Cheap to clone.
 #[derive(Clone)]
 pub struct ProofServer {
     outbox: Outbox,
-    directory: Directory,
+    charter_store: CharterStore,
     head: watch::Receiver<Head>,
 }
 
 impl ProofServer {
-    /// Shows this ledger, as far as its newest checkpoint reaches.
-    pub fn new(outbox: Outbox, directory: Directory, head: watch::Receiver<Head>) -> Self {
-        Self { outbox, directory, head }
+    /// Makes proofs about this ledger, up to its newest checkpoint.
+    pub fn new(outbox: Outbox, charter_store: CharterStore, head: watch::Receiver<Head>) -> Self {
+        Self { outbox, charter_store, head }
     }
 
     /// Answers one question of a peer.
     pub(crate) fn answer(&self, asker: &AgencyId, question: &wire::Prove) -> wire::Proof {
         let head = self.head.borrow().clone();
         let signed = head.is_signed.then_some(SignedTree { size: head.size.0, note: &head.checkpoint });
-        match prove(&self.outbox, signed, &self.directory.newest(), asker, question) {
+        match prove(&self.outbox, signed, &self.charter_store.newest(), asker, question) {
             Ok(proof) => proof,
             Err(refusal) => {
                 tracing::info!(peer = %asker, "showed no proof: {refusal}");
@@ -45,19 +45,19 @@ impl ProofServer {
 }
 
 impl OwnLeaves for Outbox {
-    type Error = CaseError;
+    type Error = OwnDataError;
 
     fn epoch(&self) -> Epoch {
         self.reader().epoch()
     }
 
-    fn nodes(&self, numbers: &[u64]) -> Result<Vec<[u8; 32]>, CaseError> {
+    fn nodes(&self, numbers: &[u64]) -> Result<Vec<[u8; 32]>, OwnDataError> {
         let size = self.reader().size();
         let hashes = self.reader().read_hashes(numbers).map_err(|source| ReadError::Tree { size, source })?;
         Ok(hashes.into_iter().map(|hash| hash.0).collect())
     }
 
-    fn locate(&self, name: &wire::EntryName) -> Result<Option<LedgerIndex>, CaseError> {
+    fn locate(&self, name: &wire::EntryName) -> Result<Option<LedgerIndex>, OwnDataError> {
         let Some(id) = EntryId::from_slice(&name.id) else { return Ok(None) };
         let (store, clock) = (self.store(), HybridClock::from_bits(name.clock));
         let found = match ComplaintId::from_slice(&name.complaint) {
@@ -69,14 +69,14 @@ impl OwnLeaves for Outbox {
             }
         };
         let Some(index) = found.filter(|index| index.0 < self.reader().size()) else { return Ok(None) };
-        let leaf = Leaf::parse(self.reader().leaf(index)?, self.federation())?;
+        let leaf = ParsedLeaf::parse(self.reader().leaf(index)?, self.federation())?;
         Ok((leaf.entry.id == id).then_some(index))
     }
 
     fn leaves_from(
         &self,
         first: LedgerIndex,
-    ) -> Result<impl Iterator<Item = Result<Vec<u8>, CaseError>> + '_, CaseError> {
+    ) -> Result<impl Iterator<Item = Result<Vec<u8>, OwnDataError>> + '_, OwnDataError> {
         let records = self.reader().leaves_from(first)?;
         Ok(records.map(|record| Ok(record?.body)))
     }

@@ -1,4 +1,4 @@
-//! The gRPC service that peers call: finds out who calls, and hands the stream over to be run as a session.
+//! The gRPC service that peers call: takes the caller's identity from the connection, and starts a session on the stream.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use super::peer::Direction;
 use super::peer::Peer;
 use super::session::{OUTBOUND_FRAMES, Start};
 
-/// Who is on the other end of a connection: put there by the accept loop, from the certificate.
+/// The identity of the other side of a connection. The accept loop takes it from the certificate.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     /// The agency.
     pub(super) agency: AgencyId,
-    /// When its certificate expires, milliseconds since 1970.
+    /// When its certificate expires, in milliseconds since 1970.
     pub(super) certificate_expires: u64,
 }
 

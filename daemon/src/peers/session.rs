@@ -1,16 +1,18 @@
-//! Runs a [`Session`] over a connection: reads and sends its frames, does its actions, sleeps until its next timeout. Decides nothing.
+//! Runs a [`Session`] over a connection: receives and sends frames, carries out the session's actions, and sleeps until its next timeout.
+//!
+//! Must not decide anything: the session does.
 //!
 //! ```text
 //! session.rs   the loop: connection, clocks and the node's changes -> events; actions -> the rest of the node
-//! perform.rs   the actions
+//! perform.rs   carries out the actions
 //! adoption.rs  adopting a charter that a peer passed on
-//! jobs.rs      what takes time, off the async threads
-//! rooms.rs     what the frames of a session have taken in what all links share
-//! to_writer.rs the way to the writer, in order
+//! jobs.rs      work that takes time, in the blocking pool
+//! rooms.rs     the room that the frames of this session hold in the shared budget
+//! to_writer.rs submits to the writer, in order
 //! ```
 //!
 //! Invariants:
-//! - nothing in the loop waits but the loop itself: whatever takes time is a job beside it;
+//! - the loop waits only for its next event: all work that takes time is a job beside it;
 //! - timers come before frames;
 //! - submissions reach the writer in the order in which the session made them.
 
@@ -48,17 +50,17 @@ use crate::base::alarms::Alarms;
 use crate::base::time::Clocks;
 use crate::peers::proof_server::ProofServer;
 use crate::peers::watch::Watch;
-use crate::rollback_guard::Continuity;
-use crate::storage::charters::Directory;
+use crate::rollback_guard::GuardService;
+use crate::storage::charters::CharterStore;
 use crate::storage::outbox::GiveBack;
 use crate::writer::{Head, WriterHandle};
 use jobs::{Ended, Running};
 use rooms::Rooms;
 use to_writer::ToWriter;
 
-/// Frames handed to the transport and not yet taken by it.
+/// Frames that may wait for the transport.
 pub(super) const OUTBOUND_FRAMES: usize = 4;
-/// Time for the last frame to leave, and for what the peer said last to be read.
+/// Time at the end of a link for sending the last frame and for reading the peer's last frame.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// A sleep without an end: no timer runs.
 const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -69,35 +71,35 @@ pub struct Start {
     pub(super) hold: Hold,
     pub(super) inbound: Streaming<Frame>,
     pub(super) outbound: mpsc::Sender<Frame>,
-    /// Hears whether the session was a success: then there is no reason to dial more slowly.
+    /// Gets whether the session was a success: then the dialling delay is reset.
     pub(super) ended: Option<oneshot::Sender<bool>>,
 }
 
-/// What the sessions of a node work with. Each job takes the part that it needs.
+/// The parts that the sessions of a node need. Each job takes only the part that it needs.
 pub struct SessionParts {
     /// This agency.
     pub own: AgencyId,
     /// Its federation.
     pub federation: Federation,
-    /// How long a link may be silent.
+    /// How long a link may be silent before it ends.
     pub idle: Duration,
     /// The charters.
-    pub directory: Directory,
-    /// Where received frames go.
+    pub charter_store: CharterStore,
+    /// Takes the received frames.
     pub writer: WriterHandle,
-    /// Whether this node may sign: its peers say whether they saw more of its ledger than there is.
-    pub guard: Continuity,
-    /// What was seen of other agencies' ledgers.
+    /// The rollback guard. It learns from the peers whether they saw more of this node's ledger than there is.
+    pub guard: GuardService,
+    /// The checkpoints of other agencies.
     pub watch: Watch,
-    /// Answers what peers ask about this node's ledger.
+    /// Answers peers' questions about this node's ledger.
     pub proofs: ProofServer,
     /// Compares this node's clock with its peers'.
     pub clocks: PeerClocks,
     /// Where alarms go.
     pub alarms: Alarms,
-    /// What comes from peers.
+    /// Checks frames that come from peers.
     pub incoming: Arc<Incoming>,
-    /// What goes to peers.
+    /// Reads frames that go to peers.
     pub outgoing: Arc<Outgoing>,
     /// Signs receipts and checks those of peers.
     pub receipts: Arc<Receipts>,
@@ -145,7 +147,7 @@ async fn run(parts: Arc<SessionParts>, start: Start) {
     }
 }
 
-/// Tells the peer why, and lets it end the stream: dropped at once, the last frame might not leave.
+/// Sends the last frame with the reason, and lets the peer end the stream. If the stream were dropped at once, the last frame might not be sent.
 async fn say_farewell(outbound: mpsc::Sender<Frame>, inbound: &mut Streaming<Frame>, fault: wire::Fault) {
     let farewell = async {
         if outbound.send(Frame { kind: Some(Kind::Fault(fault)) }).await.is_ok() {
@@ -163,7 +165,7 @@ async fn say_farewell(outbound: mpsc::Sender<Frame>, inbound: &mut Streaming<Fra
     let _ = tokio::time::timeout(FAREWELL, farewell).await;
 }
 
-/// The frame that came, or why none can come any more. A garbled frame and one over the limit are the peer's fault.
+/// The received frame, or the reason why no more can come. A frame that cannot be decoded or is too large is the peer's fault.
 fn heard(message: Result<Option<Frame>, tonic::Status>) -> Event {
     let status = match message {
         Ok(Some(frame)) => return Event::Frame(frame),
@@ -184,13 +186,13 @@ fn heard(message: Result<Option<Frame>, tonic::Status>) -> Event {
     })
 }
 
-/// Somebody who waits for an answer of the peer.
+/// A local caller that waits for an answer of the peer.
 enum Waiter {
     Ping(oneshot::Sender<()>),
     Proof(oneshot::Sender<wire::Proof>),
 }
 
-/// A session with what it runs on.
+/// A session with its connection and its jobs.
 struct Runner<'a> {
     parts: &'a SessionParts,
     peer: &'a Arc<Peer>,
@@ -198,16 +200,16 @@ struct Runner<'a> {
     clocks: Clocks,
     /// Cleared and used again for every event.
     actions: Vec<Action>,
-    /// What follows at once from actions.
+    /// Events that follow at once from actions.
     events: VecDeque<Event>,
     running: FuturesUnordered<Running>,
     rooms: Rooms,
     to_writer: ToWriter,
     waiters: BTreeMap<AskId, Waiter>,
     asked: u64,
-    /// What the peer is given back, made when it is first read for.
+    /// The entries to give back to a peer that began a new epoch. Made at the first read for it.
     give_back: Option<Arc<GiveBack>>,
-    /// Nothing can be sent any more, and what the peer says is read until then.
+    /// Set when nothing can be sent any more: until this time the peer's frames are still read.
     last_words: Option<Instant>,
     closed: Option<Close>,
 }
@@ -308,7 +310,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Sends what can leave now.
+    /// Sends the frames that the transport can take now.
     fn send(&mut self, outbound: &mpsc::Sender<Frame>) {
         while self.session.has_frame() && self.last_words.is_none() {
             match outbound.try_reserve() {
@@ -319,7 +321,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// The transport takes no more frames. What the peer has said before is still read: it may say why.
+    /// The transport takes no more frames. Frames that the peer sent before are still read, because they may say why.
     fn is_not_heard(&mut self) {
         self.last_words = Some(Instant::now() + FAREWELL);
     }
@@ -330,7 +332,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Gives the session an event, and whatever follows from it at once.
+    /// Gives the session an event, and all events that follow from it at once.
     fn handle(&mut self, event: Event) {
         self.events.push_front(event);
         self.drain();
@@ -346,7 +348,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// A question to the peer, and who waits for the answer.
+    /// Takes a question for the peer, with the channel for the answer.
     fn ask(&mut self, question: Question, waiter: Waiter) -> Event {
         self.asked += 1;
         let ask = AskId(self.asked);
@@ -376,7 +378,7 @@ fn peer_left() -> Event {
     Event::Closed(Closing::Broken("the peer left".to_owned()))
 }
 
-/// Follows what a session must hear of.
+/// Follows the changes of the node that are events of a session.
 struct Changes {
     head: watch::Receiver<Head>,
     charter: watch::Receiver<u64>,
@@ -385,10 +387,10 @@ struct Changes {
 }
 
 impl Changes {
-    /// How the node is when a session begins, and what changes from then on.
+    /// Returns the node's present state, for a new session, and a value that follows its changes.
     fn follow(parts: &SessionParts, peer: &Peer) -> (Self, SessionConfig) {
         let (mut head, mut guard) = (parts.writer.head(), parts.guard.watch());
-        let (charter, news) = (parts.directory.version(), parts.watch.versions());
+        let (charter, news) = (parts.charter_store.version(), parts.watch.versions());
         let config = {
             let head = head.borrow_and_update();
             SessionConfig {
@@ -397,7 +399,7 @@ impl Changes {
                 federation: parts.federation.to_string(),
                 idle: parts.idle,
                 window: Window::default(),
-                charters: parts.directory.charters(),
+                charters: parts.charter_store.charters(),
                 end: head.end(),
                 checkpoint: Arc::clone(&head.checkpoint),
                 is_signed: head.is_signed,
@@ -414,14 +416,14 @@ impl Changes {
                 Ok(()) => return self.grown(),
                 Err(error) => Err(error),
             },
-            changed = self.charter.changed() => changed.map(|()| Event::Charters(parts.directory.charters())),
+            changed = self.charter.changed() => changed.map(|()| Event::Charters(parts.charter_store.charters())),
             changed = self.guard.changed() => changed.map(|()| Event::Guard(*self.guard.borrow_and_update())),
             changed = self.news.changed(), if wants_news => changed.map(|()| Event::News),
         };
         (changed.unwrap_or(Event::Stop), None)
     }
 
-    /// How the ledger has grown, if it has: a session must know before it hears how far the peer has it.
+    /// The event that the ledger has grown, if it has. A session must get it before it learns how far the peer has the ledger.
     fn growth(&mut self) -> Option<(Event, Option<Event>)> {
         self.head.has_changed().is_ok_and(|has_changed| has_changed).then(|| self.grown())
     }

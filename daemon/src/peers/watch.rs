@@ -1,17 +1,18 @@
-//! The watch over other agencies' ledgers: their newest checkpoints, whoever shows them, and whether all are of one ledger that only grows.
+//! The watch over other agencies' ledgers. It collects their checkpoints from all peers, so that an agency that shows different ledgers, or one
+//! that does not only grow, is found.
 //!
-//! Executes what [`sinergi_proto::transparency::watch`] decides.
+//! Must not decide what a contradiction is: [`sinergi_proto::transparency::watch`] does.
 //!
 //! ```text
-//! sessions: Hello, receipts, Checkpoints --> take --+--> asking.rs    the agency is asked whether its tree begins with them
-//!                                                   +--> what contradicts: evidence and an alarm; the link goes on
-//! witness.rs   at most once in a while: what was seen is kept, and committed to in this node's own ledger
-//! told to peers by the sessions (sinergi_proto::sync)
+//! sessions: Hello, receipts, Checkpoints --> take --+--> audit/checkpoints.rs   asks the agency to prove that its tree contains them
+//!                                                   +--> a contradiction: evidence and an alarm; the link goes on
+//! audit/witness.rs          at regular intervals: stores new checkpoints in this node's own ledger and commits to them
+//! sinergi_proto::sync       the sessions pass new checkpoints on to peers
 //! ```
 //!
 //! Invariants:
-//! - only what an agency signed counts;
-//! - what was seen outlasts a restart: peers' checkpoints with their receipts and greetings, all others with the next `Witnessed`.
+//! - only checkpoints that the agency signed count;
+//! - checkpoints survive a restart: those of peers are stored with receipts and greetings, all others with the next `Witnessed`.
 
 use std::sync::Arc;
 
@@ -25,39 +26,39 @@ use sinergi_proto::wire::{self, accusation::Finding};
 use tokio::sync::{Notify, watch};
 
 use crate::base::alarms::Alarms;
-use crate::storage::case::CaseError;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::outbox::Outbox;
 use crate::storage::store::Sight;
 
-/// What was seen of other agencies' ledgers, shared by the sessions and those who ask.
+/// The checkpoints of other agencies. The sessions and the checks share them; clones are cheap.
 #[derive(Clone)]
 pub struct Watch(Arc<Inner>);
 
 struct Inner {
     alarms: Alarms,
     ledgers: Mutex<WatchedLedgers>,
-    /// Counts what became the newest.
+    /// Counts the checkpoints that became the newest of their agency.
     version: watch::Sender<u64>,
-    /// What contradicts and is not kept yet: one for an agency and epoch.
+    /// Contradictions that are not kept as evidence yet: one for each agency and epoch.
     found: Mutex<Vec<(AgencyId, Finding)>>,
     work: Notify,
 }
 
 impl Watch {
-    /// Nothing was seen yet.
+    /// A watch without checkpoints.
     pub fn new(alarms: Alarms) -> Self {
         let (ledgers, version) = (Mutex::default(), watch::Sender::new(0));
         Self(Arc::new(Inner { alarms, ledgers, version, found: Mutex::default(), work: Notify::new() }))
     }
 
-    /// What the own ledger holds of others'. Blocks.
+    /// Loads the checkpoints of other agencies from the own ledger. Blocks.
     ///
     /// # Errors
-    /// When it cannot be read.
-    pub fn load(alarms: Alarms, outbox: &Outbox, directory: &Directory) -> Result<Self, CaseError> {
+    /// The ledger cannot be read.
+    pub fn load(alarms: Alarms, outbox: &Outbox, charter_store: &CharterStore) -> Result<Self, OwnDataError> {
         let watch = Self::new(alarms);
-        let charters = directory.charters();
+        let charters = charter_store.charters();
         for which in [Sight::Shown, Sight::Receipt] {
             for (agency, position) in outbox.store().sights(which)? {
                 let body = outbox.reader().record(position)?.body;
@@ -66,7 +67,7 @@ impl Watch {
                     Sight::Receipt => checkpoint_in(&body),
                 };
                 let opened = charters.checkpoint_keys(&agency).and_then(|keys| {
-                    // It was checked when it came; a key may have been retired since.
+                    // It verified when it came. A key may have been retired since.
                     let checkpoint = Checkpoint::open(&note, outbox.federation(), &agency, &keys).ok()?;
                     checkpoint.seconds.is_some().then_some(VerifiedCheckpoint { checkpoint, note })
                 });
@@ -90,7 +91,7 @@ impl Watch {
         self.ledgers().newest(agency).is_some_and(|newest| newest.note == note)
     }
 
-    /// A checkpoint of an agency that verified, from whoever showed it; whether it shows more than was known.
+    /// Takes a verified checkpoint of an agency, no matter which peer showed it. Returns whether it is newer than the known ones.
     pub(crate) fn take(&self, agency: &AgencyId, shown: VerifiedCheckpoint) -> bool {
         let extent = shown.extent();
         let taken = self.change(|ledgers| ledgers.take(agency, shown));
@@ -129,23 +130,23 @@ impl Watch {
         self.0.work.notify_one();
     }
 
-    /// The own ledger holds this one.
+    /// Notes that the own ledger holds this checkpoint.
     pub(crate) fn kept(&self, agency: &AgencyId, checkpoint: Checkpoint) {
         self.ledgers().witnessed(agency, checkpoint);
     }
 
-    /// Grows with everything that becomes the newest: now and as it changes.
+    /// A receiver of the version, which grows with every checkpoint that becomes the newest of its agency.
     pub(crate) fn versions(&self) -> watch::Receiver<u64> {
         self.0.version.subscribe()
     }
 
-    /// The notes that became the newest after this version, of all agencies but one, oldest change first and so many at most; and the version
-    /// that they lead to.
+    /// The notes that became the newest after `version`, of all agencies except `but`, oldest change first, at most `most`. Also returns the
+    /// version that a peer with these notes has.
     pub(crate) fn newer_than(&self, version: u64, but: &AgencyId, most: usize) -> (Vec<Vec<u8>>, u64) {
         self.ledgers().newer_than(version, but, most)
     }
 
-    /// Changes what is known, and tells those who follow [`Self::versions`].
+    /// Changes the watched ledgers, and sends the new version to the receivers of [`Self::versions`].
     fn change<T>(&self, change: impl FnOnce(&mut WatchedLedgers) -> T) -> T {
         let mut ledgers = self.ledgers();
         let changed = change(&mut ledgers);
@@ -154,7 +155,7 @@ impl Watch {
         changed
     }
 
-    /// The agencies of these that are to prove something, and the sizes that they are asked about.
+    /// The linked agencies that must prove something, each with the sizes of the trees that it is asked about.
     pub(crate) fn to_ask(&self, linked: impl IntoIterator<Item = AgencyId>) -> Vec<(AgencyId, Vec<u64>)> {
         self.ledgers().to_ask(linked)
     }
@@ -164,17 +165,17 @@ impl Watch {
         self.ledgers().to_witness(most)
     }
 
-    /// What contradicts and was not taken yet.
+    /// Takes the contradictions that were not taken yet.
     pub(crate) fn take_found(&self) -> Vec<(AgencyId, Finding)> {
         std::mem::take(&mut *self.lock_found())
     }
 
-    /// Waits until there may be something to ask, or something was found.
+    /// Waits until there may be a question to ask, or a contradiction was found.
     pub(crate) async fn work(&self) {
         self.0.work.notified().await;
     }
 
-    /// Has [`Self::work`] end once more.
+    /// Makes [`Self::work`] return once more.
     pub(crate) fn look_again(&self) {
         self.0.work.notify_one();
     }
@@ -188,7 +189,7 @@ impl Watch {
     }
 }
 
-/// The checkpoint in a stored receipt; empty: there is none.
+/// The checkpoint in a stored receipt; empty if there is none.
 fn checkpoint_in(receipt: &[u8]) -> Vec<u8> {
     let receipt = wire::Ack::decode(receipt).ok().and_then(|ack| Receipt::parse(&ack).ok());
     receipt.map(|receipt| receipt.checkpoint).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! The ledger that is here, as the rollback guard compares it with what was seen of it. Blocks.
+//! This node's ledger, as the rollback guard compares it with sightings. Every call blocks.
 
 use std::sync::Arc;
 
@@ -7,25 +7,25 @@ use sinergi_proto::base::ids::{AgencyId, EntryId, LedgerIndex};
 use sinergi_proto::charter::Charters;
 use sinergi_proto::transparency::rollback_guard::{Compared, Extent, OwnTree, Proof, Signer};
 
-use crate::storage::case::{CaseError, Leaf};
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::{OwnDataError, ParsedLeaf};
 use crate::storage::ledger::LedgerReader;
 
-/// How this agency's signatures are known.
+/// The keys that verify this agency's own signatures.
 #[derive(Clone)]
 pub struct OwnKeys {
     /// This agency.
     pub agency: AgencyId,
     /// Its federation.
     pub federation: Federation,
-    /// The charters, which hold its keys.
-    pub directory: Directory,
+    /// The charters, which list its keys.
+    pub charter_store: CharterStore,
 }
 
-/// The ledger that is here, and whose it is.
+/// This node's ledger, with the keys that verify its signatures.
 #[derive(Clone)]
 pub struct OwnLedger {
-    /// Whose.
+    /// The keys of the agency that owns the ledger.
     pub keys: OwnKeys,
     /// The ledger.
     pub reader: LedgerReader,
@@ -33,11 +33,11 @@ pub struct OwnLedger {
 
 impl OwnKeys {
     /// The keys of the agency that a node is configured for.
-    pub fn of(config: &Config, directory: Directory) -> Self {
-        Self { agency: config.agency.clone(), federation: config.federation.clone(), directory }
+    pub fn of(config: &Config, charter_store: CharterStore) -> Self {
+        Self { agency: config.agency.clone(), federation: config.federation.clone(), charter_store }
     }
 
-    /// This agency under these charters.
+    /// This agency, as a signer under these charters.
     pub fn signer<'a>(&'a self, charters: &'a Arc<Charters>) -> Signer<'a> {
         Signer { agency: &self.agency, charters }
     }
@@ -45,27 +45,27 @@ impl OwnKeys {
 
 impl OwnLedger {
     /// The ledger of the agency that a node is configured for.
-    pub fn of(config: &Config, directory: Directory, reader: LedgerReader) -> Self {
-        Self { keys: OwnKeys::of(config, directory), reader }
+    pub fn of(config: &Config, charter_store: CharterStore, reader: LedgerReader) -> Self {
+        Self { keys: OwnKeys::of(config, charter_store), reader }
     }
 
-    /// How far it reaches.
+    /// Epoch and size.
     pub fn extent(&self) -> Extent {
         Extent { epoch: self.reader.epoch(), size: self.reader.size() }
     }
 
-    /// Compares a proof with it; `None`: the proof does not bear this agency's signature. Blocks.
+    /// Compares a proof with the ledger. `None` if the proof does not have this agency's signature, and therefore does not count.
     ///
     /// # Errors
-    /// When the ledger cannot be read.
-    pub fn compare(&self, proof: &Proof) -> Result<Option<Compared>, CaseError> {
-        let charters = self.keys.directory.charters();
+    /// The ledger cannot be read.
+    pub fn compare(&self, proof: &Proof) -> Result<Option<Compared>, OwnDataError> {
+        let charters = self.keys.charter_store.charters();
         Compared::of(proof, self.keys.signer(&charters), self)
     }
 }
 
 impl OwnTree for OwnLedger {
-    type Error = CaseError;
+    type Error = OwnDataError;
 
     fn extent(&self) -> Extent {
         Self::extent(self)
@@ -75,12 +75,12 @@ impl OwnTree for OwnLedger {
         self.reader.end().to_bits()
     }
 
-    fn root_at(&self, size: u64) -> Result<[u8; 32], CaseError> {
+    fn root_at(&self, size: u64) -> Result<[u8; 32], OwnDataError> {
         Ok(self.reader.root_at(size)?.0)
     }
 
-    fn entry_at(&self, leaf: LedgerIndex) -> Result<EntryId, CaseError> {
+    fn entry_at(&self, leaf: LedgerIndex) -> Result<EntryId, OwnDataError> {
         let record = self.reader.leaf(leaf)?;
-        Ok(Leaf::parse(record, self.keys.federation.as_str())?.entry.id)
+        Ok(ParsedLeaf::parse(record, self.keys.federation.as_str())?.entry.id)
     }
 }

@@ -1,35 +1,35 @@
-//! The file in which a node keeps what contradicts its ledger, so that a restart does not forget it and `sinergi recover` knows of it.
+//! The file `set-back.json`: the sightings that contradict the ledger. A restart and `sinergi recover` read them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use sinergi_proto::transparency::rollback_guard::Sighting;
 
-use crate::base::durable;
+use crate::base::atomic_file;
 
-/// Where a node keeps what contradicts its ledger.
+/// The path of the file with the sightings, in the node's data folder.
 pub fn file(data: &Path) -> PathBuf {
     data.join("set-back.json")
 }
 
-/// What is wrong with the file of the sightings.
+/// The file with the sightings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SightingsError {
-    /// The system refused something.
+    /// A system call failed.
     #[error(
         "cannot {action} {}, which says what peers saw of this node's ledger: {source}; mend what the system says (space, rights, the \
          disk), then try again",
         path.display()
     )]
     Io {
-        /// What was tried.
+        /// The action, as a verb.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// It is not what this program writes.
+    /// The file does not hold sightings.
     #[error(
         "{}, which says what peers saw of this node's ledger, is damaged: {source}; put it back from a backup, or, while all its peers can \
          be reached, move it away and start the node: they show it again",
@@ -38,15 +38,15 @@ pub enum SightingsError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error in its JSON.
         source: serde_json::Error,
     },
 }
 
-/// Reads the kept sightings; none if there is no file.
+/// Reads the stored sightings; none if there is no file.
 ///
 /// # Errors
-/// When it cannot be read, or is not what this program writes.
+/// The file cannot be read, or does not hold sightings.
 pub fn load(path: &Path) -> Result<Vec<Sighting>, SightingsError> {
     let path_of = || path.to_owned();
     match fs::read(path) {
@@ -58,15 +58,15 @@ pub fn load(path: &Path) -> Result<Vec<Sighting>, SightingsError> {
     }
 }
 
-/// Keeps the sightings durably; without any the file goes.
+/// Stores the sightings durably. An empty list removes the file.
 ///
 /// # Errors
-/// When it cannot be written.
+/// The file cannot be written or removed.
 pub fn keep(path: &Path, sightings: &[Sighting]) -> Result<(), SightingsError> {
     let failed = |action, source| SightingsError::Io { action, path: path.to_owned(), source };
     if !sightings.is_empty() {
         let text = serde_json::to_vec_pretty(sightings).expect("texts and numbers are JSON");
-        return durable::replace(path, &text).map_err(|source| failed("write", source));
+        return atomic_file::replace(path, &text).map_err(|source| failed("write", source));
     }
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed("remove", error)),

@@ -1,10 +1,10 @@
 //! The charters of this node: files in a folder, the trusted chain in memory, shared.
 //!
 //! Invariants:
-//! - nothing is trusted that [`Charters`] does not trust; the first is pinned by the configuration;
-//! - versions are kept for ever: old entries are judged by the charter that they name;
+//! - only [`Charters`] decides which charter is trusted; the configuration pins the first one;
+//! - every version is kept for ever, because old entries are judged by the charter that they name;
 //! - a new version is on the disk before it is used;
-//! - another charter of a version that is here, signed by enough managers, is kept beside it as evidence and never used.
+//! - a *rival* is never used. It is another charter of a version that is here, signed by enough managers. It is kept as evidence.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -17,12 +17,12 @@ use parking_lot::Mutex;
 use sinergi_proto::charter::{Charter, CharterTrustError, Charters, Rival};
 use tokio::sync::watch;
 
-use crate::base::durable;
+use crate::base::atomic_file;
 
-/// Why the charters cannot be used.
+/// The charters cannot be loaded, or a charter cannot be adopted.
 #[derive(Debug, thiserror::Error)]
-pub enum DirectoryError {
-    /// No pin in the configuration.
+pub enum CharterStoreError {
+    /// The configuration pins no first charter.
     #[error(
         "no charter is pinned: `sinergi --node DIR charter adopt FILE` puts the federation's first charter in place"
     )]
@@ -30,53 +30,53 @@ pub enum DirectoryError {
     /// A file cannot be read or written.
     #[error("cannot {action} the charter {}: {source}", path.display())]
     File {
-        /// What was tried.
+        /// The action, as a verb.
         action: &'static str,
-        /// The file.
+        /// The file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// Not trusted.
+    /// A charter is not the trusted successor of the one before it.
     #[error("{}: {source}", path.display())]
     NotTrusted {
-        /// The file.
+        /// The file that holds it, or would hold it.
         path: PathBuf,
-        /// Why not.
+        /// The rule that it breaks.
         source: CharterTrustError,
     },
-    /// A file that the operator has put there.
+    /// The file of the next version exists already and holds another charter. An operator has put it there.
     #[error(
-        "{} is no charter of this node yet, and another than the one to adopt: start the node again to go by it, or move it away",
+        "{} exists and differs from the charter to adopt: start the node again to adopt that file, or move it away",
         .0.display()
     )]
     InTheWay(PathBuf),
-    /// Signed by enough managers, and another one of its version is trusted.
+    /// The charter is a rival of a trusted one.
     #[error("{}", .0.rival)]
     Rival(FoundRival),
 }
 
-/// What the files of rivals have between version and hash.
+/// The part of a rival's file name between version and hash.
 const RIVAL: &str = ".rival-";
 
-/// A rival of a charter of this node.
+/// A rival of a trusted charter: the same version, another text, signed by enough managers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundRival {
-    /// Which two they are.
+    /// The version, and the hashes of both charters.
     pub rival: Rival,
-    /// The file of the trusted one.
+    /// The file of the trusted charter.
     pub trusted: PathBuf,
-    /// Where the other is kept; `None`: it is not.
+    /// The file of the rival; `None` if it could not be kept.
     pub kept: Option<PathBuf>,
 }
 
 impl FoundRival {
-    /// The topic of its alarm: one for all rivals of a version.
+    /// The topic of the alarm. All rivals of one version share it.
     pub fn topic(&self) -> String {
         format!("rival-charter {}", self.rival.version)
     }
 
-    /// What its alarm says.
+    /// The text of the alarm: which files differ, and what the operator does.
     pub fn alarm(&self) -> String {
         let trusted = self.trusted.display();
         let other = match &self.kept {
@@ -92,31 +92,31 @@ impl FoundRival {
     }
 }
 
-/// The trusted charters, shared by everybody in the node.
+/// The trusted charters of this node, on the disk and in memory. Clones share them.
 #[derive(Clone)]
-pub struct Directory {
+pub struct CharterStore {
     files: sinergi_config::Charter,
     charters: Arc<ArcSwap<Charters>>,
     adopting: Arc<Mutex<()>>,
     version: Arc<watch::Sender<u64>>,
 }
 
-impl Directory {
-    /// Loads all versions from the configured folder, beginning with the pinned first.
+impl CharterStore {
+    /// Loads all versions from the configured folder, beginning with the pinned first one.
     ///
     /// # Errors
-    /// When one cannot be read or is not trusted.
-    pub fn load(files: &sinergi_config::Charter) -> Result<Self, DirectoryError> {
-        let pin = files.pin.as_ref().ok_or(DirectoryError::NotPinned)?;
+    /// A version cannot be read or is not trusted.
+    pub fn load(files: &sinergi_config::Charter) -> Result<Self, CharterStoreError> {
+        let pin = files.pin.as_ref().ok_or(CharterStoreError::NotPinned)?;
         let path = files.file(1);
         let mut charters =
-            Charters::pinned(&read(&path)?, &pin.0).map_err(|source| DirectoryError::NotTrusted { path, source })?;
+            Charters::pinned(&read(&path)?, &pin.0).map_err(|source| CharterStoreError::NotTrusted { path, source })?;
         for version in 2.. {
             let path = files.file(version);
             if !path.exists() {
                 break;
             }
-            charters.succeed(&read(&path)?).map_err(|source| DirectoryError::NotTrusted { path, source })?;
+            charters.succeed(&read(&path)?).map_err(|source| CharterStoreError::NotTrusted { path, source })?;
         }
         let version = Arc::new(watch::Sender::new(charters.newest().version));
         let charters = Arc::new(ArcSwap::from_pointee(charters));
@@ -133,12 +133,13 @@ impl Directory {
         Arc::clone(self.charters().newest())
     }
 
-    /// The newest version that was announced, now and as it changes.
+    /// A receiver of the newest version that was announced.
     pub fn version(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
     }
 
-    /// Tells everybody who follows [`Self::version`] that the newest charter, and whatever depends on it, is in place.
+    /// Sends the newest version to the receivers of [`Self::version`]. Call it when all that depends on the charter (such as the
+    /// authorities for TLS) has been replaced too.
     pub fn announce(&self) {
         self.version.send_replace(self.newest().version);
     }
@@ -146,27 +147,27 @@ impl Directory {
     /// Adopts the successor of the newest charter: checks it, writes it to the disk, and uses it.
     ///
     /// # Errors
-    /// When it is not the trusted successor, or cannot be written. The directory stays as it was; a rival is kept
-    /// beside it if it can be.
-    pub fn adopt(&self, note: &[u8]) -> Result<Arc<Charter>, DirectoryError> {
-        // One at a time; who only reads does not wait for signatures and the disk.
+    /// It is not the trusted successor, or cannot be written. The trusted charters stay as they were. A rival is written to a file
+    /// of its own.
+    pub fn adopt(&self, note: &[u8]) -> Result<Arc<Charter>, CharterStoreError> {
+        // One adoption at a time. Readers do not take this lock, so they do not wait for signature checks and the disk.
         let _adopting = self.adopting.lock();
         let mut extended = Charters::clone(&self.charters());
         let path = self.files.file(extended.newest().version + 1);
         let adopted = match extended.succeed(note) {
             Ok(adopted) => adopted,
-            Err(CharterTrustError::Rival(rival)) => return Err(DirectoryError::Rival(self.found(rival, note))),
-            Err(source) => return Err(DirectoryError::NotTrusted { path, source }),
+            Err(CharterTrustError::Rival(rival)) => return Err(CharterStoreError::Rival(self.found(rival, note))),
+            Err(source) => return Err(CharterStoreError::NotTrusted { path, source }),
         };
         if path.exists() && Charter::parse(&read(&path)?).map(|there| there.hash).ok() != Some(adopted.hash) {
-            return Err(DirectoryError::InTheWay(path));
+            return Err(CharterStoreError::InTheWay(path));
         }
         write_durably(&path, note)?;
         self.charters.store(Arc::new(extended));
         Ok(adopted)
     }
 
-    /// The kept rivals. Of a file that is none the log says what it is; it is left alone.
+    /// The kept rivals. A file that is named like a rival and is none is left alone, with a line in the log.
     pub fn rivals(&self) -> Vec<FoundRival> {
         let paths = self.rival_files().unwrap_or_else(|error| {
             tracing::warn!("{error}");
@@ -180,7 +181,7 @@ impl Directory {
         let note = read(&path).inspect_err(|error| tracing::warn!("{error}")).ok()?;
         let charters = self.charters();
         if charters.has_text_of(&note) {
-            tracing::warn!("{file} is a charter that this node goes by; it may be removed");
+            tracing::warn!("{file} is a copy of a charter that this node trusts; it may be removed");
             return None;
         }
         match Charters::clone(&charters).succeed(&note) {
@@ -188,7 +189,7 @@ impl Directory {
                 Some(FoundRival { trusted: self.files.file(rival.version), rival, kept: Some(path) })
             }
             Err(error) => {
-                tracing::warn!("{file} is no charter that was signed beside one of this node: {error}");
+                tracing::warn!("{file} is not a rival of a charter of this node: {error}");
                 None
             }
             Ok(_) => {
@@ -198,7 +199,7 @@ impl Directory {
         }
     }
 
-    /// Keeps a rival, if it can.
+    /// Writes a rival to a file of its own. A failure is logged.
     fn found(&self, rival: Rival, note: &[u8]) -> FoundRival {
         let trusted = self.files.file(rival.version);
         let name = trusted.file_stem().unwrap_or_default().to_string_lossy();
@@ -213,7 +214,7 @@ impl Directory {
         FoundRival { rival, trusted, kept }
     }
 
-    fn keep_rival(&self, version: u64, path: &Path, note: &[u8]) -> Result<(), DirectoryError> {
+    fn keep_rival(&self, version: u64, path: &Path, note: &[u8]) -> Result<(), CharterStoreError> {
         let kept = self.rival_files()?;
         if kept.iter().any(|kept| kept == path) && read(path)? == note {
             return Ok(());
@@ -223,14 +224,14 @@ impl Directory {
         if others >= node_limits::RIVAL_CHARTERS {
             let source =
                 io::Error::other(format!("{others} charters of version {version} are kept beside the trusted one"));
-            return Err(DirectoryError::File { action: "keep", path: path.to_owned(), source });
+            return Err(CharterStoreError::File { action: "keep", path: path.to_owned(), source });
         }
         write_durably(path, note)
     }
 
-    fn rival_files(&self) -> Result<Vec<PathBuf>, DirectoryError> {
+    fn rival_files(&self) -> Result<Vec<PathBuf>, CharterStoreError> {
         let folder = &self.files.directory;
-        let failed = |source| DirectoryError::File { action: "look for", path: folder.clone(), source };
+        let failed = |source| CharterStoreError::File { action: "look for", path: folder.clone(), source };
         let entries: io::Result<Vec<_>> = fs::read_dir(folder).map_err(failed)?.collect();
         let paths = entries.map_err(failed)?.into_iter().map(|entry| entry.path());
         let mut rivals: Vec<_> =
@@ -244,11 +245,11 @@ fn name_of(path: &Path) -> Cow<'_, str> {
     path.file_name().unwrap_or_default().to_string_lossy()
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, DirectoryError> {
-    fs::read(path).map_err(|source| DirectoryError::File { action: "read", path: path.to_owned(), source })
+fn read(path: &Path) -> Result<Vec<u8>, CharterStoreError> {
+    fs::read(path).map_err(|source| CharterStoreError::File { action: "read", path: path.to_owned(), source })
 }
 
-fn write_durably(path: &Path, note: &[u8]) -> Result<(), DirectoryError> {
-    let failed = |source| DirectoryError::File { action: "write", path: path.to_owned(), source };
-    durable::replace(path, note).map_err(failed)
+fn write_durably(path: &Path, note: &[u8]) -> Result<(), CharterStoreError> {
+    let failed = |source| CharterStoreError::File { action: "write", path: path.to_owned(), source };
+    atomic_file::replace(path, note).map_err(failed)
 }

@@ -1,12 +1,11 @@
-//! Deriving the store from the ledger: the one path for new batches, for the start after a crash, and for a rebuild. And the engine's view of
-//! what is applied.
+//! Derives the store from the ledger. New batches, the start after a crash, and a rebuild all take this path. It is also the engine's
+//! [`View`] of the node.
 //!
 //! Must not know where records come from, and judges none of them.
 //!
 //! Invariants:
-//! - nothing reaches the store but by `Derivation::flush`, or from what [`Derivation::close`] gives, which is written when its batch is
-//!   durable;
-//! - a row that a batch changed is known here until that batch is applied, so it is never read from the store as it was before;
+//! - the store is written only by `Derivation::flush`, and with the changes that [`Derivation::close`] returns, when their batch is durable;
+//! - a row that a batch changed stays in memory until the store has that batch. Otherwise an outdated row could be read from the store;
 //! - applying a record again changes nothing.
 
 use std::collections::BTreeSet;
@@ -24,40 +23,46 @@ use sinergi_proto::entry::content::Content;
 use sinergi_proto::routing::route::reset_of;
 use sinergi_proto::wire;
 
-use crate::storage::case::{self, CaseError, Leaf};
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::{self, OwnDataError, ParsedLeaf};
 use crate::storage::ledger::{LedgerReader, Position, Record, RecordKind};
 use crate::storage::record_codec::Header;
 use crate::storage::store::{Changes, Counts, PeerCursor, Placed, RefusedRow, Row, Sight, Store, StoreError, Summary};
 
-/// How much is held in memory: complaints, and their entries together.
+/// Bounds of a cache of complaints: how many, and how many entries they have together.
 pub const CASE_CACHE_LIMITS: CaseCacheLimits = CaseCacheLimits { complaints: 4096, entries: 64 * 1024 };
-/// Records after which a replay writes to the store.
+/// Number of records after which a replay writes to the store.
 const REPLAY_BATCH: u64 = 4096;
 
-/// Derives the store.
+/// Turns records of the ledger into changes of the store.
 pub struct Derivation {
     own: AgencyId,
     federation: String,
     store: Store,
     reader: LedgerReader,
-    directory: Directory,
+    charter_store: CharterStore,
     rows: Rows,
-    /// The highest id in the store, once it was asked for: ids grow with time, so that a new complaint need not be looked for.
+    /// The highest complaint id in the store; `None` until it is needed. Ids grow with time, so a higher id is new and needs no lookup.
     highest: Option<ComplaintId>,
     changes: Changes,
     counts: Counts,
 }
 
 impl Derivation {
-    /// A derivation that has applied what the store says. Its counts are wrong until [`Self::count`].
-    pub fn new(own: AgencyId, federation: String, store: Store, reader: LedgerReader, directory: Directory) -> Self {
+    /// A derivation at the store's watermark. Its counts are zero until [`Self::count`] is called.
+    pub fn new(
+        own: AgencyId,
+        federation: String,
+        store: Store,
+        reader: LedgerReader,
+        charter_store: CharterStore,
+    ) -> Self {
         Self {
             own,
             federation,
             store,
             reader,
-            directory,
+            charter_store,
             rows: Rows::new(CASE_CACHE_LIMITS.complaints),
             highest: None,
             changes: Changes::default(),
@@ -65,10 +70,10 @@ impl Derivation {
         }
     }
 
-    /// A leaf that was not here before. `batch`: the one that it is a part of.
+    /// Adds a new leaf. `batch` is the batch that it belongs to.
     ///
     /// # Errors
-    /// When the row of its complaint cannot be read.
+    /// The row of its complaint cannot be read.
     pub fn leaf(
         &mut self,
         entry: &Entry,
@@ -83,7 +88,7 @@ impl Derivation {
         Ok(())
     }
 
-    /// What a leaf says beside its complaint's row.
+    /// Adds the changes that a leaf makes outside the row of its complaint.
     fn note_leaf(&mut self, entry: &Entry, index: LedgerIndex, header: &LeafHeader) {
         if entry.author == self.own {
             self.changes.own_clock(entry.clock);
@@ -118,7 +123,7 @@ impl Derivation {
         Ok(*id <= *self.highest.insert(highest))
     }
 
-    /// A peer's receipt; its record lies at `position`.
+    /// Adds a peer's receipt. Its record lies at `position`.
     pub fn receipt(&mut self, receipt: &ReceiptHeader, position: Position) {
         self.changes.cursor(PeerCursor::Acknowledged, &receipt.peer, receipt.cursor);
         self.changes.sight(Sight::Receipt, &receipt.peer, position);
@@ -129,40 +134,41 @@ impl Derivation {
         }
     }
 
-    /// How far this node has a peer's ledger.
+    /// Adds how far this node has received a peer's ledger.
     pub fn cursor(&mut self, header: &CursorHeader) {
         self.changes.cursor(PeerCursor::Received, &header.peer, header.cursor);
     }
 
-    /// A checkpoint that was seen; its record lies at `position`.
+    /// Adds a checkpoint of another agency. Its record lies at `position`.
     pub fn seen(&mut self, header: &SeenHeader, position: Position) {
         self.changes.sight(Sight::Shown, &header.peer, position);
     }
 
-    /// An item that this node refused; its record lies at `position`.
+    /// Adds an item that this node refused. Its record lies at `position`.
     pub fn refused(&mut self, header: &RefusedHeader, position: Position) {
         let RefusedHeader { at, peer, entry, code, detail } = header.clone();
         self.changes.refused(position, 0, RefusedRow { peer, by_us: true, entry: entry.0, code, detail, at });
     }
 
-    /// An item that waits; its record lies at `position`.
+    /// Adds an item that was deferred. Its record lies at `position`.
     pub fn deferred(&mut self, header: &DeferredHeader, position: Position) {
         self.changes.deferred(header.item, position);
     }
 
-    /// An item that waits no longer.
+    /// Removes an item that is no longer deferred.
     pub fn deferred_done(&mut self, header: &DeferredDoneHeader) {
         self.changes.settled(header.item);
     }
 
-    /// What goes over links beside new leaves.
+    /// Adds a routing record: an order to send leaves that are already in the ledger.
     pub fn routing(&mut self, header: &RoutingHeader) {
         if let RoutingHeader::BackfillDone { peer } = header {
             self.changes.introduced(peer);
         }
     }
 
-    /// What the records since the last close change in the store. `case_cache`: the complaints that they touched, as they are now.
+    /// The changes of the store from all records since the last call. `cases` are the complaints that the records touched, in their
+    /// present state.
     pub fn close<'a>(&mut self, cases: impl Iterator<Item = (&'a ComplaintId, &'a Case)>) -> Changes {
         for (id, case) in cases {
             self.highest = self.highest.map(|highest| highest.max(*id));
@@ -172,16 +178,17 @@ impl Derivation {
         std::mem::take(&mut self.changes)
     }
 
-    /// The store has this batch and all before it.
+    /// Notes that the store has this batch and all before it, so that their rows may leave the memory.
     pub fn applied(&mut self, batch: BatchNumber) {
         self.rows.make_room(batch);
     }
 
-    /// Applies everything behind the store's watermark. `progress` hears how many leaves are done and how many there are.
+    /// Applies all records after the store's watermark. `progress` gets the number of leaves that are done, and of all leaves. Returns
+    /// how many leaves were applied.
     ///
     /// # Errors
-    /// When store, ledger and charters contradict each other.
-    pub fn replay(&mut self, mut progress: impl FnMut(u64, u64)) -> Result<u64, CaseError> {
+    /// Store, ledger and charters cannot be read, or contradict each other.
+    pub fn replay(&mut self, mut progress: impl FnMut(u64, u64)) -> Result<u64, OwnDataError> {
         let from = self.store.watermark()?.unwrap_or(self.reader.start());
         let total = self.reader.size();
         let mut records = self.reader.records_from(from);
@@ -207,11 +214,11 @@ impl Derivation {
         Ok(applied)
     }
 
-    fn replay_record(&mut self, record: Record, replay: &mut Replay) -> Result<(), CaseError> {
+    fn replay_record(&mut self, record: Record, replay: &mut Replay) -> Result<(), OwnDataError> {
         let position = record.position;
         match record.kind {
             RecordKind::Leaf => return self.replay_leaf(record, replay),
-            // Nothing in the store follows from them, and they are many.
+            // They are many, and the store holds nothing that is derived from them.
             RecordKind::Content => return Ok(()),
             _ => {}
         }
@@ -228,32 +235,33 @@ impl Derivation {
         Ok(())
     }
 
-    fn replay_leaf(&mut self, record: Record, replay: &mut Replay) -> Result<(), CaseError> {
-        let Leaf { index, header, entry } = Leaf::parse(record, &self.federation)?;
+    fn replay_leaf(&mut self, record: Record, replay: &mut Replay) -> Result<(), OwnDataError> {
+        let ParsedLeaf { index, header, entry } = ParsedLeaf::parse(record, &self.federation)?;
         let Some(id) = entry.complaint else {
             self.note_leaf(&entry, index, &header);
             return Ok(());
         };
         let is_known = replay.cases.look_up(&id, self)?;
         if is_known && replay.cases.get(&id).is_some_and(|case| case.leaves.contains_key(&entry.id)) {
-            // The crash came after the timeline was written. The row may not have been: it is compared, and written if it differs.
+            // A crash came between the write of the timeline and the write of the watermark. The row may be missing: it is compared, and
+            // written if it differs.
             self.note_leaf(&entry, index, &header);
             self.look_up_row(&id)?;
             replay.touched.insert(id);
             return Ok(());
         }
         let version = entry.charter_version;
-        let charters = self.directory.charters();
-        let charter = charters.version(version).ok_or(CaseError::Charter { index, version })?;
+        let charters = self.charter_store.charters();
+        let charter = charters.version(version).ok_or(OwnDataError::Charter { index, version })?;
         replay.cases.fold(&entry, charter, replay.batch);
-        // An entry may be the first of its complaint only by being Lodged.
-        replay.cases.get_mut(&id).ok_or(CaseError::StoreMismatch(id))?;
+        // The first entry of a complaint must be its Lodged.
+        replay.cases.get_mut(&id).ok_or(OwnDataError::StoreMismatch(id))?;
         replay.cases.place(&entry, index, &header);
         replay.touched.insert(id);
         Ok(self.leaf(&entry, index, &header, replay.batch)?)
     }
 
-    /// Writes what was replayed since the last flush: the ledger is applied up to `end` then.
+    /// Writes the changes since the last flush to the store. Its watermark is `end` then.
     fn flush(&mut self, end: Position, replay: &mut Replay) -> Result<(), StoreError> {
         let cases = replay.touched.iter().filter_map(|id| Some((id, replay.cases.get(id)?)));
         let changes = self.close(cases);
@@ -265,10 +273,8 @@ impl Derivation {
         Ok(())
     }
 
-    /// The figures: those that the last orderly end left, if nothing was applied since; counted otherwise. From then on they are kept up.
-    ///
-    /// # Errors
-    /// When sled fails.
+    /// Loads the figures over all complaints. They are the ones that the last clean shutdown saved, if nothing was applied since.
+    /// Otherwise all complaints are counted. From then on the figures are kept up to date.
     pub fn count(&mut self) -> Result<(), StoreError> {
         self.counts = match self.store.remembered_counts()? {
             Some(counts) => counts,
@@ -277,10 +283,7 @@ impl Derivation {
         Ok(())
     }
 
-    /// An orderly end with these figures, the ledger applied up to `end`: the next start need not count.
-    ///
-    /// # Errors
-    /// When sled fails.
+    /// A clean shutdown: saves the figures, with the ledger applied up to `end`, so that the next start need not count.
     pub fn finish(&mut self, end: Position, counts: Counts) -> Result<(), StoreError> {
         self.counts = counts;
         let changes = std::mem::take(&mut self.changes);
@@ -289,7 +292,7 @@ impl Derivation {
         self.store.flush()
     }
 
-    /// The figures over all complaints, as of the replay.
+    /// The figures over all complaints, as of the last [`Self::count`].
     pub fn counts(&self) -> Counts {
         self.counts
     }
@@ -305,7 +308,7 @@ impl Derivation {
     }
 }
 
-/// The complaints that a replay works on.
+/// The state of a replay: the complaints in memory, and the ones that changed since the last flush.
 struct Replay {
     cases: CaseCache,
     touched: BTreeSet<ComplaintId>,
@@ -313,57 +316,57 @@ struct Replay {
 }
 
 impl View for Derivation {
-    type Error = CaseError;
+    type Error = OwnDataError;
 
-    fn case(&mut self, id: &ComplaintId) -> Result<Option<Box<Case>>, CaseError> {
+    fn case(&mut self, id: &ComplaintId) -> Result<Option<Box<Case>>, OwnDataError> {
         if !self.may_be_stored(id)? {
             return Ok(None);
         }
-        let charters = self.directory.charters();
-        let case = case::load(id, &self.store, &self.reader, &self.federation, &charters)?;
+        let charters = self.charter_store.charters();
+        let case = complaint_loader::load(id, &self.store, &self.reader, &self.federation, &charters)?;
         Ok(case.map(Box::new))
     }
 
-    fn imported(&mut self, external: &External) -> Result<Option<ComplaintId>, CaseError> {
+    fn imported(&mut self, external: &External) -> Result<Option<ComplaintId>, OwnDataError> {
         Ok(self.store.imported(external)?)
     }
 
-    fn node_entry(&mut self, clock: HybridClock, id: &EntryId) -> Result<Option<LedgerIndex>, CaseError> {
+    fn node_entry(&mut self, clock: HybridClock, id: &EntryId) -> Result<Option<LedgerIndex>, OwnDataError> {
         Ok(self.store.node_entry(clock, id)?)
     }
 
-    fn contents(&mut self, leaf: LedgerIndex) -> Result<Vec<Content>, CaseError> {
-        case::contents(&self.reader, leaf)
+    fn contents(&mut self, leaf: LedgerIndex) -> Result<Vec<Content>, OwnDataError> {
+        complaint_loader::contents(&self.reader, leaf)
     }
 
-    fn declared_epoch(&mut self, agency: &AgencyId) -> Result<Option<Epoch>, CaseError> {
+    fn declared_epoch(&mut self, agency: &AgencyId) -> Result<Option<Epoch>, OwnDataError> {
         Ok(self.store.reset_of(agency)?.map(|reset| reset.epoch))
     }
 
-    fn deferred(&mut self, key: &ItemKey) -> Result<Option<wire::Item>, CaseError> {
+    fn deferred(&mut self, key: &ItemKey) -> Result<Option<wire::Item>, OwnDataError> {
         let Some(position) = self.store.deferred_at(key)? else { return Ok(None) };
         let record = self.reader.record(position)?;
         Ok(wire::Item::decode(record.body.as_slice()).ok())
     }
 
-    fn complaints_after(&mut self, after: Option<ComplaintId>, most: usize) -> Result<Vec<ComplaintId>, CaseError> {
+    fn complaints_after(&mut self, after: Option<ComplaintId>, most: usize) -> Result<Vec<ComplaintId>, OwnDataError> {
         Ok(self.store.complaints_after(after, most)?)
     }
 }
 
-/// The store's rows of complaints, as far as they are in memory.
+/// A cache of the store's rows of complaints.
 struct Rows {
     room: usize,
     known: LruCache<ComplaintId, KnownRow>,
 }
 
-/// A complaint's row as the store has it, or will have it.
+/// The row of a complaint, as the store has it or will have it.
 struct KnownRow {
-    /// The summary that the store has, or will have when the newest closed batch is applied; `None`: it has no row.
+    /// The summary that the store has when the newest closed batch is applied; `None` if it has no row.
     stored: Option<Summary>,
-    /// The entries that the row lists.
+    /// The newest entries, which the row lists.
     recent: Vec<Placed>,
-    /// The batch that changed it.
+    /// The last batch that changed the row.
     changed_in: BatchNumber,
 }
 
@@ -388,7 +391,7 @@ impl Rows {
         }
     }
 
-    /// Adds to `changes` what the store lacks of a complaint.
+    /// Adds the row of a complaint to `changes`, if the store has another one.
     fn save(&mut self, id: ComplaintId, summary: Summary, changes: &mut Changes) {
         let Some(row) = self.known.get_mut(&id) else { return };
         if row.stored.as_ref() == Some(&summary) {

@@ -19,16 +19,16 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 use sinergi_proto::base::key::SigningKey;
 
-/// What a key or certificate file may hold: a chain of some certificates fits well below it.
+/// Largest key or certificate file, in bytes. A chain of several certificates is far smaller.
 pub const FILE_BYTES: u64 = 64 * 1024;
 
-/// Why a key file cannot be used or written.
+/// A key file cannot be used or written.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// There is no such file.
+    /// The file does not exist.
     #[error("{} does not exist: name it in sinergid.toml, or make a node with `sinergi init`", .0.display())]
     Missing(PathBuf),
-    /// It is there and cannot be read.
+    /// The file exists and cannot be read.
     #[error("{} cannot be read by this user", path.display())]
     Unreadable {
         /// The file.
@@ -36,7 +36,7 @@ pub enum KeyError {
         /// Why.
         source: io::Error,
     },
-    /// Somebody else could have read it.
+    /// The file's mode lets other users read it.
     #[error("{} has mode {mode:04o}, so that others can read the key: must be 0600; run `chmod 600 {}`", path.display(), path.display())]
     ReadableByOthers {
         /// The file.
@@ -44,24 +44,24 @@ pub enum KeyError {
         /// Its permission bits.
         mode: u32,
     },
-    /// It is longer than any key file.
+    /// The file is longer than any key file.
     #[error("{} has more than {FILE_BYTES} bytes: this is not a key file", .0.display())]
     TooLong(PathBuf),
-    /// It does not hold an Ed25519 key.
+    /// The file does not hold an Ed25519 key.
     #[error("{} is not an Ed25519 private key in PKCS#8 PEM (\"BEGIN PRIVATE KEY\"): {reason}", path.display())]
     NotAKey {
         /// The file.
         path: PathBuf,
-        /// What was found.
+        /// The problem, in words.
         reason: String,
     },
-    /// Two uses share one key.
+    /// Two key files hold one key.
     #[error("{} and {} hold the same key: each use needs its own, so that one signature can never pass for another", .0.display(), .1.display())]
     SameKey(PathBuf, PathBuf),
-    /// It exists already.
+    /// The file to write exists already.
     #[error("{} exists already and is not overwritten: move it away first", .0.display())]
     Exists(PathBuf),
-    /// It cannot be written.
+    /// The file cannot be written.
     #[error("{} cannot be written", path.display())]
     Unwritable {
         /// The file.
@@ -69,7 +69,7 @@ pub enum KeyError {
         /// Why.
         source: io::Error,
     },
-    /// The system gave no randomness.
+    /// The operating system gave no randomness.
     #[error("the operating system gave no randomness for a key: {0}")]
     Randomness(String),
 }
@@ -89,7 +89,7 @@ impl SigningKeys {
     /// Reads the three key files of a node.
     ///
     /// # Errors
-    /// Everything that is wrong with them, at least one.
+    /// Every problem of the three files; at least one.
     pub fn load(files: &sinergi_config::Keys) -> Result<Self, Vec<KeyError>> {
         let (mut keys, mut errors) = (Vec::new(), Vec::new());
         for path in [&files.entry, &files.checkpoint, &files.time] {
@@ -155,7 +155,7 @@ pub fn write_new(path: &Path, key: &SigningKey) -> Result<(), KeyError> {
 /// The file is missing, unreadable, too long, or readable by others.
 pub fn read_private(path: &Path) -> Result<String, KeyError> {
     let file = open(path)?;
-    // Of the open file, not of the path: what is checked is what is read.
+    // The mode of the open file, not of the path: so the checked file is the one that is read.
     let mode =
         file.metadata().map_err(|source| KeyError::Unreadable { path: path.to_owned(), source })?.mode() & 0o7777;
     if mode & 0o077 != 0 {
@@ -187,7 +187,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     file.write_all(bytes)
         .and_then(|()| file.sync_all())
-        // Its name as well: a key that a charter lists must not be gone after a power failure.
+        // The folder is synced too: a key that a charter lists must not be gone after a power failure.
         .and_then(|()| File::open(folder)?.sync_all())
         .map_err(|source| KeyError::Unwritable { path: path.to_owned(), source })
 }
@@ -234,19 +234,19 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_others_can_read_is_refused_with_its_mode_and_the_remedy() {
+    fn a_key_that_others_can_read_is_refused_with_its_mode() {
         let (_directory, path) = file("");
         for mode in [0o640, 0o604, 0o620, 0o601] {
             set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            let error = load(&path).expect_err("readable by others").to_string();
-            assert!(error.contains(&format!("{mode:04o}")) && error.contains("chmod 600 "), "{error}");
+            let error = load(&path).expect_err("readable by others");
+            assert!(matches!(&error, KeyError::ReadableByOthers { mode: found, .. } if *found == mode), "{error}");
         }
         set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
         assert!(matches!(load(&path), Err(KeyError::NotAKey { .. })));
     }
 
     #[test]
-    fn what_is_not_an_ed25519_key_is_refused_by_name() {
+    fn a_file_without_an_ed25519_key_is_refused() {
         let other_kind = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap().serialize_pem();
         let broken = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAAA\n-----END PRIVATE KEY-----\n";
         for text in ["", "not a key", other_kind.as_str(), broken] {
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_or_endless_file_is_refused_by_name() {
+    fn a_missing_file_and_a_too_long_one_are_refused() {
         assert!(matches!(load(Path::new("/nonexistent/entry.pem")), Err(KeyError::Missing(_))));
         let (_directory, path) = file(&"a".repeat(FILE_BYTES as usize + 1));
         assert!(matches!(load(&path), Err(KeyError::TooLong(_))));

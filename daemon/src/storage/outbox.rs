@@ -1,6 +1,10 @@
-//! The outbox: the ledger itself, read on from each link's cursor as [`sinergi_proto::routing::outbox`] says, and what operators see of it.
+//! The outbox: reads the items for a peer from the ledger, starting at the link's cursor. Operators see from here which entries wait for a peer.
 //!
-//! Reads only; blocks, so never in an async task.
+//! Must not choose what is sent: [`sinergi_proto::routing::outbox`] does. There is no queue on the disk: the outbox is the ledger.
+//!
+//! Invariants:
+//! - it writes nothing;
+//! - it blocks, so it is never called in an async task.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -19,67 +23,68 @@ use sinergi_proto::routing::route::{Access, Route};
 use sinergi_proto::wire;
 
 use crate::base::node_limits;
-use crate::storage::case::{self, CaseError, Leaf};
-use crate::storage::leaf_cache::Recent;
+use crate::storage::complaint_loader::{self, OwnDataError, ParsedLeaf};
+use crate::storage::leaf_cache::LeafCache;
 use crate::storage::ledger::{LedgerReader, Record, RecordKind};
 use crate::storage::record_codec::{self, Header};
 use crate::storage::store::Store;
 
-/// Reads what links have to send.
+/// Reads the items that links have to send. Cheap to clone.
 #[derive(Clone)]
 pub struct Outbox {
     federation: String,
     store: Store,
     reader: LedgerReader,
-    recent: Recent,
+    leaf_cache: LeafCache,
 }
 
 /// An entry that a peer has not acknowledged.
 #[derive(Debug)]
 pub struct Queued {
-    /// Its leaf here.
+    /// Its leaf in this node's ledger.
     pub leaf: LedgerIndex,
     /// The entry.
     pub entry: Entry,
-    /// Bytes of the signed entry.
+    /// Length of the signed entry, in bytes.
     pub bytes: usize,
 }
 
-/// How much waits for a peer.
+/// The entries that a peer has not acknowledged, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Entries.
+    /// Number of entries.
     pub entries: u64,
-    /// When the oldest of them was written here, milliseconds since 1970; 0: none waits.
+    /// When the oldest of them was written here, in milliseconds since 1970; 0 if there is none.
     pub oldest: u64,
 }
 
 impl Outbox {
     /// An outbox over this store and ledger.
-    pub fn new(federation: String, store: Store, reader: LedgerReader, recent: Recent) -> Self {
-        Self { federation, store, reader, recent }
+    pub fn new(federation: String, store: Store, reader: LedgerReader, leaf_cache: LeafCache) -> Self {
+        Self { federation, store, reader, leaf_cache }
     }
 
     /// The next items for `peer` from `from` on, up to `end`.
     ///
     /// # Errors
-    /// When the node's own data cannot be read.
+    /// The node's own data cannot be read.
     pub fn prepare(
         &self,
         peer: &AgencyId,
         from: Cursor,
         end: Cursor,
         give_back: Option<&GiveBack>,
-    ) -> Result<Prepared, CaseError> {
+    ) -> Result<Prepared, OwnDataError> {
         outbox::prepare(self, peer, from, end, give_back, node_limits::FRAME_ROOM)
     }
 
-    /// How much waits for each of these peers behind what it acknowledged, and how many complaints have own content under way that nobody has acknowledged yet. One pass
-    /// over the ledger from the peer that is furthest behind.
+    /// The backlog of each of these peers, given with the cursor that it has acknowledged. The second value is the number of complaints
+    /// with content of this agency that is on its way and that no peer has acknowledged yet. One pass over the ledger, from the lowest
+    /// cursor on.
     ///
     /// # Errors
-    /// When the node's own data cannot be read.
-    pub fn backlogs(&self, peers: &[(AgencyId, Cursor)]) -> Result<(Vec<Backlog>, u64), CaseError> {
+    /// The node's own data cannot be read.
+    pub fn backlogs(&self, peers: &[(AgencyId, Cursor)]) -> Result<(Vec<Backlog>, u64), OwnDataError> {
         let mut backlogs = vec![Backlog::default(); peers.len()];
         let mut only_here = HashSet::new();
         let from = peers.iter().map(|(_, acknowledged)| acknowledged.index).min().unwrap_or_default();
@@ -104,22 +109,22 @@ impl Outbox {
                 }
             }
             if header.from.is_none() && queued_content && !shared {
-                only_here.extend(Leaf::parse(record, &self.federation)?.entry.complaint);
+                only_here.extend(ParsedLeaf::parse(record, &self.federation)?.entry.complaint);
             }
         }
         Ok((backlogs, only_here.len() as u64))
     }
 
-    /// What waits for `peer`, oldest first, as long as `take` says go on.
+    /// Gives `take` the entries that `peer` has not acknowledged, oldest first, until it returns `false`.
     ///
     /// # Errors
-    /// When the node's own data cannot be read.
+    /// The node's own data cannot be read.
     pub fn queued(
         &self,
         peer: &AgencyId,
         acknowledged: Cursor,
         mut take: impl FnMut(Queued) -> bool,
-    ) -> Result<(), CaseError> {
+    ) -> Result<(), OwnDataError> {
         if acknowledged.index.0 >= self.reader.size() {
             return Ok(());
         }
@@ -128,7 +133,7 @@ impl Outbox {
             let header = record_codec::leaf_header(&record)?;
             if header.routes.iter().any(|route: &Route| route.to == *peer) {
                 let bytes = record.body.len();
-                let leaf = Leaf::parse(record, &self.federation)?;
+                let leaf = ParsedLeaf::parse(record, &self.federation)?;
                 if !take(Queued { leaf: leaf.index, entry: leaf.entry, bytes }) {
                     break;
                 }
@@ -137,11 +142,11 @@ impl Outbox {
         Ok(())
     }
 
-    /// The signed entry that a record of a refused or deferred item shows.
+    /// The entry in the record of a refused or deferred item; `None` if the record holds none that parses.
     ///
     /// # Errors
-    /// When the ledger cannot be read.
-    pub fn shown_entry(&self, position: crate::storage::ledger::Position) -> Result<Option<Entry>, CaseError> {
+    /// The ledger cannot be read.
+    pub fn shown_entry(&self, position: crate::storage::ledger::Position) -> Result<Option<Entry>, OwnDataError> {
         let record = self.reader.record(position)?;
         let bytes = match record.kind {
             RecordKind::Refused => Bytes::from(record.body),
@@ -172,55 +177,58 @@ impl Outbox {
 
 /// The ledger and the store as the walk of [`outbox::prepare`] sees them.
 impl LedgerView for Outbox {
-    type Error = CaseError;
+    type Error = OwnDataError;
 
-    fn steps_from(&self, index: LedgerIndex) -> Result<impl Iterator<Item = Result<Step, CaseError>> + '_, CaseError> {
+    fn steps_from(
+        &self,
+        index: LedgerIndex,
+    ) -> Result<impl Iterator<Item = Result<Step, OwnDataError>> + '_, OwnDataError> {
         Ok(self.reader.steps_from(index)?.map(|record| step(record?)))
     }
 
-    fn leaf(&self, index: LedgerIndex) -> Result<outbox::Leaf, CaseError> {
+    fn leaf(&self, index: LedgerIndex) -> Result<outbox::Leaf, OwnDataError> {
         leaf(self.reader.leaf(index)?)
     }
 
-    fn entry(&self, leaf: &outbox::Leaf) -> Result<Entry, CaseError> {
+    fn entry(&self, leaf: &outbox::Leaf) -> Result<Entry, OwnDataError> {
         let index = leaf.index;
-        Entry::parse(leaf.signed.clone(), &self.federation).map_err(|source| CaseError::Entry { index, source })
+        Entry::parse(leaf.signed.clone(), &self.federation).map_err(|source| OwnDataError::Entry { index, source })
     }
 
-    fn contents(&self, index: LedgerIndex) -> Result<Vec<Content>, CaseError> {
-        case::contents(&self.reader, index)
+    fn contents(&self, index: LedgerIndex) -> Result<Vec<Content>, OwnDataError> {
+        complaint_loader::contents(&self.reader, index)
     }
 
-    fn leaves_of(&self, complaint: &ComplaintId) -> Result<Vec<LedgerIndex>, CaseError> {
+    fn leaves_of(&self, complaint: &ComplaintId) -> Result<Vec<LedgerIndex>, OwnDataError> {
         Ok(self.store.timeline(complaint)?.iter().map(|placed| placed.leaf).collect())
     }
 
-    fn participants(&self, complaint: &ComplaintId, charters: &Charters) -> Result<BTreeSet<AgencyId>, CaseError> {
-        let case = case::load(complaint, &self.store, &self.reader, &self.federation, charters)?;
+    fn participants(&self, complaint: &ComplaintId, charters: &Charters) -> Result<BTreeSet<AgencyId>, OwnDataError> {
+        let case = complaint_loader::load(complaint, &self.store, &self.reader, &self.federation, charters)?;
         Ok(case.map(|case| case.complaint.participants().clone()).unwrap_or_default())
     }
 
     fn cached_leaves(&self, from: LedgerIndex, end: LedgerIndex) -> Vec<CachedLeaf> {
-        self.recent.run(from, end, self.reader.erasures())
+        self.leaf_cache.run(from, end, self.reader.erasures())
     }
 
     fn cached_leaf(&self, index: LedgerIndex) -> Option<Arc<OwnLeaf>> {
-        self.recent.leaf(index, self.reader.erasures())
+        self.leaf_cache.leaf(index, self.reader.erasures())
     }
 }
 
-fn step(record: Record) -> Result<Step, CaseError> {
+fn step(record: Record) -> Result<Step, OwnDataError> {
     if record.kind == RecordKind::Leaf {
         return Ok(Step::Leaf(leaf(record)?));
     }
     Ok(match Header::of(&record)? {
         Header::Routing(RoutingHeader::Leaf { leaf, routes }) => Step::Routing { leaf, routes },
-        // It takes a place among the parts before the next leaf, and goes nowhere.
+        // It counts as a step before the next leaf, and goes to no peer.
         _ => Step::Routing { leaf: LedgerIndex::default(), routes: Vec::new() },
     })
 }
 
-fn leaf(record: Record) -> Result<outbox::Leaf, CaseError> {
+fn leaf(record: Record) -> Result<outbox::Leaf, OwnDataError> {
     let index = record.leaf().unwrap_or_default();
     let LeafHeader { from, relays, routes, .. } = record_codec::leaf_header(&record)?;
     Ok(outbox::Leaf { index, from, relays, routes, signed: Bytes::from(record.body) })

@@ -1,10 +1,9 @@
-//! The typed records of the ledger as bytes, and back: the one place that knows how a [`Record`] is laid out.
+//! Encodes the typed records of the ledger as bytes, and decodes them. No other file knows the layout of a [`Record`].
 //!
-//! A record of the ledger has a header and a body. The header is what this node notes beside the body; it never leaves the node, and
-//! everything that the store derives beyond the entries themselves is derived from it. The body of a content is its salt (32 bytes) and its
-//! data; every other body is what came from outside, unchanged.
+//! A record of the ledger has a header and a body. This node writes the header for itself, and it never leaves the node. The store is derived
+//! from headers and entries. The body of a content is its salt (32 bytes) and its data. Every other body holds received bytes, unchanged.
 //!
-//! Invariant: the first byte of a header is the layout's version, so that a later program reads what an earlier one wrote.
+//! Invariant: the first byte of a header is the version of its layout, so that a later program can read it.
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -19,10 +18,10 @@ use sinergi_proto::entry::content::Content;
 use crate::storage::ledger::{self, AppendError, Group, Position, RecordKind};
 
 const LAYOUT: u8 = 1;
-/// What most headers take, in bytes: room for them is made once.
+/// Most headers fit in this many bytes: one allocation is enough for them.
 const USUAL_BYTES: usize = 128;
 
-/// Beside a content.
+/// The header of a content record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContentHeader {
     /// The entry that commits to it.
@@ -34,29 +33,29 @@ pub struct ContentHeader {
 /// The header of a record, by the record's kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Header {
-    /// Beside a leaf.
+    /// Of a leaf.
     Leaf(LeafHeader),
-    /// Beside a content.
+    /// Of a content.
     Content(ContentHeader),
-    /// Beside a receipt.
+    /// Of a receipt from a peer.
     Receipt(ReceiptHeader),
-    /// How far a peer's ledger is here.
+    /// How far this node has received a peer's ledger.
     Cursor(CursorHeader),
-    /// Beside a checkpoint that was seen.
+    /// Of a checkpoint that another agency signed.
     Seen(SeenHeader),
-    /// Beside an item that was refused.
+    /// Of an item that this node refused.
     Refused(RefusedHeader),
-    /// Beside an item that waits.
+    /// Of an item that this node deferred.
     Deferred(DeferredHeader),
-    /// An item that waits no longer.
+    /// An item is no longer deferred.
     DeferredDone(DeferredDoneHeader),
-    /// What goes over links beside new leaves.
+    /// An order to send leaves that are already in the ledger.
     Routing(RoutingHeader),
-    /// The ledger's own records, and kinds of later programs.
+    /// A record of the ledger itself, or of a kind that only a later program knows.
     Other,
 }
 
-/// Why a record has no header that this program can read.
+/// The header of a record cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum HeaderError {
     /// A later program wrote it.
@@ -74,7 +73,7 @@ pub enum HeaderError {
     Malformed {
         /// The record.
         position: Position,
-        /// What is wrong.
+        /// The error of the decoder.
         source: postcard::Error,
     },
 }
@@ -83,7 +82,7 @@ impl Header {
     /// Reads the header of a record.
     ///
     /// # Errors
-    /// When a later program wrote it, or it is damaged.
+    /// A later program wrote it, or it is damaged.
     pub fn of(record: &ledger::Record) -> Result<Self, HeaderError> {
         Ok(match record.kind {
             RecordKind::Leaf => Self::Leaf(leaf_header(record)?),
@@ -103,15 +102,15 @@ impl Header {
 /// Reads the header of a leaf.
 ///
 /// # Errors
-/// When a later program wrote it, or it is damaged.
+/// A later program wrote it, or it is damaged.
 pub fn leaf_header(leaf: &ledger::Record) -> Result<LeafHeader, HeaderError> {
     decode(leaf)
 }
 
-/// Reads a content record. `None`: the content was destroyed, or the record is no content.
+/// Reads a content record. `None` if the content was erased, or the record holds no content.
 ///
 /// # Errors
-/// When a later program wrote it, or it is damaged.
+/// A later program wrote it, or it is damaged.
 pub fn content(record: &ledger::Record) -> Result<Option<Content>, HeaderError> {
     let Header::Content(ContentHeader { commitment, .. }) = Header::of(record)? else { return Ok(None) };
     let body = record.body.split_first_chunk::<32>().filter(|_| !record.erased);
@@ -120,10 +119,10 @@ pub fn content(record: &ledger::Record) -> Result<Option<Content>, HeaderError> 
     Ok(body.map(parse))
 }
 
-/// Adds a record to a group; where it will lie.
+/// Adds a record to a group and returns the position that it will have.
 ///
 /// # Errors
-/// When it does not fit.
+/// The record or the group is too large.
 pub fn append(group: &mut Group, record: &Record) -> Result<Position, AppendError> {
     match record {
         Record::Leaf { header, entry } => {

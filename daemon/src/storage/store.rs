@@ -1,12 +1,13 @@
-//! The store: what makes the ledger fast to ask. Everything in it is derived and can be thrown away.
+//! The store: indexes over the ledger, in sled. Everything in it is derived and can be thrown away.
 //!
-//! Must not know how anything is decided. Only [`crate::storage::derivation`] fills it. Anybody may read it, but never in an async task, because sled blocks.
+//! Must not know how anything is decided. Only [`crate::storage::derivation`] fills it. Every part of the daemon may read it, but never in an
+//! async task, because sled blocks.
 //!
 //! ```text
 //! complaint  id -> Row: its Summary, and where its newest entries lie
 //! timeline   complaint, clock, id prefix -> leaf        entries that no longer fit into the row; entries of no complaint
 //! queue      holder, phase, due, complaint -> ()
-//! duty       complaints about which this node has to do something by itself
+//! duty       complaints in which this node has to act by itself
 //! external   source, external id -> complaint
 //! peer       receive|acknowledge, agency -> Cursor
 //!            receipt|shown, agency -> position of the record with its newest checkpoint
@@ -15,7 +16,7 @@
 //! refused    position, number -> RefusedRow
 //! deferred   hash of peer and item -> position
 //! spent      position of items that no longer wait and are to be overwritten
-//! meta       watermark, own clock, figures of the last orderly end
+//! meta       watermark, own clock, figures of the last clean shutdown
 //! ```
 //!
 //! Invariants:
@@ -60,52 +61,52 @@ pub struct Store {
 }
 
 impl Store {
-    /// Waits until the store proves damaged, whoever works with it: what is read or written then says so as well.
+    /// Waits until any read or write shows that the store is damaged; that call fails too.
     pub async fn damage(&self) -> StoreError {
         self.health.damage().await
     }
 }
 
-/// Why the store cannot be used.
+/// The store cannot be read or written. Every call of the store can return this error, because sled may fail at any time.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The system refuses something to sled. Its errors stick until it is opened again.
+    /// A system call of sled failed. sled returns this error for every call until it is opened again.
     #[error(
         "the store failed: {0}; mend the disk (space, permissions, cables), then start the node again: everything is in the ledger, \
          and `sinergid rebuild` makes a new store of it if this one can no longer be read"
     )]
     System(#[source] sled::Error),
-    /// sled cannot make sense of its files.
+    /// sled reports that its files are damaged.
     #[error(
         "the store is damaged: {0}; a node that meets this ends, and makes a new store of the ledger, which has everything, when it starts again"
     )]
     Damaged(#[source] sled::Error),
-    /// sled panicked over its files.
+    /// sled panicked while it read its files.
     #[error(
         "the store is damaged, sled says {0:?}; a node that meets this ends, and makes a new store of the ledger, which has everything, when \
          it starts again"
     )]
     Panicked(String),
-    /// A value that this program did not write.
+    /// A value that this program cannot decode.
     #[error("the store's tree {tree} holds a value that cannot be read: stop the node and run `sinergid rebuild`")]
     Malformed {
         /// The tree.
         tree: &'static str,
     },
-    /// A store of another version of this program.
+    /// Another version of this program wrote the store.
     #[error("the store's layout is {found:?}, this program's is {known}")]
     Layout {
-        /// What the store says.
+        /// The layout of the store.
         found: Option<u64>,
-        /// What this program writes.
+        /// The layout that this program writes.
         known: u64,
     },
     /// The damaged store cannot be moved aside.
     #[error("cannot move the damaged store {} aside: {source}", path.display())]
     Aside {
-        /// The folder.
+        /// The store's folder.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: std::io::Error,
     },
 }
@@ -126,7 +127,7 @@ impl From<sled::Error> for StoreError {
 }
 
 impl StoreError {
-    /// What was found, without what to do about it: for who does it.
+    /// The cause without advice for the operator: for logs of a program that repairs the store itself.
     pub fn found(&self) -> String {
         match self {
             Self::System(error) | Self::Damaged(error) => error.to_string(),
@@ -135,7 +136,7 @@ impl StoreError {
         }
     }
 
-    /// Whether a new store, built from the ledger, is the remedy. Otherwise the disk is.
+    /// Whether a new store, built from the ledger, solves the problem. Otherwise the operator must repair the disk.
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Damaged(_) | Self::Panicked(_) | Self::Malformed { .. } | Self::Layout { .. } => true,

@@ -1,11 +1,13 @@
-//! The tree of tiles over HTTP/1, for everybody, if the operator wishes it: `GET /<epoch>/checkpoint`, `/<epoch>/tile/…`.
+//! Serves the tree of tiles over HTTP/1 to everybody, if that is configured: `GET /<epoch>/checkpoint`, `/<epoch>/tile/…`.
 //!
-//! The epoch stands in the path because a ledger that was begun anew has other tiles under the same names, and tiles are cached for good.
-//! With the federation and the agency before it, a reverse proxy makes the origin of the checkpoint the address of the tree.
+//! The path contains the epoch, because tiles are cached for ever, and a ledger of a later epoch has other tiles under the same names. A reverse
+//! proxy can put the federation and the agency before it; then the origin of the checkpoint is the address of the tree.
+//!
+//! Must not know peers or operators.
 //!
 //! Invariants:
-//! - read-only, and entries alone: there is no path to a content;
-//! - whoever is slow or silent takes one connection for two minutes at most; a link with a peer and the operator never wait for it;
+//! - read-only, and entries only: no path leads to a content;
+//! - a slow or silent client takes one connection for two minutes at most. Links and operators never wait for one;
 //! - memory is bounded by a few answers, each released when it is sent.
 
 use std::convert::Infallible;
@@ -30,15 +32,15 @@ use crate::storage::ledger::LedgerReader;
 use crate::transport;
 use crate::writer::Head;
 
-/// Connections at a time; more wait.
+/// Connections at a time; further ones wait.
 const CONNECTIONS: usize = 64;
-/// Answers in memory at a time; the largest, a bundle of the largest entries, has 4 MiB.
+/// Answers in memory at a time. The largest, a bundle of the largest entries, has 4 MiB.
 const ANSWERS: usize = 8;
-/// Time for a request's head, also after the one before.
+/// Time for the head of a request. Between two requests on a connection the same time is allowed.
 const HEAD: Duration = Duration::from_secs(10);
-/// Time for everything on one connection: the largest answer gets through at 35 KiB/s.
+/// Longest life of a connection. The largest answer needs 35 KiB/s to be sent in this time.
 const CONNECTION_LIFE: Duration = Duration::from_secs(120);
-/// Bytes of a request's head.
+/// Largest head of a request, in bytes.
 const HEAD_BYTES: usize = 16 * 1024;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -47,7 +49,7 @@ const BINARY: HeaderValue = HeaderValue::from_static("application/octet-stream")
 const FOR_GOOD: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const FRESH: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// What is served.
+/// The server of tiles. Cheap to clone.
 #[derive(Clone)]
 pub struct Tiles {
     reader: LedgerReader,
@@ -56,12 +58,12 @@ pub struct Tiles {
 }
 
 impl Tiles {
-    /// The ledger behind this reader, as far as the head says that it is signed.
+    /// Serves the ledger of `reader`, up to the signed size in `head`.
     pub fn new(reader: LedgerReader, head: watch::Receiver<Head>) -> Self {
         Self { reader, head, answers: Arc::new(Semaphore::new(ANSWERS)) }
     }
 
-    /// Serves until told to stop. What is on its way then is cut off.
+    /// Serves until `stop`. Answers that are being sent then are cut off.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let serve = |place, stream, from| {
@@ -128,13 +130,13 @@ impl Tiles {
     }
 }
 
-/// What stands behind the epoch in a path.
+/// The part of a path after the epoch; `None` if the path does not begin with the present epoch.
 fn within<'p>(path: &'p str, head: &Head) -> Option<&'p str> {
     let (epoch, rest) = path.strip_prefix('/')?.split_once('/')?;
     (epoch == head.epoch.to_string()).then_some(rest)
 }
 
-/// The bytes of an answer, with their place among those in memory.
+/// The bytes of an answer, with the permit that bounds the answers in memory.
 struct Answer {
     bytes: Vec<u8>,
     _permit: OwnedSemaphorePermit,

@@ -1,4 +1,4 @@
-//! The tree of tiles: whole, at every size, under the paths of the specification.
+//! Tests of the tree of tiles: complete at every size, under the paths of the specification.
 
 use std::collections::BTreeMap;
 
@@ -98,7 +98,7 @@ fn a_tree_of_70_000_has_the_tiles_that_the_specification_lists() {
 }
 
 #[test]
-fn what_has_grown_is_given_and_what_was_full_is_not_given_again() {
+fn between_two_sizes_only_new_and_wider_resources_are_given() {
     for (old, new) in [(0, 1), (1, 1), (1, 255), (255, 256), (256, 257), (256, 65_536), (300, 70_000), (65_535, 65_537)]
     {
         let before: Vec<Resource> = Resource::between(0, old).collect();

@@ -1,6 +1,6 @@
 //! Accepting connections: the one loop behind every TCP listener of a node.
 //!
-//! Must not know what is spoken on a connection.
+//! Must not know what is sent over a connection.
 //!
 //! Invariants:
 //! - each connection is served in a task of its own, so that none holds up the next;
@@ -18,8 +18,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts connections until told to stop; connections that are still served then are cut off.
 ///
-/// `room` is awaited before each connection is accepted. `serve` gets what it returned, the connection and its other side; it must not block,
-/// and what it returns is run as a task.
+/// `room` is awaited before each connection is accepted, so it can bound their number. `serve` gets the value of `room`, the connection and the
+/// address of its other side. It must not block; the future that it returns runs as a task.
 pub(crate) async fn accept<Room, Serving>(
     listener: &TcpListener,
     stop: &CancellationToken,

@@ -1,4 +1,6 @@
-//! Signing the ledger's checkpoints, at the times that [`CosignedTime`] gives.
+//! Signs the ledger's checkpoints, with the time that [`CosignedTime`] gives.
+//!
+//! Must not know when a checkpoint is signed.
 
 use std::sync::Arc;
 
@@ -17,13 +19,14 @@ pub(super) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// `time`: what was cosigned in this epoch before.
+    /// `time` knows the times that were cosigned in this epoch before.
     pub(super) fn new(federation: &str, own: &AgencyId, epoch: Epoch, keys: &SigningKeys, time: CosignedTime) -> Self {
         let signer = CheckpointSigner::new(federation, own, epoch, keys.checkpoint.clone(), keys.time.clone());
         Self { signer, time }
     }
 
-    /// Signs the durable leaves of a ledger. `peers_ahead`: by how much the clocks of most peers are ahead of ours, in milliseconds.
+    /// Signs a checkpoint over the durable leaves of a ledger. `peers_ahead` says how far the clocks of most peers are ahead of this node's
+    /// clock, in milliseconds.
     pub(super) fn sign(&mut self, ledger: &mut Ledger, peers_ahead: i64) -> Arc<[u8]> {
         let seconds = self.time.next(now_millis(), peers_ahead);
         let note = self.signer.sign(ledger.size(), ledger.root().0, seconds);

@@ -1,14 +1,15 @@
-//! Committing: a group that was decided is made durable, its checkpoint signed, the store written; then links and operators see it, and those
-//! who waited for it are answered. All of it on a thread of its own, while the writer decides the next group.
+//! The commit thread: it makes a decided group durable, signs a checkpoint, writes the store, shows the group to links and operators, and
+//! answers the waiters. Meanwhile the engine thread decides the next group.
 //!
-//! It must not know how anything is decided.
+//! Must not know how anything is decided.
 //!
 //! Invariants:
-//! - groups are committed in their order, one at a time: when one is taken up, all before it are durable and in the store;
-//! - nobody is answered before the group is durable and the store shows what was done;
-//! - a checkpoint is signed only over durable leaves, and only for a writer that handed something over: it does so when it may sign;
-//! - the writer that hands over a group waits until the one before is committed;
-//! - a ledger or store that fails ends the writer, and with it the node.
+//! - groups are committed in order, one at a time. When a commit begins, all groups before it are durable and in the store;
+//! - no waiter is answered before the group is durable and in the store;
+//! - a checkpoint is signed only over durable leaves, and only after the engine thread has handed something over, which it does when the node
+//!   may sign;
+//! - the engine thread hands over a group only when the one before is committed;
+//! - a failed write to ledger or store ends the writer, and with it the node.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,47 +30,46 @@ use super::checkpoints::Checkpoints;
 use super::submission::{Reply, WriterStop};
 use super::{Head, WriterError};
 use crate::base::peer_clocks::SharedPeerClocks;
-use crate::storage::case::CaseError;
-use crate::storage::leaf_cache::Recent;
+use crate::storage::complaint_loader::OwnDataError;
+use crate::storage::leaf_cache::LeafCache;
 use crate::storage::ledger::{Committed, Fatal, Group, Ledger, Position};
 use crate::storage::store::{Changes, Counts, Store};
 
-/// A group that was decided, with what it changes.
+/// A decided group, with the changes of the store that follow from it.
 pub(super) struct Decided {
     pub(super) group: Group,
     pub(super) changes: Changes,
-    /// Its leaves, for the links; `None`: they must read it.
+    /// Its leaves, for the leaf cache. A leaf that is `None` must be read from the ledger.
     pub(super) leaves: Vec<Option<CachedLeaf>>,
-    /// It holds a content of a leaf of an earlier group.
+    /// Whether it holds a content of a leaf of an earlier group.
     pub(super) late_content: bool,
-    /// Routing records behind the last leaf then.
+    /// Number of routing records after the last leaf of the ledger, once the group is written.
     pub(super) owed: u32,
 }
 
-/// What is committed and answered together.
+/// The work of the commit thread for one batch: what it commits, destroys and answers.
 #[derive(Default)]
 pub(super) struct Handover {
-    /// `None`: nothing was appended.
+    /// The group; `None` if nothing is appended.
     pub(super) decided: Option<Decided>,
-    /// What is destroyed before anybody is answered.
+    /// Contents and deferred items that are overwritten before the answers are sent.
     pub(super) destroy: BTreeSet<Destroy>,
-    /// The first copies of all items that wait no longer are destroyed as well.
+    /// Whether the records of all items that are no longer deferred are overwritten too.
     pub(super) destroys_spent: bool,
     /// Whether this node may sign its first checkpoint.
     pub(super) may_sign: bool,
-    /// The store is asked to write what it holds back: sled's own threads write later, and their errors stick. A node that nobody writes to
-    /// hears of them too.
+    /// Whether the store is flushed. sled writes in its own threads, later. The flush shows their errors, also on a node without new entries.
     pub(super) flushes_store: bool,
-    /// What the operator hears of.
+    /// Warnings for the operator.
     pub(super) warnings: Vec<Warning>,
-    /// Who is answered, and what.
+    /// The answers, each with its waiter.
     pub(super) answers: Vec<(Reply, Answer)>,
-    /// Room in the queue of those who are answered: until then they take it.
+    /// The room in the queue that the submissions take until they are answered.
     pub(super) rooms: Vec<OwnedSemaphorePermit>,
 }
 
 impl Handover {
-    /// Whether there is nothing to do for the submissions that it holds, and it holds none.
+    /// Whether there is nothing to do.
     pub(super) fn is_empty(&self) -> bool {
         self.decided.is_none()
             && self.destroy.is_empty()
@@ -81,32 +81,32 @@ impl Handover {
     }
 }
 
-/// The writer's side.
+/// The engine thread's handle to the commit thread.
 pub(super) struct Committer {
     to: Option<Sender<Handover>>,
-    /// `None`: it has failed.
+    /// `None` after the thread has ended.
     thread: Option<JoinHandle<Result<Counts, WriterError>>>,
     ledger: Arc<Mutex<Ledger>>,
-    /// One permit while nothing is being committed; closed when the thread has ended.
+    /// Has one permit while nothing is being committed. Closed when the thread has ended.
     turn: Arc<Semaphore>,
 }
 
-/// The thread's side.
+/// The state of the commit thread.
 pub(super) struct Committing {
     pub(super) checkpoints: Checkpoints,
-    pub(super) recent: Recent,
-    /// What the peers' clocks say of ours.
+    pub(super) leaf_cache: LeafCache,
+    /// The offset of the peers' clocks from this node's clock.
     pub(super) peer_clocks: SharedPeerClocks,
     pub(super) store: Store,
     pub(super) own: AgencyId,
     pub(super) counts: Counts,
     pub(super) head: watch::Sender<Head>,
-    /// Tells the operator.
+    /// Shows a warning to the operator.
     pub(super) tell: Box<dyn Fn(Warning) + Send>,
 }
 
 impl Committer {
-    /// Starts the thread. `stop` is used when it ends: the writer may wait for submissions then.
+    /// Starts the thread. When it ends, `stop` wakes the engine thread, which may be waiting for submissions.
     pub(super) fn start(committing: Committing, ledger: Ledger, stop: WriterStop) -> Result<Self, WriterError> {
         let (to, handovers) = channel();
         let (ledger, turn) = (Arc::new(Mutex::new(ledger)), Arc::new(Semaphore::new(1)));
@@ -117,29 +117,30 @@ impl Committer {
         Ok(Self { to: Some(to), thread, ledger, turn })
     }
 
-    /// Waits until all that was handed over is committed and answered, or the thread has ended.
+    /// Waits until everything that was handed over is committed and answered, or the thread has ended.
     pub(super) async fn until_free(&self) {
         let _ = self.turn.acquire().await;
     }
 
-    /// Hands something over; when this returns, all before it is committed and answered.
+    /// Hands a batch over. When this returns, all batches before it are committed and answered.
     pub(super) fn hand_over(&mut self, handover: Handover) -> Result<(), WriterError> {
         self.settle()?;
-        // The committer gives it back.
+        // The commit thread gives the permit back.
         self.turn.forget_permits(1);
-        // It takes everything until the disk fails.
+        // The send fails only after a failed write has ended the thread.
         let is_taken = self.to.as_ref().is_some_and(|to| to.send(handover).is_ok());
         if is_taken { Ok(()) } else { Err(self.failure()) }
     }
 
-    /// Waits until all that was handed over is committed.
+    /// Waits until everything that was handed over is committed.
     pub(super) fn settle(&mut self) -> Result<(), WriterError> {
-        // Unconstrained: tokio would have its own tasks take turns here, and this is none.
+        // Unconstrained, because this thread runs no tokio task: tokio's budget for tasks must not make the wait yield.
         let is_free = block_on(unconstrained(self.turn.acquire())).is_ok();
         if is_free { Ok(()) } else { Err(self.failure()) }
     }
 
-    /// Commits what was handed over, records the newest checkpoint, and ends; the figures over all complaints and the end of the ledger then.
+    /// Commits everything that was handed over, records the newest checkpoint, and ends the thread. Returns the figures over all complaints,
+    /// and the end of the ledger.
     pub(super) fn end(mut self) -> Result<(Counts, Position), WriterError> {
         self.to = None;
         let counts = self.join().unwrap_or_else(|| Err(already_failed()))?;
@@ -148,7 +149,7 @@ impl Committer {
         Ok((counts, ledger.end()))
     }
 
-    /// Why the thread has ended though more was to be handed over.
+    /// The error that ended the thread.
     fn failure(&mut self) -> WriterError {
         self.join().and_then(Result::err).unwrap_or_else(already_failed)
     }
@@ -165,7 +166,7 @@ fn already_failed() -> WriterError {
 }
 
 impl Drop for Committer {
-    /// Ledger and store are not written any more when the writer is gone: they may be moved aside.
+    /// Waits for the thread. After this, ledger and store are not written any more, so they can be moved aside.
     fn drop(&mut self) {
         self.to = None;
         if let Some(Ok(Err(error))) = self.thread.take().map(JoinHandle::join) {
@@ -174,15 +175,15 @@ impl Drop for Committer {
     }
 }
 
-/// The thread's side of whose turn it is. However the thread ends, nothing is committed any more when this is gone, and a writer that waits for
-/// submissions is told to stop.
+/// Gives permits back when a commit is done. When the thread ends, in any way, dropping this closes the semaphore and wakes an engine thread that
+/// waits for submissions.
 struct Turns {
     turn: Arc<Semaphore>,
     stop: Option<WriterStop>,
 }
 
 impl Turns {
-    /// What was handed over is committed. Not said of what failed: nobody must take it for committed.
+    /// Call this after a commit. Never after a failure: the engine thread would take the batch for committed.
     fn give_back(&self) {
         self.turn.add_permits(1);
     }
@@ -209,7 +210,7 @@ impl Committing {
         Ok(self.counts)
     }
 
-    /// The order of the steps is the order of the promises.
+    /// Carries out one batch. The steps are numbered as in daemon/README.md, which says what a crash at each of them means.
     fn carry_out(&mut self, handover: Handover, ledger: &mut Ledger) -> Result<(), WriterError> {
         // 1 to 4.
         match handover.decided {
@@ -220,22 +221,22 @@ impl Committing {
         if handover.flushes_store {
             self.store.flush()?;
         }
-        // 5: what orders the destruction is durable. A crash here leaves contents that the next start destroys.
+        // 5: the entries that order the destruction are durable. A crash here leaves contents that the next start destroys.
         self.destroy(ledger, &handover.destroy, handover.destroys_spent)?;
         handover.warnings.into_iter().for_each(|warning| (self.tell)(warning));
-        // 6: a crash before leaves waiters without an answer to what was done: they ask again, and duplicates are recognised.
+        // 6: a crash before this leaves the waiters without an answer, although the batch is durable.
         let checkpoint = self.head.borrow().checkpoint.clone();
         handover.answers.into_iter().for_each(|(reply, answer)| reply.give(answer, &checkpoint));
         drop(handover.rooms);
         Ok(())
     }
 
-    /// Destroys what the durable entries order to be destroyed.
+    /// Overwrites the contents that durable entries order to be destroyed.
     fn destroy(&self, ledger: &mut Ledger, destroy: &BTreeSet<Destroy>, all_spent: bool) -> Result<(), WriterError> {
         let mut destroyed = 0;
         for what in destroy {
             let Destroy::Contents(leaf) = what else { continue };
-            for position in ledger.reader().content_positions(*leaf).map_err(CaseError::Ledger)? {
+            for position in ledger.reader().content_positions(*leaf).map_err(OwnDataError::Ledger)? {
                 destroyed += u32::from(ledger.erase_body(position)?);
             }
         }
@@ -248,10 +249,11 @@ impl Committing {
         Ok(())
     }
 
-    /// Items that waited were written again with their contents: the first copy would outlast an erasure.
+    /// Overwrites the records of items that are no longer deferred. The items were written again as leaves with their contents, so the first copy
+    /// would survive an erasure.
     fn overwrite_spent_items(&self, ledger: &mut Ledger) -> Result<(), WriterError> {
         for position in self.store.spent()? {
-            let record = ledger.reader().record(position).map_err(CaseError::Ledger)?;
+            let record = ledger.reader().record(position).map_err(OwnDataError::Ledger)?;
             let has_content = wire::Item::decode(record.body.as_slice()).is_ok_and(|item| !item.content.is_empty());
             if has_content || record.erased {
                 ledger.erase_body(position)?;
@@ -263,17 +265,18 @@ impl Committing {
 
     fn commit(&mut self, ledger: &mut Ledger, decided: Decided) -> Result<(), WriterError> {
         let Decided { group, changes, leaves, late_content, owed } = decided;
-        // 1: one write, one fdatasync. A crash during it leaves the whole group or nothing of it.
+        // 1: one write, one fdatasync. A crash before the fdatasync returns leaves the whole group, a part of it, or nothing: the next start
+        // keeps it as a whole or cuts it. A crash after that keeps the group.
         let Committed { first, size, root, end } = ledger.commit(group)?;
-        // 2: links are given what is durable.
+        // 2: the leaf cache gets durable leaves only. A crash here loses a copy.
         if late_content {
-            self.recent.clear();
+            self.leaf_cache.clear();
         } else {
-            self.recent.publish(first, leaves, ledger.reader().erasures());
+            self.leaf_cache.publish(first, leaves, ledger.reader().erasures());
         }
-        // 3: the checkpoint covers durable leaves only, which determine it: a crash here changes nothing.
+        // 3: the checkpoint covers durable leaves only. They determine it, so a crash here changes nothing.
         let checkpoint = self.sign(ledger);
-        // 4: the store is derived: a crash here is healed by the watermark at the next start.
+        // 4: the store is derived. After a crash here the next start applies the records after the watermark again.
         self.store.write(changes, end, &self.own, &mut self.counts)?;
         let (size, root, counts) = (LedgerIndex(size), root.0, self.counts);
         // Receipts and other records that are not for links wake none of them.
@@ -287,7 +290,7 @@ impl Committing {
         Ok(())
     }
 
-    /// The first checkpoint since the start, if no group has brought it. The leaves are on the disk since the ledger was opened.
+    /// Signs the first checkpoint since the start, if no group did. All leaves are on the disk since the ledger was opened.
     fn sign_first(&mut self, ledger: &mut Ledger) {
         if !self.head.borrow().is_signed {
             let checkpoint = self.sign(ledger);

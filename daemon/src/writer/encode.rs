@@ -1,4 +1,6 @@
-//! From the engine's batch to the bytes of the ledger, the changes of the store, and the newest leaves for the links.
+//! Encodes the engine's batch: as bytes of the ledger, as changes of the store, and as leaves for the leaf cache.
+//!
+//! Must not decide anything, and writes nothing to the disk.
 
 use std::sync::Arc;
 
@@ -16,11 +18,11 @@ use crate::storage::record_codec;
 /// The open batch as bytes.
 pub(super) struct Encoding {
     pub(super) group: Group,
-    /// Its leaves, for the links; `None`: they must read it.
+    /// Its leaves, for the leaf cache. A leaf that is `None` must be read from the ledger.
     leaves: Vec<Option<CachedLeaf>>,
-    /// Contents of the leaf that comes next.
+    /// Contents of the next leaf: a content comes before its leaf.
     contents: Vec<Content>,
-    /// It holds a content of a leaf that lies before it.
+    /// Whether it holds a content of a leaf of an earlier batch.
     late_content: bool,
 }
 
@@ -31,7 +33,7 @@ impl Encoding {
 }
 
 impl Writer {
-    /// Encodes what the engine has decided since the last call, while the batch before is still being written.
+    /// Encodes the engine's decisions since the last call. Meanwhile the commit thread may be writing the batch before.
     pub(super) fn encode_new(&mut self) -> Result<(), WriterError> {
         let number = self.engine.open_batch();
         let mut records = std::mem::take(&mut self.batch.records);
@@ -42,7 +44,7 @@ impl Writer {
         Ok(())
     }
 
-    /// The closed batch, to be made durable; `None`: it has no records.
+    /// Takes the closed batch, for the commit thread; `None` if it has no records.
     pub(super) fn encoded(&mut self) -> Option<Decided> {
         let Encoding { group, leaves, late_content, .. } =
             self.encoding.take().filter(|open| !open.group.is_empty())?;
@@ -86,9 +88,9 @@ impl Writer {
         Ok(())
     }
 
-    /// Keeps a leaf in memory for the links, if they can send it without reading the ledger.
+    /// Adds a leaf for the leaf cache, if links can send it without reading the ledger.
     fn keep_for_links(&mut self, index: LedgerIndex, header: LeafHeader, entry: Entry, contents: Vec<Content>) {
-        // What is owed before a leaf only the ledger knows.
+        // Routing records before a leaf are in the ledger only.
         let follows_directly = std::mem::take(&mut self.owed) == 0;
         let cached = match header {
             _ if !follows_directly => None,
@@ -104,7 +106,7 @@ impl Writer {
         }
     }
 
-    /// The leaves of an entry's complaint that lie before its leaf, in order.
+    /// The leaves of the entry's complaint before `index`, in order.
     fn leaves_before(&self, entry: &Entry, index: LedgerIndex) -> Vec<LedgerIndex> {
         let case = entry.complaint.as_ref().and_then(|complaint| self.engine.case(complaint));
         let leaves = case.into_iter().flat_map(|case| case.leaves.values().copied());

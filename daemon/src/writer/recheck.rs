@@ -1,4 +1,5 @@
-//! Items that wait and may be possible now: their signatures are checked again, away from the writer's threads.
+//! Checks the signatures of deferred items again, when the engine may be able to take them. The checks run in the blocking pool, not on the
+//! writer's threads.
 
 use sinergi_proto::engine::Recheck;
 use tokio::sync::mpsc;
@@ -6,24 +7,24 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Submission, WriterHandle};
 use crate::signature_checks::receive_items;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 
-/// Batches of items that may wait here: as many as the engine gives out items at a time, so that there is always room.
+/// Batches of items that fit into the channel: as many as the items that the engine gives out at a time, so there is always room.
 const WAITING: usize = 256;
 
-/// The items to be checked, those of a batch together.
+/// The receiver of items to check; each message holds the items of one batch.
 pub type Rechecks = mpsc::Receiver<Vec<Recheck>>;
 
 pub(super) fn channel() -> (mpsc::Sender<Vec<Recheck>>, Rechecks) {
     mpsc::channel(WAITING)
 }
 
-/// Checks the items and gives them back to the writer, until the node stops.
+/// Checks items and submits the results to the writer, until the node stops.
 pub async fn recheck(
     mut items: Rechecks,
     writer: WriterHandle,
     federation: String,
-    directory: Directory,
+    charter_store: CharterStore,
     stop: CancellationToken,
 ) {
     loop {
@@ -32,10 +33,10 @@ pub async fn recheck(
             next = items.recv() => next,
         };
         let Some(items) = next else { return };
-        let (federation, directory) = (federation.clone(), directory.clone());
+        let (federation, charter_store) = (federation.clone(), charter_store.clone());
         let check = move || {
             let (keys, items): (Vec<_>, Vec<_>) = items.into_iter().map(|Recheck { key, item }| (key, item)).unzip();
-            let received = receive_items(items, &federation, &directory.charters());
+            let received = receive_items(items, &federation, &charter_store.charters());
             keys.into_iter().zip(received).collect()
         };
         let checked = tokio::task::spawn_blocking(check).await;

@@ -1,6 +1,8 @@
-//! What is given to the writer, and how: a queue bounded in submissions and in bytes.
+//! Submissions to the writer, and their queue, which is bounded in submissions and in bytes.
 //!
-//! Invariant: an operator's call never waits for room (it hears Busy, at once), a link always does (its peer stops sending).
+//! Must not know how a submission is carried out.
+//!
+//! Invariant: an operator's call never waits for room; it fails with `Busy` at once. A link waits for room, so its peer stops sending.
 
 use std::sync::Arc;
 
@@ -19,18 +21,18 @@ use crate::base::node_limits;
 use crate::storage::ledger::Position;
 use crate::storage::store::Counts;
 
-/// What became of a delivery; what was taken is durable.
+/// The result of a delivery. The accepted items are durable.
 pub struct Delivered {
-    /// One an item, in order; `None`: the frame was not taken, because too much of this peer waits.
+    /// One result per item, in order. `None` if the frame was not taken, because too many items of this peer are deferred.
     pub results: Option<Vec<ItemResult>>,
-    /// The signed checkpoint that covers them.
+    /// A signed checkpoint that covers the accepted items.
     pub checkpoint: Arc<[u8]>,
 }
 
-/// Where the answer to a command goes.
+/// The channel for the answer to a command.
 type AnswerTo<T> = oneshot::Sender<Result<T, CommandError>>;
 
-/// Something for the writer.
+/// A task for the writer.
 pub enum Submission {
     /// Lodge a complaint.
     Lodge(Box<Lodge>, AnswerTo<Lodged>),
@@ -44,18 +46,18 @@ pub enum Submission {
     Seen(SeenHeader, Vec<u8>),
     /// Keep checkpoints that were seen of others' ledgers, each a note, and commit to the newest of all.
     Witness(Vec<(AgencyId, Vec<u8>)>, AnswerTo<()>),
-    /// Judge again what an operator selected of what was refused or waits.
+    /// Judge again refused and deferred items that an operator selected.
     RetryItems(Vec<KeptItem>, AnswerTo<Vec<Retried>>),
-    /// Waiting items whose signatures were checked again.
+    /// Judge again deferred items whose signatures were checked again.
     Rechecked(Vec<(ItemKey, Received)>),
-    /// Judge again what waits: time has passed, or a charter came.
+    /// Judge again all deferred items: time has passed, or a charter was adopted.
     Retry,
     /// Finish what was submitted before, then stop.
     Stop,
 }
 
 impl Submission {
-    /// What the engine is given, and where its answer goes; `None`: nothing.
+    /// The engine's input, and the channel for the answer. `None` if there is no input.
     pub(super) fn parts(self) -> Option<(Input, Option<Reply>)> {
         Some(match self {
             Self::Lodge(lodge, to) => (Input::Lodge(lodge), Some(Reply::Lodged(to))),
@@ -72,7 +74,7 @@ impl Submission {
     }
 }
 
-/// Where an answer goes.
+/// The channel for an answer, by the kind of the input.
 pub(super) enum Reply {
     Lodged(AnswerTo<Lodged>),
     Acted(AnswerTo<Acted>),
@@ -82,7 +84,7 @@ pub(super) enum Reply {
 }
 
 impl Reply {
-    /// Gives the answer; `checkpoint` covers what it speaks of. A waiter that has gone away does not need it.
+    /// Sends the answer; `checkpoint` covers the leaves that it names. If the waiter has gone away, the answer is dropped.
     pub(super) fn give(self, answer: Answer, checkpoint: &Arc<[u8]>) {
         match (self, answer) {
             (Self::Lodged(to), Answer::Lodged(result)) => drop(to.send(result)),
@@ -93,7 +95,7 @@ impl Reply {
                 let results = match result {
                     Ok(results) => Some(results),
                     Err(DeliveryError::TooMuchDeferred) => None,
-                    // Its link ends, and the peer sends again.
+                    // The link ends, and the peer sends the frame again.
                     Err(DeliveryError::MayNotSign) => return,
                 };
                 drop(to.send(Delivered { results, checkpoint: checkpoint.clone() }));
@@ -103,47 +105,47 @@ impl Reply {
     }
 }
 
-/// Why a submission was not carried out.
+/// A submission was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
     /// The queue is full. Nothing was done.
     #[error("busy: {queued} submissions wait for the disk; nothing was done, try again")]
     Busy {
-        /// Submissions that wait.
+        /// Number of submissions in the queue.
         queued: usize,
     },
     /// The node is stopping or has stopped.
     #[error("the node is stopping; nothing was done")]
     Stopped,
-    /// No such item.
+    /// There is no such refused or deferred item.
     #[error("there is no item {}-{}-0 that this node refused or that waits here: see `sinergi refused list`", .0.segment, .0.offset)]
     NoItem(Position),
-    /// The engine's reason.
+    /// The engine refuses the command.
     #[error(transparent)]
     CommandError(#[from] CommandError),
 }
 
-/// What the writer has made durable, and what it knows.
+/// The durable state of the ledger, published after each commit.
 #[derive(Clone, Debug)]
 pub struct Head {
     /// The epoch of the ledger.
     pub epoch: Epoch,
-    /// Durable leaves.
+    /// Number of durable leaves.
     pub size: LedgerIndex,
-    /// Routing records behind the last leaf.
+    /// Number of routing records after the last leaf.
     pub owed: u32,
-    /// Root of their tree.
+    /// Root of the tree of the durable leaves.
     pub root: [u8; 32],
-    /// The signed checkpoint over them.
+    /// The newest signed checkpoint, as a note.
     pub checkpoint: Arc<[u8]>,
-    /// Whether it covers all of them: not until this node may sign, see [`crate::rollback_guard`].
+    /// Whether the checkpoint covers all durable leaves. `false` until this node may sign, see [`crate::rollback_guard`].
     pub is_signed: bool,
     /// Figures over all complaints.
     pub counts: Counts,
 }
 
 impl Head {
-    /// The durable end, as links count.
+    /// The durable end, as a cursor of links.
     pub fn end(&self) -> Cursor {
         Cursor::end(self.epoch, self.size, self.owed)
     }
@@ -158,12 +160,12 @@ pub(super) struct Queued {
 
 /// Room is counted in KiB: a semaphore holds fewer permits than 64 MiB has bytes on small platforms.
 const ROOM_UNIT: usize = 1024;
-/// What the local headers of an item take: routes to some 90 peers.
+/// Bytes that the local headers of an item may take: enough for routes to about 90 peers.
 const ITEM_HEADERS: usize = 2048;
-/// What a submission takes beside its bytes.
+/// Bytes that a submission takes beside its data.
 const SUBMISSION_OVERHEAD: usize = 512;
 
-/// Where submissions go. Cheap to clone.
+/// The handle for submissions. Cheap to clone.
 #[derive(Clone)]
 pub struct WriterHandle {
     queue: mpsc::Sender<Queued>,
@@ -182,12 +184,12 @@ impl WriterHandle {
         WriterStop { queue: self.queue.downgrade(), room: Arc::clone(&self.room) }
     }
 
-    /// What is durable, now and as it grows.
+    /// A receiver of the durable state of the ledger.
     pub fn head(&self) -> watch::Receiver<Head> {
         self.head.clone()
     }
 
-    /// Submissions that wait.
+    /// Number of submissions in the queue.
     pub fn queued(&self) -> usize {
         node_limits::WRITER_QUEUE_SUBMISSIONS - self.queue.capacity()
     }
@@ -195,7 +197,7 @@ impl WriterHandle {
     /// Submits if there is room now: for operators.
     ///
     /// # Errors
-    /// `Busy` when there is none, `Stopped` when the writer has ended.
+    /// `Busy` if there is no room, `Stopped` if the writer has ended.
     pub fn try_submit(&self, submission: Submission) -> Result<(), SubmitError> {
         let weight = weight_of(&submission);
         let busy = || SubmitError::Busy { queued: self.queued() };
@@ -210,7 +212,7 @@ impl WriterHandle {
     /// Submits, waiting for room: for links.
     ///
     /// # Errors
-    /// `Stopped` when the writer has ended.
+    /// `Stopped` if the writer has ended.
     pub async fn submit(&self, submission: Submission) -> Result<(), SubmitError> {
         let weight = weight_of(&submission);
         let room = Arc::clone(&self.room).acquire_many_owned(units(weight)).await.map_err(|_| SubmitError::Stopped)?;
@@ -219,14 +221,14 @@ impl WriterHandle {
     }
 }
 
-/// Ends a writer that waits for submissions, when something that it depends on has failed. Does not keep it waiting for more.
+/// Stops an engine thread that waits for submissions, when the commit thread has ended. It does not count as a handle that keeps the queue open.
 pub(super) struct WriterStop {
     queue: mpsc::WeakSender<Queued>,
     room: Arc<Semaphore>,
 }
 
 impl WriterStop {
-    /// A writer that is not waiting, or whose queue is full, finds out by itself.
+    /// Submits `Stop`. If the queue is full, nothing is needed: the engine thread is not waiting, and its next hand-over fails.
     pub(super) fn raise(self) {
         if let (Some(queue), Ok(room)) = (self.queue.upgrade(), self.room.try_acquire_many_owned(0)) {
             let _ = queue.try_send(Queued { submission: Submission::Stop, weight: 0, room });
@@ -238,7 +240,7 @@ fn units(weight: usize) -> u32 {
     u32::try_from(weight.div_ceil(ROOM_UNIT)).unwrap_or(u32::MAX)
 }
 
-/// What a submission will take of the queue and of a group, in bytes.
+/// Bytes that a submission takes in the queue and in a group.
 fn weight_of(submission: &Submission) -> usize {
     let bytes = match submission {
         Submission::Lodge(lodge, _) => lodge.contents.iter().map(|(content, _)| content.data.len()).sum(),
@@ -253,8 +255,8 @@ fn weight_of(submission: &Submission) -> usize {
     bytes + SUBMISSION_OVERHEAD
 }
 
-/// What a received item may take of a group: it can be written twice (a leaf, and the record of its refused content), and its local header
-/// names the links that it goes to.
+/// Largest number of bytes that a received item takes in a group. It can be written twice (a leaf, and the record of its refused content), and
+/// its local header names the peers that it goes to.
 fn weight_of_received(item: &Received) -> usize {
     let bytes = match item {
         Received::Refused { bytes, .. } => bytes.len(),

@@ -1,4 +1,4 @@
-//! What the operator is told of the engine's warnings.
+//! Shows the engine's warnings to the operator, as alarms or log lines.
 
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, Epoch};
 use sinergi_proto::base::limits;
@@ -10,7 +10,7 @@ use sinergi_proto::wire;
 use crate::base::alarms::Alarms;
 use crate::base::node_limits;
 
-/// Tells the operator.
+/// Raises or settles the alarm of a warning, or logs it.
 pub(super) fn tell(warning: Warning, alarms: &Alarms, federation: &str, charters: &Charters) {
     match warning {
         Warning::CustodyChanged { complaint, author, holder } => {
@@ -90,7 +90,7 @@ fn reset_text(
     )
 }
 
-/// Why an agency began a new epoch, as a word.
+/// The reason for which an agency began a new epoch, as a stable word.
 pub(crate) fn reset_reason(reset: &wire::LedgerReset) -> &'static str {
     match reset.reason() {
         wire::ResetReason::DiskLost => "disk_lost",

@@ -4,7 +4,8 @@
 //!
 //! Invariants:
 //! - a number never changes its meaning and is used once;
-//! - a refusal depends only on the entry's bytes, its ancestors and the charter version that it names, so every node gives the same;
+//! - a refusal 1xx to 3xx depends only on the entry's bytes, its ancestors and the charter version that it names, so every node gives the same;
+//! - of the other refusals, 401 depends on the item alone, 402 on the entries that have come, and 501 on what is deferred at this node;
 //! - an item that may become right later (a parent is missing) is deferred and not refused;
 //! - a conflict of state is no refusal: the entry is kept, shown as superseded, and has no effect.
 
@@ -61,7 +62,7 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The reason why an item is refused, for ever and by everybody.
+    /// The reason why an item is refused. The item is judged again only at an operator's word.
     RefusalCode {
         /// The bytes are no signed entry.
         Undecodable = 101, "undecodable";

@@ -190,12 +190,24 @@ fn check_phase(complaint: &Complaint, command: &Command) -> Result<(), Declined>
         | Command::Progress { .. }
         | Command::Respond
         | Command::Resolve { .. }
-        | Command::Link { .. }
-            if !phase.is_open() =>
-        {
-            Err(Declined::Ended { complaint: name(), phase })
+        | Command::Link { .. } => {
+            if phase.is_open() {
+                Ok(())
+            } else {
+                Err(Declined::Ended { complaint: name(), phase })
+            }
         }
-        _ => Ok(()),
+        Command::Accept
+        | Command::Return { .. }
+        | Command::Withdraw
+        | Command::Recall
+        | Command::Reply { .. }
+        | Command::Archive { .. }
+        | Command::Approve { .. }
+        | Command::RefuseArchive
+        | Command::Erase { .. }
+        | Command::Disclose { .. }
+        | Command::Remark => Ok(()),
     }
 }
 

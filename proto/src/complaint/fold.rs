@@ -186,7 +186,19 @@ impl Complaint {
             }
             CaseAct::Linked { duplicate_of } if *duplicate_of == self.id => Err(NoEffect::DuplicateOfItself),
             CaseAct::Disclosed { entry: named, commitment, .. } => self.check_disclosed(entry, named, *commitment),
-            _ => Ok(()),
+            CaseAct::Recalled
+            | CaseAct::Verified { .. }
+            | CaseAct::Progressed { .. }
+            | CaseAct::Responded
+            | CaseAct::Resolved { .. }
+            | CaseAct::Replied { .. }
+            | CaseAct::Closed { .. }
+            | CaseAct::ArchiveProposed { .. }
+            | CaseAct::EraseProposed { .. }
+            | CaseAct::Arrived
+            | CaseAct::Escalated { .. }
+            | CaseAct::Linked { .. }
+            | CaseAct::Remarked => Ok(()),
         }
     }
 

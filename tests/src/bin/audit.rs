@@ -1,8 +1,8 @@
-//! `audit`: how the cost of proofs and audits grows with the ledger.
+//! `audit`: measures how the cost of proofs and audits grows with the ledger.
 //!
-//! A city hands complaints over to its province, the Ombudsman looks on: three real daemons linked over mutual TLS. At each size of the
-//! province's ledger both audit it whole; then the city's node is stopped, and with its keys single proofs are asked over the link and checked.
-//! Prints a table in Markdown. Times are of this machine and never decide whether anything passes.
+//! A city hands complaints over to its province, and the Ombudsman observes: three real daemons linked over mutual TLS. At each size of the
+//! province's ledger both audit the whole ledger. Then the program stops the city's node, asks for single proofs with the city's keys, and checks
+//! them. It prints a table in Markdown. No test passes or fails because of its times.
 
 use std::process::ExitCode;
 
@@ -26,7 +26,7 @@ const CITY: &str = "kota-bandung";
 const PROVINCE: &str = "prov-jabar";
 const OMBUDSMAN: &str = "ombudsman";
 const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
-/// Entries of a complaint that is handed over.
+/// The number of entries of each complaint.
 const EACH: usize = 2;
 
 #[tokio::main]
@@ -72,7 +72,7 @@ async fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Waits until all three have all entries, and every receipt is where it belongs.
+/// Waits until all three have all entries, and the senders have all receipts.
 async fn everywhere(federation: &TestFederation, entries: u64) {
     let [city, province, ombudsman] = [CITY, PROVINCE, OMBUDSMAN].map(async |id| federation.node(id).await);
     let (city, province, ombudsman) = (city.await, province.await, ombudsman.await);
@@ -81,14 +81,14 @@ async fn everywhere(federation: &TestFederation, entries: u64) {
     arrived(&province, entries, Some(&ombudsman)).await;
 }
 
-/// What an audit of the province took.
+/// The cost of an audit of the province.
 struct Audit {
     seconds: f64,
     auditor_mib: usize,
     audited_mib: usize,
 }
 
-/// The province is audited whole, and found honest.
+/// Audits the whole ledger of the province, which must be found honest.
 fn audit(federation: &TestFederation, by: &str, entries: u64) -> Audit {
     let process = |id: &str| federation.process(id).process_id().expect("it runs");
     let nodes = [by, PROVINCE].map(process);
@@ -105,14 +105,14 @@ fn audit(federation: &TestFederation, by: &str, entries: u64) -> Audit {
     Audit { seconds, auditor_mib, audited_mib }
 }
 
-/// What single questions took.
+/// The times of single questions, in milliseconds.
 struct Proofs {
     inclusion: String,
     consistency: String,
     ping: f64,
 }
 
-/// Questions about random leaves and random earlier sizes, one at a time. The city's node does not run meanwhile.
+/// Asks about random leaves and random earlier sizes, one at a time. The city's node is stopped meanwhile.
 async fn proofs(federation: &mut TestFederation, entries: u64, questions: usize) -> Proofs {
     federation.stop_node(CITY).await;
     let have_cursor = federation.node(PROVINCE).await.peer(CITY).await.acknowledged;
@@ -144,7 +144,7 @@ async fn proofs(federation: &mut TestFederation, entries: u64, questions: usize)
     Proofs { inclusion: both(&inclusion), consistency: both(&consistency), ping: percentile(&ping, 50) }
 }
 
-/// The milliseconds of an answer, and what it proves under the checkpoint in it.
+/// The time of an answer in milliseconds, its tree nodes, and the root of the checkpoint in it.
 async fn asked(link: &mut Connection, asker: &Impostor, prove: wire::Prove) -> (f64, TreeNodes, [u8; 32]) {
     let began = Instant::now();
     link.say(Kind::Prove(prove)).await;
@@ -157,13 +157,13 @@ async fn asked(link: &mut Connection, asker: &Impostor, prove: wire::Prove) -> (
     };
     let millis = began.elapsed().as_secs_f64() * 1000.0;
     let province = agency(PROVINCE);
-    let keys = asker.directory.charters().checkpoint_keys(&province).expect("a member");
+    let keys = asker.charter_store.charters().checkpoint_keys(&province).expect("a member");
     let checkpoint = Checkpoint::open(&proof.checkpoint, NAME, &province, &keys).expect("its checkpoint");
     let nodes = TreeNodes::from_wire(checkpoint.size, &proof.nodes).expect("nodes of its tree");
     (millis, nodes, checkpoint.root)
 }
 
-/// The milliseconds of a frame to the province and back that asks for nothing: the share of the link.
+/// The time of a ping to the province and back in milliseconds, which is the link's share of other times.
 async fn pinged(link: &mut Connection) -> f64 {
     let began = Instant::now();
     link.say(Kind::Ping(wire::Ping { reply: false, now: sinergi_daemon::base::time::now_millis(), nonce: 0 })).await;

@@ -1,14 +1,14 @@
-//! `crash`: two nodes are killed at random moments under load, again and again, and must agree every time with nothing missing and nothing doubled.
+//! `crash`: kills two nodes at random moments under load, again and again. Each time they must agree, with nothing missing and nothing twice.
 //!
 //! ```text
 //! cargo run --release -p sinergi-tests --bin crash -- [--rounds 100] [--seed N]
 //! ```
 //!
 //! Each round loads both nodes, kills one of them or both (SIGKILL) after a random time, starts them again, and waits until all that was
-//! acknowledged is at both, once, and their operators see nothing to be done. Every tenth round, and at the end, both ledgers are verified.
-//! Prints a line a round and one JSON object at the end; ends with 1 and says what was violated otherwise.
+//! acknowledged is at both, once, and no operator has anything to do. Every tenth round, and at the end, both ledgers are verified.
+//! It prints a line a round and one JSON object at the end. If a claim is violated, it says which, and ends with exit code 1.
 //!
-//! The seed repeats who is killed and when by the clock; what the nodes are doing at that moment is the machine's.
+//! The seed determines which nodes are killed and after what time. The work that the nodes do at that moment depends on the machine.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -24,13 +24,13 @@ use tokio::time::Instant;
 
 const A: &str = "kota-bandung";
 const B: &str = "prov-jabar";
-/// Clients of each node.
+/// The number of clients of each node.
 const LOADERS: usize = 8;
 /// The time from the first call of a round to the kill, in milliseconds.
 const UNTIL_KILL: std::ops::Range<u64> = 1..1500;
-/// Between the kills of two nodes, in milliseconds.
+/// The time between the kills of two nodes, in milliseconds.
 const BETWEEN_KILLS: std::ops::Range<u64> = 0..50;
-/// Between two verifications of the ledgers.
+/// The number of rounds between two verifications of the ledgers.
 const VERIFY_EVERY: usize = 10;
 
 struct Options {
@@ -38,7 +38,7 @@ struct Options {
     seed: u64,
 }
 
-/// What has happened so far.
+/// The results so far.
 #[derive(Default)]
 struct Report {
     rounds: usize,
@@ -132,7 +132,7 @@ async fn run(options: &Options, report: &mut Report) -> Result<(), String> {
     Ok(())
 }
 
-/// Kills one node or both; whom.
+/// Kills one node or both, and returns their ids.
 async fn kill(federation: &mut TestFederation, random: &mut StdRng, report: &mut Report) -> &'static [&'static str] {
     let victims: &[&str] = [&[A][..], &[B], &[A, B], &[B, A]][random.random_range(0..4)];
     for (number, id) in victims.iter().enumerate() {
@@ -145,7 +145,7 @@ async fn kill(federation: &mut TestFederation, random: &mut StdRng, report: &mut
     victims
 }
 
-/// What the operator of a node that is well again reads: linked, and nothing to be done.
+/// Checks the status that the operator of a recovered node sees: it must be linked, without alarms, refused or deferred items.
 async fn looks_sound(node: &TestNode, peer: &str) -> Result<(), String> {
     let mut last = node.peer(peer).await;
     let linked = wait::until(PATIENCE, async || {
@@ -164,12 +164,12 @@ async fn looks_sound(node: &TestNode, peer: &str) -> Result<(), String> {
     }
 }
 
-/// Waits until both have receipts for everything, then compares what they have with each other and with what clients were told.
+/// Waits until both have receipts for everything, then compares their complaints with each other and with the answers that clients got.
 async fn check(report: &Report, a: &TestNode, b: &TestNode) -> Result<(), String> {
     a.empties_its_outbox().await?;
     b.empties_its_outbox().await?;
     let here = [a.lists().await, b.lists().await];
-    // What was lodged and not forwarded concerns nobody else.
+    // A complaint that was not forwarded is at its intake agency only.
     let shared = here.each_ref().map(|rows| {
         let offered = rows.iter().filter(|row| !row.offered_to.is_empty());
         offered.map(|row| (row.complaint.clone(), row.digest.clone())).collect::<BTreeSet<_>>()

@@ -1,8 +1,8 @@
-//! `load`: how fast two nodes hand complaints over, and what it costs.
+//! `load`: measures how fast two nodes hand complaints over, and the cost.
 //!
-//! Runs two real daemons linked over mutual TLS, lodges and forwards at A, and waits until B has everything durably and A holds the receipts.
-//! Beside it, how long the disk alone takes to make as much durable as a complaint is: that is twice on the way to B. Prints one JSON object.
-//! Times are of this machine and never decide whether anything passes.
+//! It runs two real daemons linked over mutual TLS, lodges and forwards at A, and waits until B has everything durably and A has the receipts. It also
+//! measures how long the disk alone takes to sync as many bytes as a complaint has, which happens twice on the way to B. It prints one JSON object. No
+//! test passes or fails because of its times.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,18 +15,18 @@ use sinergi_tests::program;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// As the nodes: the clients share the machine with them.
+/// The nodes' allocator, because the clients share the machine with the nodes.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const A: &str = "kota-bandung";
 const B: &str = "prov-jabar";
-/// Complaints of the latency measurement, and how many a second.
+/// The number of complaints of the latency measurement, and their rate a second.
 const PACED: usize = 1000;
 const PACE: u64 = 200;
-/// What the ledger of A holds of a complaint beside its text.
+/// The bytes of a complaint in A's ledger besides its text.
 const ENTRIES_BYTES: usize = 1400;
-/// Between two questions whether a complaint has arrived: a small part of what is measured, and the processors are the nodes' meanwhile.
+/// The pause between two questions whether a complaint has arrived. It is short compared with the latency, and leaves the processors to the nodes.
 const PAUSE: Duration = Duration::from_micros(100);
 
 #[tokio::main]
@@ -104,7 +104,7 @@ fn round(millis: f64) -> f64 {
     (millis * 100.0).round() / 100.0
 }
 
-/// The time from lodging at A to readable at B, at a steady pace; sorted, in milliseconds.
+/// The times from lodging at A to reading at B, at a steady rate, in milliseconds, sorted.
 async fn paced(a: &TestNode, b: &TestNode, load: &Load) -> Vec<f64> {
     let mut tick = tokio::time::interval(Duration::from_micros(1_000_000 / PACE));
     let mut running = JoinSet::new();
@@ -121,7 +121,7 @@ async fn paced(a: &TestNode, b: &TestNode, load: &Load) -> Vec<f64> {
                     return began.elapsed().as_secs_f64() * 1000.0;
                 }
                 assert!(began.elapsed() < ARRIVAL, "{complaint} never arrived at {B}");
-                // A thread's sleep: the runtime's timer ticks in milliseconds, as long as what is measured.
+                // The runtime's timer ticks in milliseconds, which is too coarse here, so a thread sleeps.
                 tokio::task::spawn_blocking(|| std::thread::sleep(PAUSE)).await.expect("a pause ends");
             }
         });

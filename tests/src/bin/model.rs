@@ -1,11 +1,11 @@
-//! `model`: checks the model of one hand-over to the end of its space, within larger bounds than the tests.
+//! `model`: checks all states of the model of one hand-over, within larger bounds than the tests.
 //!
 //! ```text
 //! cargo run --release -p sinergi-tests --bin model -- [--entries 6] [--agencies 3] [--moments 3] [--lost 0] [--repeated 0] [--lies 0] [--free 0]
 //! ```
 //!
-//! `--lost` and `--repeated` are how many messages may be so at the same time; each makes the space several times larger.
-//! Prints one JSON object; ends with 1 and the shortest way to a violated property otherwise.
+//! `--lost` and `--repeated` are the most messages that may be lost or repeated at a time. Each makes the space several times larger. The program
+//! prints one JSON object. If a property is violated, it prints the shortest way to it, and ends with exit code 1.
 
 use std::process::ExitCode;
 

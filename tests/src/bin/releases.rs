@@ -1,8 +1,8 @@
-//! `releases`: whether a node of another release and one of this tree work together over one link.
+//! `releases`: checks that a node of another release and one of this tree work together over one link.
 //!
-//! `releases OTHER_SINERGI [COMPLAINTS]`. OTHER_SINERGI is the `sinergi` command line of the other release; its node runs the city. Both sides
-//! lodge and forward so many complaints, the other side accepts every second one and returns the rest, then both are restarted, and at the end
-//! both must show the same entries, holders and phases of every complaint, empty outboxes, nothing refused and sound ledgers.
+//! `releases OTHER_SINERGI [COMPLAINTS]`. OTHER_SINERGI is the `sinergi` command line of the other release; it runs the city's node. Each side
+//! lodges and forwards COMPLAINTS complaints. The other side accepts every second one and returns the rest. Then both nodes restart. At the end both must
+//! show the same entries, holders and phases of every complaint, empty outboxes, no refused items and sound ledgers.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -63,7 +63,7 @@ async fn hand_over(other: PathBuf, complaints: usize) {
     );
 }
 
-/// Every second complaint that is offered to a node is accepted, the others are returned.
+/// Accepts every second complaint that is offered to a node, and returns the others.
 async fn answer_offers(node: &TestNode) {
     let offered: Vec<ComplaintId> = node
         .lists()
@@ -81,7 +81,7 @@ async fn answer_offers(node: &TestNode) {
     }
 }
 
-/// Both agree on everything, hold each other's receipts, and refused nothing.
+/// Asserts that both agree on everything, have each other's receipts, and refused nothing.
 async fn settled(city: &TestNode, province: &TestNode) {
     city.agrees_with(province).await;
     for node in [city, province] {

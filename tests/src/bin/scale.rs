@@ -1,7 +1,7 @@
-//! `scale`: how the cost of a node grows with its ledger and with its peers.
+//! `scale`: measures how the cost of a node grows with its ledger and with its peers.
 //!
-//! For each size a fresh federation of a city and its province: complaints are handed over, then both are asked, restarted and rebuilt. Then one
-//! hub to which many cities are linked. Prints a table in Markdown. Times are of this machine and never decide whether anything passes.
+//! For each size a new federation of a city and its province hands complaints over; then the province is queried, restarted and its store rebuilt.
+//! After that many cities link with one hub. The program prints tables in Markdown. No test passes or fails because of its times.
 
 use std::process::{Command, ExitCode, Stdio};
 
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 const A: &str = "kota-bandung";
 const B: &str = "prov-jabar";
 const HUB: &str = "prov-jabar";
-/// Questions of a kind whose times are put in order.
+/// The number of calls whose median time is taken.
 const QUESTIONS: usize = 51;
 
 #[tokio::main]
@@ -83,7 +83,7 @@ async fn grow(load: &Load) {
     );
 }
 
-/// One hub, and so many cities that each hand over some complaints to it at the same time.
+/// One hub and `peers` cities, each of which hands some complaints over to it at the same time.
 async fn hub(peers: usize, size: usize) {
     const EACH: usize = 200;
     let city = |number: usize| format!("kota-{number:03}");
@@ -120,7 +120,7 @@ async fn hub(peers: usize, size: usize) {
     println!("| {peers} | {linked:.1} | {rate:.0} | {} | {} |", rss(HUB), rss(&city(0)));
 }
 
-/// The median time of a question, in milliseconds.
+/// The median time of a call, in milliseconds.
 async fn median(question: impl AsyncFn()) -> f64 {
     let mut times = Vec::with_capacity(QUESTIONS);
     for _ in 0..QUESTIONS {

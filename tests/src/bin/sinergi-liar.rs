@@ -1,9 +1,9 @@
-//! `sinergi-liar`: speaks for an agency with its own keys, of its true ledger but for one complaint. `sinergi demo --cover-up` starts it.
+//! `sinergi-liar`: speaks for an agency, with its keys, and shows its true ledger without one complaint. `sinergi demo --cover-up` starts it.
 //!
-//! Its only argument is a [`Lie`]. When the auditor's node has taken the link it says [`Shown`], and answers the auditor until its standard
+//! Its only argument is a [`Lie`]. When the auditor's node has accepted the link, it prints [`Shown`], and answers the auditor until its standard
 //! input is closed.
 //!
-//! Invariant: the true ledger is read and left as it is.
+//! Invariant: it does not change the true ledger.
 
 use std::io::Write;
 use std::path::Path;
@@ -41,10 +41,10 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Ends this process when its standard input is closed: whoever started it is gone.
+/// Ends this process when its standard input is closed, because the process that started it is gone.
 fn end_with_standard_input() {
     std::thread::spawn(|| {
-        // An end and an error say the same.
+        // An end and an error have the same meaning here.
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
         std::process::exit(0);
     });
@@ -66,7 +66,7 @@ async fn tells(lie: &Lie) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The member's ledger as if it never had this complaint: an entry of its own, signed anew, stands in each of its places. And how many those are.
+/// The member's ledger without a complaint: a new entry of the member replaces each of the complaint's entries. Also returns their number.
 fn without(member: &Member, folder: &Path, complaint: ComplaintId) -> Result<(ShownLedger, u64), Failure> {
     let (mut shown, mut dropped) = (ShownLedger::default(), 0);
     for leaf in true_leaves(member, folder)? {
@@ -84,7 +84,7 @@ fn without(member: &Member, folder: &Path, complaint: ComplaintId) -> Result<(Sh
     Ok((shown, dropped))
 }
 
-/// A link with the auditor, as the accused's node had it.
+/// A link with the auditor, like the one that the accused's node had.
 async fn linked(member: &Member, lie: &Lie) -> Result<Connection, Failure> {
     let mut why = String::new();
     let linked = wait::until(LINKED, async || {
@@ -97,7 +97,7 @@ async fn linked(member: &Member, lie: &Lie) -> Result<Connection, Failure> {
     linked.await?.ok_or_else(|| Failure::failed(format!("{} does not take the link", lie.auditor)).because(why))
 }
 
-/// The link, when both have said hello. What the member acknowledged before, it still has.
+/// The link after both Hellos. The member's Hello says that it still has everything that it acknowledged before.
 async fn greeted(mut link: Connection, member: &Member, lie: &Lie) -> Result<Connection, String> {
     let cursor = lie.acknowledged;
     let have_cursor = cursor.map(|at| wire::Cursor { epoch: at.epoch, index: at.index, part: at.part });
@@ -118,12 +118,12 @@ fn true_leaves(member: &Member, folder: &Path) -> Result<Vec<Bytes>, Failure> {
     leaves.map(|leaf| leaf.map(|leaf| leaf.body.into()).map_err(|error| cannot().because(error))).collect()
 }
 
-/// An entry that says nothing, in this place.
+/// An entry without meaning, for a place in the ledger.
 fn harmless(member: &Member, index: LedgerIndex) -> Bytes {
     let draft = EntryDraft {
         federation: member.config.federation.to_string(),
         author: member.config.agency.clone(),
-        charter_version: member.directory.newest().version,
+        charter_version: member.charter_store.newest().version,
         place: Place { epoch: Epoch::FIRST, index },
         complaint: None,
         parents: Vec::new(),

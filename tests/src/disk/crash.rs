@@ -1,11 +1,12 @@
-//! What a disk may hold after the power failed.
+//! The possible contents of a disk after a power failure.
 //!
-//! The rules, which are those of POSIX and not of one friendly file system:
-//! - what was done to a file is on the disk when an `fsync` or `fdatasync` of it has returned that began afterwards, and a name when one
-//!   of its folder has; of everything else any part may be there, in any order, a write in parts of a sector;
-//! - after a sync that failed, what it should have made durable counts as written: no later sync writes it again;
+//! The rules are those of POSIX, which are weaker than those of most file systems:
+//! - a change of a file is durable after an `fsync` or `fdatasync` of the file that began after the change has returned; a change of a name needs
+//!   a sync of its folder;
+//! - of all other changes any part may be on the disk, in any order; a write may be there in some of its sectors;
+//! - if a sync fails, no later sync writes the changes that it should have made durable;
 //! - `sync_file_range` makes nothing durable;
-//! - two changes of one name do not overtake each other.
+//! - two changes of one name keep their order.
 //!
 //! Invariant: a state is a function of the trace, the moment and the seed.
 
@@ -20,30 +21,30 @@ use rand::{RngExt, SeedableRng};
 use super::Op;
 use super::trace::{Operation, is_not_data};
 
-/// A folder's content: files by path relative to it, folders with `None`.
+/// A folder's content by relative path: the bytes of a file, `None` for a folder.
 pub type Image = BTreeMap<PathBuf, Option<Vec<u8>>>;
 
-/// What is on the disk of what was not synced.
+/// The part of the unsynced changes that is on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unsynced {
-    /// All: the process was killed, the power stayed. Or the disk wrote everything in order.
+    /// All: only the process was killed, or the disk wrote everything in order.
     Kept,
     /// Nothing.
     Lost,
-    /// Whatever this seed says.
+    /// A part that this seed chooses.
     Seed(u64),
 }
 
-/// Names a file or a folder throughout a trace.
+/// Identifies a file or a folder throughout a trace.
 type Object = usize;
-/// The folder that everything lies in.
+/// The folder at the top.
 const ROOT: Object = 0;
 
-/// Something that was done, and when it was on the disk.
+/// A change, and the moment when it was durable.
 struct Step {
     at: u64,
     synced_at: Option<u64>,
-    /// A sync of it has failed.
+    /// Whether a sync of it has failed.
     is_given_up: bool,
     change: Change,
 }
@@ -59,7 +60,7 @@ pub struct Trace {
     base: Tree,
     steps: Vec<Step>,
     moments: Vec<u64>,
-    /// Those of all objects that are folders.
+    /// All objects that are folders.
     folders: HashSet<Object>,
 }
 
@@ -106,7 +107,7 @@ impl Tree {
     }
 }
 
-/// Reads a folder, but what is no data of the node.
+/// Reads a folder without the files that are not data of the node.
 pub fn read(folder: &Path) -> Image {
     let mut image = Image::new();
     walk(folder, Path::new(""), &mut |path, bytes, _| drop(image.insert(path.to_owned(), bytes)));
@@ -143,7 +144,7 @@ pub fn write(image: &Image, folder: &Path) {
     }
 }
 
-/// A folder as it is before a trace begins, all of it on the disk.
+/// A folder as it is before a trace begins. All of it is durable.
 pub struct Before {
     tree: Tree,
     inodes: HashMap<u64, Object>,
@@ -172,7 +173,7 @@ impl Before {
         before
     }
 
-    /// What was done to that folder since.
+    /// The trace of the operations on that folder since then.
     pub fn then(self, root: &Path, operations: &[Operation]) -> Trace {
         let Self { tree, inodes, next } = self;
         let mut reading = Reading {
@@ -193,7 +194,7 @@ impl Before {
 /// Turns operations into steps.
 struct Reading {
     root: PathBuf,
-    /// As the processes see it.
+    /// The tree as processes see it.
     now: Tree,
     inodes: HashMap<u64, Object>,
     next: Object,
@@ -240,7 +241,7 @@ impl Reading {
             }
             Op::Synced => {
                 let object = self.synced_object(operation);
-                // Of two at the same time the one that began first: the less is on the disk, the harder for the node.
+                // If two syncs run at a time, this takes the one that began first: then less is durable, which is harder for the node.
                 let begun = self.begun.iter().position(|(begun, _)| *begun == object).expect("a sync has a begin");
                 let (_, begun) = self.begun.remove(begun);
                 self.synced(object, begun, at, operation.error == 0);
@@ -263,7 +264,7 @@ impl Reading {
         *self.inodes.get(&operation.inode).unwrap_or_else(|| panic!("nobody opened it: {:?}", operation.path))
     }
 
-    /// A folder by its path; a file by its number, because it may have lost its name.
+    /// Finds a folder by its path, and a file by its inode, because the file may have lost its name.
     fn synced_object(&self, operation: &Operation) -> Object {
         match self.resolve(&operation.path) {
             Some(object) if self.now.folders.contains_key(&object) => object,
@@ -305,18 +306,18 @@ impl Reading {
 }
 
 impl Trace {
-    /// The moments between two operations, each just behind one.
+    /// The moments just after each operation.
     pub fn moments(&self) -> &[u64] {
         &self.moments
     }
 
-    /// Changes up to a moment that were not on the disk at it.
+    /// The number of changes up to a moment that were not durable at that moment.
     pub fn unsynced_at(&self, moment: u64) -> usize {
         let is_open = |step: &&Step| step.at <= moment && step.synced_at.is_none_or(|synced| synced > moment);
         self.steps.iter().filter(is_open).count()
     }
 
-    /// What the disk holds if the power fails at this moment.
+    /// The content of the disk if the power fails at this moment.
     pub fn state(&self, moment: u64, unsynced: Unsynced) -> Image {
         let mut luck = Luck::new(unsynced);
         let mut tree = self.base.clone();
@@ -368,7 +369,7 @@ impl Trace {
     }
 }
 
-/// The parts that a write of this length falls into, cut where sectors of the disk begin.
+/// Cuts a write into parts at the borders of sectors. Each part is a range within the write.
 fn parts(offset: usize, length: usize, sector: usize) -> impl Iterator<Item = (usize, usize)> {
     let mut from = 0;
     std::iter::from_fn(move || {
@@ -382,7 +383,7 @@ fn parts(offset: usize, length: usize, sector: usize) -> impl Iterator<Item = (u
     })
 }
 
-/// Decides what of the unsynced is there.
+/// Decides which unsynced changes are on the disk.
 struct Luck {
     random: Option<StdRng>,
     is_kept: bool,
@@ -391,12 +392,12 @@ struct Luck {
     of_files: BTreeMap<Object, Fate>,
 }
 
-/// What becomes of one file.
+/// Decides which unsynced changes of one file are on the disk.
 #[derive(Clone, Copy)]
 enum Fate {
     /// Each part is there with this probability.
     Parts(f64),
-    /// All up to some part, each of which is the last one with this probability.
+    /// All parts up to some part are there. Each part is the last one with this probability.
     Until(f64),
     Nothing,
 }
@@ -435,7 +436,7 @@ impl Luck {
         }
     }
 
-    /// Whether a file is as long as if a write had been done that was not.
+    /// Whether a lost write has still made its file longer.
     fn keeps_length(&mut self) -> bool {
         self.random.as_mut().is_some_and(|random| random.random_bool(0.3))
     }
@@ -452,7 +453,7 @@ mod tests {
 
     use super::*;
 
-    /// A file `a` is made and written, synced, written again; its folder is synced before the last write or never.
+    /// A file `a` is created and written, synced, and written again. At the end its folder is synced or not.
     fn trace(folder_is_synced: bool, sync_fails: bool) -> (Trace, tempfile::TempDir) {
         let root = tempfile::tempdir().expect("a folder");
         let canonical = root.path().canonicalize().expect("a folder");
@@ -480,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_synced_is_there_and_of_the_rest_any_part_in_sectors() {
+    fn synced_bytes_are_there_and_any_sectors_of_the_others() {
         let (trace, _root) = trace(true, false);
         assert_eq!(at_the_end(&trace, Unsynced::Kept).expect("there").len(), 2000);
         assert_eq!(at_the_end(&trace, Unsynced::Lost).expect("there"), [1; 1000]);
@@ -488,7 +489,7 @@ mod tests {
         for seed in 0..500 {
             let bytes = at_the_end(&trace, Unsynced::Seed(seed)).expect("there");
             assert_eq!(bytes[..1000], [1; 1000], "seed {seed}");
-            // 1000 to 1024, 1024 to 1536, 1536 to 2000: each there, or zeros, or behind the end.
+            // Bytes 1000 to 1024, 1024 to 1536, and 1536 to 2000 are each written, or zeros, or after the end of the file.
             let there = [1000, 1024, 1536].map(|at| bytes.get(at).copied().unwrap_or(3));
             seen.insert(there);
             assert_eq!(bytes, trace.state(u64::MAX, Unsynced::Seed(seed))[Path::new("a")].clone().expect("a file"));
@@ -507,7 +508,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sync_that_failed_makes_nothing_durable_nor_does_a_later_one() {
+    fn after_a_failed_sync_a_later_one_makes_nothing_durable_either() {
         let (trace, _root) = trace(true, true);
         assert_eq!(at_the_end(&trace, Unsynced::Lost), Some(Vec::new()));
     }

@@ -1,4 +1,4 @@
-//! A node's folder, opened as a start opens it, in this process: for the thousands of states for which a process each would take too long.
+//! Opens a node's folder in this process, as a node does when it starts. A process for each of thousands of states would take too long.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -10,19 +10,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use sinergi_config::Config;
 use sinergi_daemon::node::{Data, NodeError};
-use sinergi_daemon::storage::charters::Directory;
+use sinergi_daemon::storage::charters::CharterStore;
 use sinergi_daemon::storage::derivation::Derivation;
 use sinergi_daemon::storage::ledger::{self, Finding};
 use sinergi_daemon::storage::store::{self, PeerCursor, StoreError};
 use tempfile::TempDir;
 
-/// A folder for things that are opened and thrown away: in memory, if there is such a place.
+/// A temporary folder, in memory if the system has a file system there.
 pub fn place() -> TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a temporary folder")
 }
 
-/// Judges all cases, on all processors; what is wrong with those that are wrong. A panic is wrong.
+/// Judges all cases on all processors. Returns the problems of those that fail; a panic is a failure.
 pub fn judge_all<T: Sync>(cases: &[T], judge: impl Fn(&T) -> Result<(), String> + Sync) -> Vec<String> {
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
@@ -45,49 +45,50 @@ pub struct Reopened {
     /// Ledger, store, and whether it may sign.
     pub data: Data,
     config: Config,
-    directory: Directory,
+    charter_store: CharterStore,
 }
 
 impl Reopened {
     /// Opens a folder.
     ///
     /// # Errors
-    /// Why the node would not start.
+    /// The reason why the node would not start.
     pub fn open(folder: &Path) -> Result<Self, NodeError> {
         let config = Config::load(folder).expect("a configuration");
-        let directory = Directory::load(&config.charter)?;
-        let data = Data::open(&config, directory.clone())?;
-        Ok(Self { data, config, directory })
+        let charter_store = CharterStore::load(&config.charter)?;
+        let data = Data::open(&config, charter_store.clone())?;
+        Ok(Self { data, config, charter_store })
     }
 
     /// The version of its newest charter.
     pub fn charter_version(&self) -> u64 {
-        self.directory.newest().version
+        self.charter_store.newest().version
     }
 
-    /// What a full check of the ledger finds.
+    /// The findings of a full check of the ledger.
     pub fn findings(&self) -> Vec<Finding> {
         ledger::verify(&self.data.ledger.reader(), |_| ControlFlow::Continue(()))
     }
 
-    /// Everything that the store says.
+    /// The whole content of the store as text.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// The store cannot be read.
     pub fn store(&self) -> Result<String, StoreError> {
         self.contents(&self.data.derivation)
     }
 
-    /// Everything that a new store says that is built from the ledger.
+    /// The whole content, as text, of a new store that is built from the ledger.
     ///
     /// # Errors
-    /// Why it cannot be built.
+    /// The store cannot be built.
     pub fn rebuilt_store(&self) -> Result<String, NodeError> {
         let place = place();
         let (store, _) = store::open(&place.path().join("store"), self.config.store.cache_bytes)?;
         let federation = self.config.federation.to_string();
         let own = self.config.agency.clone();
-        let mut rebuilt = Derivation::new(own, federation, store, self.data.ledger.reader(), self.directory.clone());
+        let mut rebuilt =
+            Derivation::new(own, federation, store, self.data.ledger.reader(), self.charter_store.clone());
         rebuilt.replay(|_, _| ())?;
         rebuilt.count()?;
         Ok(self.contents(&rebuilt)?)

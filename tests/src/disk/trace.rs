@@ -1,4 +1,4 @@
-//! What the shim recorded: file operations, in the order in which they took effect.
+//! The recorded file operations, in the order in which they took effect.
 
 use std::path::{Path, PathBuf};
 
@@ -10,25 +10,25 @@ const HEAD_BYTES: usize = 40;
 /// One operation.
 #[derive(Debug)]
 pub struct Operation {
-    /// The moment at which it had happened; see [`Disk::now`].
+    /// The moment when it was complete; see [`Disk::now`].
     pub at: u64,
-    /// What was done.
+    /// The kind of operation.
     pub op: Op,
-    /// To which file.
+    /// The path of the file or folder.
     pub path: PathBuf,
-    /// Of `Rename`: what it is called afterwards.
+    /// The new path, of a `Rename`.
     pub to: Option<PathBuf>,
     /// The file's number in its file system.
     pub inode: u64,
-    /// Of `Write` where, of `Truncate` the new length.
+    /// The position of a `Write`, or the new length of a `Truncate`, in bytes.
     pub offset: u64,
-    /// Of `Write` what.
+    /// The bytes of a `Write`.
     pub data: Vec<u8>,
-    /// Of `Synced` the `errno`, or 0.
+    /// The `errno` of a `Synced`; 0 if it succeeded.
     pub error: i32,
 }
 
-/// Everything that was recorded.
+/// All recorded operations.
 pub fn read(disk: &Disk) -> Vec<Operation> {
     let bytes = std::fs::read(disk.record()).expect("a record");
     let mut operations = Vec::new();
@@ -76,7 +76,7 @@ fn op(number: u32) -> Op {
     ALL[number as usize]
 }
 
-/// Whether this is no part of a node's data: its output, which the harness opens, and its socket, which is bound under another name first.
+/// Whether a path is not part of a node's data: its log, which the harness opens, or its socket, which is bound under another name first.
 pub fn is_not_data(path: &Path) -> bool {
     ["sinergid.log", "sinergid.sock", "sinergid.new"].iter().any(|name| path.ends_with(name))
 }

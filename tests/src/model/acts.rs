@@ -1,6 +1,6 @@
-//! What an agency may write: operators' commands through [`sinergi_proto::complaint`], and the lies that the model allows.
+//! The entries that an agency may write: operators' commands through [`sinergi_proto::complaint`], and the lies that the model allows.
 //!
-//! Must not know the rules of custody: whether an act is allowed is asked of the real code.
+//! Must not know the rules of custody: the product's code decides whether an act is allowed.
 
 use sinergi_proto::base::ids::EntryId;
 use sinergi_proto::complaint::{Actor, Author, Command, Complaint, NewOffer, decide};
@@ -10,24 +10,24 @@ use sinergi_proto::wire::{self, entry::Body};
 use super::members::{Agency, Members};
 use super::time;
 
-/// What an operator, or the node by itself, does to the complaint.
+/// An act of an operator, or of a node automatically.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Act {
-    /// Takes the complaint in.
+    /// Lodges the complaint.
     Lodge,
     /// Offers custody.
     Forward(Agency),
     /// Takes custody.
     Accept,
-    /// Declines.
+    /// Returns an offer.
     Return,
-    /// The node declines an offer that was recalled.
+    /// The node returns an offer that was recalled.
     ReturnRecalled,
-    /// Takes back an offer that nobody answered in time.
+    /// Withdraws an offer that was not answered in time.
     Withdraw,
-    /// Wishes an offer back.
+    /// Recalls an offer.
     Recall,
-    /// Offers custody over the holder's head.
+    /// Offers custody in the holder's place.
     Reassign(Agency),
     /// Answers the citizen.
     Respond,
@@ -46,8 +46,8 @@ impl Act {
         matches!(self, Self::Withdraw | Self::Reassign(_))
     }
 
-    /// What an operator of an agency may think of: anything, if they are free, or what shows most in few entries. Then the city passes the
-    /// complaint on to the ministry and leaves the answers to others, the ministry passes it back, and the province takes over for its city.
+    /// The acts that an operator of an agency tries. If `free`, these are all acts. If not, they are a selection that shows most with few entries:
+    /// the city forwards to the ministry, the ministry answers the citizen or forwards to the city, and the supervisors reassign to the province.
     pub(super) fn of_operators(by: Agency, members: &Members, free: bool) -> Vec<Self> {
         let mut acts = vec![Self::Accept, Self::Return, Self::Withdraw, Self::Recall];
         if free {
@@ -84,15 +84,15 @@ impl Act {
     }
 }
 
-/// The body that carries out an act, if it is allowed now. `clock` is the one that the entry will carry.
+/// The body of an act, if it is allowed now. `clock` is the entry's clock in milliseconds.
 pub(super) fn body(members: &Members, complaint: &Complaint, by: Agency, act: Act, clock: u64) -> Option<Body> {
     let (agency, charter) = (members.id(by), members.charter());
     let author = Author { agency, millis: clock, charter, answer_within_millis: 0 };
     decide(complaint, &act.command(members, clock), author).ok()
 }
 
-/// The lies of an agency: it goes on from a custody entry on which, as it knows, custody has gone on already, with what it was entitled to there.
-/// With each the entry that it goes on from.
+/// The lies of an agency, each with its basis. A lie acts on a custody entry although the agency knows a later act on it. The agency was entitled
+/// to the act before that later act.
 pub(super) fn lies(members: &Members, complaint: &Complaint, by: Agency, clock: u64) -> Vec<(Act, EntryId, Body)> {
     let mut lies = Vec::new();
     let actor = Actor { author: members.id(by), millis: clock, charter: members.charter() };

@@ -1,12 +1,12 @@
-//! Everything that was ever written or seen in the explored space, each once: states of the model are small because they name it by number.
+//! Every entry and view of the explored space, each once. States of the model are small because they refer to them by number.
 //!
-//! Nothing is decided here: entries are made, signed, parsed, admitted and folded by the real code, one insertion at a time, in the order in which
-//! they come to a node; what that gave is remembered, because the same happens in many states.
+//! This module decides nothing: the product's code makes, signs, parses, admits and folds entries, one insertion at a time, in the order in which
+//! they come to a node. The module remembers the results, because the same step happens in many states.
 //!
 //! Invariants:
-//! - an entry is named by its bytes; a view by its set of entries **and** by all that can be asked of the complaint, so that two orders of
-//!   arrival that give different states are two views of one set ([`View::is_only`]);
-//! - the complaint of a view is one that a node really had: the first that looked so.
+//! - entries with equal bytes are one entry; views are one if they have the same set of entries **and** the same answers to all questions about the
+//!   complaint, so two orders of arrival with different results give two views of one set ([`View::is_only`]);
+//! - the complaint of a view is the first one that a node really had.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -21,8 +21,8 @@ use sinergi_proto::routing::route::{Reach, routes};
 use sinergi_proto::wire::{self, entry::Body as Wire};
 
 use super::acts::{self, Act};
+use super::judgement::{Judgement, judge};
 use super::members::{Agency, FEDERATION, Members};
-use super::properties::{Judgement, judge};
 use super::time::{self, Moment};
 
 /// The number of an entry.
@@ -33,26 +33,26 @@ pub struct EntryRef(u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ViewRef(u32);
 
-/// What a node has of the complaint.
+/// A node's view of the complaint.
 pub struct View {
     /// The fold.
     pub complaint: Complaint,
-    /// What it was folded from.
+    /// The entries that it was folded from.
     pub entries: BTreeSet<EntryRef>,
-    /// Who is to have what is here, but for its owner.
+    /// The agencies that must get these entries, besides the view's owner.
     pub readers: Vec<Agency>,
-    /// Whether no other state was seen for this set of entries before.
+    /// Whether no view with this set of entries was seen before.
     pub is_only: bool,
-    /// What the properties say of it.
+    /// The judgement of the view alone.
     pub judgement: Judgement,
 }
 
-/// What becomes of an entry that comes to a node.
+/// The outcome of an entry that comes to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// It is taken; what the node has then.
+    /// The node takes it, and has this view then.
     Taken(ViewRef),
-    /// It waits for a parent, or for its time.
+    /// It waits for a parent, or until the node's clock is late enough.
     Waits,
     /// It is refused for good.
     Refused,
@@ -126,7 +126,7 @@ impl Book {
         self.sign(at, None, Vec::new(), clock, LedgerIndex(0), body)
     }
 
-    /// What an agency may write now, and the entries that it would write. What it has said already, it does not say again.
+    /// The acts that an agency may do now, with their entries, except those that it has done already.
     pub fn writable(&mut self, view: ViewRef, by: Agency, moment: Moment) -> &[(Act, EntryRef)] {
         if !self.writable.contains_key(&(view, by, moment)) {
             let mut written = Vec::new();
@@ -142,7 +142,8 @@ impl Book {
         &self.writable[&(view, by, moment)]
     }
 
-    /// The lies that an agency may tell now, each twice: as one who has seen what it has, and as one who has seen nothing after what it goes on from.
+    /// The lies that an agency may tell now. Each is told twice: with its true parents, and with only its basis as a parent, as if the agency had
+    /// seen nothing later.
     pub fn lying(&mut self, view: ViewRef, by: Agency, moment: Moment) -> &[(Act, EntryRef)] {
         if !self.lying.contains_key(&(view, by, moment)) {
             let clock = self.next_clock(view, by, moment);
@@ -159,13 +160,13 @@ impl Book {
         &self.lying[&(view, by, moment)]
     }
 
-    /// What the node writes by itself: the answer to a recall.
+    /// The answer to a recall, which a node writes automatically.
     pub fn answer_to_recall(&mut self, view: ViewRef, by: Agency, moment: Moment) -> Option<EntryRef> {
         recall_to_answer(&self.view(view).complaint, self.members.id(by))?;
         self.write(view, by, moment, Act::ReturnRecalled)
     }
 
-    /// What becomes of an entry at a node.
+    /// The outcome of an entry at a node.
     pub fn arrives(&mut self, view: Option<ViewRef>, entry: EntryRef, at: Agency, moment: Moment) -> Arrival {
         let key = (view, entry, at, moment);
         if let Some(known) = self.arrivals.get(&key) {
@@ -198,7 +199,7 @@ impl Book {
         Arrival::Taken(self.intern(complaint, entries))
     }
 
-    /// The view of a node that gets all that another has, in the order of the clocks; `None`: something is not taken.
+    /// The view of a node that gets all entries of another view, in the order of their clocks; `None` if it does not take one of them.
     pub fn union(&mut self, view: ViewRef, with: ViewRef) -> Option<ViewRef> {
         if let Some(known) = self.unions.get(&(view, with)) {
             return *known;
@@ -233,7 +234,7 @@ impl Book {
         let ids = entries.iter().map(|entry| self.entry(*entry).id).collect();
         let judgement = judge(&complaint, &ids, &self.lies);
         let adjacent: BTreeSet<AgencyId> = self.members.all().map(|agency| self.members.id(agency).clone()).collect();
-        // Everybody is linked with everybody, so it is the same whose routes are asked for; the intake agency has the complaint from the first.
+        // All agencies are linked with each other, so all have the same readers. The routes of the intake agency do not name itself, hence the chain.
         let links = routes(complaint.intake(), &adjacent, complaint.readers(), self.members.charter(), Reach::Relayed);
         let readers =
             links.links.keys().copied().chain([complaint.intake()]).map(|id| self.members.agency(id)).collect();
@@ -247,7 +248,7 @@ impl Book {
         Some(self.sign_next(view, by, clock, body))
     }
 
-    /// Whether it was answered before, or the same was said of the same offer.
+    /// Whether the timeline has the same act already. A recall is the same only on the same basis.
     fn is_said(&self, view: ViewRef, entry: EntryRef) -> bool {
         let body = &self.entry(entry).body;
         let is_same = |known: &Body| match (known, body) {
@@ -262,7 +263,7 @@ impl Book {
         HybridClock::tick(time::shown(moment, by), self.view(view).complaint.newest_clock()).expect("far from its end")
     }
 
-    /// Signs what the writer of a node would: on the newest entries, in the next leaf of a ledger that holds this complaint alone.
+    /// Signs an entry as a node would: its parents are the newest entries, and its place is the next leaf of a ledger with only this complaint.
     fn sign_next(&mut self, view: ViewRef, by: Agency, clock: HybridClock, body: Wire) -> EntryRef {
         let View { complaint, entries, .. } = self.view(view);
         let (id, parents, leaf) = (complaint.id(), complaint.parents_of_next(), LedgerIndex(entries.len() as u64));
@@ -303,7 +304,7 @@ impl Book {
     }
 }
 
-/// All that can be asked of a complaint.
+/// The answers to all questions about a complaint, as text.
 fn picture(complaint: &Complaint) -> String {
     let path: Vec<EntryId> = complaint.path().map(|(id, _)| id).collect();
     let timeline: Vec<_> = complaint

@@ -1,7 +1,7 @@
-//! Who takes part: agencies with their entry keys, under a charter that its manager signed, and clocks that differ.
+//! The agencies of the model, with entry keys, a charter, and clocks that differ.
 //!
-//! Invariant: two clocks differ by less than a receiver allows ([`sinergi_proto::base::limits::CLOCK_AHEAD`]), in the direction that helps a fork
-//! most: the first holder's is fast, the addressee's slow.
+//! Invariant: two clocks differ by less than a receiver allows ([`sinergi_proto::base::limits::CLOCK_AHEAD`]), in the direction that makes forks
+//! most likely: the first holder's clock is fast, the addressee's slow.
 
 use std::fmt;
 
@@ -21,16 +21,16 @@ const VALID_UNTIL: &str = "2035-01-01T00:00:00Z";
 const MANAGER: &str = "kemenpanrb";
 const MANAGER_KEY: [u8; 32] = [200; 32];
 
-/// One that takes part.
+/// An agency of the model.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Agency {
-    /// Takes the complaint in.
+    /// Lodges the complaint.
     City,
     /// The city's supervisor.
     Province,
     /// Is offered the complaint.
     Ministry,
-    /// Oversight: supervises who has no parent.
+    /// Oversight, and the supervisor of agencies without a parent.
     Ombudsman,
 }
 
@@ -110,10 +110,10 @@ pub struct Members {
 }
 
 impl Members {
-    /// The first so many of [`Agency::ALL`], under a charter of their own.
+    /// The first `count` of [`Agency::ALL`], under a charter of their own.
     ///
     /// # Panics
-    /// Fewer than the three that a hand-over takes.
+    /// `count` is less than 3.
     pub fn first(count: usize) -> Self {
         let agencies = &Agency::ALL[..count];
         assert!(agencies.contains(&Agency::Ministry), "{count} agencies: city, province and ministry at least");
@@ -156,7 +156,7 @@ impl Members {
         self.agencies.iter().find(|(_, known, _)| known == id).expect("a member").0
     }
 
-    /// What a member signs entries with.
+    /// A member's entry key.
     pub fn key(&self, agency: Agency) -> &SigningKey {
         &self.agencies[agency.index()].2
     }

@@ -1,9 +1,9 @@
-//! The nodes and what is between them: a network that loses, repeats and reorders.
+//! The nodes, and a network that loses, repeats and reorders messages.
 //!
 //! A message is one entry on its way to one agency. It stays until it is delivered or lost; any message may be the next. A repeated message is
-//! delivered and stays. What was lost is sent again: nothing tells a lost message from a late one but that the network can be quiet without it.
+//! delivered and stays. A lost message can be sent again; a lost message differs from a late one only in that no delivery waits for it.
 //!
-//! Invariant: the state holds numbers only; what they stand for is in the [`Book`].
+//! Invariant: a state has only numbers; the entries and views that they refer to are in the [`Book`].
 
 use std::collections::BTreeSet;
 
@@ -18,24 +18,24 @@ pub struct State {
     pub moment: Moment,
     /// The nodes, by [`Agency::index`].
     pub nodes: Vec<Node>,
-    /// What is on its way.
+    /// Messages in flight.
     pub network: BTreeSet<Message>,
-    /// What has come and will come once more.
+    /// Messages that were delivered and will be delivered once more.
     pub repeated: BTreeSet<Message>,
-    /// What was lost and not sent again.
+    /// Messages that were lost and not sent again.
     pub lost: BTreeSet<Message>,
-    /// How many entries there are.
+    /// The number of entries.
     pub written: usize,
-    /// How many of them are lies.
+    /// The number of entries that are lies.
     pub lies: usize,
 }
 
 /// One agency's node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Node {
-    /// What it has of the complaint.
+    /// Its view of the complaint; `None` if it has no entry.
     pub view: Option<ViewRef>,
-    /// Entries that wait for a parent, or for their time.
+    /// Entries that wait for a parent, or until the node's clock is late enough.
     pub waiting: BTreeSet<EntryRef>,
     /// Entries that it has refused.
     pub refused: BTreeSet<EntryRef>,
@@ -44,14 +44,14 @@ pub struct Node {
 /// An entry on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Message {
-    /// Where to.
+    /// The receiver.
     pub to: Agency,
-    /// What.
+    /// The entry.
     pub entry: EntryRef,
 }
 
 impl State {
-    /// Nothing has happened.
+    /// The state before the first step.
     pub fn new(nodes: usize) -> Self {
         let (network, repeated, lost) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         Self { moment: 0, nodes: vec![Node::default(); nodes], network, repeated, lost, written: 0, lies: 0 }
@@ -62,12 +62,12 @@ impl State {
         &self.nodes[agency.index()]
     }
 
-    /// Everybody who has the complaint, with what they have.
+    /// All agencies that have the complaint, with their views.
     pub fn views<'a>(&'a self, book: &'a Book) -> impl Iterator<Item = (Agency, ViewRef)> + 'a {
         book.members().all().filter_map(|agency| Some((agency, self.node(agency).view?)))
     }
 
-    /// Nothing is on its way, nothing waits, and nothing is lost.
+    /// Whether no message is in flight, to be repeated or lost, and no entry waits.
     pub fn is_quiet(&self) -> bool {
         self.network.is_empty()
             && self.repeated.is_empty()
@@ -75,7 +75,7 @@ impl State {
             && self.nodes.iter().all(|node| node.waiting.is_empty())
     }
 
-    /// A message is delivered; with `stays`, it will come once more.
+    /// Delivers a message; with `stays` it will be delivered once more.
     pub fn deliver(&mut self, book: &mut Book, message: Message, stays: bool) {
         if !self.network.remove(&message) {
             self.repeated.remove(&message);
@@ -87,7 +87,7 @@ impl State {
         self.retry(book, message.to);
     }
 
-    /// A message is lost: missed, unless it has come before.
+    /// Loses a message. It counts as lost unless it was delivered before.
     pub fn lose(&mut self, message: Message) {
         if self.network.remove(&message) {
             self.lost.insert(message);
@@ -96,12 +96,12 @@ impl State {
         }
     }
 
-    /// What was lost is sent again.
+    /// Sends all lost messages again.
     pub fn resend(&mut self) {
         self.network.append(&mut self.lost);
     }
 
-    /// Time passes: what waited for its time may be taken.
+    /// Moves to the next moment. Nodes try their waiting entries again.
     pub fn pass_time(&mut self, book: &mut Book) {
         self.moment += 1;
         for agency in book.members().all().collect::<Vec<_>>() {
@@ -115,7 +115,7 @@ impl State {
         self.receive(book, Message { to: by, entry });
     }
 
-    /// What a node does with an entry, its own or not: take it and pass on what others lack, keep it waiting, or refuse it.
+    /// A node gets an entry, its own or another's. It takes it and passes on the entries that others lack, keeps it waiting, or refuses it.
     fn receive(&mut self, book: &mut Book, message: Message) {
         let Message { to, entry } = message;
         let moment = self.moment;
@@ -137,7 +137,7 @@ impl State {
         }
     }
 
-    /// Sends every reader what has not come to it, lost or not.
+    /// Sends each reader all entries that were not delivered to it, also those that were lost.
     fn send(&mut self, book: &Book, from: Agency, view: ViewRef) {
         let view = book.view(view);
         for reader in view.readers.iter().filter(|reader| **reader != from) {
@@ -151,7 +151,7 @@ impl State {
         }
     }
 
-    /// Whether an entry has come to a node, whatever became of it.
+    /// Whether an entry was delivered to a node.
     fn has_come(&self, book: &Book, message: Message) -> bool {
         let node = self.node(message.to);
         node.view.is_some_and(|view| book.view(view).entries.contains(&message.entry))
@@ -159,7 +159,7 @@ impl State {
             || node.refused.contains(&message.entry)
     }
 
-    /// Tries what waits, until nothing more is taken.
+    /// Tries the waiting entries of a node until it takes no more.
     fn retry(&mut self, book: &mut Book, at: Agency) {
         loop {
             let node = self.node(at);

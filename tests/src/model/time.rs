@@ -1,7 +1,8 @@
 //! The time of the model: a few moments that matter to an offer, and what each agency's clock shows at them.
 //!
-//! Offers are to be answered by the end of a day of the model. The moments are the beginning; then for each day one minute after its end, when
-//! a slow clock still shows less and a fast one more, and nobody has waited out the margin; and one hour after its end, when all have.
+//! An offer's `answer_by` is the end of a day of the model. The first moment is the beginning. Each day then has two moments: one minute after its
+//! end, when a slow clock shows an earlier time and a fast one a later time, and the margin has passed for no agency; and one hour after its end,
+//! when the margin has passed for all.
 
 use super::members::Agency;
 
@@ -9,7 +10,7 @@ use super::members::Agency;
 const START: u64 = 1_764_000_000_000;
 const MINUTE: u64 = 60_000;
 const DAY: u64 = 24 * 60 * MINUTE;
-/// Longer than clocks differ, and than what is left of a day at any moment but the beginning.
+/// Longer than the difference of two clocks, so an offer that is made just before the end of a day gets the next day.
 const SOON: u64 = 30 * MINUTE;
 
 /// One moment; the first is 0.
@@ -26,7 +27,7 @@ pub fn shown(moment: Moment, agency: Agency) -> u64 {
     (START + days * DAY + after_its_end).saturating_add_signed(agency.minutes_ahead() * 60_000)
 }
 
-/// By when an offer that is made at a clock time is to be answered: the end of the day that is not about to end.
+/// The `answer_by` of an offer that is made at a clock time: the end of the day, or of the next day if this one ends soon.
 pub fn answer_by(clock: u64) -> u64 {
     START + ((clock + SOON).saturating_sub(START) / DAY + 1) * DAY
 }

@@ -1,4 +1,4 @@
-//! The impostor where its node would listen: nodes dial it, and hear what the test says.
+//! Listens at the address of the impostor's node, so that nodes dial the impostor.
 
 use std::convert::Infallible;
 use std::ops::{Deref, DerefMut};
@@ -26,24 +26,24 @@ use tonic::{Request, Response, Status, Streaming};
 use super::{AsIs, Connection, Impostor};
 use crate::federation::PATIENCE;
 
-/// Bytes between TLS and HTTP/2.
+/// The size of the buffer between TLS and HTTP/2 in bytes.
 const BUFFER: usize = 64 * 1024;
-/// What waits for the node to read it.
+/// The most messages that wait for the node to read them.
 const OUTBOUND: usize = 64;
 
 impl Impostor {
-    /// Listens at its node's address. Who dials waits for the test.
+    /// Listens at its node's address. A node that dials waits until the test accepts it.
     pub async fn listen(&self) -> Listening {
         let address = self.config.listen.expect("a member that listens");
         let listener = TcpListener::bind(address).await.expect("its own port");
         let credentials = Credentials::load(&self.config.tls).expect("the folder's certificate");
-        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.directory.newest());
+        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.charter_store.newest());
         let acceptor = TlsAcceptor::from(tls::server_config(&credentials, SharedAuthorities::new(authorities)));
         Listening { listener, acceptor, window: None, connections: JoinSet::new() }
     }
 }
 
-/// Where nodes dial the impostor; gone with all its connections when it is dropped.
+/// A listener for nodes that dial the impostor. Dropping it ends all its connections.
 pub struct Listening {
     listener: TcpListener,
     acceptor: TlsAcceptor,
@@ -52,12 +52,12 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// The same, but that nodes may send so many bytes, and no more before the test reads them.
+    /// Like `self`, but nodes may have at most so many bytes in flight that the test has not read.
     pub fn with_window(self, bytes: u32) -> Self {
         Self { window: Some(bytes), ..self }
     }
 
-    /// The next call of a node, with nothing said yet. Who dialled and has given up is passed over.
+    /// The next call of a node, before any frame. Connections that end before a call are skipped.
     pub async fn dialled(&mut self) -> Dialled {
         let called = async {
             loop {
@@ -75,7 +75,7 @@ impl Listening {
         let (near, mut far) = tokio::io::duplex(BUFFER);
         let (calls, mut called) = mpsc::channel(1);
         self.connections.spawn(async move {
-            // However it ends: the test hears it on the stream of frames.
+            // The test sees the end on the stream of frames.
             let _ = tokio::io::copy_bidirectional(&mut stream, &mut far).await;
         });
         let server = Server::builder().initial_stream_window_size(self.window).add_service(Called(calls));
@@ -87,20 +87,20 @@ impl Listening {
     }
 }
 
-/// A stream of frames with a node that has dialled; ends in order when it is dropped.
+/// A stream of frames with a node that has dialled. Dropping it ends the call without an error.
 pub struct Dialled {
     connection: Connection,
     raw: mpsc::Sender<Result<Bytes, Status>>,
 }
 
 impl Dialled {
-    /// Says a message, whatever it holds, after the frames that were said.
+    /// Sends these bytes as a message, after all frames so far.
     pub async fn say_bytes(&self, message: Bytes) {
-        // A node that has ended the link takes no more: what it said before tells why.
+        // If the node has ended the link, its last frame tells the reason.
         let _ = self.raw.send(Ok(message)).await;
     }
 
-    /// Ends the call with a status, after what was said.
+    /// Ends the call with a status, after all frames so far.
     pub async fn end_with(&self, status: Status) {
         let _ = self.raw.send(Err(status)).await;
     }

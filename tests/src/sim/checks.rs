@@ -15,7 +15,7 @@ use sinergi_proto::charter::Charters;
 use sinergi_proto::tlog::checkpoint::{Checkpoint, CheckpointKeys};
 use sinergi_proto::wire;
 
-use super::topology::FEDERATION;
+use super::names::FEDERATION;
 
 /// The newest charter of a chain names the whole chain.
 type Chain = [u8; 32];

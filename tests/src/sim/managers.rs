@@ -9,8 +9,8 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{CharterText, Charters, KeyUse, ManagerText, MemberKeyText, MemberText};
 
+use super::names::{FEDERATION, key};
 use super::signatures::Signatures;
-use super::topology::{FEDERATION, key};
 
 /// Those who sign.
 const SIGNERS: [&str; 2] = ["simulator-0", "simulator-1"];
@@ -95,6 +95,11 @@ pub fn member_keys(agency: &AgencyId, generation: u32) -> [SigningKey; 3] {
         0 => key(&format!("{agency} {name}")),
         _ => key(&format!("{agency} {name} {generation}")),
     })
+}
+
+/// The same, as its node signs with them.
+pub fn signing_keys(agency: &AgencyId, generation: u32, signatures: Signatures) -> [SigningKey; 3] {
+    member_keys(agency, generation).map(|key| signatures.put_on_key(&key))
 }
 
 /// The same, as a charter lists them.

@@ -1,22 +1,20 @@
 //! Who takes part: ministries that know each other, provinces under the first of them, cities that can only dial their province, and the
 //! Ombudsman. Some agencies become members while a run goes on, see [`Newcomer`].
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{Charters, MemberKind, MemberStatus, MemberText};
 
 use super::checks::Checks;
-use super::managers::{Managers, listed_keys};
+use super::managers::{Managers, listed_keys, signing_keys};
 use super::signatures::Signatures;
 
-/// The name of the federation.
-pub const FEDERATION: &str = "sim.example";
+pub use super::names::FEDERATION;
+
 const OVERSIGHT: &str = "ombudsman";
 /// The oldest and the newest time of everything that is not changed in a run.
 pub const ALWAYS: [&str; 2] = ["2025-01-01T00:00:00Z", "2036-01-01T00:00:00Z"];
@@ -44,16 +42,6 @@ pub struct Newcomer {
     pub member: MemberText,
     /// The peers that it will have.
     pub peers: BTreeSet<AgencyId>,
-}
-
-/// The signing key with this name.
-pub(super) fn key(name: &str) -> SigningKey {
-    thread_local! {
-        // Making a key takes curve arithmetic, and all runs have the same keys.
-        static MADE: RefCell<HashMap<String, SigningKey>> = RefCell::default();
-    }
-    let make = || SigningKey::from(<[u8; 32]>::from(Sha256::digest(format!("sinergi simulation key {name}"))));
-    MADE.with_borrow_mut(|made| made.entry(name.to_owned()).or_insert_with(make).clone())
 }
 
 fn agency(id: &str) -> AgencyId {
@@ -116,7 +104,7 @@ impl Topology {
 
     /// The key with which an agency signs entries, by the newest charter.
     pub fn key(&self, agency: &AgencyId) -> SigningKey {
-        let [entry, ..] = self.signatures.keys(agency, self.generation(agency));
+        let [entry, ..] = signing_keys(agency, self.generation(agency), self.signatures);
         entry
     }
 }

@@ -1,4 +1,4 @@
-//! The READMEs: what they name exists, the first one is short, and the walk of one entry is one that somebody can follow.
+//! The READMEs: the files that they name exist, the first one is short, and a reader can follow the walk of one entry.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Which modules of one room name each other, and the cycles in that.
+//! The graph of the uses between the modules of one room, and its cycles.
 //!
 //! A room is a crate or a module, and its modules are the ones that it declares, each with everything below it. Module `a` depends on module `b`
 //! when a path in `a` outside of tests, in an import, an expression, a type, a macro or an attribute, leads to `b` through `crate` or `super`.
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_a_cycle_is_said_with_file_and_line() {
+    fn the_uses_that_make_a_cycle_are_named_with_file_and_line() {
         let graph = graph(&[("a", "use std::io;\nuse crate::b::X;\nuse crate::b::Y;"), ("b/deep", "use crate::a::X;")]);
         let within = graph.edges_within(&cycle(&["a", "b"]));
         assert_eq!(within, ["a -> b: a.rs:2 and 1 more", "b -> a: b/deep.rs:1"]);

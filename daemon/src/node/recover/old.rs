@@ -1,6 +1,6 @@
-//! Reads an old ledger for [`TakeOver`], and gives what it hands over to the writer of the new one, as if peers delivered it.
+//! Reads an old ledger for [`TakeOver`], and gives its entries to the writer of the new ledger, as if peers delivered them.
 //!
-//! Decides nothing: what is taken, and in which order, is decided in [`sinergi_proto::engine::recovery`].
+//! Must not decide which entries are taken, nor their order: [`sinergi_proto::engine::recovery`] does.
 
 use bytes::Bytes;
 use prost::Message;
@@ -11,28 +11,28 @@ use sinergi_proto::wire;
 
 use crate::base::node_limits;
 use crate::signature_checks::receive_items;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
 use crate::storage::ledger::{LedgerReader, Position, Record};
 use crate::storage::record_codec::{ContentHeader, Header};
 use crate::writer::{Received, Writer, WriterError};
 
 type Taking = TakeOver<LeafHeader, Position>;
 
-/// The ledger of an epoch that is over.
+/// The ledger of an earlier epoch.
 pub(super) struct OldLedger {
     reader: LedgerReader,
-    /// It opens: its leaves and their contents can be looked up.
+    /// Whether it opens, so that leaves and their contents can be looked up.
     is_whole: bool,
     federation: String,
-    directory: Directory,
+    charter_store: CharterStore,
 }
 
 impl OldLedger {
-    pub(super) fn new(reader: LedgerReader, is_whole: bool, federation: String, directory: Directory) -> Self {
-        Self { reader, is_whole, federation, directory }
+    pub(super) fn new(reader: LedgerReader, is_whole: bool, federation: String, charter_store: CharterStore) -> Self {
+        Self { reader, is_whole, federation, charter_store }
     }
 
-    /// Gives everything to the writer. `progress` hears how many entries of how many were given.
+    /// Gives all that can be taken over to the writer. `progress` gets the number of entries that were given, and of all entries.
     pub(super) fn take_over(
         &self,
         writer: &mut Writer,
@@ -68,7 +68,7 @@ impl OldLedger {
         Ok(taken)
     }
 
-    /// A record, decoded; `None`: it cannot be.
+    /// Decodes a record; `None` if that fails.
     fn read(&self, record: Record) -> Option<OldRecord<LeafHeader, Position>> {
         Some(match Header::of(&record).ok()? {
             Header::Leaf(note) => {
@@ -125,16 +125,16 @@ impl OldLedger {
     }
 
     fn receive(&self, items: Vec<wire::Item>) -> Vec<Received> {
-        receive_items(items, &self.federation, &self.directory.charters())
+        receive_items(items, &self.federation, &self.charter_store.charters())
     }
 }
 
-/// The header of an item that is no leaf yet.
+/// The header of a deferred item, which is not a leaf yet.
 fn waiting_header(peer: AgencyId, relays: u32) -> LeafHeader {
     LeafHeader { at: 0, from: Some(peer), relays, routes: Vec::new(), unreachable: Vec::new(), external: None }
 }
 
-/// A content record, decoded; `None`: it holds none.
+/// Decodes a content record; `None` if it holds no content.
 fn old_content(record: &Record) -> Option<OldContent> {
     let Header::Content(ContentHeader { commitment, .. }) = Header::of(record).ok()? else { return None };
     let (salt, data) = record.body.split_first_chunk::<32>()?;

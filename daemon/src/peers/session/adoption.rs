@@ -1,6 +1,8 @@
-//! Adopting a charter that a peer passed on. Blocks.
+//! Adopts a charter that a peer passed on. Blocks.
 //!
-//! Invariant: one charter is adopted at a time, so that the authorities that hold at the end are the newest charter's.
+//! Must not decide whether a charter is trusted.
+//!
+//! Invariant: one charter is adopted at a time, so that at the end the authorities are those of the newest charter.
 
 use std::sync::Arc;
 
@@ -11,14 +13,14 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::base::alarms::Alarms;
 use crate::peers::failures::quote;
-use crate::storage::charters::{Directory, DirectoryError};
+use crate::storage::charters::{CharterStore, CharterStoreError};
 use crate::transport::tls::{Authorities, SharedAuthorities};
 use crate::writer::{Submission, WriterHandle};
 
 /// Adopts charters.
 pub struct CharterAdoption {
     federation: Federation,
-    directory: Directory,
+    charter_store: CharterStore,
     authorities: SharedAuthorities,
     writer: WriterHandle,
     alarms: Alarms,
@@ -26,29 +28,29 @@ pub struct CharterAdoption {
 }
 
 impl CharterAdoption {
-    /// Charters go to `directory`, the authorities that they name to `authorities`; then `writer` judges again what waited for them.
+    /// Charters go to `charter_store`, and their authorities to `authorities`. Then `writer` judges the deferred items again.
     pub fn new(
         federation: Federation,
-        directory: Directory,
+        charter_store: CharterStore,
         authorities: SharedAuthorities,
         writer: WriterHandle,
         alarms: Alarms,
     ) -> Self {
-        Self { federation, directory, authorities, writer, alarms, turn: Arc::default() }
+        Self { federation, charter_store, authorities, writer, alarms, turn: Arc::default() }
     }
 
-    /// Waits until no other link adopts a charter. The turn lasts until the guard is dropped.
+    /// Waits until no other link adopts a charter, and takes the lock.
     pub(super) async fn turn(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.turn).lock_owned().await
     }
 
-    /// Adopts a charter that a peer passed on, with the authorities that it names, and has the writer judge again what waited for it.
+    /// Adopts a charter that a peer passed on, with its authorities, and has the writer judge the deferred items again.
     pub(super) fn adopt(&self, from: &AgencyId, note: &[u8]) -> Adoption {
-        // Several peers may pass it on, and another link may have brought it while this one waited.
-        if self.directory.charters().has_text_of(note) {
+        // Several peers may pass it on: another link may have adopted it while this one waited.
+        if self.charter_store.charters().has_text_of(note) {
             return Adoption::InForce;
         }
-        let adopted = match self.directory.adopt(note) {
+        let adopted = match self.charter_store.adopt(note) {
             Ok(adopted) => adopted,
             Err(problem) => return self.did_not_adopt(from, problem),
         };
@@ -56,20 +58,20 @@ impl CharterAdoption {
         bad.iter().for_each(|bad| tracing::warn!("{bad}"));
         self.authorities.replace(authorities);
         tracing::info!(version = adopted.version, %from, "adopted a charter");
-        // A writer that is full looks at what waits before long anyway.
+        // If the queue is full, this is not needed: the writer judges deferred items again at regular intervals.
         let _ = self.writer.try_submit(Submission::Retry);
-        self.directory.announce();
+        self.charter_store.announce();
         Adoption::InForce
     }
 
-    /// Tells the operator that a peer passed on what does not follow the charters here.
-    fn did_not_adopt(&self, from: &AgencyId, problem: DirectoryError) -> Adoption {
+    /// Raises an alarm: a peer passed on a charter that does not follow this node's charters.
+    fn did_not_adopt(&self, from: &AgencyId, problem: CharterStoreError) -> Adoption {
         let tell = |reason: &dyn std::fmt::Display| {
             tracing::warn!(peer = %from, "did not adopt a charter from the peer: {}", quote(&reason.to_string()));
         };
         match problem {
-            DirectoryError::NotTrusted { source, .. } => tell(&source),
-            DirectoryError::Rival(found) => {
+            CharterStoreError::NotTrusted { source, .. } => tell(&source),
+            CharterStoreError::Rival(found) => {
                 tell(&found.rival);
                 self.alarms.raise(found.topic(), format!("{from} goes by another charter: {}", found.alarm()));
                 return Adoption::Rival(found.rival.version);

@@ -1,4 +1,6 @@
-//! The jobs of a session: what takes time, off the async threads.
+//! The jobs of a session: work that takes time, in the blocking pool.
+//!
+//! Must not decide which jobs run: the session does.
 //!
 //! Invariant: a job that fails ends its link, and nothing else.
 
@@ -29,16 +31,16 @@ use crate::peers::budget::{Budget, Share};
 use crate::peers::peer::{Peer, Peers};
 use crate::peers::proof_server::ProofServer;
 use crate::peers::watch::Watch;
-use crate::rollback_guard::{Continuity, Proof, Sighting};
+use crate::rollback_guard::{GuardService, Proof, Sighting};
 use crate::signature_checks::{check_checkpoint, check_receipt, receive_items};
-use crate::storage::case::CaseError;
-use crate::storage::charters::Directory;
+use crate::storage::charters::CharterStore;
+use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::ledger::LedgerReader;
 use crate::storage::outbox::{GiveBack, Outbox};
 use crate::storage::store::PeerCursor;
 use crate::writer::{Delivered, Submission, WriterHandle};
 
-/// A job that is being worked on.
+/// A running job.
 pub(super) type Running = BoxFuture<'static, Ended>;
 
 /// A job that has ended.
@@ -55,24 +57,24 @@ impl Ended {
     }
 }
 
-/// What comes from peers: how it is checked, and the room for it.
+/// Checks frames from peers, and bounds the memory for them.
 pub struct Incoming {
     own: AgencyId,
     federation: Federation,
-    directory: Directory,
-    /// Room for what was received and is not acknowledged on all links.
+    charter_store: CharterStore,
+    /// The budget of memory for frames of all links that were received and are not acknowledged.
     room: Budget,
 }
 
 impl Incoming {
-    /// Everything is checked under the charters in `directory`; frames wait for `room`, which all links share.
-    pub fn new(own: AgencyId, federation: Federation, directory: Directory, room: Budget) -> Self {
-        Self { own, federation, directory, room }
+    /// Frames are checked under the charters in `charter_store`. They wait for `room`, which all links share.
+    pub fn new(own: AgencyId, federation: Federation, charter_store: CharterStore, room: Budget) -> Self {
+        Self { own, federation, charter_store, room }
     }
 
     /// Decodes and authenticates items.
     fn check(&self, items: Vec<wire::Item>) -> Vec<Received> {
-        receive_items(items, self.federation.as_str(), &self.directory.charters())
+        receive_items(items, self.federation.as_str(), &self.charter_store.charters())
     }
 
     /// Takes the checkpoints that verify.
@@ -87,49 +89,49 @@ impl Incoming {
         CheckedCheckpoints { news, epoch: watch.newest(peer).map(|newest| newest.checkpoint.epoch) }
     }
 
-    /// Whose newest checkpoint a note is; `None`: it is known, or this node's own, or does not verify.
+    /// The agency that signed a note, with the checkpoint. `None` if the note is known, or this node's own, or does not verify.
     fn check_shown(&self, watch: &Watch, note: Vec<u8>) -> Option<(AgencyId, VerifiedCheckpoint)> {
         let agency = Checkpoint::agency_of(&note, self.federation.as_str())?;
         if agency == self.own || watch.knows(&agency, &note) {
             return None;
         }
-        let checkpoint = check_checkpoint(&note, &agency, self.federation.as_str(), &self.directory.charters())?;
+        let checkpoint = check_checkpoint(&note, &agency, self.federation.as_str(), &self.charter_store.charters())?;
         Some((agency, VerifiedCheckpoint { checkpoint, note }))
     }
 }
 
-/// What goes to peers: where it is read from, and the room for it.
+/// Reads frames for peers, and bounds the memory for them.
 pub struct Outgoing {
     own: AgencyId,
     peers: Peers,
-    directory: Directory,
+    charter_store: CharterStore,
     outbox: Outbox,
     writer: WriterHandle,
-    /// Room for what is sent and not acknowledged on all links.
+    /// The budget of memory for frames of all links that were sent and are not acknowledged.
     room: Budget,
 }
 
 impl Outgoing {
-    /// Frames are read from `outbox`, up to where `writer` has come, when there is `room`, which all links share.
+    /// Frames are read from `outbox`, up to the durable end in `writer`. They wait for `room`, which all links share.
     pub fn new(
         own: AgencyId,
         peers: Peers,
-        directory: Directory,
+        charter_store: CharterStore,
         outbox: Outbox,
         writer: WriterHandle,
         room: Budget,
     ) -> Self {
-        Self { own, peers, directory, outbox, writer, room }
+        Self { own, peers, charter_store, outbox, writer, room }
     }
 
-    /// What is given back to a peer whose ledger has begun a new epoch.
+    /// The entries to give back to a peer whose ledger has begun a new epoch.
     pub(super) fn give_back(&self, owed: Owed) -> GiveBack {
         GiveBack {
             epoch: owed.epoch,
             before: owed.before,
             own: self.own.clone(),
             adjacent: self.peers.iter().map(|peer| peer.agency.clone()).collect(),
-            charters: self.directory.charters(),
+            charters: self.charter_store.charters(),
         }
     }
 }
@@ -139,7 +141,7 @@ pub struct Receipts {
     own: AgencyId,
     federation: Federation,
     key: SigningKey,
-    directory: Directory,
+    charter_store: CharterStore,
     reader: LedgerReader,
 }
 
@@ -149,26 +151,26 @@ impl Receipts {
         own: AgencyId,
         federation: Federation,
         key: SigningKey,
-        directory: Directory,
+        charter_store: CharterStore,
         reader: LedgerReader,
     ) -> Self {
-        Self { own, federation, key, directory, reader }
+        Self { own, federation, key, charter_store, reader }
     }
 
-    /// Signs the receipt for a frame: it says of every leaf what is there, to the bit.
+    /// Signs the receipt for a frame. It names the leaf of every accepted item, with the hash of that leaf in this node's ledger.
     fn sign(
         &self,
         sender: AgencyId,
         cursor: Cursor,
         results: Vec<ItemResult>,
         checkpoint: Vec<u8>,
-    ) -> Result<wire::Ack, CaseError> {
+    ) -> Result<wire::Ack, OwnDataError> {
         let mut receipt = Receipt {
             federation: self.federation.to_string(),
             receiver: self.own.clone(),
             sender,
             key_id: Receipt::key_id_of(&self.key),
-            charter_version: self.directory.newest().version,
+            charter_version: self.charter_store.newest().version,
             cursor,
             results,
             checkpoint,
@@ -180,15 +182,15 @@ impl Receipts {
         Ok(receipt.sign(&self.key))
     }
 
-    /// Checks the receipt of a peer; what is wrong with it, in words.
+    /// Checks the receipt of a peer. The error says in words what is wrong.
     fn check(&self, peer: &AgencyId, ack: wire::Ack) -> Result<Box<CheckedAck>, String> {
-        let charters = self.directory.charters();
+        let charters = self.charter_store.charters();
         let checked = check_receipt(ack, &self.own, peer, self.federation.as_str(), &charters);
         checked.map(Box::new).map_err(|error| error.to_string())
     }
 }
 
-/// Looks up what this node holds of the peer's ledger, and the peer of its.
+/// Loads the cursors: how far this node has the peer's ledger, and how far the peer has this node's.
 pub(super) fn load_peer(outgoing: &Arc<Outgoing>, watch: &Watch, peer: &Arc<Peer>, job: JobId) -> Running {
     let (outgoing, watch, peer) = (Arc::clone(outgoing), watch.clone(), Arc::clone(peer));
     blocking(job, move || {
@@ -196,8 +198,8 @@ pub(super) fn load_peer(outgoing: &Arc<Outgoing>, watch: &Watch, peer: &Arc<Peer
     })
 }
 
-/// Compares what the peer shows of this node's ledger with the ledger.
-pub(super) fn compare(guard: &Continuity, peer: &Peer, job: JobId, checkpoint: Vec<u8>, entry: Vec<u8>) -> Running {
+/// Compares the peer's proof about this node's ledger with the ledger.
+pub(super) fn compare(guard: &GuardService, peer: &Peer, job: JobId, checkpoint: Vec<u8>, entry: Vec<u8>) -> Running {
     let (guard, peer) = (guard.clone(), peer.agency.clone());
     blocking(job, move || own(conflict(&guard, &peer, checkpoint, &entry).map(Done::Compared)))
 }
@@ -239,11 +241,11 @@ pub(super) fn check_ack(receipts: &Arc<Receipts>, peer: &Peer, job: JobId, ack: 
     blocking(job, move || Done::CheckedAck(receipts.check(&peer, ack)))
 }
 
-/// Answers a question of the peer, when it has no more than some that are being answered.
+/// Answers a question of the peer, when the number of its questions that are being answered is below the bound.
 pub(super) fn prove(proofs: &ProofServer, peer: &Arc<Peer>, job: JobId, prove: wire::Prove) -> Running {
     let (proofs, peer) = (proofs.clone(), Arc::clone(peer));
     Box::pin(async move {
-        // What was asked over a link that has ended may still be worked on: it counts until then.
+        // A question over a link that has ended may still be in work: it counts until its answer is made.
         let room = match Arc::clone(&peer.proving).acquire_owned().await {
             Ok(room) => room,
             Err(error) => return Ended::without_room(job, Done::Failed(End::Broken(error.to_string()))),
@@ -269,7 +271,7 @@ pub(super) fn adopt(adoption: &Arc<CharterAdoption>, peer: &Peer, job: JobId, no
     })
 }
 
-/// Takes room for a frame that came.
+/// Takes room for a received frame.
 pub(super) fn reserve(incoming: &Incoming, job: JobId, bytes: usize, held: usize) -> Running {
     let room = incoming.room.clone();
     Box::pin(async move {
@@ -303,12 +305,12 @@ pub(super) fn read(
     let (outgoing, peer) = (Arc::clone(outgoing), peer.agency.clone());
     Box::pin(async move {
         let mut room = outgoing.room.share(limits::DELIVER_BYTES, held).await;
-        // It may have grown while there was no room.
+        // The ledger may have grown while there was no room.
         let end = outgoing.writer.head().borrow().end().max(end);
         let read = spawn_blocking(move || outgoing.outbox.prepare(&peer, from, end, give_back.as_deref())).await;
         match read {
             Ok(Ok(prepared)) => {
-                // What the frame does not need goes back.
+                // The room that the frame does not need is given back.
                 room.shrink_to(prepared.summary.bytes);
                 Ended { job, done: Done::Read(prepared), room: Some((Way::Sent, room)) }
             }
@@ -325,12 +327,12 @@ fn blocking(job: JobId, work: impl FnOnce() -> Done + Send + 'static) -> Running
     })
 }
 
-/// A node that cannot read its own data ends the link.
-fn own(done: Result<Done, CaseError>) -> Done {
+/// Ends the link: this node cannot read its own data.
+fn own(done: Result<Done, OwnDataError>) -> Done {
     done.unwrap_or_else(|error| Done::Failed(End::OwnData(error.to_string())))
 }
 
-fn stored_peer(outbox: &Outbox, watch: &Watch, peer: &Peer) -> Result<StoredPeer, CaseError> {
+fn stored_peer(outbox: &Outbox, watch: &Watch, peer: &Peer) -> Result<StoredPeer, OwnDataError> {
     let (store, reader, agency) = (outbox.store(), outbox.reader(), &peer.agency);
     let entry = match store.newest_of(agency)? {
         Some(newest) => Bytes::from(reader.leaf(newest.leaf)?.body),
@@ -348,13 +350,13 @@ fn stored_peer(outbox: &Outbox, watch: &Watch, peer: &Peer) -> Result<StoredPeer
     })
 }
 
-/// What a peer shows of this node's ledger must be a part of it. If it is more, or another, the ledger was set back or lost.
+/// Checks a peer's proof about this node's ledger. It must be a part of the ledger; otherwise the ledger was set back or lost.
 fn conflict(
-    guard: &Continuity,
+    guard: &GuardService,
     peer: &AgencyId,
     checkpoint: Vec<u8>,
     entry: &[u8],
-) -> Result<Option<String>, CaseError> {
+) -> Result<Option<String>, OwnDataError> {
     let note = String::from_utf8(checkpoint).ok().filter(|note| note.len() <= limits::CHECKPOINT_BYTES);
     let proofs = note.map(Proof::Checkpoint).into_iter().chain([Proof::Entry(BASE64.encode(entry))]);
     let mut found = None;

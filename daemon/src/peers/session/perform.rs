@@ -1,4 +1,6 @@
-//! Does what a session says.
+//! Carries out the actions of a session.
+//!
+//! Must not decide which actions are taken: the session does.
 
 use std::sync::Arc;
 
@@ -13,14 +15,14 @@ use super::{Runner, Waiter, jobs};
 use crate::writer::Submission;
 
 impl Runner<'_> {
-    /// Does one action.
+    /// Carries out one action.
     pub(super) fn perform(&mut self, action: Action) {
         match action {
             Action::Start(id, job) => self.start(id, job),
             Action::Store(record) => self.store(record),
             Action::Release(job) => self.rooms.release(job),
             Action::Answer(ask, reply) => match (self.waiters.remove(&ask), reply) {
-                // Who asked may have gone.
+                // This fails only if the caller has gone.
                 (Some(Waiter::Ping(waiter)), Reply::Alive) => drop(waiter.send(())),
                 (Some(Waiter::Proof(waiter)), Reply::Proof(proof)) => drop(waiter.send(proof)),
                 _ => {}
@@ -65,7 +67,7 @@ impl Runner<'_> {
             Job::Prove(prove) => jobs::prove(&parts.proofs, peer, id, prove),
             Job::Adopt { note } => jobs::adopt(&parts.adoption, peer, id, note),
         };
-        // Many a job waits for nothing: there is room, or it only has to be set off.
+        // Many jobs end at once, because there is room, or because they only start something. So the job is polled once here.
         match (&mut running).now_or_never() {
             Some(ended) => {
                 let event = self.ended(ended);

@@ -1,4 +1,4 @@
-//! The room that the jobs of one session have taken in what all links share.
+//! The room that the jobs of one session hold in the budgets that all links share.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use sinergi_proto::sync::JobId;
 
 use crate::peers::budget::Share;
 
-/// Which way a frame goes.
+/// The direction of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     /// To the peer.
@@ -15,7 +15,7 @@ pub(super) enum Way {
     Received,
 }
 
-/// The rooms, by the job that took them; each is given back when it is released, and all with the session.
+/// The rooms, by the job that took them. Each is given back when it is released, and all of them when the session ends.
 #[derive(Default)]
 pub(super) struct Rooms(BTreeMap<JobId, (Way, Share)>);
 

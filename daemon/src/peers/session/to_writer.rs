@@ -1,6 +1,6 @@
-//! The way from a session to the writer. A writer that is full takes a submission later; meanwhile the session goes on.
+//! Submits from a session to the writer. If the queue is full, submissions wait here, and the session goes on.
 //!
-//! Invariant: submissions reach the writer in their order, and the session hears of each that is taken.
+//! Invariant: submissions reach the writer in order, and the session gets an event for each that the writer has taken.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use sinergi_proto::sync::Event;
 
 use crate::writer::{Submission, SubmitError, WriterHandle};
 
-/// The way to the writer.
+/// The submissions of one session that wait for room in the writer's queue.
 pub(super) struct ToWriter {
     writer: WriterHandle,
     under_way: Option<BoxFuture<'static, Result<(), SubmitError>>>,
@@ -22,7 +22,7 @@ impl ToWriter {
         Self { writer, under_way: None, waiting: VecDeque::new() }
     }
 
-    /// Submits as soon as the writer has room; what the session hears of it if that is at once.
+    /// Submits as soon as the queue has room. Returns the session's event if that is at once.
     pub(super) fn submit(&mut self, submission: Submission) -> Option<Event> {
         if self.under_way.is_some() {
             self.waiting.push_back(submission);
@@ -36,7 +36,7 @@ impl ToWriter {
         taken
     }
 
-    /// Waits until the writer has taken what is under way; never ends while nothing is. Can be dropped and called again.
+    /// Waits until the writer has taken the oldest waiting submission. Never ends if none waits. Can be dropped and called again.
     pub(super) async fn taken(&mut self) -> Event {
         let Some(under_way) = &mut self.under_way else { return std::future::pending().await };
         let taken = under_way.await;

@@ -27,7 +27,7 @@ const BATCH: usize = 8192;
 /// Name of the mark.
 const MARK: &str = "rebuilding";
 
-/// What was done.
+/// The derived files after they were brought up to the ledger.
 pub(super) struct BroughtUp {
     pub(super) tree: Tree,
     /// The leaf from which on the files were rebuilt, if that is below the newest segment.

@@ -1,4 +1,4 @@
-//! The two files that make the ledger fast to ask: `hashes` (the tree) and `positions` (where leaves and contents are).
+//! The two index files of the ledger: `hashes` (the tree) and `positions` (of leaves and contents).
 //!
 //! It must not know how they are checked or rebuilt (derive.rs), nor what leaves mean.
 //!
@@ -35,7 +35,7 @@ pub(super) struct Derived {
     pub(super) positions_path: PathBuf,
 }
 
-/// Where a leaf's record and the newest content of its entry are.
+/// The positions of a leaf's record and of the newest content of its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Places {
     pub(super) leaf: Option<Position>,
@@ -81,7 +81,7 @@ impl Derived {
         Ok(leaves.map(|leaf| Hash(nodes[(node(leaf) - first) as usize])).collect())
     }
 
-    /// What `positions` says of a leaf.
+    /// The entry of a leaf in `positions`.
     pub(super) fn places(&self, index: LedgerIndex) -> Result<Places, ReadError> {
         let (offset, mut bytes) = (index.0 * PLACE_BYTES, [0; PLACE_BYTES as usize]);
         let failed = |source| ReadError::Io { path: self.positions_path.clone(), offset, source };

@@ -1,11 +1,11 @@
-//! Erasing the body of a content record, or of an item that waited with its contents, in place.
+//! Erases the body of a content record, or of a deferred item with its contents, in place.
 //!
-//! It must not know why something is to be erased.
+//! Must not know why something is erased.
 //!
 //! Invariants:
-//! - header, length and chain stand, so do leaf and tree: only the body and its checksum change;
-//! - the checksum of zeros is on the disk before a byte of the body is overwritten: whatever a crash leaves is an erased
-//!   content, never a damaged one, and erasing again completes it.
+//! - only the body and its checksum change; header, length, chain of contents, leaf and tree stay as they are;
+//! - the checksum of zeros is on the disk before a byte of the body is overwritten. So after a crash the content counts as erased,
+//!   never as damaged, and erasing it again completes the work.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -15,7 +15,7 @@ use super::scan::{Bodies, record_at};
 use super::{EraseError, Fatal, Ledger, Position, ReadError};
 
 impl Ledger {
-    /// Overwrites the body of the content, or of the item that waited, at `position` with zeros, durably. `false` if nothing of it was left.
+    /// Overwrites the body of the content or deferred item at `position` with zeros, durably. Returns `false` if it was erased already.
     pub fn erase_body(&mut self, position: Position) -> Result<bool, EraseError> {
         if let Some(cause) = &self.stopped {
             return Err(Fatal::Stopped { cause: cause.clone() }.into());
@@ -29,7 +29,7 @@ impl Ledger {
         if prefix.body_checksum == mark && body.iter().all(|byte| *byte == 0) {
             return Ok(false);
         }
-        // Who holds copies of bodies must not give them out from now on.
+        // From now on, caches must not give out their copies of bodies.
         self.files.note_erasure();
         let zeros = vec![0; body.len()];
         let erased = self.overwrite(position, &mark.to_le_bytes(), prefix.head_length(), &zeros);

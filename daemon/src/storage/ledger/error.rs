@@ -1,4 +1,4 @@
-//! What can go wrong in the ledger, by what the caller has to do about it.
+//! The errors of the ledger, one type for each kind of reaction of the caller.
 //!
 //! Invariants:
 //! - [`Fatal`] is the only error after which the node must stop: the disk may or may not hold what was written;
@@ -19,20 +19,20 @@ pub enum Fatal {
     #[error("cannot {action} {} at offset {offset}; stop, repair the disk (space, cables, SMART), then start again: \
              the tail is checked and written anew", path.display())]
     Io {
-        /// What was tried.
+        /// The action, as a verb.
         action: &'static str,
         /// The file or directory.
         path: PathBuf,
-        /// Where in the file, in bytes.
+        /// The offset in the file, in bytes.
         offset: u64,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The file that is written to is not the one that a start would find.
     #[error("{} was removed or moved away while the node wrote to it; put it back, or a backup of it and run `sinergi recover`, \
              then start again: what was being written was not acknowledged", path.display())]
     Gone {
-        /// Where it should be.
+        /// The path at which it should be.
         path: PathBuf,
     },
     /// An earlier failure ended this ledger.
@@ -44,22 +44,22 @@ pub enum Fatal {
     /// The group was not built on this state of this ledger: a defect of the program.
     #[error("the group cannot be appended: {problem}; this is a defect, please report it")]
     WrongGroup {
-        /// What is wrong with it.
+        /// The problem.
         problem: &'static str,
     },
 }
 
-/// Why a ledger could not be opened.
+/// A ledger cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The system refused something.
     #[error("cannot {action} {}; mend what the system says (space, rights, the disk), then start again", path.display())]
     Io {
-        /// What was tried.
+        /// The action, as a verb.
         action: &'static str,
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Another process has the ledger.
@@ -73,7 +73,7 @@ pub enum OpenError {
     MissingSegment {
         /// The file that should be there.
         path: PathBuf,
-        /// What shows that it existed.
+        /// The evidence that it existed.
         evidence: String,
     },
     /// A segment's header is not one, or not of the place in which it stands.
@@ -82,7 +82,7 @@ pub enum OpenError {
     SegmentHeader {
         /// The segment.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// Written by a newer program.
@@ -126,11 +126,11 @@ pub enum OpenError {
     Damaged {
         /// The segment.
         path: PathBuf,
-        /// Where the first damaged record begins, in bytes.
+        /// The offset of the first damaged record, in bytes.
         offset: u32,
-        /// What is wrong with it.
+        /// The problem.
         problem: Problem,
-        /// What shows that it had been synced.
+        /// The evidence that it had been synced.
         evidence: String,
     },
     /// A record below the tail could not be read while the derived files were built.
@@ -141,7 +141,7 @@ pub enum OpenError {
     Derived(#[source] Fatal),
 }
 
-/// Why something could not be read. Nothing was changed.
+/// Something cannot be read. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The system refused.
@@ -149,9 +149,9 @@ pub enum ReadError {
     Io {
         /// The file.
         path: PathBuf,
-        /// Where, in bytes.
+        /// The offset, in bytes.
         offset: u64,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The bytes are not what was written.
@@ -159,9 +159,9 @@ pub enum ReadError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// Where the record begins, in bytes.
+        /// The offset of the record, in bytes.
         offset: u64,
-        /// What is wrong with it.
+        /// The problem.
         problem: Problem,
     },
     /// No such leaf, or not durable yet.
@@ -172,7 +172,7 @@ pub enum ReadError {
         /// Durable leaves.
         size: u64,
     },
-    /// Behind the durable end, or in no segment.
+    /// The position is after the durable end, or in no segment.
     #[error("position {position} is not below the ledger's end {end}")]
     BeyondEnd {
         /// The position asked for.
@@ -187,9 +187,9 @@ pub enum ReadError {
         path: PathBuf,
         /// The leaf.
         index: LedgerIndex,
-        /// Where in the derived file, in bytes.
+        /// The offset in the derived file, in bytes.
         offset: u64,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// The tree could not be read.
@@ -197,12 +197,12 @@ pub enum ReadError {
     Tree {
         /// The size asked for.
         size: u64,
-        /// What the tree said.
+        /// The error of the tree.
         source: tlog_tiles::Error,
     },
 }
 
-/// Why a record was not taken into a group. The group stays as it was.
+/// A record was not added to a group. The group is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
     /// Header or body too large.
@@ -239,7 +239,7 @@ pub enum AppendError {
     Read(#[from] ReadError),
 }
 
-/// Why a body was not erased.
+/// A body was not erased.
 #[derive(Debug, thiserror::Error)]
 pub enum EraseError {
     /// Writing or syncing failed; the ledger has stopped.
@@ -253,7 +253,7 @@ pub enum EraseError {
     NotContent {
         /// The position given.
         position: Position,
-        /// What is there.
+        /// The kind of the record there.
         kind: RecordKind,
     },
 }

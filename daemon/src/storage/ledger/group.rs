@@ -33,10 +33,10 @@ pub struct Group {
     pub(super) newest_content: Arc<HashMap<u64, Position>>,
 }
 
-/// What the next group must know of the group before it, which may not be on the disk yet.
+/// The group before the next one, which may not be on the disk yet.
 #[derive(Clone)]
 pub(super) struct LastGroup {
-    /// Where it begins: everything before it must be on the disk.
+    /// Its first position. Everything before it must be on the disk.
     pub(super) start: Position,
     /// Its first leaf.
     pub(super) first_leaf: u64,
@@ -61,12 +61,12 @@ impl Group {
         Self { files, last, start, seed, first_leaf, note_room, head_bytes, bytes, batch, newest_content }
     }
 
-    /// Where the group begins: records below are of groups before it.
+    /// The group's first position. Records before it belong to earlier groups.
     pub fn start(&self) -> Position {
         self.start
     }
 
-    /// Where it ends so far.
+    /// Its end so far.
     pub fn end(&self) -> Position {
         Position { offset: self.start.offset + self.bytes.len() as u32, ..self.start }
     }

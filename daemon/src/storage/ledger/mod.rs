@@ -1,7 +1,7 @@
 //! The ledger of a node: an append-only file log of records with a Merkle tree over its leaves. The only truth of a node.
 //!
-//! It must not know what an entry, a content or a receipt means: bodies and local headers are bytes. It decides nothing and
-//! signs nothing; it makes durable, remembers in order, and proves.
+//! Must not know what an entry, a content or a receipt means: bodies and local headers are bytes. It decides nothing and signs
+//! nothing. It makes records durable, keeps their order, and gives the hashes for proofs.
 //!
 //! ```text
 //! DIR/00000001.seg   segment: header, then groups of records; sealed at 64 MiB       segment.rs, record.rs
@@ -18,8 +18,8 @@
 //! Invariants:
 //! - a group is on the disk as a whole or not at all: its first record, the *group head* (kind `Signed`), says how long it is;
 //! - nothing is visible to a reader before the fdatasync of its group has returned;
-//! - what a group head stands behind was synced before it was written, so damage before one is never a torn tail;
-//! - a record is never moved or changed, but the body of a content record, which can be overwritten with zeros;
+//! - everything before a group head was synced before that head was written, so damage before an intact head is never a torn tail;
+//! - a record is never moved or changed. Only the body of a content record can be overwritten with zeros;
 //! - one owner writes ([`Ledger`]); a failed write ends it ([`Fatal`]).
 
 mod derive;
@@ -56,7 +56,7 @@ pub use writer::{Committed, Ledger};
 
 /// Size at which a segment is sealed, unless the options say otherwise, in bytes.
 pub const SEGMENT_BYTES: u32 = 64 * 1024 * 1024;
-/// Largest size at which a segment can be told to be sealed, in bytes: offsets are 32 bits wide.
+/// Largest size at which a segment can be sealed, in bytes: offsets are 32 bits wide.
 pub const SEGMENT_BYTES_MAX: u32 = 1024 * 1024 * 1024;
 /// Largest group, in bytes; also how much of the tail is written again at open.
 pub const GROUP_BYTES_MAX: usize = 2 * node_limits::BATCH_BYTES;
@@ -73,14 +73,14 @@ const _: () = assert!(limits::ENTRY_BYTES + 128 < LEAF_BYTES_MAX, "a signed entr
 const _: () = assert!(BODY_BYTES_MAX + HEADER_BYTES_MAX + NOTE_BYTES_MAX + 1024 < GROUP_BYTES_MAX);
 const _: () = assert!(SEGMENT_BYTES_MAX as u64 + GROUP_BYTES_MAX as u64 <= u32::MAX as u64);
 
-/// How a ledger is opened.
+/// Options for opening a ledger.
 #[derive(Clone, Copy, Debug)]
 pub struct LedgerOptions {
-    /// The epoch that the segments must be of. `None`: whatever they are of, and [`Epoch::FIRST`] for a new ledger.
+    /// The epoch that the segments must have. `None` accepts any epoch, and means [`Epoch::FIRST`] for a new ledger.
     pub epoch: Option<Epoch>,
     /// Size at which a segment is sealed, in bytes; at most [`SEGMENT_BYTES_MAX`].
     pub segment_bytes: u32,
-    /// Build `hashes` and `positions` anew from all segments, whatever they hold.
+    /// Build `hashes` and `positions` again from all segments, even if they are intact.
     pub rebuild_derived: bool,
 }
 

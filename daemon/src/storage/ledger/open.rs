@@ -3,10 +3,10 @@
 //! It must not know what records mean.
 //!
 //! Invariants:
-//! - nothing is cut or removed before the newest segment has been judged as a whole;
-//! - on return everything that readers see is on the disk: what the page cache shows after a failed sync need not be, so the
-//!   newest bytes are written again, as many as one group can hold, and synced;
-//! - sealed segments are believed; `verify` checks them.
+//! - nothing is cut or removed before the newest segment has been scanned as a whole;
+//! - on return everything that readers see is on the disk. After a failed sync the page cache may show bytes that are not on the
+//!   disk, so the newest bytes (as many as one group can hold) are written again and synced;
+//! - sealed segments are trusted; `verify` checks them.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -25,7 +25,7 @@ use super::{
     GROUP_BYTES_MAX, Ledger, LedgerOptions, LedgerReader, OpenError, Position, Problem, SEGMENT_BYTES_MAX, derive, tail,
 };
 
-/// What opening found and did.
+/// The result of opening: what was found and what was done.
 #[derive(Clone, Debug)]
 pub struct Opened {
     /// A new ledger was made.
@@ -45,7 +45,7 @@ pub struct Opened {
     /// Leaves that the derived files had beyond the ledger. They were durable once: unless peers are asked first, signing now may
     /// fork the ledger.
     pub lost_leaves: u64,
-    /// Where a full replay starts.
+    /// The position from which a full replay starts.
     pub start: Position,
     /// The end of the ledger. A watermark beyond it speaks of what was lost: replay from the start.
     pub end: Position,
@@ -56,11 +56,11 @@ pub struct Opened {
 pub struct Cut {
     /// The newest segment.
     pub path: PathBuf,
-    /// Where it ends now, in bytes.
+    /// The new length of the segment, in bytes.
     pub offset: u32,
-    /// How many bytes were cut.
+    /// Number of bytes that were cut.
     pub bytes: u32,
-    /// What was wrong with them.
+    /// The problem of the cut bytes.
     pub problem: Problem,
 }
 
@@ -127,7 +127,8 @@ impl Ledger {
     }
 }
 
-/// Stops if what looks like a torn write is none: leaves go into the derived files only when their group has been synced.
+/// Returns an error if the derived files show that the damaged bytes had been synced: leaves are written to them only after their group was
+/// synced.
 fn refuse_if_written_behind(
     path: &Path,
     tail: &Tail,
@@ -189,7 +190,7 @@ fn find_segments(dir: &Path, epoch: Option<Epoch>) -> Result<(Vec<Segment>, Opti
         let damaged = |problem: String| OpenError::SegmentHeader { path: path.clone(), problem };
         let header = match header {
             Ok(header) => header,
-            // Records are written only when the header is on the disk: this file never counted.
+            // Records are written only when the header is on the disk, so this file never held any.
             Err(HeaderProblem::Damaged(_)) if length <= SEGMENT_HEADER_BYTES && numbers.last() == Some(&number) => {
                 return Ok((segments, Some(path)));
             }
@@ -213,7 +214,7 @@ fn find_segments(dir: &Path, epoch: Option<Epoch>) -> Result<(Vec<Segment>, Opti
     Ok((segments, None))
 }
 
-/// What can be read of a ledger that does not open, segment by segment.
+/// The readable part of a ledger that does not open, segment by segment.
 pub struct Salvage {
     /// The epoch of its segments.
     pub epoch: Epoch,
@@ -225,13 +226,13 @@ pub struct Salvage {
 /// Looks for segments with whole headers in a ledger that does not open; `None` if there is none. Changes nothing.
 ///
 /// # Errors
-/// When the directory cannot be read, or is in use.
+/// The directory cannot be read, or is in use.
 pub fn salvage(dir: &Path) -> Result<Option<Salvage>, OpenError> {
     let lock = lock(dir)?;
     let numbers = segment::numbers(dir).map_err(failed("list", dir))?;
     let mut found = Vec::new();
     for number in numbers {
-        // What cannot be read is left out, as what is damaged is.
+        // A segment that cannot be read is left out, like a damaged one.
         if let Ok((Ok(header), length)) = read_header(&segment::path(dir, number))
             && header.number == number
         {
@@ -287,7 +288,7 @@ fn create_first(dir: &Path, derived: &Derived, options: LedgerOptions) -> Result
     Ok(Segment { header, length: SEGMENT_HEADER_BYTES })
 }
 
-/// Cuts the file at `end`, writes its last bytes again and syncs it. The bytes are those that are there: a crash changes nothing.
+/// Cuts the file at `end`, writes its last bytes again and syncs it. It writes the bytes that it has read, so a crash changes nothing.
 fn make_durable(path: &Path, end: u32) -> io::Result<File> {
     const STEP: u64 = 1024 * 1024;
     let file = OpenOptions::new().read(true).write(true).open(path)?;

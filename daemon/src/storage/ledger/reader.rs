@@ -3,8 +3,8 @@
 //! It must not know what records mean, and never writes.
 //!
 //! Invariants:
-//! - what is not durable does not exist here;
-//! - what `positions` says is believed only if the record there says the same.
+//! - only durable records are visible;
+//! - a position in `positions` counts only if the record there confirms it.
 
 use std::sync::Arc;
 
@@ -37,12 +37,12 @@ impl LedgerReader {
         self.files.leaves()
     }
 
-    /// Bodies that were erased since the ledger was opened: who keeps copies of bodies compares.
+    /// Number of bodies that were erased since the ledger was opened. A cache of bodies compares it with an earlier value.
     pub fn erasures(&self) -> u64 {
         self.files.erasures()
     }
 
-    /// Where the first record is, or will be.
+    /// The position of the first record, also if there is none yet.
     pub fn start(&self) -> Position {
         Files::START
     }
@@ -67,7 +67,7 @@ impl LedgerReader {
         record_at(&self.files, position, Bodies::All)
     }
 
-    /// Where a leaf's record is.
+    /// The position of a leaf's record.
     pub fn position_of(&self, index: LedgerIndex) -> Result<Position, ReadError> {
         let size = self.size();
         if index.0 >= size {
@@ -92,7 +92,7 @@ impl LedgerReader {
         self.content_chain(index, Bodies::All)
     }
 
-    /// Where the content records of an entry lie, whatever their bodies are.
+    /// The positions of all content records of an entry, also of erased and damaged ones.
     pub fn content_positions(&self, index: LedgerIndex) -> Result<Vec<Position>, ReadError> {
         let records = self.content_chain(index, Bodies::OfLeaves)?;
         Ok(records.into_iter().map(|record| record.position).collect())
@@ -128,7 +128,7 @@ impl LedgerReader {
 
     /// All leaves from an index on, in order; the index may be that of the next leaf.
     pub fn leaves_from(&self, index: LedgerIndex) -> Result<Leaves, ReadError> {
-        // In this order: a leaf that is not below the size now lies behind the end as it was before.
+        // The end is read first: then a leaf that is not below the size comes after that end.
         let end = self.end();
         let size = self.size();
         let position = match index.0 {
@@ -154,7 +154,7 @@ impl LedgerReader {
     /// The hashes of leaves, in their order: one read for those that follow each other.
     ///
     /// # Errors
-    /// When a leaf is not in the ledger, or its hash cannot be read.
+    /// A leaf is not in the ledger, or its hash cannot be read.
     pub fn leaf_hashes(&self, leaves: &[LedgerIndex]) -> Result<Vec<Hash>, ReadError> {
         let size = self.size();
         if let Some(index) = leaves.iter().find(|index| index.0 >= size) {
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_an_error_and_not_a_panic() {
+    fn a_missing_leaf_or_record_is_an_error_and_not_a_panic() {
         let fixture = Fixture::new();
         let (mut ledger, _) = fixture.open();
         append(&mut ledger, 2);

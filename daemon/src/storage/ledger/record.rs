@@ -36,7 +36,7 @@ pub(super) const BODY_CHECKSUM_OFFSET: u32 = 12;
 /// Largest own part of a header.
 const OWN_BYTES_MAX: usize = 16;
 
-/// Where a record begins: segment number (from 1) and offset in its file, in bytes. Ordered as the ledger is.
+/// The position of a record: the segment's number (from 1) and the offset in its file, in bytes. Ordered as the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// Number of the segment, from 1.
@@ -64,7 +64,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// What a record is.
+/// The kind of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RecordKind {
     /// A leaf of the tree; body: `SignedEntry` bytes.
@@ -73,7 +73,7 @@ pub enum RecordKind {
     Content,
     /// A receipt of a peer.
     Receipt,
-    /// How far a link is.
+    /// How far this node has received a peer's ledger.
     Cursor,
     /// An item that was refused.
     Refused,
@@ -141,7 +141,7 @@ impl RecordKind {
     }
 }
 
-/// What is wrong with a record.
+/// The problem of a damaged record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// The file ends within it.
@@ -149,7 +149,7 @@ pub enum Problem {
     Incomplete {
         /// Bytes that it needs.
         length: u32,
-        /// Where the file or segment ends.
+        /// The end of the file or segment, in bytes.
         end: u32,
     },
     /// A length over its bound.
@@ -187,9 +187,9 @@ pub enum Problem {
 /// A record as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Where it begins.
+    /// Its position.
     pub position: Position,
-    /// What it is.
+    /// Its kind.
     pub kind: RecordKind,
     /// The caller's header.
     pub header: Vec<u8>,
@@ -345,7 +345,7 @@ impl Prefix {
     }
 }
 
-/// What became of a body.
+/// The state of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyState {
     Intact,

@@ -3,9 +3,9 @@
 //! It must not know what records mean to each other (groups: tail.rs and verify.rs).
 //!
 //! Invariants:
-//! - nothing behind the published end is looked at;
+//! - nothing after the published end is read;
 //! - a length is checked against its bound and the end before a byte of it is allocated or read;
-//! - what is yielded has passed its checksums.
+//! - every record that is returned has passed its checksums.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -28,10 +28,10 @@ pub(super) enum Bodies {
     OfLeaves,
 }
 
-/// How far to read.
+/// The end of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Until {
-    /// What is on the disk and in the derived files.
+    /// The end of all records that are on the disk and in the derived files.
     Settled,
     /// The end of this segment, or of what is on the disk in it.
     EndOf(u32),
@@ -60,7 +60,7 @@ impl Records {
         Self { files, at, bodies, until, capacity, buffer, buffer_at, file, failed, damaged }
     }
 
-    /// Where the next record begins, or the damaged one.
+    /// The position of the next record, or of the damaged one.
     pub fn position(&self) -> Position {
         self.at
     }
@@ -76,7 +76,7 @@ impl Records {
 
     /// After damage whose length nobody knows: goes on at the next record with an intact header; `false` if there is none.
     pub(crate) fn pass_to_next_record(&mut self) -> bool {
-        /// What a disk fails to read at once.
+        /// The unit in which a disk fails to read, in bytes.
         const SECTOR: u32 = 4096;
         let mut step = ALIGNMENT as u32;
         while let Ok(Some((_, limit))) = self.limit() {

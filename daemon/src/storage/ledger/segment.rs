@@ -30,7 +30,7 @@ pub(super) const FORMAT: u32 = 1;
 const MAGIC: &[u8; 8] = b"SNRGSEG1";
 const CHECKSUM_OFFSET: usize = 76;
 
-/// What is written when a segment is created.
+/// The header of a segment, written when the segment is created.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct SegmentHeader {
     pub(super) number: u32,
@@ -41,7 +41,7 @@ pub(super) struct SegmentHeader {
     pub(super) root: Hash,
 }
 
-/// Why bytes are no header.
+/// Bytes do not form a header that this program knows.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum HeaderProblem {
     Damaged(&'static str),

@@ -1,11 +1,11 @@
-//! The newest segment at open: how far it is whole, and whether what follows may be cut.
+//! Scans the newest segment at open: finds the end of its last whole group, and whether the bytes after it may be cut.
 //!
 //! It must not know the derived files, and changes nothing.
 //!
 //! Invariants:
 //! - a group counts as a whole or not at all;
-//! - the fdatasync of a group returned before the head of the next one was written. So damage with an intact group head anywhere
-//!   behind it is no torn write, and is never cut; nor is anything below the largest size known signed.
+//! - the fdatasync of a group returned before the head of the next one was written. So damage before an intact group head is not a
+//!   torn write, and is never cut. Leaves below the largest signed size are never cut either.
 
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::scan::{Bodies, Records, SCAN_BYTES, Until, record_at};
 use super::segment::SEGMENT_HEADER_BYTES;
 use super::{NOTE_BYTES_MAX, OpenError, Position, Problem, ReadError, Record, RecordKind};
 
-/// What the newest segment holds.
+/// The result of scanning the newest segment.
 pub(super) struct Tail {
     /// The end of the last whole group.
     pub(super) end: Position,
@@ -50,7 +50,7 @@ impl Groups {
         self.next_leaf
     }
 
-    /// Where the group that was begun ends.
+    /// The end of the group whose head was read last.
     pub(super) fn boundary(&self) -> u32 {
         self.boundary
     }
@@ -136,7 +136,7 @@ pub(super) fn scan(files: &Arc<Files>, segment: &Segment) -> Result<Tail, OpenEr
     Ok(tail)
 }
 
-/// Stops if something shows that the damaged bytes had been synced.
+/// Returns an error if a later group head or a signed size shows that the damaged bytes had been synced.
 fn refuse_if_synced(
     files: &Arc<Files>,
     segment: &Segment,
@@ -161,9 +161,9 @@ fn refuse_if_synced(
     Ok(())
 }
 
-/// The first intact group head behind an offset. The segment's seed makes sure that no body passes for one.
+/// The first intact group head after an offset. The segment's seed makes sure that no body passes for one.
 fn next_group_head(files: &Arc<Files>, segment: &Segment, offset: u32) -> Result<Option<Record>, OpenError> {
-    /// What is looked at before a candidate is read in full.
+    /// Bytes that are checked before a candidate is read in full.
     const LOOK: usize = 8;
     let number = segment.header.number;
     let file = files.file(number)?;
@@ -183,7 +183,7 @@ fn next_group_head(files: &Arc<Files>, segment: &Segment, offset: u32) -> Result
                 }
             }
         }
-        // The last bytes, too few to look at, are looked at again with what follows them.
+        // The last bytes are too few to check; they are read again with the bytes after them.
         at += ((length - LOOK) / ALIGNMENT * ALIGNMENT + ALIGNMENT) as u32;
     }
     Ok(None)

@@ -1,4 +1,4 @@
-//! Where the next group will lie. It is known before the groups before it are on the disk, so the next one is built while they are written.
+//! The place of the next group. It is known before the groups before it are on the disk, so the next group is built while they are written.
 //!
 //! It must not write anything.
 //!
@@ -14,7 +14,7 @@ use super::group::{Group, LastGroup};
 use super::segment::SEGMENT_HEADER_BYTES;
 use super::{HEADER_BYTES_MAX, NOTE_BYTES_MAX, Position};
 
-/// Where groups begin, one after the other.
+/// The place at which the next group begins.
 pub struct Tip {
     pub(super) files: Arc<Files>,
     pub(super) signed: Signed,
@@ -42,7 +42,7 @@ impl Tip {
         Group::new(Arc::clone(&self.files), last, start, seed, self.next_leaf, self.signed.room(), bytes)
     }
 
-    /// Goes on behind a group that will be committed. An empty group is nothing.
+    /// Moves to the end of a group that will be committed. An empty group changes nothing.
     pub fn follow(&mut self, group: &Group) {
         if !group.is_empty() {
             let (start, contents) = (self.position, Arc::clone(&group.newest_content));

@@ -34,15 +34,15 @@ const DERIVED_ADVICE: &str = "stop the node and run `sinergid rebuild`";
 pub struct Finding {
     /// The file.
     pub file: PathBuf,
-    /// Where in it, in bytes.
+    /// The offset in the file, in bytes.
     pub offset: u64,
-    /// What is wrong.
+    /// The problem.
     pub problem: String,
-    /// What to do.
+    /// Advice for the operator.
     pub advice: &'static str,
 }
 
-/// How far a check is, in bytes of segments.
+/// The progress of a check, in bytes of segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// Bytes checked.

@@ -1,10 +1,10 @@
-//! The one owner of a ledger's files: appends groups.
+//! The only owner of a ledger's files: appends groups.
 //!
-//! It must not know what is appended, nor sign anything.
+//! Must not know what is appended, nor sign anything.
 //!
 //! Invariants:
 //! - the order of a commit is the order of the code below; each step says what a crash there means;
-//! - after a [`Fatal`] nothing is written any more: what the page cache shows then need not be on the disk.
+//! - after a [`Fatal`] nothing is written any more, because the page cache may then show bytes that are not on the disk.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -36,7 +36,7 @@ pub struct Ledger {
     pub(super) _lock: File,
 }
 
-/// What a commit made durable.
+/// The state of the ledger after a commit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Committed {
     /// The first leaf of the group, if it has any; the ledger's next index otherwise.
@@ -85,8 +85,8 @@ impl Ledger {
         self.signed.newest().size
     }
 
-    /// Notes that a checkpoint of this size was signed: recorded with the next group, or by [`Self::seal_signed`].
-    /// Only a size above the largest one, and not above the ledger's, is recorded; a note over [`super::NOTE_BYTES_MAX`] is left out.
+    /// Notes that a checkpoint of this size was signed. The next group records it, or [`Self::seal_signed`].
+    /// A size that is not above the largest one so far, or is above the ledger's, is ignored. A note over [`super::NOTE_BYTES_MAX`] is left out.
     pub fn signed(&mut self, size: u64, note: &[u8]) {
         if size > self.signed_size() && size <= self.size() {
             self.signed.note(size, note);
@@ -102,7 +102,7 @@ impl Ledger {
         self.append(group).map(drop)
     }
 
-    /// Where the next group begins, when nothing more is to be committed before it.
+    /// The place of the next group, if no other group is committed before it.
     pub fn tip(&self) -> Tip {
         Tip {
             files: Arc::clone(&self.files),
@@ -166,16 +166,17 @@ impl Ledger {
             source,
         };
 
-        // A crash from here on leaves a part of the group: open cuts it, nobody was answered.
+        // A crash from here on may leave a part of the group. The next open cuts it, or keeps the group if all of it is there. No caller has
+        // got an answer yet, so both are correct.
         let offset = group.start.offset;
         self.tail.write_all_at(&group.bytes, offset.into()).map_err(|source| failed("write", offset, source))?;
         // The commit point.
         self.tail.sync_data().map_err(|source| failed("sync", offset, source))?;
-        // Durable in a file that a start would not find is lost.
+        // If the file was moved away or deleted, the next start would not find the group, so it does not count as durable.
         if !self.tail_is_in_its_place().map_err(|source| failed("look for", offset, source))? {
             return Err(Fatal::Gone { path: self.files.path(group.start.segment) });
         }
-        // A crash from here on keeps the group: open brings up the derived files from it.
+        // A crash from here on keeps the group. The next open derives `hashes` and `positions` from it.
         self.end = group.end();
         self.files.publish_durable(self.end);
         self.signed.was_recorded();
@@ -195,7 +196,7 @@ impl Ledger {
 
     /// Seals the newest segment and begins the next.
     fn begin_segment(&mut self, seed: u32) -> Result<(), Fatal> {
-        // The new header vouches for the derived files up to its first leaf.
+        // The new header says that the derived files are on the disk up to its first leaf.
         self.files.derived.sync()?;
         let header = SegmentHeader {
             number: self.header.number + 1,
@@ -227,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_appended_is_there_after_reopening_with_the_same_root() {
+    fn appended_records_are_there_after_reopening_with_the_same_root() {
         let fixture = Fixture::new();
         let (mut ledger, opened) = fixture.open();
         assert!(opened.created);
@@ -383,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_refused_and_leaves_the_group_as_it_was() {
+    fn a_record_that_is_too_large_is_refused_and_leaves_the_group_as_it_was() {
         let fixture = Fixture::new();
         let (mut ledger, _) = fixture.open();
         let mut group = ledger.begin();

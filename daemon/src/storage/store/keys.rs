@@ -7,7 +7,7 @@ use sinergi_proto::engine::External;
 
 use crate::storage::ledger::Position;
 
-/// Stands in timeline keys for entries that are of no complaint.
+/// Stands in the timeline keys of entries that belong to no complaint.
 pub(super) const NO_COMPLAINT: ComplaintId = ComplaintId([0; 32]);
 
 /// Bytes of an entry's id in a timeline key.
@@ -43,17 +43,17 @@ pub(super) fn queue_prefix(holder: &AgencyId) -> Vec<u8> {
     [holder.as_str().as_bytes(), &[0]].concat()
 }
 
-/// What the queue keys of one holder and phase begin with.
+/// The common prefix of the queue keys of one holder and phase.
 pub(super) fn queue_group(key: &[u8]) -> Option<&[u8]> {
     key.len().checked_sub(8 + 32).map(|length| &key[..length])
 }
 
-/// Where what is due at this time begins in a group, in milliseconds since 1970.
+/// The first key of a group that is due at `millis` (milliseconds since 1970) or later.
 pub(super) fn queue_due_at(group: &[u8], millis: u64) -> Vec<u8> {
     [group, &millis.to_be_bytes()].concat()
 }
 
-/// Every key of the group comes before this.
+/// A key after all keys of the group.
 pub(super) fn queue_end(group: &[u8]) -> Vec<u8> {
     [group, &[0xFF; 8 + 32], &[0]].concat()
 }

@@ -1,4 +1,4 @@
-//! Opening the store: a damaged one is moved aside and an empty one takes its place, to be filled from the ledger.
+//! Opens the store. A damaged store is moved aside and replaced by an empty one, which is filled from the ledger.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,16 +12,16 @@ const LAYOUT: u64 = 4;
 /// How often sled's flusher runs: its garbage collection happens only there.
 const FLUSH_EVERY_MILLIS: u64 = 500;
 
-/// What was found.
+/// How the store was opened.
 #[derive(Debug)]
 pub enum StoreOpened {
     /// A store of this layout, or an empty one.
     AsItWas,
-    /// The old one could not be used; it lies there now.
+    /// The old store could not be used. It was moved aside, and the new one is empty.
     MovedAside {
-        /// Where.
+        /// The present path of the old store.
         to: PathBuf,
-        /// Why.
+        /// The problem of the old store, in words.
         reason: String,
     },
 }
@@ -29,7 +29,7 @@ pub enum StoreOpened {
 /// Opens the store in `dir` with a cache of `cache_bytes`.
 ///
 /// # Errors
-/// When even an empty store cannot be opened, or the damaged one cannot be moved aside.
+/// An empty store cannot be opened, or the damaged one cannot be moved aside.
 pub fn open(dir: &Path, cache_bytes: u64) -> Result<(Store, StoreOpened), StoreError> {
     remove_unfinished_snapshots(dir);
     let reason = match guarded(|| open_layout(dir, cache_bytes)) {
@@ -42,7 +42,7 @@ pub fn open(dir: &Path, cache_bytes: u64) -> Result<(Store, StoreOpened), StoreE
     Ok((store, StoreOpened::MovedAside { to, reason }))
 }
 
-/// Opens the store that is there, or an empty one.
+/// Opens the existing store, or an empty one.
 fn open_layout(dir: &Path, cache_bytes: u64) -> Result<Store, StoreError> {
     let store = open_trees(dir, cache_bytes)?;
     match store.layout()? {
@@ -90,10 +90,10 @@ fn remove_unfinished_snapshots(dir: &Path) {
     }
 }
 
-/// Moves a store that cannot be used aside, where nothing looks for it; where it lies then. The next one to be opened is empty.
+/// Renames an unusable store out of the way and returns its new path. The next store to be opened is empty.
 ///
 /// # Errors
-/// When the system refuses.
+/// The folder cannot be renamed.
 pub fn set_aside(dir: &Path) -> Result<PathBuf, StoreError> {
     let aside = |source| StoreError::Aside { path: dir.to_owned(), source };
     let free = |number: &u32| !dir.with_extension(format!("damaged-{number}")).exists();

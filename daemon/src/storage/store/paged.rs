@@ -1,6 +1,8 @@
 //! A sorted map in a tree of the store that keeps neighbouring rows together, a page of them under one key of sled.
 //!
-//! What sled does costs by the key, whatever its value holds, so rows that are written in the order of their keys cost a fraction as pages.
+//! The cost of sled is per key, not per byte of its value. So rows that are written in the order of their keys cost a fraction when they share
+//! pages.
+//!
 //! Must not know what its rows mean.
 //!
 //! ```text
@@ -11,7 +13,7 @@
 //! Invariants:
 //! - a page holds the rows from its own key up to the next page's, and at most [`PAGE_BYTES`] unless a single row is larger;
 //! - one thread writes; a reader sees each page whole;
-//! - rows that were there before move to another page in one step, as a sled batch: a crash leaves none of them twice, and none out.
+//! - existing rows move to another page in one sled batch, so that a crash neither loses nor doubles one.
 
 use std::borrow::Cow;
 use std::iter::Peekable;
@@ -22,15 +24,15 @@ use sled::IVec;
 use super::StoreError;
 use super::tree::Tree;
 
-/// What the rows of a page take together. In larger pages new rows cost less, and a row that changes alone costs more.
+/// Largest size of a page, in bytes. In larger pages new rows cost less, and a single changed row costs more.
 const PAGE_BYTES: usize = 2048;
 /// The two lengths before a row, of two bytes each.
 const ROW_HEAD: usize = 4;
 
-/// A row, and what becomes of it: its value from now on, or `None` if it goes.
+/// The key of a row, and its new value; `None` removes the row.
 pub(super) type Change = (Vec<u8>, Option<Vec<u8>>);
 
-/// A row as it lies in a page, or as it comes into it.
+/// A row of a page: key and value.
 type Row<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 
 /// The map.
@@ -82,7 +84,7 @@ impl Paged {
             let rows = page.and_then(|(_, page)| paged.rows(&page));
             rows.map_or_else(|error| vec![Err(error)], |rows| rows.into_iter().rev().map(Ok).collect())
         });
-        // A page that is divided meanwhile may come once more, with rows that were seen.
+        // A page that is divided meanwhile may come a second time, with rows that were given already.
         let mut lowest: Option<IVec> = None;
         rows.filter(move |row| {
             row.as_ref().map_or(true, |(key, _)| is_next(key, &mut lowest, |key, lowest| key < lowest))
@@ -114,7 +116,7 @@ impl Paged {
         self.keys_from(&range.start).take_while(is_inside)
     }
 
-    /// Writes changes, of each row one: one write for each page that they touch.
+    /// Writes changes, at most one for each row, with one write for each page that they touch.
     pub(super) fn write(&self, mut changes: Vec<Change>) -> Result<(), StoreError> {
         changes.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let mut changes = changes.into_iter().peekable();
@@ -125,7 +127,7 @@ impl Paged {
         Ok(())
     }
 
-    /// Applies to a page those of the changes that belong to it.
+    /// Applies the changes that belong to a page.
     fn write_page(&self, page: &Page, changes: &mut Peekable<impl Iterator<Item = Change>>) -> Result<(), StoreError> {
         let belongs = |(key, _): &Change| page.end.as_ref().is_none_or(|end| **key < **end);
         let mut old = Vec::new();
@@ -177,7 +179,7 @@ impl Paged {
         self.places(page).map(|place| place.map(row)).collect()
     }
 
-    /// Where the keys and values of a page lie in it.
+    /// The ranges of the keys and values in the bytes of a page.
     fn places(&self, page: &[u8]) -> impl Iterator<Item = Result<(Range<usize>, Range<usize>), StoreError>> {
         let mut at = 0;
         std::iter::from_fn(move || {
@@ -197,7 +199,7 @@ impl Paged {
     }
 }
 
-/// Whether a key goes on from the ones before it.
+/// Whether a key continues the order of the keys before it.
 fn is_next(key: &IVec, newest: &mut Option<IVec>, goes_on: impl Fn(&IVec, &IVec) -> bool) -> bool {
     let is_next = newest.as_ref().is_none_or(|newest| goes_on(key, newest));
     if is_next {
@@ -206,7 +208,8 @@ fn is_next(key: &IVec, newest: &mut Option<IVec>, goes_on: impl Fn(&IVec, &IVec)
     is_next
 }
 
-/// Puts rows into as many pages as they need. New rows mostly follow on the last page: it is left full. Between others each part has room.
+/// Divides rows into as many pages as they need. New rows mostly follow the last page, so that page is left full. A page between others is
+/// divided into parts that have room.
 fn divide(page: &Page, rows: &[Row<'_>]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let bytes = |(key, value): &Row<'_>| ROW_HEAD + key.len() + value.len();
     let total: usize = rows.iter().map(bytes).sum();

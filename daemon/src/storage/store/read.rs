@@ -1,4 +1,4 @@
-//! Questions to the store.
+//! Reads the store.
 
 use std::collections::BTreeSet;
 
@@ -12,12 +12,12 @@ use sinergi_proto::routing::cursor::Cursor;
 use super::{Placed, RefusedRow, Row, Store, StoreError, Summary, keys};
 use crate::storage::ledger::Position;
 
-/// Which cursor of a peer.
+/// The kind of a peer's cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerCursor {
-    /// How far we have the peer's ledger.
+    /// How far this node has received the peer's ledger.
     Received,
-    /// How far the peer has ours, by its newest receipt.
+    /// How far the peer has acknowledged this node's ledger, by its newest receipt.
     Acknowledged,
 }
 
@@ -30,12 +30,12 @@ impl PeerCursor {
     }
 }
 
-/// Which record holds a peer's newest checkpoint.
+/// The kind of record that holds an agency's newest checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sight {
     /// Its newest receipt.
     Receipt,
-    /// The newest that it, or another one, showed.
+    /// A checkpoint that the agency itself or another peer showed.
     Shown,
 }
 
@@ -53,9 +53,9 @@ impl Sight {
 pub struct Newest {
     /// Epoch of the author's ledger.
     pub epoch: Epoch,
-    /// Leaf there.
+    /// Its leaf in the author's ledger.
     pub index: LedgerIndex,
-    /// Leaf here.
+    /// Its leaf in this node's ledger.
     pub leaf: LedgerIndex,
 }
 
@@ -67,10 +67,7 @@ impl Newest {
 }
 
 impl Store {
-    /// Where a complaint's entries lie, in the order of (clock, id prefix).
-    ///
-    /// # Errors
-    /// When sled fails.
+    /// The entries of a complaint with their leaves, in the order of (clock, id prefix).
     pub fn timeline(&self, complaint: &ComplaintId) -> Result<Vec<Placed>, StoreError> {
         let Some(Row { summary, recent: mut timeline }) = self.row(complaint)? else { return Ok(Vec::new()) };
         if (summary.entries as usize) > timeline.len() {
@@ -87,30 +84,21 @@ impl Store {
         Ok(timeline)
     }
 
-    /// What is held of a complaint under its own key.
-    ///
-    /// # Errors
-    /// When sled fails.
+    /// The row of a complaint.
     pub fn row(&self, complaint: &ComplaintId) -> Result<Option<Row>, StoreError> {
         let parse =
             |value: sled::IVec| postcard::from_bytes(&value).map_err(|_| StoreError::Malformed { tree: "complaint" });
         self.complaint.get(complaint.0)?.map(parse).transpose()
     }
 
-    /// Equal on nodes that hold the same entries of the complaint.
-    ///
-    /// # Errors
-    /// When sled fails.
+    /// A digest of the complaint's entries: equal on all nodes that have the same ones.
     pub fn digest(&self, complaint: &ComplaintId) -> Result<[u8; 32], StoreError> {
         let mut digest = SetDigest::default();
         self.timeline(complaint)?.iter().for_each(|placed| digest.add(placed.clock, &placed.id_prefix));
         Ok(digest.finish())
     }
 
-    /// The leaf of an entry that is of no complaint.
-    ///
-    /// # Errors
-    /// When sled fails.
+    /// The leaf of an entry that belongs to no complaint.
     pub fn node_entry(&self, clock: HybridClock, entry: &EntryId) -> Result<Option<LedgerIndex>, StoreError> {
         let Placed { clock, id_prefix, .. } = Placed::new(clock, entry, LedgerIndex::default());
         let key = keys::timeline(&keys::NO_COMPLAINT, clock, &id_prefix);
@@ -118,26 +106,17 @@ impl Store {
     }
 
     /// A complaint's summary.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn summary(&self, complaint: &ComplaintId) -> Result<Option<Summary>, StoreError> {
         self.complaint.get(complaint.0)?.map(|value| parse_summary(&value)).transpose()
     }
 
     /// The complaint that was lodged last, by its id.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn highest_complaint(&self) -> Result<Option<ComplaintId>, StoreError> {
         let malformed = || StoreError::Malformed { tree: "complaint" };
         self.complaint.last_key()?.map(|key| ComplaintId::from_slice(&key).ok_or_else(malformed)).transpose()
     }
 
     /// The complaints after one (`None`: from the first on) in the order of their ids, at most `most`.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn complaints_after(&self, after: Option<ComplaintId>, most: usize) -> Result<Vec<ComplaintId>, StoreError> {
         let malformed = || StoreError::Malformed { tree: "complaint" };
         // The smallest key after an id is the id with one more byte.
@@ -155,10 +134,7 @@ impl Store {
         })
     }
 
-    /// Where items lie that no longer wait, and that may hold contents.
-    ///
-    /// # Errors
-    /// When sled fails.
+    /// The positions of items that are no longer deferred and may hold contents.
     pub fn spent(&self) -> Result<Vec<Position>, StoreError> {
         let malformed = || StoreError::Malformed { tree: "spent" };
         let position = |key: sled::IVec| {
@@ -168,27 +144,18 @@ impl Store {
         self.spent.iter().keys().map(|key| position(key?)).collect()
     }
 
-    /// Whether a peer was given what it should have since before it was configured.
-    ///
-    /// # Errors
-    /// When sled fails.
+    /// Whether a peer has got its backfill: the entries from before it was configured.
     pub fn is_introduced(&self, peer: &AgencyId) -> Result<bool, StoreError> {
         self.peer.contains_key(keys::peer(b'i', peer))
     }
 
-    /// The complaints about which this node has to do something by itself.
-    ///
-    /// # Errors
-    /// When sled fails.
+    /// The complaints in which this node has to act by itself.
     pub fn duties(&self) -> Result<BTreeSet<ComplaintId>, StoreError> {
         let malformed = || StoreError::Malformed { tree: "duty" };
         self.duty.iter().keys().map(|key| ComplaintId::from_slice(&key?).ok_or_else(malformed)).collect()
     }
 
     /// The complaints that an agency holds, newest first.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn held_by(&self, holder: &AgencyId) -> Result<Vec<(ComplaintId, Summary)>, StoreError> {
         let mut ids = Vec::new();
         let prefix = keys::queue_prefix(holder);
@@ -211,10 +178,8 @@ impl Store {
         Ok(held)
     }
 
-    /// How many open offers found no answer until `now`, in milliseconds since 1970. Looks at one place a holder and phase, and at what it counts.
-    ///
-    /// # Errors
-    /// When sled fails.
+    /// Number of open offers whose answer was due before `now`, in milliseconds since 1970. It costs one lookup for each holder and phase, and reads
+    /// only the offers that it counts.
     pub fn overdue(&self, now: u64) -> Result<u64, StoreError> {
         let malformed = || StoreError::Malformed { tree: "queue" };
         let mut count = 0;
@@ -230,10 +195,7 @@ impl Store {
         Ok(count)
     }
 
-    /// The complaints that a name may mean, at most `most`.
-    ///
-    /// # Errors
-    /// When sled fails.
+    /// The complaints that the name matches, at most `most`.
     pub fn named(&self, name: &ComplaintName, most: usize) -> Result<Vec<ComplaintId>, StoreError> {
         if let Some(id) = name.whole() {
             return Ok(self.complaint.contains_key(id.0)?.then_some(id).into_iter().collect());
@@ -252,9 +214,6 @@ impl Store {
     }
 
     /// The complaint that was imported from a record of another system.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn imported(&self, external: &External) -> Result<Option<ComplaintId>, StoreError> {
         let malformed = StoreError::Malformed { tree: "external" };
         match self.external.get(keys::external(external))? {
@@ -264,27 +223,18 @@ impl Store {
     }
 
     /// A cursor of a peer.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn cursor(&self, which: PeerCursor, peer: &AgencyId) -> Result<Option<Cursor>, StoreError> {
         let value = self.peer.get(keys::peer(which.tag(), peer))?;
         value.map(|value| postcard::from_bytes(&value).map_err(|_| StoreError::Malformed { tree: "peer" })).transpose()
     }
 
     /// The record that holds a peer's newest checkpoint.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn sight(&self, which: Sight, peer: &AgencyId) -> Result<Option<Position>, StoreError> {
         let value = self.peer.get(keys::peer(which.tag(), peer))?;
         Ok(value.and_then(|v| v.as_ref().try_into().ok()).map(u64::from_be_bytes).and_then(Position::from_bits))
     }
 
     /// The records that hold the newest checkpoint of each agency.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn sights(&self, which: Sight) -> Result<Vec<(AgencyId, Position)>, StoreError> {
         let malformed = || StoreError::Malformed { tree: "peer" };
         let mut found = Vec::new();
@@ -298,17 +248,11 @@ impl Store {
     }
 
     /// The entry with the highest place that an agency other than this one has signed.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn newest_of(&self, author: &AgencyId) -> Result<Option<Newest>, StoreError> {
         self.newest(b'n', author)
     }
 
     /// The newest `LedgerReset` of another agency.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn reset_of(&self, author: &AgencyId) -> Result<Option<Newest>, StoreError> {
         self.newest(b'e', author)
     }
@@ -318,10 +262,7 @@ impl Store {
         value.map(|value| postcard::from_bytes(&value).map_err(|_| StoreError::Malformed { tree: "peer" })).transpose()
     }
 
-    /// The agencies that could not be reached when an entry should have gone to them, with how many entries.
-    ///
-    /// # Errors
-    /// When sled fails.
+    /// The agencies to which no route led, each with the number of entries that should have gone to it.
     pub fn unreachable(&self) -> Result<Vec<(String, u64)>, StoreError> {
         let malformed = || StoreError::Malformed { tree: "peer" };
         let mut found = Vec::new();
@@ -347,7 +288,7 @@ impl Store {
         })
     }
 
-    /// Items that wait, by the hash of peer and item, with the position of their record.
+    /// The deferred items, each as the hash of peer and item with the position of its record.
     pub fn deferred(&self) -> impl Iterator<Item = Result<([u8; 32], Position), StoreError>> + use<> {
         self.deferred.iter().map(|item| {
             let malformed = || StoreError::Malformed { tree: "deferred" };
@@ -358,10 +299,7 @@ impl Store {
         })
     }
 
-    /// The position of the record of an item that waits.
-    ///
-    /// # Errors
-    /// When sled fails.
+    /// The position of the record of a deferred item.
     pub fn deferred_at(&self, item: &[u8; 32]) -> Result<Option<Position>, StoreError> {
         let malformed = || StoreError::Malformed { tree: "deferred" };
         let Some(value) = self.deferred.get(item)? else { return Ok(None) };
@@ -369,19 +307,13 @@ impl Store {
         Position::from_bits(bits).ok_or_else(malformed).map(Some)
     }
 
-    /// Up to where the ledger was applied.
-    ///
-    /// # Errors
-    /// When sled fails.
+    /// The position up to which the ledger was applied.
     pub fn watermark(&self) -> Result<Option<Position>, StoreError> {
         let value = self.meta.get("watermark")?;
         Ok(value.and_then(|v| v.as_ref().try_into().ok()).map(u64::from_be_bytes).and_then(Position::from_bits))
     }
 
     /// The newest clock of an own entry.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn own_clock(&self) -> Result<HybridClock, StoreError> {
         let value = self.meta.get("clock")?;
         let bits = value.and_then(|value| value.as_ref().try_into().ok()).map(u64::from_be_bytes);
@@ -389,9 +321,6 @@ impl Store {
     }
 
     /// Bytes on the disk.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn disk_bytes(&self) -> Result<u64, StoreError> {
         self.health.judged(|| self.db.size_on_disk())
     }

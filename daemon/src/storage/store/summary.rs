@@ -10,21 +10,21 @@ use sinergi_proto::routing::route::Access;
 
 use super::keys::ID_PREFIX;
 
-/// What the store holds of a complaint under one key, so that most complaints cost one write an entry.
+/// The row of a complaint: everything under one key, so that a new entry of most complaints needs one write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    /// What listings show. It comes first, so that it can be read without the rest.
+    /// The summary for listings. It comes first, so that it can be decoded without the rest.
     pub summary: Summary,
-    /// Where the newest entries lie, at most [`Row::RECENT`]; the others are in the tree `timeline`.
+    /// The positions of the newest entries, at most [`Row::RECENT`]; the others are in the tree `timeline`.
     pub recent: Vec<Placed>,
 }
 
 impl Row {
-    /// Entries that a row holds: it stays small, and few complaints have more.
+    /// Largest number of entries in a row. It keeps the row small, and few complaints have more.
     pub const RECENT: usize = 32;
 }
 
-/// Where an entry of a complaint lies. The order is that of the complaint's timeline.
+/// The position of an entry in its complaint's timeline, and its leaf. Ordered as the timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Placed {
     /// Its clock.
@@ -46,13 +46,13 @@ impl Placed {
 /// A complaint as listings show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Where it was lodged.
+    /// The agency where it was lodged.
     pub intake: AgencyId,
-    /// Who is accountable.
+    /// The accountable agency.
     pub holder: AgencyId,
     /// The open offer.
     pub offer: Option<OpenOffer>,
-    /// How far the work is.
+    /// The phase of the work.
     pub phase: Phase,
     /// `ComplaintKind`.
     pub kind: i32,
@@ -62,19 +62,19 @@ pub struct Summary {
     pub area: String,
     /// Class of the text.
     pub class: ContentClass,
-    /// How many entries are here.
+    /// Number of its entries in this node's ledger.
     pub entries: u32,
-    /// The newest entry's clock, milliseconds since 1970.
+    /// The newest entry's clock, in milliseconds since 1970.
     pub changed_at: u64,
-    /// Closed without the citizen's reply code.
+    /// Whether it was closed without the citizen's reply code.
     pub self_closed: bool,
     /// The leaf of `Lodged`.
     pub lodged: LedgerIndex,
-    /// Where it was imported from.
+    /// The record of another system from which it was imported.
     pub external: Option<External>,
-    /// Whether content of it was ever sent to somebody.
+    /// Whether content of it was ever routed to another agency.
     pub content_shared: bool,
-    /// What this node has to do about it by itself.
+    /// The actions that this node has to take by itself.
     pub duties: Duties,
 }
 
@@ -83,7 +83,7 @@ pub struct Summary {
 pub struct OpenOffer {
     /// The addressee.
     pub to: AgencyId,
-    /// Until when, milliseconds since 1970.
+    /// Until when the addressee must answer, in milliseconds since 1970.
     pub answer_by: u64,
 }
 
@@ -112,7 +112,7 @@ impl Summary {
         }
     }
 
-    /// What the complaint is due for: the answer to its open offer; otherwise never.
+    /// When the answer to the open offer is due, in milliseconds since 1970; the largest number if there is no offer.
     pub(super) fn due(&self) -> u64 {
         self.offer.as_ref().map_or(u64::MAX, |offer| offer.answer_by)
     }
@@ -123,14 +123,14 @@ impl Summary {
 pub struct RefusedRow {
     /// The other side.
     pub peer: AgencyId,
-    /// We refused it; otherwise the peer did.
+    /// Whether this node refused it; otherwise the peer did.
     pub by_us: bool,
     /// The entry.
     pub entry: [u8; 32],
     /// The refusal code.
     pub code: u32,
-    /// Why, in words; empty if the peer refused.
+    /// The reason in words; empty if the peer refused.
     pub detail: String,
-    /// When, milliseconds since 1970.
+    /// When it was refused, in milliseconds since 1970.
     pub at: u64,
 }

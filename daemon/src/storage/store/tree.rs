@@ -1,4 +1,4 @@
-//! A tree of the store that tells when it proves damaged, whoever works with it: damage may lie where nobody looks when the store is opened.
+//! A tree of the store that reports damage. Damage may be in a part that is not read when the store is opened, so every call is checked.
 
 use std::ops::RangeBounds;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,10 +9,10 @@ use tokio::sync::watch;
 
 use super::StoreError;
 
-/// Does something with a store that may be damaged: sled panics over some damage, and then this is damage like any other.
+/// Runs `work` on a store that may be damaged. sled panics at some kinds of damage; the panic becomes an error here.
 ///
 /// # Errors
-/// What `work` says, or [`StoreError::Panicked`].
+/// The error of `work`, or [`StoreError::Panicked`].
 pub fn guarded<T, E: From<StoreError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -25,7 +25,7 @@ pub fn guarded<T, E: From<StoreError>>(work: impl FnOnce() -> Result<T, E>) -> R
 #[derive(Clone)]
 pub(super) struct Health(Arc<watch::Sender<Option<Damage>>>);
 
-/// What showed it.
+/// The first sign of damage.
 #[derive(Clone)]
 enum Damage {
     Error(sled::Error),
@@ -37,7 +37,7 @@ impl Health {
         Self(Arc::new(watch::Sender::new(None)))
     }
 
-    /// Works with sled, which panics over some damage, and tells who waits if there is any.
+    /// Runs a call of sled. If it shows damage, the tasks that wait in [`Self::damage`] are woken.
     pub(super) fn judged<T>(&self, work: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
         let done = guarded(|| work().map_err(StoreError::from));
         let damage = match &done {

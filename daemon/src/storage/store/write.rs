@@ -1,8 +1,8 @@
-//! Writing the store: changes are collected, then written tree by tree, the watermark last.
+//! Writes the store: collects changes, then writes them tree by tree, the watermark last.
 //!
-//! Applying the same changes twice gives the same store, and sled's log keeps the order of the writes: a crash between two of them is healed
-//! by applying the records since the watermark again. So hardly anything is written as a sled batch, which costs two seals of its log buffer,
-//! each waking all of sled's threads.
+//! A crash between two writes needs no transaction. sled's log keeps the order of the writes, applying the same changes twice gives the same
+//! store, and the next start applies the records after the watermark again. Most writes are therefore no sled batch, because a batch seals the
+//! log buffer twice, and each seal wakes all of sled's threads.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,17 +16,17 @@ use sinergi_proto::routing::cursor::Cursor;
 use super::{Newest, PeerCursor, Placed, RefusedRow, Row, Sight, Store, StoreError, Summary, keys};
 use crate::storage::ledger::Position;
 
-/// What most values take: room for them is made once.
+/// Most values fit in this many bytes: one allocation is enough for them.
 const USUAL_BYTES: usize = 256;
 
-/// A complaint as it was and as it is.
+/// A changed complaint: its old summary and its new row.
 struct Complaint {
     id: ComplaintId,
     old: Option<Summary>,
     row: Row,
 }
 
-/// What one group changes in the store.
+/// The changes that one group makes in the store.
 #[derive(Default)]
 pub struct Changes {
     timeline: Vec<(ComplaintId, Placed)>,
@@ -39,59 +39,59 @@ pub struct Changes {
     newest: BTreeMap<(u8, AgencyId), Newest>,
     refused: Vec<([u8; 12], RefusedRow)>,
     deferred: BTreeMap<[u8; 32], Option<Position>>,
-    /// Where items lie that waited and no longer do.
+    /// Positions of items that are no longer deferred.
     spent: Vec<Position>,
     own_clock: Option<HybridClock>,
 }
 
 impl Changes {
-    /// An entry that is of no complaint has its leaf.
+    /// Adds an entry that belongs to no complaint.
     pub fn node_entry(&mut self, placed: Placed) {
         self.timeline.push((keys::NO_COMPLAINT, placed));
     }
 
-    /// A complaint has this state now; `old` is what the store has of it. Each complaint once.
+    /// Sets the row of a complaint; `old` is the summary that the store has. Call it once for each complaint.
     pub fn complaint(&mut self, id: ComplaintId, old: Option<Summary>, row: Row) {
         self.complaints.push(Complaint { id, old, row });
     }
 
-    /// Entries of a complaint no longer fit into its row.
+    /// Moves entries that no longer fit into the complaint's row to the timeline.
     pub fn no_longer_recent(&mut self, complaint: ComplaintId, placed: impl IntoIterator<Item = Placed>) {
         self.timeline.extend(placed.into_iter().map(|placed| (complaint, placed)));
     }
 
-    /// A complaint came from a record of another system.
+    /// Notes that a complaint was imported from a record of another system.
     pub fn imported(&mut self, external: &External, complaint: &ComplaintId) {
         self.external.push((keys::external(external), *complaint));
     }
 
-    /// A cursor of a peer. Cursors only go forward.
+    /// Sets a cursor of a peer. Cursors only go forward.
     pub fn cursor(&mut self, which: PeerCursor, peer: &AgencyId, cursor: Cursor) {
         let newest = self.cursors.entry((which.tag(), peer.clone())).or_insert(cursor);
         *newest = cursor.max(*newest);
     }
 
-    /// An agency could not be reached with the entry at this leaf.
+    /// Notes that no route led to an agency for the entry at this leaf.
     pub fn unreachable(&mut self, agency: &AgencyId, leaf: LedgerIndex) {
         self.unreachable.insert(agency.clone(), leaf);
     }
 
-    /// A peer was given what it should have since before it was configured.
+    /// Notes that a new peer has got its backfill: the entries from before it was configured.
     pub fn introduced(&mut self, peer: &AgencyId) {
         self.introduced.insert(peer.clone());
     }
 
-    /// A record holds a checkpoint of a peer, newer than the ones before it.
+    /// Notes that the record at `position` holds the newest checkpoint of a peer.
     pub fn sight(&mut self, which: Sight, peer: &AgencyId, position: Position) {
         self.sights.insert((which.tag(), peer.clone()), position);
     }
 
-    /// Another agency's entry with this place lies at this leaf.
+    /// Notes that the entry with this place in another agency's ledger is at this leaf.
     pub fn authored(&mut self, author: &AgencyId, place: Place, leaf: LedgerIndex) {
         self.newer(b'n', author, Newest { epoch: place.epoch, index: place.index, leaf });
     }
 
-    /// Another agency began this epoch with the entry at this leaf.
+    /// Notes that another agency declared this epoch with the entry at this leaf.
     pub fn reset(&mut self, author: &AgencyId, epoch: Epoch, leaf: LedgerIndex) {
         self.newer(b'e', author, Newest { epoch, index: LedgerIndex::default(), leaf });
     }
@@ -104,30 +104,30 @@ impl Changes {
         }
     }
 
-    /// An item was refused; `position` and `number` make its key.
+    /// Adds a refused item; `position` and `number` make its key.
     pub fn refused(&mut self, position: Position, number: u32, row: RefusedRow) {
         self.refused.push((keys::refused(position, number), row));
     }
 
-    /// An item waits.
+    /// Adds a deferred item.
     pub fn deferred(&mut self, item: [u8; 32], position: Position) {
         self.deferred.insert(item, Some(position));
     }
 
-    /// An item no longer waits.
+    /// Removes an item that is no longer deferred.
     pub fn settled(&mut self, item: [u8; 32]) {
         if let Some(Some(position)) = self.deferred.insert(item, None) {
             self.spent.push(position);
         }
     }
 
-    /// An own entry carries this clock.
+    /// Notes the clock of an own entry.
     pub fn own_clock(&mut self, clock: HybridClock) {
         self.own_clock = self.own_clock.max(Some(clock));
     }
 }
 
-/// Figures over all complaints, kept up while the node runs.
+/// Figures over all complaints, kept up to date while the node runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Complaints.
@@ -136,11 +136,11 @@ pub struct Counts {
     pub held: u64,
     /// Open offers to this agency.
     pub offered_to_us: u64,
-    /// Complaints whose content was never sent to anybody.
+    /// Complaints lodged here whose content was never routed to another agency.
     pub content_only_here: u64,
-    /// Items that wait.
+    /// Deferred items.
     pub deferred: u64,
-    /// Items that we refused.
+    /// Items that this node refused.
     pub refused_by_us: u64,
     /// Items that peers refused.
     pub refused_by_peers: u64,
@@ -148,9 +148,6 @@ pub struct Counts {
 
 impl Counts {
     /// Counts the whole store.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn of(store: &Store, own: &AgencyId) -> Result<Self, StoreError> {
         let mut counts = Self::default();
         for item in store.complaints() {
@@ -179,10 +176,10 @@ impl Counts {
 }
 
 impl Store {
-    /// Writes the changes, and that the ledger is applied up to `watermark`. Keeps `counts` up.
+    /// Writes the changes, then the watermark: the position up to which the ledger is applied. Updates `counts`.
     ///
     /// # Errors
-    /// When sled fails. The store then lacks a part; it must be opened again, which applies the records since the watermark.
+    /// sled fails. The store then lacks a part of the changes. The next start applies the records after the watermark again.
     pub fn write(
         &self,
         mut changes: Changes,
@@ -256,7 +253,7 @@ impl Store {
             rows.push((id.0.to_vec(), Some(encode(&row))));
         }
         self.queue.write(queue)?;
-        // The rows last: what a crash leaves undone before them is done again from the old row.
+        // The rows are written last. After a crash before this, the old row makes the next start do the other writes again.
         self.complaint.write(rows)
     }
 
@@ -286,9 +283,6 @@ impl Store {
     }
 
     /// Keeps the figures for the next start. They hold as long as nothing more is applied.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn remember_counts(&self, counts: &Counts) -> Result<(), StoreError> {
         if let Some(watermark) = self.watermark()? {
             self.meta.insert("counts", encode(&(watermark.to_bits(), counts)))?;
@@ -297,9 +291,6 @@ impl Store {
     }
 
     /// The figures that were kept, if nothing was applied since.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn remembered_counts(&self) -> Result<Option<Counts>, StoreError> {
         let Some(value) = self.meta.get("counts")? else { return Ok(None) };
         let malformed = |_| StoreError::Malformed { tree: "meta" };
@@ -308,18 +299,12 @@ impl Store {
     }
 
     /// The record of an item that no longer waits was overwritten.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn overwritten(&self, position: Position) -> Result<(), StoreError> {
         self.spent.remove(position.to_bits().to_be_bytes())?;
         Ok(())
     }
 
     /// Hands what is in memory to the disk, without waiting for it to be safe there: the ledger is.
-    ///
-    /// # Errors
-    /// When sled fails.
     pub fn flush(&self) -> Result<(), StoreError> {
         self.health.judged(|| self.db.flush())?;
         Ok(())

@@ -1,4 +1,4 @@
-//! What a reader of tiles gets, and what it cannot do.
+//! Tests of the HTTP server: what a client gets, and what it cannot do.
 
 use sinergi_proto::base::ids::Epoch;
 use tempfile::TempDir;
@@ -74,7 +74,7 @@ async fn a_reader_gets_checkpoint_tiles_and_entries_with_the_headers_of_the_spec
 }
 
 #[tokio::test]
-async fn there_is_nothing_else_to_be_had_and_nothing_to_be_done() {
+async fn any_other_path_is_not_found_and_any_other_method_not_allowed() {
     let served = served(true).await;
     for path in [
         "/",
@@ -115,7 +115,7 @@ async fn a_ledger_that_is_not_signed_for_is_not_shown_until_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_says_nothing_or_half_a_request_is_left() {
+async fn a_silent_client_and_half_a_request_are_cut_off() {
     let served = served(true).await;
     for said in ["", "GET /2/checkpoint HTTP/1.1\r\nHost:"] {
         let begun = Instant::now();
@@ -129,7 +129,7 @@ async fn who_says_nothing_or_half_a_request_is_left() {
 }
 
 #[tokio::test]
-async fn it_stops_when_it_is_told_to() {
+async fn the_server_stops_and_cuts_off_its_clients() {
     let mut served = served(true).await;
     let mut reader = TcpStream::connect(served.address).await.expect("a connection");
     served.stop.cancel();

@@ -1,11 +1,11 @@
-//! Which certificate authorities count for which member: what the charter lists, ready for verification.
+//! The certificate authorities of each member, as the charter lists them, ready for verification.
 //!
-//! It must not know how a charter came to be trusted.
+//! Must not know how a charter came to be trusted.
 //!
 //! Invariants:
 //! - an authority counts for the members that list it, and for nobody else;
-//! - one unusable authority costs its member that authority, never the others theirs;
-//! - a replacement is seen by the next handshake.
+//! - an authority that cannot be used is left out; all others still count;
+//! - the next handshake sees a replacement.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -38,11 +38,11 @@ pub struct BadAuthority {
 }
 
 impl Authorities {
-    /// Takes what a charter lists. The authorities that cannot be used are left out and returned beside the rest; a member
-    /// without a usable one cannot connect.
+    /// The authorities of these members. The second value lists the authorities that cannot be used and are left out. A member
+    /// without a usable authority cannot connect.
     ///
-    /// The validity dates of an authority's own certificate are not looked at (as usual for trust anchors): what the
-    /// charter lists counts for as long as the charter lists it.
+    /// The validity dates of an authority's own certificate are not checked, as usual for trust anchors: an authority counts as
+    /// long as the charter lists it.
     pub fn new(
         federation: Federation,
         members: impl IntoIterator<Item = (AgencyId, Vec<CertificateDer<'static>>)>,
@@ -63,7 +63,7 @@ impl Authorities {
         (Self { federation, by_agency }, bad)
     }
 
-    /// Takes what this charter lists, of every member that has not left.
+    /// The authorities in a charter, of every member that is not retired. The second value is as for [`Self::new`].
     pub fn of_charter(federation: Federation, charter: &Charter) -> (Self, Vec<BadAuthority>) {
         let members = charter.members().filter(|member| member.status != MemberStatus::Retired).map(|member| {
             let certificates = member.authorities.iter().cloned().map(CertificateDer::from).collect();
@@ -72,7 +72,7 @@ impl Authorities {
         Self::new(federation, members)
     }
 
-    /// The federation whose members these are.
+    /// The federation of the members.
     pub fn federation(&self) -> &Federation {
         &self.federation
     }
@@ -88,28 +88,28 @@ fn add(store: &mut RootCertStore, certificate: CertificateDer<'static>) -> Resul
         Ok(([], parsed)) if parsed.is_ca() => {}
         Ok(([], _)) => return Err("its certificate is not an authority's (CA=true is missing)".to_owned()),
         Ok((rest, _)) => return Err(format!("{} bytes follow the certificate", rest.len())),
-        Err(error) => return Err(format!("it is no readable X.509 certificate: {error}")),
+        Err(error) => return Err(format!("it is not a readable X.509 certificate: {error}")),
     }
     store.add(certificate).map_err(|error| error.to_string())
 }
 
-/// The authorities that hold now, shared by every verifier. Replaced when a charter is adopted; links that are up are then
-/// checked again with [`super::verify`].
+/// The authorities in force, shared by every verifier. Adopting a charter replaces them; open links are then checked again
+/// with [`super::verify`].
 #[derive(Clone, Debug)]
 pub struct SharedAuthorities(Arc<ArcSwap<Authorities>>);
 
 impl SharedAuthorities {
-    /// Shares the first ones.
+    /// Shares these authorities.
     pub fn new(authorities: Authorities) -> Self {
         Self(Arc::new(ArcSwap::from_pointee(authorities)))
     }
 
-    /// Those that hold now.
+    /// The authorities in force.
     pub fn current(&self) -> Arc<Authorities> {
         self.0.load_full()
     }
 
-    /// Puts others in their place.
+    /// Replaces the authorities.
     pub fn replace(&self, authorities: Authorities) {
         self.0.store(Arc::new(authorities));
     }

@@ -1,6 +1,8 @@
-//! What a certificate says about itself, for people to read.
+//! A summary of a certificate for people: names, serial number, validity.
 //!
-//! Must not know authorities, time or agencies. Invariant: the texts of a foreign certificate are cut and escaped.
+//! Must not know authorities, time or agencies.
+//!
+//! Invariant: texts from a certificate are cut and escaped before they are shown.
 
 use jiff::Timestamp;
 use x509_parser::extensions::GeneralName;
@@ -9,12 +11,12 @@ use x509_parser::time::ASN1Time;
 
 /// The longest SPIFFE id (SPIFFE-ID, section 2.3).
 pub const SPIFFE_ID_BYTES: usize = 2048;
-/// What is shown of each name in a certificate.
+/// Characters of each name that are shown.
 const SHOWN_CHARS: usize = 120;
 /// How many URI names of a certificate are shown.
 const SHOWN_URIS: usize = 4;
 
-/// What people call a certificate. Texts are safe to print.
+/// A certificate as people identify it. All texts are safe to print.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateSummary {
     /// The subject's distinguished name.
@@ -32,7 +34,7 @@ pub struct CertificateSummary {
 }
 
 impl CertificateSummary {
-    /// Names a certificate.
+    /// Summarises a certificate.
     pub fn of(certificate: &X509Certificate<'_>) -> Self {
         let names = certificate.subject_alternative_name().ok().flatten();
         let uris = names.iter().flat_map(|names| &names.value.general_names).filter_map(|name| match name {

@@ -1,8 +1,10 @@
-//! This node's own certificate and key.
+//! This node's own certificate and private key.
 //!
-//! It must not know peers or the charter.
+//! Must not know peers or the charter.
 //!
-//! Invariants: certificate and key belong together; the key's file is readable by its owner alone.
+//! Invariants:
+//! - certificate and key belong together;
+//! - only the owner of the key's file can read it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,13 +23,13 @@ use super::refusal::{Refusal, RefusalReason};
 use super::verifier::{ShownBy, verify};
 use crate::storage::keys::{self, KeyError};
 
-/// Why this node has no certificate to show.
+/// This node's certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
     /// A file cannot be read, or others can read the key.
     #[error(transparent)]
     File(#[from] KeyError),
-    /// No certificates in the file.
+    /// The file holds no certificate.
     #[error("{} holds no certificate in PEM (\"BEGIN CERTIFICATE\"): {reason}", path.display())]
     NotACertificate {
         /// The file.
@@ -35,7 +37,7 @@ pub enum CredentialsError {
         /// What was found.
         reason: String,
     },
-    /// No private key in the file.
+    /// The file holds no private key.
     #[error("{} holds no private key in PEM (\"BEGIN PRIVATE KEY\") that TLS can use: {reason}", path.display())]
     NotAKey {
         /// The file.
@@ -43,7 +45,7 @@ pub enum CredentialsError {
         /// What was found.
         reason: String,
     },
-    /// They do not belong together.
+    /// Certificate and key do not belong together.
     #[error("{} is the certificate of another key than {}: put the matching pair in place", certificate.display(), key.display())]
     Mismatch {
         /// The certificate's file.
@@ -51,27 +53,27 @@ pub enum CredentialsError {
         /// The key's file.
         key: PathBuf,
     },
-    /// It is somebody else's.
+    /// The certificate names another agency.
     #[error("{} is the certificate of {found}: this node is {own}; put the right one in place, or correct `agency`", path.display())]
     OtherAgency {
         /// The certificate's file.
         path: PathBuf,
-        /// Whom it names.
+        /// The agency in the certificate.
         found: AgencyId,
-        /// Who this node is.
+        /// The agency of this node.
         own: AgencyId,
     },
-    /// Every peer would refuse it.
+    /// The certificate breaks a rule or is not valid now, so every peer would refuse it.
     #[error("{}: every peer would refuse it: {refusal}", path.display())]
     Refused {
         /// The certificate's file.
         path: PathBuf,
-        /// Why.
+        /// The reason that a peer would give.
         refusal: Box<Refusal>,
     },
 }
 
-/// A certificate with its chain and key, and where they came from.
+/// A certificate with its chain and key, and the path of the certificate's file.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     certified: Arc<CertifiedKey>,
@@ -101,8 +103,8 @@ impl Credentials {
         }
     }
 
-    /// Checks the certificate as a peer would, as far as that needs no charter: it names `agency` of `federation`, follows
-    /// the rules of a leaf, and is valid at `now`. When it expires is in what comes back.
+    /// Checks the certificate as a peer would, without the charter: it names `agency` of `federation`, follows the rules of a
+    /// leaf, and is valid at `now`. The result also says when it expires.
     ///
     /// # Errors
     /// [`CredentialsError::OtherAgency`] or [`CredentialsError::Refused`].

@@ -1,10 +1,10 @@
-//! Who a certificate says it belongs to: the rules of a SPIFFE X509-SVID leaf, and ours on top.
+//! Reads the agency from a certificate, by the rules of a SPIFFE X509-SVID leaf and our own.
 //!
-//! It must not know authorities or time: it reads one certificate. Whether to believe it is the verifier's question.
+//! Must not know authorities or time. It reads one certificate; the verifier decides whether to trust it.
 //!
 //! Invariants:
-//! - exactly one URI name, `spiffe://<federation>/agency/<id>`; an agency never comes from anywhere else;
-//! - what a foreign certificate says about itself is cut and escaped before it is shown.
+//! - the agency comes from the only URI name, `spiffe://<federation>/agency/<id>`, and from nothing else;
+//! - texts from a certificate are cut and escaped before they are shown.
 
 use rustls_pki_types::CertificateDer;
 use sinergi_config::Federation;
@@ -16,12 +16,12 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::certificate::{CertificateSummary, SPIFFE_ID_BYTES, shown};
 use super::refusal::{Refusal, RefusalReason};
 
-/// Who a peer is, by its certificate.
+/// The agency of a peer, with the certificate that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerIdentity {
     /// The agency.
     pub agency: AgencyId,
-    /// The certificate that says so.
+    /// The certificate.
     pub certificate: CertificateSummary,
 }
 
@@ -72,7 +72,7 @@ fn agency_of(certificate: &X509Certificate<'_>, federation: &Federation) -> Resu
     if uri.len() > SPIFFE_ID_BYTES {
         return Err(RefusalReason::UriTooLong(uri.len()));
     }
-    // Compared as a whole and byte for byte: no other case, port, query, fragment, escape or dot segment has a way in.
+    // The URI is compared byte for byte. So another case, a port, a query, a fragment, an escape or a dot segment never matches.
     let (domain, path) = uri
         .strip_prefix("spiffe://")
         .and_then(|rest| rest.split_once('/'))

@@ -1,29 +1,29 @@
-//! The transport between nodes: who may speak to us, and as whom.
+//! TLS between nodes: decides which agency is at the other end of a connection.
 //!
-//! It knows certificates and the authorities that the charter lists for each member. It must not know what is spoken over
+//! It knows certificates and the authorities that the charter lists for each member. It must not know what is sent over
 //! the connection, nor how the charter is stored or adopted.
 //!
 //! ```text
 //! charter --authorities--> SharedAuthorities --(each handshake)--> verifier --> PeerIdentity | Refusal
 //! own files ------------> Credentials ------> server_config / client_config
-//! failed connection ----> explain ----------> what the operator reads
+//! failed connection ----> explain ----------> the reason, for the operator
 //! ```
 //!
 //! Invariants:
 //! - TLS 1.3 alone, X25519MLKEM768 preferred, one provider (aws-lc-rs), always named explicitly;
 //! - both sides show a certificate, and the agency comes from it;
 //! - a certificate counts under the authorities listed for the member that it names, and under no others;
-//! - nothing is resumed: a resumed session would skip the certificate check (and thereby expiry and a newer charter).
+//! - no TLS session is resumed: a resumed session skips the certificate check, so an expired certificate or a newer charter would not count.
 
 mod authorities;
 mod certificate;
 mod credentials;
+mod failure_recorder;
 mod identity;
 mod refusal;
 #[cfg(test)]
 mod tests;
 mod verifier;
-mod witness;
 
 use std::sync::{Arc, LazyLock};
 
@@ -39,12 +39,12 @@ use sinergi_proto::base::ids::AgencyId;
 pub use authorities::{Authorities, BadAuthority, SharedAuthorities};
 pub use certificate::{CertificateSummary, SPIFFE_ID_BYTES};
 pub use credentials::{Credentials, CredentialsError};
+pub use failure_recorder::{FailureRecorder, FirstFailure};
 pub use identity::{PeerIdentity, peer_identity, spiffe_id};
 pub use refusal::{HandshakeFailure, Refusal, RefusalReason, explain};
 pub use verifier::{ShownBy, verify};
-pub use witness::{Witness, Witnessed};
 
-/// What is spoken inside: HTTP/2, for gRPC.
+/// The application protocol: HTTP/2, for gRPC.
 const ALPN: &[u8] = b"h2";
 
 static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
@@ -62,13 +62,13 @@ static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
     Arc::new(provider)
 });
 
-/// The one cryptography provider, with our key exchange preference.
+/// The only cryptography provider of the daemon, with our order of key exchanges.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::clone(&PROVIDER)
 }
 
-/// What to accept connections with. Built anew when the credentials change, and swapped for the next accept; a change of
-/// the authorities needs no new one.
+/// The TLS configuration for accepting connections. Build it again when the credentials change. A change of the authorities
+/// needs no new one, because they are shared.
 pub fn server_config(credentials: &Credentials, authorities: SharedAuthorities) -> Arc<ServerConfig> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])
@@ -82,7 +82,7 @@ pub fn server_config(credentials: &Credentials, authorities: SharedAuthorities) 
     Arc::new(config)
 }
 
-/// What to dial `agency` with: whoever answers must be that agency.
+/// The TLS configuration for dialling `agency`. The handshake fails if another agency answers.
 pub fn client_config(credentials: &Credentials, authorities: SharedAuthorities, agency: AgencyId) -> Arc<ClientConfig> {
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])
@@ -93,12 +93,12 @@ pub fn client_config(credentials: &Credentials, authorities: SharedAuthorities, 
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.resumption = Resumption::disabled();
     config.enable_early_data = false;
-    // The name says nothing here (the verifier looks at the URI) and would be readable on the wire.
+    // The server name has no use here (the verifier checks the URI) and would be readable on the wire.
     config.enable_sni = false;
     Arc::new(config)
 }
 
-/// The server name that rustls wants for a connection made with [`client_config`]: neither sent nor checked.
+/// The server name that rustls requires for a connection with [`client_config`]. It is neither sent nor checked.
 pub fn server_name() -> ServerName<'static> {
     ServerName::try_from("node.invalid").expect("a DNS name")
 }

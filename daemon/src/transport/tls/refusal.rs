@@ -1,11 +1,11 @@
-//! Why a connection between nodes did not come about, as the operator of this node reads it.
+//! Why a connection between nodes failed, in words for the operator of this node.
 //!
-//! It must not know how certificates are checked, nor where the reasons are shown.
+//! Must not know how certificates are checked, nor where the reasons are shown.
 //!
 //! Invariants:
 //! - every refusal names the certificate (as far as it can be read) and one reason;
-//! - a reason's code is stable: it is counted, documented and searched for;
-//! - the other side learns no more than a TLS alert; [`explain`] says on this side what an alert means.
+//! - the code of a reason is stable: operators count it and search for it;
+//! - the peer gets only a TLS alert. [`explain`] tells this side's operator what a received alert means.
 
 use std::error::Error;
 use std::fmt;
@@ -23,7 +23,7 @@ use super::certificate::{CertificateSummary, SPIFFE_ID_BYTES};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RefusalReason {
     /// Not X.509, or malformed.
-    #[error("it is no readable X.509 certificate: {0}")]
+    #[error("it is not a readable X.509 certificate: {0}")]
     Unreadable(String),
     /// No URI name.
     #[error("it has no URI name: must have exactly one, spiffe://<federation>/agency/<id>")]
@@ -40,18 +40,18 @@ pub enum RefusalReason {
     /// The URI name is of another federation.
     #[error("it belongs to federation {found}: this node's is {own}")]
     OtherFederation {
-        /// What the certificate says.
+        /// The federation in the certificate.
         found: String,
-        /// Ours.
+        /// The federation of this node.
         own: Federation,
     },
-    /// CA=true.
+    /// The certificate of an authority (CA=true).
     #[error("it is an authority's certificate (CA=true): a node shows a leaf certificate")]
     IsAuthority,
-    /// Key usage against the rules.
+    /// A key usage that the rules of a leaf do not allow.
     #[error("its key usage {0}: must be critical, with digitalSignature, without keyCertSign and cRLSign")]
     KeyUsage(&'static str),
-    /// Extended key usage against the rules.
+    /// An extended key usage that the rules of a leaf do not allow.
     #[error("its extended key usage lacks {0}: must have serverAuth and clientAuth, since either side may dial")]
     ExtendedKeyUsage(&'static str),
     /// Not a member, or a member without authorities.
@@ -59,28 +59,28 @@ pub enum RefusalReason {
         "the charter in force here lists no agency {0} with a usable certificate authority: is a newer charter missing on one side?"
     )]
     UnknownAgency(AgencyId),
-    /// Issued by somebody else.
+    /// Its issuer is not an authority of the agency that it names.
     #[error("its issuer ({issuer}) is none of the authorities that the charter lists for {agency}")]
     ForeignAuthority {
-        /// Whom the certificate names.
+        /// The agency in the certificate.
         agency: AgencyId,
-        /// Who issued it.
+        /// The issuer's distinguished name.
         issuer: String,
     },
-    /// Over.
+    /// Its validity has ended.
     #[error(
         "it expired at {0}: its agency has to renew it (`sinergi pki renew`), unless the clock of one of the two nodes is wrong"
     )]
     Expired(Timestamp),
-    /// Not begun.
+    /// Its validity has not begun.
     #[error("it is valid from {0} on: it is too early, or the clock of one of the two nodes is wrong")]
     NotYetValid(Timestamp),
-    /// Somebody else answered.
+    /// Another agency answered than the one that was dialled.
     #[error("it belongs to {found}: {dialled} was dialled; is the endpoint in sinergid.toml right?")]
     OtherAgency {
-        /// Who answered.
+        /// The agency that answered.
         found: AgencyId,
-        /// Who should have.
+        /// The agency that was dialled.
         dialled: AgencyId,
     },
     /// Anything else that verification finds.
@@ -111,12 +111,12 @@ impl RefusalReason {
     }
 }
 
-/// A certificate that was refused, and why.
+/// A refused certificate, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The certificate, as far as it could be read.
     pub certificate: Option<Box<CertificateSummary>>,
-    /// Why it was refused.
+    /// The reason.
     pub reason: RefusalReason,
 }
 
@@ -165,7 +165,7 @@ pub enum HandshakeFailure {
     Protocol(rustls::Error),
 }
 
-/// Finds what TLS says in an error of a connection, an HTTP/2 stream or a gRPC call. `None`: TLS is not the cause.
+/// Finds the TLS error behind an error of a connection, an HTTP/2 stream or a gRPC call. `None` if TLS is not the cause.
 pub fn explain(error: &(dyn Error + 'static)) -> Option<HandshakeFailure> {
     let error = tls_error(error)?;
     Some(match error {
@@ -190,7 +190,7 @@ pub fn explain(error: &(dyn Error + 'static)) -> Option<HandshakeFailure> {
     })
 }
 
-/// Deeper than any real chain of causes; a bound, so that a chain that loops ends.
+/// Causes that are followed: more than any real chain has. Without the bound, a chain that loops would never end.
 const CAUSES: usize = 32;
 
 fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {

@@ -1,4 +1,4 @@
-//! Claims about who may connect: real handshakes, with certificates made on the spot.
+//! Which certificates may connect: real handshakes, with certificates that the tests make.
 
 mod pki;
 
@@ -37,7 +37,7 @@ impl Members {
         client_config(own, self.listed.clone(), agency("prov-jabar"))
     }
 
-    /// What the province says to somebody who dials in with this certificate.
+    /// The code and text with which the province refuses a dialler with this certificate.
     async fn says_to(&self, own: &Credentials) -> (&'static str, String) {
         let (accepted, dialled) = handshake(self.server(), self.client(own)).await;
         let refusal = refusal(accepted.expect_err("must be refused"));
@@ -46,7 +46,7 @@ impl Members {
         (refusal.reason.code(), refusal.to_string())
     }
 
-    /// What the city says when the province answers with this certificate.
+    /// The code and text with which the city refuses the province, which answers with this certificate.
     async fn hears_from(&self, province: &Credentials) -> (&'static str, String) {
         let own = self.bandung.issue(&Leaf::of("kota-bandung"));
         let server = server_config(province, self.listed.clone());
@@ -70,7 +70,7 @@ fn refusal(error: std::io::Error) -> Refusal {
     }
 }
 
-/// Both sides of a connection, up to the first byte in each direction: only then does a TLS 1.3 dialler know.
+/// Both sides of a connection, up to the first byte in each direction: a TLS 1.3 dialler learns only then whether it was refused.
 async fn handshake(server: Arc<ServerConfig>, client: Arc<ClientConfig>) -> (Accepted, Dialled) {
     let (near, far) = tokio::io::duplex(64 * 1024);
     let accept = async {
@@ -210,7 +210,7 @@ async fn a_certificate_with_two_uri_names_is_refused() {
 }
 
 #[tokio::test]
-async fn whoever_answers_must_be_whom_we_dialled() {
+async fn an_agency_that_was_not_dialled_is_refused() {
     let members = Members::new();
     let (code, text) = members.hears_from(&members.bandung.issue(&Leaf::of("kota-bandung"))).await;
     assert_eq!(code, "other-agency");
@@ -218,7 +218,7 @@ async fn whoever_answers_must_be_whom_we_dialled() {
 }
 
 #[tokio::test]
-async fn a_replaced_authority_holds_from_the_next_handshake_on() {
+async fn replaced_authorities_count_from_the_next_handshake_on() {
     let members = Members::new();
     let own = members.bandung.issue(&Leaf::of("kota-bandung"));
     let (server, client) = (members.server(), members.client(&own));
@@ -269,7 +269,7 @@ fn a_leaf_follows_the_rules_of_an_x509_svid() {
 }
 
 #[test]
-fn what_is_no_certificate_is_refused() {
+fn bytes_that_are_not_a_certificate_are_refused() {
     let refusal = peer_identity(&CertificateDer::from(vec![0x30, 0x00]), &federation()).expect_err("not X.509");
     assert_eq!(refusal.reason.code(), "unreadable");
     let mut long = Authority::new("CA").issue(&Leaf::of("kota-bandung")).end_entity().to_vec();
@@ -278,7 +278,7 @@ fn what_is_no_certificate_is_refused() {
 }
 
 #[test]
-fn an_unusable_authority_is_reported_and_costs_nobody_else_anything() {
+fn an_unusable_authority_is_reported_and_all_others_still_count() {
     let (good, other) = (Authority::new("CA Bandung"), Authority::new("CA Jabar"));
     let leaf = good.issue(&Leaf::of("kota-bandung")).end_entity().clone();
     let broken = CertificateDer::from(vec![1, 2, 3]);

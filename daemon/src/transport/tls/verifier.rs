@@ -1,10 +1,12 @@
-//! Whether to believe a certificate: the chain, under the authorities of the member that it names, now.
+//! Verifies a certificate: its chain must lead to an authority of the member that it names, and it must be valid now.
 //!
-//! It must not know connections; rustls calls it once in every handshake, and whoever adopts a charter calls [`verify`] for
-//! the links that are up.
+//! Must not know connections. rustls calls it once in every handshake. When a charter is adopted, [`verify`] is called for the
+//! open links.
 //!
-//! Invariants: no authority is asked about a member that does not list it; who was dialled must be who answers; every
-//! refusal is a [`Refusal`].
+//! Invariants:
+//! - an authority is used only for the members that list it;
+//! - the agency that answers must be the one that was dialled;
+//! - every refusal is a [`Refusal`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,13 +30,13 @@ use super::refusal::{Refusal, RefusalReason};
 /// Which side of a connection showed a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShownBy {
-    /// The one that dialled.
+    /// The side that dialled.
     Client,
-    /// The one that was dialled.
+    /// The side that was dialled.
     Server,
 }
 
-/// Decides on a peer's certificate: `end_entity`, with the `intermediates` that came with it.
+/// Verifies a peer's certificate `end_entity`, with the `intermediates` that came with it, at the time `now`.
 ///
 /// # Errors
 /// The certificate is refused.
@@ -90,7 +92,7 @@ fn chain_reason(error: Error, identity: &PeerIdentity) -> RefusalReason {
         Error::InvalidCertificate(CertificateError::NotValidYetContext { not_before, .. }) => {
             RefusalReason::NotYetValid(moment(not_before))
         }
-        // Another authority of the same name: the name fits and the signature does not.
+        // `BadSignature`: another authority has the same name.
         Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             RefusalReason::ForeignAuthority {
                 agency: identity.agency.clone(),
@@ -108,14 +110,14 @@ fn moment(time: UnixTime) -> Timestamp {
         .unwrap_or(Timestamp::MAX)
 }
 
-/// Judges who dials in.
+/// Verifies the certificate of a peer that dials in.
 #[derive(Debug)]
 pub(super) struct Dialler {
     pub(super) authorities: SharedAuthorities,
 }
 
 impl ClientCertVerifier for Dialler {
-    /// None: a dialler shows the certificate that it has, so that this side can say what is wrong with it.
+    /// No hints, so that every dialler shows its certificate, and this side can say what is wrong with it.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
@@ -153,7 +155,7 @@ impl ClientCertVerifier for Dialler {
     }
 }
 
-/// Judges who answers where an agency was dialled.
+/// Verifies the certificate of the peer that answers when an agency was dialled.
 #[derive(Debug)]
 pub(super) struct Dialled {
     pub(super) authorities: SharedAuthorities,

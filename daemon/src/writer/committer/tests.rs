@@ -1,4 +1,4 @@
-//! The order in which groups are committed, shown and answered.
+//! Tests of the order in which groups are committed, shown and answered.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ fn stage() -> (Stage, tokio::sync::mpsc::Receiver<super::super::submission::Queu
     let keys = SigningKeys { entry: key(), checkpoint: key(), time: key() };
     let committing = Committing {
         checkpoints: Checkpoints::new("lapor.example", &own, Epoch::FIRST, &keys, CosignedTime::default()),
-        recent: Recent::default(),
+        leaf_cache: LeafCache::default(),
         peer_clocks: SharedPeerClocks::default(),
         store: store.clone(),
         own,

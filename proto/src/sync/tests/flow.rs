@@ -280,6 +280,8 @@ fn a_receipt_that_is_wrong_too_large_or_unexpected_ends_the_link() {
     side.hears(Kind::Ack(ack(11)));
     side.hears(Kind::Ack(ack(12)));
     assert!(ends_with(&side.hears(Kind::Ack(ack(13))), FaultCode::BadReceipt));
+    let mut side = Side::linked();
+    assert!(ends_with(&side.hears(Kind::Ack(ack(11))), FaultCode::BadReceipt), "nothing was sent");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Agreement: what is equal for equal sets, and for all when the network is quiet.
+//! Agreement: equal sets of entries give equal states, and all nodes agree when the network is quiet.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ pub(super) fn properties() -> Vec<Property<HandOver>> {
     ]
 }
 
-/// Between the nodes of one state, and between all states of the space: a set that was folded in another order before gave the same.
+/// Compares the nodes of one state, and by `is_only` also all states of the space: a set gave one state in every order of arrival.
 fn equal_sets_give_equal_states(model: &HandOver, state: &State) -> bool {
     if !every_view(model, state, |view| view.is_only) {
         return false;
@@ -33,14 +33,14 @@ fn equal_sets_give_equal_states(model: &HandOver, state: &State) -> bool {
     views.iter().all(|a| views.iter().all(|b| equal(a, b)))
 }
 
-/// Everybody who is to have the complaint has the same of it.
+/// Whether all readers of the complaint have the same view.
 fn readers_agree(book: &Book, state: &State) -> bool {
     let views: BTreeSet<ViewRef> = state.views(book).map(|(_, view)| view).collect();
     let Some(view) = views.first() else { return false };
     views.len() == 1 && book.view(*view).readers.iter().all(|reader| state.node(*reader).view == Some(*view))
 }
 
-/// If nobody wrote any more and everything came to everybody, in whatever order of nodes.
+/// Whether all views would become equal if no agency wrote any more and all entries came to all nodes, in any order of nodes.
 fn becomes_equal(model: &HandOver, state: &State) -> bool {
     let mut book = model.book();
     let views: Vec<ViewRef> = state.views(&book).map(|(_, view)| view).collect();

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sinergi_proto::base::ids::{AgencyId, EntryId};
-use sinergi_proto::complaint::{Complaint, Standing};
+use sinergi_proto::complaint::{Command, Complaint, Standing};
 use sinergi_proto::entry::{Body, CustodyAct, Entry};
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
@@ -49,7 +49,7 @@ impl Lie for KeepsBack {
         let is_offered =
             |complaint: &&Complaint| complaint.custody().offer.as_ref().is_some_and(|offer| offer.to == liar.id);
         let offered = liar.ledger.cases.values().map(|case| &case.complaint).find(is_offered);
-        offered.map_or(Deed::Nothing, |complaint| Deed::Accepts(complaint.id()))
+        offered.map_or(Deed::Nothing, |complaint| Deed::Acts(complaint.id(), Command::Accept))
     }
 
     fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {

@@ -1,7 +1,7 @@
 //! The liar's first receipt for an entry names a wrong leaf. It says on every link that it has nothing, gets everything again, and gives a right
 //! receipt: of both the newest counts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sinergi_proto::base::ids::{AgencyId, EntryId};
 use sinergi_proto::transparency::receipt::ItemOutcome;
@@ -23,15 +23,27 @@ pub(super) const KIND: LieKind = LieKind {
 /// So many receipts are wrong at first.
 const WRONG: usize = 3;
 
+/// So often it has each peer end the link, to be given everything again.
+const LINKS: u32 = 3;
+
 #[derive(Default)]
 struct Launders {
     wrong: BTreeSet<EntryId>,
+    /// How often each peer was made to end the link.
+    ended: BTreeMap<AgencyId, u32>,
 }
 
 impl Lie for Launders {
-    fn says(&mut self, liar: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
         if let Some(Kind::Hello(hello)) = frame.kind {
             return vec![Frame { kind: Some(Kind::Hello(wire::Hello { have_cursor: None, ..hello })) }];
+        }
+        if matches!(&frame.kind, Some(Kind::Ping(_))) && self.wrong.len() >= WRONG {
+            let ended = self.ended.entry(to.clone()).or_default();
+            *ended += 1;
+            // Nobody takes a second greeting.
+            let again = Frame { kind: Some(Kind::Hello(wire::Hello::default())) };
+            return if *ended <= LINKS { vec![frame, again] } else { vec![frame] };
         }
         vec![in_receipt(liar, frame, |receipt| {
             for result in &mut receipt.results {

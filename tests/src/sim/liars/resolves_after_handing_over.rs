@@ -4,6 +4,7 @@
 
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::EntryId;
+use sinergi_proto::complaint::{Command, Complaint, NewOffer};
 use sinergi_proto::wire::{self, entry::Body};
 
 use super::witnesses::{drafted, gave_away, id_of};
@@ -18,9 +19,33 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(Resolves::default()),
 };
 
+/// So many complaints are offered to others.
+const OFFERED: u32 = 4;
+/// How long the others have to answer, in milliseconds: so long that somebody accepts.
+const ANSWER_WITHIN: u64 = 4 * 3600 * 1000;
+
 #[derive(Default)]
 struct Resolves {
+    offered: u32,
     written: Option<EntryId>,
+}
+
+impl Resolves {
+    /// Offers a complaint to a peer.
+    fn offer(&mut self, liar: &Node, now: u64) -> Deed {
+        let holds = |complaint: &&Complaint| {
+            let custody = complaint.custody();
+            custody.holder == liar.id && custody.offer.is_none() && complaint.case().phase.is_open()
+        };
+        let held = liar.ledger.cases.values().map(|case| &case.complaint).find(holds);
+        let (Some(complaint), Some(to)) = (held, liar.adjacent().first().cloned()) else { return Deed::Nothing };
+        if self.offered >= OFFERED {
+            return Deed::Nothing;
+        }
+        self.offered += 1;
+        let (reason, answer_by) = (wire::ForwardReason::Competence.into(), Some(liar.wall(now) + ANSWER_WITHIN));
+        Deed::Acts(complaint.id(), Command::Forward(NewOffer { to, reason, answer_by }))
+    }
 }
 
 impl Lie for Resolves {
@@ -28,16 +53,15 @@ impl Lie for Resolves {
         if self.written.is_some() {
             return Deed::Nothing;
         }
-        let is_gone = |case: &&sinergi_proto::engine::Case| {
-            case.complaint.custody().holder != liar.id && case.complaint.case().phase.is_open()
+        let is_gone =
+            |complaint: &&Complaint| complaint.custody().holder != liar.id && complaint.case().phase.is_open();
+        let mut gone = liar.ledger.cases.values().map(|case| &case.complaint).filter(is_gone);
+        let Some((complaint, (basis, _))) = gone.find_map(|gone| Some((gone, gave_away(liar, gone)?))) else {
+            return self.offer(liar, now);
         };
-        let mut gone = liar.ledger.cases.values().filter(is_gone);
-        let Some((case, (basis, _))) = gone.find_map(|case| Some((case, gave_away(liar, &case.complaint)?))) else {
-            return Deed::Nothing;
-        };
-        let clock = HybridClock::tick(liar.wall(now), case.complaint.newest_clock());
+        let clock = HybridClock::tick(liar.wall(now), complaint.newest_clock());
         let body = Body::Resolved(wire::Resolved { basis: basis.0.to_vec(), outcome: 1 });
-        let Some(signed) = drafted(liar, &case.complaint, vec![basis], clock, body) else { return Deed::Nothing };
+        let Some(signed) = drafted(liar, complaint, vec![basis], clock, body) else { return Deed::Nothing };
         self.written = Some(id_of(&signed));
         Deed::Writes(signed)
     }

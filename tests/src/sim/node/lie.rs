@@ -77,8 +77,8 @@ pub enum Deed {
     Writes(Bytes),
     /// Its operator lodges a complaint.
     Lodges(wire::Lodged),
-    /// Its operator accepts a complaint that was offered to it.
-    Accepts(ComplaintId),
+    /// Its operator gives a command.
+    Acts(ComplaintId, Command),
     /// It goes on with this older copy of its ledger, and says so to nobody.
     GoesBack(Box<Ledger>),
 }
@@ -241,8 +241,8 @@ impl Node {
                 let lodge = Lodge { body, contents: Vec::new(), external: None, forward: None };
                 self.decide(Input::Lodge(Box::new(lodge)), Waiter::Nobody, now);
             }
-            Deed::Accepts(complaint) => {
-                let act = Act { complaint, command: Command::Accept, text: None };
+            Deed::Acts(complaint, command) => {
+                let act = Act { complaint, command, text: None };
                 self.decide(Input::Act(Box::new(act)), Waiter::Nobody, now);
             }
             Deed::GoesBack(copy) => self.goes_back_to(*copy, now),

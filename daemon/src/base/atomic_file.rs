@@ -1,10 +1,12 @@
-//! Small files that are replaced as a whole: after a crash the old one is there or the new one.
+//! Replaces small files atomically: after a crash there is either the old file or the new one, whole.
+//!
+//! Must not know what the files hold.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Writes a file and makes it durable, in the place of the one that was there.
+/// Writes `bytes` to a temporary file beside `path`, syncs it, and renames it to `path`. Durable when it returns.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = path.with_extension("unfinished");
     let mut file = File::create(&unfinished)?;
@@ -14,7 +16,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder_of(path)
 }
 
-/// Makes the names in the folder of `path` durable.
+/// Syncs the folder of `path`. Without this, a file that was made or renamed may be gone after a power failure.
 pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()

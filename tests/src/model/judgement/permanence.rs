@@ -1,22 +1,22 @@
-//! Memory: nothing disappears, and what was accepted or answered stays visible as that.
+//! Permanence in one view: no entry disappears, and an acceptance or an answer stays visible as such.
 
 use std::collections::{BTreeSet, HashSet};
 
 use sinergi_proto::base::ids::EntryId;
 use sinergi_proto::complaint::{Complaint, Phase, Standing};
 use sinergi_proto::entry::{Body, CaseAct};
-use stateright::Property;
 
-use super::every_view;
-use crate::model::HandOver;
-
-/// What one view still shows.
-pub(super) struct Judgement {
-    complete: bool,
-    honest_counts: bool,
-    answered: bool,
+/// What one view still shows; each field is one property of `properties::permanence`.
+pub struct Judgement {
+    /// The timeline has exactly the entries that the view was folded from.
+    pub complete: bool,
+    /// Every honest entry has effect, or is a custody entry that is shown as superseded.
+    pub honest_counts: bool,
+    /// The phase of the case is that of the last honest answer.
+    pub answered: bool,
 }
 
+/// Judges what one view, the fold of `entries`, still shows; `lies` may have no effect.
 pub(super) fn judge(complaint: &Complaint, entries: &BTreeSet<EntryId>, lies: &HashSet<EntryId>) -> Judgement {
     let timeline: Vec<EntryId> = complaint.timeline().map(|(id, _)| id).collect();
     let counts = |id: &EntryId| {
@@ -35,21 +35,7 @@ pub(super) fn judge(complaint: &Complaint, entries: &BTreeSet<EntryId>, lies: &H
     }
 }
 
-pub(super) fn properties() -> Vec<Property<HandOver>> {
-    vec![
-        Property::always("every entry that a node has taken is in its timeline", |model, state| {
-            every_view(model, state, |view| view.judgement.memory.complete)
-        }),
-        Property::always("what was accepted or answered stays effective or is shown as superseded", |model, state| {
-            every_view(model, state, |view| view.judgement.memory.honest_counts)
-        }),
-        Property::always("a complaint that was answered shows it", |model, state| {
-            every_view(model, state, |view| view.judgement.memory.answered)
-        }),
-    ]
-}
-
-/// Nothing in the model reopens a case: the last answer but those after the end of the work is its phase.
+/// Whether the phase is that of the honest answers. Nothing in the model reopens a case, so `Resolved` outlasts `Responded`.
 fn shows_its_answers(complaint: &Complaint, lies: &HashSet<EntryId>) -> bool {
     let says = |wanted: fn(&CaseAct) -> bool| {
         let mut honest = complaint.timeline().filter(|(id, _)| !lies.contains(id));

@@ -1,4 +1,6 @@
-//! Loading a complaint as this node has it: which leaves from the store, what they say from the ledger. Decides nothing.
+//! Loads a complaint: the store says which leaves belong to it, the ledger holds them, and proto's [`Case`] folds them.
+//!
+//! Must not decide anything. Blocks, so never in an async task.
 
 use bytes::Bytes;
 use sinergi_proto::base::ids::{ComplaintId, LedgerIndex};
@@ -12,9 +14,9 @@ use crate::storage::ledger::{LedgerReader, ReadError, Record};
 use crate::storage::record_codec::{self, HeaderError};
 use crate::storage::store::{Placed, Store, StoreError};
 
-/// Why a complaint cannot be loaded: the node's own data contradict each other.
+/// This node's own data cannot be read, or contradict each other. No input from outside leads to this error.
 #[derive(Debug, thiserror::Error)]
-pub enum CaseError {
+pub enum OwnDataError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -24,84 +26,84 @@ pub enum CaseError {
     /// The header of a record.
     #[error(transparent)]
     Header(#[from] HeaderError),
-    /// A leaf that is no entry.
-    #[error("leaf {index} was written as an entry and is none: {source}; run `sinergi ledger verify`")]
+    /// A leaf that does not parse as an entry.
+    #[error("leaf {index} is not a valid entry: {source}; run `sinergi ledger verify`")]
     Entry {
-        /// The leaf.
+        /// Index of the leaf.
         index: LedgerIndex,
-        /// What is wrong.
+        /// The rule that the leaf breaks.
         source: Refusal,
     },
-    /// A charter that an admitted entry names is gone.
+    /// The charter folder lacks a version that an admitted entry names.
     #[error("leaf {index} names charter version {version}, which is not in the charter folder: put it back")]
     Charter {
-        /// The leaf.
+        /// Index of the entry's leaf.
         index: LedgerIndex,
-        /// The version.
+        /// The missing version.
         version: u64,
     },
-    /// The store names leaves that do not begin with `Lodged`.
+    /// The first leaf that the store names for a complaint is not its `Lodged` entry.
     #[error("complaint {0}: the store does not fit the ledger; stop the node and run `sinergid rebuild`")]
     StoreMismatch(ComplaintId),
 }
 
-/// A leaf, parsed.
-pub struct Leaf {
-    /// Its index.
+/// A leaf of the ledger with its header and entry decoded.
+pub struct ParsedLeaf {
+    /// Its index in this node's ledger.
     pub index: LedgerIndex,
-    /// Its local header.
+    /// The header that this node wrote beside it.
     pub header: LeafHeader,
-    /// Its entry.
+    /// The entry.
     pub entry: Entry,
 }
 
-impl Leaf {
+impl ParsedLeaf {
     /// Parses a leaf record.
     ///
     /// # Errors
-    /// When it is not what this node writes.
-    pub fn parse(record: Record, federation: &str) -> Result<Self, CaseError> {
+    /// [`OwnDataError::Header`] or [`OwnDataError::Entry`]: this node does not write such records.
+    pub fn parse(record: Record, federation: &str) -> Result<Self, OwnDataError> {
         let index = record.leaf().unwrap_or_default();
         let header = record_codec::leaf_header(&record)?;
-        let entry =
-            Entry::parse(Bytes::from(record.body), federation).map_err(|source| CaseError::Entry { index, source })?;
+        let entry = Entry::parse(Bytes::from(record.body), federation)
+            .map_err(|source| OwnDataError::Entry { index, source })?;
         Ok(Self { index, header, entry })
     }
 }
 
-/// Loads a complaint; `None` if the store has none of its entries.
+/// Loads a complaint. `None` if the store has none of its entries.
 ///
 /// # Errors
-/// When store, ledger and charters contradict each other.
+/// Store, ledger and charters cannot be read, or contradict each other.
 pub fn load(
     id: &ComplaintId,
     store: &Store,
     reader: &LedgerReader,
     federation: &str,
     charters: &Charters,
-) -> Result<Option<Case>, CaseError> {
+) -> Result<Option<Case>, OwnDataError> {
     let mut case: Option<Case> = None;
     for Placed { leaf: index, .. } in store.timeline(id)? {
-        let Leaf { header, entry, .. } = Leaf::parse(reader.leaf(index)?, federation)?;
+        let ParsedLeaf { header, entry, .. } = ParsedLeaf::parse(reader.leaf(index)?, federation)?;
         let case = match &mut case {
             Some(case) => {
                 let version = entry.charter_version;
-                let charter = charters.version(version).ok_or(CaseError::Charter { index, version })?;
+                let charter = charters.version(version).ok_or(OwnDataError::Charter { index, version })?;
                 case.fold(&entry, charter);
                 case
             }
-            none => none.insert(Case::lodge(&entry).ok_or(CaseError::StoreMismatch(*id))?),
+            none => none.insert(Case::lodge(&entry).ok_or(OwnDataError::StoreMismatch(*id))?),
         };
         case.place(index, &entry, &header);
     }
     Ok(case)
 }
 
-/// The contents of a leaf that are here and were not destroyed.
+/// The contents of a leaf that this node has and that were not erased.
 ///
 /// # Errors
-/// When the ledger cannot be read.
-pub fn contents(reader: &LedgerReader, leaf: LedgerIndex) -> Result<Vec<Content>, CaseError> {
+/// The ledger cannot be read.
+pub fn contents(reader: &LedgerReader, leaf: LedgerIndex) -> Result<Vec<Content>, OwnDataError> {
     let mut contents = Vec::new();
     for record in reader.contents(leaf)? {
         contents.extend(record_codec::content(&record)?);

@@ -1,0 +1,20 @@
+//! Permanence: no entry disappears, and an acceptance or an answer stays visible as such.
+
+use stateright::Property;
+
+use super::every_view;
+use crate::model::HandOver;
+
+pub(super) fn properties() -> Vec<Property<HandOver>> {
+    vec![
+        Property::always("every entry that a node has taken is in its timeline", |model, state| {
+            every_view(model, state, |view| view.judgement.permanence.complete)
+        }),
+        Property::always("what was accepted or answered stays effective or is shown as superseded", |model, state| {
+            every_view(model, state, |view| view.judgement.permanence.honest_counts)
+        }),
+        Property::always("a complaint that was answered shows it", |model, state| {
+            every_view(model, state, |view| view.judgement.permanence.answered)
+        }),
+    ]
+}
