@@ -57,7 +57,7 @@ fn at_the_end(world: &World) -> Result<(), Broken> {
     acknowledged_is_never_lost::check(world)?;
     receipts_hold::check(world)?;
     nobody_honest_is_accused::check(world)?;
-    what_was_delivered_is_receipted::check(world)?;
     converged::check(world)?;
+    what_was_delivered_is_receipted::check(world)?;
     every_lie_is_found::check(world)
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use sinergi_cli::charter::{Paper, draft, manager_key_name, successor, verifier_key};
 use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{CharterText, Charters, KeyUse, ManagerText, MemberKeyText, MemberText};
 
-use super::names::{FEDERATION, key, member_keys};
+use super::names::{FEDERATION, key};
 use super::signatures::Signatures;
 
 /// Those who sign.
@@ -88,7 +89,20 @@ fn sign(text: &CharterText) -> Paper {
     SIGNERS.iter().fold(draft, |paper, name| Paper::Note(paper.sign(None, &key(name)).expect("a manager's key").note))
 }
 
-/// The keys of [`member_keys`], as a charter lists them.
+/// The keys of one member in one generation, each for its use: entries, checkpoints, their time.
+pub fn member_keys(agency: &AgencyId, generation: u32) -> [SigningKey; 3] {
+    ["entry", "checkpoint", "time"].map(|name| match generation {
+        0 => key(&format!("{agency} {name}")),
+        _ => key(&format!("{agency} {name} {generation}")),
+    })
+}
+
+/// The same, as its node signs with them.
+pub fn signing_keys(agency: &AgencyId, generation: u32, signatures: Signatures) -> [SigningKey; 3] {
+    member_keys(agency, generation).map(|key| signatures.put_on_key(&key))
+}
+
+/// The same, as a charter lists them.
 pub fn listed_keys(agency: &AgencyId, generation: u32, valid_from: &str, valid_until: &str) -> Vec<MemberKeyText> {
     let uses = [KeyUse::Entry, KeyUse::Checkpoint, KeyUse::Time];
     let listed = uses.into_iter().zip(member_keys(agency, generation)).map(|(key_use, key)| MemberKeyText {

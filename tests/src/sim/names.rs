@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
-use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::key::SigningKey;
 
 /// The name of the federation.
@@ -18,12 +17,4 @@ pub(super) fn key(name: &str) -> SigningKey {
     }
     let make = || SigningKey::from(<[u8; 32]>::from(Sha256::digest(format!("sinergi simulation key {name}"))));
     MADE.with_borrow_mut(|made| made.entry(name.to_owned()).or_insert_with(make).clone())
-}
-
-/// The keys of one member in one generation, each for its use: entries, checkpoints, their time.
-pub(super) fn member_keys(agency: &AgencyId, generation: u32) -> [SigningKey; 3] {
-    ["entry", "checkpoint", "time"].map(|name| match generation {
-        0 => key(&format!("{agency} {name}")),
-        _ => key(&format!("{agency} {name} {generation}")),
-    })
 }

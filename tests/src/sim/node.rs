@@ -54,6 +54,7 @@ use sinergi_proto::wire::{self, Frame, accusation::Finding};
 
 use super::checks::Checks;
 use super::ledger::{Ledger, Seen, SignedCheckpoint};
+use super::managers::signing_keys;
 use super::signatures::Signatures;
 use super::topology::{FEDERATION, Topology};
 
@@ -174,7 +175,7 @@ impl Node {
     /// A node that does not run yet.
     pub fn new(id: &AgencyId, topology: &Topology, case_room: CaseCacheLimits, idle: Duration, window: Window) -> Self {
         let adjacent = topology.adjacent.get(id).cloned().unwrap_or_default();
-        let (charters, [entry, checkpoint, time]) = (topology.charters(), topology.signatures.keys(id, 0));
+        let (charters, [entry, checkpoint, time]) = (topology.charters(), signing_keys(id, 0, topology.signatures));
         Self {
             id: id.clone(),
             state: State::Down,

@@ -6,11 +6,8 @@
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::key::{Scheme, SigningKey};
 use sinergi_proto::charter::Charters;
-
-use super::names::member_keys;
 
 /// How the agencies of a run sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +27,11 @@ impl Signatures {
         }
     }
 
-    /// The keys of one member in one generation, which sign like this: for entries, checkpoints, their time.
-    pub fn keys(self, agency: &AgencyId, generation: u32) -> [SigningKey; 3] {
-        let keys = member_keys(agency, generation);
+    /// A member's key, which signs like this.
+    pub fn put_on_key(self, key: &SigningKey) -> SigningKey {
         match self.scheme() {
-            Some(scheme) => keys.map(|key| key.under(&scheme)),
-            None => keys,
+            Some(scheme) => key.under(&scheme),
+            None => key.clone(),
         }
     }
 

@@ -10,7 +10,7 @@ use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{Charters, MemberKind, MemberStatus, MemberText};
 
 use super::checks::Checks;
-use super::managers::{Managers, listed_keys};
+use super::managers::{Managers, listed_keys, signing_keys};
 use super::signatures::Signatures;
 
 pub use super::names::FEDERATION;
@@ -104,7 +104,7 @@ impl Topology {
 
     /// The key with which an agency signs entries, by the newest charter.
     pub fn key(&self, agency: &AgencyId) -> SigningKey {
-        let [entry, ..] = self.signatures.keys(agency, self.generation(agency));
+        let [entry, ..] = signing_keys(agency, self.generation(agency), self.signatures);
         entry
     }
 }
