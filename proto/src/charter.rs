@@ -15,12 +15,12 @@ pub use chain::{CharterTrustError, Charters, Rival};
 pub use text::{CharterError, CharterText, ManagerText, MemberKeyText, MemberText};
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use ed25519_zebra::{VerificationKey, VerificationKeyBytes};
 use sha2::{Digest, Sha256};
 
 use crate::base::ids::AgencyId;
-use crate::base::key::key_id;
+use crate::base::key::{PublicKey, Scheme, key_id};
 use crate::tlog::checkpoint::CheckpointKeys;
 use crate::tlog::note::NoteKey;
 
@@ -51,6 +51,7 @@ pub struct Charter {
     /// The members with the oversight flag. Kept as a list because every routed entry needs them.
     oversight: Vec<AgencyId>,
     note: Vec<u8>,
+    scheme: Option<Arc<dyn Scheme>>,
 }
 
 /// A person or agency that signs charters. A manager with several keys counts once.
@@ -133,7 +134,7 @@ pub struct MemberKey {
     /// The use of the key.
     pub key_use: KeyUse,
     /// The public key.
-    pub public: VerificationKey,
+    pub public: PublicKey,
     /// The [number](key_id) that names the key in entries and receipts.
     pub id: u32,
     /// Start of validity, in milliseconds since 1970.
@@ -144,8 +145,8 @@ pub struct MemberKey {
 
 impl MemberKey {
     /// The key, with its id computed.
-    pub fn new(key_use: KeyUse, public: VerificationKey, valid_from: u64, valid_until: u64) -> Self {
-        let id = key_id(&VerificationKeyBytes::from(public));
+    pub fn new(key_use: KeyUse, public: PublicKey, valid_from: u64, valid_until: u64) -> Self {
+        let id = key_id(&public);
         Self { key_use, public, id, valid_from, valid_until }
     }
 
@@ -184,7 +185,9 @@ impl Charter {
     /// The keys under which an agency's checkpoints verify. `None` for an agency that is no member.
     pub fn checkpoint_keys(&self, agency: &AgencyId) -> Option<CheckpointKeys> {
         let member = self.member(agency)?;
-        let of = |key_use| member.keys.iter().filter(move |key| key.key_use == key_use).map(|key| key.public).collect();
+        let of = |key_use| {
+            member.keys.iter().filter(move |key| key.key_use == key_use).map(|key| key.public.clone()).collect()
+        };
         Some(CheckpointKeys { statement: of(KeyUse::Checkpoint), time: of(KeyUse::Time) })
     }
 
@@ -234,6 +237,19 @@ impl Charter {
     /// The agency's parent.
     pub fn parent(&self, agency: &AgencyId) -> Option<&AgencyId> {
         self.member(agency)?.parent.as_ref()
+    }
+
+    /// The scheme by which members sign in a simulation. `None` is Ed25519.
+    pub(crate) fn scheme(&self) -> Option<&Arc<dyn Scheme>> {
+        self.scheme.as_ref()
+    }
+
+    /// Makes the members sign by this scheme.
+    fn put_under(&mut self, scheme: &Arc<dyn Scheme>) {
+        self.scheme = Some(Arc::clone(scheme));
+        for key in self.members.values_mut().flat_map(|member| &mut member.keys) {
+            key.public = key.public.under(scheme);
+        }
     }
 
     /// The names of the managers whose signatures on `note` verify. A manager with several signatures is named once.

@@ -39,6 +39,7 @@ mod proof_server;
 mod reception;
 mod session;
 mod timers;
+mod window;
 
 pub use delivery::{Sender, SenderEvent, SenderOutput};
 pub use end::{Closing, End};
@@ -51,6 +52,7 @@ pub use jobs::JobId;
 pub use peer_clocks::PeerClocks;
 pub use reception::{Receiver, ReceiverEvent, ReceiverOutput};
 pub use session::Session;
+pub use window::Window;
 
 #[cfg(test)]
 mod tests;

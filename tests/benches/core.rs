@@ -22,7 +22,7 @@ use sinergi_proto::entry::{Entry, EntryDraft, Place};
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::routing::outbox::FrameSummary;
 use sinergi_proto::routing::route::{Origin, Standpoint};
-use sinergi_proto::sync::{Receiver, ReceiverEvent, Sender, SenderEvent};
+use sinergi_proto::sync::{Receiver, ReceiverEvent, Sender, SenderEvent, Window};
 use sinergi_proto::tlog::checkpoint::{Checkpoint, CheckpointKeys, CheckpointSigner};
 use sinergi_proto::transparency::receipt::{ItemOutcome, ItemResult};
 use sinergi_proto::transparency::watch::{VerifiedCheckpoint, Watched};
@@ -198,7 +198,7 @@ fn machines(c: &mut Criterion) {
     let results: Vec<ItemResult> =
         entries.iter().map(|entry| ItemResult { entry: *entry, outcome: ItemOutcome::Leaf(LedgerIndex(0)) }).collect();
     let linked = || {
-        let mut sender = Sender::new(Cursor::end(Epoch::FIRST, LedgerIndex(GROUP as u64), 0));
+        let mut sender = Sender::new(Cursor::end(Epoch::FIRST, LedgerIndex(GROUP as u64), 0), Window::default());
         sender.handle(SenderEvent::Linked { have: None, receipted: None });
         sender
     };
@@ -216,7 +216,7 @@ fn machines(c: &mut Criterion) {
     });
     c.bench_function("receiver/a frame of 128 items, submitted and acknowledged", |b| {
         b.iter_batched(
-            || Receiver::new(None),
+            || Receiver::new(None, Window::default()),
             |mut receiver| {
                 let submitted =
                     receiver.handle(ReceiverEvent::Delivered { after: None, cursor, items: GROUP, bytes: 200_000 });

@@ -42,9 +42,18 @@ pub mod node;
 pub mod operations;
 pub mod probe;
 pub mod scenarios;
+pub mod signatures;
 pub mod topology;
 pub mod world;
 
 pub use liars::LieKind;
 pub use scenarios::Scenario;
-pub use world::{Failure, Plan, Report, Told, run};
+pub use world::{Failure, Plan, Report, Told};
+
+/// Runs a plan, and checks every invariant.
+///
+/// # Errors
+/// The first invariant that does not hold.
+pub fn run(plan: Plan) -> Result<Report, Failure> {
+    world::run(plan, invariants::ALL)
+}

@@ -185,11 +185,8 @@ fn check_member(
             ("checkpoint", KeyUse::Checkpoint, &keys.checkpoint, &config.keys.checkpoint),
             ("time", KeyUse::Time, &keys.time, &config.keys.time),
         ] {
-            let public = <[u8; 32]>::from(key.verification_key());
-            let listed = member
-                .keys
-                .iter()
-                .find(|listed| listed.key_use == key_use && <[u8; 32]>::from(listed.public) == public);
+            let public = key.verification_key();
+            let listed = member.keys.iter().find(|listed| listed.key_use == key_use && listed.public == public);
             match listed {
                 Some(listed) if listed.valid_at(millis) => {}
                 Some(_) => findings

@@ -35,7 +35,7 @@ use sinergi_config::Federation;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
 use sinergi_proto::base::refusal::FaultCode;
-use sinergi_proto::sync::{Action, AskId, Close, Closing, Event, Question, Session, SessionConfig, Signed};
+use sinergi_proto::sync::{Action, AskId, Close, Closing, Event, Question, Session, SessionConfig, Signed, Window};
 use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -398,6 +398,7 @@ impl Changes {
                 peer: peer.agency.clone(),
                 federation: parts.federation.to_string(),
                 idle: parts.idle,
+                window: Window::default(),
                 charters: parts.charter_store.charters(),
                 end: head.end(),
                 checkpoint: Arc::clone(&head.checkpoint),

@@ -279,8 +279,13 @@ impl Committing {
         // 4: the store is derived. After a crash here the next start applies the records after the watermark again.
         self.store.write(changes, end, &self.own, &mut self.counts)?;
         let (size, root, counts) = (LedgerIndex(size), root.0, self.counts);
-        self.head.send_modify(|head| {
-            *head = Head { epoch: head.epoch, size, owed, root, checkpoint, is_signed: true, counts };
+        // Receipts and other records that are not for links wake none of them.
+        self.head.send_if_modified(|head| {
+            let before = std::mem::replace(
+                head,
+                Head { epoch: head.epoch, size, owed, root, checkpoint, is_signed: true, counts },
+            );
+            (before.end(), before.is_signed) != (head.end(), head.is_signed)
         });
         Ok(())
     }

@@ -13,6 +13,7 @@ use data_encoding::HEXLOWER;
 
 use super::{Charter, CharterError};
 use crate::base::ids::AgencyId;
+use crate::base::key::Scheme;
 use crate::tlog::checkpoint::CheckpointKeys;
 use crate::tlog::note;
 
@@ -130,7 +131,7 @@ impl Charters {
     /// # Errors
     /// When it is no such successor; [`CharterTrustError::Rival`] if it is a rival of a trusted charter. The chain stays as it was.
     pub fn succeed(&mut self, note_bytes: &[u8]) -> Result<Arc<Charter>, CharterTrustError> {
-        let next = Charter::parse(note_bytes)?;
+        let mut next = Charter::parse(note_bytes)?;
         if let Some(trusted) = self.version(next.version).filter(|trusted| trusted.hash != next.hash)
             && let Some(before) = self.version(next.version - 1)
             && check_follows(before, &next).is_ok()
@@ -139,10 +140,26 @@ impl Charters {
             return Err(Rival { version: next.version, trusted, hash }.into());
         }
         check_follows(&self.newest, &next)?;
+        if let Some(scheme) = self.newest.scheme() {
+            next.put_under(scheme);
+        }
         let next = Arc::new(next);
         self.by_version.insert(next.version, next.clone());
         self.newest = next.clone();
         Ok(next)
+    }
+
+    /// The same charters for a simulation, whose members sign by this scheme. Successors get it as well. Managers still sign by Ed25519.
+    #[must_use]
+    pub fn under(self, scheme: &Arc<dyn Scheme>) -> Self {
+        let put = |(version, charter): (u64, Arc<Charter>)| {
+            let mut charter = Arc::unwrap_or_clone(charter);
+            charter.put_under(scheme);
+            (version, Arc::new(charter))
+        };
+        let by_version: BTreeMap<_, _> = self.by_version.into_iter().map(put).collect();
+        let newest = Arc::clone(&by_version[&self.newest.version]);
+        Self { by_version, newest }
     }
 
     /// The newest charter.

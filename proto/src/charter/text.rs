@@ -11,11 +11,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use data_encoding::{BASE64, HEXLOWER};
-use ed25519_zebra::VerificationKey;
 use serde::{Deserialize, Serialize};
 
 use super::{Charter, KeyUse, Manager, Member, MemberKey, MemberKind, MemberStatus, text_hash};
 use crate::base::ids::{AgencyId, AgencyIdError};
+use crate::base::key::PublicKey;
 use crate::base::limits;
 use crate::tlog::note::{self, NoteKey, NoteKeyError};
 
@@ -178,6 +178,7 @@ impl Charter {
             members,
             oversight,
             note: note.to_vec(),
+            scheme: None,
         })
     }
 }
@@ -219,7 +220,7 @@ fn parse_managers(raw: &[ManagerText]) -> Result<Vec<Manager>, CharterError> {
             return Err(field(format!("manager {:?}", manager.name), "has no key"));
         }
         // The key itself is compared and not its text. Otherwise one key under two names would count as two managers.
-        if let Some(twice) = parsed.iter().find(|key| !keys.insert(<[u8; 32]>::from(*key.public()))) {
+        if let Some(twice) = parsed.iter().find(|key| !keys.insert(<[u8; 32]>::from(key.public()))) {
             return Err(field(format!("manager {:?}", manager.name), format!("key {twice} stands twice")));
         }
         managers.push(Manager { name: manager.name.clone(), keys: parsed });
@@ -236,7 +237,7 @@ fn parse_members(raw: Vec<MemberText>) -> Result<BTreeMap<AgencyId, Member>, Cha
     for member in raw {
         let member = parse_member(member)?;
         for key in &member.keys {
-            let bytes: [u8; 32] = key.public.into();
+            let bytes: [u8; 32] = (&key.public).into();
             if let Some(other) = keys.insert(bytes, member.id.clone()) {
                 let problem = format!("one key serves two uses, or two members (also {other}): keys must differ");
                 return Err(field(format!("member {}", member.id), problem));
@@ -259,7 +260,7 @@ fn parse_member(raw: MemberText) -> Result<Member, CharterError> {
     for key in &raw.key {
         let problem = || field(of("key"), format!("{:?} is no base64 of an Ed25519 public key", key.public));
         let bytes = BASE64.decode(key.public.as_bytes()).map_err(|_| problem())?;
-        let public = VerificationKey::try_from(bytes.as_slice()).map_err(|_| problem())?;
+        let public = PublicKey::try_from(bytes.as_slice()).map_err(|_| problem())?;
         let valid_from = parse_time(&of("key valid_from"), &key.valid_from)?;
         let valid_until = parse_time(&of("key valid_until"), &key.valid_until)?;
         if valid_from >= valid_until {

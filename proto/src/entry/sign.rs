@@ -8,13 +8,13 @@
 //! - an envelope has one form, so one entry with one signature gives one leaf.
 
 use bytes::Bytes;
-use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes};
+use ed25519_zebra::{Signature, VerificationKeyBytes};
 use prost::Message;
 
 use super::{Entry, Place, VERSION, check_sizes};
 use crate::base::clock::HybridClock;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId};
-use crate::base::key::SigningKey;
+use crate::base::key::{PublicKey, SigningKey};
 use crate::base::refusal::{Refusal, RefusalCode};
 use crate::wire;
 
@@ -114,8 +114,8 @@ fn seal(message: &wire::Entry, key: &SigningKey) -> Sealed {
 
 impl Entry {
     /// Whether the signature verifies under this key.
-    pub fn verify(&self, key: &VerificationKey) -> bool {
-        key.verify(&Signature::from_bytes(&self.signature), &signed_message(&self.bytes)).is_ok()
+    pub fn verify(&self, key: &PublicKey) -> bool {
+        key.verifies(&signed_message(&self.bytes), &self.signature)
     }
 
     /// Adds the signature to a batch. The batch accepts the same signatures as [`Self::verify`].

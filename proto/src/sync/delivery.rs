@@ -28,6 +28,7 @@ use super::end::End;
 use super::event::{Action, CheckedAck, Job, Owed, PeerChange, SideRecord, Warning};
 use super::jobs::{InOrder, JobId};
 use super::timers::Timer;
+use super::window::Window;
 use crate::base::clock::later;
 use crate::base::ids::EntryId;
 use crate::base::limits;
@@ -60,9 +61,9 @@ pub(super) struct Delivery {
 
 impl Delivery {
     /// The delivery of a ledger with this durable end. The link ends if nothing is acknowledged for `idle`.
-    pub(super) fn new(end: Cursor, idle: Duration) -> Self {
+    pub(super) fn new(end: Cursor, idle: Duration, window: Window) -> Self {
         Self {
-            sender: Sender::new(end),
+            sender: Sender::new(end, window),
             end,
             idle,
             give_back: None,
@@ -309,6 +310,7 @@ pub enum SenderOutput {
 pub struct Sender {
     /// The durable end of the ledger.
     end: Cursor,
+    window: Window,
     /// The start of the next read; `None` until the link is up.
     next: Option<Cursor>,
     /// The cursor of the last frame that was sent.
@@ -325,10 +327,11 @@ pub struct Sender {
 
 impl Sender {
     /// A sender over a ledger with this durable end.
-    pub fn new(end: Cursor) -> Self {
+    pub fn new(end: Cursor, window: Window) -> Self {
         let start = Cursor::start(end.epoch);
         Self {
             end,
+            window,
             next: None,
             sent: start,
             acknowledged: start,
@@ -387,8 +390,7 @@ impl Sender {
 
     fn read_on(&mut self) -> Option<SenderOutput> {
         let from = self.next?;
-        let window_full =
-            self.in_flight_bytes >= limits::LINK_WINDOW_BYTES || self.in_flight.len() >= limits::LINK_WINDOW_FRAMES;
+        let window_full = self.window.is_full(self.in_flight_bytes, self.in_flight.len());
         let waiting = self.end.index.0.saturating_sub(from.index.0);
         let few = self.drained && waiting < limits::FRAME_ITEMS as u64;
         let can_grow = few && self.in_flight.len() >= FULL_FRAMES_ONLY_FROM;

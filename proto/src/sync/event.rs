@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::end::{Closing, End};
 use super::jobs::JobId;
+use super::window::Window;
 use crate::admission::received::Received;
 use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
@@ -365,6 +366,8 @@ pub struct SessionConfig {
     pub federation: String,
     /// The idle timeout: a link without a frame for this long is taken for dead.
     pub idle: std::time::Duration,
+    /// How much this side has under way, each way.
+    pub window: Window,
     /// The charters in force.
     pub charters: Arc<Charters>,
     /// The durable end of the ledger.

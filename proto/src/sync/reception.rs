@@ -22,6 +22,7 @@ use super::effects::Effects;
 use super::end::End;
 use super::event::{Action, Job, PeerChange};
 use super::jobs::{InOrder, JobId};
+use super::window::Window;
 use crate::admission::received::Received;
 use crate::base::limits;
 use crate::base::refusal::FaultCode;
@@ -39,6 +40,7 @@ pub(super) struct Reception {
     /// The frames that the writer has, each with the job that holds its room.
     committing: InOrder<JobId, Committed>,
     signing: InOrder<(), wire::Ack>,
+    window: Window,
     /// Whether the window is full.
     is_paused: bool,
     has_moved: bool,
@@ -61,13 +63,14 @@ struct Committed {
 
 impl Reception {
     /// The reception of a link. This node has the peer's ledger up to `have`.
-    pub(super) fn new(have: Option<Cursor>) -> Self {
+    pub(super) fn new(have: Option<Cursor>, window: Window) -> Self {
         Self {
-            receiver: Receiver::new(have),
+            receiver: Receiver::new(have, window),
             reserving: None,
             checking: InOrder::default(),
             committing: InOrder::default(),
             signing: InOrder::default(),
+            window,
             is_paused: false,
             has_moved: false,
         }
@@ -76,7 +79,7 @@ impl Reception {
     /// Whether one more frame may be read. `false` while the last one waits for room, the window is full, or a window of receipts is being
     /// signed.
     pub(super) fn has_room(&self) -> bool {
-        !self.is_paused && self.reserving.is_none() && self.signing.len() < limits::LINK_WINDOW_FRAMES
+        !self.is_paused && self.reserving.is_none() && self.signing.len() < self.window.frames
     }
 
     /// Whether a frame was made durable.
@@ -217,7 +220,7 @@ pub enum ReceiverOutput {
 }
 
 /// The receiving half of one link.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Receiver {
     /// The cursor up to which this node has the peer's ledger, including frames of this link that are not durable yet.
     have: Option<Cursor>,
@@ -225,13 +228,14 @@ pub struct Receiver {
     last: Option<Cursor>,
     submitted: VecDeque<(Cursor, usize)>,
     submitted_bytes: usize,
+    window: Window,
     paused: bool,
 }
 
 impl Receiver {
     /// The receiver of a new link. This node has the peer's ledger up to `have`. The sender may start earlier, if it lacks receipts.
-    pub fn new(have: Option<Cursor>) -> Self {
-        Self { have, ..Self::default() }
+    pub fn new(have: Option<Cursor>, window: Window) -> Self {
+        Self { have, last: None, submitted: VecDeque::new(), submitted_bytes: 0, window, paused: false }
     }
 
     /// Handles one event and returns the outputs.
@@ -285,7 +289,7 @@ impl Receiver {
     }
 
     fn is_full(&self) -> bool {
-        self.submitted_bytes >= limits::LINK_WINDOW_BYTES || self.submitted.len() >= limits::LINK_WINDOW_FRAMES
+        self.window.is_full(self.submitted_bytes, self.submitted.len())
     }
 }
 
@@ -309,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_frame_is_submitted_and_acknowledged_when_it_is_durable() {
-        let mut receiver = Receiver::new(None);
+        let mut receiver = Receiver::new(None, Window::default());
         assert_eq!(receiver.handle(delivered(3, 10)), [ReceiverOutput::Submit { cursor: cursor(3) }]);
         let results = vec![ItemResult { entry: EntryId([1; 32]), outcome: ItemOutcome::Leaf(LedgerIndex(0)) }];
         let event = ReceiverEvent::Committed { results: results.clone(), checkpoint: vec![1] };
@@ -319,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_cursor_that_goes_back_or_stands_still_ends_the_link() {
-        let mut receiver = Receiver::new(None);
+        let mut receiver = Receiver::new(None, Window::default());
         receiver.handle(delivered(5, 1));
         for index in [4, 5] {
             let outputs = receiver.handle(delivered(index, 1));
@@ -337,7 +341,7 @@ mod tests {
             ReceiverEvent::Delivered { after, cursor, items: 1, bytes: 1 }
         };
         let is_taken = |outputs: Vec<ReceiverOutput>| matches!(outputs[..], [ReceiverOutput::Submit { .. }]);
-        let mut receiver = Receiver::new(Some(cursor(5)));
+        let mut receiver = Receiver::new(Some(cursor(5)), Window::default());
         assert!(is_taken(receiver.handle(from(cursor(3), 4))), "once more, for the receipt");
         assert!(is_taken(receiver.handle(from(cursor(4), 7))));
         let outputs = receiver.handle(from(cursor(8), 9));
@@ -351,22 +355,22 @@ mod tests {
             items: 1,
             bytes: 1
         })));
-        let outputs = Receiver::new(None).handle(from(cursor(1), 2));
+        let outputs = Receiver::new(None, Window::default()).handle(from(cursor(1), 2));
         assert!(matches!(outputs[..], [ReceiverOutput::Fault(FaultCode::BadCursor, _)]));
-        assert!(is_taken(Receiver::new(None).handle(from(cursor(0), 2))));
+        assert!(is_taken(Receiver::new(None, Window::default()).handle(from(cursor(0), 2))));
     }
 
     #[test]
     fn a_frame_with_too_many_items_ends_the_link() {
         let event =
             ReceiverEvent::Delivered { after: None, cursor: cursor(1), items: limits::FRAME_ITEMS + 1, bytes: 1 };
-        let outputs = Receiver::new(None).handle(event);
+        let outputs = Receiver::new(None, Window::default()).handle(event);
         assert!(matches!(outputs[..], [ReceiverOutput::Fault(FaultCode::LimitExceeded, _)]));
     }
 
     #[test]
     fn reading_stops_while_the_window_is_full() {
-        let mut receiver = Receiver::new(None);
+        let mut receiver = Receiver::new(None, Window::default());
         receiver.handle(delivered(1, 1));
         let outputs = receiver.handle(delivered(2, limits::LINK_WINDOW_BYTES));
         assert_eq!(outputs, [ReceiverOutput::Submit { cursor: cursor(2) }, ReceiverOutput::PauseReading]);
@@ -376,7 +380,7 @@ mod tests {
 
     #[test]
     fn frames_are_acknowledged_in_the_order_of_their_arrival() {
-        let mut receiver = Receiver::new(None);
+        let mut receiver = Receiver::new(None, Window::default());
         receiver.handle(delivered(1, 1));
         receiver.handle(delivered(2, 1));
         for index in [1, 2] {

@@ -91,8 +91,8 @@ impl Session {
             undelivered: None,
             has_spoken: false,
             handshake: Handshake::default(),
-            delivery: Delivery::new(config.end, config.idle),
-            reception: Reception::new(None),
+            delivery: Delivery::new(config.end, config.idle, config.window),
+            reception: Reception::new(None, config.window),
             keepalive: KeepAlive::new(config.idle),
             gossip_sender: GossipSender::new(newest),
             gossip_receiver: GossipReceiver::new(now),
@@ -347,7 +347,7 @@ impl Session {
     /// Ends the handshake, and has the checkpoint in the peer's Hello checked before anything else.
     fn link(&mut self, effects: &mut Effects<'_>) {
         self.handshake.succeeded(effects);
-        self.reception = Reception::new(self.handshake.stored().received);
+        self.reception = Reception::new(self.handshake.stored().received, self.config.window);
         self.gossip_receiver.shown_in_hello(self.handshake.theirs().checkpoint.clone(), effects);
         self.phase = Phase::CheckingCheckpoint;
     }

@@ -54,6 +54,7 @@ fn config(charters: &Charters) -> SessionConfig {
         peer: agency(PEER),
         federation: FEDERATION.to_owned(),
         idle: IDLE,
+        window: Window::default(),
         charters: Arc::new(charters.clone()),
         end: cursor(10),
         checkpoint: Arc::from(CHECKPOINT),

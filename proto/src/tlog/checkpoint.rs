@@ -11,12 +11,11 @@
 //!
 //! Source: c2sp.org/tlog-checkpoint, c2sp.org/tlog-cosignature.
 
-use ed25519_zebra::VerificationKey;
 use signed_note::Note;
 use tlog_tiles::{Checkpoint as TlogCheckpoint, Hash};
 
 use crate::base::ids::{AgencyId, Epoch};
-use crate::base::key::SigningKey;
+use crate::base::key::{PublicKey, SigningKey};
 use crate::base::limits;
 use crate::tlog::note::{self, KnownKeys, NoteKey, NoteKeyUse};
 
@@ -97,9 +96,9 @@ pub enum CheckpointError {
 #[derive(Clone, Debug)]
 pub struct CheckpointKeys {
     /// Keys of the statement.
-    pub statement: Vec<VerificationKey>,
+    pub statement: Vec<PublicKey>,
     /// Keys of the time line.
-    pub time: Vec<VerificationKey>,
+    pub time: Vec<PublicKey>,
 }
 
 impl Checkpoint {
@@ -141,10 +140,10 @@ impl Checkpoint {
             .filter(|epoch| origin(federation, agency, *epoch) == text.origin())
             .ok_or_else(wrong_origin)?;
         let statement: Vec<NoteKey> =
-            keys.statement.iter().map(|key| NoteKey::new(text.origin(), NoteKeyUse::Statement, *key)).collect();
+            keys.statement.iter().map(|key| NoteKey::new(text.origin(), NoteKeyUse::Statement, key.clone())).collect();
         let time_name = time_key_name(federation, agency);
         let time: Vec<NoteKey> =
-            keys.time.iter().map(|key| NoteKey::new(&time_name, NoteKeyUse::Cosignature, *key)).collect();
+            keys.time.iter().map(|key| NoteKey::new(&time_name, NoteKeyUse::Cosignature, key.clone())).collect();
         let (verified, _) = note.verify(&KnownKeys(statement.iter().chain(&time).collect()))?;
         // A time line alone does not make a checkpoint.
         if !verified.iter().any(|line| line.name() == text.origin()) {

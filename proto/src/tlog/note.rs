@@ -7,10 +7,9 @@
 //! Source: c2sp.org/signed-note, c2sp.org/tlog-cosignature.
 
 use data_encoding::BASE64;
-use ed25519_zebra::{Signature, VerificationKey};
 use signed_note::{Note, NoteError, VerificationError, Verifier, Verifiers};
 
-use crate::base::key::SigningKey;
+use crate::base::key::{PublicKey, SigningKey};
 
 const ED25519: u8 = 0x01;
 const COSIGNATURE_V1: u8 = 0x04;
@@ -30,7 +29,7 @@ pub struct NoteKey {
     name: String,
     id: u32,
     key_use: NoteKeyUse,
-    public: VerificationKey,
+    public: PublicKey,
 }
 
 /// A text that is no verifier key: its first 120 characters.
@@ -40,7 +39,7 @@ pub struct NoteKeyError(String);
 
 impl NoteKey {
     /// The verifier key of this name and public key.
-    pub fn new(name: impl Into<String>, key_use: NoteKeyUse, public: VerificationKey) -> Self {
+    pub fn new(name: impl Into<String>, key_use: NoteKeyUse, public: PublicKey) -> Self {
         let name = name.into();
         let id = signed_note::key_id(&name, &typed(key_use, &public));
         Self { name, id, key_use, public }
@@ -56,7 +55,7 @@ impl NoteKey {
         let (_, encoded) = rest.split_once('+').ok_or_else(error)?;
         let typed = BASE64.decode(encoded.as_bytes()).map_err(|_| error())?;
         let public = match typed.split_first() {
-            Some((&ED25519, key)) => VerificationKey::try_from(key).map_err(|_| error())?,
+            Some((&ED25519, key)) => PublicKey::try_from(key).map_err(|_| error())?,
             _ => return Err(error()),
         };
         let key = Self::new(name, NoteKeyUse::Statement, public);
@@ -69,7 +68,7 @@ impl NoteKey {
     }
 
     /// The public key.
-    pub fn public(&self) -> &VerificationKey {
+    pub fn public(&self) -> &PublicKey {
         &self.public
     }
 }
@@ -80,7 +79,7 @@ impl std::fmt::Display for NoteKey {
     }
 }
 
-fn typed(key_use: NoteKeyUse, public: &VerificationKey) -> Vec<u8> {
+fn typed(key_use: NoteKeyUse, public: &PublicKey) -> Vec<u8> {
     let kind = match key_use {
         NoteKeyUse::Statement => ED25519,
         NoteKeyUse::Cosignature => COSIGNATURE_V1,
@@ -101,17 +100,13 @@ impl Verifier for NoteKey {
 
     fn verify(&self, text: &[u8], signature: &[u8]) -> bool {
         match self.key_use {
-            NoteKeyUse::Statement => verify_ed25519(&self.public, text, signature),
+            NoteKeyUse::Statement => self.public.verifies(text, signature),
             NoteKeyUse::Cosignature => match split_cosignature(signature) {
-                Some((seconds, signature)) => verify_ed25519(&self.public, &cosigned(text, seconds), signature),
+                Some((seconds, signature)) => self.public.verifies(&cosigned(text, seconds), signature),
                 None => false,
             },
         }
     }
-}
-
-fn verify_ed25519(public: &VerificationKey, message: &[u8], signature: &[u8]) -> bool {
-    Signature::from_slice(signature).is_ok_and(|signature| public.verify(&signature, message).is_ok())
 }
 
 fn cosigned(text: &[u8], seconds: u64) -> Vec<u8> {

@@ -228,7 +228,7 @@ fn open_checkpoint(note: &[u8], federation: &str, member: &Member) -> Result<(Ch
     };
     let of = |key_use: KeyUse, at: Option<u64>| {
         let keys = member.keys.iter().filter(|key| key.key_use == key_use);
-        keys.filter(|key| at.is_none_or(|at| covers(key, at))).map(|key| key.public).collect()
+        keys.filter(|key| at.is_none_or(|at| covers(key, at))).map(|key| key.public.clone()).collect()
     };
     let all = CheckpointKeys { statement: of(KeyUse::Checkpoint, None), time: of(KeyUse::Time, None) };
     let seconds = open(&all)?.seconds.ok_or_else(|| NotProven::NoTime(agency.clone()))?;

@@ -8,11 +8,10 @@
 //! - a receipt is kept as the bytes that were signed;
 //! - a receipt has one hash for each leaf that it names.
 
-use ed25519_zebra::{Signature, VerificationKey};
 use prost::Message;
 
 use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
-use crate::base::key::SigningKey;
+use crate::base::key::{PublicKey, SigningKey};
 use crate::charter::Charters;
 use crate::routing::cursor::Cursor;
 use crate::wire;
@@ -163,10 +162,9 @@ impl Receipt {
     ///
     /// # Errors
     /// When it does not verify under the key.
-    pub fn verify(&self, ack: &wire::Ack, key: &VerificationKey) -> Result<(), ReceiptError> {
-        let bad = || ReceiptError::BadSignature(self.key_id);
-        let signature = Signature::from_slice(&ack.signature).map_err(|_| bad())?;
-        key.verify(&signature, &[DOMAIN, &ack.receipt].concat()).map_err(|_| bad())
+    pub fn verify(&self, ack: &wire::Ack, key: &PublicKey) -> Result<(), ReceiptError> {
+        let verifies = key.verifies(&[DOMAIN, &ack.receipt].concat(), &ack.signature);
+        verifies.then_some(()).ok_or(ReceiptError::BadSignature(self.key_id))
     }
 
     fn to_wire(&self) -> wire::Receipt {

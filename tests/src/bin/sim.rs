@@ -11,6 +11,10 @@ use sinergi_tests::measure::numbers_in;
 use sinergi_tests::sim::{LieKind, Plan, Report, Scenario, Told, run};
 use tokio::time::Instant;
 
+/// A run is many small maps and frames.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let asked = liar(&mut arguments).and_then(|liar| Ok((liar, scenario(&mut arguments)?)));

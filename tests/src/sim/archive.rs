@@ -43,6 +43,8 @@ pub struct Archive {
     pub checkpoints: BTreeMap<AgencyId, BTreeMap<Seen, Vec<u8>>>,
     /// Receipts, by who gave them.
     pub receipts: BTreeMap<AgencyId, Vec<Given>>,
+    /// The entries that went over each link, by sender and receiver.
+    pub delivered: BTreeMap<(AgencyId, AgencyId), BTreeSet<EntryId>>,
     /// Epochs that an agency went on with after its folder was set back, because nobody who knew better was heard in time.
     pub undeclared: BTreeSet<(AgencyId, Epoch)>,
     set_back: BTreeMap<AgencyId, Epoch>,
@@ -52,8 +54,13 @@ pub struct Archive {
 
 impl Archive {
     /// A node sends a frame.
-    pub fn sent(&mut self, node: &Node, frame: &Frame) {
+    pub fn sent(&mut self, node: &Node, to: &AgencyId, frame: &Frame) {
         match &frame.kind {
+            Some(Kind::Deliver(deliver)) => {
+                let parsed = |item: &wire::Item| Entry::parse(item.signed_entry.clone(), FEDERATION);
+                let entries = deliver.items.iter().filter_map(|item| Some(parsed(item).ok()?.id));
+                self.delivered.entry((node.id.clone(), to.clone())).or_default().extend(entries);
+            }
             Some(Kind::Hello(hello)) => self.shown(node, &hello.checkpoint),
             Some(Kind::Proof(proof)) => self.shown(node, &proof.checkpoint),
             Some(Kind::Checkpoints(told)) => told.notes.iter().for_each(|note| self.shown(node, note)),

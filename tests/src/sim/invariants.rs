@@ -9,6 +9,7 @@ mod every_lie_is_found;
 mod incremental_equals_from_nothing;
 mod no_duplicates;
 mod no_honest_link_is_at_fault;
+mod no_more_is_under_way_than_the_window;
 mod nobody_honest_is_accused;
 mod nothing_disappears;
 mod nothing_honest_is_refused;
@@ -17,20 +18,25 @@ mod receipts_hold;
 mod refusal_is_the_same_everywhere;
 mod the_addressee_has_the_last_word;
 mod the_erased_is_gone;
+mod what_was_delivered_is_receipted;
 mod who_knew_better_moves_nothing;
 
 pub use super::node::Broken;
-use super::world::World;
+use super::world::{Invariants, World};
+
+/// All invariants.
+pub const ALL: Invariants = Invariants { always, at_the_end };
 
 /// What holds after every event.
 ///
 /// # Errors
 /// The invariant that does not hold.
-pub fn always(world: &World) -> Result<(), Broken> {
+fn always(world: &World) -> Result<(), Broken> {
     no_duplicates::check(world)?;
     nothing_honest_is_refused::check(world)?;
     refusal_is_the_same_everywhere::check(world)?;
     no_honest_link_is_at_fault::check(world)?;
+    no_more_is_under_way_than_the_window::check(world)?;
     nobody_honest_is_accused::check(world)
 }
 
@@ -38,7 +44,7 @@ pub fn always(world: &World) -> Result<(), Broken> {
 ///
 /// # Errors
 /// The first invariant that does not hold.
-pub fn at_the_end(world: &World) -> Result<(), Broken> {
+fn at_the_end(world: &World) -> Result<(), Broken> {
     one_holder::check(world)?;
     at_most_one_open_offer::check(world)?;
     nothing_disappears::check(world)?;
@@ -52,5 +58,6 @@ pub fn at_the_end(world: &World) -> Result<(), Broken> {
     receipts_hold::check(world)?;
     nobody_honest_is_accused::check(world)?;
     converged::check(world)?;
+    what_was_delivered_is_receipted::check(world)?;
     every_lie_is_found::check(world)
 }

@@ -122,6 +122,8 @@ pub struct Ledger {
     pub receipted: BTreeMap<AgencyId, Cursor>,
     /// What they say.
     pub receipts: BTreeSet<Acknowledged>,
+    /// The entries that they answer, taken or not, by peer.
+    pub answered: BTreeMap<AgencyId, BTreeSet<EntryId>>,
     /// The checkpoint in the newest receipt of each peer.
     pub in_receipts: BTreeMap<AgencyId, Vec<u8>>,
     /// What waits, with the encoded items.
@@ -165,6 +167,7 @@ impl Ledger {
             received: BTreeMap::new(),
             receipted: BTreeMap::new(),
             receipts: BTreeSet::new(),
+            answered: BTreeMap::new(),
             in_receipts: BTreeMap::new(),
             deferred: BTreeMap::new(),
             spent: BTreeSet::new(),
@@ -179,7 +182,7 @@ impl Ledger {
     /// The ledger of a later epoch, which is empty. Peers' receipts lie in the old ledger, which is kept.
     pub fn begin_epoch(&mut self, epoch: Epoch) -> Self {
         let mut new = Self::new(epoch, Arc::clone(&self.charters));
-        new.receipts = self.receipts.clone();
+        (new.receipts, new.answered) = (self.receipts.clone(), self.answered.clone());
         std::mem::replace(self, new)
     }
 
@@ -235,6 +238,7 @@ impl Ledger {
         let Some(epoch) = epoch_of(&receipt.checkpoint) else { return };
         let leaves = receipt.leaves().map(|(entry, leaf)| Acknowledged { by: by.clone(), epoch, entry, leaf });
         self.receipts.extend(leaves);
+        self.answered.entry(by.clone()).or_default().extend(receipt.results.iter().map(|result| result.entry));
         self.in_receipts.insert(by.clone(), receipt.checkpoint);
     }
 

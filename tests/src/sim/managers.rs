@@ -10,6 +10,7 @@ use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{CharterText, Charters, KeyUse, ManagerText, MemberKeyText, MemberText};
 
 use super::names::{FEDERATION, key};
+use super::signatures::Signatures;
 
 /// Those who sign.
 const SIGNERS: [&str; 2] = ["simulator-0", "simulator-1"];
@@ -25,8 +26,8 @@ pub struct Managers {
 }
 
 impl Managers {
-    /// The first charter, of these members.
-    pub fn found(member: Vec<MemberText>) -> Self {
+    /// The first charter, of these members, who sign like this.
+    pub fn found(member: Vec<MemberText>, signatures: Signatures) -> Self {
         let text = CharterText {
             federation: FEDERATION.to_owned(),
             version: 1,
@@ -40,7 +41,8 @@ impl Managers {
             member,
         };
         let newest = sign(&text);
-        let charters = Arc::new(Charters::self_signed(newest.bytes()).expect("the threshold signed it"));
+        let charters = Charters::self_signed(newest.bytes()).expect("the threshold signed it");
+        let charters = Arc::new(signatures.put_on(charters));
         Self { newest, charters, third: 0 }
     }
 
@@ -93,6 +95,11 @@ pub fn member_keys(agency: &AgencyId, generation: u32) -> [SigningKey; 3] {
         0 => key(&format!("{agency} {name}")),
         _ => key(&format!("{agency} {name} {generation}")),
     })
+}
+
+/// The same, as its node signs with them.
+pub fn signing_keys(agency: &AgencyId, generation: u32, signatures: Signatures) -> [SigningKey; 3] {
+    member_keys(agency, generation).map(|key| signatures.put_on_key(&key))
 }
 
 /// The same, as a charter lists them.

@@ -1,12 +1,20 @@
 //! The federation's name and the keys of a run, by name. Below the modules that make charters, members and checks.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use sha2::{Digest, Sha256};
 use sinergi_proto::base::key::SigningKey;
 
 /// The name of the federation.
 pub const FEDERATION: &str = "sim.example";
 
-/// The signing key with this name: the same in every run.
+/// The signing key with this name.
 pub(super) fn key(name: &str) -> SigningKey {
-    SigningKey::from(<[u8; 32]>::from(Sha256::digest(format!("sinergi simulation key {name}"))))
+    thread_local! {
+        // Making a key takes curve arithmetic, and all runs have the same keys.
+        static MADE: RefCell<HashMap<String, SigningKey>> = RefCell::default();
+    }
+    let make = || SigningKey::from(<[u8; 32]>::from(Sha256::digest(format!("sinergi simulation key {name}"))));
+    MADE.with_borrow_mut(|made| made.entry(name.to_owned()).or_insert_with(make).clone())
 }

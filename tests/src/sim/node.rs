@@ -42,19 +42,20 @@ use sinergi_proto::complaint::Command;
 use sinergi_proto::engine::{
     Act, Answer, Around, Batch, CaseCacheLimits, Engine, EngineConfig, Input, Lodge, Surroundings,
 };
+use sinergi_proto::entry::ContentClass;
 use sinergi_proto::entry::content::Content;
-use sinergi_proto::entry::{ContentClass, EntryDraft, Place};
 use sinergi_proto::routing::cursor::Cursor;
-use sinergi_proto::sync::{End, Event, Job, JobId, PeerClocks};
+use sinergi_proto::sync::{End, Event, Job, JobId, PeerClocks, Window};
 use sinergi_proto::tlog::checkpoint::CheckpointSigner;
 use sinergi_proto::transparency::cosigned_time::CosignedTime;
 use sinergi_proto::transparency::rollback_guard::{Begun, GuardState, RollbackGuard, Sighting, Signer};
 use sinergi_proto::transparency::watch::{VerifiedCheckpoint, WatchedLedgers};
-use sinergi_proto::wire::{self, Frame, accusation::Finding, entry::Body as Wire};
+use sinergi_proto::wire::{self, Frame, accusation::Finding};
 
 use super::checks::Checks;
 use super::ledger::{Ledger, Seen, SignedCheckpoint};
-use super::managers::member_keys;
+use super::managers::signing_keys;
+use super::signatures::Signatures;
 use super::topology::{FEDERATION, Topology};
 
 use audit::Audits;
@@ -98,6 +99,8 @@ pub enum Effect {
     Acknowledged(EntryId),
     /// The same, of an entry that acts on custody as it was once.
     WentBack(EntryId),
+    /// A link has more under way than its window.
+    Overfull(String),
 }
 
 /// One agency.
@@ -118,6 +121,7 @@ pub struct Node {
     key: SigningKey,
     /// How often the agency has changed its keys.
     generation: u32,
+    signatures: Signatures,
     case_room: CaseCacheLimits,
     /// Decides; `None`: the node does not run.
     engine: Option<Engine>,
@@ -147,6 +151,8 @@ pub struct Node {
     head: Cursor,
     /// Silence after which a link is taken for dead.
     idle: Duration,
+    /// How much its links have under way.
+    window: Window,
     /// The newest time that was cosigned, as far as this run of the program knows.
     cosigned: CosignedTime,
     /// The newest checkpoint of this run of the program.
@@ -167,9 +173,9 @@ pub struct Node {
 
 impl Node {
     /// A node that does not run yet.
-    pub fn new(id: &AgencyId, topology: &Topology, case_room: CaseCacheLimits, idle: Duration) -> Self {
+    pub fn new(id: &AgencyId, topology: &Topology, case_room: CaseCacheLimits, idle: Duration, window: Window) -> Self {
         let adjacent = topology.adjacent.get(id).cloned().unwrap_or_default();
-        let (charters, [entry, checkpoint, time]) = (topology.charters(), member_keys(id, 0));
+        let (charters, [entry, checkpoint, time]) = (topology.charters(), signing_keys(id, 0, topology.signatures));
         Self {
             id: id.clone(),
             state: State::Down,
@@ -183,6 +189,7 @@ impl Node {
             checks: Rc::clone(&topology.checks),
             key: entry,
             generation: 0,
+            signatures: topology.signatures,
             case_room,
             engine: None,
             told: Surroundings::of_the_start(Arc::clone(charters)),
@@ -198,6 +205,7 @@ impl Node {
             asked: 0,
             head: Cursor::start(Epoch::FIRST),
             idle,
+            window,
             cosigned: CosignedTime::default(),
             signed: None,
             unrecorded: None,
@@ -401,32 +409,6 @@ impl Node {
             State::Clear => self.decide(input, waiter, now),
             State::Down | State::SetBack => {}
         }
-    }
-
-    /// A dishonest operator offers a complaint to another from where custody was once: it signs the entry itself and lets its engine take
-    /// it for one of its own.
-    pub fn go_back(&mut self, complaint: ComplaintId, basis: EntryId, to: &AgencyId, now: u64) {
-        let Some(engine) = self.engine.as_ref().filter(|_| self.state == State::Clear) else { return };
-        let case = engine.case(&complaint).or_else(|| self.ledger.cases.get(&complaint));
-        let Some(case) = case.map(|case| &case.complaint) else { return };
-        let (newest, parents) = (case.newest_clock(), case.parents_of_next());
-        let Some(clock) = sinergi_proto::base::clock::HybridClock::tick(self.wall(now), newest) else { return };
-        let answer_by = clock.millis() + ANSWER_WITHIN;
-        let reason = wire::ForwardReason::Competence.into();
-        let body = wire::Forwarded { basis: basis.0.to_vec(), to: to.to_string(), reason, answer_by };
-        let draft = EntryDraft {
-            federation: FEDERATION.to_owned(),
-            author: self.id.clone(),
-            charter_version: self.charters.newest().version,
-            place: Place { epoch: self.ledger.epoch, index: engine.next_leaf() },
-            complaint: Some(complaint),
-            parents,
-            clock,
-            content: Vec::new(),
-            body: Wire::Forwarded(body),
-        };
-        let signed = draft.sign(&self.key);
-        self.takes_for_its_own(signed.bytes, Waiter::WentBack(signed.id), now);
     }
 
     /// The adjacent peers.

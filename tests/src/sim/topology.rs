@@ -10,7 +10,8 @@ use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{Charters, MemberKind, MemberStatus, MemberText};
 
 use super::checks::Checks;
-use super::managers::{Managers, listed_keys, member_keys};
+use super::managers::{Managers, listed_keys, signing_keys};
+use super::signatures::Signatures;
 
 pub use super::names::FEDERATION;
 
@@ -22,6 +23,8 @@ pub const ALWAYS: [&str; 2] = ["2025-01-01T00:00:00Z", "2036-01-01T00:00:00Z"];
 pub struct Topology {
     /// Those who sign its charters.
     pub managers: Managers,
+    /// How its members sign.
+    pub signatures: Signatures,
     /// The checks of signatures.
     pub checks: Rc<Checks>,
     /// Who is linked with whom, both ways.
@@ -46,8 +49,8 @@ fn agency(id: &str) -> AgencyId {
 }
 
 impl Topology {
-    /// A federation of so many agencies, at least five. Its members' checks are made anew each time, or remembered.
-    pub fn of(nodes: usize, remembers_checks: bool) -> Self {
+    /// A federation of so many agencies, at least five, which sign like this.
+    pub fn of(nodes: usize, signatures: Signatures) -> Self {
         let ministries = 2 + nodes / 16;
         let provinces = 1 + (nodes - ministries) / 5;
         let cities = nodes.saturating_sub(1 + ministries + provinces);
@@ -84,8 +87,9 @@ impl Topology {
             ),
         ];
         let members = members.iter().map(|(id, kind, parent)| member(id, *kind, parent.as_deref())).collect();
-        let checks = Rc::new(Checks::new(remembers_checks));
-        Self { managers: Managers::found(members), checks, adjacent, newcomers, generations: BTreeMap::new() }
+        let checks = Rc::new(Checks::new(signatures == Signatures::Hashed));
+        let managers = Managers::found(members, signatures);
+        Self { managers, signatures, checks, adjacent, newcomers, generations: BTreeMap::new() }
     }
 
     /// All charters that were signed.
@@ -100,7 +104,7 @@ impl Topology {
 
     /// The key with which an agency signs entries, by the newest charter.
     pub fn key(&self, agency: &AgencyId) -> SigningKey {
-        let [entry, ..] = member_keys(agency, self.generation(agency));
+        let [entry, ..] = signing_keys(agency, self.generation(agency), self.signatures);
         entry
     }
 }

@@ -8,10 +8,10 @@ mod clocks;
 mod liar;
 mod network;
 mod plan;
+mod queue;
 mod trouble;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,15 +28,16 @@ use sinergi_proto::wire::Frame;
 use super::accuser::{Accusation, Accuser, Found};
 use super::archive::Archive;
 use super::faults::Fault;
-use super::invariants;
 use super::ledger::Ledger;
 use super::node::{Effect, Node, State, Step};
 use super::operations::operate;
 use super::probe;
+use super::signatures::Signatures;
 use super::topology::Topology;
 use charters::Duty;
 use network::{Line, Pair};
-pub use plan::{Failure, Plan, Report, Told};
+pub use plan::{Failure, Invariants, Plan, Report, Told};
+use queue::Queue;
 
 /// When runs begin: 2025-11-24T16:00:00Z.
 const BEGIN: u64 = 1_764_000_000_000;
@@ -103,11 +104,10 @@ enum Event {
 pub struct World {
     /// What the run is given.
     pub plan: Plan,
+    invariants: Invariants,
     rng: StdRng,
     now: u64,
-    number: u64,
-    queue: BinaryHeap<Reverse<(u64, u64, usize)>>,
-    events: BTreeMap<usize, Event>,
+    queue: Queue<Event>,
     topology: Topology,
     members: Vec<AgencyId>,
     /// Agencies whose node was started at least once.
@@ -138,6 +138,8 @@ pub struct World {
     pub disagreement: Option<String>,
     /// A link that ended because of what an honest peer said.
     pub at_fault: Option<String>,
+    /// A link that had more under way than its window.
+    pub overfull: Option<String>,
     /// Entries whose authors acted on custody as it was once, and knew better.
     pub went_back: BTreeSet<EntryId>,
     /// What a restore took from its node before any other had it.
@@ -160,8 +162,8 @@ pub struct World {
 ///
 /// # Errors
 /// The first invariant that does not hold.
-pub fn run(plan: Plan) -> Result<Report, Failure> {
-    let mut world = World::new(plan);
+pub fn run(plan: Plan, invariants: Invariants) -> Result<Report, Failure> {
+    let mut world = World::new(plan, invariants);
     world.run()?;
     let mut report = world.report;
     report.acknowledged = world.acknowledged.len();
@@ -170,9 +172,10 @@ pub fn run(plan: Plan) -> Result<Report, Failure> {
 }
 
 impl World {
-    fn new(plan: Plan) -> Self {
-        // Signatures are real. In most runs each is verified once, not by everybody who sees it.
-        let topology = Topology::of(plan.nodes, !plan.seed.is_multiple_of(32));
+    fn new(plan: Plan, invariants: Invariants) -> Self {
+        // Curve arithmetic would take nearly all of the time.
+        let signatures = if plan.seed.is_multiple_of(32) { Signatures::Ed25519 } else { Signatures::Hashed };
+        let topology = Topology::of(plan.nodes, signatures);
         // A cache that holds one complaint finds what was decided on without having been looked up.
         let case_room = match plan.seed % 4 {
             0 => CaseCacheLimits { complaints: 1, entries: 1 },
@@ -182,17 +185,18 @@ impl World {
         let newcomers = topology.newcomers.iter().map(|newcomer| newcomer.member.id.clone());
         let members: Vec<AgencyId> = founded.iter().cloned().chain(newcomers).collect();
         let idle = IDLE[usize::from(plan.seed.is_multiple_of(8))];
-        let nodes = members.iter().map(|id| (id.clone(), Node::new(id, &topology, case_room, idle))).collect();
+        let mut windows = plan.windows();
+        let nodes =
+            members.iter().map(|id| (id.clone(), Node::new(id, &topology, case_room, idle, windows()))).collect();
         let pair = |a: &AgencyId, b: &AgencyId| (a.clone(), b.clone());
         let lines = topology.adjacent.iter().flat_map(|(a, others)| others.iter().map(move |b| pair(a, b)));
         let lines = lines.filter(|(a, b)| a < b).map(|pair| (pair, Line::default())).collect();
         Self {
             plan,
+            invariants,
             rng: StdRng::seed_from_u64(plan.seed),
             now: BEGIN,
-            number: 0,
-            queue: BinaryHeap::new(),
-            events: BTreeMap::new(),
+            queue: Queue::default(),
             topology,
             members,
             founded,
@@ -211,6 +215,7 @@ impl World {
             acknowledged: BTreeMap::new(),
             disagreement: None,
             at_fault: None,
+            overfull: None,
             went_back: BTreeSet::new(),
             lost: BTreeSet::new(),
             liar: None,
@@ -260,8 +265,7 @@ impl World {
         self.until(BEGIN + TROUBLE + CONVERGE)?;
         self.audit_round()?;
         self.accuse(|accuser| accuser.proves())?;
-        let world = &*self;
-        invariants::at_the_end(world).map_err(|(invariant, what)| world.fails(invariant, what))?;
+        (self.invariants.at_the_end)(self).map_err(|(invariant, what)| self.fails(invariant, what))?;
         self.count();
         Ok(())
     }
@@ -302,17 +306,12 @@ impl World {
     }
 
     fn at(&mut self, after: u64, event: Event) {
-        self.number += 1;
-        let key = usize::try_from(self.number).expect("runs are short");
-        self.queue.push(Reverse((self.now + after, self.number, key)));
-        self.events.insert(key, event);
+        self.queue.add(self.now + after, event);
     }
 
     fn until(&mut self, end: u64) -> Result<(), Failure> {
-        while self.queue.peek().is_some_and(|Reverse((time, ..))| *time <= end) {
-            let Some(Reverse((time, _, key))) = self.queue.pop() else { break };
-            self.now = time;
-            let event = self.events.remove(&key).expect("every event happens once");
+        while let Some((at, event)) = self.queue.next_until(end) {
+            self.now = at;
             self.report.events += 1;
             let probes = matches!(event, Event::Probe);
             self.happen(event);
@@ -321,7 +320,7 @@ impl World {
                 self.accuse(|accuser| accuser.withheld())?;
             }
             self.judge_what_was_seen()?;
-            invariants::always(self).map_err(|(invariant, what)| self.fails(invariant, what))?;
+            (self.invariants.always)(self).map_err(|(invariant, what)| self.fails(invariant, what))?;
         }
         self.now = end;
         Ok(())
@@ -404,17 +403,19 @@ impl World {
 
     /// Disk, writer and timers go on if they have something to do.
     fn wake(&mut self, id: &AgencyId) {
-        if self.nodes[id].has_submissions() && self.taking.insert(id.clone()) {
+        let node = &self.nodes[id];
+        let (has_submissions, timeout, step) = (node.has_submissions(), node.next_timeout(), node.next_step());
+        if has_submissions && self.taking.insert(id.clone()) {
             let after = self.rng.random_range(0..WORK);
             self.at(after, Event::Take(id.clone()));
         }
         let alarm = self.alarms.get(id).copied();
-        if let Some(timeout) = self.nodes[id].next_timeout().filter(|timeout| alarm.is_none_or(|at| *timeout < at)) {
+        if let Some(timeout) = timeout.filter(|timeout| alarm.is_none_or(|at| *timeout < at)) {
             let timeout = timeout.max(self.now);
             self.alarms.insert(id.clone(), timeout);
             self.at(timeout - self.now, Event::Timeout(id.clone()));
         }
-        let Some(step) = self.node(id).next_step() else { return };
+        let Some(step) = step else { return };
         if self.working.insert(id.clone()) {
             let after = match step {
                 Step::Write => 0,
@@ -447,7 +448,7 @@ impl World {
             match effect {
                 Effect::Send(connection, to, frame) => {
                     if !self.is_liar(id) {
-                        self.archive.sent(&self.nodes[id], &frame);
+                        self.archive.sent(&self.nodes[id], &to, &frame);
                     }
                     self.transmit(connection, id, &to, frame);
                 }
@@ -459,6 +460,7 @@ impl World {
                 }
                 Effect::Close(connection, to, end) => self.hang_up(connection, id, &to, &end),
                 Effect::Accuse(accused, epoch, finding) => self.accused.push((accused, epoch, *finding)),
+                Effect::Overfull(what) => self.overfull = Some(what),
                 Effect::Acknowledged(entry) => drop(self.acknowledged.insert(entry, id.clone())),
                 Effect::WentBack(entry) => {
                     self.acknowledged.insert(entry, id.clone());
@@ -466,8 +468,9 @@ impl World {
                 }
             }
         }
-        self.archive.goes_on(&self.nodes[id], self.now);
-        if self.node(id).state == State::SetBack && self.recovering.insert(id.clone()) {
+        let node = &self.nodes[id];
+        self.archive.goes_on(node, self.now);
+        if node.state == State::SetBack && self.recovering.insert(id.clone()) {
             self.at(5 * MINUTE, Event::Recover(id.clone()));
         }
         self.wake(id);

@@ -3,5 +3,6 @@
 mod documents;
 mod layers;
 mod module_graph;
+mod signatures;
 mod sources;
 mod tidy;

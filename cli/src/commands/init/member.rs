@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sinergi_daemon::storage::keys::SigningKeys;
 use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{KeyUse, MemberKeyText, MemberKind, MemberStatus, MemberText};
 
 use super::InitArgs;
@@ -84,9 +85,9 @@ pub(super) fn render(args: &InitArgs, keys: &SigningKeys, authority: Option<&Aut
     // Valid from yesterday's midnight on, so that a peer whose clock is behind accepts entries of the node's first minute.
     let from = now.as_second() - now.as_second().rem_euclid(SECONDS_A_DAY) - SECONDS_A_DAY;
     let at = |seconds| Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX).to_string();
-    let key = |key_use, public: [u8; 32]| MemberKeyText {
+    let key = |key_use, key: &SigningKey| MemberKeyText {
         key_use,
-        public: BASE64.encode(&public),
+        public: BASE64.encode(key.verification_key().as_ref()),
         valid_from: at(from),
         valid_until: at(from + KEY_DAYS * SECONDS_A_DAY),
     };
@@ -102,9 +103,9 @@ pub(super) fn render(args: &InitArgs, keys: &SigningKeys, authority: Option<&Aut
         status: MemberStatus::Active,
         authorities: authority.map(|authority| BASE64.encode(authority.certificate_der())).into_iter().collect(),
         key: vec![
-            key(KeyUse::Entry, keys.entry.verification_key().into()),
-            key(KeyUse::Checkpoint, keys.checkpoint.verification_key().into()),
-            key(KeyUse::Time, keys.time.verification_key().into()),
+            key(KeyUse::Entry, &keys.entry),
+            key(KeyUse::Checkpoint, &keys.checkpoint),
+            key(KeyUse::Time, &keys.time),
         ],
     };
     let text = toml::to_string(&MemberFile { member: [member] }).expect("texts, lists and tables are TOML");

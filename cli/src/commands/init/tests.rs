@@ -55,8 +55,8 @@ fn a_new_node_has_a_configuration_keys_a_certificate_and_a_block_for_the_charter
     assert_eq!((member.id.as_str(), member.endpoints[0].as_str()), ("kota-bandung", "sinergi.bandung.go.id:7443"));
     assert_eq!(member.kind, sinergi_proto::charter::MemberKind::City);
     assert_eq!(member.key[0].valid_from, "2026-02-28T00:00:00Z");
-    let public: [u8; 32] = keys.entry.verification_key().into();
-    assert_eq!(member.key[0].public, data_encoding::BASE64.encode(&public));
+    let public = keys.entry.verification_key();
+    assert_eq!(member.key[0].public, data_encoding::BASE64.encode(public.as_ref()));
     assert_eq!(member.authorities.len(), 1);
 }
 

@@ -16,7 +16,7 @@ fn stored(entry: u8, outcome: ItemOutcome) -> ItemResult {
 }
 
 fn linked(size: u64, have: Option<Cursor>) -> (Sender, Vec<SenderOutput>) {
-    let mut sender = Sender::new(cursor(size));
+    let mut sender = Sender::new(cursor(size), Window::default());
     let outputs = sender.handle(SenderEvent::Linked { have, receipted: have });
     (sender, outputs)
 }
@@ -37,17 +37,17 @@ fn the_ledger_is_read_from_the_cursor_of_a_known_peer() {
 
 #[test]
 fn items_without_a_receipt_are_sent_once_more() {
-    let mut sender = Sender::new(Cursor::end(Epoch(1), LedgerIndex(9), 0));
+    let mut sender = Sender::new(Cursor::end(Epoch(1), LedgerIndex(9), 0), Window::default());
     let outputs = sender.handle(SenderEvent::Linked { have: Some(cursor(9)), receipted: Some(cursor(4)) });
     assert_eq!(outputs, [SenderOutput::Read { from: cursor(4) }]);
-    let mut sender = Sender::new(Cursor::end(Epoch(1), LedgerIndex(9), 0));
+    let mut sender = Sender::new(Cursor::end(Epoch(1), LedgerIndex(9), 0), Window::default());
     let outputs = sender.handle(SenderEvent::Linked { have: Some(cursor(4)), receipted: Some(cursor(9)) });
     assert_eq!(outputs, [SenderOutput::Read { from: cursor(4) }], "a peer that lost what it had gets it again");
 }
 
 #[test]
 fn a_cursor_of_an_earlier_epoch_starts_the_epoch_anew() {
-    let mut sender = Sender::new(Cursor::end(Epoch(2), LedgerIndex(1), 0));
+    let mut sender = Sender::new(Cursor::end(Epoch(2), LedgerIndex(1), 0), Window::default());
     let have = Some(cursor(900));
     let outputs = sender.handle(SenderEvent::Linked { have, receipted: have });
     assert_eq!(outputs, [SenderOutput::Read { from: Cursor::start(Epoch(2)) }]);
@@ -63,7 +63,7 @@ fn a_peer_that_has_more_than_there_is_ends_the_link() {
 
 #[test]
 fn nothing_is_read_before_the_link_is_up() {
-    let mut sender = Sender::new(Cursor::end(Epoch(1), LedgerIndex(3), 0));
+    let mut sender = Sender::new(Cursor::end(Epoch(1), LedgerIndex(3), 0), Window::default());
     assert_eq!(sender.handle(SenderEvent::Grown { end: cursor(9) }), []);
 }
 

@@ -9,7 +9,6 @@
 use std::sync::Arc;
 
 use data_encoding::BASE64;
-use ed25519_zebra::Signature;
 use prost::Message;
 
 use super::Statement;
@@ -179,6 +178,9 @@ fn open_charters(evidence: &wire::Evidence, trusted: &Charter) -> Result<Charter
     for note in later {
         charters.succeed(note)?;
     }
+    if let Some(scheme) = trusted.scheme() {
+        charters = charters.under(scheme);
+    }
     let same = |charter: &Arc<Charter>| charter.hash == trusted.hash;
     match charters.version(trusted.version) {
         Some(charter) if same(charter) => Ok(charters),
@@ -206,7 +208,6 @@ fn check_signature(
     let key = charter
         .entry_key(accuser, evidence.key_id)
         .ok_or_else(|| fails(format!("{accuser} has no entry key {:08x}", evidence.key_id)))?;
-    let bad = || fails(format!("under key {:08x} of {accuser}", evidence.key_id));
-    let signature = Signature::from_slice(&signed.signature).map_err(|_| bad())?;
-    key.public.verify(&signature, &[DOMAIN, &signed.evidence].concat()).map_err(|_| bad())
+    let verifies = key.public.verifies(&[DOMAIN, &signed.evidence].concat(), &signed.signature);
+    verifies.then_some(()).ok_or_else(|| fails(format!("under key {:08x} of {accuser}", evidence.key_id)))
 }

@@ -11,7 +11,7 @@ use sinergi_proto::sync::{Adoption, Event};
 
 use super::session::Submission;
 use super::{Node, State};
-use crate::sim::managers::member_keys;
+use crate::sim::managers::{member_keys, signing_keys};
 
 impl Node {
     /// While the node is down, its operator puts charters into its folder.
@@ -29,7 +29,7 @@ impl Node {
     /// While the node is down, its operator puts the keys of this generation in the place of those before.
     pub fn rekey(&mut self, generation: u32) {
         debug_assert_eq!(self.state, State::Down, "keys are read at a start");
-        let [entry, checkpoint, time] = member_keys(&self.id, generation);
+        let [entry, checkpoint, time] = signing_keys(&self.id, generation, self.signatures);
         (self.key, self.checkpoint_keys, self.generation) = (entry, [checkpoint, time], generation);
     }
 

@@ -116,6 +116,7 @@ impl Node {
     fn apply(&mut self, now: u64) {
         let Some(Flight { number, destroy, recheck, answers, .. }) = self.flight.take() else { return };
         // The order of the steps is the order of the daemon's promises.
+        let was_signed = self.signed.is_some();
         if self.state == State::Clear {
             self.sign_checkpoint(now);
         }
@@ -123,10 +124,13 @@ impl Node {
         if let Some(number) = number {
             self.decide(Input::Applied(number), Waiter::Nobody, now);
         }
-        self.head = self.ledger.end();
-        self.tell_all(&Event::Grown(self.head));
-        if let Some(signed) = self.signed_event() {
-            self.tell_all(&signed);
+        let head = std::mem::replace(&mut self.head, self.ledger.end());
+        // As in the daemon, records that are not for links wake none of them.
+        if head != self.head || was_signed != self.signed.is_some() {
+            self.tell_all(&Event::Grown(self.head));
+            if let Some(signed) = self.signed_event() {
+                self.tell_all(&signed);
+            }
         }
         for (waiter, answer) in answers {
             self.answer(waiter, answer);

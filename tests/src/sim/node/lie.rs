@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use sinergi_proto::base::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
+use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::complaint::Command;
 use sinergi_proto::engine::{Act, Input, LeafHeader, Lodge, OldEntry};
+use sinergi_proto::entry::{EntryDraft, Place};
 use sinergi_proto::routing::outbox::Prepared;
 use sinergi_proto::sync::{Done, End};
 use sinergi_proto::tlog::checkpoint::{Checkpoint, CheckpointSigner};
-use sinergi_proto::wire::{self, Frame};
+use sinergi_proto::wire::{self, Frame, entry::Body as Wire};
 
 use super::disk::Waiter;
-use super::{Effect, Node, State};
+use super::{ANSWER_WITHIN, Effect, Node, State};
 use crate::sim::ledger::Ledger;
 use crate::sim::topology::FEDERATION;
 
@@ -110,6 +112,32 @@ impl<'a> Others<'a> {
 }
 
 impl Node {
+    /// A dishonest operator offers a complaint to another from where custody was once: it signs the entry itself and lets its engine take
+    /// it for one of its own.
+    pub fn go_back(&mut self, complaint: ComplaintId, basis: EntryId, to: &AgencyId, now: u64) {
+        let Some(engine) = self.engine.as_ref().filter(|_| self.state == State::Clear) else { return };
+        let case = engine.case(&complaint).or_else(|| self.ledger.cases.get(&complaint));
+        let Some(case) = case.map(|case| &case.complaint) else { return };
+        let (newest, parents) = (case.newest_clock(), case.parents_of_next());
+        let Some(clock) = HybridClock::tick(self.wall(now), newest) else { return };
+        let answer_by = clock.millis() + ANSWER_WITHIN;
+        let reason = wire::ForwardReason::Competence.into();
+        let body = wire::Forwarded { basis: basis.0.to_vec(), to: to.to_string(), reason, answer_by };
+        let draft = EntryDraft {
+            federation: FEDERATION.to_owned(),
+            author: self.id.clone(),
+            charter_version: self.charters.newest().version,
+            place: Place { epoch: self.ledger.epoch, index: engine.next_leaf() },
+            complaint: Some(complaint),
+            parents,
+            clock,
+            content: Vec::new(),
+            body: Wire::Forwarded(body),
+        };
+        let signed = draft.sign(&self.key);
+        self.takes_for_its_own(signed.bytes, Waiter::WentBack(signed.id), now);
+    }
+
     /// From now on the node tells this lie.
     pub fn lies(&mut self, lie: Box<dyn Lie>) {
         self.lie = Some(lie);

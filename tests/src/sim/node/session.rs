@@ -5,7 +5,7 @@
 //! - timers come before frames, and growth is told before the frames that came after it;
 //! - what is given to the writer reaches it in the order of the actions.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use prost::Message;
 use sinergi_proto::base::clock::Now;
@@ -43,6 +43,10 @@ pub struct Link {
     told_of: u64,
     /// Questions that the peer was asked.
     asked: BTreeMap<AskId, Asked>,
+    /// The rooms of frames that are under way to the peer.
+    sending: BTreeSet<JobId>,
+    /// The rooms of frames that came from it and are not durable, with their bytes.
+    receiving: BTreeMap<JobId, usize>,
 }
 
 /// What a question is for.
@@ -81,6 +85,7 @@ impl Node {
             peer: peer.clone(),
             federation: FEDERATION.to_owned(),
             idle: self.idle,
+            window: self.window,
             charters: self.charters.clone(),
             end: self.head,
             checkpoint: checkpoint.map(|signed| signed.note.clone()).unwrap_or_default(),
@@ -93,8 +98,17 @@ impl Node {
         };
         let mut actions = Vec::new();
         let session = Session::open(opening, self.clocks(now), &mut actions);
-        let (inbound, asked) = (VecDeque::new(), BTreeMap::new());
-        let link = Link { connection, acknowledged: None, session, inbound, in_transport: 0, told_of: 0, asked };
+        let link = Link {
+            connection,
+            acknowledged: None,
+            session,
+            inbound: VecDeque::new(),
+            in_transport: 0,
+            told_of: 0,
+            asked: BTreeMap::new(),
+            sending: BTreeSet::new(),
+            receiving: BTreeMap::new(),
+        };
         self.links.insert(peer.clone(), link);
         for action in actions {
             self.perform(peer, connection, action, now);
@@ -267,7 +281,10 @@ impl Node {
                 let link = Some((peer.clone(), connection));
                 self.submissions.push_back(Submission { link, input, job: Some(job) });
             }
-            Action::Start(id, job) => self.effects.push(Effect::Work(connection, peer.clone(), id, Box::new(job))),
+            Action::Start(id, job) => {
+                self.take_room(peer, connection, id, &job);
+                self.effects.push(Effect::Work(connection, peer.clone(), id, Box::new(job)));
+            }
             Action::Store(record) => {
                 let input = input_of(peer, record);
                 let link = Some((peer.clone(), connection));
@@ -282,8 +299,37 @@ impl Node {
                 self.effects.push(Effect::Close(connection, peer.clone(), close.end));
                 self.audit_lost_link(peer, connection, now);
             }
-            // There is room for everything.
-            Action::Release(_) | Action::Warn(_) => {}
+            Action::Release(room) => {
+                if let Some(link) = self.link(peer, connection) {
+                    link.sending.remove(&room);
+                    link.receiving.remove(&room);
+                }
+            }
+            Action::Warn(_) => {}
+        }
+    }
+
+    /// A job may take room. There is always some, but no link may take more than its window.
+    fn take_room(&mut self, peer: &AgencyId, connection: u64, id: JobId, job: &Job) {
+        let window = self.window;
+        let Some(link) = self.link(peer, connection) else { return };
+        let (under_way, most) = match job {
+            Job::Read { .. } => {
+                link.sending.insert(id);
+                (link.sending.len(), window.frames)
+            }
+            // The last frame may be larger than the room that was left.
+            Job::Reserve { bytes } => {
+                let before: usize = link.receiving.values().sum();
+                link.receiving.insert(id, *bytes);
+                (link.receiving.len(), if before < window.bytes { window.frames } else { 0 })
+            }
+            _ => return,
+        };
+        if under_way > most {
+            let (sending, receiving) = (link.sending.len(), &link.receiving);
+            let what = format!("{sending} frames to and {receiving:?} from {peer}, more than {window:?}");
+            self.effects.push(Effect::Overfull(format!("{} has {what}", self.id)));
         }
     }
 

@@ -5,9 +5,12 @@ use std::fmt;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use sinergi_proto::sync::Window;
 use sinergi_proto::transparency::evidence::Finding;
 
+use super::World;
 use crate::sim::liars::LieKind;
+use crate::sim::node::Broken;
 use crate::sim::scenarios::Scenario;
 
 /// What one run is.
@@ -36,6 +39,25 @@ impl Plan {
         let lie = rng.random_ratio(1, 4).then(|| LieKind::draw(&mut rng));
         Self { seed, nodes, operations: 100 + nodes * 12, faults, lie, scenario: None }
     }
+
+    /// The windows of the links of one node after the other. In half of the runs they are so small that they fill all the time, and those of two
+    /// peers differ.
+    pub(super) fn windows(self) -> impl FnMut() -> Window {
+        let mut rng = StdRng::seed_from_u64(self.seed ^ 0x0f1a);
+        move || match self.seed % 2 {
+            0 => Window::default(),
+            _ => Window { bytes: rng.random_range(512..8192), frames: rng.random_range(1..5) },
+        }
+    }
+}
+
+/// The checks of a run. Each names the invariant that does not hold.
+#[derive(Clone, Copy)]
+pub struct Invariants {
+    /// Hold after every event.
+    pub always: fn(&World) -> Result<(), Broken>,
+    /// Hold when the network has healed and the time to converge is over.
+    pub at_the_end: fn(&World) -> Result<(), Broken>,
 }
 
 /// What a run came to.
