@@ -220,7 +220,9 @@ async fn a_charter_in_the_folder_that_the_node_has_not_read_yet_is_not_overwritt
     link.deliver(1, vec![honest.item]).await;
     let log = stage.federation.log_of(CITY);
     let told = log.lines().find(|line| line.contains("cannot keep a charter")).unwrap_or_else(|| panic!("{log}"));
-    for word in ["ERROR", "kominfo", "/charter/00000002.note", "start the node again to go by it, or move it away"] {
+    for word in
+        ["ERROR", "kominfo", "/charter/00000002.note", "start the node again to adopt that file, or move it away"]
+    {
         assert!(told.contains(word), "{word:?} is missing in: {told}");
     }
     assert!(std::fs::read(&file).expect("the file") == dropped, "it is left alone");

@@ -133,7 +133,7 @@ async fn a_complaint_is_archived_on_two_signatures_and_not_on_a_refused_one() {
     agencies.has(CITY, lodged.complaint, 3).await;
     let shown = agencies.json(CITY, &["show", &id]);
     assert_eq!((&shown["proposals"], &shown["complaint"]["phase"]), (&Value::Array(vec![]), &"received".into()));
-    agencies.is_refused(PROVINCE, &["approve", &id], "no such open proposal").await;
+    agencies.is_refused(PROVINCE, &["approve", &id], "no such proposal").await;
 
     let proposed = agencies.json(CITY, &["archive", &id, "--reason", "out-of-scope"]);
     assert_eq!(proposed["second"], serde_json::json!(["prov-jabar"]));

@@ -88,7 +88,10 @@ async fn a_receipt_that_does_not_verify_is_exit_code_5_with_the_reason() {
     assert_eq!(taken.verifies(&file, &[]).code, 0);
 
     let wrong = taken.verifies(&file, &["--reply-code", "0000-0000-0000-0000"]);
-    assert!(wrong.code == 5 && wrong.out.replace('\n', " ").contains("the reply code is not the one"), "{wrong:?}");
+    assert!(
+        wrong.code == 5 && wrong.out.replace('\n', " ").contains("the reply code does not belong to this complaint"),
+        "{wrong:?}"
+    );
 
     let hash = given.out.lines().nth(3).expect("a hash of the path").to_owned();
     for (from, to, words) in [
@@ -122,7 +125,10 @@ async fn only_the_intake_agency_gives_the_receipt_and_not_for_a_wrong_code() {
     let said = taken.asks(PROVINCE, &[]);
     assert!(said.code == 4 && said.err.contains("was lodged at kota-bandung"), "{said:?}");
     let said = taken.asks(CITY, &["--reply-code", "0000-0000-0000-0000"]);
-    assert!(said.code == 4 && said.out.is_empty() && said.err.contains("the reply code is not the one"), "{said:?}");
+    assert!(
+        said.code == 4 && said.out.is_empty() && said.err.contains("the reply code does not belong to this complaint"),
+        "{said:?}"
+    );
     let said = run_on(&taken.federation.folder_of(CITY), &["receipt", "0000000000"]);
     assert!(said.code == 4 && said.err.contains("there is no complaint"), "{said:?}");
 }

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use sinergi_config::Config;
 use sinergi_daemon::node::recover::{RecoverError, Recovery};
+use sinergi_daemon::writer::DeclareError;
 use sinergi_proto::base::ids::Epoch;
 use sinergi_proto::engine::recovery::{Plan, PlanError};
 use sinergi_proto::transparency::rollback_guard::Extent;
@@ -124,7 +125,7 @@ fn failure(config: &Config, error: RecoverError) -> Failure {
     let what = format!("{} cannot begin a new epoch", config.agency);
     match error {
         RecoverError::Plan(PlanError::NotNew { .. }) => Failure::usage(what).because(error),
-        RecoverError::Running(_) | RecoverError::Plan(_) | RecoverError::Declare(_) => {
+        RecoverError::Running(_) | RecoverError::Plan(_) | RecoverError::Declare(DeclareError::NotDone(_)) => {
             Failure::refused(what).because(error)
         }
         error => Failure::failed(what)

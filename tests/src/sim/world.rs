@@ -235,7 +235,15 @@ impl World {
 
     fn fails(&self, invariant: &'static str, what: String) -> Failure {
         let lie = self.plan.lie.map(|lie| lie.name);
-        Failure { seed: self.plan.seed, lie, scenario: self.plan.scenario, at: self.now - BEGIN, invariant, what }
+        Failure {
+            seed: self.plan.seed,
+            most: self.plan.most,
+            lie,
+            scenario: self.plan.scenario,
+            at: self.now - BEGIN,
+            invariant,
+            what,
+        }
     }
 
     fn run(&mut self) -> Result<(), Failure> {

@@ -3,16 +3,20 @@
 //! Must not know the exact rules of the findings: it may suspect too much, because the judge drops every suspicion that does not hold.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Records;
 use super::holdings::{Holdings, Linked, Publication};
 use super::shown::Shown;
 use crate::base::ids::{ComplaintId, EntryId, Epoch};
-use crate::charter::Charters;
+use crate::charter::{Charter, Charters};
 use crate::entry::{Entry, Place};
 use crate::transparency::evidence::{HELD, counts_as_held};
 use crate::transparency::watch::{VerifiedCheckpoint, two_trees};
 use crate::wire::{self, accusation::Finding, concealed::KnownBy, unanswered::ReachedBy};
+
+/// An honest agency has adopted a charter this long after it became valid, in milliseconds: 7 days.
+const ADOPTED_WITHIN_MILLIS: u64 = 7 * 24 * 60 * 60 * 1000;
 
 /// Both sides of the comparison.
 pub(super) struct Suspicions<'a, R> {
@@ -216,11 +220,15 @@ impl<R: Records> Suspicions<'_, R> {
         found
     }
 
-    /// Whether the auditor oversees the agencies by the charter that an entry names. An agency that becomes an overseer later is not sent the
-    /// complaints that were over before.
+    /// Whether the auditor oversees the agencies by the charter that an entry names, or by a later one that had been valid for
+    /// [`ADOPTED_WITHIN_MILLIS`] when the entry was dated. The author chooses the version that it names, so that version alone could hide entries
+    /// from a new overseer. An agency that becomes an overseer is not sent the complaints that were over before.
     fn is_entitled_to(&self, entry: &Entry) -> bool {
-        let charter = self.charters.version(entry.charter_version);
-        charter.is_some_and(|charter| charter.is_oversight(&self.holdings.assignment.auditor))
+        let is_adopted =
+            |charter: &&Arc<Charter>| charter.valid_from.saturating_add(ADOPTED_WITHIN_MILLIS) <= entry.clock.millis();
+        let named = self.charters.version(entry.charter_version);
+        let adopted = self.charters.after(entry.charter_version).filter(is_adopted).last();
+        named.into_iter().chain(adopted).any(|charter| charter.is_oversight(&self.holdings.assignment.auditor))
     }
 
     /// Offers to the agency whose time to answer is over and that it did not answer.

@@ -16,6 +16,8 @@ use crate::sim::scenarios::Scenario;
 /// What one run is.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
+    /// The most agencies that a plan of this seed may have.
+    pub most: usize,
     /// The seed of everything random.
     pub seed: u64,
     /// Agencies.
@@ -37,7 +39,7 @@ impl Plan {
         let nodes = if rng.random_ratio(1, 8) { rng.random_range(7..=most.max(7)) } else { rng.random_range(7..=9) };
         let faults = rng.random_range(0..40);
         let lie = rng.random_ratio(1, 4).then(|| LieKind::draw(&mut rng));
-        Self { seed, nodes, operations: 100 + nodes * 12, faults, lie, scenario: None }
+        Self { most, seed, nodes, operations: 100 + nodes * 12, faults, lie, scenario: None }
     }
 
     /// The windows of the links of one node after the other. In half of the runs they are so small that they fill all the time, and those of two
@@ -101,6 +103,8 @@ pub struct Told {
 pub struct Failure {
     /// The plan.
     pub seed: u64,
+    /// See [`Plan::most`].
+    pub most: usize,
     /// The lie that was told.
     pub lie: Option<&'static str>,
     /// The scenario, if the run had one.
@@ -118,10 +122,14 @@ impl fmt::Display for Failure {
         let seconds = self.at / 1000;
         write!(
             f,
-            "seed {} after {seconds} s: {}: {}\n  cargo run --release -p sinergi-tests --bin sim -- --seeds 1 --from {}",
-            self.seed, self.invariant, self.what, self.seed
+            "seed {} after {seconds} s: {}: {}\n  cargo run --release -p sinergi-tests --bin sim -- --seeds 1 --from {} --most {} --liar {}",
+            self.seed,
+            self.invariant,
+            self.what,
+            self.seed,
+            self.most,
+            self.lie.unwrap_or("none")
         )?;
-        self.lie.map_or(Ok(()), |lie| write!(f, " --liar {lie}"))?;
         self.scenario.map_or(Ok(()), |scenario| write!(f, " --scenario {scenario}"))
     }
 }

@@ -22,14 +22,32 @@ fn an_entry_that_oversight_did_not_get_is_withheld_once_later_leaves_were_sent()
     Scene { auditor: MINISTRY, ..scene }.finds(&[]);
 }
 
+/// A federation whose second charter makes the ministry an oversight agency from this time on.
+fn with_a_new_overseer(since: u64) -> Federation {
+    let since = jiff::Timestamp::from_millisecond(since.try_into().expect("a time")).expect("a time");
+    Federation::changed(|text| {
+        text.valid_from = since.to_string();
+        member_of(text, MINISTRY).oversight = true;
+    })
+}
+
 #[test]
 fn an_entry_from_before_the_auditor_became_an_overseer_is_not_withheld() {
-    let before = Federation::new();
-    let after = Federation::changed(|text| member_of(text, MINISTRY).oversight = true);
+    let (before, after) = (Federation::new(), with_a_new_overseer(START));
     let (scene, _) = keeps_back(&before);
     Scene { federation: &after, auditor: MINISTRY, ..scene }.finds(&[]);
     let (scene, _) = keeps_back(&after);
     Scene { auditor: MINISTRY, ..scene }.finds(&[Finding::Withheld]);
+}
+
+#[test]
+fn an_entry_that_names_the_charter_before_the_overseer_s_is_withheld_once_that_should_be_adopted() {
+    let before = Federation::new();
+    for (days, findings) in [(6, &[][..]), (7, &[Finding::Withheld][..])] {
+        let after = with_a_new_overseer(START - days * DAY);
+        let (scene, _) = keeps_back(&before);
+        Scene { federation: &after, auditor: MINISTRY, ..scene }.finds(findings);
+    }
 }
 
 #[test]
