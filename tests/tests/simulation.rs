@@ -69,12 +69,20 @@ fn every_lie_that_is_switched_on_is_told_and_found() {
     }
 }
 
+/// The seed that shows something or one of the next, so many in all, shows it still: a change of the simulator gives a seed another run.
+const SHOWN_WITHIN: u64 = 6;
+
+/// Whether one of the plans from this seed on breaks the invariant.
+fn breaks(invariant: &str, from: u64, plan: impl Fn(Plan) -> Plan) -> bool {
+    let broken = |seed| run(plan(Plan::of(seed, NODES))).err().map(|failure| failure.invariant);
+    (from..from + SHOWN_WITHIN).any(|seed| broken(seed) == Some(invariant))
+}
+
 #[test]
 fn what_this_protocol_cannot_withstand_is_still_shown_by_its_seed() {
     for unmet in SWITCHED_OFF {
-        let shown = run(Plan { lie: Some(unmet.kind), ..Plan::of(unmet.seed, NODES) });
-        let invariant = shown.as_ref().err().map(|failure| failure.invariant);
-        assert_eq!(invariant, Some(unmet.invariant), "{} is withstood: switch it on: {shown:?}", unmet.kind.name);
+        let lies = |plan| Plan { lie: Some(unmet.kind), ..plan };
+        assert!(breaks(unmet.invariant, unmet.seed, lies), "{} is withstood: switch it on", unmet.kind.name);
     }
 }
 
@@ -82,8 +90,7 @@ fn what_this_protocol_cannot_withstand_is_still_shown_by_its_seed() {
 fn what_happens_only_where_it_is_asked_for_is_still_not_withstood() {
     for scenario in Scenario::ALL {
         let (seed, invariant) = scenario.shown_by();
-        let shown = run(Plan { scenario: Some(scenario), lie: None, ..Plan::of(seed, NODES) });
-        let found = shown.as_ref().err().map(|failure| failure.invariant);
-        assert_eq!(found, Some(invariant), "{scenario} is withstood: switch it on: {shown:?}");
+        let happens = |plan| Plan { scenario: Some(scenario), lie: None, ..plan };
+        assert!(breaks(invariant, seed, happens), "{scenario} is withstood: switch it on");
     }
 }

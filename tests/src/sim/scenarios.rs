@@ -37,9 +37,9 @@ impl Scenario {
     /// A seed that shows it, and the invariant that does not hold then.
     pub fn shown_by(self) -> (u64, &'static str) {
         match self {
-            Self::FarClock => (3, "nobody_honest_is_accused"),
+            Self::FarClock => (0, "nobody_honest_is_accused"),
             Self::NewOverseer => (0, "converged"),
-            Self::TwoCharters => (5, "nothing_honest_is_refused"),
+            Self::TwoCharters => (0, "nothing_honest_is_refused"),
         }
     }
 }

@@ -145,7 +145,11 @@ impl World {
         if self.plan.scenario == Some(Scenario::TwoCharters) {
             self.sign_a_rival();
         }
-        self.topology.managers.sign_next(change);
+        let valid_from = time(self.now);
+        self.topology.managers.sign_next(|text| {
+            text.valid_from = valid_from;
+            change(text);
+        });
         self.report.charters += 1;
     }
 
