@@ -149,6 +149,10 @@ impl World {
         self.topology.managers.sign_next(|text| {
             text.valid_from = valid_from;
             change(text);
+            // Managers sign no charter that has ended, as the one before it may have.
+            if at(&text.valid_until) <= at(&text.valid_from) {
+                text.valid_until = ALWAYS[1].to_owned();
+            }
         });
         self.report.charters += 1;
     }
@@ -281,4 +285,9 @@ fn of<'a>(text: &'a mut CharterText, id: &AgencyId) -> &'a mut MemberText {
 fn time(millis: u64) -> String {
     let millis = i64::try_from(millis).expect("a time of a run");
     jiff::Timestamp::from_millisecond(millis).expect("a time of a run").to_string()
+}
+
+/// The time that a charter gives as text.
+fn at(text: &str) -> jiff::Timestamp {
+    text.parse().expect("a time of a charter")
 }
