@@ -297,22 +297,6 @@ impl World {
         Ok(())
     }
 
-    fn count(&mut self) {
-        let mut superseded = BTreeSet::new();
-        let mut complaints = BTreeSet::new();
-        for case in self.nodes.values().flat_map(|node| node.ledger.cases.values()) {
-            complaints.insert(case.complaint.id());
-            for (id, _) in case.complaint.timeline() {
-                if matches!(case.complaint.standing(&id), Some(sinergi_proto::complaint::Standing::Superseded { .. })) {
-                    superseded.insert(id);
-                }
-            }
-        }
-        self.report.undeclared = self.found.len();
-        (self.report.complaints, self.report.superseded) = (complaints.len(), superseded.len());
-        self.report.told = self.told();
-    }
-
     fn at(&mut self, after: u64, event: Event) {
         self.queue.add(self.now + after, event);
     }

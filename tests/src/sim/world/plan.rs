@@ -5,6 +5,7 @@ use std::fmt;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use sinergi_proto::complaint::Standing;
 use sinergi_proto::sync::Window;
 use sinergi_proto::transparency::evidence::Finding;
 
@@ -131,5 +132,24 @@ impl fmt::Display for Failure {
             self.lie.unwrap_or("none")
         )?;
         self.scenario.map_or(Ok(()), |scenario| write!(f, " --scenario {scenario}"))
+    }
+}
+
+impl World {
+    /// Counts what the run came to.
+    pub(super) fn count(&mut self) {
+        let mut superseded = BTreeSet::new();
+        let mut complaints = BTreeSet::new();
+        for case in self.nodes.values().flat_map(|node| node.ledger.cases.values()) {
+            complaints.insert(case.complaint.id());
+            for (id, _) in case.complaint.timeline() {
+                if matches!(case.complaint.standing(&id), Some(Standing::Superseded { .. })) {
+                    superseded.insert(id);
+                }
+            }
+        }
+        self.report.undeclared = self.found.len();
+        (self.report.complaints, self.report.superseded) = (complaints.len(), superseded.len());
+        self.report.told = self.told();
     }
 }
