@@ -163,7 +163,7 @@ async fn checkpoints_that_come_late_or_twice_or_of_a_ledger_that_only_grows_accu
 async fn told(link: &mut Connection) -> BTreeMap<String, Vec<u8>> {
     let told =
         link.hears("checkpoints", |kind| if let Kind::Checkpoints(told) = kind { Some(told) } else { None }).await;
-    let by_agency = |note: Vec<u8>| Some((Checkpoint::agency_of(&note, NAME)?.to_string(), note));
+    let by_agency = |note: Vec<u8>| Some((Checkpoint::ledger_of(&note, NAME)?.0.to_string(), note));
     told.notes.into_iter().filter_map(by_agency).collect()
 }
 

@@ -31,6 +31,7 @@ use crate::base::ids::Epoch;
 use crate::base::limits;
 use crate::base::refusal::FaultCode;
 use crate::routing::outbox::GiveBack;
+use crate::tlog::checkpoint::Checkpoint;
 use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{Frame, frame::Kind};
 
@@ -352,11 +353,11 @@ impl Session {
         self.phase = Phase::CheckingCheckpoint;
     }
 
-    /// Begins to deliver and to read. `epoch` is the epoch of the peer's newest checkpoint.
-    fn begin(&mut self, epoch: Option<Epoch>, effects: &mut Effects<'_>) -> Result<(), End> {
+    /// Begins to deliver and to read. `newest` is the epoch of the peer's newest checkpoint that this node accepted.
+    fn begin(&mut self, newest: Option<Epoch>, effects: &mut Effects<'_>) -> Result<(), End> {
         self.phase = Phase::Linked { since: effects.now.mono_nanos };
         let stored = self.handshake.stored();
-        let give_back = self.owed(epoch);
+        let give_back = self.owed(newest.max(self.epoch_in_hello()));
         if let Some(Owed { epoch, .. }) = give_back
             && stored.reset.is_none_or(|(declared, _)| declared != epoch)
         {
@@ -373,6 +374,14 @@ impl Session {
     fn lacks_charters(&self) -> bool {
         let is_behind = self.handshake.theirs().charter_version > self.config.charters.newest().version;
         is_behind && self.charters.may_change(self.has_spoken)
+    }
+
+    /// The epoch that the checkpoint in the peer's Hello names. The checkpoint may be one that this node does not accept, for example because
+    /// one of the two clocks is wrong. The entries must be given back all the same, because they are never passed twice. The peer's word
+    /// is enough for that: it only gets what it had before.
+    fn epoch_in_hello(&self) -> Option<Epoch> {
+        let (agency, epoch) = Checkpoint::ledger_of(&self.handshake.theirs().checkpoint, &self.config.federation)?;
+        (agency == self.config.peer).then_some(epoch)
     }
 
     /// The entries that came from the peer before its ledger began a new epoch, if it has. They are sent back to it.

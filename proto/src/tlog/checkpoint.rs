@@ -109,11 +109,12 @@ impl Checkpoint {
         matches!((self.seconds, other.seconds), (Some(one), Some(other)) if one.saturating_add(margin) < other)
     }
 
-    /// The agency that a note's origin names. No signature is checked.
-    pub fn agency_of(note: &[u8], federation: &str) -> Option<AgencyId> {
+    /// The agency and the epoch that a note's origin names. No signature is checked.
+    pub fn ledger_of(note: &[u8], federation: &str) -> Option<(AgencyId, Epoch)> {
         let origin = note.split(|byte| *byte == b'\n').next()?;
         let rest = std::str::from_utf8(origin).ok()?.strip_prefix(federation)?.strip_prefix('/')?;
-        rest.split_once('/')?.0.parse().ok()
+        let (agency, epoch) = rest.split_once('/')?;
+        Some((agency.parse().ok()?, Epoch(epoch.parse().ok()?)))
     }
 
     /// Reads and verifies a note that should be a checkpoint of `agency`.

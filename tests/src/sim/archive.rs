@@ -71,7 +71,7 @@ impl Archive {
 
     /// Keeps a checkpoint of the node that shows it. What a node passes on of others was shown before.
     fn shown(&mut self, node: &Node, note: &[u8]) {
-        if Checkpoint::agency_of(note, FEDERATION).is_some_and(|agency| agency == node.id) {
+        if Checkpoint::ledger_of(note, FEDERATION).is_some_and(|(agency, _)| agency == node.id) {
             self.keep_checkpoint(node, note);
         }
     }

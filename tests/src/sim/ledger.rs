@@ -29,6 +29,8 @@ use sinergi_proto::transparency::rollback_guard::Sighting;
 use sinergi_proto::wire;
 use tlog_tiles::{Error as TreeError, Hash, HashReader};
 
+use super::names::FEDERATION;
+
 pub use held::Held;
 
 /// Frames carry little, so that parts, windows and resumption are used by small runs.
@@ -235,7 +237,7 @@ impl Ledger {
         let ack = wire::Ack::decode(ack).expect("a session keeps whole receipts");
         let receipt = Receipt::parse(&ack).expect("a session keeps checked receipts");
         // Of a checkpoint that does not verify nothing is known.
-        let Some(epoch) = epoch_of(&receipt.checkpoint) else { return };
+        let Some((_, epoch)) = Checkpoint::ledger_of(&receipt.checkpoint, FEDERATION) else { return };
         let leaves = receipt.leaves().map(|(entry, leaf)| Acknowledged { by: by.clone(), epoch, entry, leaf });
         self.receipts.extend(leaves);
         self.answered.entry(by.clone()).or_default().extend(receipt.results.iter().map(|result| result.entry));
@@ -431,12 +433,6 @@ impl LedgerView for Ledger {
 fn as_links_see(number: usize, leaf: &Leaf) -> outbox::Leaf {
     let LeafHeader { from, relays, routes, .. } = leaf.header.clone();
     outbox::Leaf { index: LedgerIndex(number as u64), from, relays, routes, signed: leaf.entry.signed.clone() }
-}
-
-/// The epoch that a checkpoint's origin names.
-fn epoch_of(note: &[u8]) -> Option<Epoch> {
-    let origin = note.split(|byte| *byte == b'\n').next()?;
-    std::str::from_utf8(origin).ok()?.rsplit('/').next()?.parse().ok().map(Epoch)
 }
 
 fn number(index: LedgerIndex) -> usize {

@@ -91,7 +91,7 @@ impl Incoming {
 
     /// The agency that signed a note, with the checkpoint. `None` if the note is known, or this node's own, or does not verify.
     fn check_shown(&self, watch: &Watch, note: Vec<u8>) -> Option<(AgencyId, VerifiedCheckpoint)> {
-        let agency = Checkpoint::agency_of(&note, self.federation.as_str())?;
+        let (agency, _) = Checkpoint::ledger_of(&note, self.federation.as_str())?;
         if agency == self.own || watch.knows(&agency, &note) {
             return None;
         }

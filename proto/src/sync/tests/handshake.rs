@@ -182,18 +182,24 @@ fn a_node_whose_ledger_was_set_back_compares_the_peer_s_view_and_ends_the_link()
 #[test]
 fn a_peer_with_a_new_epoch_gets_its_entries_back_and_the_operator_is_warned_until_the_peer_declares_it() {
     let owed = |epoch, before| Some(Owed { epoch: Epoch(epoch), before: LedgerIndex(before) });
-    for (reset, shown, give_back, warning) in [
-        (None, 1, None, None),
-        (None, 2, owed(2, 10), Some(Warning::Undeclared(Epoch(2)))),
-        (Some((Epoch(2), LedgerIndex(7))), 2, owed(2, 7), None),
+    let undeclared = || Some(Warning::Undeclared(Epoch(2)));
+    for (reset, accepted, in_hello, give_back, warning) in [
+        (None, Some(1), THEIRS, None, None),
+        (None, Some(2), THEIRS, owed(2, 10), undeclared()),
+        (Some((Epoch(2), LedgerIndex(7))), Some(2), THEIRS, owed(2, 7), None),
+        // A checkpoint whose time this node does not accept, because one of the clocks is wrong.
+        (None, None, b"sinergi.example/kota-bandung/2\n".as_slice(), owed(2, 10), undeclared()),
+        (Some((Epoch(2), LedgerIndex(7))), Some(1), b"sinergi.example/kota-bandung/2\n", owed(2, 7), None),
+        // A checkpoint of somebody else.
+        (None, None, b"sinergi.example/somebody-else/2\n", None, None),
     ] {
         let federation = Federation::new();
         let (mut side, _) = Side::open(config(&federation.charters));
         let stored_peer = StoredPeer { reset, receipted: None, ..stored_peer() };
         side.does(done(1, Done::PeerLoaded(Box::new(stored_peer))));
-        side.hears(Kind::Hello(hello(&federation.charters)));
+        side.hears(Kind::Hello(wire::Hello { checkpoint: in_hello.to_vec(), ..hello(&federation.charters) }));
         side.does(done(2, Done::Compared(None)));
-        let checked = CheckedCheckpoints { news: Vec::new(), epoch: Some(Epoch(shown)) };
+        let checked = CheckedCheckpoints { news: Vec::new(), epoch: accepted.map(Epoch) };
         let mut expected: Vec<Action> = warning.into_iter().map(Action::Warn).collect();
         expected.push(start(4, Job::Gossip { after: 0 }));
         expected.push(start(5, Job::Read { from: cursor(0), end: cursor(10), give_back }));

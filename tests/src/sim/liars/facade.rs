@@ -131,7 +131,7 @@ impl OwnLeaves for Facade {
 
 /// The checkpoint of the liar that a note is.
 pub(super) fn own_checkpoint(liar: &Node, note: &[u8]) -> Option<Checkpoint> {
-    let is_own = Checkpoint::agency_of(note, FEDERATION).is_some_and(|agency| agency == liar.id);
+    let is_own = Checkpoint::ledger_of(note, FEDERATION).is_some_and(|(agency, _)| agency == liar.id);
     is_own.then(|| liar.open_checkpoint(note, &liar.id))?
 }
 

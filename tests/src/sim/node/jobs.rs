@@ -80,7 +80,7 @@ impl Node {
     fn check_checkpoints(&mut self, peer: &AgencyId, notes: Vec<Vec<u8>>, now: u64) -> CheckedCheckpoints {
         let mut news = Vec::new();
         for note in notes {
-            let Some(agency) = Checkpoint::agency_of(&note, FEDERATION) else { continue };
+            let Some((agency, _)) = Checkpoint::ledger_of(&note, FEDERATION) else { continue };
             let is_known = self.watch.newest(&agency).is_some_and(|newest| newest.note == note);
             if agency == self.id || is_known {
                 continue;
