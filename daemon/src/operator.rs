@@ -60,12 +60,13 @@ use self::peers::PeerQueries;
 use self::retry::Retries;
 use self::status::Overview;
 
-/// Rows of a listing that are read ahead of its reader.
+/// The number of rows of a listing that are read ahead of its reader.
 const ROWS_AHEAD: usize = 64;
-/// Bytes that a connection may send ahead. It must hold the calls of a full queue: h2 ends a connection on which more small frames wait than fit
-/// into half of it, and the caller then gets an error that looks like `Busy`, although its calls may have been carried out.
+/// The number of bytes that a connection may send ahead. It must be large enough for the calls of a full queue. Otherwise h2 ends a
+/// connection on which many small frames wait, and the caller gets an error that looks like `Busy`, although its calls may have been
+/// carried out.
 const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
-/// Rows of a listing whose caller names no limit.
+/// The most rows of a listing if the caller names no limit.
 const DEFAULT_LIMIT: usize = 100;
 
 /// The parts that the operator API needs.
@@ -90,7 +91,7 @@ pub struct OperatorParts {
     pub watch: Watch,
     /// The alarms that are raised.
     pub alarms: Alarms,
-    /// Audits on an operator's order.
+    /// Runs the audits that operators order.
     pub auditor: Auditor,
     /// The folder of evidence.
     pub evidence: EvidenceFolder,
@@ -373,7 +374,7 @@ fn rows_ahead<T: Send + 'static>(
 }
 
 /// Streams the rows that `work` sends. `work` ends when the reader goes away or the node stops.
-fn driven<T: Send + 'static>(
+fn rows_of_work<T: Send + 'static>(
     receiver: mpsc::Receiver<Result<T, Status>>,
     work: impl Future<Output = ()> + Send + 'static,
     stop: CancellationToken,
@@ -387,7 +388,7 @@ fn limit_of(limit: u32) -> usize {
     if limit == 0 { DEFAULT_LIMIT } else { usize::try_from(limit).unwrap_or(usize::MAX) }
 }
 
-/// A defect or a damaged disk, not a fault of the caller.
+/// The cause is a defect of the program or a damaged disk, and not the caller.
 impl From<OwnDataError> for Status {
     fn from(error: OwnDataError) -> Self {
         tracing::error!(%error, "cannot read the node's own data");

@@ -6,21 +6,21 @@
 //! accept.rs        TcpListener -> TLS (bounded in time and number) -> gRPC   accepted
 //! handshakes.rs    places for connections whose handshake has not ended
 //! dial.rs          endpoint -> TLS -> gRPC, with backoff without end         dialled
-//! failures.rs      why a call or a stream failed, in words                    both
+//! failures.rs      explains in words why a call or a stream failed           both
 //! session.rs       runs a session over one stream                            both
 //! idle_timeout.rs  ends a connection on which nothing is received            both
-//! proof_server.rs  answering questions of peers about the own ledger
-//! watch.rs         watching the checkpoints that peers show and pass on
-//! budget.rs        room in memory that all links share
-//! clocks.rs        whether this node's clock agrees with its peers'
-//! proof_client.rs  asking a peer about its ledger
-//! peer.rs          what is known of a peer: shown to operators, and the slot that one session holds
+//! proof_server.rs  answers peers' questions about this node's ledger
+//! watch.rs         watches the checkpoints that peers show and pass on
+//! budget.rs        the memory budget that all links share
+//! clocks.rs        compares this node's clock with its peers' clocks
+//! proof_client.rs  asks a peer about its ledger
+//! peer.rs          the state of a peer, for operators, and the slot that one session holds
 //! ```
 //!
 //! Invariants:
 //! - the agency comes from the certificate, never from a message;
 //! - a peer has one session. A second one replaces it or is turned away, by a rule that both sides share;
-//! - only an answer of the peer's application (its Hello) counts as success.
+//! - a connection counts as a success only after an answer of the peer's application (its Hello).
 
 mod accept;
 mod budget;

@@ -16,17 +16,17 @@ use sinergi_daemon::transport::tls::{Credentials, spiffe_id};
 
 use crate::federation::{NAME, agency};
 
-/// The authority that the charter lists for the agency whose node's folder this is.
+/// The authority that the charter lists for the agency whose node has this folder.
 pub fn authority_of(folder: &Path) -> Authority {
     Authority::read(authority_files(folder)).expect("an authority")
 }
 
-/// Another authority that calls itself by the agency's name.
+/// Another authority, which uses the agency's name.
 pub fn foreign_authority(id: &str) -> Authority {
     Authority::new(&agency(id), Timestamp::now(), AUTHORITY_DAYS).expect("an authority")
 }
 
-/// A certificate of an agency, valid from an hour ago on.
+/// A valid certificate of an agency.
 pub fn issued_by(authority: &Authority, id: &str) -> Credentials {
     issued_at(authority, id, Timestamp::now())
 }

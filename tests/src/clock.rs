@@ -1,4 +1,5 @@
-//! A node's wall clock, which a test sets while the node runs. The node is a real process; `shim/clock.c` sits between it and the system.
+//! A node's wall clock, which a test sets while the node runs. The node is a real process. `shim/clock.c` is preloaded between it and the C
+//! library.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -31,7 +32,7 @@ impl Clock {
         vec![("LD_PRELOAD".to_owned(), shim.into()), ("SINERGI_CLOCK".to_owned(), self.control.path().into())]
     }
 
-    /// Sets the clock ahead of the right time by these seconds, or behind it if they are negative.
+    /// Sets the clock ahead of the right time by these seconds, or behind it if the number is negative.
     pub fn set_ahead(&self, seconds: i64) {
         let file: &File = self.control.as_file();
         file.write_all_at(&seconds.to_ne_bytes(), 0).expect("written");

@@ -14,7 +14,7 @@ use tlog_tiles::{Error as TreeError, Hash, HashReader};
 
 use crate::member::{Connection, Member};
 
-/// A ledger of a member, as it keeps or shows it.
+/// A ledger that a member keeps or shows.
 #[derive(Clone)]
 pub struct ShownLedger {
     epoch: Epoch,
@@ -57,7 +57,7 @@ impl ShownLedger {
         LedgerIndex(index)
     }
 
-    /// This ledger with another leaf in one place.
+    /// This ledger with another leaf at one index.
     pub fn with_another(&self, index: LedgerIndex, leaf: Bytes) -> Self {
         let mut other = Self::of_epoch(self.epoch);
         for (at, old) in (0..).zip(&self.leaves) {
@@ -128,7 +128,8 @@ impl ShownLedger {
         let asked = prove.leaves.iter().copied().filter(|index| *index < self.size());
         let leaves: Vec<LedgerIndex> = asked.chain((prove.first_leaf..).take(whole.len())).map(LedgerIndex).collect();
         let sizes: Vec<u64> = prove.sizes.iter().copied().filter(|size| *size <= self.size()).collect();
-        let numbers = nodes_needed(self.size(), &leaves, &sizes).expect("what is not in the tree was left out");
+        let numbers = nodes_needed(self.size(), &leaves, &sizes)
+            .expect("leaves and sizes that are not in the tree were left out");
         let hashes = self.read_hashes(&numbers).expect("a tree has all its hashes");
         let node = |(number, hash): (u64, Hash)| wire::TreeNode { number, hash: hash.0.to_vec() };
         wire::Proof {
@@ -153,8 +154,9 @@ impl ShownLedger {
     }
 }
 
-/// Speaks for the member until the node ends the link: answers pings, and answers questions from `shown`, or refuses them if it is `None`.
-pub async fn speaks(link: &mut Connection, member: &Member, shown: Option<&ShownLedger>, seconds: u64) {
+/// Plays the member's node until the other node ends the link. It answers pings, and answers questions from `shown`, or refuses them if
+/// `shown` is `None`.
+pub async fn answer_questions(link: &mut Connection, member: &Member, shown: Option<&ShownLedger>, seconds: u64) {
     while let Ok(Some(frame)) = link.inbound.message().await {
         match frame.kind {
             Some(Kind::Ping(ping)) if !ping.reply => {

@@ -1,6 +1,7 @@
-//! A disk under the test's control. It records the file operations of a node, and lets them fail or hang, or kills the node, when the test says so.
+//! A disk under the test's control. It records the file operations of a node. On the test's orders it lets them fail or hang, or kills the
+//! node.
 //!
-//! The node is a real process. `shim/disk.c` is preloaded, between the node and the C library. This needs Linux and a C compiler, which the
+//! The node is a real process. `shim/disk.c` is preloaded between the node and the C library. This needs Linux and a C compiler, which the
 //! build needs anyway.
 //!
 //! | where | what |
@@ -49,13 +50,13 @@ pub enum Op {
     RemoveFolder = 7,
     /// `fsync` or `fdatasync`.
     Sync = 8,
-    /// The end of a sync; only recorded, never fails.
+    /// The end of a sync. It is only recorded and never fails.
     Synced = 9,
     /// `sync_file_range`, which makes nothing durable.
     RangeSync = 10,
-    /// A program starts; only recorded.
+    /// A program starts. It is only recorded.
     Start = 11,
-    /// Reads; never recorded.
+    /// Reads. It is never recorded.
     Read = 12,
 }
 
@@ -70,7 +71,7 @@ pub const IO_ERROR: i32 = 5;
 /// `EROFS`, the error of a file system that was made read-only, usually by the system after a disk error.
 pub const READ_ONLY: i32 = 30;
 
-/// The most rules at a time, and the bytes of one; see `struct rule` in the shim.
+/// The most rules at a time, and the size of one rule in bytes; see `struct rule` in the shim.
 const RULES: u64 = 16;
 const RULE_BYTES: u64 = 240;
 const PATH_BYTES: usize = 191;
@@ -80,7 +81,7 @@ const HITS_OFFSET: u64 = 40;
 pub struct Disk {
     root: PathBuf,
     control: Arc<File>,
-    /// Has the control file and the record, outside of the controlled folder.
+    /// Contains the control file and the record, outside of the controlled folder.
     own: TempDir,
     records: bool,
 }
@@ -175,7 +176,7 @@ impl FaultAt {
         self.set(Kind::Fail, errno, 0)
     }
 
-    /// The operations succeed for so many more bytes, the last write in part. Then they fail as on a full disk.
+    /// The operations succeed for this many more bytes; the last write may be partial. Then they fail as on a full disk.
     pub fn has_room_for(self, bytes: u64) -> Fault {
         self.set(Kind::Full, NO_SPACE, bytes)
     }

@@ -1,6 +1,6 @@
 //! Federations of real processes, in the domain's words: `node("prov-jabar").forwards(complaint, "kemendagri")`.
 //!
-//! This file makes, starts and stops nodes; [`TestNode`] asks a running one.
+//! This file makes, starts and stops nodes. [`TestNode`] queries a running one.
 //!
 //! Invariant: each function that waits has a deadline.
 
@@ -33,7 +33,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// The name of all federations in tests.
 pub const NAME: &str = "lapor.example";
 
-/// A federation in a temporary folder, which is removed with it.
+/// A federation in a temporary folder. Dropping it removes the folder.
 pub struct TestFederation {
     federation: Federation,
     folder: TempDir,
@@ -55,7 +55,7 @@ pub fn province_and_city() -> Vec<Agency> {
     ]
 }
 
-/// A ministry, a province, its city, and the Ombudsman who sees everything.
+/// A ministry, a province under it, a city under the province, and the Ombudsman, which sees everything.
 pub fn hierarchy() -> Vec<Agency> {
     vec![
         Agency::new(agency("kemendagri"), Kind::Ministry),
@@ -66,7 +66,7 @@ pub fn hierarchy() -> Vec<Agency> {
 }
 
 impl TestFederation {
-    /// Makes the folders of a federation with links as the charter's hierarchy asks for. No node runs yet.
+    /// Makes the folders of a federation with the links of the charter's hierarchy. No node runs yet.
     pub fn make(agencies: Vec<Agency>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let name = NAME.parse().expect("a federation name");

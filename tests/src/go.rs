@@ -1,6 +1,6 @@
 //! Go programs that check Sinergi's formats with Go's transparency-log packages, which share no code with Sinergi.
 //!
-//! They need `go` and Debian's `golang-golang-x-mod-dev`. If these are missing, a test says so and checks nothing; with
+//! They need `go` and Debian's `golang-golang-x-mod-dev`. If these are missing, a test says so and checks nothing. With
 //! `SINERGI_REQUIRE_GO=1`, as in CI, it fails.
 
 use std::ffi::OsStr;
@@ -26,9 +26,9 @@ pub struct GoProgram {
 impl GoProgram {
     /// Builds `interop/NAME.go`. Returns `None`, after a message, if Go or its package is not installed.
     pub fn build(name: &str) -> Option<Self> {
-        let there = Command::new("go").arg("version").output().is_ok_and(|output| output.status.success())
+        let is_installed = Command::new("go").arg("version").output().is_ok_and(|output| output.status.success())
             && Path::new(PACKAGES).join("src/golang.org/x/mod/sumdb/note").is_dir();
-        if !there {
+        if !is_installed {
             let required = std::env::var("SINERGI_REQUIRE_GO").is_ok_and(|value| value == "1");
             assert!(!required, "SINERGI_REQUIRE_GO=1, and go or {PACKAGES}/src/golang.org/x/mod is missing");
             // The test harness hides the output of `eprintln!`.

@@ -1,7 +1,7 @@
 //! The harness of tests that need more than one node, a process, a real socket or a fault. `tests/README.md` says where each claim is proven.
 //!
-//! Nodes here are real `sinergi run` processes with real keys, certificates, ledgers and stores. Peers that lie speak the wire protocol over real mutual
-//! TLS. No part is replaced by a mock.
+//! Nodes here are real `sinergi run` processes with real keys, certificates, ledgers and stores. Peers that lie speak the wire protocol
+//! over real mutual TLS. No part is replaced by a mock.
 //!
 //! ```text
 //!    tests/*.rs, src/bin/*.rs     the claims by subject; programs that measure and search
@@ -9,7 +9,7 @@
 //!         +-- federation --- program, process_table      real nodes
 //!         +-- peer, member, dishonest, certificate       members that the test controls
 //!         +-- proxy, disk, clock, shim                   faults of networks, disks and clocks
-//!         +-- sim, model                                 pure machines: in virtual time; in every order
+//!         +-- sim, model                                 pure machines, in virtual time and in every order
 //!         `-- measure, workload, memory                  loads and their cost
 //! ```
 //!
@@ -17,11 +17,11 @@
 //! |---|---|
 //! | [`federation`] | federations of real nodes that tests start, query, stop and kill |
 //! | [`peer`] | a member under the test's control, which can send any message |
-//! | [`member`] | a member without a node, for which the caller speaks |
+//! | [`member`] | a member without a node; the caller sends its frames |
 //! | [`dishonest`] | a ledger that such a member keeps and lies about |
 //! | [`proxy`] | the network between two nodes; tests switch its faults while it carries bytes |
 //! | [`certificate`] | certificates that a test makes, good and bad |
-//! | [`disk`] | a disk that fails as the test says; its possible contents after a power failure |
+//! | [`disk`] | a disk that fails on the test's orders, and its possible contents after a power failure |
 //! | [`model`] | one hand-over in every order of its events |
 //! | [`sim`] | many nodes in virtual time, under random faults |
 //! | [`stage`] | two honest nodes, and a member under the test's control |
@@ -33,7 +33,7 @@
 //! | [`folder`] | copies of nodes' folders |
 //! | [`memory`] | the most memory that a node may use, derived from its limits |
 //! | [`process_table`] | the nodes that run on this machine |
-//! | [`clock`] | a node's wall clock, set while it runs |
+//! | [`clock`] | a node's wall clock, which a test sets while the node runs |
 //! | [`shim`] | libraries that are preloaded into nodes, built from `shim/*.c` |
 //! | [`go`] | the Go programs of `interop/`, whose checks share no code with Sinergi |
 

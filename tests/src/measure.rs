@@ -26,7 +26,7 @@ use crate::memory;
 /// The default number of connections that the clients of a load share.
 pub const CONNECTIONS: usize = 8;
 
-/// Complaints to be lodged at one node and forwarded to another.
+/// A load of complaints that are lodged at one node and forwarded to another.
 #[derive(Clone, Debug)]
 pub struct Load {
     /// The number of complaints.
@@ -56,7 +56,7 @@ impl Load {
         }
     }
 
-    /// Lodges one complaint and forwards it: one call, two entries.
+    /// Lodges one complaint and forwards it, in one call that makes two entries.
     pub async fn hand_over(&self, node: &TestNode, number: usize) -> ComplaintId {
         loop {
             match node.lodges_request(self.request(number)).await {
@@ -95,14 +95,14 @@ impl Load {
         let mut results = node.api.clone().lodge_stream(lodged).await.expect("a call").into_inner();
         // The node answers in the order of the requests.
         while let Some(number) = under_way.pop_front() {
-            let result = results.message().await.expect("the node runs").expect("an answer to each");
+            let result = results.message().await.expect("the node runs").expect("an answer to each request");
             let again = match answer_of(result) {
                 Ok(reply) if reply.forward_declined.is_empty() => None,
                 Err(status) if status.code() == tonic::Code::ResourceExhausted => Some(number),
                 other => panic!("{} refuses a complaint: {other:?}", node.id),
             };
             if let Some(number) = again.or_else(take) {
-                requests.send(self.request(number)).await.expect("the call lasts");
+                requests.send(self.request(number)).await.expect("the call is open");
                 under_way.push_back(number);
             }
         }
@@ -112,7 +112,8 @@ impl Load {
 /// The time that the last entries may take to arrive after the last complaint was lodged.
 pub const ARRIVAL: Duration = Duration::from_secs(30 * 60);
 
-/// Waits until `there` has at least `entries` entries and `from`, if it is given, has the receipts for everything that it sent.
+/// Waits until `there` has at least `entries` entries and, if `from` is given, until that node has the receipts for everything that it
+/// sent.
 pub async fn arrived(there: &TestNode, entries: u64, from: Option<&TestNode>) {
     let all = wait::until(ARRIVAL, async || {
         let here = there.status().await.ledger_size >= entries;
@@ -162,7 +163,7 @@ pub fn processor_micros(process: Option<u32>) -> u64 {
     (ticks(11) + ticks(12)) * 10_000
 }
 
-/// Bytes of all files below a folder.
+/// The size of all files below a folder, in bytes.
 pub fn disk_bytes(folder: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
     let bytes = |entry: std::fs::DirEntry| match entry.metadata() {
@@ -173,7 +174,7 @@ pub fn disk_bytes(folder: &Path) -> u64 {
     entries.flatten().map(bytes).sum()
 }
 
-/// Number arguments by name: `--name N`, each with its default.
+/// Reads the program's arguments. Each has a name, a number and a default: `--name N`.
 ///
 /// # Errors
 /// An argument is unknown, or its value is not a number. The text lists all names.

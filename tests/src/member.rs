@@ -1,4 +1,4 @@
-//! A member without a node. The caller speaks for it, with its keys and certificate, over real mutual TLS.
+//! A member without a node. The caller sends its frames, with its keys and certificate, over real mutual TLS.
 //!
 //! It uses none of the daemon's link code. The caller decides which frames it sends, and whether they are true.
 
@@ -45,7 +45,7 @@ pub enum DialError {
     /// The member's own certificate cannot be loaded.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
-    /// The connection, TLS or the call failed; the text has all causes.
+    /// The connection, TLS or the call failed. The text has all causes.
     #[error("{0}")]
     Refused(String),
 }
@@ -89,7 +89,7 @@ impl Member {
         let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
         let response = FederationClient::new(channel)
             .max_decoding_message_size(limits::FRAME_BYTES)
-            // The node must refuse frames that are too large, so they must leave here.
+            // The node must refuse frames that are too large, so this client must send them.
             .max_encoding_message_size(usize::MAX)
             .sync(ReceiverStream::new(frames))
             .await
@@ -121,7 +121,7 @@ impl Member {
         endpoint.connect_with_connector(connect).await.map_err(|error| DialError::Refused(one_line(&error)))
     }
 
-    /// A true Hello of a member that has nothing of the other's ledger and shows no checkpoint of its own.
+    /// An honest Hello of a member that has no items of the other's ledger and shows no checkpoint of its own.
     pub fn hello(&self) -> wire::Hello {
         let charter = self.charter_store.newest();
         wire::Hello {

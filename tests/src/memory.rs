@@ -1,4 +1,4 @@
-//! The most memory that a node may use, whatever its peers, its disk and its network do, and the memory that it did use.
+//! The most memory that a node may use, whatever its peers, its disk and its network do, and the memory that it has used.
 //!
 //! The bound is derived from the limits, so a queue or a window that grows beyond its limit exceeds it.
 
@@ -8,7 +8,7 @@ use sinergi_proto::base::limits;
 
 const MIB: usize = 1024 * 1024;
 
-/// The program with its threads and allocator, the tree's edge, the caches of the ledger.
+/// The program with its threads and allocator, the edge of the tree, and the caches of the ledger.
 const BASE: usize = 64 * MIB;
 /// The store: its cache, and as much again for pages that are being written.
 const STORE: usize = 2 * defaults::CACHE_MIB.unsigned_abs() as usize * MIB;
@@ -18,7 +18,7 @@ const WRITER: usize = node_limits::WRITER_QUEUE_BYTES + 2 * node_limits::BATCH_B
 pub const DIRECTION: usize = limits::LINK_WINDOW_BYTES + FRAMES;
 const FRAMES: usize = 2 * limits::FRAME_BYTES;
 
-/// The most memory of a node with so many links, in bytes.
+/// The most memory that a node with `links` links may use, in bytes.
 pub const fn most(links: usize) -> usize {
     let windows = links * limits::LINK_WINDOW_BYTES;
     let windows = if windows < node_limits::ALL_WINDOWS_BYTES { windows } else { node_limits::ALL_WINDOWS_BYTES };
@@ -34,7 +34,7 @@ pub fn peak(process: u32) -> usize {
 }
 
 /// Resets the peak of a running process. Returns its current resident size in bytes.
-pub fn forget_peak(process: u32) -> usize {
+pub fn reset_peak(process: u32) -> usize {
     std::fs::write(format!("/proc/{process}/clear_refs"), "5").expect("a running process of ours");
     peak(process)
 }

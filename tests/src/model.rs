@@ -1,17 +1,18 @@
-//! A bounded model of one hand-over. stateright checks every order in which a number of entries can be written, lost, repeated, delivered and
+//! A bounded model of one hand-over. stateright checks every order in which a few entries can be written, lost, repeated, delivered and
 //! deferred while the clocks pass an offer's `answer_by`.
 //!
-//! The product's own code decides which entries agencies may write, which entries nodes take, and which effect they have
-//! ([`sinergi_proto::admission`], [`sinergi_proto::complaint`]). The entries are real: signed and parsed. Only the time and the network are modelled.
+//! The product's own code decides which entries agencies may write, which entries nodes accept, and which effect they have
+//! ([`sinergi_proto::admission`], [`sinergi_proto::complaint`]). The entries are real: signed and parsed. Only the time and the network are
+//! modelled.
 //!
 //! | module | content |
 //! |---|---|
-//! | [`members`] | the agencies: keys, charter, clocks that differ |
+//! | [`members`] | the agencies, with their keys, their charter and clocks that differ |
 //! | [`time`] | the moments that matter to an offer |
 //! | [`acts`] | the entries that an agency may write |
 //! | [`book`] | every entry and view of the space, each once |
 //! | [`judgement`] | the judgement of one view alone |
-//! | [`network`] | states: nodes, and the messages between them |
+//! | [`network`] | a state: the nodes, and the messages between them |
 //! | [`properties`] | properties that must hold in every state, and events that must occur in some |
 //! | this file | the steps from state to state, and the bounds |
 
@@ -176,20 +177,20 @@ impl Model for HandOver {
     }
 }
 
-/// What a check of the whole space found.
+/// The result of a check of the whole space.
 #[derive(Debug)]
 pub struct Checked {
-    /// Different states.
+    /// The number of different states.
     pub states: usize,
-    /// Steps of the longest of the shortest ways to a state.
+    /// The largest number of steps that a state needs on its shortest way.
     pub depth: usize,
-    /// Different entries and views in them.
+    /// The numbers of different entries and of different views.
     pub entries_and_views: (usize, usize),
-    /// Properties that do not hold, each with the shortest way to where it does not; and what was never seen.
+    /// The properties that do not hold, each with the shortest way to such a state. If all hold, the events that never occurred.
     pub violated: Vec<String>,
 }
 
-/// Checks every state within the bounds; ends early only where a property does not hold.
+/// Checks every state within the bounds. It ends early only if a property does not hold.
 pub fn check(bounds: Bounds) -> Checked {
     let model = HandOver::new(bounds);
     let checker = model.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();

@@ -38,11 +38,11 @@ use crate::federation::PATIENCE;
 /// The prefix of the signed bytes of an entry; see `entry.proto`.
 const ENTRY_DOMAIN: &[u8] = b"sinergi/entry/v1\0";
 
-/// A member whose node does not run. The test speaks for it.
+/// A member whose node does not run. The test plays the node.
 pub struct Impostor {
     /// The member.
     pub member: Member,
-    /// The place of its next entry.
+    /// The leaf index of its next entry.
     pub next_place: u64,
 }
 
@@ -81,7 +81,7 @@ impl Impostor {
         self.member.dial_with(credentials, agency, address).await.map(Connection)
     }
 
-    /// A TLS connection with a node, before any byte of HTTP/2.
+    /// Dials a node and completes the TLS handshake, without any byte of HTTP/2.
     ///
     /// # Errors
     /// The connection or the TLS handshake fails.
@@ -92,7 +92,7 @@ impl Impostor {
         TlsConnector::from(tls).connect(tls::server_name(), TcpStream::connect(address).await?).await
     }
 
-    /// Accepts the TLS connection of a node that dialled, before any byte of HTTP/2.
+    /// Completes the TLS handshake with a node that dialled, without any byte of HTTP/2.
     ///
     /// # Errors
     /// The TLS handshake fails.
@@ -118,13 +118,13 @@ impl Impostor {
         let mut grpc = tonic::client::Grpc::new(channel);
         grpc.ready().await.map_err(|error| DialError::Refused(one_line(&error)))?;
         let path = http::uri::PathAndQuery::from_static("/sinergi.v1.Federation/Sync");
-        // The stream stays open: the node ends it.
+        // The stream stays open until the node ends it.
         let messages = tokio_stream::iter(messages).chain(tokio_stream::pending());
         let response = grpc.streaming(Request::new(messages), path, AsIs).await;
         Ok(response.map_err(|status| DialError::Refused(one_line(&status)))?.into_inner())
     }
 
-    /// This member's receipt for a frame: each item is stored, at the leaf with its number in the frame.
+    /// This member's receipt for a frame. Each item counts as stored at the leaf with its number in the frame.
     pub fn receipt_for(&self, delivered: &wire::Deliver, sender: &str) -> wire::Ack {
         self.receipt_with(delivered, sender, |leaf| ItemOutcome::Leaf(LedgerIndex(leaf)))
     }
@@ -156,7 +156,7 @@ impl Impostor {
         receipt.sign(&self.keys.entry)
     }
 
-    /// A draft of an entry by this member, with the next place of its ledger.
+    /// A draft of an entry by this member, for the next leaf of its ledger.
     pub fn draft(&mut self, complaint: Option<ComplaintId>, parents: Vec<EntryId>, body: Body) -> EntryDraft {
         let index = LedgerIndex(self.next_place);
         self.next_place += 1;
@@ -174,7 +174,7 @@ impl Impostor {
         }
     }
 
-    /// A draft of a `Lodged` without a text, which a test may change before it signs it.
+    /// A draft of a `Lodged` entry without a text. A test may change it before it signs it.
     pub fn draft_of_lodged(&mut self) -> EntryDraft {
         let body = Body::Lodged(wire::Lodged {
             kind: wire::ComplaintKind::Complaint.into(),
@@ -196,7 +196,7 @@ impl Impostor {
         self.sign(draft, vec![content])
     }
 
-    /// An offer of custody on `basis`, with `parents`.
+    /// An offer of custody to `to`. `basis` is also its only parent.
     pub fn forward(&mut self, complaint: ComplaintId, basis: EntryId, to: &str) -> Made {
         let answer_by = sinergi_daemon::base::time::now_millis() + 3_600_000;
         let reason = wire::ForwardReason::Competence.into();
@@ -210,7 +210,7 @@ impl Impostor {
         Made::new(draft, &self.keys.entry, contents)
     }
 
-    /// Signs the bytes that `change` makes of a draft: an entry that this version of the schema cannot write.
+    /// Signs the bytes that `change` makes of a draft, for entries that this version of the schema cannot write.
     pub fn sign_changed(&self, draft: EntryDraft, change: impl FnOnce(wire::Entry) -> Vec<u8>) -> Made {
         let (named, clock) = (draft.complaint, draft.clock);
         let signed = draft.sign(&self.keys.entry).bytes;
@@ -224,12 +224,12 @@ impl Impostor {
     }
 }
 
-/// A signed entry of a test, ready to be delivered.
+/// A signed entry that a test made, ready to be delivered.
 #[derive(Clone, Debug)]
 pub struct Made {
     /// Its id.
     pub id: EntryId,
-    /// Its complaint. A `Lodged` begins its own.
+    /// Its complaint. A `Lodged` entry begins a new one.
     pub complaint: ComplaintId,
     /// The item that carries it.
     pub item: wire::Item,
@@ -306,7 +306,7 @@ impl DerefMut for Connection {
 }
 
 impl Connection {
-    /// Sends a Hello, and returns the node's.
+    /// Sends a Hello. Returns the node's Hello.
     pub async fn greet(&mut self, hello: wire::Hello) -> wire::Hello {
         self.say(Kind::Hello(hello)).await;
         match self.next().await {
@@ -340,7 +340,7 @@ impl Connection {
         }
     }
 
-    /// The node's next frame, also a ping.
+    /// The node's next frame, even if it is a ping.
     pub async fn says(&mut self) -> Kind {
         let frame = tokio::time::timeout(PATIENCE, self.inbound.message()).await.expect("the node says something");
         frame.expect("the link is up").expect("the node goes on").kind.expect("a known kind")
@@ -357,7 +357,7 @@ impl Connection {
         }
     }
 
-    /// Waits until the node has read all frames so far, by a ping after them. Frames of the node before the answer are dropped.
+    /// Waits until the node has read all frames so far, by pinging it after them. Frames of the node before its answer are dropped.
     pub async fn is_heard(&mut self) {
         const NONCE: u64 = 7;
         let now = sinergi_daemon::base::time::now_millis();

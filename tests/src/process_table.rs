@@ -1,4 +1,4 @@
-//! The processes that run on this machine, for claims that a program leaves none behind.
+//! The processes that run on this machine. Tests use them to assert that a program leaves none behind.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ pub fn nodes_in(folder: &Path) -> Vec<u32> {
 }
 
 /// Waits until no process has `folder` in its command line.
-pub async fn nobody_names(folder: &Path) {
+pub async fn no_process_names(folder: &Path) {
     let folder = folder.to_str().expect("a path that is text");
     let names = |id: &u32| String::from_utf8_lossy(&command_line(*id)).contains(folder);
     let nobody = async || Ok::<_, ()>(processes().all(|id| !names(&id)).then_some(()));
@@ -50,7 +50,7 @@ pub fn send(id: u32, signal: Signal) {
 fn is_node_in(id: u32, folder: &Path) -> bool {
     let line = command_line(id);
     let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-    let told =
+    let names_folder =
         |pair: &[&[u8]]| pair[0] == b"--node" && Path::new(&*String::from_utf8_lossy(pair[1])).starts_with(folder);
-    words.contains(&&b"run"[..]) && words.windows(2).any(told)
+    words.contains(&&b"run"[..]) && words.windows(2).any(names_folder)
 }

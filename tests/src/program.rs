@@ -1,4 +1,4 @@
-//! The programs under test, and the command line as a user runs it. The programs lie beside the running test.
+//! The programs under test, and the command line as a user runs it. The programs are in the same folder as the running test.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -21,12 +21,12 @@ pub fn sinergid() -> &'static Path {
     PROGRAM.get_or_init(|| folder().join("sinergid"))
 }
 
-/// The folder with the programs under test, all of them current. Cargo puts this program there as well.
+/// The folder with the programs under test, all of them up to date. Cargo puts this program there as well.
 ///
-/// The first call has cargo build them, in this program's profile. Cargo finds them current at once when `cargo build` has built the workspace
-/// in that profile. Otherwise it compiles what has changed and links them. For that the whole workspace must be named: for `--package` alone
-/// cargo selects other features of the dependencies, and compiles all of them a second time. Cargo reports its progress on standard error,
-/// because a benchmark that compiles first must not look like one that hangs.
+/// The first call runs cargo to build them in this program's profile. That is fast if `cargo build` has built the workspace in that profile
+/// before. The build names the whole workspace, because with `--package` cargo selects other features of the dependencies, and compiles all
+/// of them a second time. Cargo reports its progress on standard error, because a benchmark that compiles first must not look like one that
+/// hangs.
 ///
 /// If the environment variable `SINERGI_PROGRAMS` names a folder, the programs there are used as they are.
 pub fn folder() -> &'static Path {
@@ -40,7 +40,7 @@ pub fn folder() -> &'static Path {
 
 fn build() -> PathBuf {
     let this = std::env::current_exe().expect("a program has a path");
-    // Tests lie in <target>/<folder of the profile>/deps, programs one folder above.
+    // Tests are in <target>/<folder of the profile>/deps, and programs one folder above.
     let own = this.parent().expect("a program lies in a folder");
     let folder = if own.ends_with("deps") { own.parent().expect("deps lies in a profile's folder") } else { own };
     let target = folder.parent().expect("profiles lie in the target folder");

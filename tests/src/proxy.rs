@@ -1,4 +1,5 @@
-//! A small TCP proxy between a node that dials and its peer. It is the network of a test, which switches faults while it carries bytes.
+//! A small TCP proxy between a node that dials and its peer. It plays the network of a test. The test switches faults while the proxy
+//! carries bytes.
 //!
 //! The bytes are TLS, so this module cuts, swallows, slows down and resets streams. Faults of whole frames are in [`crate::peer`].
 //!
@@ -23,7 +24,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// Bytes read at a time.
+/// The number of bytes read at a time.
 const BUFFER: usize = 64 * 1024;
 /// The number of times a second that a throttled direction carries bytes.
 const SHARES_A_SECOND: usize = 20;
@@ -49,7 +50,7 @@ pub enum Flow {
     Swallow,
     /// The proxy does not read them until the flow changes, like a peer that does not read or a slow network.
     Hold,
-    /// At most so many bytes a second pass.
+    /// At most this many bytes a second pass.
     Throttle(usize),
 }
 
@@ -124,17 +125,17 @@ impl Proxy {
         self.shared.refusing.send_replace(refuse);
     }
 
-    /// Closes all connections in order; both sides see the end.
+    /// Closes all connections in an orderly way, so that both sides see the end.
     pub fn cut(&self) {
         self.shared.end_all(End::Closed);
     }
 
-    /// Resets all connections; bytes in flight are lost.
+    /// Resets all connections. Bytes in flight are lost.
     pub fn reset(&self) {
         self.shared.end_all(End::Reset);
     }
 
-    /// Lets so many more bytes of one direction pass, and then resets the connection, perhaps within a frame.
+    /// Lets this many more bytes of one direction pass, and then resets the connection, perhaps within a frame.
     pub fn reset_after(&self, way: Way, bytes: usize) {
         *self.shared.lane(way).until_reset.lock() = Some(bytes);
     }
@@ -254,10 +255,10 @@ async fn pump(
             read = read => read.map_err(|_| End::Reset)?,
             Ok(()) = flow.changed() => continue,
         };
-        // The flow may have changed before these bytes came and be noticed only now, so it is read again.
+        // The flow may have changed before these bytes came, so it is read again.
         while !lost && *flow.borrow_and_update() == Flow::Hold && flow.changed().await.is_ok() {}
         lost |= *flow.borrow() == Flow::Swallow;
-        // Held bytes do not pass if the end was ordered meanwhile. The order may be noticed late as well.
+        // Held bytes do not pass if the end was ordered meanwhile. The order may come late, too, so it is checked here.
         if ended.has_changed().is_ok_and(|ordered| ordered) {
             return Err(ended.borrow().1);
         }

@@ -1,4 +1,4 @@
-//! A stage with a city and a province, whose nodes are honest, and a ministry without a node, for which the test speaks.
+//! A stage with a city and a province, whose nodes are honest, and a ministry whose node the test plays.
 
 use bytes::Bytes;
 use prost::Message;
@@ -12,11 +12,11 @@ use crate::disk::Disk;
 use crate::federation::{PATIENCE, TestFederation, agency, province_and_city};
 use crate::peer::{Connection, Impostor};
 
-/// An honest city and province, and a ministry for which the test speaks. Most tests lie to the city.
+/// An honest city and province, and a ministry whose node the test plays. Most tests lie to the city.
 pub struct Stage {
     /// The federation. The nodes of city and province run.
     pub federation: TestFederation,
-    /// The ministry, for which the test speaks.
+    /// The ministry, whose node the test plays.
     pub impostor: Impostor,
 }
 
@@ -114,7 +114,7 @@ impl Stage {
         said
     }
 
-    /// Asserts that the honest nodes still work with each other, and that the city's ledger and memory are as they should be.
+    /// Asserts that the honest nodes still work with each other, that the city's ledger is sound, and that its memory is bounded.
     pub async fn others_are_unaffected(&mut self) {
         let city = self.federation.node("kota-bandung").await;
         let lodged = city.lodges("Tetap jalan").await;
@@ -124,13 +124,13 @@ impl Stage {
         self.federation.is_bounded_in_memory("kota-bandung");
     }
 
-    /// Delivers an item that the city must refuse with `code`, in its receipt and in its list of refused items.
+    /// Delivers an item, and asserts that the city refuses it with `code`, both in its receipt and in its list of refused items.
     pub async fn is_refused(&mut self, item: wire::Item, code: RefusalCode) {
         let mut link = self.link().await;
         let honest = self.impostor.lodge("Laporan jujur");
         let receipt = link.deliver(2, vec![item, honest.item.clone()]).await;
         assert_eq!(receipt.results[0].outcome, ItemOutcome::Refused(code.number()));
-        assert!(matches!(receipt.results[1].outcome, ItemOutcome::Leaf(_)), "the line goes on: {receipt:?}");
+        assert!(matches!(receipt.results[1].outcome, ItemOutcome::Leaf(_)), "the link stays up: {receipt:?}");
         let city = self.federation.node("kota-bandung").await;
         let refused = city.refused().await;
         assert_eq!((refused.len(), refused[0].code), (1, code.number()), "{refused:#?}");

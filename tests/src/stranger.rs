@@ -4,7 +4,7 @@ use crate::federation::TestFederation;
 use crate::program::run_on;
 
 /// Asserts that the evidence of a node proves this finding against the accused to a stranger, and that a changed file proves nothing.
-pub fn is_convinced(federation: &TestFederation, accuser: &str, finding: &str, accused: &str) {
+pub fn convinces_a_stranger(federation: &TestFederation, accuser: &str, finding: &str, accused: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let (file, charter) = (folder.path().join("bukti"), folder.path().join("piagam"));
     std::fs::write(&charter, federation.charter()).expect("written");

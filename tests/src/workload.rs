@@ -35,7 +35,7 @@ pub async fn lodge_and_forward(node: &TestNode, to: &str, count: usize) {
 
 /// The answers that clients got.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct Answers {
     /// Complaints that a node has acknowledged.
     pub acknowledged: BTreeSet<Vec<u8>>,
     /// Acknowledged complaints whose forwarding a node has acknowledged too.
@@ -44,7 +44,7 @@ pub struct Told {
     pub unanswered: usize,
 }
 
-impl Told {
+impl Answers {
     /// Adds the answers of other clients.
     pub fn add(&mut self, other: Self) {
         self.acknowledged.extend(other.acknowledged);
@@ -63,7 +63,7 @@ impl Told {
         let distinct: BTreeSet<_> = here.iter().cloned().collect();
         let mut violations = Vec::new();
         if distinct.len() < here.len() {
-            violations.push(format!("{} complaints are doubled", here.len() - distinct.len()));
+            violations.push(format!("{} complaints are duplicates", here.len() - distinct.len()));
         }
         let missing = self.acknowledged.difference(&distinct).count();
         if missing > 0 {
@@ -79,7 +79,7 @@ impl Told {
 
 /// Clients that lodge and forward until they are stopped or their node no longer answers.
 pub struct Loaders {
-    clients: JoinSet<Told>,
+    clients: JoinSet<Answers>,
     stop: Arc<AtomicBool>,
     done: Arc<AtomicUsize>,
 }
@@ -103,42 +103,42 @@ impl Loaders {
     }
 
     /// Stops the clients, waits for them, and returns the answers that they got.
-    pub async fn stop(mut self) -> Told {
+    pub async fn stop(mut self) -> Answers {
         self.stop.store(true, Ordering::Relaxed);
-        let mut told = Told::default();
+        let mut answers = Answers::default();
         while let Some(client) = self.clients.join_next().await {
-            told.add(client.expect("a client ends"));
+            answers.add(client.expect("a client ends"));
         }
-        told
+        answers
     }
 }
 
-async fn lodge_until(stop: &AtomicBool, done: &AtomicUsize, node: &TestNode, to: &str, mark: &str) -> Told {
-    let mut told = Told::default();
+async fn lodge_until(stop: &AtomicBool, done: &AtomicUsize, node: &TestNode, to: &str, mark: &str) -> Answers {
+    let mut answers = Answers::default();
     for number in 0.. {
         if stop.load(Ordering::Relaxed) {
             break;
         }
         match node.lodges_request(complaint_about(&format!("Laporan {mark}/{number}"))).await {
             Ok(lodged) => {
-                told.acknowledged.insert(lodged.complaint.0.to_vec());
+                answers.acknowledged.insert(lodged.complaint.0.to_vec());
                 done.fetch_add(1, Ordering::Relaxed);
                 let act = Act::Forward(operator_api::Forward { to: to.to_owned(), reason: 1, answer_by: 0 });
                 match node.acts(lodged.complaint, act, None).await {
-                    Ok(()) => drop(told.forwarded.insert(lodged.complaint.0.to_vec())),
+                    Ok(()) => drop(answers.forwarded.insert(lodged.complaint.0.to_vec())),
                     Err(status) if status.code() == Code::ResourceExhausted => {}
                     Err(_) => break,
                 }
             }
-            // The node is full and has done nothing.
+            // The node is full and has not lodged it.
             Err(status) if status.code() == Code::ResourceExhausted => tokio::task::yield_now().await,
             Err(_) => {
-                told.unanswered += 1;
+                answers.unanswered += 1;
                 break;
             }
         }
     }
-    told
+    answers
 }
 
 #[cfg(test)]
@@ -146,18 +146,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_doubled_or_more_than_was_lodged_is_named() {
-        let told = Told { acknowledged: [vec![1], vec![2]].into(), unanswered: 1, forwarded: [vec![2]].into() };
-        assert_eq!(told.violated_by(&[vec![2], vec![1]]), [""; 0]);
-        assert_eq!(told.lacked_by(&[vec![2]].into()), None);
-        let lacked = told.lacked_by(&[vec![1]].into());
+    fn missing_duplicate_and_surplus_complaints_are_reported() {
+        let answers = Answers { acknowledged: [vec![1], vec![2]].into(), unanswered: 1, forwarded: [vec![2]].into() };
+        assert_eq!(answers.violated_by(&[vec![2], vec![1]]), [""; 0]);
+        assert_eq!(answers.lacked_by(&[vec![2]].into()), None);
+        let lacked = answers.lacked_by(&[vec![1]].into());
         assert_eq!(lacked.as_deref(), Some("1 acknowledged hand-overs did not arrive"));
-        assert_eq!(told.violated_by(&[vec![2], vec![1], vec![3]]), [""; 0], "the unanswered one was lodged");
+        assert_eq!(answers.violated_by(&[vec![2], vec![1], vec![3]]), [""; 0], "the unanswered one was lodged");
         assert_eq!(
-            told.violated_by(&[vec![2], vec![2]]),
-            ["1 complaints are doubled", "1 acknowledged complaints are missing"]
+            answers.violated_by(&[vec![2], vec![2]]),
+            ["1 complaints are duplicates", "1 acknowledged complaints are missing"]
         );
         let more = [1, 2, 3, 4].map(|id| vec![id]);
-        assert_eq!(told.violated_by(&more), ["4 complaints, and at most 3 were lodged"]);
+        assert_eq!(answers.violated_by(&more), ["4 complaints, and at most 3 were lodged"]);
     }
 }

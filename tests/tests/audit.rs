@@ -1,4 +1,4 @@
-//! Audits of honest nodes, and of a member that lies: the findings, and evidence that convinces a stranger who has only the charter.
+//! Audits of honest nodes and of a member that lies: the findings, and the evidence, which convinces a stranger who has only the charter.
 
 use std::path::PathBuf;
 
@@ -12,12 +12,12 @@ use sinergi_proto::operator_api;
 use sinergi_proto::operator_api::act_request::Act;
 use sinergi_proto::transparency::evidence::HELD;
 use sinergi_proto::wire::{self, entry::Body, frame::Kind};
-use sinergi_tests::dishonest::{ShownLedger, filling, leaf_of, speaks};
+use sinergi_tests::dishonest::{ShownLedger, answer_questions, filling, leaf_of};
 use sinergi_tests::federation::{NAME, PATIENCE, TestFederation, agency, province_and_city, text};
 use sinergi_tests::peer::{Connection, Impostor, Made};
 use sinergi_tests::program::{Said, run_on};
 use sinergi_tests::stage::Stage;
-use sinergi_tests::stranger::is_convinced;
+use sinergi_tests::stranger::convinces_a_stranger;
 
 const CITY: &str = "kota-bandung";
 const PROVINCE: &str = "prov-jabar";
@@ -38,7 +38,7 @@ fn seconds() -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn honest_agencies_find_nothing_and_prove_what_they_acknowledged() {
+async fn audits_of_honest_agencies_find_nothing_and_prove_every_acknowledged_entry() {
     let mut federation = TestFederation::start(province_and_city()).await;
     federation.linked().await;
     let (city, province) = (federation.node(CITY).await, federation.node(PROVINCE).await);
@@ -60,7 +60,7 @@ async fn honest_agencies_find_nothing_and_prove_what_they_acknowledged() {
     assert!(stranger.err.contains("no adjacent peer"), "{stranger:?}");
 }
 
-/// The liar has a complaint of the city: what the city offered and the liar acknowledged, in its ledger.
+/// The city has offered a complaint to the liar. The liar has acknowledged the offer and stored it in its ledger.
 struct Scene {
     stage: Stage,
     link: Connection,
@@ -68,7 +68,7 @@ struct Scene {
     offer: wire::Item,
 }
 
-/// Soon, but not before an offer was made and a whole audit.
+/// A time in the near future: late enough for an offer and a whole audit to finish before it.
 fn soon() -> u64 {
     sinergi_daemon::base::time::now_millis() + 30_000
 }
@@ -78,7 +78,7 @@ impl Scene {
         Self::set_with_answer_by(Stage::set().await, 0).await
     }
 
-    /// The same, with an offer to be answered by this time in milliseconds; 0: the node's default.
+    /// Like [`Self::set`], with an offer that must be answered by this time in milliseconds. 0 means the node's default.
     async fn set_with_answer_by(stage: Stage, answer_by: u64) -> Self {
         let (mut scene, offered) = Self::set_unacknowledged(stage, answer_by).await;
         scene.acknowledges(&offered).await;
@@ -138,7 +138,7 @@ impl Scene {
 
     /// The evidence convinces a stranger who has the charter, and a changed file convinces no one.
     fn convinces(&self, finding: &str) {
-        is_convinced(&self.stage.federation, CITY, finding, LIAR);
+        convinces_a_stranger(&self.stage.federation, CITY, finding, LIAR);
     }
 }
 
@@ -152,7 +152,7 @@ async fn audited_by(
     let audit = tokio::task::spawn_blocking(move || run_on(&folder, &["audit", LIAR, "--output", "json"]));
     let said = tokio::select! {
         said = audit => said.expect("no panic"),
-        () = speaks(link, liar, shown, seconds()) => panic!("the node ended the link"),
+        () = answer_questions(link, liar, shown, seconds()) => panic!("the node ended the link"),
     };
     let found = findings(&said);
     assert_eq!(said.code, if found.is_empty() { 0 } else { 5 }, "{said:?}");
@@ -164,7 +164,7 @@ fn proven(finding: &str) -> (String, bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_holds_what_was_acknowledged_is_found_in_order() {
+async fn an_audit_of_a_ledger_with_all_acknowledged_entries_finds_nothing() {
     let mut scene = Scene::set().await;
     let ledger = scene.ledger.clone();
     assert_eq!(scene.is_audited(Some(&ledger)).await, []);
@@ -209,7 +209,7 @@ async fn two_entries_in_one_place_and_an_own_entry_that_is_not_there_are_found_a
     scene.delivers(&other, 2).await;
     let ledger = scene.ledger.clone();
     let found = scene.is_audited(Some(&ledger)).await;
-    // The finding of the two entries, and the one that is missing at the leaf where the audit looked for it.
+    // One finding is about the two entries, the other about the entry that is not at the leaf where the audit looked for it.
     assert!(found.iter().filter(|found| **found == proven("forked")).count() >= 2, "{found:?}");
     scene.convinces("forked");
 }
@@ -248,11 +248,11 @@ async fn an_acceptance_that_hides_a_known_reassignment_is_found_and_proven() {
     let (city, province) = (stage.federation.node(CITY).await, stage.federation.node(PROVINCE).await);
     let complaint = city.lodges("Jembatan retak").await.complaint;
     province.sees(complaint, |seen| seen.intake == CITY).await;
-    // Each acts while the other is away: the supervisor takes the complaint to itself, and the holder offers it to the liar.
+    // Each acts while the other is away: the supervisor reassigns the complaint to itself, and the holder offers it to the liar.
     stage.federation.stop_node(CITY).await;
     let reason = wire::ForwardReason::Competence.into();
     let reassign = Act::Reassign(operator_api::Reassign { to: PROVINCE.to_owned(), reason, answer_by: 0 });
-    province.acts(complaint, reassign, text("Kami ambil alih")).await.expect("the supervisor may");
+    province.acts(complaint, reassign, text("Kami ambil alih")).await.expect("the supervisor may reassign");
     stage.federation.stop_node(PROVINCE).await;
     stage.federation.start_node(CITY).await;
     let (mut scene, offered) = Scene::set_with_lodged(stage, complaint, 0).await;
@@ -268,7 +268,7 @@ async fn an_acceptance_that_hides_a_known_reassignment_is_found_and_proven() {
     scene.acknowledges(&reassigned).await;
     scene.stage.federation.node(CITY).await.keeps_its_receipts().await;
     let ledger = scene.ledger.clone();
-    assert_eq!(scene.is_audited(Some(&ledger)).await, [], "it may know");
+    assert_eq!(scene.is_audited(Some(&ledger)).await, [], "knowing of the reassignment is allowed");
     let accepted = scene.acts(20, |basis| Body::Accepted(wire::Accepted { basis }));
     scene.delivers(&accepted, 21).await;
     assert_eq!(scene.is_audited(Some(&ledger)).await, [proven("concealed")]);
@@ -290,18 +290,18 @@ async fn an_audit_finds_a_complaint_that_is_withheld_from_an_oversight_agency() 
     let (shared, kept) = (stage.impostor.lodge("Boleh dilihat"), stage.impostor.lodge("Jangan dilihat"));
     let mut ledger = ShownLedger::default();
     ledger.push(leaf_of(&shared.item));
-    // What lies behind the cursor may be on its way still.
+    // An entry after the cursor may still be on its way.
     ledger.push(leaf_of(&kept.item));
     link.deliver(1, vec![shared.item.clone()]).await;
     let folder = stage.federation.folder_of(AUDITOR);
     assert_eq!(audited_by(folder.clone(), &mut link, &stage.impostor, Some(&ledger)).await, []);
-    // Then it goes on to what lies behind it.
+    // The cursor moves past the entry without it.
     let later = stage.impostor.lodge("Sesudahnya");
     ledger.push(leaf_of(&later.item));
     link.deliver(3, vec![later.item.clone()]).await;
     let found = audited_by(folder, &mut link, &stage.impostor, Some(&ledger)).await;
     assert_eq!(found, [("withheld".to_owned(), false)]);
-    is_convinced(&stage.federation, AUDITOR, "withheld", LIAR);
+    convinces_a_stranger(&stage.federation, AUDITOR, "withheld", LIAR);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -318,7 +318,7 @@ async fn an_offer_that_nobody_acknowledged_in_time_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn figures_that_leave_out_what_an_agency_accepted_are_found() {
+async fn figures_that_leave_out_an_accepted_complaint_are_found() {
     let mut scene = Scene::set().await;
     let accepted = scene.acts(20, |basis| Body::Accepted(wire::Accepted { basis }));
     scene.delivers(&accepted, 21).await;
@@ -349,7 +349,7 @@ async fn an_offer_that_arrived_and_was_not_answered_in_time_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_agency_that_refuses_an_audit_is_a_finding_that_the_auditor_states() {
+async fn the_auditor_states_a_finding_about_an_agency_that_refuses_an_audit() {
     let mut scene = Scene::set().await;
     assert_eq!(scene.is_audited(None).await, [("unresponsive".to_owned(), false)]);
     scene.convinces("unresponsive");

@@ -1,4 +1,4 @@
-//! Charters: newer versions spread over the links, rivals are kept and reported, bad ones are refused.
+//! Charters: newer versions spread over the links, rival versions are kept and reported, bad charters are refused.
 
 use std::path::PathBuf;
 
@@ -27,7 +27,7 @@ async fn has_charter(node: &TestNode, version: u64) {
     assert!(adopted.await.expect("no error").is_some(), "{} does not adopt charter version {version}", node.id);
 }
 
-/// A link over which the ministry has brought a charter to the city.
+/// The ministry sends a charter to the city. Returns the link.
 async fn brings(stage: &Stage, note: &[u8]) -> Connection {
     let link = stage.link().await;
     link.say(FrameKind::Charter(wire::CharterNote { note: note.to_vec() })).await;
@@ -42,7 +42,7 @@ async fn is_adopted(stage: &Stage, second: &[u8]) {
 }
 
 #[tokio::test]
-async fn a_newer_charter_reaches_every_node_over_the_links_and_what_waited_for_it_is_taken() {
+async fn a_newer_charter_reaches_every_node_over_the_links_and_entries_that_waited_for_it_are_accepted() {
     let Stage { mut federation, mut impostor } = Stage::set().await;
     let (city, province) = (federation.node(CITY).await, federation.node(PROVINCE).await);
     let note = federation.next_charter(|text| text.grace_days = 60);
@@ -65,7 +65,7 @@ async fn a_newer_charter_reaches_every_node_over_the_links_and_what_waited_for_i
     city.sees(lodged_under_it.complaint, |seen| seen.intake == "kominfo").await;
     city.sees_status(|status| status.deferred == 0).await;
 
-    // It is kept, and work goes on under it.
+    // The adopted charter is kept across a restart, and work goes on under it.
     federation.stop_node(CITY).await;
     assert_eq!(federation.start_node(CITY).await.charter_version, 2);
     let city = federation.node(CITY).await;
@@ -80,18 +80,18 @@ async fn a_charter_that_too_few_signed_is_not_adopted() {
     let city = federation.node(CITY).await;
     let note = federation.next_charter(|text| text.grace_days = 60);
     let text = String::from_utf8(note.clone()).expect("text");
-    // One signature line alone, of the several that there must be.
+    // Only one signature line of the several that a charter needs.
     let (body, lines) = text.rsplit_once("\n\n").expect("a signed note");
     let one = lines.lines().next().expect("a signature");
     let below = format!("{body}\n\n{one}\n").into_bytes();
     let address = federation.address_of(CITY);
     let mut link = impostor.dial(&agency(CITY), &address).await.expect("a member");
     link.greet(impostor.hello()).await;
-    // Nor is any other that comes over the same link after it.
+    // After a refused charter, a good one over the same link is not adopted either.
     for note in [&below, &note] {
         link.say(FrameKind::Charter(wire::CharterNote { note: note.clone() })).await;
     }
-    // Whatever came after the charters was read after them.
+    // The node reads frames in order: its receipt for this item shows that it has read both charters.
     let made = impostor.lodge("Sesudah piagam palsu");
     link.deliver(1, vec![made.item]).await;
     assert_eq!(city.status().await.charter_version, 1);
@@ -102,7 +102,7 @@ async fn a_charter_that_too_few_signed_is_not_adopted() {
 }
 
 #[tokio::test]
-async fn a_charter_that_the_disk_does_not_take_is_told_to_the_operator_and_adopted_when_it_does() {
+async fn a_charter_that_cannot_be_stored_is_reported_to_the_operator_and_adopted_when_it_can_be() {
     let (mut stage, disk) = Stage::set_on_a_disk().await;
     let city = stage.federation.node(CITY).await;
     let [note, rival] = [60, 90].map(|days| stage.federation.next_charter(|text| text.grace_days = days));
@@ -119,7 +119,7 @@ async fn a_charter_that_the_disk_does_not_take_is_told_to_the_operator_and_adopt
         assert!(told.contains(word), "{word:?} is missing in: {told}");
     }
     full.ends();
-    // The next link brings it again.
+    // The peer sends the charter again on the next link.
     is_adopted(&stage, &note).await;
 
     let full = disk.on(&[Op::Create, Op::Write], "charter/00000002.rival").fails(NO_SPACE);
@@ -142,21 +142,21 @@ async fn has_a_rival(federation: &TestFederation, id: &str, trusted: &[u8], riva
     ];
     let told = |status: &NodeStatus| status.alarms.iter().any(|text| words.iter().all(|word| text.contains(word)));
     federation.node(id).await.sees_status(told).await;
-    assert!(std::fs::read(&kept).expect("it is kept") == rival, "as it came");
+    assert!(std::fs::read(&kept).expect("it is kept") == rival, "the kept file has the same bytes");
     kept
 }
 
 #[tokio::test]
-async fn a_rival_of_a_trusted_charter_is_kept_and_told_to_the_operator_until_it_is_put_away() {
+async fn a_rival_of_a_trusted_charter_is_kept_and_reported_to_the_operator_until_it_is_moved_away() {
     let mut stage = Stage::set().await;
     let city = stage.federation.node(CITY).await;
     let [trusted, rival] = [60, 90].map(|days| stage.federation.next_charter(|text| text.grace_days = days));
     is_adopted(&stage, &trusted).await;
-    // As a node of before would say it: which charter of version 2 it has is not said.
+    // Like a node of an earlier release: its greeting does not say which charter of version 2 it has.
     let mut link = stage.connect().await;
     link.greet(wire::Hello { charter_version: 2, charter_hash: Vec::new(), ..stage.impostor.hello() }).await;
     link.say(FrameKind::Charter(wire::CharterNote { note: rival.clone() })).await;
-    assert!(link.charter().await == trusted, "who brought it gets what it is a rival of");
+    assert!(link.charter().await == trusted, "the peer that sent the rival gets the trusted charter");
     let kept = has_a_rival(&stage.federation, CITY, &trusted, &rival).await;
     let honest = stage.impostor.lodge("Sesudah piagam kedua");
     let receipt = link.deliver(1, vec![honest.item]).await;
@@ -180,7 +180,7 @@ async fn a_peer_with_another_charter_in_force_is_sent_ours_once() {
     is_adopted(&stage, &trusted).await;
     let hello = stage.impostor.hello();
     let goes_by = |hash: Vec<u8>| wire::Hello { charter_version: 2, charter_hash: hash, ..hello.clone() };
-    // A link that ends at once may have ended before they arrived.
+    // Waits for the charter: a link that ends at once may end before the charter arrives.
     let mut link = stage.connect().await;
     link.greet(goes_by(vec![7; 32])).await;
     assert!(link.charter().await == trusted);
@@ -205,7 +205,7 @@ async fn a_peer_with_another_charter_in_force_is_sent_ours_once() {
         assert!(charters.iter().all(|note| *note == trusted));
         passed_on.push(charters.len());
     }
-    assert_eq!(passed_on, [1, 0, 1, 0, 0], "for each other charter that a peer names");
+    assert_eq!(passed_on, [1, 0, 1, 0, 0], "once for each other charter that a peer names");
     stage.others_are_unaffected().await;
 }
 
@@ -225,7 +225,7 @@ async fn a_charter_in_the_folder_that_the_node_has_not_read_yet_is_not_overwritt
     {
         assert!(told.contains(word), "{word:?} is missing in: {told}");
     }
-    assert!(std::fs::read(&file).expect("the file") == dropped, "it is left alone");
+    assert!(std::fs::read(&file).expect("the file") == dropped, "the file was changed");
 
     stage.federation.stop_node(CITY).await;
     assert_eq!(stage.federation.start_node(CITY).await.charter_version, 2);
@@ -235,7 +235,7 @@ async fn a_charter_in_the_folder_that_the_node_has_not_read_yet_is_not_overwritt
 }
 
 #[tokio::test]
-async fn a_few_rivals_of_a_version_are_kept_and_what_is_none_is_passed_over() {
+async fn a_few_rivals_of_a_version_are_kept_and_other_files_are_ignored() {
     let federation = TestFederation::make(province_and_city());
     let folder = federation.folder_of(CITY);
     let config = Config::load(&folder).expect("a configuration");
@@ -253,14 +253,14 @@ async fn a_few_rivals_of_a_version_are_kept_and_what_is_none_is_passed_over() {
     );
     assert_eq!(charter_store.rivals().len(), node_limits::RIVAL_CHARTERS);
 
-    // What was damaged is none, and kept anew when it comes again.
+    // A damaged file is no rival. When the rival comes again, it is stored again.
     let damaged = kept[0].as_ref().expect("a file");
     std::fs::write(damaged, b"garbage").expect("written");
     assert_eq!(charter_store.rivals().len(), node_limits::RIVAL_CHARTERS - 1);
     assert_eq!(keep(&rivals[0]).as_ref(), Some(damaged));
     assert_eq!(charter_store.rivals().len(), node_limits::RIVAL_CHARTERS);
 
-    // Nor is a copy of the trusted one, nor a folder; and the node starts.
+    // A copy of the trusted charter is no rival, and a folder is none. The node starts in spite of both.
     let trusted = config.charter.file(2);
     std::fs::copy(&trusted, trusted.with_file_name("00000002.rival-copy.note")).expect("copied");
     std::fs::create_dir(trusted.with_file_name("00000002.rival-folder.note")).expect("made");
@@ -290,7 +290,7 @@ async fn nodes_with_different_charters_in_force_warn_both_operators_whichever_ha
         for (id, newest) in [(PROVINCE, province_has), (CITY, city_has)] {
             let log = federation.log_of(id);
             assert!(log.contains("did not adopt a charter from the peer: the managers have signed two"), "{id}: {log}");
-            assert_eq!(federation.node(id).await.status().await.charter_version, newest, "{id} keeps what it has");
+            assert_eq!(federation.node(id).await.status().await.charter_version, newest, "{id} keeps its own charters");
         }
     }
 }
@@ -305,12 +305,12 @@ fn with_a_broken_signature(note: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_charter_that_no_honest_peer_passes_on_is_told_to_the_operator_once_a_link_and_the_link_goes_on() {
+async fn a_charter_that_no_honest_peer_passes_on_is_reported_once_per_link_and_the_link_goes_on() {
     let mut stage = Stage::set().await;
     let city = stage.federation.node(CITY).await;
     let good = stage.federation.next_charter(|text| text.grace_days = 60);
     let large = [b"#".repeat(limits::CHARTER_BYTES).as_slice(), b"\n", &good].concat();
-    // The error of a TOML text shows its place, on several lines.
+    // An error in a TOML text shows the place on several lines.
     let no_charter =
         [b"version = 'two'\n\n", good.rsplit(|byte| *byte == b'\n').nth(1).expect("a signature"), b"\n"].concat();
     let first = std::str::from_utf8(stage.federation.charter()).expect("text");
@@ -325,7 +325,7 @@ async fn a_charter_that_no_honest_peer_passes_on_is_told_to_the_operator_once_a_
     ];
     for (index, (note, reason)) in (1..).zip(notes) {
         let mut link = stage.link().await;
-        // What is here already is passed on by honest peers, too.
+        // The charter that is here already comes first, because honest peers send it, too.
         for note in [stage.federation.charter(), &note, &note] {
             link.say(FrameKind::Charter(wire::CharterNote { note: note.to_vec() })).await;
         }
@@ -356,5 +356,5 @@ async fn a_member_that_a_newer_charter_retires_loses_its_link() {
     link.say(FrameKind::Charter(wire::CharterNote { note })).await;
     assert_eq!(link.fault().await.0, FaultCode::NotPermitted.number());
     let again = impostor.dial(&agency(CITY), &address).await;
-    assert!(again.is_err(), "its certificate counts no more");
+    assert!(again.is_err(), "its certificate is no longer accepted");
 }

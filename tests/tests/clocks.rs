@@ -1,4 +1,4 @@
-//! Wall clocks that are wrong at the start or become wrong while a node runs, and clocks that are set right again. And days that pass.
+//! Wall clocks that are wrong at the start, or become wrong while a node runs, or are set right again. Also peers that are away for days.
 
 use std::collections::BTreeSet;
 
@@ -34,7 +34,7 @@ async fn hand_over(from: &TestNode, to: &TestNode, title: &str) -> ComplaintId {
 }
 
 /// Asserts that peers notice a clock that becomes wrong while the node runs.
-async fn is_found_out(seconds: i64) {
+async fn is_noticed(seconds: i64) {
     let (federation, clock) = four_nodes().await;
     let province = federation.node(PROVINCE).await;
     hand_over(&federation.node(CITY).await, &province, "Sebelumnya").await;
@@ -43,8 +43,8 @@ async fn is_found_out(seconds: i64) {
     authors_nothing_until_it_is_right(&federation, &clock, seconds < 0).await;
 }
 
-/// Asserts that the node authors nothing and says why. It still takes entries of others, which wait if its clock is behind. When its clock is
-/// right again, it continues.
+/// Asserts that the node authors nothing and says why. It still accepts entries of others; they wait if its clock is behind (`waits`). When
+/// its clock is right again, it continues.
 async fn authors_nothing_until_it_is_right(federation: &TestFederation, clock: &Clock, waits: bool) {
     let (city, province) = (federation.node(CITY).await, federation.node(PROVINCE).await);
     city.sees_status(|status| status.alarms.iter().any(|alarm| alarm.contains("clock"))).await;
@@ -61,7 +61,7 @@ async fn authors_nothing_until_it_is_right(federation: &TestFederation, clock: &
     province.forwards(offered.complaint, CITY).await;
     province.has_an_empty_outbox().await;
     let after = city.status().await;
-    assert_eq!((after.ledger_size > before, after.deferred > 0), (!waits, waits), "what others write is kept");
+    assert_eq!((after.ledger_size > before, after.deferred > 0), (!waits, waits), "entries of others are kept");
     assert!(province.status().await.alarms.iter().all(|alarm| !alarm.contains("clock")), "three of four are right");
 
     clock.set_ahead(0);
@@ -106,14 +106,14 @@ async fn a_node_whose_clock_is_a_year_behind_at_its_start_does_not_start_and_say
 }
 
 #[tokio::test]
-async fn a_node_whose_clock_is_a_month_ahead_at_its_start_is_told_by_its_peers_before_it_authors_anything() {
+async fn a_node_whose_clock_is_a_month_ahead_at_its_start_learns_that_from_its_peers_before_it_authors_anything() {
     let (mut federation, clock) = four_nodes().await;
     hand_over(&federation.node(CITY).await, &federation.node(PROVINCE).await, "Sebelumnya").await;
     federation.stop_node(CITY).await;
     clock.set_ahead(30 * DAY);
     federation.start_node(CITY).await;
     let city = federation.node(CITY).await;
-    // Called at once: it is held until the peers were heard.
+    // Called at once: the node holds the call until it has heard its peers' times.
     let refused = city.lodges_request(complaint_about("Ditolak")).await.expect_err("nothing is dated by such a clock");
     assert!(refused.message().contains("clock"), "{refused:?}");
     authors_nothing_until_it_is_right(&federation, &clock, false).await;
@@ -121,7 +121,7 @@ async fn a_node_whose_clock_is_a_month_ahead_at_its_start_is_told_by_its_peers_b
 }
 
 #[tokio::test]
-async fn a_peer_that_was_away_for_seven_days_gets_all_that_was_done_meanwhile() {
+async fn a_peer_that_was_away_for_seven_days_gets_everything_that_was_done_meanwhile() {
     let mut federation = TestFederation::make(province_and_city());
     let clock = Clock::right();
     [PROVINCE, CITY].iter().for_each(|id| federation.process_mut(id).set_environment(clock.environment()));
@@ -141,7 +141,7 @@ async fn a_peer_that_was_away_for_seven_days_gets_all_that_was_done_meanwhile() 
     let days = |from: u64, until: u64| (until - from) as i64 / 1000 / DAY;
     let newest = city.shows(meanwhile[6]).await.expect("it is here").timeline.last().expect("entries").at;
     assert!(away.linked_since == 0 && away.queue_depth == 14, "{away:?}");
-    assert_eq!(days(away.oldest_queued, newest + 60_000), 6, "its operator sees for how long it has waited");
+    assert_eq!(days(away.oldest_queued, newest + 60_000), 6, "the operator sees how long the oldest item has waited");
 
     clock.set_ahead(7 * DAY + 3600);
     federation.start_node(PROVINCE).await;
@@ -150,9 +150,13 @@ async fn a_peer_that_was_away_for_seven_days_gets_all_that_was_done_meanwhile() 
     for complaint in &meanwhile {
         province.has_acts(*complaint, 2).await;
     }
-    // The time to answer went on: what is over is overdue at both, and offered again.
+    // The time to answer did not stop meanwhile: both nodes show the same offers as overdue, and the holder makes them again.
     let overdue = province.status().await.offers_overdue;
-    assert_eq!((overdue, city.status().await.offers_overdue), (4, 4), "those of the first four days: 72 hours");
+    assert_eq!(
+        (overdue, city.status().await.offers_overdue),
+        (4, 4),
+        "the offers of the first four days, for 72 hours have passed"
+    );
     let mut offered_again = 0;
     for complaint in meanwhile {
         if let Err(late) = province.acts(complaint, Act::Accept(operator_api::Accept {}), None).await {
@@ -178,20 +182,20 @@ async fn a_peer_that_was_away_for_seven_days_gets_all_that_was_done_meanwhile() 
 
 #[tokio::test]
 async fn a_node_whose_clock_jumps_a_year_ahead_authors_nothing_until_it_is_right_again() {
-    is_found_out(YEAR).await;
+    is_noticed(YEAR).await;
 }
 
 #[tokio::test]
 async fn a_node_whose_clock_falls_a_year_behind_authors_nothing_until_it_is_right_again() {
-    is_found_out(-YEAR).await;
+    is_noticed(-YEAR).await;
 }
 
 #[tokio::test]
-async fn entries_from_a_clock_that_was_ahead_wait_and_hold_back_nothing_else() {
+async fn entries_from_a_clock_that_was_ahead_wait_and_delay_nothing_else() {
     let mut federation = TestFederation::make(province_and_city());
     let clock = Clock::right();
     federation.process_mut(CITY).set_environment(clock.environment());
-    // Its peer is away, so that nobody tells it.
+    // The peer is away, so that nobody tells the city of its wrong clock.
     clock.set_ahead(YEAR / 12);
     federation.start_node(CITY).await;
     let city = federation.node(CITY).await;

@@ -1,4 +1,4 @@
-//! The command line as scripts and operators use it: exit codes, texts of refusals, the shape of answers.
+//! The command line as scripts and operators use it: exit codes, texts of refusals, the format of answers.
 
 use std::process::{Command, Stdio};
 
@@ -41,14 +41,14 @@ impl Province {
         run_on(&self.federation.folder_of("prov-jabar"), arguments)
     }
 
-    /// Runs a command that must succeed; its answer as JSON.
+    /// Runs a command that must succeed. Returns its answer as JSON.
     fn json(&self, arguments: &[&str]) -> Value {
         let said = self.run(&[arguments, &["--output", "json"]].concat());
         assert_eq!(said.code, 0, "{arguments:?}: {said:?}");
         serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {said:?}"))
     }
 
-    /// Runs a command that gives an array of objects; the objects.
+    /// Runs a command that must print an array of objects. Returns the objects.
     fn listing(&self, arguments: &[&str]) -> Vec<serde_json::Map<String, Value>> {
         let Value::Array(rows) = self.json(arguments) else { panic!("{arguments:?} gives no array") };
         rows.into_iter()
@@ -56,12 +56,12 @@ impl Province {
             .collect()
     }
 
-    /// The leaves of its ledger.
+    /// The number of leaves in the node's ledger.
     fn ledger_size(&self) -> u64 {
         self.json(&["status"])["ledger_size"].as_u64().expect("a number")
     }
 
-    /// The text of a listing or page, as in a pipe.
+    /// Runs a command that must succeed. Returns its text, as a pipe gets it.
     fn page(&self, arguments: &[&str]) -> String {
         let said = self.run(arguments);
         assert_eq!(said.code, 0, "{arguments:?}: {said:?}");
@@ -69,7 +69,7 @@ impl Province {
     }
 
     /// Puts a row into every listing: complaints, an offer that waits for a peer, and a refused item.
-    async fn has_a_past(&self) {
+    async fn fill_listings(&self) {
         let node = self.node().await;
         for title in ["Jalan rusak", "Lampu mati", "Sampah menumpuk"] {
             let lodged = node.lodges(title).await;
@@ -86,7 +86,7 @@ impl Province {
     }
 }
 
-/// The fields of each listing: a promise to scripts (`cli/src/view`), in the order of the alphabet. One that is missing breaks a script.
+/// The fields of each listing in alphabetical order. They are a promise to scripts (`cli/src/view`): a missing field breaks a script.
 const COMPLAINT: &str = "answer_by area category changed_at class digest entries external_id external_source holder id intake kind \
                          lodged_at offered_to phase self_closed title";
 const PEER: &str = "acknowledged agency certificate_expires charter_version clock_offset_ms direction endpoint first_failure last_error \
@@ -112,7 +112,7 @@ fn a_node_that_is_down_is_exit_code_3_with_how_to_start_it() {
 }
 
 #[tokio::test]
-async fn a_node_that_was_killed_is_told_from_one_that_was_stopped() {
+async fn a_node_that_was_killed_is_distinguished_from_one_that_was_stopped() {
     let mut federation = TestFederation::make(province_and_city());
     federation.start_node("prov-jabar").await;
     federation.process_mut("prov-jabar").kill().await;
@@ -127,7 +127,7 @@ async fn a_node_that_was_killed_is_told_from_one_that_was_stopped() {
 }
 
 #[test]
-fn wrong_usage_is_exit_code_2_and_says_what_may_be_typed() {
+fn wrong_usage_is_exit_code_2_and_the_error_shows_the_valid_input() {
     let folder = tempfile::tempdir().expect("a folder");
     for (line, words) in [
         ("", "Usage: sinergi"),
@@ -157,7 +157,7 @@ async fn a_bad_complaint_is_refused_by_field_value_and_bound_and_adds_nothing() 
     let long_title = "x".repeat(limits::TITLE_BYTES + 1);
     let long_place = "x".repeat(limits::TEXT_FIELD_BYTES + 1);
     let long_code = "x".repeat(limits::CATEGORY_BYTES + 1);
-    // An argument has at most 128 KiB on Linux, so that an over-long text comes from a file.
+    // An argument has at most 128 KiB on Linux, so the over-long text comes from a file.
     let long_text = province.federation.folder().join("long.txt");
     std::fs::write(&long_text, "x".repeat(limits::BODY_BYTES + 1)).expect("written");
     let long_text = long_text.to_str().expect("a path");
@@ -205,7 +205,7 @@ async fn a_bad_complaint_is_refused_by_field_value_and_bound_and_adds_nothing() 
 }
 
 #[tokio::test]
-async fn the_node_itself_refuses_what_the_command_line_would() {
+async fn the_node_refuses_the_same_bad_requests_as_the_command_line() {
     let province = Province::start().await;
     let node = province.node().await;
     let before = node.status().await.ledger_size;
@@ -251,7 +251,7 @@ async fn an_unknown_complaint_is_exit_code_4_and_a_name_too_short_is_wrong_usage
         for short in ["", "abcde", "abc/defgh", "kota-bandung!"] {
             let said = province.run(&arguments(short));
             assert_eq!((said.code, said.out.as_str()), (2, ""), "{command} {short}: {said:?}");
-            assert!(said.err.contains("6"), "the bound: {said:?}");
+            assert!(said.err.contains("6"), "the refusal names the bound: {said:?}");
         }
     }
 }
@@ -270,10 +270,10 @@ async fn a_complaint_is_named_by_any_six_characters_of_its_id() {
 }
 
 #[tokio::test]
-async fn an_ambiguous_name_is_refused_with_all_that_it_may_mean_and_does_nothing() {
+async fn an_ambiguous_name_is_refused_with_all_candidates_and_changes_nothing() {
     let province = Province::start().await;
     let node = province.node().await;
-    // Six characters are four minutes of the time that ids begin with: of three in a row, two share them.
+    // Ids begin with the time, and the first six characters change every four minutes. Of three ids in a row, two share them.
     let mut ids = Vec::new();
     for title in ["satu", "dua", "tiga"] {
         ids.push(node.lodges(title).await.complaint.to_string());
@@ -311,13 +311,13 @@ async fn an_act_against_the_rules_is_exit_code_4_and_adds_nothing() {
     }
     assert_eq!(province.status().await.ledger_size, before, "nothing was added");
     let accepted = run_on(&folder, &["complaint", "accept", &id]);
-    assert_eq!(accepted.code, 0, "what the rules allow is done: {accepted:?}");
+    assert_eq!(accepted.code, 0, "an act that the rules allow is refused: {accepted:?}");
 }
 
 #[tokio::test]
 async fn every_listing_is_an_array_of_objects_with_its_documented_fields_and_obeys_its_limit() {
     let province = Province::start().await;
-    province.has_a_past().await;
+    province.fill_listings().await;
     for (command, fields, least) in [
         (["complaint", "list"], COMPLAINT, 3),
         (["peer", "list"], PEER, 2),
@@ -385,7 +385,7 @@ async fn peer_list_tells_state_failures_queue_cursors_certificate_and_protocol()
     let second = city.lodges("Sampah").await;
     city.forwards(second.complaint, "prov-jabar").await;
     city.sees_peer("prov-jabar", |peer| peer.first_failure > 0 && peer.next_retry > 0).await;
-    // Between two tries there is a moment without a next one: what was seen above may be over.
+    // Between two tries the state changes for a moment, and `next_retry` is empty.
     let failing = peer();
     assert!(["backoff", "connecting"].iter().any(|state| failing["state"] == *state), "{failing}");
     assert!(failing["last_error"].as_str().is_some_and(|error| !error.is_empty()), "{failing}");
@@ -399,7 +399,7 @@ async fn peer_list_tells_state_failures_queue_cursors_certificate_and_protocol()
 #[tokio::test]
 async fn pages_fit_eighty_columns_and_carry_no_colour_into_a_pipe() {
     let province = Province::start().await;
-    province.has_a_past().await;
+    province.fill_listings().await;
     let node = province.node().await;
     let mut request = complaint_about(&"Jalan berlubang di depan sekolah ".repeat(10));
     if let Some(text) = &mut request.text {
@@ -454,7 +454,7 @@ async fn a_terminal_shows_colours_unless_no_color_is_set() {
 #[tokio::test]
 async fn a_sound_ledger_verifies_with_exit_code_0_and_a_damaged_one_with_5() {
     let province = Province::start().await;
-    province.has_a_past().await;
+    province.fill_listings().await;
     let sound = province.json(&["ledger", "verify"]);
     assert_eq!(sound["findings"], Value::Array(Vec::new()), "{sound}");
     assert!(sound["checked"] == sound["total"] && sound["total"].as_u64() > Some(0), "{sound}");
@@ -505,7 +505,7 @@ async fn a_reader_that_leaves_early_ends_a_listing_quietly() {
 #[tokio::test(flavor = "multi_thread")]
 async fn items_of_listings_can_be_shown_and_a_peer_pinged() {
     let mut stage = Stage::set().await;
-    // Something waits for a peer that is not linked, and something was refused.
+    // The test needs an item that waits for an unlinked peer, and a refused item.
     let broken = stage.impostor.lodge("Palsu").with_a_broken_signature();
     stage.link().await.deliver(1, vec![broken.item]).await;
     let city = stage.federation.folder_of("kota-bandung");
@@ -535,7 +535,7 @@ async fn items_of_listings_can_be_shown_and_a_peer_pinged() {
 }
 
 #[test]
-fn a_certificate_and_a_charter_are_shown_with_what_they_name() {
+fn a_certificate_and_a_charter_are_shown_with_the_agencies_that_they_name() {
     let federation = TestFederation::make(province_and_city());
     let folder = federation.folder_of("kota-bandung");
     let certificate = run_on(&folder, &["pki", "show"]);

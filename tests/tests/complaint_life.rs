@@ -1,4 +1,4 @@
-//! The whole life of a complaint on the command line: every verb, on a small federation of real nodes.
+//! The whole life of a complaint on the command line: every command, on a small federation of real nodes.
 
 use std::path::Path;
 
@@ -183,9 +183,9 @@ async fn erased_contents_are_gone_on_every_node_also_on_one_that_was_stopped_mea
     assert!(said.contains("erasure approved"), "{said}");
     agencies.has_erased(CITY, &lodged, "Lodged").await;
     holds_nothing_of(&folders[0], SECRET.as_bytes()).await;
-    // The reporter, too.
+    // The reporter's name is gone, too.
     holds_nothing_of(&folders[0], b"Siti Nurhaliza").await;
-    assert!(!files_with(&folders[1].join("ledger"), SECRET.as_bytes()).is_empty(), "the stopped node has it still");
+    assert!(!files_with(&folders[1].join("ledger"), SECRET.as_bytes()).is_empty(), "the stopped node still has it");
 
     agencies.federation.start_node(PROVINCE).await;
     agencies.has_erased(PROVINCE, &lodged, "Lodged").await;
@@ -284,7 +284,7 @@ async fn a_complaint_is_classified_and_linked_to_the_one_that_it_is_handled_with
 }
 
 #[tokio::test]
-async fn a_supervisor_reassigns_what_is_not_offered_and_only_then() {
+async fn a_supervisor_reassigns_a_complaint_only_while_it_is_not_offered() {
     let agencies = Agencies::start().await;
     let lodged = agencies.node(CITY).await.lodges("Tidak ada yang menjawab").await;
     let id = lodged.complaint.to_string();
@@ -382,7 +382,7 @@ async fn a_complaint_with_a_damaged_entry_does_not_verify() {
 }
 
 #[tokio::test]
-async fn agencies_that_wrote_without_knowing_of_each_other_are_shown_so() {
+async fn entries_written_without_knowledge_of_each_other_are_marked_in_the_timeline() {
     let mut agencies = Agencies::start().await;
     let lodged = agencies.node(CITY).await.lodges("Sungai meluap").await;
     let id = lodged.complaint.to_string();
@@ -397,7 +397,7 @@ async fn agencies_that_wrote_without_knowing_of_each_other_are_shown_so() {
     agencies.has(CITY, lodged.complaint, 3).await;
     agencies.does(CITY, &["respond", &id, "--text", "Tim di lokasi"]);
     let picture = agencies.does(CITY, &["timeline", &id]);
-    assert_eq!(picture.matches("its author did not know of entry 2").count(), 1, "the remark alone: {picture}");
+    assert_eq!(picture.matches("its author did not know of entry 2").count(), 1, "only the remark: {picture}");
     let rows = agencies.json(CITY, &["timeline", &id]);
     let parents: Vec<_> = (0..4).map(|row| rows[row]["parents"].as_array().map(Vec::len)).collect();
     assert_eq!(parents, [0, 1, 1, 2].map(Some), "the last entry knows both: {rows}");

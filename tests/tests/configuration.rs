@@ -1,4 +1,4 @@
-//! The files that an operator writes. If one is wrong, the node does not start, and names the file, the field and what to do.
+//! The files that an operator writes. If one is wrong, the node does not start, and it names the file, the field and what to do.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -74,14 +74,14 @@ async fn a_configuration_with_a_typo_is_refused_with_file_line_and_field() {
     let line = rewrite(&folder, "agency = ", "agenzy = ");
     is_refused(&folder, &[&format!("{}:{line}: ", file.display()), "agenzy"]).await;
     rewrite(&folder, "agenzy = ", "agency = ");
-    assert_eq!(run_on(&folder, &["config", "check"]).code, 0, "the typo was all");
+    assert_eq!(run_on(&folder, &["config", "check"]).code, 0, "the typo was the only problem");
 
     let line = rewrite(&folder, "# cache_mib = 64", "cache_mib = 5");
     is_refused(&folder, &[&format!("{}:{line}: ", file.display()), "store.cache_mib", "5", "16 to 4096"]).await;
 }
 
 #[tokio::test]
-async fn all_problems_of_a_configuration_are_told_at_once() {
+async fn all_problems_of_a_configuration_are_reported_at_once() {
     let federation = TestFederation::make(province_and_city());
     let folder = federation.folder_of("prov-jabar");
     rewrite(&folder, "# drain_seconds = 10", "drain_seconds = 0");
@@ -105,7 +105,7 @@ async fn a_key_that_is_missing_or_garbage_is_refused_by_name() {
     std::fs::remove_file(&entry).expect("removed");
     is_refused(&folder, &[&format!("{} does not exist", entry.display())]).await;
     std::fs::write(&time, "garbage").expect("written");
-    // Both at once, so that the operator does not find them one by one.
+    // Both are reported at once, so that the operator does not find them one by one.
     is_refused(&folder, &[&entry.display().to_string(), &format!("{} is not an Ed25519 private key", time.display())])
         .await;
     std::fs::create_dir(&entry).expect("made");
@@ -187,7 +187,7 @@ async fn a_second_daemon_on_the_same_folder_is_refused_and_the_first_goes_on() {
 
     first.lodges("Lampu mati").await;
     let again = federation.node("prov-jabar").await;
-    assert!(again.shows(lodged.complaint).await.is_some(), "its socket is its own still");
+    assert!(again.shows(lodged.complaint).await.is_some(), "the first daemon still has its socket");
     assert_eq!(again.status().await.complaints, 2);
     again.has_a_sound_ledger().await;
 }
@@ -206,7 +206,7 @@ async fn a_rebuild_while_the_node_runs_is_refused_and_touches_nothing() {
 }
 
 #[tokio::test]
-async fn the_operator_socket_is_its_owner_s_alone_and_goes_with_the_node() {
+async fn only_its_owner_can_use_the_operator_socket_and_it_is_removed_with_the_node() {
     let mut federation = TestFederation::make(province_and_city());
     federation.start_node("prov-jabar").await;
     let socket = federation.folder_of("prov-jabar").join("sinergid.sock");
@@ -229,7 +229,7 @@ async fn the_documented_example_runs_a_node_that_links_with_its_province() {
     let own = Config::load(&folder).expect("the folder's configuration");
     let example = Config::parse(EXAMPLE, Path::new("example")).expect("the example is right");
     let mut text = EXAMPLE.to_owned();
-    // What the example says of another federation; everything else stays as documented.
+    // Replaces the values that belong to another federation. Everything else stays as documented.
     for (from, to) in [
         (example.federation.to_string(), NAME.to_owned()),
         (example.listen.expect("shown").to_string(), federation.address_of("kota-bandung")),
@@ -300,7 +300,7 @@ async fn grpc_reflection_on_the_operator_socket_describes_the_operator_api() {
         .file_descriptor_proto
         .iter()
         .any(|file| file.windows(b"LodgeRequest".len()).any(|window| window == b"LodgeRequest"));
-    assert!(described, "the schema of a call is told");
+    assert!(described, "the description contains the schema of a call");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Many peers or connections at once: limits over all of them hold, and every peer is served in the end.
+//! Many peers or connections at once: the limits over all of them together hold, and every peer is served in the end.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -30,7 +30,7 @@ const CITY: &str = "kota-bandung";
 /// The time that a test waits for an event that must not happen.
 const QUIET: Duration = Duration::from_secs(3);
 
-/// A federation of a city and of so many institutions, all of which dial it.
+/// A federation of a city and these institutions, all of which dial it.
 fn city_dialled_by(names: &[String]) -> TestFederation {
     let member = |name: &str| Agency::new(agency(name), AgencyKind::Institution);
     let mut agencies: Vec<_> = names.iter().map(|name| member(name).dials_only()).collect();
@@ -39,8 +39,7 @@ fn city_dialled_by(names: &[String]) -> TestFederation {
     TestFederation::make_with_links(agencies, &links)
 }
 
-/// What a peer delivers: almost the largest frame, of items that are no entries. Whether the node has taken it shows in its answer to the
-/// `Ping` behind it.
+/// A frame of almost the largest size. Its items are no entries. When the node answers the `Ping` that follows, it has taken the frame.
 fn large_frame() -> wire::Deliver {
     let content = wire::Content { commitment: 0, salt: vec![0; 32], data: vec![0; limits::CONTENT_BYTES].into() };
     let item = |count| wire::Item {
@@ -74,18 +73,18 @@ fn is_pong(kind: &Kind) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_links_together_hold_no_more_than_their_room_and_those_that_wait_for_it_go_on_later() {
+async fn all_links_together_hold_a_bounded_number_of_bytes_and_those_that_wait_go_on_later() {
     let frame = large_frame();
     let weight = Frame { kind: Some(Kind::Deliver(frame.clone())) }.encoded_len();
     let (fit, waiting) = (node_limits::ALL_WINDOWS_BYTES / weight, 6);
     let names: Vec<String> = (0..fit + waiting).map(|number| format!("dinas-{number}")).collect();
     let mut federation = city_dialled_by(&names);
-    // No test is so slow that a link is ended before its frame is taken.
+    // Long enough that no slow test machine ends a link before its frame is taken.
     federation.idle_after(CITY, 600);
     let disk = Disk::below(&federation.folder_of(CITY));
     federation.process_mut(CITY).set_environment(disk.environment());
     federation.start_node(CITY).await;
-    // Answered when the node no longer waits for its peers' word of its ledger.
+    // The answer comes when the node no longer waits for its peers to say how far they know its ledger.
     federation.node(CITY).await.lodges("Pertama").await;
 
     let hang = disk.on(&[Op::Sync], ".seg").hangs();
@@ -132,7 +131,7 @@ fn silent_crowd(address: &str, connections: usize) -> JoinSet<()> {
                 // Until the node ends it.
                 let _ = stream.read(&mut buffer).await;
             }
-            // As patient as any program: the node's machine serves others as well.
+            // Does not take the whole processor for reconnecting: other tests run on this machine.
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
@@ -142,14 +141,14 @@ fn silent_crowd(address: &str, connections: usize) -> JoinSet<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_is_linked_at_once_while_many_silent_connections_are_open() {
     let stage = Stage::set().await;
-    // No more than the system keeps for a program that accepts none: it would turn some of the crowd away.
+    // No more connections than the listen backlog of the system, which would turn the rest away.
     let mut crowd = silent_crowd(&stage.federation.address_of(CITY), 4 * node_limits::PENDING_HANDSHAKES);
     let displaced = "others came while its TLS handshake had not ended";
     let is_full =
         wait::until(PATIENCE, async || Ok::<_, ()>(stage.federation.log_of(CITY).contains(displaced).then_some(())));
     assert_eq!(is_full.await, Ok(Some(())), "all places were taken");
     for _ in 0..5 {
-        // A node that dials waits no longer.
+        // A node that dials gives up after this time.
         timeout(node_limits::TLS_HANDSHAKE, stage.link()).await.expect("a link in spite of the crowd");
     }
     crowd.abort_all();
@@ -180,12 +179,12 @@ impl Caller {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "slow: makes a federation of 258 members"]
-async fn beyond_so_many_connections_of_all_peers_together_one_is_turned_away_and_links_go_on() {
+async fn a_connection_over_the_limit_of_all_peers_together_is_refused_and_links_go_on() {
     const FULL: usize = node_limits::INBOUND_CONNECTIONS / node_limits::CONNECTIONS_PER_PEER;
-    // One more than can have all their connections.
+    // One institution more than can have all its connections.
     let names: Vec<String> = (0..=FULL).map(|number| format!("dinas-{number}")).collect();
     let mut federation = city_dialled_by(&names);
-    // None is to be taken for dead while the others connect.
+    // Long enough that no link counts as dead while the others connect.
     federation.idle_after(CITY, 600);
     federation.start_node(CITY).await;
     let address = federation.address_of(CITY);
@@ -210,19 +209,20 @@ async fn beyond_so_many_connections_of_all_peers_together_one_is_turned_away_and
     for _ in 1..node_limits::CONNECTIONS_PER_PEER {
         crowd.push(last.is_let_in().await.expect("there is room"));
     }
-    // It may have one more of its own, and there is no room for it among all.
+    // The last caller may have one more connection of its own, but all callers together may not.
     assert_eq!(crowd.len() + 1, node_limits::INBOUND_CONNECTIONS);
     assert!(last.is_let_in().await.is_none(), "one too many");
     let log = federation.log_of(CITY);
     let told = format!("refused a connection: there are {} connections already", node_limits::INBOUND_CONNECTIONS);
-    let line = log.lines().find(|line| line.contains(&told)).unwrap_or_else(|| panic!("not told:\n{log}"));
+    let line =
+        log.lines().find(|line| line.contains(&told)).unwrap_or_else(|| panic!("the log does not say so:\n{log}"));
     assert!(line.contains("WARN") && line.ends_with(&format!("={}", names[1])), "{line}");
 
     let honest = linked.lodge("Tetap diambil");
     link.deliver(1, vec![honest.item]).await;
     federation.node(CITY).await.sees(honest.complaint, |seen| seen.intake == names[0]).await;
     federation.is_bounded_in_memory(CITY);
-    // Whoever goes leaves room.
+    // Ended connections make room.
     crowd.clear();
     let room = wait::until(PATIENCE, async || Ok::<_, ()>(last.is_let_in().await));
     assert!(room.await.expect("no error").is_some(), "there is room again");

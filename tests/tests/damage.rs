@@ -1,7 +1,7 @@
 //! Damage: a flipped bit or a cut file, anywhere in a node's data.
 //!
-//! Claims: the node finds it, and names the file, the place and what to do. Derived files are rebuilt. No acknowledged entry is lost without a
-//! message. The ledger's own tests show its handling of damaged records; these tests show the node's.
+//! Claims: the node finds the damage, and names the file, the place and what to do. Derived files are rebuilt. No acknowledged entry is
+//! lost without a message. The ledger's unit tests show how the ledger handles damaged records; these tests show how the node does.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use sinergi_proto::operator_api;
 use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
 use sinergi_tests::disk::crash::{self, Image};
-use sinergi_tests::disk::reopen::{Reopened, judge_all, place};
+use sinergi_tests::disk::reopen::{Reopened, judge_all, temp_folder};
 use sinergi_tests::federation::{PATIENCE, TestFederation, complaint_about, ended_with_1, province_and_city};
 use sinergi_tests::program::run_on;
 use tokio::task::JoinSet;
@@ -67,14 +67,14 @@ async fn city_with_work(complaints: usize) -> TestFederation {
     federation
 }
 
-/// A stopped node's folder, what its store says, and where the newest segment is.
+/// A stopped node's folder, the contents of its store, and the path of the newest segment.
 struct Kept {
     image: Image,
     store: String,
     newest: PathBuf,
 }
 
-/// The folder of such a city; made once for all tests.
+/// The folder of a stopped city with 1000 complaints. It is made once for all tests.
 fn kept() -> &'static Kept {
     static KEPT: OnceLock<Kept> = OnceLock::new();
     KEPT.get_or_init(|| {
@@ -82,9 +82,9 @@ fn kept() -> &'static Kept {
             let runtime = tokio::runtime::Runtime::new().expect("a runtime");
             crash::read(&runtime.block_on(city_with_work(1000)).folder_of(CITY))
         };
-        // On a thread of its own: the caller may be in a runtime.
+        // On a thread of its own, because the caller may be in a runtime.
         let image = std::thread::spawn(make).join().expect("a node at work");
-        let folder = place();
+        let folder = temp_folder();
         crash::write(&image, folder.path());
         let store = Reopened::open(folder.path()).expect("a sound folder").store().expect("a sound store");
         let newest = image.keys().rfind(|path| is_segment(path)).expect("a segment").clone();
@@ -114,11 +114,11 @@ impl Case {
     fn made(&self) -> tempfile::TempDir {
         let mut image = kept().image.clone();
         damage(&mut image, &self.path, self.damage);
-        let folder = place();
+        let folder = temp_folder();
         crash::write(&image, folder.path());
         let file = folder.path().join("sinergid.toml");
         let text = fs::read_to_string(&file).expect("a configuration");
-        // What a node says while it is opened is no part of what these tests say.
+        // The log of a node that is only opened would fill the output of these tests.
         fs::write(&file, text.replace("# filter = \"info\"", "filter = \"off\"")).expect("written");
         folder
     }
@@ -135,7 +135,7 @@ fn damage(image: &mut Image, path: &Path, damage: Damage) {
 /// Flips and cuts spread over a file, its beginning and its end included.
 fn cases(path: &Path, count: usize) -> Vec<Case> {
     let length = kept().image[path].as_ref().expect("a file").len();
-    // Not a multiple of anything that files are made of.
+    // An odd step, so that the offsets are no multiples of the sizes of records and pages.
     let step = (length / count).max(1) | 1;
     let offsets = (0..length).step_by(step).chain([length - 1]);
     offsets
@@ -155,7 +155,8 @@ fn all_hold(cases: &[Case], judge: impl Fn(&Case) -> Result<(), String> + Sync) 
     );
 }
 
-/// Asserts that the next start rebuilds the store, or that each reader of the damage is told to rebuild it. No wrong data is ever read.
+/// Asserts that the next start rebuilds the store, or that each reader of the damage gets an error that says to rebuild it. No wrong data
+/// is ever read.
 fn store_is_healed(case: &Case) -> Result<(), String> {
     let folder = case.made();
     let open = || Reopened::open(folder.path()).map_err(|error| format!("the node does not open: {error}"));
@@ -171,7 +172,7 @@ fn store_is_healed(case: &Case) -> Result<(), String> {
         node = open()?;
     }
     if node.store().map_err(|error| error.to_string())? != kept().store {
-        return Err("the store says something else".to_owned());
+        return Err("the store has other contents".to_owned());
     }
     match node.findings() {
         findings if findings.is_empty() => Ok(()),
@@ -180,7 +181,7 @@ fn store_is_healed(case: &Case) -> Result<(), String> {
 }
 
 #[test]
-fn a_store_that_is_damaged_anywhere_is_built_anew_or_says_what_to_do() {
+fn a_store_that_is_damaged_anywhere_is_rebuilt_or_the_error_says_what_to_do() {
     let in_store = kept().image.iter().filter(|(path, bytes)| path.starts_with("store") && bytes.is_some());
     let all: Vec<Case> = in_store
         .flat_map(|(path, bytes)| {
@@ -192,7 +193,7 @@ fn a_store_that_is_damaged_anywhere_is_built_anew_or_says_what_to_do() {
 
 #[test]
 #[ignore = "slow: opens a node a thousand times"]
-fn a_store_that_is_damaged_at_any_of_very_many_places_is_built_anew_or_says_what_to_do() {
+fn a_store_that_is_damaged_at_any_of_very_many_places_is_rebuilt_or_the_error_says_what_to_do() {
     let in_store = kept().image.iter().filter(|(path, bytes)| path.starts_with("store") && bytes.is_some());
     let all: Vec<Case> = in_store.flat_map(|(path, _)| cases(path, 400)).collect();
     all_hold(&all, store_is_healed);
@@ -206,7 +207,7 @@ fn a_damaged_tree_or_position_is_healed_or_found_and_named_and_nothing_is_lost()
         let folder = case.made();
         let node = Reopened::open(folder.path()).map_err(|error| format!("the node does not open: {error}"))?;
         if node.store().map_err(|error| error.to_string())? != kept().store {
-            return Err("the store says something else".to_owned());
+            return Err("the store has other contents".to_owned());
         }
         let findings = node.findings();
         let named = |finding: &sinergi_daemon::storage::ledger::Finding| {
@@ -225,7 +226,7 @@ fn a_damaged_tree_or_position_is_healed_or_found_and_named_and_nothing_is_lost()
 #[test]
 fn a_flipped_bit_in_the_newest_segment_stops_the_node_with_file_offset_and_what_to_do() {
     let newest = &kept().newest;
-    let flips = |case: &Case| matches!(case.damage, Damage::Flip(at) if at < end_of_what_was_acknowledged());
+    let flips = |case: &Case| matches!(case.damage, Damage::Flip(at) if at < end_of_acknowledged());
     let all: Vec<Case> = cases(newest, 40).into_iter().filter(flips).collect();
     assert!(all.len() > 30);
     all_hold(&all, |case| {
@@ -233,7 +234,7 @@ fn a_flipped_bit_in_the_newest_segment_stops_the_node_with_file_offset_and_what_
         let Damage::Flip(at) = case.damage else { return Err("no flip".to_owned()) };
         let mut expected = kept().image.clone();
         damage(&mut expected, &case.path, case.damage);
-        // The segment alone shows it, too.
+        // In half of the cases, only the segment itself can show the damage.
         for name in ["ledger/hashes", "ledger/positions"].iter().filter(|_| at % 2 == 0) {
             fs::remove_file(folder.path().join(name)).expect("a file");
             expected.insert(PathBuf::from(name), Some(Vec::new()));
@@ -261,8 +262,8 @@ fn a_flipped_bit_in_the_newest_segment_stops_the_node_with_file_offset_and_what_
 }
 
 #[test]
-fn a_newest_segment_that_was_cut_anywhere_is_not_signed_over_and_what_is_left_is_kept() {
-    let cuts = |case: &Case| matches!(case.damage, Damage::Cut(at) if at < end_of_what_was_acknowledged());
+fn a_newest_segment_that_was_cut_anywhere_is_not_signed_over_and_its_rest_is_kept() {
+    let cuts = |case: &Case| matches!(case.damage, Damage::Cut(at) if at < end_of_acknowledged());
     let all: Vec<Case> = cases(&kept().newest, 40).into_iter().filter(cuts).collect();
     assert!(all.len() > 30);
     all_hold(&all, |case| {
@@ -277,23 +278,25 @@ fn a_newest_segment_that_was_cut_anywhere_is_not_signed_over_and_what_is_left_is
         };
         let (mut all, cut) = (crash::read(folder.path()), expected[&case.path].clone().expect("a file"));
         let left = all.remove(&case.path).flatten().ok_or("it is gone")?;
-        // A group without leaves that is torn looks like a torn write: its rest may be cut off, and the store tells that it was there.
+        // A cut group without leaves looks like a torn write. Its rest may be removed, because the store still knows that the group
+        // existed.
         let last = group_heads().iter().copied().rfind(|head| *head <= cut.len()).unwrap_or(0);
         let is_left = left == cut || (opened && left.len() >= last && cut.starts_with(&left));
         if is_left { Ok(()) } else { Err("what is left of it was changed".to_owned()) }
     });
 }
 
-/// Where in the newest segment the last group begins: an orderly end writes the newest checkpoint alone, of which nobody was told.
-fn end_of_what_was_acknowledged() -> usize {
+/// The offset of the last group in the newest segment. At an orderly end a node writes only its newest checkpoint there, which it has sent
+/// to nobody.
+fn end_of_acknowledged() -> usize {
     *group_heads().last().expect("a group")
 }
 
-/// Where in the newest segment groups begin.
+/// The offsets of the groups in the newest segment.
 fn group_heads() -> &'static [usize] {
     static HEADS: OnceLock<Vec<usize>> = OnceLock::new();
     HEADS.get_or_init(|| {
-        let folder = place();
+        let folder = temp_folder();
         crash::write(&kept().image, folder.path());
         let node = Reopened::open(folder.path()).expect("a sound folder");
         let reader = node.data.ledger.reader();
@@ -318,7 +321,7 @@ fn a_damaged_sealed_segment_is_found_and_named_by_a_check() {
                 let text = error.to_string();
                 return if text.contains("00000001.seg") { Ok(()) } else { Err(text) };
             }
-            Err(error) => return Err(format!("a sealed segment is believed at open: {error}")),
+            Err(error) => return Err(format!("a sealed segment is not read at open: {error}")),
         };
         let findings = node.findings();
         let named = findings.first().is_some_and(|first| {
@@ -353,14 +356,14 @@ async fn a_check_of_a_running_node_names_each_damaged_record_and_ends_with_code_
         assert!(advice.contains(if is_segment(&path) { "recover" } else { "sinergid rebuild" }), "{told}");
         fs::write(&file, bytes).expect("written");
     }
-    assert_eq!(run_on(&folder, &["ledger", "verify"]).code, 0, "all is as it was");
+    assert_eq!(run_on(&folder, &["ledger", "verify"]).code, 0, "everything is as it was");
     federation.stop_node(CITY).await;
     let stopped = run_on(&folder, &["ledger", "verify"]);
-    assert_eq!(stopped.code, 3, "a stopped node is asked in vain: {stopped:?}");
+    assert_eq!(stopped.code, 3, "a stopped node cannot answer: {stopped:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_reads_what_is_damaged_and_what_to_do_and_a_mended_node_goes_on() {
+async fn the_error_names_the_damage_and_the_remedy_and_a_repaired_node_goes_on() {
     let mut federation = city_with_work(200).await;
     let folder = federation.folder_of(CITY);
     let newest = folder.join(crash::read(&folder).keys().rfind(|path| is_segment(path)).expect("a segment"));
@@ -376,7 +379,7 @@ async fn an_operator_reads_what_is_damaged_and_what_to_do_and_a_mended_node_goes
     }
     fs::write(&newest, bytes).expect("put back");
 
-    // sled's trap: a snapshot that was never finished.
+    // sled does not open a store with an unfinished snapshot.
     let stray = folder.join("store/snap.0000000000000000.generating");
     fs::write(&stray, b"half of it").expect("written");
     federation.start_node(CITY).await;
@@ -400,21 +403,21 @@ async fn damage_of_the_store_that_the_writer_finds_stops_the_node_and_the_next_s
     let (mut federation, ids) = with_late_damage().await;
     federation.start_node(PROVINCE).await;
     let province = federation.node(PROVINCE).await;
-    // Nobody looks into the city's store before its writer does, which takes what the province decided.
+    // The city's writer is the first to read its store, when the province's acceptances arrive.
     for id in &ids {
         province.accepts(*id).await;
     }
     ends_and_is_whole_again(&mut federation, &ids).await;
 }
 
-/// The city runs with a store whose damage is not seen when it is opened, but when all its complaints are looked at.
+/// The city runs with a damaged store. Opening the store does not show the damage, but reading all complaints does.
 async fn with_late_damage() -> (TestFederation, Vec<ComplaintId>) {
     let mut federation = city_with_work(1000).await;
     let folder = federation.folder_of(CITY);
     let image = crash::read(&folder);
     let db = Path::new("store/db");
     let ids: Vec<ComplaintId> = {
-        let place = place();
+        let place = temp_folder();
         crash::write(&image, place.path());
         let node = Reopened::open(place.path()).expect("a sound folder");
         node.data.derivation.store().complaints().map(|item| item.expect("a sound store").0).collect()
@@ -423,12 +426,12 @@ async fn with_late_damage() -> (TestFederation, Vec<ComplaintId>) {
     let shows_late = |offset: &usize| {
         let mut image = image.clone();
         damage(&mut image, db, Damage::Flip(*offset));
-        let place = place();
+        let place = temp_folder();
         crash::write(&image, place.path());
         let node = Reopened::open(place.path()).expect("it opens");
         node.data.derivation.store().complaints().any(|item| item.is_err())
     };
-    let offset = (0..bytes.len()).step_by(bytes.len() / 300 + 1).find(shows_late).expect("such a place");
+    let offset = (0..bytes.len()).step_by(bytes.len() / 300 + 1).find(shows_late).expect("a place that is read late");
     let mut image = image.clone();
     damage(&mut image, db, Damage::Flip(offset));
     fs::write(folder.join(db), image[db].as_ref().expect("a file")).expect("written");
@@ -450,7 +453,7 @@ async fn ends_and_is_whole_again(federation: &mut TestFederation, ids: &[Complai
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn damaged_checkpoints_shown_by_peers_keep_the_node_from_starting_and_say_what_to_do() {
+async fn a_damaged_file_of_checkpoints_from_peers_keeps_the_node_from_starting_and_the_error_says_what_to_do() {
     let mut federation = TestFederation::start(province_and_city()).await;
     federation.node(CITY).await.lodges("Laporan").await;
     federation.stop_node(CITY).await;
@@ -464,7 +467,7 @@ async fn damaged_checkpoints_shown_by_peers_keep_the_node_from_starting_and_say_
         }
         let recover = run_on(&folder, &["recover", "--yes"]);
         assert!(recover.code == 1 && recover.err.contains("move it away"), "{recover:?}");
-        assert_eq!(fs::read(&kept).expect("the file"), damaged, "it is left alone");
+        assert_eq!(fs::read(&kept).expect("the file"), damaged, "the file was changed");
     }
     fs::remove_file(&kept).expect("moved away");
     federation.start_node(CITY).await;
@@ -472,7 +475,7 @@ async fn damaged_checkpoints_shown_by_peers_keep_the_node_from_starting_and_say_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_newest_group_that_was_damaged_cut_off_or_removed_is_not_taken_for_a_torn_write() {
+async fn a_newest_group_that_was_damaged_cut_off_or_removed_is_not_mistaken_for_a_torn_write() {
     let flipped = not_a_torn_write(|bytes, _| {
         let last = bytes.len() - 10;
         bytes[last] ^= 1;
@@ -492,7 +495,7 @@ async fn not_a_torn_write(damage: impl FnOnce(&mut Vec<u8>, usize)) {
         federation.start_node(id).await;
     }
     federation.linked().await;
-    // From here on nobody but the node itself sees what it has.
+    // From here on, no other node sees the city's ledger.
     federation.stop_node(PROVINCE).await;
     federation.node(CITY).await.lodges("Pertama").await;
     let newest_group = fs::read(&file).expect("the file").len();
@@ -515,7 +518,7 @@ async fn not_a_torn_write(damage: impl FnOnce(&mut Vec<u8>, usize)) {
             }
         };
         assert!(said.contains("sinergi recover"), "{said}");
-        assert_eq!(fs::read(&file).unwrap_or_default(), bytes, "what is left is left alone");
+        assert_eq!(fs::read(&file).unwrap_or_default(), bytes, "the rest of the file is not changed");
     }
 }
 

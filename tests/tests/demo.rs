@@ -1,4 +1,4 @@
-//! `sinergi demo`: a whole federation with one command, which leaves no process and no folder behind, however it ends.
+//! `sinergi demo` runs a whole federation with one command. It leaves no process and no folder behind, however it ends.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -8,16 +8,16 @@ use rustix::process::Signal;
 use serde_json::Value;
 use sinergi_cli::demo::wait;
 use sinergi_tests::federation::{TestFederation, province_and_city};
-use sinergi_tests::process_table::{nobody_names, nodes_in, nodes_run, send};
+use sinergi_tests::process_table::{no_process_names, nodes_in, nodes_run, send};
 use sinergi_tests::program::{run_in, run_on, said, sinergi};
 use tokio::process::{Child, Command};
 
 /// Agencies of the demo.
 const AGENCIES: usize = 7;
-/// How long a whole demo may take on a small machine that does other things as well.
+/// The most time that a whole demo may take on a small, busy machine.
 const WHOLE: Duration = Duration::from_secs(300);
 
-/// Begins a demo in a folder.
+/// Starts a demo in a folder.
 fn begin(folder: &Path, options: &[&str]) -> Child {
     let mut command = Command::new(sinergi());
     command.args(["demo", "--output", "json", "--dir"]).arg(folder).args(options);
@@ -25,7 +25,7 @@ fn begin(folder: &Path, options: &[&str]) -> Child {
     command.spawn().expect("the program starts")
 }
 
-/// Waits for the end of a demo; exit code, standard output and standard error.
+/// Waits for the end of a demo. Returns its exit code, standard output and standard error.
 async fn end(demo: Child) -> (Option<i32>, String, String) {
     let ended = tokio::time::timeout(WHOLE, demo.wait_with_output()).await;
     let ended = ended.expect("a demo ends in time").expect("its output is read");
@@ -55,7 +55,7 @@ async fn seven_agencies_converge_lose_nothing_and_verify_and_no_process_is_left(
     assert!(links.iter().all(|link| link["state"] == "linked"), "{report:#}");
     assert_eq!(nodes_in(&federation), [0; 0]);
     let kept = run_in(&federation, &["--node", "kota-bandung", "config", "check"]);
-    assert_eq!(kept.code, 0, "what the user named stays, and is in order: {kept:?}");
+    assert_eq!(kept.code, 0, "the folder that the user named stays, and is in order: {kept:?}");
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn the_ombudsman_finds_a_cover_up_and_its_evidence_convinces_a_stranger_wi
     assert!(omitted(findings(&story["audit"]["findings"])), "the audit finds it: {story:#}");
     assert!(story["dropped"].as_u64() > Some(0), "{story:#}");
 
-    // Elsewhere, with these two files alone.
+    // A stranger verifies in another folder, which has only these two files.
     let elsewhere = tempfile::tempdir().expect("a folder");
     for (kept, name) in [("evidence", "bukti"), ("charter", "piagam")] {
         let kept = story[kept].as_str().unwrap_or_else(|| panic!("the {kept} stays: {story:#}"));
@@ -86,7 +86,7 @@ async fn the_ombudsman_finds_a_cover_up_and_its_evidence_convinces_a_stranger_wi
     let verified = run_in(elsewhere.path(), &verify);
     assert_eq!(verified.code, 0, "{verified:?}");
     let proven: Value = serde_json::from_str(&verified.out).expect("JSON");
-    assert_eq!(proven, story["verified"], "the demo told what the file proves");
+    assert_eq!(proven, story["verified"], "the demo and the file say the same");
     assert!(omitted(findings(&proven)), "{proven:#}");
 }
 
@@ -107,15 +107,15 @@ async fn every_audit_finds_a_cover_up_while_it_lasts() {
     let demo = begin(folder.path(), &["--complaints", "5", "--cover-up", "--hold"]);
     let told = folder.path().join("stranger/cover-up.evidence");
     let evidence = async || Ok::<_, ()>(told.exists().then_some(()));
-    assert_eq!(wait::until(WHOLE, evidence).await, Ok(Some(())), "the story is told");
+    assert_eq!(wait::until(WHOLE, evidence).await, Ok(Some(())), "the demo writes its evidence");
     for (audited, code) in [("prov-jabar", 5), ("kota-bandung", 0)] {
         let audit = run_on(&folder.path().join("ombudsman"), &["audit", audited]);
         assert_eq!(audit.code, code, "{audited}: {audit:?}");
     }
     send(demo.id().expect("it runs"), Signal::TERM);
     end(demo).await;
-    // The liar as well.
-    nobody_names(folder.path()).await;
+    // The liar's process has ended, too.
+    no_process_names(folder.path()).await;
 }
 
 #[tokio::test]

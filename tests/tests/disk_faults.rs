@@ -1,6 +1,6 @@
 //! A disk that is full, fails, hangs, becomes read-only or goes away, while a node runs and while it starts.
 //!
-//! Claims about every fault: the node names the file and says what to do, and when the disk works again, nothing acknowledged is missing.
+//! Claims about every fault: the node names the file and says what to do. When the disk works again, nothing acknowledged is missing.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -74,8 +74,8 @@ impl Scene {
         self.federation.linked().await;
     }
 
-    /// Lodges until the node no longer answers. Returns the last client's error. The client connects before the fault is set, because the node's own
-    /// writes may end it at any moment after that.
+    /// Lodges until the node no longer answers. Returns the last error. The client must connect before the fault is set, because the node's
+    /// own writes may end the node at any moment after that.
     async fn lodges_until_it_fails(&mut self, city: &TestNode) -> Status {
         let mut heard = None;
         let failed = wait::until(PATIENCE, async || {
@@ -153,7 +153,7 @@ impl Scene {
         assert_eq!(lines.len(), 2, "{said:?}");
         says(lines[0], &["error: the node is too busy to lodge", "wait for the disk", "nothing was done"]);
         says(lines[1], &["help:", "repeat the command in a moment"]);
-        // The province has something for the city, which must wait for room as well; their link goes on all the same.
+        // The city has no room for the province's offer either, so the offer waits. Their link stays up.
         let sent = province.peer(CITY).await.sent_entries;
         let from_province = province.lodges("Dari provinsi").await.complaint;
         province.forwards(from_province, CITY).await;
@@ -179,7 +179,7 @@ impl Scene {
         self.federation.is_bounded_in_memory(CITY);
     }
 
-    /// `sinergi complaint lodge`, with a text of so many bytes.
+    /// Runs `sinergi complaint lodge` with a text of `text_bytes` bytes.
     async fn command_line_lodges(&self, text_bytes: usize) -> Said {
         let file = self.federation.folder().join("text");
         std::fs::write(&file, "x".repeat(text_bytes)).expect("written");
@@ -222,7 +222,7 @@ fn is_busy(status: &Status) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_stops_the_node_which_names_the_file_and_no_client_is_told_that_it_was_done() {
+async fn a_full_disk_stops_the_node_which_names_the_file_and_acknowledges_nothing_more() {
     let mut scene = Scene::set().await;
     let city = scene.city().await;
     // Room for some groups and a part of one more: the last write is short.
@@ -239,7 +239,7 @@ async fn a_full_disk_stops_the_node_which_names_the_file_and_no_client_is_told_t
 async fn a_node_that_finds_no_room_when_it_starts_says_for_which_file_and_moves_nothing_aside() {
     let mut scene = Scene::set().await;
     scene.federation.stop_node(CITY).await;
-    // What a start makes anew has to grow.
+    // A start rebuilds the derived files, and so needs room for them.
     for (lost, named) in
         [("ledger/hashes", "hashes and positions"), ("ledger/positions", "hashes and positions"), ("store", "store")]
     {
@@ -260,7 +260,7 @@ async fn a_node_that_starts_on_a_full_disk_acknowledges_nothing_and_has_everythi
     scene.federation.process_mut(CITY).kill().await;
     let full = scene.disk.on(&[Op::Write], "/ledger/").has_room_for(0);
     scene.federation.process_mut(CITY).start().expect("the program starts");
-    // It writes at once what it sees of the province, or when it is asked to.
+    // The node writes as soon as it hears from the province, or when a client lodges.
     if scene.federation.process_mut(CITY).up().await.is_ok() {
         if let Ok(api) = scene.federation.process(CITY).client().await {
             let heard = scene.lodges_until_it_fails(&TestNode { id: CITY.to_owned(), api }).await;
@@ -289,7 +289,7 @@ async fn a_store_that_finds_no_room_stops_the_node_and_the_ledger_has_everything
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_whose_disk_fails_stops_and_what_it_was_sent_stays_with_the_sender_until_it_is_well() {
+async fn a_receiver_whose_disk_fails_stops_and_the_sender_keeps_the_items_until_the_disk_works_again() {
     type Strike = fn(&Disk) -> Fault;
     let faults: [(Strike, &str); 2] = [
         (|disk| disk.on(&[Op::Sync], ".seg").fails(IO_ERROR), "Input/output error"),
@@ -298,7 +298,7 @@ async fn a_receiver_whose_disk_fails_stops_and_what_it_was_sent_stays_with_the_s
     for (strikes, says_the_system) in faults {
         let mut scene = Scene::set_with(PROVINCE).await;
         let city = scene.city().await;
-        // The province looks on from the start; the offers are what it does not get.
+        // The province, as the supervisor, has got the complaints already. Only the offers cannot arrive.
         city.has_an_empty_outbox().await;
         let fault = strikes(&scene.disk);
         for complaint in &scene.acknowledged {
@@ -341,7 +341,7 @@ async fn a_write_error_stops_the_node_which_names_file_and_offset() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_sync_is_the_end_even_if_the_next_one_would_succeed() {
     let mut scene = Scene::set().await;
-    // Once: as systems do, the error is told once, and the next sync says that all is well.
+    // Once, as operating systems do: they report the error once, and the next sync succeeds.
     let failure = scene.disk.on(&[Op::Sync], ".seg").after(3).once().fails(IO_ERROR);
     let city = scene.city().await;
     let heard = loop {
@@ -362,7 +362,7 @@ async fn a_failed_sync_is_the_end_even_if_the_next_one_would_succeed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_error_in_a_derived_file_stops_the_node_and_the_next_start_makes_it_right() {
+async fn an_error_in_a_derived_file_stops_the_node_and_the_next_start_rebuilds_the_file() {
     for file in ["hashes", "positions"] {
         let mut scene = Scene::set().await;
         let city = scene.city().await;
@@ -389,7 +389,7 @@ async fn a_store_that_fails_to_write_stops_the_node_and_the_ledger_has_everythin
 async fn a_file_system_that_becomes_read_only_stops_the_node_and_keeps_it_from_starting() {
     let mut scene = Scene::set().await;
     let city = scene.city().await;
-    // The log is not on it: an operator's log goes to the journal.
+    // The log is not on the read-only disk, because an operator's log goes to the journal.
     let ledger = scene.disk.on(&CHANGES, "/ledger").fails(READ_ONLY);
     let store = scene.disk.on(&CHANGES, "/store").fails(READ_ONLY);
     scene.lodges_until_it_fails(&city).await;
@@ -415,7 +415,7 @@ async fn while_a_sync_hangs_nothing_is_acknowledged_or_signed_and_questions_are_
     hang.strikes().await;
     let during = city.status().await;
     assert_eq!((during.ledger_size, during.complaints), (before.ledger_size, before.complaints));
-    assert_eq!(during.ledger_root, before.ledger_root, "no checkpoint covers what is not on the disk");
+    assert_eq!(during.ledger_root, before.ledger_root, "a checkpoint covers entries that are not on the disk");
     assert_eq!(city.lists().await.len(), 5);
     assert_eq!(city.peer(PROVINCE).await.state, "linked");
     city.has_a_sound_ledger().await;
@@ -434,14 +434,14 @@ async fn stage_on_a_disk() -> (Stage, Disk) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_receipt_is_given_for_what_is_still_being_synced() {
+async fn no_receipt_is_given_for_an_item_that_is_still_being_synced() {
     let (mut stage, disk) = stage_on_a_disk().await;
     let made = stage.impostor.lodge("Belum tersimpan");
     let mut link = stage.link().await;
     let hang = disk.on(&[Op::Sync], ".seg").hangs();
     link.send_items(1, vec![made.item]).await;
     hang.strikes().await;
-    // The link goes on meanwhile; a receipt that was given too early would come among these.
+    // The link stays up meanwhile. A receipt that is given too early would come between these answers.
     for _ in 0..200 {
         link.say(Kind::Ping(wire::Ping::default())).await;
         loop {
@@ -459,7 +459,7 @@ async fn no_receipt_is_given_for_what_is_still_being_synced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_text_is_destroyed_only_when_the_order_for_it_is_on_the_disk() {
+async fn a_text_is_destroyed_only_after_the_order_to_erase_it_is_on_the_disk() {
     const SECRET: &str = "Nomor rekam medis 4711-0815";
     let mut scene = Scene::set().await;
     let (city, province) = (scene.city().await, scene.federation.node(PROVINCE).await);
@@ -481,10 +481,10 @@ async fn a_text_is_destroyed_only_when_the_order_for_it_is_on_the_disk() {
         assert_eq!(text_of().await, "here");
     }
     assert!(!files_with(&ledger, SECRET.as_bytes()).is_empty(), "destroyed before the order for it is on the disk");
-    assert!(province.peer(CITY).await.queue_depth > 0, "the order is receipted when it is done");
+    assert!(province.peer(CITY).await.queue_depth > 0, "the order is receipted only after it is carried out");
     hang.ends();
     province.has_an_empty_outbox().await;
-    assert!(files_with(&ledger, SECRET.as_bytes()).is_empty(), "receipted and not done");
+    assert!(files_with(&ledger, SECRET.as_bytes()).is_empty(), "receipted before the text was destroyed");
     assert_eq!(text_of().await, "erased");
     scene.is_whole().await;
 }
@@ -498,7 +498,8 @@ async fn decisions_that_need_items_that_are_still_being_synced_do_not_wait_for_t
     let whole = stage.impostor.lodge("Isi menyusul");
     let bare = wire::Item { content: Vec::new(), ..whole.item.clone() };
 
-    // Nothing else is to be written when the disk hangs: not what the link began with, and no receipt.
+    // First everything is written that the start of the link and its receipts cause, so that nothing else is being written when the disk
+    // hangs.
     let mut link = stage.link().await;
     let before = stage.impostor.lodge("Pembuka");
     link.deliver(1, vec![before.item]).await;
@@ -506,16 +507,17 @@ async fn decisions_that_need_items_that_are_still_being_synced_do_not_wait_for_t
     let hang = disk.on(&[Op::Sync], ".seg").hangs();
     link.send_items(2, vec![orphan.item, bare]).await;
     hang.strikes().await;
-    // One lets go on what waits, the other brings the content of a leaf: both reach for what is not on the disk yet.
+    // The parent releases the waiting orphan, and the whole item brings the content of a leaf. Both need items that are not on the disk
+    // yet.
     link.send_items(4, vec![parent.item, whole.item]).await;
-    // Nothing waits for the disk: what else is submitted leaves the queue.
+    // The engine does not wait for the disk, so other submissions leave the queue.
     let mut lodging = JoinSet::new();
     for _ in 0..3 {
         let client = city.clone();
         lodging.spawn(async move { client.lodges("Antre").await.complaint });
     }
     let decided = wait::until(PATIENCE, async || Ok::<_, ()>((city.status().await.writer_queue == 0).then_some(())));
-    assert!(decided.await.expect("no error").is_some(), "what is being synced holds up the queue");
+    assert!(decided.await.expect("no error").is_some(), "the queue waits for the sync");
     hang.ends();
     while let Some(lodged) = lodging.join_next().await {
         lodged.expect("answered when the disk goes on");
@@ -534,7 +536,7 @@ async fn decisions_that_need_items_that_are_still_being_synced_do_not_wait_for_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn contents_that_are_disclosed_all_at_once_are_spread_over_groups() {
+async fn contents_that_are_disclosed_all_at_once_are_spread_over_several_groups() {
     let mut scene = Scene::set().await;
     let city = scene.city().await;
     let mut request = complaint_about("Lampiran");
@@ -550,7 +552,7 @@ async fn contents_that_are_disclosed_all_at_once_are_spread_over_groups() {
     let hang = scene.disk.on(&[Op::Sync], ".seg").hangs();
     disclose();
     hang.strikes().await;
-    // While the disk hangs the next group is decided, as far as it has room. The others wait in the queue.
+    // While the disk hangs, the engine decides the next group until it is full. The others wait in the queue.
     (1..100).for_each(|_| disclose());
     let rest_waits =
         wait::until(PATIENCE, async || Ok::<_, ()>((city.status().await.writer_queue >= 60).then_some(())));
@@ -567,7 +569,7 @@ async fn contents_that_are_disclosed_all_at_once_are_spread_over_groups() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_node_answers_busy_at_once_and_loses_nothing() {
     let mut scene = Scene::set().await;
-    // What waits in the queue, and what was taken for the group that comes next.
+    // The submissions in the queue, and those that were taken for the next group.
     let fit = node_limits::WRITER_QUEUE_SUBMISSIONS + node_limits::BATCH_SUBMISSIONS;
     scene.is_overfilled(fit + 200, node_limits::BATCH_SUBMISSIONS, 100, fit).await;
 }
@@ -598,9 +600,9 @@ async fn a_node_told_to_stop_while_a_sync_hangs_ends_in_time_and_says_that_the_d
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_told_to_stop_with_a_full_queue_ends_in_time_and_has_all_that_it_acknowledged() {
+async fn a_node_told_to_stop_with_a_full_queue_ends_in_time_and_keeps_all_that_it_acknowledged() {
     let mut scene = Scene::set().await;
-    // Time enough for a slow machine: what hangs is the disk, and that is mended.
+    // Enough time for a slow machine, because the disk hangs only for a while.
     scene.has_to_stop_within(PATIENCE.as_secs()).await;
     let city = scene.city().await;
     let hang = scene.disk.on(&[Op::Sync], ".seg").hangs();
@@ -627,7 +629,7 @@ async fn a_node_told_to_stop_with_a_full_queue_ends_in_time_and_has_all_that_it_
     }
     let ends =
         wait::until(PATIENCE, async || Ok::<_, ()>((!scene.federation.process_mut(CITY).is_running()).then_some(())));
-    assert_eq!(ends.await, Ok(Some(())), "it ends in its time");
+    assert_eq!(ends.await, Ok(Some(())), "it ends in time");
     let log = scene.federation.log_of(CITY);
     assert!(!log.contains("the disk hangs"), "{log}");
 
@@ -672,7 +674,7 @@ async fn a_ledger_folder_that_is_deleted_stops_the_node_before_anything_more_is_
 async fn a_store_folder_that_disappears_is_rebuilt_at_the_next_start() {
     let mut scene = Scene::set().await;
     std::fs::remove_dir_all(scene.path("store")).expect("removed");
-    // sled goes on in its open file, or the node stops: in no case is anything acknowledged and lost.
+    // sled continues in its open file, or the node stops. In both cases nothing acknowledged is lost.
     let city = scene.city().await;
     for number in 0..20 {
         match city.lodges_request(complaint_about(&format!("Laporan {number}"))).await {
@@ -689,7 +691,7 @@ async fn a_store_folder_that_disappears_is_rebuilt_at_the_next_start() {
 async fn an_idle_node_stops_as_well_when_its_store_has_failed() {
     let mut scene = Scene::set().await;
     let failure = scene.disk.on(&[Op::Write, Op::RangeSync], "/store/").fails(IO_ERROR);
-    // One more, so that there is something to flush.
+    // One more complaint, so that there is something to flush.
     scene.lodges(1).await;
     failure.strikes().await;
     says(&scene.ends_by_itself().await, &["/store", "Input/output error", "nothing acknowledged is lost"]);

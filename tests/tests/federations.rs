@@ -1,10 +1,9 @@
-//! The claims that need real nodes, one module a subject.
+//! The claims that need real nodes. Each module has one subject.
 //!
-//! `cargo test -p sinergi-tests --test federations outage::` runs those of one subject.
+//! `cargo test -p sinergi-tests --test federations outage::` runs the tests of one subject.
 //!
-//! They are one program: what they share is compiled and linked once, and while one test waits for its nodes another runs.
+//! All modules are one program, so that the shared code is compiled and linked once, and one test runs while another waits for its nodes.
 
-mod appetite;
 mod audit;
 mod certificates;
 mod charter;
@@ -16,6 +15,7 @@ mod crowds;
 mod damage;
 mod demo;
 mod disk_faults;
+mod greedy_peer;
 mod handover;
 mod hierarchy;
 mod hostile_listener;

@@ -59,7 +59,7 @@ async fn observers_see_every_entry_and_no_content_and_identity_never_leaves_the_
 
     let at_observer = federation.node("ombudsman").await.has_acts(lodged.complaint, 2).await;
     let contents = at_observer.timeline.iter().flat_map(|row| &row.content);
-    assert!(contents.clone().count() >= 3, "the commitments are seen");
+    assert!(contents.clone().count() >= 3, "the observer sees the commitments");
     assert!(contents.into_iter().all(|content| content.availability == "withheld" && content.text.is_none()));
 
     // The entry may come over a relay before the text does.
@@ -92,14 +92,14 @@ async fn a_complaint_is_lodged_and_offered_in_one_call_and_stays_lodged_if_the_o
 }
 
 #[tokio::test]
-async fn a_complaint_lodged_and_offered_at_once_goes_over_as_two_items_just_written_or_read_back() {
+async fn a_complaint_lodged_and_offered_at_once_is_sent_as_two_items_from_memory_or_from_disk() {
     let mut federation = TestFederation::start(province_and_city()).await;
     let city = federation.node("kota-bandung").await;
     let forward = Some(operator_api::Forward { to: "prov-jabar".to_owned(), reason: 1, answer_by: 0 });
     let request = operator_api::LodgeRequest { forward, ..complaint_about("Dua surat") };
     let arrives = async |federation: &TestFederation, lodged: sinergi_proto::base::ids::ComplaintId| {
         let province = federation.node("prov-jabar").await;
-        // The province supervises the city: it may have the entry of the lodging anyway, and its text with the offer.
+        // As the supervisor, the province may get the `Lodged` entry first, and its text only with the offer.
         province.sees(lodged, |seen| seen.offered_to == "prov-jabar" && seen.title == "Dua surat").await;
         federation.node("kota-bandung").await.has_an_empty_outbox().await;
         province.peer("kota-bandung").await.received_entries

@@ -1,4 +1,4 @@
-//! Complaints that travel through provinces and ministries, with real nodes: a city that can only dial its province reaches every ministry.
+//! Complaints that travel through provinces and ministries, with real nodes. A city that can only dial its province reaches every ministry.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ const MINISTRY: &str = "kemenpanrb";
 const OTHER: &str = "kominfo";
 const OVERSIGHT: &str = "ombudsman";
 
-/// The city dials its province alone, the province the ministry of the interior, and everybody else meets there.
+/// The city dials only its province. The province and all other agencies dial the ministry of the interior.
 async fn chain() -> TestFederation {
     let agencies = vec![
         Agency::new(agency(HUB), Kind::Ministry),
@@ -73,7 +73,7 @@ async fn a_city_that_only_dials_its_province_reaches_every_ministry_and_all_see_
     let back = city.sees(complaint, |seen| seen.offered_to.is_empty() && seen.entries >= 4).await;
     let returned = back.timeline.iter().find(|row| row.body == "Returned").expect("it was returned");
     assert_eq!((returned.suggestion.as_str(), returned.code.as_str()), (OTHER, "not_competent"));
-    assert!(back.timeline.iter().any(|row| row.body == "Arrived" && row.author == MINISTRY), "it came over relays");
+    assert!(back.timeline.iter().any(|row| row.body == "Arrived" && row.author == MINISTRY), "it arrived over relays");
 
     city.forwards(complaint, OTHER).await;
     other.accepts(complaint).await;
@@ -98,7 +98,7 @@ async fn a_city_that_only_dials_its_province_reaches_every_ministry_and_all_see_
         match node.id.as_str() {
             MINISTRY | OTHER => assert_eq!(public, ["here".to_owned()].into(), "{} takes part", node.id),
             OVERSIGHT => assert_eq!(public, ["withheld".to_owned()].into(), "{} observes", node.id),
-            // Relays carry what is public.
+            // Relays carry public contents.
             _ => assert!(!public.contains("awaited"), "{}: {public:?}", node.id),
         }
     }
@@ -133,11 +133,11 @@ async fn an_agency_that_is_offered_a_complaint_gets_the_history_before_the_offer
         let act = Act::Progress(operator_api::Progress { state: 1 });
         city.acts(lodged.complaint, act, text(&format!("step {step}"))).await.expect("the holder works");
     }
-    assert!(ministry.shows(lodged.complaint).await.is_none(), "it is no business of the ministry yet");
+    assert!(ministry.shows(lodged.complaint).await.is_none(), "the ministry is not involved yet");
     city.forwards(lodged.complaint, MINISTRY).await;
     let seen = ministry.sees(lodged.complaint, |seen| seen.offered_to == MINISTRY && seen.entries >= 7).await;
     assert_eq!(availabilities(&seen, ContentClass::Public), ["here".to_owned()].into());
-    assert_eq!(ministry.deferred().await, [], "nothing came before what it builds on");
+    assert_eq!(ministry.deferred().await, [], "no entry arrived before its parents");
 }
 
 #[tokio::test]
@@ -167,11 +167,14 @@ async fn the_reporter_is_disclosed_to_one_agency_on_the_record() {
     let at_province = province.sees(lodged.complaint, |seen| seen.entries == entries).await;
     assert_eq!(reporter(&at_province).as_deref(), Some("Budi Santoso"));
     let at_hub = hub.sees(lodged.complaint, |seen| seen.entries == entries).await;
-    assert!(disclosed(&at_hub) && reporter(&at_hub).is_none(), "it is on the record, and goes to nobody else");
+    assert!(
+        disclosed(&at_hub) && reporter(&at_hub).is_none(),
+        "the disclosure is on the record, and its content goes to nobody else"
+    );
 }
 
 #[tokio::test]
-async fn a_peer_that_is_configured_later_gets_what_it_should_have_had() {
+async fn a_peer_that_is_configured_later_gets_the_earlier_entries() {
     let agencies = vec![
         Agency::new(agency(HUB), Kind::Ministry),
         Agency::new(agency(OVERSIGHT), Kind::Institution).oversight(),
@@ -199,7 +202,7 @@ async fn a_peer_that_is_configured_later_gets_what_it_should_have_had() {
     for complaint in complaints {
         oversight.sees(complaint, |seen| seen.entries == 2 && seen.offered_to == OTHER).await;
     }
-    assert_eq!(oversight.deferred().await, [], "in the order in which they build on each other");
+    assert_eq!(oversight.deferred().await, [], "no entry arrived before its parents");
 }
 
 #[tokio::test]
@@ -249,7 +252,7 @@ async fn a_complaint_that_goes_back_and_forth_alarms_the_holder_and_its_supervis
     for node in [&city, &province] {
         node.sees_status(|status| told(&status.alarms)).await;
     }
-    // An alarm is raised a moment before the offer can be read: Lodged, four times there and back, and the fifth offer.
+    // The alarm is raised a moment before the offer can be read. The ten acts: Lodged, four offers and returns, and the fifth offer.
     let shown = province.has_acts(lodged.complaint, 10).await;
     assert_eq!((shown.offers, shown.goes_back_and_forth), (5, true));
     assert_eq!(shown.supervisors, [PROVINCE]);

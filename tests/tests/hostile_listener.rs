@@ -1,4 +1,4 @@
-//! A member that lies to a node that dialled it. The node ends only that link and says why, loses nothing, and dials again.
+//! A member that lies to a node that dialled it. The node ends only that link, says why, loses nothing, and dials again.
 
 use bytes::Bytes;
 use prost::Message;
@@ -18,11 +18,11 @@ const MINISTRY: &str = "kominfo";
 /// Bytes that no message begins with.
 const GARBLED: &[u8] = b"\xff\xff\xff no protobuf";
 
-/// The city dials the ministry, for which the test speaks.
+/// The city dials the ministry. The test plays the ministry's node.
 struct Line {
     stage: Stage,
     listening: Listening,
-    /// The place in the ministry's ledger of what it delivers next.
+    /// The leaf index of the next item that the ministry delivers.
     next: u64,
 }
 
@@ -33,7 +33,7 @@ impl Line {
         Self { stage, listening, next: 1000 }
     }
 
-    /// A link that the city has dialled, greeted.
+    /// Accepts the next link that the city dials, and greets.
     async fn link(&mut self) -> Dialled {
         let mut link = self.listening.dialled().await;
         link.greet(self.stage.impostor.hello()).await;
@@ -47,21 +47,21 @@ impl Line {
         city.forwards(lodged.complaint, MINISTRY).await;
     }
 
-    /// Asserts that the city ends the link with this fault and its operator sees the reason. Then the city links again.
+    /// Asserts that the city ends the link with this fault, that its operator sees the reason, and that the city links again.
     async fn is_ended(&mut self, mut link: Dialled, fault: FaultCode) {
         let (code, reason) = link.fault().await;
         assert_eq!(code, fault.number(), "{reason}");
         let told = format!("ended the link: {fault}: {reason}");
         let reads = |peer: &operator_api::PeerStatus| peer.last_error == told && peer.first_failure > 0;
         let city = self.stage.federation.node(CITY).await;
-        assert!(city.sees_peer(MINISTRY, reads).await.queue_depth > 0, "what is owed stays owed");
+        assert!(city.sees_peer(MINISTRY, reads).await.queue_depth > 0, "unreceipted items stay in the outbox");
         let log = self.stage.federation.log_of(CITY);
         assert!(log.contains(&told), "{log}");
         drop(link);
         self.goes_on().await;
     }
 
-    /// Asserts that the city dials again and both sides' entries arrive.
+    /// Asserts that the city dials again and that entries of both sides arrive.
     async fn goes_on(&mut self) {
         let mut link = self.link().await;
         let delivered = link.delivery().await;
@@ -75,7 +75,7 @@ impl Line {
     }
 
     /// Sends a message on a link that the city has dialled, and asserts that the city ends it with this fault.
-    async fn is_sent_away(&mut self, greets: bool, message: Bytes, fault: FaultCode) {
+    async fn ends_the_link(&mut self, greets: bool, message: Bytes, fault: FaultCode) {
         self.hands_over().await;
         let link = if greets { self.link().await } else { self.listening.dialled().await };
         link.say_bytes(message).await;
@@ -94,19 +94,19 @@ fn over_the_limit() -> Bytes {
 #[tokio::test]
 async fn a_garbled_frame_of_the_dialled_side_ends_only_its_link() {
     let mut line = Line::set().await;
-    line.is_sent_away(true, Bytes::from_static(GARBLED), FaultCode::UnexpectedFrame).await;
+    line.ends_the_link(true, Bytes::from_static(GARBLED), FaultCode::UnexpectedFrame).await;
     line.stage.others_are_unaffected().await;
 }
 
 #[tokio::test]
 async fn a_frame_over_the_limit_of_the_dialled_side_ends_only_its_link() {
     let mut line = Line::set().await;
-    line.is_sent_away(true, over_the_limit(), FaultCode::LimitExceeded).await;
+    line.ends_the_link(true, over_the_limit(), FaultCode::LimitExceeded).await;
     line.stage.others_are_unaffected().await;
 }
 
 #[tokio::test]
-async fn a_first_frame_of_the_dialled_side_that_is_no_hello_ends_the_link_and_is_not_taken() {
+async fn a_first_frame_of_the_dialled_side_that_is_no_hello_ends_the_link_and_is_not_stored() {
     let mut line = Line::set().await;
     let early = line.stage.impostor.lodge("Tanpa salam");
     let cursor = Cursor { epoch: Epoch::FIRST, index: LedgerIndex(1), part: 0 };
@@ -119,7 +119,7 @@ async fn a_first_frame_of_the_dialled_side_that_is_no_hello_ends_the_link_and_is
         (Bytes::new(), FaultCode::UnexpectedFrame),
     ];
     for (message, fault) in messages {
-        line.is_sent_away(false, message, fault).await;
+        line.ends_the_link(false, message, fault).await;
     }
     assert!(line.stage.federation.node(CITY).await.shows(early.complaint).await.is_none());
     line.stage.others_are_unaffected().await;
@@ -129,7 +129,7 @@ async fn a_first_frame_of_the_dialled_side_that_is_no_hello_ends_the_link_and_is
 async fn a_hello_of_another_agency_than_the_dialled_one_ends_only_its_link() {
     let mut line = Line::set().await;
     let hello = wire::Hello { agency: "prov-jabar".to_owned(), ..line.stage.impostor.hello() };
-    line.is_sent_away(false, bytes_of(Kind::Hello(hello)), FaultCode::IdentityMismatch).await;
+    line.ends_the_link(false, bytes_of(Kind::Hello(hello)), FaultCode::IdentityMismatch).await;
     line.stage.others_are_unaffected().await;
 }
 
@@ -165,7 +165,7 @@ async fn a_false_receipt_of_the_dialled_side_ends_the_link_and_nothing_leaves_th
 }
 
 #[tokio::test]
-async fn a_call_that_the_peer_ends_with_an_error_is_not_told_as_a_frame_that_it_sent() {
+async fn a_call_that_the_peer_ends_with_an_error_is_not_reported_as_a_bad_frame() {
     let mut line = Line::set().await;
     let city = line.stage.federation.node(CITY).await;
     for status in [Status::internal("rusak"), Status::out_of_range("terlalu besar")] {

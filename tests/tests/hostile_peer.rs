@@ -32,7 +32,7 @@ fn cursor(epoch: u32, index: u64) -> Cursor {
     Cursor { epoch: Epoch(epoch), index: LedgerIndex(index), part: 0 }
 }
 
-/// A delivery of one item that goes on from `after`.
+/// A delivery of one item that continues from `after`.
 fn delivery(after: Option<Cursor>, cursor: Cursor, item: wire::Item) -> wire::Deliver {
     let (cursor, after) = (Some(cursor.to_wire()), after.map(Cursor::to_wire));
     wire::Deliver { cursor, items: vec![item], after }
@@ -50,15 +50,15 @@ async fn an_entry_with_a_bad_signature_is_refused() {
 }
 
 #[tokio::test]
-async fn an_entry_of_another_author_than_its_key_is_refused() {
+async fn an_entry_that_names_another_author_than_its_signer_is_refused() {
     let mut stage = Stage::set().await;
-    let mut draft = stage.impostor.draft(None, Vec::new(), stage_lodged());
+    let mut draft = stage.impostor.draft(None, Vec::new(), lodged_body());
     draft.author = agency("prov-jabar");
     let forged = stage.impostor.sign(draft, Vec::new());
     stage.is_refused(forged.item, RefusalCode::UnknownKey).await;
 }
 
-fn stage_lodged() -> wire::entry::Body {
+fn lodged_body() -> wire::entry::Body {
     wire::entry::Body::Lodged(wire::Lodged {
         kind: 1,
         category: "road".to_owned(),
@@ -85,11 +85,11 @@ async fn an_entry_of_a_later_version_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_of_a_later_version_is_kept_without_effect_and_passed_on_as_it_came() {
+async fn a_body_of_a_later_version_is_kept_without_effect_and_passed_on_unchanged() {
     let mut stage = Stage::set().await;
     let lodged = stage.impostor.lodge("Jenis baru");
     let offer = stage.impostor.forward(lodged.complaint, lodged.id, "prov-jabar");
-    let draft = stage.impostor.draft(Some(lodged.complaint), vec![offer.id], stage_lodged());
+    let draft = stage.impostor.draft(Some(lodged.complaint), vec![offer.id], lodged_body());
     // Body number 60, which the schema does not have: an empty message.
     let later = |entry| [wire::Entry { body: None, ..entry }.encode_to_vec(), vec![0xe2, 0x03, 0x00]].concat();
     let unknown = stage.impostor.sign_changed(draft, later);
@@ -138,7 +138,7 @@ async fn an_entry_on_somebody_else_s_complaint_is_refused() {
 }
 
 #[tokio::test]
-async fn a_content_that_does_not_match_is_refused_and_its_entry_is_taken() {
+async fn a_content_that_does_not_match_is_refused_and_its_entry_is_accepted() {
     let mut stage = Stage::set().await;
     let mut made = stage.impostor.lodge("Isi lain");
     made.item.content[0].data = Bytes::from_static(b"something else");
@@ -152,15 +152,15 @@ async fn a_content_that_does_not_match_is_refused_and_its_entry_is_taken() {
 }
 
 #[tokio::test]
-async fn a_future_clock_and_an_unknown_parent_and_an_unknown_charter_wait_and_are_listed() {
+async fn entries_with_a_future_clock_an_unknown_parent_or_an_unknown_charter_wait_and_are_listed() {
     let mut stage = Stage::set().await;
     let now = sinergi_daemon::base::time::now_millis();
-    let mut draft = stage.impostor.draft(None, Vec::new(), stage_lodged());
+    let mut draft = stage.impostor.draft(None, Vec::new(), lodged_body());
     draft.clock = HybridClock::new(now + 3_600_000, 0);
     let future = stage.impostor.sign(draft, Vec::new());
     let lodged = stage.impostor.lodge("Tanpa induk");
     let orphan = stage.impostor.forward(lodged.complaint, lodged.id, "kota-bandung");
-    let mut draft = stage.impostor.draft(None, Vec::new(), stage_lodged());
+    let mut draft = stage.impostor.draft(None, Vec::new(), lodged_body());
     draft.charter_version = 7;
     let uncharted = stage.impostor.sign(draft, Vec::new());
 
@@ -172,7 +172,7 @@ async fn a_future_clock_and_an_unknown_parent_and_an_unknown_charter_wait_and_ar
     let city = stage.federation.node("kota-bandung").await;
     assert_eq!((city.deferred().await.len(), city.status().await.deferred), (3, 3));
 
-    // The same again changes nothing; and what waits survives a restart.
+    // A second copy changes nothing, and deferred items survive a restart.
     link.deliver(4, vec![orphan.item.clone()]).await;
     assert_eq!(city.deferred().await.len(), 3);
     stage.federation.stop_node("kota-bandung").await;
@@ -180,7 +180,7 @@ async fn a_future_clock_and_an_unknown_parent_and_an_unknown_charter_wait_and_ar
     let city = stage.federation.node("kota-bandung").await;
     assert_eq!(city.deferred().await.len(), 3);
 
-    // The parent comes: its child follows by itself.
+    // When the parent comes, its child is accepted automatically.
     stage.link().await.deliver(5, vec![lodged.item.clone()]).await;
     city.sees(lodged.complaint, |seen| seen.entries == 2 && seen.offered_to == "kota-bandung").await;
     assert_eq!(city.deferred().await.len(), 2);
@@ -188,7 +188,7 @@ async fn a_future_clock_and_an_unknown_parent_and_an_unknown_charter_wait_and_ar
 }
 
 #[tokio::test]
-async fn a_long_chain_that_waits_for_its_first_entry_follows_it_whole() {
+async fn a_long_chain_that_waits_for_its_first_entry_is_accepted_completely_when_it_comes() {
     const CHAIN: usize = 900;
     let mut stage = Stage::set().await;
     let lodged = stage.impostor.lodge("Rantai");
@@ -217,23 +217,23 @@ async fn a_long_chain_that_waits_for_its_first_entry_follows_it_whole() {
 async fn two_copies_of_a_waiting_entry_are_judged_each_by_itself() {
     let mut stage = Stage::set().await;
     let lodged = stage.impostor.lodge("Dua salinan");
-    let mut draft = stage.impostor.draft(None, Vec::new(), stage_lodged());
+    let mut draft = stage.impostor.draft(None, Vec::new(), lodged_body());
     draft.charter_version = 2;
     let uncharted = stage.impostor.sign(draft, Vec::new());
     let mut link = stage.link().await;
-    // Nobody can check a signature under a charter that is not here: the bad copy must not keep the good one out.
+    // Nobody can check a signature under a charter that is not here, so the bad copy must not keep the good one out.
     let items = vec![uncharted.with_a_broken_signature().item, uncharted.item.clone(), lodged.item];
     link.deliver(1, items).await;
     assert_eq!(stage.federation.node("kota-bandung").await.deferred().await.len(), 2);
 }
 
 #[tokio::test]
-async fn a_duplicate_with_content_fills_in_what_its_entries_only_copy_lacked() {
+async fn a_duplicate_with_content_adds_the_content_that_the_first_copy_lacked() {
     let mut stage = Stage::set().await;
     let made = stage.impostor.lodge("Isi menyusul");
     let bare = wire::Item { content: Vec::new(), ..made.item.clone() };
     let mut link = stage.link().await;
-    // Both in one frame, so in one group: the second copy is all that brings the content.
+    // Both copies are in one frame, and so in one group. Only the second copy brings the content.
     link.deliver(1, vec![bare, made.item.clone()]).await;
     let city = stage.federation.node("kota-bandung").await;
     let detail = city.shows(made.complaint).await.expect("here");
@@ -256,8 +256,9 @@ async fn a_cursor_that_goes_back_ends_the_link_and_only_the_link() {
     stage.others_are_unaffected().await;
 }
 
-/// The city ends the link with `bad-cursor` when it gets `wrong`, and stores nothing of it. On the next link it takes the same item in `right`.
-async fn is_taken_on_the_next_link(stage: &mut Stage, wrong: wire::Deliver, right: wire::Deliver) {
+/// Asserts that the city ends the link with `bad-cursor` when it gets `wrong`, stores nothing of it, and accepts the same item in `right`
+/// on the next link.
+async fn is_accepted_on_the_next_link(stage: &mut Stage, wrong: wire::Deliver, right: wire::Deliver) {
     let fault = FaultCode::BadCursor;
     let city = stage.federation.node("kota-bandung").await;
     let (received, complaints) = (city.peer("kominfo").await.received, city.status().await.complaints);
@@ -275,16 +276,16 @@ async fn is_taken_on_the_next_link(stage: &mut Stage, wrong: wire::Deliver, righ
 }
 
 #[tokio::test]
-async fn a_delivery_that_leaves_a_gap_ends_the_link_and_nothing_of_it_is_taken() {
+async fn a_delivery_that_leaves_a_gap_ends_the_link_and_nothing_of_it_is_stored() {
     let mut stage = Stage::set().await;
     let (first, second) = (stage.impostor.lodge("Berlubang").item, stage.impostor.lodge("Epok lain").item);
     let gap = delivery(Some(cursor(1, 7)), cursor(1, 8), first.clone());
     let whole = delivery(Some(cursor(1, 0)), cursor(1, 1), first);
-    is_taken_on_the_next_link(&mut stage, gap, whole).await;
-    // A later epoch begins at its start: what lies between that and the frame did not come.
+    is_accepted_on_the_next_link(&mut stage, gap, whole).await;
+    // A later epoch begins at index 0, so the items between 0 and this frame are missing.
     let gap = delivery(Some(cursor(2, 3)), cursor(2, 4), second.clone());
     let whole = delivery(Some(cursor(2, 0)), cursor(2, 1), second);
-    is_taken_on_the_next_link(&mut stage, gap, whole).await;
+    is_accepted_on_the_next_link(&mut stage, gap, whole).await;
 }
 
 #[tokio::test]
@@ -328,7 +329,7 @@ async fn a_frame_with_too_many_items_ends_the_link_and_only_the_link() {
 }
 
 /// Asserts that the city has ended the link with this fault, that its operator sees it, and that other links are not affected.
-async fn is_sent_away(stage: &mut Stage, said: &[FrameKind], fault: FaultCode) {
+async fn ends_the_link(stage: &mut Stage, said: &[FrameKind], fault: FaultCode) {
     let (code, reason) = fault_in(said);
     assert_eq!(code, fault.number(), "{reason}");
     let city = stage.federation.node("kota-bandung").await;
@@ -347,7 +348,7 @@ fn fault_in(said: &[FrameKind]) -> (u32, &str) {
 }
 
 /// Asserts that an item is delivered and receipted after these messages in the same stream.
-async fn is_taken_after(mut stage: Stage, before: Vec<Bytes>) {
+async fn is_accepted_after(mut stage: Stage, before: Vec<Bytes>) {
     let honest = stage.impostor.lodge("Tetap diambil");
     let frame = bytes_of(FrameKind::Deliver(delivery(None, cursor(1, 1), honest.item.clone())));
     let said = stage.says([before, vec![frame]].concat()).await;
@@ -361,39 +362,39 @@ async fn is_taken_after(mut stage: Stage, before: Vec<Bytes>) {
 async fn a_garbled_frame_ends_the_link_and_only_the_link() {
     let mut stage = Stage::set().await;
     let said = stage.says(vec![Bytes::from_static(GARBLED)]).await;
-    is_sent_away(&mut stage, &said, FaultCode::UnexpectedFrame).await;
+    ends_the_link(&mut stage, &said, FaultCode::UnexpectedFrame).await;
 }
 
 #[tokio::test]
 async fn a_garbled_frame_in_place_of_hello_ends_the_link_as_a_later_one_does() {
     let mut stage = Stage::set().await;
     let said = stage.says_without_greeting(vec![Bytes::from_static(GARBLED)]).await;
-    is_sent_away(&mut stage, &said, FaultCode::UnexpectedFrame).await;
+    ends_the_link(&mut stage, &said, FaultCode::UnexpectedFrame).await;
 }
 
 #[tokio::test]
 async fn a_frame_over_the_limit_in_place_of_hello_ends_the_link_as_a_later_one_does() {
     let mut stage = Stage::set().await;
     let said = stage.says_without_greeting(vec![Bytes::from(vec![7; limits::FRAME_BYTES + 1])]).await;
-    is_sent_away(&mut stage, &said, FaultCode::LimitExceeded).await;
+    ends_the_link(&mut stage, &said, FaultCode::LimitExceeded).await;
 }
 
 #[tokio::test]
-async fn an_empty_frame_is_passed_over_and_the_link_goes_on() {
-    is_taken_after(Stage::set().await, vec![Bytes::new()]).await;
+async fn an_empty_frame_is_ignored_and_the_link_goes_on() {
+    is_accepted_after(Stage::set().await, vec![Bytes::new()]).await;
 }
 
 #[tokio::test]
-async fn a_frame_of_an_unknown_kind_is_passed_over_and_the_link_goes_on() {
+async fn a_frame_of_an_unknown_kind_is_ignored_and_the_link_goes_on() {
     // Field 99 of Frame, as a later version may have it: a message of three bytes.
-    is_taken_after(Stage::set().await, vec![Bytes::from_static(b"\x9a\x06\x03\x08\x96\x01")]).await;
+    is_accepted_after(Stage::set().await, vec![Bytes::from_static(b"\x9a\x06\x03\x08\x96\x01")]).await;
 }
 
 #[tokio::test]
 async fn a_content_over_its_limit_is_refused() {
     let mut stage = Stage::set().await;
     let content = Content { commitment: 0, salt: [1; 32], data: Bytes::from(vec![b'x'; limits::CONTENT_BYTES + 1]) };
-    let mut draft = stage.impostor.draft(None, Vec::new(), stage_lodged());
+    let mut draft = stage.impostor.draft(None, Vec::new(), lodged_body());
     draft.content = vec![content.commit(ContentClass::Public)];
     let made = stage.impostor.sign(draft, vec![content]);
     stage.is_refused(made.item, RefusalCode::TooLarge).await;
@@ -419,7 +420,7 @@ async fn an_author_s_entries_of_a_complaint_over_their_limit_are_refused() {
     link.deliver(1, vec![lodged.item.clone()]).await;
     let mut parent = lodged.id;
     let mut outcomes = Vec::new();
-    // Lodged is the first of them.
+    // `Lodged` is the first of the author's entries.
     let numbers: Vec<usize> = (1..=limits::ENTRIES_PER_AUTHOR).collect();
     for (frame, numbers) in numbers.chunks(limits::FRAME_ITEMS).enumerate() {
         let mut items = Vec::new();
@@ -440,7 +441,7 @@ async fn an_author_s_entries_of_a_complaint_over_their_limit_are_refused() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_jumps_to_the_end_of_numbers_harms_only_who_sent_it() {
+async fn a_cursor_of_the_largest_possible_index_harms_only_its_sender() {
     let mut stage = Stage::set().await;
     let (first, second) = (stage.impostor.lodge("Pertama"), stage.impostor.lodge("Kedua"));
     let mut link = stage.link().await;
@@ -448,7 +449,7 @@ async fn a_cursor_that_jumps_to_the_end_of_numbers_harms_only_who_sent_it() {
     assert!(matches!(outcome(&receipt), ItemOutcome::Leaf(_)));
     link.send_items(u64::MAX, vec![second.item.clone()]).await;
     assert_eq!(link.fault().await.0, FaultCode::BadCursor.number());
-    // It lied about its own ledger: it is told so, and may still begin where it likes.
+    // It lied about its own ledger. The city shows it the false cursor, and it may still begin where it likes.
     let mut again = stage.connect().await;
     let theirs = again.greet(stage.impostor.hello()).await;
     assert_eq!(theirs.have_cursor.expect("something is here").index, u64::MAX);
@@ -467,8 +468,8 @@ async fn a_name_that_is_not_the_certificate_s_ends_the_link() {
     stage.others_are_unaffected().await;
 }
 
-/// Asserts that the entry is still delivered after all lies, and leaves the outbox after an honest receipt.
-async fn an_honest_receipt_is_taken(stage: &mut Stage, city: &TestNode) {
+/// Asserts that the entry is still delivered after all lies, and that it leaves the outbox after an honest receipt.
+async fn an_honest_receipt_is_accepted(stage: &mut Stage, city: &TestNode) {
     let mut link = stage.link().await;
     let delivered = link.delivery().await;
     link.say(FrameKind::Ack(stage.impostor.receipt_for(&delivered, "kota-bandung"))).await;
@@ -477,7 +478,7 @@ async fn an_honest_receipt_is_taken(stage: &mut Stage, city: &TestNode) {
 }
 
 #[tokio::test]
-async fn a_receipt_that_is_not_the_peer_s_for_what_was_sent_ends_the_link_and_nothing_leaves_the_outbox() {
+async fn a_receipt_that_does_not_match_the_delivery_or_the_peer_ends_the_link_and_nothing_leaves_the_outbox() {
     type Lie = fn(&Impostor, Receipt) -> wire::Ack;
     let lies: [(&str, Lie); 5] = [
         ("or other entries", |impostor, mut receipt| {
@@ -523,7 +524,7 @@ async fn a_receipt_that_is_not_the_peer_s_for_what_was_sent_ends_the_link_and_no
             |peer: &operator_api::PeerStatus| peer.last_error.contains(&fault) && peer.last_error.contains(reason);
         assert_eq!(city.sees_peer("kominfo", reads).await.queue_depth, queued, "{told}");
     }
-    an_honest_receipt_is_taken(&mut stage, &city).await;
+    an_honest_receipt_is_accepted(&mut stage, &city).await;
 }
 
 #[tokio::test]
@@ -532,7 +533,8 @@ async fn a_receipt_that_is_larger_than_any_honest_one_ends_the_link_and_is_not_k
     let city = stage.federation.node("kota-bandung").await;
     let lodged = city.lodges("Tanda terima besar").await;
     city.forwards(lodged.complaint, "kominfo").await;
-    for (bytes, what) in [(limits::CHECKPOINT_BYTES + 1, "a receipt whose checkpoint has"), (1 << 20, "a receipt of")] {
+    for (bytes, named) in [(limits::CHECKPOINT_BYTES + 1, "a receipt whose checkpoint has"), (1 << 20, "a receipt of")]
+    {
         let mut link = stage.link().await;
         let delivered = link.delivery().await;
         let good = Receipt::parse(&stage.impostor.receipt_for(&delivered, "kota-bandung")).expect("a receipt");
@@ -540,10 +542,10 @@ async fn a_receipt_that_is_larger_than_any_honest_one_ends_the_link_and_is_not_k
         link.say(FrameKind::Ack(large.sign(&stage.impostor.keys.entry))).await;
         let (code, reason) = link.fault().await;
         assert_eq!(code, FaultCode::LimitExceeded.number(), "{reason}");
-        assert!(reason.contains(what) && reason.contains("bytes, at most"), "{reason}");
-        city.sees_peer("kominfo", |peer| peer.queue_depth > 0 && peer.last_error.contains(what)).await;
+        assert!(reason.contains(named) && reason.contains("bytes, at most"), "{reason}");
+        city.sees_peer("kominfo", |peer| peer.queue_depth > 0 && peer.last_error.contains(named)).await;
     }
-    an_honest_receipt_is_taken(&mut stage, &city).await;
+    an_honest_receipt_is_accepted(&mut stage, &city).await;
 }
 
 #[tokio::test]
@@ -556,7 +558,10 @@ async fn refusals_of_a_peer_s_items_beyond_its_daily_quota_are_reported_and_coun
     for frame in 1..=FRAMES {
         let receipt = link.deliver(frame as u64, vec![item.clone(); IN_A_FRAME]).await;
         let refused = ItemOutcome::Refused(RefusalCode::Undecodable.number());
-        assert!(receipt.results.iter().all(|result| result.outcome == refused), "each is told: {receipt:?}");
+        assert!(
+            receipt.results.iter().all(|result| result.outcome == refused),
+            "the receipt refuses each item: {receipt:?}"
+        );
     }
     let city = stage.federation.node("kota-bandung").await;
     let kept = node_limits::PEER_QUOTAS.refused_bytes_a_day / limits::ENTRY_BYTES;
@@ -565,7 +570,7 @@ async fn refusals_of_a_peer_s_items_beyond_its_daily_quota_are_reported_and_coun
     assert_eq!(status.refused_by_us, kept as u64);
     let told = |alarm: &String| alarm.contains("kominfo delivers more that is refused than is kept");
     assert!(status.alarms.iter().any(told), "{:?}", status.alarms);
-    // The line goes on, and good entries are taken.
+    // The link stays up, and good entries are accepted.
     let honest = stage.impostor.lodge("Laporan jujur");
     link.deliver(1 + FRAMES as u64, vec![honest.item]).await;
     city.sees(honest.complaint, |seen| seen.intake == "kominfo").await;
@@ -573,7 +578,7 @@ async fn refusals_of_a_peer_s_items_beyond_its_daily_quota_are_reported_and_coun
 }
 
 #[tokio::test]
-async fn of_the_checkpoints_that_a_peer_shows_on_one_link_no_more_are_kept_and_taken_than_an_honest_peer_shows() {
+async fn a_peer_that_sends_more_checkpoints_than_an_honest_one_loses_its_link_and_few_of_them_are_kept() {
     let mut stage = Stage::set().await;
     let (config, keys) = (&stage.impostor.config, &stage.impostor.keys);
     let (name, own) = (config.federation.to_string(), config.agency.clone());
@@ -588,7 +593,7 @@ async fn of_the_checkpoints_that_a_peer_shows_on_one_link_no_more_are_kept_and_t
     let city = stage.federation.node("kota-bandung").await;
     city.sees_peer("kominfo", |peer| peer.peer_size == most + 1).await;
     stage.others_are_unaffected().await;
-    // Each frame costs signature checks: who sends more than an honest peer does is sent away.
+    // Each frame costs signature checks, so a peer that sends more frames than an honest one loses its link.
     for size in 100..100 + 2 * most {
         link.say(FrameKind::Checkpoints(wire::CheckpointNotes { notes: vec![note(size)] })).await;
     }
@@ -648,11 +653,11 @@ async fn the_sender_s_operator_sees_items_that_a_peer_refuses_and_the_link_goes_
     assert!(refused.iter().all(|row| row.direction == "by_peer" && row.peer == "kominfo"));
     let second = city.lodges("Berikutnya").await;
     city.forwards(second.complaint, "kominfo").await;
-    assert!(!link.delivery().await.items.is_empty(), "the line goes on");
+    assert!(!link.delivery().await.items.is_empty(), "the link stays up");
 }
 
 #[tokio::test]
-async fn a_peer_that_claims_more_of_the_ledger_than_there_is_ends_its_link_and_cannot_stop_the_signing() {
+async fn a_peer_that_claims_more_of_the_ledger_than_there_is_loses_its_link_and_cannot_stop_the_signing() {
     let mut stage = Stage::set().await;
     let city = stage.federation.node("kota-bandung").await;
     let mut connection = stage.connect().await;
@@ -669,7 +674,7 @@ async fn a_peer_that_claims_more_of_the_ledger_than_there_is_ends_its_link_and_c
 async fn a_peer_that_shows_a_signed_checkpoint_of_another_ledger_stops_all_signing() {
     let stage = Stage::set().await;
     let city = stage.federation.node("kota-bandung").await;
-    // What this node has signed in a ledger that was set back since: its own keys, a tree that is not here.
+    // A checkpoint that this node could have signed before its ledger was set back: its own keys, and a tree that is not here.
     let owner = Impostor::of(&stage.federation.folder_of("kota-bandung"));
     let (federation, agency) = (owner.config.federation.to_string(), owner.config.agency.clone());
     let (key, time_key) = (owner.member.keys.checkpoint, owner.member.keys.time);
@@ -748,7 +753,7 @@ async fn the_link_of_a_peer_with_too_many_deferred_items_ends_until_their_parent
     city.sees_peer("kominfo", |peer| peer.last_error.contains(&FaultCode::TooMuchDeferred.to_string())).await;
     stage.others_are_unaffected().await;
 
-    // Another peer brings what they wait for.
+    // Another peer brings the parent.
     let mut province = stage.connect_with("prov-jabar").await;
     province.greet(stage.impostor.hello()).await;
     province.deliver(1, vec![lodged.item, offer.item]).await;
@@ -769,14 +774,14 @@ async fn an_item_that_was_passed_on_too_often_still_reaches_its_reader() {
 }
 
 #[tokio::test]
-async fn contents_of_every_class_go_only_as_far_as_they_may() {
+async fn confidential_contents_go_to_the_addressee_and_not_to_an_observer() {
     let mut stage = Stage::set().await;
     let city = stage.federation.node("kota-bandung").await;
     let mut request = sinergi_tests::federation::complaint_about("Rahasia");
     request.class = wire::ContentClass::Confidential.into();
     let lodged = city.lodges_request(request).await.expect("lodged");
     city.forwards(lodged.complaint, "kominfo").await;
-    // A direct link to its reader: confidential content goes along.
+    // Over the direct link to the addressee, confidential contents are sent.
     let delivered = stage.link().await.delivery().await;
     let contents: Vec<Content> = delivered
         .items
@@ -790,7 +795,7 @@ async fn contents_of_every_class_go_only_as_far_as_they_may() {
         })
         .collect();
     assert_eq!(contents.len(), 2, "the text and the reason");
-    // The observer of the city gets the entries alone.
+    // The province, an observer, gets only the entries.
     let province = stage.federation.node("prov-jabar").await;
     let seen = province.sees(lodged.complaint, |seen| seen.entries == 2).await;
     assert!(seen.timeline.iter().flat_map(|row| &row.content).all(|content| content.availability == "withheld"));

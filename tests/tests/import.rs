@@ -1,4 +1,4 @@
-//! Imports files of other systems at a real node.
+//! Imports files of other systems into a real node.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use sinergi_tests::federation::{TestFederation, province_and_city};
 use sinergi_tests::program::{Said, run_on};
 use tempfile::TempDir;
 
-/// The real records that ship.
+/// The real records that ship with the command line.
 const ROWS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../cli/data/nyc311-200.csv");
 
 /// A mapping for small files.
@@ -105,7 +105,7 @@ async fn an_import_that_was_cut_short_is_finished_by_repeating_it_after_a_restar
 }
 
 #[tokio::test]
-async fn bad_rows_are_told_by_line_column_and_reason_kept_as_they_are_and_the_rest_is_lodged() {
+async fn bad_rows_are_reported_by_line_column_and_reason_and_kept_and_the_rest_is_lodged() {
     let desk = Desk::open().await;
     let mapping = desk.file("lapor.toml", MAPPING.as_bytes());
     let long = "x".repeat(513);
@@ -132,7 +132,7 @@ async fn bad_rows_are_told_by_line_column_and_reason_kept_as_they_are_and_the_re
     let (said, answer) = desk.imports(&path, &options);
     assert_eq!((said.code, counts(&answer)), (1, (2, 0, 6)), "{said:?}");
     for (_, reason) in rows.iter().filter(|(_, reason)| !reason.is_empty()) {
-        assert!(said.err.contains(reason), "{reason} is not told: {}", said.err);
+        assert!(said.err.contains(reason), "{reason} is not reported: {}", said.err);
     }
     let kept = desk.files.path().join("lapor.rejected.csv");
     assert_eq!(answer["rejected_file"], kept.to_str().expect("a path"));
@@ -147,9 +147,9 @@ async fn bad_rows_are_told_by_line_column_and_reason_kept_as_they_are_and_the_re
     let records: Vec<csv::ByteRecord> = reader.byte_records().collect::<Result<_, _>>().expect("rows of one length");
     let lines: Vec<&[u8]> = records.iter().map(|record| &record[5]).collect();
     assert_eq!(lines, [b"3", b"4", b"5", b"6", b"7", b"8"]);
-    assert_eq!(&records[4][2], b"Gel\xe4p", "what cannot be read is kept byte for byte");
+    assert_eq!(&records[4][2], b"Gel\xe4p", "an unreadable row is kept byte for byte");
 
-    // Corrected in place, the kept file is imported as it is, and what was lodged is left alone.
+    // The operator corrects the rejected file in place and imports it as it is. Complaints that were lodged before stay as they are.
     let mut corrected = csv::Writer::from_writer(Vec::new());
     corrected.write_byte_record(&header).expect("in memory");
     for record in &records {
@@ -163,7 +163,7 @@ async fn bad_rows_are_told_by_line_column_and_reason_kept_as_they_are_and_the_re
 }
 
 #[tokio::test]
-async fn bad_lines_of_json_are_told_by_line_and_field_kept_and_the_rest_is_lodged() {
+async fn bad_lines_of_json_are_reported_by_line_and_field_and_kept_and_the_rest_is_lodged() {
     let desk = Desk::open().await;
     let good = |id: &str| {
         format!(r#"{{"source":"lapor","id":"{id}","category":"road","title":"Jalan rusak","body":"Berlubang"}}"#)
@@ -186,7 +186,7 @@ async fn bad_lines_of_json_are_told_by_line_and_field_kept_and_the_rest_is_lodge
     let (said, answer) = desk.imports(&path, &[]);
     assert_eq!((said.code, counts(&answer)), (1, (2, 0, 8)), "{said:?}");
     for reason in lines.iter().map(|(_, reason)| *reason).chain(["line 10: is not UTF-8 at byte 14"]) {
-        assert!(said.err.contains(reason), "{reason} is not told: {}", said.err);
+        assert!(said.err.contains(reason), "{reason} is not reported: {}", said.err);
     }
     let kept = std::fs::read_to_string(desk.files.path().join("lapor.rejected.jsonl")).expect("kept");
     let kept: Vec<Value> = kept.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -204,7 +204,7 @@ async fn bad_lines_of_json_are_told_by_line_and_field_kept_and_the_rest_is_lodge
 }
 
 #[tokio::test]
-async fn receipts_are_their_owner_s_alone_and_their_codes_are_the_citizens_word() {
+async fn only_the_owner_can_read_the_receipts_file_and_its_codes_confirm_a_citizen_s_reply() {
     let desk = Desk::open().await;
     let receipts = desk.files.path().join("receipts.csv");
     let name = receipts.to_str().expect("a path");

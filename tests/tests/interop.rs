@@ -28,20 +28,20 @@ impl Checker {
         GoProgram::build("checkpoint").map(Self)
     }
 
-    /// What Go says of a checkpoint over these leaves.
+    /// Runs the Go program on a checkpoint over these leaves.
     fn check(&self, key: &str, note: &str, leaves: &[String]) -> Said {
         let (note, leaves) = (self.0.file("note", note), self.0.file("leaves", leaves.join("\n")));
         self.0.run([key.as_ref(), note.as_os_str(), leaves.as_os_str()])
     }
 
-    /// Go accepts it as a checkpoint of this size.
+    /// Asserts that Go accepts the note as a checkpoint of this size.
     fn accepts(&self, key: &str, note: &str, leaves: &[String], size: u64) {
         let said = self.check(key, note, leaves);
         let expected = format!("ok: {NAME}/prov-jabar/1, {size} leaves\n");
         assert_eq!((said.code, said.out.as_str()), (0, expected.as_str()), "{said:?}");
     }
 
-    /// Go refuses it, for this reason.
+    /// Asserts that Go refuses it for this reason.
     fn refuses(&self, key: &str, note: &str, leaves: &[String], reason: &str) {
         let said = self.check(key, note, leaves);
         assert!(said.code == 1 && said.err.contains(reason), "{said:?} does not say {reason}");
@@ -50,9 +50,9 @@ impl Checker {
 
 /// A node's ledger as others see it.
 struct Published {
-    /// Its verifier key, as the charter's readers know it.
+    /// The verifier key of its checkpoints.
     key: String,
-    /// Checkpoints by size, as `sinergi ledger checkpoint` gave them.
+    /// Sizes and checkpoints, as `sinergi ledger checkpoint` printed them.
     notes: Vec<(u64, String)>,
     /// All leaves, in hex.
     leaves: Vec<String>,
@@ -72,7 +72,7 @@ async fn publish(sizes: &[u64]) -> Published {
         let said = run_on(&folder, &["ledger", "checkpoint"]);
         assert_eq!(said.code, 0, "{said:?}");
         let told = said.out.lines().nth(1).and_then(|line| line.parse::<u64>().ok());
-        assert_eq!(told, Some(size), "the size that was asked for: {said:?}");
+        assert_eq!(told, Some(size), "the checkpoint has another size: {said:?}");
         notes.push((size, said.out));
     }
     federation.stop_node("prov-jabar").await;
@@ -92,7 +92,7 @@ fn verifier_key(folder: &Path) -> String {
 }
 
 #[tokio::test]
-async fn go_accepts_checkpoints_of_every_shape_of_tree() {
+async fn go_accepts_checkpoints_of_trees_of_every_shape() {
     let Some(checker) = Checker::build() else { return };
     let Published { key, notes, leaves } = publish(&[1, 2, 3, 5, 8, 300]).await;
     assert_eq!(leaves.len(), 300);
@@ -126,7 +126,7 @@ async fn go_refuses_a_checkpoint_that_was_tampered_with_or_is_of_other_leaves() 
     checker.refuses(&key, &note, &leaves, "the checkpoint says");
 }
 
-/// The Go program that checks receipts, consistency proofs and tiles, and what it is given.
+/// The Go program that checks receipts, consistency proofs and tiles, and its input.
 struct Verifier {
     program: GoProgram,
     jobs: Vec<serde_json::Value>,
@@ -137,7 +137,7 @@ impl Verifier {
         GoProgram::build("ledger").map(|program| Self { program, jobs: Vec::new() })
     }
 
-    /// Where the tiles are.
+    /// The folder of the tiles.
     fn tiles(&self) -> std::path::PathBuf {
         self.program.folder().join("tiles")
     }
@@ -148,9 +148,10 @@ impl Verifier {
         self.program.run([key.as_ref(), jobs.as_os_str(), self.tiles().as_os_str()])
     }
 
-    /// Go accepts all of it.
+    /// Asserts that Go accepts all jobs.
     fn accepts(&self, key: &str) {
-        let count = |what: &str| self.jobs.iter().map(|job| job[what].as_array().expect("a list").len()).sum::<usize>();
+        let count =
+            |field: &str| self.jobs.iter().map(|job| job[field].as_array().expect("a list").len()).sum::<usize>();
         let (receipts, proofs) = (count("receipts"), count("consistency"));
         assert!(receipts > 0, "nothing would be checked");
         let expected = format!("ok: {} sizes, {receipts} receipts, {proofs} consistency proofs\n", self.jobs.len());
@@ -158,7 +159,7 @@ impl Verifier {
         assert_eq!((said.code, said.out.as_str()), (0, expected.as_str()), "{said:?}");
     }
 
-    /// Go refuses it, for this reason.
+    /// Asserts that Go refuses it for this reason.
     fn refuses(&self, key: &str, reason: &str) {
         let said = self.run(key);
         assert!(said.code == 1 && said.err.contains(reason), "{said:?} does not say {reason}");
@@ -193,7 +194,7 @@ impl Written {
         Self { reader: ledger.reader(), signer, key, _ledger: (ledger, folder) }
     }
 
-    /// Adds the tiles of a size to a folder; those of another size that are there stay.
+    /// Adds the tiles of a size to a folder. Tiles of other sizes stay there.
     fn write_tiles(&self, size: u64, folder: &Path) {
         for resource in Resource::between(0, size) {
             let path = folder.join(resource.to_string());
@@ -205,7 +206,7 @@ impl Written {
         }
     }
 
-    /// Receipts of some leaves at a size, and proofs from some older ones.
+    /// A job with the receipts of some leaves at a size, and consistency proofs from some smaller sizes.
     fn job(&self, size: u64) -> serde_json::Value {
         let root = self.reader.root_at(size).expect("a root");
         let note = self.signer.sign(size, root.0, 1_764_000_000);
@@ -265,7 +266,7 @@ fn go_refuses_receipts_consistency_proofs_and_tiles_that_were_changed() {
     verifier.refuses(&ledger.key, "invalid transparency proof");
 
     verifier.jobs = vec![good];
-    // Go's TileHashReader does not look at every full tile's parent; the proof that the receipt carries shows the difference.
+    // Go's TileHashReader does not check every full tile against its parent. The proof in the receipt shows the difference.
     for (tile, reason) in [("tile/0/000", "tiles give another proof"), ("tile/entries/000", "another entry")] {
         let path = verifier.tiles().join(tile);
         let sound = std::fs::read(&path).expect("a tile");
@@ -285,7 +286,7 @@ fn export(node: &Path, tiles: &Path) -> serde_json::Value {
     serde_json::from_str(&said.out).expect("JSON")
 }
 
-/// The receipt of a complaint at its node.
+/// Lodges a complaint at a node. Returns its receipt.
 async fn receipt_of_new(node: &TestNode, folder: &Path, title: &str) -> String {
     let lodged = node.lodges(title).await;
     let said = run_on(folder, &["receipt", &lodged.complaint.to_string()]);
@@ -294,7 +295,7 @@ async fn receipt_of_new(node: &TestNode, folder: &Path, title: &str) -> String {
 }
 
 #[tokio::test]
-async fn go_accepts_what_a_node_exports_and_the_receipts_that_it_gives() {
+async fn go_accepts_a_node_s_exported_tiles_and_its_receipts() {
     let Some(mut verifier) = Verifier::build() else { return };
     let mut federation = TestFederation::make(province_and_city());
     federation.start_node("prov-jabar").await;

@@ -1,4 +1,4 @@
-//! Contents that come after their entries, or after they were erased. The test speaks for one member.
+//! Contents that arrive after their entries, or after they were erased. The test plays the node of one member.
 
 use prost::Message;
 use sinergi_proto::base::refusal::RefusalCode;
@@ -50,7 +50,7 @@ async fn a_content_that_comes_after_its_entry_is_passed_on_though_nothing_else_h
     shows(&province, made.complaint, "Lodged", "here").await;
     assert_eq!(city.status().await.ledger_size, size, "no new leaf was needed");
 
-    // The way is the same after a restart: nothing is sent twice, and what comes next goes on.
+    // The same holds after a restart: nothing is sent twice, and new items are passed on.
     stage.federation.stop_node("kota-bandung").await;
     stage.federation.start_node("kota-bandung").await;
     stage.others_are_unaffected().await;
@@ -86,7 +86,7 @@ async fn erased_content_that_is_sent_again_is_refused_and_stays_erased() {
     for (node, id) in [(&city, "kota-bandung"), (&province, "prov-jabar")] {
         node.has_a_sound_ledger().await;
         let folder = stage.federation.folder_of(id).join("ledger");
-        assert!(files_with(&folder, b"Hapus data saya").is_empty(), "{id} holds the text still");
+        assert!(files_with(&folder, b"Hapus data saya").is_empty(), "{id} still has the text");
     }
 }
 
@@ -106,10 +106,10 @@ async fn an_item_that_waited_leaves_no_second_copy_of_its_content() {
     link.deliver(2, vec![lodged.item.clone()]).await;
     let city = stage.federation.node("kota-bandung").await;
     shows(&city, lodged.complaint, "Responded", "here").await;
-    // Two more groups: the second is committed when the first has been followed up.
+    // Makes two more groups. The second is committed after the follow-up work of the first.
     stage.others_are_unaffected().await;
     let ledger = stage.federation.folder_of("kota-bandung").join("ledger");
-    assert_eq!(copies(&ledger, b"Jawaban yang menunggu"), 1, "the content itself, and not what waited");
+    assert_eq!(copies(&ledger, b"Jawaban yang menunggu"), 1, "one copy, and none left of the item that waited");
     city.has_a_sound_ledger().await;
 }
 

@@ -21,7 +21,7 @@ use sinergi_tests::memory;
 use sinergi_tests::peer::Impostor;
 use sinergi_tests::proxy::{Flow, Proxy, Way};
 use sinergi_tests::stage::Stage;
-use sinergi_tests::workload::{CLIENTS, Loaders, Told, lodge_and_forward};
+use sinergi_tests::workload::{Answers, CLIENTS, Loaders, lodge_and_forward};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -30,16 +30,16 @@ use tokio::time::Instant;
 const CITY: &str = "kota-bandung";
 const PROVINCE: &str = "prov-jabar";
 const MINISTRY: &str = "kominfo";
-/// The silence after which the nodes here take a link for dead.
+/// The idle timeout of the nodes in these tests.
 const IDLE_SECONDS: u64 = 6;
-/// How long the nodes here may drain when they are told to stop.
+/// The `drain_seconds` of the nodes in these tests.
 const DRAIN_SECONDS: u64 = 3;
-/// The text of a large complaint.
+/// The text size of a large complaint.
 const LARGE_BYTES: usize = 200 * 1024;
-/// Complaints handed over between two looks.
+/// The number of complaints that are handed over at a time.
 const SOME: usize = 40;
 
-/// A city between a province, dialled through the proxy, and a ministry, dialled directly.
+/// A city that dials a province through the proxy, and a ministry directly.
 struct Line {
     federation: TestFederation,
     proxy: Proxy,
@@ -64,7 +64,7 @@ impl Line {
         Self { federation, proxy }
     }
 
-    /// All three run and are linked.
+    /// Starts all three nodes and waits until they are linked.
     async fn set() -> Self {
         Self::set_with_idle(IDLE_SECONDS).await
     }
@@ -97,7 +97,7 @@ impl Line {
         self.city().await.sees_peer(PROVINCE, is_down).await;
     }
 
-    /// A hand-over to the ministry, from its beginning to its end, whatever becomes of the link with the province.
+    /// Asserts that a whole hand-over to the ministry works, whatever happens to the link with the province.
     async fn the_other_link_works(&self) {
         let lodged = self.city().await.lodges("Tetap jalan").await;
         self.city().await.forwards(lodged.complaint, MINISTRY).await;
@@ -105,13 +105,13 @@ impl Line {
         self.city().await.sees(lodged.complaint, |seen| seen.holder == MINISTRY).await;
     }
 
-    /// Nothing is missing and nothing doubled of what the city acknowledged; [`Self::recovers`] shows that the province has the same.
-    async fn city_has_all(&self, told: &Told) {
+    /// Asserts that the city has each acknowledged complaint exactly once. [`Self::recovers`] shows that the province has the same.
+    async fn city_has_all(&self, told: &Answers) {
         let here: Vec<_> = self.city().await.lists().await.into_iter().map(|row| row.complaint).collect();
         assert_eq!(told.violated_by(&here), [""; 0]);
     }
 
-    /// Waits until a node has logged what its operator should read.
+    /// Waits until a node's log contains these words.
     async fn logs(&self, id: &str, words: &str) {
         let mut log = String::new();
         let logged = wait::until(PATIENCE, async || {
@@ -121,7 +121,8 @@ impl Line {
         assert!(logged.await == Ok(Some(())), "{id} has not logged {words:?}:\n{log}");
     }
 
-    /// Asserts that both sides link again, everything has arrived once, both ledgers are sound, and no failure is shown any more.
+    /// Asserts that both sides link again, that everything has arrived once, that both ledgers are sound, and that no failure is shown any
+    /// more.
     async fn recovers(&mut self) {
         self.federation.linked().await;
         let (city, province) = (self.city().await, self.province().await);
@@ -149,7 +150,7 @@ impl Line {
     }
 }
 
-/// Lodges and forwards so many complaints of 200 KiB: more than the network's buffers hold.
+/// Lodges and forwards `count` complaints of 200 KiB each, more than the network's buffers hold.
 async fn lodge_large(node: &TestNode, to: &str, count: usize) {
     for number in 0..count {
         let mut request = complaint_about(&format!("Besar {number}"));
@@ -165,11 +166,11 @@ fn is_down(peer: &operator_api::PeerStatus) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_that_is_cut_under_load_is_remade_and_nothing_is_missing() {
+async fn a_link_that_is_cut_under_load_is_made_again_and_nothing_is_missing() {
     let mut line = Line::set().await;
     let (city, province) = (line.city().await, line.province().await);
     let loaders = Loaders::start(&city, PROVINCE, 4, "cut");
-    let mut told = Told::default();
+    let mut told = Answers::default();
     for _ in 0..4 {
         let until = loaders.acknowledged() + 25;
         wait::until(PATIENCE, async || Ok::<_, ()>((loaders.acknowledged() >= until).then_some(()))).await.ok();
@@ -184,7 +185,7 @@ async fn a_link_that_is_cut_under_load_is_remade_and_nothing_is_missing() {
     told.add(loaders.stop().await);
     line.recovers().await;
     line.city_has_all(&told).await;
-    assert!(told.acknowledged.len() >= 100, "the load was a load: {}", told.acknowledged.len());
+    assert!(told.acknowledged.len() >= 100, "the load was too small: {}", told.acknowledged.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,14 +200,14 @@ async fn a_half_open_link_is_noticed_by_both_sides_and_nothing_is_missing() {
     province.sees_peer(CITY, |peer| is_down(peer) && peer.last_error.contains(&heard_nothing)).await;
     line.logs(CITY, &heard_nothing).await;
     let waiting = city.sees_peer(PROVINCE, |peer| is_down(peer) && peer.last_error.contains("cannot connect")).await;
-    assert_eq!(waiting.queue_depth, SOME as u64, "what waits is shown");
+    assert_eq!(waiting.queue_depth, SOME as u64, "the operator sees the waiting items");
     line.the_other_link_works().await;
     line.proxy.set_both(Flow::Pass);
     line.recovers().await;
 }
 
-/// One direction stops. Both sides notice, and say which side heard nothing.
-async fn one_way_is_noticed_and_mended(way: Way, deaf: &str, told: &str) {
+/// Stops one direction. Asserts that both sides notice, and that their logs say which side (`deaf`) heard nothing.
+async fn one_way_is_noticed_and_repaired(way: Way, deaf: &str, told: &str) {
     let mut line = Line::set().await;
     line.hand_over().await;
     line.proxy.set(way, Flow::Swallow);
@@ -220,17 +221,17 @@ async fn one_way_is_noticed_and_mended(way: Way, deaf: &str, told: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_that_loses_what_the_dialler_says_is_noticed_and_mended() {
-    one_way_is_noticed_and_mended(Way::Out, PROVINCE, CITY).await;
+async fn a_link_that_loses_the_dialler_s_frames_is_noticed_and_repaired() {
+    one_way_is_noticed_and_repaired(Way::Out, PROVINCE, CITY).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_that_loses_what_the_dialled_side_says_is_noticed_and_mended() {
-    one_way_is_noticed_and_mended(Way::Back, CITY, PROVINCE).await;
+async fn a_link_that_loses_the_dialled_side_s_frames_is_noticed_and_repaired() {
+    one_way_is_noticed_and_repaired(Way::Back, CITY, PROVINCE).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_of_one_byte_a_second_slows_nobody_else_and_is_mended() {
+async fn a_link_of_one_byte_a_second_slows_nobody_else_and_is_repaired() {
     let mut line = Line::set().await;
     line.hand_over().await;
     line.proxy.set_both(Flow::Throttle(1));
@@ -249,12 +250,12 @@ async fn a_link_of_one_byte_a_second_slows_nobody_else_and_is_mended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_poor_link_that_carries_a_frame_within_the_idle_time_is_not_taken_for_dead() {
+async fn a_slow_link_that_carries_a_frame_within_the_idle_timeout_is_kept() {
     let mut line = Line::set_with_idle(2 * IDLE_SECONDS).await;
     let city = line.city().await;
     line.is_away().await;
     lodge_and_forward(&city, PROVINCE, 6 * SOME).await;
-    // A frame of 128 KiB in 3 s; what was sent lies in the buffers of the network, and whatever is sent after it waits behind it.
+    // A frame of 128 KiB takes 3 s. Sent frames lie in the buffers of the network, and later frames wait after them.
     line.proxy.set(Way::Out, Flow::Throttle(42 * 1024));
     line.proxy.refuse(false);
     line.federation.linked().await;
@@ -266,7 +267,7 @@ async fn a_poor_link_that_carries_a_frame_within_the_idle_time_is_not_taken_for_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_that_is_reset_in_mid_frame_again_and_again_loses_and_doubles_nothing() {
+async fn a_link_that_is_reset_in_mid_frame_again_and_again_loses_and_duplicates_nothing() {
     let mut line = Line::set().await;
     let city = line.city().await;
     for round in 0..10 {
@@ -285,23 +286,23 @@ async fn a_link_that_is_reset_in_mid_frame_again_and_again_loses_and_doubles_not
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn entries_whose_receipt_was_lost_after_they_were_durable_are_receipted_again_and_not_doubled() {
+async fn entries_whose_receipt_was_lost_after_they_were_durable_are_receipted_again_and_not_duplicated() {
     let mut line = Line::set().await;
     line.hand_over().await;
     let (city, province) = (line.city().await, line.province().await);
     let (before, sent_before) = (province.status().await.ledger_size, city.peer(PROVINCE).await.sent_entries);
     line.proxy.set(Way::Back, Flow::Hold);
     lodge_and_forward(&city, PROVINCE, SOME).await;
-    // Without receipts no more than some frames are on their way; all that they carry becomes durable.
+    // Without receipts only a few frames are on their way. All their items become durable.
     let durable = wait::until(PATIENCE, async || {
         let durable = province.status().await.ledger_size - before;
         let sent = city.peer(PROVINCE).await.sent_entries - sent_before;
         Ok::<_, ()>((durable > 0 && durable == sent).then_some(()))
     });
-    assert_eq!(durable.await, Ok(Some(())), "what was sent is durable at the province");
+    assert_eq!(durable.await, Ok(Some(())), "the sent items are durable at the province");
     assert_eq!(city.peer(PROVINCE).await.queue_depth, SOME as u64, "no receipt came back");
     let sent = city.peer(PROVINCE).await.sent_entries;
-    // The receipts lie in the proxy; they vanish with the connection.
+    // The proxy holds the receipts. They are lost with the connection.
     line.proxy.reset();
     line.proxy.set(Way::Back, Flow::Pass);
     line.recovers().await;
@@ -314,7 +315,7 @@ async fn entries_whose_receipt_was_lost_after_they_were_durable_are_receipted_ag
 #[tokio::test(flavor = "multi_thread")]
 async fn both_peers_restarting_at_once_under_load_link_again_and_agree() {
     let mut line = Line::set().await;
-    let mut told = Told::default();
+    let mut told = Answers::default();
     for round in 0..2 {
         let loaders = Loaders::start(&line.city().await, PROVINCE, 4, &format!("restart {round}"));
         wait::until(PATIENCE, async || Ok::<_, ()>((loaders.acknowledged() >= SOME).then_some(()))).await.ok();
@@ -333,9 +334,9 @@ async fn both_peers_restarting_at_once_under_load_link_again_and_agree() {
     line.the_other_link_works().await;
 }
 
-/// A node is under load and its peer does not read; told to stop, it ends within its time, and later everything arrives.
+/// A node under load, whose peer does not read, is told to stop. Asserts that it ends in time, and that later everything arrives.
 async fn stops_in_time(node: &str, peer: &str, way: Way) {
-    // Nobody gives up the link before the node has to stop.
+    // Long enough that nobody ends the link before the node has to stop.
     let mut line = Line::set_with_idle(60).await;
     let stopping = line.federation.node(node).await;
     line.proxy.set(way, Flow::Hold);
@@ -374,7 +375,8 @@ async fn a_dialled_node_told_to_stop_with_full_queues_and_a_peer_that_does_not_r
     stops_in_time(PROVINCE, CITY, Way::Back).await;
 }
 
-/// The province is away while so many complaints are lodged for it; back again, it catches up while new work goes on and the ministry is served.
+/// The province is away while `complaints` complaints are lodged for it. Asserts that it catches up when it is back, while new work goes on
+/// and the ministry is served.
 async fn catches_up(complaints: usize) {
     let mut line = Line::set().await;
     line.federation.stop_node(PROVINCE).await;
@@ -384,7 +386,7 @@ async fn catches_up(complaints: usize) {
     assert_eq!(away.queue_depth, complaints as u64);
     assert!(away.oldest_queued > 0 && away.last_error.contains("cannot connect"), "{away:?}");
 
-    // So slow that others are served meanwhile, whatever the machine.
+    // So slow that others are served meanwhile, however fast the machine is.
     line.proxy.set(Way::Out, Flow::Throttle(100 * complaints));
     line.federation.start_node(PROVINCE).await;
     let province = line.province().await;
@@ -426,7 +428,7 @@ async fn a_peer_catches_up_with_days_of_work_while_new_work_goes_on_and_others_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_peer_that_never_reads_costs_one_window_of_memory_and_nobody_else_anything() {
+async fn a_peer_that_never_reads_costs_one_window_of_memory_and_delays_nobody_else() {
     const COMPLAINTS: usize = 400;
     /// Long enough for the others to hand over meanwhile.
     const STUCK_SECONDS: u64 = 45;
@@ -435,9 +437,9 @@ async fn a_peer_that_never_reads_costs_one_window_of_memory_and_nobody_else_anyt
     lodge_large(&city, MINISTRY, COMPLAINTS).await;
     city.sees_peer(PROVINCE, |peer| peer.queue_depth == 0).await;
     let process = stage.federation.process(CITY).process_id().expect("it runs");
-    let before = memory::forget_peak(process);
+    let before = memory::reset_peak(process);
     let deaf = stage.link().await;
-    // It talks, so that somebody is there.
+    // The deaf peer sends pings, so that its link does not count as idle.
     let says = deaf.outbound.clone();
     let _talking = JoinSet::from_iter([async move {
         let ping = || wire::Frame { kind: Some(Kind::Ping(wire::Ping { reply: true, ..Default::default() })) };
@@ -463,19 +465,19 @@ async fn a_peer_that_never_reads_costs_one_window_of_memory_and_nobody_else_anyt
     assert!(grown <= memory::DIRECTION, "grown by {} MiB, at most {}", grown >> 20, memory::DIRECTION >> 20);
     stage.federation.is_bounded_in_memory(CITY);
     drop(deaf);
-    // Nothing is given up: it is offered again from the beginning.
+    // Nothing is lost: the node delivers again from the beginning.
     let again = stage.link().await.delivery().await;
     assert!(!again.items.is_empty() && index(again.cursor) <= 2, "from the first leaf on: {:?}", again.cursor);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_peer_that_says_nothing_after_the_handshake_keeps_its_own_places_only_until_the_silence_ends_it() {
+async fn connections_that_are_silent_after_the_handshake_take_only_their_own_peer_s_places_until_the_idle_timeout() {
     let mut stage = Stage::set_with_idle(IDLE_SECONDS).await;
     let address = stage.federation.address_of(CITY);
     let mut silent = Vec::new();
     for _ in 0..node_limits::CONNECTIONS_PER_PEER {
         let mut stream = stage.impostor.shake_hands(&agency(CITY), &address).await.expect("a good certificate");
-        // It has its place when the city's HTTP/2 speaks.
+        // The connection has its place when the city sends the first bytes of HTTP/2.
         stream.read_u8().await.expect("the city speaks first");
         silent.push(stream);
     }
@@ -496,7 +498,7 @@ async fn a_peer_that_says_nothing_after_the_handshake_keeps_its_own_places_only_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dialled_peer_that_says_nothing_after_the_handshake_is_given_up_and_dialled_again() {
+async fn a_dialled_peer_that_is_silent_after_the_handshake_is_given_up_and_dialled_again() {
     let mut line = Line::make(IDLE_SECONDS).await;
     line.federation.start_node(PROVINCE).await;
     let impostor = Impostor::of(&line.federation.folder_of(MINISTRY));
@@ -517,7 +519,7 @@ async fn a_dialled_peer_that_says_nothing_after_the_handshake_is_given_up_and_di
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_peer_that_says_no_hello_or_nothing_after_it_is_ended_and_only_that() {
+async fn a_peer_that_sends_no_hello_or_nothing_after_it_loses_only_its_link() {
     let mut stage = Stage::set_with_idle(IDLE_SECONDS).await;
     let city = stage.federation.node(CITY).await;
     let mut greeted = stage.link().await;
@@ -550,7 +552,7 @@ async fn a_frame_that_comes_twice_ends_the_link_and_is_recognised_on_the_next() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frame_that_comes_late_ends_the_link_and_what_it_carried_is_taken_on_the_next() {
+async fn a_frame_that_comes_late_ends_the_link_and_its_items_are_accepted_on_the_next() {
     let mut stage = Stage::set().await;
     let city = stage.federation.node(CITY).await;
     let made = [1, 2, 3].map(|number| stage.impostor.lodge(&format!("Terlambat {number}")));
@@ -561,7 +563,7 @@ async fn a_frame_that_comes_late_ends_the_link_and_what_it_carried_is_taken_on_t
     assert_eq!(link.fault().await.0, FaultCode::BadCursor.number());
     assert!(city.shows(made[1].complaint).await.is_none(), "it came out of order");
     city.sees_peer(MINISTRY, |peer| is_down(peer) && peer.last_error.contains("bad-cursor")).await;
-    // A sender begins where it lacks a receipt, whatever came after it.
+    // A sender begins at the first item without a receipt, even if it has receipts for later items.
     let mut link = stage.link().await;
     let second = link.deliver(2, vec![made[1].item.clone()]).await;
     assert!(matches!(second.results[0].outcome, ItemOutcome::Leaf(_)), "{second:?}");
@@ -579,7 +581,7 @@ async fn entries_without_a_receipt_are_sent_again_until_there_is_one() {
     let first = stage.link().await.delivery().await;
     let mut frames = Vec::new();
     for _ in 0..2 {
-        // The peer has it all, and says so: what is missing is the receipt.
+        // The peer has everything and says so. Only the receipt is missing.
         let mut connection = stage.connect().await;
         connection.greet(wire::Hello { have_cursor: first.cursor, ..stage.impostor.hello() }).await;
         frames.push(connection.delivery().await);
@@ -592,7 +594,7 @@ async fn entries_without_a_receipt_are_sent_again_until_there_is_one() {
     link.say(Kind::Ack(stage.impostor.receipt_for(&delivered, CITY))).await;
     city.sees_peer(MINISTRY, |peer| peer.queue_depth == 0 && peer.last_error.is_empty()).await;
     drop(link);
-    // The receipt outlasts the node.
+    // The receipt survives a restart of the node.
     stage.federation.stop_node(CITY).await;
     stage.federation.start_node(CITY).await;
     let city = stage.federation.node(CITY).await;
@@ -601,5 +603,5 @@ async fn entries_without_a_receipt_are_sent_again_until_there_is_one() {
     let second = city.lodges("Berikutnya").await;
     city.forwards(second.complaint, MINISTRY).await;
     let delivered = next.delivery().await;
-    assert!(delivered.items.iter().all(|item| !first.items.contains(item)), "receipted is not sent again");
+    assert!(delivered.items.iter().all(|item| !first.items.contains(item)), "a receipted item is sent again");
 }

@@ -14,13 +14,13 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
 /// The most calls that a node holds until it has heard its peers. It answers further calls with Busy.
-const HELD: usize = 256;
+const MOST_HELD: usize = 256;
 /// The most time that a node holds a call.
-const HEARING: Duration = Duration::from_secs(10);
+const LONGEST_HOLD: Duration = Duration::from_secs(10);
 /// A call without an answer after this time counts as held.
-const MOMENT: Duration = Duration::from_millis(100);
+const HELD_AFTER: Duration = Duration::from_millis(100);
 
-/// A call that lasts.
+/// An open `LodgeStream` call.
 struct Call {
     requests: mpsc::Sender<operator_api::LodgeRequest>,
     results: Streaming<operator_api::LodgeResult>,
@@ -28,18 +28,18 @@ struct Call {
 
 impl Call {
     async fn begin(node: &TestNode) -> Self {
-        let (requests, taken) = mpsc::channel(2 * HELD);
+        let (requests, taken) = mpsc::channel(2 * MOST_HELD);
         let results = node.api.clone().lodge_stream(ReceiverStream::new(taken)).await.expect("a call").into_inner();
         Self { requests, results }
     }
 
     async fn asks(&self, request: operator_api::LodgeRequest) {
-        self.requests.send(request).await.expect("the call lasts");
+        self.requests.send(request).await.expect("the call is open");
     }
 
-    /// The next answer; an error is that of the one request.
+    /// Waits for the next answer. An error concerns only its own request, not the call.
     async fn hears(&mut self) -> Result<operator_api::LodgeReply, Status> {
-        answer_of(self.results.message().await.expect("the call lasts").expect("an answer to each"))
+        answer_of(self.results.message().await.expect("the call is open").expect("an answer to each request"))
     }
 }
 
@@ -89,7 +89,7 @@ async fn requests_of_one_call_are_answered_in_their_order_and_a_bad_one_does_not
         assert_eq!(!reply.forward_declined.is_empty(), number % 10 == 8, "{number}: {reply:?}");
         let complaint = sinergi_proto::base::ids::ComplaintId::from_slice(&reply.complaint).expect("an id");
         let title = city.shows(complaint).await.and_then(|detail| detail.summary).expect("lodged here").title;
-        assert_eq!(title, format!("Laporan {number}"), "each hears of its own");
+        assert_eq!(title, format!("Laporan {number}"), "the answer belongs to another request");
         if number % 10 == 7 {
             province.sees(complaint, |seen| seen.offered_to == "prov-jabar" && !seen.title.is_empty()).await;
             arriving += 1;
@@ -98,11 +98,11 @@ async fn requests_of_one_call_are_answered_in_their_order_and_a_bad_one_does_not
     assert_eq!((arriving, city.lists().await.len()), (10, 90));
     let Call { requests, mut results } = call;
     drop(requests);
-    assert!(results.message().await.expect("a good end").is_none(), "who asks no more ends the call");
+    assert!(results.message().await.expect("a good end").is_none(), "the call ends after the client's last request");
 }
 
 #[tokio::test]
-async fn a_node_that_stops_answers_what_it_took_and_ends_the_call_with_unavailable() {
+async fn a_node_that_stops_answers_accepted_requests_and_ends_the_call_with_unavailable() {
     let mut federation = TestFederation::start(province_and_city()).await;
     let city = federation.node("kota-bandung").await;
     let mut call = Call::begin(&city).await;
@@ -122,28 +122,32 @@ async fn a_node_that_stops_answers_what_it_took_and_ends_the_call_with_unavailab
     assert_eq!(end.code(), Code::Unavailable, "{end}");
     assert!(end.message().contains("the node is stopping"), "{end}");
     federation.start_node("kota-bandung").await;
-    assert_eq!(federation.node("kota-bandung").await.lists().await.len(), lodged, "what was taken was answered");
+    assert_eq!(
+        federation.node("kota-bandung").await.lists().await.len(),
+        lodged,
+        "every lodged complaint was answered"
+    );
 }
 
 #[tokio::test]
-async fn a_node_that_has_no_room_says_busy_to_each_and_loses_nothing() {
+async fn a_node_that_has_no_room_answers_busy_to_each_request_and_loses_nothing() {
     let mut federation = TestFederation::make(province_and_city());
     federation.start_node("kota-bandung").await;
     let city = federation.node("kota-bandung").await;
-    // Until its peer was heard the node holds calls. Others compete for the places; none that is held gives up.
+    // The node holds calls until it has heard its peer. Other calls compete for the places, and held calls keep theirs.
     let mut held = Call::begin(&city).await;
-    for number in 0..HELD {
+    for number in 0..MOST_HELD {
         held.asks(complaint_about(&format!("Laporan {number}"))).await;
     }
     let mut others = FuturesUnordered::new();
-    let full = wait::until(HEARING, async || {
+    let full = wait::until(LONGEST_HOLD, async || {
         others.push(city.lodges_request(complaint_about("Sekarang juga")));
-        match tokio::time::timeout(MOMENT, others.next()).await {
+        match tokio::time::timeout(HELD_AFTER, others.next()).await {
             Err(_held) => Ok::<_, Status>(None),
-            Ok(answer) => Ok(is_busy(&answer.expect("one was asked")).then_some(())),
+            Ok(answer) => Ok(is_busy(&answer.expect("a call is open")).then_some(())),
         }
     });
-    full.await.expect("it answers").expect("as many are held as may be");
+    full.await.expect("it answers").expect("the node holds the most calls that it can");
     let mut other = Call::begin(&city).await;
     for _ in 0..3 {
         other.asks(complaint_about("Nanti saja")).await;
@@ -151,14 +155,14 @@ async fn a_node_that_has_no_room_says_busy_to_each_and_loses_nothing() {
     }
     federation.start_node("prov-jabar").await;
     let mut lodged = 0;
-    for _ in 0..HELD {
+    for _ in 0..MOST_HELD {
         lodged += usize::from(!is_busy(&held.hears().await));
     }
     lodged += others.filter(|answer| std::future::ready(!is_busy(answer))).count().await;
-    assert_eq!(lodged, HELD, "each that was held was lodged then");
+    assert_eq!(lodged, MOST_HELD, "each held request was lodged");
     other.asks(complaint_about("Nanti saja")).await;
     other.hears().await.expect("there is room again");
-    assert_eq!(city.lists().await.len(), HELD + 1, "what met a full node was not done");
+    assert_eq!(city.lists().await.len(), MOST_HELD + 1, "a request that heard Busy was lodged");
 }
 
 #[tokio::test]
@@ -171,7 +175,7 @@ async fn records_that_several_calls_lodge_at_once_are_lodged_once_each() {
     for _ in 0..CALLS {
         calls.push(Call::begin(&city).await);
     }
-    // The calls are a few records apart, so that a record comes again in the very next groups of the writer.
+    // The calls are a few records apart, so that the same record comes again in the next groups of the writer.
     let lodging = calls.into_iter().enumerate().map(|(number, mut call)| async move {
         let mut ids = vec![Vec::new(); RECORDS];
         for step in 0..RECORDS {
@@ -183,6 +187,6 @@ async fn records_that_several_calls_lodge_at_once_are_lodged_once_each() {
         ids
     });
     let told: Vec<Vec<Vec<u8>>> = futures_util::future::join_all(lodging).await;
-    assert!(told.iter().all(|ids| *ids == told[0]), "the same record has the same complaint, whoever lodges it");
-    assert_eq!(told[0].iter().collect::<BTreeSet<_>>().len(), RECORDS, "each record has its own");
+    assert!(told.iter().all(|ids| *ids == told[0]), "two calls got different complaints for the same record");
+    assert_eq!(told[0].iter().collect::<BTreeSet<_>>().len(), RECORDS, "two records got the same complaint");
 }

@@ -1,4 +1,4 @@
-//! The claims that pure machines show: no process, no socket, no disk.
+//! The claims that the pure state machines prove, without a process, a socket or a disk.
 
 mod model;
 mod simulation;

@@ -1,14 +1,15 @@
-//! One hand-over in every order within some bounds: custody stays accountable whatever the network does, also if an agency lies.
+//! Checks one hand-over in every order of events within some bounds: custody stays accountable whatever the network does, even if an agency
+//! lies.
 //!
 //! `cargo run --release -p sinergi-tests --bin model` checks larger spaces.
 
 use sinergi_tests::model::{Bounds, check};
 use tokio::time::Instant;
 
-/// A city, its province and a ministry, to which the complaint is offered; before and after `answer_by`, and after its margin.
+/// The city offers the complaint to its province and a ministry. The moments are before `answer_by`, after it, and after its margin.
 const SMALL: Bounds = Bounds { agencies: 3, entries: 4, moments: 3, lost: 0, repeated: 0, lies: 0, free: false };
 
-/// Checks the whole space, which must have at least so many states: one that shrank unnoticed would prove nothing.
+/// Checks the whole space. It must have at least `states` states, because a space that shrank unnoticed would prove nothing.
 fn holds_in(bounds: Bounds, states: usize) {
     let began = Instant::now();
     let checked = check(bounds);

@@ -1,4 +1,4 @@
-//! Outages: nodes are stopped or killed and stores deleted, and no acknowledged entry is lost or written twice.
+//! Outages: nodes are stopped or killed, and stores are deleted. No acknowledged entry is lost or written twice.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use sinergi_cli::demo::wait;
 use sinergi_proto::base::ids::ComplaintId;
 use sinergi_tests::disk::reopen::Reopened;
 use sinergi_tests::federation::{PATIENCE, TestFederation, province_and_city};
-use sinergi_tests::workload::{CLIENTS, Loaders, Told, lodge_and_forward};
+use sinergi_tests::workload::{Answers, CLIENTS, Loaders, lodge_and_forward};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_was_down_while_5000_complaints_were_lodged_gets_them_all_in_order() {
@@ -17,7 +17,7 @@ async fn a_peer_that_was_down_while_5000_complaints_were_lodged_gets_them_all_in
     lodge_and_forward(&city, "prov-jabar", COMPLAINTS).await;
     let status = city.status().await;
     assert_eq!((status.outbox, status.complaints), (2 * COMPLAINTS as u64, COMPLAINTS as u64));
-    assert_eq!(status.content_only_here, COMPLAINTS as u64, "the texts of all are here alone");
+    assert_eq!(status.content_only_here, COMPLAINTS as u64, "no other node has the texts yet");
 
     federation.start_node("prov-jabar").await;
     let province = federation.node("prov-jabar").await;
@@ -26,7 +26,7 @@ async fn a_peer_that_was_down_while_5000_complaints_were_lodged_gets_them_all_in
     city.agrees_with(&province).await;
     assert_eq!(city.status().await.content_only_here, 0);
 
-    // In order: what comes later in the city's ledger comes later in the province's.
+    // In order: an entry that is later in the city's ledger is later in the province's, too.
     let mut leaves = Vec::new();
     for row in city.lists().await.into_iter().step_by(25) {
         let complaint = ComplaintId::from_slice(&row.complaint).expect("an id");
@@ -53,15 +53,15 @@ async fn a_node_that_was_told_to_stop_has_recorded_the_largest_size_that_it_sign
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn both_nodes_killed_under_load_agree_again_with_nothing_missing_and_nothing_doubled() {
+async fn both_nodes_killed_under_load_agree_again_with_nothing_missing_or_duplicated() {
     const ROUNDS: usize = 6;
     const LOADERS: usize = 4;
     let mut federation = TestFederation::start(province_and_city()).await;
-    let mut told = Told::default();
+    let mut told = Answers::default();
     for round in 0..ROUNDS {
         let city = federation.node("kota-bandung").await;
         let loaders = Loaders::start(&city, "prov-jabar", LOADERS, &round.to_string());
-        // Not at the same point of the work in every round.
+        // The kill comes at another point of the work in every round.
         let until = city.status().await.complaints + 40 + 37 * round as u64;
         wait::until(PATIENCE, async || Ok::<_, ()>((city.status().await.complaints >= until).then_some(()))).await.ok();
         if round % 2 == 0 {
@@ -79,7 +79,7 @@ async fn both_nodes_killed_under_load_agree_again_with_nothing_missing_and_nothi
     city.has_an_empty_outbox().await;
 
     let here: Vec<Vec<u8>> = city.lists().await.into_iter().map(|row| row.complaint).collect();
-    assert!(told.acknowledged.len() > ROUNDS * 40, "the load was a load: {}", told.acknowledged.len());
+    assert!(told.acknowledged.len() > ROUNDS * 40, "the load was too small: {}", told.acknowledged.len());
     assert_eq!(told.violated_by(&here), [""; 0]);
 
     city.agrees_with(&province).await;
@@ -91,7 +91,10 @@ async fn both_nodes_killed_under_load_agree_again_with_nothing_missing_and_nothi
 #[ignore = "slow: some minutes"]
 fn a_hundred_kills_in_a_row_lose_nothing() {
     let crash = std::process::Command::new(env!("CARGO_BIN_EXE_crash")).args(["--rounds", "100"]).status();
-    assert!(crash.expect("the program runs").success(), "it says which round of which seed, and what is missing");
+    assert!(
+        crash.expect("the program runs").success(),
+        "the program's output names the seed, the round and the missing entries"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,7 +109,7 @@ async fn deleting_the_store_of_a_stopped_node_loses_nothing() {
     federation.start_node("kota-bandung").await;
 
     let city = federation.node("kota-bandung").await;
-    assert_eq!(city.lists().await, before, "the rebuilt store says the same");
+    assert_eq!(city.lists().await, before, "the rebuilt store has the same contents");
     let rebuilt = city.status().await;
     assert_eq!(
         (rebuilt.complaints, rebuilt.held, rebuilt.ledger_root, rebuilt.content_only_here),
@@ -153,7 +156,7 @@ async fn a_rebuild_gives_the_store_that_the_node_had() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_told_to_stop_under_load_finishes_what_it_took_and_ends_in_time() {
+async fn a_node_told_to_stop_under_load_finishes_accepted_work_and_ends_in_time() {
     let mut federation = TestFederation::start(province_and_city()).await;
     let city = federation.node("kota-bandung").await;
     let loaders = Loaders::start(&city, "prov-jabar", CLIENTS, "0");

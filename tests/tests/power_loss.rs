@@ -23,7 +23,7 @@ use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire::{self, frame::Kind};
 use sinergi_tests::disk::crash::{self, Before, Image, Trace, Unsynced};
-use sinergi_tests::disk::reopen::{Reopened, judge_all, place};
+use sinergi_tests::disk::reopen::{Reopened, judge_all, temp_folder};
 use sinergi_tests::disk::trace::{self, Operation};
 use sinergi_tests::disk::{Disk, IO_ERROR, Op};
 use sinergi_tests::federation::{NAME, PATIENCE, TestFederation, TestNode, complaint_about, province_and_city};
@@ -38,7 +38,7 @@ const CITY: &str = "kota-bandung";
 const PROVINCE: &str = "prov-jabar";
 /// The number of calls at a time.
 const CLIENTS: usize = 4;
-/// A text that is destroyed during a life.
+/// A text that is destroyed while the node is recorded.
 const SECRET: &str = "Nomor rekam medis 4711-0815";
 
 /// The record of a node's life: its disk operations, and its answers.
@@ -56,7 +56,7 @@ struct Life {
     erased: Vec<Erased>,
 }
 
-/// A write of an erasure: zeros over a text in a segment, or the checksum of zeros.
+/// A write of an erasure in a segment: zeros over a text, or the checksum of those zeros, which is the mark of the erasure.
 #[derive(Debug)]
 struct Erased {
     bytes: usize,
@@ -64,11 +64,11 @@ struct Erased {
     was_synced: bool,
 }
 
-/// Bytes of a checksum.
+/// The size of a checksum in bytes.
 const MARK: usize = 4;
 
 impl Erased {
-    /// Everything of the kind among the operations of a life. What a start writes again is longer and not zero.
+    /// All erasures among the operations of a life. Other writes within a segment, which a start may repeat, are longer and not zero.
     fn of(operations: &[Operation]) -> Vec<Self> {
         let mut ends: HashMap<u64, u64> = HashMap::new();
         let mut erased = Vec::new();
@@ -79,8 +79,8 @@ impl Erased {
                 Op::Truncate => *end = operation.offset,
                 Op::Write if operation.offset >= *end => *end = operation.offset + bytes as u64,
                 Op::Write if bytes == MARK || operation.data.iter().all(|byte| *byte == 0) => {
-                    let behind = operations[number + 1..].iter().filter(|next| next.inode == operation.inode);
-                    let changes = behind.filter(|next| !matches!(next.op, Op::Open | Op::Read));
+                    let later = operations[number + 1..].iter().filter(|next| next.inode == operation.inode);
+                    let changes = later.filter(|next| !matches!(next.op, Op::Open | Op::Read));
                     let next_two: Vec<_> = changes.take(2).map(|next| (next.op, next.error)).collect();
                     let was_synced = next_two == [(Op::Sync, 0), (Op::Synced, 0)];
                     erased.push(Self { bytes, was_synced });
@@ -115,7 +115,7 @@ impl Life {
     }
 }
 
-/// Everything that a node told others, each with the latest moment at which it can have told it.
+/// Everything that a node has shown to others, each with the latest moment at which the node can have shown it.
 #[derive(Clone, Default)]
 struct Seen {
     /// Complaints, each with the number of its acknowledged entries.
@@ -131,14 +131,14 @@ struct Seen {
 }
 
 impl Seen {
-    /// When decisions were told.
+    /// The moments at which the node has shown decisions.
     fn decisions(&self) -> impl Iterator<Item = u64> {
         let refused = self.refused.iter().map(|(at, _)| *at);
         let destroyed = self.destroyed.iter().map(|(at, _)| *at);
         refused.chain(destroyed).chain(self.charters.iter().map(|(at, _)| *at))
     }
 
-    /// Everything told up to a moment, dated to the beginning.
+    /// Everything that was shown up to `moment`, with the moment 0.
     fn until(&self, moment: u64) -> Self {
         fn told<T: Clone>(all: &[T], moment: u64, at: impl Fn(&mut T) -> &mut u64) -> Vec<T> {
             let mut all = all.to_vec();
@@ -181,7 +181,7 @@ impl Watched {
         self.tells(|seen, at| seen.acknowledged.push((at, complaint, entries)));
     }
 
-    /// Records that the node has told something; the current moment is the latest possible.
+    /// Records that the node has shown something. The current moment is the latest possible.
     fn tells(&self, told: impl FnOnce(&mut Seen, u64)) {
         let at = self.disk.now();
         told(&mut self.seen.lock(), at);
@@ -189,7 +189,7 @@ impl Watched {
 
     async fn shows_its_checkpoint(&self, node: &TestNode) -> u64 {
         let reply = node.api.clone().get_checkpoint(operator_api::GetCheckpointRequest {}).await;
-        // It may have been killed meanwhile: then it has shown none.
+        // A node that was killed meanwhile has shown no checkpoint.
         let Ok(reply) = reply else { return 0 };
         let at = self.disk.now();
         let note = String::from_utf8(reply.into_inner().note).expect("a note is text");
@@ -313,7 +313,7 @@ async fn live(times: usize) -> [Life; 2] {
     kill.ends();
     starts_again(federation, CITY).await;
     let size = city.shows_its_checkpoint(&federation.node(CITY).await).await;
-    assert!(size > 0, "a checkpoint over what the page cache alone had");
+    assert!(size > 0, "the node must sign a checkpoint over entries that only the page cache had");
 
     let failure = city.disk.on(&[Op::Sync], ".seg").after(6).once().fails(IO_ERROR);
     lodge_and_forward(&federation.node(CITY).await, &city, 3, 1000).await;
@@ -322,7 +322,7 @@ async fn live(times: usize) -> [Life; 2] {
     assert!(city.shows_its_checkpoint(&federation.node(CITY).await).await > size);
     lodge_and_forward(&federation.node(CITY).await, &city, 4, 24 * times).await;
 
-    // What the city has the province's receipts for, the province has acknowledged.
+    // The province has acknowledged every entry for which the city has its receipt.
     let (city_node, province_node) = (federation.node(CITY).await, federation.node(PROVINCE).await);
     city_node.has_an_empty_outbox().await;
     for row in city_node.lists().await {
@@ -358,11 +358,11 @@ fn lives() -> &'static [Life; 2] {
     LIVES.get_or_init(|| recorded(1))
 }
 
-/// Judges one state. The error says what is wrong with it.
+/// Judges one state. The error names the problem.
 fn judge(life: &Life, moment: u64, unsynced: Unsynced) -> Result<(), String> {
-    let folder = place();
+    let folder = temp_folder();
     crash::write(&life.trace.state(moment, unsynced), folder.path());
-    // Before the node is started: nobody may ever read it again.
+    // Checked before the node is started, because nobody may ever read the text again.
     for (_, text) in life.seen.destroyed.iter().filter(|(at, _)| *at <= moment) {
         let found = folder::files_with(folder.path(), text.as_bytes());
         if !found.is_empty() {
@@ -383,7 +383,7 @@ fn judge(life: &Life, moment: u64, unsynced: Unsynced) -> Result<(), String> {
                 reader.size()
             ));
         }
-        // Recorded with the group that followed it, so that nothing below it is ever taken for a torn write.
+        // The size is recorded with the next group, so that no leaf below it is ever mistaken for a torn write.
         let recorded = node.data.ledger.signed_size();
         if reader.size() > *size && recorded < *size {
             return Err(format!(
@@ -410,7 +410,7 @@ fn judge(life: &Life, moment: u64, unsynced: Unsynced) -> Result<(), String> {
         }
     }
     if node.data.guard.state() == GuardState::SetBack {
-        return Err("a power failure is taken for a ledger that was set back".to_owned());
+        return Err("a power failure is mistaken for a ledger that was set back".to_owned());
     }
     let findings = node.findings();
     if !findings.is_empty() {
@@ -448,13 +448,13 @@ fn all_hold(life: &Life, states: &[(u64, Unsynced)]) {
     );
 }
 
-/// Every `step`th moment of a life, and the few moments when a decision was told.
+/// Every `step`th moment of a life, and the few moments at which a decision was shown.
 fn every(life: &Life, step: usize) -> impl Iterator<Item = u64> {
     life.trace.moments().iter().copied().step_by(step).chain(life.seen.decisions())
 }
 
 #[test]
-fn the_record_of_a_life_gives_the_folder_that_it_left() {
+fn replaying_the_recorded_operations_gives_the_folder_that_the_node_left() {
     for life in lives() {
         let told = life.trace.state(u64::MAX, Unsynced::Kept);
         let names = |image: &Image| image.keys().cloned().collect::<BTreeSet<PathBuf>>();
@@ -467,7 +467,7 @@ fn the_record_of_a_life_gives_the_folder_that_it_left() {
 }
 
 #[test]
-fn a_destroyed_text_and_its_mark_are_synced_before_anything_else_is_done_to_the_file() {
+fn a_destroyed_text_and_its_mark_are_synced_before_the_next_change_to_the_file() {
     for life in lives() {
         let Life { agency, erased, .. } = life;
         let is_marked_first = |pair: &[Erased]| matches!(pair, [mark, text] if mark.bytes == MARK && text.bytes > MARK);
@@ -479,7 +479,7 @@ fn a_destroyed_text_and_its_mark_are_synced_before_anything_else_is_done_to_the_
 }
 
 #[test]
-fn a_node_opens_whole_after_a_power_failure_whether_all_or_nothing_unsynced_is_there() {
+fn a_node_opens_whole_after_a_power_failure_that_kept_or_lost_all_unsynced_changes() {
     for (life, step) in lives().iter().zip([8, 16]) {
         let states: Vec<_> =
             every(life, step).flat_map(|moment| [(moment, Unsynced::Kept), (moment, Unsynced::Lost)]).collect();
@@ -488,7 +488,7 @@ fn a_node_opens_whole_after_a_power_failure_whether_all_or_nothing_unsynced_is_t
 }
 
 #[test]
-fn a_node_opens_whole_after_a_power_failure_that_tore_and_reordered_what_was_unsynced() {
+fn a_node_opens_whole_after_a_power_failure_that_tore_and_reordered_unsynced_changes() {
     for (life, step) in lives().iter().zip([8, 16]) {
         let states: Vec<_> =
             every(life, step).enumerate().map(|(nth, moment)| (moment, Unsynced::Seed(nth as u64))).collect();
@@ -561,17 +561,17 @@ fn listens_nowhere(folder: &Path) {
     std::fs::write(&file, text.replace("\nlisten = ", "\n# listen = ")).expect("written");
 }
 
-/// One in `one_in` of the moments when a group was written, in part or as a whole, and not synced.
-fn in_the_middle_of_a_group(life: &Life, one_in: usize) -> Vec<u64> {
+/// One in `one_in` of the moments when a group was partly or completely written, and not synced.
+fn moments_within_groups(life: &Life, one_in: usize) -> Vec<u64> {
     life.within_groups.iter().copied().step_by(one_in).collect()
 }
 
 #[test]
 fn the_real_program_starts_after_a_power_failure_and_shows_everything_it_had_acknowledged() {
     let life = &lives()[0];
-    let moments = in_the_middle_of_a_group(life, life.within_groups.len().div_ceil(4));
+    let moments = moments_within_groups(life, life.within_groups.len().div_ceil(4));
     for (seed, moment) in (0..).zip(moments) {
-        let folder = place();
+        let folder = temp_folder();
         crash::write(&life.trace.state(moment, Unsynced::Seed(seed)), folder.path());
         listens_nowhere(folder.path());
         let daemon = Daemon::starts(folder.path(), Vec::new());
@@ -589,16 +589,16 @@ fn the_real_program_starts_after_a_power_failure_and_shows_everything_it_had_ack
 #[test]
 fn a_power_failure_while_a_node_recovers_from_a_power_failure_loses_nothing_either() {
     let life = &lives()[0];
-    let moments = in_the_middle_of_a_group(life, life.within_groups.len().div_ceil(3));
+    let moments = moments_within_groups(life, life.within_groups.len().div_ceil(3));
     for (seed, moment) in (100..).zip(moments) {
-        let folder = place();
+        let folder = temp_folder();
         crash::write(&life.trace.state(moment, Unsynced::Seed(seed)), folder.path());
         listens_nowhere(folder.path());
         let disk = Disk::recorded_below(folder.path());
         let before = Before::of(folder.path());
         Daemon::starts(folder.path(), disk.environment()).stops();
         let trace = before.then(disk.root(), &trace::read(&disk));
-        // Nothing was asked of it: what it owes is what it owed before.
+        // The restarted node has acknowledged nothing new.
         let seen = life.seen.until(moment);
         let left = crash::read(folder.path());
         let again = Life {
@@ -619,8 +619,8 @@ fn a_power_failure_while_a_node_recovers_from_a_power_failure_loses_nothing_eith
 }
 
 #[test]
-fn a_node_that_was_made_is_whole_after_a_power_failure() {
-    let place = place();
+fn a_new_node_folder_is_whole_after_a_power_failure() {
+    let place = temp_folder();
     let disk = Disk::recorded_below(place.path());
     let before = Before::of(place.path());
     let folder = place.path().join("nodes/city");
@@ -632,7 +632,7 @@ fn a_node_that_was_made_is_whole_after_a_power_failure() {
     let trace = before.then(disk.root(), &trace::read(&disk));
     let (told, left) = (trace.state(u64::MAX, Unsynced::Lost), crash::read(place.path()));
     let missing: Vec<_> = left.keys().filter(|path| told.get(*path) != left.get(*path)).collect();
-    assert!(missing.is_empty(), "told that the node was made, and these are not on the disk: {missing:?}");
+    assert!(missing.is_empty(), "`sinergi init` reported success, and these files are not on the disk: {missing:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -665,7 +665,7 @@ async fn a_data_folder_that_the_first_start_made_is_there_after_a_power_failure(
     federation.stop_node(CITY).await;
 
     let trace = before.then(disk.root(), &trace::read(&disk));
-    let place = place();
+    let place = temp_folder();
     crash::write(&trace.state(acknowledged, Unsynced::Lost), place.path());
     assert!(place.path().join("var/lib/ledger").is_dir(), "the ledger has lost its name");
     let node = Reopened::open(place.path()).expect("it opens");

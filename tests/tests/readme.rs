@@ -51,7 +51,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// A new reader, who knows the folder of the demo's nodes.
+    /// A reader at the top of a page, who knows the folder of the demo's nodes.
     fn of(federation: &Path) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         Self { folder, federation: federation.to_owned(), verifier_keys: Vec::new() }
@@ -74,7 +74,10 @@ impl Reader {
     fn complaint(&self) -> String {
         let said = run_on(&self.federation.join("kota-bandung"), &["complaint", "list", "--output", "json"]);
         let listed: Vec<serde_json::Value> = serde_json::from_str(&said.out).expect("a listing");
-        let own = listed.iter().find(|complaint| complaint["intake"] == "kota-bandung").expect("it took some in");
+        let own = listed
+            .iter()
+            .find(|complaint| complaint["intake"] == "kota-bandung")
+            .expect("complaints were lodged there");
         own["id"].as_str().expect("an id").to_owned()
     }
 
@@ -161,7 +164,7 @@ impl Drop for Demo {
 }
 
 #[tokio::test]
-async fn every_command_of_every_page_does_what_it_says() {
+async fn every_sinergi_command_of_every_page_succeeds_and_shows_something() {
     let folder = tempfile::tempdir().expect("a folder");
     let federation = folder.path().join("federation");
     let demo = Demo::hold(folder.path(), &federation).await;
@@ -193,7 +196,7 @@ fn program_of(line: &str) -> Option<(&str, Vec<&str>)> {
 }
 
 #[test]
-fn the_commands_that_build_and_run_are_understood() {
+fn the_commands_that_build_and_run_name_existing_programs_and_options() {
     let (mut demos, mut built) = (0, 0);
     let all = PAGES.iter().flat_map(|(page, text)| commands(text).map(move |line| (page, line)));
     for (page, line) in all.filter(|(_, line)| !line.starts_with("sinergi ")) {
@@ -207,7 +210,7 @@ fn the_commands_that_build_and_run_are_understood() {
             continue;
         }
         demos += 1;
-        // With `--help` behind them, arguments are parsed as they stand, and nothing is run.
+        // `--help` lists the options of the command without running it.
         let (command, options) = arguments.split_first().expect("a command");
         let help = run_in(Path::new("."), &[command, "--help"]);
         assert_eq!(help.code, 0, "{page}: {line}: {help:?}");
@@ -222,7 +225,7 @@ fn the_commands_that_build_and_run_are_understood() {
 }
 
 #[test]
-fn every_command_of_the_table_explains_itself_with_help() {
+fn every_command_of_the_table_has_a_help_page_with_its_options() {
     let rows = README.lines().skip_while(|line| *line != "| command | what it does |").skip(2);
     let cells = rows.take_while(|line| line.starts_with('|')).map(|row| row.split(" | ").next().unwrap_or_default());
     let mut found = 0;

@@ -11,14 +11,14 @@ const CITY: &str = "kota-bandung";
 const PROVINCE: &str = "prov-jabar";
 
 /// A city and its province. The city lodged a complaint, then some others, and forwarded the first one to the province.
-struct Taken {
+struct Scene {
     federation: TestFederation,
     lodged: Lodged,
     charter: PathBuf,
 }
 
-impl Taken {
-    async fn in_by_the_city() -> Self {
+impl Scene {
+    async fn set() -> Self {
         let federation = TestFederation::start(province_and_city()).await;
         let city = federation.node(CITY).await;
         let lodged = city.lodges("Jalan berlubang").await;
@@ -51,15 +51,15 @@ fn json(said: &Said) -> Value {
 }
 
 #[tokio::test]
-async fn a_receipt_proves_the_lodging_when_no_node_runs_any_more() {
-    let mut taken = Taken::in_by_the_city().await;
+async fn a_receipt_proves_the_lodging_although_no_node_runs_any_more() {
+    let mut taken = Scene::set().await;
     let file = taken.federation.folder().join("warga.tlog-proof");
     let path = file.to_str().expect("a path");
     let code = taken.lodged.reply_code.clone();
     let given = taken.asks(CITY, &["--to", path, "--reply-code", &code]);
     assert!(given.code == 0 && given.out.contains("reply code"), "{given:?}");
     let written = std::fs::read_to_string(&file).expect("text");
-    assert!(!written.contains(&code), "the code is the citizen's alone");
+    assert!(!written.contains(&code), "only the citizen has the code");
     let again = taken.asks(CITY, &["--to", path]);
     assert!(again.code == 1 && again.err.contains("exists already"), "{again:?}");
     taken.federation.stop_node(CITY).await;
@@ -80,7 +80,7 @@ async fn a_receipt_proves_the_lodging_when_no_node_runs_any_more() {
 
 #[tokio::test]
 async fn a_receipt_that_does_not_verify_is_exit_code_5_with_the_reason() {
-    let taken = Taken::in_by_the_city().await;
+    let taken = Scene::set().await;
     let file = taken.federation.folder().join("warga.tlog-proof");
     let given = taken.asks(CITY, &[]);
     assert!(given.code == 0 && given.out.starts_with("c2sp.org/tlog-proof@v1\nextra "), "{given:?}");
@@ -111,7 +111,7 @@ async fn a_receipt_that_does_not_verify_is_exit_code_5_with_the_reason() {
     std::fs::write(&file, vec![b'x'; limits::TLOG_PROOF_BYTES + 1]).expect("written");
     assert_eq!(taken.verifies(&file, &[]).code, 5);
 
-    // Another federation's charter knows nobody of this one.
+    // Another federation's charter does not list this agency's keys.
     let other = TestFederation::make(province_and_city());
     std::fs::write(&file, &given.out).expect("written");
     std::fs::write(&taken.charter, other.charter()).expect("written");
@@ -121,7 +121,7 @@ async fn a_receipt_that_does_not_verify_is_exit_code_5_with_the_reason() {
 
 #[tokio::test]
 async fn only_the_intake_agency_gives_the_receipt_and_not_for_a_wrong_code() {
-    let taken = Taken::in_by_the_city().await;
+    let taken = Scene::set().await;
     let said = taken.asks(PROVINCE, &[]);
     assert!(said.code == 4 && said.err.contains("was lodged at kota-bandung"), "{said:?}");
     let said = taken.asks(CITY, &["--reply-code", "0000-0000-0000-0000"]);

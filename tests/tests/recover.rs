@@ -1,4 +1,4 @@
-//! A ledger that was set back or lost. The node notices before it signs, and recovers with the entries that its peers hold.
+//! A ledger that was set back or lost. The node notices that before it signs, and recovers with the entries that its peers hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -29,7 +29,7 @@ use tonic::{Code, Status};
 
 const LODGE: [&str; 8] = ["complaint", "lodge", "--category", "road", "--title", "Baru", "--text", "rusak"];
 
-/// A ministry, its province, the province's city: the city has no link to the ministry.
+/// A ministry, a province under it, and a city under the province. The city has no link to the ministry.
 fn chain() -> TestFederation {
     let agencies = vec![
         Agency::new(agency("kemendagri"), Kind::Ministry),
@@ -67,7 +67,8 @@ fn restore(federation: &TestFederation, id: &str, copy: &Path) {
     }
 }
 
-/// Loses the whole folder of a stopped node. What its operator has elsewhere is put in its place: keys, configuration, the first charter.
+/// Loses the whole folder of a stopped node. The new folder has only the files that an operator keeps elsewhere: keys, configuration, the
+/// first charter.
 fn lose(federation: &TestFederation, id: &str) {
     let folder = federation.folder_of(id);
     let lost = federation.folder().join(format!("lost-{id}"));
@@ -145,7 +146,7 @@ async fn lodge_and_forward(node: &TestNode, to: &str, count: usize) -> Vec<Lodge
 }
 
 /// Starts the city's node, hands `complaints` more complaints over to the province, and stops it. Returns the digests that it has then.
-async fn works_and_is_stopped(
+async fn hands_over_and_is_stopped(
     federation: &mut TestFederation,
     complaints: usize,
 ) -> BTreeMap<Vec<u8>, (Vec<u8>, String)> {
@@ -160,7 +161,7 @@ async fn works_and_is_stopped(
 }
 
 /// Asserts that the city's operator sees that the ledger was set back, and that the node signs nothing.
-async fn is_stopped_before_it_signs(federation: &TestFederation, size: u64, by: &str) {
+async fn stops_signing(federation: &TestFederation, size: u64, by: &str) {
     let city = federation.node("kota-bandung").await;
     let status = status_of(&city, |status| has_alarm(status, &["set back", "sinergi recover", by])).await;
     assert_eq!((status.ledger_size, status.epoch), (size, 1), "nothing was written");
@@ -181,8 +182,8 @@ fn recovers(federation: &TestFederation, id: &str, reason: &str) -> Said {
     begins_epoch(2, federation, id, &["recover", "--reason", reason])
 }
 
-/// Begins epoch 2 of a stopped node that no peer has told anything.
-fn recovers_unheard(federation: &TestFederation, id: &str, reason: &str) -> Said {
+/// Begins epoch 2 of a stopped node that has heard nothing of it from any peer.
+fn recovers_without_peers(federation: &TestFederation, id: &str, reason: &str) -> Said {
     begins_epoch(2, federation, id, &["recover", "--epoch", "2", "--reason", reason])
 }
 
@@ -198,8 +199,8 @@ fn begins_epoch(epoch: u32, federation: &TestFederation, id: &str, command: &[&s
     said
 }
 
-/// Asserts that after the recovery new complaints go both ways, and that the peers know of the new epoch.
-async fn goes_on(federation: &mut TestFederation, reason: &str) {
+/// Asserts that after the recovery new complaints go both ways, and that the province knows of the new epoch.
+async fn works_in_the_new_epoch(federation: &mut TestFederation, reason: &str) {
     let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
     let lodged = city.lodges("Sesudahnya").await;
     city.forwards(lodged.complaint, "prov-jabar").await;
@@ -239,7 +240,8 @@ async fn a_node_restored_from_an_older_copy_is_stopped_before_it_signs_and_gets_
     federation.start_node("kota-bandung").await;
     federation.linked().await;
 
-    // After the copy: new complaints, answers on old ones, custody to and from the city, through the province to the ministry.
+    // After the copy: new complaints, answers to old ones, and hand-overs to and from the city, one of them through the province to the
+    // ministry.
     let city = federation.node("kota-bandung").await;
     let size_of_copy = city.status().await.ledger_size;
     let late = lodge_and_forward(&city, "prov-jabar", 5).await;
@@ -257,22 +259,22 @@ async fn a_node_restored_from_an_older_copy_is_stopped_before_it_signs_and_gets_
     agree(&[&city, &province]).await;
     assert!(city.status().await.ledger_size > size_of_copy + 10);
 
-    // The peer that knows is itself restarted meanwhile.
+    // The province, which has seen more, is itself restarted meanwhile.
     federation.stop_node("kota-bandung").await;
     restore(&federation, "kota-bandung", &copy);
     federation.stop_node("prov-jabar").await;
     federation.start_node("prov-jabar").await;
     federation.start_node("kota-bandung").await;
-    is_stopped_before_it_signs(&federation, size_of_copy, "prov-jabar").await;
+    stops_signing(&federation, size_of_copy, "prov-jabar").await;
     let province = federation.node("prov-jabar").await;
     let peer = province.sees_peer("kota-bandung", |peer| peer.last_error.contains("ahead-of-ledger")).await;
     assert!(peer.peer_size > size_of_copy && peer.received_entries == 0 && peer.linked_since == 0, "{peer:?}");
 
-    // It stays stopped, whoever is asked first.
+    // The node stays stopped, also if it starts before the province.
     federation.stop_node("prov-jabar").await;
     federation.stop_node("kota-bandung").await;
     federation.start_node("kota-bandung").await;
-    is_stopped_before_it_signs(&federation, size_of_copy, "prov-jabar").await;
+    stops_signing(&federation, size_of_copy, "prov-jabar").await;
     federation.stop_node("kota-bandung").await;
     federation.start_node("prov-jabar").await;
 
@@ -286,7 +288,7 @@ async fn a_node_restored_from_an_older_copy_is_stopped_before_it_signs_and_gets_
     assert_eq!(city.status().await.alarms, Vec::<String>::new());
     let text = city.shows(late[0].complaint).await.expect("it is back").summary.expect("a summary").title;
     assert_eq!(text, "Laporan 0", "with its text");
-    goes_on(&mut federation, "restored").await;
+    works_in_the_new_epoch(&mut federation, "restored").await;
     let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
     let ministry = federation.node("kemendagri").await;
     agree(&[&city, &province, &ministry]).await;
@@ -312,14 +314,14 @@ async fn a_node_that_lost_its_whole_folder_is_stopped_before_it_signs_and_gets_e
     federation.stop_node("kota-bandung").await;
     lose(&federation, "kota-bandung");
 
-    // Without a word of any peer nobody knows which epoch there was.
+    // Before it hears from a peer, the node does not know its last epoch.
     let folder = federation.folder_of("kota-bandung");
     let too_early = run_on(&folder, &["recover", "--yes"]);
     assert_eq!(too_early.code, 4, "{too_early:?}");
     assert!(too_early.err.contains("no peer has said") && too_early.err.contains("--epoch"), "{too_early:?}");
 
     federation.start_node("kota-bandung").await;
-    is_stopped_before_it_signs(&federation, 0, "prov-jabar").await;
+    stops_signing(&federation, 0, "prov-jabar").await;
     let running = run_on(&folder, &["recover", "--yes"]);
     assert!(running.code == 4 && running.err.contains("stop it first"), "{running:?}");
     federation.stop_node("kota-bandung").await;
@@ -329,10 +331,10 @@ async fn a_node_that_lost_its_whole_folder_is_stopped_before_it_signs_and_gets_e
     let city = federation.node("kota-bandung").await;
     has_all_again(&city, &before).await;
     assert_eq!(city.status().await.alarms, Vec::<String>::new());
-    goes_on(&mut federation, "disk_lost").await;
+    works_in_the_new_epoch(&mut federation, "disk_lost").await;
     agree(&[&city, &province]).await;
 
-    // An ordinary restart in the new epoch is one.
+    // An ordinary restart in the new epoch raises no alarm.
     federation.stop_node("kota-bandung").await;
     federation.start_node("kota-bandung").await;
     federation.linked().await;
@@ -347,23 +349,23 @@ async fn a_checkpoint_shown_by_a_peer_stops_the_node_even_if_it_cannot_be_stored
     let disk = Disk::below(&folder);
     federation.process_mut(CITY).set_environment(disk.environment());
     federation.start_node("prov-jabar").await;
-    let before = works_and_is_stopped(&mut federation, 3).await;
+    let before = hands_over_and_is_stopped(&mut federation, 3).await;
     DATA.iter().for_each(|part| fs::remove_dir_all(folder.join(part)).expect("the node's data"));
     let kept = rollback_guard::file(&folder);
 
     let full = disk.on(&[Op::Create, Op::Write], "set-back").fails(NO_SPACE);
     federation.start_node(CITY).await;
-    is_stopped_before_it_signs(&federation, 0, "prov-jabar").await;
+    stops_signing(&federation, 0, "prov-jabar").await;
     let log = federation.log_of(CITY);
     assert!(log.contains("ERROR") && log.contains("set-back.json") && log.contains("No space left"), "{log}");
     federation.stop_node(CITY).await;
     assert!(full.hits() > 0 && !kept.exists());
     full.ends();
 
-    // Peers show it again, also what an operator has moved away.
+    // Peers show the checkpoint again, even if an operator has moved the kept file away.
     for _ in 0..2 {
         federation.start_node(CITY).await;
-        is_stopped_before_it_signs(&federation, 0, "prov-jabar").await;
+        stops_signing(&federation, 0, "prov-jabar").await;
         federation.stop_node(CITY).await;
         fs::rename(&kept, folder.join("moved-away")).expect("it was kept this time");
     }
@@ -372,12 +374,13 @@ async fn a_checkpoint_shown_by_a_peer_stops_the_node_even_if_it_cannot_be_stored
     federation.start_node(CITY).await;
     federation.linked().await;
     has_all_again(&federation.node(CITY).await, &before).await;
-    goes_on(&mut federation, "disk_lost").await;
+    works_in_the_new_epoch(&mut federation, "disk_lost").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_peer_that_was_never_sent_a_receipt_shows_the_entries_that_it_holds() {
-    // What the province saw at the greeting: nothing. What it holds then: entries alone, for it has sent nothing.
+async fn a_peer_that_has_no_receipt_warns_with_the_entries_that_it_holds() {
+    // At the greeting the province had seen no checkpoint of the city. It holds only entries, and has no receipt, because it has sent
+    // nothing.
     let (mut federation, _) = delivered(3).await;
     federation.stop_node("kota-bandung").await;
     federation.stop_node("prov-jabar").await;
@@ -385,7 +388,7 @@ async fn a_peer_that_was_never_sent_a_receipt_shows_the_entries_that_it_holds() 
     federation.start_node("prov-jabar").await;
     assert_eq!(federation.node("prov-jabar").await.peer("kota-bandung").await.sent_entries, 0);
     federation.start_node("kota-bandung").await;
-    is_stopped_before_it_signs(&federation, 0, "our entry at leaf 5 of epoch 1").await;
+    stops_signing(&federation, 0, "our entry at leaf 5 of epoch 1").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -430,7 +433,7 @@ async fn an_ordinary_restart_is_not_mistaken_for_a_loss_with_the_peer_up_or_down
 async fn entries_that_only_the_old_ledger_had_survive_the_recovery() {
     let (mut federation, city) = delivered(3).await;
     federation.stop_node("prov-jabar").await;
-    // Nobody else ever got these.
+    // No other node ever got these.
     let offered = lodge_and_forward(&city, "prov-jabar", 3).await;
     let mut request = complaint_about("Dari sistem lain");
     let external = operator_api::ExternalReference { source: "lama".to_owned(), id: "7".to_owned() };
@@ -438,7 +441,7 @@ async fn entries_that_only_the_old_ledger_had_survive_the_recovery() {
     let kept = city.lodges_request(request).await.expect("lodged");
     let before = digests(&city).await;
     federation.stop_node("kota-bandung").await;
-    recovers_unheard(&federation, "kota-bandung", "restored");
+    recovers_without_peers(&federation, "kota-bandung", "restored");
     federation.start_node("kota-bandung").await;
     federation.start_node("prov-jabar").await;
     federation.linked().await;
@@ -451,11 +454,11 @@ async fn entries_that_only_the_old_ledger_had_survive_the_recovery() {
     }
     let given = province.shows(offered[0].complaint).await.expect("it arrived").summary.expect("a summary");
     assert_eq!(given.title, "Laporan 0", "with its text");
-    goes_on(&mut federation, "restored").await;
+    works_in_the_new_epoch(&mut federation, "restored").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn items_that_wait_for_a_parent_or_a_charter_survive_the_recovery_and_are_taken_when_the_parent_comes() {
+async fn items_that_wait_for_a_parent_or_a_charter_survive_the_recovery_and_are_accepted_when_the_parent_comes() {
     let mut stage = Stage::set().await;
     let lodged = stage.impostor.lodge("Tanpa induk");
     let offer = stage.impostor.forward(lodged.complaint, lodged.id, "kota-bandung");
@@ -472,14 +475,14 @@ async fn items_that_wait_for_a_parent_or_a_charter_survive_the_recovery_and_are_
     let expected =
         [deferred(offer.id, DeferralCode::MissingParent), deferred(uncharted.id, DeferralCode::MissingCharter)];
     assert_eq!(before, BTreeSet::from(expected.clone()));
-    // Something that the epoch begins after.
+    // The old epoch has an entry.
     stage.federation.node("kota-bandung").await.lodges("Sebelumnya").await;
     stage.federation.stop_node("kota-bandung").await;
-    recovers_unheard(&stage.federation, "kota-bandung", "restored");
+    recovers_without_peers(&stage.federation, "kota-bandung", "restored");
     stage.federation.start_node("kota-bandung").await;
     let city = stage.federation.node("kota-bandung").await;
     assert_eq!((city.status().await.epoch, waits(&stage.federation).await), (2, before));
-    // Answered when the peers were heard.
+    // The answer comes when the node has heard its peers.
     city.lodges("Sesudahnya").await;
     let receipt = stage.link().await.deliver(4, vec![lodged.item]).await;
     assert!(matches!(receipt.results[0].outcome, ItemOutcome::Leaf(_)), "{receipt:?}");
@@ -498,12 +501,12 @@ async fn a_ledger_that_was_deleted_under_its_store_is_noticed_without_any_peer()
     let newest = federation.folder_of("kota-bandung").join("newest");
     fs::rename(&ledger, &newest).expect("the ledger is a folder");
     for _ in 0..2 {
-        // The second time the store has been made anew: the first finding is kept.
+        // At the second start the store is new. The first finding is kept.
         federation.start_node("kota-bandung").await;
-        is_stopped_before_it_signs(&federation, 0, "the store was made of a ledger that was longer").await;
+        stops_signing(&federation, 0, "the store was made of a ledger that was longer").await;
         federation.stop_node("kota-bandung").await;
     }
-    // The newest copy put back ends it.
+    // Putting the newest copy back ends the stop.
     fs::remove_dir_all(&ledger).expect("an empty ledger");
     fs::rename(&newest, &ledger).expect("the newest ledger");
     federation.start_node("prov-jabar").await;
@@ -521,35 +524,35 @@ async fn a_recovery_that_was_interrupted_is_finished_by_the_next_start() {
     let before = digests(&city).await;
     federation.stop_node("kota-bandung").await;
     let folder = federation.folder_of("kota-bandung");
-    // Before it counts: what was half made is made anew.
+    // Interrupted before the new ledger is complete: the recovery starts again.
     fs::create_dir_all(folder.join("ledger.recovering")).expect("a folder");
     fs::write(folder.join("ledger.recovering").join("00000001.seg"), b"half a ledger").expect("a file");
-    recovers_unheard(&federation, "kota-bandung", "disk-lost");
-    // Between the two renames.
+    recovers_without_peers(&federation, "kota-bandung", "disk-lost");
+    // Interrupted between the two renames.
     fs::rename(folder.join("ledger"), folder.join("ledger.recovering")).expect("the new ledger");
     federation.start_node("kota-bandung").await;
     federation.linked().await;
     let city = federation.node("kota-bandung").await;
     assert_eq!((digests(&city).await, city.status().await.epoch), (before, 2));
-    goes_on(&mut federation, "disk_lost").await;
+    works_in_the_new_epoch(&mut federation, "disk_lost").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_no_peer_could_warn_at_its_start_is_stopped_by_the_first_that_can_and_loses_neither_history() {
+async fn a_node_that_no_peer_could_warn_at_its_start_is_stopped_by_the_first_that_can_and_keeps_both_histories() {
     let mut federation = TestFederation::start(province_and_city()).await;
-    works_and_is_stopped(&mut federation, 2).await;
+    hands_over_and_is_stopped(&mut federation, 2).await;
     let copy = copy_of(&federation, "kota-bandung");
-    let mut before = works_and_is_stopped(&mut federation, 3).await;
+    let mut before = hands_over_and_is_stopped(&mut federation, 3).await;
     federation.stop_node("prov-jabar").await;
     restore(&federation, "kota-bandung", &copy);
-    // The only peer that knows is down. The outage of a peer must not stop the node.
+    // The only peer that could warn the node is down. The outage of a peer must not stop the node.
     federation.start_node("kota-bandung").await;
     let city = federation.node("kota-bandung").await;
     lodge_and_forward(&city, "prov-jabar", 4).await;
     before.extend(digests(&city).await);
     assert_eq!(before.len(), 9);
     federation.start_node("prov-jabar").await;
-    is_stopped_before_it_signs(&federation, 12, "prov-jabar").await;
+    stops_signing(&federation, 12, "prov-jabar").await;
     federation.stop_node("kota-bandung").await;
     recovers(&federation, "kota-bandung", "restored");
     federation.start_node("kota-bandung").await;
@@ -557,7 +560,7 @@ async fn a_node_that_no_peer_could_warn_at_its_start_is_stopped_by_the_first_tha
     let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
     has_all_again(&city, &before).await;
     has_all_again(&province, &before).await;
-    goes_on(&mut federation, "restored").await;
+    works_in_the_new_epoch(&mut federation, "restored").await;
     agree(&[&city, &province]).await;
 }
 
@@ -569,10 +572,10 @@ fn damage(path: &Path, at: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn entries_that_can_be_read_in_a_damaged_ledger_survive_the_recovery() {
+async fn readable_entries_of_a_damaged_ledger_survive_the_recovery() {
     let (mut federation, city) = delivered(10).await;
     federation.stop_node("prov-jabar").await;
-    // Nobody else ever got these.
+    // No other node ever got these.
     let mut alone = Vec::new();
     for number in 0..20 {
         alone.push(city.lodges(&format!("Hanya di sini {number}")).await.complaint);
@@ -581,7 +584,7 @@ async fn entries_that_can_be_read_in_a_damaged_ledger_survive_the_recovery() {
     federation.stop_node("kota-bandung").await;
     let segment = federation.folder_of("kota-bandung").join("ledger").join("00000001.seg");
     let bytes = fs::read(&segment).expect("the segment");
-    // In the middle of what the province holds too: in a text, and in the head of a record.
+    // Damages records that the province has as well: one in a text, one in the head of a record.
     let text = |title: &[u8]| bytes.windows(title.len()).position(|window| window == title).expect("a text");
     damage(&segment, text(b"Laporan 3"));
     damage(&segment, text(b"Laporan 6") - 90);
@@ -610,7 +613,7 @@ async fn entries_that_can_be_read_in_a_damaged_ledger_survive_the_recovery() {
         Ok::<_, Status>((0..10).all(is_back).then_some(()))
     });
     assert!(all.await.expect("the node answers").is_some(), "the texts are not back: {titles:?}");
-    goes_on(&mut federation, "disk_lost").await;
+    works_in_the_new_epoch(&mut federation, "disk_lost").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -636,7 +639,7 @@ async fn a_ledger_whose_only_segment_was_deleted_is_not_served_and_recovers_into
     federation.start_node("kota-bandung").await;
     federation.linked().await;
     has_all_again(&federation.node("kota-bandung").await, &before).await;
-    goes_on(&mut federation, "disk_lost").await;
+    works_in_the_new_epoch(&mut federation, "disk_lost").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -648,20 +651,20 @@ async fn an_epoch_that_is_known_already_is_not_begun_again() {
     let folder = federation.folder_of("kota-bandung");
     let known = run_on(&folder, &["recover", "--yes", "--epoch", "1"]);
     assert_eq!(known.code, 2, "{known:?}");
-    recovers_unheard(&federation, "kota-bandung", "restored");
+    recovers_without_peers(&federation, "kota-bandung", "restored");
     let known = run_on(&folder, &["recover", "--yes", "--epoch", "2"]);
     assert!(known.code == 2 && known.err.contains("at least 3"), "{known:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_from_before_a_recovery_begins_no_epoch_that_was_begun_after_it() {
+async fn a_copy_from_before_a_recovery_does_not_begin_the_same_epoch_again() {
     let mut federation = TestFederation::start(province_and_city()).await;
-    works_and_is_stopped(&mut federation, 2).await;
+    hands_over_and_is_stopped(&mut federation, 2).await;
     let copy = copy_of(&federation, "kota-bandung");
-    recovers_unheard(&federation, "kota-bandung", "disk-lost");
-    let before = works_and_is_stopped(&mut federation, 3).await;
+    recovers_without_peers(&federation, "kota-bandung", "disk-lost");
+    let before = hands_over_and_is_stopped(&mut federation, 3).await;
     restore(&federation, "kota-bandung", &copy);
-    // It is whole, of epoch 1, and knows nothing of epoch 2, which would be begun twice.
+    // The copy is whole, is of epoch 1, and knows nothing of epoch 2, which it would begin a second time.
     let unheard = run_on(&federation.folder_of("kota-bandung"), &["recover", "--yes"]);
     assert!(unheard.code == 4 && unheard.err.contains("--epoch"), "{unheard:?}");
     federation.start_node("kota-bandung").await;
@@ -675,11 +678,11 @@ async fn a_copy_from_before_a_recovery_begins_no_epoch_that_was_begun_after_it()
     has_all_again(&city, &before).await;
     agree(&[&city, &province]).await;
     let audited = run_on(&federation.folder_of("prov-jabar"), &["audit", "kota-bandung"]);
-    assert_eq!(audited.code, 0, "it is accused of nothing: {audited:?}");
+    assert_eq!(audited.code, 0, "an audit accuses the city: {audited:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_killed_while_its_peers_give_back_what_they_hold_gets_all_of_it() {
+async fn a_node_killed_while_its_peers_return_its_entries_gets_all_of_them() {
     const COMPLAINTS: usize = 800;
     let mut federation = TestFederation::start(province_and_city()).await;
     let city = federation.node("kota-bandung").await;
@@ -690,7 +693,7 @@ async fn a_node_killed_while_its_peers_give_back_what_they_hold_gets_all_of_it()
     federation.stop_node("kota-bandung").await;
     lose(&federation, "kota-bandung");
     federation.start_node("kota-bandung").await;
-    is_stopped_before_it_signs(&federation, 0, "prov-jabar").await;
+    stops_signing(&federation, 0, "prov-jabar").await;
     federation.stop_node("kota-bandung").await;
     recovers(&federation, "kota-bandung", "disk-lost");
     for share in [10, 300, 550] {
@@ -702,11 +705,11 @@ async fn a_node_killed_while_its_peers_give_back_what_they_hold_gets_all_of_it()
     federation.linked().await;
     let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
     has_all_again(&city, &before).await;
-    goes_on(&mut federation, "disk_lost").await;
+    works_in_the_new_epoch(&mut federation, "disk_lost").await;
     agree(&[&city, &province]).await;
 }
 
-/// A hub is set back. One of its peers saw everything, the other nothing newer than the copy.
+/// A hub is set back. One of its peers has seen everything, the other nothing newer than the copy.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_is_stopped_by_the_one_peer_that_saw_more() {
     let agencies = vec![
@@ -714,7 +717,7 @@ async fn a_hub_is_stopped_by_the_one_peer_that_saw_more() {
         Agency::new(agency("kota-bandung"), Kind::City).under(agency("prov-jabar")),
         Agency::new(agency("kota-bekasi"), Kind::City).under(agency("prov-jabar")),
     ];
-    // The hub dials both, so that both are heard within a moment.
+    // The hub dials both, so that it hears both soon.
     let links = [("prov-jabar", "kota-bandung"), ("prov-jabar", "kota-bekasi")];
     let mut federation = TestFederation::make_with_links(agencies, &links);
     start_all(&mut federation, &["prov-jabar", "kota-bandung", "kota-bekasi"]).await;
@@ -753,11 +756,11 @@ fn checkpoint_of(folder: &Path, size: u64) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_signed_at_the_word_of_one_peer_while_another_may_still_say_more() {
+async fn nothing_is_signed_after_hearing_one_peer_while_another_may_still_show_more() {
     let mut agencies = province_and_city();
     agencies.push(Agency::new(agency("kominfo"), Kind::Ministry).dials_only());
     let mut federation = TestFederation::make(agencies);
-    // The test speaks for both peers.
+    // The test plays the nodes of both peers.
     let province = Impostor::of(&federation.folder_of("prov-jabar"));
     let ministry = Impostor::of(&federation.folder_of("kominfo"));
     federation.start_node("kota-bandung").await;
@@ -769,10 +772,13 @@ async fn nothing_is_signed_at_the_word_of_one_peer_while_another_may_still_say_m
     let calling = city.clone();
     let mut call = Box::pin(async move { calling.lodges_request(complaint_about("Menunggu")).await });
     let held = Duration::from_millis(200);
-    assert!(tokio::time::timeout(held, &mut call).await.is_err(), "nobody was heard, and it was answered");
+    assert!(tokio::time::timeout(held, &mut call).await.is_err(), "the call was answered before a peer was heard");
     let greeting = from_ministry.greet(ministry.hello()).await;
     assert!(greeting.checkpoint.is_empty(), "not even a checkpoint of nothing is signed");
-    assert!(tokio::time::timeout(held, &mut call).await.is_err(), "one of two was heard, and it was answered");
+    assert!(
+        tokio::time::timeout(held, &mut call).await.is_err(),
+        "the call was answered after one of two peers was heard"
+    );
     let seen_of_you = checkpoint_of(&federation.folder_of("kota-bandung"), 1000);
     let greeting = from_province.greet(wire::Hello { seen_of_you, ..province.hello() }).await;
     assert!(greeting.checkpoint.is_empty());
@@ -781,14 +787,14 @@ async fn nothing_is_signed_at_the_word_of_one_peer_while_another_may_still_say_m
     let alarm = ["prov-jabar", "1000 leaves", "set back", "sinergi recover"];
     let status = status_of(&city, |status| has_alarm(status, &alarm)).await;
     assert_eq!(status.ledger_size, 0, "nothing was written");
-    // Both are told, and nothing more is said to either.
+    // The city ends both links with the reason.
     for link in [&mut from_province, &mut from_ministry] {
         assert_eq!(link.fault().await.0, FaultCode::AheadOfLedger.number());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_peer_that_shows_less_than_it_signed_before_is_a_finding_and_one_that_claims_more_of_us_ends_no_wait() {
+async fn a_smaller_ledger_than_signed_before_is_a_finding_and_an_unproven_claim_is_only_an_alarm() {
     let mut agencies = province_and_city();
     agencies.push(Agency::new(agency("kominfo"), Kind::Ministry).dials_only());
     let mut federation = TestFederation::make(agencies);

@@ -8,7 +8,7 @@ use sinergi_tests::federation::{TestFederation, province_and_city};
 use sinergi_tests::program::{Said, run_on};
 
 const CITY: &str = "kota-bandung";
-/// A text. Texts are in no entry, and so in no tile.
+/// A complaint's text. Entries contain no texts, and so no tile contains one.
 const TEXT: &str = "Jalan Cihampelas berlubang";
 
 fn export(node: &Path, tiles: &Path, more: &[&str]) -> Said {
@@ -32,10 +32,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The status and body of a node's answer to an HTTP request.
-fn asked(address: &str, request: &str) -> (u16, Vec<u8>) {
+/// Sends an HTTP request to a node. Returns the status and the body of the answer.
+fn request(address: &str, line: &str) -> (u16, Vec<u8>) {
     let mut stream = TcpStream::connect(address).expect("it listens");
-    write!(stream, "{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").expect("sent");
+    write!(stream, "{line} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").expect("sent");
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).expect("an answer");
     let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("a head");
@@ -52,7 +52,7 @@ async fn a_node_serves_the_tree_that_it_exports_and_no_text() {
     let mut federation = TestFederation::make(province_and_city());
     federation.configure(CITY, |text| {
         let changed = text.replace("# listen = \"127.0.0.1:8080\"", "listen = \"127.0.0.1:0\"");
-        assert_ne!(changed, text, "a new node's configuration shows how");
+        assert_ne!(changed, text, "a new node's configuration shows the setting");
         changed
     });
     federation.start_node(CITY).await;
@@ -67,23 +67,26 @@ async fn a_node_serves_the_tree_that_it_exports_and_no_text() {
     assert_eq!(files(&tiles), expected);
 
     let log = federation.log_of(CITY);
-    let line = log.lines().find(|line| line.contains("serving the ledger's tiles below /1/")).expect("it says where");
+    let line = log
+        .lines()
+        .find(|line| line.contains("serving the ledger's tiles below /1/"))
+        .expect("the log names the address");
     let address = line.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("an address");
     for path in expected {
         let exported = std::fs::read(tiles.join(&path)).expect("a file");
-        let (status, body) = asked(address, &format!("GET /1/{}", path.display()));
+        let (status, body) = request(address, &format!("GET /1/{}", path.display()));
         assert_eq!((status, &body), (200, &exported), "{}", path.display());
         assert!(!contains(&body, TEXT) && !exported.is_empty(), "{}", path.display());
     }
-    for (request, status) in
+    for (line, status) in
         [("GET /1/tile/0/000", 404), ("GET /", 404), ("GET /2/checkpoint", 404), ("POST /1/checkpoint", 405)]
     {
-        assert_eq!(asked(address, request).0, status, "{request}");
+        assert_eq!(request(address, line).0, status, "{line}");
     }
 }
 
 #[tokio::test]
-async fn an_export_goes_on_where_it_ended_and_into_no_other_ledger_s_folder() {
+async fn an_export_continues_where_the_last_one_ended_and_refuses_another_ledger_s_folder() {
     let mut federation = TestFederation::make(province_and_city());
     let tiles = federation.folder().join("tiles");
     for id in [CITY, "prov-jabar"] {
@@ -104,9 +107,9 @@ async fn an_export_goes_on_where_it_ended_and_into_no_other_ledger_s_folder() {
     assert_eq!(said.code, 0, "{said:?}");
     let expected =
         ["checkpoint", "tile/0/000", "tile/0/001.p/1", "tile/1/000.p/1", "tile/entries/000", "tile/entries/001.p/1"];
-    assert_eq!(files(&tiles), expected.map(PathBuf::from), "what was partial is full now");
+    assert_eq!(files(&tiles), expected.map(PathBuf::from), "the partial tiles are full now");
 
-    // Without its checkpoint every file is compared, and only the damaged one is written.
+    // Without the checkpoint, every file is compared, and only the damaged one is written again.
     std::fs::remove_file(tiles.join("checkpoint")).expect("there");
     std::fs::write(tiles.join("tile/0/000"), vec![0; 8192]).expect("written");
     let said = export(&city, &tiles, &["--output", "json"]);

@@ -10,14 +10,14 @@ use sinergi_proto::entry::{Body, Entry};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::tlog::tree::root_of;
 use sinergi_proto::wire::{self, frame::Kind};
-use sinergi_tests::dishonest::{ShownLedger, filling, speaks};
+use sinergi_tests::dishonest::{ShownLedger, answer_questions, filling};
 use sinergi_tests::disk::crash;
-use sinergi_tests::disk::reopen::place;
+use sinergi_tests::disk::reopen::temp_folder;
 use sinergi_tests::federation::{NAME, PATIENCE, TestFederation, TestNode};
 use sinergi_tests::peer::{Connection, Impostor};
 use sinergi_tests::program::run_on;
 use sinergi_tests::stage::Stage;
-use sinergi_tests::stranger::is_convinced;
+use sinergi_tests::stranger::convinces_a_stranger;
 
 const CITY: &str = "kota-bandung";
 const PROVINCE: &str = "prov-jabar";
@@ -37,7 +37,7 @@ fn ledger(leaves: impl IntoIterator<Item = u64>) -> ShownLedger {
 fn configured(federation: &TestFederation, id: &str, old: &str, new: &str) {
     federation.configure(id, |text| {
         let changed = text.replace(old, new);
-        assert_ne!(changed, text, "{old:?} is there");
+        assert_ne!(changed, text, "{old:?} is not in the configuration");
         changed
     });
 }
@@ -61,8 +61,8 @@ async fn while_it_answers<T>(
     let [(one, shown_to_one), (other, shown_to_other)] = links;
     tokio::select! {
         end = scene => end,
-        () = speaks(one, liar, Some(shown_to_one), seconds()) => panic!("the node ended the link"),
-        () = speaks(other, liar, Some(shown_to_other), seconds()) => panic!("the node ended the link"),
+        () = answer_questions(one, liar, Some(shown_to_one), seconds()) => panic!("the node ended the link"),
+        () = answer_questions(other, liar, Some(shown_to_other), seconds()) => panic!("the node ended the link"),
     }
 }
 
@@ -72,11 +72,11 @@ async fn two_ledgers_of_one_size_are_found_when_two_nodes_that_saw_them_exchange
     let (one, other) = (ledger(0..5), ledger([0, 1, 2, 3, 99]));
     let _city = linked(&stage, CITY, one.signed(&stage.impostor, seconds() - 60)).await;
     let province = stage.federation.node(PROVINCE).await;
-    // By the city, before it is shown the other one.
+    // The city passes on the first checkpoint before the province is shown the other one.
     province.sees_peer(LIAR, |peer| peer.peer_size == 5).await;
     let _province = linked(&stage, PROVINCE, other.signed(&stage.impostor, seconds() - 60)).await;
     sees_alarm(&province, &[LIAR, "forked", "evidence export"]).await;
-    is_convinced(&stage.federation, PROVINCE, "forked", LIAR);
+    convinces_a_stranger(&stage.federation, PROVINCE, "forked", LIAR);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,7 +91,7 @@ async fn two_ledgers_of_different_sizes_are_found_by_asking_their_owner_for_a_pr
         sees_alarm(&stage.federation.node(PROVINCE).await, &[LIAR, "forked", "evidence export"]).await;
     };
     while_it_answers(&stage.impostor, links, found).await;
-    is_convinced(&stage.federation, PROVINCE, "forked", LIAR);
+    convinces_a_stranger(&stage.federation, PROVINCE, "forked", LIAR);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,13 +104,13 @@ async fn a_rewritten_ledger_is_found_at_its_next_checkpoint_and_complaints_still
     let city = stage.federation.node(CITY).await;
     tokio::select! {
         () = sees_alarm(&city, &[LIAR, "forked", "evidence export"]) => {}
-        () = speaks(&mut link, &stage.impostor, Some(&after), seconds()) => panic!("the node ended the link"),
+        () = answer_questions(&mut link, &stage.impostor, Some(&after), seconds()) => panic!("the node ended the link"),
     }
-    is_convinced(&stage.federation, CITY, "forked", LIAR);
+    convinces_a_stranger(&stage.federation, CITY, "forked", LIAR);
     let lodged = stage.impostor.lodge("Tetap diterima");
     link.deliver(1, vec![lodged.item.clone()]).await;
     city.sees(lodged.complaint, |seen| seen.intake == LIAR).await;
-    // What it shows now is not taken for its ledger: it is held to what it signed first.
+    // The rewritten ledger is not accepted. The city keeps the checkpoint that the liar signed first.
     let peer = city.peer(LIAR).await;
     assert_eq!((peer.state.as_str(), peer.peer_size), ("linked", 5), "{peer:?}");
 }
@@ -124,12 +124,12 @@ async fn a_ledger_that_was_set_back_is_found_at_the_next_handshake_and_stays_fou
     city.sees_peer(LIAR, |peer| peer.peer_size == 5).await;
     let _again = linked(&stage, CITY, ledger.cut_to(3).signed(&stage.impostor, seconds())).await;
     sees_alarm(&city, &[LIAR, "rolled_back", "5 leaves", "only 3", "evidence export"]).await;
-    is_convinced(&stage.federation, CITY, "rolled_back", LIAR);
+    convinces_a_stranger(&stage.federation, CITY, "rolled_back", LIAR);
     assert_eq!(city.peer(LIAR).await.peer_size, 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn checkpoints_that_come_late_or_twice_or_of_a_ledger_that_only_grows_accuse_nobody() {
+async fn late_or_repeated_checkpoints_of_a_growing_ledger_accuse_nobody() {
     let stage = Stage::set().await;
     let (old, new) = (ledger(0..5), ledger(0..9));
     let notes = [old.signed(&stage.impostor, seconds() - 90), new.signed(&stage.impostor, seconds() - 60)];
@@ -138,14 +138,14 @@ async fn checkpoints_that_come_late_or_twice_or_of_a_ledger_that_only_grows_accu
     for note in [&notes[0], &notes[0], &notes[1], &notes[0]] {
         city.say(Kind::Checkpoints(wire::CheckpointNotes { notes: vec![note.clone()] })).await;
     }
-    // Both have heard both, and asked, when both see the larger one and its last question was answered.
+    // When both nodes show the larger size, both have received both checkpoints and the answers to their questions.
     let links = [(&mut city, &new), (&mut province, &new)];
     let heard = async {
         for honest in [CITY, PROVINCE] {
             let node = stage.federation.node(honest).await;
             node.sees_peer(LIAR, |peer| peer.peer_size == 9).await;
         }
-        // An audit asks for all that was seen.
+        // An audit checks all checkpoints that the node has seen.
         for honest in [CITY, PROVINCE] {
             let folder = stage.federation.folder_of(honest);
             let audit = tokio::task::spawn_blocking(move || run_on(&folder, &["audit", LIAR])).await.expect("no panic");
@@ -159,8 +159,8 @@ async fn checkpoints_that_come_late_or_twice_or_of_a_ledger_that_only_grows_accu
     }
 }
 
-/// The next checkpoints that the node sends, its own or others', by agency.
-async fn told(link: &mut Connection) -> BTreeMap<String, Vec<u8>> {
+/// Waits for the next frame of checkpoints, the node's own or others'. Returns the checkpoints by agency.
+async fn next_checkpoints(link: &mut Connection) -> BTreeMap<String, Vec<u8>> {
     let told =
         link.hears("checkpoints", |kind| if let Kind::Checkpoints(told) = kind { Some(told) } else { None }).await;
     let by_agency = |note: Vec<u8>| Some((Checkpoint::ledger_of(&note, NAME)?.0.to_string(), note));
@@ -173,22 +173,22 @@ async fn gossip_that_a_short_link_may_have_lost_is_repeated_once_on_the_next_lin
     let city = stage.federation.node(CITY).await;
     city.sees_peer(PROVINCE, |peer| peer.state == "linked").await;
     let mut short = stage.link().await;
-    let lost = told(&mut short).await;
+    let lost = next_checkpoints(&mut short).await;
     assert!(lost.contains_key(PROVINCE), "{:?}", lost.keys());
-    // It does not answer the ping behind it: it may not have heard it.
+    // The peer does not answer the ping that follows, so it may not have received the checkpoints.
     drop(short);
     let mut short = stage.link().await;
-    assert_eq!(told(&mut short).await.get(PROVINCE), lost.get(PROVINCE));
+    assert_eq!(next_checkpoints(&mut short).await.get(PROVINCE), lost.get(PROVINCE));
     let asked = short.ping(false).await;
     short.say(Kind::Ping(wire::Ping { reply: true, ..asked })).await;
     short.is_heard().await;
     drop(short);
     let mut short = stage.link().await;
-    let Kind::Ping(alive) = short.says().await else { panic!("nothing new is to be told") };
+    let Kind::Ping(alive) = short.says().await else { panic!("there is nothing new to send") };
     assert!(!alive.reply && alive.nonce == 0, "a sign of life after some silence: {alive:?}");
 }
 
-/// Checks each `Witnessed` of a ledger that no node has open. Returns the number of ledgers that each commits to.
+/// Checks each `Witnessed` entry of a ledger that no node has open. Returns the number of other ledgers that each entry commits to.
 fn witnessed(ledger: &Path) -> Result<Vec<u64>, String> {
     let (ledger, _) = Ledger::open(ledger, LedgerOptions::default()).map_err(|error| error.to_string())?;
     let reader = ledger.reader();
@@ -204,7 +204,11 @@ fn witnessed(ledger: &Path) -> Result<Vec<u64>, String> {
                 let entry = Entry::parse(record.body.into(), NAME).expect("an entry");
                 let Body::Node(body) = entry.body else { continue };
                 let wire::entry::Body::Witnessed(body) = *body else { continue };
-                assert_eq!(body.root, root_of(seen.values().map(Vec::as_slice)), "what was seen before it");
+                assert_eq!(
+                    body.root,
+                    root_of(seen.values().map(Vec::as_slice)),
+                    "it commits to the checkpoints that were seen before it"
+                );
                 assert_eq!(body.peers, seen.len() as u64);
                 witnessed.push(body.peers);
             }
@@ -215,7 +219,7 @@ fn witnessed(ledger: &Path) -> Result<Vec<u64>, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn checkpoints_seen_of_others_are_committed_to_once_and_outlast_a_restart() {
+async fn checkpoints_of_others_are_committed_to_once_and_survive_a_restart() {
     let mut stage = Stage::set_with(|federation| {
         configured(federation, CITY, "# witness_seconds = 3600", "witness_seconds = 1");
     })
@@ -223,31 +227,34 @@ async fn checkpoints_seen_of_others_are_committed_to_once_and_outlast_a_restart(
     let (one, other) = (ledger(0..5), ledger([0, 1, 2, 3, 99]));
     let link = linked(&stage, PROVINCE, one.signed(&stage.impostor, seconds() - 60)).await;
     let city = stage.federation.node(CITY).await;
-    // The liar is known to the city by the province alone.
+    // The city hears of the liar only from the province.
     city.sees_peer(LIAR, |peer| peer.peer_size == 5).await;
-    // The province may have been committed to alone before.
+    // An earlier commitment may have covered only the province.
     let ledger = stage.federation.folder_of(CITY).join("ledger");
     let committed = wait::until(PATIENCE, async || {
-        let copy = place();
+        let copy = temp_folder();
         crash::write(&crash::read(&ledger), copy.path());
-        // One that was being written while it was copied cannot be read.
+        // A ledger that was copied during a write cannot be read.
         let witnessed = witnessed(copy.path()).unwrap_or_default();
         Ok::<_, ()>((witnessed.last() == Some(&2)).then_some(()))
     });
-    assert_eq!(committed.await, Ok(Some(())), "of the province and of the liar");
+    assert_eq!(committed.await, Ok(Some(())), "no commitment covers both the province and the liar");
     drop(link);
     stage.federation.stop_node(PROVINCE).await;
     stage.federation.stop_node(CITY).await;
     let commitments = witnessed(&ledger).expect("the stopped node's ledger");
-    assert!(commitments.is_sorted_by(|one, next| one < next), "only when something was seen: {commitments:?}");
+    assert!(
+        commitments.is_sorted_by(|one, next| one < next),
+        "each commitment must cover more than the one before: {commitments:?}"
+    );
     stage.federation.start_node(CITY).await;
     let _link = linked(&stage, CITY, other.signed(&stage.impostor, seconds() - 60)).await;
     sees_alarm(&stage.federation.node(CITY).await, &[LIAR, "forked", "evidence export"]).await;
-    is_convinced(&stage.federation, CITY, "forked", LIAR);
+    convinces_a_stranger(&stage.federation, CITY, "forked", LIAR);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn audits_on_a_schedule_find_what_an_operators_audit_would() {
+async fn scheduled_audits_find_the_same_as_an_operator_s_audit() {
     let stage = Stage::set_with(|federation| {
         configured(federation, CITY, "# audit_seconds = 86400", "audit_seconds = 2");
     })
@@ -263,7 +270,7 @@ async fn audits_on_a_schedule_find_what_an_operators_audit_would() {
     let dropped = honest.with_another(sinergi_proto::base::ids::LedgerIndex(honest.size() - 1), filling(99));
     tokio::select! {
         () = sees_alarm(&city, &[LIAR, "omitted", "evidence export"]) => {}
-        () = speaks(&mut link, &stage.impostor, Some(&dropped), seconds()) => panic!("the node ended the link"),
+        () = answer_questions(&mut link, &stage.impostor, Some(&dropped), seconds()) => panic!("the node ended the link"),
     }
-    is_convinced(&stage.federation, CITY, "omitted", LIAR);
+    convinces_a_stranger(&stage.federation, CITY, "omitted", LIAR);
 }

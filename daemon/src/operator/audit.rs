@@ -45,19 +45,19 @@ impl Audits {
         let stop = self.stop.clone();
         let work = async move {
             for agency in agencies {
-                let told = events.clone();
+                let progress_events = events.clone();
                 let of = agency.to_string();
                 let progress = move |progress: Progress| {
                     let Progress { checked, total } = progress;
                     let event = Some(Event::Progress(operator_api::AuditProgress { checked, total }));
                     // A slow reader misses some progress messages, never the result.
                     !matches!(
-                        told.try_send(Ok(operator_api::AuditEvent { agency: of.clone(), event })),
+                        progress_events.try_send(Ok(operator_api::AuditEvent { agency: of.clone(), event })),
                         Err(mpsc::error::TrySendError::Closed(_))
                     )
                 };
                 let result = match auditor.audit(&agency, &scope, progress).await {
-                    Ok(audited) => kept(&evidence, audited).await,
+                    Ok(audited) => keep_findings(&evidence, audited).await,
                     Err(error) => operator_api::AuditResult { problem: error.to_string(), ..Default::default() },
                 };
                 let event = Some(Event::Result(result));
@@ -66,7 +66,7 @@ impl Audits {
                 }
             }
         };
-        Ok(super::driven(rows, work, stop))
+        Ok(super::rows_of_work(rows, work, stop))
     }
 
     async fn named(&self, name: String) -> Result<ComplaintId, Status> {
@@ -104,7 +104,7 @@ impl Audits {
 }
 
 /// Keeps the findings as evidence, and raises alarms.
-async fn kept(evidence: &EvidenceFolder, audited: Audited) -> operator_api::AuditResult {
+async fn keep_findings(evidence: &EvidenceFolder, audited: Audited) -> operator_api::AuditResult {
     let evidence = evidence.clone();
     let kept = tokio::task::spawn_blocking(move || {
         let mut findings = Vec::new();

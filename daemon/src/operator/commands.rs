@@ -11,9 +11,9 @@ use sinergi_proto::operator_api::act_request::Act;
 use sinergi_proto::wire::ReplyWord;
 use tonic::Status;
 
-/// Characters of a wrong value that an error message shows.
+/// The most characters of a wrong value that an error message shows.
 const SHOWN_CHARS: usize = 80;
-/// Bytes of a wrong id that an error message shows.
+/// The most bytes of a wrong id that an error message shows.
 const SHOWN_BYTES: usize = 32;
 
 /// A field of a call that is missing or malformed. Nothing was done.
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_chosen() {
+    fn a_code_must_be_chosen() {
         assert_eq!(wrong_field(Act::Progress(operator_api::Progress { state: 0 })), "state");
         assert_eq!(wrong_field(Act::Resolve(operator_api::Resolve { outcome: -1 })), "outcome");
         assert_eq!(wrong_field(Act::Close(operator_api::Close { cause: 0, silence_working_days: 3 })), "cause");

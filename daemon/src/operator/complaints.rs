@@ -55,7 +55,7 @@ impl Filter {
         })
     }
 
-    fn takes(&self, id: &ComplaintId, summary: &Summary) -> bool {
+    fn matches(&self, id: &ComplaintId, summary: &Summary) -> bool {
         let offer = summary.offer.as_ref();
         self.holder.as_ref().is_none_or(|holder| *holder == summary.holder)
             && self.offered_to.as_ref().is_none_or(|to| offer.is_some_and(|offer| offer.to == *to))
@@ -77,7 +77,7 @@ pub(super) struct Complaints {
 }
 
 impl Complaints {
-    /// The only complaint whose id is, or begins with, this name.
+    /// The only complaint whose id contains this name.
     pub(super) fn complaint_named(&self, name: &str) -> Result<ComplaintId, Status> {
         let name: ComplaintName = name.parse().map_err(|error| Status::invalid_argument(format!("{error}")))?;
         let found = own(self.outbox.store().named(&name, NAMED_MOST))?;
@@ -98,7 +98,7 @@ impl Complaints {
         let store = self.outbox.store();
         let mut left = filter.limit;
         let mut show = |id: ComplaintId, summary: Summary| -> Result<bool, Status> {
-            if filter.takes(&id, &summary) {
+            if filter.matches(&id, &summary) {
                 left -= 1;
                 return Ok(row(self.summary(&id, summary)?) && left > 0);
             }

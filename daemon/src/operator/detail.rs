@@ -149,7 +149,7 @@ impl Complaints {
             Body::Case { act: CaseAct::Disclosed { .. }, .. } => ("awaited", "it has not come yet".to_owned()),
             _ if commitment.class == ContentClass::Identity => {
                 let intake = complaint.intake();
-                ("withheld", format!("who reported stays with {intake}, unless it discloses it"))
+                ("withheld", format!("the reporter's name stays with {intake}, unless {intake} discloses it"))
             }
             _ if !complaint.participants().contains(me) => {
                 ("withheld", "observers and relays get entries; contents go to participants".to_owned())

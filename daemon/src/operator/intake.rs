@@ -1,4 +1,5 @@
-//! Turns an operator's call into a submission: checks the texts, and draws the salts and the citizen's reply code. The writer does the rest.
+//! Turns an operator's call into a submission. Checks the texts, and draws the salts and the citizen's reply code. The writer does the
+//! rest.
 //!
 //! Must not decide whether a call is allowed.
 //!
@@ -27,13 +28,13 @@ use crate::writer::{Submission, SubmitError};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// Crockford's base32: no letters that look like digits, so that a citizen can read a code aloud.
+/// Crockford's base32, without letters that look like digits, so that a citizen can read a code aloud.
 const REPLY_CODE_ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// Complaints of one stream that are lodged at a time: enough that one stream can fill a batch.
+/// The number of complaints of one stream that are lodged at a time, so that one stream can fill a batch.
 const LODGED_AT_A_TIME: usize = node_limits::BATCH_SUBMISSIONS;
 
-/// Largest size of a held call, in bytes.
+/// The largest size of a held call in bytes.
 const HELD_CALL_BYTES: usize = limits::CONTENT_BYTES;
 
 /// A complaint to be lodged, and the reply code for its citizen.
@@ -62,7 +63,7 @@ pub(super) struct Intake {
 pub(super) struct Submissions {
     writer: WriterHandle,
     guard: GuardService,
-    /// Room for calls that are held while the rollback guard waits for peers.
+    /// Bounds the calls that are held while the rollback guard waits for peers.
     held_calls: Arc<Semaphore>,
 }
 
@@ -133,7 +134,7 @@ impl Intake {
 }
 
 impl Submissions {
-    /// Submits to `writer`, once `guard` no longer waits for peers.
+    /// Submissions go to `writer` as soon as `guard` no longer waits for peers.
     pub(super) fn new(writer: WriterHandle, guard: GuardService) -> Self {
         Self { writer, guard, held_calls: Arc::new(Semaphore::new(node_limits::WRITER_QUEUE_BYTES / HELD_CALL_BYTES)) }
     }

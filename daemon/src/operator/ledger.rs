@@ -1,4 +1,4 @@
-//! The ledger of a running node, for operators: its newest signed checkpoint, and the check of all its files.
+//! The ledger of a running node, for operators: the newest signed checkpoint, and a check of all files.
 //!
 //! Must not write the ledger.
 
@@ -16,7 +16,7 @@ use crate::storage::ledger::{self, Progress};
 use crate::storage::outbox::Outbox;
 use crate::writer::{Head, SubmitError, WriterHandle};
 
-/// Bytes between two progress messages.
+/// The number of checked bytes between two progress messages.
 const PROGRESS_EVERY: u64 = 4 * 1024 * 1024;
 
 /// The ledger of this node, up to its newest signed checkpoint.
@@ -41,15 +41,15 @@ impl SignedLedger {
 
     /// Checks every record, the tree and the positions. Streams the progress, and at the end the findings.
     pub(super) fn verify(&self, row: RowSink<'_, operator_api::VerifyProgress>) -> Result<(), Status> {
-        let mut told = 0;
+        let mut reported = 0;
         let mut total = 0;
         let findings = ledger::verify(self.outbox.reader(), |progress| {
             let Progress { checked, .. } = progress;
             total = progress.total;
-            if checked < told + PROGRESS_EVERY {
+            if checked < reported + PROGRESS_EVERY {
                 return ControlFlow::Continue(());
             }
-            told = checked;
+            reported = checked;
             let progress = operator_api::VerifyProgress { checked, total, done: false, findings: Vec::new() };
             if row(progress) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });

@@ -33,7 +33,7 @@ impl LodgingProofs {
         request: operator_api::GetLodgingProofRequest,
     ) -> Result<operator_api::LodgingProof, Status> {
         let service = self.clone();
-        let (complaint, lodged) = blocking(move || service.taken_in(&request)).await?;
+        let (complaint, lodged) = blocking(move || service.lodged_here(&request)).await?;
         // The store may be ahead of the newest signed checkpoint for a moment.
         let head = self.ledger.signed_head(lodged.index.next()).await?;
         let service = self.clone();
@@ -41,8 +41,8 @@ impl LodgingProofs {
         Ok(operator_api::LodgingProof { complaint: complaint.0.to_vec(), file })
     }
 
-    /// The complaint that the request names, if it was lodged at this agency, and its `Lodged`.
-    fn taken_in(&self, request: &operator_api::GetLodgingProofRequest) -> Result<(ComplaintId, ParsedLeaf), Status> {
+    /// The complaint that the request names, if it was lodged at this agency, and its `Lodged` entry.
+    fn lodged_here(&self, request: &operator_api::GetLodgingProofRequest) -> Result<(ComplaintId, ParsedLeaf), Status> {
         let id = self.complaints.complaint_named(&request.complaint)?;
         let outbox = &self.complaints.outbox;
         let summary = own(outbox.store().summary(&id))?.ok_or_else(|| no_case(&id))?;

@@ -27,7 +27,7 @@ use crate::storage::store::PeerCursor;
 use crate::writer::WriterHandle;
 use crate::writer::reset_reason;
 
-/// How long a peer may take to answer a ping.
+/// The most time that a peer may take to answer a ping.
 const PING: Duration = Duration::from_secs(10);
 
 /// The peers of this node, the entries that wait for them, and the refused and deferred items.
@@ -61,7 +61,7 @@ impl PeerQueries {
         self.peers.get(agency).cloned().ok_or_else(unknown)
     }
 
-    /// The cursor up to which a peer has acknowledged our ledger: the session's, or without a session that of its stored receipts.
+    /// The cursor up to which a peer has acknowledged our ledger, from its session or, if that is newer, from its stored receipts.
     pub(super) fn acknowledged(&self, peer: &Peer, state: &PeerSnapshot) -> Result<Cursor, Status> {
         let start = Cursor::start(self.writer.head().borrow().epoch);
         let stored = own(self.outbox.store().cursor(PeerCursor::Acknowledged, &peer.agency))?;
@@ -278,7 +278,7 @@ impl PeerQueries {
     }
 }
 
-/// The columns about the entry; empty if the entry cannot be read.
+/// A row with the columns about the entry. They are empty if the entry cannot be read.
 fn shown(entry: Option<&Entry>) -> operator_api::RefusedItem {
     let Some(entry) = entry else { return operator_api::RefusedItem::default() };
     operator_api::RefusedItem {

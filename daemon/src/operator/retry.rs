@@ -1,5 +1,5 @@
-//! Has refused or deferred items judged again, when an operator asks for it: for example after a charter or a clock was corrected. The items are
-//! read and their signatures checked here.
+//! Retries refused or deferred items when an operator asks for it, for example after a charter or a clock was corrected. Reads the items,
+//! checks their signatures, and submits them to the writer.
 //!
 //! Must not judge items: the engine does.
 
@@ -27,10 +27,10 @@ use crate::storage::outbox::Outbox;
 use crate::storage::record_codec::Header;
 use crate::writer::{Submission, SubmitError};
 
-/// Largest number of refused items in one call; the newest ones are taken.
+/// The most refused items in one call. The newest ones are retried.
 const REFUSED_MOST: usize = 1_000;
 
-/// An item that was read from the ledger; its signature is not checked again yet.
+/// An item that was read from the ledger. Its signature is not checked again yet.
 struct Found {
     position: Position,
     peer: AgencyId,
@@ -39,7 +39,7 @@ struct Found {
     item: wire::Item,
 }
 
-/// Has stored items judged again.
+/// Retries stored items.
 #[derive(Clone)]
 pub(super) struct Retries {
     pub(super) outbox: Outbox,
@@ -48,7 +48,7 @@ pub(super) struct Retries {
 }
 
 impl Retries {
-    /// Has the selected items judged again.
+    /// Retries the selected items.
     pub(super) async fn retry_items(
         &self,
         request: operator_api::RetryRefusedRequest,
@@ -59,7 +59,7 @@ impl Retries {
         };
         let peer = optional_agency("peer", &request.peer)?;
         let service = self.clone();
-        // Read once, because an item that is settled meanwhile leaves the lists.
+        // The lists are read once, because an item that is settled meanwhile leaves them.
         let positions = blocking(move || match position {
             Some(position) => Ok(vec![position]),
             None => service.kept_positions(),

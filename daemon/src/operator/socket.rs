@@ -32,7 +32,7 @@ pub async fn bind(path: &Path) -> Result<UnixListener, SocketError> {
     if UnixStream::connect(path).await.is_ok() {
         return Err(SocketError::InUse(path.to_owned()));
     }
-    // The socket is bound under a secret name, restricted, then renamed. So there is no moment at which others could open it.
+    // The socket is bound under another name, restricted, and then renamed, so that others can open it at no moment.
     let make = || {
         let unfinished = path.with_extension("new");
         let _ = fs::remove_file(&unfinished);

@@ -79,7 +79,7 @@ impl Overview {
         }
         if offers_overdue > 0 {
             alarms.push(format!(
-                "{offers_overdue} offers found no answer in time: see `sinergi complaint list --overdue`"
+                "{offers_overdue} offers were not answered in time: see `sinergi complaint list --overdue`"
             ));
         }
         Ok(alarms)

@@ -16,7 +16,7 @@ use super::{RowSink, Rows, blocking, own, rows_ahead};
 use crate::tiles::{CHECKPOINT, Resource};
 use crate::writer::Head;
 
-/// Files that are read ahead of the reader: the largest, a bundle of the largest entries, has 4 MiB.
+/// The number of files that are read ahead of the reader. The largest file, a bundle of the largest entries, has 4 MiB.
 const FILES_AHEAD: usize = 4;
 
 impl SignedLedger {
@@ -32,7 +32,7 @@ impl SignedLedger {
         Ok(rows_ahead(FILES_AHEAD, move |row| service.export(old, &head, row)))
     }
 
-    /// Number of leaves in an earlier export of this ledger.
+    /// The number of leaves in an earlier export of this ledger.
     fn exported(&self, note: &[u8], head: &Head) -> Result<u64, Status> {
         if note.is_empty() {
             return Ok(0);
@@ -40,8 +40,8 @@ impl SignedLedger {
         let wrong = |problem: String| {
             Status::failed_precondition(format!("the checkpoint of the earlier export {problem}; name another folder"))
         };
-        let note = note::read(note).map_err(|error| wrong(format!("is none: {error}")))?;
-        let earlier = Checkpoint::from_bytes(note.text()).map_err(|error| wrong(format!("is none: {error}")))?;
+        let note = note::read(note).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+        let earlier = Checkpoint::from_bytes(note.text()).map_err(|error| wrong(format!("cannot be read: {error}")))?;
         let origin = checkpoint::origin(self.outbox.federation(), &self.own, head.epoch);
         if earlier.origin() != origin {
             return Err(wrong(format!("is of {:?}, this ledger is {origin}", earlier.origin())));

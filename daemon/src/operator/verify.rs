@@ -1,4 +1,4 @@
-//! Checks all entries of one complaint again, as if they had just come. Earlier checks do not count.
+//! Checks all entries of one complaint again, as if they had just arrived. Ignores the results of earlier checks.
 //!
 //! Invariant: damaged data are a finding. The check itself fails only if the disk cannot be read.
 
@@ -20,11 +20,11 @@ use crate::storage::ledger::ReadError;
 use crate::storage::record_codec::Header;
 
 impl Complaints {
-    /// Checks every entry of a complaint as if it had just come, its contents, and its leaf in the tree.
+    /// Checks every entry of a complaint, its contents, and its leaf in the tree, as if it had just arrived.
     pub(super) fn verify_one(&self, name: &str) -> Result<operator_api::VerifyComplaintReply, Status> {
         let id = self.complaint_named(name)?;
         let case = match self.load_case(&id) {
-            Err(damage) if is_found(&damage) => {
+            Err(damage) if is_damage(&damage) => {
                 let (complaint, problem) = (id.0.to_vec(), damage.to_string());
                 return Ok(operator_api::VerifyComplaintReply { complaint, entries: Vec::new(), problem });
             }
@@ -35,11 +35,11 @@ impl Complaints {
         leaves.sort_unstable();
         let size = outbox.reader().size();
         let root = own(outbox.reader().root_at(size))?;
-        let mut again: Option<Complaint> = None;
+        let mut rebuilt: Option<Complaint> = None;
         let mut entries = Vec::with_capacity(leaves.len());
         for index in leaves {
             let leaf = own(ParsedLeaf::parse(own(outbox.reader().leaf(index))?, outbox.federation()))?;
-            let mut problems = self.check_entry(&leaf, &mut again);
+            let mut problems = self.check_entry(&leaf, &mut rebuilt);
             problems.extend(self.check_contents_of(&leaf)?);
             problems.extend(self.check_in_tree(&leaf, size, root));
             let entry = &leaf.entry;
@@ -54,24 +54,24 @@ impl Complaints {
                 problems,
             });
         }
-        let problem = self.check_whole(&case, again.as_ref())?;
+        let problem = self.check_whole(&case, rebuilt.as_ref())?;
         Ok(operator_api::VerifyComplaintReply { complaint: case.complaint.id().0.to_vec(), entries, problem })
     }
 
-    /// Checks signature, key, parents, clock and role; then folds the entry into the complaint that is built again.
-    fn check_entry(&self, leaf: &ParsedLeaf, again: &mut Option<Complaint>) -> Vec<String> {
+    /// Checks signature, key, parents, clock and role. Then folds the entry into `rebuilt`, the complaint that is built again.
+    fn check_entry(&self, leaf: &ParsedLeaf, rebuilt: &mut Option<Complaint>) -> Vec<String> {
         let (entry, charters) = (&leaf.entry, self.charter_store.charters());
         let mut problems = Vec::new();
-        let said = |verdict: Verdict| match verdict {
+        let problem_of = |verdict: Verdict| match verdict {
             Verdict::Admit => None,
             Verdict::Refuse(refusal) => Some(refusal.to_string()),
             Verdict::Defer { code, detail } => Some(format!("{code}: {detail}")),
         };
         let authentic = authenticate(std::slice::from_ref(entry), &charters, rand::rng());
-        problems.extend(authentic.into_iter().filter_map(said));
+        problems.extend(authentic.into_iter().filter_map(problem_of));
         let Some(charter) = charters.version(entry.charter_version) else { return problems };
-        problems.extend(said(admit(entry, again.as_ref(), charter, now_millis())));
-        match again {
+        problems.extend(problem_of(admit(entry, rebuilt.as_ref(), charter, now_millis())));
+        match rebuilt {
             Some(complaint) => drop(complaint.insert(entry, charter)),
             none => *none = Complaint::lodge(entry),
         }
@@ -82,7 +82,7 @@ impl Complaints {
         let index = leaf.index;
         let mut problems = Vec::new();
         let records = match self.outbox.reader().contents(index).map_err(OwnDataError::from) {
-            Err(damage) if is_found(&damage) => return Ok(vec![format!("its contents cannot be read: {damage}")]),
+            Err(damage) if is_damage(&damage) => return Ok(vec![format!("its contents cannot be read: {damage}")]),
             read => own(read)?,
         };
         for record in records.into_iter().filter(|record| !record.erased) {
@@ -108,22 +108,22 @@ impl Complaints {
             .map(|error| format!("it is not leaf {} of the tree: {error}; run `sinergi ledger verify`", leaf.index))
     }
 
-    /// Checks that the complaint that was built again equals the one that the node shows.
-    fn check_whole(&self, case: &Case, again: Option<&Complaint>) -> Result<String, Status> {
+    /// Checks that the rebuilt complaint equals the one that the node shows.
+    fn check_whole(&self, case: &Case, rebuilt: Option<&Complaint>) -> Result<String, Status> {
         let advice = "stop the node and run `sinergid rebuild`";
-        let Some(again) = again else { return Ok(format!("its Lodged is not here; {advice}")) };
-        let stored = own(self.outbox.store().digest(&again.id()))?;
+        let Some(rebuilt) = rebuilt else { return Ok(format!("its Lodged is not here; {advice}")) };
+        let stored = own(self.outbox.store().digest(&rebuilt.id()))?;
         let shown = &case.complaint;
-        let same = again.digest() == stored
-            && again.custody() == shown.custody()
-            && again.case() == shown.case()
-            && again.len() == shown.len();
+        let same = rebuilt.digest() == stored
+            && rebuilt.custody() == shown.custody()
+            && rebuilt.case() == shown.case()
+            && rebuilt.len() == shown.len();
         Ok(if same { String::new() } else { format!("the store shows another state than its entries give; {advice}") })
     }
 }
 
 /// Whether the error is a finding about the complaint's data, and not a failure to read the disk.
-fn is_found(error: &OwnDataError) -> bool {
+fn is_damage(error: &OwnDataError) -> bool {
     match error {
         OwnDataError::Ledger(ReadError::Damaged { .. })
         | OwnDataError::Header(_)

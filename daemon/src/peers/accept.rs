@@ -1,5 +1,5 @@
-//! Accepts connections of peers. An own loop runs before the gRPC server, because handshakes must be bounded in time and number, and a slow
-//! handshake must not delay the next one.
+//! Accepts connections of peers. A loop of its own does the handshakes before the gRPC server, because they must be bounded in time and
+//! number, and a slow handshake must not delay the next one.
 //!
 //! Must not know what a session is.
 //!
@@ -27,14 +27,14 @@ use tonic::transport::server::Connected;
 
 use super::Connections;
 use super::handshakes::Handshakes;
-use super::idle_timeout::Attentive;
+use super::idle_timeout::IdleTimeoutStream;
 use super::service::{Caller, FederationService};
 use crate::base::node_limits;
 use crate::transport::tls::{self, HandshakeFailure};
 
-/// Streams of one connection: a peer needs one.
+/// The most streams of one connection. A peer needs one.
 const STREAMS: u32 = 8;
-/// Flow-control windows of HTTP/2: a whole frame fits, so that a frame never waits for half of itself.
+/// The flow-control window of an HTTP/2 stream in bytes. A whole frame fits, so that sending one needs no window update.
 pub(super) const STREAM_WINDOW: u32 = 8 * 1024 * 1024;
 /// Time and bytes for which a refused connection is kept open, so that the other side reads the reason.
 const LINGER: Duration = Duration::from_secs(1);
@@ -100,7 +100,7 @@ async fn handshake(
     stream: TcpStream,
     from: SocketAddr,
 ) -> Option<(TlsStream<TcpStream>, Caller)> {
-    // Without this, a small frame waits until the frames before it are acknowledged (Nagle's algorithm).
+    // With Nagle's algorithm, a small frame would wait until the frames before it are acknowledged.
     let _ = stream.set_nodelay(true);
     let shaken =
         tokio::time::timeout(node_limits::TLS_HANDSHAKE, TlsAcceptor::from(config).accept(stream).into_fallible())
@@ -142,7 +142,7 @@ async fn hand_over(
     };
     // This fails only when the node is stopping.
     let _ = accepted
-        .send(Ok(Connection { stream: Attentive::new(stream, connections.idle), caller, _permits: permits }))
+        .send(Ok(Connection { stream: IdleTimeoutStream::new(stream, connections.idle), caller, _permits: permits }))
         .await;
 }
 
@@ -156,7 +156,7 @@ async fn linger(mut stream: TcpStream) {
     let _ = tokio::time::timeout(LINGER, read_to_its_end).await;
 }
 
-/// Room for connections: of each peer a few, of all members that are no peers here a few together.
+/// Bounds the number of connections: of each peer, of all members that are no peers of this node together, and of all.
 struct Room {
     all: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
@@ -209,7 +209,7 @@ fn report_refusal(connections: &Connections, from: SocketAddr, error: &std::io::
 
 /// An authenticated connection.
 struct Connection {
-    stream: Attentive<TlsStream<TcpStream>>,
+    stream: IdleTimeoutStream<TlsStream<TcpStream>>,
     caller: Caller,
     _permits: [OwnedSemaphorePermit; 2],
 }

@@ -4,19 +4,19 @@
 //!
 //! Invariants:
 //! - all links together never hold more than the budget;
-//! - a link that holds something gets more only while at least as much as it holds stays free: however many links never drain, there is room
-//!   for the others;
+//! - a link that holds something gets more only while at least as much as it holds stays free, so there is room for the others,
+//!   however many links never drain;
 //! - a link that holds nothing waits only until there is room, in the order of asking, and before every link that holds something;
 //! - a waiter can give up at any time, and leaves nothing behind.
 //!
-//! The second rule is that of a switch's shared buffer (Choudhury and Hahne, "Dynamic queue length thresholds"): N links that take all they
-//! can get end up with 1/(N + 1) of the budget each, and leave as much.
+//! The second rule is that of a switch's shared buffer (Choudhury and Hahne, "Dynamic queue length thresholds"): of N links that take all
+//! that they can get, each ends up with 1/(N + 1) of the budget, and as much stays free.
 
 use std::sync::Arc;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-/// Room is counted in KiB: a semaphore counts in 32 bits on some platforms.
+/// Room is counted in KiB, because a semaphore counts in 32 bits on some platforms.
 const UNIT: usize = 1024;
 
 /// Room that all links share. Cheap to clone.
@@ -120,16 +120,16 @@ mod tests {
         }
     }
 
-    // Outside a runtime: tokio's would make a task that is served so often pause.
+    // Without a runtime, because tokio's cooperative budget would pause a task whose futures are ready so often.
     #[test]
-    fn however_many_links_never_drain_all_hold_no_more_than_the_budget_and_one_more_finds_room() {
+    fn however_many_links_never_drain_they_hold_no_more_than_the_budget_and_one_more_finds_room() {
         for count in [1, 15, 63, node_limits::INBOUND_CONNECTIONS - 1] {
             let budget = Budget::of(node_limits::ALL_WINDOWS_BYTES);
             let links = links_that_never_drain(&budget, count, FRAME);
             let all: usize = links.iter().map(|link| held(link)).sum();
             assert!(all <= node_limits::ALL_WINDOWS_BYTES, "{count} links hold {all} bytes");
             assert!(links.iter().all(|link| !link.is_empty()), "each of {count} links has a frame");
-            assert!(budget.share(FRAME, 0).now_or_never().is_some(), "no room beside {count} links that never drain");
+            assert!(budget.share(FRAME, 0).now_or_never().is_some(), "no room next to {count} links that never drain");
         }
     }
 
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_drains_goes_on_beside_those_that_never_do() {
+    fn a_link_that_drains_goes_on_beside_links_that_never_drain() {
         let budget = Budget::of(node_limits::ALL_WINDOWS_BYTES);
         let _stuck = links_that_never_drain(&budget, 200, FRAME);
         for _ in 0..1000 {
@@ -151,21 +151,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_holds_nothing_comes_before_who_holds_something_and_both_get_room_in_the_end() {
+    async fn a_link_that_holds_nothing_comes_before_one_that_holds_something_and_both_get_room() {
         let budget = Budget::of(8 * UNIT);
         let mut first = budget.share(7 * UNIT, 0).await;
         let mut more = pin!(budget.share(UNIT, 2 * UNIT));
         let mut other = pin!(budget.share(4 * UNIT, 0));
         assert!(poll!(&mut more).is_pending() && poll!(&mut other).is_pending());
         first.shrink_to(4 * UNIT);
-        assert!(poll!(&mut more).is_pending(), "what is free is the other's");
+        assert!(poll!(&mut more).is_pending(), "the free room is reserved for the other waiter");
         assert!(poll!(&mut other).is_ready());
         drop(first);
         assert!(poll!(&mut more).is_ready());
     }
 
     #[tokio::test]
-    async fn who_gives_up_leaves_nothing_behind() {
+    async fn a_waiter_that_gives_up_leaves_nothing_behind() {
         let budget = Budget::of(8 * UNIT);
         let first = budget.share(6 * UNIT, 0).await;
         assert!(budget.share(5 * UNIT, 0).now_or_never().is_none());

@@ -15,7 +15,7 @@ pub struct PeerClocks {
 }
 
 impl PeerClocks {
-    /// Alarms of what these clocks say.
+    /// Compares the offsets in `clocks`, and raises the alarm in `alarms`.
     pub fn new(clocks: SharedPeerClocks, alarms: Alarms) -> Self {
         Self { clocks, alarms }
     }

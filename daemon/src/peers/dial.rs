@@ -25,7 +25,7 @@ use tower::ServiceExt;
 
 use super::accept::STREAM_WINDOW;
 use super::failures::{explain, explain_status, mark_trailers};
-use super::idle_timeout::Attentive;
+use super::idle_timeout::IdleTimeoutStream;
 use super::peer::{Direction, Peer};
 use super::session::{OUTBOUND_FRAMES, Start};
 use super::{Connections, LinkError};
@@ -137,7 +137,7 @@ async fn connect_channel(
                 let expires = u64::try_from(identity.certificate.not_after.as_millisecond()).unwrap_or(0);
                 peer.note(|state| state.certificate_expires = expires);
             }
-            Ok::<_, std::io::Error>(TokioIo::new(FailureRecorder::new(Attentive::new(stream, idle), failure)))
+            Ok::<_, std::io::Error>(TokioIo::new(FailureRecorder::new(IdleTimeoutStream::new(stream, idle), failure)))
         }
     });
     // The scheme is http because the connector above speaks TLS; https would add a second layer.

@@ -7,12 +7,12 @@ use tonic::body::Body;
 use crate::base::error_chain::{causes, without_repeats};
 use crate::transport::tls;
 
-/// Characters of a peer's text that are shown.
+/// The most characters of a peer's text that are shown.
 const QUOTED: usize = 500;
-/// Marks the trailers that the peer sent at the end of a call.
+/// The metadata key that marks the trailers that the peer sent at the end of a call.
 const OF_PEER: &str = "sinergi-of-peer";
 
-/// Marks a status that the peer sent. Without the mark it looks like a status that gRPC itself makes when it cannot read a frame.
+/// Marks a status that the peer sent. Without the mark, it looks like a status that gRPC itself makes when it cannot read a frame.
 pub(super) fn mark_trailers(response: http::Response<Body>) -> http::Response<Body> {
     response.map(|body| {
         Body::new(body.map_frame(|mut frame| {

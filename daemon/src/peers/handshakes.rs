@@ -4,7 +4,7 @@
 //!
 //! Invariants:
 //! - a new connection always gets a place. When all are taken, the source with the most places loses its oldest one;
-//! - so a source with one place keeps it, as long as some other source has two.
+//! - a source with one place keeps it while another source has two.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
@@ -30,7 +30,7 @@ struct Taken {
 /// A place. Dropping it gives it back.
 pub(super) struct Place {
     number: u64,
-    /// Waits until the place is given to another connection: then this connection must end.
+    /// Cancelled when the place is given to another connection. Then this connection must end.
     pub(super) displaced: CancellationToken,
     taken: Arc<Mutex<Taken>>,
 }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_full_house_the_oldest_of_the_source_that_has_most_gives_up_its_place() {
+    fn when_all_places_are_taken_the_source_with_the_most_loses_its_oldest_one() {
         let handshakes = Handshakes::of(4);
         let places = from(&handshakes, &["10.0.0.1", "10.0.0.2", "10.0.0.2", "10.0.0.3"]);
         assert_eq!(displaced(&places), [false; 4]);
@@ -106,10 +106,10 @@ mod tests {
     }
 
     #[test]
-    fn however_many_come_from_one_source_they_displace_each_other_alone() {
+    fn connections_of_one_source_displace_only_each_other_however_many_come() {
         let handshakes = Handshakes::of(4);
         let others = from(&handshakes, &["10.0.0.1", "2001:db8::1"]);
-        // Written in two ways.
+        // The same address, written in two ways.
         let flood: Vec<_> = (0..100).flat_map(|_| from(&handshakes, &["10.0.0.9", "::ffff:10.0.0.9"])).collect();
         assert_eq!(displaced(&others), [false; 2]);
         assert_eq!(displaced(&flood).into_iter().filter(|displaced| !displaced).count(), 2);
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handshake_that_has_ended_leaves_its_place() {
+    fn a_handshake_that_has_ended_gives_its_place_back() {
         let handshakes = Handshakes::of(2);
         let mut places = from(&handshakes, &["10.0.0.1", "10.0.0.1"]);
         drop(places.remove(0));

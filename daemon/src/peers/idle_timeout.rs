@@ -1,7 +1,7 @@
-//! Ends a connection on which nothing was received for too long, also before a session runs on it and after.
+//! Ends a connection on which nothing was received for too long, even when no session runs on it.
 //!
-//! HTTP/2 pings are no help here. They wait behind everything that was sent before, so on a poor link with a large frame they come too late, and
-//! a working link is taken for dead. Any received byte shows that the other side is there.
+//! HTTP/2 pings do not help here. They wait after everything that was sent before, so on a slow link with a large frame they come too late,
+//! and a working link would count as dead. Any received byte shows that the other side is there.
 //!
 //! Must not know what the bytes are.
 //!
@@ -17,26 +17,27 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 /// A stream whose reads fail when nothing was received for some time.
-pub(super) struct Attentive<S> {
+pub(super) struct IdleTimeoutStream<S> {
     stream: S,
-    patience: Duration,
+    timeout: Duration,
     heard: Instant,
     check: Pin<Box<Sleep>>,
 }
 
-impl<S> Attentive<S> {
-    /// Nothing read for longer than `idle` or a handshake, and some time for the session to say so, ends the stream.
+impl<S> IdleTimeoutStream<S> {
+    /// Wraps a stream. Its timeout is longer than `idle` and the handshake timeout, so that the session can end the link first, with a
+    /// reason.
     pub(super) fn new(stream: S, idle: Duration) -> Self {
-        let patience = idle.max(HANDSHAKE_WITHIN) + idle / 3;
-        Self { stream, patience, heard: Instant::now(), check: Box::pin(tokio::time::sleep(patience)) }
+        let timeout = idle.max(HANDSHAKE_WITHIN) + idle / 3;
+        Self { stream, timeout, heard: Instant::now(), check: Box::pin(tokio::time::sleep(timeout)) }
     }
 
-    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+    fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         loop {
             ready!(self.check.as_mut().poll(cx));
-            let end = self.heard + self.patience;
+            let end = self.heard + self.timeout;
             if Instant::now() >= end {
-                let text = format!("nothing heard for {} s", self.patience.as_secs());
+                let text = format!("nothing heard for {} s", self.timeout.as_secs());
                 return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, text));
             }
             self.check.as_mut().reset(end);
@@ -44,19 +45,19 @@ impl<S> Attentive<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Attentive<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for IdleTimeoutStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.stream).poll_read(cx, buf) {
             Poll::Ready(read) => {
                 self.heard = Instant::now();
                 Poll::Ready(read)
             }
-            Poll::Pending => self.poll_silence(cx).map(Err),
+            Poll::Pending => self.poll_timeout(cx).map(Err),
         }
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Attentive<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for IdleTimeoutStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
@@ -91,18 +92,18 @@ mod tests {
     const IDLE: Duration = Duration::from_secs(60);
 
     #[tokio::test(start_paused = true)]
-    async fn a_stream_on_which_nothing_comes_ends_after_the_silence() {
+    async fn a_stream_that_receives_nothing_ends_after_the_timeout() {
         let (near, _far) = tokio::io::duplex(64);
         let began = Instant::now();
-        let error = Attentive::new(near, IDLE).read_u8().await.expect_err("silence");
+        let error = IdleTimeoutStream::new(near, IDLE).read_u8().await.expect_err("silence");
         assert_eq!((error.kind(), error.to_string()), (io::ErrorKind::TimedOut, "nothing heard for 80 s".to_owned()));
         assert_eq!(began.elapsed().as_secs(), 80);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_byte_now_and_then_keeps_a_stream_however_long_it_lasts() {
+    async fn an_occasional_byte_keeps_a_stream_open() {
         let (near, mut far) = tokio::io::duplex(64);
-        let mut near = Attentive::new(near, IDLE);
+        let mut near = IdleTimeoutStream::new(near, IDLE);
         let talking = tokio::task::JoinSet::from_iter([async move {
             for byte in 0..100 {
                 tokio::time::sleep(IDLE).await;

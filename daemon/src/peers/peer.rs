@@ -30,7 +30,7 @@ pub struct Peer {
     /// The address to dial; `None` if the peer dials us.
     pub endpoint: Option<Endpoint>,
     state: Mutex<PeerSnapshot>,
-    /// Where its clock is noted, beside all others.
+    /// The clock offsets of all peers, its own included.
     clocks: SharedPeerClocks,
     slot: Mutex<Option<Holder>>,
     linked: watch::Sender<bool>,
@@ -47,9 +47,9 @@ pub struct PeerSnapshot {
     pub linked_since: u64,
     /// Whether a connection is being made.
     pub connecting: bool,
-    /// The last answer of the peer's application.
+    /// When the peer's application last answered.
     pub last_success: u64,
-    /// The first failure since that answer.
+    /// When the first failure after that answer happened.
     pub first_failure: u64,
     /// The last failure, in words.
     pub last_error: String,
@@ -74,7 +74,7 @@ pub struct PeerSnapshot {
     /// Items refused in either direction in this run of the program.
     pub refused: u64,
     /// The version of the watch up to which it has received others' checkpoints.
-    pub told: u64,
+    pub gossiped: u64,
     /// The hash of a rival charter that it has, and the version up to which our charters were passed on because of that.
     pub passed_on: Option<([u8; 32], u64)>,
 }
@@ -98,7 +98,7 @@ struct Holder {
 
 /// A question about a peer's ledger, and the channel for the answer.
 pub(super) struct Question {
-    /// The question; the session sets its number.
+    /// The question. The session sets its number.
     pub(super) prove: wire::Prove,
     /// The channel for the answer.
     pub(super) answer: oneshot::Sender<wire::Proof>,
@@ -108,9 +108,9 @@ pub(super) struct Question {
 pub struct Hold {
     peer: Arc<Peer>,
     number: u64,
-    /// Another session has taken the slot.
+    /// Cancelled when another session takes the slot.
     pub superseded: CancellationToken,
-    /// Requests for a `Ping`; each is answered when the reply comes.
+    /// Requests for a `Ping`. Each is answered when the reply comes.
     pub pings: mpsc::Receiver<oneshot::Sender<()>>,
     /// Questions about the peer's ledger.
     pub(super) questions: mpsc::Receiver<Question>,
@@ -188,8 +188,8 @@ impl Peer {
             PeerChange::SentEntries(count) => state.sent_entries += count,
             PeerChange::ReceivedEntries(count) => state.received_entries += count,
             PeerChange::Refused(count) => state.refused += count,
-            PeerChange::Gossiped(0) => state.told = 0,
-            PeerChange::Gossiped(version) => state.told = state.told.max(version),
+            PeerChange::Gossiped(0) => state.gossiped = 0,
+            PeerChange::Gossiped(version) => state.gossiped = state.gossiped.max(version),
             PeerChange::PassedOn(passed_on) => state.passed_on = passed_on,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Must not check the answer.
 //!
-//! Invariant: a question goes over the link that is up, no matter which side dialled it, and ends with an answer or a reason within
+//! Invariant: a question goes over the existing link, no matter which side dialled it, and ends with an answer or a reason within
 //! [`limits::PROVE_WITHIN`].
 
 use sinergi_proto::base::ids::AgencyId;

@@ -1,6 +1,6 @@
 //! Answers peers' questions about this node's own ledger with proofs, as [`sinergi_proto::transparency::proofs`] says.
 //!
-//! Must not write anything. Blocks, so never in an async task.
+//! Must not write anything. Blocks, so it must not run in an async task.
 
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};

@@ -1,4 +1,4 @@
-//! The gRPC service that peers call: takes the caller's identity from the connection, and starts a session on the stream.
+//! The gRPC service that peers call. It takes the caller's identity from the connection, and starts a session on the stream.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl FederationService {
             Some(peer) => Ok((caller, Arc::clone(peer))),
             None => {
                 let text =
-                    format!("{} is linked with no {}: add a [[peer]] there", self.connections.own, caller.agency);
+                    format!("{} does not list {} as a peer: add a [[peer]] there", self.connections.own, caller.agency);
                 tracing::warn!(peer = %caller.agency, "a member that is not configured as a peer called; add a [[peer]] to accept it");
                 Err(Status::permission_denied(text))
             }

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Invariants:
-//! - the loop waits only for its next event: all work that takes time is a job beside it;
+//! - the loop waits only for its next event, because all work that takes time is a job outside of it;
 //! - timers come before frames;
 //! - submissions reach the writer in the order in which the session made them.
 
@@ -58,11 +58,11 @@ use jobs::{Ended, Running};
 use rooms::Rooms;
 use to_writer::ToWriter;
 
-/// Frames that may wait for the transport.
+/// The most frames that may wait for the transport.
 pub(super) const OUTBOUND_FRAMES: usize = 4;
-/// Time at the end of a link for sending the last frame and for reading the peer's last frame.
+/// The time at the end of a link for sending the last frame and for reading the peer's last frame.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// A sleep without an end: no timer runs.
+/// The length of the sleep when no timer runs.
 const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A stream on which a session is to be run.
@@ -71,7 +71,7 @@ pub struct Start {
     pub(super) hold: Hold,
     pub(super) inbound: Streaming<Frame>,
     pub(super) outbound: mpsc::Sender<Frame>,
-    /// Gets whether the session was a success: then the dialling delay is reset.
+    /// Receives whether the session was a success, which resets the dialling delay.
     pub(super) ended: Option<oneshot::Sender<bool>>,
 }
 
@@ -81,7 +81,7 @@ pub struct SessionParts {
     pub own: AgencyId,
     /// Its federation.
     pub federation: Federation,
-    /// How long a link may be silent before it ends.
+    /// The time without a frame of the peer after which a link ends.
     pub idle: Duration,
     /// The charters.
     pub charter_store: CharterStore,
@@ -153,9 +153,10 @@ async fn say_farewell(outbound: mpsc::Sender<Frame>, inbound: &mut Streaming<Fra
         if outbound.send(Frame { kind: Some(Kind::Fault(fault)) }).await.is_ok() {
             drop(outbound);
             loop {
-                match heard(inbound.message().await) {
+                match event_of(inbound.message().await) {
                     Event::Frame(_) => {}
-                    // After what is no frame no end can be read; who sent it has time to hear why all the same.
+                    // After a frame that cannot be decoded, the end of the stream cannot be read. The peer still gets the time to read the
+                    // reason.
                     Event::Closed(Closing::NoFrame(..)) => std::future::pending().await,
                     _ => break,
                 }
@@ -166,7 +167,7 @@ async fn say_farewell(outbound: mpsc::Sender<Frame>, inbound: &mut Streaming<Fra
 }
 
 /// The received frame, or the reason why no more can come. A frame that cannot be decoded or is too large is the peer's fault.
-fn heard(message: Result<Option<Frame>, tonic::Status>) -> Event {
+fn event_of(message: Result<Option<Frame>, tonic::Status>) -> Event {
     let status = match message {
         Ok(Some(frame)) => return Event::Frame(frame),
         Ok(None) => return Event::Closed(Closing::ByPeer),
@@ -200,7 +201,7 @@ struct Runner<'a> {
     clocks: Clocks,
     /// Cleared and used again for every event.
     actions: Vec<Action>,
-    /// Events that follow at once from actions.
+    /// Events that follow directly from actions.
     events: VecDeque<Event>,
     running: FuturesUnordered<Running>,
     rooms: Rooms,
@@ -209,7 +210,7 @@ struct Runner<'a> {
     asked: u64,
     /// The entries to give back to a peer that began a new epoch. Made at the first read for it.
     give_back: Option<Arc<GiveBack>>,
-    /// Set when nothing can be sent any more: until this time the peer's frames are still read.
+    /// Set when nothing can be sent any more. Until this time, the peer's frames are still read.
     last_words: Option<Instant>,
     closed: Option<Close>,
 }
@@ -246,12 +247,12 @@ impl<'a> Runner<'a> {
                 room = outbound.reserve(), if session.has_frame() && last_words.is_none() => {
                     match room {
                         Ok(room) => runner.send_one(room),
-                        Err(_) => runner.is_not_heard(),
+                        Err(_) => runner.stop_sending(),
                     }
                     continue;
                 },
                 () = until(last_words) => peer_left(),
-                message = inbound.message(), if session.reads() => heard(message),
+                message = inbound.message(), if session.reads() => event_of(message),
                 Some(ended) = runner.running.next() => runner.ended(ended),
                 taken = runner.to_writer.taken() => taken,
                 (changed, then) = changes.next(parts, session.wants_news()) => {
@@ -316,13 +317,13 @@ impl<'a> Runner<'a> {
             match outbound.try_reserve() {
                 Ok(room) => self.send_one(room),
                 Err(mpsc::error::TrySendError::Full(())) => return,
-                Err(mpsc::error::TrySendError::Closed(())) => self.is_not_heard(),
+                Err(mpsc::error::TrySendError::Closed(())) => self.stop_sending(),
             }
         }
     }
 
     /// The transport takes no more frames. Frames that the peer sent before are still read, because they may say why.
-    fn is_not_heard(&mut self) {
+    fn stop_sending(&mut self) {
         self.last_words = Some(Instant::now() + FAREWELL);
     }
 
@@ -332,7 +333,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Gives the session an event, and all events that follow from it at once.
+    /// Gives the session an event, and all events that follow directly from it.
     fn handle(&mut self, event: Event) {
         self.events.push_front(event);
         self.drain();
@@ -409,7 +410,8 @@ impl Changes {
         (Self { head, charter, guard, news }, config)
     }
 
-    /// The next change, and another that follows it at once; [`Event::Stop`] when the node ends. Can be dropped and called again.
+    /// Waits for the next change. Returns its event, and a second one if there are two; [`Event::Stop`] when the node ends. Can be dropped
+    /// and called again.
     async fn next(&mut self, parts: &SessionParts, wants_news: bool) -> (Event, Option<Event>) {
         let changed = tokio::select! {
             changed = self.head.changed() => match changed {
@@ -423,12 +425,12 @@ impl Changes {
         (changed.unwrap_or(Event::Stop), None)
     }
 
-    /// The event that the ledger has grown, if it has. A session must get it before it learns how far the peer has the ledger.
+    /// The events of a ledger that has grown, if it has. A session must get them before it learns how far the peer has the ledger.
     fn growth(&mut self) -> Option<(Event, Option<Event>)> {
         self.head.has_changed().is_ok_and(|has_changed| has_changed).then(|| self.grown())
     }
 
-    /// The ledger's end, and the checkpoint that covers it if there is one.
+    /// The events with the ledger's end, and with the checkpoint that covers it if there is one.
     fn grown(&mut self) -> (Event, Option<Event>) {
         let head = self.head.borrow_and_update();
         let signed = || Event::Signed(Signed { size: head.size, note: Arc::clone(&head.checkpoint) });

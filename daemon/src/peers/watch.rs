@@ -1,5 +1,5 @@
-//! The watch over other agencies' ledgers. It collects their checkpoints from all peers, so that an agency that shows different ledgers, or one
-//! that does not only grow, is found.
+//! The watch over other agencies' ledgers. It collects their checkpoints from all peers, to find an agency that shows different ledgers to
+//! different peers, or whose ledger does more than grow.
 //!
 //! Must not decide what a contradiction is: [`sinergi_proto::transparency::watch`] does.
 //!
@@ -40,7 +40,7 @@ struct Inner {
     ledgers: Mutex<WatchedLedgers>,
     /// Counts the checkpoints that became the newest of their agency.
     version: watch::Sender<u64>,
-    /// Contradictions that are not kept as evidence yet: one for each agency and epoch.
+    /// Contradictions that are not kept as evidence yet, one for each agency and epoch.
     found: Mutex<Vec<(AgencyId, Finding)>>,
     work: Notify,
 }
@@ -67,7 +67,7 @@ impl Watch {
                     Sight::Receipt => checkpoint_in(&body),
                 };
                 let opened = charters.checkpoint_keys(&agency).and_then(|keys| {
-                    // It verified when it came. A key may have been retired since.
+                    // The checkpoint was verified when it came, but its key may have been retired since.
                     let checkpoint = Checkpoint::open(&note, outbox.federation(), &agency, &keys).ok()?;
                     checkpoint.seconds.is_some().then_some(VerifiedCheckpoint { checkpoint, note })
                 });
@@ -81,12 +81,12 @@ impl Watch {
         Ok(watch)
     }
 
-    /// The newest checkpoint of an agency that contradicts none.
+    /// The newest checkpoint of an agency that does not contradict an earlier one.
     pub fn newest(&self, agency: &AgencyId) -> Option<VerifiedCheckpoint> {
         self.ledgers().newest(agency).cloned()
     }
 
-    /// Whether this very note is known already.
+    /// Whether this note is the newest known one of the agency.
     pub(crate) fn knows(&self, agency: &AgencyId, note: &[u8]) -> bool {
         self.ledgers().newest(agency).is_some_and(|newest| newest.note == note)
     }
@@ -117,7 +117,7 @@ impl Watch {
         self.0.alarms.raise(format!("moved {agency}"), text);
     }
 
-    /// An agency's present tree, and what it begins with; its proofs hold.
+    /// Takes an agency's present tree, and the smaller trees of which it has proven that its tree begins with them.
     pub(crate) fn answered(&self, agency: &AgencyId, tree: VerifiedCheckpoint, beginnings: Vec<Prefix>) {
         let finding = self.change(|ledgers| ledgers.answered(agency, tree, beginnings));
         if let Some(finding) = finding {
@@ -175,7 +175,7 @@ impl Watch {
         self.0.work.notified().await;
     }
 
-    /// Makes [`Self::work`] return once more.
+    /// Makes [`Self::work`] return once more, so that its caller looks for questions again.
     pub(crate) fn look_again(&self) {
         self.0.work.notify_one();
     }

@@ -52,7 +52,7 @@ async fn main() -> ExitCode {
         let load =
             Load { complaints, size, clients: clients.max(1), connections: CONNECTIONS, to: PROVINCE.to_owned() };
         load.run(&federation, CITY).await;
-        everywhere(&federation, entries as u64).await;
+        all_arrived(&federation, entries as u64).await;
         before = entries;
         let by_city = audit(&federation, CITY, entries as u64);
         let by_ombudsman = audit(&federation, OMBUDSMAN, entries as u64);
@@ -72,8 +72,8 @@ async fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Waits until all three have all entries, and the senders have all receipts.
-async fn everywhere(federation: &TestFederation, entries: u64) {
+/// Waits until all three nodes have all entries, and the senders have all receipts.
+async fn all_arrived(federation: &TestFederation, entries: u64) {
     let [city, province, ombudsman] = [CITY, PROVINCE, OMBUDSMAN].map(async |id| federation.node(id).await);
     let (city, province, ombudsman) = (city.await, province.await, ombudsman.await);
     arrived(&province, entries, Some(&city)).await;
@@ -88,18 +88,18 @@ struct Audit {
     audited_mib: usize,
 }
 
-/// Audits the whole ledger of the province, which must be found honest.
+/// Audits the whole ledger of the province, and asserts that there are no findings.
 fn audit(federation: &TestFederation, by: &str, entries: u64) -> Audit {
     let process = |id: &str| federation.process(id).process_id().expect("it runs");
     let nodes = [by, PROVINCE].map(process);
     for id in nodes {
-        memory::forget_peak(id);
+        memory::reset_peak(id);
     }
     let began = Instant::now();
     let said = run_on(&federation.folder_of(by), &["audit", PROVINCE, "--output", "json"]);
     let seconds = began.elapsed().as_secs_f64();
     let [auditor_mib, audited_mib] = nodes.map(|id| memory::peak(id) >> 20);
-    assert_eq!(said.code, 0, "an honest agency is accused of nothing: {said:?}");
+    assert_eq!(said.code, 0, "an honest agency is accused: {said:?}");
     let audits: Value = serde_json::from_str(&said.out).expect("JSON");
     assert!(audits[0]["checked"].as_u64() >= Some(entries), "every entry is proved: {audits}");
     Audit { seconds, auditor_mib, audited_mib }
@@ -125,14 +125,14 @@ async fn proofs(federation: &mut TestFederation, entries: u64, questions: usize)
     for _ in 0..questions {
         let (leaf, size) = (random.random_range(0..entries), random.random_range(1..entries));
         let (time, nodes, root) =
-            asked(&mut link, &impostor, wire::Prove { leaves: vec![leaf], ..Default::default() }).await;
+            ask(&mut link, &impostor, wire::Prove { leaves: vec![leaf], ..Default::default() }).await;
         inclusion.push(time);
         nodes.inclusion(LedgerIndex(leaf), root).expect("the leaf is proved");
         let (time, nodes, root) =
-            asked(&mut link, &impostor, wire::Prove { sizes: vec![size], ..Default::default() }).await;
+            ask(&mut link, &impostor, wire::Prove { sizes: vec![size], ..Default::default() }).await;
         consistency.push(time);
         nodes.consistency(size, root).expect("the beginning is proved");
-        ping.push(pinged(&mut link).await);
+        ping.push(time_a_ping(&mut link).await);
     }
     drop(link);
     federation.start_node(CITY).await;
@@ -144,8 +144,8 @@ async fn proofs(federation: &mut TestFederation, entries: u64, questions: usize)
     Proofs { inclusion: both(&inclusion), consistency: both(&consistency), ping: percentile(&ping, 50) }
 }
 
-/// The time of an answer in milliseconds, its tree nodes, and the root of the checkpoint in it.
-async fn asked(link: &mut Connection, asker: &Impostor, prove: wire::Prove) -> (f64, TreeNodes, [u8; 32]) {
+/// Asks a question. Returns the time of the answer in milliseconds, its tree nodes, and the root of its checkpoint.
+async fn ask(link: &mut Connection, asker: &Impostor, prove: wire::Prove) -> (f64, TreeNodes, [u8; 32]) {
     let began = Instant::now();
     link.say(Kind::Prove(prove)).await;
     let proof = loop {
@@ -163,8 +163,8 @@ async fn asked(link: &mut Connection, asker: &Impostor, prove: wire::Prove) -> (
     (millis, nodes, checkpoint.root)
 }
 
-/// The time of a ping to the province and back in milliseconds, which is the link's share of other times.
-async fn pinged(link: &mut Connection) -> f64 {
+/// Pings the province. Returns the time in milliseconds, which is the link's share of the other times.
+async fn time_a_ping(link: &mut Connection) -> f64 {
     let began = Instant::now();
     link.say(Kind::Ping(wire::Ping { reply: false, now: sinergi_daemon::base::time::now_millis(), nonce: 0 })).await;
     loop {

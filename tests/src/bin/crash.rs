@@ -1,12 +1,13 @@
-//! `crash`: kills two nodes at random moments under load, again and again. Each time they must agree, with nothing missing and nothing twice.
+//! `crash`: kills two nodes at random moments under load, again and again. Each time they must agree, with nothing missing or duplicated.
 //!
 //! ```text
 //! cargo run --release -p sinergi-tests --bin crash -- [--rounds 100] [--seed N]
 //! ```
 //!
-//! Each round loads both nodes, kills one of them or both (SIGKILL) after a random time, starts them again, and waits until all that was
-//! acknowledged is at both, once, and no operator has anything to do. Every tenth round, and at the end, both ledgers are verified.
-//! It prints a line a round and one JSON object at the end. If a claim is violated, it says which, and ends with exit code 1.
+//! Each round loads both nodes, kills one of them or both (SIGKILL) after a random time, and starts them again. Then it waits until both
+//! nodes have each acknowledged complaint exactly once and no operator has anything to do. Every tenth round, and at the end, both ledgers
+//! are verified. The program prints a line for each round and one JSON object at the end. If a claim is violated, it names the claim and
+//! ends with exit code 1.
 //!
 //! The seed determines which nodes are killed and after what time. The work that the nodes do at that moment depends on the machine.
 
@@ -19,7 +20,7 @@ use rand::{RngExt, SeedableRng};
 use sinergi_cli::demo::wait;
 use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, province_and_city};
 use sinergi_tests::program;
-use sinergi_tests::workload::{Loaders, Told};
+use sinergi_tests::workload::{Answers, Loaders};
 use tokio::time::Instant;
 
 const A: &str = "kota-bandung";
@@ -43,7 +44,7 @@ struct Options {
 struct Report {
     rounds: usize,
     kills: [usize; 2],
-    told: [Told; 2],
+    answers: [Answers; 2],
     slowest_recovery: Duration,
 }
 
@@ -75,8 +76,8 @@ async fn main() -> ExitCode {
     program::folder();
     let mut report = Report::default();
     let violated = run(&options, &mut report).await.err();
-    let acknowledged: usize = report.told.iter().map(|told| told.acknowledged.len()).sum();
-    let unanswered: usize = report.told.iter().map(|told| told.unanswered).sum();
+    let acknowledged: usize = report.answers.iter().map(|answers| answers.acknowledged.len()).sum();
+    let unanswered: usize = report.answers.iter().map(|answers| answers.unanswered).sum();
     println!(
         "{{\"seed\": {}, \"rounds\": {}, \"kills_a\": {}, \"kills_b\": {}, \"acknowledged\": {acknowledged}, \"unanswered\": {unanswered}, \"slowest_recovery_ms\": {}, \"violated\": {}}}",
         options.seed,
@@ -104,8 +105,8 @@ async fn run(options: &Options, report: &mut Report) -> Result<(), String> {
         let loaders = [(&a, B), (&b, A)].map(|(node, to)| Loaders::start(node, to, LOADERS, &round.to_string()));
         tokio::time::sleep(Duration::from_millis(random.random_range(UNTIL_KILL))).await;
         let killed = kill(&mut federation, &mut random, report).await;
-        for (told, loaders) in report.told.iter_mut().zip(loaders) {
-            told.add(loaders.stop().await);
+        for (answers, loaders) in report.answers.iter_mut().zip(loaders) {
+            answers.add(loaders.stop().await);
         }
         let began = Instant::now();
         for id in killed {
@@ -126,7 +127,7 @@ async fn run(options: &Options, report: &mut Report) -> Result<(), String> {
             a.verifies_its_ledger().await?;
             b.verifies_its_ledger().await?;
         }
-        let acknowledged: usize = report.told.iter().map(|told| told.acknowledged.len()).sum();
+        let acknowledged: usize = report.answers.iter().map(|answers| answers.acknowledged.len()).sum();
         println!("round {round}: killed {}, {acknowledged} acknowledged, all there", killed.join(" and "));
     }
     Ok(())
@@ -179,10 +180,10 @@ async fn check(report: &Report, a: &TestNode, b: &TestNode) -> Result<(), String
         return Err(format!("{A} and {B} differ in {differing} complaints"));
     }
     let arrived: BTreeSet<_> = shared[0].iter().map(|(complaint, _)| complaint.clone()).collect();
-    for ((intake, rows), told) in [A, B].into_iter().zip(&here).zip(&report.told) {
+    for ((intake, rows), answers) in [A, B].into_iter().zip(&here).zip(&report.answers) {
         let own = rows.iter().filter(|row| row.intake == intake).map(|row| row.complaint.clone());
-        let mut violations = told.violated_by(&own.collect::<Vec<_>>());
-        violations.extend(told.lacked_by(&arrived));
+        let mut violations = answers.violated_by(&own.collect::<Vec<_>>());
+        violations.extend(answers.lacked_by(&arrived));
         if !violations.is_empty() {
             return Err(format!("of those lodged at {intake}: {}", violations.join(", ")));
         }

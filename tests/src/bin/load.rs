@@ -1,8 +1,8 @@
 //! `load`: measures how fast two nodes hand complaints over, and the cost.
 //!
-//! It runs two real daemons linked over mutual TLS, lodges and forwards at A, and waits until B has everything durably and A has the receipts. It also
-//! measures how long the disk alone takes to sync as many bytes as a complaint has, which happens twice on the way to B. It prints one JSON object. No
-//! test passes or fails because of its times.
+//! It runs two real daemons linked over mutual TLS, lodges and forwards at A, and waits until B has everything durably and A has the
+//! receipts. It also measures how long the disk alone takes to sync as many bytes as a complaint has, which happens twice on the way to B.
+//! It prints one JSON object. No test passes or fails because of its times.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -104,7 +104,7 @@ fn round(millis: f64) -> f64 {
     (millis * 100.0).round() / 100.0
 }
 
-/// The times from lodging at A to reading at B, at a steady rate, in milliseconds, sorted.
+/// Lodges complaints at a steady rate. Returns the sorted times from lodging at A to reading at B, in milliseconds.
 async fn paced(a: &TestNode, b: &TestNode, load: &Load) -> Vec<f64> {
     let mut tick = tokio::time::interval(Duration::from_micros(1_000_000 / PACE));
     let mut running = JoinSet::new();

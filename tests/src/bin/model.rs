@@ -4,8 +4,8 @@
 //! cargo run --release -p sinergi-tests --bin model -- [--entries 6] [--agencies 3] [--moments 3] [--lost 0] [--repeated 0] [--lies 0] [--free 0]
 //! ```
 //!
-//! `--lost` and `--repeated` are the most messages that may be lost or repeated at a time. Each makes the space several times larger. The program
-//! prints one JSON object. If a property is violated, it prints the shortest way to it, and ends with exit code 1.
+//! `--lost` and `--repeated` are the most messages that may be lost or repeated at a time. Each makes the space several times larger. The
+//! program prints one JSON object. If a property is violated, it prints the shortest way to such a state, and ends with exit code 1.
 
 use std::process::ExitCode;
 

@@ -20,7 +20,9 @@ async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let (other, complaints) = (arguments.next(), arguments.next().map_or(Ok(1000), |number| number.parse()));
     let (Some(other), Ok(complaints)) = (other.map(PathBuf::from), complaints) else {
-        eprintln!("usage: releases OTHER_SINERGI [COMPLAINTS], each way; 1000 by default");
+        eprintln!(
+            "usage: releases OTHER_SINERGI [COMPLAINTS]; COMPLAINTS is the number in each direction, 1000 by default"
+        );
         return ExitCode::from(2);
     };
     if !other.is_file() {

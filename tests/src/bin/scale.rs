@@ -1,7 +1,8 @@
 //! `scale`: measures how the cost of a node grows with its ledger and with its peers.
 //!
-//! For each size a new federation of a city and its province hands complaints over; then the province is queried, restarted and its store rebuilt.
-//! After that many cities link with one hub. The program prints tables in Markdown. No test passes or fails because of its times.
+//! For each size, a city of a new federation hands complaints over to its province. Then the province is queried and restarted, and its
+//! store is rebuilt. After that, many cities link with one hub. The program prints tables in Markdown. No test passes or fails because of
+//! its times.
 
 use std::process::{Command, ExitCode, Stdio};
 
@@ -45,7 +46,7 @@ async fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// One row: a ledger of this size.
+/// Prints the row for a ledger of this size.
 async fn grow(load: &Load) {
     let mut federation = TestFederation::start(province_and_city()).await;
     let (a, b) = (federation.node(A).await, federation.node(B).await);

@@ -1,7 +1,7 @@
 //! `sim`: runs the simulation over many seeds. A seed that fails prints the command that repeats it exactly.
 //!
-//! With `--scenario NAME` that happens which protocol 1 cannot withstand.
-//! With `--liar NAME` every seed tells that lie, and what became of it is printed; `--liar none`: nobody lies.
+//! `--scenario NAME` adds a trouble that protocol 1 cannot withstand. With `--liar NAME` the liar of every seed tells that lie, and the
+//! outcome is printed. With `--liar none` nobody lies.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use sinergi_tests::measure::numbers_in;
 use sinergi_tests::sim::{LieKind, Plan, Report, Scenario, Told, run};
 use tokio::time::Instant;
 
-/// A run is many small maps and frames.
+/// A run allocates many small maps and frames, for which this allocator is fast.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
             match run(Plan { lie: liar.unwrap_or(plan.lie), scenario, ..plan }) {
                 Ok(report) => {
                     if let (Some(told), Some(_)) = (&report.told, liar) {
-                        println!("{}", became(seed, told));
+                        println!("{}", outcome_of(seed, told));
                     }
                     add(&mut total.lock(), &report);
                 }
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     });
     let (failed, total) = (failed.load(Ordering::Relaxed), total.into_inner());
     println!(
-        "{seeds} seeds from {from}: {failed} failed; {} events, {} complaints, {} acknowledged entries, {} superseded, {} charters, {} ledgers recovered, {} findings against who did not declare a loss, {} s",
+        "{seeds} seeds from {from}: {failed} failed; {} events, {} complaints, {} acknowledged entries, {} superseded, {} charters, {} ledgers recovered, {} findings against agencies that did not declare a loss, {} s",
         total.events,
         total.complaints,
         total.acknowledged,
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Takes `--liar NAME` out of the arguments: the lie that every seed tells, if any; `None`: as the plan draws.
+/// Removes `--liar NAME` from the arguments. Returns the lie that every seed tells, if any, or `None` if each plan draws its own.
 fn liar(arguments: &mut Vec<String>) -> Result<Option<Option<&'static LieKind>>, String> {
     let Some(at) = arguments.iter().position(|argument| argument == "--liar") else { return Ok(None) };
     let names = || LieKind::all().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
@@ -84,7 +84,7 @@ fn liar(arguments: &mut Vec<String>) -> Result<Option<Option<&'static LieKind>>,
     }
 }
 
-/// Takes `--scenario NAME` out of the arguments.
+/// Removes `--scenario NAME` from the arguments.
 fn scenario(arguments: &mut Vec<String>) -> Result<Option<Scenario>, String> {
     let Some(at) = arguments.iter().position(|argument| argument == "--scenario") else { return Ok(None) };
     let names = || Scenario::ALL.map(Scenario::name).join(", ");
@@ -92,10 +92,10 @@ fn scenario(arguments: &mut Vec<String>) -> Result<Option<Scenario>, String> {
     Scenario::named(&name).map(Some).ok_or_else(|| format!("no scenario {name:?}; there are {}", names()))
 }
 
-fn became(seed: u64, told: &Told) -> String {
+fn outcome_of(seed: u64, told: &Told) -> String {
     let Told { name, was_told, findings, faults } = told;
     let findings: Vec<&str> = findings.iter().map(|finding| finding.name()).collect();
-    let reached = if *was_told { "reached who must find it" } else { "reached nobody who must find it" };
+    let reached = if *was_told { "reached a node that must find it" } else { "reached no node that must find it" };
     format!("seed {seed}: {name} {reached}; findings [{}], faults {faults:?}", findings.join(", "))
 }
 

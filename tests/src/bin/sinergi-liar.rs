@@ -1,4 +1,5 @@
-//! `sinergi-liar`: speaks for an agency, with its keys, and shows its true ledger without one complaint. `sinergi demo --cover-up` starts it.
+//! `sinergi-liar`: plays an agency's node, with its keys, and shows its true ledger without one complaint. `sinergi demo --cover-up` starts
+//! it.
 //!
 //! Its only argument is a [`Lie`]. When the auditor's node has accepted the link, it prints [`Shown`], and answers the auditor until its standard
 //! input is closed.
@@ -21,7 +22,7 @@ use sinergi_proto::base::ids::{ComplaintId, Epoch, LedgerIndex};
 use sinergi_proto::entry::{Entry, EntryDraft, Place};
 use sinergi_proto::wire::entry::Body;
 use sinergi_proto::wire::{self, frame::Kind};
-use sinergi_tests::dishonest::{ShownLedger, speaks};
+use sinergi_tests::dishonest::{ShownLedger, answer_questions};
 use sinergi_tests::member::{Connection, Member};
 
 #[tokio::main]
@@ -62,7 +63,7 @@ async fn tells(lie: &Lie) -> Result<(), Failure> {
     let shown = Shown { leaves: ledger.size(), dropped };
     let line = serde_json::to_string(&shown).map_err(|error| Failure::failed("cannot tell it").because(error))?;
     writeln!(std::io::stdout(), "{line}").map_err(|error| Failure::failed("nobody hears").because(error))?;
-    speaks(&mut link, &member, Some(&ledger), now_millis() / 1000).await;
+    answer_questions(&mut link, &member, Some(&ledger), now_millis() / 1000).await;
     Ok(())
 }
 
@@ -97,7 +98,7 @@ async fn linked(member: &Member, lie: &Lie) -> Result<Connection, Failure> {
     linked.await?.ok_or_else(|| Failure::failed(format!("{} does not take the link", lie.auditor)).because(why))
 }
 
-/// The link after both Hellos. The member's Hello says that it still has everything that it acknowledged before.
+/// Exchanges Hellos. The member's Hello says that it still has everything that it acknowledged before.
 async fn greeted(mut link: Connection, member: &Member, lie: &Lie) -> Result<Connection, String> {
     let cursor = lie.acknowledged;
     let have_cursor = cursor.map(|at| wire::Cursor { epoch: at.epoch, index: at.index, part: at.part });
@@ -118,7 +119,7 @@ fn true_leaves(member: &Member, folder: &Path) -> Result<Vec<Bytes>, Failure> {
     leaves.map(|leaf| leaf.map(|leaf| leaf.body.into()).map_err(|error| cannot().because(error))).collect()
 }
 
-/// An entry without meaning, for a place in the ledger.
+/// An entry without meaning, to replace another one in the ledger.
 fn harmless(member: &Member, index: LedgerIndex) -> Bytes {
     let draft = EntryDraft {
         federation: member.config.federation.to_string(),

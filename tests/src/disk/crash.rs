@@ -3,7 +3,7 @@
 //! The rules are those of POSIX, which are weaker than those of most file systems:
 //! - a change of a file is durable after an `fsync` or `fdatasync` of the file that began after the change has returned; a change of a name needs
 //!   a sync of its folder;
-//! - of all other changes any part may be on the disk, in any order; a write may be there in some of its sectors;
+//! - of all other changes any part may be on the disk, in any order, and of a write any of its sectors;
 //! - if a sync fails, no later sync writes the changes that it should have made durable;
 //! - `sync_file_range` makes nothing durable;
 //! - two changes of one name keep their order.
@@ -27,9 +27,9 @@ pub type Image = BTreeMap<PathBuf, Option<Vec<u8>>>;
 /// The part of the unsynced changes that is on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unsynced {
-    /// All: only the process was killed, or the disk wrote everything in order.
+    /// All of them, because only the process was killed, or because the disk wrote everything in order.
     Kept,
-    /// Nothing.
+    /// None of them.
     Lost,
     /// A part that this seed chooses.
     Seed(u64),
@@ -37,7 +37,7 @@ pub enum Unsynced {
 
 /// Identifies a file or a folder throughout a trace.
 type Object = usize;
-/// The folder at the top.
+/// The root folder.
 const ROOT: Object = 0;
 
 /// A change, and the moment when it was durable.
@@ -221,8 +221,9 @@ impl Reading {
             Op::Unlink | Op::RemoveFolder => self.names(at, &[(&operation.path, None)]),
             Op::Rename => {
                 let to = operation.to.as_ref().expect("a rename has two paths");
-                let object =
-                    self.resolve(&operation.path).unwrap_or_else(|| panic!("nobody made it: {:?}", operation.path));
+                let object = self
+                    .resolve(&operation.path)
+                    .unwrap_or_else(|| panic!("it was never created: {:?}", operation.path));
                 self.names(at, &[(&operation.path, None), (to, Some(object))]);
             }
             Op::Write => {
@@ -241,7 +242,8 @@ impl Reading {
             }
             Op::Synced => {
                 let object = self.synced_object(operation);
-                // If two syncs run at a time, this takes the one that began first: then less is durable, which is harder for the node.
+                // If two syncs of a file run at the same time, this takes the one that began first, because then less is durable, which is
+                // harder for the node.
                 let begun = self.begun.iter().position(|(begun, _)| *begun == object).expect("a sync has a begin");
                 let (_, begun) = self.begun.remove(begun);
                 self.synced(object, begun, at, operation.error == 0);
@@ -257,11 +259,11 @@ impl Reading {
     }
 
     fn resolve(&self, path: &Path) -> Option<Object> {
-        self.now.resolve(path.strip_prefix(&self.root).expect("only what is below the root is recorded"))
+        self.now.resolve(path.strip_prefix(&self.root).expect("only operations below the root are recorded"))
     }
 
     fn file(&self, operation: &Operation) -> Object {
-        *self.inodes.get(&operation.inode).unwrap_or_else(|| panic!("nobody opened it: {:?}", operation.path))
+        *self.inodes.get(&operation.inode).unwrap_or_else(|| panic!("it was never opened: {:?}", operation.path))
     }
 
     /// Finds a folder by its path, and a file by its inode, because the file may have lost its name.
@@ -481,7 +483,7 @@ mod tests {
     }
 
     #[test]
-    fn synced_bytes_are_there_and_any_sectors_of_the_others() {
+    fn synced_bytes_are_on_the_disk_and_any_sectors_of_unsynced_writes() {
         let (trace, _root) = trace(true, false);
         assert_eq!(at_the_end(&trace, Unsynced::Kept).expect("there").len(), 2000);
         assert_eq!(at_the_end(&trace, Unsynced::Lost).expect("there"), [1; 1000]);
@@ -500,7 +502,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_safe_with_its_folder_alone() {
+    fn a_name_is_durable_only_after_a_sync_of_its_folder() {
         let (trace, _root) = trace(false, false);
         assert_eq!(at_the_end(&trace, Unsynced::Lost), None);
         assert!((0..50).any(|seed| at_the_end(&trace, Unsynced::Seed(seed)).is_none()));
@@ -508,7 +510,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_failed_sync_a_later_one_makes_nothing_durable_either() {
+    fn after_a_failed_sync_a_later_sync_makes_nothing_durable_either() {
         let (trace, _root) = trace(true, true);
         assert_eq!(at_the_end(&trace, Unsynced::Lost), Some(Vec::new()));
     }

@@ -1,4 +1,5 @@
-//! Opens a node's folder in this process, as a node does when it starts. A process for each of thousands of states would take too long.
+//! Opens a node's folder in this process, as a node does when it starts. Starting a process for each of thousands of states would take too
+//! long.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -17,12 +18,12 @@ use sinergi_daemon::storage::store::{self, PeerCursor, StoreError};
 use tempfile::TempDir;
 
 /// A temporary folder, in memory if the system has a file system there.
-pub fn place() -> TempDir {
+pub fn temp_folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a temporary folder")
 }
 
-/// Judges all cases on all processors. Returns the problems of those that fail; a panic is a failure.
+/// Judges all cases on all processors. Returns the problems of the cases that fail. A panic is a failure.
 pub fn judge_all<T: Sync>(cases: &[T], judge: impl Fn(&T) -> Result<(), String> + Sync) -> Vec<String> {
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
@@ -42,7 +43,7 @@ pub fn judge_all<T: Sync>(cases: &[T], judge: impl Fn(&T) -> Result<(), String> 
 
 /// The data of a node, open.
 pub struct Reopened {
-    /// Ledger, store, and whether it may sign.
+    /// The ledger, the store and the rollback guard.
     pub data: Data,
     config: Config,
     charter_store: CharterStore,
@@ -83,7 +84,7 @@ impl Reopened {
     /// # Errors
     /// The store cannot be built.
     pub fn rebuilt_store(&self) -> Result<String, NodeError> {
-        let place = place();
+        let place = temp_folder();
         let (store, _) = store::open(&place.path().join("store"), self.config.store.cache_bytes)?;
         let federation = self.config.federation.to_string();
         let own = self.config.agency.clone();
@@ -109,7 +110,7 @@ impl Reopened {
         }
         for (holder, ids) in holders {
             let held = store.held_by(&holder)?.into_iter().map(|(id, _)| id);
-            assert!(held.collect::<BTreeSet<_>>() == ids, "the queue of {holder} is not what it holds");
+            assert!(held.collect::<BTreeSet<_>>() == ids, "the index of held complaints of {holder} is wrong");
         }
         for peer in &self.config.peers {
             for which in [PeerCursor::Received, PeerCursor::Acknowledged] {

@@ -16,7 +16,7 @@ pub struct Operation {
     pub op: Op,
     /// The path of the file or folder.
     pub path: PathBuf,
-    /// The new path, of a `Rename`.
+    /// The new path of a `Rename`.
     pub to: Option<PathBuf>,
     /// The file's number in its file system.
     pub inode: u64,
@@ -34,12 +34,12 @@ pub fn read(disk: &Disk) -> Vec<Operation> {
     let mut operations = Vec::new();
     let mut rest = &bytes[..];
     while !rest.is_empty() {
-        let (head, behind) = rest.split_at(HEAD_BYTES);
+        let (head, body) = rest.split_at(HEAD_BYTES);
         let word = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().expect("four bytes"));
         let long = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().expect("eight bytes"));
-        let (path, behind) = behind.split_at(word(4) as usize);
-        let (data, behind) = behind.split_at(usize::try_from(long(24)).expect("a length"));
-        rest = behind;
+        let (path, body) = body.split_at(word(4) as usize);
+        let (data, after) = body.split_at(usize::try_from(long(24)).expect("a length"));
+        rest = after;
         let mut paths = path
             .split(|byte| *byte == 0)
             .map(|path| PathBuf::from(std::str::from_utf8(path).expect("paths of tests are UTF-8")));

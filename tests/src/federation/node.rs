@@ -1,6 +1,6 @@
-//! A running node and what a test asks of it, over its operator API.
+//! A running node, and the calls that tests make over its operator API.
 //!
-//! Invariant: each function that waits has a deadline; if it ends, the panic says what the node showed last.
+//! Invariant: each function that waits has a deadline. At the deadline, it panics with the node's last answer.
 
 use sinergi_cli::demo::wait;
 use sinergi_proto::base::ids::ComplaintId;
@@ -23,7 +23,7 @@ pub struct TestNode {
     pub api: OperatorClient<Channel>,
 }
 
-/// A complaint that was lodged, and the code that its citizen got.
+/// A lodged complaint, and the code that its citizen got.
 #[derive(Clone, Debug)]
 pub struct Lodged {
     /// Its id.
@@ -32,8 +32,8 @@ pub struct Lodged {
     pub reply_code: String,
 }
 
-/// The entries of a complaint except `Arrived`. If an offer comes directly and through a relay, it depends on the faster way whether there is
-/// an `Arrived`.
+/// The entries of a complaint except `Arrived`. If an offer comes both directly and through a relay, there is an `Arrived` only if the
+/// relay was faster.
 pub fn acts_of(detail: &ComplaintDetail) -> impl Iterator<Item = &TimelineRow> {
     detail.timeline.iter().filter(|row| row.body != "Arrived")
 }
@@ -62,7 +62,7 @@ impl TestNode {
         self.lodges_request(complaint_about(title)).await.expect("a good complaint is lodged")
     }
 
-    /// Sends a request to lodge; a forward in it must succeed.
+    /// Sends a request to lodge. A forward in it must succeed.
     ///
     /// # Errors
     /// The status with which the node refused.
@@ -82,7 +82,7 @@ impl TestNode {
         self.api.clone().act(request).await.map(|_| ())
     }
 
-    /// Forwards; the addressee has the configured time to answer.
+    /// Forwards the complaint. The addressee has the configured time to answer.
     pub async fn forwards(&self, complaint: ComplaintId, to: &str) {
         let reason = wire::ForwardReason::Competence.into();
         let forward = operator_api::Forward { to: to.to_owned(), reason, answer_by: 0 };
@@ -121,7 +121,7 @@ impl TestNode {
         self.acts(complaint, act, None).await.expect("the intake agency closes");
     }
 
-    /// Everything about a complaint; `None` if the node does not have it.
+    /// All details of a complaint; `None` if the node does not have it.
     pub async fn shows(&self, complaint: ComplaintId) -> Option<ComplaintDetail> {
         let request = operator_api::ShowComplaintRequest { complaint: complaint.to_string() };
         match self.api.clone().show_complaint(request).await {
@@ -221,7 +221,7 @@ impl TestNode {
         self.empties_its_outbox().await.unwrap_or_else(|problem| panic!("{problem}"));
     }
 
-    /// Waits until peers have acknowledged everything and their receipts are in the ledger. The writer works in order: when it has answered a
+    /// Waits until peers have acknowledged everything and their receipts are in the ledger. The writer works in order, so when it answers a
     /// call that was made after the last receipt, it has stored that receipt.
     pub async fn keeps_its_receipts(&self) {
         self.has_an_empty_outbox().await;
@@ -251,7 +251,7 @@ impl TestNode {
         self.refused_request(operator_api::ListRefusedRequest { limit: 1000, ..Default::default() }).await
     }
 
-    /// Items that the node keeps until something that they need has come.
+    /// Items that the node keeps until their parent, their charter or their time has come.
     pub async fn deferred(&self) -> Vec<operator_api::RefusedItem> {
         self.refused_request(operator_api::ListRefusedRequest { limit: 1000, deferred: true, ..Default::default() })
             .await

@@ -46,8 +46,9 @@ impl Act {
         matches!(self, Self::Withdraw | Self::Reassign(_))
     }
 
-    /// The acts that an operator of an agency tries. If `free`, these are all acts. If not, they are a selection that shows most with few entries:
-    /// the city forwards to the ministry, the ministry answers the citizen or forwards to the city, and the supervisors reassign to the province.
+    /// The acts that an operator of an agency tries. If `free`, these are all acts. If not, they are a selection that covers most rules
+    /// with few entries: the city forwards to the ministry, the ministry answers the citizen or forwards to the city, and the supervisors
+    /// reassign to the province.
     pub(super) fn of_operators(by: Agency, members: &Members, free: bool) -> Vec<Self> {
         let mut acts = vec![Self::Accept, Self::Return, Self::Withdraw, Self::Recall];
         if free {

@@ -1,11 +1,12 @@
-//! Every entry and view of the explored space, each once. States of the model are small because they refer to them by number.
+//! Every entry and view of the explored space, each once. States of the model are small, because they refer to entries and views by number.
 //!
-//! This module decides nothing: the product's code makes, signs, parses, admits and folds entries, one insertion at a time, in the order in which
-//! they come to a node. The module remembers the results, because the same step happens in many states.
+//! This module decides nothing. The product's code makes, signs, parses, admits and folds entries, one insertion at a time, in the order in
+//! which they arrive at a node. The module remembers the results, because the same step happens in many states.
 //!
 //! Invariants:
-//! - entries with equal bytes are one entry; views are one if they have the same set of entries **and** the same answers to all questions about the
-//!   complaint, so two orders of arrival with different results give two views of one set ([`View::is_only`]);
+//! - entries with equal bytes are one entry;
+//! - views are one view if they have the same set of entries **and** the same answers to all questions about the complaint, so two orders
+//!   of arrival with different results give two views of one set ([`View::is_only`]);
 //! - the complaint of a view is the first one that a node really had.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -47,10 +48,10 @@ pub struct View {
     pub judgement: Judgement,
 }
 
-/// The outcome of an entry that comes to a node.
+/// The outcome of an entry that arrives at a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// The node takes it, and has this view then.
+    /// The node accepts it, and then has this view.
     Taken(ViewRef),
     /// It waits for a parent, or until the node's clock is late enough.
     Waits,
@@ -75,7 +76,7 @@ pub struct Book {
 }
 
 impl Book {
-    /// An empty book of a federation, whose operators are free or not (see `Act::of_operators`).
+    /// An empty book of a federation. `free` says whether operators try every act (see `Act::of_operators`).
     pub fn new(members: Members, free: bool) -> Self {
         Self {
             members,
@@ -132,7 +133,7 @@ impl Book {
             let mut written = Vec::new();
             for act in Act::of_operators(by, &self.members, self.free) {
                 if let Some(entry) = self.write(view, by, moment, act)
-                    && !self.is_said(view, entry)
+                    && !self.is_already_written(view, entry)
                 {
                     written.push((act, entry));
                 }
@@ -142,8 +143,8 @@ impl Book {
         &self.writable[&(view, by, moment)]
     }
 
-    /// The lies that an agency may tell now. Each is told twice: with its true parents, and with only its basis as a parent, as if the agency had
-    /// seen nothing later.
+    /// The lies that an agency may tell now. Each gives two entries: one with its true parents, and one with only its basis as a parent, as
+    /// if the agency had seen nothing later.
     pub fn lying(&mut self, view: ViewRef, by: Agency, moment: Moment) -> &[(Act, EntryRef)] {
         if !self.lying.contains_key(&(view, by, moment)) {
             let clock = self.next_clock(view, by, moment);
@@ -199,7 +200,8 @@ impl Book {
         Arrival::Taken(self.intern(complaint, entries))
     }
 
-    /// The view of a node that gets all entries of another view, in the order of their clocks; `None` if it does not take one of them.
+    /// The view of a node that gets all entries of another view, in the order of their clocks; `None` if the node does not accept one of
+    /// them.
     pub fn union(&mut self, view: ViewRef, with: ViewRef) -> Option<ViewRef> {
         if let Some(known) = self.unions.get(&(view, with)) {
             return *known;
@@ -234,7 +236,8 @@ impl Book {
         let ids = entries.iter().map(|entry| self.entry(*entry).id).collect();
         let judgement = judge(&complaint, &ids, &self.lies);
         let adjacent: BTreeSet<AgencyId> = self.members.all().map(|agency| self.members.id(agency).clone()).collect();
-        // All agencies are linked with each other, so all have the same readers. The routes of the intake agency do not name itself, hence the chain.
+        // All agencies are linked with each other, so all have the same readers. The routes of the intake agency do not name the agency
+        // itself, so it is added.
         let links = routes(complaint.intake(), &adjacent, complaint.readers(), self.members.charter(), Reach::Relayed);
         let readers =
             links.links.keys().copied().chain([complaint.intake()]).map(|id| self.members.agency(id)).collect();
@@ -249,7 +252,7 @@ impl Book {
     }
 
     /// Whether the timeline has the same act already. A recall is the same only on the same basis.
-    fn is_said(&self, view: ViewRef, entry: EntryRef) -> bool {
+    fn is_already_written(&self, view: ViewRef, entry: EntryRef) -> bool {
         let body = &self.entry(entry).body;
         let is_same = |known: &Body| match (known, body) {
             (Body::Case { act: CaseAct::Recalled, .. }, _) => known == body,
@@ -294,9 +297,9 @@ impl Book {
         if let Some(known) = self.by_id.get(&signed.id) {
             return *known;
         }
-        let entry = Entry::parse(signed.bytes, FEDERATION).expect("what a node writes is well-formed");
+        let entry = Entry::parse(signed.bytes, FEDERATION).expect("a node's own entry is well-formed");
         let authentic = authenticate(std::slice::from_ref(&entry), self.members.charters(), StdRng::seed_from_u64(0));
-        assert_eq!(authentic, [Verdict::Admit], "what a node signs is authentic");
+        assert_eq!(authentic, [Verdict::Admit], "a node's own entry must be authentic");
         let number = EntryRef(u32::try_from(self.entries.len()).expect("as many entries as memory holds"));
         self.by_id.insert(entry.id, number);
         self.entries.push(entry);

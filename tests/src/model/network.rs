@@ -1,9 +1,9 @@
 //! The nodes, and a network that loses, repeats and reorders messages.
 //!
-//! A message is one entry on its way to one agency. It stays until it is delivered or lost; any message may be the next. A repeated message is
-//! delivered and stays. A lost message can be sent again; a lost message differs from a late one only in that no delivery waits for it.
+//! A message is one entry on its way to one agency. It stays until it is delivered or lost, and any message may be the next. A repeated
+//! message is delivered and stays. A lost message cannot be delivered until it is sent again.
 //!
-//! Invariant: a state has only numbers; the entries and views that they refer to are in the [`Book`].
+//! Invariant: a state has only numbers. The entries and views that they refer to are in the [`Book`].
 
 use std::collections::BTreeSet;
 
@@ -75,7 +75,7 @@ impl State {
             && self.nodes.iter().all(|node| node.waiting.is_empty())
     }
 
-    /// Delivers a message; with `stays` it will be delivered once more.
+    /// Delivers a message. With `stays`, it will be delivered once more.
     pub fn deliver(&mut self, book: &mut Book, message: Message, stays: bool) {
         if !self.network.remove(&message) {
             self.repeated.remove(&message);
@@ -115,7 +115,8 @@ impl State {
         self.receive(book, Message { to: by, entry });
     }
 
-    /// A node gets an entry, its own or another's. It takes it and passes on the entries that others lack, keeps it waiting, or refuses it.
+    /// A node gets an entry, its own or another's. It accepts the entry and passes on the entries that others lack, or keeps it waiting, or
+    /// refuses it.
     fn receive(&mut self, book: &mut Book, message: Message) {
         let Message { to, entry } = message;
         let moment = self.moment;
@@ -137,7 +138,7 @@ impl State {
         }
     }
 
-    /// Sends each reader all entries that were not delivered to it, also those that were lost.
+    /// Sends each reader all entries that were not delivered to it, including lost ones.
     fn send(&mut self, book: &Book, from: Agency, view: ViewRef) {
         let view = book.view(view);
         for reader in view.readers.iter().filter(|reader| **reader != from) {
@@ -159,7 +160,7 @@ impl State {
             || node.refused.contains(&message.entry)
     }
 
-    /// Tries the waiting entries of a node until it takes no more.
+    /// Tries the waiting entries of a node until it accepts no more.
     fn retry(&mut self, book: &mut Book, at: Agency) {
         loop {
             let node = self.node(at);

@@ -1,6 +1,6 @@
-//! What must hold of every state, and what must occur somewhere in the space for it to be worth checking.
+//! The properties that must hold in every state, and the events that must occur somewhere, so that the space is worth checking.
 //!
-//! Claims about one view alone are judged once, by [`super::judgement`]. The lists here look them up in every state.
+//! [`super::judgement`] judges claims about a single view once. The lists here look the judgements up in every state.
 
 mod agreement;
 mod custody;

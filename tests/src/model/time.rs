@@ -1,8 +1,8 @@
 //! The time of the model: a few moments that matter to an offer, and what each agency's clock shows at them.
 //!
-//! An offer's `answer_by` is the end of a day of the model. The first moment is the beginning. Each day then has two moments: one minute after its
-//! end, when a slow clock shows an earlier time and a fast one a later time, and the margin has passed for no agency; and one hour after its end,
-//! when the margin has passed for all.
+//! An offer's `answer_by` is the end of a day of the model. The first moment is the beginning. Then each day has two moments. One minute
+//! after its end, slow clocks show a time before the end and fast clocks a time after it, and the margin has passed for no agency. One hour
+//! after its end, the margin has passed for all.
 
 use super::members::Agency;
 
@@ -10,7 +10,7 @@ use super::members::Agency;
 const START: u64 = 1_764_000_000_000;
 const MINUTE: u64 = 60_000;
 const DAY: u64 = 24 * 60 * MINUTE;
-/// Longer than the difference of two clocks, so an offer that is made just before the end of a day gets the next day.
+/// Longer than the difference of two clocks. An offer that is made later than this before the end of a day gets the end of the next day.
 const SOON: u64 = 30 * MINUTE;
 
 /// One moment; the first is 0.
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn no_clock_is_ahead_of_another_by_more_than_is_taken() {
+    fn no_clock_is_ahead_of_another_by_more_than_a_receiver_allows() {
         let ahead = u64::try_from(CLOCK_AHEAD.as_millis()).expect("minutes");
         let shown = Agency::ALL.map(|agency| shown(0, agency));
         assert!(shown.iter().max().expect("four") - shown.iter().min().expect("four") < ahead);

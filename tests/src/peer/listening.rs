@@ -52,7 +52,7 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// Like `self`, but nodes may have at most so many bytes in flight that the test has not read.
+    /// Sets the most bytes that a node may have in flight before the test reads them.
     pub fn with_window(self, bytes: u32) -> Self {
         Self { window: Some(bytes), ..self }
     }

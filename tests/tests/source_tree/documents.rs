@@ -15,11 +15,11 @@ const PAGES: [&str; 8] = [
     ".github/CONTRIBUTING.md",
     ".github/SECURITY.md",
 ];
-/// Lines that the first page may have.
+/// The most lines of the first page.
 const FIRST_PAGE_LINES: usize = 150;
-/// Files that somebody opens who follows one entry from lodging to view.
+/// The most files that a reader opens who follows one entry from lodging to view.
 const WALK_FILES: usize = 25;
-/// How often that leads back to a file that was read before.
+/// The most returns to a file that the reader has read before.
 const WALK_RETURNS: usize = 2;
 
 fn page(name: &str) -> String {
@@ -80,13 +80,17 @@ fn the_first_page_is_short() {
 }
 
 #[test]
-fn the_walk_of_one_entry_names_few_files_that_exist_and_leads_back_seldom() {
+fn the_walk_of_one_entry_names_few_existing_files_and_rarely_returns_to_one() {
     let text = page("daemon/README.md");
     let walk = text.split("\n## One entry, file by file\n").nth(1).and_then(|rest| rest.split("\n## ").next());
     let walk = walk.expect("daemon/README.md tells the walk");
     let steps: Vec<(&str, &str)> = walk.lines().filter_map(|line| line.split_once(". [")).collect();
     let numbers: Vec<String> = steps.iter().map(|(number, _)| (*number).to_owned()).collect();
-    assert_eq!(numbers, (1..=steps.len()).map(|number| number.to_string()).collect::<Vec<_>>(), "one line a file");
+    assert_eq!(
+        numbers,
+        (1..=steps.len()).map(|number| number.to_string()).collect::<Vec<_>>(),
+        "one line for each file"
+    );
     let files: Vec<&str> = steps.iter().filter_map(|(_, rest)| rest.split(']').next()).collect();
     let different: BTreeSet<&&str> = files.iter().collect();
     assert_eq!(different.len(), files.len(), "a file is listed twice: {files:#?}");

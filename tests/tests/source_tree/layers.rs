@@ -15,10 +15,10 @@ fn cycles(name: &str, sources: &[Source]) -> Vec<String> {
     let of_room = |room: &[String]| {
         let room_name = [&[name.to_owned()], room].concat().join("::");
         let graph = ModuleGraph::of(sources, room);
-        let told = |cycle| {
+        let describe = |cycle| {
             format!("{room_name} has a cycle of modules: {cycle:?}\n    {}", graph.edges_within(&cycle).join("\n    "))
         };
-        graph.cycles().into_iter().map(told).collect::<Vec<_>>()
+        graph.cycles().into_iter().map(describe).collect::<Vec<_>>()
     };
     rooms(sources).into_iter().flat_map(of_room).collect()
 }

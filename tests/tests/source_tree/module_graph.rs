@@ -12,9 +12,9 @@ use syn::{Attribute, Item, ItemMod, ItemUse, Macro, Meta, UseTree};
 
 use crate::sources::Source;
 
-/// The modules of one room and which of them depends on which.
+/// The modules of one room, and their dependencies.
 pub(crate) struct ModuleGraph {
-    /// From a module to another: where the first names the second, as `file:line`.
+    /// For each pair of modules, the places where the first names the second, as `file:line`.
     edges: BTreeMap<(String, String), Vec<String>>,
 }
 
@@ -42,7 +42,7 @@ impl ModuleGraph {
         Self { edges }
     }
 
-    /// The cycles: each a largest set of modules in which every one depends on every other, directly or through others.
+    /// The cycles. Each is a largest set of modules in which every module depends on every other, directly or through others.
     pub(crate) fn cycles(&self) -> Vec<BTreeSet<String>> {
         let reached: BTreeMap<&str, BTreeSet<&str>> =
             self.edges.keys().map(|(from, _)| (from.as_str(), self.reached_from(from))).collect();
@@ -54,7 +54,7 @@ impl ModuleGraph {
         cycles.into_iter().filter(|cycle| !cycle.is_empty()).collect()
     }
 
-    /// What depends on what within a cycle, one line each: the modules, and a place that says so.
+    /// The dependencies within a cycle, one line each, with the two modules and a place of the dependency.
     pub(crate) fn edges_within(&self, cycle: &BTreeSet<String>) -> Vec<String> {
         let within = self.edges.iter().filter(|((from, to), _)| cycle.contains(from) && cycle.contains(to));
         within
@@ -65,7 +65,7 @@ impl ModuleGraph {
             .collect()
     }
 
-    /// Where a module is named by others, as `file:line`.
+    /// The places where other modules name a module, as `file:line`.
     pub(crate) fn uses_of(&self, module: &str) -> Vec<&str> {
         let uses = self.edges.iter().filter(|((_, to), _)| to == module);
         uses.flat_map(|(_, places)| places.iter().map(String::as_str)).collect()
@@ -117,7 +117,7 @@ fn leaves(tree: &UseTree) -> Vec<(Vec<Ident>, String)> {
 
 /// Collects the paths in a file that begin at the root of its crate.
 struct References {
-    /// Where the visitor is.
+    /// The modules that lead to the visitor's present place.
     modules: Vec<String>,
     /// A path from the root of the crate, and the line of its last name.
     found: Vec<(Vec<String>, usize)>,
@@ -145,7 +145,7 @@ impl References {
         }
     }
 
-    /// Finds paths in what only a macro understands.
+    /// Finds paths in tokens that only a macro understands.
     fn names_in(&mut self, tokens: TokenStream) {
         let mut path = Vec::new();
         let mut colons = 0;
@@ -217,7 +217,7 @@ mod tests {
         graph_below("", modules)
     }
 
-    /// The same, with a root that says this as well.
+    /// Like [`graph`], with this text in the root.
     fn graph_below(root: &str, modules: &[(&str, &str)]) -> ModuleGraph {
         let mut sources = vec![Source::parse("lib.rs", &[], root)];
         sources.extend(modules.iter().map(|(path, text)| {
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn the_graph_of_a_room_has_what_its_own_modules_name_of_each_other() {
+    fn the_graph_of_a_room_has_only_the_uses_between_its_own_modules() {
         let sources = [
             Source::parse("lib.rs", &[], "pub use room::X;"),
             Source::parse("room.rs", &["room"], "mod a; mod b; pub use b::Y;"),

@@ -16,15 +16,15 @@ pub(crate) const TEST_PROGRAMS: [&str; 3] =
 /// Which modules of a crate are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Built {
-    /// Those of a library or a program.
+    /// The modules of a library or a program.
     WithoutTests,
-    /// Those of its tests as well.
+    /// The modules of its tests as well.
     WithTests,
 }
 
 /// One Rust file.
 pub(crate) struct Source {
-    /// Relative to the top of the workspace, with slashes.
+    /// The path relative to the top of the workspace, with slashes.
     pub(crate) path: String,
     /// The modules from the root of its crate down to it; empty for the root.
     pub(crate) modules: Vec<String>,
@@ -35,14 +35,14 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Parses a text that stands in this file.
+    /// Parses the text of a file.
     pub(crate) fn parse(path: &str, modules: &[&str], text: &str) -> Self {
         let syntax = parse(path, text);
         let modules = modules.iter().map(|module| (*module).to_owned()).collect();
         Self { path: path.to_owned(), modules, text: text.to_owned(), syntax }
     }
 
-    /// The text, parsed, without the items that exist in tests alone.
+    /// The text, parsed, without the items that exist only in tests.
     pub(crate) fn syntax_without_tests(&self) -> syn::File {
         let mut syntax = parse(&self.path, &self.text);
         drop_tests(&mut syntax.items);
@@ -159,7 +159,7 @@ fn drop_tests(items: &mut Vec<Item>) {
     }
 }
 
-/// Whether attributes say that what they stand at exists in tests alone.
+/// Whether these attributes mark an item that exists only in tests.
 pub(crate) fn is_test_only(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
         Meta::List(list) if list.path.is_ident("cfg") => list.tokens.to_string() == "test",

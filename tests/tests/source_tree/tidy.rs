@@ -14,12 +14,12 @@ use crate::sources::{
 const FILE_LINES: usize = 500;
 /// The most lines of a function, from its name to its last brace.
 const FUNCTION_LINES: usize = 70;
-/// Module names that do not tell the module's purpose.
+/// Module names that do not tell the purpose of the module.
 const EMPTY_NAMES: [&str; 4] = ["utils", "helpers", "common", "misc"];
 
-/// Files with more lines.
+/// Exceptions: files with more lines.
 const LONG_FILES: &[&str] = &[];
-/// Functions with more lines, each as `file: name`.
+/// Exceptions: functions with more lines, each as `file: name`.
 const LONG_FUNCTIONS: &[&str] = &[];
 
 /// Asserts that the found items are exactly the listed ones.
@@ -28,7 +28,7 @@ fn agree(rule: &str, found: impl IntoIterator<Item = String>, listed: &[&str]) {
     let new: Vec<&String> = found.iter().filter(|item| !listed.contains(&item.as_str())).collect();
     let gone: Vec<&&str> = listed.iter().filter(|item| !found.contains(**item)).collect();
     assert!(new.is_empty(), "{rule}: {new:#?}");
-    assert!(gone.is_empty(), "{rule}: no longer so, take it out of the list: {gone:#?}");
+    assert!(gone.is_empty(), "{rule}: no longer true, so take it out of the list: {gone:#?}");
 }
 
 /// All files that are compiled without tests.
@@ -47,7 +47,7 @@ fn every_file_is_part_of_a_program_or_a_library() {
 }
 
 #[test]
-fn every_file_says_first_what_it_is_for() {
+fn every_file_begins_with_a_header() {
     let begins_with_a_header = |file: &String| {
         std::fs::read_to_string(workspace().join(file)).expect("a file of the workspace").starts_with("//!")
     };
@@ -55,10 +55,10 @@ fn every_file_says_first_what_it_is_for() {
 }
 
 #[test]
-fn no_module_has_a_name_that_says_nothing() {
+fn no_module_has_a_meaningless_name() {
     let stem = |file: &str| file.trim_end_matches("/mod.rs").trim_end_matches(".rs").to_owned();
     let is_empty = |file: &String| EMPTY_NAMES.contains(&stem(file).rsplit('/').next().unwrap_or_default());
-    agree("says nothing of what it is for", all_files().into_iter().filter(is_empty), &[]);
+    agree("does not tell the purpose of the module", all_files().into_iter().filter(is_empty), &[]);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn files_and_functions_are_short_and_nothing_is_unwrapped() {
     agree("`unwrap()` outside of tests", unwrapped, &[]);
 }
 
-/// Lines of a file without the items that exist in tests alone.
+/// Lines of a file without the items that exist only in tests.
 fn lines_without_tests(source: &Source) -> usize {
     let lines = source.text.lines().count();
     let modules = source.syntax.items.iter().filter_map(|item| match item {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn tests_are_counted_nowhere() {
+    fn tests_count_for_no_rule() {
         let long = |name: &str| format!("fn {name}() {{\n{}}}\n", "let _ = x.unwrap();\n".repeat(FUNCTION_LINES));
         let text = format!("{}#[cfg(test)]\nmod tests {{\n{}}}\n", long("f"), long("g"));
         let source = Source::parse("a.rs", &["a"], &text);

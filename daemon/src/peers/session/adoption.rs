@@ -46,7 +46,7 @@ impl CharterAdoption {
 
     /// Adopts a charter that a peer passed on, with its authorities, and has the writer judge the deferred items again.
     pub(super) fn adopt(&self, from: &AgencyId, note: &[u8]) -> Adoption {
-        // Several peers may pass it on: another link may have adopted it while this one waited.
+        // Several peers may pass the same charter on, so another link may have adopted it while this one waited.
         if self.charter_store.charters().has_text_of(note) {
             return Adoption::InForce;
         }
@@ -64,7 +64,7 @@ impl CharterAdoption {
         Adoption::InForce
     }
 
-    /// Raises an alarm: a peer passed on a charter that does not follow this node's charters.
+    /// Reports a charter that was not adopted to the operator: in the log, and with an alarm if it is a rival.
     fn did_not_adopt(&self, from: &AgencyId, problem: CharterStoreError) -> Adoption {
         let tell = |reason: &dyn std::fmt::Display| {
             tracing::warn!(peer = %from, "did not adopt a charter from the peer: {}", quote(&reason.to_string()));
@@ -73,7 +73,7 @@ impl CharterAdoption {
             CharterStoreError::NotTrusted { source, .. } => tell(&source),
             CharterStoreError::Rival(found) => {
                 tell(&found.rival);
-                self.alarms.raise(found.topic(), format!("{from} goes by another charter: {}", found.alarm()));
+                self.alarms.raise(found.topic(), format!("{from} uses another charter: {}", found.alarm()));
                 return Adoption::Rival(found.rival.version);
             }
             own => tracing::error!(%from, "cannot keep a charter: {own}"),

@@ -182,7 +182,7 @@ impl Receipts {
         Ok(receipt.sign(&self.key))
     }
 
-    /// Checks the receipt of a peer. The error says in words what is wrong.
+    /// Checks the receipt of a peer. The error names the problem in words.
     fn check(&self, peer: &AgencyId, ack: wire::Ack) -> Result<Box<CheckedAck>, String> {
         let charters = self.charter_store.charters();
         let checked = check_receipt(ack, &self.own, peer, self.federation.as_str(), &charters);
@@ -190,7 +190,8 @@ impl Receipts {
     }
 }
 
-/// Loads the cursors: how far this node has the peer's ledger, and how far the peer has this node's.
+/// Loads the stored state of the peer: how far this node has the peer's ledger, how far the peer has this node's, and the newest proofs of
+/// the peer's ledger.
 pub(super) fn load_peer(outgoing: &Arc<Outgoing>, watch: &Watch, peer: &Arc<Peer>, job: JobId) -> Running {
     let (outgoing, watch, peer) = (Arc::clone(outgoing), watch.clone(), Arc::clone(peer));
     blocking(job, move || {
@@ -245,7 +246,7 @@ pub(super) fn check_ack(receipts: &Arc<Receipts>, peer: &Peer, job: JobId, ack: 
 pub(super) fn prove(proofs: &ProofServer, peer: &Arc<Peer>, job: JobId, prove: wire::Prove) -> Running {
     let (proofs, peer) = (proofs.clone(), Arc::clone(peer));
     Box::pin(async move {
-        // A question over a link that has ended may still be in work: it counts until its answer is made.
+        // A question of a link that has ended may still be in work. It counts until its answer is made.
         let room = match Arc::clone(&peer.proving).acquire_owned().await {
             Ok(room) => room,
             Err(error) => return Ended::without_room(job, Done::Failed(End::Broken(error.to_string()))),
@@ -280,7 +281,7 @@ pub(super) fn reserve(incoming: &Incoming, job: JobId, bytes: usize, held: usize
     })
 }
 
-/// The submission of a frame, and the wait until it is durable.
+/// Makes the submission of a frame, and the job that waits until the frame is durable.
 pub(super) fn commit(job: JobId, peer: &Peer, cursor: Cursor, items: Vec<Received>) -> (Submission, Running) {
     let (answer, delivered) = oneshot::channel();
     let running = Box::pin(async move {
@@ -327,7 +328,7 @@ fn blocking(job: JobId, work: impl FnOnce() -> Done + Send + 'static) -> Running
     })
 }
 
-/// Ends the link: this node cannot read its own data.
+/// Turns an error into the end of the link, because this node cannot read its own data.
 fn own(done: Result<Done, OwnDataError>) -> Done {
     done.unwrap_or_else(|error| Done::Failed(End::OwnData(error.to_string())))
 }
@@ -345,12 +346,13 @@ fn stored_peer(outbox: &Outbox, watch: &Watch, peer: &Peer) -> Result<StoredPeer
         entry,
         reset: store.reset_of(agency)?.map(|reset| (reset.epoch, reset.leaf)),
         checkpoint: watch.newest(agency).map(|newest| newest.note).unwrap_or_default(),
-        gossiped: state.told,
+        gossiped: state.gossiped,
         passed_on: state.passed_on,
     })
 }
 
-/// Checks a peer's proof about this node's ledger. It must be a part of the ledger; otherwise the ledger was set back or lost.
+/// Checks a peer's proof about this node's ledger. The ledger must contain what the proof shows. Otherwise the ledger was set back or lost.
+/// Returns a description of the first conflict.
 fn conflict(
     guard: &GuardService,
     peer: &AgencyId,

@@ -67,7 +67,7 @@ impl Runner<'_> {
             Job::Prove(prove) => jobs::prove(&parts.proofs, peer, id, prove),
             Job::Adopt { note } => jobs::adopt(&parts.adoption, peer, id, note),
         };
-        // Many jobs end at once, because there is room, or because they only start something. So the job is polled once here.
+        // Many jobs end at once, because there is room, or because they only start something. So this polls the job once.
         match (&mut running).now_or_never() {
             Some(ended) => {
                 let event = self.ended(ended);
@@ -77,7 +77,8 @@ impl Runner<'_> {
         }
     }
 
-    /// The peer says, without proof, that it has more of this ledger than there is. Only a checkpoint that we signed stops the signing.
+    /// Raises an alarm that the peer claims, without proof, to have more of this ledger than there is. The node keeps signing: only a
+    /// checkpoint or an entry that it has signed itself stops it.
     fn raise_ahead(&self, reason: &str) {
         let agency = &self.peer.agency;
         let text = format!(
@@ -86,7 +87,7 @@ impl Runner<'_> {
         self.parts.alarms.raise(format!("ahead {agency}"), text);
     }
 
-    /// The peer has begun an epoch of its ledger. The first leaf of the epoch declares why, and replaces this.
+    /// Raises an alarm that the peer has begun an epoch of its ledger. The declaration in the first leaf of the epoch replaces the alarm.
     fn raise_undeclared(&self, epoch: Epoch) {
         let agency = &self.peer.agency;
         let text = format!("{agency} has begun epoch {epoch} of its ledger and has not declared why: ask it");

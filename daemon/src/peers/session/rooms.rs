@@ -15,7 +15,7 @@ pub(super) enum Way {
     Received,
 }
 
-/// The rooms, by the job that took them. Each is given back when it is released, and all of them when the session ends.
+/// The rooms by the job that took them. A room is given back when it is released, and all rooms are given back when the session ends.
 #[derive(Default)]
 pub(super) struct Rooms(BTreeMap<JobId, (Way, Share)>);
 

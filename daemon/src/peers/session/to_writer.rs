@@ -22,14 +22,14 @@ impl ToWriter {
         Self { writer, under_way: None, waiting: VecDeque::new() }
     }
 
-    /// Submits as soon as the queue has room. Returns the session's event if that is at once.
+    /// Submits as soon as the queue has room. If it has room now, returns the session's event.
     pub(super) fn submit(&mut self, submission: Submission) -> Option<Event> {
         if self.under_way.is_some() {
             self.waiting.push_back(submission);
             return None;
         }
-        let mut under_way = self.set_off(submission);
-        let taken = (&mut under_way).now_or_never().map(|taken| heard(&taken));
+        let mut under_way = self.start(submission);
+        let taken = (&mut under_way).now_or_never().map(|taken| event_of(&taken));
         if taken.is_none() {
             self.under_way = Some(under_way);
         }
@@ -40,16 +40,16 @@ impl ToWriter {
     pub(super) async fn taken(&mut self) -> Event {
         let Some(under_way) = &mut self.under_way else { return std::future::pending().await };
         let taken = under_way.await;
-        self.under_way = self.waiting.pop_front().map(|next| self.set_off(next));
-        heard(&taken)
+        self.under_way = self.waiting.pop_front().map(|next| self.start(next));
+        event_of(&taken)
     }
 
-    fn set_off(&self, submission: Submission) -> BoxFuture<'static, Result<(), SubmitError>> {
+    fn start(&self, submission: Submission) -> BoxFuture<'static, Result<(), SubmitError>> {
         let writer = self.writer.clone();
         Box::pin(async move { writer.submit(submission).await })
     }
 }
 
-fn heard(taken: &Result<(), SubmitError>) -> Event {
+fn event_of(taken: &Result<(), SubmitError>) -> Event {
     if taken.is_ok() { Event::Taken } else { Event::Stop }
 }

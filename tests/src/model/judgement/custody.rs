@@ -6,7 +6,7 @@ use sinergi_proto::base::ids::EntryId;
 use sinergi_proto::complaint::{Complaint, KnownEntry, Standing};
 use sinergi_proto::entry::{Body, CustodyAct};
 
-/// What holds of custody in one view; each field is one property of `properties::custody`.
+/// The judgement of custody in one view. Each field is one property of `properties::custody`.
 pub struct Judgement {
     /// The fold finds none of its own invariants broken.
     pub invariants: bool,

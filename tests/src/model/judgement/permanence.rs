@@ -6,7 +6,7 @@ use sinergi_proto::base::ids::EntryId;
 use sinergi_proto::complaint::{Complaint, Phase, Standing};
 use sinergi_proto::entry::{Body, CaseAct};
 
-/// What one view still shows; each field is one property of `properties::permanence`.
+/// The judgement of permanence in one view. Each field is one property of `properties::permanence`.
 pub struct Judgement {
     /// The timeline has exactly the entries that the view was folded from.
     pub complete: bool,
@@ -16,14 +16,14 @@ pub struct Judgement {
     pub answered: bool,
 }
 
-/// Judges what one view, the fold of `entries`, still shows; `lies` may have no effect.
+/// Judges permanence in one view, the fold of `entries`. Entries in `lies` may have no effect.
 pub(super) fn judge(complaint: &Complaint, entries: &BTreeSet<EntryId>, lies: &HashSet<EntryId>) -> Judgement {
     let timeline: Vec<EntryId> = complaint.timeline().map(|(id, _)| id).collect();
     let counts = |id: &EntryId| {
         lies.contains(id)
             || match complaint.standing(id) {
                 Some(Standing::Effective) => true,
-                // Only custody is ever superseded: an answer stays an answer.
+                // Only custody entries can be superseded. An answer stays an answer.
                 Some(Standing::Superseded { .. }) => complaint.is_custody(id),
                 _ => false,
             }

@@ -5,7 +5,7 @@ use sinergi_proto::complaint::{Complaint, KnownEntry, NoEffect, Standing};
 use sinergi_proto::entry::{Body, CaseAct, CustodyAct};
 use sinergi_proto::wire::ReturnReason;
 
-/// The rare events that one view shows; each field is one property of `properties::sights`.
+/// The rare events that one view shows. Each field is one property of `properties::sights`.
 pub struct Sights {
     /// An entry is superseded.
     pub superseded: bool,

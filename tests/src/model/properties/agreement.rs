@@ -22,7 +22,8 @@ pub(super) fn properties() -> Vec<Property<HandOver>> {
     ]
 }
 
-/// Compares the nodes of one state, and by `is_only` also all states of the space: a set gave one state in every order of arrival.
+/// Compares the nodes of one state. `is_only` also compares all states of the space: an equal set of entries gave an equal view in every
+/// order of arrival.
 fn equal_sets_give_equal_states(model: &HandOver, state: &State) -> bool {
     if !every_view(model, state, |view| view.is_only) {
         return false;
@@ -40,7 +41,7 @@ fn readers_agree(book: &Book, state: &State) -> bool {
     views.len() == 1 && book.view(*view).readers.iter().all(|reader| state.node(*reader).view == Some(*view))
 }
 
-/// Whether all views would become equal if no agency wrote any more and all entries came to all nodes, in any order of nodes.
+/// Whether all views would become equal if no agency wrote any more and all entries were delivered to all nodes, in any order of nodes.
 fn becomes_equal(model: &HandOver, state: &State) -> bool {
     let mut book = model.book();
     let views: Vec<ViewRef> = state.views(&book).map(|(_, view)| view).collect();

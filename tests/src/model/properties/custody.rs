@@ -25,15 +25,15 @@ pub(super) fn properties() -> Vec<Property<HandOver>> {
             "the addressee's answer beats the supervisor, and the supervisor the holder",
             |model, state| every_view(model, state, |view| view.judgement.custody.best_rank),
         ),
-        Property::always("nobody wins a fork against what he knew", |model, state| {
+        Property::always("nobody wins a fork against an entry that its author had seen", |model, state| {
             every_view(model, state, |view| view.judgement.custody.fair_fork)
         }),
         Property::always("while its addressee may answer an offer, nobody else may act on it", one_side_acts),
     ]
 }
 
-/// Whether at this moment not both the addressee may answer an offer and another agency may act on it, whatever the clocks show within their
-/// bounds.
+/// Whether at most one side may act on an offer at this moment: either its addressee may answer it, or other agencies may act on it,
+/// whatever the clocks show within their bounds.
 fn one_side_acts(model: &HandOver, state: &State) -> bool {
     let mut book = model.book();
     let views: Vec<_> = state.views(&book).collect();

@@ -1,4 +1,4 @@
-//! Sights: rare events that must occur somewhere, so that the checked space is one in which things go wrong.
+//! Sights: rare events that must occur somewhere in the space. A space in which nothing goes wrong would prove little.
 
 use stateright::Property;
 
@@ -6,7 +6,7 @@ use crate::model::judgement::Sights;
 use crate::model::network::State;
 use crate::model::{Bounds, HandOver};
 
-/// The sights of a space with these bounds: each takes so many entries, `Lodged` among them.
+/// The sights of a space with these bounds. The number of a sight is the least number of entries, `Lodged` included, that it needs.
 pub(super) fn properties(bounds: Bounds) -> Vec<Property<HandOver>> {
     let mut sights = vec![
         (3, sight("an entry is superseded", |model, state| seen(model, state, |sights| sights.superseded))),

@@ -1,5 +1,5 @@
-//! A member that sends questions or items and does not read the answers. The answers that wait are bounded, its link ends with a reason, and no other
-//! link is affected.
+//! A member that sends questions or items and does not read the answers. The number of waiting answers is bounded, the link ends with a
+//! reason, and no other link is affected.
 
 use sinergi_cli::demo::wait;
 use sinergi_proto::base::limits;
@@ -15,14 +15,14 @@ use sinergi_tests::stage::Stage;
 const CITY: &str = "kota-bandung";
 const MINISTRY: &str = "kominfo";
 
-/// What a node lets wait for a peer to read: the frames of both windows, and some for charters.
+/// The most frames that may wait for a peer to read them: those of both windows, and some for charters.
 const ANSWERS: u64 = 2 * WINDOW + 64;
 const WINDOW: u64 = limits::LINK_WINDOW_FRAMES as u64;
-/// Receipts that the transport takes at most while the peer reads nothing.
+/// The most receipts that the transport takes while the peer reads nothing.
 const UNDER_WAY: u64 = 64;
 
 #[tokio::test]
-async fn a_peer_that_delivers_and_never_reads_is_let_go_when_too_many_answers_wait_for_it() {
+async fn a_peer_that_delivers_and_never_reads_loses_its_link_when_too_many_answers_wait() {
     let mut stage = Stage::set_with_the_ministry_dialled().await;
     // Room for a greeting and a few receipts.
     let mut listening = stage.impostor.listen().await.with_window(4096);
@@ -36,13 +36,13 @@ async fn a_peer_that_delivers_and_never_reads_is_let_go_when_too_many_answers_wa
     let taken = |peer: &operator_api::PeerStatus| peer.received.is_some_and(|cursor| cursor.index == ANSWERS / 2);
     city.sees_peer(MINISTRY, taken).await;
     stage.others_are_unaffected().await;
-    assert_eq!(city.peer(MINISTRY).await.state, "linked", "they wait");
+    assert_eq!(city.peer(MINISTRY).await.state, "linked", "the answers wait");
     for index in ANSWERS / 2 + 1..=6 * ANSWERS {
         link.send_items(index, Vec::new()).await;
     }
     let told = format!("ended the link: {}: {ANSWERS} frames wait for the peer to read", FaultCode::LimitExceeded);
     let peer = city.sees_peer(MINISTRY, |peer| peer.last_error == told).await;
-    // Beside those that wait, a window of frames is on its way to the disk, and one of receipts is being signed.
+    // Besides the waiting answers, one window of frames is on its way to the disk, and the receipts of another are being signed.
     let most = ANSWERS + UNDER_WAY + 2 * WINDOW;
     assert!(peer.received.is_some_and(|cursor| cursor.index <= most), "at most {most}: {peer:?}");
     assert!(stage.federation.log_of(CITY).contains(&told));
@@ -51,7 +51,7 @@ async fn a_peer_that_delivers_and_never_reads_is_let_go_when_too_many_answers_wa
 
     let mut link = listening.dialled().await;
     let theirs = link.greet(stage.impostor.hello()).await;
-    let have = theirs.have_cursor.expect("what was taken stays").index;
+    let have = theirs.have_cursor.expect("the accepted items stay accepted").index;
     let honest = stage.impostor.lodge("Laporan jujur");
     let receipt = link.deliver(have + 1, vec![honest.item]).await;
     assert!(matches!(receipt.results[0].outcome, ItemOutcome::Leaf(_)), "{receipt:?}");
@@ -68,7 +68,7 @@ async fn proof(link: &mut Connection) -> wire::Proof {
 }
 
 #[tokio::test]
-async fn a_peer_that_asks_more_at_once_than_it_may_is_sent_away_and_on_the_next_link_it_is_answered() {
+async fn a_peer_with_too_many_open_questions_loses_its_link_and_is_answered_on_the_next_one() {
     const MOST: u64 = limits::PROVES_OPEN as u64;
     let (mut stage, disk) = Stage::set_on_a_disk().await;
     let city = stage.federation.node(CITY).await;
@@ -80,7 +80,7 @@ async fn a_peer_that_asks_more_at_once_than_it_may_is_sent_away_and_on_the_next_
         ask(&link, number).await;
     }
     let asked = wait::until(PATIENCE, async || Ok::<_, ()>((hang.hits() >= MOST).then_some(())));
-    assert_eq!(asked.await, Ok(Some(())), "as many as may wait are being answered");
+    assert_eq!(asked.await, Ok(Some(())), "the node works on the most questions that it allows");
     assert_eq!(city.peer(MINISTRY).await.state, "linked");
     ask(&link, MOST + 1).await;
     let (code, reason) = link.fault().await;
@@ -89,7 +89,7 @@ async fn a_peer_that_asks_more_at_once_than_it_may_is_sent_away_and_on_the_next_
     let reads = |peer: &operator_api::PeerStatus| peer.last_error.contains(&reason) && peer.first_failure > 0;
     city.sees_peer(MINISTRY, reads).await;
 
-    // What was asked over a link that has ended still counts, however many links follow.
+    // Open questions still count after their link has ended, however many links follow.
     for _ in 0..3 {
         link = stage.link().await;
         for number in 1..=MOST {
@@ -98,7 +98,7 @@ async fn a_peer_that_asks_more_at_once_than_it_may_is_sent_away_and_on_the_next_
         link.is_heard().await;
     }
     city.lodges("Kedua").await;
-    // The honest province may have asked meanwhile, too.
+    // The honest province may have asked questions in the meantime.
     assert!(hang.hits() < 2 * MOST, "{} questions are being answered", hang.hits());
     hang.ends();
     for number in 1..=MOST {
