@@ -82,6 +82,7 @@ pub(super) struct Authored {
     pub(super) leaf: LedgerIndex,
     pub(super) hash: [u8; 32],
     pub(super) clock: HybridClock,
+    pub(super) charter_version: u64,
 }
 
 /// An entry of a complaint, with its parents.
@@ -233,7 +234,8 @@ impl Holdings {
             _ => {}
         }
         if is_in_scope {
-            let authored = Authored { leaf, hash: leaf_hash(&entry.signed), clock: entry.clock };
+            let (hash, charter_version) = (leaf_hash(&entry.signed), entry.charter_version);
+            let authored = Authored { leaf, hash, clock: entry.clock, charter_version };
             if let Some(other) = self.authored.insert(entry.place, authored) {
                 self.doubled.push((other.leaf, leaf));
             }

@@ -8,15 +8,12 @@ use std::sync::Arc;
 use super::Records;
 use super::holdings::{Holdings, Linked, Publication};
 use super::shown::Shown;
-use crate::base::ids::{ComplaintId, EntryId, Epoch};
+use crate::base::ids::{ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::charter::{Charter, Charters};
 use crate::entry::{Entry, Place};
 use crate::transparency::evidence::{HELD, counts_as_held};
 use crate::transparency::watch::{VerifiedCheckpoint, two_trees};
 use crate::wire::{self, accusation::Finding, concealed::KnownBy, unanswered::ReachedBy};
-
-/// An honest agency has adopted a charter this long after it became valid, in milliseconds: 7 days.
-const ADOPTED_WITHIN_MILLIS: u64 = 7 * 24 * 60 * 60 * 1000;
 
 /// Both sides of the comparison.
 pub(super) struct Suspicions<'a, R> {
@@ -205,30 +202,43 @@ impl<R: Records> Suspicions<'_, R> {
         let Some(received) = received.filter(|cursor| Some(cursor.epoch) == self.shown.epoch()) else {
             return Vec::new();
         };
-        let mut found = Vec::new();
-        for (id, (index, signed)) in &self.shown.whole {
+        let lacked = self.shown.whole.iter().filter_map(|(id, (index, signed))| {
             let is_passed = *index < received.index && !self.holdings.turned_away.contains(id);
-            let Some(signed) = signed.as_ref().filter(|_| is_passed) else { continue };
-            let entry = Entry::parse(signed.clone().into(), &self.holdings.federation);
+            let entry = Entry::parse(signed.clone().filter(|_| is_passed)?.into(), &self.holdings.federation);
+            Some((*index, entry.ok()?))
+        });
+        let lacked: BTreeMap<LedgerIndex, Entry> = lacked.collect();
+        let begin = Place { epoch: received.epoch, index: LedgerIndex::default() };
+        let held = self.holdings.authored.range(begin..).map(|(place, authored)| (place, authored.charter_version));
+        let mut held = held.peekable();
+        // The newest charter version that the agency's own entries before the leaf name: the agency had adopted it. Somebody else's entry may
+        // name an older one, and so cannot hide itself from a new overseer.
+        let mut adopted = 0;
+        let mut found = Vec::new();
+        for (index, entry) in &lacked {
+            let place = Place { epoch: received.epoch, index: *index };
+            while let Some((_, version)) = held.next_if(|(before, _)| **before < place) {
+                adopted = adopted.max(version);
+            }
             // Node entries are not routed.
-            if entry.is_ok_and(|entry| entry.complaint.is_some() && self.is_entitled_to(&entry))
+            if entry.complaint.is_some()
+                && self.is_overseer_since(adopted.max(entry.charter_version))
                 && let Some(leaf) = self.shown.leaf_proof(received.epoch, *index)
             {
-                found.push(Finding::Withheld(wire::Withheld { entry: signed.clone(), leaf: Some(leaf) }));
+                found.push(Finding::Withheld(wire::Withheld { entry: entry.signed.to_vec(), leaf: Some(leaf) }));
+            }
+            if entry.author == self.holdings.assignment.agency {
+                adopted = adopted.max(entry.charter_version);
             }
         }
         found
     }
 
-    /// Whether the auditor oversees the agencies by the charter that an entry names, or by a later one that had been valid for
-    /// [`ADOPTED_WITHIN_MILLIS`] when the entry was dated. The author chooses the version that it names, so that version alone could hide entries
-    /// from a new overseer. An agency that becomes an overseer is not sent the complaints that were over before.
-    fn is_entitled_to(&self, entry: &Entry) -> bool {
-        let is_adopted =
-            |charter: &&Arc<Charter>| charter.valid_from.saturating_add(ADOPTED_WITHIN_MILLIS) <= entry.clock.millis();
-        let named = self.charters.version(entry.charter_version);
-        let adopted = self.charters.after(entry.charter_version).filter(is_adopted).last();
-        named.into_iter().chain(adopted).any(|charter| charter.is_oversight(&self.holdings.assignment.auditor))
+    /// Whether the auditor oversees the agencies by this charter version and by all later ones. The agency may have routed the entry by any of
+    /// them.
+    fn is_overseer_since(&self, version: u64) -> bool {
+        let oversees = |charter: &Arc<Charter>| charter.is_oversight(&self.holdings.assignment.auditor);
+        self.charters.version(version).is_some_and(oversees) && self.charters.after(version).all(oversees)
     }
 
     /// Offers to the agency whose time to answer is over and that it did not answer.

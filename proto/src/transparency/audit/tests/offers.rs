@@ -22,18 +22,14 @@ fn an_entry_that_oversight_did_not_get_is_withheld_once_later_leaves_were_sent()
     Scene { auditor: MINISTRY, ..scene }.finds(&[]);
 }
 
-/// A federation whose second charter makes the ministry an oversight agency from this time on.
-fn with_a_new_overseer(since: u64) -> Federation {
-    let since = jiff::Timestamp::from_millisecond(since.try_into().expect("a time")).expect("a time");
-    Federation::changed(|text| {
-        text.valid_from = since.to_string();
-        member_of(text, MINISTRY).oversight = true;
-    })
+/// A federation whose second charter makes the ministry an oversight agency.
+fn with_the_ministry_as_overseer() -> Federation {
+    Federation::changed(|text| member_of(text, MINISTRY).oversight = true)
 }
 
 #[test]
 fn an_entry_from_before_the_auditor_became_an_overseer_is_not_withheld() {
-    let (before, after) = (Federation::new(), with_a_new_overseer(START));
+    let (before, after) = (Federation::new(), with_the_ministry_as_overseer());
     let (scene, _) = keeps_back(&before);
     Scene { federation: &after, auditor: MINISTRY, ..scene }.finds(&[]);
     let (scene, _) = keeps_back(&after);
@@ -41,13 +37,32 @@ fn an_entry_from_before_the_auditor_became_an_overseer_is_not_withheld() {
 }
 
 #[test]
-fn an_entry_that_names_the_charter_before_the_overseer_s_is_withheld_once_that_should_be_adopted() {
-    let before = Federation::new();
-    for (days, findings) in [(6, &[][..]), (7, &[Finding::Withheld][..])] {
-        let after = with_a_new_overseer(START - days * DAY);
+fn an_entry_that_names_an_old_charter_is_withheld_if_the_agency_had_adopted_the_overseer_s() {
+    let (before, after) = (Federation::new(), with_the_ministry_as_overseer());
+    // The agency's own entry before the leaf names the second charter. The auditor holds it, or lacks it as well.
+    for is_held in [true, false] {
         let (scene, _) = keeps_back(&before);
-        Scene { federation: &after, auditor: MINISTRY, ..scene }.finds(findings);
+        let mut scene = Scene { federation: &after, auditor: MINISTRY, ..scene };
+        let own = after.node(PROVINCE).lodges().at(START + 40 * MINUTE).at_leaf(9).entry();
+        scene.shown.push(&own.signed);
+        if is_held {
+            scene.has_beside(&own);
+        }
+        let old = before.node(MINISTRY).lodges().at(START + 41 * MINUTE).at_leaf(10).entry();
+        scene.shown.push(&old.signed);
+        scene.received = Some(Cursor::end(Epoch::FIRST, LedgerIndex(11), 0));
+        let withheld = scene.audited().findings.len();
+        // Leaf 8 was there before, and names the first charter.
+        assert_eq!(withheld, if is_held { 1 } else { 2 });
     }
+}
+
+#[test]
+fn an_entry_is_not_withheld_from_an_auditor_that_oversees_no_longer() {
+    let (overseen, after) =
+        (Federation::new(), Federation::changed(|text| member_of(text, OVERSIGHT).oversight = false));
+    let (scene, _) = keeps_back(&overseen);
+    Scene { federation: &after, ..scene }.finds(&[]);
 }
 
 #[test]
