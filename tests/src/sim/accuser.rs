@@ -16,7 +16,7 @@ use tlog_tiles::HashReader;
 
 use super::archive::{Archive, Given};
 use super::ledger::{Ledger, Seen, SignedCheckpoint};
-use super::node::{Node, State};
+use super::node::Node;
 use super::topology::Topology;
 
 /// What the judge holds for shown.
@@ -288,39 +288,6 @@ impl<'a> Accuser<'a> {
     }
 
     // What did not happen.
-
-    /// What oversight agencies find of entries that were passed over: each reads the whole ledger of every agency that it is linked with.
-    ///
-    /// # Errors
-    /// An accusation that is none.
-    pub fn withheld(self) -> Result<Vec<Found>, String> {
-        let (charters, charter) = (self.topology.charters(), self.topology.charters().newest());
-        let mut all = Vec::new();
-        let honest = self.nodes.values().filter(|node| node.lie().is_none());
-        for auditor in honest.filter(|node| node.state == State::Clear && charter.is_oversight(&node.id)) {
-            // What was not passed over, but waits here: for a parent, or for its time.
-            let waits: BTreeSet<EntryId> = auditor.ledger.deferred.values().map(|(header, _)| header.entry).collect();
-            for node in auditor.adjacent().iter().map(|peer| &self.nodes[peer]) {
-                let Some(received) = auditor.ledger.received.get(&node.id) else { continue };
-                let Some(signed) = node.signed().filter(|signed| signed.seen.epoch == received.epoch) else { continue };
-                let tree = Tree { ledger: &node.ledger, seen: signed.seen, note: &signed.note };
-                for (index, leaf) in (0..received.index.0).map(LedgerIndex).zip(&node.ledger.leaves) {
-                    let entry = &leaf.entry;
-                    let is_here = auditor.ledger.leaf_of(&entry.id).is_some() || waits.contains(&entry.id);
-                    // It is entitled to what was written when it was an oversight agency.
-                    let charter = charters.version(entry.charter_version);
-                    let is_entitled = charter.is_some_and(|charter| charter.is_oversight(&auditor.id));
-                    if entry.complaint.is_none() || is_here || !is_entitled {
-                        continue;
-                    }
-                    let leaf = Some(leaf_of(tree, index));
-                    let withheld = wire::Withheld { entry: entry.signed.to_vec(), leaf };
-                    all.push((node.id.clone(), node.ledger.epoch, Kind::Withheld(withheld)));
-                }
-            }
-        }
-        self.judged(all)
-    }
 
     // What agencies signed.
 

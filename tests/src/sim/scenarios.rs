@@ -12,19 +12,23 @@ pub enum Scenario {
     /// An agency that a charter makes an overseer is not given the complaints from before, unless they go on: nothing is sent because a charter
     /// changed.
     NewOverseer,
+    /// The operators of an agency put back a copy from before an epoch that they began, do not remember that epoch, and begin it once more: no
+    /// peer that they reach has seen it. The agency has signed two ledgers of one epoch.
+    ForgottenEpoch,
     /// The managers sign two charters of one version, and each half of the federation goes by one.
     TwoCharters,
 }
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::FarClock, Self::NewOverseer, Self::TwoCharters];
+    pub const ALL: [Self; 4] = [Self::FarClock, Self::NewOverseer, Self::ForgottenEpoch, Self::TwoCharters];
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::FarClock => "far-clock-that-nobody-contradicts",
             Self::NewOverseer => "new-overseer-of-old-complaints",
+            Self::ForgottenEpoch => "epoch-that-was-begun-and-forgotten",
             Self::TwoCharters => "two-charters-of-one-version",
         }
     }
@@ -39,6 +43,7 @@ impl Scenario {
         match self {
             Self::FarClock => (0, "nobody_honest_is_accused"),
             Self::NewOverseer => (0, "converged"),
+            Self::ForgottenEpoch => (539, "nobody_honest_is_accused"),
             Self::TwoCharters => (0, "nothing_honest_is_refused"),
         }
     }

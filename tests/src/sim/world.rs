@@ -19,7 +19,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
 use sinergi_config::defaults;
-use sinergi_proto::base::ids::{AgencyId, EntryId};
+use sinergi_proto::base::ids::{AgencyId, EntryId, Epoch};
 use sinergi_proto::charter::Charters;
 use sinergi_proto::engine::CaseCacheLimits;
 use sinergi_proto::sync::{Job, JobId};
@@ -124,6 +124,8 @@ pub struct World {
     alarms: BTreeMap<AgencyId, u64>,
     /// Nodes whose operator will begin a new epoch.
     recovering: BTreeSet<AgencyId>,
+    /// The newest epoch that the operators of an agency have begun, as they remember it.
+    begun: BTreeMap<AgencyId, Epoch>,
     /// Nodes that stop when they have next written something, and for how long.
     doomed: BTreeMap<AgencyId, u64>,
     copies: BTreeMap<AgencyId, Ledger>,
@@ -207,6 +209,7 @@ impl World {
             taking: BTreeSet::new(),
             alarms: BTreeMap::new(),
             recovering: BTreeSet::new(),
+            begun: BTreeMap::new(),
             doomed: BTreeMap::new(),
             copies: BTreeMap::new(),
             far: BTreeSet::new(),
@@ -305,12 +308,8 @@ impl World {
         while let Some((at, event)) = self.queue.next_until(end) {
             self.now = at;
             self.report.events += 1;
-            let probes = matches!(event, Event::Probe);
             self.happen(event);
             self.watch_far_clocks();
-            if probes {
-                self.accuse(|accuser| accuser.withheld())?;
-            }
             self.judge_what_was_seen()?;
             (self.invariants.always)(self).map_err(|(invariant, what)| self.fails(invariant, what))?;
         }

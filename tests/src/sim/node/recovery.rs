@@ -18,14 +18,20 @@ type Taking = TakeOver<LeafHeader, Vec<u8>>;
 
 impl Node {
     /// The operator begins the epoch that the product plans. Where nothing contradicts the ledger, the operator was told of it by others, and
-    /// names the next one.
-    pub fn recover(&mut self, now: u64) {
+    /// names the next one. An operator who remembers a later epoch that the agency has begun names the one after it.
+    pub fn recover(&mut self, remembered: Option<Epoch>, now: u64) {
         self.lose_what_is_not_durable(false);
         let here = OldLedger::Whole(OwnTree::extent(&self.ledger));
         let recorded = self.ledger.recorded.as_ref().map(|signed| signed.note.to_vec()).unwrap_or_default();
-        let named = self.ledger.sightings.is_empty().then_some(Epoch(self.ledger.epoch.0 + 1));
-        let signer = Signer { agency: &self.id, charters: &self.charters };
-        let plan = Plan::new(&here, recorded, &self.ledger.sightings, signer, named).expect("something was seen");
+        let after = |epoch: Epoch| Epoch(epoch.0 + 1);
+        let named = self.ledger.sightings.is_empty().then_some(after(self.ledger.epoch));
+        let planned = |named| {
+            let signer = Signer { agency: &self.id, charters: &self.charters };
+            Plan::new(&here, recorded.clone(), &self.ledger.sightings, signer, named).expect("something was seen")
+        };
+        let plan = planned(named);
+        let forgotten = remembered.filter(|begun| plan.epoch <= *begun);
+        let plan = forgotten.map_or(plan, |begun| planned(Some(after(begun))));
         let old = self.ledger.begin_epoch(plan.epoch);
         self.ledger.sightings.clone_from(&old.sightings);
         // Nobody can have seen the new ledger, and nobody is linked.

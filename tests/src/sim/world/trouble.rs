@@ -10,6 +10,7 @@ use super::network::Pair;
 use super::{BOOT, CONVERGE, Event, MINUTE, World};
 use crate::sim::faults::Fault;
 use crate::sim::node::State;
+use crate::sim::scenarios::Scenario;
 
 impl World {
     pub(super) fn fault(&mut self) {
@@ -174,7 +175,10 @@ impl World {
     fn begin_epoch(&mut self, id: &AgencyId) {
         let now = self.now;
         self.archive.ends_epoch(&self.nodes[id]);
-        self.node(id).recover(now);
+        let forgets = self.plan.scenario == Some(Scenario::ForgottenEpoch);
+        let remembered = self.begun.get(id).copied().filter(|_| !forgets);
+        self.node(id).recover(remembered, now);
+        self.begun.insert(id.clone(), self.nodes[id].ledger.epoch);
         self.report.recovered += 1;
         self.settle(id);
     }
@@ -200,7 +204,9 @@ impl World {
         self.healing = true;
         self.doomed.clear();
         for pair in self.lines.keys().cloned().collect::<Vec<_>>() {
-            if !self.lines[&pair].mute.is_empty() || self.lines[&pair].cut > 0 {
+            let line = &self.lines[&pair];
+            // A real connection does not swap frames and go on. What one that did so lacks comes over the next one.
+            if !line.mute.is_empty() || line.cut > 0 || line.swap || line.is_disturbed {
                 self.break_line(&pair);
             }
             let line = self.lines.get_mut(&pair).expect("a line");
