@@ -18,7 +18,6 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
-use sinergi_config::defaults;
 use sinergi_proto::base::ids::{AgencyId, EntryId, Epoch};
 use sinergi_proto::charter::Charters;
 use sinergi_proto::engine::CaseCacheLimits;
@@ -49,9 +48,9 @@ const LONG_SYNC: u64 = 3_000;
 /// From then until it is shown.
 const APPLY: u64 = 1;
 /// Between two tries of what waits for its time.
-const RETRY: u64 = MINUTE / 2;
+const RETRY: u64 = MINUTE;
 /// Silence after which links are taken for dead: in most runs long, because signs of life cost much time and show little.
-const IDLE: [Duration; 2] = [Duration::from_secs(10 * 60), Duration::from_secs(defaults::IDLE_SECONDS.cast_unsigned())];
+const IDLE: [Duration; 2] = [Duration::from_secs(10 * 60), Duration::from_secs(2 * 60)];
 /// Most jobs of sessions, and the writer, take at most so long.
 const WORK: u64 = 6;
 /// Some jobs take as long as this.
@@ -176,7 +175,7 @@ pub fn run(plan: Plan, invariants: Invariants) -> Result<Report, Failure> {
 impl World {
     fn new(plan: Plan, invariants: Invariants) -> Self {
         // Curve arithmetic would take nearly all of the time.
-        let signatures = if plan.seed.is_multiple_of(32) { Signatures::Ed25519 } else { Signatures::Hashed };
+        let signatures = if plan.seed.is_multiple_of(64) { Signatures::Ed25519 } else { Signatures::Hashed };
         let topology = Topology::of(plan.nodes, signatures);
         // A cache that holds one complaint finds what was decided on without having been looked up.
         let case_room = match plan.seed % 4 {

@@ -3,6 +3,7 @@
 //! Invariant: a connection keeps its frames in order, unless a fault says otherwise; what was on the way when it ends is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use rand::RngExt;
 use sha2::Digest;
@@ -50,7 +51,7 @@ impl World {
             return;
         }
         if line.cut > 0 || !line.mute.is_empty() || !works(&pair.0, &pair.1) || !works(&pair.1, &pair.0) {
-            return self.connect_later(pair);
+            return self.connect_later(pair, 5_000..60_000);
         }
         self.connections += 1;
         let connection = self.connections;
@@ -63,8 +64,9 @@ impl World {
         }
     }
 
-    pub(super) fn connect_later(&mut self, pair: Pair) {
-        let after = self.rng.random_range(2_000..20_000);
+    /// Both ends try again after a time in this range, in milliseconds. As in the daemon, it is longer after a failure.
+    fn connect_later(&mut self, pair: Pair, after: Range<u64>) {
+        let after = self.rng.random_range(after);
         self.at(after, Event::Connect(pair));
     }
 
@@ -166,7 +168,7 @@ impl World {
             self.node(id).disconnected(connection, peer, now);
             self.settle(id);
         }
-        self.connect_later(pair);
+        self.connect_later(pair, 2_000..20_000);
     }
 
     pub(super) fn break_line(&mut self, pair: &Pair) {
