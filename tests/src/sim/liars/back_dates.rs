@@ -1,6 +1,6 @@
-//! The liar writes an entry today and dates it as if it had been written before: an answer that looks as if it was in time.
+//! The liar gives an entry an earlier date than the time at which it writes it. A late answer could look timely that way.
 //!
-//! Who has the entry, and a checkpoint from between that does not have it yet, finds it.
+//! A node finds the lie if it has the entry, and a checkpoint that was signed after the date and does not cover the entry.
 
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::limits;
@@ -20,9 +20,9 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(BackDates::default()),
 };
 
-/// So long nothing was written about the complaint, in milliseconds.
+/// How long the complaint must have had no new entry, in milliseconds.
 const QUIET: u64 = 40 * 60 * 1000;
-/// So many entries are dated back.
+/// Number of backdated entries.
 const WRITTEN: usize = 3;
 
 #[derive(Default)]

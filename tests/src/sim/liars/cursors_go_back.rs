@@ -1,4 +1,4 @@
-//! The liar's frames say that they lead where the frame before led already.
+//! The liar sends frames whose cursor is the cursor of the frame before.
 
 use std::collections::BTreeMap;
 
@@ -17,15 +17,15 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(GoBack::default()),
 };
 
-/// So many frames are wrong.
+/// Number of wrong frames.
 const WRONG: u32 = 8;
-/// After so many some have arrived.
+/// Number of wrong frames of which at least one has surely arrived.
 const ENOUGH: u32 = 4;
 
 #[derive(Default)]
 struct GoBack {
     told: u32,
-    /// Where the last frame to each peer led, on the link that is up.
+    /// The cursor of the last frame to each peer, on the link that is up.
     last: BTreeMap<AgencyId, wire::Cursor>,
 }
 

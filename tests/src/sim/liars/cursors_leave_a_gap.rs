@@ -1,4 +1,4 @@
-//! The liar's frames go on from a place that it has not led the peer to: what lies between is left out.
+//! The liar's frames begin after the place where the frame before ended, and so leave out entries.
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::FaultCode;
@@ -15,11 +15,11 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(Gaps::default()),
 };
 
-/// So many frames are wrong.
+/// Number of wrong frames.
 const WRONG: u32 = 8;
-/// After so many some have arrived.
+/// Number of wrong frames of which at least one has surely arrived.
 const ENOUGH: u32 = 4;
-/// Leaves that are left out.
+/// Number of leaves that are left out.
 const GAP: u64 = 1000;
 
 #[derive(Default)]

@@ -1,4 +1,4 @@
-//! A relay acknowledges what is for an agency behind it, and drops it.
+//! A relay acknowledges entries for an agency that only it links, and drops them.
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::routing::outbox::Prepared;

@@ -1,6 +1,6 @@
-//! The liar acknowledges what peers deliver, and keeps some of it in no ledger: an entry of its own stands in each place that it named.
+//! The liar acknowledges delivered entries and drops some of them. An entry of its own is at the leaf that the receipt names.
 //!
-//! Who delivered it holds the receipt, and asks for the leaf.
+//! The sender of the entry holds the receipt, and asks for the leaf.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(Drops::default()),
 };
 
-/// So many entries are dropped.
+/// Number of dropped entries.
 const DROPPED: usize = 3;
 
 #[derive(Default)]
@@ -31,7 +31,7 @@ struct Drops {
 }
 
 impl Drops {
-    /// Decides on what has come since, before any checkpoint over it leaves.
+    /// Chooses which of the new entries to drop, before a checkpoint over them is sent.
     fn look(&mut self, liar: &Node) {
         for index in (self.facade.size()..liar.ledger.next_index().0).map(LedgerIndex) {
             let leaf = liar.ledger.leaf(index);

@@ -1,4 +1,4 @@
-//! A ledger as a liar shows it: its own, with other leaves in some places. And what a liar signs for it.
+//! A false ledger that a liar shows: its own, with some leaves replaced. Also the checkpoints and receipts that the liar signs for it.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -18,7 +18,7 @@ use tlog_tiles::{Error as TreeError, Hash, HashReader};
 use crate::sim::node::Node;
 use crate::sim::topology::FEDERATION;
 
-/// A ledger that is shown in place of the liar's.
+/// A ledger that is shown instead of the liar's own.
 #[derive(Default)]
 pub(super) struct Facade {
     epoch: Option<Epoch>,
@@ -28,12 +28,12 @@ pub(super) struct Facade {
 }
 
 impl Facade {
-    /// How many leaves of the liar's ledger it shows.
+    /// Number of leaves shown.
     pub(super) fn size(&self) -> u64 {
         self.leaves.len() as u64
     }
 
-    /// From now on another leaf stands there: an entry of the liar that says nothing.
+    /// Replaces a leaf by an entry of the liar without meaning.
     pub(super) fn replace(&mut self, liar: &Node, index: LedgerIndex) {
         self.replaced.insert(index.0, harmless(liar, index));
         if index.0 < self.size() {
@@ -41,12 +41,12 @@ impl Facade {
         }
     }
 
-    /// The places where another leaf stands.
+    /// The replaced leaves.
     pub(super) fn replaced(&self) -> impl Iterator<Item = LedgerIndex> {
         self.replaced.keys().copied().map(LedgerIndex)
     }
 
-    /// Shows everything that the liar's ledger has.
+    /// Adds the new leaves of the liar's ledger.
     pub(super) fn follow(&mut self, liar: &Node) {
         self.epoch = Some(liar.ledger.epoch);
         let known = self.leaves.len();
@@ -58,7 +58,7 @@ impl Facade {
         }
     }
 
-    /// A frame of the liar, with checkpoints over this ledger in place of its own.
+    /// Replaces the liar's checkpoints in a frame by checkpoints over this ledger.
     pub(super) fn in_frame(&mut self, liar: &Node, frame: Frame) -> Frame {
         self.follow(liar);
         let kind = frame.kind.map(|kind| match kind {
@@ -78,7 +78,7 @@ impl Facade {
         Frame { kind }
     }
 
-    /// The answer to a question about this ledger.
+    /// The answer to a question, with proofs for this ledger.
     pub(super) fn answer(&mut self, liar: &Node, asker: &AgencyId, question: &wire::Prove) -> wire::Proof {
         self.follow(liar);
         let note = liar.signed().map(|signed| self.checkpoint_like(liar, &signed.note)).unwrap_or_default();
@@ -90,10 +90,10 @@ impl Facade {
         })
     }
 
-    /// A checkpoint over as many leaves, at the same time. Others' are left as they are.
+    /// A checkpoint over this ledger with the same size and time. Checkpoints of other agencies stay unchanged.
     fn checkpoint_like(&self, liar: &Node, note: &[u8]) -> Vec<u8> {
         let Some(Checkpoint { epoch, size, seconds, .. }) = own_checkpoint(liar, note) else { return note.to_vec() };
-        let root = tlog_tiles::tree_hash(size, self).expect("no checkpoint is of more than the ledger").0;
+        let root = tlog_tiles::tree_hash(size, self).expect("a checkpoint covers at most the whole ledger").0;
         liar.checkpoint_signer(epoch).sign(size, root, seconds.unwrap_or_default())
     }
 }
@@ -129,20 +129,20 @@ impl OwnLeaves for Facade {
     }
 }
 
-/// The checkpoint of the liar that a note is.
+/// Opens a note with a checkpoint of the liar. `None` if it is another agency's.
 pub(super) fn own_checkpoint(liar: &Node, note: &[u8]) -> Option<Checkpoint> {
     let is_own = Checkpoint::ledger_of(note, FEDERATION).is_some_and(|(agency, _)| agency == liar.id);
     is_own.then(|| liar.open_checkpoint(note, &liar.id))?
 }
 
-/// A receipt of the liar, changed and signed again.
+/// Changes a receipt of the liar and signs it again.
 fn with_receipt(liar: &Node, ack: &wire::Ack, change: impl FnOnce(&mut Receipt)) -> wire::Ack {
-    let mut receipt = Receipt::parse(ack).expect("a session says whole receipts");
+    let mut receipt = Receipt::parse(ack).expect("a session sends well-formed receipts");
     change(&mut receipt);
     receipt.sign(liar.entry_key())
 }
 
-/// A frame of the liar; if it is a receipt, changed and signed again.
+/// If a frame of the liar is a receipt, changes it and signs it again.
 pub(super) fn in_receipt(liar: &Node, frame: Frame, change: impl FnOnce(&mut Receipt)) -> Frame {
     let kind = frame.kind.map(|kind| match kind {
         Kind::Ack(ack) => Kind::Ack(with_receipt(liar, &ack, change)),
@@ -151,7 +151,7 @@ pub(super) fn in_receipt(liar: &Node, frame: Frame, change: impl FnOnce(&mut Rec
     Frame { kind }
 }
 
-/// An entry of the liar in this place that says nothing.
+/// An entry of the liar for this leaf, without meaning.
 fn harmless(liar: &Node, index: LedgerIndex) -> Bytes {
     let at = liar.ledger.leaf(index).entry.clock.millis();
     let draft = EntryDraft {

@@ -1,4 +1,4 @@
-//! The liar rewrites one entry once, and its auditor files it again with every audit: one liar fills the evidence folder.
+//! The liar rewrites one entry. With every audit its auditor keeps another file about that entry, so one liar fills the evidence folder.
 
 use std::collections::BTreeMap;
 

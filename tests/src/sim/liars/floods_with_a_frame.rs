@@ -1,4 +1,4 @@
-//! The liar delivers frames of more items than a frame may have.
+//! The liar delivers frames with more items than the limit.
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
@@ -16,9 +16,9 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(Floods::default()),
 };
 
-/// So often it floods a peer.
+/// Number of floods.
 const FLOODS: u32 = 6;
-/// After so many some have arrived.
+/// Number of floods of which at least one has surely arrived.
 const ENOUGH: u32 = 4;
 
 #[derive(Default)]

@@ -1,4 +1,4 @@
-//! The liar tells checkpoints faster than any honest peer: each costs signature checks.
+//! The liar sends checkpoints faster than any honest peer. Each of them costs signature checks.
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
@@ -16,9 +16,9 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(Floods::default()),
 };
 
-/// So often it floods a peer.
+/// Number of floods.
 const FLOODS: u32 = 6;
-/// After so many some have arrived.
+/// Number of floods of which at least one has surely arrived.
 const ENOUGH: u32 = 4;
 
 #[derive(Default)]

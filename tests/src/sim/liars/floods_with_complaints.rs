@@ -1,4 +1,4 @@
-//! The liar lodges valid complaints without end: everybody who should have them keeps them.
+//! The liar lodges valid complaints without end. Every agency that should have them keeps them.
 
 use sinergi_proto::entry::content::reply_code_hash;
 use sinergi_proto::wire;
@@ -14,9 +14,9 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(Floods::default()),
 };
 
-/// So many complaints are lodged.
+/// Number of lodged complaints.
 const LODGED: u32 = 150;
-/// More than a fair share of what an honest node keeps.
+/// Number of the liar's entries that is more than a fair share of an honest node's ledger.
 const UNFAIR: usize = 100;
 
 #[derive(Default)]

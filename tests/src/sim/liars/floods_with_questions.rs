@@ -1,4 +1,4 @@
-//! The liar asks more about a ledger at a time than any honest auditor.
+//! The liar asks more questions about a ledger at once than any honest auditor.
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::FaultCode;
@@ -15,11 +15,11 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(Floods::default()),
 };
 
-/// So often it floods a peer.
+/// Number of floods.
 const FLOODS: u32 = 6;
-/// After so many some have arrived.
+/// Number of floods of which at least one has surely arrived.
 const ENOUGH: u32 = 4;
-/// Questions at a time.
+/// Number of questions in one flood.
 const QUESTIONS: u64 = 40;
 
 #[derive(Default)]
@@ -35,7 +35,7 @@ impl Lie for Floods {
         }
         self.told += 1;
         let question = |number| Frame { kind: Some(Kind::Prove(wire::Prove { number, ..Default::default() })) };
-        // Its own questions have small numbers.
+        // The session's own questions have small numbers.
         std::iter::once(frame).chain((0..QUESTIONS).map(|number| question((1 << 40) + number))).collect()
     }
 

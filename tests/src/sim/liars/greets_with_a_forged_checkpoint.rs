@@ -1,6 +1,7 @@
-//! The liar shows peers a checkpoint of their own ledgers that is larger than they are, signed with its own keys, to stop them.
+//! In its Hello the liar shows each peer a checkpoint of the peer's own ledger that is larger than the ledger, to stop the peer. The liar
+//! signs it with its own keys.
 //!
-//! What the peer has not signed itself moves nothing.
+//! A checkpoint that the peer has not signed itself has no effect.
 
 use sinergi_proto::base::ids::{AgencyId, Epoch};
 use sinergi_proto::wire::{self, Frame, frame::Kind};
@@ -16,9 +17,9 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(Forges),
 };
 
-/// More leaves than any ledger of a run has.
+/// Number of leaves in the forged checkpoint: more than any ledger of a run has.
 const MORE: u64 = 1 << 20;
-/// A time within the run, in seconds since 1970.
+/// The time in the forged checkpoint, in seconds since 1970. It is within the run.
 const SECONDS: u64 = 1_764_000_100;
 
 struct Forges;

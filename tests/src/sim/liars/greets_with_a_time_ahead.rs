@@ -1,4 +1,4 @@
-//! The liar shows checkpoints with a time to come, in greetings and later: who watches it passes them over.
+//! The liar shows checkpoints with a time in the future, in its Hello and later. Peers that watch its ledger skip them.
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
@@ -15,7 +15,7 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(Greets),
 };
 
-/// By so many seconds the times are ahead.
+/// How far the times are ahead, in seconds.
 const AHEAD: u64 = 24 * 3600;
 
 struct Greets;
@@ -42,7 +42,7 @@ impl Lie for Greets {
         vec![Frame { kind }]
     }
 
-    // The peer shows it back what it saw, which is later than what there is.
+    // The peer shows the liar the future checkpoint as a sighting, which would stop it.
     fn heeds_its_guard(&self) -> bool {
         false
     }

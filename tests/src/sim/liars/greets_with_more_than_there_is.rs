@@ -1,7 +1,7 @@
-//! The liar says in its greetings that it has more of the peer's ledger than there is, to stop the peer: a node whose ledger was set back
-//! signs nothing.
+//! In its Hello the liar claims to have more of the peer's ledger than there is, to stop the peer: a node whose ledger was set back signs
+//! nothing.
 //!
-//! Without proof it ends its own links, and nothing more.
+//! Without proof the claim only ends the liar's own links.
 
 use sinergi_proto::base::ids::{AgencyId, Epoch};
 use sinergi_proto::base::refusal::FaultCode;
@@ -18,11 +18,11 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(Greets::default()),
 };
 
-/// So many greetings are wrong.
+/// Number of false Hello frames.
 const WRONG: u32 = 8;
-/// After so many some have arrived.
+/// Number of false Hello frames of which at least one has surely arrived.
 const ENOUGH: u32 = 4;
-/// More leaves than any ledger of a run has.
+/// Number of leaves that are claimed in addition: more than any ledger of a run has.
 const MORE: u64 = 1 << 20;
 
 #[derive(Default)]

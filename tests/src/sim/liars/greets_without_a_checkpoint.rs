@@ -1,4 +1,4 @@
-//! The liar shows no checkpoint of its ledger, neither in greetings nor later: who watches it has nothing to compare.
+//! The liar shows no checkpoint of its ledger, neither in its Hello nor later. Peers that watch its ledger have nothing to compare.
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::wire::{self, Frame, frame::Kind};

@@ -1,6 +1,7 @@
-//! The liar offers a complaint to another from where it held it once, and leaves out of the entry's past that it has given it away since.
+//! The liar forwards a complaint from an earlier custody step, and leaves out of the entry's ancestors that it has given the complaint
+//! away.
 //!
-//! Its own ledger had the entry that it leaves out: whoever has both finds it.
+//! Its own ledger has the entry that it leaves out. A node that has both entries finds the lie.
 
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::EntryId;
@@ -18,12 +19,12 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(Hides::default()),
 };
 
-/// So many entries are written.
+/// Number of false entries.
 const WRITTEN: usize = 2;
 
 #[derive(Default)]
 struct Hides {
-    /// Each with the own entry that it leaves out.
+    /// The false entries, each with the own entry that it leaves out.
     written: Vec<(EntryId, EntryId)>,
 }
 

@@ -1,6 +1,6 @@
-//! The addressee of an offer accepts it in time, keeps its answer back until the holder has withdrawn the offer, and shows it then.
+//! The liar accepts an offer in time, but sends its answer only after the holder has withdrawn the offer.
 //!
-//! Nothing shows when others could have had the answer, so it counts, and undoes what the holder did meanwhile.
+//! Nothing shows when others could have had the answer. So it counts, and undoes what the holder did meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,20 +21,20 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(KeepsBack::default()),
 };
 
-/// An answer is kept back for so many half minutes: longer than an offer lasts.
+/// Number of calls of the lie for which an answer is kept back: longer than an offer lasts.
 const KEPT: u32 = 100;
 
 #[derive(Default)]
 struct KeepsBack {
     ticks: u32,
-    /// Until when each answer is kept back.
+    /// The tick until which each answer is kept back.
     answers: BTreeMap<EntryId, u32>,
-    /// Peers that get nothing more on the link that is up: what comes next lies behind an answer.
+    /// Peers that get no more frames on the link that is up, because the next frame comes after an answer that is kept back.
     blocked: BTreeSet<AgencyId>,
 }
 
 impl KeepsBack {
-    /// Whether an item is an answer whose time to be shown has not come.
+    /// Whether an item is an answer that is still kept back.
     fn is_kept_back(&mut self, liar: &Node, item: &wire::Item) -> bool {
         let Ok(entry) = Entry::parse(item.signed_entry.clone(), FEDERATION) else { return false };
         let accepts = matches!(entry.body, Body::Custody { act: CustodyAct::Accepted, .. });

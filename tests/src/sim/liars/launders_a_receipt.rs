@@ -1,5 +1,5 @@
-//! The liar's first receipt for an entry names a wrong leaf. It says on every link that it has nothing, gets everything again, and gives a right
-//! receipt: of both the newest counts.
+//! The liar's first receipt for an entry names a wrong leaf. It claims on every link that it has nothing, gets everything again, and gives
+//! a right receipt. Only the newer of the two receipts counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,10 +20,10 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(Launders::default()),
 };
 
-/// So many receipts are wrong at first.
+/// Number of entries whose first receipt is wrong.
 const WRONG: usize = 3;
 
-/// So often it has each peer end the link, to be given everything again.
+/// How often it makes each peer end the link, to get everything again.
 const LINKS: u32 = 3;
 
 #[derive(Default)]
@@ -41,7 +41,7 @@ impl Lie for Launders {
         if matches!(&frame.kind, Some(Kind::Ping(_))) && self.wrong.len() >= WRONG {
             let ended = self.ended.entry(to.clone()).or_default();
             *ended += 1;
-            // Nobody takes a second greeting.
+            // A second Hello makes the peer end the link.
             let again = Frame { kind: Some(Kind::Hello(wire::Hello::default())) };
             return if *ended <= LINKS { vec![frame, again] } else { vec![frame] };
         }

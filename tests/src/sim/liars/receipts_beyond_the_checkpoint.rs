@@ -1,4 +1,4 @@
-//! The liar's receipts name leaves far beyond the tree of their checkpoint: no audit can ask for them.
+//! The liar's receipts name leaves far beyond the tree of their checkpoint. No audit can ask for such leaves.
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::FaultCode;
@@ -20,7 +20,7 @@ pub(super) const KIND: LieKind = LieKind {
 
 struct Lying;
 
-/// So far beyond: no ledger of a run has as many leaves.
+/// How far beyond. No ledger of a run has that many leaves.
 const BEYOND: u64 = 1 << 20;
 
 impl Lie for Lying {

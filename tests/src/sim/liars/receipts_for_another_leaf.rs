@@ -1,4 +1,4 @@
-//! The liar's receipts name for some entries the leaf before the one where they lie, with the hash that lies there.
+//! For some entries, the liar's receipts name the leaf before the right one, with the hash of that leaf.
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::FaultCode;

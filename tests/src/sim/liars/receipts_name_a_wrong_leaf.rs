@@ -1,6 +1,6 @@
-//! The liar's receipts name for some entries the leaf before the one where they lie.
+//! For some entries, the liar's receipts name the leaf before the right one.
 //!
-//! Who holds the receipt asks for that leaf: it is not what the receipt says.
+//! The holder of the receipt asks for that leaf, and gets another entry than the receipt says.
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::transparency::receipt::ItemOutcome;

@@ -1,4 +1,4 @@
-//! The liar's receipts carry no checkpoint, so nothing binds them to a tree.
+//! The liar's receipts contain no checkpoint, so they are not bound to a tree.
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::FaultCode;

@@ -1,4 +1,4 @@
-//! The liar's receipts say that it refused entries which no rule refuses.
+//! The liar's receipts refuse entries that are valid.
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::RefusalCode;

@@ -1,6 +1,6 @@
-//! A former holder resolves a case on an old basis and with an old past, after another has taken it.
+//! A former holder resolves a case after another agency has accepted it. The entry names an old basis and old parents.
 //!
-//! The case ends for everybody, and the entry hides nothing that this protocol looks for: it is no custody entry.
+//! The case ends at every node, and this protocol finds only custody entries that conceal, which this entry is not.
 
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::EntryId;
@@ -19,9 +19,9 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(Resolves::default()),
 };
 
-/// So many complaints are offered to others.
+/// Number of complaints that the liar offers to others.
 const OFFERED: u32 = 4;
-/// How long the others have to answer, in milliseconds: so long that somebody accepts.
+/// How long the others have to answer, in milliseconds: long enough that one of them accepts.
 const ANSWER_WITHIN: u64 = 4 * 3600 * 1000;
 
 #[derive(Default)]

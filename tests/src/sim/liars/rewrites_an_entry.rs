@@ -1,6 +1,6 @@
-//! The liar signs its ledger, shows it, and later puts another entry in the place of one of its own.
+//! The liar signs and shows its ledger, and later replaces one of its own entries.
 //!
-//! Who has the entry asks for its leaf; who has seen the ledger before asks whether it begins as it did.
+//! A node that has the entry asks for its leaf. A node that has an earlier checkpoint asks for a consistency proof.
 
 use sinergi_proto::base::ids::{AgencyId, EntryId};
 use sinergi_proto::wire::{self, Frame};
@@ -18,12 +18,12 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(Rewrites::default()),
 };
 
-/// It is honest for so many half minutes.
+/// Number of calls of the lie during which the liar is honest.
 const HONEST: u32 = 160;
-/// Leaves that lie behind the entry, so that others have seen the ledger with it.
+/// Number of leaves that must follow the entry, so that others have seen the ledger with it.
 const BEHIND: u64 = 8;
 
-/// The lie; another one is built on it.
+/// The lie. `files_one_finding_twice` is built on it.
 #[derive(Default)]
 pub(super) struct Rewrites {
     facade: Facade,

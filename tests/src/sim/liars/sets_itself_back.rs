@@ -1,6 +1,6 @@
-//! The liar puts an older copy of its ledger back and goes on, whatever its peers say that they saw. It declares no new epoch.
+//! The liar restores an older copy of its ledger and continues, whatever its peers saw. It declares no new epoch.
 //!
-//! Who has seen the ledger before sees fewer leaves at a later time, or other ones in the same places.
+//! A node that has seen the ledger before sees fewer leaves at a later time, or different leaves at the same indexes.
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
@@ -20,18 +20,18 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(SetsBack::default()),
 };
 
-/// The copy is made after so many half minutes.
+/// The call of the lie at which the copy is made.
 const COPIED: u32 = 60;
-/// It is put back after so many.
+/// Number of calls of the lie after which the copy is restored.
 const BACK: u32 = 200;
-/// By at least so many leaves.
+/// The least number of leaves that the restore loses.
 const LOST: u64 = 4;
 
 #[derive(Default)]
 struct SetsBack {
     ticks: u32,
     copy: Option<Box<Ledger>>,
-    /// When it went back, milliseconds since 1970, and to how many leaves.
+    /// The time of the restore, in milliseconds since 1970, and the number of leaves of the copy.
     went: Option<(u64, u64)>,
 }
 
@@ -71,7 +71,7 @@ impl Lie for SetsBack {
 
     fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
         let Some((at, leaves)) = self.went else { return false };
-        // Clocks are off by minutes.
+        // Clocks may be wrong by minutes.
         let before = (at / 1000).saturating_sub(limits::COSIGNED_BACK_BY.as_secs());
         let had_more = |node: &Node| {
             let shown = checkpoints(node, &liar.id);

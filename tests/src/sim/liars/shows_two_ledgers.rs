@@ -1,6 +1,6 @@
-//! The liar shows the oversight agency another ledger than all others.
+//! The liar shows the oversight agency a different ledger than all other peers.
 //!
-//! A peer of both tells each of them what it saw.
+//! A peer of both the liar and the oversight agency passes the checkpoints on that it saw.
 
 use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::wire::{self, Frame};
@@ -27,7 +27,7 @@ struct TwoLedgers {
 }
 
 impl TwoLedgers {
-    /// Before any checkpoint over the leaf that differs leaves.
+    /// Replaces the leaf as soon as it exists, before a checkpoint over it is sent.
     fn look(&mut self, liar: &Node) {
         if self.facade.replaced().next().is_none() && OTHER < liar.ledger.next_index() {
             self.facade.replace(liar, OTHER);

@@ -1,4 +1,4 @@
-//! The liar is the only link between two groups, and shows each of them another ledger.
+//! The liar is the only link between two groups, and shows each of them a different ledger.
 
 use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::wire::{self, Frame};
@@ -22,7 +22,7 @@ struct TwoGroups {
 }
 
 impl TwoGroups {
-    /// Chooses the leaf that differs before any checkpoint over it leaves: one that the deceived never see.
+    /// Chooses the leaf that differs, before a checkpoint over it is sent. The deceived group never gets the entry of that leaf.
     fn look(&mut self, liar: &Node) {
         for index in (self.facade.size()..liar.ledger.next_index().0).map(LedgerIndex) {
             let leaf = liar.ledger.leaf(index);
@@ -36,7 +36,7 @@ impl TwoGroups {
     }
 }
 
-/// Who is under the liar in the charter.
+/// Whether an agency is in the deceived group: its parent in the charter is the liar.
 fn is_deceived(liar: &Node, agency: &AgencyId) -> bool {
     liar.charter().member(agency).is_some_and(|member| member.parent.as_ref() == Some(&liar.id))
 }

@@ -1,6 +1,6 @@
-//! The liar passes over the oversight agency with everything about some complaints that were lodged at it.
+//! The liar withholds from the oversight agency all entries of some complaints that were lodged at the liar.
 //!
-//! The oversight agency reads the liar's whole ledger, and lacks what lies before the place up to which it was given everything.
+//! The oversight agency audits the liar's whole ledger, and finds leaves before its cursor that it did not get.
 
 use sinergi_proto::base::ids::{AgencyId, ComplaintId};
 use sinergi_proto::routing::outbox::Prepared;
@@ -19,7 +19,7 @@ pub(super) const KIND: LieKind = LieKind {
 
 struct Withholds;
 
-/// Whether a complaint is one of those that are withheld.
+/// Whether the liar withholds a complaint.
 fn is_withheld(liar: &Node, complaint: &ComplaintId) -> bool {
     let case = liar.ledger.cases.get(complaint).map(|case| &case.complaint);
     let lodged_here = case.and_then(|case| Some(case.entry(&case.lodged_entry())?.author == liar.id));

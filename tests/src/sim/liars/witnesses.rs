@@ -1,4 +1,4 @@
-//! What lies have in common: what honest nodes hold of a liar, so that they must find it, and what a liar writes.
+//! Tools for lies: queries for the proofs that an honest node holds against a liar, and the entries that a liar forges.
 
 use bytes::Bytes;
 use prost::Message;
@@ -15,7 +15,7 @@ use crate::sim::ledger::Held;
 use crate::sim::node::Node;
 use crate::sim::topology::FEDERATION;
 
-/// The receipts of a liar that a node holds, the newest last.
+/// The receipts of a liar that a node holds, oldest first.
 pub(super) fn receipts(holder: &Node, liar: &AgencyId) -> impl Iterator<Item = Receipt> {
     holder.ledger.held.iter().filter_map(move |held| match held {
         Held::Receipt { peer, ack, .. } if peer == liar => Receipt::parse(&wire::Ack::decode(&ack[..]).ok()?).ok(),
@@ -23,7 +23,7 @@ pub(super) fn receipts(holder: &Node, liar: &AgencyId) -> impl Iterator<Item = R
     })
 }
 
-/// Where a liar's newest receipt for an entry says that the entry lies.
+/// The leaf that a liar's newest receipt for an entry names.
 pub(super) fn newest_receipt(holder: &Node, liar: &AgencyId, entry: &EntryId) -> Option<LedgerIndex> {
     let named = receipts(holder, liar).flat_map(|receipt| receipt.leaves().collect::<Vec<_>>());
     named.filter(|(id, _)| id == entry).last().map(|(_, index)| index)
@@ -39,17 +39,17 @@ pub(super) fn checkpoints(holder: &Node, liar: &AgencyId) -> Vec<Checkpoint> {
     notes.filter_map(|note| holder.open_checkpoint(&note, liar)).collect()
 }
 
-/// Whether a node was given an entry and did not take it.
+/// Whether a node refused or deferred an entry.
 pub(super) fn was_turned_away(holder: &Node, entry: &EntryId) -> bool {
     holder.ledger.held.iter().any(|held| matches!(held, Held::TurnedAway(id) if id == entry))
 }
 
-/// A part of all entries, the same ones for everybody.
+/// Chooses a quarter of all entries, the same ones at every node.
 pub(super) fn is_chosen(entry: &EntryId) -> bool {
     entry.0[31].is_multiple_of(4)
 }
 
-/// What was read for a peer, without some entries.
+/// Removes some entries from a frame that was read for a peer.
 pub(super) fn without(mut prepared: Prepared, is_dropped: impl Fn(&Entry) -> bool) -> Prepared {
     let keeps = |item: &wire::Item| {
         Entry::parse(item.signed_entry.clone(), FEDERATION).map_or(true, |entry| !is_dropped(&entry))
@@ -68,7 +68,7 @@ pub(super) fn first_own_entry(liar: &Node) -> Option<(LedgerIndex, EntryId)> {
     Some((LedgerIndex(place as u64), liar.ledger.leaves[place].entry.id))
 }
 
-/// A place of the custody path where the liar held the complaint, and its own entry by which it gave it away from there.
+/// A custody step at which the liar held the complaint, and the liar's own custody entry that follows it.
 pub(super) fn gave_away(liar: &Node, complaint: &Complaint) -> Option<(EntryId, EntryId)> {
     let path: Vec<_> = complaint.path().collect();
     let held = |custody: &CustodyState| custody.holder == liar.id && custody.offer.is_none();
@@ -77,7 +77,7 @@ pub(super) fn gave_away(liar: &Node, complaint: &Complaint) -> Option<(EntryId, 
     given.map(|((basis, _), (left, _))| (*basis, *left))
 }
 
-/// An entry of the liar, signed for the next place of its ledger.
+/// Signs an entry of the liar for the next leaf of its ledger.
 pub(super) fn drafted(
     liar: &Node,
     complaint: &Complaint,
@@ -99,7 +99,7 @@ pub(super) fn drafted(
     Some(draft.sign(liar.entry_key()).bytes)
 }
 
-/// The id of an entry that was just signed.
+/// The id of a signed entry.
 pub(super) fn id_of(signed: &Bytes) -> EntryId {
     Entry::parse(signed.clone(), FEDERATION).expect("it was just signed").id
 }
