@@ -1,4 +1,4 @@
-//! What an operator was told is written is in the ledger of the node that said so, unless the node was set back before anybody else had it.
+//! An entry that a node acknowledged to its operator stays in the node's ledger, unless the ledger was set back before another node had it.
 
 use super::Broken;
 use crate::sim::world::World;

@@ -1,4 +1,4 @@
-//! At most one offer of a complaint is open on the path, and it is its newest custody entry.
+//! At most one offer of a complaint is open, and it is the newest entry of the custody path.
 
 use super::Broken;
 use crate::sim::world::World;

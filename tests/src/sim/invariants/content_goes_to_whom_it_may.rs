@@ -1,4 +1,4 @@
-//! Confidential content is with participants alone, and who reported is with the intake agency alone, but for what was disclosed.
+//! Only participants have confidential contents, and only the intake agency has the reporter's identity, except for disclosed contents.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
-//! When the network is quiet, every honest agency that should have a complaint has all its entries, with the public contents if it takes part; nothing
-//! waits, nothing is unacknowledged, and all go by the newest charter.
+//! At the end, every honest agency that should have a complaint has all of its entries, and as a participant also its public contents. No
+//! item is deferred, everything is acknowledged, and all nodes use the newest charter.
 //!
-//! An agency that has left has nothing more to give and to get. One that observes a complaint only by a later charter is given it with the first
-//! entry that was written under that charter (see [`Scenario::NewOverseer`]).
+//! An agency that has left neither sends nor gets entries. An agency that observes a complaint only since a later charter gets it with the
+//! first entry that was written under that charter (see [`Scenario::NewOverseer`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,7 +88,7 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
     Ok(())
 }
 
-/// The version from which on an agency observes a complaint with these participants.
+/// The charter version since which an agency observes a complaint with these participants.
 fn observes_since(world: &World, agency: &AgencyId, participants: &BTreeSet<AgencyId>) -> u64 {
     if world.plan.scenario == Some(Scenario::NewOverseer) {
         return 0;
@@ -100,7 +100,7 @@ fn observes_since(world: &World, agency: &AgencyId, participants: &BTreeSet<Agen
     (1..=charters.newest().version).rev().take_while(observes).last().unwrap_or(u64::MAX)
 }
 
-/// Whether an item waits for what nobody has any more: ledgers were set back before another had it, or its author has left.
+/// Whether an item waits for an entry that no node has any more, because a ledger was set back or its author has left.
 fn builds_on_the_lost(world: &World, item: &[u8]) -> bool {
     let item: wire::Item = prost::Message::decode(item).expect("an item that a node encoded");
     let Ok(entry) = Entry::parse(item.signed_entry, FEDERATION) else { return false };
@@ -110,9 +110,9 @@ fn builds_on_the_lost(world: &World, item: &[u8]) -> bool {
     may_be_gone && entry.parents.iter().any(is_gone)
 }
 
-/// Whoever takes part has what is public, as long as its author still has it, and has not left.
+/// A participant has every public content that its author still has, unless the author has left.
 fn check_contents(world: &World, agency: &AgencyId, complaint: ComplaintId) -> Result<(), Broken> {
-    // What is disclosed goes to one agency alone.
+    // A disclosed content goes to one agency only.
     let is_disclosed = |entry: &Entry| matches!(&entry.body, Body::Case { act: CaseAct::Disclosed { .. }, .. });
     let of_complaint = |entry: &Entry| entry.complaint == Some(complaint) && !is_disclosed(entry);
     for leaf in world.nodes[agency].ledger.leaves.iter().filter(|leaf| of_complaint(&leaf.entry)) {

@@ -1,4 +1,4 @@
-//! Two nodes that have the same entries of a complaint have the same state of it.
+//! Two nodes with the same entries of a complaint have the same state of it.
 
 use std::collections::BTreeMap;
 

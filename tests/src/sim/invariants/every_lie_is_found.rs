@@ -1,5 +1,4 @@
-//! Every lie that reached somebody who must find it is found, as the design promises, and proved to strangers: when all agree, one audit round
-//! later at most.
+//! Every lie that reached a node that must find it is found in the promised way, at the latest by the last audit round.
 
 use super::Broken;
 use crate::sim::world::World;
@@ -13,5 +12,5 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
         return Ok(());
     }
     let name = kind.name;
-    Err(("every_lie_is_found", format!("{} {name} and nobody found it as {:?}", liar.id, kind.promise)))
+    Err(("every_lie_is_found", format!("{} told {name} and no node found it as {:?}", liar.id, kind.promise)))
 }

@@ -1,4 +1,4 @@
-//! The state that grew entry by entry is the one that folding all entries from nothing gives.
+//! The state that was folded entry by entry equals the state that is folded again from all entries.
 
 use super::Broken;
 use crate::sim::world::World;
@@ -8,7 +8,7 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
         let id = &node.id;
         let again = node.ledger.folded_from_nothing();
         for (complaint, case) in &node.ledger.cases {
-            // The engine has grown its own, unless it has dropped it from memory.
+            // The engine folds its own state, unless it has dropped the complaint from its cache.
             let case = node.in_memory(complaint).unwrap_or(case);
             let (grown, anew) = (&case.complaint, again.get(complaint).map(|case| &case.complaint));
             let same = anew.is_some_and(|anew| {

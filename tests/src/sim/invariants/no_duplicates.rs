@@ -1,4 +1,4 @@
-//! No entry lies twice in a ledger.
+//! No ledger has an entry twice.
 
 use super::Broken;
 use crate::sim::world::World;

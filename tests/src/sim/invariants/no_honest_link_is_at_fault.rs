@@ -1,4 +1,4 @@
-//! Over a connection that kept all frames in their order, no honest peer says, or leaves unsaid, what the other ends the link for.
+//! No honest node ends a link with another honest node because of a fault, as long as the connection lost no frame and kept the order.
 
 use super::Broken;
 use crate::sim::world::World;

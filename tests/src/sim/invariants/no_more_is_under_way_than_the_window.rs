@@ -1,4 +1,4 @@
-//! A link has no more frames under way than its window allows, either way, however slow disk and peer are.
+//! A link never has more in flight than its window allows, in either direction, however slow the disk and the peer are.
 
 use super::Broken;
 use crate::sim::world::World;

@@ -1,8 +1,8 @@
-//! Whatever machines and networks do, nothing that was ever shown to anybody proves anything against an honest agency, and no node keeps evidence
-//! that an honest one is dishonest.
+//! Whatever machines and networks do, nothing that nodes showed proves an accusation against an honest agency, and no node keeps evidence
+//! that an honest agency is dishonest.
 //!
-//! One whose folder was set back, and that went on because nobody who knew better was heard in time, is found: it has signed two ledgers. Its
-//! operators restored a copy without `sinergi recover`, and an undeclared loss is a finding.
+//! There is one exception. An agency whose folder was set back may continue because it heard in time from no peer that had seen more. It
+//! has signed two ledgers, and is found: its operators restored a copy without `sinergi recover`, and an undeclared loss is a finding.
 
 use sinergi_proto::base::ids::AgencyId;
 

@@ -1,5 +1,4 @@
-//! Every entry of a complaint that lies in a ledger stands in the complaint's timeline, with where it stands: what was answered stays answered,
-//! and what was superseded stays visible.
+//! Every entry of a complaint that a ledger has is in the complaint's timeline, with its standing. Superseded entries stay visible.
 
 use super::Broken;
 use crate::sim::world::World;

@@ -1,4 +1,4 @@
-//! What an honest node wrote is refused by no honest one, whatever happened on its way.
+//! No honest node refuses an entry of an honest node, whatever happened on the way.
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::RefusalCode;
@@ -9,7 +9,7 @@ use crate::sim::world::World;
 pub(super) fn check(world: &World) -> Result<(), Broken> {
     for node in world.honest() {
         let id = &node.id;
-        // A content may cross the entry that erases it.
+        // A content may arrive after the entry that erases it.
         let is_refusal = |(from, _, code): &&(AgencyId, _, u32)| {
             *code != RefusalCode::ContentErased.number() && !world.is_liar(from)
         };

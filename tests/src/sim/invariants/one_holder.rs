@@ -1,4 +1,4 @@
-//! Nobody holds a complaint without an own `Lodged` or `Accepted`.
+//! The holder of a complaint has lodged or accepted it itself.
 
 use sinergi_proto::entry::{Body, CustodyAct};
 

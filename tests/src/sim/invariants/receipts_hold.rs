@@ -1,5 +1,5 @@
-//! Who gave a receipt that its peer still holds, for an entry that somebody still has, has it: at the leaf that it named, or, if its ledger was
-//! set back since and it has begun a new epoch, somewhere in the new one.
+//! An agency has every entry for which it gave a receipt, at the leaf that the receipt names. If it has begun a new epoch since, it has the
+//! entry at any leaf. Entries that no node has any more do not count.
 
 use super::Broken;
 use crate::sim::ledger::Acknowledged;

@@ -1,4 +1,4 @@
-//! Whatever entry comes, two nodes that do not have to wait for something judge it the same, however much else they have of the complaint.
+//! Two nodes that do not defer an entry come to the same verdict on it, whatever other entries of the complaint they have.
 
 use super::Broken;
 use crate::sim::world::World;

@@ -1,5 +1,4 @@
-//! Where custody forks, the answer that the addressee gave in time counts: whatever the holder or its supervisor did on the same offer
-//! meanwhile is superseded.
+//! Where custody forks, the answer that the addressee gave in time counts. It supersedes other custody acts on the same offer.
 
 use sinergi_proto::complaint::Standing;
 use sinergi_proto::entry::{Body, CustodyAct};
@@ -17,7 +16,7 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
                     continue;
                 };
                 let Some(Standing::Superseded { by }) = complaint.standing(&entry) else { continue };
-                // Superseded at its own offer, not with the whole branch that the offer is on.
+                // Only a fork at the answer's own offer counts. The whole branch with the offer may be superseded.
                 let winner = complaint.entry(&by).map(|winner| &winner.body);
                 let Some(Body::Custody { basis: forked_at, act }) = winner else { continue };
                 if forked_at == basis && !matches!(act, CustodyAct::Accepted | CustodyAct::Returned { .. }) {

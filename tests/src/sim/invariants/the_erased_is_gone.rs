@@ -1,4 +1,4 @@
-//! No content that was erased is on a node that has the entry that erases it.
+//! A node that has the entry that erases a content no longer has the content.
 
 use super::Broken;
 use crate::sim::world::World;

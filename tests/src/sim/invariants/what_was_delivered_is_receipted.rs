@@ -1,5 +1,5 @@
-//! For every entry that an honest agency has delivered to an honest peer, and still owes it, it holds a receipt of that peer: what was taken can be
-//! proven. An agency that has left gives no receipts any more.
+//! An honest agency holds a receipt for every entry that it delivered to an honest peer and that its ledger still routes to that peer. An
+//! agency that has left gives no more receipts.
 
 use super::Broken;
 use crate::sim::ledger::Leaf;
@@ -14,7 +14,7 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
         }
         let ledger = &world.nodes[sender].ledger;
         let receipted = ledger.answered.get(receiver);
-        // An agency that was set back may have got an entry again on another way, or under another charter.
+        // A sender that was set back may have got the entry again over another link, or under another charter, with other routes.
         let is_owed = |leaf: &Leaf| leaf.header.routes.iter().any(|route| route.to == *receiver);
         for entry in entries {
             let leaf = ledger.leaf_of(entry).map(|leaf| ledger.leaf(leaf));

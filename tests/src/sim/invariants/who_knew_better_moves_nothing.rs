@@ -1,5 +1,4 @@
-//! A former holder that goes on from where it held a complaint, knowing that custody has gone on, moves nothing: not once, however often it
-//! tries.
+//! A former holder that acts on an old custody step, although it knows that custody has moved on, has no effect.
 
 use sinergi_proto::complaint::Standing;
 
