@@ -1,12 +1,12 @@
-//! The last audit round of a run: when all agree, every node audits all its peers once more.
+//! The last audit round of a run. At the end, every node audits all of its peers once more.
 
 use super::{Failure, MINUTE, World};
 
-/// A round takes at most so long.
+/// The longest time of an audit round, in milliseconds.
 const ROUND: u64 = 2 * MINUTE;
 
 impl World {
-    /// Every node audits all its peers.
+    /// Every node audits all of its peers.
     pub(super) fn audit_round(&mut self) -> Result<(), Failure> {
         for id in self.members.clone() {
             let now = self.now;

@@ -1,12 +1,12 @@
-//! Charters that change in the middle of a run: agencies join and leave, supervision and oversight change, keys rotate, rules change.
+//! New charters during a run: agencies join and leave, supervision and oversight change, keys rotate, rules change.
 //!
 //! ```text
-//! managers sign -> one operator installs it and restarts the node -> sessions pass it on, as links allow
-//!               -> a newcomer is founded, its peers' operators add it to their configuration, each when they get to it
-//!               -> an agency whose new keys are listed restarts with them, once its own node has the charter
+//! managers sign -> one operator installs the charter and restarts the node -> sessions pass it on over the links that are up
+//!               -> a newcomer starts its node; the operators of its peers add it to their configuration, each at a random time
+//!               -> an agency with new keys restarts with them, once its own node has the charter
 //! ```
 //!
-//! Must not know how a charter spreads: sessions do that.
+//! Must not know how a charter spreads. The sessions do that.
 
 use std::sync::Arc;
 
@@ -21,16 +21,16 @@ use crate::sim::node::State;
 use crate::sim::scenarios::Scenario;
 use crate::sim::topology::ALWAYS;
 
-/// An operator who cannot do something yet tries again so much later.
+/// Time after which an operator tries again.
 const AGAIN: u64 = 2 * MINUTE;
-/// An operator has done what a new charter asks for within this time.
+/// The longest time that an operator takes to do a task.
 const WITHIN: u64 = 30 * MINUTE;
-/// Keys that were replaced are valid for so long, at least.
+/// The least time for which replaced keys stay valid.
 const OVERLAP: u64 = 60 * MINUTE;
-/// Charters of a run, at most.
+/// The most charters that managers sign in a run.
 const MOST: u32 = 5;
 
-/// Something that an operator does, once it is possible.
+/// A task of an operator, done as soon as it is possible.
 #[derive(Clone, Debug)]
 pub(super) enum Duty {
     /// Starts the node of an agency that has become a member.
@@ -44,10 +44,10 @@ pub(super) enum Duty {
 }
 
 impl World {
-    /// When managers sign charters in this run.
+    /// Schedules the charters of this run.
     pub(super) fn plan_charters(&mut self) {
         let count = if self.rng.random_ratio(1, 4) { 0 } else { self.rng.random_range(1..=MOST) };
-        // Who must find a lie is who could see it from the beginning to the end.
+        // A run with a liar has a fixed membership, because the nodes that must find the lie must see all of it.
         let count = if self.plan.lie.is_some() { 0 } else { count };
         for _ in 0..count {
             let after = self.rng.random_range(MINUTE..super::TROUBLE - WITHIN);
@@ -75,7 +75,7 @@ impl World {
         self.at(after, Event::Operator(first, Duty::Install(charters)));
     }
 
-    /// An operator does what is to be done, or tries again.
+    /// An operator does a task, or tries again later.
     pub(super) fn operator(&mut self, id: &AgencyId, duty: Duty) {
         if self.has_left(id) {
             if let Duty::Install(_) = duty {
@@ -94,7 +94,7 @@ impl World {
                 self.start(id);
             }
             Duty::Found => {}
-            // What waits for the operator, or does not run, is left alone.
+            // A node that waits for its operator or does not run is left alone.
             _ if !is_founded || matches!(state, State::SetBack | State::Down) => {
                 self.at(AGAIN, Event::Operator(id.clone(), duty))
             }
@@ -125,13 +125,13 @@ impl World {
         self.founded.contains(id)
     }
 
-    /// Whether an agency is no member any more.
+    /// Whether an agency is no longer a member.
     pub fn has_left(&self, id: &AgencyId) -> bool {
         let member = self.topology.charters().newest().member(id);
         member.is_some_and(|member| member.status == MemberStatus::Retired)
     }
 
-    /// Whether an agency takes part: it was founded, and has not left.
+    /// Whether an agency takes part: its node was started, and it has not left.
     pub fn takes_part(&self, id: &AgencyId) -> bool {
         self.is_founded(id) && !self.has_left(id)
     }
@@ -149,7 +149,7 @@ impl World {
         self.topology.managers.sign_next(|text| {
             text.valid_from = valid_from;
             change(text);
-            // Managers sign no charter that has ended, as the one before it may have.
+            // The previous charter may have ended already, and managers sign no charter that has ended.
             if at(&text.valid_until) <= at(&text.valid_from) {
                 text.valid_until = ALWAYS[1].to_owned();
             }
@@ -157,7 +157,7 @@ impl World {
         self.report.charters += 1;
     }
 
-    /// A second charter of the same version, without a city that the other one has, which some other operator installs.
+    /// Signs a second charter of the same version, without one of the cities. Some other operator installs it.
     fn sign_a_rival(&mut self) {
         let cities: Vec<AgencyId> = self.standing().filter(|id| self.nodes[id].adjacent().len() == 1).collect();
         let Some(city) = self.one_of(&cities) else { return };
@@ -168,7 +168,7 @@ impl World {
         }
     }
 
-    /// An agency becomes a member. Its node has no history, and its peers add it.
+    /// An agency becomes a member. Its node starts without history, and its peers add it.
     fn lets_join(&mut self) -> Option<()> {
         let newcomer = self.topology.newcomers.pop()?;
         let id = newcomer.member.id.clone();
@@ -184,7 +184,7 @@ impl World {
         Some(())
     }
 
-    /// A city leaves. What it wrote and nobody else has is lost to the others.
+    /// A city leaves. Entries that only it has are lost to the others.
     fn retires(&mut self) -> Option<()> {
         let sets_out = |id: &AgencyId| {
             let is_leaf = self.nodes[id].adjacent().len() == 1;
@@ -196,7 +196,7 @@ impl World {
         Some(())
     }
 
-    /// A city comes under another province, which it is linked with from then on beside the one before.
+    /// A city gets another province. It gets a link with it, and keeps the link with the old one.
     fn moves(&mut self) -> Option<()> {
         let charter = Arc::clone(self.topology.charters().newest());
         let is_province = |id: &AgencyId| charter.member(id).is_some_and(|m| m.kind == MemberKind::Province);
@@ -215,10 +215,10 @@ impl World {
         Some(())
     }
 
-    /// A newcomer, or a ministry, becomes an oversight agency; one that is none any more is an agency like others.
+    /// An institution or a ministry becomes an oversight agency, or ceases to be one.
     fn makes_overseer(&mut self) -> Option<()> {
         let charter = Arc::clone(self.topology.charters().newest());
-        // Who audits must be linked with ministries.
+        // An oversight agency must be linked with ministries.
         let kinds = [MemberKind::Ministry, MemberKind::Institution];
         let may_oversee = |id: &AgencyId| charter.member(id).is_some_and(|member| kinds.contains(&member.kind));
         let all: Vec<AgencyId> = self.standing().filter(may_oversee).collect();
@@ -231,7 +231,7 @@ impl World {
         Some(())
     }
 
-    /// An agency gets new keys; those before stay listed, valid for some time, until it rotates once more.
+    /// An agency gets new keys. The old ones stay listed and valid for some time, until the next rotation.
     fn rotates_keys(&mut self) -> Option<()> {
         let has_newest = |id: &AgencyId| self.nodes[id].generation() == self.topology.generation(id);
         let all: Vec<AgencyId> = self.standing().filter(has_newest).collect();
@@ -250,7 +250,7 @@ impl World {
         Some(())
     }
 
-    /// Nothing but rules, names and managers.
+    /// Changes only rules and managers.
     fn changes_rules(&mut self) {
         let third = self.topology.managers.replace_third();
         let (offers, grace) = (self.rng.random_range(2..6), self.rng.random_range(0..60));
@@ -262,7 +262,7 @@ impl World {
         });
     }
 
-    /// A line between two agencies; whether there was none.
+    /// Adds a line between two agencies. Returns whether it is new.
     fn adds_link(&mut self, a: &AgencyId, b: &AgencyId) -> bool {
         let pair = Self::pair(a, b);
         if self.lines.contains_key(&pair) {
@@ -287,7 +287,7 @@ fn time(millis: u64) -> String {
     jiff::Timestamp::from_millisecond(millis).expect("a time of a run").to_string()
 }
 
-/// The time that a charter gives as text.
+/// Parses a time of a charter.
 fn at(text: &str) -> jiff::Timestamp {
     text.parse().expect("a time of a charter")
 }

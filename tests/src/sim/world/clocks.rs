@@ -1,9 +1,8 @@
-//! What happens to wall clocks: they are off by seconds or minutes, they drift, they jump forward and back, and some are off by as much as a
-//! year.
+//! Faults of wall clocks: they are wrong by seconds or minutes, drift, and jump forward and back. Some are wrong by up to a year.
 //!
-//! Protocol 1 withstands a clock that is off by more than five minutes only as long as most of the peers that the node is linked with
-//! say so. So that is where such a clock is put right in these runs, as an operator would who sees the alarm: before the node loses the links
-//! that contradict it. [`Scenario::FarClock`] is what happens otherwise.
+//! A clock is called far if it is wrong by more than five minutes. Protocol 1 withstands a far clock only as long as most of the linked
+//! peers contradict it. In these runs the clock is therefore corrected before the node loses those links, as an operator who sees the alarm
+//! would do. [`Scenario::FarClock`] shows the failure otherwise.
 
 use rand::RngExt;
 use sinergi_proto::base::ids::AgencyId;
@@ -14,19 +13,20 @@ use crate::sim::node::State;
 use crate::sim::scenarios::Scenario;
 
 const SECOND: i64 = 1_000;
-/// As far as a clock is off that no peer contradicts; a little less than the bound, because times are told in seconds.
+/// The largest offset that no peer contradicts, in milliseconds. It is a little less than the limit, because peers exchange times in
+/// seconds.
 const NEAR: i64 = 5 * 60 * SECOND - SECOND;
 const HOUR: i64 = 60 * 60 * SECOND;
 const YEAR: i64 = 365 * 24 * HOUR;
-/// The steepest drift, in millionths: it adds up to less than [`NEAR`] over the longest fault.
+/// The largest drift, in millionths. Over the longest fault it adds up to less than [`NEAR`].
 const DRIFT: i64 = 40_000;
-/// Links that contradict a far clock: one peer alone is not believed.
+/// The least number of links that contradict a far clock. One peer alone is not believed.
 const CONTRADICTED_BY: usize = 2;
-/// A node that starts dials within this time.
+/// Time within which a node that starts dials its peers, in milliseconds.
 const DIALS: u64 = 50;
 
 impl World {
-    /// A clock jumps: mostly by minutes, at times by seconds.
+    /// A clock jumps, mostly by minutes, sometimes by seconds.
     pub(super) fn turn_clock(&mut self, id: &AgencyId) {
         let most = if self.rng.random_ratio(1, 4) { 60 * SECOND } else { NEAR };
         let ahead = self.rng.random_range(-most..=most);
@@ -36,20 +36,20 @@ impl World {
     /// A clock begins to drift.
     pub(super) fn drift_clock(&mut self, id: &AgencyId, lasts: u64) {
         let now = self.now;
-        // Until the end of the fault it must stay near.
+        // At the end of the fault the offset must still be within `NEAR`.
         let room = NEAR - self.nodes[id].clock.ahead(now).abs();
         let steepest = DRIFT.min(room.max(0).saturating_mul(1_000_000) / i64::try_from(lasts).unwrap_or(i64::MAX));
         let drift = self.rng.random_range(-steepest..=steepest);
         self.node(id).clock.drifts(drift, now);
     }
 
-    /// A clock jumps far.
+    /// A clock becomes far.
     pub(super) fn turn_clock_far(&mut self, id: &AgencyId) {
         let ahead = self.far();
         if self.plan.scenario == Some(Scenario::FarClock) {
             return self.node(id).clock.set_ahead(ahead);
         }
-        // Who must find a lie must be able to date it.
+        // The nodes that must find a lie need right clocks to date it.
         if self.plan.lie.is_some() {
             return self.turn_clock(id);
         }
@@ -61,7 +61,7 @@ impl World {
         }
     }
 
-    /// A machine stops, and its clock is far off when it starts again. It dials its peers at once.
+    /// A machine stops, and its clock is far when it starts again. It dials its peers at once.
     pub(super) fn restart_with_a_far_clock(&mut self, id: &AgencyId, lasts: u64) {
         if self.plan.scenario == Some(Scenario::FarClock) {
             let ahead = self.far();
@@ -74,7 +74,7 @@ impl World {
         }
     }
 
-    /// A node starts. Its clock may be far off if its peers are there to say so.
+    /// Sets the clock of a node that starts. The clock may be far if enough peers are reachable to contradict it.
     pub(super) fn starts_with_its_clock(&mut self, id: &AgencyId) {
         if !self.starts_far.remove(id) || self.healing {
             return;
@@ -92,7 +92,7 @@ impl World {
         }
     }
 
-    /// Far clocks that peers do not contradict any more are put right.
+    /// Corrects the far clocks that peers no longer contradict.
     pub(super) fn watch_far_clocks(&mut self) {
         for id in self.far.clone() {
             let node = &self.nodes[&id];
@@ -106,7 +106,7 @@ impl World {
         }
     }
 
-    /// The wait of a node that has just started may be over: a far clock is put right that too few have contradicted by now.
+    /// Corrects the far clock of a node whose wait after its start may end now, if too few peers have contradicted the clock.
     pub(super) fn before_the_wait_ends(&mut self, id: &AgencyId) {
         let node = &self.nodes[id];
         if self.far.contains(id) && node.state == State::Hearing && !node.has_a_wrong_clock(self.now) {
@@ -119,27 +119,27 @@ impl World {
         self.node(id).clock.set_right();
     }
 
-    /// Two clocks that are far off could be the majority for a third.
+    /// Whether no clock is far. Two far clocks could be the majority for a third node.
     fn all_clocks_are_near(&self) -> bool {
         self.far.is_empty() && self.starts_far.is_empty()
     }
 
-    /// From beyond the bound to a year, forward or back.
+    /// Draws the offset of a far clock, in milliseconds: from beyond the limit to a year, ahead or behind.
     fn far(&mut self) -> i64 {
         let most = [HOUR, 24 * HOUR, YEAR][self.rng.random_range(0..3)];
-        // Peers may be off by some minutes in the same direction.
+        // The peers' clocks may be wrong by some minutes in the same direction.
         let ahead = self.rng.random_range(2 * NEAR + i64::try_from(MINUTE).unwrap_or_default()..most);
         if self.rng.random_bool(0.5) { ahead } else { -ahead }
     }
 
-    /// Whether a link is up, with a peer whose own clock is not far off.
+    /// Whether a link of the node is up, with a peer whose own clock is not far.
     fn is_sound(&self, pair: &Pair, id: &AgencyId) -> bool {
         let other = if pair.0 == *id { &pair.1 } else { &pair.0 };
         let line = &self.lines[pair];
         line.connection.is_some() && line.mute.is_empty() && !self.far.contains(other)
     }
 
-    /// Whether nothing keeps a node that starts from hearing the peer of this line within a moment.
+    /// Whether a node that starts can connect with the peer of this line at once, and the peer's clock is not far.
     fn would_connect(&self, pair: &Pair, id: &AgencyId) -> bool {
         let other = if pair.0 == *id { &pair.1 } else { &pair.0 };
         let line = &self.lines[pair];

@@ -1,4 +1,4 @@
-//! The liar of a run: which agency it is, and what became of its lie.
+//! The liar of a run: its choice, and the outcome of its lie.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::sim::liars::{LieKind, Promise};
 use crate::sim::node::{Evidence, Node, Others};
 
 impl World {
-    /// One of the agencies that can tell the plan's lie tells it.
+    /// Chooses one of the agencies that can tell the plan's lie.
     pub(super) fn choose_liar(&mut self) {
         let Some(kind) = self.plan.lie else { return };
         let can: Vec<AgencyId> =
@@ -26,22 +26,22 @@ impl World {
         self.liar.as_ref() == Some(agency)
     }
 
-    /// The nodes that are honest.
+    /// The honest nodes.
     pub fn honest(&self) -> impl Iterator<Item = &Node> {
         self.nodes.values().filter(|node| !self.is_liar(&node.id))
     }
 
-    /// The lie and who tells it.
+    /// The lie of the run and the liar's node, if there is one.
     pub fn lie(&self) -> Option<(&'static LieKind, &Node)> {
         Some((self.plan.lie?, &self.nodes[self.liar.as_ref()?]))
     }
 
-    /// The honest nodes, as a lie sees them.
+    /// The honest nodes, in the form that a lie takes.
     pub fn others<'a>(&'a self, liar: &'a Node) -> Others<'a> {
         Others::new(&self.nodes, &liar.id)
     }
 
-    /// Whether honest agencies get everything that they should have.
+    /// Whether honest agencies get all entries that they should have.
     pub fn passes_everything_on(&self) -> bool {
         self.lie().is_none_or(|(kind, _)| kind.passes_everything_on)
     }
@@ -52,7 +52,7 @@ impl World {
         all.filter(|(_, evidence)| self.is_liar(&evidence.statement.accused))
     }
 
-    /// Whether the lie was found as it must be.
+    /// Whether the lie was found in this way.
     pub fn is_found(&self, promise: Promise) -> bool {
         match promise {
             Promise::Evidence(findings) => self.evidence().any(|(accuser, evidence)| {
@@ -72,7 +72,7 @@ impl World {
     }
 }
 
-/// Whether somebody who has nothing but the file and the charter comes to the same.
+/// Whether a stranger who has only the evidence file and the charter comes to the same statement.
 fn convinces_a_stranger(accuser: &Node, evidence: &Evidence) -> bool {
     let file = sinergi_proto::transparency::evidence::Evidence {
         accuser: &accuser.id,

@@ -1,6 +1,6 @@
-//! The network of a run: connections, what is on its way over them, and how they end.
+//! The network of a run: connections, the frames in transit, and the end of connections.
 //!
-//! Invariant: a connection keeps its frames in order, unless a fault says otherwise; what was on the way when it ends is lost.
+//! Invariant: a connection keeps its frames in order, unless a fault changes the order. Frames in transit are lost when it ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -16,23 +16,27 @@ use sinergi_proto::wire::frame::Kind;
 use super::{Event, World};
 use crate::sim::node::State;
 
-/// Two agencies, in order.
+/// Two agencies, the smaller id first.
 pub(super) type Pair = (AgencyId, AgencyId);
 
-/// A link of the network.
+/// The line between two agencies, over which they connect.
 #[derive(Default)]
 pub(super) struct Line {
+    /// The number of the connection that is up.
     pub(super) connection: Option<u64>,
+    /// Number of faults that cut the line at present.
     pub(super) cut: u32,
-    /// Who cannot be heard.
+    /// The agencies whose frames are lost.
     pub(super) mute: BTreeSet<AgencyId>,
+    /// Number of faults that slow the line at present.
     pub(super) slow: u32,
-    /// When the last frame arrives, each way.
+    /// When the last frame to each side arrives.
     pub(super) last: BTreeMap<AgencyId, u64>,
-    /// The next frame comes twice, or late.
+    /// Whether the next frame arrives twice.
     pub(super) duplicate: bool,
+    /// Whether the next frame arrives late, after its successor.
     pub(super) swap: bool,
-    /// A frame of the connection was lost, came twice or late.
+    /// Whether a frame of the connection was lost, or arrived twice or late.
     pub(super) is_disturbed: bool,
 }
 
@@ -41,7 +45,7 @@ impl World {
         if a < b { (a.clone(), b.clone()) } else { (b.clone(), a.clone()) }
     }
 
-    /// Both ends try to be connected, again and again until they are.
+    /// Connects two agencies, or tries again later.
     pub(super) fn connect(&mut self, pair: Pair) {
         let works = |id: &AgencyId, peer: &AgencyId| {
             matches!(self.nodes[id].state, State::Hearing | State::Clear) && self.nodes[id].admits(peer)
@@ -64,7 +68,7 @@ impl World {
         }
     }
 
-    /// Both ends try again after a time in this range, in milliseconds. As in the daemon, it is longer after a failure.
+    /// Schedules the next try after a time in this range, in milliseconds. As in the daemon, the time is longer after a failure.
     fn connect_later(&mut self, pair: Pair, after: Range<u64>) {
         let after = self.rng.random_range(after);
         self.at(after, Event::Connect(pair));
@@ -120,7 +124,7 @@ impl World {
         self.settle(to);
     }
 
-    /// A side has ended its session: it tells the other one why, and ends the connection.
+    /// A node has ended its session. It tells the peer why, and ends the connection.
     pub(super) fn hang_up(&mut self, connection: u64, id: &AgencyId, peer: &AgencyId, end: &End) {
         let line = &self.lines[&Self::pair(id, peer)];
         let mut expected = vec![FaultCode::AheadOfLedger, FaultCode::TooMuchDeferred, FaultCode::Superseded];

@@ -1,4 +1,4 @@
-//! What a run is given, and what it came to.
+//! The parameters of a run, and its results.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,27 +14,27 @@ use crate::sim::liars::LieKind;
 use crate::sim::node::Broken;
 use crate::sim::scenarios::Scenario;
 
-/// What one run is.
+/// The parameters of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// The most agencies that a plan of this seed may have.
+    /// The upper limit that the number of agencies was drawn with.
     pub most: usize,
-    /// The seed of everything random.
+    /// The seed of all random numbers.
     pub seed: u64,
-    /// Agencies.
+    /// Number of agencies.
     pub nodes: usize,
-    /// Operations in all.
+    /// Number of operators' commands.
     pub operations: usize,
-    /// Faults in all.
+    /// Number of faults.
     pub faults: usize,
     /// The lie that one of the agencies tells.
     pub lie: Option<&'static LieKind>,
-    /// What happens beside that and cannot be withstood; `None`: nothing.
+    /// A trouble that protocol 1 cannot withstand, if the run has one.
     pub scenario: Option<Scenario>,
 }
 
 impl Plan {
-    /// The plan of a seed: 7 agencies mostly, up to `most` now and then; one seed in four has a liar.
+    /// The plan of a seed. Most plans have 7 to 9 agencies, and one in eight has up to `most`. One plan in four has a liar.
     pub fn of(seed: u64, most: usize) -> Self {
         let mut rng = StdRng::seed_from_u64(seed ^ 0x5eed);
         let nodes = if rng.random_ratio(1, 8) { rng.random_range(7..=most.max(7)) } else { rng.random_range(7..=9) };
@@ -43,8 +43,8 @@ impl Plan {
         Self { most, seed, nodes, operations: 100 + nodes * 12, faults, lie, scenario: None }
     }
 
-    /// The windows of the links of one node after the other. In half of the runs they are so small that they fill all the time, and those of two
-    /// peers differ.
+    /// Returns a function that gives the window of one node after the other. In half of the runs the windows are so small that they are
+    /// often full, and differ between peers.
     pub(super) fn windows(self) -> impl FnMut() -> Window {
         let mut rng = StdRng::seed_from_u64(self.seed ^ 0x0f1a);
         move || match self.seed % 2 {
@@ -54,67 +54,67 @@ impl Plan {
     }
 }
 
-/// The checks of a run. Each names the invariant that does not hold.
+/// The checks of a run. Each returns the invariant that does not hold.
 #[derive(Clone, Copy)]
 pub struct Invariants {
-    /// Hold after every event.
+    /// Checks after every event.
     pub always: fn(&World) -> Result<(), Broken>,
-    /// Hold when the network has healed and the time to converge is over.
+    /// Checks when the network has healed and the time to converge is over.
     pub at_the_end: fn(&World) -> Result<(), Broken>,
 }
 
-/// What a run came to.
+/// The results of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Events.
+    /// Number of events.
     pub events: u64,
-    /// Entries written by operators and acknowledged.
+    /// Number of entries of operators that nodes acknowledged.
     pub acknowledged: usize,
-    /// Complaints.
+    /// Number of complaints.
     pub complaints: usize,
-    /// Entries that were superseded somewhere.
+    /// Number of entries that are superseded at some node.
     pub superseded: usize,
-    /// Charters that were signed in the middle.
+    /// Number of charters signed during the run.
     pub charters: usize,
-    /// Ledgers that were set back and recovered.
+    /// Number of new epochs after a ledger was set back.
     pub recovered: usize,
-    /// What is proven of agencies that went on with a ledger that was set back.
+    /// Number of proven accusations against agencies that continued with a ledger that was set back.
     pub undeclared: usize,
-    /// What became of the lie, if one was told.
+    /// The outcome of the lie, if there was a liar.
     pub told: Option<Told>,
-    /// Over everything that happened.
+    /// Hash over the course of the run.
     pub trace: [u8; 32],
 }
 
-/// What became of a lie.
+/// The outcome of a lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
-    /// Its name.
+    /// The name of the lie.
     pub name: &'static str,
-    /// Whether it reached somebody who must find it.
+    /// Whether the lie reached a node that must find it.
     pub was_told: bool,
-    /// What honest nodes keep as evidence against the liar.
+    /// The findings against the liar of which honest nodes keep evidence.
     pub findings: BTreeSet<Finding>,
-    /// The codes with which they ended links with the liar.
+    /// The fault codes with which honest nodes ended links with the liar.
     pub faults: BTreeSet<u32>,
 }
 
 /// An invariant that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The plan.
+    /// The seed of the run.
     pub seed: u64,
     /// See [`Plan::most`].
     pub most: usize,
-    /// The lie that was told.
+    /// The lie of the run, if it had one.
     pub lie: Option<&'static str>,
-    /// The scenario, if the run had one.
+    /// The scenario of the run, if it had one.
     pub scenario: Option<Scenario>,
-    /// Virtual time since the beginning, in milliseconds.
+    /// Virtual time since the start of the run, in milliseconds.
     pub at: u64,
-    /// Which.
+    /// The name of the invariant.
     pub invariant: &'static str,
-    /// What was found.
+    /// Description of the failure.
     pub what: String,
 }
 
@@ -136,7 +136,7 @@ impl fmt::Display for Failure {
 }
 
 impl World {
-    /// Counts what the run came to.
+    /// Fills in the figures of the report.
     pub(super) fn count(&mut self) {
         let mut superseded = BTreeSet::new();
         let mut complaints = BTreeSet::new();

@@ -1,8 +1,8 @@
-//! What will happen, and in which order.
+//! The event queue.
 //!
 //! Must not know what an event is.
 //!
-//! Invariant: events come in the order of (time, number), and no two have the same number.
+//! Invariant: events come out in the order of (time, number), and no two have the same number.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -26,13 +26,13 @@ impl<T> Default for Queue<T> {
 }
 
 impl<T> Queue<T> {
-    /// An event happens at this time, after all that were added for the same time before.
+    /// Adds an event. Events of the same time happen in the order in which they were added.
     pub(super) fn add(&mut self, at: u64, event: T) {
         self.number += 1;
         self.due.push(Reverse(Due { at, number: self.number, event }));
     }
 
-    /// Takes the next event, with its time, if it happens until `end`.
+    /// Takes the next event, with its time, if it happens at `end` or before.
     pub(super) fn next_until(&mut self, end: u64) -> Option<(u64, T)> {
         self.due.peek().filter(|Reverse(due)| due.at <= end)?;
         self.due.pop().map(|Reverse(Due { at, event, .. })| (at, event))

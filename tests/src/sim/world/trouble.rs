@@ -1,4 +1,4 @@
-//! The trouble of a run: faults, what they do to machines and lines, and their end.
+//! The faults of a run: their effects on machines and lines, and their end.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ impl World {
             Fault::Drift => self.drift_clock(&pair.0, lasts),
             Fault::FarClock => self.turn_clock_far(&pair.0),
             Fault::FarReboot => self.restart_with_a_far_clock(&pair.0, BOOT),
-            // Nobody would tell the operators of an agency that has left.
+            // No peer would tell the operators of an agency that has left about the loss.
             Fault::Restore if self.has_left(&pair.0) => self.crash(&pair.0, lasts),
             Fault::Restore => self.restore(&pair.0, lasts),
         }
@@ -87,7 +87,7 @@ impl World {
         if is_founded && node.state != State::SetBack {
             node.crash(survives);
             let copy = node.ledger.clone();
-            // Now and then somebody has copied the folder.
+            // The crash leaves a copy of the folder for a later restore, unless there is one already.
             if !self.copies.contains_key(id) {
                 self.copies.insert(id.clone(), copy);
             }
@@ -95,9 +95,9 @@ impl World {
         }
     }
 
-    /// The node's folder is replaced by the older copy, if there is one.
+    /// Replaces the node's folder by an older copy, if there is one.
     pub(super) fn restore(&mut self, id: &AgencyId, lasts: u64) {
-        // What a liar goes back to is the lie's business.
+        // Only its lie restores copies of a liar's folder.
         let copy = self.copies.remove(id).filter(|_| !self.is_liar(id));
         let Some(copy) = copy else { return self.crash(id, lasts) };
         if self.nodes[id].state == State::SetBack {
@@ -106,7 +106,7 @@ impl World {
         self.crash(id, lasts);
         self.copies.remove(id);
         self.archive.set_back(&self.nodes[id], &copy);
-        // One that nobody else has is with the managers still: the operators put it back.
+        // If no other node has the newest charter, the operators get it from the managers again, so it is not lost.
         let newest = self.nodes[id].charter().version;
         let is_known = self.nodes.values().any(|node| node.id != *id && node.charter().version >= newest);
         let brings_charters = self.rng.random_bool(0.5) && is_known;
@@ -115,7 +115,7 @@ impl World {
         let gone: Vec<EntryId> = node.ledger.leaves.iter().map(|leaf| leaf.entry.id).filter(is_gone).collect();
         let (was, kept) = (Arc::clone(node.ledger.charters()), node.generation());
         node.ledger = copy;
-        // The charters lie in another folder, which was copied as well, or was not.
+        // The charters are in another folder, which may have been copied too.
         let charters = Arc::clone(node.ledger.charters());
         let charters = if brings_charters && node.starts_under(&charters, kept) { charters } else { was };
         node.install(charters);
@@ -124,7 +124,7 @@ impl World {
                 self.lost.insert(entry);
             }
         }
-        // It comes back with a part of its links: who saw most of it may be the last that it hears.
+        // Some of its links are cut at first, so the peer that saw most of its ledger may be the last one that it hears.
         for pair in self.lines_of(id) {
             if self.rng.random_bool(0.5) {
                 self.lines.get_mut(&pair).expect("a line").cut += 1;
@@ -183,8 +183,8 @@ impl World {
         self.settle(id);
     }
 
-    /// Who went on with a ledger that was set back, and has not heard so from its own peers because they were set back as well, is told by
-    /// those who audit it. Its operator begins a new epoch.
+    /// An agency may continue with a ledger that was set back, because its peers were set back too and did not notice. Its auditors then
+    /// tell it, and its operator begins a new epoch.
     pub(super) fn found_out(&mut self) {
         let goes_on = |(id, epoch): &&(AgencyId, Epoch)| self.nodes[id].ledger.epoch == *epoch && !self.has_left(id);
         for (id, _) in self.archive.undeclared.iter().filter(goes_on).cloned().collect::<Vec<_>>() {
@@ -193,19 +193,19 @@ impl World {
             }
             let node = self.node(&id);
             node.crash(false);
-            // It reads the ledgers of its peers once more: on its way on it passed over what it did not know to be its own.
+            // It reads the ledgers of its peers from the beginning, because it skipped its own lost entries when it read them before.
             node.ledger.received.clear();
             self.begin_epoch(&id);
         }
     }
 
-    /// Everything works from now on.
+    /// Ends all faults.
     pub(super) fn heal(&mut self) {
         self.healing = true;
         self.doomed.clear();
         for pair in self.lines.keys().cloned().collect::<Vec<_>>() {
             let line = &self.lines[&pair];
-            // A real connection does not swap frames and go on. What one that did so lacks comes over the next one.
+            // A connection with lost or swapped frames is broken, as a real one would be. The next connection delivers the missing frames.
             if !line.mute.is_empty() || line.cut > 0 || line.swap || line.is_disturbed {
                 self.break_line(&pair);
             }
