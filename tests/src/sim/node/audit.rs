@@ -1,8 +1,8 @@
-//! Audits of peers' ledgers as the product makes them, and what is found, as evidence (daemon: audit).
+//! Audits of peers' ledgers with the product's code, and the evidence of their findings (daemon: audit).
 //!
 //! Invariants:
-//! - one audit at a time, of the agency whose turn it is by the product's schedule;
-//! - what is kept as evidence was held for shown by the product's judge.
+//! - one audit runs at a time, and the product's schedule chooses the agency;
+//! - evidence is kept only if the product's judge finds it proven.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,18 +23,18 @@ use super::{Node, State};
 
 /// How often each peer is audited.
 const EVERY: Duration = Duration::from_secs(2 * 3600);
-/// How often what was seen of others is committed to, in milliseconds.
+/// How often the node commits to the checkpoints of other agencies that it has seen, in milliseconds.
 const WITNESS_EVERY: u64 = 90 * 60 * 1000;
-/// Checkpoints that are committed to at once.
+/// The most checkpoints in one commitment.
 const WITNESSED_AT_ONCE: usize = 1024;
 
 /// The audits of a node.
 pub(super) struct Audits {
     schedule: Schedule,
     running: Option<Running>,
-    /// When what was seen was last committed to.
+    /// The time of the last commitment to other agencies' checkpoints.
     witnessed: u64,
-    /// What was found, by the name of the accusation. It lies in files beside the ledger.
+    /// The evidence files beside the ledger, by the id of the accusation.
     evidence: BTreeMap<[u8; 32], Evidence>,
 }
 
@@ -50,9 +50,9 @@ struct Running {
 pub struct Evidence {
     /// The accusation.
     pub accusation: wire::Accusation,
-    /// What it says.
+    /// The judge's statement about it.
     pub statement: Statement,
-    /// When it was kept, by the node's clock, milliseconds since 1970.
+    /// When it was kept, by the node's clock, in milliseconds since 1970.
     pub at: u64,
 }
 
@@ -64,19 +64,19 @@ impl Default for Audits {
 }
 
 impl Audits {
-    /// The program ends: what ran is lost.
+    /// Drops the running audit when the node stops.
     pub(super) fn stop(&mut self) {
         self.running = None;
     }
 }
 
 impl Node {
-    /// What was found of others.
+    /// The evidence against other agencies.
     pub fn evidence(&self) -> impl Iterator<Item = &Evidence> {
         self.audits.evidence.values()
     }
 
-    /// Audits every peer once more, one after the other.
+    /// Starts an audit of every peer, one after the other.
     pub fn audit_everybody(&mut self, now: u64) {
         self.audits.running = None;
         self.audits.schedule = Schedule::new(EVERY, BTreeMap::new());
@@ -84,7 +84,7 @@ impl Node {
         self.drain(now);
     }
 
-    /// Whether an audit runs, or is due.
+    /// Whether an audit runs or is due.
     pub fn is_auditing(&self, now: u64) -> bool {
         self.audits.running.is_some() || self.next_to_audit(now).is_some()
     }
@@ -114,7 +114,7 @@ impl Node {
         self.go_on_auditing(now);
     }
 
-    /// Asks the next question, or concludes.
+    /// Asks the next question of the audit, or concludes it.
     fn go_on_auditing(&mut self, now: u64) {
         let Some(running) = &self.audits.running else { return };
         match running.audit.question() {
@@ -126,7 +126,7 @@ impl Node {
         }
     }
 
-    /// A question of the audit was answered, or was not.
+    /// Handles the reply to a question of the audit.
     pub(super) fn audit_answered(&mut self, agency: &AgencyId, reply: Reply, now: u64) {
         let Some(running) = self.audits.running.as_mut().filter(|running| running.agency == *agency) else { return };
         match reply {
@@ -137,7 +137,7 @@ impl Node {
         self.go_on_auditing(now);
     }
 
-    /// A link has ended, and with it an audit over it.
+    /// Ends the audit over a link that has ended.
     pub(super) fn audit_lost_link(&mut self, agency: &AgencyId, connection: u64, now: u64) {
         let over_it = |running: &&mut Running| running.agency == *agency && running.connection == connection;
         if let Some(running) = self.audits.running.as_mut().filter(over_it) {
@@ -160,7 +160,7 @@ impl Node {
         self.audit(now);
     }
 
-    /// Keeps what the watch found, if the judge holds it for shown.
+    /// Keeps a finding of the watch as evidence, if the judge finds it proven.
     pub(super) fn keep_found(&mut self, agency: &AgencyId, finding: Finding, now: u64) {
         let accusation = wire::Accusation { accused: agency.to_string(), finding: Some(finding) };
         let wall = self.wall(now);
@@ -174,7 +174,7 @@ impl Node {
         self.audits.evidence.entry(id).or_insert(Evidence { accusation, statement, at });
     }
 
-    /// Commits to what was seen of other ledgers, now and then (daemon: audit/witness).
+    /// Commits periodically to the checkpoints of other agencies (daemon: audit/witness).
     pub(super) fn witness(&mut self, now: u64) {
         if self.state != State::Clear || now < self.audits.witnessed.saturating_add(WITNESS_EVERY) {
             return;
@@ -187,7 +187,7 @@ impl Node {
         }
     }
 
-    /// What the own ledger shows when a peer asks.
+    /// The honest answer to a peer's question about this ledger.
     pub(super) fn prove(&self, asker: &AgencyId, question: &wire::Prove) -> wire::Proof {
         let signed = self.signed.as_ref().map(|signed| SignedTree { size: signed.seen.size, note: &signed.note });
         prove(&self.ledger, signed, self.charters.newest(), asker, question).unwrap_or_else(|refusal| {

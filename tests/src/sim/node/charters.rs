@@ -1,6 +1,6 @@
-//! A node's charters, keys and peers, and how they change (daemon: directory, keys, node, link/session/jobs).
+//! Changes of a node's charters, keys and peers (daemon: storage/charters, storage/keys, peers/session/jobs).
 //!
-//! What the operator writes into the node's folder counts from the next start on. A charter that a peer passes on counts at once.
+//! Changes that the operator makes in the node's folder take effect at the next start. A charter from a peer takes effect at once.
 
 use std::sync::Arc;
 
@@ -14,31 +14,31 @@ use super::{Node, State};
 use crate::sim::managers::{member_keys, signing_keys};
 
 impl Node {
-    /// While the node is down, its operator puts charters into its folder.
+    /// The operator puts charters into the folder of the node, which is down.
     pub fn install(&mut self, charters: Arc<Charters>) {
         debug_assert_eq!(self.state, State::Down, "charter files are read at a start");
         self.set_charters(charters);
     }
 
-    /// While the node is down, its operator adds a peer to its configuration.
+    /// The operator adds a peer to the configuration of the node, which is down.
     pub fn configure(&mut self, peer: AgencyId) {
         debug_assert_eq!(self.state, State::Down, "the configuration is read at a start");
         self.adjacent.insert(peer);
     }
 
-    /// While the node is down, its operator puts the keys of this generation in the place of those before.
+    /// The operator replaces the keys of the node, which is down, by the keys of this generation.
     pub fn rekey(&mut self, generation: u32) {
         debug_assert_eq!(self.state, State::Down, "keys are read at a start");
         let [entry, checkpoint, time] = signing_keys(&self.id, generation, self.signatures);
         (self.key, self.checkpoint_keys, self.generation) = (entry, [checkpoint, time], generation);
     }
 
-    /// How often the agency has changed its keys.
+    /// Number of times that the agency has changed its keys.
     pub fn generation(&self) -> u32 {
         self.generation
     }
 
-    /// Whether a node with these keys starts under these charters: the newest must list them.
+    /// Whether the node can start with the keys of this generation under these charters. The newest charter must list the keys.
     pub fn starts_under(&self, charters: &Charters, generation: u32) -> bool {
         let listed = |keys: &[sinergi_proto::charter::MemberKey]| {
             let mut own = member_keys(&self.id, generation).into_iter();
@@ -47,13 +47,13 @@ impl Node {
         charters.newest().member(&self.id).is_some_and(|member| listed(&member.keys))
     }
 
-    /// Whether it takes connections of this agency, and makes them: it is a configured peer and a member that has not left.
+    /// Whether the node connects with this agency: it must be a configured peer, and a member that has not left.
     pub fn admits(&self, peer: &AgencyId) -> bool {
         let member = self.charters.newest().member(peer);
         self.adjacent.contains(peer) && member.is_some_and(|member| member.status != MemberStatus::Retired)
     }
 
-    /// Adopts a charter that a peer passed on, and has the engine judge again what waited for it.
+    /// Adopts a charter that a peer passed on, and has the engine judge the items again that waited for it.
     pub(super) fn adopt(&mut self, note: &[u8]) -> Adoption {
         // Another link may have brought it.
         if self.charters.has_text_of(note) {

@@ -1,59 +1,60 @@
-//! A node's wall clock: how wrong it is, and how much more with every moment.
+//! A node's wall clock, with its offset and its drift.
 //!
-//! The clock that only goes forward is the world's, and never wrong.
+//! The monotonic clock is the world's time, which is never wrong.
 
 use sinergi_proto::base::limits;
 
 use super::Node;
 
-/// Millionths, in which a drift is counted.
+/// A drift is counted in millionths.
 const MILLION: i128 = 1_000_000;
 
 /// A wall clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WallClock {
-    /// By how much it is ahead of the right time since `since`, in milliseconds.
+    /// How far it was ahead of the right time at `since`, in milliseconds.
     ahead: i64,
-    /// By how many millionths it goes too fast.
+    /// By how many millionths it runs too fast.
     drift: i64,
+    /// The start of the drift, in milliseconds since 1970.
     since: u64,
 }
 
 impl WallClock {
-    /// What it shows, in milliseconds since 1970.
+    /// The time on the clock, in milliseconds since 1970.
     pub fn read(&self, now: u64) -> u64 {
         now.saturating_add_signed(self.ahead(now))
     }
 
-    /// By how much it is ahead of the right time, in milliseconds.
+    /// How far it is ahead of the right time, in milliseconds.
     pub fn ahead(&self, now: u64) -> i64 {
         let drifted = i128::from(now.saturating_sub(self.since)) * i128::from(self.drift) / MILLION;
         self.ahead.saturating_add(i64::try_from(drifted).unwrap_or(i64::MAX))
     }
 
-    /// It jumps, and is ahead by so much from now on.
+    /// Sets the clock ahead of the right time by this much, without drift.
     pub fn set_ahead(&mut self, millis: i64) {
         *self = Self { ahead: millis, drift: 0, since: 0 };
     }
 
-    /// From now on it goes too fast by so many millionths.
+    /// Makes the clock run too fast from now on, by this many millionths.
     pub fn drifts(&mut self, millionths: i64, now: u64) {
         *self = Self { ahead: self.ahead(now), drift: millionths, since: now };
     }
 
-    /// It is right from now on.
+    /// Corrects the clock.
     pub fn set_right(&mut self) {
         *self = Self::default();
     }
 }
 
 impl Node {
-    /// Whether most of the peers that it is linked with say that its clock is off by more than it may be.
+    /// Whether most of the linked peers say that the node's clock is wrong by more than the limit.
     pub fn has_a_wrong_clock(&self, now: u64) -> bool {
         u128::from(self.peers_ahead(now).unsigned_abs()) > limits::CLOCK_AHEAD.as_millis()
     }
 
-    /// Whether a peer that was heard since the start is not linked any more, so that its clock says nothing.
+    /// Whether a peer that was heard since the start is no longer linked, so that its clock no longer counts.
     pub fn has_lost_a_peer(&self) -> bool {
         self.heard.iter().any(|peer| !self.links.contains_key(peer))
     }

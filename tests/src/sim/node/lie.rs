@@ -1,4 +1,5 @@
-//! Where a liar deviates: the shell around engine and sessions asks its lie. An honest node has none, and nothing here changes what it does.
+//! The points where a liar may deviate. The node calls its lie around the engine and the sessions. An honest node has no lie, and nothing
+//! here changes its behaviour.
 
 use std::collections::BTreeMap;
 
@@ -19,71 +20,71 @@ use super::{ANSWER_WITHIN, Effect, Node, State};
 use crate::sim::ledger::Ledger;
 use crate::sim::topology::FEDERATION;
 
-/// One deviation of a node, asked by the shell around its engine and sessions. What is not overridden is honest.
+/// One deviation of a node. The default methods are honest.
 pub trait Lie {
-    /// What the liar does by itself; asked now and then while it may sign.
+    /// The next action of the liar on its own initiative. Called periodically while the node may sign.
     fn acts(&mut self, liar: &Node, now: u64) -> Deed {
         let _ = (liar, now);
         Deed::Nothing
     }
 
-    /// A frame of its session is about to leave: the frames that leave instead.
+    /// Returns the frames that are sent instead of this frame of the liar's session.
     fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
         let _ = (liar, to);
         vec![frame]
     }
 
-    /// A frame has come: what its session hears instead.
+    /// Returns the frame that the liar's session gets instead of this received frame.
     fn hears(&mut self, liar: &Node, from: &AgencyId, frame: Frame) -> Frame {
         let _ = (liar, from);
         frame
     }
 
-    /// Its ledger was read for a peer: what goes to the peer instead.
+    /// Returns the entries that go to a peer instead of these, which were read from the ledger.
     fn delivers(&mut self, liar: &Node, to: &AgencyId, prepared: Prepared) -> Prepared {
         let _ = (liar, to);
         prepared
     }
 
-    /// It is asked about its ledger: what it shows instead of the ledger.
+    /// Returns a false answer to a question about the liar's ledger; `None` for the honest answer.
     fn shows(&mut self, liar: &Node, to: &AgencyId, question: &wire::Prove) -> Option<wire::Proof> {
         let _ = (liar, to, question);
         None
     }
 
-    /// Whether it stops when a peer shows that its ledger was set back, or is another one.
+    /// Whether the node stops when a peer shows that its ledger was set back or differs.
     fn heeds_its_guard(&self) -> bool {
         true
     }
 
-    /// Whether the lie has reached somebody who must find it, asked when the run is over.
+    /// Whether the lie has reached a node that must find it. Called at the end of the run.
     fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool;
 
-    /// What must hold in this run beside the invariants of all runs.
+    /// Checks further invariants, which hold only in runs with this lie.
     ///
     /// # Errors
-    /// What does not hold.
+    /// The invariant that does not hold.
     fn must_hold(&self, liar: &Node, others: &Others<'_>) -> Result<(), Broken> {
         let _ = (liar, others);
         Ok(())
     }
 }
 
-/// What a liar does by itself.
+/// An action of a liar on its own initiative.
 pub enum Deed {
-    /// Nothing.
+    /// No action.
     Nothing,
-    /// It writes this entry, which it has signed, into its ledger as one of its own.
+    /// It writes this signed entry into its ledger as one of its own.
     Writes(Bytes),
     /// Its operator lodges a complaint.
     Lodges(wire::Lodged),
-    /// Its operator gives a command.
+    /// Its operator gives a command on a complaint.
     Acts(ComplaintId, Command),
-    /// It goes on with this older copy of its ledger, and says so to nobody.
+    /// It continues with this older copy of its ledger, and does not declare it.
     GoesBack(Box<Ledger>),
 }
 
-/// An invariant that does not hold, and what was found.
+/// The name of an invariant that does not hold, and a description of the failure.
 pub type Broken = (&'static str, String);
 
 /// The honest nodes of a run with one liar.
@@ -93,18 +94,18 @@ pub struct Others<'a> {
 }
 
 impl<'a> Others<'a> {
-    /// All these nodes but the liar.
+    /// All of these nodes except the liar.
     pub fn new(nodes: &'a BTreeMap<AgencyId, Node>, liar: &'a AgencyId) -> Self {
         Self { nodes, liar }
     }
 
-    /// All of them.
+    /// All honest nodes.
     pub fn honest(&self) -> impl Iterator<Item = &'a Node> {
         let liar = self.liar;
         self.nodes.values().filter(move |node| node.id != *liar)
     }
 
-    /// Those that audit the liar: its peers.
+    /// The honest nodes that audit the liar: its peers.
     pub fn auditors(&self) -> impl Iterator<Item = &'a Node> {
         let liar = self.liar;
         self.honest().filter(move |node| node.adjacent().contains(liar))
@@ -112,8 +113,8 @@ impl<'a> Others<'a> {
 }
 
 impl Node {
-    /// A dishonest operator offers a complaint to another from where custody was once: it signs the entry itself and lets its engine take
-    /// it for one of its own.
+    /// A dishonest operator forwards a complaint from an earlier custody step. The engine would reject the command, so the entry is signed
+    /// here and the engine admits it as one of its own.
     pub fn go_back(&mut self, complaint: ComplaintId, basis: EntryId, to: &AgencyId, now: u64) {
         let Some(engine) = self.engine.as_ref().filter(|_| self.state == State::Clear) else { return };
         let case = engine.case(&complaint).or_else(|| self.ledger.cases.get(&complaint));
@@ -138,43 +139,43 @@ impl Node {
         self.takes_for_its_own(signed.bytes, Waiter::WentBack(signed.id), now);
     }
 
-    /// From now on the node tells this lie.
+    /// Makes the node tell this lie from now on.
     pub fn lies(&mut self, lie: Box<dyn Lie>) {
         self.lie = Some(lie);
     }
 
-    /// The lie that it tells.
+    /// The lie that the node tells, if any.
     pub fn lie(&self) -> Option<&dyn Lie> {
         self.lie.as_deref()
     }
 
-    /// The key with which it signs entries and receipts.
+    /// The node's key for entries and receipts.
     pub fn entry_key(&self) -> &SigningKey {
         &self.key
     }
 
-    /// Signs checkpoints of its ledger.
+    /// A signer of checkpoints of the node's own ledger.
     pub fn checkpoint_signer(&self, epoch: Epoch) -> CheckpointSigner {
         self.forged_signer(&self.id, epoch)
     }
 
-    /// Signs checkpoints of another agency's ledger with its own keys.
+    /// A signer of checkpoints of another agency's ledger, with this node's keys.
     pub fn forged_signer(&self, agency: &AgencyId, epoch: Epoch) -> CheckpointSigner {
         let [statement, time] = self.checkpoint_keys.clone();
         CheckpointSigner::new(FEDERATION, agency, epoch, statement, time)
     }
 
-    /// The checkpoint of an agency that a note is, if it verifies.
+    /// Opens a note with a checkpoint of an agency. `None` if it does not verify.
     pub fn open_checkpoint(&self, note: &[u8], agency: &AgencyId) -> Option<Checkpoint> {
         self.checks.kept(note, agency, &self.charters)
     }
 
-    /// The index of the leaf that it writes next, if it runs.
+    /// The index of the leaf that the node writes next, if it runs.
     pub fn next_leaf(&self) -> Option<LedgerIndex> {
         self.engine.as_ref().map(|engine| engine.next_leaf())
     }
 
-    /// What leaves instead of a frame of the session.
+    /// The frames that are sent instead of a frame of the session.
     pub(super) fn said(&mut self, to: &AgencyId, frame: Frame) -> Vec<Frame> {
         match self.lie.take() {
             Some(mut lie) => {
@@ -186,7 +187,7 @@ impl Node {
         }
     }
 
-    /// What the session hears instead of a frame that has come.
+    /// The frame that the session gets instead of a received frame.
     pub(super) fn believed(&mut self, from: &AgencyId, frame: Frame) -> Frame {
         match self.lie.take() {
             Some(mut lie) => {
@@ -198,7 +199,7 @@ impl Node {
         }
     }
 
-    /// What a job comes to instead.
+    /// The result of a job, as the lie changes it.
     pub(super) fn bent(&mut self, peer: &AgencyId, done: Done) -> Done {
         match (self.lie.take(), done) {
             (Some(mut lie), Done::Read(prepared)) => {
@@ -213,7 +214,7 @@ impl Node {
         }
     }
 
-    /// The answer to a question about the own ledger.
+    /// The answer to a peer's question about the node's ledger.
     pub(super) fn shown(&mut self, asker: &AgencyId, question: &wire::Prove) -> wire::Proof {
         let lie = self.lie.take();
         let shown = lie.and_then(|mut lie| {
@@ -224,12 +225,12 @@ impl Node {
         shown.unwrap_or_else(|| self.prove(asker, question))
     }
 
-    /// Whether it stops when its peers saw another ledger.
+    /// Whether the node stops when a peer shows that its ledger was set back or differs.
     pub(super) fn heeds_its_guard(&self) -> bool {
         self.lie.as_ref().is_none_or(|lie| lie.heeds_its_guard())
     }
 
-    /// Does what the lie does by itself.
+    /// Carries out the lie's next action.
     pub(super) fn misbehave(&mut self, now: u64) {
         let Some(mut lie) = self.lie.take() else { return };
         let deed = lie.acts(self, now);
@@ -249,7 +250,7 @@ impl Node {
         }
     }
 
-    /// The engine takes an entry that was signed outside for one of its own.
+    /// The engine admits an entry that was signed outside of it as one of the node's own.
     pub(super) fn takes_for_its_own(&mut self, signed_entry: Bytes, waiter: Waiter, now: u64) {
         let header =
             LeafHeader { at: 0, from: None, relays: 0, routes: Vec::new(), unreachable: Vec::new(), external: None };
@@ -260,7 +261,7 @@ impl Node {
         }
     }
 
-    /// Goes on with an older copy of the ledger.
+    /// Restarts with an older copy of the ledger.
     fn goes_back_to(&mut self, copy: Ledger, now: u64) {
         let links: Vec<_> = self.links.iter().map(|(peer, link)| (link.connection, peer.clone())).collect();
         let effects = std::mem::take(&mut self.effects);

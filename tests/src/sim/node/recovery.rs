@@ -1,4 +1,4 @@
-//! A new epoch: declared, filled with what the old ledger still holds; peers give back the rest (daemon: recover).
+//! Begins a new epoch: declares it and takes over the old ledger's entries. The peers give back the rest (daemon: node/recover).
 
 use sinergi_daemon::base::node_limits;
 use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
@@ -13,12 +13,12 @@ use super::disk::Waiter;
 use super::{Node, State};
 use crate::sim::ledger::{Leaf, Ledger};
 
-/// What is read of an old ledger: leaves with their headers, and items that wait.
+/// The take-over of an old ledger: leaves with their headers, and deferred items.
 type Taking = TakeOver<LeafHeader, Vec<u8>>;
 
 impl Node {
-    /// The operator begins the epoch that the product plans. Where nothing contradicts the ledger, the operator was told of it by others, and
-    /// names the next one. An operator who remembers a later epoch that the agency has begun names the one after it.
+    /// The operator begins the epoch that the product plans. If no sighting contradicts the ledger, auditors told the operator, who names
+    /// the next epoch. If the operator remembers a later epoch that the agency has begun, the operator names the one after it.
     pub fn recover(&mut self, remembered: Option<Epoch>, now: u64) {
         self.lose_what_is_not_durable(false);
         let here = OldLedger::Whole(OwnTree::extent(&self.ledger));
@@ -34,7 +34,7 @@ impl Node {
         let plan = forgotten.map_or(plan, |begun| planned(Some(after(begun))));
         let old = self.ledger.begin_epoch(plan.epoch);
         self.ledger.sightings.clone_from(&old.sightings);
-        // Nobody can have seen the new ledger, and nobody is linked.
+        // No peer can have seen the new ledger, and none is linked.
         (self.state, self.guard) = (State::Clear, RollbackGuard::clear());
         self.peer_clocks = PeerClocks::default();
         self.open_engine();
@@ -48,14 +48,14 @@ impl Node {
         self.start(now);
     }
 
-    /// Carries out what was decided, to its end.
+    /// Runs the disk until no batch is left.
     fn settle(&mut self, now: u64) {
         while self.next_step().is_some() {
             self.take_step(now);
         }
     }
 
-    /// Takes over what the product takes of an old ledger, in its order.
+    /// Takes over the records of an old ledger, in the same order as the product.
     fn take_over(&mut self, old: Ledger, now: u64) {
         let mut taking = Taking::new(true, node_limits::BATCH_BYTES / 4);
         for (index, leaf) in (0..).map(LedgerIndex).zip(old.leaves) {
@@ -110,7 +110,7 @@ fn record_of(index: LedgerIndex, leaf: Leaf) -> OldRecord<LeafHeader, Vec<u8>> {
     }
 }
 
-/// The header of an item that is no leaf yet.
+/// The header for a deferred item.
 fn waiting_header(peer: AgencyId, relays: u32) -> LeafHeader {
     LeafHeader { at: 0, from: Some(peer), relays, routes: Vec::new(), unreachable: Vec::new(), external: None }
 }

@@ -1,9 +1,10 @@
-//! Runs the product's sessions: gives them events, does their actions, sends what they say. Decides nothing.
+//! Runs the product's sessions: gives them events, carries out their actions, and sends their frames (daemon: peers/session). Decides
+//! nothing.
 //!
 //! Invariants:
-//! - one event is worked off before the next; whatever follows from an action at once waits for its turn;
-//! - timers come before frames, and growth is told before the frames that came after it;
-//! - what is given to the writer reaches it in the order of the actions.
+//! - an event is handled completely before the next one; events that an action causes wait in the queue;
+//! - timers come before frames, and sessions learn that the ledger has grown before they get the frames that came later;
+//! - submissions reach the writer in the order of the actions.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -25,59 +26,59 @@ use super::disk::Waiter;
 use super::{Effect, Node, State};
 use crate::sim::topology::FEDERATION;
 
-/// Frames that the transport takes before the other side has read one.
+/// Number of frames that the transport takes before the other side reads one.
 const TRANSPORT_FRAMES: usize = 4;
 
 /// A node's end of one connection.
 pub struct Link {
-    /// Which connection.
+    /// The number of the connection.
     pub connection: u64,
-    /// Up to where the peer has everything, once the link is up.
+    /// How far the peer has acknowledged this ledger; `None` before the link is up.
     pub acknowledged: Option<Cursor>,
     session: Session,
-    /// Frames that came and were not read yet.
+    /// Frames that arrived and were not read yet.
     inbound: VecDeque<Frame>,
-    /// Frames that left and that the peer has not read yet.
+    /// Number of frames that were sent and that the peer has not read yet.
     in_transport: usize,
-    /// The version of the watch that the session was told of.
+    /// The version of the watch that the session knows.
     told_of: u64,
-    /// Questions that the peer was asked.
+    /// Open questions to the peer.
     asked: BTreeMap<AskId, Asked>,
-    /// The rooms of frames that are under way to the peer.
+    /// Room reserved for frames on the way to the peer.
     sending: BTreeSet<JobId>,
-    /// The rooms of frames that came from it and are not durable, with their bytes.
+    /// Room reserved for frames from the peer that are not durable yet, in bytes.
     receiving: BTreeMap<JobId, usize>,
 }
 
-/// What a question is for.
+/// The purpose of a question.
 pub(super) enum Asked {
-    /// The watch.
+    /// A consistency check of the watch.
     Recheck(ConsistencyCheck),
-    /// The audit that runs.
+    /// The running audit.
     Audit,
 }
 
-/// What a node remembers of a peer while it runs.
+/// Facts about a peer that a node keeps in memory while it runs.
 #[derive(Default)]
 pub(super) struct PeerMemory {
-    /// The peer has heard of others' checkpoints up to this version of the watch.
+    /// The version of the watch up to which the peer has got other agencies' checkpoints.
     pub(super) told: u64,
-    /// A charter of the peer beside ours, and the version up to which ours were passed on for that.
+    /// The hash of a rival charter that the peer has, and the version up to which this node has passed on its own charters because of it.
     pub(super) passed_on: Option<([u8; 32], u64)>,
 }
 
-/// Something that a session gave to the writer.
+/// A submission to the writer.
 pub(super) struct Submission {
-    /// The peer and the connection of the session; `None`: the node itself has given it.
+    /// The peer and the connection of the session; `None` for the node's own submissions.
     pub(super) link: Option<(AgencyId, u64)>,
-    /// What the engine is given.
+    /// The input for the engine.
     pub(super) input: Input,
-    /// The job that waits until it is durable.
+    /// The job that waits until the input is durable.
     pub(super) job: Option<JobId>,
 }
 
 impl Node {
-    /// A connection is up.
+    /// Begins a session on a new connection.
     pub fn connected(&mut self, connection: u64, peer: &AgencyId, now: u64) {
         let checkpoint = if self.state == State::Clear { self.signed.as_ref() } else { self.ledger.recorded.as_ref() };
         let opening = SessionConfig {
@@ -116,12 +117,12 @@ impl Node {
         self.drain(now);
     }
 
-    /// A connection has ended.
+    /// Ends the session of a connection that has ended.
     pub fn disconnected(&mut self, connection: u64, peer: &AgencyId, now: u64) {
         self.hears(peer, connection, Event::Closed(Closing::Broken("the network ended it".to_owned())), now);
     }
 
-    /// A frame has come.
+    /// Takes a frame that has arrived.
     pub fn arrived(&mut self, connection: u64, peer: &AgencyId, frame: Frame, now: u64) {
         let frame = self.believed(peer, frame);
         if let Some(link) = self.link(peer, connection) {
@@ -130,7 +131,7 @@ impl Node {
         }
     }
 
-    /// The transport has room for one more frame.
+    /// Sends the next frame, because the transport has room for one more.
     pub fn has_room(&mut self, connection: u64, peer: &AgencyId, now: u64) {
         if let Some(link) = self.link(peer, connection) {
             link.in_transport = link.in_transport.saturating_sub(1);
@@ -138,7 +139,7 @@ impl Node {
         }
     }
 
-    /// A job has been worked on for long enough.
+    /// Executes a job whose time is over, and gives the result to the session.
     pub fn work(&mut self, connection: u64, peer: &AgencyId, job: JobId, what: Job, now: u64) {
         if self.link(peer, connection).is_some() {
             let done = self.done(peer, what, now);
@@ -147,13 +148,13 @@ impl Node {
         }
     }
 
-    /// When [`Self::expire`] is due, in milliseconds.
+    /// When [`Self::expire`] is due, in milliseconds since 1970.
     pub fn next_timeout(&self) -> Option<u64> {
         let timeouts = self.links.values().filter_map(|link| link.session.next_timeout());
         timeouts.map(|nanos| nanos.div_ceil(1_000_000)).chain(self.clear_at()).min()
     }
 
-    /// Timers have expired.
+    /// Handles the timers that have expired.
     pub fn expire(&mut self, now: u64) {
         self.end_wait(now);
         let clocks = self.clocks(now);
@@ -165,7 +166,7 @@ impl Node {
         self.drain(now);
     }
 
-    /// Whether sessions have given something to the writer that it has not taken yet.
+    /// Whether submissions wait for the writer.
     pub fn has_submissions(&self) -> bool {
         !self.submissions.is_empty()
     }
@@ -180,7 +181,7 @@ impl Node {
         }
     }
 
-    /// Asks peers whether their trees begin with what they signed before.
+    /// Asks peers to prove that their trees are consistent with their earlier checkpoints.
     pub fn ask_peers(&mut self, now: u64) {
         for (peer, sizes) in self.watch.to_ask(self.links.keys().cloned()) {
             let is_asked = |link: &Link| !link.asked.is_empty() || !link.session.takes_proof_questions();
@@ -204,19 +205,19 @@ impl Node {
         }
     }
 
-    /// Gives a session an event, and works off what follows.
+    /// Gives a session an event, and handles everything that follows from it.
     pub(super) fn hears(&mut self, peer: &AgencyId, connection: u64, event: Event, now: u64) {
         self.events.push_back((peer.clone(), connection, event));
         self.drain(now);
     }
 
-    /// Tells every session of something. [`Self::drain`] works it off.
+    /// Queues an event for every session. [`Self::drain`] delivers it.
     pub(super) fn tell_all(&mut self, event: &Event) {
         let links = self.links.iter().map(|(peer, link)| (peer.clone(), link.connection, event.clone()));
         self.events.extend(links);
     }
 
-    /// Works off what the sessions must hear, and reads what they can read.
+    /// Gives the sessions all queued events, and the frames that they can read.
     pub(super) fn drain(&mut self, now: u64) {
         while let Some((peer, connection, event)) = self.events.pop_front().or_else(|| self.next_event(now)) {
             let clocks = self.clocks(now);
@@ -230,7 +231,7 @@ impl Node {
         }
     }
 
-    /// What a session is to hear when nothing waits: a timer, news, or a frame that it reads.
+    /// The next event when the queue is empty: a timer, news of the watch, or a frame.
     fn next_event(&mut self, now: u64) -> Option<(AgencyId, u64, Event)> {
         let (clocks, version) = (self.clocks(now), self.watch.version());
         for (peer, link) in &mut self.links {
@@ -250,7 +251,7 @@ impl Node {
         None
     }
 
-    /// Sends what can leave now.
+    /// Sends the frames for which the transport has room.
     fn send(&mut self, peer: &AgencyId, connection: u64, clocks: Now) {
         while let Some(link) = self.link(peer, connection)
             && link.in_transport < TRANSPORT_FRAMES
@@ -273,7 +274,7 @@ impl Node {
         Now { wall_millis: self.wall(now), mono_nanos: now * 1_000_000 }
     }
 
-    /// Does one action.
+    /// Carries out one action of a session.
     fn perform(&mut self, peer: &AgencyId, connection: u64, action: Action, now: u64) {
         match action {
             Action::Start(job, Job::Commit { cursor, items }) => {
@@ -309,7 +310,7 @@ impl Node {
         }
     }
 
-    /// A job may take room. There is always some, but no link may take more than its window.
+    /// Reserves room for a job. There is always room, but no link may take more than its window.
     fn take_room(&mut self, peer: &AgencyId, connection: u64, id: JobId, job: &Job) {
         let window = self.window;
         let Some(link) = self.link(peer, connection) else { return };
@@ -318,7 +319,7 @@ impl Node {
                 link.sending.insert(id);
                 (link.sending.len(), window.frames)
             }
-            // The last frame may be larger than the room that was left.
+            // The last frame may be larger than the room that is left.
             Job::Reserve { bytes } => {
                 let before: usize = link.receiving.values().sum();
                 link.receiving.insert(id, *bytes);
@@ -390,14 +391,14 @@ impl Node {
         Some(Event::Signed(Signed { size: self.head.index, note: signed.note.clone() }))
     }
 
-    /// A batch that a session gave to the writer is durable, or was not taken.
+    /// Reports to a session that its submission is durable, or was not accepted.
     pub(super) fn committed(&mut self, peer: AgencyId, connection: u64, job: JobId, done: Done) {
         self.events.push_back((peer, connection, Event::Done(job, done)));
     }
 }
 
 impl Link {
-    /// Whether one more question about the peer's ledger may be asked.
+    /// Whether the session takes one more question about the peer's ledger.
     pub(super) fn takes_proof_questions(&self) -> bool {
         self.session.takes_proof_questions()
     }
@@ -414,7 +415,7 @@ fn input_of(peer: &AgencyId, record: SideRecord) -> Input {
             Input::Receipt(ReceiptHeader { at, peer, cursor, refused }, ack.encode_to_vec())
         }
         SideRecord::Seen { at, note } => {
-            assert!(note.len() <= limits::CHECKPOINT_BYTES, "a session keeps no note of {} bytes", note.len());
+            assert!(note.len() <= limits::CHECKPOINT_BYTES, "a session kept a note of {} bytes", note.len());
             Input::Seen(SeenHeader { at, peer }, note)
         }
     }
