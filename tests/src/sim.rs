@@ -1,33 +1,35 @@
-//! A deterministic simulation: many nodes in the charter's hierarchy, virtual time, random operations and random faults.
+//! A deterministic simulation of many nodes in the charter's hierarchy, with virtual time, random operations and random faults.
 //!
-//! It drives the code that decides in production (`sinergi-proto`: engine, session, rollback guard, watch, recovery plan), unchanged, over a
-//! ledger in memory and a network in memory. One seed gives one run, to the last event: nothing here reads a clock, a file or an unordered map.
+//! The product's code decides, unchanged: the engine, the sessions, the rollback guard, the watch and the recovery plan of `sinergi-proto`.
+//! The simulator supplies the ledger and the network, in memory. A seed always gives the same run, to the last event: no part of the
+//! simulator reads a clock or a file, or iterates over an unordered map.
 //!
 //! ```text
 //! world    the event queue, virtual time, the two phases
-//!   |-- plan         what a run is given and what it came to
-//!   |-- network      connections, and what is on its way over them
-//!   |-- trouble      draws faults and ends them; `faults` says which there are
-//!   |-- clocks       what happens to wall clocks
-//!   |-- charters     new charters, and what operators do then; `managers` sign them
-//!   |-- operations   what operators do
-//!   |-- probe        what liars would write
+//!   |-- plan         the parameters of a run, and its results
+//!   |-- network      connections, and the frames in transit
+//!   |-- trouble      begins and ends faults; `faults` lists them
+//!   |-- clocks       makes wall clocks wrong, and corrects them
+//!   |-- charters     new charters, and what operators do with them; `managers` signs them
+//!   |-- operations   random commands of operators
+//!   |-- probe        invalid entries, judged by every node
 //!   |-- node         one agency: the shell around the pure code
-//!   |     |-- disk      batches on their way to being durable
-//!   |     |-- session   events to the sessions of its links, and their actions
-//!   |     |-- jobs      what the sessions' jobs come to; `checks` remembers signatures
-//!   |     |-- audit     audits of its peers, and evidence
-//!   |     |-- lie       where a liar deviates
-//!   |     `-- ledger    its durable part, and what it has to send
-//!   |-- liars        a library of lies: one file each
-//!   |-- archive      what was ever shown to anybody
-//!   |-- accuser      accuses everybody of everything that it proves
-//!   `-- invariants   what must hold: one file each
+//!   |     |-- disk      the pipeline that makes batches durable
+//!   |     |-- session   runs the sessions of the node's links
+//!   |     |-- jobs      executes the sessions' jobs; `checks` caches signature checks
+//!   |     |-- audit     audits of peers, and evidence
+//!   |     |-- lie       the points where a liar may deviate
+//!   |     `-- ledger    the durable state, and the entries to send
+//!   |-- liars        a library of lies, one file each
+//!   |-- archive      everything that nodes ever showed to others
+//!   |-- accuser      makes every accusation that the archive allows, and has it judged
+//!   `-- invariants   the properties that must hold, one file each
 //! ```
 //!
-//! What happens only where it is asked for, because protocol 1 cannot withstand it, is listed in `scenarios`.
+//! `scenarios` lists troubles that protocol 1 cannot withstand. They happen only on request.
 //!
-//! A run has two phases. In the first everything goes wrong. Then the network heals, every node is up, and within a bound all must agree.
+//! A run has two phases. In the first, faults happen. Then the network heals, every node runs, and all nodes must agree within a time
+//! limit.
 
 pub mod accuser;
 pub mod archive;
@@ -50,7 +52,7 @@ pub use liars::LieKind;
 pub use scenarios::Scenario;
 pub use world::{Failure, Plan, Report, Told};
 
-/// Runs a plan, and checks every invariant.
+/// Runs a plan and checks every invariant.
 ///
 /// # Errors
 /// The first invariant that does not hold.

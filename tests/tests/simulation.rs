@@ -8,7 +8,7 @@ use sinergi_tests::sim::{Failure, Plan, Report, Scenario, run};
 
 /// The number of seeds, from 0, that must pass.
 const SEEDS: u64 = 200;
-/// The most agencies of a run here.
+/// The largest number of agencies in a run of this test.
 const NODES: usize = 12;
 
 #[test]
@@ -41,8 +41,11 @@ fn many_nodes_agree_after_any_faults() {
     let shown: Vec<String> = failures.iter().map(ToString::to_string).collect();
     assert!(failures.is_empty(), "{}", shown.join("\n"));
     let total = total.into_inner();
-    assert!(total.superseded > 0 && total.recovered > 0 && total.charters > 0, "the runs are worth it: {total:?}");
-    assert!(total.undeclared > 0, "who signs two ledgers is found: {total:?}");
+    assert!(
+        total.superseded > 0 && total.recovered > 0 && total.charters > 0,
+        "the runs exercise every feature: {total:?}"
+    );
+    assert!(total.undeclared > 0, "an agency that signs two ledgers is found: {total:?}");
 }
 
 #[test]
@@ -53,7 +56,7 @@ fn one_seed_gives_one_run() {
     assert_ne!(run(plan).expect("it holds").trace, other.trace);
 }
 
-/// Of so many seeds one has an agency that can tell a lie, and somebody who must find it.
+/// Number of seeds to try. One of them has an agency that can tell the lie, and a node that must find it.
 const TRIES: u64 = 16;
 
 #[test]
@@ -69,7 +72,8 @@ fn every_lie_that_is_switched_on_is_told_and_found() {
     }
 }
 
-/// The seed that shows something or one of the next, so many in all, shows it still: a change of the simulator gives a seed another run.
+/// Number of seeds to try, from the recorded one on. A change of the simulator gives a seed a different run, so a later seed may show the
+/// failure instead.
 const SHOWN_WITHIN: u64 = 6;
 
 /// Whether one of the plans from this seed on breaks the invariant.
@@ -79,18 +83,18 @@ fn breaks(invariant: &str, from: u64, plan: impl Fn(Plan) -> Plan) -> bool {
 }
 
 #[test]
-fn what_this_protocol_cannot_withstand_is_still_shown_by_its_seed() {
+fn a_lie_that_is_switched_off_still_breaks_its_invariant() {
     for unmet in SWITCHED_OFF {
         let lies = |plan| Plan { lie: Some(unmet.kind), ..plan };
-        assert!(breaks(unmet.invariant, unmet.seed, lies), "{} is withstood: switch it on", unmet.kind.name);
+        assert!(breaks(unmet.invariant, unmet.seed, lies), "{} breaks nothing any more: switch it on", unmet.kind.name);
     }
 }
 
 #[test]
-fn what_happens_only_where_it_is_asked_for_is_still_not_withstood() {
+fn a_scenario_still_breaks_its_invariant() {
     for scenario in Scenario::ALL {
         let (seed, invariant) = scenario.shown_by();
         let happens = |plan| Plan { scenario: Some(scenario), lie: None, ..plan };
-        assert!(breaks(invariant, seed, happens), "{scenario} is withstood: switch it on");
+        assert!(breaks(invariant, seed, happens), "{scenario} breaks nothing any more: switch it on");
     }
 }

@@ -1,7 +1,7 @@
-//! Accuses every agency of everything, with all that was ever shown to anybody, and lets the judge of production decide.
+//! Makes every possible accusation against every agency from everything that was ever shown, and lets the product's judge decide.
 //!
-//! Nothing is left out because it looks right: the judge must see the contradiction, or that there is none. An accusation that it cannot read
-//! would check nothing, and is a defect of the simulation.
+//! An accusation is made even if it looks unfounded: the judge must tell whether there is a contradiction. An accusation that the judge
+//! cannot read would check nothing, and is a defect of the simulation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,20 +19,20 @@ use super::ledger::{Ledger, Seen, SignedCheckpoint};
 use super::node::Node;
 use super::topology::Topology;
 
-/// What the judge holds for shown.
+/// An accusation that the judge found proven.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// Against whom.
+    /// The accused agency.
     pub accused: AgencyId,
-    /// About its ledger in which epoch.
+    /// The epoch of its ledger.
     pub epoch: Epoch,
-    /// What.
+    /// The kind of finding.
     pub finding: Finding,
-    /// In words.
+    /// The finding in words.
     pub text: String,
 }
 
-/// Who has everything, and believes nothing.
+/// An accuser that knows everything that was ever shown.
 pub struct Accuser<'a> {
     topology: &'a Topology,
     nodes: &'a BTreeMap<AgencyId, Node>,
@@ -42,7 +42,7 @@ pub struct Accuser<'a> {
     trees: BTreeMap<(AgencyId, Epoch), Tree<'a>>,
 }
 
-/// A ledger under a checkpoint that was signed over it.
+/// A ledger with a checkpoint that was signed over it.
 #[derive(Clone, Copy)]
 struct Tree<'a> {
     ledger: &'a Ledger,
@@ -50,17 +50,17 @@ struct Tree<'a> {
     note: &'a [u8],
 }
 
-/// Against whom, about its ledger in which epoch, and of what.
+/// An accusation: the accused agency, the epoch of its ledger, and the finding with its proofs.
 pub type Accusation = (AgencyId, Epoch, Kind);
 
 impl<'a> Accuser<'a> {
-    /// The accuser at this time.
+    /// The accuser at the time `now`.
     pub fn new(topology: &'a Topology, nodes: &'a BTreeMap<AgencyId, Node>, archive: &'a Archive, now: u64) -> Self {
         let (entries, trees) = (BTreeMap::new(), BTreeMap::new());
         Self { topology, nodes, archive, now, entries, trees }
     }
 
-    /// Each ledger under the largest checkpoint that was signed over it.
+    /// Each ledger with the largest checkpoint that was signed over it.
     fn whole_trees(&self) -> BTreeMap<(AgencyId, Epoch), Tree<'a>> {
         let over = self.archive.ledgers.iter().map(|((agency, epoch), ledger)| (agency, *epoch, ledger, None));
         let present = self.nodes.values().map(|node| (&node.id, node.ledger.epoch, &node.ledger, node.signed()));
@@ -73,10 +73,10 @@ impl<'a> Accuser<'a> {
         over.chain(present).filter_map(tree).collect()
     }
 
-    /// What is found of everything that the agencies' own signatures can prove.
+    /// Makes every accusation that the agencies' own signatures may prove, and returns the proven ones.
     ///
     /// # Errors
-    /// An accusation that is none.
+    /// An accusation that the judge cannot read.
     pub fn proves(mut self) -> Result<Vec<Found>, String> {
         let leaves = self.nodes.values().flat_map(|node| &node.ledger.leaves).map(|leaf| (leaf.entry.id, &leaf.entry));
         self.entries = self.archive.entries.iter().map(|(id, entry)| (*id, entry)).chain(leaves).collect();
@@ -93,15 +93,15 @@ impl<'a> Accuser<'a> {
         self.judged(all)
     }
 
-    /// What is found of accusations.
+    /// Judges accusations and returns the proven ones.
     ///
     /// # Errors
-    /// An accusation that is none.
+    /// An accusation that the judge cannot read.
     pub fn judged(&self, all: Vec<Accusation>) -> Result<Vec<Found>, String> {
         let judge = Judge::new(self.topology.charters());
         let mut found = Vec::new();
         for (accused, epoch, finding) in all {
-            // What liars sign is for their peers to find.
+            // The liar's peers must find its lie. `every_lie_is_found` checks that.
             if self.nodes[&accused].lie().is_some() {
                 continue;
             }
@@ -109,13 +109,15 @@ impl<'a> Accuser<'a> {
             match judge.judge(&accusation, self.now) {
                 Ok(said) => found.push(Found { accused, epoch, finding: said.finding, text: said.text }),
                 Err(NotProven::NoContradiction(_)) => {}
-                Err(problem) => return Err(format!("an accusation of {accused} is none: {problem}: {accusation:?}")),
+                Err(problem) => {
+                    return Err(format!("an accusation of {accused} cannot be judged: {problem}: {accusation:?}"));
+                }
             }
         }
         Ok(found)
     }
 
-    // Entries.
+    // Accusations about entries.
 
     fn two_entries(&self) -> Vec<Accusation> {
         let mut places: BTreeMap<_, &Entry> = BTreeMap::new();
@@ -148,7 +150,7 @@ impl<'a> Accuser<'a> {
         self.entries.values().filter_map(accuse).collect()
     }
 
-    // Trees.
+    // Accusations about trees.
 
     fn shown_by(&self, agency: &AgencyId) -> impl Iterator<Item = (&'a Seen, &'a [u8])> {
         self.archive.checkpoints.get(agency).into_iter().flatten().map(|(seen, note)| (seen, &note[..]))
@@ -169,7 +171,7 @@ impl<'a> Accuser<'a> {
     fn rolled_back(&self) -> Vec<Accusation> {
         let mut all = Vec::new();
         for agency in self.nodes.keys() {
-            // Of all that are smaller, the one with the latest time.
+            // The smaller checkpoint with the latest time.
             let mut latest: Option<(&Seen, &[u8])> = None;
             for (shown, note) in self.shown_by(agency) {
                 let is_smaller = |(smaller, _): &(&Seen, _)| (smaller.epoch, smaller.size) < (shown.epoch, shown.size);
@@ -196,7 +198,7 @@ impl<'a> Accuser<'a> {
         later.map(accuse).collect()
     }
 
-    /// What a node finds that watches, to whom everything is told late, twice and in no order, and that then asks.
+    /// The findings of a watch that gets all checkpoints late, twice and out of order, and then asks for consistency proofs.
     fn watched(&self) -> Vec<Accusation> {
         let mut all = Vec::new();
         for ((agency, epoch), tree) in &self.trees {
@@ -238,7 +240,7 @@ impl<'a> Accuser<'a> {
         all
     }
 
-    // Custody.
+    // Accusations about custody.
 
     fn concealed(&self) -> Vec<Accusation> {
         let mut of_complaint: BTreeMap<ComplaintId, Vec<&Entry>> = BTreeMap::new();
@@ -265,7 +267,7 @@ impl<'a> Accuser<'a> {
         all
     }
 
-    /// The entries that one descends from; `None`: nobody has all of them any more.
+    /// All ancestors of an entry; `None` if one of them is lost.
     fn past_of(&self, entry: &Entry) -> Option<BTreeSet<EntryId>> {
         let (mut past, mut next) = (BTreeSet::new(), entry.parents.clone());
         while let Some(id) = next.pop() {
@@ -276,7 +278,7 @@ impl<'a> Accuser<'a> {
         Some(past)
     }
 
-    /// Everything that shows since when a ledger has an entry.
+    /// Every proof of the time since when a ledger has an entry.
     fn known_by(&self, agency: &AgencyId, epoch: Epoch, entry: &Entry) -> Vec<KnownBy> {
         let own = (entry.author == *agency).then_some(KnownBy::Own(true));
         let tree = self.trees.get(&(agency.clone(), epoch));
@@ -287,9 +289,7 @@ impl<'a> Accuser<'a> {
         own.into_iter().chain(leaf.map(KnownBy::Leaf)).chain(receipts).collect()
     }
 
-    // What did not happen.
-
-    // What agencies signed.
+    // Signed statements.
 
     fn receipts_given(&self) -> impl Iterator<Item = (&'a AgencyId, &'a Given)> {
         self.archive.receipts.iter().flat_map(|(by, given)| given.iter().map(move |given| (by, given)))

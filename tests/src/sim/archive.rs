@@ -1,6 +1,6 @@
-//! Everything that was ever shown to anybody, kept beyond crashes and restores: what the most careful accuser could have.
+//! Everything that nodes ever showed to others, kept across crashes and restores. It is the most that an accuser could know.
 //!
-//! Must not know what is right: it keeps, and [`super::accuser`] makes accusations of it.
+//! Must not know what is right: [`super::accuser`] makes the accusations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,45 +15,45 @@ use super::ledger::{Ledger, Seen};
 use super::node::{Node, State};
 use super::topology::FEDERATION;
 
-/// A receipt as it was given.
+/// A receipt that a node gave.
 pub struct Given {
-    /// What was signed.
+    /// The encoded `Ack`.
     pub ack: Vec<u8>,
-    /// What it says.
+    /// The parsed receipt.
     pub receipt: Receipt,
-    /// The checkpoint in it.
+    /// The checkpoint in the receipt.
     pub checkpoint: Seen,
 }
 
 impl Given {
-    /// The leaves that it names.
+    /// The entries that the receipt names, each with its leaf.
     pub fn leaves(&self) -> impl Iterator<Item = (EntryId, LedgerIndex)> {
         self.receipt.leaves()
     }
 }
 
-/// What was shown.
+/// The archive of a run.
 #[derive(Default)]
 pub struct Archive {
-    /// Every entry that was in a ledger which is not there any more.
+    /// Every entry of the ledgers that were replaced.
     pub entries: BTreeMap<EntryId, Entry>,
-    /// Ledgers whose epoch is over, as they were then.
+    /// Ledgers whose epoch is over, as they were at its end.
     pub ledgers: BTreeMap<(AgencyId, Epoch), Ledger>,
-    /// Checkpoints with their notes, by who signed them.
+    /// Checkpoints with their notes, by signer.
     pub checkpoints: BTreeMap<AgencyId, BTreeMap<Seen, Vec<u8>>>,
-    /// Receipts, by who gave them.
+    /// Receipts, by the agency that gave them.
     pub receipts: BTreeMap<AgencyId, Vec<Given>>,
-    /// The entries that went over each link, by sender and receiver.
+    /// The entries sent over each link, by sender and receiver.
     pub delivered: BTreeMap<(AgencyId, AgencyId), BTreeSet<EntryId>>,
-    /// Epochs that an agency went on with after its folder was set back, because nobody who knew better was heard in time.
+    /// Epochs in which an agency continued to sign after its folder was set back, because it heard in time from no peer that had seen more.
     pub undeclared: BTreeSet<(AgencyId, Epoch)>,
     set_back: BTreeMap<AgencyId, Epoch>,
-    /// What the notes of the checkpoints say.
+    /// Cache of the opened notes.
     opened: BTreeMap<Vec<u8>, Seen>,
 }
 
 impl Archive {
-    /// A node sends a frame.
+    /// Adds everything that a frame of this node shows.
     pub fn sent(&mut self, node: &Node, to: &AgencyId, frame: &Frame) {
         match &frame.kind {
             Some(Kind::Deliver(deliver)) => {
@@ -69,7 +69,7 @@ impl Archive {
         }
     }
 
-    /// Keeps a checkpoint of the node that shows it. What a node passes on of others was shown before.
+    /// Keeps a checkpoint if it is the node's own. A checkpoint of another agency was added when that agency showed it.
     fn shown(&mut self, node: &Node, note: &[u8]) {
         if Checkpoint::ledger_of(note, FEDERATION).is_some_and(|(agency, _)| agency == node.id) {
             self.keep_checkpoint(node, note);
@@ -81,7 +81,7 @@ impl Archive {
             return *seen;
         }
         let keys = node.charters().checkpoint_keys(&node.id).expect("a member");
-        let opened = Checkpoint::open(note, FEDERATION, &node.id, &keys).expect("what a node signs verifies");
+        let opened = Checkpoint::open(note, FEDERATION, &node.id, &keys).expect("a node's own checkpoint verifies");
         let seen = Seen::from(&opened);
         let known = self.checkpoints.entry(node.id.clone()).or_default();
         known.entry(seen).or_insert_with(|| note.to_vec());
@@ -90,13 +90,13 @@ impl Archive {
     }
 
     fn receipt(&mut self, node: &Node, ack: &wire::Ack) {
-        let receipt = Receipt::parse(ack).expect("what a node signs is a receipt");
+        let receipt = Receipt::parse(ack).expect("a node signs well-formed receipts");
         let checkpoint = self.keep_checkpoint(node, &receipt.checkpoint);
         let given = Given { ack: ack.encode_to_vec(), receipt, checkpoint };
         self.receipts.entry(node.id.clone()).or_default().push(given);
     }
 
-    /// A node's folder is replaced by an older copy.
+    /// Notes that a node's folder is replaced by an older copy.
     pub fn set_back(&mut self, node: &Node, copy: &Ledger) {
         self.entries.extend(node.ledger.leaves.iter().map(|leaf| (leaf.entry.id, leaf.entry.clone())));
         if (copy.epoch, copy.leaves.len()) < (node.ledger.epoch, node.ledger.leaves.len()) {
@@ -104,12 +104,12 @@ impl Archive {
         }
     }
 
-    /// Whether an agency's folder was set back, and its operators have not begun a new epoch since.
+    /// Whether an agency's folder was set back and its operators have not begun a new epoch since.
     pub fn is_set_back(&self, agency: &AgencyId) -> bool {
         self.set_back.contains_key(agency)
     }
 
-    /// A node has heard or waited long enough, and goes on. One that did not ask its peers has no excuse.
+    /// Excuses a node that signs although its folder was set back, if it has asked its peers first.
     pub fn goes_on(&mut self, node: &Node, now: u64) {
         let is_set_back = self.set_back.get(&node.id) == Some(&node.ledger.epoch);
         if node.state == State::Clear && is_set_back && node.has_asked_its_peers(now) {
@@ -117,7 +117,7 @@ impl Archive {
         }
     }
 
-    /// A node's epoch is over.
+    /// Adds a ledger whose epoch ends.
     pub fn ends_epoch(&mut self, node: &Node) {
         self.set_back.remove(&node.id);
         self.entries.extend(node.ledger.leaves.iter().map(|leaf| (leaf.entry.id, leaf.entry.clone())));

@@ -1,7 +1,7 @@
-//! Checks of signatures that many nodes of a run make of the same bytes.
+//! A cache of signature checks. Many nodes of a run check the same bytes.
 //!
-//! Curve arithmetic would take most of the time of a run, so what a check came to is remembered, for each chain of charters: the same bytes come
-//! to the same for every node that goes by it.
+//! Curve arithmetic would take most of the time of a run. The result depends only on the bytes and on the chain of charters, so it is
+//! cached by both.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -17,10 +17,10 @@ use sinergi_proto::wire;
 
 use super::names::FEDERATION;
 
-/// The newest charter of a chain names the whole chain.
+/// The hash of the newest charter. It identifies the whole chain.
 type Chain = [u8; 32];
 
-/// The product's checks.
+/// The product's signature checks, with a cache.
 pub struct Checks {
     remembers: bool,
     memory: RefCell<Memory>,
@@ -34,14 +34,14 @@ struct Memory {
 }
 
 impl Checks {
-    /// Checks that look everything up which they have checked before, or that never do.
+    /// New checks, with a cache or without one.
     pub fn new(remembers: bool) -> Self {
         Self { remembers, memory: RefCell::default() }
     }
 
-    /// What items of a delivery are.
+    /// Checks the items of a delivery.
     pub fn items(&self, items: Vec<wire::Item>, charters: &Charters) -> Vec<Received> {
-        // The numbers of a batch check do not decide what it finds.
+        // The random numbers of a batch check do not change its result.
         let check = |items| receive_items(items, FEDERATION, charters, StdRng::seed_from_u64(0));
         if !self.remembers {
             return check(items);
@@ -55,7 +55,7 @@ impl Checks {
         keys.iter().map(|key| memory[key].clone()).collect()
     }
 
-    /// The checkpoint of an agency that a note is which somebody shows, if its signatures verify under the keys that the agency has now.
+    /// Opens a note with a checkpoint of an agency. `None` if the signatures do not verify under the agency's present keys.
     pub fn shown(&self, note: &[u8], agency: &AgencyId, charters: &Charters) -> Option<Checkpoint> {
         let check = || open(note, agency, charters.newest().checkpoint_keys(agency)?);
         if !self.remembers {
@@ -65,7 +65,7 @@ impl Checks {
         self.memory.borrow_mut().shown.entry(key).or_insert_with(check).clone()
     }
 
-    /// The checkpoint that a note of the own ledger is, if its signatures verify under keys that the agency ever had.
+    /// Opens a note with a checkpoint of an agency. `None` if the signatures do not verify under any keys that the agency ever had.
     pub fn kept(&self, note: &[u8], agency: &AgencyId, charters: &Charters) -> Option<Checkpoint> {
         let check = || open(note, agency, charters.checkpoint_keys(agency)?);
         if !self.remembers {

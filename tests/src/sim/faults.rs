@@ -1,38 +1,38 @@
-//! What machines and networks do to a federation.
+//! The faults of machines and networks.
 
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-/// A fault, and how long it lasts, in milliseconds.
+/// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// A link carries nothing, either way.
+    /// A link carries nothing in either direction.
     Cut,
-    /// The federation falls in two: no link between the halves carries anything. The bits say which agency is in which half.
+    /// The federation splits in two, and no link between the halves carries anything. Each bit puts one agency into a half.
     Split(u32),
-    /// A link carries nothing one way, and nobody is told.
+    /// A link carries nothing in one direction, without an error on either side.
     OneWay,
-    /// The connection of a link breaks and is made anew.
+    /// The connection of a link breaks, and the nodes connect again.
     Break,
-    /// A frame of a link comes twice.
+    /// A frame of a link arrives twice.
     Duplicate,
-    /// Two frames of a link change places.
+    /// Two frames of a link arrive in the wrong order.
     Swap,
-    /// A link takes a hundred times as long.
+    /// The latency of a link is a hundred times as high.
     Slow,
-    /// A peer reads nothing and says nothing.
+    /// A peer reads nothing and sends nothing.
     Silent,
-    /// A node stops at once and starts again.
+    /// A node stops at once, and starts again later.
     Crash,
-    /// A machine restarts within moments, and its clock is off by minutes from then on.
+    /// A machine restarts within seconds, and its clock is wrong by minutes afterwards.
     Reboot,
-    /// A node's clock jumps, and is off by seconds or minutes.
+    /// A node's clock jumps, and is wrong by seconds or minutes.
     Clock,
-    /// A node's clock goes too fast or too slow.
+    /// A node's clock runs too fast or too slow.
     Drift,
     /// A node's clock jumps by up to a year.
     FarClock,
-    /// A machine restarts, and its clock is off by up to a year then.
+    /// A machine restarts, and its clock is wrong by up to a year afterwards.
     FarReboot,
     /// A node's folder is set back to an older copy.
     Restore,
@@ -57,7 +57,7 @@ impl Fault {
         Self::Restore,
     ];
 
-    /// A fault and its duration. Some outlast the time to answer an offer.
+    /// Draws a fault and its duration in milliseconds. Some faults last longer than the time to answer an offer.
     pub fn draw(rng: &mut StdRng) -> (Self, u64) {
         let fault = match Self::ALL[rng.random_range(0..Self::ALL.len())] {
             Self::Split(_) => Self::Split(rng.random()),

@@ -1,4 +1,4 @@
-//! What must hold, whatever one agency does: of honest nodes, and as honest nodes see it. Each invariant is one file and one claim.
+//! The invariants, one file each. They are about honest nodes, and must hold whatever one dishonest agency does.
 
 mod acknowledged_is_never_lost;
 mod at_most_one_open_offer;
@@ -27,10 +27,10 @@ use super::world::{Invariants, World};
 /// All invariants.
 pub const ALL: Invariants = Invariants { always, at_the_end };
 
-/// What holds after every event.
+/// Checks the invariants that hold after every event.
 ///
 /// # Errors
-/// The invariant that does not hold.
+/// The first invariant that does not hold.
 fn always(world: &World) -> Result<(), Broken> {
     no_duplicates::check(world)?;
     nothing_honest_is_refused::check(world)?;
@@ -40,7 +40,7 @@ fn always(world: &World) -> Result<(), Broken> {
     nobody_honest_is_accused::check(world)
 }
 
-/// What holds when the network has healed and the time to converge is over.
+/// Checks the invariants that hold when the network has healed and the time to converge is over.
 ///
 /// # Errors
 /// The first invariant that does not hold.

@@ -1,8 +1,9 @@
-//! A node's ledger and store in memory: what is durable. What a crash leaves, and what a copy of the folder holds.
+//! A node's ledger and store in memory: the durable state. It survives a crash, and a copy of the folder contains it.
 //!
-//! Must not know what the records mean to the engine: it keeps them, and what follows from them, as the daemon's ledger and store do.
+//! Must not know what the records mean to the engine. It keeps the records and the indexes over them, as the daemon's ledger and store do.
 //!
-//! Invariant: changed only by [`Ledger::apply`], [`Ledger::destroy`] and [`Ledger::begin_epoch`], when the disk of [`super::node`] says so.
+//! Invariant: the records change only through [`Ledger::apply`], [`Ledger::destroy`] and [`Ledger::begin_epoch`], which the disk of
+//! [`super::node`] calls.
 
 mod held;
 
@@ -33,39 +34,39 @@ use super::names::FEDERATION;
 
 pub use held::Held;
 
-/// Frames carry little, so that parts, windows and resumption are used by small runs.
+/// The limits of a frame. They are small, so that small runs use split entries, full windows and resumption.
 pub const ROOM: FrameRoom = FrameRoom { items: 4, target_bytes: node_limits::DELIVER_TARGET_BYTES };
 
-/// A leaf with what the node notes beside it.
+/// A leaf of the ledger.
 #[derive(Clone)]
 pub struct Leaf {
-    /// What is noted beside it.
+    /// The header, which is not part of the Merkle tree.
     pub header: LeafHeader,
     /// The entry.
     pub entry: Entry,
-    /// Its contents that are here.
+    /// The contents of the entry that this node has.
     pub contents: Vec<Content>,
 }
 
-/// A routing record: a leaf goes over links once more.
+/// A routing record: an order to send an earlier leaf over more links.
 #[derive(Clone)]
 struct Owed {
-    /// It lies before the leaf with this index.
+    /// The number of leaves before this record.
     before: usize,
     leaf: LedgerIndex,
     routes: Vec<Route>,
 }
 
-/// What a signed checkpoint says.
+/// The values in a signed checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seen {
     /// The epoch of the ledger.
     pub epoch: Epoch,
-    /// Its leaves.
+    /// Number of leaves.
     pub size: u64,
     /// The cosigned time, in seconds since 1970.
     pub seconds: u64,
-    /// Its root.
+    /// The root hash of the tree.
     pub root: [u8; 32],
 }
 
@@ -79,13 +80,13 @@ impl From<&Checkpoint> for Seen {
 /// A checkpoint that a node signed.
 #[derive(Clone, Debug)]
 pub struct SignedCheckpoint {
-    /// What it says.
+    /// Its values.
     pub seen: Seen,
     /// The signed note.
     pub note: Arc<[u8]>,
 }
 
-/// What a peer acknowledges of one entry: the peer, the epoch of its ledger, the entry and its leaf there.
+/// The acknowledgement of one entry by a peer's receipt.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Acknowledged {
     /// The peer.
@@ -94,7 +95,7 @@ pub struct Acknowledged {
     pub epoch: Epoch,
     /// The entry.
     pub entry: EntryId,
-    /// Its leaf there.
+    /// The entry's leaf in the peer's ledger.
     pub leaf: LedgerIndex,
 }
 
@@ -105,42 +106,42 @@ pub struct Ledger {
     pub epoch: Epoch,
     /// The leaves.
     pub leaves: Vec<Leaf>,
-    /// Its complaints.
+    /// The complaints, as folded from the leaves.
     pub cases: BTreeMap<ComplaintId, Case>,
     charters: Arc<Charters>,
     owed: Vec<Owed>,
-    /// Contents whose leaf comes next.
+    /// Contents of the leaf that is appended next.
     early: Vec<Content>,
-    /// Of its tree, as they are stored.
+    /// The hashes of the tree, in the order of `tlog_tiles::stored_hashes`.
     hashes: Vec<Hash>,
     index: BTreeMap<EntryId, usize>,
-    /// An entry that lies in it twice.
+    /// An entry that was appended twice.
     pub twice: Option<EntryId>,
     imported: BTreeMap<External, ComplaintId>,
     introduced: BTreeSet<AgencyId>,
-    /// How far we have each peer's ledger.
+    /// How far this node has received each peer's ledger.
     pub received: BTreeMap<AgencyId, Cursor>,
-    /// How far we hold each peer's receipts.
+    /// How far each peer's receipts acknowledge this ledger.
     pub receipted: BTreeMap<AgencyId, Cursor>,
-    /// What they say.
+    /// The acknowledgements in all receipts of peers.
     pub receipts: BTreeSet<Acknowledged>,
-    /// The entries that they answer, taken or not, by peer.
+    /// The entries that each peer's receipts answer, admitted or not.
     pub answered: BTreeMap<AgencyId, BTreeSet<EntryId>>,
     /// The checkpoint in the newest receipt of each peer.
     pub in_receipts: BTreeMap<AgencyId, Vec<u8>>,
-    /// What waits, with the encoded items.
+    /// The deferred items: header and encoded item.
     pub deferred: BTreeMap<ItemKey, (DeferredHeader, Vec<u8>)>,
-    /// Contents of items that wait no longer, as long as they are not destroyed.
+    /// Items that are no longer deferred, whose records are not destroyed yet.
     spent: BTreeSet<ItemKey>,
-    /// What was refused: by whom it came, and the code.
+    /// The refused entries: the delivering peer, the entry and the code.
     pub refused: Vec<(AgencyId, EntryId, u32)>,
     /// The newest checkpoint of each peer, as a signed note.
     pub seen: BTreeMap<AgencyId, Vec<u8>>,
-    /// Its own newest checkpoint that a group has recorded.
+    /// The newest checkpoint of this ledger that a group has recorded.
     pub recorded: Option<SignedCheckpoint>,
-    /// What contradicts it: a file beside the ledger, which is synced at once.
+    /// Proofs of peers that contradict this ledger. In the daemon they are a file beside the ledger, which is synced at once.
     pub sightings: Vec<Sighting>,
-    /// What an audit reads of it, in the order of its records.
+    /// The records that audits read, in order.
     pub held: Vec<Held>,
 }
 
@@ -181,24 +182,25 @@ impl Ledger {
         }
     }
 
-    /// The ledger of a later epoch, which is empty. Peers' receipts lie in the old ledger, which is kept.
+    /// Begins an epoch with an empty ledger, and returns the old ledger. The new one keeps the receipts of peers, as the daemon keeps the
+    /// old ledger that contains them.
     pub fn begin_epoch(&mut self, epoch: Epoch) -> Self {
         let mut new = Self::new(epoch, Arc::clone(&self.charters));
         (new.receipts, new.answered) = (self.receipts.clone(), self.answered.clone());
         std::mem::replace(self, new)
     }
 
-    /// The node goes by these charters from now on.
+    /// Sets the charters that the node uses from now on.
     pub fn set_charters(&mut self, charters: Arc<Charters>) {
         self.charters = charters;
     }
 
-    /// The charters that the node went by when it had this ledger.
+    /// The charters that the node used with this ledger.
     pub fn charters(&self) -> &Arc<Charters> {
         &self.charters
     }
 
-    /// A record is durable.
+    /// Applies a record that is durable now.
     pub fn apply(&mut self, record: Record) {
         self.held.extend(Held::of(&record, self.next_index()));
         match record {
@@ -236,7 +238,7 @@ impl Ledger {
     fn keep_receipt(&mut self, by: &AgencyId, ack: &[u8]) {
         let ack = wire::Ack::decode(ack).expect("a session keeps whole receipts");
         let receipt = Receipt::parse(&ack).expect("a session keeps checked receipts");
-        // Of a checkpoint that does not verify nothing is known.
+        // Without a readable checkpoint the epoch of the leaves is not known.
         let Some((_, epoch)) = Checkpoint::ledger_of(&receipt.checkpoint, FEDERATION) else { return };
         let leaves = receipt.leaves().map(|(entry, leaf)| Acknowledged { by: by.clone(), epoch, entry, leaf });
         self.receipts.extend(leaves);
@@ -244,7 +246,7 @@ impl Ledger {
         self.in_receipts.insert(by.clone(), receipt.checkpoint);
     }
 
-    /// Bytes that must not outlast their batch.
+    /// Destroys contents that a durable entry erases.
     pub fn destroy(&mut self, what: Destroy) {
         match what {
             Destroy::Contents(leaf) => self.leaves[number(leaf)].contents.clear(),
@@ -267,7 +269,7 @@ impl Ledger {
         self.leaves.push(Leaf { header, entry, contents });
     }
 
-    /// The complaints of its leaves, from the first leaf on.
+    /// Folds all complaints again from the first leaf.
     pub fn folded_from_nothing(&self) -> BTreeMap<ComplaintId, Case> {
         let mut cases = BTreeMap::new();
         for (index, leaf) in (0..).map(LedgerIndex).zip(&self.leaves) {
@@ -276,7 +278,7 @@ impl Ledger {
         cases
     }
 
-    /// Where a node with this ledger stands when it starts.
+    /// The snapshot from which an engine starts on this ledger.
     pub fn snapshot(&self, own: &AgencyId, adjacent: &BTreeSet<AgencyId>) -> Snapshot {
         let clocks = self.leaves.iter().filter(|leaf| leaf.entry.author == *own).map(|leaf| leaf.entry.clock);
         let has_duties = |case: &&Case| case.duties(own).any();
@@ -296,39 +298,39 @@ impl Ledger {
         LedgerIndex(self.leaves.len() as u64)
     }
 
-    /// A leaf.
+    /// The leaf at this index.
     pub fn leaf(&self, index: LedgerIndex) -> &Leaf {
         &self.leaves[number(index)]
     }
 
-    /// Where an entry lies.
+    /// The leaf of an entry, if the ledger has it.
     pub fn leaf_of(&self, entry: &EntryId) -> Option<LedgerIndex> {
         self.index.get(entry).map(|number| LedgerIndex(*number as u64))
     }
 
-    /// The durable end, as links count.
+    /// The end of the durable ledger, as a cursor.
     pub fn end(&self) -> Cursor {
         let owed = self.owed.iter().rev().take_while(|owed| owed.before == self.leaves.len()).count();
         Cursor::end(self.epoch, self.next_index(), u32::try_from(owed).expect("runs are short"))
     }
 
-    /// The root over all leaves.
+    /// The root hash over all leaves.
     pub fn root(&self) -> [u8; 32] {
         tlog_tiles::tree_hash(self.next_index().0, self).expect("a tree in memory").0
     }
 
-    /// Whether the ledger has as many leaves as when it was seen, and the same.
+    /// Whether the ledger has at least as many leaves as the checkpoint, and the same ones.
     pub fn had(&self, seen: &Seen) -> bool {
         let root = (seen.size <= self.next_index().0).then(|| tlog_tiles::tree_hash(seen.size, self));
         root.is_some_and(|root| root.expect("a tree in memory").0 == seen.root)
     }
 
-    /// The leaf of an agency's entry with the highest place.
+    /// The leaf with an agency's entry that has the highest place in its own ledger.
     pub fn newest_of(&self, author: &AgencyId) -> Option<&Leaf> {
         self.leaves.iter().filter(|leaf| leaf.entry.author == *author).max_by_key(|leaf| leaf.entry.place)
     }
 
-    /// The newest epoch that an agency has declared, and where the declaration lies.
+    /// The newest epoch that an agency has declared, and the leaf of the declaration.
     pub fn reset_of(&self, author: &AgencyId) -> Option<(Epoch, LedgerIndex)> {
         let is_reset = |leaf: &Leaf| leaf.entry.author == *author && reset_of(&leaf.entry).is_some();
         let resets = self.leaves.iter().enumerate().filter(|(_, leaf)| is_reset(leaf));

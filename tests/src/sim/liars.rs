@@ -1,12 +1,12 @@
-//! A library of liars: one file a lie.
+//! A library of lies, one file each.
 //!
-//! A liar is a whole node with valid keys. It runs the product's engine and sessions, and deviates in one way: the shell around them asks its
-//! [`Lie`] before a frame leaves, when one has come, and now and then what it does by itself.
+//! A liar is a full node with valid keys. It runs the product's engine and sessions and deviates in one way: the node calls its [`Lie`]
+//! when a frame is sent or received, when a peer asks for a proof, and periodically.
 //!
 //! Invariants:
-//! - a lie does not decide by chance: one seed gives one run;
-//! - every lie that an honest node can find by the protocol is switched on, and drawn in a part of the ordinary seeds;
-//! - what the protocol cannot withstand yet is in [`SWITCHED_OFF`], with a seed that shows it.
+//! - a lie draws no random numbers, so a seed always gives the same run;
+//! - every lie that honest nodes can find is switched on, and some ordinary seeds draw it;
+//! - every lie that the protocol cannot withstand is in [`SWITCHED_OFF`], with a seed that shows the failure.
 
 mod back_dates;
 mod cursors_go_back;
@@ -47,50 +47,51 @@ use sinergi_proto::base::refusal::FaultCode;
 use super::node::{Broken, Deed, Lie, Others};
 use super::topology::Topology;
 
-/// How a lie must be found.
+/// How honest nodes must find a lie.
 #[derive(Clone, Copy, Debug)]
 pub enum Promise {
-    /// An honest node keeps evidence of one of these findings, and it convinces a stranger. Some of them are findings of the next protocol.
+    /// An honest node keeps evidence with one of these findings, and the evidence convinces a stranger. Some findings exist only in the
+    /// next protocol.
     Evidence(&'static [&'static str]),
-    /// An honest node ends a link with the liar, with this code.
+    /// An honest node ends a link with the liar with this code.
     Fault(FaultCode),
-    /// It harms nobody: the invariants hold, and no honest node stops.
+    /// Nobody has to find it, because it harms nobody: the invariants hold, and no honest node stops.
     Harmless,
 }
 
 /// A lie of the library.
 #[derive(Clone, Copy, Debug)]
 pub struct LieKind {
-    /// The name of its file.
+    /// The name of the lie and of its file.
     pub name: &'static str,
-    /// How it must be found.
+    /// How honest nodes must find it.
     pub promise: Promise,
-    /// Which agencies can tell it.
+    /// Whether an agency can tell this lie.
     pub may: fn(&Topology, &AgencyId) -> bool,
-    /// Whether honest agencies still get everything that they should have. Otherwise they need not agree at the end.
+    /// Whether honest agencies still get all entries that they should have. Otherwise they need not agree at the end.
     pub passes_everything_on: bool,
     begin: fn() -> Box<dyn Lie>,
 }
 
-/// Why a lie is switched off.
+/// A lie that is switched off, and the reason.
 #[derive(Clone, Copy, Debug)]
 pub struct Unmet {
     /// The lie.
     pub kind: &'static LieKind,
-    /// The number of the attack in the list of those that protocol 2 must withstand.
+    /// The number of the attack in the list of attacks that protocol 2 must withstand.
     pub attack: u8,
-    /// What this protocol lacks.
+    /// The weakness of this protocol.
     pub why: &'static str,
-    /// The invariant that does not hold.
+    /// The invariant that breaks.
     pub invariant: &'static str,
-    /// A seed that shows it.
+    /// A seed that shows the failure.
     pub seed: u64,
 }
 
 /// The invariant that most lies of [`SWITCHED_OFF`] break.
 const FOUND: &str = "every_lie_is_found";
 
-/// The lies that ordinary seeds draw from.
+/// The lies that ordinary seeds draw.
 pub const SWITCHED_ON: [&LieKind; 15] = [
     &back_dates::KIND,
     &cursors_go_back::KIND,
@@ -109,7 +110,7 @@ pub const SWITCHED_ON: [&LieKind; 15] = [
     &withholds_from_an_observer::KIND,
 ];
 
-/// The lies that this protocol cannot withstand. Each was seen to succeed, and a test sees that its seed still shows it.
+/// The lies that this protocol cannot withstand. A test checks that the seed of each still shows the failure.
 pub const SWITCHED_OFF: [Unmet; 13] = [
     Unmet {
         kind: &receipts_without_a_checkpoint::KIND,
@@ -135,7 +136,7 @@ pub const SWITCHED_OFF: [Unmet; 13] = [
     Unmet {
         kind: &launders_a_receipt::KIND,
         attack: 2,
-        why: "of two receipts for one entry the newest counts alone",
+        why: "of two receipts for one entry only the newer counts",
         invariant: FOUND,
         seed: 0,
     },
@@ -156,7 +157,7 @@ pub const SWITCHED_OFF: [Unmet; 13] = [
     Unmet {
         kind: &keeps_an_answer_back::KIND,
         attack: 5,
-        why: "nothing shows when others could have had an answer, so one that is kept back undoes what came after it",
+        why: "nothing shows when others could have had an answer, so a late answer undoes the entries after it",
         invariant: "an_answer_that_was_kept_back_loses",
         seed: 3,
     },
@@ -170,7 +171,7 @@ pub const SWITCHED_OFF: [Unmet; 13] = [
     Unmet {
         kind: &greets_with_a_time_ahead::KIND,
         attack: 14,
-        why: "a peer that shows a checkpoint with a time to come is not watched",
+        why: "a peer that shows a checkpoint with a time in the future is not watched",
         invariant: FOUND,
         seed: 0,
     },
@@ -184,7 +185,7 @@ pub const SWITCHED_OFF: [Unmet; 13] = [
     Unmet {
         kind: &floods_with_complaints::KIND,
         attack: 17,
-        why: "an agency may lodge as much as it likes, and everybody who should have it keeps it",
+        why: "an agency may lodge as many complaints as it likes, and every reader keeps them",
         invariant: "nobody_fills_another_s_ledger",
         seed: 0,
     },
@@ -205,7 +206,7 @@ pub const SWITCHED_OFF: [Unmet; 13] = [
 ];
 
 impl LieKind {
-    /// The lie with this name, whether it is switched on or off.
+    /// The lie with this name, switched on or off.
     pub fn named(name: &str) -> Option<&'static Self> {
         Self::all().find(|kind| kind.name == name)
     }
@@ -215,29 +216,29 @@ impl LieKind {
         SWITCHED_ON.into_iter().chain(SWITCHED_OFF.into_iter().map(|unmet| unmet.kind))
     }
 
-    /// One of those that are switched on.
+    /// Draws one of the lies that are switched on.
     pub(super) fn draw(rng: &mut StdRng) -> &'static Self {
         SWITCHED_ON[rng.random_range(0..SWITCHED_ON.len())]
     }
 
-    /// A liar begins with it.
+    /// A new instance of the lie, for a liar.
     pub(super) fn begin(&self) -> Box<dyn Lie> {
         (self.begin)()
     }
 }
 
-/// Any agency.
+/// For a lie that any agency can tell.
 fn anybody(_: &Topology, _: &AgencyId) -> bool {
     true
 }
 
-/// An agency that an oversight agency is linked with.
+/// Whether an agency is linked with an oversight agency and is not one itself.
 fn linked_with_oversight(topology: &Topology, agency: &AgencyId) -> bool {
     let charter = topology.charters().newest();
     !charter.is_oversight(agency) && topology.adjacent[agency].iter().any(|peer| charter.is_oversight(peer))
 }
 
-/// An agency that alone links others.
+/// Whether an agency is the only link between some agencies and the rest.
 fn links_others(topology: &Topology, agency: &AgencyId) -> bool {
     let children = |peer: &&AgencyId| topology.adjacent[*peer].len() == 1;
     let adjacent = &topology.adjacent[agency];

@@ -1,6 +1,6 @@
-//! The managers of a run's federation: they write its charters and sign them, with the product's own tools.
+//! The managers of a run's federation. They write and sign its charters with the product's own tools.
 //!
-//! Invariant: two of three sign, and the two sign every version, so that the charters are one chain whoever the third is.
+//! Invariant: the same two of three managers sign every version, so the charters form one chain although the third manager changes.
 
 use std::sync::Arc;
 
@@ -12,21 +12,21 @@ use sinergi_proto::charter::{CharterText, Charters, KeyUse, ManagerText, MemberK
 use super::names::{FEDERATION, key};
 use super::signatures::Signatures;
 
-/// Those who sign.
+/// The managers who sign.
 const SIGNERS: [&str; 2] = ["simulator-0", "simulator-1"];
-/// How many must sign.
+/// Number of managers that must sign.
 const THRESHOLD: usize = 2;
 
-/// What the managers have signed.
+/// The managers, with the charters that they have signed.
 pub struct Managers {
     newest: Paper,
     charters: Arc<Charters>,
-    /// The third manager, who comes and goes.
+    /// The number of the third manager, which is replaced at times.
     third: u64,
 }
 
 impl Managers {
-    /// The first charter, of these members, who sign like this.
+    /// Signs the first charter, with these members and this kind of signatures.
     pub fn found(member: Vec<MemberText>, signatures: Signatures) -> Self {
         let text = CharterText {
             federation: FEDERATION.to_owned(),
@@ -51,12 +51,12 @@ impl Managers {
         &self.charters
     }
 
-    /// Signs the next version, changed as `change` says.
+    /// Signs the next version, changed by `change`.
     pub fn sign_next(&mut self, change: impl FnOnce(&mut CharterText)) {
         (self.newest, self.charters) = self.next(change);
     }
 
-    /// The next version as they would sign it, and the chain that ends with it.
+    /// The signed next version, and the chain that ends with it. Changes nothing here.
     pub fn next(&self, change: impl FnOnce(&mut CharterText)) -> (Paper, Arc<Charters>) {
         let mut text = successor(&self.newest).expect("a signed charter");
         change(&mut text);
@@ -66,7 +66,7 @@ impl Managers {
         (next, Arc::new(charters))
     }
 
-    /// Another third manager, for the next version.
+    /// Replaces the third manager in the next version. Returns all managers.
     pub fn replace_third(&mut self) -> Vec<ManagerText> {
         self.third += 1;
         managers(self.third)
@@ -89,7 +89,7 @@ fn sign(text: &CharterText) -> Paper {
     SIGNERS.iter().fold(draft, |paper, name| Paper::Note(paper.sign(None, &key(name)).expect("a manager's key").note))
 }
 
-/// The keys of one member in one generation, each for its use: entries, checkpoints, their time.
+/// The keys of a member in one generation: for entries, for checkpoints, and for cosigned times.
 pub fn member_keys(agency: &AgencyId, generation: u32) -> [SigningKey; 3] {
     ["entry", "checkpoint", "time"].map(|name| match generation {
         0 => key(&format!("{agency} {name}")),
@@ -97,12 +97,12 @@ pub fn member_keys(agency: &AgencyId, generation: u32) -> [SigningKey; 3] {
     })
 }
 
-/// The same, as its node signs with them.
+/// The same keys, in the form in which its node signs with them.
 pub fn signing_keys(agency: &AgencyId, generation: u32, signatures: Signatures) -> [SigningKey; 3] {
     member_keys(agency, generation).map(|key| signatures.put_on_key(&key))
 }
 
-/// The same, as a charter lists them.
+/// The same keys, in the form in which a charter lists them.
 pub fn listed_keys(agency: &AgencyId, generation: u32, valid_from: &str, valid_until: &str) -> Vec<MemberKeyText> {
     let uses = [KeyUse::Entry, KeyUse::Checkpoint, KeyUse::Time];
     let listed = uses.into_iter().zip(member_keys(agency, generation)).map(|(key_use, key)| MemberKeyText {

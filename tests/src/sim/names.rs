@@ -1,4 +1,4 @@
-//! The federation's name and the keys of a run, by name. Below the modules that make charters, members and checks.
+//! The name of the federation, and keys by name. A module of its own because the charters, the members and the checks all need it.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -9,10 +9,10 @@ use sinergi_proto::base::key::SigningKey;
 /// The name of the federation.
 pub const FEDERATION: &str = "sim.example";
 
-/// The signing key with this name.
+/// The signing key with this name. The same name always gives the same key.
 pub(super) fn key(name: &str) -> SigningKey {
     thread_local! {
-        // Making a key takes curve arithmetic, and all runs have the same keys.
+        // Key generation is slow, and all runs use the same keys.
         static MADE: RefCell<HashMap<String, SigningKey>> = RefCell::default();
     }
     let make = || SigningKey::from(<[u8; 32]>::from(Sha256::digest(format!("sinergi simulation key {name}"))));

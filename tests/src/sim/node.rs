@@ -1,22 +1,23 @@
-//! One agency of the simulation: the product's engine over a disk in memory, and its links.
+//! One agency of the simulation: the product's engine and sessions over a disk in memory.
 //!
 //! ```text
-//! node         what it is made of, its start and its end
-//!   |-- disk      the pipeline of batches: decided, written, durable, applied   (daemon: writer)
-//!   |-- session   the product's sessions: events in, actions out               (daemon: link/session)
-//!   |-- jobs      what their jobs come to                                      (daemon: link/session/jobs)
-//!   |-- charters  charters, keys and peers, and how they change                (daemon: storage, node, peers)
+//! node         the parts of a node, its start and its end                      (daemon: node)
+//!   |-- disk      the pipeline of batches: decided, written, durable, applied   (daemon: writer, writer/committer)
+//!   |-- session   runs the product's sessions: events in, actions out          (daemon: peers/session)
+//!   |-- jobs      executes the sessions' jobs                                  (daemon: peers/session/jobs)
+//!   |-- charters  changes of charters, keys and peers                          (daemon: storage/charters, storage/keys)
 //!   |-- audit     audits of peers, and evidence                                (daemon: audit)
-//!   |-- lie       where a liar deviates
-//!   |-- recovery  a new epoch                                                  (daemon: node/recover)
-//!   `-- clock     its wall clock, right or wrong                               (daemon: base/time)
+//!   |-- lie       the points where a liar may deviate
+//!   |-- recovery  begins a new epoch                                           (daemon: node/recover)
+//!   `-- clock     the wall clock, right or wrong                               (daemon: base/time)
 //! ```
 //!
-//! It decides nothing: [`Engine`], [`Session`](sinergi_proto::sync::Session), [`RollbackGuard`] and [`WatchedLedgers`] do, unchanged.
+//! A node decides nothing itself. [`Engine`], [`Session`](sinergi_proto::sync::Session), [`RollbackGuard`] and [`WatchedLedgers`] decide,
+//! unchanged.
 //!
 //! Invariants:
-//! - the ledger changes in `disk` and `recovery` alone, a whole batch or nothing; a crash loses what is not durable;
-//! - nobody is answered before the batch is applied.
+//! - only `disk` and `recovery` change the ledger, and only by whole batches; a crash loses the batches that are not durable;
+//! - no waiter is answered before the batch is applied.
 
 mod audit;
 mod charters;
@@ -67,104 +68,104 @@ pub use lie::{Broken, Deed, Lie, Others};
 pub use session::Link;
 use session::{PeerMemory, Submission};
 
-/// How long an addressee has to answer: shorter than many faults, so that custody forks.
+/// How long an addressee has to answer an offer, in milliseconds. It is shorter than many faults, so that custody forks.
 pub const ANSWER_WITHIN: u64 = 20 * 60 * 1000;
 
-/// Whether a node works.
+/// The state of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It does not run.
+    /// The node does not run.
     Down,
-    /// It has started and hears what its peers saw.
+    /// It has started and waits until its peers have shown what they saw of its ledger.
     Hearing,
-    /// It works.
+    /// It runs and may sign.
     Clear,
-    /// Its ledger was set back: it waits for its operator.
+    /// Its ledger was set back. It waits for its operator.
     SetBack,
 }
 
-/// What the world must do for a node, or know of it.
+/// An effect of a node on the world.
 pub enum Effect {
-    /// Put a frame on a connection.
+    /// Send a frame to a peer over a connection.
     Send(u64, AgencyId, Frame),
-    /// A frame of a peer was read: its transport has room for another.
+    /// A frame of a peer was read, so its transport has room for another one.
     Read(u64, AgencyId),
-    /// Work on a job of the session with a peer.
+    /// Execute a job of the session with a peer over a connection.
     Work(u64, AgencyId, JobId, Box<Job>),
-    /// A session has ended: send the last frame if there is one, and end the connection.
+    /// A session has ended. Send its last frame, if there is one, and end the connection.
     Close(u64, AgencyId, End),
-    /// What an agency signed of its ledger in an epoch contradicts itself.
+    /// The statements that an agency signed about its ledger in this epoch contradict each other.
     Accuse(AgencyId, Epoch, Box<Finding>),
-    /// The node's operator was told that the entry is written.
+    /// The node acknowledged an entry to its operator.
     Acknowledged(EntryId),
-    /// The same, of an entry that acts on custody as it was once.
+    /// The node wrote an entry that acts on outdated custody.
     WentBack(EntryId),
-    /// A link has more under way than its window.
+    /// A link has exceeded its window. The text says how.
     Overfull(String),
 }
 
 /// One agency.
 pub struct Node {
-    /// Its id.
+    /// The agency's id.
     pub id: AgencyId,
-    /// Whether it works.
+    /// Whether the node runs and may sign.
     pub state: State,
-    /// What a crash leaves.
+    /// The durable state, which survives crashes.
     pub ledger: Ledger,
-    /// Its ends of the connections that are up.
+    /// The links that are up, by peer.
     pub links: BTreeMap<AgencyId, Link>,
-    /// Its wall clock.
+    /// The wall clock.
     pub clock: WallClock,
     adjacent: BTreeSet<AgencyId>,
     charters: Arc<Charters>,
     checks: Rc<Checks>,
     key: SigningKey,
-    /// How often the agency has changed its keys.
+    /// Number of times that the agency has changed its keys.
     generation: u32,
     signatures: Signatures,
     case_room: CaseCacheLimits,
-    /// Decides; `None`: the node does not run.
+    /// `None` while the node does not run.
     engine: Option<Engine>,
-    /// What of its surroundings the engine was told.
+    /// The surroundings as the engine knows them.
     told: Surroundings,
-    /// What the clocks of the linked peers say.
+    /// The offsets of the linked peers' clocks.
     peer_clocks: PeerClocks,
-    /// What the engine decided since the last batch was closed.
+    /// The decisions of the engine since the last batch was closed.
     batch: Batch,
-    /// Who is answered when it is applied.
+    /// The answers that are given when that batch is applied, each with its waiter.
     answers: Vec<(Waiter, Answer)>,
-    /// The batch that the disk works on.
+    /// The batch that the disk is working on.
     flight: Option<Flight>,
-    /// Operators' calls that are held until the node may sign.
+    /// Operators' commands that wait until the node may sign.
     held: VecDeque<(Input, Waiter)>,
-    /// What was seen of other agencies' ledgers.
+    /// The checkpoints of other agencies' ledgers.
     watch: WatchedLedgers,
-    /// What is remembered of peers while the node runs.
+    /// Facts about peers that are kept in memory while the node runs.
     peers: BTreeMap<AgencyId, PeerMemory>,
-    /// What sessions must hear, in this order.
+    /// Events for the sessions, in order: the peer, the connection and the event.
     events: VecDeque<(AgencyId, u64, Event)>,
-    /// What sessions have given to the writer.
+    /// Submissions of the sessions to the writer, in order.
     submissions: VecDeque<Submission>,
-    /// Questions that were asked.
+    /// Number of questions asked so far.
     asked: u64,
-    /// The end of the ledger that the links know.
+    /// The end of the ledger as the sessions know it.
     head: Cursor,
-    /// Silence after which a link is taken for dead.
+    /// The idle timeout of links.
     idle: Duration,
-    /// How much its links have under way.
+    /// How much a link may have in flight.
     window: Window,
-    /// The newest time that was cosigned, as far as this run of the program knows.
+    /// The newest cosigned time that is known since the start.
     cosigned: CosignedTime,
-    /// The newest checkpoint of this run of the program.
+    /// The newest checkpoint signed since the start.
     signed: Option<SignedCheckpoint>,
-    /// The newest checkpoint over more leaves than those before, until a batch records it.
+    /// The newest checkpoint that covers more leaves than the recorded one, until a batch records it.
     unrecorded: Option<SignedCheckpoint>,
     checkpoint_keys: [SigningKey; 2],
     guard: RollbackGuard,
-    /// The peers that were heard in this run of the program.
+    /// The peers that have shown what they saw of this ledger since the start.
     heard: BTreeSet<AgencyId>,
     audits: Audits,
-    /// The lie that it tells; `None`: it is honest.
+    /// The lie that the node tells; `None` if it is honest.
     lie: Option<Box<dyn Lie>>,
     started: u64,
     salt: u64,
@@ -228,12 +229,12 @@ impl Node {
         &self.charters
     }
 
-    /// What the world must do, or know of.
+    /// Takes the effects since the last call.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
     }
 
-    /// Starts: everything but the ledger is derived anew.
+    /// Starts the node. Everything except the ledger is derived again.
     pub fn start(&mut self, now: u64) {
         self.started = now;
         self.heard.clear();
@@ -256,12 +257,12 @@ impl Node {
         self.drain(now);
     }
 
-    /// What the own ledger holds of others'.
+    /// Loads the checkpoints of other agencies from the own ledger.
     fn load_watch(&mut self) {
         let mut watch = WatchedLedgers::default();
         let shown = self.ledger.seen.iter().map(|shown| (shown, true));
         for ((agency, note), is_kept) in shown.chain(self.ledger.in_receipts.iter().map(|shown| (shown, false))) {
-            // A receipt is kept whatever its checkpoint is worth.
+            // A receipt is kept even if its checkpoint does not verify.
             let Some(checkpoint) = self.checks.kept(note, agency, &self.charters) else { continue };
             if is_kept {
                 watch.witnessed(agency, checkpoint.clone());
@@ -287,7 +288,7 @@ impl Node {
         self.engine = Some(Engine::open(snapshot, config, Arc::clone(&self.charters)));
     }
 
-    /// What the engine works in.
+    /// The present surroundings of the engine.
     fn around(&self, now: u64) -> Around {
         let guard = match self.state {
             State::Clear => GuardState::Clear,
@@ -297,12 +298,12 @@ impl Node {
         Around { charters: Arc::clone(&self.charters), guard, peers_ahead: self.peers_ahead(now) }
     }
 
-    /// By how much the clocks of most linked peers are ahead of its own, in milliseconds, as the node sees it.
+    /// By how much the clocks of most linked peers are ahead of the node's own clock, in milliseconds, as far as the node knows.
     pub fn peers_ahead(&self, now: u64) -> i64 {
         self.peer_clocks.offset(self.clocks(now))
     }
 
-    /// Stops at once. What is durable stays; a batch that was written and not synced may be there or not: `survives`.
+    /// Stops at once. Durable batches stay. `survives` says whether a batch stays that was written but not synced.
     pub fn crash(&mut self, survives: bool) {
         self.state = State::Down;
         self.lose_what_is_not_durable(survives);
@@ -316,13 +317,13 @@ impl Node {
         self.effects.clear();
     }
 
-    /// When the node may sign, if nobody else is heard, in milliseconds; `None`: it may, or it may not at all.
+    /// The time at which the wait for peers ends if no more peers are heard, in milliseconds; `None` if the node is not waiting.
     pub(super) fn clear_at(&self) -> Option<u64> {
         let ends = self.guard.next_timeout().filter(|_| self.state == State::Hearing)?;
         Some(self.started.saturating_add(u64::try_from(ends.as_millis()).unwrap_or(u64::MAX)))
     }
 
-    /// The wait for peers may be over.
+    /// Ends the wait for peers if its time is over.
     fn end_wait(&mut self, now: u64) {
         if self.clear_at().is_some_and(|at| at <= now) {
             self.guard.timeout(self.elapsed(now));
@@ -330,21 +331,21 @@ impl Node {
         }
     }
 
-    /// A peer showed what it saw, and nothing contradicts the ledger.
+    /// Notes that a peer showed what it saw of this ledger, and that nothing contradicts the ledger.
     fn heard(&mut self, peer: &AgencyId, now: u64) {
         self.heard.insert(peer.clone());
         self.guard.heard(peer, self.elapsed(now));
         self.follow_guard(now);
     }
 
-    /// A peer saw more of the ledger than there is, or something else.
+    /// Notes that a peer saw more leaves of this ledger than it has, or different ones.
     fn set_back(&mut self, sighting: Sighting, now: u64) {
         self.guard.set_back(sighting);
         self.ledger.sightings = self.guard.sightings().to_vec();
         self.follow_guard(now);
     }
 
-    /// Tells everybody what the guard says.
+    /// Takes over the state of the guard, and tells the sessions.
     fn follow_guard(&mut self, now: u64) {
         let state = match self.guard.state() {
             GuardState::Waiting => State::Hearing,
@@ -379,7 +380,7 @@ impl Node {
         Duration::from_millis(now.saturating_sub(self.started))
     }
 
-    /// What waits for its time is tried, and what is to be done by itself.
+    /// Does the periodic work: retries waiting items and duties, witnesses, audits, and asks peers for consistency proofs.
     pub fn retry(&mut self, now: u64) {
         if self.state == State::Clear {
             self.decide(Input::Tick, Waiter::Nobody, now);
@@ -396,13 +397,13 @@ impl Node {
         self.command(Input::Lodge(Box::new(lodge)), Waiter::Operator, now);
     }
 
-    /// An operator does something to a complaint.
+    /// An operator gives a command on a complaint.
     pub fn act(&mut self, complaint: ComplaintId, command: Command, text: Option<(Content, ContentClass)>, now: u64) {
         let text = text.map(|(content, class)| (content, Some(class)));
         self.command(Input::Act(Box::new(Act { complaint, command, text })), Waiter::Operator, now);
     }
 
-    /// In the first moments after a start an operator's call is held, as the daemon does.
+    /// Executes an operator's command. While the node waits for its peers after a start, the command is held, as in the daemon.
     fn command(&mut self, input: Input, waiter: Waiter, now: u64) {
         match self.state {
             State::Hearing => self.held.push_back((input, waiter)),
@@ -416,7 +417,7 @@ impl Node {
         &self.adjacent
     }
 
-    /// What it would make of an item: taken, or refused with a code; `None`: it would wait, or the node does not run.
+    /// The verdict on an item: admitted, or refused with a code. `None` if the item would be deferred or the node does not run.
     pub fn verdict_on(&mut self, item: &wire::Item, now: u64) -> Option<Result<(), u32>> {
         if matches!(self.state, State::Down | State::SetBack) {
             return None;
@@ -436,12 +437,12 @@ impl Node {
         }
     }
 
-    /// A complaint as the engine has it, if it has it in memory.
+    /// A complaint in the engine's cache.
     pub fn in_memory(&self, complaint: &ComplaintId) -> Option<&sinergi_proto::engine::Case> {
         self.engine.as_ref()?.case(complaint)
     }
 
-    /// A salt that no other content of the node has.
+    /// A salt that no other content of the node uses.
     pub fn next_salt(&mut self) -> [u8; 32] {
         self.salt += 1;
         let mut salt = [0; 32];
@@ -449,12 +450,12 @@ impl Node {
         salt
     }
 
-    /// Whether the node has given its peers the time to show what they saw of its ledger, or has heard all.
+    /// Whether the node has waited long enough for its peers to show what they saw of its ledger, or has heard all of them.
     pub fn has_asked_its_peers(&self, now: u64) -> bool {
         self.heard.is_superset(&self.adjacent) || self.elapsed(now) >= node_limits::HEARING_TIME.others
     }
 
-    /// The newest checkpoint of this run of the program.
+    /// The newest checkpoint signed since the start.
     pub fn signed(&self) -> Option<&SignedCheckpoint> {
         self.signed.as_ref()
     }
@@ -475,7 +476,7 @@ impl Node {
         self.signed = Some(signed);
     }
 
-    /// Its clock, milliseconds since 1970.
+    /// The node's wall clock, in milliseconds since 1970.
     pub fn wall(&self, now: u64) -> u64 {
         self.clock.read(now)
     }

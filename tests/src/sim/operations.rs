@@ -1,4 +1,4 @@
-//! What operators do: random commands on complaints that their node has, sensible or not. The node declines what has no effect.
+//! Random commands of operators on complaints that their node has, sensible or not. The node rejects commands that have no effect.
 
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -13,7 +13,7 @@ use super::node::{Node, State};
 /// The code on every citizen's receipt.
 const REPLY_CODE: &str = "k7qm-2d9x-p4vt-0hsz";
 
-/// One operator does something.
+/// The operator of a node gives a random command.
 pub fn operate(node: &mut Node, members: &[AgencyId], now: u64, rng: &mut StdRng) {
     if matches!(node.state, State::Down | State::SetBack) {
         return;
@@ -25,7 +25,7 @@ pub fn operate(node: &mut Node, members: &[AgencyId], now: u64, rng: &mut StdRng
     let all: Vec<ComplaintId> = node.ledger.cases.keys().copied().collect();
     let among = if urgent.is_empty() || rng.random_bool(0.3) { all } else { urgent };
     let complaint = among[rng.random_range(0..among.len())];
-    // Of one that is told that its clock is wrong, the date would give the entry away.
+    // A node with a wrong clock would be accused for the date of the entry.
     if rng.random_ratio(1, 20) && !node.has_a_wrong_clock(now) {
         return go_back(node, complaint, members, now, rng);
     }
@@ -35,13 +35,13 @@ pub fn operate(node: &mut Node, members: &[AgencyId], now: u64, rng: &mut StdRng
     node.act(complaint, command, text, now);
 }
 
-/// Whether an offer waits for this agency's answer, or for its withdrawal.
+/// Whether there is an open offer that this agency can answer or withdraw.
 fn is_urgent(node: &Node, complaint: &ComplaintId) -> bool {
     let custody = node.ledger.cases[complaint].complaint.custody();
     custody.offer.as_ref().is_some_and(|offer| offer.to == node.id || custody.holder == node.id)
 }
 
-/// A dishonest one goes on from where its agency held the complaint, if it did and does no more.
+/// A dishonest operator forwards the complaint from an earlier step at which the agency held it.
 fn go_back(node: &mut Node, complaint: ComplaintId, members: &[AgencyId], now: u64, rng: &mut StdRng) {
     let path: Vec<_> =
         node.ledger.cases[&complaint].complaint.path().map(|(id, known)| (id, known.custody().cloned())).collect();
@@ -80,7 +80,7 @@ fn content(node: &mut Node, word: u32, rng: &mut StdRng) -> (Content, ContentCla
     (Content { commitment: 0, salt: node.next_salt(), data }, class)
 }
 
-/// Mostly what could have effect: who holds the complaint forwards or works, who is offered it answers.
+/// Draws a command. Mostly the holder forwards the complaint or works on it, and the addressee of an offer answers.
 fn choose(node: &Node, complaint: &ComplaintId, members: &[AgencyId], rng: &mut StdRng) -> Command {
     let case = &node.ledger.cases[complaint].complaint;
     let custody = case.custody();
@@ -94,7 +94,7 @@ fn choose(node: &Node, complaint: &ComplaintId, members: &[AgencyId], rng: &mut 
     if custody.holder == node.id && rng.random_bool(0.5) {
         return match custody.offer {
             None => Command::Forward(NewOffer { to, reason: 1, answer_by: None }),
-            // Declined until nobody has answered for long enough.
+            // The node rejects it until the time to answer is over.
             Some(_) => Command::Withdraw,
         };
     }

@@ -1,4 +1,4 @@
-//! Entries that no honest node writes, shown to every node to be judged: what they answer must not depend on what else they have.
+//! Entries that no honest node writes. Every node judges them, and the verdicts must not depend on the other entries that a node has.
 
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -10,7 +10,7 @@ use sinergi_proto::wire::{self, entry::Body as Wire};
 use super::node::Node;
 use super::topology::{FEDERATION, Topology};
 
-/// An entry of a complaint that the node has, wrong in one way or several, or right by accident.
+/// A random entry for a complaint that the node has. It is mostly invalid, in one way or several, and sometimes valid.
 pub fn write(node: &Node, members: &[AgencyId], topology: &Topology, rng: &mut StdRng) -> Option<wire::Item> {
     let number = rng.random_range(0..node.ledger.cases.len().max(1));
     let complaint = &node.ledger.cases.values().nth(number)?.complaint;

@@ -1,21 +1,21 @@
-//! What protocol 1 cannot withstand. Each scenario is named after the reason and happens only where it is asked for
-//! (`sim --scenario NAME`); its seed shows what goes wrong then.
+//! Troubles that protocol 1 cannot withstand. A scenario happens only on request (`sim --scenario NAME`). Each has a seed that shows the
+//! failure.
 
 use std::fmt;
 
-/// A scenario that fails.
+/// A scenario that breaks an invariant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scenario {
-    /// A clock is off by more than five minutes where too few peers contradict it: alone, cut off, or with one peer. What it writes is dated
-    /// wrong, and once it is right its own earlier times prove that it dates back.
+    /// A clock is wrong by more than five minutes, and the node has at most one peer, or is cut off, so too few peers contradict it. The
+    /// node dates its entries wrong. Once the clock is right, the node's own earlier times prove that it backdates.
     FarClock,
-    /// An agency that a charter makes an overseer is not given the complaints from before, unless they go on: nothing is sent because a charter
-    /// changed.
+    /// A charter makes an agency an overseer. It does not get the older complaints until they get a new entry, because a change of the
+    /// charter sends nothing.
     NewOverseer,
-    /// The operators of an agency put back a copy from before an epoch that they began, do not remember that epoch, and begin it once more: no
-    /// peer that they reach has seen it. The agency has signed two ledgers of one epoch.
+    /// The operators of an agency begin an epoch, restore a copy from before it, and forget the epoch. No peer that they reach has seen it,
+    /// so they begin it again. The agency has signed two ledgers of one epoch.
     ForgottenEpoch,
-    /// The managers sign two charters of one version, and each half of the federation goes by one.
+    /// The managers sign two charters with the same version, and each half of the federation uses one of them.
     TwoCharters,
 }
 
@@ -23,7 +23,7 @@ impl Scenario {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::FarClock, Self::NewOverseer, Self::ForgottenEpoch, Self::TwoCharters];
 
-    /// Its name.
+    /// The name for `--scenario`.
     pub fn name(self) -> &'static str {
         match self {
             Self::FarClock => "far-clock-that-nobody-contradicts",
@@ -38,7 +38,7 @@ impl Scenario {
         Self::ALL.into_iter().find(|scenario| scenario.name() == name)
     }
 
-    /// A seed that shows it, and the invariant that does not hold then.
+    /// A seed that shows the failure, and the invariant that breaks.
     pub fn shown_by(self) -> (u64, &'static str) {
         match self {
             Self::FarClock => (0, "nobody_honest_is_accused"),

@@ -1,7 +1,7 @@
-//! How the agencies of a run sign.
+//! The kinds of signatures that a run may use.
 //!
-//! Curve arithmetic would take nearly all of the time of a run, so in most runs a signature is a hash. Everything else is as in the product:
-//! who signs what, which bytes are signed, and what is checked when.
+//! Curve arithmetic would take nearly all of the time of a run, so in most runs a signature is a hash. Everything else is as in the
+//! product: the signers, the signed bytes, and the time of each check.
 
 use std::sync::Arc;
 
@@ -9,17 +9,17 @@ use sha2::{Digest, Sha256};
 use sinergi_proto::base::key::{Scheme, SigningKey};
 use sinergi_proto::charter::Charters;
 
-/// How the agencies of a run sign.
+/// The kind of signatures that the agencies of a run use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signatures {
-    /// By Ed25519, as in the product.
+    /// Ed25519, as in the product.
     Ed25519,
-    /// By [`Hashed`].
+    /// [`Hashed`].
     Hashed,
 }
 
 impl Signatures {
-    /// Charters whose members sign like this.
+    /// The charters, with this kind of signatures for the members.
     pub fn put_on(self, charters: Charters) -> Charters {
         match self.scheme() {
             Some(scheme) => charters.under(&scheme),
@@ -27,7 +27,7 @@ impl Signatures {
         }
     }
 
-    /// A member's key, which signs like this.
+    /// A member's key that makes this kind of signatures.
     pub fn put_on_key(self, key: &SigningKey) -> SigningKey {
         match self.scheme() {
             Some(scheme) => key.under(&scheme),
@@ -43,7 +43,8 @@ impl Signatures {
     }
 }
 
-/// A signature is SHA-256 over public key and message, twice. Anybody could make it, and nobody in a run does it for another.
+/// A signature that is the SHA-256 of the public key and the message, repeated to fill 64 bytes. Anybody could forge it, but no node of a
+/// run does.
 #[derive(Debug)]
 pub struct Hashed;
 

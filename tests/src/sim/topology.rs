@@ -1,5 +1,5 @@
-//! Who takes part: ministries that know each other, provinces under the first of them, cities that can only dial their province, and the
-//! Ombudsman. Some agencies become members while a run goes on, see [`Newcomer`].
+//! The federation of a run. The ministries and the Ombudsman are linked with each other, the provinces with the first ministry, and each
+//! city only with its province. Some agencies become members during a run, see [`Newcomer`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -16,31 +16,31 @@ use super::signatures::Signatures;
 pub use super::names::FEDERATION;
 
 const OVERSIGHT: &str = "ombudsman";
-/// The oldest and the newest time of everything that is not changed in a run.
+/// Start and end of a validity period that is longer than any run.
 pub const ALWAYS: [&str; 2] = ["2025-01-01T00:00:00Z", "2036-01-01T00:00:00Z"];
 
 /// The federation of a run.
 pub struct Topology {
-    /// Those who sign its charters.
+    /// The managers, who sign the charters.
     pub managers: Managers,
-    /// How its members sign.
+    /// The kind of signatures that the members use.
     pub signatures: Signatures,
-    /// The checks of signatures.
+    /// The cache of signature checks.
     pub checks: Rc<Checks>,
-    /// Who is linked with whom, both ways.
+    /// The peers of each agency. Links go both ways.
     pub adjacent: BTreeMap<AgencyId, BTreeSet<AgencyId>>,
-    /// Agencies that are no members yet.
+    /// Agencies that are not members yet.
     pub newcomers: Vec<Newcomer>,
-    /// Of each agency that has changed its keys: how often.
+    /// Number of key changes of each agency that has changed its keys.
     pub generations: BTreeMap<AgencyId, u32>,
 }
 
 /// An agency that may become a member.
 #[derive(Clone)]
 pub struct Newcomer {
-    /// As the charter will list it.
+    /// The member as the charter will list it.
     pub member: MemberText,
-    /// The peers that it will have.
+    /// Its future peers.
     pub peers: BTreeSet<AgencyId>,
 }
 
@@ -49,7 +49,7 @@ fn agency(id: &str) -> AgencyId {
 }
 
 impl Topology {
-    /// A federation of so many agencies, at least five, which sign like this.
+    /// A federation of `nodes` agencies, at least five, with this kind of signatures.
     pub fn of(nodes: usize, signatures: Signatures) -> Self {
         let ministries = 2 + nodes / 16;
         let provinces = 1 + (nodes - ministries) / 5;
@@ -92,17 +92,17 @@ impl Topology {
         Self { managers, signatures, checks, adjacent, newcomers, generations: BTreeMap::new() }
     }
 
-    /// All charters that were signed.
+    /// All charters that the managers have signed.
     pub fn charters(&self) -> &Arc<Charters> {
         self.managers.charters()
     }
 
-    /// How often an agency has changed its keys, as the newest charter says.
+    /// Number of key changes of an agency, by the newest charter.
     pub fn generation(&self, agency: &AgencyId) -> u32 {
         self.generations.get(agency).copied().unwrap_or_default()
     }
 
-    /// The key with which an agency signs entries, by the newest charter.
+    /// The key for the entries of an agency, by the newest charter.
     pub fn key(&self, agency: &AgencyId) -> SigningKey {
         let [entry, ..] = signing_keys(agency, self.generation(agency), self.signatures);
         entry

@@ -1,6 +1,6 @@
-//! The world: virtual time, the event queue, what happens at the nodes, and the two phases of a run.
+//! The world: virtual time, the event queue, the handling of events, and the two phases of a run.
 //!
-//! Invariant: events happen in the order of (time, number): one seed gives one run.
+//! Invariant: events happen in the order of (time, number), so a seed always gives the same run.
 
 mod audits;
 mod charters;
@@ -38,28 +38,28 @@ use network::{Line, Pair};
 pub use plan::{Failure, Invariants, Plan, Report, Told};
 use queue::Queue;
 
-/// When runs begin: 2025-11-24T16:00:00Z.
+/// The time at which runs begin: 2025-11-24T16:00:00Z, in milliseconds since 1970.
 const BEGIN: u64 = 1_764_000_000_000;
 const MINUTE: u64 = 60_000;
-/// How long the disk takes to sync what was written, mostly.
+/// How long the disk usually takes to sync, in milliseconds. All times here are in milliseconds.
 const SYNC: u64 = 2;
-/// How long it may take when it is busy.
+/// How long a sync may take when the disk is busy.
 const LONG_SYNC: u64 = 3_000;
-/// From then until it is shown.
+/// Time from the sync until the batch is applied.
 const APPLY: u64 = 1;
-/// Between two tries of what waits for its time.
+/// Time between two calls of [`Node::retry`].
 const RETRY: u64 = MINUTE;
-/// Silence after which links are taken for dead: in most runs long, because signs of life cost much time and show little.
+/// The idle timeouts of links. Most runs use the long one, because keep-alive frames cost much time and show little.
 const IDLE: [Duration; 2] = [Duration::from_secs(10 * 60), Duration::from_secs(2 * 60)];
-/// Most jobs of sessions, and the writer, take at most so long.
+/// The longest time of an ordinary session job, and of the writer before it takes a submission.
 const WORK: u64 = 6;
-/// Some jobs take as long as this.
+/// The longest time of a slow session job.
 const LONG_WORK: u64 = 400;
-/// A machine is up again after such a time.
+/// Time until a rebooted machine runs again.
 const BOOT: u64 = 5_000;
-/// Faults and operations last so long.
+/// Duration of the first phase, with faults and operations.
 const TROUBLE: u64 = 300 * MINUTE;
-/// Then all must agree within this time.
+/// Duration of the second phase. At its end all nodes must agree.
 pub const CONVERGE: u64 = 60 * MINUTE;
 
 enum Event {
@@ -76,7 +76,7 @@ enum Event {
     Charter,
     Operator(AgencyId, Duty),
     Connect(Pair),
-    /// A frame arrives. A copy of a frame takes no room in the transport.
+    /// A frame arrives. A duplicate takes no room in the transport.
     Arrive {
         connection: u64,
         to: AgencyId,
@@ -84,9 +84,9 @@ enum Event {
         frame: Box<Frame>,
         is_copy: bool,
     },
-    /// A side that has ended its session ends the connection.
+    /// A node that has ended its session ends the connection.
     HangUp(u64, String),
-    /// A job of a node's session with a peer has ended.
+    /// A job of a node's session with a peer is done.
     Work {
         connection: u64,
         at: AgencyId,
@@ -101,7 +101,7 @@ enum Event {
 
 /// One run.
 pub struct World {
-    /// What the run is given.
+    /// The parameters of the run.
     pub plan: Plan,
     invariants: Invariants,
     rng: StdRng,
@@ -111,49 +111,50 @@ pub struct World {
     members: Vec<AgencyId>,
     /// Agencies whose node was started at least once.
     founded: BTreeSet<AgencyId>,
-    /// The nodes.
+    /// The node of every agency.
     pub nodes: BTreeMap<AgencyId, Node>,
     lines: BTreeMap<Pair, Line>,
     connections: u64,
-    /// Nodes whose disk will take a step.
+    /// Nodes whose next disk step is in the queue.
     working: BTreeSet<AgencyId>,
-    /// Nodes whose writer will take a submission.
+    /// Nodes whose writer's next submission is in the queue.
     taking: BTreeSet<AgencyId>,
-    /// When a node is told next that a timeout has come.
+    /// The next timeout of each node that is in the queue.
     alarms: BTreeMap<AgencyId, u64>,
-    /// Nodes whose operator will begin a new epoch.
+    /// Nodes whose operator is about to begin a new epoch.
     recovering: BTreeSet<AgencyId>,
-    /// The newest epoch that the operators of an agency have begun, as they remember it.
+    /// The newest epoch that the operators of each agency remember having begun.
     begun: BTreeMap<AgencyId, Epoch>,
-    /// Nodes that stop when they have next written something, and for how long.
+    /// Nodes that crash during their next sync, each with the time until it starts again.
     doomed: BTreeMap<AgencyId, u64>,
+    /// Old copies of nodes' folders, for restores.
     copies: BTreeMap<AgencyId, Ledger>,
-    /// Nodes whose clock is far off.
+    /// Nodes whose clock is wrong by more than the limit.
     far: BTreeSet<AgencyId>,
-    /// Nodes whose clock will be far off when they start.
+    /// Nodes whose clock will be wrong by more than the limit when they start.
     starts_far: BTreeSet<AgencyId>,
     healing: bool,
-    /// What operators were told, and by which node.
+    /// Entries that a node acknowledged to its operator, each with the node.
     pub acknowledged: BTreeMap<EntryId, AgencyId>,
-    /// Two verdicts on one entry.
+    /// Different verdicts of two nodes on one entry, in words.
     pub disagreement: Option<String>,
-    /// A link that ended because of what an honest peer said.
+    /// A link between honest nodes that ended with a fault, in words.
     pub at_fault: Option<String>,
-    /// A link that had more under way than its window.
+    /// A link that exceeded its window, in words.
     pub overfull: Option<String>,
-    /// Entries whose authors acted on custody as it was once, and knew better.
+    /// Entries that act on outdated custody although their author knew the newer custody.
     pub went_back: BTreeSet<EntryId>,
-    /// What a restore took from its node before any other had it.
+    /// Entries that a restore removed before any other node had them.
     pub lost: BTreeSet<EntryId>,
     /// The agency that lies, if any.
     pub liar: Option<AgencyId>,
-    /// Links with the liar that an honest agency ended: which one, and the number of the code.
+    /// Links with the liar that an honest agency ended: the agency, and the number of the fault code.
     pub sent_away: BTreeSet<(AgencyId, u32)>,
-    /// What was ever shown to anybody.
+    /// Everything that nodes ever showed to others.
     pub archive: Archive,
-    /// What the judge holds for shown.
+    /// The accusations that the judge found proven.
     pub found: Vec<Found>,
-    /// What nodes found of each other, not judged yet.
+    /// Accusations of nodes against each other that are not judged yet.
     accused: Vec<Accusation>,
     report: Report,
     trace: Sha256,
@@ -174,10 +175,10 @@ pub fn run(plan: Plan, invariants: Invariants) -> Result<Report, Failure> {
 
 impl World {
     fn new(plan: Plan, invariants: Invariants) -> Self {
-        // Curve arithmetic would take nearly all of the time.
+        // Curve arithmetic would take nearly all of the time, so most seeds go without it.
         let signatures = if plan.seed.is_multiple_of(64) { Signatures::Ed25519 } else { Signatures::Hashed };
         let topology = Topology::of(plan.nodes, signatures);
-        // A cache that holds one complaint finds what was decided on without having been looked up.
+        // A cache of one complaint reveals decisions that use a complaint without loading it.
         let case_room = match plan.seed % 4 {
             0 => CaseCacheLimits { complaints: 1, entries: 1 },
             _ => CaseCacheLimits { complaints: 4096, entries: 65_536 },
@@ -280,14 +281,14 @@ impl World {
         Ok(())
     }
 
-    /// Whatever an accuser finds is kept.
+    /// Adds the findings of an accuser.
     fn accuse(&mut self, of: fn(Accuser<'_>) -> Result<Vec<Found>, String>) -> Result<(), Failure> {
         let found = of(Accuser::new(&self.topology, &self.nodes, &self.archive, self.now));
         self.found.extend(found.map_err(|what| self.fails("accusations_can_be_judged", what))?);
         Ok(())
     }
 
-    /// What nodes found of each other is judged, as they do before they keep it.
+    /// Has the accusations of nodes against each other judged, as nodes do before they keep evidence.
     fn judge_what_was_seen(&mut self) -> Result<(), Failure> {
         if self.accused.is_empty() {
             return Ok(());
@@ -368,7 +369,7 @@ impl World {
         }
     }
 
-    /// Every node judges an entry that a liar would write, and takes nothing.
+    /// Every node judges an invalid entry, and none stores it.
     fn probe(&mut self) {
         let id = &self.members[self.rng.random_range(0..self.members.len())];
         let Some(item) = probe::write(&self.nodes[id], &self.members, &self.topology, &mut self.rng) else { return };
@@ -391,7 +392,7 @@ impl World {
         self.wake(&id);
     }
 
-    /// Disk, writer and timers go on if they have something to do.
+    /// Schedules the node's disk, writer and timers if they have work.
     fn wake(&mut self, id: &AgencyId) {
         let node = &self.nodes[id];
         let (has_submissions, timeout, step) = (node.has_submissions(), node.next_timeout(), node.next_step());
@@ -432,7 +433,7 @@ impl World {
         }
     }
 
-    /// Performs what a node says, and what follows from the state that it is in.
+    /// Carries out the effects of a node, and schedules its next steps.
     fn settle(&mut self, id: &AgencyId) {
         for effect in self.node(id).take_effects() {
             match effect {
@@ -466,7 +467,7 @@ impl World {
         self.wake(id);
     }
 
-    /// What an entry is and who has it, for the text of a failure.
+    /// Describes an entry and the nodes that have it, for the text of a failure.
     pub fn whereabouts(&self, entry: &EntryId) -> String {
         let mut text = String::new();
         for (id, node) in &self.nodes {

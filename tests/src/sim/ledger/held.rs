@@ -1,4 +1,4 @@
-//! A ledger as audits read it: what the own one says of others, in the order of its records, and what it shows when it is asked.
+//! The ledger as audits read it: its records about other agencies, and the proofs about itself that peers ask for.
 
 use std::convert::Infallible;
 
@@ -14,7 +14,7 @@ use tlog_tiles::HashReader;
 
 use super::Ledger;
 
-/// One record that an audit reads.
+/// A record that an audit reads.
 #[derive(Clone)]
 pub enum Held {
     /// A leaf.
@@ -23,7 +23,7 @@ pub enum Held {
     Receipt {
         /// The peer.
         peer: AgencyId,
-        /// When it came, milliseconds since 1970.
+        /// When it came, in milliseconds since 1970.
         at: u64,
         /// The `Ack` as it came.
         ack: Bytes,
@@ -35,12 +35,12 @@ pub enum Held {
         /// The signed note.
         note: Bytes,
     },
-    /// An entry that was delivered, and refused or made to wait.
+    /// An entry that a peer delivered and this node refused or deferred.
     TurnedAway(EntryId),
 }
 
 impl Held {
-    /// What an audit reads of a record that is written now; `next`: the index of the next leaf.
+    /// The part of a new record that audits read, if any. `next` is the index of the next leaf.
     pub(super) fn of(record: &Record, next: LedgerIndex) -> Option<Self> {
         match record {
             Record::Leaf { .. } => Some(Self::Leaf(next)),
@@ -56,7 +56,7 @@ impl Held {
 }
 
 impl Ledger {
-    /// What is held of the agency that is to be audited.
+    /// Everything that this ledger holds about the agency to be audited.
     pub fn holdings(&self, assignment: Assignment, charters: &Charters) -> Holdings {
         let mut holdings = Holdings::new(assignment, charters);
         for (number, held) in (0..).zip(&self.held) {
