@@ -19,7 +19,7 @@ mod schedule;
 mod witness;
 
 pub use checkpoints::CheckpointChecks;
-pub use folder::{EvidenceFolder, FolderError, Kept};
+pub use folder::{EvidenceFile, EvidenceFolder, FolderError};
 pub use schedule::{keep_auditing, schedule_file};
 pub use sinergi_proto::transparency::audit::{Audited, Progress, Scope};
 pub use witness::keep_witnessing;

@@ -68,7 +68,7 @@ pub fn run(config: &Config) -> Result<(), NodeError> {
 }
 
 /// A node whose data are open and whose threads do not run yet.
-struct Opening {
+struct OpenedNode {
     charter_store: CharterStore,
     keys: SigningKeys,
     data: Data,
@@ -76,11 +76,11 @@ struct Opening {
 
 async fn serve(config: &Config) -> Result<(), NodeError> {
     let started_at = now_millis();
-    let (credentials, authorities, opening) = open(config)?;
+    let (credentials, authorities, opened) = open(config)?;
     let stop = CancellationToken::new();
-    let (alarms, guard) = (opening.data.alarms.clone(), opening.data.guard.clone());
+    let (alarms, guard) = (opened.data.alarms.clone(), opened.data.guard.clone());
     let clocks = SharedPeerClocks::default();
-    let derivation = &opening.data.derivation;
+    let derivation = &opened.data.derivation;
     let leaf_cache = LeafCache::default();
     let outbox = Outbox::new(
         config.federation.to_string(),
@@ -88,11 +88,11 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
         derivation.reader().clone(),
         leaf_cache.clone(),
     );
-    let (loading, of) = (outbox.clone(), opening.charter_store.clone());
+    let (loading, of) = (outbox.clone(), opened.charter_store.clone());
     let told = alarms.clone();
     let watch = tokio::task::spawn_blocking(move || Watch::load(told, &loading, &of)).await??;
-    let (charter_store, entry_key) = (opening.charter_store.clone(), opening.keys.entry.clone());
-    let (writer_thread, writer, rechecks) = start_writer(config, opening, leaf_cache, clocks.clone())?;
+    let (charter_store, entry_key) = (opened.charter_store.clone(), opened.keys.entry.clone());
+    let (writer_thread, writer, rechecks) = start_writer(config, opened, leaf_cache, clocks.clone())?;
     let peers = Peers::new(&config.peers, &clocks);
     let parts = Parts { charter_store, writer, outbox, peers, watch, alarms, guard, stop };
     let evidence = EvidenceFolder::of(
@@ -162,7 +162,7 @@ fn start_ticks(parts: &Parts, tasks: &mut JoinSet<Result<(), NodeError>>) {
     });
 }
 
-fn open(config: &Config) -> Result<(Credentials, SharedAuthorities, Opening), NodeError> {
+fn open(config: &Config) -> Result<(Credentials, SharedAuthorities, OpenedNode), NodeError> {
     let keys = SigningKeys::load(&config.keys).map_err(NodeError::Keys)?;
     let charter_store = CharterStore::load(&config.charter)?;
     check_membership(config, &charter_store, &keys)?;
@@ -177,8 +177,8 @@ fn open(config: &Config) -> Result<(Credentials, SharedAuthorities, Opening), No
     for rival in charter_store.rivals() {
         data.alarms.raise(rival.topic(), rival.alarm());
     }
-    let opening = Opening { charter_store, keys, data };
-    Ok((credentials, SharedAuthorities::new(authorities), opening))
+    let opened = OpenedNode { charter_store, keys, data };
+    Ok((credentials, SharedAuthorities::new(authorities), opened))
 }
 
 fn now() -> Timestamp {
@@ -190,11 +190,11 @@ type WriterThread = oneshot::Receiver<Result<(), WriterError>>;
 
 fn start_writer(
     config: &Config,
-    opening: Opening,
+    opened: OpenedNode,
     leaf_cache: LeafCache,
     peer_clocks: SharedPeerClocks,
 ) -> Result<(WriterThread, WriterHandle, Rechecks), NodeError> {
-    let Opening { charter_store, keys, data } = opening;
+    let OpenedNode { charter_store, keys, data } = opened;
     let Data { ledger, derivation, alarms, guard, recorded } = data;
     let parts = WriterParts {
         own: config.agency.clone(),

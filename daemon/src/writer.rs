@@ -50,10 +50,10 @@ use crate::storage::keys::SigningKeys;
 use crate::storage::leaf_cache::LeafCache;
 use crate::storage::ledger::{AppendError, EraseError, Fatal, Ledger, LedgerReader, Tip};
 use crate::storage::record_codec::Header;
-use crate::storage::store::{Sight, Store, StoreError};
+use crate::storage::store::{CheckpointSource, Store, StoreError};
 
 use checkpoints::Checkpoints;
-use committer::{Committer, Committing, Handover};
+use committer::{CommitThread, Committer, Handover};
 use encode::Encoding;
 use submission::Queued;
 
@@ -88,7 +88,7 @@ pub enum DeclareError {
     Writer(#[from] WriterError),
     /// The declaration cannot be signed.
     #[error(transparent)]
-    NotDone(#[from] CommandError),
+    Command(#[from] CommandError),
 }
 
 /// The parts that a writer needs, beside the ledger.
@@ -198,7 +198,7 @@ impl Writer {
             quotas: node_limits::PEER_QUOTAS,
         };
         let tip = ledger.tip();
-        let committing = Committing {
+        let commit_thread = CommitThread {
             checkpoints,
             leaf_cache,
             peer_clocks: peer_clocks.clone(),
@@ -210,7 +210,7 @@ impl Writer {
                 warnings::tell(warning, &alarms, &told_federation, &told_charters.charters());
             }),
         };
-        let committer = Committer::start(committing, ledger, handle.stop())?;
+        let committer = Committer::start(commit_thread, ledger, handle.stop())?;
         let (rechecks, rechecks_receiver) = recheck::channel();
         let told = Surroundings::of_the_start(Arc::clone(&charters));
         let outside = Outside { charter_store, guard: parts.guard, peer_clocks, told };
@@ -428,7 +428,7 @@ fn snapshot(ledger: &Ledger, derivation: &Derivation, adjacent: &BTreeSet<Agency
     }
     let mut new_peers = BTreeSet::new();
     for peer in adjacent {
-        if !store.is_introduced(peer)? {
+        if !store.is_backfilled(peer)? {
             new_peers.insert(peer.clone());
         }
     }
@@ -446,7 +446,7 @@ fn snapshot(ledger: &Ledger, derivation: &Derivation, adjacent: &BTreeSet<Agency
 /// The newest checkpoint of each agency that the ledger holds, as signed notes.
 fn seen(store: &Store, reader: &LedgerReader) -> Result<BTreeMap<AgencyId, Vec<u8>>, OwnDataError> {
     let mut seen = BTreeMap::new();
-    for (agency, position) in store.sights(Sight::Shown)? {
+    for (agency, position) in store.checkpoint_records(CheckpointSource::Shown)? {
         seen.insert(agency, reader.record(position)?.body);
     }
     Ok(seen)

@@ -77,7 +77,7 @@ use crate::base::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
 use crate::base::key::SigningKey;
 use crate::base::limits;
 use crate::charter::Charters;
-use crate::routing::route::{Standpoint, reset_of};
+use crate::routing::route::{RoutingContext, reset_of};
 use crate::tlog::tree::root_of;
 use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{self, entry::Body};
@@ -441,8 +441,8 @@ impl Engine {
             .then_some(CommandError::Clock { offset_seconds: self.clock_offset / 1000 })
     }
 
-    fn standpoint(&self) -> Standpoint<'_> {
-        Standpoint { own: &self.config.own, adjacent: &self.config.adjacent, charter: self.charters.newest() }
+    fn routing_context(&self) -> RoutingContext<'_> {
+        RoutingContext { own: &self.config.own, adjacent: &self.config.adjacent, charter: self.charters.newest() }
     }
 
     fn keep_seen(&mut self, header: SeenHeader, note: Vec<u8>, batch: &mut Batch) {

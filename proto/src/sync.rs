@@ -44,8 +44,8 @@ mod window;
 pub use delivery::{Sender, SenderEvent, SenderOutput};
 pub use end::{Closing, End};
 pub use event::{
-    Action, Adoption, AskId, CheckedAck, CheckedCheckpoints, Close, Done, Event, Job, Owed, PeerChange, Question,
-    Reply, SessionConfig, SideRecord, Signed, StoredPeer, Warning,
+    Action, Adoption, AskId, CheckedAck, CheckedCheckpoints, Close, Done, Event, GiveBackRange, Job, PeerChange,
+    Question, Reply, SessionConfig, SideRecord, Signed, StoredPeer, Warning,
 };
 pub use handshake::{HANDSHAKE_WITHIN, PROTOCOL_MAX, PROTOCOL_MIN};
 pub use jobs::JobId;

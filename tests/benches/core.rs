@@ -21,7 +21,7 @@ use sinergi_proto::engine::{Case, LeafHeader};
 use sinergi_proto::entry::{Entry, EntryDraft, Place};
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::routing::outbox::FrameSummary;
-use sinergi_proto::routing::route::{Origin, Standpoint};
+use sinergi_proto::routing::route::{DeliveredBy, RoutingContext};
 use sinergi_proto::sync::{Receiver, ReceiverEvent, Sender, SenderEvent, Window};
 use sinergi_proto::tlog::checkpoint::{Checkpoint, CheckpointKeys, CheckpointSigner};
 use sinergi_proto::transparency::receipt::{ItemOutcome, ItemResult};
@@ -142,16 +142,16 @@ fn offered(millis: u64) -> [Bytes; 2] {
 }
 
 /// Takes a complaint in as a node's writer does: each entry into the fold, routed, and placed.
-fn take(entries: &[Entry; 2], origin: Option<Origin<'_>>, node: Standpoint<'_>) -> Case {
+fn take(entries: &[Entry; 2], delivered_by: Option<DeliveredBy<'_>>, node: RoutingContext<'_>) -> Case {
     let mut case = Case::lodge(&entries[0]).expect("Lodged");
     for (index, entry) in (0..).map(LedgerIndex).zip(entries) {
         case.fold(entry, node.charter);
-        let (routes, unreachable) = case.routes_of(entry, origin, node);
-        if let Some(origin) = origin {
-            let (raised, _) = case.routes_of_raised(entry, origin, node);
+        let (routes, unreachable) = case.routes_of(entry, delivered_by, node);
+        if let Some(delivered_by) = delivered_by {
+            let (raised, _) = case.routes_of_raised(entry, delivered_by, node);
             case.note_owed(&raised);
         }
-        let (from, relays) = (origin.map(|origin| origin.peer.clone()), origin.map_or(0, |origin| origin.relays));
+        let (from, relays) = (delivered_by.map(|by| by.peer.clone()), delivered_by.map_or(0, |by| by.relays));
         let header = LeafHeader { at: 0, from, relays, routes, unreachable, external: None };
         case.place(index, entry, &header);
     }
@@ -167,7 +167,7 @@ fn case(c: &mut Criterion) {
     let beside_city = BTreeSet::from([province.clone()]);
     let beside_province = BTreeSet::from(["kemendagri", "kota-bandung"].map(sinergi_tests::federation::agency));
     let signed: Vec<[Bytes; 2]> = (0..2 * KEPT as u64).map(|n| offered(NOW + 2 * n)).collect();
-    let mut measure = |name: &str, origin: Option<Origin<'_>>, node: Standpoint<'_>| {
+    let mut measure = |name: &str, delivered_by: Option<DeliveredBy<'_>>, node: RoutingContext<'_>| {
         let (mut next, mut kept) = (signed.iter().cycle(), VecDeque::with_capacity(KEPT + 1));
         let parse = |bytes: &Bytes| Entry::parse(bytes.clone(), FEDERATION).expect("a good entry");
         c.bench_function(name, |b| {
@@ -175,7 +175,7 @@ fn case(c: &mut Criterion) {
                 // Each complaint has entries of its own, as they come off the wire.
                 || next.next().expect("it begins again").each_ref().map(parse),
                 |entries| {
-                    kept.push_back(take(&entries, origin, node));
+                    kept.push_back(take(&entries, delivered_by, node));
                     if kept.len() > KEPT {
                         kept.pop_front();
                     }
@@ -185,10 +185,12 @@ fn case(c: &mut Criterion) {
             );
         });
     };
-    let at_city = Standpoint { own: &city, adjacent: &beside_city, charter };
+    let at_city = RoutingContext { own: &city, adjacent: &beside_city, charter };
     measure("case/a complaint lodged and forwarded here: folded, routed, dropped", None, at_city);
-    let (from_city, at_province) =
-        (Origin { peer: &city, relays: 1 }, Standpoint { own: &province, adjacent: &beside_province, charter });
+    let (from_city, at_province) = (
+        DeliveredBy { peer: &city, relays: 1 },
+        RoutingContext { own: &province, adjacent: &beside_province, charter },
+    );
     measure("case/a complaint received with its offer: folded, routed, dropped", Some(from_city), at_province);
 }
 

@@ -125,7 +125,7 @@ fn failure(config: &Config, error: RecoverError) -> Failure {
     let what = format!("{} cannot begin a new epoch", config.agency);
     match error {
         RecoverError::Plan(PlanError::NotNew { .. }) => Failure::usage(what).because(error),
-        RecoverError::Running(_) | RecoverError::Plan(_) | RecoverError::Declare(DeclareError::NotDone(_)) => {
+        RecoverError::Running(_) | RecoverError::Plan(_) | RecoverError::Declare(DeclareError::Command(_)) => {
             Failure::refused(what).because(error)
         }
         error => Failure::failed(what)

@@ -40,7 +40,7 @@ pub struct EvidenceFolder {
 
 /// One file of evidence.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct EvidenceFile {
     /// Its name without the ending.
     pub id: String,
     /// The file's content, judged.
@@ -129,11 +129,11 @@ impl EvidenceFolder {
     ///
     /// # Errors
     /// The folder cannot be read.
-    pub fn list(&self) -> Result<Vec<Kept>, FolderError> {
+    pub fn list(&self) -> Result<Vec<EvidenceFile>, FolderError> {
         let mut kept = Vec::new();
         for id in self.names()? {
             match self.open(&id) {
-                Ok((_, opened)) => kept.push(Kept { id, opened }),
+                Ok((_, opened)) => kept.push(EvidenceFile { id, opened }),
                 Err(error) => tracing::warn!("{error}"),
             }
         }

@@ -9,7 +9,7 @@ use tonic::Status;
 
 use super::complaints::Complaints;
 use super::{ROWS_AHEAD, Rows};
-use crate::audit::{Audited, Auditor, EvidenceFolder, FolderError, Kept, Progress, Scope};
+use crate::audit::{Audited, Auditor, EvidenceFile, EvidenceFolder, FolderError, Progress, Scope};
 use tokio_util::sync::CancellationToken;
 
 /// Audits of other agencies, and their evidence.
@@ -77,7 +77,7 @@ impl Audits {
     /// All evidence of this node.
     pub(super) fn evidence_list(&self) -> Result<operator_api::ListEvidenceReply, Status> {
         let kept = self.evidence.list().map_err(|error| folder_status(&error))?;
-        let findings = kept.into_iter().flat_map(|Kept { id, opened }| {
+        let findings = kept.into_iter().flat_map(|EvidenceFile { id, opened }| {
             let (made_at, accuser) = (opened.made_at, opened.accuser.to_string());
             let finding = move |statement| operator_api::AuditFinding {
                 made_at,

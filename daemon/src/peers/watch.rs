@@ -29,7 +29,7 @@ use crate::base::alarms::Alarms;
 use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::outbox::Outbox;
-use crate::storage::store::Sight;
+use crate::storage::store::CheckpointSource;
 
 /// The checkpoints of other agencies. The sessions and the checks share them; clones are cheap.
 #[derive(Clone)]
@@ -59,12 +59,12 @@ impl Watch {
     pub fn load(alarms: Alarms, outbox: &Outbox, charter_store: &CharterStore) -> Result<Self, OwnDataError> {
         let watch = Self::new(alarms);
         let charters = charter_store.charters();
-        for which in [Sight::Shown, Sight::Receipt] {
-            for (agency, position) in outbox.store().sights(which)? {
+        for source in [CheckpointSource::Shown, CheckpointSource::Receipt] {
+            for (agency, position) in outbox.store().checkpoint_records(source)? {
                 let body = outbox.reader().record(position)?.body;
-                let note = match which {
-                    Sight::Shown => body,
-                    Sight::Receipt => checkpoint_in(&body),
+                let note = match source {
+                    CheckpointSource::Shown => body,
+                    CheckpointSource::Receipt => checkpoint_in(&body),
                 };
                 let opened = charters.checkpoint_keys(&agency).and_then(|keys| {
                     // The checkpoint was verified when it came, but its key may have been retired since.
@@ -72,7 +72,7 @@ impl Watch {
                     checkpoint.seconds.is_some().then_some(VerifiedCheckpoint { checkpoint, note })
                 });
                 let Some(noted) = opened else { continue };
-                if which == Sight::Shown {
+                if source == CheckpointSource::Shown {
                     watch.kept(&agency, noted.checkpoint.clone());
                 }
                 watch.take(&agency, noted);

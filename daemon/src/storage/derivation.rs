@@ -27,7 +27,9 @@ use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::{self, OwnDataError, ParsedLeaf};
 use crate::storage::ledger::{LedgerReader, Position, Record, RecordKind};
 use crate::storage::record_codec::Header;
-use crate::storage::store::{Changes, Counts, PeerCursor, Placed, RefusedRow, Row, Sight, Store, StoreError, Summary};
+use crate::storage::store::{
+    Changes, CheckpointSource, Counts, PeerCursor, Placed, RefusedRow, Row, Store, StoreError, Summary,
+};
 
 /// Bounds of a cache of complaints: how many, and how many entries they have together.
 pub const CASE_CACHE_LIMITS: CaseCacheLimits = CaseCacheLimits { complaints: 4096, entries: 64 * 1024 };
@@ -126,7 +128,7 @@ impl Derivation {
     /// Adds a peer's receipt. Its record lies at `position`.
     pub fn receipt(&mut self, receipt: &ReceiptHeader, position: Position) {
         self.changes.cursor(PeerCursor::Acknowledged, &receipt.peer, receipt.cursor);
-        self.changes.sight(Sight::Receipt, &receipt.peer, position);
+        self.changes.checkpoint_record(CheckpointSource::Receipt, &receipt.peer, position);
         for (number, (entry, code)) in (0..).zip(&receipt.refused) {
             let (peer, entry, detail) = (receipt.peer.clone(), entry.0, String::new());
             let row = RefusedRow { peer, by_us: false, entry, code: *code, detail, at: receipt.at };
@@ -141,7 +143,7 @@ impl Derivation {
 
     /// Adds a checkpoint of another agency. Its record lies at `position`.
     pub fn seen(&mut self, header: &SeenHeader, position: Position) {
-        self.changes.sight(Sight::Shown, &header.peer, position);
+        self.changes.checkpoint_record(CheckpointSource::Shown, &header.peer, position);
     }
 
     /// Adds an item that this node refused. Its record lies at `position`.
@@ -163,7 +165,7 @@ impl Derivation {
     /// Adds a routing record: an order to send leaves that are already in the ledger.
     pub fn routing(&mut self, header: &RoutingHeader) {
         if let RoutingHeader::BackfillDone { peer } = header {
-            self.changes.introduced(peer);
+            self.changes.backfilled(peer);
         }
     }
 

@@ -11,7 +11,7 @@
 //! external   source, external id -> complaint
 //! peer       receive|acknowledge, agency -> Cursor
 //!            receipt|shown, agency -> position of the record with its newest checkpoint
-//!            introduced, agency -> ()
+//!            backfilled, agency -> ()
 //!            newest|epoch, agency -> its entry with the highest place, its newest LedgerReset
 //! refused    position, number -> RefusedRow
 //! deferred   hash of peer and item -> position
@@ -33,7 +33,7 @@ mod tree;
 mod write;
 
 pub use open::{StoreOpened, open, set_aside};
-pub use read::{Newest, PeerCursor, Sight};
+pub use read::{CheckpointSource, ForeignEntry, PeerCursor};
 pub use summary::{OpenOffer, Placed, RefusedRow, Row, Summary};
 pub use tree::guarded;
 pub use write::{Changes, Counts};

@@ -92,7 +92,7 @@ pub(super) struct Committer {
 }
 
 /// The state of the commit thread.
-pub(super) struct Committing {
+pub(super) struct CommitThread {
     pub(super) checkpoints: Checkpoints,
     pub(super) leaf_cache: LeafCache,
     /// The offset of the peers' clocks from this node's clock.
@@ -107,10 +107,10 @@ pub(super) struct Committing {
 
 impl Committer {
     /// Starts the thread. When it ends, `stop` wakes the engine thread, which may be waiting for submissions.
-    pub(super) fn start(committing: Committing, ledger: Ledger, stop: WriterStop) -> Result<Self, WriterError> {
+    pub(super) fn start(committing: CommitThread, ledger: Ledger, stop: WriterStop) -> Result<Self, WriterError> {
         let (to, handovers) = channel();
         let (ledger, turn) = (Arc::new(Mutex::new(ledger)), Arc::new(Semaphore::new(1)));
-        let (shared, turns) = (Arc::clone(&ledger), Turns { turn: Arc::clone(&turn), stop: Some(stop) });
+        let (shared, turns) = (Arc::clone(&ledger), CommitPermits { turn: Arc::clone(&turn), stop: Some(stop) });
         let run = move || committing.run(&handovers, &shared, turns);
         let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(run);
         let thread = Some(thread.map_err(WriterError::Thread)?);
@@ -177,31 +177,31 @@ impl Drop for Committer {
 
 /// Gives permits back when a commit is done. When the thread ends, in any way, dropping this closes the semaphore and wakes an engine thread that
 /// waits for submissions.
-struct Turns {
+struct CommitPermits {
     turn: Arc<Semaphore>,
     stop: Option<WriterStop>,
 }
 
-impl Turns {
+impl CommitPermits {
     /// Call this after a commit. Never after a failure: the engine thread would take the batch for committed.
     fn give_back(&self) {
         self.turn.add_permits(1);
     }
 }
 
-impl Drop for Turns {
+impl Drop for CommitPermits {
     fn drop(&mut self) {
         self.turn.close();
         self.stop.take().into_iter().for_each(WriterStop::raise);
     }
 }
 
-impl Committing {
+impl CommitThread {
     fn run(
         mut self,
         handovers: &Receiver<Handover>,
         ledger: &Mutex<Ledger>,
-        turns: Turns,
+        turns: CommitPermits,
     ) -> Result<Counts, WriterError> {
         while let Ok(handover) = handovers.recv() {
             self.carry_out(handover, &mut ledger.lock())?;

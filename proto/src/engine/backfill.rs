@@ -66,7 +66,7 @@ impl Engine {
     /// Routes every leaf of a complaint to the new peers that should have it and never had anything of it.
     fn backfill_complaint(&mut self, complaint: &ComplaintId, batch: &mut Batch) {
         let Some(case) = self.cases.get(complaint) else { return };
-        let routes = case.routes_of_backfill(&self.backfill.peers, self.standpoint());
+        let routes = case.routes_of_backfill(&self.backfill.peers, self.routing_context());
         if routes.is_empty() {
             return;
         }

@@ -19,7 +19,7 @@ use crate::base::limits;
 use crate::charter::Charter;
 use crate::complaint::{self, Complaint};
 use crate::entry::{Body, Commitment, Entry};
-use crate::routing::route::{Access, Origin, Reach, Route, Routes, Standpoint, routes};
+use crate::routing::route::{Access, DeliveredBy, Reach, Route, Routes, RoutingContext, routes};
 use crate::wire;
 
 /// A complaint with its leaves and routes.
@@ -123,15 +123,16 @@ impl Case {
     pub fn routes_of(
         &self,
         entry: &Entry,
-        origin: Option<Origin<'_>>,
-        node: Standpoint<'_>,
+        delivered_by: Option<DeliveredBy<'_>>,
+        node: RoutingContext<'_>,
     ) -> (Vec<Route>, Vec<AgencyId>) {
-        let reach = if origin.is_some_and(|origin| origin.is_spent()) { Reach::Adjacent } else { Reach::Relayed };
+        let reach = if delivered_by.is_some_and(|by| by.is_spent()) { Reach::Adjacent } else { Reach::Relayed };
         let found = self.links(node, reach);
-        let source = origin.map(|origin| origin.peer);
+        let source = delivered_by.map(|by| by.peer);
         let routes = found.of_entry(&entry.author, source, |to| self.given(to), self.complaint.len() > 1);
         // Only the author must reach everybody: another relay may lead where this node does not.
-        let unreachable = if origin.is_none() { found.unreachable.into_iter().cloned().collect() } else { Vec::new() };
+        let unreachable =
+            if delivered_by.is_none() { found.unreachable.into_iter().cloned().collect() } else { Vec::new() };
         (routes, unreachable)
     }
 
@@ -140,16 +141,16 @@ impl Case {
     pub fn routes_of_raised(
         &self,
         entry: &Entry,
-        origin: Origin<'_>,
-        node: Standpoint<'_>,
+        delivered_by: DeliveredBy<'_>,
+        node: RoutingContext<'_>,
     ) -> (Vec<Route>, Vec<LedgerIndex>) {
         // Most peers have the highest access already. Then the charter need not be asked, which is slow.
         let may_be_raised = |to| node.adjacent.contains(to) && self.given(to) < Some(Access::Confidential);
-        if !may_be_raised(&entry.author) && !may_be_raised(origin.peer) {
+        if !may_be_raised(&entry.author) && !may_be_raised(delivered_by.peer) {
             return (Vec::new(), Vec::new());
         }
         let links = self.links(node, Reach::Relayed);
-        let raised = links.raised(&entry.author, Some(origin.peer), |to| self.given(to));
+        let raised = links.raised(&entry.author, Some(delivered_by.peer), |to| self.given(to));
         if raised.is_empty() {
             return (raised, Vec::new());
         }
@@ -164,7 +165,7 @@ impl Case {
         entry: &Entry,
         late: &[&Commitment],
         peer: &AgencyId,
-        node: Standpoint<'_>,
+        node: RoutingContext<'_>,
     ) -> Vec<Route> {
         let may_have = |to: &AgencyId, access: Access| {
             to != peer && *to != entry.author && late.iter().any(|commitment| access.allows_of(entry, commitment, to))
@@ -174,7 +175,7 @@ impl Case {
     }
 
     /// The links to those of these peers that never had anything of the complaint: every leaf goes over them.
-    pub fn routes_of_backfill(&self, peers: &BTreeSet<AgencyId>, node: Standpoint<'_>) -> Vec<Route> {
+    pub fn routes_of_backfill(&self, peers: &BTreeSet<AgencyId>, node: RoutingContext<'_>) -> Vec<Route> {
         let is_new = |to: &AgencyId| peers.contains(to) && !self.routed.contains_key(to);
         let links = self.links(node, Reach::Relayed).links.into_iter();
         links.filter(|(to, _)| is_new(to)).map(without_history).collect()
@@ -200,7 +201,7 @@ impl Case {
         self.leaves.iter().filter(|(entry, _)| self.complaint.is_erased(entry)).map(|(_, leaf)| *leaf)
     }
 
-    fn links<'a>(&'a self, node: Standpoint<'a>, reach: Reach) -> Routes<'a> {
+    fn links<'a>(&'a self, node: RoutingContext<'a>, reach: Reach) -> Routes<'a> {
         routes(node.own, node.adjacent, self.complaint.readers(), node.charter, reach)
     }
 }
@@ -254,7 +255,7 @@ mod tests {
         let offer = federation.node("kemendagri").forwards(&case).to("prov-jabar").entry();
         case.learn(&offer);
         let (own, adjacent) = (agency("kemendagri"), BTreeSet::from([agency("prov-jabar"), agency("ksp")]));
-        let node = Standpoint { own: &own, adjacent: &adjacent, charter: federation.charter() };
+        let node = RoutingContext { own: &own, adjacent: &adjacent, charter: federation.charter() };
         let mut case_here = Case::of(case.complaint.clone());
         case_here.given.insert(agency("ksp"), Access::Entries);
         let (routes, unreachable) = case_here.routes_of(&offer, None, node);
@@ -274,7 +275,7 @@ mod tests {
         let offer = federation.node("kemendagri").forwards(&case).to("prov-jabar").entry();
         case.learn(&offer);
         let (own, adjacent) = (agency("kemendagri"), BTreeSet::from([agency("prov-jabar"), agency("ksp")]));
-        let node = Standpoint { own: &own, adjacent: &adjacent, charter: federation.charter() };
+        let node = RoutingContext { own: &own, adjacent: &adjacent, charter: federation.charter() };
         let route = |to: &str, access| Route { to: agency(to), access, history: false };
         let more = vec![route("prov-jabar", Access::Confidential), route("ksp", Access::Entries)];
         let history_after = |last: LeafHeader| {
@@ -301,10 +302,10 @@ mod tests {
         case.learn(&offer);
         let own = agency("prov-jabar");
         let adjacent = BTreeSet::from(["kota-bandung", "kemendagri", "ksp"].map(agency));
-        let node = Standpoint { own: &own, adjacent: &adjacent, charter: federation.charter() };
+        let node = RoutingContext { own: &own, adjacent: &adjacent, charter: federation.charter() };
         let ksp = agency("ksp");
         let (routes, _) =
-            Case::of(case.complaint.clone()).routes_of(&offer, Some(Origin { peer: &ksp, relays: 1 }), node);
+            Case::of(case.complaint.clone()).routes_of(&offer, Some(DeliveredBy { peer: &ksp, relays: 1 }), node);
         let to: Vec<&str> = routes.iter().map(|route| route.to.as_str()).collect();
         assert_eq!(to, ["kemendagri"]);
     }
@@ -316,7 +317,7 @@ mod tests {
         let offer = federation.node("kemendagri").forwards(&case).to("prov-jabar").entry();
         case.learn(&offer);
         let (own, adjacent) = (agency("kemendagri"), BTreeSet::from([agency("prov-jabar")]));
-        let node = Standpoint { own: &own, adjacent: &adjacent, charter: federation.charter() };
+        let node = RoutingContext { own: &own, adjacent: &adjacent, charter: federation.charter() };
         let mut case_here = Case::of(case.complaint.clone());
         let (routes, _) = case_here.routes_of(&offer, None, node);
         assert_eq!(history_to(&routes, "prov-jabar"), Some(&true));

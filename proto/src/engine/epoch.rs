@@ -25,7 +25,7 @@ impl Engine {
                 if self.is_admitted(&authentic.entry, &facts, now) {
                     // An own entry keeps its external record, and is sent to everybody who should have it.
                     let contents = self.check_contents(&own, &authentic.entry, authentic.item.content, now, batch);
-                    let source = Source { origin: None, external: header.external, declared: facts.declared };
+                    let source = Source { delivered_by: None, external: header.external, declared: facts.declared };
                     self.append(authentic.entry, contents, source, now, batch);
                     return Ok(());
                 }

@@ -17,7 +17,7 @@ use crate::base::limits;
 use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
 use crate::entry::content::Content;
 use crate::entry::{Commitment, Entry};
-use crate::routing::route::{Origin, Route, reset_of};
+use crate::routing::route::{DeliveredBy, Route, reset_of};
 use crate::transparency::receipt::{ItemOutcome, ItemResult};
 use crate::wire;
 
@@ -146,10 +146,10 @@ impl Engine {
             Verdict::Defer { code, detail } => self.defer(peer, entry.id, (code.number(), detail), &item, now, batch),
             Verdict::Admit => {
                 let contents = self.check_contents(peer, &entry, item.content, now, batch);
-                let origin = Origin { peer, relays: item.relays.saturating_add(1) };
+                let delivered_by = DeliveredBy { peer, relays: item.relays.saturating_add(1) };
                 let (id, complaint, leaf) = (entry.id, entry.complaint, self.next_leaf);
                 self.warn_of_reset(&entry, batch);
-                let source = Source { origin: Some(origin), external: None, declared: facts.declared };
+                let source = Source { delivered_by: Some(delivered_by), external: None, declared: facts.declared };
                 self.append(entry, contents, source, now, batch);
                 if let Some(complaint) = complaint {
                     self.react_to(&complaint, now, batch);
@@ -301,7 +301,8 @@ impl Engine {
         }
         // The late contents go over the links that they would have gone over together with their entry.
         let case = entry.complaint.as_ref().filter(|_| !late.is_empty()).and_then(|id| self.cases.get(id));
-        let routes = case.map(|case| case.routes_of_late(entry, &late, peer, self.standpoint())).unwrap_or_default();
+        let routes =
+            case.map(|case| case.routes_of_late(entry, &late, peer, self.routing_context())).unwrap_or_default();
         if !routes.is_empty() {
             self.route_again(leaf, routes, batch);
         }

@@ -16,7 +16,7 @@ use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch};
 use crate::complaint::{Author, Command, decide};
 use crate::entry::content::Content;
 use crate::entry::{self, ContentClass, Entry, EntryDraft, Place};
-use crate::routing::route::{Origin, Route, next_hop, routes_of_node_entry};
+use crate::routing::route::{DeliveredBy, Route, next_hop, routes_of_node_entry};
 use crate::wire::entry::Body;
 
 /// An own entry before it is signed.
@@ -204,7 +204,7 @@ impl Engine {
         // Even if this clock is less than the last one: that one was made while the wall clock was far ahead.
         self.clock = clock;
         let (entry_id, leaf) = (entry.id, self.next_leaf);
-        self.append(entry, contents, Source { origin: None, external, declared: None }, now, batch);
+        self.append(entry, contents, Source { delivered_by: None, external, declared: None }, now, batch);
         Ok(Acted { entry: entry_id, leaf })
     }
 }
@@ -220,7 +220,7 @@ fn reason_of(verdict: Verdict) -> String {
 /// The origin of an entry, with the facts about it that are not in the engine's state.
 pub(super) struct Source<'a> {
     /// The peer that delivered the entry; `None` if this node wrote it.
-    pub(super) origin: Option<Origin<'a>>,
+    pub(super) delivered_by: Option<DeliveredBy<'a>>,
     /// The record of another system that a complaint is imported from.
     pub(super) external: Option<External>,
     /// The newest epoch that the author has declared before, if the entry belongs to no complaint.
@@ -237,7 +237,7 @@ impl Engine {
         now: u64,
         batch: &mut Batch,
     ) {
-        let Source { origin, external, declared } = source;
+        let Source { delivered_by, external, declared } = source;
         let index = self.next_leaf;
         let path_changed = self
             .charters
@@ -247,19 +247,19 @@ impl Engine {
             self.warn_of_custody_change(&entry, batch);
         }
         self.warn_of_back_and_forth(&entry, batch);
-        if origin.is_some_and(|origin| origin.is_spent()) {
+        if delivered_by.is_some_and(|by| by.is_spent()) {
             batch.warnings.push(Warning::RelayLimit(entry.id));
         }
-        let (routes, unreachable) = self.routes_of(&entry, origin, declared);
-        self.pass_on_to_raised(&entry, origin, batch);
+        let (routes, unreachable) = self.routes_of(&entry, delivered_by, declared);
+        self.pass_on_to_raised(&entry, delivered_by, batch);
         batch.warnings.extend(unreachable.iter().cloned().map(Warning::NoRoute));
         for content in contents {
             self.record(Record::Content { leaf: index, entry: entry.id, content }, batch);
         }
         let header = LeafHeader {
             at: now,
-            from: origin.map(|origin| origin.peer.clone()),
-            relays: origin.map_or(0, |origin| origin.relays),
+            from: delivered_by.map(|by| by.peer.clone()),
+            relays: delivered_by.map_or(0, |by| by.relays),
             routes,
             unreachable,
             external,
@@ -275,21 +275,21 @@ impl Engine {
     fn routes_of(
         &self,
         entry: &Entry,
-        origin: Option<Origin<'_>>,
+        delivered_by: Option<DeliveredBy<'_>>,
         declared: Option<Epoch>,
     ) -> (Vec<Route>, Vec<AgencyId>) {
         let Some(complaint) = &entry.complaint else {
-            return (routes_of_node_entry(entry, origin, declared, &self.config.adjacent), Vec::new());
+            return (routes_of_node_entry(entry, delivered_by, declared, &self.config.adjacent), Vec::new());
         };
         let case = self.cases.get(complaint);
-        case.map(|case| case.routes_of(entry, origin, self.standpoint())).unwrap_or_default()
+        case.map(|case| case.routes_of(entry, delivered_by, self.routing_context())).unwrap_or_default()
     }
 
     /// Sends the complaint's leaves over a link whose access rises because its peer wrote this entry or passed it on.
-    fn pass_on_to_raised(&mut self, entry: &Entry, origin: Option<Origin<'_>>, batch: &mut Batch) {
-        let (Some(origin), Some(complaint)) = (origin, &entry.complaint) else { return };
+    fn pass_on_to_raised(&mut self, entry: &Entry, delivered_by: Option<DeliveredBy<'_>>, batch: &mut Batch) {
+        let (Some(delivered_by), Some(complaint)) = (delivered_by, &entry.complaint) else { return };
         let Some(case) = self.cases.get(complaint) else { return };
-        let (raised, leaves) = case.routes_of_raised(entry, origin, self.standpoint());
+        let (raised, leaves) = case.routes_of_raised(entry, delivered_by, self.routing_context());
         if let Some(case) = self.cases.get_mut(complaint) {
             case.note_owed(&raised);
         }

@@ -52,7 +52,7 @@ impl GiveBack {
     ///
     /// `shown` is the epoch of the peer's newest checkpoint. `declared` is the newest epoch that it declared, and the leaf of the declaration
     /// here. `size` is the number of leaves here. A peer that has not declared its epoch yet is given back everything.
-    pub fn owed(
+    pub fn range(
         shown: Option<Epoch>,
         declared: Option<(Epoch, LedgerIndex)>,
         size: LedgerIndex,

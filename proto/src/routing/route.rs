@@ -55,7 +55,7 @@ impl Access {
 
 /// The node that routes: the facts about it that routes depend on.
 #[derive(Clone, Copy, Debug)]
-pub struct Standpoint<'a> {
+pub struct RoutingContext<'a> {
     /// The node's agency.
     pub own: &'a AgencyId,
     /// The peers with which it has a link.
@@ -66,14 +66,14 @@ pub struct Standpoint<'a> {
 
 /// The delivery of an entry by a peer.
 #[derive(Clone, Copy, Debug)]
-pub struct Origin<'a> {
+pub struct DeliveredBy<'a> {
     /// The peer that delivered it.
     pub peer: &'a AgencyId,
     /// Number of agencies that passed it on before this node.
     pub relays: u32,
 }
 
-impl Origin<'_> {
+impl DeliveredBy<'_> {
     /// Whether the relay limit is used up.
     pub fn is_spent(&self) -> bool {
         self.relays >= limits::RELAYS
@@ -226,15 +226,15 @@ pub fn reset_of(entry: &Entry) -> Option<&wire::LedgerReset> {
 /// for each epoch. Every other node entry stays here. `known` is the newest epoch that the author declared before.
 pub fn routes_of_node_entry(
     entry: &Entry,
-    origin: Option<Origin<'_>>,
+    delivered_by: Option<DeliveredBy<'_>>,
     known: Option<Epoch>,
     adjacent: &BTreeSet<AgencyId>,
 ) -> Vec<Route> {
     let is_news = reset_of(entry).is_some() && known.is_none_or(|known| known < entry.place.epoch);
-    if !is_news || origin.is_some_and(|origin| origin.is_spent()) {
+    if !is_news || delivered_by.is_some_and(|by| by.is_spent()) {
         return Vec::new();
     }
-    let is_source = |agency: &AgencyId| *agency == entry.author || origin.is_some_and(|o| agency == o.peer);
+    let is_source = |agency: &AgencyId| *agency == entry.author || delivered_by.is_some_and(|by| agency == by.peer);
     let route = |to: &AgencyId| Route { to: to.clone(), access: Access::Entries, history: false };
     adjacent.iter().filter(|agency| !is_source(agency)).map(route).collect()
 }

@@ -25,7 +25,7 @@ use prost::Message;
 
 use super::effects::Effects;
 use super::end::End;
-use super::event::{Action, CheckedAck, Job, Owed, PeerChange, SideRecord, Warning};
+use super::event::{Action, CheckedAck, GiveBackRange, Job, PeerChange, SideRecord, Warning};
 use super::jobs::{InOrder, JobId};
 use super::timers::Timer;
 use super::window::Window;
@@ -46,7 +46,7 @@ pub(super) struct Delivery {
     /// The durable end of the ledger.
     end: Cursor,
     idle: Duration,
-    give_back: Option<Owed>,
+    give_back: Option<GiveBackRange>,
     reading: Option<JobId>,
     /// The jobs that hold the rooms of the unacknowledged frames, in the order of the frames.
     in_flight: VecDeque<JobId>,
@@ -91,7 +91,7 @@ impl Delivery {
         &mut self,
         have: Option<Cursor>,
         receipted: Option<Cursor>,
-        give_back: Option<Owed>,
+        give_back: Option<GiveBackRange>,
         effects: &mut Effects<'_>,
     ) -> Result<(), End> {
         self.give_back = give_back;

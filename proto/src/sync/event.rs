@@ -189,7 +189,7 @@ pub enum Job {
         /// The least end of the read: further leaves may be included if the ledger has grown.
         end: Cursor,
         /// The entries to give back, if the peer has lost its ledger.
-        give_back: Option<Owed>,
+        give_back: Option<GiveBackRange>,
     },
     /// Answer a question of the peer about this node's ledger. Ends with [`Done::Proved`].
     Prove(wire::Prove),
@@ -202,7 +202,7 @@ pub enum Job {
 
 /// The entries to give back to a peer whose ledger has begun a new epoch, see [`crate::routing::outbox::GiveBack`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owed {
+pub struct GiveBackRange {
     /// The peer's new epoch.
     pub epoch: Epoch,
     /// Entries that came from the peer are given back if their leaf is before this one.

@@ -17,7 +17,7 @@ use super::charters::{self, CharterSync};
 use super::delivery::Delivery;
 use super::effects::{Effects, Shared};
 use super::end::{Closing, End};
-use super::event::{Action, Close, Done, Event, Owed, PeerChange, Question, SessionConfig, Signed, Warning};
+use super::event::{Action, Close, Done, Event, GiveBackRange, PeerChange, Question, SessionConfig, Signed, Warning};
 use super::gossip::{GossipReceiver, GossipSender};
 use super::handshake::{self, Handshake};
 use super::jobs::JobId;
@@ -49,7 +49,7 @@ pub struct Session {
     /// Whether the writer gets a receipt next. It gets frames and receipts in turns.
     receipt_is_next: bool,
     /// What the delivery gives back when it begins; `None`: it has begun, or the link is not up.
-    undelivered: Option<Option<Owed>>,
+    undelivered: Option<Option<GiveBackRange>>,
     /// Whether the peer has said something after its Hello and its charters.
     has_spoken: bool,
     handshake: Handshake,
@@ -357,8 +357,8 @@ impl Session {
     fn begin(&mut self, newest: Option<Epoch>, effects: &mut Effects<'_>) -> Result<(), End> {
         self.phase = Phase::Linked { since: effects.now.mono_nanos };
         let stored = self.handshake.stored();
-        let give_back = self.owed(newest.max(self.epoch_in_hello()));
-        if let Some(Owed { epoch, .. }) = give_back
+        let give_back = self.give_back_range(newest.max(self.epoch_in_hello()));
+        if let Some(GiveBackRange { epoch, .. }) = give_back
             && stored.reset.is_none_or(|(declared, _)| declared != epoch)
         {
             effects.act(Action::Warn(Warning::Undeclared(epoch)));
@@ -385,9 +385,9 @@ impl Session {
     }
 
     /// The entries that came from the peer before its ledger began a new epoch, if it has. They are sent back to it.
-    fn owed(&self, shown: Option<Epoch>) -> Option<Owed> {
+    fn give_back_range(&self, shown: Option<Epoch>) -> Option<GiveBackRange> {
         let (reset, size) = (self.handshake.stored().reset, self.delivery.end().index);
-        GiveBack::owed(shown, reset, size).map(|(epoch, before)| Owed { epoch, before })
+        GiveBack::range(shown, reset, size).map(|(epoch, before)| GiveBackRange { epoch, before })
     }
 
     /// The end of a session when no frame can come any more.

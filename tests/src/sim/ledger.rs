@@ -118,7 +118,7 @@ pub struct Ledger {
     /// An entry that was appended twice.
     pub twice: Option<EntryId>,
     imported: BTreeMap<External, ComplaintId>,
-    introduced: BTreeSet<AgencyId>,
+    backfilled: BTreeSet<AgencyId>,
     /// How far this node has received each peer's ledger.
     pub received: BTreeMap<AgencyId, Cursor>,
     /// How far each peer's receipts acknowledge this ledger.
@@ -166,7 +166,7 @@ impl Ledger {
             index: BTreeMap::new(),
             twice: None,
             imported: BTreeMap::new(),
-            introduced: BTreeSet::new(),
+            backfilled: BTreeSet::new(),
             received: BTreeMap::new(),
             receipted: BTreeMap::new(),
             receipts: BTreeSet::new(),
@@ -230,7 +230,7 @@ impl Ledger {
             Record::Routing(RoutingHeader::BackfillDone { peer }) => {
                 let (before, leaf, routes) = (self.leaves.len(), LedgerIndex::default(), Vec::new());
                 self.owed.push(Owed { before, leaf, routes });
-                self.introduced.insert(peer);
+                self.backfilled.insert(peer);
             }
         }
     }
@@ -288,7 +288,7 @@ impl Ledger {
             clock: clocks.max().unwrap_or_default(),
             deferred: self.deferred.values().cloned().collect(),
             duties: self.cases.values().filter(has_duties).map(|case| case.complaint.id()).collect(),
-            new_peers: adjacent.difference(&self.introduced).cloned().collect(),
+            new_peers: adjacent.difference(&self.backfilled).cloned().collect(),
             seen: self.seen.clone(),
         }
     }

@@ -16,7 +16,7 @@ use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::base::limits;
 use sinergi_proto::engine::Delivery;
 use sinergi_proto::routing::cursor::Cursor;
-use sinergi_proto::sync::{CheckedAck, CheckedCheckpoints, Done, End, JobId, Owed, StoredPeer};
+use sinergi_proto::sync::{CheckedAck, CheckedCheckpoints, Done, End, GiveBackRange, JobId, StoredPeer};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::transparency::receipt::{ItemResult, Receipt};
 use sinergi_proto::transparency::watch::VerifiedCheckpoint;
@@ -125,10 +125,10 @@ impl Outgoing {
     }
 
     /// The entries to give back to a peer whose ledger has begun a new epoch.
-    pub(super) fn give_back(&self, owed: Owed) -> GiveBack {
+    pub(super) fn give_back(&self, range: GiveBackRange) -> GiveBack {
         GiveBack {
-            epoch: owed.epoch,
-            before: owed.before,
+            epoch: range.epoch,
+            before: range.before,
             own: self.own.clone(),
             adjacent: self.peers.iter().map(|peer| peer.agency.clone()).collect(),
             charters: self.charter_store.charters(),

@@ -32,14 +32,14 @@ impl PeerCursor {
 
 /// The kind of record that holds an agency's newest checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sight {
+pub enum CheckpointSource {
     /// Its newest receipt.
     Receipt,
     /// A checkpoint that the agency itself or another peer showed.
     Shown,
 }
 
-impl Sight {
+impl CheckpointSource {
     pub(super) fn tag(self) -> u8 {
         match self {
             Self::Receipt => b'k',
@@ -50,7 +50,7 @@ impl Sight {
 
 /// An entry of another agency, by the place that it takes in that agency's ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Newest {
+pub struct ForeignEntry {
     /// Epoch of the author's ledger.
     pub epoch: Epoch,
     /// Its leaf in the author's ledger.
@@ -59,7 +59,7 @@ pub struct Newest {
     pub leaf: LedgerIndex,
 }
 
-impl Newest {
+impl ForeignEntry {
     /// Whether its place is the higher one.
     pub(super) fn is_after(&self, other: &Self) -> bool {
         (self.epoch, self.index) > (other.epoch, other.index)
@@ -145,7 +145,7 @@ impl Store {
     }
 
     /// Whether a peer has got its backfill: the entries from before it was configured.
-    pub fn is_introduced(&self, peer: &AgencyId) -> Result<bool, StoreError> {
+    pub fn is_backfilled(&self, peer: &AgencyId) -> Result<bool, StoreError> {
         self.peer.contains_key(keys::peer(b'i', peer))
     }
 
@@ -229,16 +229,16 @@ impl Store {
     }
 
     /// The record that holds a peer's newest checkpoint.
-    pub fn sight(&self, which: Sight, peer: &AgencyId) -> Result<Option<Position>, StoreError> {
-        let value = self.peer.get(keys::peer(which.tag(), peer))?;
+    pub fn checkpoint_record(&self, source: CheckpointSource, peer: &AgencyId) -> Result<Option<Position>, StoreError> {
+        let value = self.peer.get(keys::peer(source.tag(), peer))?;
         Ok(value.and_then(|v| v.as_ref().try_into().ok()).map(u64::from_be_bytes).and_then(Position::from_bits))
     }
 
     /// The records that hold the newest checkpoint of each agency.
-    pub fn sights(&self, which: Sight) -> Result<Vec<(AgencyId, Position)>, StoreError> {
+    pub fn checkpoint_records(&self, source: CheckpointSource) -> Result<Vec<(AgencyId, Position)>, StoreError> {
         let malformed = || StoreError::Malformed { tree: "peer" };
         let mut found = Vec::new();
-        for item in self.peer.scan_prefix([which.tag()]) {
+        for item in self.peer.scan_prefix([source.tag()]) {
             let (key, value) = item?;
             let agency = std::str::from_utf8(&key[1..]).ok().and_then(|agency| agency.parse().ok());
             let position = value.as_ref().try_into().ok().map(u64::from_be_bytes).and_then(Position::from_bits);
@@ -248,16 +248,16 @@ impl Store {
     }
 
     /// The entry with the highest place that an agency other than this one has signed.
-    pub fn newest_of(&self, author: &AgencyId) -> Result<Option<Newest>, StoreError> {
+    pub fn newest_of(&self, author: &AgencyId) -> Result<Option<ForeignEntry>, StoreError> {
         self.newest(b'n', author)
     }
 
     /// The newest `LedgerReset` of another agency.
-    pub fn reset_of(&self, author: &AgencyId) -> Result<Option<Newest>, StoreError> {
+    pub fn reset_of(&self, author: &AgencyId) -> Result<Option<ForeignEntry>, StoreError> {
         self.newest(b'e', author)
     }
 
-    pub(super) fn newest(&self, tag: u8, author: &AgencyId) -> Result<Option<Newest>, StoreError> {
+    pub(super) fn newest(&self, tag: u8, author: &AgencyId) -> Result<Option<ForeignEntry>, StoreError> {
         let value = self.peer.get(keys::peer(tag, author))?;
         value.map(|value| postcard::from_bytes(&value).map_err(|_| StoreError::Malformed { tree: "peer" })).transpose()
     }

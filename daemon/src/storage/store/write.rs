@@ -13,7 +13,7 @@ use sinergi_proto::engine::External;
 use sinergi_proto::entry::Place;
 use sinergi_proto::routing::cursor::Cursor;
 
-use super::{Newest, PeerCursor, Placed, RefusedRow, Row, Sight, Store, StoreError, Summary, keys};
+use super::{CheckpointSource, ForeignEntry, PeerCursor, Placed, RefusedRow, Row, Store, StoreError, Summary, keys};
 use crate::storage::ledger::Position;
 
 /// Most values fit in this many bytes: one allocation is enough for them.
@@ -34,9 +34,9 @@ pub struct Changes {
     external: Vec<(Vec<u8>, ComplaintId)>,
     cursors: BTreeMap<(u8, AgencyId), Cursor>,
     unreachable: BTreeMap<AgencyId, LedgerIndex>,
-    introduced: BTreeSet<AgencyId>,
-    sights: BTreeMap<(u8, AgencyId), Position>,
-    newest: BTreeMap<(u8, AgencyId), Newest>,
+    backfilled: BTreeSet<AgencyId>,
+    checkpoint_records: BTreeMap<(u8, AgencyId), Position>,
+    newest: BTreeMap<(u8, AgencyId), ForeignEntry>,
     refused: Vec<([u8; 12], RefusedRow)>,
     deferred: BTreeMap<[u8; 32], Option<Position>>,
     /// Positions of items that are no longer deferred.
@@ -77,26 +77,26 @@ impl Changes {
     }
 
     /// Notes that a new peer has got its backfill: the entries from before it was configured.
-    pub fn introduced(&mut self, peer: &AgencyId) {
-        self.introduced.insert(peer.clone());
+    pub fn backfilled(&mut self, peer: &AgencyId) {
+        self.backfilled.insert(peer.clone());
     }
 
     /// Notes that the record at `position` holds the newest checkpoint of a peer.
-    pub fn sight(&mut self, which: Sight, peer: &AgencyId, position: Position) {
-        self.sights.insert((which.tag(), peer.clone()), position);
+    pub fn checkpoint_record(&mut self, source: CheckpointSource, peer: &AgencyId, position: Position) {
+        self.checkpoint_records.insert((source.tag(), peer.clone()), position);
     }
 
     /// Notes that the entry with this place in another agency's ledger is at this leaf.
     pub fn authored(&mut self, author: &AgencyId, place: Place, leaf: LedgerIndex) {
-        self.newer(b'n', author, Newest { epoch: place.epoch, index: place.index, leaf });
+        self.newer(b'n', author, ForeignEntry { epoch: place.epoch, index: place.index, leaf });
     }
 
     /// Notes that another agency declared this epoch with the entry at this leaf.
     pub fn reset(&mut self, author: &AgencyId, epoch: Epoch, leaf: LedgerIndex) {
-        self.newer(b'e', author, Newest { epoch, index: LedgerIndex::default(), leaf });
+        self.newer(b'e', author, ForeignEntry { epoch, index: LedgerIndex::default(), leaf });
     }
 
-    fn newer(&mut self, tag: u8, author: &AgencyId, found: Newest) {
+    fn newer(&mut self, tag: u8, author: &AgencyId, found: ForeignEntry) {
         match self.newest.get_mut(&(tag, author.clone())) {
             Some(newest) if !found.is_after(newest) => {}
             Some(newest) => *newest = found,
@@ -265,7 +265,7 @@ impl Store {
                 self.peer.insert(keys::peer(*tag, agency), encode(cursor))?;
             }
         }
-        for ((tag, agency), position) in &changes.sights {
+        for ((tag, agency), position) in &changes.checkpoint_records {
             self.peer.insert(keys::peer(*tag, agency), &position.to_bits().to_be_bytes())?;
         }
         for ((tag, agency), found) in &changes.newest {
@@ -273,7 +273,7 @@ impl Store {
                 self.peer.insert(keys::peer(*tag, agency), encode(found))?;
             }
         }
-        for agency in &changes.introduced {
+        for agency in &changes.backfilled {
             self.peer.insert(keys::peer(b'i', agency), &[])?;
         }
         for (agency, leaf) in &changes.unreachable {
@@ -352,12 +352,12 @@ mod tests {
         let (store, _) = super::super::open(&folder.path().join("store"), 16 << 20).expect("a store");
         let peer: AgencyId = "ksp".parse().expect("an id");
         let at = |offset| Position { segment: 2, offset };
-        written(&store, |changes| changes.sight(Sight::Receipt, &peer, at(64)));
+        written(&store, |changes| changes.checkpoint_record(CheckpointSource::Receipt, &peer, at(64)));
         written(&store, |changes| {
-            changes.sight(Sight::Receipt, &peer, at(128));
-            changes.sight(Sight::Shown, &peer, at(96));
+            changes.checkpoint_record(CheckpointSource::Receipt, &peer, at(128));
+            changes.checkpoint_record(CheckpointSource::Shown, &peer, at(96));
         });
-        assert_eq!(store.sight(Sight::Receipt, &peer).expect("readable"), Some(at(128)));
-        assert_eq!(store.sight(Sight::Shown, &peer).expect("readable"), Some(at(96)));
+        assert_eq!(store.checkpoint_record(CheckpointSource::Receipt, &peer).expect("readable"), Some(at(128)));
+        assert_eq!(store.checkpoint_record(CheckpointSource::Shown, &peer).expect("readable"), Some(at(96)));
     }
 }

@@ -34,7 +34,7 @@ fn stage() -> (Stage, tokio::sync::mpsc::Receiver<super::super::submission::Queu
     let own: AgencyId = "kota-bandung".parse().expect("an id");
     let key = || keys::generate().expect("a key");
     let keys = SigningKeys { entry: key(), checkpoint: key(), time: key() };
-    let committing = Committing {
+    let commit_thread = CommitThread {
         checkpoints: Checkpoints::new("lapor.example", &own, Epoch::FIRST, &keys, CosignedTime::default()),
         leaf_cache: LeafCache::default(),
         peer_clocks: SharedPeerClocks::default(),
@@ -44,7 +44,7 @@ fn stage() -> (Stage, tokio::sync::mpsc::Receiver<super::super::submission::Queu
         head: sender,
         tell: Box::new(|_| ()),
     };
-    let committer = Committer::start(committing, ledger, handle.stop()).expect("a thread");
+    let committer = Committer::start(commit_thread, ledger, handle.stop()).expect("a thread");
     (Stage { committer, tip, store, head, handle, _folder: folder }, queue)
 }
 
@@ -191,9 +191,9 @@ fn after_a_failure_nothing_counts_as_committed_however_often_it_is_asked() {
 fn a_thread_that_panics_ends_the_writer_too() {
     let (stage, mut queue) = stage();
     let turn = Arc::new(Semaphore::new(0));
-    let turns = Turns { turn: Arc::clone(&turn), stop: Some(stage.handle.stop()) };
+    let permits = CommitPermits { turn: Arc::clone(&turn), stop: Some(stage.handle.stop()) };
     let panicked = std::thread::spawn(move || {
-        let _turns = turns;
+        let _permits = permits;
         panic!("as a broken disk may make sled do");
     });
     assert!(panicked.join().is_err());

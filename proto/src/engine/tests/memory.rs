@@ -25,7 +25,7 @@ pub(super) struct Memory {
     pub(super) contents: BTreeMap<LedgerIndex, Vec<Content>>,
     epochs: BTreeMap<AgencyId, Epoch>,
     deferred: BTreeMap<ItemKey, (DeferredHeader, Vec<u8>)>,
-    introduced: BTreeSet<AgencyId>,
+    backfilled: BTreeSet<AgencyId>,
     seen: BTreeMap<AgencyId, Vec<u8>>,
     /// A complaint that cannot be read.
     pub(super) damaged: Option<ComplaintId>,
@@ -44,7 +44,7 @@ impl Memory {
             contents: BTreeMap::new(),
             epochs: BTreeMap::new(),
             deferred: BTreeMap::new(),
-            introduced: BTreeSet::new(),
+            backfilled: BTreeSet::new(),
             seen: BTreeMap::new(),
             damaged: None,
             shows_contents: true,
@@ -58,7 +58,7 @@ impl Memory {
             clock: HybridClock::default(),
             deferred: self.deferred.values().cloned().collect(),
             duties: self.cases.iter().filter(|(_, case)| case.duties(&config.own).any()).map(|(id, _)| *id).collect(),
-            new_peers: config.adjacent.difference(&self.introduced).cloned().collect(),
+            new_peers: config.adjacent.difference(&self.backfilled).cloned().collect(),
             seen: self.seen.clone(),
         }
     }
@@ -73,7 +73,7 @@ impl Memory {
                 }
                 Record::DeferredDone(header) => drop(self.deferred.remove(&header.item)),
                 Record::Seen { header, note } => drop(self.seen.insert(header.peer, note.to_vec())),
-                Record::Routing(RoutingHeader::BackfillDone { peer }) => drop(self.introduced.insert(peer)),
+                Record::Routing(RoutingHeader::BackfillDone { peer }) => drop(self.backfilled.insert(peer)),
                 _ => {}
             }
         }

@@ -181,15 +181,15 @@ fn a_node_whose_ledger_was_set_back_compares_the_peer_s_view_and_ends_the_link()
 
 #[test]
 fn a_peer_with_a_new_epoch_gets_its_entries_back_and_the_operator_is_warned_until_the_peer_declares_it() {
-    let owed = |epoch, before| Some(Owed { epoch: Epoch(epoch), before: LedgerIndex(before) });
+    let range = |epoch, before| Some(GiveBackRange { epoch: Epoch(epoch), before: LedgerIndex(before) });
     let undeclared = || Some(Warning::Undeclared(Epoch(2)));
     for (reset, accepted, in_hello, give_back, warning) in [
         (None, Some(1), THEIRS, None, None),
-        (None, Some(2), THEIRS, owed(2, 10), undeclared()),
-        (Some((Epoch(2), LedgerIndex(7))), Some(2), THEIRS, owed(2, 7), None),
+        (None, Some(2), THEIRS, range(2, 10), undeclared()),
+        (Some((Epoch(2), LedgerIndex(7))), Some(2), THEIRS, range(2, 7), None),
         // A checkpoint whose time this node does not accept, because one of the clocks is wrong.
-        (None, None, b"sinergi.example/kota-bandung/2\n".as_slice(), owed(2, 10), undeclared()),
-        (Some((Epoch(2), LedgerIndex(7))), Some(1), b"sinergi.example/kota-bandung/2\n", owed(2, 7), None),
+        (None, None, b"sinergi.example/kota-bandung/2\n".as_slice(), range(2, 10), undeclared()),
+        (Some((Epoch(2), LedgerIndex(7))), Some(1), b"sinergi.example/kota-bandung/2\n", range(2, 7), None),
         // A checkpoint of somebody else.
         (None, None, b"sinergi.example/somebody-else/2\n", None, None),
     ] {

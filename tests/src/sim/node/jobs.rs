@@ -8,7 +8,7 @@ use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::routing::outbox::{GiveBack, Prepared, prepare};
-use sinergi_proto::sync::{CheckedAck, CheckedCheckpoints, Done, End, Job, Owed, StoredPeer};
+use sinergi_proto::sync::{CheckedAck, CheckedCheckpoints, Done, End, GiveBackRange, Job, StoredPeer};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::tlog::tree::leaf_hash;
 use sinergi_proto::transparency::receipt::{ItemResult, Receipt};
@@ -150,8 +150,8 @@ impl Node {
         Ok(CheckedAck { receipt, ack, checkpoint })
     }
 
-    fn read(&self, peer: &AgencyId, from: Cursor, end: Cursor, owed: Option<Owed>) -> Prepared {
-        let give_back = owed.map(|Owed { epoch, before }| GiveBack {
+    fn read(&self, peer: &AgencyId, from: Cursor, end: Cursor, owed: Option<GiveBackRange>) -> Prepared {
+        let give_back = owed.map(|GiveBackRange { epoch, before }| GiveBack {
             epoch,
             before,
             own: self.id.clone(),
