@@ -50,7 +50,7 @@ pub mod world;
 
 pub use liars::LieKind;
 pub use scenarios::Scenario;
-pub use world::{Failure, Plan, Report, Told};
+pub use world::{Failure, LieOutcome, Plan, Report};
 
 /// Runs a plan and checks every invariant.
 ///

@@ -52,8 +52,8 @@ fn many_nodes_agree_after_any_faults() {
 fn one_seed_gives_one_run() {
     let plan = Plan::of(7, NODES);
     assert_eq!(run(plan), run(plan));
-    let other = run(Plan { seed: 8, ..plan }).expect("it holds");
-    assert_ne!(run(plan).expect("it holds").trace, other.trace);
+    let other = run(Plan { seed: 8, ..plan }).expect("every invariant holds");
+    assert_ne!(run(plan).expect("every invariant holds").trace, other.trace);
 }
 
 /// Number of seeds to try. One of them has an agency that can tell the lie, and a node that must find it.
@@ -62,13 +62,15 @@ const TRIES: u64 = 16;
 #[test]
 fn every_lie_that_is_switched_on_is_told_and_found() {
     for kind in SWITCHED_ON {
-        let mut told = (0..TRIES).map(|seed| run(Plan { lie: Some(kind), ..Plan::of(seed, NODES) }));
-        let found = told.find_map(|report| match report {
-            Ok(report) => report.told.filter(|told| told.was_told).map(Ok),
+        let mut reports = (0..TRIES).map(|seed| run(Plan { lie: Some(kind), ..Plan::of(seed, NODES) }));
+        let first = reports.find_map(|report| match report {
+            Ok(report) => report.lie.filter(|lie| lie.is_detectable).map(Ok),
             Err(failure) => Some(Err(failure)),
         });
-        let told = found.expect("a seed in which it is told").unwrap_or_else(|failure| panic!("{failure}"));
-        assert_eq!(told.name, kind.name);
+        let outcome = first
+            .expect("a seed in which the lie reaches a node that must find it")
+            .unwrap_or_else(|failure| panic!("{failure}"));
+        assert_eq!(outcome.name, kind.name);
     }
 }
 
@@ -84,9 +86,9 @@ fn breaks(invariant: &str, from: u64, plan: impl Fn(Plan) -> Plan) -> bool {
 
 #[test]
 fn a_lie_that_is_switched_off_still_breaks_its_invariant() {
-    for unmet in SWITCHED_OFF {
-        let lies = |plan| Plan { lie: Some(unmet.kind), ..plan };
-        assert!(breaks(unmet.invariant, unmet.seed, lies), "{} breaks nothing any more: switch it on", unmet.kind.name);
+    for lie in SWITCHED_OFF {
+        let lies = |plan| Plan { lie: Some(lie.kind), ..plan };
+        assert!(breaks(lie.invariant, lie.seed, lies), "{} breaks nothing any more: switch it on", lie.kind.name);
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use sinergi_tests::measure::numbers_in;
-use sinergi_tests::sim::{LieKind, Plan, Report, Scenario, Told, run};
+use sinergi_tests::sim::{LieKind, LieOutcome, Plan, Report, Scenario, run};
 use tokio::time::Instant;
 
 /// A run allocates many small maps and frames, for which this allocator is fast.
@@ -38,8 +38,8 @@ fn main() -> ExitCode {
             let plan = Plan::of(seed, most);
             match run(Plan { lie: liar.unwrap_or(plan.lie), scenario, ..plan }) {
                 Ok(report) => {
-                    if let (Some(told), Some(_)) = (&report.told, liar) {
-                        println!("{}", outcome_of(seed, told));
+                    if let (Some(outcome), Some(_)) = (&report.lie, liar) {
+                        println!("{}", describe(seed, outcome));
                     }
                     add(&mut total.lock(), &report);
                 }
@@ -92,10 +92,10 @@ fn scenario(arguments: &mut Vec<String>) -> Result<Option<Scenario>, String> {
     Scenario::named(&name).map(Some).ok_or_else(|| format!("no scenario {name:?}; there are {}", names()))
 }
 
-fn outcome_of(seed: u64, told: &Told) -> String {
-    let Told { name, was_told, findings, faults } = told;
+fn describe(seed: u64, outcome: &LieOutcome) -> String {
+    let LieOutcome { name, is_detectable, findings, faults } = outcome;
     let findings: Vec<&str> = findings.iter().map(|finding| finding.name()).collect();
-    let reached = if *was_told { "reached a node that must find it" } else { "reached no node that must find it" };
+    let reached = if *is_detectable { "reached a node that must find it" } else { "reached no node that must find it" };
     format!("seed {seed}: {name} {reached}; findings [{}], faults {faults:?}", findings.join(", "))
 }
 

@@ -14,14 +14,14 @@ use sinergi_proto::transparency::watch::{Prefix, Taken, VerifiedCheckpoint, Watc
 use sinergi_proto::wire::{self, accusation::Finding as Kind, concealed::KnownBy};
 use tlog_tiles::HashReader;
 
-use super::archive::{Archive, Given};
+use super::archive::{Archive, GivenReceipt};
 use super::ledger::{Ledger, Seen, SignedCheckpoint};
 use super::node::Node;
 use super::topology::Topology;
 
 /// An accusation that the judge found proven.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct ProvenFinding {
     /// The accused agency.
     pub accused: AgencyId,
     /// The epoch of its ledger.
@@ -66,7 +66,7 @@ impl<'a> Accuser<'a> {
         let present = self.nodes.values().map(|node| (&node.id, node.ledger.epoch, &node.ledger, node.signed()));
         let tree = |(agency, epoch, ledger, signed): (&AgencyId, Epoch, &'a Ledger, Option<&'a SignedCheckpoint>)| {
             let signed = signed.map(|signed| (&signed.seen, &signed.note[..]));
-            let of_it = |(seen, _): &(&Seen, &[u8])| seen.epoch == epoch && ledger.had(seen);
+            let of_it = |(seen, _): &(&Seen, &[u8])| seen.epoch == epoch && ledger.has_tree_of(seen);
             let (seen, note) = self.shown_by(agency).chain(signed).filter(of_it).max_by_key(|(seen, _)| *seen)?;
             Some(((agency.clone(), epoch), Tree { ledger, seen: *seen, note }))
         };
@@ -77,7 +77,7 @@ impl<'a> Accuser<'a> {
     ///
     /// # Errors
     /// An accusation that the judge cannot read.
-    pub fn proves(mut self) -> Result<Vec<Found>, String> {
+    pub fn prove_all(mut self) -> Result<Vec<ProvenFinding>, String> {
         let leaves = self.nodes.values().flat_map(|node| &node.ledger.leaves).map(|leaf| (leaf.entry.id, &leaf.entry));
         self.entries = self.archive.entries.iter().map(|(id, entry)| (*id, entry)).chain(leaves).collect();
         self.trees = self.whole_trees();
@@ -90,14 +90,14 @@ impl<'a> Accuser<'a> {
         all.extend(self.omitted());
         all.extend(self.concealed());
         all.extend(self.watched());
-        self.judged(all)
+        self.judge_all(all)
     }
 
     /// Judges accusations and returns the proven ones.
     ///
     /// # Errors
     /// An accusation that the judge cannot read.
-    pub fn judged(&self, all: Vec<Accusation>) -> Result<Vec<Found>, String> {
+    pub fn judge_all(&self, all: Vec<Accusation>) -> Result<Vec<ProvenFinding>, String> {
         let judge = Judge::new(self.topology.charters());
         let mut found = Vec::new();
         for (accused, epoch, finding) in all {
@@ -107,7 +107,7 @@ impl<'a> Accuser<'a> {
             }
             let accusation = wire::Accusation { accused: accused.to_string(), finding: Some(finding) };
             match judge.judge(&accusation, self.now) {
-                Ok(said) => found.push(Found { accused, epoch, finding: said.finding, text: said.text }),
+                Ok(said) => found.push(ProvenFinding { accused, epoch, finding: said.finding, text: said.text }),
                 Err(NotProven::NoContradiction(_)) => {}
                 Err(problem) => {
                     return Err(format!("an accusation of {accused} cannot be judged: {problem}: {accusation:?}"));
@@ -161,7 +161,7 @@ impl<'a> Accuser<'a> {
         for ((agency, epoch), tree) in &self.trees {
             let within = |(shown, _): &(&Seen, _)| shown.epoch == *epoch && shown.size <= tree.seen.size;
             for (shown, smaller) in self.shown_by(agency).filter(within) {
-                let Prefix { root, proof, .. } = tree.beginning(shown.size);
+                let Prefix { root, proof, .. } = tree.prefix(shown.size);
                 all.push((agency.clone(), *epoch, two_trees(smaller, tree.note, root, &proof)));
             }
         }
@@ -219,7 +219,7 @@ impl<'a> Accuser<'a> {
             }));
             let sizes = watched.to_ask();
             let sizes: Vec<u64> = sizes.into_iter().filter(|size| *size <= tree.seen.size).collect();
-            let beginnings = sizes.into_iter().map(|size| tree.beginning(size)).collect();
+            let beginnings = sizes.into_iter().map(|size| tree.prefix(size)).collect();
             let finding = watched.answered(noted((&tree.seen, tree.note)), beginnings);
             all.extend(finding.map(|finding| (agency.clone(), *epoch, finding)));
         }
@@ -283,7 +283,8 @@ impl<'a> Accuser<'a> {
         let own = (entry.author == *agency).then_some(KnownBy::Own(true));
         let tree = self.trees.get(&(agency.clone(), epoch));
         let leaf = tree.and_then(|tree| self.leaf(agency, epoch, tree.ledger.leaf_of(&entry.id)?));
-        let names = |given: &Given| given.checkpoint.epoch == epoch && given.leaves().any(|(id, _)| id == entry.id);
+        let names =
+            |given: &GivenReceipt| given.checkpoint.epoch == epoch && given.leaves().any(|(id, _)| id == entry.id);
         let receipts = self.receipts_given().filter(|(by, given)| *by == agency && names(given));
         let receipts = receipts.map(|(_, given)| KnownBy::Receipt(given.ack.clone()));
         own.into_iter().chain(leaf.map(KnownBy::Leaf)).chain(receipts).collect()
@@ -291,7 +292,7 @@ impl<'a> Accuser<'a> {
 
     // Signed statements.
 
-    fn receipts_given(&self) -> impl Iterator<Item = (&'a AgencyId, &'a Given)> {
+    fn receipts_given(&self) -> impl Iterator<Item = (&'a AgencyId, &'a GivenReceipt)> {
         self.archive.receipts.iter().flat_map(|(by, given)| given.iter().map(move |given| (by, given)))
     }
 
@@ -312,17 +313,17 @@ fn leaf_of(tree: Tree<'_>, index: LedgerIndex) -> wire::LeafProof {
 }
 
 impl Tree<'_> {
-    fn beginning(&self, size: u64) -> Prefix {
+    fn prefix(&self, size: u64) -> Prefix {
         let shown = self.nodes(&[], &[size]).consistency(size, self.seen.root);
         let (root, proof) = shown.expect("a ledger proves its own beginnings");
         Prefix { size, root, proof }
     }
 
     fn nodes(&self, leaves: &[LedgerIndex], sizes: &[u64]) -> TreeNodes {
-        let numbers = nodes_needed(self.seen.size, leaves, sizes).expect("within the tree");
-        let hashes = self.ledger.read_hashes(&numbers).expect("within the tree");
+        let numbers = nodes_needed(self.seen.size, leaves, sizes).expect("the numbers are within the tree");
+        let hashes = self.ledger.read_hashes(&numbers).expect("the numbers are within the tree");
         let node = |(number, hash): (u64, tlog_tiles::Hash)| wire::TreeNode { number, hash: hash.0.to_vec() };
         let nodes: Vec<wire::TreeNode> = numbers.into_iter().zip(hashes).map(node).collect();
-        TreeNodes::from_wire(self.seen.size, &nodes).expect("hashes")
+        TreeNodes::from_wire(self.seen.size, &nodes).expect("hashes of 32 bytes")
     }
 }

@@ -16,7 +16,7 @@ use super::node::{Node, State};
 use super::topology::FEDERATION;
 
 /// A receipt that a node gave.
-pub struct Given {
+pub struct GivenReceipt {
     /// The encoded `Ack`.
     pub ack: Vec<u8>,
     /// The parsed receipt.
@@ -25,7 +25,7 @@ pub struct Given {
     pub checkpoint: Seen,
 }
 
-impl Given {
+impl GivenReceipt {
     /// The entries that the receipt names, each with its leaf.
     pub fn leaves(&self) -> impl Iterator<Item = (EntryId, LedgerIndex)> {
         self.receipt.leaves()
@@ -42,7 +42,7 @@ pub struct Archive {
     /// Checkpoints with their notes, by signer.
     pub checkpoints: BTreeMap<AgencyId, BTreeMap<Seen, Vec<u8>>>,
     /// Receipts, by the agency that gave them.
-    pub receipts: BTreeMap<AgencyId, Vec<Given>>,
+    pub receipts: BTreeMap<AgencyId, Vec<GivenReceipt>>,
     /// The entries sent over each link, by sender and receiver.
     pub delivered: BTreeMap<(AgencyId, AgencyId), BTreeSet<EntryId>>,
     /// Epochs in which an agency continued to sign after its folder was set back, because it heard in time from no peer that had seen more.
@@ -54,23 +54,23 @@ pub struct Archive {
 
 impl Archive {
     /// Adds everything that a frame of this node shows.
-    pub fn sent(&mut self, node: &Node, to: &AgencyId, frame: &Frame) {
+    pub fn add_frame(&mut self, node: &Node, to: &AgencyId, frame: &Frame) {
         match &frame.kind {
             Some(Kind::Deliver(deliver)) => {
                 let parsed = |item: &wire::Item| Entry::parse(item.signed_entry.clone(), FEDERATION);
                 let entries = deliver.items.iter().filter_map(|item| Some(parsed(item).ok()?.id));
                 self.delivered.entry((node.id.clone(), to.clone())).or_default().extend(entries);
             }
-            Some(Kind::Hello(hello)) => self.shown(node, &hello.checkpoint),
-            Some(Kind::Proof(proof)) => self.shown(node, &proof.checkpoint),
-            Some(Kind::Checkpoints(told)) => told.notes.iter().for_each(|note| self.shown(node, note)),
-            Some(Kind::Ack(ack)) => self.receipt(node, ack),
+            Some(Kind::Hello(hello)) => self.add_if_own(node, &hello.checkpoint),
+            Some(Kind::Proof(proof)) => self.add_if_own(node, &proof.checkpoint),
+            Some(Kind::Checkpoints(gossip)) => gossip.notes.iter().for_each(|note| self.add_if_own(node, note)),
+            Some(Kind::Ack(ack)) => self.add_receipt(node, ack),
             _ => {}
         }
     }
 
     /// Keeps a checkpoint if it is the node's own. A checkpoint of another agency was added when that agency showed it.
-    fn shown(&mut self, node: &Node, note: &[u8]) {
+    fn add_if_own(&mut self, node: &Node, note: &[u8]) {
         if Checkpoint::ledger_of(note, FEDERATION).is_some_and(|(agency, _)| agency == node.id) {
             self.keep_checkpoint(node, note);
         }
@@ -89,15 +89,15 @@ impl Archive {
         seen
     }
 
-    fn receipt(&mut self, node: &Node, ack: &wire::Ack) {
+    fn add_receipt(&mut self, node: &Node, ack: &wire::Ack) {
         let receipt = Receipt::parse(ack).expect("a node signs well-formed receipts");
         let checkpoint = self.keep_checkpoint(node, &receipt.checkpoint);
-        let given = Given { ack: ack.encode_to_vec(), receipt, checkpoint };
+        let given = GivenReceipt { ack: ack.encode_to_vec(), receipt, checkpoint };
         self.receipts.entry(node.id.clone()).or_default().push(given);
     }
 
     /// Notes that a node's folder is replaced by an older copy.
-    pub fn set_back(&mut self, node: &Node, copy: &Ledger) {
+    pub fn note_set_back(&mut self, node: &Node, copy: &Ledger) {
         self.entries.extend(node.ledger.leaves.iter().map(|leaf| (leaf.entry.id, leaf.entry.clone())));
         if (copy.epoch, copy.leaves.len()) < (node.ledger.epoch, node.ledger.leaves.len()) {
             self.set_back.insert(node.id.clone(), copy.epoch);
@@ -110,7 +110,7 @@ impl Archive {
     }
 
     /// Excuses a node that signs although its folder was set back, if it has asked its peers first.
-    pub fn goes_on(&mut self, node: &Node, now: u64) {
+    pub fn note_undeclared(&mut self, node: &Node, now: u64) {
         let is_set_back = self.set_back.get(&node.id) == Some(&node.ledger.epoch);
         if node.state == State::Clear && is_set_back && node.has_asked_its_peers(now) {
             self.undeclared.insert((node.id.clone(), node.ledger.epoch));
@@ -118,7 +118,7 @@ impl Archive {
     }
 
     /// Adds a ledger whose epoch ends.
-    pub fn ends_epoch(&mut self, node: &Node) {
+    pub fn end_epoch(&mut self, node: &Node) {
         self.set_back.remove(&node.id);
         self.entries.extend(node.ledger.leaves.iter().map(|leaf| (leaf.entry.id, leaf.entry.clone())));
         self.ledgers.insert((node.id.clone(), node.ledger.epoch), node.ledger.clone());

@@ -29,8 +29,8 @@ pub struct Checks {
 #[derive(Default)]
 struct Memory {
     items: HashMap<(Chain, Vec<u8>), Received>,
-    shown: HashMap<(Chain, Vec<u8>), Option<Checkpoint>>,
-    kept: HashMap<(Chain, Vec<u8>), Option<Checkpoint>>,
+    with_newest_keys: HashMap<(Chain, Vec<u8>), Option<Checkpoint>>,
+    with_any_keys: HashMap<(Chain, Vec<u8>), Option<Checkpoint>>,
 }
 
 impl Checks {
@@ -56,23 +56,23 @@ impl Checks {
     }
 
     /// Opens a note with a checkpoint of an agency. `None` if the signatures do not verify under the agency's present keys.
-    pub fn shown(&self, note: &[u8], agency: &AgencyId, charters: &Charters) -> Option<Checkpoint> {
+    pub fn open_with_newest_keys(&self, note: &[u8], agency: &AgencyId, charters: &Charters) -> Option<Checkpoint> {
         let check = || open(note, agency, charters.newest().checkpoint_keys(agency)?);
         if !self.remembers {
             return check();
         }
         let key = (charters.newest().hash, note.to_vec());
-        self.memory.borrow_mut().shown.entry(key).or_insert_with(check).clone()
+        self.memory.borrow_mut().with_newest_keys.entry(key).or_insert_with(check).clone()
     }
 
     /// Opens a note with a checkpoint of an agency. `None` if the signatures do not verify under any keys that the agency ever had.
-    pub fn kept(&self, note: &[u8], agency: &AgencyId, charters: &Charters) -> Option<Checkpoint> {
+    pub fn open_with_any_keys(&self, note: &[u8], agency: &AgencyId, charters: &Charters) -> Option<Checkpoint> {
         let check = || open(note, agency, charters.checkpoint_keys(agency)?);
         if !self.remembers {
             return check();
         }
         let key = (charters.newest().hash, note.to_vec());
-        self.memory.borrow_mut().kept.entry(key).or_insert_with(check).clone()
+        self.memory.borrow_mut().with_any_keys.entry(key).or_insert_with(check).clone()
     }
 }
 

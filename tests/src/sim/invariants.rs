@@ -1,25 +1,25 @@
 //! The invariants, one file each. They are about honest nodes, and must hold whatever one dishonest agency does.
 
-mod acknowledged_is_never_lost;
+mod all_nodes_come_to_the_same_verdict;
 mod at_most_one_open_offer;
-mod content_goes_to_whom_it_may;
 mod converged;
 mod equal_sets_equal_states;
+mod erased_contents_are_gone;
+mod every_delivery_is_receipted;
 mod every_lie_is_found;
-mod incremental_equals_from_nothing;
+mod incremental_fold_equals_full_fold;
+mod no_acknowledged_entry_is_lost;
 mod no_duplicates;
 mod no_honest_link_is_at_fault;
-mod no_more_is_under_way_than_the_window;
+mod no_link_exceeds_its_window;
 mod nobody_honest_is_accused;
 mod nothing_disappears;
 mod nothing_honest_is_refused;
 mod one_holder;
+mod only_readers_have_contents;
 mod receipts_hold;
-mod refusal_is_the_same_everywhere;
+mod stale_acts_have_no_effect;
 mod the_addressee_has_the_last_word;
-mod the_erased_is_gone;
-mod what_was_delivered_is_receipted;
-mod who_knew_better_moves_nothing;
 
 pub use super::node::Broken;
 use super::world::{Invariants, World};
@@ -34,9 +34,9 @@ pub const ALL: Invariants = Invariants { always, at_the_end };
 fn always(world: &World) -> Result<(), Broken> {
     no_duplicates::check(world)?;
     nothing_honest_is_refused::check(world)?;
-    refusal_is_the_same_everywhere::check(world)?;
+    all_nodes_come_to_the_same_verdict::check(world)?;
     no_honest_link_is_at_fault::check(world)?;
-    no_more_is_under_way_than_the_window::check(world)?;
+    no_link_exceeds_its_window::check(world)?;
     nobody_honest_is_accused::check(world)
 }
 
@@ -49,15 +49,15 @@ fn at_the_end(world: &World) -> Result<(), Broken> {
     at_most_one_open_offer::check(world)?;
     nothing_disappears::check(world)?;
     the_addressee_has_the_last_word::check(world)?;
-    who_knew_better_moves_nothing::check(world)?;
+    stale_acts_have_no_effect::check(world)?;
     equal_sets_equal_states::check(world)?;
-    incremental_equals_from_nothing::check(world)?;
-    content_goes_to_whom_it_may::check(world)?;
-    the_erased_is_gone::check(world)?;
-    acknowledged_is_never_lost::check(world)?;
+    incremental_fold_equals_full_fold::check(world)?;
+    only_readers_have_contents::check(world)?;
+    erased_contents_are_gone::check(world)?;
+    no_acknowledged_entry_is_lost::check(world)?;
     receipts_hold::check(world)?;
     nobody_honest_is_accused::check(world)?;
     converged::check(world)?;
-    what_was_delivered_is_receipted::check(world)?;
+    every_delivery_is_receipted::check(world)?;
     every_lie_is_found::check(world)
 }

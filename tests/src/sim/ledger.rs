@@ -5,7 +5,7 @@
 //! Invariant: the records change only through [`Ledger::apply`], [`Ledger::destroy`] and [`Ledger::begin_epoch`], which the disk of
 //! [`super::node`] calls.
 
-mod held;
+mod audit_records;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -32,7 +32,7 @@ use tlog_tiles::{Error as TreeError, Hash, HashReader};
 
 use super::names::FEDERATION;
 
-pub use held::Held;
+pub use audit_records::AuditRecord;
 
 /// The limits of a frame. They are small, so that small runs use split entries, full windows and resumption.
 pub const ROOM: FrameRoom = FrameRoom { items: 4, target_bytes: node_limits::DELIVER_TARGET_BYTES };
@@ -50,7 +50,7 @@ pub struct Leaf {
 
 /// A routing record: an order to send an earlier leaf over more links.
 #[derive(Clone)]
-struct Owed {
+struct RoutingRecord {
     /// The number of leaves before this record.
     before: usize,
     leaf: LedgerIndex,
@@ -109,14 +109,14 @@ pub struct Ledger {
     /// The complaints, as folded from the leaves.
     pub cases: BTreeMap<ComplaintId, Case>,
     charters: Arc<Charters>,
-    owed: Vec<Owed>,
+    routing_records: Vec<RoutingRecord>,
     /// Contents of the leaf that is appended next.
-    early: Vec<Content>,
+    next_contents: Vec<Content>,
     /// The hashes of the tree, in the order of `tlog_tiles::stored_hashes`.
     hashes: Vec<Hash>,
     index: BTreeMap<EntryId, usize>,
     /// An entry that was appended twice.
-    pub twice: Option<EntryId>,
+    pub duplicate: Option<EntryId>,
     imported: BTreeMap<External, ComplaintId>,
     backfilled: BTreeSet<AgencyId>,
     /// How far this node has received each peer's ledger.
@@ -126,9 +126,9 @@ pub struct Ledger {
     /// The acknowledgements in all receipts of peers.
     pub receipts: BTreeSet<Acknowledged>,
     /// The entries that each peer's receipts answer, admitted or not.
-    pub answered: BTreeMap<AgencyId, BTreeSet<EntryId>>,
+    pub answered_entries: BTreeMap<AgencyId, BTreeSet<EntryId>>,
     /// The checkpoint in the newest receipt of each peer.
-    pub in_receipts: BTreeMap<AgencyId, Vec<u8>>,
+    pub receipt_checkpoints: BTreeMap<AgencyId, Vec<u8>>,
     /// The deferred items: header and encoded item.
     pub deferred: BTreeMap<ItemKey, (DeferredHeader, Vec<u8>)>,
     /// Items that are no longer deferred, whose records are not destroyed yet.
@@ -142,7 +142,7 @@ pub struct Ledger {
     /// Proofs of peers that contradict this ledger. In the daemon they are a file beside the ledger, which is synced at once.
     pub sightings: Vec<Sighting>,
     /// The records that audits read, in order.
-    pub held: Vec<Held>,
+    pub audit_records: Vec<AuditRecord>,
 }
 
 impl HashReader for Ledger {
@@ -160,25 +160,25 @@ impl Ledger {
             leaves: Vec::new(),
             cases: BTreeMap::new(),
             charters,
-            owed: Vec::new(),
-            early: Vec::new(),
+            routing_records: Vec::new(),
+            next_contents: Vec::new(),
             hashes: Vec::new(),
             index: BTreeMap::new(),
-            twice: None,
+            duplicate: None,
             imported: BTreeMap::new(),
             backfilled: BTreeSet::new(),
             received: BTreeMap::new(),
             receipted: BTreeMap::new(),
             receipts: BTreeSet::new(),
-            answered: BTreeMap::new(),
-            in_receipts: BTreeMap::new(),
+            answered_entries: BTreeMap::new(),
+            receipt_checkpoints: BTreeMap::new(),
             deferred: BTreeMap::new(),
             spent: BTreeSet::new(),
             refused: Vec::new(),
             seen: BTreeMap::new(),
             recorded: None,
             sightings: Vec::new(),
-            held: Vec::new(),
+            audit_records: Vec::new(),
         }
     }
 
@@ -186,7 +186,7 @@ impl Ledger {
     /// old ledger that contains them.
     pub fn begin_epoch(&mut self, epoch: Epoch) -> Self {
         let mut new = Self::new(epoch, Arc::clone(&self.charters));
-        (new.receipts, new.answered) = (self.receipts.clone(), self.answered.clone());
+        (new.receipts, new.answered_entries) = (self.receipts.clone(), self.answered_entries.clone());
         std::mem::replace(self, new)
     }
 
@@ -202,10 +202,10 @@ impl Ledger {
 
     /// Applies a record that is durable now.
     pub fn apply(&mut self, record: Record) {
-        self.held.extend(Held::of(&record, self.next_index()));
+        self.audit_records.extend(AuditRecord::of(&record, self.next_index()));
         match record {
             Record::Leaf { header, entry } => self.append(header, *entry),
-            Record::Content { leaf, content, .. } if leaf == self.next_index() => self.early.push(content),
+            Record::Content { leaf, content, .. } if leaf == self.next_index() => self.next_contents.push(content),
             Record::Content { leaf, content, .. } => self.leaves[number(leaf)].contents.push(content),
             Record::Receipt { header: ReceiptHeader { peer, cursor, .. }, ack } => {
                 self.keep_receipt(&peer, &ack);
@@ -225,25 +225,25 @@ impl Ledger {
                 self.spent.insert(header.item);
             }
             Record::Routing(RoutingHeader::Leaf { leaf, routes }) => {
-                self.owed.push(Owed { before: self.leaves.len(), leaf, routes });
+                self.routing_records.push(RoutingRecord { before: self.leaves.len(), leaf, routes });
             }
             Record::Routing(RoutingHeader::BackfillDone { peer }) => {
                 let (before, leaf, routes) = (self.leaves.len(), LedgerIndex::default(), Vec::new());
-                self.owed.push(Owed { before, leaf, routes });
+                self.routing_records.push(RoutingRecord { before, leaf, routes });
                 self.backfilled.insert(peer);
             }
         }
     }
 
     fn keep_receipt(&mut self, by: &AgencyId, ack: &[u8]) {
-        let ack = wire::Ack::decode(ack).expect("a session keeps whole receipts");
-        let receipt = Receipt::parse(&ack).expect("a session keeps checked receipts");
+        let ack = wire::Ack::decode(ack).expect("a session stores well-formed receipts");
+        let receipt = Receipt::parse(&ack).expect("a session stores checked receipts");
         // Without a readable checkpoint the epoch of the leaves is not known.
         let Some((_, epoch)) = Checkpoint::ledger_of(&receipt.checkpoint, FEDERATION) else { return };
         let leaves = receipt.leaves().map(|(entry, leaf)| Acknowledged { by: by.clone(), epoch, entry, leaf });
         self.receipts.extend(leaves);
-        self.answered.entry(by.clone()).or_default().extend(receipt.results.iter().map(|result| result.entry));
-        self.in_receipts.insert(by.clone(), receipt.checkpoint);
+        self.answered_entries.entry(by.clone()).or_default().extend(receipt.results.iter().map(|result| result.entry));
+        self.receipt_checkpoints.insert(by.clone(), receipt.checkpoint);
     }
 
     /// Destroys contents that a durable entry erases.
@@ -256,21 +256,21 @@ impl Ledger {
 
     fn append(&mut self, header: LeafHeader, entry: Entry) {
         let index = self.next_index();
-        let hashes = tlog_tiles::stored_hashes(index.0, &entry.signed, self).expect("a tree in memory");
+        let hashes = tlog_tiles::stored_hashes(index.0, &entry.signed, self).expect("a tree in memory is readable");
         self.hashes.extend(hashes);
         if self.index.insert(entry.id, self.leaves.len()).is_some() {
-            self.twice = Some(entry.id);
+            self.duplicate = Some(entry.id);
         }
         add_to_cases(&mut self.cases, &self.charters, index, &entry, &header);
         if let (Some(external), Some(complaint)) = (&header.external, entry.complaint) {
             self.imported.insert(external.clone(), complaint);
         }
-        let contents = std::mem::take(&mut self.early);
+        let contents = std::mem::take(&mut self.next_contents);
         self.leaves.push(Leaf { header, entry, contents });
     }
 
     /// Folds all complaints again from the first leaf.
-    pub fn folded_from_nothing(&self) -> BTreeMap<ComplaintId, Case> {
+    pub fn folded_from_scratch(&self) -> BTreeMap<ComplaintId, Case> {
         let mut cases = BTreeMap::new();
         for (index, leaf) in (0..).map(LedgerIndex).zip(&self.leaves) {
             add_to_cases(&mut cases, &self.charters, index, &leaf.entry, &leaf.header);
@@ -310,19 +310,24 @@ impl Ledger {
 
     /// The end of the durable ledger, as a cursor.
     pub fn end(&self) -> Cursor {
-        let owed = self.owed.iter().rev().take_while(|owed| owed.before == self.leaves.len()).count();
-        Cursor::end(self.epoch, self.next_index(), u32::try_from(owed).expect("runs are short"))
+        let after_last_leaf =
+            self.routing_records.iter().rev().take_while(|record| record.before == self.leaves.len()).count();
+        Cursor::end(
+            self.epoch,
+            self.next_index(),
+            u32::try_from(after_last_leaf).expect("a run has few routing records"),
+        )
     }
 
     /// The root hash over all leaves.
     pub fn root(&self) -> [u8; 32] {
-        tlog_tiles::tree_hash(self.next_index().0, self).expect("a tree in memory").0
+        tlog_tiles::tree_hash(self.next_index().0, self).expect("a tree in memory is readable").0
     }
 
     /// Whether the ledger has at least as many leaves as the checkpoint, and the same ones.
-    pub fn had(&self, seen: &Seen) -> bool {
+    pub fn has_tree_of(&self, seen: &Seen) -> bool {
         let root = (seen.size <= self.next_index().0).then(|| tlog_tiles::tree_hash(seen.size, self));
-        root.is_some_and(|root| root.expect("a tree in memory").0 == seen.root)
+        root.is_some_and(|root| root.expect("a tree in memory is readable").0 == seen.root)
     }
 
     /// The leaf with an agency's entry that has the highest place in its own ledger.
@@ -349,7 +354,9 @@ fn add_to_cases(
 ) {
     let Some(id) = entry.complaint else { return };
     match cases.get_mut(&id) {
-        Some(case) => drop(case.fold(entry, charters.version(entry.charter_version).expect("an admitted entry's"))),
+        Some(case) => drop(
+            case.fold(entry, charters.version(entry.charter_version).expect("an admitted entry names a known charter")),
+        ),
         None => drop(cases.insert(id, Case::lodge(entry).expect("the first entry of a complaint lodges it"))),
     }
     cases.get_mut(&id).expect("it was just added").place(index, entry, header);
@@ -398,11 +405,11 @@ impl LedgerView for Ledger {
         index: LedgerIndex,
     ) -> Result<impl Iterator<Item = Result<Step, Infallible>> + '_, Infallible> {
         let ledger = self;
-        let first = ledger.owed.partition_point(|owed| owed.before < number(index));
-        let mut owed = ledger.owed[first..].iter().peekable();
+        let first = ledger.routing_records.partition_point(|record| record.before < number(index));
+        let mut records = ledger.routing_records[first..].iter().peekable();
         let mut next = number(index);
         Ok(std::iter::from_fn(move || {
-            if let Some(record) = owed.next_if(|owed| owed.before == next) {
+            if let Some(record) = records.next_if(|record| record.before == next) {
                 return Some(Ok(Step::Routing { leaf: record.leaf, routes: record.routes.clone() }));
             }
             let leaf = ledger.leaves.get(next)?;
@@ -438,5 +445,5 @@ fn as_links_see(number: usize, leaf: &Leaf) -> outbox::Leaf {
 }
 
 fn number(index: LedgerIndex) -> usize {
-    usize::try_from(index.0).expect("a ledger in memory")
+    usize::try_from(index.0).expect("a ledger in memory fits into usize")
 }

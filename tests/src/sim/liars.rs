@@ -19,6 +19,7 @@ mod floods_with_a_frame;
 mod floods_with_checkpoints;
 mod floods_with_complaints;
 mod floods_with_questions;
+mod forgery;
 mod greets_with_a_forged_checkpoint;
 mod greets_with_a_time_ahead;
 mod greets_with_more_than_there_is;
@@ -26,6 +27,7 @@ mod greets_without_a_checkpoint;
 mod hides_a_custody_entry;
 mod keeps_an_answer_back;
 mod launders_a_receipt;
+mod proofs_held;
 mod receipts_beyond_the_checkpoint;
 mod receipts_for_another_leaf;
 mod receipts_name_a_wrong_leaf;
@@ -37,19 +39,18 @@ mod sets_itself_back;
 mod shows_two_ledgers;
 mod splits_two_groups;
 mod withholds_from_an_observer;
-mod witnesses;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::FaultCode;
 
-use super::node::{Broken, Deed, Lie, Others};
+use super::node::{Broken, HonestNodes, LiarAction, Lie};
 use super::topology::Topology;
 
 /// How honest nodes must find a lie.
 #[derive(Clone, Copy, Debug)]
-pub enum Promise {
+pub enum Detection {
     /// An honest node keeps evidence with one of these findings, and the evidence convinces a stranger. Some findings exist only in the
     /// next protocol.
     Evidence(&'static [&'static str]),
@@ -65,9 +66,9 @@ pub struct LieKind {
     /// The name of the lie and of its file.
     pub name: &'static str,
     /// How honest nodes must find it.
-    pub promise: Promise,
+    pub detection: Detection,
     /// Whether an agency can tell this lie.
-    pub may: fn(&Topology, &AgencyId) -> bool,
+    pub can_tell: fn(&Topology, &AgencyId) -> bool,
     /// Whether honest agencies still get all entries that they should have. Otherwise they need not agree at the end.
     pub passes_everything_on: bool,
     begin: fn() -> Box<dyn Lie>,
@@ -75,7 +76,7 @@ pub struct LieKind {
 
 /// A lie that is switched off, and the reason.
 #[derive(Clone, Copy, Debug)]
-pub struct Unmet {
+pub struct SwitchedOff {
     /// The lie.
     pub kind: &'static LieKind,
     /// The number of the attack in the list of attacks that protocol 2 must withstand.
@@ -111,92 +112,92 @@ pub const SWITCHED_ON: [&LieKind; 15] = [
 ];
 
 /// The lies that this protocol cannot withstand. A test checks that the seed of each still shows the failure.
-pub const SWITCHED_OFF: [Unmet; 13] = [
-    Unmet {
+pub const SWITCHED_OFF: [SwitchedOff; 13] = [
+    SwitchedOff {
         kind: &receipts_without_a_checkpoint::KIND,
         attack: 1,
         why: "a receipt counts although its checkpoint does not verify, and audits pass it over",
         invariant: FOUND,
         seed: 0,
     },
-    Unmet {
+    SwitchedOff {
         kind: &receipts_beyond_the_checkpoint::KIND,
         attack: 1,
         why: "a receipt counts although it names a leaf that its checkpoint does not have",
         invariant: FOUND,
         seed: 0,
     },
-    Unmet {
+    SwitchedOff {
         kind: &receipts_for_another_leaf::KIND,
         attack: 1,
         why: "the leaf hashes in a receipt are not compared with what was sent",
         invariant: FOUND,
         seed: 0,
     },
-    Unmet {
+    SwitchedOff {
         kind: &launders_a_receipt::KIND,
         attack: 2,
         why: "of two receipts for one entry only the newer counts",
         invariant: FOUND,
         seed: 0,
     },
-    Unmet {
+    SwitchedOff {
         kind: &does_not_pass_on::KIND,
         attack: 3,
         why: "there is no finding for a relay that acknowledges and drops",
         invariant: FOUND,
         seed: 0,
     },
-    Unmet {
+    SwitchedOff {
         kind: &resolves_after_handing_over::KIND,
         attack: 4,
         why: "only custody entries are found to conceal, and a former holder's act moves the case",
         invariant: FOUND,
         seed: 2,
     },
-    Unmet {
+    SwitchedOff {
         kind: &keeps_an_answer_back::KIND,
         attack: 5,
         why: "nothing shows when others could have had an answer, so a late answer undoes the entries after it",
         invariant: "an_answer_that_was_kept_back_loses",
         seed: 3,
     },
-    Unmet {
+    SwitchedOff {
         kind: &greets_without_a_checkpoint::KIND,
         attack: 14,
         why: "a peer that shows no checkpoint is not watched",
         invariant: FOUND,
         seed: 0,
     },
-    Unmet {
+    SwitchedOff {
         kind: &greets_with_a_time_ahead::KIND,
         attack: 14,
         why: "a peer that shows a checkpoint with a time in the future is not watched",
         invariant: FOUND,
         seed: 0,
     },
-    Unmet {
+    SwitchedOff {
         kind: &files_one_finding_twice::KIND,
         attack: 16,
         why: "the name of a finding is made of its proofs, which differ from audit to audit",
         invariant: "one_finding_is_one_file",
         seed: 3,
     },
-    Unmet {
+    SwitchedOff {
         kind: &floods_with_complaints::KIND,
         attack: 17,
         why: "an agency may lodge as many complaints as it likes, and every reader keeps them",
-        invariant: "nobody_fills_another_s_ledger",
+        invariant: "no_agency_floods_a_ledger",
         seed: 0,
     },
-    Unmet {
+    SwitchedOff {
         kind: &refuses_what_is_unwelcome::KIND,
         attack: 33,
         why: "a sender believes every refusal",
         invariant: FOUND,
         seed: 0,
     },
-    Unmet {
+    SwitchedOff {
         kind: &splits_two_groups::KIND,
         attack: 35,
         why: "two groups that only the liar links never compare what it showed them",
@@ -213,7 +214,7 @@ impl LieKind {
 
     /// All lies.
     pub fn all() -> impl Iterator<Item = &'static Self> {
-        SWITCHED_ON.into_iter().chain(SWITCHED_OFF.into_iter().map(|unmet| unmet.kind))
+        SWITCHED_ON.into_iter().chain(SWITCHED_OFF.into_iter().map(|switched_off| switched_off.kind))
     }
 
     /// Draws one of the lies that are switched on.
@@ -228,7 +229,7 @@ impl LieKind {
 }
 
 /// For a lie that any agency can tell.
-fn anybody(_: &Topology, _: &AgencyId) -> bool {
+fn any_agency(_: &Topology, _: &AgencyId) -> bool {
     true
 }
 

@@ -42,7 +42,7 @@ impl Managers {
         };
         let newest = sign(&text);
         let charters = Charters::self_signed(newest.bytes()).expect("the threshold signed it");
-        let charters = Arc::new(signatures.put_on(charters));
+        let charters = Arc::new(signatures.apply_to_charters(charters));
         Self { newest, charters, third: 0 }
     }
 
@@ -85,8 +85,10 @@ fn key_name(manager: &str) -> String {
 }
 
 fn sign(text: &CharterText) -> Paper {
-    let draft = draft(text).expect("a whole charter");
-    SIGNERS.iter().fold(draft, |paper, name| Paper::Note(paper.sign(None, &key(name)).expect("a manager's key").note))
+    let draft = draft(text).expect("a complete charter");
+    SIGNERS
+        .iter()
+        .fold(draft, |paper, name| Paper::Note(paper.sign(None, &key(name)).expect("the key of a manager").note))
 }
 
 /// The keys of a member in one generation: for entries, for checkpoints, and for cosigned times.
@@ -99,7 +101,7 @@ pub fn member_keys(agency: &AgencyId, generation: u32) -> [SigningKey; 3] {
 
 /// The same keys, in the form in which its node signs with them.
 pub fn signing_keys(agency: &AgencyId, generation: u32, signatures: Signatures) -> [SigningKey; 3] {
-    member_keys(agency, generation).map(|key| signatures.put_on_key(&key))
+    member_keys(agency, generation).map(|key| signatures.apply_to_key(&key))
 }
 
 /// The same keys, in the form in which a charter lists them.

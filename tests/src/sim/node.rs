@@ -64,7 +64,7 @@ pub use audit::Evidence;
 pub use clock::WallClock;
 pub use disk::Step;
 use disk::{Flight, Waiter};
-pub use lie::{Broken, Deed, Lie, Others};
+pub use lie::{Broken, HonestNodes, LiarAction, Lie};
 pub use session::Link;
 use session::{PeerMemory, Submission};
 
@@ -99,9 +99,9 @@ pub enum Effect {
     /// The node acknowledged an entry to its operator.
     Acknowledged(EntryId),
     /// The node wrote an entry that acts on outdated custody.
-    WentBack(EntryId),
+    StaleAct(EntryId),
     /// A link has exceeded its window. The text says how.
-    Overfull(String),
+    WindowExceeded(String),
 }
 
 /// One agency.
@@ -123,11 +123,11 @@ pub struct Node {
     /// Number of times that the agency has changed its keys.
     generation: u32,
     signatures: Signatures,
-    case_room: CaseCacheLimits,
+    case_cache_limits: CaseCacheLimits,
     /// `None` while the node does not run.
     engine: Option<Engine>,
     /// The surroundings as the engine knows them.
-    told: Surroundings,
+    engine_knows: Surroundings,
     /// The offsets of the linked peers' clocks.
     peer_clocks: PeerClocks,
     /// The decisions of the engine since the last batch was closed.
@@ -137,7 +137,7 @@ pub struct Node {
     /// The batch that the disk is working on.
     flight: Option<Flight>,
     /// Operators' commands that wait until the node may sign.
-    held: VecDeque<(Input, Waiter)>,
+    held_commands: VecDeque<(Input, Waiter)>,
     /// The checkpoints of other agencies' ledgers.
     watch: WatchedLedgers,
     /// Facts about peers that are kept in memory while the node runs.
@@ -147,7 +147,7 @@ pub struct Node {
     /// Submissions of the sessions to the writer, in order.
     submissions: VecDeque<Submission>,
     /// Number of questions asked so far.
-    asked: u64,
+    question_count: u64,
     /// The end of the ledger as the sessions know it.
     head: Cursor,
     /// The idle timeout of links.
@@ -174,7 +174,13 @@ pub struct Node {
 
 impl Node {
     /// A node that does not run yet.
-    pub fn new(id: &AgencyId, topology: &Topology, case_room: CaseCacheLimits, idle: Duration, window: Window) -> Self {
+    pub fn new(
+        id: &AgencyId,
+        topology: &Topology,
+        case_cache_limits: CaseCacheLimits,
+        idle: Duration,
+        window: Window,
+    ) -> Self {
         let adjacent = topology.adjacent.get(id).cloned().unwrap_or_default();
         let (charters, [entry, checkpoint, time]) = (topology.charters(), signing_keys(id, 0, topology.signatures));
         Self {
@@ -191,19 +197,19 @@ impl Node {
             key: entry,
             generation: 0,
             signatures: topology.signatures,
-            case_room,
+            case_cache_limits,
             engine: None,
-            told: Surroundings::of_the_start(Arc::clone(charters)),
+            engine_knows: Surroundings::of_the_start(Arc::clone(charters)),
             peer_clocks: PeerClocks::default(),
             batch: Batch::default(),
             answers: Vec::new(),
             flight: None,
-            held: VecDeque::new(),
+            held_commands: VecDeque::new(),
             watch: WatchedLedgers::default(),
             peers: BTreeMap::new(),
             events: VecDeque::new(),
             submissions: VecDeque::new(),
-            asked: 0,
+            question_count: 0,
             head: Cursor::start(Epoch::FIRST),
             idle,
             window,
@@ -261,9 +267,10 @@ impl Node {
     fn load_watch(&mut self) {
         let mut watch = WatchedLedgers::default();
         let shown = self.ledger.seen.iter().map(|shown| (shown, true));
-        for ((agency, note), is_kept) in shown.chain(self.ledger.in_receipts.iter().map(|shown| (shown, false))) {
+        for ((agency, note), is_kept) in shown.chain(self.ledger.receipt_checkpoints.iter().map(|shown| (shown, false)))
+        {
             // A receipt is kept even if its checkpoint does not verify.
-            let Some(checkpoint) = self.checks.kept(note, agency, &self.charters) else { continue };
+            let Some(checkpoint) = self.checks.open_with_any_keys(note, agency, &self.charters) else { continue };
             if is_kept {
                 watch.witnessed(agency, checkpoint.clone());
             }
@@ -280,11 +287,11 @@ impl Node {
             adjacent: self.adjacent.clone(),
             answer_within_millis: ANSWER_WITHIN,
             batch_bytes: node_limits::BATCH_BYTES,
-            cases: self.case_room,
+            cases: self.case_cache_limits,
             quotas: node_limits::PEER_QUOTAS,
         };
         let snapshot = self.ledger.snapshot(&self.id, &self.adjacent);
-        self.told = Surroundings::of_the_start(Arc::clone(&self.charters));
+        self.engine_knows = Surroundings::of_the_start(Arc::clone(&self.charters));
         self.engine = Some(Engine::open(snapshot, config, Arc::clone(&self.charters)));
     }
 
@@ -309,7 +316,7 @@ impl Node {
         self.lose_what_is_not_durable(survives);
         self.engine = None;
         self.signed = None;
-        self.held.clear();
+        self.held_commands.clear();
         self.audits.stop();
         self.links.clear();
         self.events.clear();
@@ -364,12 +371,12 @@ impl Node {
                     self.tell_all(&signed);
                 }
                 self.decide(Input::Tick, Waiter::Nobody, now);
-                for (input, waiter) in std::mem::take(&mut self.held) {
+                for (input, waiter) in std::mem::take(&mut self.held_commands) {
                     self.decide(input, waiter, now);
                 }
             }
             State::SetBack => {
-                self.held.clear();
+                self.held_commands.clear();
                 self.tell_all(&Event::Guard(GuardState::SetBack));
             }
             State::Down | State::Hearing => {}
@@ -406,7 +413,7 @@ impl Node {
     /// Executes an operator's command. While the node waits for its peers after a start, the command is held, as in the daemon.
     fn command(&mut self, input: Input, waiter: Waiter, now: u64) {
         match self.state {
-            State::Hearing => self.held.push_back((input, waiter)),
+            State::Hearing => self.held_commands.push_back((input, waiter)),
             State::Clear => self.decide(input, waiter, now),
             State::Down | State::SetBack => {}
         }

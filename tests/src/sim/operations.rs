@@ -27,7 +27,7 @@ pub fn operate(node: &mut Node, members: &[AgencyId], now: u64, rng: &mut StdRng
     let complaint = among[rng.random_range(0..among.len())];
     // A node with a wrong clock would be accused for the date of the entry.
     if rng.random_ratio(1, 20) && !node.has_a_wrong_clock(now) {
-        return go_back(node, complaint, members, now, rng);
+        return forward_from_old_custody(node, complaint, members, now, rng);
     }
     let command = choose(node, &complaint, members, rng);
     let text = rng.random_bool(0.4).then(|| content(node, rng.random(), rng));
@@ -42,7 +42,7 @@ fn is_urgent(node: &Node, complaint: &ComplaintId) -> bool {
 }
 
 /// A dishonest operator forwards the complaint from an earlier step at which the agency held it.
-fn go_back(node: &mut Node, complaint: ComplaintId, members: &[AgencyId], now: u64, rng: &mut StdRng) {
+fn forward_from_old_custody(node: &mut Node, complaint: ComplaintId, members: &[AgencyId], now: u64, rng: &mut StdRng) {
     let path: Vec<_> =
         node.ledger.cases[&complaint].complaint.path().map(|(id, known)| (id, known.custody().cloned())).collect();
     let Some((_, before_tip)) = path.split_last() else { return };
@@ -54,7 +54,7 @@ fn go_back(node: &mut Node, complaint: ComplaintId, members: &[AgencyId], now: u
     }
     let basis = places[rng.random_range(0..places.len())];
     let to = members[rng.random_range(0..members.len())].clone();
-    node.go_back(complaint, basis, &to, now);
+    node.forward_from_old_custody(complaint, basis, &to, now);
 }
 
 fn lodge(node: &mut Node, now: u64, rng: &mut StdRng) {

@@ -20,7 +20,7 @@ pub enum Signatures {
 
 impl Signatures {
     /// The charters, with this kind of signatures for the members.
-    pub fn put_on(self, charters: Charters) -> Charters {
+    pub fn apply_to_charters(self, charters: Charters) -> Charters {
         match self.scheme() {
             Some(scheme) => charters.under(&scheme),
             None => charters,
@@ -28,7 +28,7 @@ impl Signatures {
     }
 
     /// A member's key that makes this kind of signatures.
-    pub fn put_on_key(self, key: &SigningKey) -> SigningKey {
+    pub fn apply_to_key(self, key: &SigningKey) -> SigningKey {
         match self.scheme() {
             Some(scheme) => key.under(&scheme),
             None => key.clone(),

@@ -24,7 +24,7 @@ use sinergi_proto::engine::CaseCacheLimits;
 use sinergi_proto::sync::{Job, JobId};
 use sinergi_proto::wire::Frame;
 
-use super::accuser::{Accusation, Accuser, Found};
+use super::accuser::{Accusation, Accuser, ProvenFinding};
 use super::archive::Archive;
 use super::faults::Fault;
 use super::ledger::Ledger;
@@ -35,7 +35,7 @@ use super::signatures::Signatures;
 use super::topology::Topology;
 use charters::Duty;
 use network::{Line, Pair};
-pub use plan::{Failure, Invariants, Plan, Report, Told};
+pub use plan::{Failure, Invariants, LieOutcome, Plan, Report};
 use queue::Queue;
 
 /// The time at which runs begin: 2025-11-24T16:00:00Z, in milliseconds since 1970.
@@ -87,7 +87,7 @@ enum Event {
     /// A node that has ended its session ends the connection.
     HangUp(u64, String),
     /// A job of a node's session with a peer is done.
-    Work {
+    JobDone {
         connection: u64,
         at: AgencyId,
         peer: AgencyId,
@@ -95,8 +95,8 @@ enum Event {
         what: Box<Job>,
     },
     /// A node's writer takes a submission.
-    Take(AgencyId),
-    FoundOut,
+    TakeSubmission(AgencyId),
+    ReportLosses,
 }
 
 /// One run.
@@ -116,23 +116,23 @@ pub struct World {
     lines: BTreeMap<Pair, Line>,
     connections: u64,
     /// Nodes whose next disk step is in the queue.
-    working: BTreeSet<AgencyId>,
+    disk_scheduled: BTreeSet<AgencyId>,
     /// Nodes whose writer's next submission is in the queue.
-    taking: BTreeSet<AgencyId>,
+    writer_scheduled: BTreeSet<AgencyId>,
     /// The next timeout of each node that is in the queue.
-    alarms: BTreeMap<AgencyId, u64>,
+    timeouts: BTreeMap<AgencyId, u64>,
     /// Nodes whose operator is about to begin a new epoch.
     recovering: BTreeSet<AgencyId>,
     /// The newest epoch that the operators of each agency remember having begun.
-    begun: BTreeMap<AgencyId, Epoch>,
+    remembered_epochs: BTreeMap<AgencyId, Epoch>,
     /// Nodes that crash during their next sync, each with the time until it starts again.
-    doomed: BTreeMap<AgencyId, u64>,
+    crash_at_next_sync: BTreeMap<AgencyId, u64>,
     /// Old copies of nodes' folders, for restores.
-    copies: BTreeMap<AgencyId, Ledger>,
+    folder_copies: BTreeMap<AgencyId, Ledger>,
     /// Nodes whose clock is wrong by more than the limit.
-    far: BTreeSet<AgencyId>,
+    far_clocks: BTreeSet<AgencyId>,
     /// Nodes whose clock will be wrong by more than the limit when they start.
-    starts_far: BTreeSet<AgencyId>,
+    far_at_start: BTreeSet<AgencyId>,
     healing: bool,
     /// Entries that a node acknowledged to its operator, each with the node.
     pub acknowledged: BTreeMap<EntryId, AgencyId>,
@@ -141,21 +141,21 @@ pub struct World {
     /// A link between honest nodes that ended with a fault, in words.
     pub at_fault: Option<String>,
     /// A link that exceeded its window, in words.
-    pub overfull: Option<String>,
+    pub window_exceeded: Option<String>,
     /// Entries that act on outdated custody although their author knew the newer custody.
-    pub went_back: BTreeSet<EntryId>,
+    pub stale_acts: BTreeSet<EntryId>,
     /// Entries that a restore removed before any other node had them.
     pub lost: BTreeSet<EntryId>,
     /// The agency that lies, if any.
     pub liar: Option<AgencyId>,
     /// Links with the liar that an honest agency ended: the agency, and the number of the fault code.
-    pub sent_away: BTreeSet<(AgencyId, u32)>,
+    pub ended_links: BTreeSet<(AgencyId, u32)>,
     /// Everything that nodes ever showed to others.
     pub archive: Archive,
     /// The accusations that the judge found proven.
-    pub found: Vec<Found>,
+    pub findings: Vec<ProvenFinding>,
     /// Accusations of nodes against each other that are not judged yet.
-    accused: Vec<Accusation>,
+    accusations: Vec<Accusation>,
     report: Report,
     trace: Sha256,
 }
@@ -179,7 +179,7 @@ impl World {
         let signatures = if plan.seed.is_multiple_of(64) { Signatures::Ed25519 } else { Signatures::Hashed };
         let topology = Topology::of(plan.nodes, signatures);
         // A cache of one complaint reveals decisions that use a complaint without loading it.
-        let case_room = match plan.seed % 4 {
+        let case_cache_limits = match plan.seed % 4 {
             0 => CaseCacheLimits { complaints: 1, entries: 1 },
             _ => CaseCacheLimits { complaints: 4096, entries: 65_536 },
         };
@@ -188,8 +188,10 @@ impl World {
         let members: Vec<AgencyId> = founded.iter().cloned().chain(newcomers).collect();
         let idle = IDLE[usize::from(plan.seed.is_multiple_of(8))];
         let mut windows = plan.windows();
-        let nodes =
-            members.iter().map(|id| (id.clone(), Node::new(id, &topology, case_room, idle, windows()))).collect();
+        let nodes = members
+            .iter()
+            .map(|id| (id.clone(), Node::new(id, &topology, case_cache_limits, idle, windows())))
+            .collect();
         let pair = |a: &AgencyId, b: &AgencyId| (a.clone(), b.clone());
         let lines = topology.adjacent.iter().flat_map(|(a, others)| others.iter().map(move |b| pair(a, b)));
         let lines = lines.filter(|(a, b)| a < b).map(|pair| (pair, Line::default())).collect();
@@ -205,27 +207,27 @@ impl World {
             nodes,
             lines,
             connections: 0,
-            working: BTreeSet::new(),
-            taking: BTreeSet::new(),
-            alarms: BTreeMap::new(),
+            disk_scheduled: BTreeSet::new(),
+            writer_scheduled: BTreeSet::new(),
+            timeouts: BTreeMap::new(),
             recovering: BTreeSet::new(),
-            begun: BTreeMap::new(),
-            doomed: BTreeMap::new(),
-            copies: BTreeMap::new(),
-            far: BTreeSet::new(),
-            starts_far: BTreeSet::new(),
+            remembered_epochs: BTreeMap::new(),
+            crash_at_next_sync: BTreeMap::new(),
+            folder_copies: BTreeMap::new(),
+            far_clocks: BTreeSet::new(),
+            far_at_start: BTreeSet::new(),
             healing: false,
             acknowledged: BTreeMap::new(),
             disagreement: None,
             at_fault: None,
-            overfull: None,
-            went_back: BTreeSet::new(),
+            window_exceeded: None,
+            stale_acts: BTreeSet::new(),
             lost: BTreeSet::new(),
             liar: None,
-            sent_away: BTreeSet::new(),
+            ended_links: BTreeSet::new(),
             archive: Archive::default(),
-            found: Vec::new(),
-            accused: Vec::new(),
+            findings: Vec::new(),
+            accusations: Vec::new(),
             report: Report::default(),
             trace: Sha256::new(),
         }
@@ -236,7 +238,7 @@ impl World {
         self.topology.charters()
     }
 
-    fn fails(&self, invariant: &'static str, what: String) -> Failure {
+    fn failure(&self, invariant: &'static str, what: String) -> Failure {
         let lie = self.plan.lie.map(|lie| lie.name);
         Failure {
             seed: self.plan.seed,
@@ -252,97 +254,97 @@ impl World {
     fn run(&mut self) -> Result<(), Failure> {
         self.choose_liar();
         for id in self.members.clone() {
-            self.at(0, Event::Start(id.clone()));
-            self.at(RETRY, Event::Retry(id));
+            self.schedule(0, Event::Start(id.clone()));
+            self.schedule(RETRY, Event::Retry(id));
         }
         for pair in self.lines.keys().cloned().collect::<Vec<_>>() {
-            self.at(10, Event::Connect(pair));
+            self.schedule(10, Event::Connect(pair));
         }
         for _ in 0..self.plan.operations {
             let after = self.rng.random_range(MINUTE..TROUBLE);
-            self.at(after, Event::Operate);
+            self.schedule(after, Event::Operate);
         }
         for _ in 0..self.plan.faults {
             let after = self.rng.random_range(MINUTE..TROUBLE);
-            self.at(after, Event::Fault);
+            self.schedule(after, Event::Fault);
         }
         for _ in 0..self.plan.operations / 4 {
             let after = self.rng.random_range(MINUTE..TROUBLE);
-            self.at(after, Event::Probe);
+            self.schedule(after, Event::Probe);
         }
         self.plan_charters();
-        self.until(BEGIN + TROUBLE)?;
+        self.run_until(BEGIN + TROUBLE)?;
         self.heal();
-        self.until(BEGIN + TROUBLE + CONVERGE)?;
+        self.run_until(BEGIN + TROUBLE + CONVERGE)?;
         self.audit_round()?;
-        self.accuse(|accuser| accuser.proves())?;
-        (self.invariants.at_the_end)(self).map_err(|(invariant, what)| self.fails(invariant, what))?;
+        self.accuse(|accuser| accuser.prove_all())?;
+        (self.invariants.at_the_end)(self).map_err(|(invariant, what)| self.failure(invariant, what))?;
         self.count();
         Ok(())
     }
 
     /// Adds the findings of an accuser.
-    fn accuse(&mut self, of: fn(Accuser<'_>) -> Result<Vec<Found>, String>) -> Result<(), Failure> {
+    fn accuse(&mut self, of: fn(Accuser<'_>) -> Result<Vec<ProvenFinding>, String>) -> Result<(), Failure> {
         let found = of(Accuser::new(&self.topology, &self.nodes, &self.archive, self.now));
-        self.found.extend(found.map_err(|what| self.fails("accusations_can_be_judged", what))?);
+        self.findings.extend(found.map_err(|what| self.failure("accusations_can_be_judged", what))?);
         Ok(())
     }
 
     /// Has the accusations of nodes against each other judged, as nodes do before they keep evidence.
-    fn judge_what_was_seen(&mut self) -> Result<(), Failure> {
-        if self.accused.is_empty() {
+    fn judge_accusations(&mut self) -> Result<(), Failure> {
+        if self.accusations.is_empty() {
             return Ok(());
         }
-        let all = std::mem::take(&mut self.accused);
+        let all = std::mem::take(&mut self.accusations);
         let accuser = Accuser::new(&self.topology, &self.nodes, &self.archive, self.now);
-        let found = accuser.judged(all).map_err(|what| self.fails("accusations_can_be_judged", what))?;
-        self.found.extend(found);
+        let found = accuser.judge_all(all).map_err(|what| self.failure("accusations_can_be_judged", what))?;
+        self.findings.extend(found);
         Ok(())
     }
 
-    fn at(&mut self, after: u64, event: Event) {
+    fn schedule(&mut self, after: u64, event: Event) {
         self.queue.add(self.now + after, event);
     }
 
-    fn until(&mut self, end: u64) -> Result<(), Failure> {
+    fn run_until(&mut self, end: u64) -> Result<(), Failure> {
         while let Some((at, event)) = self.queue.next_until(end) {
             self.now = at;
             self.report.events += 1;
-            self.happen(event);
-            self.watch_far_clocks();
-            self.judge_what_was_seen()?;
-            (self.invariants.always)(self).map_err(|(invariant, what)| self.fails(invariant, what))?;
+            self.handle(event);
+            self.correct_far_clocks();
+            self.judge_accusations()?;
+            (self.invariants.always)(self).map_err(|(invariant, what)| self.failure(invariant, what))?;
         }
         self.now = end;
         Ok(())
     }
 
-    fn happen(&mut self, event: Event) {
+    fn handle(&mut self, event: Event) {
         match event {
             Event::Operate => self.operate(),
-            Event::Fault => self.fault(),
+            Event::Fault => self.begin_fault(),
             Event::Probe => self.probe(),
-            Event::Heal(fault, pair) => self.over(fault, &pair),
+            Event::Heal(fault, pair) => self.end_fault(fault, &pair),
             Event::Start(id) => self.start(&id),
             Event::Crash(id, lasts) => self.crash(&id, lasts),
             Event::Recover(id) => self.recover(&id),
             Event::Disk(id) => {
-                self.working.remove(&id);
+                self.disk_scheduled.remove(&id);
                 let now = self.now;
                 self.node(&id).take_step(now);
                 self.settle(&id);
             }
             Event::Timeout(id) => {
-                self.before_the_wait_ends(&id);
+                self.correct_far_clock_before_signing(&id);
                 let now = self.now;
-                if self.alarms.get(&id) == Some(&now) {
-                    self.alarms.remove(&id);
+                if self.timeouts.get(&id) == Some(&now) {
+                    self.timeouts.remove(&id);
                 }
                 self.node(&id).expire(now);
                 self.settle(&id);
             }
             Event::Retry(id) => {
-                self.at(RETRY, Event::Retry(id.clone()));
+                self.schedule(RETRY, Event::Retry(id.clone()));
                 let now = self.now;
                 self.node(&id).retry(now);
                 self.settle(&id);
@@ -354,18 +356,18 @@ impl World {
                 self.arrive(connection, &to, &from, *frame, is_copy);
             }
             Event::HangUp(connection, why) => self.close(connection, &why),
-            Event::Work { connection, at, peer, job, what } => {
+            Event::JobDone { connection, at, peer, job, what } => {
                 let now = self.now;
                 self.node(&at).work(connection, &peer, job, *what, now);
                 self.settle(&at);
             }
-            Event::Take(id) => {
-                self.taking.remove(&id);
+            Event::TakeSubmission(id) => {
+                self.writer_scheduled.remove(&id);
                 let now = self.now;
                 self.node(&id).take_submission(now);
                 self.settle(&id);
             }
-            Event::FoundOut => self.found_out(),
+            Event::ReportLosses => self.report_undeclared_losses(),
         }
     }
 
@@ -396,38 +398,38 @@ impl World {
     fn wake(&mut self, id: &AgencyId) {
         let node = &self.nodes[id];
         let (has_submissions, timeout, step) = (node.has_submissions(), node.next_timeout(), node.next_step());
-        if has_submissions && self.taking.insert(id.clone()) {
+        if has_submissions && self.writer_scheduled.insert(id.clone()) {
             let after = self.rng.random_range(0..WORK);
-            self.at(after, Event::Take(id.clone()));
+            self.schedule(after, Event::TakeSubmission(id.clone()));
         }
-        let alarm = self.alarms.get(id).copied();
-        if let Some(timeout) = timeout.filter(|timeout| alarm.is_none_or(|at| *timeout < at)) {
+        let scheduled = self.timeouts.get(id).copied();
+        if let Some(timeout) = timeout.filter(|timeout| scheduled.is_none_or(|at| *timeout < at)) {
             let timeout = timeout.max(self.now);
-            self.alarms.insert(id.clone(), timeout);
-            self.at(timeout - self.now, Event::Timeout(id.clone()));
+            self.timeouts.insert(id.clone(), timeout);
+            self.schedule(timeout - self.now, Event::Timeout(id.clone()));
         }
         let Some(step) = step else { return };
-        if self.working.insert(id.clone()) {
+        if self.disk_scheduled.insert(id.clone()) {
             let after = match step {
                 Step::Write => 0,
                 // The power fails between the write and the sync.
-                Step::Sync if self.doomed.contains_key(id) => {
-                    let lasts = self.doomed.remove(id).unwrap_or_default();
-                    self.at(SYNC - 1, Event::Crash(id.clone(), lasts));
+                Step::Sync if self.crash_at_next_sync.contains_key(id) => {
+                    let lasts = self.crash_at_next_sync.remove(id).unwrap_or_default();
+                    self.schedule(SYNC - 1, Event::Crash(id.clone(), lasts));
                     SYNC
                 }
                 Step::Sync if self.rng.random_ratio(1, 64) => self.rng.random_range(SYNC..LONG_SYNC),
                 Step::Sync => SYNC,
                 Step::Apply => APPLY,
             };
-            self.at(after, Event::Disk(id.clone()));
+            self.schedule(after, Event::Disk(id.clone()));
         }
     }
 
     fn start(&mut self, id: &AgencyId) {
         if self.is_founded(id) && self.node(id).state == State::Down {
             let now = self.now;
-            self.starts_with_its_clock(id);
+            self.set_clock_at_start(id);
             self.node(id).start(now);
             self.settle(id);
         }
@@ -439,7 +441,7 @@ impl World {
             match effect {
                 Effect::Send(connection, to, frame) => {
                     if !self.is_liar(id) {
-                        self.archive.sent(&self.nodes[id], &to, &frame);
+                        self.archive.add_frame(&self.nodes[id], &to, &frame);
                     }
                     self.transmit(connection, id, &to, frame);
                 }
@@ -447,22 +449,22 @@ impl World {
                 Effect::Work(connection, peer, job, what) => {
                     let most = if self.rng.random_ratio(1, 64) { LONG_WORK } else { WORK };
                     let after = self.rng.random_range(0..most);
-                    self.at(after, Event::Work { connection, at: id.clone(), peer, job, what });
+                    self.schedule(after, Event::JobDone { connection, at: id.clone(), peer, job, what });
                 }
                 Effect::Close(connection, to, end) => self.hang_up(connection, id, &to, &end),
-                Effect::Accuse(accused, epoch, finding) => self.accused.push((accused, epoch, *finding)),
-                Effect::Overfull(what) => self.overfull = Some(what),
+                Effect::Accuse(accused, epoch, finding) => self.accusations.push((accused, epoch, *finding)),
+                Effect::WindowExceeded(what) => self.window_exceeded = Some(what),
                 Effect::Acknowledged(entry) => drop(self.acknowledged.insert(entry, id.clone())),
-                Effect::WentBack(entry) => {
+                Effect::StaleAct(entry) => {
                     self.acknowledged.insert(entry, id.clone());
-                    self.went_back.insert(entry);
+                    self.stale_acts.insert(entry);
                 }
             }
         }
         let node = &self.nodes[id];
-        self.archive.goes_on(node, self.now);
+        self.archive.note_undeclared(node, self.now);
         if node.state == State::SetBack && self.recovering.insert(id.clone()) {
-            self.at(5 * MINUTE, Event::Recover(id.clone()));
+            self.schedule(5 * MINUTE, Event::Recover(id.clone()));
         }
         self.wake(id);
     }

@@ -6,11 +6,11 @@ use crate::sim::world::World;
 pub(super) fn check(world: &World) -> Result<(), Broken> {
     let Some((kind, liar)) = world.lie() else { return Ok(()) };
     let Some(lie) = liar.lie() else { return Ok(()) };
-    let others = world.others(liar);
-    lie.must_hold(liar, &others)?;
-    if !lie.was_told(liar, &others) || world.is_found(kind.promise) {
+    let honest = world.honest_nodes(liar);
+    lie.must_hold(liar, &honest)?;
+    if !lie.is_detectable(liar, &honest) || world.is_found(kind.detection) {
         return Ok(());
     }
     let name = kind.name;
-    Err(("every_lie_is_found", format!("{} told {name} and no node found it as {:?}", liar.id, kind.promise)))
+    Err(("every_lie_is_found", format!("{} told {name} and no node found it as {:?}", liar.id, kind.detection)))
 }

@@ -15,7 +15,7 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
     let is_honest = |agency: &AgencyId, epoch| {
         !world.is_liar(agency) && !world.archive.undeclared.contains(&(agency.clone(), epoch))
     };
-    if let Some(found) = world.found.iter().find(|found| is_honest(&found.accused, found.epoch)) {
+    if let Some(found) = world.findings.iter().find(|found| is_honest(&found.accused, found.epoch)) {
         return Err((NAME, format!("{}: {}", found.finding, found.text)));
     }
     for node in world.honest() {

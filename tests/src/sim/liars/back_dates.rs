@@ -7,15 +7,16 @@ use sinergi_proto::base::limits;
 use sinergi_proto::entry::Entry;
 use sinergi_proto::wire::{self, entry::Body};
 
-use super::witnesses::{checkpoints, drafted};
-use super::{Deed, Lie, LieKind, Others, Promise, anybody};
+use super::forgery::signed_entry;
+use super::proofs_held::checkpoints;
+use super::{Detection, HonestNodes, LiarAction, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
 use crate::sim::topology::FEDERATION;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "back_dates",
-    promise: Promise::Evidence(&["back_dated"]),
-    may: anybody,
+    detection: Detection::Evidence(&["back_dated"]),
+    can_tell: any_agency,
     passes_everything_on: true,
     begin: || Box::new(BackDates::default()),
 };
@@ -31,28 +32,28 @@ struct BackDates {
 }
 
 impl Lie for BackDates {
-    fn acts(&mut self, liar: &Node, now: u64) -> Deed {
+    fn on_tick(&mut self, liar: &Node, now: u64) -> LiarAction {
         let is_quiet = |newest: HybridClock| newest.millis() + QUIET < liar.wall(now);
         let holds = |case: &&sinergi_proto::engine::Case| {
             let custody = case.complaint.custody();
             custody.holder == liar.id && custody.offer.is_none() && is_quiet(case.complaint.newest_clock())
         };
         let Some(case) = liar.ledger.cases.values().find(holds).filter(|_| self.written.len() < WRITTEN) else {
-            return Deed::Nothing;
+            return LiarAction::Nothing;
         };
         let complaint = &case.complaint;
         let body = Body::Progressed(wire::Progressed { basis: complaint.tip().0.to_vec(), state: 1 });
         let clock = HybridClock::tick(0, complaint.newest_clock());
-        let Some(signed) = drafted(liar, complaint, complaint.parents_of_next(), clock, body) else {
-            return Deed::Nothing;
+        let Some(signed) = signed_entry(liar, complaint, complaint.parents_of_next(), clock, body) else {
+            return LiarAction::Nothing;
         };
         self.written.push(Entry::parse(signed.clone(), FEDERATION).expect("it was just signed"));
-        Deed::Writes(signed)
+        LiarAction::WriteEntry(signed)
     }
 
-    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
         let margin = u64::try_from(limits::BACK_DATED_BY.as_millis()).unwrap_or(u64::MAX);
-        others.auditors().any(|node| {
+        honest.auditors().any(|node| {
             let shown = checkpoints(node, &liar.id);
             let written = self.written.iter().filter(|entry| node.ledger.leaf_of(&entry.id).is_some());
             written.into_iter().any(|entry| {

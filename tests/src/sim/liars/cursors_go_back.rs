@@ -6,13 +6,13 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
-use super::{Lie, LieKind, Others, Promise, anybody};
+use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "cursors_go_back",
-    promise: Promise::Fault(FaultCode::BadCursor),
-    may: anybody,
+    detection: Detection::Fault(FaultCode::BadCursor),
+    can_tell: any_agency,
     passes_everything_on: true,
     begin: || Box::new(GoBack::default()),
 };
@@ -24,13 +24,13 @@ const ENOUGH: u32 = 4;
 
 #[derive(Default)]
 struct GoBack {
-    told: u32,
+    sent: u32,
     /// The cursor of the last frame to each peer, on the link that is up.
     last: BTreeMap<AgencyId, wire::Cursor>,
 }
 
 impl Lie for GoBack {
-    fn says(&mut self, _: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn on_send(&mut self, _: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
         match frame.kind {
             Some(Kind::Hello(_)) => {
                 self.last.remove(to);
@@ -38,8 +38,8 @@ impl Lie for GoBack {
             }
             Some(Kind::Deliver(mut deliver)) => {
                 match (self.last.get(to), deliver.cursor) {
-                    (Some(last), _) if self.told < WRONG => {
-                        self.told += 1;
+                    (Some(last), _) if self.sent < WRONG => {
+                        self.sent += 1;
                         deliver.cursor = Some(*last);
                     }
                     (_, Some(cursor)) => drop(self.last.insert(to.clone(), cursor)),
@@ -51,7 +51,7 @@ impl Lie for GoBack {
         }
     }
 
-    fn was_told(&self, _: &Node, _: &Others<'_>) -> bool {
-        self.told >= ENOUGH
+    fn is_detectable(&self, _: &Node, _: &HonestNodes<'_>) -> bool {
+        self.sent >= ENOUGH
     }
 }

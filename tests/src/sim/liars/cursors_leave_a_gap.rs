@@ -4,13 +4,13 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::wire::{Frame, frame::Kind};
 
-use super::{Lie, LieKind, Others, Promise, anybody};
+use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "cursors_leave_a_gap",
-    promise: Promise::Fault(FaultCode::BadCursor),
-    may: anybody,
+    detection: Detection::Fault(FaultCode::BadCursor),
+    can_tell: any_agency,
     passes_everything_on: true,
     begin: || Box::new(Gaps::default()),
 };
@@ -24,22 +24,22 @@ const GAP: u64 = 1000;
 
 #[derive(Default)]
 struct Gaps {
-    told: u32,
+    sent: u32,
 }
 
 impl Lie for Gaps {
-    fn says(&mut self, _: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn on_send(&mut self, _: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
         let Some(Kind::Deliver(mut deliver)) = frame.kind else { return vec![frame] };
-        if self.told < WRONG
+        if self.sent < WRONG
             && let Some(after) = &mut deliver.after
         {
-            self.told += 1;
+            self.sent += 1;
             after.index += GAP;
         }
         vec![Frame { kind: Some(Kind::Deliver(deliver)) }]
     }
 
-    fn was_told(&self, _: &Node, _: &Others<'_>) -> bool {
-        self.told >= ENOUGH
+    fn is_detectable(&self, _: &Node, _: &HonestNodes<'_>) -> bool {
+        self.sent >= ENOUGH
     }
 }

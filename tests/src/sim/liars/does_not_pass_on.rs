@@ -3,14 +3,14 @@
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::routing::outbox::Prepared;
 
-use super::witnesses::without;
-use super::{Lie, LieKind, Others, Promise, links_others};
+use super::forgery::without;
+use super::{Detection, HonestNodes, Lie, LieKind, links_others};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "does_not_pass_on",
-    promise: Promise::Evidence(&["not_passed_on"]),
-    may: links_others,
+    detection: Detection::Evidence(&["not_passed_on"]),
+    can_tell: links_others,
     passes_everything_on: false,
     begin: || Box::new(DoesNotPassOn),
 };
@@ -22,19 +22,19 @@ fn is_behind(liar: &Node, agency: &AgencyId) -> bool {
 }
 
 impl Lie for DoesNotPassOn {
-    fn delivers(&mut self, liar: &Node, to: &AgencyId, prepared: Prepared) -> Prepared {
+    fn on_deliver(&mut self, liar: &Node, to: &AgencyId, prepared: Prepared) -> Prepared {
         if !is_behind(liar, to) {
             return prepared;
         }
         without(prepared, |entry| entry.complaint.is_some() && entry.author != liar.id)
     }
 
-    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
         let lacks_an_offer = |node: &Node| {
             let cases = liar.ledger.cases.values().map(|case| &case.complaint);
             let mut entitled = cases.filter(|complaint| complaint.participants().contains(&node.id));
             entitled.any(|complaint| !node.ledger.cases.contains_key(&complaint.id()))
         };
-        others.honest().filter(|node| is_behind(liar, &node.id)).any(lacks_an_offer)
+        honest.all().filter(|node| is_behind(liar, &node.id)).any(lacks_an_offer)
     }
 }

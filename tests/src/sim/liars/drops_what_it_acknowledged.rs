@@ -9,14 +9,15 @@ use sinergi_proto::routing::outbox::Prepared;
 use sinergi_proto::wire::{self, Frame};
 
 use super::facade::Facade;
-use super::witnesses::{newest_receipt, without};
-use super::{Lie, LieKind, Others, Promise, anybody};
+use super::forgery::without;
+use super::proofs_held::newest_receipt;
+use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "drops_what_it_acknowledged",
-    promise: Promise::Evidence(&["omitted"]),
-    may: anybody,
+    detection: Detection::Evidence(&["omitted"]),
+    can_tell: any_agency,
     passes_everything_on: false,
     begin: || Box::new(Drops::default()),
 };
@@ -46,29 +47,29 @@ impl Drops {
 }
 
 impl Lie for Drops {
-    fn says(&mut self, liar: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn on_send(&mut self, liar: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
         self.look(liar);
         vec![self.facade.in_frame(liar, frame)]
     }
 
-    fn shows(&mut self, liar: &Node, to: &AgencyId, question: &wire::Prove) -> Option<wire::Proof> {
+    fn on_question(&mut self, liar: &Node, to: &AgencyId, question: &wire::Prove) -> Option<wire::Proof> {
         self.look(liar);
         Some(self.facade.answer(liar, to, question))
     }
 
-    fn delivers(&mut self, _: &Node, _: &AgencyId, prepared: Prepared) -> Prepared {
+    fn on_deliver(&mut self, _: &Node, _: &AgencyId, prepared: Prepared) -> Prepared {
         without(prepared, |entry| self.dropped.contains_key(&entry.id))
     }
 
-    fn heeds_its_guard(&self) -> bool {
+    fn obeys_rollback_guard(&self) -> bool {
         false
     }
 
-    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
         let holds = |node: &Node| {
             let mut dropped = self.dropped.iter();
             dropped.any(|(entry, index)| newest_receipt(node, &liar.id, entry) == Some(*index))
         };
-        others.auditors().any(holds)
+        honest.auditors().any(holds)
     }
 }

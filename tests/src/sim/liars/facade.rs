@@ -52,7 +52,7 @@ impl Facade {
         let known = self.leaves.len();
         for (index, leaf) in (self.size()..).zip(liar.ledger.leaves.get(known..).unwrap_or_default()) {
             let shown = self.replaced.get(&index).unwrap_or(&leaf.entry.signed).clone();
-            let hashes = tlog_tiles::stored_hashes(index, &shown, &*self).expect("a tree in memory");
+            let hashes = tlog_tiles::stored_hashes(index, &shown, &*self).expect("a tree in memory is readable");
             self.hashes.extend(hashes);
             self.leaves.push(shown);
         }
@@ -66,8 +66,8 @@ impl Facade {
                 let checkpoint = self.checkpoint_like(liar, &hello.checkpoint);
                 Kind::Hello(wire::Hello { checkpoint, ..hello })
             }
-            Kind::Checkpoints(told) => {
-                let notes = told.notes.iter().map(|note| self.checkpoint_like(liar, note)).collect();
+            Kind::Checkpoints(gossip) => {
+                let notes = gossip.notes.iter().map(|note| self.checkpoint_like(liar, note)).collect();
                 Kind::Checkpoints(wire::CheckpointNotes { notes })
             }
             Kind::Ack(ack) => Kind::Ack(with_receipt(liar, &ack, |receipt| {
@@ -113,7 +113,7 @@ impl OwnLeaves for Facade {
     }
 
     fn nodes(&self, numbers: &[u64]) -> Result<Vec<[u8; 32]>, Infallible> {
-        Ok(self.read_hashes(numbers).expect("within the tree").into_iter().map(|hash| hash.0).collect())
+        Ok(self.read_hashes(numbers).expect("the numbers are within the tree").into_iter().map(|hash| hash.0).collect())
     }
 
     fn locate(&self, _: &wire::EntryName) -> Result<Option<LedgerIndex>, Infallible> {
@@ -124,7 +124,7 @@ impl OwnLeaves for Facade {
         &self,
         first: LedgerIndex,
     ) -> Result<impl Iterator<Item = Result<Vec<u8>, Infallible>> + '_, Infallible> {
-        let first = usize::try_from(first.0).expect("a ledger in memory");
+        let first = usize::try_from(first.0).expect("a ledger in memory fits into usize");
         Ok(self.leaves.iter().skip(first).map(|leaf| Ok(leaf.to_vec())))
     }
 }

@@ -6,13 +6,13 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::wire::{self, Frame, accusation::Finding};
 
 use super::rewrites_an_entry::Rewrites;
-use super::{Broken, Deed, Lie, LieKind, Others, Promise, anybody};
+use super::{Broken, Detection, HonestNodes, LiarAction, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "files_one_finding_twice",
-    promise: Promise::Harmless,
-    may: anybody,
+    detection: Detection::Harmless,
+    can_tell: any_agency,
     passes_everything_on: true,
     begin: || Box::new(FilesTwice::default()),
 };
@@ -21,28 +21,28 @@ pub(super) const KIND: LieKind = LieKind {
 struct FilesTwice(Rewrites);
 
 impl Lie for FilesTwice {
-    fn acts(&mut self, liar: &Node, now: u64) -> Deed {
-        self.0.acts(liar, now)
+    fn on_tick(&mut self, liar: &Node, now: u64) -> LiarAction {
+        self.0.on_tick(liar, now)
     }
 
-    fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
-        self.0.says(liar, to, frame)
+    fn on_send(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+        self.0.on_send(liar, to, frame)
     }
 
-    fn shows(&mut self, liar: &Node, to: &AgencyId, question: &wire::Prove) -> Option<wire::Proof> {
-        self.0.shows(liar, to, question)
+    fn on_question(&mut self, liar: &Node, to: &AgencyId, question: &wire::Prove) -> Option<wire::Proof> {
+        self.0.on_question(liar, to, question)
     }
 
-    fn heeds_its_guard(&self) -> bool {
-        self.0.heeds_its_guard()
+    fn obeys_rollback_guard(&self) -> bool {
+        self.0.obeys_rollback_guard()
     }
 
-    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
-        self.0.was_told(liar, others)
+    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
+        self.0.is_detectable(liar, honest)
     }
 
-    fn must_hold(&self, liar: &Node, others: &Others<'_>) -> Result<(), Broken> {
-        for auditor in others.auditors() {
+    fn must_hold(&self, liar: &Node, honest: &HonestNodes<'_>) -> Result<(), Broken> {
+        for auditor in honest.auditors() {
             let mut files: BTreeMap<&[u8], u32> = BTreeMap::new();
             for evidence in auditor.evidence() {
                 if let Some(Finding::ForkedLeaf(displaced)) = &evidence.accusation.finding {

@@ -5,13 +5,13 @@ use sinergi_proto::base::limits;
 use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
-use super::{Lie, LieKind, Others, Promise, anybody};
+use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "floods_with_a_frame",
-    promise: Promise::Fault(FaultCode::LimitExceeded),
-    may: anybody,
+    detection: Detection::Fault(FaultCode::LimitExceeded),
+    can_tell: any_agency,
     passes_everything_on: true,
     begin: || Box::new(Floods::default()),
 };
@@ -23,20 +23,20 @@ const ENOUGH: u32 = 4;
 
 #[derive(Default)]
 struct Floods {
-    told: u32,
+    sent: u32,
 }
 
 impl Lie for Floods {
-    fn says(&mut self, _: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn on_send(&mut self, _: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
         let Some(Kind::Deliver(mut deliver)) = frame.kind else { return vec![frame] };
-        if self.told < FLOODS {
-            self.told += 1;
+        if self.sent < FLOODS {
+            self.sent += 1;
             deliver.items.resize(limits::FRAME_ITEMS + 1, wire::Item::default());
         }
         vec![Frame { kind: Some(Kind::Deliver(deliver)) }]
     }
 
-    fn was_told(&self, _: &Node, _: &Others<'_>) -> bool {
-        self.told >= ENOUGH
+    fn is_detectable(&self, _: &Node, _: &HonestNodes<'_>) -> bool {
+        self.sent >= ENOUGH
     }
 }

@@ -3,13 +3,13 @@
 use sinergi_proto::entry::content::reply_code_hash;
 use sinergi_proto::wire;
 
-use super::{Broken, Deed, Lie, LieKind, Others, Promise, anybody};
+use super::{Broken, Detection, HonestNodes, LiarAction, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "floods_with_complaints",
-    promise: Promise::Harmless,
-    may: anybody,
+    detection: Detection::Harmless,
+    can_tell: any_agency,
     passes_everything_on: true,
     begin: || Box::new(Floods::default()),
 };
@@ -25,12 +25,12 @@ struct Floods {
 }
 
 impl Lie for Floods {
-    fn acts(&mut self, _: &Node, _: u64) -> Deed {
+    fn on_tick(&mut self, _: &Node, _: u64) -> LiarAction {
         if self.lodged >= LODGED {
-            return Deed::Nothing;
+            return LiarAction::Nothing;
         }
         self.lodged += 1;
-        Deed::Lodges(wire::Lodged {
+        LiarAction::Lodge(wire::Lodged {
             kind: wire::ComplaintKind::Complaint.into(),
             category: "jalan".to_owned(),
             area: String::new(),
@@ -39,16 +39,16 @@ impl Lie for Floods {
         })
     }
 
-    fn was_told(&self, _: &Node, _: &Others<'_>) -> bool {
+    fn is_detectable(&self, _: &Node, _: &HonestNodes<'_>) -> bool {
         self.lodged >= LODGED
     }
 
-    fn must_hold(&self, liar: &Node, others: &Others<'_>) -> Result<(), Broken> {
-        for node in others.honest() {
+    fn must_hold(&self, liar: &Node, honest: &HonestNodes<'_>) -> Result<(), Broken> {
+        for node in honest.all() {
             let kept = node.ledger.leaves.iter().filter(|leaf| leaf.entry.author == liar.id).count();
             if kept >= UNFAIR {
                 let what = format!("{} keeps {kept} entries of {}", node.id, liar.id);
-                return Err(("nobody_fills_another_s_ledger", what));
+                return Err(("no_agency_floods_a_ledger", what));
             }
         }
         Ok(())

@@ -4,13 +4,13 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
 use super::facade::own_checkpoint;
-use super::{Lie, LieKind, Others, Promise, anybody};
+use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "greets_with_a_time_ahead",
-    promise: Promise::Evidence(&["unresponsive"]),
-    may: anybody,
+    detection: Detection::Evidence(&["unresponsive"]),
+    can_tell: any_agency,
     passes_everything_on: true,
     begin: || Box::new(Greets),
 };
@@ -27,14 +27,14 @@ fn ahead(liar: &Node, note: &[u8]) -> Vec<u8> {
 }
 
 impl Lie for Greets {
-    fn says(&mut self, liar: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn on_send(&mut self, liar: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
         let kind = frame.kind.map(|kind| match kind {
             Kind::Hello(hello) => {
                 let checkpoint = ahead(liar, &hello.checkpoint);
                 Kind::Hello(wire::Hello { checkpoint, ..hello })
             }
-            Kind::Checkpoints(told) => {
-                let notes = told.notes.iter().map(|note| ahead(liar, note)).collect();
+            Kind::Checkpoints(gossip) => {
+                let notes = gossip.notes.iter().map(|note| ahead(liar, note)).collect();
                 Kind::Checkpoints(wire::CheckpointNotes { notes })
             }
             other => other,
@@ -43,11 +43,11 @@ impl Lie for Greets {
     }
 
     // The peer shows the liar the future checkpoint as a sighting, which would stop it.
-    fn heeds_its_guard(&self) -> bool {
+    fn obeys_rollback_guard(&self) -> bool {
         false
     }
 
-    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
-        others.auditors().any(|node| node.links.contains_key(&liar.id))
+    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
+        honest.auditors().any(|node| node.links.contains_key(&liar.id))
     }
 }

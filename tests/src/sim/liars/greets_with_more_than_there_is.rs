@@ -7,13 +7,13 @@ use sinergi_proto::base::ids::{AgencyId, Epoch};
 use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
-use super::{Lie, LieKind, Others, Promise, anybody};
+use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "greets_with_more_than_there_is",
-    promise: Promise::Fault(FaultCode::AheadOfLedger),
-    may: anybody,
+    detection: Detection::Fault(FaultCode::AheadOfLedger),
+    can_tell: any_agency,
     passes_everything_on: true,
     begin: || Box::new(Greets::default()),
 };
@@ -27,21 +27,21 @@ const MORE: u64 = 1 << 20;
 
 #[derive(Default)]
 struct Greets {
-    told: u32,
+    sent: u32,
 }
 
 impl Lie for Greets {
-    fn says(&mut self, _: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn on_send(&mut self, _: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
         let Some(Kind::Hello(mut hello)) = frame.kind else { return vec![frame] };
-        if self.told < WRONG {
-            self.told += 1;
+        if self.sent < WRONG {
+            self.sent += 1;
             let have = hello.have_cursor.unwrap_or(wire::Cursor { epoch: Epoch::FIRST.0, index: 0, part: 0 });
             hello.have_cursor = Some(wire::Cursor { index: have.index + MORE, ..have });
         }
         vec![Frame { kind: Some(Kind::Hello(hello)) }]
     }
 
-    fn was_told(&self, _: &Node, _: &Others<'_>) -> bool {
-        self.told >= ENOUGH
+    fn is_detectable(&self, _: &Node, _: &HonestNodes<'_>) -> bool {
+        self.sent >= ENOUGH
     }
 }

@@ -4,13 +4,13 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
 use super::facade::own_checkpoint;
-use super::{Lie, LieKind, Others, Promise, anybody};
+use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "greets_without_a_checkpoint",
-    promise: Promise::Evidence(&["unresponsive"]),
-    may: anybody,
+    detection: Detection::Evidence(&["unresponsive"]),
+    can_tell: any_agency,
     passes_everything_on: true,
     begin: || Box::new(Greets),
 };
@@ -18,21 +18,21 @@ pub(super) const KIND: LieKind = LieKind {
 struct Greets;
 
 impl Lie for Greets {
-    fn says(&mut self, liar: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn on_send(&mut self, liar: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
         match frame.kind {
             Some(Kind::Hello(hello)) => {
                 let checkpoint = Vec::new();
                 vec![Frame { kind: Some(Kind::Hello(wire::Hello { checkpoint, ..hello })) }]
             }
-            Some(Kind::Checkpoints(mut told)) => {
-                told.notes.retain(|note| own_checkpoint(liar, note).is_none());
-                if told.notes.is_empty() { Vec::new() } else { vec![Frame { kind: Some(Kind::Checkpoints(told)) }] }
+            Some(Kind::Checkpoints(mut gossip)) => {
+                gossip.notes.retain(|note| own_checkpoint(liar, note).is_none());
+                if gossip.notes.is_empty() { Vec::new() } else { vec![Frame { kind: Some(Kind::Checkpoints(gossip)) }] }
             }
             _ => vec![frame],
         }
     }
 
-    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
-        others.auditors().any(|node| node.links.contains_key(&liar.id))
+    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
+        honest.auditors().any(|node| node.links.contains_key(&liar.id))
     }
 }

@@ -7,14 +7,14 @@ use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::EntryId;
 use sinergi_proto::wire::{self, entry::Body};
 
-use super::witnesses::{drafted, gave_away, id_of};
-use super::{Deed, Lie, LieKind, Others, Promise, anybody};
+use super::forgery::{gave_away, id_of, signed_entry};
+use super::{Detection, HonestNodes, LiarAction, Lie, LieKind, any_agency};
 use crate::sim::node::{ANSWER_WITHIN, Node};
 
 pub(super) const KIND: LieKind = LieKind {
     name: "hides_a_custody_entry",
-    promise: Promise::Evidence(&["concealed"]),
-    may: anybody,
+    detection: Detection::Evidence(&["concealed"]),
+    can_tell: any_agency,
     passes_everything_on: true,
     begin: || Box::new(Hides::default()),
 };
@@ -29,32 +29,36 @@ struct Hides {
 }
 
 impl Lie for Hides {
-    fn acts(&mut self, liar: &Node, now: u64) -> Deed {
+    fn on_tick(&mut self, liar: &Node, now: u64) -> LiarAction {
         let is_new = |left_out: &EntryId| self.written.iter().all(|(_, known)| known != left_out);
         let mut given = liar.ledger.cases.values().filter_map(|case| Some((case, gave_away(liar, &case.complaint)?)));
         let found = given.find(|(_, (_, left_out))| is_new(left_out)).filter(|_| self.written.len() < WRITTEN);
-        let Some((case, (basis, left_out))) = found else { return Deed::Nothing };
+        let Some((case, (basis, left_out))) = found else { return LiarAction::Nothing };
         let complaint = &case.complaint;
         let Some(to) = complaint.participants().iter().find(|agency| **agency != liar.id) else {
-            return Deed::Nothing;
+            return LiarAction::Nothing;
         };
-        let Some(clock) = HybridClock::tick(liar.wall(now), complaint.newest_clock()) else { return Deed::Nothing };
+        let Some(clock) = HybridClock::tick(liar.wall(now), complaint.newest_clock()) else {
+            return LiarAction::Nothing;
+        };
         let body = Body::Forwarded(wire::Forwarded {
             basis: basis.0.to_vec(),
             to: to.to_string(),
             reason: wire::ForwardReason::Competence.into(),
             answer_by: clock.millis() + ANSWER_WITHIN,
         });
-        let Some(signed) = drafted(liar, complaint, vec![basis], Some(clock), body) else { return Deed::Nothing };
+        let Some(signed) = signed_entry(liar, complaint, vec![basis], Some(clock), body) else {
+            return LiarAction::Nothing;
+        };
         self.written.push((id_of(&signed), left_out));
-        Deed::Writes(signed)
+        LiarAction::WriteEntry(signed)
     }
 
-    fn was_told(&self, _: &Node, others: &Others<'_>) -> bool {
+    fn is_detectable(&self, _: &Node, honest: &HonestNodes<'_>) -> bool {
         let has_both = |node: &Node| {
             let has = |entry: &EntryId| node.ledger.leaf_of(entry).is_some();
             self.written.iter().any(|(entry, left_out)| has(entry) && has(left_out))
         };
-        others.auditors().any(has_both)
+        honest.auditors().any(has_both)
     }
 }

@@ -9,14 +9,14 @@ use sinergi_proto::complaint::{Command, Complaint, Standing};
 use sinergi_proto::entry::{Body, CustodyAct, Entry};
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
-use super::{Broken, Deed, Lie, LieKind, Others, Promise, anybody};
+use super::{Broken, Detection, HonestNodes, LiarAction, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
 use crate::sim::topology::FEDERATION;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "keeps_an_answer_back",
-    promise: Promise::Harmless,
-    may: anybody,
+    detection: Detection::Harmless,
+    can_tell: any_agency,
     passes_everything_on: true,
     begin: || Box::new(KeepsBack::default()),
 };
@@ -44,15 +44,15 @@ impl KeepsBack {
 }
 
 impl Lie for KeepsBack {
-    fn acts(&mut self, liar: &Node, _: u64) -> Deed {
+    fn on_tick(&mut self, liar: &Node, _: u64) -> LiarAction {
         self.ticks += 1;
         let is_offered =
             |complaint: &&Complaint| complaint.custody().offer.as_ref().is_some_and(|offer| offer.to == liar.id);
         let offered = liar.ledger.cases.values().map(|case| &case.complaint).find(is_offered);
-        offered.map_or(Deed::Nothing, |complaint| Deed::Acts(complaint.id(), Command::Accept))
+        offered.map_or(LiarAction::Nothing, |complaint| LiarAction::Command(complaint.id(), Command::Accept))
     }
 
-    fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn on_send(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
         match &frame.kind {
             Some(Kind::Hello(_)) => {
                 self.blocked.remove(to);
@@ -69,12 +69,12 @@ impl Lie for KeepsBack {
         }
     }
 
-    fn was_told(&self, _: &Node, _: &Others<'_>) -> bool {
+    fn is_detectable(&self, _: &Node, _: &HonestNodes<'_>) -> bool {
         !self.answers.is_empty()
     }
 
-    fn must_hold(&self, liar: &Node, others: &Others<'_>) -> Result<(), Broken> {
-        for node in others.honest() {
+    fn must_hold(&self, liar: &Node, honest: &HonestNodes<'_>) -> Result<(), Broken> {
+        for node in honest.all() {
             for complaint in node.ledger.cases.values().map(|case| &case.complaint) {
                 for (entry, known) in complaint.timeline() {
                     let withdrawn = matches!(known.body, Body::Custody { act: CustodyAct::Withdrawn, .. });

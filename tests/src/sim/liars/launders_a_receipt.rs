@@ -8,14 +8,14 @@ use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
 use super::facade::in_receipt;
-use super::witnesses::receipts;
-use super::{Lie, LieKind, Others, Promise, anybody};
+use super::proofs_held::receipts;
+use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "launders_a_receipt",
-    promise: Promise::Evidence(&["omitted", "forked"]),
-    may: anybody,
+    detection: Detection::Evidence(&["omitted", "forked"]),
+    can_tell: any_agency,
     passes_everything_on: true,
     begin: || Box::new(Launders::default()),
 };
@@ -34,7 +34,7 @@ struct Launders {
 }
 
 impl Lie for Launders {
-    fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn on_send(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
         if let Some(Kind::Hello(hello)) = frame.kind {
             return vec![Frame { kind: Some(Kind::Hello(wire::Hello { have_cursor: None, ..hello })) }];
         }
@@ -58,8 +58,8 @@ impl Lie for Launders {
         })]
     }
 
-    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
-        others.auditors().any(|node| {
+    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
+        honest.auditors().any(|node| {
             let mut named = receipts(node, &liar.id).flat_map(|receipt| receipt.leaves().collect::<Vec<_>>());
             named.any(|(entry, index)| liar.ledger.leaf_of(&entry).is_some_and(|truth| truth != index))
         })

@@ -6,14 +6,14 @@ use sinergi_proto::transparency::receipt::{ItemOutcome, Receipt};
 use sinergi_proto::wire::Frame;
 
 use super::facade::in_receipt;
-use super::witnesses::receipts;
-use super::{Lie, LieKind, Others, Promise, anybody};
+use super::proofs_held::receipts;
+use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "receipts_beyond_the_checkpoint",
-    promise: Promise::Fault(FaultCode::BadReceipt),
-    may: anybody,
+    detection: Detection::Fault(FaultCode::BadReceipt),
+    can_tell: any_agency,
     passes_everything_on: true,
     begin: || Box::new(Lying),
 };
@@ -24,7 +24,7 @@ struct Lying;
 const BEYOND: u64 = 1 << 20;
 
 impl Lie for Lying {
-    fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn on_send(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
         let _ = to;
         vec![in_receipt(liar, frame, |receipt| {
             for result in &mut receipt.results {
@@ -35,8 +35,8 @@ impl Lie for Lying {
         })]
     }
 
-    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
         let is_beyond = |receipt: Receipt| receipt.leaves().any(|(_, index)| index.0 >= BEYOND);
-        others.auditors().any(|node| receipts(node, &liar.id).any(is_beyond))
+        honest.auditors().any(|node| receipts(node, &liar.id).any(is_beyond))
     }
 }

@@ -7,14 +7,15 @@ use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::wire::Frame;
 
 use super::facade::in_receipt;
-use super::witnesses::{is_chosen, newest_receipt};
-use super::{Lie, LieKind, Others, Promise, anybody};
+use super::forgery::is_chosen;
+use super::proofs_held::newest_receipt;
+use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "receipts_for_another_leaf",
-    promise: Promise::Fault(FaultCode::BadReceipt),
-    may: anybody,
+    detection: Detection::Fault(FaultCode::BadReceipt),
+    can_tell: any_agency,
     passes_everything_on: true,
     begin: || Box::new(Lying),
 };
@@ -22,7 +23,7 @@ pub(super) const KIND: LieKind = LieKind {
 struct Lying;
 
 impl Lie for Lying {
-    fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn on_send(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
         let _ = to;
         vec![in_receipt(liar, frame, |receipt| {
             let leaves = receipt.results.iter_mut().filter_map(|result| match &mut result.outcome {
@@ -38,8 +39,8 @@ impl Lie for Lying {
         })]
     }
 
-    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
-        others.auditors().any(|node| {
+    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
+        honest.auditors().any(|node| {
             let mut chosen = node.ledger.leaves.iter().map(|leaf| leaf.entry.id).filter(is_chosen);
             chosen.any(|entry| {
                 let named = newest_receipt(node, &liar.id, &entry);

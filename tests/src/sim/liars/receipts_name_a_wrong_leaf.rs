@@ -7,14 +7,15 @@ use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::wire::Frame;
 
 use super::facade::in_receipt;
-use super::witnesses::{is_chosen, newest_receipt};
-use super::{Lie, LieKind, Others, Promise, anybody};
+use super::forgery::is_chosen;
+use super::proofs_held::newest_receipt;
+use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "receipts_name_a_wrong_leaf",
-    promise: Promise::Evidence(&["omitted"]),
-    may: anybody,
+    detection: Detection::Evidence(&["omitted"]),
+    can_tell: any_agency,
     passes_everything_on: true,
     begin: || Box::new(Lying),
 };
@@ -22,7 +23,7 @@ pub(super) const KIND: LieKind = LieKind {
 struct Lying;
 
 impl Lie for Lying {
-    fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn on_send(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
         let _ = to;
         vec![in_receipt(liar, frame, |receipt| {
             for result in &mut receipt.results {
@@ -36,8 +37,8 @@ impl Lie for Lying {
         })]
     }
 
-    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
-        others.auditors().any(|node| {
+    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
+        honest.auditors().any(|node| {
             let chosen = node.ledger.leaves.iter().map(|leaf| &leaf.entry);
             let mut chosen = chosen.filter(|entry| entry.complaint.is_some() && is_chosen(&entry.id));
             chosen.any(|entry| {

@@ -6,14 +6,14 @@ use sinergi_proto::transparency::receipt::Receipt;
 use sinergi_proto::wire::Frame;
 
 use super::facade::in_receipt;
-use super::witnesses::receipts;
-use super::{Lie, LieKind, Others, Promise, anybody};
+use super::proofs_held::receipts;
+use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "receipts_without_a_checkpoint",
-    promise: Promise::Fault(FaultCode::BadReceipt),
-    may: anybody,
+    detection: Detection::Fault(FaultCode::BadReceipt),
+    can_tell: any_agency,
     passes_everything_on: true,
     begin: || Box::new(Lying),
 };
@@ -21,13 +21,13 @@ pub(super) const KIND: LieKind = LieKind {
 struct Lying;
 
 impl Lie for Lying {
-    fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn on_send(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
         let _ = to;
         vec![in_receipt(liar, frame, |receipt| receipt.checkpoint.clear())]
     }
 
-    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
         let is_bare = |receipt: Receipt| receipt.checkpoint.is_empty() && receipt.leaves().next().is_some();
-        others.auditors().any(|node| receipts(node, &liar.id).any(is_bare))
+        honest.auditors().any(|node| receipts(node, &liar.id).any(is_bare))
     }
 }

@@ -6,14 +6,15 @@ use sinergi_proto::transparency::receipt::{ItemOutcome, Receipt};
 use sinergi_proto::wire::Frame;
 
 use super::facade::in_receipt;
-use super::witnesses::{is_chosen, receipts};
-use super::{Lie, LieKind, Others, Promise, anybody};
+use super::forgery::is_chosen;
+use super::proofs_held::receipts;
+use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "refuses_what_is_unwelcome",
-    promise: Promise::Evidence(&["refused_wrongly"]),
-    may: anybody,
+    detection: Detection::Evidence(&["refused_wrongly"]),
+    can_tell: any_agency,
     passes_everything_on: true,
     begin: || Box::new(Lying),
 };
@@ -21,7 +22,7 @@ pub(super) const KIND: LieKind = LieKind {
 struct Lying;
 
 impl Lie for Lying {
-    fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn on_send(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
         let _ = to;
         vec![in_receipt(liar, frame, |receipt| {
             let mut hashes = std::mem::take(&mut receipt.leaf_hashes).into_iter();
@@ -37,9 +38,9 @@ impl Lie for Lying {
         })]
     }
 
-    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
         let refuses =
             |receipt: Receipt| receipt.results.iter().any(|result| matches!(result.outcome, ItemOutcome::Refused(_)));
-        others.auditors().any(|node| receipts(node, &liar.id).any(refuses))
+        honest.auditors().any(|node| receipts(node, &liar.id).any(refuses))
     }
 }

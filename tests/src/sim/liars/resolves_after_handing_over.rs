@@ -7,14 +7,14 @@ use sinergi_proto::base::ids::EntryId;
 use sinergi_proto::complaint::{Command, Complaint, NewOffer};
 use sinergi_proto::wire::{self, entry::Body};
 
-use super::witnesses::{drafted, gave_away, id_of};
-use super::{Deed, Lie, LieKind, Others, Promise, anybody};
+use super::forgery::{gave_away, id_of, signed_entry};
+use super::{Detection, HonestNodes, LiarAction, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "resolves_after_handing_over",
-    promise: Promise::Evidence(&["concealed"]),
-    may: anybody,
+    detection: Detection::Evidence(&["concealed"]),
+    can_tell: any_agency,
     passes_everything_on: true,
     begin: || Box::new(Resolves::default()),
 };
@@ -32,26 +32,26 @@ struct Resolves {
 
 impl Resolves {
     /// Offers a complaint to a peer.
-    fn offer(&mut self, liar: &Node, now: u64) -> Deed {
+    fn offer(&mut self, liar: &Node, now: u64) -> LiarAction {
         let holds = |complaint: &&Complaint| {
             let custody = complaint.custody();
             custody.holder == liar.id && custody.offer.is_none() && complaint.case().phase.is_open()
         };
         let held = liar.ledger.cases.values().map(|case| &case.complaint).find(holds);
-        let (Some(complaint), Some(to)) = (held, liar.adjacent().first().cloned()) else { return Deed::Nothing };
+        let (Some(complaint), Some(to)) = (held, liar.adjacent().first().cloned()) else { return LiarAction::Nothing };
         if self.offered >= OFFERED {
-            return Deed::Nothing;
+            return LiarAction::Nothing;
         }
         self.offered += 1;
         let (reason, answer_by) = (wire::ForwardReason::Competence.into(), Some(liar.wall(now) + ANSWER_WITHIN));
-        Deed::Acts(complaint.id(), Command::Forward(NewOffer { to, reason, answer_by }))
+        LiarAction::Command(complaint.id(), Command::Forward(NewOffer { to, reason, answer_by }))
     }
 }
 
 impl Lie for Resolves {
-    fn acts(&mut self, liar: &Node, now: u64) -> Deed {
+    fn on_tick(&mut self, liar: &Node, now: u64) -> LiarAction {
         if self.written.is_some() {
-            return Deed::Nothing;
+            return LiarAction::Nothing;
         }
         let is_gone =
             |complaint: &&Complaint| complaint.custody().holder != liar.id && complaint.case().phase.is_open();
@@ -61,13 +61,13 @@ impl Lie for Resolves {
         };
         let clock = HybridClock::tick(liar.wall(now), complaint.newest_clock());
         let body = Body::Resolved(wire::Resolved { basis: basis.0.to_vec(), outcome: 1 });
-        let Some(signed) = drafted(liar, complaint, vec![basis], clock, body) else { return Deed::Nothing };
+        let Some(signed) = signed_entry(liar, complaint, vec![basis], clock, body) else { return LiarAction::Nothing };
         self.written = Some(id_of(&signed));
-        Deed::Writes(signed)
+        LiarAction::WriteEntry(signed)
     }
 
-    fn was_told(&self, _: &Node, others: &Others<'_>) -> bool {
+    fn is_detectable(&self, _: &Node, honest: &HonestNodes<'_>) -> bool {
         let has = |node: &Node| self.written.is_some_and(|entry| node.ledger.leaf_of(&entry).is_some());
-        others.honest().any(has)
+        honest.all().any(has)
     }
 }

@@ -6,14 +6,14 @@ use sinergi_proto::base::ids::{AgencyId, EntryId};
 use sinergi_proto::wire::{self, Frame};
 
 use super::facade::Facade;
-use super::witnesses::first_own_entry;
-use super::{Deed, Lie, LieKind, Others, Promise, anybody};
+use super::forgery::first_own_entry;
+use super::{Detection, HonestNodes, LiarAction, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "rewrites_an_entry",
-    promise: Promise::Evidence(&["forked"]),
-    may: anybody,
+    detection: Detection::Evidence(&["forked"]),
+    can_tell: any_agency,
     passes_everything_on: true,
     begin: || Box::new(Rewrites::default()),
 };
@@ -32,7 +32,7 @@ pub(super) struct Rewrites {
 }
 
 impl Lie for Rewrites {
-    fn acts(&mut self, liar: &Node, _: u64) -> Deed {
+    fn on_tick(&mut self, liar: &Node, _: u64) -> LiarAction {
         self.ticks += 1;
         if self.ticks > HONEST
             && self.rewritten.is_none()
@@ -42,24 +42,24 @@ impl Lie for Rewrites {
             self.rewritten = Some(entry);
             self.facade.replace(liar, index);
         }
-        Deed::Nothing
+        LiarAction::Nothing
     }
 
-    fn says(&mut self, liar: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn on_send(&mut self, liar: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
         let is_rewritten = self.rewritten.is_some();
         vec![if is_rewritten { self.facade.in_frame(liar, frame) } else { frame }]
     }
 
-    fn shows(&mut self, liar: &Node, to: &AgencyId, question: &wire::Prove) -> Option<wire::Proof> {
+    fn on_question(&mut self, liar: &Node, to: &AgencyId, question: &wire::Prove) -> Option<wire::Proof> {
         self.rewritten.is_some().then(|| self.facade.answer(liar, to, question))
     }
 
-    fn heeds_its_guard(&self) -> bool {
+    fn obeys_rollback_guard(&self) -> bool {
         false
     }
 
-    fn was_told(&self, _: &Node, others: &Others<'_>) -> bool {
+    fn is_detectable(&self, _: &Node, honest: &HonestNodes<'_>) -> bool {
         let has = |node: &Node| self.rewritten.is_some_and(|entry| node.ledger.leaf_of(&entry).is_some());
-        others.auditors().any(has)
+        honest.auditors().any(has)
     }
 }

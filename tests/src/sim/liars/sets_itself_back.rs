@@ -7,15 +7,15 @@ use sinergi_proto::base::limits;
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
-use super::witnesses::checkpoints;
-use super::{Deed, Lie, LieKind, Others, Promise, anybody};
+use super::proofs_held::checkpoints;
+use super::{Detection, HonestNodes, LiarAction, Lie, LieKind, any_agency};
 use crate::sim::ledger::Ledger;
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "sets_itself_back",
-    promise: Promise::Evidence(&["forked", "rolled_back"]),
-    may: anybody,
+    detection: Detection::Evidence(&["forked", "rolled_back"]),
+    can_tell: any_agency,
     passes_everything_on: false,
     begin: || Box::new(SetsBack::default()),
 };
@@ -36,7 +36,7 @@ struct SetsBack {
 }
 
 impl Lie for SetsBack {
-    fn acts(&mut self, liar: &Node, now: u64) -> Deed {
+    fn on_tick(&mut self, liar: &Node, now: u64) -> LiarAction {
         self.ticks += 1;
         if self.ticks == COPIED {
             self.copy = Some(Box::new(liar.ledger.clone()));
@@ -46,12 +46,12 @@ impl Lie for SetsBack {
             && let Some(copy) = self.copy.take_if(loses)
         {
             self.went = Some((liar.wall(now), copy.next_index().0));
-            return Deed::GoesBack(copy);
+            return LiarAction::RestoreCopy(copy);
         }
-        Deed::Nothing
+        LiarAction::Nothing
     }
 
-    fn hears(&mut self, liar: &Node, _: &AgencyId, frame: Frame) -> Frame {
+    fn on_receive(&mut self, liar: &Node, _: &AgencyId, frame: Frame) -> Frame {
         let kind = frame.kind.map(|kind| match kind {
             Kind::Hello(hello) => {
                 let is_more = |have: &wire::Cursor| {
@@ -65,11 +65,11 @@ impl Lie for SetsBack {
         Frame { kind }
     }
 
-    fn heeds_its_guard(&self) -> bool {
+    fn obeys_rollback_guard(&self) -> bool {
         false
     }
 
-    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
         let Some((at, leaves)) = self.went else { return false };
         // Clocks may be wrong by minutes.
         let before = (at / 1000).saturating_sub(limits::COSIGNED_BACK_BY.as_secs());
@@ -77,6 +77,6 @@ impl Lie for SetsBack {
             let shown = checkpoints(node, &liar.id);
             shown.iter().any(|shown| shown.size > leaves && shown.seconds.is_some_and(|seconds| seconds < before))
         };
-        others.auditors().any(had_more)
+        honest.auditors().any(had_more)
     }
 }

@@ -6,14 +6,14 @@ use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::wire::{self, Frame};
 
 use super::facade::Facade;
-use super::witnesses::checkpoints;
-use super::{Lie, LieKind, Others, Promise, linked_with_oversight};
+use super::proofs_held::checkpoints;
+use super::{Detection, HonestNodes, Lie, LieKind, linked_with_oversight};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "shows_two_ledgers",
-    promise: Promise::Evidence(&["forked"]),
-    may: linked_with_oversight,
+    detection: Detection::Evidence(&["forked"]),
+    can_tell: linked_with_oversight,
     passes_everything_on: true,
     begin: || Box::new(TwoLedgers::default()),
 };
@@ -36,25 +36,25 @@ impl TwoLedgers {
 }
 
 impl Lie for TwoLedgers {
-    fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn on_send(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
         self.look(liar);
         vec![if liar.charter().is_oversight(to) { self.facade.in_frame(liar, frame) } else { frame }]
     }
 
-    fn shows(&mut self, liar: &Node, to: &AgencyId, question: &wire::Prove) -> Option<wire::Proof> {
+    fn on_question(&mut self, liar: &Node, to: &AgencyId, question: &wire::Prove) -> Option<wire::Proof> {
         self.look(liar);
         liar.charter().is_oversight(to).then(|| self.facade.answer(liar, to, question))
     }
 
-    fn heeds_its_guard(&self) -> bool {
+    fn obeys_rollback_guard(&self) -> bool {
         false
     }
 
-    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
         let has_seen = |node: &&Node| checkpoints(node, &liar.id).iter().any(|shown| shown.size > OTHER.0);
-        let deceived = others.auditors().filter(|node| liar.charter().is_oversight(&node.id)).find(has_seen);
+        let deceived = honest.auditors().filter(|node| liar.charter().is_oversight(&node.id)).find(has_seen);
         deceived.is_some_and(|deceived| {
-            let others = others.auditors().filter(|node| node.adjacent().contains(&deceived.id));
+            let others = honest.auditors().filter(|node| node.adjacent().contains(&deceived.id));
             others.filter(has_seen).count() > 0
         })
     }

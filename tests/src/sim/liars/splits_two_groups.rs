@@ -4,14 +4,14 @@ use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::wire::{self, Frame};
 
 use super::facade::Facade;
-use super::witnesses::checkpoints;
-use super::{Lie, LieKind, Others, Promise, links_others};
+use super::proofs_held::checkpoints;
+use super::{Detection, HonestNodes, Lie, LieKind, links_others};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "splits_two_groups",
-    promise: Promise::Evidence(&["forked"]),
-    may: links_others,
+    detection: Detection::Evidence(&["forked"]),
+    can_tell: links_others,
     passes_everything_on: true,
     begin: || Box::new(TwoGroups::default()),
 };
@@ -42,25 +42,25 @@ fn is_deceived(liar: &Node, agency: &AgencyId) -> bool {
 }
 
 impl Lie for TwoGroups {
-    fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn on_send(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
         self.look(liar);
         vec![if is_deceived(liar, to) { self.facade.in_frame(liar, frame) } else { frame }]
     }
 
-    fn shows(&mut self, liar: &Node, to: &AgencyId, question: &wire::Prove) -> Option<wire::Proof> {
+    fn on_question(&mut self, liar: &Node, to: &AgencyId, question: &wire::Prove) -> Option<wire::Proof> {
         self.look(liar);
         is_deceived(liar, to).then(|| self.facade.answer(liar, to, question))
     }
 
-    fn heeds_its_guard(&self) -> bool {
+    fn obeys_rollback_guard(&self) -> bool {
         false
     }
 
-    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
+    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
         let Some(other) = self.facade.replaced().next() else { return false };
         let has_seen = |node: &&Node| checkpoints(node, &liar.id).iter().any(|shown| shown.size > other.0);
         let (below, above): (Vec<&Node>, Vec<&Node>) =
-            others.auditors().filter(has_seen).partition(|node| is_deceived(liar, &node.id));
+            honest.auditors().filter(has_seen).partition(|node| is_deceived(liar, &node.id));
         !below.is_empty() && !above.is_empty()
     }
 }

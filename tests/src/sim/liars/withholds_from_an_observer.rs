@@ -5,14 +5,15 @@
 use sinergi_proto::base::ids::{AgencyId, ComplaintId};
 use sinergi_proto::routing::outbox::Prepared;
 
-use super::witnesses::{was_turned_away, without};
-use super::{Lie, LieKind, Others, Promise, linked_with_oversight};
+use super::forgery::without;
+use super::proofs_held::was_turned_away;
+use super::{Detection, HonestNodes, Lie, LieKind, linked_with_oversight};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "withholds_from_an_observer",
-    promise: Promise::Evidence(&["withheld"]),
-    may: linked_with_oversight,
+    detection: Detection::Evidence(&["withheld"]),
+    can_tell: linked_with_oversight,
     passes_everything_on: false,
     begin: || Box::new(Withholds),
 };
@@ -27,15 +28,15 @@ fn is_withheld(liar: &Node, complaint: &ComplaintId) -> bool {
 }
 
 impl Lie for Withholds {
-    fn delivers(&mut self, liar: &Node, to: &AgencyId, prepared: Prepared) -> Prepared {
+    fn on_deliver(&mut self, liar: &Node, to: &AgencyId, prepared: Prepared) -> Prepared {
         if !liar.charter().is_oversight(to) {
             return prepared;
         }
         without(prepared, |entry| entry.complaint.is_some_and(|complaint| is_withheld(liar, &complaint)))
     }
 
-    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool {
-        others.auditors().filter(|node| liar.charter().is_oversight(&node.id)).any(|node| {
+    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
+        honest.auditors().filter(|node| liar.charter().is_oversight(&node.id)).any(|node| {
             let Some(received) = node.ledger.received.get(&liar.id) else { return false };
             let passed = liar.ledger.leaves.iter().zip(0..received.index.0).map(|(leaf, _)| &leaf.entry);
             let withheld = passed.filter(|entry| entry.complaint.is_some_and(|id| is_withheld(liar, &id)));

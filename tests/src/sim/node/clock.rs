@@ -38,7 +38,7 @@ impl WallClock {
     }
 
     /// Makes the clock run too fast from now on, by this many millionths.
-    pub fn drifts(&mut self, millionths: i64, now: u64) {
+    pub fn start_drift(&mut self, millionths: i64, now: u64) {
         *self = Self { ahead: self.ahead(now), drift: millionths, since: now };
     }
 

@@ -31,7 +31,7 @@ pub(super) enum Waiter {
     /// An operator.
     Operator,
     /// The operator who let its node take this entry, which acts on custody as it was once.
-    WentBack(EntryId),
+    StaleAct(EntryId),
     /// The session with a peer over a connection, which waits for this job.
     Peer(AgencyId, u64, JobId),
     /// The watch: the own ledger commits to these checkpoints.
@@ -53,7 +53,7 @@ impl Node {
     pub(super) fn decide(&mut self, input: Input, waiter: Waiter, now: u64) {
         let (clocks, around) = (self.clocks(now), self.around(now));
         let Some(engine) = &mut self.engine else { return };
-        for news in self.told.news(around) {
+        for news in self.engine_knows.news(around) {
             let Ok(answer): Result<_, Infallible> = engine.handle(news, clocks, &mut self.ledger, &mut self.batch);
             debug_assert!(matches!(answer.until_applied(), Answer::Nothing), "nobody asked");
         }
@@ -150,8 +150,8 @@ impl Node {
                 let lodged = self.ledger.cases[&lodged.complaint].complaint.lodged_entry();
                 self.effects.push(Effect::Acknowledged(lodged));
             }
-            (Waiter::WentBack(entry), _) if self.ledger.leaf_of(&entry).is_some() => {
-                self.effects.push(Effect::WentBack(entry));
+            (Waiter::StaleAct(entry), _) if self.ledger.leaf_of(&entry).is_some() => {
+                self.effects.push(Effect::StaleAct(entry));
             }
             (Waiter::Peer(peer, connection, job), Answer::Delivered(delivered)) => {
                 let done = match delivered {

@@ -38,7 +38,7 @@ impl Node {
             }
             Job::CheckAck(ack) => Done::CheckedAck(self.check_receipt(peer, ack, now).map(Box::new)),
             Job::Read { from, end, give_back } => Done::Read(self.read(peer, from, end, give_back)),
-            Job::Prove(prove) => Done::Proved(self.shown(peer, &prove)),
+            Job::Prove(prove) => Done::Proved(self.answer_question(peer, &prove)),
             Job::Adopt { note } => Done::Adopted(self.adopt(&note)),
             // It is given to the writer.
             Job::Commit { .. } => Done::Failed(End::Stopped),
@@ -53,14 +53,14 @@ impl Node {
             entry: self.ledger.newest_of(peer).map(|leaf| leaf.entry.signed.clone()).unwrap_or_default(),
             reset: self.ledger.reset_of(peer),
             checkpoint: self.watch.newest(peer).map(|newest| newest.note.clone()).unwrap_or_default(),
-            gossiped: memory.map(|memory| memory.told).unwrap_or_default(),
+            gossiped: memory.map(|memory| memory.gossiped).unwrap_or_default(),
             passed_on: memory.and_then(|memory| memory.passed_on),
         }
     }
 
     /// What a peer shows of this node's ledger is compared with the ledger.
     fn conflict(&mut self, peer: &AgencyId, checkpoint: Vec<u8>, entry: &[u8], now: u64) -> Option<String> {
-        if !self.heeds_its_guard() {
+        if !self.obeys_rollback_guard() {
             return None;
         }
         let note = String::from_utf8(checkpoint).ok().filter(|note| note.len() <= limits::CHECKPOINT_BYTES);
@@ -115,7 +115,7 @@ impl Node {
 
     /// An agency's checkpoint, if it verifies and has a time that is not to come.
     pub(super) fn check_checkpoint(&self, note: &[u8], agency: &AgencyId, now: u64) -> Option<Checkpoint> {
-        let checkpoint = self.checks.shown(note, agency, &self.charters)?;
+        let checkpoint = self.checks.open_with_newest_keys(note, agency, &self.charters)?;
         let latest = self.wall(now) / 1000 + limits::COSIGNED_BACK_BY.as_secs();
         checkpoint.seconds.is_some_and(|seconds| seconds <= latest).then_some(checkpoint)
     }

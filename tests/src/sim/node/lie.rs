@@ -23,84 +23,84 @@ use crate::sim::topology::FEDERATION;
 /// One deviation of a node. The default methods are honest.
 pub trait Lie {
     /// The next action of the liar on its own initiative. Called periodically while the node may sign.
-    fn acts(&mut self, liar: &Node, now: u64) -> Deed {
+    fn on_tick(&mut self, liar: &Node, now: u64) -> LiarAction {
         let _ = (liar, now);
-        Deed::Nothing
+        LiarAction::Nothing
     }
 
     /// Returns the frames that are sent instead of this frame of the liar's session.
-    fn says(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn on_send(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
         let _ = (liar, to);
         vec![frame]
     }
 
     /// Returns the frame that the liar's session gets instead of this received frame.
-    fn hears(&mut self, liar: &Node, from: &AgencyId, frame: Frame) -> Frame {
+    fn on_receive(&mut self, liar: &Node, from: &AgencyId, frame: Frame) -> Frame {
         let _ = (liar, from);
         frame
     }
 
     /// Returns the entries that go to a peer instead of these, which were read from the ledger.
-    fn delivers(&mut self, liar: &Node, to: &AgencyId, prepared: Prepared) -> Prepared {
+    fn on_deliver(&mut self, liar: &Node, to: &AgencyId, prepared: Prepared) -> Prepared {
         let _ = (liar, to);
         prepared
     }
 
     /// Returns a false answer to a question about the liar's ledger; `None` for the honest answer.
-    fn shows(&mut self, liar: &Node, to: &AgencyId, question: &wire::Prove) -> Option<wire::Proof> {
+    fn on_question(&mut self, liar: &Node, to: &AgencyId, question: &wire::Prove) -> Option<wire::Proof> {
         let _ = (liar, to, question);
         None
     }
 
     /// Whether the node stops when a peer shows that its ledger was set back or differs.
-    fn heeds_its_guard(&self) -> bool {
+    fn obeys_rollback_guard(&self) -> bool {
         true
     }
 
     /// Whether the lie has reached a node that must find it. Called at the end of the run.
-    fn was_told(&self, liar: &Node, others: &Others<'_>) -> bool;
+    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool;
 
     /// Checks further invariants, which hold only in runs with this lie.
     ///
     /// # Errors
     /// The invariant that does not hold.
-    fn must_hold(&self, liar: &Node, others: &Others<'_>) -> Result<(), Broken> {
-        let _ = (liar, others);
+    fn must_hold(&self, liar: &Node, honest: &HonestNodes<'_>) -> Result<(), Broken> {
+        let _ = (liar, honest);
         Ok(())
     }
 }
 
 /// An action of a liar on its own initiative.
-pub enum Deed {
+pub enum LiarAction {
     /// No action.
     Nothing,
     /// It writes this signed entry into its ledger as one of its own.
-    Writes(Bytes),
+    WriteEntry(Bytes),
     /// Its operator lodges a complaint.
-    Lodges(wire::Lodged),
+    Lodge(wire::Lodged),
     /// Its operator gives a command on a complaint.
-    Acts(ComplaintId, Command),
+    Command(ComplaintId, Command),
     /// It continues with this older copy of its ledger, and does not declare it.
-    GoesBack(Box<Ledger>),
+    RestoreCopy(Box<Ledger>),
 }
 
 /// The name of an invariant that does not hold, and a description of the failure.
 pub type Broken = (&'static str, String);
 
 /// The honest nodes of a run with one liar.
-pub struct Others<'a> {
+pub struct HonestNodes<'a> {
     nodes: &'a BTreeMap<AgencyId, Node>,
     liar: &'a AgencyId,
 }
 
-impl<'a> Others<'a> {
+impl<'a> HonestNodes<'a> {
     /// All of these nodes except the liar.
     pub fn new(nodes: &'a BTreeMap<AgencyId, Node>, liar: &'a AgencyId) -> Self {
         Self { nodes, liar }
     }
 
     /// All honest nodes.
-    pub fn honest(&self) -> impl Iterator<Item = &'a Node> {
+    pub fn all(&self) -> impl Iterator<Item = &'a Node> {
         let liar = self.liar;
         self.nodes.values().filter(move |node| node.id != *liar)
     }
@@ -108,14 +108,14 @@ impl<'a> Others<'a> {
     /// The honest nodes that audit the liar: its peers.
     pub fn auditors(&self) -> impl Iterator<Item = &'a Node> {
         let liar = self.liar;
-        self.honest().filter(move |node| node.adjacent().contains(liar))
+        self.all().filter(move |node| node.adjacent().contains(liar))
     }
 }
 
 impl Node {
     /// A dishonest operator forwards a complaint from an earlier custody step. The engine would reject the command, so the entry is signed
     /// here and the engine admits it as one of its own.
-    pub fn go_back(&mut self, complaint: ComplaintId, basis: EntryId, to: &AgencyId, now: u64) {
+    pub fn forward_from_old_custody(&mut self, complaint: ComplaintId, basis: EntryId, to: &AgencyId, now: u64) {
         let Some(engine) = self.engine.as_ref().filter(|_| self.state == State::Clear) else { return };
         let case = engine.case(&complaint).or_else(|| self.ledger.cases.get(&complaint));
         let Some(case) = case.map(|case| &case.complaint) else { return };
@@ -136,11 +136,11 @@ impl Node {
             body: Wire::Forwarded(body),
         };
         let signed = draft.sign(&self.key);
-        self.takes_for_its_own(signed.bytes, Waiter::WentBack(signed.id), now);
+        self.admit_own_entry(signed.bytes, Waiter::StaleAct(signed.id), now);
     }
 
     /// Makes the node tell this lie from now on.
-    pub fn lies(&mut self, lie: Box<dyn Lie>) {
+    pub fn set_lie(&mut self, lie: Box<dyn Lie>) {
         self.lie = Some(lie);
     }
 
@@ -167,7 +167,7 @@ impl Node {
 
     /// Opens a note with a checkpoint of an agency. `None` if it does not verify.
     pub fn open_checkpoint(&self, note: &[u8], agency: &AgencyId) -> Option<Checkpoint> {
-        self.checks.kept(note, agency, &self.charters)
+        self.checks.open_with_any_keys(note, agency, &self.charters)
     }
 
     /// The index of the leaf that the node writes next, if it runs.
@@ -176,34 +176,34 @@ impl Node {
     }
 
     /// The frames that are sent instead of a frame of the session.
-    pub(super) fn said(&mut self, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+    pub(super) fn frames_to_send(&mut self, to: &AgencyId, frame: Frame) -> Vec<Frame> {
         match self.lie.take() {
             Some(mut lie) => {
-                let said = lie.says(self, to, frame);
+                let frames = lie.on_send(self, to, frame);
                 self.lie = Some(lie);
-                said
+                frames
             }
             None => vec![frame],
         }
     }
 
     /// The frame that the session gets instead of a received frame.
-    pub(super) fn believed(&mut self, from: &AgencyId, frame: Frame) -> Frame {
+    pub(super) fn received_frame(&mut self, from: &AgencyId, frame: Frame) -> Frame {
         match self.lie.take() {
             Some(mut lie) => {
-                let believed = lie.hears(self, from, frame);
+                let received = lie.on_receive(self, from, frame);
                 self.lie = Some(lie);
-                believed
+                received
             }
             None => frame,
         }
     }
 
     /// The result of a job, as the lie changes it.
-    pub(super) fn bent(&mut self, peer: &AgencyId, done: Done) -> Done {
+    pub(super) fn job_result(&mut self, peer: &AgencyId, done: Done) -> Done {
         match (self.lie.take(), done) {
             (Some(mut lie), Done::Read(prepared)) => {
-                let prepared = lie.delivers(self, peer, prepared);
+                let prepared = lie.on_deliver(self, peer, prepared);
                 self.lie = Some(lie);
                 Done::Read(prepared)
             }
@@ -215,43 +215,43 @@ impl Node {
     }
 
     /// The answer to a peer's question about the node's ledger.
-    pub(super) fn shown(&mut self, asker: &AgencyId, question: &wire::Prove) -> wire::Proof {
+    pub(super) fn answer_question(&mut self, asker: &AgencyId, question: &wire::Prove) -> wire::Proof {
         let lie = self.lie.take();
-        let shown = lie.and_then(|mut lie| {
-            let shown = lie.shows(self, asker, question);
+        let false_proof = lie.and_then(|mut lie| {
+            let shown = lie.on_question(self, asker, question);
             self.lie = Some(lie);
             shown
         });
-        shown.unwrap_or_else(|| self.prove(asker, question))
+        false_proof.unwrap_or_else(|| self.prove(asker, question))
     }
 
     /// Whether the node stops when a peer shows that its ledger was set back or differs.
-    pub(super) fn heeds_its_guard(&self) -> bool {
-        self.lie.as_ref().is_none_or(|lie| lie.heeds_its_guard())
+    pub(super) fn obeys_rollback_guard(&self) -> bool {
+        self.lie.as_ref().is_none_or(|lie| lie.obeys_rollback_guard())
     }
 
     /// Carries out the lie's next action.
     pub(super) fn misbehave(&mut self, now: u64) {
         let Some(mut lie) = self.lie.take() else { return };
-        let deed = lie.acts(self, now);
+        let action = lie.on_tick(self, now);
         self.lie = Some(lie);
-        match deed {
-            Deed::Nothing => {}
-            Deed::Writes(signed) => self.takes_for_its_own(signed, Waiter::Nobody, now),
-            Deed::Lodges(body) => {
+        match action {
+            LiarAction::Nothing => {}
+            LiarAction::WriteEntry(signed) => self.admit_own_entry(signed, Waiter::Nobody, now),
+            LiarAction::Lodge(body) => {
                 let lodge = Lodge { body, contents: Vec::new(), external: None, forward: None };
                 self.decide(Input::Lodge(Box::new(lodge)), Waiter::Nobody, now);
             }
-            Deed::Acts(complaint, command) => {
+            LiarAction::Command(complaint, command) => {
                 let act = Act { complaint, command, text: None };
                 self.decide(Input::Act(Box::new(act)), Waiter::Nobody, now);
             }
-            Deed::GoesBack(copy) => self.goes_back_to(*copy, now),
+            LiarAction::RestoreCopy(copy) => self.restart_with_copy(*copy, now),
         }
     }
 
     /// The engine admits an entry that was signed outside of it as one of the node's own.
-    pub(super) fn takes_for_its_own(&mut self, signed_entry: Bytes, waiter: Waiter, now: u64) {
+    pub(super) fn admit_own_entry(&mut self, signed_entry: Bytes, waiter: Waiter, now: u64) {
         let header =
             LeafHeader { at: 0, from: None, relays: 0, routes: Vec::new(), unreachable: Vec::new(), external: None };
         let item = wire::Item { signed_entry, ..Default::default() };
@@ -262,7 +262,7 @@ impl Node {
     }
 
     /// Restarts with an older copy of the ledger.
-    fn goes_back_to(&mut self, copy: Ledger, now: u64) {
+    fn restart_with_copy(&mut self, copy: Ledger, now: u64) {
         let links: Vec<_> = self.links.iter().map(|(peer, link)| (link.connection, peer.clone())).collect();
         let effects = std::mem::take(&mut self.effects);
         self.crash(false);
@@ -270,7 +270,7 @@ impl Node {
         let ended = links.into_iter().map(|(connection, peer)| Effect::Close(connection, peer, End::Stopped));
         self.effects.extend(ended);
         self.ledger = copy;
-        debug_assert_eq!(self.state, State::Down, "it has stopped");
+        debug_assert_eq!(self.state, State::Down, "a node restarts only after it has stopped");
         self.start(now);
     }
 }

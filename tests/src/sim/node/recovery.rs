@@ -27,7 +27,8 @@ impl Node {
         let named = self.ledger.sightings.is_empty().then_some(after(self.ledger.epoch));
         let planned = |named| {
             let signer = Signer { agency: &self.id, charters: &self.charters };
-            Plan::new(&here, recorded.clone(), &self.ledger.sightings, signer, named).expect("something was seen")
+            Plan::new(&here, recorded.clone(), &self.ledger.sightings, signer, named)
+                .expect("a sighting or a named epoch")
         };
         let plan = planned(named);
         let forgotten = remembered.filter(|begun| plan.epoch <= *begun);

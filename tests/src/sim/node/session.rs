@@ -41,7 +41,7 @@ pub struct Link {
     /// Number of frames that were sent and that the peer has not read yet.
     in_transport: usize,
     /// The version of the watch that the session knows.
-    told_of: u64,
+    known_watch_version: u64,
     /// Open questions to the peer.
     asked: BTreeMap<AskId, Asked>,
     /// Room reserved for frames on the way to the peer.
@@ -62,7 +62,7 @@ pub(super) enum Asked {
 #[derive(Default)]
 pub(super) struct PeerMemory {
     /// The version of the watch up to which the peer has got other agencies' checkpoints.
-    pub(super) told: u64,
+    pub(super) gossiped: u64,
     /// The hash of a rival charter that the peer has, and the version up to which this node has passed on its own charters because of it.
     pub(super) passed_on: Option<([u8; 32], u64)>,
 }
@@ -81,7 +81,7 @@ impl Node {
     /// Begins a session on a new connection.
     pub fn connected(&mut self, connection: u64, peer: &AgencyId, now: u64) {
         let checkpoint = if self.state == State::Clear { self.signed.as_ref() } else { self.ledger.recorded.as_ref() };
-        let opening = SessionConfig {
+        let config = SessionConfig {
             own: self.id.clone(),
             peer: peer.clone(),
             federation: FEDERATION.to_owned(),
@@ -98,14 +98,14 @@ impl Node {
             },
         };
         let mut actions = Vec::new();
-        let session = Session::open(opening, self.clocks(now), &mut actions);
+        let session = Session::open(config, self.clocks(now), &mut actions);
         let link = Link {
             connection,
             acknowledged: None,
             session,
             inbound: VecDeque::new(),
             in_transport: 0,
-            told_of: 0,
+            known_watch_version: 0,
             asked: BTreeMap::new(),
             sending: BTreeSet::new(),
             receiving: BTreeMap::new(),
@@ -119,12 +119,12 @@ impl Node {
 
     /// Ends the session of a connection that has ended.
     pub fn disconnected(&mut self, connection: u64, peer: &AgencyId, now: u64) {
-        self.hears(peer, connection, Event::Closed(Closing::Broken("the network ended it".to_owned())), now);
+        self.give_event(peer, connection, Event::Closed(Closing::Broken("the network ended it".to_owned())), now);
     }
 
     /// Takes a frame that has arrived.
     pub fn arrived(&mut self, connection: u64, peer: &AgencyId, frame: Frame, now: u64) {
-        let frame = self.believed(peer, frame);
+        let frame = self.received_frame(peer, frame);
         if let Some(link) = self.link(peer, connection) {
             link.inbound.push_back(frame);
             self.drain(now);
@@ -143,8 +143,8 @@ impl Node {
     pub fn work(&mut self, connection: u64, peer: &AgencyId, job: JobId, what: Job, now: u64) {
         if self.link(peer, connection).is_some() {
             let done = self.done(peer, what, now);
-            let done = self.bent(peer, done);
-            self.hears(peer, connection, Event::Done(job, done), now);
+            let done = self.job_result(peer, done);
+            self.give_event(peer, connection, Event::Done(job, done), now);
         }
     }
 
@@ -177,7 +177,7 @@ impl Node {
         let peer = |((peer, connection), job)| Waiter::Peer(peer, connection, job);
         self.decide(input, link.clone().zip(job).map_or(Waiter::Nobody, peer), now);
         if let Some((peer, connection)) = link {
-            self.hears(&peer, connection, Event::Taken, now);
+            self.give_event(&peer, connection, Event::Taken, now);
         }
     }
 
@@ -197,8 +197,8 @@ impl Node {
     }
 
     pub(super) fn ask(&mut self, peer: &AgencyId, connection: u64, prove: wire::Prove, asked: Asked) {
-        self.asked += 1;
-        let (ask, question) = (AskId(self.asked), Question::Prove(prove));
+        self.question_count += 1;
+        let (ask, question) = (AskId(self.question_count), Question::Prove(prove));
         if let Some(link) = self.link(peer, connection) {
             link.asked.insert(ask, asked);
             self.events.push_back((peer.clone(), connection, Event::Ask(ask, question)));
@@ -206,7 +206,7 @@ impl Node {
     }
 
     /// Gives a session an event, and handles everything that follows from it.
-    pub(super) fn hears(&mut self, peer: &AgencyId, connection: u64, event: Event, now: u64) {
+    pub(super) fn give_event(&mut self, peer: &AgencyId, connection: u64, event: Event, now: u64) {
         self.events.push_back((peer.clone(), connection, event));
         self.drain(now);
     }
@@ -235,8 +235,8 @@ impl Node {
     fn next_event(&mut self, now: u64) -> Option<(AgencyId, u64, Event)> {
         let (clocks, version) = (self.clocks(now), self.watch.version());
         for (peer, link) in &mut self.links {
-            let event = if link.session.wants_news() && link.told_of != version {
-                link.told_of = version;
+            let event = if link.session.wants_news() && link.known_watch_version != version {
+                link.known_watch_version = version;
                 Event::News
             } else if link.inbound.is_empty() || !link.session.reads() {
                 continue;
@@ -257,11 +257,11 @@ impl Node {
             && link.in_transport < TRANSPORT_FRAMES
             && let Some(frame) = link.session.next_frame(clocks)
         {
-            let said = self.said(peer, frame);
+            let frames = self.frames_to_send(peer, frame);
             if let Some(link) = self.link(peer, connection) {
-                link.in_transport += said.len();
+                link.in_transport += frames.len();
             }
-            self.effects.extend(said.into_iter().map(|frame| Effect::Send(connection, peer.clone(), frame)));
+            self.effects.extend(frames.into_iter().map(|frame| Effect::Send(connection, peer.clone(), frame)));
         }
     }
 
@@ -330,7 +330,7 @@ impl Node {
         if under_way > most {
             let (sending, receiving) = (link.sending.len(), &link.receiving);
             let what = format!("{sending} frames to and {receiving:?} from {peer}, more than {window:?}");
-            self.effects.push(Effect::Overfull(format!("{} has {what}", self.id)));
+            self.effects.push(Effect::WindowExceeded(format!("{} has {what}", self.id)));
         }
     }
 
@@ -371,7 +371,7 @@ impl Node {
                     link.acknowledged = Some(*acknowledged);
                 }
             }
-            PeerChange::Gossiped(version) => self.peers.entry(peer.clone()).or_default().told = *version,
+            PeerChange::Gossiped(version) => self.peers.entry(peer.clone()).or_default().gossiped = *version,
             PeerChange::PassedOn(passed_on) => self.peers.entry(peer.clone()).or_default().passed_on = *passed_on,
             PeerChange::ClockOffset(offset) => {
                 let clocks = self.clocks(now);

@@ -13,9 +13,9 @@ impl World {
             self.node(&id).audit_everybody(now);
             self.settle(&id);
         }
-        self.until(self.now + ROUND)?;
+        self.run_until(self.now + ROUND)?;
         match self.nodes.values().find(|node| node.is_auditing(self.now)) {
-            Some(node) => Err(self.fails("audits_end", format!("{} still audits", node.id))),
+            Some(node) => Err(self.failure("audits_end", format!("{} still audits", node.id))),
             None => Ok(()),
         }
     }

@@ -34,7 +34,7 @@ const MOST: u32 = 5;
 #[derive(Clone, Debug)]
 pub(super) enum Duty {
     /// Starts the node of an agency that has become a member.
-    Found,
+    StartNode,
     /// Puts charters into the node's folder.
     Install(Arc<Charters>),
     /// Adds a peer.
@@ -51,7 +51,7 @@ impl World {
         let count = if self.plan.lie.is_some() { 0 } else { count };
         for _ in 0..count {
             let after = self.rng.random_range(MINUTE..super::TROUBLE - WITHIN);
-            self.at(after, Event::Charter);
+            self.schedule(after, Event::Charter);
         }
     }
 
@@ -68,35 +68,35 @@ impl World {
         if changed.is_none() {
             self.changes_rules();
         }
-        let standing: Vec<AgencyId> = self.standing().collect();
-        let first = standing[self.rng.random_range(0..standing.len())].clone();
+        let active: Vec<AgencyId> = self.active_agencies().collect();
+        let first = active[self.rng.random_range(0..active.len())].clone();
         let after = self.rng.random_range(0..WITHIN);
         let charters = Arc::clone(self.topology.charters());
-        self.at(after, Event::Operator(first, Duty::Install(charters)));
+        self.schedule(after, Event::Operator(first, Duty::Install(charters)));
     }
 
     /// An operator does a task, or tries again later.
     pub(super) fn operator(&mut self, id: &AgencyId, duty: Duty) {
         if self.has_left(id) {
             if let Duty::Install(_) = duty {
-                let standing: Vec<AgencyId> = self.standing().collect();
-                let other = self.one_of(&standing).expect("some stay");
-                self.at(AGAIN, Event::Operator(other, duty));
+                let active: Vec<AgencyId> = self.active_agencies().collect();
+                let other = self.pick(&active).expect("at least one agency takes part");
+                self.schedule(AGAIN, Event::Operator(other, duty));
             }
             return;
         }
         let (state, is_founded) = (self.nodes[id].state, self.is_founded(id));
         match duty {
-            Duty::Found if !is_founded => {
+            Duty::StartNode if !is_founded => {
                 let charters = Arc::clone(self.topology.charters());
                 self.node(id).install(charters);
                 self.founded.insert(id.clone());
                 self.start(id);
             }
-            Duty::Found => {}
+            Duty::StartNode => {}
             // A node that waits for its operator or does not run is left alone.
             _ if !is_founded || matches!(state, State::SetBack | State::Down) => {
-                self.at(AGAIN, Event::Operator(id.clone(), duty))
+                self.schedule(AGAIN, Event::Operator(id.clone(), duty))
             }
             Duty::Install(charters) => {
                 if self.nodes[id].charter().version < charters.newest().version {
@@ -114,7 +114,7 @@ impl World {
                     self.crash(id, BOOT);
                     self.node(id).rekey(generation);
                 } else {
-                    self.at(AGAIN, Event::Operator(id.clone(), duty));
+                    self.schedule(AGAIN, Event::Operator(id.clone(), duty));
                 }
             }
         }
@@ -136,7 +136,7 @@ impl World {
         self.is_founded(id) && !self.has_left(id)
     }
 
-    fn standing(&self) -> impl Iterator<Item = AgencyId> {
+    fn active_agencies(&self) -> impl Iterator<Item = AgencyId> {
         self.members.iter().filter(|id| self.takes_part(id)).cloned()
     }
 
@@ -159,12 +159,12 @@ impl World {
 
     /// Signs a second charter of the same version, without one of the cities. Some other operator installs it.
     fn sign_a_rival(&mut self) {
-        let cities: Vec<AgencyId> = self.standing().filter(|id| self.nodes[id].adjacent().len() == 1).collect();
-        let Some(city) = self.one_of(&cities) else { return };
+        let cities: Vec<AgencyId> = self.active_agencies().filter(|id| self.nodes[id].adjacent().len() == 1).collect();
+        let Some(city) = self.pick(&cities) else { return };
         let (_, rival) = self.topology.managers.next(|text| of(text, &city).status = MemberStatus::Retired);
-        let standing: Vec<AgencyId> = self.standing().collect();
-        if let Some(first) = self.one_of(&standing) {
-            self.at(1, Event::Operator(first, Duty::Install(rival)));
+        let active: Vec<AgencyId> = self.active_agencies().collect();
+        if let Some(first) = self.pick(&active) {
+            self.schedule(1, Event::Operator(first, Duty::Install(rival)));
         }
     }
 
@@ -177,10 +177,10 @@ impl World {
             self.adds_link(&id, &peer);
             self.node(&id).configure(peer.clone());
             let after = self.rng.random_range(0..WITHIN);
-            self.at(after, Event::Operator(peer, Duty::Configure(id.clone())));
+            self.schedule(after, Event::Operator(peer, Duty::Configure(id.clone())));
         }
         let after = self.rng.random_range(0..WITHIN);
-        self.at(after, Event::Operator(id, Duty::Found));
+        self.schedule(after, Event::Operator(id, Duty::StartNode));
         Some(())
     }
 
@@ -190,8 +190,8 @@ impl World {
             let is_leaf = self.nodes[id].adjacent().len() == 1;
             is_leaf && self.nodes[id].state == State::Clear && !self.archive.is_set_back(id)
         };
-        let leaving: Vec<AgencyId> = self.standing().filter(sets_out).collect();
-        let id = self.one_of(&leaving)?;
+        let leaving: Vec<AgencyId> = self.active_agencies().filter(sets_out).collect();
+        let id = self.pick(&leaving)?;
         self.sign("retires", |text| of(text, &id).status = MemberStatus::Retired);
         Some(())
     }
@@ -200,16 +200,17 @@ impl World {
     fn moves(&mut self) -> Option<()> {
         let charter = Arc::clone(self.topology.charters().newest());
         let is_province = |id: &AgencyId| charter.member(id).is_some_and(|m| m.kind == MemberKind::Province);
-        let provinces: Vec<AgencyId> = self.standing().filter(|id| is_province(id)).collect();
-        let cities: Vec<AgencyId> = self.standing().filter(|id| charter.parent(id).is_some_and(is_province)).collect();
-        let city = self.one_of(&cities)?;
+        let provinces: Vec<AgencyId> = self.active_agencies().filter(|id| is_province(id)).collect();
+        let cities: Vec<AgencyId> =
+            self.active_agencies().filter(|id| charter.parent(id).is_some_and(is_province)).collect();
+        let city = self.pick(&cities)?;
         let others: Vec<AgencyId> = provinces.into_iter().filter(|id| Some(id) != charter.parent(&city)).collect();
-        let province = self.one_of(&others)?;
+        let province = self.pick(&others)?;
         self.sign("moves", |text| of(text, &city).parent = Some(province.clone()));
         if self.adds_link(&city, &province) {
             for (id, peer) in [(&city, &province), (&province, &city)] {
                 let after = self.rng.random_range(0..WITHIN);
-                self.at(after, Event::Operator(id.clone(), Duty::Configure(peer.clone())));
+                self.schedule(after, Event::Operator(id.clone(), Duty::Configure(peer.clone())));
             }
         }
         Some(())
@@ -221,8 +222,8 @@ impl World {
         // An oversight agency must be linked with ministries.
         let kinds = [MemberKind::Ministry, MemberKind::Institution];
         let may_oversee = |id: &AgencyId| charter.member(id).is_some_and(|member| kinds.contains(&member.kind));
-        let all: Vec<AgencyId> = self.standing().filter(may_oversee).collect();
-        let id = self.one_of(&all)?;
+        let all: Vec<AgencyId> = self.active_agencies().filter(may_oversee).collect();
+        let id = self.pick(&all)?;
         let is_only_one = charter.is_oversight(&id) && charter.members().filter(|member| member.oversight).count() == 1;
         if is_only_one {
             return None;
@@ -234,8 +235,8 @@ impl World {
     /// An agency gets new keys. The old ones stay listed and valid for some time, until the next rotation.
     fn rotates_keys(&mut self) -> Option<()> {
         let has_newest = |id: &AgencyId| self.nodes[id].generation() == self.topology.generation(id);
-        let all: Vec<AgencyId> = self.standing().filter(has_newest).collect();
-        let id = self.one_of(&all)?;
+        let all: Vec<AgencyId> = self.active_agencies().filter(has_newest).collect();
+        let id = self.pick(&all)?;
         let before = self.topology.generation(&id);
         let [from, until] = ALWAYS;
         let old_until = time(self.now + OVERLAP + self.rng.random_range(0..2 * OVERLAP));
@@ -246,7 +247,7 @@ impl World {
         self.sign("rotates", |text| of(text, &id).key = keys);
         self.topology.generations.insert(id.clone(), before + 1);
         let after = self.rng.random_range(0..WITHIN);
-        self.at(after, Event::Operator(id, Duty::Rekey(before + 1)));
+        self.schedule(after, Event::Operator(id, Duty::Rekey(before + 1)));
         Some(())
     }
 
@@ -269,11 +270,11 @@ impl World {
             return false;
         }
         self.lines.entry(pair.clone()).or_default();
-        self.at(1, Event::Connect(pair));
+        self.schedule(1, Event::Connect(pair));
         true
     }
 
-    fn one_of(&mut self, all: &[AgencyId]) -> Option<AgencyId> {
+    fn pick(&mut self, all: &[AgencyId]) -> Option<AgencyId> {
         (!all.is_empty()).then(|| all[self.rng.random_range(0..all.len())].clone())
     }
 }

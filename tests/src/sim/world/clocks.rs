@@ -40,12 +40,12 @@ impl World {
         let room = NEAR - self.nodes[id].clock.ahead(now).abs();
         let steepest = DRIFT.min(room.max(0).saturating_mul(1_000_000) / i64::try_from(lasts).unwrap_or(i64::MAX));
         let drift = self.rng.random_range(-steepest..=steepest);
-        self.node(id).clock.drifts(drift, now);
+        self.node(id).clock.start_drift(drift, now);
     }
 
     /// A clock becomes far.
     pub(super) fn turn_clock_far(&mut self, id: &AgencyId) {
-        let ahead = self.far();
+        let ahead = self.draw_far_offset();
         if self.plan.scenario == Some(Scenario::FarClock) {
             return self.node(id).clock.set_ahead(ahead);
         }
@@ -56,45 +56,45 @@ impl World {
         let linked = self.lines_of(id).into_iter().filter(|pair| self.is_sound(pair, id)).count();
         if self.nodes[id].state == State::Clear && linked >= CONTRADICTED_BY && self.all_clocks_are_near() {
             self.node(id).clock.set_ahead(ahead);
-            self.far.insert(id.clone());
-            self.watch_far_clocks();
+            self.far_clocks.insert(id.clone());
+            self.correct_far_clocks();
         }
     }
 
     /// A machine stops, and its clock is far when it starts again. It dials its peers at once.
     pub(super) fn restart_with_a_far_clock(&mut self, id: &AgencyId, lasts: u64) {
         if self.plan.scenario == Some(Scenario::FarClock) {
-            let ahead = self.far();
+            let ahead = self.draw_far_offset();
             self.crash(id, lasts);
             return self.node(id).clock.set_ahead(ahead);
         }
         if self.nodes[id].state == State::Clear && self.plan.lie.is_none() && self.all_clocks_are_near() {
             self.crash(id, lasts);
-            self.starts_far.insert(id.clone());
+            self.far_at_start.insert(id.clone());
         }
     }
 
     /// Sets the clock of a node that starts. The clock may be far if enough peers are reachable to contradict it.
-    pub(super) fn starts_with_its_clock(&mut self, id: &AgencyId) {
-        if !self.starts_far.remove(id) || self.healing {
+    pub(super) fn set_clock_at_start(&mut self, id: &AgencyId) {
+        if !self.far_at_start.remove(id) || self.healing {
             return;
         }
         let pairs = self.lines_of(id);
         let there: Vec<Pair> = pairs.into_iter().filter(|pair| self.would_connect(pair, id)).collect();
         if there.len() >= CONTRADICTED_BY {
-            let ahead = self.far();
+            let ahead = self.draw_far_offset();
             self.node(id).clock.set_ahead(ahead);
-            self.far.insert(id.clone());
+            self.far_clocks.insert(id.clone());
             for pair in there {
                 let after = self.rng.random_range(1..DIALS);
-                self.at(after, Event::Connect(pair));
+                self.schedule(after, Event::Connect(pair));
             }
         }
     }
 
     /// Corrects the far clocks that peers no longer contradict.
-    pub(super) fn watch_far_clocks(&mut self) {
-        for id in self.far.clone() {
+    pub(super) fn correct_far_clocks(&mut self) {
+        for id in self.far_clocks.clone() {
             let node = &self.nodes[&id];
             let may_be_believed = match node.state {
                 State::Hearing => node.has_lost_a_peer(),
@@ -107,25 +107,25 @@ impl World {
     }
 
     /// Corrects the far clock of a node whose wait after its start may end now, if too few peers have contradicted the clock.
-    pub(super) fn before_the_wait_ends(&mut self, id: &AgencyId) {
+    pub(super) fn correct_far_clock_before_signing(&mut self, id: &AgencyId) {
         let node = &self.nodes[id];
-        if self.far.contains(id) && node.state == State::Hearing && !node.has_a_wrong_clock(self.now) {
+        if self.far_clocks.contains(id) && node.state == State::Hearing && !node.has_a_wrong_clock(self.now) {
             self.set_clock_right(id);
         }
     }
 
     pub(super) fn set_clock_right(&mut self, id: &AgencyId) {
-        self.far.remove(id);
+        self.far_clocks.remove(id);
         self.node(id).clock.set_right();
     }
 
     /// Whether no clock is far. Two far clocks could be the majority for a third node.
     fn all_clocks_are_near(&self) -> bool {
-        self.far.is_empty() && self.starts_far.is_empty()
+        self.far_clocks.is_empty() && self.far_at_start.is_empty()
     }
 
     /// Draws the offset of a far clock, in milliseconds: from beyond the limit to a year, ahead or behind.
-    fn far(&mut self) -> i64 {
+    fn draw_far_offset(&mut self) -> i64 {
         let most = [HOUR, 24 * HOUR, YEAR][self.rng.random_range(0..3)];
         // The peers' clocks may be wrong by some minutes in the same direction.
         let ahead = self.rng.random_range(2 * NEAR + i64::try_from(MINUTE).unwrap_or_default()..most);
@@ -136,7 +136,7 @@ impl World {
     fn is_sound(&self, pair: &Pair, id: &AgencyId) -> bool {
         let other = if pair.0 == *id { &pair.1 } else { &pair.0 };
         let line = &self.lines[pair];
-        line.connection.is_some() && line.mute.is_empty() && !self.far.contains(other)
+        line.connection.is_some() && line.mute.is_empty() && !self.far_clocks.contains(other)
     }
 
     /// Whether a node that starts can connect with the peer of this line at once, and the peer's clock is not far.
@@ -145,6 +145,6 @@ impl World {
         let line = &self.lines[pair];
         let is_open = line.cut == 0 && line.slow == 0 && line.mute.is_empty();
         let is_admitted = self.nodes[id].admits(other) && self.nodes[other].admits(id);
-        is_open && is_admitted && self.nodes[other].state == State::Clear && !self.far.contains(other)
+        is_open && is_admitted && self.nodes[other].state == State::Clear && !self.far_clocks.contains(other)
     }
 }

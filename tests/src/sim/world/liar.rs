@@ -5,19 +5,19 @@ use std::collections::BTreeSet;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::transparency::evidence::Opened;
 
-use super::{Told, World};
-use crate::sim::liars::{LieKind, Promise};
-use crate::sim::node::{Evidence, Node, Others};
+use super::{LieOutcome, World};
+use crate::sim::liars::{Detection, LieKind};
+use crate::sim::node::{Evidence, HonestNodes, Node};
 
 impl World {
     /// Chooses one of the agencies that can tell the plan's lie.
     pub(super) fn choose_liar(&mut self) {
         let Some(kind) = self.plan.lie else { return };
         let can: Vec<AgencyId> =
-            self.founded.iter().filter(|member| (kind.may)(&self.topology, member)).cloned().collect();
+            self.founded.iter().filter(|member| (kind.can_tell)(&self.topology, member)).cloned().collect();
         let number = usize::try_from(self.plan.seed).unwrap_or_default();
         let Some(liar) = can.get(number % can.len().max(1)).cloned() else { return };
-        self.node(&liar).lies(kind.begin());
+        self.node(&liar).set_lie(kind.begin());
         self.liar = Some(liar);
     }
 
@@ -37,8 +37,8 @@ impl World {
     }
 
     /// The honest nodes, in the form that a lie takes.
-    pub fn others<'a>(&'a self, liar: &'a Node) -> Others<'a> {
-        Others::new(&self.nodes, &liar.id)
+    pub fn honest_nodes<'a>(&'a self, liar: &'a Node) -> HonestNodes<'a> {
+        HonestNodes::new(&self.nodes, &liar.id)
     }
 
     /// Whether honest agencies get all entries that they should have.
@@ -53,22 +53,22 @@ impl World {
     }
 
     /// Whether the lie was found in this way.
-    pub fn is_found(&self, promise: Promise) -> bool {
-        match promise {
-            Promise::Evidence(findings) => self.evidence().any(|(accuser, evidence)| {
+    pub fn is_found(&self, detection: Detection) -> bool {
+        match detection {
+            Detection::Evidence(findings) => self.evidence().any(|(accuser, evidence)| {
                 findings.contains(&evidence.statement.finding.name()) && convinces_a_stranger(accuser, evidence)
             }),
-            Promise::Fault(code) => self.sent_away.iter().any(|(_, number)| *number == code.number()),
-            Promise::Harmless => true,
+            Detection::Fault(code) => self.ended_links.iter().any(|(_, number)| *number == code.number()),
+            Detection::Harmless => true,
         }
     }
 
-    pub(super) fn told(&self) -> Option<Told> {
+    pub(super) fn lie_outcome(&self) -> Option<LieOutcome> {
         let (kind, liar) = self.lie()?;
         let findings = self.evidence().map(|(_, evidence)| evidence.statement.finding).collect();
-        let faults: BTreeSet<u32> = self.sent_away.iter().map(|(_, code)| *code).collect();
-        let was_told = liar.lie().is_some_and(|lie| lie.was_told(liar, &self.others(liar)));
-        Some(Told { name: kind.name, was_told, findings, faults })
+        let faults: BTreeSet<u32> = self.ended_links.iter().map(|(_, code)| *code).collect();
+        let is_detectable = liar.lie().is_some_and(|lie| lie.is_detectable(liar, &self.honest_nodes(liar)));
+        Some(LieOutcome { name: kind.name, is_detectable, findings, faults })
     }
 }
 

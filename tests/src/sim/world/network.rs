@@ -59,7 +59,7 @@ impl World {
         }
         self.connections += 1;
         let connection = self.connections;
-        let line = self.lines.get_mut(&pair).expect("a line");
+        let line = self.lines.get_mut(&pair).expect("linked agencies have a line");
         (line.connection, line.last, line.is_disturbed) = (Some(connection), BTreeMap::new(), false);
         for (id, peer) in [(&pair.0, &pair.1), (&pair.1, &pair.0)] {
             let now = self.now;
@@ -71,13 +71,13 @@ impl World {
     /// Schedules the next try after a time in this range, in milliseconds. As in the daemon, the time is longer after a failure.
     fn connect_later(&mut self, pair: Pair, after: Range<u64>) {
         let after = self.rng.random_range(after);
-        self.at(after, Event::Connect(pair));
+        self.schedule(after, Event::Connect(pair));
     }
 
     pub(super) fn transmit(&mut self, connection: u64, from: &AgencyId, to: &AgencyId, frame: Frame) {
         let latency = self.rng.random_range(1..40);
         let now = self.now;
-        let line = self.lines.get_mut(&Self::pair(from, to)).expect("a line");
+        let line = self.lines.get_mut(&Self::pair(from, to)).expect("linked agencies have a line");
         if line.connection != Some(connection) {
             return;
         }
@@ -102,13 +102,13 @@ impl World {
             Event::Arrive { connection, to, from, frame: Box::new(frame), is_copy }
         };
         if twice {
-            self.at(at + 3 - now, arrive(frame.clone(), true));
+            self.schedule(at + 3 - now, arrive(frame.clone(), true));
         }
-        self.at(at - now, arrive(frame, false));
+        self.schedule(at - now, arrive(frame, false));
     }
 
     pub(super) fn arrive(&mut self, connection: u64, to: &AgencyId, from: &AgencyId, frame: Frame, is_copy: bool) {
-        let line = self.lines.get_mut(&Self::pair(from, to)).expect("a line");
+        let line = self.lines.get_mut(&Self::pair(from, to)).expect("linked agencies have a line");
         if line.connection != Some(connection) {
             return;
         }
@@ -134,7 +134,7 @@ impl World {
         if let End::Fault(code, _) = end
             && self.is_liar(peer)
         {
-            self.sent_away.insert((id.clone(), code.number()));
+            self.ended_links.insert((id.clone(), code.number()));
         }
         if let End::Fault(code, reason) = end
             && !with_liar
@@ -148,7 +148,7 @@ impl World {
             self.transmit(connection, id, peer, Frame { kind: Some(Kind::Fault(fault)) });
         }
         let arrived = self.lines[&Self::pair(id, peer)].last.get(peer).copied().unwrap_or_default();
-        self.at((arrived + 1).saturating_sub(self.now), Event::HangUp(connection, end.to_string()));
+        self.schedule((arrived + 1).saturating_sub(self.now), Event::HangUp(connection, end.to_string()));
     }
 
     /// The transport of a connection has room for one more frame of `from`.

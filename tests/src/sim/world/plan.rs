@@ -81,18 +81,18 @@ pub struct Report {
     /// Number of proven accusations against agencies that continued with a ledger that was set back.
     pub undeclared: usize,
     /// The outcome of the lie, if there was a liar.
-    pub told: Option<Told>,
+    pub lie: Option<LieOutcome>,
     /// Hash over the course of the run.
     pub trace: [u8; 32],
 }
 
 /// The outcome of a lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct LieOutcome {
     /// The name of the lie.
     pub name: &'static str,
     /// Whether the lie reached a node that must find it.
-    pub was_told: bool,
+    pub is_detectable: bool,
     /// The findings against the liar of which honest nodes keep evidence.
     pub findings: BTreeSet<Finding>,
     /// The fault codes with which honest nodes ended links with the liar.
@@ -148,8 +148,8 @@ impl World {
                 }
             }
         }
-        self.report.undeclared = self.found.len();
+        self.report.undeclared = self.findings.len();
         (self.report.complaints, self.report.superseded) = (complaints.len(), superseded.len());
-        self.report.told = self.told();
+        self.report.lie = self.lie_outcome();
     }
 }

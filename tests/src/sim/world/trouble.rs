@@ -13,17 +13,17 @@ use crate::sim::node::State;
 use crate::sim::scenarios::Scenario;
 
 impl World {
-    pub(super) fn fault(&mut self) {
+    pub(super) fn begin_fault(&mut self) {
         if self.healing {
             return;
         }
         let (fault, lasts) = Fault::draw(&mut self.rng);
         let number = self.rng.random_range(0..self.lines.len());
-        let pair = self.lines.keys().nth(number).cloned().expect("within the lines");
+        let pair = self.lines.keys().nth(number).cloned().expect("the number is below the number of lines");
         let pair = if self.rng.random_bool(0.5) { pair } else { (pair.1, pair.0) };
         self.trace.update(format!("{fault:?}"));
         let key = Self::pair(&pair.0, &pair.1);
-        let line = self.lines.get_mut(&key).expect("a line");
+        let line = self.lines.get_mut(&key).expect("linked agencies have a line");
         match fault {
             Fault::Cut => {
                 line.cut += 1;
@@ -31,7 +31,7 @@ impl World {
             }
             Fault::Split(halves) => {
                 for pair in self.lines_between(halves) {
-                    self.lines.get_mut(&pair).expect("a line").cut += 1;
+                    self.lines.get_mut(&pair).expect("linked agencies have a line").cut += 1;
                     self.break_line(&pair);
                 }
             }
@@ -41,7 +41,7 @@ impl World {
             Fault::Swap => line.swap = true,
             Fault::Slow => line.slow += 1,
             Fault::Silent => self.silence(&pair.0),
-            Fault::Crash if self.rng.random_bool(0.5) => drop(self.doomed.insert(pair.0.clone(), lasts)),
+            Fault::Crash if self.rng.random_bool(0.5) => drop(self.crash_at_next_sync.insert(pair.0.clone(), lasts)),
             Fault::Crash => self.crash(&pair.0, lasts),
             Fault::Reboot => {
                 self.crash(&pair.0, BOOT);
@@ -55,7 +55,7 @@ impl World {
             Fault::Restore if self.has_left(&pair.0) => self.crash(&pair.0, lasts),
             Fault::Restore => self.restore(&pair.0, lasts),
         }
-        self.at(lasts, Event::Heal(fault, pair));
+        self.schedule(lasts, Event::Heal(fault, pair));
     }
 
     pub(super) fn lines_between(&self, halves: u32) -> Vec<Pair> {
@@ -72,7 +72,7 @@ impl World {
 
     pub(super) fn silence(&mut self, id: &AgencyId) {
         for pair in self.lines_of(id) {
-            let line = self.lines.get_mut(&pair).expect("a line");
+            let line = self.lines.get_mut(&pair).expect("linked agencies have a line");
             line.mute.extend([pair.0.clone(), pair.1.clone()]);
         }
     }
@@ -88,24 +88,24 @@ impl World {
             node.crash(survives);
             let copy = node.ledger.clone();
             // The crash leaves a copy of the folder for a later restore, unless there is one already.
-            if !self.copies.contains_key(id) {
-                self.copies.insert(id.clone(), copy);
+            if !self.folder_copies.contains_key(id) {
+                self.folder_copies.insert(id.clone(), copy);
             }
-            self.at(lasts, Event::Start(id.clone()));
+            self.schedule(lasts, Event::Start(id.clone()));
         }
     }
 
     /// Replaces the node's folder by an older copy, if there is one.
     pub(super) fn restore(&mut self, id: &AgencyId, lasts: u64) {
         // Only its lie restores copies of a liar's folder.
-        let copy = self.copies.remove(id).filter(|_| !self.is_liar(id));
+        let copy = self.folder_copies.remove(id).filter(|_| !self.is_liar(id));
         let Some(copy) = copy else { return self.crash(id, lasts) };
         if self.nodes[id].state == State::SetBack {
             return;
         }
         self.crash(id, lasts);
-        self.copies.remove(id);
-        self.archive.set_back(&self.nodes[id], &copy);
+        self.folder_copies.remove(id);
+        self.archive.note_set_back(&self.nodes[id], &copy);
         // If no other node has the newest charter, the operators get it from the managers again, so it is not lost.
         let newest = self.nodes[id].charter().version;
         let is_known = self.nodes.values().any(|node| node.id != *id && node.charter().version >= newest);
@@ -127,35 +127,35 @@ impl World {
         // Some of its links are cut at first, so the peer that saw most of its ledger may be the last one that it hears.
         for pair in self.lines_of(id) {
             if self.rng.random_bool(0.5) {
-                self.lines.get_mut(&pair).expect("a line").cut += 1;
+                self.lines.get_mut(&pair).expect("linked agencies have a line").cut += 1;
                 let longer = self.rng.random_range(MINUTE..60 * MINUTE);
-                self.at(lasts + longer, Event::Heal(Fault::Cut, pair));
+                self.schedule(lasts + longer, Event::Heal(Fault::Cut, pair));
             }
         }
     }
 
-    pub(super) fn over(&mut self, fault: Fault, pair: &Pair) {
+    pub(super) fn end_fault(&mut self, fault: Fault, pair: &Pair) {
         let key = Self::pair(&pair.0, &pair.1);
         match fault {
             Fault::Cut => {
-                let line = self.lines.get_mut(&key).expect("a line");
+                let line = self.lines.get_mut(&key).expect("linked agencies have a line");
                 line.cut = line.cut.saturating_sub(1);
             }
             Fault::Split(halves) => {
                 for pair in self.lines_between(halves) {
-                    let line = self.lines.get_mut(&pair).expect("a line");
+                    let line = self.lines.get_mut(&pair).expect("linked agencies have a line");
                     line.cut = line.cut.saturating_sub(1);
                 }
             }
-            Fault::OneWay => drop(self.lines.get_mut(&key).expect("a line").mute.remove(&pair.0)),
+            Fault::OneWay => drop(self.lines.get_mut(&key).expect("linked agencies have a line").mute.remove(&pair.0)),
             Fault::Slow => {
-                let line = self.lines.get_mut(&key).expect("a line");
+                let line = self.lines.get_mut(&key).expect("linked agencies have a line");
                 line.slow = line.slow.saturating_sub(1);
             }
             Fault::Silent => {
                 for pair in self.lines_of(&pair.0) {
                     self.break_line(&pair);
-                    self.lines.get_mut(&pair).expect("a line").mute.clear();
+                    self.lines.get_mut(&pair).expect("linked agencies have a line").mute.clear();
                 }
             }
             Fault::Clock | Fault::Drift | Fault::FarClock | Fault::FarReboot | Fault::Reboot => {
@@ -174,18 +174,18 @@ impl World {
 
     fn begin_epoch(&mut self, id: &AgencyId) {
         let now = self.now;
-        self.archive.ends_epoch(&self.nodes[id]);
+        self.archive.end_epoch(&self.nodes[id]);
         let forgets = self.plan.scenario == Some(Scenario::ForgottenEpoch);
-        let remembered = self.begun.get(id).copied().filter(|_| !forgets);
+        let remembered = self.remembered_epochs.get(id).copied().filter(|_| !forgets);
         self.node(id).recover(remembered, now);
-        self.begun.insert(id.clone(), self.nodes[id].ledger.epoch);
+        self.remembered_epochs.insert(id.clone(), self.nodes[id].ledger.epoch);
         self.report.recovered += 1;
         self.settle(id);
     }
 
     /// An agency may continue with a ledger that was set back, because its peers were set back too and did not notice. Its auditors then
     /// tell it, and its operator begins a new epoch.
-    pub(super) fn found_out(&mut self) {
+    pub(super) fn report_undeclared_losses(&mut self) {
         let goes_on = |(id, epoch): &&(AgencyId, Epoch)| self.nodes[id].ledger.epoch == *epoch && !self.has_left(id);
         for (id, _) in self.archive.undeclared.iter().filter(goes_on).cloned().collect::<Vec<_>>() {
             for pair in self.lines_of(&id) {
@@ -202,21 +202,21 @@ impl World {
     /// Ends all faults.
     pub(super) fn heal(&mut self) {
         self.healing = true;
-        self.doomed.clear();
+        self.crash_at_next_sync.clear();
         for pair in self.lines.keys().cloned().collect::<Vec<_>>() {
             let line = &self.lines[&pair];
             // A connection with lost or swapped frames is broken, as a real one would be. The next connection delivers the missing frames.
             if !line.mute.is_empty() || line.cut > 0 || line.swap || line.is_disturbed {
                 self.break_line(&pair);
             }
-            let line = self.lines.get_mut(&pair).expect("a line");
+            let line = self.lines.get_mut(&pair).expect("linked agencies have a line");
             line.mute.clear();
             (line.cut, line.slow, line.duplicate, line.swap) = (0, 0, false, false);
         }
         for id in self.members.clone() {
             self.set_clock_right(&id);
-            self.at(1, Event::Start(id));
+            self.schedule(1, Event::Start(id));
         }
-        self.at(CONVERGE / 2, Event::FoundOut);
+        self.schedule(CONVERGE / 2, Event::ReportLosses);
     }
 }

@@ -16,7 +16,7 @@ use super::Ledger;
 
 /// A record that an audit reads.
 #[derive(Clone)]
-pub enum Held {
+pub enum AuditRecord {
     /// A leaf.
     Leaf(LedgerIndex),
     /// A peer's receipt.
@@ -39,7 +39,7 @@ pub enum Held {
     TurnedAway(EntryId),
 }
 
-impl Held {
+impl AuditRecord {
     /// The part of a new record that audits read, if any. `next` is the index of the next leaf.
     pub(super) fn of(record: &Record, next: LedgerIndex) -> Option<Self> {
         match record {
@@ -59,15 +59,15 @@ impl Ledger {
     /// Everything that this ledger holds about the agency to be audited.
     pub fn holdings(&self, assignment: Assignment, charters: &Charters) -> Holdings {
         let mut holdings = Holdings::new(assignment, charters);
-        for (number, held) in (0..).zip(&self.held) {
+        for (number, held) in (0..).zip(&self.audit_records) {
             match held {
-                Held::Leaf(index) => {
+                AuditRecord::Leaf(index) => {
                     let leaf = Self::leaf(self, *index);
                     holdings.add_entry(&leaf.entry, *index, leaf.header.at);
                 }
-                Held::Receipt { peer, at, ack } => holdings.add_receipt(peer, ack, ReceiptRef(number), *at),
-                Held::Seen { agency, note } => holdings.add_checkpoint(agency, note),
-                Held::TurnedAway(entry) => holdings.add_turned_away(*entry),
+                AuditRecord::Receipt { peer, at, ack } => holdings.add_receipt(peer, ack, ReceiptRef(number), *at),
+                AuditRecord::Seen { agency, note } => holdings.add_checkpoint(agency, note),
+                AuditRecord::TurnedAway(entry) => holdings.add_turned_away(*entry),
             }
         }
         holdings
@@ -82,10 +82,12 @@ impl Records for Ledger {
     }
 
     fn receipt(&self, receipt: ReceiptRef) -> Result<Vec<u8>, Infallible> {
-        let number = usize::try_from(receipt.0).expect("a ledger in memory");
-        match &self.held[number] {
-            Held::Receipt { ack, .. } => Ok(ack.to_vec()),
-            Held::Leaf(_) | Held::Seen { .. } | Held::TurnedAway(_) => panic!("record {number} is no receipt"),
+        let number = usize::try_from(receipt.0).expect("a ledger in memory fits into usize");
+        match &self.audit_records[number] {
+            AuditRecord::Receipt { ack, .. } => Ok(ack.to_vec()),
+            AuditRecord::Leaf(_) | AuditRecord::Seen { .. } | AuditRecord::TurnedAway(_) => {
+                panic!("record {number} is not a receipt")
+            }
         }
     }
 
@@ -111,7 +113,7 @@ impl OwnLeaves for Ledger {
     }
 
     fn nodes(&self, numbers: &[u64]) -> Result<Vec<[u8; 32]>, Infallible> {
-        let hashes = self.read_hashes(numbers).expect("within the tree");
+        let hashes = self.read_hashes(numbers).expect("the numbers are within the tree");
         Ok(hashes.into_iter().map(|hash| hash.0).collect())
     }
 
@@ -123,7 +125,7 @@ impl OwnLeaves for Ledger {
         &self,
         first: LedgerIndex,
     ) -> Result<impl Iterator<Item = Result<Vec<u8>, Infallible>> + '_, Infallible> {
-        let first = usize::try_from(first.0).expect("a ledger in memory");
+        let first = usize::try_from(first.0).expect("a ledger in memory fits into usize");
         Ok(self.leaves.iter().skip(first).map(|leaf| Ok(leaf.entry.signed.to_vec())))
     }
 }

@@ -6,7 +6,7 @@ use crate::sim::world::World;
 pub(super) fn check(world: &World) -> Result<(), Broken> {
     for node in world.honest() {
         let id = &node.id;
-        let again = node.ledger.folded_from_nothing();
+        let again = node.ledger.folded_from_scratch();
         for (complaint, case) in &node.ledger.cases {
             // The engine folds its own state, unless it has dropped the complaint from its cache.
             let case = node.in_memory(complaint).unwrap_or(case);
@@ -15,7 +15,7 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
                 anew.digest() == grown.digest() && anew.custody() == grown.custody() && anew.case() == grown.case()
             });
             if !same {
-                return Err(("incremental_equals_from_nothing", format!("{id}: {complaint:?}")));
+                return Err(("incremental_fold_equals_full_fold", format!("{id}: {complaint:?}")));
             }
         }
     }

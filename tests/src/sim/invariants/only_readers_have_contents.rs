@@ -26,7 +26,7 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
                     ContentClass::Identity => false,
                 };
                 if !allowed && !disclosed {
-                    return Err(("content_goes_to_whom_it_may", format!("{id} has a content of {}", leaf.entry.id)));
+                    return Err(("only_readers_have_contents", format!("{id} has a content of {}", leaf.entry.id)));
                 }
             }
         }

@@ -5,7 +5,7 @@ use super::Broken;
 use crate::sim::ledger::Leaf;
 use crate::sim::world::World;
 
-const NAME: &str = "what_was_delivered_is_receipted";
+const NAME: &str = "every_delivery_is_receipted";
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
     for ((sender, receiver), entries) in &world.archive.delivered {
@@ -13,7 +13,7 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
             continue;
         }
         let ledger = &world.nodes[sender].ledger;
-        let receipted = ledger.answered.get(receiver);
+        let receipted = ledger.answered_entries.get(receiver);
         // A sender that was set back may have got the entry again over another link, or under another charter, with other routes.
         let is_owed = |leaf: &Leaf| leaf.header.routes.iter().any(|route| route.to == *receiver);
         for entry in entries {

@@ -4,8 +4,8 @@ use super::Broken;
 use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
-    match &world.overfull {
-        Some(what) => Err(("no_more_is_under_way_than_the_window", what.clone())),
+    match &world.window_exceeded {
+        Some(what) => Err(("no_link_exceeds_its_window", what.clone())),
         None => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
     match &world.disagreement {
-        Some(what) => Err(("refusal_is_the_same_everywhere", what.clone())),
+        Some(what) => Err(("all_nodes_come_to_the_same_verdict", what.clone())),
         None => Ok(()),
     }
 }

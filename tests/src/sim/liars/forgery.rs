@@ -1,48 +1,15 @@
-//! Tools for lies: queries for the proofs that an honest node holds against a liar, and the entries that a liar forges.
+//! Tools for forging: the choice of entries, changes of frames, and entries that the engine would not write.
 
 use bytes::Bytes;
-use prost::Message;
 use sinergi_proto::base::clock::HybridClock;
-use sinergi_proto::base::ids::{AgencyId, EntryId, LedgerIndex};
+use sinergi_proto::base::ids::{EntryId, LedgerIndex};
 use sinergi_proto::complaint::{Complaint, CustodyState};
 use sinergi_proto::entry::{Entry, EntryDraft, Place};
 use sinergi_proto::routing::outbox::Prepared;
-use sinergi_proto::tlog::checkpoint::Checkpoint;
-use sinergi_proto::transparency::receipt::Receipt;
 use sinergi_proto::wire::{self, entry::Body};
 
-use crate::sim::ledger::Held;
 use crate::sim::node::Node;
 use crate::sim::topology::FEDERATION;
-
-/// The receipts of a liar that a node holds, oldest first.
-pub(super) fn receipts(holder: &Node, liar: &AgencyId) -> impl Iterator<Item = Receipt> {
-    holder.ledger.held.iter().filter_map(move |held| match held {
-        Held::Receipt { peer, ack, .. } if peer == liar => Receipt::parse(&wire::Ack::decode(&ack[..]).ok()?).ok(),
-        _ => None,
-    })
-}
-
-/// The leaf that a liar's newest receipt for an entry names.
-pub(super) fn newest_receipt(holder: &Node, liar: &AgencyId, entry: &EntryId) -> Option<LedgerIndex> {
-    let named = receipts(holder, liar).flat_map(|receipt| receipt.leaves().collect::<Vec<_>>());
-    named.filter(|(id, _)| id == entry).last().map(|(_, index)| index)
-}
-
-/// The checkpoints of a liar that a node holds.
-pub(super) fn checkpoints(holder: &Node, liar: &AgencyId) -> Vec<Checkpoint> {
-    let shown = holder.ledger.held.iter().filter_map(|held| match held {
-        Held::Seen { agency, note } if agency == liar => Some(note.to_vec()),
-        _ => None,
-    });
-    let notes = shown.chain(receipts(holder, liar).map(|receipt| receipt.checkpoint));
-    notes.filter_map(|note| holder.open_checkpoint(&note, liar)).collect()
-}
-
-/// Whether a node refused or deferred an entry.
-pub(super) fn was_turned_away(holder: &Node, entry: &EntryId) -> bool {
-    holder.ledger.held.iter().any(|held| matches!(held, Held::TurnedAway(id) if id == entry))
-}
 
 /// Chooses a quarter of all entries, the same ones at every node.
 pub(super) fn is_chosen(entry: &EntryId) -> bool {
@@ -78,7 +45,7 @@ pub(super) fn gave_away(liar: &Node, complaint: &Complaint) -> Option<(EntryId, 
 }
 
 /// Signs an entry of the liar for the next leaf of its ledger.
-pub(super) fn drafted(
+pub(super) fn signed_entry(
     liar: &Node,
     complaint: &Complaint,
     parents: Vec<EntryId>,

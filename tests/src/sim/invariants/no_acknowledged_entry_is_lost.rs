@@ -6,7 +6,10 @@ use crate::sim::world::World;
 pub(super) fn check(world: &World) -> Result<(), Broken> {
     for (entry, id) in world.acknowledged.iter().filter(|(_, id)| !world.is_liar(id)) {
         if !world.lost.contains(entry) && world.takes_part(id) && world.nodes[id].ledger.leaf_of(entry).is_none() {
-            return Err(("acknowledged_is_never_lost", format!("{id} has lost {entry}: {}", world.whereabouts(entry))));
+            return Err((
+                "no_acknowledged_entry_is_lost",
+                format!("{id} has lost {entry}: {}", world.whereabouts(entry)),
+            ));
         }
     }
     Ok(())

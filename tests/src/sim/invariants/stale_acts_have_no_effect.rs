@@ -9,11 +9,11 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
     for node in world.honest() {
         let id = &node.id;
         for complaint in node.ledger.cases.values().map(|case| &case.complaint) {
-            for entry in &world.went_back {
+            for entry in &world.stale_acts {
                 if let Some(standing @ (Standing::Effective | Standing::Superseded { .. })) = complaint.standing(entry)
                 {
                     let what = format!("at {id}, {entry} of {:?} is {standing:?}", complaint.id());
-                    return Err(("who_knew_better_moves_nothing", what));
+                    return Err(("stale_acts_have_no_effect", what));
                 }
             }
         }

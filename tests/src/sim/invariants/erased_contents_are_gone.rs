@@ -10,7 +10,7 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
             let leaf = node.ledger.leaf(leaf);
             if !leaf.contents.is_empty() {
                 let (entry, contents) = (leaf.entry.id, leaf.contents.len());
-                return Err(("the_erased_is_gone", format!("{id} has {contents} erased contents of {entry}")));
+                return Err(("erased_contents_are_gone", format!("{id} has {contents} erased contents of {entry}")));
             }
         }
     }
