@@ -175,6 +175,11 @@ impl World {
     fn begin_epoch(&mut self, id: &AgencyId) {
         let now = self.now;
         self.archive.ends_epoch(&self.nodes[id]);
+        // An expired key cannot declare an epoch. The operator installs the next one first.
+        let (node, next) = (&self.nodes[id], self.nodes[id].generation() + 1);
+        if !node.has_valid_key(now) && node.starts_under(node.charters(), next) {
+            self.node(id).rekey(next);
+        }
         let forgets = self.plan.scenario == Some(Scenario::ForgottenEpoch);
         let remembered = self.begun.get(id).copied().filter(|_| !forgets);
         self.node(id).recover(remembered, now);
