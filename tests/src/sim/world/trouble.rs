@@ -135,6 +135,10 @@ impl World {
     }
 
     pub(super) fn over(&mut self, fault: Fault, pair: &Pair) {
+        // Healing has ended every fault.
+        if self.healing {
+            return;
+        }
         let key = Self::pair(&pair.0, &pair.1);
         match fault {
             Fault::Cut => {
