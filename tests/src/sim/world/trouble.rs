@@ -9,7 +9,7 @@ use sinergi_proto::base::ids::{AgencyId, EntryId, Epoch};
 use super::network::Pair;
 use super::{BOOT, CONVERGE, Event, MINUTE, World};
 use crate::sim::faults::Fault;
-use crate::sim::node::State;
+use crate::sim::node::{Node, State};
 use crate::sim::scenarios::Scenario;
 
 impl World {
@@ -120,7 +120,9 @@ impl World {
         let charters = if brings_charters && node.starts_under(&charters, kept) { charters } else { was };
         node.install(charters);
         for entry in gone {
-            if self.honest().all(|node| node.ledger.leaf_of(&entry).is_none()) {
+            // Past a liar nothing comes back: what it has not forgotten it may keep.
+            let may_bring_back = |node: &&Node| self.liar.is_none() || node.adjacent().contains(id);
+            if self.honest().filter(may_bring_back).all(|node| node.ledger.leaf_of(&entry).is_none()) {
                 self.lost.insert(entry);
             }
         }
