@@ -16,6 +16,7 @@
 //! | file | content |
 //! |---|---|
 //! | [`input`], [`batch`], [`record`], [`view`] | the engine's inputs and answers, its output, the ledger records, its reads |
+//! | [`commit`] | the steps after a batch is durable |
 //! | `surroundings` | changes around the engine that it has to be told of |
 //! | `write` | own entries: lodge, act |
 //! | `receive` | a peer's items: known, refused, deferred or admitted |
@@ -35,6 +36,7 @@
 
 pub mod batch;
 pub mod case;
+pub mod commit;
 pub mod deferred;
 pub mod error;
 pub mod input;

@@ -20,6 +20,7 @@ use futures_executor::block_on;
 use parking_lot::Mutex;
 use prost::Message;
 use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
+use sinergi_proto::engine::commit::{DurableBatch, finish};
 use sinergi_proto::engine::{Answer, Destroy, Warning};
 use sinergi_proto::routing::outbox::CachedLeaf;
 use sinergi_proto::wire;
@@ -211,24 +212,9 @@ impl CommitThread {
     }
 
     /// Carries out one batch. The steps are numbered as in daemon/README.md, which says what a crash at each of them means.
-    fn carry_out(&mut self, handover: Handover, ledger: &mut Ledger) -> Result<(), WriterError> {
-        // 1 to 4.
-        match handover.decided {
-            Some(decided) => self.commit(ledger, decided)?,
-            None if handover.may_sign => self.sign_first(ledger),
-            None => {}
-        }
-        if handover.flushes_store {
-            self.store.flush()?;
-        }
-        // 5: the entries that order the destruction are durable. A crash here leaves contents that the next start destroys.
-        self.destroy(ledger, &handover.destroy, handover.destroys_spent)?;
-        handover.warnings.into_iter().for_each(|warning| (self.tell)(warning));
-        // 6: a crash before this leaves the waiters without an answer, although the batch is durable.
-        let checkpoint = self.head.borrow().checkpoint.clone();
-        handover.answers.into_iter().for_each(|(reply, answer)| reply.give(answer, &checkpoint));
-        drop(handover.rooms);
-        Ok(())
+    fn carry_out(&mut self, mut handover: Handover, ledger: &mut Ledger) -> Result<(), WriterError> {
+        let written = handover.decided.take().map(|decided| self.write(ledger, decided)).transpose()?;
+        finish(&mut Durable { committing: self, ledger, handover, written, checkpoint: None })
     }
 
     /// Overwrites the contents that durable entries order to be destroyed.
@@ -263,7 +249,8 @@ impl CommitThread {
         Ok(())
     }
 
-    fn commit(&mut self, ledger: &mut Ledger, decided: Decided) -> Result<(), WriterError> {
+    /// Writes a group to the ledger.
+    fn write(&self, ledger: &mut Ledger, decided: Decided) -> Result<Written, WriterError> {
         let Decided { group, changes, leaves, late_content, owed } = decided;
         // 1: one write, one fdatasync. A crash before the fdatasync returns leaves the whole group, a part of it, or nothing: the next start
         // keeps it as a whole or cuts it. A crash after that keeps the group.
@@ -274,32 +261,81 @@ impl CommitThread {
         } else {
             self.leaf_cache.publish(first, leaves, ledger.reader().erasures());
         }
-        // 3: the checkpoint covers durable leaves only. They determine it, so a crash here changes nothing.
-        let checkpoint = self.sign(ledger);
-        // 4: the store is derived. After a crash here the next start applies the records after the watermark again.
-        self.store.write(changes, end, &self.own, &mut self.counts)?;
-        let (size, root, counts) = (LedgerIndex(size), root.0, self.counts);
-        // Receipts and other records that are not for links wake none of them.
-        self.head.send_if_modified(|head| {
-            let before = std::mem::replace(
-                head,
-                Head { epoch: head.epoch, size, owed, root, checkpoint, is_signed: true, counts },
-            );
-            (before.end(), before.is_signed) != (head.end(), head.is_signed)
-        });
-        Ok(())
+        Ok(Written { changes: Some(changes), owed, size: LedgerIndex(size), root: root.0, end })
     }
+}
 
-    /// Signs the first checkpoint since the start, if no group did. All leaves are on the disk since the ledger was opened.
-    fn sign_first(&mut self, ledger: &mut Ledger) {
-        if !self.head.borrow().is_signed {
-            let checkpoint = self.sign(ledger);
-            self.head.send_modify(|head| (head.checkpoint, head.is_signed) = (checkpoint, true));
+/// A group that is durable.
+struct Written {
+    /// The changes of the store; `None` once they are written.
+    changes: Option<Changes>,
+    owed: u32,
+    size: LedgerIndex,
+    root: [u8; 32],
+    end: Position,
+}
+
+/// A batch whose group is durable, if it has one.
+struct Durable<'a> {
+    committing: &'a mut CommitThread,
+    ledger: &'a mut Ledger,
+    handover: Handover,
+    written: Option<Written>,
+    /// The checkpoint that was signed for the batch.
+    checkpoint: Option<Arc<[u8]>>,
+}
+
+impl DurableBatch for Durable<'_> {
+    type Error = WriterError;
+
+    /// 3: the checkpoint covers durable leaves only. They determine it, so a crash here changes nothing.
+    fn sign_checkpoint(&mut self) {
+        let is_first = self.handover.may_sign && !self.committing.head.borrow().is_signed;
+        if self.written.is_some() || is_first {
+            let offset = self.committing.peer_clocks.offset();
+            self.checkpoint = Some(self.committing.checkpoints.sign(self.ledger, offset));
         }
     }
 
-    fn sign(&mut self, ledger: &mut Ledger) -> Arc<[u8]> {
-        self.checkpoints.sign(ledger, self.peer_clocks.offset())
+    /// 4a: the store is derived. After a crash here the next start applies the records after the watermark again.
+    fn write_store(&mut self) -> Result<(), WriterError> {
+        let CommitThread { store, own, counts, .. } = &mut *self.committing;
+        if let Some(Written { changes, end, .. }) = &mut self.written
+            && let Some(changes) = changes.take()
+        {
+            store.write(changes, *end, own, counts)?;
+        }
+        if self.handover.flushes_store {
+            store.flush()?;
+        }
+        Ok(())
+    }
+
+    /// 4b: receipts and other records that are not for links wake none of them.
+    fn show(&mut self) {
+        let Some(checkpoint) = self.checkpoint.take() else { return };
+        let counts = self.committing.counts;
+        self.committing.head.send_if_modified(|head| {
+            let before = (head.end(), head.is_signed);
+            (head.checkpoint, head.is_signed, head.counts) = (checkpoint, true, counts);
+            if let Some(Written { owed, size, root, .. }) = self.written {
+                (head.owed, head.size, head.root) = (owed, size, root);
+            }
+            before != (head.end(), head.is_signed)
+        });
+    }
+
+    /// 5: the entries that order the destruction are durable. A crash here leaves contents that the next start destroys.
+    fn destroy(&mut self) -> Result<(), WriterError> {
+        self.committing.destroy(self.ledger, &self.handover.destroy, self.handover.destroys_spent)
+    }
+
+    /// 6: a crash before this leaves the waiters without an answer, although the batch is durable.
+    fn answer(&mut self) {
+        self.handover.warnings.drain(..).for_each(|warning| (self.committing.tell)(warning));
+        let checkpoint = self.committing.head.borrow().checkpoint.clone();
+        self.handover.answers.drain(..).for_each(|(reply, answer)| reply.give(answer, &checkpoint));
+        self.handover.rooms.clear();
     }
 }
 

@@ -193,6 +193,11 @@ impl Delivery {
         mut read: Option<(JobId, wire::Deliver)>,
         effects: &mut Effects<'_>,
     ) -> Result<(), End> {
+        let delivers = outputs.iter().any(|output| matches!(output, SenderOutput::Deliver { .. }));
+        if !delivers && let Some((room, _)) = read.take() {
+            // The frame has no entry for this link. Its room is free before the next frame takes one.
+            effects.act(Action::Release(room));
+        }
         for output in outputs {
             match output {
                 SenderOutput::Read { from } => {
@@ -212,10 +217,6 @@ impl Delivery {
                 }
                 SenderOutput::Store { .. } => {}
             }
-        }
-        if let Some((room, _)) = read {
-            // The frame has no entry for this link.
-            effects.act(Action::Release(room));
         }
         let acknowledged = self.sender.acknowledged_cursor();
         // Leaves that were passed over silently count as sent.

@@ -6,7 +6,8 @@ use crate::sim::ledger::Acknowledged;
 use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
-    for node in world.honest() {
+    // An agency that has left is not linked any more.
+    for node in world.honest().filter(|node| world.takes_part(&node.id)) {
         let holder = &node.id;
         let counts = |receipt: &&Acknowledged| !world.lost.contains(&receipt.entry) && !world.is_liar(&receipt.by);
         for Acknowledged { by, epoch, entry, leaf } in node.ledger.receipts.iter().filter(counts) {

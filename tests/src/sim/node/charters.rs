@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::charter::{CharterTrustError, Charters, MemberStatus};
+use sinergi_proto::charter::{CharterTrustError, Charters, MemberKey, MemberStatus};
 use sinergi_proto::engine::Input;
 use sinergi_proto::sync::{Adoption, Event};
 
@@ -26,9 +26,9 @@ impl Node {
         self.adjacent.insert(peer);
     }
 
-    /// The operator replaces the keys of the node, which is down, by the keys of this generation.
+    /// The operator replaces the keys by those of this generation. The node is down or waits for its operator.
     pub fn rekey(&mut self, generation: u32) {
-        debug_assert_eq!(self.state, State::Down, "keys are read at a start");
+        debug_assert!(matches!(self.state, State::Down | State::SetBack), "keys are read at a start");
         let [entry, checkpoint, time] = signing_keys(&self.id, generation, self.signatures);
         (self.key, self.checkpoint_keys, self.generation) = (entry, [checkpoint, time], generation);
     }
@@ -40,11 +40,18 @@ impl Node {
 
     /// Whether the node can start with the keys of this generation under these charters. The newest charter must list the keys.
     pub fn starts_under(&self, charters: &Charters, generation: u32) -> bool {
-        let listed = |keys: &[sinergi_proto::charter::MemberKey]| {
+        let listed = |keys: &[MemberKey]| {
             let mut own = member_keys(&self.id, generation).into_iter();
             own.all(|key| keys.iter().any(|listed| listed.public == key.verification_key()))
         };
         charters.newest().member(&self.id).is_some_and(|member| listed(&member.keys))
+    }
+
+    /// Whether the node's key may sign entries now, by the newest charter that the node knows.
+    pub fn has_valid_key(&self, now: u64) -> bool {
+        let (own, wall) = (self.key.verification_key(), self.wall(now));
+        let is_valid = |key: &MemberKey| key.public == own && (key.valid_from..key.valid_until).contains(&wall);
+        self.charter().member(&self.id).is_some_and(|member| member.keys.iter().any(is_valid))
     }
 
     /// Whether the node connects with this agency: it must be a configured peer, and a member that has not left.

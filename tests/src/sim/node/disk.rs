@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use sinergi_proto::base::ids::{AgencyId, EntryId};
+use sinergi_proto::engine::commit::{DurableBatch, finish};
 use sinergi_proto::engine::{Answer, BatchNumber, DeliveryError, Destroy, Input, Recheck, Record};
 use sinergi_proto::sync::{Done, End, Event, JobId};
 use sinergi_proto::transparency::receipt::ItemResult;
@@ -45,7 +46,61 @@ pub(super) struct Flight {
     destroy: BTreeSet<Destroy>,
     recheck: Vec<Recheck>,
     answers: Vec<(Waiter, Answer)>,
+    /// Whether it has records.
+    is_written: bool,
     is_durable: bool,
+}
+
+/// A batch that is durable, on its node.
+struct DurableFlight<'a> {
+    node: &'a mut Node,
+    flight: Flight,
+    /// Whether the node had signed a checkpoint before.
+    was_signed: bool,
+    now: u64,
+}
+
+impl DurableBatch for DurableFlight<'_> {
+    type Error = Infallible;
+
+    fn sign_checkpoint(&mut self) {
+        let is_first = self.node.signed.is_none() && self.node.state == State::Clear;
+        if self.flight.is_written || is_first {
+            self.node.sign_checkpoint(self.now);
+        }
+    }
+
+    /// What follows from the records was derived when they were made durable.
+    fn write_store(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    /// As in the daemon, records that are not for links wake none of them.
+    fn show(&mut self) {
+        let node = &mut *self.node;
+        let head = std::mem::replace(&mut node.head, node.ledger.end());
+        if head != node.head || self.was_signed != node.signed.is_some() {
+            node.tell_all(&Event::Grown(node.head));
+            if let Some(signed) = node.signed_event() {
+                node.tell_all(&signed);
+            }
+        }
+    }
+
+    fn destroy(&mut self) -> Result<(), Infallible> {
+        std::mem::take(&mut self.flight.destroy).into_iter().for_each(|what| self.node.ledger.destroy(what));
+        Ok(())
+    }
+
+    /// The engine hears first that the batch is applied.
+    fn answer(&mut self) {
+        if let Some(number) = self.flight.number {
+            self.node.decide(Input::Applied(number), Waiter::Nobody, self.now);
+        }
+        for (waiter, answer) in std::mem::take(&mut self.flight.answers) {
+            self.node.answer(waiter, answer);
+        }
+    }
 }
 
 impl Node {
@@ -91,12 +146,14 @@ impl Node {
         let Some(engine) = &mut self.engine else { return };
         let number = engine.close(&self.batch);
         let mut batch = std::mem::take(&mut self.batch);
+        let is_written = !batch.records.is_empty();
         self.flight = Some(Flight {
             number,
             records: std::mem::take(&mut batch.records),
             destroy: std::mem::take(&mut batch.destroy),
             recheck: std::mem::take(&mut batch.recheck),
             answers: std::mem::take(&mut self.answers),
+            is_written,
             is_durable: false,
         });
         batch.clear();
@@ -114,27 +171,9 @@ impl Node {
     }
 
     fn apply(&mut self, now: u64) {
-        let Some(Flight { number, destroy, recheck, answers, .. }) = self.flight.take() else { return };
-        // The order of the steps is the order of the daemon's promises.
-        let was_signed = self.signed.is_some();
-        if self.state == State::Clear {
-            self.sign_checkpoint(now);
-        }
-        destroy.into_iter().for_each(|what| self.ledger.destroy(what));
-        if let Some(number) = number {
-            self.decide(Input::Applied(number), Waiter::Nobody, now);
-        }
-        let head = std::mem::replace(&mut self.head, self.ledger.end());
-        // As in the daemon, records that are not for links wake none of them.
-        if head != self.head || was_signed != self.signed.is_some() {
-            self.tell_all(&Event::Grown(self.head));
-            if let Some(signed) = self.signed_event() {
-                self.tell_all(&signed);
-            }
-        }
-        for (waiter, answer) in answers {
-            self.answer(waiter, answer);
-        }
+        let Some(mut flight) = self.flight.take() else { return };
+        let recheck = std::mem::take(&mut flight.recheck);
+        let Ok(()) = finish(&mut DurableFlight { was_signed: self.signed.is_some(), node: self, flight, now });
         if !recheck.is_empty() {
             let (keys, items): (Vec<_>, Vec<_>) = recheck.into_iter().map(|Recheck { key, item }| (key, item)).unzip();
             let checked = keys.into_iter().zip(self.checks.items(items, &self.charters)).collect();

@@ -41,6 +41,7 @@ impl Node {
         self.open_engine();
         self.decide(Input::Declare(plan.declaration(wire::ResetReason::Restored)), Waiter::Nobody, now);
         self.settle(now);
+        assert_eq!(self.ledger.next_index(), LedgerIndex(1), "{} declares the new epoch", self.id);
         self.take_over(old, now);
         self.effects.clear();
         self.cosigned = CosignedTime::default();

@@ -9,7 +9,7 @@ use sinergi_proto::base::ids::{AgencyId, EntryId, Epoch};
 use super::network::Pair;
 use super::{BOOT, CONVERGE, Event, MINUTE, World};
 use crate::sim::faults::Fault;
-use crate::sim::node::State;
+use crate::sim::node::{Node, State};
 use crate::sim::scenarios::Scenario;
 
 impl World {
@@ -120,7 +120,9 @@ impl World {
         let charters = if brings_charters && node.starts_under(&charters, kept) { charters } else { was };
         node.install(charters);
         for entry in gone {
-            if self.honest().all(|node| node.ledger.leaf_of(&entry).is_none()) {
+            // Past a liar nothing comes back: what it has not forgotten it may keep.
+            let may_bring_back = |node: &&Node| self.liar.is_none() || node.adjacent().contains(id);
+            if self.honest().filter(may_bring_back).all(|node| node.ledger.leaf_of(&entry).is_none()) {
                 self.lost.insert(entry);
             }
         }
@@ -135,6 +137,10 @@ impl World {
     }
 
     pub(super) fn end_fault(&mut self, fault: Fault, pair: &Pair) {
+        // Healing has ended every fault.
+        if self.healing {
+            return;
+        }
         let key = Self::pair(&pair.0, &pair.1);
         match fault {
             Fault::Cut => {
@@ -175,6 +181,11 @@ impl World {
     fn begin_epoch(&mut self, id: &AgencyId) {
         let now = self.now;
         self.archive.end_epoch(&self.nodes[id]);
+        // An expired key cannot declare an epoch. The operator installs the next one first.
+        let (node, next) = (&self.nodes[id], self.nodes[id].generation() + 1);
+        if !node.has_valid_key(now) && node.starts_under(node.charters(), next) {
+            self.node(id).rekey(next);
+        }
         let forgets = self.plan.scenario == Some(Scenario::ForgottenEpoch);
         let remembered = self.remembered_epochs.get(id).copied().filter(|_| !forgets);
         self.node(id).recover(remembered, now);
