@@ -109,10 +109,10 @@ impl Archive {
         self.set_back.contains_key(agency)
     }
 
-    /// Excuses a node that signs although its folder was set back, if it has asked its peers first.
+    /// Excuses a node that signs although its folder was set back, if it has asked its peers first and none of them knew better.
     pub fn note_undeclared(&mut self, node: &Node, now: u64) {
         let is_set_back = self.set_back.get(&node.id) == Some(&node.ledger.epoch);
-        if node.state == State::Clear && is_set_back && node.has_asked_its_peers(now) {
+        if node.state == State::Clear && is_set_back && node.has_asked_its_peers(now) && !node.ledger.is_contradicted {
             self.undeclared.insert((node.id.clone(), node.ledger.epoch));
         }
     }

@@ -17,6 +17,7 @@ mod nothing_disappears;
 mod nothing_honest_is_refused;
 mod one_holder;
 mod only_readers_have_contents;
+mod receipts_are_covered;
 mod receipts_hold;
 mod stale_acts_have_no_effect;
 mod the_addressee_has_the_last_word;
@@ -56,6 +57,7 @@ fn at_the_end(world: &World) -> Result<(), Broken> {
     erased_contents_are_gone::check(world)?;
     no_acknowledged_entry_is_lost::check(world)?;
     receipts_hold::check(world)?;
+    receipts_are_covered::check(world)?;
     nobody_honest_is_accused::check(world)?;
     converged::check(world)?;
     every_delivery_is_receipted::check(world)?;

@@ -115,7 +115,7 @@ pub struct Ledger {
     /// The hashes of the tree, in the order of `tlog_tiles::stored_hashes`.
     hashes: Vec<Hash>,
     index: BTreeMap<EntryId, usize>,
-    /// An entry that was appended twice.
+    /// An entry that was appended twice, or deferred while it was deferred already.
     pub duplicate: Option<EntryId>,
     imported: BTreeMap<External, ComplaintId>,
     backfilled: BTreeSet<AgencyId>,
@@ -141,6 +141,8 @@ pub struct Ledger {
     pub recorded: Option<SignedCheckpoint>,
     /// Proofs of peers that contradict this ledger. In the daemon they are a file beside the ledger, which is synced at once.
     pub sightings: Vec<Sighting>,
+    /// Whether a peer has shown something that contradicts it. The node must sign nothing more in this epoch.
+    pub is_contradicted: bool,
     /// The records that audits read, in order.
     pub audit_records: Vec<AuditRecord>,
 }
@@ -178,6 +180,7 @@ impl Ledger {
             seen: BTreeMap::new(),
             recorded: None,
             sightings: Vec::new(),
+            is_contradicted: false,
             audit_records: Vec::new(),
         }
     }
@@ -218,7 +221,10 @@ impl Ledger {
             Record::Seen { header, note } => drop(self.seen.insert(header.peer, note.to_vec())),
             Record::Refused { header, .. } => self.refused.push((header.peer, header.entry, header.code)),
             Record::Deferred { header, item } => {
-                self.deferred.insert(header.item, (header, item.to_vec()));
+                let entry = header.entry;
+                if self.deferred.insert(header.item, (header, item.to_vec())).is_some() {
+                    self.duplicate = Some(entry);
+                }
             }
             Record::DeferredDone(header) => {
                 self.deferred.remove(&header.item);
@@ -252,6 +258,16 @@ impl Ledger {
             Destroy::Contents(leaf) => self.leaves[number(leaf)].contents.clear(),
             Destroy::DeferredItem(key) => drop(self.spent.remove(&key)),
         }
+    }
+
+    /// Destroys what a crash has left between the sync of a batch and its destruction, as the daemon does when it starts.
+    pub fn destroy_spent_items(&mut self) {
+        self.spent.clear();
+    }
+
+    /// Whether it still has a copy of an item that is no longer deferred.
+    pub fn has_spent_items(&self) -> bool {
+        !self.spent.is_empty()
     }
 
     fn append(&mut self, header: LeafHeader, entry: Entry) {

@@ -250,6 +250,7 @@ impl Node {
             RollbackGuard::begin(peers, node_limits::HEARING_TIME, stored, Vec::new(), signer, &self.ledger);
         self.ledger.sightings = guard.sightings().to_vec();
         self.guard = guard;
+        self.ledger.destroy_spent_items();
         self.load_watch();
         self.peers.clear();
         self.peer_clocks = PeerClocks::default();

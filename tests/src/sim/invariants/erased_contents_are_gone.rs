@@ -6,6 +6,10 @@ use crate::sim::world::World;
 pub(super) fn check(world: &World) -> Result<(), Broken> {
     for node in world.honest() {
         let id = &node.id;
+        if node.has_nothing_to_commit() && node.ledger.has_spent_items() {
+            let what = format!("{id} has a copy of an item that is no longer deferred: an erasure would not find it");
+            return Err(("erased_contents_are_gone", what));
+        }
         for leaf in node.ledger.cases.values().flat_map(|case| case.erased_leaves()) {
             let leaf = node.ledger.leaf(leaf);
             if !leaf.contents.is_empty() {

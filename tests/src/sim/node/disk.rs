@@ -131,6 +131,11 @@ impl Node {
         }
     }
 
+    /// Whether no batch is open or on its way.
+    pub fn has_nothing_to_commit(&self) -> bool {
+        self.flight.is_none() && self.batch.is_empty()
+    }
+
     /// Takes that step.
     pub fn take_step(&mut self, now: u64) {
         match self.next_step() {

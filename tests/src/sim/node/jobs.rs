@@ -72,6 +72,7 @@ impl Node {
             let sighting = Sighting { by: Some(peer.clone()), at: self.wall(now), proof };
             found.get_or_insert(sighting.describe(&compared, OwnTree::extent(&self.ledger)));
             self.set_back(sighting, now);
+            self.ledger.is_contradicted = true;
         }
         found
     }
