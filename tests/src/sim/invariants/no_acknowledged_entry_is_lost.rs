@@ -1,16 +1,24 @@
-//! An entry that a node acknowledged to its operator stays in the node's ledger, unless the ledger was set back before another node had it.
+//! An entry that a node acknowledged to its operator stays in the node's ledger, unless the ledger was set back before another node had it, or
+//! after the agencies that have it left the federation.
+
+use sinergi_proto::base::ids::EntryId;
 
 use super::Broken;
 use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
-    for (entry, id) in world.acknowledged.iter().filter(|(_, id)| !world.is_liar(id)) {
-        if !world.lost.contains(entry) && world.takes_part(id) && world.nodes[id].ledger.leaf_of(entry).is_none() {
-            return Err((
-                "no_acknowledged_entry_is_lost",
-                format!("{id} has lost {entry}: {}", world.whereabouts(entry)),
-            ));
+    for (entry, id) in world.acknowledged.iter().filter(|(_, id)| !world.is_liar(id) && world.takes_part(id)) {
+        let is_here = world.nodes[id].ledger.leaf_of(entry).is_some();
+        if !is_here && !world.lost.contains(entry) && !has_left(world, entry) {
+            let what = format!("{id} has lost {entry}: {}", world.whereabouts(entry));
+            return Err(("no_acknowledged_entry_is_lost", what));
         }
     }
     Ok(())
+}
+
+/// Whether the entry is only at agencies that have left.
+fn has_left(world: &World, entry: &EntryId) -> bool {
+    let mut holders = world.honest().filter(|node| node.ledger.leaf_of(entry).is_some()).peekable();
+    holders.peek().is_some() && holders.all(|node| !world.takes_part(&node.id))
 }
