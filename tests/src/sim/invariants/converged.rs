@@ -117,7 +117,9 @@ fn check_contents(world: &World, agency: &AgencyId, complaint: ComplaintId) -> R
     let of_complaint = |entry: &Entry| entry.complaint == Some(complaint) && !is_disclosed(entry);
     for leaf in world.nodes[agency].ledger.leaves.iter().filter(|leaf| of_complaint(&leaf.entry)) {
         let held: Vec<u32> = leaf.contents.iter().map(|content| content.commitment).collect();
-        if world.has_left(&leaf.entry.author) {
+        // An author that reads the complaint no longer may lack the order to erase, and keep what the others have erased.
+        let is_erased = world.nodes[agency].ledger.cases[&complaint].complaint.erases(&leaf.entry);
+        if is_erased || world.has_left(&leaf.entry.author) {
             continue;
         }
         let author = &world.nodes[&leaf.entry.author].ledger;

@@ -1,8 +1,10 @@
 //! An agency has every entry for which it gave a receipt, at the leaf that the receipt names. If it has begun a new epoch since, it has the
-//! entry at any leaf. Entries that no node has any more do not count.
+//! entry at any leaf, as long as it may read the complaint. Entries that no node has any more do not count.
+
+use sinergi_proto::base::ids::{AgencyId, EntryId};
 
 use super::Broken;
-use crate::sim::ledger::Acknowledged;
+use crate::sim::ledger::{Acknowledged, Ledger};
 use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
@@ -12,7 +14,10 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
         let counts = |receipt: &&Acknowledged| !world.lost.contains(&receipt.entry) && !world.is_liar(&receipt.by);
         for Acknowledged { by, epoch, entry, leaf } in node.ledger.receipts.iter().filter(counts) {
             let ledger = &world.nodes[by].ledger;
-            let holds = ledger.leaf_of(entry).is_some_and(|here| here == *leaf || *epoch != ledger.epoch);
+            let holds = match ledger.leaf_of(entry) {
+                Some(here) => here == *leaf || *epoch != ledger.epoch,
+                None => *epoch != ledger.epoch && !reads(world, by, &node.ledger, entry),
+            };
             if !holds {
                 let about = world.whereabouts(entry);
                 let what =
@@ -22,4 +27,14 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
         }
     }
     Ok(())
+}
+
+/// Whether an agency is to have an entry now, by the newest charter. A ledger knows the complaint.
+fn reads(world: &World, agency: &AgencyId, ledger: &Ledger, entry: &EntryId) -> bool {
+    let leaf = ledger.leaf_of(entry).map(|index| ledger.leaf(index));
+    let case = leaf.and_then(|leaf| leaf.entry.complaint).and_then(|complaint| ledger.cases.get(&complaint));
+    case.is_none_or(|case| {
+        let participants = case.complaint.participants();
+        participants.contains(agency) || world.charters().newest().observers(participants).contains(agency)
+    })
 }
