@@ -43,7 +43,7 @@ impl Scenario {
         match self {
             Self::FarClock => (0, "nobody_honest_is_accused"),
             Self::NewOverseer => (0, "converged"),
-            Self::ForgottenEpoch => (539, "nobody_honest_is_accused"),
+            Self::ForgottenEpoch => (3, "nobody_honest_is_accused"),
             Self::TwoCharters => (0, "nothing_honest_is_refused"),
         }
     }

@@ -69,6 +69,8 @@ enum Event {
     Start(AgencyId),
     Crash(AgencyId, u64),
     Recover(AgencyId),
+    /// Operators put an older copy of a node's folder in its place.
+    Restore(AgencyId),
     Disk(AgencyId),
     Probe,
     Timeout(AgencyId),
@@ -328,6 +330,7 @@ impl World {
             Event::Start(id) => self.start(&id),
             Event::Crash(id, lasts) => self.crash(&id, lasts),
             Event::Recover(id) => self.recover(&id),
+            Event::Restore(id) => self.restore(&id, MINUTE),
             Event::Disk(id) => {
                 self.disk_scheduled.remove(&id);
                 let now = self.now;

@@ -188,6 +188,11 @@ impl World {
         }
         let forgets = self.plan.scenario == Some(Scenario::ForgottenEpoch);
         let remembered = self.remembered_epochs.get(id).copied().filter(|_| !forgets);
+        if forgets && !self.healing {
+            let before = self.nodes[id].ledger.clone();
+            self.folder_copies.insert(id.clone(), before);
+            self.schedule(2 * MINUTE, Event::Restore(id.clone()));
+        }
         self.node(id).recover(remembered, now);
         self.remembered_epochs.insert(id.clone(), self.nodes[id].ledger.epoch);
         self.report.recovered += 1;
