@@ -42,7 +42,7 @@ impl Scenario {
     pub fn shown_by(self) -> (u64, &'static str) {
         match self {
             Self::FarClock => (0, "nobody_honest_is_accused"),
-            Self::NewOverseer => (0, "converged"),
+            Self::NewOverseer => (21, "converged"),
             Self::ForgottenEpoch => (3, "nobody_honest_is_accused"),
             Self::TwoCharters => (0, "nothing_honest_is_refused"),
         }
