@@ -70,7 +70,7 @@ impl DurableBatch for DurableFlight<'_> {
         }
     }
 
-    /// What follows from the records was derived when they were made durable.
+    /// Nothing is to be done: the ledger in memory derived its store when the records became durable.
     fn write_store(&mut self) -> Result<(), Infallible> {
         Ok(())
     }
