@@ -204,7 +204,7 @@ impl<R: Records> Suspicions<'_, R> {
         };
         let lacked = self.shown.whole.iter().filter_map(|(id, (index, signed))| {
             let is_passed = *index < received.index && !self.holdings.turned_away.contains(id);
-            let entry = Entry::parse(signed.clone().filter(|_| is_passed)?.into(), &self.holdings.federation);
+            let entry = Entry::parse(signed.as_ref().filter(|_| is_passed)?.clone().into(), &self.holdings.federation);
             Some((*index, entry.ok()?))
         });
         let lacked: BTreeMap<LedgerIndex, Entry> = lacked.collect();

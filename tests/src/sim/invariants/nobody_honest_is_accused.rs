@@ -1,5 +1,5 @@
-//! Whatever machines and networks do, nothing that nodes showed proves an accusation against an honest agency, and no node keeps evidence
-//! that an honest agency is dishonest.
+//! No fault of a machine or network makes an honest agency look dishonest: no accusation against it can be proven, and no node keeps evidence
+//! of dishonesty against it.
 //!
 //! There is one exception. An agency whose folder was set back may continue because it heard in time from no peer that had seen more. It
 //! has signed two ledgers, and is found: its operators restored a copy without `sinergi recover`, and an undeclared loss is a finding.
