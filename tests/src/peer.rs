@@ -7,7 +7,6 @@ mod listening;
 
 pub use listening::{Dialled, Listening};
 
-use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
 use crate::member::{self, DialError, Member};
@@ -25,6 +24,7 @@ use sinergi_proto::transparency::receipt::{ItemOutcome, ItemResult, Receipt};
 use sinergi_proto::wire::entry::Body;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio_rustls::client::TlsStream as ClientStream;
 use tokio_rustls::server::TlsStream as ServerStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -46,18 +46,15 @@ pub struct Impostor {
     pub next_place: u64,
 }
 
-impl Deref for Impostor {
-    type Target = Member;
-
-    fn deref(&self) -> &Member {
-        &self.member
-    }
-}
-
 impl Impostor {
     /// Takes over the node in this folder.
     pub fn of(folder: &Path) -> Self {
         Self { member: Member::of(folder).expect("a member's folder"), next_place: 0 }
+    }
+
+    /// The member's Hello.
+    pub fn hello(&self) -> wire::Hello {
+        self.member.hello()
     }
 
     /// Dials a node.
@@ -65,7 +62,7 @@ impl Impostor {
     /// # Errors
     /// Nothing listens there, or the node refuses the member.
     pub async fn dial(&self, agency: &AgencyId, address: &str) -> Result<Connection, DialError> {
-        self.member.dial(agency, address).await.map(Connection)
+        self.member.dial(agency, address).await.map(|stream| Connection { stream })
     }
 
     /// Dials a node with another certificate.
@@ -78,7 +75,7 @@ impl Impostor {
         agency: &AgencyId,
         address: &str,
     ) -> Result<Connection, DialError> {
-        self.member.dial_with(credentials, agency, address).await.map(Connection)
+        self.member.dial_with(credentials, agency, address).await.map(|stream| Connection { stream })
     }
 
     /// Dials a node and completes the TLS handshake, without any byte of HTTP/2.
@@ -86,8 +83,9 @@ impl Impostor {
     /// # Errors
     /// The connection or the TLS handshake fails.
     pub async fn shake_hands(&self, agency: &AgencyId, address: &str) -> std::io::Result<ClientStream<TcpStream>> {
-        let credentials = Credentials::load(&self.config.tls).expect("the folder's certificate");
-        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.charter_store.newest());
+        let credentials = Credentials::load(&self.member.config.tls).expect("the folder's certificate");
+        let (authorities, _) =
+            Authorities::of_charter(self.member.config.federation.clone(), &self.member.charter_store.newest());
         let tls = tls::client_config(&credentials, SharedAuthorities::new(authorities), agency.clone());
         TlsConnector::from(tls).connect(tls::server_name(), TcpStream::connect(address).await?).await
     }
@@ -97,8 +95,9 @@ impl Impostor {
     /// # Errors
     /// The TLS handshake fails.
     pub async fn answer(&self, dialled: TcpStream) -> std::io::Result<ServerStream<TcpStream>> {
-        let credentials = Credentials::load(&self.config.tls).expect("the folder's certificate");
-        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.charter_store.newest());
+        let credentials = Credentials::load(&self.member.config.tls).expect("the folder's certificate");
+        let (authorities, _) =
+            Authorities::of_charter(self.member.config.federation.clone(), &self.member.charter_store.newest());
         let tls = tls::server_config(&credentials, SharedAuthorities::new(authorities));
         TlsAcceptor::from(tls).accept(dialled).await
     }
@@ -113,8 +112,8 @@ impl Impostor {
         address: &str,
         messages: Vec<Bytes>,
     ) -> Result<Streaming<Frame>, DialError> {
-        let credentials = Credentials::load(&self.config.tls)?;
-        let channel = self.channel(&credentials, agency, address).await?;
+        let credentials = Credentials::load(&self.member.config.tls)?;
+        let channel = self.member.channel(&credentials, agency, address).await?;
         let mut grpc = tonic::client::Grpc::new(channel);
         grpc.ready().await.map_err(|error| DialError::Refused(one_line(&error)))?;
         let path = http::uri::PathAndQuery::from_static("/sinergi.v1.Federation/Sync");
@@ -137,15 +136,16 @@ impl Impostor {
         outcome: impl Fn(u64) -> ItemOutcome,
     ) -> wire::Ack {
         let results = delivered.items.iter().zip(0..).map(|(item, number)| {
-            let entry = Entry::parse(item.signed_entry.clone(), self.config.federation.as_str()).expect("an entry");
+            let entry =
+                Entry::parse(item.signed_entry.clone(), self.member.config.federation.as_str()).expect("an entry");
             ItemResult { entry: entry.id, outcome: outcome(number) }
         });
         let receipt = Receipt {
-            federation: self.config.federation.to_string(),
-            receiver: self.config.agency.clone(),
+            federation: self.member.config.federation.to_string(),
+            receiver: self.member.config.agency.clone(),
             sender: sender.parse().expect("an agency id"),
-            key_id: Receipt::key_id_of(&self.keys.entry),
-            charter_version: self.charter_store.newest().version,
+            key_id: Receipt::key_id_of(&self.member.keys.entry),
+            charter_version: self.member.charter_store.newest().version,
             cursor: Cursor::from_wire(delivered.cursor.expect("a cursor")),
             results: results.collect(),
             checkpoint: Vec::new(),
@@ -153,7 +153,7 @@ impl Impostor {
         };
         let leaf_hashes = receipt.leaves().map(|_| [0; 32]).collect();
         let receipt = Receipt { leaf_hashes, ..receipt };
-        receipt.sign(&self.keys.entry)
+        receipt.sign(&self.member.keys.entry)
     }
 
     /// A draft of an entry by this member, for the next leaf of its ledger.
@@ -162,9 +162,9 @@ impl Impostor {
         self.next_place += 1;
         let now = HybridClock::new(sinergi_daemon::base::time::now_millis(), u16::try_from(index.0).unwrap_or(0));
         EntryDraft {
-            federation: self.config.federation.to_string(),
-            author: self.config.agency.clone(),
-            charter_version: self.charter_store.newest().version,
+            federation: self.member.config.federation.to_string(),
+            author: self.member.config.agency.clone(),
+            charter_version: self.member.charter_store.newest().version,
             place: Place { epoch: Epoch::FIRST, index },
             complaint,
             parents,
@@ -207,16 +207,16 @@ impl Impostor {
 
     /// Signs a draft with this member's key.
     pub fn sign(&self, draft: EntryDraft, contents: Vec<Content>) -> Made {
-        Made::new(draft, &self.keys.entry, contents)
+        Made::new(draft, &self.member.keys.entry, contents)
     }
 
     /// Signs the bytes that `change` makes of a draft, for entries that this version of the schema cannot write.
     pub fn sign_changed(&self, draft: EntryDraft, change: impl FnOnce(wire::Entry) -> Vec<u8>) -> Made {
         let (named, clock) = (draft.complaint, draft.clock);
-        let signed = draft.sign(&self.keys.entry).bytes;
+        let signed = draft.sign(&self.member.keys.entry).bytes;
         let entry = wire::SignedEntry::decode(signed).expect("a signed entry").entry;
         let entry = change(wire::Entry::decode(entry.as_slice()).expect("an entry"));
-        let signature = self.keys.entry.sign(&[ENTRY_DOMAIN, &entry].concat()).to_bytes().to_vec();
+        let signature = self.member.keys.entry.sign(&[ENTRY_DOMAIN, &entry].concat()).to_bytes().to_vec();
         let id = EntryId::of(&entry);
         let complaint = named.unwrap_or_else(|| ComplaintId::of_lodged(clock, &id));
         let signed_entry = Bytes::from(wire::SignedEntry { entry, signature }.encode_to_vec());
@@ -289,23 +289,35 @@ impl Encoder for AsIs {
 }
 
 /// A stream of frames with a node.
-pub struct Connection(member::Connection);
-
-impl Deref for Connection {
-    type Target = member::Connection;
-
-    fn deref(&self) -> &member::Connection {
-        &self.0
-    }
-}
-
-impl DerefMut for Connection {
-    fn deref_mut(&mut self) -> &mut member::Connection {
-        &mut self.0
-    }
+pub struct Connection {
+    /// The stream, as any member has it.
+    pub stream: member::Connection,
 }
 
 impl Connection {
+    /// Sends a frame.
+    pub async fn say(&self, kind: Kind) {
+        self.stream.say(kind).await;
+    }
+
+    /// The node's next frame that is not a ping; `Ok(None)` if the node has closed the stream.
+    ///
+    /// # Errors
+    /// The link broke, or the node sent nothing for a long time.
+    pub async fn next(&mut self) -> Result<Option<Kind>, Status> {
+        self.stream.next().await
+    }
+
+    /// The node's next frame, of any kind, as soon as it comes.
+    pub async fn next_frame(&mut self) -> Result<Option<Frame>, Status> {
+        self.stream.inbound.message().await
+    }
+
+    /// A sender of frames to the node.
+    pub fn sender(&self) -> mpsc::Sender<Frame> {
+        self.stream.outbound.clone()
+    }
+
     /// Sends a Hello. Returns the node's Hello.
     pub async fn greet(&mut self, hello: wire::Hello) -> wire::Hello {
         self.say(Kind::Hello(hello)).await;
@@ -342,7 +354,7 @@ impl Connection {
 
     /// The node's next frame, even if it is a ping.
     pub async fn says(&mut self) -> Kind {
-        let frame = tokio::time::timeout(PATIENCE, self.inbound.message()).await.expect("the node says something");
+        let frame = tokio::time::timeout(PATIENCE, self.next_frame()).await.expect("the node says something");
         frame.expect("the link is up").expect("the node goes on").kind.expect("a known kind")
     }
 

@@ -109,7 +109,7 @@ impl Scene {
 
     /// The liar stores the delivered items as its next leaves, and dates its checkpoint 20 minutes ago.
     async fn acknowledges(&mut self, delivered: &wire::Deliver) {
-        let ack = self.ledger.takes(&self.stage.impostor, delivered, CITY, seconds() - 1200);
+        let ack = self.ledger.takes(&self.stage.impostor.member, delivered, CITY, seconds() - 1200);
         self.link.say(Kind::Ack(ack)).await;
     }
 
@@ -152,7 +152,7 @@ async fn audited_by(
     let audit = tokio::task::spawn_blocking(move || run_on(&folder, &["audit", LIAR, "--output", "json"]));
     let said = tokio::select! {
         said = audit => said.expect("no panic"),
-        () = answer_questions(link, liar, shown, seconds()) => panic!("the node ended the link"),
+        () = answer_questions(&mut link.stream, &liar.member, shown, seconds()) => panic!("the node ended the link"),
     };
     let found = findings(&said);
     assert_eq!(said.code, if found.is_empty() { 0 } else { 5 }, "{said:?}");

@@ -168,9 +168,10 @@ async fn the_ministry_s_own_certificate_is_accepted() {
 #[tokio::test]
 async fn a_dialler_without_a_certificate_is_refused() {
     let scene = Scene::start().await;
-    let charter_store = &scene.ministry.charter_store;
-    let (authorities, _) = Authorities::of_charter(scene.ministry.config.federation.clone(), &charter_store.newest());
-    let own = Credentials::load(&scene.ministry.config.tls).expect("the ministry's own");
+    let charter_store = &scene.ministry.member.charter_store;
+    let (authorities, _) =
+        Authorities::of_charter(scene.ministry.member.config.federation.clone(), &charter_store.newest());
+    let own = Credentials::load(&scene.ministry.member.config.tls).expect("the ministry's own");
     let mut config = (*tls::client_config(&own, SharedAuthorities::new(authorities), agency("prov-jabar"))).clone();
     config.client_auth_cert_resolver = Arc::new(NoCertificate);
     let error = scene.raw_tls(config).await;

@@ -59,7 +59,7 @@ fn large_frame() -> wire::Deliver {
 /// Waits for a frame that fits.
 async fn hears(connection: &mut Connection, fits: impl Fn(&Kind) -> bool) {
     loop {
-        let frame = connection.inbound.message().await.expect("the link holds").expect("the link holds");
+        let frame = connection.next_frame().await.expect("the link holds").expect("the link holds");
         match frame.kind {
             Some(Kind::Fault(fault)) => panic!("the node ended the link: {fault:?}"),
             Some(kind) if fits(&kind) => return,
@@ -191,7 +191,8 @@ async fn a_connection_over_the_limit_of_all_peers_together_is_refused_and_links_
     let mut linked = Impostor::of(&federation.folder_of(&names[0]));
     let mut link = linked.dial(&agency(CITY), &address).await.expect("a member");
     link.greet(linked.hello()).await;
-    let (authorities, _) = Authorities::of_charter(linked.config.federation.clone(), &linked.charter_store.newest());
+    let (authorities, _) =
+        Authorities::of_charter(linked.member.config.federation.clone(), &linked.member.charter_store.newest());
     let authorities = SharedAuthorities::new(authorities);
     let mut callers = names[1..].iter().map(|name| {
         let config = Config::load(&federation.folder_of(name)).expect("a member's configuration");

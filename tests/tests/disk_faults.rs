@@ -445,7 +445,7 @@ async fn no_receipt_is_given_for_an_item_that_is_still_being_synced() {
     for _ in 0..200 {
         link.say(Kind::Ping(wire::Ping::default())).await;
         loop {
-            match link.inbound.message().await.expect("the link holds").expect("the link holds").kind {
+            match link.next_frame().await.expect("the link holds").expect("the link holds").kind {
                 Some(Kind::Ping(ping)) if ping.reply => break,
                 Some(Kind::Ack(ack)) => panic!("before it is on the disk: {ack:?}"),
                 _ => {}

@@ -28,17 +28,17 @@ async fn a_peer_that_delivers_and_never_reads_loses_its_link_when_too_many_answe
     let mut listening = stage.impostor.listen().await.with_window(4096);
     let city = stage.federation.node(CITY).await;
     let mut link = listening.dialled().await;
-    link.greet(stage.impostor.hello()).await;
+    link.connection.greet(stage.impostor.hello()).await;
     // From here on the ministry reads nothing.
     for index in 1..=ANSWERS / 2 {
-        link.send_items(index, Vec::new()).await;
+        link.connection.send_items(index, Vec::new()).await;
     }
     let taken = |peer: &operator_api::PeerStatus| peer.received.is_some_and(|cursor| cursor.index == ANSWERS / 2);
     city.sees_peer(MINISTRY, taken).await;
     stage.others_are_unaffected().await;
     assert_eq!(city.peer(MINISTRY).await.state, "linked", "the answers wait");
     for index in ANSWERS / 2 + 1..=6 * ANSWERS {
-        link.send_items(index, Vec::new()).await;
+        link.connection.send_items(index, Vec::new()).await;
     }
     let told = format!("ended the link: {}: {ANSWERS} frames wait for the peer to read", FaultCode::LimitExceeded);
     let peer = city.sees_peer(MINISTRY, |peer| peer.last_error == told).await;
@@ -50,10 +50,10 @@ async fn a_peer_that_delivers_and_never_reads_loses_its_link_when_too_many_answe
     drop(link);
 
     let mut link = listening.dialled().await;
-    let theirs = link.greet(stage.impostor.hello()).await;
+    let theirs = link.connection.greet(stage.impostor.hello()).await;
     let have = theirs.have_cursor.expect("the accepted items stay accepted").index;
     let honest = stage.impostor.lodge("Laporan jujur");
-    let receipt = link.deliver(have + 1, vec![honest.item]).await;
+    let receipt = link.connection.deliver(have + 1, vec![honest.item]).await;
     assert!(matches!(receipt.results[0].outcome, ItemOutcome::Leaf(_)), "{receipt:?}");
 }
 

@@ -36,7 +36,7 @@ impl Line {
     /// Accepts the next link that the city dials, and greets.
     async fn link(&mut self) -> Dialled {
         let mut link = self.listening.dialled().await;
-        link.greet(self.stage.impostor.hello()).await;
+        link.connection.greet(self.stage.impostor.hello()).await;
         link
     }
 
@@ -49,7 +49,7 @@ impl Line {
 
     /// Asserts that the city ends the link with this fault, that its operator sees the reason, and that the city links again.
     async fn is_ended(&mut self, mut link: Dialled, fault: FaultCode) {
-        let (code, reason) = link.fault().await;
+        let (code, reason) = link.connection.fault().await;
         assert_eq!(code, fault.number(), "{reason}");
         let told = format!("ended the link: {fault}: {reason}");
         let reads = |peer: &operator_api::PeerStatus| peer.last_error == told && peer.first_failure > 0;
@@ -64,10 +64,10 @@ impl Line {
     /// Asserts that the city dials again and that entries of both sides arrive.
     async fn goes_on(&mut self) {
         let mut link = self.link().await;
-        let delivered = link.delivery().await;
-        link.say(Kind::Ack(self.stage.impostor.receipt_for(&delivered, CITY))).await;
+        let delivered = link.connection.delivery().await;
+        link.connection.say(Kind::Ack(self.stage.impostor.receipt_for(&delivered, CITY))).await;
         let honest = self.stage.impostor.lodge("Laporan jujur");
-        let receipt = link.deliver(self.next, vec![honest.item]).await;
+        let receipt = link.connection.deliver(self.next, vec![honest.item]).await;
         assert!(matches!(receipt.results[0].outcome, ItemOutcome::Leaf(_)), "{receipt:?}");
         self.next += 1;
         let city = self.stage.federation.node(CITY).await;
@@ -139,14 +139,14 @@ async fn a_false_receipt_of_the_dialled_side_ends_the_link_and_nothing_leaves_th
     let lies: [Lie; 3] = [
         |impostor, mut receipt| {
             receipt.results[0].entry.0[0] ^= 1;
-            receipt.sign(&impostor.keys.entry)
+            receipt.sign(&impostor.member.keys.entry)
         },
         |impostor, mut receipt| {
             receipt.cursor.index = LedgerIndex(999);
-            receipt.sign(&impostor.keys.entry)
+            receipt.sign(&impostor.member.keys.entry)
         },
         |impostor, receipt| {
-            let mut ack = receipt.sign(&impostor.keys.entry);
+            let mut ack = receipt.sign(&impostor.member.keys.entry);
             ack.signature[0] ^= 1;
             ack
         },
@@ -155,10 +155,10 @@ async fn a_false_receipt_of_the_dialled_side_ends_the_link_and_nothing_leaves_th
     for lie in lies {
         line.hands_over().await;
         let mut link = line.link().await;
-        let delivered = link.delivery().await;
+        let delivered = link.connection.delivery().await;
         let honest = line.stage.impostor.receipt_for(&delivered, CITY);
         let honest = Receipt::parse(&honest).expect("a receipt");
-        link.say(Kind::Ack(lie(&line.stage.impostor, honest))).await;
+        link.connection.say(Kind::Ack(lie(&line.stage.impostor, honest))).await;
         line.is_ended(link, FaultCode::BadReceipt).await;
     }
     line.stage.others_are_unaffected().await;

@@ -483,24 +483,24 @@ async fn a_receipt_that_does_not_match_the_delivery_or_the_peer_ends_the_link_an
     let lies: [(&str, Lie); 5] = [
         ("or other entries", |impostor, mut receipt| {
             receipt.results[0].entry.0[0] ^= 1;
-            receipt.sign(&impostor.keys.entry)
+            receipt.sign(&impostor.member.keys.entry)
         }),
         ("or other entries", |impostor, mut receipt| {
             receipt.results.pop();
             receipt.leaf_hashes.pop();
-            receipt.sign(&impostor.keys.entry)
+            receipt.sign(&impostor.member.keys.entry)
         }),
         ("items at 1:999, expected", |impostor, mut receipt| {
             receipt.cursor.index = LedgerIndex(999);
-            receipt.sign(&impostor.keys.entry)
+            receipt.sign(&impostor.member.keys.entry)
         }),
         ("signature does not verify", |impostor, receipt| {
-            let mut ack = receipt.sign(&impostor.keys.entry);
+            let mut ack = receipt.sign(&impostor.member.keys.entry);
             ack.signature[0] ^= 1;
             ack
         }),
         ("the receipt is of prov-jabar to kominfo", |impostor, receipt| {
-            Receipt { sender: agency("prov-jabar"), ..receipt }.sign(&impostor.keys.entry)
+            Receipt { sender: agency("prov-jabar"), ..receipt }.sign(&impostor.member.keys.entry)
         }),
     ];
     let mut stage = Stage::set().await;
@@ -539,7 +539,7 @@ async fn a_receipt_that_is_larger_than_any_honest_one_ends_the_link_and_is_not_k
         let delivered = link.delivery().await;
         let good = Receipt::parse(&stage.impostor.receipt_for(&delivered, "kota-bandung")).expect("a receipt");
         let large = Receipt { checkpoint: vec![b'x'; bytes], ..good };
-        link.say(FrameKind::Ack(large.sign(&stage.impostor.keys.entry))).await;
+        link.say(FrameKind::Ack(large.sign(&stage.impostor.member.keys.entry))).await;
         let (code, reason) = link.fault().await;
         assert_eq!(code, FaultCode::LimitExceeded.number(), "{reason}");
         assert!(reason.contains(named) && reason.contains("bytes, at most"), "{reason}");
@@ -580,7 +580,7 @@ async fn refusals_of_a_peer_s_items_beyond_its_daily_quota_are_reported_and_coun
 #[tokio::test]
 async fn a_peer_that_sends_more_checkpoints_than_an_honest_one_loses_its_link_and_few_of_them_are_kept() {
     let mut stage = Stage::set().await;
-    let (config, keys) = (&stage.impostor.config, &stage.impostor.keys);
+    let (config, keys) = (&stage.impostor.member.config, &stage.impostor.member.keys);
     let (name, own) = (config.federation.to_string(), config.agency.clone());
     let signer = CheckpointSigner::new(&name, &own, Epoch::FIRST, keys.checkpoint.clone(), keys.time.clone());
     let note = |size| signer.sign(size, [1; 32], 1_790_000_000 + size);
@@ -613,10 +613,10 @@ async fn a_peer_that_sends_more_checkpoints_than_an_honest_one_loses_its_link_an
 
 fn receipt(impostor: &Impostor, index: u64, results: Vec<sinergi_proto::transparency::receipt::ItemResult>) -> Receipt {
     Receipt {
-        federation: impostor.config.federation.to_string(),
-        receiver: impostor.config.agency.clone(),
+        federation: impostor.member.config.federation.to_string(),
+        receiver: impostor.member.config.agency.clone(),
         sender: agency("kota-bandung"),
-        key_id: Receipt::key_id_of(&impostor.keys.entry),
+        key_id: Receipt::key_id_of(&impostor.member.keys.entry),
         charter_version: 1,
         cursor: Cursor { epoch: sinergi_proto::base::ids::Epoch::FIRST, index: LedgerIndex(index), part: 0 },
         leaf_hashes: results
@@ -643,7 +643,7 @@ async fn the_sender_s_operator_sees_items_that_a_peer_refuses_and_the_link_goes_
         sinergi_proto::transparency::receipt::ItemResult { entry: entry.id, outcome }
     });
     let cursor = delivered.cursor.expect("a cursor");
-    let ack = receipt(&stage.impostor, cursor.index, results.collect()).sign(&stage.impostor.keys.entry);
+    let ack = receipt(&stage.impostor, cursor.index, results.collect()).sign(&stage.impostor.member.keys.entry);
     link.say(FrameKind::Ack(ack)).await;
     let refused = wait::until(PATIENCE, async || {
         let refused = city.refused().await;
@@ -676,7 +676,7 @@ async fn a_peer_that_shows_a_signed_checkpoint_of_another_ledger_stops_all_signi
     let city = stage.federation.node("kota-bandung").await;
     // A checkpoint that this node could have signed before its ledger was set back: its own keys, and a tree that is not here.
     let owner = Impostor::of(&stage.federation.folder_of("kota-bandung"));
-    let (federation, agency) = (owner.config.federation.to_string(), owner.config.agency.clone());
+    let (federation, agency) = (owner.member.config.federation.to_string(), owner.member.config.agency.clone());
     let (key, time_key) = (owner.member.keys.checkpoint, owner.member.keys.time);
     let epoch = sinergi_proto::base::ids::Epoch::FIRST;
     let signer = sinergi_proto::tlog::checkpoint::CheckpointSigner::new(&federation, &agency, epoch, key, time_key);

@@ -440,7 +440,7 @@ async fn a_peer_that_never_reads_costs_one_window_of_memory_and_delays_nobody_el
     let before = memory::reset_peak(process);
     let deaf = stage.link().await;
     // The deaf peer sends pings, so that its link does not count as idle.
-    let says = deaf.outbound.clone();
+    let says = deaf.sender();
     let _talking = JoinSet::from_iter([async move {
         let ping = || wire::Frame { kind: Some(Kind::Ping(wire::Ping { reply: true, ..Default::default() })) };
         while says.send(ping()).await.is_ok() {

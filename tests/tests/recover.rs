@@ -749,7 +749,7 @@ async fn a_hub_is_stopped_by_the_one_peer_that_saw_more() {
 /// A checkpoint that the node in this folder could have signed over a ledger that is lost.
 fn checkpoint_of(folder: &Path, size: u64) -> Vec<u8> {
     let owner = Impostor::of(folder);
-    let (federation, agency) = (owner.config.federation.to_string(), owner.config.agency.clone());
+    let (federation, agency) = (owner.member.config.federation.to_string(), owner.member.config.agency.clone());
     let signer =
         CheckpointSigner::new(&federation, &agency, Epoch::FIRST, owner.member.keys.checkpoint, owner.member.keys.time);
     signer.sign(size, [9; 32], 1_790_000_000)
@@ -810,8 +810,8 @@ async fn a_smaller_ledger_than_signed_before_is_a_finding_and_an_unproven_claim_
     let status = city.status().await;
     assert!(has_alarm(&status, &["kominfo", "1:7", "does not prove it"]), "{status:?}");
 
-    let (name, own) = (ministry.config.federation.to_string(), ministry.config.agency.clone());
-    let (key, time_key) = (ministry.keys.checkpoint.clone(), ministry.keys.time.clone());
+    let (name, own) = (ministry.member.config.federation.to_string(), ministry.member.config.agency.clone());
+    let (key, time_key) = (ministry.member.keys.checkpoint.clone(), ministry.member.keys.time.clone());
     let signer = |epoch| CheckpointSigner::new(&name, &own, Epoch(epoch), key.clone(), time_key.clone());
     let seconds = 1_790_000_000;
     for (note, alarm) in [

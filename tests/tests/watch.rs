@@ -61,8 +61,8 @@ async fn while_it_answers<T>(
     let [(one, shown_to_one), (other, shown_to_other)] = links;
     tokio::select! {
         end = scene => end,
-        () = answer_questions(one, liar, Some(shown_to_one), seconds()) => panic!("the node ended the link"),
-        () = answer_questions(other, liar, Some(shown_to_other), seconds()) => panic!("the node ended the link"),
+        () = answer_questions(&mut one.stream, &liar.member, Some(shown_to_one), seconds()) => panic!("the node ended the link"),
+        () = answer_questions(&mut other.stream, &liar.member, Some(shown_to_other), seconds()) => panic!("the node ended the link"),
     }
 }
 
@@ -70,11 +70,11 @@ async fn while_it_answers<T>(
 async fn two_ledgers_of_one_size_are_found_when_two_nodes_that_saw_them_exchange_checkpoints() {
     let stage = Stage::set().await;
     let (one, other) = (ledger(0..5), ledger([0, 1, 2, 3, 99]));
-    let _city = linked(&stage, CITY, one.signed(&stage.impostor, seconds() - 60)).await;
+    let _city = linked(&stage, CITY, one.signed(&stage.impostor.member, seconds() - 60)).await;
     let province = stage.federation.node(PROVINCE).await;
     // The city passes on the first checkpoint before the province is shown the other one.
     province.sees_peer(LIAR, |peer| peer.peer_size == 5).await;
-    let _province = linked(&stage, PROVINCE, other.signed(&stage.impostor, seconds() - 60)).await;
+    let _province = linked(&stage, PROVINCE, other.signed(&stage.impostor.member, seconds() - 60)).await;
     sees_alarm(&province, &[LIAR, "forked", "evidence export"]).await;
     convinces_a_stranger(&stage.federation, PROVINCE, "forked", LIAR);
 }
@@ -83,9 +83,9 @@ async fn two_ledgers_of_one_size_are_found_when_two_nodes_that_saw_them_exchange
 async fn two_ledgers_of_different_sizes_are_found_by_asking_their_owner_for_a_proof() {
     let stage = Stage::set().await;
     let (short, long) = (ledger(0..5), ledger([0, 1, 2, 77, 4, 5, 6, 7]));
-    let mut city = linked(&stage, CITY, short.signed(&stage.impostor, seconds() - 1200)).await;
+    let mut city = linked(&stage, CITY, short.signed(&stage.impostor.member, seconds() - 1200)).await;
     stage.federation.node(PROVINCE).await.sees_peer(LIAR, |peer| peer.peer_size == 5).await;
-    let mut province = linked(&stage, PROVINCE, long.signed(&stage.impostor, seconds() - 1200)).await;
+    let mut province = linked(&stage, PROVINCE, long.signed(&stage.impostor.member, seconds() - 1200)).await;
     let links = [(&mut city, &short), (&mut province, &long)];
     let found = async {
         sees_alarm(&stage.federation.node(PROVINCE).await, &[LIAR, "forked", "evidence export"]).await;
@@ -98,13 +98,13 @@ async fn two_ledgers_of_different_sizes_are_found_by_asking_their_owner_for_a_pr
 async fn a_rewritten_ledger_is_found_at_its_next_checkpoint_and_complaints_still_flow() {
     let mut stage = Stage::set().await;
     let (before, after) = (ledger(0..5), ledger([0, 1, 98, 3, 4, 5]));
-    let mut link = linked(&stage, CITY, before.signed(&stage.impostor, seconds() - 60)).await;
-    let notes = vec![after.signed(&stage.impostor, seconds())];
+    let mut link = linked(&stage, CITY, before.signed(&stage.impostor.member, seconds() - 60)).await;
+    let notes = vec![after.signed(&stage.impostor.member, seconds())];
     link.say(Kind::Checkpoints(wire::CheckpointNotes { notes })).await;
     let city = stage.federation.node(CITY).await;
     tokio::select! {
         () = sees_alarm(&city, &[LIAR, "forked", "evidence export"]) => {}
-        () = answer_questions(&mut link, &stage.impostor, Some(&after), seconds()) => panic!("the node ended the link"),
+        () = answer_questions(&mut link.stream, &stage.impostor.member, Some(&after), seconds()) => panic!("the node ended the link"),
     }
     convinces_a_stranger(&stage.federation, CITY, "forked", LIAR);
     let lodged = stage.impostor.lodge("Tetap diterima");
@@ -119,10 +119,10 @@ async fn a_rewritten_ledger_is_found_at_its_next_checkpoint_and_complaints_still
 async fn a_ledger_that_was_set_back_is_found_at_the_next_handshake_and_stays_found() {
     let stage = Stage::set().await;
     let ledger = ledger(0..5);
-    let _first = linked(&stage, CITY, ledger.signed(&stage.impostor, seconds() - 1200)).await;
+    let _first = linked(&stage, CITY, ledger.signed(&stage.impostor.member, seconds() - 1200)).await;
     let city = stage.federation.node(CITY).await;
     city.sees_peer(LIAR, |peer| peer.peer_size == 5).await;
-    let _again = linked(&stage, CITY, ledger.cut_to(3).signed(&stage.impostor, seconds())).await;
+    let _again = linked(&stage, CITY, ledger.cut_to(3).signed(&stage.impostor.member, seconds())).await;
     sees_alarm(&city, &[LIAR, "rolled_back", "5 leaves", "only 3", "evidence export"]).await;
     convinces_a_stranger(&stage.federation, CITY, "rolled_back", LIAR);
     assert_eq!(city.peer(LIAR).await.peer_size, 5);
@@ -132,7 +132,8 @@ async fn a_ledger_that_was_set_back_is_found_at_the_next_handshake_and_stays_fou
 async fn late_or_repeated_checkpoints_of_a_growing_ledger_accuse_nobody() {
     let stage = Stage::set().await;
     let (old, new) = (ledger(0..5), ledger(0..9));
-    let notes = [old.signed(&stage.impostor, seconds() - 90), new.signed(&stage.impostor, seconds() - 60)];
+    let notes =
+        [old.signed(&stage.impostor.member, seconds() - 90), new.signed(&stage.impostor.member, seconds() - 60)];
     let mut city = linked(&stage, CITY, notes[1].clone()).await;
     let mut province = linked(&stage, PROVINCE, notes[0].clone()).await;
     for note in [&notes[0], &notes[0], &notes[1], &notes[0]] {
@@ -225,7 +226,7 @@ async fn checkpoints_of_others_are_committed_to_once_and_survive_a_restart() {
     })
     .await;
     let (one, other) = (ledger(0..5), ledger([0, 1, 2, 3, 99]));
-    let link = linked(&stage, PROVINCE, one.signed(&stage.impostor, seconds() - 60)).await;
+    let link = linked(&stage, PROVINCE, one.signed(&stage.impostor.member, seconds() - 60)).await;
     let city = stage.federation.node(CITY).await;
     // The city hears of the liar only from the province.
     city.sees_peer(LIAR, |peer| peer.peer_size == 5).await;
@@ -248,7 +249,7 @@ async fn checkpoints_of_others_are_committed_to_once_and_survive_a_restart() {
         "each commitment must cover more than the one before: {commitments:?}"
     );
     stage.federation.start_node(CITY).await;
-    let _link = linked(&stage, CITY, other.signed(&stage.impostor, seconds() - 60)).await;
+    let _link = linked(&stage, CITY, other.signed(&stage.impostor.member, seconds() - 60)).await;
     sees_alarm(&stage.federation.node(CITY).await, &[LIAR, "forked", "evidence export"]).await;
     convinces_a_stranger(&stage.federation, CITY, "forked", LIAR);
 }
@@ -261,16 +262,16 @@ async fn scheduled_audits_find_the_same_as_an_operator_s_audit() {
     .await;
     let city = stage.federation.node(CITY).await;
     let mut honest = ledger(0..3);
-    let mut link = linked(&stage, CITY, honest.signed(&stage.impostor, seconds() - 120)).await;
+    let mut link = linked(&stage, CITY, honest.signed(&stage.impostor.member, seconds() - 120)).await;
     let lodged = city.lodges("Sumur kering").await;
     city.forwards(lodged.complaint, LIAR).await;
     let delivered = link.delivery().await;
-    let ack = honest.takes(&stage.impostor, &delivered, CITY, seconds() - 60);
+    let ack = honest.takes(&stage.impostor.member, &delivered, CITY, seconds() - 60);
     link.say(Kind::Ack(ack)).await;
     let dropped = honest.with_another(sinergi_proto::base::ids::LedgerIndex(honest.size() - 1), filling(99));
     tokio::select! {
         () = sees_alarm(&city, &[LIAR, "omitted", "evidence export"]) => {}
-        () = answer_questions(&mut link, &stage.impostor, Some(&dropped), seconds()) => panic!("the node ended the link"),
+        () = answer_questions(&mut link.stream, &stage.impostor.member, Some(&dropped), seconds()) => panic!("the node ended the link"),
     }
     convinces_a_stranger(&stage.federation, CITY, "omitted", LIAR);
 }

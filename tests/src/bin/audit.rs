@@ -157,7 +157,7 @@ async fn ask(link: &mut Connection, asker: &Impostor, prove: wire::Prove) -> (f6
     };
     let millis = began.elapsed().as_secs_f64() * 1000.0;
     let province = agency(PROVINCE);
-    let keys = asker.charter_store.charters().checkpoint_keys(&province).expect("a member");
+    let keys = asker.member.charter_store.charters().checkpoint_keys(&province).expect("a member");
     let checkpoint = Checkpoint::open(&proof.checkpoint, NAME, &province, &keys).expect("its checkpoint");
     let nodes = TreeNodes::from_wire(checkpoint.size, &proof.nodes).expect("nodes of its tree");
     (millis, nodes, checkpoint.root)
@@ -168,7 +168,7 @@ async fn time_a_ping(link: &mut Connection) -> f64 {
     let began = Instant::now();
     link.say(Kind::Ping(wire::Ping { reply: false, now: sinergi_daemon::base::time::now_millis(), nonce: 0 })).await;
     loop {
-        let frame = link.inbound.message().await.expect("the link holds").expect("the link holds");
+        let frame = link.next_frame().await.expect("the link holds").expect("the link holds");
         if matches!(frame.kind, Some(Kind::Ping(ping)) if ping.reply) {
             return began.elapsed().as_secs_f64() * 1000.0;
         }

@@ -1,7 +1,6 @@
 //! Listens at the address of the impostor's node, so that nodes dial the impostor.
 
 use std::convert::Infallible;
-use std::ops::{Deref, DerefMut};
 use std::task::{Context, Poll};
 
 use crate::member;
@@ -34,10 +33,11 @@ const OUTBOUND: usize = 64;
 impl Impostor {
     /// Listens at its node's address. A node that dials waits until the test accepts it.
     pub async fn listen(&self) -> Listening {
-        let address = self.config.listen.expect("a member that listens");
+        let address = self.member.config.listen.expect("a member that listens");
         let listener = TcpListener::bind(address).await.expect("its own port");
-        let credentials = Credentials::load(&self.config.tls).expect("the folder's certificate");
-        let (authorities, _) = Authorities::of_charter(self.config.federation.clone(), &self.charter_store.newest());
+        let credentials = Credentials::load(&self.member.config.tls).expect("the folder's certificate");
+        let (authorities, _) =
+            Authorities::of_charter(self.member.config.federation.clone(), &self.member.charter_store.newest());
         let acceptor = TlsAcceptor::from(tls::server_config(&credentials, SharedAuthorities::new(authorities)));
         Listening { listener, acceptor, window: None, connections: JoinSet::new() }
     }
@@ -89,7 +89,8 @@ impl Listening {
 
 /// A stream of frames with a node that has dialled. Dropping it ends the call without an error.
 pub struct Dialled {
-    connection: Connection,
+    /// The stream of frames.
+    pub connection: Connection,
     raw: mpsc::Sender<Result<Bytes, Status>>,
 }
 
@@ -103,20 +104,6 @@ impl Dialled {
     /// Ends the call with a status, after all frames so far.
     pub async fn end_with(&self, status: Status) {
         let _ = self.raw.send(Err(status)).await;
-    }
-}
-
-impl Deref for Dialled {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        &self.connection
-    }
-}
-
-impl DerefMut for Dialled {
-    fn deref_mut(&mut self) -> &mut Connection {
-        &mut self.connection
     }
 }
 
@@ -153,7 +140,7 @@ impl StreamingService<Frame> for Called {
         Box::pin(async move {
             let (outbound, frames) = mpsc::channel::<Frame>(OUTBOUND);
             let (raw, messages) = mpsc::channel(OUTBOUND);
-            let connection = Connection(member::Connection { outbound, inbound: request.into_inner() });
+            let connection = Connection { stream: member::Connection { outbound, inbound: request.into_inner() } };
             calls.send(Dialled { connection, raw }).await.map_err(|_| Status::unavailable("nobody is here"))?;
             let frames = ReceiverStream::new(frames).map(|frame| Ok(frame.encode_to_vec().into()));
             let said = select_with_strategy(frames, ReceiverStream::new(messages), |_: &mut ()| PollNext::Left);
