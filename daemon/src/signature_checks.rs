@@ -4,7 +4,6 @@
 
 use sinergi_proto::admission::received::{self, Received};
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::sync::CheckedAck;
 use sinergi_proto::tlog::checkpoint::Checkpoint;
@@ -34,12 +33,6 @@ pub(crate) fn check_receipt(
     Ok(CheckedAck { receipt, ack, checkpoint })
 }
 
-/// Whether a checkpoint has a time that is not in the future. Without it, nobody can tell which of two checkpoints came later.
-fn has_a_time(checkpoint: &Checkpoint, now: u64) -> bool {
-    let latest = now / 1000 + limits::COSIGNED_BACK_BY.as_secs();
-    checkpoint.seconds.is_some_and(|seconds| seconds <= latest)
-}
-
 /// An agency's checkpoint; `None` if it does not verify or has no valid time.
 pub(crate) fn check_checkpoint(
     note: &[u8],
@@ -49,7 +42,7 @@ pub(crate) fn check_checkpoint(
 ) -> Option<Checkpoint> {
     let keys = charters.newest().checkpoint_keys(peer)?;
     match Checkpoint::open(note, federation, peer, &keys) {
-        Ok(checkpoint) if has_a_time(&checkpoint, now_millis()) => Some(checkpoint),
+        Ok(checkpoint) if checkpoint.has_time_by(now_millis()) => Some(checkpoint),
         Ok(_) => {
             tracing::debug!(%peer, "a checkpoint without a time, or with one that is still to come");
             None

@@ -34,7 +34,6 @@ use sinergi_proto::engine::{
     Snapshot, Surroundings,
 };
 use sinergi_proto::transparency::cosigned_time::CosignedTime;
-use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
 use tokio::sync::{mpsc, watch};
 
@@ -206,6 +205,7 @@ impl Writer {
             own,
             counts,
             head,
+            guard: parts.guard.watch(),
             tell: Box::new(move |warning| {
                 warnings::tell(warning, &alarms, &told_federation, &told_charters.charters());
             }),
@@ -343,7 +343,6 @@ impl Writer {
             self.batch.clear();
         }
         handover.flushes_store &= handover.decided.is_none();
-        handover.may_sign = self.outside.told.guard() == GuardState::Clear;
         // When this returns, the batch before is applied to the store.
         self.committer.hand_over(handover)?;
         if let Some(number) = self.handed_over.take() {

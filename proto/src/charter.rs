@@ -206,9 +206,9 @@ impl Charter {
         parent.into_iter().chain(oversight)
     }
 
-    /// Whether an agency may audit everybody.
+    /// Whether an agency may audit everybody. A retired agency may not.
     pub fn is_oversight(&self, agency: &AgencyId) -> bool {
-        self.member(agency).is_some_and(|member| member.oversight)
+        self.member(agency).is_some_and(|member| member.oversight && member.status != MemberStatus::Retired)
     }
 
     /// The observers of a complaint with these participants: the parents of the participants, and the oversight agencies. Participants and

@@ -68,7 +68,7 @@ pub use deferred::DeferredItems;
 pub use error::{CommandError, DeliveryError};
 pub use input::{Act, Acted, Answer, Delivery, Input, KeptAs, KeptItem, Lodge, Lodged, OldEntry, Retried, Withheld};
 pub use record::{
-    CursorHeader, DeferredDoneHeader, DeferredHeader, External, ItemKey, LeafHeader, ReceiptHeader, Record,
+    CursorHeader, DeferredDoneHeader, DeferredHeader, External, ItemKey, LeafHeader, PeerCursor, ReceiptHeader, Record,
     RefusedHeader, RoutingHeader, SeenHeader,
 };
 pub use surroundings::{Around, Surroundings};

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, LedgerIndex};
+use sinergi_proto::engine::PeerCursor;
 use sinergi_proto::entry::Entry;
 use sinergi_proto::transparency::audit::holdings::{Assignment, Holdings};
 use sinergi_proto::transparency::audit::{HeldCase, ReceiptRef, Records, Scope};
@@ -15,7 +16,6 @@ use crate::storage::complaint_loader::{self, OwnDataError, ParsedLeaf};
 use crate::storage::ledger::{Position, Record, RecordKind};
 use crate::storage::outbox::Outbox;
 use crate::storage::record_codec::Header;
-use crate::storage::store::PeerCursor;
 
 /// This node's own records.
 #[derive(Clone)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::{DeferralCode, RefusalCode};
+use sinergi_proto::engine::PeerCursor;
 use sinergi_proto::entry::{Body, Entry};
 use sinergi_proto::operator_api;
 use sinergi_proto::routing::cursor::Cursor;
@@ -23,7 +24,6 @@ use crate::storage::complaint_loader::{OwnDataError, ParsedLeaf};
 use crate::storage::outbox::Backlog;
 use crate::storage::outbox::Outbox;
 use crate::storage::record_codec::Header;
-use crate::storage::store::PeerCursor;
 use crate::writer::WriterHandle;
 use crate::writer::reset_reason;
 
@@ -64,7 +64,7 @@ impl PeerQueries {
     /// The cursor up to which a peer has acknowledged our ledger, from its session or, if that is newer, from its stored receipts.
     pub(super) fn acknowledged(&self, peer: &Peer, state: &PeerSnapshot) -> Result<Cursor, Status> {
         let start = Cursor::start(self.writer.head().borrow().epoch);
-        let stored = own(self.outbox.store().cursor(PeerCursor::Acknowledged, &peer.agency))?;
+        let stored = own(self.outbox.store().cursor(PeerCursor::Receipted, &peer.agency))?;
         let newest = state.acknowledged.max(stored).unwrap_or(start);
         Ok(if newest.epoch == start.epoch { newest } else { start })
     }

@@ -64,18 +64,18 @@ impl Watch {
                 let body = outbox.reader().record(position)?.body;
                 let note = match source {
                     CheckpointSource::Shown => body,
-                    CheckpointSource::Receipt => checkpoint_in(&body),
+                    CheckpointSource::Receipt => {
+                        receipt_in(&body).map(|receipt| receipt.checkpoint).unwrap_or_default()
+                    }
                 };
                 let opened = charters.checkpoint_keys(&agency).and_then(|keys| {
                     // The checkpoint was verified when it came, but its key may have been retired since.
                     let checkpoint = Checkpoint::open(&note, outbox.federation(), &agency, &keys).ok()?;
-                    checkpoint.seconds.is_some().then_some(VerifiedCheckpoint { checkpoint, note })
+                    Some(VerifiedCheckpoint { checkpoint, note })
                 });
-                let Some(noted) = opened else { continue };
-                if source == CheckpointSource::Shown {
-                    watch.kept(&agency, noted.checkpoint.clone());
-                }
-                watch.take(&agency, noted);
+                let Some(stored) = opened else { continue };
+                let is_own_record = source == CheckpointSource::Shown;
+                watch.took(&agency, stored.extent(), |ledgers| ledgers.restore(&agency, stored, is_own_record));
             }
         }
         Ok(watch)
@@ -86,16 +86,19 @@ impl Watch {
         self.ledgers().newest(agency).cloned()
     }
 
-    /// Whether this note is the newest known one of the agency.
-    pub(crate) fn knows(&self, agency: &AgencyId, note: &[u8]) -> bool {
-        self.ledgers().newest(agency).is_some_and(|newest| newest.note == note)
+    /// Like [`WatchedLedgers::agency_to_check`].
+    pub(crate) fn agency_to_check(&self, note: &[u8], own: &AgencyId, federation: &str) -> Option<AgencyId> {
+        self.ledgers().agency_to_check(note, own, federation)
     }
 
     /// Takes a verified checkpoint of an agency, no matter which peer showed it. Returns whether it is newer than the known ones.
     pub(crate) fn take(&self, agency: &AgencyId, shown: VerifiedCheckpoint) -> bool {
-        let extent = shown.extent();
-        let taken = self.change(|ledgers| ledgers.take(agency, shown));
-        match taken {
+        self.took(agency, shown.extent(), |ledgers| ledgers.take(agency, shown))
+    }
+
+    /// Lets `take` take a checkpoint of this extent, and reports the result. Returns whether it is newer than the known ones.
+    fn took(&self, agency: &AgencyId, extent: (Epoch, u64), take: impl FnOnce(&mut WatchedLedgers) -> Taken) -> bool {
+        match self.change(take) {
             Taken::Newest => {
                 self.0.work.notify_one();
                 return true;
@@ -189,8 +192,7 @@ impl Watch {
     }
 }
 
-/// The checkpoint in a stored receipt; empty if there is none.
-fn checkpoint_in(receipt: &[u8]) -> Vec<u8> {
-    let receipt = wire::Ack::decode(receipt).ok().and_then(|ack| Receipt::parse(&ack).ok());
-    receipt.map(|receipt| receipt.checkpoint).unwrap_or_default()
+/// The receipt in a stored record. `None` if the record holds none.
+pub(crate) fn receipt_in(record: &[u8]) -> Option<Receipt> {
+    wire::Ack::decode(record).ok().and_then(|ack| Receipt::parse(&ack).ok())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sinergi_config::{Config, Federation};
 use sinergi_proto::base::ids::{AgencyId, EntryId, LedgerIndex};
 use sinergi_proto::charter::Charters;
-use sinergi_proto::transparency::rollback_guard::{Compared, Extent, OwnTree, Proof, Signer};
+use sinergi_proto::transparency::rollback_guard::{Compared, Extent, OwnTree, Proof, Sighting, Signer};
 
 use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::{OwnDataError, ParsedLeaf};
@@ -61,6 +61,21 @@ impl OwnLedger {
     pub fn compare(&self, proof: &Proof) -> Result<Option<Compared>, OwnDataError> {
         let charters = self.keys.charter_store.charters();
         Compared::of(proof, self.keys.signer(&charters), self)
+    }
+
+    /// Like [`Sighting::conflicts_shown_by`].
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn conflicts_shown_by(
+        &self,
+        peer: &AgencyId,
+        at: u64,
+        checkpoint: Vec<u8>,
+        entry: &[u8],
+    ) -> Result<Vec<(Sighting, Compared)>, OwnDataError> {
+        let charters = self.keys.charter_store.charters();
+        Sighting::conflicts_shown_by(peer, at, checkpoint, entry, self.keys.signer(&charters), self)
     }
 }
 

@@ -16,7 +16,7 @@ use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::engine::{
     BatchNumber, Case, CaseCache, CaseCacheLimits, CursorHeader, DeferredDoneHeader, DeferredHeader, External, ItemKey,
-    LeafHeader, ReceiptHeader, RefusedHeader, RoutingHeader, SeenHeader, View,
+    LeafHeader, PeerCursor, ReceiptHeader, RefusedHeader, RoutingHeader, SeenHeader, View,
 };
 use sinergi_proto::entry::Entry;
 use sinergi_proto::entry::content::Content;
@@ -27,9 +27,7 @@ use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::{self, OwnDataError, ParsedLeaf};
 use crate::storage::ledger::{LedgerReader, Position, Record, RecordKind};
 use crate::storage::record_codec::Header;
-use crate::storage::store::{
-    Changes, CheckpointSource, Counts, PeerCursor, Placed, RefusedRow, Row, Store, StoreError, Summary,
-};
+use crate::storage::store::{Changes, CheckpointSource, Counts, Placed, RefusedRow, Row, Store, StoreError, Summary};
 
 /// Bounds of a cache of complaints: how many, and how many entries they have together.
 pub const CASE_CACHE_LIMITS: CaseCacheLimits = CaseCacheLimits { complaints: 4096, entries: 64 * 1024 };
@@ -127,7 +125,7 @@ impl Derivation {
 
     /// Adds a peer's receipt. Its record lies at `position`.
     pub fn receipt(&mut self, receipt: &ReceiptHeader, position: Position) {
-        self.changes.cursor(PeerCursor::Acknowledged, &receipt.peer, receipt.cursor);
+        self.changes.cursor(PeerCursor::Receipted, &receipt.peer, receipt.cursor);
         self.changes.checkpoint_record(CheckpointSource::Receipt, &receipt.peer, position);
         for (number, (entry, code)) in (0..).zip(&receipt.refused) {
             let (peer, entry, detail) = (receipt.peer.clone(), entry.0, String::new());

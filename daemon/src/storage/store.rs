@@ -33,7 +33,7 @@ mod tree;
 mod write;
 
 pub use open::{StoreOpened, open, set_aside};
-pub use read::{CheckpointSource, ForeignEntry, PeerCursor};
+pub use read::{CheckpointSource, ForeignEntry};
 pub use summary::{OpenOffer, Placed, RefusedRow, Row, Summary};
 pub use tree::guarded;
 pub use write::{Changes, Counts};

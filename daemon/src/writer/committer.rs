@@ -23,6 +23,7 @@ use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::engine::commit::{DurableBatch, finish};
 use sinergi_proto::engine::{Answer, Destroy, Warning};
 use sinergi_proto::routing::outbox::CachedLeaf;
+use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::unconstrained;
@@ -57,8 +58,6 @@ pub(super) struct Handover {
     pub(super) destroy: BTreeSet<Destroy>,
     /// Whether the records of all items that are no longer deferred are overwritten too.
     pub(super) destroys_spent: bool,
-    /// Whether this node may sign its first checkpoint.
-    pub(super) may_sign: bool,
     /// Whether the store is flushed. sled writes in its own threads, later. The flush shows their errors, also on a node without new entries.
     pub(super) flushes_store: bool,
     /// Warnings for the operator.
@@ -102,17 +101,20 @@ pub(super) struct CommitThread {
     pub(super) own: AgencyId,
     pub(super) counts: Counts,
     pub(super) head: watch::Sender<Head>,
+    /// Whether the node may sign. It is asked at the moment of the first signature, because the guard may have stopped the node since the batch was
+    /// decided.
+    pub(super) guard: watch::Receiver<GuardState>,
     /// Shows a warning to the operator.
     pub(super) tell: Box<dyn Fn(Warning) + Send>,
 }
 
 impl Committer {
     /// Starts the thread. When it ends, `stop` wakes the engine thread, which may be waiting for submissions.
-    pub(super) fn start(committing: CommitThread, ledger: Ledger, stop: WriterStop) -> Result<Self, WriterError> {
+    pub(super) fn start(commit_thread: CommitThread, ledger: Ledger, stop: WriterStop) -> Result<Self, WriterError> {
         let (to, handovers) = channel();
         let (ledger, turn) = (Arc::new(Mutex::new(ledger)), Arc::new(Semaphore::new(1)));
-        let (shared, turns) = (Arc::clone(&ledger), CommitPermits { turn: Arc::clone(&turn), stop: Some(stop) });
-        let run = move || committing.run(&handovers, &shared, turns);
+        let (shared, permits) = (Arc::clone(&ledger), CommitPermits { turn: Arc::clone(&turn), stop: Some(stop) });
+        let run = move || commit_thread.run(&handovers, &shared, permits);
         let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(run);
         let thread = Some(thread.map_err(WriterError::Thread)?);
         Ok(Self { to: Some(to), thread, ledger, turn })
@@ -202,11 +204,11 @@ impl CommitThread {
         mut self,
         handovers: &Receiver<Handover>,
         ledger: &Mutex<Ledger>,
-        turns: CommitPermits,
+        permits: CommitPermits,
     ) -> Result<Counts, WriterError> {
         while let Ok(handover) = handovers.recv() {
             self.carry_out(handover, &mut ledger.lock())?;
-            turns.give_back();
+            permits.give_back();
         }
         Ok(self.counts)
     }
@@ -214,7 +216,7 @@ impl CommitThread {
     /// Carries out one batch. The steps are numbered as in daemon/README.md, which says what a crash at each of them means.
     fn carry_out(&mut self, mut handover: Handover, ledger: &mut Ledger) -> Result<(), WriterError> {
         let written = handover.decided.take().map(|decided| self.write(ledger, decided)).transpose()?;
-        finish(&mut Durable { committing: self, ledger, handover, written, checkpoint: None })
+        finish(&mut Durable { thread: self, ledger, handover, written, checkpoint: None })
     }
 
     /// Overwrites the contents that durable entries order to be destroyed.
@@ -277,7 +279,7 @@ struct Written {
 
 /// A batch whose group is durable, if it has one.
 struct Durable<'a> {
-    committing: &'a mut CommitThread,
+    thread: &'a mut CommitThread,
     ledger: &'a mut Ledger,
     handover: Handover,
     written: Option<Written>,
@@ -290,16 +292,17 @@ impl DurableBatch for Durable<'_> {
 
     /// 3: the checkpoint covers durable leaves only. They determine it, so a crash here changes nothing.
     fn sign_checkpoint(&mut self) {
-        let is_first = self.handover.may_sign && !self.committing.head.borrow().is_signed;
+        let may_sign = *self.thread.guard.borrow() == GuardState::Clear;
+        let is_first = may_sign && !self.thread.head.borrow().is_signed;
         if self.written.is_some() || is_first {
-            let offset = self.committing.peer_clocks.offset();
-            self.checkpoint = Some(self.committing.checkpoints.sign(self.ledger, offset));
+            let offset = self.thread.peer_clocks.offset();
+            self.checkpoint = Some(self.thread.checkpoints.sign(self.ledger, offset));
         }
     }
 
     /// 4a: the store is derived. After a crash here the next start applies the records after the watermark again.
     fn write_store(&mut self) -> Result<(), WriterError> {
-        let CommitThread { store, own, counts, .. } = &mut *self.committing;
+        let CommitThread { store, own, counts, .. } = &mut *self.thread;
         if let Some(Written { changes, end, .. }) = &mut self.written
             && let Some(changes) = changes.take()
         {
@@ -314,8 +317,8 @@ impl DurableBatch for Durable<'_> {
     /// 4b: receipts and other records that are not for links wake none of them.
     fn show(&mut self) {
         let Some(checkpoint) = self.checkpoint.take() else { return };
-        let counts = self.committing.counts;
-        self.committing.head.send_if_modified(|head| {
+        let counts = self.thread.counts;
+        self.thread.head.send_if_modified(|head| {
             let before = (head.end(), head.is_signed);
             (head.checkpoint, head.is_signed, head.counts) = (checkpoint, true, counts);
             if let Some(Written { owed, size, root, .. }) = self.written {
@@ -327,13 +330,13 @@ impl DurableBatch for Durable<'_> {
 
     /// 5: the entries that order the destruction are durable. A crash here leaves contents that the next start destroys.
     fn destroy(&mut self) -> Result<(), WriterError> {
-        self.committing.destroy(self.ledger, &self.handover.destroy, self.handover.destroys_spent)
+        self.thread.destroy(self.ledger, &self.handover.destroy, self.handover.destroys_spent)
     }
 
     /// 6: a crash before this leaves the waiters without an answer, although the batch is durable.
     fn answer(&mut self) {
-        self.handover.warnings.drain(..).for_each(|warning| (self.committing.tell)(warning));
-        let checkpoint = self.committing.head.borrow().checkpoint.clone();
+        self.handover.warnings.drain(..).for_each(|warning| (self.thread.tell)(warning));
+        let checkpoint = self.thread.head.borrow().checkpoint.clone();
         self.handover.answers.drain(..).for_each(|(reply, answer)| reply.give(answer, &checkpoint));
         self.handover.rooms.clear();
     }

@@ -11,7 +11,8 @@
 
 /// A batch whose records are durable.
 pub trait DurableBatch {
-    /// A step that fails stops the node. The next start takes the steps again.
+    /// A step that fails stops the node. The next start derives the store from the ledger and destroys what must be destroyed. Warnings and answers
+    /// that were not given are lost: a waiter whose node stops does not know whether its command was done.
     type Error;
 
     /// Signs a checkpoint over all durable leaves, if the batch has records, or if the node has not signed one since it may sign. A batch that was

@@ -99,13 +99,21 @@ impl DeferredItems {
 
     /// The refusal of an item that may not be deferred, because its author has reached its bound. `detail` says what the item lacks.
     ///
-    /// Items of the peer itself are never refused, as they would be lost; instead its frames are not taken ([`Self::is_full`]). Items of
-    /// other authors are refused, so that they do not stop the peer's link.
-    pub fn refuses(&self, peer: &AgencyId, item: &wire::Item, federation: &str, detail: &str) -> Option<Refusal> {
+    /// Items of the peer itself are never refused, as they would be lost; nor are those of this node, `own`, which peers give back after it has
+    /// lost its ledger. Instead the peer's frames are not taken ([`Self::is_full`]). Items of other authors are refused, so that they do not stop
+    /// the peer's link.
+    pub fn refuses(
+        &self,
+        peer: &AgencyId,
+        own: &AgencyId,
+        item: &wire::Item,
+        federation: &str,
+        detail: &str,
+    ) -> Option<Refusal> {
         let author = author_of(item, federation);
         let most = self.quotas.deferred_items_of_author;
         let waiting = self.by_author.get(&(peer.clone(), author.clone())).copied().unwrap_or(0);
-        if author == peer.as_str() || waiting < most {
+        if author == peer.as_str() || author == own.as_str() || waiting < most {
             return None;
         }
         let detail = format!("{most} items of {author} are deferred here already, which is the most: {detail}");
@@ -285,19 +293,21 @@ mod tests {
     }
 
     #[test]
-    fn too_many_items_of_another_author_are_refused_and_the_peer_s_own_never_are() {
+    fn too_many_items_of_another_author_are_refused_and_never_those_of_the_peer_or_of_this_node() {
         let federation = Federation::new();
         let mut items = DeferredItems::new(QUOTAS);
         for leaf in 0..QUOTAS.deferred_items_of_author as u64 {
             let (_, waits) = item(&federation, leaf);
             for peer in ["ksp", "kota-bandung"] {
-                assert_eq!(items.refuses(&agency(peer), &waits, FEDERATION, ""), None);
+                assert_eq!(items.refuses(&agency(peer), &agency("kominfo"), &waits, FEDERATION, ""), None);
                 add(&mut items, peer, DeferralCode::MissingParent, &waits);
             }
         }
         let (_, one_more) = item(&federation, 1_000_000);
-        let refused = items.refuses(&agency("ksp"), &one_more, FEDERATION, "a parent");
+        let refused = items.refuses(&agency("ksp"), &agency("kominfo"), &one_more, FEDERATION, "a parent");
         assert_eq!(refused.map(|refusal| refusal.code), Some(RefusalCode::DeferredFull));
-        assert_eq!(items.refuses(&agency("kota-bandung"), &one_more, FEDERATION, "a parent"), None);
+        let bandung = agency("kota-bandung");
+        assert_eq!(items.refuses(&bandung, &agency("kominfo"), &one_more, FEDERATION, "a parent"), None);
+        assert_eq!(items.refuses(&agency("ksp"), &bandung, &one_more, FEDERATION, "a parent"), None);
     }
 }

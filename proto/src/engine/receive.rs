@@ -236,7 +236,7 @@ impl Engine {
         if self.deferred.contains(&key) {
             return result;
         }
-        if let Some(refusal) = self.deferred.refuses(peer, item, &self.config.federation, &detail) {
+        if let Some(refusal) = self.deferred.refuses(peer, &self.config.own, item, &self.config.federation, &detail) {
             return self.refuse(peer, entry, &refusal, &item.signed_entry, now, batch);
         }
         let header = DeferredHeader { at: now, peer: peer.clone(), item: key, entry, code, detail };

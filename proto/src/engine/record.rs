@@ -158,6 +158,28 @@ pub struct CursorHeader {
     pub cursor: Cursor,
 }
 
+/// A position that a node's ledger records about a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PeerCursor {
+    /// How far the node has received the peer's ledger.
+    Received,
+    /// How far the node has the peer's receipts for its own ledger.
+    Receipted,
+}
+
+impl PeerCursor {
+    /// The position that counts after one more record. `old` is the position that the records before it gave.
+    pub fn after(self, old: Option<Cursor>, new: Cursor) -> Cursor {
+        match self {
+            // A frame that comes again takes nothing back.
+            Self::Received => old.map_or(new, |old| old.max(new)),
+            // The newest receipt counts, even if it goes back. A peer that has begun a new epoch gives its receipts again; what it got in that
+            // epoch and has not receipted must be sent again after a break.
+            Self::Receipted => new,
+        }
+    }
+}
+
 /// The node's notes beside a checkpoint of another agency.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenHeader {
@@ -212,4 +234,21 @@ pub struct DeferredHeader {
 pub struct DeferredDoneHeader {
     /// The item's key among the deferred items.
     pub item: ItemKey,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::Epoch;
+
+    #[test]
+    fn receipts_may_go_back_and_what_was_received_never_does() {
+        let [early, late] = [50, 100].map(|index| Cursor { epoch: Epoch(1), index: LedgerIndex(index), part: 0 });
+        for which in [PeerCursor::Received, PeerCursor::Receipted] {
+            assert_eq!(which.after(None, early), early, "{which:?}");
+            assert_eq!(which.after(Some(early), late), late, "{which:?}");
+        }
+        assert_eq!(PeerCursor::Received.after(Some(late), early), late);
+        assert_eq!(PeerCursor::Receipted.after(Some(late), early), early);
+    }
 }

@@ -257,6 +257,8 @@ pub struct StoredPeer {
     pub received: Option<Cursor>,
     /// The position up to which the node has the peer's receipts for its own ledger.
     pub receipted: Option<Cursor>,
+    /// The peer's epoch in which it gave the newest of these receipts. `None` if there is none, or the receipt names no epoch.
+    pub receipted_in: Option<Epoch>,
     /// The peer's `SignedEntry` with the highest place; empty if there is none.
     pub entry: Bytes,
     /// The peer's newest declared epoch, and the leaf of that declaration in this node's ledger.

@@ -326,7 +326,10 @@ impl Session {
         if !self.lacks_charters()
             && let Some(give_back) = self.undelivered.take()
         {
-            let receipted = self.handshake.stored().receipted;
+            let stored = self.handshake.stored();
+            // Receipts of an earlier epoch prove nothing about the peer's present ledger. So the peer gets everything again, and receipts it.
+            let are_present = give_back.is_none_or(|range| stored.receipted_in >= Some(range.epoch));
+            let receipted = stored.receipted.filter(|_| are_present);
             self.delivery.begin(self.handshake.have(), receipted, give_back, effects)?;
         }
         while effects.writer_is_idle() && self.give_to_writer(effects)? {}

@@ -109,6 +109,14 @@ impl Checkpoint {
         matches!((self.seconds, other.seconds), (Some(one), Some(other)) if one.saturating_add(margin) < other)
     }
 
+    /// Whether this checkpoint has a time, and it is not in the future of a reader whose clock shows `now_millis`, in milliseconds since 1970.
+    /// The clocks of signer and reader may differ by [`limits::COSIGNED_BACK_BY`]. Without a time, nobody can tell which of two checkpoints
+    /// came later.
+    pub fn has_time_by(&self, now_millis: u64) -> bool {
+        let latest = now_millis / 1000 + limits::COSIGNED_BACK_BY.as_secs();
+        self.seconds.is_some_and(|seconds| seconds <= latest)
+    }
+
     /// The agency and the epoch that a note's origin names. No signature is checked.
     pub fn ledger_of(note: &[u8], federation: &str) -> Option<(AgencyId, Epoch)> {
         let origin = note.split(|byte| *byte == b'\n').next()?;
@@ -180,6 +188,15 @@ mod tests {
         let line = note::sign_statement(name, &seed(0), text.as_bytes()).expect("a key name");
         let note = Note::new(text.as_bytes(), &[line]).expect("a note").to_bytes();
         assert_eq!(String::from_utf8(note).expect("utf-8"), VECTOR);
+    }
+
+    #[test]
+    fn a_time_counts_up_to_ten_minutes_ahead_of_the_reader() {
+        let at = |seconds| Checkpoint { epoch: Epoch(1), size: 8, root: [9; 32], seconds };
+        let now = 1_764_000_000;
+        for (seconds, counts) in [(None, false), (Some(0), true), (Some(now + 600), true), (Some(now + 601), false)] {
+            assert_eq!(at(seconds).has_time_by(now * 1000 + 999), counts, "{seconds:?}");
+        }
     }
 
     fn signed() -> (Vec<u8>, CheckpointKeys, AgencyId) {

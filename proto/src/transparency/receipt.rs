@@ -10,10 +10,11 @@
 
 use prost::Message;
 
-use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
+use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use crate::base::key::{PublicKey, SigningKey};
 use crate::charter::Charters;
 use crate::routing::cursor::Cursor;
+use crate::tlog::checkpoint::Checkpoint;
 use crate::wire;
 
 const DOMAIN: &[u8] = b"sinergi/receipt/v1\0";
@@ -80,6 +81,48 @@ pub enum ReceiptError {
     BadSignature(u32),
 }
 
+/// Signs the receipts of an agency.
+pub struct ReceiptSigner<'a> {
+    /// The federation.
+    pub federation: &'a str,
+    /// The agency that signs.
+    pub receiver: &'a AgencyId,
+    /// Its entry key.
+    pub key: &'a SigningKey,
+    /// The newest charter version.
+    pub charter_version: u64,
+}
+
+impl ReceiptSigner<'_> {
+    /// Signs the receipt for a delivery of `sender`. `leaf_hashes` returns the RFC 6962 hashes of leaves of the own ledger, in the given order.
+    ///
+    /// # Errors
+    /// The error of `leaf_hashes`.
+    pub fn sign<E>(
+        &self,
+        sender: &AgencyId,
+        cursor: Cursor,
+        results: Vec<ItemResult>,
+        checkpoint: Vec<u8>,
+        leaf_hashes: impl FnOnce(&[LedgerIndex]) -> Result<Vec<[u8; 32]>, E>,
+    ) -> Result<wire::Ack, E> {
+        let mut receipt = Receipt {
+            federation: self.federation.to_owned(),
+            receiver: self.receiver.clone(),
+            sender: sender.clone(),
+            key_id: Receipt::key_id_of(self.key),
+            charter_version: self.charter_version,
+            cursor,
+            results,
+            checkpoint,
+            leaf_hashes: Vec::new(),
+        };
+        let leaves: Vec<LedgerIndex> = receipt.leaves().map(|(_, leaf)| leaf).collect();
+        receipt.leaf_hashes = leaf_hashes(&leaves)?;
+        Ok(receipt.sign(self.key))
+    }
+}
+
 impl Receipt {
     /// Signs the receipt.
     pub fn sign(&self, key: &SigningKey) -> wire::Ack {
@@ -122,6 +165,13 @@ impl Receipt {
             return Err(malformed("not one hash a leaf"));
         }
         Ok(receipt)
+    }
+
+    /// The receiver's epoch, by the checkpoint in the receipt. No signature is checked. `None` if the checkpoint names none of the receiver's
+    /// ledgers.
+    pub fn epoch(&self) -> Option<Epoch> {
+        let (agency, epoch) = Checkpoint::ledger_of(&self.checkpoint, &self.federation)?;
+        (agency == self.receiver).then_some(epoch)
     }
 
     /// The named leaves: each entry with its leaf in the receiver's ledger, in the order of `leaf_hashes`.

@@ -3,6 +3,7 @@
 //! `--scenario NAME` adds a trouble that protocol 1 cannot withstand. With `--liar NAME` the liar of every seed tells that lie, and the
 //! outcome is printed. With `--liar none` nobody lies.
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -39,13 +40,13 @@ fn main() -> ExitCode {
             match run(Plan { lie: liar.unwrap_or(plan.lie), scenario, ..plan }) {
                 Ok(report) => {
                     if let (Some(outcome), Some(_)) = (&report.lie, liar) {
-                        println!("{}", describe(seed, outcome));
+                        say(&describe(seed, outcome));
                     }
                     add(&mut total.lock(), &report);
                 }
                 Err(failure) => {
                     failed.fetch_add(1, Ordering::Relaxed);
-                    println!("{failure}");
+                    say(&failure.to_string());
                 }
             }
         }
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
         (0..threads).for_each(|_| drop(scope.spawn(work)));
     });
     let (failed, total) = (failed.load(Ordering::Relaxed), total.into_inner());
-    println!(
+    say(&format!(
         "{seeds} seeds from {from}: {failed} failed; {} events, {} complaints, {} acknowledged entries, {} superseded, {} charters, {} ledgers recovered, {} findings against agencies that did not declare a loss, {} s",
         total.events,
         total.complaints,
@@ -65,8 +66,13 @@ fn main() -> ExitCode {
         total.recovered,
         total.undeclared,
         began.elapsed().as_secs()
-    );
+    ));
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Writes a line to the standard output. Nothing is wrong if nobody reads it any more, for example behind `head`.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Removes `--liar NAME` from the arguments. Returns the lie that every seed tells, if any, or `None` if each plan draws its own.

@@ -14,7 +14,8 @@ use sinergi_daemon::node::{Data, NodeError};
 use sinergi_daemon::storage::charters::CharterStore;
 use sinergi_daemon::storage::derivation::Derivation;
 use sinergi_daemon::storage::ledger::{self, Finding};
-use sinergi_daemon::storage::store::{self, PeerCursor, StoreError};
+use sinergi_daemon::storage::store::{self, StoreError};
+use sinergi_proto::engine::PeerCursor;
 use tempfile::TempDir;
 
 /// A temporary folder, in memory if the system has a file system there.
@@ -113,7 +114,7 @@ impl Reopened {
             assert!(held.collect::<BTreeSet<_>>() == ids, "the index of held complaints of {holder} is wrong");
         }
         for peer in &self.config.peers {
-            for which in [PeerCursor::Received, PeerCursor::Acknowledged] {
+            for which in [PeerCursor::Received, PeerCursor::Receipted] {
                 line(format!("{} {which:?} {:?}", peer.agency, store.cursor(which, &peer.agency)?));
             }
         }

@@ -29,8 +29,8 @@ pub struct Checks {
 #[derive(Default)]
 struct Memory {
     items: HashMap<(Chain, Vec<u8>), Received>,
-    with_newest_keys: HashMap<(Chain, Vec<u8>), Option<Checkpoint>>,
-    with_any_keys: HashMap<(Chain, Vec<u8>), Option<Checkpoint>>,
+    with_newest_keys: HashMap<(Chain, AgencyId, Vec<u8>), Option<Checkpoint>>,
+    with_any_keys: HashMap<(Chain, AgencyId, Vec<u8>), Option<Checkpoint>>,
 }
 
 impl Checks {
@@ -61,7 +61,7 @@ impl Checks {
         if !self.remembers {
             return check();
         }
-        let key = (charters.newest().hash, note.to_vec());
+        let key = (charters.newest().hash, agency.clone(), note.to_vec());
         self.memory.borrow_mut().with_newest_keys.entry(key).or_insert_with(check).clone()
     }
 
@@ -71,7 +71,7 @@ impl Checks {
         if !self.remembers {
             return check();
         }
-        let key = (charters.newest().hash, note.to_vec());
+        let key = (charters.newest().hash, agency.clone(), note.to_vec());
         self.memory.borrow_mut().with_any_keys.entry(key).or_insert_with(check).clone()
     }
 }

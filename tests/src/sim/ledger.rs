@@ -15,9 +15,11 @@ use prost::Message;
 use sinergi_daemon::base::node_limits;
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
-use sinergi_proto::charter::Charters;
+use sinergi_proto::charter::{Charter, Charters};
+use sinergi_proto::complaint::Complaint;
 use sinergi_proto::engine::{
-    Case, DeferredHeader, Destroy, External, ItemKey, LeafHeader, ReceiptHeader, Record, RoutingHeader, Snapshot, View,
+    Case, DeferredHeader, Destroy, External, ItemKey, LeafHeader, PeerCursor, ReceiptHeader, Record, RoutingHeader,
+    Snapshot, View,
 };
 use sinergi_proto::entry::Entry;
 use sinergi_proto::entry::content::Content;
@@ -123,10 +125,14 @@ pub struct Ledger {
     pub received: BTreeMap<AgencyId, Cursor>,
     /// How far each peer's receipts acknowledge this ledger.
     pub receipted: BTreeMap<AgencyId, Cursor>,
+    /// Each peer's epoch in which it gave the newest receipt, if the receipt names one.
+    pub receipted_in: BTreeMap<AgencyId, Option<Epoch>>,
     /// The acknowledgements in all receipts of peers.
     pub receipts: BTreeSet<Acknowledged>,
-    /// The entries that each peer's receipts answer, admitted or not.
-    pub answered_entries: BTreeMap<AgencyId, BTreeSet<EntryId>>,
+    /// The entries that each peer's receipts answer, admitted or not, by the epoch of the peer.
+    pub answered_entries: BTreeMap<AgencyId, BTreeMap<Epoch, BTreeSet<EntryId>>>,
+    /// The entries that were taken over from the ledger of the epoch before, as leaves or as deferred items.
+    pub taken_over: BTreeSet<EntryId>,
     /// The checkpoint in the newest receipt of each peer.
     pub receipt_checkpoints: BTreeMap<AgencyId, Vec<u8>>,
     /// The deferred items: header and encoded item.
@@ -171,8 +177,10 @@ impl Ledger {
             backfilled: BTreeSet::new(),
             received: BTreeMap::new(),
             receipted: BTreeMap::new(),
+            receipted_in: BTreeMap::new(),
             receipts: BTreeSet::new(),
             answered_entries: BTreeMap::new(),
+            taken_over: BTreeSet::new(),
             receipt_checkpoints: BTreeMap::new(),
             deferred: BTreeMap::new(),
             spent: BTreeSet::new(),
@@ -212,11 +220,12 @@ impl Ledger {
             Record::Content { leaf, content, .. } => self.leaves[number(leaf)].contents.push(content),
             Record::Receipt { header: ReceiptHeader { peer, cursor, .. }, ack } => {
                 self.keep_receipt(&peer, &ack);
-                self.receipted.insert(peer, cursor);
+                let old = self.receipted.get(&peer).copied();
+                self.receipted.insert(peer, PeerCursor::Receipted.after(old, cursor));
             }
             Record::Cursor(header) => {
-                let newest = self.received.entry(header.peer).or_insert(header.cursor);
-                *newest = header.cursor.max(*newest);
+                let old = self.received.get(&header.peer).copied();
+                self.received.insert(header.peer, PeerCursor::Received.after(old, header.cursor));
             }
             Record::Seen { header, note } => drop(self.seen.insert(header.peer, note.to_vec())),
             Record::Refused { header, .. } => self.refused.push((header.peer, header.entry, header.code)),
@@ -244,11 +253,17 @@ impl Ledger {
     fn keep_receipt(&mut self, by: &AgencyId, ack: &[u8]) {
         let ack = wire::Ack::decode(ack).expect("a session stores well-formed receipts");
         let receipt = Receipt::parse(&ack).expect("a session stores checked receipts");
+        self.receipted_in.insert(by.clone(), receipt.epoch());
         // Without a readable checkpoint the epoch of the leaves is not known.
-        let Some((_, epoch)) = Checkpoint::ledger_of(&receipt.checkpoint, FEDERATION) else { return };
+        let Some(epoch) = receipt.epoch() else { return };
         let leaves = receipt.leaves().map(|(entry, leaf)| Acknowledged { by: by.clone(), epoch, entry, leaf });
         self.receipts.extend(leaves);
-        self.answered_entries.entry(by.clone()).or_default().extend(receipt.results.iter().map(|result| result.entry));
+        self.answered_entries
+            .entry(by.clone())
+            .or_default()
+            .entry(epoch)
+            .or_default()
+            .extend(receipt.results.iter().map(|result| result.entry));
         self.receipt_checkpoints.insert(by.clone(), receipt.checkpoint);
     }
 
@@ -285,13 +300,21 @@ impl Ledger {
         self.leaves.push(Leaf { header, entry, contents });
     }
 
-    /// Folds all complaints again from the first leaf.
-    pub fn folded_from_scratch(&self) -> BTreeMap<ComplaintId, Case> {
-        let mut cases = BTreeMap::new();
-        for (index, leaf) in (0..).map(LedgerIndex).zip(&self.leaves) {
-            add_to_cases(&mut cases, &self.charters, index, &leaf.entry, &leaf.header);
+    /// Folds all complaints again, in the order of the entries' clocks. The leaves have the order in which the entries arrived.
+    pub fn folded_in_order_of_time(&self) -> BTreeMap<ComplaintId, Complaint> {
+        let mut entries: Vec<&Entry> = self.leaves.iter().map(|leaf| &leaf.entry).collect();
+        entries.sort_unstable_by_key(|entry| (entry.clock, entry.id));
+        let mut complaints = BTreeMap::new();
+        for entry in entries {
+            let Some(id) = entry.complaint else { continue };
+            match complaints.get_mut(&id) {
+                None => {
+                    drop(complaints.insert(id, Complaint::lodge(entry).expect("a complaint's first entry lodges it")))
+                }
+                Some(complaint) => drop(complaint.insert(entry, charter_of(entry, &self.charters))),
+            }
         }
-        cases
+        complaints
     }
 
     /// The snapshot from which an engine starts on this ledger.
@@ -361,6 +384,11 @@ impl Ledger {
     }
 }
 
+/// The charter that an admitted entry names.
+fn charter_of<'a>(entry: &Entry, charters: &'a Charters) -> &'a Charter {
+    charters.version(entry.charter_version).expect("an admitted entry names a known charter")
+}
+
 fn add_to_cases(
     cases: &mut BTreeMap<ComplaintId, Case>,
     charters: &Charters,
@@ -370,9 +398,7 @@ fn add_to_cases(
 ) {
     let Some(id) = entry.complaint else { return };
     match cases.get_mut(&id) {
-        Some(case) => drop(
-            case.fold(entry, charters.version(entry.charter_version).expect("an admitted entry names a known charter")),
-        ),
+        Some(case) => drop(case.fold(entry, charter_of(entry, charters))),
         None => drop(cases.insert(id, Case::lodge(entry).expect("the first entry of a complaint lodges it"))),
     }
     cases.get_mut(&id).expect("it was just added").place(index, entry, header);

@@ -38,6 +38,7 @@ mod rewrites_an_entry;
 mod sets_itself_back;
 mod shows_two_ledgers;
 mod splits_two_groups;
+mod told;
 mod withholds_from_an_observer;
 
 use rand::RngExt;
@@ -45,16 +46,18 @@ use rand::rngs::StdRng;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::FaultCode;
 
-use super::node::{Broken, HonestNodes, LiarAction, Lie};
+use super::node::{Broken, HonestNodes, LiarAction, Lie, Sign};
 use super::topology::Topology;
 
 /// How honest nodes must find a lie.
 #[derive(Clone, Copy, Debug)]
 pub enum Detection {
-    /// An honest node keeps evidence with one of these findings, and the evidence convinces a stranger. Some findings exist only in the
-    /// next protocol.
+    /// Every honest node that must find the lie keeps evidence with one of these findings, and the evidence convinces a stranger. Some
+    /// findings exist only in the next protocol.
     Evidence(&'static [&'static str]),
-    /// An honest node ends a link with the liar with this code.
+    /// One of the honest nodes that may find the lie keeps such evidence. The others may learn of no contradiction.
+    EvidenceOfOne(&'static [&'static str]),
+    /// An honest node ends a link over which the lie was told with this code.
     Fault(FaultCode),
     /// Nobody has to find it, because it harms nobody: the invariants hold, and no honest node stops.
     Harmless,

@@ -41,7 +41,7 @@ use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{Charter, Charters};
 use sinergi_proto::complaint::Command;
 use sinergi_proto::engine::{
-    Act, Answer, Around, Batch, CaseCacheLimits, Engine, EngineConfig, Input, Lodge, Surroundings,
+    Act, Answer, Around, Batch, BatchNumber, CaseCacheLimits, Engine, EngineConfig, Input, Lodge, Recheck, Surroundings,
 };
 use sinergi_proto::entry::ContentClass;
 use sinergi_proto::entry::content::Content;
@@ -64,7 +64,7 @@ pub use audit::Evidence;
 pub use clock::WallClock;
 pub use disk::Step;
 use disk::{Flight, Waiter};
-pub use lie::{Broken, HonestNodes, LiarAction, Lie};
+pub use lie::{Broken, EndedLink, HonestNodes, LiarAction, Lie, Sign};
 pub use session::Link;
 use session::{PeerMemory, Submission};
 
@@ -90,6 +90,8 @@ pub enum Effect {
     Send(u64, AgencyId, Frame),
     /// A frame of a peer was read, so its transport has room for another one.
     Read(u64, AgencyId),
+    /// Check the signatures of these deferred items again.
+    Recheck(Vec<Recheck>),
     /// Execute a job of the session with a peer over a connection.
     Work(u64, AgencyId, JobId, Box<Job>),
     /// A session has ended. Send its last frame, if there is one, and end the connection.
@@ -136,6 +138,8 @@ pub struct Node {
     answers: Vec<(Waiter, Answer)>,
     /// The batch that the disk is working on.
     flight: Option<Flight>,
+    /// The batch that was handed to the disk last, until the engine hears that it is applied.
+    handed_over: Option<BatchNumber>,
     /// Operators' commands that wait until the node may sign.
     held_commands: VecDeque<(Input, Waiter)>,
     /// The checkpoints of other agencies' ledgers.
@@ -162,6 +166,8 @@ pub struct Node {
     unrecorded: Option<SignedCheckpoint>,
     checkpoint_keys: [SigningKey; 2],
     guard: RollbackGuard,
+    /// Everything that ever stopped this node because its ledger seemed to be set back.
+    pub stopped_by: Vec<Sighting>,
     /// The peers that have shown what they saw of this ledger since the start.
     heard: BTreeSet<AgencyId>,
     audits: Audits,
@@ -190,6 +196,7 @@ impl Node {
             links: BTreeMap::new(),
             clock: WallClock::default(),
             guard: RollbackGuard::clear(),
+            stopped_by: Vec::new(),
             heard: BTreeSet::new(),
             adjacent,
             charters: Arc::clone(charters),
@@ -204,6 +211,7 @@ impl Node {
             batch: Batch::default(),
             answers: Vec::new(),
             flight: None,
+            handed_over: None,
             held_commands: VecDeque::new(),
             watch: WatchedLedgers::default(),
             peers: BTreeMap::new(),
@@ -251,7 +259,7 @@ impl Node {
         self.ledger.sightings = guard.sightings().to_vec();
         self.guard = guard;
         self.ledger.destroy_spent_items();
-        self.load_watch();
+        self.load_watch(now);
         self.peers.clear();
         self.peer_clocks = PeerClocks::default();
         let recorded = self.ledger.recorded.as_ref().map(|recorded| &recorded.note[..]).unwrap_or_default();
@@ -265,19 +273,23 @@ impl Node {
     }
 
     /// Loads the checkpoints of other agencies from the own ledger.
-    fn load_watch(&mut self) {
-        let mut watch = WatchedLedgers::default();
+    fn load_watch(&mut self, now: u64) {
+        self.watch = WatchedLedgers::default();
         let shown = self.ledger.seen.iter().map(|shown| (shown, true));
-        for ((agency, note), is_kept) in shown.chain(self.ledger.receipt_checkpoints.iter().map(|shown| (shown, false)))
-        {
-            // A receipt is kept even if its checkpoint does not verify.
-            let Some(checkpoint) = self.checks.open_with_any_keys(note, agency, &self.charters) else { continue };
-            if is_kept {
-                watch.witnessed(agency, checkpoint.clone());
-            }
-            watch.take(agency, VerifiedCheckpoint { checkpoint, note: note.clone() });
+        let in_receipts = self.ledger.receipt_checkpoints.iter().map(|shown| (shown, false));
+        let stored: Vec<_> = shown
+            .chain(in_receipts)
+            .filter_map(|((agency, note), is_own_record)| {
+                // A receipt is kept even if its checkpoint does not verify.
+                let checkpoint = self.checks.open_with_any_keys(note, agency, &self.charters)?;
+                Some((agency.clone(), VerifiedCheckpoint { checkpoint, note: note.clone() }, is_own_record))
+            })
+            .collect();
+        for (agency, stored, is_own_record) in stored {
+            let epoch = stored.checkpoint.epoch;
+            let taken = self.watch.restore(&agency, stored, is_own_record);
+            self.took(&agency, epoch, taken, now);
         }
-        self.watch = watch;
     }
 
     fn open_engine(&mut self) {
@@ -348,6 +360,7 @@ impl Node {
 
     /// Notes that a peer saw more leaves of this ledger than it has, or different ones.
     fn set_back(&mut self, sighting: Sighting, now: u64) {
+        self.stopped_by.push(sighting.clone());
         self.guard.set_back(sighting);
         self.ledger.sightings = self.guard.sightings().to_vec();
         self.follow_guard(now);
@@ -366,12 +379,10 @@ impl Node {
         self.state = state;
         match state {
             State::Clear => {
-                self.sign_checkpoint(now);
                 self.tell_all(&Event::Guard(GuardState::Clear));
-                if let Some(signed) = self.signed_event() {
-                    self.tell_all(&signed);
-                }
                 self.decide(Input::Tick, Waiter::Nobody, now);
+                // With the next batch, even if it is empty, the first checkpoint is signed.
+                self.answers.push((Waiter::Nobody, Answer::Nothing));
                 for (input, waiter) in std::mem::take(&mut self.held_commands) {
                     self.decide(input, waiter, now);
                 }
@@ -418,6 +429,11 @@ impl Node {
             State::Clear => self.decide(input, waiter, now),
             State::Down | State::SetBack => {}
         }
+    }
+
+    /// The time of the last start.
+    pub fn started(&self) -> u64 {
+        self.started
     }
 
     /// The adjacent peers.

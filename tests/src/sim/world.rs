@@ -20,7 +20,7 @@ use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
 use sinergi_proto::base::ids::{AgencyId, EntryId, Epoch};
 use sinergi_proto::charter::Charters;
-use sinergi_proto::engine::CaseCacheLimits;
+use sinergi_proto::engine::{CaseCacheLimits, Recheck};
 use sinergi_proto::sync::{Job, JobId};
 use sinergi_proto::wire::Frame;
 
@@ -28,7 +28,7 @@ use super::accuser::{Accusation, Accuser, ProvenFinding};
 use super::archive::Archive;
 use super::faults::Fault;
 use super::ledger::Ledger;
-use super::node::{Effect, Node, State, Step};
+use super::node::{Effect, EndedLink, Node, State, Step};
 use super::operations::operate;
 use super::probe;
 use super::signatures::Signatures;
@@ -96,6 +96,8 @@ enum Event {
         job: JobId,
         what: Box<Job>,
     },
+    /// A node that has run since this time checks the signatures of deferred items again.
+    Rechecked(AgencyId, u64, Vec<Recheck>),
     /// A node's writer takes a submission.
     TakeSubmission(AgencyId),
     ReportLosses,
@@ -150,8 +152,8 @@ pub struct World {
     pub lost: BTreeSet<EntryId>,
     /// The agency that lies, if any.
     pub liar: Option<AgencyId>,
-    /// Links with the liar that an honest agency ended: the agency, and the number of the fault code.
-    pub ended_links: BTreeSet<(AgencyId, u32)>,
+    /// Undisturbed links with the liar that an honest agency ended because of a fault.
+    pub ended_links: BTreeSet<EndedLink>,
     /// Everything that nodes ever showed to others.
     pub archive: Archive,
     /// The accusations that the judge found proven.
@@ -364,6 +366,13 @@ impl World {
                 self.node(&at).work(connection, &peer, job, *what, now);
                 self.settle(&at);
             }
+            Event::Rechecked(id, started, items) => {
+                if self.nodes[&id].started() == started {
+                    let now = self.now;
+                    self.node(&id).recheck(items, now);
+                    self.settle(&id);
+                }
+            }
             Event::TakeSubmission(id) => {
                 self.writer_scheduled.remove(&id);
                 let now = self.now;
@@ -438,6 +447,12 @@ impl World {
         }
     }
 
+    /// Draws how long a job takes.
+    fn work_time(&mut self) -> u64 {
+        let most = if self.rng.random_ratio(1, 64) { LONG_WORK } else { WORK };
+        self.rng.random_range(0..most)
+    }
+
     /// Carries out the effects of a node, and schedules its next steps.
     fn settle(&mut self, id: &AgencyId) {
         for effect in self.node(id).take_effects() {
@@ -449,9 +464,13 @@ impl World {
                     self.transmit(connection, id, &to, frame);
                 }
                 Effect::Read(connection, from) => self.has_room(connection, &from, id),
+                Effect::Recheck(items) => {
+                    let after = self.work_time();
+                    let started = self.nodes[id].started();
+                    self.schedule(after, Event::Rechecked(id.clone(), started, items));
+                }
                 Effect::Work(connection, peer, job, what) => {
-                    let most = if self.rng.random_ratio(1, 64) { LONG_WORK } else { WORK };
-                    let after = self.rng.random_range(0..most);
+                    let after = self.work_time();
                     self.schedule(after, Event::JobDone { connection, at: id.clone(), peer, job, what });
                 }
                 Effect::Close(connection, to, end) => self.hang_up(connection, id, &to, &end),

@@ -7,18 +7,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use data_encoding::BASE64;
 use futures_util::future::BoxFuture;
 use sinergi_config::Federation;
 use sinergi_proto::admission::received::Received;
-use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::base::limits;
-use sinergi_proto::engine::Delivery;
+use sinergi_proto::engine::{Delivery, PeerCursor};
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::sync::{CheckedAck, CheckedCheckpoints, Done, End, GiveBackRange, JobId, StoredPeer};
-use sinergi_proto::tlog::checkpoint::Checkpoint;
-use sinergi_proto::transparency::receipt::{ItemResult, Receipt};
+use sinergi_proto::transparency::receipt::{ItemResult, ReceiptSigner};
 use sinergi_proto::transparency::watch::VerifiedCheckpoint;
 use sinergi_proto::wire;
 use tokio::sync::oneshot;
@@ -30,14 +28,14 @@ use crate::base::time::now_millis;
 use crate::peers::budget::{Budget, Share};
 use crate::peers::peer::{Peer, Peers};
 use crate::peers::proof_server::ProofServer;
-use crate::peers::watch::Watch;
-use crate::rollback_guard::{GuardService, Proof, Sighting};
+use crate::peers::watch::{Watch, receipt_in};
+use crate::rollback_guard::GuardService;
 use crate::signature_checks::{check_checkpoint, check_receipt, receive_items};
 use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::ledger::LedgerReader;
 use crate::storage::outbox::{GiveBack, Outbox};
-use crate::storage::store::PeerCursor;
+use crate::storage::store::CheckpointSource;
 use crate::writer::{Delivered, Submission, WriterHandle};
 
 /// A running job.
@@ -91,10 +89,7 @@ impl Incoming {
 
     /// The agency that signed a note, with the checkpoint. `None` if the note is known, or this node's own, or does not verify.
     fn check_shown(&self, watch: &Watch, note: Vec<u8>) -> Option<(AgencyId, VerifiedCheckpoint)> {
-        let (agency, _) = Checkpoint::ledger_of(&note, self.federation.as_str())?;
-        if agency == self.own || watch.knows(&agency, &note) {
-            return None;
-        }
+        let agency = watch.agency_to_check(&note, &self.own, self.federation.as_str())?;
         let checkpoint = check_checkpoint(&note, &agency, self.federation.as_str(), &self.charter_store.charters())?;
         Some((agency, VerifiedCheckpoint { checkpoint, note }))
     }
@@ -160,26 +155,21 @@ impl Receipts {
     /// Signs the receipt for a frame. It names the leaf of every accepted item, with the hash of that leaf in this node's ledger.
     fn sign(
         &self,
-        sender: AgencyId,
+        sender: &AgencyId,
         cursor: Cursor,
         results: Vec<ItemResult>,
         checkpoint: Vec<u8>,
     ) -> Result<wire::Ack, OwnDataError> {
-        let mut receipt = Receipt {
-            federation: self.federation.to_string(),
-            receiver: self.own.clone(),
-            sender,
-            key_id: Receipt::key_id_of(&self.key),
-            charter_version: self.charter_store.newest().version,
-            cursor,
-            results,
-            checkpoint,
-            leaf_hashes: Vec::new(),
+        let charters = self.charter_store.charters();
+        let signer = ReceiptSigner {
+            federation: self.federation.as_str(),
+            receiver: &self.own,
+            key: &self.key,
+            charter_version: charters.newest().version,
         };
-        let leaves: Vec<LedgerIndex> = receipt.leaves().map(|(_, leaf)| leaf).collect();
-        let hashes = self.reader.leaf_hashes(&leaves)?;
-        receipt.leaf_hashes = hashes.into_iter().map(|hash| hash.0).collect();
-        Ok(receipt.sign(&self.key))
+        signer.sign(sender, cursor, results, checkpoint, |leaves| {
+            Ok(self.reader.leaf_hashes(leaves)?.into_iter().map(|hash| hash.0).collect())
+        })
     }
 
     /// Checks the receipt of a peer. The error names the problem in words.
@@ -233,7 +223,7 @@ pub(super) fn sign_ack(
     checkpoint: Vec<u8>,
 ) -> Running {
     let (receipts, peer) = (Arc::clone(receipts), peer.agency.clone());
-    blocking(job, move || own(receipts.sign(peer, cursor, results, checkpoint).map(Done::Acknowledged)))
+    blocking(job, move || own(receipts.sign(&peer, cursor, results, checkpoint).map(Done::Acknowledged)))
 }
 
 /// Checks the peer's receipt.
@@ -339,10 +329,15 @@ fn stored_peer(outbox: &Outbox, watch: &Watch, peer: &Peer) -> Result<StoredPeer
         Some(newest) => Bytes::from(reader.leaf(newest.leaf)?.body),
         None => Bytes::new(),
     };
+    let receipted_in = match store.checkpoint_record(CheckpointSource::Receipt, agency)? {
+        Some(position) => receipt_in(&reader.record(position)?.body).and_then(|receipt| receipt.epoch()),
+        None => None,
+    };
     let state = peer.snapshot();
     Ok(StoredPeer {
         received: store.cursor(PeerCursor::Received, agency)?,
-        receipted: store.cursor(PeerCursor::Acknowledged, agency)?,
+        receipted: store.cursor(PeerCursor::Receipted, agency)?,
+        receipted_in,
         entry,
         reset: store.reset_of(agency)?.map(|reset| (reset.epoch, reset.leaf)),
         checkpoint: watch.newest(agency).map(|newest| newest.note).unwrap_or_default(),
@@ -359,15 +354,9 @@ fn conflict(
     checkpoint: Vec<u8>,
     entry: &[u8],
 ) -> Result<Option<String>, OwnDataError> {
-    let note = String::from_utf8(checkpoint).ok().filter(|note| note.len() <= limits::CHECKPOINT_BYTES);
-    let proofs = note.map(Proof::Checkpoint).into_iter().chain([Proof::Entry(BASE64.encode(entry))]);
+    let ledger = guard.ledger();
     let mut found = None;
-    for proof in proofs {
-        let ledger = guard.ledger();
-        let Some(compared) = ledger.compare(&proof)?.filter(|compared| compared.relation.is_conflict()) else {
-            continue;
-        };
-        let sighting = Sighting { by: Some(peer.clone()), at: now_millis(), proof };
+    for (sighting, compared) in ledger.conflicts_shown_by(peer, now_millis(), checkpoint, entry)? {
         found.get_or_insert(sighting.describe(&compared, ledger.extent()));
         guard.set_back(sighting)?;
     }

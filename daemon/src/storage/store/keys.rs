@@ -3,7 +3,7 @@
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId};
 use sinergi_proto::complaint::{Phase, SetDigest};
-use sinergi_proto::engine::External;
+use sinergi_proto::engine::{External, PeerCursor};
 
 use crate::storage::ledger::Position;
 
@@ -65,6 +65,14 @@ pub(super) fn queue_complaint(key: &[u8]) -> Option<ComplaintId> {
 
 pub(super) fn external(external: &External) -> Vec<u8> {
     [external.source.as_bytes(), &[0], external.id.as_bytes()].concat()
+}
+
+/// The tag of a peer's cursor, for [`peer`].
+pub(super) fn cursor_tag(which: PeerCursor) -> u8 {
+    match which {
+        PeerCursor::Received => b'r',
+        PeerCursor::Receipted => b'a',
+    }
 }
 
 pub(super) fn peer(what: u8, agency: &AgencyId) -> Vec<u8> {

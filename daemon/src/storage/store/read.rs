@@ -6,29 +6,11 @@ use serde::{Deserialize, Serialize};
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, ComplaintName, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::complaint::SetDigest;
-use sinergi_proto::engine::External;
+use sinergi_proto::engine::{External, PeerCursor};
 use sinergi_proto::routing::cursor::Cursor;
 
 use super::{Placed, RefusedRow, Row, Store, StoreError, Summary, keys};
 use crate::storage::ledger::Position;
-
-/// The kind of a peer's cursor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PeerCursor {
-    /// How far this node has received the peer's ledger.
-    Received,
-    /// How far the peer has acknowledged this node's ledger, by its newest receipt.
-    Acknowledged,
-}
-
-impl PeerCursor {
-    pub(super) fn tag(self) -> u8 {
-        match self {
-            Self::Received => b'r',
-            Self::Acknowledged => b'a',
-        }
-    }
-}
 
 /// The kind of record that holds an agency's newest checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,7 +206,7 @@ impl Store {
 
     /// A cursor of a peer.
     pub fn cursor(&self, which: PeerCursor, peer: &AgencyId) -> Result<Option<Cursor>, StoreError> {
-        let value = self.peer.get(keys::peer(which.tag(), peer))?;
+        let value = self.peer.get(keys::peer(keys::cursor_tag(which), peer))?;
         value.map(|value| postcard::from_bytes(&value).map_err(|_| StoreError::Malformed { tree: "peer" })).transpose()
     }
 

@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
-use sinergi_proto::engine::External;
+use sinergi_proto::engine::{External, PeerCursor};
 use sinergi_proto::entry::Place;
 use sinergi_proto::routing::cursor::Cursor;
 
-use super::{CheckpointSource, ForeignEntry, PeerCursor, Placed, RefusedRow, Row, Store, StoreError, Summary, keys};
+use super::{CheckpointSource, ForeignEntry, Placed, RefusedRow, Row, Store, StoreError, Summary, keys};
 use crate::storage::ledger::Position;
 
 /// Most values fit in this many bytes: one allocation is enough for them.
@@ -32,7 +32,7 @@ pub struct Changes {
     timeline: Vec<(ComplaintId, Placed)>,
     complaints: Vec<Complaint>,
     external: Vec<(Vec<u8>, ComplaintId)>,
-    cursors: BTreeMap<(u8, AgencyId), Cursor>,
+    cursors: BTreeMap<(PeerCursor, AgencyId), Cursor>,
     unreachable: BTreeMap<AgencyId, LedgerIndex>,
     backfilled: BTreeSet<AgencyId>,
     checkpoint_records: BTreeMap<(u8, AgencyId), Position>,
@@ -65,10 +65,10 @@ impl Changes {
         self.external.push((keys::external(external), *complaint));
     }
 
-    /// Sets a cursor of a peer. Cursors only go forward.
+    /// Notes a record with a cursor of a peer.
     pub fn cursor(&mut self, which: PeerCursor, peer: &AgencyId, cursor: Cursor) {
-        let newest = self.cursors.entry((which.tag(), peer.clone())).or_insert(cursor);
-        *newest = cursor.max(*newest);
+        let newest = self.cursors.entry((which, peer.clone())).or_insert(cursor);
+        *newest = which.after(Some(*newest), cursor);
     }
 
     /// Notes that no route led to an agency for the entry at this leaf.
@@ -258,11 +258,11 @@ impl Store {
     }
 
     fn write_peers(&self, changes: &Changes) -> Result<(), StoreError> {
-        for ((tag, agency), cursor) in &changes.cursors {
-            let which =
-                if *tag == PeerCursor::Received.tag() { PeerCursor::Received } else { PeerCursor::Acknowledged };
-            if self.cursor(which, agency)?.is_none_or(|old| old < *cursor) {
-                self.peer.insert(keys::peer(*tag, agency), encode(cursor))?;
+        for ((which, agency), cursor) in &changes.cursors {
+            let old = self.cursor(*which, agency)?;
+            let cursor = which.after(old, *cursor);
+            if old != Some(cursor) {
+                self.peer.insert(keys::peer(keys::cursor_tag(*which), agency), encode(&cursor))?;
             }
         }
         for ((tag, agency), position) in &changes.checkpoint_records {

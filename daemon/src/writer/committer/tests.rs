@@ -18,6 +18,7 @@ struct Stage {
     tip: Tip,
     store: Store,
     head: watch::Receiver<Head>,
+    guard: watch::Sender<GuardState>,
     handle: WriterHandle,
     _folder: tempfile::TempDir,
 }
@@ -34,6 +35,7 @@ fn stage() -> (Stage, tokio::sync::mpsc::Receiver<super::super::submission::Queu
     let own: AgencyId = "kota-bandung".parse().expect("an id");
     let key = || keys::generate().expect("a key");
     let keys = SigningKeys { entry: key(), checkpoint: key(), time: key() };
+    let (guard, guard_watch) = watch::channel(GuardState::Waiting);
     let commit_thread = CommitThread {
         checkpoints: Checkpoints::new("lapor.example", &own, Epoch::FIRST, &keys, CosignedTime::default()),
         leaf_cache: LeafCache::default(),
@@ -42,10 +44,11 @@ fn stage() -> (Stage, tokio::sync::mpsc::Receiver<super::super::submission::Queu
         own,
         counts,
         head: sender,
+        guard: guard_watch,
         tell: Box::new(|_| ()),
     };
     let committer = Committer::start(commit_thread, ledger, handle.stop()).expect("a thread");
-    (Stage { committer, tip, store, head, handle, _folder: folder }, queue)
+    (Stage { committer, tip, store, head, guard, handle, _folder: folder }, queue)
 }
 
 impl Stage {
@@ -126,8 +129,12 @@ fn nothing_is_signed_before_the_node_may_and_what_is_there_at_the_first_handover
     stage.committer.hand_over(Handover::default()).expect("the disk works");
     stage.committer.settle().expect("the disk works");
     assert!(!stage.head.borrow().is_signed, "the rollback guard waits");
-    stage.committer.hand_over(Handover { may_sign: true, ..Handover::default() }).expect("the disk works");
-    stage.committer.settle().expect("the disk works");
+    for (state, is_signed) in [(GuardState::SetBack, false), (GuardState::Clear, true)] {
+        stage.guard.send_replace(state);
+        stage.committer.hand_over(Handover::default()).expect("the disk works");
+        stage.committer.settle().expect("the disk works");
+        assert_eq!(stage.head.borrow().is_signed, is_signed, "{state:?}");
+    }
     let head = stage.head.borrow();
     assert!(head.is_signed && head.size.0 == 0 && !head.checkpoint.is_empty());
 }

@@ -209,6 +209,26 @@ fn a_peer_with_a_new_epoch_gets_its_entries_back_and_the_operator_is_warned_unti
 }
 
 #[test]
+fn a_peer_with_a_new_epoch_gets_everything_again_until_it_has_receipted_it_in_that_epoch() {
+    let declared = Some((Epoch(2), LedgerIndex(7)));
+    for (reset, receipted_in, from) in
+        [(None, None, 10), (None, Some(1), 10), (declared, None, 0), (declared, Some(1), 0), (declared, Some(2), 10)]
+    {
+        let federation = Federation::new();
+        let (mut side, _) = Side::open(config(&federation.charters));
+        let receipted_in = receipted_in.map(Epoch);
+        let stored_peer = StoredPeer { reset, receipted_in, ..stored_peer() };
+        side.does(done(1, Done::PeerLoaded(Box::new(stored_peer))));
+        side.hears(Kind::Hello(hello(&federation.charters)));
+        side.does(done(2, Done::Compared(None)));
+        let checked = CheckedCheckpoints { news: Vec::new(), epoch: None };
+        let actions = side.does(done(3, Done::CheckpointsChecked(checked)));
+        let progress = Action::Peer(PeerChange::Progress { sent: cursor(from), acknowledged: cursor(from) });
+        assert!(actions.contains(&progress), "{reset:?} {receipted_in:?}: {actions:?}");
+    }
+}
+
+#[test]
 fn close_is_the_last_action_of_a_session() {
     let ends = [
         (Event::Stop, End::Stopped),

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Extent, Relation};
 use crate::admission::signing_key;
 use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
+use crate::base::limits;
 use crate::charter::Charters;
 use crate::entry::Entry;
 use crate::tlog::checkpoint::Checkpoint;
@@ -204,6 +205,31 @@ impl Content {
 }
 
 impl Sighting {
+    /// The conflicts between the ledger here and what `peer` shows of it at time `at`, in milliseconds since 1970. `checkpoint` is a note, and
+    /// `entry` the bytes of a `SignedEntry`; either may be empty. Each conflict means that the ledger was set back or lost.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn conflicts_shown_by<T: OwnTree>(
+        peer: &AgencyId,
+        at: u64,
+        checkpoint: Vec<u8>,
+        entry: &[u8],
+        signer: Signer<'_>,
+        tree: &T,
+    ) -> Result<Vec<(Self, Compared)>, T::Error> {
+        let note = String::from_utf8(checkpoint).ok().filter(|note| note.len() <= limits::CHECKPOINT_BYTES);
+        let mut conflicts = Vec::new();
+        for proof in note.map(Proof::Checkpoint).into_iter().chain([Proof::Entry(BASE64.encode(entry))]) {
+            if let Some(compared) =
+                Compared::of(&proof, signer, tree)?.filter(|compared| compared.relation.is_conflict())
+            {
+                conflicts.push((Self { by: Some(peer.clone()), at, proof }, compared));
+            }
+        }
+        Ok(conflicts)
+    }
+
     /// The sighting in one line, without advice. `ours` is the extent of the ledger here.
     pub fn describe(&self, compared: &Compared, ours: Extent) -> String {
         let Compared { shown, relation, signed_at } = compared;

@@ -1,5 +1,9 @@
-//! An honest agency holds a receipt for every entry that it delivered to an honest peer and that its ledger still routes to that peer. An
-//! agency that has left gives no more receipts.
+//! An honest agency holds a receipt for every entry that it delivered to an honest peer and that its ledger still routes to that peer. For
+//! what the peer got in its present epoch, the receipt is of that epoch. An agency that has left gives no more receipts.
+
+use std::collections::BTreeSet;
+
+use sinergi_proto::base::ids::EntryId;
 
 use super::Broken;
 use crate::sim::ledger::Leaf;
@@ -18,9 +22,24 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
         let is_owed = |leaf: &Leaf| leaf.header.routes.iter().any(|route| route.to == *receiver);
         for entry in entries {
             let leaf = ledger.leaf_of(entry).map(|leaf| ledger.leaf(leaf));
-            if leaf.is_some_and(is_owed) && !receipted.is_some_and(|receipted| receipted.contains(entry)) {
+            let has_receipt = |(_, entries): (_, &BTreeSet<EntryId>)| entries.contains(entry);
+            if leaf.is_some_and(is_owed) && !receipted.is_some_and(|receipted| receipted.iter().any(has_receipt)) {
                 let about = world.whereabouts(entry);
                 return Err((NAME, format!("{sender} holds no receipt of {receiver} for {entry}: {about}")));
+            }
+        }
+        // A receipt of an earlier epoch proves nothing about the present one.
+        let present = &world.nodes[receiver].ledger;
+        let receipted = receipted.and_then(|receipted| receipted.get(&present.epoch));
+        for leaf in present.leaves.iter().filter(|leaf| !present.taken_over.contains(&leaf.entry.id)) {
+            let (entry, is_from_sender) = (&leaf.entry.id, leaf.header.from.as_ref() == Some(sender));
+            let is_still_owed = ledger.leaf_of(entry).is_some_and(|leaf| is_owed(ledger.leaf(leaf)));
+            if is_from_sender && is_still_owed && !receipted.is_some_and(|receipted| receipted.contains(entry)) {
+                let (epoch, about) = (present.epoch, world.whereabouts(entry));
+                return Err((
+                    NAME,
+                    format!("{sender} holds no receipt of {receiver} in epoch {epoch} for {entry}: {about}"),
+                ));
             }
         }
     }

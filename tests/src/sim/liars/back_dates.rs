@@ -5,11 +5,11 @@
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::limits;
 use sinergi_proto::entry::Entry;
-use sinergi_proto::wire::{self, entry::Body};
+use sinergi_proto::wire::{self, accusation::Finding, entry::Body};
 
-use super::forgery::signed_entry;
+use super::forgery::{id_in, signed_entry};
 use super::proofs_held::checkpoints;
-use super::{Detection, HonestNodes, LiarAction, Lie, LieKind, any_agency};
+use super::{Detection, HonestNodes, LiarAction, Lie, LieKind, Sign, any_agency};
 use crate::sim::node::Node;
 use crate::sim::topology::FEDERATION;
 
@@ -51,9 +51,9 @@ impl Lie for BackDates {
         LiarAction::WriteEntry(signed)
     }
 
-    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
+    fn must_find<'a>(&self, liar: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
         let margin = u64::try_from(limits::BACK_DATED_BY.as_millis()).unwrap_or(u64::MAX);
-        honest.auditors().any(|node| {
+        let can_prove = |node: &&Node| {
             let shown = checkpoints(node, &liar.id);
             let written = self.written.iter().filter(|entry| node.ledger.leaf_of(&entry.id).is_some());
             written.into_iter().any(|entry| {
@@ -61,6 +61,12 @@ impl Lie for BackDates {
                 let before = shown.iter().filter(|c| c.epoch == place.epoch && c.size <= place.index.0);
                 before.into_iter().any(|c| c.seconds.is_some_and(|seconds| seconds * 1000 > at + margin))
             })
-        })
+        };
+        honest.auditors().filter(can_prove).collect()
+    }
+
+    fn shows(&self, _: &Node, sign: Sign<'_>) -> bool {
+        let is_written = |entry: &[u8]| self.written.iter().any(|written| Some(written.id) == id_in(entry));
+        matches!(sign, Sign::Finding(Finding::BackDated(shown)) if is_written(&shown.entry))
     }
 }

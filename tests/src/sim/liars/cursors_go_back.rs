@@ -6,7 +6,8 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
-use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
+use super::told::ToldOver;
+use super::{Detection, HonestNodes, Lie, LieKind, Sign, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
@@ -17,20 +18,18 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(GoBack::default()),
 };
 
-/// Number of wrong frames.
-const WRONG: u32 = 8;
-/// Number of wrong frames of which at least one has surely arrived.
-const ENOUGH: u32 = 4;
+/// Number of connections to each peer over which the lie is told.
+const WRONG: usize = 8;
 
 #[derive(Default)]
 struct GoBack {
-    sent: u32,
+    told: ToldOver,
     /// The cursor of the last frame to each peer, on the link that is up.
     last: BTreeMap<AgencyId, wire::Cursor>,
 }
 
 impl Lie for GoBack {
-    fn on_send(&mut self, _: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn on_send(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
         match frame.kind {
             Some(Kind::Hello(_)) => {
                 self.last.remove(to);
@@ -38,8 +37,8 @@ impl Lie for GoBack {
             }
             Some(Kind::Deliver(mut deliver)) => {
                 match (self.last.get(to), deliver.cursor) {
-                    (Some(last), _) if self.sent < WRONG => {
-                        self.sent += 1;
+                    (Some(last), _) if self.told.times(to) < WRONG => {
+                        self.told.note(liar, to);
                         deliver.cursor = Some(*last);
                     }
                     (_, Some(cursor)) => drop(self.last.insert(to.clone(), cursor)),
@@ -51,7 +50,11 @@ impl Lie for GoBack {
         }
     }
 
-    fn is_detectable(&self, _: &Node, _: &HonestNodes<'_>) -> bool {
-        self.sent >= ENOUGH
+    fn must_find<'a>(&self, _: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        self.told.reached(honest)
+    }
+
+    fn shows(&self, _: &Node, sign: Sign<'_>) -> bool {
+        self.told.shows(sign)
     }
 }

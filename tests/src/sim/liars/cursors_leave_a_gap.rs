@@ -4,7 +4,8 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::wire::{Frame, frame::Kind};
 
-use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
+use super::told::ToldOver;
+use super::{Detection, HonestNodes, Lie, LieKind, Sign, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
@@ -15,31 +16,33 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(Gaps::default()),
 };
 
-/// Number of wrong frames.
-const WRONG: u32 = 8;
-/// Number of wrong frames of which at least one has surely arrived.
-const ENOUGH: u32 = 4;
+/// Number of connections to each peer over which the lie is told.
+const WRONG: usize = 8;
 /// Number of leaves that are left out.
 const GAP: u64 = 1000;
 
 #[derive(Default)]
 struct Gaps {
-    sent: u32,
+    told: ToldOver,
 }
 
 impl Lie for Gaps {
-    fn on_send(&mut self, _: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn on_send(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
         let Some(Kind::Deliver(mut deliver)) = frame.kind else { return vec![frame] };
-        if self.sent < WRONG
+        if self.told.times(to) < WRONG
             && let Some(after) = &mut deliver.after
         {
-            self.sent += 1;
+            self.told.note(liar, to);
             after.index += GAP;
         }
         vec![Frame { kind: Some(Kind::Deliver(deliver)) }]
     }
 
-    fn is_detectable(&self, _: &Node, _: &HonestNodes<'_>) -> bool {
-        self.sent >= ENOUGH
+    fn must_find<'a>(&self, _: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        self.told.reached(honest)
+    }
+
+    fn shows(&self, _: &Node, sign: Sign<'_>) -> bool {
+        self.told.shows(sign)
     }
 }

@@ -29,12 +29,12 @@ impl Lie for DoesNotPassOn {
         without(prepared, |entry| entry.complaint.is_some() && entry.author != liar.id)
     }
 
-    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
-        let lacks_an_offer = |node: &Node| {
+    fn must_find<'a>(&self, liar: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        let lacks_an_offer = |node: &&Node| {
             let cases = liar.ledger.cases.values().map(|case| &case.complaint);
             let mut entitled = cases.filter(|complaint| complaint.participants().contains(&node.id));
             entitled.any(|complaint| !node.ledger.cases.contains_key(&complaint.id()))
         };
-        honest.all().filter(|node| is_behind(liar, &node.id)).any(lacks_an_offer)
+        honest.all().filter(|node| is_behind(liar, &node.id)).filter(lacks_an_offer).collect()
     }
 }

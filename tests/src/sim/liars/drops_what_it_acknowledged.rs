@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 
 use sinergi_proto::base::ids::{AgencyId, EntryId, LedgerIndex};
 use sinergi_proto::routing::outbox::Prepared;
-use sinergi_proto::wire::{self, Frame};
+use sinergi_proto::wire::{self, Frame, accusation::Finding};
 
 use super::facade::Facade;
-use super::forgery::without;
+use super::forgery::{id_in, without};
 use super::proofs_held::newest_receipt;
-use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
+use super::{Detection, HonestNodes, Lie, LieKind, Sign, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
@@ -65,11 +65,17 @@ impl Lie for Drops {
         false
     }
 
-    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
-        let holds = |node: &Node| {
+    fn must_find<'a>(&self, liar: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        let holds = |node: &&Node| {
             let mut dropped = self.dropped.iter();
             dropped.any(|(entry, index)| newest_receipt(node, &liar.id, entry) == Some(*index))
         };
-        honest.auditors().any(holds)
+        honest.auditors().filter(holds).collect()
+    }
+
+    fn shows(&self, _: &Node, sign: Sign<'_>) -> bool {
+        let Sign::Finding(Finding::Omitted(shown)) = sign else { return false };
+        let dropped = id_in(&shown.entry).and_then(|entry| self.dropped.get(&entry));
+        dropped.is_some_and(|index| shown.leaf.as_ref().is_some_and(|leaf| leaf.index == index.0))
     }
 }

@@ -37,8 +37,8 @@ impl Lie for FilesTwice {
         self.0.obeys_rollback_guard()
     }
 
-    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
-        self.0.is_detectable(liar, honest)
+    fn must_find<'a>(&self, liar: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        self.0.must_find(liar, honest)
     }
 
     fn must_hold(&self, liar: &Node, honest: &HonestNodes<'_>) -> Result<(), Broken> {

@@ -5,7 +5,8 @@ use sinergi_proto::base::limits;
 use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
-use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
+use super::told::ToldOver;
+use super::{Detection, HonestNodes, Lie, LieKind, Sign, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
@@ -16,29 +17,31 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(Floods::default()),
 };
 
-/// Number of floods.
-const FLOODS: u32 = 6;
-/// Number of floods of which at least one has surely arrived.
-const ENOUGH: u32 = 4;
+/// Number of connections to each peer over which the lie is told.
+const FLOODS: usize = 6;
 
 #[derive(Default)]
 struct Floods {
-    sent: u32,
+    told: ToldOver,
 }
 
 impl Lie for Floods {
-    fn on_send(&mut self, _: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
+    fn on_send(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
         let is_ping = matches!(&frame.kind, Some(Kind::Ping(_)));
-        if !is_ping || self.sent >= FLOODS {
+        if !is_ping || self.told.times(to) >= FLOODS {
             return vec![frame];
         }
-        self.sent += 1;
+        self.told.note(liar, to);
         let notes = || wire::CheckpointNotes { notes: vec![b"no note".to_vec()] };
         let told = (0..=limits::GOSSIP_BURST_FRAMES).map(|_| Frame { kind: Some(Kind::Checkpoints(notes())) });
         std::iter::once(frame).chain(told).collect()
     }
 
-    fn is_detectable(&self, _: &Node, _: &HonestNodes<'_>) -> bool {
-        self.sent >= ENOUGH
+    fn must_find<'a>(&self, _: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        self.told.reached(honest)
+    }
+
+    fn shows(&self, _: &Node, sign: Sign<'_>) -> bool {
+        self.told.shows(sign)
     }
 }

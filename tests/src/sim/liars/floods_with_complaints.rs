@@ -39,8 +39,9 @@ impl Lie for Floods {
         })
     }
 
-    fn is_detectable(&self, _: &Node, _: &HonestNodes<'_>) -> bool {
-        self.lodged >= LODGED
+    fn must_find<'a>(&self, _: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        let is_done = self.lodged >= LODGED;
+        honest.all().filter(|_| is_done).collect()
     }
 
     fn must_hold(&self, liar: &Node, honest: &HonestNodes<'_>) -> Result<(), Broken> {

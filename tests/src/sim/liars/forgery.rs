@@ -70,3 +70,23 @@ pub(super) fn signed_entry(
 pub(super) fn id_of(signed: &Bytes) -> EntryId {
     Entry::parse(signed.clone(), FEDERATION).expect("it was just signed").id
 }
+
+/// The entry in a finding. `None` if the bytes hold none.
+pub(super) fn parsed(signed: &[u8]) -> Option<Entry> {
+    Entry::parse(Bytes::copy_from_slice(signed), FEDERATION).ok()
+}
+
+/// The id of the entry in a finding.
+pub(super) fn id_in(signed: &[u8]) -> Option<EntryId> {
+    parsed(signed).map(|entry| entry.id)
+}
+
+/// The index of the entry in a finding, in its author's ledger.
+pub(super) fn place_in(signed: &[u8]) -> Option<LedgerIndex> {
+    parsed(signed).map(|entry| entry.place.index)
+}
+
+/// The number of leaves in the checkpoint of a finding. `None` if the note is no checkpoint.
+pub(super) fn size_in(note: &[u8]) -> Option<u64> {
+    std::str::from_utf8(note).ok()?.lines().nth(1)?.parse().ok()
+}

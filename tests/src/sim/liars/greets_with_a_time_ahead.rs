@@ -1,10 +1,10 @@
 //! The liar shows checkpoints with a time in the future, in its Hello and later. Peers that watch its ledger skip them.
 
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::wire::{self, Frame, frame::Kind};
+use sinergi_proto::wire::{self, Frame, accusation::Finding, frame::Kind};
 
 use super::facade::own_checkpoint;
-use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
+use super::{Detection, HonestNodes, Lie, LieKind, Sign, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
@@ -47,7 +47,11 @@ impl Lie for Greets {
         false
     }
 
-    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
-        honest.auditors().any(|node| node.links.contains_key(&liar.id))
+    fn must_find<'a>(&self, liar: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        honest.auditors().filter(|node| node.links.contains_key(&liar.id)).collect()
+    }
+
+    fn shows(&self, _: &Node, sign: Sign<'_>) -> bool {
+        matches!(sign, Sign::Finding(Finding::Unresponsive(_)))
     }
 }

@@ -1,10 +1,10 @@
 //! The liar shows no checkpoint of its ledger, neither in its Hello nor later. Peers that watch its ledger have nothing to compare.
 
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::wire::{self, Frame, frame::Kind};
+use sinergi_proto::wire::{self, Frame, accusation::Finding, frame::Kind};
 
 use super::facade::own_checkpoint;
-use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
+use super::{Detection, HonestNodes, Lie, LieKind, Sign, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
@@ -32,7 +32,11 @@ impl Lie for Greets {
         }
     }
 
-    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
-        honest.auditors().any(|node| node.links.contains_key(&liar.id))
+    fn must_find<'a>(&self, liar: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        honest.auditors().filter(|node| node.links.contains_key(&liar.id)).collect()
+    }
+
+    fn shows(&self, _: &Node, sign: Sign<'_>) -> bool {
+        matches!(sign, Sign::Finding(Finding::Unresponsive(_)))
     }
 }

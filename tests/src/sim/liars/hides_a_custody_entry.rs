@@ -5,10 +5,10 @@
 
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::EntryId;
-use sinergi_proto::wire::{self, entry::Body};
+use sinergi_proto::wire::{self, accusation::Finding, entry::Body};
 
-use super::forgery::{gave_away, id_of, signed_entry};
-use super::{Detection, HonestNodes, LiarAction, Lie, LieKind, any_agency};
+use super::forgery::{gave_away, id_in, id_of, signed_entry};
+use super::{Detection, HonestNodes, LiarAction, Lie, LieKind, Sign, any_agency};
 use crate::sim::node::{ANSWER_WITHIN, Node};
 
 pub(super) const KIND: LieKind = LieKind {
@@ -54,11 +54,16 @@ impl Lie for Hides {
         LiarAction::WriteEntry(signed)
     }
 
-    fn is_detectable(&self, _: &Node, honest: &HonestNodes<'_>) -> bool {
-        let has_both = |node: &Node| {
+    fn must_find<'a>(&self, _: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        let has_both = |node: &&Node| {
             let has = |entry: &EntryId| node.ledger.leaf_of(entry).is_some();
             self.written.iter().any(|(entry, left_out)| has(entry) && has(left_out))
         };
-        honest.auditors().any(has_both)
+        honest.auditors().filter(has_both).collect()
+    }
+
+    fn shows(&self, _: &Node, sign: Sign<'_>) -> bool {
+        let is_written = |entry: &[u8]| self.written.iter().any(|(written, _)| Some(*written) == id_in(entry));
+        matches!(sign, Sign::Finding(Finding::Concealed(shown)) if is_written(&shown.entry))
     }
 }

@@ -69,8 +69,9 @@ impl Lie for KeepsBack {
         }
     }
 
-    fn is_detectable(&self, _: &Node, _: &HonestNodes<'_>) -> bool {
-        !self.answers.is_empty()
+    fn must_find<'a>(&self, _: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        let has_told = !self.answers.is_empty();
+        honest.all().filter(|_| has_told).collect()
     }
 
     fn must_hold(&self, liar: &Node, honest: &HonestNodes<'_>) -> Result<(), Broken> {

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sinergi_proto::base::ids::{AgencyId, EntryId};
 use sinergi_proto::transparency::receipt::ItemOutcome;
-use sinergi_proto::wire::{self, Frame, frame::Kind};
+use sinergi_proto::wire::{self, Frame, accusation::Finding, frame::Kind};
 
 use super::facade::in_receipt;
+use super::forgery::id_in;
 use super::proofs_held::receipts;
-use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
+use super::{Detection, HonestNodes, Lie, LieKind, Sign, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
@@ -58,10 +59,16 @@ impl Lie for Launders {
         })]
     }
 
-    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
-        honest.auditors().any(|node| {
+    fn must_find<'a>(&self, liar: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        let holds_a_wrong_one = |node: &&Node| {
             let mut named = receipts(node, &liar.id).flat_map(|receipt| receipt.leaves().collect::<Vec<_>>());
             named.any(|(entry, index)| liar.ledger.leaf_of(&entry).is_some_and(|truth| truth != index))
-        })
+        };
+        honest.auditors().filter(holds_a_wrong_one).collect()
+    }
+
+    fn shows(&self, _: &Node, sign: Sign<'_>) -> bool {
+        let is_wrong = |entry: &[u8]| id_in(entry).is_some_and(|entry| self.wrong.contains(&entry));
+        matches!(sign, Sign::Finding(Finding::Omitted(shown)) if is_wrong(&shown.entry))
     }
 }

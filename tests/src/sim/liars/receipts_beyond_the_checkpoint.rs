@@ -7,7 +7,8 @@ use sinergi_proto::wire::Frame;
 
 use super::facade::in_receipt;
 use super::proofs_held::receipts;
-use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
+use super::told::ToldOver;
+use super::{Detection, HonestNodes, Lie, LieKind, Sign, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
@@ -15,17 +16,20 @@ pub(super) const KIND: LieKind = LieKind {
     detection: Detection::Fault(FaultCode::BadReceipt),
     can_tell: any_agency,
     passes_everything_on: true,
-    begin: || Box::new(Lying),
+    begin: || Box::new(Lying::default()),
 };
 
-struct Lying;
+#[derive(Default)]
+struct Lying {
+    told: ToldOver,
+}
 
 /// How far beyond. No ledger of a run has that many leaves.
 const BEYOND: u64 = 1 << 20;
 
 impl Lie for Lying {
     fn on_send(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
-        let _ = to;
+        self.told.note(liar, to);
         vec![in_receipt(liar, frame, |receipt| {
             for result in &mut receipt.results {
                 if let ItemOutcome::Leaf(index) = &mut result.outcome {
@@ -35,8 +39,14 @@ impl Lie for Lying {
         })]
     }
 
-    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
+    fn must_find<'a>(&self, liar: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        // This protocol takes such a receipt.
         let is_beyond = |receipt: Receipt| receipt.leaves().any(|(_, index)| index.0 >= BEYOND);
-        honest.auditors().any(|node| receipts(node, &liar.id).any(is_beyond))
+        let holds_one = |node: &Node| receipts(node, &liar.id).any(is_beyond);
+        honest.auditors().filter(|node| holds_one(node) || self.told.has_reached(&node.id)).collect()
+    }
+
+    fn shows(&self, _: &Node, sign: Sign<'_>) -> bool {
+        self.told.shows(sign)
     }
 }

@@ -9,7 +9,8 @@ use sinergi_proto::wire::Frame;
 use super::facade::in_receipt;
 use super::forgery::is_chosen;
 use super::proofs_held::newest_receipt;
-use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
+use super::told::ToldOver;
+use super::{Detection, HonestNodes, Lie, LieKind, Sign, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
@@ -17,14 +18,17 @@ pub(super) const KIND: LieKind = LieKind {
     detection: Detection::Fault(FaultCode::BadReceipt),
     can_tell: any_agency,
     passes_everything_on: true,
-    begin: || Box::new(Lying),
+    begin: || Box::new(Lying::default()),
 };
 
-struct Lying;
+#[derive(Default)]
+struct Lying {
+    told: ToldOver,
+}
 
 impl Lie for Lying {
     fn on_send(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
-        let _ = to;
+        self.told.note(liar, to);
         vec![in_receipt(liar, frame, |receipt| {
             let leaves = receipt.results.iter_mut().filter_map(|result| match &mut result.outcome {
                 ItemOutcome::Leaf(index) => Some((result.entry, index)),
@@ -39,13 +43,19 @@ impl Lie for Lying {
         })]
     }
 
-    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
-        honest.auditors().any(|node| {
+    fn must_find<'a>(&self, liar: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        // This protocol takes such a receipt.
+        let holds_one = |node: &Node| {
             let mut chosen = node.ledger.leaves.iter().map(|leaf| leaf.entry.id).filter(is_chosen);
             chosen.any(|entry| {
                 let named = newest_receipt(node, &liar.id, &entry);
                 named.is_some() && named != liar.ledger.leaf_of(&entry)
             })
-        })
+        };
+        honest.auditors().filter(|node| holds_one(node) || self.told.has_reached(&node.id)).collect()
+    }
+
+    fn shows(&self, _: &Node, sign: Sign<'_>) -> bool {
+        self.told.shows(sign)
     }
 }

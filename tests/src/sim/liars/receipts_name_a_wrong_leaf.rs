@@ -4,12 +4,12 @@
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::transparency::receipt::ItemOutcome;
-use sinergi_proto::wire::Frame;
+use sinergi_proto::wire::{Frame, accusation::Finding};
 
 use super::facade::in_receipt;
-use super::forgery::is_chosen;
+use super::forgery::{id_in, is_chosen};
 use super::proofs_held::newest_receipt;
-use super::{Detection, HonestNodes, Lie, LieKind, any_agency};
+use super::{Detection, HonestNodes, Lie, LieKind, Sign, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
@@ -37,14 +37,22 @@ impl Lie for Lying {
         })]
     }
 
-    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
-        honest.auditors().any(|node| {
+    fn must_find<'a>(&self, liar: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        let can_prove = |node: &&Node| {
             let chosen = node.ledger.leaves.iter().map(|leaf| &leaf.entry);
             let mut chosen = chosen.filter(|entry| entry.complaint.is_some() && is_chosen(&entry.id));
             chosen.any(|entry| {
                 let named = newest_receipt(node, &liar.id, &entry.id);
                 named.is_some() && named != liar.ledger.leaf_of(&entry.id)
             })
-        })
+        };
+        honest.auditors().filter(can_prove).collect()
+    }
+
+    fn shows(&self, liar: &Node, sign: Sign<'_>) -> bool {
+        let Sign::Finding(Finding::Omitted(shown)) = sign else { return false };
+        let entry = id_in(&shown.entry).filter(is_chosen);
+        let right = entry.and_then(|entry| liar.ledger.leaf_of(&entry));
+        right.is_some_and(|right| shown.leaf.as_ref().is_some_and(|leaf| leaf.index + 1 == right.0))
     }
 }

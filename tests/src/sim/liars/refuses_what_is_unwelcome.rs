@@ -38,9 +38,9 @@ impl Lie for Lying {
         })]
     }
 
-    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
+    fn must_find<'a>(&self, liar: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
         let refuses =
             |receipt: Receipt| receipt.results.iter().any(|result| matches!(result.outcome, ItemOutcome::Refused(_)));
-        honest.auditors().any(|node| receipts(node, &liar.id).any(refuses))
+        honest.auditors().filter(|node| receipts(node, &liar.id).any(refuses)).collect()
     }
 }

@@ -5,10 +5,10 @@
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::EntryId;
 use sinergi_proto::complaint::{Command, Complaint, NewOffer};
-use sinergi_proto::wire::{self, entry::Body};
+use sinergi_proto::wire::{self, accusation::Finding, entry::Body};
 
-use super::forgery::{gave_away, id_of, signed_entry};
-use super::{Detection, HonestNodes, LiarAction, Lie, LieKind, any_agency};
+use super::forgery::{gave_away, id_in, id_of, signed_entry};
+use super::{Detection, HonestNodes, LiarAction, Lie, LieKind, Sign, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
@@ -66,8 +66,13 @@ impl Lie for Resolves {
         LiarAction::WriteEntry(signed)
     }
 
-    fn is_detectable(&self, _: &Node, honest: &HonestNodes<'_>) -> bool {
-        let has = |node: &Node| self.written.is_some_and(|entry| node.ledger.leaf_of(&entry).is_some());
-        honest.all().any(has)
+    fn must_find<'a>(&self, _: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        let has = |node: &&Node| self.written.is_some_and(|entry| node.ledger.leaf_of(&entry).is_some());
+        honest.auditors().filter(has).collect()
+    }
+
+    fn shows(&self, _: &Node, sign: Sign<'_>) -> bool {
+        let is_written = |entry: &[u8]| self.written.is_some() && id_in(entry) == self.written;
+        matches!(sign, Sign::Finding(Finding::Concealed(shown)) if is_written(&shown.entry))
     }
 }

@@ -3,11 +3,11 @@
 //! A node that has the entry asks for its leaf. A node that has an earlier checkpoint asks for a consistency proof.
 
 use sinergi_proto::base::ids::{AgencyId, EntryId};
-use sinergi_proto::wire::{self, Frame};
+use sinergi_proto::wire::{self, Frame, accusation::Finding};
 
 use super::facade::Facade;
-use super::forgery::first_own_entry;
-use super::{Detection, HonestNodes, LiarAction, Lie, LieKind, any_agency};
+use super::forgery::{first_own_entry, id_in, size_in};
+use super::{Detection, HonestNodes, LiarAction, Lie, LieKind, Sign, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
@@ -58,8 +58,20 @@ impl Lie for Rewrites {
         false
     }
 
-    fn is_detectable(&self, _: &Node, honest: &HonestNodes<'_>) -> bool {
-        let has = |node: &Node| self.rewritten.is_some_and(|entry| node.ledger.leaf_of(&entry).is_some());
-        honest.auditors().any(has)
+    fn must_find<'a>(&self, _: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        let has = |node: &&Node| self.rewritten.is_some_and(|entry| node.ledger.leaf_of(&entry).is_some());
+        honest.auditors().filter(has).collect()
+    }
+
+    fn shows(&self, _: &Node, sign: Sign<'_>) -> bool {
+        let is_rewritten = |entry: &[u8]| self.rewritten.is_some() && id_in(entry) == self.rewritten;
+        match sign {
+            Sign::Finding(Finding::ForkedLeaf(shown)) => is_rewritten(&shown.entry),
+            Sign::Finding(Finding::ForkedEntries(shown)) => is_rewritten(&shown.one) || is_rewritten(&shown.other),
+            Sign::Finding(Finding::ForkedTrees(shown)) => {
+                self.facade.replaced().any(|index| size_in(&shown.larger) > Some(index.0))
+            }
+            _ => false,
+        }
     }
 }

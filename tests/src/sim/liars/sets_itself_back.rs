@@ -5,10 +5,11 @@
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
 use sinergi_proto::routing::cursor::Cursor;
-use sinergi_proto::wire::{self, Frame, frame::Kind};
+use sinergi_proto::wire::{self, Frame, accusation::Finding, frame::Kind};
 
+use super::forgery::{place_in, size_in};
 use super::proofs_held::checkpoints;
-use super::{Detection, HonestNodes, LiarAction, Lie, LieKind, any_agency};
+use super::{Detection, HonestNodes, LiarAction, Lie, LieKind, Sign, any_agency};
 use crate::sim::ledger::Ledger;
 use crate::sim::node::Node;
 
@@ -69,14 +70,26 @@ impl Lie for SetsBack {
         false
     }
 
-    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
-        let Some((at, leaves)) = self.went else { return false };
+    fn must_find<'a>(&self, liar: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        let Some((at, leaves)) = self.went else { return Vec::new() };
         // Clocks may be wrong by minutes.
         let before = (at / 1000).saturating_sub(limits::COSIGNED_BACK_BY.as_secs());
-        let had_more = |node: &Node| {
+        let had_more = |node: &&Node| {
             let shown = checkpoints(node, &liar.id);
             shown.iter().any(|shown| shown.size > leaves && shown.seconds.is_some_and(|seconds| seconds < before))
         };
-        honest.auditors().any(had_more)
+        honest.auditors().filter(had_more).collect()
+    }
+
+    fn shows(&self, _: &Node, sign: Sign<'_>) -> bool {
+        let Some((_, leaves)) = self.went else { return false };
+        let is_lost = |entry: &[u8]| place_in(entry).is_some_and(|index| index.0 >= leaves);
+        match sign {
+            Sign::Finding(Finding::RolledBack(shown)) => size_in(&shown.earlier) > Some(leaves),
+            Sign::Finding(Finding::ForkedTrees(shown)) => size_in(&shown.larger) > Some(leaves),
+            Sign::Finding(Finding::ForkedLeaf(shown)) => is_lost(&shown.entry),
+            Sign::Finding(Finding::ForkedEntries(shown)) => is_lost(&shown.one),
+            _ => false,
+        }
     }
 }

@@ -3,16 +3,17 @@
 //! A peer of both the liar and the oversight agency passes the checkpoints on that it saw.
 
 use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
-use sinergi_proto::wire::{self, Frame};
+use sinergi_proto::wire::{self, Frame, accusation::Finding};
 
 use super::facade::Facade;
+use super::forgery::size_in;
 use super::proofs_held::checkpoints;
-use super::{Detection, HonestNodes, Lie, LieKind, linked_with_oversight};
+use super::{Detection, HonestNodes, Lie, LieKind, Sign, linked_with_oversight};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "shows_two_ledgers",
-    detection: Detection::Evidence(&["forked"]),
+    detection: Detection::EvidenceOfOne(&["forked"]),
     can_tell: linked_with_oversight,
     passes_everything_on: true,
     begin: || Box::new(TwoLedgers::default()),
@@ -50,12 +51,18 @@ impl Lie for TwoLedgers {
         false
     }
 
-    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
+    fn must_find<'a>(&self, liar: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
         let has_seen = |node: &&Node| checkpoints(node, &liar.id).iter().any(|shown| shown.size > OTHER.0);
-        let deceived = honest.auditors().filter(|node| liar.charter().is_oversight(&node.id)).find(has_seen);
-        deceived.is_some_and(|deceived| {
-            let others = honest.auditors().filter(|node| node.adjacent().contains(&deceived.id));
-            others.filter(has_seen).count() > 0
-        })
+        let is_deceived = |node: &&Node| liar.charter().is_oversight(&node.id);
+        let deceived: Vec<&Node> = honest.auditors().filter(is_deceived).filter(has_seen).collect();
+        let is_told = |node: &&Node| deceived.iter().any(|deceived| node.adjacent().contains(&deceived.id));
+        let told: Vec<&Node> =
+            honest.auditors().filter(|node| !is_deceived(node)).filter(has_seen).filter(is_told).collect();
+        // The comparison is made by whichever side hears of the other's checkpoint.
+        if told.is_empty() { told } else { deceived.into_iter().chain(told).collect() }
+    }
+
+    fn shows(&self, _: &Node, sign: Sign<'_>) -> bool {
+        matches!(sign, Sign::Finding(Finding::ForkedTrees(shown)) if size_in(&shown.larger) > Some(OTHER.0))
     }
 }

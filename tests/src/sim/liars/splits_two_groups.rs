@@ -1,16 +1,17 @@
 //! The liar is the only link between two groups, and shows each of them a different ledger.
 
 use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
-use sinergi_proto::wire::{self, Frame};
+use sinergi_proto::wire::{self, Frame, accusation::Finding};
 
 use super::facade::Facade;
+use super::forgery::size_in;
 use super::proofs_held::checkpoints;
-use super::{Detection, HonestNodes, Lie, LieKind, links_others};
+use super::{Detection, HonestNodes, Lie, LieKind, Sign, links_others};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "splits_two_groups",
-    detection: Detection::Evidence(&["forked"]),
+    detection: Detection::EvidenceOfOne(&["forked"]),
     can_tell: links_others,
     passes_everything_on: true,
     begin: || Box::new(TwoGroups::default()),
@@ -56,11 +57,16 @@ impl Lie for TwoGroups {
         false
     }
 
-    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
-        let Some(other) = self.facade.replaced().next() else { return false };
+    fn must_find<'a>(&self, liar: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        let Some(other) = self.facade.replaced().next() else { return Vec::new() };
         let has_seen = |node: &&Node| checkpoints(node, &liar.id).iter().any(|shown| shown.size > other.0);
         let (below, above): (Vec<&Node>, Vec<&Node>) =
             honest.auditors().filter(has_seen).partition(|node| is_deceived(liar, &node.id));
-        !below.is_empty() && !above.is_empty()
+        if below.is_empty() || above.is_empty() { Vec::new() } else { [below, above].concat() }
+    }
+
+    fn shows(&self, _: &Node, sign: Sign<'_>) -> bool {
+        let Sign::Finding(Finding::ForkedTrees(shown)) = sign else { return false };
+        self.facade.replaced().any(|other| size_in(&shown.larger) > Some(other.0))
     }
 }

@@ -4,10 +4,11 @@
 
 use sinergi_proto::base::ids::{AgencyId, ComplaintId};
 use sinergi_proto::routing::outbox::Prepared;
+use sinergi_proto::wire::accusation::Finding;
 
-use super::forgery::without;
+use super::forgery::{parsed, without};
 use super::proofs_held::was_turned_away;
-use super::{Detection, HonestNodes, Lie, LieKind, linked_with_oversight};
+use super::{Detection, HonestNodes, Lie, LieKind, Sign, linked_with_oversight};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
@@ -35,13 +36,20 @@ impl Lie for Withholds {
         without(prepared, |entry| entry.complaint.is_some_and(|complaint| is_withheld(liar, &complaint)))
     }
 
-    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool {
-        honest.auditors().filter(|node| liar.charter().is_oversight(&node.id)).any(|node| {
+    fn must_find<'a>(&self, liar: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        let lacks = |node: &&Node| {
             let Some(received) = node.ledger.received.get(&liar.id) else { return false };
             let passed = liar.ledger.leaves.iter().zip(0..received.index.0).map(|(leaf, _)| &leaf.entry);
             let withheld = passed.filter(|entry| entry.complaint.is_some_and(|id| is_withheld(liar, &id)));
             let mut lacking = withheld.filter(|entry| node.ledger.leaf_of(&entry.id).is_none());
             received.epoch == liar.ledger.epoch && lacking.any(|entry| !was_turned_away(node, &entry.id))
-        })
+        };
+        honest.auditors().filter(|node| liar.charter().is_oversight(&node.id)).filter(lacks).collect()
+    }
+
+    fn shows(&self, liar: &Node, sign: Sign<'_>) -> bool {
+        let Sign::Finding(Finding::Withheld(shown)) = sign else { return false };
+        let complaint = parsed(&shown.entry).and_then(|entry| entry.complaint);
+        complaint.is_some_and(|complaint| is_withheld(liar, &complaint))
     }
 }

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 
 use sinergi_proto::base::ids::{AgencyId, EntryId};
 use sinergi_proto::engine::commit::{DurableBatch, finish};
-use sinergi_proto::engine::{Answer, BatchNumber, DeliveryError, Destroy, Input, Recheck, Record};
+use sinergi_proto::engine::{Answer, DeliveryError, Destroy, Input, Recheck, Record};
 use sinergi_proto::sync::{Done, End, Event, JobId};
 use sinergi_proto::transparency::receipt::ItemResult;
 use sinergi_proto::transparency::watch::VerifiedCheckpoint;
@@ -41,10 +41,8 @@ pub(super) enum Waiter {
 
 /// A batch on its way.
 pub(super) struct Flight {
-    number: Option<BatchNumber>,
     records: Vec<Record>,
     destroy: BTreeSet<Destroy>,
-    recheck: Vec<Recheck>,
     answers: Vec<(Waiter, Answer)>,
     /// Whether it has records.
     is_written: bool,
@@ -92,11 +90,7 @@ impl DurableBatch for DurableFlight<'_> {
         Ok(())
     }
 
-    /// The engine hears first that the batch is applied.
     fn answer(&mut self) {
-        if let Some(number) = self.flight.number {
-            self.node.decide(Input::Applied(number), Waiter::Nobody, self.now);
-        }
         for (waiter, answer) in std::mem::take(&mut self.flight.answers) {
             self.node.answer(waiter, answer);
         }
@@ -125,7 +119,9 @@ impl Node {
             Some(_) => Some(Step::Sync),
             None => {
                 let has_backlog = self.engine.as_ref().is_some_and(|engine| engine.has_backlog());
-                let has_work = has_backlog || !self.batch.is_empty() || !self.answers.is_empty();
+                let awaits = self.engine.as_ref().is_some_and(|engine| engine.awaits_applied());
+                let has_applied = awaits && self.handed_over.is_some();
+                let has_work = has_backlog || has_applied || !self.batch.is_empty() || !self.answers.is_empty();
                 (self.engine.is_some() && has_work).then_some(Step::Write)
             }
         }
@@ -149,20 +145,55 @@ impl Node {
     fn write(&mut self, now: u64) {
         self.decide(Input::Work, Waiter::Nobody, now);
         let Some(engine) = &mut self.engine else { return };
-        let number = engine.close(&self.batch);
+        let closed = engine.close(&self.batch);
         let mut batch = std::mem::take(&mut self.batch);
         let is_written = !batch.records.is_empty();
-        self.flight = Some(Flight {
-            number,
+        let recheck = std::mem::take(&mut batch.recheck);
+        if !recheck.is_empty() {
+            self.effects.push(Effect::Recheck(recheck));
+        }
+        let flight = Flight {
             records: std::mem::take(&mut batch.records),
             destroy: std::mem::take(&mut batch.destroy),
-            recheck: std::mem::take(&mut batch.recheck),
             answers: std::mem::take(&mut self.answers),
             is_written,
             is_durable: false,
-        });
+        };
         batch.clear();
         self.batch = batch;
+        if closed.is_some() || !flight.answers.is_empty() {
+            self.flight = Some(flight);
+        }
+        // As in the daemon, the engine hears that a batch is applied when the next one is handed over.
+        self.hear_of_applied(now);
+        self.handed_over = closed;
+    }
+
+    /// Tells the engine that the batch before is applied.
+    fn hear_of_applied(&mut self, now: u64) {
+        if let Some(number) = self.handed_over.take() {
+            self.decide(Input::Applied(number), Waiter::Nobody, now);
+        }
+    }
+
+    /// Checks the signatures of deferred items again.
+    pub fn recheck(&mut self, items: Vec<Recheck>, now: u64) {
+        let (keys, items): (Vec<_>, Vec<_>) = items.into_iter().map(|Recheck { key, item }| (key, item)).unzip();
+        let checked = keys.into_iter().zip(self.checks.items(items, &self.charters)).collect();
+        self.decide(Input::Rechecked(checked), Waiter::Nobody, now);
+    }
+
+    /// Runs the disk until no batch is left and the engine has heard of all.
+    pub(super) fn settle(&mut self, now: u64) {
+        loop {
+            while self.next_step().is_some() {
+                self.take_step(now);
+            }
+            if self.handed_over.is_none() {
+                return;
+            }
+            self.hear_of_applied(now);
+        }
     }
 
     fn sync(&mut self) {
@@ -176,14 +207,8 @@ impl Node {
     }
 
     fn apply(&mut self, now: u64) {
-        let Some(mut flight) = self.flight.take() else { return };
-        let recheck = std::mem::take(&mut flight.recheck);
+        let Some(flight) = self.flight.take() else { return };
         let Ok(()) = finish(&mut DurableFlight { was_signed: self.signed.is_some(), node: self, flight, now });
-        if !recheck.is_empty() {
-            let (keys, items): (Vec<_>, Vec<_>) = recheck.into_iter().map(|Recheck { key, item }| (key, item)).unzip();
-            let checked = keys.into_iter().zip(self.checks.items(items, &self.charters)).collect();
-            self.decide(Input::Rechecked(checked), Waiter::Nobody, now);
-        }
         self.drain(now);
     }
 
@@ -223,7 +248,7 @@ impl Node {
         if survives {
             self.sync();
         }
-        self.flight = None;
+        (self.flight, self.handed_over) = (None, None);
         self.batch.clear();
         self.answers.clear();
     }

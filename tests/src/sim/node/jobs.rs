@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use data_encoding::BASE64;
 use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::routing::cursor::Cursor;
@@ -11,8 +10,8 @@ use sinergi_proto::routing::outbox::{GiveBack, Prepared, prepare};
 use sinergi_proto::sync::{CheckedAck, CheckedCheckpoints, Done, End, GiveBackRange, Job, StoredPeer};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::tlog::tree::leaf_hash;
-use sinergi_proto::transparency::receipt::{ItemResult, Receipt};
-use sinergi_proto::transparency::rollback_guard::{Compared, Extent, OwnTree, Proof, Sighting, Signer};
+use sinergi_proto::transparency::receipt::{ItemResult, Receipt, ReceiptSigner};
+use sinergi_proto::transparency::rollback_guard::{Extent, OwnTree, Sighting, Signer};
 use sinergi_proto::transparency::watch::{Taken, VerifiedCheckpoint};
 use sinergi_proto::wire::{self, accusation::Finding};
 
@@ -50,6 +49,7 @@ impl Node {
         StoredPeer {
             received: self.ledger.received.get(peer).copied(),
             receipted: self.ledger.receipted.get(peer).copied(),
+            receipted_in: self.ledger.receipted_in.get(peer).copied().flatten(),
             entry: self.ledger.newest_of(peer).map(|leaf| leaf.entry.signed.clone()).unwrap_or_default(),
             reset: self.ledger.reset_of(peer),
             checkpoint: self.watch.newest(peer).map(|newest| newest.note.clone()).unwrap_or_default(),
@@ -63,13 +63,10 @@ impl Node {
         if !self.obeys_rollback_guard() {
             return None;
         }
-        let note = String::from_utf8(checkpoint).ok().filter(|note| note.len() <= limits::CHECKPOINT_BYTES);
+        let signer = Signer { agency: &self.id, charters: &self.charters };
+        let Ok(conflicts) = Sighting::conflicts_shown_by(peer, self.wall(now), checkpoint, entry, signer, &self.ledger);
         let mut found = None;
-        for proof in note.map(Proof::Checkpoint).into_iter().chain([Proof::Entry(BASE64.encode(entry))]) {
-            let signer = Signer { agency: &self.id, charters: &self.charters };
-            let Ok(compared) = Compared::of(&proof, signer, &self.ledger);
-            let Some(compared) = compared.filter(|compared| compared.relation.is_conflict()) else { continue };
-            let sighting = Sighting { by: Some(peer.clone()), at: self.wall(now), proof };
+        for (sighting, compared) in conflicts {
             found.get_or_insert(sighting.describe(&compared, OwnTree::extent(&self.ledger)));
             self.set_back(sighting, now);
             self.ledger.is_contradicted = true;
@@ -81,11 +78,7 @@ impl Node {
     fn check_checkpoints(&mut self, peer: &AgencyId, notes: Vec<Vec<u8>>, now: u64) -> CheckedCheckpoints {
         let mut news = Vec::new();
         for note in notes {
-            let Some((agency, _)) = Checkpoint::ledger_of(&note, FEDERATION) else { continue };
-            let is_known = self.watch.newest(&agency).is_some_and(|newest| newest.note == note);
-            if agency == self.id || is_known {
-                continue;
-            }
+            let Some(agency) = self.watch.agency_to_check(&note, &self.id, FEDERATION) else { continue };
             let Some(checkpoint) = self.check_checkpoint(&note, &agency, now) else { continue };
             let is_news = self.watch_takes(&agency, VerifiedCheckpoint { checkpoint, note: note.clone() }, now);
             if is_news && agency == *peer {
@@ -98,7 +91,13 @@ impl Node {
     /// A checkpoint that verified; whether it shows more than was known.
     pub(super) fn watch_takes(&mut self, agency: &AgencyId, noted: VerifiedCheckpoint, now: u64) -> bool {
         let epoch = noted.checkpoint.epoch;
-        match self.watch.take(agency, noted) {
+        let taken = self.watch.take(agency, noted);
+        self.took(agency, epoch, taken, now)
+    }
+
+    /// Reports what the watch took. Returns whether the checkpoint shows more than was known.
+    pub(super) fn took(&mut self, agency: &AgencyId, epoch: Epoch, taken: Taken, now: u64) -> bool {
+        match taken {
             Taken::Newest => true,
             Taken::Nothing | Taken::Back => false,
             Taken::Contradicts(finding) => {
@@ -117,8 +116,7 @@ impl Node {
     /// An agency's checkpoint, if it verifies and has a time that is not to come.
     pub(super) fn check_checkpoint(&self, note: &[u8], agency: &AgencyId, now: u64) -> Option<Checkpoint> {
         let checkpoint = self.checks.open_with_newest_keys(note, agency, &self.charters)?;
-        let latest = self.wall(now) / 1000 + limits::COSIGNED_BACK_BY.as_secs();
-        checkpoint.seconds.is_some_and(|seconds| seconds <= latest).then_some(checkpoint)
+        checkpoint.has_time_by(self.wall(now)).then_some(checkpoint)
     }
 
     fn sign_receipt(
@@ -128,20 +126,16 @@ impl Node {
         results: Vec<ItemResult>,
         checkpoint: Vec<u8>,
     ) -> wire::Ack {
-        let mut receipt = Receipt {
-            federation: FEDERATION.to_owned(),
-            receiver: self.id.clone(),
-            sender: peer.clone(),
-            key_id: Receipt::key_id_of(&self.key),
+        let signer = ReceiptSigner {
+            federation: FEDERATION,
+            receiver: &self.id,
+            key: &self.key,
             charter_version: self.charters.newest().version,
-            cursor,
-            results,
-            checkpoint,
-            leaf_hashes: Vec::new(),
         };
-        let hash = |(_, leaf): (_, LedgerIndex)| leaf_hash(&self.ledger.leaf(leaf).entry.signed);
-        receipt.leaf_hashes = receipt.leaves().map(hash).collect();
-        receipt.sign(&self.key)
+        let hash = |leaf: &LedgerIndex| leaf_hash(&self.ledger.leaf(*leaf).entry.signed);
+        let Ok(ack) = signer
+            .sign(peer, cursor, results, checkpoint, |leaves| Ok::<_, Infallible>(leaves.iter().map(hash).collect()));
+        ack
     }
 
     fn check_receipt(&self, peer: &AgencyId, ack: wire::Ack, now: u64) -> Result<CheckedAck, String> {

@@ -13,7 +13,7 @@ use sinergi_proto::entry::{EntryDraft, Place};
 use sinergi_proto::routing::outbox::Prepared;
 use sinergi_proto::sync::{Done, End};
 use sinergi_proto::tlog::checkpoint::{Checkpoint, CheckpointSigner};
-use sinergi_proto::wire::{self, Frame, entry::Body as Wire};
+use sinergi_proto::wire::{self, Frame, accusation::Finding, entry::Body as Wire};
 
 use super::disk::Waiter;
 use super::{ANSWER_WITHIN, Effect, Node, State};
@@ -57,8 +57,14 @@ pub trait Lie {
         true
     }
 
-    /// Whether the lie has reached a node that must find it. Called at the end of the run.
-    fn is_detectable(&self, liar: &Node, honest: &HonestNodes<'_>) -> bool;
+    /// The honest nodes that must find the lie. Called at the end of the run.
+    fn must_find<'a>(&self, liar: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node>;
+
+    /// Whether this sign of a lie is one of this lie, and of nothing else that happened in the run. A lie that harms nobody has no signs.
+    fn shows(&self, liar: &Node, sign: Sign<'_>) -> bool {
+        let _ = (liar, sign);
+        false
+    }
 
     /// Checks further invariants, which hold only in runs with this lie.
     ///
@@ -68,6 +74,28 @@ pub trait Lie {
         let _ = (liar, honest);
         Ok(())
     }
+}
+
+/// A sign by which an honest node may have found a lie.
+#[derive(Clone, Copy, Debug)]
+pub enum Sign<'a> {
+    /// The node keeps evidence with this finding against the liar.
+    Finding(&'a Finding),
+    /// The node ended a link with the liar, as a lie of this kind demands.
+    EndedLink(&'a EndedLink),
+}
+
+/// A link with the liar that an honest node ended because of a fault.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EndedLink {
+    /// The honest node.
+    pub by: AgencyId,
+    /// The number of the connection. No fault of the network had disturbed it.
+    pub connection: u64,
+    /// The number of the fault code.
+    pub code: u32,
+    /// Whether the node itself was set back. Such a node ends all its links.
+    pub was_set_back: bool,
 }
 
 /// An action of a liar on its own initiative.

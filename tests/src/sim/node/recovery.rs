@@ -50,13 +50,6 @@ impl Node {
         self.start(now);
     }
 
-    /// Runs the disk until no batch is left.
-    fn settle(&mut self, now: u64) {
-        while self.next_step().is_some() {
-            self.take_step(now);
-        }
-    }
-
     /// Takes over the records of an old ledger, in the same order as the product.
     fn take_over(&mut self, old: Ledger, now: u64) {
         let mut taking = Taking::new(true, node_limits::BATCH_BYTES / 4);
@@ -79,6 +72,8 @@ impl Node {
             self.take_over_items(vec![item], vec![header], now);
         }
         self.settle(now);
+        let leaves = self.ledger.leaves.iter().map(|leaf| leaf.entry.id);
+        self.ledger.taken_over = leaves.chain(self.ledger.deferred.values().map(|(header, _)| header.entry)).collect();
         for (peer, cursor) in taking.end().cursors {
             self.decide(Input::TakeOverCursor(CursorHeader { peer, cursor }), Waiter::Nobody, now);
         }

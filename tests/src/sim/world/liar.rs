@@ -7,7 +7,7 @@ use sinergi_proto::transparency::evidence::Opened;
 
 use super::{LieOutcome, World};
 use crate::sim::liars::{Detection, LieKind};
-use crate::sim::node::{Evidence, HonestNodes, Node};
+use crate::sim::node::{Evidence, HonestNodes, Lie, Node, Sign};
 
 impl World {
     /// Chooses one of the agencies that can tell the plan's lie.
@@ -46,28 +46,39 @@ impl World {
         self.lie().is_none_or(|(kind, _)| kind.passes_everything_on)
     }
 
-    /// The evidence against the liar that honest nodes keep.
-    fn evidence(&self) -> impl Iterator<Item = (&Node, &Evidence)> {
-        let all = self.honest().flat_map(|node| node.evidence().map(move |evidence| (node, evidence)));
-        all.filter(|(_, evidence)| self.is_liar(&evidence.statement.accused))
+    /// The first node that must find the lie and has not found it in the way that its kind demands.
+    pub fn has_not_found<'a>(&'a self, kind: &LieKind, lie: &dyn Lie, liar: &'a Node) -> Option<&'a Node> {
+        let must_find = lie.must_find(liar, &self.honest_nodes(liar));
+        let has_found = |node: &&Node| self.has_found(node, kind.detection, lie, liar);
+        if matches!(kind.detection, Detection::EvidenceOfOne(_)) && must_find.iter().any(has_found) {
+            return None;
+        }
+        must_find.into_iter().find(|node| !has_found(node))
     }
 
-    /// Whether the lie was found in this way.
-    pub fn is_found(&self, detection: Detection) -> bool {
+    fn has_found(&self, node: &Node, detection: Detection, lie: &dyn Lie, liar: &Node) -> bool {
         match detection {
-            Detection::Evidence(findings) => self.evidence().any(|(accuser, evidence)| {
-                findings.contains(&evidence.statement.finding.name()) && convinces_a_stranger(accuser, evidence)
+            Detection::Evidence(findings) | Detection::EvidenceOfOne(findings) => node.evidence().any(|evidence| {
+                let finding = evidence.accusation.finding.as_ref();
+                self.is_liar(&evidence.statement.accused)
+                    && findings.contains(&evidence.statement.finding.name())
+                    && finding.is_some_and(|finding| lie.shows(liar, Sign::Finding(finding)))
+                    && convinces_a_stranger(node, evidence)
             }),
-            Detection::Fault(code) => self.ended_links.iter().any(|(_, number)| *number == code.number()),
+            Detection::Fault(code) => self.ended_links.iter().any(|ended| {
+                ended.by == node.id && ended.code == code.number() && lie.shows(liar, Sign::EndedLink(ended))
+            }),
             Detection::Harmless => true,
         }
     }
 
     pub(super) fn lie_outcome(&self) -> Option<LieOutcome> {
         let (kind, liar) = self.lie()?;
-        let findings = self.evidence().map(|(_, evidence)| evidence.statement.finding).collect();
-        let faults: BTreeSet<u32> = self.ended_links.iter().map(|(_, code)| *code).collect();
-        let is_detectable = liar.lie().is_some_and(|lie| lie.is_detectable(liar, &self.honest_nodes(liar)));
+        let evidence = self.honest().flat_map(Node::evidence);
+        let against = evidence.filter(|evidence| self.is_liar(&evidence.statement.accused));
+        let findings = against.map(|evidence| evidence.statement.finding).collect();
+        let faults: BTreeSet<u32> = self.ended_links.iter().map(|ended| ended.code).collect();
+        let is_detectable = liar.lie().is_some_and(|lie| !lie.must_find(liar, &self.honest_nodes(liar)).is_empty());
         Some(LieOutcome { name: kind.name, is_detectable, findings, faults })
     }
 }

@@ -14,7 +14,7 @@ use sinergi_proto::wire::Frame;
 use sinergi_proto::wire::frame::Kind;
 
 use super::{Event, World};
-use crate::sim::node::State;
+use crate::sim::node::{EndedLink, State};
 
 /// Two agencies, the smaller id first.
 pub(super) type Pair = (AgencyId, AgencyId);
@@ -133,8 +133,11 @@ impl World {
         let with_liar = self.is_liar(peer) || self.is_liar(id);
         if let End::Fault(code, _) = end
             && self.is_liar(peer)
+            && line.connection == Some(connection)
+            && !line.is_disturbed
         {
-            self.ended_links.insert((id.clone(), code.number()));
+            let was_set_back = self.nodes[id].state == State::SetBack;
+            self.ended_links.insert(EndedLink { by: id.clone(), connection, code: code.number(), was_set_back });
         }
         if let End::Fault(code, reason) = end
             && !with_liar

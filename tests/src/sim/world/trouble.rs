@@ -106,9 +106,12 @@ impl World {
         self.crash(id, lasts);
         self.folder_copies.remove(id);
         self.archive.note_set_back(&self.nodes[id], &copy);
-        // If no other node has the newest charter, the operators get it from the managers again, so it is not lost.
+        // If no other node can pass the newest charter on, the operators get it from the managers again, so it is not lost. A newcomer has
+        // it too, but its peers admit the newcomer only under that charter.
         let newest = self.nodes[id].charter().version;
-        let is_known = self.nodes.values().any(|node| node.id != *id && node.charter().version >= newest);
+        let may_link = |node: &Node| node.adjacent().iter().any(|peer| self.nodes[peer].admits(&node.id));
+        let passes_on = |node: &Node| node.id != *id && node.charter().version >= newest && may_link(node);
+        let is_known = self.nodes.values().any(passes_on);
         let brings_charters = self.rng.random_bool(0.5) && is_known;
         let node = self.node(id);
         let is_gone = |entry: &EntryId| copy.leaf_of(entry).is_none();
