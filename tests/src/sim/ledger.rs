@@ -32,8 +32,6 @@ use sinergi_proto::transparency::rollback_guard::Sighting;
 use sinergi_proto::wire;
 use tlog_tiles::{Error as TreeError, Hash, HashReader};
 
-use super::names::FEDERATION;
-
 pub use audit_records::AuditRecord;
 
 /// The limits of a frame. They are small, so that small runs use split entries, full windows and resumption.

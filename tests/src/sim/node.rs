@@ -3,6 +3,7 @@
 //! ```text
 //! node         the parts of a node, its start and its end                      (daemon: node)
 //!   |-- disk      the pipeline of batches: decided, written, durable, applied   (daemon: writer, writer/committer)
+//!   |-- effect    what a node does to the world
 //!   |-- session   runs the product's sessions: events in, actions out          (daemon: peers/session)
 //!   |-- jobs      executes the sessions' jobs                                  (daemon: peers/session/jobs)
 //!   |-- charters  changes of charters, keys and peers                          (daemon: storage/charters, storage/keys)
@@ -23,6 +24,7 @@ mod audit;
 mod charters;
 mod clock;
 mod disk;
+mod effect;
 mod jobs;
 mod lie;
 mod recovery;
@@ -36,22 +38,22 @@ use std::time::Duration;
 use sinergi_daemon::base::node_limits;
 use sinergi_proto::admission::Verdict;
 use sinergi_proto::admission::received::Received;
-use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch};
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, Epoch};
 use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{Charter, Charters};
 use sinergi_proto::complaint::Command;
 use sinergi_proto::engine::{
-    Act, Answer, Around, Batch, BatchNumber, CaseCacheLimits, Engine, EngineConfig, Input, Lodge, Recheck, Surroundings,
+    Act, Answer, Around, Batch, BatchNumber, CaseCacheLimits, Engine, EngineConfig, Input, Lodge, Surroundings,
 };
 use sinergi_proto::entry::ContentClass;
 use sinergi_proto::entry::content::Content;
 use sinergi_proto::routing::cursor::Cursor;
-use sinergi_proto::sync::{End, Event, Job, JobId, PeerClocks, Window};
+use sinergi_proto::sync::{Event, PeerClocks, Window};
 use sinergi_proto::tlog::checkpoint::CheckpointSigner;
 use sinergi_proto::transparency::cosigned_time::CosignedTime;
 use sinergi_proto::transparency::rollback_guard::{Begun, GuardState, RollbackGuard, Sighting, Signer};
 use sinergi_proto::transparency::watch::{VerifiedCheckpoint, WatchedLedgers};
-use sinergi_proto::wire::{self, Frame, accusation::Finding};
+use sinergi_proto::wire;
 
 use super::checks::Checks;
 use super::ledger::{Ledger, Seen, SignedCheckpoint};
@@ -64,6 +66,7 @@ pub use audit::Evidence;
 pub use clock::WallClock;
 pub use disk::Step;
 use disk::{Flight, Waiter};
+pub use effect::Effect;
 pub use lie::{Broken, EndedLink, HonestNodes, LiarAction, Lie, Sign};
 pub use session::Link;
 use session::{PeerMemory, Submission};
@@ -82,28 +85,6 @@ pub enum State {
     Clear,
     /// Its ledger was set back. It waits for its operator.
     SetBack,
-}
-
-/// An effect of a node on the world.
-pub enum Effect {
-    /// Send a frame to a peer over a connection.
-    Send(u64, AgencyId, Frame),
-    /// A frame of a peer was read, so its transport has room for another one.
-    Read(u64, AgencyId),
-    /// Check the signatures of these deferred items again.
-    Recheck(Vec<Recheck>),
-    /// Execute a job of the session with a peer over a connection.
-    Work(u64, AgencyId, JobId, Box<Job>),
-    /// A session has ended. Send its last frame, if there is one, and end the connection.
-    Close(u64, AgencyId, End),
-    /// The statements that an agency signed about its ledger in this epoch contradict each other.
-    Accuse(AgencyId, Epoch, Box<Finding>),
-    /// The node acknowledged an entry to its operator.
-    Acknowledged(EntryId),
-    /// The node wrote an entry that acts on outdated custody.
-    StaleAct(EntryId),
-    /// A link has exceeded its window. The text says how.
-    WindowExceeded(String),
 }
 
 /// One agency.
