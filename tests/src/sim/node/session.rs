@@ -80,7 +80,7 @@ pub(super) struct Submission {
 impl Node {
     /// Begins a session on a new connection.
     pub fn connected(&mut self, connection: u64, peer: &AgencyId, now: u64) {
-        let checkpoint = if self.state == State::Clear { self.signed.as_ref() } else { self.ledger.recorded.as_ref() };
+        let checkpoint = self.signed.as_ref().or(self.ledger.recorded.as_ref());
         let config = SessionConfig {
             own: self.id.clone(),
             peer: peer.clone(),
