@@ -154,6 +154,8 @@ pub struct Node {
     audits: Audits,
     /// The lie that the node tells; `None` if it is honest.
     lie: Option<Box<dyn Lie>>,
+    /// Whether the lie takes no more actions on its own initiative.
+    lie_rests: bool,
     started: u64,
     salt: u64,
     effects: Vec<Effect>,
@@ -208,6 +210,7 @@ impl Node {
             checkpoint_keys: [checkpoint, time],
             audits: Audits::default(),
             lie: None,
+            lie_rests: false,
             started: 0,
             salt: 0,
             effects: Vec::new(),

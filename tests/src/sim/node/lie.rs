@@ -258,8 +258,16 @@ impl Node {
         self.lie.as_ref().is_none_or(|lie| lie.obeys_rollback_guard())
     }
 
+    /// From now on the lie takes no more actions on its own initiative. What it has told it still maintains.
+    pub fn begin_no_more_lies(&mut self) {
+        self.lie_rests = true;
+    }
+
     /// Carries out the lie's next action.
     pub(super) fn misbehave(&mut self, now: u64) {
+        if self.lie_rests {
+            return;
+        }
         let Some(mut lie) = self.lie.take() else { return };
         let action = lie.on_tick(self, now);
         self.lie = Some(lie);

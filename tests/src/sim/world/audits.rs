@@ -8,6 +8,10 @@ const ROUND: u64 = 2 * MINUTE;
 impl World {
     /// Every node audits all of its peers.
     pub(super) fn audit_round(&mut self) -> Result<(), Failure> {
+        // What the liar does from now on could come after the audit of it.
+        if let Some(liar) = self.liar.clone() {
+            self.node(&liar).begin_no_more_lies();
+        }
         for id in self.members.clone() {
             let now = self.now;
             self.node(&id).audit_everybody(now);
